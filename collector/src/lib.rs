@@ -1,1 +1,3 @@
-//! Placeholder while the workspace is laid out.
+//! Isochrone's collector: joins probes, stores what they measure, says who is down, and reports coverage.
+
+pub mod web;

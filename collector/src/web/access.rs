@@ -1,0 +1,213 @@
+//! Who may read the page: a loopback binding needs no token, any other does.
+//!
+//! On loopback the Host header must name loopback, or a foreign site could point its own name at
+//! 127.0.0.1 and read the page through the visitor's browser (DNS rebinding).
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+/// Shortest token: 20 characters of base64 are 120 bits, out of reach for guessing.
+const TOKEN_MIN: usize = 20;
+
+/// Why an access rule cannot be made.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AccessError {
+    /// Others on the network could read the page.
+    #[error("web = \"{address}\" can be reached from other machines, so it needs web_token (at least {TOKEN_MIN} characters); or bind it to 127.0.0.1 and use `ssh -L`")]
+    TokenNeeded {
+        /// Where the page was to listen.
+        address: SocketAddr,
+    },
+    /// Too easy to guess.
+    #[error("web_token has {length} characters; it needs at least {TOKEN_MIN}, letters and digits without spaces. `openssl rand -hex 16` makes one")]
+    WeakToken {
+        /// Its length.
+        length: usize,
+    },
+    /// Names behind which the page shall answer make it public.
+    #[error("web_hosts names \"{host}\", so the page can be reached from other machines and needs web_token")]
+    TokenNeededForHost {
+        /// The first of them.
+        host: String,
+    },
+}
+
+/// The secret that opens the page. Kept as a digest, so no log and no memory dump of this type shows it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccessToken {
+    digest: blake3::Hash,
+    session: blake3::Hash,
+}
+
+impl AccessToken {
+    /// Takes a token from the config.
+    ///
+    /// # Errors
+    /// [`AccessError::WeakToken`]
+    pub fn new(token: &str) -> Result<Self, AccessError> {
+        if token.len() < TOKEN_MIN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(AccessError::WeakToken { length: token.chars().count() });
+        }
+        let session = blake3::derive_key("isochrone 2026-11 web session cookie", token.as_bytes());
+        Ok(Self { digest: blake3::hash(token.as_bytes()), session: blake3::Hash::from_bytes(session) })
+    }
+
+    /// Whether this is the token, in constant time.
+    pub(super) fn is(&self, candidate: &str) -> bool {
+        blake3::hash(candidate.as_bytes()) == self.digest
+    }
+
+    /// Whether this is a session's cookie, in constant time.
+    pub(super) fn is_session(&self, candidate: &str) -> bool {
+        blake3::Hash::from_hex(candidate).is_ok_and(|hash| hash == self.session)
+    }
+
+    /// The cookie's value: it proves knowledge of the token without telling it.
+    pub(super) fn session(&self) -> String {
+        self.session.to_hex().to_string()
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccessToken(…)")
+    }
+}
+
+/// Who may read the page.
+#[derive(Clone, Debug)]
+pub struct Access {
+    token: Option<AccessToken>,
+    hosts: Vec<String>,
+    loopback: bool,
+}
+
+impl Access {
+    /// The rule for a page that listens on `address`. `hosts` are names (without port) under which a
+    /// reverse proxy offers it.
+    ///
+    /// # Errors
+    /// A page that others can reach needs a token.
+    pub fn new(
+        address: SocketAddr,
+        token: Option<AccessToken>,
+        hosts: Vec<String>,
+    ) -> Result<Self, AccessError> {
+        let loopback = address.ip().to_canonical().is_loopback();
+        if token.is_none() {
+            if !loopback {
+                return Err(AccessError::TokenNeeded { address });
+            }
+            if let Some(host) = hosts.into_iter().next() {
+                return Err(AccessError::TokenNeededForHost { host });
+            }
+            return Ok(Self { token, hosts: Vec::new(), loopback });
+        }
+        let hosts = hosts.into_iter().map(|host| host.to_ascii_lowercase()).collect();
+        Ok(Self { token, hosts, loopback })
+    }
+
+    /// The token, where one is needed.
+    pub(super) fn token(&self) -> Option<&AccessToken> {
+        self.token.as_ref()
+    }
+
+    /// Whether a request may carry this Host header.
+    ///
+    /// Off loopback without `web_hosts` every name may: the token protects the page, and a cookie is
+    /// bound to the name it was set under.
+    pub(super) fn admits_host(&self, host: &str) -> bool {
+        let name = host_name(host).to_ascii_lowercase();
+        let is_loopback = match name.parse::<IpAddr>() {
+            Ok(ip) => ip.to_canonical().is_loopback(),
+            Err(_) => name == "localhost" || name.ends_with(".localhost"),
+        };
+        is_loopback
+            || self.hosts.contains(&name)
+            || (!self.loopback && (self.hosts.is_empty() || name.parse::<IpAddr>().is_ok()))
+    }
+}
+
+/// A Host header without its port and brackets.
+fn host_name(host: &str) -> &str {
+    if let Some(rest) = host.strip_prefix('[') {
+        return rest.split(']').next().unwrap_or_default();
+    }
+    host.split(':').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "0123456789abcdef0123";
+
+    fn token() -> Option<AccessToken> {
+        Some(AccessToken::new(TOKEN).expect("long enough"))
+    }
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn binding_that_others_reach_needs_a_token() {
+        for text in ["0.0.0.0:7471", "[::]:7471", "192.0.2.1:7471", "[::ffff:192.0.2.1]:7471"] {
+            assert_eq!(
+                Access::new(address(text), None, vec![]).err(),
+                Some(AccessError::TokenNeeded { address: address(text) })
+            );
+            assert!(Access::new(address(text), token(), vec![]).is_ok());
+        }
+        for text in ["127.0.0.1:7471", "127.9.9.9:1", "[::1]:7471", "[::ffff:127.0.0.1]:7471"] {
+            assert!(Access::new(address(text), None, vec![]).is_ok());
+        }
+    }
+
+    #[test]
+    fn published_name_needs_a_token() {
+        let hosts = vec!["mesh.example.org".to_owned()];
+        let error = Access::new(address("127.0.0.1:7471"), None, hosts.clone()).err();
+        assert_eq!(error, Some(AccessError::TokenNeededForHost { host: "mesh.example.org".to_owned() }));
+        let access = Access::new(address("127.0.0.1:7471"), token(), hosts).expect("a token is there");
+        assert!(access.admits_host("Mesh.Example.org"));
+        assert!(access.admits_host("localhost:7471"));
+        assert!(!access.admits_host("evil.example"));
+    }
+
+    #[test]
+    fn loopback_page_refuses_foreign_names() {
+        let access = Access::new(address("127.0.0.1:7471"), None, vec![]).expect("loopback");
+        for host in ["127.0.0.1:7471", "localhost", "LOCALHOST:80", "[::1]:7471", "127.1.2.3", "a.localhost"] {
+            assert!(access.admits_host(host), "{host}");
+        }
+        for host in ["evil.example:7471", "", "192.0.2.1:7471", "127.0.0.1.evil.example", "localhost.evil", "[::2]:1"]
+        {
+            assert!(!access.admits_host(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn public_page_with_names_refuses_others() {
+        let access =
+            Access::new(address("0.0.0.0:7471"), token(), vec!["mesh.example.org".to_owned()]).expect("token");
+        assert!(access.admits_host("mesh.example.org:7471"));
+        assert!(access.admits_host("192.0.2.7:7471"), "an address cannot be rebound");
+        assert!(!access.admits_host("evil.example"));
+    }
+
+    #[test]
+    fn weak_token_is_refused() {
+        assert_eq!(AccessToken::new("short").err(), Some(AccessError::WeakToken { length: 5 }));
+        assert!(AccessToken::new("twenty characters and spaces").is_err());
+    }
+
+    #[test]
+    fn token_and_session_are_told_apart() {
+        let token = AccessToken::new(TOKEN).expect("long enough");
+        assert!(token.is(TOKEN) && !token.is("0123456789abcdef0124"));
+        assert!(token.is_session(&token.session()) && !token.is_session(TOKEN));
+        assert!(!token.is(&token.session()), "a stolen cookie is not the token");
+        assert_eq!(format!("{token:?}"), "AccessToken(…)");
+    }
+}
