@@ -1,0 +1,514 @@
+//! What a check asks, and what became of it.
+//!
+//! A check is one cold request to one endpoint over one address family. It ends in exactly one of three
+//! ways: [`CheckOutcome::Answered`] (with its phases), [`CheckOutcome::Absent`] (the node says that it does
+//! not have the object, or not this bucket: it is up) or [`CheckOutcome::Failed`]. Only the first carries
+//! latencies.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::address_policy::Forbidden;
+use crate::argus::{ArgusStatus, AssetId, CacheState, DataSource};
+use crate::http::endpoint_url::{EndpointUrl, Lint};
+use crate::http::stopwatch::Phases;
+
+/// Which addresses of a name are used. A check uses one family and never falls back to the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// IPv4 (A records).
+    V4,
+    /// IPv6 (AAAA records).
+    V6,
+}
+
+impl Family {
+    /// The family of an address. An IPv4-mapped IPv6 address is IPv6 here, and refused by the address policy.
+    pub fn of(address: IpAddr) -> Self {
+        if address.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+
+    /// `4` or `6`, as it ends a kind's name (`status4`).
+    pub fn digit(self) -> u8 {
+        match self {
+            Self::V4 => 4,
+            Self::V6 => 6,
+        }
+    }
+
+    /// The other family.
+    pub fn other(self) -> Self {
+        match self {
+            Self::V4 => Self::V6,
+            Self::V6 => Self::V4,
+        }
+    }
+}
+
+impl std::fmt::Display for Family {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "IPv{}", self.digit())
+    }
+}
+
+/// One check to run.
+#[derive(Clone, Debug)]
+pub struct CheckRequest {
+    /// What is asked.
+    pub check: Check,
+    /// Over which family.
+    pub family: Family,
+    /// How long it may take.
+    pub timeouts: Timeouts,
+}
+
+impl CheckRequest {
+    /// `check` over `family` with the default timeouts of its kind.
+    pub fn new(check: Check, family: Family) -> Self {
+        let timeouts = Timeouts::default_of(&check);
+        Self {
+            check,
+            family,
+            timeouts,
+        }
+    }
+}
+
+/// What is asked of an endpoint.
+#[derive(Clone, Debug)]
+pub enum Check {
+    /// GET the URL; any 2xx is an answer, and the whole body is read (up to [`Limits::body`]).
+    Http {
+        /// The page.
+        url: EndpointUrl,
+    },
+    /// GET `{base}/api/v1/status` of an Argus node; its JSON is parsed.
+    ArgusStatus {
+        /// The node's base URL.
+        base: EndpointUrl,
+    },
+    /// HEAD of an asset: never starts a download on the node.
+    AssetHead {
+        /// The node's base URL.
+        base: EndpointUrl,
+        /// The object.
+        asset: AssetId,
+    },
+    /// Ranged GET of an asset's first bytes. On a miss it starts a download on the node.
+    AssetGet {
+        /// The node's base URL.
+        base: EndpointUrl,
+        /// The object.
+        asset: AssetId,
+        /// How many bytes are asked for and at most read.
+        first: ByteCount,
+    },
+}
+
+impl Check {
+    /// The kind's name without its family: `http`, `status`, `asset-head`, `asset-get`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Http { .. } => "http",
+            Self::ArgusStatus { .. } => "status",
+            Self::AssetHead { .. } => "asset-head",
+            Self::AssetGet { .. } => "asset-get",
+        }
+    }
+
+    /// The URL as planned: the page, or the node's base.
+    pub fn planned_url(&self) -> &EndpointUrl {
+        match self {
+            Self::Http { url } => url,
+            Self::ArgusStatus { base } | Self::AssetHead { base, .. } | Self::AssetGet { base, .. } => base,
+        }
+    }
+}
+
+/// A number of bytes, at least 1 and at most [`ByteCount::MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ByteCount(u32);
+
+impl ByteCount {
+    /// The ceiling, 8 MiB: checks are to stay a small part of a node's traffic.
+    pub const MAX: u32 = 8 << 20;
+    /// What an asset GET asks for unless the plan says otherwise: 64 KiB (`bytes=0-65535`).
+    pub const ASSET_DEFAULT: Self = Self(65_536);
+
+    /// `None` for 0 and for more than [`Self::MAX`].
+    pub fn new(bytes: u32) -> Option<Self> {
+        (1..=Self::MAX).contains(&bytes).then_some(Self(bytes))
+    }
+
+    /// The plain number.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+/// How long a check may take, counted from its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Up to the first byte of the answer (resolve, connect and TLS included).
+    pub first_byte: Duration,
+    /// Up to the last byte.
+    pub total: Duration,
+}
+
+impl Timeouts {
+    /// A page or a status: 5 s for everything.
+    pub const STATUS: Self = Self {
+        first_byte: Duration::from_secs(5),
+        total: Duration::from_secs(5),
+    };
+    /// An asset: 5 s up to the first byte, 20 s in all.
+    pub const ASSET: Self = Self {
+        first_byte: Duration::from_secs(5),
+        total: Duration::from_secs(20),
+    };
+
+    /// The default of a check's kind.
+    pub fn default_of(check: &Check) -> Self {
+        match check {
+            Check::Http { .. } | Check::ArgusStatus { .. } => Self::STATUS,
+            Check::AssetHead { .. } | Check::AssetGet { .. } => Self::ASSET,
+        }
+    }
+}
+
+/// How much of an answer is read before it is called too large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Status line and headers together, in bytes. Default 16 KiB.
+    pub head: usize,
+    /// Number of header lines. Default 100.
+    pub headers: usize,
+    /// Body of a plain HTTP check, in bytes. Default 1 MiB.
+    pub body: u64,
+    /// Body of a status answer, in bytes. Default 64 KiB.
+    pub status_body: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head: 16 << 10,
+            headers: 100,
+            body: 1 << 20,
+            status_body: 64 << 10,
+        }
+    }
+}
+
+/// Everything that is known about one finished check.
+#[derive(Clone, Debug)]
+pub struct CheckReport {
+    /// The family it ran over.
+    pub family: Family,
+    /// The address that was checked and dialled; `None` when the name did not resolve.
+    pub address: Option<SocketAddr>,
+    /// When the certificate that the server showed expires, in seconds of Unix time. Also known when its
+    /// verification failed; `None` over plain HTTP or when the handshake did not get that far.
+    pub certificate_not_after: Option<i64>,
+    /// What is odd about the planned URL, without being an error.
+    pub lints: Vec<Lint>,
+    /// How it ended.
+    pub outcome: CheckOutcome,
+}
+
+/// How a check ended.
+#[derive(Clone, Debug)]
+pub enum CheckOutcome {
+    /// The endpoint gave what was asked.
+    Answered(Box<Answer>),
+    /// An Argus node answered that it has not got the object: it is up, and there is no TTFB to report.
+    Absent(Absence),
+    /// It did not work. There is no latency in here, only how long it took to know.
+    Failed(Failure),
+}
+
+impl CheckOutcome {
+    /// The answer, if there was one.
+    pub fn answer(&self) -> Option<&Answer> {
+        match self {
+            Self::Answered(answer) => Some(answer),
+            Self::Absent(_) | Self::Failed(_) => None,
+        }
+    }
+
+    /// The failure, if it was one.
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Failed(failure) => Some(failure),
+            Self::Answered(_) | Self::Absent(_) => None,
+        }
+    }
+}
+
+/// A check that worked.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Where the time went.
+    pub phases: Phases,
+    /// The HTTP status.
+    pub status: u16,
+    /// Bytes of the body that were read (0 for HEAD).
+    pub body_bytes: u64,
+    /// Whether reading stopped at the limit while more was coming (a miss sends more than asked: no error).
+    pub capped: bool,
+    /// What kind of answer it is.
+    pub kind: AnswerKind,
+}
+
+impl Answer {
+    /// The time to first byte of an object that the node had in its cache: the node's own speed. `None` for
+    /// everything else: on a miss the first byte measures the node's source, and is never mixed with these.
+    pub fn cached_first_byte(&self) -> Option<Duration> {
+        match self.kind {
+            AnswerKind::Asset {
+                cache: CacheState::Hit,
+                ..
+            } => Some(self.phases.first_byte()),
+            _ => None,
+        }
+    }
+
+    /// The time to first byte of an object that the node had to fetch: mostly the speed of its source.
+    pub fn uncached_first_byte(&self) -> Option<Duration> {
+        match self.kind {
+            AnswerKind::Asset {
+                cache: CacheState::Miss | CacheState::Pending,
+                ..
+            } => Some(self.phases.first_byte()),
+            _ => None,
+        }
+    }
+}
+
+/// What an answer holds beyond its phases.
+#[derive(Clone, Debug)]
+pub enum AnswerKind {
+    /// A page.
+    Page,
+    /// A node's status.
+    Status(Box<ArgusStatus>),
+    /// An asset, or the head of one.
+    Asset {
+        /// Where the node had it.
+        cache: CacheState,
+        /// Whom the bytes came from, where the node says so (GET only).
+        source: Option<DataSource>,
+        /// The whole object's size as the headers tell it.
+        object_bytes: Option<u64>,
+    },
+}
+
+/// A node that answered, but has not got the object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Absence {
+    /// Why.
+    pub reason: AbsenceReason,
+    /// The node's own words, bounded.
+    pub text: ErrorText,
+    /// How long it took to know: never a latency.
+    pub elapsed: Duration,
+}
+
+/// Why a node has not got an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AbsenceReason {
+    /// 404: it does not know the object, or it was never uploaded.
+    NotFound,
+    /// 421: the object is in no bucket of this node (the chain and the node disagree, or its indexer lags).
+    NotServed,
+}
+
+/// A check that did not work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// In which phase it broke.
+    pub phase: Phase,
+    /// What broke.
+    pub cause: Cause,
+    /// The error as the system or the server worded it, bounded.
+    pub text: ErrorText,
+    /// How long it took to know: never a latency.
+    pub elapsed: Duration,
+}
+
+/// The course of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Phase {
+    /// Name to address, and whether that address may be measured.
+    Resolve,
+    /// TCP connect.
+    Connect,
+    /// TLS handshake.
+    Tls,
+    /// Writing the request.
+    Request,
+    /// Waiting for the first byte, and reading the head.
+    FirstByte,
+    /// Reading the body.
+    Transfer,
+    /// Judging what came.
+    Verify,
+}
+
+impl Phase {
+    /// The name as it is stored and shown.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Resolve => "resolve",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Request => "request",
+            Self::FirstByte => "first-byte",
+            Self::Transfer => "transfer",
+            Self::Verify => "verify",
+        }
+    }
+}
+
+/// What broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// The name does not exist.
+    NxDomain,
+    /// The name server failed, refused, or answered nonsense.
+    ServFail,
+    /// The name exists, but has no address of this family.
+    NoAddress,
+    /// No name server answered in time.
+    DnsTimeout,
+    /// The address may not be measured from here.
+    ForbiddenAddress(Forbidden),
+    /// Nothing listens on the port.
+    Refused,
+    /// A router says that the host cannot be reached.
+    Unreachable,
+    /// This machine has no route for the address (often: it has no IPv6).
+    NoRoute,
+    /// This machine could not try (out of file descriptors or ports, local firewall, no root certificates).
+    Local,
+    /// The connection was reset.
+    Reset,
+    /// It took too long.
+    Timeout,
+    /// The certificate is past its end.
+    CertificateExpired,
+    /// The certificate is not valid yet.
+    CertificateNotYetValid,
+    /// The certificate's issuer is not known here.
+    UnknownIssuer,
+    /// The certificate is for other names.
+    WrongName,
+    /// The certificate is bad in another way.
+    BadCertificate,
+    /// The server ended the handshake with an alert.
+    TlsAlert,
+    /// What came back is not a TLS handshake that can be agreed on.
+    TlsBroken,
+    /// The connection was closed without a byte of an answer.
+    EmptyReply,
+    /// What came is not an HTTP answer.
+    BadAnswer,
+    /// Status line and headers exceed the limit.
+    HeaderTooLarge,
+    /// The body exceeds the limit.
+    BodyTooLarge,
+    /// The body ended before its announced length.
+    TooFewBytes,
+    /// A status that is neither expected nor one of the outcomes of its own.
+    BadStatus(u16),
+    /// A redirect: none is followed.
+    Redirect(u16),
+    /// The status body is not the JSON it should be.
+    BadJson,
+    /// The status JSON lacks a field that every node sends.
+    MissingField(&'static str),
+    /// The answer is for another range than asked.
+    WrongRange,
+}
+
+impl Cause {
+    /// The name as it is stored and shown.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NxDomain => "nxdomain",
+            Self::ServFail => "servfail",
+            Self::NoAddress => "no-address",
+            Self::DnsTimeout => "dns-timeout",
+            Self::ForbiddenAddress(_) => "forbidden-address",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::NoRoute => "no-route",
+            Self::Local => "local",
+            Self::Reset => "reset",
+            Self::Timeout => "timeout",
+            Self::CertificateExpired => "certificate-expired",
+            Self::CertificateNotYetValid => "certificate-not-yet-valid",
+            Self::UnknownIssuer => "unknown-issuer",
+            Self::WrongName => "wrong-name",
+            Self::BadCertificate => "bad-certificate",
+            Self::TlsAlert => "tls-alert",
+            Self::TlsBroken => "tls-broken",
+            Self::EmptyReply => "empty-reply",
+            Self::BadAnswer => "bad-answer",
+            Self::HeaderTooLarge => "header-too-large",
+            Self::BodyTooLarge => "body-too-large",
+            Self::TooFewBytes => "too-few-bytes",
+            Self::BadStatus(_) => "bad-status",
+            Self::Redirect(_) => "redirect",
+            Self::BadJson => "bad-json",
+            Self::MissingField(_) => "missing-field",
+            Self::WrongRange => "wrong-range",
+        }
+    }
+
+    /// Whether it says something about this machine rather than about the endpoint.
+    pub fn is_local(self) -> bool {
+        matches!(self, Self::Local | Self::NoRoute | Self::ForbiddenAddress(_))
+    }
+}
+
+/// Somebody else's words about an error: at most [`ErrorText::MAX`] characters, control characters replaced.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ErrorText(String);
+
+impl ErrorText {
+    /// Longest text kept, in characters.
+    pub const MAX: usize = 200;
+
+    /// Cuts `text` to size; whatever could move a terminal's cursor becomes a space.
+    pub fn new(text: &str) -> Self {
+        let clean = |c: char| if c.is_control() { ' ' } else { c };
+        Self(text.trim().chars().take(Self::MAX).map(clean).collect())
+    }
+
+    /// An error with its sources, joined by `: `; a source that its parent already quotes is not repeated.
+    pub fn of(error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut text = error.to_string();
+        let mut next = error.source();
+        while let Some(source) = next {
+            let words = source.to_string();
+            if !text.contains(&words) {
+                text.push_str(": ");
+                text.push_str(&words);
+            }
+            next = source.source();
+        }
+        Self::new(&text)
+    }
+
+    /// The words.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for ErrorText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,178 @@
+//! One HTTP/1.1 request and its answer over an open stream; hyper parses, this drives it and counts.
+
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::Poll;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::{Body, Incoming};
+use hyper::client::conn::http1;
+use hyper::{HeaderMap, Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::http::check::{Cause, ErrorText, Limits};
+use crate::http::run::Broken;
+
+/// An answer whose head was read and whose body was not.
+pub(crate) struct Answering {
+    driver: Driver,
+    body: Incoming,
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+}
+
+/// How a body ended.
+#[derive(Debug, Default)]
+pub(crate) struct BodyRead {
+    /// Bytes that came; at most one frame above the cap.
+    pub(crate) bytes: u64,
+    /// Whether more may have been coming when reading stopped at the cap.
+    pub(crate) capped: bool,
+    /// The body's first bytes, as many as were asked to be kept.
+    pub(crate) kept: Vec<u8>,
+}
+
+/// Sends `request` and reads the head of its answer.
+pub(crate) async fn send<S>(
+    stream: S,
+    request: Request<Empty<Bytes>>,
+    limits: &Limits,
+) -> Result<Answering, Broken>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (mut sender, connection) = http1::Builder::new()
+        .max_headers(limits.headers)
+        .max_header_size(limits.head)
+        .max_buf_size(limits.head.max(HYPER_LEAST_BUFFER))
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| broken_head(&error))?;
+    let mut driver = Driver {
+        connection: Some(Box::pin(connection)),
+    };
+    let answer: Response<Incoming> = driver
+        .drive(sender.send_request(request))
+        .await
+        .map_err(|error| broken_head(&error))?;
+    let (head, body) = answer.into_parts();
+    Ok(Answering {
+        driver,
+        body,
+        status: head.status.as_u16(),
+        headers: head.headers,
+    })
+}
+
+impl Answering {
+    /// Reads the body up to `cap` bytes, keeping the first `keep` of them.
+    pub(crate) async fn read(&mut self, cap: u64, keep: usize) -> Result<BodyRead, Broken> {
+        let mut read = BodyRead::default();
+        while read.bytes < cap {
+            let frame = match self.driver.drive(self.body.frame()).await {
+                None => return Ok(read),
+                Some(frame) => frame.map_err(|error| broken_body(&error, read.bytes))?,
+            };
+            if let Some(data) = frame.data_ref() {
+                read.bytes += data.len() as u64;
+                let room = keep.saturating_sub(read.kept.len()).min(data.len());
+                read.kept.extend_from_slice(&data[..room]);
+            }
+        }
+        read.capped = read.bytes > cap || !self.body.is_end_stream();
+        Ok(read)
+    }
+}
+
+type Work = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
+
+/// Runs the connection's own work beside whatever waits for it, without a task of its own: dropping the
+/// check drops everything.
+struct Driver {
+    connection: Option<Work>,
+}
+
+impl Driver {
+    async fn drive<F: Future>(&mut self, wanted: F) -> F::Output {
+        let mut wanted = pin!(wanted);
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(output) = wanted.as_mut().poll(cx) {
+                return Poll::Ready(output);
+            }
+            if let Some(work) = self.connection.as_mut()
+                && work.as_mut().poll(cx).is_ready()
+            {
+                self.connection = None; // its error reaches `wanted` through hyper's channel
+            }
+            wanted.as_mut().poll(cx)
+        })
+        .await
+    }
+}
+
+fn broken_head(error: &hyper::Error) -> Broken {
+    let cause = if error.is_parse_too_large() {
+        Cause::HeaderTooLarge
+    } else if error.is_parse() {
+        Cause::BadAnswer
+    } else if let Some(io) = io_source(error) {
+        match io.kind() {
+            io::ErrorKind::UnexpectedEof => Cause::EmptyReply,
+            _ => socket_cause(io),
+        }
+    } else if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
+        Cause::EmptyReply
+    } else {
+        Cause::BadAnswer
+    };
+    Broken::new(cause, ErrorText::of(error))
+}
+
+fn broken_body(error: &hyper::Error, bytes: u64) -> Broken {
+    let cause = match io_source(error) {
+        Some(io) if io.kind() != io::ErrorKind::UnexpectedEof => socket_cause(io),
+        _ if error.is_parse() => Cause::BadAnswer,
+        _ => Cause::TooFewBytes,
+    };
+    let said = ErrorText::of(error);
+    Broken::new(
+        cause,
+        ErrorText::new(&format!("after {bytes} bytes of the body: {said}")),
+    )
+}
+
+fn io_source<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e io::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            return Some(io);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// What a socket's error means for a check.
+pub(crate) fn socket_cause(error: &io::Error) -> Cause {
+    use io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::ConnectionRefused => Cause::Refused,
+        Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::NotConnected => {
+            Cause::Reset
+        }
+        Kind::HostUnreachable => Cause::Unreachable,
+        Kind::NetworkUnreachable | Kind::NetworkDown => Cause::NoRoute,
+        Kind::TimedOut => Cause::Timeout,
+        Kind::UnexpectedEof => Cause::EmptyReply,
+        Kind::InvalidData => Cause::BadAnswer,
+        // "Communication administratively prohibited" by a router on the way arrives as EACCES over IPv6.
+        Kind::PermissionDenied if error.raw_os_error() == Some(nix::libc::EACCES) => Cause::Unreachable,
+        _ => Cause::Local,
+    }
+}
+
+/// hyper panics below this.
+const HYPER_LEAST_BUFFER: usize = 8192;

@@ -1,0 +1,109 @@
+//! A stream that notes when the request had been written and when the answer's first byte came.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// What a [`MarkedStream`] noted; readable while the stream is in use.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Marks(Arc<Mutex<Noted>>);
+
+#[derive(Debug, Default)]
+struct Noted {
+    unflushed: bool,
+    request_written: Option<Instant>,
+    first_byte: Option<Instant>,
+}
+
+impl Marks {
+    /// When the last byte of the request left, as far as it left before the answer began.
+    pub(crate) fn request_written(&self) -> Option<Instant> {
+        self.with(|noted| noted.request_written)
+    }
+
+    /// When the answer's first byte was read.
+    pub(crate) fn first_byte(&self) -> Option<Instant> {
+        self.with(|noted| noted.first_byte)
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Noted) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn wrote(&self, now: Instant) {
+        self.with(|noted| {
+            if noted.first_byte.is_none() {
+                (noted.unflushed, noted.request_written) = (true, Some(now));
+            }
+        });
+    }
+
+    /// A flush counts once per write: it is polled again on every wake-up while the answer is awaited.
+    fn flushed(&self, now: Instant) {
+        self.with(|noted| {
+            if noted.unflushed && noted.first_byte.is_none() {
+                (noted.unflushed, noted.request_written) = (false, Some(now));
+            }
+        });
+    }
+
+    fn read(&self, now: Instant) {
+        self.with(|noted| {
+            noted.first_byte.get_or_insert(now);
+        });
+    }
+}
+
+/// The stream. Over TLS it lies above it: session tickets are not an answer's first byte.
+pub(crate) struct MarkedStream<S> {
+    inner: S,
+    marks: Marks,
+    now: fn() -> Instant,
+}
+
+impl<S> MarkedStream<S> {
+    pub(crate) fn new(inner: S, marks: Marks, now: fn() -> Instant) -> Self {
+        Self { inner, marks, now }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for MarkedStream<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
+        if matches!(polled, Poll::Ready(Ok(()))) && buf.filled().len() > before {
+            self.marks.read((self.now)());
+        }
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for MarkedStream<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.inner).poll_write(cx, buf);
+        if matches!(polled, Poll::Ready(Ok(written)) if written > 0) {
+            self.marks.wrote((self.now)());
+        }
+        polled
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.inner).poll_flush(cx);
+        if matches!(polled, Poll::Ready(Ok(()))) {
+            self.marks.flushed((self.now)());
+        }
+        polled
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}

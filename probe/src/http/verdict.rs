@@ -1,0 +1,162 @@
+//! What an answer means for the kind of check that asked: status codes, refusals, JSON, ranges.
+
+use hyper::HeaderMap;
+use hyper::header::LOCATION;
+
+use crate::argus::{
+    self, ArgusStatus, BadStatusBody, CacheState, ContentRange, DataSource, content_length,
+    is_asset_controller,
+};
+use crate::http::check::{AbsenceReason, AnswerKind, Cause, Check, ErrorText, Limits};
+use crate::http::exchange::BodyRead;
+use crate::http::run::Broken;
+
+/// How a body is to be read, decided from the head alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plan {
+    /// Read at most `cap` bytes and keep `keep`; more is no error.
+    Capped { cap: u64, keep: usize },
+    /// Read all of it; more than `limit` is an error. Keep `keep`.
+    Whole { limit: u64, keep: usize },
+}
+
+/// What an answer means.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    Good(AnswerKind),
+    Absent(AbsenceReason, ErrorText),
+}
+
+/// Decides how to read the body.
+pub(crate) fn plan(check: &Check, status: u16, limits: &Limits) -> Plan {
+    match check {
+        _ if !is_good(check, status) => Plan::Capped {
+            cap: REFUSAL_BYTES as u64,
+            keep: REFUSAL_BYTES,
+        },
+        Check::Http { .. } => Plan::Whole {
+            limit: limits.body,
+            keep: 0,
+        },
+        Check::ArgusStatus { .. } => {
+            let keep = usize::try_from(limits.status_body).unwrap_or(usize::MAX);
+            Plan::Whole {
+                limit: limits.status_body,
+                keep,
+            }
+        }
+        Check::AssetHead { .. } => Plan::Whole { limit: 0, keep: 0 },
+        Check::AssetGet { first, .. } => Plan::Capped {
+            cap: u64::from(first.get()),
+            keep: 0,
+        },
+    }
+}
+
+/// Judges a whole answer.
+pub(crate) fn judge(
+    check: &Check,
+    status: u16,
+    headers: &HeaderMap,
+    body: &BodyRead,
+) -> Result<Verdict, Broken> {
+    if !is_good(check, status) {
+        return refusal(check, status, headers, body);
+    }
+    match check {
+        Check::Http { .. } => Ok(Verdict::Good(AnswerKind::Page)),
+        Check::ArgusStatus { .. } => match ArgusStatus::parse(&body.kept) {
+            Ok(status) => Ok(Verdict::Good(AnswerKind::Status(Box::new(status)))),
+            Err(error) => {
+                let cause = match &error {
+                    BadStatusBody::Json(_) => Cause::BadJson,
+                    BadStatusBody::MissingField(field) => Cause::MissingField(field),
+                };
+                Err(Broken::new(cause, ErrorText::of(&error)))
+            }
+        },
+        Check::AssetHead { .. } => Ok(Verdict::Good(asset(headers, content_length(headers)))),
+        Check::AssetGet { first, .. } => {
+            let size = check_range(status, headers, body, u64::from(first.get()))?;
+            Ok(Verdict::Good(asset(headers, size)))
+        }
+    }
+}
+
+fn is_good(check: &Check, status: u16) -> bool {
+    match check {
+        Check::Http { .. } => (200..300).contains(&status),
+        Check::ArgusStatus { .. } | Check::AssetHead { .. } => status == 200,
+        Check::AssetGet { .. } => matches!(status, 200 | 206),
+    }
+}
+
+fn asset(headers: &HeaderMap, object_bytes: Option<u64>) -> AnswerKind {
+    AnswerKind::Asset {
+        cache: CacheState::of(headers),
+        source: DataSource::of(headers),
+        object_bytes,
+    }
+}
+
+/// The body must hold what the head promised, up to what was asked. More is no error: on a miss Argus sends
+/// up to 1 MiB for a range of 100 bytes.
+fn check_range(status: u16, headers: &HeaderMap, body: &BodyRead, asked: u64) -> Result<Option<u64>, Broken> {
+    if status == 200 {
+        return Ok(content_length(headers));
+    }
+    let range = ContentRange::of(headers).filter(|range| range.first == 0 && range.bytes() <= asked);
+    let Some(range) = range else {
+        let got = headers
+            .get("content-range")
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("none");
+        let text = format!("asked for bytes 0-{}, got content-range {got}", asked - 1);
+        return Err(Broken::new(Cause::WrongRange, ErrorText::new(&text)));
+    };
+    if body.bytes < range.bytes() {
+        let text = format!(
+            "{} of the {} bytes that content-range announces",
+            body.bytes,
+            range.bytes()
+        );
+        return Err(Broken::new(Cause::TooFewBytes, ErrorText::new(&text)));
+    }
+    Ok(range.size)
+}
+
+fn refusal(check: &Check, status: u16, headers: &HeaderMap, body: &BodyRead) -> Result<Verdict, Broken> {
+    if (300..400).contains(&status) {
+        let to = headers.get(LOCATION).map_or("nowhere".into(), |value| {
+            String::from_utf8_lossy(value.as_bytes())
+        });
+        return Err(Broken::new(
+            Cause::Redirect(status),
+            ErrorText::new(&format!("{status} to {to}")),
+        ));
+    }
+    let is_asset = matches!(check, Check::AssetHead { .. } | Check::AssetGet { .. });
+    let message = argus::refusal_message(&body.kept);
+    let reason = match status {
+        404 => Some(AbsenceReason::NotFound),
+        421 => Some(AbsenceReason::NotServed),
+        _ => None,
+    };
+    if let Some(reason) = reason
+        && is_asset
+        && (message.is_some() || is_asset_controller(headers))
+    {
+        let text = message.unwrap_or_else(|| format!("{status} without a body"));
+        return Ok(Verdict::Absent(reason, ErrorText::new(&text)));
+    }
+    let said = String::from_utf8_lossy(&body.kept);
+    let text = if said.trim().is_empty() {
+        status.to_string()
+    } else {
+        format!("{status}: {}", said.trim())
+    };
+    Err(Broken::new(Cause::BadStatus(status), ErrorText::new(&text)))
+}
+
+/// How much of a refusal's body is read for its words.
+const REFUSAL_BYTES: usize = 4096;
