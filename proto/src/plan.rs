@@ -1,0 +1,256 @@
+//! What a probe must measure, as the collector signs and pushes it.
+
+use std::net::{SocketAddrV4, SocketAddrV6};
+
+use serde::{Deserialize, Serialize};
+
+use crate::echo::{KeyEpoch, PairKey, ResponderSecret};
+use crate::ids::{PlanVersion, ProbeId, TargetId};
+use crate::kind::{Check, Family, Kind};
+use crate::limits::{PLAN_CHECKS_MAX, TEXT_BYTES_MAX};
+use crate::schedule::Schedule;
+use crate::units::UnixMillis;
+
+/// One probe's whole task. Holds keys: kept in a file of mode 0600, never shown, never logged.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Later plans have higher versions.
+    pub version: PlanVersion,
+    /// The probe this plan is for; another probe refuses it.
+    pub probe: ProbeId,
+    /// That probe's name.
+    pub probe_name: String,
+    /// When the collector made it.
+    pub issued: UnixMillis,
+    /// From here on the probe measures nothing and only answers echoes.
+    pub expires: UnixMillis,
+    /// What is measured.
+    pub targets: Vec<Target>,
+    /// How and when; a batch names a check by its place in this list.
+    pub checks: Vec<PlannedCheck>,
+    /// Whom this probe's echo responder answers.
+    pub responder: ResponderPlan,
+}
+
+/// A thing that is measured.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// Stable over plans.
+    pub id: TargetId,
+    /// The peer's or node's unique name.
+    pub name: String,
+    /// Where and how it is reached.
+    pub address: TargetAddress,
+}
+
+/// Where a target is.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TargetAddress {
+    /// Another probe's echo responder, at addresses that answered the collector's own echo.
+    Peer {
+        /// The peer.
+        probe: ProbeId,
+        /// Its responder over IPv4.
+        v4: Option<SocketAddrV4>,
+        /// Its responder over IPv6.
+        v6: Option<SocketAddrV6>,
+        /// Proves to the responder that this prober is planned.
+        key: PairKey,
+        /// Which of the responder's secrets made `key`.
+        key_epoch: KeyEpoch,
+    },
+    /// A node's public endpoint.
+    Endpoint {
+        /// Base URL (Argus) or full URL (http).
+        url: String,
+        /// The object that asset checks fetch.
+        asset: Option<String>,
+    },
+}
+
+/// One line of the plan: a kind of check of a target on a time grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedCheck {
+    /// What is done.
+    pub kind: Kind,
+    /// Index in [`Plan::targets`].
+    pub target: u16,
+    /// When.
+    pub schedule: Schedule,
+}
+
+/// Whom a responder answers.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResponderPlan {
+    /// The secrets in force, the newest first; at most two (the previous stays valid, except after a
+    /// revocation).
+    pub secrets: Vec<(KeyEpoch, ResponderSecret)>,
+    /// The planned probers; [`ProbeId::COLLECTOR`] stands for the collector's own echo.
+    pub probers: Vec<ProbeId>,
+}
+
+impl Plan {
+    /// The target of check `index`, if the plan has such a check.
+    #[must_use]
+    pub fn target_of(&self, index: u16) -> Option<(&PlannedCheck, &Target)> {
+        let check = self.checks.get(usize::from(index))?;
+        self.targets
+            .get(usize::from(check.target))
+            .map(|target| (check, target))
+    }
+
+    /// How many slots all checks have in `[from, until)`, the plan's expiry being their end.
+    #[must_use]
+    pub fn count_slots(&self, from: UnixMillis, until: UnixMillis) -> u64 {
+        let until = until.min(self.expires);
+        self.checks
+            .iter()
+            .map(|check| check.schedule.count(from, until))
+            .sum()
+    }
+
+    /// Checks what the types cannot: indices, floors, sizes.
+    ///
+    /// # Errors
+    /// Names the first thing that is wrong.
+    pub fn check(&self) -> Result<(), PlanError> {
+        if self.checks.len() > PLAN_CHECKS_MAX || self.targets.len() > PLAN_CHECKS_MAX {
+            return Err(PlanError::TooLarge {
+                checks: self.checks.len(),
+                targets: self.targets.len(),
+            });
+        }
+        if self.responder.secrets.len() > 2 {
+            return Err(PlanError::Secrets);
+        }
+        for target in &self.targets {
+            let url_bytes = match &target.address {
+                TargetAddress::Endpoint { url, asset } => {
+                    url.len().max(asset.as_ref().map_or(0, String::len))
+                }
+                TargetAddress::Peer { .. } => 0,
+            };
+            if target.name.len() > TEXT_BYTES_MAX || url_bytes > TEXT_BYTES_MAX {
+                return Err(PlanError::Text { target: target.id });
+            }
+        }
+        for (index, check) in self.checks.iter().enumerate() {
+            let Some(target) = self.targets.get(usize::from(check.target)) else {
+                return Err(PlanError::NoSuchTarget {
+                    check: index,
+                    target: check.target,
+                });
+            };
+            if !check.schedule.respects_floor(check.kind.check) {
+                return Err(PlanError::BelowFloor {
+                    kind: check.kind,
+                    target: target.name.clone(),
+                });
+            }
+            let fits = match (&target.address, check.kind.check, check.kind.family) {
+                (TargetAddress::Peer { v4, .. }, Check::Echo, Family::V4) => v4.is_some(),
+                (TargetAddress::Peer { v6, .. }, Check::Echo, Family::V6) => v6.is_some(),
+                (TargetAddress::Peer { .. }, ..) => false,
+                (TargetAddress::Endpoint { asset, .. }, check, _) => {
+                    check.is_endpoint() && (!check.is_asset() || asset.is_some())
+                }
+            };
+            if !fits {
+                return Err(PlanError::KindMismatch {
+                    kind: check.kind,
+                    target: target.name.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Plan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plan")
+            .field("version", &self.version)
+            .field("probe", &self.probe)
+            .field("targets", &self.targets.len())
+            .field("checks", &self.checks.len())
+            .finish_non_exhaustive() // keys stay out of logs
+    }
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Target")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A plan as it travels and is kept: its encoded bytes and the authority's Ed25519 signature over
+/// [`SignedPlan::CONTEXT`] followed by them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedPlan {
+    /// The encoded [`Plan`] ([`crate::codec::encode_plan`]).
+    #[serde(with = "serde_bytes")]
+    pub plan: Vec<u8>,
+    /// Ed25519, 64 bytes.
+    #[serde(with = "serde_bytes")]
+    pub signature: Vec<u8>,
+}
+
+impl SignedPlan {
+    /// Prefix of what is signed, so that a plan's signature can never pass for another document's.
+    pub const CONTEXT: &'static [u8] = b"isochrone plan 1\0";
+
+    /// The bytes that are signed.
+    #[must_use]
+    pub fn message(plan: &[u8]) -> Vec<u8> {
+        [Self::CONTEXT, plan].concat()
+    }
+}
+
+/// Why a plan is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// More than the wire can name.
+    #[error("plan has {checks} checks and {targets} targets; at most 16384 of each")]
+    TooLarge {
+        /// Checks in the plan.
+        checks: usize,
+        /// Targets in the plan.
+        targets: usize,
+    },
+    /// A check points past the targets.
+    #[error("check {check} names target {target}, which the plan does not have")]
+    NoSuchTarget {
+        /// Index of the check.
+        check: usize,
+        /// The index it names.
+        target: u16,
+    },
+    /// Faster than the compiled-in floor.
+    #[error("{kind} of {target} is planned more often than this probe allows (echo 100 ms, endpoint 1 s)")]
+    BelowFloor {
+        /// The kind.
+        kind: Kind,
+        /// The target's name.
+        target: String,
+    },
+    /// An echo of an endpoint, an asset check without an asset, a family without an address.
+    #[error("{kind} cannot be run against {target}: the plan gives it no such address or asset")]
+    KindMismatch {
+        /// The kind.
+        kind: Kind,
+        /// The target's name.
+        target: String,
+    },
+    /// A name or URL that is too long.
+    #[error("target {target} has a name, URL or asset of more than 512 bytes")]
+    Text {
+        /// The target.
+        target: TargetId,
+    },
+    /// More than the current and the previous secret.
+    #[error("plan gives the responder more than two secrets")]
+    Secrets,
+}
