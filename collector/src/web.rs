@@ -95,7 +95,11 @@ async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
 }
 
 async fn not_found() -> Response {
-    (StatusCode::NOT_FOUND, "There is nothing at this address. The page itself is at /\n").into_response()
+    (
+        StatusCode::NOT_FOUND,
+        "There is nothing at this address. The page itself is at /\n",
+    )
+        .into_response()
 }
 
 async fn state(State(site): State<Site>) -> Response {
@@ -108,7 +112,8 @@ async fn state(State(site): State<Site>) -> Response {
 
 async fn stream(State(site): State<Site>) -> Response {
     let Ok(permit) = Arc::clone(&site.streams).try_acquire_owned() else {
-        let text = format!("{STREAMS_MAX} browsers follow this page already. Close one, or try again later.\n");
+        let text =
+            format!("{STREAMS_MAX} browsers follow this page already. Close one, or try again later.\n");
         return (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "15")], text).into_response();
     };
     feed::Feed::new(site.live, site.renderer, site.stop, permit).into_response()
@@ -124,7 +129,15 @@ async fn coverage_html(State(site): State<Site>, RawQuery(query): RawQuery) -> R
             let policy = HeaderValue::from_static(REPORT_POLICY);
             let html = HeaderValue::from_static("text/html; charset=utf-8");
             let store = HeaderValue::from_static("no-store");
-            ([(CONTENT_TYPE, html), (CACHE_CONTROL, store), (CONTENT_SECURITY_POLICY, policy)], page).into_response()
+            (
+                [
+                    (CONTENT_TYPE, html),
+                    (CACHE_CONTROL, store),
+                    (CONTENT_SECURITY_POLICY, policy),
+                ],
+                page,
+            )
+                .into_response()
         }
         Err(error) => error.into_response(),
     }
@@ -159,11 +172,18 @@ fn report(body: Result<String, ReportError>) -> Response {
 }
 
 fn json(body: String) -> Response {
-    ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], body).into_response()
+    (
+        [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")],
+        body,
+    )
+        .into_response()
 }
 
 fn unreadable(error: &serde_json::Error) -> Response {
     tracing::error!(%error, "the live view cannot be written as JSON");
-    (StatusCode::INTERNAL_SERVER_ERROR, "The live state cannot be shown. The collector's log says why.\n")
+    (
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "The live state cannot be shown. The collector's log says why.\n",
+    )
         .into_response()
 }

@@ -13,13 +13,17 @@ const TOKEN_MIN: usize = 20;
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AccessError {
     /// Others on the network could read the page.
-    #[error("web = \"{address}\" can be reached from other machines, so it needs web_token (at least {TOKEN_MIN} characters); or bind it to 127.0.0.1 and use `ssh -L`")]
+    #[error(
+        "web = \"{address}\" can be reached from other machines, so it needs web_token (at least {TOKEN_MIN} characters); or bind it to 127.0.0.1 and use `ssh -L`"
+    )]
     TokenNeeded {
         /// Where the page was to listen.
         address: SocketAddr,
     },
     /// Too easy to guess.
-    #[error("web_token has {length} characters; it needs at least {TOKEN_MIN}, letters and digits without spaces. `openssl rand -hex 16` makes one")]
+    #[error(
+        "web_token has {length} characters; it needs at least {TOKEN_MIN}, letters and digits without spaces. `openssl rand -hex 16` makes one"
+    )]
     WeakToken {
         /// Its length.
         length: usize,
@@ -46,10 +50,15 @@ impl AccessToken {
     /// [`AccessError::WeakToken`]
     pub fn new(token: &str) -> Result<Self, AccessError> {
         if token.len() < TOKEN_MIN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(AccessError::WeakToken { length: token.chars().count() });
+            return Err(AccessError::WeakToken {
+                length: token.chars().count(),
+            });
         }
         let session = blake3::derive_key("isochrone 2026-11 web session cookie", token.as_bytes());
-        Ok(Self { digest: blake3::hash(token.as_bytes()), session: blake3::Hash::from_bytes(session) })
+        Ok(Self {
+            digest: blake3::hash(token.as_bytes()),
+            session: blake3::Hash::from_bytes(session),
+        })
     }
 
     /// Whether this is the token, in constant time.
@@ -101,10 +110,18 @@ impl Access {
             if let Some(host) = hosts.into_iter().next() {
                 return Err(AccessError::TokenNeededForHost { host });
             }
-            return Ok(Self { token, hosts: Vec::new(), loopback });
+            return Ok(Self {
+                token,
+                hosts: Vec::new(),
+                loopback,
+            });
         }
         let hosts = hosts.into_iter().map(|host| host.to_ascii_lowercase()).collect();
-        Ok(Self { token, hosts, loopback })
+        Ok(Self {
+            token,
+            hosts,
+            loopback,
+        })
     }
 
     /// The token, where one is needed.
@@ -152,14 +169,26 @@ mod tests {
 
     #[test]
     fn binding_that_others_reach_needs_a_token() {
-        for text in ["0.0.0.0:7471", "[::]:7471", "192.0.2.1:7471", "[::ffff:192.0.2.1]:7471"] {
+        for text in [
+            "0.0.0.0:7471",
+            "[::]:7471",
+            "192.0.2.1:7471",
+            "[::ffff:192.0.2.1]:7471",
+        ] {
             assert_eq!(
                 Access::new(address(text), None, vec![]).err(),
-                Some(AccessError::TokenNeeded { address: address(text) })
+                Some(AccessError::TokenNeeded {
+                    address: address(text)
+                })
             );
             assert!(Access::new(address(text), token(), vec![]).is_ok());
         }
-        for text in ["127.0.0.1:7471", "127.9.9.9:1", "[::1]:7471", "[::ffff:127.0.0.1]:7471"] {
+        for text in [
+            "127.0.0.1:7471",
+            "127.9.9.9:1",
+            "[::1]:7471",
+            "[::ffff:127.0.0.1]:7471",
+        ] {
             assert!(Access::new(address(text), None, vec![]).is_ok());
         }
     }
@@ -168,7 +197,12 @@ mod tests {
     fn published_name_needs_a_token() {
         let hosts = vec!["mesh.example.org".to_owned()];
         let error = Access::new(address("127.0.0.1:7471"), None, hosts.clone()).err();
-        assert_eq!(error, Some(AccessError::TokenNeededForHost { host: "mesh.example.org".to_owned() }));
+        assert_eq!(
+            error,
+            Some(AccessError::TokenNeededForHost {
+                host: "mesh.example.org".to_owned()
+            })
+        );
         let access = Access::new(address("127.0.0.1:7471"), token(), hosts).expect("a token is there");
         assert!(access.admits_host("Mesh.Example.org"));
         assert!(access.admits_host("localhost:7471"));
@@ -178,27 +212,50 @@ mod tests {
     #[test]
     fn loopback_page_refuses_foreign_names() {
         let access = Access::new(address("127.0.0.1:7471"), None, vec![]).expect("loopback");
-        for host in ["127.0.0.1:7471", "localhost", "LOCALHOST:80", "[::1]:7471", "127.1.2.3", "a.localhost"] {
+        for host in [
+            "127.0.0.1:7471",
+            "localhost",
+            "LOCALHOST:80",
+            "[::1]:7471",
+            "127.1.2.3",
+            "a.localhost",
+        ] {
             assert!(access.admits_host(host), "{host}");
         }
-        for host in ["evil.example:7471", "", "192.0.2.1:7471", "127.0.0.1.evil.example", "localhost.evil", "[::2]:1"]
-        {
+        for host in [
+            "evil.example:7471",
+            "",
+            "192.0.2.1:7471",
+            "127.0.0.1.evil.example",
+            "localhost.evil",
+            "[::2]:1",
+        ] {
             assert!(!access.admits_host(host), "{host}");
         }
     }
 
     #[test]
     fn public_page_with_names_refuses_others() {
-        let access =
-            Access::new(address("0.0.0.0:7471"), token(), vec!["mesh.example.org".to_owned()]).expect("token");
+        let access = Access::new(
+            address("0.0.0.0:7471"),
+            token(),
+            vec!["mesh.example.org".to_owned()],
+        )
+        .expect("token");
         assert!(access.admits_host("mesh.example.org:7471"));
-        assert!(access.admits_host("192.0.2.7:7471"), "an address cannot be rebound");
+        assert!(
+            access.admits_host("192.0.2.7:7471"),
+            "an address cannot be rebound"
+        );
         assert!(!access.admits_host("evil.example"));
     }
 
     #[test]
     fn weak_token_is_refused() {
-        assert_eq!(AccessToken::new("short").err(), Some(AccessError::WeakToken { length: 5 }));
+        assert_eq!(
+            AccessToken::new("short").err(),
+            Some(AccessError::WeakToken { length: 5 })
+        );
         assert!(AccessToken::new("twenty characters and spaces").is_err());
     }
 

@@ -19,7 +19,10 @@ macro_rules! embedded {
 }
 
 /// The page itself.
-pub(super) static INDEX: Asset = Asset { path: "index.html", body: include_str!("../../web/index.html") };
+pub(super) static INDEX: Asset = Asset {
+    path: "index.html",
+    body: include_str!("../../web/index.html"),
+};
 
 /// What the page loads.
 pub(super) static ASSETS: &[Asset] = embedded!["icon.svg"];
@@ -35,7 +38,10 @@ impl Asset {
     pub(super) fn respond(&self, request: &HeaderMap) -> Response {
         let tag = format!("\"{}\"", &blake3::hash(self.body.as_bytes()).to_hex()[..24]);
         let fresh = [(ETAG, tag.as_str()), (CACHE_CONTROL, "no-cache")];
-        if request.get(IF_NONE_MATCH).is_some_and(|held| held.as_bytes() == tag.as_bytes()) {
+        if request
+            .get(IF_NONE_MATCH)
+            .is_some_and(|held| held.as_bytes() == tag.as_bytes())
+        {
             return (StatusCode::NOT_MODIFIED, fresh).into_response();
         }
         (fresh, [(CONTENT_TYPE, self.media_type())], self.body).into_response()

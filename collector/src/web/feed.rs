@@ -34,7 +34,12 @@ impl Sections {
             serde_json::Value::Object(fields) => fields,
             _ => unreachable!("a struct with named fields is an object"),
         };
-        Ok(Self(fields.into_iter().map(|(key, value)| (key, value.to_string())).collect()))
+        Ok(Self(
+            fields
+                .into_iter()
+                .map(|(key, value)| (key, value.to_string()))
+                .collect(),
+        ))
     }
 
     /// The whole view.
@@ -44,7 +49,11 @@ impl Sections {
 
     /// What differs from an earlier one; `None` if nothing does.
     fn changes_since(&self, earlier: &Self) -> Option<String> {
-        let mut changed = self.0.iter().filter(|(key, text)| earlier.0.get(*key) != Some(*text)).peekable();
+        let mut changed = self
+            .0
+            .iter()
+            .filter(|(key, text)| earlier.0.get(*key) != Some(*text))
+            .peekable();
         changed.peek()?;
         Some(object(changed))
     }
@@ -96,7 +105,14 @@ impl Feed {
     ) -> Self {
         let mut pace = interval(PACE);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { live, renderer, stop, pace, sent: None, _permit: permit }
+        Self {
+            live,
+            renderer,
+            stop,
+            pace,
+            sent: None,
+            _permit: permit,
+        }
     }
 
     /// The next event; `None` when the collector stops.
@@ -128,7 +144,9 @@ impl Feed {
             };
             let event = match &self.sent {
                 None => Some(Event::default().event("view").data(sections.whole())),
-                Some(sent) => sections.changes_since(sent).map(|data| Event::default().event("change").data(data)),
+                Some(sent) => sections
+                    .changes_since(sent)
+                    .map(|data| Event::default().event("change").data(data)),
             };
             self.sent = Some(sections);
             if event.is_some() {
@@ -144,6 +162,8 @@ impl IntoResponse for Feed {
             let event = feed.next().await?;
             Some((Ok::<_, Infallible>(event), feed))
         });
-        Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
+        Sse::new(events)
+            .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+            .into_response()
     }
 }

@@ -42,7 +42,11 @@ pub(super) async fn authorize(State(access): State<Arc<Access>>, request: Reques
         return next.run(request).await;
     };
     if let Some(candidate) = query_token(&request) {
-        return if token.is(&candidate) { open_session(token, request.headers()) } else { refuse(&request, true) };
+        return if token.is(&candidate) {
+            open_session(token, request.headers())
+        } else {
+            refuse(&request, true)
+        };
     }
     if bearer(request.headers()).is_some_and(|candidate| token.is(candidate))
         || session(request.headers()).is_some_and(|candidate| token.is_session(candidate))
@@ -68,13 +72,20 @@ pub(super) async fn login(State(access): State<Arc<Access>>, headers: HeaderMap,
 pub(super) async fn add_headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    headers.entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(PAGE_POLICY));
-    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers
+        .entry(CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static(PAGE_POLICY));
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     for name in ["cross-origin-opener-policy", "cross-origin-resource-policy"] {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static("same-origin"));
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static("same-origin"),
+        );
     }
     response
 }
@@ -91,7 +102,10 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn session(headers: &HeaderMap) -> Option<&str> {
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let cookies = headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     cookies
         .flat_map(|line| line.split(';'))
         .filter_map(|cookie| cookie.trim().split_once('='))
@@ -100,26 +114,44 @@ fn session(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn open_session(token: &AccessToken, headers: &HeaderMap) -> Response {
-    let proxied_tls = headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https");
+    let proxied_tls = headers
+        .get("x-forwarded-proto")
+        .is_some_and(|proto| proto == "https");
     let secure = if proxied_tls { "; Secure" } else { "" };
     let session = token.session();
     let cookie =
         format!("{COOKIE_NAME}={session}; HttpOnly; SameSite=Lax; Path=/; Max-Age={COOKIE_AGE_S}{secure}");
-    (StatusCode::SEE_OTHER, [(LOCATION, "/".to_owned()), (SET_COOKIE, cookie)]).into_response()
+    (
+        StatusCode::SEE_OTHER,
+        [(LOCATION, "/".to_owned()), (SET_COOKIE, cookie)],
+    )
+        .into_response()
 }
 
 fn refuse(request: &Request, wrong: bool) -> Response {
-    let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    let accept = request
+        .headers()
+        .get(ACCEPT)
+        .and_then(|accept| accept.to_str().ok());
     if accept.is_some_and(|accept| accept.contains("text/html")) {
         return login_page(wrong);
     }
     let text = "This page needs its token: send `Authorization: Bearer TOKEN`, or open /?token=TOKEN in a \
                 browser. It is web_token in collector.toml.\n";
-    (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer realm=\"isochrone\"")], text).into_response()
+    (
+        StatusCode::UNAUTHORIZED,
+        [(WWW_AUTHENTICATE, "Bearer realm=\"isochrone\"")],
+        text,
+    )
+        .into_response()
 }
 
 fn login_page(wrong: bool) -> Response {
-    let note = if wrong { "<p>That token is not the right one.</p>" } else { "" };
+    let note = if wrong {
+        "<p>That token is not the right one.</p>"
+    } else {
+        ""
+    };
     let page = format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Isochrone</title>\n\
          <meta name=\"viewport\" content=\"width=device-width\"><meta name=\"color-scheme\" content=\"light dark\">\n\
@@ -128,5 +160,10 @@ fn login_page(wrong: bool) -> Response {
          autocomplete=\"current-password\" required autofocus></label> <button>Open</button></p></form>\n\
          <p>It is <code>web_token</code> in the collector's <code>collector.toml</code>.</p>\n"
     );
-    (StatusCode::UNAUTHORIZED, [(CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response()
+    (
+        StatusCode::UNAUTHORIZED,
+        [(CONTENT_TYPE, "text/html; charset=utf-8")],
+        page,
+    )
+        .into_response()
 }

@@ -87,9 +87,9 @@ impl ReportQuery {
             }
         }
         match (parsed.since, parsed.from, parsed.to) {
-            (Some(_), Some(_), _) | (Some(_), _, Some(_)) => {
-                Err(bad("since stands alone: leave it out, or leave out from and to".to_owned()))
-            }
+            (Some(_), Some(_), _) | (Some(_), _, Some(_)) => Err(bad(
+                "since stands alone: leave it out, or leave out from and to".to_owned(),
+            )),
             (None, Some(from), Some(to)) if from >= to => {
                 Err(bad(format!("from {from} is not before to {to}; swap them")))
             }
@@ -101,12 +101,18 @@ impl ReportQuery {
 fn duration(value: &str) -> Result<Duration, ReportError> {
     match humantime::parse_duration(value) {
         Ok(since) if !since.is_zero() => Ok(since),
-        _ => Err(bad(format!("since={value} is no length of time; write it as 7d or 12h"))),
+        _ => Err(bad(format!(
+            "since={value} is no length of time; write it as 7d or 12h"
+        ))),
     }
 }
 
 fn instant(key: &str, value: &str) -> Result<Timestamp, ReportError> {
-    value.parse().map_err(|_| bad(format!("{key}={value} is no instant; write it as 2026-11-01T00:00:00Z")))
+    value.parse().map_err(|_| {
+        bad(format!(
+            "{key}={value} is no instant; write it as 2026-11-01T00:00:00Z"
+        ))
+    })
 }
 
 fn weights(value: &str) -> Result<Weights, ReportError> {
@@ -143,8 +149,14 @@ mod tests {
     fn every_key_of_a_query_is_read() {
         let query = ReportQuery::parse("from=2026-11-01T00:00:00Z&to=2026-11-02T00%3A00%3A00Z&weights=sites")
             .expect("a good query");
-        assert_eq!(query.from.map(|at| at.to_string()).as_deref(), Some("2026-11-01T00:00:00Z"));
-        assert_eq!(query.to.map(|at| at.to_string()).as_deref(), Some("2026-11-02T00:00:00Z"));
+        assert_eq!(
+            query.from.map(|at| at.to_string()).as_deref(),
+            Some("2026-11-01T00:00:00Z")
+        );
+        assert_eq!(
+            query.to.map(|at| at.to_string()).as_deref(),
+            Some("2026-11-02T00:00:00Z")
+        );
         assert_eq!(query.weights, Some(Weights::Sites));
         let since = ReportQuery::parse("since=7d").expect("a good query").since;
         assert_eq!(since, Some(Duration::from_secs(7 * 86_400)));

@@ -1,0 +1,3 @@
+//! The demo's world: nodes, distances and a story, in this process.
+
+pub mod argus_node;
