@@ -1,1 +1,26 @@
-//! Placeholder while the workspace is laid out.
+//! Isochrone's mathematics: sites, round-trip times and weights in, advice out.
+//!
+//! Pure: no clock, no store, no network; randomness is an argument. Usable by itself:
+//!
+//! ```
+//! use isochrone_coverage::{files, report::{self, Options}, weights::Weights};
+//! use rand::SeedableRng;
+//!
+//! let sites = files::FileText::new("sites.csv", "site,latitude,longitude\nber,52.5,13.4\npar,48.9,2.4\n");
+//! let rtt = files::FileText::new("rtt.csv", "source,destination,min_rtt_ms\npar,ber,15.2\n");
+//! let observations = files::read(&sites, &rtt, &["ber"])?;
+//! let mut random = rand::rngs::StdRng::seed_from_u64(1);
+//! let report = report::build(&observations, &Options::new(Weights::people()), &mut random)?;
+//! println!("{}", report.text(100));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod cities;
+pub mod country;
+pub mod files;
+pub mod geo;
+pub mod histogram;
+pub mod land;
+pub mod observations;
+pub mod report;
+pub mod weights;

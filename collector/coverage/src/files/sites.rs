@@ -1,0 +1,200 @@
+//! Reads `sites.csv`.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::table::Table;
+use super::{FileError, FileText, MOST_SITES};
+use crate::cities;
+use crate::country::Country;
+use crate::geo::Position;
+
+/// A place without a country is taken to lie in its nearest city's, up to this distance.
+const CITY_WITHIN_KM: f64 = 150.0;
+
+/// All sites of a file.
+pub(super) struct Sites {
+    pub(super) all: Vec<Site>,
+    pub(super) by_name: HashMap<String, usize>,
+}
+
+pub(super) struct Site {
+    pub(super) name: String,
+    pub(super) position: Position,
+    pub(super) country: Option<Country>,
+}
+
+/// A place's country and how it is known.
+pub(crate) struct Origin {
+    pub(crate) country: Option<Country>,
+    known_by: KnownBy,
+}
+
+enum KnownBy {
+    File,
+    NearestCity,
+    NearestCityForUnknownName,
+}
+
+/// The country a file names, or that of the nearest city.
+pub(crate) fn country_of(given: &str, position: Position) -> Origin {
+    if let Some(country) = Country::find(given) {
+        return Origin {
+            country: Some(country),
+            known_by: KnownBy::File,
+        };
+    }
+    let near = cities::table()
+        .nearest(position)
+        .filter(|(_, km)| *km <= CITY_WITHIN_KM);
+    let known_by = if given.is_empty() {
+        KnownBy::NearestCity
+    } else {
+        KnownBy::NearestCityForUnknownName
+    };
+    Origin {
+        country: near.map(|(city, _)| city.country),
+        known_by,
+    }
+}
+
+/// The sites, and what a reader of the report must know about them.
+pub(super) fn read(file: &FileText) -> Result<(Sites, Vec<String>), FileError> {
+    let mut table = Table::open(file)?;
+    let (site, latitude) = (table.column("site")?, table.column("latitude")?);
+    let (longitude, country) = (table.column("longitude")?, table.find("country"));
+    table.only_once("country")?;
+    let (mut all, mut lines, mut notes) = (Vec::new(), HashMap::new(), Notes::default());
+    while let Some(row) = table.next_row()? {
+        let name = row.name(site, "site")?.to_owned();
+        row.once(&mut lines, name.clone(), "site", &name)?;
+        let position = row.position(latitude, longitude)?;
+        let given = country.map_or("", |column| row.text(column));
+        let origin = country_of(given, position);
+        notes.add(&name, given, &origin);
+        all.push(Site {
+            name,
+            position,
+            country: origin.country,
+        });
+        if all.len() > MOST_SITES {
+            return Err(row.too_many(MOST_SITES));
+        }
+    }
+    if all.is_empty() {
+        return Err(table.no_rows());
+    }
+    let by_name = all
+        .iter()
+        .enumerate()
+        .map(|(index, site)| (site.name.clone(), index))
+        .collect();
+    Ok((Sites { all, by_name }, notes.finish()))
+}
+
+impl Sites {
+    /// The sites that are nodes, by index.
+    pub(super) fn nodes(&self, file: &str, names: &[impl AsRef<str>]) -> Result<Vec<usize>, FileError> {
+        let mut nodes = Vec::new();
+        for name in names
+            .iter()
+            .map(|name| name.as_ref().trim())
+            .filter(|name| !name.is_empty())
+        {
+            let index = self
+                .by_name
+                .get(name)
+                .copied()
+                .ok_or_else(|| FileError::UnknownNode {
+                    node: name.to_owned(),
+                    file: file.to_owned(),
+                    nearest: self.alike(name),
+                })?;
+            if nodes.contains(&index) {
+                return Err(FileError::NodeTwice {
+                    node: name.to_owned(),
+                });
+            }
+            nodes.push(index);
+        }
+        if nodes.is_empty() {
+            let example = self
+                .all
+                .iter()
+                .take(2)
+                .map(|site| site.name.as_str())
+                .collect::<Vec<_>>()
+                .join(",");
+            return Err(FileError::NoNodes { example });
+        }
+        Ok(nodes)
+    }
+
+    /// The site spelled most alike: the longest common start, of at least three letters.
+    fn alike(&self, name: &str) -> Option<String> {
+        let wanted = cities::fold(name);
+        let common = |site: &&Site| {
+            cities::fold(&site.name)
+                .chars()
+                .zip(wanted.chars())
+                .take_while(|(a, b)| a == b)
+                .count()
+        };
+        self.all
+            .iter()
+            .max_by_key(common)
+            .filter(|site| common(site) >= 3)
+            .map(|site| site.name.clone())
+    }
+}
+
+/// Collects how countries were found, so that a thousand sites make one sentence.
+#[derive(Default)]
+struct Notes {
+    derived: usize,
+    nowhere: Vec<String>,
+    unknown_names: BTreeMap<String, String>,
+}
+
+impl Notes {
+    fn add(&mut self, site: &str, given: &str, origin: &Origin) {
+        match (&origin.known_by, origin.country) {
+            (KnownBy::File, _) => {}
+            (_, None) => self.nowhere.push(site.to_owned()),
+            (KnownBy::NearestCity, Some(_)) => self.derived += 1,
+            (KnownBy::NearestCityForUnknownName, Some(country)) => {
+                self.unknown_names.insert(given.to_owned(), country.to_string());
+            }
+        }
+    }
+
+    fn finish(self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.derived > 0 {
+            let sites = if self.derived == 1 {
+                "1 site".to_owned()
+            } else {
+                format!("{} sites", self.derived)
+            };
+            notes.push(format!(
+                "The country of {sites} is not given: the nearest city's was taken (GeoNames)."
+            ));
+        }
+        for (name, country) in self.unknown_names {
+            notes.push(format!(
+                "Country “{name}” is neither an ISO code nor a name in the table: the nearest city's was taken, {country}."
+            ));
+        }
+        if let Some(first) = self.nowhere.first() {
+            let more = self.nowhere.len() - 1;
+            let others = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
+            notes.push(format!(
+                "Site {first}{others}: no country is given and no city lies within {CITY_WITHIN_KM} km; it speaks for no one."
+            ));
+        }
+        notes
+    }
+}

@@ -1,0 +1,316 @@
+//! The region coverage report: from where each node is near, how surely, and what is not measured.
+
+mod build;
+mod headline;
+mod json;
+mod matrix;
+mod prepare;
+mod ranking;
+mod regions;
+mod resample;
+mod shares;
+mod speakers;
+mod text;
+mod words;
+
+pub use build::{Options, ReportError, build};
+
+use crate::country::{Continent, Country};
+use crate::geo::Position;
+use crate::observations::{AccessClass, Basis, Node, Source, Statistic, TtfbKind, Window};
+use crate::weights::WeightKind;
+
+/// A vantage speaks for its country's cities up to this distance.
+pub const SPEAKS_FOR_KM: f64 = 300.0;
+/// The budgets every report answers, in milliseconds.
+pub const BUDGETS_MS: [f64; 5] = [20.0, 50.0, 100.0, 150.0, 200.0];
+/// Fewer days than this: figures are provisional and have no interval.
+pub const LEAST_DAYS: usize = 7;
+
+/// A finished report: figures only, rendered by [`text`](Self::text), [`json`](Self::json) and
+/// [`html`](Self::html).
+#[derive(Clone, Debug)]
+pub struct CoverageReport {
+    /// Where the measurements come from.
+    pub source: Source,
+    /// The statistic by which nodes are compared.
+    pub statistic: Statistic,
+    /// What it was read from.
+    pub basis: Basis,
+    /// The window of time, if known.
+    pub window: Option<Window>,
+    /// How many days hold measurements; `None` if the source does not say.
+    pub days: Option<usize>,
+    /// What time to first byte stands beside the round-trip times, if any.
+    pub ttfb: Option<TtfbKind>,
+    /// The nodes, by name.
+    pub nodes: Vec<Node>,
+    /// What counts how much.
+    pub weights: WeightSummary,
+    /// The lead's own budget, if one is configured; it is among the shares' budgets then.
+    pub target_ms: Option<f64>,
+    /// One part for each access class that has a vantage; the one with most vantages first.
+    pub classes: Vec<ClassReport>,
+    /// What a reader must know about how the measurements were read.
+    pub notes: Vec<String>,
+}
+
+/// What counts how much, in one line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WeightSummary {
+    /// What the weights are.
+    pub kind: WeightKind,
+    /// Their sum for the first class.
+    pub total: f64,
+    /// Whom they come from.
+    pub attribution: String,
+}
+
+/// The report of one access class: classes are never pooled.
+#[derive(Clone, Debug)]
+pub struct ClassReport {
+    /// The class.
+    pub access: AccessClass,
+    /// Networks its vantages sit in; unknown ones count as one.
+    pub networks: usize,
+    /// At least one vantage's network is known.
+    pub networks_given: bool,
+    /// The sum of all weights.
+    pub total_weight: f64,
+    /// The weight that some vantage speaks for.
+    pub known_weight: f64,
+    /// The vantage that speaks for most: index into `vantages`.
+    pub heaviest: Option<usize>,
+    /// Why the shares make no headline; empty: they do.
+    pub withheld: Vec<Withheld>,
+    /// Shares of weight by budget.
+    pub shares: Vec<Share>,
+    /// The same if any one node dies: by each place's second node.
+    pub survives: Vec<Share>,
+    /// For each budget the node whose death costs most.
+    pub worst_losses: Vec<WorstLoss>,
+    /// Countries, heaviest first.
+    pub regions: Vec<Region>,
+    /// Continents, heaviest first.
+    pub continents: Vec<Region>,
+    /// Vantages, by name.
+    pub vantages: Vec<VantageReport>,
+    /// The places whose weights were summed.
+    pub(crate) places: Vec<Place>,
+}
+
+/// Why no headline share is given.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Withheld {
+    /// Less than 30 % of weight is measured.
+    TooLittleKnown,
+    /// One vantage speaks for more than a quarter of what is measured.
+    OneVantageDominates,
+}
+
+/// How a weight splits at a budget. The three add up to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Share {
+    /// The budget in milliseconds.
+    pub budget_ms: f64,
+    /// The share within it.
+    pub within: f64,
+    /// The share beyond it.
+    pub beyond: f64,
+    /// The share that is not measured, or not surely enough.
+    pub unknown: f64,
+    /// The 90 % interval of `within` over resampled days and networks.
+    pub interval: Option<Interval>,
+}
+
+/// A 90 % interval over resampled whole days, and networks within a region.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Interval {
+    /// Its lower end.
+    pub low: f64,
+    /// Its upper end.
+    pub high: f64,
+}
+
+/// What is left within a budget when the most needed node dies.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorstLoss {
+    /// That node.
+    pub node: String,
+    /// The shares without it.
+    pub share: Share,
+}
+
+/// Which region a row is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RegionId {
+    /// A country.
+    Country(Country),
+    /// A continent: the sum of its countries.
+    Continent(Continent),
+    /// Places without a known country.
+    Elsewhere,
+}
+
+/// One region: a sum of cities, never a pool of samples.
+#[derive(Clone, Debug)]
+pub struct Region {
+    /// Which.
+    pub id: RegionId,
+    /// The continent it lies in.
+    pub continent: Option<Continent>,
+    /// The sum of its weights.
+    pub weight: f64,
+    /// The part of it that some vantage speaks for.
+    pub known_weight: f64,
+    /// Vantages in it, measured or not.
+    pub vantages: usize,
+    /// Networks they sit in; unknown ones count as one.
+    pub networks: usize,
+    /// At least one vantage's network is known.
+    pub networks_given: bool,
+    /// What was measured; `None`: nothing that counts.
+    pub measured: Option<RegionFigures>,
+    /// Shares of the region's weight by budget.
+    pub shares: Vec<Share>,
+}
+
+/// What was measured in a region. Times are means over its measured weight, each place represented by its
+/// vantage's statistic.
+#[derive(Clone, Debug)]
+pub struct RegionFigures {
+    /// The node with the lowest time.
+    pub best: String,
+    /// All nodes that cannot be told from the best, the best first.
+    pub tie_set: Vec<String>,
+    /// The next node after the best.
+    pub runner_up: Option<String>,
+    /// The statistic by which nodes are compared, of the best node.
+    pub value_ms: f64,
+    /// The same of the runner-up, over the vantages that measured both.
+    pub runner_up_ms: Option<f64>,
+    /// The interval of `value_ms`.
+    pub interval: Option<Interval>,
+    /// All statistics of the best node.
+    pub figures: Figures,
+    /// Some of its vantages stand beside a node: that one does not count, so the best is a backup there.
+    pub own_node: bool,
+}
+
+/// The statistics of one node from one place or region. What the data does not hold is `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Figures {
+    /// Shortest round-trip time in milliseconds.
+    pub min_ms: Option<f64>,
+    /// Median.
+    pub p50_ms: Option<f64>,
+    /// 90th percentile.
+    pub p90_ms: Option<f64>,
+    /// 99th percentile.
+    pub p99_ms: Option<f64>,
+    /// A file's `rtt_ms`.
+    pub unnamed_ms: Option<f64>,
+    /// The share of runs that failed, 0…1.
+    pub loss: Option<f64>,
+    /// Runs that arrived.
+    pub samples: Option<u64>,
+    /// Median time to first byte.
+    pub ttfb_p50_ms: Option<f64>,
+    /// 90th percentile of time to first byte.
+    pub ttfb_p90_ms: Option<f64>,
+    /// Times to first byte counted.
+    pub ttfb_samples: Option<u64>,
+}
+
+/// What one vantage saw.
+#[derive(Clone, Debug)]
+pub struct VantageReport {
+    /// Its unique name.
+    pub name: String,
+    /// The place's name.
+    pub site: String,
+    /// Where it lies.
+    pub position: Position,
+    /// Its country.
+    pub country: Option<Country>,
+    /// The weight it speaks for.
+    pub weight: f64,
+    /// It stands beside a node, or its worker runs one: that node does not count.
+    pub own_node: bool,
+    /// The nearest node that counts.
+    pub best: Option<NodeTime>,
+    /// All nodes that cannot be told from the best.
+    pub tie_set: Vec<String>,
+    /// The next one.
+    pub second: Option<NodeTime>,
+    /// All statistics of the best node.
+    pub figures: Figures,
+}
+
+/// A node and the time to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeTime {
+    /// The node's name.
+    pub node: String,
+    /// The compared statistic in milliseconds.
+    pub ms: f64,
+    /// Its interval.
+    pub interval: Option<Interval>,
+    /// Measured from the node to the vantage, for want of the other direction.
+    pub reversed: bool,
+}
+
+/// A place that carries weight, for the map.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) position: Position,
+    pub(crate) weight: f64,
+    /// Index into the class's vantages: who speaks for it.
+    pub(crate) speaker: Option<usize>,
+}
+
+impl VantageReport {
+    /// Whether the best node is within a budget, for sure.
+    pub(crate) fn standing(&self, budget_ms: f64) -> Standing {
+        Standing::of(
+            self.best.as_ref().map(|best| (best.ms, best.interval)),
+            budget_ms,
+            self.own_node,
+        )
+    }
+
+    /// The same if any one node dies.
+    pub(crate) fn standing_after_any_loss(&self, budget_ms: f64) -> Standing {
+        Standing::of(
+            self.second.as_ref().map(|second| (second.ms, second.interval)),
+            budget_ms,
+            self.own_node,
+        )
+    }
+}
+
+/// How a place stands to a budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Standing {
+    Within,
+    Beyond,
+    Unknown,
+}
+
+impl Standing {
+    /// Within only if the interval's upper end is, beyond only if its lower end is. Beside an own node,
+    /// which no one else judges here, nothing is beyond.
+    pub(crate) fn of(time: Option<(f64, Option<Interval>)>, budget_ms: f64, own_node: bool) -> Self {
+        let Some((ms, interval)) = time else {
+            return Self::Unknown;
+        };
+        let interval = interval.unwrap_or(Interval { low: ms, high: ms });
+        if interval.high <= budget_ms {
+            Self::Within
+        } else if interval.low > budget_ms && !own_node {
+            Self::Beyond
+        } else {
+            Self::Unknown
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! From observations to a report.
+
+use std::collections::BTreeMap;
+
+use rand::Rng;
+
+use super::matrix::Matrix;
+use super::prepare::Prepared;
+use super::ranking::{Ranking, node_time};
+use super::regions::{Field, networks, regions};
+use super::resample::{DayDraws, draw_networks};
+use super::speakers::Speakers;
+use super::{BUDGETS_MS, ClassReport, CoverageReport, Figures, VantageReport, WeightSummary};
+use super::{headline, shares};
+use crate::files::FileError;
+use crate::observations::{AccessClass, Observations, Statistic, Vantage};
+use crate::weights::Weights;
+
+/// What to compute.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What counts how much.
+    pub weights: Weights,
+    /// The statistic by which nodes are compared, where the source holds several; default: the median.
+    pub statistic: Statistic,
+    /// The lead's own budget in milliseconds, beside the fixed ones.
+    pub target_ms: Option<f64>,
+    /// How often days and networks are resampled; default 400.
+    pub replicates: usize,
+}
+
+impl Options {
+    /// The defaults.
+    pub fn new(weights: Weights) -> Self {
+        Self {
+            weights,
+            statistic: Statistic::P50,
+            target_ms: None,
+            replicates: 400,
+        }
+    }
+}
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// There is no node.
+    #[error("there is no node to report on: add one with `target add`, or name sites with --nodes")]
+    NoNode,
+    /// There is no vantage.
+    #[error("there is no vantage: invite a probe with `probe invite`, or give a file of sites")]
+    NoVantage,
+    /// Two nodes have one name.
+    #[error("two nodes are called `{name}`: names must be unique")]
+    NodeTwice {
+        /// The name.
+        name: String,
+    },
+    /// Two vantages have one name.
+    #[error("two vantages are called `{name}`: names must be unique")]
+    VantageTwice {
+        /// The name.
+        name: String,
+    },
+    /// A reading names a vantage or node that is not there.
+    #[error("a reading names vantage {vantage} and node {node}, and one of them does not exist")]
+    Index {
+        /// Index of the vantage.
+        vantage: usize,
+        /// Index of the node.
+        node: usize,
+    },
+    /// A single value is given twice, or is no time.
+    #[error("vantage {vantage} and node {node}: a value is given twice, or is not a time")]
+    Single {
+        /// Index of the vantage.
+        vantage: usize,
+        /// Index of the node.
+        node: usize,
+    },
+    /// Cached and uncached times to first byte came together.
+    #[error("cached and uncached times to first byte must not be mixed: give one kind")]
+    MixedTtfb,
+    /// The target is no time.
+    #[error("a target of {target_ms} ms is not possible: give a number above 0")]
+    Target {
+        /// The target.
+        target_ms: f64,
+    },
+    /// Single values have no such statistic to compare by; none is ever computed for them.
+    #[error("measurements of single days hold no statistic without a name: choose min, p50, p90 or p99")]
+    Statistic,
+    /// The weights do not fit.
+    #[error(transparent)]
+    Weights(#[from] FileError),
+}
+
+/// Computes the report.
+///
+/// # Errors
+/// The observations or options contradict themselves; the error says where.
+pub fn build(
+    observations: &Observations,
+    options: &Options,
+    random: &mut impl Rng,
+) -> Result<CoverageReport, ReportError> {
+    let budgets = budgets(options.target_ms)?;
+    let prepared = Prepared::new(observations)?;
+    options.weights.check(&prepared.vantages)?;
+    let statistic = prepared.single.unwrap_or(options.statistic);
+    if prepared.single.is_none() && statistic == Statistic::Unnamed {
+        return Err(ReportError::Statistic);
+    }
+    let draws = prepared
+        .days
+        .as_deref()
+        .and_then(|days| DayDraws::new(days, options.replicates, random));
+    let matrix = Matrix::new(&prepared, statistic, draws.as_ref());
+    let mut classes: Vec<ClassReport> = AccessClass::ALL
+        .into_iter()
+        .filter_map(|access| class(&prepared, &matrix, (access, &options.weights, &budgets), random))
+        .collect();
+    classes.sort_by_key(|class| std::cmp::Reverse(class.vantages.len()));
+    Ok(CoverageReport {
+        source: observations.source,
+        statistic,
+        basis: observations.basis,
+        window: observations.window,
+        days: prepared.days.as_ref().map(Vec::len),
+        ttfb: prepared.ttfb,
+        nodes: prepared.nodes.iter().map(|&node| node.clone()).collect(),
+        weights: WeightSummary {
+            kind: options.weights.kind(),
+            total: classes.first().map_or(0.0, |class| class.total_weight),
+            attribution: options.weights.attribution().to_owned(),
+        },
+        target_ms: options.target_ms,
+        classes,
+        notes: observations.notes.clone(),
+    })
+}
+
+fn budgets(target_ms: Option<f64>) -> Result<Vec<f64>, ReportError> {
+    let mut budgets = BUDGETS_MS.to_vec();
+    if let Some(target_ms) = target_ms {
+        if !target_ms.is_finite() || target_ms <= 0.0 {
+            return Err(ReportError::Target { target_ms });
+        }
+        budgets.push(target_ms);
+    }
+    budgets.sort_by(f64::total_cmp);
+    budgets.dedup();
+    Ok(budgets)
+}
+
+/// The part of one access class; `None` if no vantage has it.
+fn class(
+    prepared: &Prepared<'_>,
+    matrix: &Matrix,
+    (access, weights, budgets): (AccessClass, &Weights, &[f64]),
+    random: &mut impl Rng,
+) -> Option<ClassReport> {
+    let members: Vec<usize> = (0..prepared.vantages.len())
+        .filter(|&index| prepared.vantages[index].access == access)
+        .collect();
+    if members.is_empty() {
+        return None;
+    }
+    let vantages: Vec<&Vantage> = members.iter().map(|&index| prepared.vantages[index]).collect();
+    let rankings: Vec<Option<Ranking>> = members.iter().map(|&index| Ranking::of(matrix, index)).collect();
+    let usable: Vec<bool> = rankings.iter().map(Option::is_some).collect();
+    let speakers = Speakers::new(&weights.demand(&vantages), &vantages, &usable);
+    let reports: Vec<VantageReport> = (0..members.len())
+        .map(|at| {
+            let names = |node: usize| prepared.nodes[node].name.as_str();
+            vantage_report(
+                (vantages[at], members[at]),
+                matrix,
+                rankings[at].as_ref(),
+                speakers.weights[at],
+                &names,
+            )
+        })
+        .collect();
+    let replicate_weights = replicate_weights(&vantages, &speakers.weights, matrix.replicates, random);
+    let field = Field {
+        matrix,
+        nodes: &prepared.nodes,
+        vantages: &vantages,
+        members: &members,
+        reports: &reports,
+        speakers: &speakers,
+        replicate_weights: &replicate_weights,
+        budgets,
+    };
+    let (countries, continents) = regions(&field);
+    let known_weight: f64 = speakers.weights.iter().sum();
+    let heaviest = headline::heaviest(&reports);
+    let heaviest_weight = heaviest.map_or(0.0, |index| reports[index].weight);
+    let mut at_budgets = shares::at_budgets(budgets, speakers.total, &reports, VantageReport::standing);
+    shares::add_intervals(
+        &mut at_budgets,
+        speakers.total,
+        matrix,
+        &replicate_weights,
+        &members,
+    );
+    let survives = shares::at_budgets(
+        budgets,
+        speakers.total,
+        &reports,
+        VantageReport::standing_after_any_loss,
+    );
+    let worst_losses = shares::worst_losses(
+        budgets,
+        speakers.total,
+        matrix,
+        &prepared.nodes,
+        (&members, &reports),
+    );
+    Some(ClassReport {
+        access,
+        networks: networks(vantages.iter().copied()),
+        networks_given: vantages.iter().any(|vantage| vantage.network.is_some()),
+        total_weight: speakers.total,
+        known_weight,
+        heaviest,
+        withheld: headline::withheld(known_weight, speakers.total, heaviest_weight),
+        shares: at_budgets,
+        survives,
+        worst_losses,
+        regions: countries,
+        continents,
+        vantages: reports,
+        places: speakers.places,
+    })
+}
+
+fn vantage_report<'n>(
+    (vantage, at): (&Vantage, usize),
+    matrix: &Matrix,
+    ranking: Option<&Ranking>,
+    weight: f64,
+    name: &impl Fn(usize) -> &'n str,
+) -> VantageReport {
+    let time = |node, interval| node_time(matrix, name(node), (at, node), interval);
+    let second = ranking.and_then(|ranking| time(ranking.second?, ranking.second_interval));
+    VantageReport {
+        name: vantage.name.clone(),
+        site: vantage.site.clone(),
+        position: vantage.position,
+        country: vantage.country,
+        weight,
+        own_node: matrix.owns_a_node(at),
+        best: ranking.and_then(|ranking| time(ranking.best, ranking.best_interval)),
+        tie_set: ranking.map_or_else(Vec::new, |ranking| {
+            ranking
+                .tie_set
+                .iter()
+                .map(|&node| name(node).to_owned())
+                .collect()
+        }),
+        second,
+        figures: ranking
+            .and_then(|ranking| matrix.time(at, ranking.best))
+            .map_or_else(Figures::default, |time| time.figures),
+    }
+}
+
+/// `[replicate][vantage]`: what each vantage speaks for when each country's networks are resampled. A country's
+/// measured weight stays what it is: countries are a census.
+fn replicate_weights(
+    vantages: &[&Vantage],
+    weights: &[f64],
+    replicates: usize,
+    random: &mut impl Rng,
+) -> Vec<Vec<f64>> {
+    let mut countries: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+    for (index, vantage) in vantages
+        .iter()
+        .enumerate()
+        .filter(|&(index, _)| weights[index] > 0.0)
+    {
+        countries.entry(vantage.country).or_default().push(index);
+    }
+    let mut all = vec![vec![0.0; vantages.len()]; replicates];
+    for members in countries.values() {
+        let known: f64 = members.iter().map(|&index| weights[index]).sum();
+        let own: Vec<_> = members.iter().map(|&index| vantages[index].network).collect();
+        for (replicate, times) in all.iter_mut().zip(draw_networks(&own, replicates, random)) {
+            let drawn = |index: usize| weights[index] * f64::from(times[&vantages[index].network]);
+            let total: f64 = members.iter().map(|&index| drawn(index)).sum();
+            members
+                .iter()
+                .for_each(|&index| replicate[index] = known * drawn(index) / total);
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,268 @@
+//! Countries and continents: sums of cities, each represented by its vantage.
+
+use std::collections::BTreeMap;
+
+use super::matrix::Matrix;
+use super::ranking::ties;
+use super::resample::interval;
+use super::shares::share;
+use super::speakers::Speakers;
+use super::{Figures, Interval, Region, RegionFigures, RegionId, VantageReport};
+use crate::country::{Continent, Country};
+use crate::observations::{Network, Node, Vantage};
+
+/// What all regions of one class are computed from. Vectors over vantages run over the class's members.
+pub(super) struct Field<'a> {
+    pub(super) matrix: &'a Matrix,
+    pub(super) nodes: &'a [&'a Node],
+    /// The class's vantages, and their indices in the matrix.
+    pub(super) vantages: &'a [&'a Vantage],
+    pub(super) members: &'a [usize],
+    pub(super) reports: &'a [VantageReport],
+    pub(super) speakers: &'a Speakers,
+    /// `[replicate][vantage]`: what each speaks for when networks are resampled.
+    pub(super) replicate_weights: &'a [Vec<f64>],
+    pub(super) budgets: &'a [f64],
+}
+
+/// Countries and continents, heaviest first.
+pub(super) fn regions(field: &Field<'_>) -> (Vec<Region>, Vec<Region>) {
+    let mut countries: BTreeMap<RegionId, Area> = BTreeMap::new();
+    let mut continents: BTreeMap<RegionId, Area> = BTreeMap::new();
+    let mut add = |country: Option<Country>, change: &dyn Fn(&mut Area)| {
+        let id = country.map_or(RegionId::Elsewhere, RegionId::Country);
+        change(countries.entry(id).or_default());
+        if let Some(continent) = country.and_then(Country::continent) {
+            change(continents.entry(RegionId::Continent(continent)).or_default());
+        }
+    };
+    for (&country, &weight) in &field.speakers.countries {
+        add(country, &|area| area.weight += weight);
+    }
+    for (index, vantage) in field.vantages.iter().enumerate() {
+        add(vantage.country, &|area| area.vantages.push(index));
+    }
+    let finish = |areas: BTreeMap<RegionId, Area>| {
+        let mut regions: Vec<Region> = areas
+            .into_iter()
+            .map(|(id, area)| field.region(id, &area))
+            .collect();
+        let weight = |region: &Region| region.weight;
+        regions.sort_by(|a, b| weight(b).total_cmp(&weight(a)).then(a.id.cmp(&b.id)));
+        regions
+    };
+    (finish(countries), finish(continents))
+}
+
+/// Distinct networks; unknown ones count as one.
+pub(super) fn networks<'a>(vantages: impl IntoIterator<Item = &'a Vantage>) -> usize {
+    let mut all: Vec<Option<Network>> = vantages.into_iter().map(|vantage| vantage.network).collect();
+    all.sort_unstable();
+    all.dedup();
+    all.len()
+}
+
+#[derive(Default)]
+struct Area {
+    weight: f64,
+    vantages: Vec<usize>,
+}
+
+/// A node's mean over a region.
+#[derive(Clone, Copy)]
+struct Contender {
+    node: usize,
+    mean_ms: f64,
+    covered: f64,
+}
+
+impl Field<'_> {
+    fn region(&self, id: RegionId, area: &Area) -> Region {
+        let weight_of = |&index: &usize| self.speakers.weights[index];
+        let heard: Vec<usize> = area
+            .vantages
+            .iter()
+            .copied()
+            .filter(|index| weight_of(index) > 0.0)
+            .collect();
+        let continent = match id {
+            RegionId::Country(country) => country.continent(),
+            RegionId::Continent(continent) => Some(continent),
+            RegionId::Elsewhere => None::<Continent>,
+        };
+        let at = |&budget: &f64| {
+            let standing = |&index: &usize| (weight_of(&index), self.reports[index].standing(budget));
+            share(budget, area.weight, heard.iter().map(standing))
+        };
+        Region {
+            id,
+            continent,
+            weight: area.weight,
+            known_weight: heard.iter().map(weight_of).sum(),
+            vantages: area.vantages.len(),
+            networks: networks(area.vantages.iter().map(|&index| self.vantages[index])),
+            networks_given: area
+                .vantages
+                .iter()
+                .any(|&index| self.vantages[index].network.is_some()),
+            measured: self.figures(&heard),
+            shares: self.budgets.iter().map(at).collect(),
+        }
+    }
+
+    fn figures(&self, heard: &[usize]) -> Option<RegionFigures> {
+        let mut order = self.contenders(heard);
+        let best = self.best(heard, &order)?;
+        let behind = |other: &Contender| self.difference(heard, best.node, other.node);
+        order.retain(|contender| contender.node != best.node && behind(contender).is_some());
+        let behind = |other: &Contender| behind(other).map_or(f64::INFINITY, |(ms, _)| ms);
+        order.sort_by(|a, b| behind(a).total_cmp(&behind(b)).then(a.node.cmp(&b.node)));
+        let tied = |other: &&Contender| {
+            let paired = || self.paired(heard, best.node, other.node);
+            ties(self.matrix.exact, best.mean_ms, behind(other), paired)
+        };
+        let name = |contender: &Contender| self.nodes[contender.node].name.clone();
+        let tie_set = std::iter::once(&best)
+            .chain(order.iter().filter(tied))
+            .map(name)
+            .collect();
+        let runner_up = order.first();
+        Some(RegionFigures {
+            best: name(&best),
+            tie_set,
+            runner_up: runner_up.map(name),
+            value_ms: best.mean_ms,
+            runner_up_ms: runner_up
+                .and_then(|next| self.mean_ms(heard, next.node))
+                .map(|(ms, _)| ms),
+            interval: self.best_interval(heard, best.node),
+            figures: self.pooled(heard, best.node),
+            own_node: heard.iter().any(|&index| self.reports[index].own_node),
+        })
+    }
+
+    /// Every node's weighted mean over the vantages that reached it, the lowest first.
+    fn contenders(&self, heard: &[usize]) -> Vec<Contender> {
+        let contender = |node| {
+            let (mean_ms, covered) = self.mean_ms(heard, node)?;
+            Some(Contender {
+                node,
+                mean_ms,
+                covered,
+            })
+        };
+        let mut order: Vec<Contender> = (0..self.nodes.len()).filter_map(contender).collect();
+        order.sort_by(|a, b| a.mean_ms.total_cmp(&b.mean_ms).then(a.node.cmp(&b.node)));
+        order
+    }
+
+    /// The node that no other beats over the vantages that reached both. A node that was reached by less than
+    /// half of the region's measured weight does not compete.
+    fn best(&self, heard: &[usize], order: &[Contender]) -> Option<Contender> {
+        let known: f64 = heard.iter().map(|&index| self.speakers.weights[index]).sum();
+        let most = order
+            .iter()
+            .map(|contender| contender.covered)
+            .fold(0.0, f64::max)
+            .min(known);
+        let mut competing = order.iter().filter(|contender| contender.covered * 2.0 >= most);
+        let first = *competing.next()?;
+        Some(competing.fold(first, |best, &other| {
+            let difference = self.difference(heard, best.node, other.node);
+            let beaten = difference.is_some_and(|(ms, common)| ms < 0.0 && common * 2.0 >= most);
+            if beaten { other } else { best }
+        }))
+    }
+
+    fn mean_ms(&self, heard: &[usize], node: usize) -> Option<(f64, f64)> {
+        mean(heard.iter().map(|&index| {
+            (
+                self.speakers.weights[index],
+                self.matrix.ms(self.members[index], node),
+            )
+        }))
+    }
+
+    /// How far a node is behind another, over the vantages that reached both, and their weight.
+    fn difference(&self, heard: &[usize], best: usize, other: usize) -> Option<(f64, f64)> {
+        mean(heard.iter().map(|&index| {
+            let vantage = self.members[index];
+            let both = self.matrix.ms(vantage, other).zip(self.matrix.ms(vantage, best));
+            (
+                self.speakers.weights[index],
+                both.map(|(other, best)| other - best),
+            )
+        }))
+    }
+
+    fn paired(&self, heard: &[usize], best: usize, other: usize) -> Option<Interval> {
+        self.over_replicates(|replicate, weights| {
+            mean(heard.iter().map(|&index| {
+                let at = |node| self.matrix.replicate(self.members[index], node, replicate);
+                (
+                    weights[index],
+                    at(other).zip(at(best)).map(|(other, best)| other - best),
+                )
+            }))
+        })
+    }
+
+    fn best_interval(&self, heard: &[usize], best: usize) -> Option<Interval> {
+        self.over_replicates(|replicate, weights| {
+            let at = |index: usize| self.matrix.replicate(self.members[index], best, replicate);
+            mean(heard.iter().map(|&index| (weights[index], at(index))))
+        })
+    }
+
+    fn over_replicates(&self, value: impl Fn(usize, &[f64]) -> Option<(f64, f64)>) -> Option<Interval> {
+        let values = self.replicate_weights.iter().enumerate();
+        interval(values.map(|(replicate, weights)| value(replicate, weights).map_or(f64::NAN, |(ms, _)| ms)))
+    }
+
+    /// The best node's statistics, each a weighted mean over the vantages that hold it; counts are sums.
+    fn pooled(&self, heard: &[usize], node: usize) -> Figures {
+        let all: Vec<(f64, Figures)> = heard
+            .iter()
+            .filter_map(|&index| {
+                let time = self.matrix.time(self.members[index], node)?;
+                Some((self.speakers.weights[index], time.figures))
+            })
+            .collect();
+        let average = |pick: fn(&Figures) -> Option<f64>| {
+            mean(all.iter().map(|(weight, figures)| (*weight, pick(figures)))).map(|(value, _)| value)
+        };
+        let total = |pick: fn(&Figures) -> Option<u64>| {
+            let held: Vec<u64> = all.iter().filter_map(|(_, figures)| pick(figures)).collect();
+            (!held.is_empty()).then(|| held.iter().sum())
+        };
+        Figures {
+            min_ms: average(|figures| figures.min_ms),
+            p50_ms: average(|figures| figures.p50_ms),
+            p90_ms: average(|figures| figures.p90_ms),
+            p99_ms: average(|figures| figures.p99_ms),
+            unnamed_ms: average(|figures| figures.unnamed_ms),
+            loss: average(|figures| figures.loss),
+            samples: total(|figures| figures.samples),
+            ttfb_p50_ms: average(|figures| figures.ttfb_p50_ms),
+            ttfb_p90_ms: average(|figures| figures.ttfb_p90_ms),
+            ttfb_samples: total(|figures| figures.ttfb_samples),
+        }
+    }
+}
+
+/// The weighted mean of what is there, and the weight that is behind it. A single value passes unrounded.
+fn mean(values: impl Iterator<Item = (f64, Option<f64>)>) -> Option<(f64, f64)> {
+    let held: Vec<(f64, f64)> = values
+        .filter_map(|(weight, value)| Some((weight, value?)))
+        .filter(|(weight, _)| *weight > 0.0)
+        .collect();
+    let total: f64 = held.iter().map(|(weight, _)| weight).sum();
+    match held.as_slice() {
+        [] => None,
+        &[(_, value)] => Some((value, total)),
+        all => Some((
+            all.iter().map(|(weight, value)| weight / total * value).sum(),
+            total,
+        )),
+    }
+}

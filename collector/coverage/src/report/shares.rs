@@ -1,0 +1,148 @@
+//! How a weight splits at each budget: within, beyond, not measured.
+
+use super::matrix::Matrix;
+use super::ranking::Ranking;
+use super::resample::interval;
+use super::{Share, Standing, VantageReport, WorstLoss};
+use crate::observations::Node;
+
+/// Splits a total weight by what its speakers' standing is. The rest is unknown.
+pub(super) fn share(
+    budget_ms: f64,
+    total: f64,
+    speakers: impl IntoIterator<Item = (f64, Standing)>,
+) -> Share {
+    let (mut within, mut beyond) = (0.0, 0.0);
+    for (weight, standing) in speakers {
+        match standing {
+            Standing::Within => within += weight,
+            Standing::Beyond => beyond += weight,
+            Standing::Unknown => {}
+        }
+    }
+    let of_total = |weight: f64| {
+        if total > 0.0 {
+            (weight / total).clamp(0.0, 1.0)
+        } else {
+            0.0
+        }
+    };
+    let (within, beyond) = (of_total(within), of_total(beyond));
+    Share {
+        budget_ms,
+        within,
+        beyond,
+        unknown: (1.0 - within - beyond).max(0.0),
+        interval: None,
+    }
+}
+
+/// The shares of a whole class at every budget.
+pub(super) fn at_budgets(
+    budgets: &[f64],
+    total: f64,
+    vantages: &[VantageReport],
+    standing: impl Fn(&VantageReport, f64) -> Standing,
+) -> Vec<Share> {
+    let at = |&budget: &f64| {
+        share(
+            budget,
+            total,
+            vantages
+                .iter()
+                .map(|vantage| (vantage.weight, standing(vantage, budget))),
+        )
+    };
+    budgets.iter().map(at).collect()
+}
+
+/// Adds to each share the interval of what is within, over replicates of days and networks.
+///
+/// `weights[replicate][vantage]` is what each vantage speaks for in that replicate.
+pub(super) fn add_intervals(
+    shares: &mut [Share],
+    total: f64,
+    matrix: &Matrix,
+    weights: &[Vec<f64>],
+    members: &[usize],
+) {
+    if total <= 0.0 || weights.is_empty() {
+        return;
+    }
+    let lowest = |vantage: usize, replicate: usize| {
+        (0..matrix.nodes())
+            .filter_map(|node| matrix.replicate(vantage, node, replicate))
+            .fold(f64::INFINITY, f64::min)
+    };
+    let mut within = vec![vec![0.0; weights.len()]; shares.len()];
+    for (replicate, weights) in weights.iter().enumerate() {
+        for (&vantage, weight) in members.iter().zip(weights).filter(|(_, weight)| **weight > 0.0) {
+            let best = lowest(vantage, replicate);
+            for (share, within) in shares.iter().zip(&mut within) {
+                if best <= share.budget_ms {
+                    within[replicate] += weight / total;
+                }
+            }
+        }
+    }
+    for (share, within) in shares.iter_mut().zip(within) {
+        share.interval = interval(within);
+    }
+}
+
+/// For each budget the node whose death leaves least within it.
+pub(super) fn worst_losses(
+    budgets: &[f64],
+    total: f64,
+    matrix: &Matrix,
+    nodes: &[&Node],
+    (members, vantages): (&[usize], &[VantageReport]),
+) -> Vec<WorstLoss> {
+    let without: Vec<Vec<_>> = (0..nodes.len())
+        .map(|dead| {
+            members
+                .iter()
+                .map(|&vantage| Ranking::without(matrix, vantage, dead))
+                .collect()
+        })
+        .collect();
+    let losses = |budget: f64| {
+        without.iter().zip(nodes).map(move |(times, node)| {
+            let speakers = times
+                .iter()
+                .zip(vantages)
+                .map(|(&time, vantage)| (vantage.weight, Standing::of(time, budget, vantage.own_node)));
+            WorstLoss {
+                node: node.name.clone(),
+                share: share(budget, total, speakers),
+            }
+        })
+    };
+    let least = |a: &WorstLoss, b: &WorstLoss| a.share.within.total_cmp(&b.share.within);
+    budgets
+        .iter()
+        .filter_map(|&budget| losses(budget).min_by(least))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn three_shares_add_up_to_one(
+            speakers in prop::collection::vec((0.0..1e9f64, 0usize..3), 0..60),
+            unspoken in 0.0..1e10f64,
+        ) {
+            let kinds = [Standing::Within, Standing::Beyond, Standing::Unknown];
+            let total = unspoken + speakers.iter().map(|(weight, _)| weight).sum::<f64>();
+            let split = share(50.0, total, speakers.iter().map(|&(weight, kind)| (weight, kinds[kind])));
+            prop_assert!((split.within + split.beyond + split.unknown - 1.0).abs() < 1e-9);
+            for part in [split.within, split.beyond, split.unknown] {
+                prop_assert!((0.0..=1.0).contains(&part));
+            }
+        }
+    }
+}

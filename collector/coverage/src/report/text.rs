@@ -1,0 +1,406 @@
+//! The report as text for a terminal: the summary first, then tables.
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent};
+
+use super::words::{self, budget, count, ms, ms_interval, percent, weight};
+use super::{ClassReport, CoverageReport, Region, Share, VantageReport};
+use crate::observations::Source;
+use crate::weights::WeightKind;
+
+/// Narrower than this, tables cannot be read.
+const NARROWEST: usize = 60;
+/// How many unmeasured regions are listed.
+const UNMEASURED: usize = 10;
+/// Rows of a table beyond this are left to JSON and HTML.
+const ROWS: usize = 40;
+
+impl CoverageReport {
+    /// The report as text no wider than `width` columns (at least 60).
+    pub fn text(&self, width: usize) -> String {
+        let mut page = Page {
+            width: width.max(NARROWEST),
+            lines: Vec::new(),
+        };
+        if self.source == Source::Demo {
+            page.wrapped(&format!("*** {} ***", words::DEMO));
+        }
+        page.wrapped(&format!("Region coverage: {}", self.about()));
+        for class in &self.classes {
+            page.blank();
+            self.class(class, &mut page);
+        }
+        page.blank();
+        page.line("How to read this");
+        let further = self.notes.iter().cloned();
+        for sentence in words::caveats(self).into_iter().chain(further) {
+            page.item(&sentence);
+        }
+        page.blank();
+        words::attributions(self)
+            .into_iter()
+            .for_each(|line| page.wrapped(line));
+        if self.source == Source::Demo {
+            page.wrapped(&format!("*** {} ***", words::DEMO));
+        }
+        page.finish()
+    }
+
+    fn about(&self) -> String {
+        let window = self
+            .window
+            .map(|window| format!(", {} to {}", window.from, window.to));
+        let days = self.days.map(|days| format!(", {}", count(days, "day")));
+        let provisional = if self.provisional() { " (provisional)" } else { "" };
+        format!(
+            "{} to {}{}{}{provisional}",
+            self.statistic.in_words(),
+            count(self.nodes.len(), "node"),
+            window.unwrap_or_default(),
+            days.unwrap_or_default(),
+        )
+    }
+
+    fn class(&self, class: &ClassReport, page: &mut Page) {
+        page.line(words::class_title(class.access));
+        page.wrapped(&words::first_line(self, class));
+        page.blank();
+        if class.withheld.is_empty() {
+            page.table(self.shares_table(class));
+        } else {
+            words::withheld(class)
+                .into_iter()
+                .for_each(|sentence| page.wrapped(sentence));
+        }
+        let unmeasured = class.unmeasured();
+        if !unmeasured.is_empty() {
+            page.blank();
+            page.wrapped(&self.unmeasured_line(class, &unmeasured));
+        }
+        for (title, regions) in [
+            ("Countries with a vantage", &class.regions),
+            ("Continents (sums of their countries)", &class.continents),
+        ] {
+            let measured: Vec<&Region> = regions
+                .iter()
+                .filter(|region| region.measured.is_some())
+                .collect();
+            if !measured.is_empty() {
+                page.blank();
+                page.line(title);
+                self.regions(&measured, page);
+            }
+        }
+        page.blank();
+        page.line("Backup distances: the nearest node of each vantage, and the next");
+        page.table(self.vantages_table(class));
+        page.more(class.vantages.len(), "vantage");
+    }
+
+    fn regions(&self, measured: &[&Region], page: &mut Page) {
+        let listed = &measured[..measured.len().min(ROWS)];
+        let by_days = self.days.is_some();
+        page.table(if by_days {
+            self.regions_by_days(listed)
+        } else {
+            self.regions_by_values(listed)
+        });
+        if listed.iter().any(|region| words::narrow(region)) {
+            page.indented("¹ ", words::NARROW);
+        }
+        page.more(measured.len(), "region");
+    }
+
+    fn shares_table(&self, class: &ClassReport) -> Table {
+        let header = [
+            "budget",
+            "within",
+            "90 % interval",
+            "beyond",
+            "not measured",
+            "within if any one node dies",
+        ];
+        let rows = class.shares.iter().zip(&class.survives).map(|(share, survives)| {
+            let target = if self.target_ms == Some(share.budget_ms) {
+                " (target)"
+            } else {
+                ""
+            };
+            vec![
+                format!("{}{target}", budget(share.budget_ms)),
+                percent(share.within),
+                share_interval(share),
+                percent(share.beyond),
+                percent(share.unknown),
+                percent(survives.within),
+            ]
+        });
+        table(&header, rows, &[1, 2, 3, 4, 5])
+    }
+
+    fn unmeasured_line(&self, class: &ClassReport, unmeasured: &[(&Region, f64)]) -> String {
+        let listed: Vec<String> = unmeasured
+            .iter()
+            .take(UNMEASURED)
+            .map(|(region, missing)| {
+                let share = percent(missing / class.total_weight);
+                match self.weights.kind {
+                    WeightKind::Sites => format!("{} {}", words::region_name(&region.id), weight(*missing)),
+                    _ => format!(
+                        "{} {} ({share})",
+                        words::region_name(&region.id),
+                        weight(*missing)
+                    ),
+                }
+            })
+            .collect();
+        let more = unmeasured.len().saturating_sub(UNMEASURED);
+        let more = if more > 0 {
+            format!(", and {more} more")
+        } else {
+            String::new()
+        };
+        format!("Heaviest not measured: {}{more}.", listed.join(", "))
+    }
+
+    fn regions_by_days(&self, regions: &[&Region]) -> Table {
+        let header = [
+            "",
+            self.weight_title(),
+            "known",
+            "v/n",
+            "best node, then next",
+            "min/p50/p90 ms",
+            "90 % interval",
+            "loss",
+            "runs",
+            "verdict",
+        ];
+        let rows = regions.iter().map(|region| {
+            let measured = region.measured.as_ref();
+            let figures = measured.map(|measured| measured.figures).unwrap_or_default();
+            vec![
+                region_label(region),
+                weight(region.weight),
+                percent(region.known_share()),
+                format!("{}/{}", region.vantages, region.networks),
+                format!("{}, then {}", best_label(region), next_label(region)),
+                [figures.min_ms, figures.p50_ms, figures.p90_ms].map(ms).join("/"),
+                ms_interval(measured.and_then(|measured| measured.interval)),
+                figures.loss.map_or_else(|| "–".to_owned(), percent),
+                figures
+                    .samples
+                    .map_or_else(|| "–".to_owned(), |runs| weight(runs as f64)),
+                verdict_label(region),
+            ]
+        });
+        table(&header, rows, &[1, 2, 3, 5, 6, 7, 8])
+    }
+
+    fn regions_by_values(&self, regions: &[&Region]) -> Table {
+        let time = words::column(self.statistic);
+        let header = [
+            "",
+            self.weight_title(),
+            "known",
+            "vantages",
+            "best node",
+            time,
+            "next node",
+            time,
+            "verdict",
+        ];
+        let rows = regions.iter().map(|region| {
+            let measured = region.measured.as_ref();
+            vec![
+                region_label(region),
+                weight(region.weight),
+                percent(region.known_share()),
+                region.vantages.to_string(),
+                best_label(region),
+                ms(measured.map(|measured| measured.value_ms)),
+                next_label(region),
+                ms(measured.and_then(|measured| measured.runner_up_ms)),
+                verdict_label(region),
+            ]
+        });
+        table(&header, rows, &[1, 2, 3, 5, 7])
+    }
+
+    fn weight_title(&self) -> &'static str {
+        match self.weights.kind {
+            WeightKind::People => "people",
+            WeightKind::Sites => "sites",
+            WeightKind::File => "weight",
+        }
+    }
+
+    fn vantages_table(&self, class: &ClassReport) -> Table {
+        let mut listed: Vec<&VantageReport> = class.vantages.iter().collect();
+        listed.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.name.cmp(&b.name)));
+        listed.truncate(ROWS);
+        let time = words::column(self.statistic);
+        let header = [
+            "vantage",
+            "speaks for",
+            "nearest node",
+            time,
+            "interval",
+            "next node",
+            time,
+        ];
+        let rows = listed.into_iter().map(|vantage| {
+            let (best, second) = (vantage.best.as_ref(), vantage.second.as_ref());
+            let mark = if vantage.own_node { " *" } else { "" };
+            let name = |time: Option<&super::NodeTime>| {
+                let arrow = |time: &super::NodeTime| if time.reversed { " ←" } else { "" };
+                time.map_or_else(|| "–".to_owned(), |time| format!("{}{}", time.node, arrow(time)))
+            };
+            vec![
+                format!("{}{mark}", vantage.name),
+                weight(vantage.weight),
+                name(best),
+                ms(best.map(|time| time.ms)),
+                ms_interval(best.and_then(|time| time.interval)),
+                name(second),
+                ms(second.map(|time| time.ms)),
+            ]
+        });
+        table(&header, rows, &[1, 3, 4, 6])
+    }
+}
+
+impl Region {
+    /// The share of the region's weight that some vantage speaks for.
+    pub(super) fn known_share(&self) -> f64 {
+        if self.weight > 0.0 {
+            self.known_weight / self.weight
+        } else {
+            0.0
+        }
+    }
+}
+
+fn region_label(region: &Region) -> String {
+    let code = words::region_code(&region.id);
+    let own = region.measured.as_ref().is_some_and(|measured| measured.own_node);
+    format!("{code}{}", if own { " *" } else { "" })
+}
+
+fn best_label(region: &Region) -> String {
+    region
+        .measured
+        .as_ref()
+        .map_or_else(|| "–".to_owned(), |measured| measured.tie_set.join(" = "))
+}
+
+fn next_label(region: &Region) -> String {
+    let next = region
+        .measured
+        .as_ref()
+        .and_then(|measured| measured.runner_up.clone());
+    next.unwrap_or_else(|| "–".to_owned())
+}
+
+/// The verdict, and a mark if its ground is narrow.
+fn verdict_label(region: &Region) -> String {
+    format!(
+        "{}{}",
+        words::verdict(region),
+        if words::narrow(region) { " ¹" } else { "" }
+    )
+}
+
+fn share_interval(share: &Share) -> String {
+    share.interval.map_or_else(
+        || "–".to_owned(),
+        |interval| format!("{} – {}", percent(interval.low), percent(interval.high)),
+    )
+}
+
+fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>, right: &[usize]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_preset(NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    table
+        .set_style(TableComponent::HeaderLines, '─')
+        .set_style(TableComponent::MiddleHeaderIntersections, '─');
+    table.set_header(header.iter().copied());
+    rows.for_each(|row| {
+        table.add_row(row);
+    });
+    table.column_iter_mut().for_each(|column| {
+        column.set_padding((0, 2));
+    });
+    for &column in right {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+/// Lines no wider than the page.
+struct Page {
+    width: usize,
+    lines: Vec<String>,
+}
+
+impl Page {
+    fn line(&mut self, text: &str) {
+        self.lines.push(text.to_owned());
+    }
+
+    fn blank(&mut self) {
+        self.lines.push(String::new());
+    }
+
+    fn wrapped(&mut self, text: &str) {
+        self.indented("", text);
+    }
+
+    fn item(&mut self, text: &str) {
+        self.indented("- ", text);
+    }
+
+    fn indented(&mut self, mark: &str, text: &str) {
+        let (mut line, hang) = (mark.to_owned(), " ".repeat(mark.len()));
+        let mut empty = true;
+        for word in text.split_whitespace() {
+            if !empty && line.chars().count() + 1 + word.chars().count() > self.width {
+                self.lines.push(std::mem::replace(&mut line, hang.clone()));
+                empty = true;
+            }
+            if !empty {
+                line.push(' ');
+            }
+            line.push_str(word);
+            empty = false;
+        }
+        self.lines.push(line);
+    }
+
+    fn table(&mut self, mut table: Table) {
+        table.set_width(u16::try_from(self.width).unwrap_or(u16::MAX));
+        self.lines
+            .extend(table.lines().map(|line| line.trim_end().to_owned()));
+    }
+
+    /// Says how many rows of a table were left out.
+    fn more(&mut self, rows: usize, thing: &str) {
+        if rows > ROWS {
+            let more = count(rows - ROWS, &format!("more {thing}"));
+            self.wrapped(&format!("… and {more}: see --format json or html."));
+        }
+    }
+
+    fn finish(self) -> String {
+        let mut text = self.lines.join("\n");
+        text.push('\n');
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests;

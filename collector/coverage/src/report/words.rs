@@ -1,0 +1,289 @@
+//! What every rendering of the report says in the same words.
+
+use super::{ClassReport, CoverageReport, Interval, LEAST_DAYS, Region, RegionId, SPEAKS_FOR_KM, Withheld};
+use crate::observations::{AccessClass, Basis, Source, Statistic, TtfbKind};
+use crate::weights::WeightKind;
+use crate::{cities, land};
+
+/// The mark of a demo.
+pub(super) const DEMO: &str = "DEMO: a simulated world, nothing here was measured";
+
+impl CoverageReport {
+    /// Too few days for intervals, from a source that counts days.
+    pub(crate) fn provisional(&self) -> bool {
+        self.days.is_some_and(|days| days < LEAST_DAYS)
+    }
+
+    /// A share in words: “people”, “sites” or “the file's weight”.
+    pub(super) fn of_what(&self) -> &'static str {
+        self.weights.kind.in_words()
+    }
+}
+
+impl ClassReport {
+    /// The share of weight that some vantage speaks for, 0…1.
+    pub(super) fn known_share(&self) -> f64 {
+        if self.total_weight > 0.0 {
+            self.known_weight / self.total_weight
+        } else {
+            0.0
+        }
+    }
+
+    /// The heaviest vantage's share of what is known.
+    pub(super) fn heaviest_share(&self) -> Option<f64> {
+        self.heaviest
+            .map(|index| self.vantages[index].weight / self.known_weight)
+    }
+
+    /// Countries in which something is not measured, the heaviest unmeasured weight first.
+    pub(super) fn unmeasured(&self) -> Vec<(&Region, f64)> {
+        let missing = |region: &Region| region.weight - region.known_weight;
+        let mut regions: Vec<(&Region, f64)> = self
+            .regions
+            .iter()
+            .map(|region| (region, missing(region)))
+            .collect();
+        regions.retain(|(_, missing)| *missing > self.total_weight * 1e-9);
+        regions.sort_by(|a, b| b.1.total_cmp(&a.1));
+        regions
+    }
+}
+
+/// The first line: vantages, networks, share known, weight on the largest vantage.
+pub(super) fn first_line(report: &CoverageReport, class: &ClassReport) -> String {
+    let known = format!("{} of {}", percent(class.known_share()), report.of_what());
+    let start = format!(
+        "{} in {} {} {known}.",
+        count(class.vantages.len(), "vantage"),
+        networks(class),
+        if class.vantages.len() == 1 {
+            "speaks for"
+        } else {
+            "speak for"
+        },
+    );
+    match class.heaviest.zip(class.heaviest_share()) {
+        Some((index, share)) => {
+            format!(
+                "{start} The heaviest, {}, carries {} of that.",
+                class.vantages[index].name,
+                percent(share)
+            )
+        }
+        None => start,
+    }
+}
+
+fn networks(class: &ClassReport) -> String {
+    match class.networks_given {
+        true => count(class.networks, "network"),
+        false => "networks that are not given (counted as one)".to_owned(),
+    }
+}
+
+/// Why no share stands as a headline, in sentences.
+pub(super) fn withheld(class: &ClassReport) -> Vec<&'static str> {
+    let sentence = |reason: &Withheld| match reason {
+        Withheld::TooLittleKnown => {
+            "Less than 30 % is measured, so no share is given as a headline: it would be a guess."
+        }
+        Withheld::OneVantageDominates => {
+            "One vantage speaks for more than a quarter of what is measured, so no share is given as a \
+             headline: it would be the view of one server."
+        }
+    };
+    class.withheld.iter().map(sentence).collect()
+}
+
+/// What a class of vantages can and cannot say.
+pub(super) fn class_title(access: AccessClass) -> &'static str {
+    match access {
+        AccessClass::DataCentre => "Between servers (vantages in data centres)",
+        AccessClass::Eyeball => "From users' lines (eyeball vantages)",
+        AccessClass::Unknown => "From sites whose access is not known",
+    }
+}
+
+/// What the report says in every case, and what depends on its data.
+pub(super) fn caveats(report: &CoverageReport) -> Vec<String> {
+    let mut caveats = Vec::new();
+    if report.source == Source::Demo {
+        caveats.push(format!("{DEMO}."));
+    }
+    caveats.push(
+        "Data-centre vantages hold no last mile: a user's own line adds to every time here. Only eyeball \
+         vantages say what users see."
+            .to_owned(),
+    );
+    caveats.push(match report.weights.kind {
+        WeightKind::Sites => "Every vantage counts 1 and speaks for itself.".to_owned(),
+        WeightKind::People | WeightKind::File => format!(
+            "A vantage speaks for the cities of its country within {SPEAKS_FOR_KM} km, the nearest vantage \
+             first. All else is not measured, and not guessed."
+        ),
+    });
+    caveats.push(basis(report).to_owned());
+    if report
+        .classes
+        .iter()
+        .any(|class| class.vantages.iter().any(|vantage| vantage.own_node))
+    {
+        caveats.push(
+            "A vantage beside a node says nothing about that node: it is given the next node, as backup \
+             distance (marked *). Its places are within a budget if the next node is, otherwise not measured."
+                .to_owned(),
+        );
+    }
+    caveats.push(days(report));
+    caveats.push(match report.days {
+        None => {
+            "Each pair has one value, taken as exact: nodes tie only if their times are equal.".to_owned()
+        }
+        Some(_) => "Nodes tie if they are within 2 ms or 5 % of the best, or if the difference, day against \
+                    day, may be nothing."
+            .to_owned(),
+    });
+    if let Some(kind) = report.ttfb {
+        caveats.push(
+            match kind {
+                TtfbKind::Cached => "Time to first byte (TTFB) is of answers the node held; it includes name look-up, connect and TLS.",
+                TtfbKind::Uncached => "Time to first byte (TTFB) is of objects the node had to fetch first; it includes name look-up, connect and TLS.",
+            }
+            .to_owned(),
+        );
+    }
+    caveats
+}
+
+fn basis(report: &CoverageReport) -> &'static str {
+    match report.basis {
+        Basis::Connect => "Times are those of TCP connect: one round trip, without DNS and TLS.",
+        Basis::Ttfb => {
+            "Times are those to the first byte: DNS, connect, TLS, and the node's own work are in them."
+        }
+        Basis::Echo => "Times are mesh echoes between probes: one round trip, without DNS, connect and TLS.",
+        Basis::File => {
+            "Times are as the file gives them; whether DNS, connect or TLS are in them it does not say."
+        }
+    }
+}
+
+fn days(report: &CoverageReport) -> String {
+    match report.days {
+        None => "The files hold no days, so there are no intervals.".to_owned(),
+        Some(days) if days < LEAST_DAYS => format!(
+            "Provisional: {} of measurements. Intervals need {LEAST_DAYS}.",
+            count(days, "day")
+        ),
+        Some(days) => format!(
+            "Intervals hold 90 % of {days} days resampled whole (and networks within a country); they describe \
+             this window, and promise nothing about the next."
+        ),
+    }
+}
+
+/// Whom the figures come from.
+pub(super) fn attributions(report: &CoverageReport) -> Vec<&str> {
+    let mut all = vec![report.weights.attribution.as_str()];
+    if !report.weights.attribution.contains(cities::ATTRIBUTION) {
+        all.push(cities::ATTRIBUTION);
+    }
+    all.push(land::ATTRIBUTION);
+    all
+}
+
+/// On how narrow a ground a region's verdict stands, if it does.
+pub(super) fn narrow(region: &Region) -> bool {
+    region.measured.is_some() && (region.vantages == 1 || (region.networks == 1 && region.networks_given))
+}
+
+/// What [`narrow`] means.
+pub(super) const NARROW: &str =
+    "this server only: one network, in one building; it does not stand for the country";
+
+/// `best`, `tie` or `unknown`, as in JSON.
+pub(super) fn verdict(region: &Region) -> &'static str {
+    match &region.measured {
+        None => "unknown",
+        Some(measured) if measured.tie_set.len() > 1 => "tie",
+        Some(_) => "best",
+    }
+}
+
+pub(super) fn region_code(id: &RegionId) -> &str {
+    match id {
+        RegionId::Country(country) => country.as_str(),
+        RegionId::Continent(continent) => continent.as_str(),
+        RegionId::Elsewhere => "--",
+    }
+}
+
+pub(super) fn region_name(id: &RegionId) -> &str {
+    match id {
+        RegionId::Country(country) => country.name(),
+        RegionId::Continent(continent) => continent.name(),
+        RegionId::Elsewhere => "no known country",
+    }
+}
+
+/// The title of the column that holds the compared statistic.
+pub(super) fn column(statistic: Statistic) -> &'static str {
+    match statistic {
+        Statistic::Min => "min ms",
+        Statistic::P50 => "p50 ms",
+        Statistic::P90 => "p90 ms",
+        Statistic::P99 => "p99 ms",
+        Statistic::Unnamed => "rtt ms",
+    }
+}
+
+/// `1 vantage`, `3 vantages`.
+pub(super) fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
+/// A share: `0 %`, `<0.1 %`, `34.2 %`. Only what is exactly all reads 100 %.
+pub(super) fn percent(share: f64) -> String {
+    match share * 100.0 {
+        0.0 => "0 %".to_owned(),
+        small if small < 0.1 => "<0.1 %".to_owned(),
+        large if large > 99.9 && large < 100.0 - 1e-7 => ">99.9 %".to_owned(),
+        all if all > 99.9 => "100 %".to_owned(),
+        other => format!("{other:.1} %"),
+    }
+}
+
+/// A time in milliseconds: two digits behind the point below 10 ms, one below 100 ms.
+pub(super) fn ms(value: Option<f64>) -> String {
+    match value {
+        None => "–".to_owned(),
+        Some(value) if value < 10.0 => format!("{value:.2}"),
+        Some(value) if value < 100.0 => format!("{value:.1}"),
+        Some(value) => format!("{value:.0}"),
+    }
+}
+
+/// An interval of times: `12.1–14.0`.
+pub(super) fn ms_interval(interval: Option<Interval>) -> String {
+    interval.map_or_else(
+        || "–".to_owned(),
+        |interval| format!("{}–{}", ms(Some(interval.low)), ms(Some(interval.high))),
+    )
+}
+
+/// A weight: `83 M`, `1.2 M`, `640 k`, `12`.
+pub(super) fn weight(value: f64) -> String {
+    match value {
+        large if large >= 99.5e6 => format!("{:.0} M", large / 1e6),
+        large if large >= 0.9995e6 => format!("{:.1} M", large / 1e6),
+        large if large >= 999.5 => format!("{:.0} k", large / 1e3),
+        small if (small - small.round()).abs() < 0.05 => format!("{small:.0}"),
+        small => format!("{small:.1}"),
+    }
+}
+
+/// A budget: `50 ms`, `37.5 ms`.
+pub(super) fn budget(budget_ms: f64) -> String {
+    format!("{budget_ms} ms")
+}

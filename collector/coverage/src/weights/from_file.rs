@@ -1,0 +1,94 @@
+//! Reads a file of weights.
+
+use std::collections::HashMap;
+
+use super::{Basis, NamedSite, Point};
+use crate::cities;
+use crate::country::Country;
+use crate::files::table::{Row, Table};
+use crate::files::{FileError, FileText, MOST_SITES, country_of};
+
+pub(super) fn read(file: &FileText) -> Result<Basis, FileError> {
+    let mut table = Table::open(file)?;
+    let weight = table.column("weight")?;
+    let basis = match (
+        table.find("latitude"),
+        table.find("longitude"),
+        table.find("site"),
+        table.find("country"),
+    ) {
+        (Some(latitude), Some(longitude), _, country) => {
+            let mut points = Vec::new();
+            each(&mut table, |row| {
+                let position = row.position(latitude, longitude)?;
+                let given = country.map(|column| row.text(column)).unwrap_or_default();
+                points.push(Point {
+                    position,
+                    country: country_of(given, position).country,
+                    weight: row.amount(weight, "weight")?,
+                });
+                Ok(())
+            })?;
+            Basis::Points(points)
+        }
+        (_, _, Some(site), _) => {
+            let mut sites: Vec<NamedSite> = Vec::new();
+            let mut lines = HashMap::new();
+            each(&mut table, |row| {
+                let name = row.name(site, "site")?;
+                row.once(&mut lines, name.to_owned(), "site", name)?;
+                sites.push(NamedSite {
+                    site: name.to_owned(),
+                    weight: row.amount(weight, "weight")?,
+                    file: row.file().to_owned(),
+                    line: row.line(),
+                });
+                Ok(())
+            })?;
+            Basis::NamedSites(sites)
+        }
+        (_, _, _, Some(country)) => Basis::Countries(countries(&mut table, country, weight)?),
+        _ => {
+            return Err(FileError::MissingColumn {
+                file: file.name().to_owned(),
+                column: "country, or latitude and longitude, or site".to_owned(),
+            });
+        }
+    };
+    Ok(basis)
+}
+
+fn countries(table: &mut Table<'_>, country: usize, weight: usize) -> Result<Vec<(Country, f64)>, FileError> {
+    let mut countries: Vec<(Country, f64)> = Vec::new();
+    let mut lines = HashMap::new();
+    each(table, |row| {
+        let text = row.name(country, "country")?;
+        let has_city = |country: &Country| cities::table().of(*country).next().is_some();
+        let found = Country::find(text)
+            .filter(has_city)
+            .ok_or_else(|| FileError::UnknownCountry {
+                file: row.file().to_owned(),
+                line: row.line(),
+                value: text.to_owned(),
+            })?;
+        row.once(&mut lines, found, "country", found.as_str())?;
+        countries.push((found, row.amount(weight, "weight")?));
+        Ok(())
+    })?;
+    Ok(countries)
+}
+
+fn each(
+    table: &mut Table<'_>,
+    mut take: impl FnMut(&Row<'_>) -> Result<(), FileError>,
+) -> Result<(), FileError> {
+    let mut rows = 0;
+    while let Some(row) = table.next_row()? {
+        rows += 1;
+        if rows > MOST_SITES {
+            return Err(row.too_many(MOST_SITES));
+        }
+        take(&row)?;
+    }
+    if rows == 0 { Err(table.no_rows()) } else { Ok(()) }
+}
