@@ -25,7 +25,31 @@ pub(super) static INDEX: Asset = Asset {
 };
 
 /// What the page loads.
-pub(super) static ASSETS: &[Asset] = embedded!["icon.svg"];
+pub(super) static ASSETS: &[Asset] = embedded![
+    "app.js",
+    "headline.js",
+    "icon.svg",
+    "land.js",
+    "pages/incidents.js",
+    "pages/mesh.js",
+    "pages/nodes.js",
+    "pages/overview.js",
+    "pages/probes.js",
+    "parts/incident.js",
+    "parts/ledger.js",
+    "parts/map.js",
+    "parts/matrix.js",
+    "parts/nodes.js",
+    "parts/notes.js",
+    "parts/probes.js",
+    "parts/sign.js",
+    "render.js",
+    "store.js",
+    "style/base.css",
+    "style/parts.css",
+    "ui.js",
+    "words.js",
+];
 
 /// The file at a path below `/static/`.
 pub(super) fn find(path: &str) -> Option<&'static Asset> {

@@ -1,0 +1,143 @@
+// The first sentence: which node is down, since when, and seen from where. Pure: a view in, words out.
+
+import { clock, listed, plural } from "./words.js";
+
+/** The states of a node as a whole, worst first. */
+export const RANK = ["down", "no-asset", "status-only", "degraded", "no-data", "paused", "up"];
+
+/** What a node's two verdicts come to. Silence is never "up". */
+export function nodeState(node) {
+  const { status, asset } = node;
+  if (status.state === "paused" || asset.state === "paused") return "paused";
+  if (asset.state === "down") return status.state === "up" ? "no-asset" : "down";
+  if (status.state === "down") return asset.state === "up" ? "status-only" : "down";
+  if (status.state === "degraded" || asset.state === "degraded") return "degraded";
+  if (status.state === "up" || asset.state === "up") return "up";
+  return "no-data";
+}
+
+/** How a state is drawn: one of the five signs. */
+export function signOf(state) {
+  return { "no-asset": "down", "status-only": "degraded" }[state] ?? state;
+}
+
+/** Vantages that lately judged a node (its worker's own never does), and their networks. */
+export function witnesses(nodes) {
+  const vantages = new Set();
+  const networks = new Set();
+  for (const node of nodes) {
+    for (const cell of node.cells) {
+      if (cell.own || (cell.status === "no-data" && cell.asset === "no-data")) continue;
+      vantages.add(cell.vantage);
+      networks.add(cell.network ?? "unknown");
+    }
+  }
+  return { vantages: vantages.size, networks: networks.size };
+}
+
+/** { tone, title, more: [sentences] }; tone is a sign, or "start" while something is still to be set up. */
+export function headline(view) {
+  if (view.probes.length === 0) return noProbes();
+  const watched = view.nodes.filter((node) => nodeState(node) !== "paused");
+  if (watched.length === 0) return noNodes(view);
+  const groups = new Map(RANK.map((state) => [state, []]));
+  for (const node of watched) groups.get(nodeState(node)).push(node);
+  const bad = ["down", "no-asset", "status-only"].flatMap((state) => groups.get(state));
+  const cut = bad.length === 0 && !view.probes.some((probe) => probe.state === "connected");
+  if (cut) return { tone: "no-data", title: "No probe is connected: nothing new is known about any node.", more: ["What stands below is the last that was known."] };
+  const first = bad.length === 1 ? one(bad[0], view) : bad.length > 1 ? several(groups, bad, watched) : noneBad(groups, watched);
+  return { ...first, more: [...(first.more ?? []), ...others(groups, bad), ...probes(view)] };
+}
+
+function noProbes() {
+  return {
+    tone: "start",
+    title: "No probe has joined yet, so nothing is known about any node.",
+    more: [],
+  };
+}
+
+function noNodes(view) {
+  const connected = view.probes.filter((probe) => probe.state === "connected").length;
+  return {
+    tone: "start",
+    title: `${plural(connected, "probe is", "probes are")} connected; no node is watched yet.`,
+    more: [],
+  };
+}
+
+function one(node, view) {
+  const state = nodeState(node);
+  const verdict = state === "status-only" ? node.status : node.asset.state === "down" ? node.asset : node.status;
+  const since = verdict.since ? ` since ${clock(verdict.since, view.generated_at)} UTC` : "";
+  const seen = `, seen from ${verdict.vantages_total - verdict.vantages_ok} of ${plural(verdict.vantages_total, "vantage")}`;
+  if (state === "no-asset") {
+    return { tone: "down", title: `${node.name} delivers no asset${since}${seen}.`, more: ["Its status still answers."] };
+  }
+  if (state === "status-only") {
+    return {
+      tone: "degraded",
+      title: `${node.name} does not answer its status${since}${seen}.`,
+      more: ["It still delivers assets, so users notice little."],
+    };
+  }
+  return { tone: "down", title: `${node.name} is down${since}${seen}.` };
+}
+
+function several(groups, bad, watched) {
+  const names = (state) => groups.get(state).map((node) => node.name);
+  const verb = (state) => (groups.get(state).length === 1 ? "is" : "are");
+  const parts = [];
+  if (names("down").length) parts.push(`${listed(names("down"))} ${verb("down")} down`);
+  if (names("no-asset").length) parts.push(`${listed(names("no-asset"))} ${names("no-asset").length === 1 ? "delivers" : "deliver"} no asset`);
+  if (names("status-only").length) parts.push(`${listed(names("status-only"))} ${names("status-only").length === 1 ? "does" : "do"} not answer status`);
+  const tone = groups.get("down").length || groups.get("no-asset").length ? "down" : "degraded";
+  return { tone, title: `${bad.length} of ${watched.length} nodes fail: ${parts.join("; ")}.` };
+}
+
+function noneBad(groups, watched) {
+  const silent = groups.get("no-data");
+  const { vantages, networks } = witnesses(watched);
+  const seen = `seen from ${plural(vantages, "vantage")} in ${plural(networks, "network")}`;
+  if (silent.length === watched.length) {
+    return { tone: "no-data", title: "No fresh data about any node: nobody knows whether they are up." };
+  }
+  const degraded = groups.get("degraded");
+  if (degraded.length) {
+    const names = listed(degraded.map((node) => node.name));
+    return { tone: "degraded", title: `${names} ${degraded.length === 1 ? "fails" : "fail"} from some vantages; no node is down.`, shown: ["degraded"] };
+  }
+  if (silent.length) {
+    return {
+      tone: "no-data",
+      title: `No fresh data about ${listed(silent.map((node) => node.name))}. The other ${plural(watched.length - silent.length, "node is", "nodes are")} up.`,
+      shown: ["no-data"],
+    };
+  }
+  const title = watched.length === 1 ? `${watched[0].name} is up, ${seen}.` : `All ${watched.length} nodes are up, ${seen}.`;
+  return { tone: "up", title };
+}
+
+/** What the title left out about nodes. */
+function others(groups, bad) {
+  const sentences = [];
+  const degraded = groups.get("degraded");
+  const silent = groups.get("no-data");
+  const up = groups.get("up");
+  if (bad.length && degraded.length) sentences.push(`${listed(degraded.map((node) => node.name))} ${degraded.length === 1 ? "fails" : "fail"} from some vantages.`);
+  if ((bad.length || degraded.length) && silent.length) sentences.push(`No fresh data about ${listed(silent.map((node) => node.name))}.`);
+  if (bad.length && up.length) sentences.push(`The other ${plural(up.length, "node is", "nodes are")} up.`);
+  const noAsset = up.filter((node) => node.asset.state === "no-data");
+  if (noAsset.length) sentences.push(`No fresh asset check for ${listed(noAsset.map((node) => node.name))}.`);
+  return sentences;
+}
+
+/** Probes that are missing, and that this is no verdict on any node. */
+function probes(view) {
+  const missing = view.probes.filter((probe) => probe.state === "away" || probe.state === "silent");
+  const members = view.probes.filter((probe) => probe.state !== "revoked").length;
+  if (missing.length === 0) return [`${members === 1 ? "The probe is" : `All ${members} probes are`} connected.`];
+  if (missing.length === members) return ["No probe is connected right now."];
+  const names = missing.length <= 3 ? `: ${listed(missing.map((probe) => probe.name))}` : "";
+  return [`${missing.length} of ${plural(members, "probe")} ${missing.length === 1 ? "is" : "are"} not connected${names}. No node is judged by a probe that is cut off.`];
+}

@@ -1,0 +1,117 @@
+// All nodes, or one of them with what every vantage says and its last days.
+
+import { nodeState, signOf } from "../headline.js";
+import { incidentCard, ordered } from "../parts/incident.js";
+import { figure, nodeTable, verdictCell } from "../parts/nodes.js";
+import { firstSteps } from "../parts/notes.js";
+import { label, sign } from "../parts/sign.js";
+import { h } from "../render.js";
+import { ui } from "../ui.js";
+import { age, clock, count, day, full, milliseconds, network, NOTHING, plural, span } from "../words.js";
+
+const DAYS = 15;
+/** The history is read again after so long. */
+const FRESH_MS = 60_000;
+const OUTCOME = { ok: "up", failed: "down", "no-data": "no-data" };
+const OUTCOME_WORD = { ok: "ok", failed: "failed", "no-data": "no data" };
+
+export function nodes(view, name) {
+  if (name) return one(view, name);
+  if (view.nodes.length === 0) return firstSteps(view);
+  return h("section.card", {},
+    h("h2", {}, "Nodes", h("small", {}, `Figures over the last ${span(view.window_s)}; times are UTC`)),
+    nodeTable(view));
+}
+
+function one(view, name) {
+  const node = view.nodes.find((candidate) => candidate.name === name);
+  if (!node) return h("section.card", {}, h("h2", {}, `No node is called ${name}`), h("p", {}, h("a", { href: "#/nodes" }, "All nodes")));
+  const incidents = ordered(view.incidents.filter((incident) => incident.target === name && incident.check !== "probe"));
+  return [
+    h("section.card", { key: "facts" },
+      h("h2.big", {}, sign(signOf(nodeState(node))), node.name, h("small", {}, `${node.place} · ${node.worker} · ${network(node.network)}`)),
+      h("p.url", {}, h("code", {}, node.url)),
+      h("dl.facts", {},
+        fact("Status", verdictCell(node.status, view)),
+        fact("Asset", verdictCell(node.asset, view)),
+        fact("Connect, median", figure(node.connect_p50_ms, node.connect_samples)),
+        fact("First byte, median, cached", figure(node.ttfb_p50_ms, node.ttfb_samples)),
+        fact("Checks", h("span.figure", {}, count(node.samples), h("small", {}, `in the last ${span(view.window_s)}`))),
+        fact("Certificate", node.cert_expires ? h("span", { title: full(node.cert_expires) }, `until ${day(node.cert_expires)}`) : NOTHING))),
+    h("section.card", { key: "vantages" }, h("h2", {}, "Newest result from each vantage"), vantages(node, view)),
+    h("section.card", { key: "history" }, h("h2", {}, `The last ${DAYS} days`), history(node.name)),
+    incidents.length ? h("section.card.incidents", { key: "incidents" }, h("h2", {}, "Incidents"),
+      incidents.map((incident) => incidentCard(incident, view, incident.state === "open"))) : null,
+  ];
+}
+
+function fact(name, content) {
+  return h("div", {}, h("dt", {}, name), h("dd", {}, content));
+}
+
+function vantages(node, view) {
+  if (node.cells.length === 0) return h("p.none", {}, "No vantage checked this node so far.");
+  const cells = [...node.cells].sort((a, b) => a.own - b.own || a.vantage.localeCompare(b.vantage) || a.family.localeCompare(b.family));
+  return h("div.scroll", {}, h("table.list.vantages", {},
+    h("thead", {}, h("tr", {}, ["Vantage", "Status", "Asset", "Connect", "When", "Newest failure"].map((head) => h("th", { scope: "col", class: head === "Connect" ? "number" : null }, head)))),
+    h("tbody", {}, cells.map((cell) => h("tr", { key: `${cell.vantage} ${cell.family}`, class: cell.own ? "own" : null },
+      h("th.name", { scope: "row" }, h("b", {}, cell.vantage), h("small", {}, cell.own ? "the worker's own probe: judges nothing" : `${network(cell.network)} · IP${cell.family}`)),
+      h("td", {}, label(OUTCOME[cell.status], OUTCOME_WORD[cell.status])),
+      h("td", {}, label(OUTCOME[cell.asset], OUTCOME_WORD[cell.asset])),
+      h("td.number", {}, milliseconds(cell.connect_ms)),
+      h("td", { title: cell.at ? full(cell.at) : null }, cell.at ? `${span(age(cell.at, view.generated_at))} ago` : NOTHING),
+      h("td.error", {}, cell.error ? [cell.phase ? `${cell.phase}: ` : "", h("code", {}, cell.error)] : NOTHING))))));
+}
+
+/** Days and outages from the nodes report, read once a minute while the page is open. */
+function history(name) {
+  const held = ui.history;
+  if (held?.node !== name || (held.state !== "asking" && performance.now() - held.at > FRESH_MS)) ask(name, held?.node === name ? held : null);
+  const { state, data, reason } = ui.history;
+  if (!data) return h("p.none", {}, state === "asking" ? "Reading the report …" : reason);
+  const mine = data.nodes.find((entry) => entry.node === name);
+  if (!mine || mine.days.length === 0) return h("p.none", {}, "No day is on record yet.");
+  return [days(mine), outages(mine)];
+}
+
+async function ask(name, held) {
+  ui.history = { node: name, state: "asking", data: held?.data, at: performance.now() };
+  const result = { node: name, state: "done", at: performance.now() };
+  try {
+    const answer = await fetch(`api/report/nodes?since=${DAYS}d`, { cache: "no-store" });
+    if (answer.ok) result.data = await answer.json();
+    else result.reason = (await answer.text()).trim();
+  } catch {
+    result.reason = "The collector does not answer; the report is asked for again in a minute.";
+    result.data = held?.data;
+  }
+  if (ui.history.node === name) ui.history = result;
+  ui.redraw();
+}
+
+function days(entry) {
+  return h("div.scroll", {}, h("table.list", {},
+    h("thead", {}, h("tr", {}, ["Day", "Checks", "Status ok", "Asset ok", "First byte p50", "First byte p90"].map((head, index) => h("th", { scope: "col", class: index ? "number" : null }, head)))),
+    h("tbody", {}, [...entry.days].reverse().map((one) => h("tr", { key: one.day },
+      h("th", { scope: "row" }, one.day),
+      h("td.number", {}, count(one.checks)),
+      h("td.number", {}, share(one.status_ok)),
+      h("td.number", {}, share(one.asset_ok)),
+      h("td.number", {}, milliseconds(one.ttfb_p50_ms)),
+      h("td.number", {}, milliseconds(one.ttfb_p90_ms)))))));
+}
+
+/** The report gives a share (0 to 1) or null. */
+function share(value) {
+  if (value === null || value === undefined) return NOTHING;
+  return `${(100 * value).toFixed(2)} %`;
+}
+
+function outages(entry) {
+  if (entry.outages.length === 0) return h("p.calm", {}, "No outage on record.");
+  const newest = [...entry.outages].reverse();
+  return h("ul.outages", {}, newest.map((outage) => h("li", { key: outage.start },
+    h("b", { title: full(outage.start) }, `${day(outage.start)} ${clock(outage.start, outage.start)} UTC`),
+    outage.end ? `, for ${span(age(outage.start, outage.end))}` : ", still open",
+    `: ${outage.cause}; seen from ${plural(outage.vantages.length, "vantage")} (${outage.vantages.join(", ")})`)));
+}

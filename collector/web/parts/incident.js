@@ -1,0 +1,63 @@
+// An incident with what proves it: who saw it, from which network, in which phase, and the error verbatim.
+
+import { h } from "../render.js";
+import { clock, full, network, plural, span } from "../words.js";
+import { label, sign } from "./sign.js";
+
+const CHECK = {
+  status: (name) => `${name} does not answer its status`,
+  asset: (name) => `${name} delivers no asset`,
+  probe: (name) => `The probe ${name} is silent`,
+};
+const PAST = {
+  status: (name) => `${name} did not answer its status`,
+  asset: (name) => `${name} delivered no asset`,
+  probe: (name) => `The probe ${name} was silent`,
+};
+const CAUSE = {
+  node: "the fault seems to be at the node",
+  path: "the fault seems to be on the path: some networks reach it",
+  probe: "the fault seems to be at the probe; no node is blamed",
+  unknown: "where the fault is, is not known",
+};
+
+/** Open ones first, then the newest. */
+export function ordered(incidents) {
+  return [...incidents].sort((a, b) => (b.state === "open") - (a.state === "open") || Date.parse(b.start) - Date.parse(a.start));
+}
+
+/** One incident; `open` unfolds its evidence at first. */
+export function incidentCard(incident, view, open) {
+  const isOpen = incident.state === "open";
+  const seconds = isOpen ? Math.max(incident.duration_s, (Date.parse(view.generated_at) - Date.parse(incident.start)) / 1000) : incident.duration_s;
+  const title = (isOpen ? CHECK : PAST)[incident.check](incident.target);
+  const start = clock(incident.start, view.generated_at);
+  const when = isOpen ? `since ${start} UTC, for ${span(seconds)}` : `${start} to ${clock(incident.end, view.generated_at)} UTC, ${span(seconds)}`;
+  const vantages = new Set(incident.evidence.map((cell) => cell.vantage)).size;
+  return h(`article.incident.${incident.state}`, { key: incident.id },
+    h("h3", {}, sign(isOpen ? "down" : "up"), h("span", {}, title)),
+    h("p.when", { title: full(incident.start) }, when),
+    h("p", {}, `${CAUSE[incident.cause][0].toUpperCase()}${CAUSE[incident.cause].slice(1)}.`, incident.caveat ? ` ${incident.caveat}` : ""),
+    h("p.alerts", {}, alerts(incident)),
+    incident.evidence.length === 0 ? null : h("details", { open },
+      h("summary", {}, incident.check === "probe" ? "Evidence" : `Evidence: ${plural(vantages, "vantage")}`),
+      evidenceTable(incident, view)));
+}
+
+function evidenceTable(incident, view) {
+  return h("div.scroll", {}, h("table.list.evidence", {},
+    h("thead", {}, h("tr", {}, ["When (UTC)", "Vantage", "Failed at", "Error"].map((head) => h("th", { scope: "col" }, head)))),
+    h("tbody", {}, incident.evidence.map((cell, index) => h("tr", { key: `${cell.vantage} ${cell.at} ${index}` },
+      h("td", { title: full(cell.at) }, clock(cell.at, view.generated_at, true)),
+      h("td", {}, h("b", {}, cell.vantage), h("small", {}, network(cell.network))),
+      h("td", {}, cell.phase || "–"),
+      h("td.error", {}, h("code", {}, cell.error)))))));
+}
+
+function alerts(incident) {
+  const parts = [];
+  if (incident.alerts_delivered) parts.push(`${plural(incident.alerts_delivered, "alert")} delivered`);
+  if (incident.alerts_pending) parts.push(`${plural(incident.alerts_pending, "alert")} waiting for a receiver`);
+  if (parts.length === 0) return "No alert was sent.";
+  return label(incident.alerts_pending ? "degraded" : "up", parts.join(", "));
+}

@@ -1,0 +1,99 @@
+// The table of nodes: status and asset apart, and one small mark for each vantage.
+
+import { h } from "../render.js";
+import { nodeState, RANK, signOf } from "../headline.js";
+import { age, byName, clock, count, full, listed, milliseconds, network, NOTHING, plural } from "../words.js";
+import { label, sign, term, WORD } from "./sign.js";
+
+/** Nodes, the ones that need a look first. */
+export function sorted(nodes) {
+  return [...nodes].sort((a, b) => RANK.indexOf(nodeState(a)) - RANK.indexOf(nodeState(b)) || byName(a, b));
+}
+
+export function nodeTable(view) {
+  const heads = [
+    ["Node"],
+    ["Status"],
+    ["Asset"],
+    ["Vantages"],
+    ["Connect", "number"],
+    ["First byte", "number"],
+    ["Certificate", "number"],
+  ];
+  const titles = {
+    Status: "Does the node answer its status request?",
+    Asset: "Does the node deliver a real file?",
+    Vantages: "One mark for each vantage: upper half status, lower half asset. A dotted mark is the worker's own probe, which judges nothing.",
+    Connect: "Median time to open a connection, from all vantages but the worker's own",
+    "First byte": "Median time to the first byte, answers from the node's cache only",
+    Certificate: "Time until the TLS certificate ends",
+  };
+  return h("div.scroll", {},
+    h("table.list.nodes", { role: "table" },
+      h("caption.unseen", {}, "Nodes"),
+      h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, heads.map(([name, kind]) =>
+        h("th", { role: "columnheader", scope: "col", class: kind }, titles[name] ? term(name, titles[name]) : name)))),
+      h("tbody", { role: "rowgroup" }, sorted(view.nodes).map((node) => row(node, view)))));
+}
+
+function row(node, view) {
+  const state = nodeState(node);
+  return h(`tr.is-${signOf(state)}`, { key: node.name, role: "row" },
+    h("th.name", { scope: "row", role: "rowheader" },
+      h("a", { href: `#/nodes/${encodeURIComponent(node.name)}` }, sign(signOf(state)), h("b", {}, node.name)),
+      h("small", {}, `${node.place} · ${node.worker}`)),
+    field("Status", verdictCell(node.status, view)),
+    field("Asset", verdictCell(node.asset, view)),
+    field("Vantages", strip(node)),
+    field("Connect", figure(node.connect_p50_ms, node.connect_samples), "number"),
+    field("First byte", figure(node.ttfb_p50_ms, node.ttfb_samples), "number"),
+    field("Certificate", certificate(node, view), "number"));
+}
+
+function field(name, content, kind) {
+  return h("td", { role: "cell", "data-label": name, class: kind }, content);
+}
+
+/** "up", "down since 03:02" and who says so. */
+export function verdictCell(verdict, view) {
+  const failing = verdict.vantages_total - verdict.vantages_ok;
+  const seen = verdict.vantages_total === 0 ? "no vantage with fresh data"
+    : failing === 0 ? `${verdict.vantages_ok} of ${plural(verdict.vantages_total, "vantage")}`
+    : `fails from ${failing} of ${plural(verdict.vantages_total, "vantage")}`;
+  const networks = verdict.vantages_total ? `, ${plural(verdict.networks, "network")}` : "";
+  const since = verdict.since && verdict.state !== "up" ? ` since ${clock(verdict.since, view.generated_at)}` : "";
+  return h("div.verdict", { title: verdict.since ? `since ${full(verdict.since)}` : null },
+    label(verdict.state, `${WORD[verdict.state]}${since}`),
+    verdict.state === "paused" ? null : h("small", {}, seen + networks));
+}
+
+/** A median with its count; without samples, a dash. */
+export function figure(value, samples) {
+  if (value === null || samples === 0) return h("span.none", {}, NOTHING);
+  return h("span.figure", {}, milliseconds(value), h("small", {}, `n = ${count(samples)}`));
+}
+
+function certificate(node, view) {
+  if (!node.cert_expires) return h("span.none", {}, node.url.startsWith("https") ? NOTHING : "no TLS");
+  const days = Math.floor(-age(node.cert_expires, view.generated_at) / 86_400);
+  const text = days < 0 ? "ended" : plural(days, "day");
+  return h("span", { title: full(node.cert_expires), class: days < 0 ? "bad" : days < 14 ? "warn" : null }, text);
+}
+
+/** One mark a vantage, ordered by name, the worker's own last. */
+function strip(node) {
+  if (node.cells.length === 0) return h("span.none", {}, "none yet");
+  const cells = [...node.cells].sort((a, b) => a.own - b.own || a.vantage.localeCompare(b.vantage) || a.family.localeCompare(b.family));
+  const failing = cells.filter((cell) => !cell.own && (cell.status === "failed" || cell.asset === "failed"));
+  const summary = failing.length ? `fails from ${listed(failing.map((cell) => cell.vantage))}` : "no vantage fails";
+  return h("span.strip", { class: cells.length > 20 ? "many" : null, role: "img", "aria-label": summary }, cells.map((cell) =>
+    h("i", { class: `${cell.own ? "own " : ""}s-${cell.status} a-${cell.asset}`, title: cellTitle(cell) })));
+}
+
+function cellTitle(cell) {
+  const words = { ok: "ok", failed: "failed", "no-data": "no data" };
+  const lines = [`${cell.vantage} (${network(cell.network)}, IP${cell.family})`, `status ${words[cell.status]}, asset ${words[cell.asset]}`];
+  if (cell.error) lines.push(`${cell.phase ?? ""}: ${cell.error}`);
+  if (cell.own) lines.push("the worker's own probe: judges nothing");
+  return lines.join("\n");
+}
