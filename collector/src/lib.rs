@@ -1,4 +1,13 @@
 //! Isochrone's collector: joins probes, stores what they measure, says who is down, and reports coverage.
 
+pub mod cli;
+pub mod config;
+pub mod control;
 pub mod demo;
+pub mod place;
+pub mod planner;
+pub mod targets;
 pub mod web;
+
+/// Release and commit, as `--version` prints it.
+pub const VERSION: &str = env!("ISOCHRONE_VERSION");

@@ -177,6 +177,14 @@ impl std::fmt::Debug for Plan {
     }
 }
 
+impl std::fmt::Debug for ResponderPlan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResponderPlan")
+            .field("probers", &self.probers.len())
+            .finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Target")

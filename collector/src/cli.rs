@@ -1,0 +1,385 @@
+//! The command line: what can be said, and who carries it out.
+//!
+//! `serve` and `up` run here. Every other command is an [`Act`]: the running collector carries it out for us
+//! through its control socket, or, where none runs, this process opens the store itself.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
+
+/// Knows which node is down and where from, and where nodes cover the world.
+#[derive(Debug, Parser)]
+#[command(name = "isochrone-collector", version = crate::VERSION, about, propagate_version = true)]
+#[command(after_help = "Examples:
+  isochrone-collector up --demo            a whole mesh on this machine, to look around
+  isochrone-collector serve                run as a service
+  isochrone-collector probe invite --worker ada --site 'Berlin, DE'
+  isochrone-collector report nodes --since 7d
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 64 wrong configuration.")]
+pub struct Cli {
+    /// Configuration file [default: /etc/isochrone/collector.toml, or under $XDG_CONFIG_HOME].
+    #[arg(long, env = "ISOCHRONE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// State folder: store, authority, control socket [default: /var/lib/isochrone-collector, or under
+    /// $XDG_STATE_HOME].
+    #[arg(long, env = "ISOCHRONE_STATE", value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one of them exists, once, for the life of the process"
+)]
+pub enum Command {
+    /// Start here: make what is missing, run the collector and a probe on this machine.
+    #[command(after_help = "Examples:
+  isochrone-collector up             collector, page and a probe on this machine
+  isochrone-collector up --demo      ten simulated places and nine nodes; the story takes two minutes")]
+    Up {
+        /// A simulated world of probes and nodes on this machine, with a story. Everything says DEMO.
+        #[arg(long)]
+        demo: bool,
+    },
+    /// Run the collector (as a service; see deploy/).
+    #[command(after_help = "Example:
+  isochrone-collector --config /etc/isochrone/collector.toml serve")]
+    Serve {
+        /// For the demo.
+        #[command(flatten)]
+        options: ServeOptions,
+    },
+    /// One-shot commands.
+    #[command(flatten)]
+    Act(Act),
+}
+
+/// What the demo tells the collector it starts.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ServeOptions {
+    /// Everything this collector shows is marked as DEMO.
+    #[arg(long, hide = true)]
+    pub demo_source: bool,
+}
+
+/// A command that a running collector can carry out for another process.
+#[derive(Clone, Debug, PartialEq, Subcommand, Serialize, Deserialize)]
+pub enum Act {
+    /// Invite, list and revoke probes.
+    #[command(subcommand)]
+    Probe(ProbeAct),
+    /// Add, pause, remove and list the nodes that are checked (edits targets.toml).
+    #[command(subcommand)]
+    Target(TargetAct),
+    /// Every failure of a node in a window: when, seen from where, which phase, which error.
+    #[command(after_help = "Example: what happened in Tokyo at 03:00?
+  isochrone-collector show tokyo --from 2026-11-22T02:50:00Z --to 2026-11-22T03:10:00Z")]
+    Show {
+        /// The node's name.
+        node: String,
+        /// The window.
+        #[command(flatten)]
+        window: WindowArgs,
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Reports.
+    #[command(subcommand)]
+    Report(ReportAct),
+    /// The account of every planned slot: what was run, skipped, stored, dropped.
+    #[command(after_help = "Examples:
+  isochrone-collector ledger
+  isochrone-collector ledger --verify          also re-reads and recounts every stored batch
+  isochrone-collector ledger --format json")]
+    Ledger {
+        /// Re-read every stored batch and count again, instead of trusting the counters.
+        #[arg(long)]
+        verify: bool,
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Write out what is stored.
+    #[command(subcommand)]
+    Export(ExportAct),
+    /// Who did what and when: invitations, joins, revocations, edits of the targets.
+    #[command(after_help = "Example:
+  isochrone-collector audit --format json")]
+    Audit {
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+}
+
+/// `probe …`
+#[derive(Clone, Debug, PartialEq, Subcommand, Serialize, Deserialize)]
+pub enum ProbeAct {
+    /// Print a script with a token that a worker pastes on his server.
+    #[command(after_help = "Examples:
+  isochrone-collector probe invite --worker ada --site 'Berlin, DE'
+  isochrone-collector probe invite --worker bob --site 'Osaka, JP' --location 34.69,135.50 --network 64501
+  isochrone-collector probe invite --worker eve --site 'Lima, PE' --valid 24h --format json")]
+    Invite {
+        /// Whose server it is; his probe never judges his own node.
+        #[arg(long)]
+        worker: String,
+        /// City and country, "City, CC".
+        #[arg(long)]
+        site: String,
+        /// Latitude,longitude in degrees, where the city alone is not exact enough or not known.
+        #[arg(long, allow_hyphen_values = true, value_name = "LAT,LON")]
+        location: Option<String>,
+        /// AS number of the server's network.
+        #[arg(long, value_name = "ASN")]
+        network: Option<u32>,
+        /// The probe's name [default: made from worker and city].
+        #[arg(long)]
+        name: Option<String>,
+        /// How long the invitation is good for.
+        #[arg(long, default_value = "72h", value_name = "DURATION")]
+        valid: String,
+        /// Where the probe reaches this collector, "host:port"; may be given several times [default:
+        /// public_addresses of collector.toml].
+        #[arg(long = "address", value_name = "HOST:PORT")]
+        addresses: Vec<String>,
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Every probe: place, network, connected since when, spool, plan.
+    #[command(after_help = "Example:
+  isochrone-collector probe list --format json")]
+    List {
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Shut a probe out for good; its connection is closed at once.
+    #[command(after_help = "Example:
+  isochrone-collector probe revoke ada-berlin")]
+    Revoke {
+        /// The probe's name or id.
+        probe: String,
+    },
+}
+
+/// `target …`
+#[derive(Clone, Debug, PartialEq, Subcommand, Serialize, Deserialize)]
+pub enum TargetAct {
+    /// Add a node. Naming a host is approving that probes call it.
+    #[command(after_help = "Example:
+  isochrone-collector target add berlin --url https://node.example.org/distributor/ \\
+      --worker ada --place 'Berlin, DE' --asset 1343 --network 64500")]
+    Add(NodeArgs),
+    /// Stop checking a node for a while; `--resume` goes on.
+    #[command(after_help = "Examples:
+  isochrone-collector target pause berlin
+  isochrone-collector target pause berlin --resume")]
+    Pause {
+        /// The node's name.
+        node: String,
+        /// Go on checking it.
+        #[arg(long)]
+        resume: bool,
+    },
+    /// Take a node out of targets.toml; what was measured stays.
+    #[command(after_help = "Example:
+  isochrone-collector target remove berlin")]
+    Remove {
+        /// The node's name.
+        node: String,
+    },
+    /// Every node of targets.toml, and what is odd about it.
+    #[command(after_help = "Example:
+  isochrone-collector target list --format json")]
+    List {
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+}
+
+/// A node to add.
+#[derive(Clone, Debug, PartialEq, Args, Serialize, Deserialize)]
+pub struct NodeArgs {
+    /// Unique name.
+    pub node: String,
+    /// Base URL.
+    #[arg(long)]
+    pub url: String,
+    /// Whose node it is.
+    #[arg(long)]
+    pub worker: String,
+    /// "argus" or "http".
+    #[arg(long, default_value = "argus")]
+    pub kind: String,
+    /// City and country, "City, CC".
+    #[arg(long)]
+    pub place: Option<String>,
+    /// Latitude,longitude in degrees, instead of a place.
+    #[arg(long, allow_hyphen_values = true, value_name = "LAT,LON")]
+    pub location: Option<String>,
+    /// AS number.
+    #[arg(long, value_name = "ASN")]
+    pub network: Option<u32>,
+    /// Bucket it serves, "family:index"; may be given several times.
+    #[arg(long = "bucket")]
+    pub buckets: Vec<String>,
+    /// Object that is fetched.
+    #[arg(long)]
+    pub asset: Option<String>,
+    /// Between two status checks.
+    #[arg(long, value_name = "DURATION")]
+    pub interval: Option<String>,
+}
+
+/// `report …`
+#[derive(Clone, Debug, PartialEq, Subcommand, Serialize, Deserialize)]
+pub enum ReportAct {
+    /// Which cities have a node within which round-trip time, and what the mesh cannot say.
+    #[command(after_help = "Examples:
+  isochrone-collector report coverage --since 7d
+  isochrone-collector report coverage --format html > coverage.html
+  isochrone-collector report coverage --sites sites.csv --rtt rtt.csv --nodes berlin,tokyo")]
+    Coverage(CoverageArgs),
+    /// Per node and day: availability, time to first byte, outages.
+    #[command(after_help = "Examples:
+  isochrone-collector report nodes --since 7d
+  isochrone-collector report nodes --since 15d --format html > nodes.html")]
+    Nodes {
+        /// The window.
+        #[command(flatten)]
+        window: WindowArgs,
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+}
+
+/// What `report coverage` is made from.
+#[derive(Clone, Debug, PartialEq, Args, Serialize, Deserialize)]
+pub struct CoverageArgs {
+    #[command(flatten)]
+    /// The window.
+    pub window: WindowArgs,
+    /// What counts: people (per city), sites (every vantage 1), or a file with site,weight.
+    #[arg(long, default_value = "people", value_name = "people|sites|FILE")]
+    pub weights: String,
+    /// Measured sites instead of a store: site, latitude, longitude[, country].
+    #[arg(long, requires = "rtt", requires = "nodes", value_name = "FILE")]
+    pub sites: Option<PathBuf>,
+    /// Round-trip times between the sites: source, destination, rtt_ms (or min_rtt_ms, p50_rtt_ms).
+    #[arg(long, requires = "sites", value_name = "FILE")]
+    pub rtt: Option<PathBuf>,
+    /// Which of the sites are nodes.
+    #[arg(long, requires = "sites", value_delimiter = ',', value_name = "NAME,NAME,…")]
+    pub nodes: Vec<String>,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// A window of time.
+#[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
+pub struct WindowArgs {
+    /// From so long ago until now, such as 7d or 12h [default: 7d].
+    #[arg(long, conflicts_with_all = ["from", "to"], value_name = "DURATION")]
+    pub since: Option<String>,
+    /// From this instant (RFC 3339, UTC).
+    #[arg(long, value_name = "INSTANT")]
+    pub from: Option<String>,
+    /// Until this instant [default: now].
+    #[arg(long, value_name = "INSTANT")]
+    pub to: Option<String>,
+}
+
+/// `export …`
+#[derive(Clone, Debug, PartialEq, Subcommand, Serialize, Deserialize)]
+pub enum ExportAct {
+    /// Every stored measurement with its id, one JSON object a line.
+    #[command(after_help = "Example:
+  isochrone-collector export ndjson > measurements.ndjson")]
+    Ndjson {
+        /// The window.
+        #[command(flatten)]
+        window: ExportWindow,
+    },
+}
+
+/// A window of slots to export; everything by default.
+#[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
+pub struct ExportWindow {
+    /// Slots from this instant on (RFC 3339, UTC).
+    #[arg(long, value_name = "INSTANT")]
+    pub from: Option<String>,
+    /// Slots before this instant.
+    #[arg(long, value_name = "INSTANT")]
+    pub to: Option<String>,
+}
+
+/// How a listing or report is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+pub enum Format {
+    /// For people, at most 100 columns.
+    Text,
+    /// For programs.
+    Json,
+    /// A page that needs nothing else.
+    Html,
+    /// Markdown.
+    Md,
+    /// Comma-separated values.
+    Csv,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn command_line_is_consistent_and_every_command_has_an_example() {
+        Cli::command().debug_assert();
+        fn walk(command: &clap::Command) {
+            let leaf = command.get_subcommands().next().is_none();
+            if leaf && command.get_name() != "help" {
+                let help = command
+                    .get_after_help()
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
+                assert!(
+                    help.contains("isochrone-collector"),
+                    "{} has no example",
+                    command.get_name()
+                );
+            }
+            command.get_subcommands().for_each(walk);
+        }
+        walk(&Cli::command());
+    }
+
+    #[test]
+    fn an_act_survives_the_control_socket() {
+        let cli = Cli::parse_from([
+            "isochrone-collector",
+            "show",
+            "tokyo",
+            "--from",
+            "2026-11-22T02:50:00Z",
+        ]);
+        let Command::Act(act) = cli.command else {
+            panic!("an act")
+        };
+        let text = serde_json::to_string(&act).unwrap();
+        assert_eq!(serde_json::from_str::<Act>(&text).unwrap(), act);
+    }
+}

@@ -1,0 +1,311 @@
+//! `collector.toml`: read once at start, checked whole before any port is bound.
+
+mod places;
+
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+pub use self::places::Places;
+
+/// What the collector is told by its file. Every key has a default.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// UDP addresses for QUIC.
+    pub listen: Vec<SocketAddr>,
+    /// TCP address of the page and its API.
+    pub web: SocketAddr,
+    /// Token that a browser must show; `None` only where `web` is a loopback address.
+    pub web_token: Option<String>,
+    /// How probes reach this collector, `host:port`; goes into invitations.
+    pub public_addresses: Vec<String>,
+    /// What a plan is made of.
+    pub pace: Pace,
+    /// A probe that is silent for so long becomes an incident.
+    pub silent_after: Duration,
+    /// Free bytes on the store's disk below which nothing is acknowledged.
+    pub disk_reserve: u64,
+    /// The budget, in milliseconds, that a coverage report names as the target.
+    pub coverage_target_ms: u32,
+}
+
+/// How often things are measured, and how long a plan lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Between two echoes of a pair.
+    pub echo_interval: Duration,
+    /// Between two status checks of a node, where `targets.toml` names no other.
+    pub status_interval: Duration,
+    /// Between two asset checks of a node.
+    pub asset_interval: Duration,
+    /// How long a probe goes on without hearing from the collector.
+    pub plan_lifetime: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            echo_interval: Duration::from_secs(10),
+            status_interval: Duration::from_secs(10),
+            asset_interval: Duration::from_secs(60),
+            plan_lifetime: Duration::from_secs(7 * 86_400),
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawConfig {
+    listen: Option<Vec<SocketAddr>>,
+    web: Option<SocketAddr>,
+    web_token: Option<String>,
+    public_addresses: Vec<String>,
+    #[serde(with = "humantime_serde")]
+    echo_interval: Option<Duration>,
+    #[serde(with = "humantime_serde")]
+    status_interval: Option<Duration>,
+    #[serde(with = "humantime_serde")]
+    asset_interval: Option<Duration>,
+    #[serde(with = "humantime_serde")]
+    plan_lifetime: Option<Duration>,
+    #[serde(with = "humantime_serde")]
+    silent_after: Option<Duration>,
+    disk_reserve: Option<bytesize::ByteSize>,
+    coverage_target_ms: Option<u32>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: vec![
+                SocketAddr::from((Ipv4Addr::UNSPECIFIED, QUIC_PORT)),
+                SocketAddr::from((Ipv6Addr::UNSPECIFIED, QUIC_PORT)),
+            ],
+            web: SocketAddr::from((Ipv4Addr::LOCALHOST, WEB_PORT)),
+            web_token: None,
+            public_addresses: Vec::new(),
+            pace: Pace::default(),
+            silent_after: Duration::from_secs(180),
+            disk_reserve: 1 << 30,
+            coverage_target_ms: 100,
+        }
+    }
+}
+
+/// UDP port of the collector's QUIC.
+pub const QUIC_PORT: u16 = 7470;
+/// TCP port of the page.
+pub const WEB_PORT: u16 = 7471;
+
+impl Config {
+    /// Reads `path`. A file that is not there is an empty one: every key has a default.
+    ///
+    /// # Errors
+    /// Names file, key and value.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(source) => {
+                return Err(ConfigError::Unreadable {
+                    path: path.to_owned(),
+                    source,
+                });
+            }
+        };
+        Self::parse(&text, path)
+    }
+
+    /// Reads the text of the file that lies at `path`.
+    ///
+    /// # Errors
+    /// Names file, key and value.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let raw: RawConfig = toml::from_str(text).map_err(|error| ConfigError::Syntax {
+            path: path.to_owned(),
+            reason: error.to_string().trim().to_owned(),
+        })?;
+        Self::try_from(raw).map_err(|wrong| ConfigError::Value {
+            path: path.to_owned(),
+            wrong,
+        })
+    }
+}
+
+impl TryFrom<RawConfig> for Config {
+    type Error = WrongValue;
+
+    fn try_from(raw: RawConfig) -> Result<Self, WrongValue> {
+        let default = Self::default();
+        let pace = Pace {
+            echo_interval: within(
+                "echo_interval",
+                raw.echo_interval,
+                default.pace.echo_interval,
+                100,
+            )?,
+            status_interval: within(
+                "status_interval",
+                raw.status_interval,
+                default.pace.status_interval,
+                1_000,
+            )?,
+            asset_interval: within(
+                "asset_interval",
+                raw.asset_interval,
+                default.pace.asset_interval,
+                1_000,
+            )?,
+            plan_lifetime: within(
+                "plan_lifetime",
+                raw.plan_lifetime,
+                default.pace.plan_lifetime,
+                60_000,
+            )?,
+        };
+        let listen = raw.listen.unwrap_or(default.listen);
+        if listen.is_empty() {
+            return Err(WrongValue::new(
+                "listen",
+                "[]",
+                "name at least one address, such as \"0.0.0.0:7470\"",
+            ));
+        }
+        let web = raw.web.unwrap_or(default.web);
+        if !web.ip().is_loopback() && raw.web_token.as_ref().is_none_or(|token| token.len() < 16) {
+            return Err(WrongValue::new(
+                "web",
+                web.to_string(),
+                "a page that is reachable from outside needs `web_token` with at least 16 characters",
+            ));
+        }
+        for address in &raw.public_addresses {
+            if !is_host_and_port(address) {
+                return Err(WrongValue::new(
+                    "public_addresses",
+                    address,
+                    "write \"host:port\"",
+                ));
+            }
+        }
+        Ok(Self {
+            listen,
+            web,
+            web_token: raw.web_token,
+            public_addresses: raw.public_addresses,
+            pace,
+            silent_after: within("silent_after", raw.silent_after, default.silent_after, 10_000)?,
+            disk_reserve: raw
+                .disk_reserve
+                .map_or(default.disk_reserve, |size| size.as_u64()),
+            coverage_target_ms: raw.coverage_target_ms.unwrap_or(default.coverage_target_ms),
+        })
+    }
+}
+
+fn within(
+    key: &'static str,
+    value: Option<Duration>,
+    default: Duration,
+    min_ms: u64,
+) -> Result<Duration, WrongValue> {
+    let Some(value) = value else { return Ok(default) };
+    let min = Duration::from_millis(min_ms);
+    let max = if key == "plan_lifetime" {
+        Duration::from_secs(30 * 86_400)
+    } else {
+        Duration::from_secs(86_400)
+    };
+    if (min..=max).contains(&value) {
+        Ok(value)
+    } else {
+        let bounds = format!(
+            "use {} to {}",
+            humantime::format_duration(min),
+            humantime::format_duration(max)
+        );
+        Err(WrongValue::new(
+            key,
+            humantime::format_duration(value).to_string(),
+            bounds,
+        ))
+    }
+}
+
+/// `host:port`, `1.2.3.4:port` or `[v6]:port`.
+fn is_host_and_port(address: &str) -> bool {
+    if address.parse::<SocketAddr>().is_ok() {
+        return true;
+    }
+    match address.rsplit_once(':') {
+        Some((host, port)) => {
+            !host.is_empty()
+                && host.len() <= 253
+                && host.parse::<IpAddr>().is_err()
+                && host
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-')
+                && port.parse::<u16>().is_ok_and(|port| port != 0)
+        }
+        None => false,
+    }
+}
+
+/// The commented file that `up` writes where there is none.
+pub const SAMPLE: &str = include_str!("../../deploy/collector.toml");
+
+/// Which key has which wrong value, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key} = {value}: {help}")]
+pub struct WrongValue {
+    key: String,
+    value: String,
+    help: String,
+}
+
+impl WrongValue {
+    /// Key, value, and what to write instead.
+    pub fn new(key: impl Into<String>, value: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            key: key.into(),
+            value: value.into(),
+            help: help.into(),
+        }
+    }
+}
+
+/// Why a configuration is refused. The process exits with 64 before it binds a port.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Not readable.
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Not TOML, an unknown key, or a value of the wrong type.
+    #[error("{}: {reason}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// The parser's words, with line and key.
+        reason: String,
+    },
+    /// A value that cannot be.
+    #[error("{}: {wrong}", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// Key, value, help.
+        wrong: WrongValue,
+    },
+}
+
+#[cfg(test)]
+mod tests;

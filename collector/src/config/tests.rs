@@ -1,0 +1,60 @@
+use super::*;
+
+fn parse(text: &str) -> Result<Config, String> {
+    Config::parse(text, Path::new("collector.toml")).map_err(|error| error.to_string())
+}
+
+#[test]
+fn empty_file_gives_every_default() {
+    let config = parse("").unwrap();
+    assert_eq!(config.listen.len(), 2);
+    assert_eq!(config.web, "127.0.0.1:7471".parse().unwrap());
+    assert_eq!(config.pace, Pace::default());
+}
+
+#[test]
+fn sample_is_read_and_changes_nothing() {
+    let config = parse(SAMPLE).unwrap();
+    assert_eq!(config.pace, Pace::default());
+    assert_eq!(config.listen, Config::default().listen);
+}
+
+#[test]
+fn typo_is_named_with_file_and_key() {
+    let error = parse("echo_intervall = \"10s\"").unwrap_err();
+    assert!(
+        error.contains("collector.toml") && error.contains("echo_intervall"),
+        "{error}"
+    );
+}
+
+#[test]
+fn intervals_are_held_to_their_bounds_on_both_sides() {
+    assert!(parse("echo_interval = \"100ms\"").is_ok());
+    let error = parse("echo_interval = \"99ms\"").unwrap_err();
+    assert!(
+        error.contains("echo_interval = 99ms") && error.contains("100ms"),
+        "{error}"
+    );
+    assert!(parse("status_interval = \"1s\"").is_ok());
+    assert!(parse("status_interval = \"999ms\"").is_err());
+    assert!(parse("status_interval = \"1day\"").is_ok());
+    assert!(parse("status_interval = \"86401s\"").is_err());
+}
+
+#[test]
+fn page_reachable_from_outside_needs_a_token() {
+    assert!(parse("web = \"0.0.0.0:7471\"").unwrap_err().contains("web_token"));
+    assert!(parse("web = \"0.0.0.0:7471\"\nweb_token = \"short\"").is_err());
+    assert!(parse("web = \"0.0.0.0:7471\"\nweb_token = \"0123456789abcdef\"").is_ok());
+}
+
+#[test]
+fn public_address_without_port_is_refused() {
+    assert!(parse("public_addresses = [\"lead.example.org:7470\", \"[2001:db8::1]:7470\"]").is_ok());
+    let error = parse("public_addresses = [\"lead.example.org\"]").unwrap_err();
+    assert!(
+        error.contains("lead.example.org") && error.contains("host:port"),
+        "{error}"
+    );
+}

@@ -1,0 +1,220 @@
+//! The control socket: how another process has a running collector carry out an [`Act`].
+//!
+//! A Unix socket of mode 0600 in the state folder, for redb lets only one process in. One JSON line asks;
+//! JSON lines answer ([`Answer`]), the last of them with an exit code.
+
+use std::fs;
+use std::future::Future;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::cli::Act;
+
+/// One line of an answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// For standard output.
+    Out(String),
+    /// For standard error.
+    Err(String),
+    /// For the progress bar on a terminal.
+    Progress {
+        /// Steps done.
+        done: u64,
+        /// Steps in all; 0 if not known.
+        total: u64,
+    },
+    /// The last line.
+    Exit(u8),
+}
+
+/// Where an act's answers go. Bounded: a slow reader slows the act down.
+pub type Answers = mpsc::Sender<Answer>;
+
+/// Longest request, in bytes.
+const REQUEST_BYTES_MAX: u64 = 64 * 1024;
+/// Answers that wait for a slow reader.
+const ANSWERS_WAITING_MAX: usize = 16;
+
+/// Serves acts until `stop`.
+///
+/// # Errors
+/// When the socket cannot be made.
+pub async fn serve<F, R>(path: &Path, stop: CancellationToken, carry_out: F) -> io::Result<()>
+where
+    F: Fn(Act, Answers) -> R + Clone + Send + Sync + 'static,
+    R: Future<Output = u8> + Send + 'static,
+{
+    remove_stale(path)?; // the store's lock says that no other collector lives here
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    let tasks = TaskTracker::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    let carry_out = carry_out.clone();
+                    tasks.spawn(async move {
+                        if let Err(error) = answer(stream, carry_out).await {
+                            tracing::debug!(%error, "a control connection ended early");
+                        }
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a control connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    remove_stale(path)?;
+    tasks.close();
+    if tokio::time::timeout(Duration::from_secs(5), tasks.wait())
+        .await
+        .is_err()
+    {
+        tracing::info!(
+            unfinished = tasks.len(),
+            "stopping without waiting for commands under way"
+        );
+    }
+    Ok(())
+}
+
+fn remove_stale(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+async fn answer<F, R>(stream: UnixStream, carry_out: F) -> io::Result<()>
+where
+    F: Fn(Act, Answers) -> R,
+    R: Future<Output = u8> + Send + 'static,
+{
+    let (read, mut write) = stream.into_split();
+    let mut line = String::new();
+    BufReader::new(read.take(REQUEST_BYTES_MAX))
+        .read_line(&mut line)
+        .await?;
+    let act: Act = match serde_json::from_str(&line) {
+        Ok(act) => act,
+        Err(error) => {
+            let text = format!(
+                "this collector does not understand the command ({error}); are both of one version?\n"
+            );
+            send(&mut write, &Answer::Err(text)).await?;
+            return send(&mut write, &Answer::Exit(2)).await;
+        }
+    };
+    let (answers, mut waiting) = mpsc::channel(ANSWERS_WAITING_MAX); // full: the act waits
+    let work = carry_out(act, answers);
+    tokio::pin!(work);
+    let mut exit = None;
+    loop {
+        tokio::select! {
+            biased;
+            next = waiting.recv() => match next {
+                Some(next) => send(&mut write, &next).await?,
+                None => break,
+            },
+            code = &mut work, if exit.is_none() => exit = Some(code),
+        }
+    }
+    let code = match exit {
+        Some(code) => code,
+        None => work.await,
+    };
+    send(&mut write, &Answer::Exit(code)).await
+}
+
+async fn send(write: &mut (impl AsyncWriteExt + Unpin), answer: &Answer) -> io::Result<()> {
+    let mut line = serde_json::to_vec(answer)?;
+    line.push(b'\n');
+    write.write_all(&line).await
+}
+
+/// Asks the collector that runs at `path` to carry out `act`; `None` if none runs there.
+///
+/// # Errors
+/// When the connection breaks half-way.
+pub async fn ask(path: &Path, act: &Act, mut show: impl FnMut(Answer)) -> io::Result<Option<u8>> {
+    let mut stream = match UnixStream::connect(path).await {
+        Ok(stream) => stream,
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+            ) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    let mut line = serde_json::to_vec(act)?;
+    line.push(b'\n');
+    stream.write_all(&line).await?;
+    let mut lines = BufReader::new(stream).lines();
+    while let Some(line) = lines.next_line().await? {
+        match serde_json::from_str(&line)? {
+            Answer::Exit(code) => return Ok(Some(code)),
+            answer => show(answer),
+        }
+    }
+    Err(io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        "the collector stopped before it had answered",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Format, ProbeAct};
+
+    #[tokio::test]
+    async fn an_act_is_carried_out_over_the_socket() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let stop = CancellationToken::new();
+        let (server_path, server_stop) = (path.clone(), stop.clone());
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(async move {
+            serve(&server_path, server_stop, |act, answers: Answers| async move {
+                for _ in 0..100 {
+                    answers.send(Answer::Out(format!("{act:?}\n"))).await.unwrap();
+                }
+                3
+            })
+            .await
+        });
+        let act = Act::Probe(ProbeAct::List { format: Format::Json });
+        let mut shown = Vec::new();
+        let code = loop {
+            match ask(&path, &act, |answer| shown.push(answer)).await.unwrap() {
+                Some(code) => break code,
+                None => tokio::task::yield_now().await,
+            }
+        };
+        assert_eq!(code, 3);
+        assert_eq!(shown.len(), 100);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        stop.cancel();
+        tasks.join_next().await.unwrap().unwrap().unwrap();
+        assert!(ask(&path, &act, |_| ()).await.unwrap().is_none());
+    }
+}

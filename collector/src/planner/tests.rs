@@ -1,0 +1,171 @@
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use isochrone_proto::ids::PlanVersion;
+use isochrone_proto::plan::Plan;
+use isochrone_proto::units::UnixMillis;
+
+use super::rate::{HOST_RATE_MAX, PREFIX_RATE_MAX};
+use super::*;
+use crate::targets::Targets;
+
+fn participant(number: u64, v6: bool) -> Participant {
+    Participant {
+        id: ProbeId(number),
+        name: format!("p{number}"),
+        secrets: vec![(KeyEpoch(1), ResponderSecret([number as u8; 32]))],
+        v4: Some(format!("192.0.2.{number}:7472").parse().unwrap()),
+        v6: v6.then(|| format!("[2001:db8::{number:x}]:7472").parse().unwrap()),
+    }
+}
+
+fn node(name: &str, host: &str) -> Node {
+    let text = format!(
+        "[[node]]\nnode = \"{name}\"\nkind = \"argus\"\nurl = \"http://{host}/\"\nworker = \"w\"\nlatitude = 1.0\nlongitude = 1.0\nasset = \"1\"\n"
+    );
+    Targets::parse(&text, Path::new("targets.toml"))
+        .unwrap()
+        .nodes
+        .remove(0)
+}
+
+fn world(probes: u64, nodes: Vec<Node>) -> World {
+    World {
+        probes: (1..=probes)
+            .map(|number| participant(number, number % 2 == 0))
+            .collect(),
+        nodes,
+        pace: Pace::default(),
+        prefixes: HostPrefixes::default(),
+    }
+}
+
+fn plan_of(draft: Draft) -> Plan {
+    Plan {
+        version: PlanVersion::default(),
+        probe: ProbeId(1),
+        probe_name: String::new(),
+        issued: UnixMillis(0),
+        expires: UnixMillis(u64::MAX),
+        targets: draft.targets,
+        checks: draft.checks,
+        responder: draft.responder,
+    }
+}
+
+#[test]
+fn full_mesh_measures_every_pair_over_the_families_both_have() {
+    let world = world(6, vec![]);
+    let (drafts, _) = world.draft_all();
+    for (id, draft) in drafts {
+        let own_v6 = id.0 % 2 == 0;
+        assert_eq!(draft.targets.len(), 5);
+        let v6 = draft
+            .checks
+            .iter()
+            .filter(|check| check.kind.family == Family::V6)
+            .count();
+        assert_eq!(v6, if own_v6 { 2 } else { 0 });
+        assert_eq!(draft.checks.len() - v6, 5);
+        assert_eq!(plan_of(draft).check(), Ok(()));
+    }
+}
+
+#[test]
+fn peer_without_a_verified_address_is_in_no_plan_but_answers() {
+    let mut world = world(3, vec![]);
+    world.probes[2].v4 = None;
+    let (drafts, _) = world.draft_all();
+    assert_eq!(drafts[0].1.targets.len(), 1);
+    assert_eq!(drafts[2].1.responder.probers.len(), 3);
+    assert!(drafts[2].1.responder.probers.contains(&ProbeId::COLLECTOR));
+}
+
+#[test]
+fn responder_knows_exactly_its_probers_beyond_the_full_mesh() {
+    let world = world(70, vec![]);
+    let (drafts, _) = world.draft_all();
+    let measures = |a: &Draft, b: ProbeId| a.targets.iter().any(|target| target.id == TargetId::of_peer(b));
+    for (id, draft) in &drafts {
+        assert!(draft.targets.len() < FULL_MESH_MAX);
+        let expected: BTreeSet<ProbeId> = drafts
+            .iter()
+            .filter(|(_, other)| measures(other, *id))
+            .map(|(other, _)| *other)
+            .collect();
+        let known: BTreeSet<ProbeId> = draft.responder.probers.iter().copied().collect();
+        assert_eq!(
+            known.difference(&expected).collect::<Vec<_>>(),
+            [&ProbeId::COLLECTOR]
+        );
+        assert!(expected.is_subset(&known));
+    }
+}
+
+#[test]
+fn keys_fit_the_responder_they_are_for() {
+    let world = world(2, vec![]);
+    let (drafts, _) = world.draft_all();
+    let TargetAddress::Peer { key, key_epoch, .. } = &drafts[0].1.targets[0].address else {
+        panic!("a peer")
+    };
+    assert_eq!(
+        *key,
+        PairKey::derive(&ResponderSecret([2; 32]), ProbeId(1), *key_epoch)
+    );
+}
+
+#[test]
+fn rate_of_a_host_is_held_from_both_sides() {
+    // one probe asks a node 1/10 + 2/60 times a second
+    let per_probe = 0.1 + 2.0 / 60.0;
+    let fits = (HOST_RATE_MAX / per_probe).floor() as u64;
+    assert_eq!(world(fits, vec![node("a", "node.example.org")]).draft_all().1, []);
+    let (_, stretches) = world(fits + 1, vec![node("a", "node.example.org")]).draft_all();
+    assert_eq!(stretches.len(), 1);
+    assert!(stretches[0].factor > 1.0 && stretches[0].factor < 1.1);
+}
+
+#[test]
+fn rate_of_a_prefix_counts_every_host_in_it_and_loopback_is_exempt() {
+    let hosts = |prefix: &str| {
+        (1..=40)
+            .map(|n| node(&format!("n{n}"), &format!("{prefix}.{n}")))
+            .collect::<Vec<_>>()
+    };
+    let (drafts, stretches) = world(10, hosts("198.51.100")).draft_all();
+    assert_eq!(stretches.len(), 40);
+    let rate: f64 = drafts
+        .iter()
+        .flat_map(|(_, draft)| &draft.checks)
+        .filter(|check| check.kind.check.is_endpoint())
+        .map(|check| 1_000.0 / f64::from(check.schedule.interval_ms()))
+        .sum();
+    assert!(rate <= PREFIX_RATE_MAX, "{rate}");
+    assert!(rate > PREFIX_RATE_MAX * 0.99, "{rate}");
+    assert_eq!(world(10, hosts("127.0.0")).draft_all().1, []);
+}
+
+#[test]
+fn resolved_names_of_one_prefix_share_its_rate() {
+    let nodes: Vec<Node> = (1..=40)
+        .map(|n| node(&format!("n{n}"), &format!("n{n}.example.org")))
+        .collect();
+    let mut world = world(10, nodes);
+    assert_eq!(world.draft_all().1, []);
+    for n in 1..=40_u8 {
+        world
+            .prefixes
+            .note(&format!("n{n}.example.org"), IpAddr::from([203, 0, 113, n]));
+    }
+    assert_eq!(world.draft_all().1.len(), 40);
+}
+
+use std::net::IpAddr;
+
+#[test]
+fn paused_node_is_in_no_plan() {
+    let mut paused = node("a", "node.example.org");
+    paused.paused = true;
+    assert!(world(1, vec![paused]).draft_all().0[0].1.checks.is_empty());
+}

@@ -1,0 +1,111 @@
+use super::*;
+
+const BERLIN: &str = r#"
+# mine
+[[node]]
+node = "berlin"
+kind = "argus"
+url = "https://node.example.org/distributor"
+worker = "ada"
+latitude = 52.52
+longitude = 13.4
+asset = "1343"
+"#;
+
+fn parse(text: &str) -> Result<Targets, String> {
+    Targets::parse(text, Path::new("targets.toml")).map_err(|error| error.to_string())
+}
+
+#[test]
+fn missing_slash_is_added_and_noted() {
+    let targets = parse(BERLIN).unwrap();
+    assert_eq!(
+        targets.nodes[0].url.as_str(),
+        "https://node.example.org/distributor/"
+    );
+    assert!(targets.nodes[0].lacks_slash);
+}
+
+#[test]
+fn every_wrong_value_names_file_node_key_and_value() {
+    for (from, to, key) in [
+        ("latitude = 52.52", "latitude = 90.5", "latitude"),
+        ("longitude = 13.4", "longitude = -180.5", "longitude"),
+        ("asset = \"1343\"", "asset = \"12abc\"", "asset"),
+        (
+            "https://node.example.org/distributor",
+            "ftp://node.example.org/",
+            "url",
+        ),
+        (
+            "https://node.example.org/distributor",
+            "https://a:b@node.example.org/",
+            "url",
+        ),
+        (
+            "https://node.example.org/distributor",
+            "https://node.example.org/?x=1",
+            "url",
+        ),
+        ("asset = \"1343\"", "interval = \"999ms\"", "interval"),
+        ("asset = \"1343\"", "families = [5]", "families"),
+        ("worker = \"ada\"", "worker = \"a b\"", "worker"),
+    ] {
+        let error = parse(&BERLIN.replace(from, to)).unwrap_err();
+        assert!(
+            error.contains("targets.toml") && error.contains("berlin") && error.contains(key),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn second_node_of_one_name_is_refused() {
+    assert!(
+        parse(&format!("{BERLIN}{BERLIN}"))
+            .unwrap_err()
+            .contains("unique")
+    );
+}
+
+#[test]
+fn sample_holds_no_node_and_uncommented_it_is_valid() {
+    assert!(parse(&sample()).unwrap().nodes.is_empty());
+    assert_eq!(
+        parse(include_str!("../../../deploy/targets.toml"))
+            .unwrap()
+            .nodes
+            .len(),
+        1
+    );
+}
+
+#[test]
+fn edits_keep_comments_and_refuse_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("targets.toml");
+    fs::write(&path, BERLIN).unwrap();
+    assert!(set_paused(&path, "berlin", true).unwrap().nodes[0].paused);
+    assert!(!set_paused(&path, "berlin", false).unwrap().nodes[0].paused);
+    let keys = |name: &str| {
+        vec![
+            ("node", name.into()),
+            ("kind", "http".into()),
+            ("url", "http://[2001:db8::1]/".into()),
+            ("worker", "bob".into()),
+            ("latitude", 1.0.into()),
+            ("longitude", 2.0.into()),
+        ]
+    };
+    let targets = add(&path, keys("osaka")).unwrap();
+    assert_eq!(targets.node("osaka").unwrap().families, [Family::V6]);
+    let before = fs::read_to_string(&path).unwrap();
+    assert!(before.starts_with("\n# mine"), "{before}");
+    assert!(add(&path, keys("osaka")).is_err());
+    assert!(matches!(
+        remove(&path, "nowhere"),
+        Err(EditError::NoSuchNode { .. })
+    ));
+    assert_eq!(fs::read_to_string(&path).unwrap(), before);
+    assert_eq!(remove(&path, "berlin").unwrap().nodes.len(), 1);
+}
