@@ -3,4 +3,5 @@
 pub mod address_policy;
 pub mod argus;
 pub mod dns;
+pub mod echo;
 pub mod http;
