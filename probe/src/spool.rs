@@ -1,0 +1,494 @@
+//! The spool: every batch is durable here before it is sent, and stays until the collector has it and the
+//! room is needed.
+//!
+//! Segment files of one epoch each, appended to, never changed in place. A segment leaves whole: first what
+//! is safe elsewhere, then what the collector stored, then the oldest of the rest, with a tombstone in its
+//! place that says what was in it.
+
+mod evict;
+mod load;
+mod log;
+mod marks;
+mod name;
+mod record;
+#[cfg(test)]
+mod tests;
+mod tombstone;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+
+use isochrone_proto::batch::Batch;
+use isochrone_proto::codec;
+use isochrone_proto::control::{EpochMark, EpochState, SpoolState};
+use isochrone_proto::ids::{Digest, EpochId, PlanVersion, Sequence};
+use isochrone_proto::ledger::{DropCause, Tombstone};
+use isochrone_proto::limits::HELLO_EPOCHS_MAX;
+use isochrone_proto::units::UnixMillis;
+
+use self::log::{EpochLog, Item, Segment};
+use self::name::SegmentName;
+pub use self::record::ItemKind;
+use self::record::RecordHeader;
+use crate::disk::Disk;
+
+/// How large a spool may grow.
+#[derive(Clone, Copy, Debug)]
+pub struct SpoolOptions {
+    /// Bound of all segment files, in bytes.
+    pub bytes_max: u64,
+}
+
+impl SpoolOptions {
+    /// Smallest bound that makes sense: some full batches.
+    pub const BYTES_MIN: u64 = 1 << 20;
+
+    /// A segment is full from here on: room is made in steps of this size.
+    fn segment_bytes(self) -> u64 {
+        (self.bytes_max / 64).clamp(16 << 10, 4 << 20)
+    }
+}
+
+impl Default for SpoolOptions {
+    fn default() -> Self {
+        Self { bytes_max: 256 << 20 }
+    }
+}
+
+/// The spool of one probe.
+pub struct Spool {
+    disk: Arc<dyn Disk>,
+    options: SpoolOptions,
+    /// By age.
+    logs: BTreeMap<u64, EpochLog>,
+    bytes: u64,
+    dropped: u64,
+    corrupt: u64,
+    corrupt_untold: u32,
+    marks_changed: bool,
+}
+
+/// What is sent: a record of the spool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Batch or tombstone.
+    pub kind: ItemKind,
+    /// First sequence it covers.
+    pub first: Sequence,
+    /// Last sequence it covers.
+    pub last: Sequence,
+    /// The encoded batch or tombstone, as spooled.
+    pub payload: Vec<u8>,
+}
+
+/// What became of a batch that was to be spooled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// It is durable.
+    Kept,
+    /// The disk did not take it: a tombstone will stand in its place.
+    Dropped,
+}
+
+/// What a Welcome's mark says about an epoch here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarkFit {
+    /// Go on from the mark.
+    Fits,
+    /// The collector has other batches under these numbers: this machine was cloned or restored.
+    Forked,
+}
+
+/// Why the spool cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// The folder or a file in it cannot be read or written.
+    #[error("cannot {action} the spool file {file}")]
+    Disk {
+        /// What was tried.
+        action: &'static str,
+        /// Which file.
+        file: String,
+        /// The system's words.
+        #[source]
+        source: io::Error,
+    },
+    /// A record was damaged since the spool was opened; it was set aside.
+    #[error("a record of epoch {epoch} is damaged; it was taken out and is counted")]
+    Damaged {
+        /// The epoch.
+        epoch: EpochId,
+    },
+}
+
+impl Spool {
+    /// Starts an epoch. Nothing is written until its first batch. Earlier epochs get no more batches once
+    /// theirs are closed.
+    pub fn open_epoch(&mut self, epoch: EpochId, first_slot: UnixMillis) {
+        let ordinal = self.logs.last_key_value().map_or(1, |(last, _)| last + 1);
+        self.logs.retain(|_, log| log.has_records() || log.may_grow());
+        self.logs
+            .insert(ordinal, EpochLog::new(ordinal, epoch, first_slot));
+        self.forget_oldest_epochs();
+    }
+
+    /// Writes a batch durably, making room for it. `payload` is the encoded `batch`.
+    pub fn append(&mut self, batch: &Batch, payload: &[u8]) -> Appended {
+        let closes = batch
+            .header
+            .events
+            .contains(&isochrone_proto::ledger::Event::Closed);
+        let header = RecordHeader {
+            kind: ItemKind::Batch,
+            closes,
+            rows: batch.rows() as u16, // at most BATCH_ROWS_MAX
+            first: batch.header.sequence,
+            last: batch.header.sequence,
+            adopted: batch.header.adopted.version,
+            length: payload.len() as u32, // at most BATCH_BYTES_MAX
+        };
+        let epoch = batch.header.epoch;
+        let digest = Digest::of(payload);
+        self.make_room(header.record_bytes() as u64);
+        let written = self.write(epoch, header, payload, digest).or_else(|error| {
+            tracing::warn!(error = %error, %epoch, "the disk refused a batch; making room");
+            self.evict_one()
+                .map_or(Err(error), |()| self.write(epoch, header, payload, digest))
+        });
+        match written {
+            Ok(()) => Appended::Kept,
+            Err(error) => {
+                tracing::error!(error = %error, %epoch, rows = header.rows, "a batch could not be spooled and is dropped");
+                self.dropped += u64::from(header.rows);
+                if let Some(log) = self.log_mut(epoch) {
+                    let tombstone = tombstone::of_batch(batch, digest, DropCause::Full);
+                    log.pending = Some(tombstone::join(log.pending.take(), tombstone));
+                    log.pending_closes |= closes;
+                }
+                Appended::Dropped
+            }
+        }
+    }
+
+    /// Writes the tombstones of batches that the disk refused, if it takes them now.
+    pub fn flush_pending(&mut self) {
+        let waiting: Vec<EpochId> = self
+            .logs
+            .values()
+            .filter(|log| log.pending.is_some())
+            .map(|log| log.epoch)
+            .collect();
+        for epoch in waiting {
+            if let Err(error) = self.write_pending(epoch) {
+                tracing::debug!(error = %error, %epoch, "the disk still refuses the spool");
+            }
+        }
+    }
+
+    /// The epochs that hold something, oldest first, and the current one last: what Hello announces. Of very
+    /// many, the newest ones wait for a later Hello.
+    #[must_use]
+    pub fn states(&self) -> Vec<EpochState> {
+        let mut states: Vec<EpochState> = self.logs.values().map(EpochLog::state).collect();
+        if states.len() > HELLO_EPOCHS_MAX {
+            let current = states.pop();
+            states.truncate(HELLO_EPOCHS_MAX - 1);
+            states.extend(current);
+        }
+        states
+    }
+
+    /// One epoch's state.
+    #[must_use]
+    pub fn epoch_state(&self, epoch: EpochId) -> Option<EpochState> {
+        self.log(epoch).map(EpochLog::state)
+    }
+
+    /// The epoch that was opened last.
+    #[must_use]
+    pub fn current(&self) -> Option<EpochId> {
+        self.logs.last_key_value().map(|(_, log)| log.epoch)
+    }
+
+    /// How full it is.
+    #[must_use]
+    pub fn state(&self) -> SpoolState {
+        SpoolState {
+            bytes: self.bytes,
+            bytes_max: self.options.bytes_max,
+            unstored: self.logs.values().map(EpochLog::unstored_rows).sum(),
+            dropped: self.dropped,
+            corrupt_records: self.corrupt,
+        }
+    }
+
+    /// Damaged records found since the last call: each batch says it of the time before it.
+    pub fn take_corrupt(&mut self) -> u32 {
+        std::mem::take(&mut self.corrupt_untold)
+    }
+
+    /// Versions of the plans that held batches name: they are kept.
+    #[must_use]
+    pub fn plans(&self) -> BTreeSet<PlanVersion> {
+        self.logs.values().flat_map(EpochLog::plans).collect()
+    }
+
+    /// The oldest epoch, other than the current one, of which something is still to be sent.
+    #[must_use]
+    pub fn oldest_to_drain(&self, announced: &dyn Fn(EpochId) -> bool) -> Option<EpochId> {
+        let current = self.current();
+        let mut waiting = self
+            .logs
+            .values()
+            .filter(|log| Some(log.epoch) != current && log.has_unsent());
+        waiting.find(|log| announced(log.epoch)).map(|log| log.epoch)
+    }
+
+    /// Whether nothing more will be added to an epoch, nor is anything of it left to send after `sent`.
+    #[must_use]
+    pub fn is_finished(&self, epoch: EpochId, sent: Sequence) -> bool {
+        self.log(epoch)
+            .is_none_or(|log| !log.may_grow() && log.last_held() <= sent && log.pending.is_none())
+    }
+
+    /// What is to be sent after `sent`: the next record; a tombstone, cut or stretched so that it begins
+    /// right after `sent`; or, where records are missing (dropped once stored, or damaged), a tombstone
+    /// made from the batch that follows them.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or the record is damaged; then it is left out, and the next call finds
+    /// what stands in its place.
+    pub fn next_after(&mut self, epoch: EpochId, sent: Sequence) -> Result<Option<Outgoing>, SpoolError> {
+        let Some((name, item)) = self.log(epoch).and_then(|log| log.item_after(sent)) else {
+            return Ok(None);
+        };
+        let bytes = self.disk.read_at(&name, item.offset, item.record_bytes());
+        let bytes = bytes.map_err(|source| SpoolError::Disk {
+            action: "read",
+            file: name,
+            source,
+        })?;
+        let first = sent.next();
+        let outgoing = record::open(&bytes).and_then(|(header, payload)| outgoing(&header, payload, first));
+        if outgoing.is_none() {
+            self.corrupt += 1;
+            self.corrupt_untold += 1;
+            if let Some(log) = self.log_mut(epoch) {
+                log.leave_out(&item);
+            }
+            return Err(SpoolError::Damaged { epoch });
+        }
+        Ok(outgoing)
+    }
+
+    /// The collector has everything of `epoch` up to `stored`, and up to `safe` elsewhere too. Marks only
+    /// rise here; a Welcome can lower them ([`Spool::welcome`]).
+    pub fn acknowledge(&mut self, epoch: EpochId, stored: Sequence, safe: Sequence) {
+        let Some(log) = self.log_mut(epoch) else {
+            return;
+        };
+        let marks = (log.stored.max(stored), log.safe.max(safe));
+        if marks != (log.stored, log.safe) && !log.forked {
+            (log.stored, log.safe) = marks;
+            self.marks_changed = true;
+        }
+    }
+
+    /// Takes over the mark that a Welcome tells: a collector that was restored gets again what it lacks.
+    pub fn welcome(&mut self, mark: &EpochMark) -> MarkFit {
+        let is_current = self.current() == Some(mark.epoch);
+        let digest = self.digest_at(mark.epoch, mark.stored);
+        let Some(log) = self.log_mut(mark.epoch) else {
+            return MarkFit::Fits;
+        };
+        let beyond = is_current && mark.stored > log.written_or_pending();
+        let differs = digest.is_some_and(|own| own != mark.digest);
+        if log.forked || beyond || differs {
+            return MarkFit::Forked;
+        }
+        (log.stored, log.safe) = (mark.stored, mark.safe.min(mark.stored));
+        self.marks_changed = true;
+        MarkFit::Fits
+    }
+
+    /// The collector has other batches under this epoch's numbers: what is held above the last mark that
+    /// was acknowledged here is sent once more so that it can be counted, and then dropped.
+    pub fn fork(&mut self, epoch: EpochId) {
+        if let Some(log) = self.log_mut(epoch).filter(|log| !log.forked) {
+            log.forked = true;
+            self.marks_changed = true;
+            self.save_marks();
+        }
+    }
+
+    /// Whether an epoch is forked.
+    #[must_use]
+    pub fn is_forked(&self, epoch: EpochId) -> bool {
+        self.log(epoch).is_some_and(|log| log.forked)
+    }
+
+    /// Up to where an epoch is stored, as far as is known here.
+    #[must_use]
+    pub fn stored(&self, epoch: EpochId) -> Sequence {
+        self.log(epoch).map_or(Sequence::NONE, |log| log.stored)
+    }
+
+    /// Drops a forked epoch whose rows the collector has counted.
+    pub fn drop_forked(&mut self, epoch: EpochId) {
+        let current = self.current();
+        let Some(log) = self
+            .log_mut(epoch)
+            .filter(|log| log.forked && Some(log.epoch) != current)
+        else {
+            return;
+        };
+        let (ordinal, segments) = (log.ordinal, std::mem::take(&mut log.segments));
+        for segment in segments {
+            self.remove_segment(&segment);
+        }
+        self.logs.remove(&ordinal);
+        self.marks_changed = true;
+        self.save_marks();
+    }
+
+    fn log(&self, epoch: EpochId) -> Option<&EpochLog> {
+        self.logs.values().rev().find(|log| log.epoch == epoch)
+    }
+
+    fn log_mut(&mut self, epoch: EpochId) -> Option<&mut EpochLog> {
+        self.logs.values_mut().rev().find(|log| log.epoch == epoch)
+    }
+
+    /// Digest of the last batch that a record ending at `sequence` covers, if such a record is held.
+    fn digest_at(&self, epoch: EpochId, sequence: Sequence) -> Option<Digest> {
+        let log = self.log(epoch)?;
+        let before = Sequence(sequence.0.checked_sub(1)?);
+        let (name, item) = log.item_after(before).filter(|(_, item)| item.last == sequence)?;
+        let bytes = self.disk.read_at(&name, item.offset, item.record_bytes()).ok()?;
+        let (header, payload) = record::open(&bytes)?;
+        match header.kind {
+            ItemKind::Batch => Some(Digest::of(payload)),
+            ItemKind::Tombstone => {
+                let tombstone = codec::decode_tombstone(payload).ok();
+                tombstone.map(|tombstone| tombstone.last_digest)
+            }
+        }
+    }
+
+    fn write_pending(&mut self, epoch: EpochId) -> Result<(), SpoolError> {
+        let Some(log) = self.log_mut(epoch) else {
+            return Ok(());
+        };
+        let closes = log.pending_closes;
+        let Some(tombstone) = log.pending.clone() else {
+            return Ok(());
+        };
+        let payload = codec::encode_tombstone(&tombstone);
+        let header = RecordHeader {
+            kind: ItemKind::Tombstone,
+            closes,
+            rows: 0,
+            first: tombstone.first,
+            last: tombstone.last,
+            adopted: tombstone
+                .adopted
+                .last()
+                .map(|last| last.version)
+                .unwrap_or_default(),
+            length: payload.len() as u32,
+        };
+        self.write_record(epoch, header, &payload, tombstone.last_digest)?;
+        if let Some(log) = self.log_mut(epoch) {
+            log.pending = None;
+        }
+        Ok(())
+    }
+
+    fn write(
+        &mut self,
+        epoch: EpochId,
+        header: RecordHeader,
+        payload: &[u8],
+        digest: Digest,
+    ) -> Result<(), SpoolError> {
+        self.write_pending(epoch)?;
+        self.write_record(epoch, header, payload, digest)
+    }
+
+    fn write_record(
+        &mut self,
+        epoch: EpochId,
+        header: RecordHeader,
+        payload: &[u8],
+        digest: Digest,
+    ) -> Result<(), SpoolError> {
+        let segment_bytes = self.options.segment_bytes();
+        let disk = Arc::clone(&self.disk);
+        let Some(log) = self.log_mut(epoch) else {
+            return Ok(()); // dropped as forked while its last runs ended: the collector counted the rest
+        };
+        let record = header.seal(payload);
+        let name = log.segment_for(header.first, segment_bytes);
+        let offset = log.segments.back().map_or(0, |segment| segment.bytes);
+        if let Err(source) = disk.append(&name, &record) {
+            // A part may stand in the file: cut it off, and never append to this file again.
+            if let Err(error) = disk.truncate(&name, offset) {
+                tracing::debug!(%error, file = name, "a torn record stays until the spool is opened again");
+            }
+            log.give_up_segment();
+            return Err(SpoolError::Disk {
+                action: "write",
+                file: name,
+                source,
+            });
+        }
+        log.push(Item::new(&header, offset), record.len() as u64, digest);
+        self.bytes += record.len() as u64;
+        Ok(())
+    }
+
+    fn remove_segment(&mut self, segment: &Segment) {
+        self.bytes = self.bytes.saturating_sub(segment.bytes);
+        if let Err(error) = self.disk.remove(&segment.name) {
+            if error.kind() != io::ErrorKind::NotFound {
+                tracing::warn!(%error, file = segment.name, "a spool file could not be removed; it is ignored");
+            }
+        }
+    }
+
+    fn segment_name(log: &EpochLog, first: Sequence) -> String {
+        let name = SegmentName {
+            ordinal: log.ordinal,
+            first_slot: log.first_slot,
+            epoch: log.epoch,
+            first,
+        };
+        name.to_string()
+    }
+}
+
+/// A record as it goes out when everything before `first` was sent; `None` if its payload is damaged.
+fn outgoing(header: &RecordHeader, payload: &[u8], first: Sequence) -> Option<Outgoing> {
+    let tombstone = match header.kind {
+        ItemKind::Batch if header.first == first => {
+            return Some(Outgoing {
+                kind: ItemKind::Batch,
+                first,
+                last: header.last,
+                payload: payload.to_vec(),
+            });
+        }
+        ItemKind::Batch => tombstone::before_batch(first, &codec::decode_batch(payload).ok()?),
+        ItemKind::Tombstone => Tombstone {
+            first,
+            ..codec::decode_tombstone(payload).ok()?
+        },
+    };
+    Some(Outgoing {
+        kind: ItemKind::Tombstone,
+        first,
+        last: tombstone.last,
+        payload: codec::encode_tombstone(&tombstone),
+    })
+}
