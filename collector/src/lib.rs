@@ -4,8 +4,12 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod demo;
+pub mod health;
+pub mod incident;
+pub mod live;
 pub mod place;
 pub mod planner;
+pub mod roster;
 pub mod targets;
 pub mod web;
 

@@ -1,0 +1,287 @@
+use isochrone_proto::batch::BatchHeader;
+use isochrone_proto::ids::{Digest, Sequence};
+use isochrone_proto::kind::{Check, Family};
+use isochrone_proto::ledger::Adoption;
+use isochrone_proto::measurement::{
+    CacheState, EchoOutcome, EndpointOutcome, EndpointResult, FailureCause, Measurement, Phase, Phases,
+    SendFailure, Stamp,
+};
+use isochrone_proto::plan::{PlannedCheck, ResponderPlan, Target, TargetAddress};
+use isochrone_proto::schedule::Schedule;
+use isochrone_proto::units::Micros;
+
+use super::*;
+
+const ECHO4: Kind = Kind::new(Check::Echo, Family::V4);
+const STATUS4: Kind = Kind::new(Check::Status, Family::V4);
+const GET4: Kind = Kind::new(Check::AssetGet, Family::V4);
+
+fn plan(number: u64, checks: &[(&str, Kind)]) -> Plan {
+    let mut plan = Plan {
+        version: PlanVersion { promotion: 0, number },
+        probe: ProbeId(1),
+        probe_name: "ada".into(),
+        issued: UnixMillis(0),
+        expires: UnixMillis(u64::MAX),
+        targets: Vec::new(),
+        checks: Vec::new(),
+        responder: ResponderPlan::default(),
+    };
+    for (index, &(name, kind)) in checks.iter().enumerate() {
+        plan.targets.push(Target {
+            id: TargetId::of_node(name),
+            name: name.into(),
+            address: TargetAddress::Endpoint {
+                url: "http://x/".into(),
+                asset: None,
+            },
+        });
+        plan.checks.push(PlannedCheck {
+            kind,
+            target: index as u16,
+            schedule: Schedule::new(10_000, 0, 5_000).unwrap(),
+        });
+    }
+    plan
+}
+
+fn batch(plan: &Plan, rows: &[Measurement]) -> Batch {
+    let header = BatchHeader {
+        epoch: EpochId([7; 16]),
+        sequence: Sequence(1),
+        previous: Digest::ZERO,
+        adopted: Adoption {
+            version: plan.version,
+            first_slot: UnixMillis(0),
+        },
+        plan: plan.version,
+        cut: UnixMillis(0),
+        hours: Vec::new(),
+        skipped: Vec::new(),
+        events: Vec::new(),
+        source_ports: Vec::new(),
+    };
+    Batch::pack(header, rows).unwrap()
+}
+
+fn echo(check: u16, slot: u64, outcome: EchoOutcome) -> Measurement {
+    Measurement {
+        check,
+        slot: UnixMillis(slot),
+        lateness: Micros::default(),
+        outcome: Outcome::Echo(outcome),
+    }
+}
+
+fn replied(ms: u64, suspect: bool) -> EchoOutcome {
+    let rtt = Micros::new(ms * 1_000).unwrap();
+    EchoOutcome::Replied {
+        rtt,
+        claimed_delay: Micros::default(),
+        stamp: Stamp::Kernel,
+        suspect,
+    }
+}
+
+fn endpoint(check: u16, slot: u64, result: EndpointResult, cache: CacheState) -> Measurement {
+    let outcome = EndpointOutcome {
+        address: "192.0.2.1".into(),
+        http_status: None,
+        cache,
+        certificate_expires: Some(2_000_000_000),
+        result,
+    };
+    Measurement {
+        check,
+        slot: UnixMillis(slot),
+        lateness: Micros::default(),
+        outcome: Outcome::Endpoint(Box::new(outcome)),
+    }
+}
+
+fn ok(connect_ms: u64, first_byte_ms: u64) -> EndpointResult {
+    let ms = |ms: u64| Micros::new(ms * 1_000).unwrap();
+    let phases = Phases {
+        connect: ms(connect_ms),
+        first_byte: ms(first_byte_ms),
+        ..Phases::default()
+    };
+    EndpointResult::Ok {
+        phases,
+        body_bytes: 1,
+        node_uptime_s: None,
+        node_version: String::new(),
+    }
+}
+
+fn failed(cause: FailureCause) -> EndpointResult {
+    EndpointResult::Failed {
+        phase: Phase::Connect,
+        cause,
+        text: "verbatim".into(),
+    }
+}
+
+const BASE: u64 = 1_000_000_000;
+
+#[test]
+fn echo_rows_fill_their_cells_and_losses_carry_no_time() {
+    let plan = plan(1, &[("a", ECHO4), ("b", ECHO4)]);
+    let rows = [
+        echo(0, BASE, replied(20, false)),
+        echo(0, BASE + 10_000, EchoOutcome::TimedOut),
+        echo(0, BASE + 20_000, EchoOutcome::Unsent(SendFailure::Buffers)),
+        echo(0, BASE + 30_000, replied(9_000, true)),
+        echo(1, BASE, replied(50, false)),
+    ];
+    let mut live = Live::new();
+    let now = UnixMillis(BASE + 31_000);
+    live.apply(ProbeId(1), &plan, &batch(&plan, &rows), now);
+    let vantage = live.vantage(ProbeId(1)).unwrap();
+    let cell = vantage.cell(TargetId::of_node("a"), ECHO4).unwrap();
+    let mut figures = cell.window().figures(now);
+    assert_eq!((figures.runs(), figures.lost, figures.timed()), (3, 1, 1));
+    let p50 = figures.quantile_ms(0.5).unwrap();
+    assert!((p50 - 20.0).abs() < 0.2, "{p50}");
+    assert_eq!(vantage.last_slot, Some(UnixMillis(BASE + 30_000)));
+    assert_eq!(vantage.heard, now);
+    let other = vantage.cell(TargetId::of_node("b"), ECHO4).unwrap();
+    assert_eq!(other.window().figures(now).runs(), 1);
+    assert_eq!(live.rows(), 5);
+}
+
+#[test]
+fn asset_that_is_no_hit_leaves_the_first_byte_times() {
+    let plan = plan(1, &[("a", GET4)]);
+    let rows = [
+        endpoint(0, BASE, ok(10, 30), CacheState::Hit),
+        endpoint(0, BASE + 10_000, ok(10, 900), CacheState::Miss),
+        endpoint(0, BASE + 20_000, ok(10, 900), CacheState::Pending),
+    ];
+    let mut live = Live::new();
+    let now = UnixMillis(BASE + 21_000);
+    live.apply(ProbeId(1), &plan, &batch(&plan, &rows), now);
+    let cell = live
+        .vantage(ProbeId(1))
+        .unwrap()
+        .cell(TargetId::of_node("a"), GET4)
+        .unwrap();
+    let detail = cell.endpoint().unwrap();
+    let mut ttfb = detail.ttfb.figures(now);
+    assert_eq!(ttfb.timed(), 1);
+    assert!((ttfb.quantile_ms(0.9).unwrap() - 40.0).abs() < 0.4);
+    assert_eq!(
+        cell.window().figures(now).timed(),
+        3,
+        "the connect phase counts for all"
+    );
+    assert_eq!(detail.certificate_expires, Some(2_000_000_000));
+}
+
+#[test]
+fn absent_and_forbidden_are_no_failures() {
+    let plan = plan(1, &[("a", GET4)]);
+    let rows = [
+        endpoint(0, BASE, failed(FailureCause::NotFound), CacheState::Absent),
+        endpoint(
+            0,
+            BASE + 10_000,
+            failed(FailureCause::Misdirected),
+            CacheState::Absent,
+        ),
+        endpoint(
+            0,
+            BASE + 20_000,
+            failed(FailureCause::ForbiddenAddress),
+            CacheState::Absent,
+        ),
+        endpoint(
+            0,
+            BASE + 30_000,
+            EndpointResult::Unsent(SendFailure::NoRoute),
+            CacheState::Absent,
+        ),
+    ];
+    let mut live = Live::new();
+    let now = UnixMillis(BASE + 31_000);
+    live.apply(ProbeId(1), &plan, &batch(&plan, &rows), now);
+    let cell = live
+        .vantage(ProbeId(1))
+        .unwrap()
+        .cell(TargetId::of_node("a"), GET4)
+        .unwrap();
+    assert_eq!((cell.paging_failures(now), cell.runs().failures()), (0, 0));
+    assert_eq!(cell.word(now).unwrap().seen, Seen::Absent);
+}
+
+#[test]
+fn silence_is_no_data_after_three_intervals() {
+    let plan = plan(1, &[("a", STATUS4)]);
+    let mut live = Live::new();
+    let rows = [endpoint(0, BASE, ok(1, 1), CacheState::Absent)];
+    live.apply(ProbeId(1), &plan, &batch(&plan, &rows), UnixMillis(BASE + 1_000));
+    let cell = live
+        .vantage(ProbeId(1))
+        .unwrap()
+        .cell(TargetId::of_node("a"), STATUS4)
+        .unwrap();
+    assert!(cell.is_fresh(UnixMillis(BASE + 30_000)));
+    assert!(!cell.is_fresh(UnixMillis(BASE + 30_001)));
+    assert_eq!(cell.word(UnixMillis(BASE + 30_001)), None);
+}
+
+#[test]
+fn new_plan_moves_rows_to_the_right_cells_and_marks_what_it_dropped() {
+    let first = plan(1, &[("a", STATUS4), ("b", STATUS4)]);
+    let second = plan(2, &[("b", STATUS4), ("c", STATUS4)]);
+    let mut live = Live::new();
+    let at = UnixMillis(BASE + 20_000);
+    let row = |check, slot| endpoint(check, slot, ok(1, 1), CacheState::Absent);
+    live.apply(
+        ProbeId(1),
+        &first,
+        &batch(&first, &[row(0, BASE), row(1, BASE)]),
+        at,
+    );
+    live.apply(
+        ProbeId(1),
+        &second,
+        &batch(&second, &[row(0, BASE + 10_000), row(1, BASE + 10_000)]),
+        at,
+    );
+    // A late batch of the first plan still finds its cells, and does not bring the first plan back.
+    live.apply(ProbeId(1), &first, &batch(&first, &[row(1, BASE - 10_000)]), at);
+    let vantage = live.vantage(ProbeId(1)).unwrap();
+    let cell = |name| vantage.cell(TargetId::of_node(name), STATUS4).unwrap();
+    assert_eq!(cell("a").runs().all().len(), 1);
+    assert_eq!(cell("b").runs().all().len(), 3);
+    assert_eq!(cell("c").runs().all().len(), 1);
+    assert_eq!(
+        (cell("a").planned, cell("b").planned, cell("c").planned),
+        (false, true, true)
+    );
+    assert_eq!(vantage.plan.number, 2);
+}
+
+#[test]
+fn failure_keeps_phase_cause_and_text_verbatim() {
+    let plan = plan(1, &[("a", STATUS4)]);
+    let mut live = Live::new();
+    let rows = [endpoint(
+        0,
+        BASE,
+        failed(FailureCause::Refused),
+        CacheState::Absent,
+    )];
+    live.apply(ProbeId(1), &plan, &batch(&plan, &rows), UnixMillis(BASE));
+    let cell = live
+        .vantage(ProbeId(1))
+        .unwrap()
+        .cell(TargetId::of_node("a"), STATUS4)
+        .unwrap();
+    let failure = cell.endpoint().unwrap().failure.as_ref().unwrap();
+    assert_eq!(
+        (failure.phase, failure.cause, failure.text.as_str()),
+        (Phase::Connect, FailureCause::Refused, "verbatim")
+    );
+}
