@@ -1,1 +1,4 @@
-//! Placeholder while the workspace is laid out.
+//! Isochrone's harness: an in-memory QUIC network on virtual time, disks that lose what was not synced, and the
+//! simulated world built from them.
+
+pub mod world;

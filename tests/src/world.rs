@@ -1,0 +1,3 @@
+//! The whole mesh in one process, on virtual time: a seed decides everything.
+
+pub mod network;
