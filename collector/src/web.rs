@@ -40,7 +40,8 @@ const REPORT_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-
 
 /// The page and its data: everything the collector's web port answers.
 ///
-/// `live` is read at most once a second for each browser. When `stop` is cancelled, or the sender of
+/// Publish a view at least every 5 seconds, even if only `generated_at` is new: the page calls data old when
+/// it heard nothing for 20 seconds. `live` is read at most once a second for each browser. When `stop` is cancelled, or the sender of
 /// `live` is dropped, every event stream ends.
 pub fn router(
     live: watch::Receiver<Arc<LiveView>>,

@@ -16,7 +16,8 @@ pub trait Reports: Send + Sync + 'static {
     /// `report coverage --format json`: `isochrone.coverage/1`.
     fn coverage_json(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>>;
 
-    /// `report nodes --format json`: `isochrone.nodes/1`.
+    /// `report nodes --format json`: `isochrone.nodes/1`. The node page shows it; `status_ok` and `asset_ok`
+    /// are shares from 0 to 1, or null.
     fn nodes_json(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>>;
 
     /// `ledger --format json`: `isochrone.ledger/1`.

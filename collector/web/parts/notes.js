@@ -28,7 +28,7 @@ export function firstSteps(view) {
       h("h2", {}, "What to do next"),
       h("ol", {},
         h("li", {}, "On this machine, invite a worker's server:", command('isochrone-collector probe invite --worker ada --site "Berlin, DE"')),
-        h("li", {}, "Send the printed script to the worker. He pastes it on his server; the probe joins by itself and appears here."),
+        h("li", {}, "Send the printed script to the worker, to be pasted on that server. The probe joins by itself and appears here."),
         h("li", {}, "List your nodes in ", h("code", {}, "targets.toml"), ", beside the collector's config file.")));
   }
   return h("section.card.steps", {},

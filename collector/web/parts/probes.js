@@ -19,7 +19,7 @@ export function probeTable(view, wide, shown = view.probes) {
     "To collector": "Round trip between probe and collector",
     Waiting: "Results on the probe's disk that are not stored here yet. None is lost while it is cut off.",
     "Last result": "How old the newest stored result is",
-    "Echo port": "Whether other probes can measure towards it: its UDP port 7472 has to be open",
+    "Echo port": "Whether other probes can measure towards it: its UDP port (7472, unless its probe.toml says another) has to be open",
     Epoch: "Random number of the probe's current run",
   };
   return h("div.scroll", {},
@@ -69,7 +69,7 @@ function last(probe, now) {
 function port(family, state) {
   const words = {
     verified: `IP${family}: answers`,
-    closed: `IP${family}: never answered. Open UDP port 7472 in the server's firewall`,
+    closed: `IP${family}: never answered. Open its UDP port (7472, unless its probe.toml says another) in the server's firewall`,
     unknown: `IP${family}: no address, or not tried yet`,
   };
   return h(`span.port.${state}`, { title: words[state] }, `${family} ${{ verified: "open", closed: "closed", unknown: NOTHING }[state]}`);
