@@ -4,6 +4,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod demo;
+pub mod echo_check;
 pub mod health;
 pub mod incident;
 pub mod live;

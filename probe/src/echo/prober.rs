@@ -366,6 +366,9 @@ impl ProberSocket {
                     waiter,
                     claimed_delay_us,
                 } => {
+                    if !arrival.is_by_kernel() {
+                        count(&self.counters.user_stamps);
+                    }
                     let answer = Answer {
                         arrival,
                         claimed_delay_us,

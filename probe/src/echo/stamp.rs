@@ -89,6 +89,11 @@ impl Arrival {
         self.kernel.unwrap_or(self.read)
     }
 
+    /// Whether the kernel's stamp is believed.
+    pub(crate) fn is_by_kernel(&self) -> bool {
+        self.kernel.is_some()
+    }
+
     /// Time since `sent`, and who stamped its end. A kernel stamp from before `sent` is not used. `None` if
     /// even the process read the packet before it was sent: a bug to surface, not an RTT of 0.
     pub(crate) fn since(&self, sent: Instant) -> Option<(Duration, Stamp)> {

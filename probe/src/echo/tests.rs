@@ -149,6 +149,7 @@ async fn two_probes_echo_each_other_over_both_families() {
 async fn arrivals_are_stamped_by_the_kernel() {
     let (asker, answerer) = (net(ASKER, &[]), net(ANSWERER, &[ASKER]));
     let target = peer(answerer.local_addresses());
+    let mut unstamped = 0;
     // The first replies after stamping was switched on may lack one; it comes within the first hundreds.
     let stamped = async {
         for run in 0u64.. {
@@ -159,9 +160,11 @@ async fn arrivals_are_stamped_by_the_kernel() {
             {
                 return;
             }
+            unstamped += 1;
         }
     };
     tokio::time::timeout(LONG, stamped).await.unwrap();
+    assert_eq!(asker.take_counters().user_stamps, unstamped);
 }
 
 #[tokio::test]
