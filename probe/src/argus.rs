@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_LENGTH, CONTENT_RANGE};
+use isochrone_proto::measurement::CacheState;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Path of the status, under a node's base URL.
@@ -54,42 +55,6 @@ impl FromStr for AssetId {
 impl std::fmt::Display for AssetId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-/// Where the node had the object: the header `x-cache`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CacheState {
-    /// In its cache: the first byte measures the node.
-    Hit,
-    /// Being fetched by an earlier request.
-    Pending,
-    /// Not there; this request made it fetch (or, for HEAD, did not).
-    Miss,
-    /// The header is absent or unknown: nothing can be said about the cache.
-    Absent,
-}
-
-impl CacheState {
-    /// Reads `x-cache`, without regard to case.
-    pub fn of(headers: &HeaderMap) -> Self {
-        match header(headers, "x-cache") {
-            Some(value) if value.eq_ignore_ascii_case("hit") => Self::Hit,
-            Some(value) if value.eq_ignore_ascii_case("pending") => Self::Pending,
-            Some(value) if value.eq_ignore_ascii_case("miss") => Self::Miss,
-            Some(_) | None => Self::Absent,
-        }
-    }
-
-    /// The name as it is stored and shown.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Hit => "hit",
-            Self::Pending => "pending",
-            Self::Miss => "miss",
-            Self::Absent => "absent",
-        }
     }
 }
 
@@ -253,6 +218,17 @@ pub fn refusal_message(body: &[u8]) -> Option<String> {
     serde_json::from_slice::<Refusal>(body)
         .ok()
         .map(|refusal| refusal.message)
+}
+
+/// Where the node had the object: `x-cache`, without regard to case. [`CacheState::Absent`] where the header
+/// is missing or unknown: then nothing can be said about the cache.
+pub fn cache_state(headers: &HeaderMap) -> CacheState {
+    match header(headers, "x-cache") {
+        Some(value) if value.eq_ignore_ascii_case("hit") => CacheState::Hit,
+        Some(value) if value.eq_ignore_ascii_case("pending") => CacheState::Pending,
+        Some(value) if value.eq_ignore_ascii_case("miss") => CacheState::Miss,
+        Some(_) | None => CacheState::Absent,
+    }
 }
 
 /// Whether the headers are those of Argus' asset controller: a proxy's own 404 lacks them.

@@ -15,8 +15,9 @@ use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::{Query, ResponseCode};
 use hickory_resolver::proto::rr::{Name, RecordType};
 use hickory_resolver::{Hosts, TokioResolver};
+use isochrone_proto::kind::Family;
 
-use crate::http::{Cause, ErrorText, Family};
+use crate::http::{Cause, ErrorText};
 
 /// Resolves names over one family at a time. Shared by all checks; holds no answers.
 #[derive(Debug)]
@@ -88,7 +89,7 @@ impl NameResolver {
         match built.resolver.lookup(absolute.clone(), record).await {
             Ok(lookup) => {
                 let found = lookup.answers().iter().filter_map(|record| record.data.ip_addr());
-                let addresses: Vec<IpAddr> = found.filter(|found| Family::of(*found) == family).collect();
+                let addresses: Vec<IpAddr> = found.filter(|found| family_of(*found) == family).collect();
                 if addresses.is_empty() {
                     Err(no_address(name, family))
                 } else {
@@ -193,7 +194,7 @@ fn absolute_name(name: &str) -> Result<Name, ResolveError> {
 fn no_address(name: &str, family: Family) -> ResolveError {
     ResolveError {
         cause: Cause::NoAddress,
-        text: ErrorText::new(&format!("{name} has no {family} address")),
+        text: ErrorText::new(&format!("{name} has no {} address", family_name(family))),
     }
 }
 
@@ -221,6 +222,19 @@ fn broken(name: &str, family: Family, error: &NetError) -> ResolveError {
     }
 }
 
+/// The family of an address. An IPv4-mapped IPv6 address is IPv6 here, and refused by the address policy.
+pub fn family_of(address: IpAddr) -> Family {
+    if address.is_ipv4() { Family::V4 } else { Family::V6 }
+}
+
+/// `IPv4` or `IPv6`.
+pub fn family_name(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "IPv4",
+        Family::V6 => "IPv6",
+    }
+}
+
 fn file_stamp(path: &str) -> Option<(SystemTime, u64)> {
     let metadata = std::fs::metadata(path).ok()?;
     Some((metadata.modified().ok()?, metadata.len()))
@@ -230,3 +244,6 @@ const RESOLV_CONF: &str = "/etc/resolv.conf";
 const HOSTS: &str = "/etc/hosts";
 /// One attempt; the second still fits into a check's 5 s.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+pub(crate) mod tests;

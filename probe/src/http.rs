@@ -12,6 +12,7 @@ mod run;
 mod stopwatch;
 mod tls;
 mod verdict;
+mod wire;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,12 +20,13 @@ use std::time::Instant;
 
 pub use check::{
     Absence, AbsenceReason, Answer, AnswerKind, ByteCount, Cause, Check, CheckOutcome, CheckReport,
-    CheckRequest, ErrorText, Failure, Family, Limits, Phase, Timeouts,
+    CheckRequest, ErrorText, Failure, Limits, Timeouts,
 };
 pub use dial::{ByteStream, Connection, Dial, TcpDial};
 pub use endpoint_url::{BadUrl, EndpointUrl, Lint};
 pub use stopwatch::Phases;
 pub use tls::{TlsRoots, TlsRootsError};
+pub use wire::UnusableTarget;
 
 use crate::address_policy::AddressPolicy;
 use crate::dns::NameResolver;
@@ -104,3 +106,6 @@ impl std::fmt::Debug for EndpointProber {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

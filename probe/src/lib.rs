@@ -10,5 +10,6 @@ pub mod dns;
 pub mod echo;
 pub mod grid;
 pub mod http;
+pub mod measure;
 pub mod prober;
 pub mod spool;

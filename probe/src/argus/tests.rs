@@ -94,7 +94,7 @@ fn uptime_that_went_down_is_a_restart() {
 
 #[test]
 fn cache_header_is_read_without_regard_to_case() {
-    let state = |value: &str| CacheState::of(&headers(&[("x-cache", value)]));
+    let state = |value: &str| cache_state(&headers(&[("x-cache", value)]));
     assert_eq!(
         (state("hit"), state("HIT"), state("Pending"), state("miss")),
         (
@@ -105,7 +105,7 @@ fn cache_header_is_read_without_regard_to_case() {
         )
     );
     assert_eq!(
-        (state("hit from cloudfront"), CacheState::of(&HeaderMap::new())),
+        (state("hit from cloudfront"), cache_state(&HeaderMap::new())),
         (CacheState::Absent, CacheState::Absent)
     );
     assert_eq!(

@@ -5,58 +5,23 @@
 //! not have the object, or not this bucket: it is up) or [`CheckOutcome::Failed`]. Only the first carries
 //! latencies.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use isochrone_proto::kind::Family;
+use isochrone_proto::measurement::{CacheState, Phase};
+
 use crate::address_policy::Forbidden;
-use crate::argus::{ArgusStatus, AssetId, CacheState, DataSource};
+use crate::argus::{ArgusStatus, AssetId, DataSource};
 use crate::http::endpoint_url::{EndpointUrl, Lint};
 use crate::http::stopwatch::Phases;
-
-/// Which addresses of a name are used. A check uses one family and never falls back to the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Family {
-    /// IPv4 (A records).
-    V4,
-    /// IPv6 (AAAA records).
-    V6,
-}
-
-impl Family {
-    /// The family of an address. An IPv4-mapped IPv6 address is IPv6 here, and refused by the address policy.
-    pub fn of(address: IpAddr) -> Self {
-        if address.is_ipv4() { Self::V4 } else { Self::V6 }
-    }
-
-    /// `4` or `6`, as it ends a kind's name (`status4`).
-    pub fn digit(self) -> u8 {
-        match self {
-            Self::V4 => 4,
-            Self::V6 => 6,
-        }
-    }
-
-    /// The other family.
-    pub fn other(self) -> Self {
-        match self {
-            Self::V4 => Self::V6,
-            Self::V6 => Self::V4,
-        }
-    }
-}
-
-impl std::fmt::Display for Family {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "IPv{}", self.digit())
-    }
-}
 
 /// One check to run.
 #[derive(Clone, Debug)]
 pub struct CheckRequest {
     /// What is asked.
     pub check: Check,
-    /// Over which family.
+    /// Over which family; there is no fallback to the other.
     pub family: Family,
     /// How long it may take.
     pub timeouts: Timeouts,
@@ -210,6 +175,10 @@ pub struct CheckReport {
     /// When the certificate that the server showed expires, in seconds of Unix time. Also known when its
     /// verification failed; `None` over plain HTTP or when the handshake did not get that far.
     pub certificate_not_after: Option<i64>,
+    /// The status, if a head came.
+    pub http_status: Option<u16>,
+    /// `x-cache`, where it counts: on 200, 206 and 304 of an asset.
+    pub cache: CacheState,
     /// What is odd about the planned URL, without being an error.
     pub lints: Vec<Lint>,
     /// How it ended.
@@ -336,40 +305,6 @@ pub struct Failure {
     pub elapsed: Duration,
 }
 
-/// The course of a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Phase {
-    /// Name to address, and whether that address may be measured.
-    Resolve,
-    /// TCP connect.
-    Connect,
-    /// TLS handshake.
-    Tls,
-    /// Writing the request.
-    Request,
-    /// Waiting for the first byte, and reading the head.
-    FirstByte,
-    /// Reading the body.
-    Transfer,
-    /// Judging what came.
-    Verify,
-}
-
-impl Phase {
-    /// The name as it is stored and shown.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Resolve => "resolve",
-            Self::Connect => "connect",
-            Self::Tls => "tls",
-            Self::Request => "request",
-            Self::FirstByte => "first-byte",
-            Self::Transfer => "transfer",
-            Self::Verify => "verify",
-        }
-    }
-}
-
 /// What broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
@@ -389,7 +324,11 @@ pub enum Cause {
     Unreachable,
     /// This machine has no route for the address (often: it has no IPv6).
     NoRoute,
-    /// This machine could not try (out of file descriptors or ports, local firewall, no root certificates).
+    /// This machine ran out of file descriptors, ports or memory.
+    Resources,
+    /// A firewall of this machine forbids it.
+    LocalFirewall,
+    /// This machine could not try for another reason (no root certificates, no /etc/resolv.conf).
     Local,
     /// The connection was reset.
     Reset,
@@ -443,6 +382,8 @@ impl Cause {
             Self::Refused => "refused",
             Self::Unreachable => "unreachable",
             Self::NoRoute => "no-route",
+            Self::Resources => "resources",
+            Self::LocalFirewall => "local-firewall",
             Self::Local => "local",
             Self::Reset => "reset",
             Self::Timeout => "timeout",
@@ -468,7 +409,10 @@ impl Cause {
 
     /// Whether it says something about this machine rather than about the endpoint.
     pub fn is_local(self) -> bool {
-        matches!(self, Self::Local | Self::NoRoute | Self::ForbiddenAddress(_))
+        matches!(
+            self,
+            Self::Resources | Self::LocalFirewall | Self::Local | Self::NoRoute | Self::ForbiddenAddress(_)
+        )
     }
 }
 

@@ -170,7 +170,12 @@ pub(crate) fn socket_cause(error: &io::Error) -> Cause {
         Kind::InvalidData => Cause::BadAnswer,
         // "Communication administratively prohibited" by a router on the way arrives as EACCES over IPv6.
         Kind::PermissionDenied if error.raw_os_error() == Some(nix::libc::EACCES) => Cause::Unreachable,
-        _ => Cause::Local,
+        Kind::PermissionDenied => Cause::LocalFirewall,
+        Kind::AddrNotAvailable | Kind::AddrInUse | Kind::OutOfMemory => Cause::Resources,
+        _ => match error.raw_os_error() {
+            Some(nix::libc::EMFILE | nix::libc::ENFILE | nix::libc::ENOBUFS) => Cause::Resources,
+            _ => Cause::Local,
+        },
     }
 }
 

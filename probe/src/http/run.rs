@@ -7,14 +7,16 @@ use bytes::Bytes;
 use http_body_util::Empty;
 use hyper::header::{ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, HOST, HeaderValue, RANGE};
 use hyper::{Method, Request};
+use isochrone_proto::measurement::{CacheState, Phase};
 use rustls::pki_types::ServerName;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::address_policy::ForbiddenAddress;
 use crate::argus;
+use crate::dns::{family_name, family_of};
 use crate::http::check::{
-    Absence, Answer, Cause, Check, CheckOutcome, CheckReport, CheckRequest, ErrorText, Failure, Family, Phase,
+    Absence, Answer, Cause, Check, CheckOutcome, CheckReport, CheckRequest, ErrorText, Failure,
 };
 use crate::http::dial::ByteStream;
 use crate::http::endpoint_url::EndpointUrl;
@@ -53,6 +55,8 @@ pub(crate) struct Run<'a> {
     marks: Marks,
     address: Option<SocketAddr>,
     expiry: Option<NotedExpiry>,
+    http_status: Option<u16>,
+    cache: CacheState,
 }
 
 impl<'a> Run<'a> {
@@ -73,6 +77,8 @@ impl<'a> Run<'a> {
             marks: Marks::default(),
             address: None,
             expiry: None,
+            http_status: None,
+            cache: CacheState::Absent,
         }
     }
 
@@ -94,6 +100,8 @@ impl<'a> Run<'a> {
             family: self.request.family,
             address: self.address,
             certificate_not_after: self.expiry.as_ref().and_then(NotedExpiry::get),
+            http_status: self.http_status,
+            cache: self.cache,
             lints,
             outcome,
         }
@@ -107,6 +115,8 @@ impl<'a> Run<'a> {
         };
         self.watch.enter(Phase::Transfer);
         let check = &self.request.check;
+        self.http_status = Some(answering.status);
+        self.cache = verdict::counted_cache(check, answering.status, &answering.headers);
         let body = self.read(&mut answering).await?;
         let end = (self.prober.now)();
         self.watch.enter(Phase::Verify);
@@ -156,9 +166,12 @@ impl<'a> Run<'a> {
     async fn resolve(&mut self) -> Result<SocketAddr, Broken> {
         let family = self.request.family;
         let address = match self.url.address() {
-            Some(address) if Family::of(address) == family => address,
+            Some(address) if family_of(address) == family => address,
             Some(address) => {
-                let text = format!("the URL holds the address {address}, which is not {family}");
+                let text = format!(
+                    "the URL holds the address {address}, which is not {}",
+                    family_name(family)
+                );
                 return Err(Broken::new(Cause::NoAddress, ErrorText::new(&text)));
             }
             None => {
@@ -282,7 +295,7 @@ impl<'a> Run<'a> {
         } else {
             Cause::Timeout
         };
-        let text = format!("gave up {after:?} after the start, in the phase {}", phase.name());
+        let text = format!("gave up {after:?} after the start, in the phase {}", phase.word());
         Broken::new(cause, ErrorText::new(&text))
     }
 

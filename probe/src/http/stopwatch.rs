@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::http::check::Phase;
+use isochrone_proto::measurement::Phase;
 
 /// The phases of an answered check. Their sum is the total, to the nanosecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

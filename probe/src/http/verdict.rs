@@ -2,9 +2,10 @@
 
 use hyper::HeaderMap;
 use hyper::header::LOCATION;
+use isochrone_proto::measurement::CacheState;
 
 use crate::argus::{
-    self, ArgusStatus, BadStatusBody, CacheState, ContentRange, DataSource, content_length,
+    self, ArgusStatus, BadStatusBody, ContentRange, DataSource, cache_state, content_length,
     is_asset_controller,
 };
 use crate::http::check::{AbsenceReason, AnswerKind, Cause, Check, ErrorText, Limits};
@@ -83,6 +84,16 @@ pub(crate) fn judge(
     }
 }
 
+/// `x-cache` where it counts: 416 and 500 can carry it too.
+pub(crate) fn counted_cache(check: &Check, status: u16, headers: &HeaderMap) -> CacheState {
+    match check {
+        Check::AssetHead { .. } | Check::AssetGet { .. } if matches!(status, 200 | 206 | 304) => {
+            cache_state(headers)
+        }
+        _ => CacheState::Absent,
+    }
+}
+
 fn is_good(check: &Check, status: u16) -> bool {
     match check {
         Check::Http { .. } => (200..300).contains(&status),
@@ -93,7 +104,7 @@ fn is_good(check: &Check, status: u16) -> bool {
 
 fn asset(headers: &HeaderMap, object_bytes: Option<u64>) -> AnswerKind {
     AnswerKind::Asset {
-        cache: CacheState::of(headers),
+        cache: cache_state(headers),
         source: DataSource::of(headers),
         object_bytes,
     }

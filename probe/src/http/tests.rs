@@ -1,0 +1,183 @@
+//! The prober against scripted servers. Most run over in-memory streams in paused time, so that a delay of
+//! 300 ms is exactly 300 ms; what needs a kernel (refused, reset, own address) runs on loopback.
+
+mod failures;
+mod phases;
+mod secured;
+mod sockets;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::*;
+use isochrone_proto::kind::Family;
+use isochrone_proto::measurement::{CacheState, EndpointResult, FailureCause, Phase};
+
+/// A public address: nothing is dialled there, the streams are in memory.
+const NODE: &str = "8.8.8.8";
+
+fn now() -> Instant {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tests read tokio's clock, which is paused in most"
+    )]
+    tokio::time::Instant::now().into_std()
+}
+
+type Script = Arc<dyn Fn(DuplexStream) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// A network in memory: each connection runs the script at its other end.
+struct Memory {
+    script: Script,
+    connect_takes: Duration,
+    dialled: AtomicU32,
+    servers: Mutex<JoinSet<()>>,
+}
+
+impl Memory {
+    fn new<F>(script: impl Fn(DuplexStream) -> F + Send + Sync + 'static) -> Arc<Self>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let script: Script = Arc::new(move |stream| Box::pin(script(stream)));
+        let (connect_takes, dialled) = (Duration::ZERO, AtomicU32::new(0));
+        Arc::new(Self {
+            script,
+            connect_takes,
+            dialled,
+            servers: Mutex::new(JoinSet::new()),
+        })
+    }
+
+    /// Reads the request, then says `answer` and closes.
+    fn saying(answer: impl Into<Vec<u8>>) -> Arc<Self> {
+        let answer = answer.into();
+        Self::new(move |mut stream| {
+            let answer = answer.clone();
+            async move {
+                read_request(&mut stream).await;
+                write(&mut stream, &answer).await;
+            }
+        })
+    }
+
+    fn dialled(&self) -> u32 {
+        self.dialled.load(Ordering::SeqCst)
+    }
+}
+
+impl Dial for Memory {
+    fn connect(&self, to: SocketAddr) -> BoxFuture<'_, std::io::Result<Connection>> {
+        Box::pin(async move {
+            self.dialled.fetch_add(1, Ordering::SeqCst);
+            sleep(self.connect_takes).await;
+            let (near, far) = tokio::io::duplex(64 << 10);
+            self.servers.lock().unwrap().spawn((self.script)(far));
+            let local = SocketAddr::from(([1, 1, 1, 1], 50_000));
+            Ok(Connection {
+                stream: Box::new(near),
+                local,
+                remote: to,
+            })
+        })
+    }
+}
+
+/// Reads up to the end of the request's head; what it was.
+async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read_u8().await {
+            Ok(byte) => head.push(byte),
+            Err(_) => break,
+        }
+    }
+    String::from_utf8(head).unwrap()
+}
+
+/// Writes as far as the other side still reads.
+async fn write(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) {
+    if stream.write_all(bytes).await.is_ok() {
+        drop(stream.flush().await);
+    }
+}
+
+fn prober(dial: Arc<Memory>) -> EndpointProber {
+    EndpointProber::new(AddressPolicy::default(), TlsRoots::only(vec![]).unwrap(), now).with_dial(dial)
+}
+
+fn page(url: &str) -> CheckRequest {
+    CheckRequest::new(
+        Check::Http {
+            url: EndpointUrl::parse(url).unwrap(),
+        },
+        Family::V4,
+    )
+}
+
+fn base() -> EndpointUrl {
+    EndpointUrl::parse_base(&format!("http://{NODE}/distributor/")).unwrap()
+}
+
+fn status() -> CheckRequest {
+    CheckRequest::new(Check::ArgusStatus { base: base() }, Family::V4)
+}
+
+fn asset_get(first: u32) -> CheckRequest {
+    let first = ByteCount::new(first).unwrap();
+    CheckRequest::new(
+        Check::AssetGet {
+            base: base(),
+            asset: crate::argus::AssetId::new(1343),
+            first,
+        },
+        Family::V4,
+    )
+}
+
+fn asset_head() -> CheckRequest {
+    CheckRequest::new(
+        Check::AssetHead {
+            base: base(),
+            asset: crate::argus::AssetId::new(1343),
+        },
+        Family::V4,
+    )
+}
+
+fn http_page() -> CheckRequest {
+    page(&format!("http://{NODE}/"))
+}
+
+async fn check(dial: Arc<Memory>, request: &CheckRequest) -> CheckReport {
+    prober(dial).check(request).await
+}
+
+/// The failure of a check, which must be one, in both words.
+fn failure(report: &CheckReport) -> &Failure {
+    let failure = report
+        .outcome
+        .failure()
+        .unwrap_or_else(|| panic!("no failure: {report:?}"));
+    assert!(!matches!(report.to_outcome().result, EndpointResult::Ok { .. }));
+    failure
+}
+
+fn broke(report: &CheckReport) -> (Phase, Cause) {
+    let failure = failure(report);
+    (failure.phase, failure.cause)
+}
+
+fn answer(report: &CheckReport) -> &Answer {
+    report
+        .outcome
+        .answer()
+        .unwrap_or_else(|| panic!("no answer: {report:?}"))
+}

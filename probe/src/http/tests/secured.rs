@@ -1,0 +1,214 @@
+//! TLS: certificates good and bad, over in-memory streams.
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
+
+use super::*;
+
+type Authority = CertifiedIssuer<'static, KeyPair>;
+
+fn authority() -> Authority {
+    authority_called("Test Authority")
+}
+
+fn authority_called(name: &str) -> Authority {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+fn leaf(
+    authority: &Authority,
+    name: &str,
+    shape: impl FnOnce(&mut CertificateParams),
+) -> Arc<rustls::ServerConfig> {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.not_after = date_time_ymd(2090, 1, 1);
+    shape(&mut params);
+    let certificate: CertificateDer<'static> = params.signed_by(&key, authority).unwrap().der().clone();
+    let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap();
+    Arc::new(
+        config
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap(),
+    )
+}
+
+fn serving(config: Arc<rustls::ServerConfig>) -> Arc<Memory> {
+    Memory::new(move |stream| {
+        let acceptor = TlsAcceptor::from(Arc::clone(&config));
+        async move {
+            let Ok(mut stream) = acceptor.accept(stream).await else {
+                return;
+            };
+            read_request(&mut stream).await;
+            sleep(Duration::from_millis(300)).await;
+            write(&mut stream, b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello").await;
+        }
+    })
+}
+
+async fn over_tls(dial: Arc<Memory>, authority: &Authority) -> CheckReport {
+    let roots = TlsRoots::only(vec![authority.der().clone()]).unwrap();
+    let prober = EndpointProber::new(AddressPolicy::default(), roots, now).with_dial(dial);
+    prober.check(&page(&format!("https://{NODE}/"))).await
+}
+
+/// 2090-01-01 in Unix seconds.
+const NOT_AFTER: i64 = 3_786_912_000;
+
+#[tokio::test(start_paused = true)]
+async fn good_certificate_is_accepted_and_its_end_noted() {
+    let authority = authority();
+    let report = over_tls(serving(leaf(&authority, NODE, |_| {})), &authority).await;
+    assert_eq!(report.certificate_not_after, Some(NOT_AFTER));
+    assert_eq!(
+        report.to_outcome().certificate_expires,
+        Some(NOT_AFTER.unsigned_abs())
+    );
+    let phases = answer(&report).phases;
+    assert_eq!(
+        phases.first_byte(),
+        Duration::from_millis(300),
+        "session tickets are no first byte"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn handshake_is_a_phase_of_its_own() {
+    let authority = authority();
+    let config = leaf(&authority, NODE, |_| {});
+    let memory = Memory::new(move |stream| {
+        let acceptor = TlsAcceptor::from(Arc::clone(&config));
+        async move {
+            sleep(Duration::from_millis(70)).await;
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            read_request(&mut stream).await;
+            write(&mut stream, b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+        }
+    });
+    let phases = answer(&over_tls(memory, &authority).await).phases;
+    assert_eq!(
+        (phases.tls(), phases.first_byte()),
+        (Duration::from_millis(70), Duration::ZERO)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn bad_certificates_are_told_apart_and_their_end_is_still_noted() {
+    let (authority, stranger) = (authority(), authority_called("Stranger"));
+    let expired = date_time_ymd(2020, 1, 1);
+    let cases = [
+        (
+            leaf(&authority, NODE, |params| {
+                (params.not_before, params.not_after) = (date_time_ymd(2019, 1, 1), expired)
+            }),
+            Cause::CertificateExpired,
+            1_577_836_800,
+        ),
+        (
+            leaf(&authority, NODE, |params| {
+                params.not_before = date_time_ymd(2089, 1, 1)
+            }),
+            Cause::CertificateNotYetValid,
+            NOT_AFTER,
+        ),
+        (
+            leaf(&authority, "other.example.org", |_| {}),
+            Cause::WrongName,
+            NOT_AFTER,
+        ),
+        (leaf(&stranger, NODE, |_| {}), Cause::UnknownIssuer, NOT_AFTER),
+    ];
+    for (config, cause, not_after) in cases {
+        let report = over_tls(serving(config), &authority).await;
+        assert_eq!(broke(&report), (Phase::Tls, cause), "{report:?}");
+        assert_eq!(report.certificate_not_after, Some(not_after));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_handshake_is_a_full_one() {
+    let authority = authority();
+    let config = leaf(&authority, NODE, |_| {});
+    let kinds = Arc::new(Mutex::new(Vec::new()));
+    let notes = Arc::clone(&kinds);
+    let memory = Memory::new(move |stream| {
+        let (acceptor, notes) = (TlsAcceptor::from(Arc::clone(&config)), Arc::clone(&notes));
+        async move {
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            notes.lock().unwrap().push((
+                stream.get_ref().1.handshake_kind(),
+                stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec),
+            ));
+            read_request(&mut stream).await;
+            write(&mut stream, b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+        }
+    });
+    for _ in 0..3 {
+        answer(&over_tls(Arc::clone(&memory), &authority).await);
+    }
+    let roots = TlsRoots::only(vec![authority.der().clone()]).unwrap();
+    let prober = EndpointProber::new(AddressPolicy::default(), roots, now).with_dial(memory);
+    for _ in 0..3 {
+        answer(&prober.check(&page(&format!("https://{NODE}/"))).await);
+    }
+    let kinds = kinds.lock().unwrap();
+    assert_eq!(kinds.len(), 6);
+    assert!(
+        kinds
+            .iter()
+            .all(|(kind, _)| *kind == Some(rustls::HandshakeKind::Full)),
+        "{kinds:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn port_that_speaks_no_tls_breaks_the_handshake() {
+    let authority = authority();
+    let plain = Memory::new(|mut stream: DuplexStream| async move {
+        write(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+    });
+    assert_eq!(
+        broke(&over_tls(plain, &authority).await),
+        (Phase::Tls, Cause::TlsBroken)
+    );
+    let closes = Memory::new(|stream: DuplexStream| async move { drop(stream) });
+    assert_eq!(broke(&over_tls(closes, &authority).await).0, Phase::Tls);
+    let alerts = Memory::new(|mut stream: DuplexStream| async move {
+        write(&mut stream, &[0x15, 3, 3, 0, 2, 2, 40]).await; // fatal, handshake_failure
+        std::future::pending::<()>().await;
+    });
+    assert_eq!(
+        broke(&over_tls(alerts, &authority).await),
+        (Phase::Tls, Cause::TlsAlert)
+    );
+    let hangs = Memory::new(|stream: DuplexStream| async move {
+        let _open = stream;
+        std::future::pending::<()>().await;
+    });
+    assert_eq!(
+        broke(&over_tls(hangs, &authority).await),
+        (Phase::Tls, Cause::Timeout)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn machine_without_roots_fails_as_its_own_fault() {
+    let authority = authority();
+    let report = check(
+        serving(leaf(&authority, NODE, |_| {})),
+        &page(&format!("https://{NODE}/")),
+    )
+    .await;
+    assert_eq!(broke(&report), (Phase::Tls, Cause::Local));
+    assert!(failure(&report).cause.is_local());
+}

@@ -1,0 +1,184 @@
+//! `isochrone-probe measure TARGET`: one shot, told phase by phase.
+
+mod render;
+
+use std::io;
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+use ipnet::IpNet;
+use isochrone_proto::kind::Family;
+
+use crate::address_policy::{AddressPolicy, own_addresses};
+use crate::argus::AssetId;
+use crate::dns::family_of;
+use crate::http::{
+    BadUrl, ByteCount, Cause, Check, CheckOutcome, CheckReport, CheckRequest, EndpointProber, EndpointUrl,
+    TlsRoots,
+};
+
+/// Arguments of `measure`.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Example:\n  isochrone-probe measure https://node.example.org/distributor/ --asset 1343"
+)]
+pub struct MeasureArgs {
+    /// A URL, or a host name (then https). For an Argus node: its base URL.
+    pub target: String,
+    /// The target is an Argus node: ask for its status.
+    #[arg(long)]
+    pub argus: bool,
+    /// The target is an Argus node: ask for its status, and for this object by HEAD and ranged GET.
+    #[arg(long, value_name = "ID")]
+    pub asset: Option<AssetId>,
+    /// Only over IPv4.
+    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    pub ipv4: bool,
+    /// Only over IPv6.
+    #[arg(short = '6', long)]
+    pub ipv6: bool,
+    /// Also measure addresses inside this prefix, for example 127.0.0.0/8 (beside allow_private in probe.toml).
+    #[arg(long, value_name = "PREFIX")]
+    pub allow_private: Vec<IpNet>,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = MeasureFormat::Text)]
+    pub format: MeasureFormat,
+}
+
+/// How `measure` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MeasureFormat {
+    /// A table with a bar per phase.
+    Text,
+    /// JSON, schema `isochrone.measure/1`.
+    Json,
+}
+
+/// Why nothing could be measured.
+#[derive(Debug, thiserror::Error)]
+pub enum MeasureError {
+    /// The target is no URL.
+    #[error("the target cannot be measured")]
+    Target(#[source] BadUrl),
+    /// This machine does not list its own addresses.
+    #[error("cannot list this machine's own addresses")]
+    OwnAddresses(#[source] io::Error),
+}
+
+/// What `measure` found.
+#[derive(Debug)]
+pub struct Measured {
+    target: EndpointUrl,
+    checks: Vec<(String, CheckReport)>,
+}
+
+/// Runs the checks that `args` ask for, one after the other. `allow` is the local file's `allow_private`.
+///
+/// # Errors
+/// If the target is no URL. A target that does not answer is no error here, but a result.
+pub async fn measure(
+    args: &MeasureArgs,
+    allow: &[IpNet],
+    roots: TlsRoots,
+    now: fn() -> Instant,
+) -> Result<Measured, MeasureError> {
+    let own = own_addresses().map_err(MeasureError::OwnAddresses)?;
+    let allow = allow.iter().chain(&args.allow_private).copied().collect();
+    let prober = EndpointProber::new(AddressPolicy::new(allow, own), roots, now);
+    measure_with(args, &prober).await
+}
+
+/// The same with a prober that is there already.
+///
+/// # Errors
+/// If the target is no URL.
+pub async fn measure_with(args: &MeasureArgs, prober: &EndpointProber) -> Result<Measured, MeasureError> {
+    let is_argus = args.argus || args.asset.is_some();
+    let target = parse_target(&args.target, is_argus).map_err(MeasureError::Target)?;
+    let mut measured = Measured {
+        checks: Vec::new(),
+        target,
+    };
+    for family in families(args, &measured.target) {
+        for check in checks(args, &measured.target) {
+            let kind = format!("{}{}", check.name(), family.digit());
+            let report = prober.check(&CheckRequest::new(check, family)).await;
+            measured.checks.push((kind, report));
+        }
+    }
+    Ok(measured)
+}
+
+impl Measured {
+    /// The text, as `format` wants it, with a line end.
+    pub fn print(&self, format: MeasureFormat) -> String {
+        match format {
+            MeasureFormat::Text => render::text(&self.target, &self.checks),
+            MeasureFormat::Json => format!("{:#}\n", render::json(&self.target, &self.checks)),
+        }
+    }
+
+    /// Whether the target works: some check was answered, and none failed, but for a family that the target
+    /// or this machine does not have.
+    pub fn works(&self) -> bool {
+        let lacks_family = |cause| matches!(cause, Cause::NoAddress | Cause::NoRoute);
+        let failed = |report: &CheckReport| {
+            report
+                .outcome
+                .failure()
+                .is_some_and(|failure| !lacks_family(failure.cause))
+        };
+        let answered = |report: &CheckReport| matches!(report.outcome, CheckOutcome::Answered(_));
+        self.checks.iter().any(|(_, report)| answered(report))
+            && !self.checks.iter().any(|(_, report)| failed(report))
+    }
+
+    /// Kind (like `status4`) and report of each check.
+    pub fn checks(&self) -> &[(String, CheckReport)] {
+        &self.checks
+    }
+}
+
+fn parse_target(text: &str, is_argus: bool) -> Result<EndpointUrl, BadUrl> {
+    let url = if text.contains("://") {
+        text.to_owned()
+    } else {
+        format!("https://{text}")
+    };
+    if is_argus {
+        EndpointUrl::parse_base(&url)
+    } else {
+        EndpointUrl::parse(&url)
+    }
+}
+
+fn families(args: &MeasureArgs, target: &EndpointUrl) -> Vec<Family> {
+    match (args.ipv4, args.ipv6, target.address()) {
+        (true, _, _) => vec![Family::V4],
+        (_, true, _) => vec![Family::V6],
+        (_, _, Some(address)) => vec![family_of(address)],
+        (_, _, None) => vec![Family::V4, Family::V6],
+    }
+}
+
+fn checks(args: &MeasureArgs, target: &EndpointUrl) -> Vec<Check> {
+    if !args.argus && args.asset.is_none() {
+        return vec![Check::Http { url: target.clone() }];
+    }
+    let mut checks = vec![Check::ArgusStatus { base: target.clone() }];
+    if let Some(asset) = args.asset {
+        checks.push(Check::AssetHead {
+            base: target.clone(),
+            asset,
+        });
+        checks.push(Check::AssetGet {
+            base: target.clone(),
+            asset,
+            first: ByteCount::ASSET_DEFAULT,
+        });
+    }
+    checks
+}
+
+#[cfg(test)]
+mod tests;

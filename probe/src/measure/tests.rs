@@ -1,0 +1,154 @@
+use std::sync::Arc;
+
+use clap::Parser;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::*;
+
+#[derive(Parser)]
+struct Command {
+    #[command(flatten)]
+    measure: MeasureArgs,
+}
+
+fn args(line: &str) -> MeasureArgs {
+    Command::try_parse_from(std::iter::once("measure").chain(line.split_whitespace()))
+        .unwrap()
+        .measure
+}
+
+fn now() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "tests read the real clock")]
+    Instant::now()
+}
+
+async fn run(line: &str) -> Measured {
+    measure(&args(line), &[], TlsRoots::only(vec![]).unwrap(), now)
+        .await
+        .unwrap()
+}
+
+/// Answers like a node: status, HEAD and ranged GET of one object, 404 for the rest.
+async fn node() -> (String, JoinSet<()>) {
+    let listener = Arc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let url = format!("http://{}/distributor", listener.local_addr().unwrap());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                request.push(stream.read_u8().await.unwrap());
+            }
+            let request = String::from_utf8(request).unwrap();
+            let path = request.split(' ').nth(1).unwrap();
+            let status = r#"{"id":"n","version":"2.1.2","objectsInCache":5,"storageLimit":9,"storageUsed":1,"uptime":90061,"downloadsInProgress":0}"#;
+            let missing = r#"{"message":"Data object does not exist"}"#;
+            let answer = match path {
+                "/distributor/api/v1/status" => format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{status}", status.len()),
+                "/distributor/api/v1/assets/1" if request.starts_with("HEAD") => "HTTP/1.1 200 OK\r\nx-cache: hit\r\ncontent-length: 5\r\n\r\n".to_owned(),
+                "/distributor/api/v1/assets/1" => "HTTP/1.1 206 X\r\nx-cache: hit\r\nx-data-source: local\r\ncontent-range: bytes 0-4/5\r\ncontent-length: 5\r\n\r\nhello".to_owned(),
+                _ => format!("HTTP/1.1 404 X\r\ntiming-allow-origin: *\r\ncontent-length: {}\r\n\r\n{}", missing.len(), if request.starts_with("HEAD") { "" } else { missing }),
+            };
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    (url, tasks)
+}
+
+#[tokio::test]
+async fn argus_node_is_measured_by_three_checks_each_with_its_phases() {
+    let (url, _tasks) = node().await;
+    let measured = run(&format!("{url} --asset 1 --allow-private 127.0.0.0/8")).await;
+    assert!(measured.works());
+    let kinds: Vec<&str> = measured.checks().iter().map(|(kind, _)| kind.as_str()).collect();
+    assert_eq!(kinds, ["status4", "asset-head4", "asset-get4"]);
+    let text = measured.print(MeasureFormat::Text);
+    for words in [
+        "lacks its trailing slash",
+        "Argus 2.1.2, up 1day 1h 1m 1s",
+        "x-cache hit",
+        "first byte",
+        "unattributed",
+        "total",
+    ] {
+        assert!(text.contains(words), "{words:?} is not in\n{text}");
+    }
+    assert!(text.lines().all(|line| line.chars().count() <= 140), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&measured.print(MeasureFormat::Json)).unwrap();
+    assert_eq!(
+        (&json["schema"], &json["checks"][2]["x_cache"]),
+        (&"isochrone.measure/1".into(), &"hit".into())
+    );
+    let phases = &json["checks"][0]["phases"];
+    let sum: f64 = [
+        "resolve_ms",
+        "connect_ms",
+        "tls_ms",
+        "first_byte_ms",
+        "transfer_ms",
+        "unattributed_ms",
+    ]
+    .map(|name| phases[name].as_f64().unwrap())
+    .iter()
+    .sum();
+    assert!(
+        (sum - phases["total_ms"].as_f64().unwrap()).abs() < 1e-6,
+        "{phases}"
+    );
+}
+
+#[tokio::test]
+async fn missing_object_is_told_without_a_latency() {
+    let (url, _tasks) = node().await;
+    let measured = run(&format!("{url}/ --asset 2 --allow-private 127.0.0.0/8")).await;
+    assert!(measured.works(), "the node is up");
+    let json: serde_json::Value = serde_json::from_str(&measured.print(MeasureFormat::Json)).unwrap();
+    assert_eq!(
+        (&json["checks"][2]["outcome"], &json["checks"][2]["cause"]),
+        (&"absent".into(), &"not-found".into())
+    );
+    assert!(json["checks"][2].get("phases").is_none());
+    assert!(
+        measured
+            .print(MeasureFormat::Text)
+            .contains("the node is up, and does not know this object")
+    );
+}
+
+#[tokio::test]
+async fn private_target_is_refused_with_the_way_to_open_it() {
+    let measured = run("http://127.0.0.1:1/").await;
+    assert!(!measured.works());
+    let text = measured.print(MeasureFormat::Text);
+    assert!(
+        text.contains("FAILED in resolve (forbidden-address)") && text.contains("--allow-private"),
+        "{text}"
+    );
+    assert!(!text.contains("total"), "a failure shows no phases:\n{text}");
+}
+
+#[tokio::test]
+async fn target_that_is_no_url_is_an_error_and_a_bare_host_is_https() {
+    let failed = measure(&args("ftp://h/"), &[], TlsRoots::only(vec![]).unwrap(), now).await;
+    assert!(matches!(failed, Err(MeasureError::Target(BadUrl::Scheme { .. }))));
+    assert_eq!(
+        parse_target("node.example.org", false).unwrap().as_str(),
+        "https://node.example.org/"
+    );
+    assert_eq!(
+        parse_target("node.example.org:8443/d/", true).unwrap().as_str(),
+        "https://node.example.org:8443/d/"
+    );
+}
+
+#[test]
+fn families_follow_the_flags_and_the_literal() {
+    let of = |line: &str| families(&args(line), &parse_target(&args(line).target, false).unwrap());
+    assert_eq!(of("h.example"), [Family::V4, Family::V6]);
+    assert_eq!(of("h.example -4"), [Family::V4]);
+    assert_eq!(of("h.example -6"), [Family::V6]);
+    assert_eq!(of("http://[::1]/"), [Family::V6]);
+}
