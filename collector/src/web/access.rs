@@ -1,13 +1,15 @@
 //! Who may read the page: a loopback binding needs no token, any other does.
 //!
-//! On loopback the Host header must name loopback, or a foreign site could point its own name at
-//! 127.0.0.1 and read the page through the visitor's browser (DNS rebinding).
+//! Without a token the Host header must name loopback, or a foreign site could point its own name at
+//! 127.0.0.1 and read the page through the visitor's browser (DNS rebinding). With a token any name will do,
+//! so that a reverse proxy may pass its own on: a cookie belongs to the name it was set under, and a foreign
+//! name has none.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-/// Shortest token: 20 characters of base64 are 120 bits, out of reach for guessing.
-const TOKEN_MIN: usize = 20;
+/// Shortest token: 16 random letters and digits are 95 bits, out of reach for guessing.
+const TOKEN_MIN: usize = 16;
 
 /// Why an access rule cannot be made.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,12 +29,6 @@ pub enum AccessError {
     WeakToken {
         /// Its length.
         length: usize,
-    },
-    /// Names behind which the page shall answer make it public.
-    #[error("web_hosts names \"{host}\", so the page can be reached from other machines and needs web_token")]
-    TokenNeededForHost {
-        /// The first of them.
-        host: String,
     },
 }
 
@@ -87,41 +83,18 @@ impl fmt::Debug for AccessToken {
 #[derive(Clone, Debug)]
 pub struct Access {
     token: Option<AccessToken>,
-    hosts: Vec<String>,
-    loopback: bool,
 }
 
 impl Access {
-    /// The rule for a page that listens on `address`. `hosts` are names (without port) under which a
-    /// reverse proxy offers it.
+    /// The rule for a page that listens on `address`.
     ///
     /// # Errors
-    /// A page that others can reach needs a token.
-    pub fn new(
-        address: SocketAddr,
-        token: Option<AccessToken>,
-        hosts: Vec<String>,
-    ) -> Result<Self, AccessError> {
-        let loopback = address.ip().to_canonical().is_loopback();
-        if token.is_none() {
-            if !loopback {
-                return Err(AccessError::TokenNeeded { address });
-            }
-            if let Some(host) = hosts.into_iter().next() {
-                return Err(AccessError::TokenNeededForHost { host });
-            }
-            return Ok(Self {
-                token,
-                hosts: Vec::new(),
-                loopback,
-            });
+    /// [`AccessError::TokenNeeded`]: a page that others can reach needs a token.
+    pub fn new(address: SocketAddr, token: Option<AccessToken>) -> Result<Self, AccessError> {
+        if token.is_none() && !address.ip().to_canonical().is_loopback() {
+            return Err(AccessError::TokenNeeded { address });
         }
-        let hosts = hosts.into_iter().map(|host| host.to_ascii_lowercase()).collect();
-        Ok(Self {
-            token,
-            hosts,
-            loopback,
-        })
+        Ok(Self { token })
     }
 
     /// The token, where one is needed.
@@ -130,18 +103,15 @@ impl Access {
     }
 
     /// Whether a request may carry this Host header.
-    ///
-    /// Off loopback without `web_hosts` every name may: the token protects the page, and a cookie is
-    /// bound to the name it was set under.
     pub(super) fn admits_host(&self, host: &str) -> bool {
+        if self.token.is_some() {
+            return true;
+        }
         let name = host_name(host).to_ascii_lowercase();
-        let is_loopback = match name.parse::<IpAddr>() {
+        match name.parse::<IpAddr>() {
             Ok(ip) => ip.to_canonical().is_loopback(),
             Err(_) => name == "localhost" || name.ends_with(".localhost"),
-        };
-        is_loopback
-            || self.hosts.contains(&name)
-            || (!self.loopback && (self.hosts.is_empty() || name.parse::<IpAddr>().is_ok()))
+        }
     }
 }
 
@@ -176,12 +146,12 @@ mod tests {
             "[::ffff:192.0.2.1]:7471",
         ] {
             assert_eq!(
-                Access::new(address(text), None, vec![]).err(),
+                Access::new(address(text), None).err(),
                 Some(AccessError::TokenNeeded {
                     address: address(text)
                 })
             );
-            assert!(Access::new(address(text), token(), vec![]).is_ok());
+            assert!(Access::new(address(text), token()).is_ok());
         }
         for text in [
             "127.0.0.1:7471",
@@ -189,29 +159,22 @@ mod tests {
             "[::1]:7471",
             "[::ffff:127.0.0.1]:7471",
         ] {
-            assert!(Access::new(address(text), None, vec![]).is_ok());
+            assert!(Access::new(address(text), None).is_ok());
         }
     }
 
     #[test]
-    fn published_name_needs_a_token() {
-        let hosts = vec!["mesh.example.org".to_owned()];
-        let error = Access::new(address("127.0.0.1:7471"), None, hosts.clone()).err();
-        assert_eq!(
-            error,
-            Some(AccessError::TokenNeededForHost {
-                host: "mesh.example.org".to_owned()
-            })
+    fn protected_page_answers_under_any_name() {
+        let access = Access::new(address("127.0.0.1:7471"), token()).expect("loopback");
+        assert!(
+            access.admits_host("mesh.example.org"),
+            "a reverse proxy may pass its own name on"
         );
-        let access = Access::new(address("127.0.0.1:7471"), token(), hosts).expect("a token is there");
-        assert!(access.admits_host("Mesh.Example.org"));
-        assert!(access.admits_host("localhost:7471"));
-        assert!(!access.admits_host("evil.example"));
     }
 
     #[test]
     fn loopback_page_refuses_foreign_names() {
-        let access = Access::new(address("127.0.0.1:7471"), None, vec![]).expect("loopback");
+        let access = Access::new(address("127.0.0.1:7471"), None).expect("loopback");
         for host in [
             "127.0.0.1:7471",
             "localhost",
@@ -232,22 +195,6 @@ mod tests {
         ] {
             assert!(!access.admits_host(host), "{host}");
         }
-    }
-
-    #[test]
-    fn public_page_with_names_refuses_others() {
-        let access = Access::new(
-            address("0.0.0.0:7471"),
-            token(),
-            vec!["mesh.example.org".to_owned()],
-        )
-        .expect("token");
-        assert!(access.admits_host("mesh.example.org:7471"));
-        assert!(
-            access.admits_host("192.0.2.7:7471"),
-            "an address cannot be rebound"
-        );
-        assert!(!access.admits_host("evil.example"));
     }
 
     #[test]

@@ -29,8 +29,8 @@ pub(super) async fn check_host(State(access): State<Arc<Access>>, request: Reque
     match host {
         Some(host) if access.admits_host(host) => next.run(request).await,
         _ => {
-            let text = "This page does not answer under this name. Use http://localhost and the port, or list \
-                        the name under web_hosts in collector.toml.\n";
+            let text = "This page does not answer under this name. Use http://localhost and the port; to offer it under \
+                        a name of your own, set web_token in collector.toml.\n";
             (StatusCode::MISDIRECTED_REQUEST, text).into_response()
         }
     }

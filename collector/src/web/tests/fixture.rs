@@ -35,7 +35,7 @@ impl Web {
     async fn start(token: Option<AccessToken>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let access = Access::new(address, token, vec![]).expect("loopback");
+        let access = Access::new(address, token).expect("loopback");
         let stop = CancellationToken::new();
         let (live, receiver) = watch::channel(Arc::new(view()));
         let mut task = JoinSet::new();
