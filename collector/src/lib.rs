@@ -1,10 +1,13 @@
 //! Isochrone's collector: joins probes, stores what they measure, says who is down, and reports coverage.
 
+pub mod audit;
+pub mod authority;
 pub mod cli;
 pub mod config;
 pub mod control;
 pub mod demo;
 pub mod echo_check;
+pub mod events;
 pub mod health;
 pub mod incident;
 pub mod live;

@@ -79,6 +79,9 @@ pub enum JoinRefusal {
     /// Too many joins at once.
     #[error("the collector is busy with other joins; try again in a minute")]
     Busy,
+    /// The key was revoked; a new invitation needs a new key.
+    #[error("the key of this request was revoked; ask the lead for a new invitation and join with a new key")]
+    RevokedKey,
 }
 
 impl JoinRequest {
