@@ -3,17 +3,22 @@
 pub mod audit;
 pub mod authority;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod control;
 pub mod demo;
 pub mod echo_check;
 pub mod events;
+pub mod export;
 pub mod health;
 pub mod incident;
+pub mod ingest;
+pub mod ledger;
 pub mod live;
 pub mod place;
 pub mod planner;
 pub mod roster;
+pub mod store;
 pub mod targets;
 pub mod web;
 

@@ -1,0 +1,148 @@
+//! What was planned, counted again from the plans that each epoch adopted.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use isochrone_proto::ids::{EpochId, ProbeId};
+use isochrone_proto::plan::Plan;
+use isochrone_proto::units::{Hour, UnixMillis};
+use redb::ReadableTable;
+
+use crate::store::tables::{self, EPOCHS, HOURS, epoch_key, parse_epoch_key};
+use crate::store::{Damaged, EpochRow, HourRow, Store, StoreError};
+
+/// An epoch, with all that its rows are made of.
+pub(super) struct EpochAccount {
+    pub(super) probe: ProbeId,
+    pub(super) probe_name: String,
+    pub(super) epoch: EpochId,
+    /// A later epoch has begun and the probe holds nothing more of this one: what is unexplained never ran.
+    pub(super) over: bool,
+    pub(super) hours: BTreeMap<Hour, HourRow>,
+    spans: Vec<PlanSpan>,
+    end: UnixMillis,
+    cut: UnixMillis,
+}
+
+/// From when to when an epoch followed a plan.
+struct PlanSpan {
+    plan: Arc<Plan>,
+    from: UnixMillis,
+    until: UnixMillis,
+}
+
+struct KnownEpoch {
+    id: EpochId,
+    row: EpochRow,
+}
+
+/// The accounts of every epoch, by probe and the order of its epochs.
+pub(super) fn accounts(store: &Store, now: UnixMillis) -> Result<Vec<EpochAccount>, StoreError> {
+    let mut accounts = Vec::new();
+    for (probe, mut epochs) in read_epochs(store)? {
+        epochs.sort_by_key(|epoch| epoch.row.ordinal);
+        for index in 0..epochs.len() {
+            let later = epochs[index + 1..]
+                .iter()
+                .find_map(|later| later.row.first_slot());
+            accounts.push(account(store, probe, &epochs[index], later, now)?);
+        }
+    }
+    Ok(accounts)
+}
+
+fn read_epochs(store: &Store) -> Result<BTreeMap<ProbeId, Vec<KnownEpoch>>, StoreError> {
+    store.read(|transaction| {
+        let mut probes: BTreeMap<ProbeId, Vec<KnownEpoch>> = BTreeMap::new();
+        for entry in transaction.open_table(EPOCHS)?.iter()? {
+            let (key, row) = entry?;
+            let (probe, id) = parse_epoch_key(key.value());
+            let row = EpochRow::decode(row.value()).map_err(damaged("epochs"))?;
+            probes.entry(probe).or_default().push(KnownEpoch { id, row });
+        }
+        Ok(probes)
+    })
+}
+
+fn account(
+    store: &Store,
+    probe: ProbeId,
+    epoch: &KnownEpoch,
+    later: Option<UnixMillis>,
+    now: UnixMillis,
+) -> Result<EpochAccount, StoreError> {
+    let row = &epoch.row;
+    let mut spans = Vec::with_capacity(row.adoptions.len());
+    for (index, adoption) in row.adoptions.iter().enumerate() {
+        let next = row.adoptions.get(index + 1);
+        if let Some(plan) = store.plan(probe, adoption.version)? {
+            spans.push(PlanSpan {
+                from: adoption.first_slot,
+                until: next.map_or(plan.expires, |next| next.first_slot.min(plan.expires)),
+                plan,
+            });
+        }
+    }
+    let probe_name = spans.last().map(|span| span.plan.probe_name.clone());
+    Ok(EpochAccount {
+        probe,
+        probe_name: probe_name.unwrap_or_else(|| probe.to_string()),
+        epoch: epoch.id,
+        over: later.is_some() && row.is_drained(),
+        hours: read_hours(store, probe, epoch.id)?,
+        spans,
+        end: later.map_or(now, |later| later.min(now)).max(row.cut),
+        cut: row.cut,
+    })
+}
+
+fn read_hours(store: &Store, probe: ProbeId, epoch: EpochId) -> Result<BTreeMap<Hour, HourRow>, StoreError> {
+    let lowest = tables::hour_key(probe, epoch, Hour(0));
+    let highest = tables::hour_key(probe, epoch, Hour(u32::MAX));
+    debug_assert!(lowest.starts_with(&epoch_key(probe, epoch)));
+    store.read(|transaction| {
+        let hours = transaction.open_table(HOURS)?;
+        let rows = hours.range::<&[u8; 28]>(&lowest..=&highest)?;
+        rows.map(|entry| {
+            let (key, row) = entry?;
+            let (_, _, hour) = tables::parse_hour_key(key.value());
+            let row = HourRow::decode(row.value()).map_err(damaged("hours"))?;
+            Ok((hour, row))
+        })
+        .collect()
+    })
+}
+
+impl EpochAccount {
+    /// Planned slots by hour, until the epoch's end.
+    pub(super) fn planned(&self) -> BTreeMap<Hour, u64> {
+        let mut planned = BTreeMap::new();
+        for span in &self.spans {
+            let until = span.until.min(self.end);
+            let mut from = span.from;
+            while from < until {
+                let hour = from.hour();
+                let slots = span.plan.count_slots(from, until.min(hour.end()));
+                if slots > 0 {
+                    *planned.entry(hour).or_default() += slots;
+                }
+                from = hour.end();
+            }
+        }
+        planned
+    }
+
+    /// Planned slots of `hour` before the cut.
+    pub(super) fn planned_at_cut(&self, hour: Hour) -> u64 {
+        let slots = |span: &PlanSpan| {
+            let from = span.from.max(hour.start());
+            let until = span.until.min(hour.end()).min(self.cut);
+            span.plan.count_slots(from, until)
+        };
+        self.spans.iter().map(slots).sum()
+    }
+}
+
+pub(super) fn damaged(table: &'static str) -> impl FnOnce(Damaged) -> StoreError {
+    move |source| StoreError::Row { table, source }
+}

@@ -1,0 +1,125 @@
+//! The ledger for people.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use super::{Audit, Ledger, Row, Totals};
+
+/// One line a probe, the sums, what is unusual in words, and one plain sentence. `audit`: what counting the
+/// log again found.
+#[must_use]
+pub fn render(ledger: &Ledger, audit: Option<&Audit>) -> String {
+    let mut text = String::new();
+    if ledger.rows.is_empty() {
+        return "Nothing was planned yet: no probe has sent a batch.\n".to_owned();
+    }
+    let totals = ledger.totals();
+    writeln!(text, "{}\n", table(ledger)).expect("writing to a string does not fail");
+    for line in explanations(&totals) {
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text.push_str(&balance(ledger));
+    text.push('\n');
+    if let Some(audit) = audit {
+        for finding in &audit.findings {
+            text.push_str("FAULT: ");
+            text.push_str(finding);
+            text.push('\n');
+        }
+        text.push_str(&sentence(audit));
+        text.push('\n');
+    }
+    text
+}
+
+fn table(ledger: &Ledger) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header([
+        "probe", "planned", "run", "skipped", "absent", "stored", "spooled", "dropped", "refused", "forked",
+    ]);
+    let mut probes: BTreeMap<&str, Vec<Row>> = BTreeMap::new();
+    for row in &ledger.rows {
+        probes.entry(&row.probe_name).or_default().push(row.clone());
+    }
+    let several = probes.len() > 1;
+    for (probe, rows) in probes {
+        table.add_row(cells(probe, &Ledger { rows }.totals()));
+    }
+    if several {
+        table.add_row(cells("all", &ledger.totals()));
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn cells(name: &str, totals: &Totals) -> Vec<String> {
+    let counts = [
+        totals.planned,
+        totals.run,
+        totals.skipped,
+        totals.absent,
+        totals.stored,
+        totals.spooled,
+        totals.dropped,
+        totals.refused,
+        totals.forked,
+    ];
+    let counts = counts.iter().map(u64::to_string);
+    std::iter::once(name.to_owned()).chain(counts).collect()
+}
+
+/// What a reader should know of the counts that are not zero.
+fn explanations(totals: &Totals) -> Vec<String> {
+    let lines = [
+        (
+            totals.skipped,
+            "slots were not run, for a reason that is known (overlap, late, not running, shutdown, no key).",
+        ),
+        (
+            totals.absent,
+            "slots were not heard of: the host is off, or the results are still on their way.",
+        ),
+        (totals.spooled, "measurements are still in the probes' spools."),
+        (
+            totals.dropped,
+            "measurements were dropped by a full or damaged spool, which said so.",
+        ),
+        (
+            totals.refused,
+            "measurements were refused for their content; they are kept in quarantine.",
+        ),
+        (
+            totals.forked,
+            "measurements came from an epoch that went on elsewhere (a cloned or restored machine).",
+        ),
+    ];
+    lines
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, line)| format!("{count} {line}"))
+        .collect()
+}
+
+fn balance(ledger: &Ledger) -> String {
+    let unbalanced = ledger.rows.iter().filter(|row| !row.balanced).count();
+    if unbalanced == 0 {
+        "The ledger is balanced: both ends planned the same slots, and each has its place.".to_owned()
+    } else {
+        format!(
+            "The ledger is NOT balanced in {unbalanced} of {} hours; see `ledger --format json`.",
+            ledger.rows.len()
+        )
+    }
+}
+
+fn sentence(audit: &Audit) -> String {
+    format!(
+        "Counted again from the log: {} measurements in {} batches, {} lost, {} counted twice.",
+        audit.measurements, audit.batches, audit.lost, audit.twice
+    )
+}

@@ -1,0 +1,235 @@
+//! The embedded store: one redb file that holds everything transactional, the ingest log included.
+//!
+//! Cheap to clone. A batch, the mark it moves and the ledger's rows it changes are in one transaction, so
+//! that no crash parts them. After an I/O error redb refuses everything until it is opened again: the next
+//! call does that.
+
+mod account;
+mod blob;
+mod disk;
+mod error;
+#[cfg(any(test, feature = "testing"))]
+pub mod lossy;
+mod plans;
+mod records;
+mod row;
+mod scan;
+pub(crate) mod tables;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use redb::{Builder, Database, ReadTransaction, ReadableDatabase, StorageBackend, WriteTransaction};
+
+pub(crate) use self::account::{EpochRow, HourRow, StreamEntry, StreamKind, TombstoneRow};
+pub(crate) use self::blob::StoredBlob;
+pub use self::disk::{DiskReserve, FreeSpace};
+pub use self::error::StoreError;
+use self::plans::PlanCache;
+pub use self::records::Records;
+pub(crate) use self::row::{Damaged, RowReader, RowWriter};
+pub use self::scan::{ScanRange, Stored};
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// Memory for pages, in bytes.
+    pub cache_bytes: usize,
+    /// Acknowledgements stop while the disk has less than this free, in bytes.
+    pub reserve_bytes: u64,
+    /// Says how many bytes are free; `None`: asks the file system of the store's folder (a store on a
+    /// backend of its own then has no reserve).
+    pub free_space: Option<FreeSpace>,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            cache_bytes: 256 << 20,
+            reserve_bytes: 1 << 30,
+            free_space: None,
+        }
+    }
+}
+
+/// A handle to the store.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    slot: Mutex<Slot>,
+    opener: Opener,
+    reserve: DiskReserve,
+    plans: RwLock<PlanCache>,
+}
+
+type Opener = Box<dyn Fn() -> Result<Database, StoreError> + Send + Sync>;
+
+struct Slot {
+    database: Option<Arc<Database>>,
+    failed: bool,
+}
+
+impl Store {
+    /// Opens the store in `file`, or makes it.
+    ///
+    /// # Errors
+    /// When another process has it open, when it is none, or of a format this build does not read.
+    pub fn open(file: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        let folder = file.parent().unwrap_or(Path::new(".")).to_owned();
+        let free_space = options.free_space.unwrap_or_else(|| FreeSpace::of_folder(folder));
+        let reserve = DiskReserve::new(options.reserve_bytes, Some(free_space));
+        let (file, cache) = (file.to_owned(), options.cache_bytes);
+        let opener = Box::new(move || {
+            Builder::new()
+                .set_cache_size(cache)
+                .create(&file)
+                .map_err(|source| StoreError::open(&file, source))
+        });
+        Self::with_opener(opener, reserve)
+    }
+
+    /// Opens the store on a backend of the caller's own, or makes it there.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_with_backend(
+        backend: impl StorageBackend,
+        options: StoreOptions,
+    ) -> Result<Self, StoreError> {
+        let backend: Arc<dyn StorageBackend> = Arc::new(backend);
+        let reserve = DiskReserve::new(options.reserve_bytes, options.free_space);
+        let opener = Box::new(move || {
+            Builder::new()
+                .set_cache_size(options.cache_bytes)
+                .create_with_backend(disk::Shared(Arc::clone(&backend)))
+                .map_err(|source| StoreError::open(Path::new("(backend)"), source))
+        });
+        Self::with_opener(opener, reserve)
+    }
+
+    fn with_opener(opener: Opener, reserve: DiskReserve) -> Result<Self, StoreError> {
+        let database = Arc::new(opener()?);
+        let slot = Mutex::new(Slot {
+            database: Some(database),
+            failed: false,
+        });
+        let store = Self(Arc::new(Inner {
+            slot,
+            opener,
+            reserve,
+            plans: RwLock::default(),
+        }));
+        store.write(tables::prepare)?;
+        Ok(store)
+    }
+
+    /// Runs `body` on a consistent view of the store.
+    ///
+    /// # Errors
+    /// What `body` returns, or that the store failed.
+    pub fn read<T>(
+        &self,
+        body: impl FnOnce(&ReadTransaction) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let database = self.database()?;
+        let result = database
+            .begin_read()
+            .map_err(StoreError::from)
+            .and_then(|transaction| body(&transaction));
+        self.note(result)
+    }
+
+    /// Runs `body` in one durable transaction: all of it happens, or nothing. Waits for the writer before.
+    ///
+    /// # Errors
+    /// What `body` returns (nothing is changed then), or that the store failed.
+    pub fn write<T>(
+        &self,
+        body: impl FnOnce(&WriteTransaction) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.write_if(|transaction| body(transaction).map(|value| (value, true)))
+    }
+
+    /// As [`Store::write`], but commits only if `body` says that it changed something.
+    pub(crate) fn write_if<T>(
+        &self,
+        body: impl FnOnce(&WriteTransaction) -> Result<(T, bool), StoreError>,
+    ) -> Result<T, StoreError> {
+        let database = self.database()?;
+        self.note(write_on(&database, body))
+    }
+
+    /// The bytes that must stay free, and whether they are.
+    #[must_use]
+    pub fn reserve(&self) -> &DiskReserve {
+        &self.0.reserve
+    }
+
+    /// How many batches were ever stored.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub fn commit_number(&self) -> Result<u64, StoreError> {
+        self.read(|transaction| tables::read_meta(transaction, tables::META_COMMIT))
+    }
+
+    /// The open database; opens it again after a failure.
+    fn database(&self) -> Result<Arc<Database>, StoreError> {
+        let mut slot = self.0.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if !slot.failed
+            && let Some(database) = &slot.database
+        {
+            return Ok(Arc::clone(database));
+        }
+        if let Some(database) = slot.database.take() {
+            match Arc::try_unwrap(database) {
+                Ok(database) => drop(database), // closes the file: only then can it be opened again
+                Err(shared) => {
+                    slot.database = Some(shared); // a reader is still at it
+                    return Err(StoreError::Reopening);
+                }
+            }
+        }
+        let database = Arc::new((self.0.opener)()?);
+        slot.database = Some(Arc::clone(&database));
+        slot.failed = false;
+        tracing::warn!("store opened again after an I/O error");
+        Ok(database)
+    }
+
+    fn note<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(error) = &result
+            && error.needs_reopening()
+        {
+            let mut slot = self.0.slot.lock().unwrap_or_else(PoisonError::into_inner);
+            slot.failed = true;
+        }
+        result
+    }
+}
+
+fn write_on<T>(
+    database: &Database,
+    body: impl FnOnce(&WriteTransaction) -> Result<(T, bool), StoreError>,
+) -> Result<T, StoreError> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_quick_repair(true); // a store of gigabytes opens in milliseconds after SIGKILL
+    let (value, changed) = body(&transaction)?;
+    if changed {
+        transaction.commit()?;
+    } else {
+        transaction.abort()?;
+    }
+    Ok(value)
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

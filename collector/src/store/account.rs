@@ -1,0 +1,326 @@
+//! The ledger's rows as they are kept: an epoch's state, an hour's counts, what stands at a sequence.
+
+use isochrone_proto::ids::{Digest, PlanVersion, Sequence};
+use isochrone_proto::ledger::{Adoption, DropCause, HourCount, SkipCause};
+use isochrone_proto::units::UnixMillis;
+
+use super::row::{Damaged, RowReader, RowWriter};
+
+/// What the collector knows of an epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EpochRow {
+    /// In which order the collector came to know epochs: a later epoch ends an earlier one.
+    pub(crate) ordinal: u64,
+    /// Everything up to here is stored, refused or tombstoned.
+    pub(crate) mark: Sequence,
+    /// Digest of what stands at the mark.
+    pub(crate) digest: Digest,
+    /// The first slot, as the probe told it in Hello; 0 if it did not.
+    pub(crate) told_first_slot: UnixMillis,
+    /// The last sequence, as the probe told it when the epoch was no longer its current one.
+    pub(crate) told_last: Option<Sequence>,
+    /// Every slot before this instant is in the probe's counts.
+    pub(crate) cut: UnixMillis,
+    /// `Closed` was among the events: nothing follows.
+    pub(crate) closed: bool,
+    /// The plans followed, in order.
+    pub(crate) adoptions: Vec<Adoption>,
+    /// Batches and tombstones refused for their content.
+    pub(crate) refused_batches: u64,
+    /// Rows of refused batches whose slots lie out of range, and are in no hour.
+    pub(crate) refused_outside: u64,
+    /// Batches that did not fit, each digest once.
+    pub(crate) forked_batches: u64,
+    /// Forked batches beyond the bound: counted here and nowhere else.
+    pub(crate) forks_uncounted: u64,
+}
+
+impl Default for EpochRow {
+    fn default() -> Self {
+        Self {
+            ordinal: 0,
+            mark: Sequence::NONE,
+            digest: Digest::ZERO,
+            told_first_slot: UnixMillis(0),
+            told_last: None,
+            cut: UnixMillis(0),
+            closed: false,
+            adoptions: Vec::new(),
+            refused_batches: 0,
+            refused_outside: 0,
+            forked_batches: 0,
+            forks_uncounted: 0,
+        }
+    }
+}
+
+const EPOCH_VERSION: u8 = 1;
+
+impl EpochRow {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut row = RowWriter::version(EPOCH_VERSION);
+        row.number(self.ordinal)
+            .number(self.mark.0)
+            .bytes(&self.digest.0)
+            .number(self.told_first_slot.0)
+            .number(self.told_last.map_or(0, |last| last.0 + 1))
+            .number(self.cut.0)
+            .number(u64::from(self.closed))
+            .number(self.adoptions.len() as u64);
+        for adoption in &self.adoptions {
+            row.number(u64::from(adoption.version.promotion))
+                .number(adoption.version.number)
+                .number(adoption.first_slot.0);
+        }
+        row.number(self.refused_batches)
+            .number(self.refused_outside)
+            .number(self.forked_batches)
+            .number(self.forks_uncounted);
+        row.0
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
+        let mut row = RowReader::new(bytes, EPOCH_VERSION)?;
+        let mut epoch = Self {
+            ordinal: row.number("ordinal")?,
+            mark: Sequence(row.number("mark")?),
+            digest: Digest(row.array("digest")?),
+            told_first_slot: UnixMillis(row.number("first slot")?),
+            told_last: row.number("last sequence")?.checked_sub(1).map(Sequence),
+            cut: UnixMillis(row.number("cut")?),
+            closed: row.number("closed")? != 0,
+            ..Self::default()
+        };
+        for _ in 0..row.number("adoptions")? {
+            epoch.adoptions.push(Adoption {
+                version: PlanVersion {
+                    promotion: row.narrow("promotion")?,
+                    number: row.number("plan number")?,
+                },
+                first_slot: UnixMillis(row.number("adopted slot")?),
+            });
+        }
+        epoch.refused_batches = row.number("refused batches")?;
+        epoch.refused_outside = row.number("refused rows out of range")?;
+        epoch.forked_batches = row.number("forked batches")?;
+        epoch.forks_uncounted = row.number("forks uncounted")?;
+        row.end()?;
+        Ok(epoch)
+    }
+
+    /// The first slot this epoch can have measured, if anything says so.
+    pub(crate) fn first_slot(&self) -> Option<UnixMillis> {
+        let told = Some(self.told_first_slot).filter(|slot| slot.0 != 0);
+        self.adoptions
+            .first()
+            .map(|adoption| adoption.first_slot)
+            .or(told)
+    }
+
+    /// Whether the probe holds nothing more of it.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.closed || self.told_last.is_some_and(|last| self.mark >= last)
+    }
+}
+
+/// One hour's account of an epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct HourRow {
+    /// Measurements in the log.
+    pub(crate) stored: u64,
+    /// Measurements of refused batches.
+    pub(crate) refused: u64,
+    /// Measurements that a tombstone stands for.
+    pub(crate) dropped: u64,
+    /// Measurements of batches that did not fit the epoch.
+    pub(crate) forked: u64,
+    /// Skipped slots of stored batches, by cause, in the order of [`SKIP_CAUSES`].
+    pub(crate) skipped_by_cause: [u64; 5],
+    /// The probe's own cumulative counts: slots whose fate is known,
+    pub(crate) planned: u64,
+    /// that became a measurement,
+    pub(crate) run: u64,
+    /// that did not,
+    pub(crate) skipped: u64,
+    /// and those under way at the cut.
+    pub(crate) pending: u64,
+}
+
+/// Causes in the order of [`HourRow::skipped_by_cause`]; only ever appended to.
+pub(crate) const SKIP_CAUSES: [SkipCause; 5] = [
+    SkipCause::Overlap,
+    SkipCause::Late,
+    SkipCause::NotRunning,
+    SkipCause::Shutdown,
+    SkipCause::NoKey,
+];
+
+const HOUR_VERSION: u8 = 1;
+
+impl HourRow {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut row = RowWriter::version(HOUR_VERSION);
+        for count in [self.stored, self.refused, self.dropped, self.forked] {
+            row.number(count);
+        }
+        for count in self.skipped_by_cause {
+            row.number(count);
+        }
+        for count in [self.planned, self.run, self.skipped, self.pending] {
+            row.number(count);
+        }
+        row.0
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
+        let mut row = RowReader::new(bytes, HOUR_VERSION)?;
+        let mut hour = Self {
+            stored: row.number("stored")?,
+            refused: row.number("refused")?,
+            dropped: row.number("dropped")?,
+            forked: row.number("forked")?,
+            ..Self::default()
+        };
+        for count in &mut hour.skipped_by_cause {
+            *count = row.number("skipped by cause")?;
+        }
+        hour.planned = row.number("planned")?;
+        hour.run = row.number("run")?;
+        hour.skipped = row.number("skipped")?;
+        hour.pending = row.number("pending")?;
+        row.end()?;
+        Ok(hour)
+    }
+
+    /// Whether `told` can follow what was told before: cumulative counts never fall.
+    pub(crate) fn can_become(&self, told: &HourCount) -> bool {
+        told.planned >= self.planned && told.run >= self.run && told.skipped >= self.skipped
+    }
+
+    /// Takes the probe's counts over.
+    pub(crate) fn told(&mut self, told: &HourCount) {
+        self.planned = told.planned;
+        self.run = told.run;
+        self.skipped = told.skipped;
+        self.pending = told.pending;
+    }
+
+    /// Measurements whose whereabouts are known, forked ones aside.
+    pub(crate) fn placed(&self) -> u64 {
+        self.stored + self.refused + self.dropped
+    }
+
+    /// Counts skipped slots.
+    pub(crate) fn skip(&mut self, cause: SkipCause, slots: u64) {
+        if let Some(place) = SKIP_CAUSES.iter().position(|known| *known == cause) {
+            self.skipped_by_cause[place] += slots;
+        }
+    }
+}
+
+/// What stands at a sequence of an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StreamEntry {
+    /// What it is.
+    pub(crate) kind: StreamKind,
+    /// Digest of its payload; of a tombstone, of the last batch it stands for.
+    pub(crate) digest: Digest,
+}
+
+/// What stands at a sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StreamKind {
+    /// A batch in the log.
+    Batch {
+        /// Where.
+        commit: u64,
+    },
+    /// A batch or tombstone that was refused for its content.
+    Refused,
+    /// The last batch of a tombstone's range.
+    Tombstone,
+}
+
+const STREAM_KIND_BATCH: u8 = 1;
+const STREAM_KIND_REFUSED: u8 = 2;
+const STREAM_KIND_TOMBSTONE: u8 = 3;
+
+impl StreamEntry {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let (code, commit) = match self.kind {
+            StreamKind::Batch { commit } => (STREAM_KIND_BATCH, commit),
+            StreamKind::Refused => (STREAM_KIND_REFUSED, 0),
+            StreamKind::Tombstone => (STREAM_KIND_TOMBSTONE, 0),
+        };
+        let mut row = RowWriter(Vec::with_capacity(42));
+        row.bytes(&[code]).bytes(&self.digest.0).number(commit);
+        row.0
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
+        let code = *bytes.first().ok_or(Damaged::Short { field: "kind" })?;
+        let mut row = RowReader::new(bytes, code)?;
+        let digest = Digest(row.array("digest")?);
+        let commit = row.number("commit number")?;
+        row.end()?;
+        let kind = match code {
+            STREAM_KIND_BATCH => StreamKind::Batch { commit },
+            STREAM_KIND_REFUSED => StreamKind::Refused,
+            STREAM_KIND_TOMBSTONE => StreamKind::Tombstone,
+            found => {
+                return Err(Damaged::Unknown {
+                    field: "kind",
+                    found: u64::from(found),
+                });
+            }
+        };
+        Ok(Self { kind, digest })
+    }
+}
+
+/// A tombstone that was accepted, under the last sequence of its range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TombstoneRow {
+    /// First sequence of its range.
+    pub(crate) first: Sequence,
+    /// Measurements it stands for.
+    pub(crate) dropped: u64,
+    /// Why.
+    pub(crate) cause: DropCause,
+}
+
+const TOMBSTONE_VERSION: u8 = 1;
+
+impl TombstoneRow {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let cause = match self.cause {
+            DropCause::Full => 0,
+            DropCause::Corrupt => 1,
+        };
+        let mut row = RowWriter::version(TOMBSTONE_VERSION);
+        row.number(self.first.0).number(self.dropped).number(cause);
+        row.0
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
+        let mut row = RowReader::new(bytes, TOMBSTONE_VERSION)?;
+        let first = Sequence(row.number("first sequence")?);
+        let dropped = row.number("dropped")?;
+        let cause = match row.number("cause")? {
+            0 => DropCause::Full,
+            1 => DropCause::Corrupt,
+            found => {
+                return Err(Damaged::Unknown {
+                    field: "cause",
+                    found,
+                });
+            }
+        };
+        row.end()?;
+        Ok(Self {
+            first,
+            dropped,
+            cause,
+        })
+    }
+}

@@ -1,0 +1,137 @@
+//! Reading the log back.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use isochrone_proto::batch::Batch;
+use isochrone_proto::codec;
+use isochrone_proto::ids::{EpochId, ProbeId, Sequence};
+use isochrone_proto::plan::Plan;
+use isochrone_proto::units::UnixMillis;
+
+use super::tables::LOG;
+use super::{Store, StoreError, StoredBlob};
+
+/// Which batches are read. The default is all of them.
+#[derive(Clone, Copy, Debug)]
+pub struct ScanRange {
+    /// Only batches that hold a slot at or after this instant; batches without measurements are then left
+    /// out.
+    pub from: UnixMillis,
+    /// Only batches that hold a slot before this instant; likewise.
+    pub until: UnixMillis,
+    /// Only batches committed after this number.
+    pub after_commit: u64,
+    /// Only batches of this probe.
+    pub probe: Option<ProbeId>,
+}
+
+impl Default for ScanRange {
+    fn default() -> Self {
+        Self {
+            from: UnixMillis(0),
+            until: UnixMillis(u64::MAX),
+            after_commit: 0,
+            probe: None,
+        }
+    }
+}
+
+impl ScanRange {
+    /// Batches that hold a slot in `[from, until)`. A batch may hold others beside it.
+    #[must_use]
+    pub fn slots(from: UnixMillis, until: UnixMillis) -> Self {
+        Self {
+            from,
+            until,
+            ..Self::default()
+        }
+    }
+
+    fn holds(&self, blob: &StoredBlob<'_>) -> bool {
+        let whole_time = self.from.0 == 0 && self.until.0 == u64::MAX;
+        let in_time = whole_time || (blob.rows > 0 && blob.slots.1 >= self.from && blob.slots.0 < self.until);
+        in_time && self.probe.is_none_or(|probe| probe == blob.probe)
+    }
+}
+
+/// A batch of the log.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// Its place in the log.
+    pub commit: u64,
+    /// Whose.
+    pub probe: ProbeId,
+    /// Of which epoch.
+    pub epoch: EpochId,
+    /// Its number in the epoch.
+    pub sequence: Sequence,
+    /// When it was received.
+    pub received: UnixMillis,
+    /// The batch.
+    pub batch: Batch,
+    /// The plan whose checks its rows name.
+    pub plan: Arc<Plan>,
+}
+
+impl Store {
+    /// Gives every batch in `range` to `each`, in the order of commits, until it breaks. Sees the log as it
+    /// was when the call began.
+    ///
+    /// # Errors
+    /// When the store failed, a batch cannot be decoded, or its plan is missing.
+    pub fn scan(
+        &self,
+        range: ScanRange,
+        mut each: impl FnMut(Stored) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        self.read(|transaction| {
+            let log = transaction.open_table(LOG)?;
+            for row in log.range(range.after_commit.saturating_add(1)..)? {
+                let (commit, bytes) = row?;
+                let commit = commit.value();
+                let blob = decode_blob(bytes.value())?;
+                if !range.holds(&blob) {
+                    continue;
+                }
+                let stored = self.stored(commit, &blob)?;
+                if each(stored).is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// How many batches the log holds after commit number `after`.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub fn batches_after(&self, after: u64) -> Result<u64, StoreError> {
+        Ok(self.commit_number()?.saturating_sub(after))
+    }
+
+    fn stored(&self, commit: u64, blob: &StoredBlob<'_>) -> Result<Stored, StoreError> {
+        let batch = codec::decode_batch(blob.payload).map_err(|source| StoreError::Content {
+            what: format!("stored batch {commit}"),
+            source,
+        })?;
+        let (probe, version) = (blob.probe, batch.header.plan);
+        let plan = self
+            .plan(probe, version)?
+            .ok_or(StoreError::NoPlan { probe, version })?;
+        Ok(Stored {
+            commit,
+            probe,
+            epoch: batch.header.epoch,
+            sequence: batch.header.sequence,
+            received: blob.received,
+            batch,
+            plan,
+        })
+    }
+}
+
+pub(crate) fn decode_blob(bytes: &[u8]) -> Result<StoredBlob<'_>, StoreError> {
+    StoredBlob::decode(bytes).map_err(|source| StoreError::Row { table: "log", source })
+}
