@@ -48,6 +48,29 @@ const area = (points) =>
     return sum + x * v - u * y;
   }, 0)) / 2;
 
+// A ring that crosses the antimeridian is unrolled and cut there, so that no line runs across the map.
+function cut(points) {
+  const unrolled = points.map(([x, y]) => [x, y]);
+  for (let i = 1; i < unrolled.length; i++) {
+    while (unrolled[i][0] - unrolled[i - 1][0] > 180) unrolled[i][0] -= 360;
+    while (unrolled[i][0] - unrolled[i - 1][0] < -180) unrolled[i][0] += 360;
+  }
+  return [-360, 0, 360]
+    .map((shift) => unrolled.map(([x, y]) => [x + shift, y]))
+    .map((part) => clip(clip(part, -180, 1), 180, -1))
+    .filter((part) => part.length >= 3);
+}
+
+// Keeps what lies east (side 1) or west (side -1) of a meridian.
+function clip(points, meridian, side) {
+  const kept = (p) => (p[0] - meridian) * side >= 0;
+  return points.flatMap((p, i) => {
+    const q = points[(i + 1) % points.length];
+    const crossing = [meridian, p[1] + ((q[1] - p[1]) * (meridian - p[0])) / (q[0] - p[0])];
+    return [...(kept(p) ? [p] : []), ...(kept(p) !== kept(q) ? [crossing] : [])];
+  });
+}
+
 // Douglas-Peucker: keeps a point that lies further than the tolerance from the chord.
 function simplify(points) {
   if (points.length < 3) return points;
@@ -68,10 +91,11 @@ const arcs = decode(data);
 const polygons = data.objects.land.geometries.flatMap((g) => (g.type === "Polygon" ? [g.arcs] : g.arcs));
 const lines = polygons
   .flat()
-  .map((refs) => ring(arcs, refs))
+  .map((refs) => ring(arcs, refs).slice(0, -1))
+  .flatMap(cut)
   .filter((points) => area(points) >= LEAST_AREA && points.some(([, y]) => y > SOUTH_END))
-  .map(simplify)
-  .map((points) => points.slice(0, -1).map(([x, y]) => [Math.round(x * UNITS), Math.round(y * UNITS)]))
+  .map((points) => simplify([...points, points[0]]).slice(0, -1))
+  .map((points) => points.map(([x, y]) => [Math.round(x * UNITS), Math.round(y * UNITS)]))
   .map((points) => points.filter(([x, y], i) => !i || x !== points[i - 1][0] || y !== points[i - 1][1]))
   .filter((points) => points.length >= 3)
   .map((points) => points.flatMap(([x, y], i) => (i ? [x - points[i - 1][0], y - points[i - 1][1]] : [x, y])).join(" "));

@@ -27,6 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let report = report::build(&observations, &Options::new(weights), &mut random)?;
     match rest.first().map(String::as_str) {
         Some("json") => println!("{}", serde_json::to_string_pretty(&report.json())?),
+        Some("html") => print!("{}", report.html()),
         _ => print!("{}", report.text(100)),
     }
     Ok(())

@@ -41,10 +41,10 @@ impl EqualEarth {
     /// Width of the picture.
     pub const WIDTH: f64 = 1000.0;
     /// Height of the picture: from 84° north to 57° south.
-    pub const HEIGHT: f64 = 437.0;
+    pub const HEIGHT: f64 = 439.0;
     /// Half the width of the projection in its own units, and where the picture's upper edge lies.
     const HALF_WIDTH: f64 = 2.7066299836960748;
-    const TOP: f64 = 1.2965;
+    const TOP: f64 = 1.307;
 
     /// Where a place lies in the picture: right and down from its upper left corner.
     pub fn project(position: Position) -> (f64, f64) {

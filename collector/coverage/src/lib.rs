@@ -18,6 +18,8 @@
 pub mod cities;
 pub mod country;
 pub mod files;
+#[cfg(test)]
+mod fixture;
 pub mod geo;
 pub mod histogram;
 pub mod land;

@@ -2,7 +2,9 @@
 
 mod build;
 mod headline;
+mod html;
 mod json;
+mod map;
 mod matrix;
 mod prepare;
 mod ranking;

@@ -9,6 +9,7 @@ use crate::geo::Position;
 /// A table whose header was read.
 pub(crate) struct Table<'a> {
     file: &'a str,
+    bytes: &'a [u8],
     header: Vec<String>,
     reader: csv::Reader<&'a [u8]>,
     record: csv::StringRecord,
@@ -49,6 +50,7 @@ impl<'a> Table<'a> {
         }
         Ok(Self {
             file,
+            bytes,
             header,
             reader,
             record: csv::StringRecord::new(),
@@ -86,7 +88,10 @@ impl<'a> Table<'a> {
     pub(crate) fn next_row(&mut self) -> Result<Option<Row<'_>>, FileError> {
         let before = self.reader.position().line();
         let more = self.reader.read_record(&mut self.record);
-        let line = self.record.position().map_or(before, csv::Position::line);
+        let line = self
+            .record
+            .position()
+            .map_or(before, |position| self.line_of(position));
         if !more.map_err(|_| FileError::Csv {
             file: self.file.to_owned(),
             line,
@@ -107,6 +112,17 @@ impl<'a> Table<'a> {
             line,
             record: &self.record,
         }))
+    }
+
+    /// The line of a record: its position is where the one before it ended, above any blank lines.
+    fn line_of(&self, position: &csv::Position) -> u64 {
+        let from = usize::try_from(position.byte())
+            .unwrap_or(usize::MAX)
+            .min(self.bytes.len());
+        let blank = self.bytes[from..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_whitespace());
+        position.line() + blank.filter(|&&byte| byte == b'\n').count() as u64
     }
 
     pub(crate) fn no_rows(&self) -> FileError {

@@ -1,1 +1,328 @@
+use super::*;
+use crate::observations::{SingleReading, Statistic};
 
+const SITES: &str = "site,latitude,longitude\nber,52.52,13.405\npar,48.8566,2.3522\ntyo,35.6762,139.6503\n";
+const RTT: &str = "source,destination,min_rtt_ms\npar,ber,15.5\nber,par,14.5\ntyo,ber,231.0\n";
+
+fn read_texts(sites: &str, rtt: &str, nodes: &[&str]) -> Result<Observations, FileError> {
+    read(
+        &FileText::new("sites.csv", sites),
+        &FileText::new("rtt.csv", rtt),
+        nodes,
+    )
+}
+
+fn values(sites: &str, rtt: &str, nodes: &[&str]) -> (Statistic, Vec<SingleReading>) {
+    match read_texts(sites, rtt, nodes).unwrap().readings {
+        Readings::Single { statistic, values } => (statistic, values),
+        Readings::Days(_) => panic!("files hold single values"),
+    }
+}
+
+fn error(sites: &str, rtt: &str, nodes: &[&str]) -> String {
+    read_texts(sites, rtt, nodes).unwrap_err().to_string()
+}
+
+#[test]
+fn every_site_is_a_vantage_and_a_node_owns_itself() {
+    let read = read_texts(SITES, RTT, &["ber"]).unwrap();
+    let vantages: Vec<_> = read
+        .vantages
+        .iter()
+        .map(|vantage| (vantage.name.as_str(), vantage.own_node.as_deref()))
+        .collect();
+    assert_eq!(vantages, [("ber", Some("ber")), ("par", None), ("tyo", None)]);
+    let countries: Vec<_> = read
+        .vantages
+        .iter()
+        .map(|vantage| vantage.country.unwrap().to_string())
+        .collect();
+    assert_eq!(countries, ["DE", "FR", "JP"], "taken from the nearest city");
+    assert!(
+        read.notes
+            .iter()
+            .any(|note| note.contains("3 sites") && note.contains("nearest city")),
+        "{:?}",
+        read.notes
+    );
+}
+
+#[test]
+fn minima_take_the_lower_direction() {
+    let (statistic, read) = values(SITES, RTT, &["ber"]);
+    assert_eq!(statistic, Statistic::Min);
+    let times: Vec<_> = read
+        .iter()
+        .map(|value| (value.vantage, value.rtt_ms, value.reversed))
+        .collect();
+    assert_eq!(times, [(1, 14.5, false), (2, 231.0, false)]);
+}
+
+#[test]
+fn medians_take_vantage_to_node_and_the_reverse_only_for_want_of_it() {
+    let rtt = "source,destination,p50_rtt_ms\npar,ber,15.5\nber,par,14.5\nber,tyo,231.25\n";
+    let (statistic, read) = values(SITES, rtt, &["ber"]);
+    assert_eq!(statistic, Statistic::P50);
+    let times: Vec<_> = read
+        .iter()
+        .map(|value| (value.vantage, value.rtt_ms, value.reversed))
+        .collect();
+    assert_eq!(times, [(1, 15.5, false), (2, 231.25, true)]);
+    let notes = read_texts(SITES, rtt, &["ber"]).unwrap().notes;
+    assert!(
+        notes
+            .iter()
+            .any(|note| note.starts_with("1 pair was measured only from the node")),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn unnamed_times_stay_unnamed() {
+    let (statistic, read) = values(SITES, "source,destination,rtt_ms\npar,ber,15.5\n", &["ber"]);
+    assert_eq!((statistic, read[0].rtt_ms), (Statistic::Unnamed, 15.5));
+}
+
+#[test]
+fn further_columns_are_ignored_and_a_second_time_is_named() {
+    let rtt = "x,min_rtt_ms,destination,source,p50_rtt_ms\nhello,1,ber,par,15.5\n";
+    let sites = "city,site,latitude,longitude\nBerlin,ber,52.5,13.4\nParis,par,48.9,2.4\n";
+    let (statistic, read) = values(sites, rtt, &["ber"]);
+    assert_eq!((statistic, read[0].rtt_ms), (Statistic::P50, 15.5));
+    let notes = read_texts(sites, rtt, &["ber"]).unwrap().notes;
+    assert!(
+        notes.contains(&"rtt.csv also holds min_rtt_ms: this report reads p50_rtt_ms only.".to_owned()),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn countries_are_read_as_code_or_name_and_said_where_not() {
+    let sites = "site,country,latitude,longitude\na,za,-33.9,18.4\nb,South Korea,37.5,126.9\nc,Emiratistan,25.2,55.27\nd,,0,-30\n";
+    let read = read_texts(sites, "source,destination,rtt_ms\na,b,300\n", &["b"]).unwrap();
+    let countries: Vec<_> = read
+        .vantages
+        .iter()
+        .map(|vantage| vantage.country.map(|country| country.to_string()))
+        .collect();
+    assert_eq!(
+        countries,
+        [Some("ZA".into()), Some("KR".into()), Some("AE".into()), None]
+    );
+    assert!(
+        read.notes
+            .iter()
+            .any(|note| note.contains("“Emiratistan”") && note.contains("AE")),
+        "{:?}",
+        read.notes
+    );
+    assert!(
+        read.notes
+            .iter()
+            .any(|note| note.starts_with("Site d: no country is given")),
+        "{:?}",
+        read.notes
+    );
+}
+
+#[test]
+fn rows_from_a_site_to_itself_are_not_used_and_said() {
+    let rtt = "source,destination,rtt_ms\nber,ber,0.1\npar,ber,15\n";
+    assert_eq!(values(SITES, rtt, &["ber"]).1.len(), 1);
+    let notes = read_texts(SITES, rtt, &["ber"]).unwrap().notes;
+    assert!(
+        notes
+            .iter()
+            .any(|note| note.starts_with("1 row from a site to itself")),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn windows_line_ends_byte_order_mark_and_quotes_are_read() {
+    let sites = "\u{feff}site,latitude,longitude\r\n\"ber, lin\",52.52,13.405\r\npar,48.86,2.35\r\n";
+    let read = read_texts(
+        sites,
+        "source,destination,rtt_ms\r\npar,\"ber, lin\",15\r\n",
+        &["ber, lin"],
+    )
+    .unwrap();
+    assert_eq!(read.nodes[0].name, "ber, lin");
+}
+
+#[test]
+fn bad_sites_are_named_with_file_and_line() {
+    let header = "site,latitude,longitude\nber,52.52,13.405\n";
+    let cases = [
+        (
+            "par,90.5,2.35",
+            "sites.csv:3: latitude = `90.5`: degrees between -90 and 90 are needed here",
+        ),
+        (
+            "par,48.9,-180.01",
+            "sites.csv:3: longitude = `-180.01`: degrees between -180 and 180 are needed here",
+        ),
+        (
+            "par,north,2.35",
+            "sites.csv:3: latitude = `north`: degrees between -90 and 90 are needed here",
+        ),
+        (
+            "par,NaN,2.35",
+            "sites.csv:3: latitude = `NaN`: degrees between -90 and 90 are needed here",
+        ),
+        (
+            "par,,2.35",
+            "sites.csv:3: latitude = ``: degrees between -90 and 90 are needed here",
+        ),
+        (
+            "ber,48.9,2.35",
+            "sites.csv:3: site `ber` was already given in line 2: remove one of the two",
+        ),
+        (
+            ",48.9,2.35",
+            "sites.csv:3: `site` is empty: fill it in or remove the line",
+        ),
+        (
+            "par,48.9",
+            "sites.csv:3: 2 fields where the header has 3: look for a missing or unquoted comma",
+        ),
+        (
+            "Paris, France,48.9,2.35",
+            "sites.csv:3: 4 fields where the header has 3: look for a missing or unquoted comma",
+        ),
+    ];
+    for (row, message) in cases {
+        assert_eq!(error(&format!("{header}{row}\n"), RTT, &["ber"]), message);
+    }
+    let blank_above = format!("{header}\n\npar,91,2\n");
+    assert!(error(&blank_above, RTT, &["ber"]).starts_with("sites.csv:5: latitude = `91`"));
+}
+
+#[test]
+fn bad_times_are_named_with_file_and_line() {
+    let header = "source,destination,min_rtt_ms\npar,ber,15.5\n";
+    let number = "a number that is 0 or more is needed here";
+    let cases = [
+        ("tyo,ber,-1", format!("rtt.csv:3: min_rtt_ms = `-1`: {number}")),
+        (
+            "tyo,ber,fast",
+            format!("rtt.csv:3: min_rtt_ms = `fast`: {number}"),
+        ),
+        ("tyo,ber,NaN", format!("rtt.csv:3: min_rtt_ms = `NaN`: {number}")),
+        ("tyo,ber,inf", format!("rtt.csv:3: min_rtt_ms = `inf`: {number}")),
+        ("tyo,ber,", format!("rtt.csv:3: min_rtt_ms = ``: {number}")),
+        (
+            "osa,ber,9",
+            "rtt.csv:3: site `osa` is not in sites.csv: add it there, or remove this line".to_owned(),
+        ),
+        (
+            "tyo,osa,9",
+            "rtt.csv:3: site `osa` is not in sites.csv: add it there, or remove this line".to_owned(),
+        ),
+        (
+            "par,ber,9",
+            "rtt.csv:3: pair `par to ber` was already given in line 2: remove one of the two".to_owned(),
+        ),
+        (
+            ",ber,9",
+            "rtt.csv:3: `source` is empty: fill it in or remove the line".to_owned(),
+        ),
+        (
+            "par,ber",
+            "rtt.csv:3: 2 fields where the header has 3: look for a missing or unquoted comma".to_owned(),
+        ),
+    ];
+    for (row, message) in cases {
+        assert_eq!(error(SITES, &format!("{header}{row}\n"), &["ber"]), message);
+    }
+    // A bad row counts even where no node is concerned: nothing half-read is reported.
+    assert!(error(SITES, &format!("{header}par,tyo,-3\n"), &["ber"]).starts_with("rtt.csv:3:"));
+}
+
+#[test]
+fn bad_headers_and_files_are_named() {
+    let cases = [
+        (
+            "site,latitude\nber,52\n",
+            RTT,
+            "sites.csv:1: no column `longitude`: add it to the header line",
+        ),
+        (
+            "site,site,latitude,longitude\nber,b,52,13\n",
+            RTT,
+            "sites.csv:1: column `site` is named twice: remove or rename one",
+        ),
+        (
+            "",
+            RTT,
+            "sites.csv holds no rows: it needs a header line and at least one line below it",
+        ),
+        (
+            "site,latitude,longitude\n",
+            RTT,
+            "sites.csv holds no rows: it needs a header line and at least one line below it",
+        ),
+        (
+            SITES,
+            "source,destination,rtt_ms\n",
+            "rtt.csv holds no rows: it needs a header line and at least one line below it",
+        ),
+        (
+            SITES,
+            "source,rtt_ms\npar,3\n",
+            "rtt.csv:1: no column `destination`: add it to the header line",
+        ),
+        (
+            SITES,
+            "source,destination,ping\npar,ber,3\n",
+            "rtt.csv:1: no column of times: name one of `rtt_ms`, `min_rtt_ms`, `p50_rtt_ms` in the header line",
+        ),
+        (
+            SITES,
+            "source,destination,rtt_ms,rtt_ms\npar,ber,3,4\n",
+            "rtt.csv:1: column `rtt_ms` is named twice: remove or rename one",
+        ),
+    ];
+    for (sites, rtt, message) in cases {
+        assert_eq!(error(sites, rtt, &["ber"]), message);
+    }
+    let latin1 = FileText::new(
+        "rtt.csv",
+        b"source,destination,rtt_ms\npar,ber,3\nM\xfcnchen,ber,3\n".to_vec(),
+    );
+    let refused = read(&FileText::new("sites.csv", SITES), &latin1, &["ber"])
+        .unwrap_err()
+        .to_string();
+    assert!(refused.starts_with("rtt.csv:3: not UTF-8 text"), "{refused}");
+}
+
+#[test]
+fn unknown_nodes_are_named_with_what_was_meant() {
+    assert_eq!(
+        error(SITES, RTT, &["berlin"]),
+        "--nodes: `berlin` is not a site of sites.csv: did you mean `ber`?"
+    );
+    assert_eq!(
+        error(SITES, RTT, &["xyz"]),
+        "--nodes: `xyz` is not a site of sites.csv: name sites as its column `site` spells them"
+    );
+    assert_eq!(
+        error(SITES, RTT, &["ber", "ber"]),
+        "--nodes: `ber` is named twice: name each node once"
+    );
+    assert_eq!(
+        error(SITES, RTT, &[]),
+        "--nodes: no node is named: say which sites are nodes, such as --nodes ber,par"
+    );
+}
+
+#[test]
+fn missing_file_is_named() {
+    let missing = FileText::load(Path::new("/nonexistent/sites.csv"))
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        missing,
+        "cannot read /nonexistent/sites.csv: check that it exists and that you may read it"
+    );
+}

@@ -109,7 +109,7 @@ impl<'a> Prepared<'a> {
 }
 
 /// The items by name, and where each one went; the name if one occurs twice.
-fn sorted<'a, T>(items: &'a [T], name: impl Fn(&T) -> &String) -> Result<(Vec<&'a T>, Vec<usize>), String> {
+fn sorted<T>(items: &[T], name: impl Fn(&T) -> &String) -> Result<(Vec<&T>, Vec<usize>), String> {
     let mut order: Vec<usize> = (0..items.len()).collect();
     order.sort_by(|&a, &b| name(&items[a]).cmp(name(&items[b])));
     if let Some(pair) = order

@@ -1,9 +1,9 @@
 //! The report as text for a terminal: the summary first, then tables.
 
 use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, TableComponent};
 
-use super::words::{self, budget, count, ms, ms_interval, percent, weight};
+use super::words::{self, budget, count, ms, ms_interval, percent, weight, whole_percent};
 use super::{ClassReport, CoverageReport, Region, Share, VantageReport};
 use crate::observations::Source;
 use crate::weights::WeightKind;
@@ -32,6 +32,11 @@ impl CoverageReport {
         }
         page.blank();
         page.line("How to read this");
+        if self.days.is_some() {
+            page.item(
+                "v/n: vantages, and the networks they sit in. =: cannot be told apart. <: the next node.",
+            );
+        }
         let further = self.notes.iter().cloned();
         for sentence in words::caveats(self).into_iter().chain(further) {
             page.item(&sentence);
@@ -62,7 +67,7 @@ impl CoverageReport {
     }
 
     fn class(&self, class: &ClassReport, page: &mut Page) {
-        page.line(words::class_title(class.access));
+        page.wrapped(words::class_title(class.access));
         page.wrapped(&words::first_line(self, class));
         page.blank();
         if class.withheld.is_empty() {
@@ -87,12 +92,12 @@ impl CoverageReport {
                 .collect();
             if !measured.is_empty() {
                 page.blank();
-                page.line(title);
+                page.wrapped(title);
                 self.regions(&measured, page);
             }
         }
         page.blank();
-        page.line("Backup distances: the nearest node of each vantage, and the next");
+        page.wrapped("Backup distances: the nearest node of each vantage, and the next");
         page.table(self.vantages_table(class));
         page.more(class.vantages.len(), "vantage");
     }
@@ -105,13 +110,18 @@ impl CoverageReport {
         } else {
             self.regions_by_values(listed)
         });
+        if by_days {
+            page.wrapped(
+                "v/n: vantages, and networks they sit in. interval: nine of ten resampled results of p50.",
+            );
+        }
         if listed.iter().any(|region| words::narrow(region)) {
             page.indented("¹ ", words::NARROW);
         }
         page.more(measured.len(), "region");
     }
 
-    fn shares_table(&self, class: &ClassReport) -> Table {
+    fn shares_table(&self, class: &ClassReport) -> Grid {
         let header = [
             "budget",
             "within",
@@ -163,18 +173,17 @@ impl CoverageReport {
         format!("Heaviest not measured: {}{more}.", listed.join(", "))
     }
 
-    fn regions_by_days(&self, regions: &[&Region]) -> Table {
+    fn regions_by_days(&self, regions: &[&Region]) -> Grid {
         let header = [
             "",
             self.weight_title(),
             "known",
             "v/n",
-            "best node, then next",
+            "best = tie < next",
             "min/p50/p90 ms",
-            "90 % interval",
+            "interval",
             "loss",
             "runs",
-            "verdict",
         ];
         let rows = regions.iter().map(|region| {
             let measured = region.measured.as_ref();
@@ -182,22 +191,21 @@ impl CoverageReport {
             vec![
                 region_label(region),
                 weight(region.weight),
-                percent(region.known_share()),
+                whole_percent(region.known_share()),
                 format!("{}/{}", region.vantages, region.networks),
-                format!("{}, then {}", best_label(region), next_label(region)),
+                format!("{}{}", ranked_label(region), narrow_mark(region)),
                 [figures.min_ms, figures.p50_ms, figures.p90_ms].map(ms).join("/"),
                 ms_interval(measured.and_then(|measured| measured.interval)),
                 figures.loss.map_or_else(|| "–".to_owned(), percent),
                 figures
                     .samples
                     .map_or_else(|| "–".to_owned(), |runs| weight(runs as f64)),
-                verdict_label(region),
             ]
         });
         table(&header, rows, &[1, 2, 3, 5, 6, 7, 8])
     }
 
-    fn regions_by_values(&self, regions: &[&Region]) -> Table {
+    fn regions_by_values(&self, regions: &[&Region]) -> Grid {
         let time = words::column(self.statistic);
         let header = [
             "",
@@ -235,7 +243,7 @@ impl CoverageReport {
         }
     }
 
-    fn vantages_table(&self, class: &ClassReport) -> Table {
+    fn vantages_table(&self, class: &ClassReport) -> Grid {
         let mut listed: Vec<&VantageReport> = class.vantages.iter().collect();
         listed.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.name.cmp(&b.name)));
         listed.truncate(ROWS);
@@ -294,12 +302,30 @@ fn best_label(region: &Region) -> String {
         .map_or_else(|| "–".to_owned(), |measured| measured.tie_set.join(" = "))
 }
 
+/// The best nodes and the one after them: `berlin = paris < oslo`.
+fn ranked_label(region: &Region) -> String {
+    let Some(measured) = &region.measured else {
+        return "–".to_owned();
+    };
+    let next = measured
+        .runner_up
+        .iter()
+        .filter(|next| !measured.tie_set.contains(next));
+    next.fold(measured.tie_set.join(" = "), |label, next| {
+        format!("{label} < {next}")
+    })
+}
+
 fn next_label(region: &Region) -> String {
     let next = region
         .measured
         .as_ref()
         .and_then(|measured| measured.runner_up.clone());
     next.unwrap_or_else(|| "–".to_owned())
+}
+
+fn narrow_mark(region: &Region) -> &'static str {
+    if words::narrow(region) { " ¹" } else { "" }
 }
 
 /// The verdict, and a mark if its ground is narrow.
@@ -318,7 +344,13 @@ fn share_interval(share: &Share) -> String {
     )
 }
 
-fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>, right: &[usize]) -> Table {
+/// A table and which of its columns hold figures.
+struct Grid {
+    table: Table,
+    right: Vec<usize>,
+}
+
+fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>, right: &[usize]) -> Grid {
     let mut table = Table::new();
     table
         .load_preset(NOTHING)
@@ -338,7 +370,10 @@ fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>, right: &[usiz
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    table
+    Grid {
+        table,
+        right: right.to_vec(),
+    }
 }
 
 /// Lines no wider than the page.
@@ -381,8 +416,20 @@ impl Page {
         self.lines.push(line);
     }
 
-    fn table(&mut self, mut table: Table) {
+    /// Lets only the columns of names wrap, or every column where that is still too wide.
+    fn table(&mut self, Grid { mut table, right }: Grid) {
         table.set_width(u16::try_from(self.width).unwrap_or(u16::MAX));
+        let mut whole = table.clone();
+        let last = whole.column_count().saturating_sub(1);
+        for (index, column) in whole.column_iter_mut().enumerate() {
+            if index == 0 || index == last || right.contains(&index) {
+                column.set_constraint(ColumnConstraint::ContentWidth);
+            }
+        }
+        let fits = whole
+            .lines()
+            .all(|line| line.trim_end().chars().count() <= self.width);
+        let table = if fits { whole } else { table };
         self.lines
             .extend(table.lines().map(|line| line.trim_end().to_owned()));
     }

@@ -254,6 +254,16 @@ pub(super) fn percent(share: f64) -> String {
     }
 }
 
+/// A share where a column must be narrow: `72 %`. Only nothing reads 0 %, only all reads 100 %.
+pub(super) fn whole_percent(share: f64) -> String {
+    match share * 100.0 {
+        0.0 => "0 %".to_owned(),
+        small if small < 1.0 => "<1 %".to_owned(),
+        large if large > 99.0 && large < 100.0 - 1e-7 => ">99 %".to_owned(),
+        other => format!("{other:.0} %"),
+    }
+}
+
 /// A time in milliseconds: two digits behind the point below 10 ms, one below 100 ms.
 pub(super) fn ms(value: Option<f64>) -> String {
     match value {

@@ -1,1 +1,105 @@
+use crate::fixture::{daily, node, report, single, small_world, vantage};
+use crate::observations::{Observations, Source};
+use crate::weights::Weights;
 
+fn widest(text: &str) -> usize {
+    text.lines().map(|line| line.chars().count()).max().unwrap_or(0)
+}
+
+#[test]
+fn no_line_is_wider_than_asked_for() {
+    let long = "a-node-with-a-very-long-name-indeed.example.org";
+    let nodes: Vec<_> = (0..6)
+        .map(|index| node(&format!("{long}{index}"), "Berlin, DE"))
+        .collect();
+    let vantages = vec![
+        vantage("a-vantage-whose-name-is-long-as-well-0001", "Hamburg, DE"),
+        vantage("b", "Paris, FR"),
+    ];
+    let mut times = Vec::new();
+    for vantage in 0..2 {
+        times.extend((0..6).map(|node| (vantage, node, 123.0)));
+    }
+    let values = single(nodes.clone(), vantages.clone(), &times);
+    let by_days: Vec<(usize, usize, &[f64])> = times
+        .iter()
+        .map(|&(vantage, node, _)| (vantage, node, &[123.0, 456.0][..]))
+        .collect();
+    let days = daily(nodes, vantages, 9, &by_days, |_, _, day| f64::from(day));
+    for world in [values, days, small_world()] {
+        for weights in [Weights::people(), Weights::sites()] {
+            let report = report(&world, weights);
+            for width in [60, 80, 100] {
+                let text = report.text(width);
+                assert!(widest(&text) <= width, "{} > {width}\n{text}", widest(&text));
+            }
+        }
+    }
+}
+
+#[test]
+fn summary_comes_first() {
+    let text = report(&small_world(), Weights::people()).text(100);
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(
+        lines[0].starts_with("Region coverage: median round-trip time to 3 nodes"),
+        "{text}"
+    );
+    assert!(
+        lines
+            .iter()
+            .take(5)
+            .any(|line| line.starts_with("3 vantages in 2 networks speak for")),
+        "{text}"
+    );
+    assert!(text.contains("Less than 30 % is measured"), "{text}");
+    assert!(
+        !text.contains("if any one node dies"),
+        "no table of shares where no share may be a headline:\n{text}"
+    );
+    assert!(text.contains("Heaviest not measured: China"), "{text}");
+    assert!(text.contains("¹ this server only"), "{text}");
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.starts_with("DE") && line.contains("berlin < paris")),
+        "{text}"
+    );
+}
+
+#[test]
+fn shares_are_printed_where_they_may_be() {
+    let places = ["Berlin, DE", "Paris, FR", "London, GB", "Tokyo, JP", "Madrid, ES"];
+    let vantages: Vec<_> = places.iter().map(|place| vantage(place, place)).collect();
+    let times: Vec<_> = (0..5)
+        .map(|index| (index, 0, 15.0 * index as f64 + 4.0))
+        .collect();
+    let text = report(
+        &single(vec![node("berlin", "Berlin, DE")], vantages, &times),
+        Weights::sites(),
+    )
+    .text(100);
+    let line = text.lines().find(|line| line.starts_with("50 ms")).unwrap();
+    assert!(line.contains("80.0 %") && line.contains("20.0 %"), "{text}");
+    assert!(
+        text.contains("5 vantages in networks that are not given"),
+        "{text}"
+    );
+}
+
+#[test]
+fn demo_is_marked_at_both_ends() {
+    let text = report(
+        &Observations {
+            source: Source::Demo,
+            ..small_world()
+        },
+        Weights::people(),
+    )
+    .text(100);
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(
+        lines[0].contains("DEMO") && lines[lines.len() - 1].contains("DEMO"),
+        "{text}"
+    );
+}

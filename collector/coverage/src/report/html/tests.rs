@@ -1,0 +1,105 @@
+use super::escape;
+use crate::fixture::{node, report, single, small_world, vantage};
+use crate::observations::{Observations, Source};
+use crate::weights::Weights;
+
+/// Every element that is opened is closed, in order.
+fn assert_balanced(html: &str) {
+    const VOID: [&str; 4] = ["meta", "input", "br", "!doctype"];
+    let without_style =
+        html.split("<style>").next().unwrap().to_owned() + html.split("</style>").nth(1).unwrap();
+    let mut open: Vec<&str> = Vec::new();
+    for tag in without_style.split('<').skip(1) {
+        let tag = tag.split('>').next().unwrap();
+        let name = tag.split([' ', '/']).find(|part| !part.is_empty()).unwrap();
+        if tag.starts_with('/') {
+            assert_eq!(open.pop(), Some(name), "</{name}> closes another element");
+        } else if !tag.ends_with('/') && !VOID.contains(&name) {
+            open.push(name);
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
+}
+
+#[test]
+fn page_is_whole_and_loads_nothing() {
+    for world in [
+        small_world(),
+        single(
+            vec![node("a", "Berlin, DE")],
+            vec![vantage("v", "Paris, FR")],
+            &[(0, 0, 9.0)],
+        ),
+    ] {
+        for weights in [Weights::people(), Weights::sites()] {
+            let html = report(&world, weights).html();
+            assert_balanced(&html);
+            for outside in ["<script", "src=", "href=", "url(", "@import", "http:", "https:"] {
+                assert!(!html.contains(outside), "{outside}");
+            }
+            assert!(html.contains("prefers-color-scheme: dark") && html.contains("@media print"));
+        }
+    }
+}
+
+#[test]
+fn names_cannot_become_markup() {
+    let html = report(&small_world(), Weights::people()).html();
+    assert!(html.contains("&lt;tokyo&gt; &amp; co") && !html.contains("<tokyo>"));
+    assert_eq!(
+        escape("<a href=\"x\">&'"),
+        "&lt;a href=&quot;x&quot;&gt;&amp;&#39;"
+    );
+}
+
+#[test]
+fn every_budget_has_its_button_and_one_is_chosen() {
+    let html = report(&small_world(), Weights::people()).html();
+    assert_eq!(html.matches("type=\"radio\"").count(), 5);
+    assert_eq!(html.matches(" checked>").count(), 1);
+    assert!(html.contains("id=\"b1\" aria-label=\"50 ms\" checked>"));
+}
+
+#[test]
+fn dots_carry_the_standing_of_their_speaker() {
+    let world = single(
+        vec![node("a", "Berlin, DE")],
+        vec![vantage("v", "Paris, FR")],
+        &[(0, 0, 60.0)],
+    );
+    let html = report(&world, Weights::people()).html();
+    assert!(
+        html.contains("class=\"dot o0 o1 i2 i3 i4\""),
+        "60 ms is beyond 20 and 50, within 100 and more"
+    );
+    assert!(
+        html.contains("class=\"dot\" "),
+        "the rest of the world is not measured"
+    );
+}
+
+#[test]
+fn withheld_headline_leaves_no_share_behind() {
+    let html = report(&small_world(), Weights::people()).html();
+    assert!(
+        html.contains("No headline share")
+            && !html.contains("class=\"headline\"")
+            && !html.contains("Shares by budget")
+    );
+}
+
+#[test]
+fn demo_is_marked() {
+    let html = report(
+        &Observations {
+            source: Source::Demo,
+            ..small_world()
+        },
+        Weights::people(),
+    )
+    .html();
+    assert!(
+        html.contains("<title>DEMO: Region coverage</title>") && html.matches("class=\"demo\"").count() == 2
+    );
+    assert!(html.len() < 1_000_000, "{}", html.len());
+}

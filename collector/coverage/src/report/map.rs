@@ -1,0 +1,180 @@
+//! The report's map: one SVG that shows, for each budget, which places are within it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::html::escape;
+use super::words::{self, ms};
+use super::{ClassReport, CoverageReport, Place, Standing, VantageReport};
+use crate::geo::Position;
+use crate::land::{EqualEarth, tenths};
+
+/// Places of one speaker within a square of this side become one dot, so that a page stays small.
+const CELL: f64 = 2.5;
+/// Dots come in these diameters; a dot takes the one that fits the square root of its weight.
+const DIAMETERS: [f64; 5] = [1.4, 2.2, 3.4, 5.0, 7.4];
+
+/// With more vantages than this, their rings are smaller.
+const CROWD: usize = 60;
+
+/// The map of one class. Which budget's classes are coloured is decided by the page's style.
+pub(super) fn svg(report: &CoverageReport, class: &ClassReport) -> String {
+    let (width, height) = (EqualEarth::WIDTH, EqualEarth::HEIGHT);
+    let mut svg = format!(
+        "<svg class=\"map\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-labelledby=\"map-title map-text\">\
+         <title id=\"map-title\">World map of coverage</title><desc id=\"map-text\">{}</desc>\
+         <path class=\"land\" d=\"{}\"/>",
+        escape(&description(report, class)),
+        EqualEarth::land_path(),
+    );
+    dots(&mut svg, report, class);
+    let radius = if class.vantages.len() > CROWD { 1.8 } else { 2.8 };
+    for vantage in &class.vantages {
+        let (x, y) = at(vantage.position);
+        push(
+            &mut svg,
+            format_args!("<circle class=\"vantage\" cx=\"{x}\" cy=\"{y}\" r=\"{radius}\"><title>"),
+        );
+        push(
+            &mut svg,
+            format_args!("{}</title></circle>", escape(&vantage_title(vantage))),
+        );
+    }
+    for (node, position) in report
+        .nodes
+        .iter()
+        .filter_map(|node| Some((node, node.position?)))
+    {
+        let (x, y) = at(position);
+        push(
+            &mut svg,
+            format_args!(
+                "<path class=\"node\" d=\"M{x} {y}m0-7l6.2 10.6h-12.4z\"><title>Node {}, {}</title></path>",
+                escape(&node.name),
+                escape(&node.site)
+            ),
+        );
+    }
+    svg.push_str("</svg>");
+    svg
+}
+
+fn description(report: &CoverageReport, class: &ClassReport) -> String {
+    format!(
+        "{} Dots are places, larger where more {} live or count; triangles are nodes, rings are vantages. \
+         The tables below say the same in figures.",
+        words::first_line(report, class),
+        report.of_what(),
+    )
+}
+
+fn vantage_title(vantage: &VantageReport) -> String {
+    let own = if vantage.own_node {
+        " (its own node does not count)"
+    } else {
+        ""
+    };
+    match &vantage.best {
+        None => format!("Vantage {}: no node measured{own}", vantage.name),
+        Some(best) => {
+            format!(
+                "Vantage {}: nearest node {} at {} ms{own}",
+                vantage.name,
+                best.node,
+                ms(Some(best.ms))
+            )
+        }
+    }
+}
+
+/// The dots: first what is not measured, then each speaker's places, so that colour lies on top.
+fn dots(svg: &mut String, report: &CoverageReport, class: &ClassReport) {
+    let mut cells: BTreeMap<(Option<usize>, i32, i32), Dot> = BTreeMap::new();
+    for place in &class.places {
+        let (x, y) = EqualEarth::project(place.position);
+        let key = (place.speaker, (x / CELL) as i32, (y / CELL) as i32);
+        cells.entry(key).or_default().add(place, (x, y));
+    }
+    let heaviest = cells.values().map(|dot| dot.weight).fold(0.0, f64::max);
+    let mut paths: BTreeMap<(Option<usize>, usize), String> = BTreeMap::new();
+    for ((speaker, ..), dot) in &cells {
+        let path = paths.entry((*speaker, dot.size(heaviest))).or_default();
+        let (x, y) = dot.middle();
+        push(path, format_args!("M{x} {y}h0"));
+    }
+    for ((speaker, size), path) in paths {
+        let vantage = speaker.map(|index| &class.vantages[index]);
+        let classes = vantage.map_or_else(String::new, |vantage| standing_classes(class, vantage));
+        push(
+            svg,
+            format_args!(
+                "<path class=\"dot{classes}\" stroke-width=\"{}\" d=\"{path}\">",
+                DIAMETERS[size]
+            ),
+        );
+        let title = match vantage {
+            None => "Not measured: no vantage of the same country within 300 km".to_owned(),
+            Some(vantage) if report.weights.kind == crate::weights::WeightKind::Sites => {
+                vantage_title(vantage)
+            }
+            Some(vantage) => format!("Spoken for by {}", vantage_title(vantage)),
+        };
+        push(svg, format_args!("<title>{}</title></path>", escape(&title)));
+    }
+}
+
+/// ` i50` for each budget the speaker is within, ` o50` for each it is beyond.
+fn standing_classes(class: &ClassReport, vantage: &VantageReport) -> String {
+    let mut classes = String::new();
+    for (index, share) in class.shares.iter().enumerate() {
+        match vantage.standing(share.budget_ms) {
+            Standing::Within => push(&mut classes, format_args!(" i{index}")),
+            Standing::Beyond => push(&mut classes, format_args!(" o{index}")),
+            Standing::Unknown => {}
+        }
+    }
+    classes
+}
+
+#[derive(Default)]
+struct Dot {
+    weight: f64,
+    x: f64,
+    y: f64,
+}
+
+impl Dot {
+    fn add(&mut self, place: &Place, (x, y): (f64, f64)) {
+        // A place without weight still marks where it lies.
+        let weight = place.weight.max(f64::MIN_POSITIVE);
+        let part = weight / (self.weight + weight);
+        self.weight += weight;
+        self.x += (x - self.x) * part;
+        self.y += (y - self.y) * part;
+    }
+
+    fn size(&self, heaviest: f64) -> usize {
+        let share = (self.weight / heaviest).sqrt();
+        [0.04, 0.1, 0.25, 0.6]
+            .iter()
+            .take_while(|&&edge| share > edge)
+            .count()
+    }
+
+    fn middle(&self) -> (String, String) {
+        (short(self.x), short(self.y))
+    }
+}
+
+fn at(position: Position) -> (String, String) {
+    let (x, y) = EqualEarth::project(position);
+    (short(x), short(y))
+}
+
+fn short(value: f64) -> String {
+    tenths((value * 10.0).round() as i32)
+}
+
+fn push(text: &mut String, more: std::fmt::Arguments<'_>) {
+    text.write_fmt(more).expect("writing to a string cannot fail");
+}
