@@ -7,6 +7,7 @@ mod check;
 mod dial;
 mod endpoint_url;
 mod exchange;
+mod failure;
 mod marks;
 mod run;
 mod stopwatch;
@@ -19,11 +20,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use check::{
-    Absence, AbsenceReason, Answer, AnswerKind, ByteCount, Cause, Check, CheckOutcome, CheckReport,
-    CheckRequest, ErrorText, Failure, Limits, Timeouts,
+    Absence, AbsenceReason, Answer, AnswerKind, ByteCount, Check, CheckOutcome, CheckReport, CheckRequest,
+    Limits, Timeouts,
 };
 pub use dial::{ByteStream, Connection, Dial, TcpDial};
 pub use endpoint_url::{BadUrl, EndpointUrl, Lint};
+pub use failure::{Cause, ErrorText, Failure};
 pub use stopwatch::Phases;
 pub use tls::{TlsRoots, TlsRootsError};
 pub use wire::UnusableTarget;

@@ -13,7 +13,8 @@ use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::http::check::{Cause, ErrorText, Limits};
+use crate::http::check::Limits;
+use crate::http::failure::{Cause, ErrorText};
 use crate::http::run::Broken;
 
 /// An answer whose head was read and whose body was not.

@@ -15,12 +15,11 @@ use tokio_rustls::TlsConnector;
 use crate::address_policy::ForbiddenAddress;
 use crate::argus;
 use crate::dns::{family_name, family_of};
-use crate::http::check::{
-    Absence, Answer, Cause, Check, CheckOutcome, CheckReport, CheckRequest, ErrorText, Failure,
-};
+use crate::http::check::{Absence, Answer, Check, CheckOutcome, CheckReport, CheckRequest};
 use crate::http::dial::ByteStream;
 use crate::http::endpoint_url::EndpointUrl;
 use crate::http::exchange::{self, Answering, BodyRead, socket_cause};
+use crate::http::failure::{Cause, ErrorText, Failure};
 use crate::http::marks::{MarkedStream, Marks};
 use crate::http::stopwatch::Stopwatch;
 use crate::http::tls::{NotedExpiry, tls_cause};

@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use crate::http::check::{Cause, ErrorText};
+use crate::http::failure::{Cause, ErrorText};
 
 /// Whom an endpoint's certificate may come from.
 #[derive(Clone, Debug)]

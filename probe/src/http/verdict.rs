@@ -8,8 +8,9 @@ use crate::argus::{
     self, ArgusStatus, BadStatusBody, ContentRange, DataSource, cache_state, content_length,
     is_asset_controller,
 };
-use crate::http::check::{AbsenceReason, AnswerKind, Cause, Check, ErrorText, Limits};
+use crate::http::check::{AbsenceReason, AnswerKind, Check, Limits};
 use crate::http::exchange::BodyRead;
+use crate::http::failure::{Cause, ErrorText};
 use crate::http::run::Broken;
 
 /// How a body is to be read, decided from the head alone.

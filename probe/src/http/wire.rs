@@ -8,10 +8,10 @@ use isochrone_proto::units::Micros;
 
 use crate::argus::{AssetId, BadAssetId};
 use crate::http::check::{
-    AbsenceReason, Answer, AnswerKind, ByteCount, Cause, Check, CheckOutcome, CheckReport, CheckRequest,
-    Failure, Timeouts,
+    AbsenceReason, Answer, AnswerKind, ByteCount, Check, CheckOutcome, CheckReport, CheckRequest, Timeouts,
 };
 use crate::http::endpoint_url::{BadUrl, EndpointUrl};
+use crate::http::failure::{Cause, Failure};
 use crate::http::stopwatch::Phases;
 
 /// A planned endpoint that no check can be made of.
