@@ -149,3 +149,6 @@ pub enum ColumnError {
         max: u64,
     },
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,3 +22,6 @@ pub mod plan;
 pub mod schedule;
 pub mod token;
 pub mod units;
+
+#[cfg(test)]
+mod tests;

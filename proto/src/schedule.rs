@@ -203,3 +203,6 @@ pub enum ScheduleError {
         timeout_ms: u32,
     },
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! Golden bytes of protocol version 1. A change of any file here is a new protocol version, and the old
+//! files stay.
+
+use data_encoding::HEXLOWER;
+
+use super::dice::Dice;
+use super::messages::MESSAGES;
+use super::samples;
+use crate::echo::{Direction, EchoPacket, KeyEpoch, PairKey, ResponderSecret, Sealed};
+use crate::frame::{self, MessageKind};
+use crate::ids::{KeyHash, ProbeId, TargetId};
+use crate::token::Token;
+
+const SEED: u64 = 2026;
+
+macro_rules! golden {
+    ($name:literal) => {
+        ($name, include_str!(concat!("golden/", $name, ".hex")))
+    };
+}
+
+const GOLDEN: &[(&str, &str)] = &[
+    golden!("batch"),
+    golden!("tombstone"),
+    golden!("plan"),
+    golden!("stream-hello"),
+    golden!("hello"),
+    golden!("plans"),
+    golden!("renew"),
+    golden!("pong"),
+    golden!("spool"),
+    golden!("epoch-opened"),
+    golden!("welcome"),
+    golden!("refused"),
+    golden!("signed-plan"),
+    golden!("need-plans"),
+    golden!("ack"),
+    golden!("forked"),
+    golden!("renewed"),
+    golden!("renewal-refused"),
+    golden!("ping"),
+    golden!("join-request"),
+    golden!("join-accepted"),
+    golden!("join-refused"),
+];
+
+/// The bytes of a file: hexadecimal, lines broken anywhere.
+fn bytes(text: &str) -> Vec<u8> {
+    let digits: String = text.split_whitespace().collect();
+    HEXLOWER
+        .decode(digits.as_bytes())
+        .expect("a golden file is hexadecimal")
+}
+
+#[test]
+fn every_message_has_its_golden_bytes() {
+    let mut wrong = String::new();
+    for (message, (name, text)) in MESSAGES.iter().zip(GOLDEN) {
+        assert_eq!(message.name, *name);
+        let found = (message.make)(&mut Dice(SEED));
+        if found != bytes(text) {
+            wrong += &format!("{name} {}\n", HEXLOWER.encode(&found));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "bytes differ from the golden ones; found:\n{wrong}"
+    );
+    assert_eq!(MESSAGES.len(), GOLDEN.len());
+}
+
+#[test]
+fn golden_bytes_of_every_message_are_read() {
+    for (message, (name, text)) in MESSAGES.iter().zip(GOLDEN) {
+        let golden = bytes(text);
+        assert_eq!((message.again)(&golden), Ok(golden), "{name}");
+    }
+}
+
+/// Else the golden bytes of a batch would say little.
+#[test]
+fn golden_batch_holds_every_family_of_columns() {
+    let batch = samples::batch(&mut Dice(SEED));
+    assert!(batch.echo_rows_len() > 5 && batch.endpoints().count() > 3);
+    assert!(
+        !batch.header.hours.is_empty() && !batch.header.skipped.is_empty() && !batch.header.events.is_empty()
+    );
+}
+
+#[test]
+fn frame_has_its_golden_bytes() {
+    let golden = bytes(include_str!("golden/frame.hex"));
+    let payload = bytes(include_str!("golden/ping.hex"));
+    let found = frame::seal(MessageKind::FromCollector, &payload).expect("a ping is small");
+    assert_eq!(HEXLOWER.encode(&found), HEXLOWER.encode(&golden));
+    assert_eq!(
+        frame::read(&golden),
+        Ok((MessageKind::FromCollector, payload, golden.len()))
+    );
+}
+
+/// A compressor may choose other bytes in its next release; what it once wrote must stay readable.
+#[test]
+fn compressed_frame_of_version_1_stays_readable() {
+    let golden = bytes(include_str!("golden/frame-compressed.hex"));
+    let payload = bytes(include_str!("golden/plan.hex"));
+    assert_eq!(golden[6], 1, "compressed");
+    let read = frame::read(&golden);
+    assert_eq!(
+        read,
+        Ok((
+            MessageKind::FromProbe,
+            [payload.clone(), payload].concat(),
+            golden.len()
+        ))
+    );
+}
+
+#[test]
+fn every_kind_of_frame_has_its_number() {
+    for (kind, code) in MessageKind::ALL.into_iter().zip(1..) {
+        let frame = frame::seal(kind, b"x").expect("one byte fits");
+        assert_eq!(frame[5], code, "{kind:?}");
+    }
+}
+
+#[test]
+fn echo_packet_has_its_golden_bytes() {
+    let key = PairKey::derive(
+        &ResponderSecret([7; 32]),
+        ProbeId(0x1122_3344_5566_7788),
+        KeyEpoch(0x0102),
+    );
+    let request = EchoPacket {
+        direction: Direction::Request,
+        key_epoch: KeyEpoch(0x0102),
+        prober: ProbeId(0x1122_3344_5566_7788),
+        nonce: 0xa1a2_a3a4_a5a6_a7a8,
+        sequence: 0xb1b2_b3b4,
+        claimed_delay_us: 0,
+    };
+    for (packet, text) in [
+        (request, include_str!("golden/echo-request.hex")),
+        (request.reply(0xc1c2_c3c4), include_str!("golden/echo-reply.hex")),
+    ] {
+        let golden = bytes(text);
+        assert_eq!(HEXLOWER.encode(&packet.seal(&key)), HEXLOWER.encode(&golden));
+        assert_eq!(
+            Sealed::parse(&golden).and_then(|sealed| sealed.open(&key)),
+            Ok(packet)
+        );
+    }
+}
+
+#[test]
+fn token_has_its_golden_text() {
+    let golden = include_str!("golden/token.txt");
+    let token = samples::token(&mut Dice(SEED));
+    assert_eq!(token.to_string(), golden.trim());
+    assert_eq!(golden.parse::<Token>(), Ok(token)); // the file's line end does not matter
+}
+
+/// Derived numbers are part of the protocol: both ends compute them.
+#[test]
+fn derived_ids_and_offsets_stay_as_they_are() {
+    use crate::kind::{Check, Family, Kind};
+    use crate::schedule::Schedule;
+    use crate::units::UnixMillis;
+    let probe = ProbeId::of_key(&KeyHash::of_spki(b"key"));
+    let node = TargetId::of_node("berlin");
+    let kind = Kind::new(Check::AssetHead, Family::V6);
+    let schedule = Schedule::spread(probe, node, kind, 60_000, 5_000).expect("within bounds");
+    let slot = schedule.first_from(UnixMillis(1_790_000_000_000));
+    let found = format!(
+        "{probe} {node} {} {slot:?} {}",
+        TargetId::of_peer(probe),
+        schedule.jitter_us(node, slot)
+    );
+    assert_eq!(found, include_str!("golden/derived.txt").trim());
+}
