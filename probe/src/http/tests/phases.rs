@@ -75,6 +75,20 @@ async fn wake_ups_while_waiting_do_not_shorten_the_first_byte() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn being_polled_while_waiting_does_not_shorten_the_first_byte() {
+    // `join!` polls the check at each tick, and hyper flushes each time: only a flush after a write counts.
+    let ticks = async {
+        for _ in 0..50 {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let memory = slow_page();
+    let request = http_page();
+    let (report, ()) = tokio::join!(check(memory, &request), ticks);
+    assert_eq!(answer(&report).phases.first_byte(), FIRST);
+}
+
+#[tokio::test(start_paused = true)]
 async fn request_is_cold_named_and_asks_for_a_fresh_answer() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let notes = Arc::clone(&seen);
