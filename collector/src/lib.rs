@@ -10,6 +10,8 @@ pub mod demo;
 pub mod echo_check;
 pub mod events;
 pub mod export;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod health;
 pub mod incident;
 pub mod ingest;
