@@ -138,17 +138,6 @@ pub struct Acknowledgement {
     pub at: UnixMillis,
 }
 
-/// An alert about an incident that a receiver took.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Delivered {
-    /// Which receiver.
-    pub receiver: String,
-    /// Which alert: `opened` or `ended`.
-    pub event: String,
-    /// When.
-    pub at: UnixMillis,
-}
-
 /// An outage, as it is kept. JSON that describes itself: fields are added, none renamed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incident {
@@ -177,9 +166,6 @@ pub struct Incident {
     /// Who is on it.
     #[serde(default)]
     pub acknowledged: Option<Acknowledgement>,
-    /// Alerts that receivers took.
-    #[serde(default)]
-    pub delivered: Vec<Delivered>,
 }
 
 impl Incident {

@@ -1,5 +1,6 @@
 //! Isochrone's collector: joins probes, stores what they measure, says who is down, and reports coverage.
 
+pub mod alert;
 pub mod audit;
 pub mod authority;
 pub mod cli;
@@ -23,6 +24,7 @@ pub mod roster;
 pub mod store;
 pub mod targets;
 pub mod web;
+pub mod words;
 
 /// Release and commit, as `--version` prints it.
 pub const VERSION: &str = env!("ISOCHRONE_VERSION");

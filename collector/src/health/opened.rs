@@ -34,7 +34,6 @@ pub(super) fn open(case: &Case<'_>, last_end: Option<UnixMillis>) -> Option<Inci
         caveat: caveat(case, &failing),
         evidence,
         acknowledged: None,
-        delivered: Vec::new(),
     })
 }
 

@@ -115,7 +115,6 @@ impl Health {
             caveat: join(caveats),
             evidence: Vec::new(),
             acknowledged: None,
-            delivered: Vec::new(),
         }
     }
 
@@ -160,7 +159,6 @@ impl Health {
             caveat: Some(caveat.to_owned()),
             evidence: Vec::new(),
             acknowledged: None,
-            delivered: Vec::new(),
         }))
     }
 

@@ -1,0 +1,227 @@
+//! Carrying a request to a receiver, for real or in memory.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::SecretUrl;
+
+/// One delivery, from connect to answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Characters of a receiver's answer that are kept.
+const ANSWER_MAX: usize = 200;
+
+/// What is sent, and where.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// The receiver's name.
+    pub receiver: &'static str,
+    /// Its URL.
+    pub url: SecretUrl,
+    /// How it is asked.
+    pub method: Method,
+    /// The same for each delivery of the same alert: the header `Idempotency-Key`.
+    pub id: String,
+    /// JSON; `None` for a heartbeat.
+    pub body: Option<Value>,
+}
+
+/// How a receiver is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// GET.
+    Get,
+    /// POST.
+    Post,
+}
+
+/// Carries requests; blocks until the receiver answered or did not.
+pub trait Deliver: Send + Sync + 'static {
+    /// # Errors
+    /// When the receiver did not take it.
+    fn deliver(&self, request: &Request) -> Result<(), DeliverError>;
+}
+
+/// Why a receiver did not take an alert. Never holds the URL.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeliverError {
+    /// No answer.
+    #[error("no answer: {reason}")]
+    Unreachable {
+        /// What happened.
+        reason: String,
+    },
+    /// It says: not now.
+    #[error("answered {status}: not now")]
+    Busy {
+        /// HTTP status.
+        status: u16,
+        /// When to come again, if it said so.
+        retry_after: Option<Duration>,
+    },
+    /// It says: not this.
+    #[error("answered {status}: {text}")]
+    Rejected {
+        /// HTTP status.
+        status: u16,
+        /// The beginning of its answer.
+        text: String,
+    },
+}
+
+/// Over HTTP.
+#[derive(Clone, Debug)]
+pub struct HttpDeliver(ureq::Agent);
+
+impl Default for HttpDeliver {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl HttpDeliver {
+    /// An agent that follows no redirect and waits 10 s at most.
+    #[must_use]
+    pub fn new() -> Self {
+        let config = ureq::Agent::config_builder()
+            .timeout_global(Some(TIMEOUT))
+            .max_redirects(0)
+            .http_status_as_error(false)
+            .user_agent(concat!("isochrone-collector/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Self(config.into())
+    }
+
+    fn send(&self, request: &Request) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
+        let url = request.url.expose();
+        match (request.method, &request.body) {
+            (Method::Get, _) => self.0.get(url).call(),
+            (Method::Post, None) => self.0.post(url).send_empty(),
+            (Method::Post, Some(body)) => self
+                .0
+                .post(url)
+                .header("content-type", "application/json")
+                .header("idempotency-key", &request.id)
+                .send(body.to_string()),
+        }
+    }
+}
+
+impl Deliver for HttpDeliver {
+    fn deliver(&self, request: &Request) -> Result<(), DeliverError> {
+        let mut answer = self.send(request).map_err(|error| DeliverError::Unreachable {
+            reason: error
+                .to_string()
+                .replace(request.url.expose(), &request.url.to_string()),
+        })?;
+        let status = answer.status().as_u16();
+        match status {
+            200..300 => Ok(()),
+            408 | 425 | 429 | 500.. => {
+                let seconds = answer.headers().get("retry-after");
+                let seconds = seconds.and_then(|value| value.to_str().ok()?.trim().parse::<f64>().ok());
+                let retry_after = seconds
+                    .filter(|seconds| (0.0..=86_400.0).contains(seconds))
+                    .map(Duration::from_secs_f64);
+                Err(DeliverError::Busy { status, retry_after })
+            }
+            _ => {
+                let text = answer.body_mut().with_config().limit(4_096).read_to_string();
+                let text = text.unwrap_or_default();
+                let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+                Err(DeliverError::Rejected {
+                    status,
+                    text: text.chars().take(ANSWER_MAX).collect(),
+                })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use serde_json::json;
+
+    use super::*;
+
+    /// Answers one request with `answer`, and returns what it got.
+    fn exchange(answer: &'static str) -> (Result<(), DeliverError>, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = std::thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            let mut got = Vec::new();
+            let mut buffer = [0; 4_096];
+            while !String::from_utf8_lossy(&got).contains("\"n\":1}") {
+                let read = socket.read(&mut buffer).unwrap();
+                assert_ne!(read, 0, "the request ended early");
+                got.extend_from_slice(&buffer[..read]);
+            }
+            socket.write_all(answer.as_bytes()).unwrap();
+            String::from_utf8(got).unwrap()
+        });
+        let result = HttpDeliver::new().deliver(&request(port));
+        (result, server.join().unwrap())
+    }
+
+    fn request(port: u16) -> Request {
+        Request {
+            receiver: "webhook",
+            url: SecretUrl::try_from(format!("http://127.0.0.1:{port}/hook/SECRET")).unwrap(),
+            method: Method::Post,
+            id: "alert-1".into(),
+            body: Some(json!({ "n": 1 })),
+        }
+    }
+
+    #[test]
+    fn post_carries_body_and_idempotency_key() {
+        let (result, got) = exchange("HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n");
+        assert_eq!(result, Ok(()));
+        assert!(got.starts_with("POST /hook/SECRET HTTP/1.1\r\n"), "{got}");
+        assert!(
+            got.to_lowercase().contains("idempotency-key: alert-1\r\n"),
+            "{got}"
+        );
+        assert!(got.contains("isochrone-collector/"), "{got}");
+        assert!(got.ends_with("{\"n\":1}"), "{got}");
+    }
+
+    #[test]
+    fn receiver_that_is_busy_says_when_to_come_again() {
+        let (result, _) = exchange(
+            "HTTP/1.1 429 Too Many\r\nretry-after: 1.5\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        );
+        let retry_after = Some(Duration::from_millis(1_500));
+        assert_eq!(
+            result,
+            Err(DeliverError::Busy {
+                status: 429,
+                retry_after
+            })
+        );
+    }
+
+    #[test]
+    fn refusal_keeps_the_receivers_words() {
+        let (result, _) =
+            exchange("HTTP/1.1 400 Bad\r\ncontent-length: 9\r\nconnection: close\r\n\r\nbad\n json");
+        let text = "bad json".to_owned();
+        assert_eq!(result, Err(DeliverError::Rejected { status: 400, text }));
+    }
+
+    #[test]
+    fn dead_receiver_is_told_without_its_url() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let error = HttpDeliver::new().deliver(&request(port)).unwrap_err();
+        assert!(matches!(error, DeliverError::Unreachable { .. }), "{error:?}");
+        assert!(!format!("{error} {error:?}").contains("SECRET"), "{error}");
+    }
+}

@@ -1,0 +1,108 @@
+//! Instants and lengths of time as people read them. All times are UTC.
+
+use isochrone_proto::units::UnixMillis;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// The same instant as a timestamp; what lies beyond the year 9999 becomes its last instant.
+#[must_use]
+pub fn timestamp(at: UnixMillis) -> Timestamp {
+    i64::try_from(at.0)
+        .ok()
+        .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+        .unwrap_or(Timestamp::MAX)
+}
+
+/// `2026-11-22T02:58:03Z`, with milliseconds where there are any.
+#[must_use]
+pub fn rfc3339(at: UnixMillis) -> String {
+    timestamp(at).to_string()
+}
+
+/// `2026-11-22 02:58:03`
+#[must_use]
+pub fn date_time(at: UnixMillis) -> String {
+    format(at, "%Y-%m-%d %H:%M:%S")
+}
+
+/// `02:58:03`
+#[must_use]
+pub fn time(at: UnixMillis) -> String {
+    format(at, "%H:%M:%S")
+}
+
+/// `2026-11-22`
+#[must_use]
+pub fn date(at: UnixMillis) -> String {
+    format(at, "%Y-%m-%d")
+}
+
+/// `8 min 10 s`, `2 h 5 min`, `3 d 4 h`: the two largest units.
+#[must_use]
+pub fn duration(ms: u64) -> String {
+    let seconds = ms / 1_000;
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    let pair = |large: u64, unit: &str, small: u64, small_unit: &str| match small {
+        0 => format!("{large} {unit}"),
+        _ => format!("{large} {unit} {small} {small_unit}"),
+    };
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{} s", seconds % 60),
+        (0, 0, _) => pair(minutes, "min", seconds % 60, "s"),
+        (0, _, _) => pair(hours, "h", minutes, "min"),
+        _ => pair(days, "d", hours, "h"),
+    }
+}
+
+/// `3 vantages`, `1 vantage`.
+#[must_use]
+pub fn count(number: usize, word: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {word}{plural}")
+}
+
+/// `AS 64500`, or `network unknown`.
+#[must_use]
+pub fn network(network: Option<u32>) -> String {
+    network.map_or_else(|| "network unknown".to_owned(), |number| format!("AS {number}"))
+}
+
+fn format(at: UnixMillis, pattern: &str) -> String {
+    timestamp(at)
+        .to_zoned(TimeZone::UTC)
+        .strftime(pattern)
+        .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_as_people_say_them() {
+        for (ms, text) in [
+            (999, "0 s"),
+            (59_999, "59 s"),
+            (60_000, "1 min"),
+            (490_000, "8 min 10 s"),
+            (3_600_000, "1 h"),
+            (7_530_000, "2 h 5 min"),
+            (273_600_000, "3 d 4 h"),
+        ] {
+            assert_eq!(duration(ms), text);
+        }
+    }
+
+    #[test]
+    fn instants_are_utc() {
+        let at = UnixMillis(1_795_316_283_000);
+        assert_eq!(rfc3339(at), "2026-11-22T02:58:03Z");
+        assert_eq!(date_time(at), "2026-11-22 02:58:03");
+        assert_eq!(
+            (date(at), time(at)),
+            ("2026-11-22".to_owned(), "02:58:03".to_owned())
+        );
+        assert_eq!(rfc3339(UnixMillis(1_795_316_283_250)), "2026-11-22T02:58:03.25Z");
+        timestamp(UnixMillis(u64::MAX));
+    }
+}
