@@ -10,6 +10,7 @@ const CONTENT_MAX: usize = 2_000;
 /// Characters of an embed's description: Discord takes 4,096; the whole embed must stay below 6,000.
 const DESCRIPTION_MAX: usize = 2_000;
 const TITLE_MAX: usize = 256;
+const FOOTER_MAX: usize = 1_024;
 
 /// The body of a POST to a Discord webhook.
 pub(super) fn body(alert: &Alert) -> Value {
@@ -27,7 +28,7 @@ pub(super) fn body(alert: &Alert) -> Value {
             "description": description(alert),
             "color": colour,
             "timestamp": alert.at,
-            "footer": { "text": cut(&format!("{} · {}", alert.collector, alert.id), CONTENT_MAX) },
+            "footer": { "text": cut(&muted(&format!("{} · {}", alert.collector, alert.id)), FOOTER_MAX) },
         }],
     })
 }
@@ -89,12 +90,16 @@ fn plain(text: &str) -> String {
                 plain.push('\\');
                 plain.push(character);
             }
-            '@' => plain.push_str("@\u{200b}"), // a zero-width space parts it from the name
             control if control.is_control() => plain.push(' '),
             other => plain.push(other),
         }
     }
-    plain
+    muted(&plain)
+}
+
+/// A zero-width space parts each @ from the name after it.
+fn muted(text: &str) -> String {
+    text.replace('@', "@\u{200b}")
 }
 
 /// Verbatim, but for the characters that would end the code span, and long errors cut.
