@@ -279,8 +279,8 @@ const LEGEND: &str = "<ul class=\"legend\">\
 <li><svg viewBox=\"0 0 16 16\" aria-hidden=\"true\"><path class=\"l-within\" d=\"M8 8h0\"/></svg>within</li>\
 <li><svg viewBox=\"0 0 16 16\" aria-hidden=\"true\"><path class=\"l-beyond\" d=\"M8 8h0\"/></svg>beyond</li>\
 <li><svg viewBox=\"0 0 16 16\" aria-hidden=\"true\"><path class=\"l-unknown\" d=\"M8 8h0\"/></svg>not measured</li>\
-<li><svg viewBox=\"0 0 16 16\" aria-hidden=\"true\"><path class=\"node\" d=\"M8 2l6.2 10.6h-12.4z\"/></svg>node</li>\
-<li><svg viewBox=\"0 0 16 16\" aria-hidden=\"true\"><circle class=\"vantage\" cx=\"8\" cy=\"8\" r=\"4\"/></svg>vantage</li>\
+<li><svg viewBox=\"0 0 16 16\" aria-hidden=\"true\"><path class=\"node\" d=\"M8 13l-5.6-10h11.2z\"/></svg>node</li>\
+<li><svg viewBox=\"0 0 16 16\" aria-hidden=\"true\"><circle class=\"vantage\" cx=\"8\" cy=\"8\"/></svg>vantage</li>\
 </ul>";
 
 /// Text that is safe between tags and in quoted attributes.

@@ -11,8 +11,9 @@ use crate::land::{EqualEarth, tenths};
 
 /// Places of one speaker within a square of this side become one dot, so that a page stays small.
 const CELL: f64 = 2.5;
-/// Dots come in these diameters; a dot takes the one that fits the square root of its weight.
-const DIAMETERS: [f64; 5] = [1.4, 2.2, 3.4, 5.0, 7.4];
+/// Dots come in five sizes, whose diameters the page's style sets: above each of these shares of the heaviest
+/// dot's diameter it takes the next.
+const SIZES: [f64; 4] = [0.04, 0.1, 0.25, 0.6];
 
 /// With more vantages than this, their rings are smaller.
 const CROWD: usize = 60;
@@ -20,20 +21,24 @@ const CROWD: usize = 60;
 /// The map of one class. Which budget's classes are coloured is decided by the page's style.
 pub(super) fn svg(report: &CoverageReport, class: &ClassReport) -> String {
     let (width, height) = (EqualEarth::WIDTH, EqualEarth::HEIGHT);
+    let crowded = if class.vantages.len() > CROWD {
+        " crowded"
+    } else {
+        ""
+    };
     let mut svg = format!(
-        "<svg class=\"map\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-labelledby=\"map-title map-text\">\
+        "<svg class=\"map{crowded}\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-labelledby=\"map-title map-text\">\
          <title id=\"map-title\">World map of coverage</title><desc id=\"map-text\">{}</desc>\
          <path class=\"land\" d=\"{}\"/>",
         escape(&description(report, class)),
         EqualEarth::land_path(),
     );
     dots(&mut svg, report, class);
-    let radius = if class.vantages.len() > CROWD { 1.8 } else { 2.8 };
     for vantage in &class.vantages {
         let (x, y) = at(vantage.position);
         push(
             &mut svg,
-            format_args!("<circle class=\"vantage\" cx=\"{x}\" cy=\"{y}\" r=\"{radius}\"><title>"),
+            format_args!("<circle class=\"vantage\" cx=\"{x}\" cy=\"{y}\"><title>"),
         );
         push(
             &mut svg,
@@ -49,7 +54,7 @@ pub(super) fn svg(report: &CoverageReport, class: &ClassReport) -> String {
         push(
             &mut svg,
             format_args!(
-                "<path class=\"node\" d=\"M{x} {y}m0-7l6.2 10.6h-12.4z\"><title>Node {}, {}</title></path>",
+                "<path class=\"node\" d=\"M{x} {y}m0-3.5l-5.6-10h11.2z\"><title>Node {}, {}</title></path>",
                 escape(&node.name),
                 escape(&node.site)
             ),
@@ -107,10 +112,7 @@ fn dots(svg: &mut String, report: &CoverageReport, class: &ClassReport) {
         let classes = vantage.map_or_else(String::new, |vantage| standing_classes(class, vantage));
         push(
             svg,
-            format_args!(
-                "<path class=\"dot{classes}\" stroke-width=\"{}\" d=\"{path}\">",
-                DIAMETERS[size]
-            ),
+            format_args!("<path class=\"dot s{size}{classes}\" d=\"{path}\">"),
         );
         let title = match vantage {
             None => "Not measured: no vantage of the same country within 300 km".to_owned(),
@@ -155,10 +157,7 @@ impl Dot {
 
     fn size(&self, heaviest: f64) -> usize {
         let share = (self.weight / heaviest).sqrt();
-        [0.04, 0.1, 0.25, 0.6]
-            .iter()
-            .take_while(|&&edge| share > edge)
-            .count()
+        SIZES.iter().take_while(|&&edge| share > edge).count()
     }
 
     fn middle(&self) -> (String, String) {

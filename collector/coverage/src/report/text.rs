@@ -1,7 +1,8 @@
 //! The report as text for a terminal: the summary first, then tables.
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, TableComponent};
+mod page;
+
+use page::{Grid, Page, table};
 
 use super::words::{self, budget, count, ms, ms_interval, percent, weight, whole_percent};
 use super::{ClassReport, CoverageReport, Region, Share, VantageReport};
@@ -12,8 +13,6 @@ use crate::weights::WeightKind;
 const NARROWEST: usize = 60;
 /// How many unmeasured regions are listed.
 const UNMEASURED: usize = 10;
-/// Rows of a table beyond this are left to JSON and HTML.
-const ROWS: usize = 40;
 
 impl CoverageReport {
     /// The report as text no wider than `width` columns (at least 60).
@@ -103,18 +102,13 @@ impl CoverageReport {
     }
 
     fn regions(&self, measured: &[&Region], page: &mut Page) {
-        let listed = &measured[..measured.len().min(ROWS)];
+        let listed = &measured[..measured.len().min(page::ROWS)];
         let by_days = self.days.is_some();
         page.table(if by_days {
             self.regions_by_days(listed)
         } else {
             self.regions_by_values(listed)
         });
-        if by_days {
-            page.wrapped(
-                "v/n: vantages, and networks they sit in. interval: nine of ten resampled results of p50.",
-            );
-        }
         if listed.iter().any(|region| words::narrow(region)) {
             page.indented("¹ ", words::NARROW);
         }
@@ -246,7 +240,7 @@ impl CoverageReport {
     fn vantages_table(&self, class: &ClassReport) -> Grid {
         let mut listed: Vec<&VantageReport> = class.vantages.iter().collect();
         listed.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.name.cmp(&b.name)));
-        listed.truncate(ROWS);
+        listed.truncate(page::ROWS);
         let time = words::column(self.statistic);
         let header = [
             "vantage",
@@ -265,7 +259,7 @@ impl CoverageReport {
                 time.map_or_else(|| "–".to_owned(), |time| format!("{}{}", time.node, arrow(time)))
             };
             vec![
-                format!("{}{mark}", vantage.name),
+                format!("{}{mark}", words::vantage_label(vantage)),
                 weight(vantage.weight),
                 name(best),
                 ms(best.map(|time| time.ms)),
@@ -342,111 +336,6 @@ fn share_interval(share: &Share) -> String {
         || "–".to_owned(),
         |interval| format!("{} – {}", percent(interval.low), percent(interval.high)),
     )
-}
-
-/// A table and which of its columns hold figures.
-struct Grid {
-    table: Table,
-    right: Vec<usize>,
-}
-
-fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>, right: &[usize]) -> Grid {
-    let mut table = Table::new();
-    table
-        .load_preset(NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic);
-    table
-        .set_style(TableComponent::HeaderLines, '─')
-        .set_style(TableComponent::MiddleHeaderIntersections, '─');
-    table.set_header(header.iter().copied());
-    rows.for_each(|row| {
-        table.add_row(row);
-    });
-    table.column_iter_mut().for_each(|column| {
-        column.set_padding((0, 2));
-    });
-    for &column in right {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    Grid {
-        table,
-        right: right.to_vec(),
-    }
-}
-
-/// Lines no wider than the page.
-struct Page {
-    width: usize,
-    lines: Vec<String>,
-}
-
-impl Page {
-    fn line(&mut self, text: &str) {
-        self.lines.push(text.to_owned());
-    }
-
-    fn blank(&mut self) {
-        self.lines.push(String::new());
-    }
-
-    fn wrapped(&mut self, text: &str) {
-        self.indented("", text);
-    }
-
-    fn item(&mut self, text: &str) {
-        self.indented("- ", text);
-    }
-
-    fn indented(&mut self, mark: &str, text: &str) {
-        let (mut line, hang) = (mark.to_owned(), " ".repeat(mark.len()));
-        let mut empty = true;
-        for word in text.split_whitespace() {
-            if !empty && line.chars().count() + 1 + word.chars().count() > self.width {
-                self.lines.push(std::mem::replace(&mut line, hang.clone()));
-                empty = true;
-            }
-            if !empty {
-                line.push(' ');
-            }
-            line.push_str(word);
-            empty = false;
-        }
-        self.lines.push(line);
-    }
-
-    /// Lets only the columns of names wrap, or every column where that is still too wide.
-    fn table(&mut self, Grid { mut table, right }: Grid) {
-        table.set_width(u16::try_from(self.width).unwrap_or(u16::MAX));
-        let mut whole = table.clone();
-        let last = whole.column_count().saturating_sub(1);
-        for (index, column) in whole.column_iter_mut().enumerate() {
-            if index == 0 || index == last || right.contains(&index) {
-                column.set_constraint(ColumnConstraint::ContentWidth);
-            }
-        }
-        let fits = whole
-            .lines()
-            .all(|line| line.trim_end().chars().count() <= self.width);
-        let table = if fits { whole } else { table };
-        self.lines
-            .extend(table.lines().map(|line| line.trim_end().to_owned()));
-    }
-
-    /// Says how many rows of a table were left out.
-    fn more(&mut self, rows: usize, thing: &str) {
-        if rows > ROWS {
-            let more = count(rows - ROWS, &format!("more {thing}"));
-            self.wrapped(&format!("… and {more}: see --format json or html."));
-        }
-    }
-
-    fn finish(self) -> String {
-        let mut text = self.lines.join("\n");
-        text.push('\n');
-        text
-    }
 }
 
 #[cfg(test)]

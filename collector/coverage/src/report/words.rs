@@ -1,6 +1,9 @@
 //! What every rendering of the report says in the same words.
 
-use super::{ClassReport, CoverageReport, Interval, LEAST_DAYS, Region, RegionId, SPEAKS_FOR_KM, Withheld};
+use super::{
+    ClassReport, CoverageReport, Interval, LEAST_DAYS, Region, RegionId, SPEAKS_FOR_KM, VantageReport,
+    Withheld,
+};
 use crate::observations::{AccessClass, Basis, Source, Statistic, TtfbKind};
 use crate::weights::WeightKind;
 use crate::{cities, land};
@@ -67,7 +70,7 @@ pub(super) fn first_line(report: &CoverageReport, class: &ClassReport) -> String
         Some((index, share)) => {
             format!(
                 "{start} The heaviest, {}, carries {} of that.",
-                class.vantages[index].name,
+                vantage_label(&class.vantages[index]),
                 percent(share)
             )
         }
@@ -199,8 +202,7 @@ pub(super) fn narrow(region: &Region) -> bool {
 }
 
 /// What [`narrow`] means.
-pub(super) const NARROW: &str =
-    "this server only: one network, in one building; it does not stand for the country";
+pub(super) const NARROW: &str = "this server only, or this network only: it does not stand for the region";
 
 /// `best`, `tie` or `unknown`, as in JSON.
 pub(super) fn verdict(region: &Region) -> &'static str {
@@ -235,6 +237,14 @@ pub(super) fn column(statistic: Statistic) -> &'static str {
         Statistic::P90 => "p90 ms",
         Statistic::P99 => "p99 ms",
         Statistic::Unnamed => "rtt ms",
+    }
+}
+
+/// A vantage's name, with its place where the name does not say it.
+pub(super) fn vantage_label(vantage: &VantageReport) -> String {
+    match vantage.site == vantage.name {
+        true => vantage.name.clone(),
+        false => format!("{} ({})", vantage.name, vantage.site),
     }
 }
 
@@ -287,7 +297,8 @@ pub(super) fn weight(value: f64) -> String {
     match value {
         large if large >= 99.5e6 => format!("{:.0} M", large / 1e6),
         large if large >= 0.9995e6 => format!("{:.1} M", large / 1e6),
-        large if large >= 999.5 => format!("{:.0} k", large / 1e3),
+        large if large >= 9950.0 => format!("{:.0} k", large / 1e3),
+        large if large >= 999.5 => format!("{:.1} k", large / 1e3),
         small if (small - small.round()).abs() < 0.05 => format!("{small:.0}"),
         small => format!("{small:.1}"),
     }

@@ -1,6 +1,6 @@
 //! The page's tables.
 
-use super::super::words::{self, budget, ms, ms_interval, percent, weight};
+use super::super::words::{self, budget, ms, ms_interval, percent, weight, whole_percent};
 use super::super::{ClassReport, CoverageReport, NodeTime, Region, Share, VantageReport};
 use super::escape;
 use crate::weights::WeightKind;
@@ -53,11 +53,7 @@ pub(super) fn regions(report: &CoverageReport, class: &ClassReport, at: usize) -
         if measured.is_empty() {
             continue;
         }
-        html += &if report.days.is_some() {
-            regions_by_days(report, title, &measured, at)
-        } else {
-            regions_by_values(report, title, &measured, at)
-        };
+        html += &region_table(report, title, &measured, at);
     }
     if class.regions.iter().any(words::narrow) {
         html += &format!("<p class=\"hint\">¹ {}.</p>", words::NARROW);
@@ -65,110 +61,99 @@ pub(super) fn regions(report: &CoverageReport, class: &ClassReport, at: usize) -
     html
 }
 
-fn regions_by_days(report: &CoverageReport, title: &str, regions: &[&Region], at: usize) -> String {
-    let rows = regions.iter().map(|region| {
-        let measured = region.measured.as_ref();
-        let figures = measured.map(|measured| measured.figures).unwrap_or_default();
-        let next = measured
-            .and_then(|measured| measured.runner_up.as_deref())
-            .unwrap_or("–");
-        format!(
-            "<tr>{}{}{}{}{}{}{}{}{}<td>{}</td>{}<td>{}</td></tr>",
-            start(region, at),
-            num(&ms(figures.min_ms)),
-            num(&ms(figures.p50_ms)),
-            num(&ms(figures.p90_ms)),
-            num(&ms_interval(measured.and_then(|measured| measured.interval))),
-            num(&figures.loss.map_or_else(|| "–".to_owned(), percent)),
-            num(&figures
-                .samples
-                .map_or_else(|| "–".to_owned(), |runs| weight(runs as f64))),
-            num(&ms(figures.ttfb_p50_ms)),
-            num(&ms(figures.ttfb_p90_ms)),
-            escape(next),
-            num(&ms(measured.and_then(|measured| measured.runner_up_ms))),
-            verdict(region),
-        )
-    });
-    let at = region_budget(regions, at);
-    let head = [
-        "Region",
-        weight_title(report),
-        ">Known",
-        ">Vantages / networks",
-        &at,
-        "Best node",
-        ">min",
-        ">p50",
-        ">p90",
-        ">90 % interval",
-        ">Loss",
-        ">Runs",
-        ">TTFB p50",
-        ">TTFB p90",
-        "Next node",
-        &format!(">{}", words::column(report.statistic)),
-        "Verdict",
-    ];
-    table(title, &head, rows)
+fn region_table(report: &CoverageReport, title: &str, regions: &[&Region], at: usize) -> String {
+    let head = region_head(report, regions, at);
+    let head: Vec<&str> = head.iter().map(String::as_str).collect();
+    table(
+        title,
+        &head,
+        regions.iter().map(|region| region_row(report, region, at)),
+    )
 }
 
-fn regions_by_values(report: &CoverageReport, title: &str, regions: &[&Region], at: usize) -> String {
-    let rows = regions.iter().map(|region| {
-        let measured = region.measured.as_ref();
-        let next = measured
-            .and_then(|measured| measured.runner_up.as_deref())
-            .unwrap_or("–");
-        format!(
-            "<tr>{}{}<td>{}</td>{}<td>{}</td></tr>",
-            start(region, at),
-            num(&ms(measured.map(|measured| measured.value_ms))),
-            escape(next),
-            num(&ms(measured.and_then(|measured| measured.runner_up_ms))),
-            verdict(region),
-        )
-    });
-    let (time, at) = (
-        &format!(">{}", words::column(report.statistic)),
-        region_budget(regions, at),
-    );
-    let head = [
-        "Region",
-        weight_title(report),
-        ">Known",
-        ">Vantages / networks",
-        &at,
-        "Best node",
-        time,
-        "Next node",
-        time,
-        "Verdict",
+fn region_head(report: &CoverageReport, regions: &[&Region], at: usize) -> Vec<String> {
+    let share = regions.first().and_then(|region| region.shares.get(at));
+    let budget = share.map_or_else(String::new, |share| format!("At {}", budget(share.budget_ms)));
+    let mut head = vec![
+        "Region".to_owned(),
+        weight_title(report).to_owned(),
+        ">Known".to_owned(),
     ];
-    table(title, &head, rows)
+    head.extend([">Vantages / networks".to_owned(), budget, "Best node".to_owned()]);
+    if report.days.is_some() {
+        head.extend([">min / p50 / p90 ms", ">90 % interval", ">Loss", ">Runs"].map(str::to_owned));
+    } else {
+        head.push(format!(">{}", words::column(report.statistic)));
+    }
+    if report.ttfb.is_some() {
+        head.push(">TTFB p50 / p90".to_owned());
+    }
+    head.push(format!("Next node, {}", words::column(report.statistic)));
+    head
 }
 
-/// The columns that both kinds of region table begin with.
-fn start(region: &Region, at: usize) -> String {
+fn region_row(report: &CoverageReport, region: &Region, at: usize) -> String {
     let measured = region.measured.as_ref();
-    let own = if measured.is_some_and(|measured| measured.own_node) {
-        " *"
+    let figures = measured.map(|measured| measured.figures).unwrap_or_default();
+    let mut row = format!(
+        "<tr><th scope=\"row\"><span class=\"code\">{}</span> {}{}</th>{}{}{}<td class=\"mini\">{}</td><td>{}</td>",
+        words::region_code(&region.id),
+        escape(words::region_name(&region.id)),
+        if measured.is_some_and(|measured| measured.own_node) {
+            " *"
+        } else {
+            ""
+        },
+        num(&weight(region.weight)),
+        num(&whole_percent(region.known_share())),
+        num(&witnesses(region)),
+        region.shares.get(at).map(bare_bar).unwrap_or_default(),
+        best_nodes(region),
+    );
+    if report.days.is_some() {
+        row += &num(&[figures.min_ms, figures.p50_ms, figures.p90_ms]
+            .map(ms)
+            .join(" / "));
+        row += &num(&ms_interval(measured.and_then(|measured| measured.interval)));
+        row += &num(&figures.loss.map_or_else(|| "–".to_owned(), percent));
+        row += &num(&figures
+            .samples
+            .map_or_else(|| "–".to_owned(), |runs| weight(runs as f64)));
+    } else {
+        row += &num(&ms(measured.map(|measured| measured.value_ms)));
+    }
+    if report.ttfb.is_some() {
+        row += &num(&[figures.ttfb_p50_ms, figures.ttfb_p90_ms].map(ms).join(" / "));
+    }
+    let next = measured.and_then(|measured| Some((measured.runner_up.as_ref()?, measured.runner_up_ms)));
+    row += &next.map_or_else(
+        || "<td>–</td></tr>".to_owned(),
+        |(node, time)| {
+            format!(
+                "<td>{} <span class=\"soft\">{}</span></td></tr>",
+                escape(node),
+                ms(time)
+            )
+        },
+    );
+    row
+}
+
+/// The nodes that cannot be told from the best, and how sure the verdict is.
+fn best_nodes(region: &Region) -> String {
+    let Some(measured) = &region.measured else {
+        return "<span class=\"tag\">not measured</span>".to_owned();
+    };
+    let names: Vec<String> = measured.tie_set.iter().map(|node| escape(node)).collect();
+    let tie = if words::verdict(region) == "tie" {
+        " <span class=\"tag\">tie</span>"
     } else {
         ""
     };
-    let best: Vec<String> = measured
-        .map_or(&[][..], |measured| &measured.tie_set)
-        .iter()
-        .map(|node| escape(node))
-        .collect();
     format!(
-        "<th scope=\"row\"><span class=\"code\">{}</span> {}{own}</th>{}{}{}<td class=\"mini\">{}</td><td>{}</td>",
-        words::region_code(&region.id),
-        escape(words::region_name(&region.id)),
-        num(&weight(region.weight)),
-        num(&percent(region.known_share())),
-        num(&witnesses(region)),
-        region.shares.get(at).map(bare_bar).unwrap_or_default(),
-        best.join(" = "),
+        "{}{tie}{}",
+        names.join(" = "),
+        if words::narrow(region) { " ¹" } else { "" }
     )
 }
 
@@ -178,22 +163,6 @@ fn witnesses(region: &Region) -> String {
         true => format!("{} / {}", region.vantages, region.networks),
         false => format!("{} / ?", region.vantages),
     }
-}
-
-fn region_budget(regions: &[&Region], at: usize) -> String {
-    let share = regions.first().and_then(|region| region.shares.get(at));
-    share.map_or_else(String::new, |share| format!("At {}", budget(share.budget_ms)))
-}
-
-fn verdict(region: &Region) -> String {
-    let (word, class) = match words::verdict(region) {
-        "unknown" => ("not measured", "unknown"),
-        word => (word, word),
-    };
-    format!(
-        "<span class=\"tag {class}\">{word}</span>{}",
-        if words::narrow(region) { " ¹" } else { "" }
-    )
 }
 
 /// Vantages, the one that speaks for most first.
@@ -206,9 +175,7 @@ pub(super) fn vantages(report: &CoverageReport, class: &ClassReport) -> String {
             "<tr><th scope=\"row\">{}{}</th><td>{}</td>{}<td>{}</td>{}{}<td>{}</td>{}</tr>",
             escape(&vantage.name),
             if vantage.own_node { " *" } else { "" },
-            vantage
-                .country
-                .map_or_else(|| "–".to_owned(), |country| escape(country.name())),
+            escape(place(vantage)),
             num(&weight(vantage.weight)),
             node(best),
             num(&ms(best.map(|time| time.ms))),
@@ -220,7 +187,7 @@ pub(super) fn vantages(report: &CoverageReport, class: &ClassReport) -> String {
     let time = &format!(">{}", words::column(report.statistic));
     let head = [
         "Vantage",
-        "Country",
+        "Place",
         ">Speaks for",
         "Nearest node",
         time,
@@ -233,6 +200,15 @@ pub(super) fn vantages(report: &CoverageReport, class: &ClassReport) -> String {
         &head,
         rows,
     )
+}
+
+/// The place's name, or the country's where the vantage is called by its place.
+fn place(vantage: &VantageReport) -> &str {
+    match (vantage.site == vantage.name, &vantage.country) {
+        (false, _) => &vantage.site,
+        (true, Some(country)) => country.name(),
+        (true, None) => "–",
+    }
 }
 
 fn node(time: Option<&NodeTime>) -> String {

@@ -69,11 +69,13 @@ fn dots_carry_the_standing_of_their_speaker() {
     );
     let html = report(&world, Weights::people()).html();
     assert!(
-        html.contains("class=\"dot o0 o1 i2 i3 i4\""),
+        html.contains(" o0 o1 i2 i3 i4\""),
         "60 ms is beyond 20 and 50, within 100 and more"
     );
     assert!(
-        html.contains("class=\"dot\" "),
+        ["s0", "s1", "s2", "s3", "s4"]
+            .iter()
+            .any(|size| html.contains(&format!("class=\"dot {size}\" "))),
         "the rest of the world is not measured"
     );
 }
