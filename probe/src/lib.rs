@@ -2,14 +2,23 @@
 
 pub mod account;
 pub mod address_policy;
+pub mod agent;
 pub mod argus;
 pub mod batcher;
 pub mod clock;
 pub mod disk;
 pub mod dns;
 pub mod echo;
+pub mod epoch;
 pub mod grid;
 pub mod http;
+pub mod identity;
 pub mod measure;
+pub mod plans;
 pub mod prober;
+pub mod recorder;
+pub mod runner;
 pub mod spool;
+pub mod status;
+pub mod tls;
+pub mod uplink;

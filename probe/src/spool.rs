@@ -64,9 +64,21 @@ pub struct Spool {
     logs: BTreeMap<u64, EpochLog>,
     bytes: u64,
     dropped: u64,
+    own: OwnRows,
     corrupt: u64,
     corrupt_untold: u32,
     marks_changed: bool,
+}
+
+/// Measurements of the epochs that this process opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OwnRows {
+    /// All.
+    pub run: u64,
+    /// Held, and not acknowledged yet.
+    pub spooled: u64,
+    /// Dropped without an acknowledgement.
+    pub dropped: u64,
 }
 
 /// What is sent: a record of the spool.
@@ -133,6 +145,18 @@ impl Spool {
         self.forget_oldest_epochs();
     }
 
+    /// No more batches of `epoch` will come.
+    pub fn close_epoch(&mut self, epoch: EpochId) {
+        let current = self.current();
+        if let Some(log) = self.log_mut(epoch) {
+            log.closed = true;
+            let (ordinal, is_empty) = (log.ordinal, !log.has_records());
+            if is_empty && Some(epoch) != current {
+                self.logs.remove(&ordinal);
+            }
+        }
+    }
+
     /// Writes a batch durably, making room for it. `payload` is the encoded `batch`.
     pub fn append(&mut self, batch: &Batch, payload: &[u8]) -> Appended {
         let closes = batch
@@ -151,6 +175,7 @@ impl Spool {
         let epoch = batch.header.epoch;
         let digest = Digest::of(payload);
         self.make_room(header.record_bytes() as u64);
+        self.own.run += u64::from(header.rows);
         let written = self.write(epoch, header, payload, digest).or_else(|error| {
             tracing::warn!(error = %error, %epoch, "the disk refused a batch; making room");
             self.evict_one()
@@ -161,6 +186,7 @@ impl Spool {
             Err(error) => {
                 tracing::error!(error = %error, %epoch, rows = header.rows, "a batch could not be spooled and is dropped");
                 self.dropped += u64::from(header.rows);
+                self.own.dropped += u64::from(header.rows);
                 if let Some(log) = self.log_mut(epoch) {
                     let tombstone = tombstone::of_batch(batch, digest, DropCause::Full);
                     log.pending = Some(tombstone::join(log.pending.take(), tombstone));
@@ -220,6 +246,16 @@ impl Spool {
             unstored: self.logs.values().map(EpochLog::unstored_rows).sum(),
             dropped: self.dropped,
             corrupt_records: self.corrupt,
+        }
+    }
+
+    /// Measurements of this process.
+    #[must_use]
+    pub fn own_rows(&self) -> OwnRows {
+        let own = self.logs.values().filter(|log| log.is_own());
+        OwnRows {
+            spooled: own.map(EpochLog::unstored_rows).sum(),
+            ..self.own
         }
     }
 
@@ -288,8 +324,13 @@ impl Spool {
         let Some(log) = self.log_mut(epoch) else {
             return;
         };
-        let marks = (log.stored.max(stored), log.safe.max(safe));
-        if marks != (log.stored, log.safe) && !log.forked {
+        let stored = if log.forked {
+            stored.min(log.asking)
+        } else {
+            stored
+        };
+        let marks = (log.stored.max(stored), log.safe.max(safe.min(stored)));
+        if marks != (log.stored, log.safe) {
             (log.stored, log.safe) = marks;
             self.marks_changed = true;
         }
@@ -313,12 +354,26 @@ impl Spool {
     }
 
     /// The collector has other batches under this epoch's numbers: what is held above the last mark that
-    /// was acknowledged here is sent once more so that it can be counted, and then dropped.
-    pub fn fork(&mut self, epoch: EpochId) {
-        if let Some(log) = self.log_mut(epoch).filter(|log| !log.forked) {
-            log.forked = true;
+    /// was acknowledged here is sent, one record at a time, so that it is counted, and then dropped.
+    /// `counted` is the sequence that the collector has just counted, if it was that which told the fork.
+    pub fn fork(&mut self, epoch: EpochId, counted: Option<Sequence>) {
+        let Some(log) = self.log_mut(epoch) else {
+            return;
+        };
+        let was_forked = std::mem::replace(&mut log.forked, true);
+        let counted = counted.unwrap_or_default().max(log.stored);
+        let changed = !was_forked || counted > log.stored;
+        log.stored = counted;
+        if changed {
             self.marks_changed = true;
             self.save_marks();
+        }
+    }
+
+    /// The record of a forked epoch that is being sent ends at `last`: an acknowledgement counts up to there.
+    pub fn asking(&mut self, epoch: EpochId, last: Sequence) {
+        if let Some(log) = self.log_mut(epoch) {
+            log.asking = last;
         }
     }
 

@@ -106,9 +106,10 @@ impl Spool {
             self.evict((ordinal, place)); // nothing in it can be read: the batch after it will say so
             return Ok(());
         };
-        let joined_before = before.is_some();
+        let (joined_before, is_own) = (before.is_some(), log.is_own());
         self.replace_by(ordinal, place, joined_before, &tombstone, closes)?;
         self.dropped += dropped;
+        self.own.dropped += if is_own { dropped } else { 0 };
         tracing::error!(epoch = %tombstone.epoch, first = tombstone.first.0, last = tombstone.last.0,
             rows = dropped, "the spool is full: its oldest measurements were dropped");
         Ok(())

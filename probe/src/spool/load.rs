@@ -28,6 +28,7 @@ impl Spool {
             logs: std::collections::BTreeMap::new(),
             bytes: 0,
             dropped: 0,
+            own: super::OwnRows::default(),
             corrupt: 0,
             corrupt_untold: 0,
             marks_changed: false,

@@ -23,6 +23,8 @@ pub(super) struct EpochLog {
     pub(super) stored: Sequence,
     pub(super) safe: Sequence,
     pub(super) forked: bool,
+    /// Of a forked epoch: end of the record that is being sent.
+    pub(super) asking: Sequence,
     /// A batch said that it is the last.
     pub(super) closed: bool,
     /// Opened by this process, so that more may come.
@@ -128,6 +130,7 @@ impl EpochLog {
             stored: Sequence::NONE,
             safe: Sequence::NONE,
             forked: false,
+            asking: Sequence::NONE,
             closed: false,
             own: false,
             sealed: false,
@@ -150,6 +153,11 @@ impl EpochLog {
 
     pub(super) fn has_records(&self) -> bool {
         !self.segments.is_empty() || self.pending.is_some()
+    }
+
+    /// Whether this process opened it.
+    pub(super) fn is_own(&self) -> bool {
+        self.own
     }
 
     /// Whether more batches may come.

@@ -1,0 +1,203 @@
+//! The plans a probe keeps: the one in force, and those that its spool still names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+
+use isochrone_proto::codec::{self, DecodeError};
+use isochrone_proto::ids::{PlanVersion, ProbeId};
+use isochrone_proto::plan::{Plan, SignedPlan};
+use isochrone_proto::units::UnixMillis;
+use ring::signature::{ED25519, UnparsedPublicKey};
+
+use crate::disk::Disk;
+
+const FOLDER: &str = "plans/";
+const SIGNATURE_BYTES: usize = 64;
+/// The newest plans are kept even if nothing names them: rows of the one before may still be on their way.
+const NEWEST_KEPT: usize = 3;
+
+/// Plans, kept in files of mode 0600: they hold keys.
+pub struct PlanStore {
+    disk: Arc<dyn Disk>,
+    probe: ProbeId,
+    authority_key: [u8; 32],
+    kept: BTreeMap<PlanVersion, SignedPlan>,
+    newest: Option<Arc<Plan>>,
+}
+
+/// Why a plan is not followed.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanRefused {
+    /// Not signed by the authority that this probe joined.
+    #[error("a plan came whose signature is not of this mesh's authority; it is ignored")]
+    Signature,
+    /// Malformed, or beyond this probe's own ceilings.
+    #[error("a plan came that this probe cannot follow; is the probe older than the collector?")]
+    Content(#[source] DecodeError),
+    /// Made for another probe.
+    #[error("a plan came that was made for probe {found}; this is {own}")]
+    OtherProbe {
+        /// Whom it is for.
+        found: ProbeId,
+        /// Who this is.
+        own: ProbeId,
+    },
+    /// Older than the one in force.
+    #[error("plan {found} came although this probe follows {current}; a probe never goes back")]
+    Older {
+        /// The version that came.
+        found: PlanVersion,
+        /// The version in force.
+        current: PlanVersion,
+    },
+    /// Already past its end.
+    #[error("plan {version} came although it has expired; is a clock wrong here or at the collector?")]
+    Expired {
+        /// Its version.
+        version: PlanVersion,
+    },
+    /// It cannot be kept.
+    #[error("cannot keep plan {version} in the state folder")]
+    Disk {
+        /// Its version.
+        version: PlanVersion,
+        /// The system's words.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl PlanStore {
+    /// Reads the kept plans; one that is damaged is left out.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn open(disk: Arc<dyn Disk>, probe: ProbeId, authority_key: [u8; 32]) -> io::Result<Self> {
+        let mut store = Self {
+            disk,
+            probe,
+            authority_key,
+            kept: BTreeMap::new(),
+            newest: None,
+        };
+        for name in store.disk.list(FOLDER)? {
+            let bytes = store.disk.read(&name)?;
+            let Some((signature, plan)) = bytes.split_at_checked(SIGNATURE_BYTES) else {
+                continue;
+            };
+            let signed = SignedPlan {
+                plan: plan.to_vec(),
+                signature: signature.to_vec(),
+            };
+            match store.verify(&signed) {
+                Ok(plan) => {
+                    store.kept.insert(plan.version, signed);
+                    if store
+                        .newest
+                        .as_ref()
+                        .is_none_or(|newest| newest.version < plan.version)
+                    {
+                        store.newest = Some(Arc::new(plan));
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(error = %error, file = name, "a kept plan is unusable; it is left out")
+                }
+            }
+        }
+        Ok(store)
+    }
+
+    /// The newest plan.
+    #[must_use]
+    pub fn newest(&self) -> Option<&Arc<Plan>> {
+        self.newest.as_ref()
+    }
+
+    /// Checks a plan that the collector sent, and keeps it. `None` if it is the one in force already.
+    ///
+    /// # Errors
+    /// Says why it is not followed.
+    pub fn accept(&mut self, signed: SignedPlan, now: UnixMillis) -> Result<Option<Arc<Plan>>, PlanRefused> {
+        let plan = self.verify(&signed)?;
+        let version = plan.version;
+        if let Some(newest) = &self.newest {
+            if version == newest.version {
+                return Ok(None);
+            }
+            if version < newest.version {
+                return Err(PlanRefused::Older {
+                    found: version,
+                    current: newest.version,
+                });
+            }
+        }
+        if plan.expires <= now {
+            return Err(PlanRefused::Expired { version });
+        }
+        let bytes = [signed.signature.as_slice(), &signed.plan].concat();
+        self.disk
+            .replace(&file_name(version), &bytes)
+            .map_err(|source| PlanRefused::Disk { version, source })?;
+        self.kept.insert(version, signed);
+        let plan = Arc::new(plan);
+        self.newest = Some(Arc::clone(&plan));
+        Ok(Some(plan))
+    }
+
+    /// Versions of all kept plans.
+    #[must_use]
+    pub fn versions(&self) -> Vec<PlanVersion> {
+        self.kept.keys().copied().collect()
+    }
+
+    /// The kept ones among `versions`.
+    #[must_use]
+    pub fn signed(&self, versions: &[PlanVersion]) -> Vec<SignedPlan> {
+        versions
+            .iter()
+            .filter_map(|version| self.kept.get(version))
+            .cloned()
+            .collect()
+    }
+
+    /// Forgets plans that neither the spool names nor are among the newest.
+    pub fn prune(&mut self, named: &BTreeSet<PlanVersion>) {
+        let newest = self.kept.keys().rev().take(NEWEST_KEPT).copied();
+        let wanted: BTreeSet<PlanVersion> = newest.chain(named.iter().copied()).collect();
+        let unwanted: Vec<PlanVersion> = self
+            .kept
+            .keys()
+            .copied()
+            .filter(|version| !wanted.contains(version))
+            .collect();
+        for version in unwanted {
+            self.kept.remove(&version);
+            if let Err(error) = self.disk.remove(&file_name(version)) {
+                tracing::debug!(%error, %version, "an old plan could not be removed");
+            }
+        }
+    }
+
+    fn verify(&self, signed: &SignedPlan) -> Result<Plan, PlanRefused> {
+        UnparsedPublicKey::new(&ED25519, &self.authority_key)
+            .verify(&SignedPlan::message(&signed.plan), &signed.signature)
+            .map_err(|_| PlanRefused::Signature)?;
+        let plan = codec::decode_plan(&signed.plan).map_err(PlanRefused::Content)?;
+        if plan.probe != self.probe {
+            return Err(PlanRefused::OtherProbe {
+                found: plan.probe,
+                own: self.probe,
+            });
+        }
+        Ok(plan)
+    }
+}
+
+fn file_name(version: PlanVersion) -> String {
+    format!("{FOLDER}{:08x}-{:016x}.plan", version.promotion, version.number)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! What `isochrone-probe status` shows: asked of the running probe over a Unix socket in its state folder.
+
+mod socket;
+mod text;
+
+use std::sync::Arc;
+
+use isochrone_proto::ids::ProbeId;
+use isochrone_proto::plan::Plan;
+use isochrone_proto::units::UnixMillis;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+pub use self::socket::{StatusError, ask, serve};
+use crate::clock::Clock;
+use crate::recorder::{Recorded, SharedSpool};
+use crate::uplink::Link;
+
+/// Everything at a glance. Times are milliseconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// `isochrone.probe-status/1`.
+    pub schema: String,
+    /// When it was asked.
+    pub now_ms: u64,
+    /// The probe's id.
+    pub probe: String,
+    /// Its name.
+    pub name: String,
+    /// Its release.
+    pub software: String,
+    /// The collector it is connected to.
+    pub collector: Option<String>,
+    /// Since when it is connected, or away.
+    pub link_since_ms: u64,
+    /// Why the last attempt or connection ended.
+    pub trouble: Option<String>,
+    /// End of the certificate.
+    pub certificate_until_ms: u64,
+    /// UDP port of the echo responder; 0 if there is none.
+    pub echo_port: u16,
+    /// The plan it follows.
+    pub plan: Option<PlanStatus>,
+    /// The spool.
+    pub spool: SpoolStatus,
+    /// The probe's end of the ledger.
+    pub ledger: LedgerStatus,
+}
+
+/// The plan in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanStatus {
+    /// Its version.
+    pub version: String,
+    /// Where it ends.
+    pub expires_ms: u64,
+    /// Whether that is past: nothing is measured.
+    pub expired: bool,
+    /// Peers it names.
+    pub peers: usize,
+    /// Endpoints it names.
+    pub endpoints: usize,
+    /// Checks it asks for.
+    pub checks: usize,
+}
+
+/// The spool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpoolStatus {
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// The bound.
+    pub bytes_max: u64,
+    /// Damaged records found since the process started.
+    pub corrupt_records: u64,
+}
+
+/// Measurements of this process: planned = run + skipped, run = stored + spooled + dropped. What earlier
+/// processes left in the spool stands apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerStatus {
+    /// Slots whose fate is known.
+    pub planned: u64,
+    /// Slots that became a measurement.
+    pub run: u64,
+    /// Slots that did not.
+    pub skipped: u64,
+    /// Of those that were run: durable at the collector (or counted there, after a fork).
+    pub stored: u64,
+    /// Durable here, not yet there.
+    pub spooled: u64,
+    /// Dropped: the spool or the disk was full.
+    pub dropped: u64,
+    /// Left by earlier processes, not yet at the collector.
+    pub spooled_before: u64,
+    /// Batches that the collector refused for their content.
+    pub refused_batches: u64,
+}
+
+/// Where the answers come from; a cheap handle.
+#[derive(Clone)]
+pub struct StatusSource {
+    pub(crate) clock: Clock,
+    pub(crate) probe: ProbeId,
+    pub(crate) name: String,
+    pub(crate) following: watch::Receiver<Option<Arc<Plan>>>,
+    pub(crate) link: watch::Receiver<Link>,
+    pub(crate) recorded: watch::Receiver<Recorded>,
+    pub(crate) spool: SharedSpool,
+    pub(crate) echo_port: u16,
+}
+
+impl StatusSource {
+    /// The status at this moment.
+    #[must_use]
+    pub fn now(&self) -> Status {
+        let now = self.clock.wall();
+        let link = self.link.borrow().clone();
+        let plan = self.following.borrow().clone();
+        let (spool, own) = self.spool.with(|spool| (spool.state(), spool.own_rows()));
+        let skipped = self.recorded.borrow().skipped;
+        Status {
+            schema: "isochrone.probe-status/1".into(),
+            now_ms: now.0,
+            probe: self.probe.to_string(),
+            name: self.name.clone(),
+            software: format!("isochrone-probe {}", env!("CARGO_PKG_VERSION")),
+            collector: link.collector,
+            link_since_ms: link.since.0,
+            trouble: link.trouble,
+            certificate_until_ms: link.certificate_until.0,
+            echo_port: self.echo_port,
+            plan: plan.map(|plan| PlanStatus::of(&plan, now)),
+            spool: SpoolStatus {
+                bytes: spool.bytes,
+                bytes_max: spool.bytes_max,
+                corrupt_records: spool.corrupt_records,
+            },
+            ledger: LedgerStatus {
+                planned: own.run + skipped,
+                run: own.run,
+                skipped,
+                stored: own.run.saturating_sub(own.spooled + own.dropped),
+                spooled: own.spooled,
+                dropped: own.dropped,
+                spooled_before: spool.unstored.saturating_sub(own.spooled),
+                refused_batches: link.refused_batches,
+            },
+        }
+    }
+}
+
+impl PlanStatus {
+    fn of(plan: &Plan, now: UnixMillis) -> Self {
+        let is_peer = |target: &&isochrone_proto::plan::Target| {
+            matches!(target.address, isochrone_proto::plan::TargetAddress::Peer { .. })
+        };
+        let peers = plan.targets.iter().filter(is_peer).count();
+        Self {
+            version: plan.version.to_string(),
+            expires_ms: plan.expires.0,
+            expired: plan.expires <= now,
+            peers,
+            endpoints: plan.targets.len() - peers,
+            checks: plan.checks.len(),
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! One connection, from Hello to its end.
+
+use std::time::Duration;
+
+use isochrone_proto::control::{
+    Ack, CloseCode, CollectorMessage, EpochMark, Hello, ProbeMessage, SpoolState, Welcome,
+};
+use isochrone_proto::ids::PlanVersion;
+use isochrone_proto::limits::{CONTROL_BYTES_MAX, HELLO_EPOCHS_MAX};
+use isochrone_proto::plan::SignedPlan;
+use quinn::{Connection, RecvStream, SendStream};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::feed::{Announced, Feed};
+use super::frames::{read_message, write_message};
+use super::renewal::Renewal;
+use super::{LAST_WORDS, LinkEnd, Uplink};
+use crate::runner::Command;
+use crate::spool::MarkFit;
+
+const SOFTWARE: &str = concat!("isochrone-probe ", env!("CARGO_PKG_VERSION"));
+/// The spool's state is told at least this often.
+const SPOOL_TOLD_EVERY: Duration = Duration::from_secs(60);
+const HOUSEKEEPING: Duration = Duration::from_secs(5);
+/// Messages of the collector that wait to be acted on; full: the stream is read later.
+const MESSAGES_WAITING: usize = 64;
+/// Plans in one message take at most this many bytes.
+const PLANS_BYTES: usize = CONTROL_BYTES_MAX / 2;
+
+/// A connection that was welcomed.
+pub(super) struct Session {
+    connection: Connection,
+    send: SendStream,
+    messages: mpsc::Receiver<Result<CollectorMessage, LinkEnd>>,
+    /// The reader and the two feeds; they end with the session.
+    tasks: JoinSet<Result<(), LinkEnd>>,
+    announced: Announced,
+    changes: watch::Receiver<u64>,
+    renewal: Renewal,
+    software: String,
+    told: SpoolState,
+    told_at: Instant,
+}
+
+impl Session {
+    /// Says Hello and waits for Welcome.
+    pub(super) async fn greet(up: &mut Uplink, connection: &Connection) -> Result<Self, LinkEnd> {
+        let (mut send, mut receive) = connection.open_bi().await?;
+        let changes = up.parts.spool.changes();
+        let hello = hello(up);
+        let announced = Announced::default();
+        for state in &hello.epochs {
+            announced.add(state.epoch);
+        }
+        let told = hello.spool;
+        write_message(&mut send, &ProbeMessage::Hello(hello)).await?;
+        let welcome = match read_message(&mut receive).await? {
+            CollectorMessage::Welcome(welcome) => welcome,
+            CollectorMessage::Refused(refusal) => return Err(refusal.into()),
+            other => {
+                let what = format!("{} before Welcome", word(&other));
+                return Err(LinkEnd::Protocol { what });
+            }
+        };
+        let mut session = Self {
+            connection: connection.clone(),
+            send,
+            messages: mpsc::channel(1).1,
+            tasks: JoinSet::new(),
+            announced,
+            changes,
+            renewal: Renewal::default(),
+            software: welcome.software.clone(),
+            told,
+            told_at: up.parts.clock.now(),
+        };
+        session.listen(receive);
+        session.take_welcome(up, &welcome).await?;
+        Ok(session)
+    }
+
+    pub(super) fn software(&self) -> &str {
+        &self.software
+    }
+
+    /// Goes on until the connection ends, or `stop`.
+    pub(super) async fn run(&mut self, up: &mut Uplink, stop: &CancellationToken) -> LinkEnd {
+        let end = match self.converse(up, stop).await {
+            Ok(()) => LinkEnd::Stopped,
+            Err(end) => end,
+        };
+        self.tasks.abort_all();
+        up.parts.spool.with(|spool| spool.save_marks());
+        end
+    }
+
+    async fn converse(&mut self, up: &mut Uplink, stop: &CancellationToken) -> Result<(), LinkEnd> {
+        self.announce_current(up).await?;
+        let feed = || Feed {
+            connection: self.connection.clone(),
+            spool: up.parts.spool.clone(),
+            announced: self.announced.clone(),
+            clock: up.parts.clock.clone(),
+        };
+        let (live, drain) = (feed(), feed());
+        self.tasks.spawn(live.live());
+        self.tasks.spawn(drain.drain());
+        let mut housekeeping = up.parts.clock.now() + HOUSEKEEPING;
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return self.last_words(up).await,
+                Some(ended) = self.tasks.join_next() => match ended {
+                    Ok(Ok(())) => {}
+                    Ok(Err(end)) => return Err(end),
+                    Err(error) => return Err(LinkEnd::Protocol { what: error.to_string() }),
+                },
+                message = self.messages.recv() => match message {
+                    Some(message) => self.take(up, message?).await?,
+                    None => return Err(LinkEnd::Protocol { what: "the control stream ended".into() }),
+                },
+                changed = self.changes.changed() => {
+                    changed.map_err(|_| LinkEnd::Stopped)?;
+                    self.announce_current(up).await?;
+                }
+                () = tokio::time::sleep_until(housekeeping) => {
+                    housekeeping = up.parts.clock.now() + HOUSEKEEPING;
+                    self.keep_house(up).await?;
+                }
+            }
+        }
+    }
+
+    /// Everything is spooled: what is not acknowledged yet may still be.
+    async fn last_words(&mut self, up: &mut Uplink) -> Result<(), LinkEnd> {
+        let deadline = up.parts.clock.now() + LAST_WORDS;
+        while up.parts.spool.with(|spool| spool.state().unstored > 0) {
+            let message = tokio::time::timeout_at(deadline, self.messages.recv()).await;
+            match message {
+                Ok(Some(Ok(message))) => self.take(up, message).await?,
+                Ok(Some(Err(end))) => return Err(end),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        self.connection.close(CloseCode::Done.code().into(), b"");
+        Ok(())
+    }
+
+    fn listen(&mut self, mut receive: RecvStream) {
+        let (forward, messages) = mpsc::channel(MESSAGES_WAITING);
+        self.messages = messages;
+        self.tasks.spawn(async move {
+            loop {
+                let message = read_message(&mut receive).await;
+                let is_end = message.is_err();
+                if forward.send(message).await.is_err() || is_end {
+                    return Ok(());
+                }
+            }
+        });
+    }
+
+    async fn take_welcome(&mut self, up: &mut Uplink, welcome: &Welcome) -> Result<(), LinkEnd> {
+        for mark in &welcome.marks {
+            let fit = up.parts.spool.change(|spool| spool.welcome(mark));
+            tracing::debug!(epoch = %mark.epoch, stored = mark.stored.0, ?fit, "mark");
+            if fit == MarkFit::Forked {
+                self.forked(up, mark).await?;
+            }
+        }
+        if up.parts.identity.set_collectors(&welcome.addresses)
+            && let Err(error) = up.parts.identity.save(&*up.parts.disk)
+        {
+            tracing::warn!(error = %super::chain(&error), "the collector's addresses could not be kept");
+        }
+        let now = up.parts.clock.wall();
+        let is_due = self.renewal.is_due(&up.parts.identity, now);
+        if welcome.renew || is_due {
+            self.renew(up).await?;
+        }
+        Ok(())
+    }
+
+    async fn forked(&mut self, up: &mut Uplink, mark: &EpochMark) -> Result<(), LinkEnd> {
+        up.forked(mark.epoch, None).await
+    }
+
+    async fn take(&mut self, up: &mut Uplink, message: CollectorMessage) -> Result<(), LinkEnd> {
+        match message {
+            CollectorMessage::Ack(ack) => {
+                self.acknowledged(up, &ack);
+                Ok(())
+            }
+            CollectorMessage::Plan(signed) => follow(up, signed).await,
+            CollectorMessage::NeedPlans(versions) => self.send_plans(up, &versions).await,
+            CollectorMessage::Forked { epoch, sequence } => {
+                up.forked(epoch, Some(sequence)).await?;
+                self.announce_current(up).await
+            }
+            CollectorMessage::Renewed { chain } => {
+                let was_expired = self.renewal.renewed(up, chain)?;
+                if was_expired {
+                    Err(LinkEnd::Renewed)
+                } else {
+                    Ok(())
+                }
+            }
+            CollectorMessage::RenewalRefused(refusal) => {
+                tracing::error!(%refusal, "the certificate was not renewed");
+                self.renewal.refused(up.parts.clock.now());
+                Ok(())
+            }
+            CollectorMessage::Ping { nonce } => {
+                let probe_time = up.parts.clock.wall();
+                write_message(&mut self.send, &ProbeMessage::Pong { nonce, probe_time }).await
+            }
+            CollectorMessage::Refused(refusal) => Err(refusal.into()),
+            CollectorMessage::Welcome(_) => Err(LinkEnd::Protocol {
+                what: "a second Welcome".into(),
+            }),
+        }
+    }
+
+    fn acknowledged(&self, up: &Uplink, ack: &Ack) {
+        let Ack {
+            epoch,
+            stored,
+            safe,
+            refused,
+        } = *ack;
+        up.parts
+            .spool
+            .change(|spool| spool.acknowledge(epoch, stored, safe));
+        if refused > 0 {
+            tracing::error!(%epoch, refused, "the collector refused batches for their content; it keeps them apart and counts them");
+            up.parts
+                .link
+                .send_modify(|link| link.refused_batches += u64::from(refused));
+        }
+    }
+
+    async fn send_plans(&mut self, up: &Uplink, versions: &[PlanVersion]) -> Result<(), LinkEnd> {
+        let (mut plans, mut bytes) = (Vec::new(), 0);
+        for signed in up.parts.plans.signed(versions) {
+            bytes += signed.plan.len() + 128;
+            if bytes > PLANS_BYTES && !plans.is_empty() {
+                let some = ProbeMessage::Plans(std::mem::take(&mut plans));
+                write_message(&mut self.send, &some).await?;
+                bytes = signed.plan.len() + 128;
+            }
+            plans.push(signed);
+        }
+        write_message(&mut self.send, &ProbeMessage::Plans(plans)).await
+    }
+
+    /// An epoch that was opened on this connection is told before its batches follow.
+    async fn announce_current(&mut self, up: &Uplink) -> Result<(), LinkEnd> {
+        let Some(state) = up.parts.spool.current() else {
+            return Ok(());
+        };
+        if self.announced.add(state.epoch) {
+            write_message(&mut self.send, &ProbeMessage::EpochOpened(state)).await?;
+            up.parts.spool.change(|_| ()); // the live feed waits for it
+        }
+        Ok(())
+    }
+
+    async fn keep_house(&mut self, up: &mut Uplink) -> Result<(), LinkEnd> {
+        let (state, named) = up.parts.spool.with(|spool| {
+            spool.save_marks();
+            (spool.state(), spool.plans())
+        });
+        up.parts.plans.prune(&named);
+        let now = up.parts.clock.now();
+        let much = state.bytes.abs_diff(self.told.bytes) > state.bytes_max / 10;
+        let lost = state.dropped != self.told.dropped || state.corrupt_records != self.told.corrupt_records;
+        if much || lost || now.duration_since(self.told_at) >= SPOOL_TOLD_EVERY {
+            (self.told, self.told_at) = (state, now);
+            write_message(&mut self.send, &ProbeMessage::Spool(state)).await?;
+        }
+        if self.renewal.is_due(&up.parts.identity, up.parts.clock.wall()) && self.renewal.may_ask(now) {
+            self.renew(up).await?;
+        }
+        Ok(())
+    }
+
+    async fn renew(&mut self, up: &Uplink) -> Result<(), LinkEnd> {
+        self.renewal.asked(up.parts.clock.now());
+        let csr = up.parts.identity.key().request();
+        let csr = csr.map_err(|error| LinkEnd::Protocol {
+            what: super::chain(&error),
+        })?;
+        tracing::info!("asking for a new certificate");
+        write_message(&mut self.send, &ProbeMessage::Renew { csr }).await
+    }
+}
+
+/// A plan that the collector pushed; one that cannot be followed changes nothing.
+async fn follow(up: &mut Uplink, signed: SignedPlan) -> Result<(), LinkEnd> {
+    let now = up.parts.clock.wall();
+    let accepted = crate::disk::blocking(|| up.parts.plans.accept(signed, now));
+    match accepted {
+        Ok(Some(plan)) => {
+            let adopted = up.parts.commands.send(Command::Adopt(plan)).await;
+            adopted.map_err(|_| LinkEnd::Stopped)
+        }
+        Ok(None) => Ok(()),
+        Err(error) => {
+            tracing::error!(error = %super::chain(&error), "plan refused");
+            Ok(())
+        }
+    }
+}
+
+fn hello(up: &Uplink) -> Hello {
+    let (epochs, spool) = up.parts.spool.with(|spool| (spool.states(), spool.state()));
+    let mut kept_plans = up.parts.plans.versions();
+    if kept_plans.len() > HELLO_EPOCHS_MAX {
+        kept_plans.drain(..kept_plans.len() - HELLO_EPOCHS_MAX);
+    }
+    Hello {
+        software: SOFTWARE.into(),
+        instance: up.instance,
+        plan: up.parts.plans.newest().map(|plan| plan.version),
+        kept_plans,
+        epochs,
+        echo_port: up.parts.echo_port,
+        advertise: up.parts.advertise.clone(),
+        spool,
+        probe_time: up.parts.clock.wall(),
+    }
+}
+
+fn word(message: &CollectorMessage) -> &'static str {
+    match message {
+        CollectorMessage::Welcome(_) => "Welcome",
+        CollectorMessage::Refused(_) => "Refused",
+        CollectorMessage::Plan(_) => "Plan",
+        CollectorMessage::NeedPlans(_) => "NeedPlans",
+        CollectorMessage::Ack(_) => "Ack",
+        CollectorMessage::Forked { .. } => "Forked",
+        CollectorMessage::Renewed { .. } => "Renewed",
+        CollectorMessage::RenewalRefused(_) => "RenewalRefused",
+        CollectorMessage::Ping { .. } => "Ping",
+    }
+}
