@@ -76,7 +76,11 @@ impl Authority {
         };
         let (key, certificate) = match (kept.key, kept.certificate) {
             (Some(key), Some(certificate)) => (key, certificate),
-            (None, Some(_)) => return Err(AuthorityError::KeyMissing { folder: folder.into() }),
+            (None, Some(_)) => {
+                return Err(AuthorityError::KeyMissing {
+                    folder: folder.into(),
+                });
+            }
             (key, None) => {
                 let key = match key {
                     Some(key) => key,
@@ -94,10 +98,7 @@ impl Authority {
     ///
     /// # Errors
     /// When the cryptographic library refuses a key; it does not refuse one made here.
-    pub fn in_memory(
-        now: UnixMillis,
-        rng: &mut (impl RngCore + CryptoRng),
-    ) -> Result<Self, AuthorityError> {
+    pub fn in_memory(now: UnixMillis, rng: &mut (impl RngCore + CryptoRng)) -> Result<Self, AuthorityError> {
         let key = new_key(rng)?;
         let certificate = self_signed(&key, now)?;
         Self::assemble(key, certificate, new_key(rng)?)
@@ -216,7 +217,9 @@ impl Authority {
 
 impl std::fmt::Debug for Authority {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Authority").field("key", &self.0.key).finish_non_exhaustive()
+        f.debug_struct("Authority")
+            .field("key", &self.0.key)
+            .finish_non_exhaustive()
     }
 }
 

@@ -25,7 +25,9 @@ pub(super) struct Kept {
 
 impl Files {
     pub(super) fn new(folder: &Path) -> Self {
-        Self { folder: folder.into() }
+        Self {
+            folder: folder.into(),
+        }
     }
 
     pub(super) fn load(&self) -> Result<Kept, AuthorityError> {
@@ -99,7 +101,10 @@ impl Files {
             fs::rename(&beside, &path)?;
             File::open(&self.folder)?.sync_all()
         };
-        written().map_err(|source| AuthorityError::File { path: path.clone(), source })
+        written().map_err(|source| AuthorityError::File {
+            path: path.clone(),
+            source,
+        })
     }
 
     fn malformed(&self, name: &str) -> AuthorityError {

@@ -9,7 +9,9 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::PROBE_PATH;
 
 /// DER of an Ed25519 SubjectPublicKeyInfo, up to its 32-byte key (RFC 8410).
-const SPKI_ED25519: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+const SPKI_ED25519: [u8; 12] = [
+    0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
+];
 
 /// The one thing a certificate request is asked for: its key, proven to be the sender's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +73,9 @@ impl ProbeLeaf {
             return Err(LeafError::KeyKind);
         }
         let key = KeyHash::of_spki(spki);
-        let names = certificate.subject_alternative_name().map_err(|_| LeafError::Malformed)?;
+        let names = certificate
+            .subject_alternative_name()
+            .map_err(|_| LeafError::Malformed)?;
         let names = names.map(|extension| extension.value.general_names.as_slice());
         let probe = match names {
             Some([GeneralName::URI(uri)]) => uri.strip_prefix(PROBE_PATH).and_then(|id| id.parse().ok()),

@@ -172,7 +172,10 @@ struct OwnLeaf {
 
 impl OwnLeaf {
     fn current(&self) -> Result<Arc<CertifiedKey>, AuthorityError> {
-        let now = self.time.current_time().ok_or(rustls::Error::FailedToGetCurrentTime)?;
+        let now = self
+            .time
+            .current_time()
+            .ok_or(rustls::Error::FailedToGetCurrentTime)?;
         let now = UnixMillis(now.as_secs().saturating_mul(1_000));
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((made, key)) = current.as_ref()
@@ -182,8 +185,16 @@ impl OwnLeaf {
             return Ok(Arc::clone(key));
         }
         let leaf = self.authority.issue_collector_leaf(now)?;
-        let chain = self.authority.chain(leaf).into_iter().map(|certificate| certificate.0.into()).collect();
-        let key = self.provider.key_provider.load_private_key(self.authority.collector_key().into())?;
+        let chain = self
+            .authority
+            .chain(leaf)
+            .into_iter()
+            .map(|certificate| certificate.0.into())
+            .collect();
+        let key = self
+            .provider
+            .key_provider
+            .load_private_key(self.authority.collector_key().into())?;
         let certified = Arc::new(CertifiedKey::new(chain, key));
         *current = Some((now, Arc::clone(&certified)));
         Ok(certified)

@@ -1,1 +1,88 @@
+use isochrone_proto::units::UnixMillis;
 
+use super::*;
+use crate::ingest::fixture::*;
+
+fn export(range: ScanRange) -> (Vec<String>, Vec<Progress>) {
+    let (_, store) = store_with_plan();
+    store_honest(&inline(&store), EPOCH, 5);
+    let (mut out, mut progress) = (Vec::new(), Vec::new());
+    let written = ndjson(&store, range, &mut out, |at| progress.push(at)).unwrap();
+    let lines: Vec<String> = String::from_utf8(out)
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(written, lines.len() as u64);
+    (lines, progress)
+}
+
+#[test]
+fn each_kind_of_result_has_its_line() {
+    let (lines, progress) = export(ScanRange::default());
+    assert_eq!(lines.len() as u64, 5 * ROWS);
+    let id = |kind: &str, target: &str, target_id: &str, slot: &str| {
+        format!(
+            r#"{{"probe":"ada-1","probe_id":"0000000000000ada","epoch":"{EPOCH}","kind":"{kind}","target":"{target}","target_id":"{target_id}","slot":"2026-11-22T10:{slot}.000Z""#
+        )
+    };
+    let plan = plan(1);
+    let target = |index: usize| plan.targets[index].id.to_string();
+    let replied = id("echo4", "bob-1", &target(0), "40:00")
+        + r#","lateness_us":250,"outcome":"replied","rtt_us":20000,"claimed_delay_us":17,"stamp":"kernel","suspect":false}"#;
+    assert_eq!(lines[0], replied);
+    let timed_out =
+        id("echo4", "eve-1", &target(1), "40:00") + r#","lateness_us":250,"outcome":"timed-out"}"#;
+    assert_eq!(lines[6], timed_out);
+    let ok = id("status4", "berlin", &target(2), "40:00")
+        + r#","lateness_us":900,"outcome":"ok","address":"192.0.2.7:443","http_status":200,"cache":"absent","#
+        + r#""certificate_expires_s":1800000000,"resolve_us":100,"connect_us":20000,"tls_us":41000,"#
+        + r#""first_byte_us":22000,"transfer_us":300,"unattributed_us":12,"body_bytes":512,"#
+        + r#""node_uptime_s":3600,"node_version":"4.2.0"}"#;
+    assert_eq!(lines[11], ok);
+    let failed = id("status4", "berlin", &target(2), "44:00")
+        + r#","lateness_us":900,"outcome":"failed","address":"192.0.2.7:443","cache":"absent","#
+        + r#""phase":"connect","cause":"refused","text":"connection refused"}"#;
+    assert_eq!(lines[4 * ROWS as usize + 11], failed);
+    let last = Progress {
+        commit: 5,
+        commits: 5,
+        measurements: 5 * ROWS,
+    };
+    assert_eq!(progress.last(), Some(&last));
+}
+
+#[test]
+fn ids_are_unique_and_every_line_is_json() {
+    let (lines, _) = export(ScanRange::default());
+    let id = |line: &String| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        ["probe_id", "epoch", "kind", "target_id", "slot"].map(|key| line[key].as_str().unwrap().to_owned())
+    };
+    let ids: std::collections::BTreeSet<_> = lines.iter().map(id).collect();
+    assert_eq!(ids.len(), lines.len());
+}
+
+#[test]
+fn range_cuts_inside_a_batch() {
+    let from = UnixMillis(cut_of(1).0 + 30_000);
+    let (lines, _) = export(ScanRange::slots(from, cut_of(2)));
+    assert_eq!(lines.len(), 5, "3 of check 0, 2 of check 1");
+}
+
+#[test]
+fn reader_that_is_gone_ends_the_export() {
+    struct Gone;
+    impl std::io::Write for Gone {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let (_, store) = store_with_plan();
+    store_honest(&inline(&store), EPOCH, 1);
+    let ended = ndjson(&store, ScanRange::default(), &mut Gone, |_| {});
+    assert!(matches!(ended, Err(StoreError::Reader(_))));
+}

@@ -1,1 +1,561 @@
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use isochrone_proto::batch::Batch;
+use isochrone_proto::control::EpochState;
+use isochrone_proto::ledger::{Adoption, SkipCause, SkippedRange};
+
+use super::fixture::*;
+use super::*;
+use crate::ledger;
+use crate::store::lossy::LossyBackend;
+use crate::store::{FreeSpace, ScanRange, StoreOptions};
+
+mod model;
+
+fn refused(
+    header: isochrone_proto::batch::BatchHeader,
+    rows: &[isochrone_proto::measurement::Measurement],
+) -> RefuseReason {
+    let (_, store) = store_with_plan();
+    let ingest = inline(&store);
+    let incoming = incoming(header, rows);
+    let payload = incoming.payload.clone();
+    match submit(&ingest, incoming) {
+        Ingested::Refused { mark, reason } => {
+            assert_eq!(mark, Sequence(1));
+            assert_eq!(store.commit_number().unwrap(), 0, "nothing of it is in the log");
+            let quarantine = quarantined(&store).unwrap();
+            assert_eq!(quarantine.total, 1);
+            assert_eq!(quarantine.kept[0].1, payload, "kept raw");
+            assert_eq!(quarantine.kept[0].0.reason, reason.to_string());
+            reason
+        }
+        other => panic!("expected a refusal, got {other:?}"),
+    }
+}
+
+#[test]
+fn honest_batches_are_stored_and_acknowledged_again() {
+    let (_, store) = store_with_plan();
+    let ingest = inline(&store);
+    store_honest(&ingest, EPOCH, 3);
+    let again = honest(EPOCH, 1, Digest::ZERO);
+    assert_eq!(submit(&ingest, again), Ingested::Already { mark: Sequence(3) });
+    let audit = ledger::verify(&store).unwrap();
+    assert!(audit.is_sound(), "{audit:?}");
+    assert_eq!((audit.batches, audit.measurements), (3, 3 * ROWS));
+}
+
+#[test]
+fn batch_after_a_gap_changes_nothing() {
+    let (disk, store) = store_with_plan();
+    let ingest = inline(&store);
+    let previous = store_honest(&ingest, EPOCH, 2);
+    let syncs = disk.syncs();
+    let answer = submit(&ingest, honest(EPOCH, 4, previous));
+    assert_eq!(
+        answer,
+        Ingested::Gap {
+            expected: Sequence(3)
+        }
+    );
+    assert_eq!(disk.syncs(), syncs, "nothing was written");
+    assert_eq!(store.commit_number().unwrap(), 2);
+}
+
+#[test]
+fn wrong_predecessor_is_a_fork_counted_once_a_digest() {
+    let (_, store) = store_with_plan();
+    let ingest = inline(&store);
+    store_honest(&ingest, EPOCH, 2);
+    let forked = Ingested::Forked {
+        sequence: Sequence(3),
+    };
+    for _ in 0..3 {
+        assert_eq!(submit(&ingest, honest(EPOCH, 3, Digest::of(b"a clone"))), forked);
+    }
+    let totals = ledger::read(&store, cut_of(2)).unwrap().totals();
+    assert_eq!((totals.forked, totals.stored), (ROWS, 2 * ROWS));
+    assert!(ledger::read(&store, cut_of(2)).unwrap().is_balanced());
+    assert_eq!(submit(&ingest, honest(EPOCH, 3, Digest::of(b"another"))), forked);
+    assert_eq!(ledger::read(&store, cut_of(2)).unwrap().totals().forked, 2 * ROWS);
+}
+
+#[test]
+fn other_digest_at_the_mark_is_a_fork() {
+    let (_, store) = store_with_plan();
+    let ingest = inline(&store);
+    store_honest(&ingest, EPOCH, 1);
+    let clone = incoming(header(EPOCH, 1, Digest::ZERO), &measurements(1, 99));
+    assert_eq!(
+        submit(&ingest, clone),
+        Ingested::Forked {
+            sequence: Sequence(1)
+        }
+    );
+}
+
+#[test]
+fn tombstone_counts_what_was_dropped_and_moves_the_mark() {
+    let (_, store) = store_with_plan();
+    let ingest = inline(&store);
+    store_honest(&ingest, EPOCH, 2);
+    let grave = tombstone(EPOCH, 2, 5); // 2 was stored before
+    assert_eq!(
+        submit(&ingest, grave.clone()),
+        Ingested::Stored { mark: Sequence(5) }
+    );
+    assert_eq!(submit(&ingest, grave), Ingested::Already { mark: Sequence(5) });
+    let answer = submit(&ingest, honest(EPOCH, 6, Digest::of(&5_u64.to_be_bytes())));
+    assert_eq!(answer, Ingested::Stored { mark: Sequence(6) });
+    let ledger = ledger::read(&store, cut_of(6)).unwrap();
+    let totals = ledger.totals();
+    assert_eq!(
+        (totals.stored, totals.dropped),
+        (3 * ROWS, 3 * ROWS),
+        "batch 2 counts as stored"
+    );
+    assert_eq!(
+        (totals.planned, totals.run, totals.absent),
+        (6 * (ROWS + 1), 6 * ROWS, 0)
+    );
+    assert!(ledger.is_balanced(), "{ledger:?}");
+    assert!(ledger::verify(&store).unwrap().is_sound());
+}
+
+#[test]
+fn tombstone_after_a_gap_is_refused_as_a_gap() {
+    let (_, store) = store_with_plan();
+    let ingest = inline(&store);
+    store_honest(&ingest, EPOCH, 1);
+    assert_eq!(
+        submit(&ingest, tombstone(EPOCH, 3, 4)),
+        Ingested::Gap {
+            expected: Sequence(2)
+        }
+    );
+}
+
+#[test]
+fn batch_inside_a_tombstone_is_not_acknowledged() {
+    let (_, store) = store_with_plan();
+    let ingest = inline(&store);
+    submit(&ingest, tombstone(EPOCH, 1, 4));
+    let answer = submit(&ingest, honest(EPOCH, 2, Digest::ZERO));
+    assert_eq!(
+        answer,
+        Ingested::Forked {
+            sequence: Sequence(2)
+        }
+    );
+}
+
+#[test]
+fn unknown_plan_is_asked_for_before_anything_is_judged() {
+    let disk = LossyBackend::new();
+    let store = store_on(&disk);
+    let ingest = inline(&store);
+    let batch = honest(EPOCH, 1, Digest::ZERO);
+    assert_eq!(
+        submit(&ingest, batch.clone()),
+        Ingested::NeedPlans(vec![version(1)])
+    );
+    store.put_plan(&signed(&plan(1)), &plan(1)).unwrap();
+    assert_eq!(submit(&ingest, batch), Ingested::Stored { mark: Sequence(1) });
+}
+
+#[test]
+fn plan_lost_on_both_sides_is_refused_and_blocks_nothing() {
+    let disk = LossyBackend::new();
+    let store = store_on(&disk);
+    let ingest = inline(&store);
+    let mut batch = honest(EPOCH, 1, Digest::ZERO);
+    batch.plans_lost = true;
+    let reason = RefuseReason::PlanLost { version: version(1) };
+    let mark = Sequence(1);
+    assert_eq!(submit(&ingest, batch), Ingested::Refused { mark, reason });
+}
+
+#[test]
+fn slots_of_a_wrong_clock_are_refused_and_make_no_rows() {
+    let (_, store) = store_with_plan();
+    let ingest = inline(&store);
+    let batch = Batch::pack(header(EPOCH, 1, Digest::ZERO), &measurements(1, 0)).unwrap();
+    for (epoch, received) in [
+        (EpochId([1; 16]), START.0 - 600_000), // the probe's clock is ahead
+        (EpochId([2; 16]), START.0 + 31 * 86_400_000), // or it was away for a month
+        (EpochId([3; 16]), START.0 - 20 * 365 * 86_400_000), // or it lives in the far future
+    ] {
+        let mut batch = batch.clone();
+        batch.header.epoch = epoch;
+        let answer = submit(&ingest, incoming_at(&batch, UnixMillis(received)));
+        assert!(matches!(answer, Ingested::Refused { .. }), "{answer:?}");
+    }
+    let ledger = ledger::read(&store, UnixMillis(START.0 - 600_000)).unwrap();
+    assert_eq!(ledger.rows, Vec::new());
+    assert_eq!(quarantined(&store).unwrap().total, 3);
+}
+
+#[test]
+fn cut_ahead_of_the_clock_is_refused() {
+    let mut header = header(EPOCH, 1, Digest::ZERO);
+    header.cut = UnixMillis(START.0 + 86_400_000);
+    let batch = Batch::pack(header.clone(), &measurements(1, 0)).unwrap();
+    let (_, store) = store_with_plan();
+    let answer = submit(&inline(&store), incoming_at(&batch, cut_of(1)));
+    let reason = RefuseReason::CutOutOfRange { cut: header.cut };
+    assert_eq!(
+        answer,
+        Ingested::Refused {
+            mark: Sequence(1),
+            reason
+        }
+    );
+}
+
+#[test]
+fn check_outside_the_plan_is_refused() {
+    let reason = refused(header(EPOCH, 1, Digest::ZERO), &[echo(9, START.0, 5)]);
+    assert_eq!(reason, RefuseReason::NoSuchCheck { check: 9, checks: 3 });
+}
+
+#[test]
+fn slot_off_the_grid_is_refused() {
+    let slot = UnixMillis(START.0 + 1);
+    let reason = refused(header(EPOCH, 1, Digest::ZERO), &[echo(0, slot.0, 5)]);
+    assert_eq!(reason, RefuseReason::OffGrid { check: 0, slot });
+}
+
+#[test]
+fn slot_before_the_adoption_is_refused() {
+    let slot = UnixMillis(START.0 - 10_000);
+    let reason = refused(header(EPOCH, 1, Digest::ZERO), &[echo(0, slot.0, 5)]);
+    assert_eq!(reason, RefuseReason::OutsidePlan { check: 0, slot });
+}
+
+#[test]
+fn echo_for_an_endpoint_check_is_refused() {
+    let reason = refused(header(EPOCH, 1, Digest::ZERO), &[echo(2, START.0, 5)]);
+    assert_eq!(reason, RefuseReason::KindMismatch { check: 2 });
+    let mut endpoint = status(START.0, false);
+    endpoint.check = 0;
+    let reason = refused(header(EPOCH, 1, Digest::ZERO), &[endpoint]);
+    assert_eq!(reason, RefuseReason::KindMismatch { check: 0 });
+}
+
+#[test]
+fn slot_told_twice_in_one_batch_is_refused() {
+    let mut twice = measurements(1, 0);
+    twice.push(echo(0, START.0, 77));
+    let slot = START;
+    let reason = refused(header(EPOCH, 1, Digest::ZERO), &twice);
+    assert_eq!(reason, RefuseReason::Duplicate { check: 0, slot });
+}
+
+#[test]
+fn skipped_slot_that_also_ran_is_refused() {
+    let mut header = header(EPOCH, 1, Digest::ZERO);
+    header.skipped.push(SkippedRange {
+        check: 0,
+        first_slot: START,
+        count: 2,
+        cause: SkipCause::Late,
+    });
+    let reason = refused(header, &measurements(1, 0));
+    assert_eq!(
+        reason,
+        RefuseReason::Duplicate {
+            check: 0,
+            slot: START
+        }
+    );
+}
+
+#[test]
+fn slot_of_an_earlier_batch_is_refused_even_after_a_restart() {
+    let (disk, store) = store_with_plan();
+    let previous = store_honest(&inline(&store), EPOCH, 2);
+    drop(store);
+    let store = store_on(&disk.snapshot());
+    let again = incoming(header(EPOCH, 3, previous), &measurements(2, 0));
+    let slot = cut_of(1);
+    let reason = RefuseReason::Duplicate { check: 0, slot };
+    let answer = submit(&inline(&store), again);
+    assert_eq!(
+        answer,
+        Ingested::Refused {
+            mark: Sequence(3),
+            reason
+        }
+    );
+    assert!(ledger::verify(&store).unwrap().is_sound());
+}
+
+#[test]
+fn refused_batch_leaves_its_slots_free() {
+    let (_, store) = store_with_plan();
+    let ingest = inline(&store);
+    let mut bad = measurements(1, 0);
+    bad.push(echo(9, START.0, 5));
+    let bad = incoming(header(EPOCH, 1, Digest::ZERO), &bad);
+    let previous = bad.digest;
+    assert!(matches!(submit(&ingest, bad), Ingested::Refused { .. }));
+    let mut second = header(EPOCH, 2, previous);
+    second.skipped[0].first_slot = UnixMillis(cut_of(0).0 + 50_000); // the first minute's
+    let answer = submit(&ingest, incoming(second, &measurements(1, 0)));
+    assert_eq!(answer, Ingested::Stored { mark: Sequence(2) });
+}
+
+#[test]
+fn counts_above_twice_the_plan_are_refused() {
+    let mut header = header(EPOCH, 1, Digest::ZERO);
+    // 20 minutes of the hour are left: 2 x 120 echoes and 20 checks, twice.
+    header.hours[0].planned = 521;
+    header.hours[0].run = 521;
+    header.hours[0].skipped = 0;
+    let reason = refused(header, &measurements(1, 0));
+    let hour = START.hour();
+    assert_eq!(
+        reason,
+        RefuseReason::Counts {
+            hour,
+            found: 521,
+            allowed: 520
+        }
+    );
+}
+
+#[test]
+fn counts_that_fall_are_refused() {
+    let (_, store) = store_with_plan();
+    let ingest = inline(&store);
+    let previous = store_honest(&ingest, EPOCH, 2);
+    let mut third = header(EPOCH, 3, previous);
+    third.hours = vec![count_at(1)];
+    let reason = RefuseReason::CountsWentBack { hour: START.hour() };
+    let answer = submit(&ingest, incoming(third, &measurements(3, 0)));
+    assert_eq!(
+        answer,
+        Ingested::Refused {
+            mark: Sequence(3),
+            reason
+        }
+    );
+}
+
+#[test]
+fn plan_that_was_not_adopted_is_refused() {
+    let (_, store) = store_with_plan();
+    store.put_plan(&signed(&plan(2)), &plan(2)).unwrap();
+    let mut first = header(EPOCH, 1, Digest::ZERO);
+    first.plan = version(2);
+    let answer = submit(&inline(&store), incoming(first, &measurements(1, 0)));
+    let reason = RefuseReason::NotAdopted { version: version(2) };
+    assert_eq!(
+        answer,
+        Ingested::Refused {
+            mark: Sequence(1),
+            reason
+        }
+    );
+}
+
+#[test]
+fn adoption_that_goes_back_is_refused() {
+    let (_, store) = store_with_plan();
+    store.put_plan(&signed(&plan(2)), &plan(2)).unwrap();
+    store.put_plan(&signed(&plan(0)), &plan(0)).unwrap();
+    let ingest = inline(&store);
+    let mut previous = store_honest(&ingest, EPOCH, 2);
+    let slots_that_were_run = (version(2), cut_of(1));
+    let lower_version = (version(0), cut_of(3));
+    for (sequence, (version, first_slot)) in [(3, slots_that_were_run), (4, lower_version)] {
+        let mut header = header(EPOCH, sequence, previous);
+        header.adopted = Adoption { version, first_slot };
+        let batch = incoming(header, &measurements(sequence, 0));
+        previous = batch.digest;
+        let mark = Sequence(sequence);
+        let reason = RefuseReason::Adoption { version, first_slot };
+        assert_eq!(submit(&ingest, batch), Ingested::Refused { mark, reason });
+    }
+}
+
+#[test]
+fn rows_of_the_earlier_plan_may_come_after_the_change() {
+    let (_, store) = store_with_plan();
+    store.put_plan(&signed(&plan(2)), &plan(2)).unwrap();
+    let ingest = inline(&store);
+    let previous = store_honest(&ingest, EPOCH, 1);
+    let adopted = Adoption {
+        version: version(2),
+        first_slot: cut_of(2),
+    };
+    let mut second = header(EPOCH, 2, previous);
+    second.adopted = adopted; // plan 1's rows, under plan 2's adoption
+    let second = incoming(second, &measurements(2, 0));
+    let previous = second.digest;
+    assert_eq!(submit(&ingest, second), Ingested::Stored { mark: Sequence(2) });
+    let mut third = header(EPOCH, 3, previous);
+    third.adopted = adopted; // the third minute is no longer plan 1's
+    let third = incoming(third, &measurements(3, 0));
+    let previous = third.digest;
+    let reason = RefuseReason::OutsidePlan {
+        check: 0,
+        slot: cut_of(2),
+    };
+    assert_eq!(
+        submit(&ingest, third),
+        Ingested::Refused {
+            mark: Sequence(3),
+            reason
+        }
+    );
+    let mut fourth = header(EPOCH, 4, previous);
+    (fourth.adopted, fourth.plan) = (adopted, version(2));
+    assert_eq!(
+        submit(&ingest, incoming(fourth, &measurements(4, 0))),
+        Ingested::Stored { mark: Sequence(4) }
+    );
+    assert!(ledger::verify(&store).unwrap().is_sound());
+    assert!(ledger::read(&store, cut_of(4)).unwrap().is_balanced());
+}
+
+#[test]
+fn short_disk_stops_acknowledgements_and_nothing_else() {
+    let free = Arc::new(AtomicU64::new(2 << 30));
+    let answer = Arc::clone(&free);
+    let options = StoreOptions {
+        free_space: Some(FreeSpace::new(move || Ok(answer.load(Ordering::Relaxed)))),
+        ..StoreOptions::default()
+    };
+    let store = Store::open_with_backend(LossyBackend::new(), options).unwrap();
+    store.put_plan(&signed(&plan(1)), &plan(1)).unwrap();
+    let ingest = inline(&store);
+    let previous = store_honest(&ingest, EPOCH, 1);
+    free.store((1 << 30) - 1, Ordering::Relaxed);
+    let second = honest(EPOCH, 2, previous);
+    let free_bytes = (1 << 30) - 1;
+    let unavailable = Ingested::Unavailable(Unavailable::DiskReserve { free_bytes });
+    assert_eq!(submit(&ingest, second.clone()), unavailable);
+    store.put_plan(&signed(&plan(2)), &plan(2)).unwrap(); // the registry still works
+    free.store(2 << 30, Ordering::Relaxed);
+    assert_eq!(submit(&ingest, second), Ingested::Stored { mark: Sequence(2) });
+}
+
+#[test]
+fn failed_disk_acknowledges_nothing_and_works_again_when_it_is_well() {
+    let (disk, store) = store_with_plan();
+    let ingest = inline(&store);
+    let previous = store_honest(&ingest, EPOCH, 1);
+    let second = honest(EPOCH, 2, previous);
+    disk.fail_writes(Some(io::ErrorKind::StorageFull));
+    let failed = Ingested::Unavailable(Unavailable::Storage);
+    assert_eq!(submit(&ingest, second.clone()), failed);
+    assert_eq!(submit(&ingest, second.clone()), failed);
+    disk.fail_writes(None);
+    assert_eq!(submit(&ingest, second), Ingested::Stored { mark: Sequence(2) });
+    assert!(ledger::verify(&store).unwrap().is_sound());
+}
+
+#[test]
+fn acknowledged_batch_survives_any_crash_after_it() {
+    for seed in 0..20 {
+        let (disk, store) = store_with_plan();
+        store_honest(&inline(&store), EPOCH, 3);
+        let store = store_on(&disk.crash(seed));
+        assert_eq!(store.commit_number().unwrap(), 3, "seed {seed}");
+        assert!(ledger::verify(&store).unwrap().is_sound(), "seed {seed}");
+    }
+}
+
+#[test]
+fn hello_tells_marks_and_ends_earlier_epochs() {
+    let (_, store) = store_with_plan();
+    let ingest = inline(&store);
+    let digest = store_honest(&ingest, EPOCH, 2);
+    let state = |epoch, first_slot, last| EpochState {
+        epoch,
+        first_slot,
+        first_held: Sequence(0),
+        last: Sequence(last),
+        last_digest: Digest::ZERO,
+        closed: false,
+    };
+    let hello = vec![state(EPOCH, START, 2), state(LATER_EPOCH, cut_of(10), 0)];
+    let marks = now(ingest.hello(ADA, hello)).unwrap();
+    assert_eq!((marks[0].stored, marks[0].digest), (Sequence(2), digest));
+    assert_eq!((marks[1].stored, marks[1].digest), (Sequence(0), Digest::ZERO));
+    let ledger = ledger::read(&store, cut_of(30)).unwrap();
+    let totals = ledger.totals();
+    assert_eq!(
+        totals.planned,
+        10 * (ROWS + 1),
+        "until the later epoch's first slot"
+    );
+    assert_eq!(
+        (totals.absent, totals.skipped),
+        (0, 2 + 8 * (ROWS + 1)),
+        "the probe was not running"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_sessions_share_commits_and_the_live_state_sees_each_batch() {
+    let (disk, store) = store_with_plan();
+    let (live, mut watched) = mpsc::channel(4);
+    let options = IngestOptions {
+        gather: Duration::from_millis(20),
+        ..IngestOptions::default()
+    };
+    let (ingest, thread) = Ingest::start(store.clone(), live, options).unwrap();
+    let syncs = disk.syncs();
+    let mut receipts = Vec::new();
+    for session in 0..40_u8 {
+        let mut previous = Digest::ZERO;
+        for sequence in 1..=2 {
+            let batch = honest(EpochId([session; 16]), sequence, previous);
+            previous = batch.digest;
+            receipts.push((sequence, ingest.submit(batch).await));
+        }
+    }
+    drop(ingest);
+    let mut seen = Vec::new();
+    while let Some(committed) = watched.recv().await {
+        seen.push(committed.commit);
+    }
+    for (sequence, receipt) in receipts {
+        assert_eq!(
+            receipt.await,
+            Ingested::Stored {
+                mark: Sequence(sequence)
+            }
+        );
+    }
+    thread.join().unwrap();
+    assert_eq!(seen, (1..=80).collect::<Vec<u64>>());
+    assert!(disk.syncs() - syncs < 80, "one sync serves many batches");
+    let mut scanned = 0;
+    store
+        .scan(ScanRange::slots(cut_of(1), cut_of(2)), |_| {
+            scanned += 1;
+            std::ops::ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(
+        scanned, 40,
+        "only the second batches hold a slot of the second minute"
+    );
+}
+
+#[test]
+fn stopped_committer_says_so() {
+    let (_, store) = store_with_plan();
+    let (queue, receiver) = mpsc::channel(1);
+    drop(receiver);
+    let ingest = Ingest(Way::Thread(queue));
+    let answer = submit(&ingest, honest(EPOCH, 1, Digest::ZERO));
+    assert_eq!(answer, Ingested::Unavailable(Unavailable::Stopped));
+    assert_eq!(store.commit_number().unwrap(), 0);
+}
