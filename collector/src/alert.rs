@@ -10,6 +10,7 @@ mod discord;
 pub mod heartbeat;
 pub mod message;
 pub mod outbox;
+mod security;
 
 pub use config::{AlertsConfig, SecretUrl};
 pub use courier::Courier;

@@ -18,6 +18,7 @@ pub mod incident;
 pub mod ingest;
 pub mod ledger;
 pub mod live;
+pub mod monitor;
 pub mod place;
 pub mod planner;
 pub mod roster;

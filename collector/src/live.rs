@@ -5,6 +5,7 @@
 
 pub mod cell;
 pub mod runs;
+pub mod view;
 pub mod window;
 
 use std::collections::{BTreeMap, HashMap};
