@@ -1,5 +1,7 @@
 //! Who carries out a planned run: the real prober ([`real`]), or a simulated one in tests.
 
+pub mod real;
+
 use std::future::Future;
 use std::sync::Arc;
 

@@ -1,0 +1,167 @@
+//! The command line of `isochrone-probe`.
+
+mod places;
+mod run;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use isochrone_proto::token::Token;
+
+use self::places::Places;
+use crate::config::Config;
+use crate::disk::FileDisk;
+use crate::http::TlsRoots;
+use crate::identity::StateLock;
+use crate::join::{self, JoinOutcome, JoinParts};
+use crate::measure::{self, MeasureArgs};
+use crate::status;
+
+/// Version and commit.
+pub const VERSION: &str = env!("ISOCHRONE_VERSION");
+
+/// Measures this server's peers and the nodes' public endpoints for an Isochrone mesh.
+#[derive(Debug, Parser)]
+#[command(name = "isochrone-probe", version = VERSION, about, propagate_version = true)]
+#[command(after_help = "Examples:
+  isochrone-probe join isochrone1_…        once, with the token the lead sent
+  isochrone-probe run                      as a service (see deploy/)
+  isochrone-probe status                   is it connected, is everything stored?
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 64 wrong configuration.")]
+pub struct Cli {
+    /// Configuration file [default: /etc/isochrone/probe.toml, or under $XDG_CONFIG_HOME].
+    #[arg(long, env = "ISOCHRONE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// State folder: key, certificate, plan, spool [default: /var/lib/isochrone-probe, or under
+    /// $XDG_STATE_HOME].
+    #[arg(long, env = "ISOCHRONE_STATE", value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Join a mesh: makes this server's key and gets a certificate for it.
+    #[command(after_help = "Example:
+  isochrone-probe join isochrone1_AhNsZWFkLmV4YW1wbGUub3Jn…
+
+An answer that got lost does no harm: run the same command again.")]
+    Join {
+        /// The line that the lead sent.
+        #[arg(value_name = "TOKEN")]
+        token: Token,
+    },
+    /// Measure, until SIGTERM or SIGINT.
+    #[command(after_help = "Example:
+  isochrone-probe --config /etc/isochrone/probe.toml run
+
+Says what it does on stderr; RUST_LOG=isochrone_probe=debug says more.")]
+    Run,
+    /// Show what the running probe does: connection, plan, spool, and what became of every planned run.
+    #[command(after_help = "Examples:
+  isochrone-probe status
+  isochrone-probe status --format json
+
+Exit code 1 if no probe runs here, or it is not connected.")]
+    Status {
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Measure one URL now and show the phases.
+    Measure(MeasureArgs),
+}
+
+/// How to print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// JSON, schema `isochrone.probe-status/1`.
+    Json,
+}
+
+/// Runs the command line to its end.
+pub async fn run(cli: Cli) -> ExitCode {
+    let places = Places::find(cli.config, cli.state);
+    let config = match places.read_config() {
+        Ok(config) => config,
+        Err(error) => return complain(&error, EXIT_CONFIG),
+    };
+    let done = match cli.command {
+        Command::Join { token } => join_mesh(&places, &token).await,
+        Command::Run => return run::run(&places, config).await,
+        Command::Status { format } => show_status(&places, format).await,
+        Command::Measure(arguments) => measure_one(&arguments, &config).await,
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => complain(&*error, EXIT_FAILED),
+    }
+}
+
+async fn join_mesh(places: &Places, token: &Token) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let disk = FileDisk::open(&places.state).map_err(|source| places.no_folder(source))?;
+    let _lock = StateLock::take(&places.state)?;
+    let parts = JoinParts {
+        disk: Arc::new(disk),
+        endpoint: run::endpoints(),
+        tls_time: Arc::new(rustls::time_provider::DefaultTimeProvider),
+    };
+    match join::join(&parts, token).await? {
+        JoinOutcome::Joined { name, probe } => {
+            println!("Joined as {name} (probe {probe}).");
+            println!(
+                "Start measuring now: `systemctl enable --now isochrone-probe`, or `isochrone-probe run`."
+            );
+        }
+        JoinOutcome::AlreadyJoined { name, probe } => {
+            println!(
+                "This server has already joined with this token, as {name} (probe {probe}). Nothing to do."
+            );
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn show_status(places: &Places, format: Format) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let status = status::ask(&places.state).await?;
+    match format {
+        Format::Text => print!("{}", status.text()),
+        Format::Json => println!("{}", serde_json::to_string(&status)?),
+    }
+    Ok(if status.collector.is_some() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(EXIT_FAILED)
+    })
+}
+
+async fn measure_one(
+    arguments: &MeasureArgs,
+    config: &Config,
+) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let roots = TlsRoots::system_and(Vec::new())?;
+    let measured = measure::measure(arguments, &config.allow_private, roots, crate::clock::monotonic).await?;
+    print!("{}", measured.print(arguments.format));
+    Ok(if measured.works() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(EXIT_FAILED)
+    })
+}
+
+/// Says what is wrong, with all causes, and which code to exit with.
+fn complain(error: &dyn std::error::Error, code: u8) -> ExitCode {
+    eprintln!("isochrone-probe: {}", crate::uplink::chain(error));
+    ExitCode::from(code)
+}
+
+const EXIT_FAILED: u8 = 1;
+const EXIT_CONFIG: u8 = 64;

@@ -1,0 +1,109 @@
+//! The prober that measures: echoes over UDP and checks over TCP.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use isochrone_proto::kind::Check;
+use isochrone_proto::measurement::{
+    CacheState, EchoOutcome, EndpointOutcome, EndpointResult, FailureCause, Outcome, Phase, SendFailure,
+};
+use isochrone_proto::plan::{Plan, PlannedCheck, Target, TargetAddress};
+use isochrone_proto::units::UnixMillis;
+use tokio::sync::Semaphore;
+
+use super::{Prober, ProberCounters};
+use crate::echo::EchoNet;
+use crate::http::{CheckRequest, EndpointProber};
+
+/// Endpoint checks under way at once: each takes a descriptor and some memory.
+const ENDPOINT_CHECKS_MAX: usize = 256;
+
+/// Echoes and endpoint checks with real sockets.
+pub struct RealProber {
+    echo: EchoNet,
+    endpoint: EndpointProber,
+    /// None left: the check is unsent for lack of resources; it never waits, which would shift its start.
+    checks: Semaphore,
+}
+
+impl RealProber {
+    /// A prober from its two halves.
+    #[must_use]
+    pub fn new(echo: EchoNet, endpoint: EndpointProber) -> Self {
+        Self {
+            echo,
+            endpoint,
+            checks: Semaphore::new(ENDPOINT_CHECKS_MAX),
+        }
+    }
+
+    async fn check(&self, planned: PlannedCheck, target: &Target) -> EndpointOutcome {
+        let TargetAddress::Endpoint { url, asset } = &target.address else {
+            return without_answer(EndpointResult::Unsent(SendFailure::NoRoute)); // a checked plan never asks it
+        };
+        let timeout = Duration::from_millis(u64::from(planned.schedule.timeout_ms()));
+        let request = match CheckRequest::planned(planned.kind, url, asset.as_deref(), timeout) {
+            Ok(request) => request,
+            Err(error) => {
+                return without_answer(EndpointResult::Failed {
+                    phase: Phase::Resolve,
+                    cause: FailureCause::NoAddress,
+                    text: crate::uplink::chain(&error).chars().take(200).collect(),
+                });
+            }
+        };
+        let Ok(_permit) = self.checks.try_acquire() else {
+            return without_answer(EndpointResult::Unsent(SendFailure::Resources));
+        };
+        self.endpoint.check(&request).await.to_outcome()
+    }
+}
+
+impl Prober for RealProber {
+    async fn run(&self, check: PlannedCheck, target: Arc<Target>, slot: UnixMillis) -> Outcome {
+        match (check.kind.check, &target.address) {
+            (Check::Echo, TargetAddress::Peer { .. }) => {
+                let timeout = Duration::from_millis(u64::from(check.schedule.timeout_ms()));
+                Outcome::Echo(self.echo.echo(&target, check.kind.family, slot, timeout).await)
+            }
+            (Check::Echo, TargetAddress::Endpoint { .. }) => {
+                Outcome::Echo(EchoOutcome::Unsent(SendFailure::NoRoute)) // a checked plan never asks it
+            }
+            _ => Outcome::Endpoint(Box::new(self.check(check, &target).await)),
+        }
+    }
+
+    fn take_counters(&self) -> ProberCounters {
+        let counters = self.echo.take_counters();
+        ProberCounters {
+            late_replies: counters.late_replies,
+            duplicate_replies: counters.duplicate_replies,
+            foreign_datagrams: counters.foreign_replies.saturating_add(counters.dropped.total()),
+        }
+    }
+
+    fn adopt(&self, plan: &Plan) {
+        self.echo.adopt(plan);
+    }
+
+    fn echo_port(&self) -> u16 {
+        self.echo
+            .local_addresses()
+            .first()
+            .map_or(0, std::net::SocketAddr::port)
+    }
+
+    fn source_ports(&self) -> Vec<u16> {
+        self.echo.source_ports()
+    }
+}
+
+fn without_answer(result: EndpointResult) -> EndpointOutcome {
+    EndpointOutcome {
+        address: String::new(),
+        http_status: None,
+        cache: CacheState::Absent,
+        certificate_expires: None,
+        result,
+    }
+}
