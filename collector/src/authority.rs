@@ -17,7 +17,7 @@ use isochrone_proto::control::CertificateDer;
 use isochrone_proto::ids::{KeyHash, ProbeId};
 use isochrone_proto::plan::SignedPlan;
 use isochrone_proto::units::UnixMillis;
-use rand::{CryptoRng, RngCore};
+use rand::CryptoRng;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
     KeyPair, KeyUsagePurpose, PublicKeyData, SanType, SerialNumber, SigningKey, SubjectPublicKeyInfo,
@@ -63,11 +63,7 @@ impl Authority {
     ///
     /// # Errors
     /// When a file cannot be read, written or understood, or the certificate is there without its key.
-    pub fn open(
-        folder: &Path,
-        now: UnixMillis,
-        rng: &mut (impl RngCore + CryptoRng),
-    ) -> Result<Self, AuthorityError> {
+    pub fn open(folder: &Path, now: UnixMillis, rng: &mut impl CryptoRng) -> Result<Self, AuthorityError> {
         let files = files::Files::new(folder);
         let kept = files.load()?;
         let collector = match kept.collector {
@@ -98,7 +94,7 @@ impl Authority {
     ///
     /// # Errors
     /// When the cryptographic library refuses a key; it does not refuse one made here.
-    pub fn in_memory(now: UnixMillis, rng: &mut (impl RngCore + CryptoRng)) -> Result<Self, AuthorityError> {
+    pub fn in_memory(now: UnixMillis, rng: &mut impl CryptoRng) -> Result<Self, AuthorityError> {
         let key = new_key(rng)?;
         let certificate = self_signed(&key, now)?;
         Self::assemble(key, certificate, new_key(rng)?)
@@ -231,7 +227,7 @@ pub(crate) fn verify_ed25519(public_key: &[u8], message: &[u8], signature: &[u8]
         .is_ok()
 }
 
-fn new_key(rng: &mut (impl RngCore + CryptoRng)) -> Result<KeyPair, AuthorityError> {
+fn new_key(rng: &mut impl CryptoRng) -> Result<KeyPair, AuthorityError> {
     let mut seed = [0; 32];
     rng.fill_bytes(&mut seed);
     key_from_seed(&seed)

@@ -21,6 +21,7 @@ use rustls::{
 };
 
 use super::{Authority, AuthorityError, COLLECTOR_LEAF_LIFE, leaf};
+use crate::clock::Clock;
 
 /// Bytes a connection may send ahead of our reading.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
@@ -35,7 +36,17 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// Handshakes that may wait for us before new ones are refused.
 const INCOMING_MAX: usize = 1_024;
 
-/// The QUIC server configuration of a collector whose wall clock is `time`.
+/// A [`Clock`] as the TLS library asks for it.
+#[derive(Clone, Debug)]
+pub struct ClockTime(pub Clock);
+
+impl TimeProvider for ClockTime {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(Duration::from_millis(self.0.wall().0)))
+    }
+}
+
+/// The QUIC server configuration of a collector whose wall clock is `time` (mostly a [`ClockTime`]).
 ///
 /// # Errors
 /// When the TLS library refuses the certificate or the key.

@@ -1,0 +1,154 @@
+//! Joining: one stream, one request of at most 16 KiB, five seconds, 64 at once.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use isochrone_proto::codec;
+use isochrone_proto::control::CloseCode;
+use isochrone_proto::frame::{self, HEADER_BYTES, MessageKind};
+use isochrone_proto::join::{EXPORTER_LABEL, JoinRefusal, JoinRequest, JoinResponse};
+use isochrone_proto::limits::JOIN_BYTES_MAX;
+use quinn::{Connection, SendStream};
+use tokio::time::timeout;
+
+use crate::registry::Registry;
+use crate::session::durable;
+
+const JOIN: Duration = Duration::from_secs(5);
+/// Joins served at once.
+pub(super) const JOINS_MAX: usize = 64;
+/// Joins that may be told so beyond that; further ones are closed at once.
+const TOLD_MAX: usize = 256;
+
+/// Counts the joins under way.
+#[derive(Default)]
+pub(super) struct Joins(AtomicUsize);
+
+/// One join under way.
+struct Place<'a>(&'a AtomicUsize);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Joins {
+    /// Serves one joining client.
+    pub(super) async fn serve(&self, registry: &Registry, connection: Connection) {
+        let before = self.0.fetch_add(1, Ordering::Relaxed);
+        let _place = Place(&self.0);
+        let busy = before >= JOINS_MAX;
+        if before >= JOINS_MAX + TOLD_MAX {
+            return hang_up(&connection, CloseCode::Refused, &JoinRefusal::Busy.to_string());
+        }
+        connection.set_max_concurrent_uni_streams(0u32.into());
+        connection.set_receive_window((JOIN_BYTES_MAX as u32 + 1_024).into()); // 16 KiB and a frame's header
+        match timeout(JOIN, answer(registry, &connection, busy)).await {
+            Ok(Ok(())) => hang_up(&connection, CloseCode::Done, ""),
+            Ok(Err(JoinError::Gone)) => tracing::debug!("a joining client left"),
+            Ok(Err(error)) => {
+                tracing::warn!(reason = %error, "join failed");
+                let code = match error {
+                    JoinError::Registry => CloseCode::StoreUnavailable,
+                    _ => CloseCode::Protocol,
+                };
+                hang_up(&connection, code, &error.to_string());
+            }
+            Err(_) => {
+                tracing::warn!("a join was not over after 5 s");
+                hang_up(
+                    &connection,
+                    CloseCode::Protocol,
+                    "joining must be over within 5 s",
+                );
+            }
+        }
+    }
+}
+
+/// Reads the request, which ends its stream, and answers it.
+async fn answer(registry: &Registry, connection: &Connection, busy: bool) -> Result<(), JoinError> {
+    let (mut send, mut receive) = connection.accept_bi().await.map_err(|_| JoinError::Gone)?;
+    let response = if busy {
+        JoinResponse::Refused(JoinRefusal::Busy)
+    } else {
+        let bytes =
+            receive
+                .read_to_end(HEADER_BYTES + JOIN_BYTES_MAX)
+                .await
+                .map_err(|error| match error {
+                    quinn::ReadToEndError::TooLong => JoinError::TooLong,
+                    quinn::ReadToEndError::Read(_) => JoinError::Gone,
+                })?;
+        let request = parse(&bytes)?;
+        judge(registry, connection, &request)?
+    };
+    match &response {
+        JoinResponse::Accepted { name, probe, .. } => tracing::info!(%probe, name, "probe joined"),
+        JoinResponse::Refused(refusal) => tracing::warn!(reason = %refusal, "join refused"),
+    }
+    respond(&mut send, &response).await
+}
+
+fn parse(bytes: &[u8]) -> Result<JoinRequest, JoinError> {
+    let (kind, payload, taken) =
+        frame::read(bytes).map_err(|error| JoinError::Malformed(error.to_string()))?;
+    if kind != MessageKind::JoinRequest {
+        return Err(JoinError::Malformed(format!(
+            "a frame of kind {kind:?} where JoinRequest was due"
+        )));
+    }
+    if taken != bytes.len() {
+        return Err(JoinError::Malformed(format!(
+            "{} bytes after the request",
+            bytes.len() - taken
+        )));
+    }
+    codec::decode_join_request(&payload).map_err(|error| JoinError::Malformed(error.to_string()))
+}
+
+fn judge(
+    registry: &Registry,
+    connection: &Connection,
+    request: &JoinRequest,
+) -> Result<JoinResponse, JoinError> {
+    let mut exporter = [0; 32];
+    let exported = connection.export_keying_material(&mut exporter, EXPORTER_LABEL, b"");
+    exported.map_err(|_| JoinError::Malformed("no key can be exported from this connection".into()))?;
+    let remote = connection.remote_address();
+    durable(|| registry.join(request, &exporter, remote)).map_err(|error| {
+        tracing::error!(%error, "the registry cannot take a join");
+        JoinError::Registry
+    })
+}
+
+async fn respond(send: &mut SendStream, response: &JoinResponse) -> Result<(), JoinError> {
+    let payload = codec::encode_join_response(response);
+    let frame = frame::seal(MessageKind::JoinResponse, &payload).map_err(|error| {
+        tracing::error!(%error, "an answer to a join does not fit a frame");
+        JoinError::Registry
+    })?;
+    send.write_all(&frame).await.map_err(|_| JoinError::Gone)?;
+    send.finish().map_err(|_| JoinError::Gone)?;
+    let stopped = send.stopped().await; // until the client has all of it
+    tracing::trace!(?stopped, "join answered");
+    Ok(())
+}
+
+fn hang_up(connection: &Connection, code: CloseCode, reason: &str) {
+    connection.close(code.code().into(), reason.as_bytes());
+}
+
+/// Why a join got no answer.
+#[derive(Debug, thiserror::Error)]
+enum JoinError {
+    #[error("a request to join has at most 16 KiB")]
+    TooLong,
+    #[error("malformed request to join: {0}")]
+    Malformed(String),
+    #[error("the collector cannot keep a join now; try again in a minute")]
+    Registry,
+    #[error("the client left")]
+    Gone,
+}

@@ -1,0 +1,216 @@
+//! Who is in, who is invited, who is out: the registry's rules, apart from any store or clock.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use isochrone_proto::control::CertificateDer;
+use isochrone_proto::echo::KeyEpoch;
+use isochrone_proto::ids::{KeyHash, ProbeId};
+use isochrone_proto::join::JoinRefusal;
+use isochrone_proto::units::UnixMillis;
+use rand::CryptoRng;
+
+use super::record::{
+    BurntKey, InvitationId, InvitationRecord, InvitationState, KeyedSecret, Place, ProbeRecord, ProbeState,
+};
+use crate::audit::{Actor, AuditEntry};
+
+/// Everything the registry knows. Cheap to clone for a few thousand probes; a change is made on a clone.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Roster {
+    pub(super) probes: BTreeMap<ProbeId, Arc<ProbeRecord>>,
+    pub(super) invitations: BTreeMap<InvitationId, Arc<InvitationRecord>>,
+    pub(super) burnt: BTreeMap<KeyHash, BurntKey>,
+}
+
+/// What a request to join comes to.
+#[derive(Debug, PartialEq)]
+pub(super) enum JoinVerdict {
+    /// A leaf is issued.
+    Fresh(Arc<InvitationRecord>),
+    /// The answer was lost: the same leaf again.
+    Again(Arc<ProbeRecord>, CertificateDer),
+    /// Another key spent it before; `first` is that key's probe.
+    Reused {
+        invitation: Arc<InvitationRecord>,
+        first: Option<Arc<ProbeRecord>>,
+    },
+    /// No.
+    Refused(JoinRefusal),
+}
+
+impl Roster {
+    /// The probe of that name.
+    pub(super) fn by_name(&self, name: &str) -> Option<&Arc<ProbeRecord>> {
+        self.probes.values().find(|probe| probe.name == name)
+    }
+
+    /// Whether a probe has or had that name, or an open invitation promises it.
+    pub(super) fn is_taken(&self, name: &str, now: UnixMillis) -> bool {
+        let promised =
+            |invitation: &Arc<InvitationRecord>| invitation.name == name && invitation.is_open(now);
+        self.by_name(name).is_some() || self.invitations.values().any(promised)
+    }
+
+    /// Judges a request whose signature fits the invitation.
+    pub(super) fn judge(&self, id: InvitationId, key: KeyHash, now: UnixMillis) -> JoinVerdict {
+        let Some(invitation) = self.invitations.get(&id) else {
+            return JoinVerdict::Refused(JoinRefusal::UnknownToken);
+        };
+        match &invitation.state {
+            InvitationState::Withdrawn => JoinVerdict::Refused(JoinRefusal::Withdrawn),
+            InvitationState::Spent { key: first, leaf } if *first == key => {
+                match self.probes.get(&ProbeId::of_key(&key)) {
+                    Some(probe) if probe.is_active() => JoinVerdict::Again(Arc::clone(probe), leaf.clone()),
+                    _ => JoinVerdict::Refused(JoinRefusal::Withdrawn),
+                }
+            }
+            InvitationState::Spent { .. } if self.burnt.contains_key(&key) => {
+                JoinVerdict::Refused(JoinRefusal::SpentByAnotherKey) // known already; nothing new to alert
+            }
+            InvitationState::Spent { key: first, .. } => JoinVerdict::Reused {
+                invitation: Arc::clone(invitation),
+                first: self.probes.get(&ProbeId::of_key(first)).cloned(),
+            },
+            InvitationState::Open if now >= invitation.valid_until => {
+                JoinVerdict::Refused(JoinRefusal::Expired)
+            }
+            InvitationState::Open if self.is_out(&key) => JoinVerdict::Refused(JoinRefusal::RevokedKey),
+            InvitationState::Open => JoinVerdict::Fresh(Arc::clone(invitation)),
+        }
+    }
+
+    fn is_out(&self, key: &KeyHash) -> bool {
+        let probe = self.probes.get(&ProbeId::of_key(key));
+        self.burnt.contains_key(key) || probe.is_some_and(|probe| probe.key != *key || !probe.is_active())
+    }
+}
+
+/// A change in the making: the roster as it will be, and what has to be written for it.
+pub(super) struct Draft {
+    pub(super) roster: Roster,
+    pub(super) probes: BTreeMap<ProbeId, Arc<ProbeRecord>>,
+    pub(super) invitations: Vec<Arc<InvitationRecord>>,
+    pub(super) burnt: Vec<BurntKey>,
+    pub(super) audit: Vec<AuditEntry>,
+}
+
+impl Draft {
+    pub(super) fn of(roster: &Roster) -> Self {
+        Self {
+            roster: roster.clone(),
+            probes: BTreeMap::new(),
+            invitations: Vec::new(),
+            burnt: Vec::new(),
+            audit: Vec::new(),
+        }
+    }
+
+    pub(super) fn put_probe(&mut self, probe: ProbeRecord) -> Arc<ProbeRecord> {
+        let probe = Arc::new(probe);
+        self.probes.insert(probe.id, Arc::clone(&probe));
+        self.roster.probes.insert(probe.id, Arc::clone(&probe));
+        probe
+    }
+
+    pub(super) fn put_invitation(&mut self, invitation: InvitationRecord) {
+        let invitation = Arc::new(invitation);
+        self.roster
+            .invitations
+            .insert(invitation.id, Arc::clone(&invitation));
+        self.invitations.push(invitation);
+    }
+
+    pub(super) fn burn(&mut self, burnt: BurntKey) {
+        self.roster.burnt.insert(burnt.key, burnt.clone());
+        self.burnt.push(burnt);
+    }
+
+    /// Spends an invitation: its probe is in from now on. A key that is in already keeps its secrets and takes
+    /// over the invitation's name and place.
+    pub(super) fn admit(
+        &mut self,
+        invitation: &InvitationRecord,
+        leaf: CertificateDer,
+        (key, leaf_expires): (KeyHash, UnixMillis),
+        now: UnixMillis,
+        rng: &mut impl CryptoRng,
+    ) -> Arc<ProbeRecord> {
+        let id = ProbeId::of_key(&key);
+        let known = self.roster.probes.get(&id);
+        let secrets = match known {
+            Some(known) => known.secrets.clone(),
+            None => vec![KeyedSecret::new(KeyEpoch(0), rng)],
+        };
+        let Place {
+            worker,
+            site,
+            latitude,
+            longitude,
+            country,
+            network,
+            access,
+        } = invitation.place.clone();
+        let probe = ProbeRecord {
+            id,
+            name: invitation.name.clone(),
+            worker,
+            site,
+            latitude,
+            longitude,
+            country,
+            network,
+            access,
+            key,
+            state: ProbeState::Active,
+            joined: known.map_or(now, |known| known.joined),
+            leaf_expires,
+            secrets,
+        };
+        let mut spent = invitation.clone();
+        spent.state = InvitationState::Spent { key, leaf };
+        self.put_invitation(spent);
+        let what = format!(
+            "probe {} ({id}) joined from {}'s invitation",
+            probe.name, probe.worker
+        );
+        let who = Actor::Probe { probe: id };
+        self.audit.push(AuditEntry::new(now, &who, "join", what));
+        self.put_probe(probe)
+    }
+
+    /// Revokes a probe and rotates the secret of every other active responder: in a full mesh the revoked
+    /// probe held a key of each.
+    pub(super) fn revoke(
+        &mut self,
+        id: ProbeId,
+        who: &Actor,
+        reason: &str,
+        now: UnixMillis,
+        rng: &mut impl CryptoRng,
+    ) -> Option<Arc<ProbeRecord>> {
+        let probe = self.roster.probes.get(&id).filter(|probe| probe.is_active())?;
+        let mut revoked = ProbeRecord::clone(probe);
+        revoked.state = ProbeState::Revoked;
+        let revoked = self.put_probe(revoked);
+        let others: Vec<_> = self
+            .roster
+            .probes
+            .values()
+            .filter(|probe| probe.is_active())
+            .cloned()
+            .collect();
+        for other in &others {
+            let mut other = ProbeRecord::clone(other);
+            other.rotate(false, rng);
+            self.put_probe(other);
+        }
+        let what = format!(
+            "probe {} ({id}) revoked: {reason}; echo secrets of {} other probes rotated",
+            revoked.name,
+            others.len()
+        );
+        self.audit.push(AuditEntry::new(now, who, "revoke", what));
+        Some(revoked)
+    }
+}
