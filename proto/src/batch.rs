@@ -50,7 +50,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Packs `measurements`, in the order given within each family of columns.
+    /// Packs `measurements`: echoes sorted by check, then slot; endpoints in the order given.
     ///
     /// # Errors
     /// When there are more than [`BATCH_ROWS_MAX`].
@@ -75,7 +75,7 @@ impl Batch {
         let echo = if echoes.is_empty() {
             None
         } else {
-            Some(EchoColumns::pack(&echoes))
+            Some(EchoColumns::pack(echoes))
         };
         let endpoint = if endpoints.is_empty() {
             None

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{BatchError, column};
-use crate::columns::Packed;
+use crate::columns::{ColumnError, Packed};
 use crate::limits::LATENCY_MAX_US;
 use crate::measurement::{EchoOutcome, SendFailure, Stamp};
 use crate::units::{Micros, UnixMillis};
@@ -21,11 +21,14 @@ pub struct EchoRow {
     pub outcome: EchoOutcome,
 }
 
-/// The columns. RTT and claimed delay stand only for the rows that were replied to.
+/// The columns, sorted by check, then slot: a batch mostly holds each check once, so the steps from check to
+/// check take next to nothing. RTT and claimed delay stand only for the rows that were replied to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EchoColumns {
     rows: u16,
-    check: Packed,
+    first_check: u16,
+    /// From each row's check to the next one's: one fewer than rows.
+    check_step: Packed,
     slot_ms: Packed,
     lateness_us: Packed,
     outcome: Packed,
@@ -34,7 +37,9 @@ pub struct EchoColumns {
 }
 
 impl EchoColumns {
-    pub(super) fn pack(rows: &[EchoRow]) -> Self {
+    pub(super) fn pack(mut rows: Vec<EchoRow>) -> Self {
+        rows.sort_by_key(|row| (row.check, row.slot));
+        let step = |pair: &[EchoRow]| u64::from(pair[1].check - pair[0].check);
         let collect = |value: fn(&EchoRow) -> u64| Packed::of(&rows.iter().map(value).collect::<Vec<_>>());
         let replied = rows.iter().filter_map(|row| match row.outcome {
             EchoOutcome::Replied {
@@ -47,7 +52,8 @@ impl EchoColumns {
             .unzip();
         Self {
             rows: rows.len() as u16, // at most BATCH_ROWS_MAX
-            check: collect(|row| u64::from(row.check)),
+            first_check: rows.first().map_or(0, |row| row.check),
+            check_step: Packed::of(&rows.windows(2).map(step).collect::<Vec<_>>()),
             slot_ms: collect(|row| row.slot.0),
             lateness_us: collect(|row| u64::from(row.lateness.get())),
             outcome: collect(|row| u64::from(code_of(&row.outcome))),
@@ -62,9 +68,7 @@ impl EchoColumns {
 
     pub(super) fn check(&self) -> Result<(), BatchError> {
         let rows = self.len();
-        self.check
-            .check(rows, u64::from(u16::MAX))
-            .map_err(column("check"))?;
+        self.check_checks()?;
         self.slot_ms.check(rows, u64::MAX).map_err(column("slot"))?;
         self.lateness_us
             .check(rows, LATENCY_MAX_US)
@@ -93,12 +97,27 @@ impl EchoColumns {
             .map_err(column("claimed delay"))
     }
 
+    fn check_checks(&self) -> Result<(), BatchError> {
+        const MAX: u64 = u16::MAX as u64;
+        let steps = self.len().saturating_sub(1);
+        self.check_step.check(steps, MAX).map_err(column("check"))?;
+        let last = u64::from(self.first_check) + self.check_step.values(steps).sum::<u64>(); // at most 65,536 steps of 65,535
+        if last > MAX {
+            let highest = Some(last);
+            return Err(column("check")(ColumnError::Range { highest, max: MAX }));
+        }
+        Ok(())
+    }
+
     pub(super) fn slots(&self) -> impl Iterator<Item = (u16, UnixMillis)> + '_ {
         let rows = self.len();
-        self.check
-            .values(rows)
-            .zip(self.slot_ms.values(rows))
-            .map(|(check, slot)| (check as u16, UnixMillis(slot)))
+        let mut check = u64::from(self.first_check);
+        let steps = self.check_step.values(rows.saturating_sub(1)).chain([0]);
+        self.slot_ms.values(rows).zip(steps).map(move |(slot, step)| {
+            let this = check as u16; // `check` found the last one to fit
+            check += step;
+            (this, UnixMillis(slot))
+        })
     }
 
     pub(super) fn rows(&self) -> impl Iterator<Item = EchoRow> + '_ {

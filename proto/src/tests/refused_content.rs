@@ -25,7 +25,8 @@ struct RawBatch {
 #[derive(Clone, Serialize)]
 struct RawEcho {
     rows: u16,
-    check: Packed,
+    first_check: u16,
+    check_step: Packed,
     slot_ms: Packed,
     lateness_us: Packed,
     outcome: Packed,
@@ -61,7 +62,8 @@ fn header() -> BatchHeader {
 fn echo() -> RawEcho {
     RawEcho {
         rows: 2,
-        check: Packed::of(&[0, 1]),
+        first_check: 0,
+        check_step: Packed::of(&[1]),
         slot_ms: Packed::of(&[5, 6]),
         lateness_us: Packed::of(&[0, 0]),
         outcome: Packed::of(&[0, 8]),
@@ -148,7 +150,8 @@ fn batch_takes_a_thousand_rows_and_not_one_more() {
 
     let wide = |rows: usize| RawEcho {
         rows: rows as u16,
-        check: Packed::of(&vec![0; rows]),
+        first_check: 0,
+        check_step: Packed::of(&vec![0; rows - 1]),
         slot_ms: Packed::of(&vec![0; rows]),
         lateness_us: Packed::of(&vec![0; rows]),
         outcome: Packed::of(&vec![8; rows]),
@@ -216,7 +219,8 @@ fn outcome_without_a_meaning_is_refused_and_every_meaning_is_known() {
         let replied: &[u64] = if code < 4 { &[7] } else { &[] };
         RawEcho {
             rows: 1,
-            check: Packed::of(&[0]),
+            first_check: 9,
+            check_step: Packed::of(&[]),
             slot_ms: Packed::of(&[0]),
             lateness_us: Packed::of(&[0]),
             outcome: Packed::of(&[code]),
@@ -256,7 +260,7 @@ fn every_column_is_refused_above_its_ceiling_and_taken_at_it() {
     type Set<T> = fn(&mut T, u64);
     let of_echo: [(&str, u64, Set<RawEcho>); 4] = [
         ("check", u64::from(u16::MAX), |raw, value| {
-            raw.check = Packed::of(&[0, value])
+            raw.check_step = Packed::of(&[value])
         }),
         ("lateness", LATENCY_MAX_US, |raw, value| {
             raw.lateness_us = Packed::of(&[0, value])
@@ -332,6 +336,22 @@ fn every_column_is_refused_above_its_ceiling_and_taken_at_it() {
         );
         assert_eq!(column(refused(header(), None, Some(raw))), expected);
     }
+}
+
+#[test]
+fn steps_that_add_up_to_more_than_a_check_are_refused() {
+    const MAX: u64 = u16::MAX as u64;
+    let mut raw = echo();
+    raw.first_check = u16::MAX - 5;
+    raw.check_step = Packed::of(&[5]);
+    let batch = decode(header(), Some(raw.clone()), None).expect("the last check there can be");
+    assert_eq!(batch.slots().last().map(|(check, _)| check), Some(u16::MAX));
+    raw.check_step = Packed::of(&[6]);
+    let expected = ColumnError::Range {
+        highest: Some(MAX + 1),
+        max: MAX,
+    };
+    assert_eq!(column(refused(header(), Some(raw), None)), ("check", expected));
 }
 
 #[test]

@@ -85,7 +85,7 @@ proptest! {
         prop_assert_eq!(token.to_string().parse::<Token>(), Ok(token));
     }
 
-    /// Every measurement goes through the columns unchanged, in its order within echoes and endpoints.
+    /// Every measurement goes through the columns unchanged: echoes by check and slot, endpoints in their order.
     #[test]
     fn packed_measurements_come_back(seed in any::<u64>()) {
         let dice = &mut Dice(seed);
@@ -93,7 +93,9 @@ proptest! {
         let packed = Batch::pack(header.clone(), &rows).expect("at most 60 rows");
         let batch = codec::decode_batch(&codec::encode_batch(&packed)).expect("what was packed decodes");
         let is_echo = |row: &&crate::measurement::Measurement| matches!(row.outcome, Outcome::Echo(_));
-        let expected: Vec<_> = rows.iter().filter(is_echo).chain(rows.iter().filter(|row| !is_echo(row))).cloned().collect();
+        let mut expected: Vec<_> = rows.iter().filter(is_echo).cloned().collect();
+        expected.sort_by_key(|row| (row.check, row.slot));
+        expected.extend(rows.iter().filter(|row| !is_echo(row)).cloned());
         prop_assert_eq!(batch.measurements().collect::<Vec<_>>(), expected.clone());
         prop_assert_eq!(batch.rows(), rows.len());
         prop_assert_eq!(batch.echo_rows_len(), rows.iter().filter(is_echo).count());

@@ -1,0 +1,183 @@
+//! Figures: numbers the issues ask for, each with a name, printed by one command:
+//! `cargo run --release -p isochrone-tests --bin figures -- [PREFIX…]`.
+//!
+//! A module a subject; each lists its [`Figure`]s, and [`ALL`] lists the modules'. A figure compares with its
+//! peer in the same run, alternating, and quotes medians: wall times on shared machines swing.
+
+pub mod wire;
+
+use std::fmt;
+
+/// Every figure, in the order in which they are printed.
+pub const ALL: &[&[Figure]] = &[wire::FIGURES];
+
+/// One measurement that prints one or more figures.
+#[derive(Clone, Copy, Debug)]
+pub struct Figure {
+    /// Names of what it prints.
+    pub names: &'static [&'static str],
+    /// Takes it. Long ones run a minute or so.
+    pub measure: fn() -> anyhow::Result<Vec<Measured>>,
+}
+
+/// A figure's value.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// One of the [`Figure::names`].
+    pub name: &'static str,
+    /// The number.
+    pub value: f64,
+    /// Its unit.
+    pub unit: &'static str,
+    /// How it was taken, with its count.
+    pub how: String,
+    /// The bound that the issues set, if any.
+    pub bound: Option<Bound>,
+}
+
+/// What a figure must not leave.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Bound {
+    /// At most this.
+    AtMost(f64),
+    /// At least this.
+    AtLeast(f64),
+}
+
+impl Figure {
+    /// Whether one of its names starts with one of `prefixes`; without prefixes, always.
+    #[must_use]
+    pub fn is_asked_for(&self, prefixes: &[String]) -> bool {
+        let starts = |prefix: &String| self.names.iter().any(|name| name.starts_with(prefix.as_str()));
+        prefixes.is_empty() || prefixes.iter().any(starts)
+    }
+}
+
+impl Measured {
+    /// Whether the value keeps its bound.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        match self.bound {
+            None => self.value.is_finite(),
+            Some(Bound::AtMost(most)) => self.value <= most,
+            Some(Bound::AtLeast(least)) => self.value >= least,
+        }
+    }
+
+    /// The line that is printed: `name value unit (how, machine)`.
+    #[must_use]
+    pub fn line(&self, machine: &str) -> String {
+        let value = if self.value.abs() < 100.0 {
+            format!("{:.2}", self.value)
+        } else {
+            format!("{:.0}", self.value)
+        };
+        let bound = self.bound.map_or(String::new(), |bound| format!(", {bound}"));
+        format!(
+            "{} {value} {} ({}{bound}, {machine})",
+            self.name, self.unit, self.how
+        )
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtMost(most) => write!(f, "at most {most}"),
+            Self::AtLeast(least) => write!(f, "at least {least}"),
+        }
+    }
+}
+
+/// This machine in a few words: processor, how many, kernel, and whether the build is optimised.
+#[must_use]
+pub fn machine() -> String {
+    let processors = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = processors
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map_or("unknown processor", |(_, model)| model.trim());
+    let count = std::thread::available_parallelism().map_or(1, usize::from);
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let build = if cfg!(debug_assertions) {
+        ", debug build"
+    } else {
+        ""
+    };
+    format!("{count} x {model}, Linux {}{build}", kernel.trim())
+}
+
+/// The middle of `values`; of an even number, the mean of the middle two. NaN of none.
+#[must_use]
+pub fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match (sorted.len(), sorted.len() / 2) {
+        (0, _) => f64::NAN,
+        (length, middle) if length % 2 == 1 => sorted[middle],
+        (_, middle) => f64::midpoint(sorted[middle - 1], sorted[middle]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_figure_has_its_own_name() {
+        let mut names: Vec<&str> = ALL
+            .concat()
+            .iter()
+            .flat_map(|figure| figure.names)
+            .copied()
+            .collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
+        assert!(names.iter().all(|name| name.contains('.')), "{names:?}");
+    }
+
+    #[test]
+    fn prefix_chooses_figures_and_none_chooses_all() {
+        let figure = Figure {
+            names: &["wire.bytes", "wire.time"],
+            measure: || Ok(vec![]),
+        };
+        let asked = |prefixes: &[&str]| {
+            let prefixes: Vec<String> = prefixes.iter().map(|prefix| (*prefix).to_owned()).collect();
+            figure.is_asked_for(&prefixes)
+        };
+        assert!(asked(&[]));
+        assert!(asked(&["wire"]));
+        assert!(asked(&["ingest", "wire.t"]));
+        assert!(!asked(&["ingest"]));
+        assert!(!asked(&["wire.bytes.more"]));
+    }
+
+    #[test]
+    fn bound_holds_from_both_sides() {
+        let measured = |value, bound| Measured {
+            name: "a.b",
+            value,
+            unit: "B",
+            how: "n = 3".into(),
+            bound,
+        };
+        assert!(measured(8.0, Some(Bound::AtMost(8.0))).holds());
+        assert!(!measured(8.01, Some(Bound::AtMost(8.0))).holds());
+        assert!(measured(8.0, Some(Bound::AtLeast(8.0))).holds());
+        assert!(!measured(7.99, Some(Bound::AtLeast(8.0))).holds());
+        assert!(!measured(f64::NAN, Some(Bound::AtMost(8.0))).holds());
+        assert!(!measured(f64::NAN, None).holds());
+        let line = measured(7.5, Some(Bound::AtMost(8.0))).line("here");
+        assert_eq!(line, "a.b 7.50 B (n = 3, at most 8, here)");
+    }
+
+    #[test]
+    fn median_is_the_middle() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert!(median(&[]).is_nan());
+    }
+}
