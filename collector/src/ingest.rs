@@ -4,8 +4,11 @@
 //! transaction, and only after that is durable answers each. What it stored then goes to the live state.
 
 mod commit;
+mod grave;
 mod judge;
+mod notes;
 mod quarantine;
+mod round;
 mod seen;
 mod stream;
 
@@ -90,6 +93,16 @@ impl Ingest {
         Self(Way::Inline { committer, live })
     }
 
+    /// As [`Ingest::inline`], with a bug that the tests must find.
+    #[cfg(any(test, feature = "testing"))]
+    #[must_use]
+    pub fn inline_with_bug(store: Store, live: mpsc::Sender<Committed>, bug: PlantedBug) -> Self {
+        let mut committer = Committer::new(store);
+        committer.planted = Some(bug);
+        let committer = Arc::new(Mutex::new(committer));
+        Self(Way::Inline { committer, live })
+    }
+
     /// Hands an item to the committer, waiting while its queue is full. Items of one epoch are judged in
     /// the order in which they were submitted, so a session may have several receipts open.
     ///
@@ -156,6 +169,16 @@ impl Ingest {
             }
         }
     }
+}
+
+/// A bug planted on purpose, to see that the tests find it.
+#[cfg(any(test, feature = "testing"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlantedBug {
+    /// A batch after a gap moves the mark.
+    MarkOverGap,
+    /// The acknowledgement leaves before the disk has the commit.
+    AckBeforeCommit,
 }
 
 /// What a session waits for: the item's fate, once it is durable.

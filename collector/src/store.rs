@@ -20,7 +20,9 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use redb::{Builder, Database, ReadTransaction, ReadableDatabase, StorageBackend, WriteTransaction};
+use redb::{
+    Builder, Database, Durability, ReadTransaction, ReadableDatabase, StorageBackend, WriteTransaction,
+};
 
 pub(crate) use self::account::{EpochRow, HourRow, StreamEntry, StreamKind, TombstoneRow};
 pub(crate) use self::blob::StoredBlob;
@@ -158,7 +160,17 @@ impl Store {
         body: impl FnOnce(&WriteTransaction) -> Result<(T, bool), StoreError>,
     ) -> Result<T, StoreError> {
         let database = self.database()?;
-        self.note(write_on(&database, body))
+        self.note(write_on(&database, Durability::Immediate, body))
+    }
+
+    /// As [`Store::write_if`], but returns before the disk has it: a planted bug.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn write_later<T>(
+        &self,
+        body: impl FnOnce(&WriteTransaction) -> Result<(T, bool), StoreError>,
+    ) -> Result<T, StoreError> {
+        let database = self.database()?;
+        self.note(write_on(&database, Durability::None, body))
     }
 
     /// The bytes that must stay free, and whether they are.
@@ -212,9 +224,13 @@ impl Store {
 
 fn write_on<T>(
     database: &Database,
+    durability: Durability,
     body: impl FnOnce(&WriteTransaction) -> Result<(T, bool), StoreError>,
 ) -> Result<T, StoreError> {
     let mut transaction = database.begin_write()?;
+    transaction
+        .set_durability(durability)
+        .expect("only a transaction that changed savepoints refuses a lower durability");
     transaction.set_quick_repair(true); // a store of gigabytes opens in milliseconds after SIGKILL
     let (value, changed) = body(&transaction)?;
     if changed {

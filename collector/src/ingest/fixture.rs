@@ -204,7 +204,7 @@ pub(crate) fn measurements(sequence: u64, flavour: u64) -> Vec<Measurement> {
     let second = slots.take(5).map(|slot| echo(1, slot, 0));
     first
         .chain(second)
-        .chain([status(start, sequence % 5 == 0)])
+        .chain([status(start, sequence.is_multiple_of(5))])
         .collect()
 }
 

@@ -549,6 +549,55 @@ async fn many_sessions_share_commits_and_the_live_state_sees_each_batch() {
     );
 }
 
+fn with_bug(store: &Store, bug: PlantedBug) -> Ingest {
+    let (live, _) = mpsc::channel(1);
+    Ingest::inline_with_bug(store.clone(), live, bug)
+}
+
+#[test]
+fn planted_acknowledgement_before_the_commit_loses_what_was_acknowledged() {
+    let (disk, store) = store_with_plan();
+    store_honest(&with_bug(&store, PlantedBug::AckBeforeCommit), EPOCH, 3);
+    let found = (0..20).any(|seed| store_on(&disk.crash(seed)).commit_number().unwrap() < 3);
+    assert!(found, "no crash found the bug");
+}
+
+#[test]
+fn planted_mark_over_a_gap_is_found_by_the_audit() {
+    let (_, store) = store_with_plan();
+    let ingest = with_bug(&store, PlantedBug::MarkOverGap);
+    let previous = store_honest(&ingest, EPOCH, 1);
+    let answer = submit(&ingest, honest(EPOCH, 3, previous));
+    assert_eq!(answer, Ingested::Stored { mark: Sequence(3) });
+    assert_eq!(ledger::verify(&store).unwrap().lost, 1);
+}
+
+#[test]
+fn tombstone_that_counts_less_than_before_takes_nothing_back() {
+    let (_, store) = store_with_plan();
+    let ingest = inline(&store);
+    store_honest(&ingest, EPOCH, 3);
+    let mut grave = tombstone(EPOCH, 4, 4);
+    let Item::Tombstone(told) = &grave.item else {
+        panic!()
+    };
+    let mut told = (**told).clone();
+    told.hours = vec![isochrone_proto::ledger::HourCount {
+        planned: ROWS + 1,
+        run: ROWS,
+        skipped: 1,
+        pending: 40,
+        ..told.hours[0]
+    }];
+    grave.item = Item::Tombstone(Arc::new(told));
+    assert_eq!(submit(&ingest, grave), Ingested::Stored { mark: Sequence(4) });
+    let totals = ledger::read(&store, cut_of(3)).unwrap().totals();
+    assert_eq!(
+        (totals.stored, totals.dropped, totals.run),
+        (3 * ROWS, 0, 3 * ROWS)
+    );
+}
+
 #[test]
 fn stopped_committer_says_so() {
     let (_, store) = store_with_plan();

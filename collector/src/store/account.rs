@@ -197,6 +197,18 @@ impl HourRow {
         told.planned >= self.planned && told.run >= self.run && told.skipped >= self.skipped
     }
 
+    /// `told`, or what was told before where that is more.
+    pub(crate) fn at_least(&self, told: &HourCount) -> HourCount {
+        let (run, skipped) = (told.run.max(self.run), told.skipped.max(self.skipped));
+        HourCount {
+            hour: told.hour,
+            planned: run + skipped,
+            run,
+            skipped,
+            pending: told.pending,
+        }
+    }
+
     /// Takes the probe's counts over.
     pub(crate) fn told(&mut self, told: &HourCount) {
         self.planned = told.planned;
