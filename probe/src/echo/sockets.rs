@@ -133,7 +133,7 @@ impl EchoSocket {
         let (mut stamp, mut asked) = (None, None);
         for control in message.cmsgs().into_iter().flatten() {
             match control {
-                ControlMessageOwned::ScmTimestampns(time) => stamp = Duration::try_from(time).ok(),
+                ControlMessageOwned::ScmTimestampns(time) => stamp = Some(Duration::from(time)),
                 ControlMessageOwned::Ipv4PacketInfo(info) => asked = Some(Asked::V4(info)),
                 ControlMessageOwned::Ipv6PacketInfo(info) => asked = Some(Asked::V6(info)),
                 _ => {}

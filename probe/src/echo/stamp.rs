@@ -21,7 +21,7 @@ const TRIES: usize = 4;
 pub(crate) struct Reading {
     /// The monotonic clock.
     pub(crate) monotonic: Instant,
-    /// CLOCK_REALTIME since 1970; `None` if it stands before.
+    /// CLOCK_REALTIME since 1970; `None` if the system does not tell.
     pub(crate) realtime: Option<Duration>,
 }
 
@@ -43,9 +43,7 @@ impl Reading {
 
     fn once() -> (Self, Duration) {
         let before = monotonic_now();
-        let realtime = clock_gettime(ClockId::CLOCK_REALTIME)
-            .ok()
-            .and_then(|time| Duration::try_from(time).ok());
+        let realtime = clock_gettime(ClockId::CLOCK_REALTIME).ok().map(Duration::from);
         let apart = monotonic_now() - before;
         let reading = Self {
             monotonic: before + apart / 2,
