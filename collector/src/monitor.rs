@@ -58,7 +58,7 @@ impl Monitor {
         let mut live = Live::new();
         let mut seen = store.commit_number()?;
         let recent = ScanRange::slots(now.minus(REBUILT), UnixMillis(u64::MAX));
-        let _ended = store.scan(recent, |stored| {
+        store.scan(recent, |stored| {
             live.apply(stored.probe, &stored.plan, &stored.batch, stored.received);
             seen = seen.max(stored.commit);
             ControlFlow::Continue(())

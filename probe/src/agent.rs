@@ -190,7 +190,7 @@ impl<P: Prober> Agent<P> {
         measuring.spawn(async move { runner.await.is_ok().then_some(()).ok_or("runner") });
         measuring.spawn(async move {
             recorder.await;
-            Ok("recorder").map(drop)
+            Ok(())
         });
         let mut linking = JoinSet::new();
         linking.spawn(self.uplink.run(spooled.clone()));

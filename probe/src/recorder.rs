@@ -224,13 +224,13 @@ impl Recorder {
             spool.flush_pending();
             spool.take_corrupt()
         });
-        if corrupt > 0 {
-            if let Some(mut newest) = self.writers.last_entry() {
-                newest
-                    .get_mut()
-                    .batcher
-                    .event(Event::CorruptRecords { count: corrupt });
-            }
+        if corrupt > 0
+            && let Some(mut newest) = self.writers.last_entry()
+        {
+            newest
+                .get_mut()
+                .batcher
+                .event(Event::CorruptRecords { count: corrupt });
         }
     }
 

@@ -505,10 +505,10 @@ impl Spool {
 
     fn remove_segment(&mut self, segment: &Segment) {
         self.bytes = self.bytes.saturating_sub(segment.bytes);
-        if let Err(error) = self.disk.remove(&segment.name) {
-            if error.kind() != io::ErrorKind::NotFound {
-                tracing::warn!(%error, file = segment.name, "a spool file could not be removed; it is ignored");
-            }
+        if let Err(error) = self.disk.remove(&segment.name)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, file = segment.name, "a spool file could not be removed; it is ignored");
         }
     }
 

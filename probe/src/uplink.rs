@@ -314,10 +314,10 @@ impl Uplink {
         connection: &quinn::Connection,
         stop: &CancellationToken,
     ) -> LinkEnd {
-        if self.parts.clock.now().duration_since(self.connected_at) > AWAY {
-            if let Err(end) = self.open_epoch().await {
-                return end;
-            }
+        if self.parts.clock.now().duration_since(self.connected_at) > AWAY
+            && let Err(end) = self.open_epoch().await
+        {
+            return end;
         }
         let greeted = tokio::time::timeout(WELCOME, Session::greet(self, connection)).await;
         let mut session = match greeted {
