@@ -6,9 +6,9 @@ use std::sync::Arc;
 use isochrone_proto::ids::{EpochId, ProbeId};
 use isochrone_proto::plan::Plan;
 use isochrone_proto::units::{Hour, UnixMillis};
-use redb::ReadableTable;
+use redb::{ReadTransaction, ReadableTable};
 
-use crate::store::tables::{self, EPOCHS, HOURS, epoch_key, parse_epoch_key};
+use crate::store::tables::{EPOCHS, HOURS, parse_epoch_key, parse_hour_key};
 use crate::store::{Damaged, EpochRow, HourRow, Store, StoreError};
 
 /// An epoch, with all that its rows are made of.
@@ -36,32 +36,51 @@ struct KnownEpoch {
     row: EpochRow,
 }
 
-/// The accounts of every epoch, by probe and the order of its epochs.
+/// The accounts of every epoch, by probe and the order of its epochs, as of one instant: epochs and hours
+/// are read in one transaction, so that a commit in between cannot look like an imbalance.
 pub(super) fn accounts(store: &Store, now: UnixMillis) -> Result<Vec<EpochAccount>, StoreError> {
-    let mut accounts = Vec::new();
-    for (probe, mut epochs) in read_epochs(store)? {
-        epochs.sort_by_key(|epoch| epoch.row.ordinal);
-        for index in 0..epochs.len() {
-            let later = epochs[index + 1..]
-                .iter()
-                .find_map(|later| later.row.first_slot());
-            accounts.push(account(store, probe, &epochs[index], later, now)?);
+    store.read(|transaction| {
+        let mut hours = read_hours(transaction)?;
+        let mut accounts = Vec::new();
+        for (probe, mut epochs) in read_epochs(transaction)? {
+            epochs.sort_by_key(|epoch| epoch.row.ordinal);
+            for index in 0..epochs.len() {
+                let epoch = &epochs[index];
+                let later = epochs[index + 1..]
+                    .iter()
+                    .find_map(|later| later.row.first_slot());
+                let mut account = account(store, probe, epoch, later, now)?;
+                account.hours = hours.remove(&(probe, epoch.id)).unwrap_or_default();
+                accounts.push(account);
+            }
         }
-    }
-    Ok(accounts)
+        Ok(accounts)
+    })
 }
 
-fn read_epochs(store: &Store) -> Result<BTreeMap<ProbeId, Vec<KnownEpoch>>, StoreError> {
-    store.read(|transaction| {
-        let mut probes: BTreeMap<ProbeId, Vec<KnownEpoch>> = BTreeMap::new();
-        for entry in transaction.open_table(EPOCHS)?.iter()? {
-            let (key, row) = entry?;
-            let (probe, id) = parse_epoch_key(key.value());
-            let row = EpochRow::decode(row.value()).map_err(damaged("epochs"))?;
-            probes.entry(probe).or_default().push(KnownEpoch { id, row });
-        }
-        Ok(probes)
-    })
+type Epochs = BTreeMap<ProbeId, Vec<KnownEpoch>>;
+type Hours = BTreeMap<(ProbeId, EpochId), BTreeMap<Hour, HourRow>>;
+
+fn read_epochs(transaction: &ReadTransaction) -> Result<Epochs, StoreError> {
+    let mut probes = Epochs::new();
+    for entry in transaction.open_table(EPOCHS)?.iter()? {
+        let (key, row) = entry?;
+        let (probe, id) = parse_epoch_key(key.value());
+        let row = EpochRow::decode(row.value()).map_err(damaged("epochs"))?;
+        probes.entry(probe).or_default().push(KnownEpoch { id, row });
+    }
+    Ok(probes)
+}
+
+fn read_hours(transaction: &ReadTransaction) -> Result<Hours, StoreError> {
+    let mut epochs = Hours::new();
+    for entry in transaction.open_table(HOURS)?.iter()? {
+        let (key, row) = entry?;
+        let (probe, epoch, hour) = parse_hour_key(key.value());
+        let row = HourRow::decode(row.value()).map_err(damaged("hours"))?;
+        epochs.entry((probe, epoch)).or_default().insert(hour, row);
+    }
+    Ok(epochs)
 }
 
 fn account(
@@ -89,27 +108,10 @@ fn account(
         probe_name: probe_name.unwrap_or_else(|| probe.to_string()),
         epoch: epoch.id,
         over: later.is_some() && row.is_drained(),
-        hours: read_hours(store, probe, epoch.id)?,
+        hours: BTreeMap::new(),
         spans,
         end: later.map_or(now, |later| later.min(now)).max(row.cut),
         cut: row.cut,
-    })
-}
-
-fn read_hours(store: &Store, probe: ProbeId, epoch: EpochId) -> Result<BTreeMap<Hour, HourRow>, StoreError> {
-    let lowest = tables::hour_key(probe, epoch, Hour(0));
-    let highest = tables::hour_key(probe, epoch, Hour(u32::MAX));
-    debug_assert!(lowest.starts_with(&epoch_key(probe, epoch)));
-    store.read(|transaction| {
-        let hours = transaction.open_table(HOURS)?;
-        let rows = hours.range::<&[u8; 28]>(&lowest..=&highest)?;
-        rows.map(|entry| {
-            let (key, row) = entry?;
-            let (_, _, hour) = tables::parse_hour_key(key.value());
-            let row = HourRow::decode(row.value()).map_err(damaged("hours"))?;
-            Ok((hour, row))
-        })
-        .collect()
     })
 }
 

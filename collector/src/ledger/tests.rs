@@ -227,3 +227,17 @@ fn audit_finds_a_mark_above_a_gap() {
         audit.findings
     );
 }
+
+#[test]
+fn reading_while_batches_are_committed_never_looks_unbalanced() {
+    let (_, store) = store_with_plan();
+    let ingest = inline(&store);
+    let writer = std::thread::spawn(move || store_honest(&ingest, EPOCH, 60));
+    let mut readings = 0;
+    while !writer.is_finished() || readings == 0 {
+        let ledger = read(&store, cut_of(60)).unwrap();
+        assert!(ledger.is_balanced(), "{ledger:?}");
+        readings += 1;
+    }
+    writer.join().unwrap();
+}
