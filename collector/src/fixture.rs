@@ -192,3 +192,17 @@ pub(crate) fn replied(ms: u64) -> Outcome {
 pub(crate) fn lost() -> Outcome {
     Outcome::Echo(EchoOutcome::TimedOut)
 }
+
+/// A batch as the log gives it back.
+pub(crate) fn stored(plan: &std::sync::Arc<Plan>, rows: &[Measurement]) -> crate::store::Stored {
+    let batch = batch(plan, rows);
+    crate::store::Stored {
+        commit: 1,
+        probe: plan.probe,
+        epoch: batch.header.epoch,
+        sequence: batch.header.sequence,
+        received: UnixMillis(DAY0),
+        batch,
+        plan: std::sync::Arc::clone(plan),
+    }
+}

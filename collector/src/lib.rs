@@ -23,6 +23,7 @@ pub mod monitor;
 pub mod place;
 pub mod planner;
 pub mod registry;
+pub mod report;
 pub mod roster;
 pub mod session;
 pub mod store;

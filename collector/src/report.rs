@@ -1,0 +1,68 @@
+//! Reports from the stored log: what it holds, never what was told at the time.
+//!
+//! Each report is filled batch by batch in any order, then finished; the same figures come from a live
+//! store, a restored one, or one that was filled up days later.
+
+pub mod coverage;
+mod html;
+pub mod nodes;
+mod outages;
+pub mod show;
+mod timeline;
+mod trust;
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use isochrone_proto::units::UnixMillis;
+
+use crate::store::{ScanRange, Store, StoreError, Stored};
+
+/// A window of slots: from inclusive, until exclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Its first instant.
+    pub from: UnixMillis,
+    /// The first instant after it.
+    pub until: UnixMillis,
+}
+
+impl Window {
+    /// The time `since` long that ends at `now`.
+    #[must_use]
+    pub fn since(now: UnixMillis, since: Duration) -> Self {
+        Self {
+            from: now.minus(since),
+            until: now,
+        }
+    }
+
+    /// Whether a slot lies in it.
+    #[must_use]
+    pub fn holds(&self, slot: UnixMillis) -> bool {
+        self.from <= slot && slot < self.until
+    }
+}
+
+/// Something that is filled from the log.
+pub(crate) trait Fill {
+    /// Takes in one batch.
+    fn add(&mut self, stored: &Stored);
+}
+
+/// Gives every batch with a slot in `window` to `report`, and the count so far to `progress`.
+pub(crate) fn fill(
+    store: &Store,
+    window: Window,
+    report: &mut impl Fill,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(), StoreError> {
+    let mut batches = 0;
+    let _ended = store.scan(ScanRange::slots(window.from, window.until), |stored| {
+        report.add(&stored);
+        batches += 1;
+        progress(batches);
+        ControlFlow::Continue(())
+    })?;
+    Ok(())
+}

@@ -1,0 +1,193 @@
+//! What the coverage report is computed from: connect times per vantage, node and day, from the log.
+
+use std::collections::{BTreeMap, HashMap};
+
+use isochrone_coverage::country::Country;
+use isochrone_coverage::geo::Position;
+use isochrone_coverage::observations::{
+    Basis, Day, DayReading, Network, Node, Observations, Readings, Samples, Source, TtfbKind, Vantage,
+    Window as Span,
+};
+use isochrone_proto::ids::{ProbeId, TargetId};
+use isochrone_proto::kind::Check;
+use isochrone_proto::measurement::{CacheState, EndpointOutcome, EndpointResult, Outcome, Phase};
+
+use super::{Fill, Window, fill};
+use crate::live::Seen;
+use crate::roster::{NodeEntry, ProbeEntry, Roster};
+use crate::store::{Store, StoreError, Stored};
+use crate::words;
+
+const DAY_MS: u64 = 86_400_000;
+
+/// Reads the log. A node's RTT from a vantage is the TCP-connect phase of its checks; time to first byte
+/// stands beside it, of cached assets and plain pages only. `source` says whether this is the demo's world.
+///
+/// # Errors
+/// When the store failed.
+pub fn from_store(
+    store: &Store,
+    roster: &Roster,
+    window: Window,
+    source: Source,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Observations, StoreError> {
+    let mut tally = Tally::new(roster, window);
+    fill(store, window, &mut tally, progress)?;
+    Ok(tally.finish(source))
+}
+
+/// What the log holds so far.
+#[derive(Debug)]
+pub(super) struct Tally<'a> {
+    roster: &'a Roster,
+    window: Window,
+    days: HashMap<(ProbeId, TargetId, u64), Reading>,
+}
+
+#[derive(Debug, Default)]
+struct Reading {
+    connect: Samples,
+    ttfb: Samples,
+}
+
+impl Fill for Tally<'_> {
+    fn add(&mut self, stored: &Stored) {
+        for row in stored.batch.endpoints() {
+            let Outcome::Endpoint(outcome) = &row.outcome else {
+                continue;
+            };
+            let Some((check, target)) = stored.plan.target_of(row.check) else {
+                continue;
+            };
+            if !self.window.holds(row.slot) || self.roster.node(target.id).is_none() {
+                continue;
+            }
+            let key = (stored.probe, target.id, row.slot.0 / DAY_MS);
+            self.days.entry(key).or_default().add(check.kind.check, outcome);
+        }
+    }
+}
+
+impl Reading {
+    fn add(&mut self, check: Check, outcome: &EndpointOutcome) {
+        match &outcome.result {
+            EndpointResult::Ok { phases, .. } => {
+                let connect = f64::from(phases.connect.get());
+                let _is_a_time = self.connect.times.record_us(connect);
+                let is_comparable =
+                    check == Check::Http || (check.is_asset() && outcome.cache == CacheState::Hit);
+                if is_comparable {
+                    let _is_a_time = self.ttfb.times.record_us(phases.ttfb_us() as f64);
+                }
+            }
+            EndpointResult::Failed { phase, .. } => {
+                let is_lost = Seen::of_endpoint(&outcome.result) == Seen::Bad;
+                if is_lost && *phase == Phase::Connect {
+                    self.connect.lost += 1;
+                }
+            }
+            EndpointResult::Unsent(_) => {}
+        }
+    }
+}
+
+impl<'a> Tally<'a> {
+    pub(super) fn new(roster: &'a Roster, window: Window) -> Self {
+        Self {
+            roster,
+            window,
+            days: HashMap::new(),
+        }
+    }
+
+    pub(super) fn finish(self, source: Source) -> Observations {
+        let nodes: Vec<&NodeEntry> = self.roster.nodes().filter(|node| !node.paused).collect();
+        let mut notes = vec![
+            "Times are the TCP-connect phase of endpoint checks: one round trip, no name look-up, no TLS; a check \
+             that did not connect counts as lost. Time to first byte is of cached assets and plain pages, and \
+             holds name look-up, connect and TLS."
+                .to_owned(),
+        ];
+        let mut vantages = Vec::new();
+        let mut places: BTreeMap<ProbeId, usize> = BTreeMap::new();
+        for probe in self.roster.probes() {
+            let measured = self.days.keys().any(|(of, ..)| *of == probe.id);
+            if !probe.active && !measured {
+                continue;
+            }
+            match vantage(probe) {
+                Some(vantage) => {
+                    places.insert(probe.id, vantages.len());
+                    vantages.push(vantage);
+                }
+                None => notes.push(format!(
+                    "Probe {} has no coordinates, and is left out: give it some with `probe invite --location`.",
+                    probe.name
+                )),
+            }
+        }
+        let indices: BTreeMap<TargetId, usize> = nodes
+            .iter()
+            .enumerate()
+            .map(|(index, node)| (node.id, index))
+            .collect();
+        let mut readings: Vec<DayReading> = Vec::new();
+        for ((probe, node, day), reading) in self.days {
+            if let (Some(&vantage), Some(&node)) = (places.get(&probe), indices.get(&node)) {
+                let ttfb = !reading.ttfb.times.is_empty();
+                readings.push(DayReading {
+                    vantage,
+                    node,
+                    day: Day(i32::try_from(day).unwrap_or(i32::MAX)),
+                    rtt: reading.connect,
+                    ttfb: ttfb.then_some((TtfbKind::Cached, reading.ttfb)),
+                });
+            }
+        }
+        readings.sort_by_key(|reading| (reading.vantage, reading.node, reading.day));
+        Observations {
+            source,
+            basis: Basis::Connect,
+            window: Some(Span {
+                from: words::timestamp(self.window.from),
+                to: words::timestamp(self.window.until),
+            }),
+            nodes: nodes.into_iter().map(node).collect(),
+            vantages,
+            readings: Readings::Days(readings),
+            notes,
+        }
+    }
+}
+
+fn vantage(probe: &ProbeEntry) -> Option<Vantage> {
+    Some(Vantage {
+        name: probe.name.clone(),
+        site: probe.site.clone(),
+        position: Position::new(probe.latitude?, probe.longitude?)?,
+        country: probe.country.as_deref().and_then(Country::code),
+        network: probe.network.map(Network),
+        access: probe.access,
+        worker: Some(probe.worker.clone()),
+        own_node: None,
+    })
+}
+
+fn node(node: &NodeEntry) -> Node {
+    let position = node.latitude.zip(node.longitude);
+    Node {
+        name: node.name.clone(),
+        site: if node.place.is_empty() {
+            node.name.clone()
+        } else {
+            node.place.clone()
+        },
+        position: position.and_then(|(latitude, longitude)| Position::new(latitude, longitude)),
+        country: node.country.as_deref().and_then(Country::code),
+        worker: node.worker.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

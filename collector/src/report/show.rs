@@ -1,0 +1,364 @@
+//! `show NODE`: what happened to one node in a window, failure by failure: the answer to "Tokyo, 03:00?".
+
+mod text;
+
+use std::collections::BTreeMap;
+
+use isochrone_proto::ids::ProbeId;
+use isochrone_proto::kind::Kind;
+use isochrone_proto::measurement::{EndpointOutcome, EndpointResult, Outcome};
+use isochrone_proto::units::UnixMillis;
+use serde::Serialize;
+
+use super::{Fill, Window, fill};
+use crate::incident::{Incident, Subject};
+use crate::live::Seen;
+use crate::live::cell::Pace;
+use crate::monitor;
+use crate::roster::{NodeEntry, ProbeEntry, Roster};
+use crate::store::{Store, StoreError, Stored};
+use crate::words;
+
+/// `isochrone.show/1`: one node in a window.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ShowReport {
+    /// `isochrone.show/1`.
+    pub schema: &'static str,
+    /// `store` or `demo`.
+    pub source: &'static str,
+    /// The node's name.
+    pub node: String,
+    /// Its URL.
+    pub url: String,
+    /// Whose it is.
+    pub worker: Option<String>,
+    /// Its place.
+    pub place: String,
+    /// AS number of its network, if known.
+    pub network: Option<u32>,
+    /// First instant, RFC 3339.
+    pub from: String,
+    /// First instant after it, RFC 3339.
+    pub to: String,
+    /// Incidents about it that touch the window.
+    pub incidents: Vec<IncidentLine>,
+    /// Every failure; equal ones in a row of one vantage and kind are one entry with a count.
+    pub failures: Vec<FailureRun>,
+    /// What each vantage saw altogether.
+    pub seen: Vec<SeenBy>,
+}
+
+/// An incident, in a line.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct IncidentLine {
+    /// Its id.
+    pub id: String,
+    /// `status`, `asset`, `http` or `data`.
+    pub check: &'static str,
+    /// RFC 3339.
+    pub start: String,
+    /// RFC 3339; `null` while it goes on.
+    pub end: Option<String>,
+    /// `node`, `path` or `unknown`.
+    pub cause: &'static str,
+    /// Names of the vantages in its evidence.
+    pub vantages: Vec<String>,
+}
+
+/// Equal failures in a row.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FailureRun {
+    /// The probe's name.
+    pub vantage: String,
+    /// Its site.
+    pub place: String,
+    /// AS number of its network, if known.
+    pub network: Option<u32>,
+    /// The node's own worker runs it: it judges nothing.
+    pub own: bool,
+    /// Such as `status4`.
+    pub kind: String,
+    /// Slot of the first, RFC 3339.
+    pub first: String,
+    /// Slot of the last, RFC 3339.
+    pub last: String,
+    /// How many.
+    pub count: u64,
+    /// How far they came; `null`: they never left the probe.
+    pub phase: Option<&'static str>,
+    /// What went wrong.
+    pub cause: String,
+    /// The error, verbatim.
+    pub error: String,
+    /// HTTP status, if one came.
+    pub http_status: Option<u16>,
+    /// The address that was dialled; empty if none was.
+    pub address: String,
+    /// It speaks against the node (404, 421 and checks that never left the probe do not).
+    pub down: bool,
+    #[serde(skip)]
+    order: (UnixMillis, UnixMillis),
+}
+
+/// What one vantage saw by one kind of check.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SeenBy {
+    /// The probe's name.
+    pub vantage: String,
+    /// Its site.
+    pub place: String,
+    /// AS number of its network, if known.
+    pub network: Option<u32>,
+    /// The node's own worker runs it: it judges nothing.
+    pub own: bool,
+    /// Such as `status4`.
+    pub kind: String,
+    /// Checks that succeeded.
+    pub ok: u64,
+    /// Checks that failed and speak against the node.
+    pub failed: u64,
+    /// Answers 404 and 421.
+    pub absent: u64,
+    /// Checks that say nothing: they never left the probe, or its rules forbade the address.
+    pub unsent: u64,
+    /// Slot of the last success, RFC 3339.
+    pub last_ok: Option<String>,
+}
+
+/// Reads the log and makes the report; `None` if no node has this name.
+///
+/// # Errors
+/// When the store failed.
+pub fn from_store(
+    store: &Store,
+    roster: &Roster,
+    node: &str,
+    window: Window,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Option<ShowReport>, StoreError> {
+    let Some(node) = roster.node_named(node) else {
+        return Ok(None);
+    };
+    let mut tally = Tally::new(roster, node, window);
+    fill(store, window, &mut tally, progress)?;
+    let incidents = monitor::incidents(store).list()?;
+    let incidents = incidents.into_iter().map(|(_, incident)| incident);
+    Ok(Some(tally.finish(incidents)))
+}
+
+/// What the log holds so far.
+#[derive(Debug)]
+pub(super) struct Tally<'a> {
+    roster: &'a Roster,
+    node: &'a NodeEntry,
+    window: Window,
+    cells: BTreeMap<(ProbeId, Kind), Cell>,
+}
+
+#[derive(Debug)]
+struct Cell {
+    gap_ms: u64,
+    ok: u64,
+    last_ok: Option<UnixMillis>,
+    answers: Vec<UnixMillis>,
+    failures: Vec<Failure>,
+}
+
+#[derive(Clone, Debug)]
+struct Failure {
+    slot: UnixMillis,
+    seen: Seen,
+    outcome: EndpointOutcome,
+}
+
+impl Fill for Tally<'_> {
+    fn add(&mut self, stored: &Stored) {
+        if self.roster.probe(stored.probe).is_none() {
+            return;
+        }
+        for row in stored.batch.endpoints() {
+            let Outcome::Endpoint(outcome) = row.outcome else {
+                continue;
+            };
+            let planned = stored.plan.target_of(row.check);
+            let Some((check, target)) = planned.filter(|_| self.window.holds(row.slot)) else {
+                continue;
+            };
+            if target.id == self.node.id {
+                let pace = Pace::of(check.schedule);
+                let cell = self
+                    .cells
+                    .entry((stored.probe, check.kind))
+                    .or_insert_with(|| Cell::new(pace));
+                cell.add(row.slot, *outcome);
+            }
+        }
+    }
+}
+
+impl Cell {
+    fn new(pace: Pace) -> Self {
+        Self {
+            gap_ms: pace.fresh_ms,
+            ok: 0,
+            last_ok: None,
+            answers: Vec::new(),
+            failures: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, slot: UnixMillis, outcome: EndpointOutcome) {
+        match Seen::of_endpoint(&outcome.result) {
+            Seen::Good => {
+                self.ok += 1;
+                self.last_ok = self.last_ok.max(Some(slot));
+                self.answers.push(slot);
+            }
+            seen => self.failures.push(Failure { slot, seen, outcome }),
+        }
+    }
+
+    fn count(&self, of: Seen) -> u64 {
+        self.failures.iter().filter(|failure| failure.seen == of).count() as u64
+    }
+
+    /// Equal failures with no success between them, as (first, last, count).
+    fn runs(&mut self) -> Vec<(UnixMillis, Failure, u64)> {
+        self.answers.sort_unstable();
+        self.failures.sort_by_key(|failure| failure.slot);
+        let mut runs: Vec<(UnixMillis, Failure, u64)> = Vec::new();
+        for failure in &self.failures {
+            match runs.last_mut() {
+                Some((_, last, count))
+                    if is_same(&last.outcome, &failure.outcome)
+                        && failure.slot.0 - last.slot.0 <= self.gap_ms
+                        && !self.has_answer_between(last.slot, failure.slot) =>
+                {
+                    *count += 1;
+                    last.slot = failure.slot;
+                }
+                _ => runs.push((failure.slot, failure.clone(), 1)),
+            }
+        }
+        runs
+    }
+
+    fn has_answer_between(&self, from: UnixMillis, until: UnixMillis) -> bool {
+        let next = self.answers.partition_point(|answer| *answer <= from);
+        self.answers.get(next).is_some_and(|answer| *answer < until)
+    }
+}
+
+fn is_same(one: &EndpointOutcome, other: &EndpointOutcome) -> bool {
+    one.result == other.result && one.http_status == other.http_status && one.address == other.address
+}
+
+impl<'a> Tally<'a> {
+    pub(super) fn new(roster: &'a Roster, node: &'a NodeEntry, window: Window) -> Self {
+        Self {
+            roster,
+            node,
+            window,
+            cells: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn finish(mut self, incidents: impl IntoIterator<Item = Incident>) -> ShowReport {
+        let (mut failures, mut seen) = (Vec::new(), Vec::new());
+        for ((probe, kind), cell) in &mut self.cells {
+            let Some(probe) = self.roster.probe(*probe) else {
+                continue;
+            };
+            let own = self.node.is_own(probe);
+            for (first, last, count) in cell.runs() {
+                failures.push(failure_run(probe, (*kind, own), (first, count), last));
+            }
+            seen.push(SeenBy {
+                vantage: probe.name.clone(),
+                place: probe.site.clone(),
+                network: probe.network,
+                own,
+                kind: kind.to_string(),
+                ok: cell.ok,
+                failed: cell.count(Seen::Bad),
+                absent: cell.count(Seen::Absent),
+                unsent: cell.count(Seen::Nothing),
+                last_ok: cell.last_ok.map(words::rfc3339),
+            });
+        }
+        failures.sort_by(|one, other| (one.order, &one.vantage).cmp(&(other.order, &other.vantage)));
+        seen.sort_by(|one, other| (&one.vantage, &one.kind).cmp(&(&other.vantage, &other.kind)));
+        let window = self.window;
+        let touches = move |incident: &Incident| {
+            incident.start < window.until && incident.end.is_none_or(|end| end >= window.from)
+        };
+        let about = incidents
+            .into_iter()
+            .filter(|incident| incident.subject == Subject::Node(self.node.id) && touches(incident));
+        ShowReport {
+            schema: "isochrone.show/1",
+            source: "store",
+            node: self.node.name.clone(),
+            url: self.node.url.clone(),
+            worker: self.node.worker.clone(),
+            place: self.node.place.clone(),
+            network: self.node.network,
+            from: words::rfc3339(self.window.from),
+            to: words::rfc3339(self.window.until),
+            incidents: about.map(|incident| incident_line(&incident)).collect(),
+            failures,
+            seen,
+        }
+    }
+}
+
+fn failure_run(
+    probe: &ProbeEntry,
+    (kind, own): (Kind, bool),
+    (first, count): (UnixMillis, u64),
+    last: Failure,
+) -> FailureRun {
+    let (phase, cause, error) = match last.outcome.result {
+        EndpointResult::Failed { phase, cause, text } => (Some(phase.word()), cause.to_string(), text),
+        EndpointResult::Unsent(cause) => (None, "unsent".to_owned(), format!("{cause:?}")),
+        EndpointResult::Ok { .. } => (None, String::new(), String::new()),
+    };
+    FailureRun {
+        vantage: probe.name.clone(),
+        place: probe.site.clone(),
+        network: probe.network,
+        own,
+        kind: kind.to_string(),
+        first: words::rfc3339(first),
+        last: words::rfc3339(last.slot),
+        count,
+        phase,
+        cause,
+        error,
+        http_status: last.outcome.http_status,
+        address: last.outcome.address,
+        down: last.seen == Seen::Bad,
+        order: (first, last.slot),
+    }
+}
+
+fn incident_line(incident: &Incident) -> IncidentLine {
+    let mut vantages: Vec<_> = incident
+        .evidence
+        .iter()
+        .map(|cell| cell.vantage.clone())
+        .collect();
+    vantages.sort();
+    vantages.dedup();
+    IncidentLine {
+        id: incident.id.clone(),
+        check: incident.check.word(),
+        start: words::rfc3339(incident.start),
+        end: incident.end.map(words::rfc3339),
+        cause: incident.cause.word(),
+        vantages,
+    }
+}
+
+#[cfg(test)]
+mod tests;
