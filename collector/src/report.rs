@@ -58,7 +58,7 @@ pub(crate) fn fill(
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), StoreError> {
     let mut batches = 0;
-    let _ended = store.scan(ScanRange::slots(window.from, window.until), |stored| {
+    store.scan(ScanRange::slots(window.from, window.until), |stored| {
         report.add(&stored);
         batches += 1;
         progress(batches);
