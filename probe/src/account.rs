@@ -22,6 +22,8 @@ pub struct Account {
     adopted: Vec<Adopted>,
     hours: BTreeMap<Hour, Resolved>,
     told: BTreeMap<Hour, HourCount>,
+    /// The newest hour that was counted.
+    newest: Option<Hour>,
     /// The epoch plans nothing from here on.
     end: Option<UnixMillis>,
 }
@@ -154,13 +156,11 @@ impl Account {
         let Some(first) = self.adopted.first().map(|first| first.adoption.first_slot) else {
             return;
         };
-        let from = self
-            .told
-            .last_key_value()
-            .map_or(first.hour().0, |(hour, _)| hour.0 + 1);
+        let from = self.newest.map_or(first.hour().0, |newest| newest.0 + 1);
         for hour in from..=self.end.unwrap_or(cut).min(cut).hour().0 {
-            if !self.hours.contains_key(&Hour(hour)) && self.planned_in(Hour(hour), cut) > 0 {
-                self.hours.insert(Hour(hour), Resolved::default());
+            if self.planned_in(Hour(hour), cut) > 0 {
+                self.hours.entry(Hour(hour)).or_default();
+                self.newest = Some(Hour(hour));
             }
         }
     }
@@ -179,9 +179,7 @@ impl Account {
             .collect();
         for hour in settled {
             self.hours.remove(&hour);
-            if self.told.len() > 1 {
-                self.told.remove(&hour);
-            }
+            self.told.remove(&hour);
         }
         let oldest = self.hours.first_key_value().map(|(hour, _)| hour.start());
         let oldest = oldest.unwrap_or(cut).min(cut.minus(2 * TOLD_AFTER_END));
@@ -196,4 +194,4 @@ impl Account {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
