@@ -371,10 +371,14 @@ impl Spool {
     }
 
     /// The record of a forked epoch that is being sent ends at `last`: an acknowledgement counts up to there.
-    pub fn asking(&mut self, epoch: EpochId, last: Sequence) {
-        if let Some(log) = self.log_mut(epoch) {
-            log.asking = last;
-        }
+    /// Tells how often this record was sent before.
+    pub fn asking(&mut self, epoch: EpochId, last: Sequence) -> u32 {
+        let Some(log) = self.log_mut(epoch) else {
+            return 0;
+        };
+        let asked = if log.asking == last { log.asked } else { 0 };
+        (log.asking, log.asked) = (last, asked + 1);
+        asked
     }
 
     /// Whether an epoch is forked.

@@ -244,4 +244,4 @@ fn spiffe_name(certificate: &CertificateDer<'_>) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -125,6 +125,9 @@ impl<'t> Round<'t> {
         }
         let leaps = self.leaps_gaps && sequence != mark.next();
         if sequence != mark.next() && !leaps {
+            if self.continues_fork(epoch, incoming, batch)? {
+                return self.fork(epoch, incoming, batch);
+            }
             let expected = mark.next();
             return Ok(Ingested::Gap { expected });
         }
@@ -286,6 +289,23 @@ impl<'t> Round<'t> {
         epoch.row_mut().refused_batches += 1;
         let mark = incoming.last_sequence();
         Ok(Ingested::Refused { mark, reason })
+    }
+
+    /// Whether a batch follows one that was counted as a fork: it belongs to the fork too, however far above
+    /// the mark it is.
+    fn continues_fork(
+        &self,
+        epoch: &EpochMemory,
+        incoming: &Incoming,
+        batch: &Batch,
+    ) -> Result<bool, StoreError> {
+        if epoch.row.forked_batches >= FORKS_MAX {
+            return Ok(true); // no longer known one by one
+        }
+        let before = Sequence(batch.header.sequence.0.saturating_sub(1));
+        let key = fork_key(incoming.probe, incoming.epoch(), before, batch.header.previous);
+        let forks = self.transaction.open_table(tables::FORKS)?;
+        Ok(epoch.row.forked_batches > 0 && forks.get(&key)?.is_some())
     }
 
     /// Counts the rows of a batch that does not fit, once for each digest.

@@ -84,6 +84,24 @@ fn wrong_predecessor_is_a_fork_counted_once_a_digest() {
 }
 
 #[test]
+fn what_follows_a_fork_belongs_to_it_however_far_above_the_mark() {
+    let (_, store) = store_with_plan();
+    let ingest = inline(&store);
+    store_honest(&ingest, EPOCH, 2);
+    let mut previous = Digest::of(b"a clone");
+    for sequence in 3..8 {
+        let batch = honest(EPOCH, sequence, previous);
+        previous = batch.digest;
+        let sequence = Sequence(sequence);
+        assert_eq!(submit(&ingest, batch), Ingested::Forked { sequence });
+    }
+    assert_eq!(ledger::read(&store, cut_of(2)).unwrap().totals().forked, 5 * ROWS);
+    let stranger = honest(EPOCH, 5, Digest::of(b"another clone"));
+    let expected = Sequence(3);
+    assert_eq!(submit(&ingest, stranger), Ingested::Gap { expected });
+}
+
+#[test]
 fn other_digest_at_the_mark_is_a_fork() {
     let (_, store) = store_with_plan();
     let ingest = inline(&store);

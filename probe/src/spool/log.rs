@@ -25,6 +25,8 @@ pub(super) struct EpochLog {
     pub(super) forked: bool,
     /// Of a forked epoch: end of the record that is being sent.
     pub(super) asking: Sequence,
+    /// How often that was sent.
+    pub(super) asked: u32,
     /// A batch said that it is the last.
     pub(super) closed: bool,
     /// Opened by this process, so that more may come.
@@ -131,6 +133,7 @@ impl EpochLog {
             safe: Sequence::NONE,
             forked: false,
             asking: Sequence::NONE,
+            asked: 0,
             closed: false,
             own: false,
             sealed: false,

@@ -22,6 +22,9 @@ use crate::spool::{ItemKind, Outgoing, SpoolError};
 /// Without an acknowledgement for this long, the connection is given up.
 pub(super) const UNANSWERED: Duration = Duration::from_secs(60);
 
+/// A record of a forked epoch that ended so many connections unanswered is given up, with what follows it.
+const FORKED_ASKED_MAX: u32 = 3;
+
 /// The epochs that the collector was told of on this connection.
 #[derive(Clone, Default)]
 pub(super) struct Announced(Arc<Mutex<HashSet<EpochId>>>);
@@ -157,7 +160,12 @@ impl Feed {
                 wait(&mut changes).await?;
                 continue;
             };
-            self.spool.with(|spool| spool.asking(epoch, outgoing.last));
+            let asked = self.spool.with(|spool| spool.asking(epoch, outgoing.last));
+            if asked >= FORKED_ASKED_MAX {
+                tracing::error!(%epoch, first = outgoing.first.0, "the collector does not answer for a forked epoch; the rest of it is dropped");
+                self.spool.change(|spool| spool.drop_forked(epoch));
+                return Ok(());
+            }
             let mut stream = self.open(epoch, StreamRole::Drain).await?;
             send(&mut stream, &outgoing).await?;
             finish(&mut stream);
