@@ -284,7 +284,7 @@ impl Probe {
     fn start(collector: &Collector, leaf_until: i32) -> Self {
         let identity = collector
             .authority
-            .identity_until(&[collector.address.clone()], leaf_until);
+            .identity_until(std::slice::from_ref(&collector.address), leaf_until);
         let disk = Arc::new(MemoryDisk::new());
         let shared: Arc<dyn Disk> = Arc::<MemoryDisk>::clone(&disk);
         let spool = SharedSpool::new(Spool::open(Arc::clone(&shared), SpoolOptions::default()).unwrap());
