@@ -40,13 +40,22 @@ pub struct Cli {
 pub enum Command {
     /// Start here: make what is missing, run the collector and a probe on this machine.
     #[command(after_help = "Examples:
-  isochrone-collector up             collector, page and a probe on this machine
-  isochrone-collector up --demo      ten simulated places and nine nodes; the story takes two minutes")]
+  isochrone-collector up --site 'Berlin, DE'   collector, page and a probe on this machine
+  isochrone-collector up --demo               ten simulated places and nine nodes; a story of two minutes")]
     Up {
         /// A simulated world of probes and nodes on this machine, with a story. Everything says DEMO.
         #[arg(long)]
         demo: bool,
+        /// Where this machine stands, "City, CC" [default: the city of its time zone].
+        #[arg(long, conflicts_with = "demo", value_name = "CITY, CC")]
+        site: Option<String>,
     },
+    /// One probe of the demo; its orders come on standard input.
+    #[command(
+        hide = true,
+        after_help = "Example: none; `isochrone-collector up --demo` starts it."
+    )]
+    DemoProbe,
     /// Run the collector (as a service; see deploy/).
     #[command(after_help = "Example:
   isochrone-collector --config /etc/isochrone/collector.toml serve")]
@@ -146,10 +155,6 @@ pub enum ProbeAct {
         /// How long the invitation is good for.
         #[arg(long, default_value = "72h", value_name = "DURATION")]
         valid: String,
-        /// Where the probe reaches this collector, "host:port"; may be given several times [default:
-        /// public_addresses of collector.toml].
-        #[arg(long = "address", value_name = "HOST:PORT")]
-        addresses: Vec<String>,
         /// How to print it.
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,

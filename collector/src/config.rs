@@ -10,6 +10,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use self::places::Places;
+use crate::alert::AlertsConfig;
+use crate::health::Rules;
 
 /// What the collector is told by its file. Every key has a default.
 #[derive(Clone, Debug)]
@@ -24,8 +26,10 @@ pub struct Config {
     pub public_addresses: Vec<String>,
     /// What a plan is made of.
     pub pace: Pace,
-    /// A probe that is silent for so long becomes an incident.
-    pub silent_after: Duration,
+    /// When something is down.
+    pub health: Rules,
+    /// Where alerts go.
+    pub alerts: AlertsConfig,
     /// Free bytes on the store's disk below which nothing is acknowledged.
     pub disk_reserve: u64,
     /// The budget, in milliseconds, that a coverage report names as the target.
@@ -71,8 +75,8 @@ struct RawConfig {
     asset_interval: Option<Duration>,
     #[serde(with = "humantime_serde")]
     plan_lifetime: Option<Duration>,
-    #[serde(with = "humantime_serde")]
-    silent_after: Option<Duration>,
+    health: Rules,
+    alerts: AlertsConfig,
     disk_reserve: Option<bytesize::ByteSize>,
     coverage_target_ms: Option<u32>,
 }
@@ -88,7 +92,8 @@ impl Default for Config {
             web_token: None,
             public_addresses: Vec::new(),
             pace: Pace::default(),
-            silent_after: Duration::from_secs(180),
+            health: Rules::default(),
+            alerts: AlertsConfig::default(),
             disk_reserve: 1 << 30,
             coverage_target_ms: 100,
         }
@@ -197,7 +202,8 @@ impl TryFrom<RawConfig> for Config {
             web_token: raw.web_token,
             public_addresses: raw.public_addresses,
             pace,
-            silent_after: within("silent_after", raw.silent_after, default.silent_after, 10_000)?,
+            health: raw.health,
+            alerts: raw.alerts,
             disk_reserve: raw
                 .disk_reserve
                 .map_or(default.disk_reserve, |size| size.as_u64()),

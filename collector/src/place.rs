@@ -26,6 +26,13 @@ pub fn find(text: &str) -> Result<Place, UnknownPlace> {
     })
 }
 
+/// "City, CC" of the largest city that is called `name`, whatever its country.
+#[must_use]
+pub fn largest_called(name: &str) -> Option<String> {
+    let city = cities::table().largest_called(name)?;
+    Some(format!("{}, {}", city.name, city.country))
+}
+
 /// The country code at the end of "City, CC", if there is one.
 #[must_use]
 pub fn country_in(text: &str) -> Option<String> {

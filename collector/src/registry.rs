@@ -377,6 +377,19 @@ impl Registry {
         Arc::clone(&self.0.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Logs an act that changes nothing here, such as an edit of the targets.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub fn note(&self, who: &Actor, act: &str, what: String) -> Result<(), RegistryError> {
+        let _writer = self.writer();
+        let mut draft = self.draft();
+        draft
+            .audit
+            .push(AuditEntry::new(self.0.clock.wall(), who, act, what));
+        self.commit(draft)
+    }
+
     fn writer(&self) -> MutexGuard<'_, StdRng> {
         self.0.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }

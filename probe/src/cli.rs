@@ -5,19 +5,16 @@ mod run;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use isochrone_proto::token::Token;
 
 use self::places::Places;
 use crate::config::Config;
-use crate::disk::FileDisk;
 use crate::http::TlsRoots;
-use crate::identity::StateLock;
-use crate::join::{self, JoinOutcome, JoinParts};
+use crate::join::JoinOutcome;
 use crate::measure::{self, MeasureArgs};
-use crate::status;
+use crate::{process, status};
 
 /// Version and commit.
 pub const VERSION: &str = env!("ISOCHRONE_VERSION");
@@ -107,14 +104,7 @@ pub async fn run(cli: Cli) -> ExitCode {
 }
 
 async fn join_mesh(places: &Places, token: &Token) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let disk = FileDisk::open(&places.state).map_err(|source| places.no_folder(source))?;
-    let _lock = StateLock::take(&places.state)?;
-    let parts = JoinParts {
-        disk: Arc::new(disk),
-        endpoint: run::endpoints(),
-        tls_time: Arc::new(rustls::time_provider::DefaultTimeProvider),
-    };
-    match join::join(&parts, token).await? {
+    match process::join(&places.state, token).await? {
         JoinOutcome::Joined { name, probe } => {
             println!("Joined as {name} (probe {probe}).");
             println!(

@@ -19,6 +19,7 @@ pub mod join;
 pub mod measure;
 pub mod plans;
 pub mod prober;
+pub mod process;
 pub mod recorder;
 pub mod runner;
 pub mod spool;

@@ -139,6 +139,15 @@ impl CityTable {
         Some((self.city(index), self.cities[index].unit.distance_km(unit)))
     }
 
+    /// The largest city of this name, whatever its country.
+    pub fn largest_called(&'static self, name: &str) -> Option<City> {
+        let wanted = fold(name);
+        let called = (0..self.cities.len()).filter(|&index| fold(self.city(index).name) == wanted);
+        called
+            .max_by_key(|&index| self.cities[index].people)
+            .map(|index| self.city(index))
+    }
+
     fn find(&'static self, name: &str, country: Country) -> Option<City> {
         let (wanted, range) = (fold(name), self.facts(country)?.cities.clone());
         if wanted.is_empty() {

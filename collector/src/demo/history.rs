@@ -29,8 +29,11 @@ pub const SLOW_NODE: &str = "mumbai";
 /// How much later it answers.
 pub const SLOW_BY: Duration = Duration::from_millis(700);
 /// The past's one outage: this node, so long before the start, for so long.
-pub const OUTAGE: (&str, Duration, Duration) =
-    ("tokyo", Duration::from_secs(6 * 86_400 + 3_600), Duration::from_secs(25 * 60));
+pub const OUTAGE: (&str, Duration, Duration) = (
+    "tokyo",
+    Duration::from_secs(6 * 86_400 + 3_600),
+    Duration::from_secs(25 * 60),
+);
 
 /// One probe's past.
 pub struct History<'a> {
@@ -75,7 +78,9 @@ impl History<'_> {
     ) -> (BatchHeader, Vec<Measurement>) {
         let mut rows = Vec::new();
         for (index, check) in self.plan.checks.iter().enumerate() {
-            let Some((_, target)) = self.plan.target_of(index as u16) else { continue };
+            let Some((_, target)) = self.plan.target_of(index as u16) else {
+                continue;
+            };
             let mut slot = check.schedule.first_from(from);
             while slot < cut && rows.len() < BATCH_ROWS_MAX {
                 rows.push(self.run(index as u16, check, target, slot, random));
@@ -88,7 +93,10 @@ impl History<'_> {
             epoch: self.epoch,
             sequence: Sequence(sequence),
             previous,
-            adopted: Adoption { version: self.plan.version, first_slot: self.from },
+            adopted: Adoption {
+                version: self.plan.version,
+                first_slot: self.from,
+            },
             plan: self.plan.version,
             cut,
             hours: vec![self.hour_at(cut)],
@@ -103,7 +111,13 @@ impl History<'_> {
     fn hour_at(&self, cut: UnixMillis) -> HourCount {
         let hour = Hour(cut.0.saturating_sub(1).div_euclid(3_600_000) as u32);
         let planned = self.plan.count_slots(hour.start().max(self.from), cut);
-        HourCount { hour, planned, run: planned, skipped: 0, pending: 0 }
+        HourCount {
+            hour,
+            planned,
+            run: planned,
+            skipped: 0,
+            pending: 0,
+        }
     }
 
     fn run(
@@ -122,7 +136,12 @@ impl History<'_> {
             Outcome::Endpoint(Box::new(self.endpoint(check, target, slot, rtt, random)))
         };
         let lateness = Micros::saturating(Duration::from_micros(random.random_range(0..900)));
-        Measurement { check: index, slot, lateness, outcome }
+        Measurement {
+            check: index,
+            slot,
+            lateness,
+            outcome,
+        }
     }
 
     /// Paths are a little longer in the evening and differ from day to day, as real ones do.
@@ -160,7 +179,11 @@ impl History<'_> {
             };
         }
         let served = Duration::from_micros(random.random_range(1_500..4_000))
-            + if target.name == SLOW_NODE { SLOW_BY } else { Duration::ZERO };
+            + if target.name == SLOW_NODE {
+                SLOW_BY
+            } else {
+                Duration::ZERO
+            };
         let asset = check.kind.check == Check::AssetGet;
         let phases = Phases {
             connect: Micros::saturating(rtt),
@@ -173,7 +196,11 @@ impl History<'_> {
         EndpointOutcome {
             address,
             http_status: Some(if asset { 206 } else { 200 }),
-            cache: if check.kind.check.is_asset() { CacheState::Hit } else { CacheState::Absent },
+            cache: if check.kind.check.is_asset() {
+                CacheState::Hit
+            } else {
+                CacheState::Absent
+            },
             certificate_expires: None,
             result: EndpointResult::Ok {
                 phases,

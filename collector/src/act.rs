@@ -1,0 +1,189 @@
+//! Carries out acts: in the running collector for whoever asks through the control socket, or in a process that
+//! opened the store itself.
+
+mod probes;
+mod reports;
+mod targets;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+pub use self::reports::{PageReports, coverage_from_files};
+use crate::audit::Actor;
+use crate::chain::chain;
+use crate::cli::{Act, Format};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::control::{Answer, Answers};
+use crate::plans::AddressBook;
+use crate::registry::Registry;
+use crate::session::Sessions;
+use crate::store::Store;
+use crate::targets::Targets;
+
+/// What acts work on. Cheap to clone.
+#[derive(Clone)]
+pub struct House {
+    /// The store.
+    pub store: Store,
+    /// Its file.
+    pub store_file: PathBuf,
+    /// Probes and invitations.
+    pub registry: Registry,
+    /// Who is connected; nobody, where no collector runs.
+    pub sessions: Sessions,
+    /// Where peers answer.
+    pub addresses: AddressBook,
+    /// The nodes in force.
+    pub targets: watch::Sender<Arc<Targets>>,
+    /// `targets.toml`.
+    pub targets_file: PathBuf,
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The time.
+    pub clock: Clock,
+    /// Everything is marked as the demo's.
+    pub demo: bool,
+    /// A collector runs in this process (else nothing is connected by definition, not by observation).
+    pub running: bool,
+}
+
+impl House {
+    /// Size of the store's file, in bytes; 0 if it cannot be told.
+    #[must_use]
+    pub fn store_bytes(&self) -> u64 {
+        std::fs::metadata(&self.store_file).map_or(0, |file| file.len())
+    }
+}
+
+/// Carries out `act`, and returns the exit code.
+pub async fn carry_out(house: House, act: Act, answers: Answers) -> u8 {
+    let out = Out(answers);
+    let result = match act {
+        Act::Probe(act) => probes::carry_out(&house, act, &out).await,
+        Act::Target(act) => targets::carry_out(&house, act, &out).await,
+        Act::Show { node, window, format } => reports::show(&house, &node, &window, format, &out).await,
+        Act::Report(act) => reports::carry_out(&house, act, &out).await,
+        Act::Ledger { verify, format } => reports::ledger(&house, verify, format, &out).await,
+        Act::Export(act) => reports::export(&house, act, &out).await,
+        Act::Audit { format } => probes::audit(&house, format, &out).await,
+    };
+    match result {
+        Ok(()) => 0,
+        Err(ActError::Gone) => 1,
+        Err(ActError::Failed(text)) => {
+            out.say(Answer::Err(format!("{text}\n"))).await;
+            1
+        }
+        Err(ActError::Usage(text)) => {
+            out.say(Answer::Err(format!("{text}\n"))).await;
+            2
+        }
+    }
+}
+
+/// Where an act prints.
+#[derive(Clone)]
+pub struct Out(Answers);
+
+impl Out {
+    /// Prints nothing: for those who want the report itself.
+    fn nowhere() -> Self {
+        Self(tokio::sync::mpsc::channel(1).0)
+    }
+
+    /// Text for standard output.
+    ///
+    /// # Errors
+    /// When nobody reads any more.
+    pub async fn text(&self, text: impl Into<String>) -> Result<(), ActError> {
+        self.0
+            .send(Answer::Out(text.into()))
+            .await
+            .map_err(|_| ActError::Gone)
+    }
+
+    /// The same from a thread that may block.
+    ///
+    /// # Errors
+    /// When nobody reads any more.
+    pub fn text_blocking(&self, text: String) -> Result<(), ActError> {
+        self.0
+            .blocking_send(Answer::Out(text))
+            .map_err(|_| ActError::Gone)
+    }
+
+    /// A step of the progress bar; dropped where the reader is slow.
+    pub fn progress(&self, done: u64, total: u64) {
+        if self.0.try_send(Answer::Progress { done, total }).is_err() {
+            tracing::trace!("nobody reads progress");
+        }
+    }
+
+    /// JSON, on one line.
+    async fn json(&self, value: &impl serde::Serialize) -> Result<(), ActError> {
+        let text = serde_json::to_string(value).map_err(|error| ActError::Failed(error.to_string()))?;
+        self.text(text + "\n").await
+    }
+
+    async fn say(&self, answer: Answer) {
+        if self.0.send(answer).await.is_err() {
+            tracing::debug!("nobody reads the answer any more");
+        }
+    }
+}
+
+/// Why an act was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum ActError {
+    /// It failed: exit code 1.
+    #[error("{0}")]
+    Failed(String),
+    /// It was said wrongly: exit code 2.
+    #[error("{0}")]
+    Usage(String),
+    /// Whoever asked has left.
+    #[error("nobody reads the answer")]
+    Gone,
+}
+
+/// Any error that an act cannot do anything about.
+fn failed(error: impl std::error::Error + 'static) -> ActError {
+    ActError::Failed(chain(&error))
+}
+
+/// Runs what blocks (the store) away from the runtime's workers.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ActError> + Send + 'static,
+) -> Result<T, ActError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(ActError::Failed(format!("the command ended early: {error}"))),
+    }
+}
+
+/// Refuses a format that an act does not have.
+fn only(format: Format, known: &[Format]) -> Result<(), ActError> {
+    if known.contains(&format) {
+        return Ok(());
+    }
+    let names: Vec<String> = known
+        .iter()
+        .map(|format| format!("{format:?}").to_lowercase())
+        .collect();
+    Err(ActError::Usage(format!(
+        "--format {} is not known here; use {}",
+        format!("{format:?}").to_lowercase(),
+        names.join(" or ")
+    )))
+}
+
+/// Who sits at this machine, for the audit log.
+fn local_user() -> Actor {
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten();
+    Actor::Local {
+        user: user.map_or_else(|| nix::unistd::geteuid().to_string(), |user| user.name),
+    }
+}

@@ -1,0 +1,153 @@
+//! `target add|pause|remove|list`.
+
+use std::sync::Arc;
+
+use comfy_table::{Table, presets};
+use serde_json::json;
+
+use super::{ActError, House, Out, local_user, only};
+use crate::cli::{Format, NodeArgs, TargetAct};
+use crate::targets::{self, EditError, Node, NodeKind, Targets};
+
+pub(super) async fn carry_out(house: &House, act: TargetAct, out: &Out) -> Result<(), ActError> {
+    match act {
+        TargetAct::Add(args) => {
+            let name = args.node.clone();
+            let edited = targets::add(&house.targets_file, keys(args)?);
+            adopt(house, edited, "target add", &name)?;
+            out.text(format!(
+                "{name} is added; the probes check it from their next plan on.\n"
+            ))
+            .await
+        }
+        TargetAct::Pause { node, resume } => {
+            let edited = targets::set_paused(&house.targets_file, &node, !resume);
+            adopt(
+                house,
+                edited,
+                if resume { "target resume" } else { "target pause" },
+                &node,
+            )?;
+            let text = if resume {
+                "is checked again"
+            } else {
+                "is paused: nobody checks it, and nobody is paged"
+            };
+            out.text(format!("{node} {text}.\n")).await
+        }
+        TargetAct::Remove { node } => {
+            let edited = targets::remove(&house.targets_file, &node);
+            adopt(house, edited, "target remove", &node)?;
+            out.text(format!(
+                "{node} is removed; what was measured stays in the store.\n"
+            ))
+            .await
+        }
+        TargetAct::List { format } => list(house, format, out).await,
+    }
+}
+
+/// Takes an edit up and logs it.
+fn adopt(house: &House, edited: Result<Targets, EditError>, act: &str, node: &str) -> Result<(), ActError> {
+    let edited = edited.map_err(super::failed)?;
+    house.targets.send_replace(Arc::new(edited));
+    house
+        .registry
+        .note(&local_user(), act, node.to_owned())
+        .map_err(super::failed)
+}
+
+fn keys(args: NodeArgs) -> Result<Vec<(&'static str, toml_edit::Value)>, ActError> {
+    let mut keys: Vec<(&'static str, toml_edit::Value)> = vec![
+        ("node", args.node.into()),
+        ("kind", args.kind.into()),
+        ("url", args.url.into()),
+        ("worker", args.worker.into()),
+    ];
+    if let Some(place) = args.place {
+        keys.push(("place", place.into()));
+    }
+    if let Some(location) = args.location {
+        let (latitude, longitude) = super::probes::location(&location)?;
+        keys.push(("latitude", latitude.into()));
+        keys.push(("longitude", longitude.into()));
+    }
+    if let Some(network) = args.network {
+        keys.push(("network", i64::from(network).into()));
+    }
+    if !args.buckets.is_empty() {
+        keys.push(("buckets", toml_edit::Array::from_iter(args.buckets).into()));
+    }
+    keys.extend(args.asset.map(|asset| ("asset", asset.into())));
+    keys.extend(args.interval.map(|interval| ("interval", interval.into())));
+    Ok(keys)
+}
+
+async fn list(house: &House, format: Format, out: &Out) -> Result<(), ActError> {
+    only(format, &[Format::Text, Format::Json])?;
+    let targets = Targets::clone(&house.targets.borrow());
+    if format == Format::Json {
+        let nodes: Vec<_> = targets.nodes.iter().map(as_json).collect();
+        return out
+            .json(&json!({ "schema": "isochrone.targets/1", "nodes": nodes }))
+            .await;
+    }
+    if targets.nodes.is_empty() {
+        let file = house.targets_file.display();
+        return out
+            .text(format!(
+                "No nodes yet. Add one with `target add`, or write it into {file}.\n"
+            ))
+            .await;
+    }
+    let mut table = Table::new();
+    table
+        .load_preset(presets::NOTHING)
+        .set_header(["NODE", "KIND", "WORKER", "PLACE", "NETWORK", "URL", "NOTE"]);
+    for node in &targets.nodes {
+        let network = node
+            .network
+            .map_or("unknown".to_owned(), |network| format!("AS{network}"));
+        table.add_row([
+            &node.name,
+            kind(node),
+            &node.worker,
+            &node.place,
+            &network,
+            node.url.as_str(),
+            &note(node),
+        ]);
+    }
+    out.text(format!("{}\n", table.trim_fmt())).await
+}
+
+fn kind(node: &Node) -> &'static str {
+    match node.kind {
+        NodeKind::Argus => "argus",
+        NodeKind::Http => "http",
+    }
+}
+
+fn note(node: &Node) -> String {
+    let mut notes = Vec::new();
+    if node.paused {
+        notes.push("paused");
+    }
+    if node.lacks_slash {
+        notes.push("url lacks its last slash");
+    }
+    if node.kind == NodeKind::Argus && node.asset.is_none() {
+        notes.push("no asset: only its status is checked");
+    }
+    notes.join("; ")
+}
+
+fn as_json(node: &Node) -> serde_json::Value {
+    json!({
+        "node": node.name, "kind": kind(node), "url": node.url, "worker": node.worker, "place": node.place,
+        "latitude": node.latitude, "longitude": node.longitude, "country": node.country,
+        "network": node.network, "buckets": node.buckets, "asset": node.asset,
+        "interval_s": node.interval.map(|interval| interval.as_secs_f64()), "paused": node.paused,
+        "lacks_slash": node.lacks_slash,
+    })
+}

@@ -1,0 +1,192 @@
+//! The collector without sockets, files and pages of its own: what `serve` runs, and what the simulated world
+//! builds on its own network, disk and clock.
+
+use std::sync::Arc;
+
+use isochrone_proto::units::UnixMillis;
+use tokio::sync::{mpsc, watch};
+
+use crate::authority::Authority;
+use crate::clock::Clock;
+use crate::config::Pace;
+use crate::events::{GateEvent, GateEvents};
+use crate::ingest::{Committed, Ingest};
+use crate::listener::Listener;
+use crate::plans::{AddressBook, PlanParts, Plans};
+use crate::registry::{Registry, RegistryError, RegistryParts};
+use crate::roster::{NodeEntry, ProbeEntry, Roster};
+use crate::session::{Gate, PlanSource, Sessions};
+use crate::store::{Store, StoreError};
+use crate::targets::Targets;
+
+/// Committed batches on their way to the live state. Full: the committer waits.
+pub const COMMITTED_WAITING_MAX: usize = 4_096;
+
+/// What a collector is made from.
+pub struct CoreParts {
+    /// Its store.
+    pub store: Store,
+    /// Its authority.
+    pub authority: Authority,
+    /// Its clock.
+    pub clock: Clock,
+    /// Where it can be reached.
+    pub addresses: Vec<String>,
+    /// How often things are measured.
+    pub pace: Pace,
+    /// The nodes.
+    pub targets: watch::Receiver<Arc<Targets>>,
+    /// Seed of every secret made here: from the system, except in simulations.
+    pub seed: [u8; 32],
+}
+
+/// A collector that can take connections.
+pub struct Core {
+    /// Probes and invitations.
+    pub registry: Registry,
+    /// Who is connected.
+    pub sessions: Sessions,
+    /// Where peers answer.
+    pub addresses: AddressBook,
+    /// The plans in force.
+    pub plans: Plans,
+    /// Lets connections in.
+    pub listener: Arc<Listener>,
+    /// What happened at the gate.
+    pub events: mpsc::Receiver<GateEvent>,
+}
+
+impl Core {
+    /// Puts a collector together. `ingest` is on a thread of its own, or inline in simulations.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn build(parts: CoreParts, ingest: Ingest) -> Result<Self, CoreError> {
+        let CoreParts {
+            store,
+            authority,
+            clock,
+            addresses,
+            pace,
+            targets,
+            seed,
+        } = parts;
+        let (events, events_receiver) = GateEvents::channel();
+        let registry = Registry::open(RegistryParts {
+            store: store.clone(),
+            authority: authority.clone(),
+            clock: clock.clone(),
+            events: events.clone(),
+            addresses,
+            seed,
+        })?;
+        let sessions = Sessions::default();
+        let addresses = AddressBook::open(&store)?;
+        let plans = Plans::open(PlanParts {
+            store: store.clone(),
+            authority: authority.clone(),
+            registry: registry.clone(),
+            sessions: sessions.clone(),
+            targets,
+            addresses: addresses.clone(),
+            pace,
+            clock: clock.clone(),
+        })?;
+        let source: Arc<dyn PlanSource> = Arc::new(plans.clone());
+        let listener = Arc::new(Listener::new(Gate {
+            registry: registry.clone(),
+            sessions: sessions.clone(),
+            authority,
+            store,
+            ingest,
+            plans: source,
+            events,
+            clock,
+        }));
+        Ok(Self {
+            registry,
+            sessions,
+            addresses,
+            plans,
+            listener,
+            events: events_receiver,
+        })
+    }
+}
+
+/// The channel from the committer to the live state.
+#[must_use]
+pub fn committed_channel() -> (mpsc::Sender<Committed>, mpsc::Receiver<Committed>) {
+    mpsc::channel(COMMITTED_WAITING_MAX) // full: the committer waits, and the sessions with it
+}
+
+/// Who measures and what is measured, as of now.
+#[must_use]
+pub fn roster(registry: &Registry, targets: &Targets) -> Roster {
+    let probes = registry.list().into_iter().map(|record| ProbeEntry {
+        id: record.id,
+        name: record.name.clone(),
+        worker: record.worker.clone(),
+        site: record.site.clone(),
+        latitude: Some(record.latitude),
+        longitude: Some(record.longitude),
+        country: record.country.clone(),
+        network: record.network,
+        access: record.access.into(),
+        active: record.is_active(),
+        joined: record.joined,
+    });
+    Roster::new(probes, targets.nodes.iter().map(NodeEntry::from))
+}
+
+impl From<&crate::targets::Node> for NodeEntry {
+    fn from(node: &crate::targets::Node) -> Self {
+        Self {
+            id: isochrone_proto::ids::TargetId::of_node(&node.name),
+            name: node.name.clone(),
+            url: node.url.to_string(),
+            worker: Some(node.worker.clone()),
+            place: node.place.clone(),
+            latitude: Some(node.latitude),
+            longitude: Some(node.longitude),
+            country: node.country.clone(),
+            network: node.network,
+            paused: node.paused,
+        }
+    }
+}
+
+impl From<crate::registry::Access> for isochrone_coverage::observations::AccessClass {
+    fn from(access: crate::registry::Access) -> Self {
+        use crate::registry::Access;
+        match access {
+            Access::DataCentre => Self::DataCentre,
+            Access::Eyeball => Self::Eyeball,
+            Access::Unknown => Self::Unknown,
+        }
+    }
+}
+
+/// rustls's view of a [`Clock`].
+#[derive(Debug)]
+pub struct TlsTime(pub Clock);
+
+impl rustls::time_provider::TimeProvider for TlsTime {
+    fn current_time(&self) -> Option<rustls::pki_types::UnixTime> {
+        let UnixMillis(now) = self.0.wall();
+        Some(rustls::pki_types::UnixTime::since_unix_epoch(
+            std::time::Duration::from_millis(now),
+        ))
+    }
+}
+
+/// Why a collector could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum CoreError {
+    /// The registry.
+    #[error("cannot read the registry")]
+    Registry(#[from] RegistryError),
+    /// The store.
+    #[error("cannot read the store")]
+    Store(#[from] StoreError),
+}

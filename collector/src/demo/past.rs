@@ -1,0 +1,151 @@
+//! Puts the demo's past into the store, through the same ingest that takes what real probes send.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use anyhow::{Context as _, bail};
+use bytes::Bytes;
+use futures_util::future::join_all;
+use isochrone_proto::codec;
+use isochrone_proto::control::EpochState;
+use isochrone_proto::ids::{Digest, EpochId, PlanVersion, ProbeId, Sequence};
+use isochrone_proto::plan::Plan;
+use isochrone_proto::units::UnixMillis;
+use tokio::time::Duration;
+
+use super::history::{DAYS, History};
+use crate::act::House;
+use crate::authority::Authority;
+use crate::config::{Pace, Places};
+use crate::core::committed_channel;
+use crate::ingest::{Incoming, Ingest, IngestOptions, Ingested};
+use crate::planner::{HostPrefixes, Participant, World};
+
+/// The past ends this long before now: the living mesh begins after it.
+const ENDS_BEFORE: Duration = Duration::from_secs(120);
+/// Batches handed over at once.
+const AT_ONCE: usize = 256;
+/// Where the past's peers were; nobody is asked there any more.
+const NOWHERE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7_472);
+
+/// Writes fifteen days for every probe of `ids`; returns how many measurements. No collector may run.
+///
+/// # Errors
+/// When the store or the authority cannot be opened, or ingest refuses what it should not.
+pub fn write(places: &Places, ids: &BTreeMap<ProbeId, usize>) -> anyhow::Result<u64> {
+    let house = House::open(places)?;
+    let now = house.clock.wall();
+    let authority = Authority::open(
+        &places.state.join("authority"),
+        now,
+        &mut rand::rngs::ThreadRng::default(),
+    )?;
+    let until = UnixMillis(now.minus(ENDS_BEFORE).0 / 60_000 * 60_000);
+    let from = until.minus(Duration::from_secs(DAYS * 86_400));
+    let version = house.store.highest_plan_version()?;
+    let version = PlanVersion {
+        number: version.number + 1,
+        ..version
+    };
+    let (committed, receiver) = committed_channel();
+    drop(receiver); // nobody watches the past
+    let (ingest, committer) = Ingest::start(house.store.clone(), committed, IngestOptions::default())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
+    let mut rows = 0;
+    let (drafts, _) = world(&house).draft_all();
+    for (probe, draft) in drafts {
+        let Some(&city) = ids.get(&probe) else { continue };
+        let plan = Plan {
+            version,
+            probe,
+            probe_name: house
+                .registry
+                .probe(probe)
+                .map(|record| record.name.clone())
+                .unwrap_or_default(),
+            issued: from,
+            expires: until,
+            targets: draft.targets,
+            checks: draft.checks,
+            responder: draft.responder,
+        };
+        let signed = authority.sign_plan(codec::encode_plan(&plan))?;
+        house.store.put_plan(&signed, &plan)?;
+        let history = History {
+            plan: &plan,
+            city,
+            epoch: EpochId(rand::random()),
+            from,
+            until,
+        };
+        rows += runtime.block_on(hand_over(&ingest, probe, &history))?;
+    }
+    drop(ingest);
+    if committer.join().is_err() {
+        bail!("the committer ended in a panic");
+    }
+    Ok(rows)
+}
+
+/// Checks every five minutes instead of every second: fifteen days must fit a few seconds of the story.
+fn world(house: &House) -> World {
+    let probes = house
+        .registry
+        .list()
+        .into_iter()
+        .filter(|probe| probe.is_active())
+        .map(|probe| Participant {
+            id: probe.id,
+            name: probe.name.clone(),
+            secrets: probe.responder_secrets(),
+            v4: Some(NOWHERE),
+            v6: None,
+        });
+    World {
+        probes: probes.collect(),
+        nodes: house.targets.borrow().nodes.clone(),
+        pace: Pace {
+            echo_interval: Duration::from_secs(600),
+            status_interval: Duration::from_secs(300),
+            asset_interval: Duration::from_secs(600),
+            ..Pace::default()
+        },
+        prefixes: HostPrefixes::default(),
+    }
+}
+
+async fn hand_over(ingest: &Ingest, probe: ProbeId, history: &History<'_>) -> anyhow::Result<u64> {
+    let state = EpochState {
+        epoch: history.epoch,
+        first_slot: history.from,
+        first_held: Sequence(1),
+        last: Sequence::NONE,
+        last_digest: Digest::ZERO,
+        closed: true,
+    };
+    ingest
+        .hello(probe, vec![state])
+        .await
+        .context("the store does not take the past")?;
+    let batches = history.batches(probe.0);
+    let rows = batches.iter().map(|(batch, _)| batch.rows() as u64).sum();
+    let mut waiting = batches.into_iter();
+    loop {
+        let some: Vec<_> = waiting.by_ref().take(AT_ONCE).collect();
+        if some.is_empty() {
+            return Ok(rows);
+        }
+        let mut receipts = Vec::with_capacity(some.len());
+        for (batch, payload) in some {
+            let incoming = Incoming::batch(probe, Bytes::from(payload), batch.header.cut)?;
+            receipts.push(ingest.submit(incoming).await);
+        }
+        for ingested in join_all(receipts).await {
+            if !matches!(ingested, Ingested::Stored { .. }) {
+                bail!("the past was not stored: {ingested:?}");
+            }
+        }
+    }
+}

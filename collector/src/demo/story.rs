@@ -1,0 +1,309 @@
+//! What the demo does and what Isochrone saw, in plain words, within two minutes.
+
+use std::time::Instant;
+
+use anyhow::{Context as _, bail};
+use tokio::time::{Duration, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::director::Director;
+use super::world::CITIES;
+use crate::alert::{Alert, Event};
+use crate::cli::{Act, CoverageArgs, Format, ReportAct, WindowArgs};
+use crate::web::view::{LiveView, ProbeState};
+
+/// How long one step may take before the demo says that something is wrong.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+/// The narrator.
+pub struct Story<'a> {
+    world: &'a mut Director,
+    began: Instant,
+}
+
+impl<'a> Story<'a> {
+    /// A story about `world`.
+    pub fn new(world: &'a mut Director, began: Instant) -> Self {
+        Self { world, began }
+    }
+
+    /// Tells it.
+    ///
+    /// # Errors
+    /// When Isochrone did not see what happened: then the demo has found a fault.
+    pub async fn tell(&mut self) -> anyhow::Result<()> {
+        self.mesh_comes_up().await?;
+        self.node_dies().await?;
+        self.uplink_is_cut().await?;
+        self.collector_is_killed().await?;
+        self.node_comes_back().await?;
+        self.report().await
+    }
+
+    async fn mesh_comes_up(&mut self) -> anyhow::Result<()> {
+        self.say("Ten probes join with their tokens and measure each other and the nine nodes.");
+        let pairs = CITIES.len() * (CITIES.len() - 1);
+        let measured = |view: &LiveView| view.mesh.iter().filter(|cell| cell.p50_ms.is_some()).count();
+        self.until("every pair to be measured", |view| measured(view) == pairs)
+            .await?;
+        self.say(&format!(
+            "The mesh is up: {pairs} pairs are measured. Isochrone's page: http://{}/",
+            self.world.page
+        ));
+        Ok(())
+    }
+
+    async fn node_dies(&mut self) -> anyhow::Result<()> {
+        self.say("Now the node in Tokyo is killed: its port closes.");
+        self.node("tokyo")?.kill().await;
+        let alert = self
+            .alert("the alert about Tokyo", |alert| opened(alert, "tokyo"))
+            .await?;
+        self.say("Isochrone sent this alert to the demo's own receiver:");
+        self.quote(&summary(&alert));
+        Ok(())
+    }
+
+    async fn uplink_is_cut(&mut self) -> anyhow::Result<()> {
+        self.say("Now the network of the probe in Lagos is cut. It sees every node fail; the others do not.");
+        let lagos = city("lagos")?;
+        self.world.cut(lagos, true).await?;
+        let alert = self
+            .alert("the alert about the silent probe", |alert| {
+                opened(alert, "efe-lagos")
+            })
+            .await?;
+        self.quote(&summary(&alert));
+        self.world.cut(lagos, false).await?;
+        self.alert("the probe to be heard again", |alert| ended(alert, "efe-lagos"))
+            .await?;
+        if let Some(blamed) = self.blamed_beside_tokyo() {
+            bail!("{blamed} was blamed for the cut of one probe; that is a fault of Isochrone");
+        }
+        self.say(
+            "Its network is back, it has sent what it had spooled, and no node was blamed for what it saw.",
+        );
+        Ok(())
+    }
+
+    async fn collector_is_killed(&mut self) -> anyhow::Result<()> {
+        self.say("Now the collector is killed with SIGKILL. The probes go on measuring into their spools.");
+        self.world.kill_collector().await?;
+        sleep(Duration::from_secs(3)).await;
+        self.world.start_collector().await?;
+        let probes = CITIES.len();
+        let connected = |view: &LiveView| {
+            view.probes
+                .iter()
+                .filter(|probe| probe.state == ProbeState::Connected)
+                .count()
+        };
+        self.until("the probes to come back", |view| connected(view) == probes)
+            .await?;
+        self.until("the spools to drain", |view| {
+            view.ledger.absent == 0 && view.ledger.spooled == 0
+        })
+        .await
+        .ok();
+        let (code, text) = self
+            .world
+            .act(Act::Ledger {
+                verify: true,
+                format: Format::Text,
+            })
+            .await?;
+        self.say("It is back, and the spools have drained. Every stored batch was read and counted again:");
+        let sentence = text
+            .lines()
+            .rev()
+            .find(|line| !line.trim().is_empty())
+            .unwrap_or_default();
+        self.quote(sentence);
+        if code != 0 {
+            bail!("the ledger does not add up; that is a fault of Isochrone:\n{text}");
+        }
+        Ok(())
+    }
+
+    async fn node_comes_back(&mut self) -> anyhow::Result<()> {
+        self.say("Now the node in Tokyo is started again.");
+        self.node("tokyo")?.restart().await.context("the node in Tokyo")?;
+        let alert = self
+            .alert("the recovery of Tokyo", |alert| ended(alert, "tokyo"))
+            .await?;
+        self.quote(&summary(&alert));
+        Ok(())
+    }
+
+    async fn report(&mut self) -> anyhow::Result<()> {
+        self.say("Last, the region coverage report over fifteen simulated days, with what it cannot say:");
+        let window = WindowArgs {
+            since: Some("15days".to_owned()),
+            from: None,
+            to: None,
+        };
+        let args = CoverageArgs {
+            window,
+            weights: "people".to_owned(),
+            sites: None,
+            rtt: None,
+            nodes: Vec::new(),
+            format: Format::Text,
+        };
+        let (code, text) = self.world.act(Act::Report(ReportAct::Coverage(args))).await?;
+        if code != 0 {
+            bail!("the report failed: {text}");
+        }
+        println!("\n{text}");
+        self.say(&format!(
+            "That was the story. The mesh goes on: look around at http://{}/ and http://{}/report/coverage",
+            self.world.page, self.world.page
+        ));
+        println!(
+            "         Commands work too, for example:\n           isochrone-collector --config {config} --state {state} show tokyo\n           isochrone-collector --config {config} --state {state} report nodes --since 15d\n         Ctrl-C ends the demo and removes its files.",
+            config = self.world.places.config.display(),
+            state = self.world.places.state.display()
+        );
+        Ok(())
+    }
+
+    /// Waits until the collector's own live view says so.
+    async fn until(&mut self, what: &str, fits: impl Fn(&LiveView) -> bool) -> anyhow::Result<()> {
+        let (page, began) = (self.world.page, Instant::now());
+        loop {
+            if let Some(view) = view(page).await
+                && fits(&view)
+            {
+                return Ok(());
+            }
+            if began.elapsed() > PATIENCE {
+                bail!("waited {} s for {what}, in vain", PATIENCE.as_secs());
+            }
+            for name in self.world.revive().await? {
+                self.say(&format!("({name} had died and was started again)"));
+            }
+            sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    async fn alert(&mut self, what: &str, fits: impl Fn(&Alert) -> bool) -> anyhow::Result<Alert> {
+        let receiver = self.world.receiver.clone();
+        let waiting = receiver.wait_for(fits);
+        tokio::pin!(waiting);
+        let began = Instant::now();
+        loop {
+            if let Ok(alert) = timeout(Duration::from_millis(300), &mut waiting).await {
+                return Ok(alert);
+            }
+            if began.elapsed() > PATIENCE {
+                bail!("waited {} s for {what}, in vain", PATIENCE.as_secs());
+            }
+            for name in self.world.revive().await? {
+                self.say(&format!("({name} had died and was started again)"));
+            }
+        }
+    }
+
+    /// A node that an alert blamed though it never failed.
+    fn blamed_beside_tokyo(&self) -> Option<&'static str> {
+        let alerts = self.world.receiver.all();
+        let names = CITIES
+            .iter()
+            .map(|city| city.name)
+            .filter(|name| *name != "tokyo");
+        names
+            .into_iter()
+            .find(|name| alerts.iter().any(|alert| opened(alert, name)))
+    }
+
+    fn node(&self, name: &str) -> anyhow::Result<&super::argus_node::ArgusNode> {
+        self.world.nodes.get(&city(name)?).context("no node stands there")
+    }
+
+    fn say(&self, text: &str) {
+        say(self.began, text);
+    }
+
+    fn quote(&self, text: &str) {
+        for line in text.lines() {
+            println!("           | {line}");
+        }
+    }
+}
+
+/// A line of the story.
+pub fn say(began: Instant, text: &str) {
+    println!("DEMO {:>4.0}s {text}", began.elapsed().as_secs_f64());
+}
+
+/// Goes on until `stop`: what dies is started again.
+///
+/// # Errors
+/// When something cannot be started again.
+pub async fn keep_up(world: &mut Director, stop: &CancellationToken) -> anyhow::Result<()> {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = sleep(Duration::from_millis(500)) => {}
+        }
+        for name in world.revive().await? {
+            println!("DEMO      {name} had died and was started again");
+        }
+    }
+}
+
+async fn view(page: std::net::SocketAddr) -> Option<LiveView> {
+    let fetch = move || {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .timeout_global(Some(Duration::from_secs(2)))
+            .build()
+            .into();
+        let mut answer = agent.get(format!("http://{page}/api/state")).call().ok()?;
+        answer.body_mut().read_json::<LiveView>().ok()
+    };
+    tokio::task::spawn_blocking(fetch).await.ok().flatten()
+}
+
+fn city(name: &str) -> anyhow::Result<usize> {
+    CITIES
+        .iter()
+        .position(|city| city.name == name)
+        .context("no such city")
+}
+
+fn opened(alert: &Alert, target: &str) -> bool {
+    alert.event == Event::Opened && is_about(alert, target)
+}
+
+fn ended(alert: &Alert, target: &str) -> bool {
+    alert.event == Event::Ended && is_about(alert, target)
+}
+
+fn is_about(alert: &Alert, target: &str) -> bool {
+    alert
+        .incident
+        .as_ref()
+        .is_some_and(|incident| incident.target == target)
+}
+
+/// The alert's sentence and what each vantage saw.
+fn summary(alert: &Alert) -> String {
+    let evidence = alert
+        .incident
+        .iter()
+        .flat_map(|incident| &incident.evidence)
+        .take(EVIDENCE_SHOWN);
+    let lines = evidence.map(|seen| {
+        let network = seen
+            .network
+            .map_or("network unknown".to_owned(), |network| format!("AS{network}"));
+        format!(
+            "\n  seen from {} ({network}): {} failed at {}: {}",
+            seen.place, seen.kind, seen.phase, seen.error
+        )
+    });
+    lines.fold(alert.summary.clone(), |text, line| text + &line)
+}
+
+/// Vantages whose evidence the story quotes.
+const EVIDENCE_SHOWN: usize = 3;

@@ -1,0 +1,10 @@
+//! The collector's binary.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use isochrone_collector::cli::Cli;
+
+fn main() -> ExitCode {
+    ExitCode::from(isochrone_collector::run(Cli::parse()))
+}

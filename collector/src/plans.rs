@@ -1,0 +1,340 @@
+//! Plans in force: drafted by the planner, signed by the authority, kept in the store, pushed to the probes.
+
+mod addresses;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use isochrone_proto::codec;
+use isochrone_proto::ids::{PlanVersion, ProbeId};
+use isochrone_proto::plan::{Plan, SignedPlan};
+use isochrone_proto::units::UnixMillis;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+pub use self::addresses::{AddressBook, Checked, PeerAddresses};
+use crate::authority::Authority;
+use crate::clock::Clock;
+use crate::config::Pace;
+use crate::planner::{Draft, HostPrefixes, Participant, Stretch, World};
+use crate::registry::Registry;
+use crate::session::{PlanSource, Sessions};
+use crate::store::{Store, StoreError};
+use crate::targets::Targets;
+
+/// Changes that come close together make one new plan.
+const SETTLE: Duration = Duration::from_millis(300);
+/// How often plans are looked at though nothing changed: for their age.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// What plans are made from and where they go.
+#[derive(Clone)]
+pub struct PlanParts {
+    /// Keeps every plan.
+    pub store: Store,
+    /// Signs them.
+    pub authority: Authority,
+    /// Who is in the mesh.
+    pub registry: Registry,
+    /// Who is connected.
+    pub sessions: Sessions,
+    /// The nodes.
+    pub targets: watch::Receiver<Arc<Targets>>,
+    /// Where peers answer.
+    pub addresses: AddressBook,
+    /// How often things are measured.
+    pub pace: Pace,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// The plans in force. Cheap to clone.
+#[derive(Clone)]
+pub struct Plans(Arc<Inner>);
+
+struct Inner {
+    parts: PlanParts,
+    state: Mutex<State>,
+    summary: watch::Sender<Summary>,
+}
+
+#[derive(Default)]
+struct State {
+    current: HashMap<ProbeId, Issued>,
+    highest: PlanVersion,
+    prefixes: HostPrefixes,
+}
+
+struct Issued {
+    draft: Draft,
+    issued: UnixMillis,
+    expires: UnixMillis,
+    signed: SignedPlan,
+}
+
+/// The newest plan, for people.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Summary {
+    /// The highest version in force; `None` before the first plan.
+    pub version: Option<PlanVersion>,
+    /// When it was made.
+    pub issued: UnixMillis,
+    /// The first instant at which a plan in force ends.
+    pub expires: UnixMillis,
+    /// What is slowed down to keep the fleet's rates.
+    pub stretches: Vec<Stretch>,
+}
+
+impl Plans {
+    /// Takes up the plans that the store keeps.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn open(parts: PlanParts) -> Result<Self, StoreError> {
+        let mut state = State {
+            highest: parts.store.highest_plan_version()?,
+            ..State::default()
+        };
+        for probe in parts.registry.list() {
+            let Some(signed) = parts.store.latest_plan(probe.id)? else {
+                continue;
+            };
+            let Ok(plan) = codec::decode_plan(&signed.plan) else {
+                continue;
+            }; // an old form: made anew
+            let draft = Draft {
+                targets: plan.targets,
+                checks: plan.checks,
+                responder: plan.responder,
+            };
+            state.current.insert(
+                probe.id,
+                Issued {
+                    draft,
+                    issued: plan.issued,
+                    expires: plan.expires,
+                    signed,
+                },
+            );
+        }
+        let plans = Self(Arc::new(Inner {
+            parts,
+            state: Mutex::new(state),
+            summary: watch::Sender::default(),
+        }));
+        plans.summarize(Vec::new());
+        Ok(plans)
+    }
+
+    /// The newest plan, for people; changes with it.
+    #[must_use]
+    pub fn summary(&self) -> watch::Receiver<Summary> {
+        self.0.summary.subscribe()
+    }
+
+    /// Drafts every plan anew and issues those that differ from the one in force, or are past half their
+    /// life. Returns how many.
+    ///
+    /// # Errors
+    /// When the store cannot keep them; nothing is sent then.
+    pub fn refresh(&self) -> Result<usize, PlansError> {
+        let parts = &self.0.parts;
+        let (drafts, stretches) = self.world().draft_all();
+        let now = parts.clock.wall();
+        let mut fresh = Vec::new();
+        {
+            let mut state = self.state();
+            let version = PlanVersion {
+                number: state.highest.number + 1,
+                ..state.highest
+            };
+            for (probe, draft) in drafts {
+                let stands = state.current.get(&probe).is_some_and(|issued| {
+                    let half = issued.expires.since(issued.issued) / 2;
+                    issued.draft == draft && now < issued.issued.plus(half)
+                });
+                if !stands {
+                    fresh.push((probe, self.sign(probe, draft, version, now)?));
+                }
+            }
+            if !fresh.is_empty() {
+                state.highest = version;
+            }
+        }
+        let kept: Vec<(&SignedPlan, &Plan)> = fresh
+            .iter()
+            .map(|(_, (issued, plan))| (&issued.signed, plan))
+            .collect();
+        parts.store.put_plans(&kept)?;
+        let count = fresh.len();
+        for (probe, (issued, plan)) in fresh {
+            tracing::info!(probe = %plan.probe_name, version = %plan.version, checks = plan.checks.len(), "new plan");
+            parts.sessions.send_plan(probe, issued.signed.clone());
+            self.state().current.insert(probe, issued);
+        }
+        self.summarize(stretches);
+        Ok(count)
+    }
+
+    /// Refreshes whenever probes, targets or addresses change, until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let parts = &self.0.parts;
+        let (mut registry, mut addresses) = (parts.registry.changes(), parts.addresses.changes());
+        let mut targets = parts.targets.clone();
+        loop {
+            self.resolve_hosts().await;
+            if let Err(error) = self.refresh() {
+                tracing::error!(error = %crate::chain::chain(&error), "cannot issue plans; the old ones stay in force");
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                Ok(()) = registry.changed() => {}
+                Ok(()) = addresses.changed() => {}
+                Ok(()) = targets.changed() => {}
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            tokio::time::sleep(SETTLE).await;
+            registry.mark_unchanged();
+            addresses.mark_unchanged();
+        }
+    }
+
+    fn world(&self) -> World {
+        let parts = &self.0.parts;
+        let probes = parts
+            .registry
+            .list()
+            .into_iter()
+            .filter(|probe| probe.is_active())
+            .map(|probe| {
+                let PeerAddresses { v4, v6 } = parts.addresses.of(probe.id);
+                Participant {
+                    id: probe.id,
+                    name: probe.name.clone(),
+                    secrets: probe.responder_secrets(),
+                    v4,
+                    v6,
+                }
+            });
+        World {
+            probes: probes.collect(),
+            nodes: parts.targets.borrow().nodes.clone(),
+            pace: parts.pace,
+            prefixes: self.state().prefixes.clone(),
+        }
+    }
+
+    fn sign(
+        &self,
+        probe: ProbeId,
+        draft: Draft,
+        version: PlanVersion,
+        now: UnixMillis,
+    ) -> Result<(Issued, Plan), PlansError> {
+        let parts = &self.0.parts;
+        let name = parts.registry.probe(probe).map(|record| record.name.clone());
+        let plan = Plan {
+            version,
+            probe,
+            probe_name: name.unwrap_or_default(),
+            issued: now,
+            expires: now.plus(parts.pace.plan_lifetime),
+            targets: draft.targets.clone(),
+            checks: draft.checks.clone(),
+            responder: draft.responder.clone(),
+        };
+        let signed = parts.authority.sign_plan(codec::encode_plan(&plan))?;
+        Ok((
+            Issued {
+                draft,
+                issued: plan.issued,
+                expires: plan.expires,
+                signed,
+            },
+            plan,
+        ))
+    }
+
+    /// Looks up where the nodes' hosts are, so that the rate of a prefix counts all of them. A host that is
+    /// not found keeps its last place.
+    async fn resolve_hosts(&self) {
+        let nodes = self.0.parts.targets.borrow().nodes.clone();
+        for node in nodes.iter().filter(|node| !node.paused) {
+            let Some(url::Host::Domain(host)) = node.url.host() else {
+                continue;
+            };
+            let lookup = tokio::net::lookup_host((host, node.url.port_or_known_default().unwrap_or(443)));
+            if let Ok(Ok(mut found)) = tokio::time::timeout(Duration::from_secs(2), lookup).await
+                && let Some(address) = found.next()
+            {
+                self.note_host(host, address.ip());
+            }
+        }
+    }
+
+    /// Notes where a host is.
+    pub fn note_host(&self, host: &str, address: IpAddr) {
+        self.state().prefixes.note(host, address);
+    }
+
+    fn summarize(&self, stretches: Vec<Stretch>) {
+        let state = self.state();
+        let summary = Summary {
+            version: (!state.current.is_empty()).then_some(state.highest),
+            issued: state
+                .current
+                .values()
+                .map(|issued| issued.issued)
+                .max()
+                .unwrap_or_default(),
+            expires: state
+                .current
+                .values()
+                .map(|issued| issued.expires)
+                .min()
+                .unwrap_or_default(),
+            stretches,
+        };
+        drop(state);
+        self.0.summary.send_if_modified(|known| {
+            let changed = *known != summary;
+            *known = summary;
+            changed
+        });
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PlanSource for Plans {
+    fn current(&self, probe: ProbeId) -> Option<SignedPlan> {
+        self.state()
+            .current
+            .get(&probe)
+            .map(|issued| issued.signed.clone())
+    }
+
+    fn seen(&self, version: PlanVersion) {
+        let mut state = self.state();
+        if version > state.highest {
+            tracing::warn!(%version, "a probe follows a newer plan than this collector remembers: was it restored from a backup? Numbering goes on above it");
+            state.highest = version;
+            state.current.clear(); // all are issued anew, above it
+        }
+    }
+}
+
+/// Why plans could not be issued.
+#[derive(Debug, thiserror::Error)]
+pub enum PlansError {
+    /// The store cannot keep them.
+    #[error("the store cannot keep the new plans")]
+    Store(#[from] StoreError),
+    /// The authority cannot sign them.
+    #[error("the authority cannot sign the new plans")]
+    Sign(#[from] crate::authority::AuthorityError),
+}

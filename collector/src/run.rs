@@ -1,0 +1,177 @@
+//! From the command line to whoever does the work, and from errors to exit codes.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::act::{self, House};
+use crate::chain::chain;
+use crate::cli::{Act, Cli, Command, ReportAct};
+use crate::config::{Config, ConfigError, Places};
+use crate::control::{self, Answer};
+use crate::targets::TargetsError;
+use crate::{demo, serve, up};
+
+/// Wrong configuration.
+const CONFIGURATION: u8 = 64;
+
+/// Does what the command line says; returns the exit code.
+#[must_use]
+pub fn run(cli: Cli) -> u8 {
+    let demo_folder = cli.state.clone();
+    let places = Places::find(cli.config, cli.state);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&anyhow::Error::new(error).context("cannot start")),
+    };
+    let result = match cli.command {
+        Command::Serve { options } => {
+            trace("info");
+            runtime.block_on(async { serve::run(places, options, stop_on_signal()?).await.map(|()| 0) })
+        }
+        Command::Up { demo: true, .. } => {
+            trace("warn");
+            runtime.block_on(async { demo::run(demo_folder, stop_on_signal()?).await.map(|()| 0) })
+        }
+        Command::Up { demo: false, site } => {
+            trace("info");
+            runtime.block_on(async { up::run(places, site, stop_on_signal()?).await.map(|()| 0) })
+        }
+        Command::DemoProbe => {
+            trace("info");
+            runtime.block_on(async { demo::child::run().await.map(|()| 0) })
+        }
+        Command::Act(act) => {
+            trace("warn");
+            runtime.block_on(ask_or_act(places, act))
+        }
+    };
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    result.unwrap_or_else(|error| complain(&error))
+}
+
+/// Has the running collector carry out `act`; where none runs, opens the store.
+async fn ask_or_act(places: Places, act: Act) -> anyhow::Result<u8> {
+    let mut screen = Screen::new();
+    if let Act::Report(ReportAct::Coverage(args)) = &act
+        && args.sites.is_some()
+    {
+        let (args, (answers, mut waiting)) = (args.clone(), mpsc::channel(16));
+        let work = tokio::spawn(async move { act::coverage_from_files(args, answers).await });
+        while let Some(answer) = waiting.recv().await {
+            screen.show(answer);
+        }
+        return Ok(work.await?);
+    }
+    if let Some(code) = control::ask(&places.socket(), &act, |answer| screen.show(answer)).await? {
+        return Ok(code);
+    }
+    let house = House::open(&places)?;
+    let (answers, mut waiting) = mpsc::channel(16);
+    let work = tokio::spawn(act::carry_out(house, act, answers));
+    while let Some(answer) = waiting.recv().await {
+        screen.show(answer);
+    }
+    Ok(work.await?)
+}
+
+/// Standard output, standard error, and a progress bar where a person watches.
+struct Screen {
+    bar: Option<ProgressBar>,
+}
+
+impl Screen {
+    fn new() -> Self {
+        Self { bar: None }
+    }
+
+    fn show(&mut self, answer: Answer) {
+        match answer {
+            Answer::Out(text) => {
+                self.clear();
+                let mut out = std::io::stdout().lock();
+                if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+                    std::process::exit(0); // the reader of the pipe has left: nothing is wrong
+                }
+            }
+            Answer::Err(text) => {
+                self.clear();
+                eprint!("{text}");
+            }
+            Answer::Progress { done, total } if std::io::stderr().is_terminal() => {
+                let bar = self.bar.get_or_insert_with(|| {
+                    let style = ProgressStyle::with_template("{bar:40} {percent:>3} %  {elapsed}");
+                    ProgressBar::new(total).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+                });
+                bar.set_length(total.max(done));
+                bar.set_position(done);
+            }
+            Answer::Progress { .. } | Answer::Exit(_) => {}
+        }
+    }
+
+    fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// SIGTERM and SIGINT do the same.
+fn stop_on_signal() -> anyhow::Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = CancellationToken::new();
+    let cancelled = stop.clone();
+    let watch = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        cancelled.cancel();
+    };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "lives as long as the process and cannot fail"
+    )]
+    drop(tokio::spawn(watch));
+    Ok(stop)
+}
+
+fn trace(default: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    if subscriber
+        .with_ansi(std::io::stderr().is_terminal())
+        .try_init()
+        .is_err()
+    {
+        eprintln!("logging was set up before; it stays as it is");
+    }
+}
+
+/// Says what is wrong, in one line, and finds the exit code.
+fn complain(error: &anyhow::Error) -> u8 {
+    eprintln!("isochrone-collector: {}", chain(error.as_ref()));
+    let configuration = error
+        .chain()
+        .any(|cause| cause.is::<ConfigError>() || cause.is::<TargetsError>());
+    if configuration { CONFIGURATION } else { 1 }
+}
+
+/// The configuration in `places`, checked.
+pub(crate) fn configuration(places: &Places) -> anyhow::Result<Config> {
+    Ok(Config::read(&places.config)?)
+}
