@@ -489,6 +489,18 @@ fn dead_server_with_node_and_probe_is_judged_in_a_small_mesh() {
 }
 
 #[test]
+fn two_dead_nodes_of_a_small_mesh_are_both_told() {
+    let mut world = world(
+        &[("a", "w1", Some(1)), ("b", "w2", Some(2)), ("c", "w3", Some(3))],
+        &[("tokyo", "ken"), ("lima", "pia")],
+    );
+    for _ in 0..3 {
+        world.play(|_, _, kind| kind.check.is_endpoint().then(timeout));
+    }
+    assert_eq!(world.opened().len(), 4, "status and asset of both");
+}
+
+#[test]
 fn recovery_needs_two_answers_in_a_row_and_knows_the_duration() {
     let mut world = mesh();
     for _ in 0..6 {

@@ -53,11 +53,37 @@ impl<'a> Uplink<'a> {
                 bad += usize::from(!sight.answered);
             }
         }
-        bad * 100 <= total * UPLINK_BAD_PERCENT
+        !is_cut(bad, total)
     }
+}
+
+/// More than 30 % of the others are bad. One of several is not a pattern yet: in a small mesh it would
+/// silence everyone whenever two nodes are down.
+fn is_cut(bad: usize, total: usize) -> bool {
+    bad * 100 > total * UPLINK_BAD_PERCENT && (bad > 1 || bad == total)
 }
 
 /// An error page is a fault of the server's: it came over a working uplink.
 fn is_answer(cell: &Cell, seen: Seen) -> bool {
     seen.is_answer() || (cell.kind.check.is_endpoint() && !cell.is_unanswered())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uplink_is_cut_above_thirty_percent_but_not_for_one_of_several() {
+        for (bad, total, expected) in [
+            (0, 0, false),
+            (1, 1, true),
+            (1, 2, false),
+            (1, 3, false),
+            (2, 3, true),
+            (3, 10, false),
+            (4, 10, true),
+        ] {
+            assert_eq!(is_cut(bad, total), expected, "{bad} of {total}");
+        }
+    }
 }

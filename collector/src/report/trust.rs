@@ -65,21 +65,25 @@ impl Trust {
     }
 
     /// Whether `probe` may judge `node` in the minute of `slot`: at most 30 % of its runs towards other
-    /// workers' targets stayed unanswered.
+    /// workers' targets stayed unanswered, or all that did went to one of several workers.
     pub(super) fn may_judge(&self, probe: ProbeId, node: &NodeEntry, slot: UnixMillis) -> bool {
         let Some(minute) = self.minute(slot) else {
             return false;
         };
         let own = self.workers.get(&worker_of(node)).copied();
         let (mut runs, mut unanswered) = (0, 0);
+        let (mut groups, mut bad_groups) = (0, 0);
         for group in (0..self.workers.len()).filter(|group| Some(*group) != own) {
             let counts = self.minutes.get(&(probe, group));
             if let Some(counts) = counts.and_then(|minutes| minutes.get(minute)) {
                 runs += usize::from(counts.runs);
                 unanswered += usize::from(counts.unanswered);
+                groups += usize::from(counts.runs > 0);
+                bad_groups += usize::from(counts.unanswered > counts.runs / 2);
             }
         }
-        unanswered * 100 <= runs * UPLINK_BAD_PERCENT
+        let is_pattern = bad_groups > 1 || bad_groups == groups;
+        unanswered * 100 <= runs * UPLINK_BAD_PERCENT || !is_pattern
     }
 
     /// The parts of `[from, until)` in which `probe` may judge `node`.

@@ -95,6 +95,86 @@ fn outage_has_start_end_cause_and_vantages() {
     assert_eq!(day.vantages, 3);
 }
 
+/// What the live rule tells at the time and what the report finds in the log afterwards.
+#[test]
+fn report_and_live_rule_agree_on_outages_that_were_seen_in_time() {
+    use crate::health::{Health, Rules, Scene, Transition};
+    use crate::live::Live;
+
+    let roster = roster();
+    let connected = roster.probes().map(|probe| probe.id).collect();
+    type Fails = fn(u64, &str) -> bool;
+    let cases: [Fails; 5] = [
+        |round, _| (10..20).contains(&round),
+        |round, from| (10..20).contains(&round) && from != "oslo",
+        |round, from| (10..30).contains(&round) && (from != "oslo" || round < 15),
+        |round, from| (10..30).contains(&round) && (from == "oslo" || round % 7 != 0),
+        |round, from| round < 12 && (from == "berlin" || round >= 6),
+    ];
+    for (number, fails) in cases.into_iter().enumerate() {
+        let outcome = |round: u64, from: &str, to: &str, kind: Kind| {
+            Some(if to == "tokyo" && kind == STATUS4 && fails(round, from) {
+                timeout()
+            } else {
+                usual(kind)
+            })
+        };
+        let report = run(&roster, window(60), outcome);
+        let told: Vec<_> = node(&report, "tokyo")
+            .outages
+            .iter()
+            .map(|outage| {
+                (
+                    outage.start.clone(),
+                    outage.end.clone().unwrap(),
+                    outage.vantages.clone(),
+                )
+            })
+            .collect();
+
+        let mut live = Live::new();
+        let mut health = Health::new(Rules::default(), UnixMillis(DAY0), []);
+        let mut ended = Vec::new();
+        for round in 0..60 {
+            let slot = UnixMillis(DAY0 + round * 10_000);
+            let now = UnixMillis(slot.0 + 6_000);
+            for probe in roster.probes() {
+                let plan = fixture::plan(&roster, probe.id, &[STATUS4, GET4]);
+                let rows: Vec<_> = (0..plan.checks.len() as u16)
+                    .map(|index| {
+                        let (check, target) = plan.target_of(index).unwrap();
+                        let outcome = outcome(round, &probe.name, &target.name, check.kind).unwrap();
+                        fixture::row(index, slot, outcome)
+                    })
+                    .collect();
+                live.apply(probe.id, &plan, &fixture::batch(&plan, &rows), now);
+            }
+            let scene = Scene {
+                live: &live,
+                roster: &roster,
+                connected: &connected,
+                now,
+            };
+            let judgement = health.judge(&scene);
+            for transition in &judgement.transitions {
+                if let Transition::Ended(incident) = transition {
+                    let mut vantages: Vec<_> = incident
+                        .evidence
+                        .iter()
+                        .map(|cell| cell.vantage.clone())
+                        .collect();
+                    vantages.sort();
+                    let end = words::rfc3339(incident.end.unwrap());
+                    ended.push((words::rfc3339(incident.start), end, vantages));
+                }
+            }
+            health.adopt(judgement);
+        }
+        assert_eq!(ended, told, "case {number}");
+        assert_eq!(told.len(), 1, "case {number}");
+    }
+}
+
 #[test]
 fn outage_that_goes_on_has_no_end() {
     let report = run(&roster(), window(60), |round, _, to, kind| {
