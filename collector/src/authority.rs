@@ -175,6 +175,23 @@ impl Authority {
         self.sign(params, &self.0.collector.subject_public_key_info(), now)
     }
 
+    /// A leaf with the collector's name and purpose for any key.
+    #[cfg(test)]
+    pub(crate) fn issue_server_leaf_for(
+        &self,
+        requested: &RequestedKey,
+        now: UnixMillis,
+    ) -> Result<CertificateDer, AuthorityError> {
+        let mut params = leaf_params(
+            &self.collector_name(),
+            "isochrone collector",
+            now,
+            COLLECTOR_LEAF_LIFE,
+        )?;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        self.sign(params, requested.spki(), now)
+    }
+
     fn sign(
         &self,
         mut params: CertificateParams,
@@ -244,7 +261,10 @@ fn key_from_pkcs8(pkcs8: Vec<u8>) -> Result<KeyPair, AuthorityError> {
 }
 
 fn self_signed(key: &KeyPair, now: UnixMillis) -> Result<CertificateDer, AuthorityError> {
-    let mut params = blank_params("isochrone authority", now, AUTHORITY_LIFE);
+    // Named after its key: a leaf of another authority then has an unknown issuer, not a bad signature.
+    let hash = KeyHash::of_spki(&key.subject_public_key_info()).to_string();
+    let name = format!("isochrone authority {}", &hash[..16]);
+    let mut params = blank_params(&name, now, AUTHORITY_LIFE);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     params.serial_number = Some(serial(&key.subject_public_key_info(), now));

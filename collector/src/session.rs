@@ -27,6 +27,8 @@ use tokio::sync::watch;
 
 pub use self::conversation::Gate;
 pub(crate) use self::conversation::converse;
+#[cfg(test)]
+pub(crate) use self::frames::FrameReader;
 use self::outbox::Outbox;
 use crate::registry::Registry;
 

@@ -146,7 +146,10 @@ impl ClientCertVerifier for ProbeVerifier {
         let end = leaf::expires(end_entity).ok_or(CertificateError::BadEncoding)?;
         let in_force = now.as_secs().min(end.0 / 1_000);
         let at = UnixTime::since_unix_epoch(Duration::from_secs(in_force));
-        self.chain.verify_client_cert(end_entity, intermediates, at)
+        let judged = self.chain.verify_client_cert(end_entity, intermediates, at);
+        judged.inspect_err(|error| {
+            tracing::warn!(%error, "refused a certificate that this collector's authority did not sign for a probe");
+        })
     }
 
     fn verify_tls12_signature(

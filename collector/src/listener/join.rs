@@ -33,6 +33,19 @@ impl Drop for Place<'_> {
     }
 }
 
+#[cfg(test)]
+impl Joins {
+    /// Counts joins that nobody serves.
+    pub(super) fn occupy(&self, places: usize) {
+        self.0.fetch_add(places, Ordering::Relaxed);
+    }
+
+    /// Ends them.
+    pub(super) fn vacate(&self, places: usize) {
+        self.0.fetch_sub(places, Ordering::Relaxed);
+    }
+}
+
 impl Joins {
     /// Serves one joining client.
     pub(super) async fn serve(&self, registry: &Registry, connection: Connection) {

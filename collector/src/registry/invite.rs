@@ -96,7 +96,7 @@ impl NewInvitation {
     /// The name asked for, or one made from worker and city that nobody has.
     pub(super) fn name(&self, roster: &Roster, now: UnixMillis) -> Result<String, RegistryError> {
         if let Some(name) = &self.name {
-            if slug(name) != *name || name.len() > NAME_MAX {
+            if name.is_empty() || slug(name) != *name || name.len() > NAME_MAX {
                 return Err(RegistryError::NameForm { name: name.clone() });
             }
             if roster.is_taken(name, now) {

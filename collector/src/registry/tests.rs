@@ -1,1 +1,289 @@
+use isochrone_proto::ids::KeyHash;
+use rcgen::{CertificateParams, KeyPair, SigningKey as _};
+use tokio::sync::mpsc;
 
+use super::*;
+use crate::ingest::fixture::{START, store_on};
+use crate::store::lossy::LossyBackend;
+
+struct Office {
+    disk: LossyBackend,
+    authority: Authority,
+    clock: Clock,
+    registry: Registry,
+    events: mpsc::Receiver<GateEvent>,
+}
+
+impl Office {
+    fn new() -> Self {
+        let disk = LossyBackend::new();
+        let authority = Authority::in_memory(START, &mut StdRng::seed_from_u64(1)).unwrap();
+        let clock = Clock::virtual_from(START);
+        let (registry, events) = open(&disk, &authority, &clock);
+        Self {
+            disk,
+            authority,
+            clock,
+            registry,
+            events,
+        }
+    }
+
+    fn invite(&self, worker: &str, name: Option<&str>) -> Result<Invitation, RegistryError> {
+        let new = NewInvitation {
+            worker: worker.to_owned(),
+            site: "Berlin, DE".to_owned(),
+            name: name.map(str::to_owned),
+            network: Some(64_500),
+            ..NewInvitation::default()
+        };
+        self.registry.invite(&new, &lead())
+    }
+
+    fn join(&self, invitation: &Invitation, key: &KeyPair) -> JoinResponse {
+        let token: Token = invitation.token.parse().unwrap();
+        let seed = crate::authority::key_from_seed(&token.seed).unwrap();
+        let csr = CertificateParams::default().serialize_request(key).unwrap();
+        let csr = csr.der().to_vec();
+        let message = isochrone_proto::join::signed_message(&[0; 32], &csr);
+        let request = JoinRequest {
+            invitation: seed.der_bytes().try_into().unwrap(),
+            signature: seed.sign(&message).unwrap(),
+            csr,
+            software: String::new(),
+        };
+        let remote = "192.0.2.1:9".parse().unwrap();
+        self.registry.join(&request, &[0; 32], remote).unwrap()
+    }
+
+    fn joined(&self, worker: &str) -> Arc<ProbeRecord> {
+        let invitation = self.invite(worker, None).unwrap();
+        let response = self.join(&invitation, &ed25519());
+        let JoinResponse::Accepted { probe, .. } = response else {
+            panic!("refused: {response:?}");
+        };
+        self.registry.probe(probe).unwrap()
+    }
+}
+
+fn open(disk: &LossyBackend, authority: &Authority, clock: &Clock) -> (Registry, mpsc::Receiver<GateEvent>) {
+    let (events, receiver) = GateEvents::channel();
+    let registry = Registry::open(RegistryParts {
+        store: store_on(disk),
+        authority: authority.clone(),
+        clock: clock.clone(),
+        events,
+        addresses: vec!["lead.example.org:7470".to_owned()],
+        seed: [1; 32],
+    });
+    (registry.unwrap(), receiver)
+}
+
+fn lead() -> Actor {
+    Actor::Local {
+        user: "lead".to_owned(),
+    }
+}
+
+fn ed25519() -> KeyPair {
+    KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap()
+}
+
+#[tokio::test]
+async fn names_are_made_from_worker_and_city_and_never_given_twice() {
+    let office = Office::new();
+    let names: Vec<_> = (0..3)
+        .map(|_| office.invite("Ada Lovelace", None).unwrap().name)
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "ada-lovelace-berlin",
+            "ada-lovelace-berlin-2",
+            "ada-lovelace-berlin-3"
+        ]
+    );
+    assert!(matches!(
+        office.invite("x", Some("ada-lovelace-berlin")),
+        Err(RegistryError::NameTaken { .. })
+    ));
+    let bob = office.joined("bob");
+    office.registry.revoke(bob.id, &lead(), "test").unwrap();
+    assert_eq!(
+        office.invite("bob", None).unwrap().name,
+        "bob-berlin-2",
+        "a revoked probe keeps its name"
+    );
+    for bad in ["Upper", "a--b", "-a", "a b", "", "ä"] {
+        assert!(
+            matches!(office.invite("x", Some(bad)), Err(RegistryError::NameForm { .. })),
+            "{bad:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn name_of_an_ended_invitation_is_free_again() {
+    let office = Office::new();
+    office.invite("ada", None).unwrap();
+    office.clock.step(73 * 3_600_000);
+    assert_eq!(office.invite("ada", None).unwrap().name, "ada-berlin");
+}
+
+#[tokio::test]
+async fn invitation_with_a_value_out_of_range_names_the_option() {
+    let office = Office::new();
+    let good = NewInvitation {
+        worker: "ada".to_owned(),
+        site: "Nowhere, XX".to_owned(),
+        ..NewInvitation::default()
+    };
+    let with = |change: fn(&mut NewInvitation)| {
+        let mut new = good.clone();
+        change(&mut new);
+        office
+            .registry
+            .invite(&new, &lead())
+            .map(|_| ())
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(with(|_| ()).starts_with("--site"));
+    assert!(with(|new| new.location = Some((91.0, 0.0))).starts_with("--location"));
+    assert!(with(|new| new.location = Some((f64::NAN, 0.0))).starts_with("--location"));
+    assert!(with(|new| new.worker = "\n".to_owned()).starts_with("--worker"));
+    let place = |new: &mut NewInvitation| new.location = Some((1.0, 2.0));
+    let mut new = good.clone();
+    place(&mut new);
+    new.valid = Some(Duration::ZERO);
+    let error = office.registry.invite(&new, &lead()).map(|_| ()).unwrap_err();
+    assert!(error.to_string().starts_with("--valid"));
+    new.valid = None;
+    assert_eq!(office.registry.invite(&new, &lead()).unwrap().name, "ada-nowhere");
+}
+
+#[tokio::test]
+async fn script_holds_the_token_the_port_and_the_commands_and_ends_when_it_says() {
+    let office = Office::new();
+    let invitation = office.invite("ada", None).unwrap();
+    let join = format!("isochrone-probe join {}", invitation.token);
+    for part in [
+        join.as_str(),
+        "7472/udp",
+        "isochrone-probe run",
+        "systemctl enable --now",
+    ] {
+        assert!(invitation.script.contains(part), "{part}");
+    }
+    let expires: jiff::Timestamp = invitation.expires.parse().unwrap();
+    let expected = START.plus(VALID).0 / 1_000;
+    assert_eq!(expires.as_second(), i64::try_from(expected).unwrap());
+    let shell = std::process::Command::new("sh")
+        .args(["-n", "-c", &invitation.script])
+        .status()
+        .unwrap();
+    assert!(shell.success(), "the shell cannot read the script");
+}
+
+#[tokio::test]
+async fn registry_is_the_same_after_it_was_opened_again_and_keeps_no_token() {
+    let office = Office::new();
+    let ada = office.joined("ada");
+    let invitation = office.invite("bob", None).unwrap();
+    let token: Token = invitation.token.parse().unwrap();
+    let before = (
+        office.registry.list(),
+        office.registry.invitations(),
+        office.registry.audit(UnixMillis(0)).unwrap(),
+    );
+    let json = serde_json::to_string(&before.0[0]).unwrap();
+    assert!(json.contains(&format!("\"id\":\"{}\"", ada.id)), "{json}");
+    let seed = data_encoding::HEXLOWER.encode(&token.seed);
+    assert!(!serde_json::to_string(&before.1).unwrap().contains(&seed));
+    drop(office.registry);
+    let survivor = office.disk.crash(7);
+    let (registry, _) = open(&survivor, &office.authority, &office.clock);
+    let after = (
+        registry.list(),
+        registry.invitations(),
+        registry.audit(UnixMillis(0)).unwrap(),
+    );
+    assert_eq!(after, before);
+}
+
+#[tokio::test]
+async fn rotation_keeps_the_previous_secret_and_a_revocation_does_not() {
+    let office = Office::new();
+    let (ada, bob) = (office.joined("ada"), office.joined("bob"));
+    let epochs = |id| {
+        let record = office.registry.probe(id).unwrap();
+        record
+            .secrets
+            .iter()
+            .map(|keyed| keyed.epoch.0)
+            .collect::<Vec<_>>()
+    };
+    assert!(office.registry.rotate_secret(ada.id, &lead()).unwrap());
+    assert!(office.registry.rotate_secret(ada.id, &lead()).unwrap());
+    assert_eq!(epochs(ada.id), [2, 1]);
+    let old = office.registry.probe(ada.id).unwrap().pair_key(bob.id).unwrap();
+    office.registry.revoke(bob.id, &lead(), "test").unwrap();
+    assert_eq!(epochs(ada.id), [3], "bob knew a key of every responder");
+    assert_eq!(epochs(bob.id), [0]);
+    let new = office.registry.probe(ada.id).unwrap().pair_key(bob.id).unwrap();
+    assert_ne!(old, new);
+    assert!(!office.registry.rotate_secret(bob.id, &lead()).unwrap());
+}
+
+#[tokio::test]
+async fn failed_commit_changes_nothing_that_anyone_sees() {
+    let mut office = Office::new();
+    let invitation = office.invite("ada", None).unwrap();
+    let changes = office.registry.changes();
+    office.disk.fail_writes(Some(std::io::ErrorKind::StorageFull));
+    let key = ed25519();
+    let token: Token = invitation.token.parse().unwrap();
+    let seed = crate::authority::key_from_seed(&token.seed).unwrap();
+    let csr = CertificateParams::default()
+        .serialize_request(&key)
+        .unwrap()
+        .der()
+        .to_vec();
+    let request = JoinRequest {
+        invitation: seed.der_bytes().try_into().unwrap(),
+        signature: seed
+            .sign(&isochrone_proto::join::signed_message(&[0; 32], &csr))
+            .unwrap(),
+        csr,
+        software: String::new(),
+    };
+    let joined = office
+        .registry
+        .join(&request, &[0; 32], "192.0.2.1:9".parse().unwrap());
+    assert!(matches!(joined, Err(RegistryError::Store(_))), "{joined:?}");
+    assert!(office.registry.list().is_empty());
+    assert!(office.events.try_recv().is_err());
+    assert!(!changes.has_changed().unwrap());
+    office.disk.fail_writes(None);
+    let again = office.join(&invitation, &key);
+    assert!(matches!(again, JoinResponse::Accepted { .. }), "{again:?}");
+}
+
+#[tokio::test]
+async fn key_that_is_in_takes_over_a_second_invitations_name_and_keeps_its_secrets() {
+    let office = Office::new();
+    let key = ed25519();
+    let first = office.invite("ada", Some("ada-one")).unwrap();
+    office.join(&first, &key);
+    let id = ProbeId::of_key(&KeyHash::of_spki(&key.subject_public_key_info()));
+    let before = office.registry.probe(id).unwrap();
+    let second = office.invite("ada", Some("ada-two")).unwrap();
+    let response = office.join(&second, &key);
+    assert!(matches!(response, JoinResponse::Accepted { name, .. } if name == "ada-two"));
+    let after = office.registry.probe(id).unwrap();
+    assert_eq!(
+        (after.name.as_str(), &after.secrets),
+        ("ada-two", &before.secrets)
+    );
+    assert_eq!(office.registry.list().len(), 1);
+}
