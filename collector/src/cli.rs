@@ -149,6 +149,9 @@ pub enum ProbeAct {
         /// AS number of the server's network.
         #[arg(long, value_name = "ASN")]
         network: Option<u32>,
+        /// What kind of line the server sits on; kinds are never mixed in a report.
+        #[arg(long, value_enum, default_value_t = AccessArg::DataCentre)]
+        access: AccessArg,
         /// The probe's name [default: made from worker and city].
         #[arg(long)]
         name: Option<String>,
@@ -174,6 +177,17 @@ pub enum ProbeAct {
         /// The probe's name or id.
         probe: String,
     },
+}
+
+/// What kind of line a server sits on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+pub enum AccessArg {
+    /// A rented or own server.
+    DataCentre,
+    /// A home or mobile line, as users have.
+    Eyeball,
+    /// Not known.
+    Unknown,
 }
 
 /// `target …`

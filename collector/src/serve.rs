@@ -81,7 +81,11 @@ pub async fn run(places: Places, options: ServeOptions, stop: CancellationToken)
     })?;
 
     let server = tls::quic_server_config(&opened.authority, Arc::new(TlsTime(opened.clock.clone())))?;
-    let endpoints = bind::quic(&config.listen, &server)?;
+    let endpoints = bind::quic(
+        &config.listen,
+        &server,
+        &bind::QuicSecret::open(&places.state.join("quic.secret"))?,
+    )?;
     let page = bind::page(config.web).await?;
     let token = config
         .web_token

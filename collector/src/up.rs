@@ -13,7 +13,7 @@ use isochrone_probe::process;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Act, Format, ProbeAct, ServeOptions};
+use crate::cli::{AccessArg, Act, Format, ProbeAct, ServeOptions};
 use crate::config::{self, Places};
 use crate::control::{self, Answer};
 use crate::{place, serve, targets};
@@ -74,6 +74,7 @@ async fn invite(places: &Places, site: String) -> anyhow::Result<String> {
         site,
         location: None,
         network: None,
+        access: AccessArg::Unknown,
         name: None,
         valid: "1h".to_owned(),
         format: Format::Json,

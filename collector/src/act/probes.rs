@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{ActError, House, Out, failed, local_user, only};
-use crate::cli::{Format, ProbeAct};
+use crate::cli::{AccessArg, Format, ProbeAct};
 use crate::plans::Checked;
-use crate::registry::{NewInvitation, ProbeRecord};
+use crate::registry::{Access, NewInvitation, ProbeRecord};
 use crate::session::SessionView;
 
 pub(super) async fn carry_out(house: &House, act: ProbeAct, out: &Out) -> Result<(), ActError> {
@@ -21,6 +21,7 @@ pub(super) async fn carry_out(house: &House, act: ProbeAct, out: &Out) -> Result
             site,
             location,
             network,
+            access,
             name,
             valid,
             format,
@@ -35,6 +36,7 @@ pub(super) async fn carry_out(house: &House, act: ProbeAct, out: &Out) -> Result
                 site,
                 location,
                 network,
+                access: access.into(),
                 name,
                 valid: Some(valid),
                 ..Default::default()
@@ -247,4 +249,14 @@ pub(super) fn instant(at: UnixMillis) -> String {
         || "unknown".to_owned(),
         |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
     )
+}
+
+impl From<AccessArg> for Access {
+    fn from(access: AccessArg) -> Self {
+        match access {
+            AccessArg::DataCentre => Self::DataCentre,
+            AccessArg::Eyeball => Self::Eyeball,
+            AccessArg::Unknown => Self::Unknown,
+        }
+    }
 }

@@ -21,7 +21,7 @@ use super::link::Cut;
 use super::receiver::Receiver;
 use super::relay::{self, EchoRelay};
 use super::world::{CITIES, City};
-use crate::cli::{Act, Format, ProbeAct};
+use crate::cli::{AccessArg, Act, Format, ProbeAct};
 use crate::config::Places;
 use crate::control::{self, Answer};
 
@@ -246,6 +246,7 @@ impl Director {
             site: city.place.to_owned(),
             location: Some(format!("{},{}", city.latitude, city.longitude)),
             network: Some(city.network),
+            access: AccessArg::DataCentre,
             name: Some(format!("{}-{}", city.worker, city.name)),
             valid: "1h".to_owned(),
             format: Format::Json,

@@ -305,5 +305,7 @@ fn summary(alert: &Alert) -> String {
     lines.fold(alert.summary.clone(), |text, line| text + &line)
 }
 
+/// Measurements that are always on their way from a spool to the store.
+const BACKLOG_USUAL: u64 = 100;
 /// Vantages whose evidence the story quotes.
 const EVIDENCE_SHOWN: usize = 3;

@@ -1,24 +1,80 @@
 //! Binding the collector's ports, with errors that say what to do.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::net::{SocketAddr, UdpSocket};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use quinn::{Endpoint, EndpointConfig, ServerConfig, TokioRuntime};
+use quinn_proto::HashedConnectionIdGenerator;
+use rand::TryRngCore as _;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
 /// Receive buffer asked for: bursts of thousands of small datagrams after an outage.
 const BUFFER_BYTES: usize = 4 << 20;
 
+/// What makes this collector's QUIC packets its own, kept over restarts: after a kill, the probes' old packets
+/// are answered with a reset they can verify, so they come back at once instead of after the idle timeout.
+pub(super) struct QuicSecret([u8; 32]);
+
+impl QuicSecret {
+    /// Reads the secret from `file`, or makes it.
+    pub(super) fn open(file: &Path) -> anyhow::Result<Self> {
+        let describe = || format!("cannot read or write {}", file.display());
+        match std::fs::read(file) {
+            Ok(bytes) => {
+                let bytes = bytes
+                    .try_into()
+                    .map_err(|_| anyhow::anyhow!("it must hold 32 bytes; remove it, and a new one is made"));
+                bytes.map(Self).with_context(describe)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mut bytes = [0; 32];
+                rand::rngs::OsRng
+                    .try_fill_bytes(&mut bytes)
+                    .context("the system has no randomness")?;
+                let mut options = std::fs::OpenOptions::new();
+                let mut made = options
+                    .write(true)
+                    .create_new(true)
+                    .mode(0o600)
+                    .open(file)
+                    .with_context(describe)?;
+                made.write_all(&bytes)
+                    .and_then(|()| made.sync_all())
+                    .with_context(describe)?;
+                Ok(Self(bytes))
+            }
+            Err(error) => Err(error).with_context(describe),
+        }
+    }
+
+    fn endpoint(&self) -> EndpointConfig {
+        let reset = blake3::derive_key("isochrone quic reset key 1", &self.0);
+        let ids = blake3::derive_key("isochrone quic connection ids 1", &self.0);
+        let mut first = [0; 8];
+        first.copy_from_slice(&ids[..8]);
+        let ids = u64::from_le_bytes(first);
+        let mut config = EndpointConfig::new(Arc::new(ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &reset)));
+        config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(ids)));
+        config
+    }
+}
+
 /// A QUIC endpoint for each address. A family that this machine lacks is left out if another is there.
-pub(super) fn quic(listen: &[SocketAddr], server: &ServerConfig) -> anyhow::Result<Vec<Endpoint>> {
+pub(super) fn quic(
+    listen: &[SocketAddr],
+    server: &ServerConfig,
+    secret: &QuicSecret,
+) -> anyhow::Result<Vec<Endpoint>> {
     let mut endpoints = Vec::new();
     for &address in listen {
         match socket(address) {
             Ok(socket) => endpoints.push(Endpoint::new(
-                EndpointConfig::default(),
+                secret.endpoint(),
                 Some(server.clone()),
                 socket,
                 Arc::new(TokioRuntime),

@@ -242,15 +242,7 @@ impl CoverageReport {
         listed.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.name.cmp(&b.name)));
         listed.truncate(page::ROWS);
         let time = words::column(self.statistic);
-        let header = [
-            "vantage",
-            "speaks for",
-            "nearest node",
-            time,
-            "interval",
-            "next node",
-            time,
-        ];
+        let header = ["vantage", "speaks for", "nearest", time, "interval", "next", time];
         let rows = listed.into_iter().map(|vantage| {
             let (best, second) = (vantage.best.as_ref(), vantage.second.as_ref());
             let mark = if vantage.own_node { " *" } else { "" };
@@ -259,7 +251,7 @@ impl CoverageReport {
                 time.map_or_else(|| "–".to_owned(), |time| format!("{}{}", time.node, arrow(time)))
             };
             vec![
-                format!("{}{mark}", words::vantage_label(vantage)),
+                format!("{}{mark}", vantage.name), // its place stands in the page and in JSON
                 weight(vantage.weight),
                 name(best),
                 ms(best.map(|time| time.ms)),
