@@ -4,12 +4,17 @@
 //! A module a subject; each lists its [`Figure`]s, and [`ALL`] lists the modules'. A figure compares with its
 //! peer in the same run, alternating, and quotes medians: wall times on shared machines swing.
 
+pub mod build;
+pub mod ingest;
+mod mesh;
+pub mod probe;
+mod process;
 pub mod wire;
 
 use std::fmt;
 
 /// Every figure, in the order in which they are printed.
-pub const ALL: &[&[Figure]] = &[wire::FIGURES];
+pub const ALL: &[&[Figure]] = &[wire::FIGURES, ingest::FIGURES, probe::FIGURES, build::FIGURES];
 
 /// One measurement that prints one or more figures.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +23,12 @@ pub struct Figure {
     pub names: &'static [&'static str],
     /// Takes it. Long ones run a minute or so.
     pub measure: fn() -> anyhow::Result<Vec<Measured>>,
+    /// Takes several minutes: left out unless it is asked for by name, or with [`EVERYTHING`].
+    pub is_slow: bool,
 }
+
+/// In the place of a prefix: every figure, the slow ones too.
+pub const EVERYTHING: &str = "--all";
 
 /// A figure's value.
 #[derive(Clone, Debug)]
@@ -45,11 +55,39 @@ pub enum Bound {
 }
 
 impl Figure {
-    /// Whether one of its names starts with one of `prefixes`; without prefixes, always.
+    /// One that takes seconds, a minute or two at most.
+    #[must_use]
+    pub const fn quick(
+        names: &'static [&'static str],
+        measure: fn() -> anyhow::Result<Vec<Measured>>,
+    ) -> Self {
+        Self {
+            names,
+            measure,
+            is_slow: false,
+        }
+    }
+
+    /// One that takes several minutes.
+    #[must_use]
+    pub const fn slow(
+        names: &'static [&'static str],
+        measure: fn() -> anyhow::Result<Vec<Measured>>,
+    ) -> Self {
+        Self {
+            names,
+            measure,
+            is_slow: true,
+        }
+    }
+
+    /// Whether one of its names starts with one of `prefixes`; without prefixes, unless it is slow.
     #[must_use]
     pub fn is_asked_for(&self, prefixes: &[String]) -> bool {
-        let starts = |prefix: &String| self.names.iter().any(|name| name.starts_with(prefix.as_str()));
-        prefixes.is_empty() || prefixes.iter().any(starts)
+        let starts = |prefix: &String| {
+            prefix == EVERYTHING || self.names.iter().any(|name| name.starts_with(prefix.as_str()))
+        };
+        prefixes.is_empty() && !self.is_slow || prefixes.iter().any(starts)
     }
 }
 
@@ -140,10 +178,7 @@ mod tests {
 
     #[test]
     fn prefix_chooses_figures_and_none_chooses_all() {
-        let figure = Figure {
-            names: &["wire.bytes", "wire.time"],
-            measure: || Ok(vec![]),
-        };
+        let figure = Figure::quick(&["wire.bytes", "wire.time"], || Ok(vec![]));
         let asked = |prefixes: &[&str]| {
             let prefixes: Vec<String> = prefixes.iter().map(|prefix| (*prefix).to_owned()).collect();
             figure.is_asked_for(&prefixes)
@@ -153,6 +188,16 @@ mod tests {
         assert!(asked(&["ingest", "wire.t"]));
         assert!(!asked(&["ingest"]));
         assert!(!asked(&["wire.bytes.more"]));
+    }
+
+    #[test]
+    fn slow_figure_is_taken_only_when_asked_for() {
+        let figure = Figure::slow(&["build.cold"], || Ok(vec![]));
+        let asked = |prefix: &str| figure.is_asked_for(&[prefix.to_owned()]);
+        assert!(!figure.is_asked_for(&[]));
+        assert!(!asked("wire"));
+        assert!(asked("build"));
+        assert!(asked(EVERYTHING));
     }
 
     #[test]

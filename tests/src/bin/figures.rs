@@ -1,4 +1,5 @@
-//! Prints figures: `figures [PREFIX…]`, a line each: `name value unit (how, machine)`.
+//! Prints figures: `figures [PREFIX…|--all]`, a line each: `name value unit (how, machine)`. Without a prefix, all but
+//! those that take several minutes.
 //!
 //! Exit codes: 0, 1 when a figure leaves its bound or cannot be taken, 2 when no figure has such a name.
 

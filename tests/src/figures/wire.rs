@@ -21,19 +21,16 @@ use super::{Bound, Figure, Measured, median};
 
 /// This module's figures.
 pub const FIGURES: &[Figure] = &[
-    Figure {
-        names: &["wire.bytes_per_echo", "wire.bytes_per_echo_rows"],
-        measure: bytes,
-    },
-    Figure {
-        names: &[
+    Figure::quick(&["wire.bytes_per_echo", "wire.bytes_per_echo_rows"], bytes),
+    Figure::quick(
+        &[
             "wire.encode_ns_per_echo",
             "wire.encode_ns_per_echo_rows",
             "wire.decode_ns_per_echo",
             "wire.decode_ns_per_echo_rows",
         ],
-        measure: times,
-    },
+        times,
+    ),
 ];
 
 const ECHOES: usize = 100;
@@ -70,7 +67,8 @@ fn realistic(seed: u64) -> (BatchHeader, Vec<Measurement>) {
     (header(&mut random, from), measurements)
 }
 
-fn outcome(random: &mut StdRng, base_us: f64) -> EchoOutcome {
+/// What became of one echo, around a base RTT.
+pub(super) fn outcome(random: &mut StdRng, base_us: f64) -> EchoOutcome {
     if random.random_bool(0.01) {
         return EchoOutcome::TimedOut;
     }
@@ -87,7 +85,8 @@ fn outcome(random: &mut StdRng, base_us: f64) -> EchoOutcome {
     }
 }
 
-fn micros(us: f64) -> Micros {
+/// Rounded.
+pub(super) fn micros(us: f64) -> Micros {
     Micros::new(us.round() as u64).expect("below 100 s")
 }
 
