@@ -10,7 +10,7 @@ use super::director::Director;
 use super::world::CITIES;
 use crate::alert::{Alert, Event};
 use crate::cli::{Act, CoverageArgs, Format, ReportAct, WindowArgs};
-use crate::web::view::{LiveView, ProbeState};
+use crate::web::view::{LiveView, MeshState, ProbeState, ProbeView};
 
 /// How long one step may take before the demo says that something is wrong.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -19,12 +19,19 @@ const PATIENCE: Duration = Duration::from_secs(45);
 pub struct Story<'a> {
     world: &'a mut Director,
     began: Instant,
+    /// When the probes began, by the wall clock: what is older is the past.
+    began_at: jiff::Timestamp,
 }
 
 impl<'a> Story<'a> {
     /// A story about `world`.
     pub fn new(world: &'a mut Director, began: Instant) -> Self {
-        Self { world, began }
+        let began_at = jiff::Timestamp::now();
+        Self {
+            world,
+            began,
+            began_at,
+        }
     }
 
     /// Tells it.
@@ -43,7 +50,14 @@ impl<'a> Story<'a> {
     async fn mesh_comes_up(&mut self) -> anyhow::Result<()> {
         self.say("Ten probes join with their tokens and measure each other and the nine nodes.");
         let pairs = CITIES.len() * (CITIES.len() - 1);
-        let measured = |view: &LiveView| view.mesh.iter().filter(|cell| cell.p50_ms.is_some()).count();
+        let begun = self.began_at;
+        let measured = |view: &LiveView| {
+            let fresh = view
+                .mesh
+                .iter()
+                .filter(|cell| cell.last.is_some_and(|last| last > begun));
+            fresh.filter(|cell| cell.state == MeshState::Ok).count()
+        };
         self.until("every pair to be measured", |view| measured(view) == pairs)
             .await?;
         self.say(&format!(
@@ -100,11 +114,10 @@ impl<'a> Story<'a> {
         };
         self.until("the probes to come back", |view| connected(view) == probes)
             .await?;
-        self.until("the spools to drain", |view| {
-            view.ledger.absent == 0 && view.ledger.spooled == 0
-        })
-        .await
-        .ok();
+        let drained = |view: &LiveView| {
+            view.ledger.spooled == 0 && view.probes.iter().all(|probe| is_fresh(view, probe))
+        };
+        self.until("the spools to drain", drained).await?;
         let (code, text) = self
             .world
             .act(Act::Ledger {
@@ -231,6 +244,12 @@ impl<'a> Story<'a> {
     }
 }
 
+/// Whether a probe's newest stored measurement is of this very moment: nothing older waits before it.
+fn is_fresh(view: &LiveView, probe: &ProbeView) -> bool {
+    let age = |last| view.generated_at.duration_since(last).as_secs();
+    probe.last_measurement.is_some_and(|last| age(last) < FRESH_S)
+}
+
 /// A line of the story.
 pub fn say(began: Instant, text: &str) {
     println!("DEMO {:>4.0}s {text}", began.elapsed().as_secs_f64());
@@ -305,7 +324,7 @@ fn summary(alert: &Alert) -> String {
     lines.fold(alert.summary.clone(), |text, line| text + &line)
 }
 
-/// Measurements that are always on their way from a spool to the store.
-const BACKLOG_USUAL: u64 = 100;
+/// Results younger than this are of the moment, in seconds.
+const FRESH_S: i64 = 5;
 /// Vantages whose evidence the story quotes.
 const EVIDENCE_SHOWN: usize = 3;
