@@ -3,20 +3,18 @@
 //! It is held in memory and kept in the store; a change is durable before anyone sees it. One lock orders the
 //! changes; readers never wait for a commit.
 
+mod error;
 mod invite;
+mod joining;
+mod members;
 mod persist;
 mod record;
-mod roster;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
 
-use isochrone_proto::control::{CertificateDer, Refusal};
 use isochrone_proto::ids::ProbeId;
-use isochrone_proto::join::{JoinRefusal, JoinRequest, JoinResponse};
 use isochrone_proto::token::{ADDRESSES_MAX, Token};
 use isochrone_proto::units::UnixMillis;
 use rand::rngs::StdRng;
@@ -24,17 +22,18 @@ use rand::{RngCore, SeedableRng};
 use rcgen::PublicKeyData;
 use tokio::sync::watch;
 
+pub use self::error::RegistryError;
 pub use self::invite::{Invitation, NewInvitation, VALID};
+use self::members::{Draft, Members};
 pub use self::record::{
     Access, BurntKey, InvitationId, InvitationRecord, InvitationState, KeyedSecret, Place, ProbeRecord,
     ProbeState,
 };
-use self::roster::{Draft, JoinVerdict, Roster};
 use crate::audit::{Actor, AuditEntry};
-use crate::authority::{Authority, AuthorityError, PROBE_LEAF_LIFE, ProbeLeaf, verify_ed25519};
+use crate::authority::Authority;
 use crate::clock::Clock;
 use crate::events::{GateEvent, GateEventKind, GateEvents};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 /// What a registry is built from.
 pub struct RegistryParts {
@@ -62,7 +61,7 @@ struct Inner {
     clock: Clock,
     events: GateEvents,
     addresses: Vec<String>,
-    current: RwLock<Arc<Roster>>,
+    current: RwLock<Arc<Members>>,
     /// Held through a change; its rng makes every secret.
     writer: Mutex<StdRng>,
     changes: watch::Sender<u64>,
@@ -75,14 +74,14 @@ impl Registry {
     /// When the store cannot be read, or a record in it cannot be understood.
     pub fn open(parts: RegistryParts) -> Result<Self, RegistryError> {
         let tables = persist::Tables::new(&parts.store);
-        let roster = tables.load()?;
+        let members = tables.load()?;
         Ok(Self(Arc::new(Inner {
             tables,
             authority: parts.authority,
             clock: parts.clock,
             events: parts.events,
             addresses: parts.addresses,
-            current: RwLock::new(Arc::new(roster)),
+            current: RwLock::new(Arc::new(members)),
             writer: Mutex::new(StdRng::from_seed(parts.seed)),
             changes: watch::Sender::new(0),
         })))
@@ -91,25 +90,25 @@ impl Registry {
     /// The probe of that id, active or revoked.
     #[must_use]
     pub fn probe(&self, id: ProbeId) -> Option<Arc<ProbeRecord>> {
-        self.roster().probes.get(&id).cloned()
+        self.members().probes.get(&id).cloned()
     }
 
     /// The probe of that name, active or revoked.
     #[must_use]
     pub fn by_name(&self, name: &str) -> Option<Arc<ProbeRecord>> {
-        self.roster().by_name(name).cloned()
+        self.members().by_name(name).cloned()
     }
 
     /// Every probe, active or revoked, by id.
     #[must_use]
     pub fn list(&self) -> Vec<Arc<ProbeRecord>> {
-        self.roster().probes.values().cloned().collect()
+        self.members().probes.values().cloned().collect()
     }
 
     /// Every invitation ever made, spent or not.
     #[must_use]
     pub fn invitations(&self) -> Vec<Arc<InvitationRecord>> {
-        self.roster().invitations.values().cloned().collect()
+        self.members().invitations.values().cloned().collect()
     }
 
     /// The audit log from `since` on, oldest first.
@@ -145,7 +144,7 @@ impl Registry {
         let mut rng = self.writer();
         let now = self.0.clock.wall();
         let mut draft = self.draft();
-        let name = new.name(&draft.roster, now)?;
+        let name = new.name(&draft.members, now)?;
         let mut seed = [0; 32];
         rng.fill_bytes(&mut seed);
         let token = Token {
@@ -188,7 +187,7 @@ impl Registry {
         let now = self.0.clock.wall();
         let mut draft = self.draft();
         let open: Vec<_> = draft
-            .roster
+            .members
             .invitations
             .values()
             .filter(|it| it.name == name && it.is_open(now))
@@ -203,77 +202,6 @@ impl Registry {
         }
         self.commit(draft)?;
         Ok(!open.is_empty())
-    }
-
-    /// Answers a request to join that came over the connection whose TLS exporter is `exporter`.
-    ///
-    /// # Errors
-    /// When the store or the authority fails; a refusal is an answer, not an error.
-    pub fn join(
-        &self,
-        request: &JoinRequest,
-        exporter: &[u8; 32],
-        remote: SocketAddr,
-    ) -> Result<JoinResponse, RegistryError> {
-        let id = InvitationId(request.invitation);
-        if !self.roster().invitations.contains_key(&id) {
-            return Ok(JoinResponse::Refused(JoinRefusal::UnknownToken));
-        }
-        let message = isochrone_proto::join::signed_message(exporter, &request.csr);
-        if !verify_ed25519(&request.invitation, &message, &request.signature) {
-            return Ok(JoinResponse::Refused(JoinRefusal::BadSignature));
-        }
-        let Ok(requested) = Authority::read_request(&request.csr) else {
-            return Ok(JoinResponse::Refused(JoinRefusal::BadRequest));
-        };
-        let mut rng = self.writer();
-        let now = self.0.clock.wall();
-        let mut draft = self.draft();
-        match draft.roster.judge(id, requested.hash(), now) {
-            JoinVerdict::Refused(refusal) => Ok(JoinResponse::Refused(refusal)),
-            JoinVerdict::Again(probe, leaf) => Ok(self.accepted(&probe, leaf)),
-            JoinVerdict::Fresh(invitation) => {
-                let leaf = self.0.authority.issue_probe_leaf(&requested, now)?;
-                let key = (requested.hash(), now.plus(PROBE_LEAF_LIFE));
-                let probe = draft.admit(&invitation, leaf.clone(), key, now, &mut *rng);
-                self.commit(draft)?;
-                self.tell(now, &probe, GateEventKind::Joined);
-                Ok(self.accepted(&probe, leaf))
-            }
-            JoinVerdict::Reused { invitation, first } => {
-                let key = requested.hash();
-                draft.burn(BurntKey {
-                    key,
-                    at: now,
-                    invitation: id,
-                });
-                let what = format!(
-                    "{}'s spent invitation was shown with another key, from {remote}",
-                    invitation.name
-                );
-                draft
-                    .audit
-                    .push(AuditEntry::new(now, &Actor::Collector, "token reused", what));
-                let revoked = first.and_then(|first| {
-                    let reason = "its invitation was used with another key";
-                    draft.revoke(first.id, &Actor::Collector, reason, now, &mut *rng)
-                });
-                self.commit(draft)?;
-                if let Some(first) = revoked {
-                    self.tell(now, &first, GateEventKind::TokenReused { other: key, remote });
-                }
-                Ok(JoinResponse::Refused(JoinRefusal::SpentByAnotherKey))
-            }
-        }
-    }
-
-    fn accepted(&self, probe: &ProbeRecord, leaf: CertificateDer) -> JoinResponse {
-        JoinResponse::Accepted {
-            probe: probe.id,
-            name: probe.name.clone(),
-            chain: self.0.authority.chain(leaf),
-            addresses: self.0.addresses.clone(),
-        }
     }
 
     /// Revokes a probe for ever; whether it was active. Its live connection is closed by [`crate::session`],
@@ -300,7 +228,7 @@ impl Registry {
     pub fn rotate_secret(&self, id: ProbeId, who: &Actor) -> Result<bool, RegistryError> {
         let mut rng = self.writer();
         let mut draft = self.draft();
-        let Some(probe) = draft.roster.probes.get(&id).filter(|probe| probe.is_active()) else {
+        let Some(probe) = draft.members.probes.get(&id).filter(|probe| probe.is_active()) else {
             return Ok(false);
         };
         let mut probe = ProbeRecord::clone(probe);
@@ -314,66 +242,7 @@ impl Registry {
         Ok(true)
     }
 
-    /// Whether the bearer of a leaf may come in at all; an expired one may only renew.
-    ///
-    /// # Errors
-    /// Why not.
-    pub fn admit(&self, leaf: &ProbeLeaf) -> Result<Arc<ProbeRecord>, Refusal> {
-        let probe = self
-            .probe(leaf.probe)
-            .filter(|probe| probe.key == leaf.key)
-            .ok_or(Refusal::Unknown)?;
-        if !probe.is_active() {
-            return Err(Refusal::Revoked);
-        }
-        if self.0.clock.wall().since(leaf.expires) > crate::authority::RENEW_AFTER_END {
-            return Err(Refusal::ExpiredTooLong);
-        }
-        Ok(probe)
-    }
-
-    /// Signs a new leaf for a probe that showed `leaf`: same key, fresh 30 days.
-    ///
-    /// # Errors
-    /// When the store or the authority fails; a refusal is the inner error.
-    pub fn renew(
-        &self,
-        leaf: &ProbeLeaf,
-        csr: &[u8],
-    ) -> Result<Result<Vec<CertificateDer>, Refusal>, RegistryError> {
-        let requested = match Authority::read_request(csr) {
-            Ok(requested) if requested.hash() == leaf.key => requested,
-            _ => return Ok(Err(Refusal::BadRequest)),
-        };
-        let _writer = self.writer();
-        let mut probe = match self.admit(leaf) {
-            Ok(probe) => ProbeRecord::clone(&probe),
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        let now = self.0.clock.wall();
-        let chain = self
-            .0
-            .authority
-            .chain(self.0.authority.issue_probe_leaf(&requested, now)?);
-        let mut draft = self.draft();
-        probe.leaf_expires = now.plus(PROBE_LEAF_LIFE);
-        let what = format!(
-            "leaf of {} renewed until {}",
-            probe.name,
-            invite::rfc3339(probe.leaf_expires)
-        );
-        draft.audit.push(AuditEntry::new(
-            now,
-            &Actor::Probe { probe: probe.id },
-            "renew",
-            what,
-        ));
-        draft.put_probe(probe);
-        self.commit(draft)?;
-        Ok(Ok(chain))
-    }
-
-    fn roster(&self) -> Arc<Roster> {
+    fn members(&self) -> Arc<Members> {
         Arc::clone(&self.0.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -396,7 +265,7 @@ impl Registry {
 
     /// Only with [`Self::writer`] held.
     fn draft(&self) -> Draft {
-        Draft::of(&self.roster())
+        Draft::of(&self.members())
     }
 
     /// Makes a draft durable, and then visible. Only with [`Self::writer`] held.
@@ -410,7 +279,7 @@ impl Registry {
                 "registry changed"
             );
         }
-        *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(draft.roster);
+        *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(draft.members);
         self.0.changes.send_modify(|change| *change += 1);
         Ok(())
     }
@@ -429,7 +298,7 @@ impl Registry {
 impl std::fmt::Debug for Registry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Registry")
-            .field("probes", &self.roster().probes.len())
+            .field("probes", &self.members().probes.len())
             .finish_non_exhaustive()
     }
 }
@@ -441,55 +310,4 @@ fn invitation_id(seed: &[u8; 32]) -> Result<InvitationId, RegistryError> {
         .try_into()
         .expect("an Ed25519 public key has 32 bytes");
     Ok(InvitationId(public))
-}
-
-/// Why the registry did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum RegistryError {
-    /// The city is not in the table.
-    #[error("--site: {0}")]
-    UnknownSite(crate::place::UnknownPlace),
-    /// Not on Earth.
-    #[error("--location {latitude},{longitude}: latitude must be -90 to 90, longitude -180 to 180")]
-    Location {
-        /// Degrees north.
-        latitude: f64,
-        /// Degrees east.
-        longitude: f64,
-    },
-    /// Too short or too long.
-    #[error("--valid {}: must be more than 0 and at most 365 days", humantime::format_duration(*valid))]
-    Valid {
-        /// As given.
-        valid: Duration,
-    },
-    /// Empty, too long, or with control characters.
-    #[error("{option} must be text of 1 to 512 bytes without control characters")]
-    Text {
-        /// The option.
-        option: &'static str,
-    },
-    /// Not a name.
-    #[error(
-        "--name {name:?}: a name has up to 63 lower-case letters, digits and single hyphens, like `ada-berlin`"
-    )]
-    NameForm {
-        /// As given.
-        name: String,
-    },
-    /// Names are unique for ever.
-    #[error("--name {name}: a probe has or had this name, or an open invitation promises it; choose another")]
-    NameTaken {
-        /// As given.
-        name: String,
-    },
-    /// A token without an address leads nowhere.
-    #[error("no address to put into the token; set public_addresses = [\"HOST:7470\"] in collector.toml")]
-    NoAddress,
-    /// The authority cannot sign.
-    #[error("the authority cannot sign")]
-    Authority(#[from] AuthorityError),
-    /// The store refuses.
-    #[error("the store refuses")]
-    Store(#[from] StoreError),
 }

@@ -9,8 +9,8 @@ use isochrone_proto::units::UnixMillis;
 use serde::Serialize;
 
 use super::RegistryError;
+use super::members::Members;
 use super::record::{Access, Place};
-use super::roster::Roster;
 use crate::place;
 
 /// UDP port of a probe's echo responder, unless its own configuration says otherwise.
@@ -94,12 +94,12 @@ impl NewInvitation {
     }
 
     /// The name asked for, or one made from worker and city that nobody has.
-    pub(super) fn name(&self, roster: &Roster, now: UnixMillis) -> Result<String, RegistryError> {
+    pub(super) fn name(&self, members: &Members, now: UnixMillis) -> Result<String, RegistryError> {
         if let Some(name) = &self.name {
             if name.is_empty() || slug(name) != *name || name.len() > NAME_MAX {
                 return Err(RegistryError::NameForm { name: name.clone() });
             }
-            if roster.is_taken(name, now) {
+            if members.is_taken(name, now) {
                 return Err(RegistryError::NameTaken { name: name.clone() });
             }
             return Ok(name.clone());
@@ -112,7 +112,7 @@ impl NewInvitation {
         }
         let numbered = (2..).map(|number| format!("{base}-{number}"));
         let mut names = std::iter::once(base.clone()).chain(numbered);
-        let free = names.find(|name| !roster.is_taken(name, now));
+        let free = names.find(|name| !members.is_taken(name, now));
         Ok(free.expect("the numbers do not end before the probes do"))
     }
 }

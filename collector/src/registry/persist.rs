@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use isochrone_proto::units::UnixMillis;
 
+use super::members::{Draft, Members};
 use super::record::{BurntKey, InvitationRecord, ProbeRecord};
-use super::roster::{Draft, Roster};
 use crate::audit::AuditEntry;
 use crate::store::{Records, Store, StoreError};
 
@@ -27,11 +27,11 @@ impl Tables {
         }
     }
 
-    pub(super) fn load(&self) -> Result<Roster, StoreError> {
+    pub(super) fn load(&self) -> Result<Members, StoreError> {
         let probes = self.probes.list()?.into_iter();
         let invitations = self.invitations.list()?.into_iter();
         let burnt = self.burnt.list()?.into_iter();
-        Ok(Roster {
+        Ok(Members {
             probes: probes.map(|(_, probe)| (probe.id, Arc::new(probe))).collect(),
             invitations: invitations.map(|(_, it)| (it.id, Arc::new(it))).collect(),
             burnt: burnt.map(|(_, burnt)| (burnt.key, burnt)).collect(),

@@ -1,4 +1,7 @@
+use std::time::Duration;
+
 use isochrone_proto::ids::KeyHash;
+use isochrone_proto::join::{JoinRequest, JoinResponse};
 use rcgen::{CertificateParams, KeyPair, SigningKey as _};
 use tokio::sync::mpsc;
 
@@ -286,4 +289,34 @@ async fn key_that_is_in_takes_over_a_second_invitations_name_and_keeps_its_secre
         ("ada-two", &before.secrets)
     );
     assert_eq!(office.registry.list().len(), 1);
+}
+
+#[tokio::test]
+async fn token_of_a_revoked_probe_shown_with_another_key_still_alerts() {
+    let mut office = Office::new();
+    let invitation = office.invite("ada", None).unwrap();
+    let first = ed25519();
+    office.join(&invitation, &first);
+    let id = ProbeId::of_key(&KeyHash::of_spki(&first.subject_public_key_info()));
+    office.registry.revoke(id, &lead(), "test").unwrap();
+    let response = office.join(&invitation, &ed25519());
+    assert_eq!(
+        response,
+        JoinResponse::Refused(isochrone_proto::join::JoinRefusal::SpentByAnotherKey)
+    );
+    let mut kinds = Vec::new();
+    while let Ok(event) = office.events.try_recv() {
+        kinds.push(event.kind);
+    }
+    assert!(
+        matches!(
+            kinds.as_slice(),
+            [
+                GateEventKind::Joined,
+                GateEventKind::Revoked { .. },
+                GateEventKind::TokenReused { .. }
+            ]
+        ),
+        "{kinds:?}"
+    );
 }

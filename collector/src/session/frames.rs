@@ -48,11 +48,8 @@ impl FrameReader {
                 return Ok(Some(frame));
             }
             let wanted = self.header.map_or(HEADER_BYTES, |header| header.length());
-            self.buffer
-                .reserve(wanted.saturating_sub(self.buffer.len()).max(READ_BYTES));
-            let chunk = self
-                .stream
-                .read_chunk(self.buffer.capacity() - self.buffer.len(), true);
+            let missing = wanted.saturating_sub(self.buffer.len());
+            let chunk = self.stream.read_chunk(missing.max(READ_BYTES), true);
             match chunk.await.map_err(ReadError::Stream)? {
                 Some(chunk) => self.buffer.extend_from_slice(&chunk.bytes),
                 None if self.buffer.is_empty() && self.header.is_none() => return Ok(None),

@@ -17,7 +17,7 @@ use crate::audit::{Actor, AuditEntry};
 
 /// Everything the registry knows. Cheap to clone for a few thousand probes; a change is made on a clone.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Roster {
+pub(super) struct Members {
     pub(super) probes: BTreeMap<ProbeId, Arc<ProbeRecord>>,
     pub(super) invitations: BTreeMap<InvitationId, Arc<InvitationRecord>>,
     pub(super) burnt: BTreeMap<KeyHash, BurntKey>,
@@ -39,7 +39,7 @@ pub(super) enum JoinVerdict {
     Refused(JoinRefusal),
 }
 
-impl Roster {
+impl Members {
     /// The probe of that name.
     pub(super) fn by_name(&self, name: &str) -> Option<&Arc<ProbeRecord>> {
         self.probes.values().find(|probe| probe.name == name)
@@ -86,9 +86,9 @@ impl Roster {
     }
 }
 
-/// A change in the making: the roster as it will be, and what has to be written for it.
+/// A change in the making: the members as it will be, and what has to be written for it.
 pub(super) struct Draft {
-    pub(super) roster: Roster,
+    pub(super) members: Members,
     pub(super) probes: BTreeMap<ProbeId, Arc<ProbeRecord>>,
     pub(super) invitations: Vec<Arc<InvitationRecord>>,
     pub(super) burnt: Vec<BurntKey>,
@@ -96,9 +96,9 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    pub(super) fn of(roster: &Roster) -> Self {
+    pub(super) fn of(members: &Members) -> Self {
         Self {
-            roster: roster.clone(),
+            members: members.clone(),
             probes: BTreeMap::new(),
             invitations: Vec::new(),
             burnt: Vec::new(),
@@ -109,20 +109,20 @@ impl Draft {
     pub(super) fn put_probe(&mut self, probe: ProbeRecord) -> Arc<ProbeRecord> {
         let probe = Arc::new(probe);
         self.probes.insert(probe.id, Arc::clone(&probe));
-        self.roster.probes.insert(probe.id, Arc::clone(&probe));
+        self.members.probes.insert(probe.id, Arc::clone(&probe));
         probe
     }
 
     pub(super) fn put_invitation(&mut self, invitation: InvitationRecord) {
         let invitation = Arc::new(invitation);
-        self.roster
+        self.members
             .invitations
             .insert(invitation.id, Arc::clone(&invitation));
         self.invitations.push(invitation);
     }
 
     pub(super) fn burn(&mut self, burnt: BurntKey) {
-        self.roster.burnt.insert(burnt.key, burnt.clone());
+        self.members.burnt.insert(burnt.key, burnt.clone());
         self.burnt.push(burnt);
     }
 
@@ -137,7 +137,7 @@ impl Draft {
         rng: &mut impl CryptoRng,
     ) -> Arc<ProbeRecord> {
         let id = ProbeId::of_key(&key);
-        let known = self.roster.probes.get(&id);
+        let known = self.members.probes.get(&id);
         let secrets = match known {
             Some(known) => known.secrets.clone(),
             None => vec![KeyedSecret::new(KeyEpoch(0), rng)],
@@ -189,12 +189,12 @@ impl Draft {
         now: UnixMillis,
         rng: &mut impl CryptoRng,
     ) -> Option<Arc<ProbeRecord>> {
-        let probe = self.roster.probes.get(&id).filter(|probe| probe.is_active())?;
+        let probe = self.members.probes.get(&id).filter(|probe| probe.is_active())?;
         let mut revoked = ProbeRecord::clone(probe);
         revoked.state = ProbeState::Revoked;
         let revoked = self.put_probe(revoked);
         let others: Vec<_> = self
-            .roster
+            .members
             .probes
             .values()
             .filter(|probe| probe.is_active())
