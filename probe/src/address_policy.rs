@@ -5,15 +5,19 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::{Arc, PoisonError, RwLock};
 
 pub use ipnet::IpNet;
 
-/// The rule of one probe.
+/// The rule of one probe. Clones share what is learned later.
 #[derive(Clone, Debug, Default)]
 pub struct AddressPolicy {
     allow: Vec<IpNet>,
-    own: Vec<IpAddr>,
+    own: Arc<RwLock<Vec<IpAddr>>>,
 }
+
+/// Addresses of its own that a probe learns beside its interfaces'; a server has few.
+const LEARNED_MAX: usize = 64;
 
 /// An address that may not be measured, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,7 +81,25 @@ impl AddressPolicy {
     /// `allow` are the prefixes of the local file's `allow_private`, `own` this machine's addresses
     /// ([`own_addresses`]). A prefix opens addresses of its own family only.
     pub fn new(allow: Vec<IpNet>, own: Vec<IpAddr>) -> Self {
-        Self { allow, own }
+        Self {
+            allow,
+            own: Arc::new(RwLock::new(own)),
+        }
+    }
+
+    /// This machine is known to others by this address too (the outside of a NAT).
+    pub fn learn_own(&self, address: IpAddr) {
+        let mut own = self.own.write().unwrap_or_else(PoisonError::into_inner);
+        if !own.contains(&address) && own.len() < LEARNED_MAX {
+            own.push(address);
+        }
+    }
+
+    fn is_own(&self, address: IpAddr) -> bool {
+        self.own
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(&address)
     }
 
     /// Whether `address` may be measured.
@@ -87,7 +109,7 @@ impl AddressPolicy {
     pub fn check(&self, address: IpAddr) -> Result<(), ForbiddenAddress> {
         let reason = match special_use(address) {
             Some(reason) => reason,
-            None if self.own.contains(&address) => Forbidden::Own,
+            None if self.is_own(address) => Forbidden::Own,
             None => return Ok(()),
         };
         let can_open = !matches!(reason, Forbidden::Unspecified | Forbidden::Multicast);
@@ -321,6 +343,15 @@ mod tests {
                 .check_connected("1.1.1.1".parse().unwrap(), address)
                 .is_ok()
         );
+    }
+
+    #[test]
+    fn learned_address_is_own_in_every_clone() {
+        let policy = AddressPolicy::default();
+        let (clone, outside) = (policy.clone(), "8.8.4.4".parse().unwrap());
+        assert!(clone.check(outside).is_ok());
+        policy.learn_own(outside);
+        assert_eq!(clone.check(outside).unwrap_err().reason, Forbidden::Own);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod real;
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use isochrone_proto::measurement::Outcome;
@@ -27,6 +28,9 @@ pub trait Prober: Send + Sync + 'static {
 
     /// Takes over a plan: its keys for the echoes to come, and whom the responder answers from now on.
     fn adopt(&self, plan: &Plan);
+
+    /// The collector sees this probe under this address: it is never measured from here.
+    fn observed(&self, _own: IpAddr) {}
 
     /// UDP port of the echo responder; 0 if there is none.
     fn echo_port(&self) -> u16;

@@ -91,8 +91,9 @@ pub async fn run(
     let policy = AddressPolicy::new(config.allow_private, own);
     let mut echo = EchoConfig::new(identity.probe(), config.echo_listen, policy.clone());
     echo.stall = stall.clone();
-    let endpoint = EndpointProber::new(policy, TlsRoots::system_and(Vec::new())?, monotonic).with_dial(dial);
-    let prober = RealProber::new(EchoNet::bind(echo)?, endpoint);
+    let endpoint =
+        EndpointProber::new(policy.clone(), TlsRoots::system_and(Vec::new())?, monotonic).with_dial(dial);
+    let prober = RealProber::new(EchoNet::bind(echo)?, endpoint, policy);
     let mut seed = [0; 32];
     rand::RngCore::fill_bytes(&mut rand::rngs::ThreadRng::default(), &mut seed);
     let agent = Agent::open(Parts {

@@ -8,6 +8,7 @@ mod settle;
 mod tests;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +52,8 @@ pub enum Command {
     /// Open an epoch: the probe was away, or the current epoch is forked. The answer comes once the spool
     /// knows it.
     OpenEpoch(oneshot::Sender<EpochState>),
+    /// The collector sees this probe under this address.
+    Observed(IpAddr),
 }
 
 /// What a runner is made of.
@@ -143,6 +146,10 @@ impl<P: Prober> Runner<P> {
     async fn obey(&mut self, command: Command) -> Result<(), RecorderGone> {
         match command {
             Command::Adopt(plan) => self.adopt(plan).await,
+            Command::Observed(own) => {
+                self.parts.prober.observed(own);
+                Ok(())
+            }
             Command::OpenEpoch(done) => {
                 let first_slot = self.next_first_slot();
                 self.end_generation(first_slot, false).await?;

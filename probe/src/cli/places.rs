@@ -1,8 +1,7 @@
 //! Where the configuration and the state are.
 
 use std::env;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::config::{Config, ConfigError};
 
@@ -13,15 +12,6 @@ pub(super) struct Places {
     /// Named by the user, so that it must be there.
     config_named: bool,
     pub(super) state: PathBuf,
-}
-
-/// The state folder cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot use the state folder {}; create it for this user, or name another with --state", folder.display())]
-pub(super) struct NoFolder {
-    folder: PathBuf,
-    #[source]
-    source: io::Error,
 }
 
 impl Places {
@@ -60,13 +50,6 @@ impl Places {
             Config::read(&self.config)
         } else {
             Config::read_or_default(&self.config)
-        }
-    }
-
-    pub(super) fn no_folder(&self, source: io::Error) -> NoFolder {
-        NoFolder {
-            folder: Path::new(&self.state).to_owned(),
-            source,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The prober that measures: echoes over UDP and checks over TCP.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use isochrone_proto::units::UnixMillis;
 use tokio::sync::Semaphore;
 
 use super::{Prober, ProberCounters};
+use crate::address_policy::AddressPolicy;
 use crate::echo::EchoNet;
 use crate::http::{CheckRequest, EndpointProber};
 
@@ -22,17 +24,19 @@ const ENDPOINT_CHECKS_MAX: usize = 256;
 pub struct RealProber {
     echo: EchoNet,
     endpoint: EndpointProber,
+    policy: AddressPolicy,
     /// None left: the check is unsent for lack of resources; it never waits, which would shift its start.
     checks: Semaphore,
 }
 
 impl RealProber {
-    /// A prober from its two halves.
+    /// A prober from its two halves, both with clones of `policy`.
     #[must_use]
-    pub fn new(echo: EchoNet, endpoint: EndpointProber) -> Self {
+    pub fn new(echo: EchoNet, endpoint: EndpointProber, policy: AddressPolicy) -> Self {
         Self {
             echo,
             endpoint,
+            policy,
             checks: Semaphore::new(ENDPOINT_CHECKS_MAX),
         }
     }
@@ -84,6 +88,10 @@ impl Prober for RealProber {
 
     fn adopt(&self, plan: &Plan) {
         self.echo.adopt(plan);
+    }
+
+    fn observed(&self, own: IpAddr) {
+        self.policy.learn_own(own);
     }
 
     fn echo_port(&self) -> u16 {

@@ -176,6 +176,10 @@ impl Session {
         {
             tracing::warn!(error = %super::chain(&error), "the collector's addresses could not be kept");
         }
+        if let Some(observed) = welcome.observed {
+            let told = up.parts.commands.send(Command::Observed(observed.ip())).await;
+            told.map_err(|_| LinkEnd::Stopped)?;
+        }
         let now = up.parts.clock.wall();
         let is_due = self.renewal.is_due(&up.parts.identity, now);
         if welcome.renew || is_due {
