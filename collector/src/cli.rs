@@ -33,10 +33,6 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one of them exists, once, for the life of the process"
-)]
 pub enum Command {
     /// Start here: make what is missing, run the collector and a probe on this machine.
     #[command(after_help = "Examples:

@@ -80,6 +80,6 @@ async fn tell(world: &mut Director, began: Instant) -> anyhow::Result<()> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the story's own stopwatch")]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }

@@ -2,8 +2,10 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -59,23 +61,32 @@ async fn ask_or_act(places: Places, act: Act) -> anyhow::Result<u8> {
     if let Act::Report(ReportAct::Coverage(args)) = &act
         && args.sites.is_some()
     {
-        let (args, (answers, mut waiting)) = (args.clone(), mpsc::channel(16));
-        let work = tokio::spawn(async move { act::coverage_from_files(args, answers).await });
-        while let Some(answer) = waiting.recv().await {
-            screen.show(answer);
-        }
-        return Ok(work.await?);
+        let args = args.clone();
+        return show_while(&mut screen, |answers| act::coverage_from_files(args, answers)).await;
     }
     if let Some(code) = control::ask(&places.socket(), &act, |answer| screen.show(answer)).await? {
         return Ok(code);
     }
     let house = House::open(&places)?;
-    let (answers, mut waiting) = mpsc::channel(16);
-    let work = tokio::spawn(act::carry_out(house, act, answers));
+    show_while(&mut screen, |answers| act::carry_out(house, act, answers)).await
+}
+
+/// Shows answers as they come, until the work behind them has its exit code.
+async fn show_while<R>(screen: &mut Screen, work: impl FnOnce(control::Answers) -> R) -> anyhow::Result<u8>
+where
+    R: Future<Output = u8> + Send + 'static,
+{
+    let (answers, mut waiting) = mpsc::channel(16); // full: the work waits for the screen
+    let mut tasks = JoinSet::new();
+    tasks.spawn(work(answers));
     while let Some(answer) = waiting.recv().await {
         screen.show(answer);
     }
-    Ok(work.await?)
+    tasks
+        .join_next()
+        .await
+        .context("the command ended without an exit code")?
+        .context("the command panicked")
 }
 
 /// Standard output, standard error, and a progress bar where a person watches.

@@ -125,7 +125,7 @@ impl Director {
             .context("cannot start the collector")?;
         note_pid(&self.folder, "collector", child.id())?;
         self.collector = Some(child);
-        let began = std::time::Instant::now();
+        let began = super::now();
         while !matches!(
             self.act(Act::Probe(ProbeAct::List { format: Format::Json }))
                 .await,

@@ -182,7 +182,7 @@ impl<'a> Story<'a> {
 
     /// Waits until the collector's own live view says so.
     async fn until(&mut self, what: &str, fits: impl Fn(&LiveView) -> bool) -> anyhow::Result<()> {
-        let (page, began) = (self.world.page, Instant::now());
+        let (page, began) = (self.world.page, super::now());
         loop {
             if let Some(view) = view(page).await
                 && fits(&view)
@@ -203,7 +203,7 @@ impl<'a> Story<'a> {
         let receiver = self.world.receiver.clone();
         let waiting = receiver.wait_for(fits);
         tokio::pin!(waiting);
-        let began = Instant::now();
+        let began = super::now();
         loop {
             if let Ok(alert) = timeout(Duration::from_millis(300), &mut waiting).await {
                 return Ok(alert);
