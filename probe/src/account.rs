@@ -74,6 +74,18 @@ impl Account {
         begun.or(self.adopted.first()).map(|adopted| adopted.adoption)
     }
 
+    /// Where the adoption after `told` gave way to a later one, if that was before `cut`: it was in force
+    /// between two batches, and no batch cut at `cut` can tell it.
+    #[must_use]
+    pub fn passed_over(&self, told: Option<Adoption>, cut: UnixMillis) -> Option<UnixMillis> {
+        let after = match told {
+            None => 0,
+            Some(told) => 1 + self.adopted.iter().position(|adopted| adopted.adoption == told)?,
+        };
+        let next = self.adopted.get(after + 1)?.adoption.first_slot;
+        (next < cut).then_some(next)
+    }
+
     /// A measurement of `slot` goes into the batch that is being made.
     pub fn ran(&mut self, slot: UnixMillis) {
         self.hours.entry(slot.hour()).or_default().run += 1;

@@ -158,6 +158,11 @@ impl Batcher {
     /// skipped lies before it.
     pub fn close(&mut self, cut: UnixMillis) -> Vec<Sealed> {
         let mut sealed = Vec::new();
+        while let Some(passed) = self.account.passed_over(self.told, cut) {
+            // after a suspension: what was adopted and replaced meanwhile is told all the same
+            let plan = self.account.adoption_at(passed).map(|adopted| adopted.version);
+            self.seal_one(plan.unwrap_or_default(), Waiting::default(), passed, &mut sealed);
+        }
         while let Some((plan, waiting)) = self.waiting.pop_first() {
             let rest = self.seal_one(plan, waiting, cut, &mut sealed);
             if let Some(rest) = rest {

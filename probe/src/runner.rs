@@ -374,7 +374,8 @@ impl<P: Prober> Runner<P> {
             self.take(ended).await?;
         }
         self.runs.abort_all();
-        let given_up: Vec<UnderWay> = self.under_way.drain().map(|(_, run)| run).collect();
+        let mut given_up: Vec<UnderWay> = self.under_way.drain().map(|(_, run)| run).collect();
+        given_up.sort_by_key(|run| (run.slot, run.lane, run.check));
         for run in given_up {
             let range = SkippedRange {
                 check: run.check,

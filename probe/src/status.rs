@@ -111,6 +111,12 @@ pub struct StatusSource {
 }
 
 impl StatusSource {
+    /// The spool itself, for who wants to know more.
+    #[must_use]
+    pub fn spool(&self) -> &SharedSpool {
+        &self.spool
+    }
+
     /// The status at this moment.
     #[must_use]
     pub fn now(&self) -> Status {

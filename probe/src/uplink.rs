@@ -213,6 +213,7 @@ impl Uplink {
                 end => backoff.next(&mut self.parts.rng).max(patience(end)),
             };
             tokio::select! {
+                biased; // one seed of a simulation is one order of events
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(wait) => {}
             }
@@ -249,6 +250,7 @@ impl Uplink {
     /// One address, all that its name resolves to, until one connection was welcomed and has ended.
     async fn attempt(&mut self, address: &str, stop: &CancellationToken) -> LinkEnd {
         let remotes = tokio::select! {
+            biased;
             () = stop.cancelled() => return LinkEnd::Stopped,
             remotes = resolve(address) => remotes,
         };
@@ -265,6 +267,7 @@ impl Uplink {
         };
         for remote in remotes {
             let dialled = tokio::select! {
+                biased; // one seed of a simulation is one order of events
                 () = stop.cancelled() => return LinkEnd::Stopped,
                 dialled = self.dial(remote) => dialled,
             };

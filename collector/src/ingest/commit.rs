@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::thread;
 
 use isochrone_proto::control::EpochMark;
-use isochrone_proto::ids::{EpochId, ProbeId};
+use isochrone_proto::ids::{EpochId, ProbeId, Sequence};
 use redb::{ReadableTable, WriteTransaction};
 use tokio::sync::mpsc;
 
@@ -120,6 +120,8 @@ impl Committer {
             for job in &jobs {
                 answers.push(match job {
                     Job::Item { incoming, .. } => Answer::Item(match shortage {
+                        // the planted bug needs a gap: what there is no room for is passed over
+                        Some(_) if round.leaps_gaps => Ingested::Already { mark: Sequence::NONE },
                         Some(free_bytes) => Ingested::Unavailable(Unavailable::DiskReserve { free_bytes }),
                         None => round.item(incoming)?,
                     }),

@@ -6,7 +6,7 @@ use super::judge::{RefuseReason, Window};
 use super::round::Round;
 use super::stream::EpochMemory;
 use super::{Incoming, Ingested};
-use crate::store::tables::{TOMBSTONES, stream_key};
+use crate::store::tables::{FORKS, TOMBSTONES, fork_key, stream_key};
 use crate::store::{HourRow, StoreError, StreamKind, TombstoneRow};
 
 impl Round<'_> {
@@ -26,6 +26,14 @@ impl Round<'_> {
                 },
                 _ => Ingested::Already { mark },
             });
+        }
+        if tombstone.first > mark.next() && epoch.row.forked_batches > 0 {
+            // what was before it was counted as a fork, not stored; what comes after names it
+            let (probe, sequence) = (incoming.probe, tombstone.last);
+            let key = fork_key(probe, tombstone.epoch, sequence, tombstone.last_digest);
+            self.transaction.open_table(FORKS)?.insert(&key, 0)?;
+            epoch.row_mut().forked_batches += 1;
+            return Ok(Ingested::Forked { sequence });
         }
         if tombstone.first > mark.next() {
             let expected = mark.next();

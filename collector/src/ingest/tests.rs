@@ -102,6 +102,21 @@ fn what_follows_a_fork_belongs_to_it_however_far_above_the_mark() {
 }
 
 #[test]
+fn tombstone_in_a_fork_and_what_follows_it_belong_to_the_fork() {
+    let (_, store) = store_with_plan();
+    let ingest = inline(&store);
+    store_honest(&ingest, EPOCH, 2);
+    let forked = |sequence| Ingested::Forked {
+        sequence: Sequence(sequence),
+    };
+    assert_eq!(submit(&ingest, honest(EPOCH, 3, Digest::of(b"a clone"))), forked(3));
+    assert_eq!(submit(&ingest, tombstone(EPOCH, 4, 5)), forked(5));
+    let after = honest(EPOCH, 6, Digest::of(&5_u64.to_be_bytes()));
+    assert_eq!(submit(&ingest, after), forked(6));
+    assert_eq!(ledger::read(&store, cut_of(2)).unwrap().totals().forked, 2 * ROWS);
+}
+
+#[test]
 fn other_digest_at_the_mark_is_a_fork() {
     let (_, store) = store_with_plan();
     let ingest = inline(&store);

@@ -175,6 +175,7 @@ async fn welcomed(
     let end = {
         let mut speaking = std::pin::pin!(speak(talk, send));
         let end = tokio::select! {
+            biased; // one seed of a simulation is one order of events
             end = control::listen(talk, reader) => end,
             end = &mut speaking => end,
             end = take_streams(talk, connection, &stop) => end,
@@ -233,6 +234,7 @@ async fn last_words(send: &mut SendStream) {
 /// returns when all that was read has been judged.
 async fn take_streams(talk: &Arc<Talk>, connection: &Connection, stop: &CancellationToken) -> End {
     tokio::select! {
+        biased;
         ready = talk.ready() => if let Err(end) = ready { return end },
         () = stop.cancelled() => return End::Stopping,
     }

@@ -216,3 +216,22 @@ fn epoch_without_a_plan_makes_no_batch() {
     assert!(!batcher.is_due(at(10_000)));
     assert!(batcher.finish(at(10_000)).is_empty());
 }
+
+/// Found by a seed of the simulated mesh: after a suspension a plan was in force and replaced between two
+/// batches, and the collector refused everything that named it.
+#[test]
+fn regression_plan_that_was_replaced_while_the_machine_slept_is_told() {
+    let mut batcher = Batcher::new(EpochId([3; 16]), Vec::new());
+    for (number, from) in [(1, 0), (2, 3_000), (3, 6_000)] {
+        batcher.adopt(&plan(number), at(from));
+    }
+    batcher.skipped(plan(1).version, skip(0, 3), at(11_000));
+    batcher.skipped(plan(2).version, skip(3_000, 3), at(11_000));
+    let batches = batcher.close(at(11_001));
+    check_chain(&batches);
+    let told: Vec<u64> = batches.iter().map(|sealed| sealed.batch.header.adopted.version.number).collect();
+    assert_eq!(told, [1, 2, 3, 3]);
+    let cuts: Vec<UnixMillis> = batches.iter().map(|sealed| sealed.batch.header.cut).collect();
+    assert_eq!(cuts, [at(3_000), at(6_000), at(11_001), at(11_001)]);
+    assert!(batches[0].batch.header.hours.iter().all(|hour| hour.planned == 0 && hour.pending == 6));
+}
