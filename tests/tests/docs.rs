@@ -1,6 +1,8 @@
 //! What the documents say is so: paths and tests they name exist, their links lead somewhere, and the commands
 //! they show are understood by the binaries' own command lines.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -109,7 +109,10 @@ fn tombstone_in_a_fork_and_what_follows_it_belong_to_the_fork() {
     let forked = |sequence| Ingested::Forked {
         sequence: Sequence(sequence),
     };
-    assert_eq!(submit(&ingest, honest(EPOCH, 3, Digest::of(b"a clone"))), forked(3));
+    assert_eq!(
+        submit(&ingest, honest(EPOCH, 3, Digest::of(b"a clone"))),
+        forked(3)
+    );
     assert_eq!(submit(&ingest, tombstone(EPOCH, 4, 5)), forked(5));
     let after = honest(EPOCH, 6, Digest::of(&5_u64.to_be_bytes()));
     assert_eq!(submit(&ingest, after), forked(6));

@@ -229,9 +229,19 @@ fn regression_plan_that_was_replaced_while_the_machine_slept_is_told() {
     batcher.skipped(plan(2).version, skip(3_000, 3), at(11_000));
     let batches = batcher.close(at(11_001));
     check_chain(&batches);
-    let told: Vec<u64> = batches.iter().map(|sealed| sealed.batch.header.adopted.version.number).collect();
+    let told: Vec<u64> = batches
+        .iter()
+        .map(|sealed| sealed.batch.header.adopted.version.number)
+        .collect();
     assert_eq!(told, [1, 2, 3, 3]);
     let cuts: Vec<UnixMillis> = batches.iter().map(|sealed| sealed.batch.header.cut).collect();
     assert_eq!(cuts, [at(3_000), at(6_000), at(11_001), at(11_001)]);
-    assert!(batches[0].batch.header.hours.iter().all(|hour| hour.planned == 0 && hour.pending == 6));
+    assert!(
+        batches[0]
+            .batch
+            .header
+            .hours
+            .iter()
+            .all(|hour| hour.planned == 0 && hour.pending == 6)
+    );
 }
