@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,6 +31,14 @@ const ASSET: u64 = 1_343;
 const ASSET_BYTES: u64 = 300_000;
 /// How long something on this machine may take to come up.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How often the collector may be killed while it starts.
+const STARTS_MAX: u32 = 5;
+
+/// What became of a collector that was started.
+enum Came {
+    Up,
+    Killed,
+}
 
 /// The world.
 pub struct Director {
@@ -102,8 +111,20 @@ impl Director {
         })
     }
 
-    /// Starts the collector's process and waits until it answers.
+    /// Starts the collector's process and waits until it answers. One that somebody kills meanwhile is started
+    /// again.
     pub async fn start_collector(&mut self) -> anyhow::Result<()> {
+        for _ in 0..STARTS_MAX {
+            self.spawn_collector()?;
+            match self.collector_answers().await? {
+                Came::Up => return Ok(()),
+                Came::Killed => {}
+            }
+        }
+        bail!("the collector was killed {STARTS_MAX} times while it started")
+    }
+
+    fn spawn_collector(&mut self) -> anyhow::Result<()> {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
@@ -125,16 +146,18 @@ impl Director {
             .context("cannot start the collector")?;
         note_pid(&self.folder, "collector", child.id())?;
         self.collector = Some(child);
+        Ok(())
+    }
+
+    async fn collector_answers(&mut self) -> anyhow::Result<Came> {
         let began = super::now();
-        while !matches!(
-            self.act(Act::Probe(ProbeAct::List { format: Format::Json }))
-                .await,
-            Ok((0, _))
-        ) {
-            let ended = self
-                .collector
-                .as_mut()
-                .is_some_and(|child| !matches!(child.try_wait(), Ok(None)));
+        let list = Act::Probe(ProbeAct::List { format: Format::Json });
+        while !matches!(self.act(list.clone()).await, Ok((0, _))) {
+            let ended = match self.collector.as_mut().map(Child::try_wait) {
+                Some(Ok(Some(status))) if status.signal().is_some() => return Ok(Came::Killed),
+                Some(Ok(None)) => false,
+                _ => true,
+            };
             if ended || began.elapsed() > PATIENCE {
                 let log = self.folder.join("collector.log");
                 let said = std::fs::read_to_string(&log).unwrap_or_default();
@@ -146,7 +169,7 @@ impl Director {
             }
             sleep(Duration::from_millis(50)).await;
         }
-        Ok(())
+        Ok(Came::Up)
     }
 
     /// SIGKILL: no warning, nothing flushed.
@@ -275,21 +298,20 @@ impl Director {
             .context("cannot start a probe")?;
         note_pid(&self.folder, &format!("probe-{}", CITIES[city].name), child.id())?;
         let mut stdin = child.stdin.take().context("a probe's standard input")?;
-        give(&mut stdin, &Orders::Begin(task.clone())).await?;
+        give(&mut stdin, &Orders::Begin(task.clone())).await;
         if self.cuts[city].is_cut() {
-            give(&mut stdin, &Orders::Cut(true)).await?;
+            give(&mut stdin, &Orders::Cut(true)).await;
         }
         self.probes.insert(city, Probe { child, stdin, task });
         Ok(())
     }
 
     /// Cuts or mends one city's network.
-    pub async fn cut(&mut self, city: usize, cut: bool) -> anyhow::Result<()> {
+    pub async fn cut(&mut self, city: usize, cut: bool) {
         self.cuts[city].set(cut);
         if let Some(probe) = self.probes.get_mut(&city) {
-            give(&mut probe.stdin, &Orders::Cut(cut)).await?;
+            give(&mut probe.stdin, &Orders::Cut(cut)).await;
         }
-        Ok(())
     }
 
     /// Has the collector carry out an act; returns its exit code and what it printed.
@@ -344,13 +366,13 @@ fn last_line(text: &str) -> &str {
         .unwrap_or("nothing")
 }
 
-async fn give(stdin: &mut ChildStdin, orders: &Orders) -> anyhow::Result<()> {
-    let mut line = serde_json::to_vec(orders)?;
+/// Tells a probe. One that was killed does not listen; [`Director::revive`] starts it again with all its orders.
+async fn give(stdin: &mut ChildStdin, orders: &Orders) {
+    let mut line = serde_json::to_vec(orders).expect("orders are plain data");
     line.push(b'\n');
-    stdin
-        .write_all(&line)
-        .await
-        .context("a probe of the demo does not listen any more")
+    if let Err(error) = stdin.write_all(&line).await {
+        tracing::info!(%error, "a probe of the demo does not listen any more");
+    }
 }
 
 /// Notes a process id, so that whoever wants to can kill it too.

@@ -81,14 +81,14 @@ impl<'a> Story<'a> {
     async fn uplink_is_cut(&mut self) -> anyhow::Result<()> {
         self.say("Now the network of the probe in Lagos is cut. It sees every node fail; the others do not.");
         let lagos = city("lagos")?;
-        self.world.cut(lagos, true).await?;
+        self.world.cut(lagos, true).await;
         let alert = self
             .alert("the alert about the silent probe", |alert| {
                 opened(alert, "efe-lagos")
             })
             .await?;
         self.quote(&summary(&alert));
-        self.world.cut(lagos, false).await?;
+        self.world.cut(lagos, false).await;
         self.alert("the probe to be heard again", |alert| ended(alert, "efe-lagos"))
             .await?;
         if let Some(blamed) = self.blamed_beside_tokyo() {
@@ -119,8 +119,7 @@ impl<'a> Story<'a> {
         };
         self.until("the spools to drain", drained).await?;
         let (code, text) = self
-            .world
-            .act(Act::Ledger {
+            .ask(Act::Ledger {
                 verify: true,
                 format: Format::Text,
             })
@@ -163,7 +162,7 @@ impl<'a> Story<'a> {
             nodes: Vec::new(),
             format: Format::Text,
         };
-        let (code, text) = self.world.act(Act::Report(ReportAct::Coverage(args))).await?;
+        let (code, text) = self.ask(Act::Report(ReportAct::Coverage(args))).await?;
         if code != 0 {
             bail!("the report failed: {text}");
         }
@@ -192,9 +191,7 @@ impl<'a> Story<'a> {
             if began.elapsed() > PATIENCE {
                 bail!("waited {} s for {what}, in vain", PATIENCE.as_secs());
             }
-            for name in self.world.revive().await? {
-                self.say(&format!("({name} had died and was started again)"));
-            }
+            self.revive().await?;
             sleep(Duration::from_millis(200)).await;
         }
     }
@@ -211,10 +208,28 @@ impl<'a> Story<'a> {
             if began.elapsed() > PATIENCE {
                 bail!("waited {} s for {what}, in vain", PATIENCE.as_secs());
             }
-            for name in self.world.revive().await? {
-                self.say(&format!("({name} had died and was started again)"));
-            }
+            self.revive().await?;
         }
+    }
+
+    /// Has the collector carry out `act`; once more if it dies meanwhile.
+    async fn ask(&mut self, act: Act) -> anyhow::Result<(u8, String)> {
+        let began = super::now();
+        loop {
+            match self.world.act(act.clone()).await {
+                Err(error) if began.elapsed() > PATIENCE => return Err(error),
+                Err(_) => sleep(Duration::from_millis(200)).await,
+                answer => return answer,
+            }
+            self.revive().await?;
+        }
+    }
+
+    async fn revive(&mut self) -> anyhow::Result<()> {
+        for name in self.world.revive().await? {
+            self.say(&format!("({name} had died and was started again)"));
+        }
+        Ok(())
     }
 
     /// A node that an alert blamed though it never failed.
