@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use isochrone_collector::clock::Clock;
 
-use super::process::{cargo, children_processor_seconds, folder};
+use super::process::{BOTH, cargo, children_processor_seconds, folder};
 use super::{Figure, Measured};
 
 /// This module's figures.
@@ -19,16 +19,8 @@ fn cold() -> Result<Vec<Measured>> {
     let clock = Clock::system();
     let (cpu, start) = (children_processor_seconds()?, clock.now());
     let mut build = cargo();
-    build.args([
-        "build",
-        "--quiet",
-        "--release",
-        "--package",
-        "isochrone-collector",
-    ]);
-    build
-        .args(["--package", "isochrone-probe", "--bins", "--target-dir"])
-        .arg(target.path());
+    build.args(["build", "--quiet", "--release", "--bins"]).args(BOTH);
+    build.arg("--target-dir").arg(target.path());
     let built = build.status()?;
     ensure!(built.success(), "cargo could not build the binaries");
     let wall = (clock.now() - start).as_secs_f64();

@@ -11,15 +11,18 @@ use nix::unistd::Pid;
 
 /// Ticks a second in /proc, the same on every Linux that Rust runs on.
 const TICKS_PER_SECOND: f64 = 100.0;
+/// Both packages, for cargo.
+pub(super) const BOTH: [&str; 4] = ["--package", "isochrone-collector", "--package", "isochrone-probe"];
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The binary of `package`, which bears its name, built as this program was: `cargo run` builds only ours.
+/// The binary of `package`, which bears its name, built as this program was: `cargo run` builds only ours. Both
+/// binaries are built at once, so that they get the features they are released with, and none of the tests'.
 pub(super) fn binary(package: &str) -> Result<PathBuf> {
     let folder = folder()?;
     let target = folder.parent().context("this program lies in no target folder")?;
     let mut cargo = cargo();
-    cargo.args(["build", "--quiet", "--package", package, "--bin", package]);
+    cargo.args(["build", "--quiet", "--bins"]).args(BOTH);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
