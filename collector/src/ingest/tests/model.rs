@@ -89,13 +89,15 @@ impl Oracle {
                 let sequence = batch.header.sequence.0;
                 let slots: Vec<(u16, u64)> = batch.slots().map(|(check, slot)| (check, slot.0)).collect();
                 let hour_of = |slot: u64| Hour((slot / 3_600_000) as u32);
-                if sequence > self.mark + 1 {
+                let follows_fork = self.forks.contains(&(sequence - 1, batch.header.previous.0));
+                if sequence > self.mark + 1 && !follows_fork {
                     return "gap";
                 }
                 if sequence <= self.mark && self.stands.get(&sequence) == Some(&incoming.digest) {
                     return "already";
                 }
-                if sequence <= self.mark || batch.header.previous != self.digest() {
+                let is_next = sequence == self.mark + 1 && batch.header.previous == self.digest();
+                if !is_next {
                     if self.forks.insert((sequence, incoming.digest.0)) {
                         for (_, slot) in &slots {
                             self.hours.entry(hour_of(*slot)).or_default().forked += 1;
@@ -127,7 +129,11 @@ impl Oracle {
                     return if fits { "already" } else { "forked" };
                 }
                 if tombstone.first.0 > self.mark + 1 {
-                    return "gap";
+                    if self.forks.is_empty() {
+                        return "gap";
+                    }
+                    self.forks.insert((tombstone.last.0, tombstone.last_digest.0));
+                    return "forked";
                 }
                 for count in &tombstone.hours {
                     let hour = self.hours.entry(count.hour).or_default();
