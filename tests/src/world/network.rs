@@ -40,6 +40,7 @@ impl Default for Link {
 /// The network. Clones are the same network.
 #[derive(Clone)]
 pub struct Network {
+    seed: u64,
     state: Arc<Mutex<State>>,
 }
 
@@ -49,13 +50,16 @@ struct State {
     links: HashMap<(IpAddr, IpAddr), Link>,
     cut: BTreeSet<(IpAddr, IpAddr)>,
     inboxes: HashMap<SocketAddr, Inbox>,
+    /// Sockets bound so far: an old one never receives, nor sends, for a new one at its address.
+    bound: u64,
     sent: u64,
     /// A running hash of everything that was sent: two runs of one seed are compared by it.
     trace: blake3::Hasher,
 }
 
-#[derive(Default)]
 struct Inbox {
+    /// The socket it belongs to.
+    socket: u64,
     waiting: BTreeMap<(Instant, u64), Datagram>,
     waker: Option<Waker>,
 }
@@ -79,10 +83,12 @@ impl Network {
             links: HashMap::new(),
             cut: BTreeSet::new(),
             inboxes: HashMap::new(),
+            bound: 0,
             sent: 0,
             trace: blake3::Hasher::new(),
         };
         Self {
+            seed,
             state: Arc::new(Mutex::new(state)),
         }
     }
@@ -90,17 +96,51 @@ impl Network {
     /// A socket at `address`. One that was there before is gone, with what waited for it.
     #[must_use]
     pub fn bind(&self, address: SocketAddr) -> Arc<VirtualSocket> {
-        self.lock().inboxes.insert(address, Inbox::default());
+        let mut state = self.lock();
+        state.bound += 1;
+        let number = state.bound;
+        let inbox = Inbox {
+            socket: number,
+            waiting: BTreeMap::new(),
+            waker: None,
+        };
+        state.inboxes.insert(address, inbox);
         Arc::new(VirtualSocket {
             address,
+            number,
             network: self.clone(),
             timer: Mutex::new(None),
         })
     }
 
-    /// Takes the socket at `address` away: the host crashed or left.
-    pub fn unplug(&self, address: SocketAddr) {
-        self.lock().inboxes.remove(&address);
+    /// A QUIC endpoint on a socket at `address`; its randomness comes from the network's seed and the address.
+    ///
+    /// # Errors
+    /// None that a simulated socket has.
+    pub fn endpoint(
+        &self,
+        address: SocketAddr,
+        server: Option<quinn::ServerConfig>,
+    ) -> io::Result<quinn::Endpoint> {
+        let socket = self.bind(address);
+        let mut hasher = blake3::Hasher::new();
+        hasher
+            .update(&self.seed.to_le_bytes())
+            .update(address.to_string().as_bytes())
+            .update(&socket.number.to_le_bytes());
+        let mut config = quinn::EndpointConfig::default();
+        config.rng_seed(Some(*hasher.finalize().as_bytes()));
+        quinn::Endpoint::new_with_abstract_socket(config, server, socket, Arc::new(quinn::TokioRuntime))
+    }
+
+    /// Takes every socket of `host` away: it crashed. Nothing it still says is heard.
+    pub fn unplug(&self, host: IpAddr) {
+        self.lock().inboxes.retain(|address, _| address.ip() != host);
+    }
+
+    /// Changes the way of every pair of hosts that has none of its own.
+    pub fn set_every_link(&self, link: Link) {
+        self.lock().link = link;
     }
 
     /// Changes the way between two hosts, both ways.
@@ -175,6 +215,7 @@ impl State {
 /// One end of the network.
 pub struct VirtualSocket {
     address: SocketAddr,
+    number: u64,
     network: Network,
     timer: Mutex<Option<Pin<Box<Sleep>>>>,
 }
@@ -196,7 +237,8 @@ impl VirtualSocket {
         meta: &mut RecvMeta,
     ) -> Poll<io::Result<usize>> {
         let mut state = self.network.lock();
-        let Some(inbox) = state.inboxes.get_mut(&self.address) else {
+        let inbox = state.inboxes.get_mut(&self.address);
+        let Some(inbox) = inbox.filter(|inbox| inbox.socket == self.number) else {
             return Poll::Pending; // unplugged: silence
         };
         let arrives = match inbox.waiting.first_entry() {
@@ -227,6 +269,19 @@ impl VirtualSocket {
     }
 }
 
+impl Drop for VirtualSocket {
+    fn drop(&mut self) {
+        let mut state = self.network.lock();
+        if state
+            .inboxes
+            .get(&self.address)
+            .is_some_and(|inbox| inbox.socket == self.number)
+        {
+            state.inboxes.remove(&self.address);
+        }
+    }
+}
+
 impl AsyncUdpSocket for VirtualSocket {
     fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn UdpPoller>> {
         Box::pin(AlwaysWritable)
@@ -235,6 +290,13 @@ impl AsyncUdpSocket for VirtualSocket {
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
         let segment = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
         let mut state = self.network.lock();
+        if state
+            .inboxes
+            .get(&self.address)
+            .is_none_or(|inbox| inbox.socket != self.number)
+        {
+            return Ok(()); // unplugged: what a dead host says goes nowhere
+        }
         for bytes in transmit.contents.chunks(segment) {
             state.send(self.address, transmit.destination, transmit.ecn, bytes, now());
         }

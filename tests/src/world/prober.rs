@@ -1,0 +1,157 @@
+//! A prober that measures nothing: its outcomes come from a seed, at once or after a virtual round trip, and
+//! every run that ends goes into the record.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use isochrone_probe::prober::{Prober, ProberCounters};
+use isochrone_proto::ids::ProbeId;
+use isochrone_proto::kind::Check;
+use isochrone_proto::measurement::{
+    CacheState, EchoOutcome, EndpointOutcome, EndpointResult, FailureCause, Outcome, Phase, Phases,
+    SendFailure, Stamp as Stamped,
+};
+use isochrone_proto::plan::{Plan, PlannedCheck, ResponderPlan, Target};
+use isochrone_proto::units::{Micros, UnixMillis};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use super::record::{Record, Run, Stamp};
+
+/// Port of every simulated responder.
+pub const ECHO_PORT: u16 = 7_472;
+
+/// The simulated prober of one process.
+pub struct SimulatedProber {
+    probe: ProbeId,
+    record: Record,
+    random: Mutex<StdRng>,
+    responder: Mutex<ResponderPlan>,
+}
+
+/// What becomes of a run.
+enum Fate {
+    Success { after: Duration },
+    Failure,
+    Unsent,
+}
+
+impl SimulatedProber {
+    /// A prober of `probe` whose outcomes come from `seed`.
+    #[must_use]
+    pub fn new(probe: ProbeId, record: Record, seed: u64) -> Self {
+        Self {
+            probe,
+            record,
+            random: Mutex::new(StdRng::seed_from_u64(seed)),
+            responder: Mutex::default(),
+        }
+    }
+
+    /// Whom this probe's responder answers now.
+    #[must_use]
+    pub fn answers(&self) -> Vec<ProbeId> {
+        let responder = self.responder.lock().unwrap_or_else(PoisonError::into_inner);
+        responder.probers.clone()
+    }
+
+    fn fate(&self) -> Fate {
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        match random.random_range(0..100) {
+            0..40 => Fate::Success {
+                after: Duration::ZERO,
+            },
+            40..94 => Fate::Success {
+                after: Duration::from_micros(random.random_range(200..400_000)),
+            },
+            94..98 => Fate::Failure,
+            _ => Fate::Unsent,
+        }
+    }
+}
+
+impl Prober for SimulatedProber {
+    async fn run(&self, check: PlannedCheck, target: Arc<Target>, slot: UnixMillis) -> Outcome {
+        let fate = self.fate();
+        let stamp = match fate {
+            Fate::Success { after } => {
+                tokio::time::sleep(after).await;
+                Stamp::Number(self.record.number())
+            }
+            Fate::Failure => {
+                let timeout = check.schedule.timeout_ms();
+                tokio::time::sleep(Duration::from_millis(u64::from(timeout))).await;
+                Stamp::Failed
+            }
+            Fate::Unsent => Stamp::Unsent,
+        };
+        let run = Run {
+            probe: self.probe,
+            kind: check.kind,
+            target: target.id,
+            slot,
+        };
+        self.record.ended(run, stamp);
+        outcome(check.kind.check, stamp)
+    }
+
+    fn take_counters(&self) -> ProberCounters {
+        ProberCounters::default()
+    }
+
+    fn adopt(&self, plan: &Plan) {
+        self.record.plan(plan);
+        *self.responder.lock().unwrap_or_else(PoisonError::into_inner) = plan.responder.clone();
+    }
+
+    fn echo_port(&self) -> u16 {
+        ECHO_PORT
+    }
+
+    fn source_ports(&self) -> Vec<u16> {
+        vec![40_001, 40_002]
+    }
+}
+
+fn outcome(check: Check, stamp: Stamp) -> Outcome {
+    if check == Check::Echo {
+        return Outcome::Echo(match stamp {
+            Stamp::Number(number) => EchoOutcome::Replied {
+                rtt: micros(number),
+                claimed_delay: Micros::default(),
+                stamp: Stamped::Kernel,
+                suspect: false,
+            },
+            Stamp::Failed => EchoOutcome::TimedOut,
+            Stamp::Unsent => EchoOutcome::Unsent(SendFailure::Buffers),
+        });
+    }
+    let result = match stamp {
+        Stamp::Number(number) => EndpointResult::Ok {
+            phases: Phases {
+                connect: micros(number),
+                ..Phases::default()
+            },
+            body_bytes: 64,
+            node_uptime_s: None,
+            node_version: String::new(),
+        },
+        Stamp::Failed => EndpointResult::Failed {
+            phase: Phase::Connect,
+            cause: FailureCause::Timeout,
+            text: "no answer".into(),
+        },
+        Stamp::Unsent => EndpointResult::Unsent(SendFailure::Buffers),
+    };
+    Outcome::Endpoint(Box::new(EndpointOutcome {
+        address: "192.0.2.9:80".into(),
+        http_status: matches!(stamp, Stamp::Number(_)).then_some(200),
+        cache: CacheState::Absent,
+        certificate_expires: None,
+        result,
+    }))
+}
+
+fn micros(number: u32) -> Micros {
+    Micros::new(u64::from(number)).expect("a world has far fewer than 100 million runs")
+}

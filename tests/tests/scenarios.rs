@@ -1,0 +1,639 @@
+//! Named accidents on the simulated mesh, each with what must come of it. Random ones: `world.rs`.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use isochrone_collector::events::GateEventKind;
+use isochrone_collector::ingest::quarantined;
+use isochrone_collector::ledger;
+use isochrone_collector::store::{ScanRange, Stored};
+use isochrone_probe::disk::Disk as _;
+use isochrone_probe::spool::SpoolOptions;
+use isochrone_proto::ids::{EpochId, ProbeId, TargetId};
+use isochrone_proto::ledger::Event;
+use isochrone_proto::units::UnixMillis;
+use isochrone_tests::world::headquarters::HOSTS;
+use isochrone_tests::world::network::Link;
+use isochrone_tests::world::{Scale, World, on_virtual_time, targets};
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn trace() {
+    if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_default_env() {
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_test_writer()
+            .try_init()
+            .ok();
+    }
+}
+
+async fn pass(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+fn scale(probes: u8) -> Scale {
+    Scale {
+        probes,
+        ..Scale::default()
+    }
+}
+
+/// A mesh whose probes are connected and have measured for a while.
+async fn running(seed: u64, scale: &Scale) -> World {
+    let world = World::new(seed, scale).await;
+    let all = |world: &World| (0..world.machines.len()).all(|machine| world.is_connected(machine));
+    world.until("every probe is connected", seconds(30), all).await;
+    pass(seconds(12)).await;
+    world
+}
+
+async fn judge(mut world: World) {
+    let faults = world.heal_and_judge().await;
+    assert!(faults.is_empty(), "\n{faults}");
+}
+
+fn batches(world: &World, probe: ProbeId) -> Vec<Stored> {
+    let range = ScanRange {
+        probe: Some(probe),
+        ..ScanRange::default()
+    };
+    let mut batches = Vec::new();
+    let store = &world.collector.process().store;
+    let scanned = store.scan(range, |stored| {
+        batches.push(stored);
+        ControlFlow::Continue(())
+    });
+    scanned.unwrap();
+    batches
+}
+
+fn epochs(world: &World, probe: ProbeId) -> BTreeSet<EpochId> {
+    batches(world, probe).iter().map(|stored| stored.epoch).collect()
+}
+
+fn totals(world: &World) -> ledger::Totals {
+    let now = world.collector.clock.wall();
+    ledger::read(&world.collector.process().store, now)
+        .unwrap()
+        .totals()
+}
+
+fn happened(world: &World, probe: ProbeId, kind: impl Fn(&GateEventKind) -> bool) -> bool {
+    let events = world.collector.events.lock().unwrap();
+    events.iter().any(|(whose, what)| *whose == probe && kind(what))
+}
+
+#[test]
+fn calm_mesh_stores_every_run() {
+    on_virtual_time(async {
+        let mut world = running(1, &scale(3)).await;
+        pass(seconds(60)).await;
+        let faults = world.heal_and_judge().await;
+        assert!(faults.is_empty(), "\n{faults}");
+        let stored: u64 = world
+            .machines
+            .iter()
+            .map(|machine| world.stored(machine.probe))
+            .sum();
+        assert_eq!(
+            stored,
+            world.record.runs(),
+            "nothing was ever down: each run is stored"
+        );
+        assert!(stored > 500, "{stored}");
+    });
+}
+
+/// Two machines that were one a moment ago: same disk, same memory, so they go on in the same epoch.
+#[test]
+fn cloned_probe_is_forked_and_both_go_on_in_epochs_of_their_own() {
+    on_virtual_time(async {
+        let mut world = running(2, &scale(2)).await;
+        world.machines[0].kill().await;
+        let twin = world.machines[0].copy(100, world.machines[0].disk.copy());
+        world.machines.push(twin);
+        let (memory, probe) = (world.seed(), world.machines[0].probe);
+        world.machines[0].start(memory);
+        world.machines[2].start(memory);
+        world.allowed.forked = true;
+        let told = |world: &World| {
+            happened(world, probe, |what| {
+                matches!(what, GateEventKind::ForkDetected { .. })
+            })
+        };
+        world.until("the fork is told", seconds(300), told).await;
+        world.cut(0, true); // the two take turns: let the twin end its own
+        world
+            .until("the twin's results are in", seconds(300), |world| {
+                world.is_settled(2)
+            })
+            .await;
+        world.machines[2].stop().await;
+        world.machines.truncate(2);
+        world.cut(0, false);
+        world
+            .until("the first one's results are in", seconds(300), |world| {
+                world.is_settled(0)
+            })
+            .await;
+        let before = totals(&world);
+        assert!(
+            before.forked > 0,
+            "rows of the forked epoch are counted: {before:?}"
+        );
+        assert!(
+            epochs(&world, probe).len() >= 3,
+            "the first process's, the shared one, one of the twin's own"
+        );
+        judge(world).await;
+    });
+}
+
+/// Two machines with one key that were started apart: no epoch is shared, so nothing forks; but somebody should
+/// know.
+#[test]
+fn copied_key_is_told_and_loses_nothing() {
+    on_virtual_time(async {
+        let mut world = running(3, &scale(2)).await;
+        let twin = world.machines[0].copy(100, world.machines[0].disk.copy());
+        world.machines.push(twin);
+        world.start(2);
+        let probe = world.machines[0].probe;
+        let twice = |world: &World| {
+            happened(world, probe, |what| {
+                matches!(what, GateEventKind::KeyLiveTwice { .. })
+            })
+        };
+        world.until("the two take turns", seconds(300), twice).await;
+        world.cut(0, true);
+        world
+            .until("the twin's results are in", seconds(300), |world| {
+                world.is_settled(2)
+            })
+            .await;
+        world.machines[2].stop().await;
+        world.machines.truncate(2);
+        judge(world).await;
+    });
+}
+
+/// A virtual machine set back by ten seconds, memory and all: the collector's mark is above what it holds.
+#[test]
+fn probe_set_back_to_a_snapshot_is_forked_and_loses_nothing_new() {
+    on_virtual_time(async {
+        let mut world = running(4, &scale(2)).await;
+        world.machines[0].kill().await;
+        let (memory, old) = (world.seed(), world.machines[0].disk.copy());
+        world.machines[0].start(memory);
+        pass(seconds(10)).await;
+        world.machines[0].kill().await;
+        let probe = world.machines[0].probe;
+        world.machines[0].set_back(old);
+        world.machines[0].start(memory);
+        world.allowed.forked = true;
+        let told = |world: &World| {
+            happened(world, probe, |what| {
+                matches!(what, GateEventKind::ForkDetected { .. })
+            })
+        };
+        world.until("the fork is told", seconds(60), told).await;
+        world
+            .until("a new epoch is in", seconds(60), |world| world.is_settled(0))
+            .await;
+        pass(seconds(10)).await;
+        assert!(totals(&world).forked > 0);
+        judge(world).await;
+    });
+}
+
+/// A spool restored from a backup and a new process: what it re-sends is stored already, and counts once.
+#[test]
+fn probe_restored_from_a_backup_counts_nothing_twice() {
+    on_virtual_time(async {
+        let mut world = running(5, &scale(2)).await;
+        let old = world.machines[0].disk.copy();
+        pass(seconds(10)).await;
+        world.machines[0].kill().await;
+        let stored = world.stored(world.machines[0].probe);
+        world.machines[0].set_back(old);
+        world.start(0);
+        world
+            .until("it is back", seconds(60), |world| world.is_settled(0))
+            .await;
+        pass(seconds(10)).await;
+        assert!(world.stored(world.machines[0].probe) > stored);
+        assert_eq!(totals(&world).forked, 0);
+        judge(world).await;
+    });
+}
+
+/// Probes fill a restored collector up again; it fetches the plans it lost before it judges, and numbers new
+/// ones above the highest that any probe has seen.
+#[test]
+fn collector_restored_from_a_backup_is_filled_up_again() {
+    on_virtual_time(async {
+        let mut world = running(6, &scale(3)).await;
+        let backup = world.collector.disk.snapshot();
+        for nodes in [&["berlin", "oslo"][..], &["oslo"], &["berlin", "lima"]] {
+            world.collector.set_targets(&targets(nodes));
+            pass(seconds(8)).await;
+        }
+        let probe = world.machines[0].probe;
+        let (stored, plan) = (
+            world.stored(probe),
+            world.machines[0].status().unwrap().plan.unwrap(),
+        );
+        world.collector.crash(1).await;
+        world.check_acknowledged();
+        world.restore_collector(backup);
+        world.start_collector();
+        assert!(world.stored(probe) < stored, "the copy is older");
+        let back = |world: &World| (0..3).all(|machine| world.is_settled(machine));
+        world
+            .until("every spool is drained again", seconds(120), back)
+            .await;
+        pass(seconds(10)).await;
+        assert!(
+            world.stored(probe) >= stored,
+            "{} of {stored} are back",
+            world.stored(probe)
+        );
+        let oslo = TargetId::of_node("oslo");
+        let lost = |stored: &Stored| stored.plan.targets.iter().any(|target| target.id == oslo);
+        assert!(
+            batches(&world, probe).iter().any(lost),
+            "a plan that only the probe still had was fetched"
+        );
+        let newer = world.machines[0].status().unwrap().plan.unwrap();
+        assert!(
+            number(&newer.version) > number(&plan.version),
+            "{} after {}",
+            newer.version,
+            plan.version
+        );
+        judge(world).await;
+    });
+}
+
+fn number(version: &str) -> u64 {
+    version.rsplit('.').next().unwrap().parse().unwrap()
+}
+
+/// What neither the restored collector nor the spools hold any more is named.
+#[test]
+fn what_no_spool_holds_any_more_is_named_in_the_ledger_of_a_restored_collector() {
+    on_virtual_time(async {
+        let mut world = World::empty(7, &busy());
+        for _ in 0..2 {
+            let machine = world.add_machine().await;
+            world.machines[machine].spool = SpoolOptions { bytes_max: 64 << 10 };
+            world.start(machine);
+        }
+        pass(seconds(20)).await;
+        let backup = world.collector.disk.snapshot();
+        pass(seconds(400)).await;
+        let stored = world.stored(world.machines[0].probe);
+        let probes: Vec<ProbeId> = world.machines.iter().map(|machine| machine.probe).collect();
+        probes.into_iter().for_each(|probe| world.record.may_drop(probe));
+        world.collector.crash(1).await;
+        world.restore_collector(backup);
+        world.start_collector();
+        let back = |world: &World| (0..2).all(|machine| world.is_settled(machine));
+        world
+            .until("what the spools hold is back", seconds(120), back)
+            .await;
+        pass(seconds(5)).await;
+        let totals = totals(&world);
+        assert!(
+            world.stored(world.machines[0].probe) < stored,
+            "the spools reach back only so far"
+        );
+        assert!(totals.dropped > 0, "what is missing is named: {totals:?}");
+        judge(world).await;
+    });
+}
+
+/// Many small batches: three nodes and every peer several times a second.
+fn busy() -> Scale {
+    let mut busy = Scale::default();
+    busy.pace.echo_interval = Duration::from_millis(100);
+    busy.pace.status_interval = seconds(1);
+    busy.pace.asset_interval = seconds(1);
+    busy.targets = targets(&["berlin", "oslo", "lima"]);
+    busy
+}
+
+#[test]
+fn full_spool_drops_the_oldest_and_the_ledger_names_it() {
+    on_virtual_time(async {
+        let mut world = World::empty(8, &busy());
+        for _ in 0..2 {
+            let machine = world.add_machine().await;
+            world.machines[machine].spool = SpoolOptions { bytes_max: 64 << 10 };
+            world.start(machine);
+        }
+        pass(seconds(10)).await;
+        let probes: Vec<ProbeId> = world.machines.iter().map(|machine| machine.probe).collect();
+        probes.into_iter().for_each(|probe| world.record.may_drop(probe));
+        world.cut(0, true);
+        pass(seconds(400)).await;
+        let status = world.machines[0].status().unwrap();
+        assert!(
+            status.ledger.dropped > 0,
+            "the probe knows what it dropped: {:?}",
+            status.ledger
+        );
+        assert!(status.spool.bytes <= status.spool.bytes_max, "{:?}", status.spool);
+        world.cut(0, false);
+        world
+            .until("the spool is drained", seconds(200), |world| world.is_settled(0))
+            .await;
+        pass(seconds(3)).await;
+        let dropped = |machine: usize| world.machines[machine].status().unwrap().ledger.dropped;
+        let (totals, told) = (totals(&world), dropped(0) + dropped(1));
+        assert_eq!(totals.dropped, told, "{totals:?}");
+        judge(world).await;
+    });
+}
+
+#[test]
+fn revoked_probe_is_cut_off_at_once_and_stays_out() {
+    on_virtual_time(async {
+        let mut world = running(9, &scale(3)).await;
+        let revoked = world.machines[0].probe;
+        world.collector.revoke(revoked);
+        pass(Duration::from_millis(200)).await;
+        assert!(
+            world.collector.process().sessions.view(revoked).is_none(),
+            "closed at once"
+        );
+        let stored = world.stored(revoked);
+        pass(seconds(60)).await;
+        assert!(world.collector.process().sessions.view(revoked).is_none());
+        assert_eq!(world.stored(revoked), stored, "nothing of it is taken any more");
+        let trouble = world.machines[0].status().unwrap().trouble.unwrap();
+        assert!(trouble.contains("revoked"), "{trouble}");
+        for machine in &world.machines[1..] {
+            assert!(
+                !machine.answers().unwrap().contains(&revoked),
+                "no responder answers it any more"
+            );
+            let peers = batches(&world, machine.probe).pop().unwrap().plan.targets.clone();
+            assert!(
+                !peers.iter().any(|target| target.id == TargetId::of_peer(revoked)),
+                "nobody measures it"
+            );
+        }
+        world.machines[0].kill().await;
+        world.machines.remove(0);
+        world
+            .until("the others go on", seconds(10), |world| {
+                world.is_settled(0) && world.is_settled(1)
+            })
+            .await;
+    });
+}
+
+#[test]
+fn absence_of_more_than_a_minute_opens_an_epoch_whose_results_do_not_wait() {
+    on_virtual_time(async {
+        let world = running(10, &scale(2)).await;
+        let probe = world.machines[0].probe;
+        let before = epochs(&world, probe);
+        world.cut(0, true);
+        pass(seconds(900)).await;
+        world.network.set_every_link(Link {
+            delay: Duration::from_millis(300),
+            jitter: Duration::from_millis(50),
+            loss: 0.02,
+        });
+        world.cut(0, false);
+        world
+            .until("the backlog is drained", seconds(300), |world| {
+                world.is_settled(0)
+            })
+            .await;
+        let batches = batches(&world, probe);
+        let new: BTreeSet<EpochId> = batches
+            .iter()
+            .map(|stored| stored.epoch)
+            .filter(|epoch| !before.contains(epoch))
+            .collect();
+        assert_eq!(new.len(), 1, "one absence, one epoch");
+        let first_live = batches
+            .iter()
+            .position(|stored| new.contains(&stored.epoch))
+            .unwrap();
+        let last_old = batches
+            .iter()
+            .rposition(|stored| before.contains(&stored.epoch))
+            .unwrap();
+        assert!(
+            last_old - first_live > 100,
+            "live results came at {first_live}, the backlog ended at {last_old}"
+        );
+        judge(world).await;
+    });
+}
+
+#[test]
+fn short_absence_goes_on_in_the_same_epoch() {
+    on_virtual_time(async {
+        let world = running(11, &scale(2)).await;
+        let probe = world.machines[0].probe;
+        world.cut(0, true);
+        pass(seconds(40)).await;
+        world.cut(0, false);
+        world
+            .until("it is back", seconds(60), |world| world.is_settled(0))
+            .await;
+        pass(seconds(5)).await;
+        assert_eq!(epochs(&world, probe).len(), 1);
+        judge(world).await;
+    });
+}
+
+#[test]
+fn expired_plan_stops_the_probing_and_not_the_answering() {
+    on_virtual_time(async {
+        let mut long_gone = scale(2);
+        long_gone.pace.plan_lifetime = seconds(240);
+        let mut world = running(12, &long_gone).await;
+        let probe = world.machines[0].probe;
+        world.collector.crash(1).await;
+        let expires = UnixMillis(world.machines[0].status().unwrap().plan.unwrap().expires_ms);
+        pass(seconds(400)).await;
+        let last = world.record.last_slot(probe).unwrap();
+        assert!(
+            last < expires && expires.since(last) < seconds(3),
+            "the last run at {last:?}, the plan's end at {expires:?}"
+        );
+        assert!(world.machines[0].status().unwrap().plan.unwrap().expired);
+        let peer = world.machines[1].probe;
+        assert!(
+            world.machines[0].answers().unwrap().contains(&peer),
+            "it still answers its peers"
+        );
+        world.start_collector();
+        world
+            .until("a new plan is followed", seconds(120), |world| {
+                world.record.last_slot(probe) > Some(expires)
+            })
+            .await;
+        judge(world).await;
+    });
+}
+
+#[test]
+fn stepped_clock_opens_an_epoch_that_says_so() {
+    on_virtual_time(async {
+        let world = running(13, &scale(2)).await;
+        let probe = world.machines[0].probe;
+        for by_ms in [100_000, -100_000] {
+            let known = epochs(&world, probe);
+            world.machines[0].clock.simulate_step(by_ms);
+            pass(seconds(30)).await; // what was under way may take as long
+            let batches = batches(&world, probe);
+            let first = batches
+                .iter()
+                .find(|stored| !known.contains(&stored.epoch))
+                .expect("a new epoch");
+            let step = first.batch.header.events.iter().find_map(|event| match event {
+                Event::ClockStep { step_ms } => Some(*step_ms),
+                _ => None,
+            });
+            assert_eq!(step, Some(by_ms), "{:?}", first.batch.header);
+            let closed = batches.iter().any(|stored| {
+                known.contains(&stored.epoch) && stored.batch.header.events.contains(&Event::Closed)
+            });
+            assert!(closed, "the epoch before is closed");
+        }
+        judge(world).await;
+    });
+}
+
+#[test]
+fn probe_moves_on_to_the_other_address_when_one_is_away() {
+    on_virtual_time(async {
+        let world = running(14, &scale(2)).await;
+        let at = |world: &World, place: usize| {
+            let collector = world.machines[0].status().unwrap().collector;
+            collector.is_some_and(|address| address.starts_with(&HOSTS[place].to_string()))
+        };
+        assert!(at(&world, 0));
+        let host = world.machines[0].host;
+        world.network.set_cut(host, HOSTS[0], true);
+        world
+            .until("it is connected by the other route", seconds(90), |world| {
+                at(world, 1)
+            })
+            .await;
+        world.network.set_cut(host, HOSTS[1], true);
+        world.network.set_cut(host, HOSTS[0], false);
+        world
+            .until("it is back on the first route", seconds(90), |world| at(world, 0))
+            .await;
+        judge(world).await;
+    });
+}
+
+/// A clock ten minutes ahead: what it measures is refused, kept apart and counted, and what comes after it, with
+/// the clock right again, is stored.
+#[test]
+fn refused_batch_is_quarantined_and_blocks_nothing() {
+    on_virtual_time(async {
+        let mut world = running(15, &scale(2)).await;
+        let probe = world.machines[0].probe;
+        world.allowed.refused = true;
+        world.machines[0].clock.simulate_step(600_000);
+        pass(seconds(10)).await;
+        let refused = quarantined(&world.collector.process().store).unwrap();
+        assert!(refused.total > 0);
+        assert!(
+            refused
+                .kept
+                .iter()
+                .all(|(refused, raw)| refused.probe == probe.to_string() && !raw.is_empty()),
+            "kept raw"
+        );
+        let stored = world.stored(probe);
+        world.machines[0].clock.simulate_step(-600_000);
+        pass(seconds(10)).await;
+        assert!(world.stored(probe) > stored, "what follows is stored");
+        assert!(world.is_settled(0), "and nothing is held up");
+        let refusals = world.machines[0].status().unwrap().ledger.refused_batches;
+        assert_eq!(refusals, refused.total, "the probe knows of each");
+        let other = world.machines[1].probe;
+        let rows = ledger::read(&world.collector.process().store, world.collector.clock.wall())
+            .unwrap()
+            .rows;
+        assert!(
+            rows.iter()
+                .filter(|row| row.probe == other)
+                .all(|row| row.refused == 0 && row.balanced)
+        );
+    });
+}
+
+/// Fifty probes whose collector was away for minutes come back spread over time.
+#[test]
+fn stampede_comes_back_with_jitter() {
+    on_virtual_time(async {
+        let mut many = scale(50);
+        many.pace.echo_interval = seconds(60);
+        many.targets = String::new();
+        let mut world = World::new(16, &many).await;
+        let connected = |world: &World| world.collector.process().sessions.list().len();
+        world
+            .until("all are connected", seconds(60), |world| connected(world) == 50)
+            .await;
+        world.collector.crash(1).await;
+        pass(seconds(240)).await;
+        world.start_collector();
+        world
+            .until("all are back", seconds(90), |world| connected(world) == 50)
+            .await;
+        let sessions = world.collector.process().sessions.list();
+        let mut since: Vec<u64> = sessions.iter().map(|session| session.since.0).collect();
+        since.sort_unstable();
+        let most = since
+            .iter()
+            .map(|from| {
+                since
+                    .iter()
+                    .filter(|at| (*from..*from + 1_000).contains(at))
+                    .count()
+            })
+            .max();
+        assert!(most.unwrap() <= 25, "{most:?} of 50 within one second: {since:?}");
+        assert!(since[49] - since[0] > 15_000, "{since:?}");
+        judge(world).await;
+    });
+}
+
+#[test]
+fn second_process_on_the_same_files_sees_what_the_first_left() {
+    on_virtual_time(async {
+        let mut world = running(17, &scale(2)).await;
+        world.cut(0, true);
+        pass(seconds(20)).await;
+        world.machines[0].kill().await;
+        let files = world.machines[0].disk.list("spool/").unwrap();
+        assert!(
+            !files.is_empty(),
+            "what was measured while cut off is on the disk"
+        );
+        world.start(0);
+        world.cut(0, false);
+        world
+            .until("both epochs are in", seconds(60), |world| world.is_settled(0))
+            .await;
+        pass(seconds(3)).await;
+        assert_eq!(epochs(&world, world.machines[0].probe).len(), 2);
+        judge(world).await;
+    });
+}
