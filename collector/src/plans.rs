@@ -11,7 +11,7 @@ use isochrone_proto::codec;
 use isochrone_proto::ids::{PlanVersion, ProbeId};
 use isochrone_proto::plan::{Plan, SignedPlan};
 use isochrone_proto::units::UnixMillis;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use self::addresses::{AddressBook, Checked, PeerAddresses};
@@ -58,12 +58,17 @@ struct Inner {
     parts: PlanParts,
     state: Mutex<State>,
     summary: watch::Sender<Summary>,
+    /// A probe follows a newer plan than any that is known here.
+    overtaken: Notify,
 }
 
 #[derive(Default)]
 struct State {
     current: HashMap<ProbeId, Issued>,
     highest: PlanVersion,
+    /// The next plan's number is at least this: the seconds since 1970 when this process began. A collector that
+    /// was restored from an older copy thus never gives a number again that it does not know it gave.
+    floor: u64,
     prefixes: HostPrefixes,
 }
 
@@ -95,6 +100,7 @@ impl Plans {
     pub fn open(parts: PlanParts) -> Result<Self, StoreError> {
         let mut state = State {
             highest: parts.store.highest_plan_version()?,
+            floor: parts.clock.wall().0 / 1_000,
             ..State::default()
         };
         for probe in parts.registry.list() {
@@ -123,6 +129,7 @@ impl Plans {
             parts,
             state: Mutex::new(state),
             summary: watch::Sender::default(),
+            overtaken: Notify::new(),
         }));
         plans.summarize(Vec::new());
         Ok(plans)
@@ -147,7 +154,7 @@ impl Plans {
         {
             let mut state = self.state();
             let version = PlanVersion {
-                number: state.highest.number + 1,
+                number: (state.highest.number + 1).max(state.floor),
                 ..state.highest
             };
             for (probe, draft) in drafts {
@@ -189,7 +196,9 @@ impl Plans {
                 tracing::error!(error = %crate::chain::chain(&error), "cannot issue plans; the old ones stay in force");
             }
             tokio::select! {
+                biased; // one seed of a simulation is one order of events
                 () = stop.cancelled() => return,
+                () = self.0.overtaken.notified() => {}
                 Ok(()) = registry.changed() => {}
                 Ok(()) = addresses.changed() => {}
                 Ok(()) = targets.changed() => {}
@@ -324,6 +333,7 @@ impl PlanSource for Plans {
             tracing::warn!(%version, "a probe follows a newer plan than this collector remembers: was it restored from a backup? Numbering goes on above it");
             state.highest = version;
             state.current.clear(); // all are issued anew, above it
+            self.0.overtaken.notify_one();
         }
     }
 }

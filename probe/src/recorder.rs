@@ -1,5 +1,7 @@
 //! Takes what happened to slots, makes batches of it, and makes these durable in the spool.
 
+mod changes;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,6 +11,8 @@ use isochrone_proto::ledger::Event;
 use isochrone_proto::units::UnixMillis;
 use tokio::sync::{mpsc, watch};
 
+use self::changes::Changed;
+pub use self::changes::Changes;
 use crate::batcher::{Batcher, Sealed};
 use crate::disk::blocking;
 use crate::epoch::{Entry, Generation, Record};
@@ -18,7 +22,7 @@ use crate::spool::Spool;
 #[derive(Clone)]
 pub struct SharedSpool {
     spool: Arc<Mutex<Spool>>,
-    changed: Arc<watch::Sender<u64>>,
+    changed: Arc<Changed>,
 }
 
 impl SharedSpool {
@@ -27,7 +31,7 @@ impl SharedSpool {
     pub fn new(spool: Spool) -> Self {
         Self {
             spool: Arc::new(Mutex::new(spool)),
-            changed: Arc::new(watch::Sender::new(0)),
+            changed: Arc::default(),
         }
     }
 
@@ -39,14 +43,14 @@ impl SharedSpool {
     /// Works on the spool and tells those who wait for a change.
     pub fn change<T>(&self, work: impl FnOnce(&mut Spool) -> T) -> T {
         let done = self.with(work);
-        self.changed.send_modify(|count| *count = count.wrapping_add(1));
+        self.changed.tell();
         done
     }
 
     /// Changes from now on.
     #[must_use]
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.changed.subscribe()
+    pub fn changes(&self) -> Changes {
+        self.changed.follow()
     }
 
     /// How full it is.

@@ -371,14 +371,25 @@ impl Spool {
     }
 
     /// The record of a forked epoch that is being sent ends at `last`: an acknowledgement counts up to there.
-    /// Tells how often this record was sent before.
+    /// Tells how often the collector broke the connection over this record ([`Spool::asked_in_vain`]).
     pub fn asking(&mut self, epoch: EpochId, last: Sequence) -> u32 {
         let Some(log) = self.log_mut(epoch) else {
             return 0;
         };
-        let asked = if log.asking == last { log.asked } else { 0 };
-        (log.asking, log.asked) = (last, asked + 1);
-        asked
+        if log.asking != last {
+            (log.asking, log.asked) = (last, 0);
+        }
+        log.asked
+    }
+
+    /// The collector ended the connection because it did not understand something: perhaps the record of a
+    /// forked epoch that waits for an answer. Any other end says nothing about it.
+    pub fn asked_in_vain(&mut self) {
+        let waiting = self
+            .logs
+            .values_mut()
+            .filter(|log| log.forked && log.asking > log.stored);
+        waiting.for_each(|log| log.asked += 1);
     }
 
     /// Whether an epoch is forked.

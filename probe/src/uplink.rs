@@ -31,6 +31,7 @@ use crate::identity::Identity;
 use crate::plans::PlanStore;
 use crate::recorder::SharedSpool;
 use crate::runner::Command;
+use crate::spool::Spool;
 use crate::tls::{self, CollectorVerifier, NotTheCollector, Trust};
 
 /// Makes the socket for one connection to the given address.
@@ -198,6 +199,13 @@ impl Uplink {
             let was_connected = self.connected_at > began;
             if let LinkEnd::Stopped = end {
                 return;
+            }
+            if let LinkEnd::Closed {
+                code: Some(CloseCode::Protocol),
+                ..
+            } = end
+            {
+                self.parts.spool.with(Spool::asked_in_vain);
             }
             let words = chain(&end);
             tracing::warn!(collector = address, reason = words, "not connected");

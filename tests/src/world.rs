@@ -15,6 +15,7 @@ pub mod record;
 use std::time::Duration;
 
 use isochrone_collector::config::Pace;
+use isochrone_collector::store::lossy::LossyBackend;
 use isochrone_collector::store::{ScanRange, Store};
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::UnixMillis;
@@ -171,6 +172,13 @@ impl World {
         self.check_acknowledged();
         tokio::time::sleep(away).await;
         self.start_collector();
+    }
+
+    /// While no collector runs: sets its disk back to an older copy.
+    pub fn restore_collector(&mut self, backup: LossyBackend) {
+        self.collector.disk = backup;
+        self.allowed.restored = true;
+        self.record.collector_set_back();
     }
 
     /// While no collector runs: every acknowledged measurement is on its disk.

@@ -21,6 +21,7 @@ const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+/// The mesh's own words, where `RUST_LOG` asks for them.
 fn trace() {
     if let Ok(filter) = tracing_subscriber::EnvFilter::try_from_default_env() {
         tracing_subscriber::fmt()
@@ -44,6 +45,7 @@ fn scale(probes: u8) -> Scale {
 
 /// A mesh whose probes are connected and have measured for a while.
 async fn running(seed: u64, scale: &Scale) -> World {
+    trace();
     let world = World::new(seed, scale).await;
     let all = |world: &World| (0..world.machines.len()).all(|machine| world.is_connected(machine));
     world.until("every probe is connected", seconds(30), all).await;

@@ -162,7 +162,7 @@ fn late_rows_of_the_previous_plan_get_a_batch_of_their_own() {
         [1, 2],
         "the counts of each batch are those of the rows up to it"
     );
-    check_chain(&batches);
+    check_chain(batches);
 }
 
 #[test]

@@ -11,12 +11,11 @@ use isochrone_proto::frame::{self, MessageKind};
 use isochrone_proto::ids::{EpochId, Sequence};
 use isochrone_proto::limits::BATCHES_IN_FLIGHT_MAX;
 use quinn::{Connection, SendStream, WriteError};
-use tokio::sync::watch;
 
 use super::LinkEnd;
 use super::frames::write_end;
 use crate::clock::Clock;
-use crate::recorder::SharedSpool;
+use crate::recorder::{Changes, SharedSpool};
 use crate::spool::{ItemKind, Outgoing, SpoolError};
 
 /// Without an acknowledgement for this long, the connection is given up.
@@ -72,7 +71,7 @@ impl Feed {
             });
             match current.filter(|epoch| self.announced.has(*epoch)) {
                 Some(epoch) => self.stream(epoch, StreamRole::Live).await?,
-                None => wait(&mut changes).await?,
+                None => changes.changed().await,
             }
         }
     }
@@ -91,7 +90,7 @@ impl Feed {
             match oldest {
                 Some((epoch, false)) => self.stream(epoch, StreamRole::Drain).await?,
                 Some((epoch, true)) => self.count_forked(epoch).await?,
-                None => wait(&mut changes).await?,
+                None => changes.changed().await,
             }
         }
     }
@@ -136,10 +135,10 @@ impl Feed {
                 continue;
             }
             if in_flight.is_empty() {
-                wait(&mut changes).await?;
+                changes.changed().await;
             } else {
-                let waited = tokio::time::timeout_at(answered_at + UNANSWERED, wait(&mut changes)).await;
-                waited.map_err(|_| LinkEnd::Unanswered)??;
+                let waited = tokio::time::timeout_at(answered_at + UNANSWERED, changes.changed()).await;
+                waited.map_err(|_| LinkEnd::Unanswered)?;
             }
         }
     }
@@ -157,7 +156,7 @@ impl Feed {
                     self.spool.change(|spool| spool.drop_forked(epoch));
                     return Ok(());
                 }
-                wait(&mut changes).await?;
+                changes.changed().await;
                 continue;
             };
             let asked = self.spool.with(|spool| spool.asking(epoch, outgoing.last));
@@ -171,29 +170,25 @@ impl Feed {
             finish(&mut stream);
             let answered = async {
                 while self.spool.with(|spool| spool.stored(epoch)) < outgoing.last {
-                    wait(&mut changes).await?;
+                    changes.changed().await;
                 }
-                Ok::<(), LinkEnd>(())
             };
             tokio::time::timeout(UNANSWERED, answered)
                 .await
-                .map_err(|_| LinkEnd::Unanswered)??;
+                .map_err(|_| LinkEnd::Unanswered)?;
         }
     }
 
     /// The collector stopped a stream; its reason (a fork) comes on the control stream.
-    async fn hear_why(&self, epoch: EpochId, changes: &mut watch::Receiver<u64>) -> Result<(), LinkEnd> {
+    async fn hear_why(&self, epoch: EpochId, changes: &mut Changes) -> Result<(), LinkEnd> {
         let heard = async {
             while !self.spool.with(|spool| spool.is_forked(epoch)) {
-                wait(changes).await?;
+                changes.changed().await;
             }
-            Ok(())
         };
         let heard = tokio::time::timeout(Duration::from_secs(10), heard).await;
-        heard.unwrap_or_else(|_| {
-            Err(LinkEnd::Protocol {
-                what: "a batch stream was stopped without a reason".into(),
-            })
+        heard.map_err(|_| LinkEnd::Protocol {
+            what: "a batch stream was stopped without a reason".into(),
         })
     }
 
@@ -243,8 +238,4 @@ fn finish(stream: &mut SendStream) {
     if stream.finish().is_err() {
         tracing::trace!("the stream was closed already");
     }
-}
-
-async fn wait(changes: &mut watch::Receiver<u64>) -> Result<(), LinkEnd> {
-    changes.changed().await.map_err(|_| LinkEnd::Stopped)
 }

@@ -9,7 +9,7 @@ use isochrone_proto::ids::PlanVersion;
 use isochrone_proto::limits::{CONTROL_BYTES_MAX, HELLO_EPOCHS_MAX};
 use isochrone_proto::plan::SignedPlan;
 use quinn::{Connection, RecvStream, SendStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +18,7 @@ use super::feed::{Announced, Feed};
 use super::frames::{read_message, write_message};
 use super::renewal::Renewal;
 use super::{LAST_WORDS, LinkEnd, Uplink};
+use crate::recorder::Changes;
 use crate::runner::Command;
 use crate::spool::MarkFit;
 
@@ -38,7 +39,7 @@ pub(super) struct Session {
     /// The reader and the two feeds; they end with the session.
     tasks: JoinSet<Result<(), LinkEnd>>,
     announced: Announced,
-    changes: watch::Receiver<u64>,
+    changes: Changes,
     renewal: Renewal,
     software: String,
     told: SpoolState,
@@ -122,10 +123,7 @@ impl Session {
                     Some(message) => self.take(up, message?).await?,
                     None => return Err(LinkEnd::Protocol { what: "the control stream ended".into() }),
                 },
-                changed = self.changes.changed() => {
-                    changed.map_err(|_| LinkEnd::Stopped)?;
-                    self.announce_current(up).await?;
-                }
+                () = self.changes.changed() => self.announce_current(up).await?,
                 () = tokio::time::sleep_until(housekeeping) => {
                     housekeeping = up.parts.clock.now() + HOUSEKEEPING;
                     self.keep_house(up).await?;

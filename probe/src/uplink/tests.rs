@@ -370,7 +370,7 @@ impl Probe {
         let mut changes = self.spool.changes();
         let satisfied = async {
             while !self.spool.with(|spool| wanted(spool)) {
-                changes.changed().await.unwrap();
+                changes.changed().await;
             }
         };
         let satisfied = tokio::time::timeout(Duration::from_secs(60), satisfied).await;

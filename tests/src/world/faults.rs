@@ -329,7 +329,7 @@ impl Weather {
                 self.after(world, away, Later::StartProbe { machine });
             }
             Strike::FullProbe { machine, lasts } => {
-                world.allowed.dropped = true;
+                world.record.may_drop(world.machines[machine].probe);
                 let disk = &world.machines[machine].disk;
                 disk.set_capacity(Some(disk.bytes()));
                 self.after(world, lasts, Later::RoomAtProbe { machine });
@@ -374,8 +374,8 @@ impl Weather {
             Strike::RestoreCollector { away } => {
                 self.crash_collector(world, away).await;
                 if let Some(backup) = &self.backup {
-                    world.collector.disk = backup.snapshot();
-                    world.allowed.restored = true;
+                    let backup = backup.snapshot();
+                    world.restore_collector(backup);
                 }
             }
             _ => {}

@@ -173,7 +173,8 @@ impl Machine {
         let (record, probe, watched) = (self.record.clone(), self.probe, spool.clone());
         tasks.spawn(async move {
             let mut changes = watched.changes();
-            while changes.changed().await.is_ok() {
+            loop {
+                changes.changed().await;
                 record.look(probe, &watched);
             }
         });

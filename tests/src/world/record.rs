@@ -3,7 +3,7 @@
 
 mod judge;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use isochrone_probe::recorder::SharedSpool;
@@ -65,6 +65,10 @@ struct Inner {
     ended: BTreeMap<(Run, Stamp), u32>,
     plans: BTreeMap<(ProbeId, PlanVersion), Plan>,
     epochs: BTreeMap<(ProbeId, EpochId), EpochRecord>,
+    /// The collector was restored from an older copy.
+    restored: bool,
+    /// Probes that had no room.
+    may_drop: BTreeSet<ProbeId>,
 }
 
 /// What a probe made durable of an epoch, and what it was told of it.
@@ -80,6 +84,17 @@ struct EpochRecord {
     forked: bool,
     /// Some of it was dropped by the probe, which put a tombstone in its place.
     tombstoned: bool,
+    /// The disk that it was on was set back to an older copy.
+    set_back: bool,
+}
+
+impl EpochRecord {
+    /// Asks for nothing that lies beyond `sequence` any more.
+    fn forget_beyond(&mut self, sequence: Sequence) {
+        self.batches.retain(|known, _| *known <= sequence);
+        self.seen = self.seen.min(sequence);
+        self.acknowledged = self.acknowledged.min(sequence);
+    }
 }
 
 impl Record {
@@ -158,14 +173,33 @@ impl Record {
         });
     }
 
+    /// A probe's disk or spool is full: it drops what it has no room for, and says so.
+    pub fn may_drop(&self, probe: ProbeId) {
+        self.lock().may_drop.insert(probe);
+    }
+
     /// A probe's disk was set back to an older copy: what only it held, and was never acknowledged, is gone for
     /// good, and other batches may take these places.
     pub fn set_back(&self, probe: ProbeId) {
         let mut inner = self.lock();
+        let restored = inner.restored;
         for (_, epoch) in inner.epochs.iter_mut().filter(|((owner, _), _)| *owner == probe) {
-            let acknowledged = epoch.acknowledged;
-            epoch.batches.retain(|sequence, _| *sequence <= acknowledged);
-            epoch.seen = epoch.seen.min(acknowledged);
+            epoch.set_back = true;
+            epoch.forget_beyond(if restored {
+                Sequence::NONE
+            } else {
+                epoch.acknowledged
+            });
+        }
+    }
+
+    /// The collector's disk was set back to an older copy: what only it held, because a probe's disk was set back
+    /// too, is gone for good.
+    pub fn collector_set_back(&self) {
+        let mut inner = self.lock();
+        inner.restored = true;
+        for epoch in inner.epochs.values_mut().filter(|epoch| epoch.set_back) {
+            epoch.forget_beyond(Sequence::NONE);
         }
     }
 

@@ -15,8 +15,6 @@ use super::{Measured, Record, Run, Stamp, rows_of};
 /// What the accidents of a world excuse.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Allowed {
-    /// Probes may have dropped measurements, and said so: a disk or a spool was full.
-    pub dropped: bool,
     /// The collector may have refused measurements: a clock was far ahead.
     pub refused: bool,
     /// An epoch may have gone on in two places: a machine was cloned or restored.
@@ -102,7 +100,8 @@ impl Record {
         self.ran(&shelf, &mut faults);
         let inner = self.lock();
         for ((probe, id), epoch) in &inner.epochs {
-            if epoch.forked || epoch.tombstoned || allowed.refused || allowed.restored {
+            let dropped = epoch.tombstoned || inner.may_drop.contains(probe);
+            if epoch.forked || dropped || allowed.refused || allowed.restored {
                 continue; // judged by the ledger, once everything is in
             }
             let acknowledged = epoch.batches.range(..=epoch.acknowledged);
@@ -160,7 +159,7 @@ impl Record {
                 ));
             }
             for (what, count, may) in [
-                ("dropped", named.dropped, allowed.dropped),
+                ("dropped", named.dropped, inner.may_drop.contains(probe)),
                 ("refused", named.refused, allowed.refused),
                 ("forked", named.forked, allowed.forked),
             ] {
