@@ -336,14 +336,16 @@ impl Spool {
         }
     }
 
-    /// Takes over the mark that a Welcome tells: a collector that was restored gets again what it lacks.
+    /// Takes over the mark that a Welcome tells: a collector that was restored gets again what it lacks. A mark
+    /// above all that was written here makes a fork of any epoch; then each record is asked about by itself, and
+    /// one that the collector has is acknowledged as ever.
     pub fn welcome(&mut self, mark: &EpochMark) -> MarkFit {
-        let is_current = self.current() == Some(mark.epoch);
         let digest = self.digest_at(mark.epoch, mark.stored);
         let Some(log) = self.log_mut(mark.epoch) else {
             return MarkFit::Fits;
         };
-        let beyond = is_current && mark.stored > log.written_or_pending();
+        // A twin of this machine may have gone on where this one stopped: what is held may be there, or not.
+        let beyond = mark.stored > log.written_or_pending();
         let differs = digest.is_some_and(|own| own != mark.digest);
         if log.forked || beyond || differs {
             return MarkFit::Forked;

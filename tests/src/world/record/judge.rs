@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use isochrone_collector::ingest::quarantined;
 use isochrone_collector::ledger;
 use isochrone_collector::store::{ScanRange, Store};
+use isochrone_proto::codec;
 use isochrone_proto::ids::{EpochId, ProbeId};
 use isochrone_proto::units::UnixMillis;
 
@@ -127,12 +128,7 @@ impl Record {
         self.ran(&shelf, &mut faults);
         let named = Self::ledger(store, now, &mut faults);
         let inner = self.lock();
-        if !allowed.refused {
-            let quarantined = quarantined(store).expect("the quarantine can be read");
-            for (refused, _) in quarantined.kept {
-                faults.find(format!("refused, for which nothing gave a reason: {refused:?}"));
-            }
-        }
+        let quarantined = Self::quarantined(store, allowed, &mut faults);
         for (key, stored) in &shelf.by_epoch {
             let told = named.get(key).map_or(0, |named| named.stored);
             if told != *stored {
@@ -146,7 +142,9 @@ impl Record {
             let rows = || epoch.batches.values().flatten();
             let missing = rows().filter(|row| !shelf.has(row)).count() as u64;
             let named = named.get(&(*probe, *id)).copied().unwrap_or_default();
-            let excused = named.dropped + named.refused + named.forked;
+            // slots of a clock that is far off make no rows in the ledger: the quarantine holds them
+            let refused = quarantined.get(id).copied().unwrap_or(0).max(named.refused);
+            let excused = named.dropped + refused + named.forked;
             if missing > excused {
                 let first = epoch
                     .batches
@@ -169,6 +167,21 @@ impl Record {
             }
         }
         faults
+    }
+
+    /// Measurements in quarantine, by epoch.
+    fn quarantined(store: &Store, allowed: Allowed, faults: &mut Faults) -> BTreeMap<EpochId, u64> {
+        let quarantined = quarantined(store).expect("the quarantine can be read");
+        let mut rows: BTreeMap<EpochId, u64> = BTreeMap::new();
+        for (refused, raw) in quarantined.kept {
+            if !allowed.refused {
+                faults.find(format!("refused, for which nothing gave a reason: {refused:?}"));
+            }
+            if let Ok(batch) = codec::decode_batch(&raw) {
+                *rows.entry(batch.header.epoch).or_default() += batch.rows() as u64;
+            }
+        }
+        rows
     }
 
     /// Each stored measurement is one run, and each run is stored at most once.
