@@ -15,6 +15,7 @@ pub mod duty;
 pub mod echo_check;
 pub mod events;
 pub mod export;
+mod files;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod health;

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::{AccessArg, Act, Format, ProbeAct, ServeOptions};
 use crate::config::{self, Places};
 use crate::control::{self, Answer};
-use crate::{place, serve, targets};
+use crate::{files, place, serve, targets};
 
 /// How long the collector may take to answer its first command.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -137,7 +137,8 @@ fn write_if_missing(path: &Path, text: &str) -> anyhow::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    files::replace(path, text.as_bytes(), 0o644)
+        .with_context(|| format!("cannot write {}", path.display()))?;
     tracing::info!(file = %path.display(), "written with every key explained");
     Ok(())
 }

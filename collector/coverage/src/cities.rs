@@ -6,7 +6,7 @@ mod fold;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-pub(crate) use fold::fold;
+pub use fold::fold;
 
 use crate::country::{Continent, Country};
 use crate::geo::{Position, UnitVector};

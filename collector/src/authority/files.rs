@@ -1,8 +1,7 @@
 //! The authority's three files: written whole or not at all, keys readable by their owner only.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use isochrone_proto::control::CertificateDer;
@@ -10,6 +9,7 @@ use rcgen::KeyPair;
 use rustls::pki_types::pem::PemObject;
 
 use super::{AuthorityError, key_from_pkcs8};
+use crate::files::replace;
 
 /// The files' places.
 pub(super) struct Files {
@@ -88,23 +88,7 @@ impl Files {
 
     fn write(&self, name: &str, text: &str, mode: u32) -> Result<(), AuthorityError> {
         let path = self.folder.join(name);
-        let beside = self.folder.join(format!("{name}.new"));
-        let written = || -> std::io::Result<()> {
-            match fs::remove_file(&beside) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                _ => {} // gone, or never there: a leftover of a crash would keep its own mode
-            }
-            let mut options = OpenOptions::new();
-            let mut file = options.write(true).create_new(true).mode(mode).open(&beside)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&beside, &path)?;
-            File::open(&self.folder)?.sync_all()
-        };
-        written().map_err(|source| AuthorityError::File {
-            path: path.clone(),
-            source,
-        })
+        replace(&path, text.as_bytes(), mode).map_err(|source| AuthorityError::File { path, source })
     }
 
     fn malformed(&self, name: &str) -> AuthorityError {

@@ -31,6 +31,8 @@ const ASSET: u64 = 1_343;
 const ASSET_BYTES: u64 = 300_000;
 /// How long something on this machine may take to come up.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a probe may take to end: its drain, and a second.
+const GOODBYE: Duration = Duration::from_secs(6);
 /// How often the collector may be killed while it starts.
 const STARTS_MAX: u32 = 5;
 
@@ -66,6 +68,17 @@ struct Probe {
     child: Child,
     stdin: ChildStdin,
     task: Task,
+}
+
+impl Probe {
+    /// Lets it drain, but not for long.
+    async fn end(mut self) -> io::Result<()> {
+        drop(self.stdin); // the end of its orders is the order to end
+        match tokio::time::timeout(GOODBYE, self.child.wait()).await {
+            Ok(_) => Ok(()),
+            Err(_) => self.child.kill().await,
+        }
+    }
 }
 
 impl Director {
@@ -346,14 +359,12 @@ impl Director {
 
     /// Ends all processes: the probes first, so that they can say goodbye.
     pub async fn end(mut self) -> anyhow::Result<()> {
-        for (_, mut probe) in std::mem::take(&mut self.probes) {
-            drop(probe.stdin); // the end of its orders is the order to end
-            if tokio::time::timeout(Duration::from_secs(6), probe.child.wait())
-                .await
-                .is_err()
-            {
-                probe.child.kill().await?;
-            }
+        let mut ending: JoinSet<_> = std::mem::take(&mut self.probes)
+            .into_values()
+            .map(Probe::end)
+            .collect();
+        while let Some(ended) = ending.join_next().await {
+            ended.context("ending a probe")??;
         }
         self.stop_collector().await
     }

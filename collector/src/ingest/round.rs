@@ -5,6 +5,7 @@ use std::sync::Arc;
 use isochrone_proto::batch::Batch;
 use isochrone_proto::ids::{Digest, EpochId, ProbeId, Sequence};
 use isochrone_proto::ledger::Event;
+use isochrone_proto::units::Hour;
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::commit::Memory;
@@ -25,6 +26,9 @@ pub(super) struct Round<'t> {
     pub(super) memory: Memory,
     pub(super) epochs: EpochTables<'t>,
     log: Table<'t, u64, &'static [u8]>,
+    log_hours: Table<'t, u32, u64>,
+    /// The hour that was looked up last: batches come in the order of their slots.
+    log_hour: Option<Hour>,
     stream: Table<'t, &'static [u8; 32], &'static [u8]>,
     pub(super) transaction: &'t WriteTransaction,
     touched: Vec<(ProbeId, EpochId)>,
@@ -47,6 +51,8 @@ impl<'t> Round<'t> {
             memory,
             epochs: EpochTables::open(transaction)?,
             log: transaction.open_table(tables::LOG)?,
+            log_hours: transaction.open_table(tables::LOG_HOURS)?,
+            log_hour: None,
             stream: transaction.open_table(tables::STREAM)?,
             transaction,
             touched: Vec::new(),
@@ -250,6 +256,9 @@ impl<'t> Round<'t> {
         }
         .encode(&mut self.blob);
         self.log.insert(commit, self.blob.as_slice())?;
+        if batch.rows() > 0 {
+            self.index_by_hour(tally.last.hour(), commit)?;
+        }
         self.stand(incoming, StreamKind::Batch { commit }, incoming.digest)?;
         self.committed.push(Committed {
             probe: incoming.probe,
@@ -258,6 +267,17 @@ impl<'t> Round<'t> {
             received: incoming.received,
             commit,
         });
+        Ok(())
+    }
+
+    /// Commit numbers only rise: what stands there is the first.
+    fn index_by_hour(&mut self, hour: Hour, commit: u64) -> Result<(), StoreError> {
+        if self.log_hour != Some(hour) {
+            self.log_hour = Some(hour);
+            if self.log_hours.get(hour.0)?.is_none() {
+                self.log_hours.insert(hour.0, commit)?;
+            }
+        }
         Ok(())
     }
 

@@ -585,6 +585,49 @@ async fn many_sessions_share_commits_and_the_live_state_sees_each_batch() {
     );
 }
 
+#[test]
+fn search_by_time_finds_what_reading_everything_finds() {
+    let (_, store) = store_with_plan();
+    let ingest = inline(&store);
+    store_honest(&ingest, EPOCH, 150);
+    store_honest(&ingest, EpochId([9; 16]), 70); // late: after hours that are newer
+    let commits = |range| {
+        let mut commits = Vec::new();
+        let each = |stored: crate::store::Stored| {
+            commits.push((
+                stored.commit,
+                stored.batch.slots().map(|(_, slot)| slot).collect::<Vec<_>>(),
+            ));
+            std::ops::ControlFlow::Continue(())
+        };
+        store.scan(range, each).unwrap();
+        commits
+    };
+    let all = commits(ScanRange::default());
+    assert_eq!(all.len(), 220);
+    for (from, until) in [
+        (1, 300),
+        (40, 41),
+        (59, 61),
+        (90, 300),
+        (149, 150),
+        (150, 300),
+        (250, 300),
+    ] {
+        let (from, until) = (cut_of(from), cut_of(until));
+        let expected: Vec<_> = all
+            .iter()
+            .filter(|(_, slots)| slots.iter().any(|slot| (from..until).contains(slot)))
+            .cloned()
+            .collect();
+        assert_eq!(
+            commits(ScanRange::slots(from, until)),
+            expected,
+            "{from:?} to {until:?}"
+        );
+    }
+}
+
 fn with_bug(store: &Store, bug: PlantedBug) -> Ingest {
     let (live, _) = mpsc::channel(1);
     Ingest::inline_with_bug(store.clone(), live, bug)

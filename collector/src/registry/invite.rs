@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use isochrone_coverage::cities;
 use isochrone_proto::limits::TEXT_BYTES_MAX;
 use isochrone_proto::token::Token;
 use isochrone_proto::units::UnixMillis;
@@ -117,10 +118,10 @@ impl NewInvitation {
     }
 }
 
-/// Lower-case letters, digits and single hyphens between them.
+/// Lower-case letters without accents, digits, and single hyphens between them.
 fn slug(text: &str) -> String {
     let mut slug = String::new();
-    for character in text.chars() {
+    for character in cities::fold(text).chars() {
         if character.is_ascii_alphanumeric() {
             slug.push(character.to_ascii_lowercase());
         } else if !slug.is_empty() && !slug.ends_with('-') {

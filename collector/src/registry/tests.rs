@@ -134,6 +134,20 @@ async fn name_of_an_ended_invitation_is_free_again() {
 }
 
 #[tokio::test]
+async fn name_is_made_of_plain_letters() {
+    let office = Office::new();
+    let new = NewInvitation {
+        worker: "José O’Neill".to_owned(),
+        site: "São Paulo, BR".to_owned(),
+        ..NewInvitation::default()
+    };
+    assert_eq!(
+        office.registry.invite(&new, &lead()).unwrap().name,
+        "jose-oneill-sao-paulo"
+    );
+}
+
+#[tokio::test]
 async fn invitation_with_a_value_out_of_range_names_the_option() {
     let office = Office::new();
     let good = NewInvitation {

@@ -1,8 +1,7 @@
 //! Binding the collector's ports, with errors that say what to do.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::net::{SocketAddr, UdpSocket};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,6 +11,8 @@ use quinn_proto::HashedConnectionIdGenerator;
 use rand::TryRngCore as _;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
+
+use crate::files::replace;
 
 /// Receive buffer asked for: bursts of thousands of small datagrams after an outage.
 const BUFFER_BYTES: usize = 4 << 20;
@@ -36,16 +37,7 @@ impl QuicSecret {
                 rand::rngs::OsRng
                     .try_fill_bytes(&mut bytes)
                     .context("the system has no randomness")?;
-                let mut options = std::fs::OpenOptions::new();
-                let mut made = options
-                    .write(true)
-                    .create_new(true)
-                    .mode(0o600)
-                    .open(file)
-                    .with_context(describe)?;
-                made.write_all(&bytes)
-                    .and_then(|()| made.sync_all())
-                    .with_context(describe)?;
+                replace(file, &bytes, 0o600).with_context(describe)?;
                 Ok(Self(bytes))
             }
             Err(error) => Err(error).with_context(describe),

@@ -8,8 +8,9 @@ use isochrone_proto::codec;
 use isochrone_proto::ids::{EpochId, ProbeId, Sequence};
 use isochrone_proto::plan::Plan;
 use isochrone_proto::units::UnixMillis;
+use redb::ReadTransaction;
 
-use super::tables::LOG;
+use super::tables::{LOG, LOG_HOURS};
 use super::{Store, StoreError, StoredBlob};
 
 /// Which batches are read. The default is all of them.
@@ -46,6 +47,20 @@ impl ScanRange {
             until,
             ..Self::default()
         }
+    }
+
+    /// The lowest commit number that can hold what is looked for, if any can.
+    fn first_commit(&self, transaction: &ReadTransaction) -> Result<Option<u64>, StoreError> {
+        let after = self.after_commit.saturating_add(1);
+        if self.from.0 == 0 {
+            return Ok(Some(after));
+        }
+        let mut first = None;
+        for hour in transaction.open_table(LOG_HOURS)?.range(self.from.hour().0..)? {
+            let (_, commit) = hour?;
+            first = Some(first.map_or(commit.value(), |first: u64| first.min(commit.value())));
+        }
+        Ok(first.map(|first| first.max(after)))
     }
 
     fn holds(&self, blob: &StoredBlob<'_>) -> bool {
@@ -87,7 +102,10 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.read(|transaction| {
             let log = transaction.open_table(LOG)?;
-            for row in log.range(range.after_commit.saturating_add(1)..)? {
+            let Some(first) = range.first_commit(transaction)? else {
+                return Ok(());
+            };
+            for row in log.range(first..)? {
                 let (commit, bytes) = row?;
                 let commit = commit.value();
                 let blob = decode_blob(bytes.value())?;

@@ -12,6 +12,8 @@ use super::StoreError;
 pub(crate) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 /// commit number → batch.
 pub(crate) const LOG: TableDefinition<u64, &[u8]> = TableDefinition::new("log");
+/// hour of a batch's last slot → the first commit number of such a batch: where a search by time begins.
+pub(crate) const LOG_HOURS: TableDefinition<u32, u64> = TableDefinition::new("log hours");
 /// (probe, epoch, sequence) → what stands there, its commit number, its digest.
 pub(crate) const STREAM: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("stream");
 /// (probe, epoch) → [`super::EpochRow`].
@@ -57,6 +59,7 @@ pub(crate) fn prepare(transaction: &WriteTransaction) -> Result<(), StoreError> 
         }
     }
     transaction.open_table(LOG)?;
+    transaction.open_table(LOG_HOURS)?;
     transaction.open_table(STREAM)?;
     transaction.open_table(EPOCHS)?;
     transaction.open_table(SEEN)?;

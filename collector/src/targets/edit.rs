@@ -1,12 +1,13 @@
 //! Edits of `targets.toml` by command: comments and order of the file stay.
 
 use std::fs;
-use std::io::Write;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
 use super::{Targets, TargetsError};
+use crate::files::replace;
 
 /// Appends a node. `keys` are TOML keys and values in the order they shall stand in.
 ///
@@ -57,13 +58,17 @@ fn place_of(nodes: &ArrayOfTables, name: &str) -> Result<usize, EditError> {
     let found = nodes
         .iter()
         .position(|table| table.get("node").and_then(Item::as_str) == Some(name));
-    found.ok_or_else(|| EditError::NoSuchNode {
-        name: name.to_owned(),
-        known: nodes
-            .iter()
-            .filter_map(|table| table.get("node")?.as_str())
-            .collect::<Vec<_>>()
-            .join(", "),
+    found.ok_or_else(|| {
+        let known = nodes.iter().filter_map(|table| table.get("node")?.as_str());
+        let known: Vec<_> = known.collect();
+        EditError::NoSuchNode {
+            name: name.to_owned(),
+            hint: if known.is_empty() {
+                "there are none yet; `target add` adds one".to_owned()
+            } else {
+                format!("known are: {}", known.join(", "))
+            },
+        }
     })
 }
 
@@ -100,26 +105,20 @@ fn edit(
     change(nodes)?;
     let text = document.to_string();
     let targets = Targets::parse(&text, path)?;
-    replace(path, text.as_bytes()).map_err(|source| EditError::Write {
+    write(path, &text).map_err(|source| EditError::Write {
         path: path.to_owned(),
         source,
     })?;
     Ok(targets)
 }
 
-/// Writes beside, syncs, renames: a power cut leaves the old file or the new one.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let beside = path.with_extension("toml.new");
-    let mut file = fs::File::create(&beside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
-    fs::File::open(folder)?.sync_all()
+/// As it was readable before, so it stays.
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mode = fs::metadata(path).map_or(0o644, |file| file.permissions().mode() & 0o777);
+    replace(path, text.as_bytes(), mode)
 }
 
 /// Why an edit was not made. The file is as it was.
@@ -129,12 +128,12 @@ pub enum EditError {
     #[error(transparent)]
     Targets(#[from] TargetsError),
     /// A name that is not in the file.
-    #[error("no node is called {name:?}; known are: {known}")]
+    #[error("no node is called {name:?}; {hint}")]
     NoSuchNode {
         /// The name asked for.
         name: String,
-        /// The names there are.
-        known: String,
+        /// The names there are, or that there are none.
+        hint: String,
     },
     /// `node = [ … ]` instead of `[[node]]`.
     #[error("{}: write the nodes as [[node]] tables, so that they can be edited", path.display())]

@@ -102,10 +102,15 @@ fn edits_keep_comments_and_refuse_what_is_wrong() {
     let before = fs::read_to_string(&path).unwrap();
     assert!(before.starts_with("\n# mine"), "{before}");
     assert!(add(&path, keys("osaka")).is_err());
-    assert!(matches!(
-        remove(&path, "nowhere"),
-        Err(EditError::NoSuchNode { .. })
-    ));
+    assert_eq!(
+        remove(&path, "nowhere").unwrap_err().to_string(),
+        "no node is called \"nowhere\"; known are: berlin, osaka"
+    );
     assert_eq!(fs::read_to_string(&path).unwrap(), before);
     assert_eq!(remove(&path, "berlin").unwrap().nodes.len(), 1);
+    assert_eq!(remove(&path, "osaka").unwrap().nodes.len(), 0);
+    assert_eq!(
+        remove(&path, "osaka").unwrap_err().to_string(),
+        "no node is called \"osaka\"; there are none yet; `target add` adds one"
+    );
 }

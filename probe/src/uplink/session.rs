@@ -279,7 +279,8 @@ impl Session {
         let now = up.parts.clock.now();
         let much = state.bytes.abs_diff(self.told.bytes) > state.bytes_max / 10;
         let lost = state.dropped != self.told.dropped || state.corrupt_records != self.told.corrupt_records;
-        if much || lost || now.duration_since(self.told_at) >= SPOOL_TOLD_EVERY {
+        let drained = state.unstored < self.told.unstored / 2;
+        if much || lost || drained || now.duration_since(self.told_at) >= SPOOL_TOLD_EVERY {
             (self.told, self.told_at) = (state, now);
             write_message(&mut self.send, &ProbeMessage::Spool(state)).await?;
         }

@@ -1,7 +1,8 @@
 //! Names as people type them: without accents, in lower case, hyphens as spaces.
 
 /// The form in which names are compared: `São-Tomé` and `sao tome` are the same.
-pub(crate) fn fold(name: &str) -> String {
+#[must_use]
+pub fn fold(name: &str) -> String {
     let mut folded = String::with_capacity(name.len());
     for letter in name.trim().chars() {
         match letter {
