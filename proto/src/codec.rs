@@ -17,6 +17,9 @@ use crate::plan::{Plan, PlanError};
 /// Below this many bytes compression is not tried.
 const COMPRESS_FROM: usize = 256;
 const LEVEL: i32 = 1;
+/// Largest window that a compressed body may ask for, as a power of two: the decoder reserves it at once. 1 MiB,
+/// the largest payload of any kind.
+const WINDOW_LOG_MAX: u32 = 20;
 
 /// Encodes a batch: the bytes that are spooled, hashed, sent and stored.
 #[must_use]
@@ -165,7 +168,10 @@ pub(crate) fn compress(payload: &[u8]) -> Option<Vec<u8>> {
 pub(crate) fn decompress(body: &[u8], max: usize) -> Result<Vec<u8>, FrameError> {
     use std::io::Read;
 
-    let decoder = zstd::stream::read::Decoder::with_buffer(body).map_err(|_| FrameError::Compression)?;
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(body).map_err(|_| FrameError::Compression)?;
+    decoder
+        .window_log_max(WINDOW_LOG_MAX)
+        .map_err(|_| FrameError::Compression)?;
     let mut payload = Vec::new();
     let mut capped = decoder.single_frame().take(max as u64 + 1);
     capped

@@ -177,3 +177,24 @@ fn decompression_bomb_is_refused_and_the_largest_payload_is_not() {
         }
     }
 }
+
+#[test]
+fn frame_that_asks_for_a_large_window_is_refused_before_it_is_reserved() {
+    // A Zstandard frame by hand: no size, a window of 2^log bytes, and one stored block of one byte.
+    let of_window = |log: u8| {
+        let window = (log - 10) << 3;
+        batch_frame(1, &[0x28, 0xb5, 0x2f, 0xfd, 0, window, 9, 0, 0, b'x'])
+    };
+    let largest = of_window(20);
+    assert_eq!(
+        frame::read(&largest),
+        Ok((MessageKind::Batch, b"x".to_vec(), largest.len()))
+    );
+    for log in [21, 26, 27, 31] {
+        assert_eq!(
+            frame::read(&of_window(log)),
+            Err(FrameError::Compression),
+            "{log}"
+        );
+    }
+}
