@@ -139,8 +139,10 @@ fn plan(probe: ProbeId) -> anyhow::Result<Plan> {
             probe: ProbeId(10_000 + peer),
             v4: Some(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7472)),
             v6: None,
-            key: PairKey::derive(&ResponderSecret([1; 32]), probe, KeyEpoch(1)),
-            key_epoch: KeyEpoch(1),
+            key: Some((
+                KeyEpoch(1),
+                PairKey::derive(&ResponderSecret([1; 32]), probe, KeyEpoch(1)),
+            )),
         },
     });
     let schedule = Schedule::new(INTERVAL_MS as u32, 0, 1_000)?;

@@ -140,8 +140,7 @@ impl World {
                 probe: peer.id,
                 v4,
                 v6,
-                key: PairKey::derive(secret, probe.id, *key_epoch),
-                key_epoch: *key_epoch,
+                key: Some((*key_epoch, PairKey::derive(secret, probe.id, *key_epoch))),
             },
         };
         let kinds = families

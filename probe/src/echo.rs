@@ -119,7 +119,8 @@ impl EchoNet {
 
     /// Asks `target` once over `family`, for the slot `slot`, and waits up to `timeout` for the reply. Sends
     /// are paced: in a burst this may wait some milliseconds first. A target without a responder over
-    /// `family` is [`SendFailure::NoRoute`], which a checked plan never asks for.
+    /// `family`, or without a key, is [`SendFailure::NoRoute`]: a checked plan never asks for the one, the
+    /// runner skips the other.
     ///
     /// Any number may run at once.
     ///

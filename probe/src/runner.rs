@@ -37,7 +37,7 @@ pub const LEAD: Duration = Duration::from_millis(200);
 const ADOPTION_SPACING: Duration = Duration::from_secs(3);
 /// The recorder hears of the time at least this often; the clock is watched for steps as often.
 const TICK: Duration = Duration::from_secs(1);
-/// Runs under way at once, of all checks together; more are skipped as overlap.
+/// Runs under way at once, of all checks together; more are skipped as overlap, which says so of all checks together too.
 const IN_FLIGHT_MAX: usize = 4_096;
 /// How long after its timeout a run that did not end is given up.
 const GUARD: Duration = Duration::from_secs(2);
@@ -261,17 +261,14 @@ impl<P: Prober> Runner<P> {
         let now_us = self.parts.clock.wall_us();
         while let Some((lane, due)) = self.lanes.pop(now_us) {
             match due {
+                Due::Run { check, slot, .. } if !self.lanes.has_key(lane, check) => {
+                    self.skip(lane, one_slot(check, slot, SkipCause::NoKey)).await?;
+                }
                 Due::Run { check, slot, due_us } if self.runs.len() < IN_FLIGHT_MAX => {
                     self.start(lane, check, slot, now_us - due_us)
                 }
                 Due::Run { check, slot, .. } => {
-                    let range = SkippedRange {
-                        check,
-                        first_slot: slot,
-                        count: 1,
-                        cause: SkipCause::Overlap,
-                    };
-                    self.skip(lane, range).await?;
+                    self.skip(lane, one_slot(check, slot, SkipCause::Overlap)).await?;
                 }
                 Due::Skip(range) => self.skip(lane, range).await?,
             }
@@ -377,12 +374,7 @@ impl<P: Prober> Runner<P> {
         let mut given_up: Vec<UnderWay> = self.under_way.drain().map(|(_, run)| run).collect();
         given_up.sort_by_key(|run| (run.slot, run.lane, run.check));
         for run in given_up {
-            let range = SkippedRange {
-                check: run.check,
-                first_slot: run.slot,
-                count: 1,
-                cause: SkipCause::Shutdown,
-            };
+            let range = one_slot(run.check, run.slot, SkipCause::Shutdown);
             self.skip(run.lane, range).await?;
         }
         let end = UnixMillis(self.parts.clock.wall().0 + 1);
@@ -420,5 +412,14 @@ impl<P: Prober> Runner<P> {
             .send(Entry { at, record })
             .await
             .map_err(|_| RecorderGone)
+    }
+}
+
+fn one_slot(check: u16, first_slot: UnixMillis, cause: SkipCause) -> SkippedRange {
+    SkippedRange {
+        check,
+        first_slot,
+        count: 1,
+        cause,
     }
 }

@@ -11,7 +11,7 @@ use crate::control::{CollectorMessage, ControlError, ProbeMessage, StreamHello};
 use crate::frame::FrameError;
 use crate::join::{JoinRequest, JoinResponse};
 use crate::ledger::Tombstone;
-use crate::limits::{BATCH_BYTES_MAX, CONTROL_BYTES_MAX, JOIN_BYTES_MAX};
+use crate::limits::{BATCH_BYTES_MAX, CONTROL_BYTES_MAX, JOIN_BYTES_MAX, STREAM_HELLO_BYTES_MAX};
 use crate::plan::{Plan, PlanError};
 
 /// Below this many bytes compression is not tried.
@@ -104,7 +104,7 @@ message!(
     encode_stream_hello,
     decode_stream_hello,
     StreamHello,
-    JOIN_BYTES_MAX
+    STREAM_HELLO_BYTES_MAX
 );
 message!(
     encode_from_probe,

@@ -328,12 +328,22 @@ impl CollectorMessage {
             }
             Self::NeedPlans(versions) => count("plans", versions.len(), PLAN_CHECKS_MAX),
             Self::Renewed { chain } => count("certificates", chain.len(), 4),
-            Self::Refused(_)
-            | Self::RenewalRefused(_)
-            | Self::Plan(_)
-            | Self::Ack(_)
-            | Self::Forked { .. }
-            | Self::Ping { .. } => Ok(()),
+            Self::Refused(refusal) | Self::RenewalRefused(refusal) => refusal.check(),
+            Self::Plan(_) | Self::Ack(_) | Self::Forked { .. } | Self::Ping { .. } => Ok(()),
+        }
+    }
+}
+
+impl Refusal {
+    pub(crate) fn check(&self) -> Result<(), ControlError> {
+        match self {
+            Self::Busy { reason } => text("reason", reason),
+            Self::Revoked
+            | Self::Unknown
+            | Self::Expired
+            | Self::ExpiredTooLong
+            | Self::NoCertificate
+            | Self::BadRequest => Ok(()),
         }
     }
 }

@@ -10,7 +10,7 @@
 //! | 11-14 | CRC-32C of bytes 0-10 and the body |
 
 use crate::codec;
-use crate::limits::{BATCH_BYTES_MAX, CONTROL_BYTES_MAX, JOIN_BYTES_MAX};
+use crate::limits::{BATCH_BYTES_MAX, CONTROL_BYTES_MAX, JOIN_BYTES_MAX, STREAM_HELLO_BYTES_MAX};
 
 /// Bytes before the body.
 pub const HEADER_BYTES: usize = 15;
@@ -66,7 +66,7 @@ impl MessageKind {
     #[must_use]
     pub const fn payload_max(self) -> usize {
         match self {
-            Self::StreamHello => 64,
+            Self::StreamHello => STREAM_HELLO_BYTES_MAX,
             Self::Batch | Self::Tombstone => BATCH_BYTES_MAX,
             Self::FromProbe | Self::FromCollector => CONTROL_BYTES_MAX,
             Self::JoinRequest | Self::JoinResponse => JOIN_BYTES_MAX,
@@ -207,7 +207,10 @@ pub enum FrameError {
         found: [u8; 4],
     },
     /// Spoken by another release.
-    #[error("protocol version {found}, this build speaks 1; update the older side")]
+    #[error(
+        "protocol version {found}, this build speaks {speaks}; update the older side",
+        speaks = PROTOCOL_VERSION
+    )]
     Version {
         /// The version byte.
         found: u8,

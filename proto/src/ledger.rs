@@ -48,7 +48,7 @@ pub struct SkippedRange {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SkipCause {
-    /// Too many earlier runs of the same check were still under way.
+    /// Too many earlier runs were still under way: of the same check, or of all checks together.
     Overlap,
     /// The probe came to it too late to be worth running (it was suspended or starved).
     Late,
@@ -88,7 +88,7 @@ pub enum Event {
         /// Worst lag since the previous batch, in microseconds.
         worst_us: u32,
     },
-    /// Spool records that failed their checksum and were skipped, with their length in bytes.
+    /// Spool records that failed their checksum and were skipped, since the previous batch.
     CorruptRecords {
         /// How many.
         count: u32,

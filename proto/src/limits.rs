@@ -16,6 +16,12 @@ pub const BATCH_TEXTS_MAX: usize = 4_096;
 pub const BATCHES_IN_FLIGHT_MAX: usize = 8;
 /// Most checks in one plan: a batch names a check by a 16-bit index.
 pub const PLAN_CHECKS_MAX: usize = 16_384;
+/// Most probers that one responder answers: each has its keys and its bucket.
+pub const PROBERS_MAX: usize = 4_096;
+/// Most secrets that a responder has in force: the newest and the previous one.
+pub const SECRETS_MAX: usize = 2;
+/// Largest first message of a batch stream, in bytes.
+pub const STREAM_HELLO_BYTES_MAX: usize = 64;
 /// Most epochs that a probe announces in one Hello.
 pub const HELLO_EPOCHS_MAX: usize = 1_024;
 
@@ -23,6 +29,10 @@ pub const HELLO_EPOCHS_MAX: usize = 1_024;
 pub const ECHO_INTERVAL_MIN_MS: u32 = 100;
 /// Shortest interval of an endpoint check, in milliseconds (invariant 4).
 pub const ENDPOINT_INTERVAL_MIN_MS: u32 = 1_000;
+/// Most endpoint checks that one probe's plan may ask of one host, a second (invariant 4).
+pub const HOST_RATE_MAX: u64 = 20;
+/// Most endpoint checks that one probe's plan may ask of all hosts together, a second (invariant 4).
+pub const ENDPOINT_RATE_MAX: u64 = 500;
 /// Longest interval of any check, in milliseconds: a day.
 pub const INTERVAL_MAX_MS: u32 = 86_400_000;
 /// Longest timeout of any check, in milliseconds.

@@ -1,13 +1,16 @@
 //! What a probe must measure, as the collector signs and pushes it.
 
-use std::net::{SocketAddrV4, SocketAddrV6};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddrV4, SocketAddrV6};
 
 use serde::{Deserialize, Serialize};
 
 use crate::echo::{KeyEpoch, PairKey, ResponderSecret};
 use crate::ids::{PlanVersion, ProbeId, TargetId};
 use crate::kind::{Check, Family, Kind};
-use crate::limits::{PLAN_CHECKS_MAX, TEXT_BYTES_MAX};
+use crate::limits::{
+    ENDPOINT_RATE_MAX, HOST_RATE_MAX, PLAN_CHECKS_MAX, PROBERS_MAX, SECRETS_MAX, TEXT_BYTES_MAX,
+};
 use crate::schedule::Schedule;
 use crate::units::UnixMillis;
 
@@ -54,10 +57,9 @@ pub enum TargetAddress {
         v4: Option<SocketAddrV4>,
         /// Its responder over IPv6.
         v6: Option<SocketAddrV6>,
-        /// Proves to the responder that this prober is planned.
-        key: PairKey,
-        /// Which of the responder's secrets made `key`.
-        key_epoch: KeyEpoch,
+        /// Proves to the responder that this prober is planned, and which of its secrets made that. `None`
+        /// while no secret is known to have reached the responder: the slots are skipped, never lost.
+        key: Option<(KeyEpoch, PairKey)>,
     },
     /// A node's public endpoint.
     Endpoint {
@@ -82,10 +84,10 @@ pub struct PlannedCheck {
 /// Whom a responder answers.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResponderPlan {
-    /// The secrets in force, the newest first; at most two (the previous stays valid, except after a
-    /// revocation).
+    /// The secrets in force, the newest first; at most two, for the previous one stays valid.
     pub secrets: Vec<(KeyEpoch, ResponderSecret)>,
-    /// The planned probers; [`ProbeId::COLLECTOR`] stands for the collector's own echo.
+    /// The planned probers, at most [`PROBERS_MAX`]; [`ProbeId::COLLECTOR`] stands for the collector's own
+    /// echo.
     pub probers: Vec<ProbeId>,
 }
 
@@ -109,7 +111,7 @@ impl Plan {
             .sum()
     }
 
-    /// Checks what the types cannot: indices, floors, sizes.
+    /// Checks what the types cannot: indices, sizes, floors, rates, and that nothing is there twice.
     ///
     /// # Errors
     /// Names the first thing that is wrong.
@@ -120,50 +122,135 @@ impl Plan {
                 targets: self.targets.len(),
             });
         }
-        if self.responder.secrets.len() > 2 {
+        if self.responder.secrets.len() > SECRETS_MAX {
             return Err(PlanError::Secrets);
         }
+        if self.responder.probers.len() > PROBERS_MAX {
+            return Err(PlanError::Probers {
+                probers: self.responder.probers.len(),
+            });
+        }
+        if self.probe_name.len() > TEXT_BYTES_MAX {
+            return Err(PlanError::ProbeName);
+        }
+        let mut ids = BTreeSet::new();
         for target in &self.targets {
-            let url_bytes = match &target.address {
-                TargetAddress::Endpoint { url, asset } => {
-                    url.len().max(asset.as_ref().map_or(0, String::len))
-                }
-                TargetAddress::Peer { .. } => 0,
-            };
-            if target.name.len() > TEXT_BYTES_MAX || url_bytes > TEXT_BYTES_MAX {
-                return Err(PlanError::Text { target: target.id });
+            target.check_texts()?;
+            if !ids.insert(target.id) {
+                return Err(PlanError::SameTarget { target: target.id });
             }
         }
+        let mut seen = BTreeSet::new();
         for (index, check) in self.checks.iter().enumerate() {
-            let Some(target) = self.targets.get(usize::from(check.target)) else {
-                return Err(PlanError::NoSuchTarget {
-                    check: index,
-                    target: check.target,
-                });
-            };
-            if !check.schedule.respects_floor(check.kind.check) {
-                return Err(PlanError::BelowFloor {
+            let target = self.check_line(index, check)?;
+            if !seen.insert((check.target, check.kind)) {
+                return Err(PlanError::SameCheck {
                     kind: check.kind,
                     target: target.name.clone(),
                 });
             }
-            let fits = match (&target.address, check.kind.check, check.kind.family) {
-                (TargetAddress::Peer { v4, .. }, Check::Echo, Family::V4) => v4.is_some(),
-                (TargetAddress::Peer { v6, .. }, Check::Echo, Family::V6) => v6.is_some(),
-                (TargetAddress::Peer { .. }, ..) => false,
-                (TargetAddress::Endpoint { asset, .. }, check, _) => {
-                    check.is_endpoint() && (!check.is_asset() || asset.is_some())
-                }
-            };
-            if !fits {
-                return Err(PlanError::KindMismatch {
-                    kind: check.kind,
-                    target: target.name.clone(),
-                });
+        }
+        self.check_rates()
+    }
+
+    /// One line by itself; gives its target.
+    fn check_line(&self, index: usize, check: &PlannedCheck) -> Result<&Target, PlanError> {
+        let Some(target) = self.targets.get(usize::from(check.target)) else {
+            return Err(PlanError::NoSuchTarget {
+                check: index,
+                target: check.target,
+            });
+        };
+        if !check.schedule.respects_floor(check.kind.check) {
+            return Err(PlanError::BelowFloor {
+                kind: check.kind,
+                target: target.name.clone(),
+            });
+        }
+        let fits = match (&target.address, check.kind.check, check.kind.family) {
+            (TargetAddress::Peer { v4, .. }, Check::Echo, Family::V4) => v4.is_some(),
+            (TargetAddress::Peer { v6, .. }, Check::Echo, Family::V6) => v6.is_some(),
+            (TargetAddress::Peer { .. }, ..) => false,
+            (TargetAddress::Endpoint { asset, .. }, check, _) => {
+                check.is_endpoint() && (!check.is_asset() || asset.is_some())
             }
+        };
+        if fits {
+            Ok(target)
+        } else {
+            Err(PlanError::KindMismatch {
+                kind: check.kind,
+                target: target.name.clone(),
+            })
+        }
+    }
+
+    /// The endpoint checks' rates, by host and all together, in millionths of a check a second. Loopback has
+    /// no ceiling of its own: only the probe's local file opens it.
+    fn check_rates(&self) -> Result<(), PlanError> {
+        const MILLIONTHS: u64 = 1_000_000;
+        let (mut hosts, mut all) = (BTreeMap::<String, u64>::new(), 0);
+        for check in &self.checks {
+            let target = self.targets.get(usize::from(check.target));
+            let Some(TargetAddress::Endpoint { url, .. }) = target.map(|target| &target.address) else {
+                continue;
+            };
+            let rate = 1_000 * MILLIONTHS / u64::from(check.schedule.interval_ms());
+            all += rate;
+            let host = host_of(url);
+            if !is_loopback(&host) {
+                *hosts.entry(host).or_default() += rate;
+            }
+        }
+        if all > ENDPOINT_RATE_MAX * MILLIONTHS {
+            return Err(PlanError::Rate {
+                asked: all.div_ceil(MILLIONTHS),
+            });
+        }
+        match hosts
+            .into_iter()
+            .find(|(_, rate)| *rate > HOST_RATE_MAX * MILLIONTHS)
+        {
+            Some((host, rate)) => Err(PlanError::HostRate {
+                host,
+                asked: rate.div_ceil(MILLIONTHS),
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Target {
+    fn check_texts(&self) -> Result<(), PlanError> {
+        let url_bytes = match &self.address {
+            TargetAddress::Endpoint { url, asset } => url.len().max(asset.as_ref().map_or(0, String::len)),
+            TargetAddress::Peer { .. } => 0,
+        };
+        if self.name.len() > TEXT_BYTES_MAX || url_bytes > TEXT_BYTES_MAX {
+            return Err(PlanError::Text { target: self.id });
         }
         Ok(())
     }
+}
+
+/// The host that a URL names, in lower case, without its port; what is no URL counts as a host of its own.
+fn host_of(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or(rest);
+    let host = authority.rsplit('@').next().unwrap_or(authority);
+    let end = match host.find(']') {
+        Some(bracket) => bracket + 1, // an IPv6 address: its colons separate no port
+        None => host.find(':').unwrap_or(host.len()),
+    };
+    host[..end].trim_end_matches('.').to_ascii_lowercase()
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || address
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 impl std::fmt::Debug for Plan {
@@ -258,6 +345,47 @@ pub enum PlanError {
         /// The target.
         target: TargetId,
     },
+    /// One target twice: their measurements could not be told apart.
+    #[error("target {target} is in the plan twice")]
+    SameTarget {
+        /// The target.
+        target: TargetId,
+    },
+    /// One check twice: their measurements would have the same id.
+    #[error("{kind} of {target} is in the plan twice")]
+    SameCheck {
+        /// The kind.
+        kind: Kind,
+        /// The target's name.
+        target: String,
+    },
+    /// More endpoint checks than the compiled-in ceiling of one host.
+    #[error(
+        "plan asks {host} {asked} times a second; this probe asks one host at most {HOST_RATE_MAX} times a second"
+    )]
+    HostRate {
+        /// The host.
+        host: String,
+        /// Checks a second, rounded up.
+        asked: u64,
+    },
+    /// More endpoint checks than the compiled-in ceiling of all hosts together.
+    #[error(
+        "plan has {asked} endpoint checks a second; this probe runs at most {ENDPOINT_RATE_MAX} a second"
+    )]
+    Rate {
+        /// Checks a second, rounded up.
+        asked: u64,
+    },
+    /// More probers than a responder keeps keys and buckets for.
+    #[error("plan names {probers} probers to answer; at most 4096")]
+    Probers {
+        /// How many.
+        probers: usize,
+    },
+    /// The probe's own name is too long.
+    #[error("plan is for a probe with a name of more than 512 bytes")]
+    ProbeName,
     /// More than the current and the previous secret.
     #[error("plan gives the responder more than two secrets")]
     Secrets,

@@ -48,8 +48,10 @@ pub(crate) fn plan(number: u64) -> Plan {
             probe: ProbeId(probe),
             v4: Some(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7472)),
             v6: None,
-            key: PairKey::derive(&ResponderSecret([1; 32]), ADA, KeyEpoch(1)),
-            key_epoch: KeyEpoch(1),
+            key: Some((
+                KeyEpoch(1),
+                PairKey::derive(&ResponderSecret([1; 32]), ADA, KeyEpoch(1)),
+            )),
         },
     };
     let node = Target {

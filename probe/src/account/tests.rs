@@ -21,8 +21,10 @@ pub(crate) fn plan_of(number: u64, schedules: &[(u32, u32, u32)], expires: UnixM
             probe: ProbeId(100 + index as u64),
             v4: Some("192.0.2.1:7472".parse().unwrap()),
             v6: None,
-            key: PairKey::derive(&ResponderSecret([1; 32]), me, KeyEpoch(0)),
-            key_epoch: KeyEpoch(0),
+            key: Some((
+                KeyEpoch(0),
+                PairKey::derive(&ResponderSecret([1; 32]), me, KeyEpoch(0)),
+            )),
         },
     };
     let check = |(index, (interval, offset, timeout)): (usize, &(u32, u32, u32))| PlannedCheck {

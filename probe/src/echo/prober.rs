@@ -62,13 +62,12 @@ pub(crate) struct Responder<'a> {
 }
 
 impl<'a> Responder<'a> {
-    /// `None` if the target has no echo responder over `family`.
+    /// `None` if the target has no echo responder over `family`, or the plan no key for it.
     pub(crate) fn of(target: &'a Target, family: Family) -> Option<Self> {
         let TargetAddress::Peer {
             v4,
             v6,
-            key,
-            key_epoch,
+            key: Some((key_epoch, key)),
             ..
         } = &target.address
         else {

@@ -65,15 +65,10 @@ fn peer(addresses: &[SocketAddr]) -> Target {
         SocketAddr::V6(v6) => Some(*v6),
         SocketAddr::V4(_) => None,
     });
-    peer_with(v4, v6, key(), SECRET.0)
+    peer_with(v4, v6, key())
 }
 
-fn peer_with(
-    v4: Option<SocketAddrV4>,
-    v6: Option<SocketAddrV6>,
-    key: PairKey,
-    key_epoch: KeyEpoch,
-) -> Target {
+fn peer_with(v4: Option<SocketAddrV4>, v6: Option<SocketAddrV6>, key: PairKey) -> Target {
     Target {
         id: TargetId::of_peer(ANSWERER),
         name: "answerer".into(),
@@ -81,8 +76,7 @@ fn peer_with(
             probe: ANSWERER,
             v4,
             v6,
-            key,
-            key_epoch,
+            key: Some((SECRET.0, key)),
         },
     }
 }
@@ -127,7 +121,7 @@ async fn two_probes_echo_each_other_over_both_families() {
     let there = peer(answerer.local_addresses());
     let mut back = peer(asker.local_addresses());
     if let TargetAddress::Peer { key, .. } = &mut back.address {
-        *key = PairKey::derive(&SECRET.1, ANSWERER, SECRET.0);
+        *key = Some((SECRET.0, PairKey::derive(&SECRET.1, ANSWERER, SECRET.0)));
     }
     for family in [Family::V4, Family::V6] {
         for (from, to) in [(&asker, &there), (&answerer, &back)] {
@@ -233,7 +227,8 @@ async fn responder_of_another_key_is_a_timeout_and_counts_nothing_here() {
     let (asker, answerer) = (net(ASKER, &[]), net(ANSWERER, &[ASKER]));
     let mut target = peer(answerer.local_addresses());
     if let TargetAddress::Peer { key, .. } = &mut target.address {
-        *key = PairKey::derive(&ResponderSecret([1; 32]), ASKER, SECRET.0);
+        let other = PairKey::derive(&ResponderSecret([1; 32]), ASKER, SECRET.0);
+        *key = Some((SECRET.0, other));
     }
     let outcome = asker.echo(&target, Family::V4, SLOT, SHORT).await;
     assert_eq!(outcome, EchoOutcome::TimedOut);
@@ -251,7 +246,7 @@ async fn prober_outside_the_plan_is_not_answered() {
 }
 
 #[tokio::test]
-async fn revoked_key_epoch_is_not_answered_and_the_previous_one_is_until_then() {
+async fn dropped_key_epoch_is_not_answered_and_the_previous_one_is_until_then() {
     let (asker, answerer) = (net(ASKER, &[]), net(ANSWERER, &[ASKER]));
     let target = peer(answerer.local_addresses());
     let newer = (KeyEpoch(4), ResponderSecret([4; 32]));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use isochrone_proto::ids::PlanVersion;
 use isochrone_proto::kind::Kind;
 use isochrone_proto::ledger::{SkipCause, SkippedRange};
-use isochrone_proto::plan::{Plan, PlannedCheck, Target};
+use isochrone_proto::plan::{Plan, PlannedCheck, Target, TargetAddress};
 use isochrone_proto::units::UnixMillis;
 
 use crate::epoch::Generation;
@@ -72,6 +72,15 @@ impl Lanes {
         self.lanes
             .iter_mut()
             .find_map(|(number, lane)| lane.grid.pop(now_us).map(|due| (*number, due)))
+    }
+
+    /// Whether a check can be asked at all: an echo needs the peer's key.
+    pub(super) fn has_key(&self, lane: u64, check: u16) -> bool {
+        let target = self
+            .lanes
+            .get(&lane)
+            .and_then(|lane| lane.grid.plan().target_of(check));
+        !target.is_some_and(|(_, target)| matches!(target.address, TargetAddress::Peer { key: None, .. }))
     }
 
     /// A run begins.

@@ -7,7 +7,7 @@ use isochrone_proto::batch::Batch;
 use isochrone_proto::codec;
 use isochrone_proto::ids::Sequence;
 use isochrone_proto::measurement::{EchoOutcome, Stamp};
-use isochrone_proto::plan::{PlannedCheck, Target};
+use isochrone_proto::plan::{PlannedCheck, Target, TargetAddress};
 use rand::SeedableRng;
 
 use super::*;
@@ -412,4 +412,21 @@ async fn new_epoch_begins_where_the_old_one_ends() {
     check_ledger(&epochs[0], &[&plan], Some(state.first_slot));
     check_ledger(&epochs[1], &[&plan], None);
     assert_eq!(epochs[1][0].header.adopted.first_slot, state.first_slot);
+}
+
+#[tokio::test(start_paused = true)]
+async fn peer_without_a_key_is_skipped_and_never_lost() {
+    let mut plan = hourly();
+    if let TargetAddress::Peer { key, .. } = &mut plan.targets[1].address {
+        *key = None;
+    }
+    let world = World::start(Some(plan.clone()));
+    world.pass(Duration::from_secs(70)).await;
+    let asked = world.prober.asked.lock().unwrap().len();
+    let epochs = world.stop().await;
+    let (rows, skipped) = check_ledger(&epochs[0], &[&plan], None);
+    let keyless = |batch: &Batch| batch.slots().any(|(check, _)| check == 1);
+    assert!(!epochs[0].iter().any(keyless), "a result without a key");
+    assert!(skipped[&SkipCause::NoKey] >= 99, "{skipped:?}"); // every 700 ms for 70 s
+    assert!(rows >= 80 && asked as u64 >= rows, "{rows} of {asked}");
 }

@@ -32,7 +32,7 @@ messages! {
     "batch", Some(MessageKind::Batch), BATCH_BYTES_MAX, encode_batch, decode_batch, samples::batch;
     "tombstone", Some(MessageKind::Tombstone), BATCH_BYTES_MAX, encode_tombstone, decode_tombstone, samples::tombstone;
     "plan", None, CONTROL_BYTES_MAX, encode_plan, decode_plan, samples::plan;
-    "stream-hello", Some(MessageKind::StreamHello), JOIN_BYTES_MAX, encode_stream_hello, decode_stream_hello, samples::stream_hello;
+    "stream-hello", Some(MessageKind::StreamHello), STREAM_HELLO_BYTES_MAX, encode_stream_hello, decode_stream_hello, samples::stream_hello;
     "hello", Some(MessageKind::FromProbe), CONTROL_BYTES_MAX, encode_from_probe, decode_from_probe, |dice| samples::from_probe(dice, 0);
     "plans", Some(MessageKind::FromProbe), CONTROL_BYTES_MAX, encode_from_probe, decode_from_probe, |dice| samples::from_probe(dice, 1);
     "renew", Some(MessageKind::FromProbe), CONTROL_BYTES_MAX, encode_from_probe, decode_from_probe, |dice| samples::from_probe(dice, 2);

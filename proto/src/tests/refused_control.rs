@@ -5,7 +5,7 @@ use data_encoding::BASE64URL_NOPAD;
 use super::dice::Dice;
 use super::samples;
 use crate::codec::{self, DecodeError};
-use crate::control::{CertificateDer, CollectorMessage, ControlError, ProbeMessage};
+use crate::control::{CertificateDer, CollectorMessage, ControlError, ProbeMessage, Refusal};
 use crate::echo::{
     Direction, EchoError, EchoPacket, KeyEpoch, PACKET_BYTES, PairKey, ResponderSecret, Sealed,
 };
@@ -61,6 +61,19 @@ fn hello_is_bounded() {
         let mut hello = hello();
         hello.advertise = vec![([127, 0, 0, 1], 1).into(); count];
         from_probe(&ProbeMessage::Hello(hello))
+    });
+}
+
+#[test]
+fn reason_of_a_refusal_is_bounded() {
+    let busy = |count: usize| Refusal::Busy {
+        reason: "x".repeat(count),
+    };
+    bounded("reason", TEXT_BYTES_MAX, |count| {
+        from_collector(&CollectorMessage::Refused(busy(count)))
+    });
+    bounded("reason", TEXT_BYTES_MAX, |count| {
+        from_collector(&CollectorMessage::RenewalRefused(busy(count)))
     });
 }
 

@@ -3,9 +3,10 @@
 use super::dice::Dice;
 use super::samples;
 use crate::codec::{self, DecodeError};
+use crate::ids::{ProbeId, TargetId};
 use crate::kind::{Check, Family, Kind};
-use crate::limits::{PLAN_CHECKS_MAX, TEXT_BYTES_MAX, TIMEOUT_MAX_MS};
-use crate::plan::{Plan, PlanError, PlannedCheck, TargetAddress};
+use crate::limits::{PLAN_CHECKS_MAX, PROBERS_MAX, TEXT_BYTES_MAX, TIMEOUT_MAX_MS};
+use crate::plan::{Plan, PlanError, PlannedCheck, Target, TargetAddress};
 use crate::schedule::Schedule;
 
 fn plan() -> Plan {
@@ -23,6 +24,31 @@ fn check(check: Check, target: u16, interval_ms: u32) -> PlannedCheck {
     }
 }
 
+/// An endpoint on a host of its own.
+fn host(number: usize) -> Target {
+    Target {
+        id: TargetId(number as u64),
+        name: format!("n{number}"),
+        address: TargetAddress::Endpoint {
+            url: format!("https://n{number}.example.org/"),
+            asset: Some("1".into()),
+        },
+    }
+}
+
+/// Every endpoint check of a target over both families: eight.
+fn every_kind(target: u16, interval_ms: u32) -> Vec<PlannedCheck> {
+    let mut checks = Vec::new();
+    for kind in &Check::ALL[1..] {
+        for family in [Family::V4, Family::V6] {
+            let mut line = check(*kind, target, interval_ms);
+            line.kind.family = family;
+            checks.push(line);
+        }
+    }
+    checks
+}
+
 fn refused_plan(change: impl FnOnce(&mut Plan)) -> PlanError {
     let mut plan = plan();
     change(&mut plan);
@@ -35,9 +61,15 @@ fn refused_plan(change: impl FnOnce(&mut Plan)) -> PlanError {
 #[test]
 fn plan_at_its_bounds_is_taken() {
     let mut plan = plan();
+    plan.probe_name = "n".repeat(TEXT_BYTES_MAX);
+    plan.targets = (0..PLAN_CHECKS_MAX / 8).map(host).collect();
     plan.targets[1].name = "n".repeat(TEXT_BYTES_MAX);
     plan.responder.secrets.truncate(2);
-    plan.checks = vec![check(Check::Echo, 0, 100); PLAN_CHECKS_MAX];
+    plan.responder.probers = (0..PROBERS_MAX as u64).map(ProbeId).collect();
+    plan.checks = (0..plan.targets.len() as u16)
+        .flat_map(|target| every_kind(target, 60_000))
+        .collect();
+    assert_eq!(plan.checks.len(), PLAN_CHECKS_MAX);
     assert_eq!(codec::decode_plan(&codec::encode_plan(&plan)), Ok(plan));
 }
 
@@ -74,6 +106,91 @@ fn plan_beyond_a_bound_is_refused_with_its_name() {
         plan.responder.secrets = vec![secret; 3];
     });
     assert_eq!(found, PlanError::Secrets);
+    let found = refused_plan(|plan| plan.responder.probers = vec![ProbeId(1); PROBERS_MAX + 1]);
+    assert_eq!(
+        found,
+        PlanError::Probers {
+            probers: PROBERS_MAX + 1
+        }
+    );
+    let found = refused_plan(|plan| plan.probe_name = "n".repeat(TEXT_BYTES_MAX + 1));
+    assert_eq!(found, PlanError::ProbeName);
+}
+
+/// Else two rows would have one measurement's id.
+#[test]
+fn check_or_target_that_is_there_twice_is_refused() {
+    let found = refused_plan(|plan| plan.checks.push(plan.checks[0]));
+    assert!(matches!(found, PlanError::SameCheck { kind, .. } if kind.check == Check::Echo));
+    let found = refused_plan(|plan| plan.checks.push(check(Check::Status, 1, 7_000))); // on another grid
+    assert!(matches!(found, PlanError::SameCheck { kind, .. } if kind.check == Check::Status));
+    let found = refused_plan(|plan| {
+        plan.targets[1].id = plan.targets[0].id;
+    });
+    let id = plan().targets[0].id;
+    assert_eq!(found, PlanError::SameTarget { target: id });
+}
+
+/// Invariant 4: 20 endpoint checks a second to one host, however many targets and spellings it has.
+#[test]
+fn rate_of_one_host_is_held_from_both_sides() {
+    let spelled = |urls: &[&str], intervals: &[u32]| {
+        let mut plan = plan();
+        plan.targets = (0..urls.len()).map(host).collect();
+        for (target, url) in plan.targets.iter_mut().zip(urls) {
+            target.address = TargetAddress::Endpoint {
+                url: (*url).into(),
+                asset: Some("1".into()),
+            };
+        }
+        let places = 0..urls.len() as u16;
+        plan.checks = places
+            .zip(intervals)
+            .flat_map(|(place, interval)| every_kind(place, *interval))
+            .collect();
+        plan.check()
+    };
+    let urls = [
+        "https://node.example.org/",
+        "http://NODE.example.org.:8080/distributor/",
+        "https://user@node.example.org?x",
+    ];
+    assert_eq!(spelled(&urls, &[1_000, 1_000, 2_000]), Ok(())); // 8 + 8 + 4 = 20 a second
+    assert_eq!(
+        spelled(&urls, &[1_000, 1_000, 1_999]),
+        Err(PlanError::HostRate {
+            host: "node.example.org".into(),
+            asked: 21
+        })
+    );
+    let six = [
+        "http://[2001:db8::1]/",
+        "http://[2001:db8::1]:81/",
+        "http://[2001:DB8::1]:82/",
+    ];
+    let found = spelled(&six, &[1_000; 3]);
+    assert!(matches!(found, Err(PlanError::HostRate { host, .. }) if host == "[2001:db8::1]"));
+    for loopback in ["http://127.0.0.1:1/", "http://[::1]:1/", "http://localhost:1/"] {
+        assert_eq!(spelled(&[loopback; 3], &[1_000; 3]), Ok(()));
+    }
+}
+
+/// Invariant 4: 500 endpoint checks a second in all.
+#[test]
+fn rate_of_all_hosts_is_held_from_both_sides() {
+    let of_hosts = |hosts: usize, more: u32| {
+        let mut plan = plan();
+        plan.targets = (0..=hosts).map(host).collect();
+        plan.checks = (0..hosts as u16)
+            .flat_map(|place| every_kind(place, 1_000))
+            .collect();
+        plan.checks.push(check(Check::Status, hosts as u16, more));
+        plan.checks
+            .extend(every_kind(hosts as u16, 2_000).into_iter().skip(2));
+        plan.check()
+    };
+    assert_eq!(of_hosts(62, 1_000), Ok(())); // 496 + 1 + 3
+    assert_eq!(of_hosts(63, 1_000), Err(PlanError::Rate { asked: 508 }));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! One value of every message and, by [`Dice`], as many as wanted.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 use super::dice::Dice;
@@ -219,14 +220,16 @@ pub(super) fn peer(dice: &mut Dice) -> Target {
             probe,
             v4: Some(v4(dice)),
             v6: Some(v6(dice)),
-            key: PairKey::derive(&ResponderSecret(dice.bytes()), probe, key_epoch),
-            key_epoch,
+            key: dice.option(|dice| {
+                let secret = ResponderSecret(dice.bytes());
+                (key_epoch, PairKey::derive(&secret, probe, key_epoch))
+            }),
         },
     }
 }
 
 pub(super) fn endpoint(dice: &mut Dice) -> Target {
-    let name = dice.text();
+    let name = format!("{} {}", dice.text(), dice.u64()); // names are unique
     Target {
         id: TargetId::of_node(&name),
         name,
@@ -249,7 +252,7 @@ pub(super) fn plan(dice: &mut Dice) -> Plan {
         })
         .collect();
     let last = targets.len() as u64;
-    let checks = dice.vec(20, |dice| {
+    let mut checks = dice.vec(20, |dice| {
         let target = dice.below(last) as u16;
         let check = if target.is_multiple_of(2) {
             Check::Echo
@@ -265,6 +268,8 @@ pub(super) fn plan(dice: &mut Dice) -> Plan {
             schedule: Schedule::new(interval_ms, offset_ms, timeout_ms).expect("within bounds"),
         }
     });
+    let mut seen = BTreeSet::new();
+    checks.retain(|check| seen.insert((check.target, check.kind))); // nothing is planned twice
     Plan {
         version: version(dice),
         probe: ProbeId(dice.u64()),

@@ -50,8 +50,10 @@ pub(super) fn plan(place: usize, ids: &[ProbeId], start: UnixMillis) -> Result<P
                 probe: id,
                 v4: Some(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)),
                 v6: Some(SocketAddrV6::new(Ipv6Addr::LOCALHOST, port, 0, 0)),
-                key: PairKey::derive(&ResponderSecret([1; 32]), probe, KeyEpoch(1)),
-                key_epoch: KeyEpoch(1),
+                key: Some((
+                    KeyEpoch(1),
+                    PairKey::derive(&ResponderSecret([1; 32]), probe, KeyEpoch(1)),
+                )),
             },
         });
         for family in [Family::V4, Family::V6] {

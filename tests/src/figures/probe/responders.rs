@@ -71,8 +71,7 @@ impl Responders {
                     probe: peer,
                     v4: Some(*address),
                     v6: None,
-                    key: key.clone(),
-                    key_epoch: KEY_EPOCH,
+                    key: Some((KEY_EPOCH, key.clone())),
                 },
             });
             plan.checks.push(PlannedCheck {
