@@ -2,8 +2,9 @@
 //! room is needed.
 //!
 //! Segment files of one epoch each, appended to, never changed in place. A segment leaves whole: first what
-//! is safe elsewhere, then what the collector stored, then the oldest of the rest, with a tombstone in its
-//! place that says what was in it.
+//! is safe elsewhere, then what the collector stored, then the oldest of the rest. A tombstone in its place
+//! says what was in it: of what was stored too, so that a collector that is restored from an older copy can
+//! name what it lacks.
 
 mod evict;
 mod load;
@@ -142,7 +143,7 @@ impl Spool {
         self.logs.retain(|_, log| log.has_records() || log.may_grow());
         self.logs
             .insert(ordinal, EpochLog::new(ordinal, epoch, first_slot));
-        self.forget_oldest_epochs();
+        self.forget_oldest_epochs(first_slot);
     }
 
     /// No more batches of `epoch` will come.
@@ -457,19 +458,7 @@ impl Spool {
             return Ok(());
         };
         let payload = codec::encode_tombstone(&tombstone);
-        let header = RecordHeader {
-            kind: ItemKind::Tombstone,
-            closes,
-            rows: 0,
-            first: tombstone.first,
-            last: tombstone.last,
-            adopted: tombstone
-                .adopted
-                .last()
-                .map(|last| last.version)
-                .unwrap_or_default(),
-            length: payload.len() as u32,
-        };
+        let header = RecordHeader::of_tombstone(&tombstone, closes, payload.len());
         self.write_record(epoch, header, &payload, tombstone.last_digest)?;
         if let Some(log) = self.log_mut(epoch) {
             log.pending = None;

@@ -118,7 +118,7 @@ pub struct Tombstone {
     pub cause: DropCause,
 }
 
-/// Why a spool dropped batches.
+/// Why a spool dropped batches, the graver cause first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DropCause {
@@ -126,4 +126,6 @@ pub enum DropCause {
     Full,
     /// Records failed their checksum.
     Corrupt,
+    /// The collector had stored them: told to one that was restored from an older copy since.
+    Evicted,
 }

@@ -87,7 +87,7 @@ fn explanations(totals: &Totals) -> Vec<String> {
         (totals.spooled, "measurements are still in the probes' spools."),
         (
             totals.dropped,
-            "measurements were dropped by a full or damaged spool, which said so.",
+            "measurements were dropped by a full or damaged spool, or had left it before this collector was restored from an older copy.",
         ),
         (
             totals.refused,

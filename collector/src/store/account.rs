@@ -308,6 +308,7 @@ impl TombstoneRow {
         let cause = match self.cause {
             DropCause::Full => 0,
             DropCause::Corrupt => 1,
+            DropCause::Evicted => 2,
         };
         let mut row = RowWriter::version(TOMBSTONE_VERSION);
         row.number(self.first.0).number(self.dropped).number(cause);
@@ -321,6 +322,7 @@ impl TombstoneRow {
         let cause = match row.number("cause")? {
             0 => DropCause::Full,
             1 => DropCause::Corrupt,
+            2 => DropCause::Evicted,
             found => {
                 return Err(Damaged::Unknown {
                     field: "cause",

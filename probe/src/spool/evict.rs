@@ -1,14 +1,17 @@
 //! Making room: what is safe elsewhere goes first, then what the collector stored, then the oldest of the
-//! rest, with a tombstone in its place.
+//! rest; a tombstone takes its place. When there are only tombstones, the oldest stored ones go.
 
 use isochrone_proto::codec;
+use isochrone_proto::ids::{Digest, Sequence};
 use isochrone_proto::ledger::{DropCause, Tombstone};
+use isochrone_proto::units::UnixMillis;
 
 use super::log::{Item, Segment};
 use super::record::{self, ItemKind, RecordHeader};
-use super::{Spool, SpoolError, tombstone};
+use super::tombstone::{self, Joined, TOLD_BACK};
+use super::{Spool, SpoolError};
 
-/// More epochs than this are forgotten, oldest first, once the collector has them.
+/// More epochs than this are not kept: the oldest that are stored are forgotten.
 const EPOCHS_MAX: usize = 512;
 
 /// A segment's place: its epoch's age, and its place in the epoch.
@@ -19,20 +22,22 @@ impl Spool {
     pub(super) fn make_room(&mut self, wanted: u64) {
         while self.bytes + wanted > self.options.bytes_max {
             if self.evict_one().is_none() {
-                return; // nothing but tombstones left
+                return; // nothing but tombstones left that are still to be sent
             }
         }
     }
 
-    /// Frees one segment; `None` if there is none to free.
+    /// Frees one segment, or most of it; `None` if there is none to free.
     pub(super) fn evict_one(&mut self) -> Option<()> {
-        let safe = |log: &super::EpochLog, segment: &Segment| segment.last() <= log.safe;
-        let stored = |log: &super::EpochLog, segment: &Segment| segment.last() <= log.stored;
-        if let Some(place) = self.oldest(&safe).or_else(|| self.oldest(&stored)) {
-            self.evict(place);
+        type Wanted<'w> = &'w dyn Fn(&super::EpochLog, &Segment) -> bool;
+        let safe: Wanted<'_> = &|log, segment| segment.last() <= log.safe && !segment.is_tombstone();
+        let stored: Wanted<'_> = &|log, segment| segment.last() <= log.stored && !segment.is_tombstone();
+        let any: Wanted<'_> = &|_, segment| !segment.is_tombstone();
+        let Some(place) = [safe, stored, any].iter().find_map(|wanted| self.oldest(wanted)) else {
+            let told = self.oldest(&|log, segment| segment.last() <= log.stored)?;
+            self.evict(told);
             return Some(());
-        }
-        let place = self.oldest(&|_, segment| !segment.is_tombstone())?;
+        };
         match self.bury(place) {
             Ok(()) => Some(()),
             Err(error) => {
@@ -42,16 +47,30 @@ impl Spool {
         }
     }
 
-    /// Epochs beyond what Hello can announce are forgotten once they are stored.
-    pub(super) fn forget_oldest_epochs(&mut self) {
-        while self.logs.len() > EPOCHS_MAX {
-            let stored = |log: &super::EpochLog| !log.may_grow() && !log.has_unsent();
-            let oldest = self.logs.values().find(|log| stored(log)).map(|log| log.ordinal);
-            let Some(log) = oldest.and_then(|ordinal| self.logs.remove(&ordinal)) else {
-                return;
-            };
-            for segment in &log.segments {
-                self.remove_segment(segment);
+    /// Forgets epochs of which everything is stored: the oldest, where there are too many, and those of which
+    /// only a tombstone is left that ended too long before `now` for any collector to ask.
+    pub(super) fn forget_oldest_epochs(&mut self, now: UnixMillis) {
+        let told_from = now.minus(TOLD_BACK);
+        let ends = self.logs.values().skip(1).map(|next| next.first_slot);
+        let told_out = |(log, end): (&super::EpochLog, UnixMillis)| {
+            let is_told = end < told_from && log.segments.iter().all(Segment::is_tombstone);
+            (is_told && log.is_over()).then_some(log.ordinal)
+        };
+        let too_old: Vec<u64> = self.logs.values().zip(ends).filter_map(told_out).collect();
+        let surplus = self.logs.len().saturating_sub(too_old.len() + EPOCHS_MAX);
+        let over = self
+            .logs
+            .values()
+            .filter(|log| log.is_over() && !too_old.contains(&log.ordinal));
+        let oldest: Vec<u64> = over.map(|log| log.ordinal).take(surplus).collect();
+        for ordinal in too_old.into_iter().chain(oldest) {
+            for segment in self
+                .logs
+                .remove(&ordinal)
+                .into_iter()
+                .flat_map(|log| log.segments)
+            {
+                self.remove_segment(&segment);
             }
             self.marks_changed = true;
         }
@@ -82,32 +101,47 @@ impl Spool {
         }
     }
 
-    /// Puts one tombstone in the place of a segment's unstored batches, together with a tombstone that
-    /// stands right before it. The new file is there before the old ones go.
+    /// Puts one tombstone in the place of a segment, joined with the tombstones right before it. The new file
+    /// is there before the old ones go. Of what the collector has stored nothing counts as dropped: the
+    /// tombstone is for a collector that is restored from an older copy.
     fn bury(&mut self, (ordinal, place): Place) -> Result<(), SpoolError> {
         let Some(log) = self.logs.get(&ordinal) else {
             return Ok(());
         };
-        let before = place.checked_sub(1).and_then(|before| log.segments.get(before));
-        let before = before.filter(|before| before.is_tombstone() && before.last() > log.stored);
-        let own = log.segments.get(place);
-        let mut joined = None;
-        let (mut dropped, mut closes) = (0, false);
-        for segment in before.into_iter().chain(own) {
-            let (tombstone, rows, last) = self.tombstone_of(segment, log.stored)?;
-            joined = match tombstone {
-                Some(tombstone) => Some(self::tombstone::join(joined, tombstone)),
-                None => joined,
-            };
-            dropped += rows;
-            closes |= last;
+        let Some(last) = log.segments.get(place).map(Segment::last) else {
+            return Ok(());
+        };
+        let (stored, is_own) = (log.stored, log.is_own());
+        let is_stored = last <= stored;
+        let joins = |before: &&Segment| before.is_tombstone() && (before.last() <= stored) == is_stored;
+        let before = log.segments.range(..place).rev().take_while(joins).count();
+        let mut grave = Grave::default();
+        for segment in log.segments.range(place - before..=place) {
+            match self.disk.read(&segment.name) {
+                Ok(bytes) => grave.add(&bytes, stored),
+                Err(error) if is_stored => {
+                    tracing::warn!(%error, file = segment.name, "a stored spool file cannot be read; it goes without a tombstone");
+                }
+                Err(source) => {
+                    return Err(SpoolError::Disk {
+                        action: "read",
+                        file: segment.name.clone(),
+                        source,
+                    });
+                }
+            }
         }
-        let Some(tombstone) = joined else {
+        let (dropped, closes) = (grave.dropped, grave.closes);
+        let Some(tombstone) = grave.joined.finish() else {
             self.evict((ordinal, place)); // nothing in it can be read: the batch after it will say so
             return Ok(());
         };
-        let (joined_before, is_own) = (before.is_some(), log.is_own());
-        self.replace_by(ordinal, place, joined_before, &tombstone, closes)?;
+        self.replace_by((ordinal, place), before, &tombstone, closes)?;
+        if is_stored {
+            tracing::debug!(epoch = %tombstone.epoch, first = tombstone.first.0, last = tombstone.last.0,
+                "stored measurements left the spool");
+            return Ok(());
+        }
         self.dropped += dropped;
         self.own.dropped += if is_own { dropped } else { 0 };
         tracing::error!(epoch = %tombstone.epoch, first = tombstone.first.0, last = tombstone.last.0,
@@ -115,40 +149,37 @@ impl Spool {
         Ok(())
     }
 
+    /// Puts a tombstone's file in the place of a segment and of the `before` ones right before it.
     fn replace_by(
         &mut self,
-        ordinal: u64,
-        place: usize,
-        joined_before: bool,
+        (ordinal, place): Place,
+        before: usize,
         tombstone: &Tombstone,
         closes: bool,
     ) -> Result<(), SpoolError> {
         let payload = codec::encode_tombstone(tombstone);
-        let header = RecordHeader {
-            kind: ItemKind::Tombstone,
-            closes,
-            rows: 0,
-            first: tombstone.first,
-            last: tombstone.last,
-            adopted: tombstone
-                .adopted
-                .last()
-                .map(|last| last.version)
-                .unwrap_or_default(),
-            length: payload.len() as u32,
-        };
+        let header = RecordHeader::of_tombstone(tombstone, closes, payload.len());
         let Some(log) = self.logs.get_mut(&ordinal) else {
             return Ok(());
         };
-        let name = Self::segment_name(log, tombstone.first);
-        let bytes = header.seal(&payload);
-        self.disk
-            .replace(&name, &bytes)
-            .map_err(|source| SpoolError::Disk {
-                action: "write",
-                file: name.clone(),
-                source,
-            })?;
+        let (name, bytes) = (Self::segment_name(log, tombstone.first), header.seal(&payload));
+        let stored = log
+            .segments
+            .get(place)
+            .filter(|segment| segment.last() <= log.stored);
+        let mut written = self.disk.replace(&name, &bytes);
+        if let (Err(_), Some(segment)) = (&written, stored) {
+            // Full to the brim: what is stored may go first, so that its tombstone finds room.
+            written = self
+                .disk
+                .remove(&segment.name)
+                .and_then(|()| self.disk.replace(&name, &bytes));
+        }
+        written.map_err(|source| SpoolError::Disk {
+            action: "write",
+            file: name.clone(),
+            source,
+        })?;
         if place + 1 == log.segments.len() {
             log.seal();
         }
@@ -159,8 +190,7 @@ impl Spool {
             .iter()
             .map(|adoption| adoption.version)
             .collect();
-        let kept = segment.name.clone();
-        let from = if joined_before { place - 1 } else { place };
+        let (from, kept) = (place - before, segment.name.clone());
         let replaced: Vec<Segment> = log.segments.drain(from..=place).collect();
         log.segments.insert(from, segment);
         self.bytes += bytes.len() as u64;
@@ -173,37 +203,39 @@ impl Spool {
         }
         Ok(())
     }
+}
 
-    /// The tombstone of what a segment holds after `stored`, how many measurements that drops, and whether
-    /// the epoch ends in it.
-    fn tombstone_of(
-        &self,
-        segment: &Segment,
-        stored: isochrone_proto::ids::Sequence,
-    ) -> Result<(Option<Tombstone>, u64, bool), SpoolError> {
-        let bytes = self.disk.read(&segment.name).map_err(|source| SpoolError::Disk {
-            action: "read",
-            file: segment.name.clone(),
-            source,
-        })?;
-        let (mut joined, mut dropped, mut closes) = (None, 0, false);
-        for (_, header, payload) in record::scan(&bytes).records {
-            closes |= header.closes;
-            if header.last <= stored {
-                continue;
-            }
+/// What a tombstone is made of.
+#[derive(Default)]
+struct Grave {
+    joined: Joined,
+    /// Measurements that were not stored.
+    dropped: u64,
+    /// The epoch ends in it.
+    closes: bool,
+}
+
+impl Grave {
+    /// Adds what a segment file holds; the collector has stored everything up to `stored`.
+    fn add(&mut self, bytes: &[u8], stored: Sequence) {
+        for (_, header, payload) in record::scan(bytes).records {
+            self.closes |= header.closes;
+            let is_stored = header.last <= stored;
+            let cause = if is_stored {
+                DropCause::Evicted
+            } else {
+                DropCause::Full
+            };
             let tombstone = match header.kind {
                 ItemKind::Batch => codec::decode_batch(payload).ok().map(|batch| {
-                    dropped += u64::from(header.rows);
-                    let digest = isochrone_proto::ids::Digest::of(payload);
-                    tombstone::of_batch(&batch, digest, DropCause::Full)
+                    self.dropped += if is_stored { 0 } else { u64::from(header.rows) };
+                    tombstone::of_batch(&batch, Digest::of(payload), cause)
                 }),
                 ItemKind::Tombstone => codec::decode_tombstone(payload).ok(),
             };
             if let Some(tombstone) = tombstone {
-                joined = Some(self::tombstone::join(joined, tombstone));
+                self.joined.add(tombstone);
             }
         }
-        Ok((joined, dropped, closes))
     }
 }

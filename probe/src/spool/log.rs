@@ -173,6 +173,11 @@ impl EpochLog {
         self.last_held() > self.stored || self.pending.is_some() || self.may_grow() || self.forked
     }
 
+    /// Whether everything is stored, and nothing more will come.
+    pub(super) fn is_over(&self) -> bool {
+        !self.may_grow() && !self.has_unsent()
+    }
+
     pub(super) fn unstored_rows(&self) -> u64 {
         let unstored = self
             .segments

@@ -13,6 +13,7 @@
 //! Numbers are little-endian.
 
 use isochrone_proto::ids::{PlanVersion, Sequence};
+use isochrone_proto::ledger::Tombstone;
 use isochrone_proto::limits::BATCH_BYTES_MAX;
 
 /// Bytes before the payload.
@@ -43,6 +44,23 @@ pub(super) struct RecordHeader {
 }
 
 impl RecordHeader {
+    /// The header of a tombstone whose encoded form has `length` bytes.
+    pub(super) fn of_tombstone(tombstone: &Tombstone, closes: bool, length: usize) -> Self {
+        Self {
+            kind: ItemKind::Tombstone,
+            closes,
+            rows: 0,
+            first: tombstone.first,
+            last: tombstone.last,
+            adopted: tombstone
+                .adopted
+                .last()
+                .map(|last| last.version)
+                .unwrap_or_default(),
+            length: length as u32, // at most BATCH_BYTES_MAX
+        }
+    }
+
     /// Bytes of the whole record.
     pub(super) fn record_bytes(&self) -> usize {
         HEADER_BYTES + self.length as usize

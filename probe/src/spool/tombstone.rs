@@ -2,10 +2,11 @@
 //! dropped, from the batch after them when they are damaged.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use isochrone_proto::batch::Batch;
 use isochrone_proto::ids::{Digest, Sequence};
-use isochrone_proto::ledger::{Adoption, DropCause, HourCount, Tombstone};
+use isochrone_proto::ledger::{DropCause, HourCount, Tombstone};
 use isochrone_proto::units::Hour;
 
 /// The tombstone of one batch that is dropped.
@@ -22,36 +23,65 @@ pub(super) fn of_batch(batch: &Batch, digest: Digest, cause: DropCause) -> Tombs
     }
 }
 
-/// One tombstone for two that follow each other. The counts are cumulative, so the later ones stand.
-pub(super) fn join(earlier: Option<Tombstone>, later: Tombstone) -> Tombstone {
-    let Some(earlier) = earlier else {
-        return later;
-    };
-    let mut hours: BTreeMap<Hour, HourCount> = BTreeMap::new();
-    for count in earlier.hours.iter().chain(&later.hours) {
-        hours.insert(count.hour, *count);
-    }
-    let mut adopted: Vec<Adoption> = earlier.adopted;
-    for adoption in later.adopted {
-        if !adopted.contains(&adoption) {
-            adopted.push(adoption);
+/// The collector stores nothing of hours that ended so long before; nor needs a tombstone to tell of them.
+pub(super) const TOLD_BACK: Duration = Duration::from_secs(30 * 86_400);
+/// Adoptions in one tombstone: the newest ones, so that it fits into a record whatever happened.
+const ADOPTIONS_MAX: usize = 1_024;
+
+/// One tombstone for several that follow each other.
+#[derive(Debug, Default)]
+pub(super) struct Joined {
+    whole: Option<Tombstone>,
+    hours: BTreeMap<Hour, HourCount>,
+}
+
+impl Joined {
+    /// Adds what follows. Its counts are cumulative, so they stand; of two causes the graver one does.
+    pub(super) fn add(&mut self, mut later: Tombstone) {
+        for count in std::mem::take(&mut later.hours) {
+            self.hours.insert(count.hour, count);
         }
+        let Some(whole) = &mut self.whole else {
+            self.whole = Some(later);
+            return;
+        };
+        for adoption in later.adopted {
+            let known = whole.adopted.last() == Some(&adoption) || whole.adopted.contains(&adoption);
+            if !known {
+                whole.adopted.push(adoption);
+            }
+        }
+        whole.last = later.last;
+        whole.last_digest = later.last_digest;
+        whole.cut = later.cut;
+        whole.cause = whole.cause.min(later.cause);
     }
-    let cause = if earlier.cause == later.cause {
-        later.cause
-    } else {
-        DropCause::Full
-    };
-    Tombstone {
-        epoch: later.epoch,
-        first: earlier.first,
-        last: later.last,
-        last_digest: later.last_digest,
-        cut: later.cut,
-        hours: hours.into_values().collect(),
-        adopted,
-        cause,
+
+    /// The whole; `None` if nothing was added.
+    pub(super) fn finish(self) -> Option<Tombstone> {
+        let mut whole = self.whole?;
+        let oldest = whole.cut.minus(TOLD_BACK).hour();
+        whole.hours = self
+            .hours
+            .into_values()
+            .filter(|count| count.hour >= oldest)
+            .collect();
+        // The plan in force when the oldest hour began, and all after it.
+        let over = whole.adopted.iter().skip(1);
+        let over = over.take_while(|next| next.first_slot <= oldest.start()).count();
+        let surplus = whole.adopted.len().saturating_sub(ADOPTIONS_MAX);
+        whole.adopted.drain(..over.max(surplus));
+        Some(whole)
     }
+}
+
+/// One tombstone for two that follow each other.
+pub(super) fn join(earlier: Option<Tombstone>, later: Tombstone) -> Tombstone {
+    let mut joined = Joined::default();
+    for tombstone in earlier.into_iter().chain([later]) {
+        joined.add(tombstone);
+    }
+    joined.finish().expect("one was added at least")
 }
 
 /// The tombstone of damaged batches `first` up to the one before `next`, from what `next` says: its counts

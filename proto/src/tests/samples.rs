@@ -190,7 +190,7 @@ pub(super) fn tombstone(dice: &mut Dice) -> Tombstone {
         cut: slot(dice),
         hours: dice.vec(5, hour_count),
         adopted: dice.vec(5, adoption),
-        cause: dice.pick(&[DropCause::Full, DropCause::Corrupt]),
+        cause: dice.pick(&[DropCause::Full, DropCause::Corrupt, DropCause::Evicted]),
     }
 }
 
