@@ -152,6 +152,7 @@ impl From<&crate::targets::Node> for NodeEntry {
             country: node.country.clone(),
             network: node.network,
             paused: node.paused,
+            interval: node.interval,
         }
     }
 }

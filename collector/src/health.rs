@@ -109,6 +109,8 @@ pub struct Judgement {
     /// How each check of each node stands.
     pub standings: BTreeMap<(TargetId, IncidentCheck), Standing>,
     watched: BTreeSet<TargetId>,
+    /// The watched nodes that ought to have data.
+    awaited: BTreeSet<TargetId>,
 }
 
 /// The rule's memory.
@@ -118,8 +120,11 @@ pub struct Health {
     started: UnixMillis,
     open: BTreeMap<IncidentKey, Incident>,
     recent: VecDeque<Incident>,
+    /// When the last incident of each key ended: a later one never shares its start, and so its id.
+    last_ends: BTreeMap<IncidentKey, UnixMillis>,
     standings: BTreeMap<(TargetId, IncidentCheck), Standing>,
-    watched_since: BTreeMap<TargetId, UnixMillis>,
+    /// Since when each node ought to have data, without a break.
+    awaited_since: BTreeMap<TargetId, UnixMillis>,
 }
 
 impl Health {
@@ -131,8 +136,9 @@ impl Health {
             started,
             open: BTreeMap::new(),
             recent: VecDeque::new(),
+            last_ends: BTreeMap::new(),
             standings: BTreeMap::new(),
-            watched_since: BTreeMap::new(),
+            awaited_since: BTreeMap::new(),
         };
         for incident in stored {
             if incident.end.is_none() {
@@ -189,6 +195,7 @@ impl Health {
             transitions: self.judge_silence(scene, &silences),
             standings: BTreeMap::new(),
             watched: scene.roster.nodes().map(|node| node.id).collect(),
+            awaited: BTreeSet::new(),
         };
         self.end_removed(scene, &mut judgement.transitions);
         let uplinks: BTreeMap<ProbeId, Uplink<'_>> = scene
@@ -205,7 +212,11 @@ impl Health {
                 let standing = judgement.standings.get(&(node.id, *check));
                 standing.is_some_and(|standing| standing.vantages_total > 0)
             });
-            let transition = self.judge_data(scene, node, has_data, &silences);
+            let awaited = silence::awaits_data(scene, node, &silences);
+            if awaited {
+                judgement.awaited.insert(node.id);
+            }
+            let transition = self.judge_data(scene, node, (awaited, has_data));
             judgement.transitions.extend(transition);
         }
         judgement
@@ -239,14 +250,17 @@ impl Health {
         }
         self.standings
             .retain(|(node, _), _| judgement.watched.contains(node));
-        self.watched_since
-            .retain(|node, _| judgement.watched.contains(node));
-        for node in judgement.watched {
-            self.watched_since.entry(node).or_insert(judgement.at);
+        self.awaited_since
+            .retain(|node, _| judgement.awaited.contains(node));
+        for node in judgement.awaited {
+            self.awaited_since.entry(node).or_insert(judgement.at);
         }
     }
 
     fn remember(&mut self, incident: Incident) {
+        let end = incident.end.unwrap_or(incident.start);
+        let last = self.last_ends.entry(incident.key()).or_insert(end);
+        *last = end.max(*last);
         if self.recent.len() == RECENT {
             self.recent.pop_front();
         }
@@ -305,11 +319,7 @@ impl Health {
     }
 
     fn last_end(&self, key: IncidentKey) -> Option<UnixMillis> {
-        self.recent
-            .iter()
-            .rev()
-            .find(|incident| incident.key() == key)
-            .and_then(|incident| incident.end)
+        self.last_ends.get(&key).copied()
     }
 
     fn end_removed(&self, scene: &Scene<'_>, transitions: &mut Vec<Transition>) {

@@ -4,6 +4,7 @@
 //! none of them needs either.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use isochrone_coverage::observations::AccessClass;
 use isochrone_proto::ids::{ProbeId, TargetId};
@@ -59,6 +60,8 @@ pub struct NodeEntry {
     pub network: Option<u32>,
     /// The lead paused it: nothing judges it.
     pub paused: bool,
+    /// Between two checks of its status, where its entry asks for one of its own.
+    pub interval: Option<Duration>,
 }
 
 impl NodeEntry {

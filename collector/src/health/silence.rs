@@ -1,6 +1,7 @@
 //! Probes that went silent, and nodes that nobody measures any more.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::UnixMillis;
@@ -8,6 +9,7 @@ use isochrone_proto::units::UnixMillis;
 use super::ended::by_hand;
 use super::{Health, Scene, Transition};
 use crate::incident::{Cause, Ending, Incident, IncidentCheck, Subject};
+use crate::live::Cell;
 use crate::roster::{NodeEntry, ProbeEntry};
 
 /// Why a probe counts as silent.
@@ -70,10 +72,7 @@ impl Health {
             .filter(|cell| cell.planned)
             .map(|cell| cell.pace().fresh_ms)
             .min()?;
-        let patience = self
-            .rules
-            .silent_after
-            .max(std::time::Duration::from_millis(shortest_ms));
+        let patience = self.rules.silent_after.max(Duration::from_millis(shortest_ms));
         (quiet > patience).then_some((Silence::Mute, since))
     }
 
@@ -90,6 +89,8 @@ impl Health {
         (silence, since): (Silence, UnixMillis),
         (silent, active): (usize, usize),
     ) -> Incident {
+        let last_end = self.last_end((Subject::Probe(probe.id), IncidentCheck::Probe));
+        let start = last_end.map_or(since, |end| since.max(end));
         let mut caveats = Vec::new();
         if silence == Silence::Mute {
             caveats.push("It is connected, but sends no measurements: look at its log.".to_owned());
@@ -103,12 +104,12 @@ impl Health {
             caveats.push("The collector was away before this; the silence may be older.".to_owned());
         }
         Incident {
-            id: Incident::id_of(&probe.name, IncidentCheck::Probe, since),
+            id: Incident::id_of(&probe.name, IncidentCheck::Probe, start),
             subject: Subject::Probe(probe.id),
             target: probe.name.clone(),
             check: IncidentCheck::Probe,
             cause: Cause::Probe,
-            start: since,
+            start,
             noticed: scene.now,
             end: None,
             ending: None,
@@ -118,16 +119,15 @@ impl Health {
         }
     }
 
-    /// Opens or ends the incident that says nobody measures `node`. Where most probes are silent, their own
-    /// incidents say so already; and where nobody else may judge it, nothing was ever promised.
+    /// Opens or ends the incident that says nobody measures `node`.
     pub(super) fn judge_data(
         &self,
         scene: &Scene<'_>,
         node: &NodeEntry,
-        has_data: bool,
-        silences: &Silences,
+        (awaited, has_data): (bool, bool),
     ) -> Option<Transition> {
-        if let Some(open) = self.open.get(&(Subject::Node(node.id), IncidentCheck::Data)) {
+        let key = (Subject::Node(node.id), IncidentCheck::Data);
+        if let Some(open) = self.open.get(&key) {
             let ending = if node.paused {
                 Ending::Paused
             } else {
@@ -135,13 +135,17 @@ impl Health {
             };
             return (node.paused || has_data).then(|| by_hand(open, ending, scene.now));
         }
-        let judges: Vec<_> = scene.roster.judges(node).map(|probe| probe.id).collect();
-        let silent = judges.iter().filter(|probe| silences.contains_key(probe)).count();
-        if node.paused || has_data || judges.is_empty() || silent * 2 > judges.len() {
+        if !awaited || has_data {
             return None;
         }
-        let since = self.last_data(scene, node, &judges);
-        if scene.now.since(since) <= self.rules.no_data_after {
+        let cells: Vec<_> = cells_of_judges(scene, node).collect();
+        let newest = cells.iter().filter_map(|cell| cell.runs().newest());
+        let newest = newest.map(|run| run.slot).max();
+        // only since it ought to have data: not since it was listed, paused, or its last judge left
+        let awaited_since = self.awaited_since.get(&node.id).copied()?;
+        let since = newest.max(Some(awaited_since)).max(self.last_end(key))?;
+        let since = since.max(self.started);
+        if scene.now.since(since) <= self.patience(node, &cells) {
             return None;
         }
         let caveat = "No probe that may judge it sends fresh results: this says nothing about the node itself. \
@@ -162,18 +166,34 @@ impl Health {
         }))
     }
 
-    /// When something was last known; not before this collector watched it.
-    fn last_data(&self, scene: &Scene<'_>, node: &NodeEntry, judges: &[ProbeId]) -> UnixMillis {
-        let watched = self.watched_since.get(&node.id).copied().unwrap_or(scene.now);
-        let slots = judges
-            .iter()
-            .filter_map(|probe| scene.live.vantage(*probe))
-            .flat_map(|vantage| vantage.cells())
-            .filter(|cell| cell.target == node.id)
-            .filter_map(|cell| cell.runs().newest())
-            .map(|run| run.slot);
-        slots.max().unwrap_or(watched).max(watched).max(self.started)
+    /// How long a node may be without data: longer where it is checked rarely.
+    fn patience(&self, node: &NodeEntry, cells: &[&Cell]) -> Duration {
+        let planned = cells.iter().filter(|cell| cell.planned);
+        let fresh_ms = planned.map(|cell| cell.pace().fresh_ms).min();
+        let fresh = fresh_ms.map(Duration::from_millis);
+        let asked = node.interval.map(|interval| interval * 3); // until a row shows the schedule
+        let longest = fresh.max(asked).unwrap_or_default();
+        self.rules.no_data_after.max(longest)
     }
+}
+
+/// Whether `node` ought to have data now. Where most probes are silent, their own incidents say so already;
+/// and where nobody else may judge it, nothing was ever promised.
+pub(super) fn awaits_data(scene: &Scene<'_>, node: &NodeEntry, silences: &Silences) -> bool {
+    let (mut judges, mut silent) = (0, 0);
+    for probe in scene.roster.judges(node) {
+        judges += 1;
+        silent += usize::from(silences.contains_key(&probe.id));
+    }
+    !node.paused && judges > 0 && silent * 2 <= judges
+}
+
+fn cells_of_judges<'a>(scene: &Scene<'a>, node: &'a NodeEntry) -> impl Iterator<Item = &'a Cell> {
+    let judges = scene.roster.judges(node);
+    judges
+        .filter_map(|probe| scene.live.vantage(probe.id))
+        .flat_map(|vantage| vantage.cells())
+        .filter(|cell| cell.target == node.id)
 }
 
 fn join(caveats: Vec<String>) -> Option<String> {
