@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 
-use isochrone_proto::units::UnixMillis;
 use tokio::sync::{mpsc, watch};
 
 use crate::authority::Authority;
 use crate::clock::Clock;
 use crate::config::Pace;
-use crate::events::{GateEvent, GateEvents};
+use crate::events::GateEvents;
 use crate::ingest::{Committed, Ingest};
 use crate::listener::Listener;
 use crate::plans::{AddressBook, PlanParts, Plans};
@@ -36,6 +35,8 @@ pub struct CoreParts {
     pub pace: Pace,
     /// The nodes.
     pub targets: watch::Receiver<Arc<Targets>>,
+    /// Whom to tell of what happens at the gate.
+    pub events: GateEvents,
     /// Seed of every secret made here: from the system, except in simulations.
     pub seed: [u8; 32],
 }
@@ -52,8 +53,6 @@ pub struct Core {
     pub plans: Plans,
     /// Lets connections in.
     pub listener: Arc<Listener>,
-    /// What happened at the gate.
-    pub events: mpsc::Receiver<GateEvent>,
 }
 
 impl Core {
@@ -69,9 +68,9 @@ impl Core {
             addresses,
             pace,
             targets,
+            events,
             seed,
         } = parts;
-        let (events, events_receiver) = GateEvents::channel();
         let registry = Registry::open(RegistryParts {
             store: store.clone(),
             authority: authority.clone(),
@@ -109,7 +108,6 @@ impl Core {
             addresses,
             plans,
             listener,
-            events: events_receiver,
         })
     }
 }
@@ -165,19 +163,6 @@ impl From<crate::registry::Access> for isochrone_coverage::observations::AccessC
             Access::Eyeball => Self::Eyeball,
             Access::Unknown => Self::Unknown,
         }
-    }
-}
-
-/// rustls's view of a [`Clock`].
-#[derive(Debug)]
-pub struct TlsTime(pub Clock);
-
-impl rustls::time_provider::TimeProvider for TlsTime {
-    fn current_time(&self) -> Option<rustls::pki_types::UnixTime> {
-        let UnixMillis(now) = self.0.wall();
-        Some(rustls::pki_types::UnixTime::since_unix_epoch(
-            std::time::Duration::from_millis(now),
-        ))
     }
 }
 

@@ -18,12 +18,11 @@ use crate::act::House;
 use crate::alert::{Courier, HttpDeliver, Outbox, heartbeat};
 use crate::chain::chain;
 use crate::core::roster;
-use crate::events::GateEvent;
 use crate::health::Transition;
 use crate::ingest::Committed;
 use crate::ledger::{self, Ledger};
 use crate::live::view::{Frame, Link, Rest};
-use crate::monitor::Monitor;
+use crate::monitor::{Monitor, MonitorParts, longest_interval};
 use crate::plans::{Checked, Summary};
 use crate::session::SessionView;
 use crate::store::StoreError;
@@ -50,8 +49,8 @@ pub struct DutyParts {
     pub house: House,
     /// What the committer stored.
     pub committed: mpsc::Receiver<Committed>,
-    /// What happened at the gate.
-    pub events: mpsc::Receiver<GateEvent>,
+    /// The alerts that wait.
+    pub outbox: Outbox,
     /// The plans in force.
     pub plans: watch::Receiver<Summary>,
 }
@@ -69,6 +68,12 @@ pub struct Duty {
     links: BTreeMap<ProbeId, (bool, UnixMillis)>,
     /// (when, measurements taken in until then), for the rate.
     taken: VecDeque<(Instant, u64)>,
+}
+
+/// The name that alerts carry: the first address.
+#[must_use]
+pub fn collector_name(addresses: &[String]) -> &str {
+    addresses.first().map_or("isochrone", String::as_str)
 }
 
 /// The ledger, as drawn up last.
@@ -92,9 +97,14 @@ impl Duty {
             ..
         } = &parts.house;
         let now = clock.wall();
-        let outbox = Outbox::open(store, config.alerts.receivers(), now)?;
-        let name = registry.addresses().first().map_or("isochrone", String::as_str);
-        let monitor = Monitor::open(store, config.health, outbox, name, now)?;
+        let active = registry.list().into_iter().filter(|probe| probe.is_active());
+        let of_watch = MonitorParts {
+            rules: config.health,
+            outbox: parts.outbox.clone(),
+            collector: collector_name(registry.addresses()).to_owned(),
+            longest_interval: longest_interval(store, active.map(|probe| probe.id))?,
+        };
+        let monitor = Monitor::open(store, of_watch, now)?;
         let account = Account {
             ledger: ledger::read(store, now)?,
             at: now,
@@ -135,11 +145,6 @@ impl Duty {
                     self.draw_up(&mut ledgers);
                 }
                 Some(read) = ledgers.join_next() => self.take_account(read),
-                Some(event) = self.parts.events.recv() => {
-                    if let Err(error) = self.monitor.gate_event(&event) {
-                        tracing::error!(error = %chain(&error), "cannot keep an alert");
-                    }
-                }
                 taken = self.parts.committed.recv_many(&mut batches, TAKEN_AT_ONCE) => {
                     batches.drain(..).for_each(|stored| self.monitor.committed(&stored));
                     if taken == 0 {
@@ -164,15 +169,9 @@ impl Duty {
             StdRng::from_os_rng(),
             stop.clone(),
         ));
-        let (told, _) = watch::channel(None);
-        let signs = (self.judged.subscribe(), told);
-        messengers.spawn(heartbeat::run(
-            config.alerts.clone(),
-            deliver,
-            clock,
-            signs,
-            stop.clone(),
-        ));
+        let judged = self.judged.subscribe();
+        let alerts = config.alerts.clone();
+        messengers.spawn(heartbeat::run(alerts, deliver, clock, judged, stop.clone()));
     }
 
     fn tick(&mut self) {

@@ -173,19 +173,6 @@ impl Health {
             .contains_key(&(Subject::Probe(probe), IncidentCheck::Probe))
     }
 
-    /// Changes an incident from outside (a delivery was noted, someone acknowledged).
-    pub fn replace(&mut self, incident: Incident) {
-        if let Some(known) = self
-            .open
-            .get_mut(&incident.key())
-            .filter(|known| known.id == incident.id)
-        {
-            *known = incident;
-        } else if let Some(known) = self.recent.iter_mut().find(|known| known.id == incident.id) {
-            *known = incident;
-        }
-    }
-
     /// Decides what changes. Changes nothing itself: see [`Health::adopt`].
     #[must_use]
     pub fn judge(&self, scene: &Scene<'_>) -> Judgement {

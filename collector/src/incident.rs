@@ -129,15 +129,6 @@ pub enum Ending {
     Removed,
 }
 
-/// Who said "I am on it".
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Acknowledgement {
-    /// Who.
-    pub by: String,
-    /// When.
-    pub at: UnixMillis,
-}
-
 /// An outage, as it is kept. JSON that describes itself: fields are added, none renamed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incident {
@@ -163,9 +154,6 @@ pub struct Incident {
     pub caveat: Option<String>,
     /// The cells that prove it.
     pub evidence: Vec<EvidenceCell>,
-    /// Who is on it.
-    #[serde(default)]
-    pub acknowledged: Option<Acknowledgement>,
 }
 
 impl Incident {

@@ -4,21 +4,21 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use isochrone_proto::codec;
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::UnixMillis;
 
-use crate::alert::{Alert, Outbox, SecurityNotice};
-use crate::events::GateEvent;
+use crate::alert::{Alert, Outbox};
 use crate::health::{Health, Rules, Scene, Transition};
-use crate::incident::{Acknowledgement, Incident};
+use crate::incident::Incident;
 use crate::ingest::Committed;
 use crate::live::Live;
 use crate::roster::Roster;
 use crate::store::{Records, ScanRange, Store, StoreError};
 
 const TABLE: &str = "incidents";
-/// Live state is rebuilt from the slots of this long before the start.
-const REBUILT: Duration = Duration::from_secs(3_600);
+/// Live state is rebuilt from the slots of at least this long before the start.
+const REBUILT_MIN: Duration = Duration::from_secs(3_600);
 
 /// The incidents in the store.
 pub type Incidents = Records<Incident>;
@@ -27,6 +27,39 @@ pub type Incidents = Records<Incident>;
 #[must_use]
 pub fn incidents(store: &Store) -> Incidents {
     Records::new(store.clone(), TABLE)
+}
+
+/// What a monitor works with.
+#[derive(Debug)]
+pub struct MonitorParts {
+    /// The rule's numbers.
+    pub rules: Rules,
+    /// Where alerts wait.
+    pub outbox: Outbox,
+    /// The name that alerts carry.
+    pub collector: String,
+    /// The longest interval of any check in force: see [`longest_interval`].
+    pub longest_interval: Duration,
+}
+
+/// The longest interval of any check in the newest plans of `probes`.
+///
+/// # Errors
+/// When the store failed.
+pub fn longest_interval(
+    store: &Store,
+    probes: impl IntoIterator<Item = ProbeId>,
+) -> Result<Duration, StoreError> {
+    let mut longest_ms = 0;
+    for probe in probes {
+        let plan = store.latest_plan(probe)?;
+        let Some(Ok(plan)) = plan.map(|signed| codec::decode_plan(&signed.plan)) else {
+            continue;
+        };
+        let intervals = plan.checks.iter().map(|check| check.schedule.interval_ms());
+        longest_ms = intervals.max().unwrap_or(0).max(longest_ms);
+    }
+    Ok(Duration::from_millis(u64::from(longest_ms)))
 }
 
 /// Who is down, kept up to date.
@@ -41,23 +74,26 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Reads the incidents back, and rebuilds live state from the log's last hour. `collector`: the name
-    /// that alerts carry. `now` counts as the collector's start: no silence is older.
+    /// Reads the incidents back, and rebuilds live state from the log's last hour, or more where checks run
+    /// rarely: a row of failures goes on over a restart. `now` counts as the collector's start: no silence is
+    /// older.
     ///
     /// # Errors
     /// When the store failed.
-    pub fn open(
-        store: &Store,
-        rules: Rules,
-        outbox: Outbox,
-        collector: &str,
-        now: UnixMillis,
-    ) -> Result<Self, StoreError> {
+    pub fn open(store: &Store, parts: MonitorParts, now: UnixMillis) -> Result<Self, StoreError> {
+        let MonitorParts {
+            rules,
+            outbox,
+            collector,
+            longest_interval,
+        } = parts;
         let incidents = incidents(store);
         let stored = incidents.list()?.into_iter().map(|(_, incident)| incident);
         let mut live = Live::new();
         let mut seen = store.commit_number()?;
-        let recent = ScanRange::slots(now.minus(REBUILT), UnixMillis(u64::MAX));
+        let in_a_row = rules.failures.max(rules.answers).max(2);
+        let rebuilt = REBUILT_MIN.max(longest_interval.saturating_mul(in_a_row + 1));
+        let recent = ScanRange::slots(now.minus(rebuilt), UnixMillis(u64::MAX));
         store.scan(recent, |stored| {
             live.apply(stored.probe, &stored.plan, &stored.batch, stored.received);
             seen = seen.max(stored.commit);
@@ -68,7 +104,7 @@ impl Monitor {
             health: Health::new(rules, now, stored),
             outbox,
             incidents,
-            collector: collector.to_owned(),
+            collector,
             seen,
         })
     }
@@ -112,36 +148,6 @@ impl Monitor {
             self.outbox.refresh()?;
         }
         Ok(transitions)
-    }
-
-    /// Tells of an event at the gate, where it is worth telling.
-    ///
-    /// # Errors
-    /// When the store failed.
-    pub fn gate_event(&self, event: &GateEvent) -> Result<(), StoreError> {
-        let Some(notice) = SecurityNotice::of(event) else {
-            return Ok(());
-        };
-        let alert = Alert::of_security(notice, &self.collector, event.at);
-        self.outbox.add(&alert, event.at)
-    }
-
-    /// Notes who is on an incident; `None` if there is no such incident.
-    ///
-    /// # Errors
-    /// When the store failed.
-    pub fn acknowledge(
-        &mut self,
-        id: &str,
-        acknowledgement: Acknowledgement,
-    ) -> Result<Option<Incident>, StoreError> {
-        let Some(mut incident) = self.incidents.get(id)? else {
-            return Ok(None);
-        };
-        incident.acknowledged = Some(acknowledgement);
-        self.incidents.put(id, &incident)?;
-        self.health.replace(incident.clone());
-        Ok(Some(incident))
     }
 
     /// What the vantages see.

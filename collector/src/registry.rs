@@ -32,7 +32,7 @@ pub use self::record::{
 use crate::audit::{Actor, AuditEntry};
 use crate::authority::Authority;
 use crate::clock::Clock;
-use crate::events::{GateEvent, GateEventKind, GateEvents};
+use crate::events::{GateEventKind, GateEvents};
 use crate::store::Store;
 
 /// What a registry is built from.
@@ -178,32 +178,6 @@ impl Registry {
         })
     }
 
-    /// Takes back every open invitation of that name; whether there was one.
-    ///
-    /// # Errors
-    /// When the store refuses.
-    pub fn withdraw(&self, name: &str, who: &Actor) -> Result<bool, RegistryError> {
-        let _writer = self.writer();
-        let now = self.0.clock.wall();
-        let mut draft = self.draft();
-        let open: Vec<_> = draft
-            .members
-            .invitations
-            .values()
-            .filter(|it| it.name == name && it.is_open(now))
-            .cloned()
-            .collect();
-        for invitation in &open {
-            let mut withdrawn = InvitationRecord::clone(invitation);
-            withdrawn.state = InvitationState::Withdrawn;
-            draft.put_invitation(withdrawn);
-            let what = format!("invitation of {name} withdrawn");
-            draft.audit.push(AuditEntry::new(now, who, "withdraw", what));
-        }
-        self.commit(draft)?;
-        Ok(!open.is_empty())
-    }
-
     /// Revokes a probe for ever; whether it was active. Its live connection is closed by [`crate::session`],
     /// which follows [`Registry::changes`].
     ///
@@ -216,8 +190,8 @@ impl Registry {
         let Some(probe) = draft.revoke(id, who, reason, now, &mut *rng) else {
             return Ok(false);
         };
+        draft.tell(now, &probe, GateEventKind::Revoked { by: who.to_string() });
         self.commit(draft)?;
-        self.tell(now, &probe, GateEventKind::Revoked { by: who.to_string() });
         Ok(true)
     }
 
@@ -270,7 +244,7 @@ impl Registry {
 
     /// Makes a draft durable, and then visible. Only with [`Self::writer`] held.
     fn commit(&self, draft: Draft) -> Result<(), RegistryError> {
-        self.0.tables.write(&draft)?;
+        self.0.tables.write(&draft, &self.0.events)?;
         for entry in &draft.audit {
             tracing::info!(
                 who = entry.who,
@@ -281,17 +255,10 @@ impl Registry {
         }
         *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(draft.members);
         self.0.changes.send_modify(|change| *change += 1);
+        for event in draft.events {
+            self.0.events.told(event);
+        }
         Ok(())
-    }
-
-    fn tell(&self, at: UnixMillis, probe: &ProbeRecord, kind: GateEventKind) {
-        let (probe, name) = (probe.id, probe.name.clone());
-        self.0.events.tell(GateEvent {
-            at,
-            probe,
-            name,
-            kind,
-        });
     }
 }
 

@@ -16,13 +16,15 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::act::{self, House};
+use crate::alert::Outbox;
 use crate::authority::{Authority, tls};
 use crate::cli::ServeOptions;
 use crate::clock::Clock;
 use crate::config::{Config, Places};
-use crate::core::{Core, CoreParts, TlsTime, committed_channel};
-use crate::duty::{Duty, DutyParts};
+use crate::core::{Core, CoreParts, committed_channel};
+use crate::duty::{Duty, DutyParts, collector_name};
 use crate::echo_check::EchoCheck;
+use crate::events::GateEvents;
 use crate::ingest::{Ingest, IngestOptions};
 use crate::plans::AddressBook;
 use crate::registry::{Registry, RegistryParts};
@@ -48,12 +50,15 @@ pub async fn run(places: Places, options: ServeOptions, stop: CancellationToken)
 
     let (committed, committed_receiver) = committed_channel();
     let (ingest, committer) = Ingest::start(opened.store.clone(), committed, IngestOptions::default())?;
+    let addresses = public_addresses(&config);
+    let outbox = Outbox::open(&opened.store, config.alerts.receivers(), opened.clock.wall())?;
     let core = Core::build(
         CoreParts {
             store: opened.store.clone(),
             authority: opened.authority.clone(),
             clock: opened.clock.clone(),
-            addresses: public_addresses(&config),
+            events: GateEvents::to(outbox.clone(), collector_name(&addresses)),
+            addresses,
             pace: config.pace,
             targets: watched.clone(),
             seed: seed(),
@@ -76,11 +81,11 @@ pub async fn run(places: Places, options: ServeOptions, stop: CancellationToken)
     let (duty, views) = Duty::start(DutyParts {
         house: house.clone(),
         committed: committed_receiver,
-        events: core.events,
+        outbox,
         plans: core.plans.summary(),
     })?;
 
-    let server = tls::quic_server_config(&opened.authority, Arc::new(TlsTime(opened.clock.clone())))?;
+    let server = tls::quic_server_config(&opened.authority, Arc::new(tls::ClockTime(opened.clock.clone())))?;
     let endpoints = bind::quic(
         &config.listen,
         &server,
@@ -164,13 +169,14 @@ impl House {
         let config = Arc::new(configuration(places)?);
         let targets = Targets::read(&places.targets)?;
         let opened = Opened::open(places, &config)?;
-        let (events, _) = crate::events::GateEvents::channel();
+        let addresses = public_addresses(&config);
+        let outbox = Outbox::open(&opened.store, config.alerts.receivers(), opened.clock.wall())?;
         let registry = Registry::open(RegistryParts {
             store: opened.store.clone(),
             authority: opened.authority,
             clock: opened.clock.clone(),
-            events,
-            addresses: public_addresses(&config),
+            events: GateEvents::to(outbox, collector_name(&addresses)),
+            addresses,
             seed: seed(),
         })?;
         Ok(Self {

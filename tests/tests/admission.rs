@@ -13,8 +13,8 @@ use isochrone_collector::audit::Actor;
 use isochrone_collector::authority::{Authority, tls};
 use isochrone_collector::clock::Clock;
 use isochrone_collector::config::Pace;
-use isochrone_collector::core::{Core, CoreParts, TlsTime, committed_channel};
-use isochrone_collector::events::GateEventKind;
+use isochrone_collector::core::{Core, CoreParts, committed_channel};
+use isochrone_collector::events::{GateEvent, GateEventKind, GateEvents};
 use isochrone_collector::ingest::Ingest;
 use isochrone_collector::registry::NewInvitation;
 use isochrone_collector::store::{Store, StoreOptions};
@@ -39,7 +39,7 @@ use rustls::{
     ClientConfig, ClientConnection, HandshakeKind, ServerConfig, ServerConnection, SignatureScheme,
 };
 use tempfile::TempDir;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::fmt::MakeWriter;
@@ -109,6 +109,7 @@ impl Log {
 /// A collector on a loopback port.
 struct Mesh {
     core: Core,
+    events: mpsc::Receiver<GateEvent>,
     authority: Authority,
     clock: Clock,
     address: SocketAddr,
@@ -133,9 +134,10 @@ impl Mesh {
         };
         let store = Store::open(&folder.path().join("store.redb"), options).unwrap();
         let (committed, mut receiver) = committed_channel();
-        let server = tls::quic_server_config(&authority, Arc::new(TlsTime(clock.clone()))).unwrap();
+        let server = tls::quic_server_config(&authority, Arc::new(tls::ClockTime(clock.clone()))).unwrap();
         let endpoint = Endpoint::server(server, loopback()).unwrap();
         let address = endpoint.local_addr().unwrap();
+        let (told, events) = GateEvents::channel();
         let parts = CoreParts {
             store: store.clone(),
             authority: authority.clone(),
@@ -143,6 +145,7 @@ impl Mesh {
             addresses: vec![address.to_string()],
             pace: Pace::default(),
             targets: watch::channel(Arc::new(Targets::default())).1,
+            events: told,
             seed: [u8::try_from(seed).unwrap(); 32],
         };
         let core = Core::build(parts, Ingest::inline(store, committed)).unwrap();
@@ -152,6 +155,7 @@ impl Mesh {
         tasks.spawn(async move { while receiver.recv().await.is_some() {} });
         Self {
             core,
+            events,
             authority,
             clock,
             address,
@@ -360,7 +364,7 @@ async fn other_key_with_a_spent_token_revokes_both_and_says_so_on_both_sides() {
         reused.len() == 1 && reused[0].contains("ada"),
         "the audit names the probe: {reused:?}"
     );
-    let events = std::iter::from_fn(|| mesh.core.events.try_recv().ok());
+    let events = std::iter::from_fn(|| mesh.events.try_recv().ok());
     let alerts = events
         .filter(|event| matches!(event.kind, GateEventKind::TokenReused { .. }))
         .count();
@@ -604,7 +608,7 @@ async fn old_session_ticket_leads_to_a_full_handshake() {
     let mesh = Mesh::start(13);
     let folder = mesh.joined("ada").await;
     let client = Arc::new(client(Some(&identity(folder.path()))));
-    let ours = tls::server_config(&mesh.authority, Arc::new(TlsTime(mesh.clock.clone()))).unwrap();
+    let ours = tls::server_config(&mesh.authority, Arc::new(tls::ClockTime(mesh.clock.clone()))).unwrap();
 
     // The same server, were it so careless as to give tickets: the client then resumes.
     let mut giving = ours.clone();

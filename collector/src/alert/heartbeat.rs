@@ -15,7 +15,7 @@ use crate::clock::Clock;
 const STUCK_AFTER: Duration = Duration::from_secs(60);
 
 /// Asks the heartbeat's URL once an interval, as long as `judged`, the instant of the newest verdicts, moves
-/// on. `told` holds why the last heartbeat failed. Ends at once if no URL is configured.
+/// on. The first failure after a success is logged. Ends at once if no URL is configured.
 ///
 /// # Cancel safety
 /// Nothing is lost when it is dropped.
@@ -23,10 +23,11 @@ pub async fn run(
     config: AlertsConfig,
     deliver: Arc<dyn Deliver>,
     clock: Clock,
-    (judged, told): (watch::Receiver<UnixMillis>, watch::Sender<Option<String>>),
+    judged: watch::Receiver<UnixMillis>,
     stop: CancellationToken,
 ) {
     let Some(request) = request(&config) else { return };
+    let mut is_failing = false;
     loop {
         let is_stuck = clock.wall().since(*judged.borrow()) > STUCK_AFTER;
         let error = if is_stuck {
@@ -40,14 +41,10 @@ pub async fn run(
                 Err(error) => Some(error.to_string()),
             }
         };
-        told.send_if_modified(|known| {
-            let is_news = known.is_some() != error.is_some();
-            if let Some(error) = error.as_ref().filter(|_| is_news) {
-                tracing::warn!(%error, "heartbeat failed");
-            }
-            *known = error;
-            is_news
-        });
+        if let Some(error) = error.as_ref().filter(|_| !is_failing) {
+            tracing::warn!(%error, "heartbeat failed");
+        }
+        is_failing = error.is_some();
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(config.heartbeat_interval) => {}
@@ -92,15 +89,8 @@ mod tests {
         };
         let count = Arc::new(Count::default());
         let (judged, judged_seen) = watch::channel(clock.wall());
-        let (told, told_seen) = watch::channel(None);
         let stop = CancellationToken::new();
-        let heart = run(
-            config,
-            count.clone(),
-            clock.clone(),
-            (judged_seen, told),
-            stop.clone(),
-        );
+        let heart = run(config, count.clone(), clock.clone(), judged_seen, stop.clone());
         let script = async {
             for _ in 0..3 {
                 tokio::time::sleep(Duration::from_secs(59)).await;
@@ -112,7 +102,6 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(600)).await;
             let later = *count.0.lock().unwrap();
             assert!(later <= beats + 2, "{later} beats although verdicts stopped");
-            assert!(told_seen.borrow().as_ref().unwrap().contains("verdicts"));
             stop.cancel();
         };
         tokio::join!(heart, script);

@@ -4,6 +4,7 @@ use isochrone_proto::kind::Family;
 use isochrone_proto::units::UnixMillis;
 use serde::{Deserialize, Serialize};
 
+use crate::events::GateEvent;
 use crate::health::Transition;
 use crate::incident::{Cause, Ending, Incident, IncidentCheck};
 use crate::words;
@@ -139,6 +140,13 @@ impl Alert {
             incident: Some(IncidentBody::of(incident)),
             security: None,
         })
+    }
+
+    /// What is told about an event at the gate; `None` for what is everyday.
+    #[must_use]
+    pub fn of_event(event: &GateEvent, collector: &str) -> Option<Self> {
+        let notice = SecurityNotice::of(event)?;
+        Some(Self::of_security(notice, collector, event.at))
     }
 
     /// What is told about something at the gate. The same thing is told once an hour at most: the id says so.

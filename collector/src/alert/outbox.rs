@@ -158,17 +158,17 @@ impl Outbox {
         alert: &Alert,
         now: UnixMillis,
     ) -> Result<(), StoreError> {
+        let waiting = self.pending.list_in(transaction)?;
         for receiver in self.receivers.iter() {
             let name = receiver.name();
-            let waits = |board: &Board| {
-                let mut pending = board.pending.iter();
-                pending.any(|pending| pending.receiver == name && pending.alert.id == alert.id)
-            };
-            let is_known = self
+            let waits = waiting
+                .iter()
+                .any(|(_, pending)| pending.receiver == name && pending.alert.id == alert.id);
+            let is_delivered = self
                 .delivered
                 .get_in(transaction, &delivered_key(name, &alert.id))?
                 .is_some();
-            if is_known || self.with_board(waits) {
+            if waits || is_delivered {
                 continue;
             }
             let pending = Pending {
@@ -189,6 +189,9 @@ impl Outbox {
     /// # Errors
     /// When the store failed.
     pub fn add(&self, alert: &Alert, now: UnixMillis) -> Result<(), StoreError> {
+        if self.is_known(&alert.id)? {
+            return Ok(()); // someone who repeats himself costs no write
+        }
         self.pending
             .store()
             .write(|transaction| self.add_in(transaction, alert, now))?;
@@ -273,6 +276,21 @@ impl Outbox {
         };
         self.pending.put(&key_of(pending), &failed)?;
         self.refresh()
+    }
+
+    /// Whether every receiver has the alert, or it waits for it.
+    fn is_known(&self, id: &str) -> Result<bool, StoreError> {
+        for receiver in self.receivers.iter() {
+            let name = receiver.name();
+            let waits = |board: &Board| {
+                let mut pending = board.pending.iter();
+                pending.any(|pending| pending.receiver == name && pending.alert.id == id)
+            };
+            if !self.with_board(waits) && self.delivered.get(&delivered_key(name, id))?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn receiver(&self, name: &str) -> Option<&Receiver> {

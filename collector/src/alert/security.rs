@@ -9,13 +9,17 @@ impl SecurityNotice {
     pub fn of(event: &GateEvent) -> Option<Self> {
         let (kind, text) = match &event.kind {
             GateEventKind::Joined | GateEventKind::Revoked { .. } => return None,
-            GateEventKind::TokenReused { remote, .. } => (
-                "token-reused",
-                format!(
-                    "its invitation was shown a second time, with another key, from {remote}. Both keys are \
-                     revoked. Ask the worker what happened, then invite the probe again."
-                ),
-            ),
+            GateEventKind::TokenReused { remote, revoked, .. } => {
+                let both = match revoked {
+                    Some(name) => format!("Both keys are revoked; the other one was probe {name}'s."),
+                    None => "Both keys are revoked.".to_owned(),
+                };
+                let text = format!(
+                    "its invitation was shown a second time, with another key, from {remote}. {both} Ask the \
+                     worker what happened, then invite the probe again."
+                );
+                ("token-reused", text)
+            }
             GateEventKind::KeyLiveTwice { remote } => (
                 "key-live-twice",
                 format!(
@@ -80,9 +84,22 @@ mod tests {
         let reason = "frame too long".into();
         for (kind, word, advice) in [
             (
-                GateEventKind::TokenReused { other, remote },
+                GateEventKind::TokenReused {
+                    other,
+                    revoked: None,
+                    remote,
+                },
                 "token-reused",
                 "invite the probe again",
+            ),
+            (
+                GateEventKind::TokenReused {
+                    other,
+                    revoked: Some("bob-oslo".into()),
+                    remote,
+                },
+                "token-reused",
+                "probe bob-oslo's",
             ),
             (
                 GateEventKind::KeyLiveTwice { remote },

@@ -33,7 +33,6 @@ pub(super) fn open(case: &Case<'_>, last_end: Option<UnixMillis>) -> Option<Inci
         ending: None,
         caveat: caveat(case, &failing),
         evidence,
-        acknowledged: None,
     })
 }
 

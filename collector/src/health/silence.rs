@@ -115,7 +115,6 @@ impl Health {
             ending: None,
             caveat: join(caveats),
             evidence: Vec::new(),
-            acknowledged: None,
         }
     }
 
@@ -162,7 +161,6 @@ impl Health {
             ending: None,
             caveat: Some(caveat.to_owned()),
             evidence: Vec::new(),
-            acknowledged: None,
         }))
     }
 

@@ -3,7 +3,6 @@ use redb::backends::InMemoryBackend;
 
 use super::*;
 use crate::alert::{Receiver, SecretUrl};
-use crate::events::GateEventKind;
 use crate::fixture::{self, DAY0, good, timeout};
 use crate::store::StoreOptions;
 use std::sync::Arc;
@@ -23,7 +22,18 @@ fn roster() -> Roster {
 fn open(store: &Store, now: u64) -> Monitor {
     let url = SecretUrl::try_from("https://hook.example.org/x".to_owned()).unwrap();
     let outbox = Outbox::open(store, vec![Receiver::Webhook(url)], UnixMillis(now)).unwrap();
-    Monitor::open(store, Rules::default(), outbox, "lead", UnixMillis(now)).unwrap()
+    let longest_interval = Duration::ZERO;
+    open_with(store, outbox, (longest_interval, now))
+}
+
+fn open_with(store: &Store, outbox: Outbox, (longest_interval, now): (Duration, u64)) -> Monitor {
+    let parts = MonitorParts {
+        rules: Rules::default(),
+        outbox,
+        collector: "lead".to_owned(),
+        longest_interval,
+    };
+    Monitor::open(store, parts, UnixMillis(now)).unwrap()
 }
 
 /// One round: tokyo's status fails or works, everything else works.
@@ -119,45 +129,17 @@ fn batch_given_twice_counts_once() {
 }
 
 #[test]
-fn acknowledgement_is_stored_and_survives_later_evidence() {
-    let store = store();
-    let mut monitor = open(&store, DAY0);
-    let mut commit = 0;
-    for round in 1..=4 {
-        play(&mut monitor, round, false, &mut commit);
-    }
-    let id = incidents_of(&store)[0].id.clone();
-    let by = Acknowledgement {
-        by: "lead".into(),
-        at: UnixMillis(DAY0 + 50_000),
+fn restart_looks_back_far_enough_for_the_rarest_check() {
+    use crate::ingest::fixture::{ADA, EPOCH, START, inline, store_honest, store_with_plan};
+    let (_disk, store) = store_with_plan();
+    assert_eq!(longest_interval(&store, [ADA]).unwrap(), Duration::from_secs(60));
+    store_honest(&inline(&store), EPOCH, 1);
+    let hours = |hours: u64| Duration::from_secs(hours * 3_600);
+    let now = START.plus(hours(3)).0;
+    let rebuilt = |longest: Duration| {
+        let outbox = Outbox::open(&store, Vec::new(), UnixMillis(now)).unwrap();
+        open_with(&store, outbox, (longest, now)).live().rows()
     };
-    assert!(monitor.acknowledge("nothing", by.clone()).unwrap().is_none());
-    monitor.acknowledge(&id, by.clone()).unwrap().unwrap();
-    play(&mut monitor, 5, true, &mut commit);
-    play(&mut monitor, 6, true, &mut commit);
-    let stored = incidents_of(&store);
-    assert!(stored[0].end.is_some());
-    assert_eq!(stored[0].acknowledged, Some(by));
-}
-
-#[test]
-fn breach_at_the_gate_is_told_once_an_hour() {
-    let store = store();
-    let monitor = open(&store, DAY0);
-    let event = |minute: u64, kind| GateEvent {
-        at: UnixMillis(DAY0 + minute * 60_000),
-        probe: ProbeId(1),
-        name: "berlin".into(),
-        kind,
-    };
-    let twice = || GateEventKind::KeyLiveTwice {
-        remote: "192.0.2.1:5".parse().unwrap(),
-    };
-    for minute in [1, 2, 3] {
-        monitor.gate_event(&event(minute, twice())).unwrap();
-    }
-    monitor.gate_event(&event(4, GateEventKind::Joined)).unwrap();
-    assert_eq!(monitor.outbox().board().pending.len(), 1);
-    monitor.gate_event(&event(61, twice())).unwrap();
-    assert_eq!(monitor.outbox().board().pending.len(), 2);
+    assert_eq!(rebuilt(Duration::from_secs(10)), 0, "the last hour holds nothing");
+    assert!(rebuilt(hours(1)) > 0, "a row of failures an hour apart goes on");
 }

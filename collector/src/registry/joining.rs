@@ -41,11 +41,15 @@ impl Registry {
                 let leaf = self.0.authority.issue_probe_leaf(&requested, now)?;
                 let key = (requested.hash(), now.plus(PROBE_LEAF_LIFE));
                 let probe = draft.admit(&invitation, leaf.clone(), key, now, &mut *rng);
+                draft.tell(now, &probe, GateEventKind::Joined);
                 self.commit(draft)?;
-                self.tell(now, &probe, GateEventKind::Joined);
                 Ok(self.accepted(&probe, leaf))
             }
-            JoinVerdict::Reused { invitation, first } => {
+            JoinVerdict::Reused {
+                invitation,
+                first,
+                other,
+            } => {
                 let key = requested.hash();
                 let (at, invited) = (now, invitation.name.as_str());
                 draft.burn(BurntKey {
@@ -56,14 +60,26 @@ impl Registry {
                 let what = format!("{invited}'s spent invitation was shown with another key, from {remote}");
                 let entry = AuditEntry::new(now, &Actor::Collector, "token reused", what);
                 draft.audit.push(entry);
+                let reasons = [
+                    "its invitation was used with another key",
+                    "its key was shown with another probe's spent invitation",
+                ];
+                for (probe, reason) in [&first, &other].into_iter().zip(reasons) {
+                    if let Some(probe) = probe {
+                        draft.revoke(probe.id, &Actor::Collector, reason, now, &mut *rng);
+                    }
+                }
                 if let Some(first) = &first {
-                    let reason = "its invitation was used with another key";
-                    draft.revoke(first.id, &Actor::Collector, reason, now, &mut *rng);
+                    let revoked = other.map(|other| other.name.clone());
+                    let (other, remote) = (key, remote);
+                    let kind = GateEventKind::TokenReused {
+                        other,
+                        revoked,
+                        remote,
+                    };
+                    draft.tell(now, first, kind);
                 }
                 self.commit(draft)?;
-                if let Some(first) = &first {
-                    self.tell(now, first, GateEventKind::TokenReused { other: key, remote });
-                }
                 Ok(JoinResponse::Refused(JoinRefusal::SpentByAnotherKey))
             }
         }

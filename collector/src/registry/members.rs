@@ -14,6 +14,7 @@ use super::record::{
     BurntKey, InvitationId, InvitationRecord, InvitationState, KeyedSecret, Place, ProbeRecord, ProbeState,
 };
 use crate::audit::{Actor, AuditEntry};
+use crate::events::{GateEvent, GateEventKind};
 
 /// Everything the registry knows. Cheap to clone for a few thousand probes; a change is made on a clone.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +35,8 @@ pub(super) enum JoinVerdict {
     Reused {
         invitation: Arc<InvitationRecord>,
         first: Option<Arc<ProbeRecord>>,
+        /// The probe that is in with the other key, if there is one.
+        other: Option<Arc<ProbeRecord>>,
     },
     /// No.
     Refused(JoinRefusal),
@@ -58,26 +61,36 @@ impl Members {
             return JoinVerdict::Refused(JoinRefusal::UnknownToken);
         };
         match &invitation.state {
-            InvitationState::Withdrawn => JoinVerdict::Refused(JoinRefusal::Withdrawn),
             InvitationState::Spent { key: first, leaf } if *first == key => {
                 match self.probes.get(&ProbeId::of_key(&key)) {
                     Some(probe) if probe.is_active() => JoinVerdict::Again(Arc::clone(probe), leaf.clone()),
                     _ => JoinVerdict::Refused(JoinRefusal::Withdrawn),
                 }
             }
-            InvitationState::Spent { .. } if self.burnt.contains_key(&key) => {
-                JoinVerdict::Refused(JoinRefusal::SpentByAnotherKey) // known already; nothing new to alert
+            InvitationState::Spent { key: first, .. } => {
+                let first = self.probes.get(&ProbeId::of_key(first)).cloned();
+                let is_out = first.as_ref().is_none_or(|first| !first.is_active());
+                if is_out && self.burnt.contains_key(&key) {
+                    // both keys are out already: nothing to revoke, and it was told when they were
+                    return JoinVerdict::Refused(JoinRefusal::SpentByAnotherKey);
+                }
+                JoinVerdict::Reused {
+                    invitation: Arc::clone(invitation),
+                    first,
+                    other: self.active_with(&key),
+                }
             }
-            InvitationState::Spent { key: first, .. } => JoinVerdict::Reused {
-                invitation: Arc::clone(invitation),
-                first: self.probes.get(&ProbeId::of_key(first)).cloned(),
-            },
             InvitationState::Open if now >= invitation.valid_until => {
                 JoinVerdict::Refused(JoinRefusal::Expired)
             }
             InvitationState::Open if self.is_out(&key) => JoinVerdict::Refused(JoinRefusal::RevokedKey),
             InvitationState::Open => JoinVerdict::Fresh(Arc::clone(invitation)),
         }
+    }
+
+    fn active_with(&self, key: &KeyHash) -> Option<Arc<ProbeRecord>> {
+        let probe = self.probes.get(&ProbeId::of_key(key))?;
+        (probe.key == *key && probe.is_active()).then(|| Arc::clone(probe))
     }
 
     fn is_out(&self, key: &KeyHash) -> bool {
@@ -93,6 +106,7 @@ pub(super) struct Draft {
     pub(super) invitations: Vec<Arc<InvitationRecord>>,
     pub(super) burnt: Vec<BurntKey>,
     pub(super) audit: Vec<AuditEntry>,
+    pub(super) events: Vec<GateEvent>,
 }
 
 impl Draft {
@@ -103,7 +117,19 @@ impl Draft {
             invitations: Vec::new(),
             burnt: Vec::new(),
             audit: Vec::new(),
+            events: Vec::new(),
         }
+    }
+
+    /// Tells of it once it is durable.
+    pub(super) fn tell(&mut self, at: UnixMillis, probe: &ProbeRecord, kind: GateEventKind) {
+        let (probe, name) = (probe.id, probe.name.clone());
+        self.events.push(GateEvent {
+            at,
+            probe,
+            name,
+            kind,
+        });
     }
 
     pub(super) fn put_probe(&mut self, probe: ProbeRecord) -> Arc<ProbeRecord> {

@@ -8,6 +8,7 @@ use isochrone_proto::units::UnixMillis;
 use super::members::{Draft, Members};
 use super::record::{BurntKey, InvitationRecord, ProbeRecord};
 use crate::audit::AuditEntry;
+use crate::events::GateEvents;
 use crate::store::{Records, Store, StoreError};
 
 pub(super) struct Tables {
@@ -38,8 +39,8 @@ impl Tables {
         })
     }
 
-    /// Writes a whole draft in one durable transaction.
-    pub(super) fn write(&self, draft: &Draft) -> Result<(), StoreError> {
+    /// Writes a whole draft, and what is told of it, in one durable transaction.
+    pub(super) fn write(&self, draft: &Draft, events: &GateEvents) -> Result<(), StoreError> {
         self.probes.store().write(|transaction| {
             for (id, probe) in &draft.probes {
                 self.probes.put_in(transaction, &id.to_string(), probe)?;
@@ -57,6 +58,9 @@ impl Tables {
                     place += 1;
                 }
                 self.audit.put_in(transaction, &entry.key(place), entry)?;
+            }
+            for event in &draft.events {
+                events.tell_in(transaction, event)?;
             }
             Ok(())
         })

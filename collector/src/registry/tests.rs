@@ -6,6 +6,7 @@ use rcgen::{CertificateParams, KeyPair, SigningKey as _};
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::events::GateEvent;
 use crate::ingest::fixture::{START, store_on};
 use crate::store::lossy::LossyBackend;
 
@@ -15,6 +16,8 @@ struct Office {
     clock: Clock,
     registry: Registry,
     events: mpsc::Receiver<GateEvent>,
+    /// Every token that was made, by the name it promises.
+    tokens: Mutex<std::collections::BTreeMap<String, Token>>,
 }
 
 impl Office {
@@ -29,6 +32,7 @@ impl Office {
             clock,
             registry,
             events,
+            tokens: Mutex::default(),
         }
     }
 
@@ -40,11 +44,17 @@ impl Office {
             network: Some(64_500),
             ..NewInvitation::default()
         };
-        self.registry.invite(&new, &lead())
+        let invitation = self.registry.invite(&new, &lead())?;
+        let token = invitation.token.parse().unwrap();
+        self.tokens.lock().unwrap().insert(invitation.name.clone(), token);
+        Ok(invitation)
     }
 
     fn join(&self, invitation: &Invitation, key: &KeyPair) -> JoinResponse {
-        let token: Token = invitation.token.parse().unwrap();
+        self.join_with(&invitation.token.parse().unwrap(), key)
+    }
+
+    fn join_with(&self, token: &Token, key: &KeyPair) -> JoinResponse {
         let seed = crate::authority::key_from_seed(&token.seed).unwrap();
         let csr = CertificateParams::default().serialize_request(key).unwrap();
         let csr = csr.der().to_vec();
@@ -332,5 +342,95 @@ async fn token_of_a_revoked_probe_shown_with_another_key_still_alerts() {
             ]
         ),
         "{kinds:?}"
+    );
+}
+
+#[tokio::test]
+async fn spent_token_shown_with_an_active_probes_key_revokes_that_probe_too() {
+    let mut office = Office::new();
+    let ada = office.joined("ada");
+    let bobs_key = ed25519();
+    let invitation = office.invite("bob", None).unwrap();
+    office.join(&invitation, &bobs_key);
+    let bob = office.registry.by_name("bob-berlin").unwrap();
+    let token = office.tokens.lock().unwrap()[&ada.name].clone();
+    let refused = JoinResponse::Refused(isochrone_proto::join::JoinRefusal::SpentByAnotherKey);
+    assert_eq!(office.join_with(&token, &bobs_key), refused);
+    for probe in [&ada, &bob] {
+        assert!(
+            !office.registry.probe(probe.id).unwrap().is_active(),
+            "{}",
+            probe.name
+        );
+    }
+    let told = std::iter::from_fn(|| office.events.try_recv().ok())
+        .last()
+        .unwrap();
+    assert_eq!(told.probe, ada.id);
+    assert!(
+        matches!(&told.kind, GateEventKind::TokenReused { revoked: Some(name), .. } if *name == bob.name),
+        "{told:?}"
+    );
+}
+
+#[tokio::test]
+async fn key_that_was_caught_once_is_caught_with_every_other_stolen_token() {
+    let mut office = Office::new();
+    let (ada, bob) = (office.joined("ada"), office.joined("bob"));
+    let thief = ed25519();
+    for probe in [&ada, &bob] {
+        let token = office.tokens.lock().unwrap()[&probe.name].clone();
+        for _ in 0..2 {
+            office.join_with(&token, &thief);
+        }
+        assert!(
+            !office.registry.probe(probe.id).unwrap().is_active(),
+            "{}",
+            probe.name
+        );
+    }
+    let told = std::iter::from_fn(|| office.events.try_recv().ok());
+    let reused: Vec<_> = told
+        .filter(|event| matches!(event.kind, GateEventKind::TokenReused { .. }))
+        .map(|event| event.probe)
+        .collect();
+    assert_eq!(reused, [ada.id, bob.id], "one alert for each token");
+}
+
+#[tokio::test]
+async fn alert_of_a_reused_token_is_in_the_transaction_that_revokes() {
+    let office = Office::new();
+    let ada = office.joined("ada");
+    let token = office.tokens.lock().unwrap()[&ada.name].clone();
+    let disk = office.disk.crash(1); // what follows is a new process on the same disk
+    let store = store_on(&disk);
+    let url = crate::alert::SecretUrl::try_from("https://hook.example.org/x".to_owned()).unwrap();
+    let receivers = || vec![crate::alert::Receiver::Webhook(url.clone())];
+    let outbox = crate::alert::Outbox::open(&store, receivers(), START).unwrap();
+    let registry = Registry::open(RegistryParts {
+        store: store.clone(),
+        authority: office.authority.clone(),
+        clock: office.clock.clone(),
+        events: GateEvents::to(outbox, "lead"),
+        addresses: vec!["lead.example.org:7470".to_owned()],
+        seed: [2; 32],
+    });
+    let office = Office {
+        registry: registry.unwrap(),
+        ..office
+    };
+    office.join_with(&token, &ed25519());
+    drop((office, store));
+    let store = store_on(&disk.crash(2));
+    let outbox = crate::alert::Outbox::open(&store, receivers(), START).unwrap();
+    let waiting = outbox.board().pending;
+    assert_eq!(
+        waiting.len(),
+        1,
+        "killed right after the commit, it is told all the same"
+    );
+    assert!(
+        waiting[0].alert.summary.contains("Both keys are revoked"),
+        "{waiting:?}"
     );
 }

@@ -151,8 +151,8 @@ impl BatchStream {
             }
             Ingested::Forked { sequence } => {
                 let epoch = self.epoch;
+                self.talk.tell_fork(epoch, sequence); // durable before the probe goes on in a new epoch
                 outbox.forked(epoch, sequence);
-                self.talk.tell_fork(epoch, sequence);
                 self.reader.stop(CloseCode::Done.code());
                 return Ok(Next::Over); // what follows it in flight belongs to the fork too
             }

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::conversation::{End, Gate};
-use super::{Arrival, Live};
+use super::{Arrival, Live, durable};
 use crate::authority::ProbeLeaf;
 use crate::events::{GateEvent, GateEventKind};
 use crate::registry::ProbeRecord;
@@ -197,11 +197,12 @@ impl Talk {
     }
 
     pub(super) fn tell(&self, kind: GateEventKind) {
-        self.gate.events.tell(GateEvent {
+        let event = GateEvent {
             at: self.gate.clock.wall(),
             probe: self.probe,
             name: self.name.clone(),
             kind,
-        });
+        };
+        durable(|| self.gate.events.tell(event));
     }
 }

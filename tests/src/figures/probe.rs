@@ -17,7 +17,8 @@ use anyhow::{Context as _, Result, ensure};
 use isochrone_collector::authority::{Authority, tls};
 use isochrone_collector::clock::Clock;
 use isochrone_collector::config::Pace;
-use isochrone_collector::core::{Core, CoreParts, TlsTime, committed_channel};
+use isochrone_collector::core::{Core, CoreParts, committed_channel};
+use isochrone_collector::events::GateEvents;
 use isochrone_collector::ingest::{Committed, Ingest, IngestOptions};
 use isochrone_collector::store::{Store, StoreOptions};
 use isochrone_collector::targets::Targets;
@@ -136,7 +137,7 @@ impl Collector {
     fn start(folder: &Path) -> Result<Self> {
         let (clock, mut random) = (Clock::system(), StdRng::from_os_rng());
         let authority = Authority::in_memory(clock.wall(), &mut random)?;
-        let server = tls::quic_server_config(&authority, Arc::new(TlsTime(clock.clone())))?;
+        let server = tls::quic_server_config(&authority, Arc::new(tls::ClockTime(clock.clone())))?;
         let endpoint = Endpoint::server(server, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
         let store = Store::open(&folder.join("store.redb"), StoreOptions::default())?;
         let (live, committed) = committed_channel();
@@ -150,6 +151,7 @@ impl Collector {
                 addresses: vec![endpoint.local_addr()?.to_string()],
                 pace: Pace::default(),
                 targets: watched,
+                events: GateEvents::channel().0,
                 seed: random.random(),
             },
             ingest,

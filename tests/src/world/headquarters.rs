@@ -10,8 +10,8 @@ use isochrone_collector::audit::Actor;
 use isochrone_collector::authority::{Authority, tls};
 use isochrone_collector::clock::Clock;
 use isochrone_collector::config::Pace;
-use isochrone_collector::core::{Core, CoreParts, TlsTime, committed_channel};
-use isochrone_collector::events::GateEventKind;
+use isochrone_collector::core::{Core, CoreParts, committed_channel};
+use isochrone_collector::events::{GateEventKind, GateEvents};
 use isochrone_collector::ingest::{Ingest, PlantedBug};
 use isochrone_collector::listener::Listener;
 use isochrone_collector::plans::{AddressBook, Checked, Plans};
@@ -137,6 +137,7 @@ impl Headquarters {
             None => Ingest::inline(store.clone(), live),
             Some(bug) => Ingest::inline_with_bug(store.clone(), live, bug),
         };
+        let (events, mut happened) = GateEvents::channel();
         let parts = CoreParts {
             store: store.clone(),
             authority: self.authority.clone(),
@@ -147,6 +148,7 @@ impl Headquarters {
                 .collect(),
             pace: self.pace,
             targets: self.targets.subscribe(),
+            events,
             seed,
         };
         let core = Core::build(parts, ingest).expect("a collector starts on any store it left");
@@ -156,7 +158,6 @@ impl Headquarters {
             addresses,
             plans,
             listener,
-            mut events,
         } = core;
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
@@ -171,7 +172,7 @@ impl Headquarters {
         tasks.spawn(async move { while committed.recv().await.is_some() {} });
         let told = Arc::clone(&self.events);
         tasks.spawn(async move {
-            while let Some(event) = events.recv().await {
+            while let Some(event) = happened.recv().await {
                 let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
                 told.push((event.probe, event.kind));
             }
@@ -188,7 +189,7 @@ impl Headquarters {
     }
 
     fn endpoint(&self, host: IpAddr) -> quinn::Endpoint {
-        let time = Arc::new(TlsTime(self.clock.clone()));
+        let time = Arc::new(tls::ClockTime(self.clock.clone()));
         let server = tls::quic_server_config(&self.authority, time).expect("the authority's keys work");
         let endpoint = self.network.endpoint(SocketAddr::new(host, PORT), Some(server));
         endpoint.expect("a simulated socket can always be had")

@@ -43,7 +43,6 @@ fn incident() -> Incident {
         ending: None,
         caveat: None,
         evidence: vec![cell("berlin", 1, error), cell("paris", 2, error)],
-        acknowledged: None,
     }
 }
 

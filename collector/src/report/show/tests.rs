@@ -56,7 +56,6 @@ fn incident(start: u64, end: Option<u64>) -> Incident {
         ending: None,
         caveat: None,
         evidence: Vec::new(),
-        acknowledged: None,
     }
 }
 
