@@ -26,6 +26,8 @@ pub struct Participant {
     pub name: String,
     /// Its responder's secrets, the newest first.
     pub secrets: Vec<(KeyEpoch, ResponderSecret)>,
+    /// The newest of them that it is known to have: its peers get keys of this one.
+    pub known_secret: Option<KeyEpoch>,
     /// Its responder's IPv4 address, once it answered the collector's own echo there.
     pub v4: Option<SocketAddrV4>,
     /// The same over IPv6.
@@ -54,6 +56,16 @@ pub struct Draft {
     pub checks: Vec<PlannedCheck>,
     /// Whom the probe answers.
     pub responder: ResponderPlan,
+}
+
+impl Participant {
+    /// What `prober` shows this probe's responder. A newer secret than the responder is known to have would
+    /// make false losses while the responder is away from the collector.
+    fn key_for(&self, prober: ProbeId) -> Option<(KeyEpoch, PairKey)> {
+        let known = |(epoch, _): &&(KeyEpoch, ResponderSecret)| Some(*epoch) == self.known_secret;
+        let (epoch, secret) = self.secrets.iter().find(known)?;
+        Some((*epoch, PairKey::derive(secret, prober, *epoch)))
+    }
 }
 
 impl World {
@@ -123,9 +135,6 @@ impl World {
     }
 
     fn add_peer(&self, draft: &mut Draft, probe: &Participant, peer: &Participant) {
-        let Some((key_epoch, secret)) = peer.secrets.first() else {
-            return;
-        };
         // a pair has a family only if both ends do: a probe without IPv6 is not told to use it
         let v4 = peer.v4.filter(|_| probe.v4.is_some());
         let v6 = peer.v6.filter(|_| probe.v6.is_some());
@@ -140,7 +149,7 @@ impl World {
                 probe: peer.id,
                 v4,
                 v6,
-                key: Some((*key_epoch, PairKey::derive(secret, probe.id, *key_epoch))),
+                key: peer.key_for(probe.id),
             },
         };
         let kinds = families

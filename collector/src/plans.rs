@@ -73,6 +73,7 @@ struct State {
 }
 
 struct Issued {
+    version: PlanVersion,
     draft: Draft,
     issued: UnixMillis,
     expires: UnixMillis,
@@ -118,6 +119,7 @@ impl Plans {
             state.current.insert(
                 probe.id,
                 Issued {
+                    version: plan.version,
                     draft,
                     issued: plan.issued,
                     expires: plan.expires,
@@ -148,6 +150,7 @@ impl Plans {
     /// When the store cannot keep them; nothing is sent then.
     pub fn refresh(&self) -> Result<usize, PlansError> {
         let parts = &self.0.parts;
+        self.confirm_secrets();
         let (drafts, stretches) = self.world().draft_all();
         let now = parts.clock.wall();
         let mut fresh = Vec::new();
@@ -189,7 +192,7 @@ impl Plans {
     pub async fn run(self, stop: CancellationToken) {
         let parts = &self.0.parts;
         let (mut registry, mut addresses) = (parts.registry.changes(), parts.addresses.changes());
-        let mut targets = parts.targets.clone();
+        let (mut targets, mut sessions) = (parts.targets.clone(), parts.sessions.changes());
         loop {
             self.resolve_hosts().await;
             if let Err(error) = self.refresh() {
@@ -202,11 +205,30 @@ impl Plans {
                 Ok(()) = registry.changed() => {}
                 Ok(()) = addresses.changed() => {}
                 Ok(()) = targets.changed() => {}
+                Ok(()) = sessions.changed() => {} // one that follows its newest plan has its newest secret
                 () = tokio::time::sleep(LOOK) => {}
             }
             tokio::time::sleep(SETTLE).await;
             registry.mark_unchanged();
             addresses.mark_unchanged();
+            sessions.mark_unchanged();
+        }
+    }
+
+    /// A probe that follows its newest plan has the secrets in it: its peers may use the newest.
+    fn confirm_secrets(&self) {
+        let parts = &self.0.parts;
+        for view in parts.sessions.list() {
+            let newest = self
+                .state()
+                .current
+                .get(&view.probe)
+                .filter(|issued| Some(issued.version) == view.plan)
+                .and_then(|issued| issued.draft.responder.secrets.first().map(|(epoch, _)| *epoch));
+            let Some(epoch) = newest else { continue };
+            if let Err(error) = parts.registry.confirm_secret(view.probe, epoch) {
+                tracing::error!(probe = %view.name, error = %crate::chain::chain(&error), "cannot note that a probe has its new echo secret; its peers keep the old key");
+            }
         }
     }
 
@@ -223,6 +245,7 @@ impl Plans {
                     id: probe.id,
                     name: probe.name.clone(),
                     secrets: probe.responder_secrets(),
+                    known_secret: probe.known_secret,
                     v4,
                     v6,
                 }
@@ -257,6 +280,7 @@ impl Plans {
         let signed = parts.authority.sign_plan(codec::encode_plan(&plan))?;
         Ok((
             Issued {
+                version,
                 draft,
                 issued: plan.issued,
                 expires: plan.expires,

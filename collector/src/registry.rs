@@ -14,6 +14,7 @@ mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use isochrone_proto::echo::KeyEpoch;
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::token::{ADDRESSES_MAX, Token};
 use isochrone_proto::units::UnixMillis;
@@ -206,11 +207,33 @@ impl Registry {
             return Ok(false);
         };
         let mut probe = ProbeRecord::clone(probe);
-        probe.rotate(true, &mut *rng);
+        probe.rotate(&mut *rng);
         let what = format!("echo secret of {} rotated", probe.name);
         draft
             .audit
             .push(AuditEntry::new(self.0.clock.wall(), who, "rotate", what));
+        draft.put_probe(probe);
+        self.commit(draft)?;
+        Ok(true)
+    }
+
+    /// Notes that a probe's responder has its newest secret, `epoch`: from now on probers get keys of it.
+    /// Whether that was news.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub fn confirm_secret(&self, id: ProbeId, epoch: KeyEpoch) -> Result<bool, RegistryError> {
+        let _writer = self.writer();
+        let mut draft = self.draft();
+        let news = |probe: &&Arc<ProbeRecord>| {
+            let newest = probe.secrets.first().map(|keyed| keyed.epoch);
+            probe.is_active() && newest == Some(epoch) && probe.known_secret != newest
+        };
+        let Some(probe) = draft.members.probes.get(&id).filter(news) else {
+            return Ok(false);
+        };
+        let mut probe = ProbeRecord::clone(probe);
+        probe.known_secret = Some(epoch);
         draft.put_probe(probe);
         self.commit(draft)?;
         Ok(true)

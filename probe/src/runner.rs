@@ -37,7 +37,7 @@ pub const LEAD: Duration = Duration::from_millis(200);
 const ADOPTION_SPACING: Duration = Duration::from_secs(3);
 /// The recorder hears of the time at least this often; the clock is watched for steps as often.
 const TICK: Duration = Duration::from_secs(1);
-/// Runs under way at once, of all checks together; more are skipped as overlap, which says so of all checks together too.
+/// Runs under way at once, of all checks together; more are skipped as overlap.
 const IN_FLIGHT_MAX: usize = 4_096;
 /// How long after its timeout a run that did not end is given up.
 const GUARD: Duration = Duration::from_secs(2);

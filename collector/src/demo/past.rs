@@ -100,6 +100,7 @@ fn world(house: &House) -> World {
             id: probe.id,
             name: probe.name.clone(),
             secrets: probe.responder_secrets(),
+            known_secret: probe.known_secret,
             v4: Some(NOWHERE),
             v6: None,
         });

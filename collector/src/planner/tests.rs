@@ -14,6 +14,7 @@ fn participant(number: u64, v6: bool) -> Participant {
         id: ProbeId(number),
         name: format!("p{number}"),
         secrets: vec![(KeyEpoch(1), ResponderSecret([number as u8; 32]))],
+        known_secret: Some(KeyEpoch(1)),
         v4: Some(format!("192.0.2.{number}:7472").parse().unwrap()),
         v6: v6.then(|| format!("[2001:db8::{number:x}]:7472").parse().unwrap()),
     }
@@ -111,6 +112,43 @@ fn keys_fit_the_responder_they_are_for() {
     };
     let expected = PairKey::derive(&ResponderSecret([2; 32]), ProbeId(1), KeyEpoch(1));
     assert_eq!(*key, Some((KeyEpoch(1), expected)));
+}
+
+#[test]
+fn key_is_of_the_newest_secret_that_the_responder_is_known_to_have() {
+    let key_given = |known_secret: Option<u16>| {
+        let mut world = world(2, vec![]);
+        let peer = &mut world.probes[1];
+        peer.secrets.insert(0, (KeyEpoch(2), ResponderSecret([9; 32])));
+        peer.known_secret = known_secret.map(KeyEpoch);
+        let (drafts, _) = world.draft_all();
+        assert_eq!(drafts[1].1.responder.secrets.len(), 2, "the responder has both");
+        let draft = drafts[0].1.clone();
+        assert_eq!(draft.checks.len(), 1, "planned in any case");
+        let TargetAddress::Peer { key, .. } = draft.targets[0].address.clone() else {
+            panic!("a peer")
+        };
+        assert_eq!(plan_of(draft).check(), Ok(()));
+        key
+    };
+    let of = |epoch: u16, secret: u8| {
+        let secret = ResponderSecret([secret; 32]);
+        Some((
+            KeyEpoch(epoch),
+            PairKey::derive(&secret, ProbeId(1), KeyEpoch(epoch)),
+        ))
+    };
+    assert_eq!(
+        key_given(Some(1)),
+        of(1, 2),
+        "it is away since before the rotation"
+    );
+    assert_eq!(key_given(Some(2)), of(2, 9));
+    assert_eq!(
+        key_given(None),
+        None,
+        "nothing is known to have reached it: skipped"
+    );
 }
 
 #[test]

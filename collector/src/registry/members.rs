@@ -164,9 +164,9 @@ impl Draft {
     ) -> Arc<ProbeRecord> {
         let id = ProbeId::of_key(&key);
         let known = self.members.probes.get(&id);
-        let secrets = match known {
-            Some(known) => known.secrets.clone(),
-            None => vec![KeyedSecret::new(KeyEpoch(0), rng)],
+        let (secrets, known_secret) = match known {
+            Some(known) => (known.secrets.clone(), known.known_secret),
+            None => (vec![KeyedSecret::new(KeyEpoch(0), rng)], None),
         };
         let Place {
             worker,
@@ -192,6 +192,7 @@ impl Draft {
             joined: known.map_or(now, |known| known.joined),
             leaf_expires,
             secrets,
+            known_secret,
         };
         let mut spent = invitation.clone();
         spent.state = InvitationState::Spent { key, leaf };
@@ -206,7 +207,8 @@ impl Draft {
     }
 
     /// Revokes a probe and rotates the secret of every other active responder: in a full mesh the revoked
-    /// probe held a key of each.
+    /// probe held a key of each. The previous secrets stay valid for those who are still planned: the revoked
+    /// one is no longer, and no key of its own helps it.
     pub(super) fn revoke(
         &mut self,
         id: ProbeId,
@@ -228,7 +230,7 @@ impl Draft {
             .collect();
         for other in &others {
             let mut other = ProbeRecord::clone(other);
-            other.rotate(false, rng);
+            other.rotate(rng);
             self.put_probe(other);
         }
         let what = format!(

@@ -1,7 +1,7 @@
 //! What the registry keeps of a probe and of an invitation: self-describing JSON.
 
 use isochrone_proto::control::CertificateDer;
-use isochrone_proto::echo::{KeyEpoch, PairKey, ResponderSecret};
+use isochrone_proto::echo::{KeyEpoch, ResponderSecret};
 use isochrone_proto::ids::{KeyHash, ProbeId};
 use isochrone_proto::units::UnixMillis;
 use rand::CryptoRng;
@@ -40,6 +40,9 @@ pub struct ProbeRecord {
     pub leaf_expires: UnixMillis,
     /// The secrets of its echo responder, the newest first; at most two.
     pub secrets: Vec<KeyedSecret>,
+    /// The newest of them that the responder is known to have: only of this one probers get keys.
+    #[serde(default)]
+    pub known_secret: Option<KeyEpoch>,
 }
 
 /// Where an invited probe will stand, and in whose care.
@@ -101,16 +104,6 @@ impl ProbeRecord {
         self.state == ProbeState::Active
     }
 
-    /// What `prober` shows this probe's responder.
-    #[must_use]
-    pub fn pair_key(&self, prober: ProbeId) -> Option<(KeyEpoch, PairKey)> {
-        let newest = self.secrets.first()?;
-        Some((
-            newest.epoch,
-            PairKey::derive(&newest.secret, prober, newest.epoch),
-        ))
-    }
-
     /// The secrets as the probe's own plan carries them.
     #[must_use]
     pub fn responder_secrets(&self) -> Vec<(KeyEpoch, ResponderSecret)> {
@@ -118,13 +111,15 @@ impl ProbeRecord {
         secrets.map(|keyed| (keyed.epoch, keyed.secret.clone())).collect()
     }
 
-    /// Puts a new secret first. The previous one stays valid, unless a prober that knows it was revoked.
-    pub(super) fn rotate(&mut self, keep_previous: bool, rng: &mut impl CryptoRng) {
+    /// Puts a new secret first. The one that probers have keys of stays valid; one that the responder is not
+    /// known to have was given to nobody, and goes.
+    pub(super) fn rotate(&mut self, rng: &mut impl CryptoRng) {
         let epoch = self
             .secrets
             .first()
             .map_or(0, |newest| newest.epoch.0.wrapping_add(1));
-        self.secrets.truncate(usize::from(keep_previous));
+        self.secrets
+            .retain(|keyed| Some(keyed.epoch) == self.known_secret);
         self.secrets.insert(0, KeyedSecret::new(KeyEpoch(epoch), rng));
     }
 }

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use isochrone_proto::echo::KeyEpoch;
 use isochrone_proto::ids::KeyHash;
 use isochrone_proto::join::{JoinRequest, JoinResponse};
 use rcgen::{CertificateParams, KeyPair, SigningKey as _};
@@ -239,27 +240,52 @@ async fn registry_is_the_same_after_it_was_opened_again_and_keeps_no_token() {
 }
 
 #[tokio::test]
-async fn rotation_keeps_the_previous_secret_and_a_revocation_does_not() {
+async fn revocation_keeps_the_secret_that_the_responder_is_known_to_have() {
+    let office = Office::new();
+    let (ada, bob, eve) = (office.joined("ada"), office.joined("bob"), office.joined("eve"));
+    let secrets = |id| {
+        let record = office.registry.probe(id).unwrap();
+        let epochs: Vec<u16> = record.secrets.iter().map(|keyed| keyed.epoch.0).collect();
+        (epochs, record.known_secret.map(|epoch| epoch.0))
+    };
+    assert_eq!(secrets(ada.id), (vec![0], None));
+    assert!(office.registry.confirm_secret(ada.id, KeyEpoch(0)).unwrap());
+    assert!(
+        !office.registry.confirm_secret(ada.id, KeyEpoch(0)).unwrap(),
+        "no news"
+    );
+    office.registry.revoke(bob.id, &lead(), "test").unwrap();
+    assert_eq!(
+        secrets(ada.id),
+        (vec![1, 0], Some(0)),
+        "those who stay still have keys of 0"
+    );
+    assert_eq!(secrets(bob.id), (vec![0], None));
+    // nobody was given a key of 1, which ada may never have got
+    office.registry.revoke(eve.id, &lead(), "test").unwrap();
+    assert_eq!(secrets(ada.id), (vec![2, 0], Some(0)));
+    assert!(
+        !office.registry.confirm_secret(ada.id, KeyEpoch(1)).unwrap(),
+        "gone"
+    );
+    assert!(office.registry.confirm_secret(ada.id, KeyEpoch(2)).unwrap());
+    assert!(office.registry.rotate_secret(ada.id, &lead()).unwrap());
+    assert_eq!(secrets(ada.id), (vec![3, 2], Some(2)));
+    assert!(!office.registry.rotate_secret(bob.id, &lead()).unwrap());
+    assert!(
+        !office.registry.confirm_secret(bob.id, KeyEpoch(0)).unwrap(),
+        "out"
+    );
+}
+
+#[tokio::test]
+async fn secret_of_a_responder_that_was_never_heard_of_is_replaced() {
     let office = Office::new();
     let (ada, bob) = (office.joined("ada"), office.joined("bob"));
-    let epochs = |id| {
-        let record = office.registry.probe(id).unwrap();
-        record
-            .secrets
-            .iter()
-            .map(|keyed| keyed.epoch.0)
-            .collect::<Vec<_>>()
-    };
-    assert!(office.registry.rotate_secret(ada.id, &lead()).unwrap());
-    assert!(office.registry.rotate_secret(ada.id, &lead()).unwrap());
-    assert_eq!(epochs(ada.id), [2, 1]);
-    let old = office.registry.probe(ada.id).unwrap().pair_key(bob.id).unwrap();
     office.registry.revoke(bob.id, &lead(), "test").unwrap();
-    assert_eq!(epochs(ada.id), [3], "bob knew a key of every responder");
-    assert_eq!(epochs(bob.id), [0]);
-    let new = office.registry.probe(ada.id).unwrap().pair_key(bob.id).unwrap();
-    assert_ne!(old, new);
-    assert!(!office.registry.rotate_secret(bob.id, &lead()).unwrap());
+    let record = office.registry.probe(ada.id).unwrap();
+    assert_eq!((record.secrets.len(), record.secrets[0].epoch), (1, KeyEpoch(1)));
+    assert_eq!(record.known_secret, None);
 }
 
 #[tokio::test]

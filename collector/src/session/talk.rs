@@ -175,10 +175,18 @@ impl Talk {
         }
     }
 
-    /// A batch says which plan the probe follows.
+    /// A batch says which plan the probe follows; one of an older epoch may name an older plan, to which a
+    /// probe never goes back.
     pub(super) fn follows(&self, version: PlanVersion) {
-        let changed = self.live.lock().plan.replace(version) != Some(version);
-        if changed {
+        let news = {
+            let followed = &mut self.live.lock().plan;
+            let news = *followed < Some(version);
+            if news {
+                *followed = Some(version);
+            }
+            news
+        };
+        if news {
             self.gate.sessions.changed();
         }
     }

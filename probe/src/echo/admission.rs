@@ -191,6 +191,28 @@ mod tests {
         assert!(admission.admit(&right, now).is_ok());
     }
 
+    /// A revocation leaves the previous secret in force for those who are still planned.
+    #[test]
+    fn revoked_prober_is_not_answered_under_either_key_epoch() {
+        let revoked = ProbeId(12);
+        let mut admission = admission(&plan(&[OLD], &[PROBER, revoked]));
+        let now = monotonic_now();
+        assert!(admission.admit(&request(revoked, &OLD), now).is_ok());
+        admission.adopt(&plan(&[NEW, OLD], &[PROBER]));
+        for secret in [NEW, OLD] {
+            let found = admission.admit(&request(revoked, &secret), now).unwrap_err();
+            assert_eq!(found, DropReason::UnknownProber, "before anything is hashed");
+            assert!(admission.admit(&request(PROBER, &secret), now).is_ok());
+        }
+        // nor does its key help under another's name
+        let (epoch, secret) = OLD;
+        let key = PairKey::derive(&secret, revoked, epoch);
+        let found = admission
+            .admit(&packet(PROBER, epoch).seal(&key), now)
+            .unwrap_err();
+        assert_eq!(found, DropReason::WrongTag);
+    }
+
     #[test]
     fn responder_without_a_plan_answers_nobody() {
         let mut admission = Admission::new(Rate::new(10, 3));
@@ -202,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn previous_key_epoch_stays_valid_until_it_is_revoked() {
+    fn previous_key_epoch_stays_valid_until_a_plan_drops_it() {
         let now = monotonic_now();
         let mut admission = admission(&plan(&[NEW, OLD], &[PROBER]));
         assert!(admission.admit(&request(PROBER, &OLD), now).is_ok());
