@@ -44,6 +44,19 @@ pub(crate) fn in_network(vantage: Vantage, number: u32) -> Vantage {
     }
 }
 
+/// A vantage beside its own node, whose next node is 120 ms away, and another one that has none.
+pub(crate) fn beside_its_node() -> Observations {
+    let own = Vantage {
+        own_node: Some("berlin".to_owned()),
+        ..vantage("v-berlin", "Berlin, DE")
+    };
+    single(
+        vec![node("berlin", "Berlin, DE"), node("tokyo", "Tokyo, JP")],
+        vec![own, vantage("v-paris", "Paris, FR")],
+        &[(0, 1, 120.0), (1, 0, 15.0)],
+    )
+}
+
 /// One value for each (vantage, node).
 pub(crate) fn single(
     nodes: Vec<Node>,

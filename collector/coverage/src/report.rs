@@ -26,6 +26,9 @@ use crate::weights::WeightKind;
 pub const SPEAKS_FOR_KM: f64 = 300.0;
 /// The budgets every report answers, in milliseconds.
 pub const BUDGETS_MS: [f64; 5] = [20.0, 50.0, 100.0, 150.0, 200.0];
+/// The budget that is shown first where the lead configured none: the documented default of
+/// `coverage_target_ms`.
+pub const DEFAULT_TARGET_MS: f64 = 100.0;
 /// Fewer days than this: figures are provisional and have no interval.
 pub const LEAST_DAYS: usize = 7;
 
@@ -121,6 +124,8 @@ pub struct Share {
     pub beyond: f64,
     /// The share that is not measured, or not surely enough.
     pub unknown: f64,
+    /// The part of `unknown` whose vantage stands beside a node of its own, and whose next node is beyond.
+    pub own_node: f64,
     /// The 90 % interval of `within` over resampled days and networks.
     pub interval: Option<Interval>,
 }
@@ -296,6 +301,9 @@ impl VantageReport {
 pub(crate) enum Standing {
     Within,
     Beyond,
+    /// It has its own node, which no one else judges there, and the next one is beyond: not measured, but
+    /// not blank either.
+    OwnNode,
     Unknown,
 }
 
@@ -309,8 +317,8 @@ impl Standing {
         let interval = interval.unwrap_or(Interval { low: ms, high: ms });
         if interval.high <= budget_ms {
             Self::Within
-        } else if interval.low > budget_ms && !own_node {
-            Self::Beyond
+        } else if interval.low > budget_ms {
+            if own_node { Self::OwnNode } else { Self::Beyond }
         } else {
             Self::Unknown
         }

@@ -103,13 +103,7 @@ impl<'a> Tally<'a> {
 
     pub(super) fn finish(self, source: Source) -> Observations {
         let nodes: Vec<&NodeEntry> = self.roster.nodes().filter(|node| !node.paused).collect();
-        let mut notes = vec![
-            "Times are the TCP-connect phase of endpoint checks: one round trip, no name look-up, no TLS; a check \
-             that did not connect counts as lost. Time to first byte is of cached assets and plain pages, and \
-             holds name look-up, connect and TLS."
-                .to_owned(),
-        ];
-        let mut vantages = Vec::new();
+        let (mut notes, mut vantages) = (Vec::new(), Vec::new());
         let mut places: BTreeMap<ProbeId, usize> = BTreeMap::new();
         for probe in self.roster.probes() {
             let measured = self.days.keys().any(|(of, ..)| *of == probe.id);

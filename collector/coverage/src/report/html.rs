@@ -8,8 +8,6 @@ use super::{ClassReport, CoverageReport, Share};
 use crate::observations::Source;
 
 const STYLE: &str = include_str!("html/page.css");
-/// The budget shown first, where the lead configured none.
-const FIRST_BUDGET_MS: f64 = 50.0;
 /// How many unmeasured regions are listed.
 const UNMEASURED: usize = 12;
 
@@ -89,8 +87,7 @@ impl CoverageReport {
             count(self.nodes.len(), "node")
         );
         if let Some(window) = self.window {
-            let day = |at: jiff::Timestamp| at.strftime("%Y-%m-%d %H:%M").to_string();
-            about += &format!(" · {} to {} UTC", day(window.from), day(window.to));
+            about += &format!(" · {}", words::window(window));
         }
         if let Some(days) = self.days {
             about += &format!(" · {}", count(days, "day"));
@@ -101,16 +98,6 @@ impl CoverageReport {
         about
     }
 
-    /// The index of the budget that is shown first.
-    fn first_budget(&self, class: &ClassReport) -> usize {
-        let wanted = self.target_ms.unwrap_or(FIRST_BUDGET_MS);
-        class
-            .shares
-            .iter()
-            .position(|share| share.budget_ms == wanted)
-            .unwrap_or(0)
-    }
-
     /// One rule for each budget: the chosen one colours its dots.
     fn budget_style(&self) -> String {
         let budgets = self.classes.first().map_or(0, |class| class.shares.len());
@@ -119,6 +106,7 @@ impl CoverageReport {
                 format!(
                     "#b{index}:checked~.map .i{index}{{stroke:var(--within);stroke-linecap:round;opacity:1}}\
                      #b{index}:checked~.map .o{index}{{stroke:var(--beyond);stroke-linecap:square;opacity:1}}\
+                     #b{index}:checked~.map .n{index}{{stroke:var(--own);stroke-linecap:square;opacity:1}}\
                      #b{index}:checked~.tally .t{index}{{display:flex}}\
                      #b{index}:checked~.choice label[for=b{index}]{{background:var(--ink);color:var(--paper);border-color:var(--ink)}}\
                      #b{index}:focus-visible~.choice label[for=b{index}]{{outline:3px solid var(--focus);outline-offset:2px}}"
@@ -145,6 +133,10 @@ impl CoverageReport {
     }
 
     fn headline(&self, class: &ClassReport) -> String {
+        let counted: String = words::counted(self, class)
+            .iter()
+            .map(|sentence| format!("<p>{}</p>", escape(sentence)))
+            .collect();
         if !class.withheld.is_empty() {
             let reasons: String = words::withheld(class)
                 .iter()
@@ -152,14 +144,14 @@ impl CoverageReport {
                 .collect();
             return format!(
                 "<div class=\"callout\" role=\"note\"><h3>No headline share</h3>{reasons}\
-                 <p>What can be said: the distances below, and what is not measured.</p></div>\n"
+                 <p>What can be said: the distances below, what is not measured, and a count.</p>{counted}</div>\n"
             );
         }
         let Some(share) = class.shares.get(self.first_budget(class)) else {
             return String::new();
         };
         format!(
-            "<p class=\"headline\"><strong>{}</strong> <span>of {} within {}{}</span></p>\n{}",
+            "<p class=\"headline\"><strong>{}</strong> <span>of {} within {}{}</span></p>\n{counted}\n{}",
             percent(share.within),
             self.of_what(),
             budget(share.budget_ms),
@@ -246,9 +238,10 @@ impl CoverageReport {
 
     fn reading_section(&self) -> String {
         let notes: String = words::caveats(self)
-            .iter()
-            .chain(&self.notes)
-            .map(|sentence| format!("<li>{}</li>", escape(sentence)))
+            .into_iter()
+            .chain(words::first_byte(self))
+            .chain(self.notes.iter().cloned())
+            .map(|sentence| format!("<li>{}</li>", escape(&sentence)))
             .collect();
         let glossary: String = GLOSSARY
             .iter()
@@ -278,6 +271,7 @@ impl CoverageReport {
 const LEGEND: &str = "<ul class=\"legend\">\
 <li><svg viewBox=\"0 0 16 16\" aria-hidden=\"true\"><path class=\"l-within\" d=\"M8 8h0\"/></svg>within</li>\
 <li><svg viewBox=\"0 0 16 16\" aria-hidden=\"true\"><path class=\"l-beyond\" d=\"M8 8h0\"/></svg>beyond</li>\
+<li><svg viewBox=\"0 0 16 16\" aria-hidden=\"true\"><path class=\"l-own\" d=\"M8 8h0\"/></svg>has its own node, the next is beyond</li>\
 <li><svg viewBox=\"0 0 16 16\" aria-hidden=\"true\"><path class=\"l-unknown\" d=\"M8 8h0\"/></svg>not measured</li>\
 <li><svg viewBox=\"0 0 16 16\" aria-hidden=\"true\"><path class=\"node\" d=\"M8 13l-5.6-10h11.2z\"/></svg>node</li>\
 <li><svg viewBox=\"0 0 16 16\" aria-hidden=\"true\"><circle class=\"vantage\" cx=\"8\" cy=\"8\"/></svg>vantage</li>\

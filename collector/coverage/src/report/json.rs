@@ -211,7 +211,10 @@ impl<'a> Document<'a> {
             classes: report.classes.iter().map(JsonClass::from).collect(),
             ttfb_kind: report.ttfb.map(|kind| kind.as_str()),
             target_ms: report.target_ms,
-            caveats: words::caveats(report),
+            caveats: words::caveats(report)
+                .into_iter()
+                .chain(words::first_byte(report))
+                .collect(),
             notes: &report.notes,
             attributions: words::attributions(report),
         }

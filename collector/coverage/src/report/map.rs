@@ -83,8 +83,9 @@ fn vantage_title(vantage: &VantageReport) -> String {
         None => format!("Vantage {}: no node measured{own}", vantage.name),
         Some(best) => {
             format!(
-                "Vantage {}: nearest node {} at {} ms{own}",
+                "Vantage {}: nearest {}node {} at {} ms{own}",
                 vantage.name,
+                if vantage.own_node { "other " } else { "" },
                 best.node,
                 ms(Some(best.ms))
             )
@@ -125,13 +126,15 @@ fn dots(svg: &mut String, report: &CoverageReport, class: &ClassReport) {
     }
 }
 
-/// ` i50` for each budget the speaker is within, ` o50` for each it is beyond.
+/// ` i1` for each budget the speaker is within, ` o1` for each it is beyond, ` n1` where it has its own node and
+/// the next one is beyond.
 fn standing_classes(class: &ClassReport, vantage: &VantageReport) -> String {
     let mut classes = String::new();
     for (index, share) in class.shares.iter().enumerate() {
         match vantage.standing(share.budget_ms) {
             Standing::Within => push(&mut classes, format_args!(" i{index}")),
             Standing::Beyond => push(&mut classes, format_args!(" o{index}")),
+            Standing::OwnNode => push(&mut classes, format_args!(" n{index}")),
             Standing::Unknown => {}
         }
     }

@@ -13,6 +13,10 @@ use crate::weights::WeightKind;
 const NARROWEST: usize = 60;
 /// How many unmeasured regions are listed.
 const UNMEASURED: usize = 10;
+/// Letters of a region's name in a table.
+const NAME: usize = 16;
+/// Between nodes that cannot be told apart. A line may break before it, never behind it.
+const TIED: &str = " =\u{a0}";
 
 impl CoverageReport {
     /// The report as text no wider than `width` columns (at least 60).
@@ -31,11 +35,6 @@ impl CoverageReport {
         }
         page.blank();
         page.line("How to read this");
-        if self.days.is_some() {
-            page.item(
-                "v/n: vantages, and the networks they sit in. =: cannot be told apart. <: the next node.",
-            );
-        }
         let further = self.notes.iter().cloned();
         for sentence in words::caveats(self).into_iter().chain(further) {
             page.item(&sentence);
@@ -51,9 +50,7 @@ impl CoverageReport {
     }
 
     fn about(&self) -> String {
-        let window = self
-            .window
-            .map(|window| format!(", {} to {}", window.from, window.to));
+        let window = self.window.map(|window| format!(", {}", words::window(window)));
         let days = self.days.map(|days| format!(", {}", count(days, "day")));
         let provisional = if self.provisional() { " (provisional)" } else { "" };
         format!(
@@ -68,6 +65,9 @@ impl CoverageReport {
     fn class(&self, class: &ClassReport, page: &mut Page) {
         page.wrapped(words::class_title(class.access));
         page.wrapped(&words::first_line(self, class));
+        for sentence in words::counted(self, class) {
+            page.wrapped(&sentence);
+        }
         page.blank();
         if class.withheld.is_empty() {
             page.table(self.shares_table(class));
@@ -95,6 +95,7 @@ impl CoverageReport {
                 self.regions(&measured, page);
             }
         }
+        self.columns(class, page);
         page.blank();
         page.wrapped("Backup distances: the nearest node of each vantage, and the next");
         page.table(self.vantages_table(class));
@@ -113,6 +114,24 @@ impl CoverageReport {
             page.indented("¹ ", words::NARROW);
         }
         page.more(measured.len(), "region");
+    }
+
+    /// What the columns of the regions' tables mean.
+    fn columns(&self, class: &ClassReport, page: &mut Page) {
+        if class.regions.iter().all(|region| region.measured.is_none()) {
+            return;
+        }
+        page.wrapped(&format!(
+            "known: the share of its {} that a vantage speaks for. a = b: a and b cannot be told apart.{} \
+             *: a vantage there has its own node, which does not count; the next one is shown.",
+            self.weight_title(),
+            if self.days.is_some() {
+                " a < b: a is best, and b is next. v/n: vantages, and the networks they sit in. runs: checks that \
+                 connected to the best node; loss: the share that did not. interval: 90 % of resampled days."
+            } else {
+                ""
+            },
+        ));
     }
 
     fn shares_table(&self, class: &ClassReport) -> Grid {
@@ -173,7 +192,7 @@ impl CoverageReport {
             self.weight_title(),
             "known",
             "v/n",
-            "best = tie < next",
+            "best < next",
             "min/p50/p90 ms",
             "interval",
             "loss",
@@ -210,7 +229,6 @@ impl CoverageReport {
             time,
             "next node",
             time,
-            "verdict",
         ];
         let rows = regions.iter().map(|region| {
             let measured = region.measured.as_ref();
@@ -219,11 +237,10 @@ impl CoverageReport {
                 weight(region.weight),
                 percent(region.known_share()),
                 region.vantages.to_string(),
-                best_label(region),
+                format!("{}{}", best_label(region), narrow_mark(region)),
                 ms(measured.map(|measured| measured.value_ms)),
                 next_label(region),
                 ms(measured.and_then(|measured| measured.runner_up_ms)),
-                verdict_label(region),
             ]
         });
         table(&header, rows, &[1, 2, 3, 5, 7])
@@ -275,17 +292,22 @@ impl Region {
     }
 }
 
+/// The region's name, cut where it would push the figures off the page.
 fn region_label(region: &Region) -> String {
-    let code = words::region_code(&region.id);
+    let name = words::region_name(&region.id);
+    let name = match name.chars().count() {
+        0..=NAME => name.to_owned(),
+        _ => name.chars().take(NAME - 1).chain(['…']).collect(),
+    };
     let own = region.measured.as_ref().is_some_and(|measured| measured.own_node);
-    format!("{code}{}", if own { " *" } else { "" })
+    format!("{name}{}", if own { " *" } else { "" })
 }
 
 fn best_label(region: &Region) -> String {
     region
         .measured
         .as_ref()
-        .map_or_else(|| "–".to_owned(), |measured| measured.tie_set.join(" = "))
+        .map_or_else(|| "–".to_owned(), |measured| measured.tie_set.join(TIED))
 }
 
 /// The best nodes and the one after them: `berlin = paris < oslo`.
@@ -297,8 +319,8 @@ fn ranked_label(region: &Region) -> String {
         .runner_up
         .iter()
         .filter(|next| !measured.tie_set.contains(next));
-    next.fold(measured.tie_set.join(" = "), |label, next| {
-        format!("{label} < {next}")
+    next.fold(measured.tie_set.join(TIED), |label, next| {
+        format!("{label} <\u{a0}{next}")
     })
 }
 
@@ -311,16 +333,7 @@ fn next_label(region: &Region) -> String {
 }
 
 fn narrow_mark(region: &Region) -> &'static str {
-    if words::narrow(region) { " ¹" } else { "" }
-}
-
-/// The verdict, and a mark if its ground is narrow.
-fn verdict_label(region: &Region) -> String {
-    format!(
-        "{}{}",
-        words::verdict(region),
-        if words::narrow(region) { " ¹" } else { "" }
-    )
+    if words::narrow(region) { "\u{a0}¹" } else { "" }
 }
 
 fn share_interval(share: &Share) -> String {

@@ -1,10 +1,10 @@
 //! What every rendering of the report says in the same words.
 
 use super::{
-    ClassReport, CoverageReport, Interval, LEAST_DAYS, Region, RegionId, SPEAKS_FOR_KM, VantageReport,
-    Withheld,
+    ClassReport, CoverageReport, DEFAULT_TARGET_MS, Interval, LEAST_DAYS, Region, RegionId, SPEAKS_FOR_KM,
+    VantageReport, Withheld,
 };
-use crate::observations::{AccessClass, Basis, Source, Statistic, TtfbKind};
+use crate::observations::{AccessClass, Basis, Source, Statistic, TtfbKind, Window};
 use crate::weights::WeightKind;
 use crate::{cities, land};
 
@@ -15,6 +15,13 @@ impl CoverageReport {
     /// Too few days for intervals, from a source that counts days.
     pub(crate) fn provisional(&self) -> bool {
         self.days.is_some_and(|days| days < LEAST_DAYS)
+    }
+
+    /// The index of the budget that is shown first: the lead's own, or the default.
+    pub(super) fn first_budget(&self, class: &ClassReport) -> usize {
+        let wanted = self.target_ms.unwrap_or(DEFAULT_TARGET_MS);
+        let at = class.shares.iter().position(|share| share.budget_ms == wanted);
+        at.unwrap_or(0)
     }
 
     /// A share in words: “people”, “sites” or “the file's weight”.
@@ -85,6 +92,53 @@ fn networks(class: &ClassReport) -> String {
     }
 }
 
+/// `2026-11-15 19:48 to 2026-11-22 19:48 UTC`.
+pub(super) fn window(window: Window) -> String {
+    let minute = |at: jiff::Timestamp| at.strftime("%Y-%m-%d %H:%M").to_string();
+    format!("{} to {} UTC", minute(window.from), minute(window.to))
+}
+
+/// What was counted at the budget shown first, and what the part that is not measured consists of: the figures
+/// add up to the share that vantages speak for. It is no headline.
+pub(super) fn counted(report: &CoverageReport, class: &ClassReport) -> Vec<String> {
+    let Some(share) = class.shares.get(report.first_budget(class)) else {
+        return Vec::new();
+    };
+    let (budget, what) = (budget(share.budget_ms), report.of_what());
+    let mut sentences = vec![format!(
+        "Counted at {budget}: {} of {what} within, {} beyond, {} not measured.",
+        percent(share.within),
+        percent(share.beyond),
+        percent(share.unknown),
+    )];
+    let known = class.known_share();
+    let unsure = known - share.within - share.beyond - share.own_node;
+    let mut parts = vec![format!("{} that no vantage speaks for", percent(1.0 - known))];
+    if share.own_node > LEAST_PART {
+        parts.push(format!(
+            "{} with its own node, which its vantage cannot judge, and the next one beyond",
+            percent(share.own_node)
+        ));
+    }
+    if unsure > LEAST_PART {
+        parts.push(format!(
+            "{} whose interval reaches across {budget}",
+            percent(unsure)
+        ));
+    }
+    if parts.len() > 1 {
+        sentences.push(format!(
+            "The {} not measured: {}.",
+            percent(share.unknown),
+            parts.join("; ")
+        ));
+    }
+    sentences
+}
+
+/// Shares below this are the rounding of sums.
+const LEAST_PART: f64 = 1e-9;
+
 /// Why no share stands as a headline, in sentences.
 pub(super) fn withheld(class: &ClassReport) -> Vec<&'static str> {
     let sentence = |reason: &Withheld| match reason {
@@ -103,7 +157,7 @@ pub(super) fn withheld(class: &ClassReport) -> Vec<&'static str> {
 pub(super) fn class_title(access: AccessClass) -> &'static str {
     match access {
         AccessClass::DataCentre => "Between servers (vantages in data centres)",
-        AccessClass::Eyeball => "From users' lines (eyeball vantages)",
+        AccessClass::Eyeball => "From users' lines (vantages at homes and offices)",
         AccessClass::Unknown => "From sites whose access is not known",
     }
 }
@@ -114,10 +168,11 @@ pub(super) fn caveats(report: &CoverageReport) -> Vec<String> {
     if report.source == Source::Demo {
         caveats.push(format!("{DEMO}."));
     }
-    caveats.push(
-        "Data-centre vantages hold no last mile: a user's own line adds to every time here. Only eyeball \
-         vantages say what users see."
-            .to_owned(),
+    caveats.extend(
+        report
+            .classes
+            .iter()
+            .map(|class| last_mile(class.access).to_owned()),
     );
     caveats.push(match report.weights.kind {
         WeightKind::Sites => "Every vantage counts 1 and speaks for itself.".to_owned(),
@@ -147,21 +202,46 @@ pub(super) fn caveats(report: &CoverageReport) -> Vec<String> {
                     day, may be nothing."
             .to_owned(),
     });
-    if let Some(kind) = report.ttfb {
-        caveats.push(
-            match kind {
-                TtfbKind::Cached => "Time to first byte (TTFB) is of answers the node held; it includes name look-up, connect and TLS.",
-                TtfbKind::Uncached => "Time to first byte (TTFB) is of objects the node had to fetch first; it includes name look-up, connect and TLS.",
-            }
-            .to_owned(),
-        );
-    }
     caveats
+}
+
+/// A further caveat where times to first byte are shown.
+pub(super) fn first_byte(report: &CoverageReport) -> Option<String> {
+    let text = match report.ttfb? {
+        TtfbKind::Cached => {
+            "Time to first byte (TTFB) is of answers the node held, and of plain pages; it includes name look-up, \
+             connect and TLS."
+        }
+        TtfbKind::Uncached => {
+            "Time to first byte (TTFB) is of objects the node had to fetch first; it includes name look-up, connect \
+             and TLS."
+        }
+    };
+    Some(text.to_owned())
+}
+
+fn last_mile(access: AccessClass) -> &'static str {
+    match access {
+        AccessClass::DataCentre => {
+            "Vantages in data centres hold no last mile: a user's own line adds to every time here. Only vantages \
+             on users' lines say what users see."
+        }
+        AccessClass::Eyeball => {
+            "Vantages on users' lines hold the last mile of their own line, and of no other."
+        }
+        AccessClass::Unknown => {
+            "Whether these sites are servers or users' lines is not known. If they are servers, a user's own line \
+             adds to every time here."
+        }
+    }
 }
 
 fn basis(report: &CoverageReport) -> &'static str {
     match report.basis {
-        Basis::Connect => "Times are those of TCP connect: one round trip, without DNS and TLS.",
+        Basis::Connect => {
+            "Times are those of TCP connect: one round trip, without name look-up and TLS. A check that did not \
+             connect counts as lost."
+        }
         Basis::Ttfb => {
             "Times are those to the first byte: DNS, connect, TLS, and the node's own work are in them."
         }

@@ -100,7 +100,7 @@ fn region_row(report: &CoverageReport, region: &Region, at: usize) -> String {
         words::region_code(&region.id),
         escape(words::region_name(&region.id)),
         if measured.is_some_and(|measured| measured.own_node) {
-            " *"
+            "&nbsp;*"
         } else {
             ""
         },
@@ -174,7 +174,7 @@ pub(super) fn vantages(report: &CoverageReport, class: &ClassReport) -> String {
         format!(
             "<tr><th scope=\"row\">{}{}</th><td>{}</td>{}<td>{}</td>{}{}<td>{}</td>{}</tr>",
             escape(&vantage.name),
-            if vantage.own_node { " *" } else { "" },
+            if vantage.own_node { "&nbsp;*" } else { "" },
             escape(place(vantage)),
             num(&weight(vantage.weight)),
             node(best),
@@ -228,8 +228,12 @@ fn weight_title(report: &CoverageReport) -> &'static str {
 
 /// A bar with its figures in words below it.
 pub(super) fn bar(share: &Share) -> String {
+    let own = match share.own_node {
+        nothing if nothing <= 0.0 => String::new(),
+        part => format!(", {} of it with its own node, the next beyond", percent(part)),
+    };
     format!(
-        "{}<p><span><b>{}</b> within</span><span><b>{}</b> beyond</span><span><b>{}</b> not measured</span></p>",
+        "{}<p><span><b>{}</b> within</span><span><b>{}</b> beyond</span><span><b>{}</b> not measured{own}</span></p>",
         bare_bar(share),
         percent(share.within),
         percent(share.beyond),
@@ -241,18 +245,23 @@ pub(super) fn bar(share: &Share) -> String {
 fn bare_bar(share: &Share) -> String {
     format!(
         "<span class=\"bar\" role=\"img\" aria-label=\"{} within, {} beyond, {} not measured\">\
-         <i class=\"in\" style=\"width:{:.2}%\"></i><i class=\"out\" style=\"width:{:.2}%\"></i></span>",
+         <i class=\"in\" style=\"width:{:.2}%\"></i><i class=\"out\" style=\"width:{:.2}%\"></i>\
+         <i class=\"own\" style=\"width:{:.2}%\"></i></span>",
         percent(share.within),
         percent(share.beyond),
         percent(share.unknown),
         share.within * 100.0,
         share.beyond * 100.0,
+        share.own_node * 100.0,
     )
 }
 
 fn num(text: &str) -> String {
     format!("<td class=\"num\">{text}</td>")
 }
+
+/// A table of more rows than this is folded: the page's style hides its further rows until they are asked for.
+const FOLD: usize = 24;
 
 /// A title that begins with `>` stands over figures, to the right.
 fn table(title: &str, head: &[&str], rows: impl Iterator<Item = String>) -> String {
@@ -261,9 +270,18 @@ fn table(title: &str, head: &[&str], rows: impl Iterator<Item = String>) -> Stri
         None => format!("<th scope=\"col\">{title}</th>"),
     };
     let head: String = head.iter().map(cell).collect();
-    let rows: String = rows.collect();
+    let rows: Vec<String> = rows.collect();
+    let (fold, all) = match rows.len() {
+        0..=FOLD => ("", String::new()),
+        count => (
+            " fold",
+            format!("<details><summary>All {count} rows</summary></details>"),
+        ),
+    };
     format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{title}\"><table><caption>{title}</caption>\
-         <thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>\n"
+        "<div class=\"sheet{fold}\"><div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{title}\"><table>\
+         <caption><span class=\"title\">{title}</span><span class=\"sideways\">scroll sideways →</span></caption>\
+         <thead><tr>{head}</tr></thead><tbody>{}</tbody></table></div>{all}</div>\n",
+        rows.concat()
     )
 }

@@ -1,5 +1,5 @@
 use super::escape;
-use crate::fixture::{node, report, single, small_world, vantage};
+use crate::fixture::{beside_its_node, node, report, single, small_world, vantage};
 use crate::observations::{Observations, Source};
 use crate::weights::Weights;
 
@@ -57,7 +57,10 @@ fn every_budget_has_its_button_and_one_is_chosen() {
     let html = report(&small_world(), Weights::people()).html();
     assert_eq!(html.matches("type=\"radio\"").count(), 5);
     assert_eq!(html.matches(" checked>").count(), 1);
-    assert!(html.contains("id=\"b1\" aria-label=\"50 ms\" checked>"));
+    assert!(
+        html.contains("id=\"b2\" aria-label=\"100 ms\" checked>"),
+        "the documented default of coverage_target_ms"
+    );
 }
 
 #[test]
@@ -78,6 +81,32 @@ fn dots_carry_the_standing_of_their_speaker() {
             .any(|size| html.contains(&format!("class=\"dot {size}\" "))),
         "the rest of the world is not measured"
     );
+}
+
+#[test]
+fn own_node_whose_next_is_beyond_has_a_colour_of_its_own() {
+    let html = report(&beside_its_node(), Weights::people()).html();
+    assert!(
+        html.contains(" n0 n1 n2 i3 i4\""),
+        "120 ms is beyond 100, and its own node is no measurement"
+    );
+    assert!(html.contains("has its own node, the next is beyond") && html.contains("class=\"own\""));
+}
+
+#[test]
+fn long_table_is_folded_and_a_short_one_is_not() {
+    let vantages: Vec<_> = (0..30)
+        .map(|index| vantage(&format!("v{index}"), "Paris, FR"))
+        .collect();
+    let times: Vec<_> = (0..30).map(|index| (index, 0, 9.0)).collect();
+    let html = report(
+        &single(vec![node("a", "Berlin, DE")], vantages, &times),
+        Weights::people(),
+    )
+    .html();
+    assert_balanced(&html);
+    assert!(html.contains("<summary>All 30 rows</summary>"));
+    assert_eq!(html.matches("<details>").count(), 1, "countries are few");
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub(super) fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>, ri
         table.add_row(row);
     });
     table.column_iter_mut().for_each(|column| {
-        column.set_padding((0, 2));
+        column.set_padding((0, 1));
     });
     for &column in right {
         if let Some(column) = table.column_mut(column) {

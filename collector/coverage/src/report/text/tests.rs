@@ -1,5 +1,5 @@
-use crate::fixture::{daily, node, report, single, small_world, vantage};
-use crate::observations::{Observations, Source};
+use crate::fixture::{beside_its_node, daily, node, report, single, small_world, vantage};
+use crate::observations::{AccessClass, Observations, Source};
 use crate::weights::Weights;
 
 fn widest(text: &str) -> usize {
@@ -62,7 +62,7 @@ fn summary_comes_first() {
     assert!(
         lines
             .iter()
-            .any(|line| line.starts_with("DE") && line.contains("berlin < paris")),
+            .any(|line| line.starts_with("Germany") && line.contains("berlin <\u{a0}paris")),
         "{text}"
     );
 }
@@ -83,6 +83,56 @@ fn shares_are_printed_where_they_may_be() {
     assert!(line.contains("80.0 %") && line.contains("20.0 %"), "{text}");
     assert!(
         text.contains("5 vantages in networks that are not given"),
+        "{text}"
+    );
+}
+
+#[test]
+fn counted_shares_and_their_parts_add_up_to_what_is_spoken_for() {
+    let report = report(&beside_its_node(), Weights::people());
+    let text = report.text(100);
+    let class = &report.classes[0];
+    let share = class
+        .shares
+        .iter()
+        .find(|share| share.budget_ms == 100.0)
+        .unwrap();
+    assert!((share.within + share.beyond + share.own_node - class.known_share()).abs() < 1e-12);
+    assert!(share.own_node > 0.0 && share.own_node <= share.unknown);
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "Counted at 100 ms:",
+        "that no vantage speaks for",
+        "with its own node",
+    ] {
+        assert!(flat.contains(part), "{part}:\n{text}");
+    }
+}
+
+#[test]
+fn rows_have_names_and_columns_a_legend() {
+    let text = report(&small_world(), Weights::people()).text(100);
+    assert!(text.lines().any(|line| line.starts_with("Germany")), "{text}");
+    for word in ["known:", "v/n:", "runs:", "loss:", "interval:", "*:"] {
+        assert!(text.contains(word), "{word}:\n{text}");
+    }
+    assert!(!text.contains("verdict") && !text.contains("eyeball"), "{text}");
+    assert!(
+        !text.lines().any(|line| line.trim() == "¹"),
+        "a mark stays with its word:\n{text}"
+    );
+}
+
+#[test]
+fn access_that_is_not_known_is_not_called_a_data_centre() {
+    let mut world = small_world();
+    world
+        .vantages
+        .iter_mut()
+        .for_each(|vantage| vantage.access = AccessClass::Unknown);
+    let text = report(&world, Weights::people()).text(100);
+    assert!(
+        text.contains("is not known") && !text.contains("data centre"),
         "{text}"
     );
 }
