@@ -46,6 +46,8 @@ pub struct House {
     pub clock: Clock,
     /// Everything is marked as the demo's.
     pub demo: bool,
+    /// Who acts, for the audit log: who asked through the control socket, or who started the command.
+    pub actor: Actor,
     /// A collector runs in this process (else nothing is connected by definition, not by observation).
     pub running: bool,
 }
@@ -178,12 +180,4 @@ fn only(format: Format, known: &[Format]) -> Result<(), ActError> {
         format!("{format:?}").to_lowercase(),
         names.join(" or ")
     )))
-}
-
-/// Who sits at this machine, for the audit log.
-fn local_user() -> Actor {
-    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten();
-    Actor::Local {
-        user: user.map_or_else(|| nix::unistd::geteuid().to_string(), |user| user.name),
-    }
 }

@@ -1,6 +1,8 @@
-//! The audit log: every act that changes who is in, with time, who and what.
+//! The audit log: every act that changes who is in or what is measured, with time, who and what.
 //!
-//! An entry is written in the transaction of the act itself, so neither exists without the other.
+//! What changes the registry is logged in the transaction of the change, so neither exists without the other.
+//! `targets.toml` is a file, and the file is the truth: it is logged right after it was taken up, and whoever
+//! edits it by command hears if that fails.
 
 use std::fmt;
 
@@ -36,6 +38,23 @@ pub enum Actor {
     },
     /// The collector, by one of its own rules.
     Collector,
+}
+
+impl Actor {
+    /// The user of this machine with that number.
+    #[must_use]
+    pub fn of_user(uid: u32) -> Self {
+        let user = nix::unistd::User::from_uid(uid.into()).ok().flatten();
+        Self::Local {
+            user: user.map_or_else(|| uid.to_string(), |user| user.name),
+        }
+    }
+
+    /// The user this process runs as.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        Self::of_user(nix::unistd::geteuid().as_raw())
+    }
 }
 
 impl fmt::Display for Actor {

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::audit::Actor;
 use crate::cli::Act;
 
 /// One line of an answer.
@@ -46,13 +47,13 @@ const REQUEST_BYTES_MAX: u64 = 64 * 1024;
 /// Answers that wait for a slow reader.
 const ANSWERS_WAITING_MAX: usize = 16;
 
-/// Serves acts until `stop`.
+/// Serves acts until `stop`. Whose act it is, the system says of the socket's other end.
 ///
 /// # Errors
 /// When the socket cannot be made.
 pub async fn serve<F, R>(path: &Path, stop: CancellationToken, carry_out: F) -> io::Result<()>
 where
-    F: Fn(Act, Answers) -> R + Clone + Send + Sync + 'static,
+    F: Fn(Actor, Act, Answers) -> R + Clone + Send + Sync + 'static,
     R: Future<Output = u8> + Send + 'static,
 {
     remove_stale(path)?; // the store's lock says that no other collector lives here
@@ -103,9 +104,10 @@ fn remove_stale(path: &Path) -> io::Result<()> {
 
 async fn answer<F, R>(stream: UnixStream, carry_out: F) -> io::Result<()>
 where
-    F: Fn(Act, Answers) -> R,
+    F: Fn(Actor, Act, Answers) -> R,
     R: Future<Output = u8> + Send + 'static,
 {
+    let actor = Actor::of_user(stream.peer_cred()?.uid());
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     BufReader::new(read.take(REQUEST_BYTES_MAX))
@@ -122,7 +124,7 @@ where
         }
     };
     let (answers, mut waiting) = mpsc::channel(ANSWERS_WAITING_MAX); // full: the act waits
-    let work = carry_out(act, answers);
+    let work = carry_out(actor, act, answers);
     tokio::pin!(work);
     let mut exit = None;
     loop {
@@ -194,12 +196,17 @@ mod tests {
         let (server_path, server_stop) = (path.clone(), stop.clone());
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(async move {
-            serve(&server_path, server_stop, |act, answers: Answers| async move {
-                for _ in 0..100 {
-                    answers.send(Answer::Out(format!("{act:?}\n"))).await.unwrap();
-                }
-                3
-            })
+            serve(
+                &server_path,
+                server_stop,
+                |actor, act, answers: Answers| async move {
+                    assert_eq!(actor, Actor::of_this_process(), "whoever connected");
+                    for _ in 0..100 {
+                        answers.send(Answer::Out(format!("{act:?}\n"))).await.unwrap();
+                    }
+                    3
+                },
+            )
             .await
         });
         let act = Act::Probe(ProbeAct::List { format: Format::Json });

@@ -81,18 +81,27 @@ pub struct Roster {
 }
 
 impl Roster {
-    /// A snapshot of both. Revoked probes belong in it too: their measurements still have names.
+    /// A snapshot of both. Revoked probes belong in it too: their measurements still have names. A worker has
+    /// one spelling in it, that of the nodes if they name him: `Ada` and `ada` are one person, here and in
+    /// every report made from this.
     #[must_use]
     pub fn new(
         probes: impl IntoIterator<Item = ProbeEntry>,
         nodes: impl IntoIterator<Item = NodeEntry>,
     ) -> Self {
-        let probes: BTreeMap<_, _> = probes.into_iter().map(|probe| (probe.id, probe)).collect();
+        let mut spellings = Spellings::default();
+        let mut nodes: BTreeMap<_, _> = nodes.into_iter().map(|node| (node.id, node)).collect();
+        for worker in nodes.values_mut().filter_map(|node| node.worker.as_mut()) {
+            spellings.unite(worker);
+        }
+        let mut probes: BTreeMap<_, _> = probes.into_iter().map(|probe| (probe.id, probe)).collect();
+        for probe in probes.values_mut() {
+            spellings.unite(&mut probe.worker);
+        }
         let peers = probes
             .keys()
             .map(|&probe| (TargetId::of_peer(probe), probe))
             .collect();
-        let nodes = nodes.into_iter().map(|node| (node.id, node)).collect();
         Self { probes, nodes, peers }
     }
 
@@ -146,7 +155,62 @@ impl Roster {
     }
 }
 
+/// The first spelling of each worker.
+#[derive(Debug, Default)]
+struct Spellings(BTreeMap<String, String>);
+
+impl Spellings {
+    fn unite(&mut self, worker: &mut String) {
+        let known = self.0.entry(worker.to_lowercase());
+        known.or_insert_with(|| worker.clone()).clone_into(worker);
+    }
+}
+
+/// Whether two spellings name one worker: case does not matter.
+#[must_use]
+pub fn is_one_worker(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.to_lowercase()
+}
+
+/// What names of nodes and workers are made of, for messages.
+pub const NAME_FORM: &str = "use 1 to 64 letters, digits, '-', '_' or '.'";
+
+/// Whether `name` can name a node or a worker: the same here and there, for a worker's probe is told from others
+/// by his name alone.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
+}
+
 /// How many networks `members` sit in; unknown ones count as one network together.
 pub fn count_networks(members: impl IntoIterator<Item = Option<u32>>) -> usize {
     members.into_iter().collect::<BTreeSet<_>>().len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn worker_written_in_another_case_does_not_judge_his_own_node() {
+        let roster = Roster::new(
+            [
+                fixture::probe("berlin", "ada", Some(1)),
+                fixture::probe("paris", "bob", Some(2)),
+                fixture::probe("oslo", "BOB", Some(3)),
+            ],
+            [fixture::node("tokyo", "Ada")],
+        );
+        let tokyo = roster.node_named("tokyo").unwrap();
+        let judges: Vec<_> = roster.judges(tokyo).map(|probe| probe.name.as_str()).collect();
+        assert_eq!(judges.len(), 2, "{judges:?}");
+        assert!(!judges.contains(&"berlin"));
+        let workers: BTreeSet<_> = roster.probes().map(|probe| probe.worker.as_str()).collect();
+        assert_eq!(workers.len(), 2, "one spelling each: {workers:?}");
+        assert!(workers.contains("Ada"), "as the nodes write it");
+    }
 }

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::act::{self, House};
 use crate::alert::Outbox;
+use crate::audit::Actor;
 use crate::authority::{Authority, tls};
 use crate::cli::ServeOptions;
 use crate::clock::Clock;
@@ -76,6 +77,7 @@ pub async fn run(places: Places, options: ServeOptions, stop: CancellationToken)
         config: Arc::clone(&config),
         clock: opened.clock.clone(),
         demo: options.demo_source,
+        actor: Actor::Collector,
         running: true,
     };
     let (duty, views) = Duty::start(DutyParts {
@@ -124,7 +126,13 @@ pub async fn run(places: Places, options: ServeOptions, stop: CancellationToken)
     tasks.spawn(reload_on_hangup(house.clone(), stop.clone()));
     let (socket, controlled, control_stop) = (places.socket(), house.clone(), stop.clone());
     tasks.spawn(async move {
-        let carry_out = move |act, answers| act::carry_out(controlled.clone(), act, answers);
+        let carry_out = move |actor, act, answers| {
+            let house = House {
+                actor,
+                ..controlled.clone()
+            };
+            act::carry_out(house, act, answers)
+        };
         control::serve(&socket, control_stop, carry_out)
             .await
             .context("control socket")
@@ -190,6 +198,7 @@ impl House {
             config,
             clock: opened.clock,
             demo: false,
+            actor: Actor::of_this_process(),
             running: false,
         })
     }
@@ -265,8 +274,13 @@ async fn reload_on_hangup(house: House, stop: CancellationToken) -> anyhow::Resu
             () = stop.cancelled() => return Ok(()),
             _ = hangup.recv() => match Targets::read(&house.targets_file) {
                 Ok(targets) => {
-                    tracing::info!(nodes = targets.nodes.len(), "targets.toml is read again");
+                    let what = targets.difference(&house.targets.borrow());
+                    tracing::info!(nodes = targets.nodes.len(), what, "targets.toml is read again");
                     house.targets.send_replace(Arc::new(targets));
+                    if let Err(error) = house.registry.note(&house.actor, "target reload", what) {
+                        let error = crate::chain::chain(&error);
+                        tracing::error!(%error, "the reload is in force, but the audit log could not be written");
+                    }
                 }
                 Err(error) => {
                     let error = crate::chain::chain(&error);

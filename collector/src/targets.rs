@@ -12,6 +12,7 @@ use serde::Deserialize;
 use url::Url;
 
 pub use self::edit::{EditError, add, remove, set_paused};
+use crate::roster::{NAME_FORM, is_name};
 
 /// A node as the lead describes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -145,6 +146,35 @@ impl Targets {
     }
 }
 
+impl Targets {
+    /// What is different from `before`, in words: "added tokyo; changed lima".
+    #[must_use]
+    pub fn difference(&self, before: &Self) -> String {
+        let names = |nodes: Vec<&Node>| nodes.iter().map(|node| node.name.clone()).collect::<Vec<_>>();
+        let (added, kept): (Vec<_>, Vec<_>) = self
+            .nodes
+            .iter()
+            .partition(|node| before.node(&node.name).is_none());
+        let is_changed = |node: &&Node| before.node(&node.name) != Some(*node);
+        let changed = kept.into_iter().filter(is_changed).collect();
+        let removed = before.nodes.iter().filter(|node| self.node(&node.name).is_none());
+        let parts = [
+            ("added", names(added)),
+            ("changed", names(changed)),
+            ("removed", names(removed.collect())),
+        ];
+        let said = parts.iter().filter(|(_, names)| !names.is_empty());
+        let said: Vec<_> = said
+            .map(|(word, names)| format!("{word} {}", names.join(", ")))
+            .collect();
+        if said.is_empty() {
+            "nothing changed".to_owned()
+        } else {
+            said.join("; ")
+        }
+    }
+}
+
 type Wrong = (&'static str, String, String);
 
 impl TryFrom<RawNode> for Node {
@@ -204,18 +234,10 @@ impl TryFrom<RawNode> for Node {
 }
 
 fn check_name(key: &'static str, name: &str) -> Result<(), Wrong> {
-    let fits = (1..=64).contains(&name.len())
-        && name
-            .chars()
-            .all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'));
-    if fits {
+    if is_name(name) {
         return Ok(());
     }
-    Err((
-        key,
-        name.to_owned(),
-        "use 1 to 64 letters, digits, '-', '_' or '.'".to_owned(),
-    ))
+    Err((key, name.to_owned(), NAME_FORM.to_owned()))
 }
 
 fn endpoint(kind: NodeKind, text: &str) -> Result<(Url, bool), Wrong> {

@@ -8,7 +8,7 @@ use isochrone_proto::units::UnixMillis;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{ActError, House, Out, failed, local_user, only};
+use super::{ActError, House, Out, failed, only};
 use crate::cli::{AccessArg, Format, ProbeAct};
 use crate::plans::Checked;
 use crate::registry::{Access, NewInvitation, ProbeRecord};
@@ -41,7 +41,7 @@ pub(super) async fn carry_out(house: &House, act: ProbeAct, out: &Out) -> Result
                 valid: Some(valid),
                 ..Default::default()
             };
-            let invitation = house.registry.invite(&new, &local_user()).map_err(failed)?;
+            let invitation = house.registry.invite(&new, &house.actor).map_err(failed)?;
             match format {
                 Format::Json => out.json(&invitation).await,
                 _ => out.text(invitation.script).await,
@@ -52,7 +52,7 @@ pub(super) async fn carry_out(house: &House, act: ProbeAct, out: &Out) -> Result
             let record = find(house, &probe)?;
             let revoked = house
                 .registry
-                .revoke(record.id, &local_user(), "revoked by command")
+                .revoke(record.id, &house.actor, "revoked by command")
                 .map_err(failed)?;
             let text = if revoked {
                 "is revoked; its connection is closed, and the responders it knew get new keys"

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use comfy_table::{Table, presets};
 use serde_json::json;
 
-use super::{ActError, House, Out, local_user, only};
+use super::{ActError, House, Out, only};
 use crate::cli::{Format, NodeArgs, TargetAct};
+use crate::roster::is_one_worker;
 use crate::targets::{self, EditError, Node, NodeKind, Targets};
 
 pub(super) async fn carry_out(house: &House, act: TargetAct, out: &Out) -> Result<(), ActError> {
@@ -51,10 +52,14 @@ pub(super) async fn carry_out(house: &House, act: TargetAct, out: &Out) -> Resul
 fn adopt(house: &House, edited: Result<Targets, EditError>, act: &str, node: &str) -> Result<(), ActError> {
     let edited = edited.map_err(super::failed)?;
     house.targets.send_replace(Arc::new(edited));
-    house
-        .registry
-        .note(&local_user(), act, node.to_owned())
-        .map_err(super::failed)
+    let noted = house.registry.note(&house.actor, act, node.to_owned());
+    noted.map_err(|error| {
+        let error = crate::chain::chain(&error);
+        let file = house.targets_file.display();
+        ActError::Failed(format!(
+            "{file} is changed and in force, but the audit log could not be written: {error}"
+        ))
+    })
 }
 
 fn keys(args: NodeArgs) -> Result<Vec<(&'static str, toml_edit::Value)>, ActError> {
@@ -86,8 +91,14 @@ fn keys(args: NodeArgs) -> Result<Vec<(&'static str, toml_edit::Value)>, ActErro
 async fn list(house: &House, format: Format, out: &Out) -> Result<(), ActError> {
     only(format, &[Format::Text, Format::Json])?;
     let targets = Targets::clone(&house.targets.borrow());
+    let probes = house.registry.list();
+    let has_probe = |node: &Node| {
+        let mut active = probes.iter().filter(|probe| probe.is_active());
+        active.any(|probe| is_one_worker(&probe.worker, &node.worker))
+    };
     if format == Format::Json {
-        let nodes: Vec<_> = targets.nodes.iter().map(as_json).collect();
+        let nodes = targets.nodes.iter().map(|node| as_json(node, has_probe(node)));
+        let nodes: Vec<_> = nodes.collect();
         return out
             .json(&json!({ "schema": "isochrone.targets/1", "nodes": nodes }))
             .await;
@@ -115,7 +126,7 @@ async fn list(house: &House, format: Format, out: &Out) -> Result<(), ActError> 
             &node.place,
             &network,
             node.url.as_str(),
-            &note(node),
+            &note(node, has_probe(node)),
         ]);
     }
     out.text(format!("{}\n", table.trim_fmt())).await
@@ -128,7 +139,7 @@ fn kind(node: &Node) -> &'static str {
     }
 }
 
-fn note(node: &Node) -> String {
+fn note(node: &Node, worker_has_probe: bool) -> String {
     let mut notes = Vec::new();
     if node.paused {
         notes.push("paused");
@@ -139,15 +150,18 @@ fn note(node: &Node) -> String {
     if node.kind == NodeKind::Argus && node.asset.is_none() {
         notes.push("no asset: only its status is checked");
     }
+    if !worker_has_probe {
+        notes.push("its worker has no probe");
+    }
     notes.join("; ")
 }
 
-fn as_json(node: &Node) -> serde_json::Value {
+fn as_json(node: &Node, worker_has_probe: bool) -> serde_json::Value {
     json!({
         "node": node.name, "kind": kind(node), "url": node.url, "worker": node.worker, "place": node.place,
         "latitude": node.latitude, "longitude": node.longitude, "country": node.country,
         "network": node.network, "buckets": node.buckets, "asset": node.asset,
         "interval_s": node.interval.map(|interval| interval.as_secs_f64()), "paused": node.paused,
-        "lacks_slash": node.lacks_slash,
+        "lacks_slash": node.lacks_slash, "worker_has_probe": worker_has_probe,
     })
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::authority::AuthorityError;
+use crate::roster::NAME_FORM;
 use crate::store::StoreError;
 
 /// Why the registry did not do what it was asked.
@@ -30,6 +31,12 @@ pub enum RegistryError {
     Text {
         /// The option.
         option: &'static str,
+    },
+    /// Not a worker's name as `targets.toml` takes it.
+    #[error("--worker {worker:?}: {NAME_FORM}, as in targets.toml: his probe is known as his by that name")]
+    WorkerForm {
+        /// As given.
+        worker: String,
     },
     /// Not a name.
     #[error(

@@ -13,6 +13,7 @@ use super::RegistryError;
 use super::members::Members;
 use super::record::{Access, Place};
 use crate::place;
+use crate::roster::is_name;
 
 /// UDP port of a probe's echo responder, unless its own configuration says otherwise.
 const ECHO_PORT: u16 = 7472;
@@ -59,7 +60,10 @@ pub struct Invitation {
 impl NewInvitation {
     /// Checks every value and finds the place.
     pub(super) fn place(&self) -> Result<Place, RegistryError> {
-        text("--worker", &self.worker)?;
+        if !is_name(&self.worker) {
+            let worker = self.worker.clone();
+            return Err(RegistryError::WorkerForm { worker });
+        }
         text("--site", &self.site)?;
         let found = place::find(&self.site);
         let country = found.as_ref().ok().map(|found| found.country.clone());

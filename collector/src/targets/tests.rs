@@ -114,3 +114,24 @@ fn edits_keep_comments_and_refuse_what_is_wrong() {
         "no node is called \"osaka\"; there are none yet; `target add` adds one"
     );
 }
+
+#[test]
+fn difference_names_what_was_added_changed_and_removed() {
+    let read = |nodes: &[(&str, &str)]| {
+        let node = |(name, worker): &(&str, &str)| {
+            format!(
+                "[[node]]\nnode = \"{name}\"\nkind = \"http\"\nurl = \"https://{name}.example.org/\"\n\
+                 worker = \"{worker}\"\nplace = \"Berlin, DE\"\n"
+            )
+        };
+        let text: String = nodes.iter().map(node).collect();
+        Targets::parse(&text, Path::new("targets.toml")).unwrap()
+    };
+    let before = read(&[("berlin", "ada"), ("lima", "pia"), ("oslo", "cyd")]);
+    assert_eq!(before.difference(&before), "nothing changed");
+    let after = read(&[("berlin", "ada"), ("lima", "eva"), ("tokyo", "ken")]);
+    assert_eq!(
+        after.difference(&before),
+        "added tokyo; changed lima; removed oslo"
+    );
+}

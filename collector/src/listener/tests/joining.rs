@@ -14,7 +14,7 @@ use crate::listener::join::JOINS_MAX;
 #[tokio::test(flavor = "multi_thread")]
 async fn invited_key_gets_its_name_and_a_chain_and_is_in_the_registry() {
     let mut world = World::start();
-    let (invitation, token) = world.invite("Ada Lovelace");
+    let (invitation, token) = world.invite("Ada-Lovelace");
     let identity = Identity::new();
     let response = world.join(&token, &identity).await.unwrap();
     let JoinResponse::Accepted {
