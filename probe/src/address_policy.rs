@@ -13,10 +13,11 @@ pub use ipnet::IpNet;
 #[derive(Clone, Debug, Default)]
 pub struct AddressPolicy {
     allow: Vec<IpNet>,
-    own: Arc<RwLock<Vec<IpAddr>>>,
+    own: Vec<IpAddr>,
+    learned: Arc<RwLock<Vec<IpAddr>>>,
 }
 
-/// Addresses of its own that a probe learns beside its interfaces'; a server has few.
+/// Addresses of its own that a probe learns beside its interfaces', however many these are.
 const LEARNED_MAX: usize = 64;
 
 /// An address that may not be measured, and why.
@@ -83,23 +84,25 @@ impl AddressPolicy {
     pub fn new(allow: Vec<IpNet>, own: Vec<IpAddr>) -> Self {
         Self {
             allow,
-            own: Arc::new(RwLock::new(own)),
+            own,
+            learned: Arc::default(),
         }
     }
 
     /// This machine is known to others by this address too (the outside of a NAT).
     pub fn learn_own(&self, address: IpAddr) {
-        let mut own = self.own.write().unwrap_or_else(PoisonError::into_inner);
-        if !own.contains(&address) && own.len() < LEARNED_MAX {
-            own.push(address);
+        if self.is_own(address) {
+            return;
+        }
+        let mut learned = self.learned.write().unwrap_or_else(PoisonError::into_inner);
+        if learned.len() < LEARNED_MAX {
+            learned.push(address);
         }
     }
 
     fn is_own(&self, address: IpAddr) -> bool {
-        self.own
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(&address)
+        let learned = self.learned.read().unwrap_or_else(PoisonError::into_inner);
+        self.own.contains(&address) || learned.contains(&address)
     }
 
     /// Whether `address` may be measured.
@@ -203,6 +206,16 @@ mod tests {
             .check(address)
             .err()
             .map(|refused| refused.reason)
+    }
+
+    #[test]
+    fn host_with_many_interfaces_still_learns_its_outside_address() {
+        let interfaces = (1..=200).map(|n| IpAddr::V4(Ipv4Addr::new(9, 9, 9, n)));
+        let policy = AddressPolicy::new(vec![], interfaces.collect());
+        let outside = IpAddr::V4(Ipv4Addr::new(8, 8, 8, 8));
+        assert_eq!(policy.check(outside), Ok(()));
+        policy.clone().learn_own(outside);
+        assert_eq!(policy.check(outside).unwrap_err().reason, Forbidden::Own);
     }
 
     #[test]

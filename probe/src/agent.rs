@@ -119,6 +119,10 @@ impl<P: Prober> Agent<P> {
             recorded: recorded.subscribe(),
             spool: spool.clone(),
             echo_port: parts.prober.echo_port(),
+            echo_counted: {
+                let prober = Arc::clone(&parts.prober);
+                Arc::new(move || prober.echo_counted())
+            },
         };
         let runner = Runner::new(RunnerParts {
             clock: parts.clock.clone(),

@@ -18,7 +18,7 @@ mod stamp;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use isochrone_proto::ids::ProbeId;
@@ -78,7 +78,7 @@ pub struct EchoNet(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     prober: Prober,
-    policy: RwLock<Arc<AddressPolicy>>,
+    policy: AddressPolicy,
     admission: Arc<Mutex<Admission>>,
     counters: Arc<SharedCounters>,
     listening: Vec<SocketAddr>,
@@ -109,7 +109,7 @@ impl EchoNet {
         }
         Ok(Self(Arc::new(Inner {
             prober,
-            policy: RwLock::new(Arc::new(config.policy)),
+            policy: config.policy,
             admission,
             counters,
             listening,
@@ -136,7 +136,7 @@ impl EchoNet {
         let Some(responder) = prober::Responder::of(target, family) else {
             return EchoOutcome::Unsent(SendFailure::NoRoute);
         };
-        if let Err(forbidden) = self.policy().check(responder.address().ip()) {
+        if let Err(forbidden) = self.0.policy.check(responder.address().ip()) {
             tracing::debug!(target = %target.name, %forbidden, "echo stays unsent");
             return EchoOutcome::Unsent(SendFailure::AddressPolicy);
         }
@@ -148,12 +148,6 @@ impl EchoNet {
     pub fn adopt(&self, plan: &Plan) {
         lock(&self.0.admission).adopt(&plan.responder);
         self.0.prober.retain_targets(&plan.targets);
-    }
-
-    /// Replaces the rule of which addresses may be asked, as when the probe learns another address of its
-    /// own.
-    pub fn set_policy(&self, policy: AddressPolicy) {
-        *self.0.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(policy);
     }
 
     /// Ports that echoes leave by, IPv4 then IPv6, for a batch's header.
@@ -174,14 +168,16 @@ impl EchoNet {
         self.0.counters.take()
     }
 
+    /// Counts since the process started.
+    #[must_use]
+    pub fn counted(&self) -> EchoCounters {
+        self.0.counters.counted()
+    }
+
     /// Stops answering and receiving; runs that are under way time out. Later echoes do, too.
     pub async fn shutdown(&self) {
         let mut tasks = std::mem::take(&mut *lock(&self.0.tasks));
         tasks.shutdown().await;
-    }
-
-    fn policy(&self) -> Arc<AddressPolicy> {
-        Arc::clone(&self.0.policy.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -83,6 +83,8 @@ pub enum Record {
         /// The epoch.
         generation: Generation,
     },
+    /// Results wait that are old enough for a batch.
+    BatchDue,
     /// Time passed.
     Tick,
 }

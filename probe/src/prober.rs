@@ -10,6 +10,8 @@ use isochrone_proto::measurement::Outcome;
 use isochrone_proto::plan::{Plan, PlannedCheck, Target};
 use isochrone_proto::units::UnixMillis;
 
+use crate::echo::EchoCounters;
+
 /// Carries out runs, and answers the peers' echoes.
 pub trait Prober: Send + Sync + 'static {
     /// Runs one check of one slot to its end, within the schedule's timeout.
@@ -25,6 +27,11 @@ pub trait Prober: Send + Sync + 'static {
 
     /// What was counted since the last call.
     fn take_counters(&self) -> ProberCounters;
+
+    /// What the echo sockets counted since the process started, for the status.
+    fn echo_counted(&self) -> EchoCounters {
+        EchoCounters::default()
+    }
 
     /// Takes over a plan: its keys for the echoes to come, and whom the responder answers from now on.
     fn adopt(&self, plan: &Plan);

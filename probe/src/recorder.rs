@@ -172,6 +172,7 @@ impl Recorder {
                 self.advance(at);
                 self.finish(generation);
             }
+            Record::BatchDue => {} // looked at below
             Record::Tick => self.tick(),
         }
         self.close_due(at);

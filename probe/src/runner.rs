@@ -25,6 +25,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use self::lane::{Lane, Lanes};
+use crate::batcher::BATCH_AGE_MAX;
 use crate::clock::Clock;
 use crate::echo::SelfStall;
 use crate::epoch::{Entry, Generation, Record};
@@ -84,6 +85,8 @@ pub struct Runner<P> {
     runs: JoinSet<Outcome>,
     under_way: HashMap<Id, UnderWay>,
     next_tick_us: u64,
+    /// When the oldest result that was told since the last look has waited long enough for a batch.
+    batch_due_us: Option<u64>,
 }
 
 /// A run that has begun.
@@ -113,6 +116,7 @@ impl<P: Prober> Runner<P> {
             runs: JoinSet::new(),
             under_way: HashMap::new(),
             next_tick_us,
+            batch_due_us: None,
         }
     }
 
@@ -151,7 +155,9 @@ impl<P: Prober> Runner<P> {
                 Ok(())
             }
             Command::OpenEpoch(done) => {
-                let first_slot = self.next_first_slot();
+                let soonest = self.next_first_slot();
+                self.anchor();
+                let first_slot = soonest.max(self.next_first_slot());
                 self.end_generation(first_slot, false).await?;
                 self.begin(first_slot, None, Some(done)).await
             }
@@ -249,12 +255,18 @@ impl<P: Prober> Runner<P> {
             })
             .await?;
         }
-        self.parts.clock.anchor();
-        self.next_tick_us = self.parts.clock.wall_us();
+        self.anchor();
         self.latest_first_slot = UnixMillis(0);
         let first_slot = self.parts.clock.wall().plus(LEAD);
         self.begin(first_slot, Some(Event::ClockStep { step_ms }), None)
             .await
+    }
+
+    /// An epoch's slots are UTC at its start: what the clocks drifted apart since the last one goes.
+    fn anchor(&mut self) {
+        self.parts.clock.anchor();
+        self.next_tick_us = self.parts.clock.wall_us();
+        self.batch_due_us = None; // the tick that follows sees to it
     }
 
     async fn start_due(&mut self) -> Result<(), RecorderGone> {
@@ -275,6 +287,10 @@ impl<P: Prober> Runner<P> {
         }
         if now_us >= self.next_tick_us {
             self.tick(now_us).await?;
+        }
+        if self.batch_due_us.is_some_and(|due_us| now_us >= due_us) {
+            self.batch_due_us = None;
+            self.tell(Record::BatchDue).await?;
         }
         self.finish_lanes().await
     }
@@ -351,10 +367,15 @@ impl<P: Prober> Runner<P> {
                 .stall
                 .report(Duration::from_micros(late), self.parts.clock.now().into_std());
         } // more is a suspension, which the late slots tell
+        self.tell_counted().await?;
+        self.tell(Record::Tick).await
+    }
+
+    async fn tell_counted(&mut self) -> Result<(), RecorderGone> {
         for event in settle::events(self.parts.prober.take_counters(), self.parts.stall.take_worst()) {
             self.tell(Record::Event(event)).await?;
         }
-        self.tell(Record::Tick).await
+        Ok(())
     }
 
     async fn finish_lanes(&mut self) -> Result<(), RecorderGone> {
@@ -377,6 +398,7 @@ impl<P: Prober> Runner<P> {
             let range = one_slot(run.check, run.slot, SkipCause::Shutdown);
             self.skip(run.lane, range).await?;
         }
+        self.tell_counted().await?;
         let end = UnixMillis(self.parts.clock.wall().0 + 1);
         for (generation, plan, range) in self.lanes.skip_all(end, SkipCause::Shutdown) {
             self.tell(Record::Skipped {
@@ -400,13 +422,18 @@ impl<P: Prober> Runner<P> {
             .lanes
             .next_due_us()
             .unwrap_or(u64::MAX)
-            .min(self.next_tick_us);
+            .min(self.next_tick_us)
+            .min(self.batch_due_us.unwrap_or(u64::MAX));
         let wait = Duration::from_micros(due_us.saturating_sub(now_us)).min(TICK);
         self.parts.clock.now() + wait
     }
 
-    async fn tell(&self, record: Record) -> Result<(), RecorderGone> {
+    async fn tell(&mut self, record: Record) -> Result<(), RecorderGone> {
         let at = self.parts.clock.wall();
+        if matches!(record, Record::Ran { .. } | Record::Skipped { .. }) {
+            let due_us = at.plus(BATCH_AGE_MAX).0 * 1_000;
+            self.batch_due_us.get_or_insert(due_us);
+        }
         self.parts
             .records
             .send(Entry { at, record })

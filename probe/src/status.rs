@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 pub use self::socket::{StatusError, ask, serve};
 use crate::clock::Clock;
+use crate::echo::EchoCounters;
 use crate::recorder::{Recorded, SharedSpool};
 use crate::uplink::Link;
 
@@ -39,6 +40,8 @@ pub struct Status {
     pub certificate_until_ms: u64,
     /// UDP port of the echo responder; 0 if there is none.
     pub echo_port: u16,
+    /// What the echo sockets counted since the process started.
+    pub echo_counted: EchoCounters,
     /// The plan it follows.
     pub plan: Option<PlanStatus>,
     /// The spool.
@@ -108,6 +111,7 @@ pub struct StatusSource {
     pub(crate) recorded: watch::Receiver<Recorded>,
     pub(crate) spool: SharedSpool,
     pub(crate) echo_port: u16,
+    pub(crate) echo_counted: Arc<dyn Fn() -> EchoCounters + Send + Sync>,
 }
 
 impl StatusSource {
@@ -136,6 +140,7 @@ impl StatusSource {
             trouble: link.trouble,
             certificate_until_ms: link.certificate_until.0,
             echo_port: self.echo_port,
+            echo_counted: (self.echo_counted)(),
             plan: plan.map(|plan| PlanStatus::of(&plan, now)),
             spool: SpoolStatus {
                 bytes: spool.bytes,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::BoxFuture;
 use isochrone_collector::demo::argus_node::{ArgusNode, NodeConfig, Object, Source};
 use isochrone_probe::address_policy::AddressPolicy;
-use isochrone_probe::argus::AssetId;
+use isochrone_probe::argus::{AssetId, DataSource};
 use isochrone_probe::http::{
     AbsenceReason, Answer, AnswerKind, ByteCount, Cause, Check, CheckOutcome, CheckReport, CheckRequest,
     Connection, Dial, EndpointProber, EndpointUrl, TcpDial, TlsRoots, USER_AGENT,
@@ -46,6 +46,15 @@ const LOCATIONS: &str = r#"
     }
     location = /distributor/api/v1/assets/404 { return 404 '{"message":"Data object does not exist"}'; }
     location = /distributor/api/v1/assets/421 { return 421 '{"message":"Data object not served by this node"}'; }
+    location = /distributor/api/v1/assets/1344 {
+      alias {folder}/1343;
+      add_header x-cache pending always;
+      add_header x-data-source external always;
+      add_header timing-allow-origin "*" always;
+    }
+    location = /distributor/api/v1/assets/304 { add_header x-cache hit always; return 304; }
+    location = /distributor/api/v1/assets/400 { return 400 '{"type":"bad_request","message":"unknown query"}'; }
+    location = /distributor/api/v1/assets/405 { return 405 '{"message":"GET method not allowed"}'; }
     location = /distributor/api/v1/assets/416 {
       add_header x-cache hit always;
       return 416 '{"type":"sendstream_error","message":"Range Not Satisfiable"}';
@@ -218,7 +227,7 @@ async fn refusals_are_what_nginx_sent() {
         };
         assert_eq!(absence.reason, reason);
     }
-    for asset in [416, 500] {
+    for asset in [400, 405, 416, 500] {
         let report = prober.check(&get(base(), asset)).await;
         assert_eq!(broke(&report), (Phase::Verify, Cause::BadStatus(asset as u16)));
         assert_eq!(
@@ -226,6 +235,9 @@ async fn refusals_are_what_nginx_sent() {
             (Some(asset as u16), CacheState::Absent)
         );
     }
+    // nobody asked with a condition, so this answer says nothing of the object
+    let report = prober.check(&get(base(), 304)).await;
+    assert_eq!(broke(&report), (Phase::Verify, Cause::Redirect(304)));
     // nginx's own page for a wrong base URL is no Argus that lacks an object.
     let report = prober.check(&get(over_https(&nginx, "elsewhere/"), 1)).await;
     assert_eq!(broke(&report), (Phase::Verify, Cause::BadStatus(404)));
@@ -234,13 +246,70 @@ async fn refusals_are_what_nginx_sent() {
     let report = prober.check(&status(over_https(&nginx, "empty"))).await;
     assert_eq!(broke(&report), (Phase::FirstByte, Cause::EmptyReply));
     let statuses: Vec<u16> = nginx
-        .logged(7)
+        .logged(10)
         .await
-        .expect("seven requests, none followed a redirect")
+        .expect("ten requests, none followed a redirect")
         .iter()
         .map(|logged| logged.status)
         .collect();
-    assert_eq!(statuses, [404, 421, 416, 500, 404, 301, 444]);
+    assert_eq!(statuses, [404, 421, 400, 405, 416, 500, 304, 404, 301, 444]);
+}
+
+/// What the node fetches itself is not its cache's time.
+#[tokio::test]
+async fn asset_on_its_way_from_elsewhere_is_pending_and_external() {
+    let Some(nginx) = start(LOCATIONS) else { return };
+    let report = prober(&nginx)
+        .check(&get(over_https(&nginx, "distributor/"), 1344))
+        .await;
+    let sent = answer(&report);
+    agrees(sent, &nginx.logged(1).await.expect("one request")[0]);
+    let source = Some(DataSource::External);
+    assert!(
+        matches!(sent.kind, AnswerKind::Asset { cache: CacheState::Pending, source: found, .. } if found == source),
+        "{sent:?}"
+    );
+    assert_eq!(
+        (report.cache, sent.cached_first_byte()),
+        (CacheState::Pending, None)
+    );
+}
+
+/// A storage node that stops in the middle leaves the node's proxied body without its rest.
+#[tokio::test]
+async fn body_whose_source_stalls_is_given_up_in_transfer() {
+    let (upstream, _tasks) = stalled_upstream().await;
+    let locations = format!(
+        "location /distributor/api/v1/assets/ {{ proxy_pass http://{upstream}; proxy_buffering off; proxy_http_version 1.1; }}"
+    );
+    let Some(nginx) = start(&locations) else { return };
+    let mut asked = get(over_https(&nginx, "distributor/"), 7);
+    asked.timeouts.total = Duration::from_secs(2);
+    let report = prober(&nginx).check(&asked).await;
+    assert_eq!(broke(&report), (Phase::Transfer, Cause::Timeout));
+    assert_eq!(report.http_status, Some(206));
+    assert_eq!(nginx.logged(1).await.expect("one request")[0].status, 206);
+}
+
+/// An upstream that sends a head and five bytes, and then nothing.
+async fn stalled_upstream() -> (SocketAddr, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("its address");
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                request.push(stream.read_u8().await.expect("nginx asks"));
+            }
+            let head = b"HTTP/1.1 206 Partial Content\r\ncontent-length: 10\r\n\
+                content-range: bytes 0-9/10\r\nx-cache: miss\r\n\r\nhello";
+            stream.write_all(head).await.expect("nginx reads");
+            held.push(stream);
+        }
+    });
+    (address, tasks)
 }
 
 #[tokio::test]

@@ -39,6 +39,8 @@ const CLAIM_MAX: Duration = Duration::from_millis(1);
 const SEND_MAX: Duration = Duration::from_millis(1);
 /// Datagrams read before other tasks get their turn.
 const READS_AT_ONCE: usize = 64;
+/// Datagrams read when a run's time is over: as many as the socket holds, so that a flood cannot keep it.
+const READS_AT_LAST: usize = 1_024;
 /// A socket's error must not make a busy loop.
 const AFTER_ERROR: Duration = Duration::from_millis(10);
 
@@ -342,9 +344,9 @@ impl ProberSocket {
         }
     }
 
-    /// Reads what lies in the socket now.
+    /// Reads what lies in the socket now, and no more than it holds.
     fn read_all(&self) {
-        let result = self.read_some(&mut Buffers::new(), usize::MAX);
+        let result = self.read_some(&mut Buffers::new(), READS_AT_LAST);
         if let Err(error) = result
             && error.kind() != io::ErrorKind::WouldBlock
         {

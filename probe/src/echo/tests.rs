@@ -265,7 +265,7 @@ async fn forbidden_address_stays_unsent_and_no_packet_leaves() {
     let target = peer(&[responder.local_addr().unwrap()]);
     let outcome = asker.echo(&target, Family::V4, SLOT, LONG).await;
     assert_eq!(outcome, EchoOutcome::Unsent(SendFailure::AddressPolicy));
-    asker.set_policy(loopback());
+    let asker = EchoNet::bind(EchoConfig::new(ASKER, vec![], loopback())).unwrap();
     let outcome = asker.echo(&target, Family::V4, SLOT, SHORT).await;
     assert_eq!(outcome, EchoOutcome::TimedOut);
     let mut bytes = [0; 100];
@@ -568,25 +568,14 @@ async fn prober_faster_than_its_rate_is_dropped_before_its_tag_is_looked_at() {
     );
 }
 
-#[test]
-fn counters_become_events_and_nothing_becomes_none() {
-    use isochrone_proto::ledger::Event;
-    assert_eq!(EchoCounters::default().events(), []);
-    let counters = EchoCounters {
-        late_replies: 1,
-        duplicate_replies: 2,
-        foreign_replies: 3,
-        dropped: DropCounts {
-            wrong_tag: 4,
-            unknown_prober: 5,
-            ..DropCounts::default()
-        },
-        ..EchoCounters::default()
-    };
-    let expected = [
-        Event::LateReplies { count: 1 },
-        Event::DuplicateReplies { count: 2 },
-        Event::ForeignDatagrams { count: 12 },
-    ];
-    assert_eq!(counters.events(), expected);
+#[tokio::test]
+async fn taking_the_counters_leaves_what_the_status_shows() {
+    let (asker, answerer) = (net(ASKER, &[]), net(ANSWERER, &[ASKER]));
+    let target = peer(answerer.local_addresses());
+    for _ in 0..2 {
+        rtt(asker.echo(&target, Family::V4, SLOT, LONG).await);
+        counted(&answerer, |counters| counters.answered == 1).await;
+        assert_eq!(answerer.take_counters(), EchoCounters::default());
+    }
+    assert_eq!(answerer.counted().answered, 2);
 }

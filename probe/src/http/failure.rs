@@ -130,7 +130,7 @@ impl Cause {
     }
 }
 
-/// Somebody else's words about an error: at most [`ErrorText::MAX`] characters, control characters replaced.
+/// Somebody else's words, about an error or of itself: at most [`ErrorText::MAX`] characters, control characters replaced.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ErrorText(String);
 

@@ -11,7 +11,7 @@ use crate::http::check::{
     AbsenceReason, Answer, AnswerKind, ByteCount, Check, CheckOutcome, CheckReport, CheckRequest, Timeouts,
 };
 use crate::http::endpoint_url::{BadUrl, EndpointUrl};
-use crate::http::failure::{Cause, Failure};
+use crate::http::failure::{Cause, ErrorText, Failure};
 use crate::http::stopwatch::Phases;
 
 /// A planned endpoint that no check can be made of.
@@ -113,7 +113,10 @@ fn answered(answer: &Answer) -> EndpointResult {
         return EndpointResult::Unsent(SendFailure::Resources);
     };
     let (node_uptime_s, node_version) = match &answer.kind {
-        AnswerKind::Status(status) => (Some(status.uptime_s), status.version.clone()),
+        AnswerKind::Status(status) => (
+            Some(status.uptime_s),
+            ErrorText::new(&status.version).as_str().to_owned(),
+        ),
         AnswerKind::Page | AnswerKind::Asset { .. } => (None, String::new()),
     };
     let body_bytes = u32::try_from(answer.body_bytes).unwrap_or(u32::MAX);

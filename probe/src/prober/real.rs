@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use super::{Prober, ProberCounters};
 use crate::address_policy::AddressPolicy;
-use crate::echo::EchoNet;
+use crate::echo::{EchoCounters, EchoNet};
 use crate::http::{CheckRequest, EndpointProber};
 
 /// Endpoint checks under way at once: each takes a descriptor and some memory.
@@ -78,12 +78,11 @@ impl Prober for RealProber {
     }
 
     fn take_counters(&self) -> ProberCounters {
-        let counters = self.echo.take_counters();
-        ProberCounters {
-            late_replies: counters.late_replies,
-            duplicate_replies: counters.duplicate_replies,
-            foreign_datagrams: counters.foreign_replies.saturating_add(counters.dropped.total()),
-        }
+        self.echo.take_counters().into()
+    }
+
+    fn echo_counted(&self) -> EchoCounters {
+        self.echo.counted()
     }
 
     fn adopt(&self, plan: &Plan) {
@@ -103,6 +102,17 @@ impl Prober for RealProber {
 
     fn source_ports(&self) -> Vec<u16> {
         self.echo.source_ports()
+    }
+}
+
+impl From<EchoCounters> for ProberCounters {
+    fn from(counters: EchoCounters) -> Self {
+        let most = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        Self {
+            late_replies: most(counters.late_replies),
+            duplicate_replies: most(counters.duplicate_replies),
+            foreign_datagrams: most(counters.foreign_replies + counters.dropped.total()),
+        }
     }
 }
 

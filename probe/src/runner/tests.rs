@@ -24,6 +24,7 @@ struct SlowProber {
     takes: Mutex<Duration>,
     asked: Mutex<Vec<(UnixMillis, u64)>>,
     adopted: Mutex<u32>,
+    counted: Mutex<ProberCounters>,
     clock: Clock,
 }
 
@@ -42,7 +43,7 @@ impl Prober for SlowProber {
     }
 
     fn take_counters(&self) -> ProberCounters {
-        ProberCounters::default()
+        std::mem::take(&mut *self.counted.lock().unwrap())
     }
 
     fn adopt(&self, _plan: &Plan) {
@@ -75,6 +76,7 @@ impl World {
             takes: Mutex::new(Duration::from_millis(20)),
             asked: Mutex::default(),
             adopted: Mutex::default(),
+            counted: Mutex::default(),
             clock: clock.clone(),
         });
         let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
@@ -429,4 +431,71 @@ async fn peer_without_a_key_is_skipped_and_never_lost() {
     assert!(!epochs[0].iter().any(keyless), "a result without a key");
     assert!(skipped[&SkipCause::NoKey] >= 99, "{skipped:?}"); // every 700 ms for 70 s
     assert!(rows >= 80 && asked as u64 >= rows, "{rows} of {asked}");
+}
+
+/// Drift below the step's second goes with the next epoch, forward or back, and no slot lies in two epochs.
+#[tokio::test(start_paused = true)]
+async fn new_epoch_is_anchored_at_the_wall_clock() {
+    for drift_ms in [900_i64, -900] {
+        let plan = hourly();
+        let world = World::start(Some(plan.clone()));
+        world.takes(Duration::from_millis(450));
+        world.pass(Duration::from_secs(30)).await;
+        world.clock.simulate_step(drift_ms);
+        world.pass(Duration::from_secs(30)).await;
+        assert_eq!(world.clock.wall(), BASE.plus(Duration::from_secs(60)), "no step");
+        let state = world.new_epoch().await;
+        world.pass(Duration::from_secs(30)).await;
+        let elapsed = BASE.plus(Duration::from_secs(90));
+        assert_eq!(world.clock.wall().0, elapsed.0.saturating_add_signed(drift_ms));
+        assert!(state.first_slot > BASE.plus(Duration::from_secs(60)));
+        let epochs = world.stop().await;
+        assert_eq!(epochs.len(), 2);
+        check_ledger(&epochs[0], &[&plan], Some(state.first_slot));
+        let (rows, _) = check_ledger(&epochs[1], &[&plan], None);
+        assert!(rows > 60, "{rows}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn batch_is_closed_a_second_after_its_first_result() {
+    // one run every 5 s, ending at an odd moment between two ticks
+    let plan = plan_of(1, &[(5_000, 700, 2_000)], UnixMillis(BASE.0 + 86_400_000));
+    let world = World::start(Some(plan));
+    let mut batches = Sequence::NONE;
+    let (mut ran, mut waited) = (0, Vec::new());
+    for milli in 0..30_000_u64 {
+        world.pass(Duration::from_millis(1)).await;
+        let asked = world.prober.asked.lock().unwrap().len();
+        if asked > ran {
+            (ran, batches) = (asked, last_batch(&world));
+            waited.push((milli, 0));
+        }
+        if let Some((began, closed)) = waited.last_mut().filter(|(_, closed)| *closed == 0)
+            && last_batch(&world) > batches
+        {
+            *closed = milli - *began;
+        }
+    }
+    assert!(waited.len() >= 5, "{waited:?}");
+    // the first batch tells the adoption and does not wait; the last may still wait
+    for (_, closed) in &waited[1..waited.len() - 1] {
+        assert!((1_000..1_060).contains(closed), "{waited:?}"); // 20 ms of the run, and timers' 1 ms
+    }
+    world.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn last_counts_are_told_before_the_stop() {
+    let world = World::start(Some(hourly()));
+    world.pass(Duration::from_millis(10_300)).await;
+    world.prober.counted.lock().unwrap().late_replies = 3;
+    let epochs = world.stop().await;
+    let events = epochs[0].iter().flat_map(|batch| &batch.header.events);
+    let told: Vec<&Event> = events.filter(|event| !matches!(event, Event::Closed)).collect();
+    assert_eq!(told, [&Event::LateReplies { count: 3 }]);
+}
+
+fn last_batch(world: &World) -> Sequence {
+    world.spool.current().map_or(Sequence::NONE, |state| state.last)
 }

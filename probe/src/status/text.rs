@@ -6,6 +6,7 @@ use bytesize::ByteSize;
 use jiff::Timestamp;
 
 use super::{PlanStatus, Status};
+use crate::echo::EchoCounters;
 
 impl Status {
     /// Some lines of plain text.
@@ -27,6 +28,8 @@ impl Status {
                     .map_or_else(|| "none yet; nothing is measured".to_owned(), PlanStatus::words),
             ),
             ("echo", self.echo()),
+            ("answered", answered(&self.echo_counted)),
+            ("replies", replies(&self.echo_counted)),
             (
                 "measured",
                 format!(
@@ -118,7 +121,97 @@ impl PlanStatus {
     }
 }
 
+/// What the responder did with what it got.
+fn answered(counted: &EchoCounters) -> String {
+    let dropped = &counted.dropped;
+    let mut words = format!("{} echo requests of peers", counted.answered);
+    if counted.unsent_answers > 0 {
+        let unsent = counted.unsent_answers;
+        write!(words, ", {unsent} answers could not be sent").expect("a String takes every text");
+    }
+    let reasons = [
+        (dropped.unknown_prober, "of probers outside the plan"),
+        (dropped.unknown_key_epoch, "under a key that is not valid here"),
+        (dropped.wrong_tag, "forged"),
+        (dropped.rate_limited, "too frequent"),
+        (dropped.malformed, "malformed"),
+        (dropped.not_a_request, "no requests"),
+    ];
+    if dropped.total() > 0 {
+        let told = of_these(&reasons);
+        write!(words, "; {} dropped ({told})", dropped.total()).expect("a String takes every text");
+    }
+    words
+}
+
+/// What came to the sockets that ask, beside replies in time.
+fn replies(counted: &EchoCounters) -> String {
+    let odd = [
+        (counted.late_replies, "late"),
+        (counted.duplicate_replies, "second copies"),
+        (counted.foreign_replies, "to nothing that was asked"),
+        (counted.user_stamps, "in time without a kernel stamp"),
+    ];
+    if odd.iter().all(|(count, _)| *count == 0) {
+        "none late, foreign or without a kernel stamp".to_owned()
+    } else {
+        of_these(&odd)
+    }
+}
+
+fn of_these(counts: &[(u64, &str)]) -> String {
+    let there = counts.iter().filter(|(count, _)| *count > 0);
+    let words: Vec<String> = there.map(|(count, what)| format!("{count} {what}")).collect();
+    words.join(", ")
+}
+
 fn time(millis: u64) -> String {
     let millis = i64::try_from(millis).unwrap_or(i64::MAX);
     Timestamp::from_millisecond(millis).map_or_else(|_| "(no time)".to_owned(), |time| format!("{time:.0}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::echo::DropCounts;
+
+    #[test]
+    fn every_counter_of_the_echo_is_shown_where_it_counted() {
+        let mut counted = EchoCounters {
+            answered: 100,
+            ..EchoCounters::default()
+        };
+        assert_eq!(answered(&counted), "100 echo requests of peers");
+        assert_eq!(replies(&counted), "none late, foreign or without a kernel stamp");
+        counted = EchoCounters {
+            late_replies: 1,
+            duplicate_replies: 2,
+            foreign_replies: 3,
+            user_stamps: 4,
+            answered: 100,
+            unsent_answers: 5,
+            dropped: DropCounts {
+                malformed: 6,
+                not_a_request: 7,
+                unknown_prober: 8,
+                unknown_key_epoch: 9,
+                rate_limited: 10,
+                wrong_tag: 11,
+            },
+        };
+        assert_eq!(
+            answered(&counted),
+            "100 echo requests of peers, 5 answers could not be sent; 51 dropped (8 of probers outside the plan, \
+             9 under a key that is not valid here, 11 forged, 10 too frequent, 6 malformed, 7 no requests)"
+        );
+        assert_eq!(
+            replies(&counted),
+            "1 late, 2 second copies, 3 to nothing that was asked, 4 in time without a kernel stamp"
+        );
+        let told = crate::prober::ProberCounters::from(counted);
+        assert_eq!(
+            (told.late_replies, told.duplicate_replies, told.foreign_datagrams),
+            (1, 2, 54)
+        );
+    }
 }

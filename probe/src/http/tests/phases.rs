@@ -276,3 +276,27 @@ async fn base_without_its_slash_works_and_is_linted() {
     assert_eq!(answer(&report).status, 200);
     assert_eq!(report.lints, [Lint::MissingTrailingSlash]);
 }
+
+/// Its words are shown on terminals and pages.
+#[tokio::test(start_paused = true)]
+async fn version_that_a_node_says_is_cut_and_cleaned() {
+    let version = format!("2.1.2\\u001b[2J\\n{}", "v".repeat(300));
+    let body = format!(
+        "{{\"id\":\"n\",\"version\":\"{version}\",\"objectsInCache\":0,\"storageLimit\":1,\"storageUsed\":0,\
+         \"uptime\":7,\"downloadsInProgress\":0}}"
+    );
+    let said = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let memory = Memory::new(move |mut stream: DuplexStream| {
+        let said = said.clone();
+        async move {
+            read_request(&mut stream).await;
+            write(&mut stream, said.as_bytes()).await;
+        }
+    });
+    let report = check(memory, &status()).await;
+    let EndpointResult::Ok { node_version, .. } = report.to_outcome().result else {
+        panic!("{report:?}")
+    };
+    assert!(node_version.starts_with("2.1.2 [2J vvv"), "{node_version:?}");
+    assert_eq!(node_version.chars().count(), 200);
+}
