@@ -118,7 +118,7 @@ impl<P: Prober> Agent<P> {
             link: link.subscribe(),
             recorded: recorded.subscribe(),
             spool: spool.clone(),
-            echo_port: parts.prober.echo_port(),
+            echo_ports: parts.prober.echo_ports(),
             echo_counted: {
                 let prober = Arc::clone(&parts.prober);
                 Arc::new(move || prober.echo_counted())
@@ -144,7 +144,7 @@ impl<P: Prober> Agent<P> {
             tls_time: parts.tls_time,
             collectors: parts.settings.collectors,
             advertise: parts.settings.advertise,
-            echo_port: parts.prober.echo_port(),
+            echo_ports: parts.prober.echo_ports(),
             commands: commander,
             link,
         });

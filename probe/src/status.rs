@@ -14,6 +14,7 @@ use tokio::sync::watch;
 pub use self::socket::{StatusError, ask, serve};
 use crate::clock::Clock;
 use crate::echo::EchoCounters;
+use crate::prober::EchoPorts;
 use crate::recorder::{Recorded, SharedSpool};
 use crate::uplink::Link;
 
@@ -38,8 +39,10 @@ pub struct Status {
     pub trouble: Option<String>,
     /// End of the certificate.
     pub certificate_until_ms: u64,
-    /// UDP port of the echo responder; 0 if there is none.
+    /// UDP port of the echo responder, the IPv4 one where there is one; 0 if there is none.
     pub echo_port: u16,
+    /// Its ports by family.
+    pub echo_ports: EchoPorts,
     /// What the echo sockets counted since the process started.
     pub echo_counted: EchoCounters,
     /// The plan it follows.
@@ -110,7 +113,7 @@ pub struct StatusSource {
     pub(crate) link: watch::Receiver<Link>,
     pub(crate) recorded: watch::Receiver<Recorded>,
     pub(crate) spool: SharedSpool,
-    pub(crate) echo_port: u16,
+    pub(crate) echo_ports: EchoPorts,
     pub(crate) echo_counted: Arc<dyn Fn() -> EchoCounters + Send + Sync>,
 }
 
@@ -139,7 +142,11 @@ impl StatusSource {
             link_since_ms: link.since.0,
             trouble: link.trouble,
             certificate_until_ms: link.certificate_until.0,
-            echo_port: self.echo_port,
+            echo_port: match self.echo_ports {
+                EchoPorts { v4: 0, v6 } => v6,
+                EchoPorts { v4, .. } => v4,
+            },
+            echo_ports: self.echo_ports,
             echo_counted: (self.echo_counted)(),
             plan: plan.map(|plan| PlanStatus::of(&plan, now)),
             spool: SpoolStatus {

@@ -29,6 +29,7 @@ use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::identity::Identity;
 use crate::plans::PlanStore;
+use crate::prober::EchoPorts;
 use crate::recorder::SharedSpool;
 use crate::runner::Command;
 use crate::spool::Spool;
@@ -66,8 +67,8 @@ pub struct UplinkParts {
     pub collectors: Vec<String>,
     /// Addresses under which the responder wants to be known.
     pub advertise: Vec<SocketAddr>,
-    /// Port of the responder.
-    pub echo_port: u16,
+    /// Ports of the responder.
+    pub echo_ports: EchoPorts,
     /// To the runner.
     pub commands: mpsc::Sender<Command>,
     /// For the status.

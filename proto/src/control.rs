@@ -71,7 +71,7 @@ pub struct Hello {
     pub kept_plans: Vec<PlanVersion>,
     /// The epochs in its spool, oldest first; the last is the current one.
     pub epochs: Vec<EpochState>,
-    /// UDP port of its echo responder.
+    /// UDP port of its echo responder over the family of this connection; 0 if there is none.
     pub echo_port: u16,
     /// Addresses it wants its responder to be known by, where NAT stands between.
     pub advertise: Vec<SocketAddr>,

@@ -172,6 +172,7 @@ fn copied_key_is_told_and_loses_nothing() {
         };
         world.until("the two take turns", seconds(300), twice).await;
         world.cut(0, true);
+        pass(seconds(5)).await; // the twin learns that it was replaced last, and comes back
         world
             .until("the twin's results are in", seconds(300), |world| {
                 world.is_settled(2)

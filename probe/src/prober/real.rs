@@ -12,7 +12,7 @@ use isochrone_proto::plan::{Plan, PlannedCheck, Target, TargetAddress};
 use isochrone_proto::units::UnixMillis;
 use tokio::sync::Semaphore;
 
-use super::{Prober, ProberCounters};
+use super::{EchoPorts, Prober, ProberCounters};
 use crate::address_policy::AddressPolicy;
 use crate::echo::{EchoCounters, EchoNet};
 use crate::http::{CheckRequest, EndpointProber};
@@ -93,11 +93,8 @@ impl Prober for RealProber {
         self.policy.learn_own(own);
     }
 
-    fn echo_port(&self) -> u16 {
-        self.echo
-            .local_addresses()
-            .first()
-            .map_or(0, std::net::SocketAddr::port)
+    fn echo_ports(&self) -> EchoPorts {
+        EchoPorts::of(self.echo.local_addresses())
     }
 
     fn source_ports(&self) -> Vec<u16> {

@@ -13,7 +13,7 @@ use rand::SeedableRng;
 use super::*;
 use crate::account::tests::plan_of;
 use crate::disk::{Disk, MemoryDisk};
-use crate::prober::ProberCounters;
+use crate::prober::{EchoPorts, ProberCounters};
 use crate::recorder::{Recorded, Recorder, SharedSpool};
 use crate::spool::{ItemKind, Spool, SpoolOptions};
 
@@ -50,8 +50,8 @@ impl Prober for SlowProber {
         *self.adopted.lock().unwrap() += 1;
     }
 
-    fn echo_port(&self) -> u16 {
-        7472
+    fn echo_ports(&self) -> EchoPorts {
+        EchoPorts::default()
     }
 
     fn source_ports(&self) -> Vec<u16> {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::{PlanStatus, Status};
 use crate::echo::EchoCounters;
+use crate::prober::EchoPorts;
 
 impl Status {
     /// Some lines of plain text.
@@ -70,9 +71,13 @@ impl Status {
     }
 
     fn echo(&self) -> String {
+        let EchoPorts { v4, v6 } = self.echo_ports;
         match self.echo_port {
             0 => "no responder (`echo_listen` in probe.toml is empty)".to_owned(),
-            port => format!("responder on UDP port {port}"),
+            _ if v6 == 0 => format!("responder on UDP port {v4}, IPv4 only"),
+            _ if v4 == 0 => format!("responder on UDP port {v6}, IPv6 only"),
+            port if v4 == v6 => format!("responder on UDP port {port}"),
+            _ => format!("responder on UDP ports {v4} (IPv4) and {v6} (IPv6)"),
         }
     }
 

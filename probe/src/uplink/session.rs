@@ -1,5 +1,6 @@
 //! One connection, from Hello to its end.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use isochrone_proto::control::{
@@ -51,7 +52,7 @@ impl Session {
     pub(super) async fn greet(up: &mut Uplink, connection: &Connection) -> Result<Self, LinkEnd> {
         let (mut send, mut receive) = connection.open_bi().await?;
         let changes = up.parts.spool.changes();
-        let hello = hello(up);
+        let hello = hello(up, connection.remote_address().ip());
         let announced = Announced::default();
         for state in &hello.epochs {
             announced.add(state.epoch);
@@ -318,7 +319,7 @@ async fn follow(up: &mut Uplink, signed: SignedPlan) -> Result<(), LinkEnd> {
     }
 }
 
-fn hello(up: &Uplink) -> Hello {
+fn hello(up: &Uplink, collector: IpAddr) -> Hello {
     let (epochs, spool) = up.parts.spool.with(|spool| (spool.states(), spool.state()));
     let mut kept_plans = up.parts.plans.versions();
     if kept_plans.len() > HELLO_EPOCHS_MAX {
@@ -330,7 +331,7 @@ fn hello(up: &Uplink) -> Hello {
         plan: up.parts.plans.newest().map(|plan| plan.version),
         kept_plans,
         epochs,
-        echo_port: up.parts.echo_port,
+        echo_port: up.parts.echo_ports.beside(collector),
         advertise: up.parts.advertise.clone(),
         spool,
         probe_time: up.parts.clock.wall(),

@@ -24,6 +24,7 @@ use crate::batcher::Batcher;
 use crate::disk::MemoryDisk;
 use crate::identity::ProbeKey;
 use crate::identity::tests::{Role, TestAuthority};
+use crate::prober::EchoPorts;
 use crate::spool::{Spool, SpoolOptions};
 use crate::tls::tests::server;
 
@@ -307,7 +308,7 @@ impl Probe {
             tls_time: Arc::new(DefaultTimeProvider),
             collectors: Vec::new(),
             advertise: Vec::new(),
-            echo_port: 7472,
+            echo_ports: EchoPorts { v4: 7472, v6: 7472 },
             commands: commander,
             link,
         });

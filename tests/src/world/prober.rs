@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use isochrone_probe::prober::{Prober, ProberCounters};
+use isochrone_probe::prober::{EchoPorts, Prober, ProberCounters};
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::kind::Check;
 use isochrone_proto::measurement::{
@@ -104,8 +104,11 @@ impl Prober for SimulatedProber {
         *self.responder.lock().unwrap_or_else(PoisonError::into_inner) = plan.responder.clone();
     }
 
-    fn echo_port(&self) -> u16 {
-        ECHO_PORT
+    fn echo_ports(&self) -> EchoPorts {
+        EchoPorts {
+            v4: ECHO_PORT,
+            v6: ECHO_PORT,
+        }
     }
 
     fn source_ports(&self) -> Vec<u16> {
