@@ -7,7 +7,9 @@ mod targets;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use isochrone_coverage::report::DEMO;
 use tokio::sync::watch;
 
 pub use self::reports::{PageReports, coverage_from_files};
@@ -44,8 +46,6 @@ pub struct House {
     pub config: Arc<Config>,
     /// The time.
     pub clock: Clock,
-    /// Everything is marked as the demo's.
-    pub demo: bool,
     /// Who acts, for the audit log: who asked through the control socket, or who started the command.
     pub actor: Actor,
     /// A collector runs in this process (else nothing is connected by definition, not by observation).
@@ -62,7 +62,7 @@ impl House {
 
 /// Carries out `act`, and returns the exit code.
 pub async fn carry_out(house: House, act: Act, answers: Answers) -> u8 {
-    let out = Out(answers);
+    let out = Out::new(answers, &house.store);
     let result = match act {
         Act::Probe(act) => probes::carry_out(&house, act, &out).await,
         Act::Target(act) => targets::carry_out(&house, act, &out).await,
@@ -86,22 +86,58 @@ pub async fn carry_out(house: House, act: Act, answers: Answers) -> u8 {
     }
 }
 
-/// Where an act prints.
+/// Where an act prints. What comes from the demo's store is marked as that here.
 #[derive(Clone)]
-pub struct Out(Answers);
+pub struct Out {
+    answers: Answers,
+    /// `store`, `files` or `demo`, for JSON that does not say it itself.
+    source: &'static str,
+    /// The mark of a demo still has to be printed above the first text.
+    unmarked: Arc<AtomicBool>,
+}
 
 impl Out {
-    /// Prints nothing: for those who want the report itself.
-    fn nowhere() -> Self {
-        Self(tokio::sync::mpsc::channel(1).0)
+    /// Prints what is made from `store`.
+    fn new(answers: Answers, store: &Store) -> Self {
+        Self {
+            answers,
+            source: store.source(),
+            unmarked: Arc::new(AtomicBool::new(store.is_demo())),
+        }
     }
 
-    /// Text for standard output.
+    /// Prints what is made from files.
+    fn of_files(answers: Answers) -> Self {
+        Self {
+            answers,
+            source: "files",
+            unmarked: Arc::default(),
+        }
+    }
+
+    /// Prints nothing: for those who want the report itself.
+    fn nowhere() -> Self {
+        Self::of_files(tokio::sync::mpsc::channel(1).0)
+    }
+
+    /// Text for people.
     ///
     /// # Errors
     /// When nobody reads any more.
     pub async fn text(&self, text: impl Into<String>) -> Result<(), ActError> {
-        self.0
+        let mut text = text.into();
+        if self.unmarked.swap(false, Ordering::Relaxed) {
+            text.insert_str(0, &format!("{DEMO}\n"));
+        }
+        self.document(text).await
+    }
+
+    /// What carries its own mark: a report, a script.
+    ///
+    /// # Errors
+    /// When nobody reads any more.
+    pub async fn document(&self, text: impl Into<String>) -> Result<(), ActError> {
+        self.answers
             .send(Answer::Out(text.into()))
             .await
             .map_err(|_| ActError::Gone)
@@ -111,27 +147,30 @@ impl Out {
     ///
     /// # Errors
     /// When nobody reads any more.
-    pub fn text_blocking(&self, text: String) -> Result<(), ActError> {
-        self.0
+    pub fn document_blocking(&self, text: String) -> Result<(), ActError> {
+        self.answers
             .blocking_send(Answer::Out(text))
             .map_err(|_| ActError::Gone)
     }
 
     /// A step of the progress bar; dropped where the reader is slow.
     pub fn progress(&self, done: u64, total: u64) {
-        if self.0.try_send(Answer::Progress { done, total }).is_err() {
+        if self.answers.try_send(Answer::Progress { done, total }).is_err() {
             tracing::trace!("nobody reads progress");
         }
     }
 
-    /// JSON, on one line.
+    /// JSON, on one line; an object says its `source`.
     async fn json(&self, value: &impl serde::Serialize) -> Result<(), ActError> {
-        let text = serde_json::to_string(value).map_err(|error| ActError::Failed(error.to_string()))?;
-        self.text(text + "\n").await
+        let mut value = serde_json::to_value(value).map_err(failed)?;
+        if let Some(object) = value.as_object_mut() {
+            object.entry("source").or_insert_with(|| self.source.into());
+        }
+        self.document(format!("{value}\n")).await
     }
 
     async fn say(&self, answer: Answer) {
-        if self.0.send(answer).await.is_err() {
+        if self.answers.send(answer).await.is_err() {
             tracing::debug!("nobody reads the answer any more");
         }
     }
@@ -181,3 +220,6 @@ fn only(format: Format, known: &[Format]) -> Result<(), ActError> {
         names.join(" or ")
     )))
 }
+
+#[cfg(test)]
+mod tests;

@@ -243,15 +243,14 @@ impl Duty {
     }
 
     fn rest(&self, now: UnixMillis, records_per_second: f64) -> Rest {
-        let House {
-            store,
-            registry,
-            demo,
-            ..
-        } = &self.parts.house;
+        let House { store, registry, .. } = &self.parts.house;
         let plans = self.parts.plans.borrow();
         Rest {
-            source: if *demo { Source::Demo } else { Source::Store },
+            source: if store.is_demo() {
+                Source::Demo
+            } else {
+                Source::Store
+            },
             collector: CollectorView {
                 name: registry.addresses().first().cloned().unwrap_or_default(),
                 version: crate::VERSION.to_owned(),

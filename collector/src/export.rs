@@ -37,7 +37,8 @@ pub fn ndjson(
     let commits = store.commit_number()?;
     let mut measurements = 0;
     let mut failure = None;
-    store.scan(range, |stored| match write_batch(&stored, range, out) {
+    let demo = store.is_demo().then_some("demo");
+    store.scan(range, |stored| match write_batch(&stored, range, demo, out) {
         Ok(written) => {
             measurements += written;
             progress(Progress {
@@ -58,7 +59,12 @@ pub fn ndjson(
     }
 }
 
-fn write_batch(stored: &Stored, range: ScanRange, out: &mut impl Write) -> io::Result<u64> {
+fn write_batch(
+    stored: &Stored,
+    range: ScanRange,
+    source: Option<&'static str>,
+    out: &mut impl Write,
+) -> io::Result<u64> {
     let (probe_id, epoch) = (stored.probe.to_string(), stored.epoch.to_string());
     let mut written = 0;
     for measurement in stored.batch.measurements() {
@@ -68,14 +74,15 @@ fn write_batch(stored: &Stored, range: ScanRange, out: &mut impl Write) -> io::R
         let Some((check, target)) = stored.plan.target_of(measurement.check) else {
             continue; // ingest refused it: a stored row always has its check
         };
-        let line = Line::of(
-            &stored.plan.probe_name,
-            &probe_id,
-            &epoch,
-            check,
-            target,
-            &measurement,
-        );
+        let line = Line {
+            source,
+            ..Line::of(
+                (&stored.plan.probe_name, &probe_id),
+                &epoch,
+                (check, target),
+                &measurement,
+            )
+        };
         serde_json::to_writer(&mut *out, &line)?;
         out.write_all(b"\n")?;
         written += 1;
@@ -86,6 +93,9 @@ fn write_batch(stored: &Stored, range: ScanRange, out: &mut impl Write) -> io::R
 /// One measurement: its id first, then what became of it. What was not measured has no key.
 #[derive(Serialize)]
 struct Line<'a> {
+    /// Said only of the demo's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'static str>,
     probe: &'a str,
     probe_id: &'a str,
     epoch: &'a str,
@@ -150,14 +160,13 @@ struct Answer<'a> {
 
 impl<'a> Line<'a> {
     fn of(
-        probe: &'a str,
-        probe_id: &'a str,
+        (probe, probe_id): (&'a str, &'a str),
         epoch: &'a str,
-        check: &PlannedCheck,
-        target: &'a Target,
+        (check, target): (&PlannedCheck, &'a Target),
         measurement: &'a Measurement,
     ) -> Self {
         Self {
+            source: None,
             probe,
             probe_id,
             epoch,

@@ -60,6 +60,8 @@ pub struct Row {
 pub struct Ledger {
     /// By probe, epoch and hour.
     pub rows: Vec<Row>,
+    /// `store` or `demo`.
+    pub source: &'static str,
 }
 
 /// Sums over rows.
@@ -91,7 +93,10 @@ pub struct Totals {
 /// When the store failed.
 pub fn read(store: &Store, now: UnixMillis) -> Result<Ledger, StoreError> {
     let rows = rows(store, now)?;
-    Ok(Ledger { rows })
+    Ok(Ledger {
+        rows,
+        source: store.source(),
+    })
 }
 
 /// The rows of the ledger as it stands at `now`, by probe, order of epochs, and hour.
@@ -178,6 +183,7 @@ impl Ledger {
         let rows = self.rows.iter().map(JsonRow::of).collect();
         let json = JsonLedger {
             schema: "isochrone.ledger/1",
+            source: self.source,
             balanced: self.is_balanced(),
             rows,
         };
@@ -188,6 +194,7 @@ impl Ledger {
 #[derive(Serialize)]
 struct JsonLedger<'a> {
     schema: &'static str,
+    source: &'static str,
     balanced: bool,
     rows: Vec<JsonRow<'a>>,
 }

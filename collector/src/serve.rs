@@ -47,6 +47,14 @@ pub async fn run(places: Places, options: ServeOptions, stop: CancellationToken)
     let config = Arc::new(configuration(&places)?);
     let targets = Targets::read(&places.targets)?;
     let opened = Opened::open(&places, &config)?;
+    if options.demo_source {
+        opened.store.mark_demo()?;
+    } else if opened.store.is_demo() {
+        tracing::warn!(
+            state = %places.state.display(),
+            "this state folder holds the demo's invented world: all it shows is marked DEMO. For a real mesh, name another folder with --state"
+        );
+    }
     let (targets, watched) = watch::channel(Arc::new(targets));
 
     let (committed, committed_receiver) = committed_channel();
@@ -76,7 +84,6 @@ pub async fn run(places: Places, options: ServeOptions, stop: CancellationToken)
         targets_file: places.targets.clone(),
         config: Arc::clone(&config),
         clock: opened.clock.clone(),
-        demo: options.demo_source,
         actor: Actor::Collector,
         running: true,
     };
@@ -197,7 +204,6 @@ impl House {
             targets_file: places.targets.clone(),
             config,
             clock: opened.clock,
-            demo: false,
             actor: Actor::of_this_process(),
             running: false,
         })

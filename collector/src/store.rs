@@ -18,6 +18,7 @@ pub(crate) mod tables;
 
 use std::fmt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use redb::{
@@ -64,6 +65,8 @@ struct Inner {
     opener: Opener,
     reserve: DiskReserve,
     plans: RwLock<PlanCache>,
+    /// What its meta table says, read once.
+    demo: AtomicBool,
 }
 
 type Opener = Box<dyn Fn() -> Result<Database, StoreError> + Send + Sync>;
@@ -122,9 +125,45 @@ impl Store {
             opener,
             reserve,
             plans: RwLock::default(),
+            demo: AtomicBool::new(false),
         }));
         store.write(tables::prepare)?;
+        let demo = store.read(|transaction| tables::read_meta(transaction, tables::META_DEMO))? != 0;
+        store.0.demo.store(demo, Ordering::Relaxed);
         Ok(store)
+    }
+
+    /// Marks everything in this store as the demo's, for good.
+    ///
+    /// # Errors
+    /// When it holds batches that are not the demo's, or the store failed.
+    pub fn mark_demo(&self) -> Result<(), StoreError> {
+        if self.is_demo() {
+            return Ok(());
+        }
+        if self.commit_number()? > 0 {
+            return Err(StoreError::NotForTheDemo);
+        }
+        self.write(|transaction| {
+            transaction
+                .open_table(tables::META)?
+                .insert(tables::META_DEMO, 1)?;
+            Ok(())
+        })?;
+        self.0.demo.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Whether everything in this store is the demo's.
+    #[must_use]
+    pub fn is_demo(&self) -> bool {
+        self.0.demo.load(Ordering::Relaxed)
+    }
+
+    /// Where figures from this store come from, as every JSON says it: `store` or `demo`.
+    #[must_use]
+    pub fn source(&self) -> &'static str {
+        if self.is_demo() { "demo" } else { "store" }
     }
 
     /// Runs `body` on a consistent view of the store.

@@ -16,6 +16,7 @@ mod text;
 mod words;
 
 pub use build::{Options, ReportError, build};
+pub use words::DEMO;
 
 use crate::country::{Continent, Country};
 use crate::geo::Position;

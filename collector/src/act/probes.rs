@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use comfy_table::{Table, presets};
+use isochrone_coverage::report::DEMO;
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::UnixMillis;
 use jiff::Timestamp;
@@ -44,7 +45,8 @@ pub(super) async fn carry_out(house: &House, act: ProbeAct, out: &Out) -> Result
             let invitation = house.registry.invite(&new, &house.actor).map_err(failed)?;
             match format {
                 Format::Json => out.json(&invitation).await,
-                _ => out.text(invitation.script).await,
+                _ if house.store.is_demo() => out.document(format!("# {DEMO}\n{}", invitation.script)).await,
+                _ => out.document(invitation.script).await,
             }
         }
         ProbeAct::List { format } => list(house, format, out).await,

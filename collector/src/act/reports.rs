@@ -32,7 +32,7 @@ const PIECE_BYTES: usize = 64 * 1024;
 
 /// `report coverage` from two files: no store, no collector.
 pub async fn coverage_from_files(args: CoverageArgs, answers: Answers) -> u8 {
-    let out = Out(answers);
+    let out = Out::of_files(answers);
     let result = async {
         only(args.format, &[Format::Text, Format::Json, Format::Html])?;
         let format = args.format;
@@ -73,8 +73,8 @@ fn weights(text: &str) -> Result<Weights, ActError> {
 async fn print_coverage(report: &CoverageReport, format: Format, out: &Out) -> Result<(), ActError> {
     match format {
         Format::Json => out.json(&report.json()).await,
-        Format::Html => out.text(report.html()).await,
-        Format::Text | Format::Md | Format::Csv => out.text(report.text(WIDTH)).await,
+        Format::Html => out.document(report.html()).await,
+        Format::Text | Format::Md | Format::Csv => out.document(report.text(WIDTH)).await,
     }
 }
 
@@ -92,7 +92,7 @@ pub(super) async fn ledger(house: &House, verify: bool, format: Format, out: &Ou
     })
     .await?;
     match format {
-        Format::Json => out.text(ledger.to_json() + "\n").await?,
+        Format::Json => out.document(ledger.to_json() + "\n").await?,
         _ => out.text(ledger::render(&ledger, audit.as_ref())).await?,
     }
     match audit {
@@ -162,7 +162,7 @@ impl Write for Pieces {
 
     fn flush(&mut self) -> std::io::Result<()> {
         let text = String::from_utf8(std::mem::take(&mut self.piece)).map_err(std::io::Error::other)?;
-        self.out.text_blocking(text).map_err(std::io::Error::other)
+        self.out.document_blocking(text).map_err(std::io::Error::other)
     }
 }
 
@@ -177,11 +177,11 @@ pub(super) async fn carry_out(house: &House, act: ReportAct, out: &Out) -> Resul
         ReportAct::Nodes { window, format } => {
             let report = nodes(house, self::window(house, &window)?, out).await?;
             match format {
-                Format::Text => out.text(report.text()).await,
+                Format::Text => out.document(report.text()).await,
                 Format::Json => out.json(&report).await,
-                Format::Html => out.text(report.html()).await,
-                Format::Md => out.text(report.markdown()).await,
-                Format::Csv => out.text(report.csv()).await,
+                Format::Html => out.document(report.html()).await,
+                Format::Md => out.document(report.markdown()).await,
+                Format::Csv => out.document(report.csv()).await,
             }
         }
     }
@@ -202,15 +202,10 @@ pub(super) async fn show(
             store,
             roster,
             window,
-            demo,
             total,
         } = read;
         let mut progress = |done| out_of_thread.progress(done, total);
-        let mut report = show::from_store(&store, &roster, &name, window, &mut progress).map_err(failed)?;
-        if let Some(report) = report.as_mut().filter(|_| demo) {
-            report.source = "demo";
-        }
-        Ok(report)
+        show::from_store(&store, &roster, &name, window, &mut progress).map_err(failed)
     })
     .await?;
     let Some(report) = report else {
@@ -220,7 +215,7 @@ pub(super) async fn show(
     };
     match format {
         Format::Json => out.json(&report).await,
-        _ => out.text(report.text()).await,
+        _ => out.document(report.text()).await,
     }
 }
 
@@ -231,15 +226,9 @@ async fn nodes(house: &House, window: Window, out: &Out) -> Result<NodesReport, 
             store,
             roster,
             window,
-            demo,
             total,
         } = read;
-        let mut report = nodes::from_store(&store, &roster, window, &mut |done| out.progress(done, total))
-            .map_err(failed)?;
-        if demo {
-            report.source = "demo";
-        }
-        Ok(report)
+        nodes::from_store(&store, &roster, window, &mut |done| out.progress(done, total)).map_err(failed)
     })
     .await
 }
@@ -257,10 +246,13 @@ async fn coverage(
             store,
             roster,
             window,
-            demo,
             total,
         } = read;
-        let source = if demo { Source::Demo } else { Source::Store };
+        let source = if store.is_demo() {
+            Source::Demo
+        } else {
+            Source::Store
+        };
         let mut progress = |done| out.progress(done, total);
         let observations =
             coverage::from_store(&store, &roster, window, source, &mut progress).map_err(failed)?;
@@ -278,7 +270,6 @@ struct Reading {
     store: Store,
     roster: Roster,
     window: Window,
-    demo: bool,
     /// Batches in the log, for the progress bar.
     total: u64,
 }
@@ -289,7 +280,6 @@ impl Reading {
             store: house.store.clone(),
             roster: roster(&house.registry, &house.targets.borrow()),
             window,
-            demo: house.demo,
             total: house.store.commit_number().unwrap_or_default(),
         }
     }

@@ -19,6 +19,9 @@ pub struct Alert {
     pub schema: String,
     /// The same for each delivery of the same alert: drop what you have seen.
     pub id: String,
+    /// `store`, or `demo` for what happened in the demo's world.
+    #[serde(default = "store")]
+    pub source: String,
     /// What happened.
     pub event: Event,
     /// When the collector noticed it, RFC 3339.
@@ -130,6 +133,7 @@ impl Alert {
         Some(Self {
             schema: SCHEMA.to_owned(),
             id: format!("{}-{}", incident.id, event.word()),
+            source: store(),
             event,
             at: words::rfc3339(now),
             collector: collector.to_owned(),
@@ -155,6 +159,7 @@ impl Alert {
         Self {
             schema: SCHEMA.to_owned(),
             id: format!("{:010}-{}-{}", at.hour().0, notice.kind, notice.probe),
+            source: store(),
             event: Event::Security,
             at: words::rfc3339(at),
             collector: collector.to_owned(),
@@ -163,6 +168,19 @@ impl Alert {
             security: Some(notice),
         }
     }
+
+    /// The same alert, marked as the demo's for programs and people.
+    pub(super) fn of_demo(self) -> Self {
+        Self {
+            source: "demo".to_owned(),
+            summary: format!("DEMO {}", self.summary),
+            ..self
+        }
+    }
+}
+
+fn store() -> String {
+    "store".to_owned()
 }
 
 impl IncidentBody {

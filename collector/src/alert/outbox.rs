@@ -159,6 +159,11 @@ impl Outbox {
         now: UnixMillis,
     ) -> Result<(), StoreError> {
         let waiting = self.pending.list_in(transaction)?;
+        let alert = if self.pending.store().is_demo() {
+            &alert.clone().of_demo()
+        } else {
+            alert
+        };
         for receiver in self.receivers.iter() {
             let name = receiver.name();
             let waits = waiting

@@ -127,7 +127,7 @@ fn json_says_what_the_contract_says() {
     store_honest(&inline(&store), EPOCH, 1);
     let json = read(&store, cut_of(1)).unwrap().to_json();
     let expected = concat!(
-        r#"{"schema":"isochrone.ledger/1","balanced":true,"rows":[{"probe":"ada-1","#,
+        r#"{"schema":"isochrone.ledger/1","source":"store","balanced":true,"rows":[{"probe":"ada-1","#,
         r#""probe_id":"0000000000000ada","epoch":"07070707070707070707070707070707","#,
         r#""hour":"2026-11-22T10:00:00Z","planned":13,"run":12,"skipped":1,"absent":0,"stored":12,"#,
         r#""spooled":0,"dropped":0,"refused":0,"forked":0,"balanced":true}]}"#

@@ -46,7 +46,8 @@ fn table(ledger: &Ledger) -> Table {
     }
     let several = probes.len() > 1;
     for (probe, rows) in probes {
-        table.add_row(cells(probe, &Ledger { rows }.totals()));
+        let source = ledger.source;
+        table.add_row(cells(probe, &Ledger { rows, source }.totals()));
     }
     if several {
         table.add_row(cells("all", &ledger.totals()));

@@ -134,7 +134,10 @@ pub fn from_store(
 ) -> Result<NodesReport, StoreError> {
     let mut tally = Tally::new(roster, window);
     fill(store, window, &mut tally, progress)?;
-    Ok(tally.finish())
+    Ok(NodesReport {
+        source: store.source(),
+        ..tally.finish()
+    })
 }
 
 /// What the log holds so far.

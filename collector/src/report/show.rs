@@ -143,7 +143,10 @@ pub fn from_store(
     fill(store, window, &mut tally, progress)?;
     let incidents = monitor::incidents(store).list()?;
     let incidents = incidents.into_iter().map(|(_, incident)| incident);
-    Ok(Some(tally.finish(incidents)))
+    Ok(Some(ShowReport {
+        source: store.source(),
+        ..tally.finish(incidents)
+    }))
 }
 
 /// What the log holds so far.

@@ -92,6 +92,11 @@ pub enum StoreError {
         /// The other.
         second: usize,
     },
+    /// The demo would mix its invented world with what was measured.
+    #[error(
+        "this store holds real measurements, and the demo never mixes with them; give the demo another folder with --state"
+    )]
+    NotForTheDemo,
     /// Reading was ended by the reader.
     #[error("the reader of the store's batches failed")]
     Reader(#[source] std::io::Error),
@@ -130,6 +135,7 @@ impl StoreError {
             | Self::Content { .. }
             | Self::NoPlan { .. }
             | Self::TwinChecks { .. }
+            | Self::NotForTheDemo
             | Self::Reader(_) => false,
         }
     }

@@ -36,6 +36,8 @@ pub(crate) const META_COMMIT: &str = "commit number";
 pub(crate) const META_ORDINAL: &str = "epochs noted";
 pub(crate) const META_PROMOTION: &str = "highest plan promotion";
 pub(crate) const META_PLAN: &str = "highest plan number";
+/// 1 where everything in this store is the demo's.
+pub(crate) const META_DEMO: &str = "demo";
 pub(crate) const META_QUARANTINED: &str = "quarantined batches";
 pub(crate) const META_QUARANTINE_FIRST: &str = "first quarantined batch kept";
 pub(crate) const META_QUARANTINE_BYTES: &str = "quarantined bytes kept";

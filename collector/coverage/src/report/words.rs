@@ -9,7 +9,7 @@ use crate::weights::WeightKind;
 use crate::{cities, land};
 
 /// The mark of a demo.
-pub(super) const DEMO: &str = "DEMO: a simulated world, nothing here was measured";
+pub const DEMO: &str = "DEMO: a simulated world, nothing here was measured";
 
 impl CoverageReport {
     /// Too few days for intervals, from a source that counts days.

@@ -106,6 +106,7 @@ fn alert_reads_as_the_documented_json() {
         r#"{{
   "schema": "isochrone.alert/1",
   "id": "{id}-ended",
+  "source": "store",
   "event": "ended",
   "at": "2026-11-22T03:06:23Z",
   "collector": "lead",
@@ -175,6 +176,24 @@ fn crash_between_delivery_and_its_note_repeats_it_under_the_same_id() {
     assert_eq!(first.len(), 2);
     let body = again[0].request.body.as_ref().unwrap();
     assert_eq!(body["id"], again[0].request.id.as_str(), "the receiver can tell");
+}
+
+#[test]
+fn alert_from_the_demo_says_so_to_programs_and_to_people() {
+    let store = store();
+    store.mark_demo().unwrap();
+    let outbox = Outbox::open(&store, receivers(), T0).unwrap();
+    outbox.add(&incident_alert(), T0).unwrap();
+    for pending in outbox.board().pending {
+        assert_eq!(pending.alert.source, "demo");
+        assert!(
+            pending.alert.summary.starts_with("DEMO "),
+            "{}",
+            pending.alert.summary
+        );
+        let discord = crate::alert::discord::body(&pending.alert);
+        assert!(discord["content"].as_str().unwrap().contains("DEMO"), "{discord}");
+    }
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use isochrone_coverage::report::DEMO;
+
 use super::{DayReport, NodeReport, NodesReport, OutageReport};
 use crate::report::html;
 use crate::words;
@@ -92,7 +94,7 @@ impl NodesReport {
         let mut text = String::from(
             "node,day,checks,status_ok,status_checks,asset_ok,asset_checks,http_ok,http_checks,ttfb_p50_ms,\
              ttfb_p90_ms,ttfb_samples,status_ttfb_p50_ms,status_ttfb_p90_ms,status_ttfb_samples,absent,unjudged,\
-             vantages,outages\n",
+             vantages,outages,source\n",
         );
         for node in &self.nodes {
             for day in &node.days {
@@ -122,6 +124,7 @@ impl NodesReport {
                     day.unjudged.to_string(),
                     day.vantages.to_string(),
                     outages.to_string(),
+                    self.source.to_owned(),
                 ];
                 let _infallible = writeln!(text, "{}", fields.join(","));
             }
@@ -140,7 +143,7 @@ impl NodesReport {
 
     fn demo(&self) -> String {
         if self.is_demo() {
-            "DEMO\n".to_owned()
+            format!("{DEMO}\n")
         } else {
             String::new()
         }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use isochrone_coverage::report::DEMO;
+
 use super::{FailureRun, IncidentLine, SeenBy, ShowReport};
 use crate::report::nodes::cut;
 use crate::words;
@@ -23,7 +25,8 @@ impl ShowReport {
     pub fn text(&self) -> String {
         let mut text = String::new();
         if self.source == "demo" {
-            text.push_str("DEMO\n");
+            text.push_str(DEMO);
+            text.push('\n');
         }
         let worker = self.worker.as_deref().unwrap_or("no worker named");
         let title = [&self.node, worker, &self.place, &words::network(self.network)].map(str::to_owned);
