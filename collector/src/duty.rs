@@ -23,6 +23,7 @@ use crate::ingest::Committed;
 use crate::ledger::{self, Ledger};
 use crate::live::view::{Frame, Link, Rest};
 use crate::monitor::{Monitor, MonitorParts, longest_interval};
+use crate::planner::Stretch;
 use crate::plans::{Checked, Summary};
 use crate::session::SessionView;
 use crate::store::StoreError;
@@ -271,15 +272,11 @@ impl Duty {
 
     fn notices(&self, plans: &Summary, now: UnixMillis) -> Vec<Notice> {
         let at = timestamp(now);
-        let mut notices: Vec<Notice> = plans
-            .stretches
-            .iter()
-            .map(|stretch| Notice {
+        let mut notices: Vec<Notice> = slowed_down(&plans.stretches)
+            .into_iter()
+            .map(|text| Notice {
                 level: NoticeLevel::Info,
-                text: format!(
-                    "{} is checked {:.1} times less often than asked: the whole fleet would have sent {:.1} requests a second to its host or network, and {} are allowed.",
-                    stretch.node, stretch.factor, stretch.asked, stretch.allowed
-                ),
+                text,
                 at,
             })
             .collect();
@@ -410,4 +407,28 @@ fn log(transition: &Transition) {
         }
         Transition::Updated(_) => {}
     }
+}
+
+/// What is measured less often than asked, in words: each node, and all peers in one sentence.
+fn slowed_down(stretches: &[Stretch]) -> Vec<String> {
+    let (peers, nodes): (Vec<&Stretch>, Vec<&Stretch>) =
+        stretches.iter().partition(|stretch| stretch.is_peer);
+    let mut texts: Vec<String> = nodes
+        .iter()
+        .map(|stretch| {
+            format!(
+                "{} is checked {:.1} times less often than asked: the whole fleet would have sent {:.1} requests a second to its host or network, and {} are allowed.",
+                stretch.target, stretch.factor, stretch.asked, stretch.allowed
+            )
+        })
+        .collect();
+    let most = peers.iter().max_by(|a, b| a.factor.total_cmp(&b.factor));
+    if let Some(most) = most {
+        texts.push(format!(
+            "{} echoed less often than asked, {} by {:.1} times: the whole mesh would have sent {:.1} echoes a second to its address or network, and {} are allowed. A longer `echo_interval` in collector.toml ends this.",
+            if peers.len() == 1 { "1 probe is".to_owned() } else { format!("{} probes are", peers.len()) },
+            most.target, most.factor, most.asked, most.allowed
+        ));
+    }
+    texts
 }

@@ -90,15 +90,17 @@ impl World {
                 probers: self.probers_of(probe),
             },
         };
+        let factor_of = |name: &str, is_peer: bool| {
+            let mut of_target = stretches.iter();
+            of_target
+                .find(|stretch| stretch.is_peer == is_peer && stretch.target == name)
+                .map_or(1.0, |stretch| stretch.factor)
+        };
         for peer in self.peers_of(probe) {
-            self.add_peer(&mut draft, probe, peer);
+            self.add_peer(&mut draft, probe, peer, factor_of(&peer.name, true));
         }
         for node in self.nodes.iter().filter(|node| !node.paused) {
-            let factor = stretches
-                .iter()
-                .find(|stretch| stretch.node == node.name)
-                .map_or(1.0, |s| s.factor);
-            self.add_node(&mut draft, probe, node, factor);
+            self.add_node(&mut draft, probe, node, factor_of(&node.name, false));
         }
         draft
     }
@@ -134,7 +136,7 @@ impl World {
         probers
     }
 
-    fn add_peer(&self, draft: &mut Draft, probe: &Participant, peer: &Participant) {
+    fn add_peer(&self, draft: &mut Draft, probe: &Participant, peer: &Participant, factor: f64) {
         // a pair has a family only if both ends do: a probe without IPv6 is not told to use it
         let v4 = peer.v4.filter(|_| probe.v4.is_some());
         let v6 = peer.v6.filter(|_| probe.v6.is_some());
@@ -156,7 +158,7 @@ impl World {
             .into_iter()
             .filter(|(_, has)| *has)
             .map(|(family, _)| Kind::new(Check::Echo, family));
-        let interval = millis(self.pace.echo_interval);
+        let interval = rate::stretched(millis(self.pace.echo_interval), factor);
         add(
             draft,
             probe.id,

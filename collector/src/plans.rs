@@ -3,10 +3,10 @@
 mod addresses;
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use isochrone_proto::codec;
 use isochrone_proto::ids::{PlanVersion, ProbeId};
 use isochrone_proto::plan::{Plan, SignedPlan};
@@ -28,6 +28,9 @@ use crate::targets::Targets;
 const SETTLE: Duration = Duration::from_millis(300);
 /// How often plans are looked at though nothing changed: for their age.
 const LOOK: Duration = Duration::from_secs(60);
+
+/// How long a name server may take.
+const LOOKUP: Duration = Duration::from_secs(2);
 
 /// What plans are made from and where they go.
 #[derive(Clone)]
@@ -58,8 +61,8 @@ struct Inner {
     parts: PlanParts,
     state: Mutex<State>,
     summary: watch::Sender<Summary>,
-    /// A probe follows a newer plan than any that is known here.
-    overtaken: Notify,
+    /// Plans must be looked at again: a probe follows a newer one than any that is known here, or a host moved.
+    outdated: Notify,
 }
 
 #[derive(Default)]
@@ -71,6 +74,9 @@ struct State {
     floor: u64,
     prefixes: HostPrefixes,
 }
+
+/// A plan on its way into force.
+type Fresh = (ProbeId, Issued, Plan);
 
 struct Issued {
     version: PlanVersion,
@@ -131,7 +137,7 @@ impl Plans {
             parts,
             state: Mutex::new(state),
             summary: watch::Sender::default(),
-            overtaken: Notify::new(),
+            outdated: Notify::new(),
         }));
         plans.summarize(Vec::new());
         Ok(plans)
@@ -149,59 +155,86 @@ impl Plans {
     /// # Errors
     /// When the store cannot keep them; nothing is sent then.
     pub fn refresh(&self) -> Result<usize, PlansError> {
-        let parts = &self.0.parts;
         self.confirm_secrets();
         let (drafts, stretches) = self.world().draft_all();
-        let now = parts.clock.wall();
-        let mut fresh = Vec::new();
-        {
-            let mut state = self.state();
-            let version = PlanVersion {
-                number: (state.highest.number + 1).max(state.floor),
-                ..state.highest
-            };
-            for (probe, draft) in drafts {
-                let stands = state.current.get(&probe).is_some_and(|issued| {
-                    let half = issued.expires.since(issued.issued) / 2;
-                    issued.draft == draft && now < issued.issued.plus(half)
-                });
-                if !stands {
-                    fresh.push((probe, self.sign(probe, draft, version, now)?));
-                }
-            }
-            if !fresh.is_empty() {
-                state.highest = version;
-            }
-        }
+        let fresh = self.number(drafts)?;
         let kept: Vec<(&SignedPlan, &Plan)> = fresh
             .iter()
-            .map(|(_, (issued, plan))| (&issued.signed, plan))
+            .map(|(_, issued, plan)| (&issued.signed, plan))
             .collect();
-        parts.store.put_plans(&kept)?;
-        let count = fresh.len();
-        for (probe, (issued, plan)) in fresh {
-            tracing::info!(probe = %plan.probe_name, version = %plan.version, checks = plan.checks.len(), "new plan");
-            parts.sessions.send_plan(probe, issued.signed.clone());
-            self.state().current.insert(probe, issued);
-        }
+        self.0.parts.store.put_plans(&kept)?;
+        let count = self.put_in_force(fresh);
         self.summarize(stretches);
         Ok(count)
     }
 
+    /// Numbers and signs those of `drafts` that differ from the plan in force, or are past half their life.
+    fn number(&self, drafts: Vec<(ProbeId, Draft)>) -> Result<Vec<Fresh>, PlansError> {
+        let now = self.0.parts.clock.wall();
+        let mut state = self.state();
+        let next = state.highest.number.checked_add(1);
+        let version = PlanVersion {
+            number: next.ok_or(PlansError::NumbersUsedUp)?.max(state.floor),
+            ..state.highest
+        };
+        let mut fresh = Vec::new();
+        for (probe, draft) in drafts {
+            let stands = state.current.get(&probe).is_some_and(|issued| {
+                let half = issued.expires.since(issued.issued) / 2;
+                issued.draft == draft && now < issued.issued.plus(half)
+            });
+            if !stands {
+                let (issued, plan) = self.sign(probe, draft, version, now)?;
+                fresh.push((probe, issued, plan));
+            }
+        }
+        if !fresh.is_empty() {
+            state.highest = version;
+        }
+        Ok(fresh)
+    }
+
+    /// Puts stored plans in force and sends them; returns how many. None, if a higher number turned up since they
+    /// were numbered: no probe would take them, and [`PlanSource::seen`] has asked for new ones.
+    fn put_in_force(&self, fresh: Vec<Fresh>) -> usize {
+        let count = fresh.len();
+        for (probe, issued, plan) in fresh {
+            let signed = issued.signed.clone();
+            {
+                let mut state = self.state();
+                if state.highest > plan.version {
+                    return 0;
+                }
+                state.current.insert(probe, issued);
+            }
+            tracing::info!(probe = %plan.probe_name, version = %plan.version, checks = plan.checks.len(), "new plan");
+            self.0.parts.sessions.send_plan(probe, signed);
+        }
+        count
+    }
+
     /// Refreshes whenever probes, targets or addresses change, until `stop`.
     pub async fn run(self, stop: CancellationToken) {
+        tokio::select! {
+            biased; // one seed of a simulation is one order of events
+            () = stop.cancelled() => {}
+            () = self.keep_fresh() => {}
+            () = self.keep_resolved() => {}
+        }
+    }
+
+    async fn keep_fresh(&self) {
         let parts = &self.0.parts;
         let (mut registry, mut addresses) = (parts.registry.changes(), parts.addresses.changes());
         let (mut targets, mut sessions) = (parts.targets.clone(), parts.sessions.changes());
+        self.resolve_hosts().await; // once before the first plans, so that a restart does not issue faster ones
         loop {
-            self.resolve_hosts().await;
             if let Err(error) = self.refresh() {
                 tracing::error!(error = %crate::chain::chain(&error), "cannot issue plans; the old ones stay in force");
             }
             tokio::select! {
-                biased; // one seed of a simulation is one order of events
-                () = stop.cancelled() => return,
-                () = self.0.overtaken.notified() => {}
+                biased;
+                () = self.0.outdated.notified() => {}
                 Ok(()) = registry.changed() => {}
                 Ok(()) = addresses.changed() => {}
                 Ok(()) = targets.changed() => {}
@@ -228,6 +261,21 @@ impl Plans {
             let Some(epoch) = newest else { continue };
             if let Err(error) = parts.registry.confirm_secret(view.probe, epoch) {
                 tracing::error!(probe = %view.name, error = %crate::chain::chain(&error), "cannot note that a probe has its new echo secret; its peers keep the old key");
+            }
+        }
+    }
+
+    /// Looks the nodes' hosts up again now and then, and when the targets change. Slow name servers hold nobody up.
+    async fn keep_resolved(&self) {
+        let mut targets = self.0.parts.targets.clone();
+        loop {
+            tokio::select! {
+                biased;
+                Ok(()) = targets.changed() => {}
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            if self.resolve_hosts().await {
+                self.0.outdated.notify_one();
             }
         }
     }
@@ -290,26 +338,24 @@ impl Plans {
         ))
     }
 
-    /// Looks up where the nodes' hosts are, so that the rate of a prefix counts all of them. A host that is
-    /// not found keeps its last place.
-    async fn resolve_hosts(&self) {
+    /// Looks up where the nodes' hosts are, all at once, so that the rate of a prefix counts all of them. A host
+    /// that is not found in time keeps its last place. Says whether anything moved.
+    async fn resolve_hosts(&self) -> bool {
         let nodes = self.0.parts.targets.borrow().nodes.clone();
-        for node in nodes.iter().filter(|node| !node.paused) {
+        let before = self.state().prefixes.clone();
+        let lookups = nodes.iter().filter(|node| !node.paused).map(|node| async {
             let Some(url::Host::Domain(host)) = node.url.host() else {
-                continue;
+                return;
             };
             let lookup = tokio::net::lookup_host((host, node.url.port_or_known_default().unwrap_or(443)));
-            if let Ok(Ok(mut found)) = tokio::time::timeout(Duration::from_secs(2), lookup).await
-                && let Some(address) = found.next()
+            if let Ok(Ok(found)) = tokio::time::timeout(LOOKUP, lookup).await
+                && let Some(address) = found.min()
             {
-                self.note_host(host, address.ip());
+                self.state().prefixes.note(host, address.ip());
             }
-        }
-    }
-
-    /// Notes where a host is.
-    pub fn note_host(&self, host: &str, address: IpAddr) {
-        self.state().prefixes.note(host, address);
+        });
+        join_all(lookups).await;
+        self.state().prefixes != before
     }
 
     fn summarize(&self, stretches: Vec<Stretch>) {
@@ -357,7 +403,8 @@ impl PlanSource for Plans {
             tracing::warn!(%version, "a probe follows a newer plan than this collector remembers: was it restored from a backup? Numbering goes on above it");
             state.highest = version;
             state.current.clear(); // all are issued anew, above it
-            self.0.overtaken.notify_one();
+            drop(state);
+            self.0.outdated.notify_one();
         }
     }
 }
@@ -368,7 +415,13 @@ pub enum PlansError {
     /// The store cannot keep them.
     #[error("the store cannot keep the new plans")]
     Store(#[from] StoreError),
+    /// No number is left for the next plan.
+    #[error("a plan signed by this authority has the highest number there is; nothing can follow it")]
+    NumbersUsedUp,
     /// The authority cannot sign them.
     #[error("the authority cannot sign the new plans")]
     Sign(#[from] crate::authority::AuthorityError),
 }
+
+#[cfg(test)]
+mod tests;

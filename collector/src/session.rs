@@ -40,8 +40,8 @@ pub trait PlanSource: Send + Sync + 'static {
     /// The newest plan made for the probe.
     fn current(&self, probe: ProbeId) -> Option<SignedPlan>;
 
-    /// A probe named this version: the next plan must be above it (the collector may have been restored from
-    /// an old backup).
+    /// A plan of this version, signed by our authority, came back from a probe: the next one must be above it
+    /// (the collector may have been restored from an old backup). What a probe merely claims is not told here.
     fn seen(&self, version: PlanVersion);
 }
 

@@ -5,7 +5,7 @@ use isochrone_proto::ids::PlanVersion;
 use isochrone_proto::plan::Plan;
 use isochrone_proto::units::UnixMillis;
 
-use super::rate::{HOST_RATE_MAX, PREFIX_RATE_MAX};
+use super::rate::{HOST_RATE_MAX, PEER_PREFIX_RATE_MAX, PEER_RATE_MAX, PREFIX_RATE_MAX};
 use super::*;
 use crate::targets::Targets;
 
@@ -156,10 +156,74 @@ fn rate_of_a_host_is_held_from_both_sides() {
     // one probe asks a node 1/10 + 2/60 times a second
     let per_probe = 0.1 + 2.0 / 60.0;
     let fits = (HOST_RATE_MAX / per_probe).floor() as u64;
-    assert_eq!(world(fits, vec![node("a", "node.example.org")]).draft_all().1, []);
-    let (_, stretches) = world(fits + 1, vec![node("a", "node.example.org")]).draft_all();
+    let of_node = |probes| {
+        let mut world = world(probes, vec![node("a", "node.example.org")]);
+        world.pace.echo_interval = std::time::Duration::from_secs(60); // their echoes are within every rate
+        world.draft_all().1
+    };
+    assert_eq!(of_node(fits), []);
+    let stretches = of_node(fits + 1);
     assert_eq!(stretches.len(), 1);
     assert!(stretches[0].factor > 1.0 && stretches[0].factor < 1.1);
+}
+
+/// Echoes a second to `peer` over IPv4, from everyone.
+fn echo_rate(drafts: &[(ProbeId, Draft)], peer: ProbeId) -> f64 {
+    let checks = drafts.iter().flat_map(|(_, draft)| {
+        let to_peer = |check: &&PlannedCheck| {
+            draft.targets[usize::from(check.target)].id == TargetId::of_peer(peer)
+                && check.kind.family == Family::V4
+        };
+        draft.checks.iter().filter(to_peer)
+    });
+    checks
+        .map(|check| 1_000.0 / f64::from(check.schedule.interval_ms()))
+        .sum()
+}
+
+#[test]
+fn rate_of_a_peer_is_held_from_both_sides() {
+    let mesh = |probes: u64| {
+        let mut world = world(probes, vec![]);
+        world.pace.echo_interval = std::time::Duration::from_millis(100);
+        for (probe, number) in world.probes.iter_mut().zip(1..) {
+            probe.v4 = Some(format!("198.51.{number}.1:7472").parse().unwrap());
+            probe.v6 = None;
+        }
+        world
+    };
+    assert_eq!(
+        mesh(11).draft_all().1,
+        [],
+        "ten probes send each peer 100 a second"
+    );
+    let (drafts, stretches) = mesh(50).draft_all();
+    assert_eq!(stretches.len(), 50);
+    assert!(stretches.iter().all(|stretch| stretch.is_peer));
+    let rate = echo_rate(&drafts, ProbeId(1));
+    assert!(rate <= PEER_RATE_MAX && rate > PEER_RATE_MAX * 0.99, "{rate}");
+
+    let mut here = mesh(50);
+    for probe in &mut here.probes {
+        probe.v4 = Some("127.0.0.1:7472".parse().unwrap());
+    }
+    assert_eq!(here.draft_all().1, [], "loopback is exempt");
+}
+
+#[test]
+fn rate_of_a_prefix_counts_every_peer_in_it() {
+    let mut world = world(12, vec![]);
+    world.pace.echo_interval = std::time::Duration::from_millis(200);
+    for probe in &mut world.probes {
+        probe.v6 = None; // all are in 192.0.2.0/24
+    }
+    let (drafts, stretches) = world.draft_all();
+    assert_eq!(stretches.len(), 12);
+    let rate: f64 = world.probes.iter().map(|peer| echo_rate(&drafts, peer.id)).sum();
+    assert!(
+        rate <= PEER_PREFIX_RATE_MAX && rate > PEER_PREFIX_RATE_MAX * 0.99,
+        "{rate}"
+    );
 }
 
 #[test]

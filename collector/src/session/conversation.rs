@@ -6,6 +6,7 @@ use std::time::Duration;
 use isochrone_proto::codec::{self, DecodeError};
 use isochrone_proto::control::{CloseCode, CollectorMessage, ProbeMessage, Refusal, Welcome};
 use isochrone_proto::frame::MessageKind;
+use isochrone_proto::ids::PlanVersion;
 use quinn::{Connection, SendStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -80,10 +81,10 @@ pub(crate) async fn converse(gate: Gate, connection: Connection, stop: Cancellat
     let mut reader = FrameReader::new(receive);
     let end = match greet(&gate, &connection, &mut reader).await {
         Err(end) => end,
-        Ok((talk, welcome)) => {
+        Ok((talk, welcome, newest)) => {
             let span = tracing::info_span!("session", probe = %talk.probe, name = talk.name);
             let streams = (&mut send, &mut reader);
-            let end = welcomed(&talk, welcome, streams, &connection, stop)
+            let end = welcomed(&talk, (welcome, newest), streams, &connection, stop)
                 .instrument(span)
                 .await;
             gate.sessions.leave(&talk.live);
@@ -109,12 +110,13 @@ pub(crate) async fn converse(gate: Gate, connection: Connection, stop: Cancellat
     hang_up(&connection, &end);
 }
 
-/// Judges certificate and Hello; the connection takes its seat, and an older one of the same key is closed.
+/// Judges certificate and Hello; the connection takes its seat, and an older one of the same key is closed. Also
+/// returns the newest plan that the probe says it has.
 async fn greet(
     gate: &Gate,
     connection: &Connection,
     reader: &mut FrameReader,
-) -> Result<(Arc<Talk>, Welcome), End> {
+) -> Result<(Arc<Talk>, Welcome, Option<PlanVersion>), End> {
     let leaf = shown_leaf(connection)?;
     gate.registry.admit(&leaf).map_err(End::Refused)?;
     let frame = timeout(HELLO, reader.next(&[MessageKind::FromProbe])).await;
@@ -145,7 +147,8 @@ async fn greet(
         renew: now.plus(RENEW_BEFORE) > leaf.expires,
         observed: Some(connection.remote_address()),
     };
-    Ok((talk, welcome))
+    let newest = hello.kept_plans.iter().chain(&hello.plan).max().copied();
+    Ok((talk, welcome, newest))
 }
 
 fn shown_leaf(connection: &Connection) -> Result<ProbeLeaf, End> {
@@ -163,7 +166,7 @@ fn shown_leaf(connection: &Connection) -> Result<ProbeLeaf, End> {
 /// From Welcome on: reads, writes and waits for batch streams, all in this task.
 async fn welcomed(
     talk: &Arc<Talk>,
-    welcome: Welcome,
+    (welcome, newest): (Welcome, Option<PlanVersion>),
     (send, reader): (&mut SendStream, &mut FrameReader),
     connection: &Connection,
     stop: CancellationToken,
@@ -179,6 +182,7 @@ async fn welcomed(
             end = control::listen(talk, reader) => end,
             end = &mut speaking => end,
             end = take_streams(talk, connection, &stop) => end,
+            end = talk.prove_newest(newest) => end,
             _ = connection.closed() => End::Gone,
         };
         if matches!(end, End::Stopping | End::StoreUnavailable) {

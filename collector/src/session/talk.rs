@@ -81,9 +81,6 @@ impl Talk {
                 End::StoreUnavailable
             })?;
         self.notice_fork(hello, &marks);
-        if let Some(highest) = hello.kept_plans.iter().chain(&hello.plan).max() {
-            self.gate.plans.seen(*highest);
-        }
         if !*self.live.expired.borrow() {
             self.send_plan(hello.plan);
         }
@@ -125,9 +122,9 @@ impl Talk {
         let Some(signed) = self.gate.plans.current(self.probe) else {
             return;
         };
-        let version = codec::decode_plan(&signed.plan).map(|plan| plan.version);
-        if version.ok() != followed {
-            self.live.outbox.plan(signed);
+        let version = codec::decode_plan(&signed.plan).map(|plan| plan.version).ok();
+        if version > followed {
+            self.live.outbox.plan(signed); // an older one would be refused
         }
     }
 
@@ -160,6 +157,17 @@ impl Talk {
             }
         }
         Ok(())
+    }
+
+    /// Asks for the newest plan that the probe says it has, if the store lacks it: only the plan itself, signed,
+    /// says that numbering must go on above it. Never ends by itself.
+    pub(super) async fn prove_newest(&self, claimed: Option<PlanVersion>) -> End {
+        if let Some(version) = claimed
+            && let Err(end) = self.need_plans(&[version]).await
+        {
+            return end;
+        }
+        std::future::pending().await
     }
 
     /// The probe answered a NeedPlans.

@@ -194,6 +194,35 @@ async fn hello_behind_the_mark_is_a_fork_event() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn newer_plan_counts_only_once_the_plan_itself_was_shown() {
+    let world = World::start();
+    let identity = world.joined("ada").await;
+    let highest = isochrone_proto::ids::PlanVersion {
+        promotion: u32::MAX,
+        number: u64::MAX,
+    };
+    let claims = isochrone_proto::control::Hello {
+        plan: Some(highest),
+        ..hello(1)
+    };
+    let (mut probe, _) = world.welcomed(&identity, claims).await;
+    assert_eq!(
+        probe.next().await.unwrap(),
+        CollectorMessage::NeedPlans(vec![highest])
+    );
+    probe.say(&ProbeMessage::Plans(Vec::new())).await; // it has no such plan
+    let (plan, _) = signed_plan(&world.authority, identity.id());
+    probe.say(&ProbeMessage::Plans(vec![plan])).await;
+    soon(async {
+        while world.plans.seen.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(*world.plans.seen.lock().unwrap(), [version(1)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn lost_plan_is_fetched_from_the_probe_before_a_batch_is_judged() {
     let world = World::start();
     let identity = world.joined("ada").await;
@@ -201,7 +230,6 @@ async fn lost_plan_is_fetched_from_the_probe_before_a_batch_is_judged() {
     let mut keeps = hello(1);
     keeps.kept_plans = vec![version(1)];
     let (mut probe, _) = world.welcomed(&identity, keeps).await;
-    assert_eq!(*world.plans.seen.lock().unwrap(), [version(1)]);
     let mut stream = probe.stream(EPOCH).await;
     for batch in batches(EPOCH, 6) {
         send_batch(&mut stream, &batch).await;
