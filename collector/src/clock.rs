@@ -66,12 +66,22 @@ impl Clock {
     }
 }
 
+/// Monotonic time, for drivers that hold no [`Clock`].
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place that reads monotonic time"
 )]
-fn monotonic() -> Instant {
+pub(crate) fn monotonic() -> Instant {
     Instant::now()
+}
+
+/// Monotonic time that no simulation pauses, for round-trip times.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads monotonic time"
+)]
+pub(crate) fn unpaused() -> std::time::Instant {
+    std::time::Instant::now()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads wall time")]

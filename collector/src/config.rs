@@ -1,6 +1,7 @@
 //! `collector.toml`: read once at start, checked whole before any port is bound.
 
 mod places;
+mod reach;
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -15,36 +15,51 @@ pub mod story;
 pub mod world;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use anyhow::Context as _;
+use tempfile::TempDir;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::director::Director;
 use self::story::{Story, keep_up, say};
+use crate::clock::monotonic;
 
-/// Runs the demo until `stop`. Its files lie in `folder`, or in a temporary one that is removed at the end.
+/// Runs the demo until `stop`. Its files lie in `folder`, or in a temporary one of this user alone that is removed
+/// at the end, unless something went wrong: the logs say what.
 ///
 /// # Errors
 /// When the world cannot be built, or Isochrone did not see what the story says it must.
 pub async fn run(folder: Option<PathBuf>, stop: CancellationToken) -> anyhow::Result<()> {
-    let (folder, ours) = match folder {
-        Some(folder) => (folder, false),
-        None => (
-            std::env::temp_dir().join(format!("isochrone-demo-{}", std::process::id())),
-            true,
-        ),
-    };
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let result = perform(&folder, &stop).await;
-    if ours {
-        std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    if let Some(folder) = folder {
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        return perform(&folder, &stop).await;
     }
-    result
+    let ours = tempfile::Builder::new()
+        .prefix("isochrone-demo-")
+        .tempdir()
+        .context("cannot make a temporary folder; name one with --state")?;
+    let result = perform(ours.path(), &stop).await;
+    end(ours, result)
+}
+
+fn end(folder: TempDir, result: anyhow::Result<()>) -> anyhow::Result<()> {
+    match result {
+        Ok(()) => folder
+            .close()
+            .context("cannot remove the demo's temporary folder"),
+        Err(error) => {
+            let kept = folder.keep();
+            Err(error.context(format!(
+                "the demo failed; its logs are kept in {}",
+                kept.display()
+            )))
+        }
+    }
 }
 
 async fn perform(folder: &Path, stop: &CancellationToken) -> anyhow::Result<()> {
-    let began = now();
+    let began = monotonic();
     say(
         began,
         "A simulated world on this machine. Nothing here was measured on the internet.",
@@ -79,7 +94,20 @@ async fn tell(world: &mut Director, began: Instant) -> anyhow::Result<()> {
     Story::new(world, began).tell().await
 }
 
-#[expect(clippy::disallowed_methods, reason = "the story's own stopwatch")]
-pub(crate) fn now() -> Instant {
-    Instant::now()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn temporary_folder_is_kept_with_its_logs_only_after_a_failure() {
+        let folder = || tempfile::tempdir().unwrap();
+        let (failed, went_well) = (folder(), folder());
+        let (kept, removed) = (failed.path().to_owned(), went_well.path().to_owned());
+        let error = end(failed, Err(anyhow::anyhow!("a probe does not start"))).unwrap_err();
+        assert!(error.to_string().contains(&kept.display().to_string()), "{error}");
+        assert!(kept.is_dir());
+        std::fs::remove_dir_all(kept).unwrap();
+        end(went_well, Ok(())).unwrap();
+        assert!(!removed.exists());
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::Path;
 
 /// Puts `bytes` at `path` with the permissions `mode`: writes beside it, syncs, renames. A power cut leaves
@@ -11,6 +11,23 @@ use std::path::Path;
 /// # Errors
 /// Of the file system; what stood at `path` then stands there still.
 pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    replace_owned(path, bytes, mode, None)
+}
+
+/// As [`replace`], with the permissions and, where this process may give files away, the owner of the file that
+/// stands at `path`; `mode` if none does.
+///
+/// # Errors
+/// As [`replace`].
+pub(crate) fn replace_alike(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(old) => replace_owned(path, bytes, old.mode() & 0o777, Some((old.uid(), old.gid()))),
+        Err(error) if error.kind() == ErrorKind::NotFound => replace(path, bytes, mode),
+        Err(error) => Err(error),
+    }
+}
+
+fn replace_owned(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     match fs::remove_file(&beside) {
@@ -20,6 +37,11 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let mut options = OpenOptions::new();
     let mut file = options.write(true).create_new(true).mode(mode).open(&beside)?;
     file.write_all(bytes)?;
+    if let Some((user, group)) = owner
+        && let Err(error) = fchown(&file, Some(user), Some(group))
+    {
+        tracing::debug!(%error, path = %path.display(), "only root may keep a file's other owner");
+    }
     file.sync_all()?;
     fs::rename(&beside, path)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -46,6 +68,21 @@ mod tests {
         replace(&path, b"two", 0o640).unwrap();
         assert_eq!((fs::read(&path).unwrap(), mode(&path)), (b"two".to_vec(), 0o640));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn replacement_alike_keeps_mode_and_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("targets.toml");
+        replace_alike(&path, b"one", 0o644).unwrap();
+        assert_eq!(mode(&path), 0o644);
+        replace(&path, b"one", 0o640).unwrap();
+        let own = nix::unistd::geteuid();
+        let owner = if own.is_root() { 4_242 } else { own.as_raw() }; // only root can give it away
+        std::os::unix::fs::chown(&path, Some(owner), None).unwrap();
+        replace_alike(&path, b"two", 0o644).unwrap();
+        let kept = fs::metadata(&path).unwrap();
+        assert_eq!((mode(&path), kept.uid()), (0o640, owner));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! From the command line to whoever does the work, and from errors to exit codes.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -14,11 +15,16 @@ use crate::chain::chain;
 use crate::cli::{Act, Cli, Command, ReportAct};
 use crate::config::{Config, ConfigError, Places};
 use crate::control::{self, Answer};
+use crate::store::StoreError;
 use crate::targets::TargetsError;
 use crate::{demo, serve, up};
 
 /// Wrong configuration.
 const CONFIGURATION: u8 = 64;
+/// Between two looks whether the store is free, or its collector answers.
+const WAIT: Duration = Duration::from_millis(250);
+/// Looks before giving up: 30 s.
+const WAITS: u32 = 120;
 
 /// Does what the command line says; returns the exit code.
 #[must_use]
@@ -51,7 +57,7 @@ pub fn run(cli: Cli) -> u8 {
             runtime.block_on(ask_or_act(places, act))
         }
     };
-    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    runtime.shutdown_timeout(Duration::from_secs(1));
     result.unwrap_or_else(|error| complain(&error))
 }
 
@@ -64,11 +70,47 @@ async fn ask_or_act(places: Places, act: Act) -> anyhow::Result<u8> {
         let args = args.clone();
         return show_while(&mut screen, |answers| act::coverage_from_files(args, answers)).await;
     }
-    if let Some(code) = control::ask(&places.socket(), &act, |answer| screen.show(answer)).await? {
-        return Ok(code);
+    match reach(&places, &act, |answer| screen.show(answer)).await? {
+        Reached::Answered(code) => Ok(code),
+        Reached::Opened(house) => {
+            show_while(&mut screen, |answers| act::carry_out(house, act, answers)).await
+        }
     }
-    let house = House::open(&places)?;
-    show_while(&mut screen, |answers| act::carry_out(house, act, answers)).await
+}
+
+/// Who carries an act out.
+enum Reached {
+    /// A running collector did; its exit code.
+    Answered(u8),
+    /// This process will: no collector runs.
+    Opened(House),
+}
+
+/// Has a running collector carry out `act`, or opens the store. While somebody else has it open and does not answer
+/// (a collector that starts or stops, another command), waits for some seconds.
+async fn reach(places: &Places, act: &Act, mut show: impl FnMut(Answer)) -> anyhow::Result<Reached> {
+    let mut waits = 0..WAITS;
+    loop {
+        if let Some(code) = control::ask(&places.socket(), act, &mut show).await? {
+            return Ok(Reached::Answered(code));
+        }
+        match (House::open(places), waits.next()) {
+            (Ok(house), _) => return Ok(Reached::Opened(house)),
+            (Err(error), Some(wait)) if is_in_use(&error) => {
+                if wait == 0 {
+                    let text = "The store is in use: the collector is starting or stopping, or another command is under way. Waiting for it.\n";
+                    show(Answer::Err(text.to_owned()));
+                }
+                tokio::time::sleep(WAIT).await;
+            }
+            (Err(error), _) => return Err(error),
+        }
+    }
+}
+
+fn is_in_use(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain();
+    causes.any(|cause| matches!(cause.downcast_ref(), Some(StoreError::InUse { .. })))
 }
 
 /// Shows answers as they come, until the work behind them has its exit code.
@@ -185,4 +227,45 @@ fn complain(error: &anyhow::Error) -> u8 {
 /// The configuration in `places`, checked.
 pub(crate) fn configuration(places: &Places) -> anyhow::Result<Config> {
     Ok(Config::read(&places.config)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Format, ProbeAct};
+
+    const LIST: Act = Act::Probe(ProbeAct::List { format: Format::Text });
+
+    fn places(folder: &std::path::Path) -> Places {
+        Places::find(Some(folder.join("collector.toml")), Some(folder.join("state")))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn command_waits_for_a_store_that_is_in_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = places(folder.path());
+        let mut other = Some(House::open(&places).unwrap());
+        let mut said = Vec::new();
+        let reached = reach(&places, &LIST, |answer| {
+            said.push(answer);
+            other = None; // whoever had it is done
+        });
+        assert!(matches!(reached.await.unwrap(), Reached::Opened(_)));
+        assert!(
+            matches!(&said[..], [Answer::Err(text)] if text.contains("Waiting")),
+            "{said:?}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn command_gives_up_on_a_store_that_stays_in_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = places(folder.path());
+        let _other = House::open(&places).unwrap();
+        let error = reach(&places, &LIST, |_| ())
+            .await
+            .err()
+            .expect("it is still in use");
+        assert!(is_in_use(&error), "{error:#}");
+    }
 }

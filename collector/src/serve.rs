@@ -33,7 +33,7 @@ use crate::run::configuration;
 use crate::session::Sessions;
 use crate::store::{Store, StoreOptions};
 use crate::targets::Targets;
-use crate::{control, web};
+use crate::{clock, control, web};
 
 /// How long tasks may take to end after a stop.
 const DRAIN: Duration = Duration::from_secs(15);
@@ -59,7 +59,7 @@ pub async fn run(places: Places, options: ServeOptions, stop: CancellationToken)
 
     let (committed, committed_receiver) = committed_channel();
     let (ingest, committer) = Ingest::start(opened.store.clone(), committed, IngestOptions::default())?;
-    let addresses = public_addresses(&config);
+    let addresses = config.invited_addresses();
     let outbox = Outbox::open(&opened.store, config.alerts.receivers(), opened.clock.wall())?;
     let core = Core::build(
         CoreParts {
@@ -121,7 +121,7 @@ pub async fn run(places: Places, options: ServeOptions, stop: CancellationToken)
         });
     }
     tasks.spawn(finishing(core.plans.clone().run(stop.clone())));
-    let check = EchoCheck::bind(monotonic).await?;
+    let check = EchoCheck::bind(clock::unpaused).await?;
     let who = (core.registry.clone(), core.sessions.clone());
     tasks.spawn(finishing(core.addresses.clone().run(
         check,
@@ -184,7 +184,7 @@ impl House {
         let config = Arc::new(configuration(places)?);
         let targets = Targets::read(&places.targets)?;
         let opened = Opened::open(places, &config)?;
-        let addresses = public_addresses(&config);
+        let addresses = config.invited_addresses();
         let outbox = Outbox::open(&opened.store, config.alerts.receivers(), opened.clock.wall())?;
         let registry = Registry::open(RegistryParts {
             store: opened.store.clone(),
@@ -253,18 +253,6 @@ fn make_private_folder(folder: &Path) -> anyhow::Result<()> {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).with_context(describe)
 }
 
-/// The addresses that invitations carry. Without any, the loopback address: good on this machine only.
-fn public_addresses(config: &Config) -> Vec<String> {
-    if !config.public_addresses.is_empty() {
-        return config.public_addresses.clone();
-    }
-    let port = config
-        .listen
-        .first()
-        .map_or(crate::config::QUIC_PORT, |address| address.port());
-    vec![format!("127.0.0.1:{port}")]
-}
-
 fn seed() -> [u8; 32] {
     let mut seed = [0; 32];
     rand::rngs::OsRng
@@ -320,9 +308,4 @@ async fn supervise(mut tasks: JoinSet<anyhow::Result<()>>, stop: CancellationTok
         tracing::warn!(tasks = tasks.len(), "tasks did not end in time and are aborted");
     }
     ends.into_iter().collect() // the first error is the cause
-}
-
-#[expect(clippy::disallowed_methods, reason = "the echo check's clock")]
-fn monotonic() -> std::time::Instant {
-    std::time::Instant::now()
 }

@@ -1,8 +1,7 @@
 //! `up`: the short way to a running collector with a probe on this machine.
 
 use std::fs;
-use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use anyhow::{Context as _, bail};
 use isochrone_probe::config::Config as ProbeConfig;
 use isochrone_probe::http::TcpDial;
 use isochrone_probe::process;
+use isochrone_proto::ids::ProbeId;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -44,8 +44,10 @@ pub async fn run(places: Places, site: Option<String>, stop: CancellationToken) 
 }
 
 async fn run_probe(places: Places, site: Option<String>, stop: CancellationToken) -> anyhow::Result<()> {
-    let folder = probe_folder(&places.state);
-    if !process::has_joined(&folder)? {
+    let folder = &places.probe_state;
+    if let Some(probe) = process::joined(folder)? {
+        check_that_it_is_ours(&places, probe).await?;
+    } else {
         let Some(site) = site.or_else(site_of_time_zone) else {
             tracing::warn!(
                 "this machine's place is not known, so no probe runs on it; start with `up --site 'City, CC'`"
@@ -55,20 +57,22 @@ async fn run_probe(places: Places, site: Option<String>, stop: CancellationToken
         };
         place::find(&site)?;
         let token = invite(&places, site).await?;
-        process::join(&folder, &token.parse()?).await?;
+        process::join(folder, &token.parse()?).await?;
     }
-    let config = ProbeConfig::read_or_default(&folder.join("probe.toml"))?;
     let config = ProbeConfig {
-        collectors: vec![own_address(&places)?],
-        ..config
+        collectors: config::Config::read(&places.config)?.local_addresses(), // whatever the public ones are
+        ..ProbeConfig::read_or_default(&places.probe_config())?
     };
-    process::run(&folder, config, Arc::new(TcpDial), stop).await?;
+    process::run(folder, config, Arc::new(TcpDial), stop).await?;
     Ok(())
 }
 
 /// Invites the probe on this machine, once the collector answers.
 async fn invite(places: &Places, site: String) -> anyhow::Result<String> {
-    tracing::info!(%site, "a probe on this machine joins; another place: stop, remove the state folder, `up --site`");
+    tracing::info!(
+        %site, folder = %places.probe_state.display(),
+        "a probe on this machine joins. If it stands elsewhere: stop, remove that folder, start with `up --site 'City, CC'`, and revoke the old probe"
+    );
     let act = Act::Probe(ProbeAct::Invite {
         worker: "local".to_owned(),
         site,
@@ -79,6 +83,34 @@ async fn invite(places: &Places, site: String) -> anyhow::Result<String> {
         valid: "1h".to_owned(),
         format: Format::Json,
     });
+    let answer = ask(places, &act).await?;
+    match answer["token"].as_str() {
+        Some(token) => Ok(token.to_owned()),
+        None => bail!("this machine's probe was not invited: {answer}"),
+    }
+}
+
+/// Refuses the identity of a probe that the collector here does not know: it would only be turned away.
+async fn check_that_it_is_ours(places: &Places, probe: ProbeId) -> anyhow::Result<()> {
+    let list = ask(places, &Act::Probe(ProbeAct::List { format: Format::Json })).await?;
+    if is_listed(&list, probe) {
+        return Ok(());
+    }
+    let folder = places.probe_state.display();
+    bail!(
+        "the probe in {folder} belongs to another collector, or to one whose state was removed. If you need nothing of it, remove {folder} and start again; otherwise name another state folder with --state"
+    )
+}
+
+fn is_listed(list: &serde_json::Value, probe: ProbeId) -> bool {
+    let known = list["probes"].as_array().into_iter().flatten();
+    known
+        .into_iter()
+        .any(|known| known["id"] == probe.to_string().as_str())
+}
+
+/// Has the collector carry out an act that prints JSON, once it answers.
+async fn ask(places: &Places, act: &Act) -> anyhow::Result<serde_json::Value> {
     let mut printed = String::new();
     let asking = async {
         loop {
@@ -88,7 +120,7 @@ async fn invite(places: &Places, site: String) -> anyhow::Result<String> {
                     printed.push_str(&text);
                 }
             };
-            match control::ask(&places.socket(), &act, show).await {
+            match control::ask(&places.socket(), act, show).await {
                 Ok(Some(code)) => return code,
                 Ok(None) | Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             }
@@ -97,28 +129,10 @@ async fn invite(places: &Places, site: String) -> anyhow::Result<String> {
     let code = tokio::time::timeout(PATIENCE, asking)
         .await
         .context("the collector did not come up")?;
-    let answer: serde_json::Value = serde_json::from_str(&printed).unwrap_or_default();
-    match answer["token"].as_str() {
-        Some(token) if code == 0 => Ok(token.to_owned()),
-        _ => bail!("this machine's probe was not invited: {printed}"),
+    match serde_json::from_str(&printed) {
+        Ok(answer) if code == 0 => Ok(answer),
+        _ => bail!("the collector answered: {}", printed.trim()),
     }
-}
-
-/// The probe's state, beside the collector's.
-fn probe_folder(collector: &Path) -> PathBuf {
-    collector.with_file_name("isochrone-probe")
-}
-
-/// The collector in this process, whatever its public address is.
-fn own_address(places: &Places) -> anyhow::Result<String> {
-    let config = config::Config::read(&places.config)?;
-    let address = config.listen.first().context("`listen` names no address")?;
-    let ip = if address.ip().is_unspecified() {
-        Ipv4Addr::LOCALHOST.into()
-    } else {
-        address.ip()
-    };
-    Ok(std::net::SocketAddr::new(ip, address.port()).to_string())
 }
 
 /// `Europe/Berlin` stands for Berlin: the time zone's city, if it is one we know and the zone names one.
@@ -141,4 +155,18 @@ fn write_if_missing(path: &Path, text: &str) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))?;
     tracing::info!(file = %path.display(), "written with every key explained");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probe_of_another_collector_is_told_from_one_of_this() {
+        let list =
+            serde_json::json!({ "probes": [{ "probe": "local-berlin", "id": ProbeId(7).to_string() }] });
+        assert!(is_listed(&list, ProbeId(7)));
+        assert!(!is_listed(&list, ProbeId(8)));
+        assert!(!is_listed(&serde_json::Value::Null, ProbeId(7)));
+    }
 }

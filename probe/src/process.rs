@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
+use isochrone_proto::ids::ProbeId;
 use isochrone_proto::token::Token;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -122,12 +123,12 @@ pub async fn run(
     Ok(())
 }
 
-/// Whether the probe whose state lies in `folder` has joined.
+/// Who the probe is whose state lies in `folder`; `None` if it has not joined.
 ///
 /// # Errors
 /// When the folder cannot be read.
-pub fn has_joined(folder: &Path) -> Result<bool, ProcessError> {
-    Ok(Identity::load_optional(&open(folder)?)?.is_some())
+pub fn joined(folder: &Path) -> Result<Option<ProbeId>, ProcessError> {
+    Ok(Identity::load_optional(&open(folder)?)?.map(|identity| identity.probe()))
 }
 
 fn open(folder: &Path) -> Result<FileDisk, ProcessError> {

@@ -208,7 +208,7 @@ async fn refusal(token: &Token) -> String {
     let folder = tempfile::tempdir().unwrap();
     let refused = process::join(folder.path(), token).await;
     let error = refused.expect_err("this must be refused");
-    assert!(!process::has_joined(folder.path()).unwrap());
+    assert_eq!(process::joined(folder.path()).unwrap(), None);
     error.to_string()
 }
 

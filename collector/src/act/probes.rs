@@ -11,8 +11,9 @@ use serde_json::json;
 
 use super::{ActError, House, Out, failed, only};
 use crate::cli::{AccessArg, Format, ProbeAct};
+use crate::control::Answer;
 use crate::plans::Checked;
-use crate::registry::{Access, NewInvitation, ProbeRecord};
+use crate::registry::{Access, Invitation, NewInvitation, ProbeRecord};
 use crate::session::SessionView;
 
 pub(super) async fn carry_out(house: &House, act: ProbeAct, out: &Out) -> Result<(), ActError> {
@@ -43,8 +44,24 @@ pub(super) async fn carry_out(house: &House, act: ProbeAct, out: &Out) -> Result
                 ..Default::default()
             };
             let invitation = house.registry.invite(&new, &house.actor).map_err(failed)?;
+            let warning = house.config.invitation_warning();
+            if let Some(warning) = warning.as_ref().filter(|_| format == Format::Text) {
+                out.say(Answer::Err(format!("WARNING: {warning}.\n"))).await;
+            }
             match format {
-                Format::Json => out.json(&invitation).await,
+                Format::Json => {
+                    let warnings: Vec<String> = warning.into_iter().collect();
+                    let Invitation {
+                        token,
+                        script,
+                        expires,
+                        name,
+                    } = invitation;
+                    let answer = json!({
+                        "token": token, "script": script, "expires": expires, "name": name, "warnings": warnings
+                    });
+                    out.json(&answer).await
+                }
                 _ if house.store.is_demo() => out.document(format!("# {DEMO}\n{}", invitation.script)).await,
                 _ => out.document(invitation.script).await,
             }

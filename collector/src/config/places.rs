@@ -12,11 +12,14 @@ pub struct Places {
     pub targets: PathBuf,
     /// State folder: store, authority, control socket.
     pub state: PathBuf,
+    /// State folder of the probe that `up` runs on this machine.
+    pub probe_state: PathBuf,
 }
 
 impl Places {
     /// The places that the options name, or the usual ones: `/etc/isochrone` and
-    /// `/var/lib/isochrone-collector` for root, `$XDG_CONFIG_HOME` and `$XDG_STATE_HOME` for others.
+    /// `/var/lib/isochrone-collector` for root, `$XDG_CONFIG_HOME` and `$XDG_STATE_HOME` for others. Beside a state
+    /// folder that was named, nothing is written: the probe's then lies inside it.
     #[must_use]
     pub fn find(config: Option<PathBuf>, state: Option<PathBuf>) -> Self {
         let root = nix::unistd::geteuid().is_root();
@@ -28,19 +31,23 @@ impl Places {
             };
             folder.join("isochrone/collector.toml")
         });
-        let state = state.unwrap_or_else(|| {
-            let folder = if root {
-                PathBuf::from("/var/lib")
-            } else {
-                xdg("XDG_STATE_HOME", ".local/state")
-            };
-            folder.join("isochrone-collector")
-        });
+        let (state, probe_state) = match state {
+            Some(state) => (state.clone(), state.join("probe")),
+            None => {
+                let folder = if root {
+                    PathBuf::from("/var/lib")
+                } else {
+                    xdg("XDG_STATE_HOME", ".local/state")
+                };
+                (folder.join("isochrone-collector"), folder.join("isochrone-probe"))
+            }
+        };
         let targets = config.parent().unwrap_or(Path::new(".")).join("targets.toml");
         Self {
             config,
             targets,
             state,
+            probe_state,
         }
     }
 
@@ -48,6 +55,12 @@ impl Places {
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         self.state.join("control.sock")
+    }
+
+    /// What this machine's probe is told locally: `probe.toml`, beside the collector's configuration.
+    #[must_use]
+    pub fn probe_config(&self) -> PathBuf {
+        self.config.with_file_name("probe.toml")
     }
 
     /// The store's file.
@@ -61,5 +74,19 @@ fn xdg(variable: &str, fallback: &str) -> PathBuf {
     match env::var_os(variable).map(PathBuf::from) {
         Some(path) if path.is_absolute() => path,
         _ => PathBuf::from(env::var_os("HOME").unwrap_or_default()).join(fallback),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_lies_beside_a_state_folder_that_was_named() {
+        let named = Places::find(Some("/etc/x/collector.toml".into()), Some("/srv/mesh".into()));
+        assert_eq!(named.probe_state, Path::new("/srv/mesh/probe"));
+        assert_eq!(named.probe_config(), Path::new("/etc/x/probe.toml"));
+        let usual = Places::find(None, None);
+        assert_eq!(usual.probe_state, usual.state.with_file_name("isochrone-probe"));
     }
 }

@@ -31,6 +31,8 @@ use tokio_rustls::TlsAcceptor;
 use cache::Cache;
 pub use cache::{Object, Place, Supply};
 
+use crate::clock::monotonic;
+
 /// What a node is.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
@@ -174,7 +176,7 @@ impl ArgusNode {
     pub async fn restart(&self) -> io::Result<()> {
         self.kill().await;
         let listener = TcpListener::bind(self.address).await?;
-        self.shared.with(|controls| controls.started = now());
+        self.shared.with(|controls| controls.started = monotonic());
         self.serve(listener).await;
         Ok(())
     }
@@ -259,7 +261,7 @@ struct Controls {
 impl Controls {
     fn new() -> Self {
         Self {
-            started: now(),
+            started: monotonic(),
             delay: Duration::ZERO,
             status_hangs: false,
             indexer: Indexer::Up,
@@ -351,14 +353,6 @@ where
         .serve_connection(TokioIo::new(stream), service)
         .await
         .map_err(io::Error::other)
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a node's uptime runs on tokio's clock, like its delays"
-)]
-fn now() -> Instant {
-    Instant::now()
 }
 
 /// How many requests [`ArgusNode::seen`] remembers.

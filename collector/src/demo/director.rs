@@ -23,6 +23,7 @@ use super::receiver::Receiver;
 use super::relay::{self, EchoRelay};
 use super::world::{CITIES, City};
 use crate::cli::{AccessArg, Act, Format, ProbeAct};
+use crate::clock::monotonic;
 use crate::config::Places;
 use crate::control::{self, Answer};
 
@@ -163,7 +164,7 @@ impl Director {
     }
 
     async fn collector_answers(&mut self) -> anyhow::Result<Came> {
-        let began = super::now();
+        let began = monotonic();
         let list = Act::Probe(ProbeAct::List { format: Format::Json });
         while !matches!(self.act(list.clone()).await, Ok((0, _))) {
             let ended = match self.collector.as_mut().map(Child::try_wait) {

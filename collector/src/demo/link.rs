@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Duration, Instant, Sleep, sleep, sleep_until};
 
 use super::world::rtt_with_jitter;
+use crate::clock::monotonic;
 
 /// Bytes that may be under way in one direction of one connection.
 const IN_FLIGHT_MAX: usize = 256 * 1024;
@@ -109,12 +110,13 @@ impl Distant {
                 Poll::Pending => return,
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
                     self.bytes += buffer.filled().len();
-                    let arrives = now() + self.distance;
+                    let arrives = monotonic() + self.distance;
                     self.under_way
                         .push_back((arrives, Bytes::copy_from_slice(buffer.filled())));
                 }
                 Poll::Ready(end) => {
-                    self.under_way.push_back((now() + self.distance, Bytes::new()));
+                    self.under_way
+                        .push_back((monotonic() + self.distance, Bytes::new()));
                     self.ended = Some(end);
                 }
             }
@@ -136,7 +138,7 @@ impl AsyncRead for Distant {
                 None => Poll::Pending,
             };
         };
-        if *arrives > now() {
+        if *arrives > monotonic() {
             let arrives = *arrives;
             this.timer.set(sleep_until(arrives));
             ready!(this.timer.as_mut().poll(context));
@@ -178,12 +180,4 @@ impl AsyncWrite for Distant {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the demo's wire is real time, as a wire is"
-)]
-fn now() -> Instant {
-    Instant::now()
 }

@@ -1,16 +1,16 @@
 //! What the demo does and what Isochrone saw, in plain words, within two minutes.
 
-use std::time::Instant;
-
 use anyhow::{Context as _, bail};
-use tokio::time::{Duration, sleep, timeout};
+use tokio::time::{Duration, Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::director::Director;
 use super::world::CITIES;
 use crate::alert::{Alert, Event};
 use crate::cli::{Act, CoverageArgs, Format, ReportAct, WindowArgs};
+use crate::clock::{Clock, monotonic};
 use crate::web::view::{LiveView, MeshState, ProbeState, ProbeView};
+use crate::words::timestamp;
 
 /// How long one step may take before the demo says that something is wrong.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -26,7 +26,7 @@ pub struct Story<'a> {
 impl<'a> Story<'a> {
     /// A story about `world`.
     pub fn new(world: &'a mut Director, began: Instant) -> Self {
-        let began_at = jiff::Timestamp::now();
+        let began_at = timestamp(Clock::system().wall());
         Self {
             world,
             began,
@@ -181,7 +181,7 @@ impl<'a> Story<'a> {
 
     /// Waits until the collector's own live view says so.
     async fn until(&mut self, what: &str, fits: impl Fn(&LiveView) -> bool) -> anyhow::Result<()> {
-        let (page, began) = (self.world.page, super::now());
+        let (page, began) = (self.world.page, monotonic());
         loop {
             if let Some(view) = view(page).await
                 && fits(&view)
@@ -200,7 +200,7 @@ impl<'a> Story<'a> {
         let receiver = self.world.receiver.clone();
         let waiting = receiver.wait_for(fits);
         tokio::pin!(waiting);
-        let began = super::now();
+        let began = monotonic();
         loop {
             if let Ok(alert) = timeout(Duration::from_millis(300), &mut waiting).await {
                 return Ok(alert);
@@ -214,7 +214,7 @@ impl<'a> Story<'a> {
 
     /// Has the collector carry out `act`; once more if it dies meanwhile.
     async fn ask(&mut self, act: Act) -> anyhow::Result<(u8, String)> {
-        let began = super::now();
+        let began = monotonic();
         loop {
             match self.world.act(act.clone()).await {
                 Err(error) if began.elapsed() > PATIENCE => return Err(error),

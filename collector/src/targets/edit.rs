@@ -1,13 +1,12 @@
 //! Edits of `targets.toml` by command: comments and order of the file stay.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
 use super::{Targets, TargetsError};
-use crate::files::replace;
+use crate::files::replace_alike;
 
 /// Appends a node. `keys` are TOML keys and values in the order they shall stand in.
 ///
@@ -112,13 +111,12 @@ fn edit(
     Ok(targets)
 }
 
-/// As it was readable before, so it stays.
+/// As it was readable before, and for whom, so it stays: a collector that is not root must read it again.
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    let mode = fs::metadata(path).map_or(0o644, |file| file.permissions().mode() & 0o777);
-    replace(path, text.as_bytes(), mode)
+    replace_alike(path, text.as_bytes(), 0o644)
 }
 
 /// Why an edit was not made. The file is as it was.

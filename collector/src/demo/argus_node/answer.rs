@@ -10,6 +10,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::{Indexer, Shared, asset};
+use crate::clock::monotonic;
 
 pub(super) type Body = UnsyncBoxBody<Bytes, SourceBroke>;
 
@@ -83,7 +84,7 @@ async fn status(shared: &Shared) -> Response<Body> {
             "objectsInCache": usage.objects,
             "storageLimit": config.storage_limit,
             "storageUsed": usage.bytes,
-            "uptime": (super::now() - started).as_secs(),
+            "uptime": (monotonic() - started).as_secs(),
             "downloadsInProgress": usage.downloads,
             "nodeEnv": if config.production { "production" } else { "" },
             "queryNodeStatus": {
