@@ -172,7 +172,7 @@ impl<'a> Story<'a> {
             self.world.page, self.world.page
         ));
         println!(
-            "         Commands work too, for example:\n           isochrone-collector --config {config} --state {state} show tokyo\n           isochrone-collector --config {config} --state {state} report nodes --since 15d\n         Ctrl-C ends the demo and removes its files.",
+            "         Commands work too, for example:\n           isochrone-collector --config {config} --state {state} show tokyo\n           isochrone-collector --config {config} --state {state} report nodes --since 15d\n         Ctrl-C ends the demo. Its files go with it, unless you named a folder with --state.",
             config = self.world.places.config.display(),
             state = self.world.places.state.display()
         );
