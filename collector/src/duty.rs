@@ -341,8 +341,8 @@ impl Duty {
 fn link(session: Option<SessionView>, since: UnixMillis, checked: &[Option<Checked>; 2]) -> Link {
     let port = |checked: &Option<Checked>| match checked {
         Some(checked) if checked.answered.is_some() => EchoPort::Verified,
-        Some(_) => EchoPort::Closed,
-        None => EchoPort::Unknown,
+        Some(checked) if checked.refused.is_none() => EchoPort::Closed,
+        _ => EchoPort::Unknown, // never asked, or this machine cannot ask
     };
     let echo_port = EchoPorts {
         v4: port(&checked[0]),
@@ -358,6 +358,7 @@ fn link(session: Option<SessionView>, since: UnixMillis, checked: &[Option<Check
             backlog: None,
             epoch: None,
             echo_port,
+            echo_port_number: None,
         };
     };
     Link {
@@ -369,6 +370,7 @@ fn link(session: Option<SessionView>, since: UnixMillis, checked: &[Option<Check
         backlog: Some(session.spool.unstored),
         epoch: session.epochs.last().map(|epoch| epoch.epoch.to_string()),
         echo_port,
+        echo_port_number: Some(session.echo_port),
     }
 }
 

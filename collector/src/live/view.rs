@@ -74,6 +74,8 @@ pub struct Link {
     pub epoch: Option<String>,
     /// Whether its echo port answers.
     pub echo_port: view::EchoPorts,
+    /// Which UDP port that is, once it said Hello.
+    pub echo_port_number: Option<u16>,
 }
 
 impl Frame<'_> {
@@ -85,6 +87,7 @@ impl Frame<'_> {
         let (mesh, incidents) = (self.mesh(), self.incidents());
         let mut notices = self.rest.notices.clone();
         notices.extend(self.missing_data());
+        notices.extend(self.roster.probes().filter_map(|probe| self.closed_port(probe)));
         view::LiveView {
             generated_at: timestamp(self.now),
             source: self.rest.source,
@@ -152,17 +155,69 @@ impl Frame<'_> {
                 }
             }
         }
+        cells.extend(self.closed_cells());
         cells
+    }
+
+    /// The pairs that no plan holds because nobody ever reached the peer: shown as what they are, not left out.
+    fn closed_cells(&self) -> Vec<view::MeshCell> {
+        let mut cells = Vec::new();
+        for of in [Family::V4, Family::V6] {
+            let port = |probe: &ProbeEntry| self.links.get(&probe.id).map(|link| link.echo_port.of(of));
+            let active = || self.roster.probes().filter(|probe| probe.active);
+            let closed = active().filter(|probe| port(probe) == Some(view::EchoPort::Closed));
+            for to in closed {
+                let speaks = |from: &&ProbeEntry| {
+                    from.id != to.id && port(from).is_some_and(|port| port != view::EchoPort::Unknown)
+                };
+                for from in active()
+                    .filter(speaks)
+                    .filter(|from| !self.is_planned(from, to, of))
+                {
+                    cells.push(closed_cell(from, to, of));
+                }
+            }
+        }
+        cells
+    }
+
+    fn is_planned(&self, from: &ProbeEntry, to: &ProbeEntry, of: Family) -> bool {
+        let vantage = self.live.vantage(from.id);
+        let echo = Kind::new(Check::Echo, of);
+        let cell = vantage.and_then(|vantage| vantage.cell(TargetId::of_peer(to.id), echo));
+        cell.is_some_and(|cell| cell.planned)
+    }
+
+    /// What to do about an echo port that does not answer.
+    fn closed_port(&self, probe: &ProbeEntry) -> Option<view::Notice> {
+        let link = self
+            .links
+            .get(&probe.id)
+            .filter(|link| link.connected && probe.active)?;
+        let port = link.echo_port_number?;
+        let families = match (link.echo_port.v4, link.echo_port.v6) {
+            (view::EchoPort::Closed, view::EchoPort::Closed) => "IPv4 and IPv6",
+            (view::EchoPort::Closed, _) => "IPv4",
+            (_, view::EchoPort::Closed) => "IPv6",
+            _ => return None,
+        };
+        Some(view::Notice {
+            level: view::NoticeLevel::Warning,
+            text: format!(
+                "{}: its echo port does not answer over {families}, so no probe measures the way to it. On its server: \
+                 `sudo ufw allow {port}/udp`, or `sudo firewall-cmd --permanent --add-port={port}/udp && sudo \
+                 firewall-cmd --reload`.",
+                probe.name
+            ),
+            at: timestamp(self.now),
+        })
     }
 
     fn mesh_cell(&self, from: &ProbeEntry, to: &ProbeEntry, cell: &Cell) -> view::MeshCell {
         let mut figures = cell.window().figures(self.now);
         let loss = figures.loss();
         let ports = self.links.get(&to.id).map(|link| link.echo_port);
-        let port = ports.map(|ports| match cell.kind.family {
-            Family::V4 => ports.v4,
-            Family::V6 => ports.v6,
-        });
+        let port = ports.map(|ports| ports.of(cell.kind.family));
         let state = match cell.word(self.now) {
             None => view::MeshState::NoData,
             Some(_) if figures.succeeded == 0 && port == Some(view::EchoPort::Closed) => {
@@ -346,6 +401,29 @@ const NO_PORTS: view::EchoPorts = view::EchoPorts {
     v4: view::EchoPort::Unknown,
     v6: view::EchoPort::Unknown,
 };
+
+impl view::EchoPorts {
+    fn of(self, of: Family) -> view::EchoPort {
+        match of {
+            Family::V4 => self.v4,
+            Family::V6 => self.v6,
+        }
+    }
+}
+
+fn closed_cell(from: &ProbeEntry, to: &ProbeEntry, of: Family) -> view::MeshCell {
+    view::MeshCell {
+        from: from.name.clone(),
+        to: to.name.clone(),
+        family: family(of),
+        p50_ms: None,
+        p90_ms: None,
+        loss: None,
+        samples: 0,
+        state: view::MeshState::EchoPortClosed,
+        last: None,
+    }
+}
 
 fn planned(vantage: &Vantage, node: TargetId, of: Family) -> Vec<&Cell> {
     let cells = Check::ALL

@@ -87,7 +87,7 @@ function inner(cell, dense) {
 
 function describe(cell) {
   const pair = `${cell.from} to ${cell.to}`;
-  if (cell.state === "echo-port-closed") return `${pair}: no one ever reached ${cell.to}'s echo port. Its firewall has to let the echo port in (UDP 7472, unless its probe.toml says another); this is not loss`;
+  if (cell.state === "echo-port-closed") return `${pair}: no one ever reached ${cell.to}'s echo port. The notice on this page has the firewall command; this is not loss`;
   if (cell.samples === 0) return `${pair}: no data in this window`;
   const echoes = plural(cell.samples, "echo", "echoes");
   if (cell.state === "lost") return `${pair}: no reply lately. Of ${echoes} in this window, ${percent(cell.loss)} were lost`;

@@ -139,3 +139,57 @@ fn view_shows_mesh_nodes_and_incident_as_they_are() {
     assert_eq!(view.incidents[0].duration_s, 31);
     assert!(serde_json::to_string(&view).is_ok());
 }
+
+#[test]
+fn closed_echo_port_is_shown_as_such_with_the_command_that_opens_it() {
+    let roster = Roster::new(
+        [
+            fixture::probe("berlin", "ada", Some(1)),
+            fixture::probe("paris", "bob", Some(2)),
+        ],
+        [],
+    );
+    let link = |v4| Link {
+        connected: true,
+        since: UnixMillis(DAY0),
+        version: None,
+        plan_version: None,
+        rtt_ms: None,
+        backlog: None,
+        epoch: None,
+        echo_port: view::EchoPorts { v4, ..NO_PORTS },
+        echo_port_number: Some(7_999),
+    };
+    let links = [
+        (fixture::probe_id("berlin"), link(view::EchoPort::Verified)),
+        (fixture::probe_id("paris"), link(view::EchoPort::Closed)),
+    ];
+    let view = Frame {
+        live: &Live::new(),
+        health: &Health::new(Rules::default(), UnixMillis(DAY0), []),
+        roster: &roster,
+        board: &Board::default(),
+        receivers: 1,
+        links: &BTreeMap::from(links),
+        now: UnixMillis(DAY0),
+        rest: rest(),
+    }
+    .view();
+    let cells: Vec<_> = view
+        .mesh
+        .iter()
+        .map(|cell| (cell.from.as_str(), cell.to.as_str(), cell.state))
+        .collect();
+    assert_eq!(
+        cells,
+        [("berlin", "paris", view::MeshState::EchoPortClosed)],
+        "and no other family"
+    );
+    assert_eq!(view.mesh[0].loss, None, "it is no loss");
+    assert_eq!(view.notices.len(), 1);
+    let text = &view.notices[0].text;
+    assert!(
+        text.starts_with("paris") && text.contains("ufw allow 7999/udp"),
+        "{text}"
+    );
+}
