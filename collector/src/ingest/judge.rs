@@ -167,17 +167,20 @@ impl Window {
 
 /// Checks an hour's counts against those before and against what the plan can produce.
 pub(super) fn check_counts(known: &HourRow, told: &HourCount, quota: u64) -> Result<(), RefuseReason> {
+    check_quota(0, told, quota)?;
     let hour = told.hour;
-    let found = told.planned.saturating_add(told.pending);
-    if found > quota {
-        return Err(RefuseReason::Counts {
-            hour,
-            found,
-            allowed: quota,
-        });
-    }
     if !known.can_become(told) {
         return Err(RefuseReason::CountsWentBack { hour });
+    }
+    Ok(())
+}
+
+/// Whether the told slots, with `others` that were counted elsewhere, are within the quota of their hour.
+pub(super) fn check_quota(others: u64, told: &HourCount, allowed: u64) -> Result<(), RefuseReason> {
+    let hour = told.hour;
+    let found = told.planned.saturating_add(told.pending).saturating_add(others);
+    if found > allowed {
+        return Err(RefuseReason::Counts { hour, found, allowed });
     }
     Ok(())
 }

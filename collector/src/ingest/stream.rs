@@ -10,7 +10,7 @@ use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::judge::{self, RefuseReason, Span, Window};
 use super::seen::Seen;
-use crate::store::tables::{self, epoch_key, hour_key, seen_key};
+use crate::store::tables::{self, epoch_key, hour_key, probe_hour_key, seen_key};
 use crate::store::{Damaged, EpochRow, HourRow, RowReader, RowWriter, Store, StoreError};
 
 /// The tables that hold epochs, open in a transaction.
@@ -18,6 +18,7 @@ pub(super) struct EpochTables<'t> {
     pub(super) epochs: Table<'t, &'static [u8; 24], &'static [u8]>,
     seen: Table<'t, &'static [u8; 36], &'static [u8]>,
     hours: Table<'t, &'static [u8; 28], &'static [u8]>,
+    probe_hours: Table<'t, &'static [u8; 12], (u64, u64)>,
 }
 
 impl<'t> EpochTables<'t> {
@@ -26,7 +27,14 @@ impl<'t> EpochTables<'t> {
             epochs: transaction.open_table(tables::EPOCHS)?,
             seen: transaction.open_table(tables::SEEN)?,
             hours: transaction.open_table(tables::HOURS)?,
+            probe_hours: transaction.open_table(tables::PROBE_HOURS)?,
         })
+    }
+
+    /// What all epochs of the probe counted in `hour`, and the most that a plan of theirs has in it.
+    fn probe_hour(&self, probe: ProbeId, hour: Hour) -> Result<(u64, u64), StoreError> {
+        let found = self.probe_hours.get(&probe_hour_key(probe, hour))?;
+        Ok(found.map_or((0, 0), |found| found.value()))
     }
 }
 
@@ -60,8 +68,33 @@ pub(super) struct CheckState {
 struct HourMemory {
     hour: Hour,
     row: HourRow,
-    quota: Option<u64>,
+    quota: Option<Quota>,
+    /// Of this epoch's slots, those that stand in the probe's own count.
+    noted: u64,
     dirty: bool,
+}
+
+/// What an hour can hold.
+#[derive(Clone, Copy)]
+struct Quota {
+    /// Slots of the epoch's plans, each for its part of the hour.
+    own: u64,
+    /// Slots of the epoch's largest plan in the whole hour.
+    whole: u64,
+}
+
+impl Quota {
+    /// A plan is missing: nothing to compare with.
+    const UNKNOWN: Self = Self {
+        own: u64::MAX,
+        whole: u64::MAX,
+    };
+}
+
+impl HourMemory {
+    fn counted(&self) -> u64 {
+        self.row.planned.saturating_add(self.row.pending)
+    }
 }
 
 /// A probe measures in the current hour and finishes the one before; more come with refills.
@@ -104,6 +137,17 @@ impl EpochMemory {
             if std::mem::take(&mut hour.dirty) {
                 let key = hour_key(self.probe, self.epoch, hour.hour);
                 tables.hours.insert(&key, hour.row.encode().as_slice())?;
+                let (all, slots) = tables.probe_hour(self.probe, hour.hour)?;
+                let all = all.saturating_sub(hour.noted).saturating_add(hour.counted());
+                let whole = hour.quota.map_or(0, |quota| quota.whole);
+                let slots = if whole == u64::MAX {
+                    slots
+                } else {
+                    slots.max(whole)
+                };
+                hour.noted = hour.counted();
+                let key = probe_hour_key(self.probe, hour.hour);
+                tables.probe_hours.insert(&key, (all, slots))?;
             }
         }
         for plan in &mut self.plans {
@@ -212,16 +256,20 @@ impl EpochMemory {
             Some(row) => HourRow::decode(row.value()).map_err(damaged("hours"))?,
             None => HourRow::default(),
         };
-        self.hours.push(HourMemory {
+        let mut memory = HourMemory {
             hour,
             row,
             quota: None,
+            noted: 0,
             dirty: false,
-        });
+        };
+        memory.noted = memory.counted();
+        self.hours.push(memory);
         Ok(self.hours.len() - 1)
     }
 
-    /// Checks the probe's counts against those before, and against what its plans can produce.
+    /// Checks the probe's counts against those before, and against what its plans can produce: in this epoch,
+    /// and in all its epochs together. (What another epoch counted in this same transaction is not seen yet.)
     pub(super) fn check_counts(
         &mut self,
         tables: &EpochTables<'_>,
@@ -241,16 +289,22 @@ impl EpochMemory {
             };
             let known = &mut self.hours[place];
             known.quota = Some(quota);
-            if let Err(reason) = judge::check_counts(&known.row, count, quota) {
+            if let Err(reason) = judge::check_counts(&known.row, count, quota.own.saturating_mul(2)) {
+                return Ok(Err(reason));
+            }
+            let (all, slots) = tables.probe_hour(self.probe, count.hour)?;
+            let others = all.saturating_sub(known.noted);
+            let allowed = slots.max(quota.whole).saturating_mul(2);
+            if let Err(reason) = judge::check_quota(others, count, allowed) {
                 return Ok(Err(reason));
             }
         }
         Ok(Ok(()))
     }
 
-    /// Twice what the plans of this epoch can produce in `hour`.
-    fn quota(&self, store: &Store, hour: Hour) -> Result<u64, StoreError> {
-        let mut slots = 0_u64;
+    /// What the plans of this epoch can produce in `hour`; a probe may send twice that.
+    fn quota(&self, store: &Store, hour: Hour) -> Result<Quota, StoreError> {
+        let (mut slots, mut whole) = (0_u64, 0_u64);
         for (index, adoption) in self.row.adoptions.iter().enumerate() {
             let next = self.row.adoptions.get(index + 1);
             let from = adoption.first_slot.max(hour.start());
@@ -259,11 +313,14 @@ impl EpochMemory {
                 continue;
             }
             match store.plan(self.probe, adoption.version)? {
-                Some(plan) => slots = slots.saturating_add(plan.count_slots(from, until)),
-                None => return Ok(u64::MAX), // nothing to compare with
+                Some(plan) => {
+                    slots = slots.saturating_add(plan.count_slots(from, until));
+                    whole = whole.max(plan.count_slots(hour.start(), hour.end()));
+                }
+                None => return Ok(Quota::UNKNOWN),
             }
         }
-        Ok(slots.saturating_mul(2))
+        Ok(Quota { own: slots, whole })
     }
 
     /// Counts skipped ranges by cause and hour.

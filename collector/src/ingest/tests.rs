@@ -687,3 +687,25 @@ fn stopped_committer_says_so() {
     assert_eq!(answer, Ingested::Unavailable(Unavailable::Stopped));
     assert_eq!(store.commit_number().unwrap(), 0);
 }
+
+#[test]
+fn epochs_of_one_probe_share_its_quota() {
+    let (_, store) = store_with_plan();
+    let ingest = inline(&store);
+    let epoch = |number: u8| EpochId([number; 16]);
+    let minutes = 20; // of the hour are left: 260 slots
+    for number in 1..=6 {
+        store_honest(&ingest, epoch(number), minutes);
+    }
+    let refused = Ingested::Refused {
+        mark: Sequence(1),
+        reason: RefuseReason::Counts {
+            hour: START.hour(),
+            found: 6 * 260 + 13,
+            allowed: 2 * 780,
+        },
+    };
+    assert_eq!(submit(&ingest, honest(epoch(7), 1, Digest::ZERO)), refused);
+    let again = inline(&store); // a new process knows it from the store
+    assert_eq!(submit(&again, honest(epoch(8), 1, Digest::ZERO)), refused);
+}

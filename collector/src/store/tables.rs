@@ -22,6 +22,9 @@ pub(crate) const EPOCHS: TableDefinition<&[u8; 24], &[u8]> = TableDefinition::ne
 pub(crate) const SEEN: TableDefinition<&[u8; 36], &[u8]> = TableDefinition::new("seen");
 /// (probe, epoch, hour) → [`super::HourRow`].
 pub(crate) const HOURS: TableDefinition<&[u8; 28], &[u8]> = TableDefinition::new("hours");
+/// (probe, hour) → slots that all its epochs together counted as planned or pending, and the most that one of
+/// their plans has in a whole hour: a probe's quota, however many epochs it opens.
+pub(crate) const PROBE_HOURS: TableDefinition<&[u8; 12], (u64, u64)> = TableDefinition::new("probe hours");
 /// (probe, epoch, last sequence) → [`super::TombstoneRow`].
 pub(crate) const TOMBSTONES: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("tombstones");
 /// (probe, epoch, sequence, digest) → rows of a batch that did not fit its epoch.
@@ -66,6 +69,7 @@ pub(crate) fn prepare(transaction: &WriteTransaction) -> Result<(), StoreError> 
     transaction.open_table(EPOCHS)?;
     transaction.open_table(SEEN)?;
     transaction.open_table(HOURS)?;
+    transaction.open_table(PROBE_HOURS)?;
     transaction.open_table(TOMBSTONES)?;
     transaction.open_table(FORKS)?;
     transaction.open_table(QUARANTINE)?;
@@ -107,6 +111,13 @@ pub(crate) fn hour_key(probe: ProbeId, epoch: EpochId, hour: Hour) -> [u8; 28] {
     let mut key = [0; 28];
     key[..24].copy_from_slice(&epoch_key(probe, epoch));
     key[24..].copy_from_slice(&hour.0.to_be_bytes());
+    key
+}
+
+pub(crate) fn probe_hour_key(probe: ProbeId, hour: Hour) -> [u8; 12] {
+    let mut key = [0; 12];
+    key[..8].copy_from_slice(&probe.0.to_be_bytes());
+    key[8..].copy_from_slice(&hour.0.to_be_bytes());
     key
 }
 
