@@ -1,9 +1,11 @@
 //! A folder of the real file system.
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::Disk;
 
@@ -14,7 +16,43 @@ const HALF_WRITTEN: &str = ".new";
 #[derive(Debug)]
 pub struct FileDisk {
     folder: PathBuf,
+    steps: Box<dyn Steps>,
+    /// Files whose names are durable: made by this process, and their folder synced since.
+    named: Mutex<BTreeSet<String>>,
 }
+
+/// The steps of which durable writes are made. A test sees their order, and lets one fail.
+trait Steps: std::fmt::Debug + Send + Sync {
+    fn write(&self, _path: &Path, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        file.write_all(bytes)
+    }
+
+    fn cut(&self, _path: &Path, file: &File, length: u64) -> io::Result<()> {
+        file.set_len(length)
+    }
+
+    fn sync(&self, _path: &Path, file: &File) -> io::Result<()> {
+        file.sync_all()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn make_folder(&self, folder: &Path) -> io::Result<()> {
+        DirBuilder::new().mode(0o700).create(folder)
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        File::open(folder)?.sync_all()
+    }
+}
+
+/// The file system itself.
+#[derive(Debug)]
+struct System;
+
+impl Steps for System {}
 
 impl FileDisk {
     /// Opens a folder; makes it if need be.
@@ -22,10 +60,17 @@ impl FileDisk {
     /// # Errors
     /// Of the file system.
     pub fn open(folder: &Path) -> io::Result<Self> {
-        make_folder(folder)?;
-        Ok(Self {
+        Self::open_by(folder, Box::new(System))
+    }
+
+    fn open_by(folder: &Path, steps: Box<dyn Steps>) -> io::Result<Self> {
+        let disk = Self {
             folder: folder.to_owned(),
-        })
+            steps,
+            named: Mutex::default(),
+        };
+        disk.make_folder(folder)?;
+        Ok(disk)
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -35,6 +80,27 @@ impl FileDisk {
     fn parent_of(&self, name: &str) -> PathBuf {
         let path = self.path(name);
         path.parent().map_or_else(|| self.folder.clone(), Path::to_owned)
+    }
+
+    /// Makes a folder and those above it, durably.
+    fn make_folder(&self, folder: &Path) -> io::Result<()> {
+        if folder.is_dir() {
+            return Ok(());
+        }
+        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = parent.unwrap_or(Path::new("."));
+        self.make_folder(parent)?;
+        match self.steps.make_folder(folder) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => made?,
+        }
+        self.steps.sync_folder(parent).inspect_err(|_| {
+            fs::remove_dir(folder).ok(); // whoever tries again makes it again
+        })
+    }
+
+    fn named(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -79,28 +145,30 @@ impl Disk for FileDisk {
 
     fn append(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let path = self.path(name);
-        let is_new = !path.exists();
-        if is_new {
-            make_folder(&self.parent_of(name))?;
+        let is_named = self.named().contains(name);
+        if !is_named {
+            self.make_folder(&self.parent_of(name))?;
         }
         let mut options = OpenOptions::new();
         let mut file = options.append(true).create(true).mode(0o600).open(&path)?;
-        file.write_all(bytes)?;
-        file.sync_data()?;
-        if is_new {
-            sync_folder(&self.parent_of(name))?;
+        self.steps.write(&path, &mut file, bytes)?;
+        self.steps.sync(&path, &file)?;
+        if !is_named {
+            self.steps.sync_folder(&self.parent_of(name))?;
+            self.named().insert(name.to_owned());
         }
         Ok(())
     }
 
     fn truncate(&self, name: &str, length: u64) -> io::Result<()> {
-        let file = OpenOptions::new().write(true).open(self.path(name))?;
-        file.set_len(length)?;
-        file.sync_all()
+        let path = self.path(name);
+        let file = OpenOptions::new().write(true).open(&path)?;
+        self.steps.cut(&path, &file, length)?;
+        self.steps.sync(&path, &file)
     }
 
     fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        make_folder(&self.parent_of(name))?;
+        self.make_folder(&self.parent_of(name))?;
         let half = self.path(&format!("{name}{HALF_WRITTEN}"));
         let mut options = OpenOptions::new();
         let mut file = options
@@ -109,36 +177,178 @@ impl Disk for FileDisk {
             .truncate(true)
             .mode(0o600)
             .open(&half)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&half, self.path(name))?;
-        sync_folder(&self.parent_of(name))
+        self.steps.write(&half, &mut file, bytes)?;
+        self.steps.sync(&half, &file)?;
+        self.steps.rename(&half, &self.path(name))?;
+        self.steps.sync_folder(&self.parent_of(name))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        self.named().remove(name);
         fs::remove_file(self.path(name))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        make_folder(&self.parent_of(to))?;
-        fs::rename(self.path(from), self.path(to))?;
-        sync_folder(&self.parent_of(to))
+        let (left, entered) = (self.parent_of(from), self.parent_of(to));
+        self.make_folder(&entered)?;
+        self.named().remove(from);
+        self.steps.rename(&self.path(from), &self.path(to))?;
+        self.steps.sync_folder(&entered)?;
+        if left != entered {
+            self.steps.sync_folder(&left)?;
+        }
+        Ok(())
     }
-}
-
-fn make_folder(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+    use std::sync::Arc;
 
     use super::*;
+
+    /// Every step by its name and what it was done to, relative to the folder; one of them fails once.
+    #[derive(Clone, Debug)]
+    struct Recorded {
+        folder: PathBuf,
+        done: Arc<Mutex<Vec<String>>>,
+        fails: Arc<Mutex<Option<&'static str>>>,
+    }
+
+    impl Recorded {
+        fn disk() -> (tempfile::TempDir, FileDisk, Self) {
+            let folder = tempfile::tempdir().unwrap();
+            let steps = Self {
+                folder: folder.path().to_owned(),
+                done: Arc::default(),
+                fails: Arc::default(),
+            };
+            let disk = FileDisk::open_by(&folder.path().join("state"), Box::new(steps.clone())).unwrap();
+            (folder, disk, steps)
+        }
+
+        fn step(&self, step: &str, path: &Path, real: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+            let path = path.strip_prefix(&self.folder).unwrap().display();
+            let step = format!("{step} {path}");
+            let mut fails = self.fails.lock().unwrap();
+            if fails.is_some_and(|fails| fails == step) {
+                *fails = None;
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.done.lock().unwrap().push(step);
+            real()
+        }
+
+        fn fail_once(&self, step: &'static str) {
+            *self.fails.lock().unwrap() = Some(step);
+        }
+
+        /// The steps since the last call.
+        fn done(&self) -> Vec<String> {
+            std::mem::take(&mut self.done.lock().unwrap())
+        }
+    }
+
+    impl Steps for Recorded {
+        fn write(&self, path: &Path, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+            self.step("write", path, || System.write(path, file, bytes))
+        }
+
+        fn cut(&self, path: &Path, file: &File, length: u64) -> io::Result<()> {
+            self.step("cut", path, || System.cut(path, file, length))
+        }
+
+        fn sync(&self, path: &Path, file: &File) -> io::Result<()> {
+            self.step("sync", path, || System.sync(path, file))
+        }
+
+        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+            self.step("rename", from, || System.rename(from, to))
+        }
+
+        fn make_folder(&self, folder: &Path) -> io::Result<()> {
+            self.step("make", folder, || System.make_folder(folder))
+        }
+
+        fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+            self.step("sync", folder, || System.sync_folder(folder))
+        }
+    }
+
+    #[test]
+    fn appended_bytes_and_their_name_are_synced_before_append_returns() {
+        let (_folder, disk, steps) = Recorded::disk();
+        assert_eq!(steps.done(), ["make state", "sync "]);
+        disk.append("spool/a.seg", b"1").unwrap();
+        let first = [
+            "make state/spool",
+            "sync state",
+            "write state/spool/a.seg",
+            "sync state/spool/a.seg",
+            "sync state/spool",
+        ];
+        assert_eq!(steps.done(), first);
+        disk.append("spool/a.seg", b"2").unwrap();
+        assert_eq!(
+            steps.done(),
+            ["write state/spool/a.seg", "sync state/spool/a.seg"]
+        );
+        disk.truncate("spool/a.seg", 1).unwrap();
+        assert_eq!(steps.done(), ["cut state/spool/a.seg", "sync state/spool/a.seg"]);
+        disk.remove("spool/a.seg").unwrap();
+        disk.append("spool/a.seg", b"3").unwrap();
+        let again = [
+            "write state/spool/a.seg",
+            "sync state/spool/a.seg",
+            "sync state/spool",
+        ];
+        assert_eq!(steps.done(), again, "a new file under an old name is a new name");
+    }
+
+    #[test]
+    fn replaced_file_is_whole_on_disk_before_it_gets_its_name() {
+        let (_folder, disk, steps) = Recorded::disk();
+        steps.done();
+        disk.replace("plan", b"keys").unwrap();
+        assert_eq!(
+            steps.done(),
+            [
+                "write state/plan.new",
+                "sync state/plan.new",
+                "rename state/plan.new",
+                "sync state"
+            ]
+        );
+        disk.rename("plan", "old/plan").unwrap();
+        assert_eq!(
+            steps.done(),
+            [
+                "make state/old",
+                "sync state",
+                "rename state/plan",
+                "sync state/old",
+                "sync state"
+            ]
+        );
+    }
+
+    #[test]
+    fn folder_that_could_not_be_synced_is_synced_when_tried_again() {
+        let (_folder, disk, steps) = Recorded::disk();
+        for fails in ["sync state/spool", "sync state"] {
+            let name = if fails == "sync state" {
+                "plans/a"
+            } else {
+                "spool/a.seg"
+            };
+            steps.fail_once(fails);
+            disk.append(name, b"1").unwrap_err();
+            steps.done();
+            disk.append(name, b"1").unwrap();
+            assert!(steps.done().iter().any(|step| step == fails), "{fails}");
+        }
+    }
 
     #[test]
     fn files_are_readable_by_their_owner_only() {
