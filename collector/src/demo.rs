@@ -79,6 +79,10 @@ async fn perform(folder: &Path, stop: &CancellationToken) -> anyhow::Result<()> 
 }
 
 async fn tell(world: &mut Director, began: Instant) -> anyhow::Result<()> {
+    say(
+        began,
+        "A collector starts, ten probes join with their tokens, and fifteen simulated days are written into its store (some seconds; a minute in a debug build).",
+    );
     world.start_collector().await?;
     let tasks = world.join_probes().await?;
     world.stop_collector().await?;

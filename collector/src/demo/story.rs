@@ -48,7 +48,7 @@ impl<'a> Story<'a> {
     }
 
     async fn mesh_comes_up(&mut self) -> anyhow::Result<()> {
-        self.say("Ten probes join with their tokens and measure each other and the nine nodes.");
+        self.say("The ten probes begin to measure each other and the nine nodes.");
         let pairs = CITIES.len() * (CITIES.len() - 1);
         let begun = self.began_at;
         let measured = |view: &LiveView| {
