@@ -177,11 +177,44 @@ async fn bad_row_is_named_with_file_and_line_and_nothing_is_reported() {
     let said = coverage(&places, &rtt, "json").await;
     assert_eq!(said.code, 1);
     assert_eq!(said.out, "");
-    assert!(
-        said.err.contains("bad.csv") && said.err.contains('3'),
-        "{}",
-        said.err
-    );
+    assert!(said.err.contains("bad.csv:3"), "{}", said.err);
+}
+
+/// A made-up site.
+fn site(number: usize) -> String {
+    let (latitude, longitude) = (number % 140, (number * 7) % 360);
+    format!(
+        "site-{number},{},{}",
+        latitude as i32 - 70,
+        longitude as i32 - 180
+    )
+}
+
+/// Files as large as those of RIPE Atlas's anchors of 2018: each of 234 sites measured from nearly each.
+#[tokio::test]
+async fn coverage_of_hundreds_of_sites_is_printed() {
+    const SITES: usize = 234;
+    let (folder, places) = places(CONFIG);
+    let (sites, rtt) = (folder.path().join("sites.csv"), folder.path().join("rtt.csv"));
+    let rows: Vec<String> = (0..SITES).map(site).collect();
+    std::fs::write(&sites, format!("site,latitude,longitude\n{}\n", rows.join("\n"))).unwrap();
+    let mut text = String::from("source,destination,min_rtt_ms\n");
+    for (from, to) in (0..SITES).flat_map(|from| (0..SITES).map(move |to| (from, to))) {
+        if from != to && (from + to) % 8 != 0 {
+            text += &format!("site-{from},site-{to},{}.{}\n", 1 + from.abs_diff(to), to % 10);
+        }
+    }
+    std::fs::write(&rtt, text).unwrap();
+    let (sites, rtt) = (sites.to_str().unwrap(), rtt.to_str().unwrap());
+    let nodes = "site-0,site-50,site-100,site-150,site-200";
+    let arguments = [
+        "report", "coverage", "--sites", sites, "--rtt", rtt, "--nodes", nodes,
+    ];
+    let said = say(&places, &arguments).await;
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    for node in nodes.split(',') {
+        assert!(said.out.contains(node), "{node} is missing: {}", said.out);
+    }
 }
 
 /// Every command at the ends of the tree shows an example.
