@@ -15,6 +15,7 @@ pub mod record;
 use std::time::Duration;
 
 use isochrone_collector::config::Pace;
+use isochrone_collector::session::SessionView;
 use isochrone_collector::store::lossy::LossyBackend;
 use isochrone_collector::store::{ScanRange, Store};
 use isochrone_proto::ids::ProbeId;
@@ -25,7 +26,7 @@ use rand::{Rng, RngCore, SeedableRng};
 use self::headquarters::{HOSTS, Headquarters};
 use self::machine::Machine;
 use self::network::{Link, Network};
-use self::record::{Allowed, Faults, Record};
+use self::record::{Faults, Record};
 
 /// When every world begins: 45 s before a full hour, so that the ledger's hours change under way.
 pub const BASE: UnixMillis = UnixMillis(1_800_000_000_000 - 45_000);
@@ -83,8 +84,6 @@ pub struct World {
     pub machines: Vec<Machine>,
     /// What really happened.
     pub record: Record,
-    /// What the accidents so far excuse.
-    pub allowed: Allowed,
     /// Faults that were found under way.
     pub found: Faults,
 }
@@ -103,7 +102,6 @@ impl World {
             collector,
             machines: Vec::new(),
             record: Record::default(),
-            allowed: Allowed::default(),
             found: Faults::default(),
         };
         world.start_collector();
@@ -148,6 +146,11 @@ impl World {
 
     /// Starts the collector.
     pub fn start_collector(&mut self) {
+        for machine in &self.machines {
+            if let Some(spool) = machine.spool() {
+                self.record.look_anew(machine.host, machine.probe, spool);
+            }
+        }
         let seed = self.seed();
         self.collector.start(seed);
     }
@@ -177,20 +180,18 @@ impl World {
     /// While no collector runs: sets its disk back to an older copy.
     pub fn restore_collector(&mut self, backup: LossyBackend) {
         self.collector.disk = backup;
-        self.allowed.restored = true;
-        self.record.collector_set_back();
+        HOSTS.iter().for_each(|host| self.network.forget(*host)); // acknowledgements of a disk that is gone
+        self.record.collector_set_back(&self.collector.open_store());
     }
 
     /// While no collector runs: every acknowledged measurement is on its disk.
     pub fn check_acknowledged(&mut self) {
         for machine in &self.machines {
             if let Some(spool) = machine.spool() {
-                self.record.look(machine.probe, spool);
+                self.record.look(machine.host, machine.probe, spool);
             }
         }
-        let faults = self
-            .record
-            .check_acknowledged(&self.collector.open_store(), self.allowed);
+        let faults = self.record.check_acknowledged(&self.collector.open_store());
         self.found.0.extend(faults.0);
     }
 
@@ -213,7 +214,14 @@ impl World {
     pub fn is_connected(&self, machine: usize) -> bool {
         let machine = &self.machines[machine];
         let said = machine.status().is_some_and(|status| status.collector.is_some());
-        said && self.collector.is_running() && self.collector.process().sessions.view(machine.probe).is_some()
+        let here = |session: SessionView| session.remote.ip() == machine.host; // and not a twin's
+        said && self.collector.is_running()
+            && self
+                .collector
+                .process()
+                .sessions
+                .view(machine.probe)
+                .is_some_and(here)
     }
 
     /// Whether a probe is connected and all but the last moments of its results are stored.
@@ -295,9 +303,7 @@ impl World {
     pub fn judge(&self) -> Faults {
         let (store, now) = (&self.collector.process().store, self.collector.clock.wall());
         let mut faults = self.found.clone();
-        faults
-            .0
-            .extend(self.record.check_drained(store, now, self.allowed).0);
+        faults.0.extend(self.record.check_drained(store, now).0);
         faults
     }
 

@@ -121,7 +121,7 @@ fn cloned_probe_is_forked_and_both_go_on_in_epochs_of_their_own() {
         let (memory, probe) = (world.seed(), world.machines[0].probe);
         world.machines[0].start(memory);
         world.machines[2].start(memory);
-        world.allowed.forked = true;
+        world.record.may_fork(probe);
         let told = |world: &World| {
             happened(world, probe, |what| {
                 matches!(what, GateEventKind::ForkDetected { .. })
@@ -197,7 +197,7 @@ fn probe_set_back_to_a_snapshot_is_forked_and_loses_nothing_new() {
         let probe = world.machines[0].probe;
         world.machines[0].set_back(old);
         world.machines[0].start(memory);
-        world.allowed.forked = true;
+        world.record.may_fork(probe);
         let told = |world: &World| {
             happened(world, probe, |what| {
                 matches!(what, GateEventKind::ForkDetected { .. })
@@ -549,9 +549,9 @@ fn probe_moves_on_to_the_other_address_when_one_is_away() {
 #[test]
 fn refused_batch_is_quarantined_and_blocks_nothing() {
     on_virtual_time(async {
-        let mut world = running(15, &scale(2)).await;
+        let world = running(15, &scale(2)).await;
         let probe = world.machines[0].probe;
-        world.allowed.refused = true;
+        world.record.may_refuse(probe);
         world.machines[0].clock.simulate_step(600_000);
         pass(seconds(10)).await;
         let refused = quarantined(&world.collector.process().store).unwrap();

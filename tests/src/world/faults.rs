@@ -35,36 +35,44 @@ pub struct Outcome {
 
 /// Plays the world of `seed` to its end.
 #[must_use]
-pub fn play(seed: u64, bug: Option<PlantedBug>) -> Outcome {
+pub fn play(seed: u64) -> Outcome {
+    on_virtual_time(async { rage(World::empty(seed, &Scale::default())).await })
+}
+
+/// As [`play`], with a collector that is restarted once before all else; with `bug` in it, if there is one.
+#[must_use]
+pub fn play_restarted(seed: u64, bug: Option<PlantedBug>) -> Outcome {
     on_virtual_time(async {
         let mut world = World::empty(seed, &Scale::default());
-        if bug.is_some() {
-            world.collector.crash(0).await;
-            world.collector.bug = bug;
-            world.start_collector();
-        }
-        for _ in 0..world.random.random_range(2..=4) {
-            let machine = world.add_machine().await;
-            world.start(machine);
-        }
-        let mut weather = Weather::new(&world);
-        let lasts = Duration::from_secs(world.random.random_range(40..90));
-        weather.rage(&mut world, lasts).await;
-        let faults = world.heal_and_judge().await;
-        let stored = world
-            .machines
-            .iter()
-            .map(|machine| world.stored(machine.probe))
-            .sum();
-        Outcome {
-            faults,
-            story: weather.story,
-            trace: world.network.trace(),
-            digest: world.digest(),
-            runs: world.record.runs(),
-            stored,
-        }
+        world.collector.crash(0).await;
+        world.collector.bug = bug;
+        world.start_collector();
+        rage(world).await
     })
+}
+
+async fn rage(mut world: World) -> Outcome {
+    for _ in 0..world.random.random_range(2..=4) {
+        let machine = world.add_machine().await;
+        world.start(machine);
+    }
+    let mut weather = Weather::new(&world);
+    let lasts = Duration::from_secs(world.random.random_range(40..90));
+    weather.rage(&mut world, lasts).await;
+    let faults = world.heal_and_judge().await;
+    let stored = world
+        .machines
+        .iter()
+        .map(|machine| world.stored(machine.probe))
+        .sum();
+    Outcome {
+        faults,
+        story: weather.story,
+        trace: world.network.trace(),
+        digest: world.digest(),
+        runs: world.record.runs(),
+        stored,
+    }
 }
 
 /// A fault.
@@ -116,6 +124,8 @@ enum Strike {
     RestoreCollector { away: Duration },
     /// A virtual machine is set back to where it was so long ago, memory and all.
     RestoreProbe { machine: usize, back: Duration },
+    /// A probe's disk is set back to where it was so long ago, and a new process starts on it.
+    RestoreSpool { machine: usize, back: Duration },
 }
 
 /// What ends a fault, or is its second act.
@@ -135,7 +145,8 @@ enum Later {
     SetBack {
         machine: usize,
         disk: MemoryDisk,
-        seed: [u8; 32],
+        /// Of the process that comes again; a new one has randomness of its own.
+        seed: Option<[u8; 32]>,
     },
     CrashCollector {
         away: Duration,
@@ -248,7 +259,8 @@ impl Weather {
             },
             24 if self.backup.is_none() => Strike::BackUp,
             24 => Strike::RestoreCollector { away },
-            _ => Strike::RestoreProbe { machine, back: short },
+            _ if short.as_millis().is_multiple_of(2) => Strike::RestoreProbe { machine, back: short },
+            _ => Strike::RestoreSpool { machine, back: short },
         }
     }
 
@@ -296,7 +308,8 @@ impl Weather {
             | Strike::PowerCutProbe { .. }
             | Strike::StopProbe { .. }
             | Strike::FullProbe { .. }
-            | Strike::RestoreProbe { .. } => self.strike_probe(world, strike).await,
+            | Strike::RestoreProbe { .. }
+            | Strike::RestoreSpool { .. } => self.strike_probe(world, strike).await,
             _ => self.strike_collector(world, strike).await,
         }
     }
@@ -336,11 +349,16 @@ impl Weather {
             }
             Strike::RestoreProbe { machine, back } if world.machines[machine].is_running() => {
                 // a new process, whose randomness is known, so that it can come again
-                world.allowed.forked = true;
+                world.record.may_fork(world.machines[machine].probe);
                 world.machines[machine].kill().await;
                 let seed = world.seed();
                 let disk = world.machines[machine].disk.copy();
                 world.machines[machine].start(seed);
+                let seed = Some(seed);
+                self.after(world, back, Later::SetBack { machine, disk, seed });
+            }
+            Strike::RestoreSpool { machine, back } => {
+                let (disk, seed) = (world.machines[machine].disk.copy(), None);
                 self.after(world, back, Later::SetBack { machine, disk, seed });
             }
             _ => {}
@@ -421,6 +439,7 @@ impl Weather {
             Later::SetBack { machine, disk, seed } => {
                 world.machines[machine].kill().await;
                 world.machines[machine].set_back(disk);
+                let seed = seed.unwrap_or_else(|| world.seed());
                 world.machines[machine].start(seed);
             }
             Later::CrashCollector { away } if world.collector.is_running() => {

@@ -33,8 +33,8 @@ use super::relay_panic;
 const PKCS8: [u8; 16] = [
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
 ];
-/// From SIGTERM to the end: what a probe promises, and a second more.
-const STOP: Duration = Duration::from_secs(8);
+/// From SIGTERM to the end: the 5 s that a probe promises, and what the messages under way then may take.
+const STOP: Duration = Duration::from_millis(8_000);
 
 /// A server.
 pub struct Machine {
@@ -98,7 +98,7 @@ impl Machine {
 
     /// Replaces the disk by an older copy of it.
     pub fn set_back(&mut self, disk: MemoryDisk) {
-        self.record.set_back(self.probe);
+        self.record.set_back(self.host, self.probe);
         self.disk = Arc::new(disk);
     }
 
@@ -170,12 +170,13 @@ impl Machine {
         tasks.spawn(async move {
             serve.await.expect("no task of a probe fails");
         });
-        let (record, probe, watched) = (self.record.clone(), self.probe, spool.clone());
+        self.record.look_anew(self.host, self.probe, &spool);
+        let (record, host, probe, watched) = (self.record.clone(), self.host, self.probe, spool.clone());
         tasks.spawn(async move {
             let mut changes = watched.changes();
             loop {
                 changes.changed().await;
-                record.look(probe, &watched);
+                record.look(host, probe, &watched);
             }
         });
         self.process = Some(Process {
@@ -221,7 +222,7 @@ impl Machine {
         while let Some(ended) = process.tasks.join_next().await {
             relay_panic(ended);
         }
-        self.record.look(self.probe, &process.spool);
+        self.record.look(self.host, self.probe, &process.spool);
     }
 
     /// The end of a machine whose disk already fails ([`MemoryDisk::cut_power_after`]); the next process finds
@@ -253,7 +254,7 @@ impl Machine {
         let ended = tokio::time::timeout(STOP, ended).await;
         assert!(ended.is_ok(), "a probe ends within 5 s of SIGTERM");
         process.tasks.abort_all();
-        self.record.look(self.probe, &process.spool);
+        self.record.look(self.host, self.probe, &process.spool);
     }
 
     fn sockets(&self) -> EndpointFactory {

@@ -138,6 +138,13 @@ impl Network {
         self.lock().inboxes.retain(|address, _| address.ip() != host);
     }
 
+    /// Nothing of what `host` sent arrives any more.
+    pub fn forget(&self, host: IpAddr) {
+        for inbox in self.lock().inboxes.values_mut() {
+            inbox.waiting.retain(|_, datagram| datagram.from.ip() != host);
+        }
+    }
+
     /// Changes the way of every pair of hosts that has none of its own.
     pub fn set_every_link(&self, link: Link) {
         self.lock().link = link;

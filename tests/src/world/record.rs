@@ -2,21 +2,23 @@
 //! every batch a probe made durable, every acknowledgement a probe got. The store is judged by it.
 
 mod judge;
+mod look;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use isochrone_probe::recorder::SharedSpool;
-use isochrone_probe::spool::ItemKind;
+use isochrone_collector::store::Store;
 use isochrone_proto::batch::Batch;
-use isochrone_proto::codec;
-use isochrone_proto::ids::{EpochId, PlanVersion, ProbeId, Sequence, TargetId};
+use isochrone_proto::ids::{Digest, EpochId, PlanVersion, ProbeId, Sequence, TargetId};
 use isochrone_proto::kind::Kind;
 use isochrone_proto::measurement::{EchoOutcome, EndpointResult, Outcome};
 use isochrone_proto::plan::Plan;
 use isochrone_proto::units::UnixMillis;
 
-pub use self::judge::{Allowed, Faults};
+pub use self::judge::Faults;
+use self::judge::Shelf;
+use self::look::Reading;
 
 /// A run, as far as a prober knows it: it knows no epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,35 +67,46 @@ struct Inner {
     ended: BTreeMap<(Run, Stamp), u32>,
     plans: BTreeMap<(ProbeId, PlanVersion), Plan>,
     epochs: BTreeMap<(ProbeId, EpochId), EpochRecord>,
+    /// How far each machine's spool was read.
+    readings: BTreeMap<(IpAddr, EpochId), Reading>,
     /// The collector was restored from an older copy.
     restored: bool,
     /// Probes that had no room.
     may_drop: BTreeSet<ProbeId>,
+    /// Probes of which an epoch may have gone on in two places.
+    may_fork: BTreeSet<ProbeId>,
+    /// Probes whose clock was so far off that the collector may refuse what they measured.
+    may_refuse: BTreeSet<ProbeId>,
 }
 
-/// What a probe made durable of an epoch, and what it was told of it.
+/// What machines made durable of an epoch, and what they were told of it.
 #[derive(Default)]
 struct EpochRecord {
-    /// By sequence.
-    batches: BTreeMap<Sequence, Vec<Measured>>,
-    /// Looked at up to here.
-    seen: Sequence,
-    /// The highest acknowledgement ever got.
-    acknowledged: Sequence,
-    /// The collector said that the epoch went on elsewhere.
-    forked: bool,
-    /// Some of it was dropped by the probe, which put a tombstone in its place.
-    tombstoned: bool,
-    /// The disk that it was on was set back to an older copy.
-    set_back: bool,
+    /// Two machines that were one may have different batches under one number.
+    batches: BTreeMap<(Sequence, Digest), BatchRecord>,
+    /// First and last batch of each tombstone that was acknowledged.
+    tombstones: BTreeSet<(Sequence, Sequence)>,
+    /// Machines that were told that it went on elsewhere.
+    forked: BTreeSet<IpAddr>,
+}
+
+/// A batch that was durable on some machine.
+struct BatchRecord {
+    rows: Vec<Measured>,
+    /// A machine that held it was told that it is stored, on the disk that the collector has now.
+    acknowledged: bool,
+    /// Machines that hold it, or did until the collector had it.
+    held: BTreeSet<IpAddr>,
 }
 
 impl EpochRecord {
-    /// Asks for nothing that lies beyond `sequence` any more.
-    fn forget_beyond(&mut self, sequence: Sequence) {
-        self.batches.retain(|known, _| *known <= sequence);
-        self.seen = self.seen.min(sequence);
-        self.acknowledged = self.acknowledged.min(sequence);
+    fn is_tombstoned(&self, sequence: Sequence) -> bool {
+        let mut tombstones = self.tombstones.iter();
+        tombstones.any(|(first, last)| (*first..=*last).contains(&sequence))
+    }
+
+    fn is_forked(&self, batch: &BatchRecord) -> bool {
+        !batch.held.is_disjoint(&self.forked)
     }
 }
 
@@ -138,78 +151,52 @@ impl Record {
             .max()
     }
 
-    /// How many measurements a probe made durable, in all its epochs.
-    #[must_use]
-    pub fn spooled(&self, probe: ProbeId) -> u64 {
-        let inner = self.lock();
-        let epochs = inner.epochs.iter().filter(|((owner, _), _)| *owner == probe);
-        epochs
-            .flat_map(|(_, epoch)| epoch.batches.values())
-            .map(|rows| rows.len() as u64)
-            .sum()
-    }
-
-    /// Reads what a spool holds that was not seen before, and how far it is acknowledged.
-    pub fn look(&self, probe: ProbeId, spool: &SharedSpool) {
-        spool.with(|spool| {
-            for state in spool.states() {
-                let mut inner = self.lock();
-                let epoch = inner.epochs.entry((probe, state.epoch)).or_default();
-                epoch.forked |= spool.is_forked(state.epoch);
-                if !epoch.forked {
-                    epoch.acknowledged = epoch.acknowledged.max(spool.stored(state.epoch));
-                }
-                let mut seen = epoch.seen;
-                drop(inner);
-                while let Ok(Some(item)) = spool.next_after(state.epoch, seen) {
-                    seen = item.last;
-                    match item.kind {
-                        ItemKind::Batch => self.batch(probe, &item.payload),
-                        ItemKind::Tombstone => self.lock().epoch(probe, state.epoch).tombstoned = true,
-                    }
-                }
-                self.lock().epoch(probe, state.epoch).seen = seen;
-            }
-        });
-    }
-
     /// A probe's disk or spool is full: it drops what it has no room for, and says so.
     pub fn may_drop(&self, probe: ProbeId) {
         self.lock().may_drop.insert(probe);
     }
 
-    /// A probe's disk was set back to an older copy: what only it held, and was never acknowledged, is gone for
-    /// good, and other batches may take these places.
-    pub fn set_back(&self, probe: ProbeId) {
+    /// A probe's machine was cloned, or set back, memory and all: an epoch may go on in two places.
+    pub fn may_fork(&self, probe: ProbeId) {
+        self.lock().may_fork.insert(probe);
+    }
+
+    /// A probe's clock is far off: what it measures may be refused.
+    pub fn may_refuse(&self, probe: ProbeId) {
+        self.lock().may_refuse.insert(probe);
+    }
+
+    /// A machine's disk was set back to an older copy: what only it held, and was never acknowledged, is gone for
+    /// good, and other batches may take these places. What the copy holds is read again.
+    pub fn set_back(&self, host: IpAddr, probe: ProbeId) {
         let mut inner = self.lock();
-        let restored = inner.restored;
-        for (_, epoch) in inner.epochs.iter_mut().filter(|((owner, _), _)| *owner == probe) {
-            epoch.set_back = true;
-            epoch.forget_beyond(if restored {
-                Sequence::NONE
-            } else {
-                epoch.acknowledged
+        inner.readings.retain(|(owner, _), _| *owner != host);
+        let own = inner.epochs.iter_mut().filter(|((owner, _), _)| *owner == probe);
+        for (_, epoch) in own {
+            epoch.batches.retain(|_, batch| {
+                batch.held.remove(&host);
+                batch.acknowledged || !batch.held.is_empty()
             });
         }
     }
 
-    /// The collector's disk was set back to an older copy: what only it held, because a probe's disk was set back
-    /// too, is gone for good.
-    pub fn collector_set_back(&self) {
+    /// The collector's disk was set back to an older copy, and is `store` now: what that lacks is not acknowledged
+    /// until the probes have brought it again, and what no probe holds any more, because a disk was set back too,
+    /// is gone for good.
+    pub fn collector_set_back(&self, store: &Store) {
+        let shelf = Shelf::read(store);
         let mut inner = self.lock();
         inner.restored = true;
-        for epoch in inner.epochs.values_mut().filter(|epoch| epoch.set_back) {
-            epoch.forget_beyond(Sequence::NONE);
+        for epoch in inner.epochs.values_mut() {
+            epoch.batches.retain(|_, batch| {
+                let is_there = batch.rows.iter().all(|row| shelf.has(row));
+                batch.acknowledged &= is_there;
+                is_there || !batch.held.is_empty()
+            });
         }
-    }
-
-    fn batch(&self, probe: ProbeId, payload: &[u8]) {
-        let batch = codec::decode_batch(payload).expect("a probe spools only what it can read");
-        let mut inner = self.lock();
-        let plan = &inner.plans[&(probe, batch.header.plan)];
-        let rows = rows_of(probe, &batch, plan);
-        let (epoch, sequence) = (batch.header.epoch, batch.header.sequence);
-        inner.epoch(probe, epoch).batches.insert(sequence, rows);
+        for reading in inner.readings.values_mut() {
+            reading.distrust();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -1,29 +1,16 @@
 //! Holds a store against the record: invariants 1 and 2 of the design.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::ControlFlow;
 
 use isochrone_collector::ingest::quarantined;
 use isochrone_collector::ledger;
 use isochrone_collector::store::{ScanRange, Store};
-use isochrone_proto::codec;
-use isochrone_proto::ids::{EpochId, ProbeId};
+use isochrone_proto::ids::{Digest, EpochId, ProbeId, Sequence};
 use isochrone_proto::units::UnixMillis;
 
-use super::{Measured, Record, Run, Stamp, rows_of};
-
-/// What the accidents of a world excuse.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Allowed {
-    /// The collector may have refused measurements: a clock was far ahead.
-    pub refused: bool,
-    /// An epoch may have gone on in two places: a machine was cloned or restored.
-    pub forked: bool,
-    /// The collector was restored from an older copy: what was acknowledged after that is stored again only once
-    /// the probes have filled it up.
-    pub restored: bool,
-}
+use super::{EpochRecord, Inner, Measured, Record, Run, Stamp, rows_of};
 
 /// Everything in which store and record differ. Empty: the invariants hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,7 +42,7 @@ impl Faults {
 }
 
 /// What one epoch lost, as the ledger names it.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Named {
     stored: u64,
     spooled: u64,
@@ -65,13 +52,13 @@ struct Named {
 }
 
 /// The store's measurements: how often each stands there.
-struct Shelf {
+pub(super) struct Shelf {
     rows: BTreeMap<Measured, u32>,
     by_epoch: BTreeMap<(ProbeId, EpochId), u64>,
 }
 
 impl Shelf {
-    fn read(store: &Store) -> Self {
+    pub(super) fn read(store: &Store) -> Self {
         let mut shelf = Self {
             rows: BTreeMap::new(),
             by_epoch: BTreeMap::new(),
@@ -87,48 +74,47 @@ impl Shelf {
         shelf
     }
 
-    fn has(&self, row: &Measured) -> bool {
+    pub(super) fn has(&self, row: &Measured) -> bool {
         self.rows.contains_key(row)
     }
+
+    fn missing(&self, rows: &[Measured]) -> u64 {
+        rows.iter().filter(|row| !self.has(row)).count() as u64
+    }
+}
+
+/// Durable measurements of one epoch that are not stored, by what stands in their place.
+#[derive(Default)]
+struct Missing {
+    tombstoned: u64,
+    forked: u64,
+    /// Nothing.
+    unexplained: u64,
+    /// First batch of which nothing explains the absence.
+    first: Option<Sequence>,
 }
 
 impl Record {
     /// What must hold at every moment: whatever a probe was told is stored, is; nothing is stored twice, and
     /// nothing that never ran.
     #[must_use]
-    pub fn check_acknowledged(&self, store: &Store, allowed: Allowed) -> Faults {
+    pub fn check_acknowledged(&self, store: &Store) -> Faults {
         let (mut faults, shelf) = (Faults::default(), Shelf::read(store));
         self.ran(&shelf, &mut faults);
-        let inner = self.lock();
-        for ((probe, id), epoch) in &inner.epochs {
-            let dropped = epoch.tombstoned || inner.may_drop.contains(probe);
-            if epoch.forked || dropped || allowed.refused || allowed.restored {
-                continue; // judged by the ledger, once everything is in
-            }
-            let acknowledged = epoch.batches.range(..=epoch.acknowledged);
-            for (sequence, rows) in acknowledged {
-                let missing = rows.iter().filter(|row| !shelf.has(row)).count();
-                if missing > 0 {
-                    faults.find(format!(
-                        "acknowledged and not stored: {missing} of {} measurements of batch {sequence} (probe {probe}, epoch {id}, acknowledged up to {})",
-                        rows.len(),
-                        epoch.acknowledged
-                    ));
-                }
-            }
-        }
+        let refused = refused_batches(store);
+        self.acknowledged(&shelf, &refused, &mut faults);
         faults
     }
 
     /// What must hold once everything is healed and drained: all of the above; everything that a probe made
     /// durable is stored, or named in the ledger; the ledger is balanced, and agrees with the log.
     #[must_use]
-    pub fn check_drained(&self, store: &Store, now: UnixMillis, allowed: Allowed) -> Faults {
+    pub fn check_drained(&self, store: &Store, now: UnixMillis) -> Faults {
         let (mut faults, shelf) = (Faults::default(), Shelf::read(store));
         self.ran(&shelf, &mut faults);
+        let refused = refused_batches(store);
+        self.acknowledged(&shelf, &refused, &mut faults);
         let named = Self::ledger(store, now, &mut faults);
-        let inner = self.lock();
-        let quarantined = Self::quarantined(store, allowed, &mut faults);
         for (key, stored) in &shelf.by_epoch {
             let told = named.get(key).map_or(0, |named| named.stored);
             if told != *stored {
@@ -138,50 +124,33 @@ impl Record {
                 ));
             }
         }
+        let inner = self.lock();
         for ((probe, id), epoch) in &inner.epochs {
-            let rows = || epoch.batches.values().flatten();
-            let missing = rows().filter(|row| !shelf.has(row)).count() as u64;
+            let missing = epoch.missing(&shelf, &refused);
             let named = named.get(&(*probe, *id)).copied().unwrap_or_default();
-            // slots of a clock that is far off make no rows in the ledger: the quarantine holds them
-            let refused = quarantined.get(id).copied().unwrap_or(0).max(named.refused);
-            let excused = named.dropped + refused + named.forked;
-            if missing > excused {
-                let first = epoch
-                    .batches
-                    .iter()
-                    .find(|(_, rows)| rows.iter().any(|row| !shelf.has(row)));
-                let first = first.map_or(0, |(sequence, _)| sequence.0);
-                faults.find(format!(
-                    "epoch {id} of probe {probe}: {missing} of {} durable measurements are not stored (from batch {first} on; acknowledged up to {}), the ledger names {excused} (dropped {}, refused {}, forked {}); {} are said to be still spooled",
-                    rows().count(), epoch.acknowledged, named.dropped, named.refused, named.forked, named.spooled
-                ));
-            }
-            for (what, count, may) in [
-                ("dropped", named.dropped, inner.may_drop.contains(probe)),
-                ("refused", named.refused, allowed.refused),
-                ("forked", named.forked, allowed.forked),
-            ] {
-                if count > 0 && !may {
-                    faults.find(format!("epoch {id} of probe {probe}: {count} measurements {what}, for which nothing gave a reason"));
-                }
+            if let Some(fault) = missing.beyond(&named) {
+                faults.find(format!("epoch {id} of probe {probe}: {fault}"));
             }
         }
+        inner.reasons(&named, store, &mut faults);
         faults
     }
 
-    /// Measurements in quarantine, by epoch.
-    fn quarantined(store: &Store, allowed: Allowed, faults: &mut Faults) -> BTreeMap<EpochId, u64> {
-        let quarantined = quarantined(store).expect("the quarantine can be read");
-        let mut rows: BTreeMap<EpochId, u64> = BTreeMap::new();
-        for (refused, raw) in quarantined.kept {
-            if !allowed.refused {
-                faults.find(format!("refused, for which nothing gave a reason: {refused:?}"));
-            }
-            if let Ok(batch) = codec::decode_batch(&raw) {
-                *rows.entry(batch.header.epoch).or_default() += batch.rows() as u64;
+    /// Every batch that was acknowledged is stored, or kept apart with a reason.
+    fn acknowledged(&self, shelf: &Shelf, refused: &BTreeSet<Digest>, faults: &mut Faults) {
+        let inner = self.lock();
+        for ((probe, id), epoch) in &inner.epochs {
+            let acknowledged = epoch.batches.iter().filter(|(_, batch)| batch.acknowledged);
+            for ((sequence, digest), batch) in acknowledged {
+                let missing = shelf.missing(&batch.rows);
+                if missing > 0 && !refused.contains(digest) {
+                    faults.find(format!(
+                        "acknowledged and not stored: {missing} of {} measurements of batch {sequence} (probe {probe}, epoch {id})",
+                        batch.rows.len()
+                    ));
+                }
             }
         }
-        rows
     }
 
     /// Each stored measurement is one run, and each run is stored at most once.
@@ -235,4 +204,84 @@ impl Record {
         }
         named
     }
+}
+
+impl EpochRecord {
+    /// What of it is not stored. Acknowledged batches are judged by themselves.
+    fn missing(&self, shelf: &Shelf, refused: &BTreeSet<Digest>) -> Missing {
+        let mut missing = Missing::default();
+        let open = self.batches.iter().filter(|(_, batch)| !batch.acknowledged);
+        for ((sequence, digest), batch) in open {
+            let rows = shelf.missing(&batch.rows);
+            if rows == 0 || refused.contains(digest) {
+                continue;
+            }
+            if self.is_tombstoned(*sequence) {
+                missing.tombstoned += rows;
+            } else if self.is_forked(batch) {
+                missing.forked += rows;
+            } else {
+                missing.unexplained += rows;
+                missing.first.get_or_insert(*sequence);
+            }
+        }
+        missing
+    }
+}
+
+impl Missing {
+    /// What the ledger does not name of it.
+    fn beyond(&self, named: &Named) -> Option<String> {
+        if let Some(first) = self.first {
+            return Some(format!(
+                "{} durable measurements are not stored, from batch {first} on, and nothing stands in their place; {named:?}",
+                self.unexplained
+            ));
+        }
+        if self.tombstoned > named.dropped {
+            return Some(format!(
+                "{} measurements were dropped and are not stored: {named:?}",
+                self.tombstoned
+            ));
+        }
+        (self.tombstoned + self.forked > named.dropped + named.forked).then(|| {
+            format!(
+                "{} measurements of a fork and {} dropped ones are not stored: {named:?}",
+                self.forked, self.tombstoned
+            )
+        })
+    }
+}
+
+impl Inner {
+    /// Nothing was dropped, refused or forked without an accident that explains it.
+    fn reasons(&self, named: &BTreeMap<(ProbeId, EpochId), Named>, store: &Store, faults: &mut Faults) {
+        for ((probe, id), named) in named {
+            for (what, count, may) in [
+                ("dropped", named.dropped, self.may_drop.contains(probe)),
+                ("refused", named.refused, self.may_refuse.contains(probe)),
+                ("forked", named.forked, self.may_fork.contains(probe)),
+            ] {
+                if count > 0 && !may {
+                    faults.find(format!("epoch {id} of probe {probe}: {count} measurements {what}, for which nothing gave a reason"));
+                }
+            }
+        }
+        let may_refuse: BTreeSet<String> = self.may_refuse.iter().map(ToString::to_string).collect();
+        for (refused, _) in quarantined(store).expect("the quarantine can be read").kept {
+            if !may_refuse.contains(&refused.probe) {
+                faults.find(format!("refused, for which nothing gave a reason: {refused:?}"));
+            }
+        }
+    }
+}
+
+/// The batches that the collector refused for their content, and keeps apart.
+fn refused_batches(store: &Store) -> BTreeSet<Digest> {
+    let quarantined = quarantined(store).expect("the quarantine can be read");
+    let batches = quarantined
+        .kept
+        .iter()
+        .filter(|(refused, _)| refused.item == "batch");
+    batches.map(|(_, raw)| Digest::of(raw)).collect()
 }
