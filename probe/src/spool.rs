@@ -7,6 +7,7 @@
 //! name what it lacks.
 
 mod evict;
+mod fork;
 mod load;
 mod log;
 mod marks;
@@ -100,7 +101,7 @@ pub struct Outgoing {
 pub enum Appended {
     /// It is durable.
     Kept,
-    /// The disk did not take it: a tombstone will stand in its place.
+    /// The disk did not take it, and a tombstone will stand in its place; or its epoch was given up as forked.
     Dropped,
 }
 
@@ -151,6 +152,7 @@ impl Spool {
         let current = self.current();
         if let Some(log) = self.log_mut(epoch) {
             log.closed = true;
+            log.forget_records();
             let (ordinal, is_empty) = (log.ordinal, !log.has_records());
             if is_empty && Some(epoch) != current {
                 self.logs.remove(&ordinal);
@@ -175,8 +177,13 @@ impl Spool {
         };
         let epoch = batch.header.epoch;
         let digest = Digest::of(payload);
-        self.make_room(header.record_bytes() as u64);
         self.own.run += u64::from(header.rows);
+        if self.log(epoch).is_none() {
+            tracing::error!(%epoch, rows = header.rows, "a batch of an epoch that was given up is dropped");
+            self.count_dropped(u64::from(header.rows), true);
+            return Appended::Dropped;
+        }
+        self.make_room(header.record_bytes() as u64);
         let written = self.write(epoch, header, payload, digest).or_else(|error| {
             tracing::warn!(error = %error, %epoch, "the disk refused a batch; making room");
             self.evict_one()
@@ -186,8 +193,7 @@ impl Spool {
             Ok(()) => Appended::Kept,
             Err(error) => {
                 tracing::error!(error = %error, %epoch, rows = header.rows, "a batch could not be spooled and is dropped");
-                self.dropped += u64::from(header.rows);
-                self.own.dropped += u64::from(header.rows);
+                self.count_dropped(u64::from(header.rows), true);
                 if let Some(log) = self.log_mut(epoch) {
                     let tombstone = tombstone::of_batch(batch, digest, DropCause::Full);
                     log.pending = Some(tombstone::join(log.pending.take(), tombstone));
@@ -297,7 +303,7 @@ impl Spool {
     /// When the file cannot be read, or the record is damaged; then it is left out, and the next call finds
     /// what stands in its place.
     pub fn next_after(&mut self, epoch: EpochId, sent: Sequence) -> Result<Option<Outgoing>, SpoolError> {
-        let Some((name, item)) = self.log(epoch).and_then(|log| log.item_after(sent)) else {
+        let Some((name, item)) = self.item_after(epoch, sent)? else {
             return Ok(None);
         };
         let bytes = self.disk.read_at(&name, item.offset, item.record_bytes());
@@ -309,8 +315,7 @@ impl Spool {
         let first = sent.next();
         let outgoing = record::open(&bytes).and_then(|(header, payload)| outgoing(&header, payload, first));
         if outgoing.is_none() {
-            self.corrupt += 1;
-            self.corrupt_untold += 1;
+            self.count_corrupt(1);
             if let Some(log) = self.log_mut(epoch) {
                 log.leave_out(&item);
             }
@@ -322,6 +327,7 @@ impl Spool {
     /// The collector has everything of `epoch` up to `stored`, and up to `safe` elsewhere too. Marks only
     /// rise here; a Welcome can lower them ([`Spool::welcome`]).
     pub fn acknowledge(&mut self, epoch: EpochId, stored: Sequence, safe: Sequence) {
+        let disk = Arc::clone(&self.disk);
         let Some(log) = self.log_mut(epoch) else {
             return;
         };
@@ -333,6 +339,7 @@ impl Spool {
         let marks = (log.stored.max(stored), log.safe.max(safe.min(stored)));
         if marks != (log.stored, log.safe) {
             (log.stored, log.safe) = marks;
+            log.settle(&*disk);
             self.marks_changed = true;
         }
     }
@@ -341,6 +348,7 @@ impl Spool {
     /// above all that was written here makes a fork of any epoch; then each record is asked about by itself, and
     /// one that the collector has is acknowledged as ever.
     pub fn welcome(&mut self, mark: &EpochMark) -> MarkFit {
+        let disk = Arc::clone(&self.disk);
         let digest = self.digest_at(mark.epoch, mark.stored);
         let Some(log) = self.log_mut(mark.epoch) else {
             return MarkFit::Fits;
@@ -352,53 +360,9 @@ impl Spool {
             return MarkFit::Forked;
         }
         (log.stored, log.safe) = (mark.stored, mark.safe.min(mark.stored));
+        log.settle(&*disk);
         self.marks_changed = true;
         MarkFit::Fits
-    }
-
-    /// The collector has other batches under this epoch's numbers: what is held above the last mark that
-    /// was acknowledged here is sent, one record at a time, so that it is counted, and then dropped.
-    /// `counted` is the sequence that the collector has just counted, if it was that which told the fork.
-    pub fn fork(&mut self, epoch: EpochId, counted: Option<Sequence>) {
-        let Some(log) = self.log_mut(epoch) else {
-            return;
-        };
-        let was_forked = std::mem::replace(&mut log.forked, true);
-        let counted = counted.unwrap_or_default().max(log.stored);
-        let changed = !was_forked || counted > log.stored;
-        log.stored = counted;
-        if changed {
-            self.marks_changed = true;
-            self.save_marks();
-        }
-    }
-
-    /// The record of a forked epoch that is being sent ends at `last`: an acknowledgement counts up to there.
-    /// Tells how often the collector broke the connection over this record ([`Spool::asked_in_vain`]).
-    pub fn asking(&mut self, epoch: EpochId, last: Sequence) -> u32 {
-        let Some(log) = self.log_mut(epoch) else {
-            return 0;
-        };
-        if log.asking != last {
-            (log.asking, log.asked) = (last, 0);
-        }
-        log.asked
-    }
-
-    /// The collector ended the connection because it did not understand something: perhaps the record of a
-    /// forked epoch that waits for an answer. Any other end says nothing about it.
-    pub fn asked_in_vain(&mut self) {
-        let waiting = self
-            .logs
-            .values_mut()
-            .filter(|log| log.forked && log.asking > log.stored);
-        waiting.for_each(|log| log.asked += 1);
-    }
-
-    /// Whether an epoch is forked.
-    #[must_use]
-    pub fn is_forked(&self, epoch: EpochId) -> bool {
-        self.log(epoch).is_some_and(|log| log.forked)
     }
 
     /// Up to where an epoch is stored, as far as is known here.
@@ -407,22 +371,9 @@ impl Spool {
         self.log(epoch).map_or(Sequence::NONE, |log| log.stored)
     }
 
-    /// Drops a forked epoch whose rows the collector has counted.
-    pub fn drop_forked(&mut self, epoch: EpochId) {
-        let current = self.current();
-        let Some(log) = self
-            .log_mut(epoch)
-            .filter(|log| log.forked && Some(log.epoch) != current)
-        else {
-            return;
-        };
-        let (ordinal, segments) = (log.ordinal, std::mem::take(&mut log.segments));
-        for segment in segments {
-            self.remove_segment(&segment);
-        }
-        self.logs.remove(&ordinal);
-        self.marks_changed = true;
-        self.save_marks();
+    fn count_dropped(&mut self, rows: u64, is_own: bool) {
+        self.dropped += rows;
+        self.own.dropped += if is_own { rows } else { 0 };
     }
 
     fn log(&self, epoch: EpochId) -> Option<&EpochLog> {
@@ -433,11 +384,38 @@ impl Spool {
         self.logs.values_mut().rev().find(|log| log.epoch == epoch)
     }
 
+    /// The first record that covers anything after `sent`, and its file.
+    fn item_after(&mut self, epoch: EpochId, sent: Sequence) -> Result<Option<(String, Item)>, SpoolError> {
+        let disk = Arc::clone(&self.disk);
+        let Some(log) = self.log_mut(epoch) else {
+            return Ok(None);
+        };
+        let found = log
+            .item_after(&*disk, sent)
+            .map_err(|(file, source)| SpoolError::Disk {
+                action: "read",
+                file,
+                source,
+            })?;
+        let lost = log.take_lost();
+        self.count_corrupt(lost);
+        Ok(found)
+    }
+
+    fn count_corrupt(&mut self, records: u32) {
+        self.corrupt += u64::from(records);
+        self.corrupt_untold += records;
+    }
+
     /// Digest of the last batch that a record ending at `sequence` covers, if such a record is held.
-    fn digest_at(&self, epoch: EpochId, sequence: Sequence) -> Option<Digest> {
-        let log = self.log(epoch)?;
+    fn digest_at(&mut self, epoch: EpochId, sequence: Sequence) -> Option<Digest> {
         let before = Sequence(sequence.0.checked_sub(1)?);
-        let (name, item) = log.item_after(before).filter(|(_, item)| item.last == sequence)?;
+        let log = self.log(epoch).filter(|log| log.has_records())?;
+        if sequence == log.last {
+            return Some(log.last_digest);
+        }
+        let found = self.item_after(epoch, before).ok()?;
+        let (name, item) = found.filter(|(_, item)| item.last == sequence)?;
         let bytes = self.disk.read_at(&name, item.offset, item.record_bytes()).ok()?;
         let (header, payload) = record::open(&bytes)?;
         match header.kind {
@@ -487,12 +465,13 @@ impl Spool {
         let segment_bytes = self.options.segment_bytes();
         let disk = Arc::clone(&self.disk);
         let Some(log) = self.log_mut(epoch) else {
-            return Ok(()); // dropped as forked while its last runs ended: the collector counted the rest
+            return Ok(()); // `append` has looked
         };
         let record = header.seal(payload);
         let name = log.segment_for(header.first, segment_bytes);
         let offset = log.segments.back().map_or(0, |segment| segment.bytes);
-        if let Err(source) = disk.append(&name, &record) {
+        let cleared = if offset == 0 { clear(&*disk, &name) } else { Ok(()) };
+        if let Err(source) = cleared.and_then(|()| disk.append(&name, &record)) {
             // A part may stand in the file: cut it off, and never append to this file again.
             if let Err(error) = disk.truncate(&name, offset) {
                 tracing::debug!(%error, file = name, "a torn record stays until the spool is opened again");
@@ -504,7 +483,7 @@ impl Spool {
                 source,
             });
         }
-        log.push(Item::new(&header, offset), record.len() as u64, digest);
+        log.push(&header, digest);
         self.bytes += record.len() as u64;
         Ok(())
     }
@@ -526,6 +505,15 @@ impl Spool {
             first,
         };
         name.to_string()
+    }
+}
+
+/// A new segment begins with an empty file: torn bytes may stand under its name, of a write that failed and
+/// could not be cut off.
+fn clear(disk: &dyn Disk, name: &str) -> io::Result<()> {
+    match disk.remove(name) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -18,7 +18,7 @@ struct State {
     capacity: Option<u64>,
     /// The power fails after this many more bytes were written.
     power: Option<u64>,
-    /// Removed since the folder was last made durable.
+    /// Removed since their folder was last made durable.
     removed: BTreeMap<String, Vec<u8>>,
 }
 
@@ -90,6 +90,12 @@ impl State {
         self.files.values().map(|file| file.len() as u64).sum()
     }
 
+    /// The folder of `name` was synced: what was removed from it stays removed.
+    fn made_durable(&mut self, name: &str) {
+        let folder = |name: &str| name.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+        self.removed.retain(|removed, _| folder(removed) != folder(name));
+    }
+
     fn powered(&self) -> io::Result<()> {
         if self.power == Some(0) {
             return Err(io::Error::other("the power is cut"));
@@ -151,7 +157,7 @@ impl Disk for MemoryDisk {
         state.powered()?;
         let (written, result) = state.admit(bytes.len());
         if !state.files.contains_key(name) {
-            state.removed.clear(); // a new file's folder is made durable
+            state.made_durable(name);
         }
         let file = state.files.entry(name.to_owned()).or_default();
         file.extend_from_slice(&bytes[..written]);
@@ -172,7 +178,7 @@ impl Disk for MemoryDisk {
         let (_, result) = state.admit(bytes.len()); // the half-written file counts while it lasts
         result?;
         state.files.insert(name.to_owned(), bytes.to_vec());
-        state.removed.clear();
+        state.made_durable(name);
         Ok(())
     }
 
@@ -189,7 +195,8 @@ impl Disk for MemoryDisk {
         state.powered()?;
         let file = state.files.remove(from).ok_or(io::ErrorKind::NotFound)?;
         state.files.insert(to.to_owned(), file);
-        state.removed.clear();
+        state.made_durable(from);
+        state.made_durable(to);
         Ok(())
     }
 }

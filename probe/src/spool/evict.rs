@@ -6,7 +6,7 @@ use isochrone_proto::ids::{Digest, Sequence};
 use isochrone_proto::ledger::{DropCause, Tombstone};
 use isochrone_proto::units::UnixMillis;
 
-use super::log::{Item, Segment};
+use super::log::Segment;
 use super::record::{self, ItemKind, RecordHeader};
 use super::tombstone::{self, Joined, TOLD_BACK};
 use super::{Spool, SpoolError};
@@ -142,8 +142,7 @@ impl Spool {
                 "stored measurements left the spool");
             return Ok(());
         }
-        self.dropped += dropped;
-        self.own.dropped += if is_own { dropped } else { 0 };
+        self.count_dropped(dropped, is_own);
         tracing::error!(epoch = %tombstone.epoch, first = tombstone.first.0, last = tombstone.last.0,
             rows = dropped, "the spool is full: its oldest measurements were dropped");
         Ok(())
@@ -184,7 +183,8 @@ impl Spool {
             log.seal();
         }
         let mut segment = Segment::new(name);
-        segment.push(Item::new(&header, 0), bytes.len() as u64);
+        segment.push(&header, 0);
+        segment.bytes = bytes.len() as u64;
         segment.plans = tombstone
             .adopted
             .iter()

@@ -1,11 +1,12 @@
 //! Opening a spool: sound records are found again, a torn tail is cut off, damage is counted.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use isochrone_proto::codec;
 use isochrone_proto::ids::{Digest, Sequence};
 
-use super::log::{EpochLog, Item, Segment};
+use super::log::{EpochLog, Segment};
 use super::name::{FOLDER, SegmentName};
 use super::record::{self, ItemKind, RecordHeader, Scan};
 use super::{Spool, SpoolError, SpoolOptions};
@@ -25,7 +26,7 @@ impl Spool {
         let mut spool = Self {
             disk: Arc::clone(&disk),
             options,
-            logs: std::collections::BTreeMap::new(),
+            logs: BTreeMap::new(),
             bytes: 0,
             dropped: 0,
             own: super::OwnRows::default(),
@@ -35,6 +36,8 @@ impl Spool {
         };
         let names = disk.list(FOLDER).map_err(failed("list", FOLDER))?;
         let marks = spool.load_marks();
+        // Damage before a sound record shows as a gap; here what is damaged at the end of each epoch.
+        let mut tails: BTreeMap<u64, u64> = BTreeMap::new();
         for file in names {
             let Some(name) = SegmentName::parse(&file) else {
                 continue;
@@ -48,10 +51,13 @@ impl Spool {
                 }
                 log
             });
-            let (segment, damaged) = take_over(log, &name, file.clone(), &scan);
+            if name.first > log.last {
+                tails.insert(name.ordinal, scan.damaged_after);
+            }
+            let (mut segment, damaged) = take_over(log, &name, file.clone(), &scan);
             spool.corrupt += damaged;
-            if segment.items.is_empty() {
-                // Torn before its first record was whole, or a leftover that another file already covers.
+            if segment.is_empty() {
+                // Torn before its first record was whole, damaged, or a leftover that another file covers.
                 disk.remove(&file).map_err(failed("remove", &file))?;
                 continue;
             }
@@ -59,17 +65,18 @@ impl Spool {
                 disk.truncate(&file, scan.end).map_err(failed("cut", &file))?;
             }
             spool.bytes += scan.end;
-            log.segments.push_back(Segment {
-                bytes: scan.end,
-                ..segment
-            });
+            segment.bytes = scan.end;
+            log.segments.push_back(segment);
+            log.settle(&*disk);
+            log.forget_records();
         }
+        spool.corrupt += tails.values().sum::<u64>();
         spool.logs.retain(|_, log| log.has_records());
         spool.corrupt_untold = u32::try_from(spool.corrupt).unwrap_or(u32::MAX);
         if spool.corrupt > 0 {
             tracing::error!(
                 records = spool.corrupt,
-                "damaged records in the spool; they are named in the ledger"
+                "damaged records in the spool were taken out; the collector is told how many"
             );
         }
         Ok(spool)
@@ -90,7 +97,7 @@ fn take_over(log: &mut EpochLog, name: &SegmentName, file: String, scan: &Scan<'
         }
         let known = log.last.max(log.stored);
         missing += (header.first.0 - 1).saturating_sub(known.0);
-        segment.push(Item::new(header, *offset), 0);
+        segment.push(header, *offset);
         log.last = header.last;
         log.last_digest = digest_of(header, payload);
         log.closed |= header.closes;

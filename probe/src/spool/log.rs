@@ -1,6 +1,7 @@
 //! What is known in memory of one epoch's segments.
 
 use std::collections::VecDeque;
+use std::io;
 
 use isochrone_proto::control::EpochState;
 use isochrone_proto::ids::{Digest, EpochId, PlanVersion, Sequence};
@@ -8,7 +9,8 @@ use isochrone_proto::ledger::Tombstone;
 use isochrone_proto::units::UnixMillis;
 
 use super::Spool;
-use super::record::{HEADER_BYTES, ItemKind, RecordHeader};
+use super::record::{self, HEADER_BYTES, ItemKind, RecordHeader};
+use crate::disk::Disk;
 
 /// One epoch.
 #[derive(Debug)]
@@ -25,7 +27,7 @@ pub(super) struct EpochLog {
     pub(super) forked: bool,
     /// Of a forked epoch: end of the record that is being sent.
     pub(super) asking: Sequence,
-    /// How often that was sent.
+    /// How many connections the collector ended over it.
     pub(super) asked: u32,
     /// A batch said that it is the last.
     pub(super) closed: bool,
@@ -33,6 +35,8 @@ pub(super) struct EpochLog {
     own: bool,
     /// The last segment takes no more records.
     sealed: bool,
+    /// Records that were there when their file was read before, and are not counted yet.
+    lost: u32,
     /// What the disk refused.
     pub(super) pending: Option<Tombstone>,
     pub(super) pending_closes: bool,
@@ -43,9 +47,19 @@ pub(super) struct EpochLog {
 pub(super) struct Segment {
     pub(super) name: String,
     pub(super) bytes: u64,
-    pub(super) items: Vec<Item>,
+    first: Sequence,
+    last: Sequence,
+    /// Measurements in it, and those of them that are not stored.
+    rows: u64,
+    unstored: u64,
+    has_batches: bool,
+    records: u32,
+    /// Records that were there when the file was read before.
+    lost: u32,
     /// Plans in force in it, in order.
     pub(super) plans: Vec<PlanVersion>,
+    /// Its records, while they are written or sent; else the file is read again when they are asked for.
+    index: Option<Vec<Item>>,
 }
 
 /// One record.
@@ -55,23 +69,17 @@ pub(super) struct Item {
     pub(super) last: Sequence,
     pub(super) offset: u64,
     length: u32,
-    pub(super) rows: u16,
-    pub(super) kind: ItemKind,
-    closes: bool,
-    adopted: PlanVersion,
+    rows: u16,
 }
 
 impl Item {
-    pub(super) fn new(header: &RecordHeader, offset: u64) -> Self {
+    fn new(header: &RecordHeader, offset: u64) -> Self {
         Self {
             first: header.first,
             last: header.last,
             offset,
             length: header.length,
             rows: header.rows,
-            kind: header.kind,
-            closes: header.closes,
-            adopted: header.adopted,
         }
     }
 
@@ -85,30 +93,100 @@ impl Segment {
         Self {
             name,
             bytes: 0,
-            items: Vec::new(),
+            first: Sequence::NONE,
+            last: Sequence::NONE,
+            rows: 0,
+            unstored: 0,
+            has_batches: false,
+            records: 0,
+            lost: 0,
             plans: Vec::new(),
+            index: Some(Vec::new()),
         }
     }
 
-    pub(super) fn first(&self) -> Option<Sequence> {
-        self.items.first().map(|item| item.first)
+    pub(super) fn is_empty(&self) -> bool {
+        self.first == Sequence::NONE
     }
 
     pub(super) fn last(&self) -> Sequence {
-        self.items.last().map_or(Sequence::NONE, |item| item.last)
+        self.last
     }
 
     /// Holds nothing but tombstones: dropping it again would gain nothing.
     pub(super) fn is_tombstone(&self) -> bool {
-        self.items.iter().all(|item| item.kind == ItemKind::Tombstone)
+        !self.has_batches
     }
 
-    pub(super) fn push(&mut self, item: Item, bytes: u64) {
-        self.bytes += bytes;
-        if self.plans.last() != Some(&item.adopted) {
-            self.plans.push(item.adopted);
+    /// Takes in a record that stands at `offset`.
+    pub(super) fn push(&mut self, header: &RecordHeader, offset: u64) {
+        if self.is_empty() {
+            self.first = header.first;
         }
-        self.items.push(item);
+        self.last = header.last;
+        self.records += 1;
+        self.rows += u64::from(header.rows);
+        self.unstored += u64::from(header.rows);
+        self.has_batches |= header.kind == ItemKind::Batch;
+        if self.plans.last() != Some(&header.adopted) {
+            self.plans.push(header.adopted);
+        }
+        if let Some(index) = &mut self.index {
+            index.push(Item::new(header, offset));
+        }
+    }
+
+    /// Its records; those that end at `before` or earlier are covered by an earlier file. What was there and is
+    /// there no more is counted as lost.
+    fn index(&mut self, disk: &dyn Disk, before: Sequence) -> io::Result<&[Item]> {
+        if self.index.is_none() {
+            let bytes = disk.read(&self.name)?;
+            let records = record::scan(&bytes).records;
+            let items = records
+                .iter()
+                .map(|(offset, header, _)| Item::new(header, *offset));
+            let items: Vec<Item> = items.filter(|item| item.last > before).collect();
+            self.lost += self.records.saturating_sub(items.len() as u32);
+            self.take_over(items);
+        }
+        Ok(self.index.as_deref().unwrap_or_default())
+    }
+
+    fn take_over(&mut self, items: Vec<Item>) {
+        self.records = items.len() as u32; // a file holds some MiB
+        self.rows = items.iter().map(|item| u64::from(item.rows)).sum();
+        self.first = items.first().map_or(Sequence::NONE, |item| item.first);
+        self.last = items.last().map_or(Sequence::NONE, |item| item.last);
+        self.index = Some(items);
+    }
+
+    /// Counts anew what is not stored.
+    fn settle(&mut self, disk: &dyn Disk, before: Sequence, stored: Sequence) {
+        self.unstored = match (self.first > stored, self.last > stored) {
+            (true, _) => self.rows,
+            (false, false) => 0,
+            (false, true) => match self.index(disk, before) {
+                Ok(items) => {
+                    let waiting = items.iter().filter(|item| item.last > stored);
+                    waiting.map(|item| u64::from(item.rows)).sum()
+                }
+                Err(_) => self.rows, // told when it is sent
+            },
+        };
+    }
+
+    fn leave_out(&mut self, damaged: &Item, stored: Sequence) {
+        let Some(mut items) = self.index.take_if(|items| items.contains(damaged)) else {
+            return;
+        };
+        items.retain(|item| item != damaged);
+        self.take_over(items);
+        let is_unstored = damaged.last > stored;
+        self.unstored -= if is_unstored {
+            u64::from(damaged.rows).min(self.unstored)
+        } else {
+            0
+        };
     }
 }
 
@@ -137,13 +215,14 @@ impl EpochLog {
             closed: false,
             own: false,
             sealed: false,
+            lost: 0,
             pending: None,
             pending_closes: false,
         }
     }
 
     pub(super) fn state(&self) -> EpochState {
-        let first = self.segments.iter().find_map(Segment::first);
+        let first = self.segments.front().map(|segment| segment.first);
         EpochState {
             epoch: self.epoch,
             first_slot: self.first_slot,
@@ -179,16 +258,48 @@ impl EpochLog {
     }
 
     pub(super) fn unstored_rows(&self) -> u64 {
-        let unstored = self
+        self.segments.iter().map(|segment| segment.unstored).sum()
+    }
+
+    /// After the mark changed: counts anew what is not stored, and forgets the records that are not needed.
+    pub(super) fn settle(&mut self, disk: &dyn Disk) {
+        let mut before = Sequence::NONE;
+        for segment in &mut self.segments {
+            segment.settle(disk, before, self.stored);
+            before = segment.last;
+        }
+        self.forget_lost_records();
+        self.forget_far_records();
+    }
+
+    /// Keeps the records of the file that is written, of the one that is being sent, and of the one after it:
+    /// of a full spool of small batches they would take more memory than all the rest of the probe.
+    fn forget_far_records(&mut self) {
+        let sent = self
             .segments
+            .partition_point(|segment| segment.last <= self.stored);
+        let written = self.segments.len().checked_sub(1).filter(|_| self.may_grow());
+        for (place, segment) in self.segments.iter_mut().enumerate() {
+            if place != sent && place != sent + 1 && Some(place) != written {
+                segment.index = None;
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn records_in_memory(&self) -> usize {
+        self.segments
             .iter()
-            .rev()
-            .take_while(|segment| segment.last() > self.stored);
-        unstored
-            .flat_map(|segment| &segment.items)
-            .filter(|item| item.last > self.stored)
-            .map(|item| u64::from(item.rows))
+            .filter_map(|segment| segment.index.as_ref())
+            .map(Vec::len)
             .sum()
+    }
+
+    /// Nothing of it is written or sent now.
+    pub(super) fn forget_records(&mut self) {
+        for segment in &mut self.segments {
+            segment.index = None;
+        }
     }
 
     pub(super) fn plans(&self) -> impl Iterator<Item = PlanVersion> + '_ {
@@ -216,18 +327,61 @@ impl EpochLog {
     /// Forgets a damaged record.
     pub(super) fn leave_out(&mut self, damaged: &Item) {
         for segment in &mut self.segments {
-            segment.items.retain(|item| item.first != damaged.first);
+            segment.leave_out(damaged, self.stored);
         }
-        self.segments.retain(|segment| !segment.items.is_empty());
+        self.forget_empty_segments();
+    }
+
+    fn forget_empty_segments(&mut self) {
+        self.segments.retain(|segment| !segment.is_empty());
         self.sealed = true;
     }
 
     /// The first record that covers anything after `sent`, and its file.
-    pub(super) fn item_after(&self, sent: Sequence) -> Option<(String, Item)> {
-        let place = self.segments.partition_point(|segment| segment.last() <= sent);
-        let segment = self.segments.get(place)?;
-        let place = segment.items.partition_point(|item| item.last <= sent);
-        segment.items.get(place).map(|item| (segment.name.clone(), *item))
+    ///
+    /// # Errors
+    /// When a file cannot be read; its name.
+    pub(super) fn item_after(
+        &mut self,
+        disk: &dyn Disk,
+        sent: Sequence,
+    ) -> Result<Option<(String, Item)>, (String, io::Error)> {
+        loop {
+            let place = self.segments.partition_point(|segment| segment.last <= sent);
+            let before = place.checked_sub(1).and_then(|before| self.segments.get(before));
+            let before = before.map_or(Sequence::NONE, Segment::last);
+            let Some(segment) = self.segments.get_mut(place) else {
+                return Ok(None);
+            };
+            let name = segment.name.clone();
+            let items = segment.index(disk, before);
+            let items = items.map_err(|error| (name.clone(), error))?;
+            let item = items
+                .get(items.partition_point(|item| item.last <= sent))
+                .copied();
+            if let Some(item) = item {
+                return Ok(Some((name, item)));
+            }
+            self.forget_lost_records(); // the file ends earlier than it did
+        }
+    }
+
+    /// Records that were lost since the last call.
+    pub(super) fn take_lost(&mut self) -> u32 {
+        self.forget_lost_records();
+        std::mem::take(&mut self.lost)
+    }
+
+    fn forget_lost_records(&mut self) {
+        let lost: u32 = self
+            .segments
+            .iter_mut()
+            .map(|segment| std::mem::take(&mut segment.lost))
+            .sum();
+        if lost > 0 {
+            self.lost += lost;
+            self.forget_empty_segments();
+        }
     }
 
     /// Name of the segment that takes the record `first`: the last one, or a new one.
@@ -240,6 +394,7 @@ impl EpochLog {
             return open.name.clone();
         }
         self.sealed = false;
+        self.forget_far_records();
         let name = Spool::segment_name(self, first);
         self.segments.push_back(Segment::new(name.clone()));
         name
@@ -247,7 +402,7 @@ impl EpochLog {
 
     /// After a failed write: no more into this file. One that holds nothing is forgotten.
     pub(super) fn give_up_segment(&mut self) {
-        if self.segments.back().is_some_and(|last| last.items.is_empty()) {
+        if self.segments.back().is_some_and(Segment::is_empty) {
             self.segments.pop_back();
         }
         self.sealed = true;
@@ -258,12 +413,14 @@ impl EpochLog {
         self.sealed = true;
     }
 
-    pub(super) fn push(&mut self, item: Item, bytes: u64, digest: Digest) {
+    /// A record was appended to the last file.
+    pub(super) fn push(&mut self, header: &RecordHeader, digest: Digest) {
         if let Some(segment) = self.segments.back_mut() {
-            segment.push(item, bytes);
-            self.last = item.last;
+            segment.push(header, segment.bytes);
+            segment.bytes += header.record_bytes() as u64;
+            self.last = header.last;
             self.last_digest = digest;
-            self.closed |= item.closes;
+            self.closed |= header.closes;
         }
     }
 }

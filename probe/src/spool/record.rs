@@ -90,6 +90,15 @@ impl RecordHeader {
 
 /// Reads the record at the front of `bytes`; `None` if no whole and sound one stands there.
 pub(super) fn open(bytes: &[u8]) -> Option<(RecordHeader, &[u8])> {
+    let (parsed, found) = header(bytes)?;
+    let payload = bytes.get(HEADER_BYTES..parsed.record_bytes())?;
+    let checksum = crc32c::crc32c_append(crc32c::crc32c(&bytes[..CHECKED_BYTES]), payload);
+    (checksum == found).then_some((parsed, payload))
+}
+
+/// Reads the header at the front of `bytes`, and the checksum in it; `None` if nothing stands there that could
+/// be one.
+fn header(bytes: &[u8]) -> Option<(RecordHeader, u32)> {
     let header = bytes.first_chunk::<HEADER_BYTES>()?;
     if header[..2] != MAGIC {
         return None;
@@ -116,13 +125,9 @@ pub(super) fn open(bytes: &[u8]) -> Option<(RecordHeader, &[u8])> {
         },
         length: short(33),
     };
-    let length = parsed.length as usize;
-    if length > BATCH_BYTES_MAX || parsed.first.0 == 0 || parsed.last < parsed.first {
-        return None;
-    }
-    let payload = bytes.get(HEADER_BYTES..HEADER_BYTES + length)?;
-    let checksum = crc32c::crc32c_append(crc32c::crc32c(&header[..CHECKED_BYTES]), payload);
-    (checksum == short(37)).then_some((parsed, payload))
+    let is_possible =
+        parsed.length as usize <= BATCH_BYTES_MAX && parsed.first.0 > 0 && parsed.last >= parsed.first;
+    is_possible.then_some((parsed, short(37)))
 }
 
 /// What a segment file holds.
@@ -130,33 +135,38 @@ pub(super) fn open(bytes: &[u8]) -> Option<(RecordHeader, &[u8])> {
 pub(super) struct Scan<'a> {
     /// Sound records, with their offsets.
     pub(super) records: Vec<(u64, RecordHeader, &'a [u8])>,
-    /// Stretches that are no record, with sound records after them.
-    pub(super) corrupt: u32,
-    /// End of the last sound record: what follows was torn off by a crash.
+    /// End of the last sound record.
     pub(super) end: u64,
+    /// Records after it that are there in their whole length, and damaged: what a crash tears off is shorter.
+    pub(super) damaged_after: u64,
 }
 
 /// Finds the sound records of a segment.
 pub(super) fn scan(bytes: &[u8]) -> Scan<'_> {
     let mut scan = Scan::default();
-    let (mut at, mut lost) = (0, false);
+    let mut at = 0;
     while at < bytes.len() {
         if let Some((header, payload)) = open(&bytes[at..]) {
-            if lost {
-                scan.corrupt += 1;
-                lost = false;
-            }
             scan.records.push((at as u64, header, payload));
             at += header.record_bytes();
             scan.end = at as u64;
         } else {
-            lost = true;
-            at += 1; // look for the next magic
-            at += bytes[at..]
-                .iter()
-                .position(|byte| *byte == MAGIC[0])
-                .unwrap_or(bytes.len() - at);
+            at = next_magic(bytes, at + 1);
+        }
+    }
+    let mut at = scan.end as usize;
+    while at < bytes.len() {
+        let whole = header(&bytes[at..]).map(|(header, _)| at + header.record_bytes());
+        match whole.filter(|end| *end <= bytes.len()) {
+            Some(end) => (scan.damaged_after, at) = (scan.damaged_after + 1, end),
+            None => at = next_magic(bytes, at + 1),
         }
     }
     scan
+}
+
+fn next_magic(bytes: &[u8], from: usize) -> usize {
+    let rest = bytes.get(from..).unwrap_or_default();
+    let found = rest.windows(2).position(|two| two == MAGIC);
+    found.map_or(bytes.len(), |found| from + found)
 }

@@ -567,6 +567,156 @@ fn tombstone_tells_no_more_than_a_collector_takes() {
     assert!(spool.epoch_state(epoch(2)).is_some(), "batches are held of it");
 }
 
+/// Damages the middle of the last record of the only file.
+fn damage_last_record(disk: &MemoryDisk) {
+    let name = disk.list("spool/").unwrap().remove(0);
+    let length = disk.read(&name).unwrap().len();
+    disk.corrupt(&name, length - 20, 0x40);
+}
+
+#[test]
+fn damaged_record_at_the_end_of_an_epoch_is_counted() {
+    for batches in [1, 5] {
+        let disk = Arc::new(MemoryDisk::new());
+        drop(filled(&disk, batches));
+        damage_last_record(&disk);
+        let mut again = open(&disk, 1 << 20);
+        assert_eq!(
+            (again.state().corrupt_records, again.take_corrupt()),
+            (1, 1),
+            "{batches} batches"
+        );
+        assert_eq!(
+            everything(&mut again, epoch(1), Sequence::NONE).len(),
+            batches - 1
+        );
+        assert_eq!(open(&disk, 1 << 20).state().corrupt_records, 0, "it was cut off");
+    }
+}
+
+#[test]
+fn damage_at_the_end_of_a_file_is_counted_once() {
+    let disk = Arc::new(MemoryDisk::new());
+    let (spool, mut maker) = filled(&disk, 5);
+    let mut spool = spool;
+    spool.log_mut(epoch(1)).unwrap().seal();
+    damage_last_record(&disk);
+    let (batch, payload) = maker.next(3, false);
+    assert_eq!(spool.append(&batch, &payload), Appended::Kept);
+    assert_eq!(disk.list("spool/").unwrap().len(), 2);
+    let mut again = open(&disk, 1 << 20);
+    assert_eq!(
+        again.state().corrupt_records,
+        1,
+        "the gap before the second file tells it"
+    );
+    assert_eq!(
+        account(&everything(&mut again, epoch(1), Sequence::NONE)),
+        (15, 3)
+    );
+}
+
+#[test]
+fn torn_bytes_that_could_not_be_cut_off_do_not_mix_with_what_follows() {
+    let disk = Arc::new(MemoryDisk::new());
+    let (mut spool, mut maker) = (open(&disk, 1 << 20), Maker::new(1));
+    spool.open_epoch(maker.epoch, SLOT);
+    let (batch, payload) = maker.next(3, false);
+    disk.cut_power_after(20); // neither the write nor the cut gets through
+    assert_eq!(spool.append(&batch, &payload), Appended::Dropped);
+    disk.power_on();
+    let (batch, payload) = maker.next(3, false);
+    assert_eq!(spool.append(&batch, &payload), Appended::Kept);
+    let sent = everything(&mut spool, epoch(1), Sequence::NONE);
+    assert_eq!(account(&sent), (3, 3));
+    assert_eq!(spool.state().corrupt_records, 0);
+    assert_eq!(
+        everything(&mut open(&disk, 1 << 20), epoch(1), Sequence::NONE),
+        sent
+    );
+}
+
+#[test]
+fn forked_epoch_that_is_given_up_is_counted_as_dropped() {
+    let disk = Arc::new(MemoryDisk::new());
+    let (mut spool, mut maker) = filled(&disk, 6);
+    spool.open_epoch(epoch(2), SLOT);
+    spool.fork(epoch(1), Some(Sequence(2)));
+    assert_eq!(spool.drop_forked(epoch(1)), 12);
+    assert_eq!((spool.state().dropped, spool.own_rows().dropped), (12, 12));
+    let (batch, payload) = maker.next(3, true);
+    assert_eq!(
+        spool.append(&batch, &payload),
+        Appended::Dropped,
+        "nothing is kept of it"
+    );
+    assert_eq!((spool.state().dropped, spool.own_rows().dropped), (15, 15));
+    assert_eq!(spool.own_rows().run, 21);
+}
+
+#[test]
+fn forked_epoch_that_was_dropped_is_not_sent_again_after_a_power_cut() {
+    let disk = Arc::new(MemoryDisk::new());
+    let (mut spool, _) = filled(&disk, 6);
+    spool.open_epoch(epoch(2), SLOT);
+    spool.fork(epoch(1), Some(Sequence(6)));
+    assert_eq!(
+        spool.drop_forked(epoch(1)),
+        0,
+        "all of it was counted by the collector"
+    );
+    disk.power_on();
+    assert!(
+        !disk.list("spool/").unwrap().is_empty(),
+        "the power cut brought the file back"
+    );
+    let again = open(&disk, 1 << 20);
+    assert!(again.epoch_state(epoch(1)).is_none());
+    assert_eq!(again.state().corrupt_records, 0);
+}
+
+#[test]
+fn records_of_few_files_are_held_in_memory() {
+    let disk = Arc::new(MemoryDisk::new());
+    let (mut spool, mut maker) = (open(&disk, 2 << 20), Maker::new(1));
+    spool.open_epoch(maker.epoch, SLOT);
+    let mut rows = 0;
+    while spool.state().bytes < (2 << 20) - 1_000 {
+        let (batch, payload) = maker.next(3, false);
+        assert_eq!(spool.append(&batch, &payload), Appended::Kept);
+        rows += 3;
+    }
+    let in_memory = |spool: &Spool| spool.log(epoch(1)).unwrap().records_in_memory();
+    let most = 4 * ((32 << 10) / 150);
+    for mut spool in [open(&disk, 2 << 20), spool] {
+        assert!(
+            in_memory(&spool) < most,
+            "{} records in memory, unsent",
+            in_memory(&spool)
+        );
+        let sent = everything(&mut spool, epoch(1), Sequence::NONE);
+        assert_eq!(account(&sent), (rows, 0), "all of them are sent");
+        for item in &sent {
+            spool.acknowledge(epoch(1), item.last, Sequence::NONE);
+            assert_eq!(spool.state().unstored, rows - 3 * item.last.0);
+        }
+        assert!(
+            in_memory(&spool) < most,
+            "{} records in memory, stored",
+            in_memory(&spool)
+        );
+        let restored = EpochMark {
+            epoch: epoch(1),
+            stored: Sequence(1_000),
+            digest: Digest::of(&sent[999].payload),
+            safe: Sequence::NONE,
+        };
+        assert_eq!(spool.welcome(&restored), MarkFit::Fits);
+        assert_eq!(spool.state().unstored, rows - 3_000);
+        assert_eq!(everything(&mut spool, epoch(1), Sequence(1_000)), sent[1_000..]);
+    }
+}
+
 /// What a test does to a spool.
 #[derive(Clone, Debug)]
 enum Act {

@@ -161,8 +161,8 @@ impl Feed {
             };
             let asked = self.spool.with(|spool| spool.asking(epoch, outgoing.last));
             if asked >= FORKED_ASKED_MAX {
-                tracing::error!(%epoch, first = outgoing.first.0, "the collector does not answer for a forked epoch; the rest of it is dropped");
-                self.spool.change(|spool| spool.drop_forked(epoch));
+                let rows = self.spool.change(|spool| spool.drop_forked(epoch));
+                tracing::error!(%epoch, first = outgoing.first.0, rows, "the collector does not answer for a forked epoch; the rest of it is dropped");
                 return Ok(());
             }
             let mut stream = self.open(epoch, StreamRole::Drain).await?;
