@@ -296,7 +296,7 @@ impl Spool {
     }
 
     /// What is to be sent after `sent`: the next record; a tombstone, cut or stretched so that it begins
-    /// right after `sent`; or, where records are missing (dropped once stored, or damaged), a tombstone
+    /// right after `sent`; or, where records are missing (damaged, or gone without a tombstone), a tombstone
     /// made from the batch that follows them.
     ///
     /// # Errors

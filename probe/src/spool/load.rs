@@ -66,9 +66,7 @@ impl Spool {
             }
             spool.bytes += scan.end;
             segment.bytes = scan.end;
-            log.segments.push_back(segment);
-            log.settle(&*disk);
-            log.forget_records();
+            log.take_over(segment);
         }
         spool.corrupt += tails.values().sum::<u64>();
         spool.logs.retain(|_, log| log.has_records());

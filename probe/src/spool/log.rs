@@ -166,10 +166,7 @@ impl Segment {
             (true, _) => self.rows,
             (false, false) => 0,
             (false, true) => match self.index(disk, before) {
-                Ok(items) => {
-                    let waiting = items.iter().filter(|item| item.last > stored);
-                    waiting.map(|item| u64::from(item.rows)).sum()
-                }
+                Ok(items) => rows_after(items, stored),
                 Err(_) => self.rows, // told when it is sent
             },
         };
@@ -188,6 +185,12 @@ impl Segment {
             0
         };
     }
+}
+
+/// Measurements in the records that end after `stored`.
+fn rows_after(items: &[Item], stored: Sequence) -> u64 {
+    let waiting = items.iter().filter(|item| item.last > stored);
+    waiting.map(|item| u64::from(item.rows)).sum()
 }
 
 impl EpochLog {
@@ -255,6 +258,13 @@ impl EpochLog {
     /// Whether everything is stored, and nothing more will come.
     pub(super) fn is_over(&self) -> bool {
         !self.may_grow() && !self.has_unsent()
+    }
+
+    /// Adds a file that was found. Its records are read again when they are asked for.
+    pub(super) fn take_over(&mut self, mut segment: Segment) {
+        let items = segment.index.take().unwrap_or_default();
+        segment.unstored = rows_after(&items, self.stored);
+        self.segments.push_back(segment);
     }
 
     pub(super) fn unstored_rows(&self) -> u64 {
