@@ -83,7 +83,9 @@ pub enum AgentError {
     #[error("cannot read the kept plans in the state folder")]
     Plans(#[source] io::Error),
     /// One of the probe's own tasks failed.
-    #[error("the probe's {task} failed; restart it and report this")]
+    #[error(
+        "the probe's {task} failed (its log says how); what was measured is spooled; restart the probe and report this"
+    )]
     Task {
         /// Which.
         task: &'static str,
@@ -199,18 +201,33 @@ impl<P: Prober> Agent<P> {
         let mut linking = JoinSet::new();
         linking.spawn(self.uplink.run(spooled.clone()));
         let mut failed = None;
-        while let Some(ended) = measuring.join_next().await {
-            let task = match ended {
-                Ok(Ok(())) if stop.is_cancelled() => continue,
-                Ok(Ok(())) => "recorder",
-                Ok(Err(task)) => task,
-                Err(_) => "measuring task",
+        loop {
+            let task = tokio::select! {
+                biased; // one seed of a simulation is one order of events
+                Some(ended) = measuring.join_next() => match ended {
+                    Ok(Ok(())) if stop.is_cancelled() => None,
+                    Ok(Ok(())) => Some("recorder"),
+                    Ok(Err(task)) => Some(task),
+                    Err(_) => Some("measuring task"),
+                },
+                Some(ended) = linking.join_next() => match ended {
+                    Ok(()) if stop.is_cancelled() => None,
+                    _ => Some("uplink"),
+                },
+                else => break,
             };
-            failed.get_or_insert(task);
-            stop.cancel();
+            if let Some(task) = task {
+                tracing::error!(task, "a task of this probe ended unasked; the probe stops");
+                failed.get_or_insert(task);
+                stop.cancel();
+            }
+            if measuring.is_empty() {
+                spooled.cancel();
+            }
         }
-        spooled.cancel();
-        while linking.join_next().await.is_some() {}
         failed.map_or(Ok(()), |task| Err(AgentError::Task { task }))
     }
 }
+
+#[cfg(test)]
+mod tests;
