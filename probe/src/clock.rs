@@ -81,6 +81,12 @@ impl Clock {
         tokio_now()
     }
 
+    /// Time since some moment before this process began. It goes on while the machine sleeps, and nobody sets it.
+    #[must_use]
+    pub fn since_boot(&self) -> Duration {
+        Duration::from_micros(self.0.source.boot_us())
+    }
+
     /// Slot time in microseconds since 1970: the anchor, advanced by CLOCK_BOOTTIME.
     #[must_use]
     pub fn wall_us(&self) -> u64 {

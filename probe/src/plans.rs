@@ -23,6 +23,8 @@ pub struct PlanStore {
     probe: ProbeId,
     authority_key: [u8; 32],
     kept: BTreeMap<PlanVersion, SignedPlan>,
+    /// Those of `kept` that the disk does not hold yet.
+    unwritten: BTreeSet<PlanVersion>,
     newest: Option<Arc<Plan>>,
 }
 
@@ -57,15 +59,17 @@ pub enum PlanRefused {
         /// Its version.
         version: PlanVersion,
     },
-    /// It cannot be kept.
-    #[error("cannot keep plan {version} in the state folder")]
-    Disk {
-        /// Its version.
-        version: PlanVersion,
-        /// The system's words.
-        #[source]
-        source: io::Error,
-    },
+}
+
+/// The disk did not take a plan.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot keep plan {version} in the state folder")]
+pub struct PlanUnwritten {
+    /// Its version.
+    pub version: PlanVersion,
+    /// The system's words.
+    #[source]
+    pub source: io::Error,
 }
 
 impl PlanStore {
@@ -79,6 +83,7 @@ impl PlanStore {
             probe,
             authority_key,
             kept: BTreeMap::new(),
+            unwritten: BTreeSet::new(),
             newest: None,
         };
         for name in store.disk.list(FOLDER)? {
@@ -115,7 +120,8 @@ impl PlanStore {
         self.newest.as_ref()
     }
 
-    /// Checks a plan that the collector sent, and keeps it. `None` if it is the one in force already.
+    /// Checks a plan that the collector sent, and takes it over; [`PlanStore::save`] writes it. `None` if it is the
+    /// one in force already.
     ///
     /// # Errors
     /// Says why it is not followed.
@@ -136,14 +142,27 @@ impl PlanStore {
         if plan.expires <= now {
             return Err(PlanRefused::Expired { version });
         }
-        let bytes = [signed.signature.as_slice(), &signed.plan].concat();
-        self.disk
-            .replace(&file_name(version), &bytes)
-            .map_err(|source| PlanRefused::Disk { version, source })?;
+        self.unwritten.insert(version);
         self.kept.insert(version, signed);
         let plan = Arc::new(plan);
         self.newest = Some(Arc::clone(&plan));
         Ok(Some(plan))
+    }
+
+    /// Writes the plans that the disk does not hold yet.
+    ///
+    /// # Errors
+    /// When it does not take one; the next call tries again.
+    pub fn save(&mut self) -> Result<(), PlanUnwritten> {
+        while let Some(&version) = self.unwritten.last() {
+            if let Some(signed) = self.kept.get(&version) {
+                let bytes = [signed.signature.as_slice(), &signed.plan].concat();
+                let written = self.disk.replace(&file_name(version), &bytes);
+                written.map_err(|source| PlanUnwritten { version, source })?;
+            }
+            self.unwritten.remove(&version);
+        }
+        Ok(())
     }
 
     /// Versions of all kept plans.
@@ -174,6 +193,9 @@ impl PlanStore {
             .collect();
         for version in unwanted {
             self.kept.remove(&version);
+            if self.unwritten.remove(&version) {
+                continue;
+            }
             if let Err(error) = self.disk.remove(&file_name(version)) {
                 tracing::debug!(%error, %version, "an old plan could not be removed");
             }

@@ -39,6 +39,9 @@ pub struct Status {
     pub trouble: Option<String>,
     /// End of the certificate.
     pub certificate_until_ms: u64,
+    /// What the state folder does not take, in words; it is held in memory and tried again.
+    #[serde(default)]
+    pub unkept: Option<String>,
     /// UDP port of the echo responder, the IPv4 one where there is one; 0 if there is none.
     pub echo_port: u16,
     /// Its ports by family.
@@ -142,6 +145,7 @@ impl StatusSource {
             link_since_ms: link.since.0,
             trouble: link.trouble,
             certificate_until_ms: link.certificate_until.0,
+            unkept: link.unkept,
             echo_port: match self.echo_ports {
                 EchoPorts { v4: 0, v6 } => v6,
                 EchoPorts { v4, .. } => v4,

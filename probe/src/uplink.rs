@@ -2,6 +2,7 @@
 //! takes plans. Connected means welcomed; everything else is being away.
 
 mod backoff;
+mod end;
 mod feed;
 mod frames;
 mod renewal;
@@ -13,9 +14,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use isochrone_proto::control::{CloseCode, EpochState, Refusal};
-use isochrone_proto::frame::FrameError;
-use isochrone_proto::ids::EpochId;
+use isochrone_proto::control::{CloseCode, EpochState};
+use isochrone_proto::ids::{EpochId, Sequence};
 use isochrone_proto::units::UnixMillis;
 use rand::RngCore as _;
 use rand::rngs::StdRng;
@@ -24,6 +24,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::backoff::Backoff;
+pub use self::end::LinkEnd;
+use self::end::{closing_words, patience};
+use self::renewal::Renewal;
 use self::session::Session;
 use crate::clock::Clock;
 use crate::disk::Disk;
@@ -42,6 +45,10 @@ pub type EndpointFactory = Arc<dyn Fn(SocketAddr) -> std::io::Result<quinn::Endp
 pub const AWAY: Duration = Duration::from_secs(60);
 const CONNECT: Duration = Duration::from_secs(10);
 const WELCOME: Duration = Duration::from_secs(10);
+/// A connection that lasted so long was of use, even if there was nothing to acknowledge.
+const STEADY: Duration = Duration::from_secs(60);
+/// Before the next of several collectors is tried.
+const NEXT_COLLECTOR: Duration = Duration::from_millis(200);
 /// After the last batch is spooled, how long acknowledgements are waited for.
 pub const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -90,84 +97,23 @@ pub struct Link {
     pub refused_batches: u64,
     /// End of the certificate.
     pub certificate_until: UnixMillis,
-}
-
-/// Why a connection ended or never began.
-#[derive(Debug, thiserror::Error)]
-pub enum LinkEnd {
-    /// The name of the collector has no address.
-    #[error("the collector's name {address} cannot be resolved; does this server's DNS work?")]
-    Resolve {
-        /// As configured.
-        address: String,
-        /// The system's words.
-        #[source]
-        source: std::io::Error,
-    },
-    /// No socket.
-    #[error("this server cannot open a UDP socket")]
-    Socket(#[source] std::io::Error),
-    /// The connection could not be begun.
-    #[error("the connection to {remote} cannot be begun")]
-    Connect {
-        /// Where to.
-        remote: SocketAddr,
-        /// The library's words.
-        #[source]
-        source: quinn::ConnectError,
-    },
-    /// The TLS library refuses this probe's own certificate.
-    #[error("this probe's certificate cannot be used; ask the lead for a new invitation")]
-    OwnCertificate(#[source] rustls::Error),
-    /// Nobody answered.
-    #[error("the collector at {remote} does not answer; is it running, and does a firewall let UDP port {} out?", remote.port())]
-    NoAnswer {
-        /// Where.
-        remote: SocketAddr,
-    },
-    /// Somebody else answered.
-    #[error(transparent)]
-    NotTheCollector(#[from] NotTheCollector),
-    /// The collector does not let this probe in.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// The collector closed the connection.
-    #[error("{}", closed_sentence(*code, reason))]
-    Closed {
-        /// Why.
-        code: Option<CloseCode>,
-        /// Its words.
-        reason: String,
-    },
-    /// The connection broke.
-    #[error("the connection to the collector was lost")]
-    Lost(#[source] quinn::ConnectionError),
-    /// The collector said something that this release does not understand.
-    #[error("the collector at the other end speaks differently ({what}); is one of the two releases older?")]
-    Protocol {
-        /// What.
-        what: String,
-    },
-    /// Batches stay unanswered.
-    #[error("the collector has acknowledged nothing for {} s; connecting anew", feed::UNANSWERED.as_secs())]
-    Unanswered,
-    /// The spool cannot be read.
-    #[error("the spool cannot be read")]
-    Spool(#[source] crate::spool::SpoolError),
-    /// The certificate was renewed after its end: the connection is made again with the new one.
-    #[error("the certificate was renewed; connecting anew")]
-    Renewed,
-    /// This process is stopping.
-    #[error("stopping")]
-    Stopped,
+    /// What the state folder did not take, in words for a person; it is held in memory and tried again.
+    pub unkept: Option<String>,
 }
 
 /// The uplink.
 pub struct Uplink {
     parts: UplinkParts,
     instance: u64,
-    /// When it was last connected.
-    connected_at: tokio::time::Instant,
+    /// When the collector was last heard, on the clock that goes on while the machine sleeps.
+    heard_at: Duration,
+    /// It was not heard for more than [`AWAY`], and no epoch was opened since.
+    was_away: bool,
+    /// The last connection brought an acknowledgement, or lasted.
+    was_of_use: bool,
+    renewal: Renewal,
+    /// The identity in memory is newer than the one in the state folder.
+    identity_changed: bool,
 }
 
 impl Uplink {
@@ -175,11 +121,15 @@ impl Uplink {
     #[must_use]
     pub fn new(mut parts: UplinkParts) -> Self {
         let instance = parts.rng.next_u64();
-        let connected_at = parts.clock.now();
+        let heard_at = parts.clock.since_boot();
         Self {
             parts,
             instance,
-            connected_at,
+            heard_at,
+            was_away: false,
+            was_of_use: false,
+            renewal: Renewal::default(),
+            identity_changed: false,
         }
     }
 
@@ -195,31 +145,22 @@ impl Uplink {
                 tracing::error!("no collector address is known; set `collectors` in probe.toml");
                 return;
             };
-            let began = self.connected_at;
+            self.was_of_use = false;
             let end = self.attempt(&address, &stop).await;
-            let was_connected = self.connected_at > began;
             if let LinkEnd::Stopped = end {
                 return;
             }
-            if let LinkEnd::Closed {
-                code: Some(CloseCode::Protocol),
-                ..
-            } = end
-            {
-                self.parts.spool.with(Spool::asked_in_vain);
-            }
-            let words = chain(&end);
-            tracing::warn!(collector = address, reason = words, "not connected");
-            self.away(Some(words));
-            if was_connected {
+            self.ended(&address, &end);
+            if self.was_of_use {
                 backoff.reset();
             } else {
                 turn += 1;
             }
-            let wait = match &end {
-                LinkEnd::Renewed => Duration::ZERO,
-                end if turn % addresses.len() != 0 && !is_final(end) => Duration::from_millis(200),
-                end => backoff.next(&mut self.parts.rng).max(patience(end)),
+            let others_wait = !self.was_of_use && turn % addresses.len() != 0;
+            let wait = match patience(&end) {
+                _ if matches!(end, LinkEnd::Renewed) => Duration::ZERO,
+                Duration::ZERO if others_wait => NEXT_COLLECTOR,
+                patience => backoff.next(&mut self.parts.rng).max(patience),
             };
             tokio::select! {
                 biased; // one seed of a simulation is one order of events
@@ -227,6 +168,20 @@ impl Uplink {
                 () = tokio::time::sleep(wait) => {}
             }
         }
+    }
+
+    fn ended(&mut self, address: &str, end: &LinkEnd) {
+        if let LinkEnd::Closed {
+            code: Some(CloseCode::Protocol),
+            ..
+        } = end
+        {
+            self.parts.spool.with(Spool::asked_in_vain);
+        }
+        let words = chain(end);
+        tracing::warn!(collector = address, reason = words, "not connected");
+        self.away(Some(words));
+        self.keep();
     }
 
     fn addresses(&self) -> Vec<String> {
@@ -326,21 +281,16 @@ impl Uplink {
         connection: &quinn::Connection,
         stop: &CancellationToken,
     ) -> LinkEnd {
-        if self.parts.clock.now().duration_since(self.connected_at) > AWAY
-            && let Err(end) = self.open_epoch().await
-        {
-            return end;
-        }
-        let greeted = tokio::time::timeout(WELCOME, Session::greet(self, connection)).await;
-        let mut session = match greeted {
-            Ok(Ok(session)) => session,
-            Ok(Err(end)) => return closing_words(connection, end),
-            Err(_) => {
-                let what = "no Welcome within 10 s".to_owned();
-                return LinkEnd::Protocol { what };
-            }
+        let greeted = tokio::select! {
+            biased;
+            () = stop.cancelled() => return LinkEnd::Stopped,
+            greeted = self.greet(connection) => greeted,
         };
-        self.connected_at = self.parts.clock.now();
+        let mut session = match greeted {
+            Ok(session) => session,
+            Err(end) => return closing_words(connection, end),
+        };
+        let since = self.parts.clock.now();
         let software = session.software().to_owned();
         self.parts.link.send_modify(|link| {
             link.collector = Some(address.to_owned());
@@ -350,24 +300,74 @@ impl Uplink {
         });
         tracing::info!(collector = address, "connected");
         let end = session.run(self, stop).await;
-        self.connected_at = self.parts.clock.now();
+        self.was_of_use |= self.parts.clock.now().duration_since(since) >= STEADY;
         closing_words(connection, end)
     }
 
+    /// Hello and Welcome; after an absence a new epoch, so that live results need not wait behind the backlog.
+    async fn greet(&mut self, connection: &quinn::Connection) -> Result<Session, LinkEnd> {
+        let greeted = tokio::time::timeout(WELCOME, Session::greet(self, connection)).await;
+        let session = greeted.map_err(|_| LinkEnd::Protocol {
+            what: "no Welcome within 10 s".to_owned(),
+        })??;
+        self.heard();
+        if self.was_away {
+            self.open_epoch().await?;
+        }
+        Ok(session)
+    }
+
+    /// The collector was heard just now.
+    fn heard(&mut self) {
+        let now = self.parts.clock.since_boot();
+        self.was_away |= now.saturating_sub(self.heard_at) > AWAY;
+        self.heard_at = now;
+    }
+
     /// Has the runner open an epoch, and waits until the spool knows it.
-    async fn open_epoch(&self) -> Result<EpochState, LinkEnd> {
+    async fn open_epoch(&mut self) -> Result<EpochState, LinkEnd> {
         let (done, opened) = oneshot::channel();
         let sent = self.parts.commands.send(Command::OpenEpoch(done)).await;
         sent.map_err(|_| LinkEnd::Stopped)?;
-        opened.await.map_err(|_| LinkEnd::Stopped)
+        let opened = opened.await.map_err(|_| LinkEnd::Stopped)?;
+        self.was_away = false;
+        Ok(opened)
+    }
+
+    /// Asks the runner for what it need not answer. One that has ended measures nothing more, and needs it not.
+    async fn command(&self, command: Command) {
+        if self.parts.commands.send(command).await.is_err() {
+            tracing::debug!("the runner has ended");
+        }
+    }
+
+    /// Writes what the state folder does not hold yet: the identity and plans. What it refuses is held in memory,
+    /// told in the status, and tried again.
+    fn keep(&mut self) {
+        let kept = crate::disk::blocking(|| {
+            if self.identity_changed {
+                let saved = self.parts.identity.save(&*self.parts.disk);
+                saved.map_err(|error| chain(&error))?;
+                self.identity_changed = false;
+            }
+            self.parts.plans.save().map_err(|error| chain(&error))
+        });
+        let unkept = kept.err();
+        match (&self.parts.link.borrow().unkept, &unkept) {
+            (None, Some(words)) => {
+                tracing::error!(
+                    words,
+                    "the state folder takes no more; make room, or see why it is not writable"
+                );
+            }
+            (Some(_), None) => tracing::info!("the state folder is written again"),
+            (None, None) | (Some(_), Some(_)) => return,
+        }
+        self.parts.link.send_modify(|link| link.unkept = unkept);
     }
 
     /// The epoch went on elsewhere: what is held is sent to be counted, and a new one begins if it is current.
-    async fn forked(
-        &self,
-        epoch: EpochId,
-        counted: Option<isochrone_proto::ids::Sequence>,
-    ) -> Result<(), LinkEnd> {
+    async fn forked(&mut self, epoch: EpochId, counted: Option<Sequence>) -> Result<(), LinkEnd> {
         let is_current = self.parts.spool.with(|spool| spool.current() == Some(epoch));
         let is_news = self.parts.spool.with(|spool| !spool.is_forked(epoch));
         if is_news {
@@ -391,103 +391,6 @@ async fn resolve(address: &str) -> std::io::Result<Vec<SocketAddr>> {
         return Err(std::io::ErrorKind::NotFound.into());
     }
     Ok(found)
-}
-
-/// Waiting longer than usual is kinder where only a person can help.
-fn patience(end: &LinkEnd) -> Duration {
-    match end {
-        end if is_final(end) => Duration::from_secs(600),
-        LinkEnd::Closed {
-            code: Some(CloseCode::Replaced),
-            ..
-        } => Duration::from_secs(60),
-        LinkEnd::Closed {
-            code: Some(CloseCode::Quota),
-            ..
-        } => Duration::from_secs(30),
-        _ => Duration::ZERO,
-    }
-}
-
-/// Whether only a person can help.
-fn is_final(end: &LinkEnd) -> bool {
-    match end {
-        LinkEnd::Refused(refusal) => match refusal {
-            Refusal::Revoked | Refusal::Unknown | Refusal::ExpiredTooLong | Refusal::NoCertificate => true,
-            Refusal::Expired | Refusal::BadRequest | Refusal::Busy { .. } => false,
-        },
-        LinkEnd::Closed { code, .. } => *code == Some(CloseCode::Revoked),
-        _ => false,
-    }
-}
-
-/// What a close code means, for a volunteer.
-fn closed_sentence(code: Option<CloseCode>, reason: &str) -> String {
-    let sentence = match code {
-        Some(CloseCode::Done) => "the collector ended the connection",
-        Some(CloseCode::Stopping) => {
-            "the collector is restarting; this probe goes on measuring and comes back"
-        }
-        Some(CloseCode::Replaced) => {
-            "another process with this probe's key took over; is a second copy of this server running?"
-        }
-        Some(CloseCode::Revoked) => {
-            "this probe was revoked; if that is a mistake, ask the lead for a new invitation and run `isochrone-probe join TOKEN`"
-        }
-        Some(CloseCode::Refused) => "the collector does not let this probe in",
-        Some(CloseCode::Protocol) => {
-            "the collector did not understand this probe; is one of the two releases older?"
-        }
-        Some(CloseCode::Quota) => "this probe sent more than its quota; it slows down and comes back",
-        Some(CloseCode::StoreUnavailable) => {
-            "the collector cannot store anything now (is its disk full?); this probe keeps its results and comes back"
-        }
-        None => "the collector closed the connection for a reason that this release does not know",
-    };
-    if reason.is_empty() || reason == sentence {
-        sentence.to_owned()
-    } else {
-        format!("{sentence} ({reason})")
-    }
-}
-
-/// Where the collector closed the connection with a reason, that tells more than what broke here.
-fn closing_words(connection: &quinn::Connection, end: LinkEnd) -> LinkEnd {
-    match (&end, connection.close_reason()) {
-        (LinkEnd::Refused(_) | LinkEnd::Stopped | LinkEnd::Renewed, _) => end,
-        (_, Some(error @ quinn::ConnectionError::ApplicationClosed(_))) => error.into(),
-        (LinkEnd::Protocol { .. }, _) => end,
-        (_, Some(error @ (quinn::ConnectionError::TimedOut | quinn::ConnectionError::Reset))) => error.into(),
-        _ => end,
-    }
-}
-
-impl From<quinn::ConnectionError> for LinkEnd {
-    fn from(error: quinn::ConnectionError) -> Self {
-        match error {
-            quinn::ConnectionError::ApplicationClosed(closed) => Self::Closed {
-                code: CloseCode::from_code(closed.error_code.into_inner()),
-                reason: printable(&String::from_utf8_lossy(&closed.reason)),
-            },
-            error => Self::Lost(error),
-        }
-    }
-}
-
-impl From<FrameError> for LinkEnd {
-    fn from(error: FrameError) -> Self {
-        Self::Protocol {
-            what: error.to_string(),
-        }
-    }
-}
-
-/// Somebody else's words, without what could move a terminal's cursor.
-fn printable(text: &str) -> String {
-    text.chars()
-        .take(300)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
 }
 
 /// An error with its sources.

@@ -437,7 +437,7 @@ async fn certificate_of_a_foreign_authority_is_refused_on_both_sides() {
     forged.save(&FileDisk::open(folder.path()).unwrap()).unwrap();
 
     let probe = Running::start(folder.path(), mesh.address);
-    trouble(folder.path(), "the cryptographic handshake failed").await;
+    trouble(folder.path(), "the collector refuses this probe's certificate").await;
     log.collector_says(&["refused a certificate that this collector's authority did not sign"])
         .await;
     assert_eq!(mesh.core.sessions.list().len(), 0);

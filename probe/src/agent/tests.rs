@@ -8,7 +8,7 @@ use rustls::time_provider::DefaultTimeProvider;
 use super::*;
 use crate::disk::MemoryDisk;
 use crate::identity::tests::TestAuthority;
-use crate::prober::ProberCounters;
+use crate::prober::{EchoPorts, ProberCounters};
 
 /// Gets no answer from anybody.
 struct DeafProber;
@@ -24,8 +24,8 @@ impl Prober for DeafProber {
 
     fn adopt(&self, _: &Plan) {}
 
-    fn echo_port(&self) -> u16 {
-        0
+    fn echo_ports(&self) -> EchoPorts {
+        EchoPorts::default()
     }
 
     fn source_ports(&self) -> Vec<u16> {

@@ -26,6 +26,7 @@ fn plans_go_forward_only_and_survive_a_restart() {
         store.accept(signed(2), NOW).unwrap().is_none(),
         "in force already"
     );
+    store.save().unwrap();
     assert!(matches!(
         store.accept(signed(1), NOW),
         Err(PlanRefused::Older { .. })
@@ -35,6 +36,7 @@ fn plans_go_forward_only_and_survive_a_restart() {
     for number in 3..9 {
         again.accept(signed(number), NOW).unwrap();
     }
+    again.save().unwrap();
     let named = BTreeSet::from([PlanVersion {
         promotion: 0,
         number: 3,
@@ -78,4 +80,30 @@ fn unusable_plans_are_refused_each_for_its_reason() {
         Err(PlanRefused::Content(_))
     ));
     assert!(store.newest().is_none());
+}
+
+#[test]
+fn plan_that_the_disk_refuses_is_followed_and_written_once_it_can_be() {
+    let (authority, disk) = (TestAuthority::new(), Arc::new(MemoryDisk::new()));
+    let identity = authority.identity(&[]);
+    let (me, key) = (identity.probe(), identity.authority_key().unwrap());
+    let mut store = PlanStore::open(disk.clone(), me, key).unwrap();
+    let on_disk = || PlanStore::open(disk.clone(), me, key).unwrap().versions();
+    disk.set_capacity(Some(0));
+    for number in 1..=5 {
+        let signed = authority.sign(&plan(me, number, 2_000_000));
+        let followed = store.accept(signed, NOW).unwrap().unwrap();
+        assert_eq!(followed.version.number, number);
+        assert_eq!(
+            store.save().unwrap_err().version.number,
+            number,
+            "the newest first"
+        );
+    }
+    store.prune(&BTreeSet::new());
+    assert_eq!(store.versions().len(), NEWEST_KEPT);
+    assert!(on_disk().is_empty());
+    disk.set_capacity(None);
+    store.save().unwrap();
+    assert_eq!(on_disk(), store.versions());
 }

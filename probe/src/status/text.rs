@@ -58,6 +58,14 @@ impl Status {
             )
             .expect("a String takes every text");
         }
+        if let Some(unkept) = &self.unkept {
+            writeln!(
+                text,
+                "{:<12} NOT WRITABLE: {unkept}; the probe goes on without it and tries again: make room on the disk",
+                "state folder"
+            )
+            .expect("a String takes every text");
+        }
         text
     }
 

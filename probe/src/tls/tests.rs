@@ -16,11 +16,22 @@ pub(crate) fn server(
     chain: Vec<CertificateDer<'static>>,
     clients: &TestAuthority,
 ) -> quinn::Endpoint {
+    let config = server_config(key, chain, clients, Arc::new(DefaultTimeProvider));
+    quinn::Endpoint::server(config, SocketAddr::from(([127, 0, 0, 1], 0))).unwrap()
+}
+
+/// The same, for any socket and time.
+pub(crate) fn server_config(
+    key: &ProbeKey,
+    chain: Vec<CertificateDer<'static>>,
+    clients: &TestAuthority,
+    time: Arc<dyn TimeProvider>,
+) -> quinn::ServerConfig {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(clients.certificate()).unwrap();
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
     let verifier = verifier.allow_unauthenticated().build().unwrap();
-    let mut tls = rustls::ServerConfig::builder_with_provider(provider())
+    let mut tls = rustls::ServerConfig::builder_with_details(provider(), time)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
         .with_client_cert_verifier(verifier)
@@ -28,8 +39,7 @@ pub(crate) fn server(
         .unwrap();
     tls.alpn_protocols = vec![ALPN.to_vec(), ALPN_JOIN.to_vec()];
     tls.send_tls13_tickets = 0;
-    let config = quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).unwrap()));
-    quinn::Endpoint::server(config, SocketAddr::from(([127, 0, 0, 1], 0))).unwrap()
+    quinn::ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).unwrap()))
 }
 
 /// What a probe of `mesh` says of a server that shows `chain`.

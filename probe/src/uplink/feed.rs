@@ -24,6 +24,12 @@ pub(super) const UNANSWERED: Duration = Duration::from_secs(60);
 /// A record of a forked epoch that ended so many connections unanswered is given up, with what follows it.
 const FORKED_ASKED_MAX: u32 = 3;
 
+/// What goes first when the way is narrow: control messages, then live results, then a backlog.
+pub(super) const CONTROL_PRIORITY: i32 = 2;
+const LIVE_PRIORITY: i32 = 1;
+const DRAIN_PRIORITY: i32 = 0;
+const _: () = assert!(CONTROL_PRIORITY > LIVE_PRIORITY && LIVE_PRIORITY > DRAIN_PRIORITY);
+
 /// The epochs that the collector was told of on this connection.
 #[derive(Clone, Default)]
 pub(super) struct Announced(Arc<Mutex<HashSet<EpochId>>>);
@@ -206,14 +212,11 @@ impl Feed {
 
     async fn open(&self, epoch: EpochId, role: StreamRole) -> Result<SendStream, LinkEnd> {
         let mut stream = self.connection.open_uni().await?;
-        // Live results and control messages go before a backlog.
         let priority = match role {
-            StreamRole::Live => 1,
-            StreamRole::Drain => 0,
+            StreamRole::Live => LIVE_PRIORITY,
+            StreamRole::Drain => DRAIN_PRIORITY,
         };
-        if stream.set_priority(priority).is_err() {
-            tracing::trace!("the stream is closed already");
-        }
+        prefer(&stream, priority);
         let hello = codec::encode_stream_hello(&StreamHello { epoch, role });
         let sealed = frame::seal(MessageKind::StreamHello, &hello)?;
         stream.write_all(&sealed).await.map_err(write_end)?;
@@ -237,5 +240,12 @@ async fn send(stream: &mut SendStream, outgoing: &Outgoing) -> Result<Sent, Link
 fn finish(stream: &mut SendStream) {
     if stream.finish().is_err() {
         tracing::trace!("the stream was closed already");
+    }
+}
+
+/// Has a stream go before those of a lower priority.
+pub(super) fn prefer(stream: &SendStream, priority: i32) {
+    if stream.set_priority(priority).is_err() {
+        tracing::trace!("the stream is closed already");
     }
 }

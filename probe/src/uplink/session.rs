@@ -1,11 +1,10 @@
 //! One connection, from Hello to its end.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use isochrone_proto::control::{
-    Ack, CloseCode, CollectorMessage, EpochMark, Hello, ProbeMessage, SpoolState, Welcome,
-};
+use isochrone_proto::control::{Ack, CloseCode, CollectorMessage, Hello, ProbeMessage, SpoolState, Welcome};
 use isochrone_proto::ids::PlanVersion;
 use isochrone_proto::limits::{CONTROL_BYTES_MAX, HELLO_EPOCHS_MAX};
 use isochrone_proto::plan::SignedPlan;
@@ -15,13 +14,13 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::feed::{Announced, Feed};
+use super::feed::{Announced, CONTROL_PRIORITY, Feed, prefer};
 use super::frames::{read_message, write_message};
-use super::renewal::Renewal;
+use super::renewal::{Renewal, renewed};
 use super::{LAST_WORDS, LinkEnd, Uplink};
 use crate::recorder::Changes;
 use crate::runner::Command;
-use crate::spool::MarkFit;
+use crate::spool::{MarkFit, Spool};
 
 const SOFTWARE: &str = concat!("isochrone-probe ", env!("CARGO_PKG_VERSION"));
 /// The spool's state is told at least this often.
@@ -35,13 +34,14 @@ const PLANS_BYTES: usize = CONTROL_BYTES_MAX / 2;
 /// A connection that was welcomed.
 pub(super) struct Session {
     connection: Connection,
-    send: SendStream,
+    pub(super) send: SendStream,
     messages: mpsc::Receiver<Result<CollectorMessage, LinkEnd>>,
     /// The reader and the two feeds; they end with the session.
     tasks: JoinSet<Result<(), LinkEnd>>,
     announced: Announced,
     changes: Changes,
-    renewal: Renewal,
+    /// Datagrams that had come when it was last looked.
+    datagrams: u64,
     software: String,
     told: SpoolState,
     told_at: Instant,
@@ -51,6 +51,7 @@ impl Session {
     /// Says Hello and waits for Welcome.
     pub(super) async fn greet(up: &mut Uplink, connection: &Connection) -> Result<Self, LinkEnd> {
         let (mut send, mut receive) = connection.open_bi().await?;
+        prefer(&send, CONTROL_PRIORITY);
         let changes = up.parts.spool.changes();
         let hello = hello(up, connection.remote_address().ip());
         let announced = Announced::default();
@@ -74,7 +75,7 @@ impl Session {
             tasks: JoinSet::new(),
             announced,
             changes,
-            renewal: Renewal::default(),
+            datagrams: 0,
             software: welcome.software.clone(),
             told,
             told_at: up.parts.clock.now(),
@@ -90,17 +91,23 @@ impl Session {
 
     /// Goes on until the connection ends, or `stop`.
     pub(super) async fn run(&mut self, up: &mut Uplink, stop: &CancellationToken) -> LinkEnd {
-        let end = match self.converse(up, stop).await {
-            Ok(()) => LinkEnd::Stopped,
-            Err(end) => end,
+        self.feed(up);
+        let ended = tokio::select! {
+            biased;
+            () = stop.cancelled() => None,
+            Err(end) = self.converse(up) => Some(end),
         };
+        let end = match ended {
+            Some(end) => end,
+            None => self.last_words(up).await,
+        };
+        self.listen_for_life(up);
         self.tasks.abort_all();
         up.parts.spool.with(|spool| spool.save_marks());
         end
     }
 
-    async fn converse(&mut self, up: &mut Uplink, stop: &CancellationToken) -> Result<(), LinkEnd> {
-        self.announce_current(up).await?;
+    fn feed(&mut self, up: &Uplink) {
         let feed = || Feed {
             connection: self.connection.clone(),
             spool: up.parts.spool.clone(),
@@ -110,11 +117,15 @@ impl Session {
         let (live, drain) = (feed(), feed());
         self.tasks.spawn(live.live());
         self.tasks.spawn(drain.drain());
+    }
+
+    /// Until the connection ends. Dropped in the middle of a message, it leaves the control stream torn.
+    async fn converse(&mut self, up: &mut Uplink) -> Result<Infallible, LinkEnd> {
+        self.announce_current(up).await?;
         let mut housekeeping = up.parts.clock.now() + HOUSEKEEPING;
         loop {
             tokio::select! {
                 biased;
-                () = stop.cancelled() => return self.last_words(up).await,
                 Some(ended) = self.tasks.join_next() => match ended {
                     Ok(Ok(())) => {}
                     Ok(Err(end)) => return Err(end),
@@ -133,19 +144,31 @@ impl Session {
         }
     }
 
-    /// Everything is spooled: what is not acknowledged yet may still be.
-    async fn last_words(&mut self, up: &mut Uplink) -> Result<(), LinkEnd> {
-        let deadline = up.parts.clock.now() + LAST_WORDS;
-        while up.parts.spool.with(|spool| spool.state().unstored > 0) {
-            let message = tokio::time::timeout_at(deadline, self.messages.recv()).await;
-            match message {
-                Ok(Some(Ok(message))) => self.take(up, message).await?,
-                Ok(Some(Err(end))) => return Err(end),
-                Ok(None) | Err(_) => break,
+    /// Everything is spooled, and the feeds go on: what is not acknowledged yet may still be. Nothing is said on the
+    /// control stream any more, which may be torn.
+    async fn last_words(&mut self, up: &mut Uplink) -> LinkEnd {
+        let all_acknowledged = |spool: &mut Spool| {
+            let mut epochs = spool.states().into_iter().map(|state| state.epoch);
+            epochs.all(|epoch| spool.is_finished(epoch, spool.stored(epoch)))
+        };
+        let heard = async {
+            while !up.parts.spool.with(all_acknowledged) {
+                match self.messages.recv().await {
+                    Some(Ok(CollectorMessage::Ack(ack))) => acknowledged(up, &ack),
+                    Some(Ok(CollectorMessage::Forked { epoch, sequence })) => {
+                        let spool = &up.parts.spool;
+                        spool.change(|spool| spool.fork(epoch, Some(sequence)));
+                    }
+                    Some(Ok(_)) => {} // asked again on the next connection
+                    Some(Err(_)) | None => return,
+                }
             }
+        };
+        if tokio::time::timeout(LAST_WORDS, heard).await.is_err() {
+            tracing::debug!("what is not acknowledged yet stays in the spool");
         }
         self.connection.close(CloseCode::Done.code().into(), b"");
-        Ok(())
+        LinkEnd::Stopped
     }
 
     fn listen(&mut self, mut receive: RecvStream) {
@@ -167,53 +190,38 @@ impl Session {
             let fit = up.parts.spool.change(|spool| spool.welcome(mark));
             tracing::debug!(epoch = %mark.epoch, stored = mark.stored.0, ?fit, "mark");
             if fit == MarkFit::Forked {
-                self.forked(up, mark).await?;
+                up.forked(mark.epoch, None).await?;
             }
         }
-        if up.parts.identity.set_collectors(&welcome.addresses)
-            && let Err(error) = up.parts.identity.save(&*up.parts.disk)
-        {
-            tracing::warn!(error = %super::chain(&error), "the collector's addresses could not be kept");
+        if up.parts.identity.set_collectors(&welcome.addresses) {
+            up.identity_changed = true;
+            up.keep();
         }
         if let Some(observed) = welcome.observed {
-            let told = up.parts.commands.send(Command::Observed(observed.ip())).await;
-            told.map_err(|_| LinkEnd::Stopped)?;
+            up.command(Command::Observed(observed.ip())).await;
         }
-        let now = up.parts.clock.wall();
-        let is_due = self.renewal.is_due(&up.parts.identity, now);
-        if welcome.renew || is_due {
-            self.renew(up).await?;
-        }
-        Ok(())
-    }
-
-    async fn forked(&mut self, up: &mut Uplink, mark: &EpochMark) -> Result<(), LinkEnd> {
-        up.forked(mark.epoch, None).await
+        self.renew_if(up, welcome.renew).await
     }
 
     async fn take(&mut self, up: &mut Uplink, message: CollectorMessage) -> Result<(), LinkEnd> {
         match message {
             CollectorMessage::Ack(ack) => {
-                self.acknowledged(up, &ack);
+                acknowledged(up, &ack);
                 Ok(())
             }
-            CollectorMessage::Plan(signed) => follow(up, signed).await,
+            CollectorMessage::Plan(signed) => {
+                follow(up, signed).await;
+                Ok(())
+            }
             CollectorMessage::NeedPlans(versions) => self.send_plans(up, &versions).await,
             CollectorMessage::Forked { epoch, sequence } => {
                 up.forked(epoch, Some(sequence)).await?;
                 self.announce_current(up).await
             }
-            CollectorMessage::Renewed { chain } => {
-                let was_expired = self.renewal.renewed(up, chain)?;
-                if was_expired {
-                    Err(LinkEnd::Renewed)
-                } else {
-                    Ok(())
-                }
-            }
+            CollectorMessage::Renewed { chain } => renewed(up, chain),
             CollectorMessage::RenewalRefused(refusal) => {
                 tracing::error!(%refusal, "the certificate was not renewed");
-                self.renewal.refused(up.parts.clock.now());
+                up.renewal.refused(up.parts.clock.now());
                 Ok(())
             }
             CollectorMessage::Ping { nonce } => {
@@ -224,24 +232,6 @@ impl Session {
             CollectorMessage::Welcome(_) => Err(LinkEnd::Protocol {
                 what: "a second Welcome".into(),
             }),
-        }
-    }
-
-    fn acknowledged(&self, up: &Uplink, ack: &Ack) {
-        let Ack {
-            epoch,
-            stored,
-            safe,
-            refused,
-        } = *ack;
-        up.parts
-            .spool
-            .change(|spool| spool.acknowledge(epoch, stored, safe));
-        if refused > 0 {
-            tracing::error!(%epoch, refused, "the collector refused batches for their content; it keeps them apart and counts them");
-            up.parts
-                .link
-                .send_modify(|link| link.refused_batches += u64::from(refused));
         }
     }
 
@@ -277,6 +267,8 @@ impl Session {
             (spool.state(), spool.plans())
         });
         up.parts.plans.prune(&named);
+        up.keep();
+        self.listen_for_life(up);
         let now = up.parts.clock.now();
         let much = state.bytes.abs_diff(self.told.bytes) > state.bytes_max / 10;
         let lost = state.dropped != self.told.dropped || state.corrupt_records != self.told.corrupt_records;
@@ -285,14 +277,29 @@ impl Session {
             (self.told, self.told_at) = (state, now);
             write_message(&mut self.send, &ProbeMessage::Spool(state)).await?;
         }
-        if self.renewal.is_due(&up.parts.identity, up.parts.clock.wall()) && self.renewal.may_ask(now) {
+        self.renew_if(up, false).await
+    }
+
+    /// Keep-alives are answered every few seconds, even where nothing is said.
+    fn listen_for_life(&mut self, up: &mut Uplink) {
+        let datagrams = self.connection.stats().udp_rx.datagrams;
+        if std::mem::replace(&mut self.datagrams, datagrams) != datagrams {
+            up.heard();
+        }
+    }
+
+    /// Asks for a new certificate if the collector wants it or it is time, but not again and again.
+    async fn renew_if(&mut self, up: &mut Uplink, wanted: bool) -> Result<(), LinkEnd> {
+        let now = up.parts.clock.now();
+        let is_due = wanted || Renewal::is_due(&up.parts.identity, up.parts.clock.wall());
+        if is_due && up.renewal.may_ask(now) {
+            up.renewal.asked(now);
             self.renew(up).await?;
         }
         Ok(())
     }
 
     async fn renew(&mut self, up: &Uplink) -> Result<(), LinkEnd> {
-        self.renewal.asked(up.parts.clock.now());
         let csr = up.parts.identity.key().request();
         let csr = csr.map_err(|error| LinkEnd::Protocol {
             what: super::chain(&error),
@@ -302,20 +309,37 @@ impl Session {
     }
 }
 
-/// A plan that the collector pushed; one that cannot be followed changes nothing.
-async fn follow(up: &mut Uplink, signed: SignedPlan) -> Result<(), LinkEnd> {
+fn acknowledged(up: &mut Uplink, ack: &Ack) {
+    let Ack {
+        epoch,
+        stored,
+        safe,
+        refused,
+    } = *ack;
+    up.was_of_use |= up.parts.spool.change(|spool| {
+        let before = spool.stored(epoch);
+        spool.acknowledge(epoch, stored, safe);
+        spool.stored(epoch) > before
+    });
+    if refused > 0 {
+        tracing::error!(%epoch, refused, "the collector refused batches for their content; it keeps them apart and counts them");
+        up.parts
+            .link
+            .send_modify(|link| link.refused_batches += u64::from(refused));
+    }
+}
+
+/// A plan that the collector pushed: it is followed even if the disk does not take it yet. One that cannot be
+/// followed changes nothing.
+async fn follow(up: &mut Uplink, signed: SignedPlan) {
     let now = up.parts.clock.wall();
-    let accepted = crate::disk::blocking(|| up.parts.plans.accept(signed, now));
-    match accepted {
+    match up.parts.plans.accept(signed, now) {
         Ok(Some(plan)) => {
-            let adopted = up.parts.commands.send(Command::Adopt(plan)).await;
-            adopted.map_err(|_| LinkEnd::Stopped)
+            up.keep();
+            up.command(Command::Adopt(plan)).await;
         }
-        Ok(None) => Ok(()),
-        Err(error) => {
-            tracing::error!(error = %super::chain(&error), "plan refused");
-            Ok(())
-        }
+        Ok(None) => {}
+        Err(error) => tracing::error!(error = %super::chain(&error), "plan refused"),
     }
 }
 
