@@ -8,6 +8,7 @@ pub mod access;
 mod assets;
 mod feed;
 mod guard;
+mod links;
 pub mod reports;
 mod serve;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use access::{Access, AccessError, AccessToken};
+use links::Document;
 pub use reports::{ReportError, ReportQuery, Reports, Weights};
 pub use serve::serve;
 pub use view::LiveView;
@@ -66,6 +68,7 @@ pub fn router(
         .route("/api/report/nodes", get(nodes_json))
         .route("/api/report/ledger", get(ledger_json))
         .route("/report/coverage", get(coverage_html))
+        .route("/report/nodes", get(nodes_html))
         .with_state(site)
         .route_layer(from_fn_with_state(Arc::clone(&access), guard::authorize))
         .route("/login", post(guard::login).with_state(Arc::clone(&access)))
@@ -121,10 +124,26 @@ async fn stream(State(site): State<Site>) -> Response {
 }
 
 async fn coverage_html(State(site): State<Site>, RawQuery(query): RawQuery) -> Response {
-    let page = match ReportQuery::parse(query.as_deref().unwrap_or_default()) {
-        Ok(query) => site.reports.coverage_html(query).await,
-        Err(error) => Err(error),
-    };
+    match ReportQuery::parse(query.as_deref().unwrap_or_default()) {
+        Ok(query) => {
+            let page = site.reports.coverage_html(query.clone()).await;
+            document(page.map(|page| links::with_links(page, Document::Coverage, &query)))
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn nodes_html(State(site): State<Site>, RawQuery(query): RawQuery) -> Response {
+    match ReportQuery::parse(query.as_deref().unwrap_or_default()) {
+        Ok(query) => {
+            let page = site.reports.nodes_html(query.clone()).await;
+            document(page.map(|page| links::with_links(page, Document::Nodes, &query)))
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+fn document(page: Result<String, ReportError>) -> Response {
     match page {
         Ok(page) => {
             let policy = HeaderValue::from_static(REPORT_POLICY);

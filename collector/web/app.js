@@ -148,6 +148,12 @@ function measure() {
     ui.mapWidth = width;
     ui.redraw();
   }
+  document.querySelectorAll(".scroll").forEach(fade);
+}
+
+/** A table that goes on beyond its right edge fades out there. */
+function fade(element) {
+  element.toggleAttribute("data-cut", element.scrollWidth - element.clientWidth - element.scrollLeft > 2);
 }
 
 addEventListener("hashchange", () => {
@@ -155,5 +161,6 @@ addEventListener("hashchange", () => {
   scrollTo(0, 0);
 });
 addEventListener("resize", ui.redraw);
+addEventListener("scroll", (event) => event.target.classList?.contains("scroll") && fade(event.target), { capture: true, passive: true });
 follow(ui.redraw);
 show();

@@ -1,6 +1,6 @@
 // The first sentence: which node is down, since when, and seen from where. Pure: a view in, words out.
 
-import { clock, listed, plural } from "./words.js";
+import { clock, count, listed, plural } from "./words.js";
 
 /** The states of a node as a whole, worst first. */
 export const RANK = ["down", "no-asset", "status-only", "degraded", "no-data", "paused", "up"];
@@ -21,18 +21,28 @@ export function signOf(state) {
   return { "no-asset": "down", "status-only": "degraded" }[state] ?? state;
 }
 
-/** Vantages that lately judged a node (its worker's own never does), and their networks. */
-export function witnesses(nodes) {
+/**
+ * Vantages that judge a node now (its worker's own never does), and their networks. The last result of a probe
+ * that is not connected any more is the past.
+ */
+export function witnesses(view, nodes) {
+  const connected = new Set(view.probes.filter((probe) => probe.state === "connected").map((probe) => probe.name));
   const vantages = new Set();
   const networks = new Set();
   for (const node of nodes) {
     for (const cell of node.cells) {
-      if (cell.own || (cell.status === "no-data" && cell.asset === "no-data")) continue;
+      if (cell.own || !connected.has(cell.vantage) || (cell.status === "no-data" && cell.asset === "no-data")) continue;
       vantages.add(cell.vantage);
       networks.add(cell.network ?? "unknown");
     }
   }
   return { vantages: vantages.size, networks: networks.size };
+}
+
+/** A node's state as far as somebody judges it now: "up" from probes that left is no data. */
+function judged(view, node) {
+  const state = nodeState(node);
+  return state === "up" && witnesses(view, [node]).vantages === 0 ? "no-data" : state;
 }
 
 /** { tone, title, more: [sentences] }; tone is a sign, or "start" while something is still to be set up. */
@@ -41,12 +51,12 @@ export function headline(view) {
   const watched = view.nodes.filter((node) => nodeState(node) !== "paused");
   if (watched.length === 0) return noNodes(view);
   const groups = new Map(RANK.map((state) => [state, []]));
-  for (const node of watched) groups.get(nodeState(node)).push(node);
+  for (const node of watched) groups.get(judged(view, node)).push(node);
   const bad = ["down", "no-asset", "status-only"].flatMap((state) => groups.get(state));
   const cut = bad.length === 0 && !view.probes.some((probe) => probe.state === "connected");
   if (cut) return { tone: "no-data", title: "No probe is connected: nothing new is known about any node.", more: ["What stands below is the last that was known."] };
-  const first = bad.length === 1 ? one(bad[0], view) : bad.length > 1 ? several(groups, bad, watched) : noneBad(groups, watched);
-  return { ...first, more: [...(first.more ?? []), ...others(groups, bad), ...probes(view)] };
+  const first = bad.length === 1 ? one(bad[0], view) : bad.length > 1 ? several(groups, bad, watched) : noneBad(view, groups, watched);
+  return { ...first, more: [...(first.more ?? []), ...others(groups, bad), ...probes(view), ...unalertable(view, watched)] };
 }
 
 function noProbes() {
@@ -95,27 +105,34 @@ function several(groups, bad, watched) {
   return { tone, title: `${bad.length} of ${watched.length} nodes fail: ${parts.join("; ")}.` };
 }
 
-function noneBad(groups, watched) {
+function noneBad(view, groups, watched) {
   const silent = groups.get("no-data");
-  const { vantages, networks } = witnesses(watched);
-  const seen = `seen from ${plural(vantages, "vantage")} in ${plural(networks, "network")}`;
+  const { vantages, networks } = witnesses(view, watched);
+  const few = networks < 2;
+  const seen = `seen from ${few ? "only " : ""}${plural(vantages, "vantage")} in ${plural(networks, "network")}`;
+  const doubt = few ? { more: ["Fewer than two networks judge now: a fault on the way there and a fault of the node look the same."] } : {};
   if (silent.length === watched.length) {
     return { tone: "no-data", title: "No fresh data about any node: nobody knows whether they are up." };
   }
   const degraded = groups.get("degraded");
   if (degraded.length) {
     const names = listed(degraded.map((node) => node.name));
-    return { tone: "degraded", title: `${names} ${degraded.length === 1 ? "fails" : "fail"} from some vantages; no node is down.`, shown: ["degraded"] };
+    return { tone: "degraded", title: `${names} ${degraded.length === 1 ? "fails" : "fail"} from some vantages; no node is down.` };
   }
   if (silent.length) {
     return {
       tone: "no-data",
-      title: `No fresh data about ${listed(silent.map((node) => node.name))}. The other ${plural(watched.length - silent.length, "node is", "nodes are")} up.`,
-      shown: ["no-data"],
+      title: `No fresh data about ${listed(silent.map((node) => node.name))}. ${rest(watched.length - silent.length)} up, ${seen}.`,
+      ...doubt,
     };
   }
   const title = watched.length === 1 ? `${watched[0].name} is up, ${seen}.` : `All ${watched.length} nodes are up, ${seen}.`;
-  return { tone: "up", title };
+  const left = few && new Set(view.probes.filter((probe) => probe.state !== "revoked").map((probe) => probe.network)).size > 1;
+  return { tone: left ? "degraded" : "up", title, ...doubt };
+}
+
+function rest(number) {
+  return number === 1 ? "The other node is" : `The other ${count(number)} nodes are`;
 }
 
 /** What the title left out about nodes. */
@@ -126,7 +143,7 @@ function others(groups, bad) {
   const up = groups.get("up");
   if (bad.length && degraded.length) sentences.push(`${listed(degraded.map((node) => node.name))} ${degraded.length === 1 ? "fails" : "fail"} from some vantages.`);
   if ((bad.length || degraded.length) && silent.length) sentences.push(`No fresh data about ${listed(silent.map((node) => node.name))}.`);
-  if (bad.length && up.length) sentences.push(`The other ${plural(up.length, "node is", "nodes are")} up.`);
+  if (bad.length && up.length) sentences.push(`${rest(up.length)} up.`);
   const noAsset = up.filter((node) => node.asset.state === "no-data");
   if (noAsset.length) sentences.push(`No fresh asset check for ${listed(noAsset.map((node) => node.name))}.`);
   return sentences;
@@ -137,7 +154,21 @@ function probes(view) {
   const missing = view.probes.filter((probe) => probe.state === "away" || probe.state === "silent");
   const members = view.probes.filter((probe) => probe.state !== "revoked").length;
   if (missing.length === 0) return [`${members === 1 ? "The probe is" : `All ${members} probes are`} connected.`];
-  if (missing.length === members) return ["No probe is connected right now."];
-  const names = missing.length <= 3 ? `: ${listed(missing.map((probe) => probe.name))}` : "";
-  return [`${missing.length} of ${plural(members, "probe")} ${missing.length === 1 ? "is" : "are"} not connected${names}. No node is judged by a probe that is cut off.`];
+  if (missing.length === members) return [members === 1 ? "The probe is silent or not connected." : "All probes are silent or not connected."];
+  const part = (state, word) => {
+    const some = missing.filter((probe) => probe.state === state);
+    if (some.length === 0) return [];
+    const names = some.length <= 3 ? `: ${listed(some.map((probe) => probe.name))}` : "";
+    return [`${some.length} of ${plural(members, "probe")} ${some.length === 1 ? "is" : "are"} ${word}${names}.`];
+  };
+  return [...part("away", "not connected"), ...part("silent", "silent"), "No node is judged by a probe that is cut off."];
+}
+
+/** Nodes that nobody would be told about: one vantage never pages anyone, and a worker's own judges nothing. */
+export function unalertable(view, watched) {
+  const judges = (node) => view.probes.filter((probe) => probe.state !== "revoked" && probe.worker !== node.worker).length;
+  const alone = watched.filter((node) => judges(node) < 2);
+  if (alone.length === 0) return [];
+  const whom = alone.length === watched.length ? "any node" : listed(alone.map((node) => node.name));
+  return [`No alert about ${whom} can be sent yet: that takes two probes of workers other than the node's own, best in two networks.`];
 }

@@ -20,6 +20,7 @@ use crate::report::nodes::NodesReport;
 use crate::report::{Window, coverage, nodes, show};
 use crate::roster::Roster;
 use crate::store::{ScanRange, Store};
+use crate::web::reports::DEFAULT_SINCE;
 use crate::web::{ReportError, ReportQuery, Reports, Weights as PageWeights};
 use crate::{export, ledger};
 
@@ -320,7 +321,7 @@ impl PageReports {
         let now = self.0.clock.wall();
         let ms = |at: jiff::Timestamp| UnixMillis(u64::try_from(at.as_millisecond()).unwrap_or(0));
         let until = query.to.map_or(now, ms);
-        let default = query.since.unwrap_or(Duration::from_secs(15 * 86_400));
+        let default = query.since.unwrap_or(DEFAULT_SINCE);
         Window {
             from: query.from.map_or(until.minus(default), ms),
             until,
@@ -348,6 +349,15 @@ fn for_page(error: ActError) -> ReportError {
 impl Reports for PageReports {
     fn coverage_html(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
         Box::pin(async move { Ok(self.coverage(query).await?.html()) })
+    }
+
+    fn nodes_html(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
+        Box::pin(async move {
+            let report = nodes(&self.0, self.window(&query), &Out::nowhere())
+                .await
+                .map_err(for_page)?;
+            Ok(report.html())
+        })
     }
 
     fn coverage_json(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {

@@ -93,7 +93,11 @@ impl Health {
         let start = last_end.map_or(since, |end| since.max(end));
         let mut caveats = Vec::new();
         if silence == Silence::Mute {
-            caveats.push("It is connected, but sends no measurements: look at its log.".to_owned());
+            caveats.push(
+                "When this was noticed, its connection still stood, but it sent no measurements: the network in \
+                 between was cut, or the probe was stuck (its log says which)."
+                    .to_owned(),
+            );
         }
         if silent > 1 && silent * 2 > active {
             caveats.push(format!(

@@ -692,7 +692,11 @@ fn connected_probe_that_sends_nothing_is_silent_too() {
     let opened = world.opened();
     assert_eq!(opened.len(), 1);
     assert!(
-        opened[0].caveat.clone().unwrap().contains("connected, but sends"),
+        opened[0]
+            .caveat
+            .clone()
+            .unwrap()
+            .contains("its connection still stood, but it sent no measurements"),
         "{opened:?}"
     );
 }

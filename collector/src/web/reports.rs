@@ -13,6 +13,9 @@ pub trait Reports: Send + Sync + 'static {
     /// script.
     fn coverage_html(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>>;
 
+    /// `report nodes` as one HTML page, served as the one above.
+    fn nodes_html(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>>;
+
     /// `report coverage --format json`: `isochrone.coverage/1`.
     fn coverage_json(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>>;
 
@@ -23,6 +26,9 @@ pub trait Reports: Send + Sync + 'static {
     /// `ledger --format json`: `isochrone.ledger/1`.
     fn ledger_json(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>>;
 }
+
+/// How far back a report reaches if the query does not say.
+pub const DEFAULT_SINCE: Duration = Duration::from_secs(15 * 86_400);
 
 /// What a report shall cover. All `None`: the report's own default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -279,6 +279,7 @@ async fn without_token_a_protected_page_shows_nothing() {
         "/api/live",
         "/static/app.js",
         "/report/coverage",
+        "/report/nodes",
         "/api/report/nodes",
     ] {
         let answer = web.get(path).await;
@@ -339,6 +340,14 @@ async fn reports_come_from_the_provider() {
         (200, Some("text/html; charset=utf-8"))
     );
     assert!(page.body.contains("604800s"), "{}", page.body);
+    assert!(
+        page.body.contains("<a href=\"../\">"),
+        "a way back: {}",
+        page.body
+    );
+    let nodes = web.get("/report/nodes?since=30d").await;
+    assert_eq!(nodes.status, 200);
+    assert!(nodes.body.contains("<p>nodes</p>"), "{}", nodes.body);
     let policy = page.header("content-security-policy").expect("a policy");
     assert!(
         policy.contains("style-src 'unsafe-inline'") && !policy.contains("script-src"),

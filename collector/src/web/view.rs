@@ -26,7 +26,7 @@ pub struct LiveView {
     pub mesh: Vec<MeshCell>,
     /// Every node of targets.toml, paused ones included. Order does not matter.
     pub nodes: Vec<NodeView>,
-    /// Every open incident, and the recovered ones of the last days, as far as the collector sends them.
+    /// Every open incident, and the newest recovered ones on record.
     pub incidents: Vec<IncidentView>,
     /// The account of every planned slot, summed over all probes.
     pub ledger: LedgerTotals,

@@ -20,7 +20,8 @@ export function nodes(view, name) {
   if (view.nodes.length === 0) return firstSteps(view);
   return h("section.card", {},
     h("h2", {}, "Nodes", h("small", {}, `Figures over the last ${span(view.window_s)}; times are UTC`)),
-    nodeTable(view));
+    nodeTable(view),
+    h("p", {}, h("a", { href: "report/nodes" }, "Every node by day: checks, times and outages")));
 }
 
 function one(view, name) {

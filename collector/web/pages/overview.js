@@ -1,6 +1,6 @@
 // The overview: what is wrong first, then where, then everything else on one page.
 
-import { incidentCard, ordered } from "../parts/incident.js";
+import { incidentCard, ordered, outbox } from "../parts/incident.js";
 import { ledger } from "../parts/ledger.js";
 import { map } from "../parts/map.js";
 import { matrix } from "../parts/matrix.js";
@@ -10,6 +10,7 @@ import { planLine, probeSummary, probeTable } from "../parts/probes.js";
 import { h } from "../render.js";
 import { plural, span } from "../words.js";
 
+const RULE = "An incident opens when a node keeps failing from vantages in two networks (from two vantages, where the mesh has one network), or when a probe falls silent. One vantage alone pages nobody.";
 const SHOWN = 3;
 const MANY = 12;
 
@@ -23,7 +24,7 @@ export function overview(view) {
       h("section.card.incidents", { key: "incidents", class: open.length ? "hot" : null }, h("h2", {}, "Incidents"), incidents(view, open))),
     view.nodes.length === 0 ? null : h("section.card", { key: "nodes" },
       heading("Nodes", `Figures over the last ${span(view.window_s)}; times are UTC`), nodeTable(view)),
-    view.probes.length === 0 ? null : h("div.pair", { key: "pair", class: view.probes.length > MANY ? "tall" : null },
+    view.probes.length === 0 ? null : h("div.pair", { key: "pair", class: view.mesh.length === 0 ? "bare" : view.probes.length > MANY ? "tall" : null },
       h("section.card.mesh-card", {}, heading("Mesh", "Probes measuring each other"), matrix(view)),
       h("div.side", {},
         h("section.card", {}, h("h2", {}, "Ledger"), ledger(view)),
@@ -49,7 +50,7 @@ function probes(view) {
 
 function incidents(view, open) {
   const all = ordered(view.incidents);
-  if (all.length === 0) return h("p.none", {}, "None in the last days.");
+  if (all.length === 0) return [h("p.none", {}, "None is on record."), outbox(view), view.nodes.length ? h("p.small", {}, RULE) : null];
   const shown = open.length ? all.slice(0, Math.max(SHOWN, open.length)) : all.slice(0, SHOWN);
   return [
     open.length === 0 ? h("p.calm", {}, "No incident is open. The latest:") : null,

@@ -21,6 +21,9 @@ const CAUSE = {
   unknown: "where the fault is, is not known",
 };
 
+/** Up to so long, in seconds, an incident's times show their seconds. */
+const SHORT_S = 600;
+
 /** Open ones first, then the newest. */
 export function ordered(incidents) {
   return [...incidents].sort((a, b) => (b.state === "open") - (a.state === "open") || Date.parse(b.start) - Date.parse(a.start));
@@ -31,8 +34,9 @@ export function incidentCard(incident, view, open) {
   const isOpen = incident.state === "open";
   const seconds = isOpen ? Math.max(incident.duration_s, (Date.parse(view.generated_at) - Date.parse(incident.start)) / 1000) : incident.duration_s;
   const title = (isOpen ? CHECK : PAST)[incident.check](incident.target);
-  const start = clock(incident.start, view.generated_at);
-  const when = isOpen ? `since ${start} UTC, for ${span(seconds)}` : `${start} to ${clock(incident.end, view.generated_at)} UTC, ${span(seconds)}`;
+  const short = seconds < SHORT_S;
+  const start = clock(incident.start, view.generated_at, short);
+  const when = isOpen ? `since ${start} UTC, for ${span(seconds)}` : `${start} to ${clock(incident.end, view.generated_at, short)} UTC, ${span(seconds)}`;
   const vantages = new Set(incident.evidence.map((cell) => cell.vantage)).size;
   return h(`article.incident.${incident.state}`, { key: incident.id },
     h("h3", {}, sign(isOpen ? "down" : "up"), h("span", {}, title)),
@@ -52,6 +56,15 @@ function evidenceTable(incident, view) {
       h("td", {}, h("b", {}, cell.vantage), h("small", {}, network(cell.network))),
       h("td", {}, cell.phase || "–"),
       h("td.error", {}, h("code", {}, cell.error)))))));
+}
+
+/** Whether anybody would be told, and whether everybody was. */
+export function outbox(view) {
+  const { receivers, pending, oldest } = view.alerts;
+  if (receivers === 0) return h("p", {}, label("degraded", "No receiver of alerts is configured: nobody is told while nobody looks."));
+  if (pending === 0) return h("p", {}, label("up", `${view.incidents.length ? "Every alert was delivered" : "No alert waits"}; ${plural(receivers, "receiver")} configured.`));
+  const since = oldest ? ` since ${clock(oldest, view.generated_at)} UTC` : "";
+  return h("p", {}, label("degraded", `${plural(pending, "alert waits", "alerts wait")} for a receiver${since}. None is lost; the collector tries again.`));
 }
 
 function alerts(incident) {

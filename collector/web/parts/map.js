@@ -8,6 +8,7 @@ import { ui } from "../ui.js";
 import { sign, WORD } from "./sign.js";
 
 const PROBE = { connected: "up", away: "degraded", silent: "down", revoked: "paused" };
+const PROBE_WORD = { connected: "probe connected", away: "probe not connected", silent: "probe silent" };
 const LABEL_HEIGHT = 16;
 const LETTER = 7.4;
 
@@ -26,10 +27,15 @@ export function map(view) {
       nodes.map(nodeMark),
       nodes.map((mark) => nameTag(mark, scale, boxes))),
     h("figcaption", {},
-      h("span", {}, sign("up"), "node"),
-      h("span", {}, h("i.dot.up"), "probe connected"),
-      h("span", {}, h("i.dot.degraded"), "probe not connected"),
+      legend(nodes, RANK, (state) => [sign(signOf(state)), `node: ${WORD[state]}`]),
+      legend(probes, Object.keys(PROBE), (state) => [h(`i.dot.${PROBE[state]}`), PROBE_WORD[state]]),
       missing ? h("span.none", {}, missing) : null));
+}
+
+/** One entry for each state that is on the map. */
+function legend(marks, states, entry) {
+  const there = new Set(marks.map((mark) => mark.state));
+  return states.filter((state) => there.has(state)).map((state) => h("span", {}, entry(state)));
 }
 
 function nodeMarks(view) {

@@ -23,6 +23,7 @@ export function matrix(view) {
     families.length > 1 ? h("div.choice", { role: "group", "aria-label": "Address family" }, families.map((name) =>
       h("button", { key: name, type: "button", "aria-pressed": String(name === family), onclick: choose(name) }, `IP${name}`))) : null,
     h("div.scroll", {}, last.tree),
+    h("p.sideways", { "aria-hidden": "true" }, "More columns: scroll sideways →"),
     h("p.detail", { "aria-live": "polite" }, detail(view, family)),
     legend());
 }

@@ -74,10 +74,14 @@ export function figure(value, samples) {
 }
 
 function certificate(node, view) {
-  if (!node.cert_expires) return h("span.none", {}, node.url.startsWith("https") ? NOTHING : "no TLS");
+  if (!node.cert_expires) return h("span.none", {}, node.url.startsWith("https") || !reached(node) ? NOTHING : "no TLS");
   const days = Math.floor(-age(node.cert_expires, view.generated_at) / 86_400);
   const text = days < 0 ? "ended" : plural(days, "day");
   return h("span", { title: full(node.cert_expires), class: days < 0 ? "bad" : days < 14 ? "warn" : null }, text);
+}
+
+function reached(node) {
+  return node.cells.some((cell) => cell.connect_ms !== null || cell.status === "ok" || cell.asset === "ok");
 }
 
 /** One mark a vantage, ordered by name, the worker's own last. */

@@ -84,6 +84,10 @@ impl Reports for Canned {
         ready(Ok(format!("<p>{:?}</p>", query.since.unwrap_or_default()))).boxed()
     }
 
+    fn nodes_html(&self, _: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
+        ready(Ok("<p>nodes</p>".to_owned())).boxed()
+    }
+
     fn coverage_json(&self, _: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
         ready(Ok("{\"schema\":\"isochrone.coverage/1\"}".to_owned())).boxed()
     }
