@@ -7,7 +7,7 @@ color:#1a1a1a;background:#fff}table{border-collapse:collapse;margin:.5rem 0;widt
 .sheet{margin-bottom:1.5rem}summary{cursor:pointer}\
 @media screen{.fold:not(:has(details[open])) tbody tr:nth-last-child(n+16){display:none}}\
 .sideways{display:none;color:#666;margin:0;font-size:.85rem}td:first-child{white-space:nowrap}\
-@media(max-width:40rem){.sideways{display:block}td:first-child{position:sticky;left:0;background:#fff}}\
+@media(max-width:40rem){.sideways{display:block}td{min-width:5.5rem}td:first-child{position:sticky;left:0;background:#fff}}\
 th,td{text-align:right;padding:.25rem .6rem;border-bottom:1px solid #ddd;font-variant-numeric:tabular-nums}\
 th:first-child,td:first-child{text-align:left}.none{color:#666}.note{color:#444}.demo{background:#7a3e00;color:#fff;\
 padding:.3rem .8rem;display:inline-block}@media(prefers-color-scheme:dark){body{color:#e6e6e6;background:#161616}\
