@@ -1,6 +1,7 @@
 //! Carries out acts: in the running collector for whoever asks through the control socket, or in a process that
 //! opened the store itself.
 
+mod page;
 mod probes;
 mod reports;
 mod targets;
@@ -12,13 +13,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use isochrone_coverage::report::DEMO;
 use tokio::sync::watch;
 
-pub use self::reports::{PageReports, coverage_from_files};
+pub use self::page::PageReports;
+pub use self::reports::{coverage_from_files, read_weights};
 use crate::audit::Actor;
 use crate::chain::chain;
-use crate::cli::{Act, Format};
+use crate::cli::Act;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{Answer, Answers};
+use crate::former;
 use crate::plans::AddressBook;
 use crate::registry::Registry;
 use crate::session::Sessions;
@@ -53,6 +56,16 @@ pub struct House {
 }
 
 impl House {
+    /// Puts other nodes in force, and keeps them known to reports.
+    pub fn take_targets(&self, targets: Targets) {
+        let targets = Arc::new(targets);
+        self.targets.send_replace(Arc::clone(&targets));
+        if let Err(error) = former::note(&self.store, &targets) {
+            let error = chain(&error);
+            tracing::warn!(%error, "reports will not know these nodes once they are removed");
+        }
+    }
+
     /// Size of the store's file, in bytes; 0 if it cannot be told.
     #[must_use]
     pub fn store_bytes(&self) -> u64 {
@@ -203,22 +216,6 @@ async fn blocking<T: Send + 'static>(
         Ok(result) => result,
         Err(error) => Err(ActError::Failed(format!("the command ended early: {error}"))),
     }
-}
-
-/// Refuses a format that an act does not have.
-fn only(format: Format, known: &[Format]) -> Result<(), ActError> {
-    if known.contains(&format) {
-        return Ok(());
-    }
-    let names: Vec<String> = known
-        .iter()
-        .map(|format| format!("{format:?}").to_lowercase())
-        .collect();
-    Err(ActError::Usage(format!(
-        "--format {} is not known here; use {}",
-        format!("{format:?}").to_lowercase(),
-        names.join(" or ")
-    )))
 }
 
 #[cfg(test)]

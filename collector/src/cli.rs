@@ -274,8 +274,8 @@ pub enum ReportAct {
         #[command(flatten)]
         window: WindowArgs,
         /// How to print it.
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
+        #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+        format: ReportFormat,
     },
 }
 
@@ -288,6 +288,9 @@ pub struct CoverageArgs {
     /// What counts: people (per city), sites (every vantage 1), or a file with site,weight.
     #[arg(long, default_value = "people", value_name = "people|sites|FILE")]
     pub weights: String,
+    /// The text of that file, read by whoever gave the command.
+    #[arg(skip)]
+    pub weights_file: Option<String>,
     /// Measured sites instead of a store: site, latitude, longitude[, country].
     #[arg(long, requires = "rtt", requires = "nodes", value_name = "FILE")]
     pub sites: Option<PathBuf>,
@@ -298,8 +301,8 @@ pub struct CoverageArgs {
     #[arg(long, requires = "sites", value_delimiter = ',', value_name = "NAME,NAME,…")]
     pub nodes: Vec<String>,
     /// How to print it.
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub format: ReportFormat,
 }
 
 /// A window of time.
@@ -340,9 +343,18 @@ pub struct ExportWindow {
     pub to: Option<String>,
 }
 
-/// How a listing or report is printed.
+/// How a listing is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum Format {
+    /// For people, at most 100 columns.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// How a report is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+pub enum ReportFormat {
     /// For people, at most 100 columns.
     Text,
     /// For programs.
@@ -396,5 +408,29 @@ mod tests {
         };
         let text = serde_json::to_string(&act).unwrap();
         assert_eq!(serde_json::from_str::<Act>(&text).unwrap(), act);
+    }
+
+    #[test]
+    fn format_that_a_command_does_not_have_is_wrong_usage() {
+        for (line, has_all) in [
+            ("report coverage", true),
+            ("report nodes", true),
+            ("ledger", false),
+            ("audit", false),
+            ("show tokyo", false),
+            ("probe list", false),
+            ("target list", false),
+            ("probe invite --worker ada --site x", false),
+        ] {
+            for format in ["text", "json", "html", "md", "csv"] {
+                let words = format!("isochrone-collector {line} --format {format}");
+                let parsed = Cli::try_parse_from(words.split(' '));
+                let expected = has_all || ["text", "json"].contains(&format);
+                assert_eq!(parsed.is_ok(), expected, "{words}");
+                if let Err(error) = parsed {
+                    assert_eq!(error.exit_code(), 2);
+                }
+            }
+        }
     }
 }

@@ -42,8 +42,8 @@ pub enum Answer {
 /// Where an act's answers go. Bounded: a slow reader slows the act down.
 pub type Answers = mpsc::Sender<Answer>;
 
-/// Longest request, in bytes.
-const REQUEST_BYTES_MAX: u64 = 64 * 1024;
+/// Longest request, in bytes: a command that carries a file of weights.
+const REQUEST_BYTES_MAX: u64 = 20 << 20;
 /// Answers that wait for a slow reader.
 const ANSWERS_WAITING_MAX: usize = 16;
 

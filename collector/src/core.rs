@@ -150,6 +150,7 @@ impl From<&crate::targets::Node> for NodeEntry {
             country: node.country.clone(),
             network: node.network,
             paused: node.paused,
+            removed: false,
             interval: node.interval,
         }
     }

@@ -53,6 +53,7 @@ pub(crate) fn node(name: &str, worker: &str) -> NodeEntry {
         country: Some("JP".into()),
         network: Some(64_999),
         paused: false,
+        removed: false,
         interval: None,
     }
 }

@@ -31,7 +31,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::commit::Committer;
 pub use self::judge::{AHEAD_MAX, RAW_RETENTION, RefuseReason};
-pub use self::quarantine::{Quarantined, Refused, quarantined};
+pub use self::quarantine::{Quarantined, Refused, newest_refused, quarantined};
 use crate::store::Store;
 
 /// A handle for sessions; cheap to clone.

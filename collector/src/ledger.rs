@@ -6,6 +6,7 @@
 
 mod audit;
 mod planned;
+mod slots;
 mod text;
 
 use std::collections::BTreeSet;
@@ -18,6 +19,7 @@ use serde::Serialize;
 pub use self::audit::{Audit, verify};
 use self::planned::{EpochAccount, accounts};
 pub use self::text::render;
+use crate::ingest::{Refused, newest_refused};
 use crate::store::{HourRow, Store, StoreError};
 
 /// One hour of one epoch.
@@ -60,9 +62,16 @@ pub struct Row {
 pub struct Ledger {
     /// By probe, epoch and hour.
     pub rows: Vec<Row>,
+    /// Batches and tombstones that were ever refused for their content.
+    pub refused: u64,
+    /// The newest of them that are kept, newest first.
+    pub quarantine: Vec<Refused>,
     /// `store` or `demo`.
     pub source: &'static str,
 }
+
+/// Refused items that the ledger names.
+const REFUSED_TOLD: usize = 10;
 
 /// Sums over rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,14 +96,34 @@ pub struct Totals {
     pub forked: u64,
 }
 
+impl Totals {
+    /// The sums of `rows`.
+    fn of<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Self {
+        rows.into_iter().fold(Self::default(), |sum, row| Self {
+            planned: sum.planned + row.planned,
+            run: sum.run + row.run,
+            skipped: sum.skipped + row.skipped,
+            absent: sum.absent + row.absent,
+            stored: sum.stored + row.stored,
+            spooled: sum.spooled + row.spooled,
+            dropped: sum.dropped + row.dropped,
+            refused: sum.refused + row.refused,
+            forked: sum.forked + row.forked,
+        })
+    }
+}
+
 /// The ledger as it stands at `now`.
 ///
 /// # Errors
 /// When the store failed.
 pub fn read(store: &Store, now: UnixMillis) -> Result<Ledger, StoreError> {
     let rows = rows(store, now)?;
+    let (refused, quarantine) = newest_refused(store, REFUSED_TOLD)?;
     Ok(Ledger {
         rows,
+        refused,
+        quarantine,
         source: store.source(),
     })
 }
@@ -164,17 +193,16 @@ impl Ledger {
     /// The sums of all rows.
     #[must_use]
     pub fn totals(&self) -> Totals {
-        self.rows.iter().fold(Totals::default(), |sum, row| Totals {
-            planned: sum.planned + row.planned,
-            run: sum.run + row.run,
-            skipped: sum.skipped + row.skipped,
-            absent: sum.absent + row.absent,
-            stored: sum.stored + row.stored,
-            spooled: sum.spooled + row.spooled,
-            dropped: sum.dropped + row.dropped,
-            refused: sum.refused + row.refused,
-            forked: sum.forked + row.forked,
-        })
+        Totals::of(&self.rows)
+    }
+
+    /// What a probe is called, where the ledger knows it.
+    fn name_of<'a>(&'a self, refused: &'a Refused) -> &'a str {
+        let row = self
+            .rows
+            .iter()
+            .find(|row| row.probe.to_string() == refused.probe);
+        row.map_or(&refused.probe, |row| &row.probe_name)
     }
 
     /// `isochrone.ledger/1`.
@@ -186,6 +214,14 @@ impl Ledger {
             source: self.source,
             balanced: self.is_balanced(),
             rows,
+            quarantine: JsonQuarantine {
+                refused: self.refused,
+                newest: self
+                    .quarantine
+                    .iter()
+                    .map(|refused| JsonRefused::of(self, refused))
+                    .collect(),
+            },
         };
         serde_json::to_string(&json).expect("numbers and texts always serialize")
     }
@@ -197,6 +233,38 @@ struct JsonLedger<'a> {
     source: &'static str,
     balanced: bool,
     rows: Vec<JsonRow<'a>>,
+    quarantine: JsonQuarantine<'a>,
+}
+
+#[derive(Serialize)]
+struct JsonQuarantine<'a> {
+    refused: u64,
+    newest: Vec<JsonRefused<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonRefused<'a> {
+    probe: &'a str,
+    probe_id: &'a str,
+    epoch: &'a str,
+    sequence: u64,
+    item: &'a str,
+    reason: &'a str,
+    received: String,
+}
+
+impl<'a> JsonRefused<'a> {
+    fn of(ledger: &'a Ledger, refused: &'a Refused) -> Self {
+        Self {
+            probe: ledger.name_of(refused),
+            probe_id: &refused.probe,
+            epoch: &refused.epoch,
+            sequence: refused.sequence,
+            item: &refused.item,
+            reason: &refused.reason,
+            received: timestamp(UnixMillis(refused.received_ms)).to_string(),
+        }
+    }
 }
 
 #[derive(Serialize)]

@@ -18,6 +18,7 @@ pub mod export;
 mod files;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod former;
 pub mod health;
 pub mod incident;
 pub mod ingest;

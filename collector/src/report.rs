@@ -18,6 +18,10 @@ use isochrone_proto::units::UnixMillis;
 
 use crate::store::{ScanRange, Store, StoreError, Stored};
 
+const DAY_MS: u64 = 86_400_000;
+/// The slots of a batch lie closer together than this.
+const BATCH_SPAN_MAX: Duration = Duration::from_secs(3_600);
+
 /// A window of slots: from inclusive, until exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
@@ -35,6 +39,21 @@ impl Window {
             from: now.minus(since),
             until: now,
         }
+    }
+
+    /// The part of it that the log can hold: from the day of the oldest batch until `now`. Without this, a window
+    /// of centuries would list each of its days.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub fn within(self, store: &Store, now: UnixMillis) -> Result<Self, StoreError> {
+        let until = self.until.min(now);
+        let oldest = store.oldest_hour()?.map_or(until, |hour| {
+            let first = hour.start().minus(BATCH_SPAN_MAX); // a batch may have begun before the hour of its end
+            UnixMillis(first.0 / DAY_MS * DAY_MS)
+        });
+        let from = self.from.max(oldest).min(until);
+        Ok(Self { from, until })
     }
 
     /// Whether a slot lies in it.
@@ -66,3 +85,6 @@ pub(crate) fn fill(
     })?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,6 +60,8 @@ pub struct NodeEntry {
     pub network: Option<u32>,
     /// The lead paused it: nothing judges it.
     pub paused: bool,
+    /// It was taken out of `targets.toml`: only reports over the past know it.
+    pub removed: bool,
     /// Between two checks of its status, where its entry asks for one of its own.
     pub interval: Option<Duration>,
 }
@@ -103,6 +105,13 @@ impl Roster {
             .map(|&probe| (TargetId::of_peer(probe), probe))
             .collect();
         Self { probes, nodes, peers }
+    }
+
+    /// The same with more nodes.
+    #[must_use]
+    pub fn with_nodes(mut self, nodes: impl IntoIterator<Item = NodeEntry>) -> Self {
+        self.nodes.extend(nodes.into_iter().map(|node| (node.id, node)));
+        self
     }
 
     /// A probe by id.

@@ -62,8 +62,11 @@ pub fn run(cli: Cli) -> u8 {
 }
 
 /// Has the running collector carry out `act`; where none runs, opens the store.
-async fn ask_or_act(places: Places, act: Act) -> anyhow::Result<u8> {
+async fn ask_or_act(places: Places, mut act: Act) -> anyhow::Result<u8> {
     let mut screen = Screen::new();
+    if let Act::Report(ReportAct::Coverage(args)) = &mut act {
+        act::read_weights(args)?;
+    }
     if let Act::Report(ReportAct::Coverage(args)) = &act
         && args.sites.is_some()
     {

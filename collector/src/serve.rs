@@ -26,6 +26,7 @@ use crate::core::{Core, CoreParts, committed_channel};
 use crate::duty::{Duty, DutyParts, collector_name};
 use crate::echo_check::EchoCheck;
 use crate::events::GateEvents;
+use crate::former;
 use crate::ingest::{Ingest, IngestOptions};
 use crate::plans::AddressBook;
 use crate::registry::{Registry, RegistryParts};
@@ -55,6 +56,7 @@ pub async fn run(places: Places, options: ServeOptions, stop: CancellationToken)
             "this state folder holds the demo's invented world: all it shows is marked DEMO. For a real mesh, name another folder with --state"
         );
     }
+    former::note(&opened.store, &targets)?;
     let (targets, watched) = watch::channel(Arc::new(targets));
 
     let (committed, committed_receiver) = committed_channel();
@@ -144,7 +146,7 @@ pub async fn run(places: Places, options: ServeOptions, stop: CancellationToken)
             .await
             .context("control socket")
     });
-    let reports = Arc::new(act::PageReports(house));
+    let reports = Arc::new(act::PageReports::new(house));
     let router = web::router(views, reports, access, stop.clone());
     let page_stop = stop.clone();
     tasks.spawn(finishing(web::serve(page, router, page_stop)));
@@ -270,7 +272,7 @@ async fn reload_on_hangup(house: House, stop: CancellationToken) -> anyhow::Resu
                 Ok(targets) => {
                     let what = targets.difference(&house.targets.borrow());
                     tracing::info!(nodes = targets.nodes.len(), what, "targets.toml is read again");
-                    house.targets.send_replace(Arc::new(targets));
+                    house.take_targets(targets);
                     if let Err(error) = house.registry.note(&house.actor, "target reload", what) {
                         let error = crate::chain::chain(&error);
                         tracing::error!(%error, "the reload is in force, but the audit log could not be written");

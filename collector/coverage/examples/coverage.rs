@@ -1,4 +1,4 @@
-//! Prints the coverage report of two files: `coverage SITES RTT NODE,NODE,… [text|json|html] [people|sites|FILE]`.
+//! Prints the coverage report of two files: `coverage SITES RTT NODE,NODE,… [text|json|html|md|csv] [people|sites|FILE]`.
 
 use std::path::Path;
 
@@ -10,7 +10,9 @@ use rand::SeedableRng as _;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [sites, rtt, nodes, rest @ ..] = arguments.as_slice() else {
-        return Err("usage: coverage SITES RTT NODE,NODE,… [text|json|html] [people|sites|FILE]".into());
+        return Err(
+            "usage: coverage SITES RTT NODE,NODE,… [text|json|html|md|csv] [people|sites|FILE]".into(),
+        );
     };
     let nodes: Vec<&str> = nodes.split(',').collect();
     let observations = files::read(
@@ -28,6 +30,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     match rest.first().map(String::as_str) {
         Some("json") => println!("{}", serde_json::to_string_pretty(&report.json())?),
         Some("html") => print!("{}", report.html()),
+        Some("md") => print!("{}", report.markdown()),
+        Some("csv") => print!("{}", report.csv()),
         _ => print!("{}", report.text(100)),
     }
     Ok(())

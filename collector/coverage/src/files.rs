@@ -38,6 +38,14 @@ impl FileText {
     /// # Errors
     /// The file cannot be read, or is larger than [`LARGEST_FILE`].
     pub fn load(path: &Path) -> Result<Self, FileError> {
+        Self::load_up_to(path, LARGEST_FILE)
+    }
+
+    /// Reads a file of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is larger.
+    pub fn load_up_to(path: &Path, limit: u64) -> Result<Self, FileError> {
         let name = path.display().to_string();
         let unreadable = |source| FileError::Unreadable {
             file: name.clone(),
@@ -45,16 +53,31 @@ impl FileText {
         };
         let mut bytes = Vec::new();
         let file = File::open(path).map_err(unreadable)?;
-        file.take(LARGEST_FILE + 1)
+        file.take(limit.saturating_add(1))
             .read_to_end(&mut bytes)
             .map_err(unreadable)?;
-        if bytes.len() as u64 > LARGEST_FILE {
+        if bytes.len() as u64 > limit {
             return Err(FileError::TooLarge {
                 file: name,
-                limit_mib: LARGEST_FILE >> 20,
+                limit_mib: limit >> 20,
             });
         }
         Ok(Self { name, bytes })
+    }
+
+    /// Its contents as text.
+    ///
+    /// # Errors
+    /// They are not UTF-8; the error names the line.
+    pub fn into_text(self) -> Result<String, FileError> {
+        let Self { name, bytes } = self;
+        String::from_utf8(bytes).map_err(|error| {
+            let sound = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            FileError::NotUtf8 {
+                file: name,
+                line: 1 + sound.iter().filter(|byte| **byte == b'\n').count() as u64,
+            }
+        })
     }
 
     /// What errors call it.

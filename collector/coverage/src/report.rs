@@ -1,6 +1,7 @@
 //! The region coverage report: from where each node is near, how surely, and what is not measured.
 
 mod build;
+mod csv;
 mod headline;
 mod html;
 mod json;
@@ -195,7 +196,8 @@ pub struct RegionFigures {
     pub runner_up: Option<String>,
     /// The statistic by which nodes are compared, of the best node.
     pub value_ms: f64,
-    /// The same of the runner-up, over the vantages that measured both.
+    /// `value_ms` and how far the runner-up is behind over the vantages that measured both: never below `value_ms`
+    /// because other vantages measured it.
     pub runner_up_ms: Option<f64>,
     /// The interval of `value_ms`.
     pub interval: Option<Interval>,

@@ -9,11 +9,11 @@ use isochrone_proto::units::UnixMillis;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{ActError, House, Out, failed, only};
+use super::{ActError, House, Out, failed};
 use crate::cli::{AccessArg, Format, ProbeAct};
 use crate::control::Answer;
 use crate::plans::Checked;
-use crate::registry::{Access, Invitation, NewInvitation, ProbeRecord};
+use crate::registry::{Access, Invitation, NewInvitation, ProbeRecord, RegistryError};
 use crate::session::SessionView;
 
 pub(super) async fn carry_out(house: &House, act: ProbeAct, out: &Out) -> Result<(), ActError> {
@@ -28,7 +28,6 @@ pub(super) async fn carry_out(house: &House, act: ProbeAct, out: &Out) -> Result
             valid,
             format,
         } => {
-            only(format, &[Format::Text, Format::Json])?;
             let valid: Duration = humantime::parse_duration(&valid).map_err(|error| {
                 ActError::Usage(format!("--valid {valid}: {error}; write it as 72h or 3days"))
             })?;
@@ -43,7 +42,7 @@ pub(super) async fn carry_out(house: &House, act: ProbeAct, out: &Out) -> Result
                 valid: Some(valid),
                 ..Default::default()
             };
-            let invitation = house.registry.invite(&new, &house.actor).map_err(failed)?;
+            let invitation = house.registry.invite(&new, &house.actor).map_err(refused)?;
             let warning = house.config.invitation_warning();
             if let Some(warning) = warning.as_ref().filter(|_| format == Format::Text) {
                 out.say(Answer::Err(format!("WARNING: {warning}.\n"))).await;
@@ -83,6 +82,17 @@ pub(super) async fn carry_out(house: &House, act: ProbeAct, out: &Out) -> Result
     }
 }
 
+/// Why there is no invitation: what the options say is wrong usage, all else a failure.
+fn refused(error: RegistryError) -> ActError {
+    use RegistryError::{Location, NameForm, Text, UnknownSite, Valid};
+    match error {
+        UnknownSite(_) | Location { .. } | Valid { .. } | Text { .. } | NameForm { .. } => {
+            ActError::Usage(crate::chain::chain(&error))
+        }
+        other => failed(other),
+    }
+}
+
 /// "lat,lon" in degrees.
 pub(super) fn location(text: &str) -> Result<(f64, f64), ActError> {
     let parsed = text.split_once(',').and_then(|(latitude, longitude)| {
@@ -117,7 +127,6 @@ fn find(house: &House, probe: &str) -> Result<std::sync::Arc<ProbeRecord>, ActEr
 }
 
 async fn list(house: &House, format: Format, out: &Out) -> Result<(), ActError> {
-    only(format, &[Format::Text, Format::Json])?;
     let probes = house.registry.list();
     if format == Format::Json {
         let probes: Vec<_> = probes.iter().map(|record| as_json(house, record)).collect();
@@ -232,7 +241,6 @@ fn as_json(house: &House, record: &ProbeRecord) -> serde_json::Value {
 }
 
 pub(super) async fn audit(house: &House, format: Format, out: &Out) -> Result<(), ActError> {
-    only(format, &[Format::Text, Format::Json])?;
     let entries = house.registry.audit(UnixMillis(0)).map_err(failed)?;
     if format == Format::Json {
         let entries: Vec<_> = entries
@@ -277,5 +285,31 @@ impl From<AccessArg> for Access {
             AccessArg::Eyeball => Self::Eyeball,
             AccessArg::Unknown => Self::Unknown,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn option_that_cannot_be_is_wrong_usage_and_a_taken_name_is_not() {
+        let wrong = [
+            RegistryError::Text { option: "--worker" },
+            RegistryError::Valid {
+                valid: Duration::ZERO,
+            },
+            RegistryError::NameForm {
+                name: "A b".to_owned(),
+            },
+        ];
+        for error in wrong {
+            let refused = refused(error);
+            assert!(matches!(refused, ActError::Usage(_)), "{refused}");
+        }
+        let taken = refused(RegistryError::NameTaken {
+            name: "ada".to_owned(),
+        });
+        assert!(matches!(taken, ActError::Failed(_)), "{taken}");
     }
 }

@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use isochrone_coverage::files::{self, FileText};
 use isochrone_coverage::observations::Source;
 use isochrone_coverage::report::{self, CoverageReport, Options};
@@ -11,23 +10,25 @@ use isochrone_coverage::weights::Weights;
 use isochrone_proto::units::UnixMillis;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::{ActError, House, Out, blocking, failed, only};
-use crate::cli::{CoverageArgs, ExportAct, Format, ReportAct, WindowArgs};
+use super::{ActError, House, Out, blocking, failed};
+use crate::cli::{CoverageArgs, ExportAct, Format, ReportAct, ReportFormat, WindowArgs};
 use crate::control::{Answer, Answers};
 use crate::core::roster;
+use crate::former;
 use crate::report::nodes::NodesReport;
 use crate::report::{Window, coverage, nodes, show};
 use crate::roster::Roster;
-use crate::store::{ScanRange, Store};
-use crate::web::reports::DEFAULT_SINCE;
-use crate::web::{ReportError, ReportQuery, Reports, Weights as PageWeights};
+use crate::store::{ScanRange, Store, StoreError};
 use crate::{export, ledger};
 
 /// Columns of a report on a terminal.
 const WIDTH: usize = 100;
 /// Resampling is random; the same data gives the same report.
 const SEED: u64 = 0x15_0C_17_0E;
+/// A larger file of weights is refused: it goes through the control socket.
+const WEIGHTS_BYTES_MAX: u64 = 8 << 20;
 /// Exported text travels in pieces of about this size.
 const PIECE_BYTES: usize = 64 * 1024;
 
@@ -35,7 +36,6 @@ const PIECE_BYTES: usize = 64 * 1024;
 pub async fn coverage_from_files(args: CoverageArgs, answers: Answers) -> u8 {
     let out = Out::of_files(answers);
     let result = async {
-        only(args.format, &[Format::Text, Format::Json, Format::Html])?;
         let format = args.format;
         let report = blocking(move || report_of_files(&args)).await?;
         print_coverage(&report, format, &out).await
@@ -58,29 +58,47 @@ fn report_of_files(args: &CoverageArgs) -> Result<CoverageReport, ActError> {
     let sites = FileText::load(sites).map_err(failed)?;
     let rtt = FileText::load(rtt).map_err(failed)?;
     let observations = files::read(&sites, &rtt, &args.nodes).map_err(failed)?;
-    let options = Options::new(weights(&args.weights)?);
+    let options = Options::new(weights(args)?);
     report::build(&observations, &options, &mut StdRng::seed_from_u64(SEED)).map_err(failed)
 }
 
-/// `people`, `sites`, or a file.
-fn weights(text: &str) -> Result<Weights, ActError> {
-    match text {
-        "people" => Ok(Weights::people()),
-        "sites" => Ok(Weights::sites()),
-        path => Weights::from_file(&FileText::load(path.as_ref()).map_err(failed)?).map_err(failed),
+/// Reads the file that `--weights` names, so that it goes along with the command.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read_weights(args: &mut CoverageArgs) -> Result<(), ActError> {
+    if ["people", "sites"].contains(&args.weights.as_str()) {
+        return Ok(());
+    }
+    let file = FileText::load_up_to(args.weights.as_ref(), WEIGHTS_BYTES_MAX).map_err(failed)?;
+    args.weights_file = Some(file.into_text().map_err(failed)?);
+    Ok(())
+}
+
+/// `people`, `sites`, or the file that came with the command: this process may have another working folder and
+/// other rights than whoever named it.
+fn weights(args: &CoverageArgs) -> Result<Weights, ActError> {
+    match (&args.weights_file, args.weights.as_str()) {
+        (Some(text), name) => Weights::from_file(&FileText::new(name, text.as_str())).map_err(failed),
+        (None, "people") => Ok(Weights::people()),
+        (None, "sites") => Ok(Weights::sites()),
+        (None, file) => Err(ActError::Usage(format!(
+            "--weights {file}: the file did not come with the command; are both of one version?"
+        ))),
     }
 }
 
-async fn print_coverage(report: &CoverageReport, format: Format, out: &Out) -> Result<(), ActError> {
+async fn print_coverage(report: &CoverageReport, format: ReportFormat, out: &Out) -> Result<(), ActError> {
     match format {
-        Format::Json => out.json(&report.json()).await,
-        Format::Html => out.document(report.html()).await,
-        Format::Text | Format::Md | Format::Csv => out.document(report.text(WIDTH)).await,
+        ReportFormat::Text => out.document(report.text(WIDTH)).await,
+        ReportFormat::Json => out.json(&report.json()).await,
+        ReportFormat::Html => out.document(report.html()).await,
+        ReportFormat::Md => out.document(report.markdown()).await,
+        ReportFormat::Csv => out.document(report.csv()).await,
     }
 }
 
 pub(super) async fn ledger(house: &House, verify: bool, format: Format, out: &Out) -> Result<(), ActError> {
-    only(format, &[Format::Text, Format::Json])?;
     let (store, now) = (house.store.clone(), house.clock.wall());
     let (ledger, audit) = blocking(move || {
         let ledger = ledger::read(&store, now).map_err(failed)?;
@@ -94,7 +112,7 @@ pub(super) async fn ledger(house: &House, verify: bool, format: Format, out: &Ou
     .await?;
     match format {
         Format::Json => out.document(ledger.to_json() + "\n").await?,
-        _ => out.text(ledger::render(&ledger, audit.as_ref())).await?,
+        Format::Text => out.text(ledger::render(&ledger, audit.as_ref())).await?,
     }
     match audit {
         Some(audit) if !audit.is_sound() => Err(ActError::Failed(format!(
@@ -170,19 +188,18 @@ impl Write for Pieces {
 pub(super) async fn carry_out(house: &House, act: ReportAct, out: &Out) -> Result<(), ActError> {
     match act {
         ReportAct::Coverage(args) => {
-            only(args.format, &[Format::Text, Format::Json, Format::Html])?;
-            let (window, weights) = (window(house, &args.window)?, weights(&args.weights)?);
-            let report = coverage(house, window, weights, out).await?;
+            let (window, weights) = (window(house, &args.window)?, weights(&args)?);
+            let report = coverage(house, window, weights, (out, None)).await?;
             print_coverage(&report, args.format, out).await
         }
         ReportAct::Nodes { window, format } => {
-            let report = nodes(house, self::window(house, &window)?, out).await?;
+            let report = nodes(house, self::window(house, &window)?, out, None).await?;
             match format {
-                Format::Text => out.document(report.text()).await,
-                Format::Json => out.json(&report).await,
-                Format::Html => out.document(report.html()).await,
-                Format::Md => out.document(report.markdown()).await,
-                Format::Csv => out.document(report.csv()).await,
+                ReportFormat::Text => out.document(report.text()).await,
+                ReportFormat::Json => out.json(&report).await,
+                ReportFormat::Html => out.document(report.html()).await,
+                ReportFormat::Md => out.document(report.markdown()).await,
+                ReportFormat::Csv => out.document(report.csv()).await,
             }
         }
     }
@@ -195,18 +212,18 @@ pub(super) async fn show(
     format: Format,
     out: &Out,
 ) -> Result<(), ActError> {
-    only(format, &[Format::Text, Format::Json])?;
-    let (read, out_of_thread) = (Reading::of(house, self::window(house, window)?), out.clone());
-    let name = node.to_owned();
-    let report = blocking(move || {
-        let Reading {
-            store,
-            roster,
-            window,
-            total,
-        } = read;
-        let mut progress = |done| out_of_thread.progress(done, total);
-        show::from_store(&store, &roster, &name, window, &mut progress).map_err(failed)
+    let window = self::window(house, window)?;
+    let (work_house, work_out, name) = (house.clone(), out.clone(), node.to_owned());
+    let report = reading(None, move || {
+        let read = Reading::of(&work_house, window)?;
+        let mut progress = read.progress(&work_out);
+        Ok(show::from_store(
+            &read.store,
+            &read.roster,
+            &name,
+            read.window,
+            &mut progress,
+        )?)
     })
     .await?;
     let Some(report) = report else {
@@ -216,52 +233,54 @@ pub(super) async fn show(
     };
     match format {
         Format::Json => out.json(&report).await,
-        _ => out.document(report.text()).await,
+        Format::Text => out.document(report.text()).await,
     }
 }
 
-async fn nodes(house: &House, window: Window, out: &Out) -> Result<NodesReport, ActError> {
-    let (read, out) = (Reading::of(house, window), out.clone());
-    blocking(move || {
-        let Reading {
-            store,
-            roster,
-            window,
-            total,
-        } = read;
-        nodes::from_store(&store, &roster, window, &mut |done| out.progress(done, total)).map_err(failed)
+pub(super) async fn nodes(
+    house: &House,
+    window: Window,
+    out: &Out,
+    turn: Turn,
+) -> Result<NodesReport, ReportFailure> {
+    let (house, out) = (house.clone(), out.clone());
+    reading(turn, move || {
+        let read = Reading::of(&house, window)?;
+        let (rules, mut progress) = (&house.config.health, read.progress(&out));
+        Ok(nodes::from_store(
+            &read.store,
+            &read.roster,
+            read.window,
+            rules,
+            &mut progress,
+        )?)
     })
     .await
 }
 
-async fn coverage(
+pub(super) async fn coverage(
     house: &House,
     window: Window,
     weights: Weights,
-    out: &Out,
-) -> Result<CoverageReport, ActError> {
-    let target_ms = f64::from(house.config.coverage_target_ms);
-    let (read, out) = (Reading::of(house, window), out.clone());
-    blocking(move || {
-        let Reading {
-            store,
-            roster,
-            window,
-            total,
-        } = read;
-        let source = if store.is_demo() {
+    (out, turn): (&Out, Turn),
+) -> Result<CoverageReport, ReportFailure> {
+    let (house, out) = (house.clone(), out.clone());
+    reading(turn, move || {
+        let read = Reading::of(&house, window)?;
+        let source = if read.store.is_demo() {
             Source::Demo
         } else {
             Source::Store
         };
-        let mut progress = |done| out.progress(done, total);
+        let mut progress = read.progress(&out);
         let observations =
-            coverage::from_store(&store, &roster, window, source, &mut progress).map_err(failed)?;
+            coverage::from_store(&read.store, &read.roster, read.window, source, &mut progress)?;
         let options = Options {
-            target_ms: Some(target_ms),
+            target_ms: Some(f64::from(house.config.coverage_target_ms)),
             ..Options::new(weights)
         };
-        report::build(&observations, &options, &mut StdRng::seed_from_u64(SEED)).map_err(failed)
+        let mut random = StdRng::seed_from_u64(SEED);
+        Ok(report::build(&observations, &options, &mut random)?)
     })
     .await
 }
@@ -276,13 +295,54 @@ struct Reading {
 }
 
 impl Reading {
-    fn of(house: &House, window: Window) -> Self {
-        Self {
-            store: house.store.clone(),
-            roster: roster(&house.registry, &house.targets.borrow()),
-            window,
-            total: house.store.commit_number().unwrap_or_default(),
-        }
+    fn of(house: &House, window: Window) -> Result<Self, StoreError> {
+        let store = house.store.clone();
+        let targets = house.targets.borrow().clone();
+        let removed = former::removed(&store, &targets)?;
+        Ok(Self {
+            roster: roster(&house.registry, &targets).with_nodes(removed),
+            window: window.within(&store, house.clock.wall())?,
+            total: store.commit_number()?,
+            store,
+        })
+    }
+
+    fn progress(&self, out: &Out) -> impl FnMut(u64) + use<> {
+        let (out, total) = (out.clone(), self.total);
+        move |done| out.progress(done, total)
+    }
+}
+
+/// A place among the reports that the page may have made at once; commands need none.
+pub(super) type Turn = Option<OwnedSemaphorePermit>;
+
+/// Reads away from the runtime's workers. The turn is given back when the reading ends, not when whoever asked
+/// leaves.
+pub(super) async fn reading<T: Send + 'static>(
+    turn: Turn,
+    work: impl FnOnce() -> Result<T, ReportFailure> + Send + 'static,
+) -> Result<T, ReportFailure> {
+    let read = move || {
+        let _turn = turn;
+        work()
+    };
+    tokio::task::spawn_blocking(read).await?
+}
+
+/// Why a report was not made.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReportFailure {
+    #[error("the store cannot be read")]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Build(#[from] report::ReportError),
+    #[error("the report ended early")]
+    Ended(#[from] tokio::task::JoinError),
+}
+
+impl From<ReportFailure> for ActError {
+    fn from(failure: ReportFailure) -> Self {
+        failed(failure)
     }
 }
 
@@ -313,73 +373,52 @@ fn window(house: &House, args: &WindowArgs) -> Result<Window, ActError> {
     Ok(Window { from, until })
 }
 
-/// The page's way to the reports.
-pub struct PageReports(pub House);
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
 
-impl PageReports {
-    fn window(&self, query: &ReportQuery) -> Window {
-        let now = self.0.clock.wall();
-        let ms = |at: jiff::Timestamp| UnixMillis(u64::try_from(at.as_millisecond()).unwrap_or(0));
-        let until = query.to.map_or(now, ms);
-        let default = query.since.unwrap_or(DEFAULT_SINCE);
-        Window {
-            from: query.from.map_or(until.minus(default), ms),
-            until,
+    use super::*;
+    use crate::cli::{Act, Cli, Command};
+
+    fn coverage_args(weights: &str) -> CoverageArgs {
+        let words = ["isochrone-collector", "report", "coverage", "--weights", weights];
+        match Cli::parse_from(words).command {
+            Command::Act(Act::Report(ReportAct::Coverage(args))) => args,
+            other => panic!("{other:?}"),
         }
     }
 
-    async fn coverage(&self, query: ReportQuery) -> Result<CoverageReport, ReportError> {
-        let weights = match query.weights {
-            None | Some(PageWeights::People) => Weights::people(),
-            Some(PageWeights::Sites) => Weights::sites(),
-        };
-        coverage(&self.0, self.window(&query), weights, &Out::nowhere())
-            .await
-            .map_err(for_page)
-    }
-}
-
-/// A page says why it has nothing yet; everything that stops a report on a fresh collector ends as that.
-fn for_page(error: ActError) -> ReportError {
-    ReportError::NotYet {
-        reason: error.to_string(),
-    }
-}
-
-impl Reports for PageReports {
-    fn coverage_html(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
-        Box::pin(async move { Ok(self.coverage(query).await?.html()) })
+    #[test]
+    fn file_of_weights_travels_with_the_command_and_is_not_opened_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("weights.csv");
+        std::fs::write(&file, "site,weight\nberlin,3\n").unwrap();
+        let mut args = coverage_args(file.to_str().unwrap());
+        read_weights(&mut args).unwrap();
+        let act = serde_json::to_string(&Act::Report(ReportAct::Coverage(args))).unwrap();
+        drop(folder);
+        match serde_json::from_str(&act).unwrap() {
+            Act::Report(ReportAct::Coverage(args)) => drop(weights(&args).unwrap()),
+            other => panic!("{other:?}"),
+        }
     }
 
-    fn nodes_html(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
-        Box::pin(async move {
-            let report = nodes(&self.0, self.window(&query), &Out::nowhere())
-                .await
-                .map_err(for_page)?;
-            Ok(report.html())
-        })
+    #[test]
+    fn file_of_weights_that_did_not_come_along_is_not_looked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("weights.csv");
+        std::fs::write(&file, "site,weight\nberlin,3\n").unwrap();
+        let error = weights(&coverage_args(file.to_str().unwrap())).unwrap_err();
+        assert!(matches!(error, ActError::Usage(_)), "{error}");
     }
 
-    fn coverage_json(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
-        Box::pin(async move { Ok(self.coverage(query).await?.json().to_string()) })
-    }
-
-    fn nodes_json(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
-        Box::pin(async move {
-            let report = nodes(&self.0, self.window(&query), &Out::nowhere())
-                .await
-                .map_err(for_page)?;
-            serde_json::to_string(&report).map_err(|source| ReportError::Store {
-                source: Box::new(source),
-            })
-        })
-    }
-
-    fn ledger_json(&self, _: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
-        let (store, now) = (self.0.store.clone(), self.0.clock.wall());
-        Box::pin(async move {
-            let read = blocking(move || Ok(ledger::read(&store, now).map_err(failed)?.to_json()));
-            read.await.map_err(for_page)
-        })
+    #[test]
+    fn words_for_weights_are_no_files() {
+        for word in ["people", "sites"] {
+            let mut args = coverage_args(word);
+            read_weights(&mut args).unwrap();
+            assert_eq!(args.weights_file, None);
+            weights(&args).unwrap();
+        }
     }
 }

@@ -1,11 +1,11 @@
 //! `target add|pause|remove|list`.
 
-use std::sync::Arc;
+use std::path::Path;
 
 use comfy_table::{Table, presets};
 use serde_json::json;
 
-use super::{ActError, House, Out, only};
+use super::{ActError, House, Out};
 use crate::cli::{Format, NodeArgs, TargetAct};
 use crate::roster::is_one_worker;
 use crate::targets::{self, EditError, Node, NodeKind, Targets};
@@ -14,8 +14,8 @@ pub(super) async fn carry_out(house: &House, act: TargetAct, out: &Out) -> Resul
     match act {
         TargetAct::Add(args) => {
             let name = args.node.clone();
-            let edited = targets::add(&house.targets_file, keys(args)?);
-            adopt(house, edited, "target add", &name)?;
+            let edited = added(&house.targets_file, keys(args)?)?;
+            adopt(house, Ok(edited), "target add", &name)?;
             out.text(format!(
                 "{name} is added; the probes check it from their next plan on.\n"
             ))
@@ -48,10 +48,19 @@ pub(super) async fn carry_out(house: &House, act: TargetAct, out: &Out) -> Resul
     }
 }
 
+/// Adds a node. Where the file was sound before, what is wrong after it is what the options say.
+fn added(file: &Path, keys: Vec<(&'static str, toml_edit::Value)>) -> Result<Targets, ActError> {
+    Targets::read(file).map_err(super::failed)?;
+    targets::add(file, keys).map_err(|error| match error {
+        EditError::Targets(error) => ActError::Usage(crate::chain::chain(&error)),
+        other => super::failed(other),
+    })
+}
+
 /// Takes an edit up and logs it.
 fn adopt(house: &House, edited: Result<Targets, EditError>, act: &str, node: &str) -> Result<(), ActError> {
     let edited = edited.map_err(super::failed)?;
-    house.targets.send_replace(Arc::new(edited));
+    house.take_targets(edited);
     let noted = house.registry.note(&house.actor, act, node.to_owned());
     noted.map_err(|error| {
         let error = crate::chain::chain(&error);
@@ -89,7 +98,6 @@ fn keys(args: NodeArgs) -> Result<Vec<(&'static str, toml_edit::Value)>, ActErro
 }
 
 async fn list(house: &House, format: Format, out: &Out) -> Result<(), ActError> {
-    only(format, &[Format::Text, Format::Json])?;
     let targets = Targets::clone(&house.targets.borrow());
     let probes = house.registry.list();
     let has_probe = |node: &Node| {
@@ -164,4 +172,36 @@ fn as_json(node: &Node, worker_has_probe: bool) -> serde_json::Value {
         "interval_s": node.interval.map(|interval| interval.as_secs_f64()), "paused": node.paused,
         "lacks_slash": node.lacks_slash, "worker_has_probe": worker_has_probe,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn node_that_cannot_be_is_wrong_usage_and_a_broken_file_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("targets.toml");
+        let add = |url: &str| {
+            let keys = [
+                ("node", "berlin"),
+                ("kind", "http"),
+                ("url", url),
+                ("worker", "ada"),
+                ("place", "Berlin, DE"),
+            ];
+            added(&file, keys.map(|(key, text)| (key, text.into())).into())
+        };
+        let error = add("ftp://node.example.org/").unwrap_err();
+        assert!(
+            matches!(&error, ActError::Usage(text) if text.contains("ftp://")),
+            "{error}"
+        );
+        add("https://node.example.org/").unwrap();
+        let twice = add("https://node.example.org/").unwrap_err();
+        assert!(matches!(twice, ActError::Usage(_)), "{twice}");
+        std::fs::write(&file, "[[node]]\nnode = 1\n").unwrap();
+        let error = add("https://node.example.org/").unwrap_err();
+        assert!(matches!(error, ActError::Failed(_)), "{error}");
+    }
 }

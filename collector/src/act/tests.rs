@@ -98,7 +98,10 @@ fn acts() -> Vec<String> {
         &format!("report nodes {WINDOW}"),
         &["text", "json", "html", "md", "csv"],
     );
-    each(&format!("report coverage {WINDOW}"), &["text", "json", "html"]);
+    each(
+        &format!("report coverage {WINDOW}"),
+        &["text", "json", "html", "md", "csv"],
+    );
     acts.push("target pause berlin".to_owned());
     acts.push("export ndjson".to_owned());
     acts.push("target remove berlin".to_owned());

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::director::Director;
 use super::world::CITIES;
 use crate::alert::{Alert, Event};
-use crate::cli::{Act, CoverageArgs, Format, ReportAct, WindowArgs};
+use crate::cli::{Act, CoverageArgs, Format, ReportAct, ReportFormat, WindowArgs};
 use crate::clock::{Clock, monotonic};
 use crate::web::view::{LiveView, MeshState, ProbeState, ProbeView};
 use crate::words::timestamp;
@@ -157,10 +157,11 @@ impl<'a> Story<'a> {
         let args = CoverageArgs {
             window,
             weights: "people".to_owned(),
+            weights_file: None,
             sites: None,
             rtt: None,
             nodes: Vec::new(),
-            format: Format::Text,
+            format: ReportFormat::Text,
         };
         let (code, text) = self.ask(Act::Report(ReportAct::Coverage(args))).await?;
         if code != 0 {

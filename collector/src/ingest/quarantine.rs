@@ -118,20 +118,36 @@ pub fn quarantined(store: &Store) -> Result<Quarantined, StoreError> {
         let mut kept = Vec::new();
         for row in table.iter()? {
             let (number, row) = row?;
-            let line = row
-                .value()
-                .split(|byte| *byte == b'\n')
-                .next()
-                .unwrap_or_default();
-            let refused: Refused = serde_json::from_slice(line).map_err(|source| StoreError::Record {
-                table: "quarantine",
-                key: number.value().to_string(),
-                source,
-            })?;
-            let payload = row.value().get(line.len() + 1..).unwrap_or_default().to_vec();
-            kept.push((refused, payload));
+            let (refused, payload) = decode(number.value(), row.value())?;
+            kept.push((refused, payload.to_vec()));
         }
         let total = crate::store::tables::read_meta(transaction, META_QUARANTINED)?;
         Ok(Quarantined { kept, total })
     })
+}
+
+/// How many items were ever refused, and the `limit` newest that are kept, newest first.
+///
+/// # Errors
+/// When the store failed.
+pub fn newest_refused(store: &Store, limit: usize) -> Result<(u64, Vec<Refused>), StoreError> {
+    store.read(|transaction: &ReadTransaction| {
+        let mut newest = Vec::new();
+        for row in transaction.open_table(QUARANTINE)?.iter()?.rev().take(limit) {
+            let (number, row) = row?;
+            newest.push(decode(number.value(), row.value())?.0);
+        }
+        let total = crate::store::tables::read_meta(transaction, META_QUARANTINED)?;
+        Ok((total, newest))
+    })
+}
+
+fn decode(number: u64, row: &[u8]) -> Result<(Refused, &[u8]), StoreError> {
+    let line = row.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let refused = serde_json::from_slice(line).map_err(|source| StoreError::Record {
+        table: "quarantine",
+        key: number.to_string(),
+        source,
+    })?;
+    Ok((refused, row.get(line.len() + 1..).unwrap_or_default()))
 }

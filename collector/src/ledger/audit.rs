@@ -9,6 +9,7 @@ use isochrone_proto::units::Hour;
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
 
 use super::planned::damaged;
+use super::slots::Slots;
 use crate::store::tables::{
     EPOCHS, HOURS, LOG, META_COMMIT, STREAM, TOMBSTONES, parse_epoch_key, parse_hour_key, read_meta,
     stream_key,
@@ -54,7 +55,7 @@ type HourOf = (ProbeId, EpochId, Hour);
 #[derive(Default)]
 struct Count {
     audit: Audit,
-    slots: HashMap<MeasurementGroup, Vec<u64>>,
+    slots: HashMap<MeasurementGroup, Slots>,
     hours: BTreeMap<HourOf, u64>,
 }
 
@@ -110,7 +111,7 @@ impl Count {
                 match plan.target_of(check) {
                     Some((check, target)) => {
                         let group = (probe, epoch, check.kind, target.id);
-                        self.slots.entry(group).or_default().push(slot.0);
+                        self.slots.entry(group).or_default().add(slot.0);
                     }
                     None => self.audit.find(format!(
                         "batch {commit} of probe {probe} names check {check}, which plan {version} does not have"
@@ -129,11 +130,10 @@ impl Count {
     }
 
     fn doubles(&mut self) {
-        for ((probe, epoch, kind, target), mut slots) in self.slots.drain() {
-            slots.sort_unstable();
-            let doubles = slots.windows(2).filter(|pair| pair[0] == pair[1]).count();
+        for ((probe, epoch, kind, target), slots) in self.slots.drain() {
+            let doubles = slots.doubles();
             if doubles > 0 {
-                self.audit.twice += doubles as u64;
+                self.audit.twice += doubles;
                 self.audit.find(format!(
                     "{doubles} measurements {kind} of target {target} by probe {probe} (epoch {epoch}) are stored twice"
                 ));

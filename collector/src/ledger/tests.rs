@@ -130,7 +130,7 @@ fn json_says_what_the_contract_says() {
         r#"{"schema":"isochrone.ledger/1","source":"store","balanced":true,"rows":[{"probe":"ada-1","#,
         r#""probe_id":"0000000000000ada","epoch":"07070707070707070707070707070707","#,
         r#""hour":"2026-11-22T10:00:00Z","planned":13,"run":12,"skipped":1,"absent":0,"stored":12,"#,
-        r#""spooled":0,"dropped":0,"refused":0,"forked":0,"balanced":true}]}"#
+        r#""spooled":0,"dropped":0,"refused":0,"forked":0,"balanced":true}],"quarantine":{"refused":0,"newest":[]}}"#
     );
     assert_eq!(json, expected);
 }
@@ -146,6 +146,31 @@ fn text_ends_with_one_plain_sentence() {
     assert!(
         text.lines().any(|line| line.trim_start().starts_with("ada-1")),
         "{text}"
+    );
+}
+
+#[test]
+fn refused_batch_is_listed_with_its_reason() {
+    let (_, store) = store_with_plan();
+    let ingest = inline(&store);
+    store_honest(&ingest, EPOCH, 1);
+    let header = header(LATER_EPOCH, 1, isochrone_proto::ids::Digest::ZERO);
+    let batch = Batch::pack(header, &measurements(1, 0)).unwrap();
+    let answer = submit(&ingest, incoming_at(&batch, UnixMillis(START.0 - 600_000)));
+    assert!(matches!(answer, Ingested::Refused { .. }), "{answer:?}");
+
+    let ledger = read(&store, cut_of(2)).unwrap();
+    assert_eq!((ledger.refused, ledger.quarantine.len()), (1, 1));
+    let text = render(&ledger, None);
+    assert!(text.contains("Quarantine: 1 refused in all"), "{text}");
+    assert!(text.contains("ada-1, batch 1 of epoch 09090909…"), "{text}");
+    assert!(text.contains(&ledger.quarantine[0].reason), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&ledger.to_json()).unwrap();
+    assert_eq!(json["quarantine"]["refused"], 1);
+    assert_eq!(json["quarantine"]["newest"][0]["probe"], "ada-1");
+    assert_eq!(
+        json["quarantine"]["newest"][0]["reason"],
+        ledger.quarantine[0].reason
     );
 }
 

@@ -5,7 +5,10 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
 
+use isochrone_proto::units::UnixMillis;
+
 use super::{Audit, Ledger, Row, Totals};
+use crate::words;
 
 /// One line a probe, the sums, what is unusual in words, and one plain sentence. `audit`: what counting the
 /// log again found.
@@ -23,6 +26,7 @@ pub fn render(ledger: &Ledger, audit: Option<&Audit>) -> String {
     }
     text.push_str(&balance(ledger));
     text.push('\n');
+    text.push_str(&quarantine(ledger));
     if let Some(audit) = audit {
         for finding in &audit.findings {
             text.push_str("FAULT: ");
@@ -40,14 +44,13 @@ fn table(ledger: &Ledger) -> Table {
     table.load_preset(presets::NOTHING).set_header([
         "probe", "planned", "run", "skipped", "absent", "stored", "spooled", "dropped", "refused", "forked",
     ]);
-    let mut probes: BTreeMap<&str, Vec<Row>> = BTreeMap::new();
+    let mut probes: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
     for row in &ledger.rows {
-        probes.entry(&row.probe_name).or_default().push(row.clone());
+        probes.entry(&row.probe_name).or_default().push(row);
     }
     let several = probes.len() > 1;
     for (probe, rows) in probes {
-        let source = ledger.source;
-        table.add_row(cells(probe, &Ledger { rows, source }.totals()));
+        table.add_row(cells(probe, &Totals::of(rows)));
     }
     if several {
         table.add_row(cells("all", &ledger.totals()));
@@ -92,7 +95,7 @@ fn explanations(totals: &Totals) -> Vec<String> {
         ),
         (
             totals.refused,
-            "measurements were refused for their content; they are kept in quarantine.",
+            "measurements were refused for their content; they are kept in quarantine (below).",
         ),
         (
             totals.forked,
@@ -104,6 +107,30 @@ fn explanations(totals: &Totals) -> Vec<String> {
         .filter(|(count, _)| *count > 0)
         .map(|(count, line)| format!("{count} {line}"))
         .collect()
+}
+
+/// The newest refused items, each with its reason.
+fn quarantine(ledger: &Ledger) -> String {
+    if ledger.refused == 0 {
+        return String::new();
+    }
+    let told = ledger.quarantine.len();
+    let mut text = format!(
+        "Quarantine: {} refused in all, the newest {told}:\n",
+        ledger.refused
+    );
+    for refused in &ledger.quarantine {
+        let name = ledger.name_of(refused);
+        let received = words::date_time(UnixMillis(refused.received_ms));
+        let epoch = refused.epoch.get(..8).unwrap_or(&refused.epoch);
+        writeln!(
+            text,
+            "  {received} UTC  {name}, {} {} of epoch {epoch}…\n    {}",
+            refused.item, refused.sequence, refused.reason
+        )
+        .expect("writing to a string does not fail");
+    }
+    text
 }
 
 fn balance(ledger: &Ledger) -> String {

@@ -11,14 +11,16 @@ use isochrone_coverage::observations::{
 use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::Check;
 use isochrone_proto::measurement::{CacheState, EndpointOutcome, EndpointResult, Outcome, Phase};
+use isochrone_proto::units::UnixMillis;
 
-use super::{Fill, Window, fill};
+use super::{DAY_MS, Fill, Window, fill};
 use crate::live::Seen;
+use crate::live::cell::Pace;
 use crate::roster::{NodeEntry, ProbeEntry, Roster};
 use crate::store::{Store, StoreError, Stored};
 use crate::words;
 
-const DAY_MS: u64 = 86_400_000;
+const HOUR_MS: u64 = 3_600_000;
 
 /// Reads the log. A node's RTT from a vantage is the TCP-connect phase of its checks; time to first byte
 /// stands beside it, of cached assets and plain pages only. `source` says whether this is the demo's world.
@@ -43,6 +45,8 @@ pub(super) struct Tally<'a> {
     roster: &'a Roster,
     window: Window,
     days: HashMap<(ProbeId, TargetId, u64), Reading>,
+    /// Until when each node was measured: its newest slot, and how long that stays fresh.
+    until: HashMap<TargetId, UnixMillis>,
 }
 
 #[derive(Debug, Default)]
@@ -63,6 +67,9 @@ impl Fill for Tally<'_> {
             if !self.window.holds(row.slot) || self.roster.node(target.id).is_none() {
                 continue;
             }
+            let fresh_ms = Pace::of(check.schedule).fresh_ms.max(HOUR_MS);
+            let until = self.until.entry(target.id).or_default();
+            *until = UnixMillis(row.slot.0 + fresh_ms).max(*until);
             let key = (stored.probe, target.id, row.slot.0 / DAY_MS);
             self.days.entry(key).or_default().add(check.kind.check, outcome);
         }
@@ -98,12 +105,33 @@ impl<'a> Tally<'a> {
             roster,
             window,
             days: HashMap::new(),
+            until: HashMap::new(),
         }
     }
 
+    /// The nodes that count, and a note on each that does not: paused and removed ones count as long as they were
+    /// measured until the window's end, so that a window of the past shows what was there.
+    fn nodes(&self) -> (Vec<&'a NodeEntry>, Vec<String>) {
+        let (mut nodes, mut left_out) = (Vec::new(), Vec::new());
+        for node in self.roster.nodes() {
+            let until = self.until.get(&node.id);
+            let is_listed = !node.paused && !node.removed;
+            if is_listed || until.is_some_and(|until| *until >= self.window.until) {
+                nodes.push(node);
+            } else if until.is_some() {
+                let what = if node.removed { "removed" } else { "paused" };
+                left_out.push(format!(
+                    "Node {} was measured and is {what} since: it is left out.",
+                    node.name
+                ));
+            }
+        }
+        (nodes, left_out)
+    }
+
     pub(super) fn finish(self, source: Source) -> Observations {
-        let nodes: Vec<&NodeEntry> = self.roster.nodes().filter(|node| !node.paused).collect();
-        let (mut notes, mut vantages) = (Vec::new(), Vec::new());
+        let (nodes, mut notes) = self.nodes();
+        let mut vantages = Vec::new();
         let mut places: BTreeMap<ProbeId, usize> = BTreeMap::new();
         for probe in self.roster.probes() {
             let measured = self.days.keys().any(|(of, ..)| *of == probe.id);

@@ -21,16 +21,15 @@ use serde::Serialize;
 
 use super::outages::{self, Outage, Period};
 use super::timeline::Timeline;
-use super::trust::Trust;
-use super::{Fill, Window, fill};
+use super::trust::{Trust, Way};
+use super::{DAY_MS, Fill, Window, fill};
+use crate::health::Rules;
 use crate::incident::IncidentCheck;
 use crate::live::Seen;
 use crate::live::cell::Pace;
-use crate::roster::{NodeEntry, Roster, count_networks};
+use crate::roster::{NodeEntry, ProbeEntry, Roster, count_networks};
 use crate::store::{Store, StoreError, Stored};
 use crate::words;
-
-const DAY_MS: u64 = 86_400_000;
 
 /// `isochrone.nodes/1`. Numbers are not rounded; what was not measured is `null`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -56,6 +55,8 @@ pub struct NodeReport {
     pub worker: Option<String>,
     /// Its place.
     pub place: String,
+    /// It is not in `targets.toml` any more.
+    pub removed: bool,
     /// Every UTC day of the window.
     pub days: Vec<DayReport>,
     /// By start.
@@ -122,7 +123,7 @@ pub struct OutageReport {
     pub failure: Option<String>,
 }
 
-/// Reads the log and makes the report. `progress` gets the count of batches read so far.
+/// Reads the log and makes the report. `rules` say what is a failure and what is an end. `progress` gets the count of batches read so far.
 ///
 /// # Errors
 /// When the store failed.
@@ -130,9 +131,10 @@ pub fn from_store(
     store: &Store,
     roster: &Roster,
     window: Window,
+    rules: &Rules,
     progress: &mut dyn FnMut(u64),
 ) -> Result<NodesReport, StoreError> {
-    let mut tally = Tally::new(roster, window);
+    let mut tally = Tally::new(roster, window, *rules);
     fill(store, window, &mut tally, progress)?;
     Ok(NodesReport {
         source: store.source(),
@@ -145,12 +147,23 @@ pub fn from_store(
 pub(super) struct Tally<'a> {
     roster: &'a Roster,
     window: Window,
+    rules: Rules,
     cells: HashMap<(TargetId, ProbeId, Kind), Cell>,
     days: BTreeMap<(TargetId, u64), Day>,
+    /// Each probe's first and last slot in the window.
+    measured: HashMap<ProbeId, (UnixMillis, UnixMillis)>,
     trust: Trust,
 }
 
-#[derive(Debug)]
+/// A probe that may judge a node, from and until when.
+#[derive(Clone, Copy, Debug)]
+struct Judge {
+    network: Option<u32>,
+    from: UnixMillis,
+    until: UnixMillis,
+}
+
+#[derive(Debug, Default)]
 struct Cell {
     timeline: Timeline,
     failures: Vec<Failure>,
@@ -185,12 +198,13 @@ impl Fill for Tally<'_> {
                 EchoOutcome::TimedOut => false,
                 EchoOutcome::Unsent(_) => continue,
             };
-            if let Some((_, target)) = stored
+            if let Some((check, target)) = stored
                 .plan
                 .target_of(row.check)
                 .filter(|_| self.window.holds(row.slot))
             {
-                self.trust.add(probe.id, target.id, row.slot, is_answered);
+                let way = Way::of(probe.id, check.kind);
+                self.trust.add(way, target.id, row.slot, is_answered);
             }
         }
         for row in stored.batch.endpoints() {
@@ -203,7 +217,9 @@ impl Fill for Tally<'_> {
             if !self.window.holds(row.slot) {
                 continue;
             }
-            self.add_trust(probe.id, target.id, row.slot, outcome);
+            let (first, last) = self.measured.entry(probe.id).or_insert((row.slot, row.slot));
+            (*first, *last) = (row.slot.min(*first), row.slot.max(*last));
+            self.add_trust(Way::of(probe.id, check.kind), target.id, row.slot, outcome);
             let node = self.roster.node(target.id);
             if let Some(node) = node.filter(|node| !node.is_own(probe)) {
                 self.add_run(
@@ -218,21 +234,23 @@ impl Fill for Tally<'_> {
 }
 
 impl<'a> Tally<'a> {
-    pub(super) fn new(roster: &'a Roster, window: Window) -> Self {
+    pub(super) fn new(roster: &'a Roster, window: Window, rules: Rules) -> Self {
         Self {
             roster,
             window,
+            rules,
             cells: HashMap::new(),
             days: BTreeMap::new(),
-            trust: Trust::new(window, roster),
+            measured: HashMap::new(),
+            trust: Trust::new(roster),
         }
     }
 
-    fn add_trust(&mut self, probe: ProbeId, target: TargetId, slot: UnixMillis, outcome: &EndpointOutcome) {
+    fn add_trust(&mut self, way: Way, target: TargetId, slot: UnixMillis, outcome: &EndpointOutcome) {
         match Seen::of_endpoint(&outcome.result) {
             Seen::Nothing => {}
-            Seen::Good | Seen::Absent => self.trust.add(probe, target, slot, true),
-            Seen::Bad => self.trust.add(probe, target, slot, outcome.http_status.is_some()),
+            Seen::Good | Seen::Absent => self.trust.add(way, target, slot, true),
+            Seen::Bad => self.trust.add(way, target, slot, outcome.http_status.is_some()),
         }
     }
 
@@ -248,11 +266,8 @@ impl<'a> Tally<'a> {
             return;
         };
         let seen = Seen::of_endpoint(&outcome.result);
-        let cell = self.cells.entry(key).or_insert_with(|| Cell {
-            timeline: Timeline::new(pace),
-            failures: Vec::new(),
-        });
-        cell.timeline.add(slot, seen);
+        let cell = self.cells.entry(key).or_default();
+        cell.timeline.add(slot, pace, seen);
         let day = self.days.entry((node, slot.0 / DAY_MS)).or_default();
         day.checks += 1;
         day.vantages.insert(probe);
@@ -278,7 +293,9 @@ impl<'a> Tally<'a> {
 
     /// The report.
     pub(super) fn finish(self) -> NodesReport {
-        let mut nodes: Vec<_> = self.roster.nodes().map(|node| self.node(node)).collect();
+        let is_told = |node: &&NodeEntry| !node.removed || self.cells.keys().any(|(of, ..)| *of == node.id);
+        let told = self.roster.nodes().filter(is_told);
+        let mut nodes: Vec<_> = told.map(|node| self.node(node)).collect();
         nodes.sort_by(|one, other| one.node.cmp(&other.node));
         NodesReport {
             schema: "isochrone.nodes/1",
@@ -299,7 +316,7 @@ impl<'a> Tally<'a> {
             };
             for failure in &cell.failures {
                 let day = failure.slot.0 / DAY_MS;
-                if self.trust.may_judge(*probe, node, failure.slot) {
+                if self.trust.may_judge(Way::of(*probe, *kind), node, failure.slot) {
                     *failed.entry((day, check)).or_default() += 1;
                 } else {
                     *unjudged.entry(day).or_default() += 1;
@@ -316,14 +333,20 @@ impl<'a> Tally<'a> {
             node: node.name.clone(),
             worker: node.worker.clone(),
             place: node.place.clone(),
+            removed: node.removed,
             days: days.collect(),
             outages: self.outages(node, &cells),
         }
     }
 
     fn outages(&self, node: &NodeEntry, cells: &[(&(TargetId, ProbeId, Kind), &Cell)]) -> Vec<OutageReport> {
-        let judges = self.roster.probes().filter(|probe| !node.is_own(probe));
-        let mesh_networks = count_networks(judges.map(|probe| probe.network));
+        let judges = self.judges(node);
+        let mesh_networks = |at| {
+            let there = judges
+                .iter()
+                .filter(|judge| judge.from <= at && at <= judge.until);
+            count_networks(there.map(|judge| judge.network))
+        };
         let kinds: BTreeSet<Kind> = cells.iter().map(|((_, _, kind), _)| *kind).collect();
         let mut by_check: BTreeMap<IncidentCheck, Vec<Outage>> = BTreeMap::new();
         for kind in kinds {
@@ -331,13 +354,11 @@ impl<'a> Tally<'a> {
                 continue;
             };
             let of_kind = cells.iter().filter(|((_, _, of), _)| *of == kind);
-            let mut reach_ms = 0;
             let mut periods = Vec::new();
             for ((_, probe, _), cell) in of_kind {
-                reach_ms = reach_ms.max(cell.timeline.pace().fresh_ms);
-                periods.extend(self.periods(node, *probe, &cell.timeline));
+                periods.extend(self.periods(node, Way::of(*probe, kind), &cell.timeline));
             }
-            let outages = outages::sweep(&periods, mesh_networks, reach_ms);
+            let outages = outages::sweep(&periods, mesh_networks);
             by_check.entry(check).or_default().extend(outages);
         }
         let mut reports = Vec::new();
@@ -350,17 +371,37 @@ impl<'a> Tally<'a> {
         reports.into_iter().map(|(_, report)| report).collect()
     }
 
-    fn periods(&self, node: &NodeEntry, probe: ProbeId, timeline: &Timeline) -> Vec<Period> {
+    /// Who could judge `node`, and when: since it joined, and a revoked one until its last measurement.
+    fn judges(&self, node: &NodeEntry) -> Vec<Judge> {
+        let others = self.roster.probes().filter(|probe| !node.is_own(probe));
+        let judge = |probe: &ProbeEntry| {
+            let measured = self.measured.get(&probe.id);
+            Judge {
+                network: probe.network,
+                from: measured.map_or(probe.joined, |(first, _)| probe.joined.min(*first)),
+                until: match (probe.active, measured) {
+                    (true, _) => UnixMillis(u64::MAX),
+                    (false, Some((_, last))) => *last,
+                    (false, None) => UnixMillis(0),
+                },
+            }
+        };
+        others.map(judge).collect()
+    }
+
+    fn periods(&self, node: &NodeEntry, way: Way, timeline: &Timeline) -> Vec<Period> {
+        let probe = way.probe;
         let network = self.roster.probe(probe).and_then(|probe| probe.network);
         let mut periods = Vec::new();
-        for failing in timeline.failing(self.window.until) {
-            let parts = self.trust.judged(probe, node, (failing.from, failing.until));
+        for failing in timeline.failing(&self.rules, self.window.until) {
+            let parts = self.trust.judged(way, node, (failing.from, failing.until));
             periods.extend(parts.into_iter().map(|(from, until)| Period {
                 probe,
                 network,
                 from,
                 until,
                 is_open: failing.is_open && until == failing.until,
+                fresh_ms: failing.fresh_ms,
             }));
         }
         periods

@@ -16,6 +16,8 @@ pub(super) struct Period {
     pub(super) from: UnixMillis,
     pub(super) until: UnixMillis,
     pub(super) is_open: bool,
+    /// How long its runs stay fresh.
+    pub(super) fresh_ms: u64,
 }
 
 /// Enough vantages fail at once.
@@ -27,9 +29,10 @@ pub(super) struct Outage {
     pub(super) vantages: BTreeSet<ProbeId>,
 }
 
-/// Sweeps over the periods: an outage is where they are of two networks (or of two vantages, in a mesh of
-/// one network). It begins with the first failure that is at most `reach_ms` older than its completion.
-pub(super) fn sweep(periods: &[Period], mesh_networks: usize, reach_ms: u64) -> Vec<Outage> {
+/// Sweeps over the periods: an outage is where they are of two networks (or of two vantages, while the mesh has
+/// one network; `mesh_networks` says how many it has at an instant). It begins with the first failure that is
+/// still fresh at its completion.
+pub(super) fn sweep(periods: &[Period], mesh_networks: impl Fn(UnixMillis) -> usize) -> Vec<Outage> {
     let mut edges: Vec<UnixMillis> = periods
         .iter()
         .flat_map(|period| [period.from, period.until])
@@ -43,7 +46,7 @@ pub(super) fn sweep(periods: &[Period], mesh_networks: usize, reach_ms: u64) -> 
             .iter()
             .filter(|period| period.from <= from && until <= period.until)
             .collect();
-        if !is_quorum(&failing, mesh_networks) {
+        if !is_quorum(&failing, || mesh_networks(from)) {
             continue;
         }
         let vantages = failing.iter().map(|period| period.probe);
@@ -56,6 +59,7 @@ pub(super) fn sweep(periods: &[Period], mesh_networks: usize, reach_ms: u64) -> 
                 outage.vantages.extend(vantages);
             }
             None => {
+                let reach_ms = failing.iter().map(|period| period.fresh_ms).max().unwrap_or(0);
                 let near = failing.iter().map(|period| period.from);
                 let near = near.filter(|first| first.0 + reach_ms >= from.0);
                 let earliest = outages.last().map_or(UnixMillis(0), |outage| outage.end);
@@ -89,13 +93,13 @@ pub(super) fn join(mut outages: Vec<Outage>) -> Vec<Outage> {
     joined
 }
 
-fn is_quorum(failing: &[&Period], mesh_networks: usize) -> bool {
+fn is_quorum(failing: &[&Period], mesh_networks: impl Fn() -> usize) -> bool {
     let vantages: BTreeMap<_, _> = failing
         .iter()
         .map(|period| (period.probe, period.network))
         .collect();
     let enough = vantages.len() >= VANTAGES;
-    count_networks(vantages.into_values()) >= NETWORKS || (mesh_networks < NETWORKS && enough)
+    count_networks(vantages.into_values()) >= NETWORKS || (enough && mesh_networks() < NETWORKS)
 }
 
 #[cfg(test)]
@@ -111,6 +115,7 @@ mod tests {
             from: UnixMillis(from),
             until: UnixMillis(until),
             is_open: false,
+            fresh_ms: 0,
         }
     }
 
@@ -124,17 +129,28 @@ mod tests {
     #[test]
     fn outage_is_where_two_networks_fail() {
         let periods = [period(1, 1, 10, 50), period(2, 2, 20, 60), period(3, 2, 0, 100)];
-        assert_eq!(spans(&sweep(&periods, 3, 0)), [(10, 50)]);
+        assert_eq!(spans(&sweep(&periods, |_| 3)), [(10, 50)]);
+        let reaching = periods.map(|period| Period {
+            fresh_ms: 10,
+            ..period
+        });
         assert_eq!(
-            spans(&sweep(&periods, 3, 10)),
+            spans(&sweep(&reaching, |_| 3)),
             [(0, 50)],
             "begins with a failure near by"
         );
-        assert!(sweep(&periods[1..], 3, 0).is_empty(), "one network of three");
+        assert!(sweep(&periods[1..], |_| 3).is_empty(), "one network of three");
         assert_eq!(
-            spans(&sweep(&periods[1..], 1, 0)),
+            spans(&sweep(&periods[1..], |_| 1)),
             [(20, 60)],
             "two vantages where there is no second"
+        );
+        let joined_at_40 = |at| if at < UnixMillis(40) { 1 } else { 2 };
+
+        assert_eq!(
+            spans(&sweep(&periods[1..], joined_at_40)),
+            [(20, 60)],
+            "it began when there was no second network"
         );
     }
 
@@ -162,7 +178,7 @@ mod tests {
                 .iter()
                 .map(|&(probe, from, length)| period(probe, probe as u32 % 3, from, from + length))
                 .collect();
-            let outages = sweep(&periods, networks, 0);
+            let outages = sweep(&periods, |_| networks);
             for instant in 0..80u64 {
                 let failing: BTreeMap<u64, u32> = periods
                     .iter()

@@ -3,21 +3,35 @@
 use std::collections::{BTreeMap, HashMap};
 
 use isochrone_proto::ids::{ProbeId, TargetId};
-use isochrone_proto::units::UnixMillis;
+use isochrone_proto::kind::{Family, Kind};
+use isochrone_proto::units::{Hour, UnixMillis};
 
-use super::Window;
 use crate::health::UPLINK_BAD_PERCENT;
 use crate::roster::{NodeEntry, Roster};
 
 const MINUTE_MS: u64 = 60_000;
 
-/// Runs and unanswered runs of each probe, minute, and worker whose targets they went to.
-#[derive(Debug)]
+/// Runs and unanswered runs of each probe, family, minute, and worker whose targets they went to. Families
+/// stand apart: a dead IPv6 says nothing about IPv4.
+#[derive(Debug, Default)]
 pub(super) struct Trust {
-    window: Window,
     workers: BTreeMap<String, usize>,
     of_target: HashMap<TargetId, usize>,
-    minutes: HashMap<(ProbeId, usize), Vec<Minute>>,
+    hours: HashMap<(Way, usize, Hour), [Minute; 60]>,
+}
+
+/// A probe's way out over one family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Way {
+    pub(super) probe: ProbeId,
+    pub(super) family: Family,
+}
+
+impl Way {
+    pub(super) fn of(probe: ProbeId, kind: Kind) -> Self {
+        let family = kind.family;
+        Self { probe, family }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,19 +41,14 @@ struct Minute {
 }
 
 impl Trust {
-    pub(super) fn new(window: Window, roster: &Roster) -> Self {
-        let mut trust = Self {
-            window,
-            workers: BTreeMap::new(),
-            of_target: HashMap::new(),
-            minutes: HashMap::new(),
-        };
+    pub(super) fn new(roster: &Roster) -> Self {
+        let mut trust = Self::default();
         for node in roster.nodes() {
             let worker = worker_of(node);
             trust.place(node.id, &worker);
         }
         for probe in roster.probes() {
-            trust.place(TargetId::of_peer(probe.id), &probe.worker);
+            trust.place(TargetId::of_peer(probe.id), &probe.worker.to_lowercase());
         }
         trust
     }
@@ -50,32 +59,29 @@ impl Trust {
         self.of_target.insert(target, group);
     }
 
-    /// Counts a run of `probe` that went out; unanswered means without any sign of the target.
-    pub(super) fn add(&mut self, probe: ProbeId, target: TargetId, slot: UnixMillis, answered: bool) {
-        let (Some(&group), Some(minute)) = (self.of_target.get(&target), self.minute(slot)) else {
+    /// Counts a run that went out; unanswered means without any sign of the target.
+    pub(super) fn add(&mut self, way: Way, target: TargetId, slot: UnixMillis, answered: bool) {
+        let Some(&group) = self.of_target.get(&target) else {
             return;
         };
-        let minutes = self.minutes.entry((probe, group)).or_default();
-        if minutes.len() <= minute {
-            minutes.resize(minute + 1, Minute::default());
-        }
-        let minute = &mut minutes[minute];
+        let hour = self
+            .hours
+            .entry((way, group, slot.hour()))
+            .or_insert([Minute::default(); 60]);
+        let minute = &mut hour[minute(slot)];
         minute.runs = minute.runs.saturating_add(1);
         minute.unanswered = minute.unanswered.saturating_add(u16::from(!answered));
     }
 
-    /// Whether `probe` may judge `node` in the minute of `slot`: at most 30 % of its runs towards other
-    /// workers' targets stayed unanswered, or all that did went to one of several workers.
-    pub(super) fn may_judge(&self, probe: ProbeId, node: &NodeEntry, slot: UnixMillis) -> bool {
-        let Some(minute) = self.minute(slot) else {
-            return false;
-        };
+    /// Whether what came this way may judge `node` in the minute of `slot`: at most 30 % of the runs towards
+    /// other workers' targets stayed unanswered, or all that did went to one of several workers.
+    pub(super) fn may_judge(&self, way: Way, node: &NodeEntry, slot: UnixMillis) -> bool {
         let own = self.workers.get(&worker_of(node)).copied();
         let (mut runs, mut unanswered) = (0, 0);
         let (mut groups, mut bad_groups) = (0, 0);
         for group in (0..self.workers.len()).filter(|group| Some(*group) != own) {
-            let counts = self.minutes.get(&(probe, group));
-            if let Some(counts) = counts.and_then(|minutes| minutes.get(minute)) {
+            if let Some(hour) = self.hours.get(&(way, group, slot.hour())) {
+                let counts = hour[minute(slot)];
                 runs += usize::from(counts.runs);
                 unanswered += usize::from(counts.unanswered);
                 groups += usize::from(counts.runs > 0);
@@ -86,10 +92,10 @@ impl Trust {
         unanswered * 100 <= runs * UPLINK_BAD_PERCENT || !is_pattern
     }
 
-    /// The parts of `[from, until)` in which `probe` may judge `node`.
+    /// The parts of `[from, until)` in which what came this way may judge `node`.
     pub(super) fn judged(
         &self,
-        probe: ProbeId,
+        way: Way,
         node: &NodeEntry,
         (from, until): (UnixMillis, UnixMillis),
     ) -> Vec<(UnixMillis, UnixMillis)> {
@@ -97,7 +103,7 @@ impl Trust {
         let mut at = from;
         while at < until {
             let next = UnixMillis((at.0 / MINUTE_MS + 1) * MINUTE_MS).min(until);
-            if self.may_judge(probe, node, at) {
+            if self.may_judge(way, node, at) {
                 match parts.last_mut().filter(|part| part.1 == at) {
                     Some(part) => part.1 = next,
                     None => parts.push((at, next)),
@@ -107,16 +113,17 @@ impl Trust {
         }
         parts
     }
+}
 
-    fn minute(&self, slot: UnixMillis) -> Option<usize> {
-        let first = self.window.from.0 / MINUTE_MS;
-        usize::try_from((slot.0 / MINUTE_MS).checked_sub(first)?).ok()
-    }
+/// Which minute of its hour.
+fn minute(slot: UnixMillis) -> usize {
+    (slot.0 / MINUTE_MS % 60) as usize
 }
 
 /// A node without a worker is a group of its own.
 fn worker_of(node: &NodeEntry) -> String {
     node.worker
-        .clone()
+        .as_deref()
+        .map(str::to_lowercase) // as `is_one_worker` compares
         .unwrap_or_else(|| format!("\u{0}{}", node.name))
 }

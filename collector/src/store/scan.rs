@@ -7,8 +7,8 @@ use isochrone_proto::batch::Batch;
 use isochrone_proto::codec;
 use isochrone_proto::ids::{EpochId, ProbeId, Sequence};
 use isochrone_proto::plan::Plan;
-use isochrone_proto::units::UnixMillis;
-use redb::ReadTransaction;
+use isochrone_proto::units::{Hour, UnixMillis};
+use redb::{ReadTransaction, ReadableTable};
 
 use super::tables::{LOG, LOG_HOURS};
 use super::{Store, StoreError, StoredBlob};
@@ -121,12 +121,16 @@ impl Store {
         })
     }
 
-    /// How many batches the log holds after commit number `after`.
+    /// The hour of the oldest batch's last slot; `None`: the log is empty.
     ///
     /// # Errors
     /// When the store failed.
-    pub fn batches_after(&self, after: u64) -> Result<u64, StoreError> {
-        Ok(self.commit_number()?.saturating_sub(after))
+    pub fn oldest_hour(&self) -> Result<Option<Hour>, StoreError> {
+        self.read(|transaction| {
+            let hours = transaction.open_table(LOG_HOURS)?;
+            let oldest = hours.first()?;
+            Ok(oldest.map(|(hour, _)| Hour(hour.value())))
+        })
     }
 
     fn stored(&self, commit: u64, blob: &StoredBlob<'_>) -> Result<Stored, StoreError> {

@@ -132,9 +132,7 @@ impl Field<'_> {
             tie_set,
             runner_up: runner_up.map(name),
             value_ms: best.mean_ms,
-            runner_up_ms: runner_up
-                .and_then(|next| self.mean_ms(heard, next.node))
-                .map(|(ms, _)| ms),
+            runner_up_ms: runner_up.and_then(|next| self.beside(heard, &best, next.node)),
             interval: self.best_interval(heard, best.node),
             figures: self.pooled(heard, best.node),
             own_node: heard.iter().any(|&index| self.reports[index].own_node),
@@ -181,6 +179,19 @@ impl Field<'_> {
                 self.matrix.ms(self.members[index], node),
             )
         }))
+    }
+
+    /// The time of a node beside the best one's: its own mean where the same vantages measured both, and else the
+    /// best's time and how far it is behind where both were measured.
+    fn beside(&self, heard: &[usize], best: &Contender, other: usize) -> Option<f64> {
+        let (behind_ms, _) = self.difference(heard, best.node, other)?;
+        let reached = |index: &&usize, node| self.matrix.ms(self.members[**index], node).is_some();
+        let differs = |index: &&usize| reached(index, best.node) != reached(index, other);
+        let same = !heard.iter().any(|index| differs(&index));
+        match self.mean_ms(heard, other) {
+            Some((ms, _)) if same => Some(ms),
+            _ => Some(best.mean_ms + behind_ms),
+        }
     }
 
     /// How far a node is behind another, over the vantages that reached both, and their weight.

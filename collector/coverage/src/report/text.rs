@@ -1,4 +1,4 @@
-//! The report as text for a terminal: the summary first, then tables.
+//! The report as text for a terminal, or as Markdown: the summary first, then tables.
 
 mod page;
 
@@ -21,20 +21,25 @@ const TIED: &str = " =\u{a0}";
 impl CoverageReport {
     /// The report as text no wider than `width` columns (at least 60).
     pub fn text(&self, width: usize) -> String {
-        let mut page = Page {
-            width: width.max(NARROWEST),
-            lines: Vec::new(),
-        };
+        self.write(Page::text(width.max(NARROWEST)))
+    }
+
+    /// The same as Markdown.
+    pub fn markdown(&self) -> String {
+        self.write(Page::markdown())
+    }
+
+    fn write(&self, mut page: Page) -> String {
         if self.source == Source::Demo {
             page.wrapped(&format!("*** {} ***", words::DEMO));
         }
-        page.wrapped(&format!("Region coverage: {}", self.about()));
+        page.heading(1, &format!("Region coverage: {}", self.about()));
         for class in &self.classes {
             page.blank();
             self.class(class, &mut page);
         }
         page.blank();
-        page.line("How to read this");
+        page.heading(2, "How to read this");
         let further = self.notes.iter().cloned();
         for sentence in words::caveats(self).into_iter().chain(further) {
             page.item(&sentence);
@@ -63,7 +68,7 @@ impl CoverageReport {
     }
 
     fn class(&self, class: &ClassReport, page: &mut Page) {
-        page.wrapped(words::class_title(class.access));
+        page.heading(2, words::class_title(class.access));
         page.wrapped(&words::first_line(self, class));
         for sentence in words::counted(self, class) {
             page.wrapped(&sentence);
@@ -91,13 +96,16 @@ impl CoverageReport {
                 .collect();
             if !measured.is_empty() {
                 page.blank();
-                page.wrapped(title);
+                page.heading(3, title);
                 self.regions(&measured, page);
             }
         }
         self.columns(class, page);
         page.blank();
-        page.wrapped("Backup distances: the nearest node of each vantage, and the next");
+        page.heading(
+            3,
+            "Backup distances: the nearest node of each vantage, and the next",
+        );
         page.table(self.vantages_table(class));
         page.more(class.vantages.len(), "vantage");
     }

@@ -4,7 +4,6 @@ use isochrone_coverage::report::{Options, build};
 use isochrone_coverage::weights::Weights;
 use isochrone_proto::kind::{Family, Kind};
 use isochrone_proto::measurement::FailureCause;
-use isochrone_proto::units::UnixMillis;
 use rand::SeedableRng;
 
 use super::*;
@@ -162,4 +161,43 @@ fn probe_without_coordinates_is_left_out_and_named() {
     let observations = Tally::new(&roster, window).finish(Source::Demo);
     assert!(observations.vantages.is_empty());
     assert!(observations.notes.iter().any(|note| note.contains("nowhere")));
+}
+
+#[test]
+fn paused_or_removed_node_counts_in_a_window_to_whose_end_it_was_measured() {
+    let gone = |paused, removed| NodeEntry {
+        paused,
+        removed,
+        ..fixture::node("tokyo", "ken")
+    };
+    for (node, word) in [(gone(true, false), "paused"), (gone(false, true), "removed")] {
+        let berlin = fixture::probe("berlin", "ada", Some(1));
+        let roster = Roster::new([berlin], [fixture::node("lima", "pia"), node]);
+        let nodes_until = |until: u64| {
+            let window = Window {
+                from: UnixMillis(DAY0),
+                until: UnixMillis(DAY0 + until),
+            };
+            let mut tally = Tally::new(&roster, window);
+            let plan = Arc::new(fixture::plan(&roster, fixture::probe_id("berlin"), &[STATUS4]));
+            let check = fixture::check(&plan, TargetId::of_node("tokyo"), STATUS4);
+            let rows: Vec<_> = (0..100)
+                .map(|round| fixture::row(check, UnixMillis(DAY0 + round * 10_000), good(250)))
+                .collect();
+            tally.add(&fixture::stored(&plan, &rows));
+            let observations = tally.finish(Source::Store);
+            let is_noted = observations.notes.iter().any(|note| note.contains(word));
+            (observations.nodes.len(), is_noted)
+        };
+        assert_eq!(
+            nodes_until(900_000),
+            (2, false),
+            "{word}: it was there to the end"
+        );
+        assert_eq!(
+            nodes_until(DAY_MS),
+            (1, true),
+            "{word}: it is gone, and the report says so"
+        );
+    }
 }

@@ -2,6 +2,8 @@ use std::sync::Arc;
 
 use isochrone_proto::kind::{Check, Family};
 use isochrone_proto::measurement::{Measurement, Phases};
+use isochrone_proto::plan::{Plan, PlannedCheck};
+use isochrone_proto::schedule::Schedule;
 use isochrone_proto::units::Micros;
 use proptest::prelude::*;
 
@@ -9,6 +11,7 @@ use super::*;
 use crate::fixture::{self, DAY0, failed, good, lost, replied, timeout};
 
 const STATUS4: Kind = Kind::new(Check::Status, Family::V4);
+const STATUS6: Kind = Kind::new(Check::Status, Family::V6);
 const GET4: Kind = Kind::new(Check::AssetGet, Family::V4);
 
 fn roster() -> Roster {
@@ -36,14 +39,31 @@ fn run(
     window: Window,
     outcome: impl Fn(u64, &str, &str, Kind) -> Option<Outcome>,
 ) -> NodesReport {
-    let mut tally = Tally::new(roster, window);
+    let plan_of = |probe| fixture::plan(roster, probe, &[STATUS4, GET4]);
+    run_plans(roster, window, plan_of, outcome)
+}
+
+fn tally(roster: &Roster, window: Window) -> Tally<'_> {
+    Tally::new(roster, window, Rules::default())
+}
+
+fn run_plans(
+    roster: &Roster,
+    window: Window,
+    plan_of: impl Fn(ProbeId) -> Plan,
+    outcome: impl Fn(u64, &str, &str, Kind) -> Option<Outcome>,
+) -> NodesReport {
+    let mut tally = tally(roster, window);
     for probe in roster.probes() {
-        let plan = Arc::new(fixture::plan(roster, probe.id, &[STATUS4, GET4]));
+        let plan = Arc::new(plan_of(probe.id));
         let mut rows: Vec<Measurement> = Vec::new();
         for round in 0..window.until.since(window.from).as_secs() / 10 {
             for index in 0..plan.checks.len() as u16 {
                 let (check, target) = plan.target_of(index).unwrap();
                 let slot = UnixMillis(window.from.0 + round * 10_000);
+                if !is_due(check, round) {
+                    continue;
+                }
                 if let Some(outcome) = outcome(round, &probe.name, &target.name, check.kind) {
                     rows.push(fixture::row(index, slot, outcome));
                 }
@@ -54,6 +74,10 @@ fn run(
         }
     }
     tally.finish()
+}
+
+fn is_due(check: &PlannedCheck, round: u64) -> bool {
+    (round * 10_000).is_multiple_of(u64::from(check.schedule.interval_ms()))
 }
 
 fn usual(kind: Kind) -> Outcome {
@@ -95,83 +119,222 @@ fn outage_has_start_end_cause_and_vantages() {
     assert_eq!(day.vantages, 3);
 }
 
-/// What the live rule tells at the time and what the report finds in the log afterwards.
-#[test]
-fn report_and_live_rule_agree_on_outages_that_were_seen_in_time() {
-    use crate::health::{Health, Rules, Scene, Transition};
+/// Checks over both families; endpoints are checked every `rounds` rounds.
+fn plan_of_both_families(roster: &Roster, probe: ProbeId, rounds: u32) -> Plan {
+    let mut plan = fixture::plan(roster, probe, &[STATUS4, STATUS6, GET4]);
+    for check in &mut plan.checks {
+        if check.kind.check.is_endpoint() {
+            check.schedule = Schedule::new(rounds * 10_000, 0, 5_000).unwrap();
+        }
+    }
+    let echoes: Vec<_> = plan
+        .checks
+        .iter()
+        .filter(|check| !check.kind.check.is_endpoint())
+        .cloned()
+        .collect();
+    plan.checks.extend(echoes.into_iter().map(|echo| PlannedCheck {
+        kind: Kind::new(Check::Echo, Family::V6),
+        ..echo
+    }));
+    plan
+}
+
+/// Start, end, vantages.
+type Told = (String, String, Vec<String>);
+
+/// What the live rule tells at the time.
+fn told_live(
+    roster: &Roster,
+    (rounds, interval): (u64, u32),
+    outcome: impl Fn(u64, &str, &str, Kind) -> Option<Outcome>,
+) -> Vec<Told> {
+    use crate::health::{Health, Scene, Transition};
     use crate::live::Live;
 
-    let roster = roster();
     let connected = roster.probes().map(|probe| probe.id).collect();
-    type Fails = fn(u64, &str) -> bool;
-    let cases: [Fails; 5] = [
-        |round, _| (10..20).contains(&round),
-        |round, from| (10..20).contains(&round) && from != "oslo",
-        |round, from| (10..30).contains(&round) && (from != "oslo" || round < 15),
-        |round, from| (10..30).contains(&round) && (from == "oslo" || round % 7 != 0),
-        |round, from| round < 12 && (from == "berlin" || round >= 6),
-    ];
-    for (number, fails) in cases.into_iter().enumerate() {
-        let outcome = |round: u64, from: &str, to: &str, kind: Kind| {
-            Some(if to == "tokyo" && kind == STATUS4 && fails(round, from) {
-                timeout()
-            } else {
-                usual(kind)
-            })
-        };
-        let report = run(&roster, window(60), outcome);
-        let told: Vec<_> = node(&report, "tokyo")
-            .outages
-            .iter()
-            .map(|outage| {
-                (
-                    outage.start.clone(),
-                    outage.end.clone().unwrap(),
-                    outage.vantages.clone(),
-                )
-            })
-            .collect();
-
-        let mut live = Live::new();
-        let mut health = Health::new(Rules::default(), UnixMillis(DAY0), []);
-        let mut ended = Vec::new();
-        for round in 0..60 {
-            let slot = UnixMillis(DAY0 + round * 10_000);
-            let now = UnixMillis(slot.0 + 6_000);
-            for probe in roster.probes() {
-                let plan = fixture::plan(&roster, probe.id, &[STATUS4, GET4]);
-                let rows: Vec<_> = (0..plan.checks.len() as u16)
-                    .map(|index| {
-                        let (check, target) = plan.target_of(index).unwrap();
-                        let outcome = outcome(round, &probe.name, &target.name, check.kind).unwrap();
-                        fixture::row(index, slot, outcome)
-                    })
-                    .collect();
-                live.apply(probe.id, &plan, &fixture::batch(&plan, &rows), now);
-            }
-            let scene = Scene {
-                live: &live,
-                roster: &roster,
-                connected: &connected,
-                now,
-            };
-            let judgement = health.judge(&scene);
-            for transition in &judgement.transitions {
-                if let Transition::Ended(incident) = transition {
-                    let mut vantages: Vec<_> = incident
-                        .evidence
-                        .iter()
-                        .map(|cell| cell.vantage.clone())
-                        .collect();
-                    vantages.sort();
-                    let end = words::rfc3339(incident.end.unwrap());
-                    ended.push((words::rfc3339(incident.start), end, vantages));
+    let mut live = Live::new();
+    let mut health = Health::new(Rules::default(), UnixMillis(DAY0), []);
+    let mut ended = Vec::new();
+    for round in 0..rounds {
+        let slot = UnixMillis(DAY0 + round * 10_000);
+        let now = UnixMillis(slot.0 + 6_000);
+        for probe in roster.probes() {
+            let plan = plan_of_both_families(roster, probe.id, interval);
+            let mut rows = Vec::new();
+            for index in 0..plan.checks.len() as u16 {
+                let (check, target) = plan.target_of(index).unwrap();
+                if is_due(check, round) {
+                    let outcome = outcome(round, &probe.name, &target.name, check.kind).unwrap();
+                    rows.push(fixture::row(index, slot, outcome));
                 }
             }
-            health.adopt(judgement);
+            live.apply(probe.id, &plan, &fixture::batch(&plan, &rows), now);
         }
-        assert_eq!(ended, told, "case {number}");
-        assert_eq!(told.len(), 1, "case {number}");
+        let scene = Scene {
+            live: &live,
+            roster,
+            connected: &connected,
+            now,
+        };
+        let judgement = health.judge(&scene);
+        for transition in &judgement.transitions {
+            if let Transition::Ended(incident) = transition {
+                let evidence = incident.evidence.iter().map(|cell| cell.vantage.clone());
+                let vantages: BTreeSet<_> = evidence.collect();
+                ended.push((
+                    words::rfc3339(incident.start),
+                    words::rfc3339(incident.end.unwrap()),
+                    vantages.into_iter().collect(),
+                ));
+            }
+        }
+        health.adopt(judgement);
+    }
+    ended
+}
+
+/// What the live rule tells at the time and what the report finds in the log afterwards, for endpoints that
+/// are checked every 10, 30 and 60 seconds, with and without a probe whose IPv6 is dead all the time.
+#[test]
+fn report_and_live_rule_agree_on_outages_that_were_seen_in_time() {
+    const ROUNDS: u64 = 180;
+    let roster = roster();
+    type Fails = fn(u64, &str) -> bool;
+    let cases: [Fails; 5] = [
+        |step, _| (10..20).contains(&step),
+        |step, from| (10..20).contains(&step) && from != "oslo",
+        |step, from| (10..25).contains(&step) && (from != "oslo" || step < 15),
+        |step, from| (10..25).contains(&step) && (from == "oslo" || step % 7 != 0),
+        |step, from| step < 12 && (from == "berlin" || step >= 6),
+    ];
+    for (number, fails) in cases.into_iter().enumerate() {
+        for (interval, is_v6_dead) in [
+            (1, false),
+            (3, false),
+            (6, false),
+            (1, true),
+            (3, true),
+            (6, true),
+        ] {
+            let outcome = |round: u64, from: &str, to: &str, kind: Kind| {
+                let is_dead = is_v6_dead && from == "paris" && kind.family == Family::V6;
+                let is_down = to == "tokyo" && kind == STATUS4 && fails(round / u64::from(interval), from);
+                Some(match kind.check.is_endpoint() {
+                    true if is_dead || is_down => timeout(),
+                    false if is_dead => lost(),
+                    _ => usual(kind),
+                })
+            };
+            let plan_of = |probe| plan_of_both_families(&roster, probe, interval);
+            let report = run_plans(&roster, window(ROUNDS), plan_of, outcome);
+            let found: Vec<Told> = node(&report, "tokyo")
+                .outages
+                .iter()
+                .map(|outage| {
+                    let end = outage.end.clone().unwrap();
+                    (outage.start.clone(), end, outage.vantages.clone())
+                })
+                .collect();
+            let told = told_live(&roster, (ROUNDS, interval), outcome);
+            assert_eq!(told, found, "case {number}, interval {interval}, {is_v6_dead}");
+            assert_eq!(told.len(), 1, "case {number}, interval {interval}, {is_v6_dead}");
+        }
+    }
+}
+
+#[test]
+fn outage_after_a_change_of_the_interval_is_found() {
+    let roster = roster();
+    for (before, after) in [(1, 6), (30, 1)] {
+        let mut tally = tally(&roster, window(720));
+        for probe in roster.probes() {
+            for (rounds, interval) in [(0..360_u64, before), (360..720, after)] {
+                let plan = Arc::new(plan_of_both_families(&roster, probe.id, interval));
+                let index = fixture::check(&plan, TargetId::of_node("tokyo"), STATUS4);
+                let (check, _) = plan.target_of(index).unwrap();
+                let rows: Vec<_> = rounds
+                    .filter(|round| is_due(check, *round))
+                    .map(|round| {
+                        let is_down = (480..540).contains(&round);
+                        let outcome = if is_down { timeout() } else { good(20) };
+                        fixture::row(index, UnixMillis(DAY0 + round * 10_000), outcome)
+                    })
+                    .collect();
+                tally.add(&fixture::stored(&plan, &rows));
+            }
+        }
+        let report = tally.finish();
+        let found: Vec<_> = node(&report, "tokyo")
+            .outages
+            .iter()
+            .map(|outage| (outage.start.as_str(), outage.end.as_deref()))
+            .collect();
+        let expected = ("2026-11-22T01:20:00Z", Some("2026-11-22T01:30:00Z"));
+        assert_eq!(found, [expected], "from {before} rounds to {after}");
+    }
+}
+
+#[test]
+fn revoked_probe_counts_as_a_network_only_while_it_measured() {
+    let in_one_network = [
+        fixture::probe("berlin", "ada", Some(1)),
+        fixture::probe("paris", "bob", Some(1)),
+    ];
+    let revoked = ProbeEntry {
+        active: false,
+        ..fixture::probe("oslo", "cyd", Some(3))
+    };
+    let roster = Roster::new(
+        in_one_network.into_iter().chain([revoked]),
+        [fixture::node("tokyo", "ken"), fixture::node("lima", "pia")],
+    );
+    let outages = |oslo_measures_until: u64| {
+        let report = run(&roster, window(60), |round, from, to, kind| {
+            let is_down = to == "tokyo" && kind == STATUS4 && (20..30).contains(&round) && from != "oslo";
+            let is_there = from != "oslo" || round < oslo_measures_until;
+            is_there.then(|| if is_down { timeout() } else { usual(kind) })
+        });
+        node(&report, "tokyo").outages.len()
+    };
+    assert_eq!(
+        outages(0),
+        1,
+        "as the live rule: a mesh of one network has no second to ask"
+    );
+    assert_eq!(outages(10), 1, "it was revoked before");
+    assert_eq!(outages(60), 0, "the second network saw the node up");
+}
+
+#[test]
+fn failures_in_a_row_are_those_of_the_configuration() {
+    let roster = roster();
+    let outcome = |round: u64, _: &str, to: &str, kind: Kind| {
+        let is_down = to == "tokyo" && kind == STATUS4 && (20..22).contains(&round);
+        if is_down { timeout() } else { usual(kind) }
+    };
+    for (failures, expected) in [(3, 0), (2, 1)] {
+        let rules = Rules {
+            failures,
+            ..Rules::default()
+        };
+        let mut tally = Tally::new(&roster, window(60), rules);
+        for probe in roster.probes() {
+            let plan = Arc::new(fixture::plan(&roster, probe.id, &[STATUS4]));
+            let index = fixture::check(&plan, TargetId::of_node("tokyo"), STATUS4);
+            let rows: Vec<_> = (0..60)
+                .map(|round| {
+                    let slot = UnixMillis(DAY0 + round * 10_000);
+                    fixture::row(index, slot, outcome(round, &probe.name, "tokyo", STATUS4))
+                })
+                .collect();
+            tally.add(&fixture::stored(&plan, &rows));
+        }
+        assert_eq!(
+            node(&tally.finish(), "tokyo").outages.len(),
+            expected,
+            "{failures}"
+        );
     }
 }
 
@@ -259,13 +422,44 @@ fn days_without_any_check_are_listed() {
         from: UnixMillis(DAY0 - 2 * DAY_MS),
         until: UnixMillis(DAY0 + 600_000),
     };
-    let report = Tally::new(&roster(), window).finish();
+    let report = tally(&roster(), window).finish();
     let days: Vec<_> = node(&report, "tokyo")
         .days
         .iter()
         .map(|day| day.day.as_str())
         .collect();
     assert_eq!(days, ["2026-11-20", "2026-11-21", "2026-11-22"]);
+}
+
+#[test]
+fn removed_node_is_told_where_it_was_measured_and_nowhere_else() {
+    let gone = |name: &str, worker: &str| NodeEntry {
+        removed: true,
+        ..fixture::node(name, worker)
+    };
+    let roster = Roster::new(
+        [
+            fixture::probe("berlin", "ada", Some(1)),
+            fixture::probe("osaka", "ken", Some(4)),
+        ],
+        [fixture::node("lima", "pia")],
+    )
+    .with_nodes([gone("tokyo", "ken"), gone("quito", "ken")]);
+    let report = run(&roster, window(6), |_, _, to, kind| {
+        (to != "quito").then(|| usual(kind))
+    });
+    let names: Vec<_> = report.nodes.iter().map(|node| node.node.as_str()).collect();
+    assert_eq!(names, ["lima", "tokyo"]);
+    assert_eq!(
+        node(&report, "tokyo").days[0].vantages,
+        1,
+        "its worker's probe still does not count"
+    );
+    assert!(
+        report.text().contains("tokyo · ken · Tokyo, JP · removed since"),
+        "{}",
+        report.text()
+    );
 }
 
 #[test]
@@ -311,7 +505,7 @@ tokyo · ken · Tokyo, JP
     assert_eq!(squeeze(&text), squeeze(expected), "\n{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 100));
 
-    let json: serde_json::Value = serde_json::from_str(&report.json().unwrap()).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
     assert_eq!(json["schema"], "isochrone.nodes/1");
     let tokyo = &json["nodes"][1];
     assert_eq!(tokyo["node"], "tokyo");
@@ -371,6 +565,7 @@ fn text_of_large_figures_fits_a_hundred_columns() {
             node: "tokyo".into(),
             worker: None,
             place: String::new(),
+            removed: false,
             days: vec![day],
             outages: Vec::new(),
         }],
@@ -401,7 +596,7 @@ proptest! {
         for &(probe, slot, is_asset, code, ms) in &rows {
             unique.insert((probe, slot, is_asset), (code, ms));
         }
-        let mut tally = Tally::new(&roster, window);
+        let mut tally = tally(&roster, window);
         for (&(probe, slot, is_asset), &(code, ms)) in &unique {
             let plan = Arc::new(fixture::plan(&roster, fixture::probe_id(names[probe]), &[STATUS4, GET4]));
             let kind = if is_asset { GET4 } else { STATUS4 };

@@ -25,14 +25,6 @@ const NOTE: &str = "A node's own worker's probe is not counted. Shares are of th
 name look-up on; status answers stand apart.";
 
 impl NodesReport {
-    /// `--format json`.
-    ///
-    /// # Errors
-    /// When a figure cannot be written as JSON.
-    pub fn json(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string_pretty(self)
-    }
-
     /// Text of at most 100 columns.
     #[must_use]
     pub fn text(&self) -> String {
@@ -156,6 +148,7 @@ impl NodeReport {
             Some(self.node.as_str()),
             self.worker.as_deref(),
             Some(self.place.as_str()),
+            self.removed.then_some("removed since"),
         ];
         let parts: Vec<_> = parts
             .into_iter()

@@ -12,14 +12,6 @@ use crate::words;
 const SHOWN: usize = 500;
 
 impl ShowReport {
-    /// `--format json`.
-    ///
-    /// # Errors
-    /// When it cannot be written as JSON.
-    pub fn json(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string_pretty(self)
-    }
-
     /// Text of at most 100 columns; errors are verbatim, and broken into lines where they are longer.
     #[must_use]
     pub fn text(&self) -> String {

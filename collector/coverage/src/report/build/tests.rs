@@ -338,6 +338,36 @@ fn node_missing_from_one_vantage_is_compared_only_where_both_were_reached() {
         (germany.best.as_str(), germany.runner_up.as_deref()),
         ("berlin", Some("paris"))
     );
+    assert_eq!(
+        (germany.value_ms, germany.runner_up_ms),
+        (18.0, Some(20.0)),
+        "2 ms behind, and not 10 ms before the best"
+    );
+}
+
+#[test]
+fn runner_up_is_never_before_the_best_whoever_measured_them() {
+    // From beside its own node, Berlin's does not count: Berlin's mean is of Munich alone, Paris's would be of both.
+    let vantages = vec![
+        Vantage {
+            own_node: Some("berlin".to_owned()),
+            ..vantage("ada", "Berlin, DE")
+        },
+        vantage("bob", "Munich, DE"),
+    ];
+    let times = [(0, 0, 0.1), (0, 1, 14.0), (1, 0, 48.0), (1, 1, 79.0)];
+    let report = report(&single(two_nodes(), vantages, &times), Weights::sites());
+    let germany = region(&report, "DE").measured.clone().unwrap();
+    assert_eq!(germany.best, "berlin");
+    assert_eq!((germany.value_ms, germany.runner_up_ms), (48.0, Some(79.0)));
+    let json = report.json();
+    let regions = json["regions"].as_array().unwrap();
+    for region in regions.iter().filter(|region| region["runner_up_ms"].is_f64()) {
+        assert!(
+            region["runner_up_ms"].as_f64() >= region["best_ms"].as_f64(),
+            "{region}"
+        );
+    }
 }
 
 #[test]

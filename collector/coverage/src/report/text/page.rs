@@ -1,7 +1,7 @@
-//! Lines and tables no wider than the page.
+//! Lines and tables no wider than the page, or the same as Markdown.
 
 use comfy_table::presets::NOTHING;
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, TableComponent};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, TableComponent};
 
 use super::super::words::count;
 
@@ -40,15 +40,30 @@ pub(super) fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>, ri
     }
 }
 
-/// Lines no wider than the page.
+/// What was written so far.
 pub(super) struct Page {
-    pub(super) width: usize,
-    pub(super) lines: Vec<String>,
+    /// `None`: Markdown, which has no width.
+    width: Option<usize>,
+    lines: Vec<String>,
 }
 
 impl Page {
-    pub(super) fn line(&mut self, text: &str) {
-        self.lines.push(text.to_owned());
+    /// Lines no wider than `width`.
+    pub(super) fn text(width: usize) -> Self {
+        let (width, lines) = (Some(width), Vec::new());
+        Self { width, lines }
+    }
+
+    pub(super) fn markdown() -> Self {
+        let (width, lines) = (None, Vec::new());
+        Self { width, lines }
+    }
+
+    pub(super) fn heading(&mut self, level: usize, text: &str) {
+        match self.width {
+            Some(_) => self.wrapped(text),
+            None => self.paragraph(&format!("{} {}", "#".repeat(level), escape(text))),
+        }
     }
 
     pub(super) fn blank(&mut self) {
@@ -56,7 +71,14 @@ impl Page {
     }
 
     pub(super) fn wrapped(&mut self, text: &str) {
-        self.indented("", text);
+        match self.width {
+            Some(_) => self.indented("", text),
+            None => self.paragraph(&escape(text)),
+        }
+    }
+
+    fn paragraph(&mut self, text: &str) {
+        self.lines.extend([String::new(), text.to_owned(), String::new()]);
     }
 
     pub(super) fn item(&mut self, text: &str) {
@@ -64,10 +86,14 @@ impl Page {
     }
 
     pub(super) fn indented(&mut self, mark: &str, text: &str) {
+        let Some(width) = self.width else {
+            self.lines.push(format!("{mark}{}", escape(text)));
+            return;
+        };
         let (mut line, hang) = (mark.to_owned(), " ".repeat(mark.len()));
         let mut empty = true;
         for word in unbroken(text) {
-            if !empty && line.chars().count() + 1 + word.chars().count() > self.width {
+            if !empty && line.chars().count() + 1 + word.chars().count() > width {
                 self.lines.push(std::mem::replace(&mut line, hang.clone()));
                 empty = true;
             }
@@ -82,7 +108,10 @@ impl Page {
 
     /// Lets only the columns of names wrap, or every column where that is still too wide.
     pub(super) fn table(&mut self, Grid { mut table, right }: Grid) {
-        table.set_width(u16::try_from(self.width).unwrap_or(u16::MAX));
+        let Some(width) = self.width else {
+            return self.markdown_table(&mut table, &right);
+        };
+        table.set_width(u16::try_from(width).unwrap_or(u16::MAX));
         let mut whole = table.clone();
         let last = whole.column_count().saturating_sub(1);
         for (index, column) in whole.column_iter_mut().enumerate() {
@@ -90,12 +119,27 @@ impl Page {
                 column.set_constraint(ColumnConstraint::ContentWidth);
             }
         }
-        let fits = whole
-            .lines()
-            .all(|line| line.trim_end().chars().count() <= self.width);
+        let fits = whole.lines().all(|line| line.trim_end().chars().count() <= width);
         let table = if fits { whole } else { table };
         self.lines
             .extend(table.lines().map(|line| line.trim_end().to_owned()));
+    }
+
+    fn markdown_table(&mut self, table: &mut Table, right: &[usize]) {
+        let line = |row: &Row| {
+            let cells = row.cell_iter().map(|cell| escape(&cell.content()));
+            format!("| {} |", cells.collect::<Vec<_>>().join(" | "))
+        };
+        let rule = (0..table.column_count()).map(|column| match right.contains(&column) {
+            true => "---:",
+            false => "---",
+        });
+        let rule = format!("| {} |", rule.collect::<Vec<_>>().join(" | "));
+        self.blank();
+        self.lines.extend(table.header().map(line));
+        self.lines.push(rule);
+        self.lines.extend(table.row_iter().map(line));
+        self.blank();
     }
 
     /// Says how many rows of a table were left out.
@@ -106,7 +150,13 @@ impl Page {
         }
     }
 
-    pub(super) fn finish(self) -> String {
+    pub(super) fn finish(mut self) -> String {
+        if self.width.is_none() {
+            self.lines
+                .dedup_by(|next, line| next.is_empty() && line.is_empty());
+            let leading = self.lines.iter().take_while(|line| line.is_empty()).count();
+            self.lines.drain(..leading);
+        }
         let mut text = self.lines.join("\n");
         text.push('\n');
         text
@@ -124,4 +174,18 @@ fn unbroken(text: &str) -> Vec<String> {
         }
     }
     words
+}
+
+/// Text that Markdown shows as it is, in a table's cell too.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '|' | '*' | '_' | '`' | '[' | ']' | '\\' => escaped.extend(['\\', character]),
+            other => escaped.push(other),
+        }
+    }
+    escaped
 }

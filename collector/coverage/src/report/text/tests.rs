@@ -153,3 +153,17 @@ fn demo_is_marked_at_both_ends() {
         "{text}"
     );
 }
+
+#[test]
+fn markdown_holds_the_same_rows_and_shows_every_name_as_it_is() {
+    let report = report(&small_world(), Weights::sites());
+    let markdown = report.markdown();
+    assert!(markdown.starts_with("# Region coverage: "), "{markdown}");
+    assert!(!markdown.contains("\n\n\n"), "{markdown}");
+    let tables: Vec<&str> = markdown.lines().filter(|line| line.starts_with('|')).collect();
+    assert!(tables.len() > 6, "{markdown}");
+    assert!(!markdown.contains("<tokyo>"), "{markdown}");
+    for line in tables {
+        assert!(line.ends_with(" |"), "{line}");
+    }
+}
