@@ -14,6 +14,7 @@ use super::{House, Out};
 use crate::chain::chain;
 use crate::ledger;
 use crate::report::Window;
+use crate::web::reports::DEFAULT_SINCE;
 use crate::web::{ReportError, ReportQuery, Reports, Weights as PageWeights};
 
 /// Reports that are made at once for the page: each reads the whole log of its window. One more waits its turn.
@@ -43,7 +44,7 @@ impl PageReports {
         let now = self.house.clock.wall();
         let ms = |at: jiff::Timestamp| UnixMillis(u64::try_from(at.as_millisecond()).unwrap_or(0));
         let until = query.to.map_or(now, ms);
-        let default = query.since.unwrap_or(Duration::from_secs(15 * 86_400));
+        let default = query.since.unwrap_or(DEFAULT_SINCE);
         Window {
             from: query.from.map_or(until.minus(default), ms),
             until,
@@ -63,6 +64,10 @@ impl PageReports {
 impl Reports for PageReports {
     fn coverage_html(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
         Box::pin(async move { Ok(self.coverage(query).await?.html()) })
+    }
+
+    fn nodes_html(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
+        Box::pin(async move { Ok(self.nodes(query).await?.html()) })
     }
 
     fn coverage_json(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
