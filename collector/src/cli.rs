@@ -124,6 +124,18 @@ pub enum Act {
     },
 }
 
+impl Act {
+    /// Whether it changes nothing: then it makes nothing either, where there is no store yet.
+    #[must_use]
+    pub fn only_reads(&self) -> bool {
+        !matches!(
+            self,
+            Self::Probe(ProbeAct::Invite { .. })
+                | Self::Target(TargetAct::Add(_) | TargetAct::Pause { .. } | TargetAct::Remove { .. })
+        )
+    }
+}
+
 /// `probe …`
 #[derive(Clone, Debug, PartialEq, Subcommand, Serialize, Deserialize)]
 pub enum ProbeAct {
@@ -143,7 +155,7 @@ pub enum ProbeAct {
         #[arg(long, allow_hyphen_values = true, value_name = "LAT,LON")]
         location: Option<String>,
         /// AS number of the server's network.
-        #[arg(long, value_name = "ASN")]
+        #[arg(long, value_name = "ASN", value_parser = as_number)]
         network: Option<u32>,
         /// What kind of line the server sits on; kinds are never mixed in a report.
         #[arg(long, value_enum, default_value_t = AccessArg::DataCentre)]
@@ -173,6 +185,15 @@ pub enum ProbeAct {
         /// The probe's name or id.
         probe: String,
     },
+}
+
+/// An AS number, with or without the letters that listings print before it.
+fn as_number(text: &str) -> Result<u32, String> {
+    let digits = text.get(..2).filter(|head| head.eq_ignore_ascii_case("as"));
+    let digits = digits.map_or(text, |_| text[2..].trim_start());
+    digits
+        .parse()
+        .map_err(|_| "write the AS number, such as 64500 or AS64500".to_owned())
 }
 
 /// What kind of line a server sits on.
@@ -243,7 +264,7 @@ pub struct NodeArgs {
     #[arg(long, allow_hyphen_values = true, value_name = "LAT,LON")]
     pub location: Option<String>,
     /// AS number.
-    #[arg(long, value_name = "ASN")]
+    #[arg(long, value_name = "ASN", value_parser = as_number)]
     pub network: Option<u32>,
     /// Bucket it serves, "family:index"; may be given several times.
     #[arg(long = "bucket")]
@@ -292,7 +313,7 @@ pub struct CoverageArgs {
     #[arg(skip)]
     pub weights_file: Option<String>,
     /// Measured sites instead of a store: site, latitude, longitude[, country].
-    #[arg(long, requires = "rtt", requires = "nodes", value_name = "FILE")]
+    #[arg(long, requires = "rtt", requires = "nodes", conflicts_with_all = ["since", "from", "to"], value_name = "FILE")]
     pub sites: Option<PathBuf>,
     /// Round-trip times between the sites: source, destination, rtt_ms (or min_rtt_ms, p50_rtt_ms).
     #[arg(long, requires = "sites", value_name = "FILE")]
@@ -392,6 +413,16 @@ mod tests {
             command.get_subcommands().for_each(walk);
         }
         walk(&Cli::command());
+    }
+
+    #[test]
+    fn as_number_is_read_with_and_without_its_letters() {
+        for text in ["64500", "AS64500", "as 64500"] {
+            assert_eq!(as_number(text), Ok(64_500), "{text}");
+        }
+        for text in ["", "AS", "AS-1", "64500x", "4294967296", "ä"] {
+            assert!(as_number(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -296,6 +296,12 @@ pub enum ConfigError {
         #[source]
         source: std::io::Error,
     },
+    /// Named, and not there.
+    #[error("there is no {}; correct --config or ISOCHRONE_CONFIG, or leave it away: every key has a default", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
     /// Not TOML, an unknown key, or a value of the wrong type.
     #[error("{}: {reason}", path.display())]
     Syntax {

@@ -154,7 +154,8 @@ impl Registry {
             seed,
             expires: now.plus(valid),
         };
-        let script = invite::script(&token, &name, &place);
+        let mut script = invite::script(&token, &name, &place);
+        script.insert_str(0, &new.doubt().unwrap_or_default());
         let expires = invite::rfc3339(token.expires);
         let what = format!(
             "{} invited for {} as {name}, until {expires}",
@@ -177,6 +178,46 @@ impl Registry {
             expires,
             name,
         })
+    }
+
+    /// The invitations that can still be spent, by name.
+    #[must_use]
+    pub fn open_invitations(&self) -> Vec<Arc<InvitationRecord>> {
+        let (members, now) = (self.members(), self.0.clock.wall());
+        let mut open: Vec<_> = members
+            .invitations
+            .values()
+            .filter(|invitation| invitation.is_open(now))
+            .cloned()
+            .collect();
+        open.sort_by(|a, b| a.name.cmp(&b.name));
+        open
+    }
+
+    /// Takes back every open invitation of that name; whether there was one.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub fn withdraw(&self, name: &str, who: &Actor) -> Result<bool, RegistryError> {
+        let _writer = self.writer();
+        let now = self.0.clock.wall();
+        let mut draft = self.draft();
+        let open: Vec<_> = draft
+            .members
+            .invitations
+            .values()
+            .filter(|it| it.name == name && it.is_open(now))
+            .cloned()
+            .collect();
+        for invitation in &open {
+            let mut withdrawn = InvitationRecord::clone(invitation);
+            withdrawn.state = InvitationState::Withdrawn;
+            draft.put_invitation(withdrawn);
+            let what = format!("invitation of {name} withdrawn");
+            draft.audit.push(AuditEntry::new(now, who, "withdraw", what));
+        }
+        self.commit(draft)?;
+        Ok(!open.is_empty())
     }
 
     /// Revokes a probe for ever; whether it was active. Its live connection is closed by [`crate::session`],

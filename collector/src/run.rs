@@ -30,7 +30,14 @@ const WAITS: u32 = 120;
 #[must_use]
 pub fn run(cli: Cli) -> u8 {
     let demo_folder = cli.state.clone();
+    let named_config = cli.config.clone();
     let places = Places::find(cli.config, cli.state);
+    if let Some(path) = named_config
+        && !matches!(cli.command, Command::Up { .. })
+        && !path.exists()
+    {
+        return complain(&ConfigError::Missing { path }.into());
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return complain(&anyhow::Error::new(error).context("cannot start")),
@@ -96,6 +103,12 @@ async fn reach(places: &Places, act: &Act, mut show: impl FnMut(Answer)) -> anyh
     loop {
         if let Some(code) = control::ask(&places.socket(), act, &mut show).await? {
             return Ok(Reached::Answered(code));
+        }
+        if act.only_reads() && !places.store().exists() {
+            anyhow::bail!(
+                "there is no store in {}: no collector ran with this state folder yet. Is it another one? Name it with --state; or start a collector with `up` or `serve`",
+                places.state.display()
+            );
         }
         match (House::open(places), waits.next()) {
             (Ok(house), _) => return Ok(Reached::Opened(house)),

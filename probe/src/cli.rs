@@ -13,7 +13,7 @@ use self::places::Places;
 use crate::config::Config;
 use crate::http::TlsRoots;
 use crate::join::JoinOutcome;
-use crate::measure::{self, MeasureArgs};
+use crate::measure::{self, MeasureArgs, MeasureError};
 use crate::{process, status};
 
 /// Version and commit.
@@ -99,6 +99,7 @@ pub async fn run(cli: Cli) -> ExitCode {
     };
     match done {
         Ok(code) => code,
+        Err(error) if is_usage(&*error) => complain(&*error, EXIT_USAGE),
         Err(error) => complain(&*error, EXIT_FAILED),
     }
 }
@@ -153,5 +154,11 @@ fn complain(error: &dyn std::error::Error, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// Whether the command line itself names something that cannot be measured.
+fn is_usage(error: &(dyn std::error::Error + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(MeasureError::Target(_)))
+}
+
 const EXIT_FAILED: u8 = 1;
+const EXIT_USAGE: u8 = 2;
 const EXIT_CONFIG: u8 = 64;

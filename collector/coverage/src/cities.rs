@@ -148,6 +148,13 @@ impl CityTable {
             .map(|index| self.city(index))
     }
 
+    /// The cities of the same name in the same country, this one among them.
+    pub fn called(&'static self, city: &City) -> impl Iterator<Item = City> {
+        let wanted = fold(city.name);
+        self.of(city.country)
+            .filter(move |other| fold(other.name) == wanted)
+    }
+
     fn find(&'static self, name: &str, country: Country) -> Option<City> {
         let (wanted, range) = (fold(name), self.facts(country)?.cities.clone());
         if wanted.is_empty() {

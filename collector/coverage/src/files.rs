@@ -135,12 +135,14 @@ pub enum FileError {
         file: String,
     },
     /// A column is missing.
-    #[error("{file}:1: no column `{column}`: add it to the header line")]
+    #[error("{file}:1: no column `{column}`: {hint}")]
     MissingColumn {
         /// The file.
         file: String,
         /// The column.
         column: String,
+        /// What it looks like, and what to do.
+        hint: &'static str,
     },
     /// A column is named twice.
     #[error("{file}:1: column `{column}` is named twice: remove or rename one")]

@@ -66,19 +66,7 @@ pub(super) async fn carry_out(house: &House, act: ProbeAct, out: &Out) -> Result
             }
         }
         ProbeAct::List { format } => list(house, format, out).await,
-        ProbeAct::Revoke { probe } => {
-            let record = find(house, &probe)?;
-            let revoked = house
-                .registry
-                .revoke(record.id, &house.actor, "revoked by command")
-                .map_err(failed)?;
-            let text = if revoked {
-                "is revoked; its connection is closed, and the responders it knew get new keys"
-            } else {
-                "was already revoked"
-            };
-            out.text(format!("{} {text}.\n", record.name)).await
-        }
+        ProbeAct::Revoke { probe } => out.text(revoke(house, &probe)?).await,
     }
 }
 
@@ -91,6 +79,28 @@ fn refused(error: RegistryError) -> ActError {
         }
         other => failed(other),
     }
+}
+
+/// Shuts out a probe, or whoever holds an open invitation of that name.
+fn revoke(house: &House, name: &str) -> Result<String, ActError> {
+    if house.registry.by_name(name).is_none()
+        && house.registry.withdraw(name, &house.actor).map_err(failed)?
+    {
+        return Ok(format!(
+            "The invitation of {name} is withdrawn; its token lets nobody in any more.\n"
+        ));
+    }
+    let record = find(house, name)?;
+    let revoked = house
+        .registry
+        .revoke(record.id, &house.actor, "revoked by command")
+        .map_err(failed)?;
+    let text = if revoked {
+        "is revoked; its connection is closed, and the responders it knew get new keys"
+    } else {
+        "was already revoked"
+    };
+    Ok(format!("{} {text}.\n", record.name))
 }
 
 /// "lat,lon" in degrees.
@@ -127,47 +137,60 @@ fn find(house: &House, probe: &str) -> Result<std::sync::Arc<ProbeRecord>, ActEr
 }
 
 async fn list(house: &House, format: Format, out: &Out) -> Result<(), ActError> {
-    let probes = house.registry.list();
+    let (mut probes, invitations) = (house.registry.list(), house.registry.open_invitations());
+    probes.sort_by(|a, b| a.name.cmp(&b.name));
     if format == Format::Json {
         let probes: Vec<_> = probes.iter().map(|record| as_json(house, record)).collect();
+        let invitations: Vec<_> = invitations
+            .iter()
+            .map(|it| json!({ "probe": it.name, "worker": it.place.worker, "site": it.place.site, "until": instant(it.valid_until) }))
+            .collect();
         return out
-            .json(&json!({ "schema": "isochrone.probes/1", "probes": probes }))
+            .json(&json!({ "schema": "isochrone.probes/1", "probes": probes, "invitations": invitations }))
             .await;
     }
-    if probes.is_empty() {
+    if probes.is_empty() && invitations.is_empty() {
         let text =
             "No probes yet. `probe invite --worker NAME --site 'City, CC'` prints what a worker pastes.\n";
         return out.text(text).await;
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header([
-        "PROBE", "WORKER", "SITE", "NETWORK", "STATE", "ECHO", "SPOOL", "PLAN",
-    ]);
+    table
+        .load_preset(presets::NOTHING)
+        .set_header(["PROBE", "WORKER", "SITE", "NETWORK", "STATE", "ECHO", "UNSENT"]);
     for record in &probes {
         let session = house.sessions.view(record.id);
-        let network = record
-            .network
-            .map_or("unknown".to_owned(), |network| format!("AS{network}"));
-        let spool = session.as_ref().map_or(String::new(), |session| {
-            format!("{} unsent", session.spool.unstored)
-        });
-        let plan = session
+        let unsent = session
             .as_ref()
-            .and_then(|session| session.plan)
-            .map_or(String::new(), |plan| plan.to_string());
-        let state = state(house, record, session.as_ref());
+            .map_or(String::new(), |session| session.spool.unstored.to_string());
         table.add_row([
             &record.name,
             &record.worker,
             &record.site,
-            &network,
-            &state,
+            &network(record.network),
+            &state(house, record, session.as_ref()),
             &echo(house, record),
-            &spool,
-            &plan,
+            &unsent,
+        ]);
+    }
+    for it in &invitations {
+        let state = format!("invited, until {}", minute(it.valid_until));
+        let place = &it.place;
+        table.add_row([
+            &it.name,
+            &place.worker,
+            &place.site,
+            &network(place.network),
+            &state,
+            "",
+            "",
         ]);
     }
     out.text(format!("{}\n", table.trim_fmt())).await?;
+    if !probes.is_empty() {
+        out.text("ECHO: where its echo port answered. UNSENT: measurements it holds that are not stored here yet.\n")
+            .await?;
+    }
     let closed: Vec<&str> = probes
         .iter()
         .filter(|record| record.is_active() && echo(house, record) == CLOSED)
@@ -183,12 +206,16 @@ async fn list(house: &House, format: Format, out: &Out) -> Result<(), ActError> 
     .await
 }
 
+fn network(number: Option<u32>) -> String {
+    number.map_or("unknown".to_owned(), |number| format!("AS{number}"))
+}
+
 const CLOSED: &str = "closed";
 
 fn state(house: &House, record: &ProbeRecord, session: Option<&SessionView>) -> String {
     match session {
         _ if !record.is_active() => "revoked".to_owned(),
-        Some(session) => format!("connected since {}", instant(session.since)),
+        Some(session) => format!("connected since {}", minute(session.since)),
         None if house.running => "away".to_owned(),
         None => "collector not running".to_owned(),
     }
@@ -265,6 +292,14 @@ pub(super) async fn audit(house: &House, format: Format, out: &Out) -> Result<()
         .await?;
     }
     Ok(())
+}
+
+/// For people: UTC, to the minute.
+fn minute(at: UnixMillis) -> String {
+    format!(
+        "{} UTC",
+        instant(at)[..].get(..16).unwrap_or("unknown").replace('T', " ")
+    )
 }
 
 /// RFC 3339, to the second.

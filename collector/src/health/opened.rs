@@ -26,7 +26,7 @@ pub(super) fn open(case: &Case<'_>, last_end: Option<UnixMillis>) -> Option<Inci
         subject: Subject::Node(case.node.id),
         target: case.node.name.clone(),
         check: case.check,
-        cause: cause(case, &failing),
+        cause: cause(case, &failing, start),
         start,
         noticed: case.now,
         end: None,
@@ -59,7 +59,7 @@ pub(super) fn update(case: &Case<'_>, open: &Incident) -> Option<Incident> {
     let cause = if failing.is_empty() {
         open.cause
     } else {
-        cause(case, &failing)
+        cause(case, &failing, open.start)
     };
     if new.is_empty() && cause == open.cause {
         return None;
@@ -90,10 +90,13 @@ fn start(case: &Case<'_>, evidence: &[EvidenceCell]) -> Option<UnixMillis> {
         .find(|slot| slot.0 + reach >= complete.0)
 }
 
-/// At the node if no vantage gets through.
-fn cause(case: &Case<'_>, failing: &[Witness<'_>]) -> Cause {
+/// At the node if no vantage got through all along. One that failed and answers again is a sign of recovery,
+/// and says nothing about the cause.
+fn cause(case: &Case<'_>, failing: &[Witness<'_>], start: UnixMillis) -> Cause {
     let gets_through = case.witnesses.iter().any(|witness| {
-        witness.word == Seen::Good && failing.iter().any(|other| other.cell.kind == witness.cell.kind)
+        witness.word == Seen::Good
+            && witness.cell.runs().good_since().is_some_and(|since| since <= start)
+            && failing.iter().any(|other| other.cell.kind == witness.cell.kind)
     });
     if gets_through { Cause::Path } else { Cause::Node }
 }

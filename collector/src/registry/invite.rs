@@ -90,6 +90,18 @@ impl NewInvitation {
         })
     }
 
+    /// What the lead should look at before the invitation is sent.
+    pub(super) fn doubt(&self) -> Option<String> {
+        let namesakes = place::find(&self.site).map_or(0, |found| found.namesakes);
+        (self.location.is_none() && namesakes > 0).then(|| {
+            format!(
+                "# {} is the largest of {} cities of that name; if another is meant, invite again with --location LAT,LON.\n",
+                self.site,
+                namesakes + 1
+            )
+        })
+    }
+
     pub(super) fn valid(&self) -> Result<Duration, RegistryError> {
         let valid = self.valid.unwrap_or(VALID);
         if valid.is_zero() || valid > VALID_MAX {
@@ -149,9 +161,15 @@ fn text(option: &'static str, value: &str) -> Result<(), RegistryError> {
 pub(super) fn script(token: &Token, name: &str, place: &Place) -> String {
     let mut script = String::new();
     let expires = rfc3339(token.expires);
-    let Place { worker, site, .. } = place;
+    let Place {
+        worker,
+        site,
+        latitude,
+        longitude,
+        ..
+    } = place;
     let lines = [
-        format!("# Isochrone probe {name}, for {worker} in {site}."),
+        format!("# Isochrone probe {name}, for {worker} in {site} (latitude {latitude}, longitude {longitude})."),
         format!("# For one server only, valid until {expires}. Whoever holds the token can join: post it nowhere."),
         "set -eu".into(),
         "command -v isochrone-probe >/dev/null || {".into(),

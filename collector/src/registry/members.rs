@@ -80,6 +80,7 @@ impl Members {
                     other: self.active_with(&key),
                 }
             }
+            InvitationState::Withdrawn => JoinVerdict::Refused(JoinRefusal::Withdrawn),
             InvitationState::Open if now >= invitation.valid_until => {
                 JoinVerdict::Refused(JoinRefusal::Expired)
             }

@@ -173,6 +173,8 @@ pub enum InvitationState {
         #[serde(with = "as_hex")]
         leaf: CertificateDer,
     },
+    /// The lead took it back.
+    Withdrawn,
 }
 
 impl InvitationRecord {

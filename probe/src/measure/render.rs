@@ -46,7 +46,7 @@ fn check(out: &mut String, kind: &str, report: &CheckReport) {
                     "{kind}{at}  FAILED in {} ({}): {}",
                     failure.phase.word(),
                     failure.cause.name(),
-                    failure.text
+                    start_of(failure.text.as_str())
                 ),
             );
             line(
@@ -64,6 +64,14 @@ fn check(out: &mut String, kind: &str, report: &CheckReport) {
         .and_then(|at| jiff::Timestamp::from_second(at).ok())
     {
         line(out, format_args!("  certificate valid until {expiry}"));
+    }
+}
+
+/// As much of a server's words as a line bears; the JSON has all that was kept.
+fn start_of(words: &str) -> String {
+    match words.char_indices().nth(WORDS_COLUMNS) {
+        Some((end, _)) => format!("{}…", words[..end].trim_end()),
+        None => words.to_owned(),
     }
 }
 
@@ -236,3 +244,5 @@ fn answer_json(answer: &Answer) -> Value {
 }
 
 const BAR_COLUMNS: f64 = 50.0;
+/// Columns of a line that a server's own words may take.
+const WORDS_COLUMNS: usize = 100;

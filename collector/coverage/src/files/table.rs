@@ -67,10 +67,27 @@ impl<'a> Table<'a> {
         let missing = || FileError::MissingColumn {
             file: self.file.to_owned(),
             column: name.to_owned(),
+            hint: self.hint(name),
         };
         let at = self.find(name).ok_or_else(missing)?;
         self.only_once(name)?;
         Ok(at)
+    }
+
+    /// What a header without `column` looks like.
+    fn hint(&self, column: &str) -> &'static str {
+        let has = |wanted: &str| self.find(wanted).is_some();
+        if let [only] = &self.header[..]
+            && (only.contains(';') || only.contains('\t'))
+        {
+            "the columns are not parted by commas: save the file as comma-separated values"
+        } else if column == "site" && has("source") && has("destination") {
+            "this is a file of round-trip times; are --sites and --rtt swapped?"
+        } else if has("site") && has("latitude") {
+            "this is a file of sites; are --sites and --rtt swapped?"
+        } else {
+            "add it to the header line"
+        }
     }
 
     /// # Errors

@@ -52,6 +52,7 @@ pub(super) fn read(file: &FileText) -> Result<Basis, FileError> {
             return Err(FileError::MissingColumn {
                 file: file.name().to_owned(),
                 column: "country, or latitude and longitude, or site".to_owned(),
+                hint: "add it to the header line",
             });
         }
     };

@@ -46,7 +46,7 @@ async fn wrong_pin_is_refused_by_the_joining_client() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn unknown_and_expired_tokens_are_refused_each_with_its_own_word() {
+async fn unknown_expired_and_withdrawn_tokens_are_refused_each_with_its_own_word() {
     let world = World::start();
     let key = Identity::new();
     let (_, known) = world.invite("ada");
@@ -57,6 +57,17 @@ async fn unknown_and_expired_tokens_are_refused_each_with_its_own_word() {
     assert_eq!(
         refused(world.join(&unknown, &key).await),
         JoinRefusal::UnknownToken
+    );
+    let (withdrawn_invitation, withdrawn) = world.invite("bob");
+    let lead = crate::audit::Actor::Local { user: "lead".into() };
+    let name = &withdrawn_invitation.name;
+    assert_eq!(world.registry.open_invitations().len(), 2);
+    assert!(world.registry.withdraw(name, &lead).unwrap());
+    assert!(!world.registry.withdraw(name, &lead).unwrap(), "only once");
+    assert_eq!(world.registry.open_invitations().len(), 1);
+    assert_eq!(
+        refused(world.join(&withdrawn, &key).await),
+        JoinRefusal::Withdrawn
     );
     world.clock.step(72 * 3_600_000 + 1);
     assert_eq!(refused(world.join(&known, &key).await), JoinRefusal::Expired);
