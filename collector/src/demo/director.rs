@@ -125,6 +125,11 @@ impl Director {
         })
     }
 
+    /// This program, as a person types it.
+    pub fn program(&self) -> impl std::fmt::Display {
+        self.program.display()
+    }
+
     /// Starts the collector's process and waits until it answers. One that somebody kills meanwhile is started
     /// again.
     pub async fn start_collector(&mut self) -> anyhow::Result<()> {

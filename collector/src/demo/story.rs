@@ -173,9 +173,10 @@ impl<'a> Story<'a> {
             self.world.page, self.world.page
         ));
         println!(
-            "         Commands work too, for example:\n           isochrone-collector --config {config} --state {state} show tokyo\n           isochrone-collector --config {config} --state {state} report nodes --since 15d\n         Ctrl-C ends the demo. Its files go with it, unless you named a folder with --state.",
+            "         Commands work too, in another terminal:\n           export ISOCHRONE_CONFIG={config}\n           export ISOCHRONE_STATE={state}\n           {program} show tokyo\n           {program} report nodes --since 15d\n         Ctrl-C ends the demo. Its files go with it, unless you named a folder with --state.",
             config = self.world.places.config.display(),
-            state = self.world.places.state.display()
+            state = self.world.places.state.display(),
+            program = self.world.program()
         );
         Ok(())
     }
@@ -323,6 +324,7 @@ fn is_about(alert: &Alert, target: &str) -> bool {
 
 /// The alert's sentence and what each vantage saw.
 fn summary(alert: &Alert) -> String {
+    let had = if alert.event == Event::Ended { "had " } else { "" };
     let evidence = alert
         .incident
         .iter()
@@ -333,7 +335,7 @@ fn summary(alert: &Alert) -> String {
             .network
             .map_or("network unknown".to_owned(), |network| format!("AS{network}"));
         format!(
-            "\n  seen from {} ({network}): {} failed at {}: {}",
+            "\n  seen from {} ({network}): {} {had}failed at {}: {}",
             seen.place, seen.kind, seen.phase, seen.error
         )
     });

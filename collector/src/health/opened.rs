@@ -95,7 +95,11 @@ fn start(case: &Case<'_>, evidence: &[EvidenceCell]) -> Option<UnixMillis> {
 fn cause(case: &Case<'_>, failing: &[Witness<'_>], start: UnixMillis) -> Cause {
     let gets_through = case.witnesses.iter().any(|witness| {
         witness.word == Seen::Good
-            && witness.cell.runs().good_since().is_some_and(|since| since <= start)
+            && witness
+                .cell
+                .runs()
+                .good_since()
+                .is_some_and(|since| since <= start)
             && failing.iter().any(|other| other.cell.kind == witness.cell.kind)
     });
     if gets_through { Cause::Path } else { Cause::Node }

@@ -219,6 +219,23 @@ fn node_that_nobody_reaches_is_at_fault_itself() {
 }
 
 #[test]
+fn recovery_of_one_vantage_after_the_other_does_not_turn_the_blame_to_the_path() {
+    let mut world = mesh();
+    let all = ["berlin", "paris", "oslo", "osaka"];
+    for _ in 0..3 {
+        world.play(down("tokyo", &all));
+    }
+    assert_eq!(world.opened()[0].cause, Cause::Node);
+    for still in [&all[1..], &all[2..], &[][..]] {
+        for _ in 0..2 {
+            world.play(down("tokyo", still));
+        }
+    }
+    let ended = world.ended();
+    assert_eq!((ended.len(), ended[0].cause), (1, Cause::Node));
+}
+
+#[test]
 fn one_network_of_several_is_not_enough() {
     let mut world = world(
         &[("a", "w1", Some(1)), ("b", "w2", Some(1)), ("c", "w3", Some(2))],

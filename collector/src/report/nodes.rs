@@ -6,7 +6,7 @@
 
 mod text;
 
-pub(super) use text::cut;
+pub(super) use text::{cut, wrapped};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

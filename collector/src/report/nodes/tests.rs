@@ -488,7 +488,7 @@ name look-up on; status answers stand apart.
 lima · pia · Tokyo, JP
   day (UTC)   checks   status ok   asset ok   TTFB p50/p90 ms    status TTFB ms
   2026-11-22      48  100 % (24)  100 % (24)  30.0 / 30.0 (24)  30.0 / 30.0 (24)
-  no outages
+  No outages seen
 
 tokyo · ken · Tokyo, JP
   day (UTC)   checks     status ok    asset ok   TTFB p50/p90 ms    status TTFB ms

@@ -53,7 +53,7 @@ impl NodesReport {
             text.push_str(&markdown_table(&node.head(), &rows));
             let rows: Vec<_> = node.outages.iter().map(OutageReport::row).collect();
             if rows.is_empty() {
-                text.push_str("\nNo outages.\n");
+                let _infallible = writeln!(text, "\n{}.", node.no_outages());
             } else {
                 text.push_str("\nOutages\n\n");
                 text.push_str(&markdown_table(&OUTAGES, &rows));
@@ -72,7 +72,7 @@ impl NodesReport {
             body.push_str(&html::table(&node.head(), &rows));
             let rows: Vec<_> = node.outages.iter().map(OutageReport::row).collect();
             if rows.is_empty() {
-                body.push_str("<p class=none>No outages.</p>\n");
+                let _infallible = writeln!(body, "<p class=none>{}.</p>", node.no_outages());
             } else {
                 body.push_str(&html::table(&OUTAGES, &rows));
             }
@@ -195,9 +195,18 @@ impl NodeReport {
         ]
     }
 
+    /// Silence is no data: it says nothing about outages.
+    fn no_outages(&self) -> &'static str {
+        if self.days.iter().all(|day| day.checks == 0) {
+            "Not measured: whether it was out cannot be told"
+        } else {
+            "No outages seen"
+        }
+    }
+
     fn outages_text(&self) -> String {
         if self.outages.is_empty() {
-            return "  no outages\n".to_owned();
+            return format!("  {}\n", self.no_outages());
         }
         let mut text = String::from("  outages\n");
         for outage in &self.outages {
@@ -212,8 +221,10 @@ impl NodeReport {
                 failure
             );
             let _infallible = writeln!(text, "{}", cut(&line, 100));
-            let seen = format!("      seen by {}", outage.vantages.join(", "));
-            let _infallible = writeln!(text, "{}", cut(&seen, 100));
+            let seen = wrapped(&format!("seen by {}", outage.vantages.join(", ")), 94);
+            for line in seen.lines() {
+                let _infallible = writeln!(text, "      {line}");
+            }
         }
         text
     }
@@ -327,7 +338,7 @@ pub(in crate::report) fn cut(text: &str, max: usize) -> String {
 }
 
 /// Lines of at most `max` characters, broken at spaces.
-fn wrapped(text: &str, max: usize) -> String {
+pub(in crate::report) fn wrapped(text: &str, max: usize) -> String {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {

@@ -101,6 +101,7 @@ What each vantage saw
   vantage              place                  network check            ok  failed  absent  unsent
   berlin               Berlin, DE               64500 status4           2       3       0       0
   osaka*               Berlin, DE                   - asset-get4        1       0       1       0
+  absent: the node answered that it does not hold the object. unsent: the probe itself could not ask
   * the node's own worker's probe: it judges nothing
 ";
     assert_eq!(report.text(), expected, "\n{}", report.text());

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use isochrone_coverage::report::DEMO;
 
 use super::{FailureRun, IncidentLine, SeenBy, ShowReport};
-use crate::report::nodes::cut;
+use crate::report::nodes::{cut, wrapped};
 use crate::words;
 
 /// Entries of text; JSON holds all.
@@ -38,7 +38,7 @@ impl ShowReport {
         }
         text.push_str("\nIncidents\n");
         for incident in &self.incidents {
-            let _infallible = writeln!(text, "{}", cut(&incident.line(), 100));
+            hang(text, &incident.line(), "      ");
         }
     }
 
@@ -77,16 +77,32 @@ impl ShowReport {
         for seen in &self.seen {
             let _infallible = writeln!(text, "{}", seen.line());
         }
+        text.push_str(
+            "  absent: the node answered that it does not hold the object. unsent: the probe itself could not ask\n",
+        );
         if self.seen.iter().any(|seen| seen.own) {
             text.push_str("  * the node's own worker's probe: it judges nothing\n");
         }
     }
 }
 
+/// One entry: the first line stands two columns in, those after it under `indent`.
+fn hang(text: &mut String, entry: &str, indent: &str) {
+    let lines = if entry.chars().count() <= 98 {
+        entry.to_owned()
+    } else {
+        wrapped(entry, 100 - indent.len())
+    };
+    for (number, line) in lines.lines().enumerate() {
+        let indent = if number == 0 { "  " } else { indent };
+        let _infallible = writeln!(text, "{indent}{line}");
+    }
+}
+
 impl IncidentLine {
     fn line(&self) -> String {
         format!(
-            "  {} to {}  {} ({}), seen by {}",
+            "{} to {}  {} ({}), seen by {}",
             plain(&self.start),
             self.end.as_deref().map_or("now".to_owned(), plain),
             self.check,
@@ -116,13 +132,13 @@ impl FailureRun {
         };
         let own = if self.own { "*" } else { "" };
         let head = format!(
-            "  {span}  {}  from {}{own} ({}, {})",
+            "{span}  {}  from {}{own} ({}, {})",
             self.kind,
             self.vantage,
             self.place,
             words::network(self.network)
         );
-        let _infallible = writeln!(text, "{}", cut(&head, 100));
+        hang(text, &head, "      ");
         let what = match (self.phase, self.http_status) {
             (Some(phase), Some(status)) => format!("{phase}: {} (HTTP {status})", self.cause),
             (Some(phase), None) => format!("{phase}: {}", self.cause),
