@@ -1,7 +1,6 @@
 //! The page's way to the reports.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use isochrone_coverage::report::{self, CoverageReport};
@@ -14,6 +13,7 @@ use super::{House, Out};
 use crate::chain::chain;
 use crate::ledger;
 use crate::report::Window;
+use crate::report::nodes::NodesReport;
 use crate::web::reports::DEFAULT_SINCE;
 use crate::web::{ReportError, ReportQuery, Reports, Weights as PageWeights};
 
@@ -59,6 +59,11 @@ impl PageReports {
         let asked = (&Out::nowhere(), self.turn().await);
         Ok(coverage(&self.house, self.window(&query), weights, asked).await?)
     }
+
+    async fn nodes(&self, query: ReportQuery) -> Result<NodesReport, ReportError> {
+        let (turn, out) = (self.turn().await, Out::nowhere());
+        Ok(nodes(&self.house, self.window(&query), &out, turn).await?)
+    }
 }
 
 impl Reports for PageReports {
@@ -76,8 +81,7 @@ impl Reports for PageReports {
 
     fn nodes_json(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
         Box::pin(async move {
-            let (turn, out) = (self.turn().await, Out::nowhere());
-            let report = nodes(&self.house, self.window(&query), &out, turn).await?;
+            let report = self.nodes(query).await?;
             serde_json::to_string(&report).map_err(|source| ReportError::Store {
                 source: Box::new(source),
             })
