@@ -125,14 +125,10 @@ pub enum Act {
 }
 
 impl Act {
-    /// Whether it changes nothing: then it makes nothing either, where there is no store yet.
+    /// Whether it only reads the store: then it makes none where there is none yet.
     #[must_use]
     pub fn only_reads(&self) -> bool {
-        !matches!(
-            self,
-            Self::Probe(ProbeAct::Invite { .. })
-                | Self::Target(TargetAct::Add(_) | TargetAct::Pause { .. } | TargetAct::Remove { .. })
-        )
+        !matches!(self, Self::Probe(ProbeAct::Invite { .. }) | Self::Target(_))
     }
 }
 

@@ -50,7 +50,7 @@ const STEADY: Duration = Duration::from_secs(60);
 /// Before the next of several collectors is tried.
 const NEXT_COLLECTOR: Duration = Duration::from_millis(200);
 /// After the last batch is spooled, how long acknowledgements are waited for.
-pub const LAST_WORDS: Duration = Duration::from_secs(2);
+pub const LAST_WORDS: Duration = Duration::from_millis(1_500);
 
 /// What an uplink is made of.
 pub struct UplinkParts {

@@ -255,6 +255,18 @@ fn exit_codes_tell_success_failure_usage_and_configuration_apart() {
     let (_folder, good) = places(CONFIG);
     assert_eq!(exit_code(&good, &["target", "list"]), 0);
     assert_eq!(exit_code(&good, &["target", "remove", "nowhere"]), 1);
+    let (_folder, fresh) = places(CONFIG);
+    assert_eq!(exit_code(&fresh, &["report", "nodes"]), 1, "there is no store");
+    assert!(!fresh.state.exists(), "and none is made by a command that reads");
+    let missing = Places {
+        config: fresh.config.with_file_name("lost.toml"),
+        ..fresh
+    };
+    assert_eq!(
+        exit_code(&missing, &["target", "list"]),
+        64,
+        "a named file is there"
+    );
     assert_eq!(exit_code(&good, &["target", "lost"]), 2);
     assert_eq!(exit_code(&good, &["report", "nodes", "--since", "yesterday"]), 2);
     let (_folder, bad) = places("public_addresses = [\"no port\"]\n");

@@ -1,4 +1,5 @@
 //! Named accidents on the simulated mesh, each with what must come of it. Random ones: `world.rs`.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;

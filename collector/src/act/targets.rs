@@ -14,12 +14,19 @@ pub(super) async fn carry_out(house: &House, act: TargetAct, out: &Out) -> Resul
     match act {
         TargetAct::Add(args) => {
             let name = args.node.clone();
-            let edited = added(&house.targets_file, keys(args)?)?;
+            let edited = added(&house.targets_file, &name, keys(args)?)?;
+            let odd = edited.node(&name).map(|node| note(node, &edited, true));
             adopt(house, Ok(edited), "target add", &name)?;
-            out.text(format!(
-                "{name} is added; the probes check it from their next plan on.\n"
-            ))
-            .await
+            let from = if house.running {
+                "the probes check it from their next plan on"
+            } else {
+                "no collector runs here now, so it is checked once one does"
+            };
+            out.text(format!("{name} is added; {from}.\n")).await?;
+            match odd.filter(|odd| !odd.is_empty()) {
+                Some(odd) => out.text(format!("Note: {odd}.\n")).await,
+                None => Ok(()),
+            }
         }
         TargetAct::Pause { node, resume } => {
             let edited = targets::set_paused(&house.targets_file, &node, !resume);
@@ -49,8 +56,13 @@ pub(super) async fn carry_out(house: &House, act: TargetAct, out: &Out) -> Resul
 }
 
 /// Adds a node. Where the file was sound before, what is wrong after it is what the options say.
-fn added(file: &Path, keys: Vec<(&'static str, toml_edit::Value)>) -> Result<Targets, ActError> {
-    Targets::read(file).map_err(super::failed)?;
+fn added(file: &Path, name: &str, keys: Vec<(&'static str, toml_edit::Value)>) -> Result<Targets, ActError> {
+    let before = Targets::read(file).map_err(super::failed)?;
+    if before.node(name).is_some() {
+        return Err(ActError::Failed(format!(
+            "a node is called {name} already; take another name, or `target remove {name}` first"
+        )));
+    }
     targets::add(file, keys).map_err(|error| match error {
         EditError::Targets(error) => ActError::Usage(crate::chain::chain(&error)),
         other => super::failed(other),
@@ -89,12 +101,24 @@ fn keys(args: NodeArgs) -> Result<Vec<(&'static str, toml_edit::Value)>, ActErro
     if let Some(network) = args.network {
         keys.push(("network", i64::from(network).into()));
     }
+    if let Some(bucket) = args.buckets.iter().find(|bucket| !is_bucket(bucket)) {
+        return Err(ActError::Usage(format!(
+            "--bucket {bucket}: write family:index, such as 0:0"
+        )));
+    }
     if !args.buckets.is_empty() {
         keys.push(("buckets", toml_edit::Array::from_iter(args.buckets).into()));
     }
     keys.extend(args.asset.map(|asset| ("asset", asset.into())));
     keys.extend(args.interval.map(|interval| ("interval", interval.into())));
     Ok(keys)
+}
+
+/// `family:index`, two numbers.
+fn is_bucket(text: &str) -> bool {
+    let number = |part: &str| part.parse::<u64>().is_ok();
+    text.split_once(':')
+        .is_some_and(|(family, index)| number(family) && number(index))
 }
 
 async fn list(house: &House, format: Format, out: &Out) -> Result<(), ActError> {
@@ -134,7 +158,7 @@ async fn list(house: &House, format: Format, out: &Out) -> Result<(), ActError> 
             &node.place,
             &network,
             node.url.as_str(),
-            &note(node, has_probe(node)),
+            &note(node, &targets, has_probe(node)),
         ]);
     }
     out.text(format!("{}\n", table.trim_fmt())).await
@@ -147,8 +171,18 @@ fn kind(node: &Node) -> &'static str {
     }
 }
 
-fn note(node: &Node, worker_has_probe: bool) -> String {
+fn note(node: &Node, targets: &Targets, worker_has_probe: bool) -> String {
     let mut notes = Vec::new();
+    if is_private(node) {
+        notes.push("a private address: only probes whose own probe.toml allows it (allow_private) check it");
+    }
+    if targets
+        .nodes
+        .iter()
+        .any(|other| other.name != node.name && other.url == node.url)
+    {
+        notes.push("another node has the same url");
+    }
     if node.paused {
         notes.push("paused");
     }
@@ -162,6 +196,15 @@ fn note(node: &Node, worker_has_probe: bool) -> String {
         notes.push("its worker has no probe");
     }
     notes.join("; ")
+}
+
+/// An address, not a name, that leads nowhere in the public internet.
+fn is_private(node: &Node) -> bool {
+    match node.url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+        _ => false,
+    }
 }
 
 fn as_json(node: &Node, worker_has_probe: bool) -> serde_json::Value {
@@ -190,7 +233,7 @@ mod tests {
                 ("worker", "ada"),
                 ("place", "Berlin, DE"),
             ];
-            added(&file, keys.map(|(key, text)| (key, text.into())).into())
+            added(&file, "berlin", keys.map(|(key, text)| (key, text.into())).into())
         };
         let error = add("ftp://node.example.org/").unwrap_err();
         assert!(
@@ -199,9 +242,49 @@ mod tests {
         );
         add("https://node.example.org/").unwrap();
         let twice = add("https://node.example.org/").unwrap_err();
-        assert!(matches!(twice, ActError::Usage(_)), "{twice}");
+        assert!(
+            matches!(&twice, ActError::Failed(text) if text.contains("berlin already")),
+            "{twice}"
+        );
         std::fs::write(&file, "[[node]]\nnode = 1\n").unwrap();
         let error = add("https://node.example.org/").unwrap_err();
         assert!(matches!(error, ActError::Failed(_)), "{error}");
+    }
+
+    #[test]
+    fn what_is_odd_about_a_node_is_noted() {
+        let text = r#"
+            [[node]]
+            node = "here"
+            kind = "http"
+            url = "http://127.0.0.1:8080/"
+            worker = "ada"
+            place = "Berlin, DE"
+            [[node]]
+            node = "there"
+            kind = "http"
+            url = "http://127.0.0.1:8080/"
+            worker = "ada"
+            place = "Berlin, DE"
+            [[node]]
+            node = "fine"
+            kind = "http"
+            url = "https://node.example.org/"
+            worker = "ada"
+            place = "Berlin, DE"
+        "#;
+        let targets = Targets::parse(text, Path::new("targets.toml")).unwrap();
+        let noted = |name: &str| note(targets.node(name).unwrap(), &targets, true);
+        assert!(noted("here").contains("private address") && noted("here").contains("same url"));
+        assert_eq!(noted("fine"), "");
+        for (bucket, fits) in [
+            ("0:0", true),
+            ("12:7", true),
+            ("x", false),
+            ("1:", false),
+            ("1:2:3", false),
+        ] {
+            assert_eq!(is_bucket(bucket), fits, "{bucket}");
+        }
     }
 }

@@ -33,8 +33,8 @@ use super::relay_panic;
 const PKCS8: [u8; 16] = [
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
 ];
-/// From SIGTERM to the end: the 5 s that a probe promises, and what the messages under way then may take.
-const STOP: Duration = Duration::from_millis(8_000);
+/// From SIGTERM to the end: the 5 s that a probe promises, and a quarter for what is under way in this world.
+const STOP: Duration = Duration::from_millis(5_250);
 
 /// A server.
 pub struct Machine {

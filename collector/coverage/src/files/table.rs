@@ -83,7 +83,7 @@ impl<'a> Table<'a> {
             "the columns are not parted by commas: save the file as comma-separated values"
         } else if column == "site" && has("source") && has("destination") {
             "this is a file of round-trip times; are --sites and --rtt swapped?"
-        } else if has("site") && has("latitude") {
+        } else if column == "source" && has("site") && has("latitude") {
             "this is a file of sites; are --sites and --rtt swapped?"
         } else {
             "add it to the header line"

@@ -273,6 +273,21 @@ fn bad_headers_and_files_are_named() {
             "rtt.csv:1: no column `destination`: add it to the header line",
         ),
         (
+            "site;latitude;longitude\nber;52;13\n",
+            RTT,
+            "sites.csv:1: no column `site`: the columns are not parted by commas: save the file as comma-separated values",
+        ),
+        (
+            RTT,
+            SITES,
+            "sites.csv:1: no column `site`: this is a file of round-trip times; are --sites and --rtt swapped?",
+        ),
+        (
+            SITES,
+            SITES,
+            "rtt.csv:1: no column `source`: this is a file of sites; are --sites and --rtt swapped?",
+        ),
+        (
             SITES,
             "source,destination,ping\npar,ber,3\n",
             "rtt.csv:1: no column of times: name one of `rtt_ms`, `min_rtt_ms`, `p50_rtt_ms` in the header line",

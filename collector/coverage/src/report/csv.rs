@@ -100,7 +100,10 @@ mod tests {
                 assert_eq!(text, expected, "{column}");
             }
         }
-        assert!(rows.iter().all(|row| row.iter().last() == Some("store")), "{csv}");
+        assert!(
+            rows.iter().all(|row| row.iter().next_back() == Some("store")),
+            "{csv}"
+        );
     }
 
     #[test]
