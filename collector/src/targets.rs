@@ -308,19 +308,8 @@ fn default_family(url: &Url) -> Family {
     }
 }
 
-/// The commented file that `up` writes where there is none, with its example switched off.
-#[must_use]
-pub fn sample() -> String {
-    let text = include_str!("../../deploy/targets.toml");
-    let comment = |line: &str| {
-        if line.is_empty() || line.starts_with('#') {
-            line.to_owned()
-        } else {
-            format!("#{line}")
-        }
-    };
-    text.lines().map(comment).collect::<Vec<_>>().join("\n") + "\n"
-}
+/// The file that `up` writes where there is none: an example, every line of it a comment.
+pub const SAMPLE: &str = include_str!("../../deploy/targets.toml");
 
 /// Why `targets.toml` is refused. The targets in force stay as they are.
 #[derive(Debug, thiserror::Error)]

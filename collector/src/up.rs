@@ -13,7 +13,7 @@ use isochrone_proto::ids::ProbeId;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{AccessArg, Act, Format, ProbeAct, ServeOptions};
+use crate::cli::{AccessArg, Act, Format, ProbeAct, ServeOptions, TargetAct};
 use crate::config::{self, Places};
 use crate::control::{self, Answer};
 use crate::{files, place, serve, targets};
@@ -27,9 +27,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// # Errors
 /// As [`serve::run`], and when the probe cannot join or fails.
 pub async fn run(places: Places, site: Option<String>, stop: CancellationToken) -> anyhow::Result<()> {
+    if let Some(site) = &site {
+        place::find(site).context("--site")?;
+    }
     write_if_missing(&places.config, config::SAMPLE)?;
-    write_if_missing(&places.targets, &targets::sample())?;
+    write_if_missing(&places.targets, targets::SAMPLE)?;
     let mut tasks = JoinSet::new();
+    tasks.spawn(say_what_comes_next(places.clone(), stop.clone()));
     tasks.spawn(serve::run(places.clone(), ServeOptions::default(), stop.clone()));
     tasks.spawn(run_probe(places, site, stop.clone()));
     let mut result = Ok(());
@@ -41,6 +45,30 @@ pub async fn run(places: Places, site: Option<String>, stop: CancellationToken) 
         }
     }
     result
+}
+
+/// Once the collector answers: where its page is, and what a lead does next.
+async fn say_what_comes_next(places: Places, stop: CancellationToken) -> anyhow::Result<()> {
+    let act = Act::Target(TargetAct::List { format: Format::Json });
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => return Ok(()), // it did not come up; why, is told elsewhere
+        answer = ask(&places, &act) => answer.map(drop)?,
+    }
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    println!(
+        "The collector is up. Its page: http://{}/\n\
+         Next, in another terminal:\n  \
+         export ISOCHRONE_CONFIG={} ISOCHRONE_STATE={}\n  \
+         {program} target add --help      the nodes to check\n  \
+         {program} probe invite --help    a probe on another server: alerts need two networks\n\
+         Ctrl-C stops it; everything is kept.",
+        config::Config::read(&places.config)?.web,
+        places.config.display(),
+        places.state.display(),
+        program = program.display(),
+    );
+    Ok(())
 }
 
 async fn run_probe(places: Places, site: Option<String>, stop: CancellationToken) -> anyhow::Result<()> {
@@ -55,7 +83,6 @@ async fn run_probe(places: Places, site: Option<String>, stop: CancellationToken
             stop.cancelled().await;
             return Ok(());
         };
-        place::find(&site)?;
         let token = invite(&places, site).await?;
         process::join(folder, &token.parse()?).await?;
     }
@@ -111,14 +138,15 @@ fn is_listed(list: &serde_json::Value, probe: ProbeId) -> bool {
 
 /// Has the collector carry out an act that prints JSON, once it answers.
 async fn ask(places: &Places, act: &Act) -> anyhow::Result<serde_json::Value> {
-    let mut printed = String::new();
+    let (mut printed, mut complaints) = (String::new(), String::new());
     let asking = async {
         loop {
             printed.clear();
-            let show = |answer| {
-                if let Answer::Out(text) | Answer::Err(text) = answer {
-                    printed.push_str(&text);
-                }
+            complaints.clear();
+            let show = |answer| match answer {
+                Answer::Out(text) => printed.push_str(&text),
+                Answer::Err(text) => complaints.push_str(&text),
+                Answer::Progress { .. } | Answer::Exit(_) => {}
             };
             match control::ask(&places.socket(), act, show).await {
                 Ok(Some(code)) => return code,
@@ -131,7 +159,7 @@ async fn ask(places: &Places, act: &Act) -> anyhow::Result<serde_json::Value> {
         .context("the collector did not come up")?;
     match serde_json::from_str(&printed) {
         Ok(answer) if code == 0 => Ok(answer),
-        _ => bail!("the collector answered: {}", printed.trim()),
+        _ => bail!("the collector answered: {}", (printed + &complaints).trim()),
     }
 }
 

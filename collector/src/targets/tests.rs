@@ -70,7 +70,7 @@ fn second_node_of_one_name_is_refused() {
 
 #[test]
 fn sample_holds_no_node_and_uncommented_it_is_valid() {
-    assert!(parse(&sample()).unwrap().nodes.is_empty());
+    assert!(parse(SAMPLE).unwrap().nodes.is_empty());
     assert_eq!(
         parse(include_str!("../../../deploy/targets.toml"))
             .unwrap()
