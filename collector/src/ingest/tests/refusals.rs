@@ -1,0 +1,247 @@
+//! What is refused for its content.
+
+use super::*;
+
+#[test]
+fn slots_of_a_wrong_clock_are_refused_and_make_no_rows() {
+    let (_, store) = store_with_plan();
+    let ingest = inline(&store);
+    let batch = Batch::pack(header(EPOCH, 1, Digest::ZERO), &measurements(1, 0)).unwrap();
+    for (epoch, received) in [
+        (EpochId([1; 16]), START.0 - 600_000), // the probe's clock is ahead
+        (EpochId([2; 16]), START.0 + 31 * 86_400_000), // or it was away for a month
+        (EpochId([3; 16]), START.0 - 20 * 365 * 86_400_000), // or it lives in the far future
+    ] {
+        let mut batch = batch.clone();
+        batch.header.epoch = epoch;
+        let answer = submit(&ingest, incoming_at(&batch, UnixMillis(received)));
+        assert!(matches!(answer, Ingested::Refused { .. }), "{answer:?}");
+    }
+    let ledger = ledger::read(&store, UnixMillis(START.0 - 600_000)).unwrap();
+    assert_eq!(ledger.rows, Vec::new());
+    assert_eq!(quarantined(&store).unwrap().total, 3);
+}
+
+#[test]
+fn cut_ahead_of_the_clock_is_refused() {
+    let mut header = header(EPOCH, 1, Digest::ZERO);
+    header.cut = UnixMillis(START.0 + 86_400_000);
+    let batch = Batch::pack(header.clone(), &measurements(1, 0)).unwrap();
+    let (_, store) = store_with_plan();
+    let answer = submit(&inline(&store), incoming_at(&batch, cut_of(1)));
+    let reason = RefuseReason::CutOutOfRange { cut: header.cut };
+    assert_eq!(
+        answer,
+        Ingested::Refused {
+            mark: Sequence(1),
+            reason
+        }
+    );
+}
+
+#[test]
+fn check_outside_the_plan_is_refused() {
+    let reason = refused(header(EPOCH, 1, Digest::ZERO), &[echo(9, START.0, 5)]);
+    assert_eq!(reason, RefuseReason::NoSuchCheck { check: 9, checks: 3 });
+}
+
+#[test]
+fn slot_off_the_grid_is_refused() {
+    let slot = UnixMillis(START.0 + 1);
+    let reason = refused(header(EPOCH, 1, Digest::ZERO), &[echo(0, slot.0, 5)]);
+    assert_eq!(reason, RefuseReason::OffGrid { check: 0, slot });
+}
+
+#[test]
+fn slot_before_the_adoption_is_refused() {
+    let slot = UnixMillis(START.0 - 10_000);
+    let reason = refused(header(EPOCH, 1, Digest::ZERO), &[echo(0, slot.0, 5)]);
+    assert_eq!(reason, RefuseReason::OutsidePlan { check: 0, slot });
+}
+
+#[test]
+fn echo_for_an_endpoint_check_is_refused() {
+    let reason = refused(header(EPOCH, 1, Digest::ZERO), &[echo(2, START.0, 5)]);
+    assert_eq!(reason, RefuseReason::KindMismatch { check: 2 });
+    let mut endpoint = status(START.0, false);
+    endpoint.check = 0;
+    let reason = refused(header(EPOCH, 1, Digest::ZERO), &[endpoint]);
+    assert_eq!(reason, RefuseReason::KindMismatch { check: 0 });
+}
+
+#[test]
+fn slot_told_twice_in_one_batch_is_refused() {
+    let mut twice = measurements(1, 0);
+    twice.push(echo(0, START.0, 77));
+    let slot = START;
+    let reason = refused(header(EPOCH, 1, Digest::ZERO), &twice);
+    assert_eq!(reason, RefuseReason::Duplicate { check: 0, slot });
+}
+
+#[test]
+fn skipped_slot_that_also_ran_is_refused() {
+    let mut header = header(EPOCH, 1, Digest::ZERO);
+    header.skipped.push(SkippedRange {
+        check: 0,
+        first_slot: START,
+        count: 2,
+        cause: SkipCause::Late,
+    });
+    let reason = refused(header, &measurements(1, 0));
+    assert_eq!(
+        reason,
+        RefuseReason::Duplicate {
+            check: 0,
+            slot: START
+        }
+    );
+}
+
+#[test]
+fn slot_of_an_earlier_batch_is_refused_even_after_a_restart() {
+    let (disk, store) = store_with_plan();
+    let previous = store_honest(&inline(&store), EPOCH, 2);
+    drop(store);
+    let store = store_on(&disk.snapshot());
+    let again = incoming(header(EPOCH, 3, previous), &measurements(2, 0));
+    let slot = cut_of(1);
+    let reason = RefuseReason::Duplicate { check: 0, slot };
+    let answer = submit(&inline(&store), again);
+    assert_eq!(
+        answer,
+        Ingested::Refused {
+            mark: Sequence(3),
+            reason
+        }
+    );
+    assert!(ledger::verify(&store).unwrap().is_sound());
+}
+
+#[test]
+fn refused_batch_leaves_its_slots_free() {
+    let (_, store) = store_with_plan();
+    let ingest = inline(&store);
+    let mut bad = measurements(1, 0);
+    bad.push(echo(9, START.0, 5));
+    let bad = incoming(header(EPOCH, 1, Digest::ZERO), &bad);
+    let previous = bad.digest;
+    assert!(matches!(submit(&ingest, bad), Ingested::Refused { .. }));
+    let mut second = header(EPOCH, 2, previous);
+    second.skipped[0].first_slot = UnixMillis(cut_of(0).0 + 50_000); // the first minute's
+    let answer = submit(&ingest, incoming(second, &measurements(1, 0)));
+    assert_eq!(answer, Ingested::Stored { mark: Sequence(2) });
+}
+
+#[test]
+fn counts_above_twice_the_plan_are_refused() {
+    let mut header = header(EPOCH, 1, Digest::ZERO);
+    // 20 minutes of the hour are left: 2 x 120 echoes and 20 checks, twice.
+    header.hours[0].planned = 521;
+    header.hours[0].run = 521;
+    header.hours[0].skipped = 0;
+    let reason = refused(header, &measurements(1, 0));
+    let hour = START.hour();
+    assert_eq!(
+        reason,
+        RefuseReason::Counts {
+            hour,
+            found: 521,
+            allowed: 520
+        }
+    );
+}
+
+#[test]
+fn counts_that_fall_are_refused() {
+    let (_, store) = store_with_plan();
+    let ingest = inline(&store);
+    let previous = store_honest(&ingest, EPOCH, 2);
+    let mut third = header(EPOCH, 3, previous);
+    third.hours = vec![count_at(1)];
+    let reason = RefuseReason::CountsWentBack { hour: START.hour() };
+    let answer = submit(&ingest, incoming(third, &measurements(3, 0)));
+    assert_eq!(
+        answer,
+        Ingested::Refused {
+            mark: Sequence(3),
+            reason
+        }
+    );
+}
+
+#[test]
+fn plan_that_was_not_adopted_is_refused() {
+    let (_, store) = store_with_plan();
+    store.put_plan(&signed(&plan(2)), &plan(2)).unwrap();
+    let mut first = header(EPOCH, 1, Digest::ZERO);
+    first.plan = version(2);
+    let answer = submit(&inline(&store), incoming(first, &measurements(1, 0)));
+    let reason = RefuseReason::NotAdopted { version: version(2) };
+    assert_eq!(
+        answer,
+        Ingested::Refused {
+            mark: Sequence(1),
+            reason
+        }
+    );
+}
+
+#[test]
+fn adoption_that_goes_back_is_refused() {
+    let (_, store) = store_with_plan();
+    store.put_plan(&signed(&plan(2)), &plan(2)).unwrap();
+    store.put_plan(&signed(&plan(0)), &plan(0)).unwrap();
+    let ingest = inline(&store);
+    let mut previous = store_honest(&ingest, EPOCH, 2);
+    let slots_that_were_run = (version(2), cut_of(1));
+    let lower_version = (version(0), cut_of(3));
+    for (sequence, (version, first_slot)) in [(3, slots_that_were_run), (4, lower_version)] {
+        let mut header = header(EPOCH, sequence, previous);
+        header.adopted = Adoption { version, first_slot };
+        let batch = incoming(header, &measurements(sequence, 0));
+        previous = batch.digest;
+        let mark = Sequence(sequence);
+        let reason = RefuseReason::Adoption { version, first_slot };
+        assert_eq!(submit(&ingest, batch), Ingested::Refused { mark, reason });
+    }
+}
+
+#[test]
+fn rows_of_the_earlier_plan_may_come_after_the_change() {
+    let (_, store) = store_with_plan();
+    store.put_plan(&signed(&plan(2)), &plan(2)).unwrap();
+    let ingest = inline(&store);
+    let previous = store_honest(&ingest, EPOCH, 1);
+    let adopted = Adoption {
+        version: version(2),
+        first_slot: cut_of(2),
+    };
+    let mut second = header(EPOCH, 2, previous);
+    second.adopted = adopted; // plan 1's rows, under plan 2's adoption
+    let second = incoming(second, &measurements(2, 0));
+    let previous = second.digest;
+    assert_eq!(submit(&ingest, second), Ingested::Stored { mark: Sequence(2) });
+    let mut third = header(EPOCH, 3, previous);
+    third.adopted = adopted; // the third minute is no longer plan 1's
+    let third = incoming(third, &measurements(3, 0));
+    let previous = third.digest;
+    let reason = RefuseReason::OutsidePlan {
+        check: 0,
+        slot: cut_of(2),
+    };
+    assert_eq!(
+        submit(&ingest, third),
+        Ingested::Refused {
+            mark: Sequence(3),
+            reason
+        }
+    );
+    let mut fourth = header(EPOCH, 4, previous);
+    (fourth.adopted, fourth.plan) = (adopted, version(2));
+    assert_eq!(
+        submit(&ingest, incoming(fourth, &measurements(4, 0))),
+        Ingested::Stored { mark: Sequence(4) }
+    );
+    assert!(ledger::verify(&store).unwrap().is_sound());
+    assert!(ledger::read(&store, cut_of(4)).unwrap().is_balanced());
+}
