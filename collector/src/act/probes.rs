@@ -15,6 +15,7 @@ use crate::control::Answer;
 use crate::plans::Checked;
 use crate::registry::{Access, Invitation, NewInvitation, ProbeRecord, RegistryError};
 use crate::session::SessionView;
+use crate::words;
 
 pub(super) async fn carry_out(house: &House, act: ProbeAct, out: &Out) -> Result<(), ActError> {
     match act {
@@ -282,17 +283,16 @@ pub(super) async fn audit(house: &House, format: Format, out: &Out) -> Result<()
         return out.text("Nothing was done yet.\n").await;
     }
     for entry in entries {
-        out.text(format!(
-            "{}  {:<18} {:<18} {}\n",
-            instant(entry.at),
-            entry.who,
-            entry.act,
-            entry.what
-        ))
-        .await?;
+        let head = format!("{}  {}, by {}", instant(entry.at), entry.act, entry.who);
+        let what = words::wrapped(&entry.what, WIDTH - 4);
+        out.text(format!("{head}\n    {}\n", what.replace('\n', "\n    ")))
+            .await?;
     }
     Ok(())
 }
+
+/// Columns of text.
+const WIDTH: usize = 100;
 
 /// For people: UTC, to the minute.
 fn minute(at: UnixMillis) -> String {

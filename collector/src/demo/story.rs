@@ -5,6 +5,7 @@ use tokio::time::{Duration, Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::director::Director;
+use super::history::{SLOW_BY, SLOW_NODE};
 use super::world::CITIES;
 use crate::alert::{Alert, Event};
 use crate::cli::{Act, CoverageArgs, Format, ReportAct, ReportFormat, WindowArgs};
@@ -63,6 +64,10 @@ impl<'a> Story<'a> {
         self.say(&format!(
             "The mesh is up: {pairs} pairs are measured. Isochrone's page: http://{}/",
             self.world.page
+        ));
+        self.say(&format!(
+            "One node is sick on purpose: {SLOW_NODE} answers {} ms late. It is up, so nobody is alerted; its time to first byte on the page tells.",
+            SLOW_BY.as_millis()
         ));
         Ok(())
     }

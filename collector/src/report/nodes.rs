@@ -6,7 +6,7 @@
 
 mod text;
 
-pub(super) use text::{cut, wrapped};
+pub(super) use text::cut;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -29,7 +29,7 @@ impl NodesReport {
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = self.demo();
-        let _infallible = writeln!(text, "{}\n{}", self.title(), wrapped(NOTE, 100));
+        let _infallible = writeln!(text, "{}\n{}", self.title(), words::wrapped(NOTE, 100));
         if self.nodes.is_empty() {
             text.push_str("\nNo nodes yet: add one with `isochrone-collector target add`.\n");
         }
@@ -221,7 +221,7 @@ impl NodeReport {
                 failure
             );
             let _infallible = writeln!(text, "{}", cut(&line, 100));
-            let seen = wrapped(&format!("seen by {}", outage.vantages.join(", ")), 94);
+            let seen = words::wrapped(&format!("seen by {}", outage.vantages.join(", ")), 94);
             for line in seen.lines() {
                 let _infallible = writeln!(text, "      {line}");
             }
@@ -335,19 +335,4 @@ pub(in crate::report) fn cut(text: &str, max: usize) -> String {
     }
     let kept: String = text.chars().take(max - 1).collect();
     format!("{kept}…")
-}
-
-/// Lines of at most `max` characters, broken at spaces.
-pub(in crate::report) fn wrapped(text: &str, max: usize) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= max => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines.join("\n")
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use isochrone_coverage::report::DEMO;
 
 use super::{FailureRun, IncidentLine, SeenBy, ShowReport};
-use crate::report::nodes::{cut, wrapped};
+use crate::report::nodes::cut;
 use crate::words;
 
 /// Entries of text; JSON holds all.
@@ -91,7 +91,7 @@ fn hang(text: &mut String, entry: &str, indent: &str) {
     let lines = if entry.chars().count() <= 98 {
         entry.to_owned()
     } else {
-        wrapped(entry, 100 - indent.len())
+        words::wrapped(entry, 100 - indent.len())
     };
     for (number, line) in lines.lines().enumerate() {
         let indent = if number == 0 { "  " } else { indent };
