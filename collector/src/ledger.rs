@@ -16,7 +16,7 @@ use isochrone_proto::units::{Hour, UnixMillis};
 use jiff::Timestamp;
 use serde::Serialize;
 
-pub use self::audit::{Audit, verify};
+pub use self::audit::{Audit, verify, verify_with};
 use self::planned::{EpochAccount, accounts};
 pub use self::text::render;
 use crate::ingest::{Refused, newest_refused};

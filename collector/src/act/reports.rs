@@ -100,10 +100,12 @@ async fn print_coverage(report: &CoverageReport, format: ReportFormat, out: &Out
 
 pub(super) async fn ledger(house: &House, verify: bool, format: Format, out: &Out) -> Result<(), ActError> {
     let (store, now) = (house.store.clone(), house.clock.wall());
+    let bar = out.clone();
     let (ledger, audit) = blocking(move || {
         let ledger = ledger::read(&store, now).map_err(failed)?;
         let audit = if verify {
-            Some(ledger::verify(&store).map_err(failed)?)
+            let audit = ledger::verify_with(&store, &mut |done, total| bar.progress(done, total));
+            Some(audit.map_err(failed)?)
         } else {
             None
         };

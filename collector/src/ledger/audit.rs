@@ -65,9 +65,17 @@ struct Count {
 /// # Errors
 /// When the store failed or a stored batch cannot be decoded.
 pub fn verify(store: &Store) -> Result<Audit, StoreError> {
+    verify_with(store, &mut |_, _| ())
+}
+
+/// As [`verify`]; tells after each batch how many of all were read.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_with(store: &Store, progress: &mut dyn FnMut(u64, u64)) -> Result<Audit, StoreError> {
     store.read(|transaction| {
         let mut count = Count::default();
-        count.log(store, transaction)?;
+        count.log(store, transaction, progress)?;
         count.doubles();
         count.hours(transaction)?;
         count.sequences(transaction)?;
@@ -76,9 +84,17 @@ pub fn verify(store: &Store) -> Result<Audit, StoreError> {
 }
 
 impl Count {
-    fn log(&mut self, store: &Store, transaction: &ReadTransaction) -> Result<(), StoreError> {
+    fn log(
+        &mut self,
+        store: &Store,
+        transaction: &ReadTransaction,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<(), StoreError> {
         let stream = transaction.open_table(STREAM)?;
-        for entry in transaction.open_table(LOG)?.iter()? {
+        let log = transaction.open_table(LOG)?;
+        let total = log.len()?;
+        for entry in log.iter()? {
+            progress(self.audit.batches, total);
             let (commit, bytes) = entry?;
             let commit = commit.value();
             let blob = StoredBlob::decode(bytes.value()).map_err(damaged("log"))?;
