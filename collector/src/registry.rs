@@ -237,27 +237,6 @@ impl Registry {
         Ok(true)
     }
 
-    /// Gives a probe's responder a new secret; the previous one stays valid.
-    ///
-    /// # Errors
-    /// When the store refuses.
-    pub fn rotate_secret(&self, id: ProbeId, who: &Actor) -> Result<bool, RegistryError> {
-        let mut rng = self.writer();
-        let mut draft = self.draft();
-        let Some(probe) = draft.members.probes.get(&id).filter(|probe| probe.is_active()) else {
-            return Ok(false);
-        };
-        let mut probe = ProbeRecord::clone(probe);
-        probe.rotate(&mut *rng);
-        let what = format!("echo secret of {} rotated", probe.name);
-        draft
-            .audit
-            .push(AuditEntry::new(self.0.clock.wall(), who, "rotate", what));
-        draft.put_probe(probe);
-        self.commit(draft)?;
-        Ok(true)
-    }
-
     /// Notes that a probe's responder has its newest secret, `epoch`: from now on probers get keys of it.
     /// Whether that was news.
     ///

@@ -282,9 +282,13 @@ async fn revocation_keeps_the_secret_that_the_responder_is_known_to_have() {
         "gone"
     );
     assert!(office.registry.confirm_secret(ada.id, KeyEpoch(2)).unwrap());
-    assert!(office.registry.rotate_secret(ada.id, &lead()).unwrap());
-    assert_eq!(secrets(ada.id), (vec![3, 2], Some(2)));
-    assert!(!office.registry.rotate_secret(bob.id, &lead()).unwrap());
+    let fay = office.joined("fay");
+    office.registry.revoke(fay.id, &lead(), "test").unwrap();
+    assert_eq!(
+        secrets(ada.id),
+        (vec![3, 2], Some(2)),
+        "a secret she has is kept beside the new one"
+    );
     assert!(
         !office.registry.confirm_secret(bob.id, KeyEpoch(0)).unwrap(),
         "out"
