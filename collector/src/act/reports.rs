@@ -70,7 +70,10 @@ pub fn read_weights(args: &mut CoverageArgs) -> Result<(), ActError> {
     if ["people", "sites"].contains(&args.weights.as_str()) {
         return Ok(());
     }
-    let file = FileText::load_up_to(args.weights.as_ref(), WEIGHTS_BYTES_MAX).map_err(failed)?;
+    let file = FileText::load_up_to(args.weights.as_ref(), WEIGHTS_BYTES_MAX).map_err(|error| {
+        let error = crate::chain::chain(&error);
+        ActError::Failed(format!("--weights takes people, sites, or a file; {error}"))
+    })?;
     args.weights_file = Some(file.into_text().map_err(failed)?);
     Ok(())
 }
