@@ -229,31 +229,51 @@ fn anchors(text: &str) -> BTreeSet<String> {
     headings.map(anchor).collect()
 }
 
+fn sources() -> Vec<String> {
+    let files = ROOMS
+        .iter()
+        .flat_map(|room| files_below(&root().join(room), ".rs"));
+    files.map(|path| read(&path)).collect()
+}
+
+/// A word of a document that is a test's name.
+fn is_test_name(code: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit();
+    code.matches('_').count() >= 3 && code.chars().all(is_word)
+}
+
+fn is_defined(test: &str, sources: &[String]) -> bool {
+    let definition = format!("fn {test}(");
+    sources.iter().any(|source| source.contains(&definition))
+}
+
+/// The contract says of each section which test holds it.
+#[test]
+fn every_test_that_the_contract_names_exists() {
+    let (text, sources) = (read(&root().join("docs/contract.md")), sources());
+    let mut named: Vec<String> = inline_code(&text);
+    named.retain(|code| is_test_name(code) && !code.ends_with("_ms") && !code.ends_with("_samples"));
+    assert!(named.len() >= 15, "{named:?}");
+    named.retain(|test| !is_defined(test, &sources));
+    assert!(named.is_empty(), "no such tests: {named:?}");
+}
+
 #[test]
 fn every_path_and_test_that_the_architecture_names_exists() {
     let text = read(&root().join("ARCHITECTURE.md"));
-    let sources: Vec<String> = ROOMS
-        .iter()
-        .flat_map(|room| files_below(&root().join(room), ".rs"))
-        .map(|path| read(&path))
-        .collect();
+    let sources = sources();
     let (mut paths, mut tests, mut wrong) = (0, 0, Vec::new());
     for code in inline_code(&text) {
         let is_path = ROOMS.iter().any(|room| code.starts_with(&format!("{room}/")))
             || [".toml", ".md"].iter().any(|ending| code.ends_with(ending));
-        let is_test = code.matches('_').count() >= 3
-            && code
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit());
         if is_path {
             paths += 1;
             if !root().join(&code).exists() {
                 wrong.push(format!("{code}: no such file or folder"));
             }
-        } else if is_test {
+        } else if is_test_name(&code) {
             tests += 1;
-            let definition = format!("fn {code}(");
-            if !sources.iter().any(|source| source.contains(&definition)) {
+            if !is_defined(&code, &sources) {
                 wrong.push(format!("{code}: no such test"));
             }
         }

@@ -215,14 +215,14 @@ fn bytes() -> Result<Vec<Measured>> {
     };
     Ok(vec![
         Measured {
-            name: "wire.bytes_per_echo",
+            name: "wire.bytes_per_echo".into(),
             value: median(&columns),
             unit: "B",
             how: how("columns"),
             bound: Some(Bound::AtMost(BYTES_MAX)),
         },
         Measured {
-            name: "wire.bytes_per_echo_rows",
+            name: "wire.bytes_per_echo_rows".into(),
             value: median(&rows),
             unit: "B",
             how: how("for comparison, rows through bincode and zstd-1"),
@@ -255,7 +255,7 @@ fn times() -> Result<Vec<Measured>> {
     let names = FIGURES[1].names.iter().zip(&taken);
     Ok(names
         .map(|(name, rounds)| Measured {
-            name,
+            name: (*name).into(),
             value: median(rounds),
             unit: "ns",
             how: how.to_owned(),
