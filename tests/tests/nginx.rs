@@ -229,7 +229,13 @@ async fn refusals_are_what_nginx_sent() {
     }
     for asset in [400, 405, 416, 500] {
         let report = prober.check(&get(base(), asset)).await;
-        assert_eq!(broke(&report), (Phase::Verify, Cause::BadStatus(asset as u16)));
+        assert_eq!(
+            broke(&report),
+            (
+                Phase::Verify,
+                Cause::Failed(FailureCause::BadStatus)(asset as u16)
+            )
+        );
         assert_eq!(
             (report.http_status, report.cache),
             (Some(asset as u16), CacheState::Absent)
@@ -237,14 +243,26 @@ async fn refusals_are_what_nginx_sent() {
     }
     // nobody asked with a condition, so this answer says nothing of the object
     let report = prober.check(&get(base(), 304)).await;
-    assert_eq!(broke(&report), (Phase::Verify, Cause::Redirect(304)));
+    assert_eq!(
+        broke(&report),
+        (Phase::Verify, Cause::Failed(FailureCause::Redirect))
+    );
     // nginx's own page for a wrong base URL is no Argus that lacks an object.
     let report = prober.check(&get(over_https(&nginx, "elsewhere/"), 1)).await;
-    assert_eq!(broke(&report), (Phase::Verify, Cause::BadStatus(404)));
+    assert_eq!(
+        broke(&report),
+        (Phase::Verify, Cause::Failed(FailureCause::BadStatus))
+    );
     let report = prober.check(&status(over_https(&nginx, "moved"))).await;
-    assert_eq!(broke(&report), (Phase::Verify, Cause::Redirect(301)));
+    assert_eq!(
+        broke(&report),
+        (Phase::Verify, Cause::Failed(FailureCause::Redirect))
+    );
     let report = prober.check(&status(over_https(&nginx, "empty"))).await;
-    assert_eq!(broke(&report), (Phase::FirstByte, Cause::EmptyReply));
+    assert_eq!(
+        broke(&report),
+        (Phase::FirstByte, Cause::Failed(FailureCause::Closed))
+    );
     let statuses: Vec<u16> = nginx
         .logged(10)
         .await
@@ -286,7 +304,10 @@ async fn body_whose_source_stalls_is_given_up_in_transfer() {
     let mut asked = get(over_https(&nginx, "distributor/"), 7);
     asked.timeouts.total = Duration::from_secs(2);
     let report = prober(&nginx).check(&asked).await;
-    assert_eq!(broke(&report), (Phase::Transfer, Cause::Timeout));
+    assert_eq!(
+        broke(&report),
+        (Phase::Transfer, Cause::Failed(FailureCause::Timeout))
+    );
     assert_eq!(report.http_status, Some(206));
     assert_eq!(nginx.logged(1).await.expect("one request")[0].status, 206);
 }
@@ -317,7 +338,10 @@ async fn handshakes_that_fail_never_become_requests() {
     let Some(nginx) = start(LOCATIONS) else { return };
     let by_address = EndpointUrl::parse(&format!("https://{}/distributor/", nginx.https)).expect("a URL");
     let report = prober(&nginx).check(&status(by_address)).await;
-    assert_eq!(broke(&report), (Phase::Tls, Cause::WrongName));
+    assert_eq!(
+        broke(&report),
+        (Phase::Tls, Cause::Failed(FailureCause::CertificateWrongName))
+    );
     assert_eq!(report.certificate_not_after, Some(CERTIFICATE_NOT_AFTER));
     let policy = AddressPolicy::new(vec!["127.0.0.0/8".parse().expect("a prefix")], Vec::new());
     let roots = TlsRoots::system_and(Vec::new()).expect("the system's roots");
@@ -325,7 +349,11 @@ async fn handshakes_that_fail_never_become_requests() {
     let (phase, cause) = broke(&stranger.check(&status(over_https(&nginx, "distributor/"))).await);
     // A machine without ca-certificates has no roots at all, and says that instead.
     assert!(
-        phase == Phase::Tls && matches!(cause, Cause::UnknownIssuer | Cause::Local),
+        phase == Phase::Tls
+            && matches!(
+                cause,
+                Cause::Failed(FailureCause::CertificateUnknownIssuer) | Cause::Unsent(SendFailure::Local)
+            ),
         "{cause:?}"
     );
     let refused = EndpointProber::new(
@@ -335,7 +363,7 @@ async fn handshakes_that_fail_never_become_requests() {
     );
     let (phase, cause) = broke(&refused.check(&status(over_https(&nginx, "distributor/"))).await);
     assert!(
-        phase == Phase::Resolve && matches!(cause, Cause::ForbiddenAddress(_)),
+        phase == Phase::Resolve && matches!(cause, Cause::Failed(FailureCause::ForbiddenAddress)),
         "{cause:?}"
     );
     assert!(nginx.logged(0).await.expect("no request").is_empty());
@@ -488,7 +516,7 @@ async fn node_behind_nginx_is_told_by_status_and_asset_apart() {
     node.set_indexer(isochrone_collector::demo::argus_node::Indexer::Down);
     assert_eq!(
         broke(&prober.check(&status(base())).await),
-        (Phase::Verify, Cause::BadStatus(500))
+        (Phase::Verify, Cause::Failed(FailureCause::BadStatus))
     );
     assert_eq!(prober.check(&get(base(), 1)).await.cache, CacheState::Hit);
 
@@ -497,7 +525,7 @@ async fn node_behind_nginx_is_told_by_status_and_asset_apart() {
     hung.timeouts.first_byte = Duration::from_secs(1);
     assert_eq!(
         broke(&prober.check(&hung).await),
-        (Phase::FirstByte, Cause::Timeout)
+        (Phase::FirstByte, Cause::Failed(FailureCause::Timeout))
     );
     assert_eq!(prober.check(&get(base(), 1)).await.cache, CacheState::Hit);
 
@@ -505,7 +533,10 @@ async fn node_behind_nginx_is_told_by_status_and_asset_apart() {
     let down = prober.check(&get(base(), 1)).await;
     assert_eq!(
         (broke(&down), down.cache),
-        ((Phase::Verify, Cause::BadStatus(502)), CacheState::Absent)
+        (
+            (Phase::Verify, Cause::Failed(FailureCause::BadStatus)),
+            CacheState::Absent
+        )
     );
 
     let logged = nginx.logged(9).await.expect("nine requests");
