@@ -160,9 +160,13 @@ impl Batch {
         echoes.chain(self.endpoints())
     }
 
-    /// (layout, check, slot) of every row, in the order of [`Batch::measurements`]: all that placing it in the
-    /// plan and in the ledger needs.
-    pub fn slots(&self) -> impl Iterator<Item = (Layout, u16, UnixMillis)> + '_ {
+    /// (check, slot) of every row, in the order of [`Batch::measurements`]: all that placing it in the ledger needs.
+    pub fn slots(&self) -> impl Iterator<Item = (u16, UnixMillis)> + '_ {
+        self.slots_by_layout().map(|(_, check, slot)| (check, slot))
+    }
+
+    /// (layout, check, slot) of every row, in the same order: the layout must be that of the planned check.
+    pub fn slots_by_layout(&self) -> impl Iterator<Item = (Layout, u16, UnixMillis)> + '_ {
         let of = |layout| move |(check, slot)| (layout, check, slot);
         let echo = self.echo.iter().flat_map(EchoColumns::slots);
         let endpoint = self.endpoint.iter().flat_map(EndpointColumns::slots);

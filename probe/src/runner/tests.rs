@@ -165,7 +165,7 @@ fn check_ledger(
     let (mut rows, mut skipped) = (0, BTreeMap::new());
     for batch in batches {
         let plan = batch.header.plan;
-        for (_, check, slot) in batch.slots() {
+        for (check, slot) in batch.slots() {
             *fates.entry((plan.number, check, slot)).or_default() += 1;
             assert!(slot < batch.header.cut);
             rows += 1;
@@ -427,7 +427,7 @@ async fn peer_without_a_key_is_skipped_and_never_lost() {
     let asked = world.prober.asked.lock().unwrap().len();
     let epochs = world.stop().await;
     let (rows, skipped) = check_ledger(&epochs[0], &[&plan], None);
-    let keyless = |batch: &Batch| batch.slots().any(|(_, check, _)| check == 1);
+    let keyless = |batch: &Batch| batch.slots().any(|(check, _)| check == 1);
     assert!(!epochs[0].iter().any(keyless), "a result without a key");
     assert!(skipped[&SkipCause::NoKey] >= 99, "{skipped:?}"); // every 700 ms for 70 s
     assert!(rows >= 80 && asked as u64 >= rows, "{rows} of {asked}");

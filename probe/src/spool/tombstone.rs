@@ -90,7 +90,7 @@ pub(super) fn join(earlier: Option<Tombstone>, later: Tombstone) -> Tombstone {
 pub(super) fn before_batch(first: Sequence, next: &Batch) -> Tombstone {
     let header = &next.header;
     let mut hours = header.hours.clone();
-    for (_, _, slot) in next.slots() {
+    for (_, slot) in next.slots() {
         if let Some(count) = hours.iter_mut().find(|count| count.hour == slot.hour()) {
             let own = count.run.min(1);
             count.run -= own;

@@ -82,7 +82,7 @@ fn golden_bytes_of_every_message_are_read() {
 #[test]
 fn golden_batch_holds_every_family_of_columns() {
     let batch = samples::batch(&mut Dice(SEED));
-    let rows_of = |layout| batch.slots().filter(|(of, ..)| *of == layout).count();
+    let rows_of = |layout| batch.slots_by_layout().filter(|(of, ..)| *of == layout).count();
     assert!(rows_of(Layout::Echo) > 5 && rows_of(Layout::Endpoint) > 3 && rows_of(Layout::Connect) > 3);
     assert!(
         !batch.header.hours.is_empty() && !batch.header.skipped.is_empty() && !batch.header.events.is_empty()

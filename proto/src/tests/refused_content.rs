@@ -377,7 +377,7 @@ fn steps_that_add_up_to_more_than_a_check_are_refused() {
     raw.first_check = u16::MAX - 5;
     raw.check_step = Packed::of(&[5]);
     let batch = decode(header(), Some(raw.clone()), None).expect("the last check there can be");
-    assert_eq!(batch.slots().last().map(|(_, check, _)| check), Some(u16::MAX));
+    assert_eq!(batch.slots().last().map(|(check, _)| check), Some(u16::MAX));
     raw.check_step = Packed::of(&[6]);
     let expected = ColumnError::Range {
         highest: Some(MAX + 1),

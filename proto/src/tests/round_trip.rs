@@ -107,7 +107,9 @@ proptest! {
         prop_assert_eq!(batch.rows(), rows.len());
         prop_assert_eq!(batch.echo_rows_len(), echoes.len());
         let slots: Vec<_> = expected.iter().map(|row| (row.outcome.layout(), row.check, row.slot)).collect();
-        prop_assert_eq!(batch.slots().collect::<Vec<_>>(), slots);
+        prop_assert_eq!(batch.slots_by_layout().collect::<Vec<_>>(), slots.clone());
+        let unlabelled: Vec<_> = slots.into_iter().map(|(_, check, slot)| (check, slot)).collect();
+        prop_assert_eq!(batch.slots().collect::<Vec<_>>(), unlabelled);
         prop_assert_eq!(&batch.header, &header);
     }
 
