@@ -2,6 +2,8 @@
 
 mod build;
 mod csv;
+#[cfg(test)]
+mod golden;
 mod headline;
 mod html;
 mod json;
