@@ -4,6 +4,8 @@
 //! store, a restored one, or one that was filled up days later.
 
 pub mod coverage;
+#[cfg(test)]
+mod golden;
 mod html;
 pub mod nodes;
 mod outages;

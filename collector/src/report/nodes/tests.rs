@@ -539,6 +539,57 @@ tokyo · ken · Tokyo, JP
     );
 }
 
+/// Two days: a node with an outage of its status, a plain page, a node that nobody measured.
+fn golden_world() -> NodesReport {
+    const HTTP4: Kind = Kind::new(Check::Http, Family::V4);
+    let roster = Roster::new(
+        [
+            fixture::probe("berlin", "ada", Some(1)),
+            fixture::probe("paris", "bob", Some(2)),
+            fixture::probe("oslo", "cyd", Some(3)),
+        ],
+        [
+            fixture::node("lima", "pia"),
+            fixture::node("tokyo", "ken"),
+            fixture::node("no, \"data\"|<b>", "eve"),
+        ],
+    );
+    let window = Window {
+        from: UnixMillis(DAY0 - 7_200_000),
+        until: UnixMillis(DAY0 + 3_600_000),
+    };
+    let plan_of = |probe| fixture::plan(&roster, probe, &[STATUS4, GET4, HTTP4]);
+    run_plans(&roster, window, plan_of, |round, from, to, kind| {
+        let outcome = match (to, kind) {
+            ("tokyo", HTTP4) | ("lima", STATUS4 | GET4) => return None,
+            ("no, \"data\"|<b>", _) => return None,
+            ("tokyo", STATUS4) if (400..430).contains(&round) => timeout(),
+            ("tokyo", GET4) if (900..905).contains(&round) && from != "oslo" => {
+                failed(Phase::Verify, FailureCause::BadStatus, Some(500))
+            }
+            ("tokyo", GET4) if round % 50 == 0 => failed(Phase::Verify, FailureCause::NotFound, Some(404)),
+            ("lima", HTTP4) if round >= 1_070 => timeout(),
+            (_, kind) if kind.check.is_endpoint() => good(20 + round % 7),
+            _ => replied(20),
+        };
+        Some(outcome)
+    })
+}
+
+#[test]
+fn report_of_a_fixed_world_says_what_it_said() {
+    use crate::report::golden::check;
+
+    let report = golden_world();
+    check(
+        "nodes.json",
+        &(serde_json::to_string_pretty(&report).unwrap() + "\n"),
+    );
+    check("nodes.csv", &report.csv());
+    check("nodes.txt", &report.text());
+    check("nodes.md", &report.markdown());
+}
+
 #[test]
 fn text_of_large_figures_fits_a_hundred_columns() {
     let day = DayReport {

@@ -107,6 +107,10 @@ What each vantage saw
     assert_eq!(report.text(), expected, "\n{}", report.text());
     assert!(report.text().lines().all(|line| line.chars().count() <= 100));
     let json: serde_json::Value = serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
+    crate::report::golden::check(
+        "show.json",
+        &(serde_json::to_string_pretty(&report).unwrap() + "\n"),
+    );
     assert_eq!(json["schema"], "isochrone.show/1");
     assert_eq!(json["failures"][0]["count"], 3);
     assert_eq!(json["failures"][0]["error"], "timeout in connect, verbatim");
