@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use isochrone_coverage::report::DEMO;
+use isochrone_report::frame::DEMO;
 use tokio::sync::watch;
 
 pub use self::page::PageReports;

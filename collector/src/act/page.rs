@@ -6,6 +6,7 @@ use futures_util::future::BoxFuture;
 use isochrone_coverage::report::{self, CoverageReport};
 use isochrone_coverage::weights::Weights;
 use isochrone_proto::units::UnixMillis;
+use isochrone_report::Printed as _;
 use tokio::sync::Semaphore;
 
 use super::reports::{ReportFailure, Turn, coverage, nodes, reading};

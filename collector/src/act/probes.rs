@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use comfy_table::{Table, presets};
-use isochrone_coverage::report::DEMO;
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::UnixMillis;
+use isochrone_report::frame::DEMO;
 use jiff::Timestamp;
 use serde_json::json;
 

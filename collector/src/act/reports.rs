@@ -8,6 +8,7 @@ use isochrone_coverage::observations::Source;
 use isochrone_coverage::report::{self, CoverageReport, Options};
 use isochrone_coverage::weights::Weights;
 use isochrone_proto::units::UnixMillis;
+use isochrone_report::Printed as _;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::OwnedSemaphorePermit;

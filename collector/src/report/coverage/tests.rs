@@ -4,6 +4,7 @@ use isochrone_coverage::report::{Options, build};
 use isochrone_coverage::weights::Weights;
 use isochrone_proto::kind::{Family, Kind};
 use isochrone_proto::measurement::FailureCause;
+use isochrone_report::Printed as _;
 use rand::SeedableRng;
 
 use super::*;

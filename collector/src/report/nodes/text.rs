@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use isochrone_coverage::report::DEMO;
+use isochrone_report::frame::DEMO;
 
 use super::{DayReport, NodeReport, NodesReport, OutageReport};
 use crate::report::html;

@@ -1,68 +1,56 @@
 //! What every rendering of the report says in the same words.
 
-use super::{
-    ClassReport, CoverageReport, DEFAULT_TARGET_MS, Interval, LEAST_DAYS, Region, RegionId, SPEAKS_FOR_KM,
-    VantageReport, Withheld,
+use isochrone_coverage::cities;
+use isochrone_coverage::observations::{AccessClass, Basis, Source, Statistic, TtfbKind, Window};
+use isochrone_coverage::report::{
+    ClassReport, CoverageReport, Interval, LEAST_DAYS, Region, RegionId, SPEAKS_FOR_KM, Share, VantageReport,
+    Withheld,
 };
-use crate::observations::{AccessClass, Basis, Source, Statistic, TtfbKind, Window};
-use crate::weights::WeightKind;
-use crate::{cities, land};
+use isochrone_coverage::weights::WeightKind;
+use maud::Markup;
 
-/// The mark of a demo.
-pub const DEMO: &str = "DEMO: a simulated world, nothing here was measured";
+use crate::charts::{Part, bar as bar_of};
+use crate::frame::DEMO;
+use crate::map;
+use crate::words::{NONE, budget, count, ms, percent};
 
-impl CoverageReport {
-    /// Too few days for intervals, from a source that counts days.
-    pub(crate) fn provisional(&self) -> bool {
-        self.days.is_some_and(|days| days < LEAST_DAYS)
-    }
-
-    /// The index of the budget that is shown first: the lead's own, or the default.
-    pub(super) fn first_budget(&self, class: &ClassReport) -> usize {
-        let wanted = self.target_ms.unwrap_or(DEFAULT_TARGET_MS);
-        let at = class.shares.iter().position(|share| share.budget_ms == wanted);
-        at.unwrap_or(0)
-    }
-
-    /// A share in words: “people”, “sites” or “the file's weight”.
-    pub(super) fn of_what(&self) -> &'static str {
-        self.weights.kind.in_words()
-    }
-}
-
-impl ClassReport {
-    /// The share of weight that some vantage speaks for, 0…1.
-    pub(super) fn known_share(&self) -> f64 {
-        if self.total_weight > 0.0 {
-            self.known_weight / self.total_weight
-        } else {
-            0.0
-        }
-    }
-
-    /// The heaviest vantage's share of what is known.
-    pub(super) fn heaviest_share(&self) -> Option<f64> {
-        self.heaviest
-            .map(|index| self.vantages[index].weight / self.known_weight)
-    }
-
-    /// Countries in which something is not measured, the heaviest unmeasured weight first.
-    pub(super) fn unmeasured(&self) -> Vec<(&Region, f64)> {
-        let missing = |region: &Region| region.weight - region.known_weight;
-        let mut regions: Vec<(&Region, f64)> = self
-            .regions
-            .iter()
-            .map(|region| (region, missing(region)))
-            .collect();
-        regions.retain(|(_, missing)| *missing > self.total_weight * 1e-9);
-        regions.sort_by(|a, b| b.1.total_cmp(&a.1));
-        regions
-    }
-}
-
+/// What the words mean, for a reader who meets them here first.
+pub(super) const GLOSSARY: [(&str, &str); 9] = [
+    ("Node", "A server that serves the network's files to the public."),
+    (
+        "Vantage",
+        "A place from which the nodes were measured: a probe, or a site of a file.",
+    ),
+    (
+        "Network",
+        "The provider a server is connected to (an autonomous system). Vantages of one network fail and \
+      slow down together, so they count as one witness.",
+    ),
+    (
+        "Round-trip time",
+        "How long one question and its answer travel, in thousandths of a second (ms).",
+    ),
+    (
+        "Budget",
+        "A round-trip time someone asks for: “within 50 ms” is a budget of 50 ms.",
+    ),
+    (
+        "p50, p90",
+        "Half of all runs were at or below p50 (the median), nine of ten at or below p90.",
+    ),
+    (
+        "90 % interval",
+        "Days were drawn again and again, whole; nine of ten results lay in this range.",
+    ),
+    ("Tie", "Nodes that these measurements cannot tell apart."),
+    (
+        "Backup distance",
+        "The time to the next node: what is left when the nearest one dies.",
+    ),
+];
 /// The first line: vantages, networks, share known, weight on the largest vantage.
-pub(super) fn first_line(report: &CoverageReport, class: &ClassReport) -> String {
-    let known = format!("{} of {}", percent(class.known_share()), report.of_what());
+pub(crate) fn first_line(report: &CoverageReport, class: &ClassReport) -> String {
+    let known = format!("{} of {}", percent(class.known_share()), of_what(report));
     let start = format!(
         "{} in {} {} {known}.",
         count(class.vantages.len(), "vantage"),
@@ -104,7 +92,7 @@ pub(super) fn counted(report: &CoverageReport, class: &ClassReport) -> Vec<Strin
     let Some(share) = class.shares.get(report.first_budget(class)) else {
         return Vec::new();
     };
-    let (budget, what) = (budget(share.budget_ms), report.of_what());
+    let (budget, what) = (budget(share.budget_ms), of_what(report));
     let mut sentences = vec![format!(
         "Counted at {budget}: {} of {what} within, {} beyond, {} not measured.",
         percent(share.within),
@@ -272,7 +260,7 @@ pub(super) fn attributions(report: &CoverageReport) -> Vec<&str> {
     if !report.weights.attribution.contains(cities::ATTRIBUTION) {
         all.push(cities::ATTRIBUTION);
     }
-    all.push(land::ATTRIBUTION);
+    all.push(map::ATTRIBUTION);
     all
 }
 
@@ -328,63 +316,89 @@ pub(super) fn vantage_label(vantage: &VantageReport) -> String {
     }
 }
 
-/// `1 vantage`, `3 vantages`.
-pub(super) fn count(number: usize, thing: &str) -> String {
-    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
-}
-
-/// A share: `0 %`, `<0.1 %`, `34.2 %`. Only what is exactly all reads 100 %.
-pub(super) fn percent(share: f64) -> String {
-    match share * 100.0 {
-        0.0 => "0 %".to_owned(),
-        small if small < 0.1 => "<0.1 %".to_owned(),
-        large if large > 99.9 && large < 100.0 - 1e-7 => ">99.9 %".to_owned(),
-        all if all > 99.9 => "100 %".to_owned(),
-        other => format!("{other:.1} %"),
+/// A share in words: “people”, “sites” or “the file's weight”.
+pub(crate) fn of_what(report: &CoverageReport) -> &'static str {
+    match report.weights.kind {
+        WeightKind::People => "people",
+        WeightKind::Sites => "sites",
+        WeightKind::File => "the file's weight",
     }
 }
 
-/// A share where a column must be narrow: `72 %`. Only nothing reads 0 %, only all reads 100 %.
-pub(super) fn whole_percent(share: f64) -> String {
-    match share * 100.0 {
-        0.0 => "0 %".to_owned(),
-        small if small < 1.0 => "<1 %".to_owned(),
-        large if large > 99.0 && large < 100.0 - 1e-7 => ">99 %".to_owned(),
-        other => format!("{other:.0} %"),
+/// The title of the column of weights.
+pub(super) fn weight_title(report: &CoverageReport) -> &'static str {
+    match report.weights.kind {
+        WeightKind::People => "people",
+        WeightKind::Sites => "sites",
+        WeightKind::File => "weight",
     }
 }
 
-/// A time in milliseconds: two digits behind the point below 10 ms, one below 100 ms.
-pub(super) fn ms(value: Option<f64>) -> String {
-    match value {
-        None => "–".to_owned(),
-        Some(value) if value < 10.0 => format!("{value:.2}"),
-        Some(value) if value < 100.0 => format!("{value:.1}"),
-        Some(value) => format!("{value:.0}"),
+/// A statistic in a sentence.
+pub(super) fn statistic(statistic: Statistic) -> &'static str {
+    match statistic {
+        Statistic::Min => "shortest round-trip time",
+        Statistic::P50 => "median round-trip time",
+        Statistic::P90 => "90th percentile of round-trip time",
+        Statistic::P99 => "99th percentile of round-trip time",
+        Statistic::Unnamed => "round-trip time (the file does not say which statistic)",
     }
 }
 
-/// An interval of times: `12.1–14.0`.
-pub(super) fn ms_interval(interval: Option<Interval>) -> String {
+/// What a vantage saw of its nearest node, in a sentence's part.
+pub(crate) fn vantage_title(vantage: &VantageReport) -> String {
+    let (own, other) = match vantage.own_node {
+        true => (" (its own node does not count)", "other "),
+        false => ("", ""),
+    };
+    match &vantage.best {
+        None => format!("Vantage {}: no node measured{own}", vantage.name),
+        Some(best) => format!(
+            "Vantage {}: nearest {other}node {} at {} ms{own}",
+            vantage.name,
+            best.node,
+            ms(Some(best.ms))
+        ),
+    }
+}
+
+/// How a weight splits, as a bar.
+pub(super) fn bar(share: &Share) -> Markup {
+    let label = format!(
+        "{} within, {} beyond, {} not measured",
+        percent(share.within),
+        percent(share.beyond),
+        percent(share.unknown)
+    );
+    let parts = [
+        Part {
+            class: "in",
+            share: share.within,
+        },
+        Part {
+            class: "out",
+            share: share.beyond,
+        },
+        Part {
+            class: "own",
+            share: share.own_node,
+        },
+    ];
+    bar_of(&label, &parts)
+}
+
+/// An interval of shares: `12.0 % – 14.1 %`.
+pub(super) fn percent_interval(interval: Option<Interval>) -> String {
     interval.map_or_else(
-        || "–".to_owned(),
-        |interval| format!("{}–{}", ms(Some(interval.low)), ms(Some(interval.high))),
+        || NONE.to_owned(),
+        |interval| format!("{} – {}", percent(interval.low), percent(interval.high)),
     )
 }
 
-/// A weight: `83 M`, `1.2 M`, `640 k`, `12`.
-pub(super) fn weight(value: f64) -> String {
-    match value {
-        large if large >= 99.5e6 => format!("{:.0} M", large / 1e6),
-        large if large >= 0.9995e6 => format!("{:.1} M", large / 1e6),
-        large if large >= 9950.0 => format!("{:.0} k", large / 1e3),
-        large if large >= 999.5 => format!("{:.1} k", large / 1e3),
-        small if (small - small.round()).abs() < 0.05 => format!("{small:.0}"),
-        small => format!("{small:.1}"),
-    }
-}
-
-/// A budget: `50 ms`, `37.5 ms`.
-pub(super) fn budget(budget_ms: f64) -> String {
-    format!("{budget_ms} ms")
+/// The lists of regions, each with its title. Countries without a vantage are told apart, as not measured.
+pub(super) fn region_lists(class: &ClassReport) -> [(&'static str, &[Region]); 2] {
+    [
+        ("Countries with a vantage", &class.regions),
+        ("Continents (sums of their countries)", &class.continents),
+    ]
 }

@@ -2,9 +2,11 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::fixture::{node, report, single, small_world, vantage};
-use crate::observations::{Observations, Source};
-use crate::weights::Weights;
+use isochrone_coverage::fixture::{node, report, single, small_world, vantage};
+use isochrone_coverage::observations::{Observations, Source};
+use isochrone_coverage::weights::Weights;
+
+use crate::Printed as _;
 
 fn keys(value: &Value) -> BTreeSet<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()

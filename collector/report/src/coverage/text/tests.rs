@@ -1,6 +1,8 @@
-use crate::fixture::{beside_its_node, daily, node, report, single, small_world, vantage};
-use crate::observations::{AccessClass, Observations, Source};
-use crate::weights::Weights;
+use isochrone_coverage::fixture::{beside_its_node, daily, node, report, single, small_world, vantage};
+use isochrone_coverage::observations::{AccessClass, Observations, Source};
+use isochrone_coverage::weights::Weights;
+
+use crate::Printed as _;
 
 fn widest(text: &str) -> usize {
     text.lines().map(|line| line.chars().count()).max().unwrap_or(0)
@@ -165,5 +167,21 @@ fn markdown_holds_the_same_rows_and_shows_every_name_as_it_is() {
     assert!(!markdown.contains("<tokyo>"), "{markdown}");
     for line in tables {
         assert!(line.ends_with(" |"), "{line}");
+    }
+}
+
+#[test]
+fn few_days_are_called_provisional() {
+    for (days, provisional) in [(6, true), (7, false)] {
+        let world = daily(
+            vec![node("berlin", "Berlin, DE")],
+            vec![vantage("ada", "Hamburg, DE")],
+            days,
+            &[(0, 0, &[6.0, 7.0])],
+            |_, _, _| 0.0,
+        );
+        let text = report(&world, Weights::sites()).text(100);
+        assert_eq!(text.contains("Provisional"), provisional, "{text}");
+        assert_eq!(text.contains("days,\nprovisional"), provisional, "{text}");
     }
 }

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use super::CoverageReport;
-use crate::fixture::{beside_its_node, report, small_world};
-use crate::observations::{Observations, Source};
-use crate::weights::Weights;
+use isochrone_coverage::fixture::{beside_its_node, report, small_world};
+use isochrone_coverage::observations::{Observations, Source};
+use isochrone_coverage::report::CoverageReport;
+use isochrone_coverage::weights::Weights;
+
+use crate::Printed as _;
 
 fn worlds() -> Vec<(&'static str, CoverageReport)> {
     let demo = Observations {
@@ -35,7 +37,9 @@ fn reports_of_fixed_worlds_say_what_they_said() {
 }
 
 fn check(name: &str, said: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/report/golden").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("src/coverage/golden")
+        .join(name);
     if std::env::var_os("GOLDEN").is_some() {
         std::fs::write(&path, said).unwrap();
     }

@@ -1,19 +1,17 @@
 //! The report as JSON, `isochrone.coverage/1`: keys are never renamed, further ones may be added.
 
+use isochrone_coverage::observations::{Node, Source};
+use isochrone_coverage::report::{
+    ClassReport, CoverageReport, Figures, Interval, NodeTime, Region, Share, VantageReport, Withheld,
+};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::words;
-use super::{
-    ClassReport, CoverageReport, Figures, Interval, NodeTime, Region, Share, VantageReport, Withheld,
-};
-use crate::observations::{Node, Source};
 
-impl CoverageReport {
-    /// The report as `isochrone.coverage/1`. Numbers are not rounded.
-    pub fn json(&self) -> Value {
-        serde_json::to_value(Document::new(self)).expect("strings as keys and finite numbers are JSON")
-    }
+/// The report as `isochrone.coverage/1`. Numbers are not rounded.
+pub(super) fn document(report: &CoverageReport) -> Value {
+    serde_json::to_value(Document::new(report)).expect("strings as keys and finite numbers are JSON")
 }
 
 #[derive(Serialize)]
@@ -255,17 +253,15 @@ impl<'a> From<&'a ClassReport> for Summary<'a> {
             heaviest_vantage: heaviest.map(|vantage| vantage.name.as_str()),
             heaviest_share: class.heaviest_share(),
             headline: class.withheld.is_empty(),
-            headline_withheld: class.withheld.iter().map(|reason| reason.as_str()).collect(),
+            headline_withheld: class.withheld.iter().map(reason).collect(),
         }
     }
 }
 
-impl Withheld {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::TooLittleKnown => "too-little-known",
-            Self::OneVantageDominates => "one-vantage-dominates",
-        }
+fn reason(withheld: &Withheld) -> &'static str {
+    match withheld {
+        Withheld::TooLittleKnown => "too-little-known",
+        Withheld::OneVantageDominates => "one-vantage-dominates",
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use isochrone_coverage::files::{self, FileText};
 use isochrone_coverage::report::{self, Options};
 use isochrone_coverage::weights::Weights;
+use isochrone_report::Printed as _;
 use rand::SeedableRng as _;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
