@@ -5,19 +5,21 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
+use isochrone_base::error_chain::chain;
+use isochrone_planner::targets::TargetsError;
+use isochrone_store::StoreError;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use crate::act::{self, House};
-use crate::chain::chain;
 use crate::cli::{Act, Cli, Command, ReportAct};
+use crate::commands::{self, House};
 use crate::config::{Config, ConfigError, Places};
 use crate::control::{self, Answer};
-use crate::store::StoreError;
-use crate::targets::TargetsError;
-use crate::{demo, serve, up};
+use crate::demo;
+use crate::serve;
+use crate::up;
 
 /// Wrong configuration.
 const CONFIGURATION: u8 = 64;
@@ -72,18 +74,21 @@ pub fn run(cli: Cli) -> u8 {
 async fn ask_or_act(places: Places, mut act: Act) -> anyhow::Result<u8> {
     let mut screen = Screen::new();
     if let Act::Report(ReportAct::Coverage(args)) = &mut act {
-        act::read_weights(args)?;
+        commands::read_weights(args)?;
     }
     if let Act::Report(ReportAct::Coverage(args)) = &act
         && args.sites.is_some()
     {
         let args = args.clone();
-        return show_while(&mut screen, |answers| act::coverage_from_files(args, answers)).await;
+        return show_while(&mut screen, |answers| {
+            commands::coverage_from_files(args, answers)
+        })
+        .await;
     }
     match reach(&places, &act, |answer| screen.show(answer)).await? {
         Reached::Answered(code) => Ok(code),
         Reached::Opened(house) => {
-            show_while(&mut screen, |answers| act::carry_out(house, act, answers)).await
+            show_while(&mut screen, |answers| commands::carry_out(house, act, answers)).await
         }
     }
 }

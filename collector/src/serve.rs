@@ -9,32 +9,35 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use isochrone_base::clock;
+use isochrone_base::clock::Clock;
+use isochrone_gate::audit::Actor;
+use isochrone_gate::authority::{Authority, tls};
+use isochrone_gate::events::GateEvents;
+use isochrone_gate::registry::{Registry, RegistryParts};
+use isochrone_gate::session::Sessions;
+use isochrone_planner::echo_check::EchoCheck;
+use isochrone_planner::plans::AddressBook;
+use isochrone_planner::removed_nodes;
+use isochrone_planner::targets::Targets;
 use isochrone_proto::control::CloseCode;
+use isochrone_store::ingest::{Ingest, IngestOptions};
+use isochrone_store::{Store, StoreOptions};
+use isochrone_watch::alert::Outbox;
+use isochrone_web as web;
 use rand::TryRngCore as _;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::act::{self, House};
-use crate::alert::Outbox;
-use crate::audit::Actor;
-use crate::authority::{Authority, tls};
+use crate::assembly::{Core, CoreParts, committed_channel};
 use crate::cli::ServeOptions;
-use crate::clock::Clock;
+use crate::commands::{self, House};
 use crate::config::{Config, Places};
-use crate::core::{Core, CoreParts, committed_channel};
-use crate::duty::{Duty, DutyParts, collector_name};
-use crate::echo_check::EchoCheck;
-use crate::events::GateEvents;
-use crate::former;
-use crate::ingest::{Ingest, IngestOptions};
-use crate::plans::AddressBook;
-use crate::registry::{Registry, RegistryParts};
+use crate::control;
+use crate::gate_alerts::GateAlerts;
 use crate::run::configuration;
-use crate::session::Sessions;
-use crate::store::{Store, StoreOptions};
-use crate::targets::Targets;
-use crate::{clock, control, web};
+use crate::supervisor::{Duty, DutyParts, collector_name};
 
 /// How long tasks may take to end after a stop.
 const DRAIN: Duration = Duration::from_secs(15);
@@ -56,7 +59,7 @@ pub async fn run(places: Places, options: ServeOptions, stop: CancellationToken)
             "this state folder holds the demo's invented world: all it shows is marked DEMO. For a real mesh, name another folder with --state"
         );
     }
-    former::note(&opened.store, &targets)?;
+    removed_nodes::note(&opened.store, &targets)?;
     let (targets, watched) = watch::channel(Arc::new(targets));
 
     let (committed, committed_receiver) = committed_channel();
@@ -68,7 +71,7 @@ pub async fn run(places: Places, options: ServeOptions, stop: CancellationToken)
             store: opened.store.clone(),
             authority: opened.authority.clone(),
             clock: opened.clock.clone(),
-            events: GateEvents::to(outbox.clone(), collector_name(&addresses)),
+            events: GateEvents::to(GateAlerts::new(outbox.clone(), collector_name(&addresses))),
             addresses,
             pace: config.pace,
             targets: watched.clone(),
@@ -140,13 +143,13 @@ pub async fn run(places: Places, options: ServeOptions, stop: CancellationToken)
                 actor,
                 ..controlled.clone()
             };
-            act::carry_out(house, act, answers)
+            commands::carry_out(house, act, answers)
         };
         control::serve(&socket, control_stop, carry_out)
             .await
             .context("control socket")
     });
-    let reports = Arc::new(act::PageReports::new(house));
+    let reports = Arc::new(commands::PageReports::new(house));
     let router = web::router(views, reports, access, stop.clone());
     let page_stop = stop.clone();
     tasks.spawn(finishing(web::serve(page, router, page_stop)));
@@ -192,7 +195,7 @@ impl House {
             store: opened.store.clone(),
             authority: opened.authority,
             clock: opened.clock.clone(),
-            events: GateEvents::to(outbox, collector_name(&addresses)),
+            events: GateEvents::to(GateAlerts::new(outbox, collector_name(&addresses))),
             addresses,
             seed: seed(),
         })?;
@@ -274,12 +277,12 @@ async fn reload_on_hangup(house: House, stop: CancellationToken) -> anyhow::Resu
                     tracing::info!(nodes = targets.nodes.len(), what, "targets.toml is read again");
                     house.take_targets(targets);
                     if let Err(error) = house.registry.note(&house.actor, "target reload", what) {
-                        let error = crate::chain::chain(&error);
+                        let error = isochrone_base::error_chain::chain(&error);
                         tracing::error!(%error, "the reload is in force, but the audit log could not be written");
                     }
                 }
                 Err(error) => {
-                    let error = crate::chain::chain(&error);
+                    let error = isochrone_base::error_chain::chain(&error);
                     tracing::error!(%error, "targets.toml is wrong; the targets in force stay");
                 }
             },

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use isochrone_base::files;
+use isochrone_base::place;
+use isochrone_planner::targets;
 use isochrone_probe::config::Config as ProbeConfig;
 use isochrone_probe::http::TcpDial;
 use isochrone_probe::process;
@@ -16,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::{AccessArg, Act, Format, ProbeAct, ServeOptions, TargetAct};
 use crate::config::{self, Places};
 use crate::control::{self, Answer};
-use crate::{files, place, serve, targets};
+use crate::serve;
 
 /// How long the collector may take to answer its first command.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser as _};
-use isochrone_collector::act::{self, House};
 use isochrone_collector::cli::{Act, Cli, Command, ReportAct, ServeOptions};
+use isochrone_collector::commands::{self, House};
 use isochrone_collector::config::Places;
 use isochrone_collector::control::{self, Answer};
 use isochrone_collector::serve;
@@ -73,10 +73,10 @@ async fn say(places: &Places, arguments: &[&str]) -> Said {
     let mut work = JoinSet::new();
     match act {
         Act::Report(ReportAct::Coverage(args)) if args.sites.is_some() => {
-            work.spawn(act::coverage_from_files(args, answers));
+            work.spawn(commands::coverage_from_files(args, answers));
         }
         act => {
-            work.spawn(act::carry_out(House::open(places).unwrap(), act, answers));
+            work.spawn(commands::carry_out(House::open(places).unwrap(), act, answers));
         }
     }
     let mut said = Said::default();

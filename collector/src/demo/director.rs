@@ -9,6 +9,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, bail};
+use isochrone_base::clock::monotonic;
 use isochrone_proto::ids::ProbeId;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, ChildStdin, Command};
@@ -23,7 +24,6 @@ use super::receiver::Receiver;
 use super::relay::{self, EchoRelay};
 use super::world::{CITIES, City};
 use crate::cli::{AccessArg, Act, Format, ProbeAct};
-use crate::clock::monotonic;
 use crate::config::Places;
 use crate::control::{self, Answer};
 

@@ -6,20 +6,21 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use futures_util::future::join_all;
+use isochrone_gate::authority::Authority;
+use isochrone_planner::draft::{HostPrefixes, Participant, World};
+use isochrone_planner::pace::Pace;
 use isochrone_proto::codec;
 use isochrone_proto::control::EpochState;
 use isochrone_proto::ids::{Digest, EpochId, PlanVersion, ProbeId, Sequence};
 use isochrone_proto::plan::Plan;
 use isochrone_proto::units::UnixMillis;
+use isochrone_store::ingest::{Incoming, Ingest, IngestOptions, Ingested};
 use tokio::time::Duration;
 
 use super::history::{DAYS, History};
-use crate::act::House;
-use crate::authority::Authority;
-use crate::config::{Pace, Places};
-use crate::core::committed_channel;
-use crate::ingest::{Incoming, Ingest, IngestOptions, Ingested};
-use crate::planner::{HostPrefixes, Participant, World};
+use crate::assembly::committed_channel;
+use crate::commands::House;
+use crate::config::Places;
 
 /// The past ends this long before now: the living mesh begins after it.
 const ENDS_BEFORE: Duration = Duration::from_secs(120);

@@ -1,17 +1,17 @@
 //! What the demo does and what Isochrone saw, in plain words, within two minutes.
 
 use anyhow::{Context as _, bail};
+use isochrone_base::clock::{Clock, monotonic};
+use isochrone_base::words::timestamp;
+use isochrone_watch::alert::{Alert, Event};
+use isochrone_web::view::{LiveView, MeshState, ProbeState, ProbeView};
 use tokio::time::{Duration, Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::director::Director;
 use super::history::{SLOW_BY, SLOW_NODE};
 use super::world::CITIES;
-use crate::alert::{Alert, Event};
 use crate::cli::{Act, CoverageArgs, Format, ReportAct, ReportFormat, WindowArgs};
-use crate::clock::{Clock, monotonic};
-use crate::web::view::{LiveView, MeshState, ProbeState, ProbeView};
-use crate::words::timestamp;
 
 /// How long one step may take before the demo says that something is wrong.
 const PATIENCE: Duration = Duration::from_secs(45);

@@ -1,7 +1,7 @@
 //! How long both binaries take to build from nothing: minutes, so only when asked by name or `--all`.
 
 use anyhow::{Result, ensure};
-use isochrone_collector::clock::Clock;
+use isochrone_base::clock::Clock;
 
 use super::process::{BOTH, cargo, children_processor_seconds, folder};
 use super::{Figure, Measured};

@@ -7,10 +7,10 @@ use hyper::body::Incoming;
 use hyper::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CONTENT_TYPE};
 use hyper::http::response::Builder;
 use hyper::{Method, Request, Response, StatusCode};
+use isochrone_base::clock::monotonic;
 use serde_json::{Value, json};
 
 use super::{Indexer, Shared, asset};
-use crate::clock::monotonic;
 
 pub(super) type Body = UnsyncBoxBody<Bytes, SourceBroke>;
 
