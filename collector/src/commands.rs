@@ -28,6 +28,9 @@ use crate::cli::Act;
 use crate::config::Config;
 use crate::control::{Answer, Answers};
 
+/// Columns of text on a terminal.
+const WIDTH: usize = 100;
+
 /// What acts work on. Cheap to clone.
 #[derive(Clone)]
 pub struct House {

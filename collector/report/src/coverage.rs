@@ -1,21 +1,22 @@
 //! The region coverage report: from where each node is near, how surely, and what is not measured.
 
-#[cfg(test)]
-mod golden;
 mod json;
+mod observations;
 mod page;
 mod tables;
 mod text;
 pub(crate) mod words;
 
+use isochrone_base::words::count;
 use isochrone_coverage::observations::Source;
 use isochrone_coverage::report::{CoverageReport, Region};
 use serde_json::Value;
 
+pub use self::observations::from_store;
+
 use crate::Printed;
 use crate::frame::Frame;
 use crate::lines::Lines;
-use crate::words::count;
 
 impl Printed for CoverageReport {
     fn text(&self, width: usize) -> String {
@@ -74,3 +75,6 @@ fn measured(regions: &[Region]) -> Option<Vec<&Region>> {
         .collect();
     (!measured.is_empty()).then_some(measured)
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,13 +3,19 @@
 //! Other crates hand over values. A report describes each of its tables once ([`tables`]); [`lines`] writes text
 //! and Markdown, [`frame`] is the one HTML page around it, [`map`] and [`charts`] are its pictures.
 
-pub mod charts;
+mod charts;
 pub mod coverage;
 pub mod frame;
+#[cfg(test)]
+mod golden;
+pub mod ledger;
 pub mod lines;
+pub mod log;
 mod map;
+pub mod nodes;
+pub mod show;
 pub mod tables;
-pub mod words;
+mod words;
 
 use serde_json::Value;
 

@@ -28,6 +28,12 @@ impl Lines {
         Self { width, lines }
     }
 
+    /// Whether it has no width.
+    #[must_use]
+    pub fn is_markdown(&self) -> bool {
+        self.width.is_none()
+    }
+
     /// A heading; 1 is the document's.
     pub fn heading(&mut self, level: usize, text: &str) {
         match self.width {
@@ -100,7 +106,8 @@ impl Lines {
         self.lines.extend([String::new(), text.to_owned(), String::new()]);
     }
 
-    fn hung(&mut self, mark: &str, indent: &str, text: &str) {
+    /// A paragraph behind a mark, its further lines behind `indent`.
+    pub(crate) fn hung(&mut self, mark: &str, indent: &str, text: &str) {
         let width = self.width.unwrap_or(usize::MAX);
         let (mut line, mut empty) = (mark.to_owned(), true);
         for word in unbroken(text) {

@@ -2,10 +2,10 @@
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table as Grid, TableComponent};
+use isochrone_base::words::count;
 use maud::{Markup, html};
 
 use crate::lines::escape;
-use crate::words::count;
 
 /// On a page, a table of more rows than this is folded: some are shown, the rest when they are asked for.
 const FOLD: usize = 24;
@@ -27,6 +27,8 @@ pub struct Column {
     lines: Option<String>,
     page: Option<String>,
     figures: bool,
+    whole: bool,
+    spare: bool,
 }
 
 /// What stands in one row and column.
@@ -44,6 +46,8 @@ impl Column {
             lines: Some(title.clone()),
             page: Some(title),
             figures: false,
+            whole: false,
+            spare: false,
         }
     }
 
@@ -51,6 +55,7 @@ impl Column {
     pub fn figures(title: impl Into<String>) -> Self {
         Self {
             figures: true,
+            whole: true,
             ..Self::names(title)
         }
     }
@@ -73,6 +78,20 @@ impl Column {
     #[must_use]
     pub fn lines_only(mut self) -> Self {
         self.page = None;
+        self
+    }
+
+    /// Broken into lines last of all, as figures are.
+    #[must_use]
+    pub fn whole(mut self) -> Self {
+        self.whole = true;
+        self
+    }
+
+    /// Left out of text where the table would be too wide with it.
+    #[must_use]
+    pub fn spare(mut self) -> Self {
+        self.spare = true;
         self
     }
 }
@@ -145,19 +164,27 @@ impl Table {
 
     /// Lines no wider than `width`: only the columns of names wrap, or every column where that is still too wide.
     pub(crate) fn text(&self, width: usize) -> Vec<String> {
-        let mut grid = self.grid();
-        grid.set_width(u16::try_from(width).unwrap_or(u16::MAX));
-        let mut whole = grid.clone();
-        let last = whole.column_count().saturating_sub(1);
-        let kept = self.columns_in(|column| &column.lines);
-        for ((index, column), (_, described)) in whole.column_iter_mut().enumerate().zip(kept) {
-            if index == 0 || index == last || described.figures {
+        let all: Vec<_> = self.columns_in(|column| &column.lines).collect();
+        let needed: Vec<_> = all.iter().copied().filter(|(_, column)| !column.spare).collect();
+        let fitting = [&all, &needed].into_iter().find_map(|columns| {
+            let lines = self.whole(columns, width);
+            lines
+                .iter()
+                .all(|line| line.chars().count() <= width)
+                .then_some(lines)
+        });
+        fitting.unwrap_or_else(|| trimmed(&self.grid(&needed, width)))
+    }
+
+    /// Lines whose figures are kept whole, and so may be too wide.
+    fn whole(&self, columns: &[(usize, &Column)], width: usize) -> Vec<String> {
+        let mut grid = self.grid(columns, width);
+        for (index, (column, (_, described))) in grid.column_iter_mut().zip(columns).enumerate() {
+            if index == 0 || described.whole {
                 column.set_constraint(ColumnConstraint::ContentWidth);
             }
         }
-        let fits = whole.lines().all(|line| line.trim_end().chars().count() <= width);
-        let grid = if fits { whole } else { grid };
-        grid.lines().map(|line| line.trim_end().to_owned()).collect()
+        trimmed(&grid)
     }
 
     pub(crate) fn markdown(&self) -> Vec<String> {
@@ -260,9 +287,9 @@ impl Table {
             .take(self.most.map_or(usize::MAX, |(most, _)| most))
     }
 
-    fn grid(&self) -> Grid {
-        let columns: Vec<_> = self.columns_in(|column| &column.lines).collect();
+    fn grid(&self, columns: &[(usize, &Column)], width: usize) -> Grid {
         let mut grid = Grid::new();
+        grid.set_width(u16::try_from(width).unwrap_or(u16::MAX));
         grid.load_preset(NOTHING)
             .set_content_arrangement(ContentArrangement::Dynamic);
         grid.set_style(TableComponent::HeaderLines, '─')
@@ -271,7 +298,7 @@ impl Table {
         for row in self.shown() {
             grid.add_row(columns.iter().map(|&(index, _)| &row[index].text));
         }
-        for (column, (_, described)) in grid.column_iter_mut().zip(&columns) {
+        for (column, (_, described)) in grid.column_iter_mut().zip(columns) {
             column.set_padding((0, 1));
             if described.figures {
                 column.set_cell_alignment(CellAlignment::Right);
@@ -279,6 +306,10 @@ impl Table {
         }
         grid
     }
+}
+
+fn trimmed(grid: &Grid) -> Vec<String> {
+    grid.lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
 impl Cell {

@@ -3,15 +3,10 @@
 use isochrone_coverage::report::Interval;
 
 /// Where there is no figure.
-pub const NONE: &str = "–";
-
-/// `1 vantage`, `3 vantages`.
-pub fn count(number: usize, thing: &str) -> String {
-    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
-}
+pub(crate) const NONE: &str = "–";
 
 /// A share: `0 %`, `<0.1 %`, `34.2 %`. Only what is exactly all reads 100 %.
-pub fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     match share * 100.0 {
         0.0 => "0 %".to_owned(),
         small if small < 0.1 => "<0.1 %".to_owned(),
@@ -22,7 +17,7 @@ pub fn percent(share: f64) -> String {
 }
 
 /// A share where a column must be narrow: `72 %`. Only nothing reads 0 %, only all reads 100 %.
-pub fn whole_percent(share: f64) -> String {
+pub(crate) fn whole_percent(share: f64) -> String {
     match share * 100.0 {
         0.0 => "0 %".to_owned(),
         small if small < 1.0 => "<1 %".to_owned(),
@@ -32,7 +27,7 @@ pub fn whole_percent(share: f64) -> String {
 }
 
 /// A time in milliseconds: two digits behind the point below 10 ms, one below 100 ms.
-pub fn ms(value: Option<f64>) -> String {
+pub(crate) fn ms(value: Option<f64>) -> String {
     match value {
         None => NONE.to_owned(),
         Some(value) if value < 10.0 => format!("{value:.2}"),
@@ -42,7 +37,7 @@ pub fn ms(value: Option<f64>) -> String {
 }
 
 /// An interval of times: `12.1–14.0`.
-pub fn ms_interval(interval: Option<Interval>) -> String {
+pub(crate) fn ms_interval(interval: Option<Interval>) -> String {
     interval.map_or_else(
         || NONE.to_owned(),
         |interval| format!("{}–{}", ms(Some(interval.low)), ms(Some(interval.high))),
@@ -50,7 +45,7 @@ pub fn ms_interval(interval: Option<Interval>) -> String {
 }
 
 /// A weight: `83 M`, `1.2 M`, `640 k`, `12`.
-pub fn weight(value: f64) -> String {
+pub(crate) fn weight(value: f64) -> String {
     match value {
         large if large >= 99.5e6 => format!("{:.0} M", large / 1e6),
         large if large >= 0.9995e6 => format!("{:.1} M", large / 1e6),
@@ -62,6 +57,15 @@ pub fn weight(value: f64) -> String {
 }
 
 /// A budget: `50 ms`, `37.5 ms`.
-pub fn budget(budget_ms: f64) -> String {
+pub(crate) fn budget(budget_ms: f64) -> String {
     format!("{budget_ms} ms")
+}
+
+/// At most `max` characters; says with an ellipsis where something is missing.
+pub(crate) fn cut(text: &str, max: usize) -> String {
+    if text.chars().count() <= max {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(max - 1).collect();
+    format!("{kept}…")
 }

@@ -1,19 +1,23 @@
 //! `probe invite|list|revoke` and `audit`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use comfy_table::{Table, presets};
 use isochrone_base::words;
-use isochrone_gate::registry::{Access, Invitation, NewInvitation, ProbeRecord, RegistryError};
+use isochrone_gate::registry::{
+    Access, Invitation, InvitationRecord, NewInvitation, ProbeRecord, RegistryError,
+};
 use isochrone_gate::session::SessionView;
 use isochrone_planner::plans::Checked;
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::UnixMillis;
 use isochrone_report::frame::DEMO;
+use isochrone_report::lines::Lines;
+use isochrone_report::tables::{Cell, Column, Table};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{ActError, House, Out, failed};
+use super::{ActError, House, Out, WIDTH, failed};
 use crate::cli::{AccessArg, Format, ProbeAct};
 use crate::control::Answer;
 
@@ -123,7 +127,7 @@ pub(super) fn location(text: &str) -> Result<(f64, f64), ActError> {
         })
 }
 
-fn find(house: &House, probe: &str) -> Result<std::sync::Arc<ProbeRecord>, ActError> {
+fn find(house: &House, probe: &str) -> Result<Arc<ProbeRecord>, ActError> {
     let by_id = || {
         probe
             .parse::<ProbeId>()
@@ -155,56 +159,56 @@ async fn list(house: &House, format: Format, out: &Out) -> Result<(), ActError> 
             "No probes yet. `probe invite --worker NAME --site 'City, CC'` prints what a worker pastes.\n";
         return out.text(text).await;
     }
-    let mut table = Table::new();
-    table
-        .load_preset(presets::NOTHING)
-        .set_header(["PROBE", "WORKER", "SITE", "NETWORK", "STATE", "ECHO", "UNSENT"]);
-    for record in &probes {
-        let session = house.sessions.view(record.id);
-        let unsent = session
-            .as_ref()
-            .map_or(String::new(), |session| session.spool.unstored.to_string());
-        table.add_row([
-            &record.name,
-            &record.worker,
-            &record.site,
-            &network(record.network),
-            &state(house, record, session.as_ref()),
-            &echo(house, record),
-            &unsent,
-        ]);
-    }
-    for it in &invitations {
-        let state = format!("invited, until {}", minute(it.valid_until));
-        let place = &it.place;
-        table.add_row([
-            &it.name,
-            &place.worker,
-            &place.site,
-            &network(place.network),
-            &state,
-            "",
-            "",
-        ]);
-    }
-    out.text(format!("{}\n", table.trim_fmt())).await?;
+    let mut lines = Lines::text(WIDTH);
+    lines.table(&table(house, &probes, &invitations));
     if !probes.is_empty() {
-        out.text("ECHO: where its echo port answered. UNSENT: measurements it holds that are not stored here yet.\n")
-            .await?;
+        lines.wrapped(
+            "ECHO: where its echo port answered. UNSENT: measurements it holds that are not stored here yet.",
+        );
     }
     let closed: Vec<&str> = probes
         .iter()
         .filter(|record| record.is_active() && echo(house, record) == CLOSED)
         .map(|record| record.name.as_str())
         .collect();
-    if closed.is_empty() {
-        return Ok(());
+    if !closed.is_empty() {
+        lines.blank();
+        lines.wrapped(&format!(
+            "Echo port closed: {}. Peers cannot measure them. On those servers, open UDP port 7472, for example:",
+            closed.join(", ")
+        ));
+        lines.verbatim(
+            "  ufw allow 7472/udp        or        nft add rule inet filter input udp dport 7472 accept",
+        );
     }
-    out.text(format!(
-        "\nEcho port closed: {}. Peers cannot measure them. On those servers, open UDP port 7472, for example:\n  ufw allow 7472/udp        or        nft add rule inet filter input udp dport 7472 accept\n",
-        closed.join(", ")
-    ))
-    .await
+    out.text(lines.finish()).await
+}
+
+fn table(house: &House, probes: &[Arc<ProbeRecord>], invitations: &[Arc<InvitationRecord>]) -> Table {
+    let names = ["PROBE", "WORKER", "SITE", "NETWORK", "STATE", "ECHO"].map(Column::names);
+    let columns = names.into_iter().chain([Column::figures("UNSENT")]);
+    let probes = probes.iter().map(|record| {
+        let session = house.sessions.view(record.id);
+        let unsent = session.as_ref().map(|session| session.spool.unstored.to_string());
+        let state = state(house, record, session.as_ref());
+        let place = (&record.worker, &record.site, record.network);
+        row(
+            &record.name,
+            place,
+            [state, echo(house, record), unsent.unwrap_or_default()],
+        )
+    });
+    let invitations = invitations.iter().map(|it| {
+        let state = format!("invited, until {}", minute(it.valid_until));
+        let place = (&it.place.worker, &it.place.site, it.place.network);
+        row(&it.name, place, [state, String::new(), String::new()])
+    });
+    Table::new("Probes", columns).rows(probes.chain(invitations))
+}
+
+fn row(name: &str, (worker, site, number): (&String, &String, Option<u32>), rest: [String; 3]) -> Vec<Cell> {
+    let place = [name.to_owned(), worker.clone(), site.clone(), network(number)];
+    place.into_iter().chain(rest).map(Cell::from).collect()
 }
 
 fn network(number: Option<u32>) -> String {
@@ -290,9 +294,6 @@ pub(super) async fn audit(house: &House, format: Format, out: &Out) -> Result<()
     }
     Ok(())
 }
-
-/// Columns of text.
-const WIDTH: usize = 100;
 
 /// For people: UTC, to the minute.
 fn minute(at: UnixMillis) -> String {

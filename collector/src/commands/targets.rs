@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use comfy_table::{Table, presets};
 use isochrone_base::names::is_one_worker;
 use isochrone_planner::targets::{self, EditError, Node, NodeKind, Targets};
+use isochrone_report::lines::Lines;
+use isochrone_report::tables::{Cell, Column, Table};
 use serde_json::json;
 
-use super::{ActError, House, Out};
+use super::{ActError, House, Out, WIDTH};
 use crate::cli::{Format, NodeArgs, TargetAct};
 
 pub(super) async fn carry_out(house: &House, act: TargetAct, out: &Out) -> Result<(), ActError> {
@@ -143,25 +144,22 @@ async fn list(house: &House, format: Format, out: &Out) -> Result<(), ActError> 
             ))
             .await;
     }
-    let mut table = Table::new();
-    table
-        .load_preset(presets::NOTHING)
-        .set_header(["NODE", "KIND", "WORKER", "PLACE", "NETWORK", "URL", "NOTE"]);
-    for node in &targets.nodes {
+    let names = ["NODE", "KIND", "WORKER", "PLACE", "NETWORK"].map(Column::names);
+    let columns = names
+        .into_iter()
+        .chain([Column::names("URL").whole(), Column::names("NOTE")]);
+    let rows = targets.nodes.iter().map(|node| {
         let network = node
             .network
-            .map_or("unknown".to_owned(), |network| format!("AS{network}"));
-        table.add_row([
-            &node.name,
-            kind(node),
-            &node.worker,
-            &node.place,
-            &network,
-            node.url.as_str(),
-            &note(node, &targets, has_probe(node)),
-        ]);
-    }
-    out.text(format!("{}\n", table.trim_fmt())).await
+            .map_or("unknown".to_owned(), |number| format!("AS{number}"));
+        let note = note(node, &targets, has_probe(node));
+        let (kind, url) = (kind(node), node.url.as_str());
+        let cells = [&node.name, kind, &node.worker, &node.place, &network, url, &note];
+        cells.map(Cell::from).into()
+    });
+    let mut lines = Lines::text(WIDTH);
+    lines.table(&Table::new("Targets", columns).rows(rows));
+    out.text(lines.finish()).await
 }
 
 fn kind(node: &Node) -> &'static str {

@@ -4,16 +4,16 @@ use maud::{Markup, html};
 
 /// A part of a bar.
 #[derive(Clone, Copy, Debug)]
-pub struct Part {
+pub(crate) struct Part {
     /// Its class in the style sheet: `in`, `out`, `own`, `unknown`.
-    pub class: &'static str,
+    pub(crate) class: &'static str,
     /// Its share of the whole, 0…1.
-    pub share: f64,
+    pub(crate) share: f64,
 }
 
 /// `label` says the same in words.
 #[must_use]
-pub fn bar(label: &str, parts: &[Part]) -> Markup {
+pub(crate) fn bar(label: &str, parts: &[Part]) -> Markup {
     html! {
         span.bar role="img" aria-label=(label) {
             @for part in parts {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::words::{self, percent_interval};
 use crate::tables::{Cell, Column, Table};
-use crate::words::{NONE, budget, ms, ms_interval, percent, weight, whole_percent};
+use crate::words::{NONE, budget, cut, ms, ms_interval, percent, weight, whole_percent};
 
 /// Rows of a table beyond this are left to JSON and HTML.
 const ROWS: usize = 40;
@@ -142,10 +142,7 @@ fn region_row(report: &CoverageReport, region: &Region, at: usize) -> Vec<Cell> 
 /// Cut in text, where it would push the figures off the page.
 fn region_name(region: &Region) -> Cell {
     let name = words::region_name(&region.id);
-    let cut = match name.chars().count() {
-        0..=NAME => name.to_owned(),
-        _ => name.chars().take(NAME - 1).chain(['…']).collect(),
-    };
+    let cut = cut(name, NAME);
     let own = region.measured.as_ref().is_some_and(|measured| measured.own_node);
     let code = words::region_code(&region.id);
     Cell::from(format!("{cut}{}", if own { " *" } else { "" }))

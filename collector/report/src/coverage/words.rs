@@ -1,5 +1,6 @@
 //! What every rendering of the report says in the same words.
 
+use isochrone_base::words::count;
 use isochrone_coverage::cities;
 use isochrone_coverage::observations::{AccessClass, Basis, Source, Statistic, TtfbKind, Window};
 use isochrone_coverage::report::{
@@ -12,7 +13,7 @@ use maud::Markup;
 use crate::charts::{Part, bar as bar_of};
 use crate::frame::DEMO;
 use crate::map;
-use crate::words::{NONE, budget, count, ms, percent};
+use crate::words::{NONE, budget, ms, percent};
 
 /// What the words mean, for a reader who meets them here first.
 pub(super) const GLOSSARY: [(&str, &str); 9] = [

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
+use crate::Printed as _;
 use isochrone_base::fixture::{self, DAY0, failed, good, timeout};
 use isochrone_coverage::report::{Options, build};
 use isochrone_coverage::weights::Weights;
 use isochrone_proto::kind::{Family, Kind};
 use isochrone_proto::measurement::FailureCause;
-use isochrone_report::Printed as _;
 use isochrone_store::fixture::stored;
 use rand::SeedableRng;
 
@@ -30,7 +30,7 @@ fn observe(rows: &[(&str, &str, Kind, u64, Outcome)]) -> Observations {
         from: UnixMillis(DAY0),
         until: UnixMillis(DAY0 + 10 * DAY_MS),
     };
-    let mut tally = Tally::new(&roster, window);
+    let mut tally = ObservationsBuilder::new(&roster, window);
     for (from, to, kind, slot, outcome) in rows {
         let plan = Arc::new(fixture::plan(&roster, fixture::probe_id(from), &[STATUS4, GET4]));
         let check = fixture::check(&plan, TargetId::of_node(to), *kind);
@@ -160,7 +160,7 @@ fn probe_without_coordinates_is_left_out_and_named() {
         from: UnixMillis(DAY0),
         until: UnixMillis(DAY0 + DAY_MS),
     };
-    let observations = Tally::new(&roster, window).finish(Source::Demo);
+    let observations = ObservationsBuilder::new(&roster, window).finish(Source::Demo);
     assert!(observations.vantages.is_empty());
     assert!(observations.notes.iter().any(|note| note.contains("nowhere")));
 }
@@ -180,7 +180,7 @@ fn paused_or_removed_node_counts_in_a_window_to_whose_end_it_was_measured() {
                 from: UnixMillis(DAY0),
                 until: UnixMillis(DAY0 + until),
             };
-            let mut tally = Tally::new(&roster, window);
+            let mut tally = ObservationsBuilder::new(&roster, window);
             let plan = Arc::new(fixture::plan(&roster, fixture::probe_id("berlin"), &[STATUS4]));
             let check = fixture::check(&plan, TargetId::of_node("tokyo"), STATUS4);
             let rows: Vec<_> = (0..100)

@@ -1,154 +1,36 @@
-//! `report nodes`: per node and UTC day what was checked and how it went, and each outage.
-//!
-//! A node's own worker's probe is not counted. A failure counts only while the probe's own way out worked.
-//! 404, 421, checks that never left the probe, and addresses its own rules forbid are no failures. Cached
-//! assets, uncached assets and status answers are never mixed in one time to first byte.
-
-mod text;
+//! The report of nodes, filled from the log batch by batch in any order.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use isochrone_base::roster::{NodeEntry, ProbeEntry, Roster, count_networks};
-use isochrone_base::words;
-use isochrone_coverage::histogram::LogHistogram;
 use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::Kind;
 use isochrone_proto::measurement::{
-    CacheState, EchoOutcome, EndpointOutcome, EndpointResult, FailureCause, Outcome, Phase,
+    EchoOutcome, EndpointOutcome, EndpointResult, FailureCause, Outcome, Phase,
 };
 use isochrone_proto::units::UnixMillis;
-use isochrone_store::{Store, StoreError, Stored};
+use isochrone_store::Stored;
 use isochrone_watch::health::Rules;
 use isochrone_watch::incident::IncidentCheck;
 use isochrone_watch::live::Seen;
 use isochrone_watch::live::cell::Pace;
-use serde::Serialize;
-pub(super) use text::cut;
 
+use super::counts::{Counts, Part, day_report, slice, slice_ms, whole};
 use super::outages::{self, Outage, Period};
 use super::timeline::Timeline;
 use super::trust::{Trust, Way};
-use super::{DAY_MS, Fill, Window, fill};
-
-/// `isochrone.nodes/1`. Numbers are not rounded; what was not measured is `null`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct NodesReport {
-    /// `isochrone.nodes/1`.
-    pub schema: &'static str,
-    /// `store` or `demo`.
-    pub source: &'static str,
-    /// First instant, RFC 3339.
-    pub from: String,
-    /// First instant after it, RFC 3339.
-    pub to: String,
-    /// The nodes, by name.
-    pub nodes: Vec<NodeReport>,
-}
-
-/// One node.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct NodeReport {
-    /// Its name.
-    pub node: String,
-    /// Whose it is.
-    pub worker: Option<String>,
-    /// Its place.
-    pub place: String,
-    /// It is not in `targets.toml` any more.
-    pub removed: bool,
-    /// Every UTC day of the window.
-    pub days: Vec<DayReport>,
-    /// By start.
-    pub outages: Vec<OutageReport>,
-}
-
-/// One node on one UTC day. Shares are 0…1 of the judged checks that are counted beside them.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct DayReport {
-    /// `2026-11-22`.
-    pub day: String,
-    /// Checks of all kinds that were run, by vantages that count.
-    pub checks: u64,
-    /// Share of status checks that succeeded.
-    pub status_ok: Option<f64>,
-    /// Share of asset checks that succeeded.
-    pub asset_ok: Option<f64>,
-    /// Share of plain HTTP checks that succeeded.
-    pub http_ok: Option<f64>,
-    /// Median time to first byte in milliseconds: cached assets; of a plain HTTP node its page.
-    pub ttfb_p50_ms: Option<f64>,
-    /// 90th percentile of the same.
-    pub ttfb_p90_ms: Option<f64>,
-    /// Times behind both.
-    pub ttfb_samples: u64,
-    /// Median time to first byte of status answers in milliseconds.
-    pub status_ttfb_p50_ms: Option<f64>,
-    /// 90th percentile of the same.
-    pub status_ttfb_p90_ms: Option<f64>,
-    /// Times behind both.
-    pub status_ttfb_samples: u64,
-    /// Status checks behind `status_ok`.
-    pub status_checks: u64,
-    /// Asset checks behind `asset_ok`.
-    pub asset_checks: u64,
-    /// HTTP checks behind `http_ok`.
-    pub http_checks: u64,
-    /// Answers 404 and 421: about the object, not about the node; in no share.
-    pub absent: u64,
-    /// Checks that say nothing: they never left the probe, or it had no way out; in no share.
-    pub unjudged: u64,
-    /// Vantages that checked it.
-    pub vantages: u64,
-}
-
-/// One outage.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct OutageReport {
-    /// Slot of the first failure, RFC 3339.
-    pub start: String,
-    /// First answer after it, RFC 3339; `null`: the data ends while it goes on.
-    pub end: Option<String>,
-    /// `node`: nobody got through; `path`: some did.
-    pub cause: &'static str,
-    /// Names of the probes that saw it.
-    pub vantages: Vec<String>,
-    /// `status`, `asset` or `http`.
-    pub check: IncidentCheck,
-    /// Its length in seconds, up to the end of the window where it has no end.
-    pub duration_s: f64,
-    /// Networks of the vantages; unknown ones count as one.
-    pub networks: usize,
-    /// The failure seen most often, such as `connect: timeout`.
-    pub failure: Option<String>,
-}
-
-/// Reads the log and makes the report. `rules` say what is a failure and what is an end. `progress` gets the count of batches read so far.
-///
-/// # Errors
-/// When the store failed.
-pub fn from_store(
-    store: &Store,
-    roster: &Roster,
-    window: Window,
-    rules: &Rules,
-    progress: &mut dyn FnMut(u64),
-) -> Result<NodesReport, StoreError> {
-    let mut tally = Tally::new(roster, window, *rules);
-    fill(store, window, &mut tally, progress)?;
-    Ok(NodesReport {
-        source: store.source(),
-        ..tally.finish()
-    })
-}
+use super::values::{NodeReport, NodesReport, OutageReport};
+use crate::log::{DAY_MS, Fill, Window};
 
 /// What the log holds so far.
 #[derive(Debug)]
-pub(super) struct Tally<'a> {
+pub(super) struct NodesBuilder<'a> {
     roster: &'a Roster,
     window: Window,
     rules: Rules,
     cells: HashMap<(TargetId, ProbeId, Kind), Cell>,
-    days: BTreeMap<(TargetId, u64), Day>,
+    counts: BTreeMap<(TargetId, Part), Counts>,
+    slice_ms: u64,
     /// Each probe's first and last slot in the window.
     measured: HashMap<ProbeId, (UnixMillis, UnixMillis)>,
     trust: Trust,
@@ -175,18 +57,7 @@ struct Failure {
     cause: FailureCause,
 }
 
-#[derive(Debug, Default)]
-struct Day {
-    checks: u64,
-    good: BTreeMap<IncidentCheck, u64>,
-    absent: u64,
-    unjudged: u64,
-    vantages: BTreeSet<ProbeId>,
-    ttfb: LogHistogram,
-    status_ttfb: LogHistogram,
-}
-
-impl Fill for Tally<'_> {
+impl Fill for NodesBuilder<'_> {
     fn add(&mut self, stored: &Stored) {
         let Some(probe) = self.roster.probe(stored.probe) else {
             return;
@@ -232,14 +103,15 @@ impl Fill for Tally<'_> {
     }
 }
 
-impl<'a> Tally<'a> {
+impl<'a> NodesBuilder<'a> {
     pub(super) fn new(roster: &'a Roster, window: Window, rules: Rules) -> Self {
         Self {
             roster,
             window,
             rules,
             cells: HashMap::new(),
-            days: BTreeMap::new(),
+            counts: BTreeMap::new(),
+            slice_ms: slice_ms(window),
             measured: HashMap::new(),
             trust: Trust::new(roster),
         }
@@ -267,31 +139,38 @@ impl<'a> Tally<'a> {
         let seen = Seen::of_endpoint(&outcome.result);
         let cell = self.cells.entry(key).or_default();
         cell.timeline.add(slot, pace, seen);
-        let day = self.days.entry((node, slot.0 / DAY_MS)).or_default();
-        day.checks += 1;
-        day.vantages.insert(probe);
-        match (&outcome.result, seen) {
-            (EndpointResult::Ok { phases, .. }, _) => {
-                *day.good.entry(check).or_default() += 1;
-                let us = phases.ttfb_us() as f64;
-                let _is_a_time = match check {
-                    IncidentCheck::Status => day.status_ttfb.record_us(us),
-                    IncidentCheck::Asset if outcome.cache != CacheState::Hit => false,
-                    _ => day.ttfb.record_us(us),
-                };
-            }
-            (EndpointResult::Failed { phase, cause, .. }, Seen::Bad) => cell.failures.push(Failure {
+        if let (EndpointResult::Failed { phase, cause, .. }, Seen::Bad) = (&outcome.result, seen) {
+            cell.failures.push(Failure {
                 slot,
                 phase: *phase,
                 cause: *cause,
-            }),
-            (_, Seen::Absent) => day.absent += 1,
-            _ => day.unjudged += 1,
+            });
+        }
+        for part in parts(slot, self.slice_ms) {
+            let counts = self.counts.entry((node, part)).or_default();
+            counts.add(probe, check, outcome);
+        }
+    }
+
+    /// Counts the failures, now that all that was read says which of them are judged.
+    fn judge(&mut self) {
+        for ((target, probe, kind), cell) in &self.cells {
+            let (Some(check), Some(node)) = (IncidentCheck::of(kind.check), self.roster.node(*target)) else {
+                continue;
+            };
+            for failure in &cell.failures {
+                let is_judged = self.trust.may_judge(Way::of(*probe, *kind), node, failure.slot);
+                for part in parts(failure.slot, self.slice_ms) {
+                    let counts = self.counts.entry((*target, part)).or_default();
+                    counts.add_failure(check, is_judged);
+                }
+            }
         }
     }
 
     /// The report.
-    pub(super) fn finish(self) -> NodesReport {
+    pub(super) fn finish(mut self) -> NodesReport {
+        self.judge();
         let is_told = |node: &&NodeEntry| !node.removed || self.cells.keys().any(|(of, ..)| *of == node.id);
         let told = self.roster.nodes().filter(is_told);
         let mut nodes: Vec<_> = told.map(|node| self.node(node)).collect();
@@ -299,42 +178,32 @@ impl<'a> Tally<'a> {
         NodesReport {
             schema: "isochrone.nodes/1",
             source: "store",
-            from: words::rfc3339(self.window.from),
-            to: words::rfc3339(self.window.until),
+            from: self.window.from,
+            to: self.window.until,
             nodes,
         }
     }
 
     fn node(&self, node: &NodeEntry) -> NodeReport {
-        let mut failed: BTreeMap<(u64, IncidentCheck), u64> = BTreeMap::new();
-        let mut unjudged: BTreeMap<u64, u64> = BTreeMap::new();
         let cells: Vec<_> = self.cells.iter().filter(|((of, ..), _)| *of == node.id).collect();
-        for ((_, probe, kind), cell) in &cells {
-            let Some(check) = IncidentCheck::of(kind.check) else {
-                continue;
-            };
-            for failure in &cell.failures {
-                let day = failure.slot.0 / DAY_MS;
-                if self.trust.may_judge(Way::of(*probe, *kind), node, failure.slot) {
-                    *failed.entry((day, check)).or_default() += 1;
-                } else {
-                    *unjudged.entry(day).or_default() += 1;
-                }
-            }
-        }
-        let last = self.window.until.0.saturating_sub(1).max(self.window.from.0) / DAY_MS;
-        let days = (self.window.from.0 / DAY_MS..=last).map(|number| {
-            let failed = |check| failed.get(&(number, check)).copied().unwrap_or(0);
-            let unjudged = unjudged.get(&number).copied().unwrap_or(0);
-            day_report(number, self.days.get(&(node.id, number)), failed, unjudged)
-        });
+        let counts = |part| self.counts.get(&(node.id, part));
+        let numbers = |ms| {
+            let last = self.window.until.0.saturating_sub(1).max(self.window.from.0);
+            self.window.from.0 / ms..=last / ms
+        };
+        let days = || numbers(DAY_MS).map(|day| (day, counts(Part::Day(day))));
+        let ms = self.slice_ms;
         NodeReport {
             node: node.name.clone(),
             worker: node.worker.clone(),
             place: node.place.clone(),
             removed: node.removed,
-            days: days.collect(),
+            days: days().map(|(day, counts)| day_report(day, counts)).collect(),
             outages: self.outages(node, &cells),
+            slices: numbers(ms)
+                .map(|number| slice(number, ms, self.window, counts(Part::Slice(number))))
+                .collect(),
+            whole: whole(days().filter_map(|(_, counts)| counts)),
         }
     }
 
@@ -446,8 +315,8 @@ impl<'a> Tally<'a> {
         let mut vantages: Vec<_> = probes().map(|probe| probe.name.clone()).collect();
         vantages.sort();
         OutageReport {
-            start: words::rfc3339(outage.start),
-            end: (!outage.is_open).then(|| words::rfc3339(outage.end)),
+            start: outage.start,
+            end: (!outage.is_open).then_some(outage.end),
             cause: if gets_through { "path" } else { "node" },
             vantages,
             check,
@@ -458,48 +327,7 @@ impl<'a> Tally<'a> {
     }
 }
 
-fn day_report(
-    number: u64,
-    day: Option<&Day>,
-    failed: impl Fn(IncidentCheck) -> u64,
-    unjudged: u64,
-) -> DayReport {
-    let name = words::date(UnixMillis(number * DAY_MS));
-    let Some(day) = day else {
-        return DayReport {
-            day: name,
-            ..DayReport::default()
-        };
-    };
-    let share = |check| {
-        let good = day.good.get(&check).copied().unwrap_or(0);
-        let checks = good + failed(check);
-        ((checks > 0).then(|| good as f64 / checks as f64), checks)
-    };
-    let ms = |histogram: &LogHistogram, q| histogram.quantile_us(q).map(|us| us / 1_000.0);
-    let (status_ok, status_checks) = share(IncidentCheck::Status);
-    let (asset_ok, asset_checks) = share(IncidentCheck::Asset);
-    let (http_ok, http_checks) = share(IncidentCheck::Http);
-    DayReport {
-        day: name,
-        checks: day.checks,
-        status_ok,
-        asset_ok,
-        http_ok,
-        ttfb_p50_ms: ms(&day.ttfb, 0.5),
-        ttfb_p90_ms: ms(&day.ttfb, 0.9),
-        ttfb_samples: day.ttfb.count(),
-        status_ttfb_p50_ms: ms(&day.status_ttfb, 0.5),
-        status_ttfb_p90_ms: ms(&day.status_ttfb, 0.9),
-        status_ttfb_samples: day.status_ttfb.count(),
-        status_checks,
-        asset_checks,
-        http_checks,
-        absent: day.absent,
-        unjudged: day.unjudged + unjudged,
-        vantages: day.vantages.len() as u64,
-    }
+/// The parts of the window that a slot lies in.
+fn parts(slot: UnixMillis, slice_ms: u64) -> [Part; 2] {
+    [Part::Day(slot.0 / DAY_MS), Part::Slice(slot.0 / slice_ms)]
 }
-
-#[cfg(test)]
-mod tests;

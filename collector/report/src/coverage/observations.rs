@@ -18,7 +18,7 @@ use isochrone_store::{Store, StoreError, Stored};
 use isochrone_watch::live::Seen;
 use isochrone_watch::live::cell::Pace;
 
-use super::{DAY_MS, Fill, Window, fill};
+use crate::log::{DAY_MS, Fill, Window, fill};
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -34,14 +34,14 @@ pub fn from_store(
     source: Source,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Observations, StoreError> {
-    let mut tally = Tally::new(roster, window);
-    fill(store, window, &mut tally, progress)?;
-    Ok(tally.finish(source))
+    let mut builder = ObservationsBuilder::new(roster, window);
+    fill(store, window, &mut builder, progress)?;
+    Ok(builder.finish(source))
 }
 
 /// What the log holds so far.
 #[derive(Debug)]
-pub(super) struct Tally<'a> {
+pub(super) struct ObservationsBuilder<'a> {
     roster: &'a Roster,
     window: Window,
     days: HashMap<(ProbeId, TargetId, u64), Reading>,
@@ -55,7 +55,7 @@ struct Reading {
     ttfb: Samples,
 }
 
-impl Fill for Tally<'_> {
+impl Fill for ObservationsBuilder<'_> {
     fn add(&mut self, stored: &Stored) {
         for row in stored.batch.endpoints() {
             let Outcome::Endpoint(outcome) = &row.outcome else {
@@ -99,7 +99,7 @@ impl Reading {
     }
 }
 
-impl<'a> Tally<'a> {
+impl<'a> ObservationsBuilder<'a> {
     pub(super) fn new(roster: &'a Roster, window: Window) -> Self {
         Self {
             roster,

@@ -7,7 +7,15 @@ use isochrone_proto::measurement::{CacheState, FailureCause, Phase, SendFailure}
 use isochrone_store::fixture::stored;
 use isochrone_watch::incident::{Cause, IncidentCheck};
 
+use isochrone_base::roster::Roster;
+use isochrone_proto::kind::Kind;
+use isochrone_proto::measurement::{EndpointResult, Outcome};
+use isochrone_proto::units::UnixMillis;
+use isochrone_watch::incident::{Incident, Subject};
+
+use super::builder::ShowBuilder;
 use super::*;
+use crate::log::Fill as _;
 
 const STATUS4: Kind = Kind::new(Check::Status, Family::V4);
 const GET4: Kind = Kind::new(Check::AssetGet, Family::V4);
@@ -22,9 +30,9 @@ fn roster() -> Roster {
     )
 }
 
-fn add(tally: &mut Tally<'_>, from: &str, kind: Kind, outcomes: &[(u64, Outcome)]) {
+fn add(builder: &mut ShowBuilder<'_>, from: &str, kind: Kind, outcomes: &[(u64, Outcome)]) {
     let plan = Arc::new(fixture::plan(
-        tally.roster,
+        builder.roster,
         fixture::probe_id(from),
         &[STATUS4, GET4],
     ));
@@ -33,7 +41,7 @@ fn add(tally: &mut Tally<'_>, from: &str, kind: Kind, outcomes: &[(u64, Outcome)
         .iter()
         .map(|(round, outcome)| fixture::row(check, UnixMillis(DAY0 + round * 10_000), outcome.clone()))
         .collect();
-    tally.add(&stored(&plan, &rows));
+    builder.add(&stored(&plan, &rows));
 }
 
 fn window() -> Window {
@@ -63,9 +71,9 @@ fn incident(start: u64, end: Option<u64>) -> Incident {
 #[test]
 fn golden_text() {
     let roster = roster();
-    let mut tally = Tally::new(&roster, roster.node_named("tokyo").unwrap(), window());
+    let mut builder = ShowBuilder::new(&roster, roster.node_named("tokyo").unwrap(), window());
     add(
-        &mut tally,
+        &mut builder,
         "berlin",
         STATUS4,
         &[
@@ -77,8 +85,8 @@ fn golden_text() {
         ],
     );
     let refusal = || failed(Phase::Verify, FailureCause::NotFound, Some(404));
-    add(&mut tally, "osaka", GET4, &[(2, refusal()), (3, good(20))]);
-    let report = tally.finish([
+    add(&mut builder, "osaka", GET4, &[(2, refusal()), (3, good(20))]);
+    let report = builder.finish([
         incident(DAY0 + 10_000, Some(DAY0 + 40_000)),
         incident(DAY0 - 90_000, Some(DAY0 - 50_000)),
     ]);
@@ -88,27 +96,28 @@ https://tokyo.example.org/distributor/
 2026-11-22 00:00:00 to 2026-11-22 00:10:00 UTC
 
 Incidents
-  2026-11-22 00:00:10 to 2026-11-22 00:00:40  status (node), seen by nobody
+  2026-11-22 00:00:10 to 2026-11-22 00:00:40: status (node), seen by nobody
 
 What failed
-  2026-11-22 00:00:10 to 00:00:30, 3 times  status4  from berlin (Berlin, DE, AS 64500)
+  2026-11-22 00:00:10 to 00:00:30, 3 times: status4 from berlin (Berlin, DE, AS 64500)
       connect: timeout, dialled 192.0.2.1
       │ timeout in connect, verbatim
-  2026-11-22 00:00:20  asset-get4  from osaka* (Berlin, DE, network unknown)
+  2026-11-22 00:00:20: asset-get4 from osaka* (Berlin, DE, network unknown)
       verify: not-found (HTTP 404), dialled 192.0.2.1; says nothing against the node
       │ not-found in verify, verbatim
 
 What each vantage saw
-  vantage              place                  network check            ok  failed  absent  unsent
-  berlin               Berlin, DE               64500 status4           2       3       0       0
-  osaka*               Berlin, DE                   - asset-get4        1       0       1       0
-  absent: the node answered that it does not hold the object. unsent: the probe itself could not ask
-  * the node's own worker's probe: it judges nothing
+vantage  place       network  check       ok  failed  absent  unsent
+─────────────────────────────────────────────────────────────────────
+berlin   Berlin, DE    64500  status4      2       3       0       0
+osaka*   Berlin, DE        -  asset-get4   1       0       1       0
+absent: the node answered that it does not hold the object. unsent: the probe itself could not ask
+* the node's own worker's probe: it judges nothing
 ";
-    assert_eq!(report.text(), expected, "\n{}", report.text());
-    assert!(report.text().lines().all(|line| line.chars().count() <= 100));
+    assert_eq!(report.text(100), expected, "\n{}", report.text(100));
+    assert!(report.text(100).lines().all(|line| line.chars().count() <= 100));
     let json: serde_json::Value = serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
-    crate::report::golden::check(
+    crate::golden::check_text(
         "show.json",
         &(serde_json::to_string_pretty(&report).unwrap() + "\n"),
     );
@@ -122,17 +131,17 @@ What each vantage saw
 #[test]
 fn success_between_failures_parts_them() {
     let roster = roster();
-    let mut tally = Tally::new(&roster, roster.node_named("tokyo").unwrap(), window());
+    let mut builder = ShowBuilder::new(&roster, roster.node_named("tokyo").unwrap(), window());
     // The batches arrive in the wrong order.
-    add(&mut tally, "berlin", STATUS4, &[(3, timeout()), (4, timeout())]);
+    add(&mut builder, "berlin", STATUS4, &[(3, timeout()), (4, timeout())]);
     add(
-        &mut tally,
+        &mut builder,
         "berlin",
         STATUS4,
         &[(0, timeout()), (1, timeout()), (2, good(1))],
     );
-    add(&mut tally, "berlin", STATUS4, &[(20, timeout())]);
-    let report = tally.finish([]);
+    add(&mut builder, "berlin", STATUS4, &[(20, timeout())]);
+    let report = builder.finish([]);
     let counts: Vec<_> = report.failures.iter().map(|failure| failure.count).collect();
     assert_eq!(counts, [2, 2, 1], "a gap parts them too");
 }
@@ -140,14 +149,14 @@ fn success_between_failures_parts_them() {
 #[test]
 fn unsent_check_says_nothing_against_the_node() {
     let roster = roster();
-    let mut tally = Tally::new(&roster, roster.node_named("tokyo").unwrap(), window());
+    let mut builder = ShowBuilder::new(&roster, roster.node_named("tokyo").unwrap(), window());
     let unsent = fixture::endpoint(
         EndpointResult::Unsent(SendFailure::NoRoute),
         None,
         CacheState::Absent,
     );
-    add(&mut tally, "berlin", STATUS4, &[(0, unsent)]);
-    let report = tally.finish([]);
+    add(&mut builder, "berlin", STATUS4, &[(0, unsent)]);
+    let report = builder.finish([]);
     assert_eq!((report.failures[0].down, report.failures[0].phase), (false, None));
     assert_eq!((report.seen[0].failed, report.seen[0].unsent), (0, 1));
 }
@@ -155,27 +164,27 @@ fn unsent_check_says_nothing_against_the_node() {
 #[test]
 fn window_without_rows_says_no_data() {
     let roster = roster();
-    let tally = Tally::new(&roster, roster.node_named("tokyo").unwrap(), window());
-    let text = tally.finish([]).text();
+    let builder = ShowBuilder::new(&roster, roster.node_named("tokyo").unwrap(), window());
+    let text = builder.finish([]).text(100);
     assert!(text.contains("no data is not \"up\""), "{text}");
 }
 
 #[test]
 fn terminal_codes_in_an_error_are_spelled_out() {
     let roster = roster();
-    let mut tally = Tally::new(&roster, roster.node_named("tokyo").unwrap(), window());
+    let mut builder = ShowBuilder::new(&roster, roster.node_named("tokyo").unwrap(), window());
     let result = EndpointResult::Failed {
         phase: Phase::Verify,
         cause: FailureCause::BadStatus,
         text: format!("500: \u{1b}[2J{}", "x".repeat(150)),
     };
     add(
-        &mut tally,
+        &mut builder,
         "berlin",
         STATUS4,
         &[(0, fixture::endpoint(result, Some(500), CacheState::Absent))],
     );
-    let text = tally.finish([]).text();
+    let text = builder.finish([]).text(100);
     assert!(!text.contains('\u{1b}') && text.contains("\\u{1b}[2J"), "{text}");
     assert_eq!(text.matches('x').count(), 150 + "example".matches('x').count());
     assert!(text.lines().all(|line| line.chars().count() <= 100));

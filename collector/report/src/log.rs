@@ -3,23 +3,13 @@
 //! Each report is filled batch by batch in any order, then finished; the same figures come from a live
 //! store, a restored one, or one that was filled up days later.
 
-pub mod coverage;
-#[cfg(test)]
-mod golden;
-mod html;
-pub mod nodes;
-mod outages;
-pub mod show;
-mod timeline;
-mod trust;
-
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::{ScanRange, Store, StoreError, Stored};
 
-const DAY_MS: u64 = 86_400_000;
+pub(crate) const DAY_MS: u64 = 86_400_000;
 /// The slots of a batch lie closer together than this.
 const BATCH_SPAN_MAX: Duration = Duration::from_secs(3_600);
 
