@@ -5,6 +5,7 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table as 
 use isochrone_base::words::count;
 use maud::{Markup, html};
 
+use crate::frame::capital;
 use crate::lines::escape;
 
 /// On a page, a table of more rows than this is folded: some are shown, the rest when they are asked for.
@@ -247,7 +248,7 @@ impl Table {
                         caption { span.title { (self.title) } span.sideways { "scroll sideways →" } }
                         thead { tr {
                             @for (_, column) in &columns {
-                                th scope="col" class=[class(column)] { (column.page.as_deref().unwrap_or_default()) }
+                                th scope="col" class=[class(column)] { (heading(column.page.as_deref().unwrap_or_default())) }
                             }
                         } }
                         tbody {
@@ -308,6 +309,15 @@ impl Table {
     }
 }
 
+/// With a capital letter, unless it begins with a figure's name, such as p50.
+fn heading(title: &str) -> String {
+    let word = title.split(' ').next().unwrap_or_default();
+    match word.contains(|letter: char| letter.is_ascii_digit()) {
+        true => title.to_owned(),
+        false => capital(title),
+    }
+}
+
 fn trimmed(grid: &Grid) -> Vec<String> {
     grid.lines().map(|line| line.trim_end().to_owned()).collect()
 }
@@ -324,7 +334,7 @@ mod tests {
 
     fn table(rows: usize) -> Table {
         let columns = [
-            Column::names("name").on_page("Name"),
+            Column::names("name").on_page("its name"),
             Column::figures("runs"),
             Column::names("bar").page_only(),
         ];
@@ -370,9 +380,11 @@ mod tests {
     #[test]
     fn column_is_shown_where_it_has_a_title() {
         let table = table(1);
-        assert!(table.html().into_string().contains("<th scope=\"col\">bar</th>"));
+        assert!(table.html().into_string().contains("<th scope=\"col\">Bar</th>"));
         assert!(!table.text(60).concat().contains("bar"));
-        assert!(table.text(60)[0].starts_with("name") && table.html().into_string().contains(">Name</th>"));
+        assert!(
+            table.text(60)[0].starts_with("name") && table.html().into_string().contains(">Its name</th>")
+        );
     }
 
     #[test]

@@ -6,6 +6,9 @@ const DAY_MS: u64 = 86_400_000;
 /// More labels than this do not fit beside each other.
 const LABELS: u64 = 8;
 
+/// Nor does one behind this.
+const LAST_LABEL: f64 = 0.9 * Axis::WIDTH;
+
 /// From an instant until another, in milliseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Axis {
@@ -42,8 +45,9 @@ impl Axis {
         };
         (first..=last)
             .map(|day| {
-                let is_labelled = (day - first).is_multiple_of(every);
-                (self.x(day * DAY_MS), label(day).filter(|_| is_labelled))
+                let x = self.x(day * DAY_MS);
+                let is_labelled = (day - first).is_multiple_of(every) && x <= LAST_LABEL;
+                (x, label(day).filter(|_| is_labelled))
             })
             .collect()
     }
@@ -91,6 +95,6 @@ mod tests {
         assert_eq!((few[0].0, few[0].1.as_deref()), (200.0, Some("02 Jan")));
         let many = Axis::new(0, 31 * DAY_MS).days();
         assert_eq!(many.len(), 31);
-        assert_eq!(many.iter().filter(|(_, label)| label.is_some()).count(), 8);
+        assert_eq!(many.iter().filter(|(_, label)| label.is_some()).count(), 7);
     }
 }

@@ -12,13 +12,13 @@ const NO_DATA: &str = "no data";
 /// A line for each node.
 pub(super) fn overview(report: &NodesReport) -> Table {
     let columns = [
-        Column::names("node").on_page("Node"),
-        Column::names("worker").on_page("Worker"),
-        Column::names("place").on_page("Place"),
-        Column::names("Checks").page_only(),
-        Column::figures("checks ok").on_page("Succeeded"),
-        Column::figures("outages").on_page("Outages"),
+        Column::names("node"),
+        Column::names("checks").page_only(),
+        Column::figures("checks ok").on_page("succeeded"),
+        Column::figures("outages"),
         Column::figures("TTFB p50/p90 ms").on_page("TTFB p50 / p90 ms"),
+        Column::names("worker"),
+        Column::names("place"),
     ];
     let rows = report.nodes.iter().map(|node| {
         let name = match node.removed {
@@ -28,8 +28,6 @@ pub(super) fn overview(report: &NodesReport) -> Table {
         let whole = &node.whole;
         vec![
             name.into(),
-            node.worker.as_deref().unwrap_or("-").into(),
-            node.place.as_str().into(),
             Cell::page_only(html! { div.wide { (page::strip(report, node)) } }),
             share_of(whole.good, whole.judged).into(),
             match whole.judged {
@@ -37,6 +35,8 @@ pub(super) fn overview(report: &NodesReport) -> Table {
                 _ => node.outages.len().to_string().into(),
             },
             ttfb_pair(whole.ttfb.or(whole.status_ttfb)).into(),
+            node.worker.as_deref().unwrap_or("-").into(),
+            node.place.as_str().into(),
         ]
     });
     Table::new("All nodes", columns).rows(rows)
@@ -46,13 +46,13 @@ pub(super) fn overview(report: &NodesReport) -> Table {
 pub(super) fn days(node: &NodeReport) -> Table {
     let first = if is_http(node) { "page ok" } else { "status ok" };
     let columns = [
-        Column::names("day (UTC)").on_page("Day (UTC)"),
-        Column::figures("checks").on_page("Checks"),
+        Column::names("day (UTC)"),
+        Column::figures("checks"),
         Column::figures(first),
         Column::figures("asset ok"),
         Column::figures("TTFB p50/p90 ms").on_page("TTFB p50 / p90 ms"),
         Column::figures("status TTFB ms").on_page("Status TTFB"),
-        Column::figures("vantages").on_page("Vantages").spare(),
+        Column::figures("vantages").spare(),
     ];
     let rows = node.days.iter().map(|day| day_row(day, is_http(node)));
     Table::new("By day", columns).rows(rows).newest_last()
@@ -126,35 +126,18 @@ pub(super) fn failures(node: &NodeReport) -> Table {
     Table::new("When checks failed", columns).rows(rows).newest_last()
 }
 
+/// The keys of a day in JSON, in the order of the columns.
+const CSV: &str = "node day checks status_ok status_checks asset_ok asset_checks http_ok http_checks ttfb_p50_ms \
+    ttfb_p90_ms ttfb_samples status_ttfb_p50_ms status_ttfb_p90_ms status_ttfb_samples absent \
+    unjudged vantages outages source";
+
 /// The days, one line for each node and day; what was not measured is empty.
 pub(super) fn csv(report: &NodesReport) -> Table {
-    let columns = [
-        "node",
-        "day",
-        "checks",
-        "status_ok",
-        "status_checks",
-        "asset_ok",
-        "asset_checks",
-        "http_ok",
-        "http_checks",
-        "ttfb_p50_ms",
-        "ttfb_p90_ms",
-        "ttfb_samples",
-        "status_ttfb_p50_ms",
-        "status_ttfb_p90_ms",
-        "status_ttfb_samples",
-        "absent",
-        "unjudged",
-        "vantages",
-        "outages",
-        "source",
-    ];
     let of_node = |node: &'_ NodeReport| {
         let rows = node.days.iter().map(|day| csv_row(report, node, day));
         rows.collect::<Vec<_>>()
     };
-    Table::new("days", columns.map(Column::names)).rows(report.nodes.iter().flat_map(of_node))
+    Table::new("days", CSV.split(' ').map(Column::names)).rows(report.nodes.iter().flat_map(of_node))
 }
 
 fn csv_row(report: &NodesReport, node: &NodeReport, day: &DayReport) -> Vec<Cell> {
