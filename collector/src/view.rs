@@ -20,7 +20,7 @@ const LOSS_UNUSUAL: f64 = 0.05;
 
 /// Everything that a view is made from.
 #[derive(Clone, Debug)]
-pub struct Frame<'a> {
+pub struct ViewParts<'a> {
     /// What the vantages see.
     pub live: &'a Live,
     /// The verdicts.
@@ -36,12 +36,12 @@ pub struct Frame<'a> {
     /// The instant.
     pub now: UnixMillis,
     /// What live state does not know.
-    pub rest: Rest,
+    pub collector: CollectorFacts,
 }
 
 /// The parts of the view that others fill.
 #[derive(Clone, Debug)]
-pub struct Rest {
+pub struct CollectorFacts {
     /// Measured or demo.
     pub source: view::Source,
     /// The collector itself.
@@ -77,32 +77,32 @@ pub struct Link {
     pub echo_port_number: Option<u16>,
 }
 
-impl Frame<'_> {
+impl ViewParts<'_> {
     /// The whole view.
     #[must_use]
     pub fn view(self) -> view::LiveView {
         let probes = self.roster.probes().map(|probe| self.probe(probe)).collect();
         let nodes = self.roster.nodes().map(|node| self.node(node)).collect();
         let (mesh, incidents) = (self.mesh(), self.incidents());
-        let mut notices = self.rest.notices.clone();
+        let mut notices = self.collector.notices.clone();
         notices.extend(self.missing_data());
         notices.extend(self.roster.probes().filter_map(|probe| self.closed_port(probe)));
         view::LiveView {
             generated_at: timestamp(self.now),
-            source: self.rest.source,
+            source: self.collector.source,
             window_s: WINDOW_S,
             alerts: view::AlertsView {
                 receivers: self.receivers,
                 pending: self.board.pending.len() as u64,
                 oldest: self.board.oldest().map(timestamp),
             },
-            collector: self.rest.collector,
-            plan: self.rest.plan,
+            collector: self.collector.collector,
+            plan: self.collector.plan,
             probes,
             mesh,
             nodes,
             incidents,
-            ledger: self.rest.ledger,
+            ledger: self.collector.ledger,
             notices,
         }
     }
