@@ -17,53 +17,47 @@ pub use self::observations::from_store;
 use crate::Printed;
 use crate::frame::Frame;
 use crate::lines::Lines;
+use crate::tables::Table;
 
 impl Printed for CoverageReport {
-    fn text(&self, width: usize) -> String {
-        frame(self).lines(Lines::text(width), |lines| text::body(self, lines))
+    fn frame(&self) -> Frame {
+        let mut about = vec![format!(
+            "{} to {}",
+            words::statistic(self.statistic),
+            count(self.nodes.len(), "node")
+        )];
+        about.extend(self.window.map(words::window));
+        about.extend(self.days.map(|days| count(days, "day")));
+        about.extend(self.provisional().then(|| "provisional".to_owned()));
+        Frame {
+            title: "Region coverage",
+            about,
+            demo: self.source == Source::Demo,
+            method: words::caveats(self)
+                .into_iter()
+                .chain(self.notes.iter().cloned())
+                .collect(),
+            glossary: &words::GLOSSARY,
+            sources: words::attributions(self).into_iter().map(str::to_owned).collect(),
+        }
     }
 
-    fn markdown(&self) -> String {
-        frame(self).lines(Lines::markdown(), |lines| text::body(self, lines))
-    }
-
-    /// Countries, then continents. Numbers are not rounded; what was not measured is empty.
-    fn csv(&self) -> String {
-        tables::csv(&json::document(self)).csv()
+    fn write(&self, lines: &mut Lines) {
+        text::body(self, lines);
     }
 
     fn html(&self) -> String {
-        page::html(self, frame(self))
+        page::html(self, self.frame())
     }
 
-    /// `isochrone.coverage/1`. Numbers are not rounded.
+    /// Countries, then continents; what was not measured is empty.
+    fn csv_table(&self) -> Table {
+        tables::csv(&json::document(self))
+    }
+
+    /// `isochrone.coverage/1`.
     fn json(&self) -> Value {
         json::document(self)
-    }
-}
-
-fn frame(report: &CoverageReport) -> Frame {
-    let mut about = vec![format!(
-        "{} to {}",
-        words::statistic(report.statistic),
-        count(report.nodes.len(), "node")
-    )];
-    about.extend(report.window.map(words::window));
-    about.extend(report.days.map(|days| count(days, "day")));
-    about.extend(report.provisional().then(|| "provisional".to_owned()));
-    Frame {
-        title: "Region coverage",
-        about,
-        demo: report.source == Source::Demo,
-        method: words::caveats(report)
-            .into_iter()
-            .chain(report.notes.iter().cloned())
-            .collect(),
-        glossary: &words::GLOSSARY,
-        sources: words::attributions(report)
-            .into_iter()
-            .map(str::to_owned)
-            .collect(),
     }
 }
 

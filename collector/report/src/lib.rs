@@ -19,20 +19,39 @@ mod words;
 
 use serde_json::Value;
 
+use crate::frame::Frame;
+use crate::lines::Lines;
+use crate::tables::Table;
+
 /// A report in every format.
 pub trait Printed {
-    /// Text of at most `width` columns.
-    fn text(&self, width: usize) -> String;
+    /// What stands around it.
+    fn frame(&self) -> Frame;
 
-    /// Markdown.
-    fn markdown(&self) -> String;
+    /// Writes what stands between, as text or Markdown.
+    fn write(&self, lines: &mut Lines);
 
     /// One HTML page that needs nothing else.
     fn html(&self) -> String;
 
-    /// Comma-separated values, not rounded.
-    fn csv(&self) -> String;
+    /// Its comma-separated values, not rounded.
+    fn csv_table(&self) -> Table;
 
     /// JSON: keys are never renamed, further ones may be added. Numbers are not rounded.
     fn json(&self) -> Value;
+
+    /// Text of at most `width` columns.
+    fn text(&self, width: usize) -> String {
+        self.frame().lines(Lines::text(width), |lines| self.write(lines))
+    }
+
+    /// Markdown.
+    fn markdown(&self) -> String {
+        self.frame().lines(Lines::markdown(), |lines| self.write(lines))
+    }
+
+    /// Comma-separated values, the names of the columns first.
+    fn csv(&self) -> String {
+        self.csv_table().csv()
+    }
 }

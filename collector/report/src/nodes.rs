@@ -26,6 +26,7 @@ use crate::Printed;
 use crate::frame::Frame;
 use crate::lines::Lines;
 use crate::log::{Window, fill};
+use crate::tables::Table;
 
 /// Reads the log and makes the report. `rules` say what is a failure and what is an end. `progress` gets the count of batches read so far.
 ///
@@ -47,21 +48,28 @@ pub fn from_store(
 }
 
 impl Printed for NodesReport {
-    fn text(&self, width: usize) -> String {
-        frame(self).lines(Lines::text(width), |lines| text::body(self, lines))
+    fn frame(&self) -> Frame {
+        let minute = |at| date_time(at)[..16].to_owned();
+        Frame {
+            title: "Nodes",
+            about: vec![format!("{} to {} UTC", minute(self.from), minute(self.to))],
+            demo: self.source == "demo",
+            method: METHOD.map(str::to_owned).into(),
+            ..Frame::default()
+        }
     }
 
-    fn markdown(&self) -> String {
-        frame(self).lines(Lines::markdown(), |lines| text::body(self, lines))
+    fn write(&self, lines: &mut Lines) {
+        text::body(self, lines);
     }
 
     fn html(&self) -> String {
-        frame(self).html("", &page::body(self))
+        self.frame().html("", &page::body(self))
     }
 
     /// One line for each node and day; what was not measured is empty.
-    fn csv(&self) -> String {
-        tables::csv(self).csv()
+    fn csv_table(&self) -> Table {
+        tables::csv(self)
     }
 
     /// `isochrone.nodes/1`.
@@ -82,17 +90,6 @@ const METHOD: [&str; 5] = [
     "An outage is seen by vantages of two networks at once (of one, while the mesh has no second). It is at the node \
      if nobody got through, and on some paths if some did.",
 ];
-
-fn frame(report: &NodesReport) -> Frame {
-    let minute = |at| date_time(at)[..16].to_owned();
-    Frame {
-        title: "Nodes",
-        about: vec![format!("{} to {} UTC", minute(report.from), minute(report.to))],
-        demo: report.source == "demo",
-        method: METHOD.map(str::to_owned).into(),
-        ..Frame::default()
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -230,7 +230,10 @@ const CLOSED: &str = "closed";
 fn state(context: &CommandContext, record: &ProbeRecord, session: Option<&SessionView>) -> String {
     match session {
         _ if !record.is_active() => "revoked".to_owned(),
-        Some(session) => format!("connected since {}", minute(session.since)),
+        Some(session) => {
+            let ago = context.clock.wall().since(session.since);
+            format!("connected for {}", words::duration(ago.as_millis() as u64))
+        }
         None if context.running => "away".to_owned(),
         None => "collector not running".to_owned(),
     }
