@@ -1,7 +1,7 @@
 //! What is printed, in every format: text for a terminal, Markdown, CSV, JSON and HTML.
 //!
 //! Other crates hand over values. A report describes each of its tables once ([`tables`]); [`lines`] writes text
-//! and Markdown, [`frame`] is the one HTML page around it, [`map`] and [`charts`] are its pictures.
+//! and Markdown, [`frame`] is the one HTML page around it, `map` and `charts` are its pictures.
 
 mod charts;
 pub mod coverage;
