@@ -8,11 +8,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use isochrone_planner::pace::Pace;
+use isochrone_watch::alert::AlertsConfig;
+use isochrone_watch::health::Rules;
 use serde::Deserialize;
 
 pub use self::places::Places;
-use crate::alert::AlertsConfig;
-use crate::health::Rules;
 
 /// What the collector is told by its file. Every key has a default.
 #[derive(Clone, Debug)]
@@ -35,30 +36,6 @@ pub struct Config {
     pub disk_reserve: u64,
     /// The budget, in milliseconds, that a coverage report names as the target.
     pub coverage_target_ms: u32,
-}
-
-/// How often things are measured, and how long a plan lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pace {
-    /// Between two echoes of a pair.
-    pub echo_interval: Duration,
-    /// Between two status checks of a node, where `targets.toml` names no other.
-    pub status_interval: Duration,
-    /// Between two asset checks of a node.
-    pub asset_interval: Duration,
-    /// How long a probe goes on without hearing from the collector.
-    pub plan_lifetime: Duration,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self {
-            echo_interval: Duration::from_secs(10),
-            status_interval: Duration::from_secs(10),
-            asset_interval: Duration::from_secs(60),
-            plan_lifetime: Duration::from_secs(7 * 86_400),
-        }
-    }
 }
 
 #[derive(Debug, Default, Deserialize)]

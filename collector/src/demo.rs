@@ -17,13 +17,13 @@ pub mod world;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use isochrone_base::clock::monotonic;
 use tempfile::TempDir;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::director::Director;
 use self::story::{Story, keep_up, say};
-use crate::clock::monotonic;
 
 /// Runs the demo until `stop`. Its files lie in `folder`, or in a temporary one of this user alone that is removed
 /// at the end, unless something went wrong: the logs say what.

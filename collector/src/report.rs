@@ -15,8 +15,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use isochrone_proto::units::UnixMillis;
-
-use crate::store::{ScanRange, Store, StoreError, Stored};
+use isochrone_store::{ScanRange, Store, StoreError, Stored};
 
 const DAY_MS: u64 = 86_400_000;
 /// The slots of a batch lie closer together than this.

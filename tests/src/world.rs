@@ -14,12 +14,12 @@ pub mod record;
 
 use std::time::Duration;
 
-use isochrone_collector::config::Pace;
-use isochrone_collector::session::SessionView;
-use isochrone_collector::store::lossy::LossyBackend;
-use isochrone_collector::store::{ScanRange, Store};
+use isochrone_gate::session::SessionView;
+use isochrone_planner::pace::Pace;
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::UnixMillis;
+use isochrone_store::lossy::LossyBackend;
+use isochrone_store::{ScanRange, Store};
 use rand::rngs::StdRng;
 use rand::{Rng, RngCore, SeedableRng};
 

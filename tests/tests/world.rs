@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use isochrone_collector::ingest::PlantedBug;
+use isochrone_store::ingest::PlantedBug;
 use isochrone_tests::world::faults::{Outcome, play, play_restarted};
 use isochrone_tests::world::{Scale, World, on_virtual_time};
 

@@ -7,6 +7,7 @@
 
 mod answer;
 mod asset;
+mod body;
 mod cache;
 mod range;
 
@@ -17,21 +18,19 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use cache::Cache;
+pub use cache::{Object, Place, Supply};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, body::Incoming};
 use hyper_util::rt::TokioIo;
+use isochrone_base::clock::monotonic;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
-
-use cache::Cache;
-pub use cache::{Object, Place, Supply};
-
-use crate::clock::monotonic;
 
 /// What a node is.
 #[derive(Clone, Debug)]

@@ -11,13 +11,13 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use futures_util::future::BoxFuture;
+use isochrone_base::clock::monotonic;
 use isochrone_probe::http::{Connection, Dial};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Duration, Instant, Sleep, sleep, sleep_until};
 
 use super::world::rtt_with_jitter;
-use crate::clock::monotonic;
 
 /// Bytes that may be under way in one direction of one connection.
 const IN_FLIGHT_MAX: usize = 256 * 1024;

@@ -11,11 +11,10 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use isochrone_watch::alert::Alert;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-
-use crate::alert::Alert;
 
 /// Largest alert read.
 const ALERT_BYTES_MAX: usize = 256 * 1024;

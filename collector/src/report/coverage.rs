@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use isochrone_base::roster::{NodeEntry, ProbeEntry, Roster};
+use isochrone_base::words;
 use isochrone_coverage::country::Country;
 use isochrone_coverage::geo::Position;
 use isochrone_coverage::observations::{
@@ -12,13 +14,11 @@ use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::Check;
 use isochrone_proto::measurement::{CacheState, EndpointOutcome, EndpointResult, Outcome, Phase};
 use isochrone_proto::units::UnixMillis;
+use isochrone_store::{Store, StoreError, Stored};
+use isochrone_watch::live::Seen;
+use isochrone_watch::live::cell::Pace;
 
 use super::{DAY_MS, Fill, Window, fill};
-use crate::live::Seen;
-use crate::live::cell::Pace;
-use crate::roster::{NodeEntry, ProbeEntry, Roster};
-use crate::store::{Store, StoreError, Stored};
-use crate::words;
 
 const HOUR_MS: u64 = 3_600_000;
 

@@ -6,10 +6,10 @@
 
 mod text;
 
-pub(super) use text::cut;
-
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use isochrone_base::roster::{NodeEntry, ProbeEntry, Roster, count_networks};
+use isochrone_base::words;
 use isochrone_coverage::histogram::LogHistogram;
 use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::Kind;
@@ -17,19 +17,18 @@ use isochrone_proto::measurement::{
     CacheState, EchoOutcome, EndpointOutcome, EndpointResult, FailureCause, Outcome, Phase,
 };
 use isochrone_proto::units::UnixMillis;
+use isochrone_store::{Store, StoreError, Stored};
+use isochrone_watch::health::Rules;
+use isochrone_watch::incident::IncidentCheck;
+use isochrone_watch::live::Seen;
+use isochrone_watch::live::cell::Pace;
 use serde::Serialize;
+pub(super) use text::cut;
 
 use super::outages::{self, Outage, Period};
 use super::timeline::Timeline;
 use super::trust::{Trust, Way};
 use super::{DAY_MS, Fill, Window, fill};
-use crate::health::Rules;
-use crate::incident::IncidentCheck;
-use crate::live::Seen;
-use crate::live::cell::Pace;
-use crate::roster::{NodeEntry, ProbeEntry, Roster, count_networks};
-use crate::store::{Store, StoreError, Stored};
-use crate::words;
 
 /// `isochrone.nodes/1`. Numbers are not rounded; what was not measured is `null`.
 #[derive(Clone, Debug, PartialEq, Serialize)]

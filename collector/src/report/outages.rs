@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use isochrone_base::roster::count_networks;
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::UnixMillis;
-
-use crate::health::{NETWORKS, VANTAGES};
-use crate::roster::count_networks;
+use isochrone_watch::health::{NETWORKS, VANTAGES};
 
 /// A vantage fails in `[from, until)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,20 +4,20 @@ mod text;
 
 use std::collections::BTreeMap;
 
+use isochrone_base::roster::{NodeEntry, ProbeEntry, Roster};
+use isochrone_base::words;
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::kind::Kind;
 use isochrone_proto::measurement::{EndpointOutcome, EndpointResult, Outcome};
 use isochrone_proto::units::UnixMillis;
+use isochrone_store::{Store, StoreError, Stored};
+use isochrone_watch::incident::{Incident, Subject};
+use isochrone_watch::live::Seen;
+use isochrone_watch::live::cell::Pace;
+use isochrone_watch::monitor;
 use serde::Serialize;
 
 use super::{Fill, Window, fill};
-use crate::incident::{Incident, Subject};
-use crate::live::Seen;
-use crate::live::cell::Pace;
-use crate::monitor;
-use crate::roster::{NodeEntry, ProbeEntry, Roster};
-use crate::store::{Store, StoreError, Stored};
-use crate::words;
 
 /// `isochrone.show/1`: one node in a window.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -1,7 +1,7 @@
 use isochrone_proto::units::UnixMillis;
+use isochrone_store::ingest::fixture::{EPOCH, START, inline, store_honest, store_with_plan};
 
 use super::*;
-use crate::ingest::fixture::{EPOCH, START, inline, store_honest, store_with_plan};
 
 fn of(from: u64, until: u64) -> Window {
     Window {

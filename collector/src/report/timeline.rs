@@ -4,10 +4,9 @@
 //! what "in a row" means from there on, and nothing before.
 
 use isochrone_proto::units::UnixMillis;
-
-use crate::health::Rules;
-use crate::live::Seen;
-use crate::live::cell::Pace;
+use isochrone_watch::health::Rules;
+use isochrone_watch::live::Seen;
+use isochrone_watch::live::cell::Pace;
 
 /// Consecutive runs of one pace that all say the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

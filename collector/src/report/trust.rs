@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use isochrone_base::roster::{NodeEntry, Roster};
 use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::{Family, Kind};
 use isochrone_proto::units::{Hour, UnixMillis};
-
-use crate::health::UPLINK_BAD_PERCENT;
-use crate::roster::{NodeEntry, Roster};
+use isochrone_watch::health::UPLINK_BAD_PERCENT;
 
 const MINUTE_MS: u64 = 60_000;
 

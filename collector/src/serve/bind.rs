@@ -6,13 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use isochrone_base::files::replace;
 use quinn::{Endpoint, EndpointConfig, ServerConfig, TokioRuntime};
 use quinn_proto::HashedConnectionIdGenerator;
 use rand::TryRngCore as _;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
-
-use crate::files::replace;
 
 /// Receive buffer asked for: bursts of thousands of small datagrams after an outage.
 const BUFFER_BYTES: usize = 4 << 20;

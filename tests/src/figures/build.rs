@@ -4,7 +4,7 @@
 use std::process::Command;
 
 use anyhow::{Result, ensure};
-use isochrone_collector::clock::Clock;
+use isochrone_base::clock::Clock;
 
 use super::process::{BOTH, cargo, children_processor_seconds, folder};
 use super::workspace::{Member, members};

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use anyhow::{Result, bail, ensure};
-use isochrone_collector::audit::Actor;
-use isochrone_collector::registry::{NewInvitation, Registry};
+use isochrone_gate::audit::Actor;
+use isochrone_gate::registry::{NewInvitation, Registry};
 use isochrone_probe::identity::{Identity, Joined, ProbeKey};
 use isochrone_proto::join::{JoinRequest, JoinResponse, signed_message};
 use isochrone_proto::token::Token;

@@ -4,9 +4,9 @@
 use std::io;
 use std::time::Duration;
 
-use isochrone_collector::ingest::PlantedBug;
-use isochrone_collector::store::lossy::LossyBackend;
 use isochrone_probe::disk::MemoryDisk;
+use isochrone_store::ingest::PlantedBug;
+use isochrone_store::lossy::LossyBackend;
 use rand::Rng;
 use rand::seq::IndexedRandom;
 use tokio::time::Instant;

@@ -6,23 +6,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use isochrone_collector::audit::Actor;
-use isochrone_collector::authority::{Authority, tls};
-use isochrone_collector::clock::Clock;
-use isochrone_collector::config::Pace;
-use isochrone_collector::core::{Core, CoreParts, committed_channel};
-use isochrone_collector::events::{GateEventKind, GateEvents};
-use isochrone_collector::ingest::{Ingest, PlantedBug};
-use isochrone_collector::listener::Listener;
-use isochrone_collector::plans::{AddressBook, Checked, Plans};
-use isochrone_collector::registry::{NewInvitation, Registry};
-use isochrone_collector::session::Sessions;
-use isochrone_collector::store::lossy::LossyBackend;
-use isochrone_collector::store::{FreeSpace, Store, StoreOptions};
-use isochrone_collector::targets::Targets;
+use isochrone_base::clock::Clock;
+use isochrone_collector::assembly::{Assembly, AssemblyParts, committed_channel};
+use isochrone_gate::audit::Actor;
+use isochrone_gate::authority::{Authority, tls};
+use isochrone_gate::events::{GateEventKind, GateEvents};
+use isochrone_gate::listener::Listener;
+use isochrone_gate::registry::{NewInvitation, Registry};
+use isochrone_gate::session::Sessions;
+use isochrone_planner::pace::Pace;
+use isochrone_planner::plans::{AddressBook, Checked, Plans};
+use isochrone_planner::targets::Targets;
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::token::Token;
 use isochrone_proto::units::UnixMillis;
+use isochrone_store::ingest::{Ingest, PlantedBug};
+use isochrone_store::lossy::LossyBackend;
+use isochrone_store::{FreeSpace, Store, StoreOptions};
 use rand::rngs::StdRng;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -122,7 +122,7 @@ impl Headquarters {
             reserve_bytes: RESERVE,
             free_space: Some(FreeSpace::new(move || Ok(free.load(Ordering::Relaxed)))),
         };
-        Store::open_with_backend(self.disk.clone(), options).expect("a store survives every crash")
+        Store::on_lossy(self.disk.clone(), options).expect("a store survives every crash")
     }
 
     /// Starts the collector.
@@ -138,7 +138,7 @@ impl Headquarters {
             Some(bug) => Ingest::inline_with_bug(store.clone(), live, bug),
         };
         let (events, mut happened) = GateEvents::channel();
-        let parts = CoreParts {
+        let parts = AssemblyParts {
             store: store.clone(),
             authority: self.authority.clone(),
             clock: self.clock.clone(),
@@ -151,14 +151,14 @@ impl Headquarters {
             events,
             seed,
         };
-        let core = Core::build(parts, ingest).expect("a collector starts on any store it left");
-        let Core {
+        let assembly = Assembly::build(parts, ingest).expect("a collector starts on any store it left");
+        let Assembly {
             registry,
             sessions,
             addresses,
             plans,
             listener,
-        } = core;
+        } = assembly;
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let endpoints: Vec<_> = HOSTS.iter().map(|host| self.endpoint(*host)).collect();

@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use isochrone_collector::store::Store;
 use isochrone_proto::batch::Batch;
 use isochrone_proto::ids::{Digest, EpochId, PlanVersion, ProbeId, Sequence, TargetId};
 use isochrone_proto::kind::Kind;
 use isochrone_proto::measurement::{EchoOutcome, EndpointResult, Outcome};
 use isochrone_proto::plan::Plan;
 use isochrone_proto::units::UnixMillis;
+use isochrone_store::Store;
 
 pub use self::judge::Faults;
 use self::judge::Shelf;

@@ -251,7 +251,7 @@ fn defaults_are_the_listed_ones() {
     assert_eq!(probe(&defaults("probe.toml")), probe(""));
     let node = "[[node]]\nnode = \"a\"\nkind = \"http\"\nurl = \"https://a.example.org/\"\nworker = \"w\"\nplace = \"Berlin, DE\"\n";
     let targets = |text: &str| {
-        let targets = isochrone_collector::targets::Targets::parse(text, Path::new("targets.toml"));
+        let targets = isochrone_planner::targets::Targets::parse(text, Path::new("targets.toml"));
         format!("{:#?}", targets.unwrap())
     };
     let of_node = defaults("targets.toml").replace("node.", "");

@@ -1,13 +1,14 @@
 use std::sync::Arc;
 
+use isochrone_base::fixture::{self, DAY0, failed, good, timeout};
 use isochrone_coverage::report::{Options, build};
 use isochrone_coverage::weights::Weights;
 use isochrone_proto::kind::{Family, Kind};
 use isochrone_proto::measurement::FailureCause;
+use isochrone_store::fixture::stored;
 use rand::SeedableRng;
 
 use super::*;
-use crate::fixture::{self, DAY0, failed, good, timeout};
 
 const STATUS4: Kind = Kind::new(Check::Status, Family::V4);
 const GET4: Kind = Kind::new(Check::AssetGet, Family::V4);
@@ -33,7 +34,7 @@ fn observe(rows: &[(&str, &str, Kind, u64, Outcome)]) -> Observations {
         let plan = Arc::new(fixture::plan(&roster, fixture::probe_id(from), &[STATUS4, GET4]));
         let check = fixture::check(&plan, TargetId::of_node(to), *kind);
         let row = fixture::row(check, UnixMillis(DAY0 + slot), outcome.clone());
-        tally.add(&fixture::stored(&plan, &[row]));
+        tally.add(&stored(&plan, &[row]));
     }
     tally.finish(Source::Store)
 }
@@ -149,7 +150,7 @@ fn report_can_be_built_from_the_store() {
 
 #[test]
 fn probe_without_coordinates_is_left_out_and_named() {
-    let lost = crate::roster::ProbeEntry {
+    let lost = isochrone_base::roster::ProbeEntry {
         latitude: None,
         ..fixture::probe("nowhere", "eve", None)
     };
@@ -184,7 +185,7 @@ fn paused_or_removed_node_counts_in_a_window_to_whose_end_it_was_measured() {
             let rows: Vec<_> = (0..100)
                 .map(|round| fixture::row(check, UnixMillis(DAY0 + round * 10_000), good(250)))
                 .collect();
-            tally.add(&fixture::stored(&plan, &rows));
+            tally.add(&stored(&plan, &rows));
             let observations = tally.finish(Source::Store);
             let is_noted = observations.notes.iter().any(|note| note.contains(word));
             (observations.nodes.len(), is_noted)

@@ -1,14 +1,15 @@
 use std::sync::Arc;
 
+use isochrone_base::fixture::{self, DAY0, failed, good, lost, replied, timeout};
 use isochrone_proto::kind::{Check, Family};
 use isochrone_proto::measurement::{Measurement, Phases};
 use isochrone_proto::plan::{Plan, PlannedCheck};
 use isochrone_proto::schedule::Schedule;
 use isochrone_proto::units::Micros;
+use isochrone_store::fixture::stored;
 use proptest::prelude::*;
 
 use super::*;
-use crate::fixture::{self, DAY0, failed, good, lost, replied, timeout};
 
 const STATUS4: Kind = Kind::new(Check::Status, Family::V4);
 const STATUS6: Kind = Kind::new(Check::Status, Family::V6);
@@ -70,7 +71,7 @@ fn run_plans(
             }
         }
         for rows in rows.chunks(900) {
-            tally.add(&fixture::stored(&plan, rows));
+            tally.add(&stored(&plan, rows));
         }
     }
     tally.finish()
@@ -149,8 +150,8 @@ fn told_live(
     (rounds, interval): (u64, u32),
     outcome: impl Fn(u64, &str, &str, Kind) -> Option<Outcome>,
 ) -> Vec<Told> {
-    use crate::health::{Health, Scene, Transition};
-    use crate::live::Live;
+    use isochrone_watch::health::{Health, Scene, Transition};
+    use isochrone_watch::live::Live;
 
     let connected = roster.probes().map(|probe| probe.id).collect();
     let mut live = Live::new();
@@ -261,7 +262,7 @@ fn outage_after_a_change_of_the_interval_is_found() {
                         fixture::row(index, UnixMillis(DAY0 + round * 10_000), outcome)
                     })
                     .collect();
-                tally.add(&fixture::stored(&plan, &rows));
+                tally.add(&stored(&plan, &rows));
             }
         }
         let report = tally.finish();
@@ -328,7 +329,7 @@ fn failures_in_a_row_are_those_of_the_configuration() {
                     fixture::row(index, slot, outcome(round, &probe.name, "tokyo", STATUS4))
                 })
                 .collect();
-            tally.add(&fixture::stored(&plan, &rows));
+            tally.add(&stored(&plan, &rows));
         }
         assert_eq!(
             node(&tally.finish(), "tokyo").outages.len(),
@@ -608,7 +609,7 @@ proptest! {
                 _ => good(ms),
             };
             let slot = UnixMillis(from.0 + slot * 10_000);
-            tally.add(&fixture::stored(&plan, &[fixture::row(check, slot, outcome)]));
+            tally.add(&stored(&plan, &[fixture::row(check, slot, outcome)]));
         }
         let report = tally.finish();
         let tokyo = node(&report, "tokyo");

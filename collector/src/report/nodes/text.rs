@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
+use isochrone_base::words;
 use isochrone_coverage::report::DEMO;
 
 use super::{DayReport, NodeReport, NodesReport, OutageReport};
 use crate::report::html;
-use crate::words;
 
 const HEAD: [&str; 7] = [
     "day (UTC)",

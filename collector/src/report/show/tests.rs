@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
+use isochrone_base::fixture::{self, DAY0, failed, good, timeout};
 use isochrone_proto::ids::TargetId;
 use isochrone_proto::kind::{Check, Family};
 use isochrone_proto::measurement::{CacheState, FailureCause, Phase, SendFailure};
+use isochrone_store::fixture::stored;
+use isochrone_watch::incident::{Cause, IncidentCheck};
 
 use super::*;
-use crate::fixture::{self, DAY0, failed, good, timeout};
-use crate::incident::{Cause, IncidentCheck};
 
 const STATUS4: Kind = Kind::new(Check::Status, Family::V4);
 const GET4: Kind = Kind::new(Check::AssetGet, Family::V4);
@@ -32,7 +33,7 @@ fn add(tally: &mut Tally<'_>, from: &str, kind: Kind, outcomes: &[(u64, Outcome)
         .iter()
         .map(|(round, outcome)| fixture::row(check, UnixMillis(DAY0 + round * 10_000), outcome.clone()))
         .collect();
-    tally.add(&fixture::stored(&plan, &rows));
+    tally.add(&stored(&plan, &rows));
 }
 
 fn window() -> Window {

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
+use isochrone_base::words;
 use isochrone_coverage::report::DEMO;
 
 use super::{FailureRun, IncidentLine, SeenBy, ShowReport};
 use crate::report::nodes::cut;
-use crate::words;
 
 /// Entries of text; JSON holds all.
 const SHOWN: usize = 500;

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use isochrone_collector::clock::Clock;
+use isochrone_base::clock::Clock;
 use isochrone_probe::identity::Identity;
 use isochrone_probe::tls::{CollectorVerifier, SERVER_NAME, Trust, probe_config};
 use isochrone_proto::codec;

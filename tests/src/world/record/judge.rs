@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::ControlFlow;
 
-use isochrone_collector::ingest::quarantined;
-use isochrone_collector::ledger;
-use isochrone_collector::store::{ScanRange, Store};
 use isochrone_proto::ids::{Digest, EpochId, ProbeId, Sequence};
 use isochrone_proto::units::UnixMillis;
+use isochrone_store::ingest::quarantined;
+use isochrone_store::ledger;
+use isochrone_store::{ScanRange, Store};
 
 use super::{EpochRecord, Inner, Measured, Record, Run, Stamp, rows_of};
 

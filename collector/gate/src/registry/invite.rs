@@ -1,0 +1,193 @@
+//! Making an invitation: its name, its token, and the text a worker pastes.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use isochrone_base::names::{is_name, slug};
+use isochrone_base::place;
+use isochrone_proto::limits::TEXT_BYTES_MAX;
+use isochrone_proto::token::Token;
+use isochrone_proto::units::UnixMillis;
+use serde::Serialize;
+
+use super::RegistryError;
+use super::members::Members;
+use super::record::{Access, Place};
+
+/// UDP port of a probe's echo responder, unless its own configuration says otherwise.
+const ECHO_PORT: u16 = 7472;
+/// How long an invitation is valid, unless the lead says otherwise.
+pub const VALID: Duration = Duration::from_secs(72 * 3_600);
+/// Longest an invitation can be made to last.
+const VALID_MAX: Duration = Duration::from_secs(365 * 86_400);
+const NAME_MAX: usize = 63;
+
+/// What the lead asks for.
+#[derive(Clone, Debug, Default)]
+pub struct NewInvitation {
+    /// Who will run the probe.
+    pub worker: String,
+    /// `City, CC`.
+    pub site: String,
+    /// Degrees north and east; else the site's city is looked up.
+    pub location: Option<(f64, f64)>,
+    /// ISO 3166 code; else the city's.
+    pub country: Option<String>,
+    /// AS number.
+    pub network: Option<u32>,
+    /// What kind of line the server sits on.
+    pub access: Access,
+    /// The probe's name; else made from worker and city.
+    pub name: Option<String>,
+    /// How long the invitation is valid; else 72 hours.
+    pub valid: Option<Duration>,
+}
+
+/// The answer to [`NewInvitation`], as `--format json` prints it. Holds the secret token: show it once.
+#[derive(Clone, Serialize)]
+pub struct Invitation {
+    /// The line that `isochrone-probe join` takes.
+    pub token: String,
+    /// What the worker pastes on the server.
+    pub script: String,
+    /// When it ends: RFC 3339.
+    pub expires: String,
+    /// The name the probe will have.
+    pub name: String,
+}
+
+impl NewInvitation {
+    /// Checks every value and finds the place.
+    pub(super) fn place(&self) -> Result<Place, RegistryError> {
+        if !is_name(&self.worker) {
+            let worker = self.worker.clone();
+            return Err(RegistryError::WorkerForm { worker });
+        }
+        text("--site", &self.site)?;
+        let found = place::find(&self.site);
+        let country = found.as_ref().ok().map(|found| found.country.clone());
+        let (latitude, longitude) = match (self.location, found) {
+            (Some(given), _) => given,
+            (None, Ok(found)) => (found.latitude, found.longitude),
+            (None, Err(unknown)) => return Err(RegistryError::UnknownSite(unknown)),
+        };
+        if !(-90.0..=90.0).contains(&latitude) || !(-180.0..=180.0).contains(&longitude) {
+            return Err(RegistryError::Location { latitude, longitude });
+        }
+        Ok(Place {
+            worker: self.worker.clone(),
+            site: self.site.clone(),
+            latitude,
+            longitude,
+            country: self
+                .country
+                .clone()
+                .or(country)
+                .or_else(|| place::country_in(&self.site)),
+            network: self.network,
+            access: self.access,
+        })
+    }
+
+    /// What the lead should look at before the invitation is sent.
+    pub(super) fn doubt(&self) -> Option<String> {
+        let namesakes = place::find(&self.site).map_or(0, |found| found.namesakes);
+        (self.location.is_none() && namesakes > 0).then(|| {
+            format!(
+                "# {} is the largest of {} cities of that name; if another is meant, invite again with --location LAT,LON.\n",
+                self.site,
+                namesakes + 1
+            )
+        })
+    }
+
+    pub(super) fn valid(&self) -> Result<Duration, RegistryError> {
+        let valid = self.valid.unwrap_or(VALID);
+        if valid.is_zero() || valid > VALID_MAX {
+            return Err(RegistryError::Valid { valid });
+        }
+        Ok(valid)
+    }
+
+    /// The name asked for, or one made from worker and city that nobody has.
+    pub(super) fn name(&self, members: &Members, now: UnixMillis) -> Result<String, RegistryError> {
+        if let Some(name) = &self.name {
+            if name.is_empty() || slug(name) != *name || name.len() > NAME_MAX {
+                return Err(RegistryError::NameForm { name: name.clone() });
+            }
+            if members.is_taken(name, now) {
+                return Err(RegistryError::NameTaken { name: name.clone() });
+            }
+            return Ok(name.clone());
+        }
+        let city = self.site.split(',').next().unwrap_or_default();
+        let mut base = slug(&format!("{} {city}", self.worker));
+        base.truncate(NAME_MAX - 6); // room for a number; a slug is ASCII
+        if base.is_empty() {
+            base.push_str("probe");
+        }
+        let numbered = (2..).map(|number| format!("{base}-{number}"));
+        let mut names = std::iter::once(base.clone()).chain(numbered);
+        let free = names.find(|name| !members.is_taken(name, now));
+        Ok(free.expect("the numbers do not end before the probes do"))
+    }
+}
+
+fn text(option: &'static str, value: &str) -> Result<(), RegistryError> {
+    let bad = value.trim().is_empty() || value.len() > TEXT_BYTES_MAX || value.chars().any(char::is_control);
+    if bad {
+        Err(RegistryError::Text { option })
+    } else {
+        Ok(())
+    }
+}
+
+/// The text a worker pastes into a shell on the server.
+pub(super) fn script(token: &Token, name: &str, place: &Place) -> String {
+    let mut script = String::new();
+    let expires = rfc3339(token.expires);
+    let Place {
+        worker,
+        site,
+        latitude,
+        longitude,
+        ..
+    } = place;
+    let lines = [
+        format!("# Isochrone probe {name}, for {worker} in {site} (latitude {latitude}, longitude {longitude})."),
+        format!("# For one server only, valid until {expires}. Whoever holds the token can join: post it nowhere."),
+        "set -eu".into(),
+        "command -v isochrone-probe >/dev/null || {".into(),
+        "  echo 'isochrone-probe is not installed: put the binary the lead sent into /usr/local/bin, then paste this again' >&2".into(),
+        "  exit 1".into(),
+        "}".into(),
+        "as_root=; [ \"$(id -u)\" = 0 ] || as_root=sudo".into(),
+        format!("$as_root isochrone-probe join {token}"),
+        String::new(),
+        "# The other probes must reach this one's echo responder; it answers only those the lead planned.".into(),
+        "if command -v ufw >/dev/null; then".into(),
+        format!("  $as_root ufw allow {ECHO_PORT}/udp"),
+        "elif command -v firewall-cmd >/dev/null; then".into(),
+        format!("  $as_root firewall-cmd --permanent --add-port={ECHO_PORT}/udp && $as_root firewall-cmd --reload"),
+        "else".into(),
+        format!("  echo 'If a firewall runs here, let UDP port {ECHO_PORT} in.'"),
+        "fi".into(),
+        String::new(),
+        "# Start it now and at every boot.".into(),
+        "if command -v systemctl >/dev/null && systemctl cat isochrone-probe.service >/dev/null 2>&1; then".into(),
+        "  $as_root systemctl enable --now isochrone-probe.service".into(),
+        "else".into(),
+        "  echo 'No systemd unit is installed; start the probe yourself: isochrone-probe run'".into(),
+        "fi".into(),
+    ];
+    for line in lines {
+        writeln!(script, "{line}").expect("writing to a String does not fail");
+    }
+    script
+}
+
+/// `2026-11-22T16:41:00Z`.
+pub(super) fn rfc3339(at: UnixMillis) -> String {
+    let seconds = i64::try_from(at.0 / 1_000).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_second(seconds).map_or_else(|_| format!("{} ms", at.0), |at| at.to_string())
+}

@@ -1,0 +1,76 @@
+//! The registry's tables.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use isochrone_proto::units::UnixMillis;
+use isochrone_store::{Records, Store, StoreError};
+
+use super::members::{Draft, Members};
+use super::record::{BurntKey, InvitationRecord, ProbeRecord};
+use crate::audit::AuditEntry;
+use crate::events::GateEvents;
+
+pub(super) struct Tables {
+    probes: Records<ProbeRecord>,
+    invitations: Records<InvitationRecord>,
+    burnt: Records<BurntKey>,
+    audit: Records<AuditEntry>,
+}
+
+impl Tables {
+    pub(super) fn new(store: &Store) -> Self {
+        Self {
+            probes: Records::new(store.clone(), "probes"),
+            invitations: Records::new(store.clone(), "tokens"),
+            burnt: Records::new(store.clone(), "burnt_keys"),
+            audit: Records::new(store.clone(), "audit"),
+        }
+    }
+
+    pub(super) fn load(&self) -> Result<Members, StoreError> {
+        let probes = self.probes.list()?.into_iter();
+        let invitations = self.invitations.list()?.into_iter();
+        let burnt = self.burnt.list()?.into_iter();
+        Ok(Members {
+            probes: probes.map(|(_, probe)| (probe.id, Arc::new(probe))).collect(),
+            invitations: invitations.map(|(_, it)| (it.id, Arc::new(it))).collect(),
+            burnt: burnt.map(|(_, burnt)| (burnt.key, burnt)).collect(),
+        })
+    }
+
+    /// Writes a whole draft, and what is told of it, in one durable transaction.
+    pub(super) fn write(&self, draft: &Draft, events: &GateEvents) -> Result<(), StoreError> {
+        self.probes.store().write(|transaction| {
+            for (id, probe) in &draft.probes {
+                self.probes.put_in(transaction, &id.to_string(), probe)?;
+            }
+            for invitation in &draft.invitations {
+                let key = data_encoding::HEXLOWER.encode(&invitation.id.0);
+                self.invitations.put_in(transaction, &key, invitation)?;
+            }
+            for burnt in &draft.burnt {
+                self.burnt.put_in(transaction, &burnt.key.to_string(), burnt)?;
+            }
+            for entry in &draft.audit {
+                let mut place = 0;
+                while self.audit.get_in(transaction, &entry.key(place))?.is_some() {
+                    place += 1;
+                }
+                self.audit.put_in(transaction, &entry.key(place), entry)?;
+            }
+            for event in &draft.events {
+                events.tell_in(transaction, event)?;
+            }
+            Ok(())
+        })
+    }
+
+    pub(super) fn audit(&self, since: UnixMillis) -> Result<Vec<AuditEntry>, StoreError> {
+        let from = format!("{:016}", since.0);
+        let entries = self
+            .audit
+            .range(Bound::Included(from.as_str()), Bound::Unbounded)?;
+        Ok(entries.into_iter().map(|(_, entry)| entry).collect())
+    }
+}

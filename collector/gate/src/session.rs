@@ -1,0 +1,301 @@
+//! The conversation with each connected probe, and the handle through which others take part in it.
+//!
+//! One task per connection reads the control stream, writes it, and waits for batch streams; one task per open
+//! batch stream feeds [`isochrone_store::ingest`]. Nothing is queued per batch for the way back: acknowledgements of an
+//! epoch collapse into one, so a group commit costs each session one message.
+
+mod batches;
+mod control;
+mod conversation;
+mod end;
+mod frames;
+mod gate;
+mod outbox;
+mod quota;
+mod talk;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use isochrone_proto::control::{CloseCode, EpochState, Hello, SpoolState};
+use isochrone_proto::ids::{PlanVersion, ProbeId};
+use isochrone_proto::plan::SignedPlan;
+use isochrone_proto::units::UnixMillis;
+use tokio::sync::watch;
+
+pub(crate) use self::conversation::converse;
+#[cfg(test)]
+pub(crate) use self::frames::FrameReader;
+pub use self::gate::Gate;
+use self::outbox::Outbox;
+use crate::registry::Registry;
+
+/// Instance numbers remembered of one probe, to notice one that comes back.
+const INSTANCES_MAX: usize = 16;
+
+/// Which plan a probe should follow.
+pub trait PlanSource: Send + Sync + 'static {
+    /// The newest plan made for the probe.
+    fn current(&self, probe: ProbeId) -> Option<SignedPlan>;
+
+    /// A plan of this version, signed by our authority, came back from a probe: the next one must be above it
+    /// (the collector may have been restored from an old backup). What a probe merely claims is not told here.
+    fn seen(&self, version: PlanVersion);
+}
+
+/// A connected probe, as it was when it was asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionView {
+    /// The probe.
+    pub probe: ProbeId,
+    /// Its name.
+    pub name: String,
+    /// Random number of its process.
+    pub instance: u64,
+    /// When it was welcomed.
+    pub since: UnixMillis,
+    /// Whence its connection comes now.
+    pub remote: SocketAddr,
+    /// Its release.
+    pub software: String,
+    /// The plan it follows, as its Hello or its newest batch says.
+    pub plan: Option<PlanVersion>,
+    /// How full its spool is.
+    pub spool: SpoolState,
+    /// The epochs in its spool when it connected, and those opened since.
+    pub epochs: Vec<EpochState>,
+    /// Round trip of the control stream; never a measurement.
+    pub rtt: Option<Duration>,
+    /// Its wall clock minus ours, in milliseconds; within half a round trip.
+    pub clock_offset_ms: Option<i64>,
+    /// Addresses it wants its responder to be known by.
+    pub advertise: Vec<SocketAddr>,
+    /// Port of its echo responder.
+    pub echo_port: u16,
+}
+
+/// The connected probes. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Sessions(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    seats: Mutex<HashMap<ProbeId, Seat>>,
+    changes: watch::Sender<u64>,
+}
+
+/// What is known of one probe's connections; stays when it is away.
+#[derive(Default)]
+struct Seat {
+    live: Option<Arc<Live>>,
+    instance: Option<u64>,
+    /// Instances that another one took over from, oldest first.
+    superseded: VecDeque<u64>,
+}
+
+/// One welcomed connection.
+pub(crate) struct Live {
+    view: Mutex<SessionView>,
+    connection: quinn::Connection,
+    outbox: Outbox,
+    /// Its leaf was past its end and was not renewed yet: nothing but renewal is open to it.
+    expired: watch::Sender<bool>,
+}
+
+/// What a connection's arrival meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Arrival {
+    /// Nothing unusual.
+    Usual,
+    /// A process that another one had taken over from is back: one key, two processes.
+    SupersededInstance,
+}
+
+impl Sessions {
+    /// Every connected probe, by name.
+    #[must_use]
+    pub fn list(&self) -> Vec<SessionView> {
+        let live: Vec<_> = self
+            .seats()
+            .values()
+            .filter_map(|seat| seat.live.clone())
+            .collect();
+        let mut views: Vec<_> = live.iter().map(|live| live.view()).collect();
+        views.sort_by(|a, b| a.name.cmp(&b.name));
+        views
+    }
+
+    /// The connection of one probe.
+    #[must_use]
+    pub fn view(&self, probe: ProbeId) -> Option<SessionView> {
+        Some(self.live(probe)?.view())
+    }
+
+    /// Counts up when a probe connects, leaves, opens an epoch or follows another plan.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
+    /// Sends a plan to a probe if it is connected; one not yet on its way is replaced. A probe that is away
+    /// gets its plan when it comes back ([`PlanSource::current`]).
+    pub fn send_plan(&self, probe: ProbeId, plan: SignedPlan) {
+        if let Some(live) = self.live(probe)
+            && !*live.expired.borrow()
+        {
+            live.outbox.plan(plan);
+        }
+    }
+
+    /// Closes a probe's connection at once; whether it had one.
+    pub fn close(&self, probe: ProbeId, code: CloseCode, reason: &str) -> bool {
+        let live = self.seats().get_mut(&probe).and_then(|seat| seat.live.take());
+        if let Some(live) = &live {
+            live.close(code, reason);
+            self.changed();
+        }
+        live.is_some()
+    }
+
+    /// Closes the connections of probes that the registry no longer lets in.
+    pub(crate) fn close_revoked(&self, registry: &Registry) {
+        let connected: Vec<_> = self.list().into_iter().map(|view| view.probe).collect();
+        for probe in connected {
+            if !registry.probe(probe).is_some_and(|record| record.is_active()) {
+                let reason = isochrone_proto::control::Refusal::Revoked.to_string();
+                self.close(probe, CloseCode::Revoked, &reason);
+            }
+        }
+    }
+
+    fn enter(&self, live: &Arc<Live>) -> Arrival {
+        let (probe, instance) = {
+            let view = live.lock();
+            (view.probe, view.instance)
+        };
+        let (older, arrival) = {
+            let mut seats = self.seats();
+            let seat = seats.entry(probe).or_default();
+            (seat.live.replace(Arc::clone(live)), seat.arrive(instance))
+        };
+        if let Some(older) = older {
+            older.close(
+                CloseCode::Replaced,
+                "a newer connection of the same key took over",
+            );
+        }
+        self.changed();
+        arrival
+    }
+
+    fn leave(&self, live: &Arc<Live>) {
+        let probe = live.lock().probe;
+        if let Some(seat) = self.seats().get_mut(&probe)
+            && seat
+                .live
+                .as_ref()
+                .is_some_and(|current| Arc::ptr_eq(current, live))
+        {
+            seat.live = None;
+        }
+        self.changed();
+    }
+
+    fn live(&self, probe: ProbeId) -> Option<Arc<Live>> {
+        self.seats().get(&probe).and_then(|seat| seat.live.clone())
+    }
+
+    fn seats(&self) -> MutexGuard<'_, HashMap<ProbeId, Seat>> {
+        self.0.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changed(&self) {
+        self.0.changes.send_modify(|change| *change += 1);
+    }
+}
+
+impl Seat {
+    fn arrive(&mut self, instance: u64) -> Arrival {
+        let previous = self.instance.replace(instance);
+        if previous == Some(instance) {
+            return Arrival::Usual;
+        }
+        let back = self.superseded.contains(&instance);
+        self.superseded.retain(|known| *known != instance);
+        self.superseded.extend(previous);
+        if self.superseded.len() > INSTANCES_MAX {
+            self.superseded.pop_front();
+        }
+        if back {
+            Arrival::SupersededInstance
+        } else {
+            Arrival::Usual
+        }
+    }
+}
+
+impl Live {
+    fn new(connection: quinn::Connection, view: SessionView, expired: bool) -> Arc<Self> {
+        Arc::new(Self {
+            view: Mutex::new(view),
+            connection,
+            outbox: Outbox::default(),
+            expired: watch::Sender::new(expired),
+        })
+    }
+
+    fn view(&self) -> SessionView {
+        let mut view = self.lock().clone();
+        view.remote = self.connection.remote_address(); // a connection may move
+        view
+    }
+
+    fn lock(&self) -> MutexGuard<'_, SessionView> {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self, code: CloseCode, reason: &str) {
+        self.connection.close(code.code().into(), reason.as_bytes());
+    }
+}
+
+impl SessionView {
+    fn new((probe, name): (ProbeId, String), hello: Hello, remote: SocketAddr, since: UnixMillis) -> Self {
+        Self {
+            probe,
+            name,
+            instance: hello.instance,
+            since,
+            remote,
+            software: hello.software,
+            plan: hello.plan,
+            spool: hello.spool,
+            epochs: hello.epochs,
+            rtt: None,
+            clock_offset_ms: None,
+            advertise: hello.advertise,
+            echo_port: hello.echo_port,
+        }
+    }
+}
+
+/// Runs work that waits for the disk, without holding up other tasks where there are threads for them.
+pub(crate) fn durable<T>(work: impl FnOnce() -> T) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(), // a simulation on virtual time: nothing may run beside it
+    }
+}
+
+impl std::fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sessions")
+            .field("seats", &self.seats().len())
+            .finish_non_exhaustive()
+    }
+}

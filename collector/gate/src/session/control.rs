@@ -1,0 +1,129 @@
+//! The probe's side of the control stream.
+
+use std::time::Duration;
+
+use isochrone_proto::codec;
+use isochrone_proto::control::{CollectorMessage, EpochState, ProbeMessage};
+use isochrone_proto::frame::MessageKind;
+use isochrone_proto::plan::SignedPlan;
+use isochrone_proto::units::UnixMillis;
+
+use super::durable;
+use super::end::End;
+use super::frames::FrameReader;
+use super::quota::Bucket;
+use super::talk::Talk;
+
+/// Reads control messages until the conversation ends.
+pub(super) async fn listen(talk: &Talk, reader: &mut FrameReader) -> End {
+    let mut messages = Bucket::messages(talk.gate.clock.now());
+    loop {
+        let frame = match reader.next(&[MessageKind::FromProbe]).await {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return End::Protocol("the control stream was finished".into()),
+            Err(error) => return error.into(),
+        };
+        if messages.take(1, talk.gate.clock.now()).is_err() {
+            return End::Quota("more than 300 control messages in a burst, or 10 a second".into());
+        }
+        let heard = match codec::decode_from_probe(&frame.payload) {
+            Ok(message) => hear(talk, message).await,
+            Err(error) => Err(error.into()),
+        };
+        if let Err(end) = heard {
+            return end;
+        }
+    }
+}
+
+async fn hear(talk: &Talk, message: ProbeMessage) -> Result<(), End> {
+    match message {
+        ProbeMessage::Hello(_) => Err(End::Protocol("a second Hello on one connection".into())),
+        ProbeMessage::Plans(plans) => take_plans(talk, &plans),
+        ProbeMessage::Renew { csr } => renew(talk, &csr),
+        ProbeMessage::Pong { nonce, probe_time } => {
+            pong(talk, nonce, probe_time);
+            Ok(())
+        }
+        ProbeMessage::Spool(spool) => {
+            talk.live.lock().spool = spool;
+            Ok(())
+        }
+        ProbeMessage::EpochOpened(state) => open_epoch(talk, state).await,
+    }
+}
+
+/// Plans that this collector lost: kept if our authority signed them for this probe.
+fn take_plans(talk: &Talk, plans: &[SignedPlan]) -> Result<(), End> {
+    for signed in plans {
+        if !talk.gate.authority.signed(signed) {
+            return Err(End::Protocol(
+                "a plan that this collector's authority did not sign".into(),
+            ));
+        }
+        let plan = codec::decode_plan(&signed.plan)?;
+        if plan.probe != talk.probe {
+            return Err(End::Protocol(format!("a plan made for probe {}", plan.probe)));
+        }
+        durable(|| talk.gate.store.put_plan(signed, &plan)).map_err(|error| {
+            tracing::error!(%error, version = %plan.version, "cannot keep a plan that the probe returned");
+            End::StoreUnavailable
+        })?;
+        talk.gate.plans.seen(plan.version);
+        tracing::info!(version = %plan.version, "the probe returned a plan that was lost here");
+    }
+    talk.plans_came();
+    Ok(())
+}
+
+fn renew(talk: &Talk, csr: &[u8]) -> Result<(), End> {
+    let answer = match durable(|| talk.gate.registry.renew(&talk.leaf, csr)) {
+        Ok(Ok(chain)) => {
+            talk.renewed();
+            CollectorMessage::Renewed { chain }
+        }
+        Ok(Err(refusal)) => {
+            tracing::warn!(%refusal, "renewal refused");
+            CollectorMessage::RenewalRefused(refusal)
+        }
+        Err(error) => {
+            tracing::error!(%error, "cannot renew a leaf");
+            return Err(End::StoreUnavailable);
+        }
+    };
+    talk.live.outbox.answer(answer);
+    Ok(())
+}
+
+fn pong(talk: &Talk, nonce: u64, probe_time: UnixMillis) {
+    let Some(ping) = talk.take_ping(nonce) else {
+        return; // an answer to an older ping: useless by now
+    };
+    let rtt = talk.gate.clock.now().saturating_duration_since(ping.sent);
+    let here = ping.wall.plus(rtt / 2);
+    let mut view = talk.live.lock();
+    view.rtt = Some(rtt);
+    view.clock_offset_ms = i64::try_from(i128::from(probe_time.0) - i128::from(here.0)).ok();
+}
+
+async fn open_epoch(talk: &Talk, state: EpochState) -> Result<(), End> {
+    talk.gate
+        .ingest
+        .epoch_opened(talk.probe, state)
+        .await
+        .map_err(|error| {
+            tracing::error!(%error, epoch = %state.epoch, "cannot note an epoch");
+            End::StoreUnavailable
+        })?;
+    let mut view = talk.live.lock();
+    view.epochs.retain(|known| known.epoch != state.epoch);
+    if view.epochs.len() < isochrone_proto::limits::HELLO_EPOCHS_MAX {
+        view.epochs.push(state);
+    }
+    drop(view);
+    talk.gate.sessions.changed();
+    Ok(())
+}
+
+/// How often a connected probe is asked for the time.
+pub(super) const PING_EVERY: Duration = Duration::from_secs(15);

@@ -1,0 +1,245 @@
+//! One connection from Hello to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use isochrone_proto::codec;
+use isochrone_proto::control::{CollectorMessage, ProbeMessage, Refusal, Welcome};
+use isochrone_proto::frame::MessageKind;
+use isochrone_proto::ids::PlanVersion;
+use quinn::{Connection, SendStream};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use super::end::End;
+use super::frames::{FrameReader, SendError, write};
+use super::gate::Gate;
+use super::outbox::Outgoing;
+use super::talk::Talk;
+use super::{Live, SessionView, batches, control};
+use crate::authority::{ProbeLeaf, RENEW_BEFORE};
+use crate::events::GateEventKind;
+
+/// From the end of the handshake to the Hello.
+const HELLO: Duration = Duration::from_secs(5);
+/// The last messages of a connection are acknowledged within this time, or given up.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// Batch streams of one probe at once: live, draining, and their successors while an epoch changes.
+const STREAMS_MAX: usize = 4;
+const SOFTWARE: &str = concat!("isochrone-collector ", env!("CARGO_PKG_VERSION"));
+
+/// Holds the conversation on a connection whose handshake is over, until it ends.
+pub(crate) async fn converse(gate: Gate, connection: Connection, stop: CancellationToken) {
+    let greeting = timeout(HELLO, connection.accept_bi()).await;
+    let (mut send, receive) = match greeting {
+        Ok(Ok(streams)) => streams,
+        Ok(Err(_)) => return, // gone before it said anything
+        Err(_) => return hang_up(&connection, &End::Protocol("no control stream within 5 s".into())),
+    };
+    let mut reader = FrameReader::new(receive);
+    let end = match greet(&gate, &connection, &mut reader).await {
+        Err(end) => end,
+        Ok((talk, welcome, newest)) => {
+            let span = tracing::info_span!("session", probe = %talk.probe, name = talk.name);
+            let streams = (&mut send, &mut reader);
+            let end = welcomed(&talk, (welcome, newest), streams, &connection, stop)
+                .instrument(span)
+                .await;
+            gate.sessions.leave(&talk.live);
+            if let End::Protocol(reason) = &end {
+                talk.tell(GateEventKind::ProtocolBroken {
+                    reason: reason.clone(),
+                });
+            }
+            end
+        }
+    };
+    if let End::Refused(refusal) = &end {
+        let refused = CollectorMessage::Refused(refusal.clone());
+        let said = async {
+            write(&mut send, &refused).await?;
+            last_words(&mut send).await;
+            Ok::<_, SendError>(())
+        };
+        if !matches!(timeout(LAST_WORDS, said).await, Ok(Ok(()))) {
+            tracing::debug!("the probe did not take its refusal");
+        }
+    }
+    hang_up(&connection, &end);
+}
+
+/// Judges certificate and Hello; the connection takes its seat, and an older one of the same key is closed. Also
+/// returns the newest plan that the probe says it has.
+async fn greet(
+    gate: &Gate,
+    connection: &Connection,
+    reader: &mut FrameReader,
+) -> Result<(Arc<Talk>, Welcome, Option<PlanVersion>), End> {
+    let leaf = shown_leaf(connection)?;
+    gate.registry.admit(&leaf).map_err(End::Refused)?;
+    let frame = timeout(HELLO, reader.next(&[MessageKind::FromProbe])).await;
+    let frame = frame.map_err(|_| End::Protocol("no Hello within 5 s".into()))??;
+    let frame = frame.ok_or_else(|| End::Protocol("the control stream was finished before Hello".into()))?;
+    let ProbeMessage::Hello(hello) = codec::decode_from_probe(&frame.payload)? else {
+        return Err(End::Protocol("the first message was no Hello".into()));
+    };
+    let now = gate.clock.wall();
+    let record = gate.registry.admit(&leaf).map_err(End::Refused)?;
+    let identity = (record.id, record.name.clone());
+    let view = SessionView::new(identity, hello.clone(), connection.remote_address(), now);
+    let live = Live::new(connection.clone(), view, now > leaf.expires);
+    let arrival = gate.sessions.enter(&live);
+    let talk = Arc::new(Talk::new(gate, &record, leaf, live));
+    let seated = match gate.registry.admit(&leaf) {
+        Ok(_) => talk.take_seat(arrival, &hello).await,
+        Err(refusal) => Err(End::Refused(refusal)), // it was revoked meanwhile
+    };
+    let marks = seated.inspect_err(|_| gate.sessions.leave(&talk.live))?;
+    let welcome = Welcome {
+        probe: record.id,
+        name: record.name.clone(),
+        software: SOFTWARE.into(),
+        collector_time: now,
+        marks,
+        addresses: gate.registry.addresses().to_vec(),
+        renew: now.plus(RENEW_BEFORE) > leaf.expires,
+        observed: Some(connection.remote_address()),
+    };
+    let newest = hello.kept_plans.iter().chain(&hello.plan).max().copied();
+    Ok((talk, welcome, newest))
+}
+
+fn shown_leaf(connection: &Connection) -> Result<ProbeLeaf, End> {
+    let chain = connection.peer_identity();
+    let chain = chain.and_then(|chain| {
+        chain
+            .downcast::<Vec<rustls::pki_types::CertificateDer<'static>>>()
+            .ok()
+    });
+    let leaf = chain.as_ref().and_then(|chain| chain.first());
+    let leaf = leaf.ok_or(End::Refused(Refusal::NoCertificate))?;
+    ProbeLeaf::read(leaf).map_err(|error| End::Protocol(error.to_string()))
+}
+
+/// From Welcome on: reads, writes and waits for batch streams, all in this task.
+async fn welcomed(
+    talk: &Arc<Talk>,
+    (welcome, newest): (Welcome, Option<PlanVersion>),
+    (send, reader): (&mut SendStream, &mut FrameReader),
+    connection: &Connection,
+    stop: CancellationToken,
+) -> End {
+    tracing::info!(remote = %connection.remote_address(), "probe connected");
+    if let Err(error) = write(send, &CollectorMessage::Welcome(welcome)).await {
+        return error.into();
+    }
+    let end = {
+        let mut speaking = std::pin::pin!(speak(talk, send));
+        let end = tokio::select! {
+            biased; // one seed of a simulation is one order of events
+            end = control::listen(talk, reader) => end,
+            end = &mut speaking => end,
+            end = take_streams(talk, connection, &stop) => end,
+            end = talk.prove_newest(newest) => end,
+            _ = connection.closed() => End::Gone,
+        };
+        if matches!(end, End::Stopping | End::StoreUnavailable) {
+            talk.live.outbox.finish(); // what is durable is acknowledged before we go
+            if timeout(LAST_WORDS, speaking).await.is_err() {
+                tracing::debug!("the probe did not take the last acknowledgements");
+            }
+        }
+        end
+    };
+    if connection.close_reason().is_some() {
+        End::Gone
+    } else {
+        end
+    }
+}
+
+/// Writes what the outbox collects, and a ping now and then.
+async fn speak(talk: &Talk, send: &mut SendStream) -> End {
+    let mut ping_at = talk.gate.clock.now();
+    loop {
+        let messages = tokio::select! {
+            biased;
+            outgoing = talk.live.outbox.next() => match outgoing {
+                Outgoing::Messages(messages) => messages,
+                Outgoing::Finished => {
+                    last_words(send).await;
+                    return End::Stopping;
+                }
+            },
+            () = tokio::time::sleep_until(ping_at) => {
+                ping_at += control::PING_EVERY;
+                vec![talk.ping()]
+            }
+        };
+        for message in messages {
+            if let Err(error) = write(send, &message).await {
+                return error.into();
+            }
+        }
+    }
+}
+
+/// Finishes the stream and waits until the peer has all of it.
+async fn last_words(send: &mut SendStream) {
+    if send.finish().is_ok() {
+        let stopped = send.stopped().await;
+        tracing::trace!(?stopped, "control stream finished");
+    }
+}
+
+/// Takes batch streams, once nothing stands in their way. On `stop` none is taken or read any more, and it
+/// returns when all that was read has been judged.
+async fn take_streams(talk: &Arc<Talk>, connection: &Connection, stop: &CancellationToken) -> End {
+    tokio::select! {
+        biased;
+        ready = talk.ready() => if let Err(end) = ready { return end },
+        () = stop.cancelled() => return End::Stopping,
+    }
+    let mut streams = JoinSet::new();
+    let mut stopping = false;
+    loop {
+        if stopping && streams.is_empty() {
+            return End::Stopping;
+        }
+        tokio::select! {
+            biased;
+            Some(over) = streams.join_next() => match over {
+                Ok(Ok(())) => {}
+                Ok(Err(end)) => return end,
+                Err(error) => {
+                    tracing::error!(%error, "a batch stream's task failed");
+                    return End::StoreUnavailable;
+                }
+            },
+            () = stop.cancelled(), if !stopping => stopping = true,
+            stream = connection.accept_uni(), if !stopping && streams.len() < STREAMS_MAX => match stream {
+                Ok(stream) => {
+                    let reading = batches::read_stream(Arc::clone(talk), stream, stop.clone());
+                    streams.spawn(reading.in_current_span());
+                }
+                Err(_) => return End::Gone,
+            },
+        }
+    }
+}
+
+fn hang_up(connection: &Connection, end: &End) {
+    let Some(code) = end.code() else {
+        let reason = connection.close_reason().map(|reason| reason.to_string());
+        tracing::info!(remote = %connection.remote_address(), reason, "probe left");
+        return;
+    };
+    let reason = end.to_string();
+    match end {
+        End::Stopping | End::Gone => tracing::info!(reason, "connection closed"),
+        _ => tracing::warn!(remote = %connection.remote_address(), ?code, reason, "connection closed"),
+    }
+    connection.close(code.code().into(), reason.as_bytes());
+}

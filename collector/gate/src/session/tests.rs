@@ -1,0 +1,111 @@
+use std::time::Duration;
+
+use isochrone_base::clock::Clock;
+use isochrone_proto::control::{Ack, CollectorMessage};
+use isochrone_proto::ids::{EpochId, PlanVersion, Sequence};
+use isochrone_proto::plan::SignedPlan;
+use proptest::prelude::*;
+
+use super::outbox::{Outbox, Outgoing};
+use super::quota::Bucket;
+use super::{Arrival, INSTANCES_MAX, Seat};
+
+#[test]
+fn only_an_instance_that_was_taken_over_and_returns_is_unusual() {
+    let mut seat = Seat::default();
+    let arrivals = [1, 1, 2, 2, 3, 1, 3, 3].map(|instance| seat.arrive(instance));
+    use Arrival::{SupersededInstance, Usual};
+    assert_eq!(
+        arrivals,
+        [
+            Usual,
+            Usual,
+            Usual,
+            Usual,
+            Usual,
+            SupersededInstance,
+            SupersededInstance,
+            Usual
+        ]
+    );
+}
+
+#[test]
+fn memory_of_instances_is_bounded() {
+    let mut seat = Seat::default();
+    for instance in 0..1_000 {
+        assert_eq!(seat.arrive(instance), Arrival::Usual);
+    }
+    assert_eq!(seat.superseded.len(), INSTANCES_MAX);
+}
+
+fn messages(outgoing: Outgoing) -> Vec<CollectorMessage> {
+    match outgoing {
+        Outgoing::Messages(messages) => messages,
+        Outgoing::Finished => Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn acknowledgements_of_an_epoch_collapse_and_refusals_add_up() {
+    let outbox = Outbox::default();
+    let (one, two) = (EpochId([1; 16]), EpochId([2; 16]));
+    for sequence in 1..=100 {
+        outbox.ack(one, Sequence(sequence), sequence % 10 == 0);
+    }
+    outbox.ack(two, Sequence(7), false);
+    let ack = |epoch, stored, refused| {
+        CollectorMessage::Ack(Ack {
+            epoch,
+            stored: Sequence(stored),
+            safe: Sequence::NONE,
+            refused,
+        })
+    };
+    let first = messages(outbox.next().await);
+    assert_eq!(first, [ack(one, 100, 10), ack(two, 7, 0)]);
+    outbox.ack(one, Sequence(101), false);
+    assert_eq!(messages(outbox.next().await), [ack(one, 101, 0)]);
+}
+
+#[tokio::test]
+async fn newer_plan_replaces_one_that_was_not_written() {
+    let outbox = Outbox::default();
+    let plan = |byte| SignedPlan {
+        plan: vec![byte],
+        signature: Vec::new(),
+    };
+    outbox.plan(plan(1));
+    outbox.plan(plan(2));
+    let version = PlanVersion::default();
+    outbox.need_plans([version, version]);
+    outbox.finish();
+    let all = messages(outbox.next().await);
+    let expected = [
+        CollectorMessage::NeedPlans(vec![version]),
+        CollectorMessage::Plan(plan(2)),
+    ];
+    assert_eq!(all, expected);
+    assert!(matches!(outbox.next().await, Outgoing::Finished));
+}
+
+proptest! {
+    /// Against the plain sum: no more is let through than burst + rate · time, and a wait that was told is enough.
+    #[test]
+    fn bucket_lets_no_more_through_than_its_rate(steps in prop::collection::vec((0_u64..2_000, 1_usize..50), 1..200)) {
+        let start = Clock::system().now();
+        let mut bucket = Bucket::messages(start);
+        let (mut now, mut taken) = (start, 0_u64);
+        for (wait_ms, amount) in steps {
+            now += Duration::from_millis(wait_ms);
+            if let Err(wait) = bucket.take(amount, now) {
+                prop_assert!(wait > Duration::ZERO);
+                now += wait;
+                prop_assert!(bucket.take(amount, now).is_ok());
+            }
+            taken += amount as u64;
+            let allowed = 300.0 + (now - start).as_secs_f64() * 10.0;
+            prop_assert!(taken as f64 <= allowed + 1e-6, "{} of {}", taken, allowed);
+        }
+    }
+}

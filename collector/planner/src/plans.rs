@@ -1,0 +1,427 @@
+//! Plans in force: drafted by the planner, signed by the authority, kept in the store, pushed to the probes.
+
+mod addresses;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use isochrone_base::clock::Clock;
+use isochrone_gate::authority::Authority;
+use isochrone_gate::registry::Registry;
+use isochrone_gate::session::{PlanSource, Sessions};
+use isochrone_proto::codec;
+use isochrone_proto::ids::{PlanVersion, ProbeId};
+use isochrone_proto::plan::{Plan, SignedPlan};
+use isochrone_proto::units::UnixMillis;
+use isochrone_store::{Store, StoreError};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+pub use self::addresses::{AddressBook, Checked, PeerAddresses};
+use crate::draft::{Draft, HostPrefixes, Participant, Stretch, World};
+use crate::pace::Pace;
+use crate::targets::Targets;
+
+/// Changes that come close together make one new plan.
+const SETTLE: Duration = Duration::from_millis(300);
+/// How often plans are looked at though nothing changed: for their age.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// How long a name server may take.
+const LOOKUP: Duration = Duration::from_secs(2);
+
+/// What plans are made from and where they go.
+#[derive(Clone)]
+pub struct PlanParts {
+    /// Keeps every plan.
+    pub store: Store,
+    /// Signs them.
+    pub authority: Authority,
+    /// Who is in the mesh.
+    pub registry: Registry,
+    /// Who is connected.
+    pub sessions: Sessions,
+    /// The nodes.
+    pub targets: watch::Receiver<Arc<Targets>>,
+    /// Where peers answer.
+    pub addresses: AddressBook,
+    /// How often things are measured.
+    pub pace: Pace,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// The plans in force. Cheap to clone.
+#[derive(Clone)]
+pub struct Plans(Arc<Inner>);
+
+struct Inner {
+    parts: PlanParts,
+    state: Mutex<State>,
+    summary: watch::Sender<Summary>,
+    /// Plans must be looked at again: a probe follows a newer one than any that is known here, or a host moved.
+    outdated: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    current: HashMap<ProbeId, Issued>,
+    highest: PlanVersion,
+    /// The next plan's number is at least this: the seconds since 1970 when this process began. A collector that
+    /// was restored from an older copy thus never gives a number again that it does not know it gave.
+    floor: u64,
+    prefixes: HostPrefixes,
+}
+
+/// A plan on its way into force.
+type Fresh = (ProbeId, Issued, Plan);
+
+struct Issued {
+    version: PlanVersion,
+    draft: Draft,
+    issued: UnixMillis,
+    expires: UnixMillis,
+    signed: SignedPlan,
+}
+
+/// The newest plan, for people.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Summary {
+    /// The highest version in force; `None` before the first plan.
+    pub version: Option<PlanVersion>,
+    /// When it was made.
+    pub issued: UnixMillis,
+    /// The first instant at which a plan in force ends.
+    pub expires: UnixMillis,
+    /// What is slowed down to keep the fleet's rates.
+    pub stretches: Vec<Stretch>,
+}
+
+impl Plans {
+    /// Takes up the plans that the store keeps.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn open(parts: PlanParts) -> Result<Self, StoreError> {
+        let mut state = State {
+            highest: parts.store.highest_plan_version()?,
+            floor: parts.clock.wall().0 / 1_000,
+            ..State::default()
+        };
+        for probe in parts.registry.list() {
+            let Some(signed) = parts.store.latest_plan(probe.id)? else {
+                continue;
+            };
+            let Ok(plan) = codec::decode_plan(&signed.plan) else {
+                continue;
+            }; // an old form: made anew
+            let draft = Draft {
+                targets: plan.targets,
+                checks: plan.checks,
+                responder: plan.responder,
+            };
+            state.current.insert(
+                probe.id,
+                Issued {
+                    version: plan.version,
+                    draft,
+                    issued: plan.issued,
+                    expires: plan.expires,
+                    signed,
+                },
+            );
+        }
+        let plans = Self(Arc::new(Inner {
+            parts,
+            state: Mutex::new(state),
+            summary: watch::Sender::default(),
+            outdated: Notify::new(),
+        }));
+        plans.summarize(Vec::new());
+        Ok(plans)
+    }
+
+    /// The newest plan, for people; changes with it.
+    #[must_use]
+    pub fn summary(&self) -> watch::Receiver<Summary> {
+        self.0.summary.subscribe()
+    }
+
+    /// Drafts every plan anew and issues those that differ from the one in force, or are past half their
+    /// life. Returns how many.
+    ///
+    /// # Errors
+    /// When the store cannot keep them; nothing is sent then.
+    pub fn refresh(&self) -> Result<usize, PlansError> {
+        self.confirm_secrets();
+        let (drafts, stretches) = self.world().draft_all();
+        let fresh = self.number(drafts)?;
+        let kept: Vec<(&SignedPlan, &Plan)> = fresh
+            .iter()
+            .map(|(_, issued, plan)| (&issued.signed, plan))
+            .collect();
+        self.0.parts.store.put_plans(&kept)?;
+        let count = self.put_in_force(fresh);
+        self.summarize(stretches);
+        Ok(count)
+    }
+
+    /// Numbers and signs those of `drafts` that differ from the plan in force, or are past half their life.
+    fn number(&self, drafts: Vec<(ProbeId, Draft)>) -> Result<Vec<Fresh>, PlansError> {
+        let now = self.0.parts.clock.wall();
+        let mut state = self.state();
+        let next = state.highest.number.checked_add(1);
+        let version = PlanVersion {
+            number: next.ok_or(PlansError::NumbersUsedUp)?.max(state.floor),
+            ..state.highest
+        };
+        let mut fresh = Vec::new();
+        for (probe, draft) in drafts {
+            let stands = state.current.get(&probe).is_some_and(|issued| {
+                let half = issued.expires.since(issued.issued) / 2;
+                issued.draft == draft && now < issued.issued.plus(half)
+            });
+            if !stands {
+                let (issued, plan) = self.sign(probe, draft, version, now)?;
+                fresh.push((probe, issued, plan));
+            }
+        }
+        if !fresh.is_empty() {
+            state.highest = version;
+        }
+        Ok(fresh)
+    }
+
+    /// Puts stored plans in force and sends them; returns how many. None, if a higher number turned up since they
+    /// were numbered: no probe would take them, and [`PlanSource::seen`] has asked for new ones.
+    fn put_in_force(&self, fresh: Vec<Fresh>) -> usize {
+        let count = fresh.len();
+        for (probe, issued, plan) in fresh {
+            let signed = issued.signed.clone();
+            {
+                let mut state = self.state();
+                if state.highest > plan.version {
+                    return 0;
+                }
+                state.current.insert(probe, issued);
+            }
+            tracing::info!(probe = %plan.probe_name, version = %plan.version, checks = plan.checks.len(), "new plan");
+            self.0.parts.sessions.send_plan(probe, signed);
+        }
+        count
+    }
+
+    /// Refreshes whenever probes, targets or addresses change, until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        tokio::select! {
+            biased; // one seed of a simulation is one order of events
+            () = stop.cancelled() => {}
+            () = self.keep_fresh() => {}
+            () = self.keep_resolved() => {}
+        }
+    }
+
+    async fn keep_fresh(&self) {
+        let parts = &self.0.parts;
+        let (mut registry, mut addresses) = (parts.registry.changes(), parts.addresses.changes());
+        let (mut targets, mut sessions) = (parts.targets.clone(), parts.sessions.changes());
+        self.resolve_hosts().await; // once before the first plans, so that a restart does not issue faster ones
+        loop {
+            if let Err(error) = self.refresh() {
+                tracing::error!(error = %isochrone_base::error_chain::chain(&error), "cannot issue plans; the old ones stay in force");
+            }
+            tokio::select! {
+                biased;
+                () = self.0.outdated.notified() => {}
+                Ok(()) = registry.changed() => {}
+                Ok(()) = addresses.changed() => {}
+                Ok(()) = targets.changed() => {}
+                Ok(()) = sessions.changed() => {} // one that follows its newest plan has its newest secret
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            tokio::time::sleep(SETTLE).await;
+            registry.mark_unchanged();
+            addresses.mark_unchanged();
+            sessions.mark_unchanged();
+        }
+    }
+
+    /// A probe that follows its newest plan has the secrets in it: its peers may use the newest.
+    fn confirm_secrets(&self) {
+        let parts = &self.0.parts;
+        for view in parts.sessions.list() {
+            let newest = self
+                .state()
+                .current
+                .get(&view.probe)
+                .filter(|issued| Some(issued.version) == view.plan)
+                .and_then(|issued| issued.draft.responder.secrets.first().map(|(epoch, _)| *epoch));
+            let Some(epoch) = newest else { continue };
+            if let Err(error) = parts.registry.confirm_secret(view.probe, epoch) {
+                tracing::error!(probe = %view.name, error = %isochrone_base::error_chain::chain(&error), "cannot note that a probe has its new echo secret; its peers keep the old key");
+            }
+        }
+    }
+
+    /// Looks the nodes' hosts up again now and then, and when the targets change. Slow name servers hold nobody up.
+    async fn keep_resolved(&self) {
+        let mut targets = self.0.parts.targets.clone();
+        loop {
+            tokio::select! {
+                biased;
+                Ok(()) = targets.changed() => {}
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            if self.resolve_hosts().await {
+                self.0.outdated.notify_one();
+            }
+        }
+    }
+
+    fn world(&self) -> World {
+        let parts = &self.0.parts;
+        let probes = parts
+            .registry
+            .list()
+            .into_iter()
+            .filter(|probe| probe.is_active())
+            .map(|probe| {
+                let PeerAddresses { v4, v6 } = parts.addresses.of(probe.id);
+                Participant {
+                    id: probe.id,
+                    name: probe.name.clone(),
+                    secrets: probe.responder_secrets(),
+                    known_secret: probe.known_secret,
+                    v4,
+                    v6,
+                }
+            });
+        World {
+            probes: probes.collect(),
+            nodes: parts.targets.borrow().nodes.clone(),
+            pace: parts.pace,
+            prefixes: self.state().prefixes.clone(),
+        }
+    }
+
+    fn sign(
+        &self,
+        probe: ProbeId,
+        draft: Draft,
+        version: PlanVersion,
+        now: UnixMillis,
+    ) -> Result<(Issued, Plan), PlansError> {
+        let parts = &self.0.parts;
+        let name = parts.registry.probe(probe).map(|record| record.name.clone());
+        let plan = Plan {
+            version,
+            probe,
+            probe_name: name.unwrap_or_default(),
+            issued: now,
+            expires: now.plus(parts.pace.plan_lifetime),
+            targets: draft.targets.clone(),
+            checks: draft.checks.clone(),
+            responder: draft.responder.clone(),
+        };
+        let signed = parts.authority.sign_plan(codec::encode_plan(&plan))?;
+        Ok((
+            Issued {
+                version,
+                draft,
+                issued: plan.issued,
+                expires: plan.expires,
+                signed,
+            },
+            plan,
+        ))
+    }
+
+    /// Looks up where the nodes' hosts are, all at once, so that the rate of a prefix counts all of them. A host
+    /// that is not found in time keeps its last place. Says whether anything moved.
+    async fn resolve_hosts(&self) -> bool {
+        let nodes = self.0.parts.targets.borrow().nodes.clone();
+        let before = self.state().prefixes.clone();
+        let lookups = nodes.iter().filter(|node| !node.paused).map(|node| async {
+            let Some(url::Host::Domain(host)) = node.url.host() else {
+                return;
+            };
+            let lookup = tokio::net::lookup_host((host, node.url.port_or_known_default().unwrap_or(443)));
+            if let Ok(Ok(found)) = tokio::time::timeout(LOOKUP, lookup).await
+                && let Some(address) = found.min()
+            {
+                self.state().prefixes.note(host, address.ip());
+            }
+        });
+        join_all(lookups).await;
+        self.state().prefixes != before
+    }
+
+    fn summarize(&self, stretches: Vec<Stretch>) {
+        let state = self.state();
+        let summary = Summary {
+            version: (!state.current.is_empty()).then_some(state.highest),
+            issued: state
+                .current
+                .values()
+                .map(|issued| issued.issued)
+                .max()
+                .unwrap_or_default(),
+            expires: state
+                .current
+                .values()
+                .map(|issued| issued.expires)
+                .min()
+                .unwrap_or_default(),
+            stretches,
+        };
+        drop(state);
+        self.0.summary.send_if_modified(|known| {
+            let changed = *known != summary;
+            *known = summary;
+            changed
+        });
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PlanSource for Plans {
+    fn current(&self, probe: ProbeId) -> Option<SignedPlan> {
+        self.state()
+            .current
+            .get(&probe)
+            .map(|issued| issued.signed.clone())
+    }
+
+    fn seen(&self, version: PlanVersion) {
+        let mut state = self.state();
+        if version > state.highest {
+            tracing::warn!(%version, "a probe follows a newer plan than this collector remembers: was it restored from a backup? Numbering goes on above it");
+            state.highest = version;
+            state.current.clear(); // all are issued anew, above it
+            drop(state);
+            self.0.outdated.notify_one();
+        }
+    }
+}
+
+/// Why plans could not be issued.
+#[derive(Debug, thiserror::Error)]
+pub enum PlansError {
+    /// The store cannot keep them.
+    #[error("the store cannot keep the new plans")]
+    Store(#[from] StoreError),
+    /// No number is left for the next plan.
+    #[error("a plan signed by this authority has the highest number there is; nothing can follow it")]
+    NumbersUsedUp,
+    /// The authority cannot sign them.
+    #[error("the authority cannot sign the new plans")]
+    Sign(#[from] isochrone_gate::authority::AuthorityError),
+}
+
+#[cfg(test)]
+mod tests;

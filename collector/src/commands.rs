@@ -1,0 +1,222 @@
+//! Carries out commands: in the running collector for whoever asks through the control socket, or in a process that
+//! opened the store itself.
+
+mod page;
+mod probes;
+mod reports;
+mod targets;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use isochrone_base::clock::Clock;
+use isochrone_base::error_chain::chain;
+use isochrone_coverage::report::DEMO;
+use isochrone_gate::audit::Actor;
+use isochrone_gate::registry::Registry;
+use isochrone_gate::session::Sessions;
+use isochrone_planner::plans::AddressBook;
+use isochrone_planner::removed_nodes;
+use isochrone_planner::targets::Targets;
+use isochrone_store::Store;
+use tokio::sync::watch;
+
+pub use self::page::PageReports;
+pub use self::reports::{coverage_from_files, read_weights};
+use crate::cli::Command;
+use crate::config::Config;
+use crate::control::{Answer, Answers};
+
+/// What commands work on. Cheap to clone.
+#[derive(Clone)]
+pub struct CommandContext {
+    /// The store.
+    pub store: Store,
+    /// Its file.
+    pub store_file: PathBuf,
+    /// Probes and invitations.
+    pub registry: Registry,
+    /// Who is connected; nobody, where no collector runs.
+    pub sessions: Sessions,
+    /// Where peers answer.
+    pub addresses: AddressBook,
+    /// The nodes in force.
+    pub targets: watch::Sender<Arc<Targets>>,
+    /// `targets.toml`.
+    pub targets_file: PathBuf,
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The time.
+    pub clock: Clock,
+    /// Who commands, for the audit log: who asked through the control socket, or who started the command.
+    pub actor: Actor,
+    /// A collector runs in this process (else nothing is connected by definition, not by observation).
+    pub running: bool,
+}
+
+impl CommandContext {
+    /// Puts other nodes in force, and keeps them known to reports.
+    pub fn take_targets(&self, targets: Targets) {
+        let targets = Arc::new(targets);
+        self.targets.send_replace(Arc::clone(&targets));
+        if let Err(error) = removed_nodes::note(&self.store, &targets) {
+            let error = chain(&error);
+            tracing::warn!(%error, "reports will not know these nodes once they are removed");
+        }
+    }
+
+    /// Size of the store's file, in bytes; 0 if it cannot be told.
+    #[must_use]
+    pub fn store_bytes(&self) -> u64 {
+        std::fs::metadata(&self.store_file).map_or(0, |file| file.len())
+    }
+}
+
+/// Carries out `command`, and returns the exit code.
+pub async fn carry_out(context: CommandContext, command: Command, answers: Answers) -> u8 {
+    let out = Out::new(answers, &context.store);
+    let result = match command {
+        Command::Probe(command) => probes::carry_out(&context, command, &out).await,
+        Command::Target(command) => targets::carry_out(&context, command, &out).await,
+        Command::Show { node, window, format } => reports::show(&context, &node, &window, format, &out).await,
+        Command::Report(command) => reports::carry_out(&context, command, &out).await,
+        Command::Ledger { verify, format } => reports::ledger(&context, verify, format, &out).await,
+        Command::Export(command) => reports::export(&context, command, &out).await,
+        Command::Audit { format } => probes::audit(&context, format, &out).await,
+    };
+    match result {
+        Ok(()) => 0,
+        Err(CommandError::Gone) => 1,
+        Err(CommandError::Failed(text)) => {
+            out.say(Answer::Err(format!("{text}\n"))).await;
+            1
+        }
+        Err(CommandError::Usage(text)) => {
+            out.say(Answer::Err(format!("{text}\n"))).await;
+            2
+        }
+    }
+}
+
+/// Where a command prints. What comes from the demo's store is marked as that here.
+#[derive(Clone)]
+pub struct Out {
+    answers: Answers,
+    /// `store`, `files` or `demo`, for JSON that does not say it itself.
+    source: &'static str,
+    /// The mark of a demo still has to be printed above the first text.
+    unmarked: Arc<AtomicBool>,
+}
+
+impl Out {
+    /// Prints what is made from `store`.
+    fn new(answers: Answers, store: &Store) -> Self {
+        Self {
+            answers,
+            source: store.source(),
+            unmarked: Arc::new(AtomicBool::new(store.is_demo())),
+        }
+    }
+
+    /// Prints what is made from files.
+    fn of_files(answers: Answers) -> Self {
+        Self {
+            answers,
+            source: "files",
+            unmarked: Arc::default(),
+        }
+    }
+
+    /// Prints nothing: for those who want the report itself.
+    fn nowhere() -> Self {
+        Self::of_files(tokio::sync::mpsc::channel(1).0)
+    }
+
+    /// Text for people.
+    ///
+    /// # Errors
+    /// When nobody reads any more.
+    pub async fn text(&self, text: impl Into<String>) -> Result<(), CommandError> {
+        let mut text = text.into();
+        if self.unmarked.swap(false, Ordering::Relaxed) {
+            text.insert_str(0, &format!("{DEMO}\n"));
+        }
+        self.document(text).await
+    }
+
+    /// What carries its own mark: a report, a script.
+    ///
+    /// # Errors
+    /// When nobody reads any more.
+    pub async fn document(&self, text: impl Into<String>) -> Result<(), CommandError> {
+        self.answers
+            .send(Answer::Out(text.into()))
+            .await
+            .map_err(|_| CommandError::Gone)
+    }
+
+    /// The same from a thread that may block.
+    ///
+    /// # Errors
+    /// When nobody reads any more.
+    pub fn document_blocking(&self, text: String) -> Result<(), CommandError> {
+        self.answers
+            .blocking_send(Answer::Out(text))
+            .map_err(|_| CommandError::Gone)
+    }
+
+    /// A step of the progress bar; dropped where the reader is slow.
+    pub fn progress(&self, done: u64, total: u64) {
+        if self.answers.try_send(Answer::Progress { done, total }).is_err() {
+            tracing::trace!("nobody reads progress");
+        }
+    }
+
+    /// JSON, on one line; an object says its `source`.
+    async fn json(&self, value: &impl serde::Serialize) -> Result<(), CommandError> {
+        let mut value = serde_json::to_value(value).map_err(failed)?;
+        if let Some(object) = value.as_object_mut() {
+            object.entry("source").or_insert_with(|| self.source.into());
+        }
+        self.document(format!("{value}\n")).await
+    }
+
+    async fn say(&self, answer: Answer) {
+        if self.answers.send(answer).await.is_err() {
+            tracing::debug!("nobody reads the answer any more");
+        }
+    }
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// It failed: exit code 1.
+    #[error("{0}")]
+    Failed(String),
+    /// It was said wrongly: exit code 2.
+    #[error("{0}")]
+    Usage(String),
+    /// Whoever asked has left.
+    #[error("nobody reads the answer")]
+    Gone,
+}
+
+/// Any error that a command cannot do anything about.
+fn failed(error: impl std::error::Error + 'static) -> CommandError {
+    CommandError::Failed(chain(&error))
+}
+
+/// Runs what blocks (the store) away from the runtime's workers.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, CommandError> + Send + 'static,
+) -> Result<T, CommandError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(CommandError::Failed(format!("the command ended early: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! The page's way to the reports.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use isochrone_base::error_chain::chain;
+use isochrone_coverage::report::{self, CoverageReport};
+use isochrone_coverage::weights::Weights;
+use isochrone_proto::units::UnixMillis;
+use isochrone_store::ledger;
+use isochrone_web::reports::DEFAULT_SINCE;
+use isochrone_web::{ReportError, ReportQuery, Reports, Weights as PageWeights};
+use tokio::sync::Semaphore;
+
+use super::reports::{ReportFailure, Turn, coverage, nodes, reading};
+use super::{CommandContext, Out};
+use crate::report::Window;
+use crate::report::nodes::NodesReport;
+
+/// Reports that are made at once for the page: each reads the whole log of its window. One more waits its turn.
+const PAGE_REPORTS_MAX: usize = 2;
+
+/// The page's way to the reports.
+pub struct PageReports {
+    context: CommandContext,
+    turns: Arc<Semaphore>,
+}
+
+impl PageReports {
+    /// Reports of `context`.
+    #[must_use]
+    pub fn new(context: CommandContext) -> Self {
+        Self {
+            context,
+            turns: Arc::new(Semaphore::new(PAGE_REPORTS_MAX)), // full: the page waits
+        }
+    }
+
+    async fn turn(&self) -> Turn {
+        Arc::clone(&self.turns).acquire_owned().await.ok()
+    }
+
+    fn window(&self, query: &ReportQuery) -> Window {
+        let now = self.context.clock.wall();
+        let ms = |at: jiff::Timestamp| UnixMillis(u64::try_from(at.as_millisecond()).unwrap_or(0));
+        let until = query.to.map_or(now, ms);
+        let default = query.since.unwrap_or(DEFAULT_SINCE);
+        Window {
+            from: query.from.map_or(until.minus(default), ms),
+            until,
+        }
+    }
+
+    async fn coverage(&self, query: ReportQuery) -> Result<CoverageReport, ReportError> {
+        let weights = match query.weights {
+            None | Some(PageWeights::People) => Weights::people(),
+            Some(PageWeights::Sites) => Weights::sites(),
+        };
+        let asked = (&Out::nowhere(), self.turn().await);
+        Ok(coverage(&self.context, self.window(&query), weights, asked).await?)
+    }
+
+    async fn nodes(&self, query: ReportQuery) -> Result<NodesReport, ReportError> {
+        let (turn, out) = (self.turn().await, Out::nowhere());
+        Ok(nodes(&self.context, self.window(&query), &out, turn).await?)
+    }
+}
+
+impl Reports for PageReports {
+    fn coverage_html(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
+        Box::pin(async move { Ok(self.coverage(query).await?.html()) })
+    }
+
+    fn nodes_html(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
+        Box::pin(async move { Ok(self.nodes(query).await?.html()) })
+    }
+
+    fn coverage_json(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
+        Box::pin(async move { Ok(self.coverage(query).await?.json().to_string()) })
+    }
+
+    fn nodes_json(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
+        Box::pin(async move {
+            let report = self.nodes(query).await?;
+            serde_json::to_string(&report).map_err(|source| ReportError::Store {
+                source: Box::new(source),
+            })
+        })
+    }
+
+    fn ledger_json(&self, _: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
+        let (store, now) = (self.context.store.clone(), self.context.clock.wall());
+        Box::pin(async move {
+            let read = move || Ok(ledger::read(&store, now)?.to_json());
+            Ok(reading(self.turn().await, read).await?)
+        })
+    }
+}
+
+/// What a page says of it: only a mesh that is not there yet may be asked again later.
+impl From<ReportFailure> for ReportError {
+    fn from(failure: ReportFailure) -> Self {
+        use report::ReportError::{NoNode, NoVantage};
+        match failure {
+            ReportFailure::Build(error @ (NoNode | NoVantage)) => Self::NotYet {
+                reason: error.to_string(),
+            },
+            ReportFailure::Build(error) => Self::BadQuery {
+                reason: chain(&error),
+            },
+            failure @ (ReportFailure::Store(_) | ReportFailure::Ended(_)) => Self::Store {
+                source: Box::new(failure),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

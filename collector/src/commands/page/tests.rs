@@ -1,0 +1,40 @@
+use isochrone_proto::ids::{PlanVersion, ProbeId};
+use isochrone_store::StoreError;
+
+use super::*;
+
+#[test]
+fn only_a_mesh_that_is_not_there_yet_is_asked_again_later() {
+    let version = PlanVersion::default();
+    let store_failed = ReportFailure::Store(StoreError::NoPlan {
+        probe: ProbeId(7),
+        version,
+    });
+    assert!(matches!(
+        ReportError::from(store_failed),
+        ReportError::Store { .. }
+    ));
+    for error in [report::ReportError::NoNode, report::ReportError::NoVantage] {
+        let error = ReportError::from(ReportFailure::Build(error));
+        assert!(matches!(error, ReportError::NotYet { .. }), "{error}");
+    }
+    let no_time = report::ReportError::Target { target_ms: -1.0 };
+    let error = ReportError::from(ReportFailure::Build(no_time));
+    assert!(matches!(error, ReportError::BadQuery { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn reader_that_leaves_keeps_its_turn_until_the_reading_ends() {
+    let turns = Arc::new(Semaphore::new(1));
+    let turn = Arc::clone(&turns).acquire_owned().await.ok();
+    let (go_on, wait) = std::sync::mpsc::channel::<()>();
+    let mut asked = Box::pin(reading(turn, move || {
+        let _told = wait.recv();
+        Ok(())
+    }));
+    assert!(futures_util::poll!(&mut asked).is_pending());
+    drop(asked);
+    assert_eq!(turns.available_permits(), 0, "the log is still being read");
+    drop(go_on);
+    let _free = turns.acquire().await.unwrap();
+}

@@ -1,0 +1,453 @@
+//! `report`, `show`, `ledger` and `export`.
+
+use std::io::Write;
+use std::time::Duration;
+
+use isochrone_base::roster::Roster;
+use isochrone_coverage::files::{self, FileText};
+use isochrone_coverage::observations::Source;
+use isochrone_coverage::report::{self, CoverageReport, Options};
+use isochrone_coverage::weights::Weights;
+use isochrone_planner::removed_nodes;
+use isochrone_proto::units::UnixMillis;
+use isochrone_store::export;
+use isochrone_store::ledger;
+use isochrone_store::{ScanRange, Store, StoreError};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{CommandContext, CommandError, Out, blocking, failed};
+use crate::assembly::roster;
+use crate::cli::{CoverageArgs, ExportCommand, Format, ReportCommand, ReportFormat, WindowArgs};
+use crate::control::{Answer, Answers};
+use crate::ledger_text;
+use crate::report::nodes::NodesReport;
+use crate::report::{Window, coverage, nodes, show};
+
+/// Columns of a report on a terminal.
+const WIDTH: usize = 100;
+/// Resampling is random; the same data gives the same report.
+const SEED: u64 = 0x15_0C_17_0E;
+/// A larger file of weights is refused: it goes through the control socket.
+const WEIGHTS_BYTES_MAX: u64 = 8 << 20;
+/// Exported text travels in pieces of about this size.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// `report coverage` from two files: no store, no collector.
+pub async fn coverage_from_files(args: CoverageArgs, answers: Answers) -> u8 {
+    let out = Out::of_files(answers);
+    let result = async {
+        let format = args.format;
+        let report = blocking(move || report_of_files(&args)).await?;
+        print_coverage(&report, format, &out).await
+    };
+    match result.await {
+        Ok(()) => 0,
+        Err(error) => {
+            out.say(Answer::Err(format!("{error}\n"))).await;
+            if matches!(error, CommandError::Usage(_)) {
+                2
+            } else {
+                1
+            }
+        }
+    }
+}
+
+fn report_of_files(args: &CoverageArgs) -> Result<CoverageReport, CommandError> {
+    let (Some(sites), Some(rtt)) = (&args.sites, &args.rtt) else {
+        return Err(CommandError::Usage(
+            "--sites and --rtt go together, and --nodes says which sites are nodes".to_owned(),
+        ));
+    };
+    let sites = FileText::load(sites).map_err(failed)?;
+    let rtt = FileText::load(rtt).map_err(failed)?;
+    let observations = files::read(&sites, &rtt, &args.nodes).map_err(failed)?;
+    let options = Options::new(weights(args)?);
+    report::build(&observations, &options, &mut StdRng::seed_from_u64(SEED)).map_err(failed)
+}
+
+/// Reads the file that `--weights` names, so that it goes along with the command.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read_weights(args: &mut CoverageArgs) -> Result<(), CommandError> {
+    if ["people", "sites"].contains(&args.weights.as_str()) {
+        return Ok(());
+    }
+    let file = FileText::load_up_to(args.weights.as_ref(), WEIGHTS_BYTES_MAX).map_err(|error| {
+        let error = isochrone_base::error_chain::chain(&error);
+        CommandError::Failed(format!("--weights takes people, sites, or a file; {error}"))
+    })?;
+    args.weights_file = Some(file.into_text().map_err(failed)?);
+    Ok(())
+}
+
+/// `people`, `sites`, or the file that came with the command: this process may have another working folder and
+/// other rights than whoever named it.
+fn weights(args: &CoverageArgs) -> Result<Weights, CommandError> {
+    match (&args.weights_file, args.weights.as_str()) {
+        (Some(text), name) => Weights::from_file(&FileText::new(name, text.as_str())).map_err(failed),
+        (None, "people") => Ok(Weights::people()),
+        (None, "sites") => Ok(Weights::sites()),
+        (None, file) => Err(CommandError::Usage(format!(
+            "--weights {file}: the file did not come with the command; are both of one version?"
+        ))),
+    }
+}
+
+async fn print_coverage(
+    report: &CoverageReport,
+    format: ReportFormat,
+    out: &Out,
+) -> Result<(), CommandError> {
+    match format {
+        ReportFormat::Text => out.document(report.text(WIDTH)).await,
+        ReportFormat::Json => out.json(&report.json()).await,
+        ReportFormat::Html => out.document(report.html()).await,
+        ReportFormat::Md => out.document(report.markdown()).await,
+        ReportFormat::Csv => out.document(report.csv()).await,
+    }
+}
+
+pub(super) async fn ledger(
+    context: &CommandContext,
+    verify: bool,
+    format: Format,
+    out: &Out,
+) -> Result<(), CommandError> {
+    let (store, now) = (context.store.clone(), context.clock.wall());
+    let bar = out.clone();
+    let (ledger, audit) = blocking(move || {
+        let ledger = ledger::read(&store, now).map_err(failed)?;
+        let audit = if verify {
+            let audit = ledger::verify_with(&store, &mut |done, total| bar.progress(done, total));
+            Some(audit.map_err(failed)?)
+        } else {
+            None
+        };
+        Ok((ledger, audit))
+    })
+    .await?;
+    match format {
+        Format::Json => out.document(ledger.to_json() + "\n").await?,
+        Format::Text => out.text(ledger_text::render(&ledger, audit.as_ref())).await?,
+    }
+    match audit {
+        Some(audit) if !audit.is_sound() => Err(CommandError::Failed(format!(
+            "the store and its counters disagree: {} lost, {} twice; keep a copy of the state folder and report this",
+            audit.lost, audit.twice
+        ))),
+        _ => Ok(()),
+    }
+}
+
+pub(super) async fn export(
+    context: &CommandContext,
+    command: ExportCommand,
+    out: &Out,
+) -> Result<(), CommandError> {
+    let ExportCommand::Ndjson { window } = command;
+    let from = window
+        .from
+        .as_deref()
+        .map(|text| instant("--from", text))
+        .transpose()?;
+    let until = window
+        .to
+        .as_deref()
+        .map(|text| instant("--to", text))
+        .transpose()?;
+    let range = ScanRange::slots(from.unwrap_or_default(), until.unwrap_or(UnixMillis(u64::MAX)));
+    let (store, out) = (context.store.clone(), out.clone());
+    blocking(move || {
+        let mut pieces = Pieces {
+            out: out.clone(),
+            piece: Vec::with_capacity(PIECE_BYTES),
+        };
+        let result = export::ndjson(&store, range, &mut pieces, |progress| {
+            out.progress(progress.commit, progress.commits);
+        });
+        result.map_err(failed)?;
+        pieces.flush().map_err(|_| CommandError::Gone)
+    })
+    .await
+}
+
+/// RFC 3339.
+pub(super) fn instant(option: &str, text: &str) -> Result<UnixMillis, CommandError> {
+    let parsed = text
+        .parse::<jiff::Timestamp>()
+        .ok()
+        .and_then(|at| u64::try_from(at.as_millisecond()).ok());
+    parsed.map(UnixMillis).ok_or_else(|| {
+        CommandError::Usage(format!(
+            "{option} {text}: write an instant as 2026-11-22T03:00:00Z"
+        ))
+    })
+}
+
+/// Text on its way to whoever asked, in pieces.
+struct Pieces {
+    out: Out,
+    piece: Vec<u8>,
+}
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.piece.extend_from_slice(bytes);
+        if self.piece.len() >= PIECE_BYTES && bytes.ends_with(b"\n") {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        let text = String::from_utf8(std::mem::take(&mut self.piece)).map_err(std::io::Error::other)?;
+        self.out.document_blocking(text).map_err(std::io::Error::other)
+    }
+}
+
+pub(super) async fn carry_out(
+    context: &CommandContext,
+    command: ReportCommand,
+    out: &Out,
+) -> Result<(), CommandError> {
+    match command {
+        ReportCommand::Coverage(args) => {
+            let (window, weights) = (window(context, &args.window)?, weights(&args)?);
+            let report = coverage(context, window, weights, (out, None)).await?;
+            print_coverage(&report, args.format, out).await
+        }
+        ReportCommand::Nodes { window, format } => {
+            let report = nodes(context, self::window(context, &window)?, out, None).await?;
+            match format {
+                ReportFormat::Text => out.document(report.text()).await,
+                ReportFormat::Json => out.json(&report).await,
+                ReportFormat::Html => out.document(report.html()).await,
+                ReportFormat::Md => out.document(report.markdown()).await,
+                ReportFormat::Csv => out.document(report.csv()).await,
+            }
+        }
+    }
+}
+
+pub(super) async fn show(
+    context: &CommandContext,
+    node: &str,
+    window: &WindowArgs,
+    format: Format,
+    out: &Out,
+) -> Result<(), CommandError> {
+    let window = self::window(context, window)?;
+    let (work_house, work_out, name) = (context.clone(), out.clone(), node.to_owned());
+    let report = reading(None, move || {
+        let read = Reading::of(&work_house, window)?;
+        let mut progress = read.progress(&work_out);
+        Ok(show::from_store(
+            &read.store,
+            &read.roster,
+            &name,
+            read.window,
+            &mut progress,
+        )?)
+    })
+    .await?;
+    let Some(report) = report else {
+        return Err(CommandError::Failed(format!(
+            "no node is called {node:?}; `target list` shows all names"
+        )));
+    };
+    match format {
+        Format::Json => out.json(&report).await,
+        Format::Text => out.document(report.text()).await,
+    }
+}
+
+pub(super) async fn nodes(
+    context: &CommandContext,
+    window: Window,
+    out: &Out,
+    turn: Turn,
+) -> Result<NodesReport, ReportFailure> {
+    let (context, out) = (context.clone(), out.clone());
+    reading(turn, move || {
+        let read = Reading::of(&context, window)?;
+        let (rules, mut progress) = (&context.config.health, read.progress(&out));
+        Ok(nodes::from_store(
+            &read.store,
+            &read.roster,
+            read.window,
+            rules,
+            &mut progress,
+        )?)
+    })
+    .await
+}
+
+pub(super) async fn coverage(
+    context: &CommandContext,
+    window: Window,
+    weights: Weights,
+    (out, turn): (&Out, Turn),
+) -> Result<CoverageReport, ReportFailure> {
+    let (context, out) = (context.clone(), out.clone());
+    reading(turn, move || {
+        let read = Reading::of(&context, window)?;
+        let source = if read.store.is_demo() {
+            Source::Demo
+        } else {
+            Source::Store
+        };
+        let mut progress = read.progress(&out);
+        let observations =
+            coverage::from_store(&read.store, &read.roster, read.window, source, &mut progress)?;
+        let options = Options {
+            target_ms: Some(f64::from(context.config.coverage_target_ms)),
+            ..Options::new(weights)
+        };
+        let mut random = StdRng::seed_from_u64(SEED);
+        Ok(report::build(&observations, &options, &mut random)?)
+    })
+    .await
+}
+
+/// What a report reads from the log with.
+struct Reading {
+    store: Store,
+    roster: Roster,
+    window: Window,
+    /// Batches in the log, for the progress bar.
+    total: u64,
+}
+
+impl Reading {
+    fn of(context: &CommandContext, window: Window) -> Result<Self, StoreError> {
+        let store = context.store.clone();
+        let targets = context.targets.borrow().clone();
+        let removed = removed_nodes::removed(&store, &targets)?;
+        Ok(Self {
+            roster: roster(&context.registry, &targets).with_nodes(removed),
+            window: window.within(&store, context.clock.wall())?,
+            total: store.commit_number()?,
+            store,
+        })
+    }
+
+    fn progress(&self, out: &Out) -> impl FnMut(u64) + use<> {
+        let (out, total) = (out.clone(), self.total);
+        move |done| out.progress(done, total)
+    }
+}
+
+/// A place among the reports that the page may have made at once; commands need none.
+pub(super) type Turn = Option<OwnedSemaphorePermit>;
+
+/// Reads away from the runtime's workers. The turn is given back when the reading ends, not when whoever asked
+/// leaves.
+pub(super) async fn reading<T: Send + 'static>(
+    turn: Turn,
+    work: impl FnOnce() -> Result<T, ReportFailure> + Send + 'static,
+) -> Result<T, ReportFailure> {
+    let read = move || {
+        let _turn = turn;
+        work()
+    };
+    tokio::task::spawn_blocking(read).await?
+}
+
+/// Why a report was not made.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReportFailure {
+    #[error("the store cannot be read")]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Build(#[from] report::ReportError),
+    #[error("the report ended early")]
+    Ended(#[from] tokio::task::JoinError),
+}
+
+impl From<ReportFailure> for CommandError {
+    fn from(failure: ReportFailure) -> Self {
+        failed(failure)
+    }
+}
+
+/// The window that the options name; seven days without any.
+fn window(context: &CommandContext, args: &WindowArgs) -> Result<Window, CommandError> {
+    let now = context.clock.wall();
+    if args.from.is_none() && args.to.is_none() {
+        let text = args.since.as_deref().unwrap_or("7days");
+        let since = humantime::parse_duration(text).map_err(|error| {
+            CommandError::Usage(format!("--since {text}: {error}; write it as 7d or 12h"))
+        })?;
+        return Ok(Window::since(now, since));
+    }
+    let until = args
+        .to
+        .as_deref()
+        .map(|text| instant("--to", text))
+        .transpose()?
+        .unwrap_or(now);
+    let from = args
+        .from
+        .as_deref()
+        .map(|text| instant("--from", text))
+        .transpose()?;
+    let from = from.unwrap_or(until.minus(Duration::from_secs(7 * 86_400)));
+    if from >= until {
+        return Err(CommandError::Usage("--from must be before --to".to_owned()));
+    }
+    Ok(Window { from, until })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command, Program};
+
+    fn coverage_args(weights: &str) -> CoverageArgs {
+        let words = ["isochrone-collector", "report", "coverage", "--weights", weights];
+        match Cli::parse_from(words).program {
+            Program::Command(Command::Report(ReportCommand::Coverage(args))) => args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn file_of_weights_travels_with_the_command_and_is_not_opened_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("weights.csv");
+        std::fs::write(&file, "site,weight\nberlin,3\n").unwrap();
+        let mut args = coverage_args(file.to_str().unwrap());
+        read_weights(&mut args).unwrap();
+        let command = serde_json::to_string(&Command::Report(ReportCommand::Coverage(args))).unwrap();
+        drop(folder);
+        match serde_json::from_str(&command).unwrap() {
+            Command::Report(ReportCommand::Coverage(args)) => drop(weights(&args).unwrap()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn file_of_weights_that_did_not_come_along_is_not_looked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("weights.csv");
+        std::fs::write(&file, "site,weight\nberlin,3\n").unwrap();
+        let error = weights(&coverage_args(file.to_str().unwrap())).unwrap_err();
+        assert!(matches!(error, CommandError::Usage(_)), "{error}");
+    }
+
+    #[test]
+    fn words_for_weights_are_no_files() {
+        for word in ["people", "sites"] {
+            let mut args = coverage_args(word);
+            read_weights(&mut args).unwrap();
+            assert_eq!(args.weights_file, None);
+            weights(&args).unwrap();
+        }
+    }
+}

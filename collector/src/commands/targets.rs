@@ -1,0 +1,303 @@
+//! `target add|pause|remove|list`.
+
+use std::path::Path;
+
+use comfy_table::{Table, presets};
+use isochrone_base::names::is_one_worker;
+use isochrone_planner::targets::{self, EditError, Node, NodeKind, Targets};
+use serde_json::json;
+
+use super::{CommandContext, CommandError, Out};
+use crate::cli::{Format, NodeArgs, TargetCommand};
+
+pub(super) async fn carry_out(
+    context: &CommandContext,
+    command: TargetCommand,
+    out: &Out,
+) -> Result<(), CommandError> {
+    match command {
+        TargetCommand::Add(args) => {
+            let name = args.node.clone();
+            let edited = added(&context.targets_file, &name, keys(args)?)?;
+            let odd = edited.node(&name).map(|node| note(node, &edited, true));
+            adopt(context, Ok(edited), "target add", &name)?;
+            let from = if context.running {
+                "the probes check it from their next plan on"
+            } else {
+                "no collector runs here now, so it is checked once one does"
+            };
+            out.text(format!("{name} is added; {from}.\n")).await?;
+            match odd.filter(|odd| !odd.is_empty()) {
+                Some(odd) => out.text(format!("Note: {odd}.\n")).await,
+                None => Ok(()),
+            }
+        }
+        TargetCommand::Pause { node, resume } => {
+            let edited = targets::set_paused(&context.targets_file, &node, !resume);
+            adopt(
+                context,
+                edited,
+                if resume { "target resume" } else { "target pause" },
+                &node,
+            )?;
+            let text = if resume {
+                "is checked again"
+            } else {
+                "is paused: nobody checks it, and nobody is paged"
+            };
+            out.text(format!("{node} {text}.\n")).await
+        }
+        TargetCommand::Remove { node } => {
+            let edited = targets::remove(&context.targets_file, &node);
+            adopt(context, edited, "target remove", &node)?;
+            out.text(format!(
+                "{node} is removed; what was measured stays in the store.\n"
+            ))
+            .await
+        }
+        TargetCommand::List { format } => list(context, format, out).await,
+    }
+}
+
+/// Adds a node. Where the file was sound before, what is wrong after it is what the options say.
+fn added(
+    file: &Path,
+    name: &str,
+    keys: Vec<(&'static str, toml_edit::Value)>,
+) -> Result<Targets, CommandError> {
+    let before = Targets::read(file).map_err(super::failed)?;
+    if before.node(name).is_some() {
+        return Err(CommandError::Failed(format!(
+            "a node is called {name} already; take another name, or `target remove {name}` first"
+        )));
+    }
+    targets::add(file, keys).map_err(|error| match error {
+        EditError::Targets(error) => CommandError::Usage(isochrone_base::error_chain::chain(&error)),
+        other => super::failed(other),
+    })
+}
+
+/// Takes an edit up and logs it.
+fn adopt(
+    context: &CommandContext,
+    edited: Result<Targets, EditError>,
+    act: &str,
+    node: &str,
+) -> Result<(), CommandError> {
+    let edited = edited.map_err(super::failed)?;
+    context.take_targets(edited);
+    let noted = context.registry.note(&context.actor, act, node.to_owned());
+    noted.map_err(|error| {
+        let error = isochrone_base::error_chain::chain(&error);
+        let file = context.targets_file.display();
+        CommandError::Failed(format!(
+            "{file} is changed and in force, but the audit log could not be written: {error}"
+        ))
+    })
+}
+
+fn keys(args: NodeArgs) -> Result<Vec<(&'static str, toml_edit::Value)>, CommandError> {
+    let mut keys: Vec<(&'static str, toml_edit::Value)> = vec![
+        ("node", args.node.into()),
+        ("kind", args.kind.into()),
+        ("url", args.url.into()),
+        ("worker", args.worker.into()),
+    ];
+    if let Some(place) = args.place {
+        keys.push(("place", place.into()));
+    }
+    if let Some(location) = args.location {
+        let (latitude, longitude) = super::probes::location(&location)?;
+        keys.push(("latitude", latitude.into()));
+        keys.push(("longitude", longitude.into()));
+    }
+    if let Some(network) = args.network {
+        keys.push(("network", i64::from(network).into()));
+    }
+    if let Some(bucket) = args.buckets.iter().find(|bucket| !is_bucket(bucket)) {
+        return Err(CommandError::Usage(format!(
+            "--bucket {bucket}: write family:index, such as 0:0"
+        )));
+    }
+    if !args.buckets.is_empty() {
+        keys.push(("buckets", toml_edit::Array::from_iter(args.buckets).into()));
+    }
+    keys.extend(args.asset.map(|asset| ("asset", asset.into())));
+    keys.extend(args.interval.map(|interval| ("interval", interval.into())));
+    Ok(keys)
+}
+
+/// `family:index`, two numbers.
+fn is_bucket(text: &str) -> bool {
+    let number = |part: &str| part.parse::<u64>().is_ok();
+    text.split_once(':')
+        .is_some_and(|(family, index)| number(family) && number(index))
+}
+
+async fn list(context: &CommandContext, format: Format, out: &Out) -> Result<(), CommandError> {
+    let targets = Targets::clone(&context.targets.borrow());
+    let probes = context.registry.list();
+    let has_probe = |node: &Node| {
+        let mut active = probes.iter().filter(|probe| probe.is_active());
+        active.any(|probe| is_one_worker(&probe.worker, &node.worker))
+    };
+    if format == Format::Json {
+        let nodes = targets.nodes.iter().map(|node| as_json(node, has_probe(node)));
+        let nodes: Vec<_> = nodes.collect();
+        return out
+            .json(&json!({ "schema": "isochrone.targets/1", "nodes": nodes }))
+            .await;
+    }
+    if targets.nodes.is_empty() {
+        let file = context.targets_file.display();
+        return out
+            .text(format!(
+                "No nodes yet. Add one with `target add`, or write it into {file}.\n"
+            ))
+            .await;
+    }
+    let mut table = Table::new();
+    table
+        .load_preset(presets::NOTHING)
+        .set_header(["NODE", "KIND", "WORKER", "PLACE", "NETWORK", "URL", "NOTE"]);
+    for node in &targets.nodes {
+        let network = node
+            .network
+            .map_or("unknown".to_owned(), |network| format!("AS{network}"));
+        table.add_row([
+            &node.name,
+            kind(node),
+            &node.worker,
+            &node.place,
+            &network,
+            node.url.as_str(),
+            &note(node, &targets, has_probe(node)),
+        ]);
+    }
+    out.text(format!("{}\n", table.trim_fmt())).await
+}
+
+fn kind(node: &Node) -> &'static str {
+    match node.kind {
+        NodeKind::Argus => "argus",
+        NodeKind::Http => "http",
+    }
+}
+
+fn note(node: &Node, targets: &Targets, worker_has_probe: bool) -> String {
+    let mut notes = Vec::new();
+    if is_private(node) {
+        notes.push("a private address: only probes whose own probe.toml allows it (allow_private) check it");
+    }
+    if targets
+        .nodes
+        .iter()
+        .any(|other| other.name != node.name && other.url == node.url)
+    {
+        notes.push("another node has the same url");
+    }
+    if node.paused {
+        notes.push("paused");
+    }
+    if node.lacks_slash {
+        notes.push("url lacks its last slash");
+    }
+    if node.kind == NodeKind::Argus && node.asset.is_none() {
+        notes.push("no asset: only its status is checked");
+    }
+    if !worker_has_probe {
+        notes.push("its worker has no probe");
+    }
+    notes.join("; ")
+}
+
+/// An address, not a name, that leads nowhere in the public internet.
+fn is_private(node: &Node) -> bool {
+    match node.url.host() {
+        Some(url::Host::Ipv4(ip)) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+        _ => false,
+    }
+}
+
+fn as_json(node: &Node, worker_has_probe: bool) -> serde_json::Value {
+    json!({
+        "node": node.name, "kind": kind(node), "url": node.url, "worker": node.worker, "place": node.place,
+        "latitude": node.latitude, "longitude": node.longitude, "country": node.country,
+        "network": node.network, "buckets": node.buckets, "asset": node.asset,
+        "interval_s": node.interval.map(|interval| interval.as_secs_f64()), "paused": node.paused,
+        "lacks_slash": node.lacks_slash, "worker_has_probe": worker_has_probe,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn node_that_cannot_be_is_wrong_usage_and_a_broken_file_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("targets.toml");
+        let add = |url: &str| {
+            let keys = [
+                ("node", "berlin"),
+                ("kind", "http"),
+                ("url", url),
+                ("worker", "ada"),
+                ("place", "Berlin, DE"),
+            ];
+            added(&file, "berlin", keys.map(|(key, text)| (key, text.into())).into())
+        };
+        let error = add("ftp://node.example.org/").unwrap_err();
+        assert!(
+            matches!(&error, CommandError::Usage(text) if text.contains("ftp://")),
+            "{error}"
+        );
+        add("https://node.example.org/").unwrap();
+        let twice = add("https://node.example.org/").unwrap_err();
+        assert!(
+            matches!(&twice, CommandError::Failed(text) if text.contains("berlin already")),
+            "{twice}"
+        );
+        std::fs::write(&file, "[[node]]\nnode = 1\n").unwrap();
+        let error = add("https://node.example.org/").unwrap_err();
+        assert!(matches!(error, CommandError::Failed(_)), "{error}");
+    }
+
+    #[test]
+    fn what_is_odd_about_a_node_is_noted() {
+        let text = r#"
+            [[node]]
+            node = "here"
+            kind = "http"
+            url = "http://127.0.0.1:8080/"
+            worker = "ada"
+            place = "Berlin, DE"
+            [[node]]
+            node = "there"
+            kind = "http"
+            url = "http://127.0.0.1:8080/"
+            worker = "ada"
+            place = "Berlin, DE"
+            [[node]]
+            node = "fine"
+            kind = "http"
+            url = "https://node.example.org/"
+            worker = "ada"
+            place = "Berlin, DE"
+        "#;
+        let targets = Targets::parse(text, Path::new("targets.toml")).unwrap();
+        let noted = |name: &str| note(targets.node(name).unwrap(), &targets, true);
+        assert!(noted("here").contains("private address") && noted("here").contains("same url"));
+        assert_eq!(noted("fine"), "");
+        for (bucket, fits) in [
+            ("0:0", true),
+            ("12:7", true),
+            ("x", false),
+            ("1:", false),
+            ("1:2:3", false),
+        ] {
+            assert_eq!(is_bucket(bucket), fits, "{bucket}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What commands print, and how it is marked.
+
+use std::fs;
+
+use clap::Parser as _;
+use isochrone_gate::registry::{ProbeRecord, ProbeState};
+use isochrone_proto::ids::KeyHash;
+use isochrone_proto::units::UnixMillis;
+use isochrone_store::Records;
+use isochrone_store::ingest::fixture::{ADA, EPOCH, START, inline, plan, signed, store_honest};
+use tempfile::TempDir;
+
+use super::*;
+use crate::cli::{Cli, Program};
+use crate::config::Places;
+
+const CONFIG: &str = "disk_reserve = \"1MiB\"\npublic_addresses = [\"lead.example.org:7470\"]\n";
+const NODES: &str = "[[node]]\nnode = \"berlin\"\nkind = \"argus\"\nurl = \"https://node.example.org/\"\nworker = \"w\"\nplace = \"Berlin, DE\"\nasset = \"1\"\n";
+const WINDOW: &str = "--from 2026-11-22T10:00:00Z --to 2026-11-22T11:00:00Z";
+
+/// A collector that does not run, with five minutes of one probe in its store.
+fn context(demo: bool) -> (TempDir, CommandContext) {
+    let folder = tempfile::tempdir().unwrap();
+    let places = Places::find(
+        Some(folder.path().join("collector.toml")),
+        Some(folder.path().join("state")),
+    );
+    fs::write(&places.config, CONFIG).unwrap();
+    fs::write(&places.targets, NODES).unwrap();
+    let context = CommandContext::open(&places).unwrap();
+    if demo {
+        context.store.mark_demo().unwrap();
+    }
+    context.store.put_plan(&signed(&plan(1)), &plan(1)).unwrap();
+    store_honest(&inline(&context.store), EPOCH, 5);
+    Records::new(context.store.clone(), "probes")
+        .put(&ADA.to_string(), &ada())
+        .unwrap();
+    drop(context);
+    (folder, CommandContext::open(&places).unwrap())
+}
+
+fn ada() -> ProbeRecord {
+    ProbeRecord {
+        id: ADA,
+        name: "ada-1".to_owned(),
+        worker: "ada".to_owned(),
+        site: "Paris, FR".to_owned(),
+        latitude: 48.85,
+        longitude: 2.35,
+        country: Some("FR".to_owned()),
+        network: Some(64_501),
+        access: isochrone_gate::registry::Access::DataCentre,
+        key: KeyHash([1; 32]),
+        state: ProbeState::Active,
+        joined: START,
+        leaf_expires: UnixMillis(u64::MAX),
+        secrets: Vec::new(),
+        known_secret: None,
+    }
+}
+
+/// Carries out a command line; returns its exit code and what it printed on standard output.
+fn said(context: &CommandContext, line: &str) -> (u8, String) {
+    let arguments = std::iter::once("isochrone-collector").chain(line.split_whitespace());
+    let Program::Command(command) = Cli::try_parse_from(arguments).unwrap().program else {
+        panic!("a command: {line}")
+    };
+    let (answers, mut waiting) = tokio::sync::mpsc::channel(16);
+    let mut printed = String::new();
+    let collect = async {
+        while let Some(answer) = waiting.recv().await {
+            if let Answer::Out(text) = answer {
+                printed.push_str(&text);
+            }
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let carried_out = async { tokio::join!(carry_out(context.clone(), command, answers), collect).0 };
+    let code = runtime.block_on(carried_out);
+    (code, printed)
+}
+
+/// Every command that prints, in every format it has.
+fn commands() -> Vec<String> {
+    let mut commands = Vec::new();
+    let mut each = |command: &str, formats: &[&str]| {
+        commands.extend(
+            formats
+                .iter()
+                .map(|format| format!("{command} --format {format}")),
+        );
+    };
+    each("probe invite --worker ada --site Berlin,DE", &["text", "json"]);
+    each("probe list", &["text", "json"]);
+    each("target list", &["text", "json"]);
+    each("audit", &["text", "json"]);
+    each("ledger", &["text", "json"]);
+    each("ledger --verify", &["text", "json"]);
+    each(&format!("show berlin {WINDOW}"), &["text", "json"]);
+    each(
+        &format!("report nodes {WINDOW}"),
+        &["text", "json", "html", "md", "csv"],
+    );
+    each(
+        &format!("report coverage {WINDOW}"),
+        &["text", "json", "html", "md", "csv"],
+    );
+    commands.push("target pause berlin".to_owned());
+    commands.push("export ndjson".to_owned());
+    commands.push("target remove berlin".to_owned());
+    commands
+}
+
+fn is_marked(command: &str, printed: &str) -> bool {
+    let is_demo = |line: &str| {
+        serde_json::from_str::<serde_json::Value>(line).is_ok_and(|line| line["source"] == "demo")
+    };
+    match command {
+        command if command.ends_with("json") => printed.lines().all(is_demo),
+        command if command.ends_with("html") => printed.contains("DEMO"),
+        command if command.ends_with("csv") => printed.lines().skip(1).all(|line| line.ends_with(",demo")),
+        _ => printed.lines().next().unwrap_or_default().contains("DEMO"),
+    }
+}
+
+#[test]
+fn demo_is_marked_on_every_output_of_every_act() {
+    let (_folder, context) = context(true);
+    for command in commands() {
+        let (code, printed) = said(&context, &command);
+        assert_eq!(code, 0, "{command}: {printed}");
+        assert!(
+            !printed.is_empty() && is_marked(&command, &printed),
+            "{command}:\n{printed}"
+        );
+    }
+}
+
+#[test]
+fn real_mesh_is_never_marked_as_a_demo() {
+    let (_folder, context) = context(false);
+    for command in commands() {
+        let (code, printed) = said(&context, &command);
+        assert_eq!(code, 0, "{command}: {printed}");
+        assert!(
+            !printed.contains("DEMO") && !is_marked(&command, &printed),
+            "{command}"
+        );
+        if command.ends_with("--format json") {
+            assert!(printed.contains("\"source\":\"store\""), "{command}: {printed}");
+        }
+    }
+}
+
+#[test]
+fn mark_of_a_demo_outlives_its_collector_and_refuses_a_store_of_real_measurements() {
+    let (folder, context) = context(true);
+    drop(context);
+    let places = Places::find(
+        Some(folder.path().join("collector.toml")),
+        Some(folder.path().join("state")),
+    );
+    let again = CommandContext::open(&places).unwrap();
+    assert!(again.store.is_demo());
+    let (_, printed) = said(&again, "ledger --format json");
+    assert!(printed.contains("\"source\":\"demo\""), "{printed}");
+
+    let (_folder, real) = self::context(false);
+    assert!(matches!(
+        real.store.mark_demo(),
+        Err(isochrone_store::StoreError::NotForTheDemo)
+    ));
+    assert!(!real.store.is_demo());
+}

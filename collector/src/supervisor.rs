@@ -1,0 +1,436 @@
+//! The collector's watch: feeds the monitor with what was stored, has it judge once a second, delivers its
+//! alerts, and publishes the page's view. One task owns the state, so nothing is locked.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use isochrone_base::error_chain::chain;
+use isochrone_base::words::timestamp;
+use isochrone_gate::session::SessionView;
+use isochrone_planner::draft::Stretch;
+use isochrone_planner::plans::{Checked, Summary};
+use isochrone_proto::ids::ProbeId;
+use isochrone_proto::units::UnixMillis;
+use isochrone_store::StoreError;
+use isochrone_store::ingest::Committed;
+use isochrone_store::ledger::{self, Ledger};
+use isochrone_watch::alert::{Courier, HttpDeliver, Outbox, heartbeat};
+use isochrone_watch::health::Transition;
+use isochrone_watch::monitor::{Monitor, MonitorParts, longest_interval};
+use isochrone_web::LiveView;
+use isochrone_web::view::{
+    CollectorView, EchoPort, EchoPorts, LedgerTotals, Notice, NoticeLevel, PlanView, Source,
+};
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::assembly::roster;
+use crate::commands::CommandContext;
+use crate::view::{CollectorFacts, Link, ViewParts};
+
+/// How often verdicts are made and the view is published.
+const TICK: Duration = Duration::from_secs(1);
+/// How often the account for the page is drawn up.
+const LEDGER_EVERY: Duration = Duration::from_secs(3);
+/// Over so many ticks the page's rate of measurements is taken.
+const RATE_TICKS: usize = 10;
+/// Committed batches taken at once before anything else gets a turn.
+const TAKEN_AT_ONCE: usize = 256;
+/// A plan that ends sooner than this is worth a notice.
+const PLAN_ENDS_SOON: Duration = Duration::from_secs(86_400);
+
+/// What the watch works with.
+pub struct SupervisorParts {
+    /// Store, registry, sessions, targets, clock, configuration.
+    pub context: CommandContext,
+    /// What the committer stored.
+    pub committed: mpsc::Receiver<Committed>,
+    /// The alerts that wait.
+    pub outbox: Outbox,
+    /// The plans in force.
+    pub plans: watch::Receiver<Summary>,
+}
+
+/// The watch, not yet begun.
+pub struct Supervisor {
+    parts: SupervisorParts,
+    monitor: Monitor,
+    started: UnixMillis,
+    /// There once [`Supervisor::start`] has made the first view.
+    views: Option<watch::Sender<Arc<LiveView>>>,
+    judged: watch::Sender<UnixMillis>,
+    account: Account,
+    /// Since when each probe is connected, or is not.
+    links: BTreeMap<ProbeId, (bool, UnixMillis)>,
+    /// (when, measurements taken in until then), for the rate.
+    taken: VecDeque<(Instant, u64)>,
+}
+
+/// The name that alerts carry: the first address.
+#[must_use]
+pub fn collector_name(addresses: &[String]) -> &str {
+    addresses.first().map_or("isochrone", String::as_str)
+}
+
+/// The ledger, as drawn up last.
+struct Account {
+    ledger: Ledger,
+    at: UnixMillis,
+    due: Instant,
+}
+
+impl Supervisor {
+    /// Rebuilds live state, takes up open incidents and waiting alerts.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn start(parts: SupervisorParts) -> Result<(Self, watch::Receiver<Arc<LiveView>>), StoreError> {
+        let CommandContext {
+            store,
+            clock,
+            config,
+            registry,
+            ..
+        } = &parts.context;
+        let now = clock.wall();
+        let active = registry.list().into_iter().filter(|probe| probe.is_active());
+        let of_watch = MonitorParts {
+            rules: config.health,
+            outbox: parts.outbox.clone(),
+            collector: collector_name(registry.addresses()).to_owned(),
+            longest_interval: longest_interval(store, active.map(|probe| probe.id))?,
+        };
+        let monitor = Monitor::open(store, of_watch, now)?;
+        let account = Account {
+            ledger: ledger::read(store, now)?,
+            at: now,
+            due: clock.now(),
+        };
+        let mut duty = Self {
+            monitor,
+            started: now,
+            views: None,
+            judged: watch::Sender::new(now),
+            account,
+            links: BTreeMap::new(),
+            taken: VecDeque::new(),
+            parts,
+        };
+        let (views, receiver) = watch::channel(Arc::new(duty.view(now)));
+        duty.views = Some(views);
+        Ok((duty, receiver))
+    }
+
+    /// Keeps watch until `stop`.
+    ///
+    /// # Errors
+    /// Never today: a store that fails is logged and tried again.
+    pub async fn run(mut self, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut messengers = JoinSet::new();
+        self.spawn_messengers(&mut messengers, &stop);
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ledgers = JoinSet::new();
+        let mut batches = Vec::with_capacity(TAKEN_AT_ONCE);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                _ = ticks.tick() => {
+                    self.tick();
+                    self.draw_up(&mut ledgers);
+                }
+                Some(read) = ledgers.join_next() => self.take_account(read),
+                taken = self.parts.committed.recv_many(&mut batches, TAKEN_AT_ONCE) => {
+                    batches.drain(..).for_each(|stored| self.monitor.committed(&stored));
+                    if taken == 0 {
+                        break; // the committer has ended
+                    }
+                }
+            }
+        }
+        // what is stored from here on is found again at the next start; the committer must not wait for us
+        self.parts.committed.close();
+        while messengers.join_next().await.is_some() {}
+        Ok(())
+    }
+
+    fn spawn_messengers(&self, messengers: &mut JoinSet<()>, stop: &CancellationToken) {
+        let (clock, config) = (self.parts.context.clock.clone(), &self.parts.context.config);
+        let deliver = Arc::new(HttpDeliver::new());
+        let courier = Courier::new(self.monitor.outbox().clone());
+        messengers.spawn(courier.run(
+            deliver.clone(),
+            clock.clone(),
+            StdRng::from_os_rng(),
+            stop.clone(),
+        ));
+        let judged = self.judged.subscribe();
+        let alerts = config.alerts.clone();
+        messengers.spawn(heartbeat::run(alerts, deliver, clock, judged, stop.clone()));
+    }
+
+    fn tick(&mut self) {
+        let context = &self.parts.context;
+        let now = context.clock.wall();
+        let roster = roster(&context.registry, &context.targets.borrow());
+        let connected: BTreeSet<ProbeId> = context
+            .sessions
+            .list()
+            .iter()
+            .map(|session| session.probe)
+            .collect();
+        match self.monitor.tick(&roster, &connected, now) {
+            Ok(transitions) => {
+                transitions.iter().for_each(log);
+                self.judged.send_replace(now);
+            }
+            Err(error) => tracing::error!(error = %chain(&error), "cannot keep an incident; trying again"),
+        }
+        self.publish(now);
+    }
+
+    /// Draws up the ledger on a thread that may block, if the last one is old enough.
+    fn draw_up(&mut self, ledgers: &mut JoinSet<Result<(Ledger, UnixMillis), StoreError>>) {
+        let now = self.parts.context.clock.now();
+        if ledgers.is_empty() && now >= self.account.due {
+            self.account.due = now + LEDGER_EVERY;
+            let (store, wall) = (self.parts.context.store.clone(), self.parts.context.clock.wall());
+            ledgers.spawn_blocking(move || Ok((ledger::read(&store, wall)?, wall)));
+        }
+    }
+
+    fn take_account(
+        &mut self,
+        read: Result<Result<(Ledger, UnixMillis), StoreError>, tokio::task::JoinError>,
+    ) {
+        match read {
+            Ok(Ok((ledger, at))) => (self.account.ledger, self.account.at) = (ledger, at),
+            Ok(Err(error)) => tracing::error!(error = %chain(&error), "cannot draw up the ledger"),
+            Err(error) => tracing::error!(%error, "drawing up the ledger ended early"),
+        }
+    }
+
+    fn publish(&mut self, now: UnixMillis) {
+        let view = Arc::new(self.view(now));
+        if let Some(views) = &self.views {
+            views.send_replace(view);
+        }
+    }
+
+    fn view(&mut self, now: UnixMillis) -> LiveView {
+        let links = self.links(now);
+        let rate = self.rate();
+        let context = &self.parts.context;
+        let outbox = self.monitor.outbox();
+        let (board, receivers) = (outbox.board(), outbox.receivers().len() as u32);
+        let roster = roster(&context.registry, &context.targets.borrow());
+        let parts = ViewParts {
+            live: self.monitor.live(),
+            health: self.monitor.health(),
+            roster: &roster,
+            board: &board,
+            receivers,
+            links: &links,
+            now,
+            collector: self.facts(now, rate),
+        };
+        parts.view()
+    }
+
+    fn facts(&self, now: UnixMillis, records_per_second: f64) -> CollectorFacts {
+        let CommandContext { store, registry, .. } = &self.parts.context;
+        let plans = self.parts.plans.borrow();
+        CollectorFacts {
+            source: if store.is_demo() {
+                Source::Demo
+            } else {
+                Source::Store
+            },
+            collector: CollectorView {
+                name: registry.addresses().first().cloned().unwrap_or_default(),
+                version: crate::VERSION.to_owned(),
+                started: timestamp(self.started),
+                store_bytes: self.parts.context.store_bytes(),
+                commit_number: store.commit_number().unwrap_or_default(),
+                records_per_second,
+            },
+            plan: plans.version.map(|version| PlanView {
+                version: version.number,
+                issued: timestamp(plans.issued),
+                expires: timestamp(plans.expires),
+            }),
+            ledger: totals(&self.account),
+            notices: self.notices(&plans, now),
+        }
+    }
+
+    fn notices(&self, plans: &Summary, now: UnixMillis) -> Vec<Notice> {
+        let at = timestamp(now);
+        let mut notices: Vec<Notice> = slowed_down(&plans.stretches)
+            .into_iter()
+            .map(|text| Notice {
+                level: NoticeLevel::Info,
+                text,
+                at,
+            })
+            .collect();
+        if plans.version.is_some() && plans.expires.since(now) < PLAN_ENDS_SOON {
+            notices.push(Notice {
+                level: NoticeLevel::Warning,
+                text: "A plan ends within a day and was not renewed; look into the collector's log."
+                    .to_owned(),
+                at,
+            });
+        }
+        if let Some(free) = self.parts.context.store.reserve().shortage() {
+            notices.push(Notice {
+                level: NoticeLevel::Error,
+                text: format!(
+                    "The disk has only {} free, less than its reserve: nothing is acknowledged, and the probes keep their results. Make room.",
+                    bytesize::ByteSize(free)
+                ),
+                at,
+            });
+        }
+        notices
+    }
+
+    /// What is known of each probe's connection, and since when.
+    fn links(&mut self, now: UnixMillis) -> BTreeMap<ProbeId, Link> {
+        let context = &self.parts.context;
+        let mut links = BTreeMap::new();
+        for record in context.registry.list() {
+            let session = context.sessions.view(record.id);
+            let connected = session.is_some();
+            let known = self.links.entry(record.id).or_insert((connected, now));
+            if known.0 != connected {
+                *known = (connected, now);
+            }
+            let since = session.as_ref().map_or(known.1, |session| session.since);
+            links.insert(
+                record.id,
+                link(session, since, &context.addresses.checked(record.id)),
+            );
+        }
+        self.links.retain(|probe, _| links.contains_key(probe));
+        links
+    }
+
+    /// Measurements a second, over the last ticks.
+    fn rate(&mut self) -> f64 {
+        let (now, rows) = (self.parts.context.clock.now(), self.monitor.live().rows());
+        self.taken.push_back((now, rows));
+        if self.taken.len() > RATE_TICKS {
+            self.taken.pop_front();
+        }
+        match self.taken.front() {
+            Some((then, before)) if now > *then => {
+                rows.saturating_sub(*before) as f64 / (now - *then).as_secs_f64()
+            }
+            _ => 0.0,
+        }
+    }
+}
+
+fn link(session: Option<SessionView>, since: UnixMillis, checked: &[Option<Checked>; 2]) -> Link {
+    let port = |checked: &Option<Checked>| match checked {
+        Some(checked) if checked.answered.is_some() => EchoPort::Verified,
+        Some(checked) if checked.refused.is_none() => EchoPort::Closed,
+        _ => EchoPort::Unknown, // never asked, or this machine cannot ask
+    };
+    let echo_port = EchoPorts {
+        v4: port(&checked[0]),
+        v6: port(&checked[1]),
+    };
+    let Some(session) = session else {
+        return Link {
+            connected: false,
+            since,
+            version: None,
+            plan_version: None,
+            rtt_ms: None,
+            backlog: None,
+            epoch: None,
+            echo_port,
+            echo_port_number: None,
+        };
+    };
+    Link {
+        connected: true,
+        since,
+        version: Some(session.software),
+        plan_version: session.plan.map(|plan| plan.number),
+        rtt_ms: session.rtt.map(|rtt| rtt.as_secs_f64() * 1_000.0),
+        backlog: Some(session.spool.unstored),
+        epoch: session.epochs.last().map(|epoch| epoch.epoch.to_string()),
+        echo_port,
+        echo_port_number: Some(session.echo_port),
+    }
+}
+
+fn totals(account: &Account) -> LedgerTotals {
+    let sums = account.ledger.totals();
+    LedgerTotals {
+        from: account
+            .ledger
+            .rows
+            .iter()
+            .map(|row| row.hour)
+            .min()
+            .map(|hour| timestamp(hour.start())),
+        to: (!account.ledger.rows.is_empty()).then(|| timestamp(account.at)),
+        planned: sums.planned,
+        run: sums.run,
+        skipped: sums.skipped,
+        absent: sums.absent,
+        stored: sums.stored,
+        spooled: sums.spooled,
+        dropped: sums.dropped,
+        refused: sums.refused,
+        forked: sums.forked,
+        balanced: account.ledger.is_balanced(),
+    }
+}
+
+fn log(transition: &Transition) {
+    let incident = transition.incident();
+    match transition {
+        Transition::Opened(_) => {
+            tracing::warn!(name = %incident.target, check = %incident.check, "incident opened")
+        }
+        Transition::Ended(_) => {
+            tracing::info!(name = %incident.target, check = %incident.check, "incident ended")
+        }
+        Transition::Updated(_) => {}
+    }
+}
+
+/// What is measured less often than asked, in words: each node, and all peers in one sentence.
+fn slowed_down(stretches: &[Stretch]) -> Vec<String> {
+    let (peers, nodes): (Vec<&Stretch>, Vec<&Stretch>) =
+        stretches.iter().partition(|stretch| stretch.is_peer);
+    let mut texts: Vec<String> = nodes
+        .iter()
+        .map(|stretch| {
+            format!(
+                "{} is checked {:.1} times less often than asked: the whole fleet would have sent {:.1} requests a second to its host or network, and {} are allowed.",
+                stretch.target, stretch.factor, stretch.asked, stretch.allowed
+            )
+        })
+        .collect();
+    let most = peers.iter().max_by(|a, b| a.factor.total_cmp(&b.factor));
+    if let Some(most) = most {
+        texts.push(format!(
+            "{} echoed less often than asked, {} by {:.1} times: the whole mesh would have sent {:.1} echoes a second to its address or network, and {} are allowed. A longer `echo_interval` in collector.toml ends this.",
+            if peers.len() == 1 { "1 probe is".to_owned() } else { format!("{} probes are", peers.len()) },
+            most.target, most.factor, most.asked, most.allowed
+        ));
+    }
+    texts
+}

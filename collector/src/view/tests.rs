@@ -1,0 +1,196 @@
+use std::collections::BTreeSet;
+
+use isochrone_base::fixture::{self, DAY0, good, lost, replied, timeout};
+use isochrone_watch::health::{Rules, Scene};
+
+use super::*;
+
+const STATUS4: Kind = Kind::new(Check::Status, Family::V4);
+const GET4: Kind = Kind::new(Check::AssetGet, Family::V4);
+
+fn facts() -> CollectorFacts {
+    CollectorFacts {
+        source: view::Source::Demo,
+        collector: view::CollectorView {
+            name: "lead".into(),
+            version: "0".into(),
+            started: timestamp(UnixMillis(DAY0)),
+            store_bytes: 0,
+            commit_number: 0,
+            records_per_second: 0.0,
+        },
+        plan: None,
+        ledger: view::LedgerTotals {
+            from: None,
+            to: None,
+            planned: 0,
+            run: 0,
+            skipped: 0,
+            absent: 0,
+            stored: 0,
+            spooled: 0,
+            dropped: 0,
+            refused: 0,
+            forked: 0,
+            balanced: true,
+        },
+        notices: Vec::new(),
+    }
+}
+
+#[test]
+fn view_shows_mesh_nodes_and_incident_as_they_are() {
+    let roster = Roster::new(
+        [
+            fixture::probe("berlin", "ada", Some(1)),
+            fixture::probe("paris", "bob", Some(2)),
+            fixture::probe("osaka", "ken", Some(3)),
+        ],
+        [fixture::node("tokyo", "ken"), fixture::node("lima", "pia")],
+    );
+    let mut live = Live::new();
+    let mut health = Health::new(Rules::default(), UnixMillis(DAY0), []);
+    let connected: BTreeSet<_> = roster.probes().map(|probe| probe.id).collect();
+    let mut now = UnixMillis(DAY0);
+    for round in 1..=4 {
+        let slot = UnixMillis(DAY0 + round * 10_000);
+        now = UnixMillis(slot.0 + 1_000);
+        for probe in roster.probes() {
+            let plan = fixture::plan(&roster, probe.id, &[STATUS4, GET4]);
+            let mut rows = Vec::new();
+            for index in 0..plan.checks.len() as u16 {
+                let (check, target) = plan.target_of(index).unwrap();
+                let outcome = match check.kind {
+                    STATUS4 if target.name == "tokyo" && probe.name != "osaka" => timeout(),
+                    kind if kind.check.is_endpoint() => good(20),
+                    _ if target.name == "paris" && probe.name == "osaka" => lost(),
+                    _ => replied(30),
+                };
+                rows.push(fixture::row(index, slot, outcome));
+            }
+            live.apply(probe.id, &plan, &fixture::batch(&plan, &rows), now);
+        }
+        let judgement = health.judge(&Scene {
+            live: &live,
+            roster: &roster,
+            connected: &connected,
+            now,
+        });
+        health.adopt(judgement);
+    }
+    let view = ViewParts {
+        live: &live,
+        health: &health,
+        roster: &roster,
+        board: &Board::default(),
+        receivers: 1,
+        links: &BTreeMap::new(),
+        now,
+        collector: facts(),
+    }
+    .view();
+
+    assert_eq!(view.mesh.len(), 6);
+    let cell = |from: &str, to: &str| {
+        let found = view.mesh.iter().find(|cell| cell.from == from && cell.to == to);
+        found.unwrap()
+    };
+    let (dead, fine) = (cell("osaka", "paris"), cell("paris", "berlin"));
+    assert_eq!(
+        (dead.state, dead.loss, dead.p50_ms),
+        (view::MeshState::Lost, Some(1.0), None)
+    );
+    assert_eq!(
+        (fine.state, fine.loss, fine.samples),
+        (view::MeshState::Ok, Some(0.0), 4)
+    );
+
+    let tokyo = view.nodes.iter().find(|node| node.name == "tokyo").unwrap();
+    assert_eq!(tokyo.status.state, view::VerdictState::Down);
+    assert_eq!(
+        (
+            tokyo.status.vantages_ok,
+            tokyo.status.vantages_total,
+            tokyo.status.networks
+        ),
+        (0, 2, 2)
+    );
+    assert_eq!(tokyo.asset.state, view::VerdictState::Up);
+    assert_eq!(tokyo.cells.len(), 3);
+    let own = tokyo.cells.iter().find(|cell| cell.own).unwrap();
+    assert_eq!(
+        (own.vantage.as_str(), own.status),
+        ("osaka", view::CellOutcome::Ok)
+    );
+    let berlin = tokyo.cells.iter().find(|cell| cell.vantage == "berlin").unwrap();
+    assert_eq!(
+        (berlin.status, berlin.asset),
+        (view::CellOutcome::Failed, view::CellOutcome::Ok)
+    );
+    assert_eq!(berlin.error.as_deref(), Some("timeout in connect, verbatim"));
+    assert_eq!(
+        tokyo.connect_samples, 8,
+        "assets of two vantages; failures have no time, the own does not count"
+    );
+    assert_eq!(tokyo.ttfb_samples, 8);
+
+    assert_eq!(view.incidents.len(), 1);
+    assert_eq!(view.incidents[0].check, view::IncidentCheck::Status);
+    assert_eq!(view.incidents[0].evidence.len(), 2);
+    assert_eq!(view.incidents[0].duration_s, 31);
+    assert!(serde_json::to_string(&view).is_ok());
+}
+
+#[test]
+fn closed_echo_port_is_shown_as_such_with_the_command_that_opens_it() {
+    let roster = Roster::new(
+        [
+            fixture::probe("berlin", "ada", Some(1)),
+            fixture::probe("paris", "bob", Some(2)),
+        ],
+        [],
+    );
+    let link = |v4| Link {
+        connected: true,
+        since: UnixMillis(DAY0),
+        version: None,
+        plan_version: None,
+        rtt_ms: None,
+        backlog: None,
+        epoch: None,
+        echo_port: view::EchoPorts { v4, ..NO_PORTS },
+        echo_port_number: Some(7_999),
+    };
+    let links = [
+        (fixture::probe_id("berlin"), link(view::EchoPort::Verified)),
+        (fixture::probe_id("paris"), link(view::EchoPort::Closed)),
+    ];
+    let view = ViewParts {
+        live: &Live::new(),
+        health: &Health::new(Rules::default(), UnixMillis(DAY0), []),
+        roster: &roster,
+        board: &Board::default(),
+        receivers: 1,
+        links: &BTreeMap::from(links),
+        now: UnixMillis(DAY0),
+        collector: facts(),
+    }
+    .view();
+    let cells: Vec<_> = view
+        .mesh
+        .iter()
+        .map(|cell| (cell.from.as_str(), cell.to.as_str(), cell.state))
+        .collect();
+    assert_eq!(
+        cells,
+        [("berlin", "paris", view::MeshState::EchoPortClosed)],
+        "and no other family"
+    );
+    assert_eq!(view.mesh[0].loss, None, "it is no loss");
+    assert_eq!(view.notices.len(), 1);
+    let text = &view.notices[0].text;
+    assert!(
+        text.starts_with("paris") && text.contains("ufw allow 7999/udp"),
+        "{text}"
+    );
+}

@@ -1,0 +1,304 @@
+//! The embedded store: one redb file that holds everything transactional, the ingest log included.
+//!
+//! Cheap to clone. A batch, the mark it moves and the ledger's rows it changes are in one transaction, so
+//! that no crash parts them. After an I/O error redb refuses everything until it is opened again: the next
+//! call does that.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use redb::{Builder, Database, Durability, ReadTransaction, ReadableDatabase, WriteTransaction};
+
+use crate::disk::{DiskReserve, FreeSpace};
+use crate::error::StoreError;
+use crate::plans::PlanCache;
+use crate::tables;
+use crate::transaction::Transaction;
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// Memory for pages, in bytes.
+    pub cache_bytes: usize,
+    /// Acknowledgements stop while the disk has less than this free, in bytes.
+    pub reserve_bytes: u64,
+    /// Says how many bytes are free; `None`: asks the file system of the store's folder (a store on a
+    /// backend of its own then has no reserve).
+    pub free_space: Option<FreeSpace>,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            cache_bytes: 256 << 20,
+            reserve_bytes: 1 << 30,
+            free_space: None,
+        }
+    }
+}
+
+/// A handle to the store.
+#[derive(Clone)]
+pub struct Store(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    slot: Mutex<Slot>,
+    opener: Opener,
+    reserve: DiskReserve,
+    pub(crate) plans: RwLock<PlanCache>,
+    /// What its meta table says, read once.
+    demo: AtomicBool,
+}
+
+type Opener = Box<dyn Fn() -> Result<Database, StoreError> + Send + Sync>;
+
+struct Slot {
+    database: Option<Arc<Database>>,
+    failed: bool,
+}
+
+impl Store {
+    /// Opens the store in `file`, or makes it.
+    ///
+    /// # Errors
+    /// When another process has it open, when it is none, or of a format this build does not read.
+    pub fn open(file: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        let folder = file.parent().unwrap_or(Path::new(".")).to_owned();
+        let free_space = options.free_space.unwrap_or_else(|| FreeSpace::of_folder(folder));
+        let reserve = DiskReserve::new(options.reserve_bytes, Some(free_space));
+        let (file, cache) = (file.to_owned(), options.cache_bytes);
+        let opener = Box::new(move || {
+            Builder::new()
+                .set_cache_size(cache)
+                .create(&file)
+                .map_err(|source| StoreError::open(&file, source))
+        });
+        Self::with_opener(opener, reserve)
+    }
+
+    /// A store in memory, for tests.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    #[cfg(any(test, feature = "testing"))]
+    pub fn in_memory(options: StoreOptions) -> Result<Self, StoreError> {
+        Self::on_backend(redb::backends::InMemoryBackend::new(), options)
+    }
+
+    /// Opens the store on a disk that loses what was not synced, or makes it there; for tests.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    #[cfg(any(test, feature = "testing"))]
+    pub fn on_lossy(disk: crate::lossy::LossyBackend, options: StoreOptions) -> Result<Self, StoreError> {
+        Self::on_backend(disk, options)
+    }
+
+    #[cfg(any(test, feature = "testing"))]
+    fn on_backend(backend: impl redb::StorageBackend, options: StoreOptions) -> Result<Self, StoreError> {
+        let backend: Arc<dyn redb::StorageBackend> = Arc::new(backend);
+        let reserve = DiskReserve::new(options.reserve_bytes, options.free_space);
+        let opener = Box::new(move || {
+            Builder::new()
+                .set_cache_size(options.cache_bytes)
+                .create_with_backend(crate::lossy::Shared(Arc::clone(&backend)))
+                .map_err(|source| StoreError::open(Path::new("(backend)"), source))
+        });
+        Self::with_opener(opener, reserve)
+    }
+
+    fn with_opener(opener: Opener, reserve: DiskReserve) -> Result<Self, StoreError> {
+        let database = Arc::new(opener()?);
+        let slot = Mutex::new(Slot {
+            database: Some(database),
+            failed: false,
+        });
+        let store = Self(Arc::new(Inner {
+            slot,
+            opener,
+            reserve,
+            plans: RwLock::default(),
+            demo: AtomicBool::new(false),
+        }));
+        store.write_tables(tables::prepare)?;
+        let demo = store.read(|transaction| tables::read_meta(transaction, tables::META_DEMO))? != 0;
+        store.0.demo.store(demo, Ordering::Relaxed);
+        Ok(store)
+    }
+
+    /// Marks everything in this store as the demo's, for good.
+    ///
+    /// # Errors
+    /// When it holds batches that are not the demo's, or the store failed.
+    pub fn mark_demo(&self) -> Result<(), StoreError> {
+        if self.is_demo() {
+            return Ok(());
+        }
+        if self.commit_number()? > 0 {
+            return Err(StoreError::NotForTheDemo);
+        }
+        self.write_tables(|transaction| {
+            transaction
+                .open_table(tables::META)?
+                .insert(tables::META_DEMO, 1)?;
+            Ok(())
+        })?;
+        self.0.demo.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Whether everything in this store is the demo's.
+    #[must_use]
+    pub fn is_demo(&self) -> bool {
+        self.0.demo.load(Ordering::Relaxed)
+    }
+
+    /// Where figures from this store come from, as every JSON says it: `store` or `demo`.
+    #[must_use]
+    pub fn source(&self) -> &'static str {
+        if self.is_demo() { "demo" } else { "store" }
+    }
+
+    /// Runs `body` on a consistent view of the store.
+    ///
+    /// # Errors
+    /// What `body` returns, or that the store failed.
+    pub(crate) fn read<T>(
+        &self,
+        body: impl FnOnce(&ReadTransaction) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let database = self.database()?;
+        let result = database
+            .begin_read()
+            .map_err(StoreError::from)
+            .and_then(|transaction| body(&transaction));
+        self.note(result)
+    }
+
+    /// Runs `body` in one durable transaction: all of it happens, or nothing. Waits for the writer before.
+    ///
+    /// # Errors
+    /// What `body` returns (nothing is changed then), or that the store failed.
+    pub fn write<T>(
+        &self,
+        body: impl FnOnce(&Transaction) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.write_if(|transaction| body(transaction).map(|value| (value, true)))
+    }
+
+    /// As [`Store::write`], but commits only if `body` says that it changed something.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn write_if<T>(
+        &self,
+        body: impl FnOnce(&Transaction) -> Result<(T, bool), StoreError>,
+    ) -> Result<T, StoreError> {
+        let database = self.database()?;
+        self.note(write_on(&database, Durability::Immediate, body))
+    }
+
+    /// As [`Store::write`], with the tables open to `body`.
+    pub(crate) fn write_tables<T>(
+        &self,
+        body: impl FnOnce(&WriteTransaction) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.write(|transaction| body(transaction.tables()))
+    }
+
+    /// As [`Store::write_if`], with the tables open to `body`.
+    pub(crate) fn write_tables_if<T>(
+        &self,
+        body: impl FnOnce(&WriteTransaction) -> Result<(T, bool), StoreError>,
+    ) -> Result<T, StoreError> {
+        self.write_if(|transaction| body(transaction.tables()))
+    }
+
+    /// As [`Store::write_tables_if`], but returns before the disk has it: a planted bug.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn write_tables_later<T>(
+        &self,
+        body: impl FnOnce(&WriteTransaction) -> Result<(T, bool), StoreError>,
+    ) -> Result<T, StoreError> {
+        let database = self.database()?;
+        let body = |transaction: &Transaction| body(transaction.tables());
+        self.note(write_on(&database, Durability::None, body))
+    }
+
+    /// The bytes that must stay free, and whether they are.
+    #[must_use]
+    pub fn reserve(&self) -> &DiskReserve {
+        &self.0.reserve
+    }
+
+    /// How many batches were ever stored.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub fn commit_number(&self) -> Result<u64, StoreError> {
+        self.read(|transaction| tables::read_meta(transaction, tables::META_COMMIT))
+    }
+
+    /// The open database; opens it again after a failure.
+    fn database(&self) -> Result<Arc<Database>, StoreError> {
+        let mut slot = self.0.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if !slot.failed
+            && let Some(database) = &slot.database
+        {
+            return Ok(Arc::clone(database));
+        }
+        if let Some(database) = slot.database.take() {
+            match Arc::try_unwrap(database) {
+                Ok(database) => drop(database), // closes the file: only then can it be opened again
+                Err(shared) => {
+                    slot.database = Some(shared); // a reader is still at it
+                    return Err(StoreError::Reopening);
+                }
+            }
+        }
+        let database = Arc::new((self.0.opener)()?);
+        slot.database = Some(Arc::clone(&database));
+        slot.failed = false;
+        tracing::warn!("store opened again after an I/O error");
+        Ok(database)
+    }
+
+    fn note<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(error) = &result
+            && error.needs_reopening()
+        {
+            let mut slot = self.0.slot.lock().unwrap_or_else(PoisonError::into_inner);
+            slot.failed = true;
+        }
+        result
+    }
+}
+
+fn write_on<T>(
+    database: &Database,
+    durability: Durability,
+    body: impl FnOnce(&Transaction) -> Result<(T, bool), StoreError>,
+) -> Result<T, StoreError> {
+    let mut transaction = database.begin_write()?;
+    transaction
+        .set_durability(durability)
+        .expect("only a transaction that changed savepoints refuses a lower durability");
+    transaction.set_quick_repair(true); // a store of gigabytes opens in milliseconds after SIGKILL
+    let transaction = Transaction::new(transaction);
+    let (value, changed) = body(&transaction)?;
+    let transaction = transaction.into_tables();
+    if changed {
+        transaction.commit()?;
+    } else {
+        transaction.abort()?;
+    }
+    Ok(value)
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,152 @@
+//! Why the store cannot do what was asked.
+
+use std::path::{Path, PathBuf};
+
+use isochrone_proto::codec::DecodeError;
+use isochrone_proto::ids::{PlanVersion, ProbeId};
+
+use super::row::Damaged;
+
+/// Why the store cannot do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file cannot be opened as a store.
+    #[error("cannot open the store {}; is it a store of Isochrone, and may this user write it?", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<redb::DatabaseError>,
+    },
+    /// Another process has it open.
+    #[error("the store {} is open in another process; while the collector runs, commands reach it through its control socket", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Written by a release with another format.
+    #[error(
+        "the store has format {found}, this build reads format {expected}; use the release that wrote it, or a later one"
+    )]
+    Format {
+        /// The format of the store.
+        found: u64,
+        /// The format this build reads and writes.
+        expected: u64,
+    },
+    /// A reader still holds the database that failed; the next call tries again.
+    #[error("the store is being opened again after an I/O error; try again")]
+    Reopening,
+    /// redb failed, mostly because the disk did.
+    #[error("the store's database failed")]
+    Database(#[source] Box<redb::Error>),
+    /// A row does not have the form this build writes.
+    #[error("table {table} holds a damaged row; restore a backup or export what can be read")]
+    Row {
+        /// The table.
+        table: &'static str,
+        /// Which part.
+        #[source]
+        source: Damaged,
+    },
+    /// A record is not the JSON it should be.
+    #[error("record {key:?} of table {table} cannot be read")]
+    Record {
+        /// The table.
+        table: &'static str,
+        /// The key.
+        key: String,
+        /// Where and why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A stored batch or plan does not decode.
+    #[error("{what} cannot be decoded")]
+    Content {
+        /// Which.
+        what: String,
+        /// Why.
+        #[source]
+        source: DecodeError,
+    },
+    /// A stored batch names a plan that is not stored.
+    #[error("plan {version} of probe {probe} is not in the store")]
+    NoPlan {
+        /// Whose.
+        probe: ProbeId,
+        /// Which.
+        version: PlanVersion,
+    },
+    /// A plan that has two checks of one kind and target: their measurements would share ids.
+    #[error(
+        "plan {version} of probe {probe} checks one target twice with one kind (checks {first} and {second})"
+    )]
+    TwinChecks {
+        /// Whose.
+        probe: ProbeId,
+        /// Which.
+        version: PlanVersion,
+        /// The one check.
+        first: usize,
+        /// The other.
+        second: usize,
+    },
+    /// The demo would mix its invented world with what was measured.
+    #[error(
+        "this store holds real measurements, and the demo never mixes with them; give the demo another folder with --state"
+    )]
+    NotForTheDemo,
+    /// Reading was ended by the reader.
+    #[error("the reader of the store's batches failed")]
+    Reader(#[source] std::io::Error),
+}
+
+impl StoreError {
+    pub(super) fn open(path: &Path, source: redb::DatabaseError) -> Self {
+        let path = path.to_owned();
+        match source {
+            redb::DatabaseError::DatabaseAlreadyOpen => Self::InUse { path },
+            source => Self::Open {
+                path,
+                source: Box::new(source),
+            },
+        }
+    }
+
+    /// Whether the database refuses everything until it is opened again.
+    pub(crate) fn needs_reopening(&self) -> bool {
+        match self {
+            Self::Database(error) => matches!(
+                **error,
+                redb::Error::Io(_)
+                    | redb::Error::PreviousIo
+                    | redb::Error::DatabaseClosed
+                    | redb::Error::Backend(_)
+                    | redb::Error::LockPoisoned(_)
+            ),
+            Self::Open { .. }
+            | Self::InUse { .. }
+            | Self::Format { .. }
+            | Self::Reopening
+            | Self::Row { .. }
+            | Self::Record { .. }
+            | Self::Content { .. }
+            | Self::NoPlan { .. }
+            | Self::TwinChecks { .. }
+            | Self::NotForTheDemo
+            | Self::Reader(_) => false,
+        }
+    }
+}
+
+macro_rules! from_redb {
+    ($($error:ident)+) => {
+        $(impl From<redb::$error> for StoreError {
+            fn from(error: redb::$error) -> Self {
+                Self::Database(Box::new(error.into()))
+            }
+        })+
+    };
+}
+from_redb!(StorageError TableError TransactionError CommitError);

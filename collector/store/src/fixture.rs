@@ -1,0 +1,25 @@
+//! Batches as the log gives them back, for tests.
+
+use std::sync::Arc;
+
+use isochrone_base::fixture;
+use isochrone_proto::measurement::Measurement;
+use isochrone_proto::plan::Plan;
+use isochrone_proto::units::UnixMillis;
+
+use crate::Stored;
+
+/// A batch of these rows as the log gives it back.
+#[must_use]
+pub fn stored(plan: &Arc<Plan>, rows: &[Measurement]) -> Stored {
+    let batch = fixture::batch(plan, rows);
+    Stored {
+        commit: 1,
+        probe: plan.probe,
+        epoch: batch.header.epoch,
+        sequence: batch.header.sequence,
+        received: UnixMillis(fixture::DAY0),
+        batch,
+        plan: Arc::clone(plan),
+    }
+}

@@ -1,0 +1,385 @@
+//! Whether the content of a batch can be what its plan asked for.
+
+use isochrone_proto::batch::Batch;
+use isochrone_proto::ids::PlanVersion;
+use isochrone_proto::ledger::{Adoption, HourCount, SkippedRange};
+use isochrone_proto::units::{Hour, UnixMillis};
+
+use super::seen::Seen;
+use crate::HourRow;
+use crate::ingest::stream::{AdoptedPlan, CheckState};
+
+/// Slots older than this when they arrive are refused: raw measurements are kept no longer.
+pub const RAW_RETENTION: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
+/// Slots further ahead of the collector's clock are refused.
+pub const AHEAD_MAX: std::time::Duration = std::time::Duration::from_secs(5 * 60);
+/// An adoption further back is refused: marks live this long, and no plan.
+const ADOPTION_AGE_MAX: std::time::Duration = std::time::Duration::from_secs(90 * 86_400);
+
+/// Why a batch or tombstone is refused for its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RefuseReason {
+    /// A slot too old or too far ahead: the probe's clock is wrong, or it was away for too long.
+    #[error("slot {} ms is not within the last 30 days and the next 5 minutes", .slot.0)]
+    SlotOutOfRange {
+        /// The slot.
+        slot: UnixMillis,
+    },
+    /// A cut too old or too far ahead.
+    #[error("cut {} ms is not within the last 90 days and the next 5 minutes", .cut.0)]
+    CutOutOfRange {
+        /// The cut.
+        cut: UnixMillis,
+    },
+    /// Rows that name a plan this epoch did not adopt.
+    #[error("plan {version} was not adopted in this epoch")]
+    NotAdopted {
+        /// The plan.
+        version: PlanVersion,
+    },
+    /// An adoption that goes back, or lies too old or too far ahead.
+    #[error("plan {version} cannot be adopted from slot {} ms on", .first_slot.0)]
+    Adoption {
+        /// The plan.
+        version: PlanVersion,
+        /// From where on.
+        first_slot: UnixMillis,
+    },
+    /// A check that the plan does not have.
+    #[error("check {check} is not in the plan, which has {checks}")]
+    NoSuchCheck {
+        /// The index.
+        check: u16,
+        /// Checks in the plan.
+        checks: usize,
+    },
+    /// An echo result for an endpoint's check, or the other way round.
+    #[error("the result of check {check} is of another kind than the plan's check")]
+    KindMismatch {
+        /// The check.
+        check: u16,
+    },
+    /// A slot outside the time for which the epoch followed the plan.
+    #[error("slot {} ms of check {check} lies outside the plan's time in this epoch", .slot.0)]
+    OutsidePlan {
+        /// The check.
+        check: u16,
+        /// The slot.
+        slot: UnixMillis,
+    },
+    /// No slot of the check's grid.
+    #[error("slot {} ms is not on the grid of check {check}", .slot.0)]
+    OffGrid {
+        /// The check.
+        check: u16,
+        /// The slot.
+        slot: UnixMillis,
+    },
+    /// A slot that already has a measurement or was skipped.
+    #[error("slot {} ms of check {check} was already accounted for", .slot.0)]
+    Duplicate {
+        /// The check.
+        check: u16,
+        /// The slot.
+        slot: UnixMillis,
+    },
+    /// More slots in an hour than twice what the plan can produce.
+    #[error("{found} slots counted in hour {}, at most {allowed} are allowed", .hour.0)]
+    Counts {
+        /// The hour.
+        hour: Hour,
+        /// What was counted.
+        found: u64,
+        /// Twice what the plan can produce.
+        allowed: u64,
+    },
+    /// Cumulative counts that fell.
+    #[error("the counts of hour {} went back", .hour.0)]
+    CountsWentBack {
+        /// The hour.
+        hour: Hour,
+    },
+    /// Neither side has the plan any more.
+    #[error("plan {version} is lost on both sides")]
+    PlanLost {
+        /// The plan.
+        version: PlanVersion,
+    },
+}
+
+/// When a slot may be, by the collector's clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    from: UnixMillis,
+    until: UnixMillis,
+    adopted_from: UnixMillis,
+}
+
+impl Window {
+    pub(super) fn around(now: UnixMillis) -> Self {
+        Self {
+            from: now.minus(RAW_RETENTION),
+            until: now.plus(AHEAD_MAX),
+            adopted_from: now.minus(ADOPTION_AGE_MAX),
+        }
+    }
+
+    pub(super) fn holds(&self, slot: UnixMillis) -> bool {
+        (self.from..=self.until).contains(&slot)
+    }
+
+    pub(super) fn holds_hour(&self, hour: Hour) -> bool {
+        hour >= self.from.hour() && hour <= self.until.hour()
+    }
+
+    pub(super) fn check_cut(&self, cut: UnixMillis) -> Result<(), RefuseReason> {
+        if (self.adopted_from..=self.until).contains(&cut) {
+            Ok(())
+        } else {
+            Err(RefuseReason::CutOutOfRange { cut })
+        }
+    }
+
+    /// Whether `next` may follow `last`. `Ok(true)`: it is new.
+    pub(super) fn check_adoption(
+        &self,
+        last: Option<&Adoption>,
+        next: &Adoption,
+    ) -> Result<bool, RefuseReason> {
+        let refused = Err(RefuseReason::Adoption {
+            version: next.version,
+            first_slot: next.first_slot,
+        });
+        match last {
+            Some(last) if last == next => return Ok(false),
+            Some(last) if next.version <= last.version || next.first_slot < last.first_slot => {
+                return refused;
+            }
+            _ => {}
+        }
+        if (self.adopted_from..=self.until).contains(&next.first_slot) {
+            Ok(true)
+        } else {
+            refused
+        }
+    }
+}
+
+/// Checks an hour's counts against those before and against what the plan can produce.
+pub(super) fn check_counts(known: &HourRow, told: &HourCount, quota: u64) -> Result<(), RefuseReason> {
+    check_quota(0, told, quota)?;
+    let hour = told.hour;
+    if !known.can_become(told) {
+        return Err(RefuseReason::CountsWentBack { hour });
+    }
+    Ok(())
+}
+
+/// Whether the told slots, with `others` that were counted elsewhere, are within the quota of their hour.
+pub(super) fn check_quota(others: u64, told: &HourCount, allowed: u64) -> Result<(), RefuseReason> {
+    let hour = told.hour;
+    let found = told.planned.saturating_add(told.pending).saturating_add(others);
+    if found > allowed {
+        return Err(RefuseReason::Counts { hour, found, allowed });
+    }
+    Ok(())
+}
+
+/// Rows of each hour, and the first and last slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) hours: Vec<(Hour, u64)>,
+    pub(super) first: UnixMillis,
+    pub(super) last: UnixMillis,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            hours: Vec::new(),
+            first: UnixMillis(u64::MAX),
+            last: UnixMillis(0),
+        }
+    }
+}
+
+impl Tally {
+    /// Of any slots, judged or not; those outside `window` are only counted.
+    pub(super) fn of_slots(slots: impl Iterator<Item = UnixMillis>, window: Window) -> (Self, u64) {
+        let (mut tally, mut outside) = (HourTally::default(), 0);
+        for slot in slots {
+            if window.holds(slot) {
+                tally.count(slot);
+            } else {
+                outside += 1;
+            }
+        }
+        (tally.finish(), outside)
+    }
+}
+
+/// Counts rows by hour: slots of one batch lie in one or two.
+#[derive(Default)]
+struct HourTally {
+    tally: Tally,
+    start: u64,
+    end: u64,
+    rows: u64,
+}
+
+impl HourTally {
+    #[inline]
+    fn count(&mut self, slot: UnixMillis) {
+        if slot.0 < self.start || slot.0 >= self.end {
+            self.close();
+            let hour = slot.hour();
+            (self.start, self.end) = (hour.start().0, hour.end().0);
+        }
+        self.rows += 1;
+        self.tally.first = self.tally.first.min(slot);
+        self.tally.last = self.tally.last.max(slot);
+    }
+
+    fn close(&mut self) {
+        if self.rows == 0 {
+            return;
+        }
+        let hour = UnixMillis(self.start).hour();
+        let rows = std::mem::take(&mut self.rows);
+        match self.tally.hours.iter_mut().find(|known| known.0 == hour) {
+            Some(known) => known.1 += rows,
+            None => self.tally.hours.push((hour, rows)),
+        }
+    }
+
+    fn finish(mut self) -> Tally {
+        self.close();
+        self.tally
+    }
+}
+
+/// Places every row and skipped range of `batch` in `plan`, and marks their slots as seen. If any does not
+/// fit, none is marked.
+pub(super) fn place(plan: &mut AdoptedPlan, batch: &Batch, window: Window) -> Result<Tally, RefuseReason> {
+    let span = plan.span;
+    let echoes = batch.echo_rows_len();
+    let checks = plan.checks.len();
+    let mut tally = HourTally::default();
+    for (row, (check, slot)) in batch.slots().enumerate() {
+        let placed = match plan.checks.get_mut(usize::from(check)) {
+            None => Err(RefuseReason::NoSuchCheck { check, checks }),
+            Some(state) if state.is_endpoint != (row >= echoes) => Err(RefuseReason::KindMismatch { check }),
+            Some(state) => place_slot(state, check, slot, span, window),
+        };
+        if let Err(reason) = placed {
+            unplace_rows(plan, batch, row);
+            return Err(reason);
+        }
+        tally.count(slot);
+    }
+    for (index, range) in batch.header.skipped.iter().enumerate() {
+        if let Err(reason) = place_range(plan, range, window) {
+            unplace_rows(plan, batch, usize::MAX);
+            for range in &batch.header.skipped[..index] {
+                unplace_range(plan, range);
+            }
+            return Err(reason);
+        }
+    }
+    Ok(tally.finish())
+}
+
+/// Where in time an epoch followed a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    pub(super) from: UnixMillis,
+    pub(super) until: UnixMillis,
+}
+
+#[inline]
+fn place_slot(
+    state: &mut CheckState,
+    check: u16,
+    slot: UnixMillis,
+    span: Span,
+    window: Window,
+) -> Result<(), RefuseReason> {
+    let number = number_of(state, check, slot, span, window)?;
+    if state.seen.add(number) {
+        Ok(())
+    } else {
+        Err(RefuseReason::Duplicate { check, slot })
+    }
+}
+
+#[inline]
+fn number_of(
+    state: &CheckState,
+    check: u16,
+    slot: UnixMillis,
+    span: Span,
+    window: Window,
+) -> Result<u32, RefuseReason> {
+    if !window.holds(slot) {
+        return Err(RefuseReason::SlotOutOfRange { slot });
+    }
+    if slot < span.from || slot >= span.until {
+        return Err(RefuseReason::OutsidePlan { check, slot });
+    }
+    let off_grid = RefuseReason::OffGrid { check, slot };
+    let distance = slot.0.checked_sub(state.anchor.0).ok_or(off_grid)?;
+    let interval = state.interval_ms;
+    let (number, rest) = match u32::try_from(distance) {
+        Ok(distance) => (distance / interval, distance % interval), // a division of half the cost
+        Err(_) => {
+            let interval = u64::from(interval);
+            let number = u32::try_from(distance / interval);
+            let outside = RefuseReason::OutsidePlan { check, slot };
+            (number.map_err(|_| outside)?, (distance % interval) as u32)
+        }
+    };
+    if rest == 0 { Ok(number) } else { Err(off_grid) }
+}
+
+fn place_range(plan: &mut AdoptedPlan, range: &SkippedRange, window: Window) -> Result<(), RefuseReason> {
+    let span = plan.span;
+    let (check, checks) = (range.check, plan.checks.len());
+    let Some(state) = plan.checks.get_mut(usize::from(check)) else {
+        return Err(RefuseReason::NoSuchCheck { check, checks });
+    };
+    let first = number_of(state, check, range.first_slot, span, window)?;
+    number_of(state, check, last_slot(state, range), span, window)?;
+    if state.seen.add_run(first, first.saturating_add(range.count)) {
+        Ok(())
+    } else {
+        let slot = range.first_slot;
+        Err(RefuseReason::Duplicate { check, slot })
+    }
+}
+
+pub(super) fn last_slot(state: &CheckState, range: &SkippedRange) -> UnixMillis {
+    let length = u64::from(range.count - 1) * u64::from(state.interval_ms); // a range is never empty
+    UnixMillis(range.first_slot.0.saturating_add(length))
+}
+
+fn unplace_rows(plan: &mut AdoptedPlan, batch: &Batch, rows: usize) {
+    for (check, slot) in batch.slots().take(rows) {
+        if let Some((seen, number)) = seen_of(plan, check, slot) {
+            seen.remove_run(number, number + 1);
+        }
+    }
+}
+
+fn unplace_range(plan: &mut AdoptedPlan, range: &SkippedRange) {
+    if let Some((seen, first)) = seen_of(plan, range.check, range.first_slot) {
+        seen.remove_run(first, first.saturating_add(range.count));
+    }
+}
+
+/// The place of a slot that was placed before.
+fn seen_of(plan: &mut AdoptedPlan, check: u16, slot: UnixMillis) -> Option<(&mut Seen, u32)> {
+    let state = plan.checks.get_mut(usize::from(check))?;
+    let number = slot.0.checked_sub(state.anchor.0)? / u64::from(state.interval_ms);
+    let number = u32::try_from(number).ok()?;
+    Some((&mut state.seen, number))
+}

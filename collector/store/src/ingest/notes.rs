@@ -1,0 +1,70 @@
+//! What a probe says of its epochs when it comes: which there are, in which order, and which are over.
+
+use isochrone_proto::control::EpochMark;
+use isochrone_proto::ids::{EpochId, Sequence};
+use redb::ReadableTable;
+
+use super::EpochNote;
+use super::round::Round;
+use super::stream::damaged;
+use crate::tables::{epoch_key, parse_epoch_key};
+use crate::{EpochRow, StoreError};
+
+impl Round<'_> {
+    /// Notes what a probe says of its epochs; returns their marks.
+    pub(super) fn note(&mut self, note: &EpochNote) -> Result<Vec<EpochMark>, StoreError> {
+        let current = note.epochs.last().map(|state| state.epoch);
+        let mut marks = Vec::with_capacity(note.epochs.len());
+        for state in &note.epochs {
+            let mut epoch = self.take_epoch(note.probe, state.epoch)?;
+            let is_current = current == Some(state.epoch);
+            if epoch.row.ordinal == 0 && (is_current || state.last > Sequence::NONE) {
+                epoch.row_mut().told_first_slot = state.first_slot;
+            }
+            let told_last = (!is_current).then_some(state.last);
+            let noted = epoch.is_dirty() || (note.complete && epoch.row.ordinal != 0);
+            if noted && epoch.row.told_last != told_last {
+                epoch.row_mut().told_last = told_last;
+            }
+            marks.push(EpochMark {
+                epoch: state.epoch,
+                stored: epoch.row.mark,
+                digest: epoch.row.digest,
+                safe: Sequence::NONE,
+            });
+            self.put_epoch(note.probe, state.epoch, epoch);
+        }
+        if note.complete {
+            self.note_drained(note)?;
+        }
+        Ok(marks)
+    }
+
+    /// Epochs that the probe no longer names hold nothing more.
+    fn note_drained(&mut self, note: &EpochNote) -> Result<(), StoreError> {
+        let lowest = epoch_key(note.probe, EpochId([0; 16]));
+        let highest = epoch_key(note.probe, EpochId([0xff; 16]));
+        let mut silent = Vec::new();
+        for row in self.epochs.epochs.range::<&[u8; 24]>(&lowest..=&highest)? {
+            let (key, row) = row?;
+            let (_, epoch) = parse_epoch_key(key.value());
+            let named = note.epochs.iter().any(|state| state.epoch == epoch);
+            if !named
+                && !EpochRow::decode(row.value())
+                    .map_err(damaged("epochs"))?
+                    .is_drained()
+            {
+                silent.push(epoch);
+            }
+        }
+        for id in silent {
+            let mut epoch = self.take_epoch(note.probe, id)?;
+            if !epoch.row.is_drained() {
+                let mark = epoch.row.mark;
+                epoch.row_mut().told_last = Some(mark);
+            }
+            self.put_epoch(note.probe, id, epoch);
+        }
+        Ok(())
+    }
+}

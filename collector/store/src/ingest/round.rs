@@ -1,0 +1,346 @@
+//! One transaction's work: each item is judged against its epoch, and what follows from that is written.
+
+use std::sync::Arc;
+
+use isochrone_proto::batch::Batch;
+use isochrone_proto::ids::{Digest, EpochId, ProbeId, Sequence};
+use isochrone_proto::ledger::Event;
+use isochrone_proto::units::Hour;
+use redb::{ReadableTable, Table, WriteTransaction};
+
+use super::judge::{RefuseReason, Tally, Window, place};
+use super::memory::Memory;
+use super::not_stored::NotStored;
+use super::stream::{EpochMemory, EpochTables, damaged};
+use super::{Committed, Incoming, Ingested, Item};
+use crate::tables::{self, fork_key, stream_key};
+use crate::{Store, StoreError, StoredBlob, StreamEntry, StreamKind};
+
+/// Epochs kept in memory; above that all are read again as they are needed.
+const EPOCHS_KEPT: usize = 16_384;
+/// Batches of one epoch that are kept as forks; further ones are only counted.
+const FORKS_MAX: u64 = 1_024;
+
+/// One transaction's work.
+pub(super) struct Round<'t> {
+    pub(super) store: &'t Store,
+    pub(super) memory: Memory,
+    pub(super) epochs: EpochTables<'t>,
+    log: Table<'t, u64, &'static [u8]>,
+    log_hours: Table<'t, u32, u64>,
+    /// The hour that was looked up last: batches come in the order of their slots.
+    log_hour: Option<Hour>,
+    stream: Table<'t, &'static [u8; 32], &'static [u8]>,
+    pub(super) transaction: &'t WriteTransaction,
+    touched: Vec<(ProbeId, EpochId)>,
+    committed: Vec<Committed>,
+    blob: Vec<u8>,
+    before: (u64, u64, u64),
+    /// A planted bug; never true in a release.
+    pub(super) leaps_gaps: bool,
+}
+
+impl<'t> Round<'t> {
+    pub(super) fn open(
+        store: &'t Store,
+        transaction: &'t WriteTransaction,
+        memory: Memory,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            before: memory.counters(),
+            store,
+            memory,
+            epochs: EpochTables::open(transaction)?,
+            log: transaction.open_table(tables::LOG)?,
+            log_hours: transaction.open_table(tables::LOG_HOURS)?,
+            log_hour: None,
+            stream: transaction.open_table(tables::STREAM)?,
+            transaction,
+            touched: Vec::new(),
+            committed: Vec::new(),
+            blob: Vec::new(),
+            leaps_gaps: false,
+        })
+    }
+
+    /// Writes what the round changed in memory; says whether the transaction has anything to commit.
+    pub(super) fn finish(mut self) -> Result<(Memory, Vec<Committed>, bool), StoreError> {
+        let mut changed = self.before != self.memory.counters();
+        for key in self.touched.drain(..) {
+            if let Some(epoch) = self.memory.epochs.get_mut(&key) {
+                changed |= epoch.is_dirty();
+                epoch.flush(&mut self.epochs)?;
+            }
+        }
+        if self.before != self.memory.counters() {
+            let mut meta = self.transaction.open_table(tables::META)?;
+            meta.insert(tables::META_COMMIT, self.memory.commit)?;
+            meta.insert(tables::META_ORDINAL, self.memory.ordinal)?;
+            self.memory.quarantine.save(&mut meta)?;
+        }
+        if self.memory.epochs.len() > EPOCHS_KEPT {
+            self.memory.epochs.clear();
+        }
+        Ok((self.memory, self.committed, changed))
+    }
+
+    /// The epoch in memory. Taken out, so that it and the tables can be changed together; put it back.
+    pub(super) fn take_epoch(&mut self, probe: ProbeId, epoch: EpochId) -> Result<EpochMemory, StoreError> {
+        match self.memory.epochs.remove(&(probe, epoch)) {
+            Some(memory) => Ok(memory),
+            None => EpochMemory::load(&self.epochs, probe, epoch),
+        }
+    }
+
+    pub(super) fn put_epoch(&mut self, probe: ProbeId, epoch: EpochId, mut memory: EpochMemory) {
+        if memory.is_dirty() {
+            if memory.row.ordinal == 0 {
+                self.memory.ordinal += 1;
+                memory.row_mut().ordinal = self.memory.ordinal;
+            }
+            if self.touched.last() != Some(&(probe, epoch)) {
+                self.touched.push((probe, epoch));
+            }
+        }
+        self.memory.epochs.insert((probe, epoch), memory);
+    }
+
+    pub(super) fn item(&mut self, incoming: &Incoming) -> Result<Ingested, StoreError> {
+        let (probe, id) = (incoming.probe, incoming.epoch());
+        let mut epoch = self.take_epoch(probe, id)?;
+        let ingested = match &incoming.item {
+            Item::Batch(batch) => self.batch(&mut epoch, incoming, batch)?,
+            Item::Tombstone(tombstone) => self.tombstone(&mut epoch, incoming, tombstone)?,
+        };
+        self.put_epoch(probe, id, epoch);
+        Ok(ingested)
+    }
+
+    fn batch(
+        &mut self,
+        epoch: &mut EpochMemory,
+        incoming: &Incoming,
+        batch: &Arc<Batch>,
+    ) -> Result<Ingested, StoreError> {
+        let (sequence, mark) = (batch.header.sequence, epoch.row.mark);
+        if sequence <= mark {
+            let stands = self.stands_at(incoming, sequence)?;
+            if stands == Some(incoming.digest) {
+                return Ok(Ingested::Already { mark });
+            }
+            return self.fork(epoch, incoming, batch);
+        }
+        let leaps = self.leaps_gaps && sequence != mark.next();
+        if sequence != mark.next() && !leaps {
+            if self.continues_fork(epoch, incoming, batch)? {
+                return self.fork(epoch, incoming, batch);
+            }
+            let expected = mark.next();
+            return Ok(Ingested::Gap { expected });
+        }
+        if batch.header.previous != epoch.row.digest && !leaps {
+            return self.fork(epoch, incoming, batch);
+        }
+        let judged = self
+            .require_plans(incoming)
+            .and_then(|()| self.judge(epoch, incoming, batch));
+        let result = match judged {
+            Ok((tally, place)) => {
+                self.log(epoch, incoming, batch, &tally, place)?;
+                Ingested::Stored { mark: sequence }
+            }
+            Err(NotStored::NeedsPlans(missing)) => return Ok(Ingested::NeedPlans(missing)),
+            Err(NotStored::Failed(error)) => return Err(error),
+            Err(NotStored::Refused(reason)) => {
+                let slots = batch.slots().map(|(_, slot)| slot);
+                let (tally, outside) = Tally::of_slots(slots, Window::around(incoming.received));
+                for (hour, rows) in tally.hours {
+                    epoch.hour_mut(&self.epochs, hour)?.refused += rows;
+                }
+                epoch.row_mut().refused_outside += outside;
+                self.quarantine(epoch, incoming, reason)?
+            }
+        };
+        let row = epoch.row_mut();
+        (row.mark, row.digest) = (sequence, incoming.digest);
+        Ok(result)
+    }
+
+    /// The digest of what stands at `sequence`, if anything is known to.
+    pub(super) fn stands_at(
+        &self,
+        incoming: &Incoming,
+        sequence: Sequence,
+    ) -> Result<Option<Digest>, StoreError> {
+        let key = stream_key(incoming.probe, incoming.epoch(), sequence);
+        let Some(entry) = self.stream.get(&key)? else {
+            return Ok(None); // inside a tombstone's range
+        };
+        let entry = StreamEntry::decode(entry.value()).map_err(damaged("stream"))?;
+        Ok(Some(entry.digest))
+    }
+
+    /// Asks for the plans that the item names and the store does not hold; refuses it where they are lost.
+    pub(super) fn require_plans(&self, incoming: &Incoming) -> Result<(), NotStored> {
+        let mut missing = Vec::new();
+        for version in incoming.plans() {
+            if self.store.plan(incoming.probe, version)?.is_none() {
+                missing.push(version);
+            }
+        }
+        match missing.first() {
+            None => Ok(()),
+            Some(&version) if incoming.plans_lost => Err(RefuseReason::PlanLost { version }.into()),
+            Some(_) => Err(NotStored::NeedsPlans(missing)),
+        }
+    }
+
+    /// Checks account and rows. The account of a batch whose rows are refused still counts.
+    fn judge(
+        &mut self,
+        epoch: &mut EpochMemory,
+        incoming: &Incoming,
+        batch: &Batch,
+    ) -> Result<(Tally, usize), NotStored> {
+        let (header, window) = (&batch.header, Window::around(incoming.received));
+        window.check_cut(header.cut)?;
+        epoch.adopt(&self.epochs, self.store, &header.adopted, window)?;
+        epoch.check_counts(&self.epochs, self.store, &header.hours, window)?;
+        for count in &header.hours {
+            epoch.hour_mut(&self.epochs, count.hour)?.told(count);
+        }
+        let row = epoch.row_mut();
+        row.cut = row.cut.max(header.cut);
+        row.closed |= header.events.contains(&Event::Closed);
+        let version = header.plan;
+        let Some(at) = epoch.adopted(&self.epochs, self.store, version)? else {
+            return Err(RefuseReason::NotAdopted { version }.into());
+        };
+        Ok((place(epoch.plan_mut(at), batch, window)?, at))
+    }
+
+    /// Appends a batch to the log, and counts it.
+    fn log(
+        &mut self,
+        epoch: &mut EpochMemory,
+        incoming: &Incoming,
+        batch: &Arc<Batch>,
+        tally: &Tally,
+        place: usize,
+    ) -> Result<(), StoreError> {
+        for &(hour, rows) in &tally.hours {
+            epoch.hour_mut(&self.epochs, hour)?.stored += rows;
+        }
+        epoch.count_skipped(&self.epochs, place, &batch.header.skipped)?;
+        self.memory.commit += 1;
+        let commit = self.memory.commit;
+        self.blob.clear();
+        StoredBlob {
+            probe: incoming.probe,
+            received: incoming.received,
+            rows: batch.rows() as u16, // at most BATCH_ROWS_MAX
+            slots: (tally.first, tally.last),
+            payload: &incoming.payload,
+        }
+        .encode(&mut self.blob);
+        self.log.insert(commit, self.blob.as_slice())?;
+        if batch.rows() > 0 {
+            self.index_by_hour(tally.last.hour(), commit)?;
+        }
+        self.stand(incoming, StreamKind::Batch { commit }, incoming.digest)?;
+        self.committed.push(Committed {
+            probe: incoming.probe,
+            plan: Arc::clone(&epoch.plan_mut(place).plan),
+            batch: Arc::clone(batch),
+            received: incoming.received,
+            commit,
+        });
+        Ok(())
+    }
+
+    /// Commit numbers only rise: what stands there is the first.
+    fn index_by_hour(&mut self, hour: Hour, commit: u64) -> Result<(), StoreError> {
+        if self.log_hour != Some(hour) {
+            self.log_hour = Some(hour);
+            if self.log_hours.get(hour.0)?.is_none() {
+                self.log_hours.insert(hour.0, commit)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn stand(
+        &mut self,
+        incoming: &Incoming,
+        kind: StreamKind,
+        digest: Digest,
+    ) -> Result<(), StoreError> {
+        let key = stream_key(incoming.probe, incoming.epoch(), incoming.last_sequence());
+        let entry = StreamEntry { kind, digest };
+        self.stream.insert(&key, entry.encode().as_slice())?;
+        Ok(())
+    }
+
+    /// Keeps a refused item raw. The caller moves the mark over it.
+    pub(super) fn quarantine(
+        &mut self,
+        epoch: &mut EpochMemory,
+        incoming: &Incoming,
+        reason: RefuseReason,
+    ) -> Result<Ingested, StoreError> {
+        let digest = match &incoming.item {
+            Item::Batch(_) => incoming.digest,
+            Item::Tombstone(tombstone) => tombstone.last_digest,
+        };
+        self.stand(incoming, StreamKind::Refused, digest)?;
+        self.memory.quarantine.keep(self.transaction, incoming, reason)?;
+        epoch.row_mut().refused_batches += 1;
+        let mark = incoming.last_sequence();
+        Ok(Ingested::Refused { mark, reason })
+    }
+
+    /// Whether a batch follows one that was counted as a fork: it belongs to the fork too, however far above
+    /// the mark it is.
+    fn continues_fork(
+        &self,
+        epoch: &EpochMemory,
+        incoming: &Incoming,
+        batch: &Batch,
+    ) -> Result<bool, StoreError> {
+        if epoch.row.forked_batches >= FORKS_MAX {
+            return Ok(true); // no longer known one by one
+        }
+        let before = Sequence(batch.header.sequence.0.saturating_sub(1));
+        let key = fork_key(incoming.probe, incoming.epoch(), before, batch.header.previous);
+        let forks = self.transaction.open_table(tables::FORKS)?;
+        Ok(epoch.row.forked_batches > 0 && forks.get(&key)?.is_some())
+    }
+
+    /// Counts the rows of a batch that does not fit, once for each digest.
+    fn fork(
+        &mut self,
+        epoch: &mut EpochMemory,
+        incoming: &Incoming,
+        batch: &Batch,
+    ) -> Result<Ingested, StoreError> {
+        let sequence = batch.header.sequence;
+        let forked = Ingested::Forked { sequence };
+        let key = fork_key(incoming.probe, incoming.epoch(), sequence, incoming.digest);
+        let mut forks = self.transaction.open_table(tables::FORKS)?;
+        if forks.get(&key)?.is_some() {
+            return Ok(forked);
+        }
+        if epoch.row.forked_batches >= FORKS_MAX {
+            epoch.row_mut().forks_uncounted += 1;
+            return Ok(forked);
+        }
+        forks.insert(&key, batch.rows() as u64)?;
+        epoch.row_mut().forked_batches += 1;
+        let slots = batch.slots().map(|(_, slot)| slot);
+        let (tally, _) = Tally::of_slots(slots, Window::around(incoming.received));
+        for (hour, rows) in tally.hours {
+            epoch.hour_mut(&self.epochs, hour)?.forked += rows;
+        }
+        Ok(forked)
+    }
+}

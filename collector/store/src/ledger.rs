@@ -1,0 +1,315 @@
+//! The account of every planned slot, by probe, epoch and hour of the slot.
+//!
+//! `planned = run + skipped + absent`, `run = stored + spooled + dropped + refused + forked`. What was
+//! planned is counted here again, from the plans that each epoch adopted, and compared at the epoch's cut
+//! with what the probe says. [`verify`] does not trust any of it, and counts the log itself.
+
+mod audit;
+mod planned;
+mod slots;
+
+use std::collections::BTreeSet;
+
+use isochrone_proto::ids::{EpochId, ProbeId};
+use isochrone_proto::units::{Hour, UnixMillis};
+use jiff::Timestamp;
+use serde::Serialize;
+
+pub use self::audit::{Audit, verify, verify_with};
+use self::planned::{EpochAccount, accounts};
+use crate::ingest::{Refused, newest_refused};
+use crate::{HourRow, Store, StoreError};
+
+/// One hour of one epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Whose.
+    pub probe: ProbeId,
+    /// Its name, as its plan gives it; its id if no plan is there.
+    pub probe_name: String,
+    /// Of which epoch.
+    pub epoch: EpochId,
+    /// Hour of the slots.
+    pub hour: Hour,
+    /// Slots that were planned (forked ones included).
+    pub planned: u64,
+    /// Slots that became a measurement.
+    pub run: u64,
+    /// Slots that did not, for a reason that is known.
+    pub skipped: u64,
+    /// Of these, slots for which the probe was not running, found out by this collector.
+    pub not_running: u64,
+    /// Slots of which nothing was heard: the host is off, or its results are still to come.
+    pub absent: u64,
+    /// Measurements in the store.
+    pub stored: u64,
+    /// Measurements that the probe counted and that are still to come.
+    pub spooled: u64,
+    /// Measurements that the probe's spool dropped, and said so.
+    pub dropped: u64,
+    /// Measurements that were refused for their content, and are in quarantine.
+    pub refused: u64,
+    /// Measurements of batches that did not fit their epoch.
+    pub forked: u64,
+    /// Both equations hold, and at the cut both ends planned the same.
+    pub balanced: bool,
+}
+
+/// The whole account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ledger {
+    /// By probe, epoch and hour.
+    pub rows: Vec<Row>,
+    /// Batches and tombstones that were ever refused for their content.
+    pub refused: u64,
+    /// The newest of them that are kept, newest first.
+    pub quarantine: Vec<Refused>,
+    /// `store` or `demo`.
+    pub source: &'static str,
+}
+
+/// Refused items that the ledger names.
+const REFUSED_TOLD: usize = 10;
+
+/// Sums over rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// See [`Row::planned`].
+    pub planned: u64,
+    /// See [`Row::run`].
+    pub run: u64,
+    /// See [`Row::skipped`].
+    pub skipped: u64,
+    /// See [`Row::absent`].
+    pub absent: u64,
+    /// See [`Row::stored`].
+    pub stored: u64,
+    /// See [`Row::spooled`].
+    pub spooled: u64,
+    /// See [`Row::dropped`].
+    pub dropped: u64,
+    /// See [`Row::refused`].
+    pub refused: u64,
+    /// See [`Row::forked`].
+    pub forked: u64,
+}
+
+impl Totals {
+    /// The sums of `rows`.
+    pub fn of<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Self {
+        rows.into_iter().fold(Self::default(), |sum, row| Self {
+            planned: sum.planned + row.planned,
+            run: sum.run + row.run,
+            skipped: sum.skipped + row.skipped,
+            absent: sum.absent + row.absent,
+            stored: sum.stored + row.stored,
+            spooled: sum.spooled + row.spooled,
+            dropped: sum.dropped + row.dropped,
+            refused: sum.refused + row.refused,
+            forked: sum.forked + row.forked,
+        })
+    }
+}
+
+/// The ledger as it stands at `now`.
+///
+/// # Errors
+/// When the store failed.
+pub fn read(store: &Store, now: UnixMillis) -> Result<Ledger, StoreError> {
+    let rows = rows(store, now)?;
+    let (refused, quarantine) = newest_refused(store, REFUSED_TOLD)?;
+    Ok(Ledger {
+        rows,
+        refused,
+        quarantine,
+        source: store.source(),
+    })
+}
+
+/// The rows of the ledger as it stands at `now`, by probe, order of epochs, and hour.
+///
+/// # Errors
+/// When the store failed.
+pub fn rows(store: &Store, now: UnixMillis) -> Result<Vec<Row>, StoreError> {
+    let accounts = accounts(store, now)?;
+    Ok(accounts.iter().flat_map(rows_of).collect())
+}
+
+fn rows_of(account: &EpochAccount) -> Vec<Row> {
+    let planned = account.planned();
+    let hours: BTreeSet<Hour> = planned.keys().chain(account.hours.keys()).copied().collect();
+    let row = |hour| {
+        let planned = planned.get(&hour).copied().unwrap_or(0);
+        let counts = account.hours.get(&hour).copied().unwrap_or_default();
+        row_of(account, hour, planned, &counts)
+    };
+    hours.into_iter().map(row).collect()
+}
+
+fn row_of(account: &EpochAccount, hour: Hour, planned: u64, counts: &HourRow) -> Row {
+    let never_spooled = if account.over {
+        counts.run.saturating_sub(counts.placed())
+    } else {
+        0
+    };
+    let unheard = planned.saturating_sub(counts.planned);
+    let (not_running, absent) = if account.over {
+        (unheard + never_spooled, 0)
+    } else {
+        (0, unheard)
+    };
+    let run = counts.run - never_spooled;
+    let spooled = run.saturating_sub(counts.placed());
+    let skipped = counts.skipped + not_running;
+    let agreed = account.planned_at_cut(hour) == counts.planned + counts.pending;
+    Row {
+        probe: account.probe,
+        probe_name: account.probe_name.clone(),
+        epoch: account.epoch,
+        hour,
+        planned: planned + counts.forked,
+        run: run + counts.forked,
+        skipped,
+        not_running,
+        absent,
+        stored: counts.stored,
+        spooled,
+        dropped: counts.dropped,
+        refused: counts.refused,
+        forked: counts.forked,
+        balanced: agreed && planned == run + skipped + absent && run == counts.placed() + spooled,
+    }
+}
+
+impl Ledger {
+    /// Whether every row is balanced.
+    #[must_use]
+    pub fn is_balanced(&self) -> bool {
+        self.rows.iter().all(|row| row.balanced)
+    }
+
+    /// The sums of all rows.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        Totals::of(&self.rows)
+    }
+
+    /// What a probe is called, where the ledger knows it.
+    #[must_use]
+    pub fn name_of<'a>(&'a self, refused: &'a Refused) -> &'a str {
+        let row = self
+            .rows
+            .iter()
+            .find(|row| row.probe.to_string() == refused.probe);
+        row.map_or(&refused.probe, |row| &row.probe_name)
+    }
+
+    /// `isochrone.ledger/1`.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let rows = self.rows.iter().map(JsonRow::of).collect();
+        let json = JsonLedger {
+            schema: "isochrone.ledger/1",
+            source: self.source,
+            balanced: self.is_balanced(),
+            rows,
+            quarantine: JsonQuarantine {
+                refused: self.refused,
+                newest: self
+                    .quarantine
+                    .iter()
+                    .map(|refused| JsonRefused::of(self, refused))
+                    .collect(),
+            },
+        };
+        serde_json::to_string(&json).expect("numbers and texts always serialize")
+    }
+}
+
+#[derive(Serialize)]
+struct JsonLedger<'a> {
+    schema: &'static str,
+    source: &'static str,
+    balanced: bool,
+    rows: Vec<JsonRow<'a>>,
+    quarantine: JsonQuarantine<'a>,
+}
+
+#[derive(Serialize)]
+struct JsonQuarantine<'a> {
+    refused: u64,
+    newest: Vec<JsonRefused<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonRefused<'a> {
+    probe: &'a str,
+    probe_id: &'a str,
+    epoch: &'a str,
+    sequence: u64,
+    item: &'a str,
+    reason: &'a str,
+    received: String,
+}
+
+impl<'a> JsonRefused<'a> {
+    fn of(ledger: &'a Ledger, refused: &'a Refused) -> Self {
+        Self {
+            probe: ledger.name_of(refused),
+            probe_id: &refused.probe,
+            epoch: &refused.epoch,
+            sequence: refused.sequence,
+            item: &refused.item,
+            reason: &refused.reason,
+            received: timestamp(UnixMillis(refused.received_ms)).to_string(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct JsonRow<'a> {
+    probe: &'a str,
+    probe_id: String,
+    epoch: String,
+    hour: String,
+    planned: u64,
+    run: u64,
+    skipped: u64,
+    absent: u64,
+    stored: u64,
+    spooled: u64,
+    dropped: u64,
+    refused: u64,
+    forked: u64,
+    balanced: bool,
+}
+
+impl<'a> JsonRow<'a> {
+    fn of(row: &'a Row) -> Self {
+        Self {
+            probe: &row.probe_name,
+            probe_id: row.probe.to_string(),
+            epoch: row.epoch.to_string(),
+            hour: timestamp(row.hour.start()).to_string(),
+            planned: row.planned,
+            run: row.run,
+            skipped: row.skipped,
+            absent: row.absent,
+            stored: row.stored,
+            spooled: row.spooled,
+            dropped: row.dropped,
+            refused: row.refused,
+            forked: row.forked,
+            balanced: row.balanced,
+        }
+    }
+}
+
+/// An instant for people and JSON. One beyond what a calendar holds becomes its end.
+pub(crate) fn timestamp(at: UnixMillis) -> Timestamp {
+    let ms = i64::try_from(at.0).unwrap_or(i64::MAX);
+    Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! What was planned, counted again from the plans that each epoch adopted.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use isochrone_proto::ids::{EpochId, ProbeId};
+use isochrone_proto::plan::Plan;
+use isochrone_proto::units::{Hour, UnixMillis};
+use redb::{ReadTransaction, ReadableTable};
+
+use crate::tables::{EPOCHS, HOURS, parse_epoch_key, parse_hour_key};
+use crate::{Damaged, EpochRow, HourRow, Store, StoreError};
+
+/// An epoch, with all that its rows are made of.
+pub(super) struct EpochAccount {
+    pub(super) probe: ProbeId,
+    pub(super) probe_name: String,
+    pub(super) epoch: EpochId,
+    /// A later epoch has begun and the probe holds nothing more of this one: what is unexplained never ran.
+    pub(super) over: bool,
+    pub(super) hours: BTreeMap<Hour, HourRow>,
+    spans: Vec<PlanSpan>,
+    end: UnixMillis,
+    cut: UnixMillis,
+}
+
+/// From when to when an epoch followed a plan.
+struct PlanSpan {
+    plan: Arc<Plan>,
+    from: UnixMillis,
+    until: UnixMillis,
+}
+
+struct KnownEpoch {
+    id: EpochId,
+    row: EpochRow,
+}
+
+/// The accounts of every epoch, by probe and the order of its epochs, as of one instant: epochs and hours
+/// are read in one transaction, so that a commit in between cannot look like an imbalance.
+pub(super) fn accounts(store: &Store, now: UnixMillis) -> Result<Vec<EpochAccount>, StoreError> {
+    store.read(|transaction| {
+        let mut hours = read_hours(transaction)?;
+        let mut accounts = Vec::new();
+        for (probe, mut epochs) in read_epochs(transaction)? {
+            epochs.sort_by_key(|epoch| epoch.row.ordinal);
+            for index in 0..epochs.len() {
+                let epoch = &epochs[index];
+                let later = epochs[index + 1..]
+                    .iter()
+                    .find_map(|later| later.row.first_slot());
+                let mut account = account(store, probe, epoch, later, now)?;
+                account.hours = hours.remove(&(probe, epoch.id)).unwrap_or_default();
+                accounts.push(account);
+            }
+        }
+        Ok(accounts)
+    })
+}
+
+type Epochs = BTreeMap<ProbeId, Vec<KnownEpoch>>;
+type Hours = BTreeMap<(ProbeId, EpochId), BTreeMap<Hour, HourRow>>;
+
+fn read_epochs(transaction: &ReadTransaction) -> Result<Epochs, StoreError> {
+    let mut probes = Epochs::new();
+    for entry in transaction.open_table(EPOCHS)?.iter()? {
+        let (key, row) = entry?;
+        let (probe, id) = parse_epoch_key(key.value());
+        let row = EpochRow::decode(row.value()).map_err(damaged("epochs"))?;
+        probes.entry(probe).or_default().push(KnownEpoch { id, row });
+    }
+    Ok(probes)
+}
+
+fn read_hours(transaction: &ReadTransaction) -> Result<Hours, StoreError> {
+    let mut epochs = Hours::new();
+    for entry in transaction.open_table(HOURS)?.iter()? {
+        let (key, row) = entry?;
+        let (probe, epoch, hour) = parse_hour_key(key.value());
+        let row = HourRow::decode(row.value()).map_err(damaged("hours"))?;
+        epochs.entry((probe, epoch)).or_default().insert(hour, row);
+    }
+    Ok(epochs)
+}
+
+fn account(
+    store: &Store,
+    probe: ProbeId,
+    epoch: &KnownEpoch,
+    later: Option<UnixMillis>,
+    now: UnixMillis,
+) -> Result<EpochAccount, StoreError> {
+    let row = &epoch.row;
+    let mut spans = Vec::with_capacity(row.adoptions.len());
+    for (index, adoption) in row.adoptions.iter().enumerate() {
+        let next = row.adoptions.get(index + 1);
+        if let Some(plan) = store.plan(probe, adoption.version)? {
+            spans.push(PlanSpan {
+                from: adoption.first_slot,
+                until: next.map_or(plan.expires, |next| next.first_slot.min(plan.expires)),
+                plan,
+            });
+        }
+    }
+    let probe_name = spans.last().map(|span| span.plan.probe_name.clone());
+    Ok(EpochAccount {
+        probe,
+        probe_name: probe_name.unwrap_or_else(|| probe.to_string()),
+        epoch: epoch.id,
+        over: later.is_some() && row.is_drained(),
+        hours: BTreeMap::new(),
+        spans,
+        end: later.map_or(now, |later| later.min(now)).max(row.cut),
+        cut: row.cut,
+    })
+}
+
+impl EpochAccount {
+    /// Planned slots by hour, until the epoch's end.
+    pub(super) fn planned(&self) -> BTreeMap<Hour, u64> {
+        let mut planned = BTreeMap::new();
+        for span in &self.spans {
+            let until = span.until.min(self.end);
+            let mut from = span.from;
+            while from < until {
+                let hour = from.hour();
+                let slots = span.plan.count_slots(from, until.min(hour.end()));
+                if slots > 0 {
+                    *planned.entry(hour).or_default() += slots;
+                }
+                from = hour.end();
+            }
+        }
+        planned
+    }
+
+    /// Planned slots of `hour` before the cut.
+    pub(super) fn planned_at_cut(&self, hour: Hour) -> u64 {
+        let slots = |span: &PlanSpan| {
+            let from = span.from.max(hour.start());
+            let until = span.until.min(hour.end()).min(self.cut);
+            span.plan.count_slots(from, until)
+        };
+        self.spans.iter().map(slots).sum()
+    }
+}
+
+pub(super) fn damaged(table: &'static str) -> impl FnOnce(Damaged) -> StoreError {
+    move |source| StoreError::Row { table, source }
+}

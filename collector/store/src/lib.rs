@@ -1,0 +1,36 @@
+//! The durable truth: what probes sent, how far each of their epochs is stored, and what became of every
+//! planned slot.
+//!
+//! One redb file holds what must change together. No type of redb leaves this crate.
+
+mod account;
+mod blob;
+mod database;
+mod disk;
+mod error;
+pub mod export;
+#[cfg(any(test, feature = "testing"))]
+pub mod fixture;
+pub mod ingest;
+pub mod ledger;
+#[cfg(any(test, feature = "testing"))]
+pub mod lossy;
+mod plans;
+mod records;
+mod row;
+mod scan;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod transaction;
+
+pub(crate) use self::account::{EpochRow, HourRow, StreamEntry, StreamKind, TombstoneRow};
+pub(crate) use self::blob::StoredBlob;
+pub use self::database::{Store, StoreOptions};
+pub use self::disk::{DiskReserve, FreeSpace};
+pub use self::error::StoreError;
+pub use self::records::Records;
+pub use self::row::Damaged;
+pub(crate) use self::row::{RowReader, RowWriter};
+pub use self::scan::{ScanRange, Stored};
+pub use self::transaction::Transaction;

@@ -1,0 +1,239 @@
+//! Delivers what the outbox holds: one receiver never waits for another.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use isochrone_base::clock::Clock;
+use isochrone_proto::units::UnixMillis;
+use isochrone_store::StoreError;
+use rand::Rng;
+use rand::rngs::StdRng;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::deliver::{Deliver, DeliverError, Request};
+use super::outbox::{Outbox, Pending, Receiver};
+
+/// First pause after a failure; it doubles up to the longest.
+const PAUSE_FIRST: Duration = Duration::from_secs(5);
+const PAUSE_LONGEST: Duration = Duration::from_secs(900);
+/// A receiver that names a later time is not asked to be patient longer than this.
+const RETRY_AFTER_LONGEST: Duration = Duration::from_secs(3_600);
+/// An alert that its receiver refused so often steps aside for the next ones until the collector starts
+/// again; it stays in the outbox, and is shown as pending.
+const REFUSALS_MAX: u32 = 5;
+/// How long deliveries under way are waited for at the end.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Decides what is sent when. Pure but for the outbox.
+#[derive(Debug)]
+pub struct Courier {
+    outbox: Outbox,
+    lanes: Vec<Lane>,
+}
+
+/// One receiver's queue: oldest first, one at a time.
+#[derive(Debug)]
+struct Lane {
+    receiver: Receiver,
+    under_way: bool,
+    failures: u32,
+    refusals: u32,
+    not_before: UnixMillis,
+    aside: BTreeSet<String>,
+}
+
+/// A delivery to be made.
+#[derive(Clone, Debug)]
+pub struct Parcel {
+    pending: Pending,
+    lane: usize,
+    /// What is sent.
+    pub request: Request,
+}
+
+impl Courier {
+    /// A courier for an outbox; the only one.
+    #[must_use]
+    pub fn new(outbox: Outbox) -> Self {
+        let lanes = outbox
+            .receivers()
+            .iter()
+            .map(|receiver| Lane {
+                receiver: receiver.clone(),
+                under_way: false,
+                failures: 0,
+                refusals: 0,
+                not_before: UnixMillis(0),
+                aside: BTreeSet::new(),
+            })
+            .collect();
+        Self { outbox, lanes }
+    }
+
+    /// What is to be sent now: at most one parcel for each receiver. Each must come back through
+    /// [`Courier::settle`].
+    pub fn due(&mut self, now: UnixMillis) -> Vec<Parcel> {
+        let mut parcels = Vec::new();
+        for (index, lane) in self.lanes.iter_mut().enumerate() {
+            if lane.under_way || now < lane.not_before {
+                continue;
+            }
+            let waiting = self.outbox.waiting_for(lane.receiver.name());
+            let next = waiting
+                .into_iter()
+                .find(|pending| !lane.aside.contains(&pending.alert.id));
+            let Some(pending) = next else { continue };
+            match lane.receiver.request(&pending.alert) {
+                Ok(request) => {
+                    lane.under_way = true;
+                    parcels.push(Parcel {
+                        pending,
+                        lane: index,
+                        request,
+                    });
+                }
+                Err(error) => {
+                    tracing::error!(%error, alert = %pending.alert.id, "an alert cannot be written as JSON");
+                    lane.aside.insert(pending.alert.id);
+                }
+            }
+        }
+        parcels
+    }
+
+    /// Notes what became of a parcel. `jitter`: a random number from 0.5 to 1.5 that stretches the pause.
+    ///
+    /// # Errors
+    /// When the store failed: the alert stays, and will be sent again.
+    pub fn settle(
+        &mut self,
+        parcel: &Parcel,
+        result: Result<(), DeliverError>,
+        now: UnixMillis,
+        jitter: f64,
+    ) -> Result<(), StoreError> {
+        let lane = &mut self.lanes[parcel.lane];
+        lane.under_way = false;
+        let error = match result {
+            Ok(()) => {
+                (lane.failures, lane.refusals) = (0, 0);
+                lane.not_before = now;
+                return match self.outbox.delivered(&parcel.pending, now) {
+                    Ok(()) => Ok(()),
+                    Err(error) => {
+                        lane.not_before = now.plus(PAUSE_FIRST); // or it would be sent again at once
+                        Err(error)
+                    }
+                };
+            }
+            Err(error) => error,
+        };
+        lane.not_before = now.plus(lane.pause(&error, jitter));
+        lane.failures = lane.failures.saturating_add(1);
+        if matches!(error, DeliverError::Rejected { .. }) {
+            lane.refusals += 1;
+            if lane.refusals >= REFUSALS_MAX {
+                tracing::error!(receiver = lane.receiver.name(), alert = %parcel.pending.alert.id, %error,
+                    "a receiver refuses an alert; it stays in the outbox and is tried again after a restart");
+                lane.aside.insert(parcel.pending.alert.id.clone());
+                (lane.refusals, lane.failures) = (0, 0);
+            }
+        }
+        tracing::warn!(receiver = lane.receiver.name(), alert = %parcel.pending.alert.id, %error,
+            "alert not delivered yet");
+        self.outbox.failed(&parcel.pending, error.to_string())
+    }
+
+    /// When the next receiver may be tried that is not tried now.
+    #[must_use]
+    pub fn next_due(&self) -> Option<UnixMillis> {
+        let waiting = self.lanes.iter().filter(|lane| {
+            !lane.under_way && {
+                let waiting = self.outbox.waiting_for(lane.receiver.name());
+                waiting
+                    .iter()
+                    .any(|pending| !lane.aside.contains(&pending.alert.id))
+            }
+        });
+        waiting.map(|lane| lane.not_before).min()
+    }
+
+    /// Delivers until `stop`.
+    ///
+    /// # Cancel safety
+    /// Alerts under way when it is dropped stay in the outbox, and are sent again at the next start.
+    pub async fn run(
+        mut self,
+        deliver: Arc<dyn Deliver>,
+        clock: Clock,
+        mut random: StdRng,
+        stop: CancellationToken,
+    ) {
+        let mut under_way = JoinSet::new();
+        let outbox = self.outbox.clone();
+        loop {
+            for parcel in self.due(clock.wall()) {
+                let deliver = Arc::clone(&deliver);
+                under_way.spawn_blocking(move || {
+                    let result = deliver.deliver(&parcel.request);
+                    (parcel, result)
+                });
+            }
+            let pause = self.next_due().map_or(Duration::from_secs(60), |due| {
+                due.since(clock.wall()).max(Duration::from_millis(100))
+            });
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(done) = under_way.join_next() => self.note(done, clock.wall(), &mut random),
+                () = outbox.filled() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+        let drained = async {
+            while let Some(done) = under_way.join_next().await {
+                self.note(done, clock.wall(), &mut random);
+            }
+        };
+        if tokio::time::timeout(DRAIN, drained).await.is_err() {
+            tracing::info!("alerts under way will be sent again at the next start");
+        }
+    }
+
+    fn note(
+        &mut self,
+        done: Result<(Parcel, Result<(), DeliverError>), tokio::task::JoinError>,
+        now: UnixMillis,
+        random: &mut StdRng,
+    ) {
+        let (parcel, result) = match done {
+            Ok(done) => done,
+            Err(error) => {
+                tracing::error!(%error, "a delivery broke off");
+                for lane in &mut self.lanes {
+                    lane.under_way = false; // which one is not known; a second delivery has the same id
+                }
+                return;
+            }
+        };
+        if let Err(error) = self.settle(&parcel, result, now, random.random_range(0.5..1.5)) {
+            tracing::error!(%error, "a delivery could not be noted; the alert will be sent again");
+        }
+    }
+}
+
+impl Lane {
+    fn pause(&self, error: &DeliverError, jitter: f64) -> Duration {
+        let doubled = PAUSE_FIRST.saturating_mul(1 << self.failures.min(16));
+        let pause = doubled.min(PAUSE_LONGEST).mul_f64(jitter.clamp(0.5, 1.5));
+        match error {
+            DeliverError::Busy {
+                retry_after: Some(after),
+                ..
+            } => pause.max((*after).min(RETRY_AFTER_LONGEST)),
+            _ => pause,
+        }
+    }
+}

@@ -1,0 +1,371 @@
+use std::collections::BTreeMap;
+
+use isochrone_proto::ids::{ProbeId, TargetId};
+use isochrone_proto::measurement::{FailureCause, Phase};
+use isochrone_store::StoreOptions;
+
+use super::*;
+use crate::alert::courier::Parcel;
+use crate::alert::{Courier, DeliverError, Event};
+use crate::health::Transition;
+use crate::incident::{Cause, Ending, EvidenceCell, Incident, IncidentCheck, Subject};
+
+const T0: UnixMillis = UnixMillis(1_795_316_283_000);
+
+fn cell(vantage: &str, network: u32, error: &str) -> EvidenceCell {
+    EvidenceCell {
+        probe: ProbeId(u64::from(network)),
+        vantage: vantage.into(),
+        place: "Berlin, DE".into(),
+        network: Some(network),
+        kind: "status4".parse().unwrap(),
+        phase: Phase::Connect,
+        failure: FailureCause::Timeout,
+        error: error.into(),
+        slot: UnixMillis(T0.0 + 20_000),
+        first_slot: T0,
+        failures: 3,
+    }
+}
+
+fn incident() -> Incident {
+    let error = "timeout in connect, verbatim";
+    Incident {
+        id: Incident::id_of("tokyo", IncidentCheck::Status, T0),
+        subject: Subject::Node(TargetId::of_node("tokyo")),
+        target: "tokyo".into(),
+        check: IncidentCheck::Status,
+        cause: Cause::Node,
+        start: T0,
+        noticed: UnixMillis(T0.0 + 22_000),
+        end: None,
+        ending: None,
+        caveat: None,
+        evidence: vec![cell("berlin", 1, error), cell("paris", 2, error)],
+    }
+}
+
+pub(in crate::alert) fn incident_alert() -> Alert {
+    Alert::of_transition(&Transition::Opened(incident()), "lead", UnixMillis(T0.0 + 22_000)).unwrap()
+}
+
+pub(in crate::alert) fn long_alert() -> Alert {
+    let mut incident = incident();
+    incident.target = "t\u{1f5fc}".repeat(400);
+    incident.caveat = Some("c*".repeat(300));
+    incident.evidence = (1..60)
+        .map(|n| cell("vantage", n, &"long error ".repeat(30)))
+        .collect();
+    Alert::of_transition(&Transition::Opened(incident), "lead", T0).unwrap()
+}
+
+fn ended_alert() -> Alert {
+    let mut incident = incident();
+    incident.end = Some(UnixMillis(T0.0 + 490_000));
+    incident.ending = Some(Ending::Recovered);
+    Alert::of_transition(&Transition::Ended(incident), "lead", UnixMillis(T0.0 + 500_000)).unwrap()
+}
+
+fn receivers() -> Vec<Receiver> {
+    let url = |name: &str| SecretUrl::try_from(format!("https://{name}.example.org/x")).unwrap();
+    vec![Receiver::Webhook(url("hook")), Receiver::Discord(url("discord"))]
+}
+
+fn store() -> Store {
+    Store::in_memory(StoreOptions::default()).unwrap()
+}
+
+/// Takes what is due and settles it as `verdict` says; counts deliveries by receiver and alert id.
+fn round(
+    courier: &mut Courier,
+    now: UnixMillis,
+    verdict: impl Fn(&Parcel) -> Result<(), DeliverError>,
+    log: &mut Vec<(String, String)>,
+) {
+    for parcel in courier.due(now) {
+        let result = verdict(&parcel);
+        if result.is_ok() {
+            log.push((parcel.request.receiver.to_owned(), parcel.request.id.clone()));
+        }
+        courier.settle(&parcel, result, now, 1.0).unwrap();
+    }
+}
+
+fn unreachable() -> Result<(), DeliverError> {
+    Err(DeliverError::Unreachable {
+        reason: "connection refused".into(),
+    })
+}
+
+#[test]
+fn alert_reads_as_the_documented_json() {
+    let json = serde_json::to_string_pretty(&ended_alert()).unwrap();
+    let id = &incident().id;
+    let expected = format!(
+        r#"{{
+  "schema": "isochrone.alert/1",
+  "id": "{id}-ended",
+  "source": "store",
+  "event": "ended",
+  "at": "2026-11-22T03:06:23Z",
+  "collector": "lead",
+  "summary": "tokyo: status is up again after 8 min 10 s, 2026-11-22 02:58:03 to 2026-11-22 03:06:13 UTC.",
+  "incident": {{
+    "id": "{id}",
+    "target": "tokyo",
+    "check": "status",
+    "cause": "node",
+    "start": "2026-11-22T02:58:03Z",
+    "end": "2026-11-22T03:06:13Z",
+    "duration_s": 490,
+    "ending": "recovered",
+    "caveat": null,
+    "evidence": [
+      {{
+        "vantage": "berlin",
+        "place": "Berlin, DE",
+        "network": 1,
+        "kind": "status4",
+        "phase": "connect",
+        "cause": "timeout",
+        "error": "timeout in connect, verbatim",
+        "first": "2026-11-22T02:58:03Z",
+        "last": "2026-11-22T02:58:23Z",
+        "failures": 3
+      }},"#
+    );
+    assert!(json.starts_with(&expected), "{json}");
+    assert_eq!(
+        incident_alert().summary,
+        "tokyo: status is down since 2026-11-22 02:58:03 UTC, seen by 2 vantages in 2 networks. \
+         Nobody gets through."
+    );
+    assert_eq!(incident_alert().event, Event::Opened);
+}
+
+#[test]
+fn restart_between_commit_and_delivery_loses_nothing() {
+    let store = store();
+    let outbox = Outbox::open(&store, receivers(), T0).unwrap();
+    outbox.add(&incident_alert(), T0).unwrap();
+    drop(outbox); // nobody had a chance to deliver
+    let outbox = Outbox::open(&store, receivers(), T0).unwrap();
+    let mut log = Vec::new();
+    round(&mut Courier::new(outbox.clone()), T0, |_| Ok(()), &mut log);
+    assert_eq!(log.len(), 2);
+    assert!(outbox.board().pending.is_empty());
+    assert_eq!(outbox.board().of_incident(&incident().id), (2, 0));
+}
+
+#[test]
+fn crash_between_delivery_and_its_note_repeats_it_under_the_same_id() {
+    let store = store();
+    let outbox = Outbox::open(&store, receivers(), T0).unwrap();
+    outbox.add(&incident_alert(), T0).unwrap();
+    let first: Vec<_> = Courier::new(outbox).due(T0); // delivered, then the process dies
+    let outbox = Outbox::open(&store, receivers(), T0).unwrap();
+    let again = Courier::new(outbox).due(T0);
+    let ids = |parcels: &[Parcel]| -> Vec<_> {
+        parcels
+            .iter()
+            .map(|parcel| (parcel.request.receiver, parcel.request.id.clone()))
+            .collect()
+    };
+    assert_eq!(ids(&first), ids(&again));
+    assert_eq!(first.len(), 2);
+    let body = again[0].request.body.as_ref().unwrap();
+    assert_eq!(body["id"], again[0].request.id.as_str(), "the receiver can tell");
+}
+
+#[test]
+fn alert_from_the_demo_says_so_to_programs_and_to_people() {
+    let store = store();
+    store.mark_demo().unwrap();
+    let outbox = Outbox::open(&store, receivers(), T0).unwrap();
+    outbox.add(&incident_alert(), T0).unwrap();
+    for pending in outbox.board().pending {
+        assert_eq!(pending.alert.source, "demo");
+        assert!(
+            pending.alert.summary.starts_with("DEMO "),
+            "{}",
+            pending.alert.summary
+        );
+        let discord = crate::alert::discord::body(&pending.alert);
+        assert!(discord["content"].as_str().unwrap().contains("DEMO"), "{discord}");
+    }
+}
+
+#[test]
+fn alert_is_never_queued_twice() {
+    let store = store();
+    let outbox = Outbox::open(&store, receivers(), T0).unwrap();
+    outbox.add(&incident_alert(), T0).unwrap();
+    outbox.add(&incident_alert(), UnixMillis(T0.0 + 5)).unwrap();
+    assert_eq!(outbox.board().pending.len(), 2, "one for each receiver");
+    let mut courier = Courier::new(outbox.clone());
+    round(&mut courier, UnixMillis(T0.0 + 10), |_| Ok(()), &mut Vec::new());
+    outbox.add(&incident_alert(), UnixMillis(T0.0 + 20)).unwrap();
+    assert!(outbox.board().pending.is_empty(), "nor after it was delivered");
+}
+
+#[test]
+fn dead_receiver_blocks_no_other_and_loses_nothing() {
+    let store = store();
+    let outbox = Outbox::open(&store, receivers(), T0).unwrap();
+    let mut courier = Courier::new(outbox.clone());
+    outbox.add(&incident_alert(), T0).unwrap();
+    outbox.add(&ended_alert(), UnixMillis(T0.0 + 1)).unwrap();
+    let mut log = Vec::new();
+    let mut tries = BTreeMap::new();
+    for second in 0..86_400 {
+        let now = UnixMillis(T0.0 + second * 1_000);
+        for parcel in courier.due(now) {
+            *tries.entry(parcel.request.receiver).or_insert(0) += 1;
+            let result = if parcel.request.receiver == "discord" {
+                unreachable()
+            } else {
+                Ok(())
+            };
+            if result.is_ok() {
+                log.push(parcel.request.id.clone());
+            }
+            courier.settle(&parcel, result, now, 1.0).unwrap();
+        }
+    }
+    assert_eq!(
+        log,
+        [incident_alert().id, ended_alert().id],
+        "the webhook, in order"
+    );
+    assert!(
+        (90..120).contains(&tries["discord"]),
+        "{tries:?}: a quarter of an hour apart"
+    );
+    let board = outbox.board();
+    assert_eq!(board.pending.len(), 2);
+    assert_eq!(board.oldest(), Some(T0));
+    let error = board.pending[0].last_error.clone().unwrap();
+    assert!(error.contains("connection refused"), "{error}");
+    let end = UnixMillis(T0.0 + 90_000_000);
+    let mut log = Vec::new();
+    for second in 0..10 {
+        round(
+            &mut courier,
+            UnixMillis(end.0 + second * 1_000),
+            |_| Ok(()),
+            &mut log,
+        );
+    }
+    assert_eq!(log.len(), 2, "it came back and got both");
+    assert_eq!(log[0].1, incident_alert().id, "oldest first");
+}
+
+#[test]
+fn refused_alert_steps_aside_for_the_next_and_stays_pending() {
+    let store = store();
+    let outbox = Outbox::open(&store, receivers(), T0).unwrap();
+    let mut courier = Courier::new(outbox.clone());
+    outbox.add(&incident_alert(), T0).unwrap();
+    outbox.add(&ended_alert(), UnixMillis(T0.0 + 1)).unwrap();
+    let refused = incident_alert().id;
+    let mut log = Vec::new();
+    let verdict = |parcel: &Parcel| {
+        if parcel.request.id == refused {
+            let text = "no".to_owned();
+            return Err(DeliverError::Rejected { status: 400, text });
+        }
+        Ok(())
+    };
+    for second in 0..3_600 {
+        round(&mut courier, UnixMillis(T0.0 + second * 1_000), verdict, &mut log);
+    }
+    assert_eq!(log.len(), 2, "the later alert reached both");
+    let board = outbox.board();
+    assert_eq!(board.pending.len(), 2);
+    assert!(
+        board.pending.iter().all(|pending| pending.attempts == 5),
+        "{board:?}"
+    );
+    let mut after_restart = Courier::new(Outbox::open(&store, receivers(), T0).unwrap());
+    assert_eq!(
+        after_restart.due(T0).len(),
+        2,
+        "and is tried again after a restart"
+    );
+}
+
+#[test]
+fn busy_receiver_is_left_alone_as_long_as_it_asked() {
+    let store = store();
+    let outbox = Outbox::open(&store, receivers(), T0).unwrap();
+    let mut courier = Courier::new(outbox.clone());
+    outbox.add(&incident_alert(), T0).unwrap();
+    let busy = |_: &Parcel| {
+        Err(DeliverError::Busy {
+            status: 429,
+            retry_after: Some(Duration::from_secs(100)),
+        })
+    };
+    round(&mut courier, T0, busy, &mut Vec::new());
+    assert!(courier.due(UnixMillis(T0.0 + 99_999)).is_empty());
+    assert_eq!(courier.next_due(), Some(UnixMillis(T0.0 + 100_000)));
+    assert_eq!(courier.due(UnixMillis(T0.0 + 100_000)).len(), 2);
+}
+
+#[test]
+fn alerts_of_a_receiver_that_left_the_configuration_are_dropped() {
+    let store = store();
+    let outbox = Outbox::open(&store, receivers(), T0).unwrap();
+    outbox.add(&incident_alert(), T0).unwrap();
+    let only_webhook = receivers().into_iter().take(1).collect();
+    let outbox = Outbox::open(&store, only_webhook, T0).unwrap();
+    let names: Vec<_> = outbox
+        .board()
+        .pending
+        .into_iter()
+        .map(|pending| pending.receiver)
+        .collect();
+    assert_eq!(names, ["webhook"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn courier_delivers_what_is_added_while_it_runs() {
+    use std::sync::Mutex;
+
+    use isochrone_base::clock::Clock;
+    use rand::SeedableRng;
+    use tokio_util::sync::CancellationToken;
+
+    use crate::alert::{Deliver, Request};
+
+    /// Refuses every first delivery.
+    #[derive(Default)]
+    struct Flaky(Mutex<Vec<String>>);
+    impl Deliver for Flaky {
+        fn deliver(&self, request: &Request) -> Result<(), DeliverError> {
+            let mut seen = self.0.lock().unwrap();
+            let line = format!("{} {}", request.receiver, request.id);
+            seen.push(line.clone());
+            match seen.iter().filter(|known| **known == line).count() {
+                1 => unreachable(),
+                _ => Ok(()),
+            }
+        }
+    }
+
+    let outbox = Outbox::open(&store(), receivers(), T0).unwrap();
+    let flaky = Arc::new(Flaky::default());
+    let stop = CancellationToken::new();
+    let random = rand::rngs::StdRng::seed_from_u64(1);
+    let run = Courier::new(outbox.clone()).run(flaky.clone(), Clock::virtual_from(T0), random, stop.clone());
+    let script = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        outbox.add(&incident_alert(), T0).unwrap();
+        while !outbox.board().pending.is_empty() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        stop.cancel();
+    };
+    tokio::join!(run, script);
+    assert_eq!(flaky.0.lock().unwrap().len(), 4, "each twice");
+}
