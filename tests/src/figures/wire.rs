@@ -169,7 +169,7 @@ fn encode_rows(header: BatchHeader, measurements: &[Measurement]) -> Result<Vec<
                 stamp,
                 suspect,
             }) => Some((rtt.get(), claimed_delay.get(), stamp, suspect)),
-            Outcome::Echo(_) | Outcome::Endpoint(_) => None,
+            Outcome::Echo(_) | Outcome::Endpoint(_) | Outcome::Connect(_) => None,
         };
         Row {
             check: measurement.check,
@@ -345,7 +345,9 @@ mod tests {
                 .iter()
                 .map(|row| match &row.outcome {
                     Outcome::Echo(outcome) => row.slot.0 + u64::from(row.check) + rtt_us(outcome),
-                    Outcome::Endpoint(_) => unreachable!("the sample holds echoes only"),
+                    Outcome::Endpoint(_) | Outcome::Connect(_) => {
+                        unreachable!("the sample holds echoes only")
+                    }
                 })
                 .sum();
             let columns = encode(header.clone(), &measurements).unwrap();
