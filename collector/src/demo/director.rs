@@ -17,9 +17,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, sleep};
 
 use super::argus_node::{ArgusNode, NodeConfig, Object};
-use super::child::{NodeAddress, Orders, Task};
 use super::history::{SLOW_BY, SLOW_NODE};
 use super::link::Cut;
+use super::probe_process::{NodeAddress, Orders, Task};
 use super::receiver::Receiver;
 use super::relay::{self, EchoRelay};
 use super::world::{CITIES, City};
