@@ -246,7 +246,7 @@ impl Director {
             let token = self.invite(city).await?;
             let state = self.folder.join(format!("probe-{}", city.name));
             let uplink = relay::uplink(self.quic, self.cuts[index].clone(), &mut self.carriers).await?;
-            let probe = super::child::join(&state, &token).await?;
+            let probe = super::probe_process::join(&state, &token).await?;
             self.lock_ids().insert(probe, index);
             tasks.push((index, self.task(index, state, uplink).await?));
         }

@@ -108,6 +108,7 @@ mod tests {
     use axum::body::{Body, Bytes};
     use axum::routing::get;
     use futures_util::stream;
+    use nix::sys::socket::sockopt::TcpUserTimeout;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
