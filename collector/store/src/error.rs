@@ -27,7 +27,7 @@ pub enum StoreError {
     },
     /// Written by a release with another format.
     #[error(
-        "the store has format {found}, this build reads format {expected}; use the release that wrote it, or a later one"
+        "the store has format {found}, this build reads format {expected}, and nothing leads from one to the other: move the collector's state folder away to begin anew, or use the build that wrote it"
     )]
     Format {
         /// The format of the store.
