@@ -128,6 +128,17 @@ pub enum SpoolError {
         #[source]
         source: io::Error,
     },
+    /// Written by a build with another format.
+    #[error(
+        "the spool file {file} has format {found}, this build reads format {reads}, and nothing leads from one to the other: remove the folder spool in the probe's state folder (what it holds is lost), or use the build that wrote it",
+        reads = record::FORMAT
+    )]
+    Format {
+        /// Which file.
+        file: String,
+        /// Its format.
+        found: u8,
+    },
     /// A record was damaged since the spool was opened; it was set aside.
     #[error("a record of epoch {epoch} is damaged; it was taken out and is counted")]
     Damaged {
