@@ -27,6 +27,7 @@ use tokio::sync::watch;
 
 pub use self::error::RegistryError;
 pub use self::invite::{Invitation, NewInvitation, VALID};
+pub use self::joining::Renewal;
 use self::members::{Draft, Members};
 pub use self::record::{
     Access, BurntKey, InvitationId, InvitationRecord, InvitationState, KeyedSecret, Place, ProbeRecord,

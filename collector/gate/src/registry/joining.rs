@@ -15,6 +15,18 @@ use crate::authority::{
 };
 use crate::events::GateEventKind;
 
+/// The answer to a request for a new leaf.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// Signed.
+    Renewed {
+        /// The new leaf, and the authority's certificate after it.
+        chain: Vec<CertificateDer>,
+    },
+    /// The probe gets none.
+    Refused(Refusal),
+}
+
 impl Registry {
     /// Answers a request to join that came over the connection whose TLS exporter is `exporter`.
     ///
@@ -128,20 +140,16 @@ impl Registry {
     /// Signs a new leaf for a probe that showed `leaf`: same key, fresh 30 days.
     ///
     /// # Errors
-    /// When the store or the authority fails; a refusal is the inner error.
-    pub fn renew(
-        &self,
-        leaf: &ProbeLeaf,
-        csr: &[u8],
-    ) -> Result<Result<Vec<CertificateDer>, Refusal>, RegistryError> {
+    /// When the store or the authority fails; a refusal is an answer, not an error.
+    pub fn renew(&self, leaf: &ProbeLeaf, csr: &[u8]) -> Result<Renewal, RegistryError> {
         let requested = match Authority::read_request(csr) {
             Ok(requested) if requested.hash() == leaf.key => requested,
-            _ => return Ok(Err(Refusal::BadRequest)),
+            _ => return Ok(Renewal::Refused(Refusal::BadRequest)),
         };
         let _writer = self.writer();
         let mut probe = match self.admit(leaf) {
             Ok(probe) => ProbeRecord::clone(&probe),
-            Err(refusal) => return Ok(Err(refusal)),
+            Err(refusal) => return Ok(Renewal::Refused(refusal)),
         };
         let now = self.0.clock.wall();
         let chain = self
@@ -163,6 +171,6 @@ impl Registry {
         ));
         draft.put_probe(probe);
         self.commit(draft)?;
-        Ok(Ok(chain))
+        Ok(Renewal::Renewed { chain })
     }
 }

@@ -13,6 +13,7 @@ use super::end::End;
 use super::frames::FrameReader;
 use super::quota::Bucket;
 use super::talk::Talk;
+use crate::registry::Renewal;
 
 /// Reads control messages until the conversation ends.
 pub(super) async fn listen(talk: &Talk, reader: &mut FrameReader) -> End {
@@ -78,11 +79,11 @@ fn take_plans(talk: &Talk, plans: &[SignedPlan]) -> Result<(), End> {
 
 fn renew(talk: &Talk, csr: &[u8]) -> Result<(), End> {
     let answer = match durable(|| talk.gate.registry.renew(&talk.leaf, csr)) {
-        Ok(Ok(chain)) => {
+        Ok(Renewal::Renewed { chain }) => {
             talk.renewed();
             CollectorMessage::Renewed { chain }
         }
-        Ok(Err(refusal)) => {
+        Ok(Renewal::Refused(refusal)) => {
             tracing::warn!(%refusal, "renewal refused");
             CollectorMessage::RenewalRefused(refusal)
         }
