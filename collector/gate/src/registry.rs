@@ -264,16 +264,16 @@ impl Registry {
         Arc::clone(&self.0.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Logs an act that changes nothing here, such as an edit of the targets.
+    /// Logs a change that is made elsewhere, such as an edit of the targets.
     ///
     /// # Errors
     /// When the store failed.
-    pub fn note(&self, who: &Actor, act: &str, what: String) -> Result<(), RegistryError> {
+    pub fn note(&self, who: &Actor, action: &str, what: String) -> Result<(), RegistryError> {
         let _writer = self.writer();
         let mut draft = self.draft();
         draft
             .audit
-            .push(AuditEntry::new(self.0.clock.wall(), who, act, what));
+            .push(AuditEntry::new(self.0.clock.wall(), who, action, what));
         self.commit(draft)
     }
 
@@ -292,7 +292,7 @@ impl Registry {
         for entry in &draft.audit {
             tracing::info!(
                 who = entry.who,
-                act = entry.act,
+                action = entry.action,
                 what = entry.what,
                 "registry changed"
             );

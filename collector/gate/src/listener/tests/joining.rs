@@ -151,12 +151,12 @@ async fn token_shown_with_another_key_revokes_both_closes_the_first_and_alerts_o
         world.events.try_recv().is_err(),
         "one alert, not one for each try"
     );
-    let acts = world
+    let actions = world
         .registry
         .audit(isochrone_proto::units::UnixMillis(0))
         .unwrap();
-    let acts: Vec<_> = acts.iter().map(|entry| entry.act.as_str()).collect();
-    assert_eq!(acts, ["invite", "join", "token reused", "revoke", "invite"]);
+    let actions: Vec<_> = actions.iter().map(|entry| entry.action.as_str()).collect();
+    assert_eq!(actions, ["invite", "join", "token reused", "revoke", "invite"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
