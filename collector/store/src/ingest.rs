@@ -10,7 +10,7 @@ mod not_stored;
 mod notes;
 mod quarantine;
 mod round;
-mod seen;
+mod slot_set;
 mod stream;
 mod tombstones;
 

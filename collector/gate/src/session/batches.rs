@@ -142,17 +142,17 @@ impl BatchStream {
 
     /// Acts on the verdict of the oldest batch in flight.
     async fn settle(&mut self, verdict: Ingested) -> Result<Next, End> {
-        let outbox = &self.talk.live.outbox;
+        let replies = &self.talk.live.replies;
         match verdict {
-            Ingested::Stored { mark } | Ingested::Already { mark } => outbox.ack(self.epoch, mark, false),
+            Ingested::Stored { mark } | Ingested::Already { mark } => replies.ack(self.epoch, mark, false),
             Ingested::Refused { mark, reason } => {
                 tracing::warn!(epoch = %self.epoch, %mark, %reason, "batch refused for its content");
-                outbox.ack(self.epoch, mark, true);
+                replies.ack(self.epoch, mark, true);
             }
             Ingested::Forked { sequence } => {
                 let epoch = self.epoch;
                 self.talk.tell_fork(epoch, sequence); // durable before the probe goes on in a new epoch
-                outbox.forked(epoch, sequence);
+                replies.forked(epoch, sequence);
                 self.reader.stop(CloseCode::Done.code());
                 return Ok(Next::Over); // what follows it in flight belongs to the fork too
             }

@@ -92,7 +92,7 @@ fn renew(talk: &Talk, csr: &[u8]) -> Result<(), End> {
             return Err(End::StoreUnavailable);
         }
     };
-    talk.live.outbox.answer(answer);
+    talk.live.replies.answer(answer);
     Ok(())
 }
 

@@ -16,7 +16,7 @@ use tracing::Instrument as _;
 use super::end::End;
 use super::frames::{FrameReader, SendError, write};
 use super::gate::Gate;
-use super::outbox::Outgoing;
+use super::replies::Outgoing;
 use super::talk::Talk;
 use super::{Live, SessionView, batches, control};
 use crate::authority::{ProbeLeaf, RENEW_BEFORE};
@@ -146,7 +146,7 @@ async fn welcomed(
             _ = connection.closed() => End::Gone,
         };
         if matches!(end, End::Stopping | End::StoreUnavailable) {
-            talk.live.outbox.finish(); // what is durable is acknowledged before we go
+            talk.live.replies.finish(); // what is durable is acknowledged before we go
             if timeout(LAST_WORDS, speaking).await.is_err() {
                 tracing::debug!("the probe did not take the last acknowledgements");
             }
@@ -160,13 +160,13 @@ async fn welcomed(
     }
 }
 
-/// Writes what the outbox collects, and a ping now and then.
+/// Writes what the replies collects, and a ping now and then.
 async fn speak(talk: &Talk, send: &mut SendStream) -> End {
     let mut ping_at = talk.gate.clock.now();
     loop {
         let messages = tokio::select! {
             biased;
-            outgoing = talk.live.outbox.next() => match outgoing {
+            outgoing = talk.live.replies.next() => match outgoing {
                 Outgoing::Messages(messages) => messages,
                 Outgoing::Finished => {
                     last_words(send).await;

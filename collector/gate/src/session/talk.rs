@@ -125,7 +125,7 @@ impl Talk {
         };
         let version = codec::decode_plan(&signed.plan).map(|plan| plan.version).ok();
         if version > followed {
-            self.live.outbox.plan(signed); // an older one would be refused
+            self.live.replies.plan(signed); // an older one would be refused
         }
     }
 
@@ -150,7 +150,7 @@ impl Talk {
                 continue; // another stream asked before
             }
             let mut came = self.plans_came.subscribe();
-            self.live.outbox.need_plans([*version]);
+            self.live.replies.need_plans([*version]);
             if timeout(PLANS, came.changed()).await.is_err() {
                 return Err(End::Protocol(format!(
                     "no answer to NeedPlans for {version} within 30 s"

@@ -5,7 +5,7 @@ use isochrone_proto::ids::PlanVersion;
 use isochrone_proto::ledger::{Adoption, HourCount, SkippedRange};
 use isochrone_proto::units::{Hour, UnixMillis};
 
-use super::seen::Seen;
+use super::slot_set::SlotSet;
 use crate::HourRow;
 use crate::ingest::stream::{AdoptedPlan, CheckState};
 
@@ -376,7 +376,7 @@ fn unplace_range(plan: &mut AdoptedPlan, range: &SkippedRange) {
 }
 
 /// The place of a slot that was placed before.
-fn seen_of(plan: &mut AdoptedPlan, check: u16, slot: UnixMillis) -> Option<(&mut Seen, u32)> {
+fn seen_of(plan: &mut AdoptedPlan, check: u16, slot: UnixMillis) -> Option<(&mut SlotSet, u32)> {
     let state = plan.checks.get_mut(usize::from(check))?;
     let number = slot.0.checked_sub(state.anchor.0)? / u64::from(state.interval_ms);
     let number = u32::try_from(number).ok()?;

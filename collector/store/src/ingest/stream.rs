@@ -11,7 +11,7 @@ use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::judge::{self, RefuseReason, Span, Window};
 use super::not_stored::NotStored;
-use super::seen::Seen;
+use super::slot_set::SlotSet;
 use crate::tables::{self, epoch_key, hour_key, probe_hour_key, seen_key};
 use crate::{Damaged, EpochRow, HourRow, RowReader, RowWriter, Store, StoreError};
 
@@ -64,7 +64,7 @@ pub(super) struct CheckState {
     pub(super) anchor: UnixMillis,
     pub(super) interval_ms: u32,
     pub(super) layout: Layout,
-    pub(super) seen: Seen,
+    pub(super) seen: SlotSet,
 }
 
 struct HourMemory {
@@ -351,7 +351,7 @@ impl AdoptedPlan {
             anchor: check.schedule.first_from(from),
             interval_ms: check.schedule.interval_ms(),
             layout: check.kind.check.layout(),
-            seen: Seen::default(),
+            seen: SlotSet::default(),
         });
         Self {
             checks: checks.collect(),
@@ -381,7 +381,7 @@ impl AdoptedPlan {
     fn decode_seen(&mut self, bytes: &[u8]) -> Result<(), Damaged> {
         let mut row = RowReader::new(bytes, SEEN_VERSION)?;
         for check in &mut self.checks {
-            check.seen = Seen::read(&mut row)?;
+            check.seen = SlotSet::read(&mut row)?;
         }
         row.end()
     }
