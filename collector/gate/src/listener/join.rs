@@ -25,9 +25,9 @@ const TOLD_MAX: usize = 256;
 pub(super) struct Joins(AtomicUsize);
 
 /// One join under way.
-struct Place<'a>(&'a AtomicUsize);
+struct JoinSeat<'a>(&'a AtomicUsize);
 
-impl Drop for Place<'_> {
+impl Drop for JoinSeat<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -50,7 +50,7 @@ impl Joins {
     /// Serves one joining client.
     pub(super) async fn serve(&self, registry: &Registry, connection: Connection) {
         let before = self.0.fetch_add(1, Ordering::Relaxed);
-        let _place = Place(&self.0);
+        let _seat = JoinSeat(&self.0);
         let busy = before >= JOINS_MAX;
         if before >= JOINS_MAX + TOLD_MAX {
             return hang_up(&connection, CloseCode::Refused, &JoinRefusal::Busy.to_string());

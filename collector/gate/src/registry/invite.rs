@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::RegistryError;
 use super::members::Members;
-use super::record::{Access, Place};
+use super::record::{Access, ProbeSite};
 
 /// UDP port of a probe's echo responder, unless its own configuration says otherwise.
 const ECHO_PORT: u16 = 7472;
@@ -58,7 +58,7 @@ pub struct Invitation {
 
 impl NewInvitation {
     /// Checks every value and finds the place.
-    pub(super) fn place(&self) -> Result<Place, RegistryError> {
+    pub(super) fn place(&self) -> Result<ProbeSite, RegistryError> {
         if !is_name(&self.worker) {
             let worker = self.worker.clone();
             return Err(RegistryError::WorkerForm { worker });
@@ -74,7 +74,7 @@ impl NewInvitation {
         if !(-90.0..=90.0).contains(&latitude) || !(-180.0..=180.0).contains(&longitude) {
             return Err(RegistryError::Location { latitude, longitude });
         }
-        Ok(Place {
+        Ok(ProbeSite {
             worker: self.worker.clone(),
             site: self.site.clone(),
             latitude,
@@ -143,10 +143,10 @@ fn text(option: &'static str, value: &str) -> Result<(), RegistryError> {
 }
 
 /// The text a worker pastes into a shell on the server.
-pub(super) fn script(token: &Token, name: &str, place: &Place) -> String {
+pub(super) fn script(token: &Token, name: &str, place: &ProbeSite) -> String {
     let mut script = String::new();
     let expires = rfc3339(token.expires);
-    let Place {
+    let ProbeSite {
         worker,
         site,
         latitude,

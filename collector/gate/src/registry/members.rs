@@ -11,7 +11,7 @@ use isochrone_proto::units::UnixMillis;
 use rand::CryptoRng;
 
 use super::record::{
-    BurntKey, InvitationId, InvitationRecord, InvitationState, KeyedSecret, Place, ProbeRecord, ProbeState,
+    BurntKey, InvitationId, InvitationRecord, InvitationState, KeyedSecret, ProbeSite, ProbeRecord, ProbeState,
 };
 use crate::audit::{Actor, AuditEntry};
 use crate::events::{GateEvent, GateEventKind};
@@ -169,7 +169,7 @@ impl Draft {
             Some(known) => (known.secrets.clone(), known.known_secret),
             None => (vec![KeyedSecret::new(KeyEpoch(0), rng)], None),
         };
-        let Place {
+        let ProbeSite {
             worker,
             site,
             latitude,
