@@ -15,6 +15,7 @@ mod tests;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use isochrone_base::clock::Clock;
+use isochrone_base::words;
 use isochrone_proto::echo::KeyEpoch;
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::token::{ADDRESSES_MAX, Token};
@@ -157,7 +158,7 @@ impl Registry {
         };
         let mut script = invite::script(&token, &name, &place);
         script.insert_str(0, &new.doubt().unwrap_or_default());
-        let expires = invite::rfc3339(token.expires);
+        let expires = words::rfc3339_second(token.expires);
         let what = format!(
             "{} invited for {} as {name}, until {expires}",
             place.worker, place.site

@@ -4,11 +4,11 @@ use std::io::{self, Write};
 use std::ops::ControlFlow;
 
 use isochrone_base::kinds::OutcomeJson;
+use isochrone_base::words;
 use isochrone_proto::measurement::Measurement;
 use isochrone_proto::plan::{PlannedCheck, Target};
 use serde::Serialize;
 
-use crate::ledger::timestamp;
 use crate::{ScanRange, Store, StoreError, Stored};
 
 /// How far an export is.
@@ -121,7 +121,7 @@ impl<'a> Line<'a> {
             kind: check.kind.to_string(),
             target: &target.name,
             target_id: target.id.to_string(),
-            slot: format!("{:.3}", timestamp(measurement.slot)),
+            slot: words::rfc3339_millis(measurement.slot),
             lateness_us: measurement.lateness.get(),
             result: OutcomeJson::of(&measurement.outcome),
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use isochrone_base::names::{is_name, slug};
 use isochrone_base::place;
+use isochrone_base::words;
 use isochrone_proto::limits::TEXT_BYTES_MAX;
 use isochrone_proto::token::Token;
 use isochrone_proto::units::UnixMillis;
@@ -145,7 +146,7 @@ fn text(option: &'static str, value: &str) -> Result<(), RegistryError> {
 /// The text a worker pastes into a shell on the server.
 pub(super) fn script(token: &Token, name: &str, place: &ProbeSite) -> String {
     let mut script = String::new();
-    let expires = rfc3339(token.expires);
+    let expires = words::rfc3339_second(token.expires);
     let ProbeSite {
         worker,
         site,
@@ -184,10 +185,4 @@ pub(super) fn script(token: &Token, name: &str, place: &ProbeSite) -> String {
         writeln!(script, "{line}").expect("writing to a String does not fail");
     }
     script
-}
-
-/// `2026-11-22T16:41:00Z`.
-pub(super) fn rfc3339(at: UnixMillis) -> String {
-    let seconds = i64::try_from(at.0 / 1_000).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_second(seconds).map_or_else(|_| format!("{} ms", at.0), |at| at.to_string())
 }

@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use isochrone_base::words;
 use isochrone_proto::control::{CertificateDer, Refusal};
 use isochrone_proto::join::{JoinRefusal, JoinRequest, JoinResponse, signed_message};
 
 use super::members::JoinVerdict;
 use super::record::{BurntKey, InvitationId, ProbeRecord};
-use super::{Registry, RegistryError, invite};
+use super::{Registry, RegistryError};
 use crate::audit::{Actor, AuditEntry};
 use crate::authority::{
     Authority, PROBE_LEAF_LIFE, ProbeLeaf, RENEW_AFTER_END, RequestedKey, verify_ed25519,
@@ -161,7 +162,7 @@ impl Registry {
         let what = format!(
             "leaf of {} renewed until {}",
             probe.name,
-            invite::rfc3339(probe.leaf_expires)
+            words::rfc3339_second(probe.leaf_expires)
         );
         draft.audit.push(AuditEntry::new(
             now,
