@@ -165,10 +165,18 @@ fn spool_of_another_format_is_refused_with_what_to_do() {
         let name = rewrite_first_record(&disk, change);
         let before = disk.read(&name).unwrap();
         let shared: Arc<dyn Disk> = disk.clone();
-        let error = Spool::open(shared, SpoolOptions::default()).err().expect("refused");
+        let error = Spool::open(shared, SpoolOptions::default())
+            .err()
+            .expect("refused");
         let said = error.to_string();
-        assert!(matches!(error, SpoolError::Format { found: of, .. } if of == found), "{said}");
-        assert!(said.contains(&name) && said.contains("remove the folder spool"), "{said}");
+        assert!(
+            matches!(error, SpoolError::Format { found: of, .. } if of == found),
+            "{said}"
+        );
+        assert!(
+            said.contains(&name) && said.contains("remove the folder spool"),
+            "{said}"
+        );
         assert_eq!(disk.read(&name).unwrap(), before, "nothing was touched");
     }
 }
@@ -178,5 +186,8 @@ fn damaged_format_byte_is_damage_and_no_other_format() {
     let disk = Arc::new(MemoryDisk::new());
     drop(filled(&disk, 1));
     rewrite_first_record(&disk, |bytes| bytes[2] = 3);
-    assert_eq!(everything(&mut open(&disk, 1 << 20), epoch(1), Sequence::NONE), []);
+    assert_eq!(
+        everything(&mut open(&disk, 1 << 20), epoch(1), Sequence::NONE),
+        []
+    );
 }
