@@ -31,7 +31,7 @@ pub use self::invite::{Invitation, NewInvitation, VALID};
 pub use self::joining::Renewal;
 use self::members::{Draft, Members};
 pub use self::record::{
-    Access, BurntKey, InvitationId, InvitationRecord, InvitationState, KeyedSecret, ProbeSite, ProbeRecord,
+    Access, BurntKey, InvitationId, InvitationRecord, InvitationState, KeyedSecret, ProbeRecord, ProbeSite,
     ProbeState,
 };
 use crate::audit::{Actor, AuditEntry};

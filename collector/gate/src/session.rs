@@ -10,8 +10,8 @@ mod conversation;
 mod end;
 mod frames;
 mod gate;
-mod replies;
 mod quota;
+mod replies;
 mod talk;
 #[cfg(test)]
 mod tests;

@@ -46,7 +46,10 @@ fn store_of_another_format_is_refused_with_what_to_do() {
         let error = Store::on_lossy(disk.snapshot(), StoreOptions::default()).unwrap_err();
         let said = error.to_string();
         let is_format = matches!(error, StoreError::Format { found: of, .. } if of == found);
-        assert!(is_format && said.contains("move the collector's state folder away"), "{said}");
+        assert!(
+            is_format && said.contains("move the collector's state folder away"),
+            "{said}"
+        );
     }
 }
 

@@ -128,7 +128,10 @@ fn batch_of_version_1_is_refused_and_never_misread() {
     let refused = frame::read(&frame).expect_err("another version");
     assert_eq!(refused, FrameError::Version { found: 1 });
     let said = refused.to_string();
-    assert_eq!(said, "protocol version 1, this build speaks 2; update the older side");
+    assert_eq!(
+        said,
+        "protocol version 1, this build speaks 2; update the older side"
+    );
 }
 
 #[test]

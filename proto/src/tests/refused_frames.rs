@@ -69,7 +69,8 @@ fn unknown_flags_are_refused() {
 fn length_is_refused_above_the_kinds_maximum_before_a_body_is_there() {
     for (kind, code) in MessageKind::ALL.into_iter().zip(1..) {
         let max = kind.payload_max();
-        let at_limit = header(&frame_of(frame::PROTOCOL_VERSION, code, 0, max as u32, b"")).expect("at the maximum");
+        let at_limit =
+            header(&frame_of(frame::PROTOCOL_VERSION, code, 0, max as u32, b"")).expect("at the maximum");
         assert_eq!((at_limit.kind(), at_limit.length()), (kind, max));
         for length in [max + 1, u32::MAX as usize] {
             let above = header(&frame_of(frame::PROTOCOL_VERSION, code, 0, length as u32, b""));

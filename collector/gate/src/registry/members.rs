@@ -11,7 +11,8 @@ use isochrone_proto::units::UnixMillis;
 use rand::CryptoRng;
 
 use super::record::{
-    BurntKey, InvitationId, InvitationRecord, InvitationState, KeyedSecret, ProbeSite, ProbeRecord, ProbeState,
+    BurntKey, InvitationId, InvitationRecord, InvitationState, KeyedSecret, ProbeRecord, ProbeSite,
+    ProbeState,
 };
 use crate::audit::{Actor, AuditEntry};
 use crate::events::{GateEvent, GateEventKind};

@@ -6,8 +6,8 @@ use isochrone_proto::ids::{EpochId, PlanVersion, Sequence};
 use isochrone_proto::plan::SignedPlan;
 use proptest::prelude::*;
 
-use super::replies::{Replies, Outgoing};
 use super::quota::Bucket;
+use super::replies::{Outgoing, Replies};
 use super::{Arrival, INSTANCES_MAX, Seat};
 
 #[test]
