@@ -14,10 +14,8 @@ use crate::config::Config;
 use crate::join::JoinOutcome;
 use crate::measure::{self, MeasureArgs, MeasureError};
 use crate::reach::TlsRoots;
+use crate::VERSION;
 use crate::{process, status};
-
-/// Version and commit.
-pub const VERSION: &str = env!("ISOCHRONE_VERSION");
 
 /// Measures this server's peers and the nodes' public endpoints for an Isochrone mesh.
 #[derive(Debug, Parser)]
@@ -93,7 +91,7 @@ pub async fn run(cli: Cli) -> ExitCode {
     };
     let done = match cli.command {
         Command::Join { token } => join_mesh(&paths, &token).await,
-        Command::Run => return run::run(&paths, config).await,
+        Command::Run => run::run(&paths, config).await,
         Command::Status { format } => show_status(&paths, format).await,
         Command::Measure(arguments) => measure_one(&arguments, &config).await,
     };

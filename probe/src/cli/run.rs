@@ -8,24 +8,16 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::paths::Paths;
-use super::{EXIT_FAILED, complain};
 use crate::config::Config;
 use crate::process;
 use crate::reach::TcpDial;
 
-pub(super) async fn run(paths: &Paths, config: Config) -> ExitCode {
-    match serve(paths, config).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => complain(&*error, EXIT_FAILED),
-    }
-}
-
-async fn serve(paths: &Paths, config: Config) -> Result<(), Box<dyn std::error::Error>> {
+pub(super) async fn run(paths: &Paths, config: Config) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let stop = CancellationToken::new();
     let mut signals = JoinSet::new();
     signals.spawn(stop_on_signal(stop.clone())?);
     process::run(&paths.state, config, Arc::new(TcpDial), stop).await?;
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Cancels `stop` on SIGTERM or SIGINT.
