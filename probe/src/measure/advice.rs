@@ -35,7 +35,7 @@ fn advice_on_failure(cause: FailureCause) -> &'static str {
         Is::CertificateExpired => "renew the certificate",
         Is::CertificateNotYetValid => "check the clocks of both machines",
         Is::CertificateUnknownIssuer => {
-            "the server may not send its intermediate certificate, or uses a private root (extra_roots in probe.toml)"
+            "the server may not send its intermediate certificate, or uses a root that this machine does not trust"
         }
         Is::CertificateWrongName => "the certificate is for other names; the wrong virtual host may answer",
         Is::CertificateInvalid => "the certificate cannot be used",
