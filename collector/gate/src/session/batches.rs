@@ -13,7 +13,7 @@ use isochrone_proto::limits::BATCHES_IN_FLIGHT_MAX;
 use isochrone_store::ingest::{Incoming, Ingested, Item, Receipt};
 use tokio_util::sync::CancellationToken;
 
-use super::end::End;
+use super::end::{End, ProtocolBreak};
 use super::frames::{Frame, FrameReader};
 use super::quota::Bucket;
 use super::talk::Talk;
@@ -29,9 +29,7 @@ pub(super) async fn read_stream(
 ) -> Result<(), End> {
     let mut reader = FrameReader::new(stream);
     let hello = tokio::time::timeout(STREAM_HELLO, reader.next(&[MessageKind::StreamHello])).await;
-    let Some(hello) =
-        hello.map_err(|_| End::Protocol("a batch stream without StreamHello for 5 s".into()))??
-    else {
+    let Some(hello) = hello.map_err(|_| End::Protocol(ProtocolBreak::NoStreamHello))?? else {
         return Ok(());
     };
     let StreamHello { epoch, role } = codec::decode_stream_hello(&hello.payload)?;
@@ -106,12 +104,10 @@ impl BatchStream {
             _ => Incoming::batch(self.talk.probe, payload, received)?,
         };
         if incoming.epoch() != self.epoch {
-            let reason = format!(
-                "a batch of epoch {} on the stream of epoch {}",
-                incoming.epoch(),
-                self.epoch
-            );
-            return Err(End::Protocol(reason));
+            return Err(End::Protocol(ProtocolBreak::OtherEpoch {
+                found: incoming.epoch(),
+                expected: self.epoch,
+            }));
         }
         if let Item::Batch(batch) = &incoming.item {
             self.talk.follows(batch.header.adopted.version);
@@ -161,11 +157,12 @@ impl BatchStream {
                     .in_flight
                     .front()
                     .map_or(expected, |first| first.incoming.last_sequence());
-                let reason = format!(
-                    "gap in epoch {}: batch {found} came where {expected} was due",
-                    self.epoch
-                );
-                return Err(End::Protocol(reason));
+                let epoch = self.epoch;
+                return Err(End::Protocol(ProtocolBreak::Gap {
+                    epoch,
+                    found,
+                    expected,
+                }));
             }
             Ingested::NeedPlans(versions) => {
                 self.fetch_plans(versions).await?;

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use super::end::End;
+use super::end::{End, ProtocolBreak};
 use super::frames::{FrameReader, SendError, write};
 use super::gate::Gate;
 use super::replies::Outgoing;
@@ -36,7 +36,7 @@ pub(crate) async fn converse(gate: Gate, connection: Connection, stop: Cancellat
     let (mut send, receive) = match greeting {
         Ok(Ok(streams)) => streams,
         Ok(Err(_)) => return, // gone before it said anything
-        Err(_) => return hang_up(&connection, &End::Protocol("no control stream within 5 s".into())),
+        Err(_) => return hang_up(&connection, &End::Protocol(ProtocolBreak::NoControlStream)),
     };
     let mut reader = FrameReader::new(receive);
     let end = match greet(&gate, &connection, &mut reader).await {
@@ -50,7 +50,7 @@ pub(crate) async fn converse(gate: Gate, connection: Connection, stop: Cancellat
             gate.sessions.leave(&talk.live);
             if let End::Protocol(reason) = &end {
                 talk.tell(GateEventKind::ProtocolBroken {
-                    reason: reason.clone(),
+                    reason: reason.to_string(),
                 });
             }
             end
@@ -80,10 +80,10 @@ async fn greet(
     let leaf = shown_leaf(connection)?;
     gate.registry.admit(&leaf).map_err(End::Refused)?;
     let frame = timeout(HELLO, reader.next(&[MessageKind::FromProbe])).await;
-    let frame = frame.map_err(|_| End::Protocol("no Hello within 5 s".into()))??;
-    let frame = frame.ok_or_else(|| End::Protocol("the control stream was finished before Hello".into()))?;
+    let frame = frame.map_err(|_| End::Protocol(ProtocolBreak::NoHello))??;
+    let frame = frame.ok_or(End::Protocol(ProtocolBreak::FinishedBeforeHello))?;
     let ProbeMessage::Hello(hello) = codec::decode_from_probe(&frame.payload)? else {
-        return Err(End::Protocol("the first message was no Hello".into()));
+        return Err(End::Protocol(ProtocolBreak::NotHello));
     };
     let now = gate.clock.wall();
     let record = gate.registry.admit(&leaf).map_err(End::Refused)?;
@@ -120,7 +120,7 @@ fn shown_leaf(connection: &Connection) -> Result<ProbeLeaf, End> {
     });
     let leaf = chain.as_ref().and_then(|chain| chain.first());
     let leaf = leaf.ok_or(End::Refused(Refusal::NoCertificate))?;
-    ProbeLeaf::read(leaf).map_err(|error| End::Protocol(error.to_string()))
+    ProbeLeaf::read(leaf).map_err(|error| End::Protocol(ProtocolBreak::Leaf(error)))
 }
 
 /// From Welcome on: reads, writes and waits for batch streams, all in this task.
