@@ -10,11 +10,11 @@ use clap::{Parser, Subcommand, ValueEnum};
 use isochrone_proto::token::Token;
 
 use self::paths::Paths;
+use crate::VERSION;
 use crate::config::Config;
 use crate::join::JoinOutcome;
 use crate::measure::{self, MeasureArgs, MeasureError};
 use crate::reach::TlsRoots;
-use crate::VERSION;
 use crate::{process, status};
 
 /// Measures this server's peers and the nodes' public endpoints for an Isochrone mesh.

@@ -69,7 +69,9 @@ impl Phases {
     /// that ran backwards): then there is no latency to report.
     pub(crate) fn of(watch: &Stopwatch, answered: Answered, end: Instant) -> Option<Self> {
         let spans = watch.spans()?;
-        let first_byte = answered.first_byte.checked_duration_since(answered.request_written)?;
+        let first_byte = answered
+            .first_byte
+            .checked_duration_since(answered.request_written)?;
         let transfer = end.checked_duration_since(answered.first_byte)?;
         let total = watch.total(end)?;
         let unattributed = total.checked_sub(spans.sum() + first_byte + transfer)?;
