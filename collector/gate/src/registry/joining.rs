@@ -7,7 +7,7 @@ use isochrone_base::words;
 use isochrone_proto::control::{CertificateDer, Refusal};
 use isochrone_proto::join::{JoinRefusal, JoinRequest, JoinResponse, signed_message};
 
-use super::members::JoinVerdict;
+use super::members::{JoinVerdict, SignedLeaf};
 use super::record::{BurntKey, InvitationId, ProbeRecord};
 use super::{Registry, RegistryError};
 use crate::audit::{Actor, AuditEntry};
@@ -52,8 +52,12 @@ impl Registry {
             JoinVerdict::Again(probe, leaf) => Ok(self.accepted(&probe, leaf)),
             JoinVerdict::Fresh(invitation) => {
                 let leaf = self.0.authority.issue_probe_leaf(&requested, now)?;
-                let key = (requested.hash(), now.plus(PROBE_LEAF_LIFE));
-                let probe = draft.admit(&invitation, leaf.clone(), key, now, &mut *rng);
+                let signed = SignedLeaf {
+                    certificate: leaf.clone(),
+                    key: requested.hash(),
+                    expires: now.plus(PROBE_LEAF_LIFE),
+                };
+                let probe = draft.admit(&invitation, signed, now, &mut *rng);
                 draft.tell(now, &probe, GateEventKind::Joined);
                 self.commit(draft)?;
                 Ok(self.accepted(&probe, leaf))

@@ -30,21 +30,38 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 const STREAMS_MAX: usize = 4;
 const SOFTWARE: &str = concat!("isochrone-collector ", env!("CARGO_PKG_VERSION"));
 
+/// The two directions of the control stream.
+struct ControlStreams {
+    send: SendStream,
+    reader: FrameReader,
+}
+
+/// A probe that may stay.
+struct Greeted {
+    talk: Arc<Talk>,
+    welcome: Welcome,
+    /// The newest plan that it says it has.
+    newest: Option<PlanVersion>,
+}
+
 /// Holds the conversation on a connection whose handshake is over, until it ends.
 pub(crate) async fn converse(gate: Gate, connection: Connection, stop: CancellationToken) {
     let greeting = timeout(HELLO, connection.accept_bi()).await;
-    let (mut send, receive) = match greeting {
+    let (send, receive) = match greeting {
         Ok(Ok(streams)) => streams,
         Ok(Err(_)) => return, // gone before it said anything
         Err(_) => return hang_up(&connection, &End::Protocol(ProtocolBreak::NoControlStream)),
     };
-    let mut reader = FrameReader::new(receive);
-    let end = match greet(&gate, &connection, &mut reader).await {
+    let mut streams = ControlStreams {
+        send,
+        reader: FrameReader::new(receive),
+    };
+    let end = match greet(&gate, &connection, &mut streams.reader).await {
         Err(end) => end,
-        Ok((talk, welcome, newest)) => {
+        Ok(greeted) => {
+            let talk = Arc::clone(&greeted.talk);
             let span = tracing::info_span!("session", probe = %talk.probe, name = talk.name);
-            let streams = (&mut send, &mut reader);
-            let end = welcomed(&talk, (welcome, newest), streams, &connection, stop)
+            let end = welcomed(greeted, &mut streams, &connection, stop)
                 .instrument(span)
                 .await;
             gate.sessions.leave(&talk.live);
@@ -59,8 +76,8 @@ pub(crate) async fn converse(gate: Gate, connection: Connection, stop: Cancellat
     if let End::Refused(refusal) = &end {
         let refused = CollectorMessage::Refused(refusal.clone());
         let said = async {
-            write(&mut send, &refused).await?;
-            last_words(&mut send).await;
+            write(&mut streams.send, &refused).await?;
+            last_words(&mut streams.send).await;
             Ok::<_, SendError>(())
         };
         if !matches!(timeout(LAST_WORDS, said).await, Ok(Ok(()))) {
@@ -70,13 +87,8 @@ pub(crate) async fn converse(gate: Gate, connection: Connection, stop: Cancellat
     hang_up(&connection, &end);
 }
 
-/// Judges certificate and Hello; the connection takes its seat, and an older one of the same key is closed. Also
-/// returns the newest plan that the probe says it has.
-async fn greet(
-    gate: &Gate,
-    connection: &Connection,
-    reader: &mut FrameReader,
-) -> Result<(Arc<Talk>, Welcome, Option<PlanVersion>), End> {
+/// Judges certificate and Hello; the connection takes its seat, and an older one of the same key is closed.
+async fn greet(gate: &Gate, connection: &Connection, reader: &mut FrameReader) -> Result<Greeted, End> {
     let leaf = shown_leaf(connection)?;
     gate.registry.admit(&leaf).map_err(End::Refused)?;
     let frame = timeout(HELLO, reader.next(&[MessageKind::FromProbe])).await;
@@ -108,7 +120,11 @@ async fn greet(
         observed: Some(connection.remote_address()),
     };
     let newest = hello.kept_plans.iter().chain(&hello.plan).max().copied();
-    Ok((talk, welcome, newest))
+    Ok(Greeted {
+        talk,
+        welcome,
+        newest,
+    })
 }
 
 fn shown_leaf(connection: &Connection) -> Result<ProbeLeaf, End> {
@@ -125,12 +141,18 @@ fn shown_leaf(connection: &Connection) -> Result<ProbeLeaf, End> {
 
 /// From Welcome on: reads, writes and waits for batch streams, all in this task.
 async fn welcomed(
-    talk: &Arc<Talk>,
-    (welcome, newest): (Welcome, Option<PlanVersion>),
-    (send, reader): (&mut SendStream, &mut FrameReader),
+    greeted: Greeted,
+    streams: &mut ControlStreams,
     connection: &Connection,
     stop: CancellationToken,
 ) -> End {
+    let Greeted {
+        talk,
+        welcome,
+        newest,
+    } = greeted;
+    let ControlStreams { send, reader } = streams;
+    let talk = &talk;
     tracing::info!(remote = %connection.remote_address(), "probe connected");
     if let Err(error) = write(send, &CollectorMessage::Welcome(welcome)).await {
         return error.into();
