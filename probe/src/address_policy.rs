@@ -22,7 +22,7 @@ const LEARNED_MAX: usize = 64;
 
 /// An address that may not be measured, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{address} is {reason}; only allow_private in this probe's own probe.toml can open it")]
+#[error("{address} is {reason}, which only this machine itself can open")]
 pub struct ForbiddenAddress {
     /// The address.
     pub address: IpAddr,

@@ -20,7 +20,7 @@ use crate::prober::Prober;
 use crate::recorder::{Recorded, Recorder, SharedSpool};
 use crate::runner::{Runner, RunnerParts};
 use crate::spool::{Spool, SpoolError, SpoolOptions};
-use crate::status::{Status, StatusSource};
+use crate::status::StatusSource;
 pub use crate::uplink::EndpointFactory;
 use crate::uplink::{Link, Uplink, UplinkParts};
 
@@ -172,12 +172,6 @@ impl<P: Prober> Agent<P> {
     #[must_use]
     pub fn status(&self) -> StatusSource {
         self.status.clone()
-    }
-
-    /// The same, at this moment.
-    #[must_use]
-    pub fn status_now(&self) -> Status {
-        self.status.now()
     }
 
     /// Runs until `stop`. Then no slot is run any more, runs that are under way may end, everything is

@@ -129,11 +129,6 @@ pub enum BadStatusBody {
 }
 
 impl ArgusStatus {
-    /// Whether the node was restarted since it said `earlier`: its uptime went down.
-    pub fn restarted_since(&self, earlier: &Self) -> bool {
-        self.uptime_s < earlier.uptime_s
-    }
-
     /// Reads a status body.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! The command line of `isochrone-probe`.
 
-mod places;
+mod paths;
 mod run;
 
 use std::path::PathBuf;
@@ -9,15 +9,13 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use isochrone_proto::token::Token;
 
-use self::places::Places;
+use self::paths::Paths;
+use crate::VERSION;
 use crate::config::Config;
 use crate::join::JoinOutcome;
 use crate::measure::{self, MeasureArgs, MeasureError};
 use crate::reach::TlsRoots;
 use crate::{process, status};
-
-/// Version and commit.
-pub const VERSION: &str = env!("ISOCHRONE_VERSION");
 
 /// Measures this server's peers and the nodes' public endpoints for an Isochrone mesh.
 #[derive(Debug, Parser)]
@@ -86,15 +84,15 @@ pub enum Format {
 
 /// Runs the command line to its end.
 pub async fn run(cli: Cli) -> ExitCode {
-    let places = Places::find(cli.config, cli.state);
-    let config = match places.read_config() {
+    let paths = Paths::find(cli.config, cli.state);
+    let config = match paths.read_config() {
         Ok(config) => config,
         Err(error) => return complain(&error, EXIT_CONFIG),
     };
     let done = match cli.command {
-        Command::Join { token } => join_mesh(&places, &token).await,
-        Command::Run => return run::run(&places, config).await,
-        Command::Status { format } => show_status(&places, format).await,
+        Command::Join { token } => join_mesh(&paths, &token).await,
+        Command::Run => run::run(&paths, config).await,
+        Command::Status { format } => show_status(&paths, format).await,
         Command::Measure(arguments) => measure_one(&arguments, &config).await,
     };
     match done {
@@ -104,8 +102,8 @@ pub async fn run(cli: Cli) -> ExitCode {
     }
 }
 
-async fn join_mesh(places: &Places, token: &Token) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    match process::join(&places.state, token).await? {
+async fn join_mesh(paths: &Paths, token: &Token) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    match process::join(&paths.state, token).await? {
         JoinOutcome::Joined { name, probe } => {
             println!("Joined as {name} (probe {probe}).");
             println!(
@@ -121,8 +119,8 @@ async fn join_mesh(places: &Places, token: &Token) -> Result<ExitCode, Box<dyn s
     Ok(ExitCode::SUCCESS)
 }
 
-async fn show_status(places: &Places, format: Format) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let status = status::ask(&places.state).await?;
+async fn show_status(paths: &Paths, format: Format) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let status = status::ask(&paths.state).await?;
     match format {
         Format::Text => print!("{}", status.text()),
         Format::Json => println!("{}", serde_json::to_string(&status)?),

@@ -41,13 +41,6 @@ impl EndpointProber {
         }
     }
 
-    /// The same with other limits.
-    #[must_use]
-    pub fn with_limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
     /// Runs one check to its end; at most [`Timeouts::total`].
     ///
     /// # Cancel safety

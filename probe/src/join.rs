@@ -432,7 +432,11 @@ fn set_aside(disk: &dyn Disk, old: Option<ProbeId>) -> Result<(), JoinError> {
                 file: name.clone(),
                 source,
             })?;
-            tracing::warn!(from = name, to, "set aside: it belongs to the probe's former key");
+            tracing::warn!(
+                from = name,
+                to,
+                "set aside: it belongs to the key that this probe had before"
+            );
         }
     }
     Ok(())

@@ -28,3 +28,6 @@ pub mod spool;
 pub mod status;
 pub mod tls;
 pub mod uplink;
+
+/// Version and commit.
+pub const VERSION: &str = env!("ISOCHRONE_VERSION");

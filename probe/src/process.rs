@@ -86,7 +86,7 @@ pub async fn run(
     let disk = open(folder)?;
     let _lock = StateLock::take(folder)?;
     let identity = Identity::load(&disk)?;
-    tracing::info!(probe = %identity.probe(), name = identity.name(), version = crate::cli::VERSION, "probe starts");
+    tracing::info!(probe = %identity.probe(), name = identity.name(), version = crate::VERSION, "probe starts");
     let stall = SelfStall::default();
     let own = own_addresses().map_err(ProcessError::Socket)?;
     let policy = AddressPolicy::new(config.allow_private, own);

@@ -10,7 +10,6 @@ mod failure;
 mod stopwatch;
 mod tls;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -23,7 +22,7 @@ pub use failure::{ErrorText, Failure};
 pub(crate) use stopwatch::{Spans, Stopwatch, whole_micros};
 pub use tls::{TlsRoots, TlsRootsError};
 
-use crate::address_policy::{AddressPolicy, ForbiddenAddress};
+use crate::address_policy::AddressPolicy;
 use crate::dns::NameResolver;
 
 /// How endpoints are reached from here. Shares nothing between attempts that could make one warm: any number may
@@ -61,14 +60,6 @@ impl Reach {
     pub fn with_dial(mut self, dial: Arc<dyn Dial>) -> Self {
         self.dial = dial;
         self
-    }
-
-    /// Whether `address` may be measured from here.
-    ///
-    /// # Errors
-    /// Says why not.
-    pub fn may_measure(&self, address: IpAddr) -> Result<(), ForbiddenAddress> {
-        self.policy.check(address)
     }
 
     /// The monotonic clock.

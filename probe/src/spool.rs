@@ -29,8 +29,7 @@ use isochrone_proto::ledger::{DropCause, Tombstone};
 use isochrone_proto::limits::HELLO_EPOCHS_MAX;
 use isochrone_proto::units::UnixMillis;
 
-use self::log::{EpochLog, Item, Segment};
-use self::name::SegmentName;
+use self::log::{EpochLog, Item, Record, Segment};
 pub use self::record::ItemKind;
 use self::record::RecordHeader;
 use crate::disk::Disk;
@@ -128,6 +127,17 @@ pub enum SpoolError {
         #[source]
         source: io::Error,
     },
+    /// Written by a build with another format.
+    #[error(
+        "the spool file {file} has format {found}, this build reads format {reads}, and nothing leads from one to the other: remove the folder spool in the probe's state folder (what it holds is lost), or use the build that wrote it",
+        reads = record::FORMAT
+    )]
+    Format {
+        /// Which file.
+        file: String,
+        /// Its format.
+        found: u8,
+    },
     /// A record was damaged since the spool was opened; it was set aside.
     #[error("a record of epoch {epoch} is damaged; it was taken out and is counted")]
     Damaged {
@@ -178,43 +188,49 @@ impl Spool {
         let epoch = batch.header.epoch;
         let digest = Digest::of(payload);
         self.own.run += u64::from(header.rows);
-        if self.log(epoch).is_none() {
+        if self.log(epoch).is_some() {
+            self.make_room(header.record_bytes() as u64);
+        }
+        let record = Record {
+            header,
+            payload,
+            digest,
+        };
+        let Some(mut written) = self.write(epoch, record) else {
             tracing::error!(%epoch, rows = header.rows, "a batch of an epoch that was given up is dropped");
             self.count_dropped(u64::from(header.rows), true);
             return Appended::Dropped;
-        }
-        self.make_room(header.record_bytes() as u64);
-        let written = self.write(epoch, header, payload, digest).or_else(|error| {
+        };
+        if let Err(error) = &written {
             tracing::warn!(error = %error, %epoch, "the disk refused a batch; making room");
-            self.evict_one()
-                .map_or(Err(error), |()| self.write(epoch, header, payload, digest))
-        });
-        match written {
-            Ok(()) => Appended::Kept,
-            Err(error) => {
-                tracing::error!(error = %error, %epoch, rows = header.rows, "a batch could not be spooled and is dropped");
-                self.count_dropped(u64::from(header.rows), true);
-                if let Some(log) = self.log_mut(epoch) {
-                    let tombstone = tombstone::of_batch(batch, digest, DropCause::Full);
-                    log.pending = Some(tombstone::join(log.pending.take(), tombstone));
-                    log.pending_closes |= closes;
-                }
-                Appended::Dropped
+            if self.evict_one().is_some()
+                && let Some(again) = self.write(epoch, record)
+            {
+                written = again;
             }
         }
+        let Err(error) = written else {
+            return Appended::Kept;
+        };
+        tracing::error!(error = %error, %epoch, rows = header.rows, "a batch could not be spooled and is dropped");
+        self.count_dropped(u64::from(header.rows), true);
+        if let Some(log) = self.log_mut(epoch) {
+            let tombstone = tombstone::of_batch(batch, digest, DropCause::Full);
+            log.pending = Some(tombstone::join(log.pending.take(), tombstone));
+            log.pending_closes |= closes;
+        }
+        Appended::Dropped
     }
 
     /// Writes the tombstones of batches that the disk refused, if it takes them now.
     pub fn flush_pending(&mut self) {
-        let waiting: Vec<EpochId> = self
-            .logs
-            .values()
-            .filter(|log| log.pending.is_some())
-            .map(|log| log.epoch)
-            .collect();
-        for epoch in waiting {
-            if let Err(error) = self.write_pending(epoch) {
-                tracing::debug!(error = %error, %epoch, "the disk still refuses the spool");
+        let (segment_bytes, disk) = (self.options.segment_bytes(), Arc::clone(&self.disk));
+        for log in self.logs.values_mut() {
+            match log.write_pending(&*disk, segment_bytes) {
+                Ok(bytes) => self.bytes += bytes,
+                Err(error) => {
+                    tracing::debug!(error = %error, epoch = %log.epoch, "the disk still refuses the spool");
+                }
             }
         }
     }
@@ -427,65 +443,18 @@ impl Spool {
         }
     }
 
-    fn write_pending(&mut self, epoch: EpochId) -> Result<(), SpoolError> {
-        let Some(log) = self.log_mut(epoch) else {
-            return Ok(());
+    /// Writes a record to the end of its epoch's log, after what the disk refused before; `None` if the epoch was
+    /// given up: there is no log to write to.
+    fn write(&mut self, epoch: EpochId, record: Record<'_>) -> Option<Result<(), SpoolError>> {
+        let (segment_bytes, disk) = (self.options.segment_bytes(), Arc::clone(&self.disk));
+        let log = self.log_mut(epoch)?;
+        let pending = log.write_pending(&*disk, segment_bytes);
+        let written = match &pending {
+            Ok(_) => log.write_record(&*disk, segment_bytes, record),
+            Err(_) => Ok(0),
         };
-        let closes = log.pending_closes;
-        let Some(tombstone) = log.pending.clone() else {
-            return Ok(());
-        };
-        let payload = codec::encode_tombstone(&tombstone);
-        let header = RecordHeader::of_tombstone(&tombstone, closes, payload.len());
-        self.write_record(epoch, header, &payload, tombstone.last_digest)?;
-        if let Some(log) = self.log_mut(epoch) {
-            log.pending = None;
-        }
-        Ok(())
-    }
-
-    fn write(
-        &mut self,
-        epoch: EpochId,
-        header: RecordHeader,
-        payload: &[u8],
-        digest: Digest,
-    ) -> Result<(), SpoolError> {
-        self.write_pending(epoch)?;
-        self.write_record(epoch, header, payload, digest)
-    }
-
-    fn write_record(
-        &mut self,
-        epoch: EpochId,
-        header: RecordHeader,
-        payload: &[u8],
-        digest: Digest,
-    ) -> Result<(), SpoolError> {
-        let segment_bytes = self.options.segment_bytes();
-        let disk = Arc::clone(&self.disk);
-        let Some(log) = self.log_mut(epoch) else {
-            return Ok(()); // `append` has looked
-        };
-        let record = header.seal(payload);
-        let name = log.segment_for(header.first, segment_bytes);
-        let offset = log.segments.back().map_or(0, |segment| segment.bytes);
-        let cleared = if offset == 0 { clear(&*disk, &name) } else { Ok(()) };
-        if let Err(source) = cleared.and_then(|()| disk.append(&name, &record)) {
-            // A part may stand in the file: cut it off, and never append to this file again.
-            if let Err(error) = disk.truncate(&name, offset) {
-                tracing::debug!(%error, file = name, "a torn record stays until the spool is opened again");
-            }
-            log.give_up_segment();
-            return Err(SpoolError::Disk {
-                action: "write",
-                file: name,
-                source,
-            });
-        }
-        log.push(&header, digest);
-        self.bytes += record.len() as u64;
-        Ok(())
+        self.bytes += pending.as_ref().map_or(0, |bytes| *bytes) + written.as_ref().map_or(0, |bytes| *bytes);
+        Some(pending.and(written).map(drop))
     }
 
     fn remove_segment(&mut self, segment: &Segment) {
@@ -495,25 +464,6 @@ impl Spool {
         {
             tracing::warn!(%error, file = segment.name, "a spool file could not be removed; it is ignored");
         }
-    }
-
-    fn segment_name(log: &EpochLog, first: Sequence) -> String {
-        let name = SegmentName {
-            ordinal: log.ordinal,
-            first_slot: log.first_slot,
-            epoch: log.epoch,
-            first,
-        };
-        name.to_string()
-    }
-}
-
-/// A new segment begins with an empty file: torn bytes may stand under its name, of a write that failed and
-/// could not be cut off.
-fn clear(disk: &dyn Disk, name: &str) -> io::Result<()> {
-    match disk.remove(name) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
     }
 }
 

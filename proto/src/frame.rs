@@ -15,7 +15,9 @@ use crate::limits::{BATCH_BYTES_MAX, CONTROL_BYTES_MAX, JOIN_BYTES_MAX, STREAM_H
 /// Bytes before the body.
 pub const HEADER_BYTES: usize = 15;
 /// The version this build speaks.
-pub const PROTOCOL_VERSION: u8 = 1;
+///
+/// 1: a batch without the kind connect; nothing of it was released, so there is no way over.
+pub const PROTOCOL_VERSION: u8 = 2;
 const MAGIC: [u8; 4] = *b"ISOC";
 const COMPRESSED: u8 = 1;
 

@@ -19,6 +19,18 @@ pub fn rfc3339(at: UnixMillis) -> String {
     timestamp(at).to_string()
 }
 
+/// As [`rfc3339`], cut to the second.
+#[must_use]
+pub fn rfc3339_second(at: UnixMillis) -> String {
+    rfc3339(UnixMillis(at.0 - at.0 % 1_000))
+}
+
+/// `2026-11-22T02:58:03.250Z`: always with milliseconds.
+#[must_use]
+pub fn rfc3339_millis(at: UnixMillis) -> String {
+    format!("{:.3}", timestamp(at))
+}
+
 /// `2026-11-22 02:58:03`
 #[must_use]
 pub fn date_time(at: UnixMillis) -> String {
@@ -119,6 +131,11 @@ mod tests {
             ("2026-11-22".to_owned(), "02:58:03".to_owned())
         );
         assert_eq!(rfc3339(UnixMillis(1_795_316_283_250)), "2026-11-22T02:58:03.25Z");
+        assert_eq!(
+            rfc3339_second(UnixMillis(1_795_316_283_250)),
+            "2026-11-22T02:58:03Z"
+        );
+        assert_eq!(rfc3339_millis(at), "2026-11-22T02:58:03.000Z");
         assert_eq!(timestamp(UnixMillis(u64::MAX)), Timestamp::MAX);
     }
 }

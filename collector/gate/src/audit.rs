@@ -1,4 +1,4 @@
-//! The audit log: every act that changes who is in or what is measured, with time, who and what.
+//! The audit log: every action that changes who is in or what is measured, with time, who and what.
 //!
 //! What changes the registry is logged in the transaction of the change, so neither exists without the other.
 //! `targets.toml` is a file, and the file is the truth: it is logged right after it was taken up, and whoever
@@ -10,15 +10,16 @@ use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::UnixMillis;
 use serde::{Deserialize, Serialize};
 
-/// One act.
+/// One action.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEntry {
     /// When, in milliseconds since 1970.
     pub at: UnixMillis,
     /// Who, as text: see [`Actor`].
     pub who: String,
-    /// What kind of act: `invite`, `join`, `revoke`, …
-    pub act: String,
+    /// What kind of action: `invite`, `join`, `revoke`, …
+    #[serde(rename = "act")]
+    pub action: String,
     /// In words.
     pub what: String,
 }
@@ -70,16 +71,16 @@ impl fmt::Display for Actor {
 impl AuditEntry {
     /// An entry.
     #[must_use]
-    pub fn new(at: UnixMillis, who: &Actor, act: &str, what: String) -> Self {
+    pub fn new(at: UnixMillis, who: &Actor, action: &str, what: String) -> Self {
         Self {
             at,
             who: who.to_string(),
-            act: act.to_owned(),
+            action: action.to_owned(),
             what,
         }
     }
 
-    /// Its key in the store: ordered by time, `place` telling acts of one millisecond apart.
+    /// Its key in the store: ordered by time, `place` telling actions of one millisecond apart.
     #[must_use]
     pub(crate) fn key(&self, place: u32) -> String {
         format!("{:016}-{place:06}", self.at.0)

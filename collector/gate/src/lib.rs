@@ -1,6 +1,6 @@
 //! Who gets in, and what they say: the authority, the registry, joining, the listener and the sessions.
 //!
-//! What happens here is told through [`events::Hears`]; who is told, and in which words, is not known here.
+//! What happens here is told through [`events::EventSink`]; who is told, and in which words, is not known here.
 
 pub mod audit;
 pub mod authority;

@@ -15,6 +15,7 @@ mod tests;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use isochrone_base::clock::Clock;
+use isochrone_base::words;
 use isochrone_proto::echo::KeyEpoch;
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::token::{ADDRESSES_MAX, Token};
@@ -27,9 +28,10 @@ use tokio::sync::watch;
 
 pub use self::error::RegistryError;
 pub use self::invite::{Invitation, NewInvitation, VALID};
+pub use self::joining::Renewal;
 use self::members::{Draft, Members};
 pub use self::record::{
-    Access, BurntKey, InvitationId, InvitationRecord, InvitationState, KeyedSecret, Place, ProbeRecord,
+    Access, BurntKey, InvitationId, InvitationRecord, InvitationState, KeyedSecret, ProbeRecord, ProbeSite,
     ProbeState,
 };
 use crate::audit::{Actor, AuditEntry};
@@ -156,7 +158,7 @@ impl Registry {
         };
         let mut script = invite::script(&token, &name, &place);
         script.insert_str(0, &new.doubt().unwrap_or_default());
-        let expires = invite::rfc3339(token.expires);
+        let expires = words::rfc3339_second(token.expires);
         let what = format!(
             "{} invited for {} as {name}, until {expires}",
             place.worker, place.site
@@ -263,16 +265,16 @@ impl Registry {
         Arc::clone(&self.0.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Logs an act that changes nothing here, such as an edit of the targets.
+    /// Logs a change that is made elsewhere, such as an edit of the targets.
     ///
     /// # Errors
     /// When the store failed.
-    pub fn note(&self, who: &Actor, act: &str, what: String) -> Result<(), RegistryError> {
+    pub fn note(&self, who: &Actor, action: &str, what: String) -> Result<(), RegistryError> {
         let _writer = self.writer();
         let mut draft = self.draft();
         draft
             .audit
-            .push(AuditEntry::new(self.0.clock.wall(), who, act, what));
+            .push(AuditEntry::new(self.0.clock.wall(), who, action, what));
         self.commit(draft)
     }
 
@@ -291,7 +293,7 @@ impl Registry {
         for entry in &draft.audit {
             tracing::info!(
                 who = entry.who,
-                act = entry.act,
+                action = entry.action,
                 what = entry.what,
                 "registry changed"
             );

@@ -10,8 +10,8 @@ mod conversation;
 mod end;
 mod frames;
 mod gate;
-mod outbox;
 mod quota;
+mod replies;
 mod talk;
 #[cfg(test)]
 mod tests;
@@ -31,7 +31,7 @@ pub(crate) use self::conversation::converse;
 #[cfg(test)]
 pub(crate) use self::frames::FrameReader;
 pub use self::gate::Gate;
-use self::outbox::Outbox;
+use self::replies::Replies;
 use crate::registry::Registry;
 
 /// Instance numbers remembered of one probe, to notice one that comes back.
@@ -101,7 +101,7 @@ struct Seat {
 pub(crate) struct Live {
     view: Mutex<SessionView>,
     connection: quinn::Connection,
-    outbox: Outbox,
+    replies: Replies,
     /// Its leaf was past its end and was not renewed yet: nothing but renewal is open to it.
     expired: watch::Sender<bool>,
 }
@@ -147,7 +147,7 @@ impl Sessions {
         if let Some(live) = self.live(probe)
             && !*live.expired.borrow()
         {
-            live.outbox.plan(plan);
+            live.replies.plan(plan);
         }
     }
 
@@ -243,7 +243,7 @@ impl Live {
         Arc::new(Self {
             view: Mutex::new(view),
             connection,
-            outbox: Outbox::default(),
+            replies: Replies::default(),
             expired: watch::Sender::new(expired),
         })
     }

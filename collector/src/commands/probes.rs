@@ -290,7 +290,7 @@ pub(super) async fn audit(context: &CommandContext, format: Format, out: &Out) -
     if format == Format::Json {
         let entries: Vec<_> = entries
             .iter()
-            .map(|entry| json!({ "at": instant(entry.at), "who": entry.who, "act": entry.act, "what": entry.what }))
+            .map(|entry| json!({ "at": instant(entry.at), "who": entry.who, "act": entry.action, "what": entry.what }))
             .collect();
         return out
             .json(&json!({ "schema": "isochrone.audit-log/1", "entries": entries }))
@@ -300,7 +300,7 @@ pub(super) async fn audit(context: &CommandContext, format: Format, out: &Out) -
         return out.text("Nothing was done yet.\n").await;
     }
     for entry in entries {
-        let head = format!("{}  {}, by {}", instant(entry.at), entry.act, entry.who);
+        let head = format!("{}  {}, by {}", instant(entry.at), entry.action, entry.who);
         let what = words::wrapped(&entry.what, WIDTH - 4);
         out.text(format!("{head}\n    {}\n", what.replace('\n', "\n    ")))
             .await?;

@@ -84,12 +84,12 @@ fn added(
 fn adopt(
     context: &CommandContext,
     edited: Result<Targets, EditError>,
-    act: &str,
+    action: &str,
     node: &str,
 ) -> Result<(), CommandError> {
     let edited = edited.map_err(super::failed)?;
     context.take_targets(edited);
-    let noted = context.registry.note(&context.actor, act, node.to_owned());
+    let noted = context.registry.note(&context.actor, action, node.to_owned());
     noted.map_err(|error| {
         let error = isochrone_base::error_chain::chain(&error);
         let file = context.targets_file.display();

@@ -17,7 +17,7 @@ pub enum StoreError {
         path: PathBuf,
         /// Why.
         #[source]
-        source: Box<redb::DatabaseError>,
+        source: DatabaseFailure,
     },
     /// Another process has it open.
     #[error("the store {} is open in another process; while the collector runs, commands reach it through its control socket", path.display())]
@@ -27,7 +27,7 @@ pub enum StoreError {
     },
     /// Written by a release with another format.
     #[error(
-        "the store has format {found}, this build reads format {expected}; use the release that wrote it, or a later one"
+        "the store has format {found}, this build reads format {expected}, and nothing leads from one to the other: move the collector's state folder away to begin anew, or use the build that wrote it"
     )]
     Format {
         /// The format of the store.
@@ -40,7 +40,7 @@ pub enum StoreError {
     Reopening,
     /// redb failed, mostly because the disk did.
     #[error("the store's database failed")]
-    Database(#[source] Box<redb::Error>),
+    Database(#[source] DatabaseFailure),
     /// A row does not have the form this build writes.
     #[error("table {table} holds a damaged row; restore a backup or export what can be read")]
     Row {
@@ -102,6 +102,11 @@ pub enum StoreError {
     Reader(#[source] std::io::Error),
 }
 
+/// What the database said; which database that is, no other crate needs to know.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct DatabaseFailure(Box<redb::Error>);
+
 impl StoreError {
     pub(super) fn open(path: &Path, source: redb::DatabaseError) -> Self {
         let path = path.to_owned();
@@ -109,7 +114,7 @@ impl StoreError {
             redb::DatabaseError::DatabaseAlreadyOpen => Self::InUse { path },
             source => Self::Open {
                 path,
-                source: Box::new(source),
+                source: DatabaseFailure(Box::new(source.into())),
             },
         }
     }
@@ -118,7 +123,7 @@ impl StoreError {
     pub(crate) fn needs_reopening(&self) -> bool {
         match self {
             Self::Database(error) => matches!(
-                **error,
+                *error.0,
                 redb::Error::Io(_)
                     | redb::Error::PreviousIo
                     | redb::Error::DatabaseClosed
@@ -144,7 +149,7 @@ macro_rules! from_redb {
     ($($error:ident)+) => {
         $(impl From<redb::$error> for StoreError {
             fn from(error: redb::$error) -> Self {
-                Self::Database(Box::new(error.into()))
+                Self::Database(DatabaseFailure(Box::new(error.into())))
             }
         })+
     };

@@ -4,11 +4,9 @@ use std::io::{self, Write};
 use std::ops::ControlFlow;
 
 use isochrone_base::kinds::OutcomeJson;
-use isochrone_proto::measurement::Measurement;
-use isochrone_proto::plan::{PlannedCheck, Target};
+use isochrone_base::words;
 use serde::Serialize;
 
-use crate::ledger::timestamp;
 use crate::{ScanRange, Store, StoreError, Stored};
 
 /// How far an export is.
@@ -74,12 +72,15 @@ fn write_batch(
         };
         let line = Line {
             source,
-            ..Line::of(
-                (&stored.plan.probe_name, &probe_id),
-                &epoch,
-                (check, target),
-                &measurement,
-            )
+            probe: &stored.plan.probe_name,
+            probe_id: &probe_id,
+            epoch: &epoch,
+            kind: check.kind.to_string(),
+            target: &target.name,
+            target_id: target.id.to_string(),
+            slot: words::rfc3339_millis(measurement.slot),
+            lateness_us: measurement.lateness.get(),
+            result: OutcomeJson::of(&measurement.outcome),
         };
         serde_json::to_writer(&mut *out, &line)?;
         out.write_all(b"\n")?;
@@ -104,28 +105,6 @@ struct Line<'a> {
     lateness_us: u32,
     #[serde(flatten)]
     result: OutcomeJson<'a>,
-}
-
-impl<'a> Line<'a> {
-    fn of(
-        (probe, probe_id): (&'a str, &'a str),
-        epoch: &'a str,
-        (check, target): (&PlannedCheck, &'a Target),
-        measurement: &'a Measurement,
-    ) -> Self {
-        Self {
-            source: None,
-            probe,
-            probe_id,
-            epoch,
-            kind: check.kind.to_string(),
-            target: &target.name,
-            target_id: target.id.to_string(),
-            slot: format!("{:.3}", timestamp(measurement.slot)),
-            lateness_us: measurement.lateness.get(),
-            result: OutcomeJson::of(&measurement.outcome),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Sessions submit what a probe sent; one committer judges everything that waits, writes it in one
 //! transaction, and only after that is durable answers each. What it stored then goes to the live state.
 
+mod adopted;
 mod commit;
 mod judge;
 mod memory;
@@ -10,7 +11,7 @@ mod not_stored;
 mod notes;
 mod quarantine;
 mod round;
-mod seen;
+mod slot_set;
 mod stream;
 mod tombstones;
 

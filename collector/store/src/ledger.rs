@@ -10,9 +10,9 @@ mod verify;
 
 use std::collections::BTreeSet;
 
+use isochrone_base::words;
 use isochrone_proto::ids::{EpochId, ProbeId};
 use isochrone_proto::units::{Hour, UnixMillis};
-use jiff::Timestamp;
 use serde::Serialize;
 
 use self::planned::{EpochAccount, accounts};
@@ -261,7 +261,7 @@ impl<'a> JsonRefused<'a> {
             sequence: refused.sequence,
             item: &refused.item,
             reason: &refused.reason,
-            received: timestamp(UnixMillis(refused.received_ms)).to_string(),
+            received: words::rfc3339(UnixMillis(refused.received_ms)),
         }
     }
 }
@@ -290,7 +290,7 @@ impl<'a> JsonRow<'a> {
             probe: &row.probe_name,
             probe_id: row.probe.to_string(),
             epoch: row.epoch.to_string(),
-            hour: timestamp(row.hour.start()).to_string(),
+            hour: words::rfc3339(row.hour.start()),
             planned: row.planned,
             run: row.run,
             skipped: row.skipped,
@@ -303,12 +303,6 @@ impl<'a> JsonRow<'a> {
             balanced: row.balanced,
         }
     }
-}
-
-/// An instant for people and JSON. One beyond what a calendar holds becomes its end.
-pub(crate) fn timestamp(at: UnixMillis) -> Timestamp {
-    let ms = i64::try_from(at.0).unwrap_or(i64::MAX);
-    Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

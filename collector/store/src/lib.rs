@@ -28,7 +28,7 @@ pub(crate) use self::account::{EpochRow, HourRow, StreamEntry, StreamKind, Tombs
 pub(crate) use self::blob::StoredBlob;
 pub use self::database::{Store, StoreOptions};
 pub use self::disk::{DiskReserve, FreeSpace};
-pub use self::error::StoreError;
+pub use self::error::{DatabaseFailure, StoreError};
 pub use self::records::Records;
 pub use self::row::Damaged;
 pub(crate) use self::row::{RowReader, RowWriter};

@@ -44,8 +44,8 @@ pub(crate) const META_DEMO: &str = "demo";
 pub(crate) const META_QUARANTINED: &str = "quarantined batches";
 pub(crate) const META_QUARANTINE_FIRST: &str = "first quarantined batch kept";
 pub(crate) const META_QUARANTINE_BYTES: &str = "quarantined bytes kept";
-/// The only format so far.
-const FORMAT: u64 = 1;
+/// The format this build reads and writes. 1: batches without the kind connect.
+pub(crate) const FORMAT: u64 = 2;
 
 /// Makes every table, so that readers find them; checks the format.
 pub(crate) fn prepare(transaction: &WriteTransaction) -> Result<(), StoreError> {

@@ -32,27 +32,25 @@ fn file_that_is_no_store_is_refused_by_name() {
 }
 
 #[test]
-fn store_of_another_format_is_refused() {
-    let disk = LossyBackend::new();
-    let store = store_on(&disk);
-    store
-        .write_tables(|transaction| {
-            transaction.open_table(tables::META)?.insert("format", 2)?;
-            Ok(())
-        })
-        .unwrap();
-    drop(store);
-    let error = Store::on_lossy(disk.snapshot(), StoreOptions::default()).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            StoreError::Format {
-                found: 2,
-                expected: 1
-            }
-        ),
-        "{error}"
-    );
+fn store_of_another_format_is_refused_with_what_to_do() {
+    for found in [tables::FORMAT - 1, tables::FORMAT + 1] {
+        let disk = LossyBackend::new();
+        let store = store_on(&disk);
+        store
+            .write_tables(|transaction| {
+                transaction.open_table(tables::META)?.insert("format", found)?;
+                Ok(())
+            })
+            .unwrap();
+        drop(store);
+        let error = Store::on_lossy(disk.snapshot(), StoreOptions::default()).unwrap_err();
+        let said = error.to_string();
+        let is_format = matches!(error, StoreError::Format { found: of, .. } if of == found);
+        assert!(
+            is_format && said.contains("move the collector's state folder away"),
+            "{said}"
+        );
+    }
 }
 
 #[test]
@@ -246,15 +244,14 @@ fn stored_blob_of_another_version_is_refused() {
         (back.probe, back.rows, back.slots, back.payload),
         (ADA, 3, blob.slots, blob.payload)
     );
-    bytes[4] = 2;
-    let unknown = StoredBlob::decode(&bytes).unwrap_err();
-    assert_eq!(
-        unknown,
-        Damaged::Unknown {
-            field: "version",
-            found: 2
-        }
-    );
+    for found in [1, 3] {
+        bytes[4] = found;
+        let (field, found) = ("version", u64::from(found));
+        assert_eq!(
+            StoredBlob::decode(&bytes).unwrap_err(),
+            Damaged::Unknown { field, found }
+        );
+    }
 }
 
 #[test]

@@ -86,13 +86,6 @@ fn counts_as_javascript_writes_them_are_read() {
 }
 
 #[test]
-fn uptime_that_went_down_is_a_restart() {
-    let at = |uptime: &str| ArgusStatus::parse(FULL.replace("86400", uptime).as_bytes()).unwrap();
-    assert!(at("3").restarted_since(&at("86400")));
-    assert!(!at("86410").restarted_since(&at("86400")));
-}
-
-#[test]
 fn cache_header_is_read_without_regard_to_case() {
     let state = |value: &str| cache_state(&headers(&[("x-cache", value)]));
     assert_eq!(

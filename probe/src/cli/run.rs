@@ -7,25 +7,17 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::places::Places;
-use super::{EXIT_FAILED, complain};
+use super::paths::Paths;
 use crate::config::Config;
 use crate::process;
 use crate::reach::TcpDial;
 
-pub(super) async fn run(places: &Places, config: Config) -> ExitCode {
-    match serve(places, config).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => complain(&*error, EXIT_FAILED),
-    }
-}
-
-async fn serve(places: &Places, config: Config) -> Result<(), Box<dyn std::error::Error>> {
+pub(super) async fn run(paths: &Paths, config: Config) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let stop = CancellationToken::new();
     let mut signals = JoinSet::new();
     signals.spawn(stop_on_signal(stop.clone())?);
-    process::run(&places.state, config, Arc::new(TcpDial), stop).await?;
-    Ok(())
+    process::run(&paths.state, config, Arc::new(TcpDial), stop).await?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Cancels `stop` on SIGTERM or SIGINT.

@@ -19,6 +19,15 @@ struct Noted {
     first_byte: Option<Instant>,
 }
 
+/// When a request and its answer passed the stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answered {
+    /// The last byte of the request left, as far as it left before the answer began.
+    pub(crate) request_written: Instant,
+    /// The answer's first byte was read.
+    pub(crate) first_byte: Instant,
+}
+
 impl Marks {
     /// When the last byte of the request left, as far as it left before the answer began.
     pub(crate) fn request_written(&self) -> Option<Instant> {
@@ -30,8 +39,18 @@ impl Marks {
         self.with(|noted| noted.first_byte)
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut Noted) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    /// The marks of an answer; `None` if it has not begun, or began before any of the request had left.
+    pub(crate) fn answered(&self) -> Option<Answered> {
+        self.with(|noted| {
+            Some(Answered {
+                request_written: noted.request_written?,
+                first_byte: noted.first_byte?,
+            })
+        })
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Noted) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn wrote(&self, now: Instant) {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::marks::Answered;
 use crate::reach::Stopwatch;
 
 /// The phases of an answered check. Their sum is the total, to the nanosecond.
@@ -64,13 +65,14 @@ impl Phases {
         ]
     }
 
-    /// The phases of a check whose request was written, and whose answer's first byte came, at `answered`, and
-    /// whose last byte came at `end`. `None` when marks are out of order (an answer before its question, a clock
+    /// The phases of a check that was answered, and whose last byte came at `end`. `None` when marks are out of order (an answer before its question, a clock
     /// that ran backwards): then there is no latency to report.
-    pub(crate) fn of(watch: &Stopwatch, (written, first): (Instant, Instant), end: Instant) -> Option<Self> {
+    pub(crate) fn of(watch: &Stopwatch, answered: Answered, end: Instant) -> Option<Self> {
         let spans = watch.spans()?;
-        let first_byte = first.checked_duration_since(written)?;
-        let transfer = end.checked_duration_since(first)?;
+        let first_byte = answered
+            .first_byte
+            .checked_duration_since(answered.request_written)?;
+        let transfer = end.checked_duration_since(answered.first_byte)?;
         let total = watch.total(end)?;
         let unattributed = total.checked_sub(spans.sum() + first_byte + transfer)?;
         Some(Self {
@@ -95,6 +97,13 @@ mod tests {
         Instant::now()
     }
 
+    fn answered(request_written: Instant, first_byte: Instant) -> Answered {
+        Answered {
+            request_written,
+            first_byte,
+        }
+    }
+
     proptest! {
         #[test]
         fn marks_in_order_sum_to_the_total(gaps in prop::collection::vec(0u64..5_000_000_000, 10)) {
@@ -108,7 +117,7 @@ mod tests {
             watch.resolved(marks[0], marks[1]);
             watch.connected(marks[2], marks[3]);
             watch.secured(marks[4], marks[5]);
-            let phases = Phases::of(&watch, (marks[7], marks[8]), marks[9]).expect("the marks are in order");
+            let phases = Phases::of(&watch, answered(marks[7], marks[8]), marks[9]).expect("the marks are in order");
             let nanos = |index: usize| Duration::from_nanos(gaps[index]);
             prop_assert_eq!(phases.resolve(), nanos(1));
             prop_assert_eq!(phases.connect(), nanos(3));
@@ -127,7 +136,7 @@ mod tests {
             watch.resolved(mark(0), mark(1));
             watch.connected(mark(2), mark(3));
             watch.secured(mark(4), mark(5));
-            if let Some(phases) = Phases::of(&watch, (mark(6), mark(7)), mark(8)) {
+            if let Some(phases) = Phases::of(&watch, answered(mark(6), mark(7)), mark(8)) {
                 let sum: Duration = phases.parts().iter().map(|(_, part)| *part).sum();
                 prop_assert_eq!(sum, phases.total());
                 prop_assert_eq!(phases.total(), Duration::from_nanos(order[8]));
@@ -140,6 +149,6 @@ mod tests {
         let zero = origin();
         let watch = Stopwatch::start(zero);
         let after = |ms| zero + Duration::from_millis(ms);
-        assert_eq!(Phases::of(&watch, (after(5), after(3)), after(9)), None);
+        assert_eq!(Phases::of(&watch, answered(after(5), after(3)), after(9)), None);
     }
 }

@@ -93,7 +93,7 @@ impl<'a> Run<'a> {
                 }));
             }
         };
-        let answered = self.marks.request_written().zip(self.marks.first_byte());
+        let answered = self.marks.answered();
         let phases = answered.and_then(|answered| Phases::of(self.attempt.watch(), answered, end));
         let phases = phases.ok_or_else(|| {
             Broken::new(

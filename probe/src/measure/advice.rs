@@ -1,11 +1,15 @@
 //! What to do about a failure, for a person.
 
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 use isochrone_proto::measurement::{Cause, FailureCause, SendFailure};
 
 /// What to do next, for a person.
-pub(super) fn advice(cause: Cause) -> &'static str {
-    match cause {
-        Cause::Failed(cause) => advice_on_failure(cause),
+pub(super) fn advice(cause: Cause, address: Option<IpAddr>) -> Cow<'static, str> {
+    let advice = match cause {
+        Cause::Failed(cause) => return advice_on_failure(cause, address),
         Cause::Unsent(SendFailure::NoRoute) => {
             "this machine has no route for this family; nothing is known about the target"
         }
@@ -15,19 +19,30 @@ pub(super) fn advice(cause: Cause) -> &'static str {
         Cause::Unsent(SendFailure::LocalFirewall) => {
             "a firewall of this machine forbids it; nothing is known about the target"
         }
-        Cause::Unsent(SendFailure::ForbiddenAddress) => OPEN_IT,
+        Cause::Unsent(SendFailure::ForbiddenAddress) => return how_to_open(address),
         Cause::Unsent(SendFailure::Local) => "this machine is at fault; nothing is known about the target",
-    }
+    };
+    advice.into()
 }
 
-fn advice_on_failure(cause: FailureCause) -> &'static str {
+/// What opens an address that is not measured unasked.
+fn how_to_open(address: Option<IpAddr>) -> Cow<'static, str> {
+    let prefix = match address {
+        Some(address) if address.is_loopback() && address.is_ipv4() => "127.0.0.0/8".to_owned(),
+        Some(address) => IpNet::from(address).to_string(),
+        None => "PREFIX".to_owned(),
+    };
+    format!("if it is meant to be measured: --allow-private {prefix}, or allow_private in probe.toml").into()
+}
+
+fn advice_on_failure(cause: FailureCause, address: Option<IpAddr>) -> Cow<'static, str> {
     use FailureCause as Is;
-    match cause {
+    let advice = match cause {
         Is::NxDomain => "check the name's spelling and its DNS zone",
         Is::ServFail => "the name server is at fault, not the target; try another one",
         Is::NoAddress => "the target has no address of this family; nothing is wrong if it needs none",
         Is::DnsTimeout => "check this machine's name servers in /etc/resolv.conf",
-        Is::ForbiddenAddress => OPEN_IT,
+        Is::ForbiddenAddress => return how_to_open(address),
         Is::Refused => "the host is up, but nothing listens on that port",
         Is::Unreachable => "a router on the way says that the host cannot be reached",
         Is::Reset => "the other side cut the connection; look for a firewall or a crashed server",
@@ -35,7 +50,7 @@ fn advice_on_failure(cause: FailureCause) -> &'static str {
         Is::CertificateExpired => "renew the certificate",
         Is::CertificateNotYetValid => "check the clocks of both machines",
         Is::CertificateUnknownIssuer => {
-            "the server may not send its intermediate certificate, or uses a private root (extra_roots in probe.toml)"
+            "the server may not send its intermediate certificate, or uses a root that this machine does not trust"
         }
         Is::CertificateWrongName => "the certificate is for other names; the wrong virtual host may answer",
         Is::CertificateInvalid => "the certificate cannot be used",
@@ -52,8 +67,6 @@ fn advice_on_failure(cause: FailureCause) -> &'static str {
         Is::Redirect => "redirects are not followed; measure the final URL",
         Is::BadJson | Is::MissingField => "the answer is not that of an Argus node; check the base URL",
         Is::WrongRange => "the answer is for other bytes than asked; a proxy in front may be at fault",
-    }
+    };
+    advice.into()
 }
-
-const OPEN_IT: &str =
-    "open it with allow_private in probe.toml, or --allow-private, if it is meant to be measured";

@@ -20,30 +20,64 @@ pub(super) fn text(target: &EndpointUrl, checks: &[(Kind, Report)]) -> String {
     }
     for (kind, report) in checks {
         out.push('\n');
-        check(&mut out, *kind, report);
+        check(&mut out, Steps::of(target), *kind, report);
     }
     out
 }
 
-fn check(out: &mut String, kind: Kind, report: &Report) {
+/// Which steps to an open stream the target asks for: the phases of the others took no time, because they did not
+/// happen.
+#[derive(Clone, Copy)]
+struct Steps {
+    resolve: bool,
+    tls: bool,
+}
+
+impl Steps {
+    fn of(target: &EndpointUrl) -> Self {
+        Self {
+            resolve: target.address().is_none(),
+            tls: target.is_https(),
+        }
+    }
+
+    /// Whether the phase of this name happened.
+    fn include(self, phase: &str) -> bool {
+        match phase {
+            "resolve" => self.resolve,
+            "tls" => self.tls,
+            _ => true,
+        }
+    }
+
+    fn resolve_ms(self, took: Duration) -> Option<f64> {
+        self.resolve.then(|| in_milliseconds(took))
+    }
+
+    fn tls_ms(self, took: Duration) -> Option<f64> {
+        self.tls.then(|| in_milliseconds(took))
+    }
+}
+
+fn check(out: &mut String, steps: Steps, kind: Kind, report: &Report) {
     let at = report
         .address()
         .map_or_else(String::new, |address| format!("  {address}"));
     let head = format!("{kind}{at}");
     match report {
-        Report::Request(report) => request(out, &head, report),
-        Report::Connect(report) => connection(out, &head, report),
+        Report::Request(report) => request(out, steps, &head, report),
+        Report::Connect(report) => connection(out, steps, &head, report),
     }
     if let Some(expiry) = report.certificate_end() {
         line(out, format_args!("  certificate valid until {expiry}"));
     }
 }
 
-fn request(out: &mut String, head: &str, report: &CheckReport) {
+fn request(out: &mut String, steps: Steps, head: &str, report: &CheckReport) {
     match &report.outcome {
         CheckOutcome::Answered(answer) => {
             line(out, format_args!("{head}  {}", summary(answer)));
-            bars(out, &answer.phases.parts(), answer.phases.total());
+            bars(out, steps, &answer.phases.parts(), answer.phases.total());
         }
         CheckOutcome::Absent(absence) => {
             let why = match absence.reason {
@@ -52,23 +86,27 @@ fn request(out: &mut String, head: &str, report: &CheckReport) {
                     "the node is up, and says that the object is in no bucket of its own (421)"
                 }
             };
-            line(out, format_args!("{head}  {why}: {}", absence.text));
+            line(
+                out,
+                format_args!("{head}  {why}: {}", start_of(absence.text.as_str())),
+            );
         }
-        CheckOutcome::Failed(failure) => failed(out, head, failure),
+        CheckOutcome::Failed(failure) => failed(out, head, failure, report.address),
     }
 }
 
-fn connection(out: &mut String, head: &str, report: &ConnectReport) {
+fn connection(out: &mut String, steps: Steps, head: &str, report: &ConnectReport) {
     match &report.result {
         Ok(phases) => {
             line(out, format_args!("{head}  connected, nothing asked"));
-            bars(out, &phases.parts(), phases.total());
+            bars(out, steps, &phases.parts(), phases.total());
         }
-        Err(failure) => failed(out, head, failure),
+        Err(failure) => failed(out, head, failure, report.address),
     }
 }
 
-fn failed(out: &mut String, head: &str, failure: &Failure) {
+fn failed(out: &mut String, head: &str, failure: &Failure, address: Option<SocketAddr>) {
+    let address = address.map(|address| address.ip());
     line(
         out,
         format_args!(
@@ -83,7 +121,7 @@ fn failed(out: &mut String, head: &str, failure: &Failure) {
         format_args!(
             "  known after {}; {}",
             milliseconds(failure.elapsed),
-            advice(failure.cause)
+            advice(failure.cause, address)
         ),
     );
 }
@@ -112,11 +150,12 @@ impl Report {
     }
 }
 
-/// As much of a server's words as a line bears; the JSON has all that was kept.
+/// As much of a server's words as a line bears, each run of blanks as one; the JSON has all that was kept.
 fn start_of(words: &str) -> String {
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
     match words.char_indices().nth(WORDS_COLUMNS) {
         Some((end, _)) => format!("{}…", words[..end].trim_end()),
-        None => words.to_owned(),
+        None => words,
     }
 }
 
@@ -144,8 +183,8 @@ fn summary(answer: &Answer) -> String {
     text
 }
 
-fn bars(out: &mut String, parts: &[(&str, Duration)], total: Duration) {
-    for (name, part) in parts {
+fn bars(out: &mut String, steps: Steps, parts: &[(&str, Duration)], total: Duration) {
+    for (name, part) in parts.iter().filter(|(name, _)| steps.include(name)) {
         let share = if total.is_zero() {
             0.0
         } else {
@@ -175,12 +214,12 @@ fn in_milliseconds(duration: Duration) -> f64 {
 pub(super) fn json(target: &EndpointUrl, checks: &[(Kind, Report)]) -> Value {
     let checks: Vec<Value> = checks
         .iter()
-        .map(|(kind, report)| check_json(*kind, report))
+        .map(|(kind, report)| check_json(Steps::of(target), *kind, report))
         .collect();
     json!({ "schema": "isochrone.measure/1", "target": target.as_str(), "checks": checks })
 }
 
-fn check_json(kind: Kind, report: &Report) -> Value {
+fn check_json(steps: Steps, kind: Kind, report: &Report) -> Value {
     let mut value = json!({
         "kind": kind.to_string(),
         "family": kind.family.digit().to_string(),
@@ -190,7 +229,7 @@ fn check_json(kind: Kind, report: &Report) -> Value {
     });
     let details = match report {
         Report::Request(report) => match &report.outcome {
-            CheckOutcome::Answered(answer) => answer_json(answer),
+            CheckOutcome::Answered(answer) => answer_json(steps, answer),
             CheckOutcome::Absent(absence) => json!({
                 "outcome": "absent",
                 "cause": absence.reason.cause().word(),
@@ -200,7 +239,7 @@ fn check_json(kind: Kind, report: &Report) -> Value {
             CheckOutcome::Failed(failure) => failed_json(failure),
         },
         Report::Connect(report) => match &report.result {
-            Ok(phases) => connected_json(phases),
+            Ok(phases) => connected_json(steps, phases),
             Err(failure) => failed_json(failure),
         },
     };
@@ -220,20 +259,20 @@ fn failed_json(failure: &Failure) -> Value {
     })
 }
 
-fn connected_json(phases: &Phases) -> Value {
+fn connected_json(steps: Steps, phases: &Phases) -> Value {
     json!({
         "outcome": "connected",
         "phases": {
-            "resolve_ms": in_milliseconds(phases.resolve()),
+            "resolve_ms": steps.resolve_ms(phases.resolve()),
             "connect_ms": in_milliseconds(phases.connect()),
-            "tls_ms": in_milliseconds(phases.tls()),
+            "tls_ms": steps.tls_ms(phases.tls()),
             "unattributed_ms": in_milliseconds(phases.unattributed()),
             "total_ms": in_milliseconds(phases.total()),
         },
     })
 }
 
-fn answer_json(answer: &Answer) -> Value {
+fn answer_json(steps: Steps, answer: &Answer) -> Value {
     let phases = &answer.phases;
     let mut value = json!({
         "outcome": "answered",
@@ -241,9 +280,9 @@ fn answer_json(answer: &Answer) -> Value {
         "body_bytes": answer.body_bytes,
         "capped": answer.capped,
         "phases": {
-            "resolve_ms": in_milliseconds(phases.resolve()),
+            "resolve_ms": steps.resolve_ms(phases.resolve()),
             "connect_ms": in_milliseconds(phases.connect()),
-            "tls_ms": in_milliseconds(phases.tls()),
+            "tls_ms": steps.tls_ms(phases.tls()),
             "first_byte_ms": in_milliseconds(phases.first_byte()),
             "transfer_ms": in_milliseconds(phases.transfer()),
             "unattributed_ms": in_milliseconds(phases.unattributed()),

@@ -30,6 +30,13 @@ pub struct RealProber {
     checks: Semaphore,
 }
 
+/// An endpoint as a plan names it.
+#[derive(Clone, Copy)]
+struct Endpoint<'t> {
+    url: &'t str,
+    asset: Option<&'t str>,
+}
+
 impl RealProber {
     /// A prober from its two halves, both with clones of `policy`.
     #[must_use]
@@ -44,7 +51,8 @@ impl RealProber {
         }
     }
 
-    async fn endpoint(&self, planned: PlannedCheck, (url, asset): (&str, Option<&str>)) -> Outcome {
+    async fn endpoint(&self, planned: PlannedCheck, endpoint: Endpoint<'_>) -> Outcome {
+        let Endpoint { url, asset } = endpoint;
         let check = planned.kind.check;
         let Ok(_permit) = self.checks.try_acquire() else {
             return Outcome::unsent(check, SendFailure::Resources);
@@ -66,7 +74,10 @@ impl RealProber {
 impl Prober for RealProber {
     async fn run(&self, check: PlannedCheck, target: Arc<Target>, slot: UnixMillis) -> Outcome {
         match &target.address {
-            TargetAddress::Endpoint { url, asset } => self.endpoint(check, (url, asset.as_deref())).await,
+            TargetAddress::Endpoint { url, asset } => {
+                let asset = asset.as_deref();
+                self.endpoint(check, Endpoint { url, asset }).await
+            }
             TargetAddress::Peer { .. } => match check.kind.check.layout() {
                 Layout::Echo => {
                     let echo = self

@@ -1,14 +1,12 @@
 //! TLS of an endpoint check: this machine's roots, no resumption, and the certificate's end noted even when
 //! the certificate is refused.
 
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use isochrone_proto::measurement::{Cause, FailureCause};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
@@ -25,15 +23,6 @@ pub struct TlsRoots {
 /// A root certificate file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsRootsError {
-    /// It cannot be read, or holds no PEM certificate.
-    #[error("cannot read root certificates from {}; it must hold PEM certificates", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What the reader says.
-        #[source]
-        source: rustls::pki_types::pem::Error,
-    },
     /// It holds a certificate that is no usable root.
     #[error("a certificate given as an extra root cannot be used as one")]
     Root(#[source] rustls::Error),
@@ -69,24 +58,6 @@ impl TlsRoots {
     /// If one cannot be used.
     pub fn only(roots: Vec<CertificateDer<'static>>) -> Result<Self, TlsRootsError> {
         Self::from_store(RootCertStore::empty(), roots)
-    }
-
-    /// Reads the certificates of a PEM file.
-    ///
-    /// # Errors
-    /// If it cannot be read or holds none.
-    pub fn read_pem(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsRootsError> {
-        let wrap = |source| TlsRootsError::File {
-            path: path.to_owned(),
-            source,
-        };
-        let read: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(wrap)?.collect();
-        let roots = read.map_err(wrap)?;
-        if roots.is_empty() {
-            Err(wrap(rustls::pki_types::pem::Error::NoItemsFound))
-        } else {
-            Ok(roots)
-        }
     }
 
     fn from_store(

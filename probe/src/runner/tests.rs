@@ -60,7 +60,7 @@ impl Prober for SlowProber {
 }
 
 /// A runner and a recorder at work.
-struct World {
+struct Bench {
     clock: Clock,
     prober: Arc<SlowProber>,
     spool: SharedSpool,
@@ -69,7 +69,7 @@ struct World {
     tasks: JoinSet<()>,
 }
 
-impl World {
+impl Bench {
     fn start(plan: Option<Plan>) -> Self {
         let clock = Clock::simulated(BASE);
         let prober = Arc::new(SlowProber {
@@ -220,9 +220,9 @@ fn hourly() -> Plan {
 #[tokio::test(start_paused = true)]
 async fn every_slot_is_accounted_for_over_an_hour_and_a_stop() {
     let plan = hourly();
-    let world = World::start(Some(plan.clone()));
-    world.pass(Duration::from_secs(3_700)).await;
-    let epochs = world.stop().await;
+    let bench = Bench::start(Some(plan.clone()));
+    bench.pass(Duration::from_secs(3_700)).await;
+    let epochs = bench.stop().await;
     let (rows, skipped) = check_ledger(&epochs[0], &[&plan], None);
     assert!(rows > 3_700 + 5_200 + 700, "{rows}");
     assert!(!skipped.contains_key(&SkipCause::Late) && !skipped.contains_key(&SkipCause::Overlap));
@@ -236,32 +236,32 @@ async fn every_slot_is_accounted_for_over_an_hour_and_a_stop() {
 #[tokio::test(start_paused = true)]
 async fn runs_start_at_slot_plus_jitter() {
     let plan = hourly();
-    let world = World::start(Some(plan.clone()));
-    world.pass(Duration::from_secs(60)).await;
-    let asked = world.prober.asked.lock().unwrap().clone();
+    let bench = Bench::start(Some(plan.clone()));
+    bench.pass(Duration::from_secs(60)).await;
+    let asked = bench.prober.asked.lock().unwrap().clone();
     assert!(asked.len() > 100);
     for (slot, started_us) in asked {
         let late = started_us - slot.0 * 1_000;
         assert!(late < 52_000, "slot {slot:?} started {late} us after it"); // 1 % of 5 s, and a timer's 1 ms
     }
-    world.stop().await;
+    bench.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn suspension_is_skipped_as_late_without_a_storm() {
     let plan = hourly();
-    let world = World::start(Some(plan.clone()));
-    world.pass(Duration::from_secs(10)).await;
-    world.prober.asked.lock().unwrap().clear();
-    world.clock.simulate_suspension(Duration::from_secs(7_200));
-    world.pass(Duration::from_secs(1)).await;
-    let at_once = world.prober.asked.lock().unwrap().len();
+    let bench = Bench::start(Some(plan.clone()));
+    bench.pass(Duration::from_secs(10)).await;
+    bench.prober.asked.lock().unwrap().clear();
+    bench.clock.simulate_suspension(Duration::from_secs(7_200));
+    bench.pass(Duration::from_secs(1)).await;
+    let at_once = bench.prober.asked.lock().unwrap().len();
     assert!(
         at_once <= 8,
         "{at_once} runs in the second after the machine woke"
     );
-    world.pass(Duration::from_secs(10)).await;
-    let epochs = world.stop().await;
+    bench.pass(Duration::from_secs(10)).await;
+    let epochs = bench.stop().await;
     assert_eq!(epochs.len(), 1, "a suspension is no clock step");
     let (_, skipped) = check_ledger(&epochs[0], &[&plan], None);
     assert!(skipped[&SkipCause::Late] > 7_200 + 10_000, "{skipped:?}");
@@ -270,10 +270,10 @@ async fn suspension_is_skipped_as_late_without_a_storm() {
 #[tokio::test(start_paused = true)]
 async fn slow_runs_overlap_up_to_their_timeout_only() {
     let plan = hourly();
-    let world = World::start(Some(plan.clone()));
-    world.takes(Duration::from_millis(1_900));
-    world.pass(Duration::from_secs(60)).await;
-    let epochs = world.stop().await;
+    let bench = Bench::start(Some(plan.clone()));
+    bench.takes(Duration::from_millis(1_900));
+    bench.pass(Duration::from_secs(60)).await;
+    let epochs = bench.stop().await;
     let (rows, skipped) = check_ledger(&epochs[0], &[&plan], None);
     assert!(
         skipped[&SkipCause::Overlap] > 40 && rows > 50,
@@ -284,10 +284,10 @@ async fn slow_runs_overlap_up_to_their_timeout_only() {
 #[tokio::test(start_paused = true)]
 async fn runs_that_never_end_are_given_up() {
     let plan = hourly();
-    let world = World::start(Some(plan.clone()));
-    world.takes(Duration::from_secs(100_000));
-    world.pass(Duration::from_secs(60)).await;
-    let epochs = world.stop().await;
+    let bench = Bench::start(Some(plan.clone()));
+    bench.takes(Duration::from_secs(100_000));
+    bench.pass(Duration::from_secs(60)).await;
+    let epochs = bench.stop().await;
     let (rows, skipped) = check_ledger(&epochs[0], &[&plan], None);
     assert!(rows > 20, "given up after their timeout");
     assert!(
@@ -302,30 +302,30 @@ async fn new_plan_takes_over_at_its_first_slot() {
         hourly(),
         plan_of(2, &[(500, 3, 400)], UnixMillis(BASE.0 + 86_400_000)),
     );
-    let world = World::start(Some(old.clone()));
-    world.pass(Duration::from_secs(20)).await;
-    world
+    let bench = Bench::start(Some(old.clone()));
+    bench.pass(Duration::from_secs(20)).await;
+    bench
         .commands
         .send(Command::Adopt(Arc::new(new.clone())))
         .await
         .unwrap();
-    world
+    bench
         .commands
         .send(Command::Adopt(Arc::new(old.clone())))
         .await
         .unwrap(); // a probe never goes back
-    world.pass(Duration::from_secs(20)).await;
+    bench.pass(Duration::from_secs(20)).await;
     new.version.number = 3;
     let third = new.clone();
-    world
+    bench
         .commands
         .send(Command::Adopt(Arc::new(third.clone())))
         .await
         .unwrap();
     new.version.number = 2;
-    world.pass(Duration::from_secs(20)).await;
-    assert_eq!(*world.prober.adopted.lock().unwrap(), 3);
-    let epochs = world.stop().await;
+    bench.pass(Duration::from_secs(20)).await;
+    assert_eq!(*bench.prober.adopted.lock().unwrap(), 3);
+    let epochs = bench.stop().await;
     check_ledger(&epochs[0], &[&old, &new, &third], None);
 }
 
@@ -334,16 +334,16 @@ async fn plans_that_come_quickly_are_all_told() {
     let plans: Vec<Plan> = (1..6)
         .map(|number| plan_of(number, &[(300, 3, 200)], UnixMillis(BASE.0 + 86_400_000)))
         .collect();
-    let world = World::start(None);
+    let bench = Bench::start(None);
     for plan in &plans {
-        world
+        bench
             .commands
             .send(Command::Adopt(Arc::new(plan.clone())))
             .await
             .unwrap();
     }
-    world.pass(Duration::from_secs(40)).await;
-    let epochs = world.stop().await;
+    bench.pass(Duration::from_secs(40)).await;
+    let epochs = bench.stop().await;
     check_ledger(&epochs[0], &plans.iter().collect::<Vec<_>>(), None);
     let mut told: Vec<u64> = epochs[0]
         .iter()
@@ -356,15 +356,15 @@ async fn plans_that_come_quickly_are_all_told() {
 #[tokio::test(start_paused = true)]
 async fn expired_plan_stops_the_runs_and_leaves_the_responder() {
     let plan = plan_of(1, &[(1_000, 0, 500)], UnixMillis(BASE.0 + 30_000));
-    let world = World::start(Some(plan.clone()));
-    world.pass(Duration::from_secs(90)).await;
-    let runs = world.prober.asked.lock().unwrap().len();
+    let bench = Bench::start(Some(plan.clone()));
+    bench.pass(Duration::from_secs(90)).await;
+    let runs = bench.prober.asked.lock().unwrap().len();
     assert_eq!(
-        *world.prober.adopted.lock().unwrap(),
+        *bench.prober.adopted.lock().unwrap(),
         1,
         "the responder's plan stays"
     );
-    let epochs = world.stop().await;
+    let epochs = bench.stop().await;
     let (rows, skipped) = check_ledger(&epochs[0], &[&plan], None);
     assert_eq!((rows as usize, runs), (29, 29)); // 1 to 29 s
     assert!(skipped.is_empty());
@@ -373,14 +373,14 @@ async fn expired_plan_stops_the_runs_and_leaves_the_responder() {
 #[tokio::test(start_paused = true)]
 async fn clock_steps_open_epochs_and_no_slot_runs_twice_in_one() {
     let plan = hourly();
-    let world = World::start(Some(plan.clone()));
-    world.takes(Duration::from_millis(400));
+    let bench = Bench::start(Some(plan.clone()));
+    bench.takes(Duration::from_millis(400));
     for step in [3_600_000, -3_600_000, -7_200_000] {
-        world.pass(Duration::from_secs(33)).await;
-        world.clock.simulate_step(step);
+        bench.pass(Duration::from_secs(33)).await;
+        bench.clock.simulate_step(step);
     }
-    world.pass(Duration::from_secs(33)).await;
-    let epochs = world.stop().await;
+    bench.pass(Duration::from_secs(33)).await;
+    let epochs = bench.stop().await;
     assert_eq!(epochs.len(), 4);
     for (index, batches) in epochs.iter().enumerate() {
         let (rows, _) = check_ledger(batches, &[&plan], None);
@@ -403,13 +403,13 @@ async fn clock_steps_open_epochs_and_no_slot_runs_twice_in_one() {
 #[tokio::test(start_paused = true)]
 async fn new_epoch_begins_where_the_old_one_ends() {
     let plan = hourly();
-    let world = World::start(Some(plan.clone()));
-    world.takes(Duration::from_millis(450));
-    world.pass(Duration::from_secs(30)).await;
-    let state = world.new_epoch().await;
-    assert_eq!(world.spool.current().unwrap().epoch, state.epoch);
-    world.pass(Duration::from_secs(30)).await;
-    let epochs = world.stop().await;
+    let bench = Bench::start(Some(plan.clone()));
+    bench.takes(Duration::from_millis(450));
+    bench.pass(Duration::from_secs(30)).await;
+    let state = bench.new_epoch().await;
+    assert_eq!(bench.spool.current().unwrap().epoch, state.epoch);
+    bench.pass(Duration::from_secs(30)).await;
+    let epochs = bench.stop().await;
     assert_eq!(epochs.len(), 2);
     check_ledger(&epochs[0], &[&plan], Some(state.first_slot));
     check_ledger(&epochs[1], &[&plan], None);
@@ -422,10 +422,10 @@ async fn peer_without_a_key_is_skipped_and_never_lost() {
     if let TargetAddress::Peer { key, .. } = &mut plan.targets[1].address {
         *key = None;
     }
-    let world = World::start(Some(plan.clone()));
-    world.pass(Duration::from_secs(70)).await;
-    let asked = world.prober.asked.lock().unwrap().len();
-    let epochs = world.stop().await;
+    let bench = Bench::start(Some(plan.clone()));
+    bench.pass(Duration::from_secs(70)).await;
+    let asked = bench.prober.asked.lock().unwrap().len();
+    let epochs = bench.stop().await;
     let (rows, skipped) = check_ledger(&epochs[0], &[&plan], None);
     let keyless = |batch: &Batch| batch.slots().any(|(check, _)| check == 1);
     assert!(!epochs[0].iter().any(keyless), "a result without a key");
@@ -438,18 +438,18 @@ async fn peer_without_a_key_is_skipped_and_never_lost() {
 async fn new_epoch_is_anchored_at_the_wall_clock() {
     for drift_ms in [900_i64, -900] {
         let plan = hourly();
-        let world = World::start(Some(plan.clone()));
-        world.takes(Duration::from_millis(450));
-        world.pass(Duration::from_secs(30)).await;
-        world.clock.simulate_step(drift_ms);
-        world.pass(Duration::from_secs(30)).await;
-        assert_eq!(world.clock.wall(), BASE.plus(Duration::from_secs(60)), "no step");
-        let state = world.new_epoch().await;
-        world.pass(Duration::from_secs(30)).await;
+        let bench = Bench::start(Some(plan.clone()));
+        bench.takes(Duration::from_millis(450));
+        bench.pass(Duration::from_secs(30)).await;
+        bench.clock.simulate_step(drift_ms);
+        bench.pass(Duration::from_secs(30)).await;
+        assert_eq!(bench.clock.wall(), BASE.plus(Duration::from_secs(60)), "no step");
+        let state = bench.new_epoch().await;
+        bench.pass(Duration::from_secs(30)).await;
         let elapsed = BASE.plus(Duration::from_secs(90));
-        assert_eq!(world.clock.wall().0, elapsed.0.saturating_add_signed(drift_ms));
+        assert_eq!(bench.clock.wall().0, elapsed.0.saturating_add_signed(drift_ms));
         assert!(state.first_slot > BASE.plus(Duration::from_secs(60)));
-        let epochs = world.stop().await;
+        let epochs = bench.stop().await;
         assert_eq!(epochs.len(), 2);
         check_ledger(&epochs[0], &[&plan], Some(state.first_slot));
         let (rows, _) = check_ledger(&epochs[1], &[&plan], None);
@@ -461,18 +461,18 @@ async fn new_epoch_is_anchored_at_the_wall_clock() {
 async fn batch_is_closed_a_second_after_its_first_result() {
     // one run every 5 s, ending at an odd moment between two ticks
     let plan = plan_of(1, &[(5_000, 700, 2_000)], UnixMillis(BASE.0 + 86_400_000));
-    let world = World::start(Some(plan));
+    let bench = Bench::start(Some(plan));
     let mut batches = Sequence::NONE;
     let (mut ran, mut waited) = (0, Vec::new());
     for milli in 0..30_000_u64 {
-        world.pass(Duration::from_millis(1)).await;
-        let asked = world.prober.asked.lock().unwrap().len();
+        bench.pass(Duration::from_millis(1)).await;
+        let asked = bench.prober.asked.lock().unwrap().len();
         if asked > ran {
-            (ran, batches) = (asked, last_batch(&world));
+            (ran, batches) = (asked, last_batch(&bench));
             waited.push((milli, 0));
         }
         if let Some((began, closed)) = waited.last_mut().filter(|(_, closed)| *closed == 0)
-            && last_batch(&world) > batches
+            && last_batch(&bench) > batches
         {
             *closed = milli - *began;
         }
@@ -482,20 +482,20 @@ async fn batch_is_closed_a_second_after_its_first_result() {
     for (_, closed) in &waited[1..waited.len() - 1] {
         assert!((1_000..1_060).contains(closed), "{waited:?}"); // 20 ms of the run, and timers' 1 ms
     }
-    world.stop().await;
+    bench.stop().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn last_counts_are_told_before_the_stop() {
-    let world = World::start(Some(hourly()));
-    world.pass(Duration::from_millis(10_300)).await;
-    world.prober.counted.lock().unwrap().late_replies = 3;
-    let epochs = world.stop().await;
+    let bench = Bench::start(Some(hourly()));
+    bench.pass(Duration::from_millis(10_300)).await;
+    bench.prober.counted.lock().unwrap().late_replies = 3;
+    let epochs = bench.stop().await;
     let events = epochs[0].iter().flat_map(|batch| &batch.header.events);
     let told: Vec<&Event> = events.filter(|event| !matches!(event, Event::Closed)).collect();
     assert_eq!(told, [&Event::LateReplies { count: 3 }]);
 }
 
-fn last_batch(world: &World) -> Sequence {
-    world.spool.current().map_or(Sequence::NONE, |state| state.last)
+fn last_batch(bench: &Bench) -> Sequence {
+    bench.spool.current().map_or(Sequence::NONE, |state| state.last)
 }

@@ -27,15 +27,14 @@ impl Spool {
     }
 
     /// The record of a forked epoch that is being sent ends at `last`: an acknowledgement counts up to there.
-    /// Tells how often the collector broke the connection over this record ([`Spool::asked_in_vain`]).
-    pub fn asking(&mut self, epoch: EpochId, last: Sequence) -> u32 {
-        let Some(log) = self.log_mut(epoch) else {
-            return 0;
-        };
+    /// Tells how often the collector broke the connection over this record ([`Spool::asked_in_vain`]); `None` if
+    /// the epoch was given up.
+    pub fn asking(&mut self, epoch: EpochId, last: Sequence) -> Option<u32> {
+        let log = self.log_mut(epoch)?;
         if log.asking != last {
             (log.asking, log.asked) = (last, 0);
         }
-        log.asked
+        Some(log.asked)
     }
 
     /// The collector ended the connection because it did not understand something: perhaps the record of a

@@ -17,7 +17,8 @@ impl Spool {
     /// batches: a process always opens its own.
     ///
     /// # Errors
-    /// When the folder or a file cannot be read. Damage inside files is no error.
+    /// When the folder or a file cannot be read, or another build wrote it in another format. Damage inside files
+    /// is no error.
     pub fn open(disk: Arc<dyn Disk>, options: SpoolOptions) -> Result<Self, SpoolError> {
         let failed = |action, file: &str| {
             let file = file.to_owned();
@@ -44,6 +45,11 @@ impl Spool {
             };
             let bytes = disk.read(&file).map_err(failed("read", &file))?;
             let scan = record::scan(&bytes);
+            if scan.records.is_empty()
+                && let Some(found) = record::other_format(&bytes)
+            {
+                return Err(SpoolError::Format { file, found });
+            }
             let log = spool.logs.entry(name.ordinal).or_insert_with(|| {
                 let mut log = EpochLog::found(name.ordinal, name.epoch, name.first_slot);
                 if let Some(mark) = marks.get(&name.epoch) {

@@ -3,12 +3,14 @@
 use std::collections::VecDeque;
 use std::io;
 
+use isochrone_proto::codec;
 use isochrone_proto::control::EpochState;
 use isochrone_proto::ids::{Digest, EpochId, PlanVersion, Sequence};
 use isochrone_proto::ledger::Tombstone;
 use isochrone_proto::units::UnixMillis;
 
-use super::Spool;
+use super::SpoolError;
+use super::name::SegmentName;
 use super::record::{self, HEADER_BYTES, ItemKind, RecordHeader};
 use crate::disk::Disk;
 
@@ -70,6 +72,15 @@ pub(super) struct Item {
     pub(super) offset: u64,
     length: u32,
     rows: u16,
+}
+
+/// What is appended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Record<'p> {
+    pub(super) header: RecordHeader,
+    pub(super) payload: &'p [u8],
+    /// Of the last batch that it covers.
+    pub(super) digest: Digest,
 }
 
 impl Item {
@@ -394,6 +405,59 @@ impl EpochLog {
         }
     }
 
+    /// Writes the tombstone of what the disk refused, if there is one; how many bytes that took.
+    pub(super) fn write_pending(&mut self, disk: &dyn Disk, segment_bytes: u64) -> Result<u64, SpoolError> {
+        let Some(tombstone) = self.pending.clone() else {
+            return Ok(0);
+        };
+        let payload = codec::encode_tombstone(&tombstone);
+        let record = Record {
+            header: RecordHeader::of_tombstone(&tombstone, self.pending_closes, payload.len()),
+            payload: &payload,
+            digest: tombstone.last_digest,
+        };
+        let bytes = self.write_record(disk, segment_bytes, record)?;
+        self.pending = None;
+        Ok(bytes)
+    }
+
+    /// Appends a record; how many bytes that took.
+    pub(super) fn write_record(
+        &mut self,
+        disk: &dyn Disk,
+        segment_bytes: u64,
+        record: Record<'_>,
+    ) -> Result<u64, SpoolError> {
+        let sealed = record.header.seal(record.payload);
+        let name = self.segment_for(record.header.first, segment_bytes);
+        let offset = self.segments.back().map_or(0, |segment| segment.bytes);
+        let cleared = if offset == 0 { clear(disk, &name) } else { Ok(()) };
+        if let Err(source) = cleared.and_then(|()| disk.append(&name, &sealed)) {
+            // A part may stand in the file: cut it off, and never append to this file again.
+            if let Err(error) = disk.truncate(&name, offset) {
+                tracing::debug!(%error, file = name, "a torn record stays until the spool is opened again");
+            }
+            self.give_up_segment();
+            return Err(SpoolError::Disk {
+                action: "write",
+                file: name,
+                source,
+            });
+        }
+        self.push(&record.header, record.digest);
+        Ok(sealed.len() as u64)
+    }
+
+    pub(super) fn segment_name(&self, first: Sequence) -> String {
+        let name = SegmentName {
+            ordinal: self.ordinal,
+            first_slot: self.first_slot,
+            epoch: self.epoch,
+            first,
+        };
+        name.to_string()
+    }
+
     /// Name of the segment that takes the record `first`: the last one, or a new one.
     pub(super) fn segment_for(&mut self, first: Sequence, segment_bytes: u64) -> String {
         let open = self
@@ -405,7 +469,7 @@ impl EpochLog {
         }
         self.sealed = false;
         self.forget_far_records();
-        let name = Spool::segment_name(self, first);
+        let name = self.segment_name(first);
         self.segments.push_back(Segment::new(name.clone()));
         name
     }
@@ -432,5 +496,14 @@ impl EpochLog {
             self.last_digest = digest;
             self.closed |= header.closes;
         }
+    }
+}
+
+/// A new segment begins with an empty file: torn bytes may stand under its name, of a write that failed and
+/// could not be cut off.
+fn clear(disk: &dyn Disk, name: &str) -> io::Result<()> {
+    match disk.remove(name) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }

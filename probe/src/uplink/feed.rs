@@ -165,7 +165,9 @@ impl Feed {
                 changes.changed().await;
                 continue;
             };
-            let asked = self.spool.with(|spool| spool.asking(epoch, outgoing.last));
+            let Some(asked) = self.spool.with(|spool| spool.asking(epoch, outgoing.last)) else {
+                return Ok(()); // it was given up meanwhile
+            };
             if asked >= FORKED_ASKED_MAX {
                 let rows = self.spool.change(|spool| spool.drop_forked(epoch));
                 tracing::error!(%epoch, first = outgoing.first.0, rows, "the collector does not answer for a forked epoch; the rest of it is dropped");

@@ -1,13 +1,14 @@
-//! Golden bytes of protocol version 1. A change of any file here is a new protocol version, and the old
-//! files stay.
+//! Golden bytes of protocol version 2. A change of any file here is a new protocol version, and the old
+//! files stay: those of version 1 that differ lie in `golden/v1/` and are refused.
 
 use data_encoding::HEXLOWER;
 
 use super::dice::Dice;
 use super::messages::MESSAGES;
 use super::samples;
+use crate::codec;
 use crate::echo::{Direction, EchoPacket, KeyEpoch, PairKey, ResponderSecret, Sealed};
-use crate::frame::{self, MessageKind};
+use crate::frame::{self, FrameError, MessageKind};
 use crate::ids::{KeyHash, ProbeId, TargetId};
 use crate::kind::Layout;
 use crate::token::Token;
@@ -103,7 +104,7 @@ fn frame_has_its_golden_bytes() {
 
 /// A compressor may choose other bytes in its next release; what it once wrote must stay readable.
 #[test]
-fn compressed_frame_of_version_1_stays_readable() {
+fn compressed_frame_stays_readable() {
     let golden = bytes(include_str!("golden/frame-compressed.hex"));
     let payload = bytes(include_str!("golden/plan.hex"));
     assert_eq!(golden[6], 1, "compressed");
@@ -115,6 +116,21 @@ fn compressed_frame_of_version_1_stays_readable() {
             [payload.clone(), payload].concat(),
             golden.len()
         ))
+    );
+}
+
+/// Version 1 had no kind connect, so its batches have other columns.
+#[test]
+fn batch_of_version_1_is_refused_and_never_misread() {
+    let batch = bytes(include_str!("golden/v1/batch.hex"));
+    assert!(codec::decode_batch(&batch).is_err());
+    let frame = bytes(include_str!("golden/v1/frame.hex"));
+    let refused = frame::read(&frame).expect_err("another version");
+    assert_eq!(refused, FrameError::Version { found: 1 });
+    let said = refused.to_string();
+    assert_eq!(
+        said,
+        "protocol version 1, this build speaks 2; update the older side"
     );
 }
 

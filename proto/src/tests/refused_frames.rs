@@ -15,7 +15,7 @@ fn frame_of(version: u8, kind: u8, flags: u8, length: u32, body: &[u8]) -> Vec<u
 }
 
 fn batch_frame(flags: u8, body: &[u8]) -> Vec<u8> {
-    frame_of(1, 2, flags, body.len() as u32, body)
+    frame_of(frame::PROTOCOL_VERSION, 2, flags, body.len() as u32, body)
 }
 
 fn header(bytes: &[u8]) -> Result<FrameHeader, FrameError> {
@@ -52,7 +52,7 @@ fn every_other_version_is_refused() {
 #[test]
 fn unknown_kind_is_refused() {
     for found in [0, 8, 255] {
-        let bytes = frame_of(1, found, 0, 4, b"body");
+        let bytes = frame_of(frame::PROTOCOL_VERSION, found, 0, 4, b"body");
         assert_eq!(frame::read(&bytes), Err(FrameError::Kind { found }));
     }
 }
@@ -69,10 +69,11 @@ fn unknown_flags_are_refused() {
 fn length_is_refused_above_the_kinds_maximum_before_a_body_is_there() {
     for (kind, code) in MessageKind::ALL.into_iter().zip(1..) {
         let max = kind.payload_max();
-        let at_limit = header(&frame_of(1, code, 0, max as u32, b"")).expect("at the maximum");
+        let at_limit =
+            header(&frame_of(frame::PROTOCOL_VERSION, code, 0, max as u32, b"")).expect("at the maximum");
         assert_eq!((at_limit.kind(), at_limit.length()), (kind, max));
         for length in [max + 1, u32::MAX as usize] {
-            let above = header(&frame_of(1, code, 0, length as u32, b""));
+            let above = header(&frame_of(frame::PROTOCOL_VERSION, code, 0, length as u32, b""));
             assert_eq!(above, Err(FrameError::TooLong { length, max }));
         }
     }
@@ -159,15 +160,15 @@ fn decompression_bomb_is_refused_and_the_largest_payload_is_not() {
         let Some(whole) = codec::compress(&vec![0; max]) else {
             assert_eq!(kind, MessageKind::StreamHello);
             let bomb = codec::compress(&vec![0; 1 << 20]).expect("smaller");
-            let bytes = frame_of(1, code, 1, bomb.len() as u32, &bomb);
+            let bytes = frame_of(frame::PROTOCOL_VERSION, code, 1, bomb.len() as u32, &bomb);
             assert_eq!(frame::read(&bytes), Err(FrameError::Bomb { max }));
             continue;
         };
-        let bytes = frame_of(1, code, 1, whole.len() as u32, &whole);
+        let bytes = frame_of(frame::PROTOCOL_VERSION, code, 1, whole.len() as u32, &whole);
         assert_eq!(frame::read(&bytes), Ok((kind, vec![0; max], bytes.len())));
         for above in [max + 1, 64 << 20] {
             let bomb = codec::compress(&vec![0; above]).expect("smaller");
-            let bytes = frame_of(1, code, 1, bomb.len() as u32, &bomb);
+            let bytes = frame_of(frame::PROTOCOL_VERSION, code, 1, bomb.len() as u32, &bomb);
             assert!(bytes.len() < above / 20, "it is a bomb: {} bytes", bytes.len());
             assert_eq!(
                 frame::read(&bytes),

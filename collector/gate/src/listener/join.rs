@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use isochrone_proto::codec;
+use isochrone_proto::codec::{self, DecodeError};
 use isochrone_proto::control::CloseCode;
-use isochrone_proto::frame::{self, HEADER_BYTES, MessageKind};
+use isochrone_proto::frame::{self, FrameError, HEADER_BYTES, MessageKind};
 use isochrone_proto::join::{EXPORTER_LABEL, JoinRefusal, JoinRequest, JoinResponse};
 use isochrone_proto::limits::JOIN_BYTES_MAX;
 use quinn::{Connection, SendStream};
@@ -25,9 +25,9 @@ const TOLD_MAX: usize = 256;
 pub(super) struct Joins(AtomicUsize);
 
 /// One join under way.
-struct Place<'a>(&'a AtomicUsize);
+struct JoinSeat<'a>(&'a AtomicUsize);
 
-impl Drop for Place<'_> {
+impl Drop for JoinSeat<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -50,7 +50,7 @@ impl Joins {
     /// Serves one joining client.
     pub(super) async fn serve(&self, registry: &Registry, connection: Connection) {
         let before = self.0.fetch_add(1, Ordering::Relaxed);
-        let _place = Place(&self.0);
+        let _seat = JoinSeat(&self.0);
         let busy = before >= JOINS_MAX;
         if before >= JOINS_MAX + TOLD_MAX {
             return hang_up(&connection, CloseCode::Refused, &JoinRefusal::Busy.to_string());
@@ -105,20 +105,16 @@ async fn answer(registry: &Registry, connection: &Connection, busy: bool) -> Res
 }
 
 fn parse(bytes: &[u8]) -> Result<JoinRequest, JoinError> {
-    let (kind, payload, taken) =
-        frame::read(bytes).map_err(|error| JoinError::Malformed(error.to_string()))?;
+    let (kind, payload, taken) = frame::read(bytes).map_err(JoinError::Frame)?;
     if kind != MessageKind::JoinRequest {
-        return Err(JoinError::Malformed(format!(
-            "a frame of kind {kind:?} where JoinRequest was due"
-        )));
+        return Err(JoinError::NotJoinRequest { found: kind });
     }
     if taken != bytes.len() {
-        return Err(JoinError::Malformed(format!(
-            "{} bytes after the request",
-            bytes.len() - taken
-        )));
+        return Err(JoinError::Trailing {
+            bytes: bytes.len() - taken,
+        });
     }
-    codec::decode_join_request(&payload).map_err(|error| JoinError::Malformed(error.to_string()))
+    codec::decode_join_request(&payload).map_err(JoinError::Content)
 }
 
 fn judge(
@@ -128,7 +124,7 @@ fn judge(
 ) -> Result<JoinResponse, JoinError> {
     let mut exporter = [0; 32];
     let exported = connection.export_keying_material(&mut exporter, EXPORTER_LABEL, b"");
-    exported.map_err(|_| JoinError::Malformed("no key can be exported from this connection".into()))?;
+    exported.map_err(|_| JoinError::NoExporter)?;
     let remote = connection.remote_address();
     durable(|| registry.join(request, &exporter, remote)).map_err(|error| {
         tracing::error!(%error, "the registry cannot take a join");
@@ -159,7 +155,15 @@ enum JoinError {
     #[error("a request to join has at most 16 KiB")]
     TooLong,
     #[error("malformed request to join: {0}")]
-    Malformed(String),
+    Frame(FrameError),
+    #[error("malformed request to join: a frame of kind {found:?} where JoinRequest was due")]
+    NotJoinRequest { found: MessageKind },
+    #[error("malformed request to join: {bytes} bytes after the request")]
+    Trailing { bytes: usize },
+    #[error("malformed request to join: {0}")]
+    Content(DecodeError),
+    #[error("malformed request to join: no key can be exported from this connection")]
+    NoExporter,
     #[error("the collector cannot keep a join now; try again in a minute")]
     Registry,
     #[error("the client left")]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use isochrone_base::names::{is_name, slug};
 use isochrone_base::place;
+use isochrone_base::words;
 use isochrone_proto::limits::TEXT_BYTES_MAX;
 use isochrone_proto::token::Token;
 use isochrone_proto::units::UnixMillis;
@@ -12,7 +13,7 @@ use serde::Serialize;
 
 use super::RegistryError;
 use super::members::Members;
-use super::record::{Access, Place};
+use super::record::{Access, ProbeSite};
 
 /// UDP port of a probe's echo responder, unless its own configuration says otherwise.
 const ECHO_PORT: u16 = 7472;
@@ -58,7 +59,7 @@ pub struct Invitation {
 
 impl NewInvitation {
     /// Checks every value and finds the place.
-    pub(super) fn place(&self) -> Result<Place, RegistryError> {
+    pub(super) fn place(&self) -> Result<ProbeSite, RegistryError> {
         if !is_name(&self.worker) {
             let worker = self.worker.clone();
             return Err(RegistryError::WorkerForm { worker });
@@ -74,7 +75,7 @@ impl NewInvitation {
         if !(-90.0..=90.0).contains(&latitude) || !(-180.0..=180.0).contains(&longitude) {
             return Err(RegistryError::Location { latitude, longitude });
         }
-        Ok(Place {
+        Ok(ProbeSite {
             worker: self.worker.clone(),
             site: self.site.clone(),
             latitude,
@@ -143,10 +144,10 @@ fn text(option: &'static str, value: &str) -> Result<(), RegistryError> {
 }
 
 /// The text a worker pastes into a shell on the server.
-pub(super) fn script(token: &Token, name: &str, place: &Place) -> String {
+pub(super) fn script(token: &Token, name: &str, place: &ProbeSite) -> String {
     let mut script = String::new();
-    let expires = rfc3339(token.expires);
-    let Place {
+    let expires = words::rfc3339_second(token.expires);
+    let ProbeSite {
         worker,
         site,
         latitude,
@@ -184,10 +185,4 @@ pub(super) fn script(token: &Token, name: &str, place: &Place) -> String {
         writeln!(script, "{line}").expect("writing to a String does not fail");
     }
     script
-}
-
-/// `2026-11-22T16:41:00Z`.
-pub(super) fn rfc3339(at: UnixMillis) -> String {
-    let seconds = i64::try_from(at.0 / 1_000).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_second(seconds).map_or_else(|_| format!("{} ms", at.0), |at| at.to_string())
 }

@@ -3,17 +3,30 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use isochrone_base::words;
 use isochrone_proto::control::{CertificateDer, Refusal};
 use isochrone_proto::join::{JoinRefusal, JoinRequest, JoinResponse, signed_message};
 
-use super::members::JoinVerdict;
+use super::members::{JoinVerdict, SignedLeaf};
 use super::record::{BurntKey, InvitationId, ProbeRecord};
-use super::{Registry, RegistryError, invite};
+use super::{Registry, RegistryError};
 use crate::audit::{Actor, AuditEntry};
 use crate::authority::{
     Authority, PROBE_LEAF_LIFE, ProbeLeaf, RENEW_AFTER_END, RequestedKey, verify_ed25519,
 };
 use crate::events::GateEventKind;
+
+/// The answer to a request for a new leaf.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// Signed.
+    Renewed {
+        /// The new leaf, and the authority's certificate after it.
+        chain: Vec<CertificateDer>,
+    },
+    /// The probe gets none.
+    Refused(Refusal),
+}
 
 impl Registry {
     /// Answers a request to join that came over the connection whose TLS exporter is `exporter`.
@@ -39,8 +52,12 @@ impl Registry {
             JoinVerdict::Again(probe, leaf) => Ok(self.accepted(&probe, leaf)),
             JoinVerdict::Fresh(invitation) => {
                 let leaf = self.0.authority.issue_probe_leaf(&requested, now)?;
-                let key = (requested.hash(), now.plus(PROBE_LEAF_LIFE));
-                let probe = draft.admit(&invitation, leaf.clone(), key, now, &mut *rng);
+                let signed = SignedLeaf {
+                    certificate: leaf.clone(),
+                    key: requested.hash(),
+                    expires: now.plus(PROBE_LEAF_LIFE),
+                };
+                let probe = draft.admit(&invitation, signed, now, &mut *rng);
                 draft.tell(now, &probe, GateEventKind::Joined);
                 self.commit(draft)?;
                 Ok(self.accepted(&probe, leaf))
@@ -128,20 +145,16 @@ impl Registry {
     /// Signs a new leaf for a probe that showed `leaf`: same key, fresh 30 days.
     ///
     /// # Errors
-    /// When the store or the authority fails; a refusal is the inner error.
-    pub fn renew(
-        &self,
-        leaf: &ProbeLeaf,
-        csr: &[u8],
-    ) -> Result<Result<Vec<CertificateDer>, Refusal>, RegistryError> {
+    /// When the store or the authority fails; a refusal is an answer, not an error.
+    pub fn renew(&self, leaf: &ProbeLeaf, csr: &[u8]) -> Result<Renewal, RegistryError> {
         let requested = match Authority::read_request(csr) {
             Ok(requested) if requested.hash() == leaf.key => requested,
-            _ => return Ok(Err(Refusal::BadRequest)),
+            _ => return Ok(Renewal::Refused(Refusal::BadRequest)),
         };
         let _writer = self.writer();
         let mut probe = match self.admit(leaf) {
             Ok(probe) => ProbeRecord::clone(&probe),
-            Err(refusal) => return Ok(Err(refusal)),
+            Err(refusal) => return Ok(Renewal::Refused(refusal)),
         };
         let now = self.0.clock.wall();
         let chain = self
@@ -153,7 +166,7 @@ impl Registry {
         let what = format!(
             "leaf of {} renewed until {}",
             probe.name,
-            invite::rfc3339(probe.leaf_expires)
+            words::rfc3339_second(probe.leaf_expires)
         );
         draft.audit.push(AuditEntry::new(
             now,
@@ -163,6 +176,6 @@ impl Registry {
         ));
         draft.put_probe(probe);
         self.commit(draft)?;
-        Ok(Ok(chain))
+        Ok(Renewal::Renewed { chain })
     }
 }

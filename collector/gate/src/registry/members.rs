@@ -11,7 +11,8 @@ use isochrone_proto::units::UnixMillis;
 use rand::CryptoRng;
 
 use super::record::{
-    BurntKey, InvitationId, InvitationRecord, InvitationState, KeyedSecret, Place, ProbeRecord, ProbeState,
+    BurntKey, InvitationId, InvitationRecord, InvitationState, KeyedSecret, ProbeRecord, ProbeSite,
+    ProbeState,
 };
 use crate::audit::{Actor, AuditEntry};
 use crate::events::{GateEvent, GateEventKind};
@@ -110,6 +111,14 @@ pub(super) struct Draft {
     pub(super) events: Vec<GateEvent>,
 }
 
+/// A leaf that was just signed.
+pub(super) struct SignedLeaf {
+    pub(super) certificate: CertificateDer,
+    /// Of the key that it is for.
+    pub(super) key: KeyHash,
+    pub(super) expires: UnixMillis,
+}
+
 impl Draft {
     pub(super) fn of(members: &Members) -> Self {
         Self {
@@ -158,18 +167,22 @@ impl Draft {
     pub(super) fn admit(
         &mut self,
         invitation: &InvitationRecord,
-        leaf: CertificateDer,
-        (key, leaf_expires): (KeyHash, UnixMillis),
+        leaf: SignedLeaf,
         now: UnixMillis,
         rng: &mut impl CryptoRng,
     ) -> Arc<ProbeRecord> {
+        let SignedLeaf {
+            certificate,
+            key,
+            expires: leaf_expires,
+        } = leaf;
         let id = ProbeId::of_key(&key);
         let known = self.members.probes.get(&id);
         let (secrets, known_secret) = match known {
             Some(known) => (known.secrets.clone(), known.known_secret),
             None => (vec![KeyedSecret::new(KeyEpoch(0), rng)], None),
         };
-        let Place {
+        let ProbeSite {
             worker,
             site,
             latitude,
@@ -196,7 +209,10 @@ impl Draft {
             known_secret,
         };
         let mut spent = invitation.clone();
-        spent.state = InvitationState::Spent { key, leaf };
+        spent.state = InvitationState::Spent {
+            key,
+            leaf: certificate,
+        };
         self.put_invitation(spent);
         let what = format!(
             "probe {} ({id}) joined from {}'s invitation",

@@ -48,7 +48,7 @@ pub struct ProbeRecord {
 
 /// Where an invited probe will stand, and in whose care.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Place {
+pub struct ProbeSite {
     /// The worker who runs the server.
     pub worker: String,
     /// The site, as the lead wrote it: `Berlin, DE`.
@@ -146,7 +146,7 @@ pub struct InvitationRecord {
     pub name: String,
     /// Where that probe stands.
     #[serde(flatten)]
-    pub place: Place,
+    pub place: ProbeSite,
     /// When it was made.
     pub made: UnixMillis,
     /// Until when it can be spent.

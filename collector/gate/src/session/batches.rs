@@ -13,7 +13,7 @@ use isochrone_proto::limits::BATCHES_IN_FLIGHT_MAX;
 use isochrone_store::ingest::{Incoming, Ingested, Item, Receipt};
 use tokio_util::sync::CancellationToken;
 
-use super::end::End;
+use super::end::{End, ProtocolBreak};
 use super::frames::{Frame, FrameReader};
 use super::quota::Bucket;
 use super::talk::Talk;
@@ -29,9 +29,7 @@ pub(super) async fn read_stream(
 ) -> Result<(), End> {
     let mut reader = FrameReader::new(stream);
     let hello = tokio::time::timeout(STREAM_HELLO, reader.next(&[MessageKind::StreamHello])).await;
-    let Some(hello) =
-        hello.map_err(|_| End::Protocol("a batch stream without StreamHello for 5 s".into()))??
-    else {
+    let Some(hello) = hello.map_err(|_| End::Protocol(ProtocolBreak::NoStreamHello))?? else {
         return Ok(());
     };
     let StreamHello { epoch, role } = codec::decode_stream_hello(&hello.payload)?;
@@ -106,12 +104,10 @@ impl BatchStream {
             _ => Incoming::batch(self.talk.probe, payload, received)?,
         };
         if incoming.epoch() != self.epoch {
-            let reason = format!(
-                "a batch of epoch {} on the stream of epoch {}",
-                incoming.epoch(),
-                self.epoch
-            );
-            return Err(End::Protocol(reason));
+            return Err(End::Protocol(ProtocolBreak::OtherEpoch {
+                found: incoming.epoch(),
+                expected: self.epoch,
+            }));
         }
         if let Item::Batch(batch) = &incoming.item {
             self.talk.follows(batch.header.adopted.version);
@@ -142,17 +138,17 @@ impl BatchStream {
 
     /// Acts on the verdict of the oldest batch in flight.
     async fn settle(&mut self, verdict: Ingested) -> Result<Next, End> {
-        let outbox = &self.talk.live.outbox;
+        let replies = &self.talk.live.replies;
         match verdict {
-            Ingested::Stored { mark } | Ingested::Already { mark } => outbox.ack(self.epoch, mark, false),
+            Ingested::Stored { mark } | Ingested::Already { mark } => replies.ack(self.epoch, mark, false),
             Ingested::Refused { mark, reason } => {
                 tracing::warn!(epoch = %self.epoch, %mark, %reason, "batch refused for its content");
-                outbox.ack(self.epoch, mark, true);
+                replies.ack(self.epoch, mark, true);
             }
             Ingested::Forked { sequence } => {
                 let epoch = self.epoch;
                 self.talk.tell_fork(epoch, sequence); // durable before the probe goes on in a new epoch
-                outbox.forked(epoch, sequence);
+                replies.forked(epoch, sequence);
                 self.reader.stop(CloseCode::Done.code());
                 return Ok(Next::Over); // what follows it in flight belongs to the fork too
             }
@@ -161,11 +157,12 @@ impl BatchStream {
                     .in_flight
                     .front()
                     .map_or(expected, |first| first.incoming.last_sequence());
-                let reason = format!(
-                    "gap in epoch {}: batch {found} came where {expected} was due",
-                    self.epoch
-                );
-                return Err(End::Protocol(reason));
+                let epoch = self.epoch;
+                return Err(End::Protocol(ProtocolBreak::Gap {
+                    epoch,
+                    found,
+                    expected,
+                }));
             }
             Ingested::NeedPlans(versions) => {
                 self.fetch_plans(versions).await?;

@@ -9,10 +9,11 @@ use isochrone_proto::plan::SignedPlan;
 use isochrone_proto::units::UnixMillis;
 
 use super::durable;
-use super::end::End;
+use super::end::{End, ProtocolBreak};
 use super::frames::FrameReader;
 use super::quota::Bucket;
 use super::talk::Talk;
+use crate::registry::Renewal;
 
 /// Reads control messages until the conversation ends.
 pub(super) async fn listen(talk: &Talk, reader: &mut FrameReader) -> End {
@@ -20,11 +21,11 @@ pub(super) async fn listen(talk: &Talk, reader: &mut FrameReader) -> End {
     loop {
         let frame = match reader.next(&[MessageKind::FromProbe]).await {
             Ok(Some(frame)) => frame,
-            Ok(None) => return End::Protocol("the control stream was finished".into()),
+            Ok(None) => return End::Protocol(ProtocolBreak::Finished),
             Err(error) => return error.into(),
         };
         if messages.take(1, talk.gate.clock.now()).is_err() {
-            return End::Quota("more than 300 control messages in a burst, or 10 a second".into());
+            return End::Quota;
         }
         let heard = match codec::decode_from_probe(&frame.payload) {
             Ok(message) => hear(talk, message).await,
@@ -38,7 +39,7 @@ pub(super) async fn listen(talk: &Talk, reader: &mut FrameReader) -> End {
 
 async fn hear(talk: &Talk, message: ProbeMessage) -> Result<(), End> {
     match message {
-        ProbeMessage::Hello(_) => Err(End::Protocol("a second Hello on one connection".into())),
+        ProbeMessage::Hello(_) => Err(End::Protocol(ProtocolBreak::SecondHello)),
         ProbeMessage::Plans(plans) => take_plans(talk, &plans),
         ProbeMessage::Renew { csr } => renew(talk, &csr),
         ProbeMessage::Pong { nonce, probe_time } => {
@@ -57,13 +58,11 @@ async fn hear(talk: &Talk, message: ProbeMessage) -> Result<(), End> {
 fn take_plans(talk: &Talk, plans: &[SignedPlan]) -> Result<(), End> {
     for signed in plans {
         if !talk.gate.authority.signed(signed) {
-            return Err(End::Protocol(
-                "a plan that this collector's authority did not sign".into(),
-            ));
+            return Err(End::Protocol(ProtocolBreak::UnsignedPlan));
         }
         let plan = codec::decode_plan(&signed.plan)?;
         if plan.probe != talk.probe {
-            return Err(End::Protocol(format!("a plan made for probe {}", plan.probe)));
+            return Err(End::Protocol(ProtocolBreak::OthersPlan { probe: plan.probe }));
         }
         durable(|| talk.gate.store.put_plan(signed, &plan)).map_err(|error| {
             tracing::error!(%error, version = %plan.version, "cannot keep a plan that the probe returned");
@@ -78,11 +77,11 @@ fn take_plans(talk: &Talk, plans: &[SignedPlan]) -> Result<(), End> {
 
 fn renew(talk: &Talk, csr: &[u8]) -> Result<(), End> {
     let answer = match durable(|| talk.gate.registry.renew(&talk.leaf, csr)) {
-        Ok(Ok(chain)) => {
+        Ok(Renewal::Renewed { chain }) => {
             talk.renewed();
             CollectorMessage::Renewed { chain }
         }
-        Ok(Err(refusal)) => {
+        Ok(Renewal::Refused(refusal)) => {
             tracing::warn!(%refusal, "renewal refused");
             CollectorMessage::RenewalRefused(refusal)
         }
@@ -91,7 +90,7 @@ fn renew(talk: &Talk, csr: &[u8]) -> Result<(), End> {
             return Err(End::StoreUnavailable);
         }
     };
-    talk.live.outbox.answer(answer);
+    talk.live.replies.answer(answer);
     Ok(())
 }
 

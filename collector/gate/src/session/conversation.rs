@@ -13,10 +13,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use super::end::End;
+use super::end::{End, ProtocolBreak};
 use super::frames::{FrameReader, SendError, write};
 use super::gate::Gate;
-use super::outbox::Outgoing;
+use super::replies::Outgoing;
 use super::talk::Talk;
 use super::{Live, SessionView, batches, control};
 use crate::authority::{ProbeLeaf, RENEW_BEFORE};
@@ -30,27 +30,44 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 const STREAMS_MAX: usize = 4;
 const SOFTWARE: &str = concat!("isochrone-collector ", env!("CARGO_PKG_VERSION"));
 
+/// The two directions of the control stream.
+struct ControlStreams {
+    send: SendStream,
+    reader: FrameReader,
+}
+
+/// A probe that may stay.
+struct Greeted {
+    talk: Arc<Talk>,
+    welcome: Welcome,
+    /// The newest plan that it says it has.
+    newest: Option<PlanVersion>,
+}
+
 /// Holds the conversation on a connection whose handshake is over, until it ends.
 pub(crate) async fn converse(gate: Gate, connection: Connection, stop: CancellationToken) {
     let greeting = timeout(HELLO, connection.accept_bi()).await;
-    let (mut send, receive) = match greeting {
+    let (send, receive) = match greeting {
         Ok(Ok(streams)) => streams,
         Ok(Err(_)) => return, // gone before it said anything
-        Err(_) => return hang_up(&connection, &End::Protocol("no control stream within 5 s".into())),
+        Err(_) => return hang_up(&connection, &End::Protocol(ProtocolBreak::NoControlStream)),
     };
-    let mut reader = FrameReader::new(receive);
-    let end = match greet(&gate, &connection, &mut reader).await {
+    let mut streams = ControlStreams {
+        send,
+        reader: FrameReader::new(receive),
+    };
+    let end = match greet(&gate, &connection, &mut streams.reader).await {
         Err(end) => end,
-        Ok((talk, welcome, newest)) => {
+        Ok(greeted) => {
+            let talk = Arc::clone(&greeted.talk);
             let span = tracing::info_span!("session", probe = %talk.probe, name = talk.name);
-            let streams = (&mut send, &mut reader);
-            let end = welcomed(&talk, (welcome, newest), streams, &connection, stop)
+            let end = welcomed(greeted, &mut streams, &connection, stop)
                 .instrument(span)
                 .await;
             gate.sessions.leave(&talk.live);
             if let End::Protocol(reason) = &end {
                 talk.tell(GateEventKind::ProtocolBroken {
-                    reason: reason.clone(),
+                    reason: reason.to_string(),
                 });
             }
             end
@@ -59,8 +76,8 @@ pub(crate) async fn converse(gate: Gate, connection: Connection, stop: Cancellat
     if let End::Refused(refusal) = &end {
         let refused = CollectorMessage::Refused(refusal.clone());
         let said = async {
-            write(&mut send, &refused).await?;
-            last_words(&mut send).await;
+            write(&mut streams.send, &refused).await?;
+            last_words(&mut streams.send).await;
             Ok::<_, SendError>(())
         };
         if !matches!(timeout(LAST_WORDS, said).await, Ok(Ok(()))) {
@@ -70,20 +87,15 @@ pub(crate) async fn converse(gate: Gate, connection: Connection, stop: Cancellat
     hang_up(&connection, &end);
 }
 
-/// Judges certificate and Hello; the connection takes its seat, and an older one of the same key is closed. Also
-/// returns the newest plan that the probe says it has.
-async fn greet(
-    gate: &Gate,
-    connection: &Connection,
-    reader: &mut FrameReader,
-) -> Result<(Arc<Talk>, Welcome, Option<PlanVersion>), End> {
+/// Judges certificate and Hello; the connection takes its seat, and an older one of the same key is closed.
+async fn greet(gate: &Gate, connection: &Connection, reader: &mut FrameReader) -> Result<Greeted, End> {
     let leaf = shown_leaf(connection)?;
     gate.registry.admit(&leaf).map_err(End::Refused)?;
     let frame = timeout(HELLO, reader.next(&[MessageKind::FromProbe])).await;
-    let frame = frame.map_err(|_| End::Protocol("no Hello within 5 s".into()))??;
-    let frame = frame.ok_or_else(|| End::Protocol("the control stream was finished before Hello".into()))?;
+    let frame = frame.map_err(|_| End::Protocol(ProtocolBreak::NoHello))??;
+    let frame = frame.ok_or(End::Protocol(ProtocolBreak::FinishedBeforeHello))?;
     let ProbeMessage::Hello(hello) = codec::decode_from_probe(&frame.payload)? else {
-        return Err(End::Protocol("the first message was no Hello".into()));
+        return Err(End::Protocol(ProtocolBreak::NotHello));
     };
     let now = gate.clock.wall();
     let record = gate.registry.admit(&leaf).map_err(End::Refused)?;
@@ -108,7 +120,11 @@ async fn greet(
         observed: Some(connection.remote_address()),
     };
     let newest = hello.kept_plans.iter().chain(&hello.plan).max().copied();
-    Ok((talk, welcome, newest))
+    Ok(Greeted {
+        talk,
+        welcome,
+        newest,
+    })
 }
 
 fn shown_leaf(connection: &Connection) -> Result<ProbeLeaf, End> {
@@ -120,17 +136,23 @@ fn shown_leaf(connection: &Connection) -> Result<ProbeLeaf, End> {
     });
     let leaf = chain.as_ref().and_then(|chain| chain.first());
     let leaf = leaf.ok_or(End::Refused(Refusal::NoCertificate))?;
-    ProbeLeaf::read(leaf).map_err(|error| End::Protocol(error.to_string()))
+    ProbeLeaf::read(leaf).map_err(|error| End::Protocol(ProtocolBreak::Leaf(error)))
 }
 
 /// From Welcome on: reads, writes and waits for batch streams, all in this task.
 async fn welcomed(
-    talk: &Arc<Talk>,
-    (welcome, newest): (Welcome, Option<PlanVersion>),
-    (send, reader): (&mut SendStream, &mut FrameReader),
+    greeted: Greeted,
+    streams: &mut ControlStreams,
     connection: &Connection,
     stop: CancellationToken,
 ) -> End {
+    let Greeted {
+        talk,
+        welcome,
+        newest,
+    } = greeted;
+    let ControlStreams { send, reader } = streams;
+    let talk = &talk;
     tracing::info!(remote = %connection.remote_address(), "probe connected");
     if let Err(error) = write(send, &CollectorMessage::Welcome(welcome)).await {
         return error.into();
@@ -146,7 +168,7 @@ async fn welcomed(
             _ = connection.closed() => End::Gone,
         };
         if matches!(end, End::Stopping | End::StoreUnavailable) {
-            talk.live.outbox.finish(); // what is durable is acknowledged before we go
+            talk.live.replies.finish(); // what is durable is acknowledged before we go
             if timeout(LAST_WORDS, speaking).await.is_err() {
                 tracing::debug!("the probe did not take the last acknowledgements");
             }
@@ -160,13 +182,13 @@ async fn welcomed(
     }
 }
 
-/// Writes what the outbox collects, and a ping now and then.
+/// Writes what the replies collects, and a ping now and then.
 async fn speak(talk: &Talk, send: &mut SendStream) -> End {
     let mut ping_at = talk.gate.clock.now();
     loop {
         let messages = tokio::select! {
             biased;
-            outgoing = talk.live.outbox.next() => match outgoing {
+            outgoing = talk.live.replies.next() => match outgoing {
                 Outgoing::Messages(messages) => messages,
                 Outgoing::Finished => {
                     last_words(send).await;

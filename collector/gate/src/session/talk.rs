@@ -12,7 +12,7 @@ use isochrone_proto::units::UnixMillis;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use super::end::End;
+use super::end::{End, ProtocolBreak};
 use super::gate::Gate;
 use super::{Arrival, Live, durable};
 use crate::authority::ProbeLeaf;
@@ -125,7 +125,7 @@ impl Talk {
         };
         let version = codec::decode_plan(&signed.plan).map(|plan| plan.version).ok();
         if version > followed {
-            self.live.outbox.plan(signed); // an older one would be refused
+            self.live.replies.plan(signed); // an older one would be refused
         }
     }
 
@@ -150,11 +150,9 @@ impl Talk {
                 continue; // another stream asked before
             }
             let mut came = self.plans_came.subscribe();
-            self.live.outbox.need_plans([*version]);
+            self.live.replies.need_plans([*version]);
             if timeout(PLANS, came.changed()).await.is_err() {
-                return Err(End::Protocol(format!(
-                    "no answer to NeedPlans for {version} within 30 s"
-                )));
+                return Err(End::Protocol(ProtocolBreak::PlanUnanswered { version: *version }));
             }
         }
         Ok(())

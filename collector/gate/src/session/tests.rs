@@ -6,8 +6,8 @@ use isochrone_proto::ids::{EpochId, PlanVersion, Sequence};
 use isochrone_proto::plan::SignedPlan;
 use proptest::prelude::*;
 
-use super::outbox::{Outbox, Outgoing};
 use super::quota::Bucket;
+use super::replies::{Outgoing, Replies};
 use super::{Arrival, INSTANCES_MAX, Seat};
 
 #[test]
@@ -48,12 +48,12 @@ fn messages(outgoing: Outgoing) -> Vec<CollectorMessage> {
 
 #[tokio::test]
 async fn acknowledgements_of_an_epoch_collapse_and_refusals_add_up() {
-    let outbox = Outbox::default();
+    let replies = Replies::default();
     let (one, two) = (EpochId([1; 16]), EpochId([2; 16]));
     for sequence in 1..=100 {
-        outbox.ack(one, Sequence(sequence), sequence % 10 == 0);
+        replies.ack(one, Sequence(sequence), sequence % 10 == 0);
     }
-    outbox.ack(two, Sequence(7), false);
+    replies.ack(two, Sequence(7), false);
     let ack = |epoch, stored, refused| {
         CollectorMessage::Ack(Ack {
             epoch,
@@ -62,31 +62,31 @@ async fn acknowledgements_of_an_epoch_collapse_and_refusals_add_up() {
             refused,
         })
     };
-    let first = messages(outbox.next().await);
+    let first = messages(replies.next().await);
     assert_eq!(first, [ack(one, 100, 10), ack(two, 7, 0)]);
-    outbox.ack(one, Sequence(101), false);
-    assert_eq!(messages(outbox.next().await), [ack(one, 101, 0)]);
+    replies.ack(one, Sequence(101), false);
+    assert_eq!(messages(replies.next().await), [ack(one, 101, 0)]);
 }
 
 #[tokio::test]
 async fn newer_plan_replaces_one_that_was_not_written() {
-    let outbox = Outbox::default();
+    let replies = Replies::default();
     let plan = |byte| SignedPlan {
         plan: vec![byte],
         signature: Vec::new(),
     };
-    outbox.plan(plan(1));
-    outbox.plan(plan(2));
+    replies.plan(plan(1));
+    replies.plan(plan(2));
     let version = PlanVersion::default();
-    outbox.need_plans([version, version]);
-    outbox.finish();
-    let all = messages(outbox.next().await);
+    replies.need_plans([version, version]);
+    replies.finish();
+    let all = messages(replies.next().await);
     let expected = [
         CollectorMessage::NeedPlans(vec![version]),
         CollectorMessage::Plan(plan(2)),
     ];
     assert_eq!(all, expected);
-    assert!(matches!(outbox.next().await, Outgoing::Finished));
+    assert!(matches!(replies.next().await, Outgoing::Finished));
 }
 
 proptest! {

@@ -5,9 +5,9 @@ use isochrone_proto::ids::PlanVersion;
 use isochrone_proto::ledger::{Adoption, HourCount, SkippedRange};
 use isochrone_proto::units::{Hour, UnixMillis};
 
-use super::seen::Seen;
+use super::adopted::{AdoptedPlan, CheckState, Span};
+use super::slot_set::SlotSet;
 use crate::HourRow;
-use crate::ingest::stream::{AdoptedPlan, CheckState};
 
 /// Slots older than this when they arrive are refused: raw measurements are kept no longer.
 pub const RAW_RETENTION: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
@@ -288,13 +288,6 @@ pub(super) fn place(plan: &mut AdoptedPlan, batch: &Batch, window: Window) -> Re
     Ok(tally.finish())
 }
 
-/// Where in time an epoch followed a plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Span {
-    pub(super) from: UnixMillis,
-    pub(super) until: UnixMillis,
-}
-
 #[inline]
 fn place_slot(
     state: &mut CheckState,
@@ -347,18 +340,13 @@ fn place_range(plan: &mut AdoptedPlan, range: &SkippedRange, window: Window) -> 
         return Err(RefuseReason::NoSuchCheck { check, checks });
     };
     let first = number_of(state, check, range.first_slot, span, window)?;
-    number_of(state, check, last_slot(state, range), span, window)?;
+    number_of(state, check, state.last_slot(range), span, window)?;
     if state.seen.add_run(first, first.saturating_add(range.count)) {
         Ok(())
     } else {
         let slot = range.first_slot;
         Err(RefuseReason::Duplicate { check, slot })
     }
-}
-
-pub(super) fn last_slot(state: &CheckState, range: &SkippedRange) -> UnixMillis {
-    let length = u64::from(range.count - 1) * u64::from(state.interval_ms); // a range is never empty
-    UnixMillis(range.first_slot.0.saturating_add(length))
 }
 
 fn unplace_rows(plan: &mut AdoptedPlan, batch: &Batch, rows: usize) {
@@ -376,7 +364,7 @@ fn unplace_range(plan: &mut AdoptedPlan, range: &SkippedRange) {
 }
 
 /// The place of a slot that was placed before.
-fn seen_of(plan: &mut AdoptedPlan, check: u16, slot: UnixMillis) -> Option<(&mut Seen, u32)> {
+fn seen_of(plan: &mut AdoptedPlan, check: u16, slot: UnixMillis) -> Option<(&mut SlotSet, u32)> {
     let state = plan.checks.get_mut(usize::from(check))?;
     let number = slot.0.checked_sub(state.anchor.0)? / u64::from(state.interval_ms);
     let number = u32::try_from(number).ok()?;

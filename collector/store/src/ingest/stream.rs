@@ -1,19 +1,15 @@
 //! The committer's memory of an epoch: authoritative while it runs, written with every commit.
 
-use std::sync::Arc;
-
 use isochrone_proto::ids::{EpochId, PlanVersion, ProbeId};
-use isochrone_proto::kind::Layout;
 use isochrone_proto::ledger::{Adoption, HourCount, SkippedRange};
-use isochrone_proto::plan::Plan;
 use isochrone_proto::units::{Hour, UnixMillis};
 use redb::{ReadableTable, Table, WriteTransaction};
 
-use super::judge::{self, RefuseReason, Span, Window};
+use super::adopted::AdoptedPlan;
+use super::judge::{self, RefuseReason, Window};
 use super::not_stored::NotStored;
-use super::seen::Seen;
 use crate::tables::{self, epoch_key, hour_key, probe_hour_key, seen_key};
-use crate::{Damaged, EpochRow, HourRow, RowReader, RowWriter, Store, StoreError};
+use crate::{Damaged, EpochRow, HourRow, Store, StoreError};
 
 /// The tables that hold epochs, open in a transaction.
 pub(super) struct EpochTables<'t> {
@@ -48,23 +44,6 @@ pub(super) struct EpochMemory {
     plans: Vec<AdoptedPlan>,
     hours: Vec<HourMemory>,
     dirty: bool,
-}
-
-/// A plan that the epoch follows or followed.
-pub(super) struct AdoptedPlan {
-    pub(super) plan: Arc<Plan>,
-    pub(super) span: Span,
-    pub(super) checks: Vec<CheckState>,
-    dirty: bool,
-}
-
-/// A check, as far as placing its slots needs it.
-pub(super) struct CheckState {
-    /// Its first slot in the span.
-    pub(super) anchor: UnixMillis,
-    pub(super) interval_ms: u32,
-    pub(super) layout: Layout,
-    pub(super) seen: Seen,
 }
 
 struct HourMemory {
@@ -103,7 +82,6 @@ impl HourMemory {
 const HOURS_KEPT: usize = 4;
 /// The current plan and the one before.
 const PLANS_KEPT: usize = 2;
-const SEEN_VERSION: u8 = 1;
 
 impl EpochMemory {
     /// Reads the epoch; one that was never noted has the default row.
@@ -330,7 +308,7 @@ impl EpochMemory {
             let Some(check) = self.plans[place].checks.get(usize::from(range.check)) else {
                 continue; // `place` refused it
             };
-            let (interval, last) = (u64::from(check.interval_ms), judge::last_slot(check, range));
+            let (interval, last) = (u64::from(check.interval_ms), check.last_slot(range));
             let mut slot = range.first_slot;
             while slot <= last {
                 let hour = slot.hour();
@@ -341,49 +319,6 @@ impl EpochMemory {
             }
         }
         Ok(())
-    }
-}
-
-impl AdoptedPlan {
-    fn new(plan: Arc<Plan>, from: UnixMillis, next: Option<UnixMillis>) -> Self {
-        let until = next.map_or(plan.expires, |next| next.min(plan.expires));
-        let checks = plan.checks.iter().map(|check| CheckState {
-            anchor: check.schedule.first_from(from),
-            interval_ms: check.schedule.interval_ms(),
-            layout: check.kind.check.layout(),
-            seen: Seen::default(),
-        });
-        Self {
-            checks: checks.collect(),
-            span: Span { from, until },
-            plan,
-            dirty: false,
-        }
-    }
-
-    /// The highest slot that was run or skipped.
-    fn last_seen(&self) -> Option<UnixMillis> {
-        let last = |check: &CheckState| {
-            let number = u64::from(check.seen.last()?);
-            Some(UnixMillis(check.anchor.0 + number * u64::from(check.interval_ms)))
-        };
-        self.checks.iter().filter_map(last).max()
-    }
-
-    fn encode_seen(&self) -> Vec<u8> {
-        let mut row = RowWriter::version(SEEN_VERSION);
-        for check in &self.checks {
-            check.seen.write(&mut row);
-        }
-        row.0
-    }
-
-    fn decode_seen(&mut self, bytes: &[u8]) -> Result<(), Damaged> {
-        let mut row = RowReader::new(bytes, SEEN_VERSION)?;
-        for check in &mut self.checks {
-            check.seen = Seen::read(&mut row)?;
-        }
-        row.end()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use isochrone_base::words;
 use isochrone_proto::codec;
 use isochrone_proto::ids::{Digest, EpochId, ProbeId, Sequence, TargetId};
 use isochrone_proto::kind::Kind;
@@ -177,7 +178,7 @@ impl Count {
         }
         self.audit.lost += ledger.saturating_sub(log);
         self.audit.twice += log.saturating_sub(ledger);
-        let hour = super::timestamp(hour.start());
+        let hour = words::rfc3339(hour.start());
         self.audit.find(format!(
             "hour {hour} of probe {probe} (epoch {epoch}): the ledger says {ledger} stored, the log holds {log}"
         ));

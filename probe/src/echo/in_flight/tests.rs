@@ -31,23 +31,23 @@ fn answer(asked: &Asked) -> [u8; PACKET_BYTES] {
     asked.request.reply(42).seal(&asked.key)
 }
 
-struct World {
+struct OneInFlight {
     table: InFlight<&'static str>,
     asked: Asked,
     start: Instant,
 }
 
-fn one_request() -> World {
+fn one_request() -> OneInFlight {
     let start = monotonic_now();
     let mut table = InFlight::default();
     let asked = asked(99, start);
     assert!(table.sent(asked.clone(), "waiter", start));
-    World { table, asked, start }
+    OneInFlight { table, asked, start }
 }
 
 #[test]
 fn authentic_reply_answers_once_and_its_copies_are_duplicates() {
-    let World {
+    let OneInFlight {
         mut table,
         asked,
         start,
@@ -68,7 +68,7 @@ fn authentic_reply_answers_once_and_its_copies_are_duplicates() {
 
 #[test]
 fn reply_at_its_deadline_counts_and_after_it_is_late() {
-    let World {
+    let OneInFlight {
         mut table,
         asked,
         start,
@@ -76,7 +76,7 @@ fn reply_at_its_deadline_counts_and_after_it_is_late() {
     let on_time = table.reply(asked.to, &answer(&asked), start + TIMEOUT);
     assert!(matches!(on_time, Reply::Answered { .. }));
 
-    let World {
+    let OneInFlight {
         mut table,
         asked,
         start,
@@ -88,7 +88,7 @@ fn reply_at_its_deadline_counts_and_after_it_is_late() {
 
 #[test]
 fn reply_after_giving_up_is_late_once() {
-    let World {
+    let OneInFlight {
         mut table,
         asked,
         start,
@@ -102,7 +102,7 @@ fn reply_after_giving_up_is_late_once() {
 
 #[test]
 fn anything_but_the_authentic_reply_is_foreign_and_leaves_the_request_waiting() {
-    let World {
+    let OneInFlight {
         mut table,
         asked,
         start,
@@ -138,7 +138,7 @@ fn anything_but_the_authentic_reply_is_foreign_and_leaves_the_request_waiting() 
 
 #[test]
 fn forged_copy_of_a_finished_request_is_foreign_not_late() {
-    let World {
+    let OneInFlight {
         mut table,
         asked,
         start,
@@ -151,7 +151,7 @@ fn forged_copy_of_a_finished_request_is_foreign_not_late() {
 
 #[test]
 fn unsent_request_leaves_nothing_behind() {
-    let World {
+    let OneInFlight {
         mut table,
         asked,
         start,
@@ -163,7 +163,7 @@ fn unsent_request_leaves_nothing_behind() {
 
 #[test]
 fn taken_nonce_is_refused_while_waiting_and_while_remembered() {
-    let World {
+    let OneInFlight {
         mut table,
         asked,
         start,
@@ -263,7 +263,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_judged_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
-        let World { mut table, asked, start } = one_request();
+        let OneInFlight { mut table, asked, start } = one_request();
         prop_assert_eq!(table.reply(asked.to, &bytes, start), Reply::Foreign);
     }
 }

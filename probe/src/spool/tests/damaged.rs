@@ -136,3 +136,58 @@ fn torn_bytes_that_could_not_be_cut_off_do_not_mix_with_what_follows() {
         sent
     );
 }
+
+/// Changes the bytes of the only file; its name.
+fn rewrite_first_record(disk: &MemoryDisk, change: impl FnOnce(&mut Vec<u8>)) -> String {
+    let name = disk.list("spool/").unwrap().remove(0);
+    let mut bytes = disk.read(&name).unwrap();
+    change(&mut bytes);
+    disk.replace(&name, &bytes).unwrap();
+    name
+}
+
+#[test]
+fn spool_of_another_format_is_refused_with_what_to_do() {
+    let old = |bytes: &mut Vec<u8>| {
+        // A record of format 1, as far as that can be told from its first bytes.
+        bytes.splice(..3, [0xb5, 0x1c]);
+    };
+    let later = |bytes: &mut Vec<u8>| {
+        bytes[2] = 3;
+        let end = record::HEADER_BYTES;
+        let checksum = crc32c::crc32c_append(crc32c::crc32c(&bytes[..end - 4]), &bytes[end..]);
+        bytes[end - 4..end].copy_from_slice(&checksum.to_le_bytes());
+    };
+    let changes: [(u8, &dyn Fn(&mut Vec<u8>)); 2] = [(1, &old), (3, &later)];
+    for (found, change) in changes {
+        let disk = Arc::new(MemoryDisk::new());
+        drop(filled(&disk, 1));
+        let name = rewrite_first_record(&disk, change);
+        let before = disk.read(&name).unwrap();
+        let shared: Arc<dyn Disk> = disk.clone();
+        let error = Spool::open(shared, SpoolOptions::default())
+            .err()
+            .expect("refused");
+        let said = error.to_string();
+        assert!(
+            matches!(error, SpoolError::Format { found: of, .. } if of == found),
+            "{said}"
+        );
+        assert!(
+            said.contains(&name) && said.contains("remove the folder spool"),
+            "{said}"
+        );
+        assert_eq!(disk.read(&name).unwrap(), before, "nothing was touched");
+    }
+}
+
+#[test]
+fn damaged_format_byte_is_damage_and_no_other_format() {
+    let disk = Arc::new(MemoryDisk::new());
+    drop(filled(&disk, 1));
+    rewrite_first_record(&disk, |bytes| bytes[2] = 3);
+    assert_eq!(
+        everything(&mut open(&disk, 1 << 20), epoch(1), Sequence::NONE),
+        []
+    );
+}

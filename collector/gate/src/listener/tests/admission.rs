@@ -11,7 +11,7 @@ use quinn::ConnectionError;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
-use super::world::*;
+use super::bench::*;
 use crate::authority::{Authority, ProbeLeaf};
 use crate::events::GateEventKind;
 
@@ -19,30 +19,30 @@ const DAY_MS: i64 = 86_400_000;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn joined_probe_is_welcomed_under_the_registrys_name() {
-    let world = World::start();
-    let identity = world.joined("ada").await;
-    let (probe, welcome) = world.welcomed(&identity, hello(1)).await;
+    let bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    let (probe, welcome) = bench.welcomed(&identity, hello(1)).await;
     assert_eq!(
         (welcome.probe, welcome.name.as_str()),
         (identity.id(), "ada-berlin")
     );
     assert!(!welcome.renew);
     assert_eq!(welcome.marks.len(), 1);
-    assert_eq!(welcome.observed.unwrap().ip(), world.address.ip());
-    let views = world.sessions.list();
+    assert_eq!(welcome.observed.unwrap().ip(), bench.address.ip());
+    let views = bench.sessions.list();
     assert_eq!(views.len(), 1);
     assert_eq!((views[0].name.as_str(), views[0].echo_port), ("ada-berlin", 7472));
     drop(probe);
-    let mut changes = world.sessions.changes();
-    while !world.sessions.list().is_empty() {
+    let mut changes = bench.sessions.changes();
+    while !bench.sessions.list().is_empty() {
         soon(changes.changed()).await.unwrap();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connection_without_a_certificate_is_told_to_join() {
-    let world = World::start();
-    let (refusal, end) = world.refusal(None).await;
+    let bench = Bench::start();
+    let (refusal, end) = bench.refusal(None).await;
     assert_eq!(refusal, Refusal::NoCertificate);
     assert_eq!(end.code, CloseCode::Refused);
     assert_eq!(end.reason, refusal.to_string());
@@ -50,11 +50,11 @@ async fn connection_without_a_certificate_is_told_to_join() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn certificate_of_a_foreign_authority_fails_the_handshake() {
-    let world = World::start();
-    let foreign = Authority::in_memory(world.clock.wall(), &mut StdRng::seed_from_u64(99)).unwrap();
-    let identity = Identity::signed_by(&foreign, world.clock.wall());
-    let config = world.client_config(Some(&identity), ALPN, world.authority.key_hash());
-    let error = match world.dial(config).await {
+    let bench = Bench::start();
+    let foreign = Authority::in_memory(bench.clock.wall(), &mut StdRng::seed_from_u64(99)).unwrap();
+    let identity = Identity::signed_by(&foreign, bench.clock.wall());
+    let config = bench.client_config(Some(&identity), ALPN, bench.authority.key_hash());
+    let error = match bench.dial(config).await {
         Err(error) => error,
         Ok(connection) => soon(connection.closed()).await,
     };
@@ -70,16 +70,16 @@ async fn certificate_of_a_foreign_authority_fails_the_handshake() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn collectors_own_kind_of_leaf_is_no_way_in() {
-    let world = World::start();
+    let bench = Bench::start();
     let mut identity = Identity::new();
     let requested = Authority::read_request(&identity.csr()).unwrap();
-    let leaf = world
+    let leaf = bench
         .authority
-        .issue_server_leaf_for(&requested, world.clock.wall())
+        .issue_server_leaf_for(&requested, bench.clock.wall())
         .unwrap();
-    identity.chain = world.authority.chain(leaf);
-    let config = world.client_config(Some(&identity), ALPN, world.authority.key_hash());
-    let error = match world.dial(config).await {
+    identity.chain = bench.authority.chain(leaf);
+    let config = bench.client_config(Some(&identity), ALPN, bench.authority.key_hash());
+    let error = match bench.dial(config).await {
         Err(error) => error,
         Ok(connection) => soon(connection.closed()).await,
     };
@@ -88,20 +88,20 @@ async fn collectors_own_kind_of_leaf_is_no_way_in() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn key_that_the_registry_does_not_know_is_refused_as_unknown() {
-    let world = World::start();
-    let identity = Identity::signed_by(&world.authority, world.clock.wall());
-    let (refusal, end) = world.refusal(Some(&identity)).await;
+    let bench = Bench::start();
+    let identity = Identity::signed_by(&bench.authority, bench.clock.wall());
+    let (refusal, end) = bench.refusal(Some(&identity)).await;
     assert_eq!((refusal, end.code), (Refusal::Unknown, CloseCode::Refused));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn revocation_closes_the_live_connection_and_every_later_one() {
-    let mut world = World::start();
-    let identity = world.joined("ada").await;
-    let (probe, _) = world.welcomed(&identity, hello(1)).await;
-    let lead = World::lead();
+    let mut bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    let (probe, _) = bench.welcomed(&identity, hello(1)).await;
+    let lead = Bench::lead();
     assert!(
-        world
+        bench
             .registry
             .revoke(identity.id(), &lead, "left the mesh")
             .unwrap()
@@ -109,20 +109,20 @@ async fn revocation_closes_the_live_connection_and_every_later_one() {
     let end = closed(&probe.connection).await;
     assert_eq!(end.code, CloseCode::Revoked);
     assert!(end.reason.contains("revoked"), "{}", end.reason);
-    let (refusal, end) = world.refusal(Some(&identity)).await;
+    let (refusal, end) = bench.refusal(Some(&identity)).await;
     assert_eq!((refusal, end.code), (Refusal::Revoked, CloseCode::Refused));
-    assert!(!world.registry.revoke(identity.id(), &lead, "again").unwrap());
-    assert_eq!(world.event().await.kind, GateEventKind::Joined);
+    assert!(!bench.registry.revoke(identity.id(), &lead, "again").unwrap());
+    assert_eq!(bench.event().await.kind, GateEventKind::Joined);
     let by = "local user lead".to_owned();
-    assert_eq!(world.event().await.kind, GateEventKind::Revoked { by });
+    assert_eq!(bench.event().await.kind, GateEventKind::Revoked { by });
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn leaf_in_its_last_third_is_asked_to_renew_and_keeps_its_key() {
-    let world = World::start();
-    let identity = world.joined("ada").await;
-    world.clock.step(21 * DAY_MS);
-    let (mut probe, welcome) = world.welcomed(&identity, hello(1)).await;
+    let bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    bench.clock.step(21 * DAY_MS);
+    let (mut probe, welcome) = bench.welcomed(&identity, hello(1)).await;
     assert!(welcome.renew);
     let old = ProbeLeaf::read(&identity.chain[0].0).unwrap();
     probe
@@ -147,16 +147,16 @@ async fn leaf_in_its_last_third_is_asked_to_renew_and_keeps_its_key() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn expired_leaf_may_renew_and_nothing_else_until_it_has() {
-    let world = World::start_at(UnixMillis(START.0 - 31 * DAY_MS as u64 + 3_600_000));
-    let identity = world.joined("ada").await;
-    let plan = put_plan(&world, identity.id());
-    *world.plans.current.lock().unwrap() = Some(plan.clone());
-    world.clock.step(31 * DAY_MS);
-    let (mut probe, welcome) = world.welcomed(&identity, hello(1)).await;
+    let bench = Bench::start_at(UnixMillis(START.0 - 31 * DAY_MS as u64 + 3_600_000));
+    let identity = bench.joined("ada").await;
+    let plan = put_plan(&bench, identity.id());
+    *bench.plans.current.lock().unwrap() = Some(plan.clone());
+    bench.clock.step(31 * DAY_MS);
+    let (mut probe, welcome) = bench.welcomed(&identity, hello(1)).await;
     assert!(welcome.renew);
     let mut stream = probe.stream(EPOCH).await;
     send_batch(&mut stream, &batches(EPOCH, 1)[0]).await;
-    world.sessions.send_plan(identity.id(), plan);
+    bench.sessions.send_plan(identity.id(), plan);
     // Said after the batch, answered before it: what stands between is the renewal.
     let csr = identity.csr();
     probe.say(&ProbeMessage::Renew { csr }).await;
@@ -169,41 +169,41 @@ async fn expired_leaf_may_renew_and_nothing_else_until_it_has() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn leaf_expired_for_more_than_400_days_is_refused_for_good() {
-    let world = World::start();
-    let identity = world.joined("ada").await;
-    world.clock.step(429 * DAY_MS);
-    let (_probe, welcome) = world.welcomed(&identity, hello(1)).await;
+    let bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    bench.clock.step(429 * DAY_MS);
+    let (_probe, welcome) = bench.welcomed(&identity, hello(1)).await;
     assert!(welcome.renew, "399 days after its end it still may");
-    world.clock.step(2 * DAY_MS);
-    let (refusal, end) = world.refusal(Some(&identity)).await;
+    bench.clock.step(2 * DAY_MS);
+    let (refusal, end) = bench.refusal(Some(&identity)).await;
     assert_eq!((refusal, end.code), (Refusal::ExpiredTooLong, CloseCode::Refused));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn newest_connection_closes_the_older_and_a_returning_instance_is_an_event() {
-    let mut world = World::start();
-    let identity = world.joined("ada").await;
-    assert_eq!(world.event().await.kind, GateEventKind::Joined);
-    let (first, _) = world.welcomed(&identity, hello(1)).await;
-    let (again, _) = world.welcomed(&identity, hello(1)).await;
+    let mut bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    assert_eq!(bench.event().await.kind, GateEventKind::Joined);
+    let (first, _) = bench.welcomed(&identity, hello(1)).await;
+    let (again, _) = bench.welcomed(&identity, hello(1)).await;
     assert_eq!(closed(&first.connection).await.code, CloseCode::Replaced);
-    let (second, _) = world.welcomed(&identity, hello(2)).await;
+    let (second, _) = bench.welcomed(&identity, hello(2)).await;
     assert_eq!(closed(&again.connection).await.code, CloseCode::Replaced);
-    assert!(world.events.try_recv().is_err(), "a restart is no second process");
-    let (_back, _) = world.welcomed(&identity, hello(1)).await;
+    assert!(bench.events.try_recv().is_err(), "a restart is no second process");
+    let (_back, _) = bench.welcomed(&identity, hello(1)).await;
     assert_eq!(closed(&second.connection).await.code, CloseCode::Replaced);
-    let event = world.event().await;
+    let event = bench.event().await;
     assert_eq!(event.probe, identity.id());
     assert!(matches!(event.kind, GateEventKind::KeyLiveTwice { .. }));
-    assert_eq!(world.sessions.list().len(), 1);
+    assert_eq!(bench.sessions.list().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connection_that_never_says_hello_is_closed() {
-    let world = World::start();
-    let identity = world.joined("ada").await;
-    let silent = world.connect(Some(&identity)).await;
-    let mut half = Probe::open(world.connect(Some(&identity)).await).await;
+    let bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    let silent = bench.connect(Some(&identity)).await;
+    let mut half = Probe::open(bench.connect(Some(&identity)).await).await;
     half.say_bytes(b"ISOC").await;
     let end = closed(&silent).await;
     assert_eq!(end.code, CloseCode::Protocol);
@@ -219,9 +219,9 @@ async fn connection_that_never_says_hello_is_closed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hello_that_announces_too_much_is_refused_before_its_body_is_read() {
-    let world = World::start();
-    let identity = world.joined("ada").await;
-    let mut probe = Probe::open(world.connect(Some(&identity)).await).await;
+    let bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    let mut probe = Probe::open(bench.connect(Some(&identity)).await).await;
     let payload = codec::encode_from_probe(&ProbeMessage::Hello(hello(1)));
     let frame = frame::seal(MessageKind::FromProbe, &payload).unwrap();
     let frame = with_length(frame, CONTROL_BYTES_MAX as u32 + 1);
@@ -237,9 +237,9 @@ async fn hello_that_announces_too_much_is_refused_before_its_body_is_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn trailing_bytes_and_a_wrong_first_message_break_the_protocol() {
-    let world = World::start();
-    let identity = world.joined("ada").await;
-    let mut probe = Probe::open(world.connect(Some(&identity)).await).await;
+    let bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    let mut probe = Probe::open(bench.connect(Some(&identity)).await).await;
     let mut payload = codec::encode_from_probe(&ProbeMessage::Hello(hello(1)));
     payload.push(7);
     probe.say_payload(&payload).await;
@@ -247,7 +247,7 @@ async fn trailing_bytes_and_a_wrong_first_message_break_the_protocol() {
     assert_eq!(end.code, CloseCode::Protocol);
     assert!(end.reason.contains("1 bytes after the end"), "{}", end.reason);
 
-    let mut probe = Probe::open(world.connect(Some(&identity)).await).await;
+    let mut probe = Probe::open(bench.connect(Some(&identity)).await).await;
     probe.say(&ProbeMessage::Plans(Vec::new())).await;
     let end = probe.next().await.unwrap_err();
     assert!(
@@ -255,20 +255,20 @@ async fn trailing_bytes_and_a_wrong_first_message_break_the_protocol() {
         "{}",
         end.reason
     );
-    assert!(world.sessions.list().is_empty());
+    assert!(bench.sessions.list().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ping_tells_round_trip_and_clock_offset() {
-    let world = World::start();
-    let identity = world.joined("ada").await;
-    let (mut probe, _) = world.welcomed(&identity, hello(1)).await;
+    let bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    let (mut probe, _) = bench.welcomed(&identity, hello(1)).await;
     let nonce = probe.ping().await;
-    let probe_time = world.clock.wall().plus(Duration::from_secs(60));
+    let probe_time = bench.clock.wall().plus(Duration::from_secs(60));
     probe.say(&ProbeMessage::Pong { nonce, probe_time }).await;
     let view = soon(async {
         loop {
-            let view = world.sessions.view(identity.id()).unwrap();
+            let view = bench.sessions.view(identity.id()).unwrap();
             if view.rtt.is_some() {
                 return view;
             }

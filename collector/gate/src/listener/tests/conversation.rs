@@ -6,16 +6,16 @@ use isochrone_store::ingest::fixture::{self, EPOCH, LATER_EPOCH, START, version}
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
-use super::world::*;
+use super::bench::*;
 use crate::authority::Authority;
 use crate::events::GateEventKind;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn batches_are_stored_and_acknowledged_and_a_resend_is_acknowledged_again() {
-    let world = World::start();
-    let identity = world.joined("ada").await;
-    put_plan(&world, identity.id());
-    let (mut probe, _) = world.welcomed(&identity, hello(1)).await;
+    let bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    put_plan(&bench, identity.id());
+    let (mut probe, _) = bench.welcomed(&identity, hello(1)).await;
     let sent = batches(EPOCH, 40);
     let mut stream = probe.stream(EPOCH).await;
     for batch in &sent {
@@ -23,14 +23,14 @@ async fn batches_are_stored_and_acknowledged_and_a_resend_is_acknowledged_again(
     }
     let acks = probe.acked(EPOCH, 40).await;
     assert!(acks <= 40, "{acks} acknowledgements for 40 batches");
-    assert_eq!(world.store.commit_number().unwrap(), 40);
-    assert_eq!(world.sessions.view(identity.id()).unwrap().plan, Some(version(1)));
+    assert_eq!(bench.store.commit_number().unwrap(), 40);
+    assert_eq!(bench.sessions.view(identity.id()).unwrap().plan, Some(version(1)));
 
     let mut epochs = hello(1).epochs;
     epochs[0].last = Sequence(40);
     epochs[0].last_digest = sent[39].digest;
     let resumed = isochrone_proto::control::Hello { epochs, ..hello(1) };
-    let (mut probe, welcome) = world.welcomed(&identity, resumed).await;
+    let (mut probe, welcome) = bench.welcomed(&identity, resumed).await;
     assert_eq!(
         (welcome.marks[0].stored, welcome.marks[0].digest),
         (Sequence(40), sent[39].digest)
@@ -38,20 +38,20 @@ async fn batches_are_stored_and_acknowledged_and_a_resend_is_acknowledged_again(
     let mut stream = probe.stream(EPOCH).await;
     send_batch(&mut stream, &sent[38]).await;
     probe.acked(EPOCH, 40).await;
-    assert_eq!(world.store.commit_number().unwrap(), 40, "stored once");
+    assert_eq!(bench.store.commit_number().unwrap(), 40, "stored once");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn live_and_draining_epochs_are_acknowledged_apart() {
-    let world = World::start();
-    let identity = world.joined("ada").await;
-    put_plan(&world, identity.id());
+    let bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    put_plan(&bench, identity.id());
     let mut both = hello(1);
     both.epochs.push(EpochState {
         epoch: LATER_EPOCH,
         ..both.epochs[0]
     });
-    let (mut probe, welcome) = world.welcomed(&identity, both).await;
+    let (mut probe, welcome) = bench.welcomed(&identity, both).await;
     assert_eq!(welcome.marks.len(), 2);
     let (mut old, mut live) = (probe.stream(EPOCH).await, probe.stream(LATER_EPOCH).await);
     send_batch(&mut old, &batches(EPOCH, 1)[0]).await;
@@ -67,11 +67,11 @@ async fn live_and_draining_epochs_are_acknowledged_apart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn gap_breaks_the_protocol_and_says_which_batch_was_due() {
-    let mut world = World::start();
-    let identity = world.joined("ada").await;
-    assert_eq!(world.event().await.kind, GateEventKind::Joined);
-    put_plan(&world, identity.id());
-    let (mut probe, _) = world.welcomed(&identity, hello(1)).await;
+    let mut bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    assert_eq!(bench.event().await.kind, GateEventKind::Joined);
+    put_plan(&bench, identity.id());
+    let (mut probe, _) = bench.welcomed(&identity, hello(1)).await;
     let sent = batches(EPOCH, 3);
     let mut stream = probe.stream(EPOCH).await;
     send_batch(&mut stream, &sent[0]).await;
@@ -84,16 +84,16 @@ async fn gap_breaks_the_protocol_and_says_which_batch_was_due() {
         "{}",
         end.reason
     );
-    let event = world.event().await;
+    let event = bench.event().await;
     assert!(matches!(event.kind, GateEventKind::ProtocolBroken { reason } if reason.contains("gap")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn batch_on_the_stream_of_another_epoch_breaks_the_protocol() {
-    let world = World::start();
-    let identity = world.joined("ada").await;
-    put_plan(&world, identity.id());
-    let (mut probe, _) = world.welcomed(&identity, hello(1)).await;
+    let bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    put_plan(&bench, identity.id());
+    let (mut probe, _) = bench.welcomed(&identity, hello(1)).await;
     let mut stream = probe.stream(LATER_EPOCH).await;
     send_batch(&mut stream, &batches(EPOCH, 1)[0]).await;
     let end = probe.next().await.unwrap_err();
@@ -103,9 +103,9 @@ async fn batch_on_the_stream_of_another_epoch_breaks_the_protocol() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn batch_with_trailing_bytes_breaks_the_protocol() {
-    let world = World::start();
-    let identity = world.joined("ada").await;
-    let (mut probe, _) = world.welcomed(&identity, hello(1)).await;
+    let bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    let (mut probe, _) = bench.welcomed(&identity, hello(1)).await;
     let mut batch = batches(EPOCH, 1).remove(0);
     batch.payload = [&batch.payload[..], &[0]].concat().into();
     let mut stream = probe.stream(EPOCH).await;
@@ -117,10 +117,10 @@ async fn batch_with_trailing_bytes_breaks_the_protocol() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refused_batch_is_acknowledged_as_refused_and_blocks_nothing() {
-    let world = World::start();
-    let identity = world.joined("ada").await;
-    put_plan(&world, identity.id());
-    let (mut probe, _) = world.welcomed(&identity, hello(1)).await;
+    let bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    put_plan(&bench, identity.id());
+    let (mut probe, _) = bench.welcomed(&identity, hello(1)).await;
     let off_grid = vec![fixture::echo(0, START.0 + 1, 20_000)];
     let bad = fixture::incoming(fixture::header(EPOCH, 1, Digest::ZERO), &off_grid);
     let good = fixture::honest(EPOCH, 2, bad.digest);
@@ -136,16 +136,16 @@ async fn refused_batch_is_acknowledged_as_refused_and_blocks_nothing() {
         stored = ack.stored;
     }
     assert_eq!(refused, 1);
-    assert_eq!(world.store.commit_number().unwrap(), 1);
+    assert_eq!(bench.store.commit_number().unwrap(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn other_content_under_a_known_number_is_told_as_a_fork_each_time_and_alerts_once() {
-    let mut world = World::start();
-    let identity = world.joined("ada").await;
-    assert_eq!(world.event().await.kind, GateEventKind::Joined);
-    put_plan(&world, identity.id());
-    let (mut probe, _) = world.welcomed(&identity, hello(1)).await;
+    let mut bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    assert_eq!(bench.event().await.kind, GateEventKind::Joined);
+    put_plan(&bench, identity.id());
+    let (mut probe, _) = bench.welcomed(&identity, hello(1)).await;
     let mut stream = probe.stream(EPOCH).await;
     send_batch(&mut stream, &batches(EPOCH, 1)[0]).await;
     probe.acked(EPOCH, 1).await;
@@ -164,17 +164,17 @@ async fn other_content_under_a_known_number_is_told_as_a_fork_each_time_and_aler
         epoch: EPOCH,
         sequence: Sequence(1),
     };
-    assert_eq!(world.event().await.kind, forked);
-    assert!(world.events.try_recv().is_err());
+    assert_eq!(bench.event().await.kind, forked);
+    assert!(bench.events.try_recv().is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hello_behind_the_mark_is_a_fork_event() {
-    let mut world = World::start();
-    let identity = world.joined("ada").await;
-    assert_eq!(world.event().await.kind, GateEventKind::Joined);
-    put_plan(&world, identity.id());
-    let (mut probe, _) = world.welcomed(&identity, hello(1)).await;
+    let mut bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    assert_eq!(bench.event().await.kind, GateEventKind::Joined);
+    put_plan(&bench, identity.id());
+    let (mut probe, _) = bench.welcomed(&identity, hello(1)).await;
     let mut stream = probe.stream(EPOCH).await;
     for batch in batches(EPOCH, 2) {
         send_batch(&mut stream, &batch).await;
@@ -182,10 +182,10 @@ async fn hello_behind_the_mark_is_a_fork_event() {
     probe.acked(EPOCH, 2).await;
     let mut restored = hello(2); // a snapshot from before the second batch
     restored.epochs[0].last = Sequence(1);
-    let (_probe, welcome) = world.welcomed(&identity, restored).await;
+    let (_probe, welcome) = bench.welcomed(&identity, restored).await;
     assert_eq!(welcome.marks[0].stored, Sequence(2));
     assert!(matches!(
-        world.event().await.kind,
+        bench.event().await.kind,
         GateEventKind::ForkDetected {
             sequence: Sequence(2),
             ..
@@ -195,8 +195,8 @@ async fn hello_behind_the_mark_is_a_fork_event() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn newer_plan_counts_only_once_the_plan_itself_was_shown() {
-    let world = World::start();
-    let identity = world.joined("ada").await;
+    let bench = Bench::start();
+    let identity = bench.joined("ada").await;
     let highest = isochrone_proto::ids::PlanVersion {
         promotion: u32::MAX,
         number: u64::MAX,
@@ -205,31 +205,31 @@ async fn newer_plan_counts_only_once_the_plan_itself_was_shown() {
         plan: Some(highest),
         ..hello(1)
     };
-    let (mut probe, _) = world.welcomed(&identity, claims).await;
+    let (mut probe, _) = bench.welcomed(&identity, claims).await;
     assert_eq!(
         probe.next().await.unwrap(),
         CollectorMessage::NeedPlans(vec![highest])
     );
     probe.say(&ProbeMessage::Plans(Vec::new())).await; // it has no such plan
-    let (plan, _) = signed_plan(&world.authority, identity.id());
+    let (plan, _) = signed_plan(&bench.authority, identity.id());
     probe.say(&ProbeMessage::Plans(vec![plan])).await;
     soon(async {
-        while world.plans.seen.lock().unwrap().is_empty() {
+        while bench.plans.seen.lock().unwrap().is_empty() {
             tokio::task::yield_now().await;
         }
     })
     .await;
-    assert_eq!(*world.plans.seen.lock().unwrap(), [version(1)]);
+    assert_eq!(*bench.plans.seen.lock().unwrap(), [version(1)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_plan_is_fetched_from_the_probe_before_a_batch_is_judged() {
-    let world = World::start();
-    let identity = world.joined("ada").await;
-    let (plan, _) = signed_plan(&world.authority, identity.id());
+    let bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    let (plan, _) = signed_plan(&bench.authority, identity.id());
     let mut keeps = hello(1);
     keeps.kept_plans = vec![version(1)];
-    let (mut probe, _) = world.welcomed(&identity, keeps).await;
+    let (mut probe, _) = bench.welcomed(&identity, keeps).await;
     let mut stream = probe.stream(EPOCH).await;
     for batch in batches(EPOCH, 6) {
         send_batch(&mut stream, &batch).await;
@@ -241,17 +241,17 @@ async fn lost_plan_is_fetched_from_the_probe_before_a_batch_is_judged() {
     probe.say(&ProbeMessage::Plans(vec![plan.clone()])).await;
     probe.acked(EPOCH, 6).await;
     assert_eq!(
-        world.store.signed_plan(identity.id(), version(1)).unwrap(),
+        bench.store.signed_plan(identity.id(), version(1)).unwrap(),
         Some(plan)
     );
-    assert_eq!(world.store.commit_number().unwrap(), 6);
+    assert_eq!(bench.store.commit_number().unwrap(), 6);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn plan_lost_on_both_sides_makes_its_batches_refused_not_stuck() {
-    let world = World::start();
-    let identity = world.joined("ada").await;
-    let (mut probe, _) = world.welcomed(&identity, hello(1)).await;
+    let bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    let (mut probe, _) = bench.welcomed(&identity, hello(1)).await;
     let mut stream = probe.stream(EPOCH).await;
     send_batch(&mut stream, &batches(EPOCH, 1)[0]).await;
     assert_eq!(
@@ -267,13 +267,13 @@ async fn plan_lost_on_both_sides_makes_its_batches_refused_not_stuck() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn plan_of_a_foreign_authority_or_for_another_probe_breaks_the_protocol() {
-    let world = World::start();
-    let identity = world.joined("ada").await;
-    let foreign = Authority::in_memory(world.clock.wall(), &mut StdRng::seed_from_u64(77)).unwrap();
+    let bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    let foreign = Authority::in_memory(bench.clock.wall(), &mut StdRng::seed_from_u64(77)).unwrap();
     let (forged, _) = signed_plan(&foreign, identity.id());
-    let (others, _) = signed_plan(&world.authority, isochrone_proto::ids::ProbeId(5));
+    let (others, _) = signed_plan(&bench.authority, isochrone_proto::ids::ProbeId(5));
     for (plan, word) in [(forged, "authority did not sign"), (others, "made for probe")] {
-        let (mut probe, _) = world.welcomed(&identity, hello(1)).await;
+        let (mut probe, _) = bench.welcomed(&identity, hello(1)).await;
         probe.say(&ProbeMessage::Plans(vec![plan])).await;
         let end = probe.next().await.unwrap_err();
         assert_eq!(end.code, CloseCode::Protocol);
@@ -283,22 +283,22 @@ async fn plan_of_a_foreign_authority_or_for_another_probe_breaks_the_protocol() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn probe_gets_its_plan_after_welcome_and_each_newer_one_at_once() {
-    let world = World::start();
-    let identity = world.joined("ada").await;
-    let plan = put_plan(&world, identity.id());
-    *world.plans.current.lock().unwrap() = Some(plan.clone());
-    let (mut probe, _) = world.welcomed(&identity, hello(1)).await;
+    let bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    let plan = put_plan(&bench, identity.id());
+    *bench.plans.current.lock().unwrap() = Some(plan.clone());
+    let (mut probe, _) = bench.welcomed(&identity, hello(1)).await;
     assert_eq!(probe.next().await.unwrap(), CollectorMessage::Plan(plan));
     let mut newer = fixture::plan(2);
     newer.probe = identity.id();
-    let newer = world.authority.sign_plan(codec::encode_plan(&newer)).unwrap();
-    world.sessions.send_plan(identity.id(), newer.clone());
+    let newer = bench.authority.sign_plan(codec::encode_plan(&newer)).unwrap();
+    bench.sessions.send_plan(identity.id(), newer.clone());
     assert_eq!(probe.next().await.unwrap(), CollectorMessage::Plan(newer));
 
     let mut follows = hello(1);
     follows.plan = Some(version(1));
-    let (mut probe, _) = world.welcomed(&identity, follows).await;
-    world.sessions.close(identity.id(), CloseCode::Done, "test");
+    let (mut probe, _) = bench.welcomed(&identity, follows).await;
+    bench.sessions.close(identity.id(), CloseCode::Done, "test");
     assert_eq!(
         probe.next().await.unwrap_err().code,
         CloseCode::Done,
@@ -308,26 +308,26 @@ async fn probe_gets_its_plan_after_welcome_and_each_newer_one_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn epoch_opened_on_the_connection_is_noted_and_shown() {
-    let world = World::start();
-    let identity = world.joined("ada").await;
-    let (mut probe, _) = world.welcomed(&identity, hello(1)).await;
+    let bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    let (mut probe, _) = bench.welcomed(&identity, hello(1)).await;
     let state = EpochState {
         epoch: LATER_EPOCH,
         first_slot: UnixMillis(START.0 + 600_000),
         ..hello(1).epochs[0]
     };
-    let mut changes = world.sessions.changes();
+    let mut changes = bench.sessions.changes();
     probe.say(&ProbeMessage::EpochOpened(state)).await;
-    while world.sessions.view(identity.id()).unwrap().epochs.last() != Some(&state) {
+    while bench.sessions.view(identity.id()).unwrap().epochs.last() != Some(&state) {
         soon(changes.changed()).await.unwrap();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn flood_of_control_messages_exceeds_the_quota() {
-    let world = World::start();
-    let identity = world.joined("ada").await;
-    let (mut probe, _) = world.welcomed(&identity, hello(1)).await;
+    let bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    let (mut probe, _) = bench.welcomed(&identity, hello(1)).await;
     let spool = ProbeMessage::Spool(isochrone_proto::control::SpoolState::default());
     for _ in 0..2_000 {
         probe.say(&spool).await;
@@ -337,15 +337,15 @@ async fn flood_of_control_messages_exceeds_the_quota() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stop_acknowledges_what_was_read_and_then_closes() {
-    let world = World::start();
-    let identity = world.joined("ada").await;
-    put_plan(&world, identity.id());
-    let (mut probe, _) = world.welcomed(&identity, hello(1)).await;
+    let bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    put_plan(&bench, identity.id());
+    let (mut probe, _) = bench.welcomed(&identity, hello(1)).await;
     let mut stream = probe.stream(EPOCH).await;
     for batch in batches(EPOCH, 5) {
         send_batch(&mut stream, &batch).await;
     }
-    world.stop.cancel();
+    bench.stop.cancel();
     let mut acked = Sequence::NONE;
     let end = loop {
         match probe.next().await {
@@ -355,7 +355,7 @@ async fn stop_acknowledges_what_was_read_and_then_closes() {
         }
     };
     assert_eq!(end.code, CloseCode::Stopping);
-    let stored = world.store.commit_number().unwrap();
+    let stored = bench.store.commit_number().unwrap();
     assert_eq!(acked, Sequence(stored), "all that is durable is acknowledged");
-    world.stopped().await;
+    bench.stopped().await;
 }

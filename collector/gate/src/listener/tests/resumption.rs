@@ -4,7 +4,7 @@ use isochrone_proto::join::ALPN;
 use rustls::server::ServerSessionMemoryCache;
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, ServerConfig, ServerConnection};
 
-use super::world::*;
+use super::bench::*;
 use crate::authority::tls;
 
 /// A whole handshake in memory, with what either side has to say after it.
@@ -38,11 +38,11 @@ fn shake(client: &Arc<ClientConfig>, server: &ServerConfig) -> (ClientConnection
 
 #[tokio::test(flavor = "multi_thread")]
 async fn old_session_ticket_leads_to_a_full_handshake_and_no_ticket_is_given() {
-    let world = World::start();
-    let identity = world.joined("ada").await;
-    let time = Arc::new(tls::ClockTime(world.clock.clone()));
-    let ours = tls::server_config(&world.authority, time).unwrap();
-    let client = world.tls_client(Some(&identity), ALPN, world.authority.key_hash());
+    let bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    let time = Arc::new(tls::ClockTime(bench.clock.clone()));
+    let ours = tls::server_config(&bench.authority, time).unwrap();
+    let client = bench.tls_client(Some(&identity), ALPN, bench.authority.key_hash());
     let client = Arc::new(client);
 
     for _ in 0..2 {

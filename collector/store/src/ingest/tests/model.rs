@@ -161,7 +161,7 @@ fn word(answer: &Ingested) -> &'static str {
     }
 }
 
-struct World {
+struct Model {
     disk: LossyBackend,
     store: Store,
     ingest: Ingest,
@@ -171,7 +171,7 @@ struct World {
     dying: bool,
 }
 
-impl World {
+impl Model {
     fn new() -> Self {
         let (disk, store) = store_with_plan();
         Self {
@@ -321,10 +321,10 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
     #[test]
     fn any_interleaving_agrees_with_the_oracle(steps in proptest::collection::vec(step(), 1..60)) {
-        let mut world = World::new();
+        let mut model = Model::new();
         for step in steps {
-            world.take(step)?;
+            model.take(step)?;
         }
-        world.check()?;
+        model.check()?;
     }
 }

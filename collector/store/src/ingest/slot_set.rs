@@ -7,7 +7,7 @@ use crate::{Damaged, RowReader, RowWriter};
 
 /// A set of slot numbers, counted from the first slot of an adoption.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct SlotSet {
     /// The highest run: `tail.0..tail.1`; empty if equal.
     tail: (u32, u32),
     /// The runs below, in order, apart from each other and from the tail.
@@ -17,7 +17,7 @@ pub(super) struct Seen {
 /// Above this many runs the lowest hole counts as seen: a measurement for it would be refused, not doubled.
 const RUNS_MAX: usize = 4_096;
 
-impl Seen {
+impl SlotSet {
     /// Adds one slot; false if it was there.
     #[inline]
     pub(super) fn add(&mut self, slot: u32) -> bool {
@@ -154,7 +154,7 @@ mod tests {
         fn any_adds_and_removes_agree_with_a_set(
             steps in proptest::collection::vec((0_u32..80, 1_u32..6, any::<bool>()), 0..120),
         ) {
-            let (mut seen, mut oracle) = (Seen::default(), BTreeSet::new());
+            let (mut seen, mut oracle) = (SlotSet::default(), BTreeSet::new());
             let mut added = Vec::new();
             for (from, length, undo) in steps {
                 let until = from + length;
@@ -174,7 +174,7 @@ mod tests {
                 let mut row = RowWriter::version(1);
                 seen.write(&mut row);
                 let mut reader = RowReader::new(&row.0, 1).unwrap();
-                prop_assert_eq!(&Seen::read(&mut reader).unwrap(), &seen);
+                prop_assert_eq!(&SlotSet::read(&mut reader).unwrap(), &seen);
                 let runs: Vec<_> = seen.below.iter().copied().chain([seen.tail]).collect();
                 prop_assert_eq!(runs.iter().flat_map(|run| run.0..run.1).collect::<BTreeSet<_>>(), oracle.clone());
                 prop_assert!(runs.windows(2).all(|pair| pair[0].1 < pair[1].0));
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn too_many_holes_close_the_lowest() {
-        let mut seen = Seen::default();
+        let mut seen = SlotSet::default();
         for slot in 0..2 * RUNS_MAX as u32 + 10 {
             assert!(seen.add(2 * slot));
         }

@@ -5,17 +5,17 @@ use std::path::PathBuf;
 
 use crate::config::{Config, ConfigError};
 
-/// The two places.
+/// The two paths: file and folder.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct Paths {
     config: PathBuf,
     /// Named by the user, so that it must be there.
     config_named: bool,
     pub(super) state: PathBuf,
 }
 
-impl Places {
-    /// What the user named, else the system's places for root, else the user's own (XDG).
+impl Paths {
+    /// What the user named, else the system's for root, else the user's own (XDG).
     pub(super) fn find(config: Option<PathBuf>, state: Option<PathBuf>) -> Self {
         let is_root = nix::unistd::geteuid().is_root();
         let home = |variable: &str, below: &str| {

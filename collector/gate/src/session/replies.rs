@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 /// Collapses what is to be said.
 #[derive(Default)]
-pub(super) struct Outbox {
+pub(super) struct Replies {
     waiting: Mutex<Waiting>,
     more: Notify,
 }
@@ -26,7 +26,7 @@ struct Waiting {
     finishing: bool,
 }
 
-/// What [`Outbox::next`] hands out.
+/// What [`Replies::next`] hands out.
 pub(super) enum Outgoing {
     /// To be written in this order.
     Messages(Vec<CollectorMessage>),
@@ -34,7 +34,7 @@ pub(super) enum Outgoing {
     Finished,
 }
 
-impl Outbox {
+impl Replies {
     /// Everything of `epoch` up to `stored` is durable.
     pub(super) fn ack(&self, epoch: EpochId, stored: Sequence, refused: bool) {
         let mut waiting = self.lock();

@@ -70,7 +70,7 @@ impl PlanSource for Shelf {
     }
 }
 
-pub(super) struct World {
+pub(super) struct Bench {
     pub(super) authority: Authority,
     pub(super) registry: Registry,
     pub(super) sessions: Sessions,
@@ -85,7 +85,7 @@ pub(super) struct World {
     running: JoinSet<()>,
 }
 
-impl World {
+impl Bench {
     /// A collector whose clock stands an hour after the fixture's first slot.
     pub(super) fn start() -> Self {
         Self::start_at(START.plus(Duration::from_secs(3_600)))
@@ -494,9 +494,9 @@ pub(super) fn hello(instance: u64) -> Hello {
 }
 
 /// Keeps the fixture's plan for a probe, as the planner would have.
-pub(super) fn put_plan(world: &World, probe: ProbeId) -> SignedPlan {
-    let (signed, plan) = signed_plan(&world.authority, probe);
-    world.store.put_plan(&signed, &plan).unwrap();
+pub(super) fn put_plan(bench: &Bench, probe: ProbeId) -> SignedPlan {
+    let (signed, plan) = signed_plan(&bench.authority, probe);
+    bench.store.put_plan(&signed, &plan).unwrap();
     signed
 }
 
