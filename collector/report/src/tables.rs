@@ -6,7 +6,7 @@ use isochrone_base::words::count;
 use maud::{Markup, html};
 
 use crate::frame::capital;
-use crate::lines::escape;
+use crate::lines::{escape, shown};
 
 /// On a page, a table of more rows than this is folded: some are shown, the rest when they are asked for.
 const FOLD: usize = 24;
@@ -99,13 +99,15 @@ impl Column {
 
 impl From<String> for Cell {
     fn from(text: String) -> Self {
+        let text = shown(&text);
         Self { text, page: None }
     }
 }
 
 impl From<&str> for Cell {
     fn from(text: &str) -> Self {
-        text.to_owned().into()
+        let text = shown(text);
+        Self { text, page: None }
     }
 }
 
@@ -375,6 +377,19 @@ mod tests {
             "{:?}",
             table.text(60)
         );
+    }
+
+    #[test]
+    fn hostile_cell_breaks_no_row_and_moves_no_cursor() {
+        let columns = [Column::names("site"), Column::names("rest")];
+        let row = ["a\n\n# Owned", "\u{1b}[2J\u{202e}b"].map(Cell::from);
+        let table = Table::new("Sites", columns).rows([row.into()]);
+        assert_eq!(table.markdown()[2..], ["| a  # Owned | \u{fffd}\\[2J\u{fffd}b |"]);
+        assert_eq!(table.text(60).len(), 3, "{:?}", table.text(60));
+        let all = [table.text(60).join("\n"), table.csv(), table.html().into_string()];
+        for text in all {
+            assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
+        }
     }
 
     #[test]
