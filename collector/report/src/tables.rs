@@ -226,7 +226,7 @@ impl Table {
         let titles = columns.iter().filter_map(|(_, column)| column.lines.as_deref());
         writer.write_record(titles).expect("memory takes every row");
         for row in &self.rows {
-            let cells = columns.iter().map(|&(index, _)| row[index].text.as_str());
+            let cells = columns.iter().map(|&(index, _)| no_formula(&row[index].text));
             writer.write_record(cells).expect("memory takes every row");
         }
         let bytes = writer.into_inner().expect("memory takes every row");
@@ -320,6 +320,13 @@ fn heading(title: &str) -> String {
     }
 }
 
+/// Text that a spreadsheet would take for a formula, behind an apostrophe; figures stay what they are.
+fn no_formula(text: &str) -> String {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
+    let mark = if is_formula { "'" } else { "" };
+    format!("{mark}{text}")
+}
+
 fn trimmed(grid: &Grid) -> Vec<String> {
     grid.lines().map(|line| line.trim_end().to_owned()).collect()
 }
@@ -390,6 +397,22 @@ mod tests {
         for text in all {
             assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
         }
+    }
+
+    #[test]
+    fn text_that_a_spreadsheet_would_compute_is_kept_from_it_and_figures_are_not() {
+        let columns = [Column::names("site"), Column::figures("ms")];
+        let rows = [
+            ("=HYPERLINK(1)", "-1.5"),
+            ("@x", "+2"),
+            ("-x", "1e9"),
+            ("a=b", ""),
+        ];
+        let rows = rows.map(|(site, ms)| vec![site.into(), ms.into()]);
+        assert_eq!(
+            Table::new("Sites", columns).rows(rows).csv(),
+            "site,ms\n'=HYPERLINK(1),-1.5\n'@x,+2\n'-x,1e9\na=b,\n"
+        );
     }
 
     #[test]
