@@ -1,6 +1,6 @@
 //! `collector.toml`: read once at start, checked whole before any port is bound.
 
-mod places;
+mod paths;
 mod reach;
 
 use std::fs;
@@ -13,7 +13,7 @@ use isochrone_watch::alert::AlertsConfig;
 use isochrone_watch::health::Rules;
 use serde::Deserialize;
 
-pub use self::places::Places;
+pub use self::paths::Paths;
 
 /// What the collector is told by its file. Every key has a default.
 #[derive(Clone, Debug)]

@@ -15,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command, Program, ReportCommand};
 use crate::commands::{self, CommandContext};
-use crate::config::{ConfigError, Places};
+use crate::config::{ConfigError, Paths};
 use crate::control::{self, Answer};
 use crate::demo;
 use crate::serve;
@@ -33,7 +33,7 @@ const WAITS: u32 = 120;
 pub fn run(cli: Cli) -> u8 {
     let demo_folder = cli.state.clone();
     let named_config = cli.config.clone();
-    let places = Places::find(cli.config, cli.state);
+    let paths = Paths::find(cli.config, cli.state);
     if let Some(path) = named_config
         && !matches!(cli.program, Program::Up { .. })
         && !path.exists()
@@ -47,7 +47,7 @@ pub fn run(cli: Cli) -> u8 {
     let result = match cli.program {
         Program::Serve { options } => {
             trace("info");
-            runtime.block_on(async { serve::run(places, options, stop_on_signal()?).await.map(|()| 0) })
+            runtime.block_on(async { serve::run(paths, options, stop_on_signal()?).await.map(|()| 0) })
         }
         Program::Up { demo: true, .. } => {
             trace("warn");
@@ -55,7 +55,7 @@ pub fn run(cli: Cli) -> u8 {
         }
         Program::Up { demo: false, site } => {
             trace("info");
-            runtime.block_on(async { up::run(places, site, stop_on_signal()?).await.map(|()| 0) })
+            runtime.block_on(async { up::run(paths, site, stop_on_signal()?).await.map(|()| 0) })
         }
         Program::DemoProbe => {
             trace("info");
@@ -63,7 +63,7 @@ pub fn run(cli: Cli) -> u8 {
         }
         Program::Command(command) => {
             trace("warn");
-            runtime.block_on(ask_or_open(places, command))
+            runtime.block_on(ask_or_open(paths, command))
         }
     };
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -71,7 +71,7 @@ pub fn run(cli: Cli) -> u8 {
 }
 
 /// Has the running collector carry out `command`; where none runs, opens the store.
-async fn ask_or_open(places: Places, mut command: Command) -> anyhow::Result<u8> {
+async fn ask_or_open(paths: Paths, mut command: Command) -> anyhow::Result<u8> {
     let mut screen = Screen::new();
     if let Command::Report(ReportCommand::Coverage(args)) = &mut command {
         commands::read_weights(args)?;
@@ -85,7 +85,7 @@ async fn ask_or_open(places: Places, mut command: Command) -> anyhow::Result<u8>
         })
         .await;
     }
-    match reach(&places, &command, |answer| screen.show(answer)).await? {
+    match reach(&paths, &command, |answer| screen.show(answer)).await? {
         Reached::Answered(code) => Ok(code),
         Reached::Opened(context) => {
             show_while(&mut screen, |answers| {
@@ -106,19 +106,19 @@ enum Reached {
 
 /// Has a running collector carry out `command`, or opens the store. While somebody else has it open and does not answer
 /// (a collector that starts or stops, another command), waits for some seconds.
-async fn reach(places: &Places, command: &Command, mut show: impl FnMut(Answer)) -> anyhow::Result<Reached> {
+async fn reach(paths: &Paths, command: &Command, mut show: impl FnMut(Answer)) -> anyhow::Result<Reached> {
     let mut waits = 0..WAITS;
     loop {
-        if let Some(code) = control::ask(&places.socket(), command, &mut show).await? {
+        if let Some(code) = control::ask(&paths.socket(), command, &mut show).await? {
             return Ok(Reached::Answered(code));
         }
-        if command.only_reads() && !places.store().exists() {
+        if command.only_reads() && !paths.store().exists() {
             anyhow::bail!(
                 "there is no store in {}: no collector ran with this state folder yet. Is it another one? Name it with --state; or start a collector with `up` or `serve`",
-                places.state.display()
+                paths.state.display()
             );
         }
-        match (CommandContext::open(places), waits.next()) {
+        match (CommandContext::open(paths), waits.next()) {
             (Ok(context), _) => return Ok(Reached::Opened(context)),
             (Err(error), Some(wait)) if is_in_use(&error) => {
                 if wait == 0 {
@@ -255,17 +255,17 @@ mod tests {
 
     const LIST: Command = Command::Probe(ProbeCommand::List { format: Format::Text });
 
-    fn places(folder: &std::path::Path) -> Places {
-        Places::find(Some(folder.join("collector.toml")), Some(folder.join("state")))
+    fn paths(folder: &std::path::Path) -> Paths {
+        Paths::find(Some(folder.join("collector.toml")), Some(folder.join("state")))
     }
 
     #[tokio::test(start_paused = true)]
     async fn command_waits_for_a_store_that_is_in_use() {
         let folder = tempfile::tempdir().unwrap();
-        let places = places(folder.path());
-        let mut other = Some(CommandContext::open(&places).unwrap());
+        let paths = paths(folder.path());
+        let mut other = Some(CommandContext::open(&paths).unwrap());
         let mut said = Vec::new();
-        let reached = reach(&places, &LIST, |answer| {
+        let reached = reach(&paths, &LIST, |answer| {
             said.push(answer);
             other = None; // whoever had it is done
         });
@@ -279,9 +279,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn command_gives_up_on_a_store_that_stays_in_use() {
         let folder = tempfile::tempdir().unwrap();
-        let places = places(folder.path());
-        let _other = CommandContext::open(&places).unwrap();
-        let error = reach(&places, &LIST, |_| ())
+        let paths = paths(folder.path());
+        let _other = CommandContext::open(&paths).unwrap();
+        let error = reach(&paths, &LIST, |_| ())
             .await
             .err()
             .expect("it is still in use");

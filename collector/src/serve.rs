@@ -28,7 +28,7 @@ use self::opened::Opened;
 use crate::assembly::{Assembly, AssemblyParts, committed_channel};
 use crate::cli::ServeOptions;
 use crate::commands::{self, CommandContext};
-use crate::config::{Config, Places};
+use crate::config::{Config, Paths};
 use crate::control;
 use crate::gate_alerts::GateAlerts;
 use crate::supervisor::{Supervisor, SupervisorParts, collector_name};
@@ -43,18 +43,18 @@ type Tasks = JoinSet<anyhow::Result<()>>;
 /// # Errors
 /// Wrong configuration (before any port is bound), a port or store that is taken, or a core task that ended
 /// unasked.
-pub async fn run(places: Places, options: ServeOptions, stop: CancellationToken) -> anyhow::Result<()> {
-    let config = Arc::new(Config::read(&places.config)?);
-    let targets = Targets::read(&places.targets)?;
-    let opened = Opened::open(&places, &config)?;
-    mark(&opened, &places, options)?;
+pub async fn run(paths: Paths, options: ServeOptions, stop: CancellationToken) -> anyhow::Result<()> {
+    let config = Arc::new(Config::read(&paths.config)?);
+    let targets = Targets::read(&paths.targets)?;
+    let opened = Opened::open(&paths, &config)?;
+    mark(&opened, &paths, options)?;
     removed_nodes::note(&opened.store, &targets)?;
 
-    let collector = Collector::build(&places, &config, targets, &opened)?;
-    let doors = Doors::open(&config, &places, &opened).await?;
+    let collector = Collector::build(&paths, &config, targets, &opened)?;
+    let doors = Doors::open(&config, &paths, &opened).await?;
     let endpoints = doors.endpoints.clone();
     let mut tasks = JoinSet::new();
-    let committer = collector.spawn(&places, doors, &mut tasks, &stop).await?;
+    let committer = collector.spawn(&paths, doors, &mut tasks, &stop).await?;
 
     let result = supervise(tasks, stop).await; // the last sender to the committer goes: it drains and ends
     doors::take_leave(&endpoints).await;
@@ -67,12 +67,12 @@ pub async fn run(places: Places, options: ServeOptions, stop: CancellationToken)
 }
 
 /// A demo marks its store; a store of the demo says so wherever it is opened.
-fn mark(opened: &Opened, places: &Places, options: ServeOptions) -> anyhow::Result<()> {
+fn mark(opened: &Opened, paths: &Paths, options: ServeOptions) -> anyhow::Result<()> {
     if options.demo_source {
         opened.store.mark_demo()?;
     } else if opened.store.is_demo() {
         tracing::warn!(
-            state = %places.state.display(),
+            state = %paths.state.display(),
             "this state folder holds the demo's invented world: all it shows is marked DEMO. For a real mesh, name another folder with --state"
         );
     }
@@ -89,12 +89,7 @@ struct Collector {
 }
 
 impl Collector {
-    fn build(
-        places: &Places,
-        config: &Arc<Config>,
-        targets: Targets,
-        opened: &Opened,
-    ) -> anyhow::Result<Self> {
+    fn build(paths: &Paths, config: &Arc<Config>, targets: Targets, opened: &Opened) -> anyhow::Result<Self> {
         let (targets, watched) = watch::channel(Arc::new(targets));
         let (committed, committed_receiver) = committed_channel();
         let (ingest, committer) = Ingest::start(opened.store.clone(), committed, IngestOptions::default())?;
@@ -115,12 +110,12 @@ impl Collector {
         )?;
         let context = CommandContext {
             store: opened.store.clone(),
-            store_file: places.store(),
+            store_file: paths.store(),
             registry: assembly.registry.clone(),
             sessions: assembly.sessions.clone(),
             addresses: assembly.addresses.clone(),
             targets,
-            targets_file: places.targets.clone(),
+            targets_file: paths.targets.clone(),
             config: Arc::clone(config),
             clock: opened.clock.clone(),
             actor: Actor::Collector,
@@ -144,7 +139,7 @@ impl Collector {
     /// Starts every task. What is returned ends once all of them have.
     async fn spawn(
         self,
-        places: &Places,
+        paths: &Paths,
         doors: Doors,
         tasks: &mut Tasks,
         stop: &CancellationToken,
@@ -172,7 +167,7 @@ impl Collector {
         )));
         tasks.spawn(supervisor.run(stop.clone()));
         tasks.spawn(hangup::reload(context.clone(), stop.clone()));
-        tasks.spawn(take_commands(places.clone(), context.clone(), stop.clone()));
+        tasks.spawn(take_commands(paths.clone(), context.clone(), stop.clone()));
         let reports = Arc::new(commands::PageReports::new(context));
         let router = isochrone_web::router(views, reports, doors.access, stop.clone());
         tasks.spawn(finishing(isochrone_web::serve(doors.page, router, stop.clone())));
@@ -181,11 +176,7 @@ impl Collector {
 }
 
 /// Carries out what comes through the control socket.
-async fn take_commands(
-    places: Places,
-    context: CommandContext,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
+async fn take_commands(paths: Paths, context: CommandContext, stop: CancellationToken) -> anyhow::Result<()> {
     let carry_out = move |actor, command, answers| {
         let context = CommandContext {
             actor,
@@ -193,7 +184,7 @@ async fn take_commands(
         };
         commands::carry_out(context, command, answers)
     };
-    control::serve(&places.socket(), stop, carry_out)
+    control::serve(&paths.socket(), stop, carry_out)
         .await
         .context("control socket")
 }

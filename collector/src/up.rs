@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{AccessArg, Command, Format, ProbeCommand, ServeOptions, TargetCommand};
-use crate::config::{self, Places};
+use crate::config::{self, Paths};
 use crate::control::{self, Answer};
 use crate::serve;
 
@@ -29,16 +29,16 @@ const PATIENCE: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// As [`serve::run`], and when the probe cannot join or fails.
-pub async fn run(places: Places, site: Option<String>, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(paths: Paths, site: Option<String>, stop: CancellationToken) -> anyhow::Result<()> {
     if let Some(site) = &site {
         place::find(site).context("--site")?;
     }
-    write_if_missing(&places.config, config::SAMPLE)?;
-    write_if_missing(&places.targets, targets::SAMPLE)?;
+    write_if_missing(&paths.config, config::SAMPLE)?;
+    write_if_missing(&paths.targets, targets::SAMPLE)?;
     let mut tasks = JoinSet::new();
-    tasks.spawn(say_what_comes_next(places.clone(), stop.clone()));
-    tasks.spawn(serve::run(places.clone(), ServeOptions::default(), stop.clone()));
-    tasks.spawn(run_probe(places, site, stop.clone()));
+    tasks.spawn(say_what_comes_next(paths.clone(), stop.clone()));
+    tasks.spawn(serve::run(paths.clone(), ServeOptions::default(), stop.clone()));
+    tasks.spawn(run_probe(paths, site, stop.clone()));
     let mut result = Ok(());
     while let Some(ended) = tasks.join_next().await {
         let ended = ended.context("a task panicked").flatten();
@@ -51,12 +51,12 @@ pub async fn run(places: Places, site: Option<String>, stop: CancellationToken) 
 }
 
 /// Once the collector answers: where its page is, and what a lead does next.
-async fn say_what_comes_next(places: Places, stop: CancellationToken) -> anyhow::Result<()> {
+async fn say_what_comes_next(paths: Paths, stop: CancellationToken) -> anyhow::Result<()> {
     let command = Command::Target(TargetCommand::List { format: Format::Json });
     tokio::select! {
         biased;
         () = stop.cancelled() => return Ok(()), // it did not come up; why, is told elsewhere
-        answer = ask(&places, &command) => answer.map(drop)?,
+        answer = ask(&paths, &command) => answer.map(drop)?,
     }
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     println!(
@@ -66,18 +66,18 @@ async fn say_what_comes_next(places: Places, stop: CancellationToken) -> anyhow:
          {program} target add --help      the nodes to check\n  \
          {program} probe invite --help    a probe on another server: alerts need two networks\n\
          Ctrl-C stops it; everything is kept.",
-        config::Config::read(&places.config)?.web,
-        places.config.display(),
-        places.state.display(),
+        config::Config::read(&paths.config)?.web,
+        paths.config.display(),
+        paths.state.display(),
         program = program.display(),
     );
     Ok(())
 }
 
-async fn run_probe(places: Places, site: Option<String>, stop: CancellationToken) -> anyhow::Result<()> {
-    let folder = &places.probe_state;
+async fn run_probe(paths: Paths, site: Option<String>, stop: CancellationToken) -> anyhow::Result<()> {
+    let folder = &paths.probe_state;
     if let Some(probe) = process::joined(folder)? {
-        check_that_it_is_ours(&places, probe).await?;
+        check_that_it_is_ours(&paths, probe).await?;
     } else {
         let Some(site) = site.or_else(site_of_time_zone) else {
             tracing::warn!(
@@ -86,21 +86,21 @@ async fn run_probe(places: Places, site: Option<String>, stop: CancellationToken
             stop.cancelled().await;
             return Ok(());
         };
-        let token = invite(&places, site).await?;
+        let token = invite(&paths, site).await?;
         process::join(folder, &token.parse()?).await?;
     }
     let config = ProbeConfig {
-        collectors: config::Config::read(&places.config)?.local_addresses(), // whatever the public ones are
-        ..ProbeConfig::read_or_default(&places.probe_config())?
+        collectors: config::Config::read(&paths.config)?.local_addresses(), // whatever the public ones are
+        ..ProbeConfig::read_or_default(&paths.probe_config())?
     };
     process::run(folder, config, Arc::new(TcpDial), stop).await?;
     Ok(())
 }
 
 /// Invites the probe on this machine, once the collector answers.
-async fn invite(places: &Places, site: String) -> anyhow::Result<String> {
+async fn invite(paths: &Paths, site: String) -> anyhow::Result<String> {
     tracing::info!(
-        %site, folder = %places.probe_state.display(),
+        %site, folder = %paths.probe_state.display(),
         "a probe on this machine joins. If it stands elsewhere: stop, remove that folder, start with `up --site 'City, CC'`, and revoke the old probe"
     );
     let command = Command::Probe(ProbeCommand::Invite {
@@ -113,7 +113,7 @@ async fn invite(places: &Places, site: String) -> anyhow::Result<String> {
         valid: "1h".to_owned(),
         format: Format::Json,
     });
-    let answer = ask(places, &command).await?;
+    let answer = ask(paths, &command).await?;
     match answer["token"].as_str() {
         Some(token) => Ok(token.to_owned()),
         None => bail!("this machine's probe was not invited: {answer}"),
@@ -121,16 +121,16 @@ async fn invite(places: &Places, site: String) -> anyhow::Result<String> {
 }
 
 /// Refuses the identity of a probe that the collector here does not know: it would only be turned away.
-async fn check_that_it_is_ours(places: &Places, probe: ProbeId) -> anyhow::Result<()> {
+async fn check_that_it_is_ours(paths: &Paths, probe: ProbeId) -> anyhow::Result<()> {
     let list = ask(
-        places,
+        paths,
         &Command::Probe(ProbeCommand::List { format: Format::Json }),
     )
     .await?;
     if is_listed(&list, probe) {
         return Ok(());
     }
-    let folder = places.probe_state.display();
+    let folder = paths.probe_state.display();
     bail!(
         "the probe in {folder} belongs to another collector, or to one whose state was removed. If you need nothing of it, remove {folder} and start again; otherwise name another state folder with --state"
     )
@@ -144,7 +144,7 @@ fn is_listed(list: &serde_json::Value, probe: ProbeId) -> bool {
 }
 
 /// Has the collector carry out a command that prints JSON, once it answers.
-async fn ask(places: &Places, command: &Command) -> anyhow::Result<serde_json::Value> {
+async fn ask(paths: &Paths, command: &Command) -> anyhow::Result<serde_json::Value> {
     let (mut printed, mut complaints) = (String::new(), String::new());
     let asking = async {
         loop {
@@ -155,7 +155,7 @@ async fn ask(places: &Places, command: &Command) -> anyhow::Result<serde_json::V
                 Answer::Err(text) => complaints.push_str(&text),
                 Answer::Progress { .. } | Answer::Exit(_) => {}
             };
-            match control::ask(&places.socket(), command, show).await {
+            match control::ask(&paths.socket(), command, show).await {
                 Ok(Some(code)) => return code,
                 Ok(None) | Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             }

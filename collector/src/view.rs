@@ -148,7 +148,7 @@ impl ViewParts<'_> {
             };
             let echoes = vantage
                 .cells()
-                .filter(|cell| cell.planned && cell.kind.check == Check::Echo);
+                .filter(|cell| cell.planned && counts_for(cell.kind.check) == CountsFor::Mesh);
             for cell in echoes {
                 if let Some(to) = self.roster.peer(cell.target).filter(|probe| probe.active) {
                     cells.push(self.mesh_cell(from, to, cell));
@@ -182,10 +182,15 @@ impl ViewParts<'_> {
     }
 
     fn is_planned(&self, from: &ProbeEntry, to: &ProbeEntry, of: Family) -> bool {
-        let vantage = self.live.vantage(from.id);
-        let echo = Kind::new(Check::Echo, of);
-        let cell = vantage.and_then(|vantage| vantage.cell(TargetId::of_peer(to.id), echo));
-        cell.is_some_and(|cell| cell.planned)
+        let Some(vantage) = self.live.vantage(from.id) else {
+            return false;
+        };
+        let of_mesh = Check::ALL
+            .into_iter()
+            .filter(|check| counts_for(*check) == CountsFor::Mesh);
+        let mut cells =
+            of_mesh.filter_map(|check| vantage.cell(TargetId::of_peer(to.id), Kind::new(check, of)));
+        cells.any(|cell| cell.planned)
     }
 
     /// What to do about an echo port that does not answer.
@@ -250,11 +255,16 @@ impl ViewParts<'_> {
             };
             let is_own = node.is_own(probe);
             for of in [Family::V4, Family::V6] {
-                let seen = planned(vantage, node.id, of);
-                if !seen.is_empty() {
-                    cells.push(self.node_cell(probe, (of, is_own), &seen));
+                let witness = Witness {
+                    probe,
+                    family: of,
+                    is_own,
+                    cells: planned(vantage, node.id, of),
+                };
+                if !witness.cells.is_empty() {
+                    cells.push(self.node_cell(&witness));
                 }
-                for cell in seen {
+                for cell in witness.cells {
                     let Some(endpoint) = cell.endpoint() else { continue };
                     if !is_own {
                         connect.add(cell.window(), self.now);
@@ -292,7 +302,8 @@ impl ViewParts<'_> {
         }
     }
 
-    fn node_cell(&self, probe: &ProbeEntry, (of, own): (Family, bool), cells: &[&Cell]) -> view::NodeCell {
+    fn node_cell(&self, witness: &Witness) -> view::NodeCell {
+        let cells = &witness.cells;
         let word = |of: &[CountsFor]| {
             let words = cells
                 .iter()
@@ -321,15 +332,15 @@ impl ViewParts<'_> {
             .max_by_key(newest)
             .and_then(|cell| cell.endpoint()?.connect);
         view::NodeCell {
-            vantage: probe.name.clone(),
-            network: probe.network,
-            family: family(of),
+            vantage: witness.probe.name.clone(),
+            network: witness.probe.network,
+            family: family(witness.family),
             status: word(&[CountsFor::Status, CountsFor::Http]),
             asset: word(&[CountsFor::Asset]),
             connect_ms: connect.map(|connect| connect.as_millis_f64()),
             phase: failure.map(|failure| failure.phase.to_string()),
             error: failure.map(|failure| failure.text.clone()),
-            own,
+            own: witness.is_own,
             at: cells.iter().filter_map(|cell| newest(&cell)).max().map(timestamp),
         }
     }
@@ -395,6 +406,14 @@ impl ViewParts<'_> {
                 at: timestamp(incident.start),
             })
     }
+}
+
+/// What one probe sees of a node over one family.
+struct Witness<'a> {
+    probe: &'a ProbeEntry,
+    family: Family,
+    is_own: bool,
+    cells: Vec<&'a Cell>,
 }
 
 const NO_PORTS: view::EchoPorts = view::EchoPorts {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{CommandFactory as _, Parser as _};
 use isochrone_collector::cli::{Cli, Command, Program, ReportCommand, ServeOptions};
 use isochrone_collector::commands::{self, CommandContext};
-use isochrone_collector::config::Places;
+use isochrone_collector::config::Paths;
 use isochrone_collector::control::{self, Answer};
 use isochrone_collector::serve;
 use isochrone_proto::token::Token;
@@ -50,12 +50,12 @@ impl Said {
 }
 
 /// A configuration, a state folder, nothing measured.
-fn places(config: &str) -> (TempDir, Places) {
+fn paths(config: &str) -> (TempDir, Paths) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("collector.toml");
     std::fs::write(&file, config).unwrap();
-    let places = Places::find(Some(file), Some(folder.path().join("state")));
-    (folder, places)
+    let paths = Paths::find(Some(file), Some(folder.path().join("state")));
+    (folder, paths)
 }
 
 fn act_of(arguments: &[&str]) -> Command {
@@ -67,7 +67,7 @@ fn act_of(arguments: &[&str]) -> Command {
 }
 
 /// Carries a command out where no collector runs.
-async fn say(places: &Places, arguments: &[&str]) -> Said {
+async fn say(paths: &Paths, arguments: &[&str]) -> Said {
     let command = act_of(arguments);
     let (answers, mut waiting) = mpsc::channel(16);
     let mut work = JoinSet::new();
@@ -77,7 +77,7 @@ async fn say(places: &Places, arguments: &[&str]) -> Said {
         }
         command => {
             work.spawn(commands::carry_out(
-                CommandContext::open(places).unwrap(),
+                CommandContext::open(paths).unwrap(),
                 command,
                 answers,
             ));
@@ -97,7 +97,7 @@ fn example(name: &str) -> PathBuf {
         .join(name)
 }
 
-async fn coverage(places: &Places, rtt: &Path, format: &str) -> Said {
+async fn coverage(paths: &Paths, rtt: &Path, format: &str) -> Said {
     let (sites, rtt) = (example("sites.csv"), rtt.to_str().unwrap().to_owned());
     let sites = sites.to_str().unwrap();
     let arguments = [
@@ -112,21 +112,21 @@ async fn coverage(places: &Places, rtt: &Path, format: &str) -> Said {
         "--format",
         format,
     ];
-    say(places, &arguments).await
+    say(paths, &arguments).await
 }
 
 #[tokio::test]
 async fn coverage_from_files_fits_a_terminal_a_program_and_a_page() {
-    let (_folder, places) = places(CONFIG);
+    let (_folder, paths) = paths(CONFIG);
     let rtt = example("rtt.csv");
-    let text = coverage(&places, &rtt, "text").await;
+    let text = coverage(&paths, &rtt, "text").await;
     assert_eq!(text.code, 0, "{}", text.err);
     for line in text.out.lines() {
         assert!(line.chars().count() <= 100, "wider than 100 columns: {line}");
     }
     assert!(text.out.contains("berlin") && text.out.contains("tokyo"));
 
-    let json = coverage(&places, &rtt, "json").await.json();
+    let json = coverage(&paths, &rtt, "json").await.json();
     assert_eq!(json["schema"], "isochrone.coverage/1");
     assert_eq!(json["source"], "files");
     for key in [
@@ -158,7 +158,7 @@ async fn coverage_from_files_fits_a_terminal_a_program_and_a_page() {
         assert!((sum - 1.0).abs() < 1e-9, "shares add up to 1: {share}");
     }
 
-    let page = coverage(&places, &rtt, "html").await;
+    let page = coverage(&paths, &rtt, "html").await;
     assert_eq!(page.code, 0, "{}", page.err);
     assert!(page.out.contains("<svg"), "a map");
     for foreign in ["src=\"http", "<link", "@import", "url(http"] {
@@ -171,14 +171,14 @@ async fn coverage_from_files_fits_a_terminal_a_program_and_a_page() {
 
 #[tokio::test]
 async fn bad_row_is_named_with_file_and_line_and_nothing_is_reported() {
-    let (folder, places) = places(CONFIG);
+    let (folder, paths) = paths(CONFIG);
     let rtt = folder.path().join("bad.csv");
     std::fs::write(
         &rtt,
         "source,destination,rtt_ms\nberlin,tokyo,235\nberlin,sydney,-4\n",
     )
     .unwrap();
-    let said = coverage(&places, &rtt, "json").await;
+    let said = coverage(&paths, &rtt, "json").await;
     assert_eq!(said.code, 1);
     assert_eq!(said.out, "");
     assert!(said.err.contains("bad.csv:3"), "{}", said.err);
@@ -198,7 +198,7 @@ fn site(number: usize) -> String {
 #[tokio::test]
 async fn coverage_of_hundreds_of_sites_is_printed() {
     const SITES: usize = 234;
-    let (folder, places) = places(CONFIG);
+    let (folder, paths) = paths(CONFIG);
     let (sites, rtt) = (folder.path().join("sites.csv"), folder.path().join("rtt.csv"));
     let rows: Vec<String> = (0..SITES).map(site).collect();
     std::fs::write(&sites, format!("site,latitude,longitude\n{}\n", rows.join("\n"))).unwrap();
@@ -214,7 +214,7 @@ async fn coverage_of_hundreds_of_sites_is_printed() {
     let arguments = [
         "report", "coverage", "--sites", sites, "--rtt", rtt, "--nodes", nodes,
     ];
-    let said = say(&places, &arguments).await;
+    let said = say(&paths, &arguments).await;
     assert_eq!((said.code, said.err.as_str()), (0, ""));
     for node in nodes.split(',') {
         assert!(said.out.contains(node), "{node} is missing: {}", said.out);
@@ -245,8 +245,8 @@ fn help_of_every_command_has_an_example() {
 }
 
 /// The whole program, from the arguments to the exit code.
-fn exit_code(places: &Places, arguments: &[&str]) -> u8 {
-    let (config, state) = (places.config.to_str().unwrap(), places.state.to_str().unwrap());
+fn exit_code(paths: &Paths, arguments: &[&str]) -> u8 {
+    let (config, state) = (paths.config.to_str().unwrap(), paths.state.to_str().unwrap());
     let head = ["isochrone-collector", "--config", config, "--state", state];
     match Cli::try_parse_from([&head, arguments].concat()) {
         Ok(cli) => isochrone_collector::run(cli),
@@ -256,13 +256,13 @@ fn exit_code(places: &Places, arguments: &[&str]) -> u8 {
 
 #[test]
 fn exit_codes_tell_success_failure_usage_and_configuration_apart() {
-    let (_folder, good) = places(CONFIG);
+    let (_folder, good) = paths(CONFIG);
     assert_eq!(exit_code(&good, &["target", "list"]), 0);
     assert_eq!(exit_code(&good, &["target", "remove", "nowhere"]), 1);
-    let (_folder, fresh) = places(CONFIG);
+    let (_folder, fresh) = paths(CONFIG);
     assert_eq!(exit_code(&fresh, &["report", "nodes"]), 1, "there is no store");
     assert!(!fresh.state.exists(), "and none is made by a command that reads");
-    let missing = Places {
+    let missing = Paths {
         config: fresh.config.with_file_name("lost.toml"),
         ..fresh
     };
@@ -273,7 +273,7 @@ fn exit_codes_tell_success_failure_usage_and_configuration_apart() {
     );
     assert_eq!(exit_code(&good, &["target", "lost"]), 2);
     assert_eq!(exit_code(&good, &["report", "nodes", "--since", "yesterday"]), 2);
-    let (_folder, bad) = places("public_addresses = [\"no port\"]\n");
+    let (_folder, bad) = paths("public_addresses = [\"no port\"]\n");
     assert_eq!(exit_code(&bad, &["target", "list"]), 64);
     std::fs::write(&good.targets, "[[node]]\nnode = 7\n").unwrap();
     assert_eq!(exit_code(&good, &["target", "list"]), 64);
@@ -281,7 +281,7 @@ fn exit_codes_tell_success_failure_usage_and_configuration_apart() {
 
 #[test]
 fn bad_configuration_names_file_key_and_value() {
-    let (_folder, bad) = places("public_addresses = [\"no port\"]\n");
+    let (_folder, bad) = paths("public_addresses = [\"no port\"]\n");
     let Err(error) = CommandContext::open(&bad) else {
         panic!("this configuration must be refused")
     };
@@ -297,9 +297,9 @@ fn bad_configuration_names_file_key_and_value() {
 
 #[tokio::test]
 async fn invitation_as_json_has_its_three_keys_and_a_token_that_works() {
-    let (_folder, places) = places(CONFIG);
+    let (_folder, paths) = paths(CONFIG);
     let said = say(
-        &places,
+        &paths,
         &[
             "probe",
             "invite",
@@ -326,30 +326,30 @@ async fn invitation_as_json_has_its_three_keys_and_a_token_that_works() {
 
 #[tokio::test]
 async fn empty_store_is_answered_with_what_to_do_next() {
-    let (_folder, places) = places(CONFIG);
-    let shown = say(&places, &["show", "tokyo"]).await;
+    let (_folder, paths) = paths(CONFIG);
+    let shown = say(&paths, &["show", "tokyo"]).await;
     assert_eq!(shown.code, 1);
     assert!(
         shown.err.contains("tokyo") && shown.err.contains("target list"),
         "{}",
         shown.err
     );
-    let report = say(&places, &["report", "nodes"]).await;
+    let report = say(&paths, &["report", "nodes"]).await;
     assert_eq!(report.code, 0, "{}", report.err);
     assert!(report.out.to_lowercase().contains("no node"), "{}", report.out);
-    let probes = say(&places, &["probe", "list"]).await;
+    let probes = say(&paths, &["probe", "list"]).await;
     assert!(probes.out.contains("probe invite"), "{}", probes.out);
-    let targets = say(&places, &["target", "list"]).await;
+    let targets = say(&paths, &["target", "list"]).await;
     assert!(targets.out.contains("target add"), "{}", targets.out);
 }
 
 /// Asks the running collector, waiting until it is up.
-async fn ask(places: &Places, arguments: &[&str]) -> Said {
+async fn ask(paths: &Paths, arguments: &[&str]) -> Said {
     let command = act_of(arguments);
     let asked = async {
         loop {
             let mut said = Said::default();
-            match control::ask(&places.socket(), &command, |answer| said.take(answer))
+            match control::ask(&paths.socket(), &command, |answer| said.take(answer))
                 .await
                 .unwrap()
             {
@@ -365,10 +365,10 @@ async fn ask(places: &Places, arguments: &[&str]) -> Said {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn targets_are_edited_in_a_running_collector_and_in_the_file() {
-    let (_folder, places) = places(CONFIG);
-    std::fs::write(&places.targets, "# whose nodes these are\n").unwrap();
+    let (_folder, paths) = paths(CONFIG);
+    std::fs::write(&paths.targets, "# whose nodes these are\n").unwrap();
     let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
-    tasks.spawn(serve::run(places.clone(), ServeOptions::default(), stop.clone()));
+    tasks.spawn(serve::run(paths.clone(), ServeOptions::default(), stop.clone()));
 
     let url = "https://node.example.org/distributor/";
     let add = [
@@ -384,39 +384,37 @@ async fn targets_are_edited_in_a_running_collector_and_in_the_file() {
         "--asset",
         "1343",
     ];
-    let added = ask(&places, &add).await;
+    let added = ask(&paths, &add).await;
     assert_eq!(added.code, 0, "{}", added.err);
     let list = ["target", "list", "--format", "json"];
-    let listed = ask(&places, &list).await.json();
+    let listed = ask(&paths, &list).await.json();
     assert_eq!(listed["schema"], "isochrone.targets/1");
     assert_eq!(listed["nodes"][0]["node"], "berlin");
     assert_eq!(listed["nodes"][0]["url"], url);
     assert_eq!(listed["nodes"][0]["paused"], false);
-    let again = ask(&places, &add).await;
+    let again = ask(&paths, &add).await;
     assert_eq!(again.code, 1, "names are unique");
     assert!(again.err.contains("berlin"), "{}", again.err);
 
-    assert_eq!(ask(&places, &["target", "pause", "berlin"]).await.code, 0);
-    assert_eq!(ask(&places, &list).await.json()["nodes"][0]["paused"], true);
+    assert_eq!(ask(&paths, &["target", "pause", "berlin"]).await.code, 0);
+    assert_eq!(ask(&paths, &list).await.json()["nodes"][0]["paused"], true);
     assert_eq!(
-        ask(&places, &["target", "pause", "berlin", "--resume"])
-            .await
-            .code,
+        ask(&paths, &["target", "pause", "berlin", "--resume"]).await.code,
         0
     );
-    assert_eq!(ask(&places, &list).await.json()["nodes"][0]["paused"], false);
-    let file = std::fs::read_to_string(&places.targets).unwrap();
+    assert_eq!(ask(&paths, &list).await.json()["nodes"][0]["paused"], false);
+    let file = std::fs::read_to_string(&paths.targets).unwrap();
     assert!(
         file.contains("# whose nodes these are") && file.contains(url),
         "{file}"
     );
 
-    assert_eq!(ask(&places, &["target", "remove", "berlin"]).await.code, 0);
-    assert_eq!(ask(&places, &list).await.json()["nodes"], serde_json::json!([]));
-    let unknown = ask(&places, &["target", "remove", "berlin"]).await;
+    assert_eq!(ask(&paths, &["target", "remove", "berlin"]).await.code, 0);
+    assert_eq!(ask(&paths, &list).await.json()["nodes"], serde_json::json!([]));
+    let unknown = ask(&paths, &["target", "remove", "berlin"]).await;
     assert_eq!(unknown.code, 1);
     assert!(unknown.err.contains("berlin"), "{}", unknown.err);
-    let audit = ask(&places, &["audit", "--format", "json"]).await.json();
+    let audit = ask(&paths, &["audit", "--format", "json"]).await.json();
     let commands: Vec<&str> = audit["entries"]
         .as_array()
         .unwrap()

@@ -22,10 +22,6 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("collector/web", &[]),
     (
-        "collector/report",
-        &["base", "coverage", "proto", "store", "watch"],
-    ),
-    (
         "collector",
         &[
             "base", "coverage", "gate", "planner", "probe", "proto", "report", "store", "watch", "web",
@@ -71,7 +67,13 @@ const WRITTEN_IN: &[(&str, &[&str])] = &[
     ),
     (
         "isochrone_probe::",
-        &["collector/src/up.rs", "collector/src/demo", "probe/", "tests/"],
+        &[
+            "collector/src/up.rs",
+            "collector/src/demo.rs",
+            "collector/src/demo/",
+            "probe/",
+            "tests/",
+        ],
     ),
 ];
 
@@ -85,14 +87,21 @@ fn manifest(folder: &str) -> toml::Table {
     text.parse().unwrap()
 }
 
-/// What a crate depends on outside its tests.
-fn dependencies(folder: &str) -> BTreeSet<String> {
+/// What a crate depends on: outside its tests (`dependencies`), in them (`dev-dependencies`), or to be built
+/// (`build-dependencies`).
+fn dependencies(folder: &str, section: &str) -> BTreeSet<String> {
     let manifest = manifest(folder);
-    let dependencies = manifest.get("dependencies").and_then(toml::Value::as_table);
+    let dependencies = manifest.get(section).and_then(toml::Value::as_table);
     dependencies
         .into_iter()
         .flat_map(|table| table.keys().cloned())
         .collect()
+}
+
+/// Whether a dependency asks for the feature `testing`.
+fn asks_for_testing(dependency: &toml::Value) -> bool {
+    let features = dependency.get("features").and_then(toml::Value::as_array);
+    features.is_some_and(|features| features.iter().any(|name| name.as_str() == Some("testing")))
 }
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -122,12 +131,48 @@ fn crates_depend_on_what_lies_below_them_and_on_nothing_beside() {
     );
     for (folder, may) in allowed {
         let may: BTreeSet<_> = may.iter().map(|name| format!("isochrone-{name}")).collect();
-        let ours = dependencies(folder)
-            .into_iter()
-            .filter(|name| name.starts_with("isochrone-"));
-        let beyond: Vec<_> = ours.filter(|name| !may.contains(name)).collect();
-        assert!(beyond.is_empty(), "{folder} may not depend on {beyond:?}");
+        for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
+            let ours = dependencies(folder, section)
+                .into_iter()
+                .filter(|name| name.starts_with("isochrone-"));
+            let beyond: Vec<_> = ours.filter(|name| !may.contains(name)).collect();
+            assert!(
+                beyond.is_empty(),
+                "{folder} may not depend on {beyond:?} ({section})"
+            );
+        }
     }
+}
+
+#[test]
+fn each_crate_has_its_arrows_once() {
+    let mut folders: Vec<_> = ARROWS.iter().map(|(folder, _)| folder).collect();
+    folders.sort();
+    let count = folders.len();
+    folders.dedup();
+    assert_eq!(folders.len(), count, "the later entry would win unseen");
+}
+
+#[test]
+fn helpers_of_tests_are_asked_for_by_tests_alone() {
+    for (folder, _) in ARROWS.iter().filter(|(folder, _)| *folder != "tests") {
+        for section in ["dependencies", "build-dependencies"] {
+            let manifest = manifest(folder);
+            let dependencies = manifest.get(section).and_then(toml::Value::as_table);
+            let asking = dependencies
+                .into_iter()
+                .flatten()
+                .find(|(_, dependency)| asks_for_testing(dependency));
+            assert_eq!(asking, None, "{folder} ships helpers of tests ({section})");
+        }
+    }
+    let workspace = manifest(".")["workspace"]["dependencies"].clone();
+    let asking = workspace
+        .as_table()
+        .unwrap()
+        .iter()
+        .find(|(_, it)| asks_for_testing(it));
+    assert_eq!(asking, None, "every crate would ship helpers of tests");
 }
 
 #[test]
@@ -137,7 +182,7 @@ fn libraries_stay_in_their_rooms() {
         for (folder, _) in ARROWS {
             let is_home = homes.contains(folder) || *folder == "tests";
             assert!(
-                is_home || !dependencies(folder).contains(*library),
+                is_home || !dependencies(folder, "dependencies").contains(*library),
                 "{folder} names {library}, which belongs to {homes:?}"
             );
         }

@@ -86,22 +86,6 @@ fn format(at: UnixMillis, pattern: &str) -> String {
         .to_string()
 }
 
-/// Lines of at most `max` characters, broken at spaces.
-#[must_use]
-pub fn wrapped(text: &str, max: usize) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= max => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines.join("\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

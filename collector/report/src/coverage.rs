@@ -38,6 +38,7 @@ impl Printed for CoverageReport {
                 .collect(),
             glossary: &words::GLOSSARY,
             sources: words::attributions(self).into_iter().map(str::to_owned).collect(),
+            links: Vec::new(),
         }
     }
 
@@ -45,8 +46,8 @@ impl Printed for CoverageReport {
         text::body(self, lines);
     }
 
-    fn html(&self) -> String {
-        page::html(self, self.frame())
+    fn html_in(&self, frame: Frame) -> String {
+        page::html(self, frame)
     }
 
     /// Countries, then continents; what was not measured is empty.

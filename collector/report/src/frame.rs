@@ -26,6 +26,28 @@ pub struct Frame {
     pub glossary: &'static [(&'static str, &'static str)],
     /// Whom it comes from.
     pub sources: Vec<String>,
+    /// Ways to other pages, for a page that is served; a page in a file has none.
+    pub links: Vec<LinkGroup>,
+}
+
+/// Links that belong together.
+#[derive(Clone, Debug)]
+pub struct LinkGroup {
+    /// What stands before them; may be empty.
+    pub title: &'static str,
+    /// The links.
+    pub links: Vec<Link>,
+}
+
+/// A way to another page.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// What a reader sees.
+    pub label: &'static str,
+    /// Where it leads.
+    pub href: String,
+    /// It leads to what is shown.
+    pub current: bool,
 }
 
 impl Frame {
@@ -68,6 +90,7 @@ impl Frame {
                 }
                 body class=[self.demo.then_some("is-demo")] {
                     (mark)
+                    (self.ways())
                     main {
                         header {
                             p.eyebrow { "Isochrone" }
@@ -83,6 +106,23 @@ impl Frame {
             }
         };
         page.into_string()
+    }
+
+    fn ways(&self) -> Markup {
+        html! {
+            @if !self.links.is_empty() {
+                nav.ways aria-label="Reports" {
+                    @for group in &self.links {
+                        span {
+                            (group.title)
+                            @for link in &group.links {
+                                a href=(link.href) aria-current=[link.current.then_some("page")] { (link.label) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
     }
 
     fn reading(&self) -> Markup {
@@ -119,6 +159,7 @@ mod tests {
             method: vec!["a < b & c".to_owned()],
             glossary: &[("Node", "A server.")],
             sources: vec!["cities: GeoNames".to_owned()],
+            links: Vec::new(),
         }
     }
 
@@ -138,6 +179,29 @@ mod tests {
             assert!(page.contains(inside), "{inside}: {page}");
         }
         assert!(page.contains("prefers-color-scheme: dark") && page.contains("@media print"));
+    }
+
+    #[test]
+    fn page_that_is_served_leads_to_others_and_any_address_stays_one() {
+        let link = |href: &str, current| Link {
+            label: "7 d",
+            href: href.to_owned(),
+            current,
+        };
+        let links = vec![link("nodes?since=7d&weights=\"sites\"", true), link("../", false)];
+        let group = LinkGroup {
+            title: "The last",
+            links,
+        };
+        let page = Frame {
+            links: vec![group],
+            ..frame(false)
+        };
+        let page = page.html("", &html! {});
+        let nav = "<span>The last<a href=\"nodes?since=7d&amp;weights=&quot;sites&quot;\" aria-current=\"page\">7 d</a>\
+                   <a href=\"../\">7 d</a></span>";
+        assert!(page.contains(nav), "{page}");
+        assert!(page.find("<nav").unwrap() < page.find("<main").unwrap());
     }
 
     #[test]

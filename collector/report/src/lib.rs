@@ -31,14 +31,19 @@ pub trait Printed {
     /// Writes what stands between, as text or Markdown.
     fn write(&self, lines: &mut Lines);
 
-    /// One HTML page that needs nothing else.
-    fn html(&self) -> String;
+    /// One HTML page in a frame: its own, perhaps with links.
+    fn html_in(&self, frame: Frame) -> String;
 
     /// Its comma-separated values, not rounded.
     fn csv_table(&self) -> Table;
 
     /// JSON: keys are never renamed, further ones may be added. Numbers are not rounded.
     fn json(&self) -> Value;
+
+    /// One HTML page that needs nothing else.
+    fn html(&self) -> String {
+        self.html_in(self.frame())
+    }
 
     /// Text of at most `width` columns.
     fn text(&self, width: usize) -> String {

@@ -5,6 +5,19 @@ use crate::tables::Table;
 /// Narrower than this, tables cannot be read.
 const NARROWEST: usize = 60;
 
+/// Text from elsewhere as it may be shown: characters that move a cursor, break a line, or turn the direction of
+/// writing become �. White space stays between words.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    let shown = |character: char| match character {
+        '\t' | '\n' | '\r' => ' ',
+        '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        other if other.is_control() => '\u{fffd}',
+        other => other,
+    };
+    text.chars().map(shown).collect()
+}
+
 /// What was written so far.
 #[derive(Debug)]
 pub struct Lines {
@@ -38,7 +51,7 @@ impl Lines {
     pub fn heading(&mut self, level: usize, text: &str) {
         match self.width {
             Some(_) => self.wrapped(text),
-            None => self.paragraph(&format!("{} {}", "#".repeat(level), escape(text))),
+            None => self.paragraph(&format!("{} {}", "#".repeat(level), escape(&shown(text)))),
         }
     }
 
@@ -51,7 +64,7 @@ impl Lines {
     pub fn wrapped(&mut self, text: &str) {
         match self.width {
             Some(_) => self.hung("", "", text),
-            None => self.paragraph(&escape(text)),
+            None => self.paragraph(&escape(&shown(text))),
         }
     }
 
@@ -64,13 +77,13 @@ impl Lines {
     pub fn marked(&mut self, mark: &str, text: &str) {
         match self.width {
             Some(_) => self.hung(mark, &" ".repeat(mark.chars().count()), text),
-            None => self.lines.push(format!("{mark}{}", escape(text))),
+            None => self.lines.push(format!("{mark}{}", escape(&shown(text)))),
         }
     }
 
-    /// A line as it is.
-    pub fn verbatim(&mut self, line: impl Into<String>) {
-        self.lines.push(line.into());
+    /// A line as it is, its blanks kept.
+    pub fn verbatim(&mut self, line: impl AsRef<str>) {
+        self.lines.push(shown(line.as_ref()));
     }
 
     /// A table, and how many of its rows are left out.
@@ -110,7 +123,7 @@ impl Lines {
     pub(crate) fn hung(&mut self, mark: &str, indent: &str, text: &str) {
         let width = self.width.unwrap_or(usize::MAX);
         let (mut line, mut empty) = (mark.to_owned(), true);
-        for word in unbroken(text) {
+        for word in unbroken(&shown(text)) {
             if !empty && line.chars().count() + 1 + word.chars().count() > width {
                 self.lines.push(std::mem::replace(&mut line, indent.to_owned()));
                 empty = true;
@@ -150,4 +163,32 @@ pub(crate) fn escape(text: &str) -> String {
         }
     }
     escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOSTILE: &str = "a\n\n# Owned\u{1b}[2J\u{202e}b";
+
+    #[test]
+    fn hostile_text_stays_one_line_and_moves_no_cursor() {
+        for mut lines in [Lines::text(80), Lines::markdown()] {
+            let write: [fn(&mut Lines); 4] = [
+                |lines| lines.heading(1, HOSTILE),
+                |lines| lines.wrapped(HOSTILE),
+                |lines| lines.item(HOSTILE),
+                |lines| lines.verbatim(HOSTILE),
+            ];
+            write.iter().for_each(|write| write(&mut lines));
+            let text = lines.finish();
+            assert!(
+                !text.contains(['\u{1b}', '\u{202e}']) && text.contains('\u{fffd}'),
+                "{text:?}"
+            );
+            assert!(!text.lines().any(|line| line.starts_with("# Owned")), "{text:?}");
+            let written = text.lines().filter(|line| !line.is_empty());
+            assert_eq!(written.count(), 4, "{text:?}");
+        }
+    }
 }

@@ -63,8 +63,8 @@ impl Printed for NodesReport {
         text::body(self, lines);
     }
 
-    fn html(&self) -> String {
-        self.frame().html("", &page::body(self))
+    fn html_in(&self, frame: Frame) -> String {
+        frame.html("", &page::body(self))
     }
 
     /// One line for each node and day; what was not measured is empty.

@@ -6,7 +6,7 @@ use isochrone_base::words::count;
 use maud::{Markup, html};
 
 use crate::frame::capital;
-use crate::lines::escape;
+use crate::lines::{escape, shown};
 
 /// On a page, a table of more rows than this is folded: some are shown, the rest when they are asked for.
 const FOLD: usize = 24;
@@ -99,13 +99,15 @@ impl Column {
 
 impl From<String> for Cell {
     fn from(text: String) -> Self {
+        let text = shown(&text);
         Self { text, page: None }
     }
 }
 
 impl From<&str> for Cell {
     fn from(text: &str) -> Self {
-        text.to_owned().into()
+        let text = shown(text);
+        Self { text, page: None }
     }
 }
 
@@ -224,7 +226,7 @@ impl Table {
         let titles = columns.iter().filter_map(|(_, column)| column.lines.as_deref());
         writer.write_record(titles).expect("memory takes every row");
         for row in &self.rows {
-            let cells = columns.iter().map(|&(index, _)| row[index].text.as_str());
+            let cells = columns.iter().map(|&(index, _)| no_formula(&row[index].text));
             writer.write_record(cells).expect("memory takes every row");
         }
         let bytes = writer.into_inner().expect("memory takes every row");
@@ -318,6 +320,13 @@ fn heading(title: &str) -> String {
     }
 }
 
+/// Text that a spreadsheet would take for a formula, behind an apostrophe; figures stay what they are.
+fn no_formula(text: &str) -> String {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
+    let mark = if is_formula { "'" } else { "" };
+    format!("{mark}{text}")
+}
+
 fn trimmed(grid: &Grid) -> Vec<String> {
     grid.lines().map(|line| line.trim_end().to_owned()).collect()
 }
@@ -374,6 +383,35 @@ mod tests {
             ["a \"0\", <b>|c     0", "a \"1\", <b>|c     1"],
             "{:?}",
             table.text(60)
+        );
+    }
+
+    #[test]
+    fn hostile_cell_breaks_no_row_and_moves_no_cursor() {
+        let columns = [Column::names("site"), Column::names("rest")];
+        let row = ["a\n\n# Owned", "\u{1b}[2J\u{202e}b"].map(Cell::from);
+        let table = Table::new("Sites", columns).rows([row.into()]);
+        assert_eq!(table.markdown()[2..], ["| a  # Owned | \u{fffd}\\[2J\u{fffd}b |"]);
+        assert_eq!(table.text(60).len(), 3, "{:?}", table.text(60));
+        let all = [table.text(60).join("\n"), table.csv(), table.html().into_string()];
+        for text in all {
+            assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn text_that_a_spreadsheet_would_compute_is_kept_from_it_and_figures_are_not() {
+        let columns = [Column::names("site"), Column::figures("ms")];
+        let rows = [
+            ("=HYPERLINK(1)", "-1.5"),
+            ("@x", "+2"),
+            ("-x", "1e9"),
+            ("a=b", ""),
+        ];
+        let rows = rows.map(|(site, ms)| vec![site.into(), ms.into()]);
+        assert_eq!(
+            Table::new("Sites", columns).rows(rows).csv(),
+            "site,ms\n'=HYPERLINK(1),-1.5\n'@x,+2\n'-x,1e9\na=b,\n"
         );
     }
 

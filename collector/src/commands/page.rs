@@ -1,5 +1,7 @@
 //! The page's way to the reports.
 
+mod links;
+
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -7,7 +9,8 @@ use isochrone_base::error_chain::chain;
 use isochrone_coverage::report::{self, CoverageReport};
 use isochrone_coverage::weights::Weights;
 use isochrone_proto::units::UnixMillis;
-use isochrone_report::Printed as _;
+use isochrone_report::Printed;
+use isochrone_report::frame::Frame;
 use isochrone_report::log::Window;
 use isochrone_report::nodes::NodesReport;
 use isochrone_store::ledger;
@@ -15,6 +18,7 @@ use isochrone_web::reports::DEFAULT_SINCE;
 use isochrone_web::{ReportError, ReportQuery, Reports, Weights as PageWeights};
 use tokio::sync::Semaphore;
 
+use self::links::{Document, links};
 use super::reports::{ReportFailure, Turn, coverage, nodes, reading};
 use super::{CommandContext, Out};
 
@@ -69,11 +73,17 @@ impl PageReports {
 
 impl Reports for PageReports {
     fn coverage_html(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
-        Box::pin(async move { Ok(self.coverage(query).await?.html()) })
+        Box::pin(async move {
+            let report = self.coverage(query.clone()).await?;
+            Ok(served(&report, Document::Coverage, &query))
+        })
     }
 
     fn nodes_html(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
-        Box::pin(async move { Ok(self.nodes(query).await?.html()) })
+        Box::pin(async move {
+            let report = self.nodes(query.clone()).await?;
+            Ok(served(&report, Document::Nodes, &query))
+        })
     }
 
     fn coverage_json(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
@@ -91,6 +101,14 @@ impl Reports for PageReports {
             Ok(reading(self.turn().await, read).await?)
         })
     }
+}
+
+/// A report's page with its ways to the others.
+fn served(report: &impl Printed, here: Document, query: &ReportQuery) -> String {
+    report.html_in(Frame {
+        links: links(here, query),
+        ..report.frame()
+    })
 }
 
 /// What a page says of it: only a mesh that is not there yet may be asked again later.

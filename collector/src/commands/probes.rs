@@ -14,7 +14,6 @@ use isochrone_proto::units::UnixMillis;
 use isochrone_report::frame::DEMO;
 use isochrone_report::lines::Lines;
 use isochrone_report::tables::{Cell, Column, Table};
-use jiff::Timestamp;
 use serde_json::json;
 
 use super::{CommandContext, CommandError, Out, WIDTH, failed};
@@ -299,32 +298,22 @@ pub(super) async fn audit(context: &CommandContext, format: Format, out: &Out) -
     if entries.is_empty() {
         return out.text("Nothing was done yet.\n").await;
     }
+    let mut lines = Lines::text(WIDTH);
     for entry in entries {
-        let head = format!("{}  {}, by {}", instant(entry.at), entry.action, entry.who);
-        let what = words::wrapped(&entry.what, WIDTH - 4);
-        out.text(format!("{head}\n    {}\n", what.replace('\n', "\n    ")))
-            .await?;
+        lines.verbatim(format!("{}  {}, by {}", instant(entry.at), entry.action, entry.who));
+        lines.marked("    ", &entry.what);
     }
-    Ok(())
+    out.text(lines.finish()).await
 }
 
 /// For people: UTC, to the minute.
 fn minute(at: UnixMillis) -> String {
-    format!(
-        "{} UTC",
-        instant(at)[..].get(..16).unwrap_or("unknown").replace('T', " ")
-    )
+    format!("{} {} UTC", words::date(at), &words::time(at)[..5])
 }
 
 /// RFC 3339, to the second.
 pub(super) fn instant(at: UnixMillis) -> String {
-    let timestamp = i64::try_from(at.0)
-        .ok()
-        .and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    timestamp.map_or_else(
-        || "unknown".to_owned(),
-        |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-    )
+    words::rfc3339(UnixMillis(at.0 / 1_000 * 1_000))
 }
 
 impl From<AccessArg> for Access {

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::cli::{Cli, Program};
-use crate::config::Places;
+use crate::config::Paths;
 
 const CONFIG: &str = "disk_reserve = \"1MiB\"\npublic_addresses = [\"lead.example.org:7470\"]\n";
 const NODES: &str = "[[node]]\nnode = \"berlin\"\nkind = \"argus\"\nurl = \"https://node.example.org/\"\nworker = \"w\"\nplace = \"Berlin, DE\"\nasset = \"1\"\n";
@@ -21,13 +21,13 @@ const WINDOW: &str = "--from 2026-11-22T10:00:00Z --to 2026-11-22T11:00:00Z";
 /// A collector that does not run, with five minutes of one probe in its store.
 fn context(demo: bool) -> (TempDir, CommandContext) {
     let folder = tempfile::tempdir().unwrap();
-    let places = Places::find(
+    let paths = Paths::find(
         Some(folder.path().join("collector.toml")),
         Some(folder.path().join("state")),
     );
-    fs::write(&places.config, CONFIG).unwrap();
-    fs::write(&places.targets, NODES).unwrap();
-    let context = CommandContext::open(&places).unwrap();
+    fs::write(&paths.config, CONFIG).unwrap();
+    fs::write(&paths.targets, NODES).unwrap();
+    let context = CommandContext::open(&paths).unwrap();
     if demo {
         context.store.mark_demo().unwrap();
     }
@@ -37,7 +37,7 @@ fn context(demo: bool) -> (TempDir, CommandContext) {
         .put(&ADA.to_string(), &ada())
         .unwrap();
     drop(context);
-    (folder, CommandContext::open(&places).unwrap())
+    (folder, CommandContext::open(&paths).unwrap())
 }
 
 fn ada() -> ProbeRecord {
@@ -157,11 +157,11 @@ fn real_mesh_is_never_marked_as_a_demo() {
 fn mark_of_a_demo_outlives_its_collector_and_refuses_a_store_of_real_measurements() {
     let (folder, context) = context(true);
     drop(context);
-    let places = Places::find(
+    let paths = Paths::find(
         Some(folder.path().join("collector.toml")),
         Some(folder.path().join("state")),
     );
-    let again = CommandContext::open(&places).unwrap();
+    let again = CommandContext::open(&paths).unwrap();
     assert!(again.store.is_demo());
     let (_, printed) = said(&again, "ledger --format json");
     assert!(printed.contains("\"source\":\"demo\""), "{printed}");

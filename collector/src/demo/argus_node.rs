@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cache::Cache;
-pub use cache::{Object, Place, Supply};
+pub use cache::{Object, Supply, Whereabouts};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, body::Incoming};
@@ -200,12 +200,6 @@ impl ArgusNode {
     /// Sets what its indexer does.
     pub fn set_indexer(&self, indexer: Indexer) {
         self.shared.with(|controls| controls.indexer = indexer);
-    }
-
-    /// Sets the heights that `status` tells.
-    pub fn set_heights(&self, chain_head: u64, blocks_processed: u64) {
-        self.shared
-            .with(|controls| controls.heights = (chain_head, blocks_processed));
     }
 
     /// Adds an object to the chain, or replaces it. (HEAD may go on saying 404 until a restart, as Argus does.)

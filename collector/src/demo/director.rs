@@ -24,7 +24,7 @@ use super::receiver::Receiver;
 use super::relay::{self, EchoRelay};
 use super::world::{CITIES, City};
 use crate::cli::{AccessArg, Command, Format, ProbeCommand};
-use crate::config::Places;
+use crate::config::Paths;
 use crate::control::{self, Answer};
 
 /// The object that the demo's asset checks fetch, and its size.
@@ -46,7 +46,7 @@ enum Came {
 /// The world.
 pub struct Director {
     /// Where everything lies.
-    pub places: Places,
+    pub paths: Paths,
     folder: PathBuf,
     program: PathBuf,
     collector: Option<Child>,
@@ -100,17 +100,17 @@ impl Director {
             nodes.insert(index, node);
         }
         let config = folder.join("config");
-        let places = Places::find(
+        let paths = Paths::find(
             Some(config.join("collector.toml")),
             Some(folder.join("collector")),
         );
         let quic = SocketAddr::from((Ipv4Addr::LOCALHOST, free_udp_port()?));
         let page = free_page_address()?;
         std::fs::create_dir_all(&config)?;
-        std::fs::write(&places.config, collector_toml(quic, page, &receiver.url()))?;
-        std::fs::write(&places.targets, targets_toml(&nodes))?;
+        std::fs::write(&paths.config, collector_toml(quic, page, &receiver.url()))?;
+        std::fs::write(&paths.targets, targets_toml(&nodes))?;
         Ok(Self {
-            places,
+            paths,
             folder: folder.to_owned(),
             program: std::env::current_exe().context("cannot find this program's own file")?,
             collector: None,
@@ -151,9 +151,9 @@ impl Director {
         let mut command = process::Command::new(&self.program);
         command
             .arg("--config")
-            .arg(&self.places.config)
+            .arg(&self.paths.config)
             .arg("--state")
-            .arg(&self.places.state);
+            .arg(&self.paths.state);
         command
             .args(["serve", "--demo-source"])
             .stdin(Stdio::null())
@@ -341,7 +341,7 @@ impl Director {
                 printed.push_str(&text);
             }
         };
-        match control::ask(&self.places.socket(), &command, show).await? {
+        match control::ask(&self.paths.socket(), &command, show).await? {
             Some(code) => Ok((code, printed)),
             None => bail!("the collector is not running"),
         }
@@ -349,8 +349,8 @@ impl Director {
 
     /// Puts the past into the store, while no collector runs. Returns how many measurements it holds.
     pub async fn write_history(&self) -> anyhow::Result<u64> {
-        let (places, ids) = (self.places.clone(), self.probe_ids());
-        tokio::task::spawn_blocking(move || super::past::write(&places, &ids)).await?
+        let (paths, ids) = (self.paths.clone(), self.probe_ids());
+        tokio::task::spawn_blocking(move || super::past::write(&paths, &ids)).await?
     }
 
     fn lock_ids(&self) -> std::sync::MutexGuard<'_, BTreeMap<ProbeId, usize>> {

@@ -2,8 +2,6 @@
 //!
 //! Pure: a plan, a place and a seed in, batches out, as the probe itself would have packed them.
 
-use std::collections::BTreeMap;
-
 use isochrone_proto::batch::{Batch, BatchHeader};
 use isochrone_proto::codec;
 use isochrone_proto::ids::{Digest, EpochId, Sequence};
@@ -253,13 +251,3 @@ fn city_of(name: &str) -> Option<usize> {
 
 /// Slots of a batch span at most so long.
 const WINDOW: Duration = Duration::from_secs(30 * 60);
-
-/// Counts of every hour, for checking a history against its plan.
-#[must_use]
-pub fn rows_by_hour(batches: &[(Batch, Vec<u8>)]) -> BTreeMap<Hour, u64> {
-    let mut hours = BTreeMap::new();
-    for (_, slot) in batches.iter().flat_map(|(batch, _)| batch.slots()) {
-        *hours.entry(slot.hour()).or_default() += 1;
-    }
-    hours
-}

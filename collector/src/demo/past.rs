@@ -20,7 +20,7 @@ use tokio::time::Duration;
 use super::history::{DAYS, History};
 use crate::assembly::committed_channel;
 use crate::commands::CommandContext;
-use crate::config::Places;
+use crate::config::Paths;
 
 /// The past ends this long before now: the living mesh begins after it.
 const ENDS_BEFORE: Duration = Duration::from_secs(120);
@@ -33,11 +33,11 @@ const NOWHERE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7_472);
 ///
 /// # Errors
 /// When the store or the authority cannot be opened, or ingest refuses what it should not.
-pub fn write(places: &Places, ids: &BTreeMap<ProbeId, usize>) -> anyhow::Result<u64> {
-    let context = CommandContext::open(places)?;
+pub fn write(paths: &Paths, ids: &BTreeMap<ProbeId, usize>) -> anyhow::Result<u64> {
+    let context = CommandContext::open(paths)?;
     let now = context.clock.wall();
     let authority = Authority::open(
-        &places.state.join("authority"),
+        &paths.state.join("authority"),
         now,
         &mut rand::rngs::ThreadRng::default(),
     )?;

@@ -179,8 +179,8 @@ impl<'a> Story<'a> {
         ));
         println!(
             "         Commands work too, in another terminal:\n           export ISOCHRONE_CONFIG={config}\n           export ISOCHRONE_STATE={state}\n           {program} show tokyo\n           {program} report nodes --since 15d\n         Ctrl-C ends the demo. Its files go with it, unless you named a folder with --state.",
-            config = self.world.places.config.display(),
-            state = self.world.places.state.display(),
+            config = self.world.paths.config.display(),
+            state = self.world.paths.state.display(),
             program = self.world.program()
         );
         Ok(())

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 
 use super::bind;
 use super::opened::Opened;
-use crate::config::{Config, Places};
+use crate::config::{Config, Paths};
 
 /// How long a probe may take to hear that the collector stops.
 const LEAVE: Duration = Duration::from_secs(2);
@@ -25,17 +25,17 @@ pub(super) struct Doors {
 
 impl Doors {
     /// Binds everything that the configuration names.
-    pub(super) async fn open(config: &Config, places: &Places, opened: &Opened) -> anyhow::Result<Self> {
+    pub(super) async fn open(config: &Config, paths: &Paths, opened: &Opened) -> anyhow::Result<Self> {
         let time = Arc::new(tls::ClockTime(opened.clock.clone()));
         let server = tls::quic_server_config(&opened.authority, time)?;
-        let secret = bind::QuicSecret::open(&places.state.join("quic.secret"))?;
+        let secret = bind::QuicSecret::open(&paths.state.join("quic.secret"))?;
         let endpoints = bind::quic(&config.listen, &server, &secret)?;
         let page = bind::page(config.web).await?;
         let token = config.web_token.as_deref().map(AccessToken::new).transpose()?;
         let access = Access::new(page.local_addr()?, token)?;
         tracing::info!(
             quic = ?config.listen, page = %format!("http://{}/", page.local_addr()?),
-            state = %places.state.display(), "collector is up"
+            state = %paths.state.display(), "collector is up"
         );
         Ok(Self {
             endpoints,

@@ -20,7 +20,7 @@ use rand::TryRngCore as _;
 use tokio::sync::watch;
 
 use crate::commands::CommandContext;
-use crate::config::{Config, Places};
+use crate::config::{Config, Paths};
 use crate::gate_alerts::GateAlerts;
 use crate::supervisor::collector_name;
 
@@ -29,10 +29,10 @@ impl CommandContext {
     ///
     /// # Errors
     /// Wrong configuration, or a store that cannot be opened.
-    pub fn open(places: &Places) -> anyhow::Result<Self> {
-        let config = Arc::new(Config::read(&places.config)?);
-        let targets = Targets::read(&places.targets)?;
-        let opened = Opened::open(places, &config)?;
+    pub fn open(paths: &Paths) -> anyhow::Result<Self> {
+        let config = Arc::new(Config::read(&paths.config)?);
+        let targets = Targets::read(&paths.targets)?;
+        let opened = Opened::open(paths, &config)?;
         let addresses = config.invited_addresses();
         let outbox = Outbox::open(&opened.store, config.alerts.receivers(), opened.clock.wall())?;
         let registry = Registry::open(RegistryParts {
@@ -46,11 +46,11 @@ impl CommandContext {
         Ok(Self {
             addresses: AddressBook::open(&opened.store)?,
             store: opened.store,
-            store_file: places.store(),
+            store_file: paths.store(),
             registry,
             sessions: Sessions::default(),
             targets: watch::Sender::new(Arc::new(targets)),
-            targets_file: places.targets.clone(),
+            targets_file: paths.targets.clone(),
             config,
             clock: opened.clock,
             actor: Actor::of_this_process(),
@@ -68,16 +68,16 @@ pub(super) struct Opened {
 
 impl Opened {
     /// Opens store and authority, or makes them.
-    pub(super) fn open(places: &Places, config: &Config) -> anyhow::Result<Self> {
-        make_private_folder(&places.state)?;
+    pub(super) fn open(paths: &Paths, config: &Config) -> anyhow::Result<Self> {
+        make_private_folder(&paths.state)?;
         let options = StoreOptions {
             reserve_bytes: config.disk_reserve,
             ..StoreOptions::default()
         };
-        let store = Store::open(&places.store(), options)?;
+        let store = Store::open(&paths.store(), options)?;
         let clock = Clock::system();
         let mut random = rand::rngs::OsRng.unwrap_err();
-        let folder = places.state.join("authority");
+        let folder = paths.state.join("authority");
         make_private_folder(&folder)?;
         let authority = Authority::open(&folder, clock.wall(), &mut random)?;
         Ok(Self {

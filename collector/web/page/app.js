@@ -127,7 +127,7 @@ function footer(view) {
   return h("footer", { key: "footer" },
     glossary(),
     h("p", {},
-      `${collector.name}, Isochrone ${collector.version}, running for ${span((Date.parse(view.generated_at) - Date.parse(collector.started)) / 1000)}. `,
+      `Probes connect to ${collector.name}. Isochrone ${collector.version}, running for ${span((Date.parse(view.generated_at) - Date.parse(collector.started)) / 1000)}. `,
       view.plan ? `Plan ${view.plan.version}. ` : "",
       `Store: ${bytes(collector.store_bytes)}, ${count(collector.commit_number)} batches, ${count(Math.round(collector.records_per_second))} measurements a second. `,
       h("a", { href: "api/state" }, "This view as JSON")));

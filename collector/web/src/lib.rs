@@ -8,7 +8,6 @@ pub mod access;
 mod assets;
 mod feed;
 mod guard;
-mod links;
 pub mod reports;
 mod serve;
 mod slow_browser;
@@ -25,7 +24,6 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use links::Document;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -126,20 +124,14 @@ async fn stream(State(site): State<Site>) -> Response {
 
 async fn coverage_html(State(site): State<Site>, RawQuery(query): RawQuery) -> Response {
     match ReportQuery::parse(query.as_deref().unwrap_or_default()) {
-        Ok(query) => {
-            let page = site.reports.coverage_html(query.clone()).await;
-            document(page.map(|page| links::with_links(page, Document::Coverage, &query)))
-        }
+        Ok(query) => document(site.reports.coverage_html(query).await),
         Err(error) => error.into_response(),
     }
 }
 
 async fn nodes_html(State(site): State<Site>, RawQuery(query): RawQuery) -> Response {
     match ReportQuery::parse(query.as_deref().unwrap_or_default()) {
-        Ok(query) => {
-            let page = site.reports.nodes_html(query.clone()).await;
-            document(page.map(|page| links::with_links(page, Document::Nodes, &query)))
-        }
+        Ok(query) => document(site.reports.nodes_html(query).await),
         Err(error) => error.into_response(),
     }
 }

@@ -108,7 +108,7 @@ mod tests {
     use axum::body::{Body, Bytes};
     use axum::routing::get;
     use futures_util::stream;
-    use nix::sys::socket::sockopt::TcpUserTimeout;
+    use nix::sys::socket::sockopt::{SndBuf, TcpUserTimeout};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
@@ -159,5 +159,10 @@ mod tests {
         let (stream, _place) = accept(&listener, &places, slow_browser::PATIENCE).await.unwrap();
         let bound = nix::sys::socket::getsockopt(&stream, TcpUserTimeout).unwrap();
         assert_eq!(bound, 15_000);
+        let waiting = nix::sys::socket::getsockopt(&stream, SndBuf).unwrap();
+        assert!(
+            waiting <= 2 * (64 << 10),
+            "the kernel doubles what it is told: {waiting}"
+        );
     }
 }

@@ -52,8 +52,12 @@ async fn gather() -> Gathered {
         ("collector", certificate::of_collector(mesh.quic).await),
         ("probe", certificate::of_probe(&mesh.path().join("ben"))),
     ]);
-    for documents in [mesh.measure_in_vain(), mesh.status_without_a_collector().await] {
-        let (output, document) = documents;
+    let told = [
+        mesh.measure_in_vain(&[]),
+        mesh.measure_in_vain(&["--connect"]),
+        mesh.status_without_a_collector().await,
+    ];
+    for (output, document) in told {
         json.entry(output).or_default().push(document);
     }
     Gathered {
@@ -78,7 +82,8 @@ impl Mesh {
         };
         let status = probe(&["status", "--format", "json"]);
         let url = self.berlin.base_url();
-        let measure = probe(&["measure", &url, "--asset", "1343", "--format", "json"]);
+        let measure =
+            ["--asset=1343", "--connect"].map(|what| probe(&["measure", &url, what, "--format", "json"]));
         BTreeMap::from([
             (
                 "invitation",
@@ -93,7 +98,7 @@ impl Mesh {
             ("audit", collector(&["audit"])),
             ("export", documents(&self.collector(&["export", "ndjson"]))),
             ("probe-status", status),
-            ("measure", measure),
+            ("measure", measure.concat()),
         ])
     }
 
@@ -116,13 +121,10 @@ impl Mesh {
     }
 
     /// Nobody listens: a failure is a result, and exit code 1.
-    fn measure_in_vain(&self) -> (&'static str, Value) {
+    fn measure_in_vain(&self, what: &[&str]) -> (&'static str, Value) {
         let url = format!("http://{}/", free_tcp_address());
-        let said = self.run(
-            "isochrone-probe",
-            &self.probe_files("ben"),
-            &["measure", &url, "--format", "json"],
-        );
+        let arguments = [&["measure", &url, "--format", "json"], what].concat();
+        let said = self.run("isochrone-probe", &self.probe_files("ben"), &arguments);
         assert_eq!(said.status.code(), Some(1), "{said:?}");
         ("measure", serde_json::from_slice(&said.stdout).unwrap())
     }

@@ -17,3 +17,4 @@ mod outputs;
 mod settings;
 mod webhook;
 mod wire;
+mod words;

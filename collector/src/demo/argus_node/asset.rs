@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::body::{Body, SourceBroke, exception, head, json_body, validation, with_body};
-use super::cache::{Found, Object, Place, Progress, STEP_BYTES, Supply, transfer_time};
+use super::cache::{Found, Object, Progress, STEP_BYTES, Supply, Whereabouts, transfer_time};
 use super::range::{Asked, asked};
 use super::{Indexer, Shared};
 
@@ -42,7 +42,7 @@ pub(super) async fn answer(shared: &Shared, id: &str, request: &Request<Incoming
             };
             let missing = !known
                 .as_ref()
-                .is_some_and(|object| object.place != Place::NotUploaded);
+                .is_some_and(|object| object.place != Whereabouts::NotUploaded);
             if is_head && number.is_some_and(|number| shared.cache.head_missed(number, missing)) && !missing {
                 return refusal(StatusCode::NOT_FOUND, "Data object does not exist");
             }
@@ -66,14 +66,16 @@ async fn not_cached(shared: &Shared, known: Option<Object>, request: &Request<In
         return refusal(StatusCode::NOT_FOUND, "Data object does not exist");
     };
     match object.place {
-        Place::NotUploaded => return refusal(StatusCode::NOT_FOUND, "Data object has not been uploaded yet"),
-        Place::OtherBucket => {
+        Whereabouts::NotUploaded => {
+            return refusal(StatusCode::NOT_FOUND, "Data object has not been uploaded yet");
+        }
+        Whereabouts::OtherBucket => {
             return refusal(
                 StatusCode::MISDIRECTED_REQUEST,
                 "Data object not served by this node",
             );
         }
-        Place::Here => {}
+        Whereabouts::Here => {}
     }
     if *request.method() == Method::HEAD {
         return head_answer(&object, "miss");

@@ -21,7 +21,7 @@ pub struct Object {
     /// Its type, as a hit tells it.
     pub content_type: String,
     /// Whether this node is to serve it.
-    pub place: Place,
+    pub place: Whereabouts,
     /// What the storage nodes do when the node fetches it.
     pub supply: Supply,
     /// Whether it is in the cache from the start.
@@ -36,7 +36,7 @@ impl Object {
             id,
             size,
             content_type,
-            place: Place::Here,
+            place: Whereabouts::Here,
             supply: Supply::Good,
             cached,
         }
@@ -50,7 +50,7 @@ impl Object {
 
 /// Where an object belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Whereabouts {
     /// In a bucket of this node.
     Here,
     /// In other buckets only: 421.

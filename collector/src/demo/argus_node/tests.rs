@@ -318,11 +318,11 @@ async fn head_never_starts_a_download_and_keeps_an_old_404() {
 async fn refusals_are_those_of_the_table() {
     let objects = vec![
         Object {
-            place: Place::OtherBucket,
+            place: Whereabouts::OtherBucket,
             ..Object::new(1, SMALL, false)
         },
         Object {
-            place: Place::NotUploaded,
+            place: Whereabouts::NotUploaded,
             ..Object::new(2, SMALL, false)
         },
         Object {

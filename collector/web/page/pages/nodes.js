@@ -54,7 +54,7 @@ function vantages(node, view) {
   if (node.cells.length === 0) return h("p.none", {}, "No vantage checked this node so far.");
   const cells = [...node.cells].sort((a, b) => a.own - b.own || a.vantage.localeCompare(b.vantage) || a.family.localeCompare(b.family));
   return h("div.scroll", {}, h("table.list.vantages", {},
-    h("thead", {}, h("tr", {}, ["Vantage", "Status", "Asset", "Connect", "When", "Newest failure"].map((head) => h("th", { scope: "col", class: head === "Connect" ? "number" : null }, head)))),
+    h("thead", {}, h("tr", {}, ["Vantage", "Status", "Asset", "Connect", "When", "Why, if it fails now"].map((head) => h("th", { scope: "col", class: head === "Connect" ? "number" : null }, head)))),
     h("tbody", {}, cells.map((cell) => h("tr", { key: `${cell.vantage} ${cell.family}`, class: cell.own ? "own" : null },
       h("th.name", { scope: "row" }, h("b", {}, cell.vantage), h("small", {}, cell.own ? "the worker's own probe: judges nothing" : `${network(cell.network)} · IP${cell.family}`)),
       h("td", {}, label(OUTCOME[cell.status], OUTCOME_WORD[cell.status])),

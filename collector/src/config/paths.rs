@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The collector's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Places {
+pub struct Paths {
     /// `collector.toml`.
     pub config: PathBuf,
     /// `targets.toml`, beside it.
@@ -16,7 +16,7 @@ pub struct Places {
     pub probe_state: PathBuf,
 }
 
-impl Places {
+impl Paths {
     /// The places that the options name, or the usual ones: `/etc/isochrone` and
     /// `/var/lib/isochrone-collector` for root, `$XDG_CONFIG_HOME` and `$XDG_STATE_HOME` for others. Beside a state
     /// folder that was named, nothing is written: the probe's then lies inside it.
@@ -83,10 +83,10 @@ mod tests {
 
     #[test]
     fn nothing_lies_beside_a_state_folder_that_was_named() {
-        let named = Places::find(Some("/etc/x/collector.toml".into()), Some("/srv/mesh".into()));
+        let named = Paths::find(Some("/etc/x/collector.toml".into()), Some("/srv/mesh".into()));
         assert_eq!(named.probe_state, Path::new("/srv/mesh/probe"));
         assert_eq!(named.probe_config(), Path::new("/etc/x/probe.toml"));
-        let usual = Places::find(None, None);
+        let usual = Paths::find(None, None);
         assert_eq!(usual.probe_state, usual.state.with_file_name("isochrone-probe"));
     }
 }
