@@ -75,8 +75,8 @@ pub(crate) fn first_line(report: &CoverageReport, class: &ClassReport) -> String
 }
 
 fn networks(class: &ClassReport) -> String {
-    match class.networks_given {
-        true => count(class.networks, "network"),
+    match class.witnesses.networks_given {
+        true => count(class.witnesses.networks, "network"),
         false => "networks that are not given (counted as one)".to_owned(),
     }
 }
@@ -265,9 +265,12 @@ pub(super) fn attributions(report: &CoverageReport) -> Vec<&str> {
     all
 }
 
-/// On how narrow a ground a region's verdict stands, if it does.
+/// Whether a region's verdict stands on one server or one network: on those that measured the best node.
 pub(super) fn narrow(region: &Region) -> bool {
-    region.measured.is_some() && (region.vantages == 1 || (region.networks == 1 && region.networks_given))
+    region.measured.as_ref().is_some_and(|measured| {
+        let witnesses = measured.witnesses;
+        witnesses.vantages == 1 || (witnesses.networks == 1 && witnesses.networks_given)
+    })
 }
 
 /// What [`narrow`] means.
