@@ -189,7 +189,7 @@ fn as_number(text: &str) -> Result<u32, String> {
     let digits = digits.map_or(text, |_| text[2..].trim_start());
     digits
         .parse()
-        .map_err(|_| "write the AS number, such as 64500 or AS64500".to_owned())
+        .map_err(|_| "write the AS number, such as 64500 or \"AS 64500\"".to_owned())
 }
 
 /// What kind of line a server sits on.
@@ -413,7 +413,7 @@ mod tests {
 
     #[test]
     fn as_number_is_read_with_and_without_its_letters() {
-        for text in ["64500", "AS64500", "as 64500"] {
+        for text in ["64500", "AS64500", "AS 64500", "as 64500"] {
             assert_eq!(as_number(text), Ok(64_500), "{text}");
         }
         for text in ["", "AS", "AS-1", "64500x", "4294967296", "ä"] {

@@ -79,6 +79,15 @@ pub fn network(network: Option<u32>) -> String {
     network.map_or_else(|| "network unknown".to_owned(), |number| format!("AS {number}"))
 }
 
+/// In a column of networks: `AS 64500`, or `unknown`.
+#[must_use]
+pub fn network_in_column(number: Option<u32>) -> String {
+    match number {
+        Some(_) => network(number),
+        None => "unknown".to_owned(),
+    }
+}
+
 fn format(at: UnixMillis, pattern: &str) -> String {
     timestamp(at)
         .to_zoned(TimeZone::UTC)
@@ -103,6 +112,16 @@ mod tests {
         ] {
             assert_eq!(duration(ms), text);
         }
+    }
+
+    #[test]
+    fn network_has_one_spelling() {
+        assert_eq!(network(Some(64_500)), "AS 64500");
+        assert_eq!(network_in_column(Some(64_500)), network(Some(64_500)));
+        assert_eq!(
+            (network(None), network_in_column(None)),
+            ("network unknown".to_owned(), "unknown".to_owned())
+        );
     }
 
     #[test]

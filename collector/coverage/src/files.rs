@@ -279,8 +279,12 @@ fn suggestion(nearest: &Option<String>) -> String {
 /// The first bad row with its file and line. Nothing half-read is returned.
 pub fn read(sites: &FileText, rtt: &FileText, nodes: &[impl AsRef<str>]) -> Result<Observations, FileError> {
     let (sites_file, (sites, mut notes)) = (sites, sites::read(sites)?);
+    let known = rtt::KnownSites {
+        file: sites_file.name(),
+        sites: &sites,
+    };
     let nodes = sites.nodes(sites_file.name(), nodes)?;
-    let times = rtt::read(rtt, sites_file.name(), &sites, &nodes)?;
+    let times = rtt::read(rtt, &known, &nodes)?;
     notes.extend(times.notes);
     let vantages = sites.all.iter().enumerate().map(|(index, site)| Vantage {
         name: site.name.clone(),

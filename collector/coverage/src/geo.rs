@@ -17,7 +17,11 @@ impl Position {
     /// longitude outside −180…180.
     pub fn new(latitude: f64, longitude: f64) -> Option<Self> {
         let fits = (-90.0..=90.0).contains(&latitude) && (-180.0..=180.0).contains(&longitude);
-        fits.then_some(Self { latitude, longitude })
+        // Adding nothing turns −0 into 0.
+        fits.then_some(Self {
+            latitude: latitude + 0.0,
+            longitude: longitude + 0.0,
+        })
     }
 
     /// Degrees north of the equator, −90…90.

@@ -9,6 +9,7 @@ mod regions;
 mod resample;
 mod shares;
 mod speakers;
+mod sum;
 
 pub use build::{Options, ReportError, build};
 
@@ -70,10 +71,8 @@ pub struct WeightSummary {
 pub struct ClassReport {
     /// The class.
     pub access: AccessClass,
-    /// Networks its vantages sit in; unknown ones count as one.
-    pub networks: usize,
-    /// At least one vantage's network is known.
-    pub networks_given: bool,
+    /// Its vantages.
+    pub witnesses: Witnesses,
     /// The sum of all weights.
     pub total_weight: f64,
     /// The weight that some vantage speaks for.
@@ -95,7 +94,7 @@ pub struct ClassReport {
     /// Vantages, by name.
     pub vantages: Vec<VantageReport>,
     /// The places whose weights were summed.
-    pub places: Vec<Place>,
+    pub places: Vec<WeightedPlace>,
 }
 
 /// Why no headline share is given.
@@ -164,16 +163,23 @@ pub struct Region {
     pub weight: f64,
     /// The part of it that some vantage speaks for.
     pub known_weight: f64,
-    /// Vantages in it, measured or not.
+    /// The vantages in it, measured or not.
+    pub witnesses: Witnesses,
+    /// What was measured; `None`: nothing that counts.
+    pub measured: Option<RegionFigures>,
+    /// Shares of the region's weight by budget.
+    pub shares: Vec<Share>,
+}
+
+/// How many say something, and how far apart they sit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Witnesses {
+    /// Vantages.
     pub vantages: usize,
     /// Networks they sit in; unknown ones count as one.
     pub networks: usize,
     /// At least one vantage's network is known.
     pub networks_given: bool,
-    /// What was measured; `None`: nothing that counts.
-    pub measured: Option<RegionFigures>,
-    /// Shares of the region's weight by budget.
-    pub shares: Vec<Share>,
 }
 
 /// What was measured in a region. Times are means over its measured weight, each place represented by its
@@ -184,7 +190,7 @@ pub struct RegionFigures {
     pub best: String,
     /// All nodes that cannot be told from the best, the best first.
     pub tie_set: Vec<String>,
-    /// The next node after the best.
+    /// The next node after the best, of those that at least half of its measured weight can compare with the best.
     pub runner_up: Option<String>,
     /// The statistic by which nodes are compared, of the best node.
     pub value_ms: f64,
@@ -197,6 +203,8 @@ pub struct RegionFigures {
     pub figures: Figures,
     /// Some of its vantages stand beside a node: that one does not count, so the best is a backup there.
     pub own_node: bool,
+    /// The vantages that speak for some of its weight and measured the best node.
+    pub witnesses: Witnesses,
 }
 
 /// The statistics of one node from one place or region. What the data does not hold is `None`.
@@ -264,7 +272,7 @@ pub struct NodeTime {
 
 /// A place that carries weight.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct WeightedPlace {
     /// Where it lies.
     pub position: Position,
     /// How much it counts.

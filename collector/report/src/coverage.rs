@@ -26,7 +26,7 @@ impl Printed for CoverageReport {
             count(self.nodes.len(), "node")
         )];
         about.extend(self.window.map(words::window));
-        about.extend(self.days.map(|days| count(days, "day")));
+        about.extend(self.days.map(|days| words::length(days, self.window)));
         about.extend(self.provisional().then(|| "provisional".to_owned()));
         Frame {
             title: "Region coverage",

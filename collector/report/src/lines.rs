@@ -101,6 +101,28 @@ impl Lines {
         }
     }
 
+    /// Tables of one report that show the same columns: where one of them would be too wide, all are without the spare
+    /// ones, and a sentence says so.
+    pub fn alike(&mut self, mut tables: Vec<Table>) -> Vec<Table> {
+        let Some(width) = self.width else {
+            return tables;
+        };
+        if tables.iter().all(|table| table.fits(width)) {
+            return tables;
+        }
+        let mut left_out: Vec<String> = tables.iter_mut().flat_map(Table::without_spare).collect();
+        left_out.sort_unstable();
+        left_out.dedup();
+        if !left_out.is_empty() {
+            let columns = left_out.join(", ");
+            self.blank();
+            self.wrapped(&format!(
+                "Left out of the tables below, which would be too wide with it: {columns}. See --format json, csv or html."
+            ));
+        }
+        tables
+    }
+
     /// The whole text.
     #[must_use]
     pub fn finish(mut self) -> String {
@@ -138,12 +160,13 @@ impl Lines {
     }
 }
 
-/// The words of a text; a figure stays with its unit.
+/// The words of a text; a figure stays with its unit, and a network's number with its letters.
 fn unbroken(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         let unit = ["%", "M", "k", "ms", "km"].contains(&word.trim_end_matches([',', '.', ')', ':']));
-        match words.last_mut().filter(|_| unit) {
+        let is_held = |last: &&mut String| unit || last.trim_start_matches('(') == "AS";
+        match words.last_mut().filter(is_held) {
             Some(figure) => *figure = format!("{figure} {word}"),
             None => words.push(word.to_owned()),
         }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use isochrone_coverage::geo::Position;
-use isochrone_coverage::report::{ClassReport, CoverageReport, Place, Standing, VantageReport};
+use isochrone_coverage::report::{ClassReport, CoverageReport, Standing, VantageReport, WeightedPlace};
 use isochrone_coverage::weights::WeightKind;
 pub(crate) use land::ATTRIBUTION;
 use land::{EqualEarth, tenths};
@@ -66,7 +66,7 @@ fn dots(report: &CoverageReport, class: &ClassReport) -> Markup {
     for ((speaker, ..), dot) in &cells {
         let path = paths.entry((*speaker, dot.size(heaviest))).or_default();
         let (x, y) = dot.middle();
-        push(path, format_args!("M{x} {y}h0"));
+        push(path, format_args!("M{x} {y}h.02"));
     }
     let title = |vantage: Option<&VantageReport>| match vantage {
         None => "Not measured: no vantage of the same country within 300 km".to_owned(),
@@ -105,7 +105,7 @@ struct Dot {
 }
 
 impl Dot {
-    fn add(&mut self, place: &Place, (x, y): (f64, f64)) {
+    fn add(&mut self, place: &WeightedPlace, (x, y): (f64, f64)) {
         // A place without weight still marks where it lies.
         let weight = place.weight.max(f64::MIN_POSITIVE);
         let part = weight / (self.weight + weight);

@@ -1,6 +1,7 @@
 //! `show NODE`: what happened to one node in a window, failure by failure: the answer to "Tokyo, 03:00?".
 
 mod builder;
+mod groups;
 mod text;
 mod values;
 

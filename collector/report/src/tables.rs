@@ -89,7 +89,9 @@ impl Column {
         self
     }
 
-    /// Left out of text where the table would be too wide with it.
+    /// May be left out of text, where a table would be too wide with it: see [`Lines::alike`].
+    ///
+    /// [`Lines::alike`]: crate::lines::Lines::alike
     #[must_use]
     pub fn spare(mut self) -> Self {
         self.spare = true;
@@ -167,16 +169,28 @@ impl Table {
 
     /// Lines no wider than `width`: only the columns of names wrap, or every column where that is still too wide.
     pub(crate) fn text(&self, width: usize) -> Vec<String> {
-        let all: Vec<_> = self.columns_in(|column| &column.lines).collect();
-        let needed: Vec<_> = all.iter().copied().filter(|(_, column)| !column.spare).collect();
-        let fitting = [&all, &needed].into_iter().find_map(|columns| {
-            let lines = self.whole(columns, width);
-            lines
-                .iter()
-                .all(|line| line.chars().count() <= width)
-                .then_some(lines)
-        });
-        fitting.unwrap_or_else(|| trimmed(&self.grid(&needed, width)))
+        self.fitting(width).unwrap_or_else(|| {
+            let columns: Vec<_> = self.columns_in(|column| &column.lines).collect();
+            trimmed(&self.grid(&columns, width))
+        })
+    }
+
+    /// Whether it is no wider than `width` with its figures whole.
+    pub(crate) fn fits(&self, width: usize) -> bool {
+        self.fitting(width).is_some()
+    }
+
+    fn fitting(&self, width: usize) -> Option<Vec<String>> {
+        let columns: Vec<_> = self.columns_in(|column| &column.lines).collect();
+        let lines = self.whole(&columns, width);
+        let fits = lines.iter().all(|line| line.chars().count() <= width);
+        fits.then_some(lines)
+    }
+
+    /// Leaves its spare columns out of text, and says which.
+    pub(crate) fn without_spare(&mut self) -> Vec<String> {
+        let spare = self.columns.iter_mut().filter(|column| column.spare);
+        spare.filter_map(|column| column.lines.take()).collect()
     }
 
     /// Lines whose figures are kept whole, and so may be too wide.

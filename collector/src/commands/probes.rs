@@ -216,12 +216,13 @@ fn table(
 }
 
 fn row(name: &str, (worker, site, number): (&String, &String, Option<u32>), rest: [String; 3]) -> Vec<Cell> {
-    let place = [name.to_owned(), worker.clone(), site.clone(), network(number)];
+    let place = [
+        name.to_owned(),
+        worker.clone(),
+        site.clone(),
+        words::network_in_column(number),
+    ];
     place.into_iter().chain(rest).map(Cell::from).collect()
-}
-
-fn network(number: Option<u32>) -> String {
-    number.map_or("unknown".to_owned(), |number| format!("AS{number}"))
 }
 
 const CLOSED: &str = "closed";

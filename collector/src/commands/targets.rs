@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use isochrone_base::names::is_one_worker;
+use isochrone_base::words;
 use isochrone_planner::targets::{self, EditError, Node, NodeKind, Targets};
 use isochrone_report::lines::Lines;
 use isochrone_report::tables::{Cell, Column, Table};
@@ -171,9 +172,7 @@ async fn list(context: &CommandContext, format: Format, out: &Out) -> Result<(),
         }
     }
     let rows = targets.nodes.iter().map(|node| {
-        let network = node
-            .network
-            .map_or("unknown".to_owned(), |number| format!("AS{number}"));
+        let network = words::network_in_column(node.network);
         let (kind, url) = (kind(node), node.url.as_str());
         let cells = [&node.name, kind, &node.worker, &node.place, &network, url];
         cells.map(Cell::from).into()

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use isochrone_base::clock::{Clock, monotonic};
-use isochrone_base::words::timestamp;
+use isochrone_base::words::{network, timestamp};
 use isochrone_watch::alert::{Alert, Event};
 use isochrone_web::view::{LiveView, MeshState, ProbeState, ProbeView};
 use tokio::time::{Duration, Instant, sleep, timeout};
@@ -336,9 +336,7 @@ fn summary(alert: &Alert) -> String {
         .flat_map(|incident| &incident.evidence)
         .take(EVIDENCE_SHOWN);
     let lines = evidence.map(|seen| {
-        let network = seen
-            .network
-            .map_or("network unknown".to_owned(), |network| format!("AS{network}"));
+        let network = network(seen.network);
         format!(
             "\n  seen from {} ({network}): {} {had}failed at {}: {}",
             seen.place, seen.kind, seen.phase, seen.error

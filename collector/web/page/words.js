@@ -85,7 +85,7 @@ export function full(instant) {
 
 /** "AS 64500". */
 export function network(number) {
-  return number === null || number === undefined ? "network not known" : `AS ${number}`;
+  return number === null || number === undefined ? "network unknown" : `AS ${number}`;
 }
 
 /** Sorts by name as a person would. */

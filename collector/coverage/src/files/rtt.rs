@@ -27,12 +27,13 @@ struct Pair {
     back: Option<f64>,
 }
 
-pub(super) fn read(
-    file: &FileText,
-    sites_file: &str,
-    sites: &Sites,
-    nodes: &[usize],
-) -> Result<Times, FileError> {
+/// The sites that a row may name, and the file that names them.
+pub(super) struct KnownSites<'a> {
+    pub(super) file: &'a str,
+    pub(super) sites: &'a Sites,
+}
+
+pub(super) fn read(file: &FileText, known: &KnownSites<'_>, nodes: &[usize]) -> Result<Times, FileError> {
     let mut table = Table::open(file)?;
     let (source, destination) = (table.column("source")?, table.column("destination")?);
     let (column, name, statistic, mut notes) = times_column(&table, file.name())?;
@@ -44,8 +45,8 @@ pub(super) fn read(
     let (mut lines, mut pairs, mut own, mut rows) = (HashMap::new(), BTreeMap::<_, Pair>::new(), 0, 0);
     while let Some(row) = table.next_row()? {
         rows += 1;
-        let from = site(&row, source, "source", (sites_file, sites))?;
-        let to = site(&row, destination, "destination", (sites_file, sites))?;
+        let from = site(&row, source, "source", known)?;
+        let to = site(&row, destination, "destination", known)?;
         let rtt_ms = row.amount(column, name)?;
         let pair = format_args!("{} to {}", row.text(source), row.text(destination));
         if lines.contains_key(&(from, to)) {
@@ -113,14 +114,10 @@ fn times_column(
     ))
 }
 
-fn site(
-    row: &Row<'_>,
-    column: usize,
-    called: &str,
-    (file, sites): (&str, &Sites),
-) -> Result<usize, FileError> {
+fn site(row: &Row<'_>, column: usize, called: &str, known: &KnownSites<'_>) -> Result<usize, FileError> {
     let name = row.name(column, called)?;
-    sites
+    known
+        .sites
         .by_name
         .get(name)
         .copied()
@@ -128,7 +125,7 @@ fn site(
             file: row.file().to_owned(),
             line: row.line(),
             site: name.to_owned(),
-            known_from: file.to_owned(),
+            known_from: known.file.to_owned(),
         })
 }
 
@@ -161,6 +158,6 @@ fn direction_note(statistic: Statistic, values: &[SingleReading]) -> Option<Stri
         } else {
             format!("{reversed} pairs were")
         };
-        format!("{pairs} measured only from the node to the vantage: marked ← below.")
+        format!("{pairs} measured only from the node to the vantage: marked ←.")
     })
 }

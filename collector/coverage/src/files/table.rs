@@ -175,7 +175,11 @@ impl Row<'_> {
 
     /// A finite number that is not negative.
     pub(crate) fn amount(&self, column: usize, called: &'static str) -> Result<f64, FileError> {
-        let amount = self.number(column).filter(|value| *value >= 0.0);
+        // Adding nothing turns −0 into 0.
+        let amount = self
+            .number(column)
+            .filter(|value| *value >= 0.0)
+            .map(|value| value + 0.0);
         amount.ok_or_else(|| self.bad_number(column, called, "a number that is 0 or more is needed here"))
     }
 

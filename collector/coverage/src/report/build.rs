@@ -7,10 +7,10 @@ use rand::Rng;
 use super::matrix::Matrix;
 use super::prepare::Prepared;
 use super::ranking::{Ranking, node_time};
-use super::regions::{Field, networks, regions};
+use super::regions::{Field, regions};
 use super::resample::{DayDraws, draw_networks};
 use super::speakers::Speakers;
-use super::{BUDGETS_MS, ClassReport, CoverageReport, Figures, VantageReport, WeightSummary};
+use super::{BUDGETS_MS, ClassReport, CoverageReport, Figures, VantageReport, WeightSummary, Witnesses};
 use super::{headline, shares};
 use crate::files::FileError;
 use crate::observations::{AccessClass, Observations, Statistic, Vantage};
@@ -116,9 +116,15 @@ pub fn build(
         .as_deref()
         .and_then(|days| DayDraws::new(days, options.replicates, random));
     let matrix = Matrix::new(&prepared, statistic, draws.as_ref());
+    let ground = Ground {
+        prepared: &prepared,
+        matrix: &matrix,
+        weights: &options.weights,
+        budgets: &budgets,
+    };
     let mut classes: Vec<ClassReport> = AccessClass::ALL
         .into_iter()
-        .filter_map(|access| class(&prepared, &matrix, (access, &options.weights, &budgets), random))
+        .filter_map(|access| ground.class(access, random))
         .collect();
     classes.sort_by_key(|class| std::cmp::Reverse(class.vantages.len()));
     Ok(CoverageReport {
@@ -153,117 +159,96 @@ fn budgets(target_ms: Option<f64>) -> Result<Vec<f64>, ReportError> {
     Ok(budgets)
 }
 
-/// The part of one access class; `None` if no vantage has it.
-fn class(
-    prepared: &Prepared<'_>,
-    matrix: &Matrix,
-    (access, weights, budgets): (AccessClass, &Weights, &[f64]),
-    random: &mut impl Rng,
-) -> Option<ClassReport> {
-    let members: Vec<usize> = (0..prepared.vantages.len())
-        .filter(|&index| prepared.vantages[index].access == access)
-        .collect();
-    if members.is_empty() {
-        return None;
-    }
-    let vantages: Vec<&Vantage> = members.iter().map(|&index| prepared.vantages[index]).collect();
-    let rankings: Vec<Option<Ranking>> = members.iter().map(|&index| Ranking::of(matrix, index)).collect();
-    let usable: Vec<bool> = rankings.iter().map(Option::is_some).collect();
-    let speakers = Speakers::new(&weights.demand(&vantages), &vantages, &usable);
-    let reports: Vec<VantageReport> = (0..members.len())
-        .map(|at| {
-            let names = |node: usize| prepared.nodes[node].name.as_str();
-            vantage_report(
-                (vantages[at], members[at]),
-                matrix,
-                rankings[at].as_ref(),
-                speakers.weights[at],
-                &names,
-            )
-        })
-        .collect();
-    let replicate_weights = replicate_weights(&vantages, &speakers.weights, matrix.replicates, random);
-    let field = Field {
-        matrix,
-        nodes: &prepared.nodes,
-        vantages: &vantages,
-        members: &members,
-        reports: &reports,
-        speakers: &speakers,
-        replicate_weights: &replicate_weights,
-        budgets,
-    };
-    let (countries, continents) = regions(&field);
-    let known_weight: f64 = speakers.weights.iter().sum();
-    let heaviest = headline::heaviest(&reports);
-    let heaviest_weight = heaviest.map_or(0.0, |index| reports[index].weight);
-    let mut at_budgets = shares::at_budgets(budgets, speakers.total, &reports, VantageReport::standing);
-    shares::add_intervals(
-        &mut at_budgets,
-        speakers.total,
-        matrix,
-        &replicate_weights,
-        &members,
-    );
-    let survives = shares::at_budgets(
-        budgets,
-        speakers.total,
-        &reports,
-        VantageReport::standing_after_any_loss,
-    );
-    let worst_losses = shares::worst_losses(
-        budgets,
-        speakers.total,
-        matrix,
-        &prepared.nodes,
-        (&members, &reports),
-    );
-    Some(ClassReport {
-        access,
-        networks: networks(vantages.iter().copied()),
-        networks_given: vantages.iter().any(|vantage| vantage.network.is_some()),
-        total_weight: speakers.total,
-        known_weight,
-        heaviest,
-        withheld: headline::withheld(known_weight, speakers.total, heaviest_weight),
-        shares: at_budgets,
-        survives,
-        worst_losses,
-        regions: countries,
-        continents,
-        vantages: reports,
-        places: speakers.places,
-    })
+/// What the parts of all access classes are computed from.
+struct Ground<'a> {
+    prepared: &'a Prepared<'a>,
+    matrix: &'a Matrix,
+    weights: &'a Weights,
+    budgets: &'a [f64],
 }
 
-fn vantage_report<'n>(
-    (vantage, at): (&Vantage, usize),
-    matrix: &Matrix,
-    ranking: Option<&Ranking>,
-    weight: f64,
-    name: &impl Fn(usize) -> &'n str,
-) -> VantageReport {
-    let time = |node, interval| node_time(matrix, name(node), (at, node), interval);
-    let second = ranking.and_then(|ranking| time(ranking.second?, ranking.second_interval));
-    VantageReport {
-        name: vantage.name.clone(),
-        site: vantage.site.clone(),
-        position: vantage.position,
-        country: vantage.country,
-        weight,
-        own_node: matrix.owns_a_node(at),
-        best: ranking.and_then(|ranking| time(ranking.best, ranking.best_interval)),
-        tie_set: ranking.map_or_else(Vec::new, |ranking| {
-            ranking
-                .tie_set
-                .iter()
-                .map(|&node| name(node).to_owned())
-                .collect()
-        }),
-        second,
-        figures: ranking
-            .and_then(|ranking| matrix.time(at, ranking.best))
-            .map_or_else(Figures::default, |time| time.figures),
+impl Ground<'_> {
+    /// The part of one access class; `None` if no vantage has it.
+    fn class(&self, access: AccessClass, random: &mut impl Rng) -> Option<ClassReport> {
+        let all = &self.prepared.vantages;
+        let members: Vec<usize> = (0..all.len())
+            .filter(|&index| all[index].access == access)
+            .collect();
+        if members.is_empty() {
+            return None;
+        }
+        let vantages: Vec<&Vantage> = members.iter().map(|&index| all[index]).collect();
+        let rankings: Vec<Option<Ranking>> = members
+            .iter()
+            .map(|&index| Ranking::of(self.matrix, index))
+            .collect();
+        let usable: Vec<bool> = rankings.iter().map(Option::is_some).collect();
+        let speakers = Speakers::new(&self.weights.demand(&vantages), &vantages, &usable);
+        let reports: Vec<VantageReport> = members
+            .iter()
+            .zip(&rankings)
+            .zip(&speakers.weights)
+            .map(|((&vantage, ranking), &weight)| self.vantage(vantage, ranking.as_ref(), weight))
+            .collect();
+        let replicate_weights =
+            replicate_weights(&vantages, &speakers.weights, self.matrix.replicates, random);
+        let field = Field {
+            matrix: self.matrix,
+            nodes: &self.prepared.nodes,
+            vantages: &vantages,
+            members: &members,
+            reports: &reports,
+            speakers: &speakers,
+            replicate_weights: &replicate_weights,
+            budgets: self.budgets,
+        };
+        let mut at_budgets = shares::at_budgets(&field, VantageReport::standing);
+        shares::add_intervals(&mut at_budgets, &field);
+        let survives = shares::at_budgets(&field, VantageReport::standing_after_any_loss);
+        let worst_losses = shares::worst_losses(&field);
+        let (countries, continents) = regions(&field);
+        let (whole, known) = (speakers.amount.whole(), speakers.amount.known());
+        let heaviest = headline::heaviest(&reports);
+        let heaviest_weight = heaviest.map_or(0.0, |index| reports[index].weight);
+        Some(ClassReport {
+            access,
+            witnesses: Witnesses::of(&vantages),
+            total_weight: whole,
+            known_weight: known,
+            heaviest,
+            withheld: headline::withheld(known, whole, heaviest_weight),
+            shares: at_budgets,
+            survives,
+            worst_losses,
+            regions: countries,
+            continents,
+            vantages: reports,
+            places: speakers.places,
+        })
+    }
+
+    fn vantage(&self, index: usize, ranking: Option<&Ranking>, weight: f64) -> VantageReport {
+        let vantage = self.prepared.vantages[index];
+        let name = |node: usize| self.prepared.nodes[node].name.as_str();
+        let time = |node, interval| node_time(name(node), self.matrix.time(index, node)?, interval);
+        let second = ranking.and_then(|ranking| time(ranking.second?, ranking.second_interval));
+        VantageReport {
+            name: vantage.name.clone(),
+            site: vantage.site.clone(),
+            position: vantage.position,
+            country: vantage.country,
+            weight,
+            own_node: self.matrix.owns_a_node(index),
+            best: ranking.and_then(|ranking| time(ranking.best, ranking.best_interval)),
+            tie_set: ranking.map_or_else(Vec::new, |ranking| {
+                let names = ranking.tie_set.iter().map(|&node| name(node).to_owned());
+                names.collect()
+            }),
+            second,
+            figures: ranking
+                .and_then(|ranking| self.matrix.time(index, ranking.best))
+                .map_or_else(Figures::default, |time| time.figures),
+        }
     }
 }
 

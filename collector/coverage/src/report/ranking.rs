@@ -1,6 +1,6 @@
 //! Which node is nearest, and which cannot be told from it.
 
-use super::matrix::Matrix;
+use super::matrix::{Matrix, Time};
 use super::resample::interval;
 use super::{Interval, NodeTime};
 
@@ -75,13 +75,8 @@ pub(super) fn ties(
     behind_ms <= TIE_MS.max(TIE_SHARE * best_ms) || paired().is_some_and(|difference| difference.low <= 0.0)
 }
 
-pub(super) fn node_time(
-    matrix: &Matrix,
-    name: &str,
-    (vantage, node): (usize, usize),
-    interval: Option<Interval>,
-) -> Option<NodeTime> {
-    let time = matrix.time(vantage, node)?;
+/// A node of this name, by its time.
+pub(super) fn node_time(name: &str, time: &Time, interval: Option<Interval>) -> Option<NodeTime> {
     Some(NodeTime {
         node: name.to_owned(),
         ms: time.ms?,

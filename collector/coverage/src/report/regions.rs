@@ -6,8 +6,8 @@ use super::matrix::Matrix;
 use super::ranking::ties;
 use super::resample::interval;
 use super::shares::share;
-use super::speakers::Speakers;
-use super::{Figures, Interval, Region, RegionFigures, RegionId, VantageReport};
+use super::speakers::{Amount, Speakers};
+use super::{Figures, Interval, Region, RegionFigures, RegionId, VantageReport, Witnesses};
 use crate::country::{Continent, Country};
 use crate::observations::{Network, Node, Vantage};
 
@@ -36,8 +36,8 @@ pub(super) fn regions(field: &Field<'_>) -> (Vec<Region>, Vec<Region>) {
             change(continents.entry(RegionId::Continent(continent)).or_default());
         }
     };
-    for (&country, &weight) in &field.speakers.countries {
-        add(country, &|area| area.weight += weight);
+    for (&country, &amount) in &field.speakers.countries {
+        add(country, &|area| area.amount.add(amount));
     }
     for (index, vantage) in field.vantages.iter().enumerate() {
         add(vantage.country, &|area| area.vantages.push(index));
@@ -55,7 +55,7 @@ pub(super) fn regions(field: &Field<'_>) -> (Vec<Region>, Vec<Region>) {
 }
 
 /// Distinct networks; unknown ones count as one.
-pub(super) fn networks<'a>(vantages: impl IntoIterator<Item = &'a Vantage>) -> usize {
+fn networks<'a>(vantages: impl IntoIterator<Item = &'a Vantage>) -> usize {
     let mut all: Vec<Option<Network>> = vantages.into_iter().map(|vantage| vantage.network).collect();
     all.sort_unstable();
     all.dedup();
@@ -64,7 +64,7 @@ pub(super) fn networks<'a>(vantages: impl IntoIterator<Item = &'a Vantage>) -> u
 
 #[derive(Default)]
 struct Area {
-    weight: f64,
+    amount: Amount,
     vantages: Vec<usize>,
 }
 
@@ -92,41 +92,38 @@ impl Field<'_> {
         };
         let at = |&budget: &f64| {
             let standing = |&index: &usize| (weight_of(&index), self.reports[index].standing(budget));
-            share(budget, area.weight, heard.iter().map(standing))
+            share(budget, area.amount.whole(), heard.iter().map(standing))
         };
+        let vantages: Vec<&Vantage> = area.vantages.iter().map(|&index| self.vantages[index]).collect();
         Region {
             id,
             continent,
-            weight: area.weight,
-            known_weight: heard.iter().map(weight_of).sum(),
-            vantages: area.vantages.len(),
-            networks: networks(area.vantages.iter().map(|&index| self.vantages[index])),
-            networks_given: area
-                .vantages
-                .iter()
-                .any(|&index| self.vantages[index].network.is_some()),
+            weight: area.amount.whole(),
+            known_weight: area.amount.known(),
+            witnesses: Witnesses::of(&vantages),
             measured: self.figures(&heard),
             shares: self.budgets.iter().map(at).collect(),
         }
     }
 
     fn figures(&self, heard: &[usize]) -> Option<RegionFigures> {
-        let mut order = self.contenders(heard);
-        let best = self.best(heard, &order)?;
-        let behind = |other: &Contender| self.difference(heard, best.node, other.node);
-        order.retain(|contender| contender.node != best.node && behind(contender).is_some());
-        let behind = |other: &Contender| behind(other).map_or(f64::INFINITY, |(ms, _)| ms);
-        order.sort_by(|a, b| behind(a).total_cmp(&behind(b)).then(a.node.cmp(&b.node)));
-        let tied = |other: &&Contender| {
+        let competing = self.contenders(heard);
+        let best = self.best(heard, &competing)?;
+        let order = self.behind(heard, &competing, best);
+        let tied = |(other, behind_ms): &&(Contender, f64)| {
             let paired = || self.paired(heard, best.node, other.node);
-            ties(self.matrix.exact, best.mean_ms, behind(other), paired)
+            ties(self.matrix.exact, best.mean_ms, *behind_ms, paired)
         };
         let name = |contender: &Contender| self.nodes[contender.node].name.clone();
-        let tie_set = std::iter::once(&best)
-            .chain(order.iter().filter(tied))
-            .map(name)
+        let tied = order.iter().filter(tied).map(|(tied, _)| tied);
+        let tie_set = std::iter::once(&best).chain(tied).map(name).collect();
+        let runner_up = order.first().map(|(next, _)| next);
+        let reached_best = |index: &&usize| self.matrix.ms(self.members[**index], best.node).is_some();
+        let witnesses: Vec<&Vantage> = heard
+            .iter()
+            .filter(reached_best)
+            .map(|&index| self.vantages[index])
             .collect();
-        let runner_up = order.first();
         Some(RegionFigures {
             best: name(&best),
             tie_set,
@@ -136,10 +133,12 @@ impl Field<'_> {
             interval: self.best_interval(heard, best.node),
             figures: self.pooled(heard, best.node),
             own_node: heard.iter().any(|&index| self.reports[index].own_node),
+            witnesses: Witnesses::of(&witnesses),
         })
     }
 
-    /// Every node's weighted mean over the vantages that reached it, the lowest first.
+    /// Every competing node's weighted mean over the vantages that reached it, the lowest first. A node that was
+    /// reached by less than half of the region's measured weight does not compete.
     fn contenders(&self, heard: &[usize]) -> Vec<Contender> {
         let contender = |node| {
             let (mean_ms, covered) = self.mean_ms(heard, node)?;
@@ -150,26 +149,35 @@ impl Field<'_> {
             })
         };
         let mut order: Vec<Contender> = (0..self.nodes.len()).filter_map(contender).collect();
+        let most = most_covered(&order);
+        order.retain(|contender| contender.covered * 2.0 >= most);
         order.sort_by(|a, b| a.mean_ms.total_cmp(&b.mean_ms).then(a.node.cmp(&b.node)));
         order
     }
 
-    /// The node that no other beats over the vantages that reached both. A node that was reached by less than
-    /// half of the region's measured weight does not compete.
-    fn best(&self, heard: &[usize], order: &[Contender]) -> Option<Contender> {
-        let known: f64 = heard.iter().map(|&index| self.speakers.weights[index]).sum();
-        let most = order
-            .iter()
-            .map(|contender| contender.covered)
-            .fold(0.0, f64::max)
-            .min(known);
-        let mut competing = order.iter().filter(|contender| contender.covered * 2.0 >= most);
-        let first = *competing.next()?;
-        Some(competing.fold(first, |best, &other| {
+    /// The node that no other beats over the vantages that reached both.
+    fn best(&self, heard: &[usize], competing: &[Contender]) -> Option<Contender> {
+        let (&first, others) = competing.split_first()?;
+        let most = most_covered(competing);
+        Some(others.iter().fold(first, |best, &other| {
             let difference = self.difference(heard, best.node, other.node);
             let beaten = difference.is_some_and(|(ms, common)| ms < 0.0 && common * 2.0 >= most);
             if beaten { other } else { best }
         }))
+    }
+
+    /// The others, and how far each is behind the best, the nearest first. One that shares too little with the best
+    /// to be compared, or would stand before it without having beaten it, has no place in the order.
+    fn behind(&self, heard: &[usize], competing: &[Contender], best: Contender) -> Vec<(Contender, f64)> {
+        let most = most_covered(competing);
+        let behind = |&other: &Contender| {
+            let (ms, common) = self.difference(heard, best.node, other.node)?;
+            (ms >= 0.0 && common * 2.0 >= most).then_some((other, ms))
+        };
+        let others = competing.iter().filter(|other| other.node != best.node);
+        let mut order: Vec<(Contender, f64)> = others.filter_map(behind).collect();
+        order.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.node.cmp(&b.0.node)));
+        order
     }
 
     fn mean_ms(&self, heard: &[usize], node: usize) -> Option<(f64, f64)> {
@@ -257,6 +265,24 @@ impl Field<'_> {
             ttfb_p50_ms: average(|figures| figures.ttfb_p50_ms),
             ttfb_p90_ms: average(|figures| figures.ttfb_p90_ms),
             ttfb_samples: total(|figures| figures.ttfb_samples),
+        }
+    }
+}
+
+/// The weight that reached the node which most weight reached.
+fn most_covered(contenders: &[Contender]) -> f64 {
+    contenders
+        .iter()
+        .map(|contender| contender.covered)
+        .fold(0.0, f64::max)
+}
+
+impl Witnesses {
+    pub(super) fn of(vantages: &[&Vantage]) -> Self {
+        Self {
+            vantages: vantages.len(),
+            networks: networks(vantages.iter().copied()),
+            networks_given: vantages.iter().any(|vantage| vantage.network.is_some()),
         }
     }
 }

@@ -1,10 +1,9 @@
 //! How a weight splits at each budget: within, beyond, not measured.
 
-use super::matrix::Matrix;
 use super::ranking::Ranking;
+use super::regions::Field;
 use super::resample::interval;
 use super::{Share, Standing, VantageReport, WorstLoss};
-use crate::observations::Node;
 
 /// Splits a total weight by what its speakers' standing is. The rest is unknown.
 pub(super) fn share(
@@ -41,33 +40,27 @@ pub(super) fn share(
 
 /// The shares of a whole class at every budget.
 pub(super) fn at_budgets(
-    budgets: &[f64],
-    total: f64,
-    vantages: &[VantageReport],
+    field: &Field<'_>,
     standing: impl Fn(&VantageReport, f64) -> Standing,
 ) -> Vec<Share> {
     let at = |&budget: &f64| {
+        let standing = |vantage: &VantageReport| (vantage.weight, standing(vantage, budget));
         share(
             budget,
-            total,
-            vantages
-                .iter()
-                .map(|vantage| (vantage.weight, standing(vantage, budget))),
+            field.speakers.amount.whole(),
+            field.reports.iter().map(standing),
         )
     };
-    budgets.iter().map(at).collect()
+    field.budgets.iter().map(at).collect()
 }
 
 /// Adds to each share the interval of what is within, over replicates of days and networks.
-///
-/// `weights[replicate][vantage]` is what each vantage speaks for in that replicate.
-pub(super) fn add_intervals(
-    shares: &mut [Share],
-    total: f64,
-    matrix: &Matrix,
-    weights: &[Vec<f64>],
-    members: &[usize],
-) {
+pub(super) fn add_intervals(shares: &mut [Share], field: &Field<'_>) {
+    let (matrix, weights, total) = (
+        field.matrix,
+        field.replicate_weights,
+        field.speakers.amount.whole(),
+    );
     if total <= 0.0 || weights.is_empty() {
         return;
     }
@@ -78,7 +71,12 @@ pub(super) fn add_intervals(
     };
     let mut within = vec![vec![0.0; weights.len()]; shares.len()];
     for (replicate, weights) in weights.iter().enumerate() {
-        for (&vantage, weight) in members.iter().zip(weights).filter(|(_, weight)| **weight > 0.0) {
+        for (&vantage, weight) in field
+            .members
+            .iter()
+            .zip(weights)
+            .filter(|(_, weight)| **weight > 0.0)
+        {
             let best = lowest(vantage, replicate);
             for (share, within) in shares.iter().zip(&mut within) {
                 if best <= share.budget_ms {
@@ -93,26 +91,22 @@ pub(super) fn add_intervals(
 }
 
 /// For each budget the node whose death leaves least within it.
-pub(super) fn worst_losses(
-    budgets: &[f64],
-    total: f64,
-    matrix: &Matrix,
-    nodes: &[&Node],
-    (members, vantages): (&[usize], &[VantageReport]),
-) -> Vec<WorstLoss> {
-    let without: Vec<Vec<_>> = (0..nodes.len())
+pub(super) fn worst_losses(field: &Field<'_>) -> Vec<WorstLoss> {
+    let (matrix, total) = (field.matrix, field.speakers.amount.whole());
+    let without: Vec<Vec<_>> = (0..field.nodes.len())
         .map(|dead| {
-            members
+            field
+                .members
                 .iter()
                 .map(|&vantage| Ranking::without(matrix, vantage, dead))
                 .collect()
         })
         .collect();
     let losses = |budget: f64| {
-        without.iter().zip(nodes).map(move |(times, node)| {
+        without.iter().zip(field.nodes).map(move |(times, node)| {
             let speakers = times
                 .iter()
-                .zip(vantages)
+                .zip(field.reports)
                 .map(|(&time, vantage)| (vantage.weight, Standing::of(time, budget, vantage.own_node)));
             WorstLoss {
                 node: node.name.clone(),
@@ -121,7 +115,8 @@ pub(super) fn worst_losses(
         })
     };
     let least = |a: &WorstLoss, b: &WorstLoss| a.share.within.total_cmp(&b.share.within);
-    budgets
+    field
+        .budgets
         .iter()
         .filter_map(|&budget| losses(budget).min_by(least))
         .collect()

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Place, SPEAKS_FOR_KM};
+use super::sum::Sum;
+use super::{SPEAKS_FOR_KM, WeightedPlace};
 use crate::country::Country;
 use crate::geo::UnitVector;
 use crate::observations::Vantage;
@@ -11,14 +12,43 @@ use crate::weights::{Demand, Point};
 /// Vantages this close to each other are one place, and share what it speaks for.
 const ONE_PLACE_KM: f64 = 1.0;
 
-/// The weight that each vantage speaks for, and each country's total.
+/// A sum of places' weights, and the part of it that some vantage speaks for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Amount {
+    whole: Sum,
+    known: Sum,
+}
+
+impl Amount {
+    fn add_place(&mut self, place: &WeightedPlace) {
+        self.whole += place.weight;
+        if place.speaker.is_some() {
+            self.known += place.weight;
+        }
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        self.whole += other.whole;
+        self.known += other.known;
+    }
+
+    pub(super) fn whole(&self) -> f64 {
+        self.whole.value()
+    }
+
+    pub(super) fn known(&self) -> f64 {
+        self.known.value()
+    }
+}
+
+/// The weight that each vantage speaks for, and each country's.
 pub(super) struct Speakers {
     /// By vantage.
     pub(super) weights: Vec<f64>,
     /// By country; `None` holds places without one.
-    pub(super) countries: BTreeMap<Option<Country>, f64>,
-    pub(super) places: Vec<Place>,
-    pub(super) total: f64,
+    pub(super) countries: BTreeMap<Option<Country>, Amount>,
+    pub(super) places: Vec<WeightedPlace>,
+    pub(super) amount: Amount,
 }
 
 impl Speakers {
@@ -31,27 +61,20 @@ impl Speakers {
     }
 
     fn themselves(weights: &[f64], vantages: &[&Vantage], usable: &[bool]) -> Self {
-        let mut countries = BTreeMap::new();
-        let mut places = Vec::new();
+        let mut speakers = Self::silent(vantages.len());
         for (index, (vantage, &weight)) in vantages.iter().zip(weights).enumerate() {
-            *countries.entry(vantage.country).or_insert(0.0) += weight;
             let speaker = usable[index].then_some(index);
-            places.push(Place {
+            let place = WeightedPlace {
                 position: vantage.position,
                 weight,
                 speaker,
-            });
+            };
+            speakers.add(vantage.country, place);
+            if usable[index] {
+                speakers.weights[index] = weight;
+            }
         }
-        let known = weights
-            .iter()
-            .zip(usable)
-            .map(|(&weight, &usable)| if usable { weight } else { 0.0 });
-        Self {
-            weights: known.collect(),
-            countries,
-            places,
-            total: weights.iter().sum(),
-        }
+        speakers
     }
 
     fn nearest(points: &[Point], vantages: &[&Vantage], usable: &[bool]) -> Self {
@@ -64,15 +87,8 @@ impl Speakers {
                     .push((index, vantage.position.unit()));
             }
         }
-        let mut speakers = Self {
-            weights: vec![0.0; vantages.len()],
-            countries: BTreeMap::new(),
-            places: Vec::new(),
-            total: 0.0,
-        };
+        let mut speakers = Self::silent(vantages.len());
         for point in points {
-            *speakers.countries.entry(point.country).or_insert(0.0) += point.weight;
-            speakers.total += point.weight;
             let candidates = point.country.and_then(|country| by_country.get(&country));
             let chosen = candidates
                 .map(|candidates| near(point, candidates))
@@ -80,13 +96,29 @@ impl Speakers {
             for &index in &chosen {
                 speakers.weights[index] += point.weight / chosen.len() as f64;
             }
-            speakers.places.push(Place {
+            let place = WeightedPlace {
                 position: point.position,
                 weight: point.weight,
                 speaker: chosen.first().copied(),
-            });
+            };
+            speakers.add(point.country, place);
         }
         speakers
+    }
+
+    fn silent(vantages: usize) -> Self {
+        Self {
+            weights: vec![0.0; vantages],
+            countries: BTreeMap::new(),
+            places: Vec::new(),
+            amount: Amount::default(),
+        }
+    }
+
+    fn add(&mut self, country: Option<Country>, place: WeightedPlace) {
+        self.countries.entry(country).or_default().add_place(&place);
+        self.amount.add_place(&place);
+        self.places.push(place);
     }
 }
 

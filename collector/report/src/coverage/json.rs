@@ -85,7 +85,7 @@ fn summary(class: &ClassReport) -> Value {
     };
     json!({
         "vantages": class.vantages.len(),
-        "networks": class.networks,
+        "networks": class.witnesses.networks,
         "known": class.known_share(),
         "known_weight": class.known_weight,
         "heaviest_vantage": class.heaviest.map(|index| &class.vantages[index].name),
@@ -98,7 +98,7 @@ fn summary(class: &ClassReport) -> Value {
 /// All rows of the first class, and of the others those that have a vantage.
 fn of_classes(classes: &[ClassReport], pick: fn(&ClassReport) -> &Vec<Region>) -> Vec<Value> {
     let rows = |(index, class)| {
-        let kept = move |row: &&Region| index == 0 || row.vantages > 0;
+        let kept = move |row: &&Region| index == 0 || row.witnesses.vantages > 0;
         pick(class).iter().filter(kept).map(move |row| region(class, row))
     };
     classes.iter().enumerate().flat_map(rows).collect()
@@ -114,8 +114,8 @@ fn region(class: &ClassReport, region: &Region) -> Value {
         "continent": region.continent.map(|continent| continent.as_str()),
         "weight": region.weight,
         "known_weight": region.known_weight,
-        "vantages": region.vantages,
-        "networks": region.networks,
+        "vantages": region.witnesses.vantages,
+        "networks": region.witnesses.networks,
         "access": class.access.as_str(),
         "best": measured.map(|measured| &measured.best),
         "tie_set": measured.map_or(&[][..], |measured| &measured.tie_set),

@@ -150,7 +150,7 @@ fn legend() -> Markup {
     html! {
         ul.legend {
             @for (class, words) in dots {
-                li { svg viewBox="0 0 16 16" aria-hidden="true" { path class=(class) d="M8 8h0" {} } (words) }
+                li { svg viewBox="0 0 16 16" aria-hidden="true" { path class=(class) d="M8 8h.02" {} } (words) }
             }
             li { svg viewBox="0 0 16 16" aria-hidden="true" { path.node d="M8 13l-5.6-10h11.2z" {} } "node" }
             li { svg viewBox="0 0 16 16" aria-hidden="true" { circle.vantage cx="8" cy="8" {} } "vantage" }

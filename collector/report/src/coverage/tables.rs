@@ -1,6 +1,6 @@
 //! The report's tables.
 
-use isochrone_coverage::report::{ClassReport, CoverageReport, NodeTime, Region, VantageReport};
+use isochrone_coverage::report::{ClassReport, CoverageReport, NodeTime, Region, VantageReport, Witnesses};
 use maud::html;
 use serde_json::Value;
 
@@ -146,12 +146,16 @@ fn region_name(region: &Region) -> Cell {
 
 /// How many vantages, and in how many networks.
 fn witnesses(region: &Region, by_days: bool) -> Cell {
-    let (vantages, networks) = (region.vantages, region.networks);
+    let Witnesses {
+        vantages,
+        networks,
+        networks_given,
+    } = region.witnesses;
     let text = match by_days {
         true => format!("{vantages}/{networks}"),
         false => vantages.to_string(),
     };
-    Cell::from(text).on_page(match region.networks_given {
+    Cell::from(text).on_page(match networks_given {
         true => html! { (vantages) " / " (networks) },
         false => html! { (vantages) " / ?" },
     })
@@ -233,22 +237,27 @@ fn node(time: Option<&NodeTime>) -> String {
 }
 
 /// Keys of a region in JSON, in the order of the columns. `source` is the report's, so that rows of the demo's
-/// world stay marked wherever they are pasted.
+/// world stay marked wherever they are pasted; `level` is `country` or `continent`, whose codes are partly the same.
 const CSV: &str = "access region name continent weight known_weight vantages networks best tie_set runner_up \
-    runner_up_ms best_ms min_ms p50_ms p90_ms p99_ms rtt_ms low_ms high_ms loss samples verdict source";
+    runner_up_ms best_ms min_ms p50_ms p90_ms p99_ms rtt_ms low_ms high_ms loss samples verdict source level";
 
 /// A row for each region of the JSON.
 pub(super) fn csv(json: &Value) -> Table {
-    let lists = ["regions", "continents"]
-        .iter()
-        .filter_map(|list| json[*list].as_array());
-    let rows = lists.flatten().map(|region| {
-        let cells = CSV.split(' ').map(|column| match column {
-            "source" => csv_cell(&json["source"]),
-            _ => csv_cell(&region[column]),
+    let of_list = |(list, level): (&str, &'static str)| {
+        let regions = json[list].as_array().into_iter().flatten();
+        let rows = regions.map(move |region| {
+            let cells = CSV.split(' ').map(|column| match column {
+                "source" => csv_cell(&json["source"]),
+                "level" => level.into(),
+                _ => csv_cell(&region[column]),
+            });
+            cells.collect()
         });
-        cells.collect()
-    });
+        rows.collect::<Vec<_>>()
+    };
+    let rows = [("regions", "country"), ("continents", "continent")]
+        .into_iter()
+        .flat_map(of_list);
     Table::new("regions", CSV.split(' ').map(Column::names)).rows(rows)
 }
 

@@ -1,6 +1,6 @@
 //! What every rendering of the report says in the same words.
 
-use isochrone_base::words::count;
+use isochrone_base::words::{count, duration};
 use isochrone_coverage::cities;
 use isochrone_coverage::observations::{AccessClass, Basis, Source, Statistic, TtfbKind, Window};
 use isochrone_coverage::report::{
@@ -75,8 +75,8 @@ pub(crate) fn first_line(report: &CoverageReport, class: &ClassReport) -> String
 }
 
 fn networks(class: &ClassReport) -> String {
-    match class.networks_given {
-        true => count(class.networks, "network"),
+    match class.witnesses.networks_given {
+        true => count(class.witnesses.networks, "network"),
         false => "networks that are not given (counted as one)".to_owned(),
     }
 }
@@ -85,6 +85,24 @@ fn networks(class: &ClassReport) -> String {
 pub(super) fn window(window: Window) -> String {
     let minute = |at: jiff::Timestamp| at.strftime("%Y-%m-%d %H:%M").to_string();
     format!("{} to {} UTC", minute(window.from), minute(window.to))
+}
+
+/// How long was measured. A window that does not begin at midnight touches one more UTC day than it is long.
+pub(super) fn length(days: usize, window: Option<Window>) -> String {
+    const DAY_MS: u64 = 86_400_000;
+    let window_ms = window.map(|window| window.to.as_millisecond() - window.from.as_millisecond());
+    match window_ms.and_then(|ms| u64::try_from(ms).ok()) {
+        Some(ms) if ms < days as u64 * DAY_MS => {
+            let whole = usize::try_from(ms / DAY_MS).unwrap_or(usize::MAX);
+            let length = match ms % DAY_MS {
+                0 => count(whole, "day"),
+                _ => duration(ms),
+            };
+            let part = if days == 1 { "part" } else { "parts" };
+            format!("{length} ({part} of {})", count(days, "UTC day"))
+        }
+        _ => count(days, "day"),
+    }
 }
 
 /// What was counted at the budget shown first, and what the part that is not measured consists of: the figures
@@ -245,11 +263,11 @@ fn days(report: &CoverageReport) -> String {
     match report.days {
         None => "The files hold no days, so there are no intervals.".to_owned(),
         Some(days) if days < LEAST_DAYS => format!(
-            "Provisional: {} of measurements. Intervals need {LEAST_DAYS}.",
-            count(days, "day")
+            "Provisional: measurements of {}. Intervals need {LEAST_DAYS}.",
+            count(days, "UTC day")
         ),
         Some(days) => format!(
-            "Intervals hold 90 % of {days} days resampled whole (and networks within a country); they describe \
+            "Intervals hold 90 % of {days} UTC days resampled whole (and networks within a country); they describe \
              this window, and promise nothing about the next."
         ),
     }
@@ -265,9 +283,12 @@ pub(super) fn attributions(report: &CoverageReport) -> Vec<&str> {
     all
 }
 
-/// On how narrow a ground a region's verdict stands, if it does.
+/// Whether a region's verdict stands on one server or one network: on those that measured the best node.
 pub(super) fn narrow(region: &Region) -> bool {
-    region.measured.is_some() && (region.vantages == 1 || (region.networks == 1 && region.networks_given))
+    region.measured.as_ref().is_some_and(|measured| {
+        let witnesses = measured.witnesses;
+        witnesses.vantages == 1 || (witnesses.networks == 1 && witnesses.networks_given)
+    })
 }
 
 /// What [`narrow`] means.

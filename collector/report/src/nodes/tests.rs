@@ -630,6 +630,36 @@ fn text_of_large_figures_fits_a_hundred_columns() {
         "{text}"
     );
     assert!(text.contains("99.87 %"), "never rounded up: {text}");
+    // A narrow node beside it: all tables of a report have the same columns, and it says which are left out.
+    let mut narrow = report.nodes[0].clone();
+    narrow.node = "lima".into();
+    narrow.days[0] = DayReport {
+        day: "2026-11-22".into(),
+        ..DayReport::default()
+    };
+    let both = NodesReport {
+        nodes: vec![narrow.clone(), report.nodes[0].clone()],
+        ..report.clone()
+    };
+    let text = both.text(100);
+    let heads: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("day (UTC)"))
+        .collect();
+    assert!(
+        heads.len() == 2 && heads.iter().all(|head| !head.contains("vantages")),
+        "{text}"
+    );
+    assert_eq!(text.matches("too wide with it: vantages").count(), 1, "{text}");
+    let alone = NodesReport {
+        nodes: vec![narrow],
+        ..report
+    };
+    let text = alone.text(100);
+    assert!(
+        text.contains("  vantages\n") && !text.contains("Left out"),
+        "{text}"
+    );
 }
 
 proptest! {

@@ -10,10 +10,11 @@ pub(super) fn body(report: &NodesReport, lines: &mut Lines) {
         return lines.wrapped(super::NO_NODES);
     }
     lines.table(&tables::overview(report));
-    for node in &report.nodes {
+    let days = lines.alike(report.nodes.iter().map(tables::days).collect());
+    for (node, days) in report.nodes.iter().zip(days) {
         lines.blank();
         lines.heading(2, &title(node));
-        lines.table(&tables::days(node));
+        lines.table(&days);
         outages(node, lines);
     }
 }

@@ -13,7 +13,7 @@ use isochrone_store::Stored;
 use isochrone_watch::incident::{Incident, Subject};
 use isochrone_watch::live::cell::Pace;
 
-use super::values::{FailureRun, IncidentLine, SeenBy, ShowReport};
+use super::values::{FailureRun, IncidentLine, SeenBy, ShowReport, Slots};
 use crate::log::{Fill, Window};
 
 /// What the log holds so far.
@@ -40,6 +40,14 @@ struct Failure {
     seen: Seen,
     check: Check,
     outcome: Outcome,
+}
+
+/// Equal failures in a row of one vantage and kind.
+struct Run {
+    first: UnixMillis,
+    last: Failure,
+    count: u64,
+    gap_ms: u64,
 }
 
 impl Fill for ShowBuilder<'_> {
@@ -98,22 +106,27 @@ impl Cell {
         self.failures.iter().filter(|failure| failure.seen == of).count() as u64
     }
 
-    /// Equal failures with no success between them, as (first, last, count).
-    fn runs(&mut self) -> Vec<(UnixMillis, Failure, u64)> {
+    /// Equal failures with no success between them.
+    fn runs(&mut self) -> Vec<Run> {
         self.answers.sort_unstable();
         self.failures.sort_by_key(|failure| failure.slot);
-        let mut runs: Vec<(UnixMillis, Failure, u64)> = Vec::new();
+        let mut runs: Vec<Run> = Vec::new();
         for failure in &self.failures {
             match runs.last_mut() {
-                Some((_, last, count))
-                    if is_same(last, failure)
-                        && failure.slot.0 - last.slot.0 <= self.gap_ms
-                        && !self.has_answer_between(last.slot, failure.slot) =>
+                Some(run)
+                    if is_same(&run.last, failure)
+                        && failure.slot.0 - run.last.slot.0 <= self.gap_ms
+                        && !self.has_answer_between(run.last.slot, failure.slot) =>
                 {
-                    *count += 1;
-                    last.slot = failure.slot;
+                    run.count += 1;
+                    run.last.slot = failure.slot;
                 }
-                _ => runs.push((failure.slot, failure.clone(), 1)),
+                _ => runs.push(Run {
+                    first: failure.slot,
+                    last: failure.clone(),
+                    count: 1,
+                    gap_ms: self.gap_ms,
+                }),
             }
         }
         runs
@@ -153,9 +166,8 @@ impl<'a> ShowBuilder<'a> {
                 continue;
             };
             let own = self.node.is_own(probe);
-            for (first, last, count) in cell.runs() {
-                failures.push(failure_run(probe, (*kind, own), (first, count), last));
-            }
+            let runs = cell.runs();
+            failures.extend(runs.iter().map(|run| run.told(probe, *kind, own)));
             seen.push(SeenBy {
                 vantage: probe.name.clone(),
                 place: probe.site.clone(),
@@ -169,7 +181,7 @@ impl<'a> ShowBuilder<'a> {
                 last_ok: cell.last_ok.map(words::rfc3339),
             });
         }
-        failures.sort_by(|one, other| (one.order, &one.vantage).cmp(&(other.order, &other.vantage)));
+        failures.sort_by(|one, other| (one.order(), &one.vantage).cmp(&(other.order(), &other.vantage)));
         seen.sort_by(|one, other| (&one.vantage, &one.kind).cmp(&(&other.vantage, &other.kind)));
         let window = self.window;
         let touches = move |incident: &Incident| {
@@ -195,36 +207,38 @@ impl<'a> ShowBuilder<'a> {
     }
 }
 
-fn failure_run(
-    probe: &ProbeEntry,
-    (kind, own): (Kind, bool),
-    (first, count): (UnixMillis, u64),
-    last: Failure,
-) -> FailureRun {
-    let run = last.run();
-    let (phase, cause, error) = match run.as_ref().map(|run| run.ended) {
-        Some(Ended::Failed { phase, cause, text }) => {
-            (Some(phase.word()), cause.to_string(), text.to_owned())
+impl Run {
+    /// In words, as one vantage saw it.
+    fn told(&self, probe: &ProbeEntry, kind: Kind, own: bool) -> FailureRun {
+        let (last, run) = (&self.last, self.last.run());
+        let (phase, cause, error) = match run.as_ref().map(|run| run.ended) {
+            Some(Ended::Failed { phase, cause, text }) => {
+                (Some(phase.word()), cause.to_string(), text.to_owned())
+            }
+            Some(Ended::Unsent(cause)) => (None, "unsent".to_owned(), cause.to_string()),
+            Some(Ended::Ok { .. }) | None => (None, String::new(), String::new()),
+        };
+        FailureRun {
+            vantage: probe.name.clone(),
+            place: probe.site.clone(),
+            network: probe.network,
+            own,
+            kind: kind.to_string(),
+            first: words::rfc3339(self.first),
+            last: words::rfc3339(last.slot),
+            count: self.count,
+            phase,
+            cause,
+            error,
+            http_status: run.and_then(|run| run.http_status),
+            address: address_of(&last.outcome).into_owned(),
+            down: last.seen == Seen::Bad,
+            slots: Slots {
+                first: self.first,
+                last: last.slot,
+                gap_ms: self.gap_ms,
+            },
         }
-        Some(Ended::Unsent(cause)) => (None, "unsent".to_owned(), cause.to_string()),
-        Some(Ended::Ok { .. }) | None => (None, String::new(), String::new()),
-    };
-    FailureRun {
-        vantage: probe.name.clone(),
-        place: probe.site.clone(),
-        network: probe.network,
-        own,
-        kind: kind.to_string(),
-        first: words::rfc3339(first),
-        last: words::rfc3339(last.slot),
-        count,
-        phase,
-        cause,
-        error,
-        http_status: run.and_then(|run| run.http_status),
-        address: address_of(&last.outcome).into_owned(),
-        down: last.seen == Seen::Bad,
-        order: (first, last.slot),
     }
 }
 

@@ -99,18 +99,20 @@ Incidents
   2026-11-22 00:00:10 to 2026-11-22 00:00:40: status (node), seen by nobody
 
 What failed
-  2026-11-22 00:00:10 to 00:00:30, 3 times: status4 from berlin (Berlin, DE, AS 64500)
-      connect: timeout, dialled 192.0.2.1
+  2026-11-22 00:00:10 to 00:00:30, 3 times: timeout in connect: status4; berlin (Berlin, DE,
+      AS 64500)
+      dialled 192.0.2.1
       │ timeout in connect, verbatim
-  2026-11-22 00:00:20: asset-get4 from osaka* (Berlin, DE, network unknown)
-      verify: not-found (HTTP 404), dialled 192.0.2.1; says nothing against the node
+  2026-11-22 00:00:20: not-found in verify (HTTP 404): asset-get4; osaka* (Berlin, DE, network
+      unknown)
+      dialled 192.0.2.1; says nothing against the node
       │ not-found in verify, verbatim
 
 What each vantage saw
-vantage  place       network  check       ok  failed  absent  unsent
-─────────────────────────────────────────────────────────────────────
-berlin   Berlin, DE    64500  status4      2       3       0       0
-osaka*   Berlin, DE        -  asset-get4   1       0       1       0
+vantage  place       network   check       ok  failed  absent  unsent
+──────────────────────────────────────────────────────────────────────
+berlin   Berlin, DE  AS 64500  status4      2       3       0       0
+osaka*   Berlin, DE  unknown   asset-get4   1       0       1       0
 absent: the node answered that it does not hold the object. unsent: the probe itself could not ask
 * the node's own worker's probe: it judges nothing
 ";
@@ -169,6 +171,44 @@ fn success_between_failures_parts_them() {
     let report = builder.finish([]);
     let counts: Vec<_> = report.failures.iter().map(|failure| failure.count).collect();
     assert_eq!(counts, [2, 2, 1], "a gap parts them too");
+}
+
+#[test]
+fn what_fails_alike_at_one_time_is_one_entry_of_text() {
+    let roster = roster();
+    let mut builder = ShowBuilder::new(&roster, roster.node_named("tokyo").unwrap(), window());
+    let out = |from: u64, until: u64| {
+        let rounds = (from..until).map(|round| (round, timeout()));
+        rounds.collect::<Vec<_>>()
+    };
+    add(&mut builder, "berlin", STATUS4, &out(0, 5));
+    add(&mut builder, "berlin", GET4, &out(1, 6));
+    add(&mut builder, "osaka", STATUS4, &out(3, 4));
+    // Another cause at the same time, and the same cause much later.
+    let refusal = failed(Phase::Verify, FailureCause::NotFound, Some(404));
+    add(&mut builder, "osaka", GET4, &[(3, refusal)]);
+    add(&mut builder, "berlin", STATUS4, &out(30, 32));
+    let report = builder.finish([]);
+    assert_eq!(report.failures.len(), 5, "JSON holds each");
+    let text = report.text(120);
+    for entry in [
+        "00:00:00 to 00:00:50, 11 times: timeout in connect: status4, asset-get4; 2 of 2 vantages\n",
+        "00:00:30: not-found in verify (HTTP 404): asset-get4; osaka*",
+        "00:05:00 to 00:05:10, 2 times: timeout in connect: status4; berlin (",
+    ] {
+        assert_eq!(text.matches(entry).count(), 1, "{entry}: {text}");
+    }
+    assert_eq!(text.matches("verbatim").count(), 3, "{text}");
+}
+
+#[test]
+fn success_of_one_vantage_parts_the_entries_of_text() {
+    let roster = roster();
+    let mut builder = ShowBuilder::new(&roster, roster.node_named("tokyo").unwrap(), window());
+    let rows = [(0, timeout()), (1, good(20)), (2, timeout())];
+    add(&mut builder, "berlin", STATUS4, &rows);
+    let text = builder.finish([]).text(100);
+    assert_eq!(text.matches("timeout in connect: status4").count(), 2, "{text}");
 }
 
 #[test]

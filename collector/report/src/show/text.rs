@@ -1,7 +1,10 @@
 //! `show` for people.
 
-use isochrone_base::words::{count, network};
+use std::collections::BTreeSet;
 
+use isochrone_base::words::{count, network, network_in_column};
+
+use super::groups::Group;
 use super::values::{FailureRun, IncidentLine, SeenBy, ShowReport};
 use crate::frame::DEMO;
 use crate::lines::Lines;
@@ -10,6 +13,8 @@ use crate::words::cut;
 
 /// Entries of text; JSON holds all.
 const SHOWN: usize = 500;
+/// Different errors of one entry; JSON holds all.
+const ERRORS: usize = 3;
 /// Before the further lines of an entry.
 const HANG: &str = "      ";
 
@@ -53,11 +58,13 @@ impl ShowReport {
             });
         }
         lines.wrapped("What failed");
-        for failure in self.failures.iter().take(SHOWN) {
-            failure.write(lines, width);
+        let groups = Group::of(&self.failures);
+        let vantages: BTreeSet<&str> = self.seen.iter().map(|seen| seen.vantage.as_str()).collect();
+        for group in groups.iter().take(SHOWN) {
+            group.write(lines, width, vantages.len());
         }
-        if let Some(rest) = self.failures.len().checked_sub(SHOWN).filter(|rest| *rest > 0) {
-            let rest = count(rest, "more failure");
+        if let Some(rest) = groups.len().checked_sub(SHOWN).filter(|rest| *rest > 0) {
+            let rest = count(rest, "more group");
             let sentence = format!("… {rest}; --format json prints all, a shorter window fewer.");
             lines.hung("  ", HANG, &sentence);
         }
@@ -70,7 +77,7 @@ impl ShowReport {
         lines.blank();
         lines.wrapped("What each vantage saw");
         let names = ["vantage", "place"].map(Column::names);
-        let network = Column::figures("network");
+        let network = Column::names("network").whole();
         let counts = ["ok", "failed", "absent", "unsent"].map(Column::figures);
         let columns = names
             .into_iter()
@@ -102,36 +109,55 @@ impl IncidentLine {
     }
 }
 
-impl FailureRun {
-    fn write(&self, lines: &mut Lines, width: usize) {
-        let (first, last) = (plain(&self.first), plain(&self.last));
-        let is_one_day = first.get(..10) == last.get(..10);
-        let last = last.get(if is_one_day { 11 } else { 0 }..).unwrap_or(&last);
-        let span = match self.count {
-            1 => first,
-            count => format!("{first} to {last}, {count} times"),
+impl Group<'_> {
+    /// `measured`: how many vantages measured the node at all.
+    fn write(&self, lines: &mut Lines, width: usize, measured: usize) {
+        let one = self.first();
+        let times = match self.count() {
+            1 => String::new(),
+            count => format!(", {count} times"),
         };
-        let own = if self.own { "*" } else { "" };
-        let network = network(self.network);
-        let (kind, vantage, place) = (&self.kind, &self.vantage, &self.place);
-        let head = format!("{span}: {kind} from {vantage}{own} ({place}, {network})");
+        let what = match (one.phase, one.http_status) {
+            (Some(phase), Some(status)) => format!("{} in {phase} (HTTP {status})", one.cause),
+            (Some(phase), None) => format!("{} in {phase}", one.cause),
+            (None, _) => one.cause.clone(),
+        };
+        let checks = self.each(|run| run.kind.clone()).join(", ");
+        let head = format!(
+            "{}{times}: {what}: {checks}; {}",
+            self.span(),
+            self.seen_by(measured)
+        );
         lines.hung("  ", HANG, &head);
-        let what = match (self.phase, self.http_status) {
-            (Some(phase), Some(status)) => format!("{phase}: {} (HTTP {status})", self.cause),
-            (Some(phase), None) => format!("{phase}: {}", self.cause),
-            (None, _) => self.cause.clone(),
+        let dialled = match self.each(|run| run.address.clone()) {
+            none if none.is_empty() => "nothing dialled".to_owned(),
+            addresses => format!("dialled {}", addresses.join(", ")),
         };
-        let address = match self.address.as_str() {
-            "" => String::new(),
-            address => format!(", dialled {address}"),
-        };
-        let against = match self.down {
+        let against = match one.down {
             true => "",
             false => "; says nothing against the node",
         };
-        lines.verbatim(cut(&format!("{HANG}{what}{address}{against}"), width));
-        for line in broken(&self.error, width - HANG.len() - 2) {
-            lines.verbatim(format!("{HANG}\u{2502} {line}"));
+        lines.hung(HANG, HANG, &format!("{dialled}{against}"));
+        let errors = self.each(|run| run.error.clone());
+        for error in errors.iter().take(ERRORS) {
+            for line in broken(error, width - HANG.len() - 2) {
+                lines.verbatim(format!("{HANG}\u{2502} {line}"));
+            }
+        }
+        if let Some(rest) = errors.len().checked_sub(ERRORS).filter(|rest| *rest > 0) {
+            lines.hung(HANG, HANG, &format!("… and {}", count(rest, "more text")));
+        }
+    }
+
+    /// One vantage with its place and network; more of them by name, or only counted where it was every one.
+    fn seen_by(&self, measured: usize) -> String {
+        let name = |run: &FailureRun| format!("{}{}", run.vantage, if run.own { "*" } else { "" });
+        let names = self.each(name);
+        let one = self.first();
+        match names.as_slice() {
+            [name] => format!("{name} ({}, {})", one.place, network(one.network)),
+            all if all.len() == measured => format!("{measured} of {measured} vantages"),
+            some => format!("{} of {measured} vantages: {}", some.len(), some.join(", ")),
         }
     }
 }
@@ -139,7 +165,7 @@ impl FailureRun {
 impl SeenBy {
     fn row(&self) -> Vec<Cell> {
         let name = format!("{}{}", cut(&self.vantage, 19), if self.own { "*" } else { "" });
-        let network = self.network.map_or("-".to_owned(), |number| number.to_string());
+        let network = network_in_column(self.network);
         let counts = [self.ok, self.failed, self.absent, self.unsent].map(|count| count.to_string());
         let names = [name, cut(&self.place, 20), network, self.kind.clone()];
         names.into_iter().chain(counts).map(Cell::from).collect()

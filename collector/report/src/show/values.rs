@@ -81,7 +81,24 @@ pub struct FailureRun {
     /// It speaks against the node (404, 421 and checks that never left the probe do not).
     pub down: bool,
     #[serde(skip)]
-    pub(super) order: (UnixMillis, UnixMillis),
+    pub(super) slots: Slots,
+}
+
+/// When failures in a row were seen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Slots {
+    /// Slot of the first.
+    pub(super) first: UnixMillis,
+    /// Slot of the last.
+    pub(super) last: UnixMillis,
+    /// So long after it there would be no data: failures further apart are not in a row.
+    pub(super) gap_ms: u64,
+}
+
+impl FailureRun {
+    pub(super) fn order(&self) -> (UnixMillis, UnixMillis) {
+        (self.slots.first, self.slots.last)
+    }
 }
 
 /// What one vantage saw by one kind of check.

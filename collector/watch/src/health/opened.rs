@@ -1,5 +1,6 @@
 //! When an incident begins, and what is added to it while it goes on.
 
+use isochrone_base::words;
 use isochrone_proto::units::UnixMillis;
 
 use super::rules::NETWORKS;
@@ -111,9 +112,10 @@ fn caveat(case: &Case<'_>, failing: &[Witness<'_>]) -> Option<String> {
     }
     let network = failing.first().and_then(|witness| witness.probe.network);
     Some(match network {
-        Some(network) => format!(
-            "All vantages that may judge it are in one network (AS {network}): the fault may be that network's. \
-             A probe in a second network would tell."
+        Some(_) => format!(
+            "All vantages that may judge it are in one network ({}): the fault may be that network's. \
+             A probe in a second network would tell.",
+            words::network(network)
         ),
         None => "No vantage that may judge it has a known network, so they count as one: the fault may be \
                  theirs. Give probes their AS number to tell."

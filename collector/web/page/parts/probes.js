@@ -39,7 +39,7 @@ function row(probe, view, wide) {
   return h(`tr.is-${SIGN[probe.state]}`, { key: probe.name, role: "row" },
     h("th.name", { scope: "row", role: "rowheader" }, h("b", {}, probe.name), h("small", {}, `${probe.site} · ${probe.worker}`)),
     field("State", [label(SIGN[probe.state], probe.state), h("small", { title: full(probe.since) }, `for ${span(age(probe.since, now))}`)]),
-    field("Network", probe.network === null ? h("span.none", {}, "not known") : network(probe.network)),
+    field("Network", probe.network === null ? h("span.none", {}, "unknown") : network(probe.network)),
     field("To collector", milliseconds(probe.state === "connected" ? probe.rtt_ms : null), "number"),
     field("Waiting", waiting(probe), "number"),
     field("Last result", last(probe, now), "number"),

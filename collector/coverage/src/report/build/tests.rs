@@ -8,7 +8,7 @@ use crate::files::FileText;
 use crate::fixture::{daily, in_network, node, report, samples, single, small_world, vantage};
 use crate::geo::Position;
 use crate::observations::{Day, DayReading, Node, Readings, SingleReading, TtfbKind};
-use crate::report::{Region, RegionId, Share, Withheld};
+use crate::report::{Region, RegionFigures, RegionId, Share, Withheld};
 
 fn within(shares: &[Share], budget_ms: f64) -> (f64, f64, f64) {
     let share = shares.iter().find(|share| share.budget_ms == budget_ms).unwrap();
@@ -315,8 +315,9 @@ fn access_classes_are_never_pooled() {
     assert_eq!(classes, [(AccessClass::DataCentre, 2), (AccessClass::Eyeball, 1)]);
     let german = |class: &ClassReport| {
         let mut regions = class.regions.iter();
-        let germany =
-            regions.find(|region| region.continent.is_some() && region.vantages > 0 && region.weight > 8e7);
+        let germany = regions.find(|region| {
+            region.continent.is_some() && region.witnesses.vantages > 0 && region.weight > 8e7
+        });
         germany.unwrap().measured.as_ref().unwrap().value_ms
     };
     assert_eq!(
@@ -368,6 +369,90 @@ fn runner_up_is_never_before_the_best_whoever_measured_them() {
         let behind = figures.runner_up_ms.is_none_or(|next| next >= figures.value_ms);
         assert!(behind, "{figures:?}");
     }
+}
+
+#[test]
+fn files_of_the_readme_name_no_runner_up_before_the_best() {
+    let file = |name: &str, text: &str| FileText::new(name, text);
+    let observations = crate::files::read(
+        &file("sites.csv", include_str!("../../../../../docs/example/sites.csv")),
+        &file("rtt.csv", include_str!("../../../../../docs/example/rtt.csv")),
+        &["berlin", "newyork", "singapore", "saopaulo"],
+    );
+    let report = report(&observations.unwrap(), Weights::people());
+    // New York's own node was measured from Los Angeles alone, the lighter of the two.
+    let states = region(&report, "US").measured.clone().unwrap();
+    assert_eq!((states.best.as_str(), states.witnesses.vantages), ("berlin", 2));
+    assert_ne!(states.runner_up.as_deref(), Some("newyork"));
+    let class = &report.classes[0];
+    let regions = class.regions.iter().chain(&class.continents);
+    for figures in regions.filter_map(|region| region.measured.as_ref()) {
+        assert!(
+            is_in_order(figures) && figures.runner_up_ms.is_none_or(|next| next >= 60.0),
+            "{figures:?}"
+        );
+    }
+}
+
+fn is_in_order(figures: &RegionFigures) -> bool {
+    figures
+        .runner_up_ms
+        .is_none_or(|next| next >= figures.value_ms * (1.0 - 1e-12))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    /// Any times, any of them missing, from four vantages in one country of which two run a node.
+    #[test]
+    fn runner_up_of_any_region_is_behind_its_best(
+        times in prop::collection::vec(prop::option::of(1.0..300.0f64), 16),
+    ) {
+        let nodes = ["Berlin, DE", "Hamburg, DE", "Paris, FR", "Tokyo, JP"].map(|place| node(place, place));
+        let places = ["Berlin, DE", "Hamburg, DE", "Munich, DE", "Cologne, DE"];
+        let vantages = places.map(|place| Vantage {
+            own_node: nodes.iter().find(|node| node.name == place).map(|node| node.name.clone()),
+            ..vantage(place, place)
+        });
+        let times: Vec<_> = times
+            .iter()
+            .enumerate()
+            .filter_map(|(at, ms)| Some((at / 4, at % 4, (*ms)?)))
+            .collect();
+        for weights in [Weights::people(), Weights::sites()] {
+            let report = report(&single(nodes.to_vec(), vantages.to_vec(), &times), weights);
+            let class = &report.classes[0];
+            let regions = class.regions.iter().chain(&class.continents);
+            for figures in regions.filter_map(|region| region.measured.as_ref()) {
+                prop_assert!(is_in_order(figures), "{:?}", figures);
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_measured_weighs_zero_and_countries_weigh_their_people() {
+    let vantages = vec![vantage("ada", "Berlin, DE"), vantage("bob", "Munich, DE")];
+    let report = report(&single(two_nodes(), vantages, &[(0, 1, 20.0)]), Weights::people());
+    let class = &report.classes[0];
+    for region in class.regions.iter().chain(&class.continents) {
+        assert!(region.known_weight.is_sign_positive(), "{region:?}");
+        assert_eq!(region.weight, region.weight.round(), "{region:?}");
+    }
+}
+
+#[test]
+fn best_node_has_the_witnesses_that_measured_it_and_no_more() {
+    let vantages = vec![
+        in_network(vantage("ada", "Berlin, DE"), 1),
+        in_network(vantage("bob", "Munich, DE"), 2),
+    ];
+    let times = [(0, 0, 1.0), (0, 1, 20.0), (1, 1, 30.0)];
+    let report = report(&single(two_nodes(), vantages, &times), Weights::sites());
+    let germany = region(&report, "DE");
+    assert_eq!((germany.witnesses.vantages, germany.witnesses.networks), (2, 2));
+    let measured = germany.measured.clone().unwrap();
+    assert_eq!(measured.best, "berlin");
+    assert_eq!((measured.witnesses.vantages, measured.witnesses.networks), (1, 1));
 }
 
 #[test]

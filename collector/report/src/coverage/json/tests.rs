@@ -160,6 +160,40 @@ fn statistic_that_a_file_does_not_hold_is_null_and_numbers_are_not_rounded() {
 }
 
 #[test]
+fn no_number_is_minus_zero() {
+    let world = small_world();
+    for weights in [Weights::people(), Weights::sites()] {
+        let report = report(&world, weights);
+        let (json, csv) = (report.json().to_string(), report.csv());
+        for text in [&json, &csv] {
+            let is_zero = |at: usize| {
+                text[at + 4..]
+                    .chars()
+                    .next()
+                    .is_none_or(|next| !next.is_ascii_digit())
+            };
+            let below = text.match_indices("-0.0").find(|&(at, _)| is_zero(at));
+            assert_eq!(below, None, "{text}");
+        }
+    }
+}
+
+#[test]
+fn codes_of_countries_and_continents_are_told_apart_in_csv() {
+    let csv = report(&small_world(), Weights::people()).csv();
+    let rows: Vec<&str> = csv.lines().filter(|line| line.contains(",AF,")).collect();
+    let of = |name: &str, level: &str| {
+        let named = |row: &&&str| row.contains(&format!(",AF,{name},")) && row.ends_with(level);
+        rows.iter().filter(named).count()
+    };
+    assert_eq!(
+        (of("Afghanistan", ",country"), of("Africa", ",continent")),
+        (1, 1),
+        "{rows:#?}"
+    );
+}
+
+#[test]
 fn demo_is_marked() {
     let json = report(
         &Observations {

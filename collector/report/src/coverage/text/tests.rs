@@ -185,3 +185,34 @@ fn few_days_are_called_provisional() {
         assert_eq!(text.contains("days,\nprovisional"), provisional, "{text}");
     }
 }
+
+#[test]
+fn window_that_begins_at_noon_is_as_long_as_it_is() {
+    let mut world = daily(
+        vec![node("berlin", "Berlin, DE")],
+        vec![vantage("ada", "Paris, FR")],
+        16,
+        &[(0, 0, &[9.0])],
+        |_, _, _| 0.0,
+    );
+    let about = |world: &Observations| {
+        let text = report(world, Weights::sites()).text(200);
+        text.lines().next().unwrap().to_owned()
+    };
+    assert!(about(&world).ends_with(" UTC, 16 days"), "{}", about(&world));
+    let whole = world.window.unwrap();
+    let shortened = |from_h: i64, to_h: i64| {
+        let hours = jiff::SignedDuration::from_hours;
+        isochrone_coverage::observations::Window {
+            from: whole.from + hours(from_h),
+            to: whole.to - hours(to_h),
+        }
+    };
+    for (window, ending) in [
+        (shortened(12, 12), " UTC, 15 days (parts of 16 UTC days)"),
+        (shortened(12, 10), " UTC, 15 d 2 h (parts of 16 UTC days)"),
+    ] {
+        world.window = Some(window);
+        assert!(about(&world).ends_with(ending), "{}", about(&world));
+    }
+}

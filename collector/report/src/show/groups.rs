@@ -1,0 +1,75 @@
+//! What failed alike at one time, from whichever vantage and in whichever check, as one entry of the text.
+
+use isochrone_base::words::date_time;
+use isochrone_proto::units::UnixMillis;
+
+use super::values::FailureRun;
+
+/// Runs of one cause, phase and HTTP status whose times overlap.
+#[derive(Debug)]
+pub(super) struct Group<'a> {
+    /// The earliest first; never two of one vantage and check, between which it succeeded.
+    pub(super) runs: Vec<&'a FailureRun>,
+    until: UnixMillis,
+}
+
+impl<'a> Group<'a> {
+    /// Groups runs that are in order of time.
+    pub(super) fn of(failures: &'a [FailureRun]) -> Vec<Self> {
+        let mut groups: Vec<Self> = Vec::new();
+        for run in failures {
+            match groups.iter_mut().find(|group| group.takes(run)) {
+                Some(group) => {
+                    group.until = group.until.max(run.slots.last);
+                    group.runs.push(run);
+                }
+                None => groups.push(Self {
+                    runs: vec![run],
+                    until: run.slots.last,
+                }),
+            }
+        }
+        groups
+    }
+
+    fn takes(&self, run: &FailureRun) -> bool {
+        let alike = |run: &'_ FailureRun| (run.phase, run.http_status, run.down);
+        let one = self.first();
+        let is_alike = alike(one) == alike(run) && one.cause == run.cause;
+        let is_at_once = run.slots.first.0 <= self.until.0.saturating_add(run.slots.gap_ms);
+        let same_check = |held: &&FailureRun| held.vantage == run.vantage && held.kind == run.kind;
+        is_alike && is_at_once && !self.runs.iter().any(same_check)
+    }
+
+    /// One of its runs: all have its cause.
+    pub(super) fn first(&self) -> &'a FailureRun {
+        self.runs[0]
+    }
+
+    /// How many checks failed.
+    pub(super) fn count(&self) -> u64 {
+        self.runs.iter().map(|run| run.count).sum()
+    }
+
+    /// `2026-11-22 15:00:00 to 15:24:00`
+    pub(super) fn span(&self) -> String {
+        let (first, last) = (date_time(self.first().slots.first), date_time(self.until));
+        match (first == last, first.get(..10) == last.get(..10)) {
+            (true, _) => first,
+            (false, true) => format!("{first} to {}", last.get(11..).unwrap_or_default()),
+            (false, false) => format!("{first} to {last}"),
+        }
+    }
+
+    /// What its runs say of one thing, each once, in the order of its first.
+    pub(super) fn each(&self, says: impl Fn(&'a FailureRun) -> String) -> Vec<String> {
+        let mut all: Vec<String> = Vec::new();
+        for run in &self.runs {
+            let said = says(run);
+            if !said.is_empty() && !all.contains(&said) {
+                all.push(said);
+            }
+        }
+        all
+    }
+}
