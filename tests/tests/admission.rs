@@ -185,7 +185,7 @@ impl Mesh {
 
     fn audited(&self, act: &str) -> Vec<String> {
         let entries = self.assembly.registry.audit(UnixMillis(0)).unwrap();
-        let entries = entries.into_iter().filter(|entry| entry.act == act);
+        let entries = entries.into_iter().filter(|entry| entry.action == act);
         entries.map(|entry| entry.what).collect()
     }
 }

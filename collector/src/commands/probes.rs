@@ -301,7 +301,12 @@ pub(super) async fn audit(context: &CommandContext, format: Format, out: &Out) -
     }
     let mut lines = Lines::text(WIDTH);
     for entry in entries {
-        lines.verbatim(format!("{}  {}, by {}", instant(entry.at), entry.action, entry.who));
+        lines.verbatim(format!(
+            "{}  {}, by {}",
+            instant(entry.at),
+            entry.action,
+            entry.who
+        ));
         lines.marked("    ", &entry.what);
     }
     out.text(lines.finish()).await
