@@ -14,7 +14,7 @@ pub(crate) use bar::{Part, bar};
 pub(crate) use lines::{Line, Point, lines};
 use maud::{Markup, html};
 pub(crate) use strip::{Cell, strip};
-pub(crate) use timeline::{Lane, Span, timeline};
+pub(crate) use timeline::{Lane, Span, timeline, timeline_of};
 
 /// An SVG as high as `height` units, with what it shows in words.
 fn picture(class: &str, height: f64, (title, description): (&str, &str), drawn: &Markup) -> Markup {

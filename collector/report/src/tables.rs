@@ -20,6 +20,7 @@ pub struct Table {
     /// In text and Markdown: at most so many rows, and what one is called.
     most: Option<(usize, &'static str)>,
     newest_last: bool,
+    screen_only: bool,
 }
 
 /// A column's titles; where one is missing, the column is not shown there.
@@ -137,6 +138,7 @@ impl Table {
             rows: Vec::new(),
             most: None,
             newest_last: false,
+            screen_only: false,
         }
     }
 
@@ -164,6 +166,13 @@ impl Table {
     #[must_use]
     pub fn newest_last(mut self) -> Self {
         self.newest_last = true;
+        self
+    }
+
+    /// A page does not print it.
+    #[must_use]
+    pub fn screen_only(mut self) -> Self {
+        self.screen_only = true;
         self
     }
 
@@ -258,7 +267,7 @@ impl Table {
         let columns: Vec<_> = self.columns_in(|column| &column.page).collect();
         let class = |column: &Column| column.figures.then_some("num");
         html! {
-            div class=(fold) {
+            div class={ (fold) @if self.screen_only { " unprinted" } } {
                 div.scroll tabindex="0" role="region" aria-label=(self.title) {
                     table {
                         caption { span.title { (self.title) } span.sideways { "scroll sideways →" } }

@@ -5,8 +5,7 @@ use maud::{Markup, html};
 const DAY_MS: u64 = 86_400_000;
 /// More labels than this do not fit beside each other.
 const LABELS: u64 = 8;
-
-/// Nor does one behind this.
+/// A label behind this would reach over the end: it ends there.
 const LAST_LABEL: f64 = 0.9 * Axis::WIDTH;
 
 /// From an instant until another, in milliseconds since 1970.
@@ -34,7 +33,8 @@ impl Axis {
         (at - self.from) as f64 / (self.until - self.from) as f64 * Self::WIDTH
     }
 
-    /// Where days begin, each with its date if there is room for one: as many as fit, equally far apart.
+    /// Where days begin, each with its date if there is room for one: as many as fit, equally far apart, the newest
+    /// among them.
     fn days(&self) -> Vec<(f64, Option<String>)> {
         let first = self.from.div_ceil(DAY_MS);
         let last = (self.until - 1) / DAY_MS;
@@ -46,7 +46,7 @@ impl Axis {
         (first..=last)
             .map(|day| {
                 let x = self.x(day * DAY_MS);
-                let is_labelled = (day - first).is_multiple_of(every) && x <= LAST_LABEL;
+                let is_labelled = (last - day).is_multiple_of(every);
                 (x, label(day).filter(|_| is_labelled))
             })
             .collect()
@@ -58,7 +58,7 @@ impl Axis {
         html! {
             div.dates aria-hidden="true" {
                 @for (x, label) in self.days() {
-                    @if let Some(label) = label { span style=(format!("left:{:.2}%", x / 10.0)) { (label) } }
+                    @if let Some(label) = label { span style=(place(x)) { (label) } }
                 }
             }
         }
@@ -71,6 +71,13 @@ impl Axis {
             .into_iter()
             .map(|(x, _)| format!("M{} 0v{height}", super::short(x)));
         html! { path.grid d=(lines.collect::<String>()) {} }
+    }
+}
+
+fn place(x: f64) -> String {
+    match x <= LAST_LABEL {
+        true => format!("left:{:.2}%", x / 10.0),
+        false => "right:0".to_owned(),
     }
 }
 
@@ -95,6 +102,19 @@ mod tests {
         assert_eq!((few[0].0, few[0].1.as_deref()), (200.0, Some("02 Jan")));
         let many = Axis::new(0, 31 * DAY_MS).days();
         assert_eq!(many.len(), 31);
-        assert_eq!(many.iter().filter(|(_, label)| label.is_some()).count(), 7);
+        assert_eq!(many.iter().filter(|(_, label)| label.is_some()).count(), 8);
+    }
+
+    #[test]
+    fn newest_day_has_its_date_within_the_picture() {
+        let fifteen_days = Axis::new(DAY_MS * 2 / 3, DAY_MS * 47 / 3);
+        let (x, label) = fifteen_days.days().pop().unwrap();
+        assert_eq!(label.as_deref(), Some("16 Jan"));
+        assert!(x > LAST_LABEL);
+        let labels = fifteen_days.labels().into_string();
+        assert!(
+            labels.ends_with("<span style=\"right:0\">16 Jan</span></div>"),
+            "{labels}"
+        );
     }
 }

@@ -39,10 +39,16 @@ pub(crate) fn timeline(axis: Axis, lanes: &[Lane]) -> Markup {
             @let words = lane.spans.iter().map(|span| span.title.as_str()).collect::<Vec<_>>().join("; ");
             div.lane {
                 span.beside { (lane.name) }
-                (picture("timeline", LANE, (&lane.name, &words), &spans(axis, &lane.spans)))
+                (timeline_of(axis, (&lane.name, &words), &lane.spans))
             }
         }
     }
+}
+
+/// The picture of one lane.
+#[must_use]
+pub(crate) fn timeline_of(axis: Axis, words: (&str, &str), drawn: &[Span]) -> Markup {
+    picture("timeline", LANE, words, &spans(axis, drawn))
 }
 
 fn spans(axis: Axis, spans: &[Span]) -> Markup {

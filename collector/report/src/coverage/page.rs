@@ -40,7 +40,7 @@ fn budget_style(report: &CoverageReport) -> String {
                  #b{index}:checked~.map .o{index}{{stroke:var(--beyond);stroke-linecap:square;opacity:1}}\
                  #b{index}:checked~.map .n{index}{{stroke:var(--own);stroke-linecap:square;opacity:1}}\
                  #b{index}:checked~.tally .t{index}{{display:flex}}\
-                 #b{index}:checked~.choice label[for=b{index}]{{background:var(--ink);color:var(--paper);border-color:var(--ink)}}\
+                 #b{index}:checked~.choice label[for=b{index}]{{display:block;background:var(--ink);color:var(--paper);border-color:var(--ink)}}\
                  #b{index}:focus-visible~.choice label[for=b{index}]{{outline:3px solid var(--focus);outline-offset:2px}}"
             )
         })

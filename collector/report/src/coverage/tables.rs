@@ -63,7 +63,7 @@ fn region_columns(report: &CoverageReport, regions: &[&Region], at: usize) -> Ve
         Column::names("").on_page("Region"),
         Column::figures(words::weight_title(report)),
         Column::figures("known"),
-        Column::figures(if by_days { "v/n" } else { "vantages" }).on_page("Vantages / networks"),
+        Column::figures(if by_days { "v/n" } else { "vantages" }).on_page("Vantages /\u{a0}networks"),
         Column::names(bar).page_only(),
         Column::names(if by_days { "best < next" } else { "best node" }).on_page("Best node"),
     ];

@@ -140,14 +140,30 @@ fn good(slice: &Slice) -> f64 {
     slice.good as f64 / slice.judged as f64
 }
 
-/// A lane for each check that saw an outage.
-fn lanes(report: &NodesReport, node: &NodeReport) -> Vec<Lane> {
-    let span = |outage: &OutageReport| Span {
+fn span(report: &NodesReport, outage: &OutageReport) -> Span {
+    Span {
         from: outage.start.0,
         until: outage.end.unwrap_or(report.to).0,
         hollow: outage.cause != "node",
         title: outage_line(outage),
-    };
+    }
+}
+
+/// The outages of all its checks in one lane, for below its strip; nothing where there are none.
+pub(super) fn outage_marks(report: &NodesReport, node: &NodeReport) -> Markup {
+    let spans: Vec<Span> = node.outages.iter().map(|outage| span(report, outage)).collect();
+    let title = format!("Outages of {}", node.node);
+    let lines: Vec<&str> = spans.iter().map(|span| span.title.as_str()).collect();
+    html! {
+        @if !spans.is_empty() {
+            (charts::timeline_of(axis(report), (&title, &lines.join("; ")), &spans))
+        }
+    }
+}
+
+/// A lane for each check that saw an outage.
+fn lanes(report: &NodesReport, node: &NodeReport) -> Vec<Lane> {
+    let span = |outage: &OutageReport| span(report, outage);
     let lane = |(check, name): (IncidentCheck, &str)| {
         let of_check = node.outages.iter().filter(|outage| outage.check == check);
         let spans: Vec<Span> = of_check.map(span).collect();

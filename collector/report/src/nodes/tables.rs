@@ -28,7 +28,9 @@ pub(super) fn overview(report: &NodesReport) -> Table {
         let whole = &node.whole;
         vec![
             name.into(),
-            Cell::page_only(html! { div.wide { (page::strip(report, node)) } }),
+            Cell::page_only(
+                html! { div.wide { (page::strip(report, node)) (page::outage_marks(report, node)) } },
+            ),
             share_of(whole.good, whole.judged).into(),
             match whole.judged {
                 0 => "-".into(),
@@ -123,7 +125,10 @@ pub(super) fn failures(node: &NodeReport) -> Table {
             share_of(slice.good, slice.judged).into(),
         ]
     });
-    Table::new("When checks failed", columns).rows(rows).newest_last()
+    Table::new("When checks failed", columns)
+        .rows(rows)
+        .newest_last()
+        .screen_only()
 }
 
 /// The keys of a day in JSON, in the order of the columns.

@@ -590,6 +590,23 @@ fn report_of_a_fixed_world_says_what_it_said() {
 }
 
 #[test]
+fn overview_marks_outages_and_hours_of_failures_are_not_printed() {
+    let page = golden_world().html();
+    let (overview, nodes) = page.split_once("<section class=\"node\">").unwrap();
+    assert!(overview.contains("<title>Outages of tokyo</title>"), "{overview}");
+    for kind in ["\"span\"", "\"span hollow\""] {
+        let rect = format!("<rect class={kind}");
+        assert!(overview.contains(&rect), "the legend promises {kind}: {overview}");
+    }
+    let unprinted = nodes.match_indices("class=\"sheet unprinted\"").count()
+        + nodes
+            .match_indices("class=\"sheet fold newest unprinted\"")
+            .count();
+    let tables = nodes.matches(">When checks failed</span>").count();
+    assert!(tables > 0 && unprinted == tables, "{unprinted} of {tables}");
+}
+
+#[test]
 fn text_of_large_figures_fits_a_hundred_columns() {
     let day = DayReport {
         day: "2026-11-22".into(),

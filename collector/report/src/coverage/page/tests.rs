@@ -78,6 +78,10 @@ fn dots_carry_the_standing_of_their_speaker() {
             .any(|size| html.contains(&format!("class=\"dot {size}\" "))),
         "the rest of the world is not measured"
     );
+    assert!(
+        html.contains("h.02") && !html.contains("h0M") && !html.contains("h0\""),
+        "a square dot without length is not printed"
+    );
 }
 
 #[test]
