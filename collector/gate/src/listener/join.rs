@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use isochrone_base::aside::aside;
 use isochrone_proto::codec;
 use isochrone_proto::control::CloseCode;
 use isochrone_proto::frame::{self, HEADER_BYTES, MessageKind};
@@ -12,7 +13,6 @@ use quinn::{Connection, SendStream};
 use tokio::time::timeout;
 
 use crate::registry::Registry;
-use crate::session::durable;
 
 const JOIN: Duration = Duration::from_secs(5);
 /// Joins served at once.
@@ -130,7 +130,7 @@ fn judge(
     let exported = connection.export_keying_material(&mut exporter, EXPORTER_LABEL, b"");
     exported.map_err(|_| JoinError::Malformed("no key can be exported from this connection".into()))?;
     let remote = connection.remote_address();
-    durable(|| registry.join(request, &exporter, remote)).map_err(|error| {
+    aside(|| registry.join(request, &exporter, remote)).map_err(|error| {
         tracing::error!(%error, "the registry cannot take a join");
         JoinError::Registry
     })
