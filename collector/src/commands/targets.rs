@@ -1,9 +1,12 @@
 //! `target add|pause|remove|list`.
 
+mod load;
+
 use std::path::Path;
 
 use comfy_table::{Table, presets};
 use isochrone_base::names::is_one_worker;
+use isochrone_planner::draft::Load;
 use isochrone_planner::targets::{self, EditError, Node, NodeKind, Targets};
 use serde_json::json;
 
@@ -20,6 +23,7 @@ pub(super) async fn carry_out(
             let name = args.node.clone();
             let edited = added(&context.targets_file, &name, keys(args)?)?;
             let odd = edited.node(&name).map(|node| note(node, &edited, true));
+            let loads = load::loads(context, &edited);
             adopt(context, Ok(edited), "target add", &name)?;
             let from = if context.running {
                 "the probes check it from their next plan on"
@@ -27,6 +31,9 @@ pub(super) async fn carry_out(
                 "no collector runs here now, so it is checked once one does"
             };
             out.text(format!("{name} is added; {from}.\n")).await?;
+            if let Some(load) = loads.iter().find(|load| load.node == name) {
+                out.text(format!("{}\n", load::sentence(load))).await?;
+            }
             match odd.filter(|odd| !odd.is_empty()) {
                 Some(odd) => out.text(format!("Note: {odd}.\n")).await,
                 None => Ok(()),
@@ -136,13 +143,15 @@ fn is_bucket(text: &str) -> bool {
 
 async fn list(context: &CommandContext, format: Format, out: &Out) -> Result<(), CommandError> {
     let targets = Targets::clone(&context.targets.borrow());
+    let loads = load::loads(context, &targets);
     let probes = context.registry.list();
     let has_probe = |node: &Node| {
         let mut active = probes.iter().filter(|probe| probe.is_active());
         active.any(|probe| is_one_worker(&probe.worker, &node.worker))
     };
     if format == Format::Json {
-        let nodes = targets.nodes.iter().map(|node| as_json(node, has_probe(node)));
+        let nodes = targets.nodes.iter().zip(&loads);
+        let nodes = nodes.map(|(node, load)| as_json(node, load, has_probe(node)));
         let nodes: Vec<_> = nodes.collect();
         return out
             .json(&json!({ "schema": "isochrone.targets/1", "nodes": nodes }))
@@ -157,10 +166,17 @@ async fn list(context: &CommandContext, format: Format, out: &Out) -> Result<(),
             .await;
     }
     let mut table = Table::new();
-    table
-        .load_preset(presets::NOTHING)
-        .set_header(["NODE", "KIND", "WORKER", "PLACE", "NETWORK", "URL", "NOTE"]);
-    for node in &targets.nodes {
+    table.load_preset(presets::NOTHING).set_header([
+        "NODE",
+        "KIND",
+        "WORKER",
+        "PLACE",
+        "NETWORK",
+        load::HEAD,
+        "URL",
+        "NOTE",
+    ]);
+    for (node, load) in targets.nodes.iter().zip(&loads) {
         let network = node
             .network
             .map_or("unknown".to_owned(), |network| format!("AS{network}"));
@@ -170,6 +186,7 @@ async fn list(context: &CommandContext, format: Format, out: &Out) -> Result<(),
             &node.worker,
             &node.place,
             &network,
+            &load::cell(load),
             node.url.as_str(),
             &note(node, &targets, has_probe(node)),
         ]);
@@ -220,13 +237,14 @@ fn is_private(node: &Node) -> bool {
     }
 }
 
-fn as_json(node: &Node, worker_has_probe: bool) -> serde_json::Value {
+fn as_json(node: &Node, load: &Load, worker_has_probe: bool) -> serde_json::Value {
     json!({
         "node": node.name, "kind": kind(node), "url": node.url, "worker": node.worker, "place": node.place,
         "latitude": node.latitude, "longitude": node.longitude, "country": node.country,
         "network": node.network, "buckets": node.buckets, "asset": node.asset,
         "interval_s": node.interval.map(|interval| interval.as_secs_f64()), "paused": node.paused,
         "lacks_slash": node.lacks_slash, "worker_has_probe": worker_has_probe,
+        "load": load::as_json(load),
     })
 }
 
