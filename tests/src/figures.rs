@@ -7,6 +7,7 @@
 pub mod build;
 pub mod ingest;
 mod mesh;
+pub mod planner;
 pub mod probe;
 mod process;
 pub mod wire;
@@ -14,7 +15,13 @@ pub mod wire;
 use std::fmt;
 
 /// Every figure, in the order in which they are printed.
-pub const ALL: &[&[Figure]] = &[wire::FIGURES, ingest::FIGURES, probe::FIGURES, build::FIGURES];
+pub const ALL: &[&[Figure]] = &[
+    wire::FIGURES,
+    ingest::FIGURES,
+    probe::FIGURES,
+    planner::FIGURES,
+    build::FIGURES,
+];
 
 /// One measurement that prints one or more figures.
 #[derive(Clone, Copy, Debug)]

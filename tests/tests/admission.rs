@@ -87,9 +87,8 @@ impl Log {
     /// Waits until the collector has logged a line with all of `texts`.
     async fn collector_says(&self, texts: &[&str]) {
         let said = |log: &str| {
-            log.lines().any(|line| {
-                line.contains("isochrone_gate") && texts.iter().all(|text| line.contains(text))
-            })
+            log.lines()
+                .any(|line| line.contains("isochrone_gate") && texts.iter().all(|text| line.contains(text)))
         };
         let text = || String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
         let heard = async {
