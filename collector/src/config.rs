@@ -50,8 +50,6 @@ struct RawConfig {
     status_per_minute: Option<u32>,
     asset_per_minute: Option<u32>,
     connect_per_minute: Option<u32>,
-    status_interval: Option<toml::Value>,
-    asset_interval: Option<toml::Value>,
     #[serde(with = "humantime_serde")]
     plan_lifetime: Option<Duration>,
     health: Rules,
@@ -108,14 +106,17 @@ impl Config {
     /// # Errors
     /// Names file, key and value.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let raw: RawConfig = toml::from_str(text).map_err(|error| ConfigError::Syntax {
+        let syntax = |error: toml::de::Error| ConfigError::Syntax {
             path: path.to_owned(),
             reason: error.to_string().trim().to_owned(),
-        })?;
-        Self::try_from(raw).map_err(|wrong| ConfigError::Value {
+        };
+        let value = |wrong| ConfigError::Value {
             path: path.to_owned(),
             wrong,
-        })
+        };
+        refuse_replaced(&text.parse().map_err(syntax)?).map_err(value)?;
+        let raw: RawConfig = toml::from_str(text).map_err(syntax)?;
+        Self::try_from(raw).map_err(value)
     }
 }
 
@@ -181,19 +182,24 @@ impl TryFrom<RawConfig> for Config {
     }
 }
 
-/// What a node's checks may cost it.
-fn budget(raw: &RawConfig, default: Budget) -> Result<Budget, WrongValue> {
+/// Refuses keys that were replaced, and names the new ones.
+fn refuse_replaced(table: &toml::Table) -> Result<(), WrongValue> {
     let replaced = [
-        ("status_interval", &raw.status_interval, "status_per_minute"),
-        ("asset_interval", &raw.asset_interval, "asset_per_minute"),
+        ("status_interval", "status_per_minute"),
+        ("asset_interval", "asset_per_minute"),
     ];
-    for (key, value, by) in replaced {
-        if let Some(value) = value {
+    for (key, by) in replaced {
+        if let Some(value) = table.get(key) {
             let help =
                 format!("write `{by}` instead: how often all probes together ask one node in a minute");
             return Err(WrongValue::new(key, value.to_string(), help));
         }
     }
+    Ok(())
+}
+
+/// What a node's checks may cost it.
+fn budget(raw: &RawConfig, default: Budget) -> Result<Budget, WrongValue> {
     Ok(Budget {
         status: per_minute("status_per_minute", raw.status_per_minute, default.status)?,
         asset: per_minute("asset_per_minute", raw.asset_per_minute, default.asset)?,

@@ -98,7 +98,7 @@ mod tests {
 
     fn batch(check: u16, cache: CacheState) -> Batch {
         let header = BatchHeader {
-            epoch: EpochId(1),
+            epoch: EpochId([1; 16]),
             sequence: Sequence(1),
             previous: Digest::ZERO,
             adopted: Adoption {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use isochrone_base::kinds::{CountsFor, counts_for};
 use isochrone_base::roster::{NodeEntry, ProbeEntry, Roster};
 use isochrone_base::words::timestamp;
 use isochrone_proto::ids::{ProbeId, TargetId};
@@ -258,7 +259,7 @@ impl ViewParts<'_> {
                     if !is_own {
                         connect.add(cell.window(), self.now);
                     }
-                    if !is_own && cell.kind.check != Check::Status {
+                    if !is_own && counts_for(cell.kind.check) != CountsFor::Status {
                         ttfb.add(&endpoint.ttfb, self.now);
                     }
                     let newest = cell.runs().newest().map(|run| run.slot);
@@ -292,10 +293,10 @@ impl ViewParts<'_> {
     }
 
     fn node_cell(&self, probe: &ProbeEntry, (of, own): (Family, bool), cells: &[&Cell]) -> view::NodeCell {
-        let word = |of_check: fn(Check) -> bool| {
+        let word = |of: &[CountsFor]| {
             let words = cells
                 .iter()
-                .filter(|cell| of_check(cell.kind.check))
+                .filter(|cell| of.contains(&counts_for(cell.kind.check)))
                 .filter_map(|cell| cell.word(self.now));
             let words: Vec<_> = words.map(|run| run.seen).collect();
             if words.is_empty() {
@@ -323,8 +324,8 @@ impl ViewParts<'_> {
             vantage: probe.name.clone(),
             network: probe.network,
             family: family(of),
-            status: word(|check| matches!(check, Check::Status | Check::Http)),
-            asset: word(Check::is_asset),
+            status: word(&[CountsFor::Status, CountsFor::Http]),
+            asset: word(&[CountsFor::Asset]),
             connect_ms: connect.map(|connect| connect.as_millis_f64()),
             phase: failure.map(|failure| failure.phase.to_string()),
             error: failure.map(|failure| failure.text.clone()),
@@ -427,7 +428,7 @@ fn planned(vantage: &Vantage, node: TargetId, of: Family) -> Vec<&Cell> {
         .into_iter()
         .filter(|check| check.is_endpoint())
         .filter_map(|check| vantage.cell(node, Kind::new(check, of)));
-    cells.filter(|cell| cell.planned).collect()
+    cells.filter(|cell| cell.planned && cell.counts()).collect()
 }
 
 fn verdict(standing: Option<Standing>) -> view::Verdict {

@@ -1,5 +1,5 @@
 //! The ground the crates of the collector stand on: clock, replacing files, error chains, instants as people
-//! read them, names, places, the roster.
+//! read them, kinds of checks, names, places, the roster.
 
 pub mod aside;
 pub mod clock;
@@ -7,6 +7,7 @@ pub mod error_chain;
 pub mod files;
 #[cfg(any(test, feature = "testing"))]
 pub mod fixture;
+pub mod kinds;
 pub mod names;
 pub mod place;
 pub mod roster;

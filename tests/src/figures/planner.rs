@@ -44,7 +44,7 @@ fn draft(name: &'static str, probes: usize, rounds: usize, most_ms: f64) -> Resu
     }
     let checks: usize = before.drafts.iter().map(|(_, draft)| draft.checks.len()).sum();
     Ok(vec![Measured {
-        name,
+        name: name.into(),
         value: median(&taken),
         unit: "ms",
         how: format!(

@@ -51,7 +51,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 fn size() -> Result<Vec<Measured>> {
     let bytes = fs::metadata(binary(NAME)?)?.len();
     Ok(vec![Measured {
-        name: "probe.binary_mb",
+        name: "probe.binary_mb".into(),
         value: bytes as f64 / 1e6,
         unit: "MB",
         how: "the binary as the release profile leaves it: symbols stripped, dynamic libc; 1 MB = 10^6 B"
@@ -68,7 +68,7 @@ fn memory() -> Result<Vec<Measured>> {
         .build()?;
     let (resident, echoes) = runtime.block_on(measuring(&probe))?;
     Ok(vec![Measured {
-        name: "probe.rss_mb",
+        name: "probe.rss_mb".into(),
         value: resident,
         unit: "MB",
         how: format!(

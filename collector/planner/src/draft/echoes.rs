@@ -14,9 +14,6 @@ use super::rate::Rates;
 use super::world::World;
 use crate::pace::millis;
 
-/// How long an echo may take.
-const TIMEOUT_MS: u32 = 3_000;
-
 /// The plans of all probes as far as the mesh goes.
 pub(super) fn drafts(world: &World, mesh: &Mesh, marks: &[Mark], rates: &Rates) -> Vec<(ProbeId, Draft)> {
     let interval_ms = millis(world.pace.echo_interval);
@@ -83,7 +80,7 @@ fn add_peer(draft: &mut Draft, prober: &Measured<'_>, peer: &Measured<'_>) {
     let families = [(Family::V4, v4.is_some()), (Family::V6, v6.is_some())];
     let echoes = families.into_iter().filter(|(_, has)| *has).map(|(family, _)| {
         let offset_ms = pair.number(family as u64, peer.interval_ms);
-        let schedule = Schedule::new(peer.interval_ms, offset_ms, TIMEOUT_MS)
+        let schedule = Schedule::new(peer.interval_ms, offset_ms, Check::Echo.timeout_ms())
             .expect("the interval is within the bounds that the configuration enforces");
         (Kind::new(Check::Echo, family), schedule)
     });

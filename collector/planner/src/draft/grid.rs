@@ -21,12 +21,6 @@ use crate::targets::{Node, NodeKind};
 /// A node has at least so many seats, at a longer interval if its budget wants that: fewer vantages cannot tell
 /// a node's failure from their own.
 const SEATS_MIN: u32 = 4;
-/// How long a connect check may take.
-const CONNECT_TIMEOUT_MS: u32 = 4_000;
-/// How long a status or http check may take (domain: the group's own tools gave it 5 s).
-const STATUS_TIMEOUT_MS: u32 = 5_000;
-/// How long an asset check may take as a whole.
-const ASSET_TIMEOUT_MS: u32 = 20_000;
 /// An asset that is downloaded again at each GET is asked for so many times less often.
 const DOWNLOADS_SLOWER: u32 = 4;
 const MINUTE_MS: u32 = 60_000;
@@ -35,7 +29,6 @@ const MINUTE_MS: u32 = 60_000;
 pub(super) struct Grid<'a> {
     node: &'a Node,
     mark: Mark,
-    connect: Option<Check>,
     connect_ms: u32,
     seats: u32,
     rounds: Vec<Round>,
@@ -44,7 +37,6 @@ pub(super) struct Grid<'a> {
 /// Checks that the vantages make in turn: one point of the grid is one vantage's turn.
 struct Round {
     checks: &'static [Check],
-    timeout_ms: u32,
     /// Between two turns.
     step_ms: u32,
 }
@@ -77,7 +69,7 @@ impl<'a> Grid<'a> {
         let seats = u32::try_from(within).unwrap_or(u32::MAX).max(SEATS_MIN);
         let needed_ms = (u64::from(seats) * u64::from(per_seat_ms)).div_ceil(u64::from(pace.budget.connect));
         let connect_ms = asked_ms.max(u32::try_from(needed_ms).unwrap_or(INTERVAL_MAX_MS));
-        let rounds = rounds_of(node, &pace.budget).map(|(checks, timeout_ms, budget)| {
+        let rounds = rounds_of(node, &pace.budget).map(|(checks, budget)| {
             let calls = checks.len() as u32 * families;
             let slower = if downloads && checks[0].is_asset() {
                 DOWNLOADS_SLOWER
@@ -86,14 +78,12 @@ impl<'a> Grid<'a> {
             };
             Round {
                 checks,
-                timeout_ms,
                 step_ms: stretched((MINUTE_MS * calls).div_ceil(budget) * slower, factor),
             }
         });
         Self {
             node,
             mark: Mark::of_name(&node.name),
-            connect: connect_check(),
             connect_ms: stretched(connect_ms, factor),
             seats,
             rounds: rounds.collect(),
@@ -133,9 +123,7 @@ impl<'a> Grid<'a> {
             connect_interval_ms: self.connect_ms,
             status,
             asset,
-            connect: self
-                .connect
-                .map_or(0.0, |_| vantages as f64 * families * per_minute(self.connect_ms)),
+            connect: vantages as f64 * families * per_minute(self.connect_ms),
         }
     }
 
@@ -153,16 +141,13 @@ impl<'a> Grid<'a> {
     }
 
     fn connects(&self, phase: u32) -> Vec<(Kind, Schedule)> {
-        let Some(check) = self.connect else {
-            return Vec::new();
-        };
         let families = self.node.families.len() as u64;
         let base = u64::from(self.mark.number(0, self.connect_ms));
         let points = u64::from(self.seats) * families;
         let checks = (0..).zip(&self.node.families).map(|(place, family)| {
             let point = u64::from(phase) * families + place;
             let offset = base + u64::from(self.connect_ms) * point / points;
-            line(check, *family, self.connect_ms, offset, CONNECT_TIMEOUT_MS)
+            line(Check::Connect, *family, self.connect_ms, offset)
         });
         checks.collect()
     }
@@ -181,7 +166,7 @@ impl<'a> Grid<'a> {
             .flat_map(|family| round.checks.iter().map(move |check| (*check, *family)));
         let checks = (0..).zip(kinds).map(|(place, (check, family))| {
             let offset = first + u64::from(round.step_ms) * place / calls;
-            line(check, family, interval_ms, offset, round.timeout_ms)
+            line(check, family, interval_ms, offset)
         });
         checks.collect()
     }
@@ -243,28 +228,21 @@ impl Round {
     }
 }
 
-/// What is asked of a node besides connecting, for at most how long, and how often a minute.
-fn rounds_of(node: &Node, budget: &Budget) -> impl Iterator<Item = (&'static [Check], u32, u32)> {
+/// What is asked of a node besides connecting, and how often a minute.
+fn rounds_of(node: &Node, budget: &Budget) -> impl Iterator<Item = (&'static [Check], u32)> {
     const ASSET: &[Check] = &[Check::AssetHead, Check::AssetGet];
     let page: &[Check] = match node.kind {
         NodeKind::Argus => &[Check::Status],
         NodeKind::Http => &[Check::Http],
     };
     let has_asset = node.kind == NodeKind::Argus && node.asset.is_some();
-    let asset = has_asset.then_some((ASSET, ASSET_TIMEOUT_MS, budget.asset));
-    [(page, STATUS_TIMEOUT_MS, budget.status)]
-        .into_iter()
-        .chain(asset)
+    let asset = has_asset.then_some((ASSET, budget.asset));
+    [(page, budget.status)].into_iter().chain(asset)
 }
 
-/// The check that says whether a node lives: it is planned once the vocabulary has it.
-fn connect_check() -> Option<Check> {
-    Check::ALL.into_iter().find(|check| check.word() == "connect")
-}
-
-fn line(check: Check, family: Family, interval_ms: u32, offset_ms: u64, timeout_ms: u32) -> (Kind, Schedule) {
+fn line(check: Check, family: Family, interval_ms: u32, offset_ms: u64) -> (Kind, Schedule) {
     let offset_ms = (offset_ms % u64::from(interval_ms)) as u32; // below a u32
-    let schedule = Schedule::new(interval_ms, offset_ms, timeout_ms)
+    let schedule = Schedule::new(interval_ms, offset_ms, check.timeout_ms())
         .expect("intervals and timeouts are within the bounds that config and targets enforce");
     (Kind::new(check, family), schedule)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use isochrone_planner::draft::{HostPrefixes, Load, Participant, World};
 use isochrone_planner::targets::Targets;
+use isochrone_report::tables::{Cell, Column, Table};
 use serde_json::json;
 
 use crate::commands::CommandContext;
@@ -41,22 +42,30 @@ pub(super) fn sentence(load: &Load) -> String {
     )
 }
 
-/// The column of `target list`.
-pub(super) fn cell(load: &Load) -> String {
-    if load.vantages == 0 {
-        return "none".to_owned();
-    }
-    format!(
-        "{} + {} + {}, by {}",
-        number(load.status),
-        number(load.asset),
-        number(load.connect),
-        probes(load.vantages)
-    )
+/// The table of `target list`.
+pub(super) fn table(loads: &[Load]) -> Table {
+    let columns = [
+        Column::names("CALLS A MINUTE"),
+        Column::figures("STATUS"),
+        Column::figures("ASSET"),
+        Column::figures("CONNECT"),
+        Column::figures("PROBES"),
+        Column::figures("CONNECT EVERY"),
+    ];
+    let rows = loads.iter().map(|load| {
+        let every = humantime::format_duration(Duration::from_millis(load.connect_interval_ms.into()));
+        let cells = [
+            load.node.clone(),
+            number(load.status),
+            number(load.asset),
+            number(load.connect),
+            load.vantages.to_string(),
+            every.to_string(),
+        ];
+        cells.map(Cell::from).into()
+    });
+    Table::new("Load", columns).rows(rows)
 }
-
-/// The head of that column.
-pub(super) const HEAD: &str = "STATUS + ASSET + CONNECT A MINUTE";
 
 pub(super) fn as_json(load: &Load) -> serde_json::Value {
     json!({
@@ -81,6 +90,8 @@ fn number(calls: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use isochrone_report::lines::Lines;
+
     use super::*;
 
     #[test]
@@ -98,9 +109,14 @@ mod tests {
             "Load on berlin: 6 status, 12 asset and 60 connect calls a minute, evenly spaced, by 10 probes (each connects every 10s)."
         );
         load.asset = 3.52;
-        assert_eq!(cell(&load), "6 + 3.5 + 60, by 10 probes");
+        let mut lines = Lines::text(100);
+        lines.table(&table(&[load.clone()]));
+        let printed = lines.finish();
+        assert!(
+            printed.contains("berlin") && printed.contains(" 3.5 "),
+            "{printed}"
+        );
         load.vantages = 0;
         assert!(sentence(&load).contains("no probe has joined"));
-        assert_eq!(cell(&load), "none");
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use isochrone_proto::ids::{EpochId, PlanVersion, ProbeId};
+use isochrone_proto::kind::Layout;
 use isochrone_proto::ledger::{Adoption, HourCount, SkippedRange};
 use isochrone_proto::plan::Plan;
 use isochrone_proto::units::{Hour, UnixMillis};
@@ -62,7 +63,7 @@ pub(super) struct CheckState {
     /// Its first slot in the span.
     pub(super) anchor: UnixMillis,
     pub(super) interval_ms: u32,
-    pub(super) is_endpoint: bool,
+    pub(super) layout: Layout,
     pub(super) seen: Seen,
 }
 
@@ -349,7 +350,7 @@ impl AdoptedPlan {
         let checks = plan.checks.iter().map(|check| CheckState {
             anchor: check.schedule.first_from(from),
             interval_ms: check.schedule.interval_ms(),
-            is_endpoint: check.kind.check.is_endpoint(),
+            layout: check.kind.check.layout(),
             seen: Seen::default(),
         });
         Self {
