@@ -90,7 +90,9 @@ impl World {
         let rates = Rates::new(self, &mesh);
         let mut drafts = echoes::drafts(self, &mesh, &marks, &rates);
         let mut limits = Limits::default();
-        let (seats, seated) = self.seat_all(before, &marks, &rates.nodes, &mut limits.fewer);
+        let listed: Vec<Listed<'_>> = self.nodes.iter().map(Listed::new).collect();
+        let stretched: Vec<_> = listed.iter().zip(&rates.nodes).collect();
+        let (seats, seated) = self.seat_all(before, &marks, &stretched, &mut limits.fewer);
         for (place, nodes) in seated.into_iter().enumerate() {
             let left_out = self.add_nodes(place, marks[place], nodes, &mut drafts[place].1);
             limits.left_out.extend(left_out);
@@ -141,7 +143,6 @@ impl World {
         let mut seats = Seats::default();
         for (grid, mut found) in grids.into_values() {
             found.sort_unstable();
-            found.dedup_by_key(|(_, probe)| *probe);
             seats.put(
                 grid.node_name(),
                 found.into_iter().map(|(_, probe)| probe).collect(),
@@ -152,17 +153,18 @@ impl World {
 
     /// Seats every node's vantages; what each probe has to check, by its place.
     fn seat_all<'a>(
-        &'a self,
+        &self,
         before: &Seats,
         marks: &[Mark],
-        stretches: &[Option<Stretch>],
+        nodes: &[(&'a Listed<'a>, &Option<Stretch>)],
         fewer: &mut Vec<Fewer>,
     ) -> (Seats, Vec<Vec<Seat<'a>>>) {
         let bench = Bench::new(&self.probes, marks);
         let places: HashMap<ProbeId, usize> = self.probes.iter().map(|probe| probe.id).zip(0..).collect();
         let mut seats = Seats::default();
         let mut seated_nodes = vec![Vec::new(); self.probes.len()];
-        for (node, stretch) in self.nodes.iter().zip(stretches) {
+        for (listed, stretch) in nodes {
+            let node = listed.node;
             if node.paused {
                 seats.put(&node.name, before.of(&node.name).to_vec()); // as it was, once it goes on
                 continue;
@@ -179,7 +181,7 @@ impl World {
             let vantages = seated(before.of(&node.name), &chosen);
             for (vantage, checks) in vantages.iter().zip(grid.checks(vantages.len())) {
                 if !checks.is_empty() {
-                    seated_nodes[places[vantage]].push(Seat { node, checks });
+                    seated_nodes[places[vantage]].push(Seat { listed, checks });
                 }
             }
             seats.put(&node.name, vantages);
@@ -196,23 +198,22 @@ impl World {
         nodes: Vec<Seat<'_>>,
         draft: &mut Draft,
     ) -> Option<LeftOut> {
-        let affinity = |seat: &usize| mark.affinity(Mark::of_name(&nodes[*seat].node.name));
+        let affinity = |seat: &usize| mark.affinity(nodes[*seat].listed.mark);
         let mut by_affinity: Vec<usize> = (0..nodes.len()).collect();
-        by_affinity.sort_by_cached_key(|seat| Reverse(affinity(seat)));
+        by_affinity.sort_unstable_by_key(|seat| Reverse(affinity(seat)));
         let mut room = Room::of(draft);
-        let mut targets: Vec<Option<Target>> = vec![None; nodes.len()];
+        let mut has_room = vec![false; nodes.len()];
         for seat in by_affinity {
-            let target = endpoint(nodes[seat].node);
-            targets[seat] = room.take(&target, &nodes[seat].checks).then_some(target);
+            has_room[seat] = room.take(&nodes[seat].listed.target, &nodes[seat].checks);
         }
         let mut left_out = LeftOut {
             probe: self.probes[place].name.clone(),
             nodes: 0,
             checks: 0,
         };
-        for (seat, target) in nodes.into_iter().zip(targets) {
-            if let Some(target) = target {
-                draft.add(target, seat.checks);
+        for (seat, has_room) in nodes.into_iter().zip(has_room) {
+            if has_room {
+                draft.add(seat.listed.target.clone(), seat.checks);
             } else {
                 left_out.nodes += 1;
                 left_out.checks += seat.checks.len();
@@ -222,21 +223,34 @@ impl World {
     }
 }
 
+/// A node, with what is the same for everyone who checks it.
+struct Listed<'a> {
+    node: &'a Node,
+    mark: Mark,
+    target: Target,
+}
+
 /// A node that a probe checks.
 #[derive(Clone)]
 struct Seat<'a> {
-    node: &'a Node,
+    listed: &'a Listed<'a>,
     checks: Vec<(Kind, Schedule)>,
 }
 
-fn endpoint(node: &Node) -> Target {
-    Target {
-        id: TargetId::of_node(&node.name),
-        name: node.name.clone(),
-        address: TargetAddress::Endpoint {
-            url: node.url.to_string(),
-            asset: node.asset.clone(),
-        },
+impl<'a> Listed<'a> {
+    fn new(node: &'a Node) -> Self {
+        Self {
+            node,
+            mark: Mark::of_name(&node.name),
+            target: Target {
+                id: TargetId::of_node(&node.name),
+                name: node.name.clone(),
+                address: TargetAddress::Endpoint {
+                    url: node.url.to_string(),
+                    asset: node.asset.clone(),
+                },
+            },
+        }
     }
 }
 

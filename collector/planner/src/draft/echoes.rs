@@ -14,6 +14,10 @@ use super::rate::Rates;
 use super::world::World;
 use crate::pace::millis;
 
+/// Room is made for so many nodes at most, and for so many checks of each, before they are known.
+const NODES_EXPECTED: usize = 32;
+const CHECKS_OF_NODE: usize = 4;
+
 /// The plans of all probes as far as the mesh goes.
 pub(super) fn drafts(world: &World, mesh: &Mesh, marks: &[Mark], rates: &Rates) -> Vec<(ProbeId, Draft)> {
     let interval_ms = millis(world.pace.echo_interval);
@@ -25,11 +29,12 @@ pub(super) fn drafts(world: &World, mesh: &Mesh, marks: &[Mark], rates: &Rates) 
             interval_ms: stretched(interval_ms, rates.of_peer(place)),
         })
         .collect();
+    let nodes = world.nodes.len().min(NODES_EXPECTED);
     let draft = |(place, probe): (usize, &Measured<'_>)| {
         let peers = mesh.peers(place);
         let mut draft = Draft {
-            targets: Vec::with_capacity(peers.len()),
-            checks: Vec::with_capacity(2 * peers.len()),
+            targets: Vec::with_capacity(peers.len() + nodes),
+            checks: Vec::with_capacity(2 * peers.len() + CHECKS_OF_NODE * nodes),
             responder: ResponderPlan {
                 secrets: probe.probe.secrets.clone(),
                 probers: probers(world, mesh.probers(place)),

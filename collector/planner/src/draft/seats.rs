@@ -44,27 +44,21 @@ pub(super) fn seated(before: &[ProbeId], chosen: &[ProbeId]) -> Vec<ProbeId> {
 pub(super) struct Bench<'a> {
     probes: &'a [Participant],
     marks: &'a [Mark],
-    /// Places of the probes of each network; those whose network is not known are one network together.
-    networks: Vec<(Mark, Vec<u32>)>,
+    /// Each probe's network; those whose network is not known are in one together.
+    networks: Vec<Mark>,
     workers: Vec<String>,
 }
 
 impl<'a> Bench<'a> {
     pub(super) fn new(probes: &'a [Participant], marks: &'a [Mark]) -> Self {
-        let mut networks: BTreeMap<Option<u32>, Vec<u32>> = BTreeMap::new();
-        for (place, probe) in (0..).zip(probes) {
-            networks.entry(probe.network).or_default().push(place);
-        }
-        let marked = |(number, places): (Option<u32>, _)| {
-            (
-                Mark::of_id(number.map_or(0, |number| u64::from(number) + 1)),
-                places,
-            )
+        let network = |probe: &Participant| {
+            let number = probe.network.map_or(0, |number| u64::from(number) + 1);
+            Mark::of_id(number)
         };
         Self {
             probes,
             marks,
-            networks: networks.into_iter().map(marked).collect(),
+            networks: probes.iter().map(network).collect(),
             workers: probes.iter().map(|probe| probe.worker.to_lowercase()).collect(),
         }
     }
@@ -74,23 +68,35 @@ impl<'a> Bench<'a> {
     pub(super) fn chosen(&self, node: &Node, seats: usize) -> Vec<ProbeId> {
         let mark = Mark::of_name(&node.name);
         let worker = node.worker.to_lowercase();
-        let mut ranked = Vec::with_capacity(self.probes.len());
-        for (network, places) in &self.networks {
-            let draw = Reverse(mark.affinity(*network));
-            let mut own: Vec<(bool, Reverse<u64>, u32)> = places
-                .iter()
-                .map(|&place| {
-                    let is_own = self.workers[place as usize] == worker;
-                    (is_own, Reverse(mark.affinity(self.marks[place as usize])), place)
-                })
-                .collect();
-            own.sort_unstable();
-            let ranks = (0_u32..).zip(own).take(seats);
-            ranked.extend(ranks.map(|(rank, (is_own, _, place))| (is_own, rank, draw, place)));
+        let mut drawn: Vec<Drawn> = (0..self.probes.len())
+            .map(|place| Drawn {
+                is_own: self.workers[place] == worker,
+                rank: 0,
+                network: Reverse(mark.affinity(self.networks[place])),
+                affinity: Reverse(mark.affinity(self.marks[place])),
+                place,
+            })
+            .collect();
+        drawn.sort_unstable_by_key(|drawn| (drawn.network, drawn.is_own, drawn.affinity, drawn.place));
+        let mut before: Option<(Reverse<u64>, u32)> = None;
+        for drawn in &mut drawn {
+            let same = before.filter(|(network, _)| *network == drawn.network);
+            drawn.rank = same.map_or(0, |(_, rank)| rank + 1);
+            before = Some((drawn.network, drawn.rank));
         }
-        ranked.sort_unstable();
-        ranked.truncate(seats);
-        let places = ranked.into_iter().map(|(.., place)| place);
-        places.map(|place| self.probes[place as usize].id).collect()
+        drawn.sort_unstable();
+        drawn.truncate(seats);
+        drawn.iter().map(|drawn| self.probes[drawn.place].id).collect()
     }
+}
+
+/// A probe among those who might check one node; the first of them are chosen.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Drawn {
+    is_own: bool,
+    /// How many of its network come before it.
+    rank: u32,
+    network: Reverse<u64>,
+    affinity: Reverse<u64>,
+    place: usize,
 }

@@ -108,13 +108,15 @@ fn check_calls(seated: &Seated, budget: &Budget, case: &str) {
 
 /// Who sits where, and what they check of the first node: without the mesh, which takes longer.
 fn seated_in(world: &World, before: &Seats) -> (Seats, Seated) {
-    let (marks, stretches) = (world.marks(), rate::of_nodes(world));
-    let (seats, seated) = world.seat_all(before, &marks, &stretches, &mut Vec::new());
+    let listed: Vec<Listed<'_>> = world.nodes.iter().map(Listed::new).collect();
+    let stretches = rate::of_nodes(world);
+    let stretched: Vec<_> = listed.iter().zip(&stretches).collect();
+    let (seats, seated) = world.seat_all(before, &world.marks(), &stretched, &mut Vec::new());
     let checks = world.probes.iter().zip(seated);
     let of_first = |(probe, seats): (&Participant, Vec<Seat<'_>>)| {
         let seat = seats
             .into_iter()
-            .find(|seat| seat.node.name == world.nodes[0].name);
+            .find(|seat| seat.listed.node.name == world.nodes[0].name);
         seat.map(|seat| (probe.id, seat.checks))
     };
     (seats, checks.filter_map(of_first).collect())
