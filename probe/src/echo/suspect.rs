@@ -1,10 +1,21 @@
-//! Self-stall: when this process did not get the processor in time, what it measured meanwhile is suspect.
+//! What marks a round-trip time as suspect: this process did not get the processor in time, or the responder claims
+//! to have taken long.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A timer that is this late or less says nothing: timers have a grain of about 1 ms.
 const STALL_FROM: Duration = Duration::from_millis(10);
+
+/// A responder that claims to have held a packet for longer makes the reply suspect; more than this is never
+/// subtracted.
+const CLAIM_MAX: Duration = Duration::from_millis(1);
+
+/// Whether a reply's round-trip time is suspect and leaves the percentiles. `starved`: this process stood still
+/// while the echo was under way; `claimed`: the delay that the responder claims.
+pub(super) fn is_suspect(starved: bool, claimed: Duration) -> bool {
+    starved || claimed > CLAIM_MAX
+}
 
 /// What the agent's lag timer found; shared with the probers.
 #[derive(Clone, Debug, Default)]
