@@ -268,7 +268,7 @@ pub struct NodeArgs {
     /// Object that is fetched.
     #[arg(long)]
     pub asset: Option<String>,
-    /// Between two status checks.
+    /// Between two connect checks by one probe; ten seconds where it is not given.
     #[arg(long, value_name = "DURATION")]
     pub interval: Option<String>,
 }

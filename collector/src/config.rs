@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use isochrone_planner::pace::Pace;
+use isochrone_planner::pace::{Budget, Pace};
 use isochrone_watch::alert::AlertsConfig;
 use isochrone_watch::health::Rules;
 use serde::Deserialize;
@@ -47,10 +47,9 @@ struct RawConfig {
     public_addresses: Vec<String>,
     #[serde(with = "humantime_serde")]
     echo_interval: Option<Duration>,
-    #[serde(with = "humantime_serde")]
-    status_interval: Option<Duration>,
-    #[serde(with = "humantime_serde")]
-    asset_interval: Option<Duration>,
+    status_per_minute: Option<u32>,
+    asset_per_minute: Option<u32>,
+    connect_per_minute: Option<u32>,
     #[serde(with = "humantime_serde")]
     plan_lifetime: Option<Duration>,
     health: Rules,
@@ -107,14 +106,17 @@ impl Config {
     /// # Errors
     /// Names file, key and value.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let raw: RawConfig = toml::from_str(text).map_err(|error| ConfigError::Syntax {
+        let syntax = |error: toml::de::Error| ConfigError::Syntax {
             path: path.to_owned(),
             reason: error.to_string().trim().to_owned(),
-        })?;
-        Self::try_from(raw).map_err(|wrong| ConfigError::Value {
+        };
+        let value = |wrong| ConfigError::Value {
             path: path.to_owned(),
             wrong,
-        })
+        };
+        refuse_replaced(&text.parse().map_err(syntax)?).map_err(value)?;
+        let raw: RawConfig = toml::from_str(text).map_err(syntax)?;
+        Self::try_from(raw).map_err(value)
     }
 }
 
@@ -130,18 +132,8 @@ impl TryFrom<RawConfig> for Config {
                 default.pace.echo_interval,
                 100,
             )?,
-            status_interval: within(
-                "status_interval",
-                raw.status_interval,
-                default.pace.status_interval,
-                1_000,
-            )?,
-            asset_interval: within(
-                "asset_interval",
-                raw.asset_interval,
-                default.pace.asset_interval,
-                1_000,
-            )?,
+            connect_interval: default.pace.connect_interval,
+            budget: budget(&raw, default.pace.budget)?,
             plan_lifetime: within(
                 "plan_lifetime",
                 raw.plan_lifetime,
@@ -187,6 +179,41 @@ impl TryFrom<RawConfig> for Config {
                 .map_or(default.disk_reserve, |size| size.as_u64()),
             coverage_target_ms: raw.coverage_target_ms.unwrap_or(default.coverage_target_ms),
         })
+    }
+}
+
+/// Refuses keys that were replaced, and names the new ones.
+fn refuse_replaced(table: &toml::Table) -> Result<(), WrongValue> {
+    let replaced = [
+        ("status_interval", "status_per_minute"),
+        ("asset_interval", "asset_per_minute"),
+    ];
+    for (key, by) in replaced {
+        if let Some(value) = table.get(key) {
+            let help =
+                format!("write `{by}` instead: how often all probes together ask one node in a minute");
+            return Err(WrongValue::new(key, value.to_string(), help));
+        }
+    }
+    Ok(())
+}
+
+/// What a node's checks may cost it.
+fn budget(raw: &RawConfig, default: Budget) -> Result<Budget, WrongValue> {
+    Ok(Budget {
+        status: per_minute("status_per_minute", raw.status_per_minute, default.status)?,
+        asset: per_minute("asset_per_minute", raw.asset_per_minute, default.asset)?,
+        connect: per_minute("connect_per_minute", raw.connect_per_minute, default.connect)?,
+    })
+}
+
+/// Calls a minute.
+fn per_minute(key: &'static str, value: Option<u32>, default: u32) -> Result<u32, WrongValue> {
+    let value = value.unwrap_or(default);
+    if (1..=6_000).contains(&value) {
+        Ok(value)
+    } else {
+        Err(WrongValue::new(key, value.to_string(), "use 1 to 6000"))
     }
 }
 

@@ -125,7 +125,7 @@ impl Collector {
             context: context.clone(),
             committed: committed_receiver,
             outbox,
-            plans: assembly.plans.summary(),
+            plans: assembly.plans.clone(),
         })?;
         Ok(Self {
             assembly,

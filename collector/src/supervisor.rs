@@ -8,8 +8,7 @@ use std::time::Duration;
 use isochrone_base::error_chain::chain;
 use isochrone_base::words::timestamp;
 use isochrone_gate::session::SessionView;
-use isochrone_planner::draft::Stretch;
-use isochrone_planner::plans::{Checked, Summary};
+use isochrone_planner::plans::{Checked, Plans, Summary};
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::StoreError;
@@ -31,6 +30,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::assembly::roster;
 use crate::commands::CommandContext;
+use crate::downloads::Downloads;
+use crate::plan_notices::plan_notices;
 use crate::view::{CollectorFacts, Link, ViewParts};
 
 /// How often verdicts are made and the view is published.
@@ -52,8 +53,8 @@ pub struct SupervisorParts {
     pub committed: mpsc::Receiver<Committed>,
     /// The alerts that wait.
     pub outbox: Outbox,
-    /// The plans in force.
-    pub plans: watch::Receiver<Summary>,
+    /// The plans in force; told which nodes are to be asked less often.
+    pub plans: Plans,
 }
 
 /// The watch, not yet begun.
@@ -65,6 +66,7 @@ pub struct Supervisor {
     views: Option<watch::Sender<Arc<LiveView>>>,
     judged: watch::Sender<UnixMillis>,
     account: Account,
+    downloads: Downloads,
     /// Since when each probe is connected, or is not.
     links: BTreeMap<ProbeId, (bool, UnixMillis)>,
     /// (when, measurements taken in until then), for the rate.
@@ -117,6 +119,7 @@ impl Supervisor {
             views: None,
             judged: watch::Sender::new(now),
             account,
+            downloads: Downloads::default(),
             links: BTreeMap::new(),
             taken: VecDeque::new(),
             parts,
@@ -147,7 +150,7 @@ impl Supervisor {
                 }
                 Some(read) = ledgers.join_next() => self.take_account(read),
                 taken = self.parts.committed.recv_many(&mut batches, TAKEN_AT_ONCE) => {
-                    batches.drain(..).for_each(|stored| self.monitor.committed(&stored));
+                    batches.drain(..).for_each(|stored| self.take(&stored));
                     if taken == 0 {
                         break; // the committer has ended
                     }
@@ -175,6 +178,11 @@ impl Supervisor {
         messengers.spawn(heartbeat::run(alerts, deliver, clock, judged, stop.clone()));
     }
 
+    fn take(&mut self, stored: &Committed) {
+        self.downloads.take(&stored.plan, &stored.batch);
+        self.monitor.committed(stored);
+    }
+
     fn tick(&mut self) {
         let context = &self.parts.context;
         let now = context.clock.wall();
@@ -192,6 +200,7 @@ impl Supervisor {
             }
             Err(error) => tracing::error!(error = %chain(&error), "cannot keep an incident; trying again"),
         }
+        self.parts.plans.note_downloads(self.downloads.nodes());
         self.publish(now);
     }
 
@@ -245,7 +254,8 @@ impl Supervisor {
 
     fn facts(&self, now: UnixMillis, records_per_second: f64) -> CollectorFacts {
         let CommandContext { store, registry, .. } = &self.parts.context;
-        let plans = self.parts.plans.borrow();
+        let plans = self.parts.plans.summary();
+        let plans = plans.borrow();
         CollectorFacts {
             source: if store.is_demo() {
                 Source::Demo
@@ -272,7 +282,7 @@ impl Supervisor {
 
     fn notices(&self, plans: &Summary, now: UnixMillis) -> Vec<Notice> {
         let at = timestamp(now);
-        let mut notices: Vec<Notice> = slowed_down(&plans.stretches)
+        let mut notices: Vec<Notice> = plan_notices(&plans.limits)
             .into_iter()
             .map(|text| Notice {
                 level: NoticeLevel::Info,
@@ -409,28 +419,4 @@ fn log(transition: &Transition) {
         }
         Transition::Updated(_) => {}
     }
-}
-
-/// What is measured less often than asked, in words: each node, and all peers in one sentence.
-fn slowed_down(stretches: &[Stretch]) -> Vec<String> {
-    let (peers, nodes): (Vec<&Stretch>, Vec<&Stretch>) =
-        stretches.iter().partition(|stretch| stretch.is_peer);
-    let mut texts: Vec<String> = nodes
-        .iter()
-        .map(|stretch| {
-            format!(
-                "{} is checked {:.1} times less often than asked: the whole fleet would have sent {:.1} requests a second to its host or network, and {} are allowed.",
-                stretch.target, stretch.factor, stretch.asked, stretch.allowed
-            )
-        })
-        .collect();
-    let most = peers.iter().max_by(|a, b| a.factor.total_cmp(&b.factor));
-    if let Some(most) = most {
-        texts.push(format!(
-            "{} echoed less often than asked, {} by {:.1} times: the whole mesh would have sent {:.1} echoes a second to its address or network, and {} are allowed. A longer `echo_interval` in collector.toml ends this.",
-            if peers.len() == 1 { "1 probe is".to_owned() } else { format!("{} probes are", peers.len()) },
-            most.target, most.factor, most.asked, most.allowed
-        ));
-    }
-    texts
 }

@@ -8,6 +8,7 @@ pub mod build;
 pub mod ingest;
 pub mod lines;
 mod mesh;
+pub mod planner;
 pub mod probe;
 mod process;
 pub mod wire;
@@ -21,6 +22,7 @@ pub const ALL: &[&[Figure]] = &[
     wire::FIGURES,
     ingest::FIGURES,
     probe::FIGURES,
+    planner::FIGURES,
     build::FIGURES,
     lines::FIGURES,
 ];

@@ -15,7 +15,7 @@ pub mod record;
 use std::time::Duration;
 
 use isochrone_gate::session::SessionView;
-use isochrone_planner::pace::Pace;
+use isochrone_planner::pace::{Budget, Pace};
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::lossy::LossyBackend;
@@ -50,8 +50,12 @@ impl Default for Scale {
             probes: 3,
             pace: Pace {
                 echo_interval: Duration::from_millis(900),
-                status_interval: Duration::from_secs(2),
-                asset_interval: Duration::from_secs(5),
+                connect_interval: Duration::from_secs(2),
+                budget: Budget {
+                    status: 90,
+                    asset: 72,
+                    connect: 180,
+                },
                 plan_lifetime: Duration::from_secs(86_400),
             },
             targets: targets(&["berlin"]),

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use isochrone_gate::events::GateEventKind;
+use isochrone_planner::pace::Budget;
 use isochrone_probe::disk::Disk as _;
 use isochrone_probe::spool::SpoolOptions;
 use isochrone_proto::ids::{EpochId, ProbeId, TargetId};
@@ -325,8 +326,12 @@ fn what_no_spool_holds_any_more_is_named_in_the_ledger_of_a_restored_collector()
 fn busy() -> Scale {
     let mut busy = Scale::default();
     busy.pace.echo_interval = Duration::from_millis(100);
-    busy.pace.status_interval = seconds(1);
-    busy.pace.asset_interval = seconds(1);
+    busy.pace.connect_interval = seconds(1);
+    busy.pace.budget = Budget {
+        status: 180,
+        asset: 360,
+        connect: 360,
+    };
     busy.targets = targets(&["berlin", "oslo", "lima"]);
     busy
 }

@@ -1,6 +1,7 @@
 //! The ground the crates of the collector stand on: clock, replacing files, error chains, instants as people
 //! read them, kinds of checks, names, places, the roster.
 
+pub mod aside;
 pub mod clock;
 pub mod error_chain;
 pub mod files;

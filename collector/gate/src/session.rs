@@ -283,15 +283,6 @@ impl SessionView {
     }
 }
 
-/// Runs work that waits for the disk, without holding up other tasks where there are threads for them.
-pub(crate) fn durable<T>(work: impl FnOnce() -> T) -> T {
-    use tokio::runtime::{Handle, RuntimeFlavor};
-    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
-        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
-        _ => work(), // a simulation on virtual time: nothing may run beside it
-    }
-}
-
 impl std::fmt::Debug for Sessions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Sessions")

@@ -1,241 +1,257 @@
-//! Who measures what: pure. The mesh between probes and the checks of the nodes, within the fleet's rates.
+//! Who measures what: pure. The mesh between probes and the checks of the nodes, within the fleet's rates and the
+//! nodes' budgets.
 
+mod affinity;
+mod content;
+mod echoes;
+mod grid;
+mod hosts;
+mod mesh;
+mod participant;
 mod rate;
+mod room;
+mod seats;
+mod world;
 
-use std::net::{SocketAddrV4, SocketAddrV6};
+use std::cmp::Reverse;
+use std::collections::HashMap;
 
-use isochrone_proto::echo::{KeyEpoch, PairKey, ResponderSecret};
 use isochrone_proto::ids::{ProbeId, TargetId};
-use isochrone_proto::kind::{Check, Family, Kind};
-use isochrone_proto::plan::{PlannedCheck, ResponderPlan, Target, TargetAddress};
+use isochrone_proto::kind::Kind;
+use isochrone_proto::plan::{Target, TargetAddress};
 use isochrone_proto::schedule::Schedule;
 
-pub use self::rate::{HostPrefixes, Stretch};
-use crate::pace::Pace;
-use crate::targets::{Node, NodeKind};
+use self::affinity::Mark;
+pub use self::content::Draft;
+use self::grid::Grid;
+pub use self::grid::Load;
+pub use self::hosts::HostPrefixes;
+pub use self::mesh::FULL_MESH_MAX;
+use self::mesh::Mesh;
+pub use self::participant::Participant;
+pub use self::rate::Stretch;
+use self::rate::{Rates, factor_of};
+use self::room::Room;
+pub use self::seats::Seats;
+use self::seats::{Bench, seated};
+pub use self::world::World;
+use crate::targets::Node;
 
-/// Up to so many probes, each measures every other.
-pub const FULL_MESH_MAX: usize = 50;
-
-/// A probe, as far as plans concern it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Participant {
-    /// The probe.
-    pub id: ProbeId,
-    /// Its name.
-    pub name: String,
-    /// Its responder's secrets, the newest first.
-    pub secrets: Vec<(KeyEpoch, ResponderSecret)>,
-    /// The newest of them that it is known to have: its peers get keys of this one.
-    pub known_secret: Option<KeyEpoch>,
-    /// Its responder's IPv4 address, once it answered the collector's own echo there.
-    pub v4: Option<SocketAddrV4>,
-    /// The same over IPv6.
-    pub v6: Option<SocketAddrV6>,
-}
-
-/// Everything plans are made from.
+/// The plans of all probes.
 #[derive(Clone, Debug)]
-pub struct World {
-    /// The probes that are not revoked.
-    pub probes: Vec<Participant>,
-    /// The nodes of `targets.toml`.
-    pub nodes: Vec<Node>,
-    /// How often.
-    pub pace: Pace,
-    /// Which network prefix each node's host was last seen in.
-    pub prefixes: HostPrefixes,
+pub struct Drafted {
+    /// Each probe's, in the order of the world's probes.
+    pub drafts: Vec<(ProbeId, Draft)>,
+    /// Where the nodes' vantages sit now.
+    pub seats: Seats,
+    /// What is measured less than was asked, and why.
+    pub limits: Limits,
 }
 
-/// What a plan says, without version, times and signature.
+/// What is measured less than was asked.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Limits {
+    /// What is slowed down to keep the fleet's rates.
+    pub stretches: Vec<Stretch>,
+    /// Nodes that have fewer vantages than there are probes, to keep their budgets.
+    pub fewer: Vec<Fewer>,
+    /// What the plans have no room for.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A node whose budget of connect checks is too small for every probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Draft {
-    /// What is measured.
-    pub targets: Vec<Target>,
-    /// How and when.
-    pub checks: Vec<PlannedCheck>,
-    /// Whom the probe answers.
-    pub responder: ResponderPlan,
+pub struct Fewer {
+    /// Its name.
+    pub node: String,
+    /// How many probes check it.
+    pub vantages: usize,
+    /// How many there are.
+    pub probes: usize,
 }
 
-impl Participant {
-    /// What `prober` shows this probe's responder. A newer secret than the responder is known to have would
-    /// make false losses while the responder is away from the collector.
-    fn key_for(&self, prober: ProbeId) -> Option<(KeyEpoch, PairKey)> {
-        let known = |(epoch, _): &&(KeyEpoch, ResponderSecret)| Some(*epoch) == self.known_secret;
-        let (epoch, secret) = self.secrets.iter().find(known)?;
-        Some((*epoch, PairKey::derive(secret, prober, *epoch)))
-    }
+/// Nodes that a probe does not check because its plan is full.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The probe's name.
+    pub probe: String,
+    /// How many nodes.
+    pub nodes: usize,
+    /// How many checks of them.
+    pub checks: usize,
 }
 
 impl World {
-    /// The plan of every probe, and what had to be slowed down to keep the fleet's rates.
+    /// The plan of every probe. The vantages of a node stay on the seats they have in `before`.
     #[must_use]
-    pub fn draft_all(&self) -> (Vec<(ProbeId, Draft)>, Vec<Stretch>) {
-        let stretches = rate::stretches(self);
-        let drafts = self
-            .probes
+    pub fn draft(&self, before: &Seats) -> Drafted {
+        let marks = self.marks();
+        let mesh = Mesh::new(&self.probes, &marks);
+        let rates = Rates::new(self, &mesh);
+        let mut drafts = echoes::drafts(self, &mesh, &marks, &rates);
+        let mut limits = Limits::default();
+        let listed: Vec<Listed<'_>> = self.nodes.iter().map(Listed::new).collect();
+        let stretched: Vec<_> = listed.iter().zip(&rates.nodes).collect();
+        let (seats, seated) = self.seat_all(before, &marks, &stretched, &mut limits.fewer);
+        for (place, nodes) in seated.into_iter().enumerate() {
+            let left_out = self.add_nodes(place, marks[place], nodes, &mut drafts[place].1);
+            limits.left_out.extend(left_out);
+        }
+        limits.stretches = rates.stretches();
+        Drafted {
+            drafts,
+            seats,
+            limits,
+        }
+    }
+
+    /// What each node's checks cost it, in the order of the nodes; nothing where it is paused.
+    #[must_use]
+    pub fn loads(&self) -> Vec<Load> {
+        let loads = self
+            .nodes
             .iter()
-            .map(|probe| (probe.id, self.draft(probe, &stretches)))
-            .collect();
-        (drafts, stretches)
+            .zip(rate::of_nodes(self))
+            .map(|(node, stretch)| {
+                let grid = self.grid(node, factor_of(stretch.as_ref()));
+                grid.load(self.vantages_of(node, &grid))
+            });
+        loads.collect()
     }
 
-    fn draft(&self, probe: &Participant, stretches: &[Stretch]) -> Draft {
-        let mut draft = Draft {
-            targets: Vec::new(),
-            checks: Vec::new(),
-            responder: ResponderPlan {
-                secrets: probe.secrets.clone(),
-                probers: self.probers_of(probe),
-            },
-        };
-        let factor_of = |name: &str, is_peer: bool| {
-            let mut of_target = stretches.iter();
-            of_target
-                .find(|stretch| stretch.is_peer == is_peer && stretch.target == name)
-                .map_or(1.0, |stretch| stretch.factor)
-        };
-        for peer in self.peers_of(probe) {
-            self.add_peer(&mut draft, probe, peer, factor_of(&peer.name, true));
-        }
-        for node in self.nodes.iter().filter(|node| !node.paused) {
-            self.add_node(&mut draft, probe, node, factor_of(&node.name, false));
-        }
-        draft
-    }
-
-    /// The peers `probe` measures: all of them, or beyond [`FULL_MESH_MAX`] as many as that, chosen by
-    /// rendezvous hash, so that a probe that joins or leaves changes few pairs.
-    fn peers_of(&self, probe: &Participant) -> Vec<&Participant> {
-        let mut peers: Vec<&Participant> = self.probes.iter().filter(|peer| peer.id != probe.id).collect();
-        if self.probes.len() > FULL_MESH_MAX {
-            peers.sort_by_key(|peer| std::cmp::Reverse(affinity(probe.id, peer.id)));
-            peers.truncate(FULL_MESH_MAX - 1);
-        }
-        peers.sort_by_key(|peer| peer.id);
-        peers
-    }
-
-    /// Whom `probe` answers: the probers that have it as a peer, and the collector.
-    fn probers_of(&self, probe: &Participant) -> Vec<ProbeId> {
-        let measures_it =
-            |peer: &&Participant| peer.id != probe.id && self.peers_of(peer).iter().any(|p| p.id == probe.id);
-        let mut probers = vec![ProbeId::COLLECTOR];
-        if self.probes.len() <= FULL_MESH_MAX {
-            probers.extend(
-                self.probes
-                    .iter()
-                    .map(|peer| peer.id)
-                    .filter(|id| *id != probe.id),
-            );
-        } else {
-            probers.extend(self.probes.iter().filter(measures_it).map(|peer| peer.id));
-        }
-        probers.sort();
-        probers
-    }
-
-    fn add_peer(&self, draft: &mut Draft, probe: &Participant, peer: &Participant, factor: f64) {
-        // a pair has a family only if both ends do: a probe without IPv6 is not told to use it
-        let v4 = peer.v4.filter(|_| probe.v4.is_some());
-        let v6 = peer.v6.filter(|_| probe.v6.is_some());
-        let families = [(Family::V4, v4.is_some()), (Family::V6, v6.is_some())];
-        if v4.is_none() && v6.is_none() {
-            return;
-        }
-        let target = Target {
-            id: TargetId::of_peer(peer.id),
-            name: peer.name.clone(),
-            address: TargetAddress::Peer {
-                probe: peer.id,
-                v4,
-                v6,
-                key: peer.key_for(probe.id),
-            },
-        };
-        let kinds = families
-            .into_iter()
-            .filter(|(_, has)| *has)
-            .map(|(family, _)| Kind::new(Check::Echo, family));
-        let interval = rate::stretched(millis(self.pace.echo_interval), factor);
-        add(
-            draft,
-            probe.id,
-            target,
-            kinds
-                .map(|kind| (kind, interval, kind.check.timeout_ms()))
-                .collect(),
-        );
-    }
-
-    fn add_node(&self, draft: &mut Draft, probe: &Participant, node: &Node, factor: f64) {
-        let mut lines = Vec::new();
-        for &family in &node.families {
-            for (check, interval) in checks_of(node, &self.pace) {
-                lines.push((
-                    Kind::new(check, family),
-                    rate::stretched(interval, factor),
-                    check.timeout_ms(),
-                ));
+    /// The seats that plans in force give: what a collector that starts goes on with.
+    pub fn seats_in<'a>(&self, plans: impl IntoIterator<Item = (ProbeId, &'a Draft)>) -> Seats {
+        let grids = self
+            .nodes
+            .iter()
+            .zip(rate::of_nodes(self))
+            .map(|(node, stretch)| {
+                let grid = self.grid(node, factor_of(stretch.as_ref()));
+                (TargetId::of_node(&node.name), (grid, Vec::new()))
+            });
+        let mut grids: HashMap<TargetId, (Grid<'_>, Vec<(usize, ProbeId)>)> = grids.collect();
+        for (probe, draft) in plans {
+            for check in &draft.checks {
+                let target = draft.targets.get(usize::from(check.target));
+                if let Some((grid, found)) = target.and_then(|target| grids.get_mut(&target.id))
+                    && let Some(seat) = grid.seat_of(check.kind, &check.schedule)
+                {
+                    found.push((seat, probe));
+                }
             }
         }
-        let target = Target {
-            id: TargetId::of_node(&node.name),
-            name: node.name.clone(),
-            address: TargetAddress::Endpoint {
-                url: node.url.to_string(),
-                asset: node.asset.clone(),
-            },
+        let mut seats = Seats::default();
+        for (grid, mut found) in grids.into_values() {
+            found.sort_unstable();
+            seats.put(
+                grid.node_name(),
+                found.into_iter().map(|(_, probe)| probe).collect(),
+            );
+        }
+        seats
+    }
+
+    /// Seats every node's vantages; what each probe has to check, by its place.
+    fn seat_all<'a>(
+        &self,
+        before: &Seats,
+        marks: &[Mark],
+        nodes: &[(&'a Listed<'a>, &Option<Stretch>)],
+        fewer: &mut Vec<Fewer>,
+    ) -> (Seats, Vec<Vec<Seat<'a>>>) {
+        let bench = Bench::new(&self.probes, marks);
+        let places: HashMap<ProbeId, usize> = self.probes.iter().map(|probe| probe.id).zip(0..).collect();
+        let mut seats = Seats::default();
+        let mut seated_nodes = vec![Vec::new(); self.probes.len()];
+        for (listed, stretch) in nodes {
+            let node = listed.node;
+            if node.paused {
+                seats.put(&node.name, before.of(&node.name).to_vec()); // as it was, once it goes on
+                continue;
+            }
+            let grid = self.grid(node, factor_of(stretch.as_ref()));
+            let chosen = bench.chosen(node, grid.seats());
+            if chosen.len() < self.probes.len() {
+                fewer.push(Fewer {
+                    node: node.name.clone(),
+                    vantages: chosen.len(),
+                    probes: self.probes.len(),
+                });
+            }
+            let vantages = seated(before.of(&node.name), &chosen);
+            for (vantage, checks) in vantages.iter().zip(grid.checks(vantages.len())) {
+                if !checks.is_empty() {
+                    seated_nodes[places[vantage]].push(Seat { listed, checks });
+                }
+            }
+            seats.put(&node.name, vantages);
+        }
+        (seats, seated_nodes)
+    }
+
+    /// Adds the nodes that a probe checks to its draft. Where a plan has no room for all, those of the lowest
+    /// affinity are left out, so that not every probe leaves out the same.
+    fn add_nodes(
+        &self,
+        place: usize,
+        mark: Mark,
+        nodes: Vec<Seat<'_>>,
+        draft: &mut Draft,
+    ) -> Option<LeftOut> {
+        let affinity = |seat: &usize| mark.affinity(nodes[*seat].listed.mark);
+        let mut by_affinity: Vec<usize> = (0..nodes.len()).collect();
+        by_affinity.sort_unstable_by_key(|seat| Reverse(affinity(seat)));
+        let mut room = Room::of(draft);
+        let mut has_room = vec![false; nodes.len()];
+        for seat in by_affinity {
+            has_room[seat] = room.take(&nodes[seat].listed.target, &nodes[seat].checks);
+        }
+        let mut left_out = LeftOut {
+            probe: self.probes[place].name.clone(),
+            nodes: 0,
+            checks: 0,
         };
-        add(draft, probe.id, target, lines);
+        for (seat, has_room) in nodes.into_iter().zip(has_room) {
+            if has_room {
+                draft.add(seat.listed.target.clone(), seat.checks);
+            } else {
+                left_out.nodes += 1;
+                left_out.checks += seat.checks.len();
+            }
+        }
+        (left_out.nodes > 0).then_some(left_out)
     }
 }
 
-/// The checks of a node over one family: what, and every so many milliseconds.
-fn checks_of(node: &Node, pace: &Pace) -> Vec<(Check, u32)> {
-    let status = millis(node.interval.unwrap_or(pace.status_interval));
-    let asset = millis(pace.asset_interval);
-    match node.kind {
-        NodeKind::Http => vec![(Check::Http, status)],
-        NodeKind::Argus if node.asset.is_some() => vec![
-            (Check::Status, status),
-            (Check::AssetHead, asset),
-            (Check::AssetGet, asset),
-        ],
-        NodeKind::Argus => vec![(Check::Status, status)],
+/// A node, with what is the same for everyone who checks it.
+struct Listed<'a> {
+    node: &'a Node,
+    mark: Mark,
+    target: Target,
+}
+
+/// A node that a probe checks.
+#[derive(Clone)]
+struct Seat<'a> {
+    listed: &'a Listed<'a>,
+    checks: Vec<(Kind, Schedule)>,
+}
+
+impl<'a> Listed<'a> {
+    fn new(node: &'a Node) -> Self {
+        Self {
+            node,
+            mark: Mark::of_name(&node.name),
+            target: Target {
+                id: TargetId::of_node(&node.name),
+                name: node.name.clone(),
+                address: TargetAddress::Endpoint {
+                    url: node.url.to_string(),
+                    asset: node.asset.clone(),
+                },
+            },
+        }
     }
-}
-
-fn add(draft: &mut Draft, probe: ProbeId, target: Target, lines: Vec<(Kind, u32, u32)>) {
-    let Ok(place) = u16::try_from(draft.targets.len()) else {
-        return;
-    };
-    let id = target.id;
-    draft.targets.push(target);
-    for (kind, interval_ms, timeout_ms) in lines {
-        let schedule = Schedule::spread(probe, id, kind, interval_ms, timeout_ms)
-            .expect("intervals and timeouts are within the bounds that config and targets enforce");
-        draft.checks.push(PlannedCheck {
-            kind,
-            target: place,
-            schedule,
-        });
-    }
-}
-
-fn affinity(a: ProbeId, b: ProbeId) -> u64 {
-    let mut hasher = blake3::Hasher::new_derive_key("isochrone mesh 1");
-    hasher
-        .update(&a.0.min(b.0).to_be_bytes())
-        .update(&a.0.max(b.0).to_be_bytes());
-    let mut first = [0; 8];
-    first.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
-    u64::from_be_bytes(first)
-}
-
-fn millis(duration: std::time::Duration) -> u32 {
-    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! How often things are measured, and how long a plan lives.
+//! How often things are measured, what a node's checks may cost it, and how long a plan lives.
 
 use std::time::Duration;
 
@@ -7,21 +7,48 @@ use std::time::Duration;
 pub struct Pace {
     /// Between two echoes of a pair.
     pub echo_interval: Duration,
-    /// Between two status checks of a node, where `targets.toml` names no other.
-    pub status_interval: Duration,
-    /// Between two asset checks of a node.
-    pub asset_interval: Duration,
+    /// Between two connect checks of a node by one vantage, where `targets.toml` names no other.
+    pub connect_interval: Duration,
+    /// What all probes together may ask of one node.
+    pub budget: Budget,
     /// How long a probe goes on without hearing from the collector.
     pub plan_lifetime: Duration,
+}
+
+/// Most calls a minute that all probes together make of one node; each at least 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Its status, or the page of a plain web server. Each call costs an Argus node's indexer two queries and a
+    /// chain subscription.
+    pub status: u32,
+    /// Its asset: HEAD and GET, over every family.
+    pub asset: u32,
+    /// TCP connections that are opened and closed again.
+    pub connect: u32,
 }
 
 impl Default for Pace {
     fn default() -> Self {
         Self {
             echo_interval: Duration::from_secs(10),
-            status_interval: Duration::from_secs(10),
-            asset_interval: Duration::from_secs(60),
+            connect_interval: Duration::from_secs(10),
+            budget: Budget::default(),
             plan_lifetime: Duration::from_secs(7 * 86_400),
         }
     }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            status: 6,
+            asset: 12,
+            connect: 120,
+        }
+    }
+}
+
+/// In whole milliseconds, as schedules count.
+pub(crate) fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }

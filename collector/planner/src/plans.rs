@@ -1,12 +1,14 @@
 //! Plans in force: drafted by the planner, signed by the authority, kept in the store, pushed to the probes.
 
 mod addresses;
+mod hosts;
+mod issue;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use isochrone_base::aside::aside;
 use isochrone_base::clock::Clock;
 use isochrone_gate::authority::Authority;
 use isochrone_gate::registry::Registry;
@@ -20,7 +22,8 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use self::addresses::{AddressBook, Checked, PeerAddresses};
-use crate::draft::{Draft, HostPrefixes, Participant, Stretch, World};
+use self::issue::Issued;
+use crate::draft::{Draft, Drafted, HostPrefixes, Limits, Participant, Seats, World};
 use crate::pace::Pace;
 use crate::targets::Targets;
 
@@ -28,9 +31,6 @@ use crate::targets::Targets;
 const SETTLE: Duration = Duration::from_millis(300);
 /// How often plans are looked at though nothing changed: for their age.
 const LOOK: Duration = Duration::from_secs(60);
-
-/// How long a name server may take.
-const LOOKUP: Duration = Duration::from_secs(2);
 
 /// What plans are made from and where they go.
 #[derive(Clone)]
@@ -73,17 +73,11 @@ struct State {
     /// was restored from an older copy thus never gives a number again that it does not know it gave.
     floor: u64,
     prefixes: HostPrefixes,
-}
-
-/// A plan on its way into force.
-type Fresh = (ProbeId, Issued, Plan);
-
-struct Issued {
-    version: PlanVersion,
-    draft: Draft,
-    issued: UnixMillis,
-    expires: UnixMillis,
-    signed: SignedPlan,
+    downloads: BTreeSet<String>,
+    /// What the plans were drafted from last.
+    drafted: Option<World>,
+    /// Where the nodes' vantages sit; `None` before the first draft.
+    seats: Option<Seats>,
 }
 
 /// The newest plan, for people.
@@ -95,8 +89,8 @@ pub struct Summary {
     pub issued: UnixMillis,
     /// The first instant at which a plan in force ends.
     pub expires: UnixMillis,
-    /// What is slowed down to keep the fleet's rates.
-    pub stretches: Vec<Stretch>,
+    /// What is measured less than was asked.
+    pub limits: Limits,
 }
 
 impl Plans {
@@ -139,7 +133,7 @@ impl Plans {
             summary: watch::Sender::default(),
             outdated: Notify::new(),
         }));
-        plans.summarize(Vec::new());
+        plans.summarize(Limits::default());
         Ok(plans)
     }
 
@@ -156,7 +150,15 @@ impl Plans {
     /// When the store cannot keep them; nothing is sent then.
     pub fn refresh(&self) -> Result<usize, PlansError> {
         self.confirm_secrets();
-        let (drafts, stretches) = self.world().draft_all();
+        let world = self.world();
+        if self.stands(&world) {
+            return Ok(0);
+        }
+        let Drafted {
+            drafts,
+            seats,
+            limits,
+        } = world.draft(&self.seats(&world));
         let fresh = self.number(drafts)?;
         let kept: Vec<(&SignedPlan, &Plan)> = fresh
             .iter()
@@ -164,53 +166,46 @@ impl Plans {
             .collect();
         self.0.parts.store.put_plans(&kept)?;
         let count = self.put_in_force(fresh);
-        self.summarize(stretches);
+        {
+            let mut state = self.state();
+            (state.seats, state.drafted) = (Some(seats), Some(world));
+        }
+        self.summarize(limits);
         Ok(count)
     }
 
-    /// Numbers and signs those of `drafts` that differ from the plan in force, or are past half their life.
-    fn number(&self, drafts: Vec<(ProbeId, Draft)>) -> Result<Vec<Fresh>, PlansError> {
-        let now = self.0.parts.clock.wall();
-        let mut state = self.state();
-        let next = state.highest.number.checked_add(1);
-        let version = PlanVersion {
-            number: next.ok_or(PlansError::NumbersUsedUp)?.max(state.floor),
-            ..state.highest
+    /// Whether the plans in force were made from `world`, and none of them is due for its age.
+    fn stands(&self, world: &World) -> bool {
+        let (state, now) = (self.state(), self.0.parts.clock.wall());
+        let is_young = |probe: &Participant| {
+            let issued = state.current.get(&probe.id);
+            issued.is_some_and(|issued| issued.is_young(now))
         };
-        let mut fresh = Vec::new();
-        for (probe, draft) in drafts {
-            let stands = state.current.get(&probe).is_some_and(|issued| {
-                let half = issued.expires.since(issued.issued) / 2;
-                issued.draft == draft && now < issued.issued.plus(half)
-            });
-            if !stands {
-                let (issued, plan) = self.sign(probe, draft, version, now)?;
-                fresh.push((probe, issued, plan));
-            }
-        }
-        if !fresh.is_empty() {
-            state.highest = version;
-        }
-        Ok(fresh)
+        state.drafted.as_ref() == Some(world) && world.probes.iter().all(is_young)
     }
 
-    /// Puts stored plans in force and sends them; returns how many. None, if a higher number turned up since they
-    /// were numbered: no probe would take them, and [`PlanSource::seen`] has asked for new ones.
-    fn put_in_force(&self, fresh: Vec<Fresh>) -> usize {
-        let count = fresh.len();
-        for (probe, issued, plan) in fresh {
-            let signed = issued.signed.clone();
-            {
-                let mut state = self.state();
-                if state.highest > plan.version {
-                    return 0;
-                }
-                state.current.insert(probe, issued);
-            }
-            tracing::info!(probe = %plan.probe_name, version = %plan.version, checks = plan.checks.len(), "new plan");
-            self.0.parts.sessions.send_plan(probe, signed);
+    /// Where the nodes' vantages sit: as they were drafted last, or as the plans say that the store keeps.
+    fn seats(&self, world: &World) -> Seats {
+        let state = self.state();
+        let of_plans = || {
+            let plans = state
+                .current
+                .iter()
+                .map(|(probe, issued)| (*probe, &issued.draft));
+            world.seats_in(plans)
+        };
+        state.seats.clone().unwrap_or_else(of_plans)
+    }
+
+    /// Notes which nodes' assets are downloaded again at each GET: from the next plans on they are asked for less
+    /// often.
+    pub fn note_downloads(&self, nodes: BTreeSet<String>) {
+        let mut state = self.state();
+        if state.downloads != nodes {
+            state.downloads = nodes;
+            drop(state);
+            self.0.outdated.notify_one();
         }
-        count
     }
 
     /// Refreshes whenever probes, targets or addresses change, until `stop`.
@@ -229,7 +224,7 @@ impl Plans {
         let (mut targets, mut sessions) = (parts.targets.clone(), parts.sessions.changes());
         self.resolve_hosts().await; // once before the first plans, so that a restart does not issue faster ones
         loop {
-            if let Err(error) = self.refresh() {
+            if let Err(error) = aside(|| self.refresh()) {
                 tracing::error!(error = %isochrone_base::error_chain::chain(&error), "cannot issue plans; the old ones stay in force");
             }
             tokio::select! {
@@ -265,21 +260,6 @@ impl Plans {
         }
     }
 
-    /// Looks the nodes' hosts up again now and then, and when the targets change. Slow name servers hold nobody up.
-    async fn keep_resolved(&self) {
-        let mut targets = self.0.parts.targets.clone();
-        loop {
-            tokio::select! {
-                biased;
-                Ok(()) = targets.changed() => {}
-                () = tokio::time::sleep(LOOK) => {}
-            }
-            if self.resolve_hosts().await {
-                self.0.outdated.notify_one();
-            }
-        }
-    }
-
     fn world(&self) -> World {
         let parts = &self.0.parts;
         let probes = parts
@@ -289,76 +269,22 @@ impl Plans {
             .filter(|probe| probe.is_active())
             .map(|probe| {
                 let PeerAddresses { v4, v6 } = parts.addresses.of(probe.id);
-                Participant {
-                    id: probe.id,
-                    name: probe.name.clone(),
-                    secrets: probe.responder_secrets(),
-                    known_secret: probe.known_secret,
-                    v4,
-                    v6,
-                }
+                Participant::new(&probe, v4, v6)
             });
+        let (prefixes, downloads) = {
+            let state = self.state();
+            (state.prefixes.clone(), state.downloads.clone())
+        };
         World {
             probes: probes.collect(),
             nodes: parts.targets.borrow().nodes.clone(),
             pace: parts.pace,
-            prefixes: self.state().prefixes.clone(),
+            prefixes,
+            downloads,
         }
     }
 
-    fn sign(
-        &self,
-        probe: ProbeId,
-        draft: Draft,
-        version: PlanVersion,
-        now: UnixMillis,
-    ) -> Result<(Issued, Plan), PlansError> {
-        let parts = &self.0.parts;
-        let name = parts.registry.probe(probe).map(|record| record.name.clone());
-        let plan = Plan {
-            version,
-            probe,
-            probe_name: name.unwrap_or_default(),
-            issued: now,
-            expires: now.plus(parts.pace.plan_lifetime),
-            targets: draft.targets.clone(),
-            checks: draft.checks.clone(),
-            responder: draft.responder.clone(),
-        };
-        let signed = parts.authority.sign_plan(codec::encode_plan(&plan))?;
-        Ok((
-            Issued {
-                version,
-                draft,
-                issued: plan.issued,
-                expires: plan.expires,
-                signed,
-            },
-            plan,
-        ))
-    }
-
-    /// Looks up where the nodes' hosts are, all at once, so that the rate of a prefix counts all of them. A host
-    /// that is not found in time keeps its last place. Says whether anything moved.
-    async fn resolve_hosts(&self) -> bool {
-        let nodes = self.0.parts.targets.borrow().nodes.clone();
-        let before = self.state().prefixes.clone();
-        let lookups = nodes.iter().filter(|node| !node.paused).map(|node| async {
-            let Some(url::Host::Domain(host)) = node.url.host() else {
-                return;
-            };
-            let lookup = tokio::net::lookup_host((host, node.url.port_or_known_default().unwrap_or(443)));
-            if let Ok(Ok(found)) = tokio::time::timeout(LOOKUP, lookup).await
-                && let Some(address) = found.min()
-            {
-                self.state().prefixes.note(host, address.ip());
-            }
-        });
-        join_all(lookups).await;
-        self.state().prefixes != before
-    }
-
-    fn summarize(&self, stretches: Vec<Stretch>) {
+    fn summarize(&self, limits: Limits) {
         let state = self.state();
         let summary = Summary {
             version: (!state.current.is_empty()).then_some(state.highest),
@@ -374,7 +300,7 @@ impl Plans {
                 .map(|issued| issued.expires)
                 .min()
                 .unwrap_or_default(),
-            stretches,
+            limits,
         };
         drop(state);
         self.0.summary.send_if_modified(|known| {

@@ -1,9 +1,12 @@
 //! `target add|pause|remove|list`.
 
+mod load;
+
 use std::path::Path;
 
 use isochrone_base::names::is_one_worker;
 use isochrone_base::words;
+use isochrone_planner::draft::Load;
 use isochrone_planner::targets::{self, EditError, Node, NodeKind, Targets};
 use isochrone_report::lines::Lines;
 use isochrone_report::tables::{Cell, Column, Table};
@@ -24,6 +27,7 @@ pub(super) async fn carry_out(
             let odd = edited
                 .node(&name)
                 .map(|node| notes(node, &edited, true).join("; "));
+            let loads = load::loads(context, &edited);
             adopt(context, Ok(edited), "target add", &name)?;
             let from = if context.running {
                 "the probes check it from their next plan on"
@@ -31,6 +35,9 @@ pub(super) async fn carry_out(
                 "no collector runs here now, so it is checked once one does"
             };
             out.text(format!("{name} is added; {from}.\n")).await?;
+            if let Some(load) = loads.iter().find(|load| load.node == name) {
+                out.text(format!("{}\n", load::sentence(load))).await?;
+            }
             match odd.filter(|odd| !odd.is_empty()) {
                 Some(odd) => out.text(format!("Note: {odd}.\n")).await,
                 None => Ok(()),
@@ -140,13 +147,15 @@ fn is_bucket(text: &str) -> bool {
 
 async fn list(context: &CommandContext, format: Format, out: &Out) -> Result<(), CommandError> {
     let targets = Targets::clone(&context.targets.borrow());
+    let loads = load::loads(context, &targets);
     let probes = context.registry.list();
     let has_probe = |node: &Node| {
         let mut active = probes.iter().filter(|probe| probe.is_active());
         active.any(|probe| is_one_worker(&probe.worker, &node.worker))
     };
     if format == Format::Json {
-        let nodes = targets.nodes.iter().map(|node| as_json(node, has_probe(node)));
+        let nodes = targets.nodes.iter().zip(&loads);
+        let nodes = nodes.map(|(node, load)| as_json(node, load, has_probe(node)));
         let nodes: Vec<_> = nodes.collect();
         return out
             .json(&json!({ "schema": "isochrone.targets/1", "nodes": nodes }))
@@ -179,6 +188,8 @@ async fn list(context: &CommandContext, format: Format, out: &Out) -> Result<(),
     });
     let mut lines = Lines::text(WIDTH);
     lines.table(&Table::new("Targets", columns).rows(rows));
+    lines.blank();
+    lines.table(&load::table(&loads));
     for (note, names) in noted {
         lines.item(&format!("{}: {note}", names.join(", ")));
     }
@@ -229,13 +240,14 @@ fn is_private(node: &Node) -> bool {
     }
 }
 
-fn as_json(node: &Node, worker_has_probe: bool) -> serde_json::Value {
+fn as_json(node: &Node, load: &Load, worker_has_probe: bool) -> serde_json::Value {
     json!({
         "node": node.name, "kind": kind(node), "url": node.url, "worker": node.worker, "place": node.place,
         "latitude": node.latitude, "longitude": node.longitude, "country": node.country,
         "network": node.network, "buckets": node.buckets, "asset": node.asset,
         "interval_s": node.interval.map(|interval| interval.as_secs_f64()), "paused": node.paused,
         "lacks_slash": node.lacks_slash, "worker_has_probe": worker_has_probe,
+        "load": load::as_json(load),
     })
 }
 

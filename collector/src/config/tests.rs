@@ -36,10 +36,42 @@ fn intervals_are_held_to_their_bounds_on_both_sides() {
         error.contains("echo_interval = 99ms") && error.contains("100ms"),
         "{error}"
     );
-    assert!(parse("status_interval = \"1s\"").is_ok());
-    assert!(parse("status_interval = \"999ms\"").is_err());
-    assert!(parse("status_interval = \"1day\"").is_ok());
-    assert!(parse("status_interval = \"86401s\"").is_err());
+    assert!(parse("echo_interval = \"1day\"").is_ok());
+    assert!(parse("echo_interval = \"86401s\"").is_err());
+}
+
+#[test]
+fn budgets_are_held_to_their_bounds_on_both_sides() {
+    let config = parse("status_per_minute = 1\nasset_per_minute = 6000\nconnect_per_minute = 60").unwrap();
+    let expected = Budget {
+        status: 1,
+        asset: 6_000,
+        connect: 60,
+    };
+    assert_eq!(config.pace.budget, expected);
+    for wrong in [
+        "status_per_minute = 0",
+        "asset_per_minute = 6001",
+        "connect_per_minute = 0",
+    ] {
+        let error = parse(wrong).unwrap_err();
+        assert!(error.contains(wrong) && error.contains("1 to 6000"), "{error}");
+    }
+}
+
+#[test]
+fn replaced_key_is_refused_with_the_name_of_the_new_one() {
+    for (old, new) in [
+        ("status_interval = \"10s\"", "status_per_minute"),
+        ("asset_interval = \"60s\"", "asset_per_minute"),
+    ] {
+        let error = parse(old).unwrap_err();
+        let key = old.split(' ').next().unwrap();
+        assert!(
+            error.contains("collector.toml") && error.contains(key) && error.contains(new),
+            "{error}"
+        );
+    }
 }
 
 #[test]

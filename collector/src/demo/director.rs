@@ -420,8 +420,9 @@ listen = ["{quic}"]
 web = "{page}"
 public_addresses = ["{quic}"]
 echo_interval = "1s"
-status_interval = "2s"
-asset_interval = "4s"
+status_per_minute = 360
+asset_per_minute = 360
+connect_per_minute = 480
 disk_reserve = "64MiB"
 
 [health]
@@ -441,7 +442,7 @@ fn targets_toml(nodes: &BTreeMap<usize, ArgusNode>) -> String {
             let City { name, worker, place, latitude, longitude, network, .. } = CITIES[*index];
             let url = node.base_url();
             format!(
-                "[[node]]\nnode = \"{name}\"\nkind = \"argus\"\nurl = \"{url}\"\nworker = \"{worker}\"\nplace = \"{place}\"\nlatitude = {latitude:?}\nlongitude = {longitude:?}\nnetwork = {network}\nasset = \"{ASSET}\"\n\n"
+                "[[node]]\nnode = \"{name}\"\nkind = \"argus\"\nurl = \"{url}\"\nworker = \"{worker}\"\nplace = \"{place}\"\nlatitude = {latitude:?}\nlongitude = {longitude:?}\nnetwork = {network}\nasset = \"{ASSET}\"\ninterval = \"2s\"\n\n"
             )
         })
         .collect()

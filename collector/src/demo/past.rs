@@ -1,14 +1,14 @@
 //! Puts the demo's past into the store, through the same ingest that takes what real probes send.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use isochrone_gate::authority::Authority;
-use isochrone_planner::draft::{HostPrefixes, Participant, World};
-use isochrone_planner::pace::Pace;
+use isochrone_planner::draft::{HostPrefixes, Participant, Seats, World};
+use isochrone_planner::pace::{Budget, Pace};
 use isochrone_proto::codec;
 use isochrone_proto::control::EpochState;
 use isochrone_proto::ids::{Digest, EpochId, PlanVersion, ProbeId, Sequence};
@@ -55,7 +55,7 @@ pub fn write(paths: &Paths, ids: &BTreeMap<ProbeId, usize>) -> anyhow::Result<u6
         .enable_time()
         .build()?;
     let mut rows = 0;
-    let (drafts, _) = world(&context).draft_all();
+    let drafts = world(&context).draft(&Seats::default()).drafts;
     for (probe, draft) in drafts {
         let Some(&city) = ids.get(&probe) else { continue };
         let plan = Plan {
@@ -92,29 +92,25 @@ pub fn write(paths: &Paths, ids: &BTreeMap<ProbeId, usize>) -> anyhow::Result<u6
 
 /// Checks every five minutes instead of every second: fifteen days must fit a few seconds of the story.
 fn world(context: &CommandContext) -> World {
-    let probes = context
-        .registry
-        .list()
-        .into_iter()
-        .filter(|probe| probe.is_active())
-        .map(|probe| Participant {
-            id: probe.id,
-            name: probe.name.clone(),
-            secrets: probe.responder_secrets(),
-            known_secret: probe.known_secret,
-            v4: Some(NOWHERE),
-            v6: None,
-        });
+    let probes = context.registry.list().into_iter();
+    let probes = probes.filter(|probe| probe.is_active());
     World {
-        probes: probes.collect(),
+        probes: probes
+            .map(|probe| Participant::new(&probe, Some(NOWHERE), None))
+            .collect(),
         nodes: context.targets.borrow().nodes.clone(),
         pace: Pace {
             echo_interval: Duration::from_secs(600),
-            status_interval: Duration::from_secs(300),
-            asset_interval: Duration::from_secs(600),
+            connect_interval: Duration::from_secs(300),
+            budget: Budget {
+                status: 2,
+                asset: 2,
+                connect: 3,
+            },
             ..Pace::default()
         },
         prefixes: HostPrefixes::default(),
+        downloads: BTreeSet::new(),
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
 /// Ticks a second in /proc, the same on every Linux that Rust runs on.
@@ -29,6 +30,12 @@ pub(super) fn binary(package: &str) -> Result<PathBuf> {
     let built = cargo.arg("--target-dir").arg(target).status()?;
     ensure!(built.success(), "cargo could not build {package}");
     Ok(folder.join(package))
+}
+
+/// Processor time of this thread so far, in nanoseconds.
+pub(super) fn thread_ns() -> Result<u64> {
+    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).context("the thread's processor time")?;
+    Ok(time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64)
 }
 
 /// Cargo, in the workspace's root.

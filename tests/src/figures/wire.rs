@@ -2,7 +2,7 @@
 //!
 //! Beside it, the plain way: rows of a struct through bincode and zstd, in the same run.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use isochrone_proto::batch::{Batch, BatchHeader};
 use isochrone_proto::codec;
 use isochrone_proto::frame::{self, MessageKind};
@@ -12,11 +12,11 @@ use isochrone_proto::ledger::{Adoption, HourCount};
 use isochrone_proto::measurement::{EchoOutcome, Measurement, Outcome, Stamp};
 use isochrone_proto::schedule::Schedule;
 use isochrone_proto::units::{Micros, UnixMillis};
-use nix::time::{ClockId, clock_gettime};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde::{Deserialize, Serialize};
 
+use super::process::thread_ns;
 use super::{Bound, Figure, Measured, median};
 
 /// This module's figures.
@@ -287,15 +287,10 @@ fn sum(frames: &[Vec<u8>], decode: fn(&[u8]) -> Result<u64>) -> Result<()> {
 
 /// Nanoseconds of this thread's processor time an echo.
 fn per_echo(work: impl FnOnce() -> Result<()>) -> Result<f64> {
-    let started = processor_ns()?;
+    let started = thread_ns()?;
     work()?;
     let echoes = BATCHES_A_ROUND as f64 * ECHOES as f64;
-    Ok((processor_ns()? - started) as f64 / echoes)
-}
-
-fn processor_ns() -> Result<u64> {
-    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).context("the thread's processor time")?;
-    Ok(time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64)
+    Ok((thread_ns()? - started) as f64 / echoes)
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ impl Mesh {
         };
         let config = format!(
             "listen = [\"{quic}\"]\nweb = \"{page}\"\npublic_addresses = [\"{quic}\"]\n\
-             echo_interval = \"1s\"\nstatus_interval = \"1s\"\nasset_interval = \"1s\"\ndisk_reserve = \"1MiB\"\n\
+             echo_interval = \"1s\"\nstatus_per_minute = 240\nasset_per_minute = 480\nconnect_per_minute = 480\ndisk_reserve = \"1MiB\"\n\
              [alerts]\nwebhook = \"{}\"\n",
             mesh.webhook.url()
         );

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use isochrone_base::aside::aside;
 use isochrone_proto::codec::{self, DecodeError};
 use isochrone_proto::control::CloseCode;
 use isochrone_proto::frame::{self, FrameError, HEADER_BYTES, MessageKind};
@@ -12,7 +13,6 @@ use quinn::{Connection, SendStream};
 use tokio::time::timeout;
 
 use crate::registry::Registry;
-use crate::session::durable;
 
 const JOIN: Duration = Duration::from_secs(5);
 /// Joins served at once.
@@ -126,7 +126,7 @@ fn judge(
     let exported = connection.export_keying_material(&mut exporter, EXPORTER_LABEL, b"");
     exported.map_err(|_| JoinError::NoExporter)?;
     let remote = connection.remote_address();
-    durable(|| registry.join(request, &exporter, remote)).map_err(|error| {
+    aside(|| registry.join(request, &exporter, remote)).map_err(|error| {
         tracing::error!(%error, "the registry cannot take a join");
         JoinError::Registry
     })

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use isochrone_base::aside::aside;
 use isochrone_proto::codec;
 use isochrone_proto::control::{CollectorMessage, EpochState, ProbeMessage};
 use isochrone_proto::frame::MessageKind;
 use isochrone_proto::plan::SignedPlan;
 use isochrone_proto::units::UnixMillis;
 
-use super::durable;
 use super::end::{End, ProtocolBreak};
 use super::frames::FrameReader;
 use super::quota::Bucket;
@@ -64,7 +64,7 @@ fn take_plans(talk: &Talk, plans: &[SignedPlan]) -> Result<(), End> {
         if plan.probe != talk.probe {
             return Err(End::Protocol(ProtocolBreak::OthersPlan { probe: plan.probe }));
         }
-        durable(|| talk.gate.store.put_plan(signed, &plan)).map_err(|error| {
+        aside(|| talk.gate.store.put_plan(signed, &plan)).map_err(|error| {
             tracing::error!(%error, version = %plan.version, "cannot keep a plan that the probe returned");
             End::StoreUnavailable
         })?;
@@ -76,7 +76,7 @@ fn take_plans(talk: &Talk, plans: &[SignedPlan]) -> Result<(), End> {
 }
 
 fn renew(talk: &Talk, csr: &[u8]) -> Result<(), End> {
-    let answer = match durable(|| talk.gate.registry.renew(&talk.leaf, csr)) {
+    let answer = match aside(|| talk.gate.registry.renew(&talk.leaf, csr)) {
         Ok(Renewal::Renewed { chain }) => {
             talk.renewed();
             CollectorMessage::Renewed { chain }

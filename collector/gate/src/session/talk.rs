@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use isochrone_base::aside::aside;
 use isochrone_proto::codec;
 use isochrone_proto::control::{CollectorMessage, EpochMark, Hello, Refusal};
 use isochrone_proto::ids::{Digest, EpochId, PlanVersion, ProbeId, Sequence};
@@ -14,7 +15,7 @@ use tokio::time::{Instant, timeout};
 
 use super::end::{End, ProtocolBreak};
 use super::gate::Gate;
-use super::{Arrival, Live, durable};
+use super::{Arrival, Live};
 use crate::authority::ProbeLeaf;
 use crate::events::{GateEvent, GateEventKind};
 use crate::registry::ProbeRecord;
@@ -218,6 +219,6 @@ impl Talk {
             name: self.name.clone(),
             kind,
         };
-        durable(|| self.gate.events.tell(event));
+        aside(|| self.gate.events.tell(event));
     }
 }

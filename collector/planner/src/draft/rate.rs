@@ -1,12 +1,15 @@
 //! The fleet's rates (invariant 4): no host, no peer and no network prefix is asked more often than these, however
 //! many probes there are. Loopback is exempt.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::net::IpAddr;
 
-use isochrone_proto::limits::INTERVAL_MAX_MS;
+use isochrone_proto::kind::Family;
 
-use super::{Participant, World, checks_of, millis};
+use super::mesh::Mesh;
+use super::participant::Participant;
+use super::world::World;
+use crate::pace::millis;
 use crate::targets::Node;
 
 /// Most requests a second that the whole fleet sends to one host.
@@ -18,25 +21,6 @@ pub(super) const PREFIX_RATE_MAX: f64 = 30.0;
 pub(super) const PEER_RATE_MAX: f64 = 100.0;
 /// Most echoes a second that the whole fleet sends to the peers of one prefix.
 pub(super) const PEER_PREFIX_RATE_MAX: f64 = 300.0;
-
-/// Where each host was last seen, for the rate of a prefix. A host that was never resolved counts for itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HostPrefixes(BTreeMap<String, IpAddr>);
-
-impl HostPrefixes {
-    /// Notes where `host` is.
-    pub fn note(&mut self, host: &str, address: IpAddr) {
-        self.0.insert(host.to_owned(), address);
-    }
-
-    fn address(&self, node: &Node) -> Option<IpAddr> {
-        match node.url.host()? {
-            url::Host::Ipv4(address) => Some(address.into()),
-            url::Host::Ipv6(address) => Some(address.into()),
-            url::Host::Domain(name) => self.0.get(name).copied(),
-        }
-    }
-}
 
 /// A node or peer whose checks are slowed down.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,69 +37,83 @@ pub struct Stretch {
     pub allowed: f64,
 }
 
-/// What has to be slowed down in `world`: nodes, then peers.
-pub(super) fn stretches(world: &World) -> Vec<Stretch> {
-    let mut stretches = of_nodes(world);
-    stretches.extend(of_peers(world));
-    stretches
+/// What has to be slowed down in a world: its nodes and its peers, by their places.
+pub(super) struct Rates {
+    pub(super) nodes: Vec<Option<Stretch>>,
+    peers: Vec<Option<Stretch>>,
 }
 
-fn of_nodes(world: &World) -> Vec<Stretch> {
-    let probes = world.probes.len() as f64;
-    let live = || world.nodes.iter().filter(|node| !node.paused);
-    let rate_of = |node: &Node| {
-        let checks = checks_of(node, &world.pace);
-        let per_family: f64 = checks
-            .iter()
-            .map(|(_, interval_ms)| 1_000.0 / f64::from(*interval_ms))
-            .sum();
-        probes * per_family * node.families.len() as f64
-    };
-    let (mut hosts, mut prefixes) = (BTreeMap::<String, f64>::new(), BTreeMap::<String, f64>::new());
-    for node in live() {
-        *hosts.entry(host_of(node)).or_default() += rate_of(node);
-        *prefixes.entry(prefix_of(world, node)).or_default() += rate_of(node);
+impl Rates {
+    pub(super) fn new(world: &World, mesh: &Mesh) -> Self {
+        Self {
+            nodes: of_nodes(world),
+            peers: of_peers(world, mesh),
+        }
     }
-    live()
-        .filter(|node| {
-            !world
-                .prefixes
-                .address(node)
-                .is_some_and(|address| address.is_loopback())
-        })
-        .filter_map(|node| {
-            let host = hosts[&host_of(node)];
-            let prefix = prefixes[&prefix_of(world, node)];
-            let (asked, allowed) = if host / HOST_RATE_MAX >= prefix / PREFIX_RATE_MAX {
-                (host, HOST_RATE_MAX)
-            } else {
-                (prefix, PREFIX_RATE_MAX)
-            };
-            stretch(&node.name, false, asked, allowed)
-        })
-        .collect()
+
+    /// What the intervals of a peer's echoes are multiplied by.
+    pub(super) fn of_peer(&self, place: usize) -> f64 {
+        factor_of(self.peers[place].as_ref())
+    }
+
+    /// Every stretch: nodes, then peers.
+    pub(super) fn stretches(self) -> Vec<Stretch> {
+        self.nodes.into_iter().chain(self.peers).flatten().collect()
+    }
 }
 
-/// Each address of a peer is asked by everyone who measures it over that family.
-fn of_peers(world: &World) -> Vec<Stretch> {
-    let interval = millis(world.pace.echo_interval);
-    let rates: Vec<[Option<(IpAddr, f64)>; 2]> = world
-        .probes
-        .iter()
-        .map(|peer| {
-            let rate = |has: fn(&Participant) -> Option<IpAddr>| {
-                let address = has(peer).filter(|address| !address.is_loopback())?;
-                let probers = world.probers_of(peer);
-                let asking = world.probes.iter().filter(|probe| has(probe).is_some());
-                let asking = asking
-                    .filter(|probe| probers.binary_search(&probe.id).is_ok())
-                    .count();
-                Some((address, asking as f64 * 1_000.0 / f64::from(interval)))
-            };
-            [rate(address4), rate(address6)]
-        })
+/// What intervals are multiplied by under `stretch`.
+pub(super) fn factor_of(stretch: Option<&Stretch>) -> f64 {
+    stretch.map_or(1.0, |stretch| stretch.factor)
+}
+
+/// The stretch of every node, by its place.
+pub(super) fn of_nodes(world: &World) -> Vec<Option<Stretch>> {
+    let rate = |node: &Node| {
+        let grid = world.grid(node, 1.0);
+        let load = grid.load(world.vantages_of(node, &grid));
+        (load.status + load.asset + load.connect) / 60.0
+    };
+    let rates: Vec<f64> = world.nodes.iter().map(rate).collect();
+    let (mut hosts, mut prefixes) = (HashMap::<&str, f64>::new(), HashMap::<Place<'_>, f64>::new());
+    for (node, rate) in world.nodes.iter().zip(&rates) {
+        *hosts.entry(host_of(node)).or_default() += rate;
+        *prefixes.entry(place_of(world, node)).or_default() += rate;
+    }
+    let stretch_of = |node: &Node| {
+        let address = world.prefixes.address(node);
+        if node.paused || address.is_some_and(|address| address.is_loopback()) {
+            return None;
+        }
+        let host = hosts[host_of(node)];
+        let prefix = prefixes[&place_of(world, node)];
+        let (asked, allowed) = if host / HOST_RATE_MAX >= prefix / PREFIX_RATE_MAX {
+            (host, HOST_RATE_MAX)
+        } else {
+            (prefix, PREFIX_RATE_MAX)
+        };
+        stretch(&node.name, false, asked, allowed)
+    };
+    world.nodes.iter().map(stretch_of).collect()
+}
+
+/// The stretch of every peer, by its place: each of its addresses is asked by everyone who measures it over that
+/// family.
+fn of_peers(world: &World, mesh: &Mesh) -> Vec<Option<Stretch>> {
+    let interval_ms = f64::from(millis(world.pace.echo_interval));
+    let rate = |place: usize, family: Family| {
+        let address = world.probes[place].address(family);
+        let address = address.filter(|address| !address.is_loopback())?;
+        let probers = mesh.probers(place).iter();
+        let asking = probers
+            .filter(|prober| world.probes[**prober as usize].address(family).is_some())
+            .count();
+        Some((address, asking as f64 * 1_000.0 / interval_ms))
+    };
+    let rates: Vec<[Option<(IpAddr, f64)>; 2]> = (0..world.probes.len())
+        .map(|place| [rate(place, Family::V4), rate(place, Family::V6)])
         .collect();
-    let mut prefixes = BTreeMap::<String, f64>::new();
+    let mut prefixes = HashMap::<IpAddr, f64>::new();
     for (address, rate) in rates.iter().flatten().flatten() {
         *prefixes.entry(prefix(*address)).or_default() += rate;
     }
@@ -123,22 +121,12 @@ fn of_peers(world: &World) -> Vec<Stretch> {
         let in_prefix = prefixes[&prefix(*address)];
         [(*rate, PEER_RATE_MAX), (in_prefix, PEER_PREFIX_RATE_MAX)]
     };
-    let peers = world.probes.iter().zip(&rates);
-    peers
-        .filter_map(|(peer, rates)| {
-            let bounds = rates.iter().flatten().flat_map(of_address);
-            let (asked, allowed) = bounds.max_by(|a, b| (a.0 / a.1).total_cmp(&(b.0 / b.1)))?;
-            stretch(&peer.name, true, asked, allowed)
-        })
-        .collect()
-}
-
-fn address4(probe: &Participant) -> Option<IpAddr> {
-    probe.v4.map(|address| (*address.ip()).into())
-}
-
-fn address6(probe: &Participant) -> Option<IpAddr> {
-    probe.v6.map(|address| (*address.ip()).into())
+    let stretch_of = |(peer, rates): (&Participant, &[Option<(IpAddr, f64)>; 2])| {
+        let bounds = rates.iter().flatten().flat_map(of_address);
+        let (asked, allowed) = bounds.max_by(|a, b| (a.0 / a.1).total_cmp(&(b.0 / b.1)))?;
+        stretch(&peer.name, true, asked, allowed)
+    };
+    world.probes.iter().zip(&rates).map(stretch_of).collect()
 }
 
 fn stretch(target: &str, is_peer: bool, asked: f64, allowed: f64) -> Option<Stretch> {
@@ -152,29 +140,34 @@ fn stretch(target: &str, is_peer: bool, asked: f64, allowed: f64) -> Option<Stre
     })
 }
 
-/// `interval_ms` under a stretch, rounded up.
-pub(super) fn stretched(interval_ms: u32, factor: f64) -> u32 {
-    let stretched = (f64::from(interval_ms) * factor).ceil();
-    (stretched as u32).clamp(interval_ms, INTERVAL_MAX_MS) // `as` saturates
+/// What a rate is counted for: a prefix, or a host that was never resolved.
+#[derive(PartialEq, Eq, Hash)]
+enum Place<'a> {
+    Prefix(IpAddr),
+    Host(&'a str),
 }
 
-fn host_of(node: &Node) -> String {
-    node.url.host_str().unwrap_or_default().to_owned()
+fn host_of(node: &Node) -> &str {
+    node.url.host_str().unwrap_or_default()
 }
 
-fn prefix_of(world: &World, node: &Node) -> String {
-    world.prefixes.address(node).map_or_else(|| host_of(node), prefix)
+fn place_of<'a>(world: &World, node: &'a Node) -> Place<'a> {
+    match world.prefixes.address(node) {
+        Some(address) => Place::Prefix(prefix(address)),
+        None => Place::Host(host_of(node)),
+    }
 }
 
-fn prefix(address: IpAddr) -> String {
+/// The first address of its prefix: /24 of IPv4, /48 of IPv6.
+fn prefix(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(address) => {
             let [a, b, c, _] = address.octets();
-            format!("{a}.{b}.{c}.0/24")
+            [a, b, c, 0].into()
         }
         IpAddr::V6(address) => {
             let [a, b, c, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}::/48")
+            [a, b, c, 0, 0, 0, 0, 0].into()
         }
     }
 }

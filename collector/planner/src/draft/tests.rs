@@ -1,21 +1,30 @@
+mod load;
+mod mesh;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use isochrone_proto::echo::{KeyEpoch, PairKey, ResponderSecret};
 use isochrone_proto::ids::PlanVersion;
-use isochrone_proto::plan::Plan;
+use isochrone_proto::kind::{Check, Family};
+use isochrone_proto::plan::{Plan, PlannedCheck};
 use isochrone_proto::units::UnixMillis;
 
 use super::rate::{HOST_RATE_MAX, PEER_PREFIX_RATE_MAX, PEER_RATE_MAX, PREFIX_RATE_MAX};
 use super::*;
+use crate::pace::Pace;
 use crate::targets::Targets;
 
 fn participant(number: u64, v6: bool) -> Participant {
     Participant {
         id: ProbeId(number),
         name: format!("p{number}"),
+        worker: format!("worker-{number}"),
+        country: None,
+        network: Some(number as u32),
         secrets: vec![(KeyEpoch(1), ResponderSecret([number as u8; 32]))],
         known_secret: Some(KeyEpoch(1)),
-        v4: Some(format!("192.0.2.{number}:7472").parse().unwrap()),
+        v4: Some(format!("192.0.2.{}:7472", number % 250 + 1).parse().unwrap()),
         v6: v6.then(|| format!("[2001:db8::{number:x}]:7472").parse().unwrap()),
     }
 }
@@ -38,7 +47,12 @@ fn world(probes: u64, nodes: Vec<Node>) -> World {
         nodes,
         pace: Pace::default(),
         prefixes: HostPrefixes::default(),
+        downloads: BTreeSet::new(),
     }
+}
+
+fn drafted(world: &World) -> Drafted {
+    world.draft(&Seats::default())
 }
 
 fn plan_of(draft: Draft) -> Plan {
@@ -57,7 +71,7 @@ fn plan_of(draft: Draft) -> Plan {
 #[test]
 fn full_mesh_measures_every_pair_over_the_families_both_have() {
     let world = world(6, vec![]);
-    let (drafts, _) = world.draft_all();
+    let drafts = drafted(&world).drafts;
     for (id, draft) in drafts {
         let own_v6 = id.0 % 2 == 0;
         assert_eq!(draft.targets.len(), 5);
@@ -76,7 +90,7 @@ fn full_mesh_measures_every_pair_over_the_families_both_have() {
 fn peer_without_a_verified_address_is_in_no_plan_but_answers() {
     let mut world = world(3, vec![]);
     world.probes[2].v4 = None;
-    let (drafts, _) = world.draft_all();
+    let drafts = drafted(&world).drafts;
     assert_eq!(drafts[0].1.targets.len(), 1);
     assert_eq!(drafts[2].1.responder.probers.len(), 3);
     assert!(drafts[2].1.responder.probers.contains(&ProbeId::COLLECTOR));
@@ -85,7 +99,7 @@ fn peer_without_a_verified_address_is_in_no_plan_but_answers() {
 #[test]
 fn responder_knows_exactly_its_probers_beyond_the_full_mesh() {
     let world = world(70, vec![]);
-    let (drafts, _) = world.draft_all();
+    let drafts = drafted(&world).drafts;
     let measures = |a: &Draft, b: ProbeId| a.targets.iter().any(|target| target.id == TargetId::of_peer(b));
     for (id, draft) in &drafts {
         assert!(draft.targets.len() < FULL_MESH_MAX);
@@ -106,7 +120,7 @@ fn responder_knows_exactly_its_probers_beyond_the_full_mesh() {
 #[test]
 fn keys_fit_the_responder_they_are_for() {
     let world = world(2, vec![]);
-    let (drafts, _) = world.draft_all();
+    let drafts = drafted(&world).drafts;
     let TargetAddress::Peer { key, .. } = &drafts[0].1.targets[0].address else {
         panic!("a peer")
     };
@@ -121,7 +135,7 @@ fn key_is_of_the_newest_secret_that_the_responder_is_known_to_have() {
         let peer = &mut world.probes[1];
         peer.secrets.insert(0, (KeyEpoch(2), ResponderSecret([9; 32])));
         peer.known_secret = known_secret.map(KeyEpoch);
-        let (drafts, _) = world.draft_all();
+        let drafts = drafted(&world).drafts;
         assert_eq!(drafts[1].1.responder.secrets.len(), 2, "the responder has both");
         let draft = drafts[0].1.clone();
         assert_eq!(draft.checks.len(), 1, "planned in any case");
@@ -153,18 +167,24 @@ fn key_is_of_the_newest_secret_that_the_responder_is_known_to_have() {
 
 #[test]
 fn rate_of_a_host_is_held_from_both_sides() {
-    // one probe asks a node 1/10 + 2/60 times a second
-    let per_probe = 0.1 + 2.0 / 60.0;
-    let fits = (HOST_RATE_MAX / per_probe).floor() as u64;
-    let of_node = |probes| {
-        let mut world = world(probes, vec![node("a", "node.example.org")]);
-        world.pace.echo_interval = std::time::Duration::from_secs(60); // their echoes are within every rate
-        world.draft_all().1
+    let on_one_host = |count: u32| {
+        let nodes = (0..count).map(|number| node(&format!("n{number}"), "node.example.org"));
+        world(30, nodes.collect())
     };
-    assert_eq!(of_node(fits), []);
-    let stretches = of_node(fits + 1);
-    assert_eq!(stretches.len(), 1);
-    assert!(stretches[0].factor > 1.0 && stretches[0].factor < 1.1);
+    let load = on_one_host(1).loads().remove(0);
+    let each = (load.status + load.asset + load.connect) / 60.0;
+    let fits = (HOST_RATE_MAX / each + 1e-9).floor() as u32;
+    assert_eq!(drafted(&on_one_host(fits)).limits.stretches, []);
+    let world = on_one_host(fits + 1);
+    let stretches = drafted(&world).limits.stretches;
+    assert_eq!(stretches.len(), fits as usize + 1);
+    assert!(stretches[0].factor > 1.0 && stretches[0].factor < 1.5);
+    let loads = world.loads().into_iter();
+    let rate: f64 = loads.map(|load| load.status + load.asset + load.connect).sum();
+    assert!(
+        rate / 60.0 <= HOST_RATE_MAX,
+        "what is printed is the stretched load"
+    );
 }
 
 /// Echoes a second to `peer` over IPv4, from everyone.
@@ -193,11 +213,12 @@ fn rate_of_a_peer_is_held_from_both_sides() {
         world
     };
     assert_eq!(
-        mesh(11).draft_all().1,
+        drafted(&mesh(11)).limits.stretches,
         [],
         "ten probes send each peer 100 a second"
     );
-    let (drafts, stretches) = mesh(50).draft_all();
+    let Drafted { drafts, limits, .. } = drafted(&mesh(50));
+    let stretches = limits.stretches;
     assert_eq!(stretches.len(), 50);
     assert!(stretches.iter().all(|stretch| stretch.is_peer));
     let rate = echo_rate(&drafts, ProbeId(1));
@@ -207,7 +228,7 @@ fn rate_of_a_peer_is_held_from_both_sides() {
     for probe in &mut here.probes {
         probe.v4 = Some("127.0.0.1:7472".parse().unwrap());
     }
-    assert_eq!(here.draft_all().1, [], "loopback is exempt");
+    assert_eq!(drafted(&here).limits.stretches, [], "loopback is exempt");
 }
 
 #[test]
@@ -217,7 +238,8 @@ fn rate_of_a_prefix_counts_every_peer_in_it() {
     for probe in &mut world.probes {
         probe.v6 = None; // all are in 192.0.2.0/24
     }
-    let (drafts, stretches) = world.draft_all();
+    let Drafted { drafts, limits, .. } = drafted(&world);
+    let stretches = limits.stretches;
     assert_eq!(stretches.len(), 12);
     let rate: f64 = world.probes.iter().map(|peer| echo_rate(&drafts, peer.id)).sum();
     assert!(
@@ -229,12 +251,13 @@ fn rate_of_a_prefix_counts_every_peer_in_it() {
 #[test]
 fn rate_of_a_prefix_counts_every_host_in_it_and_loopback_is_exempt() {
     let hosts = |prefix: &str| {
-        (1..=40)
+        (1..=120)
             .map(|n| node(&format!("n{n}"), &format!("{prefix}.{n}")))
             .collect::<Vec<_>>()
     };
-    let (drafts, stretches) = world(10, hosts("198.51.100")).draft_all();
-    assert_eq!(stretches.len(), 40);
+    let Drafted { drafts, limits, .. } = drafted(&world(10, hosts("198.51.100")));
+    let stretches = limits.stretches;
+    assert_eq!(stretches.len(), 120);
     let rate: f64 = drafts
         .iter()
         .flat_map(|(_, draft)| &draft.checks)
@@ -243,22 +266,22 @@ fn rate_of_a_prefix_counts_every_host_in_it_and_loopback_is_exempt() {
         .sum();
     assert!(rate <= PREFIX_RATE_MAX, "{rate}");
     assert!(rate > PREFIX_RATE_MAX * 0.99, "{rate}");
-    assert_eq!(world(10, hosts("127.0.0")).draft_all().1, []);
+    assert_eq!(drafted(&world(10, hosts("127.0.0"))).limits.stretches, []);
 }
 
 #[test]
 fn resolved_names_of_one_prefix_share_its_rate() {
-    let nodes: Vec<Node> = (1..=40)
+    let nodes: Vec<Node> = (1..=120)
         .map(|n| node(&format!("n{n}"), &format!("n{n}.example.org")))
         .collect();
     let mut world = world(10, nodes);
-    assert_eq!(world.draft_all().1, []);
-    for n in 1..=40_u8 {
+    assert_eq!(drafted(&world).limits.stretches, []);
+    for n in 1..=120_u8 {
         world
             .prefixes
             .note(&format!("n{n}.example.org"), IpAddr::from([203, 0, 113, n]));
     }
-    assert_eq!(world.draft_all().1.len(), 40);
+    assert_eq!(drafted(&world).limits.stretches.len(), 120);
 }
 
 use std::net::IpAddr;
@@ -267,5 +290,5 @@ use std::net::IpAddr;
 fn paused_node_is_in_no_plan() {
     let mut paused = node("a", "node.example.org");
     paused.paused = true;
-    assert!(world(1, vec![paused]).draft_all().0[0].1.checks.is_empty());
+    assert!(drafted(&world(1, vec![paused])).drafts[0].1.checks.is_empty());
 }

@@ -1,7 +1,11 @@
+use std::path::Path;
+use std::sync::mpsc;
+
 use isochrone_gate::events::GateEvents;
-use isochrone_gate::registry::RegistryParts;
+use isochrone_gate::registry::{Access, ProbeRecord, ProbeState, RegistryParts};
+use isochrone_proto::ids::KeyHash;
 use isochrone_proto::plan::ResponderPlan;
-use isochrone_store::StoreOptions;
+use isochrone_store::{Records, StoreOptions};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
@@ -10,8 +14,8 @@ use super::*;
 const NOW: UnixMillis = UnixMillis(1_795_344_000_000);
 const PROBE: ProbeId = ProbeId(7);
 
-fn plans(folder: &std::path::Path) -> Plans {
-    let store = Store::in_memory(StoreOptions::default()).unwrap();
+/// Plans over the probes of `store`'s registry and these nodes.
+fn plans_of(store: &Store, folder: &Path, targets: watch::Receiver<Arc<Targets>>) -> Plans {
     let authority = Authority::open(folder, NOW, &mut StdRng::seed_from_u64(1)).unwrap();
     let clock = Clock::virtual_from(NOW);
     let registry = Registry::open(RegistryParts {
@@ -24,16 +28,57 @@ fn plans(folder: &std::path::Path) -> Plans {
     })
     .unwrap();
     Plans::open(PlanParts {
-        addresses: AddressBook::open(&store).unwrap(),
-        store,
+        addresses: AddressBook::open(store).unwrap(),
+        store: store.clone(),
         authority,
         registry,
         sessions: Sessions::default(),
-        targets: watch::Sender::new(Arc::default()).subscribe(),
+        targets,
         pace: Pace::default(),
         clock,
     })
     .unwrap()
+}
+
+fn plans(folder: &Path) -> Plans {
+    let store = Store::in_memory(StoreOptions::default()).unwrap();
+    plans_of(&store, folder, watch::Sender::new(Arc::default()).subscribe())
+}
+
+/// Joins probes of these numbers, each in a network of its own.
+fn join(store: &Store, numbers: impl IntoIterator<Item = u64>) {
+    let records = Records::new(store.clone(), "probes");
+    for number in numbers {
+        let record = ProbeRecord {
+            id: ProbeId(number),
+            name: format!("p{number}"),
+            worker: format!("worker-{number}"),
+            site: "Paris, FR".to_owned(),
+            latitude: 48.85,
+            longitude: 2.35,
+            country: Some("FR".to_owned()),
+            network: Some(number as u32),
+            access: Access::DataCentre,
+            key: KeyHash([number as u8; 32]),
+            state: ProbeState::Active,
+            joined: NOW,
+            leaf_expires: UnixMillis(u64::MAX),
+            secrets: Vec::new(),
+            known_secret: None,
+        };
+        records.put(&record.id.to_string(), &record).unwrap();
+    }
+}
+
+fn nodes(asset: &str) -> Arc<Targets> {
+    let node = |name: &str, asset: &str| {
+        format!(
+            "[[node]]\nnode = \"{name}\"\nkind = \"argus\"\nurl = \"https://{name}.example.org/\"\n\
+             worker = \"w\"\nplace = \"Berlin, DE\"\nasset = \"{asset}\"\n"
+        )
+    };
+    let text = node("berlin", asset) + &node("oslo", "1");
+    Arc::new(Targets::parse(&text, Path::new("targets.toml")).unwrap())
 }
 
 fn draft() -> Draft {
@@ -73,4 +118,99 @@ async fn last_number_there_is_ends_in_an_error_and_not_in_a_panic() {
     });
     let numbered = plans.number(vec![(PROBE, draft())]);
     assert!(matches!(numbered, Err(PlansError::NumbersUsedUp)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_plans_that_changed_are_signed_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::in_memory(StoreOptions::default()).unwrap();
+    join(&store, 1..=30);
+    let targets = watch::Sender::new(nodes("1"));
+    let plans = plans_of(&store, folder.path(), targets.subscribe());
+    assert_eq!(plans.refresh().unwrap(), 30);
+    let version = plans.summary().borrow().version;
+    assert!(
+        plans.stands(&plans.world()),
+        "nothing changed: not even drafted again"
+    );
+    assert_eq!(plans.refresh().unwrap(), 0);
+    assert_eq!(plans.summary().borrow().version, version);
+
+    targets.send_replace(nodes("2"));
+    assert_eq!(plans.refresh().unwrap(), 20, "those that check the changed node");
+    plans.note_downloads(["oslo".to_owned()].into());
+    assert_eq!(
+        plans.refresh().unwrap(),
+        20,
+        "those that check the node with downloads"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn plan_past_half_its_life_is_issued_again_though_nothing_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::in_memory(StoreOptions::default()).unwrap();
+    join(&store, 1..=3);
+    let plans = plans_of(&store, folder.path(), watch::Sender::new(nodes("1")).subscribe());
+    assert_eq!(plans.refresh().unwrap(), 3);
+    let half = plans.0.parts.pace.plan_lifetime / 2;
+    tokio::time::sleep(half - Duration::from_secs(1)).await;
+    assert_eq!(plans.refresh().unwrap(), 0);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(plans.refresh().unwrap(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn collector_that_starts_again_leaves_every_plan_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::in_memory(StoreOptions::default()).unwrap();
+    let open = || plans_of(&store, folder.path(), watch::Sender::new(nodes("1")).subscribe());
+    join(&store, 10..=15);
+    assert_eq!(open().refresh().unwrap(), 6);
+    join(&store, 1..=3); // their ids come first, their seats last
+    assert_eq!(open().refresh().unwrap(), 9, "a new peer for each");
+    assert_eq!(open().refresh().unwrap(), 0);
+}
+
+#[test]
+fn planning_holds_up_no_other_task() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::in_memory(StoreOptions::default()).unwrap();
+    join(&store, 1..=3);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let plans = {
+        let _entered = runtime.enter();
+        plans_of(&store, folder.path(), watch::Sender::new(nodes("1")).subscribe())
+    };
+    let (held, holds) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let busy = std::thread::spawn(move || {
+        store.write_if(|_| {
+            held.send(()).unwrap();
+            released.recv().unwrap();
+            Ok(((), false))
+        })
+    });
+    holds.recv().unwrap(); // from now on plans cannot be stored
+    let before = plans.state().highest;
+    runtime.spawn(plans.clone().run(CancellationToken::new()));
+    while plans.state().highest == before {
+        std::thread::yield_now(); // until they are drafted and numbered
+    }
+    let (ticked, ticks) = mpsc::channel();
+    runtime.spawn(async move {
+        for _ in 0..10 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        ticked.send(()).unwrap();
+    });
+    let ticked = ticks.recv_timeout(Duration::from_secs(20));
+    release.send(()).unwrap();
+    busy.join().unwrap().unwrap();
+    assert!(ticked.is_ok(), "the only worker was kept by the planning");
+    runtime.shutdown_background();
 }

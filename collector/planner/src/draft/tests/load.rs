@@ -1,0 +1,423 @@
+//! What a node is asked: within its budget, evenly spaced, from seats that stay.
+
+use std::collections::BTreeMap;
+
+use isochrone_proto::limits::{CONTROL_BYTES_MAX, PLAN_CHECKS_MAX};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+
+use super::*;
+use crate::pace::Budget;
+use crate::targets::NodeKind;
+
+/// So long is looked at, in milliseconds.
+const SPAN_MS: u64 = 20 * 60_000;
+
+/// A budget's part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Status,
+    Asset,
+    Connect,
+}
+
+fn part_of(kind: Kind) -> Part {
+    match kind.check {
+        Check::Status | Check::Http => Part::Status,
+        check if check.is_asset() => Part::Asset,
+        _ => Part::Connect,
+    }
+}
+
+/// A node over these families.
+fn over(name: &str, families: &str) -> Node {
+    let mut node = node(name, &format!("{name}.example.org"));
+    node.families = match families {
+        "4" => vec![Family::V4],
+        "6" => vec![Family::V6],
+        _ => vec![Family::V4, Family::V6],
+    };
+    node
+}
+
+type Seated = BTreeMap<ProbeId, Vec<(Kind, Schedule)>>;
+
+/// What every probe checks of `node`.
+fn checks_of(drafts: &[(ProbeId, Draft)], node: &str) -> Seated {
+    let of_probe = |(probe, draft): &(ProbeId, Draft)| {
+        let of_node = |check: &&PlannedCheck| draft.targets[usize::from(check.target)].name == node;
+        let checks = draft.checks.iter().filter(of_node);
+        let checks: Vec<_> = checks.map(|check| (check.kind, check.schedule)).collect();
+        (!checks.is_empty()).then_some((*probe, checks))
+    };
+    drafts.iter().filter_map(of_probe).collect()
+}
+
+/// When the node is asked in twenty minutes, by the budget's parts, in order.
+fn calls(seated: &Seated) -> BTreeMap<Part, Vec<u64>> {
+    let mut calls: BTreeMap<Part, Vec<u64>> = BTreeMap::new();
+    for (kind, schedule) in seated.values().flatten() {
+        let mut slot = schedule.first_from(UnixMillis(100 * SPAN_MS));
+        while slot < UnixMillis(101 * SPAN_MS) {
+            calls.entry(part_of(*kind)).or_default().push(slot.0);
+            slot = schedule.after(slot);
+        }
+    }
+    for calls in calls.values_mut() {
+        calls.sort_unstable();
+    }
+    calls
+}
+
+/// The most calls of any minute.
+fn most_a_minute(calls: &[u64]) -> usize {
+    let within =
+        |(place, first): (usize, &u64)| calls[place..].partition_point(|call| *call < first + 60_000);
+    calls.iter().enumerate().map(within).max().unwrap_or(0)
+}
+
+/// The longest time between two calls, in milliseconds.
+fn widest_gap(calls: &[u64]) -> u64 {
+    calls.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0)
+}
+
+fn most_of(budget: &Budget, part: Part) -> u32 {
+    match part {
+        Part::Status => budget.status,
+        Part::Asset => budget.asset,
+        Part::Connect => budget.connect,
+    }
+}
+
+/// Holds the calls of a node against its budget, and that status and asset use it up, evenly.
+fn check_calls(seated: &Seated, budget: &Budget, case: &str) {
+    for (part, calls) in calls(seated) {
+        let most = most_of(budget, part);
+        assert!(most_a_minute(&calls) <= most as usize, "{case}: {part:?}");
+        if part != Part::Connect {
+            let even = 60_000 / u64::from(most);
+            let gap = widest_gap(&calls);
+            assert!(
+                gap <= even + 2,
+                "{case}: {part:?} rests for {gap} ms, {even} would be even"
+            );
+            assert!(calls.len() as u64 >= SPAN_MS / (even + 2), "{case}: {part:?}");
+        }
+    }
+}
+
+/// Who sits where, and what they check of the first node: without the mesh, which takes longer.
+fn seated_in(world: &World, before: &Seats) -> (Seats, Seated) {
+    let listed: Vec<Listed<'_>> = world.nodes.iter().map(Listed::new).collect();
+    let stretches = rate::of_nodes(world);
+    let stretched: Vec<_> = listed.iter().zip(&stretches).collect();
+    let (seats, seated) = world.seat_all(before, &world.marks(), &stretched, &mut Vec::new());
+    let checks = world.probes.iter().zip(seated);
+    let of_first = |(probe, seats): (&Participant, Vec<Seat<'_>>)| {
+        let seat = seats
+            .into_iter()
+            .find(|seat| seat.listed.node.name == world.nodes[0].name);
+        seat.map(|seat| (probe.id, seat.checks))
+    };
+    (seats, checks.filter_map(of_first).collect())
+}
+
+#[test]
+fn calls_of_any_number_of_probes_keep_the_budget_and_are_evenly_spaced() {
+    for families in ["4", "6", "46"] {
+        for probes in 1..=300 {
+            let world = world(probes, vec![over("berlin", families)]);
+            let (_, seated) = seated_in(&world, &Seats::default());
+            check_calls(
+                &seated,
+                &world.pace.budget,
+                &format!("{probes} probes over {families}"),
+            );
+        }
+    }
+}
+
+#[test]
+fn calls_keep_any_budget_while_probes_come_and_go() {
+    for seed in 0..40 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut world = world(
+            random.random_range(1..60),
+            vec![over("berlin", "46"), over("oslo", "4")],
+        );
+        world.pace.budget = Budget {
+            status: random.random_range(1..=20),
+            asset: random.random_range(1..=40),
+            connect: random.random_range(1..=400),
+        };
+        world.nodes[0].interval = Some(std::time::Duration::from_secs(random.random_range(1..60)));
+        let (mut seats, mut next) = (Seats::default(), 1_000);
+        for _ in 0..20 {
+            if random.random_bool(0.5) && world.probes.len() > 1 {
+                let gone = random.random_range(0..world.probes.len());
+                world.probes.remove(gone);
+            } else {
+                world.probes.push(participant(next, false));
+                next += 1;
+            }
+            let (now, seated) = seated_in(&world, &seats);
+            let case = format!(
+                "seed {seed}, {} probes, {:?}",
+                world.probes.len(),
+                world.pace.budget
+            );
+            check_calls(&seated, &world.pace.budget, &case);
+            seats = now;
+        }
+    }
+}
+
+#[test]
+fn budgets_of_the_default_are_used_up_by_two_families() {
+    let world = world(10, vec![over("berlin", "46")]);
+    let drafts = drafted(&world).drafts;
+    let calls = calls(&checks_of(&drafts, "berlin"));
+    assert_eq!(calls[&Part::Status].len(), 6 * 20);
+    assert_eq!(calls[&Part::Asset].len(), 12 * 20);
+    let load = world.loads().remove(0);
+    assert!(
+        (load.status - 6.0).abs() < 1e-9 && (load.asset - 12.0).abs() < 1e-9,
+        "{load:?}"
+    );
+    assert_eq!((load.vantages, load.connect_interval_ms), (10, 10_000));
+}
+
+#[test]
+fn page_of_a_web_server_counts_as_status() {
+    let mut page = over("berlin", "4");
+    page.kind = NodeKind::Http;
+    let world = world(7, vec![page]);
+    let calls = calls(&checks_of(&drafted(&world).drafts, "berlin"));
+    assert_eq!(calls[&Part::Status].len(), 6 * 20);
+    assert!(!calls.contains_key(&Part::Asset));
+}
+
+#[test]
+fn vantage_keeps_its_seat_when_another_comes_or_goes() {
+    let mut world = world(2, vec![over("berlin", "4")]);
+    let (mut seats, mut before) = seated_in(&world, &Seats::default());
+    for number in 100..118 {
+        world.probes.push(participant(number, false));
+        let (now, seated) = seated_in(&world, &seats);
+        let changed = before
+            .iter()
+            .filter(|(probe, checks)| seated.get(probe) != Some(checks));
+        assert_eq!(changed.count(), 1, "one gives half of its turns away");
+        for (probe, checks) in &before {
+            let connects = |checks: &[(Kind, Schedule)]| -> Vec<_> {
+                let connects = checks.iter().filter(|(kind, _)| part_of(*kind) == Part::Connect);
+                connects.copied().collect()
+            };
+            assert_eq!(
+                connects(checks),
+                connects(&seated[probe]),
+                "no connect check moves"
+            );
+        }
+        (seats, before) = (now, seated);
+    }
+    for _ in 0..10 {
+        world.probes.remove(3);
+        let (now, seated) = seated_in(&world, &seats);
+        let changed = seated
+            .iter()
+            .filter(|(probe, checks)| before.get(probe) != Some(checks));
+        assert!(
+            changed.count() <= 2,
+            "one takes the seat, one takes its turns back"
+        );
+        (seats, before) = (now, seated);
+    }
+}
+
+#[test]
+fn probe_beyond_the_seats_changes_only_nodes_that_it_is_chosen_for() {
+    let nodes: Vec<Node> = (0..30).map(|number| over(&format!("n{number}"), "4")).collect();
+    let mut world = world(60, nodes);
+    let before = drafted(&world);
+    world.probes.push(participant(1_000, false));
+    let after = world.draft(&before.seats);
+    let mut touched = 0;
+    for node in &world.nodes {
+        let (old, new) = (
+            checks_of(&before.drafts, &node.name),
+            checks_of(&after.drafts, &node.name),
+        );
+        if new.contains_key(&ProbeId(1_000)) {
+            touched += 1;
+            let stays = old
+                .iter()
+                .filter(|(probe, checks)| new.get(probe) == Some(checks));
+            assert_eq!(stays.count(), old.len() - 1, "it takes over one seat");
+        } else {
+            assert_eq!(old, new);
+        }
+    }
+    assert!(
+        (1..20).contains(&touched),
+        "chosen for a third of the nodes: {touched}"
+    );
+    assert_eq!(before.limits.fewer.len(), 30);
+    assert_eq!(
+        (before.limits.fewer[0].vantages, before.limits.fewer[0].probes),
+        (20, 60)
+    );
+}
+
+#[test]
+fn changed_target_changes_no_other_node() {
+    let mut world = world(
+        12,
+        vec![over("berlin", "4"), over("oslo", "46"), over("lima", "6")],
+    );
+    let before = drafted(&world);
+    world.nodes[1].interval = Some(std::time::Duration::from_secs(20));
+    world.nodes.remove(2);
+    let after = world.draft(&before.seats);
+    assert_eq!(
+        checks_of(&before.drafts, "berlin"),
+        checks_of(&after.drafts, "berlin")
+    );
+}
+
+#[test]
+fn vantages_are_spread_over_networks_and_the_workers_own_come_last() {
+    let mut world = world(60, vec![over("berlin", "4")]);
+    for (place, probe) in world.probes.iter_mut().enumerate() {
+        probe.network = match place {
+            0..40 => Some(1),
+            40..50 => Some(2),
+            50..55 => Some(3),
+            _ => None,
+        };
+    }
+    world.nodes[0].worker = "WORKER-41".to_owned(); // in network 2
+    let seats = drafted(&world).seats;
+    let mut of_network: BTreeMap<Option<u32>, usize> = BTreeMap::new();
+    for vantage in seats.of("berlin") {
+        let probe = world.probes.iter().find(|probe| probe.id == *vantage).unwrap();
+        assert_ne!(probe.worker, "worker-41");
+        *of_network.entry(probe.network).or_default() += 1;
+    }
+    assert_eq!(of_network.values().copied().collect::<Vec<_>>(), [5; 4]);
+
+    world.probes.truncate(5);
+    world.nodes[0].worker = "worker-3".to_owned();
+    assert_eq!(
+        drafted(&world).seats.of("berlin").len(),
+        5,
+        "with room they measure too"
+    );
+}
+
+#[test]
+fn small_budget_leaves_four_vantages_at_a_longer_interval() {
+    let mut world = world(30, vec![over("berlin", "46")]);
+    world.pace.budget.connect = 12;
+    let load = world.loads().remove(0);
+    assert_eq!((load.vantages, load.connect_interval_ms), (4, 40_000));
+    assert_eq!(drafted(&world).seats.of("berlin").len(), 4);
+}
+
+#[test]
+fn seats_are_found_again_in_the_plans_of_a_collector_that_starts() {
+    let mut world = world(9, vec![over("berlin", "46"), over("oslo", "4")]);
+    world.nodes[1].kind = NodeKind::Http;
+    let first = drafted(&world);
+    world.probes.remove(2); // its seat is free
+    world.probes.push(participant(77, false));
+    world.probes.push(participant(78, false));
+    let before = world.draft(&first.seats);
+    assert_ne!(before.seats, drafted(&world).seats, "else the order says it all");
+    let found = world.seats_in(before.drafts.iter().map(|(probe, draft)| (*probe, draft)));
+    assert_eq!(found, before.seats);
+    assert_eq!(world.draft(&found).drafts, before.drafts);
+}
+
+#[test]
+fn paused_node_goes_on_from_the_same_seats() {
+    let mut world = world(9, vec![over("berlin", "4")]);
+    let mut seats = drafted(&world).seats;
+    world.probes.push(participant(77, false));
+    let before = world.draft(&seats);
+    seats = before.seats;
+    world.nodes[0].paused = true;
+    assert_eq!(world.loads()[0].vantages, 0);
+    seats = world.draft(&seats).seats;
+    world.nodes[0].paused = false;
+    assert_eq!(world.draft(&seats).drafts, before.drafts);
+}
+
+#[test]
+fn asset_that_is_downloaded_each_time_is_asked_for_four_times_less_often() {
+    let mut world = world(10, vec![over("berlin", "4"), over("oslo", "4")]);
+    world.downloads.insert("berlin".to_owned());
+    let drafts = drafted(&world).drafts;
+    let (berlin, oslo) = (
+        calls(&checks_of(&drafts, "berlin")),
+        calls(&checks_of(&drafts, "oslo")),
+    );
+    assert_eq!(berlin[&Part::Asset].len(), 3 * 20);
+    assert_eq!(oslo[&Part::Asset].len(), 12 * 20);
+    assert_eq!(berlin[&Part::Status].len(), oslo[&Part::Status].len());
+    assert!((world.loads()[0].asset - 3.0).abs() < 1e-9);
+}
+
+/// Issue 10: a plan of 27,000 checks was signed, which no probe takes.
+#[test]
+fn plan_holds_what_fits_and_says_what_was_left_out() {
+    let nodes = (0..4_000).map(|number| {
+        let mut node = over("n", "46");
+        node.name = format!("n{number}");
+        node.interval = Some(std::time::Duration::from_secs(60));
+        node.url = format!("http://127.0.0.1:{}/", 1_000 + number).parse().unwrap(); // no rate of a host
+        node
+    });
+    let world = world(3, nodes.collect());
+    let Drafted { drafts, limits, .. } = drafted(&world);
+    assert_eq!(limits.left_out.len(), 3);
+    for ((_, draft), left_out) in drafts.iter().zip(&limits.left_out) {
+        assert_eq!(draft.targets.len() + left_out.nodes, 4_002, "two peers");
+        assert!((PLAN_CHECKS_MAX - 8..=PLAN_CHECKS_MAX).contains(&draft.checks.len()));
+        assert_eq!(left_out.checks, 8 * left_out.nodes);
+        let plan = plan_of(draft.clone());
+        assert_eq!(plan.check(), Ok(()));
+        let bytes = isochrone_proto::codec::encode_plan(&plan);
+        assert!(bytes.len() < CONTROL_BYTES_MAX, "{}", bytes.len());
+        isochrone_proto::codec::decode_plan(&bytes).unwrap();
+    }
+    let names = |draft: &Draft| -> BTreeSet<String> {
+        draft.targets.iter().map(|target| target.name.clone()).collect()
+    };
+    assert_ne!(
+        names(&drafts[0].1),
+        names(&drafts[1].1),
+        "not all leave out the same"
+    );
+}
+
+#[test]
+fn many_slow_addresses_stay_below_what_a_probe_runs_a_second() {
+    let mut world = world(
+        1,
+        (0..2_000)
+            .map(|number| over(&format!("n{number}"), "4"))
+            .collect(),
+    );
+    for node in &mut world.nodes {
+        node.interval = Some(std::time::Duration::from_secs(1));
+    }
+    world.pace.budget = Budget {
+        status: 60,
+        asset: 120,
+        connect: 600,
+    };
+    let Drafted { drafts, limits, .. } = drafted(&world);
+    assert_eq!(plan_of(drafts[0].1.clone()).check(), Ok(()));
+    assert_eq!(limits.left_out.len(), 1);
+}

@@ -1,0 +1,112 @@
+//! Planning: what a full draft of every probe's plan takes.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use isochrone_planner::draft::{HostPrefixes, Participant, Seats, World};
+use isochrone_planner::pace::Pace;
+use isochrone_planner::targets::{Node, Targets};
+use isochrone_proto::echo::{KeyEpoch, ResponderSecret};
+use isochrone_proto::ids::ProbeId;
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+
+use super::process::thread_ns;
+use super::{Bound, Figure, Measured, median};
+
+/// This module's figures.
+pub const FIGURES: &[Figure] = &[
+    Figure::quick(&["planner.draft_200_ms"], || {
+        draft("planner.draft_200_ms", 200, 41, 5.0)
+    }),
+    Figure::quick(&["planner.draft_5000_ms"], || {
+        draft("planner.draft_5000_ms", 5_000, 9, 500.0)
+    }),
+];
+
+const NODES: usize = 20;
+const COUNTRIES: usize = 60;
+
+fn draft(name: &'static str, probes: usize, rounds: usize, most_ms: f64) -> Result<Vec<Measured>> {
+    let world = world(probes)?;
+    let before = world.draft(&Seats::default());
+    ensure!(before.drafts.len() == probes, "a plan for each probe");
+    let mut taken = Vec::with_capacity(rounds);
+    for _ in 0..rounds {
+        let started = thread_ns()?;
+        let drafted = world.draft(&before.seats);
+        taken.push((thread_ns()? - started) as f64 / 1e6);
+        ensure!(
+            drafted.drafts == before.drafts,
+            "the same world gives the same plans"
+        );
+    }
+    let checks: usize = before.drafts.iter().map(|(_, draft)| draft.checks.len()).sum();
+    Ok(vec![Measured {
+        name: name.into(),
+        value: median(&taken),
+        unit: "ms",
+        how: format!(
+            "processor time of drafting every plan anew: {probes} probes in {COUNTRIES} countries, a third with IPv6, {NODES} nodes, {checks} checks; median of {rounds}"
+        ),
+        bound: Some(Bound::AtMost(most_ms)),
+    }])
+}
+
+/// Probes of many countries and networks, and nodes as they usually are.
+fn world(probes: usize) -> Result<World> {
+    let mut random = StdRng::seed_from_u64(8);
+    Ok(World {
+        probes: (0..probes).map(|place| participant(place, &mut random)).collect(),
+        nodes: nodes()?,
+        pace: Pace::default(),
+        prefixes: HostPrefixes::default(),
+        downloads: BTreeSet::new(),
+    })
+}
+
+fn participant(place: usize, random: &mut StdRng) -> Participant {
+    let [high, low] = (place as u16).to_be_bytes();
+    let has_v6 = random.random_ratio(1, 3);
+    Participant {
+        id: ProbeId(random.random()),
+        name: format!("worker-{place}-city"),
+        worker: format!("worker-{place}"),
+        country: Some(format!("C{}", random.random_range(0..COUNTRIES))),
+        network: Some(64_500 + random.random_range(0..200)),
+        secrets: vec![(KeyEpoch(1), ResponderSecret(random.random()))],
+        known_secret: Some(KeyEpoch(1)),
+        v4: Some(std::net::SocketAddrV4::new([198, high, low, 1].into(), 7_472)),
+        v6: has_v6.then(|| {
+            let address = [0x2001, 0xdb8, place as u16, 0, 0, 0, 0, 1].into();
+            std::net::SocketAddrV6::new(address, 7_472, 0, 0)
+        }),
+    }
+}
+
+fn nodes() -> Result<Vec<Node>> {
+    let node = |number: usize| {
+        format!(
+            "[[node]]\nnode = \"node-{number}\"\nkind = \"argus\"\nurl = \"https://n{number}.example.org/\"\n\
+             worker = \"worker-{number}\"\nlatitude = 1.0\nlongitude = 1.0\nasset = \"1343\"\n"
+        )
+    };
+    let text: String = (0..NODES).map(node).collect();
+    let targets = Targets::parse(&text, Path::new("targets.toml")).context("the sample's nodes")?;
+    Ok(targets.nodes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drafts_are_timed_and_hold_what_they_should() {
+        let measured = draft("planner.draft_200_ms", 60, 1, f64::INFINITY).unwrap();
+        assert!(measured[0].value > 0.0);
+        let drafted = world(60).unwrap().draft(&Seats::default());
+        assert!(drafted.limits.left_out.is_empty() && drafted.limits.stretches.is_empty());
+        assert_eq!(drafted.seats.of("node-3").len(), 20);
+    }
+}
