@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, watch};
 pub const COMMITTED_WAITING_MAX: usize = 4_096;
 
 /// What a collector is made from.
-pub struct CoreParts {
+pub struct AssemblyParts {
     /// Its store.
     pub store: Store,
     /// Its authority.
@@ -41,7 +41,7 @@ pub struct CoreParts {
 }
 
 /// A collector that can take connections.
-pub struct Core {
+pub struct Assembly {
     /// Probes and invitations.
     pub registry: Registry,
     /// Who is connected.
@@ -54,13 +54,13 @@ pub struct Core {
     pub listener: Arc<Listener>,
 }
 
-impl Core {
+impl Assembly {
     /// Puts a collector together. `ingest` is on a thread of its own, or inline in simulations.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn build(parts: CoreParts, ingest: Ingest) -> Result<Self, CoreError> {
-        let CoreParts {
+    pub fn build(parts: AssemblyParts, ingest: Ingest) -> Result<Self, AssemblyError> {
+        let AssemblyParts {
             store,
             authority,
             clock,
@@ -138,7 +138,7 @@ pub fn roster(registry: &Registry, targets: &Targets) -> Roster {
 
 /// Why a collector could not be put together.
 #[derive(Debug, thiserror::Error)]
-pub enum CoreError {
+pub enum AssemblyError {
     /// The registry.
     #[error("cannot read the registry")]
     Registry(#[from] RegistryError),

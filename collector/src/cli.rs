@@ -1,6 +1,6 @@
 //! The command line: what can be said, and who carries it out.
 //!
-//! `serve` and `up` run here. Every other command is an [`Act`]: the running collector carries it out for us
+//! `serve` and `up` run here. Every other command is an [`Command`]: the running collector carries it out for us
 //! through its control socket, or, where none runs, this process opens the store itself.
 
 use std::path::PathBuf;
@@ -28,12 +28,12 @@ pub struct Cli {
     pub state: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub program: Program,
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum Program {
     /// Start here: make what is missing, run the collector and a probe on this machine.
     #[command(after_help = "Examples:
   isochrone-collector up --site 'Berlin, DE'   collector, page and a probe on this machine
@@ -62,7 +62,7 @@ pub enum Command {
     },
     /// One-shot commands.
     #[command(flatten)]
-    Act(Act),
+    Command(Command),
 }
 
 /// What the demo tells the collector it starts.
@@ -75,13 +75,13 @@ pub struct ServeOptions {
 
 /// A command that a running collector can carry out for another process.
 #[derive(Clone, Debug, PartialEq, Subcommand, Serialize, Deserialize)]
-pub enum Act {
+pub enum Command {
     /// Invite, list and revoke probes.
     #[command(subcommand)]
-    Probe(ProbeAct),
+    Probe(ProbeCommand),
     /// Add, pause, remove and list the nodes that are checked (edits targets.toml).
     #[command(subcommand)]
-    Target(TargetAct),
+    Target(TargetCommand),
     /// Every failure of a node in a window: when, seen from where, which phase, which error.
     #[command(after_help = "Example: what happened in Tokyo at 03:00?
   isochrone-collector show tokyo --from 2026-11-22T02:50:00Z --to 2026-11-22T03:10:00Z")]
@@ -97,7 +97,7 @@ pub enum Act {
     },
     /// Reports.
     #[command(subcommand)]
-    Report(ReportAct),
+    Report(ReportCommand),
     /// The account of every planned slot: what was run, skipped, stored, dropped.
     #[command(after_help = "Examples:
   isochrone-collector ledger
@@ -113,7 +113,7 @@ pub enum Act {
     },
     /// Write out what is stored.
     #[command(subcommand)]
-    Export(ExportAct),
+    Export(ExportCommand),
     /// Who did what and when: invitations, joins, revocations, edits of the targets.
     #[command(after_help = "Example:
   isochrone-collector audit --format json")]
@@ -124,17 +124,17 @@ pub enum Act {
     },
 }
 
-impl Act {
+impl Command {
     /// Whether it only reads the store: then it makes none where there is none yet.
     #[must_use]
     pub fn only_reads(&self) -> bool {
-        !matches!(self, Self::Probe(ProbeAct::Invite { .. }) | Self::Target(_))
+        !matches!(self, Self::Probe(ProbeCommand::Invite { .. }) | Self::Target(_))
     }
 }
 
 /// `probe …`
 #[derive(Clone, Debug, PartialEq, Subcommand, Serialize, Deserialize)]
-pub enum ProbeAct {
+pub enum ProbeCommand {
     /// Print a script with a token that a worker pastes on his server.
     #[command(after_help = "Examples:
   isochrone-collector probe invite --worker ada --site 'Berlin, DE'
@@ -205,7 +205,7 @@ pub enum AccessArg {
 
 /// `target …`
 #[derive(Clone, Debug, PartialEq, Subcommand, Serialize, Deserialize)]
-pub enum TargetAct {
+pub enum TargetCommand {
     /// Add a node. Naming a host is approving that probes call it.
     #[command(after_help = "Example:
   isochrone-collector target add berlin --url https://node.example.org/distributor/ \\
@@ -275,7 +275,7 @@ pub struct NodeArgs {
 
 /// `report …`
 #[derive(Clone, Debug, PartialEq, Subcommand, Serialize, Deserialize)]
-pub enum ReportAct {
+pub enum ReportCommand {
     /// Which cities have a node within which round-trip time, and what the mesh cannot say.
     #[command(after_help = "Examples:
   isochrone-collector report coverage --since 7d
@@ -338,7 +338,7 @@ pub struct WindowArgs {
 
 /// `export …`
 #[derive(Clone, Debug, PartialEq, Subcommand, Serialize, Deserialize)]
-pub enum ExportAct {
+pub enum ExportCommand {
     /// Every stored measurement with its id, one JSON object a line.
     #[command(after_help = "Example:
   isochrone-collector export ndjson > measurements.ndjson")]
@@ -430,11 +430,11 @@ mod tests {
             "--from",
             "2026-11-22T02:50:00Z",
         ]);
-        let Command::Act(act) = cli.command else {
-            panic!("an act")
+        let Program::Command(command) = cli.program else {
+            panic!("a command")
         };
-        let text = serde_json::to_string(&act).unwrap();
-        assert_eq!(serde_json::from_str::<Act>(&text).unwrap(), act);
+        let text = serde_json::to_string(&command).unwrap();
+        assert_eq!(serde_json::from_str::<Command>(&text).unwrap(), command);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Carries out acts: in the running collector for whoever asks through the control socket, or in a process that
+//! Carries out commands: in the running collector for whoever asks through the control socket, or in a process that
 //! opened the store itself.
 
 mod page;
@@ -24,13 +24,13 @@ use tokio::sync::watch;
 
 pub use self::page::PageReports;
 pub use self::reports::{coverage_from_files, read_weights};
-use crate::cli::Act;
+use crate::cli::Command;
 use crate::config::Config;
 use crate::control::{Answer, Answers};
 
-/// What acts work on. Cheap to clone.
+/// What commands work on. Cheap to clone.
 #[derive(Clone)]
-pub struct House {
+pub struct CommandContext {
     /// The store.
     pub store: Store,
     /// Its file.
@@ -49,13 +49,13 @@ pub struct House {
     pub config: Arc<Config>,
     /// The time.
     pub clock: Clock,
-    /// Who acts, for the audit log: who asked through the control socket, or who started the command.
+    /// Who commands, for the audit log: who asked through the control socket, or who started the command.
     pub actor: Actor,
     /// A collector runs in this process (else nothing is connected by definition, not by observation).
     pub running: bool,
 }
 
-impl House {
+impl CommandContext {
     /// Puts other nodes in force, and keeps them known to reports.
     pub fn take_targets(&self, targets: Targets) {
         let targets = Arc::new(targets);
@@ -73,33 +73,33 @@ impl House {
     }
 }
 
-/// Carries out `act`, and returns the exit code.
-pub async fn carry_out(house: House, act: Act, answers: Answers) -> u8 {
-    let out = Out::new(answers, &house.store);
-    let result = match act {
-        Act::Probe(act) => probes::carry_out(&house, act, &out).await,
-        Act::Target(act) => targets::carry_out(&house, act, &out).await,
-        Act::Show { node, window, format } => reports::show(&house, &node, &window, format, &out).await,
-        Act::Report(act) => reports::carry_out(&house, act, &out).await,
-        Act::Ledger { verify, format } => reports::ledger(&house, verify, format, &out).await,
-        Act::Export(act) => reports::export(&house, act, &out).await,
-        Act::Audit { format } => probes::audit(&house, format, &out).await,
+/// Carries out `command`, and returns the exit code.
+pub async fn carry_out(context: CommandContext, command: Command, answers: Answers) -> u8 {
+    let out = Out::new(answers, &context.store);
+    let result = match command {
+        Command::Probe(command) => probes::carry_out(&context, command, &out).await,
+        Command::Target(command) => targets::carry_out(&context, command, &out).await,
+        Command::Show { node, window, format } => reports::show(&context, &node, &window, format, &out).await,
+        Command::Report(command) => reports::carry_out(&context, command, &out).await,
+        Command::Ledger { verify, format } => reports::ledger(&context, verify, format, &out).await,
+        Command::Export(command) => reports::export(&context, command, &out).await,
+        Command::Audit { format } => probes::audit(&context, format, &out).await,
     };
     match result {
         Ok(()) => 0,
-        Err(ActError::Gone) => 1,
-        Err(ActError::Failed(text)) => {
+        Err(CommandError::Gone) => 1,
+        Err(CommandError::Failed(text)) => {
             out.say(Answer::Err(format!("{text}\n"))).await;
             1
         }
-        Err(ActError::Usage(text)) => {
+        Err(CommandError::Usage(text)) => {
             out.say(Answer::Err(format!("{text}\n"))).await;
             2
         }
     }
 }
 
-/// Where an act prints. What comes from the demo's store is marked as that here.
+/// Where a command prints. What comes from the demo's store is marked as that here.
 #[derive(Clone)]
 pub struct Out {
     answers: Answers,
@@ -137,7 +137,7 @@ impl Out {
     ///
     /// # Errors
     /// When nobody reads any more.
-    pub async fn text(&self, text: impl Into<String>) -> Result<(), ActError> {
+    pub async fn text(&self, text: impl Into<String>) -> Result<(), CommandError> {
         let mut text = text.into();
         if self.unmarked.swap(false, Ordering::Relaxed) {
             text.insert_str(0, &format!("{DEMO}\n"));
@@ -149,21 +149,21 @@ impl Out {
     ///
     /// # Errors
     /// When nobody reads any more.
-    pub async fn document(&self, text: impl Into<String>) -> Result<(), ActError> {
+    pub async fn document(&self, text: impl Into<String>) -> Result<(), CommandError> {
         self.answers
             .send(Answer::Out(text.into()))
             .await
-            .map_err(|_| ActError::Gone)
+            .map_err(|_| CommandError::Gone)
     }
 
     /// The same from a thread that may block.
     ///
     /// # Errors
     /// When nobody reads any more.
-    pub fn document_blocking(&self, text: String) -> Result<(), ActError> {
+    pub fn document_blocking(&self, text: String) -> Result<(), CommandError> {
         self.answers
             .blocking_send(Answer::Out(text))
-            .map_err(|_| ActError::Gone)
+            .map_err(|_| CommandError::Gone)
     }
 
     /// A step of the progress bar; dropped where the reader is slow.
@@ -174,7 +174,7 @@ impl Out {
     }
 
     /// JSON, on one line; an object says its `source`.
-    async fn json(&self, value: &impl serde::Serialize) -> Result<(), ActError> {
+    async fn json(&self, value: &impl serde::Serialize) -> Result<(), CommandError> {
         let mut value = serde_json::to_value(value).map_err(failed)?;
         if let Some(object) = value.as_object_mut() {
             object.entry("source").or_insert_with(|| self.source.into());
@@ -189,9 +189,9 @@ impl Out {
     }
 }
 
-/// Why an act was not carried out.
+/// Why a command was not carried out.
 #[derive(Debug, thiserror::Error)]
-pub enum ActError {
+pub enum CommandError {
     /// It failed: exit code 1.
     #[error("{0}")]
     Failed(String),
@@ -203,18 +203,18 @@ pub enum ActError {
     Gone,
 }
 
-/// Any error that an act cannot do anything about.
-fn failed(error: impl std::error::Error + 'static) -> ActError {
-    ActError::Failed(chain(&error))
+/// Any error that a command cannot do anything about.
+fn failed(error: impl std::error::Error + 'static) -> CommandError {
+    CommandError::Failed(chain(&error))
 }
 
 /// Runs what blocks (the store) away from the runtime's workers.
 async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ActError> + Send + 'static,
-) -> Result<T, ActError> {
+    work: impl FnOnce() -> Result<T, CommandError> + Send + 'static,
+) -> Result<T, CommandError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
-        Err(error) => Err(ActError::Failed(format!("the command ended early: {error}"))),
+        Err(error) => Err(CommandError::Failed(format!("the command ended early: {error}"))),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The control socket: how another process has a running collector carry out an [`Act`].
+//! The control socket: how another process has a running collector carry out an [`Command`].
 //!
 //! A Unix socket of mode 0600 in the state folder, for redb lets only one process in. One JSON line asks;
 //! JSON lines answer ([`Answer`]), the last of them with an exit code.
@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::cli::Act;
+use crate::cli::Command;
 
 /// One line of an answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ pub enum Answer {
     Exit(u8),
 }
 
-/// Where an act's answers go. Bounded: a slow reader slows the act down.
+/// Where a command's answers go. Bounded: a slow reader slows the command down.
 pub type Answers = mpsc::Sender<Answer>;
 
 /// Longest request, in bytes: a command that carries a file of weights.
@@ -47,13 +47,13 @@ const REQUEST_BYTES_MAX: u64 = 20 << 20;
 /// Answers that wait for a slow reader.
 const ANSWERS_WAITING_MAX: usize = 16;
 
-/// Serves acts until `stop`. Whose act it is, the system says of the socket's other end.
+/// Serves commands until `stop`. Whose command it is, the system says of the socket's other end.
 ///
 /// # Errors
 /// When the socket cannot be made.
 pub async fn serve<F, R>(path: &Path, stop: CancellationToken, carry_out: F) -> io::Result<()>
 where
-    F: Fn(Actor, Act, Answers) -> R + Clone + Send + Sync + 'static,
+    F: Fn(Actor, Command, Answers) -> R + Clone + Send + Sync + 'static,
     R: Future<Output = u8> + Send + 'static,
 {
     remove_stale(path)?; // the store's lock says that no other collector lives here
@@ -104,7 +104,7 @@ fn remove_stale(path: &Path) -> io::Result<()> {
 
 async fn answer<F, R>(stream: UnixStream, carry_out: F) -> io::Result<()>
 where
-    F: Fn(Actor, Act, Answers) -> R,
+    F: Fn(Actor, Command, Answers) -> R,
     R: Future<Output = u8> + Send + 'static,
 {
     let actor = Actor::of_user(stream.peer_cred()?.uid());
@@ -113,8 +113,8 @@ where
     BufReader::new(read.take(REQUEST_BYTES_MAX))
         .read_line(&mut line)
         .await?;
-    let act: Act = match serde_json::from_str(&line) {
-        Ok(act) => act,
+    let command: Command = match serde_json::from_str(&line) {
+        Ok(command) => command,
         Err(error) => {
             let text = format!(
                 "this collector does not understand the command ({error}); are both of one version?\n"
@@ -123,8 +123,8 @@ where
             return send(&mut write, &Answer::Exit(2)).await;
         }
     };
-    let (answers, mut waiting) = mpsc::channel(ANSWERS_WAITING_MAX); // full: the act waits
-    let work = carry_out(actor, act, answers);
+    let (answers, mut waiting) = mpsc::channel(ANSWERS_WAITING_MAX); // full: the command waits
+    let work = carry_out(actor, command, answers);
     tokio::pin!(work);
     let mut exit = None;
     loop {
@@ -150,11 +150,11 @@ async fn send(write: &mut (impl AsyncWriteExt + Unpin), answer: &Answer) -> io::
     write.write_all(&line).await
 }
 
-/// Asks the collector that runs at `path` to carry out `act`; `None` if none runs there.
+/// Asks the collector that runs at `path` to carry out `command`; `None` if none runs there.
 ///
 /// # Errors
 /// When the connection breaks half-way.
-pub async fn ask(path: &Path, act: &Act, mut show: impl FnMut(Answer)) -> io::Result<Option<u8>> {
+pub async fn ask(path: &Path, command: &Command, mut show: impl FnMut(Answer)) -> io::Result<Option<u8>> {
     let mut stream = match UnixStream::connect(path).await {
         Ok(stream) => stream,
         Err(error)
@@ -167,7 +167,7 @@ pub async fn ask(path: &Path, act: &Act, mut show: impl FnMut(Answer)) -> io::Re
         }
         Err(error) => return Err(error),
     };
-    let mut line = serde_json::to_vec(act)?;
+    let mut line = serde_json::to_vec(command)?;
     line.push(b'\n');
     stream.write_all(&line).await?;
     let mut lines = BufReader::new(stream).lines();
@@ -186,7 +186,7 @@ pub async fn ask(path: &Path, act: &Act, mut show: impl FnMut(Answer)) -> io::Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Format, ProbeAct};
+    use crate::cli::{Format, ProbeCommand};
 
     #[tokio::test]
     async fn an_act_is_carried_out_over_the_socket() {
@@ -199,20 +199,20 @@ mod tests {
             serve(
                 &server_path,
                 server_stop,
-                |actor, act, answers: Answers| async move {
+                |actor, command, answers: Answers| async move {
                     assert_eq!(actor, Actor::of_this_process(), "whoever connected");
                     for _ in 0..100 {
-                        answers.send(Answer::Out(format!("{act:?}\n"))).await.unwrap();
+                        answers.send(Answer::Out(format!("{command:?}\n"))).await.unwrap();
                     }
                     3
                 },
             )
             .await
         });
-        let act = Act::Probe(ProbeAct::List { format: Format::Json });
+        let command = Command::Probe(ProbeCommand::List { format: Format::Json });
         let mut shown = Vec::new();
         let code = loop {
-            match ask(&path, &act, |answer| shown.push(answer)).await.unwrap() {
+            match ask(&path, &command, |answer| shown.push(answer)).await.unwrap() {
                 Some(code) => break code,
                 None => tokio::task::yield_now().await,
             }
@@ -222,6 +222,6 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         stop.cancel();
         tasks.join_next().await.unwrap().unwrap().unwrap();
-        assert!(ask(&path, &act, |_| ()).await.unwrap().is_none());
+        assert!(ask(&path, &command, |_| ()).await.unwrap().is_none());
     }
 }

@@ -13,9 +13,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Act, Cli, Command, ReportAct};
-use crate::commands::{self, House};
-use crate::config::{Config, ConfigError, Places};
+use crate::cli::{Cli, Command, Program, ReportCommand};
+use crate::commands::{self, CommandContext};
+use crate::config::{ConfigError, Places};
 use crate::control::{self, Answer};
 use crate::demo;
 use crate::serve;
@@ -35,7 +35,7 @@ pub fn run(cli: Cli) -> u8 {
     let named_config = cli.config.clone();
     let places = Places::find(cli.config, cli.state);
     if let Some(path) = named_config
-        && !matches!(cli.command, Command::Up { .. })
+        && !matches!(cli.program, Program::Up { .. })
         && !path.exists()
     {
         return complain(&ConfigError::Missing { path }.into());
@@ -44,39 +44,39 @@ pub fn run(cli: Cli) -> u8 {
         Ok(runtime) => runtime,
         Err(error) => return complain(&anyhow::Error::new(error).context("cannot start")),
     };
-    let result = match cli.command {
-        Command::Serve { options } => {
+    let result = match cli.program {
+        Program::Serve { options } => {
             trace("info");
             runtime.block_on(async { serve::run(places, options, stop_on_signal()?).await.map(|()| 0) })
         }
-        Command::Up { demo: true, .. } => {
+        Program::Up { demo: true, .. } => {
             trace("warn");
             runtime.block_on(async { demo::run(demo_folder, stop_on_signal()?).await.map(|()| 0) })
         }
-        Command::Up { demo: false, site } => {
+        Program::Up { demo: false, site } => {
             trace("info");
             runtime.block_on(async { up::run(places, site, stop_on_signal()?).await.map(|()| 0) })
         }
-        Command::DemoProbe => {
+        Program::DemoProbe => {
             trace("info");
             runtime.block_on(async { demo::child::run().await.map(|()| 0) })
         }
-        Command::Act(act) => {
+        Program::Command(command) => {
             trace("warn");
-            runtime.block_on(ask_or_act(places, act))
+            runtime.block_on(ask_or_open(places, command))
         }
     };
     runtime.shutdown_timeout(Duration::from_secs(1));
     result.unwrap_or_else(|error| complain(&error))
 }
 
-/// Has the running collector carry out `act`; where none runs, opens the store.
-async fn ask_or_act(places: Places, mut act: Act) -> anyhow::Result<u8> {
+/// Has the running collector carry out `command`; where none runs, opens the store.
+async fn ask_or_open(places: Places, mut command: Command) -> anyhow::Result<u8> {
     let mut screen = Screen::new();
-    if let Act::Report(ReportAct::Coverage(args)) = &mut act {
+    if let Command::Report(ReportCommand::Coverage(args)) = &mut command {
         commands::read_weights(args)?;
     }
-    if let Act::Report(ReportAct::Coverage(args)) = &act
+    if let Command::Report(ReportCommand::Coverage(args)) = &command
         && args.sites.is_some()
     {
         let args = args.clone();
@@ -85,38 +85,41 @@ async fn ask_or_act(places: Places, mut act: Act) -> anyhow::Result<u8> {
         })
         .await;
     }
-    match reach(&places, &act, |answer| screen.show(answer)).await? {
+    match reach(&places, &command, |answer| screen.show(answer)).await? {
         Reached::Answered(code) => Ok(code),
-        Reached::Opened(house) => {
-            show_while(&mut screen, |answers| commands::carry_out(house, act, answers)).await
+        Reached::Opened(context) => {
+            show_while(&mut screen, |answers| {
+                commands::carry_out(context, command, answers)
+            })
+            .await
         }
     }
 }
 
-/// Who carries an act out.
+/// Who carries a command out.
 enum Reached {
     /// A running collector did; its exit code.
     Answered(u8),
     /// This process will: no collector runs.
-    Opened(House),
+    Opened(CommandContext),
 }
 
-/// Has a running collector carry out `act`, or opens the store. While somebody else has it open and does not answer
+/// Has a running collector carry out `command`, or opens the store. While somebody else has it open and does not answer
 /// (a collector that starts or stops, another command), waits for some seconds.
-async fn reach(places: &Places, act: &Act, mut show: impl FnMut(Answer)) -> anyhow::Result<Reached> {
+async fn reach(places: &Places, command: &Command, mut show: impl FnMut(Answer)) -> anyhow::Result<Reached> {
     let mut waits = 0..WAITS;
     loop {
-        if let Some(code) = control::ask(&places.socket(), act, &mut show).await? {
+        if let Some(code) = control::ask(&places.socket(), command, &mut show).await? {
             return Ok(Reached::Answered(code));
         }
-        if act.only_reads() && !places.store().exists() {
+        if command.only_reads() && !places.store().exists() {
             anyhow::bail!(
                 "there is no store in {}: no collector ran with this state folder yet. Is it another one? Name it with --state; or start a collector with `up` or `serve`",
                 places.state.display()
             );
         }
-        match (House::open(places), waits.next()) {
-            (Ok(house), _) => return Ok(Reached::Opened(house)),
+        match (CommandContext::open(places), waits.next()) {
+            (Ok(context), _) => return Ok(Reached::Opened(context)),
             (Err(error), Some(wait)) if is_in_use(&error) => {
                 if wait == 0 {
                     let text = "The store is in use: the collector is starting or stopping, or another command is under way. Waiting for it.\n";
@@ -245,17 +248,12 @@ fn complain(error: &anyhow::Error) -> u8 {
     if configuration { CONFIGURATION } else { 1 }
 }
 
-/// The configuration in `places`, checked.
-pub(crate) fn configuration(places: &Places) -> anyhow::Result<Config> {
-    Ok(Config::read(&places.config)?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Format, ProbeAct};
+    use crate::cli::{Format, ProbeCommand};
 
-    const LIST: Act = Act::Probe(ProbeAct::List { format: Format::Text });
+    const LIST: Command = Command::Probe(ProbeCommand::List { format: Format::Text });
 
     fn places(folder: &std::path::Path) -> Places {
         Places::find(Some(folder.join("collector.toml")), Some(folder.join("state")))
@@ -265,7 +263,7 @@ mod tests {
     async fn command_waits_for_a_store_that_is_in_use() {
         let folder = tempfile::tempdir().unwrap();
         let places = places(folder.path());
-        let mut other = Some(House::open(&places).unwrap());
+        let mut other = Some(CommandContext::open(&places).unwrap());
         let mut said = Vec::new();
         let reached = reach(&places, &LIST, |answer| {
             said.push(answer);
@@ -282,7 +280,7 @@ mod tests {
     async fn command_gives_up_on_a_store_that_stays_in_use() {
         let folder = tempfile::tempdir().unwrap();
         let places = places(folder.path());
-        let _other = House::open(&places).unwrap();
+        let _other = CommandContext::open(&places).unwrap();
         let error = reach(&places, &LIST, |_| ())
             .await
             .err()

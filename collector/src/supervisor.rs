@@ -30,8 +30,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::assembly::roster;
-use crate::commands::House;
-use crate::view::{Frame, Link, Rest};
+use crate::commands::CommandContext;
+use crate::view::{CollectorFacts, Link, ViewParts};
 
 /// How often verdicts are made and the view is published.
 const TICK: Duration = Duration::from_secs(1);
@@ -45,9 +45,9 @@ const TAKEN_AT_ONCE: usize = 256;
 const PLAN_ENDS_SOON: Duration = Duration::from_secs(86_400);
 
 /// What the watch works with.
-pub struct DutyParts {
+pub struct SupervisorParts {
     /// Store, registry, sessions, targets, clock, configuration.
-    pub house: House,
+    pub context: CommandContext,
     /// What the committer stored.
     pub committed: mpsc::Receiver<Committed>,
     /// The alerts that wait.
@@ -57,11 +57,11 @@ pub struct DutyParts {
 }
 
 /// The watch, not yet begun.
-pub struct Duty {
-    parts: DutyParts,
+pub struct Supervisor {
+    parts: SupervisorParts,
     monitor: Monitor,
     started: UnixMillis,
-    /// There once [`Duty::start`] has made the first view.
+    /// There once [`Supervisor::start`] has made the first view.
     views: Option<watch::Sender<Arc<LiveView>>>,
     judged: watch::Sender<UnixMillis>,
     account: Account,
@@ -84,19 +84,19 @@ struct Account {
     due: Instant,
 }
 
-impl Duty {
+impl Supervisor {
     /// Rebuilds live state, takes up open incidents and waiting alerts.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn start(parts: DutyParts) -> Result<(Self, watch::Receiver<Arc<LiveView>>), StoreError> {
-        let House {
+    pub fn start(parts: SupervisorParts) -> Result<(Self, watch::Receiver<Arc<LiveView>>), StoreError> {
+        let CommandContext {
             store,
             clock,
             config,
             registry,
             ..
-        } = &parts.house;
+        } = &parts.context;
         let now = clock.wall();
         let active = registry.list().into_iter().filter(|probe| probe.is_active());
         let of_watch = MonitorParts {
@@ -161,7 +161,7 @@ impl Duty {
     }
 
     fn spawn_messengers(&self, messengers: &mut JoinSet<()>, stop: &CancellationToken) {
-        let (clock, config) = (self.parts.house.clock.clone(), &self.parts.house.config);
+        let (clock, config) = (self.parts.context.clock.clone(), &self.parts.context.config);
         let deliver = Arc::new(HttpDeliver::new());
         let courier = Courier::new(self.monitor.outbox().clone());
         messengers.spawn(courier.run(
@@ -176,10 +176,10 @@ impl Duty {
     }
 
     fn tick(&mut self) {
-        let house = &self.parts.house;
-        let now = house.clock.wall();
-        let roster = roster(&house.registry, &house.targets.borrow());
-        let connected: BTreeSet<ProbeId> = house
+        let context = &self.parts.context;
+        let now = context.clock.wall();
+        let roster = roster(&context.registry, &context.targets.borrow());
+        let connected: BTreeSet<ProbeId> = context
             .sessions
             .list()
             .iter()
@@ -197,10 +197,10 @@ impl Duty {
 
     /// Draws up the ledger on a thread that may block, if the last one is old enough.
     fn draw_up(&mut self, ledgers: &mut JoinSet<Result<(Ledger, UnixMillis), StoreError>>) {
-        let now = self.parts.house.clock.now();
+        let now = self.parts.context.clock.now();
         if ledgers.is_empty() && now >= self.account.due {
             self.account.due = now + LEDGER_EVERY;
-            let (store, wall) = (self.parts.house.store.clone(), self.parts.house.clock.wall());
+            let (store, wall) = (self.parts.context.store.clone(), self.parts.context.clock.wall());
             ledgers.spawn_blocking(move || Ok((ledger::read(&store, wall)?, wall)));
         }
     }
@@ -226,11 +226,11 @@ impl Duty {
     fn view(&mut self, now: UnixMillis) -> LiveView {
         let links = self.links(now);
         let rate = self.rate();
-        let house = &self.parts.house;
+        let context = &self.parts.context;
         let outbox = self.monitor.outbox();
         let (board, receivers) = (outbox.board(), outbox.receivers().len() as u32);
-        let roster = roster(&house.registry, &house.targets.borrow());
-        let frame = Frame {
+        let roster = roster(&context.registry, &context.targets.borrow());
+        let parts = ViewParts {
             live: self.monitor.live(),
             health: self.monitor.health(),
             roster: &roster,
@@ -238,15 +238,15 @@ impl Duty {
             receivers,
             links: &links,
             now,
-            rest: self.rest(now, rate),
+            collector: self.facts(now, rate),
         };
-        frame.view()
+        parts.view()
     }
 
-    fn rest(&self, now: UnixMillis, records_per_second: f64) -> Rest {
-        let House { store, registry, .. } = &self.parts.house;
+    fn facts(&self, now: UnixMillis, records_per_second: f64) -> CollectorFacts {
+        let CommandContext { store, registry, .. } = &self.parts.context;
         let plans = self.parts.plans.borrow();
-        Rest {
+        CollectorFacts {
             source: if store.is_demo() {
                 Source::Demo
             } else {
@@ -256,7 +256,7 @@ impl Duty {
                 name: registry.addresses().first().cloned().unwrap_or_default(),
                 version: crate::VERSION.to_owned(),
                 started: timestamp(self.started),
-                store_bytes: self.parts.house.store_bytes(),
+                store_bytes: self.parts.context.store_bytes(),
                 commit_number: store.commit_number().unwrap_or_default(),
                 records_per_second,
             },
@@ -288,7 +288,7 @@ impl Duty {
                 at,
             });
         }
-        if let Some(free) = self.parts.house.store.reserve().shortage() {
+        if let Some(free) = self.parts.context.store.reserve().shortage() {
             notices.push(Notice {
                 level: NoticeLevel::Error,
                 text: format!(
@@ -303,10 +303,10 @@ impl Duty {
 
     /// What is known of each probe's connection, and since when.
     fn links(&mut self, now: UnixMillis) -> BTreeMap<ProbeId, Link> {
-        let house = &self.parts.house;
+        let context = &self.parts.context;
         let mut links = BTreeMap::new();
-        for record in house.registry.list() {
-            let session = house.sessions.view(record.id);
+        for record in context.registry.list() {
+            let session = context.sessions.view(record.id);
             let connected = session.is_some();
             let known = self.links.entry(record.id).or_insert((connected, now));
             if known.0 != connected {
@@ -315,7 +315,7 @@ impl Duty {
             let since = session.as_ref().map_or(known.1, |session| session.since);
             links.insert(
                 record.id,
-                link(session, since, &house.addresses.checked(record.id)),
+                link(session, since, &context.addresses.checked(record.id)),
             );
         }
         self.links.retain(|probe, _| links.contains_key(probe));
@@ -324,7 +324,7 @@ impl Duty {
 
     /// Measurements a second, over the last ticks.
     fn rate(&mut self) -> f64 {
-        let (now, rows) = (self.parts.house.clock.now(), self.monitor.live().rows());
+        let (now, rows) = (self.parts.context.clock.now(), self.monitor.live().rows());
         self.taken.push_back((now, rows));
         if self.taken.len() > RATE_TICKS {
             self.taken.pop_front();

@@ -10,13 +10,13 @@ use isochrone_base::files;
 use isochrone_base::place;
 use isochrone_planner::targets;
 use isochrone_probe::config::Config as ProbeConfig;
-use isochrone_probe::http::TcpDial;
 use isochrone_probe::process;
+use isochrone_probe::reach::TcpDial;
 use isochrone_proto::ids::ProbeId;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{AccessArg, Act, Format, ProbeAct, ServeOptions, TargetAct};
+use crate::cli::{AccessArg, Command, Format, ProbeCommand, ServeOptions, TargetCommand};
 use crate::config::{self, Places};
 use crate::control::{self, Answer};
 use crate::serve;
@@ -52,11 +52,11 @@ pub async fn run(places: Places, site: Option<String>, stop: CancellationToken) 
 
 /// Once the collector answers: where its page is, and what a lead does next.
 async fn say_what_comes_next(places: Places, stop: CancellationToken) -> anyhow::Result<()> {
-    let act = Act::Target(TargetAct::List { format: Format::Json });
+    let command = Command::Target(TargetCommand::List { format: Format::Json });
     tokio::select! {
         biased;
         () = stop.cancelled() => return Ok(()), // it did not come up; why, is told elsewhere
-        answer = ask(&places, &act) => answer.map(drop)?,
+        answer = ask(&places, &command) => answer.map(drop)?,
     }
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     println!(
@@ -103,7 +103,7 @@ async fn invite(places: &Places, site: String) -> anyhow::Result<String> {
         %site, folder = %places.probe_state.display(),
         "a probe on this machine joins. If it stands elsewhere: stop, remove that folder, start with `up --site 'City, CC'`, and revoke the old probe"
     );
-    let act = Act::Probe(ProbeAct::Invite {
+    let command = Command::Probe(ProbeCommand::Invite {
         worker: "local".to_owned(),
         site,
         location: None,
@@ -113,7 +113,7 @@ async fn invite(places: &Places, site: String) -> anyhow::Result<String> {
         valid: "1h".to_owned(),
         format: Format::Json,
     });
-    let answer = ask(places, &act).await?;
+    let answer = ask(places, &command).await?;
     match answer["token"].as_str() {
         Some(token) => Ok(token.to_owned()),
         None => bail!("this machine's probe was not invited: {answer}"),
@@ -122,7 +122,11 @@ async fn invite(places: &Places, site: String) -> anyhow::Result<String> {
 
 /// Refuses the identity of a probe that the collector here does not know: it would only be turned away.
 async fn check_that_it_is_ours(places: &Places, probe: ProbeId) -> anyhow::Result<()> {
-    let list = ask(places, &Act::Probe(ProbeAct::List { format: Format::Json })).await?;
+    let list = ask(
+        places,
+        &Command::Probe(ProbeCommand::List { format: Format::Json }),
+    )
+    .await?;
     if is_listed(&list, probe) {
         return Ok(());
     }
@@ -139,8 +143,8 @@ fn is_listed(list: &serde_json::Value, probe: ProbeId) -> bool {
         .any(|known| known["id"] == probe.to_string().as_str())
 }
 
-/// Has the collector carry out an act that prints JSON, once it answers.
-async fn ask(places: &Places, act: &Act) -> anyhow::Result<serde_json::Value> {
+/// Has the collector carry out a command that prints JSON, once it answers.
+async fn ask(places: &Places, command: &Command) -> anyhow::Result<serde_json::Value> {
     let (mut printed, mut complaints) = (String::new(), String::new());
     let asking = async {
         loop {
@@ -151,7 +155,7 @@ async fn ask(places: &Places, act: &Act) -> anyhow::Result<serde_json::Value> {
                 Answer::Err(text) => complaints.push_str(&text),
                 Answer::Progress { .. } | Answer::Exit(_) => {}
             };
-            match control::ask(&places.socket(), act, show).await {
+            match control::ask(&places.socket(), command, show).await {
                 Ok(Some(code)) => return code,
                 Ok(None) | Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use isochrone_base::kinds::{CountsFor, counts_for};
 use isochrone_base::roster::{NodeEntry, ProbeEntry, Roster};
 use isochrone_base::words::timestamp;
 use isochrone_proto::ids::{ProbeId, TargetId};
@@ -20,7 +21,7 @@ const LOSS_UNUSUAL: f64 = 0.05;
 
 /// Everything that a view is made from.
 #[derive(Clone, Debug)]
-pub struct Frame<'a> {
+pub struct ViewParts<'a> {
     /// What the vantages see.
     pub live: &'a Live,
     /// The verdicts.
@@ -36,12 +37,12 @@ pub struct Frame<'a> {
     /// The instant.
     pub now: UnixMillis,
     /// What live state does not know.
-    pub rest: Rest,
+    pub collector: CollectorFacts,
 }
 
 /// The parts of the view that others fill.
 #[derive(Clone, Debug)]
-pub struct Rest {
+pub struct CollectorFacts {
     /// Measured or demo.
     pub source: view::Source,
     /// The collector itself.
@@ -77,32 +78,32 @@ pub struct Link {
     pub echo_port_number: Option<u16>,
 }
 
-impl Frame<'_> {
+impl ViewParts<'_> {
     /// The whole view.
     #[must_use]
     pub fn view(self) -> view::LiveView {
         let probes = self.roster.probes().map(|probe| self.probe(probe)).collect();
         let nodes = self.roster.nodes().map(|node| self.node(node)).collect();
         let (mesh, incidents) = (self.mesh(), self.incidents());
-        let mut notices = self.rest.notices.clone();
+        let mut notices = self.collector.notices.clone();
         notices.extend(self.missing_data());
         notices.extend(self.roster.probes().filter_map(|probe| self.closed_port(probe)));
         view::LiveView {
             generated_at: timestamp(self.now),
-            source: self.rest.source,
+            source: self.collector.source,
             window_s: WINDOW_S,
             alerts: view::AlertsView {
                 receivers: self.receivers,
                 pending: self.board.pending.len() as u64,
                 oldest: self.board.oldest().map(timestamp),
             },
-            collector: self.rest.collector,
-            plan: self.rest.plan,
+            collector: self.collector.collector,
+            plan: self.collector.plan,
             probes,
             mesh,
             nodes,
             incidents,
-            ledger: self.rest.ledger,
+            ledger: self.collector.ledger,
             notices,
         }
     }
@@ -258,7 +259,7 @@ impl Frame<'_> {
                     if !is_own {
                         connect.add(cell.window(), self.now);
                     }
-                    if !is_own && cell.kind.check != Check::Status {
+                    if !is_own && counts_for(cell.kind.check) != CountsFor::Status {
                         ttfb.add(&endpoint.ttfb, self.now);
                     }
                     let newest = cell.runs().newest().map(|run| run.slot);
@@ -292,10 +293,10 @@ impl Frame<'_> {
     }
 
     fn node_cell(&self, probe: &ProbeEntry, (of, own): (Family, bool), cells: &[&Cell]) -> view::NodeCell {
-        let word = |of_check: fn(Check) -> bool| {
+        let word = |of: &[CountsFor]| {
             let words = cells
                 .iter()
-                .filter(|cell| of_check(cell.kind.check))
+                .filter(|cell| of.contains(&counts_for(cell.kind.check)))
                 .filter_map(|cell| cell.word(self.now));
             let words: Vec<_> = words.map(|run| run.seen).collect();
             if words.is_empty() {
@@ -323,8 +324,8 @@ impl Frame<'_> {
             vantage: probe.name.clone(),
             network: probe.network,
             family: family(of),
-            status: word(|check| matches!(check, Check::Status | Check::Http)),
-            asset: word(Check::is_asset),
+            status: word(&[CountsFor::Status, CountsFor::Http]),
+            asset: word(&[CountsFor::Asset]),
             connect_ms: connect.map(|connect| connect.as_millis_f64()),
             phase: failure.map(|failure| failure.phase.to_string()),
             error: failure.map(|failure| failure.text.clone()),
@@ -427,7 +428,7 @@ fn planned(vantage: &Vantage, node: TargetId, of: Family) -> Vec<&Cell> {
         .into_iter()
         .filter(|check| check.is_endpoint())
         .filter_map(|check| vantage.cell(node, Kind::new(check, of)));
-    cells.filter(|cell| cell.planned).collect()
+    cells.filter(|cell| cell.planned && cell.counts()).collect()
 }
 
 fn verdict(standing: Option<Standing>) -> view::Verdict {

@@ -9,7 +9,7 @@ use isochrone_proto::codec;
 use isochrone_proto::ids::{Digest, EpochId, PlanVersion, Sequence};
 use isochrone_proto::ledger::{Adoption, Event, SkippedRange};
 use isochrone_proto::limits::BATCH_ROWS_MAX;
-use isochrone_proto::measurement::{Measurement, Outcome};
+use isochrone_proto::measurement::Measurement;
 use isochrone_proto::plan::Plan;
 use isochrone_proto::units::UnixMillis;
 
@@ -17,8 +17,8 @@ use crate::account::Account;
 
 /// A batch waits this long for more, in slot time.
 pub const BATCH_AGE_MAX: Duration = Duration::from_secs(1);
-/// Endpoint measurements carry texts: with more of them a batch could exceed its bytes.
-const ENDPOINT_ROWS_MAX: usize = 200;
+/// Some measurements carry texts: with more of them a batch could exceed its bytes.
+const WORDY_ROWS_MAX: usize = 200;
 /// Ranges of skipped slots in one batch, for the same reason.
 const RANGES_MAX: usize = 4_000;
 
@@ -41,8 +41,10 @@ pub struct Batcher {
 /// What waits for a batch of its plan.
 #[derive(Debug, Default)]
 struct Waiting {
-    echoes: VecDeque<Measurement>,
-    endpoints: VecDeque<Measurement>,
+    /// Those of a few bytes each.
+    terse: VecDeque<Measurement>,
+    /// Those that may carry texts.
+    wordy: VecDeque<Measurement>,
     skipped: VecDeque<SkippedRange>,
 }
 
@@ -92,9 +94,10 @@ impl Batcher {
     /// A run ended at `now`.
     pub fn ran(&mut self, plan: PlanVersion, measurement: Measurement, now: UnixMillis) {
         let waiting = self.waiting.entry(plan).or_default();
-        match measurement.outcome {
-            Outcome::Echo(_) => waiting.echoes.push_back(measurement),
-            Outcome::Endpoint(_) => waiting.endpoints.push_back(measurement),
+        if measurement.outcome.carries_text() {
+            waiting.wordy.push_back(measurement);
+        } else {
+            waiting.terse.push_back(measurement);
         }
         self.oldest.get_or_insert(now);
     }
@@ -193,8 +196,8 @@ impl Batcher {
 
     fn is_full(&self) -> bool {
         self.waiting.values().any(|waiting| {
-            waiting.endpoints.len() >= ENDPOINT_ROWS_MAX
-                || waiting.echoes.len() + waiting.endpoints.len() >= BATCH_ROWS_MAX
+            waiting.wordy.len() >= WORDY_ROWS_MAX
+                || waiting.terse.len() + waiting.wordy.len() >= BATCH_ROWS_MAX
         })
     }
 
@@ -207,10 +210,10 @@ impl Batcher {
         sealed: &mut Vec<Sealed>,
     ) -> Option<Waiting> {
         let adopted = self.account.adoption_at(cut)?;
-        let endpoints = waiting.endpoints.len().min(ENDPOINT_ROWS_MAX);
-        let mut rows: Vec<Measurement> = waiting.endpoints.drain(..endpoints).collect();
-        let echoes = waiting.echoes.len().min(BATCH_ROWS_MAX - endpoints);
-        rows.extend(waiting.echoes.drain(..echoes));
+        let wordy = waiting.wordy.len().min(WORDY_ROWS_MAX);
+        let mut rows: Vec<Measurement> = waiting.wordy.drain(..wordy).collect();
+        let terse = waiting.terse.len().min(BATCH_ROWS_MAX - wordy);
+        rows.extend(waiting.terse.drain(..terse));
         rows.sort_by_key(|row| (row.slot, row.check));
         let ranges = waiting.skipped.len().min(RANGES_MAX);
         let skipped: Vec<SkippedRange> = waiting.skipped.drain(..ranges).collect();
@@ -238,8 +241,7 @@ impl Batcher {
         self.previous = Digest::of(&payload);
         self.told = Some(adopted);
         sealed.push(Sealed { batch, payload });
-        let is_empty =
-            waiting.echoes.is_empty() && waiting.endpoints.is_empty() && waiting.skipped.is_empty();
+        let is_empty = waiting.terse.is_empty() && waiting.wordy.is_empty() && waiting.skipped.is_empty();
         (!is_empty).then_some(waiting)
     }
 }

@@ -11,9 +11,9 @@ use isochrone_proto::token::Token;
 
 use self::places::Places;
 use crate::config::Config;
-use crate::http::TlsRoots;
 use crate::join::JoinOutcome;
 use crate::measure::{self, MeasureArgs, MeasureError};
+use crate::reach::TlsRoots;
 use crate::{process, status};
 
 /// Version and commit.

@@ -167,7 +167,7 @@ impl Source {
     }
 }
 
-/// Monotonic time for code that wants a plain function ([`crate::http::EndpointProber`]).
+/// Monotonic time for code that wants a plain function ([`crate::reach::Reach`]).
 #[must_use]
 pub fn monotonic() -> std::time::Instant {
     tokio_now().into_std()

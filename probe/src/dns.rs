@@ -16,8 +16,9 @@ use hickory_resolver::proto::op::{Query, ResponseCode};
 use hickory_resolver::proto::rr::{Name, RecordType};
 use hickory_resolver::{Hosts, TokioResolver};
 use isochrone_proto::kind::Family;
+use isochrone_proto::measurement::{Cause, FailureCause, SendFailure};
 
-use crate::http::{Cause, ErrorText};
+use crate::reach::ErrorText;
 
 /// Resolves names over one family at a time. Shared by all checks; holds no answers.
 #[derive(Debug)]
@@ -29,8 +30,8 @@ pub struct NameResolver {
 /// A name that gave no address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolveError {
-    /// [`Cause::NxDomain`], [`Cause::ServFail`], [`Cause::NoAddress`], [`Cause::DnsTimeout`] or
-    /// [`Cause::NoRoute`].
+    /// [`Cause::Failed(FailureCause::NxDomain)`], [`Cause::Failed(FailureCause::ServFail)`], [`Cause::Failed(FailureCause::NoAddress)`], [`Cause::Failed(FailureCause::DnsTimeout)`] or
+    /// [`Cause::Unsent(SendFailure::NoRoute)`].
     pub cause: Cause,
     /// In the resolver's words.
     pub text: ErrorText,
@@ -120,7 +121,7 @@ impl NameResolver {
             return Ok(built.clone());
         }
         let (resolver, hosts) = self.build().map_err(|error| ResolveError {
-            cause: Cause::Local,
+            cause: Cause::Unsent(SendFailure::Local),
             text: ErrorText::new(&format!(
                 "cannot set up name resolution from {RESOLV_CONF}: {error}"
             )),
@@ -184,7 +185,7 @@ fn cold(options: &mut ResolverOpts) {
 
 fn absolute_name(name: &str) -> Result<Name, ResolveError> {
     let mut absolute = Name::from_ascii(name).map_err(|error| ResolveError {
-        cause: Cause::NxDomain,
+        cause: Cause::Failed(FailureCause::NxDomain),
         text: ErrorText::new(&format!("{name:?} cannot be a DNS name: {error}")),
     })?;
     absolute.set_fqdn(true);
@@ -193,27 +194,29 @@ fn absolute_name(name: &str) -> Result<Name, ResolveError> {
 
 fn no_address(name: &str, family: Family) -> ResolveError {
     ResolveError {
-        cause: Cause::NoAddress,
+        cause: Cause::Failed(FailureCause::NoAddress),
         text: ErrorText::new(&format!("{name} has no {} address", family_name(family))),
     }
 }
 
 fn broken(name: &str, family: Family, error: &NetError) -> ResolveError {
     let cause = match error {
-        _ if error.is_nx_domain() => Cause::NxDomain,
+        _ if error.is_nx_domain() => Cause::Failed(FailureCause::NxDomain),
         NetError::Dns(DnsError::NoRecordsFound(none)) if none.response_code == ResponseCode::NoError => {
             return no_address(name, family);
         }
-        NetError::Timeout => Cause::DnsTimeout,
-        NetError::Io(io) if io.kind() == std::io::ErrorKind::NetworkUnreachable => Cause::NoRoute,
-        _ => Cause::ServFail,
+        NetError::Timeout => Cause::Failed(FailureCause::DnsTimeout),
+        NetError::Io(io) if io.kind() == std::io::ErrorKind::NetworkUnreachable => {
+            Cause::Unsent(SendFailure::NoRoute)
+        }
+        _ => Cause::Failed(FailureCause::ServFail),
     };
     let text = match (cause, error) {
-        (Cause::NxDomain, _) => format!("{name} does not exist (NXDOMAIN)"),
-        (Cause::ServFail, NetError::Dns(DnsError::ResponseCode(code))) => {
+        (Cause::Failed(FailureCause::NxDomain), _) => format!("{name} does not exist (NXDOMAIN)"),
+        (Cause::Failed(FailureCause::ServFail), NetError::Dns(DnsError::ResponseCode(code))) => {
             format!("the name server answered {code} for {name}")
         }
-        (Cause::DnsTimeout, _) => format!("no name server answered for {name}"),
+        (Cause::Failed(FailureCause::DnsTimeout), _) => format!("no name server answered for {name}"),
         _ => format!("resolving {name}: {error}"),
     };
     ResolveError {

@@ -138,7 +138,7 @@ impl EchoNet {
         };
         if let Err(forbidden) = self.0.policy.check(responder.address().ip()) {
             tracing::debug!(target = %target.name, %forbidden, "echo stays unsent");
-            return EchoOutcome::Unsent(SendFailure::AddressPolicy);
+            return EchoOutcome::Unsent(SendFailure::ForbiddenAddress);
         }
         self.0.prober.echo(target.id, &responder, slot, timeout).await
     }

@@ -1,21 +1,23 @@
 //! `isochrone-probe measure TARGET`: one shot, told phase by phase.
 
+mod advice;
 mod render;
 
 use std::io;
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
-use isochrone_proto::kind::Family;
+use isochrone_proto::kind::{Check as Checked, Family, Kind};
+use isochrone_proto::measurement::{Cause, FailureCause, SendFailure};
 
 use crate::address_policy::{AddressPolicy, own_addresses};
 use crate::argus::AssetId;
+use crate::connect::{ConnectReport, ConnectRequest, connect};
 use crate::dns::family_of;
-use crate::http::{
-    BadUrl, ByteCount, Cause, Check, CheckOutcome, CheckReport, CheckRequest, EndpointProber, EndpointUrl,
-    TlsRoots,
-};
+use crate::http::{ByteCount, Check, CheckReport, CheckRequest, EndpointProber};
+use crate::reach::{BadUrl, EndpointUrl, Failure, Reach, TlsRoots};
 
 /// Arguments of `measure`.
 #[derive(Args, Clone, Debug)]
@@ -31,6 +33,9 @@ pub struct MeasureArgs {
     /// The target is an Argus node: ask for its status, and for this object by HEAD and ranged GET.
     #[arg(long, value_name = "ID")]
     pub asset: Option<AssetId>,
+    /// Only connect: TCP, and TLS where the URL is https. No request is sent.
+    #[arg(long, conflicts_with_all = ["argus", "asset"])]
+    pub connect: bool,
     /// Only over IPv4.
     #[arg(short = '4', long, conflicts_with = "ipv6")]
     pub ipv4: bool,
@@ -69,7 +74,16 @@ pub enum MeasureError {
 #[derive(Debug)]
 pub struct Measured {
     target: EndpointUrl,
-    checks: Vec<(String, CheckReport)>,
+    checks: Vec<(Kind, Report)>,
+}
+
+/// What became of one check.
+#[derive(Debug)]
+pub enum Report {
+    /// Of a request.
+    Request(CheckReport),
+    /// Of a connection without one.
+    Connect(ConnectReport),
 }
 
 /// Runs the checks that `args` ask for, one after the other. `allow` is the local file's `allow_private`.
@@ -84,29 +98,24 @@ pub async fn measure(
 ) -> Result<Measured, MeasureError> {
     let own = own_addresses().map_err(MeasureError::OwnAddresses)?;
     let allow = allow.iter().chain(&args.allow_private).copied().collect();
-    let prober = EndpointProber::new(AddressPolicy::new(allow, own), roots, now);
-    measure_with(args, &prober).await
-}
-
-/// The same with a prober that is there already.
-///
-/// # Errors
-/// If the target is no URL.
-pub async fn measure_with(args: &MeasureArgs, prober: &EndpointProber) -> Result<Measured, MeasureError> {
+    let reach = Arc::new(Reach::new(AddressPolicy::new(allow, own), roots, now));
     let is_argus = args.argus || args.asset.is_some();
     let target = parse_target(&args.target, is_argus).map_err(MeasureError::Target)?;
-    let mut measured = Measured {
-        checks: Vec::new(),
-        target,
-    };
-    for family in families(args, &measured.target) {
-        for check in checks(args, &measured.target) {
-            let kind = format!("{}{}", check.name(), family.digit());
+    let mut checks = Vec::new();
+    for family in families(args, &target) {
+        if args.connect {
+            let report = connect(&reach, &ConnectRequest::new(target.clone(), family)).await;
+            checks.push((Kind::new(Checked::Connect, family), Report::Connect(report)));
+            continue;
+        }
+        let prober = EndpointProber::new(Arc::clone(&reach));
+        for check in requests(args, &target) {
+            let kind = Kind::new(check.kind(), family);
             let report = prober.check(&CheckRequest::new(check, family)).await;
-            measured.checks.push((kind, report));
+            checks.push((kind, Report::Request(report)));
         }
     }
-    Ok(measured)
+    Ok(Measured { target, checks })
 }
 
 impl Measured {
@@ -121,21 +130,34 @@ impl Measured {
     /// Whether the target works: some check was answered, and none failed, but for a family that the target
     /// or this machine does not have.
     pub fn works(&self) -> bool {
-        let lacks_family = |cause| matches!(cause, Cause::NoAddress | Cause::NoRoute);
-        let failed = |report: &CheckReport| {
-            report
-                .outcome
-                .failure()
-                .is_some_and(|failure| !lacks_family(failure.cause))
+        let lacks_family = |failure: &Failure| match failure.cause {
+            Cause::Failed(cause) => cause == FailureCause::NoAddress,
+            Cause::Unsent(cause) => cause == SendFailure::NoRoute,
         };
-        let answered = |report: &CheckReport| matches!(report.outcome, CheckOutcome::Answered(_));
-        self.checks.iter().any(|(_, report)| answered(report))
-            && !self.checks.iter().any(|(_, report)| failed(report))
+        let reports = || self.checks.iter().map(|(_, report)| report);
+        reports().any(Report::is_answered)
+            && reports().all(|report| report.failure().is_none_or(lacks_family))
     }
 
     /// Kind (like `status4`) and report of each check.
-    pub fn checks(&self) -> &[(String, CheckReport)] {
+    pub fn checks(&self) -> &[(Kind, Report)] {
         &self.checks
+    }
+}
+
+impl Report {
+    fn is_answered(&self) -> bool {
+        match self {
+            Self::Request(report) => report.outcome.answer().is_some(),
+            Self::Connect(report) => report.result.is_ok(),
+        }
+    }
+
+    fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Request(report) => report.outcome.failure(),
+            Self::Connect(report) => report.result.as_ref().err(),
+        }
     }
 }
 
@@ -161,7 +183,7 @@ fn families(args: &MeasureArgs, target: &EndpointUrl) -> Vec<Family> {
     }
 }
 
-fn checks(args: &MeasureArgs, target: &EndpointUrl) -> Vec<Check> {
+fn requests(args: &MeasureArgs, target: &EndpointUrl) -> Vec<Check> {
     if !args.argus && args.asset.is_none() {
         return vec![Check::Http { url: target.clone() }];
     }

@@ -16,10 +16,10 @@ use crate::clock::{Clock, monotonic};
 use crate::config::Config;
 use crate::disk::FileDisk;
 use crate::echo::{EchoConfig, EchoNet, SelfStall};
-use crate::http::{Dial, EndpointProber, TlsRoots, TlsRootsError};
 use crate::identity::{Identity, IdentityError, Locked, StateLock};
 use crate::join::{JoinError, JoinOutcome, JoinParts, join as join_through};
 use crate::prober::real::RealProber;
+use crate::reach::{Dial, Reach, TlsRoots, TlsRootsError};
 use crate::status;
 
 /// Why a probe does not run on this machine.
@@ -73,7 +73,7 @@ pub async fn join(folder: &Path, token: &Token) -> Result<JoinOutcome, ProcessEr
 }
 
 /// Runs the probe whose state lies in `folder`, until `stop`. `dial` opens the endpoint checks' connections:
-/// [`crate::http::TcpDial`], except in the demo.
+/// [`crate::reach::TcpDial`], except in the demo.
 ///
 /// # Errors
 /// When it has not joined, a socket or file cannot be opened, or one of its tasks fails.
@@ -92,9 +92,8 @@ pub async fn run(
     let policy = AddressPolicy::new(config.allow_private, own);
     let mut echo = EchoConfig::new(identity.probe(), config.echo_listen, policy.clone());
     echo.stall = stall.clone();
-    let endpoint =
-        EndpointProber::new(policy.clone(), TlsRoots::system_and(Vec::new())?, monotonic).with_dial(dial);
-    let prober = RealProber::new(EchoNet::bind(echo)?, endpoint, policy);
+    let reach = Reach::new(policy.clone(), TlsRoots::system_and(Vec::new())?, monotonic).with_dial(dial);
+    let prober = RealProber::new(EchoNet::bind(echo)?, reach, policy);
     let mut seed = [0; 32];
     rand::RngCore::fill_bytes(&mut rand::rngs::ThreadRng::default(), &mut seed);
     let agent = Agent::open(Parts {

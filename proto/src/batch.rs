@@ -1,18 +1,22 @@
 //! A batch: consecutive measurements of one epoch, as columns, with the account that goes with them.
 
-mod endpoint;
-mod rows;
+pub(crate) mod results;
+pub(crate) mod slots;
+pub(crate) mod texts;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::endpoint::EndpointColumns;
-pub use self::rows::{EchoColumns, EchoRow};
 use crate::columns::ColumnError;
 use crate::ids::{Digest, EpochId, PlanVersion, Sequence};
+use crate::kind::Layout;
+use crate::kind::connect::ConnectColumns;
+use crate::kind::echo::EchoColumns;
+pub use crate::kind::echo::EchoRow;
+use crate::kind::http::EndpointColumns;
 use crate::ledger::{Adoption, Event, HourCount, SkippedRange};
-use crate::limits::{BATCH_ROWS_MAX, BATCH_TEXTS_MAX, TEXT_BYTES_MAX};
-use crate::measurement::{EndpointOutcome, Measurement, Outcome};
-use crate::units::UnixMillis;
+use crate::limits::BATCH_ROWS_MAX;
+use crate::measurement::{Measurement, Outcome};
+use crate::units::{Micros, UnixMillis};
 
 /// What is common to all rows of a batch, and the account up to its cut.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,10 +51,11 @@ pub struct Batch {
     pub header: BatchHeader,
     echo: Option<EchoColumns>,
     endpoint: Option<EndpointColumns>,
+    connect: Option<ConnectColumns>,
 }
 
 impl Batch {
-    /// Packs `measurements`: echoes sorted by check, then slot; endpoints in the order given.
+    /// Packs `measurements`: echoes and connections sorted by check, then slot; requests in the order given.
     ///
     /// # Errors
     /// When there are more than [`BATCH_ROWS_MAX`].
@@ -60,7 +65,7 @@ impl Batch {
                 found: measurements.len(),
             });
         }
-        let (mut echoes, mut endpoints) = (Vec::new(), Vec::new());
+        let (mut echoes, mut endpoints, mut connects) = (Vec::new(), Vec::new(), Vec::new());
         for measurement in measurements {
             match &measurement.outcome {
                 Outcome::Echo(outcome) => echoes.push(EchoRow {
@@ -69,23 +74,15 @@ impl Batch {
                     lateness: measurement.lateness,
                     outcome: *outcome,
                 }),
-                Outcome::Endpoint(_) => endpoints.push(measurement),
+                Outcome::Endpoint(outcome) => endpoints.push((measurement, &**outcome)),
+                Outcome::Connect(outcome) => connects.push((measurement, &**outcome)),
             }
         }
-        let echo = if echoes.is_empty() {
-            None
-        } else {
-            Some(EchoColumns::pack(echoes))
-        };
-        let endpoint = if endpoints.is_empty() {
-            None
-        } else {
-            Some(EndpointColumns::pack(&endpoints))
-        };
         Ok(Self {
             header,
-            echo,
-            endpoint,
+            echo: (!echoes.is_empty()).then(|| EchoColumns::pack(echoes)),
+            endpoint: (!endpoints.is_empty()).then(|| EndpointColumns::pack(&endpoints)),
+            connect: (!connects.is_empty()).then(|| ConnectColumns::pack(connects)),
         })
     }
 
@@ -121,13 +118,18 @@ impl Batch {
         if let Some(endpoint) = &self.endpoint {
             endpoint.check()?;
         }
+        if let Some(connect) = &self.connect {
+            connect.check()?;
+        }
         Ok(())
     }
 
     /// How many measurements it holds.
     #[must_use]
     pub fn rows(&self) -> usize {
-        self.echo_rows_len() + self.endpoint.as_ref().map_or(0, EndpointColumns::len)
+        let endpoints = self.endpoint.as_ref().map_or(0, EndpointColumns::len);
+        let connects = self.connect.as_ref().map_or(0, ConnectColumns::len);
+        self.echo_rows_len() + endpoints + connects
     }
 
     /// How many of them are echoes.
@@ -141,9 +143,10 @@ impl Batch {
         self.echo.iter().flat_map(EchoColumns::rows)
     }
 
-    /// The endpoint rows, read from the columns one at a time.
+    /// The rows of endpoints, requests before connections, read from the columns one at a time.
     pub fn endpoints(&self) -> impl Iterator<Item = Measurement> + '_ {
-        self.endpoint.iter().flat_map(EndpointColumns::rows)
+        let requests = self.endpoint.iter().flat_map(EndpointColumns::rows);
+        requests.chain(self.connect.iter().flat_map(ConnectColumns::rows))
     }
 
     /// Every measurement.
@@ -157,53 +160,21 @@ impl Batch {
         echoes.chain(self.endpoints())
     }
 
-    /// (check, slot) of every row: all that placing it in the plan and in the ledger needs.
+    /// (check, slot) of every row, in the order of [`Batch::measurements`]: all that placing it in the ledger needs.
     pub fn slots(&self) -> impl Iterator<Item = (u16, UnixMillis)> + '_ {
+        self.slots_by_layout().map(|(_, check, slot)| (check, slot))
+    }
+
+    /// (layout, check, slot) of every row, in the same order: the layout must be that of the planned check.
+    pub fn slots_by_layout(&self) -> impl Iterator<Item = (Layout, u16, UnixMillis)> + '_ {
+        let of = |layout| move |(check, slot)| (layout, check, slot);
         let echo = self.echo.iter().flat_map(EchoColumns::slots);
-        echo.chain(self.endpoint.iter().flat_map(EndpointColumns::slots))
+        let endpoint = self.endpoint.iter().flat_map(EndpointColumns::slots);
+        let connect = self.connect.iter().flat_map(ConnectColumns::slots);
+        echo.map(of(Layout::Echo))
+            .chain(endpoint.map(of(Layout::Endpoint)))
+            .chain(connect.map(of(Layout::Connect)))
     }
-}
-
-/// A table of texts that a batch names by index; index 0 is the empty text.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Texts(Vec<String>);
-
-impl Texts {
-    fn index_of(&mut self, text: &str) -> u64 {
-        if text.is_empty() {
-            return 0;
-        }
-        let text = truncated(text);
-        let known = self.0.iter().position(|known| known == text);
-        let index = known.unwrap_or_else(|| {
-            self.0.push(text.to_owned());
-            self.0.len() - 1
-        });
-        index as u64 + 1
-    }
-
-    fn get(&self, index: u64) -> &str {
-        let place = index.checked_sub(1).and_then(|place| usize::try_from(place).ok());
-        place
-            .and_then(|place| self.0.get(place))
-            .map_or("", String::as_str)
-    }
-
-    fn check(&self) -> Result<(), BatchError> {
-        if self.0.len() > BATCH_TEXTS_MAX || self.0.iter().any(|text| text.len() > TEXT_BYTES_MAX) {
-            return Err(BatchError::Texts);
-        }
-        Ok(())
-    }
-}
-
-/// `text`, cut at a character's boundary to what a message may carry.
-fn truncated(text: &str) -> &str {
-    let mut end = text.len().min(TEXT_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }
 
 /// Why the content of a batch is refused.
@@ -230,6 +201,9 @@ pub enum BatchError {
     /// Too many or too long texts.
     #[error("more than 4096 texts, or one of more than 512 bytes")]
     Texts,
+    /// More addresses than rows a batch may have.
+    #[error("more than 1000 addresses")]
+    Addresses,
     /// A number that stands for nothing.
     #[error("{column} holds a code without a meaning: {code}")]
     Code {
@@ -249,13 +223,11 @@ pub enum BatchError {
     },
 }
 
-fn column(name: &'static str) -> impl FnOnce(ColumnError) -> BatchError {
+pub(crate) fn column(name: &'static str) -> impl FnOnce(ColumnError) -> BatchError {
     move |source| BatchError::Column { column: name, source }
 }
 
-fn endpoint_of(measurement: &Measurement) -> &EndpointOutcome {
-    match &measurement.outcome {
-        Outcome::Endpoint(outcome) => outcome,
-        Outcome::Echo(_) => unreachable!("pack() puts only endpoint outcomes here"),
-    }
+/// A number that a column's check found to be at most 100 s.
+pub(crate) fn micros(us: u64) -> Micros {
+    Micros::new(us).unwrap_or_default()
 }

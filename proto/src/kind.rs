@@ -1,4 +1,11 @@
-//! What is checked, and over which address family.
+//! What is checked, and over which address family. Each check has a module of its own here: what is fixed about
+//! it, what can become of one run, and the columns its runs travel in.
+
+pub(crate) mod asset;
+pub(crate) mod connect;
+pub(crate) mod echo;
+pub(crate) mod http;
+pub(crate) mod status;
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,6 +25,46 @@ pub enum Check {
     AssetGet,
     /// GET of a plain HTTP endpoint.
     Http,
+    /// TCP handshake with an endpoint, TLS where its URL is https, then closed: no request.
+    Connect,
+}
+
+/// What is fixed about a check. Each check's module holds its own, and nothing else knows these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// The word in a kind's name.
+    pub word: &'static str,
+    /// What it is run against.
+    pub target: TargetKind,
+    /// The floor of its interval, in milliseconds: compiled in, whatever a plan says (invariant 4).
+    pub interval_min_ms: u32,
+    /// How long a run may take unless the plan says otherwise, in milliseconds.
+    pub timeout_ms: u32,
+    /// In which columns its runs travel, and so which outcome they have.
+    pub layout: Layout,
+}
+
+/// What a check is run against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetKind {
+    /// Another probe's echo responder.
+    Peer,
+    /// A node's public endpoint.
+    Endpoint,
+    /// An object of a node's: the endpoint must name one.
+    Asset,
+}
+
+/// The columns that a check's runs travel in: one section of a batch, one variant of
+/// [`Outcome`](crate::measurement::Outcome).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Layout {
+    /// Echoes.
+    Echo,
+    /// A request to an endpoint and its answer.
+    Endpoint,
+    /// A connection to an endpoint.
+    Connect,
 }
 
 /// Address family of a check; there is no fallback to the other.
@@ -48,36 +95,59 @@ impl Kind {
 
 impl Check {
     /// Every check, in the order of the reports.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Echo,
         Self::Status,
         Self::AssetHead,
         Self::AssetGet,
         Self::Http,
+        Self::Connect,
     ];
+
+    /// What is fixed about it.
+    #[must_use]
+    pub const fn facts(self) -> &'static Facts {
+        match self {
+            Self::Echo => &echo::FACTS,
+            Self::Status => &status::FACTS,
+            Self::AssetHead => &asset::HEAD_FACTS,
+            Self::AssetGet => &asset::GET_FACTS,
+            Self::Http => &http::FACTS,
+            Self::Connect => &connect::FACTS,
+        }
+    }
 
     /// The word in a kind's name.
     #[must_use]
     pub const fn word(self) -> &'static str {
-        match self {
-            Self::Echo => "echo",
-            Self::Status => "status",
-            Self::AssetHead => "asset-head",
-            Self::AssetGet => "asset-get",
-            Self::Http => "http",
-        }
+        self.facts().word
     }
 
     /// Whether the target is a node's public endpoint (and not a peer).
     #[must_use]
     pub const fn is_endpoint(self) -> bool {
-        !matches!(self, Self::Echo)
+        match self.facts().target {
+            TargetKind::Peer => false,
+            TargetKind::Endpoint | TargetKind::Asset => true,
+        }
     }
 
     /// Whether it answers "is the asset served?" (and not "is the node's status fine?").
     #[must_use]
     pub const fn is_asset(self) -> bool {
-        matches!(self, Self::AssetHead | Self::AssetGet)
+        matches!(self.facts().target, TargetKind::Asset)
+    }
+
+    /// How long a run may take unless the plan says otherwise, in milliseconds.
+    #[must_use]
+    pub const fn timeout_ms(self) -> u32 {
+        self.facts().timeout_ms
+    }
+
+    /// In which columns its runs travel.
+    #[must_use]
+    pub const fn layout(self) -> Layout {
+        self.facts().layout
     }
 }
 
@@ -120,6 +190,38 @@ impl FromStr for Kind {
 /// A text that names no kind.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no kind of measurement; kinds are echo4, status6, asset-head4, asset-get4, http4 and the like"
+    "{0:?} is no kind of measurement; kinds are echo4, status6, asset-head4, asset-get4, http4, connect6 and the like"
 )]
 pub struct UnknownKind(String);
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_is_read_back_from_its_name_and_no_name_is_used_twice() {
+        let mut names = BTreeSet::new();
+        for check in Check::ALL {
+            for family in [Family::V4, Family::V6] {
+                let kind = Kind::new(check, family);
+                assert_eq!(kind.to_string().parse(), Ok(kind));
+                assert!(names.insert(kind.to_string()), "{kind}");
+            }
+        }
+        assert!("trace4".parse::<Kind>().is_err());
+    }
+
+    #[test]
+    fn facts_stay_within_what_a_schedule_can_hold() {
+        for check in Check::ALL {
+            let facts = check.facts();
+            let schedule = crate::schedule::Schedule::new(facts.interval_min_ms, 0, facts.timeout_ms);
+            assert!(
+                schedule.is_ok_and(|schedule| schedule.respects_floor(check)),
+                "{check:?}"
+            );
+        }
+    }
+}

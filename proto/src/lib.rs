@@ -8,9 +8,11 @@
 
 pub mod batch;
 pub mod codec;
+mod coded;
 pub mod columns;
 pub mod control;
 pub mod echo;
+mod failure;
 pub mod frame;
 pub mod ids;
 pub mod join;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::echo::{KeyEpoch, PairKey, ResponderSecret};
 use crate::ids::{PlanVersion, ProbeId, TargetId};
-use crate::kind::{Check, Family, Kind};
+use crate::kind::{Family, Kind, TargetKind};
 use crate::limits::{
     ENDPOINT_RATE_MAX, HOST_RATE_MAX, PLAN_CHECKS_MAX, PROBERS_MAX, SECRETS_MAX, TEXT_BYTES_MAX,
 };
@@ -167,13 +167,15 @@ impl Plan {
                 target: target.name.clone(),
             });
         }
-        let fits = match (&target.address, check.kind.check, check.kind.family) {
-            (TargetAddress::Peer { v4, .. }, Check::Echo, Family::V4) => v4.is_some(),
-            (TargetAddress::Peer { v6, .. }, Check::Echo, Family::V6) => v6.is_some(),
-            (TargetAddress::Peer { .. }, ..) => false,
-            (TargetAddress::Endpoint { asset, .. }, check, _) => {
-                check.is_endpoint() && (!check.is_asset() || asset.is_some())
-            }
+        let fits = match (&target.address, check.kind.check.facts().target) {
+            (TargetAddress::Peer { v4, v6, .. }, TargetKind::Peer) => match check.kind.family {
+                Family::V4 => v4.is_some(),
+                Family::V6 => v6.is_some(),
+            },
+            (TargetAddress::Endpoint { .. }, TargetKind::Endpoint) => true,
+            (TargetAddress::Endpoint { asset, .. }, TargetKind::Asset) => asset.is_some(),
+            (TargetAddress::Peer { .. }, TargetKind::Endpoint | TargetKind::Asset)
+            | (TargetAddress::Endpoint { .. }, TargetKind::Peer) => false,
         };
         if fits {
             Ok(target)

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ProbeId, TargetId};
 use crate::kind::{Check, Kind};
-use crate::limits::{ECHO_INTERVAL_MIN_MS, ENDPOINT_INTERVAL_MIN_MS, INTERVAL_MAX_MS, TIMEOUT_MAX_MS};
+use crate::limits::{ECHO_INTERVAL_MIN_MS, INTERVAL_MAX_MS, TIMEOUT_MAX_MS};
 use crate::units::UnixMillis;
 
 /// When one check runs: at `offset + n · interval` since 1970, for every n. A slot **is** such an instant.
@@ -141,12 +141,7 @@ impl Schedule {
     /// Whether the interval respects the floor of `check` (invariant 4).
     #[must_use]
     pub fn respects_floor(&self, check: Check) -> bool {
-        let floor = if check.is_endpoint() {
-            ENDPOINT_INTERVAL_MIN_MS
-        } else {
-            ECHO_INTERVAL_MIN_MS
-        };
-        self.interval_ms >= floor
+        self.interval_ms >= check.facts().interval_min_ms
     }
 }
 

@@ -4,6 +4,7 @@
 mod dice;
 mod golden;
 mod messages;
+mod refused_connect;
 mod refused_content;
 mod refused_control;
 mod refused_frames;

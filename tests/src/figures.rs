@@ -6,20 +6,29 @@
 
 pub mod build;
 pub mod ingest;
+pub mod lines;
 mod mesh;
 pub mod probe;
 mod process;
 pub mod wire;
+mod workspace;
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Every figure, in the order in which they are printed.
-pub const ALL: &[&[Figure]] = &[wire::FIGURES, ingest::FIGURES, probe::FIGURES, build::FIGURES];
+pub const ALL: &[&[Figure]] = &[
+    wire::FIGURES,
+    ingest::FIGURES,
+    probe::FIGURES,
+    build::FIGURES,
+    lines::FIGURES,
+];
 
 /// One measurement that prints one or more figures.
 #[derive(Clone, Copy, Debug)]
 pub struct Figure {
-    /// Names of what it prints.
+    /// Names of what it prints; `…` stands for a part that is known only when it is taken.
     pub names: &'static [&'static str],
     /// Takes it. Long ones run a minute or so.
     pub measure: fn() -> anyhow::Result<Vec<Measured>>,
@@ -34,7 +43,7 @@ pub const EVERYTHING: &str = "--all";
 #[derive(Clone, Debug)]
 pub struct Measured {
     /// One of the [`Figure::names`].
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The number.
     pub value: f64,
     /// Its unit.
@@ -85,7 +94,11 @@ impl Figure {
     #[must_use]
     pub fn is_asked_for(&self, prefixes: &[String]) -> bool {
         let starts = |prefix: &String| {
-            prefix == EVERYTHING || self.names.iter().any(|name| name.starts_with(prefix.as_str()))
+            let fits = |name: &&str| {
+                let head = name.split('…').next().unwrap_or_default();
+                name.starts_with(prefix.as_str()) || (head != *name && prefix.starts_with(head))
+            };
+            prefix == EVERYTHING || self.names.iter().any(fits)
         };
         prefixes.is_empty() && !self.is_slow || prefixes.iter().any(starts)
     }
@@ -201,9 +214,17 @@ mod tests {
     }
 
     #[test]
+    fn figure_with_an_open_name_is_asked_for_by_its_beginning_or_one_of_its_names() {
+        let figure = Figure::slow(&["build.touch_…_seconds"], || Ok(vec![]));
+        let asked = |prefix: &str| figure.is_asked_for(&[prefix.to_owned()]);
+        assert!(asked("build") && asked("build.touch_proto_seconds"));
+        assert!(!asked("build.cold_seconds") && !asked("lines"));
+    }
+
+    #[test]
     fn bound_holds_from_both_sides() {
         let measured = |value, bound| Measured {
-            name: "a.b",
+            name: "a.b".into(),
             value,
             unit: "B",
             how: "n = 3".into(),

@@ -3,4 +3,5 @@
 
 pub mod figures;
 pub mod nginx;
+pub mod programs;
 pub mod world;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use data_encoding::BASE64;
 use isochrone_base::clock::Clock;
-use isochrone_collector::assembly::{Core, CoreParts, committed_channel};
+use isochrone_collector::assembly::{Assembly, AssemblyParts, committed_channel};
 use isochrone_gate::audit::Actor;
 use isochrone_gate::authority::{Authority, tls};
 use isochrone_gate::events::{GateEvent, GateEventKind, GateEvents};
@@ -19,9 +19,9 @@ use isochrone_planner::pace::Pace;
 use isochrone_planner::targets::Targets;
 use isochrone_probe::config::Config;
 use isochrone_probe::disk::FileDisk;
-use isochrone_probe::http::TcpDial;
 use isochrone_probe::identity::{Identity, Joined};
 use isochrone_probe::join::JoinOutcome;
+use isochrone_probe::reach::TcpDial;
 use isochrone_probe::{process, status};
 use isochrone_proto::ids::KeyHash;
 use isochrone_proto::join::{ALPN, ALPN_JOIN};
@@ -87,9 +87,8 @@ impl Log {
     /// Waits until the collector has logged a line with all of `texts`.
     async fn collector_says(&self, texts: &[&str]) {
         let said = |log: &str| {
-            log.lines().any(|line| {
-                line.contains("isochrone_collector") && texts.iter().all(|text| line.contains(text))
-            })
+            log.lines()
+                .any(|line| line.contains("isochrone_gate") && texts.iter().all(|text| line.contains(text)))
         };
         let text = || String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
         let heard = async {
@@ -108,7 +107,7 @@ impl Log {
 
 /// A collector on a loopback port.
 struct Mesh {
-    core: Core,
+    assembly: Assembly,
     events: mpsc::Receiver<GateEvent>,
     authority: Authority,
     clock: Clock,
@@ -138,7 +137,7 @@ impl Mesh {
         let endpoint = Endpoint::server(server, loopback()).unwrap();
         let address = endpoint.local_addr().unwrap();
         let (told, events) = GateEvents::channel();
-        let parts = CoreParts {
+        let parts = AssemblyParts {
             store: store.clone(),
             authority: authority.clone(),
             clock: clock.clone(),
@@ -148,13 +147,13 @@ impl Mesh {
             events: told,
             seed: [u8::try_from(seed).unwrap(); 32],
         };
-        let core = Core::build(parts, Ingest::inline(store, committed)).unwrap();
+        let assembly = Assembly::build(parts, Ingest::inline(store, committed)).unwrap();
         let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
-        let (listener, until) = (Arc::clone(&core.listener), stop.clone());
+        let (listener, until) = (Arc::clone(&assembly.listener), stop.clone());
         tasks.spawn(async move { listener.run(endpoint, until).await });
         tasks.spawn(async move { while receiver.recv().await.is_some() {} });
         Self {
-            core,
+            assembly,
             events,
             authority,
             clock,
@@ -172,7 +171,7 @@ impl Mesh {
             name: Some(worker.to_owned()),
             ..NewInvitation::default()
         };
-        let invitation = self.core.registry.invite(&new, &lead()).unwrap();
+        let invitation = self.assembly.registry.invite(&new, &lead()).unwrap();
         invitation.token.parse().unwrap()
     }
 
@@ -185,7 +184,7 @@ impl Mesh {
     }
 
     fn audited(&self, act: &str) -> Vec<String> {
-        let entries = self.core.registry.audit(UnixMillis(0)).unwrap();
+        let entries = self.assembly.registry.audit(UnixMillis(0)).unwrap();
         let entries = entries.into_iter().filter(|entry| entry.act == act);
         entries.map(|entry| entry.what).collect()
     }
@@ -288,7 +287,7 @@ async fn token_that_pins_another_authority_stops_the_probe_before_it_says_anythi
         "{said}"
     );
     log.collector_says(&["handshake failed", "certificate"]).await;
-    assert_eq!(mesh.core.registry.list().len(), 0);
+    assert_eq!(mesh.assembly.registry.list().len(), 0);
     assert_eq!(mesh.audited("join").len(), 0);
 }
 
@@ -301,7 +300,7 @@ async fn token_that_nobody_made_is_unknown_on_both_sides() {
     let sentence = "the collector knows no such invitation; ask the lead for a new one";
     assert_eq!(refusal(&token).await, sentence);
     log.collector_says(&["join refused", sentence]).await;
-    assert_eq!(mesh.core.registry.list().len(), 0);
+    assert_eq!(mesh.assembly.registry.list().len(), 0);
 }
 
 #[tokio::test]
@@ -313,7 +312,7 @@ async fn token_past_its_end_is_expired_on_both_sides() {
     let sentence = "the invitation has expired; ask the lead for a new one";
     assert_eq!(refusal(&token).await, sentence);
     log.collector_says(&["join refused", sentence]).await;
-    assert_eq!(mesh.core.registry.list().len(), 0);
+    assert_eq!(mesh.assembly.registry.list().len(), 0);
 }
 
 #[tokio::test]
@@ -342,7 +341,7 @@ async fn same_key_with_a_spent_token_gets_the_same_certificate_again() {
         1,
         "one join, however often it is asked for"
     );
-    assert!(mesh.core.registry.probe(first.probe()).unwrap().is_active());
+    assert!(mesh.assembly.registry.probe(first.probe()).unwrap().is_active());
 }
 
 #[tokio::test]
@@ -371,7 +370,11 @@ async fn other_key_with_a_spent_token_revokes_both_and_says_so_on_both_sides() {
     assert_eq!(alerts, 1, "the lead is alerted");
     trouble(folder.path(), "this probe was revoked").await; // the first key is out, at once
     probe.end().await;
-    let first = mesh.core.registry.probe(identity(folder.path()).probe()).unwrap();
+    let first = mesh
+        .assembly
+        .registry
+        .probe(identity(folder.path()).probe())
+        .unwrap();
     assert!(!first.is_active());
 }
 
@@ -383,14 +386,14 @@ async fn revoked_probe_is_closed_at_once_and_refused_when_it_comes_back() {
     let id = identity(folder.path()).probe();
     let probe = Running::start(folder.path(), mesh.address);
     status_shows(folder.path(), "a connection", |status| status.collector.is_some()).await;
-    assert_eq!(mesh.core.sessions.list().len(), 1);
+    assert_eq!(mesh.assembly.sessions.list().len(), 1);
 
-    mesh.core
+    mesh.assembly
         .registry
         .revoke(id, &lead(), "left the project")
         .unwrap();
     trouble(folder.path(), "this probe was revoked; if that is a mistake").await;
-    assert_eq!(mesh.core.sessions.list().len(), 0);
+    assert_eq!(mesh.assembly.sessions.list().len(), 0);
     let revoked = mesh.audited("revoke");
     assert!(
         revoked.len() == 1 && revoked[0].contains("left the project"),
@@ -402,7 +405,7 @@ async fn revoked_probe_is_closed_at_once_and_refused_when_it_comes_back() {
     trouble(folder.path(), "this probe was revoked; if that is a mistake").await;
     log.collector_says(&["connection closed", "Refused", "this probe was revoked"])
         .await;
-    assert_eq!(mesh.core.sessions.list().len(), 0);
+    assert_eq!(mesh.assembly.sessions.list().len(), 0);
     probe.end().await;
 }
 
@@ -414,7 +417,7 @@ async fn probe_of_another_mesh_finds_an_impostor_here() {
     let probe = Running::start(folder.path(), mesh.address);
     trouble(folder.path(), "belongs to another mesh or is an impostor").await;
     log.collector_says(&["handshake failed"]).await;
-    assert_eq!(mesh.core.sessions.list().len(), 0);
+    assert_eq!(mesh.assembly.sessions.list().len(), 0);
     probe.end().await;
 }
 
@@ -440,7 +443,7 @@ async fn certificate_of_a_foreign_authority_is_refused_on_both_sides() {
     trouble(folder.path(), "the collector refuses this probe's certificate").await;
     log.collector_says(&["refused a certificate that this collector's authority did not sign"])
         .await;
-    assert_eq!(mesh.core.sessions.list().len(), 0);
+    assert_eq!(mesh.assembly.sessions.list().len(), 0);
     probe.end().await;
 }
 

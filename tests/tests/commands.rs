@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser as _};
-use isochrone_collector::cli::{Act, Cli, Command, ReportAct, ServeOptions};
-use isochrone_collector::commands::{self, House};
+use isochrone_collector::cli::{Cli, Command, Program, ReportCommand, ServeOptions};
+use isochrone_collector::commands::{self, CommandContext};
 use isochrone_collector::config::Places;
 use isochrone_collector::control::{self, Answer};
 use isochrone_collector::serve;
@@ -58,25 +58,29 @@ fn places(config: &str) -> (TempDir, Places) {
     (folder, places)
 }
 
-fn act_of(arguments: &[&str]) -> Act {
+fn act_of(arguments: &[&str]) -> Command {
     let command = Cli::try_parse_from([&["isochrone-collector"], arguments].concat()).unwrap();
-    match command.command {
-        Command::Act(act) => act,
+    match command.program {
+        Program::Command(command) => command,
         _ => panic!("{arguments:?} is no one-shot command"),
     }
 }
 
 /// Carries a command out where no collector runs.
 async fn say(places: &Places, arguments: &[&str]) -> Said {
-    let act = act_of(arguments);
+    let command = act_of(arguments);
     let (answers, mut waiting) = mpsc::channel(16);
     let mut work = JoinSet::new();
-    match act {
-        Act::Report(ReportAct::Coverage(args)) if args.sites.is_some() => {
+    match command {
+        Command::Report(ReportCommand::Coverage(args)) if args.sites.is_some() => {
             work.spawn(commands::coverage_from_files(args, answers));
         }
-        act => {
-            work.spawn(commands::carry_out(House::open(places).unwrap(), act, answers));
+        command => {
+            work.spawn(commands::carry_out(
+                CommandContext::open(places).unwrap(),
+                command,
+                answers,
+            ));
         }
     }
     let mut said = Said::default();
@@ -278,7 +282,7 @@ fn exit_codes_tell_success_failure_usage_and_configuration_apart() {
 #[test]
 fn bad_configuration_names_file_key_and_value() {
     let (_folder, bad) = places("public_addresses = [\"no port\"]\n");
-    let Err(error) = House::open(&bad) else {
+    let Err(error) = CommandContext::open(&bad) else {
         panic!("this configuration must be refused")
     };
     let text = format!("{error:#}");
@@ -341,11 +345,11 @@ async fn empty_store_is_answered_with_what_to_do_next() {
 
 /// Asks the running collector, waiting until it is up.
 async fn ask(places: &Places, arguments: &[&str]) -> Said {
-    let act = act_of(arguments);
+    let command = act_of(arguments);
     let asked = async {
         loop {
             let mut said = Said::default();
-            match control::ask(&places.socket(), &act, |answer| said.take(answer))
+            match control::ask(&places.socket(), &command, |answer| said.take(answer))
                 .await
                 .unwrap()
             {
@@ -413,14 +417,14 @@ async fn targets_are_edited_in_a_running_collector_and_in_the_file() {
     assert_eq!(unknown.code, 1);
     assert!(unknown.err.contains("berlin"), "{}", unknown.err);
     let audit = ask(&places, &["audit", "--format", "json"]).await.json();
-    let acts: Vec<&str> = audit["entries"]
+    let commands: Vec<&str> = audit["entries"]
         .as_array()
         .unwrap()
         .iter()
         .map(|entry| entry["act"].as_str().unwrap())
         .collect();
     assert_eq!(
-        acts,
+        commands,
         ["target add", "target pause", "target resume", "target remove"]
     );
 

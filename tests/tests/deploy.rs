@@ -207,13 +207,13 @@ fn exec_start(unit: &Unit) -> Vec<String> {
 
 #[test]
 fn unit_of_the_collector_starts_what_the_command_line_knows() {
-    use isochrone_collector::cli::{Cli, Command};
+    use isochrone_collector::cli::{Cli, Program};
 
     let unit = unit(&read("isochrone-collector.service")).unwrap();
     let words = exec_start(&unit);
     assert_eq!(words[0], "/usr/local/bin/isochrone-collector");
     let cli = Cli::try_parse_from(&words).unwrap();
-    assert!(matches!(cli.command, Command::Serve { .. }));
+    assert!(matches!(cli.program, Program::Serve { .. }));
     let state = Path::new("/var/lib").join(one(&unit, "Service", "StateDirectory"));
     assert_eq!(cli.state.as_deref(), Some(state.as_path()));
     let config = cli.config.unwrap();

@@ -12,12 +12,14 @@ use futures_util::future::BoxFuture;
 use isochrone_collector::demo::argus_node::{ArgusNode, NodeConfig, Object, Source};
 use isochrone_probe::address_policy::AddressPolicy;
 use isochrone_probe::argus::{AssetId, DataSource};
+use isochrone_probe::connect::{ConnectRequest, connect};
 use isochrone_probe::http::{
-    AbsenceReason, Answer, AnswerKind, ByteCount, Cause, Check, CheckOutcome, CheckReport, CheckRequest,
-    Connection, Dial, EndpointProber, EndpointUrl, TcpDial, TlsRoots, USER_AGENT,
+    AbsenceReason, Answer, AnswerKind, ByteCount, Check, CheckOutcome, CheckReport, CheckRequest,
+    EndpointProber, USER_AGENT,
 };
+use isochrone_probe::reach::{Connection, Dial, EndpointUrl, Reach, TcpDial, TlsRoots};
 use isochrone_proto::kind::Family;
-use isochrone_proto::measurement::{CacheState, Phase};
+use isochrone_proto::measurement::{CacheState, Cause, FailureCause, Phase, SendFailure};
 use isochrone_tests::nginx::{CERTIFICATE_NOT_AFTER, LoggedRequest, Nginx};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -73,10 +75,14 @@ fn start(locations: &str) -> Option<Nginx> {
     Some(Nginx::start(locations, &[("status.json", STATUS.into()), ("1343", asset)]).expect("nginx starts"))
 }
 
-fn prober(nginx: &Nginx) -> EndpointProber {
+fn reach(nginx: &Nginx) -> Reach {
     let policy = AddressPolicy::new(vec!["127.0.0.0/8".parse().expect("a prefix")], Vec::new());
     let roots = TlsRoots::only(vec![nginx.root.clone()]).expect("a root");
-    EndpointProber::new(policy, roots, isochrone_probe::clock::monotonic)
+    Reach::new(policy, roots, isochrone_probe::clock::monotonic)
+}
+
+fn prober(nginx: &Nginx) -> EndpointProber {
+    EndpointProber::new(Arc::new(reach(nginx)))
 }
 
 fn over_https(nginx: &Nginx, base: &str) -> EndpointUrl {
@@ -229,7 +235,10 @@ async fn refusals_are_what_nginx_sent() {
     }
     for asset in [400, 405, 416, 500] {
         let report = prober.check(&get(base(), asset)).await;
-        assert_eq!(broke(&report), (Phase::Verify, Cause::BadStatus(asset as u16)));
+        assert_eq!(
+            broke(&report),
+            (Phase::Verify, Cause::Failed(FailureCause::BadStatus))
+        );
         assert_eq!(
             (report.http_status, report.cache),
             (Some(asset as u16), CacheState::Absent)
@@ -237,14 +246,26 @@ async fn refusals_are_what_nginx_sent() {
     }
     // nobody asked with a condition, so this answer says nothing of the object
     let report = prober.check(&get(base(), 304)).await;
-    assert_eq!(broke(&report), (Phase::Verify, Cause::Redirect(304)));
+    assert_eq!(
+        broke(&report),
+        (Phase::Verify, Cause::Failed(FailureCause::Redirect))
+    );
     // nginx's own page for a wrong base URL is no Argus that lacks an object.
     let report = prober.check(&get(over_https(&nginx, "elsewhere/"), 1)).await;
-    assert_eq!(broke(&report), (Phase::Verify, Cause::BadStatus(404)));
+    assert_eq!(
+        broke(&report),
+        (Phase::Verify, Cause::Failed(FailureCause::BadStatus))
+    );
     let report = prober.check(&status(over_https(&nginx, "moved"))).await;
-    assert_eq!(broke(&report), (Phase::Verify, Cause::Redirect(301)));
+    assert_eq!(
+        broke(&report),
+        (Phase::Verify, Cause::Failed(FailureCause::Redirect))
+    );
     let report = prober.check(&status(over_https(&nginx, "empty"))).await;
-    assert_eq!(broke(&report), (Phase::FirstByte, Cause::EmptyReply));
+    assert_eq!(
+        broke(&report),
+        (Phase::FirstByte, Cause::Failed(FailureCause::Closed))
+    );
     let statuses: Vec<u16> = nginx
         .logged(10)
         .await
@@ -286,7 +307,10 @@ async fn body_whose_source_stalls_is_given_up_in_transfer() {
     let mut asked = get(over_https(&nginx, "distributor/"), 7);
     asked.timeouts.total = Duration::from_secs(2);
     let report = prober(&nginx).check(&asked).await;
-    assert_eq!(broke(&report), (Phase::Transfer, Cause::Timeout));
+    assert_eq!(
+        broke(&report),
+        (Phase::Transfer, Cause::Failed(FailureCause::Timeout))
+    );
     assert_eq!(report.http_status, Some(206));
     assert_eq!(nginx.logged(1).await.expect("one request")[0].status, 206);
 }
@@ -317,27 +341,53 @@ async fn handshakes_that_fail_never_become_requests() {
     let Some(nginx) = start(LOCATIONS) else { return };
     let by_address = EndpointUrl::parse(&format!("https://{}/distributor/", nginx.https)).expect("a URL");
     let report = prober(&nginx).check(&status(by_address)).await;
-    assert_eq!(broke(&report), (Phase::Tls, Cause::WrongName));
+    assert_eq!(
+        broke(&report),
+        (Phase::Tls, Cause::Failed(FailureCause::CertificateWrongName))
+    );
     assert_eq!(report.certificate_not_after, Some(CERTIFICATE_NOT_AFTER));
     let policy = AddressPolicy::new(vec!["127.0.0.0/8".parse().expect("a prefix")], Vec::new());
     let roots = TlsRoots::system_and(Vec::new()).expect("the system's roots");
-    let stranger = EndpointProber::new(policy, roots, isochrone_probe::clock::monotonic);
+    let stranger = EndpointProber::new(Arc::new(Reach::new(
+        policy,
+        roots,
+        isochrone_probe::clock::monotonic,
+    )));
     let (phase, cause) = broke(&stranger.check(&status(over_https(&nginx, "distributor/"))).await);
     // A machine without ca-certificates has no roots at all, and says that instead.
     assert!(
-        phase == Phase::Tls && matches!(cause, Cause::UnknownIssuer | Cause::Local),
+        phase == Phase::Tls
+            && matches!(
+                cause,
+                Cause::Failed(FailureCause::CertificateUnknownIssuer) | Cause::Unsent(SendFailure::Local)
+            ),
         "{cause:?}"
     );
-    let refused = EndpointProber::new(
+    let refused = EndpointProber::new(Arc::new(Reach::new(
         AddressPolicy::default(),
         TlsRoots::only(vec![nginx.root.clone()]).expect("a root"),
         isochrone_probe::clock::monotonic,
-    );
+    )));
     let (phase, cause) = broke(&refused.check(&status(over_https(&nginx, "distributor/"))).await);
     assert!(
-        phase == Phase::Resolve && matches!(cause, Cause::ForbiddenAddress(_)),
+        phase == Phase::Resolve && matches!(cause, Cause::Failed(FailureCause::ForbiddenAddress)),
         "{cause:?}"
     );
+    assert!(nginx.logged(0).await.expect("no request").is_empty());
+}
+
+#[tokio::test]
+async fn connection_alone_is_verified_and_is_no_request() {
+    let Some(nginx) = start(LOCATIONS) else { return };
+    let request = ConnectRequest::new(over_https(&nginx, "distributor/"), Family::V4);
+    let report = connect(&reach(&nginx), &request).await;
+    let phases = report.result.as_ref().expect("it stands");
+    assert!(phases.connect() > Duration::ZERO && phases.tls() > Duration::ZERO);
+    assert_eq!(
+        phases.parts().iter().map(|(_, part)| *part).sum::<Duration>(),
+        phases.total()
+    );
+    assert_eq!(report.certificate_not_after, Some(CERTIFICATE_NOT_AFTER));
     assert!(nginx.logged(0).await.expect("no request").is_empty());
 }
 
@@ -384,7 +434,7 @@ async fn injected_delays_are_found_in_their_own_phases() {
         "location /slow {{ proxy_pass http://{upstream}; proxy_buffering off; proxy_http_version 1.1; }}"
     );
     let Some(nginx) = start(&locations) else { return };
-    let prober = prober(&nginx).with_dial(Arc::new(LateDial));
+    let prober = EndpointProber::new(Arc::new(reach(&nginx).with_dial(Arc::new(LateDial))));
     let started = monotonic();
     let report = prober
         .check(&request(Check::Http {
@@ -488,7 +538,7 @@ async fn node_behind_nginx_is_told_by_status_and_asset_apart() {
     node.set_indexer(isochrone_collector::demo::argus_node::Indexer::Down);
     assert_eq!(
         broke(&prober.check(&status(base())).await),
-        (Phase::Verify, Cause::BadStatus(500))
+        (Phase::Verify, Cause::Failed(FailureCause::BadStatus))
     );
     assert_eq!(prober.check(&get(base(), 1)).await.cache, CacheState::Hit);
 
@@ -497,7 +547,7 @@ async fn node_behind_nginx_is_told_by_status_and_asset_apart() {
     hung.timeouts.first_byte = Duration::from_secs(1);
     assert_eq!(
         broke(&prober.check(&hung).await),
-        (Phase::FirstByte, Cause::Timeout)
+        (Phase::FirstByte, Cause::Failed(FailureCause::Timeout))
     );
     assert_eq!(prober.check(&get(base(), 1)).await.cache, CacheState::Hit);
 
@@ -505,7 +555,10 @@ async fn node_behind_nginx_is_told_by_status_and_asset_apart() {
     let down = prober.check(&get(base(), 1)).await;
     assert_eq!(
         (broke(&down), down.cache),
-        ((Phase::Verify, Cause::BadStatus(502)), CacheState::Absent)
+        (
+            (Phase::Verify, Cause::Failed(FailureCause::BadStatus)),
+            CacheState::Absent
+        )
     );
 
     let logged = nginx.logged(9).await.expect("nine requests");

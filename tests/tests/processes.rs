@@ -1,8 +1,6 @@
 //! Real processes: the built binary's `up --demo`, its collector killed three times and a probe once, and then
 //! the books: what was acknowledged is stored, once, and nothing is missing.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
-
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -11,6 +9,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use isochrone_tests::programs::program;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::Deserialize;
@@ -26,19 +25,6 @@ const STEP: Duration = Duration::from_millis(100);
 /// Everything must be gone this long after Ctrl-C: each probe has six seconds, the collector fifteen.
 const END: Duration = Duration::from_secs(100);
 
-/// The programs lie beside this test's own folder.
-fn collector_program() -> PathBuf {
-    let own = std::env::current_exe().unwrap();
-    let program = own.ancestors().nth(2).unwrap().join("isochrone-collector");
-    let release = if cfg!(debug_assertions) { "" } else { " --release" };
-    assert!(
-        program.exists(),
-        "{} is missing; build it with `cargo build{release} -p isochrone-collector`",
-        program.display()
-    );
-    program
-}
-
 /// The demo under way.
 struct Demo {
     child: Child,
@@ -50,7 +36,7 @@ struct Demo {
 impl Demo {
     fn start(folder: &Path) -> anyhow::Result<Self> {
         let errors = File::create(folder.join("demo.err"))?;
-        let mut child = Command::new(collector_program())
+        let mut child = Command::new(program("isochrone-collector"))
             .arg("--state")
             .arg(folder)
             .args(["up", "--demo"])
@@ -126,7 +112,7 @@ impl Demo {
     /// A command against the demo's collector, or its store once it has ended: exit code and output's file.
     async fn command(&self, args: &[&str], output: &str) -> anyhow::Result<(Option<i32>, PathBuf)> {
         let file = self.folder.join(output);
-        let done = Command::new(collector_program())
+        let done = Command::new(program("isochrone-collector"))
             .arg("--config")
             .arg(self.folder.join("config/collector.toml"))
             .arg("--state")

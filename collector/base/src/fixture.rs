@@ -5,11 +5,11 @@
 use isochrone_coverage::observations::AccessClass;
 use isochrone_proto::batch::{Batch, BatchHeader};
 use isochrone_proto::ids::{Digest, EpochId, PlanVersion, ProbeId, Sequence, TargetId};
-use isochrone_proto::kind::Kind;
+use isochrone_proto::kind::{Check, Kind};
 use isochrone_proto::ledger::Adoption;
 use isochrone_proto::measurement::{
-    CacheState, EchoOutcome, EndpointOutcome, EndpointResult, FailureCause, Measurement, Outcome, Phase,
-    Phases, Stamp,
+    CacheState, ConnectOutcome, ConnectPhases, ConnectResult, EchoOutcome, EndpointOutcome, EndpointResult,
+    FailureCause, Measurement, Outcome, Phase, Phases, Stamp,
 };
 use isochrone_proto::plan::{Plan, PlannedCheck, ResponderPlan, Target, TargetAddress};
 use isochrone_proto::schedule::Schedule;
@@ -188,6 +188,24 @@ pub fn failed(phase: Phase, cause: FailureCause, http_status: Option<u16>) -> Ou
         text: format!("{cause} in {phase}, verbatim"),
     };
     endpoint(result, http_status, CacheState::Absent)
+}
+
+/// A connection that took `ms`.
+pub fn connected(ms: u64) -> Outcome {
+    Outcome::Connect(Box::new(ConnectOutcome {
+        address: Some(std::net::IpAddr::from([192, 0, 2, 1])),
+        certificate_expires: None,
+        result: ConnectResult::Connected(ConnectPhases {
+            connect: Micros::new(ms * 1_000).unwrap(),
+            ..ConnectPhases::default()
+        }),
+    }))
+}
+
+/// A connection that nobody answered.
+pub fn unconnected() -> Outcome {
+    let text = "timeout in connect, verbatim".to_owned();
+    Outcome::failed(Check::Connect, Phase::Connect, FailureCause::Timeout, text)
 }
 
 /// An echo that came back.

@@ -7,7 +7,9 @@
 mod batches;
 mod control;
 mod conversation;
+mod end;
 mod frames;
+mod gate;
 mod outbox;
 mod quota;
 mod talk;
@@ -25,10 +27,10 @@ use isochrone_proto::plan::SignedPlan;
 use isochrone_proto::units::UnixMillis;
 use tokio::sync::watch;
 
-pub use self::conversation::Gate;
 pub(crate) use self::conversation::converse;
 #[cfg(test)]
 pub(crate) use self::frames::FrameReader;
+pub use self::gate::Gate;
 use self::outbox::Outbox;
 use crate::registry::Registry;
 

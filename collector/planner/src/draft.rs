@@ -163,18 +163,20 @@ impl World {
             draft,
             probe.id,
             target,
-            kinds.map(|kind| (kind, interval, ECHO_TIMEOUT_MS)).collect(),
+            kinds
+                .map(|kind| (kind, interval, kind.check.timeout_ms()))
+                .collect(),
         );
     }
 
     fn add_node(&self, draft: &mut Draft, probe: &Participant, node: &Node, factor: f64) {
         let mut lines = Vec::new();
         for &family in &node.families {
-            for (check, interval, timeout) in checks_of(node, &self.pace) {
+            for (check, interval) in checks_of(node, &self.pace) {
                 lines.push((
                     Kind::new(check, family),
                     rate::stretched(interval, factor),
-                    timeout,
+                    check.timeout_ms(),
                 ));
             }
         }
@@ -190,25 +192,18 @@ impl World {
     }
 }
 
-/// How long an echo may take.
-const ECHO_TIMEOUT_MS: u32 = 3_000;
-/// How long a status or http check may take (domain: the group's own tools gave it 5 s).
-const STATUS_TIMEOUT_MS: u32 = 5_000;
-/// How long an asset check may take as a whole.
-const ASSET_TIMEOUT_MS: u32 = 20_000;
-
-/// The checks of a node over one family: what, every so many milliseconds, for at most so many.
-fn checks_of(node: &Node, pace: &Pace) -> Vec<(Check, u32, u32)> {
+/// The checks of a node over one family: what, and every so many milliseconds.
+fn checks_of(node: &Node, pace: &Pace) -> Vec<(Check, u32)> {
     let status = millis(node.interval.unwrap_or(pace.status_interval));
     let asset = millis(pace.asset_interval);
     match node.kind {
-        NodeKind::Http => vec![(Check::Http, status, STATUS_TIMEOUT_MS)],
+        NodeKind::Http => vec![(Check::Http, status)],
         NodeKind::Argus if node.asset.is_some() => vec![
-            (Check::Status, status, STATUS_TIMEOUT_MS),
-            (Check::AssetHead, asset, ASSET_TIMEOUT_MS),
-            (Check::AssetGet, asset, ASSET_TIMEOUT_MS),
+            (Check::Status, status),
+            (Check::AssetHead, asset),
+            (Check::AssetGet, asset),
         ],
-        NodeKind::Argus => vec![(Check::Status, status, STATUS_TIMEOUT_MS)],
+        NodeKind::Argus => vec![(Check::Status, status)],
     }
 }
 

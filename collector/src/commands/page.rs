@@ -13,7 +13,7 @@ use isochrone_web::{ReportError, ReportQuery, Reports, Weights as PageWeights};
 use tokio::sync::Semaphore;
 
 use super::reports::{ReportFailure, Turn, coverage, nodes, reading};
-use super::{House, Out};
+use super::{CommandContext, Out};
 use crate::report::Window;
 use crate::report::nodes::NodesReport;
 
@@ -22,16 +22,16 @@ const PAGE_REPORTS_MAX: usize = 2;
 
 /// The page's way to the reports.
 pub struct PageReports {
-    house: House,
+    context: CommandContext,
     turns: Arc<Semaphore>,
 }
 
 impl PageReports {
-    /// Reports of `house`.
+    /// Reports of `context`.
     #[must_use]
-    pub fn new(house: House) -> Self {
+    pub fn new(context: CommandContext) -> Self {
         Self {
-            house,
+            context,
             turns: Arc::new(Semaphore::new(PAGE_REPORTS_MAX)), // full: the page waits
         }
     }
@@ -41,7 +41,7 @@ impl PageReports {
     }
 
     fn window(&self, query: &ReportQuery) -> Window {
-        let now = self.house.clock.wall();
+        let now = self.context.clock.wall();
         let ms = |at: jiff::Timestamp| UnixMillis(u64::try_from(at.as_millisecond()).unwrap_or(0));
         let until = query.to.map_or(now, ms);
         let default = query.since.unwrap_or(DEFAULT_SINCE);
@@ -57,12 +57,12 @@ impl PageReports {
             Some(PageWeights::Sites) => Weights::sites(),
         };
         let asked = (&Out::nowhere(), self.turn().await);
-        Ok(coverage(&self.house, self.window(&query), weights, asked).await?)
+        Ok(coverage(&self.context, self.window(&query), weights, asked).await?)
     }
 
     async fn nodes(&self, query: ReportQuery) -> Result<NodesReport, ReportError> {
         let (turn, out) = (self.turn().await, Out::nowhere());
-        Ok(nodes(&self.house, self.window(&query), &out, turn).await?)
+        Ok(nodes(&self.context, self.window(&query), &out, turn).await?)
     }
 }
 
@@ -89,7 +89,7 @@ impl Reports for PageReports {
     }
 
     fn ledger_json(&self, _: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
-        let (store, now) = (self.house.store.clone(), self.house.clock.wall());
+        let (store, now) = (self.context.store.clone(), self.context.clock.wall());
         Box::pin(async move {
             let read = move || Ok(ledger::read(&store, now)?.to_json());
             Ok(reading(self.turn().await, read).await?)

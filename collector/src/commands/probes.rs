@@ -13,13 +13,17 @@ use isochrone_proto::units::UnixMillis;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{ActError, House, Out, failed};
-use crate::cli::{AccessArg, Format, ProbeAct};
+use super::{CommandContext, CommandError, Out, failed};
+use crate::cli::{AccessArg, Format, ProbeCommand};
 use crate::control::Answer;
 
-pub(super) async fn carry_out(house: &House, act: ProbeAct, out: &Out) -> Result<(), ActError> {
-    match act {
-        ProbeAct::Invite {
+pub(super) async fn carry_out(
+    context: &CommandContext,
+    command: ProbeCommand,
+    out: &Out,
+) -> Result<(), CommandError> {
+    match command {
+        ProbeCommand::Invite {
             worker,
             site,
             location,
@@ -30,7 +34,7 @@ pub(super) async fn carry_out(house: &House, act: ProbeAct, out: &Out) -> Result
             format,
         } => {
             let valid: Duration = humantime::parse_duration(&valid).map_err(|error| {
-                ActError::Usage(format!("--valid {valid}: {error}; write it as 72h or 3days"))
+                CommandError::Usage(format!("--valid {valid}: {error}; write it as 72h or 3days"))
             })?;
             let location = location.as_deref().map(self::location).transpose()?;
             let new = NewInvitation {
@@ -43,8 +47,8 @@ pub(super) async fn carry_out(house: &House, act: ProbeAct, out: &Out) -> Result
                 valid: Some(valid),
                 ..Default::default()
             };
-            let invitation = house.registry.invite(&new, &house.actor).map_err(refused)?;
-            let warning = house.config.invitation_warning();
+            let invitation = context.registry.invite(&new, &context.actor).map_err(refused)?;
+            let warning = context.config.invitation_warning();
             if let Some(warning) = warning.as_ref().filter(|_| format == Format::Text) {
                 out.say(Answer::Err(format!("WARNING: {warning}.\n"))).await;
             }
@@ -62,39 +66,41 @@ pub(super) async fn carry_out(house: &House, act: ProbeAct, out: &Out) -> Result
                     });
                     out.json(&answer).await
                 }
-                _ if house.store.is_demo() => out.document(format!("# {DEMO}\n{}", invitation.script)).await,
+                _ if context.store.is_demo() => {
+                    out.document(format!("# {DEMO}\n{}", invitation.script)).await
+                }
                 _ => out.document(invitation.script).await,
             }
         }
-        ProbeAct::List { format } => list(house, format, out).await,
-        ProbeAct::Revoke { probe } => out.text(revoke(house, &probe)?).await,
+        ProbeCommand::List { format } => list(context, format, out).await,
+        ProbeCommand::Revoke { probe } => out.text(revoke(context, &probe)?).await,
     }
 }
 
 /// Why there is no invitation: what the options say is wrong usage, all else a failure.
-fn refused(error: RegistryError) -> ActError {
+fn refused(error: RegistryError) -> CommandError {
     use RegistryError::{Location, NameForm, Text, UnknownSite, Valid};
     match error {
         UnknownSite(_) | Location { .. } | Valid { .. } | Text { .. } | NameForm { .. } => {
-            ActError::Usage(isochrone_base::error_chain::chain(&error))
+            CommandError::Usage(isochrone_base::error_chain::chain(&error))
         }
         other => failed(other),
     }
 }
 
 /// Shuts out a probe, or whoever holds an open invitation of that name.
-fn revoke(house: &House, name: &str) -> Result<String, ActError> {
-    if house.registry.by_name(name).is_none()
-        && house.registry.withdraw(name, &house.actor).map_err(failed)?
+fn revoke(context: &CommandContext, name: &str) -> Result<String, CommandError> {
+    if context.registry.by_name(name).is_none()
+        && context.registry.withdraw(name, &context.actor).map_err(failed)?
     {
         return Ok(format!(
             "The invitation of {name} is withdrawn; its token lets nobody in any more.\n"
         ));
     }
-    let record = find(house, name)?;
-    let revoked = house
+    let record = find(context, name)?;
+    let revoked = context
         .registry
-        .revoke(record.id, &house.actor, "revoked by command")
+        .revoke(record.id, &context.actor, "revoked by command")
         .map_err(failed)?;
     let text = if revoked {
         "is revoked; its connection is closed, and the responders it knew get new keys"
@@ -105,7 +111,7 @@ fn revoke(house: &House, name: &str) -> Result<String, ActError> {
 }
 
 /// "lat,lon" in degrees.
-pub(super) fn location(text: &str) -> Result<(f64, f64), ActError> {
+pub(super) fn location(text: &str) -> Result<(f64, f64), CommandError> {
     let parsed = text.split_once(',').and_then(|(latitude, longitude)| {
         Some((
             latitude.trim().parse::<f64>().ok()?,
@@ -117,31 +123,31 @@ pub(super) fn location(text: &str) -> Result<(f64, f64), ActError> {
             (-90.0..=90.0).contains(latitude) && (-180.0..=180.0).contains(longitude)
         })
         .ok_or_else(|| {
-            ActError::Usage(format!(
+            CommandError::Usage(format!(
                 "--location {text}: write latitude,longitude in degrees, such as 34.69,135.50"
             ))
         })
 }
 
-fn find(house: &House, probe: &str) -> Result<std::sync::Arc<ProbeRecord>, ActError> {
+fn find(context: &CommandContext, probe: &str) -> Result<std::sync::Arc<ProbeRecord>, CommandError> {
     let by_id = || {
         probe
             .parse::<ProbeId>()
             .ok()
-            .and_then(|id| house.registry.probe(id))
+            .and_then(|id| context.registry.probe(id))
     };
-    house.registry.by_name(probe).or_else(by_id).ok_or_else(|| {
-        ActError::Failed(format!(
+    context.registry.by_name(probe).or_else(by_id).ok_or_else(|| {
+        CommandError::Failed(format!(
             "no probe is called {probe:?}; `probe list` shows all names"
         ))
     })
 }
 
-async fn list(house: &House, format: Format, out: &Out) -> Result<(), ActError> {
-    let (mut probes, invitations) = (house.registry.list(), house.registry.open_invitations());
+async fn list(context: &CommandContext, format: Format, out: &Out) -> Result<(), CommandError> {
+    let (mut probes, invitations) = (context.registry.list(), context.registry.open_invitations());
     probes.sort_by(|a, b| a.name.cmp(&b.name));
     if format == Format::Json {
-        let probes: Vec<_> = probes.iter().map(|record| as_json(house, record)).collect();
+        let probes: Vec<_> = probes.iter().map(|record| as_json(context, record)).collect();
         let invitations: Vec<_> = invitations
             .iter()
             .map(|it| json!({ "probe": it.name, "worker": it.place.worker, "site": it.place.site, "until": instant(it.valid_until) }))
@@ -160,7 +166,7 @@ async fn list(house: &House, format: Format, out: &Out) -> Result<(), ActError> 
         .load_preset(presets::NOTHING)
         .set_header(["PROBE", "WORKER", "SITE", "NETWORK", "STATE", "ECHO", "UNSENT"]);
     for record in &probes {
-        let session = house.sessions.view(record.id);
+        let session = context.sessions.view(record.id);
         let unsent = session
             .as_ref()
             .map_or(String::new(), |session| session.spool.unstored.to_string());
@@ -169,8 +175,8 @@ async fn list(house: &House, format: Format, out: &Out) -> Result<(), ActError> 
             &record.worker,
             &record.site,
             &network(record.network),
-            &state(house, record, session.as_ref()),
-            &echo(house, record),
+            &state(context, record, session.as_ref()),
+            &echo(context, record),
             &unsent,
         ]);
     }
@@ -194,7 +200,7 @@ async fn list(house: &House, format: Format, out: &Out) -> Result<(), ActError> 
     }
     let closed: Vec<&str> = probes
         .iter()
-        .filter(|record| record.is_active() && echo(house, record) == CLOSED)
+        .filter(|record| record.is_active() && echo(context, record) == CLOSED)
         .map(|record| record.name.as_str())
         .collect();
     if closed.is_empty() {
@@ -213,18 +219,18 @@ fn network(number: Option<u32>) -> String {
 
 const CLOSED: &str = "closed";
 
-fn state(house: &House, record: &ProbeRecord, session: Option<&SessionView>) -> String {
+fn state(context: &CommandContext, record: &ProbeRecord, session: Option<&SessionView>) -> String {
     match session {
         _ if !record.is_active() => "revoked".to_owned(),
         Some(session) => format!("connected since {}", minute(session.since)),
-        None if house.running => "away".to_owned(),
+        None if context.running => "away".to_owned(),
         None => "collector not running".to_owned(),
     }
 }
 
 /// Whether its echo port was seen open, by family.
-fn echo(house: &House, record: &ProbeRecord) -> String {
-    let checked = house.addresses.checked(record.id);
+fn echo(context: &CommandContext, record: &ProbeRecord) -> String {
+    let checked = context.addresses.checked(record.id);
     let answered: Vec<&str> = checked
         .iter()
         .flatten()
@@ -241,15 +247,15 @@ fn echo(house: &House, record: &ProbeRecord) -> String {
     }
 }
 
-fn as_json(house: &House, record: &ProbeRecord) -> serde_json::Value {
-    let session = house.sessions.view(record.id);
+fn as_json(context: &CommandContext, record: &ProbeRecord) -> serde_json::Value {
+    let session = context.sessions.view(record.id);
     let echo = |checked: &Option<Checked>| {
         checked.as_ref().map(|checked| {
             json!({ "address": checked.address, "answered": checked.answered.map(instant),
                     "asked": instant(checked.asked), "refused": checked.refused })
         })
     };
-    let [v4, v6] = house.addresses.checked(record.id);
+    let [v4, v6] = context.addresses.checked(record.id);
     json!({
         "probe": record.name, "id": record.id.to_string(), "worker": record.worker, "site": record.site,
         "latitude": record.latitude, "longitude": record.longitude, "country": record.country,
@@ -268,8 +274,8 @@ fn as_json(house: &House, record: &ProbeRecord) -> serde_json::Value {
     })
 }
 
-pub(super) async fn audit(house: &House, format: Format, out: &Out) -> Result<(), ActError> {
-    let entries = house.registry.audit(UnixMillis(0)).map_err(failed)?;
+pub(super) async fn audit(context: &CommandContext, format: Format, out: &Out) -> Result<(), CommandError> {
+    let entries = context.registry.audit(UnixMillis(0)).map_err(failed)?;
     if format == Format::Json {
         let entries: Vec<_> = entries
             .iter()
@@ -340,11 +346,11 @@ mod tests {
         ];
         for error in wrong {
             let refused = refused(error);
-            assert!(matches!(refused, ActError::Usage(_)), "{refused}");
+            assert!(matches!(refused, CommandError::Usage(_)), "{refused}");
         }
         let taken = refused(RegistryError::NameTaken {
             name: "ada".to_owned(),
         });
-        assert!(matches!(taken, ActError::Failed(_)), "{taken}");
+        assert!(matches!(taken, CommandError::Failed(_)), "{taken}");
     }
 }

@@ -17,9 +17,9 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{ActError, House, Out, blocking, failed};
+use super::{CommandContext, CommandError, Out, blocking, failed};
 use crate::assembly::roster;
-use crate::cli::{CoverageArgs, ExportAct, Format, ReportAct, ReportFormat, WindowArgs};
+use crate::cli::{CoverageArgs, ExportCommand, Format, ReportCommand, ReportFormat, WindowArgs};
 use crate::control::{Answer, Answers};
 use crate::ledger_text;
 use crate::report::nodes::NodesReport;
@@ -46,14 +46,18 @@ pub async fn coverage_from_files(args: CoverageArgs, answers: Answers) -> u8 {
         Ok(()) => 0,
         Err(error) => {
             out.say(Answer::Err(format!("{error}\n"))).await;
-            if matches!(error, ActError::Usage(_)) { 2 } else { 1 }
+            if matches!(error, CommandError::Usage(_)) {
+                2
+            } else {
+                1
+            }
         }
     }
 }
 
-fn report_of_files(args: &CoverageArgs) -> Result<CoverageReport, ActError> {
+fn report_of_files(args: &CoverageArgs) -> Result<CoverageReport, CommandError> {
     let (Some(sites), Some(rtt)) = (&args.sites, &args.rtt) else {
-        return Err(ActError::Usage(
+        return Err(CommandError::Usage(
             "--sites and --rtt go together, and --nodes says which sites are nodes".to_owned(),
         ));
     };
@@ -68,13 +72,13 @@ fn report_of_files(args: &CoverageArgs) -> Result<CoverageReport, ActError> {
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn read_weights(args: &mut CoverageArgs) -> Result<(), ActError> {
+pub fn read_weights(args: &mut CoverageArgs) -> Result<(), CommandError> {
     if ["people", "sites"].contains(&args.weights.as_str()) {
         return Ok(());
     }
     let file = FileText::load_up_to(args.weights.as_ref(), WEIGHTS_BYTES_MAX).map_err(|error| {
         let error = isochrone_base::error_chain::chain(&error);
-        ActError::Failed(format!("--weights takes people, sites, or a file; {error}"))
+        CommandError::Failed(format!("--weights takes people, sites, or a file; {error}"))
     })?;
     args.weights_file = Some(file.into_text().map_err(failed)?);
     Ok(())
@@ -82,18 +86,22 @@ pub fn read_weights(args: &mut CoverageArgs) -> Result<(), ActError> {
 
 /// `people`, `sites`, or the file that came with the command: this process may have another working folder and
 /// other rights than whoever named it.
-fn weights(args: &CoverageArgs) -> Result<Weights, ActError> {
+fn weights(args: &CoverageArgs) -> Result<Weights, CommandError> {
     match (&args.weights_file, args.weights.as_str()) {
         (Some(text), name) => Weights::from_file(&FileText::new(name, text.as_str())).map_err(failed),
         (None, "people") => Ok(Weights::people()),
         (None, "sites") => Ok(Weights::sites()),
-        (None, file) => Err(ActError::Usage(format!(
+        (None, file) => Err(CommandError::Usage(format!(
             "--weights {file}: the file did not come with the command; are both of one version?"
         ))),
     }
 }
 
-async fn print_coverage(report: &CoverageReport, format: ReportFormat, out: &Out) -> Result<(), ActError> {
+async fn print_coverage(
+    report: &CoverageReport,
+    format: ReportFormat,
+    out: &Out,
+) -> Result<(), CommandError> {
     match format {
         ReportFormat::Text => out.document(report.text(WIDTH)).await,
         ReportFormat::Json => out.json(&report.json()).await,
@@ -103,8 +111,13 @@ async fn print_coverage(report: &CoverageReport, format: ReportFormat, out: &Out
     }
 }
 
-pub(super) async fn ledger(house: &House, verify: bool, format: Format, out: &Out) -> Result<(), ActError> {
-    let (store, now) = (house.store.clone(), house.clock.wall());
+pub(super) async fn ledger(
+    context: &CommandContext,
+    verify: bool,
+    format: Format,
+    out: &Out,
+) -> Result<(), CommandError> {
+    let (store, now) = (context.store.clone(), context.clock.wall());
     let bar = out.clone();
     let (ledger, audit) = blocking(move || {
         let ledger = ledger::read(&store, now).map_err(failed)?;
@@ -122,7 +135,7 @@ pub(super) async fn ledger(house: &House, verify: bool, format: Format, out: &Ou
         Format::Text => out.text(ledger_text::render(&ledger, audit.as_ref())).await?,
     }
     match audit {
-        Some(audit) if !audit.is_sound() => Err(ActError::Failed(format!(
+        Some(audit) if !audit.is_sound() => Err(CommandError::Failed(format!(
             "the store and its counters disagree: {} lost, {} twice; keep a copy of the state folder and report this",
             audit.lost, audit.twice
         ))),
@@ -130,8 +143,12 @@ pub(super) async fn ledger(house: &House, verify: bool, format: Format, out: &Ou
     }
 }
 
-pub(super) async fn export(house: &House, act: ExportAct, out: &Out) -> Result<(), ActError> {
-    let ExportAct::Ndjson { window } = act;
+pub(super) async fn export(
+    context: &CommandContext,
+    command: ExportCommand,
+    out: &Out,
+) -> Result<(), CommandError> {
+    let ExportCommand::Ndjson { window } = command;
     let from = window
         .from
         .as_deref()
@@ -143,7 +160,7 @@ pub(super) async fn export(house: &House, act: ExportAct, out: &Out) -> Result<(
         .map(|text| instant("--to", text))
         .transpose()?;
     let range = ScanRange::slots(from.unwrap_or_default(), until.unwrap_or(UnixMillis(u64::MAX)));
-    let (store, out) = (house.store.clone(), out.clone());
+    let (store, out) = (context.store.clone(), out.clone());
     blocking(move || {
         let mut pieces = Pieces {
             out: out.clone(),
@@ -153,19 +170,19 @@ pub(super) async fn export(house: &House, act: ExportAct, out: &Out) -> Result<(
             out.progress(progress.commit, progress.commits);
         });
         result.map_err(failed)?;
-        pieces.flush().map_err(|_| ActError::Gone)
+        pieces.flush().map_err(|_| CommandError::Gone)
     })
     .await
 }
 
 /// RFC 3339.
-pub(super) fn instant(option: &str, text: &str) -> Result<UnixMillis, ActError> {
+pub(super) fn instant(option: &str, text: &str) -> Result<UnixMillis, CommandError> {
     let parsed = text
         .parse::<jiff::Timestamp>()
         .ok()
         .and_then(|at| u64::try_from(at.as_millisecond()).ok());
     parsed.map(UnixMillis).ok_or_else(|| {
-        ActError::Usage(format!(
+        CommandError::Usage(format!(
             "{option} {text}: write an instant as 2026-11-22T03:00:00Z"
         ))
     })
@@ -192,15 +209,19 @@ impl Write for Pieces {
     }
 }
 
-pub(super) async fn carry_out(house: &House, act: ReportAct, out: &Out) -> Result<(), ActError> {
-    match act {
-        ReportAct::Coverage(args) => {
-            let (window, weights) = (window(house, &args.window)?, weights(&args)?);
-            let report = coverage(house, window, weights, (out, None)).await?;
+pub(super) async fn carry_out(
+    context: &CommandContext,
+    command: ReportCommand,
+    out: &Out,
+) -> Result<(), CommandError> {
+    match command {
+        ReportCommand::Coverage(args) => {
+            let (window, weights) = (window(context, &args.window)?, weights(&args)?);
+            let report = coverage(context, window, weights, (out, None)).await?;
             print_coverage(&report, args.format, out).await
         }
-        ReportAct::Nodes { window, format } => {
-            let report = nodes(house, self::window(house, &window)?, out, None).await?;
+        ReportCommand::Nodes { window, format } => {
+            let report = nodes(context, self::window(context, &window)?, out, None).await?;
             match format {
                 ReportFormat::Text => out.document(report.text()).await,
                 ReportFormat::Json => out.json(&report).await,
@@ -213,14 +234,14 @@ pub(super) async fn carry_out(house: &House, act: ReportAct, out: &Out) -> Resul
 }
 
 pub(super) async fn show(
-    house: &House,
+    context: &CommandContext,
     node: &str,
     window: &WindowArgs,
     format: Format,
     out: &Out,
-) -> Result<(), ActError> {
-    let window = self::window(house, window)?;
-    let (work_house, work_out, name) = (house.clone(), out.clone(), node.to_owned());
+) -> Result<(), CommandError> {
+    let window = self::window(context, window)?;
+    let (work_house, work_out, name) = (context.clone(), out.clone(), node.to_owned());
     let report = reading(None, move || {
         let read = Reading::of(&work_house, window)?;
         let mut progress = read.progress(&work_out);
@@ -234,7 +255,7 @@ pub(super) async fn show(
     })
     .await?;
     let Some(report) = report else {
-        return Err(ActError::Failed(format!(
+        return Err(CommandError::Failed(format!(
             "no node is called {node:?}; `target list` shows all names"
         )));
     };
@@ -245,15 +266,15 @@ pub(super) async fn show(
 }
 
 pub(super) async fn nodes(
-    house: &House,
+    context: &CommandContext,
     window: Window,
     out: &Out,
     turn: Turn,
 ) -> Result<NodesReport, ReportFailure> {
-    let (house, out) = (house.clone(), out.clone());
+    let (context, out) = (context.clone(), out.clone());
     reading(turn, move || {
-        let read = Reading::of(&house, window)?;
-        let (rules, mut progress) = (&house.config.health, read.progress(&out));
+        let read = Reading::of(&context, window)?;
+        let (rules, mut progress) = (&context.config.health, read.progress(&out));
         Ok(nodes::from_store(
             &read.store,
             &read.roster,
@@ -266,14 +287,14 @@ pub(super) async fn nodes(
 }
 
 pub(super) async fn coverage(
-    house: &House,
+    context: &CommandContext,
     window: Window,
     weights: Weights,
     (out, turn): (&Out, Turn),
 ) -> Result<CoverageReport, ReportFailure> {
-    let (house, out) = (house.clone(), out.clone());
+    let (context, out) = (context.clone(), out.clone());
     reading(turn, move || {
-        let read = Reading::of(&house, window)?;
+        let read = Reading::of(&context, window)?;
         let source = if read.store.is_demo() {
             Source::Demo
         } else {
@@ -283,7 +304,7 @@ pub(super) async fn coverage(
         let observations =
             coverage::from_store(&read.store, &read.roster, read.window, source, &mut progress)?;
         let options = Options {
-            target_ms: Some(f64::from(house.config.coverage_target_ms)),
+            target_ms: Some(f64::from(context.config.coverage_target_ms)),
             ..Options::new(weights)
         };
         let mut random = StdRng::seed_from_u64(SEED);
@@ -302,13 +323,13 @@ struct Reading {
 }
 
 impl Reading {
-    fn of(house: &House, window: Window) -> Result<Self, StoreError> {
-        let store = house.store.clone();
-        let targets = house.targets.borrow().clone();
+    fn of(context: &CommandContext, window: Window) -> Result<Self, StoreError> {
+        let store = context.store.clone();
+        let targets = context.targets.borrow().clone();
         let removed = removed_nodes::removed(&store, &targets)?;
         Ok(Self {
-            roster: roster(&house.registry, &targets).with_nodes(removed),
-            window: window.within(&store, house.clock.wall())?,
+            roster: roster(&context.registry, &targets).with_nodes(removed),
+            window: window.within(&store, context.clock.wall())?,
             total: store.commit_number()?,
             store,
         })
@@ -347,19 +368,20 @@ pub(super) enum ReportFailure {
     Ended(#[from] tokio::task::JoinError),
 }
 
-impl From<ReportFailure> for ActError {
+impl From<ReportFailure> for CommandError {
     fn from(failure: ReportFailure) -> Self {
         failed(failure)
     }
 }
 
 /// The window that the options name; seven days without any.
-fn window(house: &House, args: &WindowArgs) -> Result<Window, ActError> {
-    let now = house.clock.wall();
+fn window(context: &CommandContext, args: &WindowArgs) -> Result<Window, CommandError> {
+    let now = context.clock.wall();
     if args.from.is_none() && args.to.is_none() {
         let text = args.since.as_deref().unwrap_or("7days");
-        let since = humantime::parse_duration(text)
-            .map_err(|error| ActError::Usage(format!("--since {text}: {error}; write it as 7d or 12h")))?;
+        let since = humantime::parse_duration(text).map_err(|error| {
+            CommandError::Usage(format!("--since {text}: {error}; write it as 7d or 12h"))
+        })?;
         return Ok(Window::since(now, since));
     }
     let until = args
@@ -375,7 +397,7 @@ fn window(house: &House, args: &WindowArgs) -> Result<Window, ActError> {
         .transpose()?;
     let from = from.unwrap_or(until.minus(Duration::from_secs(7 * 86_400)));
     if from >= until {
-        return Err(ActError::Usage("--from must be before --to".to_owned()));
+        return Err(CommandError::Usage("--from must be before --to".to_owned()));
     }
     Ok(Window { from, until })
 }
@@ -385,12 +407,12 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
-    use crate::cli::{Act, Cli, Command};
+    use crate::cli::{Cli, Command, Program};
 
     fn coverage_args(weights: &str) -> CoverageArgs {
         let words = ["isochrone-collector", "report", "coverage", "--weights", weights];
-        match Cli::parse_from(words).command {
-            Command::Act(Act::Report(ReportAct::Coverage(args))) => args,
+        match Cli::parse_from(words).program {
+            Program::Command(Command::Report(ReportCommand::Coverage(args))) => args,
             other => panic!("{other:?}"),
         }
     }
@@ -402,10 +424,10 @@ mod tests {
         std::fs::write(&file, "site,weight\nberlin,3\n").unwrap();
         let mut args = coverage_args(file.to_str().unwrap());
         read_weights(&mut args).unwrap();
-        let act = serde_json::to_string(&Act::Report(ReportAct::Coverage(args))).unwrap();
+        let command = serde_json::to_string(&Command::Report(ReportCommand::Coverage(args))).unwrap();
         drop(folder);
-        match serde_json::from_str(&act).unwrap() {
-            Act::Report(ReportAct::Coverage(args)) => drop(weights(&args).unwrap()),
+        match serde_json::from_str(&command).unwrap() {
+            Command::Report(ReportCommand::Coverage(args)) => drop(weights(&args).unwrap()),
             other => panic!("{other:?}"),
         }
     }
@@ -416,7 +438,7 @@ mod tests {
         let file = folder.path().join("weights.csv");
         std::fs::write(&file, "site,weight\nberlin,3\n").unwrap();
         let error = weights(&coverage_args(file.to_str().unwrap())).unwrap_err();
-        assert!(matches!(error, ActError::Usage(_)), "{error}");
+        assert!(matches!(error, CommandError::Usage(_)), "{error}");
     }
 
     #[test]

@@ -7,17 +7,21 @@ use isochrone_base::names::is_one_worker;
 use isochrone_planner::targets::{self, EditError, Node, NodeKind, Targets};
 use serde_json::json;
 
-use super::{ActError, House, Out};
-use crate::cli::{Format, NodeArgs, TargetAct};
+use super::{CommandContext, CommandError, Out};
+use crate::cli::{Format, NodeArgs, TargetCommand};
 
-pub(super) async fn carry_out(house: &House, act: TargetAct, out: &Out) -> Result<(), ActError> {
-    match act {
-        TargetAct::Add(args) => {
+pub(super) async fn carry_out(
+    context: &CommandContext,
+    command: TargetCommand,
+    out: &Out,
+) -> Result<(), CommandError> {
+    match command {
+        TargetCommand::Add(args) => {
             let name = args.node.clone();
-            let edited = added(&house.targets_file, &name, keys(args)?)?;
+            let edited = added(&context.targets_file, &name, keys(args)?)?;
             let odd = edited.node(&name).map(|node| note(node, &edited, true));
-            adopt(house, Ok(edited), "target add", &name)?;
-            let from = if house.running {
+            adopt(context, Ok(edited), "target add", &name)?;
+            let from = if context.running {
                 "the probes check it from their next plan on"
             } else {
                 "no collector runs here now, so it is checked once one does"
@@ -28,10 +32,10 @@ pub(super) async fn carry_out(house: &House, act: TargetAct, out: &Out) -> Resul
                 None => Ok(()),
             }
         }
-        TargetAct::Pause { node, resume } => {
-            let edited = targets::set_paused(&house.targets_file, &node, !resume);
+        TargetCommand::Pause { node, resume } => {
+            let edited = targets::set_paused(&context.targets_file, &node, !resume);
             adopt(
-                house,
+                context,
                 edited,
                 if resume { "target resume" } else { "target pause" },
                 &node,
@@ -43,47 +47,56 @@ pub(super) async fn carry_out(house: &House, act: TargetAct, out: &Out) -> Resul
             };
             out.text(format!("{node} {text}.\n")).await
         }
-        TargetAct::Remove { node } => {
-            let edited = targets::remove(&house.targets_file, &node);
-            adopt(house, edited, "target remove", &node)?;
+        TargetCommand::Remove { node } => {
+            let edited = targets::remove(&context.targets_file, &node);
+            adopt(context, edited, "target remove", &node)?;
             out.text(format!(
                 "{node} is removed; what was measured stays in the store.\n"
             ))
             .await
         }
-        TargetAct::List { format } => list(house, format, out).await,
+        TargetCommand::List { format } => list(context, format, out).await,
     }
 }
 
 /// Adds a node. Where the file was sound before, what is wrong after it is what the options say.
-fn added(file: &Path, name: &str, keys: Vec<(&'static str, toml_edit::Value)>) -> Result<Targets, ActError> {
+fn added(
+    file: &Path,
+    name: &str,
+    keys: Vec<(&'static str, toml_edit::Value)>,
+) -> Result<Targets, CommandError> {
     let before = Targets::read(file).map_err(super::failed)?;
     if before.node(name).is_some() {
-        return Err(ActError::Failed(format!(
+        return Err(CommandError::Failed(format!(
             "a node is called {name} already; take another name, or `target remove {name}` first"
         )));
     }
     targets::add(file, keys).map_err(|error| match error {
-        EditError::Targets(error) => ActError::Usage(isochrone_base::error_chain::chain(&error)),
+        EditError::Targets(error) => CommandError::Usage(isochrone_base::error_chain::chain(&error)),
         other => super::failed(other),
     })
 }
 
 /// Takes an edit up and logs it.
-fn adopt(house: &House, edited: Result<Targets, EditError>, act: &str, node: &str) -> Result<(), ActError> {
+fn adopt(
+    context: &CommandContext,
+    edited: Result<Targets, EditError>,
+    act: &str,
+    node: &str,
+) -> Result<(), CommandError> {
     let edited = edited.map_err(super::failed)?;
-    house.take_targets(edited);
-    let noted = house.registry.note(&house.actor, act, node.to_owned());
+    context.take_targets(edited);
+    let noted = context.registry.note(&context.actor, act, node.to_owned());
     noted.map_err(|error| {
         let error = isochrone_base::error_chain::chain(&error);
-        let file = house.targets_file.display();
-        ActError::Failed(format!(
+        let file = context.targets_file.display();
+        CommandError::Failed(format!(
             "{file} is changed and in force, but the audit log could not be written: {error}"
         ))
     })
 }
 
-fn keys(args: NodeArgs) -> Result<Vec<(&'static str, toml_edit::Value)>, ActError> {
+fn keys(args: NodeArgs) -> Result<Vec<(&'static str, toml_edit::Value)>, CommandError> {
     let mut keys: Vec<(&'static str, toml_edit::Value)> = vec![
         ("node", args.node.into()),
         ("kind", args.kind.into()),
@@ -102,7 +115,7 @@ fn keys(args: NodeArgs) -> Result<Vec<(&'static str, toml_edit::Value)>, ActErro
         keys.push(("network", i64::from(network).into()));
     }
     if let Some(bucket) = args.buckets.iter().find(|bucket| !is_bucket(bucket)) {
-        return Err(ActError::Usage(format!(
+        return Err(CommandError::Usage(format!(
             "--bucket {bucket}: write family:index, such as 0:0"
         )));
     }
@@ -121,9 +134,9 @@ fn is_bucket(text: &str) -> bool {
         .is_some_and(|(family, index)| number(family) && number(index))
 }
 
-async fn list(house: &House, format: Format, out: &Out) -> Result<(), ActError> {
-    let targets = Targets::clone(&house.targets.borrow());
-    let probes = house.registry.list();
+async fn list(context: &CommandContext, format: Format, out: &Out) -> Result<(), CommandError> {
+    let targets = Targets::clone(&context.targets.borrow());
+    let probes = context.registry.list();
     let has_probe = |node: &Node| {
         let mut active = probes.iter().filter(|probe| probe.is_active());
         active.any(|probe| is_one_worker(&probe.worker, &node.worker))
@@ -136,7 +149,7 @@ async fn list(house: &House, format: Format, out: &Out) -> Result<(), ActError> 
             .await;
     }
     if targets.nodes.is_empty() {
-        let file = house.targets_file.display();
+        let file = context.targets_file.display();
         return out
             .text(format!(
                 "No nodes yet. Add one with `target add`, or write it into {file}.\n"
@@ -237,18 +250,18 @@ mod tests {
         };
         let error = add("ftp://node.example.org/").unwrap_err();
         assert!(
-            matches!(&error, ActError::Usage(text) if text.contains("ftp://")),
+            matches!(&error, CommandError::Usage(text) if text.contains("ftp://")),
             "{error}"
         );
         add("https://node.example.org/").unwrap();
         let twice = add("https://node.example.org/").unwrap_err();
         assert!(
-            matches!(&twice, ActError::Failed(text) if text.contains("berlin already")),
+            matches!(&twice, CommandError::Failed(text) if text.contains("berlin already")),
             "{twice}"
         );
         std::fs::write(&file, "[[node]]\nnode = 1\n").unwrap();
         let error = add("https://node.example.org/").unwrap_err();
-        assert!(matches!(error, ActError::Failed(_)), "{error}");
+        assert!(matches!(error, CommandError::Failed(_)), "{error}");
     }
 
     #[test]

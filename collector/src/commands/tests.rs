@@ -1,4 +1,4 @@
-//! What acts print, and how it is marked.
+//! What commands print, and how it is marked.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ use isochrone_store::ingest::fixture::{ADA, EPOCH, START, inline, plan, signed, 
 use tempfile::TempDir;
 
 use super::*;
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Program};
 use crate::config::Places;
 
 const CONFIG: &str = "disk_reserve = \"1MiB\"\npublic_addresses = [\"lead.example.org:7470\"]\n";
@@ -19,7 +19,7 @@ const NODES: &str = "[[node]]\nnode = \"berlin\"\nkind = \"argus\"\nurl = \"http
 const WINDOW: &str = "--from 2026-11-22T10:00:00Z --to 2026-11-22T11:00:00Z";
 
 /// A collector that does not run, with five minutes of one probe in its store.
-fn house(demo: bool) -> (TempDir, House) {
+fn context(demo: bool) -> (TempDir, CommandContext) {
     let folder = tempfile::tempdir().unwrap();
     let places = Places::find(
         Some(folder.path().join("collector.toml")),
@@ -27,17 +27,17 @@ fn house(demo: bool) -> (TempDir, House) {
     );
     fs::write(&places.config, CONFIG).unwrap();
     fs::write(&places.targets, NODES).unwrap();
-    let house = House::open(&places).unwrap();
+    let context = CommandContext::open(&places).unwrap();
     if demo {
-        house.store.mark_demo().unwrap();
+        context.store.mark_demo().unwrap();
     }
-    house.store.put_plan(&signed(&plan(1)), &plan(1)).unwrap();
-    store_honest(&inline(&house.store), EPOCH, 5);
-    Records::new(house.store.clone(), "probes")
+    context.store.put_plan(&signed(&plan(1)), &plan(1)).unwrap();
+    store_honest(&inline(&context.store), EPOCH, 5);
+    Records::new(context.store.clone(), "probes")
         .put(&ADA.to_string(), &ada())
         .unwrap();
-    drop(house);
-    (folder, House::open(&places).unwrap())
+    drop(context);
+    (folder, CommandContext::open(&places).unwrap())
 }
 
 fn ada() -> ProbeRecord {
@@ -61,10 +61,10 @@ fn ada() -> ProbeRecord {
 }
 
 /// Carries out a command line; returns its exit code and what it printed on standard output.
-fn said(house: &House, line: &str) -> (u8, String) {
+fn said(context: &CommandContext, line: &str) -> (u8, String) {
     let arguments = std::iter::once("isochrone-collector").chain(line.split_whitespace());
-    let Command::Act(act) = Cli::try_parse_from(arguments).unwrap().command else {
-        panic!("an act: {line}")
+    let Program::Command(command) = Cli::try_parse_from(arguments).unwrap().program else {
+        panic!("a command: {line}")
     };
     let (answers, mut waiting) = tokio::sync::mpsc::channel(16);
     let mut printed = String::new();
@@ -76,16 +76,20 @@ fn said(house: &House, line: &str) -> (u8, String) {
         }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let carried_out = async { tokio::join!(carry_out(house.clone(), act, answers), collect).0 };
+    let carried_out = async { tokio::join!(carry_out(context.clone(), command, answers), collect).0 };
     let code = runtime.block_on(carried_out);
     (code, printed)
 }
 
-/// Every act that prints, in every format it has.
-fn acts() -> Vec<String> {
-    let mut acts = Vec::new();
-    let mut each = |act: &str, formats: &[&str]| {
-        acts.extend(formats.iter().map(|format| format!("{act} --format {format}")));
+/// Every command that prints, in every format it has.
+fn commands() -> Vec<String> {
+    let mut commands = Vec::new();
+    let mut each = |command: &str, formats: &[&str]| {
+        commands.extend(
+            formats
+                .iter()
+                .map(|format| format!("{command} --format {format}")),
+        );
     };
     each("probe invite --worker ada --site Berlin,DE", &["text", "json"]);
     each("probe list", &["text", "json"]);
@@ -102,64 +106,67 @@ fn acts() -> Vec<String> {
         &format!("report coverage {WINDOW}"),
         &["text", "json", "html", "md", "csv"],
     );
-    acts.push("target pause berlin".to_owned());
-    acts.push("export ndjson".to_owned());
-    acts.push("target remove berlin".to_owned());
-    acts
+    commands.push("target pause berlin".to_owned());
+    commands.push("export ndjson".to_owned());
+    commands.push("target remove berlin".to_owned());
+    commands
 }
 
-fn is_marked(act: &str, printed: &str) -> bool {
+fn is_marked(command: &str, printed: &str) -> bool {
     let is_demo = |line: &str| {
         serde_json::from_str::<serde_json::Value>(line).is_ok_and(|line| line["source"] == "demo")
     };
-    match act {
-        act if act.ends_with("json") => printed.lines().all(is_demo),
-        act if act.ends_with("html") => printed.contains("DEMO"),
-        act if act.ends_with("csv") => printed.lines().skip(1).all(|line| line.ends_with(",demo")),
+    match command {
+        command if command.ends_with("json") => printed.lines().all(is_demo),
+        command if command.ends_with("html") => printed.contains("DEMO"),
+        command if command.ends_with("csv") => printed.lines().skip(1).all(|line| line.ends_with(",demo")),
         _ => printed.lines().next().unwrap_or_default().contains("DEMO"),
     }
 }
 
 #[test]
 fn demo_is_marked_on_every_output_of_every_act() {
-    let (_folder, house) = house(true);
-    for act in acts() {
-        let (code, printed) = said(&house, &act);
-        assert_eq!(code, 0, "{act}: {printed}");
+    let (_folder, context) = context(true);
+    for command in commands() {
+        let (code, printed) = said(&context, &command);
+        assert_eq!(code, 0, "{command}: {printed}");
         assert!(
-            !printed.is_empty() && is_marked(&act, &printed),
-            "{act}:\n{printed}"
+            !printed.is_empty() && is_marked(&command, &printed),
+            "{command}:\n{printed}"
         );
     }
 }
 
 #[test]
 fn real_mesh_is_never_marked_as_a_demo() {
-    let (_folder, house) = house(false);
-    for act in acts() {
-        let (code, printed) = said(&house, &act);
-        assert_eq!(code, 0, "{act}: {printed}");
-        assert!(!printed.contains("DEMO") && !is_marked(&act, &printed), "{act}");
-        if act.ends_with("--format json") {
-            assert!(printed.contains("\"source\":\"store\""), "{act}: {printed}");
+    let (_folder, context) = context(false);
+    for command in commands() {
+        let (code, printed) = said(&context, &command);
+        assert_eq!(code, 0, "{command}: {printed}");
+        assert!(
+            !printed.contains("DEMO") && !is_marked(&command, &printed),
+            "{command}"
+        );
+        if command.ends_with("--format json") {
+            assert!(printed.contains("\"source\":\"store\""), "{command}: {printed}");
         }
     }
 }
 
 #[test]
 fn mark_of_a_demo_outlives_its_collector_and_refuses_a_store_of_real_measurements() {
-    let (folder, house) = house(true);
-    drop(house);
+    let (folder, context) = context(true);
+    drop(context);
     let places = Places::find(
         Some(folder.path().join("collector.toml")),
         Some(folder.path().join("state")),
     );
-    let again = House::open(&places).unwrap();
+    let again = CommandContext::open(&places).unwrap();
     assert!(again.store.is_demo());
     let (_, printed) = said(&again, "ledger --format json");
     assert!(printed.contains("\"source\":\"demo\""), "{printed}");
 
-    let (_folder, real) = self::house(false);
+    let (_folder, real) = self::context(false);
     assert!(matches!(
         real.store.mark_demo(),
         Err(isochrone_store::StoreError::NotForTheDemo)

@@ -7,6 +7,7 @@
 
 mod answer;
 mod asset;
+mod body;
 mod cache;
 mod range;
 

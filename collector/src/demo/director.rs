@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail};
 use isochrone_base::clock::monotonic;
 use isochrone_proto::ids::ProbeId;
 use tokio::io::AsyncWriteExt as _;
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::process::{self, Child, ChildStdin};
 use tokio::task::JoinSet;
 use tokio::time::{Duration, sleep};
 
@@ -23,7 +23,7 @@ use super::link::Cut;
 use super::receiver::Receiver;
 use super::relay::{self, EchoRelay};
 use super::world::{CITIES, City};
-use crate::cli::{AccessArg, Act, Format, ProbeAct};
+use crate::cli::{AccessArg, Command, Format, ProbeCommand};
 use crate::config::Places;
 use crate::control::{self, Answer};
 
@@ -148,7 +148,7 @@ impl Director {
             .create(true)
             .append(true)
             .open(self.folder.join("collector.log"))?;
-        let mut command = Command::new(&self.program);
+        let mut command = process::Command::new(&self.program);
         command
             .arg("--config")
             .arg(&self.places.config)
@@ -170,8 +170,8 @@ impl Director {
 
     async fn collector_answers(&mut self) -> anyhow::Result<Came> {
         let began = monotonic();
-        let list = Act::Probe(ProbeAct::List { format: Format::Json });
-        while !matches!(self.act(list.clone()).await, Ok((0, _))) {
+        let list = Command::Probe(ProbeCommand::List { format: Format::Json });
+        while !matches!(self.ask(list.clone()).await, Ok((0, _))) {
             let ended = match self.collector.as_mut().map(Child::try_wait) {
                 Some(Ok(Some(status))) if status.signal().is_some() => return Ok(Came::Killed),
                 Some(Ok(None)) => false,
@@ -283,7 +283,7 @@ impl Director {
     }
 
     async fn invite(&self, city: &City) -> anyhow::Result<String> {
-        let act = Act::Probe(ProbeAct::Invite {
+        let command = Command::Probe(ProbeCommand::Invite {
             worker: city.worker.to_owned(),
             site: city.place.to_owned(),
             location: Some(format!("{},{}", city.latitude, city.longitude)),
@@ -293,7 +293,7 @@ impl Director {
             valid: "1h".to_owned(),
             format: Format::Json,
         });
-        let (code, text) = self.act(act).await?;
+        let (code, text) = self.ask(command).await?;
         let answer: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
         match answer["token"].as_str() {
             Some(token) if code == 0 => Ok(token.to_owned()),
@@ -305,7 +305,7 @@ impl Director {
     pub async fn spawn_probe(&mut self, city: usize, task: Task) -> anyhow::Result<()> {
         let log = self.folder.join(format!("probe-{}.log", CITIES[city].name));
         let log = std::fs::File::options().create(true).append(true).open(log)?;
-        let mut command = Command::new(&self.program);
+        let mut command = process::Command::new(&self.program);
         command
             .arg("demo-probe")
             .stdin(Stdio::piped())
@@ -333,15 +333,15 @@ impl Director {
         }
     }
 
-    /// Has the collector carry out an act; returns its exit code and what it printed.
-    pub async fn act(&self, act: Act) -> anyhow::Result<(u8, String)> {
+    /// Has the collector carry out a command; returns its exit code and what it printed.
+    pub async fn ask(&self, command: Command) -> anyhow::Result<(u8, String)> {
         let mut printed = String::new();
         let show = |answer| {
             if let Answer::Out(text) | Answer::Err(text) = answer {
                 printed.push_str(&text);
             }
         };
-        match control::ask(&self.places.socket(), &act, show).await? {
+        match control::ask(&self.places.socket(), &command, show).await? {
             Some(code) => Ok((code, printed)),
             None => bail!("the collector is not running"),
         }

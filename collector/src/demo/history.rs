@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use isochrone_proto::batch::{Batch, BatchHeader};
 use isochrone_proto::codec;
 use isochrone_proto::ids::{Digest, EpochId, Sequence};
-use isochrone_proto::kind::Check;
+use isochrone_proto::kind::{Check, Layout};
 use isochrone_proto::ledger::{Adoption, Event, HourCount};
 use isochrone_proto::limits::BATCH_ROWS_MAX;
 use isochrone_proto::measurement::{
-    CacheState, EchoOutcome, EndpointOutcome, EndpointResult, FailureCause, Measurement, Outcome, Phase,
-    Phases, Stamp,
+    CacheState, ConnectOutcome, ConnectPhases, ConnectResult, EchoOutcome, EndpointOutcome, EndpointResult,
+    FailureCause, Measurement, Outcome, Phase, Phases, Stamp,
 };
 use isochrone_proto::plan::{Plan, PlannedCheck, Target};
 use isochrone_proto::units::{Hour, Micros, UnixMillis};
@@ -130,10 +130,13 @@ impl History<'_> {
     ) -> Measurement {
         let city = city_of(&target.name).unwrap_or(self.city);
         let rtt = self.swing(slot, rtt_with_jitter(self.city, city, random.random()));
-        let outcome = if check.kind.check == Check::Echo {
-            Outcome::Echo(echo(rtt, random))
-        } else {
-            Outcome::Endpoint(Box::new(self.endpoint(check, target, slot, rtt, random)))
+        let outcome = match check.kind.check.layout() {
+            Layout::Echo => Outcome::Echo(echo(rtt, random)),
+            Layout::Endpoint => Outcome::Endpoint(Box::new(self.endpoint(check, target, slot, rtt, random))),
+            Layout::Connect => {
+                let request = self.endpoint(check, target, slot, rtt, random);
+                Outcome::Connect(Box::new(connection_of(request)))
+            }
         };
         let lateness = Micros::saturating(Duration::from_micros(random.random_range(0..900)));
         Measurement {
@@ -209,6 +212,24 @@ impl History<'_> {
                 node_version: if status { "2.1.2".to_owned() } else { String::new() },
             },
         }
+    }
+}
+
+/// The connection that a request was made over.
+fn connection_of(request: EndpointOutcome) -> ConnectOutcome {
+    ConnectOutcome {
+        address: request.address.parse().ok(),
+        certificate_expires: request.certificate_expires,
+        result: match request.result {
+            EndpointResult::Ok { phases, .. } => ConnectResult::Connected(ConnectPhases {
+                resolve: phases.resolve,
+                connect: phases.connect,
+                tls: phases.tls,
+                unattributed: phases.unattributed,
+            }),
+            EndpointResult::Failed { phase, cause, text } => ConnectResult::Failed { phase, cause, text },
+            EndpointResult::Unsent(cause) => ConnectResult::Unsent(cause),
+        },
     }
 }
 

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use futures_util::future::BoxFuture;
 use isochrone_base::clock::monotonic;
-use isochrone_probe::http::{Connection, Dial};
+use isochrone_probe::reach::{Connection, Dial};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Duration, Instant, Sleep, sleep, sleep_until};

@@ -19,7 +19,7 @@ use tokio::time::Duration;
 
 use super::history::{DAYS, History};
 use crate::assembly::committed_channel;
-use crate::commands::House;
+use crate::commands::CommandContext;
 use crate::config::Places;
 
 /// The past ends this long before now: the living mesh begins after it.
@@ -34,8 +34,8 @@ const NOWHERE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7_472);
 /// # Errors
 /// When the store or the authority cannot be opened, or ingest refuses what it should not.
 pub fn write(places: &Places, ids: &BTreeMap<ProbeId, usize>) -> anyhow::Result<u64> {
-    let house = House::open(places)?;
-    let now = house.clock.wall();
+    let context = CommandContext::open(places)?;
+    let now = context.clock.wall();
     let authority = Authority::open(
         &places.state.join("authority"),
         now,
@@ -43,25 +43,25 @@ pub fn write(places: &Places, ids: &BTreeMap<ProbeId, usize>) -> anyhow::Result<
     )?;
     let until = UnixMillis(now.minus(ENDS_BEFORE).0 / 60_000 * 60_000);
     let from = until.minus(Duration::from_secs(DAYS * 86_400));
-    let version = house.store.highest_plan_version()?;
+    let version = context.store.highest_plan_version()?;
     let version = PlanVersion {
         number: version.number + 1,
         ..version
     };
     let (committed, receiver) = committed_channel();
     drop(receiver); // nobody watches the past
-    let (ingest, committer) = Ingest::start(house.store.clone(), committed, IngestOptions::default())?;
+    let (ingest, committer) = Ingest::start(context.store.clone(), committed, IngestOptions::default())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()?;
     let mut rows = 0;
-    let (drafts, _) = world(&house).draft_all();
+    let (drafts, _) = world(&context).draft_all();
     for (probe, draft) in drafts {
         let Some(&city) = ids.get(&probe) else { continue };
         let plan = Plan {
             version,
             probe,
-            probe_name: house
+            probe_name: context
                 .registry
                 .probe(probe)
                 .map(|record| record.name.clone())
@@ -73,7 +73,7 @@ pub fn write(places: &Places, ids: &BTreeMap<ProbeId, usize>) -> anyhow::Result<
             responder: draft.responder,
         };
         let signed = authority.sign_plan(codec::encode_plan(&plan))?;
-        house.store.put_plan(&signed, &plan)?;
+        context.store.put_plan(&signed, &plan)?;
         let history = History {
             plan: &plan,
             city,
@@ -91,8 +91,8 @@ pub fn write(places: &Places, ids: &BTreeMap<ProbeId, usize>) -> anyhow::Result<
 }
 
 /// Checks every five minutes instead of every second: fifteen days must fit a few seconds of the story.
-fn world(house: &House) -> World {
-    let probes = house
+fn world(context: &CommandContext) -> World {
+    let probes = context
         .registry
         .list()
         .into_iter()
@@ -107,7 +107,7 @@ fn world(house: &House) -> World {
         });
     World {
         probes: probes.collect(),
-        nodes: house.targets.borrow().nodes.clone(),
+        nodes: context.targets.borrow().nodes.clone(),
         pace: Pace {
             echo_interval: Duration::from_secs(600),
             status_interval: Duration::from_secs(300),

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::director::Director;
 use super::history::{SLOW_BY, SLOW_NODE};
 use super::world::CITIES;
-use crate::cli::{Act, CoverageArgs, Format, ReportAct, ReportFormat, WindowArgs};
+use crate::cli::{Command, CoverageArgs, Format, ReportCommand, ReportFormat, WindowArgs};
 
 /// How long one step may take before the demo says that something is wrong.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -124,7 +124,7 @@ impl<'a> Story<'a> {
         };
         self.until("the spools to drain", drained).await?;
         let (code, text) = self
-            .ask(Act::Ledger {
+            .ask(Command::Ledger {
                 verify: true,
                 format: Format::Text,
             })
@@ -168,7 +168,7 @@ impl<'a> Story<'a> {
             nodes: Vec::new(),
             format: ReportFormat::Text,
         };
-        let (code, text) = self.ask(Act::Report(ReportAct::Coverage(args))).await?;
+        let (code, text) = self.ask(Command::Report(ReportCommand::Coverage(args))).await?;
         if code != 0 {
             bail!("the report failed: {text}");
         }
@@ -219,11 +219,11 @@ impl<'a> Story<'a> {
         }
     }
 
-    /// Has the collector carry out `act`; once more if it dies meanwhile.
-    async fn ask(&mut self, act: Act) -> anyhow::Result<(u8, String)> {
+    /// Has the collector carry out `command`; once more if it dies meanwhile.
+    async fn ask(&mut self, command: Command) -> anyhow::Result<(u8, String)> {
         let began = monotonic();
         loop {
-            match self.world.act(act.clone()).await {
+            match self.world.ask(command.clone()).await {
                 Err(error) if began.elapsed() > PATIENCE => return Err(error),
                 Err(_) => sleep(Duration::from_millis(200)).await,
                 answer => return answer,

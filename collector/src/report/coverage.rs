@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use isochrone_base::kinds::{CountsFor, Ended, EndpointRun, Seen, counts_for};
 use isochrone_base::roster::{NodeEntry, ProbeEntry, Roster};
 use isochrone_base::words;
 use isochrone_coverage::country::Country;
@@ -11,11 +12,9 @@ use isochrone_coverage::observations::{
     Window as Span,
 };
 use isochrone_proto::ids::{ProbeId, TargetId};
-use isochrone_proto::kind::Check;
-use isochrone_proto::measurement::{CacheState, EndpointOutcome, EndpointResult, Outcome, Phase};
+use isochrone_proto::measurement::Phase;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::{Store, StoreError, Stored};
-use isochrone_watch::live::Seen;
 use isochrone_watch::live::cell::Pace;
 
 use super::{DAY_MS, Fill, Window, fill};
@@ -58,10 +57,13 @@ struct Reading {
 impl Fill for Tally<'_> {
     fn add(&mut self, stored: &Stored) {
         for row in stored.batch.endpoints() {
-            let Outcome::Endpoint(outcome) = &row.outcome else {
+            let Some((check, target)) = stored.plan.target_of(row.check) else {
                 continue;
             };
-            let Some((check, target)) = stored.plan.target_of(row.check) else {
+            let counts_for = counts_for(check.kind.check);
+            let Some(run) =
+                EndpointRun::of(check.kind.check, &row.outcome).filter(|_| counts_for != CountsFor::Nothing)
+            else {
                 continue;
             };
             if !self.window.holds(row.slot) || self.roster.node(target.id).is_none() {
@@ -71,30 +73,27 @@ impl Fill for Tally<'_> {
             let until = self.until.entry(target.id).or_default();
             *until = UnixMillis(row.slot.0 + fresh_ms).max(*until);
             let key = (stored.probe, target.id, row.slot.0 / DAY_MS);
-            self.days.entry(key).or_default().add(check.kind.check, outcome);
+            self.days.entry(key).or_default().add(counts_for, &run);
         }
     }
 }
 
 impl Reading {
-    fn add(&mut self, check: Check, outcome: &EndpointOutcome) {
-        match &outcome.result {
-            EndpointResult::Ok { phases, .. } => {
-                let connect = f64::from(phases.connect.get());
-                let _is_a_time = self.connect.times.record_us(connect);
-                let is_comparable =
-                    check == Check::Http || (check.is_asset() && outcome.cache == CacheState::Hit);
-                if is_comparable {
-                    let _is_a_time = self.ttfb.times.record_us(phases.ttfb_us() as f64);
+    fn add(&mut self, counts_for: CountsFor, run: &EndpointRun<'_>) {
+        match run.ended {
+            Ended::Ok { connect, ttfb_us } => {
+                let _is_a_time = self.connect.times.record_us(f64::from(connect.get()));
+                // a status is the node's own and says nothing about what it serves
+                if let Some(ttfb_us) = ttfb_us.filter(|_| counts_for != CountsFor::Status) {
+                    let _is_a_time = self.ttfb.times.record_us(ttfb_us as f64);
                 }
             }
-            EndpointResult::Failed { phase, .. } => {
-                let is_lost = Seen::of_endpoint(&outcome.result) == Seen::Bad;
-                if is_lost && *phase == Phase::Connect {
+            Ended::Failed { phase, .. } => {
+                if run.seen() == Seen::Bad && phase == Phase::Connect {
                     self.connect.lost += 1;
                 }
             }
-            EndpointResult::Unsent(_) => {}
+            Ended::Unsent(_) => {}
         }
     }
 }

@@ -8,19 +8,17 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use isochrone_base::kinds::{CountsFor, Ended, EndpointRun, Seen, counts_for};
 use isochrone_base::roster::{NodeEntry, ProbeEntry, Roster, count_networks};
 use isochrone_base::words;
 use isochrone_coverage::histogram::LogHistogram;
 use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::Kind;
-use isochrone_proto::measurement::{
-    CacheState, EchoOutcome, EndpointOutcome, EndpointResult, FailureCause, Outcome, Phase,
-};
+use isochrone_proto::measurement::{EchoOutcome, FailureCause, Phase};
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::{Store, StoreError, Stored};
 use isochrone_watch::health::Rules;
 use isochrone_watch::incident::IncidentCheck;
-use isochrone_watch::live::Seen;
 use isochrone_watch::live::cell::Pace;
 use serde::Serialize;
 pub(super) use text::cut;
@@ -207,10 +205,12 @@ impl Fill for Tally<'_> {
             }
         }
         for row in stored.batch.endpoints() {
-            let Outcome::Endpoint(outcome) = &row.outcome else {
+            let Some((check, target)) = stored.plan.target_of(row.check) else {
                 continue;
             };
-            let Some((check, target)) = stored.plan.target_of(row.check) else {
+            let Some(run) = EndpointRun::of(check.kind.check, &row.outcome)
+                .filter(|_| counts_for(check.kind.check) != CountsFor::Nothing)
+            else {
                 continue;
             };
             if !self.window.holds(row.slot) {
@@ -218,14 +218,14 @@ impl Fill for Tally<'_> {
             }
             let (first, last) = self.measured.entry(probe.id).or_insert((row.slot, row.slot));
             (*first, *last) = (row.slot.min(*first), row.slot.max(*last));
-            self.add_trust(Way::of(probe.id, check.kind), target.id, row.slot, outcome);
+            self.add_trust(Way::of(probe.id, check.kind), target.id, row.slot, &run);
             let node = self.roster.node(target.id);
             if let Some(node) = node.filter(|node| !node.is_own(probe)) {
                 self.add_run(
                     (node.id, probe.id, check.kind),
                     Pace::of(check.schedule),
                     row.slot,
-                    outcome,
+                    &run,
                 );
             }
         }
@@ -245,11 +245,11 @@ impl<'a> Tally<'a> {
         }
     }
 
-    fn add_trust(&mut self, way: Way, target: TargetId, slot: UnixMillis, outcome: &EndpointOutcome) {
-        match Seen::of_endpoint(&outcome.result) {
+    fn add_trust(&mut self, way: Way, target: TargetId, slot: UnixMillis, run: &EndpointRun<'_>) {
+        match run.seen() {
             Seen::Nothing => {}
             Seen::Good | Seen::Absent => self.trust.add(way, target, slot, true),
-            Seen::Bad => self.trust.add(way, target, slot, outcome.http_status.is_some()),
+            Seen::Bad => self.trust.add(way, target, slot, run.answered),
         }
     }
 
@@ -258,33 +258,32 @@ impl<'a> Tally<'a> {
         key: (TargetId, ProbeId, Kind),
         pace: Pace,
         slot: UnixMillis,
-        outcome: &EndpointOutcome,
+        run: &EndpointRun<'_>,
     ) {
         let (node, probe, kind) = key;
         let Some(check) = IncidentCheck::of(kind.check) else {
             return;
         };
-        let seen = Seen::of_endpoint(&outcome.result);
+        let seen = run.seen();
         let cell = self.cells.entry(key).or_default();
         cell.timeline.add(slot, pace, seen);
         let day = self.days.entry((node, slot.0 / DAY_MS)).or_default();
         day.checks += 1;
         day.vantages.insert(probe);
-        match (&outcome.result, seen) {
-            (EndpointResult::Ok { phases, .. }, _) => {
+        match (run.ended, seen) {
+            (Ended::Ok { ttfb_us, .. }, _) => {
                 *day.good.entry(check).or_default() += 1;
-                let us = phases.ttfb_us() as f64;
-                let _is_a_time = match check {
-                    IncidentCheck::Status => day.status_ttfb.record_us(us),
-                    IncidentCheck::Asset if outcome.cache != CacheState::Hit => false,
-                    _ => day.ttfb.record_us(us),
+                let of = match check {
+                    IncidentCheck::Status => &mut day.status_ttfb,
+                    _ => &mut day.ttfb,
                 };
+                if let Some(us) = ttfb_us {
+                    let _is_a_time = of.record_us(us as f64);
+                }
             }
-            (EndpointResult::Failed { phase, cause, .. }, Seen::Bad) => cell.failures.push(Failure {
-                slot,
-                phase: *phase,
-                cause: *cause,
-            }),
+            (Ended::Failed { phase, cause, .. }, Seen::Bad) => {
+                cell.failures.push(Failure { slot, phase, cause });
+            }
             (_, Seen::Absent) => day.absent += 1,
             _ => day.unjudged += 1,
         }

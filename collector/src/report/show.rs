@@ -4,15 +4,15 @@ mod text;
 
 use std::collections::BTreeMap;
 
+use isochrone_base::kinds::{Ended, EndpointRun, Seen, address_of};
 use isochrone_base::roster::{NodeEntry, ProbeEntry, Roster};
 use isochrone_base::words;
 use isochrone_proto::ids::ProbeId;
-use isochrone_proto::kind::Kind;
-use isochrone_proto::measurement::{EndpointOutcome, EndpointResult, Outcome};
+use isochrone_proto::kind::{Check, Kind};
+use isochrone_proto::measurement::Outcome;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::{Store, StoreError, Stored};
 use isochrone_watch::incident::{Incident, Subject};
-use isochrone_watch::live::Seen;
 use isochrone_watch::live::cell::Pace;
 use isochrone_watch::monitor;
 use serde::Serialize;
@@ -171,7 +171,8 @@ struct Cell {
 struct Failure {
     slot: UnixMillis,
     seen: Seen,
-    outcome: EndpointOutcome,
+    check: Check,
+    outcome: Outcome,
 }
 
 impl Fill for Tally<'_> {
@@ -180,9 +181,6 @@ impl Fill for Tally<'_> {
             return;
         }
         for row in stored.batch.endpoints() {
-            let Outcome::Endpoint(outcome) = row.outcome else {
-                continue;
-            };
             let planned = stored.plan.target_of(row.check);
             let Some((check, target)) = planned.filter(|_| self.window.holds(row.slot)) else {
                 continue;
@@ -193,7 +191,7 @@ impl Fill for Tally<'_> {
                     .cells
                     .entry((stored.probe, check.kind))
                     .or_insert_with(|| Cell::new(pace));
-                cell.add(row.slot, *outcome);
+                cell.add(row.slot, check.kind.check, row.outcome);
             }
         }
     }
@@ -210,14 +208,22 @@ impl Cell {
         }
     }
 
-    fn add(&mut self, slot: UnixMillis, outcome: EndpointOutcome) {
-        match Seen::of_endpoint(&outcome.result) {
+    fn add(&mut self, slot: UnixMillis, check: Check, outcome: Outcome) {
+        let Some(seen) = EndpointRun::of(check, &outcome).map(|run| run.seen()) else {
+            return;
+        };
+        match seen {
             Seen::Good => {
                 self.ok += 1;
                 self.last_ok = self.last_ok.max(Some(slot));
                 self.answers.push(slot);
             }
-            seen => self.failures.push(Failure { slot, seen, outcome }),
+            Seen::Bad | Seen::Absent | Seen::Nothing => self.failures.push(Failure {
+                slot,
+                seen,
+                check,
+                outcome,
+            }),
         }
     }
 
@@ -233,7 +239,7 @@ impl Cell {
         for failure in &self.failures {
             match runs.last_mut() {
                 Some((_, last, count))
-                    if is_same(&last.outcome, &failure.outcome)
+                    if is_same(last, failure)
                         && failure.slot.0 - last.slot.0 <= self.gap_ms
                         && !self.has_answer_between(last.slot, failure.slot) =>
                 {
@@ -252,8 +258,15 @@ impl Cell {
     }
 }
 
-fn is_same(one: &EndpointOutcome, other: &EndpointOutcome) -> bool {
-    one.result == other.result && one.http_status == other.http_status && one.address == other.address
+impl Failure {
+    fn run(&self) -> Option<EndpointRun<'_>> {
+        EndpointRun::of(self.check, &self.outcome)
+    }
+}
+
+fn is_same(one: &Failure, other: &Failure) -> bool {
+    let says = |failure| Failure::run(failure).map(|run| (run.ended, run.http_status));
+    says(one) == says(other) && address_of(&one.outcome) == address_of(&other.outcome)
 }
 
 impl<'a> Tally<'a> {
@@ -321,10 +334,13 @@ fn failure_run(
     (first, count): (UnixMillis, u64),
     last: Failure,
 ) -> FailureRun {
-    let (phase, cause, error) = match last.outcome.result {
-        EndpointResult::Failed { phase, cause, text } => (Some(phase.word()), cause.to_string(), text),
-        EndpointResult::Unsent(cause) => (None, "unsent".to_owned(), format!("{cause:?}")),
-        EndpointResult::Ok { .. } => (None, String::new(), String::new()),
+    let run = last.run();
+    let (phase, cause, error) = match run.as_ref().map(|run| run.ended) {
+        Some(Ended::Failed { phase, cause, text }) => {
+            (Some(phase.word()), cause.to_string(), text.to_owned())
+        }
+        Some(Ended::Unsent(cause)) => (None, "unsent".to_owned(), cause.to_string()),
+        Some(Ended::Ok { .. }) | None => (None, String::new(), String::new()),
     };
     FailureRun {
         vantage: probe.name.clone(),
@@ -338,8 +354,8 @@ fn failure_run(
         phase,
         cause,
         error,
-        http_status: last.outcome.http_status,
-        address: last.outcome.address,
+        http_status: run.and_then(|run| run.http_status),
+        address: address_of(&last.outcome).into_owned(),
         down: last.seen == Seen::Bad,
         order: (first, last.slot),
     }

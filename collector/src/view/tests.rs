@@ -8,8 +8,8 @@ use super::*;
 const STATUS4: Kind = Kind::new(Check::Status, Family::V4);
 const GET4: Kind = Kind::new(Check::AssetGet, Family::V4);
 
-fn rest() -> Rest {
-    Rest {
+fn facts() -> CollectorFacts {
+    CollectorFacts {
         source: view::Source::Demo,
         collector: view::CollectorView {
             name: "lead".into(),
@@ -78,7 +78,7 @@ fn view_shows_mesh_nodes_and_incident_as_they_are() {
         });
         health.adopt(judgement);
     }
-    let view = Frame {
+    let view = ViewParts {
         live: &live,
         health: &health,
         roster: &roster,
@@ -86,7 +86,7 @@ fn view_shows_mesh_nodes_and_incident_as_they_are() {
         receivers: 1,
         links: &BTreeMap::new(),
         now,
-        rest: rest(),
+        collector: facts(),
     }
     .view();
 
@@ -165,7 +165,7 @@ fn closed_echo_port_is_shown_as_such_with_the_command_that_opens_it() {
         (fixture::probe_id("berlin"), link(view::EchoPort::Verified)),
         (fixture::probe_id("paris"), link(view::EchoPort::Closed)),
     ];
-    let view = Frame {
+    let view = ViewParts {
         live: &Live::new(),
         health: &Health::new(Rules::default(), UnixMillis(DAY0), []),
         roster: &roster,
@@ -173,7 +173,7 @@ fn closed_echo_port_is_shown_as_such_with_the_command_that_opens_it() {
         receivers: 1,
         links: &BTreeMap::from(links),
         now: UnixMillis(DAY0),
-        rest: rest(),
+        collector: facts(),
     }
     .view();
     let cells: Vec<_> = view

@@ -115,8 +115,7 @@ impl StoreError {
     }
 
     /// Whether the database refuses everything until it is opened again.
-    #[must_use]
-    pub fn needs_reopening(&self) -> bool {
+    pub(crate) fn needs_reopening(&self) -> bool {
         match self {
             Self::Database(error) => matches!(
                 **error,

@@ -3,11 +3,9 @@
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 
-use isochrone_proto::measurement::{
-    EchoOutcome, EndpointOutcome, EndpointResult, Measurement, Outcome, SendFailure, Stamp,
-};
+use isochrone_base::kinds::OutcomeJson;
+use isochrone_proto::measurement::Measurement;
 use isochrone_proto::plan::{PlannedCheck, Target};
-use isochrone_proto::units::Micros;
 use serde::Serialize;
 
 use crate::ledger::timestamp;
@@ -105,57 +103,7 @@ struct Line<'a> {
     slot: String,
     lateness_us: u32,
     #[serde(flatten)]
-    result: LineResult<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(tag = "outcome", rename_all = "kebab-case")]
-enum LineResult<'a> {
-    Replied {
-        rtt_us: u32,
-        claimed_delay_us: u32,
-        stamp: &'static str,
-        suspect: bool,
-    },
-    TimedOut,
-    Ok {
-        #[serde(flatten)]
-        answer: Answer<'a>,
-        resolve_us: u32,
-        connect_us: u32,
-        tls_us: u32,
-        first_byte_us: u32,
-        transfer_us: u32,
-        unattributed_us: u32,
-        body_bytes: u32,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        node_uptime_s: Option<u64>,
-        #[serde(skip_serializing_if = "str::is_empty")]
-        node_version: &'a str,
-    },
-    Failed {
-        #[serde(flatten)]
-        answer: Answer<'a>,
-        phase: &'static str,
-        cause: &'static str,
-        text: &'a str,
-    },
-    Unsent {
-        cause: &'static str,
-        #[serde(flatten)]
-        answer: Option<Answer<'a>>,
-    },
-}
-
-#[derive(Serialize)]
-struct Answer<'a> {
-    #[serde(skip_serializing_if = "str::is_empty")]
-    address: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    http_status: Option<u16>,
-    cache: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    certificate_expires_s: Option<u64>,
+    result: OutcomeJson<'a>,
 }
 
 impl<'a> Line<'a> {
@@ -175,89 +123,8 @@ impl<'a> Line<'a> {
             target_id: target.id.to_string(),
             slot: format!("{:.3}", timestamp(measurement.slot)),
             lateness_us: measurement.lateness.get(),
-            result: match &measurement.outcome {
-                Outcome::Echo(outcome) => LineResult::of_echo(outcome),
-                Outcome::Endpoint(outcome) => LineResult::of_endpoint(outcome),
-            },
+            result: OutcomeJson::of(&measurement.outcome),
         }
-    }
-}
-
-impl<'a> LineResult<'a> {
-    fn of_echo(outcome: &EchoOutcome) -> Self {
-        match *outcome {
-            EchoOutcome::Replied {
-                rtt,
-                claimed_delay,
-                stamp,
-                suspect,
-            } => Self::Replied {
-                rtt_us: rtt.get(),
-                claimed_delay_us: claimed_delay.get(),
-                stamp: match stamp {
-                    Stamp::Kernel => "kernel",
-                    Stamp::User => "user",
-                },
-                suspect,
-            },
-            EchoOutcome::TimedOut => Self::TimedOut,
-            EchoOutcome::Unsent(cause) => Self::Unsent {
-                cause: word_of(cause),
-                answer: None,
-            },
-        }
-    }
-
-    fn of_endpoint(outcome: &'a EndpointOutcome) -> Self {
-        let answer = Answer {
-            address: &outcome.address,
-            http_status: outcome.http_status,
-            cache: outcome.cache.word(),
-            certificate_expires_s: outcome.certificate_expires,
-        };
-        match &outcome.result {
-            EndpointResult::Ok {
-                phases,
-                body_bytes,
-                node_uptime_s,
-                node_version,
-            } => {
-                let us = |phase: Micros| phase.get();
-                Self::Ok {
-                    answer,
-                    resolve_us: us(phases.resolve),
-                    connect_us: us(phases.connect),
-                    tls_us: us(phases.tls),
-                    first_byte_us: us(phases.first_byte),
-                    transfer_us: us(phases.transfer),
-                    unattributed_us: us(phases.unattributed),
-                    body_bytes: *body_bytes,
-                    node_uptime_s: *node_uptime_s,
-                    node_version,
-                }
-            }
-            EndpointResult::Failed { phase, cause, text } => Self::Failed {
-                answer,
-                phase: phase.word(),
-                cause: cause.word(),
-                text,
-            },
-            EndpointResult::Unsent(cause) => Self::Unsent {
-                cause: word_of(*cause),
-                answer: Some(answer),
-            },
-        }
-    }
-}
-
-fn word_of(cause: SendFailure) -> &'static str {
-    match cause {
-        SendFailure::Buffers => "buffers",
-        SendFailure::NoRoute => "no-route",
-        SendFailure::Forbidden => "forbidden",
-        SendFailure::AddressPolicy => "address-policy",
-        SendFailure::Socket => "socket",
-        SendFailure::Resources => "resources",
     }
 }
 

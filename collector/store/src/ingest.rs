@@ -5,6 +5,8 @@
 
 mod commit;
 mod judge;
+mod memory;
+mod not_stored;
 mod notes;
 mod quarantine;
 mod round;
@@ -31,7 +33,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::commit::Committer;
 pub use self::judge::{AHEAD_MAX, RAW_RETENTION, RefuseReason};
-pub use self::quarantine::{Quarantined, Refused, newest_refused, quarantined};
+pub(crate) use self::quarantine::newest_refused;
+pub use self::quarantine::{Quarantined, Refused, quarantined};
 use crate::Store;
 
 /// A handle for sessions; cheap to clone.

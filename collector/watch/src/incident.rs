@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use isochrone_base::kinds::{CountsFor, counts_for};
 use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::{Check, Kind};
 use isochrone_proto::measurement::{FailureCause, Phase};
@@ -25,14 +26,14 @@ pub enum IncidentCheck {
 }
 
 impl IncidentCheck {
-    /// The verdict that a check counts for; `None` for echoes, which judge no node.
+    /// The verdict that a check counts for; `None` for what judges no node.
     #[must_use]
     pub const fn of(check: Check) -> Option<Self> {
-        match check {
-            Check::Status => Some(Self::Status),
-            Check::AssetHead | Check::AssetGet => Some(Self::Asset),
-            Check::Http => Some(Self::Http),
-            Check::Echo => None,
+        match counts_for(check) {
+            CountsFor::Status => Some(Self::Status),
+            CountsFor::Asset => Some(Self::Asset),
+            CountsFor::Http => Some(Self::Http),
+            CountsFor::Mesh | CountsFor::Nothing => None,
         }
     }
 

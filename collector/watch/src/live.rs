@@ -10,13 +10,14 @@ pub mod window;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use isochrone_base::kinds::EndpointRun;
+pub use isochrone_base::kinds::Seen;
 use isochrone_proto::batch::Batch;
 use isochrone_proto::ids::{EpochId, PlanVersion, ProbeId, TargetId};
 use isochrone_proto::kind::Kind;
-use isochrone_proto::measurement::Outcome;
 use isochrone_proto::plan::Plan;
 use isochrone_proto::units::UnixMillis;
-pub use runs::{Run, Runs, Seen};
+pub use runs::{Run, Runs};
 
 pub use cell::{Cell, EndpointCell, Failure};
 
@@ -74,10 +75,11 @@ impl Live {
             }
         }
         for row in batch.endpoints() {
-            if let (Some(cell), Outcome::Endpoint(outcome)) =
-                (cell_at(cells, &places, row.check), &row.outcome)
-            {
-                cell.endpoint_run(row.slot, outcome, received);
+            let Some(cell) = cell_at(cells, &places, row.check) else {
+                continue;
+            };
+            if let Some(run) = EndpointRun::of(cell.kind.check, &row.outcome) {
+                cell.endpoint_run(row.slot, &run, received);
                 newest = newest.max(row.slot);
             }
         }

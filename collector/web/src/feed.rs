@@ -2,7 +2,7 @@
 //!
 //! Nothing queues: a stream is polled only when its connection takes bytes, and then reads the newest
 //! view. A browser that was slow misses the views in between, and a change is always against what that
-//! very browser was sent last.
+//! very browser was sent last. One that takes nothing for 15 seconds is dropped (`serve.rs`).
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -21,7 +21,8 @@ use super::view::LiveView;
 /// Shortest time between two events of a stream.
 const PACE: Duration = Duration::from_secs(1);
 
-/// A comment after so much silence keeps proxies from closing the stream and tells a dead browser.
+/// A comment after so much silence keeps proxies from closing the stream, and is something that a dead browser does
+/// not take.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// A view as JSON, one text for each top-level key.

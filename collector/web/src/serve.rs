@@ -8,6 +8,7 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use nix::sys::socket::{setsockopt, sockopt::TcpUserTimeout};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
@@ -21,6 +22,11 @@ const CONNECTIONS_MAX: usize = 256;
 /// ends idle connections.
 const HEAD_TIME: Duration = Duration::from_secs(15);
 
+/// A browser that takes nothing of what waits for it for so long is dropped, and its place in the event stream comes
+/// free: one that stopped reading as well as one whose machine is gone. Without it, TCP tries on for a quarter of an
+/// hour, and as long as it likes where the other side answers that its window is closed.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 /// How long open answers may finish after `stop`.
 const DRAIN: Duration = Duration::from_secs(2);
 
@@ -29,6 +35,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Answers on `listener` until `stop`, then finishes what is open, for two seconds at most.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+    serve_with(listener, router, stop, PATIENCE).await;
+}
+
+async fn serve_with(listener: TcpListener, router: Router, stop: CancellationToken, patience: Duration) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let connections = TaskTracker::new();
     let cut = CancellationToken::new();
@@ -36,7 +46,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
         let accepted = tokio::select! {
             biased;
             () = stop.cancelled() => break,
-            accepted = accept(&listener, &places) => accepted,
+            accepted = accept(&listener, &places, patience) => accepted,
         };
         match accepted {
             Ok((stream, place)) => {
@@ -64,6 +74,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
+    patience: Duration,
 ) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
     let place = Arc::clone(places)
         .acquire_owned()
@@ -71,6 +82,8 @@ async fn accept(
         .expect("this semaphore is never closed");
     let (stream, _) = listener.accept().await?;
     stream.set_nodelay(true)?;
+    let milliseconds = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX);
+    setsockopt(&stream, TcpUserTimeout, &milliseconds)?;
     Ok((stream, place))
 }
 
@@ -90,5 +103,65 @@ async fn converse(stream: TcpStream, router: Router, stop: CancellationToken) {
     };
     if let Err(error) = end {
         tracing::debug!(%error, "a web connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use axum::body::{Body, Bytes};
+    use axum::routing::get;
+    use futures_util::stream;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// Far longer than the kernel takes to notice; a test that waits so long has failed.
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// A stream without an end, which holds the one place as long as somebody is served.
+    async fn endless(streams: Arc<Semaphore>) -> Body {
+        let place = streams.try_acquire_owned().expect("the place is free");
+        let chunks = stream::unfold(place, |place| async {
+            Some((Ok::<_, Infallible>(Bytes::from_static(&[0; 65_536])), place))
+        });
+        Body::from_stream(chunks)
+    }
+
+    /// A browser that was sent the first bytes of an endless stream.
+    async fn browser(streams: &Arc<Semaphore>, patience: Duration) -> (TcpStream, tokio::task::JoinSet<()>) {
+        let streams = Arc::clone(streams);
+        let router = Router::new().route("/", get(move || endless(Arc::clone(&streams))));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut server = tokio::task::JoinSet::new();
+        server.spawn(serve_with(listener, router, CancellationToken::new(), patience));
+        let mut browser = TcpStream::connect(address).await.unwrap();
+        browser
+            .write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .await
+            .unwrap();
+        browser.read_exact(&mut [0; 1024]).await.unwrap();
+        (browser, server)
+    }
+
+    #[tokio::test]
+    async fn browser_that_stops_reading_gives_its_place_back() {
+        let streams = Arc::new(Semaphore::new(1));
+        let (_browser, _server) = browser(&streams, Duration::from_millis(200)).await;
+        assert_eq!(streams.available_permits(), 0);
+        let freed = timeout(LONG, streams.acquire()).await;
+        assert!(freed.is_ok(), "it still holds its place");
+    }
+
+    #[tokio::test]
+    async fn every_connection_has_the_bound() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _browser = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let places = Arc::new(Semaphore::new(1));
+        let (stream, _place) = accept(&listener, &places, PATIENCE).await.unwrap();
+        let bound = nix::sys::socket::getsockopt(&stream, TcpUserTimeout).unwrap();
+        assert_eq!(bound, 15_000);
     }
 }

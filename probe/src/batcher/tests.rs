@@ -1,9 +1,8 @@
 //! Closing, splitting and chaining of batches.
 
+use isochrone_proto::kind::Check;
 use isochrone_proto::ledger::SkipCause;
-use isochrone_proto::measurement::{
-    CacheState, EchoOutcome, EndpointOutcome, EndpointResult, FailureCause, Phase,
-};
+use isochrone_proto::measurement::{EchoOutcome, FailureCause, Outcome, Phase};
 use isochrone_proto::units::Micros;
 
 use super::*;
@@ -35,21 +34,9 @@ fn echo(slot: u64) -> Measurement {
     }
 }
 
-fn endpoint(slot: u64, text: &str) -> Measurement {
-    let result = EndpointResult::Failed {
-        phase: Phase::Connect,
-        cause: FailureCause::Refused,
-        text: text.into(),
-    };
-    let outcome = EndpointOutcome {
-        address: String::new(),
-        http_status: None,
-        cache: CacheState::Absent,
-        certificate_expires: None,
-        result,
-    };
+fn failed(check: Check, slot: u64, text: &str) -> Measurement {
     Measurement {
-        outcome: Outcome::Endpoint(Box::new(outcome)),
+        outcome: Outcome::failed(check, Phase::Connect, FailureCause::Refused, text.into()),
         ..echo(slot)
     }
 }
@@ -111,25 +98,24 @@ fn batch_closes_at_a_thousand_rows() {
 
 #[test]
 fn long_texts_never_exceed_a_batch() {
-    let mut batcher = batcher();
-    for row in 0..700 {
-        batcher.ran(
-            plan(1).version,
-            endpoint(row, &format!("{row}{}", "é".repeat(400))),
-            at(999),
+    for check in [Check::Http, Check::Connect] {
+        let mut batcher = batcher();
+        for row in 0..700 {
+            let text = format!("{row}{}", "é".repeat(400));
+            batcher.ran(plan(1).version, failed(check, row, &text), at(999));
+        }
+        let batches = batcher.close(at(1_000));
+        check_chain(&batches);
+        assert_eq!(
+            batches.iter().map(|sealed| sealed.batch.rows()).sum::<usize>(),
+            700
+        );
+        assert!(
+            batches
+                .iter()
+                .all(|sealed| sealed.payload.len() <= isochrone_proto::limits::BATCH_BYTES_MAX)
         );
     }
-    let batches = batcher.close(at(1_000));
-    check_chain(&batches);
-    assert_eq!(
-        batches.iter().map(|sealed| sealed.batch.rows()).sum::<usize>(),
-        700
-    );
-    assert!(
-        batches
-            .iter()
-            .all(|sealed| sealed.payload.len() <= isochrone_proto::limits::BATCH_BYTES_MAX)
-    );
 }
 
 #[test]

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use super::places::Places;
 use super::{EXIT_FAILED, complain};
 use crate::config::Config;
-use crate::http::TcpDial;
 use crate::process;
+use crate::reach::TcpDial;
 
 pub(super) async fn run(places: &Places, config: Config) -> ExitCode {
     match serve(places, config).await {

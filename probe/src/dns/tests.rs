@@ -99,10 +99,22 @@ async fn failures_are_told_apart() {
         _ => None,
     })
     .await;
-    assert_eq!(cause(&names, "gone.test", Family::V4).await, Cause::NxDomain);
-    assert_eq!(cause(&names, "broken.test", Family::V4).await, Cause::ServFail);
-    assert_eq!(cause(&names, "refused.test", Family::V4).await, Cause::ServFail);
-    assert_eq!(cause(&names, "v4only.test", Family::V6).await, Cause::NoAddress);
+    assert_eq!(
+        cause(&names, "gone.test", Family::V4).await,
+        Cause::Failed(FailureCause::NxDomain)
+    );
+    assert_eq!(
+        cause(&names, "broken.test", Family::V4).await,
+        Cause::Failed(FailureCause::ServFail)
+    );
+    assert_eq!(
+        cause(&names, "refused.test", Family::V4).await,
+        Cause::Failed(FailureCause::ServFail)
+    );
+    assert_eq!(
+        cause(&names, "v4only.test", Family::V6).await,
+        Cause::Failed(FailureCause::NoAddress)
+    );
     assert!(names.resolver().resolve("v4only.test", Family::V4).await.is_ok());
 }
 
@@ -116,7 +128,10 @@ async fn silent_name_server_is_a_timeout() {
         .unwrap_err();
     assert_eq!(
         (error.cause, error.text.as_str()),
-        (Cause::DnsTimeout, "no name server answered for silent.test")
+        (
+            Cause::Failed(FailureCause::DnsTimeout),
+            "no name server answered for silent.test"
+        )
     );
 }
 
@@ -128,7 +143,13 @@ async fn alias_without_an_address_is_no_address() {
     })
     .await;
     let cause = cause(&names, "alias.test", Family::V4).await;
-    assert!(matches!(cause, Cause::NoAddress | Cause::ServFail), "{cause:?}");
+    assert!(
+        matches!(
+            cause,
+            Cause::Failed(FailureCause::NoAddress) | Cause::Failed(FailureCause::ServFail)
+        ),
+        "{cause:?}"
+    );
 }
 
 #[tokio::test]
@@ -152,7 +173,10 @@ async fn every_lookup_asks_again() {
 #[tokio::test]
 async fn impossible_name_is_not_asked_for() {
     let names = FakeNames::start(|_, _| panic!("asked")).await;
-    assert_eq!(cause(&names, &"a".repeat(64), Family::V4).await, Cause::NxDomain);
+    assert_eq!(
+        cause(&names, &"a".repeat(64), Family::V4).await,
+        Cause::Failed(FailureCause::NxDomain)
+    );
 }
 
 #[tokio::test]

@@ -203,11 +203,11 @@ fn address_of(address: &SockaddrStorage) -> Option<SocketAddr> {
 /// What an error of sending means.
 pub(crate) fn send_failure(error: &io::Error) -> SendFailure {
     let Some(code) = error.raw_os_error() else {
-        return SendFailure::Socket;
+        return SendFailure::Local;
     };
     match Errno::from_raw(code) {
         Errno::ENOBUFS | Errno::EAGAIN => SendFailure::Buffers,
-        Errno::EPERM | Errno::EACCES => SendFailure::Forbidden,
+        Errno::EPERM | Errno::EACCES => SendFailure::LocalFirewall,
         Errno::ENETUNREACH
         | Errno::EHOSTUNREACH
         | Errno::ENETDOWN
@@ -215,7 +215,7 @@ pub(crate) fn send_failure(error: &io::Error) -> SendFailure {
         | Errno::EADDRNOTAVAIL
         | Errno::EAFNOSUPPORT => SendFailure::NoRoute,
         Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM => SendFailure::Resources,
-        _ => SendFailure::Socket,
+        _ => SendFailure::Local,
     }
 }
 
@@ -237,8 +237,8 @@ mod tests {
         let table = [
             (Errno::ENOBUFS, SendFailure::Buffers),
             (Errno::EAGAIN, SendFailure::Buffers),
-            (Errno::EPERM, SendFailure::Forbidden),
-            (Errno::EACCES, SendFailure::Forbidden),
+            (Errno::EPERM, SendFailure::LocalFirewall),
+            (Errno::EACCES, SendFailure::LocalFirewall),
             (Errno::ENETUNREACH, SendFailure::NoRoute),
             (Errno::EHOSTUNREACH, SendFailure::NoRoute),
             (Errno::ENETDOWN, SendFailure::NoRoute),
@@ -246,12 +246,12 @@ mod tests {
             (Errno::EAFNOSUPPORT, SendFailure::NoRoute),
             (Errno::ENOMEM, SendFailure::Resources),
             (Errno::EMFILE, SendFailure::Resources),
-            (Errno::EINVAL, SendFailure::Socket),
-            (Errno::EMSGSIZE, SendFailure::Socket),
+            (Errno::EINVAL, SendFailure::Local),
+            (Errno::EMSGSIZE, SendFailure::Local),
         ];
         for (errno, expected) in table {
             assert_eq!(send_failure(&io::Error::from(errno)), expected, "{errno}");
         }
-        assert_eq!(send_failure(&io::Error::other("x")), SendFailure::Socket);
+        assert_eq!(send_failure(&io::Error::other("x")), SendFailure::Local);
     }
 }

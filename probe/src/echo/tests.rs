@@ -264,7 +264,7 @@ async fn forbidden_address_stays_unsent_and_no_packet_leaves() {
     let responder = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let target = peer(&[responder.local_addr().unwrap()]);
     let outcome = asker.echo(&target, Family::V4, SLOT, LONG).await;
-    assert_eq!(outcome, EchoOutcome::Unsent(SendFailure::AddressPolicy));
+    assert_eq!(outcome, EchoOutcome::Unsent(SendFailure::ForbiddenAddress));
     let asker = EchoNet::bind(EchoConfig::new(ASKER, vec![], loopback())).unwrap();
     let outcome = asker.echo(&target, Family::V4, SLOT, SHORT).await;
     assert_eq!(outcome, EchoOutcome::TimedOut);

@@ -8,13 +8,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use isochrone_proto::kind::Family;
-use isochrone_proto::measurement::CacheState;
+use isochrone_proto::kind::{Check as Kind, Family};
+use isochrone_proto::measurement::{CacheState, FailureCause};
 
 use crate::argus::{ArgusStatus, AssetId, DataSource};
-use crate::http::endpoint_url::{EndpointUrl, Lint};
-use crate::http::failure::{ErrorText, Failure};
-use crate::http::stopwatch::Phases;
+use crate::http::phases::Phases;
+use crate::reach::{EndpointUrl, ErrorText, Failure, Lint};
 
 /// One check to run.
 #[derive(Clone, Debug)]
@@ -71,13 +70,13 @@ pub enum Check {
 }
 
 impl Check {
-    /// The kind's name without its family: `http`, `status`, `asset-head`, `asset-get`.
-    pub fn name(&self) -> &'static str {
+    /// The kind of check that it is.
+    pub fn kind(&self) -> Kind {
         match self {
-            Self::Http { .. } => "http",
-            Self::ArgusStatus { .. } => "status",
-            Self::AssetHead { .. } => "asset-head",
-            Self::AssetGet { .. } => "asset-get",
+            Self::Http { .. } => Kind::Http,
+            Self::ArgusStatus { .. } => Kind::Status,
+            Self::AssetHead { .. } => Kind::AssetHead,
+            Self::AssetGet { .. } => Kind::AssetGet,
         }
     }
 
@@ -121,22 +120,15 @@ pub struct Timeouts {
 }
 
 impl Timeouts {
-    /// A page or a status: 5 s for everything.
-    pub const STATUS: Self = Self {
-        first_byte: Duration::from_secs(5),
-        total: Duration::from_secs(5),
-    };
-    /// An asset: 5 s up to the first byte, 20 s in all.
-    pub const ASSET: Self = Self {
-        first_byte: Duration::from_secs(5),
-        total: Duration::from_secs(20),
-    };
+    /// Up to the first byte of any check.
+    const FIRST_BYTE: Duration = Duration::from_secs(5);
 
     /// The default of a check's kind.
     pub fn default_of(check: &Check) -> Self {
-        match check {
-            Check::Http { .. } | Check::ArgusStatus { .. } => Self::STATUS,
-            Check::AssetHead { .. } | Check::AssetGet { .. } => Self::ASSET,
+        let total = Duration::from_millis(u64::from(check.kind().timeout_ms()));
+        Self {
+            first_byte: Self::FIRST_BYTE.min(total),
+            total,
         }
     }
 }
@@ -290,4 +282,14 @@ pub enum AbsenceReason {
     NotFound,
     /// 421: the object is in no bucket of this node (the chain and the node disagree, or its indexer lags).
     NotServed,
+}
+
+impl AbsenceReason {
+    /// As it is stored and shown.
+    pub fn cause(self) -> FailureCause {
+        match self {
+            Self::NotFound => FailureCause::NotFound,
+            Self::NotServed => FailureCause::Misdirected,
+        }
+    }
 }

@@ -11,11 +11,11 @@ use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::TokioIo;
+use isochrone_proto::measurement::{Cause, FailureCause};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::http::check::Limits;
-use crate::http::failure::{Cause, ErrorText};
-use crate::http::run::Broken;
+use crate::reach::{Broken, ErrorText, socket_cause};
 
 /// An answer whose head was read and whose body was not.
 pub(crate) struct Answering {
@@ -116,18 +116,18 @@ impl Driver {
 
 fn broken_head(error: &hyper::Error) -> Broken {
     let cause = if error.is_parse_too_large() {
-        Cause::HeaderTooLarge
+        Cause::Failed(FailureCause::HeaderTooLarge)
     } else if error.is_parse() {
-        Cause::BadAnswer
+        Cause::Failed(FailureCause::BadHttp)
     } else if let Some(io) = io_source(error) {
         match io.kind() {
-            io::ErrorKind::UnexpectedEof => Cause::EmptyReply,
+            io::ErrorKind::UnexpectedEof => Cause::Failed(FailureCause::Closed),
             _ => socket_cause(io),
         }
     } else if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
-        Cause::EmptyReply
+        Cause::Failed(FailureCause::Closed)
     } else {
-        Cause::BadAnswer
+        Cause::Failed(FailureCause::BadHttp)
     };
     Broken::new(cause, ErrorText::of(error))
 }
@@ -135,8 +135,8 @@ fn broken_head(error: &hyper::Error) -> Broken {
 fn broken_body(error: &hyper::Error, bytes: u64) -> Broken {
     let cause = match io_source(error) {
         Some(io) if io.kind() != io::ErrorKind::UnexpectedEof => socket_cause(io),
-        _ if error.is_parse() => Cause::BadAnswer,
-        _ => Cause::TooFewBytes,
+        _ if error.is_parse() => Cause::Failed(FailureCause::BadHttp),
+        _ => Cause::Failed(FailureCause::BodyTooShort),
     };
     let said = ErrorText::of(error);
     Broken::new(
@@ -154,30 +154,6 @@ fn io_source<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e io:
         next = error.source();
     }
     None
-}
-
-/// What a socket's error means for a check.
-pub(crate) fn socket_cause(error: &io::Error) -> Cause {
-    use io::ErrorKind as Kind;
-    match error.kind() {
-        Kind::ConnectionRefused => Cause::Refused,
-        Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::NotConnected => {
-            Cause::Reset
-        }
-        Kind::HostUnreachable => Cause::Unreachable,
-        Kind::NetworkUnreachable | Kind::NetworkDown => Cause::NoRoute,
-        Kind::TimedOut => Cause::Timeout,
-        Kind::UnexpectedEof => Cause::EmptyReply,
-        Kind::InvalidData => Cause::BadAnswer,
-        // "Communication administratively prohibited" by a router on the way arrives as EACCES over IPv6.
-        Kind::PermissionDenied if error.raw_os_error() == Some(nix::libc::EACCES) => Cause::Unreachable,
-        Kind::PermissionDenied => Cause::LocalFirewall,
-        Kind::AddrNotAvailable | Kind::AddrInUse | Kind::OutOfMemory => Cause::Resources,
-        _ => match error.raw_os_error() {
-            Some(nix::libc::EMFILE | nix::libc::ENFILE | nix::libc::ENOBUFS) => Cause::Resources,
-            _ => Cause::Local,
-        },
-    }
 }
 
 /// hyper panics below this.

@@ -1,59 +1,27 @@
 //! The course of one check, phase by phase.
 
-use std::net::SocketAddr;
-use std::time::Duration;
-
 use bytes::Bytes;
 use http_body_util::Empty;
 use hyper::header::{ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, HOST, HeaderValue, RANGE};
 use hyper::{Method, Request};
-use isochrone_proto::measurement::{CacheState, Phase};
-use rustls::pki_types::ServerName;
+use isochrone_proto::measurement::{CacheState, Cause, FailureCause, Phase, SendFailure};
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 
-use crate::address_policy::ForbiddenAddress;
 use crate::argus;
-use crate::dns::{family_name, family_of};
 use crate::http::check::{Absence, Answer, Check, CheckOutcome, CheckReport, CheckRequest};
-use crate::http::dial::ByteStream;
-use crate::http::endpoint_url::EndpointUrl;
-use crate::http::exchange::{self, Answering, BodyRead, socket_cause};
-use crate::http::failure::{Cause, ErrorText, Failure};
+use crate::http::exchange::{self, Answering, BodyRead};
 use crate::http::marks::{MarkedStream, Marks};
-use crate::http::stopwatch::Stopwatch;
-use crate::http::tls::{NotedExpiry, tls_cause};
+use crate::http::phases::Phases;
 use crate::http::verdict::{self, Plan, Verdict};
 use crate::http::{EndpointProber, USER_AGENT};
-
-/// Why a check cannot go on. The phase is the one that was running.
-#[derive(Debug)]
-pub(crate) struct Broken {
-    cause: Cause,
-    text: ErrorText,
-}
-
-impl Broken {
-    pub(crate) fn new(cause: Cause, text: ErrorText) -> Self {
-        Self { cause, text }
-    }
-}
-
-impl From<ForbiddenAddress> for Broken {
-    fn from(refused: ForbiddenAddress) -> Self {
-        Self::new(Cause::ForbiddenAddress(refused.reason), ErrorText::of(&refused))
-    }
-}
+use crate::reach::{Attempt, Broken, ErrorText};
 
 /// One check while it runs.
 pub(crate) struct Run<'a> {
     prober: &'a EndpointProber,
     request: &'a CheckRequest,
-    url: EndpointUrl,
-    watch: Stopwatch,
+    attempt: Attempt<'a>,
     marks: Marks,
-    address: Option<SocketAddr>,
-    expiry: Option<NotedExpiry>,
     http_status: Option<u16>,
     cache: CacheState,
 }
@@ -67,15 +35,11 @@ impl<'a> Run<'a> {
                 base.join(&asset.path())
             }
         };
-        let watch = Stopwatch::start((prober.now)());
         Self {
             prober,
             request,
-            url,
-            watch,
+            attempt: Attempt::new(&prober.reach, url, request.family),
             marks: Marks::default(),
-            address: None,
-            expiry: None,
             http_status: None,
             cache: CacheState::Absent,
         }
@@ -87,7 +51,7 @@ impl<'a> Run<'a> {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(broken)) => self.failed(broken),
             Err(_) => {
-                let broken = self.gave_up(total);
+                let broken = self.attempt.gave_up(self.phase(), total);
                 self.failed(broken)
             }
         };
@@ -97,8 +61,8 @@ impl<'a> Run<'a> {
         };
         CheckReport {
             family: self.request.family,
-            address: self.address,
-            certificate_not_after: self.expiry.as_ref().and_then(NotedExpiry::get),
+            address: self.attempt.address(),
+            certificate_not_after: self.attempt.certificate_not_after(),
             http_status: self.http_status,
             cache: self.cache,
             lints,
@@ -110,31 +74,30 @@ impl<'a> Run<'a> {
         let limit = self.request.timeouts.first_byte;
         let mut answering = match timeout(limit, self.up_to_head()).await {
             Ok(answering) => answering?,
-            Err(_) => return Err(self.gave_up(limit)),
+            Err(_) => return Err(self.attempt.gave_up(self.phase(), limit)),
         };
-        self.watch.enter(Phase::Transfer);
+        self.attempt.enter(Phase::Transfer);
         let check = &self.request.check;
         self.http_status = Some(answering.status);
         self.cache = verdict::counted_cache(check, answering.status, &answering.headers);
         let body = self.read(&mut answering).await?;
-        let end = (self.prober.now)();
-        self.watch.enter(Phase::Verify);
+        let end = self.prober.reach.now();
+        self.attempt.enter(Phase::Verify);
         let kind = match verdict::judge(check, answering.status, &answering.headers, &body)? {
             Verdict::Good(kind) => kind,
             Verdict::Absent(reason, text) => {
                 return Ok(CheckOutcome::Absent(Absence {
                     reason,
                     text,
-                    elapsed: self.watch.elapsed(end),
+                    elapsed: self.attempt.watch().elapsed(end),
                 }));
             }
         };
-        if let (Some(written), Some(first)) = (self.marks.request_written(), self.marks.first_byte()) {
-            self.watch.answered(written, first);
-        }
-        let phases = self.watch.finish(end).ok_or_else(|| {
+        let answered = self.marks.request_written().zip(self.marks.first_byte());
+        let phases = answered.and_then(|answered| Phases::of(self.attempt.watch(), answered, end));
+        let phases = phases.ok_or_else(|| {
             Broken::new(
-                Cause::BadAnswer,
+                FailureCause::BadHttp,
                 ErrorText::new("the answer began before the request was written"),
             )
         })?;
@@ -149,104 +112,18 @@ impl<'a> Run<'a> {
     }
 
     async fn up_to_head(&mut self) -> Result<Answering, Broken> {
-        let address = self.resolve().await?;
-        let stream = self.connect(address).await?;
-        let limits = &self.prober.limits;
-        if self.url.is_https() {
-            let stream = self.secure(stream).await?;
-            self.watch.enter(Phase::Request);
-            exchange::send(self.marked(stream), self.http_request()?, limits).await
-        } else {
-            self.watch.enter(Phase::Request);
-            exchange::send(self.marked(stream), self.http_request()?, limits).await
-        }
-    }
-
-    async fn resolve(&mut self) -> Result<SocketAddr, Broken> {
-        let family = self.request.family;
-        let address = match self.url.address() {
-            Some(address) if family_of(address) == family => address,
-            Some(address) => {
-                let text = format!(
-                    "the URL holds the address {address}, which is not {}",
-                    family_name(family)
-                );
-                return Err(Broken::new(Cause::NoAddress, ErrorText::new(&text)));
-            }
-            None => {
-                let from = (self.prober.now)();
-                let found = self.prober.resolver.resolve(&self.url.host(), family).await;
-                self.watch.resolved(from, (self.prober.now)());
-                let found = found.map_err(|error| Broken::new(error.cause, error.text))?;
-                *found
-                    .first()
-                    .expect("the resolver gives at least one address or an error")
-            }
-        };
-        let address = SocketAddr::new(address, self.url.port());
-        self.address = Some(address);
-        self.prober.policy.check(address.ip())?;
-        Ok(address)
-    }
-
-    async fn connect(&mut self, to: SocketAddr) -> Result<Box<dyn ByteStream>, Broken> {
-        self.watch.enter(Phase::Connect);
-        let from = (self.prober.now)();
-        let connected = self.prober.dial.connect(to).await;
-        self.watch.connected(from, (self.prober.now)());
-        let connection =
-            connected.map_err(|error| Broken::new(socket_cause(&error), ErrorText::of(&error)))?;
-        if connection.remote != to {
-            let text = format!("asked for {to}, connected to {}", connection.remote);
-            return Err(Broken::new(Cause::Local, ErrorText::new(&text)));
-        }
-        self.prober
-            .policy
-            .check_connected(connection.local.ip(), to.ip())?;
-        Ok(connection.stream)
-    }
-
-    async fn secure(
-        &mut self,
-        stream: Box<dyn ByteStream>,
-    ) -> Result<tokio_rustls::client::TlsStream<Box<dyn ByteStream>>, Broken> {
-        self.watch.enter(Phase::Tls);
-        let (config, expiry) = self.prober.roots.handshake().ok_or_else(|| {
-            let text = "this machine has no root certificates; install ca-certificates";
-            Broken::new(Cause::Local, ErrorText::new(text))
-        })?;
-        self.expiry = Some(expiry);
-        let name = ServerName::try_from(self.url.host()).map_err(|error| {
-            Broken::new(
-                Cause::WrongName,
-                ErrorText::new(&format!("{}: {error}", self.url.host())),
-            )
-        })?;
-        let from = (self.prober.now)();
-        let secured = TlsConnector::from(config).connect(name, stream).await;
-        self.watch.secured(from, (self.prober.now)());
-        secured.map_err(|error| {
-            let (cause, text) = tls_cause(&error).unwrap_or_else(|| {
-                let cause = match error.kind() {
-                    std::io::ErrorKind::UnexpectedEof => Cause::TlsBroken,
-                    _ => socket_cause(&error),
-                };
-                (cause, ErrorText::of(&error))
-            });
-            Broken::new(cause, text)
-        })
-    }
-
-    fn marked<S>(&self, stream: S) -> MarkedStream<S> {
-        MarkedStream::new(stream, self.marks.clone(), self.prober.now)
+        let stream = self.attempt.open().await?;
+        self.attempt.enter(Phase::Request);
+        let stream = MarkedStream::new(stream, self.marks.clone(), self.prober.reach.clock());
+        exchange::send(stream, self.http_request()?, &self.prober.limits).await
     }
 
     fn http_request(&self) -> Result<Request<Empty<Bytes>>, Broken> {
         let head = matches!(self.request.check, Check::AssetHead { .. });
         let mut request = Request::builder()
             .method(if head { Method::HEAD } else { Method::GET })
-            .uri(self.url.request_target())
-            .header(HOST, self.url.authority())
+            .uri(self.attempt.url().request_target())
+            .header(HOST, self.attempt.url().authority())
             .header(hyper::header::USER_AGENT, HeaderValue::from_static(USER_AGENT))
             .header(ACCEPT, HeaderValue::from_static("*/*"))
             .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))
@@ -257,8 +134,8 @@ impl<'a> Run<'a> {
         }
         request.body(Empty::new()).map_err(|error| {
             Broken::new(
-                Cause::Local,
-                ErrorText::new(&format!("{} cannot be asked for: {error}", self.url)),
+                SendFailure::Local,
+                ErrorText::new(&format!("{} cannot be asked for: {error}", self.attempt.url())),
             )
         })
     }
@@ -266,7 +143,7 @@ impl<'a> Run<'a> {
     async fn read(&self, answering: &mut Answering) -> Result<BodyRead, Broken> {
         let too_large = |limit: u64| {
             Broken::new(
-                Cause::BodyTooLarge,
+                FailureCause::BodyTooLarge,
                 ErrorText::new(&format!("the body exceeds {limit} bytes")),
             )
         };
@@ -287,38 +164,18 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn gave_up(&self, after: Duration) -> Broken {
-        let phase = self.phase();
-        let cause = if phase == Phase::Resolve {
-            Cause::DnsTimeout
-        } else {
-            Cause::Timeout
-        };
-        let text = format!("gave up {after:?} after the start, in the phase {}", phase.word());
-        Broken::new(cause, ErrorText::new(&text))
-    }
-
     /// The request's phase ends when it is written, which only the stream sees.
     fn phase(&self) -> Phase {
-        match self.watch.phase() {
+        match self.attempt.watch().phase() {
             Phase::Request if self.marks.request_written().is_some() => Phase::FirstByte,
             phase => phase,
         }
     }
 
-    fn failed(&self, broken: Broken) -> CheckOutcome {
-        let phase = self.phase();
-        // Bytes came, then the end: that is no empty reply.
-        let cause = match broken.cause {
-            Cause::EmptyReply if self.marks.first_byte().is_some() => Cause::TooFewBytes,
-            cause => cause,
-        };
-        let elapsed = self.watch.elapsed((self.prober.now)());
-        CheckOutcome::Failed(Failure {
-            phase,
-            cause,
-            text: broken.text,
-            elapsed,
-        })
+    fn failed(&self, mut broken: Broken) -> CheckOutcome {
+        if broken.cause == Cause::Failed(FailureCause::Closed) && self.marks.first_byte().is_some() {
+            broken.cause = FailureCause::BodyTooShort.into(); // bytes came, then the end
+        }
+        CheckOutcome::Failed(self.attempt.failure(self.phase(), broken))
     }
 }

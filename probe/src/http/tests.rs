@@ -7,87 +7,32 @@ mod secured;
 mod sockets;
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use isochrone_proto::kind::Family;
+use isochrone_proto::measurement::{CacheState, Cause, EndpointResult, FailureCause, Phase, SendFailure};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::*;
-use isochrone_proto::kind::Family;
-use isochrone_proto::measurement::{CacheState, EndpointResult, FailureCause, Phase};
+use crate::address_policy::AddressPolicy;
+use crate::reach::fixture::{Memory, NODE, now};
+use crate::reach::{Connection, Dial, EndpointUrl, ErrorText, Failure, TlsRoots};
 
-/// A public address: nothing is dialled there, the streams are in memory.
-const NODE: &str = "8.8.8.8";
-
-fn now() -> Instant {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "tests read tokio's clock, which is paused in most"
-    )]
-    tokio::time::Instant::now().into_std()
-}
-
-type Script = Arc<dyn Fn(DuplexStream) -> BoxFuture<'static, ()> + Send + Sync>;
-
-/// A network in memory: each connection runs the script at its other end.
-struct Memory {
-    script: Script,
-    connect_takes: Duration,
-    dialled: AtomicU32,
-    servers: Mutex<JoinSet<()>>,
-}
-
-impl Memory {
-    fn new<F>(script: impl Fn(DuplexStream) -> F + Send + Sync + 'static) -> Arc<Self>
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let script: Script = Arc::new(move |stream| Box::pin(script(stream)));
-        let (connect_takes, dialled) = (Duration::ZERO, AtomicU32::new(0));
-        Arc::new(Self {
-            script,
-            connect_takes,
-            dialled,
-            servers: Mutex::new(JoinSet::new()),
-        })
-    }
-
-    /// Reads the request, then says `answer` and closes.
-    fn saying(answer: impl Into<Vec<u8>>) -> Arc<Self> {
-        let answer = answer.into();
-        Self::new(move |mut stream| {
-            let answer = answer.clone();
-            async move {
-                read_request(&mut stream).await;
-                write(&mut stream, &answer).await;
-            }
-        })
-    }
-
-    fn dialled(&self) -> u32 {
-        self.dialled.load(Ordering::SeqCst)
-    }
-}
-
-impl Dial for Memory {
-    fn connect(&self, to: SocketAddr) -> BoxFuture<'_, std::io::Result<Connection>> {
-        Box::pin(async move {
-            self.dialled.fetch_add(1, Ordering::SeqCst);
-            sleep(self.connect_takes).await;
-            let (near, far) = tokio::io::duplex(64 << 10);
-            self.servers.lock().unwrap().spawn((self.script)(far));
-            let local = SocketAddr::from(([1, 1, 1, 1], 50_000));
-            Ok(Connection {
-                stream: Box::new(near),
-                local,
-                remote: to,
-            })
-        })
-    }
+/// Reads the request, then says `answer` and closes.
+fn saying(answer: impl Into<Vec<u8>>) -> Arc<Memory> {
+    let answer = answer.into();
+    Memory::new(move |mut stream| {
+        let answer = answer.clone();
+        async move {
+            read_request(&mut stream).await;
+            write(&mut stream, &answer).await;
+        }
+    })
 }
 
 /// Reads up to the end of the request's head; what it was.
@@ -109,8 +54,13 @@ async fn write(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) {
     }
 }
 
+/// Without roots, private addresses closed.
+fn reach() -> Reach {
+    Reach::new(AddressPolicy::default(), TlsRoots::only(vec![]).unwrap(), now)
+}
+
 fn prober(dial: Arc<Memory>) -> EndpointProber {
-    EndpointProber::new(AddressPolicy::default(), TlsRoots::only(vec![]).unwrap(), now).with_dial(dial)
+    EndpointProber::new(Arc::new(reach().with_dial(dial)))
 }
 
 fn page(url: &str) -> CheckRequest {

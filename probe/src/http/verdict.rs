@@ -2,7 +2,7 @@
 
 use hyper::HeaderMap;
 use hyper::header::LOCATION;
-use isochrone_proto::measurement::CacheState;
+use isochrone_proto::measurement::{CacheState, FailureCause};
 
 use crate::argus::{
     self, ArgusStatus, BadStatusBody, ContentRange, DataSource, cache_state, content_length,
@@ -10,8 +10,7 @@ use crate::argus::{
 };
 use crate::http::check::{AbsenceReason, AnswerKind, Check, Limits};
 use crate::http::exchange::BodyRead;
-use crate::http::failure::{Cause, ErrorText};
-use crate::http::run::Broken;
+use crate::reach::{Broken, ErrorText};
 
 /// How a body is to be read, decided from the head alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +70,8 @@ pub(crate) fn judge(
             Ok(status) => Ok(Verdict::Good(AnswerKind::Status(Box::new(status)))),
             Err(error) => {
                 let cause = match &error {
-                    BadStatusBody::Json(_) => Cause::BadJson,
-                    BadStatusBody::MissingField(field) => Cause::MissingField(field),
+                    BadStatusBody::Json(_) => FailureCause::BadJson,
+                    BadStatusBody::MissingField(_) => FailureCause::MissingField,
                 };
                 Err(Broken::new(cause, ErrorText::of(&error)))
             }
@@ -124,7 +123,7 @@ fn check_range(status: u16, headers: &HeaderMap, body: &BodyRead, asked: u64) ->
             .and_then(|value| value.to_str().ok())
             .unwrap_or("none");
         let text = format!("asked for bytes 0-{}, got content-range {got}", asked - 1);
-        return Err(Broken::new(Cause::WrongRange, ErrorText::new(&text)));
+        return Err(Broken::new(FailureCause::WrongRange, ErrorText::new(&text)));
     };
     if body.bytes < range.bytes() {
         let text = format!(
@@ -132,7 +131,7 @@ fn check_range(status: u16, headers: &HeaderMap, body: &BodyRead, asked: u64) ->
             body.bytes,
             range.bytes()
         );
-        return Err(Broken::new(Cause::TooFewBytes, ErrorText::new(&text)));
+        return Err(Broken::new(FailureCause::BodyTooShort, ErrorText::new(&text)));
     }
     Ok(range.size)
 }
@@ -143,7 +142,7 @@ fn refusal(check: &Check, status: u16, headers: &HeaderMap, body: &BodyRead) -> 
             String::from_utf8_lossy(value.as_bytes())
         });
         return Err(Broken::new(
-            Cause::Redirect(status),
+            FailureCause::Redirect,
             ErrorText::new(&format!("{status} to {to}")),
         ));
     }
@@ -167,7 +166,7 @@ fn refusal(check: &Check, status: u16, headers: &HeaderMap, body: &BodyRead) -> 
     } else {
         format!("{status}: {}", said.trim())
     };
-    Err(Broken::new(Cause::BadStatus(status), ErrorText::new(&text)))
+    Err(Broken::new(FailureCause::BadStatus, ErrorText::new(&text)))
 }
 
 /// How much of a refusal's body is read for its words.

@@ -3,16 +3,14 @@
 use std::time::Duration;
 
 use isochrone_proto::kind::{Check as PlannedKind, Kind};
-use isochrone_proto::measurement::{EndpointOutcome, EndpointResult, FailureCause, SendFailure};
-use isochrone_proto::units::Micros;
+use isochrone_proto::measurement::{Cause, EndpointOutcome, EndpointResult, SendFailure};
 
 use crate::argus::{AssetId, BadAssetId};
 use crate::http::check::{
-    AbsenceReason, Answer, AnswerKind, ByteCount, Check, CheckOutcome, CheckReport, CheckRequest, Timeouts,
+    Answer, AnswerKind, ByteCount, Check, CheckOutcome, CheckReport, CheckRequest, Timeouts,
 };
-use crate::http::endpoint_url::{BadUrl, EndpointUrl};
-use crate::http::failure::{Cause, ErrorText, Failure};
-use crate::http::stopwatch::Phases;
+use crate::http::phases::Phases;
+use crate::reach::{BadUrl, EndpointUrl, ErrorText, whole_micros};
 
 /// A planned endpoint that no check can be made of.
 #[derive(Debug, thiserror::Error)]
@@ -29,9 +27,9 @@ pub enum UnusableTarget {
         /// The node.
         url: String,
     },
-    /// An echo is no endpoint check.
-    #[error("{0} is not a check of an endpoint")]
-    NotAnEndpoint(Kind),
+    /// No request is made for this kind.
+    #[error("{0} asks an endpoint for nothing")]
+    NoRequest(Kind),
 }
 
 impl CheckRequest {
@@ -52,7 +50,7 @@ impl CheckRequest {
             asset.parse().map_err(UnusableTarget::Asset)
         };
         let check = match kind.check {
-            PlannedKind::Echo => return Err(UnusableTarget::NotAnEndpoint(kind)),
+            PlannedKind::Echo | PlannedKind::Connect => return Err(UnusableTarget::NoRequest(kind)),
             PlannedKind::Http => Check::Http {
                 url: EndpointUrl::parse(url).map_err(UnusableTarget::Url)?,
             },
@@ -87,13 +85,17 @@ impl CheckReport {
             CheckOutcome::Answered(answer) => answered(answer),
             CheckOutcome::Absent(absence) => EndpointResult::Failed {
                 phase: isochrone_proto::measurement::Phase::Verify,
-                cause: match absence.reason {
-                    AbsenceReason::NotFound => FailureCause::NotFound,
-                    AbsenceReason::NotServed => FailureCause::Misdirected,
-                },
+                cause: absence.reason.cause(),
                 text: absence.text.as_str().to_owned(),
             },
-            CheckOutcome::Failed(failure) => failed(failure),
+            CheckOutcome::Failed(failure) => match failure.cause {
+                Cause::Unsent(cause) => EndpointResult::Unsent(cause),
+                Cause::Failed(cause) => EndpointResult::Failed {
+                    phase: failure.phase,
+                    cause,
+                    text: failure.text.as_str().to_owned(),
+                },
+            },
         };
         EndpointOutcome {
             address: self
@@ -128,10 +130,7 @@ fn answered(answer: &Answer) -> EndpointResult {
     }
 }
 
-/// Whole microseconds that still add up: each phase is cut down, and what that takes goes to `unattributed`.
 fn microseconds(phases: &Phases) -> Option<isochrone_proto::measurement::Phases> {
-    let total = Micros::from_duration(phases.total())?;
-    let whole = |part: Duration| u64::try_from(part.as_nanos() / 1_000).ok();
     let parts = [
         phases.resolve(),
         phases.connect(),
@@ -139,15 +138,7 @@ fn microseconds(phases: &Phases) -> Option<isochrone_proto::measurement::Phases>
         phases.first_byte(),
         phases.transfer(),
     ];
-    let mut attributed = 0;
-    let mut rounded = [Micros::default(); 5];
-    for (slot, part) in rounded.iter_mut().zip(parts) {
-        let us = whole(part)?;
-        attributed += us;
-        *slot = Micros::new(us)?;
-    }
-    let [resolve, connect, tls, first_byte, transfer] = rounded;
-    let unattributed = Micros::new(u64::from(total.get()).checked_sub(attributed)?)?;
+    let ([resolve, connect, tls, first_byte, transfer], unattributed) = whole_micros(parts, phases.total())?;
     Some(isochrone_proto::measurement::Phases {
         resolve,
         connect,
@@ -156,41 +147,4 @@ fn microseconds(phases: &Phases) -> Option<isochrone_proto::measurement::Phases>
         transfer,
         unattributed,
     })
-}
-
-fn failed(failure: &Failure) -> EndpointResult {
-    let cause = match failure.cause {
-        Cause::NoRoute => return EndpointResult::Unsent(SendFailure::NoRoute),
-        Cause::Resources => return EndpointResult::Unsent(SendFailure::Resources),
-        Cause::LocalFirewall => return EndpointResult::Unsent(SendFailure::Forbidden),
-        Cause::Local => return EndpointResult::Unsent(SendFailure::Socket),
-        Cause::NxDomain => FailureCause::NxDomain,
-        Cause::ServFail => FailureCause::ServFail,
-        Cause::NoAddress => FailureCause::NoAddress,
-        Cause::DnsTimeout => FailureCause::DnsTimeout,
-        Cause::ForbiddenAddress(_) => FailureCause::ForbiddenAddress,
-        Cause::Refused => FailureCause::Refused,
-        Cause::Unreachable => FailureCause::Unreachable,
-        Cause::Reset => FailureCause::Reset,
-        Cause::Timeout => FailureCause::Timeout,
-        Cause::CertificateExpired => FailureCause::CertificateExpired,
-        Cause::UnknownIssuer => FailureCause::CertificateUnknownIssuer,
-        Cause::WrongName => FailureCause::CertificateWrongName,
-        Cause::CertificateNotYetValid | Cause::BadCertificate => FailureCause::CertificateInvalid,
-        Cause::TlsAlert | Cause::TlsBroken => FailureCause::Tls,
-        Cause::EmptyReply => FailureCause::Closed,
-        Cause::BadAnswer => FailureCause::BadHttp,
-        Cause::HeaderTooLarge => FailureCause::HeaderTooLarge,
-        Cause::BodyTooLarge => FailureCause::BodyTooLarge,
-        Cause::TooFewBytes => FailureCause::BodyTooShort,
-        Cause::BadStatus(_) | Cause::WrongRange => FailureCause::BadStatus,
-        Cause::Redirect(_) => FailureCause::Redirect,
-        Cause::BadJson => FailureCause::BadJson,
-        Cause::MissingField(_) => FailureCause::MissingField,
-    };
-    EndpointResult::Failed {
-        phase: failure.phase,
-        cause,
-        text: failure.text.as_str().to_owned(),
-    }
 }

@@ -1,34 +1,49 @@
 //! A measured target as text for a person and as JSON for a program.
 
 use std::fmt::Write;
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use isochrone_proto::kind::Kind;
 use serde_json::{Value, json};
 
-use crate::http::{
-    AbsenceReason, Answer, AnswerKind, Cause, CheckOutcome, CheckReport, EndpointUrl, Failure,
-};
+use super::Report;
+use super::advice::advice;
+use crate::connect::{ConnectReport, Phases};
+use crate::http::{AbsenceReason, Answer, AnswerKind, CheckOutcome, CheckReport};
+use crate::reach::{EndpointUrl, Failure, Lint};
 
-pub(super) fn text(target: &EndpointUrl, checks: &[(String, CheckReport)]) -> String {
+pub(super) fn text(target: &EndpointUrl, checks: &[(Kind, Report)]) -> String {
     let mut out = format!("{target}\n");
-    for lint in checks.first().iter().flat_map(|(_, report)| &report.lints) {
+    for lint in checks.first().iter().flat_map(|(_, report)| report.lints()) {
         line(&mut out, format_args!("note: {}", lint.words()));
     }
     for (kind, report) in checks {
         out.push('\n');
-        check(&mut out, kind, report);
+        check(&mut out, *kind, report);
     }
     out
 }
 
-fn check(out: &mut String, kind: &str, report: &CheckReport) {
+fn check(out: &mut String, kind: Kind, report: &Report) {
     let at = report
-        .address
+        .address()
         .map_or_else(String::new, |address| format!("  {address}"));
+    let head = format!("{kind}{at}");
+    match report {
+        Report::Request(report) => request(out, &head, report),
+        Report::Connect(report) => connection(out, &head, report),
+    }
+    if let Some(expiry) = report.certificate_end() {
+        line(out, format_args!("  certificate valid until {expiry}"));
+    }
+}
+
+fn request(out: &mut String, head: &str, report: &CheckReport) {
     match &report.outcome {
         CheckOutcome::Answered(answer) => {
-            line(out, format_args!("{kind}{at}  {}", summary(answer)));
-            bars(out, answer);
+            line(out, format_args!("{head}  {}", summary(answer)));
+            bars(out, &answer.phases.parts(), answer.phases.total());
         }
         CheckOutcome::Absent(absence) => {
             let why = match absence.reason {
@@ -37,33 +52,63 @@ fn check(out: &mut String, kind: &str, report: &CheckReport) {
                     "the node is up, and says that the object is in no bucket of its own (421)"
                 }
             };
-            line(out, format_args!("{kind}{at}  {why}: {}", absence.text));
+            line(out, format_args!("{head}  {why}: {}", absence.text));
         }
-        CheckOutcome::Failed(failure) => {
-            line(
-                out,
-                format_args!(
-                    "{kind}{at}  FAILED in {} ({}): {}",
-                    failure.phase.word(),
-                    failure.cause.name(),
-                    start_of(failure.text.as_str())
-                ),
-            );
-            line(
-                out,
-                format_args!(
-                    "  known after {}; {}",
-                    milliseconds(failure.elapsed),
-                    advice(failure)
-                ),
-            );
+        CheckOutcome::Failed(failure) => failed(out, head, failure),
+    }
+}
+
+fn connection(out: &mut String, head: &str, report: &ConnectReport) {
+    match &report.result {
+        Ok(phases) => {
+            line(out, format_args!("{head}  connected, nothing asked"));
+            bars(out, &phases.parts(), phases.total());
+        }
+        Err(failure) => failed(out, head, failure),
+    }
+}
+
+fn failed(out: &mut String, head: &str, failure: &Failure) {
+    line(
+        out,
+        format_args!(
+            "{head}  FAILED in {} ({}): {}",
+            failure.phase.word(),
+            failure.cause.word(),
+            start_of(failure.text.as_str())
+        ),
+    );
+    line(
+        out,
+        format_args!(
+            "  known after {}; {}",
+            milliseconds(failure.elapsed),
+            advice(failure.cause)
+        ),
+    );
+}
+
+impl Report {
+    fn lints(&self) -> &[Lint] {
+        match self {
+            Self::Request(report) => &report.lints,
+            Self::Connect(_) => &[], // the path of its URL does not matter
         }
     }
-    if let Some(expiry) = report
-        .certificate_not_after
-        .and_then(|at| jiff::Timestamp::from_second(at).ok())
-    {
-        line(out, format_args!("  certificate valid until {expiry}"));
+
+    fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Request(report) => report.address,
+            Self::Connect(report) => report.address,
+        }
+    }
+
+    fn certificate_end(&self) -> Option<jiff::Timestamp> {
+        let not_after = match self {
+            Self::Request(report) => report.certificate_not_after,
+            Self::Connect(report) => report.certificate_not_after,
+        };
+        not_after.and_then(|at| jiff::Timestamp::from_second(at).ok())
     }
 }
 
@@ -99,16 +144,18 @@ fn summary(answer: &Answer) -> String {
     text
 }
 
-fn bars(out: &mut String, answer: &Answer) {
-    let total = answer.phases.total();
-    for (name, part) in answer.phases.parts() {
+fn bars(out: &mut String, parts: &[(&str, Duration)], total: Duration) {
+    for (name, part) in parts {
         let share = if total.is_zero() {
             0.0
         } else {
             part.as_secs_f64() / total.as_secs_f64()
         };
         let bar = "#".repeat((share * BAR_COLUMNS).round() as usize);
-        line(out, format_args!("  {name:<14}{:>14}  {bar}", milliseconds(part)));
+        line(
+            out,
+            format_args!("  {name:<14}{:>14}  {bar}", milliseconds(*part)),
+        );
     }
     line(out, format_args!("  {:<14}{:>14}", "total", milliseconds(total)));
 }
@@ -125,89 +172,65 @@ fn in_milliseconds(duration: Duration) -> f64 {
     duration.as_nanos() as f64 / 1e6
 }
 
-/// What to do next, for a person.
-fn advice(failure: &Failure) -> &'static str {
-    match failure.cause {
-        Cause::NxDomain => "check the name's spelling and its DNS zone",
-        Cause::ServFail => "the name server is at fault, not the target; try another one",
-        Cause::NoAddress => "the target has no address of this family; nothing is wrong if it needs none",
-        Cause::DnsTimeout => "check this machine's name servers in /etc/resolv.conf",
-        Cause::ForbiddenAddress(_) => {
-            "open it with allow_private in probe.toml, or --allow-private, if it is meant to be measured"
-        }
-        Cause::Refused => "the host is up, but nothing listens on that port",
-        Cause::Unreachable => "a router on the way says that the host cannot be reached",
-        Cause::NoRoute => "this machine has no route for this family; nothing is known about the target",
-        Cause::Resources => {
-            "this machine ran out of file descriptors, ports or memory; nothing is known about the target"
-        }
-        Cause::LocalFirewall => "a firewall of this machine forbids it; nothing is known about the target",
-        Cause::Local => "this machine is at fault; nothing is known about the target",
-        Cause::Reset => "the other side cut the connection; look for a firewall or a crashed server",
-        Cause::Timeout => "nothing came in time; a firewall that drops, or a server that hangs",
-        Cause::CertificateExpired => "renew the certificate",
-        Cause::CertificateNotYetValid => "check the clocks of both machines",
-        Cause::UnknownIssuer => {
-            "the server may not send its intermediate certificate, or uses a private root (extra_roots in probe.toml)"
-        }
-        Cause::WrongName => "the certificate is for other names; the wrong virtual host may answer",
-        Cause::BadCertificate => "the certificate cannot be used",
-        Cause::TlsAlert | Cause::TlsBroken => "the port may not speak TLS, or only outdated versions of it",
-        Cause::EmptyReply => "the server closed without a word; it may have crashed",
-        Cause::BadAnswer => "the port does not speak HTTP/1.1",
-        Cause::HeaderTooLarge | Cause::BodyTooLarge => {
-            "the answer is larger than any node's; another server may answer"
-        }
-        Cause::TooFewBytes => "the answer broke off before its end",
-        Cause::BadStatus(_) => "the server answered, but not with what was asked for",
-        Cause::Redirect(_) => "redirects are not followed; measure the final URL",
-        Cause::BadJson | Cause::MissingField(_) => {
-            "the answer is not that of an Argus node; check the base URL"
-        }
-        Cause::WrongRange => "the answer is for other bytes than asked; a proxy in front may be at fault",
-    }
-}
-
-pub(super) fn json(target: &EndpointUrl, checks: &[(String, CheckReport)]) -> Value {
+pub(super) fn json(target: &EndpointUrl, checks: &[(Kind, Report)]) -> Value {
     let checks: Vec<Value> = checks
         .iter()
-        .map(|(kind, report)| check_json(kind, report))
+        .map(|(kind, report)| check_json(*kind, report))
         .collect();
     json!({ "schema": "isochrone.measure/1", "target": target.as_str(), "checks": checks })
 }
 
-fn check_json(kind: &str, report: &CheckReport) -> Value {
+fn check_json(kind: Kind, report: &Report) -> Value {
     let mut value = json!({
-        "kind": kind,
-        "family": report.family.digit().to_string(),
-        "address": report.address.map(|address| address.to_string()),
-        "certificate_not_after": report.certificate_not_after
-            .and_then(|at| jiff::Timestamp::from_second(at).ok()).map(|at| at.to_string()),
-        "lints": report.lints.iter().map(|lint| lint.words()).collect::<Vec<_>>(),
+        "kind": kind.to_string(),
+        "family": kind.family.digit().to_string(),
+        "address": report.address().map(|address| address.to_string()),
+        "certificate_not_after": report.certificate_end().map(|at| at.to_string()),
+        "lints": report.lints().iter().map(|lint| lint.words()).collect::<Vec<_>>(),
     });
-    let details = match &report.outcome {
-        CheckOutcome::Answered(answer) => answer_json(answer),
-        CheckOutcome::Absent(absence) => json!({
-            "outcome": "absent",
-            "cause": match absence.reason {
-                AbsenceReason::NotFound => "not-found",
-                AbsenceReason::NotServed => "not-served",
-            },
-            "text": absence.text.as_str(),
-            "elapsed_ms": in_milliseconds(absence.elapsed),
-        }),
-        CheckOutcome::Failed(failure) => json!({
-            "outcome": "failed",
-            "phase": failure.phase.word(),
-            "cause": failure.cause.name(),
-            "text": failure.text.as_str(),
-            "elapsed_ms": in_milliseconds(failure.elapsed),
-        }),
+    let details = match report {
+        Report::Request(report) => match &report.outcome {
+            CheckOutcome::Answered(answer) => answer_json(answer),
+            CheckOutcome::Absent(absence) => json!({
+                "outcome": "absent",
+                "cause": absence.reason.cause().word(),
+                "text": absence.text.as_str(),
+                "elapsed_ms": in_milliseconds(absence.elapsed),
+            }),
+            CheckOutcome::Failed(failure) => failed_json(failure),
+        },
+        Report::Connect(report) => match &report.result {
+            Ok(phases) => connected_json(phases),
+            Err(failure) => failed_json(failure),
+        },
     };
     if let (Some(value), Value::Object(details)) = (value.as_object_mut(), details) {
         value.extend(details);
     }
     value
+}
+
+fn failed_json(failure: &Failure) -> Value {
+    json!({
+        "outcome": "failed",
+        "phase": failure.phase.word(),
+        "cause": failure.cause.word(),
+        "text": failure.text.as_str(),
+        "elapsed_ms": in_milliseconds(failure.elapsed),
+    })
+}
+
+fn connected_json(phases: &Phases) -> Value {
+    json!({
+        "outcome": "connected",
+        "phases": {
+            "resolve_ms": in_milliseconds(phases.resolve()),
+            "connect_ms": in_milliseconds(phases.connect()),
+            "tls_ms": in_milliseconds(phases.tls()),
+            "unattributed_ms": in_milliseconds(phases.unattributed()),
+            "total_ms": in_milliseconds(phases.total()),
+        },
+    })
 }
 
 fn answer_json(answer: &Answer) -> Value {

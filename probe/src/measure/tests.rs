@@ -63,7 +63,11 @@ async fn argus_node_is_measured_by_three_checks_each_with_its_phases() {
     let (url, _tasks) = node().await;
     let measured = run(&format!("{url} --asset 1 --allow-private 127.0.0.0/8")).await;
     assert!(measured.works());
-    let kinds: Vec<&str> = measured.checks().iter().map(|(kind, _)| kind.as_str()).collect();
+    let kinds: Vec<_> = measured
+        .checks()
+        .iter()
+        .map(|(kind, _)| kind.to_string())
+        .collect();
     assert_eq!(kinds, ["status4", "asset-head4", "asset-get4"]);
     let text = measured.print(MeasureFormat::Text);
     for words in [
@@ -98,6 +102,73 @@ async fn argus_node_is_measured_by_three_checks_each_with_its_phases() {
         (sum - phases["total_ms"].as_f64().unwrap()).abs() < 1e-6,
         "{phases}"
     );
+}
+
+#[tokio::test]
+async fn connection_alone_is_measured_with_its_phases_and_nothing_is_asked() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut server = JoinSet::new();
+    server.spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).await.unwrap();
+        bytes
+    });
+    let measured = run(&format!(
+        "http://{address}/ --connect --allow-private 127.0.0.0/8"
+    ))
+    .await;
+    assert!(measured.works());
+    assert_eq!(server.join_next().await.unwrap().unwrap(), b"");
+    let text = measured.print(MeasureFormat::Text);
+    assert!(
+        text.contains(&format!("connect4  {address}  connected")),
+        "{text}"
+    );
+    assert!(text.contains("total") && !text.contains("first byte"), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&measured.print(MeasureFormat::Json)).unwrap();
+    let check = &json["checks"][0];
+    assert_eq!(
+        (&check["kind"], &check["outcome"]),
+        (&"connect4".into(), &"connected".into())
+    );
+    let mut phases = check["phases"].as_object().unwrap().clone();
+    let total = phases.remove("total_ms").unwrap().as_f64().unwrap();
+    let sum: f64 = phases.values().map(|part| part.as_f64().unwrap()).sum();
+    assert_eq!(phases.len(), 4);
+    assert!((sum - total).abs() < 1e-6, "{check}");
+}
+
+#[tokio::test]
+async fn refused_connection_fails_in_the_words_of_the_store() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let measured = run(&format!(
+        "http://{address}/ --connect --allow-private 127.0.0.0/8"
+    ))
+    .await;
+    assert!(!measured.works());
+    let json: serde_json::Value = serde_json::from_str(&measured.print(MeasureFormat::Json)).unwrap();
+    let check = &json["checks"][0];
+    assert_eq!(
+        (&check["outcome"], &check["phase"], &check["cause"]),
+        (
+            &"failed".into(),
+            &"connect".into(),
+            &FailureCause::Refused.word().into()
+        )
+    );
+    assert!(check.get("phases").is_none());
+}
+
+#[test]
+fn connection_alone_excludes_the_checks_of_a_node() {
+    let parse = |line: &str| Command::try_parse_from(line.split_whitespace());
+    assert!(parse("measure h.example --connect").is_ok());
+    assert!(parse("measure h.example --connect --argus").is_err());
+    assert!(parse("measure h.example --connect --asset 1").is_err());
 }
 
 #[tokio::test]

@@ -4,18 +4,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use isochrone_proto::kind::Check;
-use isochrone_proto::measurement::{
-    CacheState, EchoOutcome, EndpointOutcome, EndpointResult, FailureCause, Outcome, Phase, SendFailure,
-};
+use isochrone_proto::kind::Layout;
+use isochrone_proto::measurement::{FailureCause, Outcome, Phase, SendFailure};
 use isochrone_proto::plan::{Plan, PlannedCheck, Target, TargetAddress};
 use isochrone_proto::units::UnixMillis;
 use tokio::sync::Semaphore;
 
 use super::{EchoPorts, Prober, ProberCounters};
 use crate::address_policy::AddressPolicy;
+use crate::connect::{ConnectRequest, connect};
 use crate::echo::{EchoCounters, EchoNet};
 use crate::http::{CheckRequest, EndpointProber};
+use crate::reach::Reach;
 
 /// Endpoint checks under way at once: each takes a descriptor and some memory.
 const ENDPOINT_CHECKS_MAX: usize = 256;
@@ -23,7 +23,8 @@ const ENDPOINT_CHECKS_MAX: usize = 256;
 /// Echoes and endpoint checks with real sockets.
 pub struct RealProber {
     echo: EchoNet,
-    endpoint: EndpointProber,
+    reach: Arc<Reach>,
+    requests: EndpointProber,
     policy: AddressPolicy,
     /// None left: the check is unsent for lack of resources; it never waits, which would shift its start.
     checks: Semaphore,
@@ -32,48 +33,50 @@ pub struct RealProber {
 impl RealProber {
     /// A prober from its two halves, both with clones of `policy`.
     #[must_use]
-    pub fn new(echo: EchoNet, endpoint: EndpointProber, policy: AddressPolicy) -> Self {
+    pub fn new(echo: EchoNet, reach: Reach, policy: AddressPolicy) -> Self {
+        let reach = Arc::new(reach);
         Self {
             echo,
-            endpoint,
+            requests: EndpointProber::new(Arc::clone(&reach)),
+            reach,
             policy,
             checks: Semaphore::new(ENDPOINT_CHECKS_MAX),
         }
     }
 
-    async fn check(&self, planned: PlannedCheck, target: &Target) -> EndpointOutcome {
-        let TargetAddress::Endpoint { url, asset } = &target.address else {
-            return without_answer(EndpointResult::Unsent(SendFailure::NoRoute)); // a checked plan never asks it
-        };
-        let timeout = Duration::from_millis(u64::from(planned.schedule.timeout_ms()));
-        let request = match CheckRequest::planned(planned.kind, url, asset.as_deref(), timeout) {
-            Ok(request) => request,
-            Err(error) => {
-                return without_answer(EndpointResult::Failed {
-                    phase: Phase::Resolve,
-                    cause: FailureCause::NoAddress,
-                    text: crate::uplink::chain(&error).chars().take(200).collect(),
-                });
-            }
-        };
+    async fn endpoint(&self, planned: PlannedCheck, (url, asset): (&str, Option<&str>)) -> Outcome {
+        let check = planned.kind.check;
         let Ok(_permit) = self.checks.try_acquire() else {
-            return without_answer(EndpointResult::Unsent(SendFailure::Resources));
+            return Outcome::unsent(check, SendFailure::Resources);
         };
-        self.endpoint.check(&request).await.to_outcome()
+        match check.layout() {
+            Layout::Endpoint => match CheckRequest::planned(planned.kind, url, asset, timeout_of(planned)) {
+                Ok(request) => Outcome::Endpoint(Box::new(self.requests.check(&request).await.to_outcome())),
+                Err(error) => unusable(planned, &error),
+            },
+            Layout::Connect => match ConnectRequest::planned(planned.kind.family, url, timeout_of(planned)) {
+                Ok(request) => Outcome::Connect(Box::new(connect(&self.reach, &request).await.to_outcome())),
+                Err(error) => unusable(planned, &error),
+            },
+            Layout::Echo => Outcome::unsent(check, SendFailure::NoRoute), // a checked plan never asks it
+        }
     }
 }
 
 impl Prober for RealProber {
     async fn run(&self, check: PlannedCheck, target: Arc<Target>, slot: UnixMillis) -> Outcome {
-        match (check.kind.check, &target.address) {
-            (Check::Echo, TargetAddress::Peer { .. }) => {
-                let timeout = Duration::from_millis(u64::from(check.schedule.timeout_ms()));
-                Outcome::Echo(self.echo.echo(&target, check.kind.family, slot, timeout).await)
-            }
-            (Check::Echo, TargetAddress::Endpoint { .. }) => {
-                Outcome::Echo(EchoOutcome::Unsent(SendFailure::NoRoute)) // a checked plan never asks it
-            }
-            _ => Outcome::Endpoint(Box::new(self.check(check, &target).await)),
+        match &target.address {
+            TargetAddress::Endpoint { url, asset } => self.endpoint(check, (url, asset.as_deref())).await,
+            TargetAddress::Peer { .. } => match check.kind.check.layout() {
+                Layout::Echo => {
+                    let echo = self
+                        .echo
+                        .echo(&target, check.kind.family, slot, timeout_of(check));
+                    Outcome::Echo(echo.await)
+                }
+                // a checked plan never asks it
+                Layout::Endpoint | Layout::Connect => Outcome::unsent(check.kind.check, SendFailure::NoRoute),
+            },
         }
     }
 
@@ -113,12 +116,15 @@ impl From<EchoCounters> for ProberCounters {
     }
 }
 
-fn without_answer(result: EndpointResult) -> EndpointOutcome {
-    EndpointOutcome {
-        address: String::new(),
-        http_status: None,
-        cache: CacheState::Absent,
-        certificate_expires: None,
-        result,
-    }
+fn timeout_of(check: PlannedCheck) -> Duration {
+    Duration::from_millis(u64::from(check.schedule.timeout_ms()))
 }
+
+/// The plan's texts name nothing that can be measured.
+fn unusable(planned: PlannedCheck, error: &dyn std::error::Error) -> Outcome {
+    let text = crate::uplink::chain(error).chars().take(200).collect();
+    Outcome::failed(planned.kind.check, Phase::Resolve, FailureCause::NoAddress, text)
+}
+
+#[cfg(test)]
+mod tests;

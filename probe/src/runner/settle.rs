@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use isochrone_proto::kind::Check;
+use isochrone_proto::kind::{Check, Layout};
 use isochrone_proto::ledger::Event;
-use isochrone_proto::measurement::{
-    CacheState, EchoOutcome, EndpointOutcome, EndpointResult, FailureCause, Outcome, Phase, SendFailure,
-};
+use isochrone_proto::measurement::{FailureCause, Outcome, Phase, SendFailure};
 
 use crate::prober::ProberCounters;
 
@@ -15,32 +13,17 @@ const STALL_TOLD_FROM: Duration = Duration::from_millis(20);
 
 /// A run that went on long after its timeout.
 pub(super) fn never_ended(check: Check) -> Outcome {
-    match check {
-        Check::Echo => Outcome::Echo(EchoOutcome::TimedOut),
-        _ => endpoint(EndpointResult::Failed {
-            phase: Phase::Transfer,
-            cause: FailureCause::Timeout,
-            text: "the check did not end within its timeout and was given up".into(),
-        }),
-    }
+    let last = match check.layout() {
+        Layout::Echo | Layout::Connect => Phase::Connect,
+        Layout::Endpoint => Phase::Transfer,
+    };
+    let text = "the check did not end within its timeout and was given up";
+    Outcome::failed(check, last, FailureCause::Timeout, text.into())
 }
 
 /// A run that broke inside the probe says nothing about the target.
 pub(super) fn failed_inside(check: Check) -> Outcome {
-    match check {
-        Check::Echo => Outcome::Echo(EchoOutcome::Unsent(SendFailure::Resources)),
-        _ => endpoint(EndpointResult::Unsent(SendFailure::Resources)),
-    }
-}
-
-fn endpoint(result: EndpointResult) -> Outcome {
-    Outcome::Endpoint(Box::new(EndpointOutcome {
-        address: String::new(),
-        http_status: None,
-        cache: CacheState::Absent,
-        certificate_expires: None,
-        result,
-    }))
+    Outcome::unsent(check, SendFailure::Resources)
 }
 
 /// What was counted, as events.

@@ -9,6 +9,7 @@ use super::samples;
 use crate::echo::{Direction, EchoPacket, KeyEpoch, PairKey, ResponderSecret, Sealed};
 use crate::frame::{self, MessageKind};
 use crate::ids::{KeyHash, ProbeId, TargetId};
+use crate::kind::Layout;
 use crate::token::Token;
 
 const SEED: u64 = 2026;
@@ -81,7 +82,8 @@ fn golden_bytes_of_every_message_are_read() {
 #[test]
 fn golden_batch_holds_every_family_of_columns() {
     let batch = samples::batch(&mut Dice(SEED));
-    assert!(batch.echo_rows_len() > 5 && batch.endpoints().count() > 3);
+    let rows_of = |layout| batch.slots_by_layout().filter(|(of, ..)| *of == layout).count();
+    assert!(rows_of(Layout::Echo) > 5 && rows_of(Layout::Endpoint) > 3 && rows_of(Layout::Connect) > 3);
     assert!(
         !batch.header.hours.is_empty() && !batch.header.skipped.is_empty() && !batch.header.events.is_empty()
     );

@@ -2,6 +2,8 @@
 //!
 //! The mirrors below serialize like the real types and check nothing: what an attacker's encoder would do.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use serde::Serialize;
 
 use super::dice::Dice;
@@ -20,6 +22,7 @@ struct RawBatch {
     header: BatchHeader,
     echo: Option<RawEcho>,
     endpoint: Option<RawEndpoint>,
+    connect: Option<RawConnect>,
 }
 
 #[derive(Clone, Serialize)]
@@ -48,6 +51,24 @@ struct RawEndpoint {
     certificate_expires: Packed,
     failed: [Packed; 2],
     ok: [Packed; 9],
+}
+
+#[derive(Clone, Serialize)]
+pub(super) struct RawConnect {
+    pub(super) rows: u16,
+    pub(super) first_check: u16,
+    pub(super) check_step: Packed,
+    pub(super) slot_ms: Packed,
+    pub(super) lateness_us: Packed,
+    pub(super) result: Packed,
+    pub(super) address: Packed,
+    pub(super) v4: Vec<Ipv4Addr>,
+    pub(super) v6: Vec<Ipv6Addr>,
+    pub(super) certificate: Packed,
+    pub(super) certificate_expires: Packed,
+    pub(super) texts: Vec<String>,
+    pub(super) failed: [Packed; 2],
+    pub(super) ok: [Packed; 4],
 }
 
 fn header() -> BatchHeader {
@@ -99,6 +120,17 @@ fn decode(
         header,
         echo,
         endpoint,
+        connect: None,
+    }))
+}
+
+/// A batch of nothing but these connections.
+pub(super) fn decode_connects(connect: RawConnect) -> Result<Batch, DecodeError> {
+    codec::decode_batch(&codec::encode(&RawBatch {
+        header: header(),
+        echo: None,
+        endpoint: None,
+        connect: Some(connect),
     }))
 }
 
@@ -110,7 +142,7 @@ fn refused(header: BatchHeader, echo: Option<RawEcho>, endpoint: Option<RawEndpo
 }
 
 /// The column that is named, and what is wrong with it.
-fn column(error: BatchError) -> (&'static str, ColumnError) {
+pub(super) fn column(error: BatchError) -> (&'static str, ColumnError) {
     match error {
         BatchError::Column { column, source } => (column, source),
         other => panic!("no column is named: {other:?}"),
@@ -244,7 +276,7 @@ fn outcome_without_a_meaning_is_refused_and_every_meaning_is_known() {
 
 #[test]
 fn result_without_a_meaning_is_refused() {
-    for code in [27, 127, 134, 255] {
+    for code in [5, 30, 127, 134, 255] {
         let mut raw = endpoint();
         raw.result = Packed::of(&[0, 1, code]);
         let expected = BatchError::Code {

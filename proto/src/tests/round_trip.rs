@@ -9,7 +9,7 @@ use crate::batch::Batch;
 use crate::codec::{self, DecodeError};
 use crate::echo::{EchoPacket, PairKey, ResponderSecret, Sealed};
 use crate::frame;
-use crate::measurement::Outcome;
+use crate::kind::Layout;
 use crate::token::Token;
 
 /// What a damaged payload may do: be refused, or mean something that encodes and decodes again.
@@ -85,22 +85,31 @@ proptest! {
         prop_assert_eq!(token.to_string().parse::<Token>(), Ok(token));
     }
 
-    /// Every measurement goes through the columns unchanged: echoes by check and slot, endpoints in their order.
+    /// Every measurement goes through the columns unchanged: echoes and connections by check and slot, requests in
+    /// their order.
     #[test]
     fn packed_measurements_come_back(seed in any::<u64>()) {
         let dice = &mut Dice(seed);
         let (header, rows) = (samples::header(dice), samples::measurements(dice));
         let packed = Batch::pack(header.clone(), &rows).expect("at most 60 rows");
         let batch = codec::decode_batch(&codec::encode_batch(&packed)).expect("what was packed decodes");
-        let is_echo = |row: &&crate::measurement::Measurement| matches!(row.outcome, Outcome::Echo(_));
-        let mut expected: Vec<_> = rows.iter().filter(is_echo).cloned().collect();
-        expected.sort_by_key(|row| (row.check, row.slot));
-        expected.extend(rows.iter().filter(|row| !is_echo(row)).cloned());
+        let of = |layout, is_sorted| {
+            let rows = rows.iter().filter(|row| row.outcome.layout() == layout);
+            let mut rows: Vec<_> = rows.cloned().collect();
+            if is_sorted {
+                rows.sort_by_key(|row| (row.check, row.slot));
+            }
+            rows
+        };
+        let echoes = of(Layout::Echo, true);
+        let expected = [echoes.clone(), of(Layout::Endpoint, false), of(Layout::Connect, true)].concat();
         prop_assert_eq!(batch.measurements().collect::<Vec<_>>(), expected.clone());
         prop_assert_eq!(batch.rows(), rows.len());
-        prop_assert_eq!(batch.echo_rows_len(), rows.iter().filter(is_echo).count());
-        let slots: Vec<_> = expected.iter().map(|row| (row.check, row.slot)).collect();
-        prop_assert_eq!(batch.slots().collect::<Vec<_>>(), slots);
+        prop_assert_eq!(batch.echo_rows_len(), echoes.len());
+        let slots: Vec<_> = expected.iter().map(|row| (row.outcome.layout(), row.check, row.slot)).collect();
+        prop_assert_eq!(batch.slots_by_layout().collect::<Vec<_>>(), slots.clone());
+        let unlabelled: Vec<_> = slots.into_iter().map(|(_, check, slot)| (check, slot)).collect();
+        prop_assert_eq!(batch.slots().collect::<Vec<_>>(), unlabelled);
         prop_assert_eq!(&batch.header, &header);
     }
 

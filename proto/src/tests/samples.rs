@@ -15,22 +15,13 @@ use crate::join::{JoinRefusal, JoinRequest, JoinResponse};
 use crate::kind::{Check, Family, Kind};
 use crate::ledger::{Adoption, DropCause, Event, HourCount, SkipCause, SkippedRange, Tombstone};
 use crate::measurement::{
-    CacheState, EchoOutcome, EndpointOutcome, EndpointResult, FailureCause, Measurement, Outcome, Phase,
-    Phases, SendFailure, Stamp,
+    CacheState, ConnectOutcome, ConnectPhases, ConnectResult, EchoOutcome, EndpointOutcome, EndpointResult,
+    FailureCause, Measurement, Outcome, Phase, Phases, SendFailure, Stamp,
 };
 use crate::plan::{Plan, PlannedCheck, ResponderPlan, SignedPlan, Target, TargetAddress};
 use crate::schedule::Schedule;
 use crate::token::Token;
 use crate::units::{Hour, Micros, UnixMillis};
-
-const SEND_FAILURES: [SendFailure; 6] = [
-    SendFailure::Buffers,
-    SendFailure::NoRoute,
-    SendFailure::Forbidden,
-    SendFailure::AddressPolicy,
-    SendFailure::Socket,
-    SendFailure::Resources,
-];
 
 fn micros(dice: &mut Dice) -> Micros {
     Micros::new(dice.any_u64() % (crate::limits::LATENCY_MAX_US + 1)).expect("within the limit")
@@ -117,7 +108,7 @@ pub(super) fn header(dice: &mut Dice) -> BatchHeader {
 pub(super) fn echo_outcome(dice: &mut Dice) -> EchoOutcome {
     match dice.below(6) {
         0 => EchoOutcome::TimedOut,
-        1 => EchoOutcome::Unsent(dice.pick(&SEND_FAILURES)),
+        1 => EchoOutcome::Unsent(dice.pick(SendFailure::ALL)),
         _ => EchoOutcome::Replied {
             rtt: micros(dice),
             claimed_delay: micros(dice),
@@ -129,7 +120,7 @@ pub(super) fn echo_outcome(dice: &mut Dice) -> EchoOutcome {
 
 fn endpoint_outcome(dice: &mut Dice) -> EndpointOutcome {
     let result = match dice.below(3) {
-        0 => EndpointResult::Unsent(dice.pick(&SEND_FAILURES)),
+        0 => EndpointResult::Unsent(dice.pick(SendFailure::ALL)),
         1 => EndpointResult::Failed {
             phase: dice.pick(Phase::ALL),
             cause: dice.pick(FailureCause::ALL),
@@ -158,15 +149,37 @@ fn endpoint_outcome(dice: &mut Dice) -> EndpointOutcome {
     }
 }
 
+fn connect_outcome(dice: &mut Dice) -> ConnectOutcome {
+    let result = match dice.below(4) {
+        0 => ConnectResult::Unsent(dice.pick(SendFailure::ALL)),
+        1 => ConnectResult::Failed {
+            phase: dice.pick(Phase::ALL),
+            cause: dice.pick(FailureCause::ALL),
+            text: dice.text(),
+        },
+        _ => ConnectResult::Connected(ConnectPhases {
+            resolve: micros(dice),
+            connect: micros(dice),
+            tls: micros(dice),
+            unattributed: micros(dice),
+        }),
+    };
+    ConnectOutcome {
+        address: dice.option(|dice| address(dice).ip()),
+        certificate_expires: dice.option(Dice::any_u64),
+        result,
+    }
+}
+
 pub(super) fn measurement(dice: &mut Dice) -> Measurement {
     Measurement {
         check: dice.u64() as u16,
         slot: slot(dice),
         lateness: micros(dice),
-        outcome: if dice.below(4) == 0 {
-            Outcome::Endpoint(Box::new(endpoint_outcome(dice)))
-        } else {
-            Outcome::Echo(echo_outcome(dice))
+        outcome: match dice.below(6) {
+            0 => Outcome::Endpoint(Box::new(endpoint_outcome(dice))),
+            1 | 2 => Outcome::Connect(Box::new(connect_outcome(dice))),
+            _ => Outcome::Echo(echo_outcome(dice)),
         },
     }
 }
@@ -257,7 +270,7 @@ pub(super) fn plan(dice: &mut Dice) -> Plan {
         let check = if target.is_multiple_of(2) {
             Check::Echo
         } else {
-            dice.pick(&Check::ALL[1..])
+            dice.pick(&Check::ALL[1..5])
         };
         let interval_ms = 1_000 + dice.below(60_000) as u32;
         let offset_ms = dice.below(u64::from(interval_ms)) as u32;

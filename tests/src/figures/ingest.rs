@@ -69,14 +69,14 @@ fn ingest() -> Result<Vec<Measured>> {
     };
     Ok(vec![
         Measured {
-            name: "ingest.records_per_cpu_second",
+            name: "ingest.records_per_cpu_second".into(),
             value: median(&per_cpu),
             unit: "records/s",
             how: how("the collector's user and system time"),
             bound: Some(Bound::AtLeast(RECORDS_PER_CPU_SECOND_MIN)),
         },
         Measured {
-            name: "ingest.records_per_second",
+            name: "ingest.records_per_second".into(),
             value: median(&per_second),
             unit: "records/s",
             how: how("wall time, the probes on the same processors"),

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use isochrone_base::clock::Clock;
-use isochrone_collector::assembly::{Core, CoreParts, committed_channel};
+use isochrone_collector::assembly::{Assembly, AssemblyParts, committed_channel};
 use isochrone_gate::authority::{Authority, tls};
 use isochrone_gate::events::GateEvents;
 use isochrone_planner::pace::Pace;
@@ -51,7 +51,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 fn size() -> Result<Vec<Measured>> {
     let bytes = fs::metadata(binary(NAME)?)?.len();
     Ok(vec![Measured {
-        name: "probe.binary_mb",
+        name: "probe.binary_mb".into(),
         value: bytes as f64 / 1e6,
         unit: "MB",
         how: "the binary as the release profile leaves it: symbols stripped, dynamic libc; 1 MB = 10^6 B"
@@ -68,7 +68,7 @@ fn memory() -> Result<Vec<Measured>> {
         .build()?;
     let (resident, echoes) = runtime.block_on(measuring(&probe))?;
     Ok(vec![Measured {
-        name: "probe.rss_mb",
+        name: "probe.rss_mb".into(),
         value: resident,
         unit: "MB",
         how: format!(
@@ -84,7 +84,7 @@ async fn measuring(probe: &Path) -> Result<(f64, u64)> {
         .prefix("figures-")
         .tempdir_in(folder()?)?;
     let mut collector = Collector::start(folder.path())?;
-    let token = mesh::invite(&collector.core.registry, "measured")?;
+    let token = mesh::invite(&collector.assembly.registry, "measured")?;
     let config = folder.path().join("probe.toml");
     let local = "allow_private = [\"127.0.0.0/8\"]\necho_listen = [\"127.0.0.1:0\"]\n";
     fs::write(&config, local)?;
@@ -124,7 +124,7 @@ async fn measuring(probe: &Path) -> Result<(f64, u64)> {
 
 /// A collector in this process, without page and planner: the plan is ours.
 struct Collector {
-    core: Core,
+    assembly: Assembly,
     authority: Authority,
     store: Store,
     clock: Clock,
@@ -143,8 +143,8 @@ impl Collector {
         let (live, committed) = committed_channel();
         let (ingest, _) = Ingest::start(store.clone(), live, IngestOptions::default())?;
         let (targets, watched) = watch::channel(Arc::new(Targets::default()));
-        let core = Core::build(
-            CoreParts {
+        let assembly = Assembly::build(
+            AssemblyParts {
                 store: store.clone(),
                 authority: authority.clone(),
                 clock: clock.clone(),
@@ -157,10 +157,10 @@ impl Collector {
             ingest,
         )?;
         let mut serving = JoinSet::new();
-        let listener = Arc::clone(&core.listener);
+        let listener = Arc::clone(&assembly.listener);
         serving.spawn(async move { listener.run(endpoint, CancellationToken::new()).await });
         Ok(Self {
-            core,
+            assembly,
             authority,
             store,
             clock,
@@ -174,7 +174,7 @@ impl Collector {
     async fn connected(&self, probe: &Process) -> Result<ProbeId> {
         let mut waited = Duration::ZERO;
         loop {
-            if let Some(session) = self.core.sessions.list().first() {
+            if let Some(session) = self.assembly.sessions.list().first() {
                 return Ok(session.probe);
             }
             ensure!(
@@ -191,7 +191,7 @@ impl Collector {
         let plan = responders.plan(self.clock.wall())?;
         let signed = self.authority.sign_plan(codec::encode_plan(&plan))?;
         self.store.put_plan(&signed, &plan)?;
-        self.core.sessions.send_plan(plan.probe, signed);
+        self.assembly.sessions.send_plan(plan.probe, signed);
         Ok(())
     }
 

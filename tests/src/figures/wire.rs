@@ -169,7 +169,7 @@ fn encode_rows(header: BatchHeader, measurements: &[Measurement]) -> Result<Vec<
                 stamp,
                 suspect,
             }) => Some((rtt.get(), claimed_delay.get(), stamp, suspect)),
-            Outcome::Echo(_) | Outcome::Endpoint(_) => None,
+            Outcome::Echo(_) | Outcome::Endpoint(_) | Outcome::Connect(_) => None,
         };
         Row {
             check: measurement.check,
@@ -215,14 +215,14 @@ fn bytes() -> Result<Vec<Measured>> {
     };
     Ok(vec![
         Measured {
-            name: "wire.bytes_per_echo",
+            name: "wire.bytes_per_echo".into(),
             value: median(&columns),
             unit: "B",
             how: how("columns"),
             bound: Some(Bound::AtMost(BYTES_MAX)),
         },
         Measured {
-            name: "wire.bytes_per_echo_rows",
+            name: "wire.bytes_per_echo_rows".into(),
             value: median(&rows),
             unit: "B",
             how: how("for comparison, rows through bincode and zstd-1"),
@@ -255,7 +255,7 @@ fn times() -> Result<Vec<Measured>> {
     let names = FIGURES[1].names.iter().zip(&taken);
     Ok(names
         .map(|(name, rounds)| Measured {
-            name,
+            name: (*name).into(),
             value: median(rounds),
             unit: "ns",
             how: how.to_owned(),
@@ -345,7 +345,9 @@ mod tests {
                 .iter()
                 .map(|row| match &row.outcome {
                     Outcome::Echo(outcome) => row.slot.0 + u64::from(row.check) + rtt_us(outcome),
-                    Outcome::Endpoint(_) => unreachable!("the sample holds echoes only"),
+                    Outcome::Endpoint(_) | Outcome::Connect(_) => {
+                        unreachable!("the sample holds echoes only")
+                    }
                 })
                 .sum();
             let columns = encode(header.clone(), &measurements).unwrap();

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use isochrone_base::clock::Clock;
-use isochrone_collector::assembly::{Core, CoreParts, committed_channel};
+use isochrone_collector::assembly::{Assembly, AssemblyParts, committed_channel};
 use isochrone_gate::audit::Actor;
 use isochrone_gate::authority::{Authority, tls};
 use isochrone_gate::events::{GateEventKind, GateEvents};
@@ -138,7 +138,7 @@ impl Headquarters {
             Some(bug) => Ingest::inline_with_bug(store.clone(), live, bug),
         };
         let (events, mut happened) = GateEvents::channel();
-        let parts = CoreParts {
+        let parts = AssemblyParts {
             store: store.clone(),
             authority: self.authority.clone(),
             clock: self.clock.clone(),
@@ -151,14 +151,14 @@ impl Headquarters {
             events,
             seed,
         };
-        let core = Core::build(parts, ingest).expect("a collector starts on any store it left");
-        let Core {
+        let assembly = Assembly::build(parts, ingest).expect("a collector starts on any store it left");
+        let Assembly {
             registry,
             sessions,
             addresses,
             plans,
             listener,
-        } = core;
+        } = assembly;
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let endpoints: Vec<_> = HOSTS.iter().map(|host| self.endpoint(*host)).collect();

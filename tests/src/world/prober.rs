@@ -1,15 +1,16 @@
 //! A prober that measures nothing: its outcomes come from a seed, at once or after a virtual round trip, and
 //! every run that ends goes into the record.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use isochrone_probe::prober::{EchoPorts, Prober, ProberCounters};
 use isochrone_proto::ids::ProbeId;
-use isochrone_proto::kind::Check;
+use isochrone_proto::kind::{Check, Layout};
 use isochrone_proto::measurement::{
-    CacheState, EchoOutcome, EndpointOutcome, EndpointResult, FailureCause, Outcome, Phase, Phases,
-    SendFailure, Stamp as Stamped,
+    CacheState, ConnectOutcome, ConnectPhases, ConnectResult, EchoOutcome, EndpointOutcome, EndpointResult,
+    FailureCause, Outcome, Phase, Phases, SendFailure, Stamp as Stamped,
 };
 use isochrone_proto::plan::{Plan, PlannedCheck, ResponderPlan, Target};
 use isochrone_proto::units::{Micros, UnixMillis};
@@ -117,42 +118,44 @@ impl Prober for SimulatedProber {
 }
 
 fn outcome(check: Check, stamp: Stamp) -> Outcome {
-    if check == Check::Echo {
-        return Outcome::Echo(match stamp {
-            Stamp::Number(number) => EchoOutcome::Replied {
-                rtt: micros(number),
-                claimed_delay: Micros::default(),
-                stamp: Stamped::Kernel,
-                suspect: false,
-            },
-            Stamp::Failed => EchoOutcome::TimedOut,
-            Stamp::Unsent => EchoOutcome::Unsent(SendFailure::Buffers),
-        });
-    }
-    let result = match stamp {
-        Stamp::Number(number) => EndpointResult::Ok {
-            phases: Phases {
-                connect: micros(number),
-                ..Phases::default()
-            },
-            body_bytes: 64,
-            node_uptime_s: None,
-            node_version: String::new(),
-        },
-        Stamp::Failed => EndpointResult::Failed {
-            phase: Phase::Connect,
-            cause: FailureCause::Timeout,
-            text: "no answer".into(),
-        },
-        Stamp::Unsent => EndpointResult::Unsent(SendFailure::Buffers),
+    let number = match stamp {
+        Stamp::Number(number) => micros(number),
+        Stamp::Failed => {
+            return Outcome::failed(check, Phase::Connect, FailureCause::Timeout, "no answer".into());
+        }
+        Stamp::Unsent => return Outcome::unsent(check, SendFailure::Buffers),
     };
-    Outcome::Endpoint(Box::new(EndpointOutcome {
-        address: "192.0.2.9:80".into(),
-        http_status: matches!(stamp, Stamp::Number(_)).then_some(200),
-        cache: CacheState::Absent,
-        certificate_expires: None,
-        result,
-    }))
+    match check.layout() {
+        Layout::Echo => Outcome::Echo(EchoOutcome::Replied {
+            rtt: number,
+            claimed_delay: Micros::default(),
+            stamp: Stamped::Kernel,
+            suspect: false,
+        }),
+        Layout::Endpoint => Outcome::Endpoint(Box::new(EndpointOutcome {
+            address: "192.0.2.9".into(),
+            http_status: Some(200),
+            cache: CacheState::Absent,
+            certificate_expires: None,
+            result: EndpointResult::Ok {
+                phases: Phases {
+                    connect: number,
+                    ..Phases::default()
+                },
+                body_bytes: 64,
+                node_uptime_s: None,
+                node_version: String::new(),
+            },
+        })),
+        Layout::Connect => Outcome::Connect(Box::new(ConnectOutcome {
+            address: Some(IpAddr::from([192, 0, 2, 9])),
+            certificate_expires: None,
+            result: ConnectResult::Connected(ConnectPhases {
+                connect: number,
+                ..ConnectPhases::default()
+            }),
+        })),
+    }
 }
 
 fn micros(number: u32) -> Micros {

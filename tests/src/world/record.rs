@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use isochrone_proto::batch::Batch;
 use isochrone_proto::ids::{Digest, EpochId, PlanVersion, ProbeId, Sequence, TargetId};
 use isochrone_proto::kind::Kind;
-use isochrone_proto::measurement::{EchoOutcome, EndpointResult, Outcome};
+use isochrone_proto::measurement::{ConnectResult, EchoOutcome, EndpointResult, Outcome};
 use isochrone_proto::plan::Plan;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::Store;
@@ -246,6 +246,11 @@ impl Stamp {
                 EndpointResult::Ok { phases, .. } => Self::Number(phases.connect.get()),
                 EndpointResult::Failed { .. } => Self::Failed,
                 EndpointResult::Unsent(_) => Self::Unsent,
+            },
+            Outcome::Connect(outcome) => match &outcome.result {
+                ConnectResult::Connected(phases) => Self::Number(phases.connect.get()),
+                ConnectResult::Failed { .. } => Self::Failed,
+                ConnectResult::Unsent(_) => Self::Unsent,
             },
         }
     }

@@ -13,7 +13,7 @@ use isochrone_proto::limits::BATCHES_IN_FLIGHT_MAX;
 use isochrone_store::ingest::{Incoming, Ingested, Item, Receipt};
 use tokio_util::sync::CancellationToken;
 
-use super::conversation::End;
+use super::end::End;
 use super::frames::{Frame, FrameReader};
 use super::quota::Bucket;
 use super::talk::Talk;

@@ -8,8 +8,8 @@ use isochrone_proto::frame::MessageKind;
 use isochrone_proto::plan::SignedPlan;
 use isochrone_proto::units::UnixMillis;
 
-use super::conversation::End;
 use super::durable;
+use super::end::End;
 use super::frames::FrameReader;
 use super::quota::Bucket;
 use super::talk::Talk;

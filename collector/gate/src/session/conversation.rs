@@ -3,26 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use isochrone_base::clock::Clock;
-use isochrone_proto::codec::{self, DecodeError};
-use isochrone_proto::control::{CloseCode, CollectorMessage, ProbeMessage, Refusal, Welcome};
+use isochrone_proto::codec;
+use isochrone_proto::control::{CollectorMessage, ProbeMessage, Refusal, Welcome};
 use isochrone_proto::frame::MessageKind;
 use isochrone_proto::ids::PlanVersion;
-use isochrone_store::Store;
-use isochrone_store::ingest::Ingest;
 use quinn::{Connection, SendStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use super::frames::{FrameReader, ReadError, SendError, write};
+use super::end::End;
+use super::frames::{FrameReader, SendError, write};
+use super::gate::Gate;
 use super::outbox::Outgoing;
 use super::talk::Talk;
-use super::{Live, PlanSource, SessionView, Sessions, batches, control};
-use crate::authority::{Authority, ProbeLeaf, RENEW_BEFORE};
-use crate::events::{GateEventKind, GateEvents};
-use crate::registry::Registry;
+use super::{Live, SessionView, batches, control};
+use crate::authority::{ProbeLeaf, RENEW_BEFORE};
+use crate::events::GateEventKind;
 
 /// From the end of the handshake to the Hello.
 const HELLO: Duration = Duration::from_secs(5);
@@ -31,44 +29,6 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Batch streams of one probe at once: live, draining, and their successors while an epoch changes.
 const STREAMS_MAX: usize = 4;
 const SOFTWARE: &str = concat!("isochrone-collector ", env!("CARGO_PKG_VERSION"));
-
-/// Everything a conversation needs beside its connection.
-#[derive(Clone)]
-pub struct Gate {
-    /// Who may come in.
-    pub registry: Registry,
-    /// Who is in.
-    pub sessions: Sessions,
-    /// Whose signature counts.
-    pub authority: Authority,
-    /// Marks and plans.
-    pub store: Store,
-    /// Where batches go.
-    pub ingest: Ingest,
-    /// What each probe should do.
-    pub plans: Arc<dyn PlanSource>,
-    /// Whom to tell.
-    pub events: GateEvents,
-    /// What time it is.
-    pub clock: Clock,
-}
-
-/// Why a conversation ends.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum End {
-    #[error("{0}")]
-    Refused(Refusal),
-    #[error("protocol broken: {0}")]
-    Protocol(String),
-    #[error("quota exceeded: {0}")]
-    Quota(String),
-    #[error("the collector's store cannot take more now; come back in a while")]
-    StoreUnavailable,
-    #[error("the collector is stopping; come back in a while")]
-    Stopping,
-    #[error("the connection is gone")]
-    Gone,
-}
 
 /// Holds the conversation on a connection whose handshake is over, until it ends.
 pub(crate) async fn converse(gate: Gate, connection: Connection, stop: CancellationToken) {
@@ -271,17 +231,10 @@ async fn take_streams(talk: &Arc<Talk>, connection: &Connection, stop: &Cancella
 }
 
 fn hang_up(connection: &Connection, end: &End) {
-    let code = match end {
-        End::Gone => {
-            let reason = connection.close_reason().map(|reason| reason.to_string());
-            tracing::info!(remote = %connection.remote_address(), reason, "probe left");
-            return;
-        }
-        End::Refused(_) => CloseCode::Refused,
-        End::Protocol(_) => CloseCode::Protocol,
-        End::Quota(_) => CloseCode::Quota,
-        End::StoreUnavailable => CloseCode::StoreUnavailable,
-        End::Stopping => CloseCode::Stopping,
+    let Some(code) = end.code() else {
+        let reason = connection.close_reason().map(|reason| reason.to_string());
+        tracing::info!(remote = %connection.remote_address(), reason, "probe left");
+        return;
     };
     let reason = end.to_string();
     match end {
@@ -289,38 +242,4 @@ fn hang_up(connection: &Connection, end: &End) {
         _ => tracing::warn!(remote = %connection.remote_address(), ?code, reason, "connection closed"),
     }
     connection.close(code.code().into(), reason.as_bytes());
-}
-
-impl From<ReadError> for End {
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::Stream(_) => Self::Gone,
-            error => Self::Protocol(error.to_string()),
-        }
-    }
-}
-
-impl From<DecodeError> for End {
-    fn from(error: DecodeError) -> Self {
-        let mut reason = error.to_string();
-        let mut source = std::error::Error::source(&error);
-        while let Some(cause) = source {
-            reason.push_str(": ");
-            reason.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        Self::Protocol(reason)
-    }
-}
-
-impl From<SendError> for End {
-    fn from(error: SendError) -> Self {
-        match error {
-            SendError::Stream(_) => Self::Gone,
-            SendError::Frame(error) => {
-                tracing::error!(%error, "cannot send a message of ours");
-                Self::Protocol("the collector could not put its own message into a frame".into())
-            }
-        }
-    }
 }

@@ -12,7 +12,8 @@ use isochrone_proto::units::UnixMillis;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use super::conversation::{End, Gate};
+use super::end::End;
+use super::gate::Gate;
 use super::{Arrival, Live, durable};
 use crate::authority::ProbeLeaf;
 use crate::events::{GateEvent, GateEventKind};

@@ -67,7 +67,7 @@ fn of_nodes(world: &World) -> Vec<Stretch> {
         let checks = checks_of(node, &world.pace);
         let per_family: f64 = checks
             .iter()
-            .map(|(_, interval_ms, _)| 1_000.0 / f64::from(*interval_ms))
+            .map(|(_, interval_ms)| 1_000.0 / f64::from(*interval_ms))
             .sum();
         probes * per_family * node.families.len() as f64
     };

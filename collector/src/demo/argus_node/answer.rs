@@ -1,23 +1,14 @@
 //! Which request gets which answer: routes, methods, validation, `status` and `buckets`.
 
 use bytes::Bytes;
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CONTENT_TYPE};
-use hyper::http::response::Builder;
+use hyper::header::{ALLOW, CONTENT_TYPE};
 use hyper::{Method, Request, Response, StatusCode};
 use isochrone_base::clock::monotonic;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::body::{Body, exception, head, json_answer, validation, with_body};
 use super::{Indexer, Shared, asset};
-
-pub(super) type Body = UnsyncBoxBody<Bytes, SourceBroke>;
-
-/// The source broke off after bytes had been sent: the connection is cut.
-#[derive(Debug, thiserror::Error)]
-#[error("the source broke off")]
-pub(super) struct SourceBroke;
 
 /// Answers one request; never returns where Argus would hang.
 pub(super) async fn answer(shared: &Shared, request: &Request<Incoming>) -> Response<Body> {
@@ -94,43 +85,6 @@ async fn status(shared: &Shared) -> Response<Body> {
                 "packageVersion": "1.8.0",
             },
         }),
-    )
-}
-
-/// An answer with the header that all of Argus' answers have.
-pub(super) fn head(status: StatusCode) -> Builder {
-    Response::builder()
-        .status(status)
-        .header(ACCESS_CONTROL_ALLOW_ORIGIN, "*")
-}
-
-/// The body of a finished head.
-pub(super) fn with_body(head: Builder, body: Bytes) -> Response<Body> {
-    let body = Full::new(body).map_err(|never| match never {}).boxed_unsync();
-    head.body(body).expect("the headers are made of checked parts")
-}
-
-pub(super) fn json_answer(status: StatusCode, value: &Value) -> Response<Body> {
-    json_body(head(status), value)
-}
-
-pub(super) fn json_body(head: Builder, value: &Value) -> Response<Body> {
-    let head = head.header(CONTENT_TYPE, "application/json; charset=utf-8");
-    with_body(head, Bytes::from(value.to_string()))
-}
-
-/// 400, 404 or 405 of the request validator.
-pub(super) fn validation(status: StatusCode, message: &str) -> Response<Body> {
-    let value =
-        json!({ "type": "request_validation", "message": message, "errors": [{ "message": message }] });
-    json_answer(status, &value)
-}
-
-/// 500 of a failed indexer or source.
-pub(super) fn exception(message: &str) -> Response<Body> {
-    json_answer(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        &json!({ "type": "exception", "message": message }),
     )
 }
 

@@ -13,7 +13,7 @@ use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::answer::{Body, SourceBroke, exception, head, json_body, validation, with_body};
+use super::body::{Body, SourceBroke, exception, head, json_body, validation, with_body};
 use super::cache::{Found, Object, Place, Progress, STEP_BYTES, Supply, transfer_time};
 use super::range::{Asked, asked};
 use super::{Indexer, Shared};

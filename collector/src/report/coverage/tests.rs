@@ -3,8 +3,8 @@ use std::sync::Arc;
 use isochrone_base::fixture::{self, DAY0, failed, good, timeout};
 use isochrone_coverage::report::{Options, build};
 use isochrone_coverage::weights::Weights;
-use isochrone_proto::kind::{Family, Kind};
-use isochrone_proto::measurement::FailureCause;
+use isochrone_proto::kind::{Check, Family, Kind};
+use isochrone_proto::measurement::{FailureCause, Outcome};
 use isochrone_store::fixture::stored;
 use rand::SeedableRng;
 
@@ -12,6 +12,7 @@ use super::*;
 
 const STATUS4: Kind = Kind::new(Check::Status, Family::V4);
 const GET4: Kind = Kind::new(Check::AssetGet, Family::V4);
+const CONNECT4: Kind = Kind::new(Check::Connect, Family::V4);
 
 fn roster() -> Roster {
     Roster::new(
@@ -31,7 +32,11 @@ fn observe(rows: &[(&str, &str, Kind, u64, Outcome)]) -> Observations {
     };
     let mut tally = Tally::new(&roster, window);
     for (from, to, kind, slot, outcome) in rows {
-        let plan = Arc::new(fixture::plan(&roster, fixture::probe_id(from), &[STATUS4, GET4]));
+        let plan = Arc::new(fixture::plan(
+            &roster,
+            fixture::probe_id(from),
+            &[STATUS4, GET4, CONNECT4],
+        ));
         let check = fixture::check(&plan, TargetId::of_node(to), *kind);
         let row = fixture::row(check, UnixMillis(DAY0 + slot), outcome.clone());
         tally.add(&stored(&plan, &[row]));
@@ -100,6 +105,20 @@ fn connect_phase_is_the_rtt_by_vantage_node_and_day() {
         "outside the window"
     );
     assert_eq!(observations.basis, Basis::Connect);
+}
+
+#[test]
+fn connections_change_no_figure_yet() {
+    let status = ("berlin", "tokyo", STATUS4, 0, good(250));
+    let without = observe(std::slice::from_ref(&status));
+    let with = observe(&[
+        status,
+        ("berlin", "tokyo", CONNECT4, 10_000, fixture::connected(100)),
+        ("berlin", "tokyo", CONNECT4, 20_000, fixture::unconnected()),
+        ("osaka", "lima", CONNECT4, 0, fixture::connected(100)),
+    ]);
+    let told = |observations: &Observations| format!("{:?}", observations.readings);
+    assert_eq!(told(&with), told(&without));
 }
 
 #[test]

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use isochrone_base::fixture::{self, DAY0, failed, good, lost, replied, timeout};
 use isochrone_proto::kind::{Check, Family};
-use isochrone_proto::measurement::{Measurement, Phases};
+use isochrone_proto::measurement::{CacheState, EndpointResult, Measurement, Outcome, Phases};
 use isochrone_proto::plan::{Plan, PlannedCheck};
 use isochrone_proto::schedule::Schedule;
 use isochrone_proto::units::Micros;
@@ -118,6 +118,25 @@ fn outage_has_start_end_cause_and_vantages() {
     assert_eq!(day.status_ok, Some(160.0 / 180.0));
     assert_eq!(day.asset_ok, Some(1.0));
     assert_eq!(day.vantages, 3);
+}
+
+#[test]
+fn connections_change_no_figure_and_no_outage_yet() {
+    let connect4 = Kind::new(Check::Connect, Family::V4);
+    let roster = roster();
+    let told = |kinds: &[Kind]| {
+        let plan_of = |probe| fixture::plan(&roster, probe, kinds);
+        let report = run_plans(&roster, window(60), plan_of, |round, from, to, kind| {
+            let is_down = to == "tokyo" && kind == STATUS4 && (20..30).contains(&round) && from != "oslo";
+            Some(match (is_down, kind == connect4) {
+                (true, _) => timeout(),
+                (false, true) => fixture::unconnected(),
+                (false, false) => usual(kind),
+            })
+        });
+        serde_json::to_value(report).unwrap()
+    };
+    assert_eq!(told(&[STATUS4, GET4, connect4]), told(&[STATUS4, GET4]));
 }
 
 /// Checks over both families; endpoints are checked every `rounds` rounds.

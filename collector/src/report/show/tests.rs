@@ -3,7 +3,7 @@ use std::sync::Arc;
 use isochrone_base::fixture::{self, DAY0, failed, good, timeout};
 use isochrone_proto::ids::TargetId;
 use isochrone_proto::kind::{Check, Family};
-use isochrone_proto::measurement::{CacheState, FailureCause, Phase, SendFailure};
+use isochrone_proto::measurement::{CacheState, EndpointResult, FailureCause, Phase, SendFailure};
 use isochrone_store::fixture::stored;
 use isochrone_watch::incident::{Cause, IncidentCheck};
 
@@ -11,6 +11,7 @@ use super::*;
 
 const STATUS4: Kind = Kind::new(Check::Status, Family::V4);
 const GET4: Kind = Kind::new(Check::AssetGet, Family::V4);
+const CONNECT4: Kind = Kind::new(Check::Connect, Family::V4);
 
 fn roster() -> Roster {
     Roster::new(
@@ -26,7 +27,7 @@ fn add(tally: &mut Tally<'_>, from: &str, kind: Kind, outcomes: &[(u64, Outcome)
     let plan = Arc::new(fixture::plan(
         tally.roster,
         fixture::probe_id(from),
-        &[STATUS4, GET4],
+        &[STATUS4, GET4, CONNECT4],
     ));
     let check = fixture::check(&plan, TargetId::of_node("tokyo"), kind);
     let rows: Vec<_> = outcomes
@@ -116,6 +117,31 @@ What each vantage saw
 }
 
 #[test]
+fn connections_are_shown_like_other_checks() {
+    let roster = roster();
+    let mut tally = Tally::new(&roster, roster.node_named("tokyo").unwrap(), window());
+    let rows = [
+        (0, fixture::connected(20)),
+        (1, fixture::unconnected()),
+        (2, fixture::unconnected()),
+    ];
+    add(&mut tally, "berlin", CONNECT4, &rows);
+    let report = tally.finish([]);
+    let failure = &report.failures[0];
+    assert_eq!(
+        (
+            failure.kind.as_str(),
+            failure.count,
+            failure.phase,
+            failure.cause.as_str()
+        ),
+        ("connect4", 2, Some("connect"), "timeout")
+    );
+    assert_eq!((failure.down, failure.http_status), (true, None));
+    assert_eq!((report.seen[0].ok, report.seen[0].failed), (1, 2));
+}
+
+#[test]
 fn success_between_failures_parts_them() {
     let roster = roster();
     let mut tally = Tally::new(&roster, roster.node_named("tokyo").unwrap(), window());
@@ -145,6 +171,7 @@ fn unsent_check_says_nothing_against_the_node() {
     add(&mut tally, "berlin", STATUS4, &[(0, unsent)]);
     let report = tally.finish([]);
     assert_eq!((report.failures[0].down, report.failures[0].phase), (false, None));
+    assert_eq!(report.failures[0].error, "no-route", "in the vocabulary's words");
     assert_eq!((report.seen[0].failed, report.seen[0].unsent), (0, 1));
 }
 

@@ -1,7 +1,12 @@
-use isochrone_proto::units::UnixMillis;
+use isochrone_proto::ids::{Digest, Sequence};
+use isochrone_proto::kind::{Check, Family, Kind};
+use isochrone_proto::measurement::{ConnectOutcome, ConnectPhases, ConnectResult, Outcome};
+use isochrone_proto::units::{Micros, UnixMillis};
 
 use super::*;
+use crate::ingest::Ingested;
 use crate::ingest::fixture::*;
+use crate::lossy::LossyBackend;
 
 fn export(range: ScanRange) -> (Vec<String>, Vec<Progress>) {
     let (_, store) = store_with_plan();
@@ -50,6 +55,43 @@ fn each_kind_of_result_has_its_line() {
         measurements: 5 * ROWS,
     };
     assert_eq!(progress.last(), Some(&last));
+}
+
+/// From a plan that holds connections, through ingest and store, to its line.
+#[test]
+fn connection_is_stored_and_has_its_line() {
+    let mut planned = plan(1);
+    planned.checks[2].kind = Kind::new(Check::Connect, Family::V6);
+    let store = store_on(&LossyBackend::new());
+    store.put_plan(&signed(&planned), &planned).unwrap();
+    let us = |us| Micros::new(us).unwrap();
+    let mut rows = measurements(1, 0);
+    rows[11].outcome = Outcome::Connect(Box::new(ConnectOutcome {
+        address: Some("2001:db8::7".parse().unwrap()),
+        certificate_expires: Some(1_800_000_000),
+        result: ConnectResult::Connected(ConnectPhases {
+            resolve: us(100),
+            connect: us(20_000),
+            tls: us(41_000),
+            unattributed: us(12),
+        }),
+    }));
+    let batch = incoming(header(EPOCH, 1, Digest::ZERO), &rows);
+    let mark = Sequence(1);
+    assert_eq!(submit(&inline(&store), batch), Ingested::Stored { mark });
+    let mut out = Vec::new();
+    assert_eq!(
+        ndjson(&store, ScanRange::default(), &mut out, |_| {}).unwrap(),
+        ROWS
+    );
+    let text = String::from_utf8(out).unwrap();
+    let line = text.lines().last().unwrap();
+    let id = format!(
+        r#"{{"probe":"ada-1","probe_id":"0000000000000ada","epoch":"{EPOCH}","kind":"connect6","target":"berlin","target_id":"{}","slot":"2026-11-22T10:40:00.000Z","lateness_us":900"#,
+        planned.targets[2].id
+    );
+    let ended = r#","outcome":"ok","address":"2001:db8::7","certificate_expires_s":1800000000,"resolve_us":100,"connect_us":20000,"tls_us":41000,"unattributed_us":12}"#;
+    assert_eq!(line, id + ended);
 }
 
 #[test]

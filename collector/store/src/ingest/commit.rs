@@ -1,21 +1,21 @@
 //! The committer: judges what waits, writes it in one transaction, and only then answers.
 
-use std::collections::HashMap;
 use std::thread;
 
+use isochrone_base::error_chain::chain;
 use isochrone_proto::control::EpochMark;
-use isochrone_proto::ids::{EpochId, ProbeId, Sequence};
-use redb::{ReadableTable, WriteTransaction};
+use isochrone_proto::ids::Sequence;
+use redb::WriteTransaction;
 use tokio::sync::mpsc;
 
-use super::quarantine::Quarantine;
+use super::memory::Memory;
 use super::round::Round;
-use super::stream::EpochMemory;
 use super::{Committed, IngestOptions, Ingested, Job, Unavailable};
-use crate::{Store, StoreError, tables};
+use crate::{Store, StoreError};
 
 /// Items that one transaction takes at most.
 const GROUP_MAX: usize = 4_096;
+
 /// The thread's loop. Ends when every handle is gone and everything is answered.
 pub(super) fn run(
     mut committer: Committer,
@@ -47,22 +47,6 @@ pub(super) struct Committer {
     pub(super) planted: Option<super::PlantedBug>,
     /// `None`: read it from the store, at the start and after a commit that failed.
     memory: Option<Memory>,
-}
-
-/// What the committer knows without asking the store.
-pub(super) struct Memory {
-    pub(super) commit: u64,
-    pub(super) ordinal: u64,
-    pub(super) quarantine: Quarantine,
-    pub(super) epochs: HashMap<(ProbeId, EpochId), EpochMemory>,
-}
-
-impl std::fmt::Debug for Memory {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Memory")
-            .field("commit", &self.commit)
-            .finish_non_exhaustive()
-    }
 }
 
 /// What a job is answered.
@@ -169,34 +153,4 @@ impl Job {
             Self::Note { reply, .. } => drop(reply.send(Err(Unavailable::Storage))),
         }
     }
-}
-
-impl Memory {
-    fn load(transaction: &WriteTransaction) -> Result<Self, StoreError> {
-        let meta = transaction.open_table(tables::META)?;
-        let read = |name| -> Result<u64, StoreError> { Ok(meta.get(name)?.map_or(0, |value| value.value())) };
-        Ok(Self {
-            commit: read(tables::META_COMMIT)?,
-            ordinal: read(tables::META_ORDINAL)?,
-            quarantine: Quarantine::load(&meta)?,
-            epochs: HashMap::new(),
-        })
-    }
-}
-
-impl Memory {
-    /// What says whether the table of single numbers changes.
-    pub(super) fn counters(&self) -> (u64, u64, u64) {
-        (self.commit, self.ordinal, self.quarantine.total())
-    }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

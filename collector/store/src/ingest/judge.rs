@@ -262,13 +262,12 @@ impl HourTally {
 /// fit, none is marked.
 pub(super) fn place(plan: &mut AdoptedPlan, batch: &Batch, window: Window) -> Result<Tally, RefuseReason> {
     let span = plan.span;
-    let echoes = batch.echo_rows_len();
     let checks = plan.checks.len();
     let mut tally = HourTally::default();
-    for (row, (check, slot)) in batch.slots().enumerate() {
+    for (row, (layout, check, slot)) in batch.slots_by_layout().enumerate() {
         let placed = match plan.checks.get_mut(usize::from(check)) {
             None => Err(RefuseReason::NoSuchCheck { check, checks }),
-            Some(state) if state.is_endpoint != (row >= echoes) => Err(RefuseReason::KindMismatch { check }),
+            Some(state) if state.layout != layout => Err(RefuseReason::KindMismatch { check }),
             Some(state) => place_slot(state, check, slot, span, window),
         };
         if let Err(reason) = placed {

@@ -130,7 +130,7 @@ pub fn quarantined(store: &Store) -> Result<Quarantined, StoreError> {
 ///
 /// # Errors
 /// When the store failed.
-pub fn newest_refused(store: &Store, limit: usize) -> Result<(u64, Vec<Refused>), StoreError> {
+pub(crate) fn newest_refused(store: &Store, limit: usize) -> Result<(u64, Vec<Refused>), StoreError> {
     store.read(|transaction: &ReadTransaction| {
         let mut newest = Vec::new();
         for row in transaction.open_table(QUARANTINE)?.iter()?.rev().take(limit) {

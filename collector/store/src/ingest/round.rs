@@ -8,8 +8,9 @@ use isochrone_proto::ledger::Event;
 use isochrone_proto::units::Hour;
 use redb::{ReadableTable, Table, WriteTransaction};
 
-use super::commit::Memory;
 use super::judge::{RefuseReason, Tally, Window, place};
+use super::memory::Memory;
+use super::not_stored::NotStored;
 use super::stream::{EpochMemory, EpochTables, damaged};
 use super::{Committed, Incoming, Ingested, Item};
 use crate::tables::{self, fork_key, stream_key};
@@ -140,21 +141,17 @@ impl<'t> Round<'t> {
         if batch.header.previous != epoch.row.digest && !leaps {
             return self.fork(epoch, incoming, batch);
         }
-        let lost = match self.missing_plans(incoming)? {
-            Some(Ok(needed)) => return Ok(needed),
-            Some(Err(lost)) => Some(lost),
-            None => None,
-        };
-        let judged = match lost {
-            Some(reason) => Err(reason),
-            None => self.judge(epoch, incoming, batch)?,
-        };
+        let judged = self
+            .require_plans(incoming)
+            .and_then(|()| self.judge(epoch, incoming, batch));
         let result = match judged {
             Ok((tally, place)) => {
                 self.log(epoch, incoming, batch, &tally, place)?;
                 Ingested::Stored { mark: sequence }
             }
-            Err(reason) => {
+            Err(NotStored::NeedsPlans(missing)) => return Ok(Ingested::NeedPlans(missing)),
+            Err(NotStored::Failed(error)) => return Err(error),
+            Err(NotStored::Refused(reason)) => {
                 let slots = batch.slots().map(|(_, slot)| slot);
                 let (tally, outside) = Tally::of_slots(slots, Window::around(incoming.received));
                 for (hour, rows) in tally.hours {
@@ -183,22 +180,19 @@ impl<'t> Round<'t> {
         Ok(Some(entry.digest))
     }
 
-    /// Plans that the item names and the store does not hold: ask for them, or refuse.
-    pub(super) fn missing_plans(
-        &self,
-        incoming: &Incoming,
-    ) -> Result<Option<Result<Ingested, RefuseReason>>, StoreError> {
+    /// Asks for the plans that the item names and the store does not hold; refuses it where they are lost.
+    pub(super) fn require_plans(&self, incoming: &Incoming) -> Result<(), NotStored> {
         let mut missing = Vec::new();
         for version in incoming.plans() {
             if self.store.plan(incoming.probe, version)?.is_none() {
                 missing.push(version);
             }
         }
-        Ok(match missing.first() {
-            None => None,
-            Some(&version) if incoming.plans_lost => Some(Err(RefuseReason::PlanLost { version })),
-            Some(_) => Some(Ok(Ingested::NeedPlans(missing))),
-        })
+        match missing.first() {
+            None => Ok(()),
+            Some(&version) if incoming.plans_lost => Err(RefuseReason::PlanLost { version }.into()),
+            Some(_) => Err(NotStored::NeedsPlans(missing)),
+        }
     }
 
     /// Checks account and rows. The account of a batch whose rows are refused still counts.
@@ -207,17 +201,11 @@ impl<'t> Round<'t> {
         epoch: &mut EpochMemory,
         incoming: &Incoming,
         batch: &Batch,
-    ) -> Result<Result<(Tally, usize), RefuseReason>, StoreError> {
+    ) -> Result<(Tally, usize), NotStored> {
         let (header, window) = (&batch.header, Window::around(incoming.received));
-        if let Err(reason) = window.check_cut(header.cut) {
-            return Ok(Err(reason));
-        }
-        if let Err(reason) = epoch.adopt(&self.epochs, self.store, &header.adopted, window)? {
-            return Ok(Err(reason));
-        }
-        if let Err(reason) = epoch.check_counts(&self.epochs, self.store, &header.hours, window)? {
-            return Ok(Err(reason));
-        }
+        window.check_cut(header.cut)?;
+        epoch.adopt(&self.epochs, self.store, &header.adopted, window)?;
+        epoch.check_counts(&self.epochs, self.store, &header.hours, window)?;
         for count in &header.hours {
             epoch.hour_mut(&self.epochs, count.hour)?.told(count);
         }
@@ -226,9 +214,9 @@ impl<'t> Round<'t> {
         row.closed |= header.events.contains(&Event::Closed);
         let version = header.plan;
         let Some(at) = epoch.adopted(&self.epochs, self.store, version)? else {
-            return Ok(Err(RefuseReason::NotAdopted { version }));
+            return Err(RefuseReason::NotAdopted { version }.into());
         };
-        Ok(place(epoch.plan_mut(at), batch, window).map(|tally| (tally, at)))
+        Ok((place(epoch.plan_mut(at), batch, window)?, at))
     }
 
     /// Appends a batch to the log, and counts it.

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use isochrone_proto::ids::{EpochId, PlanVersion, ProbeId};
+use isochrone_proto::kind::Layout;
 use isochrone_proto::ledger::{Adoption, HourCount, SkippedRange};
 use isochrone_proto::plan::Plan;
 use isochrone_proto::units::{Hour, UnixMillis};
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::judge::{self, RefuseReason, Span, Window};
+use super::not_stored::NotStored;
 use super::seen::Seen;
 use crate::tables::{self, epoch_key, hour_key, probe_hour_key, seen_key};
 use crate::{Damaged, EpochRow, HourRow, RowReader, RowWriter, Store, StoreError};
@@ -61,7 +63,7 @@ pub(super) struct CheckState {
     /// Its first slot in the span.
     pub(super) anchor: UnixMillis,
     pub(super) interval_ms: u32,
-    pub(super) is_endpoint: bool,
+    pub(super) layout: Layout,
     pub(super) seen: Seen,
 }
 
@@ -175,19 +177,17 @@ impl EpochMemory {
         store: &Store,
         adoption: &Adoption,
         window: Window,
-    ) -> Result<Result<(), RefuseReason>, StoreError> {
+    ) -> Result<(), NotStored> {
         let last = self.row.adoptions.last().copied();
-        match window.check_adoption(last.as_ref(), adoption) {
-            Err(reason) => return Ok(Err(reason)),
-            Ok(false) => return Ok(Ok(())),
-            Ok(true) => {}
+        if !window.check_adoption(last.as_ref(), adoption)? {
+            return Ok(());
         }
         if let Some(last) = last
             && let Some(place) = self.adopted(tables, store, last.version)?
         {
             let plan = &mut self.plans[place];
             if plan.last_seen().is_some_and(|slot| slot >= adoption.first_slot) {
-                return Ok(Err(RefuseReason::Adoption {
+                return Err(NotStored::Refused(RefuseReason::Adoption {
                     version: adoption.version,
                     first_slot: adoption.first_slot,
                 }));
@@ -198,7 +198,7 @@ impl EpochMemory {
         for hour in &mut self.hours {
             hour.quota = None;
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// Where the adopted plan `version` is in memory; `None` if this epoch did not adopt it, or the store
@@ -276,11 +276,11 @@ impl EpochMemory {
         store: &Store,
         told: &[HourCount],
         window: Window,
-    ) -> Result<Result<(), RefuseReason>, StoreError> {
+    ) -> Result<(), NotStored> {
         for count in told {
             if !window.holds_hour(count.hour) {
                 let slot = count.hour.start();
-                return Ok(Err(RefuseReason::SlotOutOfRange { slot }));
+                return Err(NotStored::Refused(RefuseReason::SlotOutOfRange { slot }));
             }
             let place = self.hour_place(tables, count.hour)?;
             let quota = match self.hours[place].quota {
@@ -289,17 +289,13 @@ impl EpochMemory {
             };
             let known = &mut self.hours[place];
             known.quota = Some(quota);
-            if let Err(reason) = judge::check_counts(&known.row, count, quota.own.saturating_mul(2)) {
-                return Ok(Err(reason));
-            }
+            judge::check_counts(&known.row, count, quota.own.saturating_mul(2))?;
             let (all, slots) = tables.probe_hour(self.probe, count.hour)?;
             let others = all.saturating_sub(known.noted);
             let allowed = slots.max(quota.whole).saturating_mul(2);
-            if let Err(reason) = judge::check_quota(others, count, allowed) {
-                return Ok(Err(reason));
-            }
+            judge::check_quota(others, count, allowed)?;
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// What the plans of this epoch can produce in `hour`; a probe may send twice that.
@@ -354,7 +350,7 @@ impl AdoptedPlan {
         let checks = plan.checks.iter().map(|check| CheckState {
             anchor: check.schedule.first_from(from),
             interval_ms: check.schedule.interval_ms(),
-            is_endpoint: check.kind.check.is_endpoint(),
+            layout: check.kind.check.layout(),
             seen: Seen::default(),
         });
         Self {

@@ -2,7 +2,8 @@
 
 use isochrone_proto::ledger::Tombstone;
 
-use super::judge::{RefuseReason, Window};
+use super::judge::Window;
+use super::not_stored::NotStored;
 use super::round::Round;
 use super::stream::EpochMemory;
 use super::{Incoming, Ingested};
@@ -39,21 +40,17 @@ impl Round<'_> {
             let expected = mark.next();
             return Ok(Ingested::Gap { expected });
         }
-        let lost = match self.missing_plans(incoming)? {
-            Some(Ok(needed)) => return Ok(needed),
-            Some(Err(lost)) => Some(lost),
-            None => None,
-        };
-        let judged = match lost {
-            Some(reason) => Err(reason),
-            None => self.bury(epoch, incoming, tombstone)?,
-        };
+        let judged = self
+            .require_plans(incoming)
+            .and_then(|()| self.take_over(epoch, incoming, tombstone));
         let result = match judged {
             Ok(()) => {
                 self.stand(incoming, StreamKind::Tombstone, tombstone.last_digest)?;
                 Ingested::Stored { mark: tombstone.last }
             }
-            Err(reason) => self.quarantine(epoch, incoming, reason)?,
+            Err(NotStored::NeedsPlans(missing)) => return Ok(Ingested::NeedPlans(missing)),
+            Err(NotStored::Failed(error)) => return Err(error),
+            Err(NotStored::Refused(reason)) => self.quarantine(epoch, incoming, reason)?,
         };
         let row = epoch.row_mut();
         (row.mark, row.digest) = (tombstone.last, tombstone.last_digest);
@@ -61,20 +58,18 @@ impl Round<'_> {
     }
 
     /// Takes a tombstone's account over: what ran and is nowhere was dropped.
-    fn bury(
+    fn take_over(
         &mut self,
         epoch: &mut EpochMemory,
         incoming: &Incoming,
         tombstone: &Tombstone,
-    ) -> Result<Result<(), RefuseReason>, StoreError> {
+    ) -> Result<(), NotStored> {
         let window = Window::around(incoming.received);
-        if let Err(reason) = window.check_cut(tombstone.cut) {
-            return Ok(Err(reason));
-        }
+        window.check_cut(tombstone.cut)?;
         for adoption in &tombstone.adopted {
-            let known = epoch.row.adoptions.contains(adoption); // told before, in a batch that was stored
-            if !known && let Err(reason) = epoch.adopt(&self.epochs, self.store, adoption, window)? {
-                return Ok(Err(reason));
+            // told before, in a batch that was stored
+            if !epoch.row.adoptions.contains(adoption) {
+                epoch.adopt(&self.epochs, self.store, adoption, window)?;
             }
         }
         // Hours beyond raw retention have no row; and what a damaged batch had counted is an estimate.
@@ -87,9 +82,7 @@ impl Round<'_> {
             let known = *epoch.hour_mut(&self.epochs, count.hour)?;
             hours.push(known.at_least(count));
         }
-        if let Err(reason) = epoch.check_counts(&self.epochs, self.store, &hours, window)? {
-            return Ok(Err(reason));
-        }
+        epoch.check_counts(&self.epochs, self.store, &hours, window)?;
         let mut dropped = 0;
         for count in &hours {
             let hour: &mut HourRow = epoch.hour_mut(&self.epochs, count.hour)?;
@@ -106,8 +99,13 @@ impl Round<'_> {
             dropped,
             cause: tombstone.cause,
         };
-        let mut tombstones = self.transaction.open_table(TOMBSTONES)?;
-        tombstones.insert(&key, tombstone.encode().as_slice())?;
-        Ok(Ok(()))
+        let mut tombstones = self
+            .transaction
+            .open_table(TOMBSTONES)
+            .map_err(StoreError::from)?;
+        tombstones
+            .insert(&key, tombstone.encode().as_slice())
+            .map_err(StoreError::from)?;
+        Ok(())
     }
 }

@@ -69,7 +69,7 @@ impl Health {
         }
         let shortest_ms = vantage?
             .cells()
-            .filter(|cell| cell.planned)
+            .filter(|cell| cell.planned && cell.counts())
             .map(|cell| cell.pace().fresh_ms)
             .min()?;
         let patience = self.rules.silent_after.max(Duration::from_millis(shortest_ms));
@@ -195,7 +195,7 @@ fn cells_of_judges<'a>(scene: &Scene<'a>, node: &'a NodeEntry) -> impl Iterator<
     judges
         .filter_map(|probe| scene.live.vantage(probe.id))
         .flat_map(|vantage| vantage.cells())
-        .filter(|cell| cell.target == node.id)
+        .filter(|cell| cell.target == node.id && cell.counts())
 }
 
 fn join(caveats: Vec<String>) -> Option<String> {

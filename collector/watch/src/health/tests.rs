@@ -171,6 +171,30 @@ fn fine(_: &str, _: &str, _: Kind) -> Option<Outcome> {
     None
 }
 
+/// Connections are kept from the first on; what they say is the next decision's.
+#[test]
+fn connections_that_fail_everywhere_open_no_incident_and_silence_nobody() {
+    let connect4 = Kind::new(Check::Connect, Family::V4);
+    let mut world = mesh();
+    for probe in world.roster.probes() {
+        let plan = fixture::plan(&world.roster, probe.id, &[STATUS4, GET4, connect4]);
+        world.plans.insert(probe.id, plan);
+    }
+    let unreachable = |kind: Kind| (kind == connect4).then(fixture::unconnected);
+    for _ in 0..5 {
+        assert!(world.play(|_, _, kind| unreachable(kind)).is_empty());
+    }
+    let cell = world.live.vantage(fixture::probe_id("berlin")).unwrap();
+    let cell = cell.cell(TargetId::of_node("tokyo"), connect4).unwrap();
+    assert_eq!((cell.runs().failures(), cell.counts()), (5, false));
+    assert_eq!(world.state("tokyo", IncidentCheck::Status), State::Up);
+    for _ in 0..3 {
+        let down = down("tokyo", &["berlin", "paris"]);
+        world.play(|probe, node, kind| down(probe, node, kind).or_else(|| unreachable(kind)));
+    }
+    assert_eq!(world.opened().len(), 1, "failed connections cut nobody's word");
+}
+
 #[test]
 fn three_failures_from_two_networks_are_an_incident_with_evidence() {
     let mut world = mesh();

@@ -27,7 +27,7 @@ struct Sight<'a> {
 impl<'a> Uplink<'a> {
     pub(super) fn of(vantage: &Vantage, roster: &'a Roster, now: UnixMillis) -> Self {
         let mut uplink = Self::default();
-        for cell in vantage.cells().filter(|cell| cell.planned) {
+        for cell in vantage.cells().filter(|cell| cell.planned && cell.counts()) {
             let Some(word) = cell.word(now) else { continue };
             let sight = uplink
                 .targets

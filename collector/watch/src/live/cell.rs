@@ -1,15 +1,14 @@
 //! What one vantage knows of one target by one kind of check.
 
+use isochrone_base::kinds::{CountsFor, Ended, EndpointRun, Seen, counts_for};
 use isochrone_proto::batch::EchoRow;
 use isochrone_proto::ids::TargetId;
 use isochrone_proto::kind::Kind;
-use isochrone_proto::measurement::{
-    CacheState, EchoOutcome, EndpointOutcome, EndpointResult, FailureCause, Phase,
-};
+use isochrone_proto::measurement::{EchoOutcome, FailureCause, Phase};
 use isochrone_proto::schedule::Schedule;
 use isochrone_proto::units::{Micros, UnixMillis};
 
-use super::runs::{Run, Runs, Seen};
+use super::runs::{Run, Runs};
 use super::window::{Sample, Window};
 
 /// How long a finished run may take to get here: a batch closes after a second.
@@ -103,6 +102,12 @@ impl Cell {
         }
     }
 
+    /// Whether its runs count for anything: else it is kept and shown, and no verdict looks at it.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        counts_for(self.kind.check) != CountsFor::Nothing
+    }
+
     /// Its pace.
     #[must_use]
     pub fn pace(&self) -> Pace {
@@ -188,25 +193,24 @@ impl Cell {
         self.add_run(row.slot, Seen::of_echo(&row.outcome), received);
     }
 
-    pub(super) fn endpoint_run(&mut self, slot: UnixMillis, outcome: &EndpointOutcome, received: UnixMillis) {
-        let seen = Seen::of_endpoint(&outcome.result);
+    pub(super) fn endpoint_run(&mut self, slot: UnixMillis, run: &EndpointRun<'_>, received: UnixMillis) {
+        let seen = run.seen();
         let is_newest = self.runs.newest().is_none_or(|newest| newest.slot < slot);
         let endpoint = self.endpoint.get_or_insert_default();
-        if outcome.certificate_expires.is_some() && is_newest {
-            endpoint.certificate_expires = outcome.certificate_expires;
+        if run.certificate_expires.is_some() && is_newest {
+            endpoint.certificate_expires = run.certificate_expires;
         }
-        match &outcome.result {
-            EndpointResult::Ok { phases, .. } => {
-                self.window.record(slot, Sample::Took(phases.connect));
-                let is_comparable = !self.kind.check.is_asset() || outcome.cache == CacheState::Hit;
-                if let Some(ttfb) = Micros::new(phases.ttfb_us()).filter(|_| is_comparable) {
+        match run.ended {
+            Ended::Ok { connect, ttfb_us } => {
+                self.window.record(slot, Sample::Took(connect));
+                if let Some(ttfb) = ttfb_us.and_then(Micros::new) {
                     endpoint.ttfb.record(slot, Sample::Took(ttfb));
                 }
                 if is_newest {
-                    endpoint.connect = Some(phases.connect);
+                    endpoint.connect = Some(connect);
                 }
             }
-            EndpointResult::Failed { phase, cause, text } => {
+            Ended::Failed { phase, cause, text } => {
                 if seen == Seen::Bad {
                     self.window.record(slot, Sample::Lost);
                 } else if seen == Seen::Absent {
@@ -216,14 +220,14 @@ impl Cell {
                 if is_later && seen != Seen::Nothing {
                     endpoint.failure = Some(Failure {
                         slot,
-                        phase: *phase,
-                        cause: *cause,
-                        text: text.clone(),
-                        answered: outcome.http_status.is_some(),
+                        phase,
+                        cause,
+                        text: text.to_owned(),
+                        answered: run.answered,
                     });
                 }
             }
-            EndpointResult::Unsent(_) => {}
+            Ended::Unsent(_) => {}
         }
         self.add_run(slot, seen, received);
     }

@@ -1,52 +1,7 @@
 //! The newest runs of one check, in the order of their slots, and the streaks they form.
 
-use isochrone_proto::measurement::{EchoOutcome, EndpointResult, FailureCause};
+use isochrone_base::kinds::Seen;
 use isochrone_proto::units::UnixMillis;
-
-/// What a run says of its target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Seen {
-    /// It works.
-    Good,
-    /// It does not.
-    Bad,
-    /// It answered, but does not know or serve this object (404, 421): not "down".
-    Absent,
-    /// Nothing: the run never left the probe, or the probe's own rules forbade it.
-    Nothing,
-}
-
-impl Seen {
-    /// What an endpoint's result says.
-    #[must_use]
-    pub fn of_endpoint(result: &EndpointResult) -> Self {
-        match result {
-            EndpointResult::Ok { .. } => Self::Good,
-            EndpointResult::Unsent(_) => Self::Nothing,
-            EndpointResult::Failed { cause, .. } if cause.is_down() => Self::Bad,
-            EndpointResult::Failed { cause, .. } => match cause {
-                FailureCause::NotFound | FailureCause::Misdirected => Self::Absent,
-                _ => Self::Nothing,
-            },
-        }
-    }
-
-    /// What an echo says.
-    #[must_use]
-    pub fn of_echo(outcome: &EchoOutcome) -> Self {
-        match outcome {
-            EchoOutcome::Replied { .. } => Self::Good,
-            EchoOutcome::TimedOut => Self::Bad,
-            EchoOutcome::Unsent(_) => Self::Nothing,
-        }
-    }
-
-    /// Whether the target answered.
-    #[must_use]
-    pub fn is_answer(self) -> bool {
-        matches!(self, Self::Good | Self::Absent)
-    }
-}
 
 /// One run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

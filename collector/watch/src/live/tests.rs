@@ -3,8 +3,8 @@ use isochrone_proto::ids::{Digest, Sequence};
 use isochrone_proto::kind::{Check, Family};
 use isochrone_proto::ledger::Adoption;
 use isochrone_proto::measurement::{
-    CacheState, EchoOutcome, EndpointOutcome, EndpointResult, FailureCause, Measurement, Phase, Phases,
-    SendFailure, Stamp,
+    CacheState, EchoOutcome, EndpointOutcome, EndpointResult, FailureCause, Measurement, Outcome, Phase,
+    Phases, SendFailure, Stamp,
 };
 use isochrone_proto::plan::{PlannedCheck, ResponderPlan, Target, TargetAddress};
 use isochrone_proto::schedule::Schedule;

@@ -4,7 +4,7 @@ use super::*;
 use proptest::prelude::*;
 
 async fn said(answer: impl Into<Vec<u8>>, request: &CheckRequest) -> (Phase, Cause) {
-    broke(&check(Memory::saying(answer), request).await)
+    broke(&check(saying(answer), request).await)
 }
 
 #[tokio::test(start_paused = true)]
@@ -37,8 +37,8 @@ async fn hang_in_each_phase_is_a_timeout_of_that_phase() {
         ),
     ] {
         let report = check(memory, &request).await;
-        assert_eq!(broke(&report), (phase, Cause::Timeout));
-        assert_eq!(failure(&report).elapsed, Timeouts::STATUS.total);
+        assert_eq!(broke(&report), (phase, Cause::Failed(FailureCause::Timeout)));
+        assert_eq!(failure(&report).elapsed, Duration::from_secs(5));
     }
 }
 
@@ -51,7 +51,10 @@ async fn asset_has_its_own_limits_for_first_byte_and_total() {
     let report = check(silent, &asset_get(100)).await;
     assert_eq!(
         (broke(&report), failure(&report).elapsed),
-        ((Phase::FirstByte, Cause::Timeout), Duration::from_secs(5))
+        (
+            (Phase::FirstByte, Cause::Failed(FailureCause::Timeout)),
+            Duration::from_secs(5)
+        )
     );
     let trickle = Memory::new(|mut stream: DuplexStream| async move {
         read_request(&mut stream).await;
@@ -66,7 +69,10 @@ async fn asset_has_its_own_limits_for_first_byte_and_total() {
     let report = check(trickle, &asset_get(100)).await;
     assert_eq!(
         (broke(&report), failure(&report).elapsed),
-        ((Phase::Transfer, Cause::Timeout), Duration::from_secs(20))
+        (
+            (Phase::Transfer, Cause::Failed(FailureCause::Timeout)),
+            Duration::from_secs(20)
+        )
     );
 }
 
@@ -105,7 +111,7 @@ fn unusable_plans_are_refused() {
     ));
     assert!(matches!(
         planned("echo4", "https://h/", None),
-        Err(UnusableTarget::NotAnEndpoint(_))
+        Err(UnusableTarget::NoRequest(_))
     ));
 }
 
@@ -113,27 +119,36 @@ fn unusable_plans_are_refused() {
 async fn broken_answers_are_told_apart() {
     let first = Phase::FirstByte;
     let page = http_page();
-    assert_eq!(said("", &page).await, (first, Cause::EmptyReply));
+    assert_eq!(
+        said("", &page).await,
+        (first, Cause::Failed(FailureCause::Closed))
+    );
     assert_eq!(
         said("HTTP/1.1 200 OK\r\nconten", &page).await,
-        (first, Cause::TooFewBytes)
+        (first, Cause::Failed(FailureCause::BodyTooShort))
     );
     assert_eq!(
         said("SSH-2.0-OpenSSH_9.2\r\n", &page).await,
-        (first, Cause::BadAnswer)
+        (first, Cause::Failed(FailureCause::BadHttp))
     );
     assert_eq!(
         said(vec![0x15, 3, 3, 0, 2, 2, 80], &page).await,
-        (first, Cause::BadAnswer)
+        (first, Cause::Failed(FailureCause::BadHttp))
     );
     assert_eq!(
         said("HTTP/1.1 200 OK\r\nno colon\r\n\r\n", &page).await,
-        (first, Cause::BadAnswer)
+        (first, Cause::Failed(FailureCause::BadHttp))
     );
     let cut = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello";
-    assert_eq!(said(cut, &page).await, (Phase::Transfer, Cause::TooFewBytes));
+    assert_eq!(
+        said(cut, &page).await,
+        (Phase::Transfer, Cause::Failed(FailureCause::BodyTooShort))
+    );
     let cut = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n";
-    assert_eq!(said(cut, &page).await, (Phase::Transfer, Cause::TooFewBytes));
+    assert_eq!(
+        said(cut, &page).await,
+        (Phase::Transfer, Cause::Failed(FailureCause::BodyTooShort))
+    );
     let bad = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nhello\r\n";
     assert_eq!(said(bad, &page).await.0, Phase::Transfer);
 }
@@ -143,17 +158,17 @@ async fn oversize_heads_and_bodies_are_refused() {
     let long_line = format!("HTTP/1.1 200 OK\r\nx-long: {}\r\n\r\n", "a".repeat(20 << 10));
     assert_eq!(
         said(long_line, &http_page()).await,
-        (Phase::FirstByte, Cause::HeaderTooLarge)
+        (Phase::FirstByte, Cause::Failed(FailureCause::HeaderTooLarge))
     );
     let many_lines = format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(101));
     assert_eq!(
         said(many_lines, &http_page()).await,
-        (Phase::FirstByte, Cause::HeaderTooLarge)
+        (Phase::FirstByte, Cause::Failed(FailureCause::HeaderTooLarge))
     );
     let announced = "HTTP/1.1 200 OK\r\ncontent-length: 1048577\r\n\r\n";
     assert_eq!(
         said(announced, &http_page()).await,
-        (Phase::Transfer, Cause::BodyTooLarge)
+        (Phase::Transfer, Cause::Failed(FailureCause::BodyTooLarge))
     );
     let endless = Memory::new(|mut stream: DuplexStream| async move {
         read_request(&mut stream).await;
@@ -162,11 +177,11 @@ async fn oversize_heads_and_bodies_are_refused() {
     });
     assert_eq!(
         broke(&check(endless.clone(), &http_page()).await),
-        (Phase::Transfer, Cause::BodyTooLarge)
+        (Phase::Transfer, Cause::Failed(FailureCause::BodyTooLarge))
     );
     assert_eq!(
         broke(&check(endless, &status()).await),
-        (Phase::Transfer, Cause::BodyTooLarge)
+        (Phase::Transfer, Cause::Failed(FailureCause::BodyTooLarge))
     );
 }
 
@@ -175,7 +190,7 @@ async fn page_of_exactly_the_limit_is_read() {
     let body = "x".repeat(1 << 20);
     let said = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     assert_eq!(
-        answer(&check(Memory::saying(said), &http_page()).await).body_bytes,
+        answer(&check(saying(said), &http_page()).await).body_bytes,
         1 << 20
     );
 }
@@ -203,7 +218,10 @@ async fn no_redirect_is_followed_whatever_the_length_of_the_chain() {
         if hops == 0 {
             assert_eq!(answer(&report).status, 200);
         } else {
-            assert_eq!(broke(&report), (Phase::Verify, Cause::Redirect(302)));
+            assert_eq!(
+                broke(&report),
+                (Phase::Verify, Cause::Failed(FailureCause::Redirect))
+            );
             assert_eq!(failure(&report).text.as_str(), "302 to http://8.8.8.8/0");
             assert_eq!(report.to_outcome().http_status, Some(302));
         }
@@ -219,8 +237,11 @@ async fn unexpected_statuses_are_failures_with_the_servers_words() {
         json.len()
     );
     for request in [http_page(), status(), asset_get(100)] {
-        let report = check(Memory::saying(refused.clone()), &request).await;
-        assert_eq!(broke(&report), (Phase::Verify, Cause::BadStatus(500)));
+        let report = check(saying(refused.clone()), &request).await;
+        assert_eq!(
+            broke(&report),
+            (Phase::Verify, Cause::Failed(FailureCause::BadStatus))
+        );
         assert_eq!(failure(&report).text.as_str(), format!("500: {json}"));
         assert_eq!(
             (report.http_status, report.cache),
@@ -235,9 +256,9 @@ async fn unexpected_statuses_are_failures_with_the_servers_words() {
         assert_eq!(
             cause,
             if code == 301 {
-                Cause::Redirect(301)
+                Cause::Failed(FailureCause::Redirect)
             } else {
-                Cause::BadStatus(code)
+                Cause::Failed(FailureCause::BadStatus)
             }
         );
     }
@@ -258,7 +279,7 @@ async fn missing_objects_are_outcomes_of_their_own() {
             "HTTP/1.1 {code} X\r\ncontent-length: {}\r\n\r\n{json}",
             json.len()
         );
-        let report = check(Memory::saying(by_argus), &asset_get(100)).await;
+        let report = check(saying(by_argus), &asset_get(100)).await;
         let CheckOutcome::Absent(absence) = &report.outcome else {
             panic!("{report:?}")
         };
@@ -270,13 +291,13 @@ async fn missing_objects_are_outcomes_of_their_own() {
 
         let to_head = format!("HTTP/1.1 {code} X\r\ntiming-allow-origin: *\r\n\r\n");
         assert!(matches!(
-            check(Memory::saying(to_head), &asset_head()).await.outcome,
+            check(saying(to_head), &asset_head()).await.outcome,
             CheckOutcome::Absent(_)
         ));
         let by_a_proxy = format!("HTTP/1.1 {code} X\r\ncontent-length: 9\r\n\r\nnot found");
         assert_eq!(
             said(by_a_proxy, &asset_get(100)).await,
-            (Phase::Verify, Cause::BadStatus(code))
+            (Phase::Verify, Cause::Failed(FailureCause::BadStatus))
         );
     }
 }
@@ -286,12 +307,15 @@ async fn status_bodies_that_are_no_status_are_failures() {
     let with = |body: &str| format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     assert_eq!(
         said(with("<html>"), &status()).await,
-        (Phase::Verify, Cause::BadJson)
+        (Phase::Verify, Cause::Failed(FailureCause::BadJson))
     );
-    assert_eq!(said(with(""), &status()).await, (Phase::Verify, Cause::BadJson));
+    assert_eq!(
+        said(with(""), &status()).await,
+        (Phase::Verify, Cause::Failed(FailureCause::BadJson))
+    );
     assert_eq!(
         said(with(r#"{"id":"n"}"#), &status()).await,
-        (Phase::Verify, Cause::MissingField("version"))
+        (Phase::Verify, Cause::Failed(FailureCause::MissingField))
     );
 }
 
@@ -303,7 +327,7 @@ async fn ranges_that_do_not_fit_are_failures() {
             body.len()
         )
     };
-    let wrong = (Phase::Verify, Cause::WrongRange);
+    let wrong = (Phase::Verify, Cause::Failed(FailureCause::WrongRange));
     assert_eq!(
         said(part("content-range: bytes 5-9/100\r\n", "abcde"), &asset_get(5)).await,
         wrong
@@ -318,9 +342,9 @@ async fn ranges_that_do_not_fit_are_failures() {
     );
     assert_eq!(said(part("", "abcde"), &asset_get(5)).await, wrong);
     let short = said(part("content-range: bytes 0-4/100\r\n", "abc"), &asset_get(5)).await;
-    assert_eq!(short, (Phase::Verify, Cause::TooFewBytes));
+    assert_eq!(short, (Phase::Verify, Cause::Failed(FailureCause::BodyTooShort)));
     let small = check(
-        Memory::saying(part("content-range: bytes 0-2/3\r\n", "abc")),
+        saying(part("content-range: bytes 0-2/3\r\n", "abc")),
         &asset_get(5),
     )
     .await;
@@ -331,10 +355,10 @@ async fn ranges_that_do_not_fit_are_failures() {
 async fn address_of_the_other_family_is_no_address() {
     let mut request = http_page();
     request.family = Family::V6;
-    let memory = Memory::saying("");
+    let memory = saying("");
     assert_eq!(
         broke(&check(Arc::clone(&memory), &request).await),
-        (Phase::Resolve, Cause::NoAddress)
+        (Phase::Resolve, Cause::Failed(FailureCause::NoAddress))
     );
     assert_eq!(memory.dialled(), 0);
 }
@@ -352,13 +376,13 @@ async fn forbidden_addresses_are_never_dialled_however_they_are_spelled() {
         ("[64:ff9b::808:808]", Family::V6),
         ("[2002:808:808::1]", Family::V6),
     ] {
-        let memory = Memory::saying("HTTP/1.1 200 OK\r\n\r\n");
+        let memory = saying("HTTP/1.1 200 OK\r\n\r\n");
         let mut request = page(&format!("http://{host}/"));
         request.family = family;
         let report = check(Arc::clone(&memory), &request).await;
         let (phase, cause) = broke(&report);
         assert!(
-            phase == Phase::Resolve && matches!(cause, Cause::ForbiddenAddress(_)),
+            phase == Phase::Resolve && matches!(cause, Cause::Failed(FailureCause::ForbiddenAddress)),
             "{host}: {report:?}"
         );
         assert_eq!(memory.dialled(), 0, "{host}");
@@ -393,7 +417,7 @@ proptest! {
         let mut said = head.as_bytes().to_vec();
         said.extend(tail);
         for request in [http_page(), status(), asset_head(), asset_get(5)] {
-            let report = run(check(Memory::saying(said.clone()), &request));
+            let report = run(check(saying(said.clone()), &request));
             if let Some(answer) = report.outcome.answer() {
                 let sum: Duration = answer.phases.parts().iter().map(|(_, part)| *part).sum();
                 prop_assert_eq!(sum, answer.phases.total());

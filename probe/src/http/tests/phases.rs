@@ -138,7 +138,7 @@ async fn request_is_cold_named_and_asks_for_a_fresh_answer() {
 async fn status_is_parsed_and_its_uptime_stored() {
     let body = r#"{"id":"n","version":"2.1.2","objectsInCache":5,"storageLimit":9,"storageUsed":1,"uptime":77,"downloadsInProgress":0}"#;
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
-    let report = check(Memory::saying(head + body), &status()).await;
+    let report = check(saying(head + body), &status()).await;
     let AnswerKind::Status(found) = &answer(&report).kind else {
         panic!("{report:?}")
     };
@@ -157,7 +157,7 @@ async fn status_is_parsed_and_its_uptime_stored() {
 #[tokio::test(start_paused = true)]
 async fn head_reports_size_and_cache_and_reads_no_body() {
     let said = "HTTP/1.1 200 OK\r\nx-cache: miss\r\ncontent-length: 1048576\r\n\r\n";
-    let report = check(Memory::saying(said), &asset_head()).await;
+    let report = check(saying(said), &asset_head()).await;
     let answer = answer(&report);
     assert_eq!((answer.body_bytes, answer.capped), (0, false));
     assert!(matches!(
@@ -203,7 +203,7 @@ async fn miss_that_sends_more_than_asked_is_read_to_the_cap_and_never_counts_as_
 #[tokio::test(start_paused = true)]
 async fn answer_without_a_cache_header_is_neither_cached_nor_uncached() {
     let said = "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc";
-    let report = check(Memory::saying(said), &asset_get(100)).await;
+    let report = check(saying(said), &asset_get(100)).await;
     assert_eq!(
         (
             answer(&report).cached_first_byte(),
@@ -221,7 +221,7 @@ async fn chunked_and_close_delimited_pages_are_read_whole() {
         "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
     ] {
         assert_eq!(
-            answer(&check(Memory::saying(said), &http_page()).await).body_bytes,
+            answer(&check(saying(said), &http_page()).await).body_bytes,
             5,
             "{said}"
         );
@@ -268,13 +268,9 @@ async fn base_without_its_slash_works_and_is_linted() {
         },
         Family::V4,
     );
-    let report = check(
-        Memory::saying("HTTP/1.1 200 OK\r\nx-cache: hit\r\n\r\n"),
-        &request,
-    )
-    .await;
+    let report = check(saying("HTTP/1.1 200 OK\r\nx-cache: hit\r\n\r\n"), &request).await;
     assert_eq!(answer(&report).status, 200);
-    assert_eq!(report.lints, [Lint::MissingTrailingSlash]);
+    assert_eq!(report.lints, [crate::reach::Lint::MissingTrailingSlash]);
 }
 
 /// Its words are shown on terminals and pages.

@@ -1,46 +1,10 @@
 //! TLS: certificates good and bad, over in-memory streams.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rcgen::date_time_ymd;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
-
-type Authority = CertifiedIssuer<'static, KeyPair>;
-
-fn authority() -> Authority {
-    authority_called("Test Authority")
-}
-
-fn authority_called(name: &str) -> Authority {
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
-}
-
-fn leaf(
-    authority: &Authority,
-    name: &str,
-    shape: impl FnOnce(&mut CertificateParams),
-) -> Arc<rustls::ServerConfig> {
-    let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-    params.not_after = date_time_ymd(2090, 1, 1);
-    shape(&mut params);
-    let certificate: CertificateDer<'static> = params.signed_by(&key, authority).unwrap().der().clone();
-    let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap();
-    Arc::new(
-        config
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate], key)
-            .unwrap(),
-    )
-}
+use crate::reach::fixture::{Authority, NOT_AFTER, authority, authority_called, leaf};
 
 fn serving(config: Arc<rustls::ServerConfig>) -> Arc<Memory> {
     Memory::new(move |stream| {
@@ -56,14 +20,17 @@ fn serving(config: Arc<rustls::ServerConfig>) -> Arc<Memory> {
     })
 }
 
-async fn over_tls(dial: Arc<Memory>, authority: &Authority) -> CheckReport {
-    let roots = TlsRoots::only(vec![authority.der().clone()]).unwrap();
-    let prober = EndpointProber::new(AddressPolicy::default(), roots, now).with_dial(dial);
-    prober.check(&page(&format!("https://{NODE}/"))).await
+fn trusting(roots: TlsRoots, dial: Arc<Memory>) -> EndpointProber {
+    EndpointProber::new(Arc::new(
+        Reach::new(AddressPolicy::default(), roots, now).with_dial(dial),
+    ))
 }
 
-/// 2090-01-01 in Unix seconds.
-const NOT_AFTER: i64 = 3_786_912_000;
+async fn over_tls(dial: Arc<Memory>, authority: &Authority) -> CheckReport {
+    let roots = TlsRoots::only(vec![authority.der().clone()]).unwrap();
+    let prober = trusting(roots, dial);
+    prober.check(&page(&format!("https://{NODE}/"))).await
+}
 
 #[tokio::test(start_paused = true)]
 async fn good_certificate_is_accepted_and_its_end_noted() {
@@ -111,22 +78,26 @@ async fn bad_certificates_are_told_apart_and_their_end_is_still_noted() {
             leaf(&authority, NODE, |params| {
                 (params.not_before, params.not_after) = (date_time_ymd(2019, 1, 1), expired)
             }),
-            Cause::CertificateExpired,
+            Cause::Failed(FailureCause::CertificateExpired),
             1_577_836_800,
         ),
         (
             leaf(&authority, NODE, |params| {
                 params.not_before = date_time_ymd(2089, 1, 1)
             }),
-            Cause::CertificateNotYetValid,
+            Cause::Failed(FailureCause::CertificateNotYetValid),
             NOT_AFTER,
         ),
         (
             leaf(&authority, "other.example.org", |_| {}),
-            Cause::WrongName,
+            Cause::Failed(FailureCause::CertificateWrongName),
             NOT_AFTER,
         ),
-        (leaf(&stranger, NODE, |_| {}), Cause::UnknownIssuer, NOT_AFTER),
+        (
+            leaf(&stranger, NODE, |_| {}),
+            Cause::Failed(FailureCause::CertificateUnknownIssuer),
+            NOT_AFTER,
+        ),
     ];
     for (config, cause, not_after) in cases {
         let report = over_tls(serving(config), &authority).await;
@@ -157,7 +128,7 @@ async fn every_handshake_is_a_full_one() {
         answer(&over_tls(Arc::clone(&memory), &authority).await);
     }
     let roots = TlsRoots::only(vec![authority.der().clone()]).unwrap();
-    let prober = EndpointProber::new(AddressPolicy::default(), roots, now).with_dial(memory);
+    let prober = trusting(roots, memory);
     for _ in 0..3 {
         answer(&prober.check(&page(&format!("https://{NODE}/"))).await);
     }
@@ -179,7 +150,7 @@ async fn port_that_speaks_no_tls_breaks_the_handshake() {
     });
     assert_eq!(
         broke(&over_tls(plain, &authority).await),
-        (Phase::Tls, Cause::TlsBroken)
+        (Phase::Tls, Cause::Failed(FailureCause::Tls))
     );
     let closes = Memory::new(|stream: DuplexStream| async move { drop(stream) });
     assert_eq!(broke(&over_tls(closes, &authority).await).0, Phase::Tls);
@@ -189,7 +160,7 @@ async fn port_that_speaks_no_tls_breaks_the_handshake() {
     });
     assert_eq!(
         broke(&over_tls(alerts, &authority).await),
-        (Phase::Tls, Cause::TlsAlert)
+        (Phase::Tls, Cause::Failed(FailureCause::TlsAlert))
     );
     let hangs = Memory::new(|stream: DuplexStream| async move {
         let _open = stream;
@@ -197,7 +168,7 @@ async fn port_that_speaks_no_tls_breaks_the_handshake() {
     });
     assert_eq!(
         broke(&over_tls(hangs, &authority).await),
-        (Phase::Tls, Cause::Timeout)
+        (Phase::Tls, Cause::Failed(FailureCause::Timeout))
     );
 }
 
@@ -209,6 +180,5 @@ async fn machine_without_roots_fails_as_its_own_fault() {
         &page(&format!("https://{NODE}/")),
     )
     .await;
-    assert_eq!(broke(&report), (Phase::Tls, Cause::Local));
-    assert!(failure(&report).cause.is_local());
+    assert_eq!(broke(&report), (Phase::Tls, Cause::Unsent(SendFailure::Local)));
 }

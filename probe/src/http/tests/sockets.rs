@@ -5,9 +5,17 @@ use tokio::net::{TcpListener, TcpStream};
 use super::*;
 use crate::dns::tests::{FakeNames, v4};
 
-fn loopback() -> EndpointProber {
+fn to_loopback() -> Reach {
     let policy = AddressPolicy::new(vec!["127.0.0.0/8".parse().unwrap()], vec![]);
-    EndpointProber::new(policy, TlsRoots::only(vec![]).unwrap(), now)
+    Reach::new(policy, TlsRoots::only(vec![]).unwrap(), now)
+}
+
+fn loopback() -> EndpointProber {
+    EndpointProber::new(Arc::new(to_loopback()))
+}
+
+fn resolving(reach: Reach, names: &FakeNames) -> EndpointProber {
+    EndpointProber::new(Arc::new(reach.with_resolver(names.resolver())))
 }
 
 /// A real server that treats each connection by `script`.
@@ -33,7 +41,10 @@ async fn closed_port_is_refused() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let report = loopback().check(&page(&format!("http://{address}/"))).await;
-    assert_eq!(broke(&report), (Phase::Connect, Cause::Refused));
+    assert_eq!(
+        broke(&report),
+        (Phase::Connect, Cause::Failed(FailureCause::Refused))
+    );
     assert!(
         failure(&report).text.as_str().contains("refused"),
         "verbatim: {:?}",
@@ -50,22 +61,27 @@ async fn reset_connection_is_told_apart_from_an_empty_reply() {
     })
     .await;
     let report = loopback().check(&page(&format!("http://{address}/"))).await;
-    assert_eq!(broke(&report), (Phase::FirstByte, Cause::Reset));
+    assert_eq!(
+        broke(&report),
+        (Phase::FirstByte, Cause::Failed(FailureCause::Reset))
+    );
     let (address, _tasks) = server(|mut stream| async move { drop(read_request(&mut stream).await) }).await;
     let report = loopback().check(&page(&format!("http://{address}/"))).await;
-    assert_eq!(broke(&report), (Phase::FirstByte, Cause::EmptyReply));
+    assert_eq!(
+        broke(&report),
+        (Phase::FirstByte, Cause::Failed(FailureCause::Closed))
+    );
 }
 
 #[tokio::test]
 async fn name_that_resolves_to_loopback_is_refused_and_not_dialled() {
     let (address, mut tasks) = server(|_| async { panic!("dialled") }).await;
     let names = FakeNames::start(|_, _| Some(Ok(vec![v4("127.0.0.1")]))).await;
-    let prober = EndpointProber::new(AddressPolicy::default(), TlsRoots::only(vec![]).unwrap(), now);
-    let prober = prober.with_resolver(names.resolver());
+    let prober = resolving(reach(), &names);
     let report = prober
         .check(&page(&format!("http://rebinding.test:{}/", address.port())))
         .await;
-    let forbidden = Cause::ForbiddenAddress(crate::address_policy::Forbidden::Loopback);
+    let forbidden = Cause::Failed(FailureCause::ForbiddenAddress);
     assert_eq!(broke(&report), (Phase::Resolve, forbidden));
     assert_eq!(report.address, Some(address));
     assert!(tasks.try_join_next().is_none(), "the server was reached");
@@ -83,8 +99,8 @@ async fn name_that_changes_its_address_is_judged_anew_each_time() {
         Some(Ok(vec![v4(address)]))
     })
     .await;
-    let memory = Memory::saying("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
-    let prober = prober(Arc::clone(&memory)).with_resolver(names.resolver());
+    let memory = saying("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    let prober = resolving(reach().with_dial(memory.clone()), &names);
     let request = page("http://rebinding.test/");
     let first = prober.check(&request).await;
     assert_eq!(
@@ -95,7 +111,7 @@ async fn name_that_changes_its_address_is_judged_anew_each_time() {
     let second = prober.check(&request).await;
     assert!(matches!(
         broke(&second),
-        (Phase::Resolve, Cause::ForbiddenAddress(_))
+        (Phase::Resolve, Cause::Failed(FailureCause::ForbiddenAddress))
     ));
     assert_eq!(memory.dialled(), 1);
 }
@@ -109,11 +125,11 @@ async fn failures_of_name_resolution_reach_the_report() {
         _ => Some(Err(ResponseCode::ServFail)),
     })
     .await;
-    let prober = loopback().with_resolver(names.resolver());
+    let prober = resolving(to_loopback(), &names);
     for (name, cause) in [
-        ("gone", Cause::NxDomain),
-        ("empty", Cause::NoAddress),
-        ("broken", Cause::ServFail),
+        ("gone", Cause::Failed(FailureCause::NxDomain)),
+        ("empty", Cause::Failed(FailureCause::NoAddress)),
+        ("broken", Cause::Failed(FailureCause::ServFail)),
     ] {
         let report = prober.check(&page(&format!("http://{name}.test/"))).await;
         assert_eq!((broke(&report), report.address), ((Phase::Resolve, cause), None));
@@ -123,7 +139,7 @@ async fn failures_of_name_resolution_reach_the_report() {
 #[tokio::test]
 async fn silent_name_server_is_a_dns_timeout_of_the_check() {
     let names = FakeNames::start(|_, _| None).await;
-    let prober = loopback().with_resolver(names.resolver());
+    let prober = resolving(to_loopback(), &names);
     let mut request = page("http://silent.test/");
     request.timeouts = Timeouts {
         first_byte: Duration::from_millis(200),
@@ -131,7 +147,7 @@ async fn silent_name_server_is_a_dns_timeout_of_the_check() {
     };
     assert_eq!(
         broke(&prober.check(&request).await),
-        (Phase::Resolve, Cause::DnsTimeout)
+        (Phase::Resolve, Cause::Failed(FailureCause::DnsTimeout))
     );
 }
 
@@ -157,9 +173,12 @@ impl Dial for Elsewhere {
 
 #[tokio::test]
 async fn connection_that_ends_elsewhere_is_dropped_before_a_byte() {
-    let prober = EndpointProber::new(AddressPolicy::default(), TlsRoots::only(vec![]).unwrap(), now);
-    let report = prober.with_dial(Arc::new(Elsewhere)).check(&http_page()).await;
-    assert_eq!(broke(&report), (Phase::Connect, Cause::Local));
+    let prober = EndpointProber::new(Arc::new(reach().with_dial(Arc::new(Elsewhere))));
+    let report = prober.check(&http_page()).await;
+    assert_eq!(
+        broke(&report),
+        (Phase::Connect, Cause::Unsent(SendFailure::Local))
+    );
 }
 
 #[tokio::test]

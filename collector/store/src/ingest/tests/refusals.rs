@@ -1,5 +1,8 @@
 //! What is refused for its content.
 
+use isochrone_proto::kind::Check;
+use isochrone_proto::measurement::{Outcome, SendFailure};
+
 use super::*;
 
 #[test]
@@ -67,6 +70,14 @@ fn echo_for_an_endpoint_check_is_refused() {
     endpoint.check = 0;
     let reason = refused(header(EPOCH, 1, Digest::ZERO), &[endpoint]);
     assert_eq!(reason, RefuseReason::KindMismatch { check: 0 });
+}
+
+#[test]
+fn connection_for_a_check_that_asks_is_refused() {
+    let mut connection = status(START.0, false);
+    connection.outcome = Outcome::unsent(Check::Connect, SendFailure::NoRoute);
+    let reason = refused(header(EPOCH, 1, Digest::ZERO), &[connection]);
+    assert_eq!(reason, RefuseReason::KindMismatch { check: 2 });
 }
 
 #[test]

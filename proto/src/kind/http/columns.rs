@@ -2,42 +2,32 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::rows::{micros, send_failure_code, send_failure_of};
-use super::{BatchError, Texts, column, endpoint_of};
+use super::{CacheState, EndpointOutcome, EndpointResult, Phases};
+use crate::batch::results::{Ended, FailedColumns, ResultColumn};
+use crate::batch::texts::Texts;
+use crate::batch::{BatchError, column, micros};
 use crate::columns::Packed;
+use crate::failure::{Phase, SendFailure};
 use crate::limits::LATENCY_MAX_US;
-use crate::measurement::{
-    CacheState, EndpointOutcome, EndpointResult, FailureCause, Measurement, Outcome, Phase, Phases,
-    SendFailure,
-};
+use crate::measurement::{Measurement, Outcome};
 use crate::units::UnixMillis;
-
-/// Codes of the result column: 0 success, 1-127 a [`FailureCause`], 128 and up an unsent check.
-const OK: u8 = 0;
-const UNSENT: u8 = 128;
 
 /// The columns. Phases, body bytes and node facts stand only for rows that succeeded, `phase` only for rows
 /// that failed: a failure has no place where a latency could be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EndpointColumns {
+pub(crate) struct EndpointColumns {
     rows: u16,
     texts: Texts,
     check: Packed,
     slot_ms: Packed,
     lateness_us: Packed,
-    result: Packed,
+    result: ResultColumn,
     address: Packed,
     http_status: Packed,
     cache: Packed,
     certificate_expires: Packed,
     failed: FailedColumns,
     ok: OkColumns,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct FailedColumns {
-    phase: Packed,
-    text: Packed,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,38 +45,40 @@ struct OkColumns {
 }
 
 impl EndpointColumns {
-    pub(super) fn pack(rows: &[&Measurement]) -> Self {
-        let collect = |value: &dyn Fn(&Measurement) -> u64| {
-            Packed::of(&rows.iter().map(|row| value(row)).collect::<Vec<_>>())
+    /// Rows in the order given.
+    pub(crate) fn pack(rows: &[(&Measurement, &EndpointOutcome)]) -> Self {
+        let collect = |value: &dyn Fn(&Measurement, &EndpointOutcome) -> u64| {
+            let values = rows.iter().map(|(row, outcome)| value(row, outcome));
+            Packed::of(&values.collect::<Vec<_>>())
         };
+        let outcomes = || rows.iter().map(|(_, outcome)| *outcome);
         let mut texts = Texts::default();
-        let addresses: Vec<u64> = rows
-            .iter()
-            .map(|row| texts.index_of(&endpoint_of(row).address))
+        let addresses: Vec<u64> = outcomes()
+            .map(|outcome| texts.index_of(&outcome.address))
             .collect();
-        let failed = FailedColumns::pack(rows, &mut texts);
-        let ok = OkColumns::pack(rows, &mut texts);
+        let failed = FailedColumns::pack(outcomes().filter_map(failure_of), &mut texts);
+        let ok = OkColumns::pack(outcomes(), &mut texts);
         Self {
             rows: rows.len() as u16, // at most BATCH_ROWS_MAX
-            check: collect(&|row| u64::from(row.check)),
-            slot_ms: collect(&|row| row.slot.0),
-            lateness_us: collect(&|row| u64::from(row.lateness.get())),
-            result: collect(&|row| u64::from(code_of(&endpoint_of(row).result))),
+            check: collect(&|row, _| u64::from(row.check)),
+            slot_ms: collect(&|row, _| row.slot.0),
+            lateness_us: collect(&|row, _| u64::from(row.lateness.get())),
+            result: ResultColumn::pack(outcomes().map(|outcome| ended(&outcome.result))),
             address: Packed::of(&addresses),
-            http_status: collect(&|row| u64::from(endpoint_of(row).http_status.unwrap_or(0))),
-            cache: collect(&|row| u64::from(endpoint_of(row).cache.code())),
-            certificate_expires: collect(&|row| endpoint_of(row).certificate_expires.unwrap_or(0)),
+            http_status: collect(&|_, outcome| u64::from(outcome.http_status.unwrap_or(0))),
+            cache: collect(&|_, outcome| u64::from(outcome.cache.code())),
+            certificate_expires: collect(&|_, outcome| outcome.certificate_expires.unwrap_or(0)),
             failed,
             ok,
             texts,
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         usize::from(self.rows)
     }
 
-    pub(super) fn check(&self) -> Result<(), BatchError> {
+    pub(crate) fn check(&self) -> Result<(), BatchError> {
         let rows = self.len();
         self.texts.check()?;
         self.check
@@ -96,36 +88,20 @@ impl EndpointColumns {
         self.lateness_us
             .check(rows, LATENCY_MAX_US)
             .map_err(column("lateness"))?;
-        self.result
-            .check(rows, u64::from(u8::MAX))
-            .map_err(column("result"))?;
+        let (ok, failed) = self.result.check(rows)?;
         self.address
-            .check(rows, self.texts.0.len() as u64)
+            .check(rows, self.texts.highest())
             .map_err(column("address"))?;
         self.http_status.check(rows, 999).map_err(column("http status"))?;
         self.cache.check(rows, 3).map_err(column("cache"))?;
         self.certificate_expires
             .check(rows, u64::MAX)
             .map_err(column("certificate"))?;
-        let (mut ok, mut failed) = (0, 0);
-        for code in self.result.values(rows) {
-            match code as u8 {
-                OK => ok += 1,
-                code if code >= UNSENT && send_failure_of(code - UNSENT).is_some() => {}
-                code if FailureCause::from_code(code).is_some() => failed += 1,
-                _ => {
-                    return Err(BatchError::Code {
-                        column: "result",
-                        code,
-                    });
-                }
-            }
-        }
         self.failed.check(failed, &self.texts)?;
         self.ok.check(ok, &self.texts)
     }
 
-    pub(super) fn slots(&self) -> impl Iterator<Item = (u16, UnixMillis)> + '_ {
+    pub(crate) fn slots(&self) -> impl Iterator<Item = (u16, UnixMillis)> + '_ {
         let rows = self.len();
         self.check
             .values(rows)
@@ -133,7 +109,7 @@ impl EndpointColumns {
             .map(|(check, slot)| (check as u16, UnixMillis(slot)))
     }
 
-    pub(super) fn rows(&self) -> impl Iterator<Item = Measurement> + '_ {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Measurement> + '_ {
         let rows = self.len();
         let mut failed = self.failed.values(rows, &self.texts);
         let mut ok = self.ok.values(rows, &self.texts);
@@ -144,19 +120,15 @@ impl EndpointColumns {
         let mut certificate = self.certificate_expires.values(rows);
         self.slots()
             .zip(self.result.values(rows))
-            .map(move |((check, slot), code)| {
+            .map(move |((check, slot), ended)| {
                 let read = |column: &mut dyn Iterator<Item = u64>| column.next().unwrap_or_default();
-                let result = match code as u8 {
-                    OK => ok.next().unwrap_or(EndpointResult::Unsent(SendFailure::Socket)),
-                    code => match FailureCause::from_code(code) {
-                        Some(cause) => {
-                            let (phase, text) = failed.next().unwrap_or((Phase::Verify, String::new()));
-                            EndpointResult::Failed { phase, cause, text }
-                        }
-                        None => EndpointResult::Unsent(
-                            send_failure_of(code.saturating_sub(UNSENT)).unwrap_or(SendFailure::Socket),
-                        ),
-                    },
+                let result = match ended {
+                    Ended::Ok => ok.next().unwrap_or(EndpointResult::Unsent(SendFailure::Local)), // `check` counted them
+                    Ended::Failed(cause) => {
+                        let (phase, text) = failed.next().unwrap_or((Phase::Verify, String::new()));
+                        EndpointResult::Failed { phase, cause, text }
+                    }
+                    Ended::Unsent(cause) => EndpointResult::Unsent(cause),
                 };
                 let outcome = EndpointOutcome {
                     address: self.texts.get(read(&mut address)).to_owned(),
@@ -176,46 +148,10 @@ impl EndpointColumns {
     }
 }
 
-impl FailedColumns {
-    fn pack(rows: &[&Measurement], texts: &mut Texts) -> Self {
-        let failed = rows.iter().filter_map(|row| match &endpoint_of(row).result {
-            EndpointResult::Failed { phase, text, .. } => Some((*phase, text)),
-            EndpointResult::Ok { .. } | EndpointResult::Unsent(_) => None,
-        });
-        let (phases, texts): (Vec<u64>, Vec<u64>) = failed
-            .map(|(phase, text)| (u64::from(phase.code()), texts.index_of(text)))
-            .unzip();
-        Self {
-            phase: Packed::of(&phases),
-            text: Packed::of(&texts),
-        }
-    }
-
-    fn check(&self, rows: usize, texts: &Texts) -> Result<(), BatchError> {
-        self.phase.check(rows, 6).map_err(column("phase"))?;
-        self.text
-            .check(rows, texts.0.len() as u64)
-            .map_err(column("text"))
-    }
-
-    fn values<'a>(&'a self, rows: usize, texts: &'a Texts) -> impl Iterator<Item = (Phase, String)> + 'a {
-        self.phase
-            .values(rows)
-            .zip(self.text.values(rows))
-            .map(|(phase, text)| {
-                (
-                    Phase::from_code(phase as u8).unwrap_or(Phase::Verify),
-                    texts.get(text).to_owned(),
-                )
-            })
-    }
-}
-
 impl OkColumns {
-    fn pack(rows: &[&Measurement], texts: &mut Texts) -> Self {
-        let ok: Vec<_> = rows
-            .iter()
-            .filter_map(|row| match &endpoint_of(row).result {
+    fn pack<'a>(outcomes: impl Iterator<Item = &'a EndpointOutcome>, texts: &mut Texts) -> Self {
+        let ok: Vec<_> = outcomes
+            .filter_map(|outcome| match &outcome.result {
                 EndpointResult::Ok {
                     phases,
                     body_bytes,
@@ -273,7 +209,7 @@ impl OkColumns {
             .check(rows, u64::MAX)
             .map_err(column("node uptime"))?;
         self.node_version
-            .check(rows, texts.0.len() as u64)
+            .check(rows, texts.highest())
             .map_err(column("node version"))
     }
 
@@ -312,10 +248,17 @@ impl OkColumns {
     }
 }
 
-fn code_of(result: &EndpointResult) -> u8 {
+fn ended(result: &EndpointResult) -> Ended {
     match result {
-        EndpointResult::Ok { .. } => OK,
-        EndpointResult::Failed { cause, .. } => cause.code(),
-        EndpointResult::Unsent(cause) => UNSENT + send_failure_code(*cause),
+        EndpointResult::Ok { .. } => Ended::Ok,
+        EndpointResult::Failed { cause, .. } => Ended::Failed(*cause),
+        EndpointResult::Unsent(cause) => Ended::Unsent(*cause),
+    }
+}
+
+fn failure_of(outcome: &EndpointOutcome) -> Option<(Phase, &str)> {
+    match &outcome.result {
+        EndpointResult::Failed { phase, text, .. } => Some((*phase, text)),
+        EndpointResult::Ok { .. } | EndpointResult::Unsent(_) => None,
     }
 }

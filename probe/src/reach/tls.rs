@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use isochrone_proto::measurement::{Cause, FailureCause};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring};
@@ -11,7 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use crate::http::failure::{Cause, ErrorText};
+use super::failure::ErrorText;
 
 /// Whom an endpoint's certificate may come from.
 #[derive(Clone, Debug)]
@@ -193,23 +194,27 @@ pub(crate) fn tls_cause(error: &std::io::Error) -> Option<(Cause, ErrorText)> {
     let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
     let cause = match error {
         rustls::Error::InvalidCertificate(certificate) => certificate_cause(certificate),
-        rustls::Error::NoCertificatesPresented | rustls::Error::UnsupportedNameType => Cause::BadCertificate,
-        rustls::Error::AlertReceived(_) => Cause::TlsAlert,
-        _ => Cause::TlsBroken,
+        rustls::Error::NoCertificatesPresented | rustls::Error::UnsupportedNameType => {
+            FailureCause::CertificateInvalid
+        }
+        rustls::Error::AlertReceived(_) => FailureCause::TlsAlert,
+        _ => FailureCause::Tls,
     };
-    Some((cause, ErrorText::of(error)))
+    Some((cause.into(), ErrorText::of(error)))
 }
 
-fn certificate_cause(error: &CertificateError) -> Cause {
+fn certificate_cause(error: &CertificateError) -> FailureCause {
     match error {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => Cause::CertificateExpired,
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            FailureCause::CertificateExpired
+        }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            Cause::CertificateNotYetValid
+            FailureCause::CertificateNotYetValid
         }
-        CertificateError::UnknownIssuer => Cause::UnknownIssuer,
+        CertificateError::UnknownIssuer => FailureCause::CertificateUnknownIssuer,
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            Cause::WrongName
+            FailureCause::CertificateWrongName
         }
-        _ => Cause::BadCertificate,
+        _ => FailureCause::CertificateInvalid,
     }
 }

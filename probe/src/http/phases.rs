@@ -1,8 +1,8 @@
-//! Where a check's time went: marks on one monotonic clock, turned into phases that add up.
+//! Where a request's time went. The phases add up to the whole.
 
 use std::time::{Duration, Instant};
 
-use isochrone_proto::measurement::Phase;
+use crate::reach::Stopwatch;
 
 /// The phases of an answered check. Their sum is the total, to the nanosecond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,87 +63,25 @@ impl Phases {
             ("unattributed", self.unattributed),
         ]
     }
-}
 
-/// Marks taken while a check runs.
-#[derive(Debug)]
-pub(crate) struct Stopwatch {
-    start: Instant,
-    phase: Phase,
-    spans: [Option<(Instant, Instant)>; 3],
-    request_written: Option<Instant>,
-    first_byte: Option<Instant>,
-}
-
-impl Stopwatch {
-    pub(crate) fn start(now: Instant) -> Self {
-        Self {
-            start: now,
-            phase: Phase::Resolve,
-            spans: [None; 3],
-            request_written: None,
-            first_byte: None,
-        }
-    }
-
-    /// The phase that runs now: the one to blame when the check breaks or is given up.
-    pub(crate) fn phase(&self) -> Phase {
-        self.phase
-    }
-
-    pub(crate) fn enter(&mut self, phase: Phase) {
-        self.phase = phase;
-    }
-
-    pub(crate) fn resolved(&mut self, from: Instant, to: Instant) {
-        self.spans[0] = Some((from, to));
-    }
-
-    pub(crate) fn connected(&mut self, from: Instant, to: Instant) {
-        self.spans[1] = Some((from, to));
-    }
-
-    pub(crate) fn secured(&mut self, from: Instant, to: Instant) {
-        self.spans[2] = Some((from, to));
-    }
-
-    pub(crate) fn answered(&mut self, request_written: Instant, first_byte: Instant) {
-        self.request_written = Some(request_written);
-        self.first_byte = Some(first_byte);
-    }
-
-    pub(crate) fn elapsed(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.start)
-    }
-
-    /// The phases at the end of the body; `None` when no answer was marked, or when marks are out of order
-    /// (an answer before its question, a clock that ran backwards): then there is no latency to report.
-    pub(crate) fn finish(&self, end: Instant) -> Option<Phases> {
-        let (written, first) = (self.request_written?, self.first_byte?);
-        let span = |index: usize| match self.spans[index] {
-            Some((from, to)) => to.checked_duration_since(from),
-            None => Some(Duration::ZERO),
-        };
-        let (resolve, connect, tls) = (span(0)?, span(1)?, span(2)?);
+    /// The phases of a check whose request was written, and whose answer's first byte came, at `answered`, and
+    /// whose last byte came at `end`. `None` when marks are out of order (an answer before its question, a clock
+    /// that ran backwards): then there is no latency to report.
+    pub(crate) fn of(watch: &Stopwatch, (written, first): (Instant, Instant), end: Instant) -> Option<Self> {
+        let spans = watch.spans()?;
         let first_byte = first.checked_duration_since(written)?;
         let transfer = end.checked_duration_since(first)?;
-        let total = end.checked_duration_since(self.start)?;
-        let attributed = resolve + connect + tls + first_byte + transfer;
-        let unattributed = total.checked_sub(attributed)?;
-        let phases = Phases {
-            resolve,
-            connect,
-            tls,
+        let total = watch.total(end)?;
+        let unattributed = total.checked_sub(spans.sum() + first_byte + transfer)?;
+        Some(Self {
+            resolve: spans.resolve,
+            connect: spans.connect,
+            tls: spans.tls,
             first_byte,
             transfer,
             unattributed,
             total,
-        };
-        debug_assert_eq!(
-            phases.parts().iter().map(|(_, part)| *part).sum::<Duration>(),
-            total
-        );
-        Some(phases)
+        })
     }
 }
 
@@ -170,8 +108,7 @@ mod tests {
             watch.resolved(marks[0], marks[1]);
             watch.connected(marks[2], marks[3]);
             watch.secured(marks[4], marks[5]);
-            watch.answered(marks[7], marks[8]);
-            let phases = watch.finish(marks[9]).expect("the marks are in order");
+            let phases = Phases::of(&watch, (marks[7], marks[8]), marks[9]).expect("the marks are in order");
             let nanos = |index: usize| Duration::from_nanos(gaps[index]);
             prop_assert_eq!(phases.resolve(), nanos(1));
             prop_assert_eq!(phases.connect(), nanos(3));
@@ -190,8 +127,7 @@ mod tests {
             watch.resolved(mark(0), mark(1));
             watch.connected(mark(2), mark(3));
             watch.secured(mark(4), mark(5));
-            watch.answered(mark(6), mark(7));
-            if let Some(phases) = watch.finish(mark(8)) {
+            if let Some(phases) = Phases::of(&watch, (mark(6), mark(7)), mark(8)) {
                 let sum: Duration = phases.parts().iter().map(|(_, part)| *part).sum();
                 prop_assert_eq!(sum, phases.total());
                 prop_assert_eq!(phases.total(), Duration::from_nanos(order[8]));
@@ -202,16 +138,8 @@ mod tests {
     #[test]
     fn answer_before_its_question_has_no_latency() {
         let zero = origin();
-        let mut watch = Stopwatch::start(zero);
-        watch.answered(zero + Duration::from_millis(5), zero + Duration::from_millis(3));
-        assert_eq!(watch.finish(zero + Duration::from_millis(9)), None);
-    }
-
-    #[test]
-    fn unanswered_check_has_no_phases() {
-        let zero = origin();
-        let mut watch = Stopwatch::start(zero);
-        watch.connected(zero, zero + Duration::from_millis(3));
-        assert_eq!(watch.finish(zero + Duration::from_millis(9)), None);
+        let watch = Stopwatch::start(zero);
+        let after = |ms| zero + Duration::from_millis(ms);
+        assert_eq!(Phases::of(&watch, (after(5), after(3)), after(9)), None);
     }
 }

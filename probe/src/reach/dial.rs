@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use futures_util::future::BoxFuture;
+use isochrone_proto::measurement::{Cause, FailureCause, SendFailure};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
@@ -50,5 +51,31 @@ impl Dial for TcpDial {
                 remote,
             })
         })
+    }
+}
+
+/// What a socket's error means for a check.
+pub(crate) fn socket_cause(error: &io::Error) -> Cause {
+    use io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::ConnectionRefused => FailureCause::Refused.into(),
+        Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe | Kind::NotConnected => {
+            FailureCause::Reset.into()
+        }
+        Kind::HostUnreachable => FailureCause::Unreachable.into(),
+        Kind::NetworkUnreachable | Kind::NetworkDown => SendFailure::NoRoute.into(),
+        Kind::TimedOut => FailureCause::Timeout.into(),
+        Kind::UnexpectedEof => FailureCause::Closed.into(),
+        Kind::InvalidData => FailureCause::BadHttp.into(),
+        // "Communication administratively prohibited" by a router on the way arrives as EACCES over IPv6.
+        Kind::PermissionDenied if error.raw_os_error() == Some(nix::libc::EACCES) => {
+            FailureCause::Unreachable.into()
+        }
+        Kind::PermissionDenied => SendFailure::LocalFirewall.into(),
+        Kind::AddrNotAvailable | Kind::AddrInUse | Kind::OutOfMemory => SendFailure::Resources.into(),
+        _ => match error.raw_os_error() {
+            Some(nix::libc::EMFILE | nix::libc::ENFILE | nix::libc::ENOBUFS) => SendFailure::Resources.into(),
+            _ => SendFailure::Local.into(),
+        },
     }
 }

@@ -1,0 +1,176 @@
+//! What each kind of check means to the collector: what its runs count for, what one run says, and the words it is
+//! written in. The one place where a kind is added on this side; verdicts, reports, pages and export ask here.
+
+mod connect;
+mod echo;
+mod request;
+
+use std::borrow::Cow;
+
+use isochrone_proto::kind::Check;
+use isochrone_proto::measurement::{EchoOutcome, FailureCause, Outcome, Phase, SendFailure};
+use isochrone_proto::units::Micros;
+use serde::Serialize;
+
+/// What the runs of a check count for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CountsFor {
+    /// The way between two probes; no node's verdict.
+    Mesh,
+    /// A node's status.
+    Status,
+    /// A node's asset.
+    Asset,
+    /// A plain HTTP endpoint.
+    Http,
+    /// Nothing: kept, shown and exported, but no verdict, report or alert looks at it.
+    Nothing,
+}
+
+/// What the runs of `check` count for.
+#[must_use]
+pub const fn counts_for(check: Check) -> CountsFor {
+    match check {
+        Check::Echo => CountsFor::Mesh,
+        Check::Status => CountsFor::Status,
+        Check::AssetHead | Check::AssetGet => CountsFor::Asset,
+        Check::Http => CountsFor::Http,
+        Check::Connect => CountsFor::Nothing,
+    }
+}
+
+/// What a run says of its target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Seen {
+    /// It works.
+    Good,
+    /// It does not.
+    Bad,
+    /// It answered, but does not know or serve this object (404, 421): not "down".
+    Absent,
+    /// Nothing: the run never left the probe, or the probe's own rules forbade it.
+    Nothing,
+}
+
+impl Seen {
+    /// What an echo says.
+    #[must_use]
+    pub const fn of_echo(outcome: &EchoOutcome) -> Self {
+        match outcome {
+            EchoOutcome::Replied { .. } => Self::Good,
+            EchoOutcome::TimedOut => Self::Bad,
+            EchoOutcome::Unsent(_) => Self::Nothing,
+        }
+    }
+
+    /// Whether the target answered.
+    #[must_use]
+    pub const fn is_answer(self) -> bool {
+        matches!(self, Self::Good | Self::Absent)
+    }
+}
+
+/// One run of an endpoint check, whichever it was: what live state and reports read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointRun<'a> {
+    /// HTTP status, where one came.
+    pub http_status: Option<u16>,
+    /// End of validity of the certificate shown, in Unix seconds.
+    pub certificate_expires: Option<u64>,
+    /// The target said something, be it an error page: this probe's way out works.
+    pub answered: bool,
+    /// How it ended.
+    pub ended: Ended<'a>,
+}
+
+/// How a run of an endpoint check ended. Only success has times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended<'a> {
+    /// The endpoint gave what was asked.
+    Ok {
+        /// TCP handshake: the endpoint's RTT.
+        connect: Micros,
+        /// Time to first byte in microseconds, where it may be compared: not of an asset that the node had to
+        /// fetch first, and not of a check that asks for nothing.
+        ttfb_us: Option<u64>,
+    },
+    /// It did not.
+    Failed {
+        /// How far it came.
+        phase: Phase,
+        /// What went wrong.
+        cause: FailureCause,
+        /// The error, verbatim.
+        text: &'a str,
+    },
+    /// It never left the probe.
+    Unsent(SendFailure),
+}
+
+impl<'a> EndpointRun<'a> {
+    /// What `outcome` of a run of `check` says; `None` for an echo, which is no endpoint's.
+    #[must_use]
+    pub fn of(check: Check, outcome: &'a Outcome) -> Option<Self> {
+        match outcome {
+            Outcome::Echo(_) => None,
+            Outcome::Endpoint(outcome) => Some(request::run(check, outcome)),
+            Outcome::Connect(outcome) => Some(connect::run(outcome)),
+        }
+    }
+
+    /// What it says of its target.
+    #[must_use]
+    pub const fn seen(&self) -> Seen {
+        match self.ended {
+            Ended::Ok { .. } => Seen::Good,
+            Ended::Unsent(_) => Seen::Nothing,
+            Ended::Failed { cause, .. } if cause.is_down() => Seen::Bad,
+            Ended::Failed {
+                cause: FailureCause::NotFound | FailureCause::Misdirected,
+                ..
+            } => Seen::Absent,
+            Ended::Failed { .. } => Seen::Nothing,
+        }
+    }
+}
+
+/// The address that a run of an endpoint check dialled, as text; empty if none was.
+#[must_use]
+pub fn address_of(outcome: &Outcome) -> Cow<'_, str> {
+    match outcome {
+        Outcome::Echo(_) => Cow::Borrowed(""),
+        Outcome::Endpoint(outcome) => Cow::Borrowed(&outcome.address),
+        Outcome::Connect(outcome) => {
+            let address = outcome.address.map(|address| address.to_string());
+            Cow::Owned(address.unwrap_or_default())
+        }
+    }
+}
+
+/// What became of a run, as one object of JSON: `outcome` and the fields that belong to it. What was not measured
+/// has no key.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum OutcomeJson<'a> {
+    /// Of an echo.
+    Echo(echo::Json),
+    /// Of a request.
+    Endpoint(request::Json<'a>),
+    /// Of a connection.
+    Connect(connect::Json<'a>),
+}
+
+impl<'a> OutcomeJson<'a> {
+    /// Of any outcome.
+    #[must_use]
+    pub fn of(outcome: &'a Outcome) -> Self {
+        match outcome {
+            Outcome::Echo(outcome) => Self::Echo(echo::Json::of(outcome)),
+            Outcome::Endpoint(outcome) => Self::Endpoint(request::Json::of(outcome)),
+            Outcome::Connect(outcome) => Self::Connect(connect::Json::of(outcome)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

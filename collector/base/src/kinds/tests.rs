@@ -1,0 +1,125 @@
+use std::net::{IpAddr, Ipv4Addr};
+
+use isochrone_proto::measurement::{CacheState, ConnectOutcome, ConnectPhases, ConnectResult};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::fixture;
+
+fn micros(us: u64) -> Micros {
+    Micros::new(us).unwrap()
+}
+
+fn connection(result: ConnectResult) -> Outcome {
+    Outcome::Connect(Box::new(ConnectOutcome {
+        address: Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))),
+        certificate_expires: Some(1_800_000_000),
+        result,
+    }))
+}
+
+fn connected() -> Outcome {
+    connection(ConnectResult::Connected(ConnectPhases {
+        resolve: micros(1),
+        connect: micros(2),
+        tls: micros(3),
+        unattributed: micros(4),
+    }))
+}
+
+fn failed(cause: FailureCause) -> Outcome {
+    connection(ConnectResult::Failed {
+        phase: Phase::Tls,
+        cause,
+        text: "verbatim".into(),
+    })
+}
+
+fn written(outcome: &Outcome) -> Value {
+    serde_json::to_value(OutcomeJson::of(outcome)).unwrap()
+}
+
+#[test]
+fn connection_is_written_without_the_fields_it_cannot_have() {
+    assert_eq!(
+        written(&connected()),
+        json!({
+            "outcome": "ok", "address": "192.0.2.1", "certificate_expires_s": 1_800_000_000,
+            "resolve_us": 1, "connect_us": 2, "tls_us": 3, "unattributed_us": 4,
+        })
+    );
+    assert_eq!(
+        written(&failed(FailureCause::CertificateExpired)),
+        json!({
+            "outcome": "failed", "address": "192.0.2.1", "certificate_expires_s": 1_800_000_000,
+            "phase": "tls", "cause": "certificate-expired", "text": "verbatim",
+        })
+    );
+    assert_eq!(
+        written(&Outcome::unsent(Check::Connect, SendFailure::NoRoute)),
+        json!({ "outcome": "unsent", "cause": "no-route" })
+    );
+}
+
+/// A verdict, report or alert that looks at connections is another decision than to measure them.
+#[test]
+fn connections_count_for_nothing_yet() {
+    assert_eq!(counts_for(Check::Connect), CountsFor::Nothing);
+    let others = Check::ALL.into_iter().filter(|check| *check != Check::Connect);
+    assert!(
+        others
+            .into_iter()
+            .all(|check| counts_for(check) != CountsFor::Nothing)
+    );
+}
+
+#[test]
+fn run_of_a_connection_says_what_a_request_would_but_has_no_first_byte() {
+    let outcome = connected();
+    let run = EndpointRun::of(Check::Connect, &outcome).unwrap();
+    let ended = Ended::Ok {
+        connect: micros(2),
+        ttfb_us: None,
+    };
+    assert_eq!((run.seen(), run.ended), (Seen::Good, ended));
+    assert_eq!(run.certificate_expires, Some(1_800_000_000));
+    assert_eq!(address_of(&outcome), "192.0.2.1");
+    for (cause, seen) in [
+        (FailureCause::Timeout, Seen::Bad),
+        (FailureCause::ForbiddenAddress, Seen::Nothing),
+    ] {
+        let outcome = failed(cause);
+        assert_eq!(EndpointRun::of(Check::Connect, &outcome).unwrap().seen(), seen);
+    }
+    let unsent = Outcome::unsent(Check::Connect, SendFailure::Resources);
+    assert_eq!(
+        EndpointRun::of(Check::Connect, &unsent).unwrap().seen(),
+        Seen::Nothing
+    );
+}
+
+#[test]
+fn first_byte_of_an_asset_is_comparable_only_from_the_cache() {
+    let ttfb = |check, cache| {
+        let Outcome::Endpoint(mut outcome) = fixture::good(20) else {
+            panic!("a request's outcome");
+        };
+        outcome.cache = cache;
+        let outcome = Outcome::Endpoint(outcome);
+        match EndpointRun::of(check, &outcome).map(|run| run.ended) {
+            Some(Ended::Ok { ttfb_us, .. }) => ttfb_us,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(ttfb(Check::AssetGet, CacheState::Hit), Some(30_000));
+    assert_eq!(ttfb(Check::AssetGet, CacheState::Miss), None);
+    assert_eq!(ttfb(Check::Status, CacheState::Absent), Some(30_000));
+}
+
+#[test]
+fn missing_object_is_an_answer_and_an_echo_is_no_endpoints_run() {
+    let absent = fixture::failed(Phase::Verify, FailureCause::Misdirected, Some(421));
+    let run = EndpointRun::of(Check::AssetGet, &absent).unwrap();
+    assert_eq!((run.seen(), run.answered), (Seen::Absent, true));
+    assert_eq!(EndpointRun::of(Check::Echo, &fixture::lost()), None);
+}

@@ -1,0 +1,114 @@
+//! The state folder: its store and its authority, for a collector that serves and for a command that runs alone.
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use isochrone_base::clock::Clock;
+use isochrone_gate::audit::Actor;
+use isochrone_gate::authority::Authority;
+use isochrone_gate::events::GateEvents;
+use isochrone_gate::registry::{Registry, RegistryParts};
+use isochrone_gate::session::Sessions;
+use isochrone_planner::plans::AddressBook;
+use isochrone_planner::targets::Targets;
+use isochrone_store::{Store, StoreOptions};
+use isochrone_watch::alert::Outbox;
+use rand::TryRngCore as _;
+use tokio::sync::watch;
+
+use crate::commands::CommandContext;
+use crate::config::{Config, Places};
+use crate::gate_alerts::GateAlerts;
+use crate::supervisor::collector_name;
+
+impl CommandContext {
+    /// Opens the store of a collector that does not run, for one command.
+    ///
+    /// # Errors
+    /// Wrong configuration, or a store that cannot be opened.
+    pub fn open(places: &Places) -> anyhow::Result<Self> {
+        let config = Arc::new(Config::read(&places.config)?);
+        let targets = Targets::read(&places.targets)?;
+        let opened = Opened::open(places, &config)?;
+        let addresses = config.invited_addresses();
+        let outbox = Outbox::open(&opened.store, config.alerts.receivers(), opened.clock.wall())?;
+        let registry = Registry::open(RegistryParts {
+            store: opened.store.clone(),
+            authority: opened.authority,
+            clock: opened.clock.clone(),
+            events: GateEvents::to(GateAlerts::new(outbox, collector_name(&addresses))),
+            addresses,
+            seed: seed(),
+        })?;
+        Ok(Self {
+            addresses: AddressBook::open(&opened.store)?,
+            store: opened.store,
+            store_file: places.store(),
+            registry,
+            sessions: Sessions::default(),
+            targets: watch::Sender::new(Arc::new(targets)),
+            targets_file: places.targets.clone(),
+            config,
+            clock: opened.clock,
+            actor: Actor::of_this_process(),
+            running: false,
+        })
+    }
+}
+
+/// The state folder, opened.
+pub(super) struct Opened {
+    pub(super) store: Store,
+    pub(super) authority: Authority,
+    pub(super) clock: Clock,
+}
+
+impl Opened {
+    /// Opens store and authority, or makes them.
+    pub(super) fn open(places: &Places, config: &Config) -> anyhow::Result<Self> {
+        make_private_folder(&places.state)?;
+        let options = StoreOptions {
+            reserve_bytes: config.disk_reserve,
+            ..StoreOptions::default()
+        };
+        let store = Store::open(&places.store(), options)?;
+        let clock = Clock::system();
+        let mut random = rand::rngs::OsRng.unwrap_err();
+        let folder = places.state.join("authority");
+        make_private_folder(&folder)?;
+        let authority = Authority::open(&folder, clock.wall(), &mut random)?;
+        Ok(Self {
+            store,
+            authority,
+            clock,
+        })
+    }
+}
+
+/// Makes the state folder, for nobody else to read.
+fn make_private_folder(folder: &Path) -> anyhow::Result<()> {
+    let describe = || {
+        format!(
+            "cannot use the state folder {}; name another with --state",
+            folder.display()
+        )
+    };
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(describe)?;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).with_context(describe)
+}
+
+/// Seed of the registry's secrets.
+pub(super) fn seed() -> [u8; 32] {
+    let mut seed = [0; 32];
+    rand::rngs::OsRng
+        .try_fill_bytes(&mut seed)
+        .expect("the system has randomness once it has booted");
+    seed
+}

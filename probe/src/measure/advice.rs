@@ -1,0 +1,59 @@
+//! What to do about a failure, for a person.
+
+use isochrone_proto::measurement::{Cause, FailureCause, SendFailure};
+
+/// What to do next, for a person.
+pub(super) fn advice(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Failed(cause) => advice_on_failure(cause),
+        Cause::Unsent(SendFailure::NoRoute) => {
+            "this machine has no route for this family; nothing is known about the target"
+        }
+        Cause::Unsent(SendFailure::Resources | SendFailure::Buffers) => {
+            "this machine ran out of file descriptors, ports or memory; nothing is known about the target"
+        }
+        Cause::Unsent(SendFailure::LocalFirewall) => {
+            "a firewall of this machine forbids it; nothing is known about the target"
+        }
+        Cause::Unsent(SendFailure::ForbiddenAddress) => OPEN_IT,
+        Cause::Unsent(SendFailure::Local) => "this machine is at fault; nothing is known about the target",
+    }
+}
+
+fn advice_on_failure(cause: FailureCause) -> &'static str {
+    use FailureCause as Is;
+    match cause {
+        Is::NxDomain => "check the name's spelling and its DNS zone",
+        Is::ServFail => "the name server is at fault, not the target; try another one",
+        Is::NoAddress => "the target has no address of this family; nothing is wrong if it needs none",
+        Is::DnsTimeout => "check this machine's name servers in /etc/resolv.conf",
+        Is::ForbiddenAddress => OPEN_IT,
+        Is::Refused => "the host is up, but nothing listens on that port",
+        Is::Unreachable => "a router on the way says that the host cannot be reached",
+        Is::Reset => "the other side cut the connection; look for a firewall or a crashed server",
+        Is::Timeout => "nothing came in time; a firewall that drops, or a server that hangs",
+        Is::CertificateExpired => "renew the certificate",
+        Is::CertificateNotYetValid => "check the clocks of both machines",
+        Is::CertificateUnknownIssuer => {
+            "the server may not send its intermediate certificate, or uses a private root (extra_roots in probe.toml)"
+        }
+        Is::CertificateWrongName => "the certificate is for other names; the wrong virtual host may answer",
+        Is::CertificateInvalid => "the certificate cannot be used",
+        Is::TlsAlert | Is::Tls => "the port may not speak TLS, or only outdated versions of it",
+        Is::Closed => "the server closed without a word; it may have crashed",
+        Is::BadHttp => "the port does not speak HTTP/1.1",
+        Is::HeaderTooLarge | Is::BodyTooLarge => {
+            "the answer is larger than any node's; another server may answer"
+        }
+        Is::BodyTooShort => "the answer broke off before its end",
+        Is::BadStatus | Is::NotFound | Is::Misdirected => {
+            "the server answered, but not with what was asked for"
+        }
+        Is::Redirect => "redirects are not followed; measure the final URL",
+        Is::BadJson | Is::MissingField => "the answer is not that of an Argus node; check the base URL",
+        Is::WrongRange => "the answer is for other bytes than asked; a proxy in front may be at fault",
+    }
+}
+
+const OPEN_IT: &str =
+    "open it with allow_private in probe.toml, or --allow-private, if it is meant to be measured";

@@ -1,0 +1,122 @@
+//! `http`: a page, asked for and read. `status` and the asset checks have the same outcome and columns.
+
+mod columns;
+
+pub(crate) use self::columns::EndpointColumns;
+use super::{Facts, Layout, TargetKind};
+use crate::coded::coded;
+use crate::failure::{FailureCause, Phase, SendFailure};
+use crate::limits::ENDPOINT_INTERVAL_MIN_MS;
+use crate::units::Micros;
+
+pub(super) const FACTS: Facts = Facts {
+    word: "http",
+    target: TargetKind::Endpoint,
+    interval_min_ms: ENDPOINT_INTERVAL_MIN_MS,
+    timeout_ms: 5_000,
+    layout: Layout::Endpoint,
+};
+
+/// What became of one request to an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointOutcome {
+    /// The address that was dialled, as text; empty if none was.
+    pub address: String,
+    /// HTTP status; `None` before a status line.
+    pub http_status: Option<u16>,
+    /// `x-cache` of the answer.
+    pub cache: CacheState,
+    /// End of validity of the certificate shown, in Unix seconds.
+    pub certificate_expires: Option<u64>,
+    /// Success or failure.
+    pub result: EndpointResult,
+}
+
+impl EndpointOutcome {
+    /// A run that ended before an address was dialled.
+    #[must_use]
+    pub fn undialled(result: EndpointResult) -> Self {
+        Self {
+            address: String::new(),
+            http_status: None,
+            cache: CacheState::Absent,
+            certificate_expires: None,
+            result,
+        }
+    }
+}
+
+/// Success with its phases, or failure with none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndpointResult {
+    /// The answer was right.
+    Ok {
+        /// Where the time went.
+        phases: Phases,
+        /// Body bytes read.
+        body_bytes: u32,
+        /// A node's own uptime in seconds, from its status.
+        node_uptime_s: Option<u64>,
+        /// A node's own version, from its status; empty otherwise.
+        node_version: String,
+    },
+    /// It was not. Carries no latency.
+    Failed {
+        /// How far it came.
+        phase: Phase,
+        /// What went wrong.
+        cause: FailureCause,
+        /// The error, verbatim, at most 200 characters.
+        text: String,
+    },
+    /// Never left this machine.
+    Unsent(SendFailure),
+}
+
+/// Where the time of a successful request went. The phases add up to the total.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Phases {
+    /// Name to address.
+    pub resolve: Micros,
+    /// TCP handshake: the endpoint's RTT.
+    pub connect: Micros,
+    /// TLS handshake; 0 for http.
+    pub tls: Micros,
+    /// Request written to first byte of the answer.
+    pub first_byte: Micros,
+    /// First byte to last.
+    pub transfer: Micros,
+    /// What none of the above holds: the prober's own work.
+    pub unattributed: Micros,
+}
+
+impl Phases {
+    /// Time to first byte: resolve + connect + TLS + first byte, in microseconds.
+    #[must_use]
+    pub fn ttfb_us(&self) -> u64 {
+        [self.resolve, self.connect, self.tls, self.first_byte]
+            .iter()
+            .map(|p| u64::from(p.get()))
+            .sum()
+    }
+
+    /// The whole, in microseconds.
+    #[must_use]
+    pub fn total_us(&self) -> u64 {
+        self.ttfb_us() + u64::from(self.transfer.get()) + u64::from(self.unattributed.get())
+    }
+}
+
+coded! {
+    /// `x-cache` of an answer. A cached and an uncached first byte are never mixed.
+    CacheState {
+        /// No such header, or a status for which it means nothing.
+        Absent = 0 "absent",
+        /// Served from the node's disk.
+        Hit = 1 "hit",
+        /// The node is still fetching it.
+        Pending = 2 "pending",
+        /// The node started fetching it: the first byte measures its source.
+        Miss = 3 "miss",
+    }
+}

@@ -1,0 +1,161 @@
+//! What the small mesh left, gathered once for all tests: what each command printed, what the webhook got, and which
+//! files lie where.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+use crate::certificate;
+use crate::mesh::{Mesh, documents, free_tcp_address, one_document, succeeded};
+
+/// What the mesh left.
+pub(crate) struct Gathered {
+    /// Output to the documents that were seen of it.
+    pub(crate) json: BTreeMap<&'static str, Vec<Value>>,
+    /// Report to its CSV.
+    pub(crate) csv: BTreeMap<&'static str, String>,
+    /// Files and folders, by whose they are.
+    pub(crate) files: BTreeMap<&'static str, BTreeSet<String>>,
+    /// Certificates in DER, by whose they are.
+    pub(crate) certificates: BTreeMap<&'static str, Vec<u8>>,
+}
+
+/// Run at the first use; each test process has one.
+pub(crate) static MESH: LazyLock<Gathered> = LazyLock::new(|| {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(gather())
+});
+
+async fn gather() -> Gathered {
+    let mut mesh = Mesh::start().await;
+    mesh.join_all();
+    mesh.until_everything_was_measured().await;
+    mesh.tokyo.kill().await;
+    mesh.alert(|alert| alert["event"] == "opened").await;
+    let mut json = mesh.documents();
+    mesh.tokyo.restart().await.unwrap();
+    mesh.alert(|alert| alert["event"] == "ended").await;
+    mesh.spend_a_token_twice();
+    mesh.alert(|alert| alert["event"] == "security").await;
+    for (output, documents) in mesh.documents() {
+        json.entry(output).or_default().extend(documents);
+    }
+    json.insert("alert", mesh.webhook.all());
+    let (csv, files) = (mesh.csv(), mesh.files());
+    let certificates = BTreeMap::from([
+        ("collector", certificate::of_collector(mesh.quic).await),
+        ("probe", certificate::of_probe(&mesh.path().join("ben"))),
+    ]);
+    for documents in [mesh.measure_in_vain(), mesh.status_without_a_collector().await] {
+        let (output, document) = documents;
+        json.entry(output).or_default().push(document);
+    }
+    Gathered {
+        json,
+        csv,
+        files,
+        certificates,
+    }
+}
+
+impl Mesh {
+    /// What every command that speaks JSON says now.
+    fn documents(&self) -> BTreeMap<&'static str, Vec<Value>> {
+        let collector = |arguments: &[&str]| {
+            vec![one_document(
+                &self.collector(&[arguments, &["--format", "json"]].concat()),
+            )]
+        };
+        let probe = |arguments: &[&str]| {
+            let files = self.probe_files("ben");
+            vec![one_document(&self.run("isochrone-probe", &files, arguments))]
+        };
+        let status = probe(&["status", "--format", "json"]);
+        let url = self.berlin.base_url();
+        let measure = probe(&["measure", &url, "--asset", "1343", "--format", "json"]);
+        BTreeMap::from([
+            (
+                "invitation",
+                collector(&["probe", "invite", "--worker", "fay", "--site", "Lagos, NG"]),
+            ),
+            ("probes", collector(&["probe", "list"])),
+            ("targets", collector(&["target", "list"])),
+            ("show", collector(&["show", "tokyo"])),
+            ("coverage", collector(&["report", "coverage"])),
+            ("nodes", collector(&["report", "nodes"])),
+            ("ledger", collector(&["ledger"])),
+            ("audit", collector(&["audit"])),
+            ("export", documents(&self.collector(&["export", "ndjson"]))),
+            ("probe-status", status),
+            ("measure", measure),
+        ])
+    }
+
+    fn csv(&self) -> BTreeMap<&'static str, String> {
+        let csv = |report: &str| {
+            let said = self.collector(&["report", report, "--format", "csv"]);
+            succeeded(&said);
+            String::from_utf8(said.stdout).unwrap()
+        };
+        BTreeMap::from([("nodes", csv("nodes")), ("coverage", csv("coverage"))])
+    }
+
+    fn files(&self) -> BTreeMap<&'static str, BTreeSet<String>> {
+        let listing = |folder: &str| {
+            let mut found = BTreeSet::new();
+            list(&self.path().join(folder), "", &mut found);
+            found
+        };
+        BTreeMap::from([("collector", listing("collector")), ("probe", listing("ben"))])
+    }
+
+    /// Nobody listens: a failure is a result, and exit code 1.
+    fn measure_in_vain(&self) -> (&'static str, Value) {
+        let url = format!("http://{}/", free_tcp_address());
+        let said = self.run(
+            "isochrone-probe",
+            &self.probe_files("ben"),
+            &["measure", &url, "--format", "json"],
+        );
+        assert_eq!(said.status.code(), Some(1), "{said:?}");
+        ("measure", serde_json::from_slice(&said.stdout).unwrap())
+    }
+
+    /// Stops the collector; then the probe's status names the trouble, and its exit code is 1.
+    async fn status_without_a_collector(&mut self) -> (&'static str, Value) {
+        self.stop_collector();
+        let status = |mesh: &Self| {
+            mesh.run(
+                "isochrone-probe",
+                &mesh.probe_files("ben"),
+                &["status", "--format", "json"],
+            )
+        };
+        self.until("the probe is away", |mesh| status(mesh).status.code() == Some(1))
+            .await;
+        (
+            "probe-status",
+            serde_json::from_slice(&status(self).stdout).unwrap(),
+        )
+    }
+}
+
+/// Relative paths of everything below `folder`; folders end in a slash.
+fn list(folder: &Path, above: &str, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let path = format!("{above}{}", entry.file_name().to_string_lossy());
+        if entry.file_type().unwrap().is_dir() {
+            list(&entry.path(), &format!("{path}/"), found);
+            found.insert(format!("{path}/"));
+        } else {
+            found.insert(path);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The walls of the house: which crate may name which, and which library stays in which room.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each crate of ours, and those that it may depend on. Dependencies point down, never sideways.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("proto", &[]),
+    ("probe", &["proto"]),
+    ("collector/coverage", &[]),
+    ("collector/base", &["coverage", "proto"]),
+    ("collector/store", &["base", "proto"]),
+    ("collector/gate", &["base", "proto", "store"]),
+    ("collector/planner", &["base", "gate", "proto", "store"]),
+    ("collector/watch", &["base", "proto", "store"]),
+    ("collector/web", &[]),
+    (
+        "collector",
+        &[
+            "base", "coverage", "gate", "planner", "probe", "proto", "store", "watch", "web",
+        ],
+    ),
+    (
+        "tests",
+        &[
+            "base",
+            "collector",
+            "coverage",
+            "gate",
+            "planner",
+            "probe",
+            "proto",
+            "store",
+            "watch",
+            "web",
+        ],
+    ),
+];
+
+/// Libraries that only one crate may depend on, beside the tests.
+const KEPT_IN: &[(&str, &str)] = &[
+    ("bincode", "proto"),
+    ("zstd", "proto collector/coverage"), // coverage unpacks its table of cities
+    ("redb", "collector/store"),
+    ("axum", "collector/web"),
+    ("comfy-table", "collector collector/coverage"),
+    ("csv", "collector/coverage"),
+    ("toml_edit", "collector/planner collector"),
+    ("ureq", "collector/watch collector"),
+];
+
+/// Names that only these places may write.
+const WRITTEN_IN: &[(&str, &[&str])] = &[
+    ("bincode::", &["proto/src/codec.rs", "tests/"]),
+    (
+        "zstd::",
+        &["proto/src/codec.rs", "collector/coverage/src/cities/", "tests/"],
+    ),
+    (
+        "isochrone_probe::",
+        &["collector/src/up.rs", "collector/src/demo", "probe/", "tests/"],
+    ),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn manifest(folder: &str) -> toml::Table {
+    let path = root().join(folder).join("Cargo.toml");
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    text.parse().unwrap()
+}
+
+/// What a crate depends on outside its tests.
+fn dependencies(folder: &str) -> BTreeSet<String> {
+    let manifest = manifest(folder);
+    let dependencies = manifest.get("dependencies").and_then(toml::Value::as_table);
+    dependencies
+        .into_iter()
+        .flat_map(|table| table.keys().cloned())
+        .collect()
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            sources(&path, found);
+        } else if name.ends_with(".rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn crates_depend_on_what_lies_below_them_and_on_nothing_beside() {
+    let members = manifest(".")["workspace"]["members"].as_array().unwrap().clone();
+    let members: BTreeSet<_> = members
+        .iter()
+        .map(|member| member.as_str().unwrap().to_owned())
+        .collect();
+    let allowed: BTreeMap<_, _> = ARROWS.iter().copied().collect();
+    let known: BTreeSet<_> = allowed.keys().map(|&folder| folder.to_owned()).collect();
+    assert_eq!(
+        members, known,
+        "a crate came or went: draw its arrows here and in ARCHITECTURE.md"
+    );
+    for (folder, may) in allowed {
+        let may: BTreeSet<_> = may.iter().map(|name| format!("isochrone-{name}")).collect();
+        let ours = dependencies(folder)
+            .into_iter()
+            .filter(|name| name.starts_with("isochrone-"));
+        let beyond: Vec<_> = ours.filter(|name| !may.contains(name)).collect();
+        assert!(beyond.is_empty(), "{folder} may not depend on {beyond:?}");
+    }
+}
+
+#[test]
+fn libraries_stay_in_their_rooms() {
+    for (library, homes) in KEPT_IN {
+        let homes: Vec<_> = homes.split(' ').collect();
+        for (folder, _) in ARROWS {
+            let is_home = homes.contains(folder) || *folder == "tests";
+            assert!(
+                is_home || !dependencies(folder).contains(*library),
+                "{folder} names {library}, which belongs to {homes:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn names_are_written_only_where_they_belong() {
+    let root = root().canonicalize().unwrap();
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    assert!(files.len() > 300, "{}", files.len());
+    for file in files {
+        let place = file.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+        if place == "tests/tests/walls.rs" {
+            continue;
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        for (name, homes) in WRITTEN_IN {
+            let is_home = homes.iter().any(|home| place.starts_with(home));
+            let written = text
+                .lines()
+                .enumerate()
+                .find(|(_, line)| !line.trim_start().starts_with("//") && line.contains(name));
+            if let Some((number, line)) = written
+                && !is_home
+            {
+                panic!("{place}:{}: {name} belongs to {homes:?}: {line}", number + 1);
+            }
+        }
+    }
+}
