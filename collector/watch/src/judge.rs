@@ -37,7 +37,7 @@ use std::time::Duration;
 
 use isochrone_base::roster::Roster;
 use isochrone_proto::ids::{ProbeId, TargetId};
-use isochrone_proto::kind::Family;
+use isochrone_proto::kind::Kind;
 use isochrone_proto::units::UnixMillis;
 
 use self::cell::Cell;
@@ -46,7 +46,7 @@ pub use self::incident::{
     Cause, CheckSpan, Ending, EvidenceCell, Flapping, Incident, IncidentCheck, Spell, Subject,
 };
 use self::node::Node;
-pub use self::observation::{Cadence, Observation, Question, Word};
+pub use self::observation::{Cadence, Observation, Word};
 use self::outage::by_hand;
 use self::sight::{Matter, Sight};
 use self::silence::Silences;
@@ -110,7 +110,7 @@ pub struct Engine {
     nodes: Vec<Node>,
     by_target: HashMap<TargetId, usize>,
     cells: Vec<Cell>,
-    by_key: HashMap<(usize, usize, Question, Family), usize>,
+    by_key: HashMap<(usize, usize, Kind), usize>,
     workers: HashMap<String, usize>,
     /// All addresses known stand on one machine or in one prefix: nearness then proves and excludes nothing.
     is_one_place: bool,

@@ -5,12 +5,12 @@ mod usual;
 
 use std::net::IpAddr;
 
-use isochrone_proto::kind::Family;
+use isochrone_proto::kind::Kind;
 use isochrone_proto::measurement::{FailureCause, Phase};
 use isochrone_proto::units::UnixMillis;
 
 use self::usual::Usual;
-use super::observation::{Cadence, Observation, Question, Reached};
+use super::observation::{Cadence, Observation, Reached};
 
 /// One (vantage, target, check, family).
 #[derive(Clone, Debug)]
@@ -18,9 +18,10 @@ pub(super) struct Cell {
     /// Place of the vantage and of the target in the engine.
     pub(super) vantage: usize,
     pub(super) target: usize,
-    pub(super) question: Question,
-    pub(super) family: Family,
+    pub(super) kind: Kind,
     pub(super) cadence: Cadence,
+    /// It says whether the target can be reached: the best of its vantage's checks over its family.
+    pub(super) is_way: bool,
     /// Newest run of any word: the target is measured.
     pub(super) measured: UnixMillis,
     /// The way to the target.
@@ -74,16 +75,16 @@ pub(super) struct Failure {
 impl Cell {
     pub(super) fn new(
         (vantage, target): (usize, usize),
-        (question, family): (Question, Family),
+        kind: Kind,
         cadence: Cadence,
         light_us: u32,
     ) -> Self {
         Self {
             vantage,
             target,
-            question,
-            family,
+            kind,
             cadence,
+            is_way: false,
             measured: UnixMillis(0),
             way: Streak::default(),
             name: Streak::default(),

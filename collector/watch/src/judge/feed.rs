@@ -4,29 +4,23 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use isochrone_proto::ids::{ProbeId, TargetId};
-use isochrone_proto::kind::Family;
+use isochrone_proto::kind::{Check, Family, Kind};
 use isochrone_proto::units::UnixMillis;
 
 use super::cell::{Cell, Colour};
 use super::line::is_near;
-use super::observation::{Cadence, Observation, Question, Reached, is_certificate};
+use super::observation::{Cadence, Observation, Reached, is_certificate, service_of};
 use super::vantage::{Session, light_us, of};
 use super::{CellId, Engine};
 
 impl Engine {
     /// The handle of a check, to be had once a plan. Where a vantage connects, only that says whether the node can
     /// be reached; where it does not, its status or page does.
-    pub fn cell(
-        &mut self,
-        probe: ProbeId,
-        target: TargetId,
-        (question, family): (Question, Family),
-        cadence: Cadence,
-    ) -> CellId {
+    pub fn cell(&mut self, probe: ProbeId, target: TargetId, kind: Kind, cadence: Cadence) -> CellId {
         let (vantage, node) = (self.vantage_place(probe), self.node_place(target));
         let quiet_ms = &mut self.vantages[vantage].quiet_ms;
         *quiet_ms = cadence.apart_ms().min(*quiet_ms);
-        let key = (vantage, node, question, family);
+        let key = (vantage, node, kind);
         if let Some(&place) = self.by_key.get(&key) {
             self.cells[place].cadence = cadence;
             return CellId(place);
@@ -34,11 +28,11 @@ impl Engine {
         let light_us = self.light_us(vantage, node);
         let place = self.cells.len();
         self.cells
-            .push(Cell::new((vantage, node), (question, family), cadence, light_us));
+            .push(Cell::new((vantage, node), kind, cadence, light_us));
         self.by_key.insert(key, place);
         let target = &mut self.nodes[node];
-        target.is_plain |= question == Question::Http;
-        if let Some(service) = question.service() {
+        target.is_plain |= kind.check == Check::Http;
+        if let Some(service) = service_of(kind.check) {
             target.asks[service as usize].push(place);
             target.grids[service as usize].is_asked = true;
         }
@@ -49,23 +43,27 @@ impl Engine {
     /// Lists a new cell among those that say whether the node can be reached, in the place of a lesser one.
     fn take_as_way(&mut self, node: usize, place: usize) {
         let cell = &self.cells[place];
-        let (vantage, family) = (cell.vantage, of(cell.family));
-        let rank = |question| match question {
-            Question::Connect => 0,
-            Question::Status | Question::Http => 1,
-            Question::AssetHead | Question::AssetGet => 2,
+        let (vantage, family) = (cell.vantage, of(cell.kind.family));
+        let rank = |kind: Kind| match kind.check {
+            Check::Connect => 0,
+            Check::Status | Check::Http => 1,
+            Check::AssetHead | Check::AssetGet | Check::Echo => 2,
         };
-        let new = rank(cell.question);
+        let new = rank(cell.kind);
         if new == 2 {
             return;
         }
-        let cells = &self.cells;
         let ways = &mut self.nodes[node].ways[family];
-        match ways.iter_mut().find(|way| cells[**way].vantage == vantage) {
-            Some(way) if new < rank(cells[*way].question) => *way = place,
-            Some(_) => {}
+        let known = ways.iter_mut().find(|way| self.cells[**way].vantage == vantage);
+        match known {
+            Some(way) if new < rank(self.cells[*way].kind) => {
+                self.cells[*way].is_way = false;
+                *way = place;
+            }
+            Some(_) => return,
             None => ways.push(place),
         }
+        self.cells[place].is_way = true;
     }
 
     fn light_us(&self, vantage: usize, node: usize) -> u32 {
@@ -98,8 +96,7 @@ impl Engine {
             reached = Reached::Unknown; // the line led it to a stranger
         }
         self.prove(vantage, place, reached, run);
-        let is_way = self.is_way(node, place);
-        let taken = self.take_way(place, reached, run, is_way);
+        let taken = self.take_way(place, reached, run);
         self.take_name(place, reached, run);
         self.take_service(place, reached, run);
         let now = self.now;
@@ -112,7 +109,7 @@ impl Engine {
     /// A proof for the vantage's line, unless the host stands beside it.
     fn prove(&mut self, vantage: usize, place: usize, reached: Reached, run: &Observation<'_>) {
         let cell = &self.cells[place];
-        let (family, target) = (of(cell.family), cell.target);
+        let (family, target) = (of(cell.kind.family), cell.target);
         let vantage = &mut self.vantages[vantage];
         let beside = vantage.addresses[family];
         let line = &mut vantage.lines[family];
@@ -127,12 +124,7 @@ impl Engine {
         }
     }
 
-    fn is_way(&self, node: usize, place: usize) -> bool {
-        let family = of(self.cells[place].family);
-        self.nodes[node].ways[family].contains(&place)
-    }
-
-    fn take_way(&mut self, place: usize, reached: Reached, run: &Observation<'_>, is_way: bool) -> bool {
+    fn take_way(&mut self, place: usize, reached: Reached, run: &Observation<'_>) -> bool {
         let (colour, failure) = match reached {
             Reached::Stood => (Colour::Green, None),
             Reached::Failed(phase, cause) => (Colour::Red, Some((phase, cause))),
@@ -145,10 +137,11 @@ impl Engine {
             cell.maybe_alone = was_maybe_alone;
             return false;
         }
-        let (vantage, family, cadence) = (cell.vantage, of(cell.family), cell.cadence);
+        let (vantage, family, cadence) = (cell.vantage, of(cell.kind.family), cell.cadence);
+        let is_way = cell.is_way;
         if let Some(failure) = failure {
             cell.fail(failure, run);
-            cell.maybe_alone = is_way;
+            cell.maybe_alone = cell.is_way;
             if cell.way.runs == 1 {
                 let line = &self.vantages[vantage].lines[family];
                 cell.proven_before = line.is_proven_before(failure.0, run.began, cadence);
@@ -197,7 +190,7 @@ impl Engine {
     fn is_alone(&self, place: usize) -> bool {
         let cell = &self.cells[place];
         let (mut others, mut greens) = (0, 0);
-        for &other in &self.nodes[cell.target].ways[of(cell.family)] {
+        for &other in &self.nodes[cell.target].ways[of(cell.kind.family)] {
             let other = &self.cells[other];
             if other.vantage == cell.vantage || !self.may_judge(cell.target, other) {
                 continue;

@@ -5,12 +5,10 @@ use std::fmt;
 
 use isochrone_base::roster::count_networks;
 use isochrone_proto::ids::{ProbeId, TargetId};
-use isochrone_proto::kind::Family;
+use isochrone_proto::kind::Kind;
 use isochrone_proto::measurement::{FailureCause, Phase};
 use isochrone_proto::units::UnixMillis;
 use serde::{Deserialize, Serialize};
-
-use super::observation::Question;
 
 /// Cells that one incident keeps.
 pub(super) const EVIDENCE_MAX: usize = 64;
@@ -119,10 +117,9 @@ pub struct EvidenceCell {
     pub place: String,
     /// AS number of its network, if known.
     pub network: Option<u32>,
-    /// What was asked.
-    pub question: Question,
-    /// Over which family.
-    pub family: Family,
+    /// The check, such as `status4`.
+    #[serde(with = "kind_text")]
+    pub kind: Kind,
     /// How far the newest failure came.
     pub phase: Phase,
     /// What went wrong.
@@ -281,7 +278,7 @@ impl Incident {
     pub(super) fn add_evidence(&mut self, cells: impl IntoIterator<Item = EvidenceCell>) -> bool {
         let before = self.evidence.len();
         for cell in cells {
-            let key = |of: &EvidenceCell| (of.probe, of.question, of.family);
+            let key = |of: &EvidenceCell| (of.probe, of.kind);
             let is_known = self.evidence.iter().any(|known| key(known) == key(&cell));
             if !is_known && self.evidence.len() < EVIDENCE_MAX {
                 self.evidence.push(cell);
@@ -299,8 +296,25 @@ impl Incident {
     }
 }
 
+/// A kind as its text, such as `asset-head6`.
+mod kind_text {
+    use isochrone_proto::kind::Kind;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(kind: &Kind, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(kind)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Kind, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 #[cfg(test)]
 pub(super) mod tests {
+    use isochrone_proto::kind::{Check, Family};
+
     use super::*;
 
     fn at(ms: u64) -> UnixMillis {
@@ -362,8 +376,7 @@ pub(super) mod tests {
             vantage: "ada-berlin".into(),
             place: "Berlin, DE".into(),
             network: Some(64_500),
-            question: Question::Connect,
-            family: Family::V4,
+            kind: Kind::new(Check::Connect, Family::V4),
             phase: Phase::Connect,
             failure: FailureCause::Timeout,
             error: "no answer within 4 s: \"…\"".into(),

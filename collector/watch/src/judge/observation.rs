@@ -1,54 +1,18 @@
 //! What the engine is fed with: one run of one check, and what it says.
 
-use std::fmt;
 use std::net::IpAddr;
 
+use isochrone_proto::kind::Check;
 use isochrone_proto::measurement::{FailureCause, Phase};
 use isochrone_proto::units::{Micros, UnixMillis};
-use serde::{Deserialize, Serialize};
 
-/// What a check asks of a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Question {
-    /// Can it be reached at all?
-    Connect,
-    /// Is its status fine?
-    Status,
-    /// Is its asset announced? Answered from chain data: never "served".
-    AssetHead,
-    /// Is its asset served?
-    AssetGet,
-    /// Does the page of a plain HTTP endpoint answer?
-    Http,
-}
-
-impl Question {
-    /// The word in a kind's name.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::Status => "status",
-            Self::AssetHead => "asset-head",
-            Self::AssetGet => "asset-get",
-            Self::Http => "http",
-        }
-    }
-
-    /// The service that its answers judge; none for a mere connection, and none for HEAD.
-    pub(super) const fn service(self) -> Option<Service> {
-        match self {
-            Self::Status | Self::Http => Some(Service::Status),
-            Self::AssetGet => Some(Service::Asset),
-            Self::Connect | Self::AssetHead => None,
-        }
-    }
-}
-
-impl fmt::Display for Question {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+/// The service that the answers of a check judge; none for a mere connection, and none for HEAD: that is answered
+/// from chain data, and never "served".
+pub(super) const fn service_of(check: Check) -> Option<Service> {
+    match check {
+        Check::Status | Check::Http => Some(Service::Status),
+        Check::AssetGet => Some(Service::Asset),
+        Check::Connect | Check::AssetHead | Check::Echo => None,
     }
 }
 
@@ -171,6 +135,7 @@ pub(super) const fn is_certificate(cause: FailureCause) -> bool {
             | FailureCause::CertificateUnknownIssuer
             | FailureCause::CertificateWrongName
             | FailureCause::CertificateInvalid
+            | FailureCause::CertificateNotYetValid
     )
 }
 
@@ -180,8 +145,8 @@ mod tests {
 
     #[test]
     fn head_answers_never_count_as_a_served_asset() {
-        assert_eq!(Question::AssetHead.service(), None);
-        assert_eq!(Question::AssetGet.service(), Some(Service::Asset));
+        assert_eq!(service_of(Check::AssetHead), None);
+        assert_eq!(service_of(Check::AssetGet), Some(Service::Asset));
     }
 
     #[test]

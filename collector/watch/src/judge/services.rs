@@ -7,7 +7,7 @@ use isochrone_proto::units::UnixMillis;
 use super::cell::{Colour, Failure};
 use super::grid::{Answer, Failing, Grade, Possible};
 use super::incident::{Cause, EvidenceCell, IncidentCheck};
-use super::observation::{Observation, Reached, Service, Word};
+use super::observation::{Observation, Reached, Service, Word, service_of};
 use super::outage::{Opening, caveat, deciding_family};
 use super::sight::{Began, Over, Sight};
 use super::state::{Standing, State};
@@ -20,7 +20,7 @@ impl Engine {
     /// Puts a run onto its service's grid, if it says something and its vantage reaches the node.
     pub(super) fn take_service(&mut self, place: usize, reached: Reached, run: &Observation<'_>) {
         let cell = &self.cells[place];
-        let (Some(service), Reached::Stood) = (cell.question.service(), reached) else {
+        let (Some(service), Reached::Stood) = (service_of(cell.kind.check), reached) else {
             return;
         };
         let (grade, fault) = match (run.word, service) {
@@ -34,7 +34,7 @@ impl Engine {
             (Word::Absent | Word::Nothing, _) => return,
         };
         let (node, vantage) = (cell.target, cell.vantage);
-        let is_sick = self.vantages[vantage].lines[of(cell.family)].is_sick(self.now);
+        let is_sick = self.vantages[vantage].lines[of(cell.kind.family)].is_sick(self.now);
         if !self.may_judge(node, cell) || is_sick || (grade != Grade::Good && !self.reaches(place)) {
             return;
         }
@@ -56,7 +56,7 @@ impl Engine {
     /// Whether the vantage of a cell reaches its node now, by its own connect check where it has one.
     fn reaches(&self, place: usize) -> bool {
         let cell = &self.cells[place];
-        let ways = self.nodes[cell.target].ways[of(cell.family)].iter();
+        let ways = self.nodes[cell.target].ways[of(cell.kind.family)].iter();
         let way = ways
             .map(|&way| &self.cells[way])
             .find(|way| way.vantage == cell.vantage);
@@ -69,7 +69,7 @@ impl Engine {
             .iter()
             .map(|&place| &self.cells[place]);
         let able = cells.filter(|cell| {
-            let line = &self.vantages[cell.vantage].lines[of(cell.family)];
+            let line = &self.vantages[cell.vantage].lines[of(cell.kind.family)];
             self.may_judge(node, cell) && cell.is_measured(self.now) && !line.is_sick(self.now)
         });
         let mut able: Vec<usize> = able.map(|cell| cell.vantage).collect();
@@ -156,7 +156,7 @@ impl Engine {
             });
             let is_new = cells.iter().all(|known| {
                 let probe = self.vantages[cell.vantage].probe;
-                (known.probe, known.question, known.family) != (probe, cell.question, cell.family)
+                (known.probe, known.kind) != (probe, cell.kind)
             });
             cells.extend(
                 is_new

@@ -226,7 +226,7 @@ impl Engine {
     /// What one vantage says of a node now.
     pub(super) fn verdict(&self, node: usize, cell: &Cell, matter: Matter) -> Verdict {
         let vantage = &self.vantages[cell.vantage];
-        let line = &vantage.lines[of(cell.family)];
+        let line = &vantage.lines[of(cell.kind.family)];
         if !self.may_judge(node, cell) {
             return Verdict::Own;
         }
@@ -271,7 +271,7 @@ impl Engine {
         let (vantage, node) = (&self.vantages[cell.vantage], &self.nodes[node]);
         let worker = node.worker;
         let is_own = worker.is_some() && worker == vantage.worker;
-        let address = vantage.addresses[of(cell.family)];
+        let address = vantage.addresses[of(cell.kind.family)];
         let is_there = !self.is_one_place && address.is_some() && address == cell.host;
         vantage.is_active() && !is_own && !is_there
     }

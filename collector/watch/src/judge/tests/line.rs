@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use isochrone_proto::kind::{Check, Family, Kind};
 use isochrone_proto::measurement::{FailureCause, Phase};
 use isochrone_proto::units::{Micros, UnixMillis};
 
@@ -160,12 +161,8 @@ fn wrong_certificate_at_an_address_nobody_else_resolved_is_the_lines_fault() {
             timeout_ms: 4_000,
         };
         let (probe, target) = (mesh.probe(1), mesh.target(0));
-        mesh.engine.cell(
-            probe,
-            target,
-            (Question::Connect, isochrone_proto::kind::Family::V4),
-            cadence,
-        )
+        mesh.engine
+            .cell(probe, target, Kind::new(Check::Connect, Family::V4), cadence)
     };
     let mut wrong = Observation {
         began: at(100.0),
@@ -194,12 +191,9 @@ fn measured_clock_offset_is_taken_out() {
         timeout_ms: 4_000,
     };
     let (probe, target) = (mesh.probe(1), mesh.target(0));
-    let cell = mesh.engine.cell(
-        probe,
-        target,
-        (Question::Connect, isochrone_proto::kind::Family::V4),
-        cadence,
-    );
+    let cell = mesh
+        .engine
+        .cell(probe, target, Kind::new(Check::Connect, Family::V4), cadence);
     mesh.engine.set_clock_offset(probe, -360_000); // six minutes slow
     let slow = at(61.0).0 - 360_000;
     let run = Observation {
@@ -222,12 +216,7 @@ fn row_that_comes_late_says_nothing_now() {
     let mut mesh = Mesh::new(&[1, 2, 3], 1).connecting();
     mesh.run(100, |_| Seen::Green);
     let (_, cell) = mesh.checks_of(1, 0);
-    let late = mesh.observe(
-        cell,
-        (0, isochrone_proto::kind::Family::V4),
-        (Seen::Refused, 40.0, 60),
-        "late",
-    );
+    let late = mesh.observe(cell, (0, Family::V4), (Seen::Refused, 40.0, 60), "late");
     assert!(!late);
     assert_eq!(mesh.verdict(1, 0), Verdict::Green);
 }

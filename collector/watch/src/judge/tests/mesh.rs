@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use isochrone_base::fixture;
 use isochrone_base::roster::{NodeEntry, ProbeEntry, Roster};
 use isochrone_proto::ids::{ProbeId, TargetId};
-use isochrone_proto::kind::Family;
+use isochrone_proto::kind::{Check, Family, Kind};
 use isochrone_proto::measurement::{FailureCause, Phase};
 use isochrone_proto::units::{Micros, UnixMillis};
 
@@ -25,7 +25,7 @@ const WAY_MS: u64 = 800;
 pub(super) struct Run {
     pub(super) probe: usize,
     pub(super) node: usize,
-    pub(super) question: Question,
+    pub(super) check: Check,
     pub(super) family: Family,
     pub(super) second: f64,
 }
@@ -126,32 +126,34 @@ impl Mesh {
     }
 
     pub(super) fn connecting(self) -> Self {
-        self.asking(Question::Connect, Family::V4, INTERVAL_MS)
+        self.asking(Check::Connect, Family::V4, INTERVAL_MS)
     }
 
     /// Every probe asks every node, once in `interval_ms`.
-    pub(super) fn asking(mut self, question: Question, family: Family, interval_ms: u64) -> Self {
+    pub(super) fn asking(mut self, check: Check, family: Family, interval_ms: u64) -> Self {
         for probe in 0..self.probes.len() {
             for node in 0..self.nodes.len() {
-                self.ask(probe, node, (question, family), interval_ms);
+                self.ask(probe, node, (check, family), interval_ms);
             }
         }
         self
     }
 
-    pub(super) fn ask(&mut self, probe: usize, node: usize, what: (Question, Family), interval_ms: u64) {
+    pub(super) fn ask(&mut self, probe: usize, node: usize, what: (Check, Family), interval_ms: u64) {
         let cadence = Cadence {
             interval_ms,
             timeout_ms: TIMEOUT_MS,
         };
         let (of_probe, of_node) = (self.probes[probe].id, self.nodes[node].id);
-        let cell = self.engine.cell(of_probe, of_node, what, cadence);
+        let cell = self
+            .engine
+            .cell(of_probe, of_node, Kind::new(what.0, what.1), cadence);
         let seats = self.probes.len() as u64;
         let seat = (interval_ms / seats * probe as u64 + 1_370 * node as u64) % interval_ms;
         let run = Run {
             probe,
             node,
-            question: what.0,
+            check: what.0,
             family: what.1,
             second: seat as f64 / 1_000.0,
         };

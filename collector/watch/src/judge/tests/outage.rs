@@ -1,6 +1,6 @@
 //! One node: judges, what begins and ends, flapping, states.
 
-use isochrone_proto::kind::Family;
+use isochrone_proto::kind::{Check, Family, Kind};
 use isochrone_proto::measurement::{FailureCause, Phase};
 
 use super::super::*;
@@ -233,7 +233,7 @@ fn partial_is_two_judges_with_three_failures_each_for_five_minutes_and_no_page()
 
 #[test]
 fn all_of_ipv6_dead_with_ipv4_fine_is_degraded() {
-    let mut mesh = Mesh::ten().asking(Question::Connect, Family::V6, INTERVAL_MS);
+    let mut mesh = Mesh::ten().asking(Check::Connect, Family::V6, INTERVAL_MS);
     for number in 0..10 {
         let v6 = std::net::IpAddr::from([0x2001, 0xdb8, 0x900 + number as u16, 0, 0, 0, 0, 1]);
         mesh.engine.set_address(mesh.probe(number), v6);
@@ -301,7 +301,7 @@ fn open_incident_goes_on_over_a_restart_and_is_not_told_again() {
             let (probe, target) = (after.probe(number), after.target(node));
             after
                 .engine
-                .cell(probe, target, (Question::Connect, Family::V4), cadence);
+                .cell(probe, target, Kind::new(Check::Connect, Family::V4), cadence);
         }
     }
     after.run(200, failing(100.0, 170.0, Seen::Refused));

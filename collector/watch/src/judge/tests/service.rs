@@ -1,6 +1,6 @@
 //! Status and asset: over the grid, and only where the node can be reached.
 
-use isochrone_proto::kind::Family;
+use isochrone_proto::kind::{Check, Family};
 use isochrone_proto::measurement::{FailureCause, Phase};
 
 use super::super::*;
@@ -9,15 +9,15 @@ use super::mesh::{Mesh, Run, Seen, second};
 /// Ten probes that connect every ten seconds, and ask for status and asset every hundred: one a node and ten seconds.
 fn asking() -> Mesh {
     Mesh::ten()
-        .asking(Question::Status, Family::V4, 100_000)
-        .asking(Question::AssetGet, Family::V4, 100_000)
-        .asking(Question::AssetHead, Family::V4, 100_000)
+        .asking(Check::Status, Family::V4, 100_000)
+        .asking(Check::AssetGet, Family::V4, 100_000)
+        .asking(Check::AssetHead, Family::V4, 100_000)
 }
 
-/// Node 0's `question` sees `seen` from second 400 until 700.
-fn only(question: Question, seen: Seen) -> impl Fn(Run) -> Seen {
+/// Node 0's `check` sees `seen` from second 400 until 700.
+fn only(check: Check, seen: Seen) -> impl Fn(Run) -> Seen {
     move |run| {
-        let hit = run.node == 0 && run.question == question && (400.0..700.0).contains(&run.second);
+        let hit = run.node == 0 && run.check == check && (400.0..700.0).contains(&run.second);
         if hit { seen } else { Seen::Green }
     }
 }
@@ -28,7 +28,7 @@ const HANGS: Seen = Seen::Red(Phase::FirstByte, FailureCause::Timeout);
 #[test]
 fn status_that_fails_four_times_over_the_grid_is_told_and_says_how_the_asset_is() {
     let mut mesh = asking();
-    mesh.run(500, only(Question::Status, ERROR));
+    mesh.run(500, only(Check::Status, ERROR));
     let (told, what, _) = mesh.messages()[0].clone();
     assert_eq!(what, What::Down);
     assert!((430.0..=445.0).contains(&told), "{told}");
@@ -41,7 +41,7 @@ fn status_that_fails_four_times_over_the_grid_is_told_and_says_how_the_asset_is(
     let incident = &mesh.kept[0];
     assert_eq!(incident.check, IncidentCheck::Status);
     assert!((400.0..411.0).contains(&second(incident.start)));
-    mesh.run(760, only(Question::Status, ERROR));
+    mesh.run(760, only(Check::Status, ERROR));
     assert_eq!(mesh.messages()[1].1, What::Up);
 }
 
@@ -49,11 +49,11 @@ fn status_that_fails_four_times_over_the_grid_is_told_and_says_how_the_asset_is(
 fn slow_or_hanging_status_is_degraded_and_pages_after_three_minutes() {
     for seen in [HANGS, Seen::Slow] {
         let mut mesh = asking();
-        mesh.run(560, only(Question::Status, seen));
+        mesh.run(560, only(Check::Status, seen));
         assert!(mesh.told.is_empty(), "{seen:?}");
         let standing = mesh.engine.standing(mesh.target(0)).unwrap();
         assert_eq!(standing.status.unwrap().state, State::Degraded, "{seen:?}");
-        mesh.run(620, only(Question::Status, seen));
+        mesh.run(620, only(Check::Status, seen));
         assert_eq!(mesh.messages().len(), 1, "{seen:?}");
         assert!(mesh.messages()[0].0 >= 580.0, "{seen:?}");
     }
@@ -62,7 +62,7 @@ fn slow_or_hanging_status_is_degraded_and_pages_after_three_minutes() {
 #[test]
 fn head_that_succeeds_never_counts_as_a_served_asset() {
     let mut mesh = asking();
-    mesh.run(500, only(Question::AssetGet, ERROR));
+    mesh.run(500, only(Check::AssetGet, ERROR));
     assert_eq!(mesh.kept[0].check, IncidentCheck::Asset);
     assert!(mesh.kept[0].end.is_none(), "HEAD succeeded all the while");
 }
@@ -70,7 +70,7 @@ fn head_that_succeeds_never_counts_as_a_served_asset() {
 #[test]
 fn error_that_names_a_storage_source_is_its_own_cause() {
     let mut mesh = asking();
-    mesh.run(500, only(Question::AssetGet, Seen::Source));
+    mesh.run(500, only(Check::AssetGet, Seen::Source));
     assert_eq!(mesh.kept[0].cause, Cause::Source);
 }
 
@@ -78,7 +78,7 @@ fn error_that_names_a_storage_source_is_its_own_cause() {
 fn asset_is_not_up_again_while_every_answer_is_404() {
     let mut mesh = asking();
     let absent = |run: Run| {
-        let hit = run.node == 0 && run.question == Question::AssetGet && run.second >= 400.0;
+        let hit = run.node == 0 && run.check == Check::AssetGet && run.second >= 400.0;
         match hit {
             true if run.second < 500.0 => ERROR,
             true => Seen::Absent,
@@ -96,7 +96,7 @@ fn asset_is_not_up_again_while_every_answer_is_404() {
 #[test]
 fn objects_that_are_absent_are_no_outage() {
     let mut mesh = asking();
-    mesh.run(700, only(Question::AssetGet, Seen::Absent));
+    mesh.run(700, only(Check::AssetGet, Seen::Absent));
     assert!(mesh.told.is_empty());
 }
 
@@ -129,7 +129,7 @@ fn node_that_dies_while_its_status_fails_is_told_as_worse() {
         let hit = run.node == 0 && run.second >= 400.0;
         match hit {
             true if run.second >= 500.0 => Seen::Refused,
-            true if run.question == Question::Status => ERROR,
+            true if run.check == Check::Status => ERROR,
             _ => Seen::Green,
         }
     });
@@ -142,7 +142,7 @@ fn node_that_dies_while_its_status_fails_is_told_as_worse() {
 fn asset_that_fails_with_the_status_is_in_the_same_message() {
     let mut mesh = asking();
     mesh.run(600, |run| {
-        let hit = run.node == 0 && run.second >= 400.0 && run.question != Question::Connect;
+        let hit = run.node == 0 && run.second >= 400.0 && run.check != Check::Connect;
         if hit { ERROR } else { Seen::Green }
     });
     assert_eq!(
@@ -156,14 +156,14 @@ fn asset_that_fails_with_the_status_is_in_the_same_message() {
 
 #[test]
 fn node_without_connect_checks_is_judged_by_its_status() {
-    let mut mesh = Mesh::new(&[1, 2, 3, 4, 5, 6], 6).asking(Question::Status, Family::V4, 10_000);
+    let mut mesh = Mesh::new(&[1, 2, 3, 4, 5, 6], 6).asking(Check::Status, Family::V4, 10_000);
     mesh.run(160, |run| {
         let hit = run.node == 0 && run.second >= 100.0;
         if hit { Seen::Refused } else { Seen::Green }
     });
     assert_eq!(mesh.kept[0].check, IncidentCheck::Connect);
     assert!(mesh.told[0].0 <= 122.0);
-    let mut mesh = Mesh::new(&[1, 2, 3, 4, 5, 6], 6).asking(Question::Status, Family::V4, 10_000);
+    let mut mesh = Mesh::new(&[1, 2, 3, 4, 5, 6], 6).asking(Check::Status, Family::V4, 10_000);
     mesh.run(160, |run| {
         let hit = run.node == 0 && run.second >= 100.0;
         if hit { ERROR } else { Seen::Green }
@@ -177,7 +177,7 @@ fn node_without_connect_checks_is_judged_by_its_status() {
 
 #[test]
 fn page_of_a_plain_endpoint_is_its_own_check() {
-    let mut mesh = Mesh::ten().asking(Question::Http, Family::V4, 100_000);
-    mesh.run(500, only(Question::Http, ERROR));
+    let mut mesh = Mesh::ten().asking(Check::Http, Family::V4, 100_000);
+    mesh.run(500, only(Check::Http, ERROR));
     assert_eq!(mesh.kept[0].check, IncidentCheck::Http);
 }
