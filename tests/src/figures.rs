@@ -5,6 +5,7 @@
 //! peer in the same run, alternating, and quotes medians: wall times on shared machines swing.
 
 pub mod build;
+pub mod health;
 pub mod ingest;
 pub mod lines;
 mod mesh;
@@ -21,6 +22,7 @@ pub const ALL: &[&[Figure]] = &[
     wire::FIGURES,
     ingest::FIGURES,
     probe::FIGURES,
+    health::FIGURES,
     build::FIGURES,
     lines::FIGURES,
 ];

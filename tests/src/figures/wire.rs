@@ -293,7 +293,8 @@ fn per_echo(work: impl FnOnce() -> Result<()>) -> Result<f64> {
     Ok((processor_ns()? - started) as f64 / echoes)
 }
 
-fn processor_ns() -> Result<u64> {
+/// Of this thread, so far.
+pub(super) fn processor_ns() -> Result<u64> {
     let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).context("the thread's processor time")?;
     Ok(time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64)
 }

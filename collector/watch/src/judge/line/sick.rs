@@ -18,6 +18,9 @@ pub(super) struct Sick {
     parts: [Part; PARTS],
     runs: u32,
     alone: u32,
+    /// The newest minute with a run, and the answer then.
+    newest: u64,
+    is_sick: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -31,9 +34,14 @@ struct Part {
 
 impl Sick {
     pub(super) fn ran(&mut self, at: UnixMillis) {
+        let before = self.newest;
         if let Some(part) = self.part(at) {
             part.runs += 1;
             self.runs += 1;
+        }
+        // one run more makes nobody sick
+        if self.is_sick || self.newest != before {
+            self.is_sick = self.count(at);
         }
     }
 
@@ -43,19 +51,33 @@ impl Sick {
             add(&mut part.targets, (target, 1));
             self.alone += 1;
         }
+        self.is_sick = self.count(at);
     }
 
     pub(super) fn is_sick(&self, now: UnixMillis) -> bool {
+        if now.0 / PART_MS == self.newest {
+            self.is_sick
+        } else {
+            self.count(now)
+        }
+    }
+
+    fn count(&self, now: UnixMillis) -> bool {
         if self.alone < LONELY_MIN {
             return false;
         }
         let oldest = (now.0 / PART_MS).saturating_sub(PARTS as u64 - 1);
-        let (mut runs, mut alone, mut targets) = (0, 0, Vec::new());
-        for part in self.parts.iter().filter(|part| part.minute >= oldest) {
-            runs += part.runs;
-            alone += part.alone;
-            part.targets.iter().for_each(|of| add(&mut targets, *of));
+        let parts = || self.parts.iter().filter(|part| part.minute >= oldest);
+        let (runs, alone) = parts().fold((0, 0), |(runs, alone), part| {
+            (runs + part.runs, alone + part.alone)
+        });
+        if alone * 100 <= runs * LONELY_PERCENT {
+            return false;
         }
+        let mut targets = Vec::new();
+        parts()
+            .flat_map(|part| &part.targets)
+            .for_each(|of| add(&mut targets, *of));
         let worst = targets.into_iter().map(|(_, count)| count).max().unwrap_or(0);
         let elsewhere = alone - worst;
         elsewhere >= LONELY_MIN && elsewhere * 100 > runs * LONELY_PERCENT
@@ -64,6 +86,7 @@ impl Sick {
     /// The part of an instant; `None` if that is older than the window.
     fn part(&mut self, at: UnixMillis) -> Option<&mut Part> {
         let minute = at.0 / PART_MS;
+        self.newest = self.newest.max(minute);
         let part = &mut self.parts[(minute % PARTS as u64) as usize];
         if part.minute < minute {
             self.runs -= part.runs;
