@@ -12,13 +12,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use isochrone_base::clock::Clock;
 use isochrone_base::error_chain::chain;
-use isochrone_coverage::report::DEMO;
 use isochrone_gate::audit::Actor;
 use isochrone_gate::registry::Registry;
 use isochrone_gate::session::Sessions;
 use isochrone_planner::plans::AddressBook;
 use isochrone_planner::removed_nodes;
 use isochrone_planner::targets::Targets;
+use isochrone_report::frame::DEMO;
 use isochrone_store::Store;
 use tokio::sync::watch;
 
@@ -27,6 +27,9 @@ pub use self::reports::{coverage_from_files, read_weights};
 use crate::cli::Command;
 use crate::config::Config;
 use crate::control::{Answer, Answers};
+
+/// Columns of text on a terminal.
+const WIDTH: usize = 100;
 
 /// What commands work on. Cheap to clone.
 #[derive(Clone)]

@@ -4,11 +4,11 @@
 //! the distances and the receiver of alerts live in this process.
 
 pub mod argus_node;
-pub mod child;
 pub mod director;
 pub mod history;
 pub mod link;
 pub mod past;
+pub mod probe_process;
 pub mod receiver;
 pub mod relay;
 pub mod story;

@@ -8,8 +8,6 @@ pub mod config;
 pub mod control;
 pub mod demo;
 pub mod gate_alerts;
-mod ledger_text;
-pub mod report;
 mod run;
 pub mod serve;
 pub mod supervisor;

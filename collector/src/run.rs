@@ -59,7 +59,7 @@ pub fn run(cli: Cli) -> u8 {
         }
         Program::DemoProbe => {
             trace("info");
-            runtime.block_on(async { demo::child::run().await.map(|()| 0) })
+            runtime.block_on(async { demo::probe_process::run().await.map(|()| 0) })
         }
         Program::Command(command) => {
             trace("warn");

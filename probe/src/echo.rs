@@ -13,8 +13,8 @@ mod in_flight;
 mod prober;
 mod responder;
 mod sockets;
-mod stall;
 mod stamp;
+mod suspect;
 
 use std::io;
 use std::net::SocketAddr;
@@ -32,7 +32,7 @@ pub use self::admission::DropReason;
 pub use self::bucket::Rate;
 pub use self::counters::{DropCounts, EchoCounters};
 pub use self::prober::{SOCKETS_PER_FAMILY, socket_of};
-pub use self::stall::SelfStall;
+pub use self::suspect::SelfStall;
 use crate::address_policy::AddressPolicy;
 use admission::Admission;
 use counters::SharedCounters;

@@ -10,8 +10,8 @@ const NAMES: [&str; 2] = ["isochrone-collector", "isochrone-probe"];
 /// Where their sources lie.
 const ROOMS: [&str; 3] = ["proto", "probe", "collector"];
 
-/// The program of this name, beside the tests' own folder. `cargo test --workspace` has built it; where only the tests
-/// were built, and it is missing or older than the sources, cargo builds it now.
+/// The program of this name, beside the tests' own folder. `cargo test --workspace` has built it; where only this crate's
+/// tests were built, and it is missing or older than the sources, cargo builds it now, as that command does.
 ///
 /// # Panics
 /// When it cannot be built.

@@ -11,6 +11,7 @@ use clap::Parser as _;
 use isochrone_coverage::files::{self, FileText};
 use isochrone_coverage::report::{self, Options};
 use isochrone_coverage::weights::Weights;
+use isochrone_report::Printed as _;
 use rand::SeedableRng as _;
 
 /// Folders whose documents and sources count; build output does not.

@@ -16,11 +16,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("collector/gate", &["base", "proto", "store"]),
     ("collector/planner", &["base", "gate", "proto", "store"]),
     ("collector/watch", &["base", "proto", "store"]),
+    (
+        "collector/report",
+        &["base", "coverage", "proto", "store", "watch"],
+    ),
     ("collector/web", &[]),
+    (
+        "collector/report",
+        &["base", "coverage", "proto", "store", "watch"],
+    ),
     (
         "collector",
         &[
-            "base", "coverage", "gate", "planner", "probe", "proto", "store", "watch", "web",
+            "base", "coverage", "gate", "planner", "probe", "proto", "report", "store", "watch", "web",
         ],
     ),
     (
@@ -33,6 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "planner",
             "probe",
             "proto",
+            "report",
             "store",
             "watch",
             "web",
@@ -46,8 +55,9 @@ const KEPT_IN: &[(&str, &str)] = &[
     ("zstd", "proto collector/coverage"), // coverage unpacks its table of cities
     ("redb", "collector/store"),
     ("axum", "collector/web"),
-    ("comfy-table", "collector collector/coverage"),
-    ("csv", "collector/coverage"),
+    ("comfy-table", "collector/report"),
+    ("csv", "collector/coverage collector/report"), // coverage reads, report writes
+    ("maud", "collector/report"),
     ("toml_edit", "collector/planner collector"),
     ("ureq", "collector/watch collector"),
 ];

@@ -12,7 +12,8 @@ use crate::observations::{
 use crate::report::{CoverageReport, Options, build};
 use crate::weights::Weights;
 
-pub(crate) fn node(name: &str, place: &str) -> Node {
+/// A node in a city.
+pub fn node(name: &str, place: &str) -> Node {
     let city = cities::find(place).expect(place);
     Node {
         name: name.to_owned(),
@@ -23,7 +24,8 @@ pub(crate) fn node(name: &str, place: &str) -> Node {
     }
 }
 
-pub(crate) fn vantage(name: &str, place: &str) -> Vantage {
+/// A vantage in a city.
+pub fn vantage(name: &str, place: &str) -> Vantage {
     let city = cities::find(place).expect(place);
     Vantage {
         name: name.to_owned(),
@@ -37,7 +39,8 @@ pub(crate) fn vantage(name: &str, place: &str) -> Vantage {
     }
 }
 
-pub(crate) fn in_network(vantage: Vantage, number: u32) -> Vantage {
+/// The same vantage in a network.
+pub fn in_network(vantage: Vantage, number: u32) -> Vantage {
     Vantage {
         network: Some(Network(number)),
         ..vantage
@@ -45,7 +48,7 @@ pub(crate) fn in_network(vantage: Vantage, number: u32) -> Vantage {
 }
 
 /// A vantage beside its own node, whose next node is 120 ms away, and another one that has none.
-pub(crate) fn beside_its_node() -> Observations {
+pub fn beside_its_node() -> Observations {
     let own = Vantage {
         own_node: Some("berlin".to_owned()),
         ..vantage("v-berlin", "Berlin, DE")
@@ -58,11 +61,7 @@ pub(crate) fn beside_its_node() -> Observations {
 }
 
 /// One value for each (vantage, node).
-pub(crate) fn single(
-    nodes: Vec<Node>,
-    vantages: Vec<Vantage>,
-    times: &[(usize, usize, f64)],
-) -> Observations {
+pub fn single(nodes: Vec<Node>, vantages: Vec<Vantage>, times: &[(usize, usize, f64)]) -> Observations {
     let values = times.iter().map(|&(vantage, node, rtt_ms)| SingleReading {
         vantage,
         node,
@@ -85,7 +84,7 @@ pub(crate) fn single(
 
 /// Histograms for each (vantage, node, times of one day in ms), the same on `days` days but for a shift:
 /// day d adds `shift(vantage, node, d)` ms.
-pub(crate) fn daily(
+pub fn daily(
     nodes: Vec<Node>,
     vantages: Vec<Vantage>,
     days: i32,
@@ -120,13 +119,15 @@ pub(crate) fn daily(
     }
 }
 
-pub(crate) fn samples(ms: &[f64], lost: u64) -> Samples {
+/// Times and how many were lost.
+pub fn samples(ms: &[f64], lost: u64) -> Samples {
     let mut times = LogHistogram::new();
     ms.iter().for_each(|ms| assert!(times.record_us(ms * 1e3)));
     Samples { times, lost }
 }
 
-pub(crate) fn report(observations: &Observations, weights: Weights) -> CoverageReport {
+/// Its report, by a fixed seed.
+pub fn report(observations: &Observations, weights: Weights) -> CoverageReport {
     build(
         observations,
         &Options::new(weights),
@@ -136,7 +137,7 @@ pub(crate) fn report(observations: &Observations, weights: Weights) -> CoverageR
 }
 
 /// Three vantages in two countries, one beside a node, measured for ten days; with a name that is not plain text.
-pub(crate) fn small_world() -> Observations {
+pub fn small_world() -> Observations {
     let nodes = vec![
         node("berlin", "Berlin, DE"),
         node("paris", "Paris, FR"),

@@ -11,18 +11,18 @@
 //! let observations = files::read(&sites, &rtt, &["ber"])?;
 //! let mut random = rand::rngs::StdRng::seed_from_u64(1);
 //! let report = report::build(&observations, &Options::new(Weights::people()), &mut random)?;
-//! println!("{}", report.text(100));
+//! println!("{:?}", report.classes[0].shares);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 pub mod cities;
 pub mod country;
 pub mod files;
-#[cfg(test)]
-mod fixture;
+#[cfg(any(test, feature = "testing"))]
+#[allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
+pub mod fixture;
 pub mod geo;
 pub mod histogram;
-pub mod land;
 pub mod observations;
 pub mod report;
 pub mod weights;

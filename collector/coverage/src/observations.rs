@@ -111,17 +111,6 @@ impl Statistic {
         }
     }
 
-    /// The word in a sentence.
-    pub fn in_words(self) -> &'static str {
-        match self {
-            Self::Min => "shortest round-trip time",
-            Self::P50 => "median round-trip time",
-            Self::P90 => "90th percentile of round-trip time",
-            Self::P99 => "99th percentile of round-trip time",
-            Self::Unnamed => "round-trip time (the file does not say which statistic)",
-        }
-    }
-
     /// The share of samples at or below it; `None` for the minimum and for what has no name.
     pub(crate) fn quantile(self) -> Option<f64> {
         match self {

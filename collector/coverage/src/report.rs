@@ -1,11 +1,7 @@
 //! The region coverage report: from where each node is near, how surely, and what is not measured.
 
 mod build;
-mod csv;
 mod headline;
-mod html;
-mod json;
-mod map;
 mod matrix;
 mod prepare;
 mod ranking;
@@ -13,11 +9,8 @@ mod regions;
 mod resample;
 mod shares;
 mod speakers;
-mod text;
-mod words;
 
 pub use build::{Options, ReportError, build};
-pub use words::DEMO;
 
 use crate::country::{Continent, Country};
 use crate::geo::Position;
@@ -34,8 +27,7 @@ pub const DEFAULT_TARGET_MS: f64 = 100.0;
 /// Fewer days than this: figures are provisional and have no interval.
 pub const LEAST_DAYS: usize = 7;
 
-/// A finished report: figures only, rendered by [`text`](Self::text), [`json`](Self::json) and
-/// [`html`](Self::html).
+/// A finished report: figures only.
 #[derive(Clone, Debug)]
 pub struct CoverageReport {
     /// Where the measurements come from.
@@ -103,7 +95,7 @@ pub struct ClassReport {
     /// Vantages, by name.
     pub vantages: Vec<VantageReport>,
     /// The places whose weights were summed.
-    pub(crate) places: Vec<Place>,
+    pub places: Vec<Place>,
 }
 
 /// Why no headline share is given.
@@ -270,18 +262,72 @@ pub struct NodeTime {
     pub reversed: bool,
 }
 
-/// A place that carries weight, for the map.
+/// A place that carries weight.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    pub(crate) position: Position,
-    pub(crate) weight: f64,
+pub struct Place {
+    /// Where it lies.
+    pub position: Position,
+    /// How much it counts.
+    pub weight: f64,
     /// Index into the class's vantages: who speaks for it.
-    pub(crate) speaker: Option<usize>,
+    pub speaker: Option<usize>,
+}
+
+impl CoverageReport {
+    /// Too few days for intervals, from a source that counts days.
+    pub fn provisional(&self) -> bool {
+        self.days.is_some_and(|days| days < LEAST_DAYS)
+    }
+
+    /// The index of the budget that is shown first: the lead's own, or the default.
+    pub fn first_budget(&self, class: &ClassReport) -> usize {
+        let wanted = self.target_ms.unwrap_or(DEFAULT_TARGET_MS);
+        let at = class.shares.iter().position(|share| share.budget_ms == wanted);
+        at.unwrap_or(0)
+    }
+}
+
+impl ClassReport {
+    /// The share of weight that some vantage speaks for, 0…1.
+    pub fn known_share(&self) -> f64 {
+        part(self.known_weight, self.total_weight)
+    }
+
+    /// The heaviest vantage's share of what is known.
+    pub fn heaviest_share(&self) -> Option<f64> {
+        self.heaviest
+            .map(|index| self.vantages[index].weight / self.known_weight)
+    }
+
+    /// Countries in which something is not measured, the heaviest unmeasured weight first.
+    pub fn unmeasured(&self) -> Vec<(&Region, f64)> {
+        let missing = |region: &Region| region.weight - region.known_weight;
+        let mut regions: Vec<(&Region, f64)> = self
+            .regions
+            .iter()
+            .map(|region| (region, missing(region)))
+            .collect();
+        regions.retain(|(_, missing)| *missing > self.total_weight * 1e-9);
+        regions.sort_by(|a, b| b.1.total_cmp(&a.1));
+        regions
+    }
+}
+
+impl Region {
+    /// The share of its weight that some vantage speaks for, 0…1.
+    pub fn known_share(&self) -> f64 {
+        part(self.known_weight, self.weight)
+    }
+}
+
+/// A part of nothing is nothing.
+fn part(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 0.0 }
 }
 
 impl VantageReport {
     /// Whether the best node is within a budget, for sure.
-    pub(crate) fn standing(&self, budget_ms: f64) -> Standing {
+    pub fn standing(&self, budget_ms: f64) -> Standing {
         Standing::of(
             self.best.as_ref().map(|best| (best.ms, best.interval)),
             budget_ms,
@@ -301,12 +347,15 @@ impl VantageReport {
 
 /// How a place stands to a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Standing {
+pub enum Standing {
+    /// For sure within it.
     Within,
+    /// For sure beyond it.
     Beyond,
     /// It has its own node, which no one else judges there, and the next one is beyond: not measured, but
     /// not blank either.
     OwnNode,
+    /// Not measured, or not surely enough.
     Unknown,
 }
 

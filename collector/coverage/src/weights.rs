@@ -36,15 +36,6 @@ impl WeightKind {
             Self::File => "file",
         }
     }
-
-    /// What a share is a share of.
-    pub fn in_words(self) -> &'static str {
-        match self {
-            Self::People => "people",
-            Self::Sites => "sites",
-            Self::File => "the file's weight",
-        }
-    }
 }
 
 #[derive(Clone, Debug)]

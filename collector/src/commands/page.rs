@@ -7,6 +7,9 @@ use isochrone_base::error_chain::chain;
 use isochrone_coverage::report::{self, CoverageReport};
 use isochrone_coverage::weights::Weights;
 use isochrone_proto::units::UnixMillis;
+use isochrone_report::Printed as _;
+use isochrone_report::log::Window;
+use isochrone_report::nodes::NodesReport;
 use isochrone_store::ledger;
 use isochrone_web::reports::DEFAULT_SINCE;
 use isochrone_web::{ReportError, ReportQuery, Reports, Weights as PageWeights};
@@ -14,8 +17,6 @@ use tokio::sync::Semaphore;
 
 use super::reports::{ReportFailure, Turn, coverage, nodes, reading};
 use super::{CommandContext, Out};
-use crate::report::Window;
-use crate::report::nodes::NodesReport;
 
 /// Reports that are made at once for the page: each reads the whole log of its window. One more waits its turn.
 const PAGE_REPORTS_MAX: usize = 2;
@@ -80,12 +81,7 @@ impl Reports for PageReports {
     }
 
     fn nodes_json(&self, query: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
-        Box::pin(async move {
-            let report = self.nodes(query).await?;
-            serde_json::to_string(&report).map_err(|source| ReportError::Store {
-                source: Box::new(source),
-            })
-        })
+        Box::pin(async move { Ok(self.nodes(query).await?.json().to_string()) })
     }
 
     fn ledger_json(&self, _: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {

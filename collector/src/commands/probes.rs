@@ -1,19 +1,23 @@
 //! `probe invite|list|revoke` and `audit`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use comfy_table::{Table, presets};
 use isochrone_base::words;
-use isochrone_coverage::report::DEMO;
-use isochrone_gate::registry::{Access, Invitation, NewInvitation, ProbeRecord, RegistryError};
+use isochrone_gate::registry::{
+    Access, Invitation, InvitationRecord, NewInvitation, ProbeRecord, RegistryError,
+};
 use isochrone_gate::session::SessionView;
 use isochrone_planner::plans::Checked;
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::UnixMillis;
+use isochrone_report::frame::DEMO;
+use isochrone_report::lines::Lines;
+use isochrone_report::tables::{Cell, Column, Table};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{CommandContext, CommandError, Out, failed};
+use super::{CommandContext, CommandError, Out, WIDTH, failed};
 use crate::cli::{AccessArg, Format, ProbeCommand};
 use crate::control::Answer;
 
@@ -129,7 +133,7 @@ pub(super) fn location(text: &str) -> Result<(f64, f64), CommandError> {
         })
 }
 
-fn find(context: &CommandContext, probe: &str) -> Result<std::sync::Arc<ProbeRecord>, CommandError> {
+fn find(context: &CommandContext, probe: &str) -> Result<Arc<ProbeRecord>, CommandError> {
     let by_id = || {
         probe
             .parse::<ProbeId>()
@@ -161,56 +165,60 @@ async fn list(context: &CommandContext, format: Format, out: &Out) -> Result<(),
             "No probes yet. `probe invite --worker NAME --site 'City, CC'` prints what a worker pastes.\n";
         return out.text(text).await;
     }
-    let mut table = Table::new();
-    table
-        .load_preset(presets::NOTHING)
-        .set_header(["PROBE", "WORKER", "SITE", "NETWORK", "STATE", "ECHO", "UNSENT"]);
-    for record in &probes {
-        let session = context.sessions.view(record.id);
-        let unsent = session
-            .as_ref()
-            .map_or(String::new(), |session| session.spool.unstored.to_string());
-        table.add_row([
-            &record.name,
-            &record.worker,
-            &record.site,
-            &network(record.network),
-            &state(context, record, session.as_ref()),
-            &echo(context, record),
-            &unsent,
-        ]);
-    }
-    for it in &invitations {
-        let state = format!("invited, until {}", minute(it.valid_until));
-        let place = &it.place;
-        table.add_row([
-            &it.name,
-            &place.worker,
-            &place.site,
-            &network(place.network),
-            &state,
-            "",
-            "",
-        ]);
-    }
-    out.text(format!("{}\n", table.trim_fmt())).await?;
+    let mut lines = Lines::text(WIDTH);
+    lines.table(&table(context, &probes, &invitations));
     if !probes.is_empty() {
-        out.text("ECHO: where its echo port answered. UNSENT: measurements it holds that are not stored here yet.\n")
-            .await?;
+        lines.wrapped(
+            "ECHO: where its echo port answered. UNSENT: measurements it holds that are not stored here yet.",
+        );
     }
     let closed: Vec<&str> = probes
         .iter()
         .filter(|record| record.is_active() && echo(context, record) == CLOSED)
         .map(|record| record.name.as_str())
         .collect();
-    if closed.is_empty() {
-        return Ok(());
+    if !closed.is_empty() {
+        lines.blank();
+        lines.wrapped(&format!(
+            "Echo port closed: {}. Peers cannot measure them. On those servers, open UDP port 7472, for example:",
+            closed.join(", ")
+        ));
+        lines.verbatim(
+            "  ufw allow 7472/udp        or        nft add rule inet filter input udp dport 7472 accept",
+        );
     }
-    out.text(format!(
-        "\nEcho port closed: {}. Peers cannot measure them. On those servers, open UDP port 7472, for example:\n  ufw allow 7472/udp        or        nft add rule inet filter input udp dport 7472 accept\n",
-        closed.join(", ")
-    ))
-    .await
+    out.text(lines.finish()).await
+}
+
+fn table(
+    context: &CommandContext,
+    probes: &[Arc<ProbeRecord>],
+    invitations: &[Arc<InvitationRecord>],
+) -> Table {
+    let names = ["PROBE", "WORKER", "SITE", "NETWORK", "STATE", "ECHO"].map(Column::names);
+    let columns = names.into_iter().chain([Column::figures("UNSENT")]);
+    let probes = probes.iter().map(|record| {
+        let session = context.sessions.view(record.id);
+        let unsent = session.as_ref().map(|session| session.spool.unstored.to_string());
+        let state = state(context, record, session.as_ref());
+        let place = (&record.worker, &record.site, record.network);
+        row(
+            &record.name,
+            place,
+            [state, echo(context, record), unsent.unwrap_or_default()],
+        )
+    });
+    let invitations = invitations.iter().map(|it| {
+        let state = format!("invited, until {}", minute(it.valid_until));
+        let place = (&it.place.worker, &it.place.site, it.place.network);
+        row(&it.name, place, [state, String::new(), String::new()])
+    });
+    Table::new("Probes", columns).rows(probes.chain(invitations))
+}
+
+fn row(name: &str, (worker, site, number): (&String, &String, Option<u32>), rest: [String; 3]) -> Vec<Cell> {
+    let place = [name.to_owned(), worker.clone(), site.clone(), network(number)];
+    place.into_iter().chain(rest).map(Cell::from).collect()
 }
 
 fn network(number: Option<u32>) -> String {
@@ -222,7 +230,10 @@ const CLOSED: &str = "closed";
 fn state(context: &CommandContext, record: &ProbeRecord, session: Option<&SessionView>) -> String {
     match session {
         _ if !record.is_active() => "revoked".to_owned(),
-        Some(session) => format!("connected since {}", minute(session.since)),
+        Some(session) => {
+            let ago = context.clock.wall().since(session.since);
+            format!("connected for {}", words::duration(ago.as_millis() as u64))
+        }
         None if context.running => "away".to_owned(),
         None => "collector not running".to_owned(),
     }
@@ -296,9 +307,6 @@ pub(super) async fn audit(context: &CommandContext, format: Format, out: &Out) -
     }
     Ok(())
 }
-
-/// Columns of text.
-const WIDTH: usize = 100;
 
 /// For people: UTC, to the minute.
 fn minute(at: UnixMillis) -> String {

@@ -10,6 +10,9 @@ use isochrone_coverage::report::{self, CoverageReport, Options};
 use isochrone_coverage::weights::Weights;
 use isochrone_planner::removed_nodes;
 use isochrone_proto::units::UnixMillis;
+use isochrone_report::log::Window;
+use isochrone_report::nodes::NodesReport;
+use isochrone_report::{Printed, coverage, nodes, show};
 use isochrone_store::export;
 use isochrone_store::ledger;
 use isochrone_store::{ScanRange, Store, StoreError};
@@ -17,16 +20,11 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{CommandContext, CommandError, Out, blocking, failed};
+use super::{CommandContext, CommandError, Out, WIDTH, blocking, failed};
 use crate::assembly::roster;
 use crate::cli::{CoverageArgs, ExportCommand, Format, ReportCommand, ReportFormat, WindowArgs};
 use crate::control::{Answer, Answers};
-use crate::ledger_text;
-use crate::report::nodes::NodesReport;
-use crate::report::{Window, coverage, nodes, show};
 
-/// Columns of a report on a terminal.
-const WIDTH: usize = 100;
 /// Resampling is random; the same data gives the same report.
 const SEED: u64 = 0x15_0C_17_0E;
 /// A larger file of weights is refused: it goes through the control socket.
@@ -40,7 +38,7 @@ pub async fn coverage_from_files(args: CoverageArgs, answers: Answers) -> u8 {
     let result = async {
         let format = args.format;
         let report = blocking(move || report_of_files(&args)).await?;
-        print_coverage(&report, format, &out).await
+        print(&report, format, &out).await
     };
     match result.await {
         Ok(()) => 0,
@@ -97,11 +95,7 @@ fn weights(args: &CoverageArgs) -> Result<Weights, CommandError> {
     }
 }
 
-async fn print_coverage(
-    report: &CoverageReport,
-    format: ReportFormat,
-    out: &Out,
-) -> Result<(), CommandError> {
+async fn print(report: &impl Printed, format: ReportFormat, out: &Out) -> Result<(), CommandError> {
     match format {
         ReportFormat::Text => out.document(report.text(WIDTH)).await,
         ReportFormat::Json => out.json(&report.json()).await,
@@ -132,7 +126,10 @@ pub(super) async fn ledger(
     .await?;
     match format {
         Format::Json => out.document(ledger.to_json() + "\n").await?,
-        Format::Text => out.text(ledger_text::render(&ledger, audit.as_ref())).await?,
+        Format::Text => {
+            out.text(isochrone_report::ledger::text(&ledger, audit.as_ref(), WIDTH))
+                .await?
+        }
     }
     match audit {
         Some(audit) if !audit.is_sound() => Err(CommandError::Failed(format!(
@@ -218,17 +215,11 @@ pub(super) async fn carry_out(
         ReportCommand::Coverage(args) => {
             let (window, weights) = (window(context, &args.window)?, weights(&args)?);
             let report = coverage(context, window, weights, (out, None)).await?;
-            print_coverage(&report, args.format, out).await
+            print(&report, args.format, out).await
         }
         ReportCommand::Nodes { window, format } => {
             let report = nodes(context, self::window(context, &window)?, out, None).await?;
-            match format {
-                ReportFormat::Text => out.document(report.text()).await,
-                ReportFormat::Json => out.json(&report).await,
-                ReportFormat::Html => out.document(report.html()).await,
-                ReportFormat::Md => out.document(report.markdown()).await,
-                ReportFormat::Csv => out.document(report.csv()).await,
-            }
+            print(&report, format, out).await
         }
     }
 }
@@ -261,7 +252,7 @@ pub(super) async fn show(
     };
     match format {
         Format::Json => out.json(&report).await,
-        Format::Text => out.document(report.text()).await,
+        Format::Text => out.document(report.text(WIDTH)).await,
     }
 }
 

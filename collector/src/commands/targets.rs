@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use comfy_table::{Table, presets};
 use isochrone_base::names::is_one_worker;
 use isochrone_planner::targets::{self, EditError, Node, NodeKind, Targets};
+use isochrone_report::lines::Lines;
+use isochrone_report::tables::{Cell, Column, Table};
 use serde_json::json;
 
-use super::{CommandContext, CommandError, Out};
+use super::{CommandContext, CommandError, Out, WIDTH};
 use crate::cli::{Format, NodeArgs, TargetCommand};
 
 pub(super) async fn carry_out(
@@ -19,7 +20,9 @@ pub(super) async fn carry_out(
         TargetCommand::Add(args) => {
             let name = args.node.clone();
             let edited = added(&context.targets_file, &name, keys(args)?)?;
-            let odd = edited.node(&name).map(|node| note(node, &edited, true));
+            let odd = edited
+                .node(&name)
+                .map(|node| notes(node, &edited, true).join("; "));
             adopt(context, Ok(edited), "target add", &name)?;
             let from = if context.running {
                 "the probes check it from their next plan on"
@@ -156,25 +159,31 @@ async fn list(context: &CommandContext, format: Format, out: &Out) -> Result<(),
             ))
             .await;
     }
-    let mut table = Table::new();
-    table
-        .load_preset(presets::NOTHING)
-        .set_header(["NODE", "KIND", "WORKER", "PLACE", "NETWORK", "URL", "NOTE"]);
+    let names = ["NODE", "KIND", "WORKER", "PLACE", "NETWORK"].map(Column::names);
+    let columns = names.into_iter().chain([Column::names("URL").whole()]);
+    let mut noted: Vec<(&str, Vec<&str>)> = Vec::new();
     for node in &targets.nodes {
+        for note in notes(node, &targets, has_probe(node)) {
+            match noted.iter_mut().find(|(of, _)| *of == note) {
+                Some((_, names)) => names.push(&node.name),
+                None => noted.push((note, vec![&node.name])),
+            }
+        }
+    }
+    let rows = targets.nodes.iter().map(|node| {
         let network = node
             .network
-            .map_or("unknown".to_owned(), |network| format!("AS{network}"));
-        table.add_row([
-            &node.name,
-            kind(node),
-            &node.worker,
-            &node.place,
-            &network,
-            node.url.as_str(),
-            &note(node, &targets, has_probe(node)),
-        ]);
+            .map_or("unknown".to_owned(), |number| format!("AS{number}"));
+        let (kind, url) = (kind(node), node.url.as_str());
+        let cells = [&node.name, kind, &node.worker, &node.place, &network, url];
+        cells.map(Cell::from).into()
+    });
+    let mut lines = Lines::text(WIDTH);
+    lines.table(&Table::new("Targets", columns).rows(rows));
+    for (note, names) in noted {
+        lines.item(&format!("{}: {note}", names.join(", ")));
     }
-    out.text(format!("{}\n", table.trim_fmt())).await
+    out.text(lines.finish()).await
 }
 
 fn kind(node: &Node) -> &'static str {
@@ -184,7 +193,8 @@ fn kind(node: &Node) -> &'static str {
     }
 }
 
-fn note(node: &Node, targets: &Targets, worker_has_probe: bool) -> String {
+/// What is odd about it.
+fn notes(node: &Node, targets: &Targets, worker_has_probe: bool) -> Vec<&'static str> {
     let mut notes = Vec::new();
     if is_private(node) {
         notes.push("a private address: only probes whose own probe.toml allows it (allow_private) check it");
@@ -208,7 +218,7 @@ fn note(node: &Node, targets: &Targets, worker_has_probe: bool) -> String {
     if !worker_has_probe {
         notes.push("its worker has no probe");
     }
-    notes.join("; ")
+    notes
 }
 
 /// An address, not a name, that leads nowhere in the public internet.
@@ -287,7 +297,7 @@ mod tests {
             place = "Berlin, DE"
         "#;
         let targets = Targets::parse(text, Path::new("targets.toml")).unwrap();
-        let noted = |name: &str| note(targets.node(name).unwrap(), &targets, true);
+        let noted = |name: &str| notes(targets.node(name).unwrap(), &targets, true).join("; ");
         assert!(noted("here").contains("private address") && noted("here").contains("same url"));
         assert_eq!(noted("fine"), "");
         for (bucket, fits) in [

@@ -17,9 +17,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, sleep};
 
 use super::argus_node::{ArgusNode, NodeConfig, Object};
-use super::child::{NodeAddress, Orders, Task};
 use super::history::{SLOW_BY, SLOW_NODE};
 use super::link::Cut;
+use super::probe_process::{NodeAddress, Orders, Task};
 use super::receiver::Receiver;
 use super::relay::{self, EchoRelay};
 use super::world::{CITIES, City};
@@ -246,7 +246,7 @@ impl Director {
             let token = self.invite(city).await?;
             let state = self.folder.join(format!("probe-{}", city.name));
             let uplink = relay::uplink(self.quic, self.cuts[index].clone(), &mut self.carriers).await?;
-            let probe = super::child::join(&state, &token).await?;
+            let probe = super::probe_process::join(&state, &token).await?;
             self.lock_ids().insert(probe, index);
             tasks.push((index, self.task(index, state, uplink).await?));
         }

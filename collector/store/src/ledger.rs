@@ -4,9 +4,9 @@
 //! planned is counted here again, from the plans that each epoch adopted, and compared at the epoch's cut
 //! with what the probe says. [`verify`] does not trust any of it, and counts the log itself.
 
-mod audit;
 mod planned;
 mod slots;
+mod verify;
 
 use std::collections::BTreeSet;
 
@@ -15,8 +15,8 @@ use isochrone_proto::units::{Hour, UnixMillis};
 use jiff::Timestamp;
 use serde::Serialize;
 
-pub use self::audit::{Audit, verify, verify_with};
 use self::planned::{EpochAccount, accounts};
+pub use self::verify::{Audit, verify, verify_with};
 use crate::ingest::{Refused, newest_refused};
 use crate::{HourRow, Store, StoreError};
 

@@ -10,9 +10,11 @@ mod discord;
 pub mod heartbeat;
 pub mod message;
 pub mod outbox;
+pub mod receiver;
 
 pub use config::{AlertsConfig, SecretUrl};
 pub use courier::Courier;
 pub use deliver::{Deliver, DeliverError, HttpDeliver, Method, Request};
 pub use message::{Alert, Event, SecurityNotice};
-pub use outbox::{Board, Outbox, Receiver};
+pub use outbox::{Board, Outbox};
+pub use receiver::Receiver;

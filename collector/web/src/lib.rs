@@ -11,6 +11,7 @@ mod guard;
 mod links;
 pub mod reports;
 mod serve;
+mod slow_browser;
 #[cfg(test)]
 mod tests;
 pub mod view;

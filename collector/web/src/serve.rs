@@ -8,12 +8,13 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use nix::sys::socket::{setsockopt, sockopt::TcpUserTimeout};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use crate::slow_browser;
 
 /// Connections at once; further ones wait in the listener's backlog.
 const CONNECTIONS_MAX: usize = 256;
@@ -21,11 +22,6 @@ const CONNECTIONS_MAX: usize = 256;
 /// A browser sends its request's head at once; whoever takes longer gives his place to another. It also
 /// ends idle connections.
 const HEAD_TIME: Duration = Duration::from_secs(15);
-
-/// A browser that takes nothing of what waits for it for so long is dropped, and its place in the event stream comes
-/// free: one that stopped reading as well as one whose machine is gone. Without it, TCP tries on for a quarter of an
-/// hour, and as long as it likes where the other side answers that its window is closed.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How long open answers may finish after `stop`.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -35,7 +31,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Answers on `listener` until `stop`, then finishes what is open, for two seconds at most.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
-    serve_with(listener, router, stop, PATIENCE).await;
+    serve_with(listener, router, stop, slow_browser::PATIENCE).await;
 }
 
 async fn serve_with(listener: TcpListener, router: Router, stop: CancellationToken, patience: Duration) {
@@ -82,8 +78,7 @@ async fn accept(
         .expect("this semaphore is never closed");
     let (stream, _) = listener.accept().await?;
     stream.set_nodelay(true)?;
-    let milliseconds = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX);
-    setsockopt(&stream, TcpUserTimeout, &milliseconds)?;
+    slow_browser::drop_after(&stream, patience)?;
     Ok((stream, place))
 }
 
@@ -113,6 +108,7 @@ mod tests {
     use axum::body::{Body, Bytes};
     use axum::routing::get;
     use futures_util::stream;
+    use nix::sys::socket::sockopt::TcpUserTimeout;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
@@ -160,7 +156,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let _browser = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let places = Arc::new(Semaphore::new(1));
-        let (stream, _place) = accept(&listener, &places, PATIENCE).await.unwrap();
+        let (stream, _place) = accept(&listener, &places, slow_browser::PATIENCE).await.unwrap();
         let bound = nix::sys::socket::getsockopt(&stream, TcpUserTimeout).unwrap();
         assert_eq!(bound, 15_000);
     }

@@ -19,8 +19,8 @@ use super::bucket::{Rate, TokenBucket};
 use super::counters::{SharedCounters, count};
 use super::in_flight::{Asked, InFlight, Reply};
 use super::sockets::{Buffers, EchoSocket, Options, is_missing_family, send_failure};
-use super::stall::SelfStall;
 use super::stamp::{Arrival, Reading, monotonic_now};
+use super::suspect::{SelfStall, is_suspect};
 use super::{BindError, lock};
 
 /// Sockets, and so source ports, of one family.
@@ -33,8 +33,6 @@ const OPTIONS: Options = Options {
 };
 /// What one probe sends at most, whatever its plan says: 5,000 packets a second, 64 at once.
 const PACE: Rate = Rate::new(5_000, 64);
-/// A responder's claim above this makes a run suspect.
-const CLAIM_MAX: Duration = Duration::from_millis(1);
 /// When sending took longer, the process was interrupted between its stamp and the packet's leaving.
 const SEND_MAX: Duration = Duration::from_millis(1);
 /// Datagrams read before other tasks get their turn.
@@ -222,7 +220,7 @@ fn outcome(answer: Answer, sent: Instant, starved: bool) -> EchoOutcome {
         rtt,
         claimed_delay: Micros::saturating(claimed), // a claim, kept as far as the wire carries it
         stamp,
-        suspect: starved || claimed > CLAIM_MAX,
+        suspect: is_suspect(starved, claimed),
     }
 }
 

@@ -98,14 +98,3 @@ fn environment_names_configuration_and_state() {
         assert!(listed.contains(&variable.to_owned()), "{variable} is not listed");
     }
 }
-
-#[test]
-fn version_of_both_programs_is_that_of_the_release_with_the_commit() {
-    let folder = folder();
-    for name in ["isochrone-collector", "isochrone-probe"] {
-        let said = run(folder.path(), name, &["--version"]);
-        let text = String::from_utf8(said.stdout).unwrap();
-        let wanted = format!("{name} {}", env!("CARGO_PKG_VERSION"));
-        assert!(text.starts_with(&wanted), "{text}");
-    }
-}

@@ -12,8 +12,9 @@ use rand::rngs::StdRng;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::Receiver;
 use super::deliver::{Deliver, DeliverError, Request};
-use super::outbox::{Outbox, Pending, Receiver};
+use super::outbox::{Outbox, Pending};
 
 /// First pause after a failure; it doubles up to the longest.
 const PAUSE_FIRST: Duration = Duration::from_secs(5);

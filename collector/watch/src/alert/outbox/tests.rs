@@ -5,6 +5,7 @@ use isochrone_proto::measurement::{FailureCause, Phase};
 use isochrone_store::StoreOptions;
 
 use super::*;
+use crate::alert::SecretUrl;
 use crate::alert::courier::Parcel;
 use crate::alert::{Courier, DeliverError, Event};
 use crate::health::Transition;

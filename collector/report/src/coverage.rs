@@ -1,0 +1,73 @@
+//! The region coverage report: from where each node is near, how surely, and what is not measured.
+
+mod json;
+mod observations;
+mod page;
+mod tables;
+mod text;
+pub(crate) mod words;
+
+use isochrone_base::words::count;
+use isochrone_coverage::observations::Source;
+use isochrone_coverage::report::{CoverageReport, Region};
+use serde_json::Value;
+
+pub use self::observations::from_store;
+use crate::Printed;
+use crate::frame::Frame;
+use crate::lines::Lines;
+use crate::tables::Table;
+
+impl Printed for CoverageReport {
+    fn frame(&self) -> Frame {
+        let mut about = vec![format!(
+            "{} to {}",
+            words::statistic(self.statistic),
+            count(self.nodes.len(), "node")
+        )];
+        about.extend(self.window.map(words::window));
+        about.extend(self.days.map(|days| count(days, "day")));
+        about.extend(self.provisional().then(|| "provisional".to_owned()));
+        Frame {
+            title: "Region coverage",
+            about,
+            demo: self.source == Source::Demo,
+            method: words::caveats(self)
+                .into_iter()
+                .chain(self.notes.iter().cloned())
+                .collect(),
+            glossary: &words::GLOSSARY,
+            sources: words::attributions(self).into_iter().map(str::to_owned).collect(),
+        }
+    }
+
+    fn write(&self, lines: &mut Lines) {
+        text::body(self, lines);
+    }
+
+    fn html(&self) -> String {
+        page::html(self, self.frame())
+    }
+
+    /// Countries, then continents; what was not measured is empty.
+    fn csv_table(&self) -> Table {
+        tables::csv(&json::document(self))
+    }
+
+    /// `isochrone.coverage/1`.
+    fn json(&self) -> Value {
+        json::document(self)
+    }
+}
+
+/// The regions in which something was measured, if there are any.
+fn measured(regions: &[Region]) -> Option<Vec<&Region>> {
+    let measured: Vec<&Region> = regions
+        .iter()
+        .filter(|region| region.measured.is_some())
+        .collect();
+    (!measured.is_empty()).then_some(measured)
+}
+
+#[cfg(test)]
+mod tests;

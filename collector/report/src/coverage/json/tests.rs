@@ -1,0 +1,185 @@
+use std::collections::BTreeSet;
+
+use isochrone_coverage::fixture::{node, report, single, small_world, vantage};
+use isochrone_coverage::observations::{Observations, Source};
+use isochrone_coverage::weights::Weights;
+use serde_json::Value;
+
+use crate::Printed as _;
+
+fn keys(value: &Value) -> BTreeSet<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+/// The keys that others build on: each must be there for ever.
+fn holds(value: &Value, promised: &[&str]) {
+    let keys = keys(value);
+    for key in promised {
+        assert!(keys.contains(key), "{key} is missing from {keys:?}");
+    }
+}
+
+#[test]
+fn promised_keys_are_there() {
+    let json = report(&small_world(), Weights::people()).json();
+    let top = [
+        "schema",
+        "source",
+        "statistic",
+        "basis",
+        "window",
+        "nodes",
+        "weights",
+        "shares",
+        "regions",
+        "vantages",
+    ];
+    holds(&json, &top);
+    assert_eq!(
+        (&json["schema"], &json["source"]),
+        (&"isochrone.coverage/1".into(), &"store".into())
+    );
+    assert_eq!(
+        (&json["statistic"], &json["basis"]),
+        (&"p50".into(), &"connect".into())
+    );
+    holds(&json["window"], &["from", "to"]);
+    assert_eq!(json["window"]["from"], "1970-01-01T00:00:00Z");
+    holds(
+        &json["nodes"][0],
+        &["node", "site", "country", "latitude", "longitude"],
+    );
+    holds(&json["weights"], &["kind", "total", "attribution"]);
+    assert!(
+        json["weights"]["attribution"]
+            .as_str()
+            .unwrap()
+            .contains("GeoNames")
+    );
+    holds(&json["shares"][0], &["budget_ms", "in", "out", "unknown"]);
+    let region = [
+        "region",
+        "continent",
+        "weight",
+        "vantages",
+        "networks",
+        "access",
+        "best",
+        "tie_set",
+        "runner_up",
+        "min_ms",
+        "p50_ms",
+        "p90_ms",
+        "low_ms",
+        "high_ms",
+        "loss",
+        "samples",
+        "verdict",
+    ];
+    json["regions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .for_each(|row| holds(row, &region));
+    json["vantages"].as_array().unwrap().iter().for_each(|row| {
+        holds(
+            row,
+            &["site", "best", "best_ms", "second", "second_ms", "own_node"],
+        );
+    });
+}
+
+#[test]
+fn measured_and_unmeasured_regions_say_what_they_hold() {
+    let json = report(&small_world(), Weights::people()).json();
+    let region = |code: &str| {
+        json["regions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|row| row["region"] == code)
+            .unwrap()
+            .clone()
+    };
+    let (germany, france, china) = (region("DE"), region("FR"), region("CN"));
+    assert_eq!(
+        (&germany["best"], &germany["verdict"], &germany["networks"]),
+        (&"berlin".into(), &"best".into(), &2.into())
+    );
+    assert_eq!(
+        (&germany["continent"], &germany["access"]),
+        (&"EU".into(), &"data-centre".into())
+    );
+    assert!(germany["low_ms"].as_f64().unwrap() <= germany["high_ms"].as_f64().unwrap());
+    assert_eq!(germany["samples"], 60, "two vantages, ten days, three runs each");
+    assert_eq!(
+        (&france["best"], &france["own_node"]),
+        (&"berlin".into(), &true.into())
+    );
+    assert_eq!(
+        (&china["best"], &china["verdict"], &china["vantages"]),
+        (&Value::Null, &"unknown".into(), &0.into())
+    );
+    assert_eq!(china["p50_ms"], Value::Null);
+    for share in json["shares"].as_array().unwrap() {
+        let sum: f64 = ["in", "out", "unknown"]
+            .iter()
+            .map(|key| share[key].as_f64().unwrap())
+            .sum();
+        assert!((sum - 1.0).abs() < 1e-9, "{share}");
+    }
+}
+
+#[test]
+fn statistic_that_a_file_does_not_hold_is_null_and_numbers_are_not_rounded() {
+    let world = single(
+        vec![node("berlin", "Berlin, DE")],
+        vec![vantage("ada", "Hamburg, DE")],
+        &[(0, 0, 12.345678901)],
+    );
+    let json = report(&world, Weights::sites()).json();
+    let region = &json["regions"][0];
+    assert_eq!(region["p50_ms"].as_f64(), Some(12.345678901));
+    for missing in [
+        "min_ms",
+        "p90_ms",
+        "low_ms",
+        "high_ms",
+        "loss",
+        "samples",
+        "runner_up",
+    ] {
+        assert_eq!(region[missing], Value::Null, "{missing}");
+    }
+    assert_eq!((&json["window"], &json["basis"]), (&Value::Null, &"file".into()));
+    let vantage = &json["vantages"][0];
+    assert_eq!(
+        (vantage["best_ms"].as_f64(), &vantage["second"]),
+        (Some(12.345678901), &Value::Null)
+    );
+}
+
+#[test]
+fn demo_is_marked() {
+    let json = report(
+        &Observations {
+            source: Source::Demo,
+            ..small_world()
+        },
+        Weights::people(),
+    )
+    .json();
+    assert_eq!((&json["source"], &json["demo"]), (&"demo".into(), &true.into()));
+    assert!(json["caveats"][0].as_str().unwrap().starts_with("DEMO"));
+}
+
+#[test]
+fn no_last_mile_is_said_in_every_report() {
+    for weights in [Weights::people(), Weights::sites()] {
+        let report = report(&small_world(), weights);
+        for text in [report.json().to_string(), report.text(100), report.html()] {
+            assert!(text.replace('\n', " ").contains("no last mile"));
+            assert!(text.replace('\n', " ").contains("GeoNames"));
+        }
+    }
+}

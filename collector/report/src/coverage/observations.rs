@@ -1,0 +1,214 @@
+//! What the coverage report is computed from: connect times per vantage, node and day, from the log.
+
+use std::collections::{BTreeMap, HashMap};
+
+use isochrone_base::kinds::{CountsFor, Ended, EndpointRun, Seen, counts_for};
+use isochrone_base::roster::{NodeEntry, ProbeEntry, Roster};
+use isochrone_base::words;
+use isochrone_coverage::country::Country;
+use isochrone_coverage::geo::Position;
+use isochrone_coverage::observations::{
+    Basis, Day, DayReading, Network, Node, Observations, Readings, Samples, Source, TtfbKind, Vantage,
+    Window as Span,
+};
+use isochrone_proto::ids::{ProbeId, TargetId};
+use isochrone_proto::measurement::Phase;
+use isochrone_proto::units::UnixMillis;
+use isochrone_store::{Store, StoreError, Stored};
+use isochrone_watch::live::cell::Pace;
+
+use crate::log::{DAY_MS, Fill, Window, fill};
+
+const HOUR_MS: u64 = 3_600_000;
+
+/// Reads the log. A node's RTT from a vantage is the TCP-connect phase of its checks; time to first byte
+/// stands beside it, of cached assets and plain pages only. `source` says whether this is the demo's world.
+///
+/// # Errors
+/// When the store failed.
+pub fn from_store(
+    store: &Store,
+    roster: &Roster,
+    window: Window,
+    source: Source,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Observations, StoreError> {
+    let mut builder = ObservationsBuilder::new(roster, window);
+    fill(store, window, &mut builder, progress)?;
+    Ok(builder.finish(source))
+}
+
+/// What the log holds so far.
+#[derive(Debug)]
+pub(super) struct ObservationsBuilder<'a> {
+    roster: &'a Roster,
+    window: Window,
+    days: HashMap<(ProbeId, TargetId, u64), Reading>,
+    /// Until when each node was measured: its newest slot, and how long that stays fresh.
+    until: HashMap<TargetId, UnixMillis>,
+}
+
+#[derive(Debug, Default)]
+struct Reading {
+    connect: Samples,
+    ttfb: Samples,
+}
+
+impl Fill for ObservationsBuilder<'_> {
+    fn add(&mut self, stored: &Stored) {
+        for row in stored.batch.endpoints() {
+            let Some((check, target)) = stored.plan.target_of(row.check) else {
+                continue;
+            };
+            let counts_for = counts_for(check.kind.check);
+            let Some(run) =
+                EndpointRun::of(check.kind.check, &row.outcome).filter(|_| counts_for != CountsFor::Nothing)
+            else {
+                continue;
+            };
+            if !self.window.holds(row.slot) || self.roster.node(target.id).is_none() {
+                continue;
+            }
+            let fresh_ms = Pace::of(check.schedule).fresh_ms.max(HOUR_MS);
+            let until = self.until.entry(target.id).or_default();
+            *until = UnixMillis(row.slot.0 + fresh_ms).max(*until);
+            let key = (stored.probe, target.id, row.slot.0 / DAY_MS);
+            self.days.entry(key).or_default().add(counts_for, &run);
+        }
+    }
+}
+
+impl Reading {
+    fn add(&mut self, counts_for: CountsFor, run: &EndpointRun<'_>) {
+        match run.ended {
+            Ended::Ok { connect, ttfb_us } => {
+                let _is_a_time = self.connect.times.record_us(f64::from(connect.get()));
+                // a status is the node's own and says nothing about what it serves
+                if let Some(ttfb_us) = ttfb_us.filter(|_| counts_for != CountsFor::Status) {
+                    let _is_a_time = self.ttfb.times.record_us(ttfb_us as f64);
+                }
+            }
+            Ended::Failed { phase, .. } => {
+                if run.seen() == Seen::Bad && phase == Phase::Connect {
+                    self.connect.lost += 1;
+                }
+            }
+            Ended::Unsent(_) => {}
+        }
+    }
+}
+
+impl<'a> ObservationsBuilder<'a> {
+    pub(super) fn new(roster: &'a Roster, window: Window) -> Self {
+        Self {
+            roster,
+            window,
+            days: HashMap::new(),
+            until: HashMap::new(),
+        }
+    }
+
+    /// The nodes that count, and a note on each that does not: paused and removed ones count as long as they were
+    /// measured until the window's end, so that a window of the past shows what was there.
+    fn nodes(&self) -> (Vec<&'a NodeEntry>, Vec<String>) {
+        let (mut nodes, mut left_out) = (Vec::new(), Vec::new());
+        for node in self.roster.nodes() {
+            let until = self.until.get(&node.id);
+            let is_listed = !node.paused && !node.removed;
+            if is_listed || until.is_some_and(|until| *until >= self.window.until) {
+                nodes.push(node);
+            } else if until.is_some() {
+                let what = if node.removed { "removed" } else { "paused" };
+                left_out.push(format!(
+                    "Node {} was measured and is {what} since: it is left out.",
+                    node.name
+                ));
+            }
+        }
+        (nodes, left_out)
+    }
+
+    pub(super) fn finish(self, source: Source) -> Observations {
+        let (nodes, mut notes) = self.nodes();
+        let mut vantages = Vec::new();
+        let mut places: BTreeMap<ProbeId, usize> = BTreeMap::new();
+        for probe in self.roster.probes() {
+            let measured = self.days.keys().any(|(of, ..)| *of == probe.id);
+            if !probe.active && !measured {
+                continue;
+            }
+            match vantage(probe) {
+                Some(vantage) => {
+                    places.insert(probe.id, vantages.len());
+                    vantages.push(vantage);
+                }
+                None => notes.push(format!(
+                    "Probe {} has no coordinates, and is left out: give it some with `probe invite --location`.",
+                    probe.name
+                )),
+            }
+        }
+        let indices: BTreeMap<TargetId, usize> = nodes
+            .iter()
+            .enumerate()
+            .map(|(index, node)| (node.id, index))
+            .collect();
+        let mut readings: Vec<DayReading> = Vec::new();
+        for ((probe, node, day), reading) in self.days {
+            if let (Some(&vantage), Some(&node)) = (places.get(&probe), indices.get(&node)) {
+                let ttfb = !reading.ttfb.times.is_empty();
+                readings.push(DayReading {
+                    vantage,
+                    node,
+                    day: Day(i32::try_from(day).unwrap_or(i32::MAX)),
+                    rtt: reading.connect,
+                    ttfb: ttfb.then_some((TtfbKind::Cached, reading.ttfb)),
+                });
+            }
+        }
+        readings.sort_by_key(|reading| (reading.vantage, reading.node, reading.day));
+        Observations {
+            source,
+            basis: Basis::Connect,
+            window: Some(Span {
+                from: words::timestamp(self.window.from),
+                to: words::timestamp(self.window.until),
+            }),
+            nodes: nodes.into_iter().map(node).collect(),
+            vantages,
+            readings: Readings::Days(readings),
+            notes,
+        }
+    }
+}
+
+fn vantage(probe: &ProbeEntry) -> Option<Vantage> {
+    Some(Vantage {
+        name: probe.name.clone(),
+        site: probe.site.clone(),
+        position: Position::new(probe.latitude?, probe.longitude?)?,
+        country: probe.country.as_deref().and_then(Country::code),
+        network: probe.network.map(Network),
+        access: probe.access,
+        worker: Some(probe.worker.clone()),
+        own_node: None,
+    })
+}
+
+fn node(node: &NodeEntry) -> Node {
+    let position = node.latitude.zip(node.longitude);
+    Node {
+        name: node.name.clone(),
+        site: if node.place.is_empty() {
+            node.name.clone()
+        } else {
+            node.place.clone()
+        },
+        position: position.and_then(|(latitude, longitude)| Position::new(latitude, longitude)),
+        country: node.country.as_deref().and_then(Country::code),
+        worker: node.worker.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,224 @@
+use std::sync::Arc;
+
+use isochrone_base::fixture::{self, DAY0, failed, good, timeout};
+use isochrone_coverage::report::{Options, build};
+use isochrone_coverage::weights::Weights;
+use isochrone_proto::kind::{Check, Family, Kind};
+use isochrone_proto::measurement::{FailureCause, Outcome};
+use isochrone_store::fixture::stored;
+use rand::SeedableRng;
+
+use super::*;
+use crate::Printed as _;
+
+const STATUS4: Kind = Kind::new(Check::Status, Family::V4);
+const GET4: Kind = Kind::new(Check::AssetGet, Family::V4);
+const CONNECT4: Kind = Kind::new(Check::Connect, Family::V4);
+
+fn roster() -> Roster {
+    Roster::new(
+        [
+            fixture::probe("berlin", "ada", Some(1)),
+            fixture::probe("osaka", "ken", Some(4)),
+        ],
+        [fixture::node("tokyo", "ken"), fixture::node("lima", "pia")],
+    )
+}
+
+fn observe(rows: &[(&str, &str, Kind, u64, Outcome)]) -> Observations {
+    let roster = roster();
+    let window = Window {
+        from: UnixMillis(DAY0),
+        until: UnixMillis(DAY0 + 10 * DAY_MS),
+    };
+    let mut tally = ObservationsBuilder::new(&roster, window);
+    for (from, to, kind, slot, outcome) in rows {
+        let plan = Arc::new(fixture::plan(
+            &roster,
+            fixture::probe_id(from),
+            &[STATUS4, GET4, CONNECT4],
+        ));
+        let check = fixture::check(&plan, TargetId::of_node(to), *kind);
+        let row = fixture::row(check, UnixMillis(DAY0 + slot), outcome.clone());
+        tally.add(&stored(&plan, &[row]));
+    }
+    tally.finish(Source::Store)
+}
+
+fn reading<'a>(
+    observations: &'a Observations,
+    vantage: &str,
+    node: &str,
+    day: i32,
+) -> Option<&'a DayReading> {
+    let Readings::Days(days) = &observations.readings else {
+        panic!("days");
+    };
+    let first = i32::try_from(DAY0 / DAY_MS).unwrap();
+    days.iter().find(|reading| {
+        observations.vantages[reading.vantage].name == vantage
+            && observations.nodes[reading.node].name == node
+            && reading.day == Day(first + day)
+    })
+}
+
+#[test]
+fn connect_phase_is_the_rtt_by_vantage_node_and_day() {
+    let observations = observe(&[
+        ("berlin", "tokyo", STATUS4, 0, good(250)),
+        ("berlin", "tokyo", GET4, 10_000, good(252)),
+        ("berlin", "tokyo", STATUS4, 20_000, timeout()),
+        (
+            "berlin",
+            "tokyo",
+            STATUS4,
+            30_000,
+            failed(Phase::Verify, FailureCause::BadStatus, Some(500)),
+        ),
+        ("berlin", "tokyo", STATUS4, DAY_MS, good(260)),
+        ("osaka", "lima", STATUS4, 0, good(180)),
+        ("berlin", "tokyo", STATUS4, 11 * DAY_MS, good(1)),
+    ]);
+    let first = reading(&observations, "berlin", "tokyo", 0).unwrap();
+    assert_eq!(
+        (first.rtt.times.count(), first.rtt.lost),
+        (2, 1),
+        "an error page is no lost connect"
+    );
+    assert_eq!(first.rtt.times.min_us(), Some(250_000.0));
+    let (kind, ttfb) = first.ttfb.as_ref().unwrap();
+    assert_eq!(
+        (*kind, ttfb.times.count()),
+        (TtfbKind::Cached, 1),
+        "status answers are not mixed in"
+    );
+    assert_eq!(
+        reading(&observations, "berlin", "tokyo", 1)
+            .unwrap()
+            .rtt
+            .times
+            .count(),
+        1
+    );
+    assert!(reading(&observations, "osaka", "lima", 0).is_some());
+    assert!(
+        reading(&observations, "berlin", "tokyo", 11).is_none(),
+        "outside the window"
+    );
+    assert_eq!(observations.basis, Basis::Connect);
+}
+
+#[test]
+fn connections_change_no_figure_yet() {
+    let status = ("berlin", "tokyo", STATUS4, 0, good(250));
+    let without = observe(std::slice::from_ref(&status));
+    let with = observe(&[
+        status,
+        ("berlin", "tokyo", CONNECT4, 10_000, fixture::connected(100)),
+        ("berlin", "tokyo", CONNECT4, 20_000, fixture::unconnected()),
+        ("osaka", "lima", CONNECT4, 0, fixture::connected(100)),
+    ]);
+    let told = |observations: &Observations| format!("{:?}", observations.readings);
+    assert_eq!(told(&with), told(&without));
+}
+
+#[test]
+fn own_workers_vantage_is_marked_by_its_worker() {
+    let observations = observe(&[
+        ("osaka", "tokyo", STATUS4, 0, good(2)),
+        ("osaka", "lima", STATUS4, 0, good(150)),
+    ]);
+    let osaka = observations
+        .vantages
+        .iter()
+        .find(|vantage| vantage.name == "osaka")
+        .unwrap();
+    let tokyo = observations
+        .nodes
+        .iter()
+        .find(|node| node.name == "tokyo")
+        .unwrap();
+    assert!(osaka.owns(tokyo));
+}
+
+#[test]
+fn report_can_be_built_from_the_store() {
+    let rows: Vec<_> = (0..9)
+        .flat_map(|day| {
+            [
+                ("berlin", "tokyo", STATUS4, day * DAY_MS, good(240 + day)),
+                ("berlin", "lima", STATUS4, day * DAY_MS, good(200 + day)),
+            ]
+        })
+        .collect();
+    let observations = observe(&rows);
+    let mut random = rand::rngs::StdRng::seed_from_u64(1);
+    let report = build(&observations, &Options::new(Weights::people()), &mut random).unwrap();
+    let json = report.json();
+    assert_eq!(json["schema"], "isochrone.coverage/1");
+    assert_eq!(
+        (json["source"].as_str(), json["basis"].as_str()),
+        (Some("store"), Some("connect"))
+    );
+    let berlin = json["vantages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|vantage| vantage["best"] == "lima");
+    assert!(berlin.is_some(), "{json}");
+}
+
+#[test]
+fn probe_without_coordinates_is_left_out_and_named() {
+    let lost = isochrone_base::roster::ProbeEntry {
+        latitude: None,
+        ..fixture::probe("nowhere", "eve", None)
+    };
+    let roster = Roster::new([lost], [fixture::node("tokyo", "ken")]);
+    let window = Window {
+        from: UnixMillis(DAY0),
+        until: UnixMillis(DAY0 + DAY_MS),
+    };
+    let observations = ObservationsBuilder::new(&roster, window).finish(Source::Demo);
+    assert!(observations.vantages.is_empty());
+    assert!(observations.notes.iter().any(|note| note.contains("nowhere")));
+}
+
+#[test]
+fn paused_or_removed_node_counts_in_a_window_to_whose_end_it_was_measured() {
+    let gone = |paused, removed| NodeEntry {
+        paused,
+        removed,
+        ..fixture::node("tokyo", "ken")
+    };
+    for (node, word) in [(gone(true, false), "paused"), (gone(false, true), "removed")] {
+        let berlin = fixture::probe("berlin", "ada", Some(1));
+        let roster = Roster::new([berlin], [fixture::node("lima", "pia"), node]);
+        let nodes_until = |until: u64| {
+            let window = Window {
+                from: UnixMillis(DAY0),
+                until: UnixMillis(DAY0 + until),
+            };
+            let mut tally = ObservationsBuilder::new(&roster, window);
+            let plan = Arc::new(fixture::plan(&roster, fixture::probe_id("berlin"), &[STATUS4]));
+            let check = fixture::check(&plan, TargetId::of_node("tokyo"), STATUS4);
+            let rows: Vec<_> = (0..100)
+                .map(|round| fixture::row(check, UnixMillis(DAY0 + round * 10_000), good(250)))
+                .collect();
+            tally.add(&stored(&plan, &rows));
+            let observations = tally.finish(Source::Store);
+            let is_noted = observations.notes.iter().any(|note| note.contains(word));
+            (observations.nodes.len(), is_noted)
+        };
+        assert_eq!(
+            nodes_until(900_000),
+            (2, false),
+            "{word}: it was there to the end"
+        );
+        assert_eq!(
+            nodes_until(DAY_MS),
+            (1, true),
+            "{word}: it is gone, and the report says so"
+        );
+    }
+}

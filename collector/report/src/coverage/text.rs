@@ -1,0 +1,106 @@
+//! The report as text for a terminal, or as Markdown: the summary first, then tables.
+
+use isochrone_coverage::report::{ClassReport, CoverageReport, Region};
+use isochrone_coverage::weights::WeightKind;
+
+use super::words::{self, weight_title};
+use super::{measured, tables};
+use crate::lines::Lines;
+use crate::words::{percent, weight};
+
+/// How many unmeasured regions are listed.
+const UNMEASURED: usize = 10;
+
+pub(super) fn body(report: &CoverageReport, lines: &mut Lines) {
+    for class in &report.classes {
+        lines.blank();
+        self::class(report, class, lines);
+    }
+}
+
+fn class(report: &CoverageReport, class: &ClassReport, lines: &mut Lines) {
+    lines.heading(2, words::class_title(class.access));
+    lines.wrapped(&words::first_line(report, class));
+    for sentence in words::counted(report, class) {
+        lines.wrapped(&sentence);
+    }
+    lines.blank();
+    if class.withheld.is_empty() {
+        lines.table(&tables::shares(report, class));
+    } else {
+        words::withheld(class)
+            .into_iter()
+            .for_each(|sentence| lines.wrapped(sentence));
+    }
+    let unmeasured = class.unmeasured();
+    if !unmeasured.is_empty() {
+        lines.blank();
+        lines.wrapped(&unmeasured_line(report, class, &unmeasured));
+    }
+    for (title, regions) in words::region_lists(class) {
+        if let Some(measured) = measured(regions) {
+            lines.blank();
+            lines.heading(3, title);
+            lines.table(&tables::regions(
+                report,
+                title,
+                &measured,
+                report.first_budget(class),
+            ));
+            if measured.iter().any(|region| words::narrow(region)) {
+                lines.marked("¹ ", words::NARROW);
+            }
+        }
+    }
+    columns(report, class, lines);
+    lines.blank();
+    let vantages = tables::vantages(report, class);
+    lines.heading(3, vantages.title());
+    lines.table(&vantages);
+}
+
+/// What the columns of the regions' tables mean.
+fn columns(report: &CoverageReport, class: &ClassReport, lines: &mut Lines) {
+    if class.regions.iter().all(|region| region.measured.is_none()) {
+        return;
+    }
+    lines.wrapped(&format!(
+        "known: the share of its {} that a vantage speaks for. a = b: a and b cannot be told apart.{} \
+         *: a vantage there has its own node, which does not count; the next one is shown.",
+        weight_title(report),
+        if report.days.is_some() {
+            " a < b: a is best, and b is next. v/n: vantages, and the networks they sit in. runs: checks that \
+             connected to the best node; loss: the share that did not. interval: 90 % of resampled days."
+        } else {
+            ""
+        },
+    ));
+}
+
+fn unmeasured_line(report: &CoverageReport, class: &ClassReport, unmeasured: &[(&Region, f64)]) -> String {
+    let listed: Vec<String> = unmeasured
+        .iter()
+        .take(UNMEASURED)
+        .map(|(region, missing)| {
+            let share = percent(missing / class.total_weight);
+            match report.weights.kind {
+                WeightKind::Sites => format!("{} {}", words::region_name(&region.id), weight(*missing)),
+                _ => format!(
+                    "{} {} ({share})",
+                    words::region_name(&region.id),
+                    weight(*missing)
+                ),
+            }
+        })
+        .collect();
+    let more = unmeasured.len().saturating_sub(UNMEASURED);
+    let more = if more > 0 {
+        format!(", and {more} more")
+    } else {
+        String::new()
+    };
+    format!("Heaviest not measured: {}{more}.", listed.join(", "))
+}
+
+#[cfg(test)]
+mod tests;

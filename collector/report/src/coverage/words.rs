@@ -1,0 +1,405 @@
+//! What every rendering of the report says in the same words.
+
+use isochrone_base::words::count;
+use isochrone_coverage::cities;
+use isochrone_coverage::observations::{AccessClass, Basis, Source, Statistic, TtfbKind, Window};
+use isochrone_coverage::report::{
+    ClassReport, CoverageReport, Interval, LEAST_DAYS, Region, RegionId, SPEAKS_FOR_KM, Share, VantageReport,
+    Withheld,
+};
+use isochrone_coverage::weights::WeightKind;
+use maud::Markup;
+
+use crate::charts::{Part, bar as bar_of};
+use crate::frame::DEMO;
+use crate::map;
+use crate::words::{NONE, budget, ms, percent};
+
+/// What the words mean, for a reader who meets them here first.
+pub(super) const GLOSSARY: [(&str, &str); 9] = [
+    ("Node", "A server that serves the network's files to the public."),
+    (
+        "Vantage",
+        "A place from which the nodes were measured: a probe, or a site of a file.",
+    ),
+    (
+        "Network",
+        "The provider a server is connected to (an autonomous system). Vantages of one network fail and \
+      slow down together, so they count as one witness.",
+    ),
+    (
+        "Round-trip time",
+        "How long one question and its answer travel, in thousandths of a second (ms).",
+    ),
+    (
+        "Budget",
+        "A round-trip time someone asks for: “within 50 ms” is a budget of 50 ms.",
+    ),
+    (
+        "p50, p90",
+        "Half of all runs were at or below p50 (the median), nine of ten at or below p90.",
+    ),
+    (
+        "90 % interval",
+        "Days were drawn again and again, whole; nine of ten results lay in this range.",
+    ),
+    ("Tie", "Nodes that these measurements cannot tell apart."),
+    (
+        "Backup distance",
+        "The time to the next node: what is left when the nearest one dies.",
+    ),
+];
+/// The first line: vantages, networks, share known, weight on the largest vantage.
+pub(crate) fn first_line(report: &CoverageReport, class: &ClassReport) -> String {
+    let known = format!("{} of {}", percent(class.known_share()), of_what(report));
+    let start = format!(
+        "{} in {} {} {known}.",
+        count(class.vantages.len(), "vantage"),
+        networks(class),
+        if class.vantages.len() == 1 {
+            "speaks for"
+        } else {
+            "speak for"
+        },
+    );
+    match class.heaviest.zip(class.heaviest_share()) {
+        Some((index, share)) => {
+            format!(
+                "{start} The heaviest, {}, carries {} of that.",
+                vantage_label(&class.vantages[index]),
+                percent(share)
+            )
+        }
+        None => start,
+    }
+}
+
+fn networks(class: &ClassReport) -> String {
+    match class.networks_given {
+        true => count(class.networks, "network"),
+        false => "networks that are not given (counted as one)".to_owned(),
+    }
+}
+
+/// `2026-11-15 19:48 to 2026-11-22 19:48 UTC`.
+pub(super) fn window(window: Window) -> String {
+    let minute = |at: jiff::Timestamp| at.strftime("%Y-%m-%d %H:%M").to_string();
+    format!("{} to {} UTC", minute(window.from), minute(window.to))
+}
+
+/// What was counted at the budget shown first, and what the part that is not measured consists of: the figures
+/// add up to the share that vantages speak for. It is no headline.
+pub(super) fn counted(report: &CoverageReport, class: &ClassReport) -> Vec<String> {
+    let Some(share) = class.shares.get(report.first_budget(class)) else {
+        return Vec::new();
+    };
+    let (budget, what) = (budget(share.budget_ms), of_what(report));
+    let mut sentences = vec![format!(
+        "Counted at {budget}: {} of {what} within, {} beyond, {} not measured.",
+        percent(share.within),
+        percent(share.beyond),
+        percent(share.unknown),
+    )];
+    let known = class.known_share();
+    let unsure = known - share.within - share.beyond - share.own_node;
+    let mut parts = vec![format!("{} that no vantage speaks for", percent(1.0 - known))];
+    if share.own_node > LEAST_PART {
+        parts.push(format!(
+            "{} with its own node, which its vantage cannot judge, and the next one beyond",
+            percent(share.own_node)
+        ));
+    }
+    if unsure > LEAST_PART {
+        parts.push(format!(
+            "{} whose interval reaches across {budget}",
+            percent(unsure)
+        ));
+    }
+    if parts.len() > 1 {
+        sentences.push(format!(
+            "The {} not measured: {}.",
+            percent(share.unknown),
+            parts.join("; ")
+        ));
+    }
+    sentences
+}
+
+/// Shares below this are the rounding of sums.
+const LEAST_PART: f64 = 1e-9;
+
+/// Why no share stands as a headline, in sentences.
+pub(super) fn withheld(class: &ClassReport) -> Vec<&'static str> {
+    let sentence = |reason: &Withheld| match reason {
+        Withheld::TooLittleKnown => {
+            "Less than 30 % is measured, so no share is given as a headline: it would be a guess."
+        }
+        Withheld::OneVantageDominates => {
+            "One vantage speaks for more than a quarter of what is measured, so no share is given as a \
+             headline: it would be the view of one server."
+        }
+    };
+    class.withheld.iter().map(sentence).collect()
+}
+
+/// What a class of vantages can and cannot say.
+pub(super) fn class_title(access: AccessClass) -> &'static str {
+    match access {
+        AccessClass::DataCentre => "Between servers (vantages in data centres)",
+        AccessClass::Eyeball => "From users' lines (vantages at homes and offices)",
+        AccessClass::Unknown => "From sites whose access is not known",
+    }
+}
+
+/// What the report says in every case, and what depends on its data.
+pub(super) fn caveats(report: &CoverageReport) -> Vec<String> {
+    let mut caveats = Vec::new();
+    if report.source == Source::Demo {
+        caveats.push(format!("{DEMO}."));
+    }
+    caveats.extend(
+        report
+            .classes
+            .iter()
+            .map(|class| last_mile(class.access).to_owned()),
+    );
+    caveats.push(match report.weights.kind {
+        WeightKind::Sites => "Every vantage counts 1 and speaks for itself.".to_owned(),
+        WeightKind::People | WeightKind::File => format!(
+            "A vantage speaks for the cities of its country within {SPEAKS_FOR_KM} km, the nearest vantage \
+             first. All else is not measured, and not guessed."
+        ),
+    });
+    caveats.push(basis(report).to_owned());
+    if report
+        .classes
+        .iter()
+        .any(|class| class.vantages.iter().any(|vantage| vantage.own_node))
+    {
+        caveats.push(
+            "A vantage beside a node says nothing about that node: it is given the next node, as backup \
+             distance (marked *). Its places are within a budget if the next node is, otherwise not measured."
+                .to_owned(),
+        );
+    }
+    caveats.push(days(report));
+    caveats.push(match report.days {
+        None => {
+            "Each pair has one value, taken as exact: nodes tie only if their times are equal.".to_owned()
+        }
+        Some(_) => "Nodes tie if they are within 2 ms or 5 % of the best, or if the difference, day against \
+                    day, may be nothing."
+            .to_owned(),
+    });
+    caveats
+}
+
+/// A further caveat where times to first byte are shown.
+pub(super) fn first_byte(report: &CoverageReport) -> Option<String> {
+    let text = match report.ttfb? {
+        TtfbKind::Cached => {
+            "Time to first byte (TTFB) is of answers the node held, and of plain pages; it includes name look-up, \
+             connect and TLS."
+        }
+        TtfbKind::Uncached => {
+            "Time to first byte (TTFB) is of objects the node had to fetch first; it includes name look-up, connect \
+             and TLS."
+        }
+    };
+    Some(text.to_owned())
+}
+
+fn last_mile(access: AccessClass) -> &'static str {
+    match access {
+        AccessClass::DataCentre => {
+            "Vantages in data centres hold no last mile: a user's own line adds to every time here. Only vantages \
+             on users' lines say what users see."
+        }
+        AccessClass::Eyeball => {
+            "Vantages on users' lines hold the last mile of their own line, and of no other."
+        }
+        AccessClass::Unknown => {
+            "Whether these sites are servers or users' lines is not known. If they are servers, a user's own line \
+             adds to every time here."
+        }
+    }
+}
+
+fn basis(report: &CoverageReport) -> &'static str {
+    match report.basis {
+        Basis::Connect => {
+            "Times are those of TCP connect: one round trip, without name look-up and TLS. A check that did not \
+             connect counts as lost."
+        }
+        Basis::Ttfb => {
+            "Times are those to the first byte: DNS, connect, TLS, and the node's own work are in them."
+        }
+        Basis::Echo => "Times are mesh echoes between probes: one round trip, without DNS, connect and TLS.",
+        Basis::File => {
+            "Times are as the file gives them; whether DNS, connect or TLS are in them it does not say."
+        }
+    }
+}
+
+fn days(report: &CoverageReport) -> String {
+    match report.days {
+        None => "The files hold no days, so there are no intervals.".to_owned(),
+        Some(days) if days < LEAST_DAYS => format!(
+            "Provisional: {} of measurements. Intervals need {LEAST_DAYS}.",
+            count(days, "day")
+        ),
+        Some(days) => format!(
+            "Intervals hold 90 % of {days} days resampled whole (and networks within a country); they describe \
+             this window, and promise nothing about the next."
+        ),
+    }
+}
+
+/// Whom the figures come from.
+pub(super) fn attributions(report: &CoverageReport) -> Vec<&str> {
+    let mut all = vec![report.weights.attribution.as_str()];
+    if !report.weights.attribution.contains(cities::ATTRIBUTION) {
+        all.push(cities::ATTRIBUTION);
+    }
+    all.push(map::ATTRIBUTION);
+    all
+}
+
+/// On how narrow a ground a region's verdict stands, if it does.
+pub(super) fn narrow(region: &Region) -> bool {
+    region.measured.is_some() && (region.vantages == 1 || (region.networks == 1 && region.networks_given))
+}
+
+/// What [`narrow`] means.
+pub(super) const NARROW: &str = "this server only, or this network only: it does not stand for the region";
+
+/// `best`, `tie` or `unknown`, as in JSON.
+pub(super) fn verdict(region: &Region) -> &'static str {
+    match &region.measured {
+        None => "unknown",
+        Some(measured) if measured.tie_set.len() > 1 => "tie",
+        Some(_) => "best",
+    }
+}
+
+pub(super) fn region_code(id: &RegionId) -> &str {
+    match id {
+        RegionId::Country(country) => country.as_str(),
+        RegionId::Continent(continent) => continent.as_str(),
+        RegionId::Elsewhere => "--",
+    }
+}
+
+pub(super) fn region_name(id: &RegionId) -> &str {
+    match id {
+        RegionId::Country(country) => country.name(),
+        RegionId::Continent(continent) => continent.name(),
+        RegionId::Elsewhere => "no known country",
+    }
+}
+
+/// The title of the column that holds the compared statistic.
+pub(super) fn column(statistic: Statistic) -> &'static str {
+    match statistic {
+        Statistic::Min => "min ms",
+        Statistic::P50 => "p50 ms",
+        Statistic::P90 => "p90 ms",
+        Statistic::P99 => "p99 ms",
+        Statistic::Unnamed => "rtt ms",
+    }
+}
+
+/// A vantage's name, with its place where the name does not say it.
+pub(super) fn vantage_label(vantage: &VantageReport) -> String {
+    match vantage.site == vantage.name {
+        true => vantage.name.clone(),
+        false => format!("{} ({})", vantage.name, vantage.site),
+    }
+}
+
+/// A share in words: “people”, “sites” or “the file's weight”.
+pub(crate) fn of_what(report: &CoverageReport) -> &'static str {
+    match report.weights.kind {
+        WeightKind::People => "people",
+        WeightKind::Sites => "sites",
+        WeightKind::File => "the file's weight",
+    }
+}
+
+/// The title of the column of weights.
+pub(super) fn weight_title(report: &CoverageReport) -> &'static str {
+    match report.weights.kind {
+        WeightKind::People => "people",
+        WeightKind::Sites => "sites",
+        WeightKind::File => "weight",
+    }
+}
+
+/// A statistic in a sentence.
+pub(super) fn statistic(statistic: Statistic) -> &'static str {
+    match statistic {
+        Statistic::Min => "shortest round-trip time",
+        Statistic::P50 => "median round-trip time",
+        Statistic::P90 => "90th percentile of round-trip time",
+        Statistic::P99 => "99th percentile of round-trip time",
+        Statistic::Unnamed => "round-trip time (the file does not say which statistic)",
+    }
+}
+
+/// What a vantage saw of its nearest node, in a sentence's part.
+pub(crate) fn vantage_title(vantage: &VantageReport) -> String {
+    let (own, other) = match vantage.own_node {
+        true => (" (its own node does not count)", "other "),
+        false => ("", ""),
+    };
+    match &vantage.best {
+        None => format!("Vantage {}: no node measured{own}", vantage.name),
+        Some(best) => format!(
+            "Vantage {}: nearest {other}node {} at {} ms{own}",
+            vantage.name,
+            best.node,
+            ms(Some(best.ms))
+        ),
+    }
+}
+
+/// How a weight splits, as a bar.
+pub(super) fn bar(share: &Share) -> Markup {
+    let label = format!(
+        "{} within, {} beyond, {} not measured",
+        percent(share.within),
+        percent(share.beyond),
+        percent(share.unknown)
+    );
+    let parts = [
+        Part {
+            class: "in",
+            share: share.within,
+        },
+        Part {
+            class: "out",
+            share: share.beyond,
+        },
+        Part {
+            class: "own",
+            share: share.own_node,
+        },
+    ];
+    bar_of(&label, &parts)
+}
+
+/// An interval of shares: `12.0 % – 14.1 %`.
+pub(super) fn percent_interval(interval: Option<Interval>) -> String {
+    interval.map_or_else(
+        || NONE.to_owned(),
+        |interval| format!("{} – {}", percent(interval.low), percent(interval.high)),
+    )
+}
+
+/// The lists of regions, each with its title. Countries without a vantage are told apart, as not measured.
+pub(super) fn region_lists(class: &ClassReport) -> [(&'static str, &[Region]); 2] {
+    [
+        ("Countries with a vantage", &class.regions),
+        ("Continents (sums of their countries)", &class.continents),
+    ]
+}

@@ -1,0 +1,132 @@
+//! The ledger for people.
+
+use std::collections::BTreeMap;
+
+use isochrone_base::words::date_time;
+use isochrone_proto::units::UnixMillis;
+use isochrone_store::ledger::{Audit, Ledger, Row, Totals};
+
+use crate::lines::Lines;
+use crate::tables::{Cell, Column, Table};
+
+/// One line a probe, the sums, what is unusual in words, and one plain sentence. `audit`: what counting the
+/// log again found.
+#[must_use]
+pub fn text(ledger: &Ledger, audit: Option<&Audit>, width: usize) -> String {
+    let mut lines = Lines::text(width);
+    if ledger.rows.is_empty() {
+        lines.wrapped("Nothing was planned yet: no probe has sent a batch.");
+        return lines.finish();
+    }
+    lines.table(&table(ledger));
+    lines.blank();
+    for line in explanations(&ledger.totals()) {
+        lines.wrapped(&line);
+    }
+    lines.wrapped(&balance(ledger));
+    quarantine(ledger, &mut lines);
+    if let Some(audit) = audit {
+        for finding in &audit.findings {
+            lines.wrapped(&format!("FAULT: {finding}"));
+        }
+        lines.wrapped(&format!(
+            "Counted again from the log: {} measurements in {} batches, {} lost, {} counted twice.",
+            audit.measurements, audit.batches, audit.lost, audit.twice
+        ));
+    }
+    lines.finish()
+}
+
+fn table(ledger: &Ledger) -> Table {
+    let counts = [
+        "planned", "run", "skipped", "absent", "stored", "spooled", "dropped", "refused", "forked",
+    ];
+    let columns = std::iter::once(Column::names("probe")).chain(counts.map(Column::figures));
+    let mut probes: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
+    for row in &ledger.rows {
+        probes.entry(&row.probe_name).or_default().push(row);
+    }
+    let all = (probes.len() > 1).then(|| cells("all", &ledger.totals()));
+    let rows = probes
+        .into_iter()
+        .map(|(probe, rows)| cells(probe, &Totals::of(rows)));
+    Table::new("Ledger", columns).rows(rows.chain(all))
+}
+
+fn cells(name: &str, totals: &Totals) -> Vec<Cell> {
+    let counts = [
+        totals.planned,
+        totals.run,
+        totals.skipped,
+        totals.absent,
+        totals.stored,
+        totals.spooled,
+        totals.dropped,
+        totals.refused,
+        totals.forked,
+    ];
+    let counts = counts.iter().map(|count| count.to_string().into());
+    std::iter::once(Cell::from(name)).chain(counts).collect()
+}
+
+/// What a reader should know of the counts that are not zero.
+fn explanations(totals: &Totals) -> Vec<String> {
+    let lines = [
+        (
+            totals.skipped,
+            "slots were not run, for a reason that is known (overlap, late, not running, shutdown, no key).",
+        ),
+        (
+            totals.absent,
+            "slots were not heard of: the host is off, or the results are still on their way.",
+        ),
+        (totals.spooled, "measurements are still in the probes' spools."),
+        (
+            totals.dropped,
+            "measurements were dropped by a full or damaged spool, or had left it before this collector was restored from an older copy.",
+        ),
+        (
+            totals.refused,
+            "measurements were refused for their content; they are kept in quarantine (below).",
+        ),
+        (
+            totals.forked,
+            "measurements came from an epoch that went on elsewhere (a cloned or restored machine).",
+        ),
+    ];
+    lines
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, line)| format!("{count} {line}"))
+        .collect()
+}
+
+/// The newest refused items, each with its reason.
+fn quarantine(ledger: &Ledger, lines: &mut Lines) {
+    if ledger.refused == 0 {
+        return;
+    }
+    let (all, told) = (ledger.refused, ledger.quarantine.len());
+    lines.wrapped(&format!("Quarantine: {all} refused in all, the newest {told}:"));
+    for refused in &ledger.quarantine {
+        let name = ledger.name_of(refused);
+        let received = date_time(UnixMillis(refused.received_ms));
+        let epoch = refused.epoch.get(..8).unwrap_or(&refused.epoch);
+        let (item, sequence) = (&refused.item, refused.sequence);
+        let head = format!("{received} UTC: {name}, {item} {sequence} of epoch {epoch}…");
+        lines.hung("  ", "    ", &head);
+        lines.hung("    ", "    ", &refused.reason);
+    }
+}
+
+fn balance(ledger: &Ledger) -> String {
+    let unbalanced = ledger.rows.iter().filter(|row| !row.balanced).count();
+    if unbalanced == 0 {
+        "The ledger is balanced: both ends planned the same slots, and each has its place.".to_owned()
+    } else {
+        format!(
+            "The ledger is NOT balanced in {unbalanced} of {} hours; see `ledger --format json`.",
+            ledger.rows.len()
+        )
+    }
+}

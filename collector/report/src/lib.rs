@@ -1,0 +1,57 @@
+//! What is printed, in every format: text for a terminal, Markdown, CSV, JSON and HTML.
+//!
+//! Other crates hand over values. A report describes each of its tables once ([`tables`]); [`lines`] writes text
+//! and Markdown, [`frame`] is the one HTML page around it, `map` and `charts` are its pictures.
+
+mod charts;
+pub mod coverage;
+pub mod frame;
+#[cfg(test)]
+mod golden;
+pub mod ledger;
+pub mod lines;
+pub mod log;
+mod map;
+pub mod nodes;
+pub mod show;
+pub mod tables;
+mod words;
+
+use serde_json::Value;
+
+use crate::frame::Frame;
+use crate::lines::Lines;
+use crate::tables::Table;
+
+/// A report in every format.
+pub trait Printed {
+    /// What stands around it.
+    fn frame(&self) -> Frame;
+
+    /// Writes what stands between, as text or Markdown.
+    fn write(&self, lines: &mut Lines);
+
+    /// One HTML page that needs nothing else.
+    fn html(&self) -> String;
+
+    /// Its comma-separated values, not rounded.
+    fn csv_table(&self) -> Table;
+
+    /// JSON: keys are never renamed, further ones may be added. Numbers are not rounded.
+    fn json(&self) -> Value;
+
+    /// Text of at most `width` columns.
+    fn text(&self, width: usize) -> String {
+        self.frame().lines(Lines::text(width), |lines| self.write(lines))
+    }
+
+    /// Markdown.
+    fn markdown(&self) -> String {
+        self.frame().lines(Lines::markdown(), |lines| self.write(lines))
+    }
+
+    /// Comma-separated values, the names of the columns first.
+    fn csv(&self) -> String {
+        self.csv_table().csv()
+    }
+}

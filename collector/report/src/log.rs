@@ -1,0 +1,81 @@
+//! Reports from the stored log: what it holds, never what was told at the time.
+//!
+//! Each report is filled batch by batch in any order, then finished; the same figures come from a live
+//! store, a restored one, or one that was filled up days later.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use isochrone_proto::units::UnixMillis;
+use isochrone_store::{ScanRange, Store, StoreError, Stored};
+
+pub(crate) const DAY_MS: u64 = 86_400_000;
+/// The slots of a batch lie closer together than this.
+const BATCH_SPAN_MAX: Duration = Duration::from_secs(3_600);
+
+/// A window of slots: from inclusive, until exclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Its first instant.
+    pub from: UnixMillis,
+    /// The first instant after it.
+    pub until: UnixMillis,
+}
+
+impl Window {
+    /// The time `since` long that ends at `now`.
+    #[must_use]
+    pub fn since(now: UnixMillis, since: Duration) -> Self {
+        Self {
+            from: now.minus(since),
+            until: now,
+        }
+    }
+
+    /// The part of it that the log can hold: from the day of the oldest batch until `now`. Without this, a window
+    /// of centuries would list each of its days.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub fn within(self, store: &Store, now: UnixMillis) -> Result<Self, StoreError> {
+        let until = self.until.min(now);
+        let oldest = store.oldest_hour()?.map_or(until, |hour| {
+            let first = hour.start().minus(BATCH_SPAN_MAX); // a batch may have begun before the hour of its end
+            UnixMillis(first.0 / DAY_MS * DAY_MS)
+        });
+        let from = self.from.max(oldest).min(until);
+        Ok(Self { from, until })
+    }
+
+    /// Whether a slot lies in it.
+    #[must_use]
+    pub fn holds(&self, slot: UnixMillis) -> bool {
+        self.from <= slot && slot < self.until
+    }
+}
+
+/// Something that is filled from the log.
+pub(crate) trait Fill {
+    /// Takes in one batch.
+    fn add(&mut self, stored: &Stored);
+}
+
+/// Gives every batch with a slot in `window` to `report`, and the count so far to `progress`.
+pub(crate) fn fill(
+    store: &Store,
+    window: Window,
+    report: &mut impl Fill,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(), StoreError> {
+    let mut batches = 0;
+    store.scan(ScanRange::slots(window.from, window.until), |stored| {
+        report.add(&stored);
+        batches += 1;
+        progress(batches);
+        ControlFlow::Continue(())
+    })?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

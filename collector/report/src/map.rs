@@ -1,0 +1,138 @@
+//! The world map: one SVG that shows, for each budget, which places are within it.
+
+mod land;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use isochrone_coverage::geo::Position;
+use isochrone_coverage::report::{ClassReport, CoverageReport, Place, Standing, VantageReport};
+use isochrone_coverage::weights::WeightKind;
+pub(crate) use land::ATTRIBUTION;
+use land::{EqualEarth, tenths};
+use maud::{Markup, html};
+
+use crate::coverage::words::{first_line, of_what, vantage_title};
+
+/// Places of one speaker within a square of this side become one dot, so that a page stays small.
+const CELL: f64 = 2.5;
+/// Dots come in five sizes, whose diameters the page's style sets: above each of these shares of the heaviest
+/// dot's diameter it takes the next.
+const SIZES: [f64; 4] = [0.04, 0.1, 0.25, 0.6];
+/// With more vantages than this, their rings are smaller.
+const CROWD: usize = 60;
+
+/// The map of one class. Which budget's classes are coloured is decided by the page's style.
+pub(crate) fn coverage(report: &CoverageReport, class: &ClassReport) -> Markup {
+    let (width, height) = (EqualEarth::WIDTH, EqualEarth::HEIGHT);
+    let crowded = (class.vantages.len() > CROWD).then_some("crowded");
+    let nodes = || {
+        report
+            .nodes
+            .iter()
+            .filter_map(|node| Some((node, node.position?)))
+    };
+    html! {
+        svg.map class=[crowded] viewBox={ "0 0 " (width) " " (height) } role="img" aria-labelledby="map-title map-text" {
+            title #map-title { "World map of coverage" }
+            desc #map-text {
+                (first_line(report, class)) " Dots are places, larger where more " (of_what(report))
+                " live or count; triangles are nodes, rings are vantages. The tables below say the same in figures."
+            }
+            path.land d=(EqualEarth::land_path()) {}
+            (dots(report, class))
+            @for vantage in &class.vantages {
+                @let (x, y) = at(vantage.position);
+                circle.vantage cx=(x) cy=(y) { title { (vantage_title(vantage)) } }
+            }
+            @for (node, position) in nodes() {
+                @let (x, y) = at(position);
+                path.node d={ "M" (x) " " (y) "m0-3.5l-5.6-10h11.2z" } { title { "Node " (node.name) ", " (node.site) } }
+            }
+        }
+    }
+}
+
+/// The dots: first what is not measured, then each speaker's places, so that colour lies on top.
+fn dots(report: &CoverageReport, class: &ClassReport) -> Markup {
+    let mut cells: BTreeMap<(Option<usize>, i32, i32), Dot> = BTreeMap::new();
+    for place in &class.places {
+        let (x, y) = EqualEarth::project(place.position);
+        let key = (place.speaker, (x / CELL) as i32, (y / CELL) as i32);
+        cells.entry(key).or_default().add(place, (x, y));
+    }
+    let heaviest = cells.values().map(|dot| dot.weight).fold(0.0, f64::max);
+    let mut paths: BTreeMap<(Option<usize>, usize), String> = BTreeMap::new();
+    for ((speaker, ..), dot) in &cells {
+        let path = paths.entry((*speaker, dot.size(heaviest))).or_default();
+        let (x, y) = dot.middle();
+        push(path, format_args!("M{x} {y}h0"));
+    }
+    let title = |vantage: Option<&VantageReport>| match vantage {
+        None => "Not measured: no vantage of the same country within 300 km".to_owned(),
+        Some(vantage) if report.weights.kind == WeightKind::Sites => vantage_title(vantage),
+        Some(vantage) => format!("Spoken for by {}", vantage_title(vantage)),
+    };
+    html! {
+        @for ((speaker, size), path) in &paths {
+            @let vantage = speaker.map(|index| &class.vantages[index]);
+            @let standing = vantage.map_or_else(String::new, |vantage| standing_classes(class, vantage));
+            path class={ "dot s" (size) (standing) } d=(path) { title { (title(vantage)) } }
+        }
+    }
+}
+
+/// ` i1` for each budget the speaker is within, ` o1` for each it is beyond, ` n1` where it has its own node and
+/// the next one is beyond.
+fn standing_classes(class: &ClassReport, vantage: &VantageReport) -> String {
+    let mut classes = String::new();
+    for (index, share) in class.shares.iter().enumerate() {
+        match vantage.standing(share.budget_ms) {
+            Standing::Within => push(&mut classes, format_args!(" i{index}")),
+            Standing::Beyond => push(&mut classes, format_args!(" o{index}")),
+            Standing::OwnNode => push(&mut classes, format_args!(" n{index}")),
+            Standing::Unknown => {}
+        }
+    }
+    classes
+}
+
+#[derive(Default)]
+struct Dot {
+    weight: f64,
+    x: f64,
+    y: f64,
+}
+
+impl Dot {
+    fn add(&mut self, place: &Place, (x, y): (f64, f64)) {
+        // A place without weight still marks where it lies.
+        let weight = place.weight.max(f64::MIN_POSITIVE);
+        let part = weight / (self.weight + weight);
+        self.weight += weight;
+        self.x += (x - self.x) * part;
+        self.y += (y - self.y) * part;
+    }
+
+    fn size(&self, heaviest: f64) -> usize {
+        let share = (self.weight / heaviest).sqrt();
+        SIZES.iter().take_while(|&&edge| share > edge).count()
+    }
+
+    fn middle(&self) -> (String, String) {
+        (short(self.x), short(self.y))
+    }
+}
+
+fn at(position: Position) -> (String, String) {
+    let (x, y) = EqualEarth::project(position);
+    (short(x), short(y))
+}
+
+fn short(value: f64) -> String {
+    tenths((value * 10.0).round() as i32)
+}
+
+fn push(text: &mut String, more: std::fmt::Arguments<'_>) {
+    text.write_fmt(more).expect("writing to a string cannot fail");
+}

@@ -1,0 +1,95 @@
+//! `report nodes`: per node and UTC day what was checked and how it went, and each outage.
+//!
+//! A node's own worker's probe is not counted. A failure counts only while the probe's own way out worked.
+//! 404, 421, checks that never left the probe, and addresses its own rules forbid are no failures. Cached
+//! assets, uncached assets and status answers are never mixed in one time to first byte.
+
+mod builder;
+mod counts;
+mod outages;
+mod page;
+mod tables;
+mod text;
+mod timeline;
+mod trust;
+mod values;
+
+use isochrone_base::roster::Roster;
+use isochrone_base::words::date_time;
+use isochrone_store::{Store, StoreError};
+use isochrone_watch::health::Rules;
+use serde_json::Value;
+
+use self::builder::NodesBuilder;
+pub use self::values::{DayReport, NodeReport, NodesReport, OutageReport, Slice, Ttfb, Whole};
+use crate::Printed;
+use crate::frame::Frame;
+use crate::lines::Lines;
+use crate::log::{Window, fill};
+use crate::tables::Table;
+
+/// Reads the log and makes the report. `rules` say what is a failure and what is an end. `progress` gets the count of batches read so far.
+///
+/// # Errors
+/// When the store failed.
+pub fn from_store(
+    store: &Store,
+    roster: &Roster,
+    window: Window,
+    rules: &Rules,
+    progress: &mut dyn FnMut(u64),
+) -> Result<NodesReport, StoreError> {
+    let mut builder = NodesBuilder::new(roster, window, *rules);
+    fill(store, window, &mut builder, progress)?;
+    Ok(NodesReport {
+        source: store.source(),
+        ..builder.finish()
+    })
+}
+
+impl Printed for NodesReport {
+    fn frame(&self) -> Frame {
+        let minute = |at| date_time(at)[..16].to_owned();
+        Frame {
+            title: "Nodes",
+            about: vec![format!("{} to {} UTC", minute(self.from), minute(self.to))],
+            demo: self.source == "demo",
+            method: METHOD.map(str::to_owned).into(),
+            ..Frame::default()
+        }
+    }
+
+    fn write(&self, lines: &mut Lines) {
+        text::body(self, lines);
+    }
+
+    fn html(&self) -> String {
+        self.frame().html("", &page::body(self))
+    }
+
+    /// One line for each node and day; what was not measured is empty.
+    fn csv_table(&self) -> Table {
+        tables::csv(self)
+    }
+
+    /// `isochrone.nodes/1`.
+    fn json(&self) -> Value {
+        serde_json::to_value(self).expect("strings as keys and finite numbers are JSON")
+    }
+}
+
+const NO_NODES: &str = "No nodes yet: add one with `isochrone-collector target add`.";
+
+const METHOD: [&str; 5] = [
+    "A node's own worker's probe is not counted. Shares are of the judged checks in brackets; 404 and 421 are no \
+     failures, and a failure counts only while the probe's own way out worked.",
+    "Silence is no data, and never up.",
+    "TTFB, the time to first byte, is of cached assets (of a plain HTTP node: its page), from first byte of the name \
+     look-up on; status answers stand apart.",
+    "p50: half of all times were at or below it; p90: nine of ten.",
+    "An outage is seen by vantages of two networks at once (of one, while the mesh has no second). It is at the node \
+     if nobody got through, and on some paths if some did.",
+];
+
+#[cfg(test)]
+mod tests;

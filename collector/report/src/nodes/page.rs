@@ -1,0 +1,204 @@
+//! The report as one HTML page: all nodes at a glance, then each with its charts, its figures folded below.
+
+use isochrone_base::words::{count, duration};
+use isochrone_watch::incident::IncidentCheck;
+use maud::{Markup, html};
+
+use super::tables::{self, lasted, outage_line, share_of, slice_line, ttfb_pair};
+use super::values::{NodeReport, NodesReport, OutageReport, Slice, Ttfb};
+use crate::charts::{self, Axis, Cell, Lane, Line, Point, Span};
+
+const HOUR_MS: u64 = 3_600_000;
+
+pub(super) fn body(report: &NodesReport) -> Markup {
+    html! {
+        @if report.nodes.is_empty() {
+            p.first { (super::NO_NODES) }
+        } @else {
+            (tables::overview(report).html())
+            (legend())
+            @for node in &report.nodes { (section(report, node)) }
+        }
+    }
+}
+
+fn legend() -> Markup {
+    html! {
+        ul.legend aria-hidden="true" {
+            li { i.key.measured {} "all checks succeeded" }
+            li { i.key.failed {} "failed: the higher, the more" }
+            li { i.key.silent {} "no data" }
+            li { i.key.span {} "outage at the node" }
+            li { i.key.span.hollow {} "on some paths" }
+        }
+    }
+}
+
+fn section(report: &NodesReport, node: &NodeReport) -> Markup {
+    let about = super::text::title(node);
+    let about = about.strip_prefix(&node.node).unwrap_or_default();
+    html! {
+        section.node {
+            h2 { (node.node) span.soft { (about) } }
+            (facts(node))
+            @if node.whole.judged > 0 { (chart(report, node)) }
+            div.figures {
+                details { summary { "Figures by day, and every outage" } }
+                (tables::days(node).html())
+                @if !node.outages.is_empty() { (tables::outages(node).html()) }
+                @if node.whole.good < node.whole.judged { (tables::failures(node).html()) }
+            }
+        }
+    }
+}
+
+/// The whole window in a few figures.
+fn facts(node: &NodeReport) -> Markup {
+    let longest = node
+        .outages
+        .iter()
+        .max_by(|one, other| one.duration_s.total_cmp(&other.duration_s));
+    let ttfb = node.whole.ttfb.or(node.whole.status_ttfb);
+    html! {
+        ul.facts {
+            li { b { (share_of(node.whole.good, node.whole.judged)) } " of judged checks succeeded" }
+            @match longest {
+                None => li { (tables::no_outages(node)) },
+                Some(longest) => li {
+                    b { (count(node.outages.len(), "outage")) } ", the longest " (lasted(longest))
+                },
+            }
+            @if ttfb.is_some() { li { b { (ttfb_pair(ttfb)) " ms" } " to the first byte (p50 / p90)" } }
+        }
+    }
+}
+
+fn axis(report: &NodesReport) -> Axis {
+    Axis::new(report.from.0, report.to.0)
+}
+
+fn chart(report: &NodesReport, node: &NodeReport) -> Markup {
+    let axis = axis(report);
+    html! {
+        figure.chart {
+            span.beside { "Checks" }
+            (strip(report, node))
+            (charts::timeline(axis, &lanes(report, node)))
+            @if let Some((words, lines)) = ttfb(node) {
+                span.beside { "First byte" @if lines.len() > 1 { ul.legend aria-hidden="true" {
+                    li { i.key.first {} "content" } li { i.key.second {} "status" }
+                } } }
+                (charts::lines(axis, ("Time to first byte", &words), "ms", &lines))
+            }
+            span.beside {}
+            (axis.labels())
+        }
+    }
+}
+
+/// What share of its checks succeeded, over time.
+pub(super) fn strip(report: &NodesReport, node: &NodeReport) -> Markup {
+    let each = node
+        .slices
+        .first()
+        .map_or(HOUR_MS, |slice| slice.until.0 - slice.from.0);
+    let title = format!(
+        "Checks of {} that succeeded, in steps of {}",
+        node.node,
+        duration(each.max(HOUR_MS))
+    );
+    let failed: Vec<&Slice> = node
+        .slices
+        .iter()
+        .filter(|slice| slice.good < slice.judged)
+        .collect();
+    let worst = failed
+        .iter()
+        .min_by(|one, other| good(one).total_cmp(&good(other)));
+    let worst = worst.map_or(String::new(), |slice| format!("; worst: {}", slice_line(slice)));
+    let words = format!(
+        "{} of all succeeded{worst}",
+        share_of(node.whole.good, node.whole.judged)
+    );
+    let cells: Vec<Cell> = node
+        .slices
+        .iter()
+        .map(|slice| Cell {
+            from: slice.from.0,
+            until: slice.until.0,
+            good: (slice.judged > 0).then(|| good(slice)),
+        })
+        .collect();
+    let says = |cell: &Cell| {
+        let slice = failed.iter().find(|slice| slice.from.0 == cell.from);
+        slice.map_or(String::new(), |slice| slice_line(slice))
+    };
+    charts::strip(axis(report), (&title, &words), &cells, says)
+}
+
+fn good(slice: &Slice) -> f64 {
+    slice.good as f64 / slice.judged as f64
+}
+
+/// A lane for each check that saw an outage.
+fn lanes(report: &NodesReport, node: &NodeReport) -> Vec<Lane> {
+    let span = |outage: &OutageReport| Span {
+        from: outage.start.0,
+        until: outage.end.unwrap_or(report.to).0,
+        hollow: outage.cause != "node",
+        title: outage_line(outage),
+    };
+    let lane = |(check, name): (IncidentCheck, &str)| {
+        let of_check = node.outages.iter().filter(|outage| outage.check == check);
+        let spans: Vec<Span> = of_check.map(span).collect();
+        (!spans.is_empty()).then(|| Lane {
+            name: name.to_owned(),
+            spans,
+        })
+    };
+    let checks = [
+        (IncidentCheck::Status, "Status out"),
+        (IncidentCheck::Asset, "Assets out"),
+        (IncidentCheck::Http, "Page out"),
+    ];
+    checks.into_iter().filter_map(lane).collect()
+}
+
+/// The lines of what was measured, and what they show.
+fn ttfb(node: &NodeReport) -> Option<(String, Vec<Line>)> {
+    let whole = [
+        ("content", node.whole.ttfb),
+        ("status answers", node.whole.status_ttfb),
+    ];
+    let words = whole.into_iter().filter_map(|(what, ttfb)| {
+        ttfb?;
+        Some(format!("{what}: p50 / p90 {} ms", ttfb_pair(ttfb)))
+    });
+    let words: Vec<String> = words.collect();
+    let lines = [
+        line(node, "second", |slice| slice.status_ttfb),
+        line(node, "first", |slice| slice.ttfb),
+    ];
+    let lines: Vec<Line> = lines.into_iter().filter(|line| !line.points.is_empty()).collect();
+    let words = format!(
+        "{}. The line is p50, the band above it ends at p90.",
+        words.join("; ")
+    );
+    (!lines.is_empty()).then_some((words, lines))
+}
+
+fn line(node: &NodeReport, class: &'static str, of: impl Fn(&Slice) -> Option<Ttfb>) -> Line {
+    let points = node.slices.iter().filter_map(|slice| {
+        let ttfb = of(slice)?;
+        Some(Point {
+            from: slice.from.0,
+            until: slice.until.0,
+            value: ttfb.p50_ms,
+            high: ttfb.p90_ms,
+        })
+    });
+    Line {
+        class,
+        points: points.collect(),
+    }
+}

@@ -1,0 +1,48 @@
+//! The report as text for a terminal, or as Markdown.
+
+use super::tables::{self, no_outages, outage_line};
+use super::values::{NodeReport, NodesReport};
+use crate::lines::Lines;
+
+pub(super) fn body(report: &NodesReport, lines: &mut Lines) {
+    lines.blank();
+    if report.nodes.is_empty() {
+        return lines.wrapped(super::NO_NODES);
+    }
+    lines.table(&tables::overview(report));
+    for node in &report.nodes {
+        lines.blank();
+        lines.heading(2, &title(node));
+        lines.table(&tables::days(node));
+        outages(node, lines);
+    }
+}
+
+fn outages(node: &NodeReport, lines: &mut Lines) {
+    if node.outages.is_empty() {
+        return lines.wrapped(no_outages(node));
+    }
+    lines.heading(3, "Outages");
+    if lines.is_markdown() {
+        return lines.table(&tables::outages(node));
+    }
+    for outage in &node.outages {
+        lines.item(&format!(
+            "{}; seen by {}",
+            outage_line(outage),
+            outage.vantages.join(", ")
+        ));
+    }
+}
+
+/// Its name, whose it is, where it stands.
+pub(super) fn title(node: &NodeReport) -> String {
+    let parts = [
+        Some(node.node.as_str()),
+        node.worker.as_deref(),
+        Some(node.place.as_str()),
+        node.removed.then_some("removed since"),
+    ];
+    let parts = parts.into_iter().flatten().filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join(" · ")
+}

@@ -1,0 +1,159 @@
+//! What the report of nodes holds: values only.
+
+use isochrone_base::words;
+use isochrone_proto::units::UnixMillis;
+use isochrone_watch::incident::IncidentCheck;
+use serde::{Serialize, Serializer};
+
+/// `isochrone.nodes/1`. Numbers are not rounded; what was not measured is `null`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NodesReport {
+    /// `isochrone.nodes/1`.
+    pub schema: &'static str,
+    /// `store` or `demo`.
+    pub source: &'static str,
+    /// First instant, RFC 3339.
+    #[serde(serialize_with = "rfc3339")]
+    pub from: UnixMillis,
+    /// First instant after it, RFC 3339.
+    #[serde(serialize_with = "rfc3339")]
+    pub to: UnixMillis,
+    /// The nodes, by name.
+    pub nodes: Vec<NodeReport>,
+}
+
+/// One node.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NodeReport {
+    /// Its name.
+    pub node: String,
+    /// Whose it is.
+    pub worker: Option<String>,
+    /// Its place.
+    pub place: String,
+    /// It is not in `targets.toml` any more.
+    pub removed: bool,
+    /// Every UTC day of the window.
+    pub days: Vec<DayReport>,
+    /// By start.
+    pub outages: Vec<OutageReport>,
+    /// The window in equal parts, for the charts.
+    #[serde(skip)]
+    pub slices: Vec<Slice>,
+    /// The whole window.
+    #[serde(skip)]
+    pub whole: Whole,
+}
+
+/// One node on one UTC day. Shares are 0…1 of the judged checks that are counted beside them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct DayReport {
+    /// `2026-11-22`.
+    pub day: String,
+    /// Checks of all kinds that were run, by vantages that count.
+    pub checks: u64,
+    /// Share of status checks that succeeded.
+    pub status_ok: Option<f64>,
+    /// Share of asset checks that succeeded.
+    pub asset_ok: Option<f64>,
+    /// Share of plain HTTP checks that succeeded.
+    pub http_ok: Option<f64>,
+    /// Median time to first byte in milliseconds: cached assets; of a plain HTTP node its page.
+    pub ttfb_p50_ms: Option<f64>,
+    /// 90th percentile of the same.
+    pub ttfb_p90_ms: Option<f64>,
+    /// Times behind both.
+    pub ttfb_samples: u64,
+    /// Median time to first byte of status answers in milliseconds.
+    pub status_ttfb_p50_ms: Option<f64>,
+    /// 90th percentile of the same.
+    pub status_ttfb_p90_ms: Option<f64>,
+    /// Times behind both.
+    pub status_ttfb_samples: u64,
+    /// Status checks behind `status_ok`.
+    pub status_checks: u64,
+    /// Asset checks behind `asset_ok`.
+    pub asset_checks: u64,
+    /// HTTP checks behind `http_ok`.
+    pub http_checks: u64,
+    /// Answers 404 and 421: about the object, not about the node; in no share.
+    pub absent: u64,
+    /// Checks that say nothing: they never left the probe, or it had no way out; in no share.
+    pub unjudged: u64,
+    /// Vantages that checked it.
+    pub vantages: u64,
+}
+
+/// One node in one of the equal parts of the window.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slice {
+    /// Its first instant.
+    pub from: UnixMillis,
+    /// The first instant after it.
+    pub until: UnixMillis,
+    /// Judged checks of all kinds that succeeded.
+    pub good: u64,
+    /// Judged checks of all kinds.
+    pub judged: u64,
+    /// As of a day.
+    pub ttfb: Option<Ttfb>,
+    /// Of status answers.
+    pub status_ttfb: Option<Ttfb>,
+}
+
+/// One node in the whole window.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Whole {
+    /// Judged checks of all kinds that succeeded.
+    pub good: u64,
+    /// Judged checks of all kinds.
+    pub judged: u64,
+    /// As of a day.
+    pub ttfb: Option<Ttfb>,
+    /// Of status answers.
+    pub status_ttfb: Option<Ttfb>,
+}
+
+/// Time to first byte.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ttfb {
+    /// Its median in milliseconds.
+    pub p50_ms: f64,
+    /// Its 90th percentile.
+    pub p90_ms: f64,
+}
+
+/// One outage.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OutageReport {
+    /// Slot of the first failure, RFC 3339.
+    #[serde(serialize_with = "rfc3339")]
+    pub start: UnixMillis,
+    /// First answer after it, RFC 3339; `null`: the data ends while it goes on.
+    #[serde(serialize_with = "rfc3339_or_null")]
+    pub end: Option<UnixMillis>,
+    /// `node`: nobody got through; `path`: some did.
+    pub cause: &'static str,
+    /// Names of the probes that saw it.
+    pub vantages: Vec<String>,
+    /// `status`, `asset` or `http`.
+    pub check: IncidentCheck,
+    /// Its length in seconds, up to the end of the window where it has no end.
+    pub duration_s: f64,
+    /// Networks of the vantages; unknown ones count as one.
+    pub networks: usize,
+    /// The failure seen most often, such as `connect: timeout`.
+    pub failure: Option<String>,
+}
+
+fn rfc3339<S: Serializer>(at: &UnixMillis, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&words::rfc3339(*at))
+}
+
+#[expect(clippy::ref_option, reason = "serde hands over a reference")]
+fn rfc3339_or_null<S: Serializer>(at: &Option<UnixMillis>, serializer: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => rfc3339(at, serializer),
+        None => serializer.serialize_none(),
+    }
+}

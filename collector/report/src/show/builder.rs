@@ -1,0 +1,247 @@
+//! What happened to one node, filled from the log batch by batch in any order.
+
+use std::collections::BTreeMap;
+
+use isochrone_base::kinds::{Ended, EndpointRun, Seen, address_of};
+use isochrone_base::roster::{NodeEntry, ProbeEntry, Roster};
+use isochrone_base::words;
+use isochrone_proto::ids::ProbeId;
+use isochrone_proto::kind::{Check, Kind};
+use isochrone_proto::measurement::Outcome;
+use isochrone_proto::units::UnixMillis;
+use isochrone_store::Stored;
+use isochrone_watch::incident::{Incident, Subject};
+use isochrone_watch::live::cell::Pace;
+
+use super::values::{FailureRun, IncidentLine, SeenBy, ShowReport};
+use crate::log::{Fill, Window};
+
+/// What the log holds so far.
+#[derive(Debug)]
+pub(super) struct ShowBuilder<'a> {
+    pub(super) roster: &'a Roster,
+    node: &'a NodeEntry,
+    window: Window,
+    cells: BTreeMap<(ProbeId, Kind), Cell>,
+}
+
+#[derive(Debug)]
+struct Cell {
+    gap_ms: u64,
+    ok: u64,
+    last_ok: Option<UnixMillis>,
+    answers: Vec<UnixMillis>,
+    failures: Vec<Failure>,
+}
+
+#[derive(Clone, Debug)]
+struct Failure {
+    slot: UnixMillis,
+    seen: Seen,
+    check: Check,
+    outcome: Outcome,
+}
+
+impl Fill for ShowBuilder<'_> {
+    fn add(&mut self, stored: &Stored) {
+        if self.roster.probe(stored.probe).is_none() {
+            return;
+        }
+        for row in stored.batch.endpoints() {
+            let planned = stored.plan.target_of(row.check);
+            let Some((check, target)) = planned.filter(|_| self.window.holds(row.slot)) else {
+                continue;
+            };
+            if target.id == self.node.id {
+                let pace = Pace::of(check.schedule);
+                let cell = self
+                    .cells
+                    .entry((stored.probe, check.kind))
+                    .or_insert_with(|| Cell::new(pace));
+                cell.add(row.slot, check.kind.check, row.outcome);
+            }
+        }
+    }
+}
+
+impl Cell {
+    fn new(pace: Pace) -> Self {
+        Self {
+            gap_ms: pace.fresh_ms,
+            ok: 0,
+            last_ok: None,
+            answers: Vec::new(),
+            failures: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, slot: UnixMillis, check: Check, outcome: Outcome) {
+        let Some(seen) = EndpointRun::of(check, &outcome).map(|run| run.seen()) else {
+            return;
+        };
+        match seen {
+            Seen::Good => {
+                self.ok += 1;
+                self.last_ok = self.last_ok.max(Some(slot));
+                self.answers.push(slot);
+            }
+            Seen::Bad | Seen::Absent | Seen::Nothing => self.failures.push(Failure {
+                slot,
+                seen,
+                check,
+                outcome,
+            }),
+        }
+    }
+
+    fn count(&self, of: Seen) -> u64 {
+        self.failures.iter().filter(|failure| failure.seen == of).count() as u64
+    }
+
+    /// Equal failures with no success between them, as (first, last, count).
+    fn runs(&mut self) -> Vec<(UnixMillis, Failure, u64)> {
+        self.answers.sort_unstable();
+        self.failures.sort_by_key(|failure| failure.slot);
+        let mut runs: Vec<(UnixMillis, Failure, u64)> = Vec::new();
+        for failure in &self.failures {
+            match runs.last_mut() {
+                Some((_, last, count))
+                    if is_same(last, failure)
+                        && failure.slot.0 - last.slot.0 <= self.gap_ms
+                        && !self.has_answer_between(last.slot, failure.slot) =>
+                {
+                    *count += 1;
+                    last.slot = failure.slot;
+                }
+                _ => runs.push((failure.slot, failure.clone(), 1)),
+            }
+        }
+        runs
+    }
+
+    fn has_answer_between(&self, from: UnixMillis, until: UnixMillis) -> bool {
+        let next = self.answers.partition_point(|answer| *answer <= from);
+        self.answers.get(next).is_some_and(|answer| *answer < until)
+    }
+}
+
+impl Failure {
+    fn run(&self) -> Option<EndpointRun<'_>> {
+        EndpointRun::of(self.check, &self.outcome)
+    }
+}
+
+fn is_same(one: &Failure, other: &Failure) -> bool {
+    let says = |failure| Failure::run(failure).map(|run| (run.ended, run.http_status));
+    says(one) == says(other) && address_of(&one.outcome) == address_of(&other.outcome)
+}
+
+impl<'a> ShowBuilder<'a> {
+    pub(super) fn new(roster: &'a Roster, node: &'a NodeEntry, window: Window) -> Self {
+        Self {
+            roster,
+            node,
+            window,
+            cells: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn finish(mut self, incidents: impl IntoIterator<Item = Incident>) -> ShowReport {
+        let (mut failures, mut seen) = (Vec::new(), Vec::new());
+        for ((probe, kind), cell) in &mut self.cells {
+            let Some(probe) = self.roster.probe(*probe) else {
+                continue;
+            };
+            let own = self.node.is_own(probe);
+            for (first, last, count) in cell.runs() {
+                failures.push(failure_run(probe, (*kind, own), (first, count), last));
+            }
+            seen.push(SeenBy {
+                vantage: probe.name.clone(),
+                place: probe.site.clone(),
+                network: probe.network,
+                own,
+                kind: kind.to_string(),
+                ok: cell.ok,
+                failed: cell.count(Seen::Bad),
+                absent: cell.count(Seen::Absent),
+                unsent: cell.count(Seen::Nothing),
+                last_ok: cell.last_ok.map(words::rfc3339),
+            });
+        }
+        failures.sort_by(|one, other| (one.order, &one.vantage).cmp(&(other.order, &other.vantage)));
+        seen.sort_by(|one, other| (&one.vantage, &one.kind).cmp(&(&other.vantage, &other.kind)));
+        let window = self.window;
+        let touches = move |incident: &Incident| {
+            incident.start < window.until && incident.end.is_none_or(|end| end >= window.from)
+        };
+        let about = incidents
+            .into_iter()
+            .filter(|incident| incident.subject == Subject::Node(self.node.id) && touches(incident));
+        ShowReport {
+            schema: "isochrone.show/1",
+            source: "store",
+            node: self.node.name.clone(),
+            url: self.node.url.clone(),
+            worker: self.node.worker.clone(),
+            place: self.node.place.clone(),
+            network: self.node.network,
+            from: words::rfc3339(self.window.from),
+            to: words::rfc3339(self.window.until),
+            incidents: about.map(|incident| incident_line(&incident)).collect(),
+            failures,
+            seen,
+        }
+    }
+}
+
+fn failure_run(
+    probe: &ProbeEntry,
+    (kind, own): (Kind, bool),
+    (first, count): (UnixMillis, u64),
+    last: Failure,
+) -> FailureRun {
+    let run = last.run();
+    let (phase, cause, error) = match run.as_ref().map(|run| run.ended) {
+        Some(Ended::Failed { phase, cause, text }) => {
+            (Some(phase.word()), cause.to_string(), text.to_owned())
+        }
+        Some(Ended::Unsent(cause)) => (None, "unsent".to_owned(), cause.to_string()),
+        Some(Ended::Ok { .. }) | None => (None, String::new(), String::new()),
+    };
+    FailureRun {
+        vantage: probe.name.clone(),
+        place: probe.site.clone(),
+        network: probe.network,
+        own,
+        kind: kind.to_string(),
+        first: words::rfc3339(first),
+        last: words::rfc3339(last.slot),
+        count,
+        phase,
+        cause,
+        error,
+        http_status: run.and_then(|run| run.http_status),
+        address: address_of(&last.outcome).into_owned(),
+        down: last.seen == Seen::Bad,
+        order: (first, last.slot),
+    }
+}
+
+fn incident_line(incident: &Incident) -> IncidentLine {
+    let mut vantages: Vec<_> = incident
+        .evidence
+        .iter()
+        .map(|cell| cell.vantage.clone())
+        .collect();
+    vantages.sort();
+    vantages.dedup();
+    IncidentLine {
+        id: incident.id.clone(),
+        check: incident.check.word(),
+        start: words::rfc3339(incident.start),
+        end: incident.end.map(words::rfc3339),
+        cause: incident.cause.word(),
+        vantages,
+    }
+}

@@ -1,0 +1,217 @@
+use std::sync::Arc;
+
+use isochrone_base::fixture::{self, DAY0, failed, good, timeout};
+use isochrone_base::roster::Roster;
+use isochrone_proto::ids::TargetId;
+use isochrone_proto::kind::Kind;
+use isochrone_proto::kind::{Check, Family};
+use isochrone_proto::measurement::Outcome;
+use isochrone_proto::measurement::{CacheState, EndpointResult, FailureCause, Phase, SendFailure};
+use isochrone_proto::units::UnixMillis;
+use isochrone_store::fixture::stored;
+use isochrone_watch::incident::{Cause, IncidentCheck};
+use isochrone_watch::incident::{Incident, Subject};
+
+use super::builder::ShowBuilder;
+use super::*;
+use crate::log::Fill as _;
+
+const STATUS4: Kind = Kind::new(Check::Status, Family::V4);
+const GET4: Kind = Kind::new(Check::AssetGet, Family::V4);
+const CONNECT4: Kind = Kind::new(Check::Connect, Family::V4);
+
+fn roster() -> Roster {
+    Roster::new(
+        [
+            fixture::probe("berlin", "ada", Some(64_500)),
+            fixture::probe("osaka", "ken", None),
+        ],
+        [fixture::node("tokyo", "ken"), fixture::node("lima", "pia")],
+    )
+}
+
+fn add(builder: &mut ShowBuilder<'_>, from: &str, kind: Kind, outcomes: &[(u64, Outcome)]) {
+    let plan = Arc::new(fixture::plan(
+        builder.roster,
+        fixture::probe_id(from),
+        &[STATUS4, GET4, CONNECT4],
+    ));
+    let check = fixture::check(&plan, TargetId::of_node("tokyo"), kind);
+    let rows: Vec<_> = outcomes
+        .iter()
+        .map(|(round, outcome)| fixture::row(check, UnixMillis(DAY0 + round * 10_000), outcome.clone()))
+        .collect();
+    builder.add(&stored(&plan, &rows));
+}
+
+fn window() -> Window {
+    Window {
+        from: UnixMillis(DAY0),
+        until: UnixMillis(DAY0 + 600_000),
+    }
+}
+
+fn incident(start: u64, end: Option<u64>) -> Incident {
+    let start = UnixMillis(start);
+    Incident {
+        id: Incident::id_of("tokyo", IncidentCheck::Status, start),
+        subject: Subject::Node(TargetId::of_node("tokyo")),
+        target: "tokyo".into(),
+        check: IncidentCheck::Status,
+        cause: Cause::Node,
+        start,
+        noticed: start,
+        end: end.map(UnixMillis),
+        ending: None,
+        caveat: None,
+        evidence: Vec::new(),
+    }
+}
+
+#[test]
+fn golden_text() {
+    let roster = roster();
+    let mut builder = ShowBuilder::new(&roster, roster.node_named("tokyo").unwrap(), window());
+    add(
+        &mut builder,
+        "berlin",
+        STATUS4,
+        &[
+            (0, good(20)),
+            (1, timeout()),
+            (2, timeout()),
+            (3, timeout()),
+            (4, good(20)),
+        ],
+    );
+    let refusal = || failed(Phase::Verify, FailureCause::NotFound, Some(404));
+    add(&mut builder, "osaka", GET4, &[(2, refusal()), (3, good(20))]);
+    let report = builder.finish([
+        incident(DAY0 + 10_000, Some(DAY0 + 40_000)),
+        incident(DAY0 - 90_000, Some(DAY0 - 50_000)),
+    ]);
+    let expected = "\
+tokyo · ken · Tokyo, JP · AS 64999
+https://tokyo.example.org/distributor/
+2026-11-22 00:00:00 to 2026-11-22 00:10:00 UTC
+
+Incidents
+  2026-11-22 00:00:10 to 2026-11-22 00:00:40: status (node), seen by nobody
+
+What failed
+  2026-11-22 00:00:10 to 00:00:30, 3 times: status4 from berlin (Berlin, DE, AS 64500)
+      connect: timeout, dialled 192.0.2.1
+      │ timeout in connect, verbatim
+  2026-11-22 00:00:20: asset-get4 from osaka* (Berlin, DE, network unknown)
+      verify: not-found (HTTP 404), dialled 192.0.2.1; says nothing against the node
+      │ not-found in verify, verbatim
+
+What each vantage saw
+vantage  place       network  check       ok  failed  absent  unsent
+─────────────────────────────────────────────────────────────────────
+berlin   Berlin, DE    64500  status4      2       3       0       0
+osaka*   Berlin, DE        -  asset-get4   1       0       1       0
+absent: the node answered that it does not hold the object. unsent: the probe itself could not ask
+* the node's own worker's probe: it judges nothing
+";
+    assert_eq!(report.text(100), expected, "\n{}", report.text(100));
+    assert!(report.text(100).lines().all(|line| line.chars().count() <= 100));
+    let json: serde_json::Value = serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
+    crate::golden::check_text(
+        "show.json",
+        &(serde_json::to_string_pretty(&report).unwrap() + "\n"),
+    );
+    assert_eq!(json["schema"], "isochrone.show/1");
+    assert_eq!(json["failures"][0]["count"], 3);
+    assert_eq!(json["failures"][0]["error"], "timeout in connect, verbatim");
+    assert_eq!(json["failures"][1]["own"], true);
+    assert_eq!(json["seen"][0]["ok"], 2);
+}
+
+#[test]
+fn connections_are_shown_like_other_checks() {
+    let roster = roster();
+    let mut builder = ShowBuilder::new(&roster, roster.node_named("tokyo").unwrap(), window());
+    let rows = [
+        (0, fixture::connected(20)),
+        (1, fixture::unconnected()),
+        (2, fixture::unconnected()),
+    ];
+    add(&mut builder, "berlin", CONNECT4, &rows);
+    let report = builder.finish([]);
+    let failure = &report.failures[0];
+    assert_eq!(
+        (
+            failure.kind.as_str(),
+            failure.count,
+            failure.phase,
+            failure.cause.as_str()
+        ),
+        ("connect4", 2, Some("connect"), "timeout")
+    );
+    assert_eq!((failure.down, failure.http_status), (true, None));
+    assert_eq!((report.seen[0].ok, report.seen[0].failed), (1, 2));
+}
+
+#[test]
+fn success_between_failures_parts_them() {
+    let roster = roster();
+    let mut builder = ShowBuilder::new(&roster, roster.node_named("tokyo").unwrap(), window());
+    // The batches arrive in the wrong order.
+    add(&mut builder, "berlin", STATUS4, &[(3, timeout()), (4, timeout())]);
+    add(
+        &mut builder,
+        "berlin",
+        STATUS4,
+        &[(0, timeout()), (1, timeout()), (2, good(1))],
+    );
+    add(&mut builder, "berlin", STATUS4, &[(20, timeout())]);
+    let report = builder.finish([]);
+    let counts: Vec<_> = report.failures.iter().map(|failure| failure.count).collect();
+    assert_eq!(counts, [2, 2, 1], "a gap parts them too");
+}
+
+#[test]
+fn unsent_check_says_nothing_against_the_node() {
+    let roster = roster();
+    let mut builder = ShowBuilder::new(&roster, roster.node_named("tokyo").unwrap(), window());
+    let unsent = fixture::endpoint(
+        EndpointResult::Unsent(SendFailure::NoRoute),
+        None,
+        CacheState::Absent,
+    );
+    add(&mut builder, "berlin", STATUS4, &[(0, unsent)]);
+    let report = builder.finish([]);
+    assert_eq!((report.failures[0].down, report.failures[0].phase), (false, None));
+    assert_eq!(report.failures[0].error, "no-route", "in the vocabulary's words");
+    assert_eq!((report.seen[0].failed, report.seen[0].unsent), (0, 1));
+}
+
+#[test]
+fn window_without_rows_says_no_data() {
+    let roster = roster();
+    let builder = ShowBuilder::new(&roster, roster.node_named("tokyo").unwrap(), window());
+    let text = builder.finish([]).text(100);
+    assert!(text.contains("no data is not \"up\""), "{text}");
+}
+
+#[test]
+fn terminal_codes_in_an_error_are_spelled_out() {
+    let roster = roster();
+    let mut builder = ShowBuilder::new(&roster, roster.node_named("tokyo").unwrap(), window());
+    let result = EndpointResult::Failed {
+        phase: Phase::Verify,
+        cause: FailureCause::BadStatus,
+        text: format!("500: \u{1b}[2J{}", "x".repeat(150)),
+    };
+    add(
+        &mut builder,
+        "berlin",
+        STATUS4,
+        &[(0, fixture::endpoint(result, Some(500), CacheState::Absent))],
+    );
+    let text = builder.finish([]).text(100);
+    assert!(!text.contains('\u{1b}') && text.contains("\\u{1b}[2J"), "{text}");
+    assert_eq!(text.matches('x').count(), 150 + "example".matches('x').count());
+    assert!(text.lines().all(|line| line.chars().count() <= 100));
+}

@@ -1,0 +1,110 @@
+//! What happened to one node: values only.
+
+use isochrone_proto::units::UnixMillis;
+use serde::Serialize;
+
+/// `isochrone.show/1`: one node in a window.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ShowReport {
+    /// `isochrone.show/1`.
+    pub schema: &'static str,
+    /// `store` or `demo`.
+    pub source: &'static str,
+    /// The node's name.
+    pub node: String,
+    /// Its URL.
+    pub url: String,
+    /// Whose it is.
+    pub worker: Option<String>,
+    /// Its place.
+    pub place: String,
+    /// AS number of its network, if known.
+    pub network: Option<u32>,
+    /// First instant, RFC 3339.
+    pub from: String,
+    /// First instant after it, RFC 3339.
+    pub to: String,
+    /// Incidents about it that touch the window.
+    pub incidents: Vec<IncidentLine>,
+    /// Every failure; equal ones in a row of one vantage and kind are one entry with a count.
+    pub failures: Vec<FailureRun>,
+    /// What each vantage saw altogether.
+    pub seen: Vec<SeenBy>,
+}
+
+/// An incident, in a line.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct IncidentLine {
+    /// Its id.
+    pub id: String,
+    /// `status`, `asset`, `http` or `data`.
+    pub check: &'static str,
+    /// RFC 3339.
+    pub start: String,
+    /// RFC 3339; `null` while it goes on.
+    pub end: Option<String>,
+    /// `node`, `path` or `unknown`.
+    pub cause: &'static str,
+    /// Names of the vantages in its evidence.
+    pub vantages: Vec<String>,
+}
+
+/// Equal failures in a row.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FailureRun {
+    /// The probe's name.
+    pub vantage: String,
+    /// Its site.
+    pub place: String,
+    /// AS number of its network, if known.
+    pub network: Option<u32>,
+    /// The node's own worker runs it: it judges nothing.
+    pub own: bool,
+    /// Such as `status4`.
+    pub kind: String,
+    /// Slot of the first, RFC 3339.
+    pub first: String,
+    /// Slot of the last, RFC 3339.
+    pub last: String,
+    /// How many.
+    pub count: u64,
+    /// How far they came; `null`: they never left the probe.
+    pub phase: Option<&'static str>,
+    /// What went wrong.
+    pub cause: String,
+    /// The error, verbatim.
+    pub error: String,
+    /// HTTP status, if one came.
+    pub http_status: Option<u16>,
+    /// The address that was dialled; empty if none was.
+    pub address: String,
+    /// It speaks against the node (404, 421 and checks that never left the probe do not).
+    pub down: bool,
+    #[serde(skip)]
+    pub(super) order: (UnixMillis, UnixMillis),
+}
+
+/// What one vantage saw by one kind of check.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SeenBy {
+    /// The probe's name.
+    pub vantage: String,
+    /// Its site.
+    pub place: String,
+    /// AS number of its network, if known.
+    pub network: Option<u32>,
+    /// The node's own worker runs it: it judges nothing.
+    pub own: bool,
+    /// Such as `status4`.
+    pub kind: String,
+    /// Checks that succeeded.
+    pub ok: u64,
+    /// Checks that failed and speak against the node.
+    pub failed: u64,
+    /// Answers 404 and 421.
+    pub absent: u64,
+    /// Checks that say nothing: they never left the probe, or its rules forbade the address.
+    pub unsent: u64,
+    /// Slot of the last success, RFC 3339.
+    pub last_ok: Option<String>,
+}

@@ -1,0 +1,71 @@
+//! Figures as people read them: JSON and CSV hold all digits.
+
+use isochrone_coverage::report::Interval;
+
+/// Where there is no figure.
+pub(crate) const NONE: &str = "–";
+
+/// A share: `0 %`, `<0.1 %`, `34.2 %`. Only what is exactly all reads 100 %.
+pub(crate) fn percent(share: f64) -> String {
+    match share * 100.0 {
+        0.0 => "0 %".to_owned(),
+        small if small < 0.1 => "<0.1 %".to_owned(),
+        large if large > 99.9 && large < 100.0 - 1e-7 => ">99.9 %".to_owned(),
+        all if all > 99.9 => "100 %".to_owned(),
+        other => format!("{other:.1} %"),
+    }
+}
+
+/// A share where a column must be narrow: `72 %`. Only nothing reads 0 %, only all reads 100 %.
+pub(crate) fn whole_percent(share: f64) -> String {
+    match share * 100.0 {
+        0.0 => "0 %".to_owned(),
+        small if small < 1.0 => "<1 %".to_owned(),
+        large if large > 99.0 && large < 100.0 - 1e-7 => ">99 %".to_owned(),
+        other => format!("{other:.0} %"),
+    }
+}
+
+/// A time in milliseconds: two digits behind the point below 10 ms, one below 100 ms.
+pub(crate) fn ms(value: Option<f64>) -> String {
+    match value {
+        None => NONE.to_owned(),
+        Some(value) if value < 10.0 => format!("{value:.2}"),
+        Some(value) if value < 100.0 => format!("{value:.1}"),
+        Some(value) => format!("{value:.0}"),
+    }
+}
+
+/// An interval of times: `12.1–14.0`.
+pub(crate) fn ms_interval(interval: Option<Interval>) -> String {
+    interval.map_or_else(
+        || NONE.to_owned(),
+        |interval| format!("{}–{}", ms(Some(interval.low)), ms(Some(interval.high))),
+    )
+}
+
+/// A weight: `83 M`, `1.2 M`, `640 k`, `12`.
+pub(crate) fn weight(value: f64) -> String {
+    match value {
+        large if large >= 99.5e6 => format!("{:.0} M", large / 1e6),
+        large if large >= 0.9995e6 => format!("{:.1} M", large / 1e6),
+        large if large >= 9950.0 => format!("{:.0} k", large / 1e3),
+        large if large >= 999.5 => format!("{:.1} k", large / 1e3),
+        small if (small - small.round()).abs() < 0.05 => format!("{small:.0}"),
+        small => format!("{small:.1}"),
+    }
+}
+
+/// A budget: `50 ms`, `37.5 ms`.
+pub(crate) fn budget(budget_ms: f64) -> String {
+    format!("{budget_ms} ms")
+}
+
+/// At most `max` characters; says with an ellipsis where something is missing.
+pub(crate) fn cut(text: &str, max: usize) -> String {
+    if text.chars().count() <= max {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(max - 1).collect();
+    format!("{kept}…")
+}
