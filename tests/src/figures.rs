@@ -5,6 +5,7 @@
 //! peer in the same run, alternating, and quotes medians: wall times on shared machines swing.
 
 pub mod build;
+pub mod health;
 pub mod ingest;
 pub mod lines;
 mod mesh;
@@ -23,6 +24,7 @@ pub const ALL: &[&[Figure]] = &[
     ingest::FIGURES,
     probe::FIGURES,
     planner::FIGURES,
+    health::FIGURES,
     build::FIGURES,
     lines::FIGURES,
 ];

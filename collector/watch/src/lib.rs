@@ -3,5 +3,6 @@
 pub mod alert;
 pub mod health;
 pub mod incident;
+pub mod judge;
 pub mod live;
 pub mod monitor;

@@ -1,0 +1,353 @@
+//! Who is down: the one engine, for live rows and for the past alike. Pure: no I/O, no clock; time is an argument.
+//!
+//! It is fed with runs in about the order in which they ended, and with facts (who is who, which sessions stand),
+//! and asked to [`Engine::advance`] about once a second. What it decides comes out as [`Output`]s: incidents to
+//! keep, and messages to tell. The rule stands in design.md, "Knowing who is down"; each sentence of it is a test
+//! in `tests`.
+//!
+//! - [`observation`]: what a run says. [`cell`]: one vantage's runs of one check. [`line`]: what proves that a
+//!   failure is not the vantage's own.
+//! - [`sight`]: who may judge a node now. [`quorum`]: whether they are enough. [`grid`]: its services, over all
+//!   vantages. [`outage`]: what begins and ends. [`tell`]: what of it is said, and when.
+//! - [`collector_line`], [`silence`]: when nobody may judge, and when nobody speaks. [`availability`]: what
+//!   people are paid by.
+//!
+//! Nothing here grows with history: a run costs the same whether it is the first or the millionth.
+
+pub mod availability;
+mod cell;
+mod collector_line;
+mod feed;
+mod grid;
+mod incident;
+mod line;
+mod node;
+mod observation;
+mod outage;
+mod quorum;
+mod services;
+mod sight;
+mod silence;
+mod state;
+mod tell;
+mod vantage;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use isochrone_base::roster::Roster;
+use isochrone_proto::ids::{ProbeId, TargetId};
+use isochrone_proto::kind::Kind;
+use isochrone_proto::units::UnixMillis;
+
+use self::cell::Cell;
+use self::collector_line::CollectorLine;
+pub use self::incident::{
+    Cause, CheckSpan, Ending, EvidenceCell, Flapping, Incident, IncidentCheck, Spell, Subject,
+};
+use self::node::Node;
+pub use self::observation::{Cadence, Observation, Word};
+use self::outage::by_hand;
+use self::sight::{Matter, Sight};
+use self::silence::Silences;
+pub use self::state::{NodeStanding, Standing, State, Verdict};
+pub use self::tell::{Telling, What};
+use self::vantage::{FAMILIES, Vantage, of};
+
+/// A step of the clock between two calls that is longer than this counts as a restart, and so does one back.
+const GAP_MS: u64 = 5_000;
+/// A node that stands well is looked at again after this long, whatever comes.
+const CALM_MS: u64 = 5_000;
+
+/// How long silence is borne.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// A probe is silent after so long without a word.
+    pub silent: Duration,
+    /// A node of which nothing is known for so long is told.
+    pub blind: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            silent: Duration::from_secs(180),
+            blind: Duration::from_secs(180),
+        }
+    }
+}
+
+/// What the engine decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// An incident as it is now: to be kept before anything is told of it.
+    Kept(Incident),
+    /// One message.
+    Told(Telling),
+    /// In this time no quorum was possible for a node.
+    Unknown {
+        /// The node.
+        target: TargetId,
+        /// Since when.
+        from: UnixMillis,
+        /// Until when.
+        until: UnixMillis,
+    },
+}
+
+/// Handle of one (vantage, target, check, family): see [`Engine::cell`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CellId(usize);
+
+/// The rule's memory.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    patience: Patience,
+    started: UnixMillis,
+    now: UnixMillis,
+    vantages: Vec<Vantage>,
+    by_probe: HashMap<ProbeId, usize>,
+    nodes: Vec<Node>,
+    by_target: HashMap<TargetId, usize>,
+    cells: Vec<Cell>,
+    by_key: HashMap<(usize, usize, Kind), usize>,
+    workers: HashMap<String, usize>,
+    /// All addresses known stand on one machine or in one prefix: nearness then proves and excludes nothing.
+    is_one_place: bool,
+    collector_line: CollectorLine,
+    silences: Silences,
+    groups: Vec<tell::Group>,
+    output: Vec<Output>,
+    scratch: [Sight; 2],
+}
+
+impl Engine {
+    /// Knows nobody yet. `started`: no silence is older.
+    #[must_use]
+    pub fn new(patience: Patience, started: UnixMillis) -> Self {
+        Self {
+            patience,
+            started,
+            now: started,
+            vantages: Vec::new(),
+            by_probe: HashMap::new(),
+            nodes: Vec::new(),
+            by_target: HashMap::new(),
+            cells: Vec::new(),
+            by_key: HashMap::new(),
+            workers: HashMap::new(),
+            is_one_place: false,
+            collector_line: CollectorLine::default(),
+            silences: Silences::default(),
+            groups: Vec::new(),
+            output: Vec::new(),
+            scratch: [Sight::default(), Sight::default()],
+        }
+    }
+
+    /// Takes up an incident that was kept: an open one goes on as if nothing had happened.
+    pub fn resume(&mut self, incident: Incident) {
+        match incident.subject {
+            Subject::Node(target) => {
+                let place = self.node_place(target);
+                let is_data = incident.check == IncidentCheck::Data;
+                if let (None, Some(id)) = (incident.end, &incident.group) {
+                    match self.groups.iter_mut().find(|group| group.is(id)) {
+                        Some(group) => group.add(place),
+                        None => self.groups.push(tell::Group::resumed(id, place)),
+                    }
+                }
+                let node = &mut self.nodes[place];
+                match incident.end {
+                    None if is_data => node.blindness = Some(incident),
+                    None => {
+                        node.memory.quiet_since = (!incident.is_failing()).then_some(incident.start);
+                        node.outage = Some(incident);
+                    }
+                    Some(end) if !is_data => node.memory.last_end = node.memory.last_end.max(Some(end)),
+                    Some(_) => {}
+                }
+            }
+            Subject::Probe(_) => self.silences.resume(incident),
+        }
+    }
+
+    /// Who is who from now on.
+    pub fn set_roster(&mut self, roster: &Roster) {
+        for vantage in &mut self.vantages {
+            vantage.entry = None;
+        }
+        for entry in roster.probes() {
+            let worker = self.worker(&entry.worker);
+            let place = self.vantage_place(entry.id);
+            let vantage = &mut self.vantages[place];
+            (vantage.entry, vantage.worker) = (Some(entry.clone()), Some(worker));
+        }
+        for node in &mut self.nodes {
+            (node.entry, node.is_dirty) = (None, true);
+        }
+        for entry in roster.nodes().filter(|node| !node.removed) {
+            let worker = entry.worker.as_deref().map(|worker| self.worker(worker));
+            let place = self.node_place(entry.id);
+            let node = &mut self.nodes[place];
+            (node.entry, node.worker) = (Some(entry.clone()), worker);
+        }
+        self.look_for_one_place();
+    }
+
+    /// The windows in which a node is worked on, those of the past that may still matter included.
+    pub fn set_maintenance(&mut self, target: TargetId, windows: Vec<(UnixMillis, UnixMillis)>) {
+        let place = self.node_place(target);
+        self.nodes[place].maintenance = windows;
+        self.nodes[place].is_dirty = true;
+    }
+
+    /// Judges everything at `now`, a second or so after the last call. A longer step is a gap in the collector's
+    /// own ticks, or its clock that jumped: a restart in all but name.
+    pub fn advance(&mut self, now: UnixMillis) -> Vec<Output> {
+        if now < self.now || now.0 - self.now.0 > GAP_MS {
+            self.started = now;
+            self.collector_line.restart();
+        }
+        self.now = now;
+        self.judge_collector_line();
+        self.judge_silence();
+        for node in 0..self.nodes.len() {
+            let of = &self.nodes[node];
+            if of.is_dirty || now >= of.wake {
+                self.judge_node(node);
+            }
+        }
+        self.tell();
+        std::mem::take(&mut self.output)
+    }
+
+    /// How a node stood when last judged, with what each vantage says of it now; `None` for one that the roster
+    /// does not know.
+    #[must_use]
+    pub fn standing(&self, target: TargetId) -> Option<NodeStanding> {
+        let place = *self.by_target.get(&target)?;
+        let node = &self.nodes[place];
+        node.entry.as_ref()?;
+        let mut standing = node.standing();
+        for ways in &node.ways {
+            for &cell in ways {
+                let cell = &self.cells[cell];
+                let verdict = self.verdict(place, cell, Matter::Way);
+                standing
+                    .vantages
+                    .push((self.vantages[cell.vantage].probe, verdict));
+            }
+        }
+        Some(standing)
+    }
+
+    /// Every node of the roster as it stood when last judged.
+    pub fn standings(&self) -> impl Iterator<Item = NodeStanding> {
+        let known = self.nodes.iter().filter(|node| node.entry.is_some());
+        known.map(Node::standing)
+    }
+
+    /// Incidents under way, probes' included.
+    pub fn open(&self) -> impl Iterator<Item = &Incident> {
+        let nodes = self.nodes.iter();
+        nodes
+            .flat_map(|node| node.outage.iter().chain(&node.blindness))
+            .chain(self.silences.open())
+    }
+
+    /// Whether a probe's silence is an incident.
+    #[must_use]
+    pub fn is_silent(&self, probe: ProbeId) -> bool {
+        self.silences.open_of(probe).is_some()
+    }
+
+    /// Nodes that some judges fail to reach for five minutes and more, and since when: advice, never a page.
+    pub fn partial(&self) -> impl Iterator<Item = (TargetId, UnixMillis)> {
+        let partial = self.nodes.iter().filter(|node| node.memory.is_partial(self.now));
+        partial.filter_map(|node| Some((node.id, node.memory.partial_since?)))
+    }
+
+    /// No quorum is possible for a node since then.
+    #[must_use]
+    pub fn unknown_since(&self, target: TargetId) -> Option<UnixMillis> {
+        let place = *self.by_target.get(&target)?;
+        self.nodes[place].memory.unknown_since
+    }
+
+    /// The collector's own line is the suspect since then: it judges nobody.
+    #[must_use]
+    pub fn own_line_suspect_since(&self) -> Option<UnixMillis> {
+        self.collector_line.suspect_since()
+    }
+
+    fn judge_node(&mut self, node: usize) {
+        let now = self.now;
+        self.nodes[node].is_dirty = false;
+        if self.nodes[node].is_paused() {
+            self.set_aside(node);
+            return;
+        }
+        let mut sights = std::mem::take(&mut self.scratch);
+        for family in FAMILIES {
+            self.look(node, family, Matter::Way, &mut sights[of(family)]);
+        }
+        self.judge_way(node, &sights);
+        self.judge_name(node);
+        self.judge_services(node);
+        self.settle(node);
+        self.judge_blindness(node, &sights);
+        let is_calm = self.stand(node, &sights);
+        self.scratch = sights;
+        self.nodes[node].wake = now.plus(Duration::from_millis(if is_calm { CALM_MS } else { 0 }));
+    }
+
+    /// A node that is paused, or that left the roster: what was under way ends.
+    fn set_aside(&mut self, place: usize) {
+        let now = self.now;
+        let node = &mut self.nodes[place];
+        let ending = if node.entry.is_some() {
+            Ending::Paused
+        } else {
+            Ending::Removed
+        };
+        for incident in [node.outage.take(), node.blindness.take()].into_iter().flatten() {
+            let ended = by_hand(incident, ending, now);
+            self.output.push(Output::Kept(ended));
+        }
+        node.memory = node::Memory {
+            last_end: node.memory.last_end,
+            ..node::Memory::default()
+        };
+        let paused = Standing::of(State::Paused);
+        node.connect = paused.after(Some(&node.connect), now);
+        node.services = node
+            .services
+            .map(|before| before.map(|before| paused.after(Some(&before), now)));
+        node.wake = UnixMillis(u64::MAX);
+    }
+
+    fn worker(&mut self, name: &str) -> usize {
+        let next = self.workers.len();
+        *self.workers.entry(name.to_lowercase()).or_insert(next)
+    }
+
+    fn vantage_place(&mut self, probe: ProbeId) -> usize {
+        let vantages = &mut self.vantages;
+        *self.by_probe.entry(probe).or_insert_with(|| {
+            vantages.push(Vantage::new(probe));
+            vantages.len() - 1
+        })
+    }
+
+    fn node_place(&mut self, target: TargetId) -> usize {
+        let nodes = &mut self.nodes;
+        *self.by_target.entry(target).or_insert_with(|| {
+            nodes.push(Node::new(target));
+            nodes.len() - 1
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! The collector's own line: when half the sessions end at once and nobody else reports, it is the suspect.
+
+use std::collections::BTreeSet;
+
+use isochrone_proto::units::UnixMillis;
+
+use super::tell::What;
+use super::vantage::Session;
+use super::{Engine, Output};
+
+/// Sessions that ended within this are "at once".
+const AT_ONCE_MS: u64 = 30_000;
+/// A network reports if a batch of it came at most so long ago.
+const REPORTS_MS: u64 = 15_000;
+/// So many remote networks that report clear the line.
+const NETWORKS: usize = 2;
+
+/// What is known of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CollectorLine {
+    suspect_since: Option<UnixMillis>,
+    /// When each vantage was heard last, by its place.
+    heard: Vec<UnixMillis>,
+    /// Looked at again then at the earliest.
+    due: UnixMillis,
+}
+
+impl CollectorLine {
+    pub(super) fn heard(&mut self, vantage: usize, at: UnixMillis) {
+        if self.heard.len() <= vantage {
+            self.heard.resize(vantage + 1, UnixMillis(0));
+        }
+        self.heard[vantage] = at.max(self.heard[vantage]);
+    }
+
+    pub(super) fn suspect_since(&self) -> Option<UnixMillis> {
+        self.suspect_since
+    }
+
+    /// After a gap in the collector's own ticks nothing is known.
+    pub(super) fn restart(&mut self) {
+        self.suspect_since = None;
+    }
+}
+
+impl Engine {
+    pub(super) fn judge_collector_line(&mut self) {
+        let now = self.now;
+        if self.collector_line.suspect_since.is_none() && now < self.collector_line.due {
+            return;
+        }
+        self.collector_line.due = UnixMillis(now.0 + 1_000);
+        let (mut stand, mut ended) = (0, 0);
+        for vantage in self.vantages.iter().filter(|vantage| vantage.is_active()) {
+            match vantage.session {
+                Session::Up => stand += 1,
+                Session::Down(at) if now.0 <= at.0 + AT_ONCE_MS && at >= self.started => ended += 1,
+                Session::Down(_) | Session::Unknown => {}
+            }
+        }
+        let is_mass = ended >= 2 && ended >= stand;
+        let suspect_since = self.collector_line.suspect_since;
+        if suspect_since.is_none() && !is_mass {
+            return;
+        }
+        let is_cleared = self.networks_that_report() >= NETWORKS.min(self.networks_known());
+        match (suspect_since, is_cleared) {
+            (None, false) => {
+                self.collector_line.suspect_since = Some(now);
+                self.say(What::OwnLine, vec![]);
+                self.wake_all();
+            }
+            (Some(_), true) => {
+                self.collector_line.suspect_since = None;
+                self.started = now; // no silence is older
+                self.say(What::OwnLineBack, vec![]);
+                self.wake_all();
+            }
+            _ => {}
+        }
+    }
+
+    /// Networks with a batch that came a moment ago; those beside the collector cannot be told apart from here, but
+    /// a line that is cut brings none at all.
+    fn networks_that_report(&self) -> usize {
+        let now = self.now;
+        let heard = self.collector_line.heard.iter().enumerate();
+        let fresh = heard.filter(|(_, at)| now.0 <= at.0 + REPORTS_MS);
+        let networks: BTreeSet<_> = fresh
+            .filter_map(|(place, _)| self.vantages.get(place))
+            .filter(|vantage| vantage.is_active())
+            .map(super::vantage::Vantage::network)
+            .collect();
+        networks.len()
+    }
+
+    fn networks_known(&self) -> usize {
+        let active = self.vantages.iter().filter(|vantage| vantage.is_active());
+        let networks: BTreeSet<_> = active.map(super::vantage::Vantage::network).collect();
+        networks.len().max(1)
+    }
+
+    fn wake_all(&mut self) {
+        for node in &mut self.nodes {
+            node.is_dirty = true;
+        }
+    }
+
+    /// Whether anybody may be judged now.
+    pub(super) fn is_blinded(&self) -> bool {
+        self.collector_line.suspect_since.is_some()
+    }
+
+    /// Puts an incident and a message about it out.
+    pub(super) fn keep(&mut self, incident: &super::Incident) {
+        self.output.push(Output::Kept(incident.clone()));
+    }
+}

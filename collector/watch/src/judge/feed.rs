@@ -1,0 +1,278 @@
+//! What comes in: runs, echoes, batches, sessions, addresses, clocks.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use isochrone_proto::ids::{ProbeId, TargetId};
+use isochrone_proto::kind::{Check, Family, Kind};
+use isochrone_proto::units::UnixMillis;
+
+use super::cell::{Cell, Colour};
+use super::line::is_near;
+use super::observation::{Cadence, Observation, Reached, is_certificate, service_of};
+use super::vantage::{Session, light_us, of};
+use super::{CellId, Engine};
+
+impl Engine {
+    /// The handle of a check, to be had once a plan. Where a vantage connects, only that says whether the node can
+    /// be reached; where it does not, its status or page does.
+    pub fn cell(&mut self, probe: ProbeId, target: TargetId, kind: Kind, cadence: Cadence) -> CellId {
+        let (vantage, node) = (self.vantage_place(probe), self.node_place(target));
+        let quiet_ms = &mut self.vantages[vantage].quiet_ms;
+        *quiet_ms = cadence.apart_ms().min(*quiet_ms);
+        let key = (vantage, node, kind);
+        if let Some(&place) = self.by_key.get(&key) {
+            self.cells[place].cadence = cadence;
+            return CellId(place);
+        }
+        let light_us = self.light_us(vantage, node);
+        let place = self.cells.len();
+        self.cells
+            .push(Cell::new((vantage, node), kind, cadence, light_us));
+        self.by_key.insert(key, place);
+        let target = &mut self.nodes[node];
+        target.is_plain |= kind.check == Check::Http;
+        if let Some(service) = service_of(kind.check) {
+            target.asks[service as usize].push(place);
+            target.grids[service as usize].is_asked = true;
+        }
+        self.take_as_way(node, place);
+        CellId(place)
+    }
+
+    /// Lists a new cell among those that say whether the node can be reached, in the place of a lesser one.
+    fn take_as_way(&mut self, node: usize, place: usize) {
+        let cell = &self.cells[place];
+        let (vantage, family) = (cell.vantage, of(cell.kind.family));
+        let rank = |kind: Kind| match kind.check {
+            Check::Connect => 0,
+            Check::Status | Check::Http => 1,
+            Check::AssetHead | Check::AssetGet | Check::Echo => 2,
+        };
+        let new = rank(cell.kind);
+        if new == 2 {
+            return;
+        }
+        let ways = &mut self.nodes[node].ways[family];
+        let known = ways.iter_mut().find(|way| self.cells[**way].vantage == vantage);
+        match known {
+            Some(way) if new < rank(self.cells[*way].kind) => {
+                self.cells[*way].is_way = false;
+                *way = place;
+            }
+            Some(_) => return,
+            None => ways.push(place),
+        }
+        self.cells[place].is_way = true;
+    }
+
+    fn light_us(&self, vantage: usize, node: usize) -> u32 {
+        let (vantage, node) = (&self.vantages[vantage].entry, &self.nodes[node].entry);
+        match (vantage, node) {
+            (Some(vantage), Some(node)) => light_us(
+                (vantage.latitude, vantage.longitude),
+                (node.latitude, node.longitude),
+            ),
+            _ => 0,
+        }
+    }
+
+    /// Takes in a run. False if it came too late to say anything now: it changes history only.
+    pub fn observe(&mut self, cell: CellId, run: &Observation<'_>) -> bool {
+        let place = cell.0;
+        let (vantage, node) = (self.cells[place].vantage, self.cells[place].target);
+        let run = &Observation {
+            began: self.vantages[vantage].local(run.began),
+            finished: self.vantages[vantage].local(run.finished),
+            ..*run
+        };
+        let cell = &mut self.cells[place];
+        cell.measured = cell.measured.max(run.began);
+        let mut reached = cell.reached(run);
+        if let Reached::Failed(_, cause) = reached
+            && is_certificate(cause)
+            && !self.is_known_host(node, place, run.address)
+        {
+            reached = Reached::Unknown; // the line led it to a stranger
+        }
+        self.prove(vantage, place, reached, run);
+        let taken = self.take_way(place, reached, run);
+        self.take_name(place, reached, run);
+        self.take_service(place, reached, run);
+        let now = self.now;
+        let node = &mut self.nodes[node];
+        let is_red = !matches!(reached, Reached::Stood);
+        node.is_dirty |= taken && (is_red || node.wake <= now);
+        taken
+    }
+
+    /// A proof for the vantage's line, unless the host stands beside it.
+    fn prove(&mut self, vantage: usize, place: usize, reached: Reached, run: &Observation<'_>) {
+        let cell = &self.cells[place];
+        let (family, target) = (of(cell.kind.family), cell.target);
+        let vantage = &mut self.vantages[vantage];
+        let beside = vantage.addresses[family];
+        let line = &mut vantage.lines[family];
+        if matches!(reached, Reached::Stood | Reached::Failed(..)) {
+            line.resolved(target, run.finished);
+        }
+        if let (Reached::Stood, Some(host)) = (reached, run.address) {
+            let is_beside = !self.is_one_place && beside.is_some_and(|beside| is_near(beside, host));
+            if !is_beside {
+                line.reached(host, run.secured, run.finished);
+            }
+        }
+    }
+
+    fn take_way(&mut self, place: usize, reached: Reached, run: &Observation<'_>) -> bool {
+        let (colour, failure) = match reached {
+            Reached::Stood => (Colour::Green, None),
+            Reached::Failed(phase, cause) => (Colour::Red, Some((phase, cause))),
+            Reached::Unresolved(_) | Reached::Unknown => return false,
+        };
+        let cell = &mut self.cells[place];
+        let was_maybe_alone = std::mem::take(&mut cell.maybe_alone);
+        cell.host = run.address.or(cell.host);
+        if !cell.take_way(colour, run) {
+            cell.maybe_alone = was_maybe_alone;
+            return false;
+        }
+        let (vantage, family, cadence) = (cell.vantage, of(cell.kind.family), cell.cadence);
+        let is_way = cell.is_way;
+        if let Some(failure) = failure {
+            cell.fail(failure, run);
+            cell.maybe_alone = cell.is_way;
+            if cell.way.runs == 1 {
+                let line = &self.vantages[vantage].lines[family];
+                cell.proven_before = line.is_proven_before(failure.0, run.began, cadence);
+            }
+        }
+        if is_way {
+            if was_maybe_alone && self.is_alone(place) {
+                let target = self.cells[place].target;
+                self.vantages[vantage].lines[family].failed_alone(target, run.began);
+            }
+            self.vantages[vantage].lines[family].ran(run.began);
+        }
+        true
+    }
+
+    fn take_name(&mut self, place: usize, reached: Reached, run: &Observation<'_>) {
+        let colour = match reached {
+            Reached::Stood | Reached::Failed(..) => Colour::Green,
+            Reached::Unresolved(_) => Colour::Red,
+            Reached::Unknown => return,
+        };
+        let cell = &mut self.cells[place];
+        let cadence = cell.cadence;
+        if !cell.name.take(colour, run.began, cadence) {
+            return;
+        }
+        if let Reached::Unresolved(cause) = reached {
+            cell.fail((isochrone_proto::measurement::Phase::Resolve, cause), run);
+            let node = cell.target;
+            self.nodes[node].is_dirty = true;
+        }
+    }
+
+    /// Whether another vantage was led to this address as well.
+    fn is_known_host(&self, node: usize, place: usize, host: Option<IpAddr>) -> bool {
+        let vantage = self.cells[place].vantage;
+        let of_node = &self.nodes[node];
+        let cells = of_node.ways.iter().chain(&of_node.asks).flatten();
+        let mut others = cells
+            .map(|&cell| &self.cells[cell])
+            .filter(|cell| cell.vantage != vantage);
+        others.any(|cell| cell.host == host)
+    }
+
+    /// Whether most other judges of the target get through now: the failure before was this vantage's alone.
+    fn is_alone(&self, place: usize) -> bool {
+        let cell = &self.cells[place];
+        let (mut others, mut greens) = (0, 0);
+        for &other in &self.nodes[cell.target].ways[of(cell.kind.family)] {
+            let other = &self.cells[other];
+            if other.vantage == cell.vantage || !self.may_judge(cell.target, other) {
+                continue;
+            }
+            if let Some(colour) = other.fresh(&other.way, self.now) {
+                others += 1;
+                greens += usize::from(colour == Colour::Green);
+            }
+        }
+        greens * 2 > others
+    }
+
+    /// An echo of `from` to `to` was answered: UDP gets through, unless both stand beside each other.
+    pub fn echoed(&mut self, from: ProbeId, to: ProbeId, family: Family, at: UnixMillis) {
+        let (from, to) = (self.vantage_place(from), self.vantage_place(to));
+        let family = of(family);
+        let addresses = (
+            self.vantages[from].addresses[family],
+            self.vantages[to].addresses[family],
+        );
+        let is_beside = match addresses {
+            (Some(from), Some(to)) => !self.is_one_place && is_near(from, to),
+            _ => false,
+        };
+        if !is_beside {
+            let vantage = &mut self.vantages[from];
+            let at = vantage.local(at);
+            vantage.lines[family].udp(at);
+        }
+    }
+
+    /// A batch of `probe` arrived, over the family of its session.
+    pub fn heard(&mut self, probe: ProbeId, family: Family, at: UnixMillis) {
+        let place = self.vantage_place(probe);
+        let vantage = &mut self.vantages[place];
+        vantage.heard = vantage.heard.max(at);
+        vantage.lines[of(family)].udp(at);
+        self.collector_line.heard(place, at);
+    }
+
+    /// Its session came up or ended.
+    pub fn session(&mut self, probe: ProbeId, is_up: bool, at: UnixMillis) {
+        let place = self.vantage_place(probe);
+        let session = &mut self.vantages[place].session;
+        match (is_up, *session) {
+            (true, _) => *session = Session::Up,
+            (false, Session::Up) => *session = Session::Down(at),
+            (false, _) => {}
+        }
+    }
+
+    /// Where its sessions come from.
+    pub fn set_address(&mut self, probe: ProbeId, address: IpAddr) {
+        let place = self.vantage_place(probe);
+        let family = usize::from(address.is_ipv6());
+        let known = &mut self.vantages[place].addresses[family];
+        if *known != Some(address) {
+            *known = Some(address);
+            self.look_for_one_place();
+        }
+    }
+
+    /// Its clock minus the collector's, as measured.
+    pub fn set_clock_offset(&mut self, probe: ProbeId, offset_ms: i64) {
+        let place = self.vantage_place(probe);
+        self.vantages[place].offset_ms = offset_ms;
+    }
+
+    /// Whether the mesh stands on one machine, or in one prefix, as a whole.
+    pub(super) fn look_for_one_place(&mut self) {
+        let known = self.vantages.iter().filter(|vantage| vantage.is_active());
+        let known: Vec<IpAddr> = known.flat_map(|vantage| vantage.addresses).flatten().collect();
+        let first = |is_v6: bool| known.iter().find(move |address| address.is_ipv6() == is_v6);
+        let is_beside_first =
+            |address: &IpAddr| first(address.is_ipv6()).is_some_and(|first| is_near(*first, *address));
+        self.is_one_place = known.iter().all(is_beside_first);
+    }
+
+    /// How long a vantage may be quiet.
+    pub(super) fn quiet(&self, vantage: usize) -> Duration {
+        let quiet_ms = self.vantages[vantage].quiet_ms;
+        let asked = Duration::from_millis(if quiet_ms == u64::MAX { 0 } else { quiet_ms });
+        self.patience.silent.max(asked)
+    }
+}

@@ -1,0 +1,377 @@
+//! What begins and ends: the outage of one node, with its checks inside, its times down, and its flapping.
+
+use isochrone_proto::kind::Family;
+use isochrone_proto::units::UnixMillis;
+
+use super::cell::{Cell, Failure};
+use super::incident::{
+    Cause, CheckSpan, Ending, EvidenceCell, Flapping, Incident, IncidentCheck, Spell, Subject,
+};
+use super::sight::{Began, Matter, Over, Sight};
+use super::tell::What;
+use super::vantage::{FAMILIES, of};
+use super::{Engine, Output};
+
+/// A second opening so soon after the first was over is flapping.
+const FLAPPING_MS: u64 = 1_800_000;
+/// Steady for so long ends the silence about it.
+const STEADY_MS: u64 = 600_000;
+/// Networks a verdict wants.
+const NETWORKS: usize = 2;
+
+/// What was found to begin.
+#[derive(Clone, Debug)]
+pub(super) struct Opening {
+    pub(super) check: IncidentCheck,
+    pub(super) began: Began,
+    pub(super) cause: Cause,
+    pub(super) caveat: Option<String>,
+    pub(super) evidence: Vec<EvidenceCell>,
+}
+
+/// The incident, ended because nobody watches its subject any more.
+pub(super) fn by_hand(mut incident: Incident, ending: Ending, now: UnixMillis) -> Incident {
+    let end = now.max(incident.start);
+    for span in incident.checks.iter_mut().filter(|span| span.end.is_none()) {
+        span.end = Some(end);
+    }
+    if let Some(spell) = incident.spells.last_mut() {
+        spell.first_green = spell.first_green.or(Some(end));
+    }
+    (incident.end, incident.ending) = (Some(end), Some(ending));
+    incident
+}
+
+impl Engine {
+    /// Whether the node can be reached. IPv4 decides where it is judged at all: users have it everywhere.
+    pub(super) fn judge_way(&mut self, node: usize, sights: &[Sight; 2]) {
+        let now = self.now;
+        let is_open = self.is_open(node, IncidentCheck::Connect);
+        let deciding = if is_open {
+            self.nodes[node].memory.down_over
+        } else {
+            None
+        };
+        let deciding = deciding.unwrap_or_else(|| deciding_family(sights));
+        let sight = &sights[of(deciding)];
+        let memory = &mut self.nodes[node].memory;
+        memory.suspect_since = sight.suspect_since();
+        if is_open {
+            self.go_on(node, sight);
+            if sight.is_up() {
+                let spell = self.spell(node);
+                let over = sight.over(spell.first_red, spell.last_red);
+                self.close(node, IncidentCheck::Connect, over);
+            }
+        } else if sight.is_down() && self.nodes[node].is_watched(now) {
+            self.nodes[node].memory.down_over = Some(deciding);
+            self.open_by(node, IncidentCheck::Connect, (sight, Matter::Way));
+        }
+        self.judge_partial(node, sight);
+    }
+
+    /// Whether the node's name gives an address.
+    pub(super) fn judge_name(&mut self, node: usize) {
+        let is_open = self.is_open(node, IncidentCheck::Name);
+        for family in FAMILIES {
+            let failing = |cell: &Cell| cell.name.colour == Some(super::cell::Colour::Red);
+            let mut ways = self.nodes[node].ways[of(family)].iter();
+            if !is_open && !ways.any(|&cell| failing(&self.cells[cell])) {
+                continue;
+            }
+            let mut sight = Sight::default();
+            self.look(node, family, Matter::Name, &mut sight);
+            if is_open && sight.is_up() {
+                let spell = self.spell(node);
+                let over = sight.over(spell.first_red, spell.last_red);
+                self.close(node, IncidentCheck::Name, over);
+                return;
+            }
+            if !is_open && sight.is_down() && self.nodes[node].is_watched(self.now) {
+                self.open_by(node, IncidentCheck::Name, (&sight, Matter::Name));
+                return;
+            }
+        }
+    }
+
+    fn open_by(&mut self, node: usize, check: IncidentCheck, (sight, matter): (&Sight, Matter)) {
+        let Some(began) = sight.began() else { return };
+        let cause = if sight.gets_through(began.first_red) {
+            Cause::Path
+        } else {
+            Cause::Node
+        };
+        let evidence = self.evidence(sight, matter);
+        let network = sight.reds().next().and_then(|word| word.network);
+        let caveat = (sight.networks_there < NETWORKS).then(|| caveat(network));
+        self.open_check(
+            node,
+            Opening {
+                check,
+                began,
+                cause,
+                caveat,
+                evidence,
+            },
+        );
+    }
+
+    fn evidence(&self, sight: &Sight, matter: Matter) -> Vec<EvidenceCell> {
+        let reds = sight.reds().map(|word| &self.cells[word.cell]);
+        let mut cells: Vec<_> = reds
+            .filter_map(|cell| {
+                let streak = if matter == Matter::Way {
+                    &cell.way
+                } else {
+                    &cell.name
+                };
+                let span = (streak.since, streak.runs);
+                self.evidence_cell(cell, cell.failure.as_deref()?, span)
+            })
+            .collect();
+        cells.sort_by_key(|cell| (cell.first_slot, cell.probe));
+        cells
+    }
+
+    pub(super) fn evidence_cell(
+        &self,
+        cell: &Cell,
+        failure: &Failure,
+        (first_slot, failures): (UnixMillis, u32),
+    ) -> Option<EvidenceCell> {
+        let entry = self.vantages[cell.vantage].entry.as_ref()?;
+        Some(EvidenceCell {
+            probe: entry.id,
+            vantage: entry.name.clone(),
+            place: entry.site.clone(),
+            network: entry.network,
+            kind: cell.kind,
+            phase: failure.phase,
+            failure: failure.cause,
+            error: failure.text.to_string(),
+            slot: failure.began,
+            first_slot,
+            failures,
+        })
+    }
+
+    pub(super) fn is_open(&self, node: usize, check: IncidentCheck) -> bool {
+        let outage = self.nodes[node].outage.as_ref();
+        outage.is_some_and(|outage| {
+            outage
+                .checks
+                .iter()
+                .any(|span| span.check == check && span.end.is_none())
+        })
+    }
+
+    /// The time down that goes on.
+    fn spell(&self, node: usize) -> Spell {
+        let outage = self.nodes[node].outage.as_ref();
+        let spell = outage.and_then(|outage| outage.spells.last().copied());
+        spell.unwrap_or(Spell {
+            last_green: self.now,
+            first_red: self.now,
+            last_red: self.now,
+            first_green: None,
+        })
+    }
+
+    /// Takes further failures into an outage that goes on.
+    fn go_on(&mut self, node: usize, sight: &Sight) {
+        let evidence = match &self.nodes[node].outage {
+            Some(outage) if outage.evidence.len() < sight.count.reds() => self.evidence(sight, Matter::Way),
+            _ => Vec::new(),
+        };
+        let Some(outage) = &mut self.nodes[node].outage else {
+            return;
+        };
+        if let (Some(last), Some(spell)) = (sight.last_red(), outage.spells.last_mut()) {
+            spell.last_red = last.max(spell.last_red);
+        }
+        if outage.add_evidence(evidence) {
+            let kept = outage.clone();
+            self.output.push(Output::Kept(kept));
+        }
+    }
+
+    /// A check begins to fail: a new outage, or one more in the outage under way.
+    pub(super) fn open_check(&mut self, place: usize, opening: Opening) {
+        let now = self.now;
+        let node = &mut self.nodes[place];
+        let start = opening
+            .began
+            .first_red
+            .max(node.memory.last_end.unwrap_or_default());
+        let span = CheckSpan {
+            check: opening.check,
+            start,
+            end: None,
+            cause: opening.cause,
+        };
+        let spell = Spell {
+            last_green: opening.began.last_green.min(start),
+            first_red: start,
+            last_red: opening.began.last_red.max(start),
+            first_green: None,
+        };
+        let is_worse = match &mut node.outage {
+            Some(outage) => {
+                let is_worse = join(outage, span, spell);
+                if node.memory.quiet_since.take().is_some() {
+                    (node.memory.changed, node.memory.is_steady_told) = (now, false);
+                }
+                outage.add_evidence(opening.evidence);
+                is_worse && outage.told && outage.flapping.is_none()
+            }
+            None => {
+                let last_end = node.memory.last_end;
+                let flaps = last_end.is_some_and(|end| start.0 < end.0 + FLAPPING_MS);
+                let outage = Incident {
+                    id: Incident::id_of(node.name(), opening.check, start),
+                    subject: Subject::Node(node.id),
+                    target: node.name().to_owned(),
+                    check: opening.check,
+                    checks: vec![span],
+                    cause: opening.cause,
+                    start,
+                    noticed: now,
+                    end: None,
+                    ending: None,
+                    caveat: opening.caveat,
+                    evidence: opening.evidence,
+                    spells: vec![spell],
+                    flapping: flaps.then_some(Flapping { openings: 2 }),
+                    group: None,
+                    told: false,
+                    late: false,
+                };
+                node.outage = Some(outage);
+                (node.memory.changed, node.memory.is_steady_told) = (now, false);
+                false
+            }
+        };
+        let announced = node.memory.announced.contains(&opening.check);
+        if let Some(outage) = node.outage.clone() {
+            self.output.push(Output::Kept(outage.clone()));
+            if is_worse && !announced {
+                self.say(What::Worse, vec![outage]);
+            }
+        }
+    }
+
+    /// A check answers again.
+    pub(super) fn close(&mut self, place: usize, check: IncidentCheck, over: Over) {
+        let now = self.now;
+        let node = &mut self.nodes[place];
+        let Some(outage) = &mut node.outage else { return };
+        if let Some(span) = outage.open_span(check) {
+            span.end = Some(over.end.max(span.start));
+        }
+        if outage.is_failing() {
+            let kept = outage.clone();
+            self.output.push(Output::Kept(kept));
+            return;
+        }
+        if let Some(spell) = outage.spells.last_mut() {
+            spell.first_green = Some(over.first_green.max(spell.first_red));
+        }
+        if outage.flapping.is_some() {
+            (node.memory.quiet_since, node.memory.changed) = (Some(now), now);
+            node.memory.is_steady_told = false;
+            let kept = outage.clone();
+            self.output.push(Output::Kept(kept));
+        } else {
+            self.end(place);
+        }
+    }
+
+    /// Ends a flapping outage that stayed up, and tells of one that stays down.
+    pub(super) fn settle(&mut self, place: usize) {
+        let now = self.now;
+        let node = &mut self.nodes[place];
+        let Some(outage) = node.outage.as_ref().filter(|outage| outage.flapping.is_some()) else {
+            return;
+        };
+        let is_steady = now.0 >= node.memory.changed.0 + STEADY_MS;
+        if !is_steady {
+            return;
+        }
+        if node.memory.quiet_since.is_some() {
+            self.end(place);
+        } else if !node.memory.is_steady_told && outage.told {
+            let outage = outage.clone();
+            node.memory.is_steady_told = true;
+            self.say(What::Steady, vec![outage]);
+        }
+    }
+
+    /// The outage is over.
+    fn end(&mut self, place: usize) {
+        let node = &mut self.nodes[place];
+        let Some(mut outage) = node.outage.take() else {
+            return;
+        };
+        let end = outage.checks.iter().filter_map(|span| span.end).max();
+        let end = end.unwrap_or(self.now).max(outage.start);
+        (outage.end, outage.ending) = (Some(end), Some(Ending::Recovered));
+        let memory = &mut node.memory;
+        memory.last_end = Some(end);
+        memory.announced.clear();
+        (memory.quiet_since, memory.down_over) = (None, None);
+        self.output.push(Output::Kept(outage.clone()));
+        self.ended(place, outage);
+    }
+
+    /// Two judges or more fail, too few for an outage.
+    fn judge_partial(&mut self, place: usize, sight: &Sight) {
+        let now = self.now;
+        let is_down = self.is_open(place, IncidentCheck::Connect);
+        let memory = &mut self.nodes[place].memory;
+        if is_down || !sight.is_partial() {
+            memory.partial_since = None;
+        } else {
+            memory.partial_since.get_or_insert(now);
+        }
+    }
+}
+
+/// Takes one more failing check into an outage. True if it is worse than all before.
+fn join(outage: &mut Incident, span: CheckSpan, spell: Spell) -> bool {
+    let was_failing = outage.is_failing();
+    outage.checks.push(span);
+    if !was_failing {
+        outage.add_spell(spell);
+        if let Some(flapping) = &mut outage.flapping {
+            flapping.openings += 1;
+        }
+    }
+    let is_worse = span.check < outage.check;
+    if is_worse {
+        (outage.check, outage.cause) = (span.check, span.cause);
+    }
+    is_worse
+}
+
+/// IPv4 where anybody judges it, else IPv6.
+pub(super) fn deciding_family(sights: &[Sight; 2]) -> Family {
+    let [v4, v6] = sights;
+    if v4.networks_there == 0 && v6.networks_there > 0 {
+        Family::V6
+    } else {
+        Family::V4
+    }
+}
+
+/// Said where one network only can judge.
+pub(super) fn caveat(network: Option<u32>) -> String {
+    match network {
+        Some(network) => format!(
+            "All vantages that can judge it are in one network (AS {network}): the fault may be that network's. A \
+             probe in a second network would tell."
+        ),
+        None => "No vantage that can judge it has a known network, so they count as one: the fault may be theirs. \
+                 Give probes their AS number to tell."
+            .to_owned(),
+    }
+}

@@ -1,0 +1,289 @@
+//! Probes that went silent, and nodes of which nothing is known for too long.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use isochrone_proto::ids::ProbeId;
+use isochrone_proto::units::UnixMillis;
+
+use super::Engine;
+use super::incident::{Cause, Ending, Incident, IncidentCheck, Subject};
+use super::outage::by_hand;
+use super::sight::Sight;
+use super::tell::What;
+use super::vantage::Session;
+
+/// The probes' silences.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Silences {
+    open: BTreeMap<ProbeId, Incident>,
+    last_ends: BTreeMap<ProbeId, UnixMillis>,
+    /// Silent probes, told or not, when last looked.
+    silent: Vec<ProbeId>,
+    /// Looked at again then.
+    due: UnixMillis,
+}
+
+impl Silences {
+    pub(super) fn resume(&mut self, incident: Incident) {
+        let Subject::Probe(probe) = incident.subject else {
+            return;
+        };
+        match incident.end {
+            None => {
+                self.open.insert(probe, incident);
+            }
+            Some(end) => {
+                let last = self.last_ends.entry(probe).or_insert(end);
+                *last = end.max(*last);
+            }
+        }
+    }
+
+    pub(super) fn open(&self) -> impl Iterator<Item = &Incident> {
+        self.open.values()
+    }
+
+    pub(super) fn open_of(&self, probe: ProbeId) -> Option<&Incident> {
+        self.open.get(&probe)
+    }
+}
+
+/// How long all probes are looked through again, in milliseconds.
+const EVERY_MS: u64 = 1_000;
+
+impl Engine {
+    pub(super) fn judge_silence(&mut self) {
+        let now = self.now;
+        if now < self.silences.due && now.0 + EVERY_MS >= self.silences.due.0 {
+            return;
+        }
+        self.silences.due = UnixMillis(now.0 + EVERY_MS);
+        self.end_removed_silences();
+        if self.is_blinded() {
+            return; // who is silent cannot be told
+        }
+        let mut silent = Vec::new();
+        let mut active = 0;
+        for place in 0..self.vantages.len() {
+            if self.vantages[place].is_active() {
+                active += 1;
+                silent.extend(self.silence(place).map(|since| (place, since)));
+            }
+        }
+        self.silences.silent = silent
+            .iter()
+            .map(|(place, _)| self.vantages[*place].probe)
+            .collect();
+        for &(place, since) in &silent {
+            self.open_silence(place, since, (silent.len(), active));
+        }
+        self.end_silences();
+    }
+
+    /// Since when a probe is silent, once that is long enough. The collector's own absence is not its silence.
+    fn silence(&self, place: usize) -> Option<UnixMillis> {
+        let vantage = &self.vantages[place];
+        let joined = vantage.entry.as_ref().map(|entry| entry.joined)?;
+        let since = vantage.heard.max(joined).max(self.started);
+        let patience = match vantage.session {
+            Session::Up if vantage.quiet_ms == u64::MAX => return None, // nothing is asked of it
+            Session::Up => self.quiet(place),
+            Session::Down(_) | Session::Unknown => self.patience.silent,
+        };
+        (self.now.since(since) > patience).then_some(since)
+    }
+
+    fn open_silence(&mut self, place: usize, since: UnixMillis, (silent, active): (usize, usize)) {
+        let vantage = &self.vantages[place];
+        let Some(entry) = &vantage.entry else { return };
+        if self.silences.open.contains_key(&entry.id) {
+            return;
+        }
+        let last_end = self.silences.last_ends.get(&entry.id);
+        let start = last_end.map_or(since, |end| since.max(*end));
+        let mut caveats = Vec::new();
+        if vantage.session == Session::Up {
+            caveats.push(
+                "When this was noticed, its connection still stood, but it sent no measurements: the network in \
+                 between was cut, or the probe was stuck (its log says which)."
+                    .to_owned(),
+            );
+        }
+        if silent > 1 && silent * 2 > active {
+            caveats.push(format!(
+                "{silent} of {active} probes are silent at once: check the collector's own network first."
+            ));
+        }
+        if since == self.started {
+            caveats.push("The collector was away before this; the silence may be older.".to_owned());
+        }
+        let subject = Subject::Probe(entry.id);
+        let mut incident = lack((subject, &entry.name), IncidentCheck::Probe, start, self.now);
+        incident.caveat = (!caveats.is_empty()).then(|| caveats.join(" "));
+        let probe = entry.id;
+        self.keep(&incident);
+        self.say(What::Silent, vec![incident.clone()]);
+        self.silences.open.insert(probe, incident);
+    }
+
+    /// A silence ends when the probe is really heard again.
+    fn end_silences(&mut self) {
+        let is_back = |incident: &&Incident| match incident.subject {
+            Subject::Probe(probe) => self.by_probe.get(&probe).is_some_and(|&place| {
+                let vantage = &self.vantages[place];
+                let is_silent = self.silences.silent.contains(&probe);
+                !is_silent && (vantage.session == Session::Up || vantage.heard > incident.noticed)
+            }),
+            Subject::Node(_) => false,
+        };
+        let back: Vec<Incident> = self.silences.open().filter(is_back).cloned().collect();
+        for mut incident in back {
+            let Subject::Probe(probe) = incident.subject else {
+                continue;
+            };
+            let heard = self.by_probe.get(&probe).map(|&place| self.vantages[place].heard);
+            let end = heard.filter(|heard| *heard > incident.start).unwrap_or(self.now);
+            (incident.end, incident.ending) = (Some(end), Some(Ending::Recovered));
+            self.silences.open.remove(&probe);
+            self.silences.last_ends.insert(probe, end);
+            self.keep(&incident);
+            self.say(What::Heard, vec![incident]);
+        }
+    }
+
+    fn end_removed_silences(&mut self) {
+        let is_gone = |probe: &ProbeId| {
+            let place = self.by_probe.get(probe);
+            place.is_none_or(|&place| !self.vantages[place].is_active())
+        };
+        let gone: Vec<ProbeId> = self
+            .silences
+            .open
+            .keys()
+            .copied()
+            .filter(|probe| is_gone(probe))
+            .collect();
+        for probe in gone {
+            if let Some(incident) = self.silences.open.remove(&probe) {
+                let ended = by_hand(incident, Ending::Removed, self.now);
+                self.silences.last_ends.insert(probe, self.now);
+                self.keep(&ended);
+            }
+        }
+    }
+
+    /// Opens or ends the incident that says nothing is known of a node.
+    pub(super) fn judge_blindness(&mut self, place: usize, sights: &[Sight; 2]) {
+        let now = self.now;
+        let judges = sights[0].count.judges() + sights[1].count.judges();
+        let is_blind = judges == 0;
+        if let Some(mut open) = self.nodes[place].blindness.take() {
+            if is_blind {
+                self.nodes[place].blindness = Some(open);
+                return;
+            }
+            (open.end, open.ending) = (Some(now.max(open.start)), Some(Ending::Recovered));
+            self.keep(&open);
+            self.say(What::Seen, vec![open]);
+        }
+        let awaits = is_blind && self.awaits_data(place);
+        let memory = &mut self.nodes[place].memory;
+        if !awaits {
+            memory.blind_since = None;
+            return;
+        }
+        let since = *memory.blind_since.get_or_insert(now);
+        let since = since.max(self.started);
+        if now.since(since) <= self.blind_patience(place) {
+            return;
+        }
+        let is_measured = sights.iter().any(|sight| sight.is_measured);
+        self.open_blindness(place, since, is_measured);
+    }
+
+    fn open_blindness(&mut self, place: usize, since: UnixMillis, is_measured: bool) {
+        let node = &self.nodes[place];
+        let subject = Subject::Node(node.id);
+        let mut incident = lack((subject, node.name()), IncidentCheck::Data, since, self.now);
+        let (what, caveat) = if is_measured {
+            (
+                What::NobodyMayJudge,
+                "It is measured, but nobody who measures it may judge it: their own lines are not proven, or they \
+                 fail alone too often. This says nothing about the node itself. See the probes' states.",
+            )
+        } else {
+            (
+                What::NoData,
+                "No probe that may judge it sends fresh results: this says nothing about the node itself. See the \
+                 probes' states and the plan.",
+            )
+        };
+        incident.caveat = Some(caveat.to_owned());
+        self.keep(&incident);
+        self.say(what, vec![incident.clone()]);
+        self.nodes[place].blindness = Some(incident);
+    }
+
+    /// Whether something ought to be known of a node. Where it is down, that was told; where most probes are silent,
+    /// their own incidents say so already; where the collector's line is the suspect, that does; and where nobody
+    /// else may judge it, nothing was ever promised.
+    fn awaits_data(&self, place: usize) -> bool {
+        let node = &self.nodes[place];
+        let (mut judges, mut silent) = (0, 0);
+        for vantage in self.vantages.iter().filter(|vantage| vantage.is_active()) {
+            if node.worker.is_some() && node.worker == vantage.worker {
+                continue;
+            }
+            judges += 1;
+            silent += usize::from(self.silences.silent.contains(&vantage.probe));
+        }
+        let is_known_down = node.outage.as_ref().is_some_and(|outage| outage.is_failing());
+        let is_watched = node.is_watched(self.now) && !is_known_down && !self.is_blinded();
+        is_watched && judges > 0 && silent * 2 <= judges
+    }
+
+    /// How long a node may be without a verdict: longer where it is checked rarely.
+    fn blind_patience(&self, place: usize) -> Duration {
+        let node = &self.nodes[place];
+        let cells = node.ways.iter().flatten().map(|&cell| &self.cells[cell]);
+        let longest = cells.map(|cell| cell.cadence.apart_ms()).min();
+        let asked = node.entry.as_ref().and_then(|entry| entry.interval);
+        let asked = longest
+            .map(Duration::from_millis)
+            .max(asked.map(|interval| interval * 3));
+        self.patience.blind.max(asked.unwrap_or_default())
+    }
+}
+
+/// An incident of something that does not come.
+fn lack(
+    (subject, name): (Subject, &str),
+    check: IncidentCheck,
+    start: UnixMillis,
+    now: UnixMillis,
+) -> Incident {
+    Incident {
+        id: Incident::id_of(name, check, start),
+        subject,
+        target: name.to_owned(),
+        check,
+        checks: Vec::new(),
+        cause: if check == IncidentCheck::Probe {
+            Cause::Probe
+        } else {
+            Cause::Unknown
+        },
+        start,
+        noticed: now,
+        end: None,
+        ending: None,
+        caveat: None,
+        evidence: Vec::new(),
+        spells: Vec::new(),
+        flapping: None,
+        group: None,
+        told: true,
+        late: false,
+    }
+}

@@ -1,0 +1,330 @@
+//! What is said, and when: an outage of half the nodes is one message, and so is its end.
+
+use isochrone_proto::ids::TargetId;
+use isochrone_proto::units::UnixMillis;
+
+use super::incident::{Cause, Incident};
+use super::observation::Service;
+use super::{Engine, Output};
+
+/// A shared outage is held back so long, for those who are about to join it.
+const HOLD_MS: u64 = 3_000;
+/// Nodes that a shared outage needs beside half of them.
+const SHARED_NODES: usize = 3;
+/// Workers it needs.
+const SHARED_WORKERS: usize = 2;
+/// Its ends are gathered so long.
+const GATHER_MS: u64 = 22_000;
+/// A node that a message named as failing joins in silence for so long.
+const LISTED_MS: u64 = 120_000;
+
+/// What a message is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum What {
+    /// Outages began.
+    Down,
+    /// An outage that was told is worse now.
+    Worse,
+    /// Outages are over.
+    Up,
+    /// It came back soon: nothing more is said until it is steady.
+    Flapping,
+    /// A flapping outage stays down.
+    Steady,
+    /// Nobody measures a node.
+    NoData,
+    /// It is measured, but nobody may judge it.
+    NobodyMayJudge,
+    /// Something is known of it again.
+    Seen,
+    /// A probe went silent.
+    Silent,
+    /// It is heard again.
+    Heard,
+    /// The collector's own line is the suspect: it judges nobody.
+    OwnLine,
+    /// It is cleared.
+    OwnLineBack,
+}
+
+/// One message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Telling {
+    /// When.
+    pub at: UnixMillis,
+    /// About what.
+    pub what: What,
+    /// The incidents it is about, as they were then.
+    pub incidents: Vec<Incident>,
+    /// Nodes that fail as well, not yet long enough for an incident.
+    pub failing_too: Vec<TargetId>,
+    /// Of a shared outage that is over for some: those still down.
+    pub still_down: Vec<TargetId>,
+}
+
+/// A shared outage that was told.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    id: String,
+    /// Places of its nodes that are still down.
+    down: Vec<usize>,
+    /// Ended and not told yet, since when.
+    ended: Vec<Incident>,
+    gathering_since: Option<UnixMillis>,
+}
+
+impl Group {
+    /// As it was before a restart, from one of its outages.
+    pub(super) fn resumed(id: &str, place: usize) -> Self {
+        Self {
+            id: id.to_owned(),
+            down: vec![place],
+            ended: Vec::new(),
+            gathering_since: None,
+        }
+    }
+
+    pub(super) fn is(&self, id: &str) -> bool {
+        self.id == id
+    }
+
+    pub(super) fn add(&mut self, place: usize) {
+        self.down.push(place);
+    }
+}
+
+impl Engine {
+    pub(super) fn say(&mut self, what: What, incidents: Vec<Incident>) {
+        self.output.push(Output::Told(Telling {
+            at: self.now,
+            what,
+            incidents,
+            failing_too: Vec::new(),
+            still_down: Vec::new(),
+        }));
+    }
+
+    /// Says what waits to be said.
+    pub(super) fn tell(&mut self) {
+        self.tell_openings();
+        self.tell_group_ends();
+    }
+
+    fn tell_openings(&mut self) {
+        let is_untold = |place: &usize| matches!(&self.nodes[*place].outage, Some(outage) if !outage.told);
+        let untold: Vec<usize> = (0..self.nodes.len()).filter(is_untold).collect();
+        if untold.is_empty() {
+            return;
+        }
+        let (joining, untold): (Vec<usize>, Vec<usize>) =
+            untold.into_iter().partition(|&place| self.is_listed(place));
+        for place in joining {
+            self.join_group(place);
+        }
+        let (flapping, untold): (Vec<usize>, Vec<usize>) = untold.into_iter().partition(
+            |&place| matches!(&self.nodes[place].outage, Some(outage) if outage.flapping.is_some()),
+        );
+        for place in flapping {
+            let told = self.mark_told(place);
+            self.say(What::Flapping, told.into_iter().collect());
+        }
+        let Some(first) = self.first_noticed(&untold) else {
+            return;
+        };
+        let suspects = self.suspects_beside(&untold);
+        let known = self.known_beside(&untold);
+        let all: Vec<usize> = [&untold[..], &suspects, &known].concat();
+        let is_shared = self.is_shared(&all);
+        if is_shared && !suspects.is_empty() && self.now.0 < first.0 + HOLD_MS {
+            return;
+        }
+        if is_shared {
+            self.form_group(&untold, &suspects, &known);
+        }
+        let incidents: Vec<Incident> = untold.iter().filter_map(|&place| self.mark_told(place)).collect();
+        let failing_too = suspects
+            .iter()
+            .filter(|_| is_shared)
+            .map(|&place| self.nodes[place].id);
+        let failing_too = failing_too.collect();
+        self.output.push(Output::Told(Telling {
+            at: self.now,
+            what: What::Down,
+            incidents,
+            failing_too,
+            still_down: Vec::new(),
+        }));
+    }
+
+    fn first_noticed(&self, places: &[usize]) -> Option<UnixMillis> {
+        let outages = places
+            .iter()
+            .filter_map(|&place| self.nodes[place].outage.as_ref());
+        outages.map(|outage| outage.noticed).min()
+    }
+
+    /// Nodes that began to fail within one interval of those that are to be told, and are not down yet.
+    fn suspects_beside(&self, untold: &[usize]) -> Vec<usize> {
+        let starts = || {
+            untold
+                .iter()
+                .filter_map(|&place| self.nodes[place].outage.as_ref())
+        };
+        let first = starts().map(|outage| outage.start).min().unwrap_or_default();
+        let last = starts().map(|outage| outage.start).max().unwrap_or_default();
+        let suspect = |place: &usize| {
+            let node = &self.nodes[*place];
+            let interval_ms = self.interval_ms(*place);
+            let near =
+                |since: UnixMillis| since.0 + interval_ms >= first.0 && since.0 <= last.0 + interval_ms;
+            node.is_watched(self.now) && node.outage.is_none() && node.memory.suspect_since.is_some_and(near)
+        };
+        (0..self.nodes.len()).filter(suspect).collect()
+    }
+
+    fn interval_ms(&self, place: usize) -> u64 {
+        let ways = self.nodes[place].ways.iter().flatten();
+        ways.map(|&cell| self.cells[cell].cadence.interval_ms)
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Nodes that went down within one interval of those that are to be told, and were told already.
+    fn known_beside(&self, untold: &[usize]) -> Vec<usize> {
+        let first = |place: &usize| self.nodes[*place].outage.as_ref().map(|outage| outage.start);
+        let first = untold.iter().filter_map(first).min().unwrap_or_default();
+        let is_known = |place: &usize| {
+            let outage = self.nodes[*place].outage.as_ref();
+            outage.is_some_and(|outage| {
+                let near = outage.start.0 + self.interval_ms(*place) >= first.0;
+                outage.told && outage.is_failing() && near
+            })
+        };
+        (0..self.nodes.len()).filter(is_known).collect()
+    }
+
+    /// Half of the nodes, three at least, of two workers at least.
+    fn is_shared(&self, failing: &[usize]) -> bool {
+        let watched = self.nodes.iter().filter(|node| node.is_watched(self.now)).count();
+        let workers = failing.iter().map(|&place| self.nodes[place].worker.ok_or(place));
+        let mut workers: Vec<_> = workers.collect();
+        workers.sort_unstable();
+        workers.dedup();
+        failing.len() >= SHARED_NODES && failing.len() * 2 >= watched && workers.len() >= SHARED_WORKERS
+    }
+
+    fn is_listed(&self, place: usize) -> bool {
+        let listed = &self.nodes[place].memory.listed_in;
+        listed
+            .as_ref()
+            .is_some_and(|(_, at)| self.now.0 <= at.0 + LISTED_MS)
+    }
+
+    /// A node that was named as failing is down now: everybody knows.
+    fn join_group(&mut self, place: usize) {
+        let Some((id, _)) = self.nodes[place].memory.listed_in.take() else {
+            return;
+        };
+        if let Some(group) = self.groups.iter_mut().find(|group| group.id == id) {
+            group.down.push(place);
+        }
+        self.share(place, &id);
+        self.mark_told(place);
+    }
+
+    fn share(&mut self, place: usize, id: &str) {
+        if let Some(outage) = &mut self.nodes[place].outage {
+            (outage.cause, outage.group) = (Cause::Shared, Some(id.to_owned()));
+        }
+    }
+
+    fn form_group(&mut self, untold: &[usize], suspects: &[usize], known: &[usize]) {
+        let down: Vec<usize> = untold.iter().chain(known).copied().collect();
+        let outages = down.iter().filter_map(|&place| self.nodes[place].outage.as_ref());
+        let earlier = outages.clone().find_map(|outage| outage.group.clone());
+        let first = outages
+            .min_by_key(|outage| outage.start)
+            .map(|outage| outage.id.clone());
+        let Some(id) = earlier.or(first) else { return };
+        for &place in &down {
+            self.share(place, &id);
+        }
+        for &place in suspects {
+            self.nodes[place].memory.listed_in = Some((id.clone(), self.now));
+        }
+        match self.groups.iter_mut().find(|group| group.id == id) {
+            Some(group) => {
+                let new = down.into_iter().filter(|place| !group.down.contains(place));
+                group.down.extend(new.collect::<Vec<_>>());
+            }
+            None => self.groups.push(Group {
+                id,
+                down,
+                ended: Vec::new(),
+                gathering_since: None,
+            }),
+        }
+    }
+
+    /// Notes that people know, and gives the outage as it is told. Services that fail as well are named in the
+    /// message, so nothing is said when they are confirmed.
+    fn mark_told(&mut self, place: usize) -> Option<Incident> {
+        let soon: Vec<_> = [Service::Status, Service::Asset]
+            .into_iter()
+            .filter(|&service| self.is_failing_soon(place, service))
+            .map(|service| self.nodes[place].check_of(service))
+            .collect();
+        let node = &mut self.nodes[place];
+        node.memory.announced = soon;
+        let outage = node.outage.as_mut()?;
+        outage.told = true;
+        let told = outage.clone();
+        self.keep(&told);
+        Some(told)
+    }
+
+    /// An outage is over: told at once, or gathered with the others of its group.
+    pub(super) fn ended(&mut self, place: usize, outage: Incident) {
+        let now = self.now;
+        let group = outage.group.as_ref();
+        let group = group.and_then(|id| self.groups.iter_mut().find(|group| group.id == *id));
+        match group {
+            Some(group) => {
+                group.down.retain(|down| *down != place);
+                group.ended.push(outage);
+                group.gathering_since.get_or_insert(now);
+            }
+            None if outage.told => self.say(What::Up, vec![outage]),
+            None => {}
+        }
+    }
+
+    fn tell_group_ends(&mut self) {
+        let now = self.now;
+        for mut group in std::mem::take(&mut self.groups) {
+            let nodes = &self.nodes;
+            let is_down = |place: &usize| {
+                let outage = nodes[*place].outage.as_ref();
+                outage.is_some_and(|outage| outage.group.as_ref() == Some(&group.id))
+            };
+            group.down.retain(is_down);
+            let is_due = group
+                .gathering_since
+                .is_some_and(|since| group.down.is_empty() || now.0 >= since.0 + GATHER_MS);
+            if is_due {
+                let still_down = group.down.iter().map(|&place| self.nodes[place].id).collect();
+                self.output.push(Output::Told(Telling {
+                    at: now,
+                    what: What::Up,
+                    incidents: std::mem::take(&mut group.ended),
+                    failing_too: Vec::new(),
+                    still_down,
+                }));
+                group.gathering_since = None;
+            }
+            if !group.down.is_empty() || !group.ended.is_empty() {
+                self.groups.push(group);
+            }
+        }
+    }
+}

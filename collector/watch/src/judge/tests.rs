@@ -1,0 +1,8 @@
+//! Each sentence of the rule ("Knowing who is down") is a test here or beside the part it is about.
+
+mod fleet;
+mod line;
+mod mesh;
+mod outage;
+mod service;
+mod silence;

@@ -1,0 +1,94 @@
+//! Silent probes, and nodes of which nothing is known.
+
+use super::super::*;
+use super::mesh::{Mesh, Seen, at};
+
+#[test]
+fn silent_probe_is_told_after_three_minutes_and_again_when_it_is_heard() {
+    let mut mesh = Mesh::ten();
+    mesh.run(100, |_| Seen::Green);
+    mesh.dead = vec![3];
+    mesh.engine.session(mesh.probe(3), false, at(100.0));
+    mesh.run(270, |_| Seen::Green);
+    assert!(mesh.told.is_empty());
+    mesh.run(290, |_| Seen::Green);
+    let (told, what, names) = mesh.messages()[0].clone();
+    assert_eq!((what, names), (What::Silent, vec!["p3"]));
+    assert!((280.0..=283.0).contains(&told), "{told}");
+    assert!(mesh.engine.is_silent(mesh.probe(3)));
+    mesh.dead.clear();
+    mesh.engine.session(mesh.probe(3), true, at(290.0));
+    mesh.run(300, |_| Seen::Green);
+    assert_eq!(mesh.messages()[1].1, What::Heard);
+}
+
+#[test]
+fn revoked_probe_ends_its_silence() {
+    let mut mesh = Mesh::ten();
+    mesh.dead = vec![3];
+    mesh.engine.session(mesh.probe(3), false, at(0.0));
+    mesh.run(200, |_| Seen::Green);
+    mesh.probes[3].active = false;
+    mesh.reroster();
+    mesh.run(205, |_| Seen::Green);
+    assert_eq!(mesh.kept[0].ending, Some(Ending::Removed));
+}
+
+#[test]
+fn node_that_nobody_measures_is_told_after_three_minutes() {
+    let mut mesh = Mesh::ten();
+    mesh.run(100, |_| Seen::Green);
+    mesh.run(320, |run| if run.node == 0 { Seen::Gone } else { Seen::Green });
+    let (told, what, names) = mesh.messages()[0].clone();
+    assert_eq!((what, names), (What::NoData, vec!["n0"]));
+    assert!((290.0..=298.0).contains(&told), "{told}");
+    assert_eq!(mesh.state(0), State::NoData);
+    mesh.run(340, |_| Seen::Green);
+    assert_eq!(mesh.messages()[1].1, What::Seen);
+}
+
+#[test]
+fn measured_but_nobody_may_judge_is_its_own_words_and_an_alert_after_three_minutes() {
+    let mut mesh = Mesh::new(&[1, 2, 3], 2).connecting();
+    mesh.run(170, |_| Seen::Silent); // since the beginning: nothing ever proved a line
+    assert_eq!(mesh.state(0), State::NobodyMayJudge);
+    assert!(mesh.told.is_empty());
+    mesh.run(200, |_| Seen::Silent);
+    let messages = mesh.messages();
+    assert_eq!(messages.len(), 2, "{messages:?}");
+    assert!(
+        messages
+            .iter()
+            .all(|(at, what, _)| *what == What::NobodyMayJudge && *at >= 180.0)
+    );
+}
+
+#[test]
+fn node_that_is_known_to_be_down_is_not_told_as_unknown_when_the_proofs_run_out() {
+    let mut mesh = Mesh::new(&[1, 2, 3], 3).connecting();
+    mesh.run(60, |_| Seen::Green);
+    mesh.run(1_200, |_| Seen::Silent);
+    assert_eq!(mesh.state(0), State::Down);
+    let whats: Vec<What> = mesh.messages().iter().map(|(_, what, _)| *what).collect();
+    assert_eq!(whats, [What::Down]);
+}
+
+#[test]
+fn node_that_only_its_own_worker_measures_promises_nothing() {
+    let mut mesh = Mesh::new(&[1], 1).connecting();
+    mesh.run(600, |_| Seen::Green);
+    assert_eq!(mesh.state(0), State::NobodyMayJudge);
+    assert!(mesh.told.is_empty());
+}
+
+#[test]
+fn node_is_not_told_as_unknown_while_most_probes_are_silent() {
+    let mut mesh = Mesh::ten();
+    mesh.run(100, |_| Seen::Green);
+    mesh.dead = (0..10).collect();
+    mesh.run(600, |_| Seen::Green);
+    let whats: Vec<What> = mesh.messages().iter().map(|(_, what, _)| *what).collect();
+    assert!(whats.iter().all(|what| *what == What::Silent), "{whats:?}");
+    let caveat = mesh.kept[0].caveat.as_ref().unwrap();
+    assert!(caveat.contains("check the collector's own network"), "{caveat}");
+}
