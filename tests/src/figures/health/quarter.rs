@@ -5,7 +5,7 @@ use isochrone_watch::judge::{Output, What};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::super::wire::processor_ns;
+use super::super::process::thread_ns;
 use super::mesh::Mesh;
 use super::trouble::{OF_ONE_NETWORK, Trouble};
 
@@ -40,7 +40,7 @@ pub(super) fn pages(seeds: u64, days: u64) -> Result<Vec<Quarter>> {
 }
 
 fn quarter(seed: u64, days: u64) -> Result<Quarter> {
-    let began = processor_ns()?;
+    let began = thread_ns()?;
     let mut rng = StdRng::seed_from_u64(seed);
     let networks = std::array::from_fn(|i| if i < OF_ONE_NETWORK { 1 } else { i as u32 });
     let mut mesh = Mesh::new(networks, &mut rng);
@@ -64,7 +64,7 @@ fn quarter(seed: u64, days: u64) -> Result<Quarter> {
     Ok(Quarter {
         pages,
         rows: mesh.rows,
-        nanos: processor_ns()? - began,
+        nanos: thread_ns()? - began,
     })
 }
 
