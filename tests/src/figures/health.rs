@@ -51,8 +51,8 @@ fn told(death: Death, [p99, p50]: [&'static str; 2], most: f64) -> [Measured; 2]
         seconds[rank.clamp(1, seconds.len()) - 1]
     };
     let how = |of: &str| format!("{of} of {DEATHS} deaths at random phases, ten probes, losses of 0.1-1 %");
-    let of = |name, share, of: &str, bound| Measured {
-        name,
+    let of = |name: &'static str, share, of: &str, bound| Measured {
+        name: name.into(),
         value: quantile(share),
         unit: "s",
         how: how(of),
@@ -71,7 +71,7 @@ fn false_pages() -> Result<Measured> {
     let rows: u64 = quarters.iter().map(|quarter| quarter.rows).sum();
     let nanos: u64 = quarters.iter().map(|quarter| quarter.nanos).sum();
     Ok(Measured {
-        name: "health.false_pages_per_quarter",
+        name: "health.false_pages_per_quarter".into(),
         value: pages as f64 / quarters.len() as f64,
         unit: "pages",
         how: format!(
