@@ -1,4 +1,6 @@
-//! The ledger for people.
+//! The ledger: for people, and as JSON.
+
+mod json;
 
 use std::collections::BTreeMap;
 
@@ -6,6 +8,7 @@ use isochrone_base::words::date_time;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::ledger::{Audit, Ledger, Row, Totals};
 
+pub use self::json::json;
 use crate::lines::Lines;
 use crate::tables::{Cell, Column, Table};
 

@@ -3,6 +3,7 @@
 //! Other crates hand over values. A report describes each of its tables once ([`tables`]); [`lines`] writes text
 //! and Markdown, [`frame`] is the one HTML page around it, `map` and `charts` are its pictures.
 
+pub mod audit;
 mod charts;
 pub mod coverage;
 pub mod frame;
@@ -13,8 +14,10 @@ pub mod lines;
 pub mod log;
 mod map;
 pub mod nodes;
+pub mod probes;
 pub mod show;
 pub mod tables;
+pub mod targets;
 mod words;
 
 use serde_json::Value;

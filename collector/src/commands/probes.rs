@@ -3,18 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use isochrone_base::words;
-use isochrone_gate::registry::{
-    Access, Invitation, InvitationRecord, NewInvitation, ProbeRecord, RegistryError,
-};
+use isochrone_gate::audit::AuditEntry;
+use isochrone_gate::registry::{Access, InvitationRecord, NewInvitation, ProbeRecord, RegistryError};
 use isochrone_gate::session::SessionView;
 use isochrone_planner::plans::Checked;
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::UnixMillis;
-use isochrone_report::frame::DEMO;
-use isochrone_report::lines::Lines;
-use isochrone_report::tables::{Cell, Column, Table};
-use serde_json::json;
+use isochrone_report::audit::{self, AuditLine};
+use isochrone_report::probes::{
+    EchoLine, FreshInvitation, OpenInvitation, ProbeLine, ProbesReport, Seat, SessionLine,
+};
 
 use super::{CommandContext, CommandError, Out, WIDTH, failed};
 use crate::cli::{AccessArg, Format, ProbeCommand};
@@ -51,29 +49,22 @@ pub(super) async fn carry_out(
                 ..Default::default()
             };
             let invitation = context.registry.invite(&new, &context.actor).map_err(refused)?;
-            let warning = context.config.invitation_warning();
-            if let Some(warning) = warning.as_ref().filter(|_| format == Format::Text) {
-                out.say(Answer::Err(format!("WARNING: {warning}.\n"))).await;
-            }
-            match format {
-                Format::Json => {
-                    let warnings: Vec<String> = warning.into_iter().collect();
-                    let Invitation {
-                        token,
-                        script,
-                        expires,
-                        name,
-                    } = invitation;
-                    let answer = json!({
-                        "token": token, "script": script, "expires": expires, "name": name, "warnings": warnings
-                    });
-                    out.json(&answer).await
+            let fresh = FreshInvitation {
+                token: invitation.token,
+                script: invitation.script,
+                expires: invitation.expires,
+                name: invitation.name,
+                warning: context.config.invitation_warning(),
+                demo: context.store.is_demo(),
+            };
+            match (format, &fresh.warning) {
+                (Format::Json, _) => return out.json(&fresh.json()).await,
+                (Format::Text, Some(warning)) => {
+                    out.say(Answer::Err(format!("WARNING: {warning}.\n"))).await;
                 }
-                _ if context.store.is_demo() => {
-                    out.document(format!("# {DEMO}\n{}", invitation.script)).await
-                }
-                _ => out.document(invitation.script).await,
+                (Format::Text, None) => {}
             }
+            out.document(fresh.text()).await
         }
         ProbeCommand::List { format } => list(context, format, out).await,
         ProbeCommand::Revoke { probe } => out.text(revoke(context, &probe)?).await,
@@ -147,179 +138,97 @@ fn find(context: &CommandContext, probe: &str) -> Result<Arc<ProbeRecord>, Comma
 }
 
 async fn list(context: &CommandContext, format: Format, out: &Out) -> Result<(), CommandError> {
-    let (mut probes, invitations) = (context.registry.list(), context.registry.open_invitations());
+    let report = report(context);
+    match format {
+        Format::Json => out.json(&report.json()).await,
+        Format::Text => out.text(report.text(WIDTH)).await,
+    }
+}
+
+fn report(context: &CommandContext) -> ProbesReport {
+    let mut probes = context.registry.list();
     probes.sort_by(|a, b| a.name.cmp(&b.name));
-    if format == Format::Json {
-        let probes: Vec<_> = probes.iter().map(|record| as_json(context, record)).collect();
-        let invitations: Vec<_> = invitations
-            .iter()
-            .map(|it| json!({ "probe": it.name, "worker": it.place.worker, "site": it.place.site, "until": instant(it.valid_until) }))
-            .collect();
-        return out
-            .json(&json!({ "schema": "isochrone.probes/1", "probes": probes, "invitations": invitations }))
-            .await;
-    }
-    if probes.is_empty() && invitations.is_empty() {
-        let text =
-            "No probes yet. `probe invite --worker NAME --site 'City, CC'` prints what a worker pastes.\n";
-        return out.text(text).await;
-    }
-    let mut lines = Lines::text(WIDTH);
-    lines.table(&table(context, &probes, &invitations));
-    if !probes.is_empty() {
-        lines.wrapped(
-            "ECHO: where its echo port answered. UNSENT: measurements it holds that are not stored here yet.",
-        );
-    }
-    let closed: Vec<&str> = probes
-        .iter()
-        .filter(|record| record.is_active() && echo(context, record) == CLOSED)
-        .map(|record| record.name.as_str())
-        .collect();
-    if !closed.is_empty() {
-        lines.blank();
-        lines.wrapped(&format!(
-            "Echo port closed: {}. Peers cannot measure them. On those servers, open UDP port 7472, for example:",
-            closed.join(", ")
-        ));
-        lines.verbatim(
-            "  ufw allow 7472/udp        or        nft add rule inet filter input udp dport 7472 accept",
-        );
-    }
-    out.text(lines.finish()).await
-}
-
-fn table(
-    context: &CommandContext,
-    probes: &[Arc<ProbeRecord>],
-    invitations: &[Arc<InvitationRecord>],
-) -> Table {
-    let names = ["PROBE", "WORKER", "SITE", "NETWORK", "STATE", "ECHO"].map(Column::names);
-    let columns = names.into_iter().chain([Column::figures("UNSENT")]);
-    let probes = probes.iter().map(|record| {
-        let session = context.sessions.view(record.id);
-        let unsent = session.as_ref().map(|session| session.spool.unstored.to_string());
-        let state = state(context, record, session.as_ref());
-        let place = (&record.worker, &record.site, record.network);
-        row(
-            &record.name,
-            place,
-            [state, echo(context, record), unsent.unwrap_or_default()],
-        )
-    });
-    let invitations = invitations.iter().map(|it| {
-        let state = format!("invited, until {}", minute(it.valid_until));
-        let place = (&it.place.worker, &it.place.site, it.place.network);
-        row(&it.name, place, [state, String::new(), String::new()])
-    });
-    Table::new("Probes", columns).rows(probes.chain(invitations))
-}
-
-fn row(name: &str, (worker, site, number): (&String, &String, Option<u32>), rest: [String; 3]) -> Vec<Cell> {
-    let place = [
-        name.to_owned(),
-        worker.clone(),
-        site.clone(),
-        words::network_in_column(number),
-    ];
-    place.into_iter().chain(rest).map(Cell::from).collect()
-}
-
-const CLOSED: &str = "closed";
-
-fn state(context: &CommandContext, record: &ProbeRecord, session: Option<&SessionView>) -> String {
-    match session {
-        _ if !record.is_active() => "revoked".to_owned(),
-        Some(session) => {
-            let ago = context.clock.wall().since(session.since);
-            format!("connected for {}", words::duration(ago.as_millis() as u64))
-        }
-        None if context.running => "away".to_owned(),
-        None => "collector not running".to_owned(),
-    }
-}
-
-/// Whether its echo port was seen open, by family.
-fn echo(context: &CommandContext, record: &ProbeRecord) -> String {
-    let checked = context.addresses.checked(record.id);
-    let answered: Vec<&str> = checked
-        .iter()
-        .flatten()
-        .filter(|checked| checked.answered.is_some())
-        .map(|checked| if checked.address.is_ipv4() { "v4" } else { "v6" })
-        .collect();
-    if !answered.is_empty() {
-        return answered.join(" ");
-    }
-    if checked.iter().flatten().next().is_some() {
-        CLOSED.to_owned()
-    } else {
-        "not asked yet".to_owned()
-    }
-}
-
-fn as_json(context: &CommandContext, record: &ProbeRecord) -> serde_json::Value {
-    let session = context.sessions.view(record.id);
-    let echo = |checked: &Option<Checked>| {
-        checked.as_ref().map(|checked| {
-            json!({ "address": checked.address, "answered": checked.answered.map(instant),
-                    "asked": instant(checked.asked), "refused": checked.refused })
-        })
+    let invitations = context.registry.open_invitations();
+    let invitation = |open: &Arc<InvitationRecord>| OpenInvitation {
+        name: open.name.clone(),
+        seat: Seat {
+            worker: open.place.worker.clone(),
+            site: open.place.site.clone(),
+            network: open.place.network,
+        },
+        until: open.valid_until,
     };
-    let [v4, v6] = context.addresses.checked(record.id);
-    json!({
-        "probe": record.name, "id": record.id.to_string(), "worker": record.worker, "site": record.site,
-        "latitude": record.latitude, "longitude": record.longitude, "country": record.country,
-        "network": record.network, "access": record.access,
-        "state": if record.is_active() { "active" } else { "revoked" },
-        "joined": instant(record.joined), "connected": session.is_some(),
-        "since": session.as_ref().map(|session| instant(session.since)),
-        "remote": session.as_ref().map(|session| session.remote),
-        "software": session.as_ref().map(|session| session.software.clone()),
-        "plan": session.as_ref().and_then(|session| session.plan).map(|plan| plan.to_string()),
-        "spool_bytes": session.as_ref().map(|session| session.spool.bytes),
-        "spool_unstored": session.as_ref().map(|session| session.spool.unstored),
-        "rtt_ms": session.as_ref().and_then(|session| session.rtt).map(|rtt| rtt.as_secs_f64() * 1_000.0),
-        "clock_offset_ms": session.as_ref().and_then(|session| session.clock_offset_ms),
-        "echo4": echo(&v4), "echo6": echo(&v6),
-    })
+    ProbesReport {
+        probes: probes.iter().map(|record| line(context, record)).collect(),
+        invitations: invitations.iter().map(invitation).collect(),
+        running: context.running,
+        now: context.clock.wall(),
+    }
+}
+
+fn line(context: &CommandContext, record: &ProbeRecord) -> ProbeLine {
+    ProbeLine {
+        name: record.name.clone(),
+        id: record.id.to_string(),
+        seat: Seat {
+            worker: record.worker.clone(),
+            site: record.site.clone(),
+            network: record.network,
+        },
+        latitude: record.latitude,
+        longitude: record.longitude,
+        country: record.country.clone(),
+        access: access(record.access),
+        active: record.is_active(),
+        joined: record.joined,
+        session: context.sessions.view(record.id).map(session),
+        echo: context.addresses.checked(record.id).map(|port| port.map(echo)),
+    }
+}
+
+fn access(access: Access) -> &'static str {
+    match access {
+        Access::DataCentre => "data-centre",
+        Access::Eyeball => "eyeball",
+        Access::Unknown => "unknown",
+    }
+}
+
+fn session(session: SessionView) -> SessionLine {
+    SessionLine {
+        since: session.since,
+        remote: session.remote,
+        software: session.software,
+        plan: session.plan.map(|plan| plan.to_string()),
+        spool_bytes: session.spool.bytes,
+        spool_unstored: session.spool.unstored,
+        rtt: session.rtt,
+        clock_offset_ms: session.clock_offset_ms,
+    }
+}
+
+fn echo(checked: Checked) -> EchoLine {
+    EchoLine {
+        address: checked.address,
+        answered: checked.answered,
+        asked: checked.asked,
+        refused: checked.refused,
+    }
 }
 
 pub(super) async fn audit(context: &CommandContext, format: Format, out: &Out) -> Result<(), CommandError> {
     let entries = context.registry.audit(UnixMillis(0)).map_err(failed)?;
-    if format == Format::Json {
-        let entries: Vec<_> = entries
-            .iter()
-            .map(|entry| json!({ "at": instant(entry.at), "who": entry.who, "act": entry.action, "what": entry.what }))
-            .collect();
-        return out
-            .json(&json!({ "schema": "isochrone.audit-log/1", "entries": entries }))
-            .await;
+    let entry = |entry: AuditEntry| AuditLine {
+        at: entry.at,
+        who: entry.who,
+        action: entry.action,
+        what: entry.what,
+    };
+    let entries: Vec<_> = entries.into_iter().map(entry).collect();
+    match format {
+        Format::Json => out.json(&audit::json(&entries)).await,
+        Format::Text => out.text(audit::text(&entries, WIDTH)).await,
     }
-    if entries.is_empty() {
-        return out.text("Nothing was done yet.\n").await;
-    }
-    let mut lines = Lines::text(WIDTH);
-    for entry in entries {
-        lines.verbatim(format!(
-            "{}  {}, by {}",
-            instant(entry.at),
-            entry.action,
-            entry.who
-        ));
-        lines.marked("    ", &entry.what);
-    }
-    out.text(lines.finish()).await
-}
-
-/// For people: UTC, to the minute.
-fn minute(at: UnixMillis) -> String {
-    format!("{} {} UTC", words::date(at), &words::time(at)[..5])
-}
-
-/// RFC 3339, to the second.
-pub(super) fn instant(at: UnixMillis) -> String {
-    words::rfc3339(UnixMillis(at.0 / 1_000 * 1_000))
 }
 
 impl From<AccessArg> for Access {

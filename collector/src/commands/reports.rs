@@ -125,7 +125,10 @@ pub(super) async fn ledger(
     })
     .await?;
     match format {
-        Format::Json => out.document(ledger.to_json() + "\n").await?,
+        Format::Json => {
+            out.document(isochrone_report::ledger::json(&ledger) + "\n")
+                .await?
+        }
         Format::Text => {
             out.text(isochrone_report::ledger::text(&ledger, audit.as_ref(), WIDTH))
                 .await?

@@ -5,12 +5,9 @@ mod load;
 use std::path::Path;
 
 use isochrone_base::names::is_one_worker;
-use isochrone_base::words;
 use isochrone_planner::draft::Load;
 use isochrone_planner::targets::{self, EditError, Node, NodeKind, Targets};
-use isochrone_report::lines::Lines;
-use isochrone_report::tables::{Cell, Column, Table};
-use serde_json::json;
+use isochrone_report::targets::{TargetLine, TargetsReport};
 
 use super::{CommandContext, CommandError, Out, WIDTH};
 use crate::cli::{Format, NodeArgs, TargetCommand};
@@ -146,6 +143,14 @@ fn is_bucket(text: &str) -> bool {
 }
 
 async fn list(context: &CommandContext, format: Format, out: &Out) -> Result<(), CommandError> {
+    let report = report(context);
+    match format {
+        Format::Json => out.json(&report.json()).await,
+        Format::Text => out.text(report.text(WIDTH)).await,
+    }
+}
+
+fn report(context: &CommandContext) -> TargetsReport {
     let targets = Targets::clone(&context.targets.borrow());
     let loads = load::loads(context, &targets);
     let probes = context.registry.list();
@@ -153,47 +158,34 @@ async fn list(context: &CommandContext, format: Format, out: &Out) -> Result<(),
         let mut active = probes.iter().filter(|probe| probe.is_active());
         active.any(|probe| is_one_worker(&probe.worker, &node.worker))
     };
-    if format == Format::Json {
-        let nodes = targets.nodes.iter().zip(&loads);
-        let nodes = nodes.map(|(node, load)| as_json(node, load, has_probe(node)));
-        let nodes: Vec<_> = nodes.collect();
-        return out
-            .json(&json!({ "schema": "isochrone.targets/1", "nodes": nodes }))
-            .await;
+    let nodes = targets.nodes.iter().zip(&loads);
+    let lines = nodes.map(|(node, load)| line(node, load, &targets, has_probe(node)));
+    TargetsReport {
+        nodes: lines.collect(),
+        file: context.targets_file.display().to_string(),
     }
-    if targets.nodes.is_empty() {
-        let file = context.targets_file.display();
-        return out
-            .text(format!(
-                "No nodes yet. Add one with `target add`, or write it into {file}.\n"
-            ))
-            .await;
+}
+
+fn line(node: &Node, load: &Load, targets: &Targets, worker_has_probe: bool) -> TargetLine {
+    TargetLine {
+        name: node.name.clone(),
+        kind: kind(node),
+        url: node.url.to_string(),
+        worker: node.worker.clone(),
+        place: node.place.clone(),
+        latitude: node.latitude,
+        longitude: node.longitude,
+        country: node.country.clone(),
+        network: node.network,
+        buckets: node.buckets.clone(),
+        asset: node.asset.clone(),
+        interval: node.interval,
+        paused: node.paused,
+        lacks_slash: node.lacks_slash,
+        worker_has_probe,
+        notes: notes(node, targets, worker_has_probe),
+        load: load::told(load),
     }
-    let names = ["NODE", "KIND", "WORKER", "PLACE", "NETWORK"].map(Column::names);
-    let columns = names.into_iter().chain([Column::names("URL").whole()]);
-    let mut noted: Vec<(&str, Vec<&str>)> = Vec::new();
-    for node in &targets.nodes {
-        for note in notes(node, &targets, has_probe(node)) {
-            match noted.iter_mut().find(|(of, _)| *of == note) {
-                Some((_, names)) => names.push(&node.name),
-                None => noted.push((note, vec![&node.name])),
-            }
-        }
-    }
-    let rows = targets.nodes.iter().map(|node| {
-        let network = words::network_in_column(node.network);
-        let (kind, url) = (kind(node), node.url.as_str());
-        let cells = [&node.name, kind, &node.worker, &node.place, &network, url];
-        cells.map(Cell::from).into()
-    });
-    let mut lines = Lines::text(WIDTH);
-    lines.table(&Table::new("Targets", columns).rows(rows));
-    lines.blank();
-    lines.table(&load::table(&loads));
-    for (note, names) in noted {
-        lines.item(&format!("{}: {note}", names.join(", ")));
-    }
-    out.text(lines.finish()).await
 }
 
 fn kind(node: &Node) -> &'static str {
@@ -238,17 +230,6 @@ fn is_private(node: &Node) -> bool {
         Some(url::Host::Ipv6(ip)) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
         _ => false,
     }
-}
-
-fn as_json(node: &Node, load: &Load, worker_has_probe: bool) -> serde_json::Value {
-    json!({
-        "node": node.name, "kind": kind(node), "url": node.url, "worker": node.worker, "place": node.place,
-        "latitude": node.latitude, "longitude": node.longitude, "country": node.country,
-        "network": node.network, "buckets": node.buckets, "asset": node.asset,
-        "interval_s": node.interval.map(|interval| interval.as_secs_f64()), "paused": node.paused,
-        "lacks_slash": node.lacks_slash, "worker_has_probe": worker_has_probe,
-        "load": load::as_json(load),
-    })
 }
 
 #[cfg(test)]

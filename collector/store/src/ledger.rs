@@ -10,10 +10,8 @@ mod verify;
 
 use std::collections::BTreeSet;
 
-use isochrone_base::words;
 use isochrone_proto::ids::{EpochId, ProbeId};
 use isochrone_proto::units::{Hour, UnixMillis};
-use serde::Serialize;
 
 use self::planned::{EpochAccount, accounts};
 pub use self::verify::{Audit, verify, verify_with};
@@ -202,106 +200,6 @@ impl Ledger {
             .iter()
             .find(|row| row.probe.to_string() == refused.probe);
         row.map_or(&refused.probe, |row| &row.probe_name)
-    }
-
-    /// `isochrone.ledger/1`.
-    #[must_use]
-    pub fn to_json(&self) -> String {
-        let rows = self.rows.iter().map(JsonRow::of).collect();
-        let json = JsonLedger {
-            schema: "isochrone.ledger/1",
-            source: self.source,
-            balanced: self.is_balanced(),
-            rows,
-            quarantine: JsonQuarantine {
-                refused: self.refused,
-                newest: self
-                    .quarantine
-                    .iter()
-                    .map(|refused| JsonRefused::of(self, refused))
-                    .collect(),
-            },
-        };
-        serde_json::to_string(&json).expect("numbers and texts always serialize")
-    }
-}
-
-#[derive(Serialize)]
-struct JsonLedger<'a> {
-    schema: &'static str,
-    source: &'static str,
-    balanced: bool,
-    rows: Vec<JsonRow<'a>>,
-    quarantine: JsonQuarantine<'a>,
-}
-
-#[derive(Serialize)]
-struct JsonQuarantine<'a> {
-    refused: u64,
-    newest: Vec<JsonRefused<'a>>,
-}
-
-#[derive(Serialize)]
-struct JsonRefused<'a> {
-    probe: &'a str,
-    probe_id: &'a str,
-    epoch: &'a str,
-    sequence: u64,
-    item: &'a str,
-    reason: &'a str,
-    received: String,
-}
-
-impl<'a> JsonRefused<'a> {
-    fn of(ledger: &'a Ledger, refused: &'a Refused) -> Self {
-        Self {
-            probe: ledger.name_of(refused),
-            probe_id: &refused.probe,
-            epoch: &refused.epoch,
-            sequence: refused.sequence,
-            item: &refused.item,
-            reason: &refused.reason,
-            received: words::rfc3339(UnixMillis(refused.received_ms)),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct JsonRow<'a> {
-    probe: &'a str,
-    probe_id: String,
-    epoch: String,
-    hour: String,
-    planned: u64,
-    run: u64,
-    skipped: u64,
-    absent: u64,
-    stored: u64,
-    spooled: u64,
-    dropped: u64,
-    refused: u64,
-    forked: u64,
-    balanced: bool,
-}
-
-impl<'a> JsonRow<'a> {
-    fn of(row: &'a Row) -> Self {
-        Self {
-            probe: &row.probe_name,
-            probe_id: row.probe.to_string(),
-            epoch: row.epoch.to_string(),
-            hour: words::rfc3339(row.hour.start()),
-            planned: row.planned,
-            run: row.run,
-            skipped: row.skipped,
-            absent: row.absent,
-            stored: row.stored,
-            spooled: row.spooled,
-            dropped: row.dropped,
-            refused: row.refused,
-            forked: row.forked,
-            balanced: row.balanced,
-        }
     }
 }
 

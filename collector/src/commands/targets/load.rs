@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use isochrone_planner::draft::{HostPrefixes, Load, Participant, World};
 use isochrone_planner::targets::Targets;
-use isochrone_report::tables::{Cell, Column, Table};
-use serde_json::json;
+use isochrone_report::targets::{TargetLoad, calls};
 
 use crate::commands::CommandContext;
 
@@ -34,44 +33,23 @@ pub(super) fn sentence(load: &Load) -> String {
     format!(
         "Load on {}: {} status, {} asset and {} connect calls a minute, evenly spaced, by {} (each connects every {}).",
         load.node,
-        number(load.status),
-        number(load.asset),
-        number(load.connect),
+        calls(load.status),
+        calls(load.asset),
+        calls(load.connect),
         probes(load.vantages),
         humantime::format_duration(interval),
     )
 }
 
-/// The table of `target list`.
-pub(super) fn table(loads: &[Load]) -> Table {
-    let columns = [
-        Column::names("CALLS A MINUTE"),
-        Column::figures("STATUS"),
-        Column::figures("ASSET"),
-        Column::figures("CONNECT"),
-        Column::figures("PROBES"),
-        Column::figures("CONNECT EVERY"),
-    ];
-    let rows = loads.iter().map(|load| {
-        let every = humantime::format_duration(Duration::from_millis(load.connect_interval_ms.into()));
-        let cells = [
-            load.node.clone(),
-            number(load.status),
-            number(load.asset),
-            number(load.connect),
-            load.vantages.to_string(),
-            every.to_string(),
-        ];
-        cells.map(Cell::from).into()
-    });
-    Table::new("Load", columns).rows(rows)
-}
-
-pub(super) fn as_json(load: &Load) -> serde_json::Value {
-    json!({
-        "status_per_minute": load.status, "asset_per_minute": load.asset, "connect_per_minute": load.connect,
-        "vantages": load.vantages, "connect_interval_s": f64::from(load.connect_interval_ms) / 1_000.0,
-    })
+/// As `target list` prints it.
+pub(super) fn told(load: &Load) -> TargetLoad {
+    TargetLoad {
+        status_per_minute: load.status,
+        asset_per_minute: load.asset,
+        connect_per_minute: load.connect,
+        vantages: load.vantages,
+        connect_interval: Duration::from_millis(load.connect_interval_ms.into()),
+    }
 }
 
 fn probes(count: usize) -> String {
@@ -82,16 +60,8 @@ fn probes(count: usize) -> String {
     }
 }
 
-/// With a decimal where there is one.
-fn number(calls: f64) -> String {
-    let text = format!("{calls:.1}");
-    text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
-}
-
 #[cfg(test)]
 mod tests {
-    use isochrone_report::lines::Lines;
-
     use super::*;
 
     #[test]
@@ -107,14 +77,6 @@ mod tests {
         assert_eq!(
             sentence(&load),
             "Load on berlin: 6 status, 12 asset and 60 connect calls a minute, evenly spaced, by 10 probes (each connects every 10s)."
-        );
-        load.asset = 3.52;
-        let mut lines = Lines::text(100);
-        lines.table(&table(&[load.clone()]));
-        let printed = lines.finish();
-        assert!(
-            printed.contains("berlin") && printed.contains(" 3.5 "),
-            "{printed}"
         );
         load.vantages = 0;
         assert!(sentence(&load).contains("no probe has joined"));

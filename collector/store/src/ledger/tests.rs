@@ -121,41 +121,6 @@ fn probe_that_counts_otherwise_is_not_balanced() {
 }
 
 #[test]
-fn json_says_what_the_contract_says() {
-    let (_, store) = store_with_plan();
-    store_honest(&inline(&store), EPOCH, 1);
-    let json = read(&store, cut_of(1)).unwrap().to_json();
-    let expected = concat!(
-        r#"{"schema":"isochrone.ledger/1","source":"store","balanced":true,"rows":[{"probe":"ada-1","#,
-        r#""probe_id":"0000000000000ada","epoch":"07070707070707070707070707070707","#,
-        r#""hour":"2026-11-22T10:00:00Z","planned":13,"run":12,"skipped":1,"absent":0,"stored":12,"#,
-        r#""spooled":0,"dropped":0,"refused":0,"forked":0,"balanced":true}],"quarantine":{"refused":0,"newest":[]}}"#
-    );
-    assert_eq!(json, expected);
-}
-
-#[test]
-fn refused_batch_is_listed_with_its_reason() {
-    let (_, store) = store_with_plan();
-    let ingest = inline(&store);
-    store_honest(&ingest, EPOCH, 1);
-    let header = header(LATER_EPOCH, 1, isochrone_proto::ids::Digest::ZERO);
-    let batch = Batch::pack(header, &measurements(1, 0)).unwrap();
-    let answer = submit(&ingest, incoming_at(&batch, UnixMillis(START.0 - 600_000)));
-    assert!(matches!(answer, Ingested::Refused { .. }), "{answer:?}");
-
-    let ledger = read(&store, cut_of(2)).unwrap();
-    assert_eq!((ledger.refused, ledger.quarantine.len()), (1, 1));
-    let json: serde_json::Value = serde_json::from_str(&ledger.to_json()).unwrap();
-    assert_eq!(json["quarantine"]["refused"], 1);
-    assert_eq!(json["quarantine"]["newest"][0]["probe"], "ada-1");
-    assert_eq!(
-        json["quarantine"]["newest"][0]["reason"],
-        ledger.quarantine[0].reason
-    );
-}
-
-#[test]
 fn audit_finds_a_batch_that_vanished_from_the_log() {
     let (_, store) = store_with_plan();
     store_honest(&inline(&store), EPOCH, 3);

@@ -1,0 +1,143 @@
+//! `isochrone.ledger/1`.
+
+use isochrone_base::words::rfc3339;
+use isochrone_proto::units::UnixMillis;
+use isochrone_store::ledger::{Ledger, Row};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    source: &'static str,
+    balanced: bool,
+    rows: Vec<RowJson<'a>>,
+    quarantine: QuarantineJson<'a>,
+}
+
+#[derive(Serialize)]
+struct QuarantineJson<'a> {
+    refused: u64,
+    newest: Vec<RefusedJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct RefusedJson<'a> {
+    probe: &'a str,
+    probe_id: &'a str,
+    epoch: &'a str,
+    sequence: u64,
+    item: &'a str,
+    reason: &'a str,
+    received: String,
+}
+
+#[derive(Serialize)]
+struct RowJson<'a> {
+    probe: &'a str,
+    probe_id: String,
+    epoch: String,
+    hour: String,
+    planned: u64,
+    run: u64,
+    skipped: u64,
+    absent: u64,
+    stored: u64,
+    spooled: u64,
+    dropped: u64,
+    refused: u64,
+    forked: u64,
+    balanced: bool,
+}
+
+/// The whole account as one line.
+///
+/// # Panics
+/// Never: numbers and texts always serialize.
+#[must_use]
+pub fn json(ledger: &Ledger) -> String {
+    let newest = ledger.quarantine.iter().map(|refused| RefusedJson {
+        probe: ledger.name_of(refused),
+        probe_id: &refused.probe,
+        epoch: &refused.epoch,
+        sequence: refused.sequence,
+        item: &refused.item,
+        reason: &refused.reason,
+        received: rfc3339(UnixMillis(refused.received_ms)),
+    });
+    let document = Document {
+        schema: "isochrone.ledger/1",
+        source: ledger.source,
+        balanced: ledger.is_balanced(),
+        rows: ledger.rows.iter().map(row).collect(),
+        quarantine: QuarantineJson {
+            refused: ledger.refused,
+            newest: newest.collect(),
+        },
+    };
+    serde_json::to_string(&document).expect("numbers and texts always serialize")
+}
+
+fn row(row: &Row) -> RowJson<'_> {
+    RowJson {
+        probe: &row.probe_name,
+        probe_id: row.probe.to_string(),
+        epoch: row.epoch.to_string(),
+        hour: rfc3339(row.hour.start()),
+        planned: row.planned,
+        run: row.run,
+        skipped: row.skipped,
+        absent: row.absent,
+        stored: row.stored,
+        spooled: row.spooled,
+        dropped: row.dropped,
+        refused: row.refused,
+        forked: row.forked,
+        balanced: row.balanced,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use isochrone_proto::batch::Batch;
+    use isochrone_proto::ids::Digest;
+    use isochrone_store::ingest::Ingested;
+    use isochrone_store::ingest::fixture::*;
+    use isochrone_store::ledger::read;
+
+    use super::*;
+
+    #[test]
+    fn json_says_what_the_contract_says() {
+        let (_, store) = store_with_plan();
+        store_honest(&inline(&store), EPOCH, 1);
+        let json = json(&read(&store, cut_of(1)).unwrap());
+        let expected = concat!(
+            r#"{"schema":"isochrone.ledger/1","source":"store","balanced":true,"rows":[{"probe":"ada-1","#,
+            r#""probe_id":"0000000000000ada","epoch":"07070707070707070707070707070707","#,
+            r#""hour":"2026-11-22T10:00:00Z","planned":13,"run":12,"skipped":1,"absent":0,"stored":12,"#,
+            r#""spooled":0,"dropped":0,"refused":0,"forked":0,"balanced":true}],"quarantine":{"refused":0,"newest":[]}}"#
+        );
+        assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn refused_batch_is_listed_with_its_reason() {
+        let (_, store) = store_with_plan();
+        let ingest = inline(&store);
+        store_honest(&ingest, EPOCH, 1);
+        let header = header(LATER_EPOCH, 1, Digest::ZERO);
+        let batch = Batch::pack(header, &measurements(1, 0)).unwrap();
+        let answer = submit(&ingest, incoming_at(&batch, UnixMillis(START.0 - 600_000)));
+        assert!(matches!(answer, Ingested::Refused { .. }), "{answer:?}");
+
+        let ledger = read(&store, cut_of(2)).unwrap();
+        assert_eq!((ledger.refused, ledger.quarantine.len()), (1, 1));
+        let json: serde_json::Value = serde_json::from_str(&json(&ledger)).unwrap();
+        assert_eq!(json["quarantine"]["refused"], 1);
+        assert_eq!(json["quarantine"]["newest"][0]["probe"], "ada-1");
+        assert_eq!(
+            json["quarantine"]["newest"][0]["reason"],
+            ledger.quarantine[0].reason
+        );
+    }
+}
