@@ -224,7 +224,13 @@ mod tests {
             lines[1].contains("unknown") && lines[1].ends_with("https://node.example.org/"),
             "{text}"
         );
-        assert_eq!(lines[3..], ["- one, two: paused", "- two: odd"]);
+        assert!(
+            lines
+                .iter()
+                .any(|line| line.contains(" 3.5 ") && line.contains("10s")),
+            "{text}"
+        );
+        assert_eq!(lines[lines.len() - 2..], ["- one, two: paused", "- two: odd"]);
     }
 
     #[test]
@@ -241,7 +247,9 @@ mod tests {
             r#"{"schema":"isochrone.targets/1","nodes":[{"node":"one","kind":"http","#,
             r#""url":"https://node.example.org/","worker":"ada","place":"Berlin, DE","latitude":52.5,"#,
             r#""longitude":13.4,"country":"DE","network":null,"buckets":["0:0"],"asset":null,"#,
-            r#""interval_s":1.5,"paused":true,"lacks_slash":false,"worker_has_probe":false}]}"#
+            r#""interval_s":1.5,"paused":true,"lacks_slash":false,"worker_has_probe":false,"#,
+            r#""load":{"status_per_minute":6.0,"asset_per_minute":3.52,"connect_per_minute":60.0,"vantages":10,"#,
+            r#""connect_interval_s":10.0}}]}"#
         );
         let expected: Value = serde_json::from_str(expected).unwrap();
         assert_eq!(report(&[node("one", &["paused"])]).json(), expected);
