@@ -113,7 +113,7 @@ impl Supervisor {
             at: now,
             due: clock.now(),
         };
-        let mut duty = Self {
+        let mut supervisor = Self {
             monitor,
             started: now,
             views: None,
@@ -124,9 +124,9 @@ impl Supervisor {
             taken: VecDeque::new(),
             parts,
         };
-        let (views, receiver) = watch::channel(Arc::new(duty.view(now)));
-        duty.views = Some(views);
-        Ok((duty, receiver))
+        let (views, receiver) = watch::channel(Arc::new(supervisor.view(now)));
+        supervisor.views = Some(views);
+        Ok((supervisor, receiver))
     }
 
     /// Keeps watch until `stop`.

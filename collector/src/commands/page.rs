@@ -19,7 +19,7 @@ use isochrone_web::{ReportError, ReportQuery, Reports, Weights as PageWeights};
 use tokio::sync::Semaphore;
 
 use self::links::{Document, links};
-use super::reports::{ReportFailure, Turn, coverage, nodes, reading};
+use super::reports::{Asker, ReportFailure, Turn, coverage, nodes, reading};
 use super::{CommandContext, Out};
 
 /// Reports that are made at once for the page: each reads the whole log of its window. One more waits its turn.
@@ -61,13 +61,15 @@ impl PageReports {
             None | Some(PageWeights::People) => Weights::people(),
             Some(PageWeights::Sites) => Weights::sites(),
         };
-        let asked = (&Out::nowhere(), self.turn().await);
-        Ok(coverage(&self.context, self.window(&query), weights, asked).await?)
+        let (turn, out) = (self.turn().await, Out::nowhere());
+        let asker = Asker { out: &out, turn };
+        Ok(coverage(&self.context, self.window(&query), weights, asker).await?)
     }
 
     async fn nodes(&self, query: ReportQuery) -> Result<NodesReport, ReportError> {
         let (turn, out) = (self.turn().await, Out::nowhere());
-        Ok(nodes(&self.context, self.window(&query), &out, turn).await?)
+        let asker = Asker { out: &out, turn };
+        Ok(nodes(&self.context, self.window(&query), asker).await?)
     }
 }
 

@@ -217,11 +217,16 @@ pub(super) async fn carry_out(
     match command {
         ReportCommand::Coverage(args) => {
             let (window, weights) = (window(context, &args.window)?, weights(&args)?);
-            let report = coverage(context, window, weights, (out, None)).await?;
+            let report = coverage(context, window, weights, Asker { out, turn: None }).await?;
             print(&report, args.format, out).await
         }
         ReportCommand::Nodes { window, format } => {
-            let report = nodes(context, self::window(context, &window)?, out, None).await?;
+            let report = nodes(
+                context,
+                self::window(context, &window)?,
+                Asker { out, turn: None },
+            )
+            .await?;
             print(&report, format, out).await
         }
     }
@@ -235,10 +240,10 @@ pub(super) async fn show(
     out: &Out,
 ) -> Result<(), CommandError> {
     let window = self::window(context, window)?;
-    let (work_house, work_out, name) = (context.clone(), out.clone(), node.to_owned());
+    let (context, progress_out, name) = (context.clone(), out.clone(), node.to_owned());
     let report = reading(None, move || {
-        let read = Reading::of(&work_house, window)?;
-        let mut progress = read.progress(&work_out);
+        let read = Reading::of(&context, window)?;
+        let mut progress = read.progress(&progress_out);
         Ok(show::from_store(
             &read.store,
             &read.roster,
@@ -262,11 +267,10 @@ pub(super) async fn show(
 pub(super) async fn nodes(
     context: &CommandContext,
     window: Window,
-    out: &Out,
-    turn: Turn,
+    asker: Asker<'_>,
 ) -> Result<NodesReport, ReportFailure> {
-    let (context, out) = (context.clone(), out.clone());
-    reading(turn, move || {
+    let (context, out) = (context.clone(), asker.out.clone());
+    reading(asker.turn, move || {
         let read = Reading::of(&context, window)?;
         let (rules, mut progress) = (&context.config.health, read.progress(&out));
         Ok(nodes::from_store(
@@ -284,10 +288,10 @@ pub(super) async fn coverage(
     context: &CommandContext,
     window: Window,
     weights: Weights,
-    (out, turn): (&Out, Turn),
+    asker: Asker<'_>,
 ) -> Result<CoverageReport, ReportFailure> {
-    let (context, out) = (context.clone(), out.clone());
-    reading(turn, move || {
+    let (context, out) = (context.clone(), asker.out.clone());
+    reading(asker.turn, move || {
         let read = Reading::of(&context, window)?;
         let source = if read.store.is_demo() {
             Source::Demo
@@ -337,6 +341,12 @@ impl Reading {
 
 /// A place among the reports that the page may have made at once; commands need none.
 pub(super) type Turn = Option<OwnedSemaphorePermit>;
+
+/// Who asks for a report: where its progress is shown, and the place it was given.
+pub(super) struct Asker<'a> {
+    pub(super) out: &'a Out,
+    pub(super) turn: Turn,
+}
 
 /// Reads away from the runtime's workers. The turn is given back when the reading ends, not when whoever asked
 /// leaves.
