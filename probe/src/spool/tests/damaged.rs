@@ -158,7 +158,8 @@ fn spool_of_another_format_is_refused_with_what_to_do() {
         let checksum = crc32c::crc32c_append(crc32c::crc32c(&bytes[..end - 4]), &bytes[end..]);
         bytes[end - 4..end].copy_from_slice(&checksum.to_le_bytes());
     };
-    let changes: [(u8, &dyn Fn(&mut Vec<u8>)); 2] = [(1, &old), (3, &later)];
+    type Change<'a> = &'a dyn Fn(&mut Vec<u8>);
+    let changes: [(u8, Change<'_>); 2] = [(1, &old), (3, &later)];
     for (found, change) in changes {
         let disk = Arc::new(MemoryDisk::new());
         drop(filled(&disk, 1));
