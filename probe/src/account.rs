@@ -18,7 +18,7 @@ const TOLD_AFTER_END: Duration = Duration::from_secs(600);
 
 /// One epoch's account.
 #[derive(Debug, Default)]
-pub struct Account {
+pub(crate) struct Account {
     adopted: Vec<Adopted>,
     hours: BTreeMap<Hour, Resolved>,
     told: BTreeMap<Hour, HourCount>,
@@ -44,7 +44,7 @@ struct Resolved {
 
 impl Account {
     /// From `first_slot` on, the epoch follows `plan`. Adoptions come in the order of their first slots.
-    pub fn adopt(&mut self, plan: &Plan, first_slot: UnixMillis) {
+    pub(crate) fn adopt(&mut self, plan: &Plan, first_slot: UnixMillis) {
         if let Some(before) = self.adopted.last_mut() {
             before.until = before.until.min(first_slot);
         }
@@ -59,13 +59,13 @@ impl Account {
     }
 
     /// The epoch plans nothing at or after `end`.
-    pub fn end_at(&mut self, end: UnixMillis) {
+    pub(crate) fn end_at(&mut self, end: UnixMillis) {
         self.end = Some(self.end.map_or(end, |known| known.min(end)));
     }
 
     /// The adoption in force at `cut`; before the first slot of the first one, that one.
     #[must_use]
-    pub fn adoption_at(&self, cut: UnixMillis) -> Option<Adoption> {
+    pub(crate) fn adoption_at(&self, cut: UnixMillis) -> Option<Adoption> {
         let begun = self
             .adopted
             .iter()
@@ -77,7 +77,7 @@ impl Account {
     /// Where the adoption after `told` gave way to a later one, if that was before `cut`: it was in force
     /// between two batches, and no batch cut at `cut` can tell it.
     #[must_use]
-    pub fn passed_over(&self, told: Option<Adoption>, cut: UnixMillis) -> Option<UnixMillis> {
+    pub(crate) fn passed_over(&self, told: Option<Adoption>, cut: UnixMillis) -> Option<UnixMillis> {
         let after = match told {
             None => 0,
             Some(told) => 1 + self.adopted.iter().position(|adopted| adopted.adoption == told)?,
@@ -87,12 +87,12 @@ impl Account {
     }
 
     /// A measurement of `slot` goes into the batch that is being made.
-    pub fn ran(&mut self, slot: UnixMillis) {
+    pub(crate) fn ran(&mut self, slot: UnixMillis) {
         self.hours.entry(slot.hour()).or_default().run += 1;
     }
 
     /// A range of slots of plan `version` was not run.
-    pub fn skipped(&mut self, version: PlanVersion, range: &SkippedRange) {
+    pub(crate) fn skipped(&mut self, version: PlanVersion, range: &SkippedRange) {
         let found = self
             .adopted
             .iter()
@@ -113,7 +113,7 @@ impl Account {
 
     /// Whether `range` goes on where `last` ended, for the same cause.
     #[must_use]
-    pub fn follows(&self, version: PlanVersion, last: &SkippedRange, range: &SkippedRange) -> bool {
+    pub(crate) fn follows(&self, version: PlanVersion, last: &SkippedRange, range: &SkippedRange) -> bool {
         let found = self
             .adopted
             .iter()
@@ -129,7 +129,7 @@ impl Account {
 
     /// The cumulative counts at `cut` of every hour that changed since the last call, and of those that
     /// ended only just now.
-    pub fn counts(&mut self, cut: UnixMillis) -> Vec<HourCount> {
+    pub(crate) fn counts(&mut self, cut: UnixMillis) -> Vec<HourCount> {
         self.include_planned_hours(cut);
         let mut counts = Vec::new();
         for (hour, resolved) in &self.hours {

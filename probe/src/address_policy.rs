@@ -90,7 +90,7 @@ impl AddressPolicy {
     }
 
     /// This machine is known to others by this address too (the outside of a NAT).
-    pub fn learn_own(&self, address: IpAddr) {
+    pub(crate) fn learn_own(&self, address: IpAddr) {
         if self.is_own(address) {
             return;
         }
@@ -126,7 +126,7 @@ impl AddressPolicy {
     ///
     /// # Errors
     /// Says why not.
-    pub fn check_connected(&self, local: IpAddr, remote: IpAddr) -> Result<(), ForbiddenAddress> {
+    pub(crate) fn check_connected(&self, local: IpAddr, remote: IpAddr) -> Result<(), ForbiddenAddress> {
         self.check(remote)?;
         let opened = self.allow.iter().any(|prefix| prefix.contains(&remote));
         if local == remote && !opened {
@@ -143,7 +143,7 @@ impl AddressPolicy {
 ///
 /// # Errors
 /// If the kernel does not list them.
-pub fn own_addresses() -> io::Result<Vec<IpAddr>> {
+pub(crate) fn own_addresses() -> io::Result<Vec<IpAddr>> {
     let interfaces = nix::ifaddrs::getifaddrs().map_err(io::Error::from)?;
     Ok(interfaces
         .filter_map(|interface| interface.address)

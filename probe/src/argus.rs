@@ -10,7 +10,7 @@ use isochrone_proto::measurement::CacheState;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Path of the status, under a node's base URL.
-pub const STATUS_PATH: &str = "api/v1/status";
+pub(crate) const STATUS_PATH: &str = "api/v1/status";
 
 /// The id of a data object on chain: what follows `assets/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -205,7 +205,7 @@ fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::E
 
 /// The message of a refusal by Argus itself, `{"message":…}`; `None` when somebody else (a proxy in front,
 /// another server) wrote the body.
-pub fn refusal_message(body: &[u8]) -> Option<String> {
+pub(crate) fn refusal_message(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Refusal {
         message: String,
@@ -217,7 +217,7 @@ pub fn refusal_message(body: &[u8]) -> Option<String> {
 
 /// Where the node had the object: `x-cache`, without regard to case. [`CacheState::Absent`] where the header
 /// is missing or unknown: then nothing can be said about the cache.
-pub fn cache_state(headers: &HeaderMap) -> CacheState {
+pub(crate) fn cache_state(headers: &HeaderMap) -> CacheState {
     match header(headers, "x-cache") {
         Some(value) if value.eq_ignore_ascii_case("hit") => CacheState::Hit,
         Some(value) if value.eq_ignore_ascii_case("pending") => CacheState::Pending,
@@ -227,13 +227,13 @@ pub fn cache_state(headers: &HeaderMap) -> CacheState {
 }
 
 /// Whether the headers are those of Argus' asset controller: a proxy's own 404 lacks them.
-pub fn is_asset_controller(headers: &HeaderMap) -> bool {
+pub(crate) fn is_asset_controller(headers: &HeaderMap) -> bool {
     headers.contains_key("timing-allow-origin")
 }
 
 /// `content-range: bytes FIRST-LAST/SIZE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ContentRange {
+pub(crate) struct ContentRange {
     /// First byte, from 0.
     pub first: u64,
     /// Last byte, included.
@@ -244,7 +244,7 @@ pub struct ContentRange {
 
 impl ContentRange {
     /// Reads the header; `None` where it is absent or makes no sense.
-    pub fn of(headers: &HeaderMap) -> Option<Self> {
+    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
         let value = headers.get(CONTENT_RANGE)?.to_str().ok()?.trim();
         let (range, size) = value.strip_prefix("bytes ")?.trim().split_once('/')?;
         let (first, last) = range.split_once('-')?;
@@ -257,13 +257,13 @@ impl ContentRange {
     }
 
     /// Number of bytes in the range.
-    pub fn bytes(self) -> u64 {
+    pub(crate) fn bytes(self) -> u64 {
         (self.last - self.first).saturating_add(1)
     }
 }
 
 /// `content-length`; `None` where it is absent (Argus sends none on a miss) or makes no sense.
-pub fn content_length(headers: &HeaderMap) -> Option<u64> {
+pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
 }
 

@@ -16,7 +16,7 @@ use isochrone_proto::units::UnixMillis;
 use crate::account::Account;
 
 /// A batch waits this long for more, in slot time.
-pub const BATCH_AGE_MAX: Duration = Duration::from_secs(1);
+pub(crate) const BATCH_AGE_MAX: Duration = Duration::from_secs(1);
 /// Some measurements carry texts: with more of them a batch could exceed its bytes.
 const WORDY_ROWS_MAX: usize = 200;
 /// Ranges of skipped slots in one batch, for the same reason.
@@ -25,7 +25,7 @@ const RANGES_MAX: usize = 4_000;
 /// One epoch's batches in the making. It holds what came in since the last batch, and nothing older; it
 /// never refuses anything: what comes in is bounded by the plan's runs under way.
 #[derive(Debug)]
-pub struct Batcher {
+pub(crate) struct Batcher {
     epoch: EpochId,
     sequence: Sequence,
     previous: Digest,
@@ -50,7 +50,7 @@ struct Waiting {
 
 /// A batch and its encoded form.
 #[derive(Clone, Debug)]
-pub struct Sealed {
+pub(crate) struct Sealed {
     /// The batch.
     pub batch: Batch,
     /// What is spooled, hashed and sent.
@@ -60,7 +60,7 @@ pub struct Sealed {
 impl Batcher {
     /// An epoch without batches. Its first one tells the echo sockets' ports.
     #[must_use]
-    pub fn new(epoch: EpochId, source_ports: Vec<u16>) -> Self {
+    pub(crate) fn new(epoch: EpochId, source_ports: Vec<u16>) -> Self {
         Self {
             epoch,
             sequence: Sequence::NONE,
@@ -77,22 +77,22 @@ impl Batcher {
 
     /// The epoch.
     #[must_use]
-    pub fn epoch(&self) -> EpochId {
+    pub(crate) fn epoch(&self) -> EpochId {
         self.epoch
     }
 
     /// From `first_slot` on the epoch follows `plan`.
-    pub fn adopt(&mut self, plan: &Plan, first_slot: UnixMillis) {
+    pub(crate) fn adopt(&mut self, plan: &Plan, first_slot: UnixMillis) {
         self.account.adopt(plan, first_slot);
     }
 
     /// The epoch plans nothing at or after `end`.
-    pub fn end_at(&mut self, end: UnixMillis) {
+    pub(crate) fn end_at(&mut self, end: UnixMillis) {
         self.account.end_at(end);
     }
 
     /// A run ended at `now`.
-    pub fn ran(&mut self, plan: PlanVersion, measurement: Measurement, now: UnixMillis) {
+    pub(crate) fn ran(&mut self, plan: PlanVersion, measurement: Measurement, now: UnixMillis) {
         let waiting = self.waiting.entry(plan).or_default();
         if measurement.outcome.carries_text() {
             waiting.wordy.push_back(measurement);
@@ -103,7 +103,7 @@ impl Batcher {
     }
 
     /// Slots were not run.
-    pub fn skipped(&mut self, plan: PlanVersion, range: SkippedRange, now: UnixMillis) {
+    pub(crate) fn skipped(&mut self, plan: PlanVersion, range: SkippedRange, now: UnixMillis) {
         let waiting = self.waiting.entry(plan).or_default();
         match waiting
             .skipped
@@ -117,7 +117,7 @@ impl Batcher {
     }
 
     /// Something else happened. It travels with the next batch, and makes none of its own.
-    pub fn event(&mut self, event: Event) {
+    pub(crate) fn event(&mut self, event: Event) {
         use Event::{CorruptRecords, DuplicateReplies, ForeignDatagrams, LateReplies, SelfStall};
         for known in &mut self.events {
             match (known, event) {
@@ -140,7 +140,7 @@ impl Batcher {
 
     /// Whether a batch is full or old enough at `now`, or an adoption has come into force and is not told.
     #[must_use]
-    pub fn is_due(&self, now: UnixMillis) -> bool {
+    pub(crate) fn is_due(&self, now: UnixMillis) -> bool {
         let is_old = self
             .oldest
             .is_some_and(|oldest| now.since(oldest) >= BATCH_AGE_MAX);
@@ -149,7 +149,7 @@ impl Batcher {
 
     /// Whether an adoption has come into force by `now` that no batch told yet.
     #[must_use]
-    pub fn has_untold_adoption(&self, now: UnixMillis) -> bool {
+    pub(crate) fn has_untold_adoption(&self, now: UnixMillis) -> bool {
         let adopted = self
             .account
             .adoption_at(now)
@@ -159,7 +159,7 @@ impl Batcher {
 
     /// Everything that waits, as batches of one plan each, cut at `cut`: every slot that was begun, run or
     /// skipped lies before it.
-    pub fn close(&mut self, cut: UnixMillis) -> Vec<Sealed> {
+    pub(crate) fn close(&mut self, cut: UnixMillis) -> Vec<Sealed> {
         let mut sealed = Vec::new();
         while let Some(passed) = self.account.passed_over(self.told, cut) {
             // after a suspension: what was adopted and replaced meanwhile is told all the same
@@ -181,7 +181,7 @@ impl Batcher {
     }
 
     /// The last batches: after them the epoch holds nothing more. An epoch that adopted no plan has none.
-    pub fn finish(&mut self, cut: UnixMillis) -> Vec<Sealed> {
+    pub(crate) fn finish(&mut self, cut: UnixMillis) -> Vec<Sealed> {
         let mut sealed = self.close(cut);
         if self.ended {
             return sealed;

@@ -11,7 +11,7 @@ use isochrone_proto::units::UnixMillis;
 use tokio::time::Instant;
 
 /// A wall clock that is this far from the anchored time was stepped.
-pub const STEP_MIN: Duration = Duration::from_secs(1);
+pub(crate) const STEP_MIN: Duration = Duration::from_secs(1);
 
 /// A cheap handle to the time. Every copy shares one anchor.
 #[derive(Clone, Debug)]
@@ -83,13 +83,13 @@ impl Clock {
 
     /// Time since some moment before this process began. It goes on while the machine sleeps, and nobody sets it.
     #[must_use]
-    pub fn since_boot(&self) -> Duration {
+    pub(crate) fn since_boot(&self) -> Duration {
         Duration::from_micros(self.0.source.boot_us())
     }
 
     /// Slot time in microseconds since 1970: the anchor, advanced by CLOCK_BOOTTIME.
     #[must_use]
-    pub fn wall_us(&self) -> u64 {
+    pub(crate) fn wall_us(&self) -> u64 {
         let anchor = *self.0.anchor.lock().unwrap_or_else(PoisonError::into_inner);
         anchor.wall_us + self.0.source.boot_us().saturating_sub(anchor.boot_us)
     }

@@ -109,7 +109,7 @@ const CLOSE_MAX: Duration = Duration::from_millis(250);
 
 impl ConnectReport {
     /// The report as it is stored and sent.
-    pub fn to_outcome(&self) -> ConnectOutcome {
+    pub(crate) fn to_outcome(&self) -> ConnectOutcome {
         let result = match &self.result {
             Ok(phases) => match phases.to_wire() {
                 Some(phases) => ConnectResult::Connected(phases),

@@ -75,7 +75,7 @@ pub fn blocking<T>(work: impl FnOnce() -> T) -> T {
 ///
 /// # Errors
 /// Any other error of the disk.
-pub fn read_optional(disk: &dyn Disk, name: &str) -> io::Result<Option<Vec<u8>>> {
+pub(crate) fn read_optional(disk: &dyn Disk, name: &str) -> io::Result<Option<Vec<u8>>> {
     match disk.read(name) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

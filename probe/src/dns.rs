@@ -3,13 +3,16 @@
 //! getaddrinfo folds "no such name", "name server broken" and "no answer" into a few codes; here they are
 //! apart, because they have different people to call.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
+#[cfg(test)]
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use hickory_resolver::config::{
-    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
-};
+#[cfg(test)]
+use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+use hickory_resolver::config::{ResolveHosts, ResolverOpts};
+#[cfg(test)]
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::{Query, ResponseCode};
@@ -22,14 +25,14 @@ use crate::reach::ErrorText;
 
 /// Resolves names over one family at a time. Shared by all checks; holds no answers.
 #[derive(Debug)]
-pub struct NameResolver {
+pub(crate) struct NameResolver {
     source: Source,
     built: Mutex<Option<Built>>,
 }
 
 /// A name that gave no address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResolveError {
+pub(crate) struct ResolveError {
     /// [`Cause::Failed(FailureCause::NxDomain)`], [`Cause::Failed(FailureCause::ServFail)`], [`Cause::Failed(FailureCause::NoAddress)`], [`Cause::Failed(FailureCause::DnsTimeout)`] or
     /// [`Cause::Unsent(SendFailure::NoRoute)`].
     pub cause: Cause,
@@ -42,6 +45,7 @@ enum Source {
     /// `/etc/resolv.conf` and `/etc/hosts`.
     System,
     /// These name servers, without `/etc/hosts`.
+    #[cfg(test)]
     Servers(Vec<SocketAddr>),
 }
 
@@ -56,7 +60,7 @@ struct Built {
 impl NameResolver {
     /// Resolves as this machine does: `/etc/hosts`, then the name servers of `/etc/resolv.conf`. Both files
     /// are read again when they change.
-    pub fn system() -> Self {
+    pub(crate) fn system() -> Self {
         Self {
             source: Source::System,
             built: Mutex::new(None),
@@ -64,7 +68,8 @@ impl NameResolver {
     }
 
     /// Asks these name servers over UDP, then TCP, and no hosts file.
-    pub fn with_servers(servers: Vec<SocketAddr>) -> Self {
+    #[cfg(test)]
+    pub(crate) fn with_servers(servers: Vec<SocketAddr>) -> Self {
         Self {
             source: Source::Servers(servers),
             built: Mutex::new(None),
@@ -80,7 +85,7 @@ impl NameResolver {
     ///
     /// # Cancel safety
     /// Dropping the future abandons the query.
-    pub async fn resolve(&self, name: &str, family: Family) -> Result<Vec<IpAddr>, ResolveError> {
+    pub(crate) async fn resolve(&self, name: &str, family: Family) -> Result<Vec<IpAddr>, ResolveError> {
         let absolute = absolute_name(name)?;
         let built = self.current()?;
         let (record, other) = match family {
@@ -114,6 +119,7 @@ impl NameResolver {
     fn current(&self) -> Result<Built, ResolveError> {
         let stamp = match &self.source {
             Source::System => [RESOLV_CONF, HOSTS].map(file_stamp),
+            #[cfg(test)]
             Source::Servers(_) => [None, None],
         };
         let mut slot = self.built.lock().unwrap_or_else(PoisonError::into_inner);
@@ -141,6 +147,7 @@ impl NameResolver {
                 TokioResolver::builder_tokio()?,
                 Hosts::from_system().unwrap_or_default(),
             ),
+            #[cfg(test)]
             Source::Servers(servers) => {
                 let config =
                     ResolverConfig::from_name_servers(servers.iter().map(|at| name_server(*at)).collect());
@@ -164,6 +171,7 @@ impl std::fmt::Debug for Built {
     }
 }
 
+#[cfg(test)]
 fn name_server(at: SocketAddr) -> NameServerConfig {
     let with_port = |mut connection: ConnectionConfig| {
         connection.port = at.port();
@@ -226,12 +234,12 @@ fn broken(name: &str, family: Family, error: &NetError) -> ResolveError {
 }
 
 /// The family of an address. An IPv4-mapped IPv6 address is IPv6 here, and refused by the address policy.
-pub fn family_of(address: IpAddr) -> Family {
+pub(crate) fn family_of(address: IpAddr) -> Family {
     if address.is_ipv4() { Family::V4 } else { Family::V6 }
 }
 
 /// `IPv4` or `IPv6`.
-pub fn family_name(family: Family) -> &'static str {
+pub(crate) fn family_name(family: Family) -> &'static str {
     match family {
         Family::V4 => "IPv4",
         Family::V6 => "IPv6",

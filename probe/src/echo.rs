@@ -2,7 +2,7 @@
 //!
 //! - What is in flight and what is admitted is decided by pure code; sockets, stamps and tasks stand around them.
 //! - IPv4 and IPv6 are apart: their own sockets, no fallback.
-//! - Sixteen sockets a family on random ports; a slot's hash chooses one ([`socket_of`]), so that over time
+//! - Sixteen sockets a family on random ports; a slot's hash chooses one ([`prober::socket_of`]), so that over time
 //!   all equal-cost paths are seen.
 //! - One task a socket, none a packet.
 
@@ -28,10 +28,8 @@ use isochrone_proto::plan::{Plan, Target};
 use isochrone_proto::units::UnixMillis;
 use tokio::task::JoinSet;
 
-pub use self::admission::DropReason;
 pub use self::bucket::Rate;
 pub use self::counters::{DropCounts, EchoCounters};
-pub use self::prober::{SOCKETS_PER_FAMILY, socket_of};
 pub use self::suspect::SelfStall;
 use crate::address_policy::AddressPolicy;
 use admission::Admission;
@@ -44,7 +42,7 @@ const ANSWER_RATE: Rate = Rate::new(50, 100);
 
 /// What an [`EchoNet`] is made of.
 #[derive(Clone, Debug)]
-pub struct EchoConfig {
+pub(crate) struct EchoConfig {
     /// This probe.
     pub probe: ProbeId,
     /// Where the responder listens (`echo_listen`); an IPv6 address takes IPv6 only. Empty: no responder.
@@ -60,7 +58,7 @@ pub struct EchoConfig {
 impl EchoConfig {
     /// The defaults around the three things that have none.
     #[must_use]
-    pub fn new(probe: ProbeId, listen: Vec<SocketAddr>, policy: AddressPolicy) -> Self {
+    pub(crate) fn new(probe: ProbeId, listen: Vec<SocketAddr>, policy: AddressPolicy) -> Self {
         Self {
             probe,
             listen,
@@ -73,7 +71,7 @@ impl EchoConfig {
 
 /// The sockets and tasks of mesh echo. A cheap handle; when the last one goes, everything stops.
 #[derive(Clone, Debug)]
-pub struct EchoNet(Arc<Inner>);
+pub(crate) struct EchoNet(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -82,7 +80,8 @@ struct Inner {
     admission: Arc<Mutex<Admission>>,
     counters: Arc<SharedCounters>,
     listening: Vec<SocketAddr>,
-    tasks: Mutex<JoinSet<()>>,
+    /// Stop when this is dropped.
+    _tasks: JoinSet<()>,
 }
 
 impl EchoNet {
@@ -91,7 +90,7 @@ impl EchoNet {
     /// # Errors
     /// When a listening address is taken, or sockets cannot be had. A family that this machine lacks is no
     /// error: it is logged once, and its echoes stay unsent.
-    pub fn bind(config: EchoConfig) -> Result<Self, BindError> {
+    pub(crate) fn bind(config: EchoConfig) -> Result<Self, BindError> {
         let counters = Arc::new(SharedCounters::default());
         let admission = Arc::new(Mutex::new(Admission::new(config.answer_rate)));
         let mut responders = Vec::new();
@@ -113,7 +112,7 @@ impl EchoNet {
             admission,
             counters,
             listening,
-            tasks: Mutex::new(tasks),
+            _tasks: tasks,
         })))
     }
 
@@ -126,7 +125,7 @@ impl EchoNet {
     ///
     /// # Cancel safety
     /// Dropping the future gives the request up; a reply that still comes counts as late.
-    pub async fn echo(
+    pub(crate) async fn echo(
         &self,
         target: &Target,
         family: Family,
@@ -145,39 +144,33 @@ impl EchoNet {
 
     /// Takes over a plan's responder secrets and probers. They stay in force when the plan expires and when
     /// no collector is there, until the next plan.
-    pub fn adopt(&self, plan: &Plan) {
+    pub(crate) fn adopt(&self, plan: &Plan) {
         lock(&self.0.admission).adopt(&plan.responder);
         self.0.prober.retain_targets(&plan.targets);
     }
 
     /// Ports that echoes leave by, IPv4 then IPv6, for a batch's header.
     #[must_use]
-    pub fn source_ports(&self) -> Vec<u16> {
+    pub(crate) fn source_ports(&self) -> Vec<u16> {
         self.0.prober.source_ports()
     }
 
     /// Where the responder listens: the ports that were really bound.
     #[must_use]
-    pub fn local_addresses(&self) -> &[SocketAddr] {
+    pub(crate) fn local_addresses(&self) -> &[SocketAddr] {
         &self.0.listening
     }
 
     /// Counts since the last call.
     #[must_use]
-    pub fn take_counters(&self) -> EchoCounters {
+    pub(crate) fn take_counters(&self) -> EchoCounters {
         self.0.counters.take()
     }
 
     /// Counts since the process started.
     #[must_use]
-    pub fn counted(&self) -> EchoCounters {
+    pub(crate) fn counted(&self) -> EchoCounters {
         self.0.counters.counted()
-    }
-
-    /// Stops answering and receiving; runs that are under way time out. Later echoes do, too.
-    pub async fn shutdown(&self) {
-        let mut tasks = std::mem::take(&mut *lock(&self.0.tasks));
-        tasks.shutdown().await;
     }
 }
 

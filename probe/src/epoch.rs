@@ -12,12 +12,12 @@ use tokio::sync::oneshot;
 
 /// Counts the epochs of this process; the newest one is current.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Generation(pub u64);
+pub(crate) struct Generation(pub u64);
 
 /// One thing that happened, with the slot time at which it did. Everything that happens later in the same
 /// epoch has a later time, so a batch may be cut at any of them.
 #[derive(Debug)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// Slot time.
     pub at: UnixMillis,
     /// What.
@@ -26,7 +26,7 @@ pub struct Entry {
 
 /// What happened.
 #[derive(Debug)]
-pub enum Record {
+pub(crate) enum Record {
     /// An epoch begins; the one before gets no more slots from its end on.
     Opened {
         /// Its number in this process.

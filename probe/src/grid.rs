@@ -11,11 +11,11 @@ use isochrone_proto::units::UnixMillis;
 
 /// A run that starts later than this after its planned start (or later than its interval, if that is
 /// shorter) is not run: it would measure another time than its slot says.
-pub const LATE_MAX: Duration = Duration::from_secs(1);
+pub(crate) const LATE_MAX: Duration = Duration::from_secs(1);
 
 /// The slots of one plan, from its adoption until another takes over.
 #[derive(Debug)]
-pub struct Grid {
+pub(crate) struct Grid {
     plan: Arc<Plan>,
     until: UnixMillis,
     next: BinaryHeap<Reverse<Next>>,
@@ -32,7 +32,7 @@ struct Next {
 
 /// What is to be done now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Due {
+pub(crate) enum Due {
     /// Run the check.
     Run {
         /// Index in the plan's checks.
@@ -49,7 +49,7 @@ pub enum Due {
 impl Grid {
     /// The slots of `plan` from `first_slot` until its expiry.
     #[must_use]
-    pub fn new(plan: Arc<Plan>, first_slot: UnixMillis) -> Self {
+    pub(crate) fn new(plan: Arc<Plan>, first_slot: UnixMillis) -> Self {
         let mut grid = Self {
             until: plan.expires,
             next: BinaryHeap::with_capacity(plan.checks.len()),
@@ -66,38 +66,32 @@ impl Grid {
 
     /// The plan.
     #[must_use]
-    pub fn plan(&self) -> &Arc<Plan> {
+    pub(crate) fn plan(&self) -> &Arc<Plan> {
         &self.plan
     }
 
     /// No slot at or after `until` is run.
-    pub fn end_at(&mut self, until: UnixMillis) {
+    pub(crate) fn end_at(&mut self, until: UnixMillis) {
         self.until = self.until.min(until);
         let until = self.until;
         self.next.retain(|next| next.0.slot < until);
     }
 
-    /// Where the grid ends: the plan's expiry, or where another plan took over.
-    #[must_use]
-    pub fn until(&self) -> UnixMillis {
-        self.until
-    }
-
     /// When the next slot is due, in microseconds since 1970; `None` once there is none.
     #[must_use]
-    pub fn next_due_us(&self) -> Option<u64> {
+    pub(crate) fn next_due_us(&self) -> Option<u64> {
         self.next.peek().map(|next| next.0.due_us)
     }
 
     /// Whether every slot was handed out.
     #[must_use]
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.next_due_us().is_none()
     }
 
     /// What is due at `now_us`; `None` once nothing more is. However long the time since the last call, a
     /// check gets at most one range and one run per slot that is still fresh.
-    pub fn pop(&mut self, now_us: u64) -> Option<Due> {
+    pub(crate) fn pop(&mut self, now_us: u64) -> Option<Due> {
         let Reverse(next) = self.next.peek().copied()?;
         if next.due_us > now_us {
             return None;
@@ -125,23 +119,23 @@ impl Grid {
     }
 
     /// A run of `check` has started.
-    pub fn started(&mut self, check: u16) {
+    pub(crate) fn started(&mut self, check: u16) {
         self.in_flight[usize::from(check)] += 1;
     }
 
     /// A run of `check` has ended.
-    pub fn ended(&mut self, check: u16) {
+    pub(crate) fn ended(&mut self, check: u16) {
         self.in_flight[usize::from(check)] -= 1;
     }
 
     /// How many runs are under way.
     #[must_use]
-    pub fn in_flight(&self) -> u64 {
+    pub(crate) fn in_flight(&self) -> u64 {
         self.in_flight.iter().map(|runs| u64::from(*runs)).sum()
     }
 
     /// All slots that were not handed out and lie before `end` are skipped for `cause`; the grid is over.
-    pub fn skip_until(&mut self, end: UnixMillis, cause: SkipCause) -> Vec<SkippedRange> {
+    pub(crate) fn skip_until(&mut self, end: UnixMillis, cause: SkipCause) -> Vec<SkippedRange> {
         let end = end.min(self.until);
         let mut ranges = Vec::new();
         for Reverse(next) in self.next.drain() {

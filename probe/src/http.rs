@@ -12,9 +12,10 @@ mod wire;
 
 use std::sync::Arc;
 
+pub(crate) use check::Limits;
 pub use check::{
     Absence, AbsenceReason, Answer, AnswerKind, ByteCount, Check, CheckOutcome, CheckReport, CheckRequest,
-    Limits, Timeouts,
+    Timeouts,
 };
 pub use phases::Phases;
 pub use wire::UnusableTarget;

@@ -12,7 +12,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde::{Deserialize, Serialize};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-pub use self::lock::{Locked, StateLock};
+pub use self::lock::Locked;
+pub(crate) use self::lock::StateLock;
 use crate::disk::{Disk, read_optional};
 
 const FILE: &str = "identity.json";
@@ -36,7 +37,7 @@ pub struct ProbeKey {
 
 /// What a leaf says of its own life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LeafLife {
+pub(crate) struct LeafLife {
     /// Its first moment.
     pub from: UnixMillis,
     /// Its end.
@@ -117,7 +118,7 @@ impl Identity {
     ///
     /// # Errors
     /// When it is damaged.
-    pub fn load_optional(disk: &dyn Disk) -> Result<Option<Self>, IdentityError> {
+    pub(crate) fn load_optional(disk: &dyn Disk) -> Result<Option<Self>, IdentityError> {
         let bytes = read_optional(disk, FILE).map_err(|source| IdentityError::Disk {
             action: "read",
             source,
@@ -235,7 +236,7 @@ impl Identity {
     }
 
     /// Takes over the addresses that the collector tells; whether they changed.
-    pub fn set_collectors(&mut self, collectors: &[String]) -> bool {
+    pub(crate) fn set_collectors(&mut self, collectors: &[String]) -> bool {
         let changed = !collectors.is_empty() && self.collectors != collectors;
         if changed {
             self.collectors = collectors.to_vec();
@@ -265,7 +266,7 @@ impl Identity {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn leaf_life(&self) -> Result<LeafLife, IdentityError> {
+    pub(crate) fn leaf_life(&self) -> Result<LeafLife, IdentityError> {
         let (_, leaf) = X509Certificate::from_der(&self.chain[0]).map_err(|_| IdentityError::Chain)?;
         let millis = |seconds: i64| UnixMillis(u64::try_from(seconds).unwrap_or(0).saturating_mul(1_000));
         Ok(LeafLife {
@@ -278,7 +279,7 @@ impl Identity {
     ///
     /// # Errors
     /// When the authority's certificate holds another kind of key.
-    pub fn authority_key(&self) -> Result<[u8; 32], IdentityError> {
+    pub(crate) fn authority_key(&self) -> Result<[u8; 32], IdentityError> {
         let (_, authority) = X509Certificate::from_der(self.authority()).map_err(|_| IdentityError::Chain)?;
         let key = authority.public_key().subject_public_key.data.as_ref();
         key.try_into().map_err(|_| IdentityError::Chain)
@@ -288,7 +289,7 @@ impl Identity {
 impl LeafLife {
     /// From here on the leaf should be renewed: two thirds of its life are over.
     #[must_use]
-    pub fn renew_from(&self) -> UnixMillis {
+    pub(crate) fn renew_from(&self) -> UnixMillis {
         self.from.plus(self.until.since(self.from) * 2 / 3)
     }
 }

@@ -1,33 +1,33 @@
 //! Isochrone's probe: measures its peers and the nodes' public endpoints, and streams the results.
 
-pub mod account;
+mod account;
 pub mod address_policy;
 pub mod agent;
 pub mod argus;
-pub mod batcher;
+mod batcher;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod connect;
 pub mod disk;
-pub mod dns;
+mod dns;
 pub mod echo;
-pub mod epoch;
-pub mod grid;
+mod epoch;
+mod grid;
 pub mod http;
 pub mod identity;
 pub mod join;
-pub mod measure;
-pub mod plans;
+mod measure;
+mod plans;
 pub mod prober;
 pub mod process;
 pub mod reach;
 pub mod recorder;
-pub mod runner;
+mod runner;
 pub mod spool;
 pub mod status;
 pub mod tls;
-pub mod uplink;
+mod uplink;
 
 /// Version and commit.
 pub const VERSION: &str = env!("ISOCHRONE_VERSION");

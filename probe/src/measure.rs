@@ -61,7 +61,7 @@ pub enum MeasureFormat {
 
 /// Why nothing could be measured.
 #[derive(Debug, thiserror::Error)]
-pub enum MeasureError {
+pub(crate) enum MeasureError {
     /// The target is no URL.
     #[error("the target cannot be measured")]
     Target(#[source] BadUrl),
@@ -72,14 +72,14 @@ pub enum MeasureError {
 
 /// What `measure` found.
 #[derive(Debug)]
-pub struct Measured {
+pub(crate) struct Measured {
     target: EndpointUrl,
     checks: Vec<(Kind, Report)>,
 }
 
 /// What became of one check.
 #[derive(Debug)]
-pub enum Report {
+pub(crate) enum Report {
     /// Of a request.
     Request(CheckReport),
     /// Of a connection without one.
@@ -90,7 +90,7 @@ pub enum Report {
 ///
 /// # Errors
 /// If the target is no URL. A target that does not answer is no error here, but a result.
-pub async fn measure(
+pub(crate) async fn measure(
     args: &MeasureArgs,
     allow: &[IpNet],
     roots: TlsRoots,
@@ -120,7 +120,7 @@ pub async fn measure(
 
 impl Measured {
     /// The text, as `format` wants it, with a line end.
-    pub fn print(&self, format: MeasureFormat) -> String {
+    pub(crate) fn print(&self, format: MeasureFormat) -> String {
         match format {
             MeasureFormat::Text => render::text(&self.target, &self.checks),
             MeasureFormat::Json => format!("{:#}\n", render::json(&self.target, &self.checks)),
@@ -129,7 +129,7 @@ impl Measured {
 
     /// Whether the target works: some check was answered, and none failed, but for a family that the target
     /// or this machine does not have.
-    pub fn works(&self) -> bool {
+    pub(crate) fn works(&self) -> bool {
         let lacks_family = |failure: &Failure| match failure.cause {
             Cause::Failed(cause) => cause == FailureCause::NoAddress,
             Cause::Unsent(cause) => cause == SendFailure::NoRoute,
@@ -140,7 +140,8 @@ impl Measured {
     }
 
     /// Kind (like `status4`) and report of each check.
-    pub fn checks(&self) -> &[(Kind, Report)] {
+    #[cfg(test)]
+    pub(crate) fn checks(&self) -> &[(Kind, Report)] {
         &self.checks
     }
 }

@@ -18,7 +18,7 @@ const SIGNATURE_BYTES: usize = 64;
 const NEWEST_KEPT: usize = 3;
 
 /// Plans, kept in files of mode 0600: they hold keys.
-pub struct PlanStore {
+pub(crate) struct PlanStore {
     disk: Arc<dyn Disk>,
     probe: ProbeId,
     authority_key: [u8; 32],
@@ -30,7 +30,7 @@ pub struct PlanStore {
 
 /// Why a plan is not followed.
 #[derive(Debug, thiserror::Error)]
-pub enum PlanRefused {
+pub(crate) enum PlanRefused {
     /// Not signed by the authority that this probe joined.
     #[error("a plan came whose signature is not of this mesh's authority; it is ignored")]
     Signature,
@@ -64,7 +64,7 @@ pub enum PlanRefused {
 /// The disk did not take a plan.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot keep plan {version} in the state folder")]
-pub struct PlanUnwritten {
+pub(crate) struct PlanUnwritten {
     /// Its version.
     pub version: PlanVersion,
     /// The system's words.
@@ -77,7 +77,7 @@ impl PlanStore {
     ///
     /// # Errors
     /// When the folder cannot be read.
-    pub fn open(disk: Arc<dyn Disk>, probe: ProbeId, authority_key: [u8; 32]) -> io::Result<Self> {
+    pub(crate) fn open(disk: Arc<dyn Disk>, probe: ProbeId, authority_key: [u8; 32]) -> io::Result<Self> {
         let mut store = Self {
             disk,
             probe,
@@ -116,7 +116,7 @@ impl PlanStore {
 
     /// The newest plan.
     #[must_use]
-    pub fn newest(&self) -> Option<&Arc<Plan>> {
+    pub(crate) fn newest(&self) -> Option<&Arc<Plan>> {
         self.newest.as_ref()
     }
 
@@ -125,7 +125,11 @@ impl PlanStore {
     ///
     /// # Errors
     /// Says why it is not followed.
-    pub fn accept(&mut self, signed: SignedPlan, now: UnixMillis) -> Result<Option<Arc<Plan>>, PlanRefused> {
+    pub(crate) fn accept(
+        &mut self,
+        signed: SignedPlan,
+        now: UnixMillis,
+    ) -> Result<Option<Arc<Plan>>, PlanRefused> {
         let plan = self.verify(&signed)?;
         let version = plan.version;
         if let Some(newest) = &self.newest {
@@ -153,7 +157,7 @@ impl PlanStore {
     ///
     /// # Errors
     /// When it does not take one; the next call tries again.
-    pub fn save(&mut self) -> Result<(), PlanUnwritten> {
+    pub(crate) fn save(&mut self) -> Result<(), PlanUnwritten> {
         while let Some(&version) = self.unwritten.last() {
             if let Some(signed) = self.kept.get(&version) {
                 let bytes = [signed.signature.as_slice(), &signed.plan].concat();
@@ -167,13 +171,13 @@ impl PlanStore {
 
     /// Versions of all kept plans.
     #[must_use]
-    pub fn versions(&self) -> Vec<PlanVersion> {
+    pub(crate) fn versions(&self) -> Vec<PlanVersion> {
         self.kept.keys().copied().collect()
     }
 
     /// The kept ones among `versions`.
     #[must_use]
-    pub fn signed(&self, versions: &[PlanVersion]) -> Vec<SignedPlan> {
+    pub(crate) fn signed(&self, versions: &[PlanVersion]) -> Vec<SignedPlan> {
         versions
             .iter()
             .filter_map(|version| self.kept.get(version))
@@ -182,7 +186,7 @@ impl PlanStore {
     }
 
     /// Forgets plans that neither the spool names nor are among the newest.
-    pub fn prune(&mut self, named: &BTreeSet<PlanVersion>) {
+    pub(crate) fn prune(&mut self, named: &BTreeSet<PlanVersion>) {
         let newest = self.kept.keys().rev().take(NEWEST_KEPT).copied();
         let wanted: BTreeSet<PlanVersion> = newest.chain(named.iter().copied()).collect();
         let unwanted: Vec<PlanVersion> = self

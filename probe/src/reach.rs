@@ -49,8 +49,9 @@ impl Reach {
     }
 
     /// The same with another name resolution.
+    #[cfg(test)]
     #[must_use]
-    pub fn with_resolver(mut self, resolver: NameResolver) -> Self {
+    pub(crate) fn with_resolver(mut self, resolver: NameResolver) -> Self {
         self.resolver = resolver;
         self
     }

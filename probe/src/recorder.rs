@@ -72,7 +72,7 @@ impl SharedSpool {
 
 /// What this process has recorded so far: the probe's end of the ledger.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Recorded {
+pub(crate) struct Recorded {
     /// Slots that became a measurement.
     pub run: u64,
     /// Slots that did not.
@@ -84,7 +84,7 @@ pub struct Recorded {
 }
 
 /// The recorder.
-pub struct Recorder {
+pub(crate) struct Recorder {
     spool: SharedSpool,
     source_ports: Vec<u16>,
     writers: BTreeMap<Generation, Writer>,
@@ -103,7 +103,7 @@ struct Writer {
 impl Recorder {
     /// A recorder into `spool`; each epoch's first batch tells `source_ports`.
     #[must_use]
-    pub fn new(spool: SharedSpool, source_ports: Vec<u16>, recorded: watch::Sender<Recorded>) -> Self {
+    pub(crate) fn new(spool: SharedSpool, source_ports: Vec<u16>, recorded: watch::Sender<Recorded>) -> Self {
         Self {
             spool,
             source_ports,
@@ -113,7 +113,7 @@ impl Recorder {
     }
 
     /// Records until the runner has ended, then closes what is open.
-    pub async fn run(mut self, mut entries: mpsc::Receiver<Entry>) {
+    pub(crate) async fn run(mut self, mut entries: mpsc::Receiver<Entry>) {
         while let Some(entry) = entries.recv().await {
             self.take(entry);
         }

@@ -33,7 +33,7 @@ use crate::grid::Due;
 use crate::prober::Prober;
 
 /// A plan is adopted, and an epoch begins, this long after the decision: its first slot must not have begun.
-pub const LEAD: Duration = Duration::from_millis(200);
+pub(crate) const LEAD: Duration = Duration::from_millis(200);
 /// Between two adoptions, so that a batch can tell each.
 const ADOPTION_SPACING: Duration = Duration::from_secs(3);
 /// The recorder hears of the time at least this often; the clock is watched for steps as often.
@@ -43,11 +43,11 @@ const IN_FLIGHT_MAX: usize = 4_096;
 /// How long after its timeout a run that did not end is given up.
 const GUARD: Duration = Duration::from_secs(2);
 /// From the stop until runs under way are given up.
-pub const DRAIN: Duration = Duration::from_secs(3);
+pub(crate) const DRAIN: Duration = Duration::from_secs(3);
 
 /// What the runner is asked to do.
 #[derive(Debug)]
-pub enum Command {
+pub(crate) enum Command {
     /// Follow another plan (ignored unless its version is higher).
     Adopt(Arc<Plan>),
     /// Open an epoch: the probe was away, or the current epoch is forked. The answer comes once the spool
@@ -58,7 +58,7 @@ pub enum Command {
 }
 
 /// What a runner is made of.
-pub struct RunnerParts<P> {
+pub(crate) struct RunnerParts<P> {
     /// Time.
     pub clock: Clock,
     /// Epoch ids come from here.
@@ -76,7 +76,7 @@ pub struct RunnerParts<P> {
 }
 
 /// The driver.
-pub struct Runner<P> {
+pub(crate) struct Runner<P> {
     parts: RunnerParts<P>,
     generation: Generation,
     lanes: Lanes,
@@ -101,12 +101,12 @@ struct UnderWay {
 /// The recorder is gone: nothing can be accounted for any more.
 #[derive(Debug, thiserror::Error)]
 #[error("the recorder has ended")]
-pub struct RecorderGone;
+pub(crate) struct RecorderGone;
 
 impl<P: Prober> Runner<P> {
     /// A runner that has not begun.
     #[must_use]
-    pub fn new(parts: RunnerParts<P>) -> Self {
+    pub(crate) fn new(parts: RunnerParts<P>) -> Self {
         let next_tick_us = parts.clock.wall_us();
         Self {
             parts,
@@ -124,7 +124,7 @@ impl<P: Prober> Runner<P> {
     ///
     /// # Errors
     /// When the recorder is gone.
-    pub async fn run(
+    pub(crate) async fn run(
         mut self,
         mut commands: mpsc::Receiver<Command>,
         stop: CancellationToken,

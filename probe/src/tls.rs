@@ -190,7 +190,7 @@ pub fn probe_config(
 ///
 /// # Errors
 /// When the TLS library refuses its own defaults.
-pub fn join_config(
+pub(crate) fn join_config(
     verifier: &Arc<CollectorVerifier>,
     time: Arc<dyn TimeProvider>,
 ) -> Result<quinn::ClientConfig, rustls::Error> {

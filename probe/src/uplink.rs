@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::backoff::Backoff;
-pub use self::end::LinkEnd;
+pub(crate) use self::end::LinkEnd;
 use self::end::{closing_words, patience};
 use self::renewal::Renewal;
 use self::session::Session;
@@ -42,7 +42,7 @@ use crate::tls::{self, CollectorVerifier, NotTheCollector, Trust};
 pub type EndpointFactory = Arc<dyn Fn(SocketAddr) -> std::io::Result<quinn::Endpoint> + Send + Sync>;
 
 /// After more than this away, a new epoch: live results never wait behind a backlog.
-pub const AWAY: Duration = Duration::from_secs(60);
+pub(crate) const AWAY: Duration = Duration::from_secs(60);
 const CONNECT: Duration = Duration::from_secs(10);
 const WELCOME: Duration = Duration::from_secs(10);
 /// A connection that lasted so long was of use, even if there was nothing to acknowledge.
@@ -50,10 +50,10 @@ const STEADY: Duration = Duration::from_secs(60);
 /// Before the next of several collectors is tried.
 const NEXT_COLLECTOR: Duration = Duration::from_millis(200);
 /// After the last batch is spooled, how long acknowledgements are waited for.
-pub const LAST_WORDS: Duration = Duration::from_millis(1_500);
+pub(crate) const LAST_WORDS: Duration = Duration::from_millis(1_500);
 
 /// What an uplink is made of.
-pub struct UplinkParts {
+pub(crate) struct UplinkParts {
     /// Time.
     pub clock: Clock,
     /// Random waits, and the number of this process.
@@ -84,7 +84,7 @@ pub struct UplinkParts {
 
 /// How the connection stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Link {
+pub(crate) struct Link {
     /// The collector that welcomed this probe, while connected.
     pub collector: Option<String>,
     /// Its release.
@@ -102,7 +102,7 @@ pub struct Link {
 }
 
 /// The uplink.
-pub struct Uplink {
+pub(crate) struct Uplink {
     parts: UplinkParts,
     instance: u64,
     /// When the collector was last heard, on the clock that goes on while the machine sleeps.
@@ -119,7 +119,7 @@ pub struct Uplink {
 impl Uplink {
     /// An uplink that has not dialled yet.
     #[must_use]
-    pub fn new(mut parts: UplinkParts) -> Self {
+    pub(crate) fn new(mut parts: UplinkParts) -> Self {
         let instance = parts.rng.next_u64();
         let heard_at = parts.clock.since_boot();
         Self {
@@ -135,7 +135,7 @@ impl Uplink {
 
     /// Connects, and connects again, until `stop`; what is spooled then may still be sent within
     /// [`LAST_WORDS`].
-    pub async fn run(mut self, stop: CancellationToken) {
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
         let mut backoff = Backoff::default();
         let mut turn = 0;
         self.away(None);

@@ -63,7 +63,8 @@ impl MemoryDisk {
     }
 
     /// Flips bits of one stored byte.
-    pub fn corrupt(&self, name: &str, offset: usize, mask: u8) {
+    #[cfg(test)]
+    pub(crate) fn corrupt(&self, name: &str, offset: usize, mask: u8) {
         if let Some(byte) = self
             .lock()
             .files

@@ -27,7 +27,7 @@ struct Planned {
 
 /// Why a datagram is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum DropReason {
+pub(crate) enum DropReason {
     /// Not the form of an echo packet.
     Malformed,
     /// A reply: answering it could make two responders talk for ever.

@@ -24,7 +24,7 @@ use super::suspect::{SelfStall, is_suspect};
 use super::{BindError, lock};
 
 /// Sockets, and so source ports, of one family.
-pub const SOCKETS_PER_FAMILY: usize = 16;
+pub(crate) const SOCKETS_PER_FAMILY: usize = 16;
 
 /// Replies of a burst wait here while the process is busy; the default holds 256 small packets.
 const OPTIONS: Options = Options {
@@ -45,7 +45,7 @@ const AFTER_ERROR: Duration = Duration::from_millis(10);
 /// The socket that a slot's echo leaves by, so that over time all equal-cost paths are seen: its place in
 /// the batch header's source ports of the family.
 #[must_use]
-pub fn socket_of(target: TargetId, slot: UnixMillis) -> usize {
+pub(crate) fn socket_of(target: TargetId, slot: UnixMillis) -> usize {
     let mut hasher = blake3::Hasher::new_derive_key("isochrone echo socket 1");
     hasher
         .update(&target.0.to_be_bytes())

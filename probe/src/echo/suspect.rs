@@ -45,7 +45,7 @@ impl SelfStall {
 
     /// The worst lag since the last call, for a batch's `SelfStall` event.
     #[must_use]
-    pub fn take_worst(&self) -> Duration {
+    pub(crate) fn take_worst(&self) -> Duration {
         std::mem::take(&mut self.found().worst)
     }
 

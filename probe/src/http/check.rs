@@ -81,7 +81,7 @@ impl Check {
     }
 
     /// The URL as planned: the page, or the node's base.
-    pub fn planned_url(&self) -> &EndpointUrl {
+    pub(crate) fn planned_url(&self) -> &EndpointUrl {
         match self {
             Self::Http { url } => url,
             Self::ArgusStatus { base } | Self::AssetHead { base, .. } | Self::AssetGet { base, .. } => base,
@@ -124,7 +124,7 @@ impl Timeouts {
     const FIRST_BYTE: Duration = Duration::from_secs(5);
 
     /// The default of a check's kind.
-    pub fn default_of(check: &Check) -> Self {
+    pub(crate) fn default_of(check: &Check) -> Self {
         let total = Duration::from_millis(u64::from(check.kind().timeout_ms()));
         Self {
             first_byte: Self::FIRST_BYTE.min(total),
@@ -135,7 +135,7 @@ impl Timeouts {
 
 /// How much of an answer is read before it is called too large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Status line and headers together, in bytes. Default 16 KiB.
     pub head: usize,
     /// Number of header lines. Default 100.
@@ -235,7 +235,7 @@ impl Answer {
     }
 
     /// The time to first byte of an object that the node had to fetch: mostly the speed of its source.
-    pub fn uncached_first_byte(&self) -> Option<Duration> {
+    pub(crate) fn uncached_first_byte(&self) -> Option<Duration> {
         match self.kind {
             AnswerKind::Asset {
                 cache: CacheState::Miss | CacheState::Pending,

@@ -80,7 +80,7 @@ impl CheckRequest {
 
 impl CheckReport {
     /// The report as it is stored and sent.
-    pub fn to_outcome(&self) -> EndpointOutcome {
+    pub(crate) fn to_outcome(&self) -> EndpointOutcome {
         let result = match &self.outcome {
             CheckOutcome::Answered(answer) => answered(answer),
             CheckOutcome::Absent(absence) => EndpointResult::Failed {

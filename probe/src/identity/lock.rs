@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Holds a state folder for this process; the system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
-pub struct StateLock {
+pub(crate) struct StateLock {
     _file: File,
 }
 
@@ -36,7 +36,7 @@ impl StateLock {
     ///
     /// # Errors
     /// When another process has it.
-    pub fn take(folder: &Path) -> Result<Self, Locked> {
+    pub(crate) fn take(folder: &Path) -> Result<Self, Locked> {
         let disk = |source| Locked::Disk {
             folder: folder.to_owned(),
             source,

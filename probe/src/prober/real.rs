@@ -21,7 +21,7 @@ use crate::reach::Reach;
 const ENDPOINT_CHECKS_MAX: usize = 256;
 
 /// Echoes and endpoint checks with real sockets.
-pub struct RealProber {
+pub(crate) struct RealProber {
     echo: EchoNet,
     reach: Arc<Reach>,
     requests: EndpointProber,
@@ -40,7 +40,7 @@ struct Endpoint<'t> {
 impl RealProber {
     /// A prober from its two halves, both with clones of `policy`.
     #[must_use]
-    pub fn new(echo: EchoNet, reach: Reach, policy: AddressPolicy) -> Self {
+    pub(crate) fn new(echo: EchoNet, reach: Reach, policy: AddressPolicy) -> Self {
         let reach = Arc::new(reach);
         Self {
             echo,

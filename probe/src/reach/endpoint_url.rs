@@ -95,7 +95,7 @@ impl EndpointUrl {
     ///
     /// # Errors
     /// Names what is wrong with it.
-    pub fn parse_base(text: &str) -> Result<Self, BadUrl> {
+    pub(crate) fn parse_base(text: &str) -> Result<Self, BadUrl> {
         let url = Self::parse(text)?;
         if url.0.query().is_some() {
             return Err(BadUrl::Query {
@@ -116,7 +116,7 @@ impl EndpointUrl {
 
     /// What is odd about it as the base URL of a node. (A URL without any path gets its slash from every
     /// parser, so `https://host` is not odd.)
-    pub fn base_lints(&self) -> Vec<Lint> {
+    pub(crate) fn base_lints(&self) -> Vec<Lint> {
         if self.0.path().ends_with('/') {
             Vec::new()
         } else {
@@ -125,7 +125,7 @@ impl EndpointUrl {
     }
 
     /// Whether the check speaks TLS.
-    pub fn is_https(&self) -> bool {
+    pub(crate) fn is_https(&self) -> bool {
         self.0.scheme() == "https"
     }
 
@@ -165,7 +165,7 @@ impl EndpointUrl {
     }
 
     /// Path and query: what the request line asks for.
-    pub fn request_target(&self) -> String {
+    pub(crate) fn request_target(&self) -> String {
         match self.0.query() {
             Some(query) => format!("{}?{query}", self.0.path()),
             None => self.0.path().to_owned(),

@@ -39,7 +39,7 @@ impl Spool {
 
     /// The collector ended the connection because it did not understand something: perhaps the record of a
     /// forked epoch that waits for an answer. Any other end says nothing about it.
-    pub fn asked_in_vain(&mut self) {
+    pub(crate) fn asked_in_vain(&mut self) {
         let waiting = self
             .logs
             .values_mut()
@@ -55,7 +55,7 @@ impl Spool {
 
     /// Drops a forked epoch. What the collector has not counted, because it does not answer for it, is counted
     /// as dropped; how many measurements that are.
-    pub fn drop_forked(&mut self, epoch: EpochId) -> u64 {
+    pub(crate) fn drop_forked(&mut self, epoch: EpochId) -> u64 {
         let current = self.current();
         let log = self.log(epoch);
         let Some(log) = log.filter(|log| log.forked && Some(log.epoch) != current) else {

@@ -23,7 +23,7 @@ pub(super) struct KeptMark {
 
 impl Spool {
     /// Keeps the marks, if they changed since the last call.
-    pub fn save_marks(&mut self) {
+    pub(crate) fn save_marks(&mut self) {
         if !std::mem::take(&mut self.marks_changed) {
             return;
         }

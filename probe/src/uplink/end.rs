@@ -11,7 +11,7 @@ use crate::tls::NotTheCollector;
 
 /// Why a connection ended or never began.
 #[derive(Debug, thiserror::Error)]
-pub enum LinkEnd {
+pub(crate) enum LinkEnd {
     /// The name of the collector has no address.
     #[error("the collector's name {address} cannot be resolved; does this server's DNS work?")]
     Resolve {
