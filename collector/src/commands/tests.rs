@@ -119,7 +119,10 @@ fn is_marked(command: &str, printed: &str) -> bool {
     match command {
         command if command.ends_with("json") => printed.lines().all(is_demo),
         command if command.ends_with("html") => printed.contains("DEMO"),
-        command if command.ends_with("csv") => printed.lines().skip(1).all(|line| line.ends_with(",demo")),
+        command if command.ends_with("csv") => {
+            let mut rows = printed.lines().skip(1);
+            rows.all(|row| row.split(',').any(|cell| cell == "demo"))
+        }
         _ => printed.lines().next().unwrap_or_default().contains("DEMO"),
     }
 }
