@@ -39,11 +39,11 @@ impl Default for Pace {
 }
 
 impl Default for Budget {
-    /// While a node is judged by its status and asset alone, ten vantages ask for them as often as they always did;
-    /// 6 and 12 are enough once the connect check says who is down.
+    /// While a node is judged by its status and asset alone, they are asked for more often than they need be once the
+    /// connect check says who is down (6 and 12 then).
     fn default() -> Self {
         Self {
-            status: 60,
+            status: 30,
             asset: 20,
             connect: 120,
         }

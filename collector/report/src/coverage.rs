@@ -1,5 +1,6 @@
 //! The region coverage report: from where each node is near, how surely, and what is not measured.
 
+mod caveats;
 mod json;
 mod observations;
 mod page;
@@ -32,7 +33,7 @@ impl Printed for CoverageReport {
             title: "Region coverage",
             about,
             demo: self.source == Source::Demo,
-            method: words::caveats(self)
+            method: caveats::all(self)
                 .into_iter()
                 .chain(self.notes.iter().cloned())
                 .collect(),

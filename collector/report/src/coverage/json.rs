@@ -7,7 +7,7 @@ use isochrone_coverage::report::{
 };
 use serde_json::{Value, json};
 
-use super::words;
+use super::{caveats, words};
 
 /// The report as `isochrone.coverage/1`. Numbers are not rounded.
 pub(super) fn document(report: &CoverageReport) -> Value {
@@ -19,9 +19,9 @@ pub(super) fn document(report: &CoverageReport) -> Value {
         .classes
         .iter()
         .flat_map(|class| class.vantages.iter().map(|seen| vantage(class, seen)));
-    let caveats = words::caveats(report)
+    let caveats = caveats::all(report)
         .into_iter()
-        .chain(words::first_byte(report));
+        .chain(caveats::first_byte(report));
     json!({
         "schema": "isochrone.coverage/1",
         "source": report.source.as_str(),

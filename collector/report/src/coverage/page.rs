@@ -5,7 +5,7 @@ use isochrone_coverage::report::{ClassReport, CoverageReport, Region, Share};
 use maud::{Markup, html};
 
 use super::words::{self, of_what};
-use super::{measured, tables};
+use super::{caveats, measured, tables};
 use crate::charts::{Part, bar};
 use crate::frame::Frame;
 use crate::map;
@@ -23,7 +23,7 @@ pub(super) fn html(report: &CoverageReport, mut frame: Frame) -> String {
     };
     let source = format!("Source: {source}. Weights: {}.", of_what(report));
     frame.sources.insert(0, source);
-    frame.method.extend(words::first_byte(report));
+    frame.method.extend(caveats::first_byte(report));
     let body = html! {
         @for (index, class) in report.classes.iter().enumerate() { (section(report, index, class)) }
     };
