@@ -12,7 +12,7 @@ use isochrone_proto::units::UnixMillis;
 
 use super::rate::{HOST_RATE_MAX, PEER_PREFIX_RATE_MAX, PEER_RATE_MAX, PREFIX_RATE_MAX};
 use super::*;
-use crate::pace::Pace;
+use crate::pace::{Budget, Pace};
 use crate::targets::Targets;
 
 fn participant(number: u64, v6: bool) -> Participant {
@@ -45,7 +45,14 @@ fn world(probes: u64, nodes: Vec<Node>) -> World {
             .map(|number| participant(number, number % 2 == 0))
             .collect(),
         nodes,
-        pace: Pace::default(),
+        pace: Pace {
+            budget: Budget {
+                status: 6,
+                asset: 12,
+                connect: 120,
+            },
+            ..Pace::default()
+        },
         prefixes: HostPrefixes::default(),
         downloads: BTreeSet::new(),
     }

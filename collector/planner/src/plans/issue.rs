@@ -52,7 +52,7 @@ impl Plans {
     }
 
     /// Puts stored plans in force and sends them; returns how many. None, if a higher number turned up since they
-    /// were numbered: no probe would take them, and [`PlanSource::seen`] has asked for new ones.
+    /// were numbered: no probe would take them, and `PlanSource::seen` has asked for new ones.
     pub(super) fn put_in_force(&self, fresh: Vec<Fresh>) -> usize {
         let count = fresh.len();
         for (probe, issued, plan) in fresh {

@@ -173,7 +173,7 @@ fn calls_keep_any_budget_while_probes_come_and_go() {
 }
 
 #[test]
-fn budgets_of_the_default_are_used_up_by_two_families() {
+fn budgets_are_used_up_by_two_families() {
     let world = world(10, vec![over("berlin", "46")]);
     let drafts = drafted(&world).drafts;
     let calls = calls(&checks_of(&drafts, "berlin"));
