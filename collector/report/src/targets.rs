@@ -221,7 +221,7 @@ mod tests {
         let lines: Vec<_> = text.lines().collect();
         assert!(lines[0].contains("NODE") && lines[0].contains("URL"), "{text}");
         assert!(
-            lines[1].contains("unknown") && lines[1].ends_with("https://node.example.org/"),
+            lines[2].contains("unknown") && lines[2].ends_with("https://node.example.org/"),
             "{text}"
         );
         assert!(
