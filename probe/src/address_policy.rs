@@ -80,7 +80,7 @@ impl std::fmt::Display for Forbidden {
 
 impl AddressPolicy {
     /// `allow` are the prefixes of the local file's `allow_private`, `own` this machine's addresses
-    /// ([`own_addresses`]). A prefix opens addresses of its own family only.
+    /// (`own_addresses`). A prefix opens addresses of its own family only.
     pub fn new(allow: Vec<IpNet>, own: Vec<IpAddr>) -> Self {
         Self {
             allow,

@@ -100,7 +100,7 @@ impl Clock {
         UnixMillis(self.wall_us() / 1_000)
     }
 
-    /// How far the wall clock has moved away from slot time, in milliseconds; `None` up to [`STEP_MIN`].
+    /// How far the wall clock has moved away from slot time, in milliseconds; `None` up to `STEP_MIN`.
     #[must_use]
     pub fn step_ms(&self) -> Option<i64> {
         let slot_us = i64::try_from(self.wall_us()).unwrap_or(i64::MAX);

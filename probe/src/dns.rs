@@ -33,8 +33,8 @@ pub(crate) struct NameResolver {
 /// A name that gave no address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ResolveError {
-    /// [`Cause::Failed(FailureCause::NxDomain)`], [`Cause::Failed(FailureCause::ServFail)`], [`Cause::Failed(FailureCause::NoAddress)`], [`Cause::Failed(FailureCause::DnsTimeout)`] or
-    /// [`Cause::Unsent(SendFailure::NoRoute)`].
+    /// `Cause::Failed(FailureCause::NxDomain)`, `Cause::Failed(FailureCause::ServFail)`, `Cause::Failed(FailureCause::NoAddress)`, `Cause::Failed(FailureCause::DnsTimeout)` or
+    /// `Cause::Unsent(SendFailure::NoRoute)`.
     pub cause: Cause,
     /// In the resolver's words.
     pub text: ErrorText,

@@ -2,7 +2,7 @@
 //!
 //! - What is in flight and what is admitted is decided by pure code; sockets, stamps and tasks stand around them.
 //! - IPv4 and IPv6 are apart: their own sockets, no fallback.
-//! - Sixteen sockets a family on random ports; a slot's hash chooses one ([`prober::socket_of`]), so that over time
+//! - Sixteen sockets a family on random ports; a slot's hash chooses one (`prober::socket_of`), so that over time
 //!   all equal-cost paths are seen.
 //! - One task a socket, none a packet.
 

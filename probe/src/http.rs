@@ -34,7 +34,7 @@ pub struct EndpointProber {
 }
 
 impl EndpointProber {
-    /// A prober with the default [`Limits`].
+    /// A prober with the default `Limits`.
     pub fn new(reach: Arc<Reach>) -> Self {
         Self {
             reach,

@@ -2,7 +2,7 @@
 //!
 //! `planned = run + skipped + absent`, `run = stored + spooled + dropped + refused + forked`. What was
 //! planned is counted here again, from the plans that each epoch adopted, and compared at the epoch's cut
-//! with what the probe says. [`verify`] does not trust any of it, and counts the log itself.
+//! with what the probe says. `verify` does not trust any of it, and counts the log itself.
 
 mod planned;
 mod slots;

@@ -5,11 +5,11 @@
 //! keep, and messages to tell. The rule stands in design.md, "Knowing who is down"; each sentence of it is a test
 //! in `tests`.
 //!
-//! - [`observation`]: what a run says. [`cell`]: one vantage's runs of one check. [`line`]: what proves that a
+//! - `observation`: what a run says. `cell`: one vantage's runs of one check. `line`: what proves that a
 //!   failure is not the vantage's own.
-//! - [`sight`]: who may judge a node now. [`quorum`]: whether they are enough. [`grid`]: its services, over all
-//!   vantages. [`outage`]: what begins and ends. [`tell`]: what of it is said, and when.
-//! - [`collector_line`], [`silence`]: when nobody may judge, and when nobody speaks. [`availability`]: what
+//! - `sight`: who may judge a node now. `quorum`: whether they are enough. `grid`: its services, over all
+//!   vantages. `outage`: what begins and ends. `tell`: what of it is said, and when.
+//! - `collector_line`, `silence`: when nobody may judge, and when nobody speaks. [`availability`]: what
 //!   people are paid by.
 //!
 //! Nothing here grows with history: a run costs the same whether it is the first or the millionth.

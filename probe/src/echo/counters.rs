@@ -30,17 +30,17 @@ pub struct EchoCounters {
 /// Datagrams that a responder dropped, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DropCounts {
-    /// [`DropReason::Malformed`].
+    /// `DropReason::Malformed`.
     pub malformed: u64,
-    /// [`DropReason::NotARequest`].
+    /// `DropReason::NotARequest`.
     pub not_a_request: u64,
-    /// [`DropReason::UnknownProber`].
+    /// `DropReason::UnknownProber`.
     pub unknown_prober: u64,
-    /// [`DropReason::UnknownKeyEpoch`].
+    /// `DropReason::UnknownKeyEpoch`.
     pub unknown_key_epoch: u64,
-    /// [`DropReason::RateLimited`].
+    /// `DropReason::RateLimited`.
     pub rate_limited: u64,
-    /// [`DropReason::WrongTag`].
+    /// `DropReason::WrongTag`.
     pub wrong_tag: u64,
 }
 

@@ -41,7 +41,7 @@ impl CheckRequest {
 /// What is asked of an endpoint.
 #[derive(Clone, Debug)]
 pub enum Check {
-    /// GET the URL; any 2xx is an answer, and the whole body is read (up to [`Limits::body`]).
+    /// GET the URL; any 2xx is an answer, and the whole body is read (up to `Limits::body`).
     Http {
         /// The page.
         url: EndpointUrl,

@@ -27,7 +27,7 @@ impl Spool {
     }
 
     /// The record of a forked epoch that is being sent ends at `last`: an acknowledgement counts up to there.
-    /// Tells how often the collector broke the connection over this record ([`Spool::asked_in_vain`]); `None` if
+    /// Tells how often the collector broke the connection over this record (`Spool::asked_in_vain`); `None` if
     /// the epoch was given up.
     pub fn asking(&mut self, epoch: EpochId, last: Sequence) -> Option<u32> {
         let log = self.log_mut(epoch)?;

@@ -49,7 +49,7 @@ pub enum StatusError {
     },
 }
 
-/// Answers until `stop`. The folder is this process's own ([`crate::identity::StateLock`]) and of mode 0700.
+/// Answers until `stop`. The folder is this process's own (`crate::identity::StateLock`) and of mode 0700.
 ///
 /// # Errors
 /// When the socket cannot be made.
