@@ -189,18 +189,7 @@ impl Engine {
     /// Whether most other judges of the target get through now: the failure before was this vantage's alone.
     fn is_alone(&self, place: usize) -> bool {
         let cell = &self.cells[place];
-        let (mut others, mut greens) = (0, 0);
-        for &other in &self.nodes[cell.target].ways[of(cell.kind.family)] {
-            let other = &self.cells[other];
-            if other.vantage == cell.vantage || !self.may_judge(cell.target, other) {
-                continue;
-            }
-            if let Some(colour) = other.fresh(&other.way, self.now) {
-                others += 1;
-                greens += usize::from(colour == Colour::Green);
-            }
-        }
-        greens * 2 > others
+        self.is_reached_by_others(cell.target, of(cell.kind.family), cell.vantage)
     }
 
     /// An echo of `from` to `to` was answered: UDP gets through, unless both stand beside each other.

@@ -63,7 +63,7 @@ impl Engine {
                 let over = sight.over(spell.first_red, spell.last_red);
                 self.close(node, IncidentCheck::Connect, over);
             }
-        } else if sight.is_down() && self.nodes[node].is_watched(now) {
+        } else if sight.is_down() && self.nodes[node].is_watched(now) && self.stays_down(node, sight) {
             self.nodes[node].memory.down_over = Some(deciding);
             self.open_by(node, IncidentCheck::Connect, (sight, Matter::Way));
         }

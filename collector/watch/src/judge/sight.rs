@@ -223,6 +223,59 @@ impl Engine {
         sight.networks_there = there.iter().flatten().count() + more;
     }
 
+    /// Whether the node is down by those alone whose line holds elsewhere at this moment: a burst of losses on one
+    /// line leaves a proof here and there.
+    pub(super) fn stays_down(&self, node: usize, sight: &Sight) -> bool {
+        let mut count = Count::default();
+        for word in &sight.words {
+            let is_red = word.colour == Colour::Red;
+            if is_red && self.fails_elsewhere(node, &self.cells[word.cell]) {
+                continue;
+            }
+            count.add(Vote {
+                network: word.network,
+                is_red,
+                is_twice: word.streak.is_twice(),
+            });
+        }
+        count.is_down(sight.networks_there)
+    }
+
+    /// Whether a vantage fails on most of the other nodes that most other judges reach now.
+    fn fails_elsewhere(&self, node: usize, cell: &Cell) -> bool {
+        let (vantage, family) = (cell.vantage, of(cell.kind.family));
+        let (mut fails, mut works) = (0, 0);
+        for (place, other) in self.nodes.iter().enumerate() {
+            if place == node {
+                continue;
+            }
+            let mut ways = other.ways[family].iter().map(|&way| &self.cells[way]);
+            let own = ways.find(|way| way.vantage == vantage);
+            match own.and_then(|way| way.fresh(&way.way, self.now)) {
+                Some(Colour::Red) if self.is_reached_by_others(place, family, vantage) => fails += 1,
+                Some(Colour::Green) => works += 1,
+                _ => {}
+            }
+        }
+        fails >= 2 && fails > works
+    }
+
+    /// Whether most judges of a node but this one get through now.
+    pub(super) fn is_reached_by_others(&self, node: usize, family: usize, but: usize) -> bool {
+        let (mut others, mut greens) = (0, 0);
+        for &place in &self.nodes[node].ways[family] {
+            let other = &self.cells[place];
+            if other.vantage == but || !self.may_judge(node, other) {
+                continue;
+            }
+            if let Some(colour) = other.fresh(&other.way, self.now) {
+                others += 1;
+                greens += usize::from(colour == Colour::Green);
+            }
+        }
+        greens * 2 > others
+    }
+
     /// What one vantage says of a node now.
     pub(super) fn verdict(&self, node: usize, cell: &Cell, matter: Matter) -> Verdict {
         let vantage = &self.vantages[cell.vantage];

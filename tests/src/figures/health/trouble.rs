@@ -64,7 +64,7 @@ pub(super) struct Trouble {
     lines: Vec<Burst>,
     paths: Vec<Burst>,
     network: Burst,
-    /// Of the six's network towards one node each.
+    /// The six's network loses its route to a node: every third day each, for a minute.
     routes: Vec<Burst>,
     flapping: Burst,
     reloads: [u64; NODES],
@@ -83,7 +83,7 @@ impl Trouble {
         };
         let lines = many(PROBES, 10.0, 20.0, 0.8);
         let paths = many(PROBES * NODES, 2.0, 30.0, 0.9);
-        let routes = many(NODES, 2.0, 60.0, 1.0);
+        let routes = many(NODES, 1.0 / 3.0, 60.0, 1.0);
         let network = Burst::new(4.0, 20.0, 0.8, rng);
         let flapping = Burst::new(DAY_MS / FLAP_MS, FLAP_MS / 1_000.0, 1.0, rng);
         let reloads = std::array::from_fn(|_| rng.random_range(0..DAY_MS as u64));
