@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use isochrone_planner::pace::{Budget, Pace};
 use isochrone_watch::alert::AlertsConfig;
-use isochrone_watch::health::Rules;
+use isochrone_watch::judge::Patience;
 use serde::Deserialize;
 
 pub use self::paths::Paths;
@@ -28,8 +28,8 @@ pub struct Config {
     pub public_addresses: Vec<String>,
     /// What a plan is made of.
     pub pace: Pace,
-    /// When something is down.
-    pub health: Rules,
+    /// How long silence is borne.
+    pub health: Patience,
     /// Where alerts go.
     pub alerts: AlertsConfig,
     /// Free bytes on the store's disk below which nothing is acknowledged.
@@ -52,7 +52,7 @@ struct RawConfig {
     connect_per_minute: Option<u32>,
     #[serde(with = "humantime_serde")]
     plan_lifetime: Option<Duration>,
-    health: Rules,
+    health: Patience,
     alerts: AlertsConfig,
     disk_reserve: Option<bytesize::ByteSize>,
     coverage_target_ms: Option<u32>,
@@ -69,7 +69,7 @@ impl Default for Config {
             web_token: None,
             public_addresses: Vec::new(),
             pace: Pace::default(),
-            health: Rules::default(),
+            health: Patience::default(),
             alerts: AlertsConfig::default(),
             disk_reserve: 1 << 30,
             coverage_target_ms: 100,

@@ -97,7 +97,7 @@ mod tests {
     use isochrone_proto::ids::{EpochId, KeyHash, ProbeId, Sequence};
     use isochrone_proto::units::UnixMillis;
     use isochrone_store::{Store, StoreOptions};
-    use isochrone_watch::alert::{Receiver, SecretUrl};
+    use isochrone_watch::alert::{Receiver, ReceiverKind, SecretUrl};
 
     use super::*;
 
@@ -184,7 +184,12 @@ mod tests {
         let store = Store::in_memory(StoreOptions::default()).unwrap();
         let open = || {
             let url = SecretUrl::try_from("https://hook.example.org/x".to_owned()).unwrap();
-            Outbox::open(&store, vec![Receiver::Webhook(url)], UnixMillis(DAY0)).unwrap()
+            Outbox::open(
+                &store,
+                vec![Receiver::new(ReceiverKind::Webhook, url)],
+                UnixMillis(DAY0),
+            )
+            .unwrap()
         };
         let outbox = open();
         let events = GateAlerts::new(outbox.clone(), "lead");

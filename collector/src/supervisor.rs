@@ -1,7 +1,7 @@
 //! The collector's watch: feeds the monitor with what was stored, has it judge once a second, delivers its
 //! alerts, and publishes the page's view. One task owns the state, so nothing is locked.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +15,10 @@ use isochrone_store::StoreError;
 use isochrone_store::ingest::Committed;
 use isochrone_store::ledger::{self, Ledger};
 use isochrone_watch::alert::{Courier, HttpDeliver, Outbox, heartbeat};
-use isochrone_watch::health::Transition;
-use isochrone_watch::monitor::{Monitor, MonitorParts, longest_interval};
+use isochrone_watch::judge::{Output, What};
+use isochrone_watch::monitor::{
+    Monitor, MonitorParts, OpenSessions, Rejudged, SessionFacts, longest_interval, rejudge,
+};
 use isochrone_web::LiveView;
 use isochrone_web::view::{
     CollectorView, EchoPort, EchoPorts, LedgerTotals, Notice, NoticeLevel, PlanView, Source,
@@ -97,15 +99,17 @@ impl Supervisor {
             clock,
             config,
             registry,
+            targets,
             ..
         } = &parts.context;
         let now = clock.wall();
         let active = registry.list().into_iter().filter(|probe| probe.is_active());
         let of_watch = MonitorParts {
-            rules: config.health,
+            patience: config.health,
             outbox: parts.outbox.clone(),
             collector: collector_name(registry.addresses()).to_owned(),
             longest_interval: longest_interval(store, active.map(|probe| probe.id))?,
+            roster: roster(registry, &targets.borrow()),
         };
         let monitor = Monitor::open(store, of_watch, now)?;
         let account = Account {
@@ -138,7 +142,7 @@ impl Supervisor {
         self.spawn_messengers(&mut messengers, &stop);
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut ledgers = JoinSet::new();
+        let (mut ledgers, mut rejudging) = (JoinSet::new(), JoinSet::new());
         let mut batches = Vec::with_capacity(TAKEN_AT_ONCE);
         loop {
             tokio::select! {
@@ -147,8 +151,10 @@ impl Supervisor {
                 _ = ticks.tick() => {
                     self.tick();
                     self.draw_up(&mut ledgers);
+                    self.rejudge(&mut rejudging);
                 }
                 Some(read) = ledgers.join_next() => self.take_account(read),
+                Some(judged) = rejudging.join_next() => self.take_rejudged(judged),
                 taken = self.parts.committed.recv_many(&mut batches, TAKEN_AT_ONCE) => {
                     batches.drain(..).for_each(|stored| self.take(&stored));
                     if taken == 0 {
@@ -187,21 +193,49 @@ impl Supervisor {
         let context = &self.parts.context;
         let now = context.clock.wall();
         let roster = roster(&context.registry, &context.targets.borrow());
-        let connected: BTreeSet<ProbeId> = context
-            .sessions
-            .list()
-            .iter()
-            .map(|session| session.probe)
-            .collect();
-        match self.monitor.tick(&roster, &connected, now) {
-            Ok(transitions) => {
-                transitions.iter().for_each(log);
-                self.judged.send_replace(now);
+        let sessions = context.sessions.list();
+        let sessions: OpenSessions = sessions.iter().map(open_session).collect();
+        match self.monitor.tick(&roster, &sessions, now) {
+            Ok(outputs) => {
+                outputs.iter().for_each(log);
+                let may_judge = self.monitor.engine().own_line_suspect_since().is_none();
+                if may_judge {
+                    self.judged.send_replace(now); // else the heartbeat stops, too
+                }
             }
             Err(error) => tracing::error!(error = %chain(&error), "cannot keep an incident; trying again"),
         }
         self.parts.plans.note_downloads(self.downloads.nodes());
         self.publish(now);
+    }
+
+    /// Judges again, on a thread that may block, what came too late to be judged in its time.
+    fn rejudge(&mut self, rejudging: &mut JoinSet<Result<Rejudged, StoreError>>) {
+        let context = &self.parts.context;
+        if !rejudging.is_empty() {
+            return;
+        }
+        if let Some(stretch) = self.monitor.take_late(context.clock.wall()) {
+            let store = context.store.clone();
+            let roster = roster(&context.registry, &context.targets.borrow());
+            rejudging.spawn_blocking(move || rejudge(&store, &roster, stretch));
+        }
+    }
+
+    fn take_rejudged(&mut self, judged: Result<Result<Rejudged, StoreError>, tokio::task::JoinError>) {
+        let now = self.parts.context.clock.wall();
+        let taken = match judged {
+            Ok(Ok(rejudged)) => self.monitor.take_rejudged(rejudged, now),
+            Ok(Err(error)) => Err(error),
+            Err(error) => {
+                tracing::error!(%error, "judging what came late ended early");
+                return;
+            }
+        };
+        match taken {
+            Ok(outputs) => outputs.iter().for_each(log),
+            Err(error) => tracing::error!(error = %chain(&error), "cannot judge what came late"),
+        }
     }
 
     /// Draws up the ledger on a thread that may block, if the last one is old enough.
@@ -241,7 +275,8 @@ impl Supervisor {
         let roster = roster(&context.registry, &context.targets.borrow());
         let parts = ViewParts {
             live: self.monitor.live(),
-            health: self.monitor.health(),
+            engine: self.monitor.engine(),
+            recent: self.monitor.recent().collect(),
             roster: &roster,
             board: &board,
             receivers,
@@ -408,15 +443,31 @@ fn totals(account: &Account) -> LedgerTotals {
     }
 }
 
-fn log(transition: &Transition) {
-    let incident = transition.incident();
-    match transition {
-        Transition::Opened(_) => {
-            tracing::warn!(name = %incident.target, check = %incident.check, "incident opened")
+fn open_session(session: &SessionView) -> (ProbeId, SessionFacts) {
+    let facts = SessionFacts {
+        remote: session.remote,
+        clock_offset_ms: session.clock_offset_ms,
+    };
+    (session.probe, facts)
+}
+
+fn log(output: &Output) {
+    let Output::Told(telling) = output else { return };
+    let names: Vec<&str> = telling
+        .incidents
+        .iter()
+        .map(|incident| incident.target.as_str())
+        .collect();
+    let names = names.join(", ");
+    match telling.what {
+        What::Up | What::Seen | What::Heard => tracing::info!(%names, "incident ended"),
+        What::OwnLineBack => tracing::info!("the collector judges again"),
+        What::OwnLine => tracing::warn!("the collector's own line is the suspect: it judges nobody"),
+        What::Late => tracing::warn!(%names, "outage found in rows that came late"),
+        What::Flapping | What::Steady => tracing::warn!(%names, "incident comes and goes"),
+        What::Worse => tracing::warn!(%names, "incident got worse"),
+        What::Down | What::NoData | What::NobodyMayJudge | What::Silent => {
+            tracing::warn!(%names, "incident opened");
         }
-        Transition::Ended(_) => {
-            tracing::info!(name = %incident.target, check = %incident.check, "incident ended")
-        }
-        Transition::Updated(_) => {}
     }
 }

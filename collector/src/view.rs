@@ -9,13 +9,15 @@ use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::{Check, Family, Kind};
 use isochrone_proto::units::UnixMillis;
 use isochrone_watch::alert::Board;
-use isochrone_watch::health::{Health, Standing, State};
 use isochrone_watch::incident::{Cause, Incident, IncidentCheck};
+use isochrone_watch::judge::{Engine, Standing, State};
 use isochrone_watch::live::window::{Tally, WINDOW_S};
 use isochrone_watch::live::{Cell, Live, Seen, Vantage};
 use isochrone_web::view;
 use jiff::Timestamp;
 
+/// So many echoes in a row that nobody answered are a path that is lost.
+const LOST_IN_A_ROW: u32 = 3;
 /// More loss than this is unusual.
 const LOSS_UNUSUAL: f64 = 0.05;
 
@@ -25,7 +27,9 @@ pub struct ViewParts<'a> {
     /// What the vantages see.
     pub live: &'a Live,
     /// The verdicts.
-    pub health: &'a Health,
+    pub engine: &'a Engine,
+    /// The newest ended incidents.
+    pub recent: Vec<&'a Incident>,
     /// Names and places.
     pub roster: &'a Roster,
     /// The outbox.
@@ -86,7 +90,7 @@ impl ViewParts<'_> {
         let nodes = self.roster.nodes().map(|node| self.node(node)).collect();
         let (mesh, incidents) = (self.mesh(), self.incidents());
         let mut notices = self.collector.notices.clone();
-        notices.extend(self.missing_data());
+        notices.extend(self.unclear());
         notices.extend(self.roster.probes().filter_map(|probe| self.closed_port(probe)));
         view::LiveView {
             generated_at: timestamp(self.now),
@@ -113,7 +117,7 @@ impl ViewParts<'_> {
         let vantage = self.live.vantage(probe.id);
         let state = if !probe.active {
             view::ProbeState::Revoked
-        } else if self.health.is_silent(probe.id) {
+        } else if self.engine.is_silent(probe.id) {
             view::ProbeState::Silent
         } else if link.is_some_and(|link| link.connected) {
             view::ProbeState::Connected
@@ -228,7 +232,7 @@ impl ViewParts<'_> {
             Some(_) if figures.succeeded == 0 && port == Some(view::EchoPort::Closed) => {
                 view::MeshState::EchoPortClosed
             }
-            Some(run) if run.seen == Seen::Bad && cell.runs().failures() >= 3 => view::MeshState::Lost,
+            Some(Seen::Bad) if cell.failures() >= LOST_IN_A_ROW => view::MeshState::Lost,
             Some(_) if loss.is_some_and(|loss| loss > LOSS_UNUSUAL) => view::MeshState::Degraded,
             Some(_) => view::MeshState::Ok,
         };
@@ -241,7 +245,7 @@ impl ViewParts<'_> {
             loss,
             samples: figures.runs(),
             state,
-            last: cell.runs().newest().map(|run| timestamp(run.slot)),
+            last: cell.newest().map(timestamp),
         }
     }
 
@@ -272,15 +276,13 @@ impl ViewParts<'_> {
                     if !is_own && counts_for(cell.kind.check) != CountsFor::Status {
                         ttfb.add(&endpoint.ttfb, self.now);
                     }
-                    let newest = cell.runs().newest().map(|run| run.slot);
-                    let seen = newest.zip(endpoint.certificate_expires);
+                    let seen = cell.newest().zip(endpoint.certificate_expires);
                     certificate = certificate.max(seen);
                 }
             }
         }
-        let plain = self.health.standing(node.id, IncidentCheck::Http);
-        let status = self.health.standing(node.id, IncidentCheck::Status);
-        let has_status = status.is_some_and(|standing| standing.state != State::NoData);
+        let standing = self.engine.standing(node.id);
+        let of = |standing: Option<Standing>| verdict(standing.unwrap_or(NO_DATA));
         view::NodeView {
             name: node.name.clone(),
             worker: node.worker.clone().unwrap_or_default(),
@@ -289,8 +291,9 @@ impl ViewParts<'_> {
             longitude: node.longitude,
             network: node.network,
             url: node.url.clone(),
-            status: verdict(if has_status { status } else { plain.or(status) }),
-            asset: verdict(self.health.standing(node.id, IncidentCheck::Asset)),
+            connect: of(standing.as_ref().map(|standing| standing.connect)),
+            status: of(standing.as_ref().and_then(|standing| standing.status)),
+            asset: of(standing.as_ref().and_then(|standing| standing.asset)),
             connect_p50_ms: connect.quantile_ms(0.5),
             connect_samples: connect.timed(),
             ttfb_p50_ms: ttfb.quantile_ms(0.5),
@@ -304,12 +307,11 @@ impl ViewParts<'_> {
 
     fn node_cell(&self, witness: &Witness) -> view::NodeCell {
         let cells = &witness.cells;
-        let word = |of: &[CountsFor]| {
-            let words = cells
-                .iter()
-                .filter(|cell| of.contains(&counts_for(cell.kind.check)))
-                .filter_map(|cell| cell.word(self.now));
-            let words: Vec<_> = words.map(|run| run.seen).collect();
+        let word = |of: &[IncidentCheck]| {
+            let is_of =
+                |cell: &&&Cell| IncidentCheck::of(cell.kind.check).is_some_and(|check| of.contains(&check));
+            let words = cells.iter().filter(is_of).filter_map(|cell| cell.word(self.now));
+            let words: Vec<_> = words.collect();
             if words.is_empty() {
                 view::CellOutcome::NoData
             } else if words.iter().all(|seen| *seen == Seen::Good) {
@@ -320,12 +322,12 @@ impl ViewParts<'_> {
         };
         let fails = cells.iter().filter(|cell| {
             let word = cell.word(self.now);
-            word.is_some_and(|run| run.seen != Seen::Good)
+            word.is_some_and(|seen| seen != Seen::Good)
         });
         let failure = fails
             .filter_map(|cell| cell.endpoint()?.failure.as_ref())
             .max_by_key(|failure| failure.slot);
-        let newest = |cell: &&&Cell| cell.runs().newest().map(|run| run.slot);
+        let newest = |cell: &&&Cell| cell.newest();
         let connect = cells
             .iter()
             .filter(|cell| cell.is_fresh(self.now))
@@ -335,8 +337,9 @@ impl ViewParts<'_> {
             vantage: witness.probe.name.clone(),
             network: witness.probe.network,
             family: family(witness.family),
-            status: word(&[CountsFor::Status, CountsFor::Http]),
-            asset: word(&[CountsFor::Asset]),
+            connect: word(&[IncidentCheck::Connect]),
+            status: word(&[IncidentCheck::Status, IncidentCheck::Http]),
+            asset: word(&[IncidentCheck::Asset]),
             connect_ms: connect.map(|connect| connect.as_millis_f64()),
             phase: failure.map(|failure| failure.phase.to_string()),
             error: failure.map(|failure| failure.text.clone()),
@@ -346,17 +349,9 @@ impl ViewParts<'_> {
     }
 
     fn incidents(&self) -> Vec<view::IncidentView> {
-        let shown = self.health.open().chain(self.health.recent());
+        let shown = self.engine.open().chain(self.recent.iter().copied());
         shown
-            .filter_map(|incident| {
-                let check = match incident.check {
-                    IncidentCheck::Status | IncidentCheck::Http => view::IncidentCheck::Status,
-                    IncidentCheck::Asset => view::IncidentCheck::Asset,
-                    IncidentCheck::Probe => view::IncidentCheck::Probe,
-                    IncidentCheck::Data => return None, // a notice says it
-                };
-                Some(self.incident(incident, check))
-            })
+            .filter_map(|incident| Some(self.incident(incident, shown_check(incident.check)?)))
             .collect()
     }
 
@@ -373,6 +368,9 @@ impl ViewParts<'_> {
             id: incident.id.clone(),
             target: incident.target.clone(),
             check,
+            checks: shown_checks(incident),
+            flapping: incident.flapping.map(|flapping| flapping.openings),
+            late: incident.late,
             state: match incident.end {
                 None => view::IncidentState::Open,
                 Some(_) => view::IncidentState::Recovered,
@@ -382,6 +380,8 @@ impl ViewParts<'_> {
             duration_s: incident.duration_ms(self.now) / 1_000,
             cause: match incident.cause {
                 Cause::Node => view::Cause::Node,
+                Cause::Source => view::Cause::Source,
+                Cause::Shared => view::Cause::Shared,
                 Cause::Path => view::Cause::Path,
                 Cause::Probe => view::Cause::Probe,
                 Cause::Unknown => view::Cause::Unknown,
@@ -393,18 +393,34 @@ impl ViewParts<'_> {
         }
     }
 
-    fn missing_data(&self) -> impl Iterator<Item = view::Notice> {
-        let open = self.health.open();
-        open.filter(|incident| incident.check == IncidentCheck::Data)
-            .map(|incident| view::Notice {
-                level: view::NoticeLevel::Warning,
-                text: format!(
-                    "{}: no probe that may judge it measures it any more. Whether it works is not known; see the \
-                     probes' states.",
-                    incident.target
-                ),
-                at: timestamp(incident.start),
-            })
+    /// What is known of no node, or of some only in part.
+    fn unclear(&self) -> Vec<view::Notice> {
+        let notice = |text, at| view::Notice {
+            level: view::NoticeLevel::Warning,
+            text,
+            at: timestamp(at),
+        };
+        let open = self.engine.open();
+        let blind = open
+            .filter(|incident| incident.check == IncidentCheck::Data)
+            .map(|incident| {
+                let caveat = incident.caveat.as_deref().unwrap_or_default();
+                notice(format!("{}: {caveat}", incident.target), incident.start)
+            });
+        let partial = self.engine.partial().filter_map(|(target, since)| {
+            let name = &self.roster.node(target)?.name;
+            let text = format!(
+                "{name}: some vantages have failed to reach it for five minutes and more, too few of them for an \
+                 outage. Compare the vantages on its page: what they share is the path to look at."
+            );
+            Some(notice(text, since))
+        });
+        let own_line = self.engine.own_line_suspect_since().map(|since| {
+            let text = "This collector's own line is the suspect: half of the probes' connections ended at once, and \
+                        no two networks report. It judges nobody until they do.";
+            notice(text.to_owned(), since)
+        });
+        blind.chain(partial).chain(own_line).collect()
     }
 }
 
@@ -447,24 +463,54 @@ fn planned(vantage: &Vantage, node: TargetId, of: Family) -> Vec<&Cell> {
         .into_iter()
         .filter(|check| check.is_endpoint())
         .filter_map(|check| vantage.cell(node, Kind::new(check, of)));
-    cells.filter(|cell| cell.planned && cell.counts()).collect()
+    cells.filter(|cell| cell.planned).collect()
 }
 
-fn verdict(standing: Option<Standing>) -> view::Verdict {
-    let state = standing.map_or(State::NoData, |standing| standing.state);
+/// Of what nobody asks.
+const NO_DATA: Standing = Standing {
+    state: State::NoData,
+    since: None,
+    judges_ok: 0,
+    judges: 0,
+    networks: 0,
+};
+
+fn verdict(standing: Standing) -> view::Verdict {
     view::Verdict {
-        state: match state {
+        state: match standing.state {
             State::Up => view::VerdictState::Up,
             State::Down => view::VerdictState::Down,
-            State::Degraded | State::Partial => view::VerdictState::Degraded,
+            State::Degraded => view::VerdictState::Degraded,
+            State::Partial => view::VerdictState::Partial,
             State::NoData => view::VerdictState::NoData,
+            State::NobodyMayJudge => view::VerdictState::NobodyMayJudge,
+            State::Maintenance => view::VerdictState::Maintenance,
             State::Paused => view::VerdictState::Paused,
         },
-        since: standing.and_then(|standing| standing.since).map(timestamp),
-        vantages_ok: standing.map_or(0, |standing| standing.vantages_ok),
-        vantages_total: standing.map_or(0, |standing| standing.vantages_total),
-        networks: standing.map_or(0, |standing| standing.networks),
+        since: standing.since.map(timestamp),
+        vantages_ok: standing.judges_ok,
+        vantages_total: standing.judges,
+        networks: standing.networks,
     }
+}
+
+/// `None` for what a notice says.
+fn shown_check(check: IncidentCheck) -> Option<view::IncidentCheck> {
+    match check {
+        IncidentCheck::Connect => Some(view::IncidentCheck::Connect),
+        IncidentCheck::Name => Some(view::IncidentCheck::Name),
+        IncidentCheck::Status | IncidentCheck::Http => Some(view::IncidentCheck::Status),
+        IncidentCheck::Asset => Some(view::IncidentCheck::Asset),
+        IncidentCheck::Probe => Some(view::IncidentCheck::Probe),
+        IncidentCheck::Data => None,
+    }
+}
+
+fn shown_checks(incident: &Incident) -> Vec<view::IncidentCheck> {
+    let mut checks: Vec<_> = incident.checks.iter().map(|span| span.check).collect();
+    checks.sort_unstable();
+    checks.dedup();
+    checks.into_iter().filter_map(shown_check).collect()
 }
 
 fn family(of: Family) -> view::Family {

@@ -100,6 +100,8 @@ coded! {
         TlsAlert = 28 "tls-alert",
         /// The answer is for another range than asked.
         WrongRange = 29 "wrong-range",
+        /// A success that no Argus node gives: a page, an empty body, no `x-cache`. Another server answered.
+        NotArgus = 30 "not-argus",
     }
 }
 

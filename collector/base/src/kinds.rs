@@ -17,6 +17,8 @@ use serde::Serialize;
 pub enum CountsFor {
     /// The way between two probes; no node's verdict.
     Mesh,
+    /// Whether a node can be reached.
+    Connect,
     /// A node's status.
     Status,
     /// A node's asset.
@@ -35,7 +37,7 @@ pub const fn counts_for(check: Check) -> CountsFor {
         Check::Status => CountsFor::Status,
         Check::AssetHead | Check::AssetGet => CountsFor::Asset,
         Check::Http => CountsFor::Http,
-        Check::Connect => CountsFor::Nothing,
+        Check::Connect => CountsFor::Connect,
     }
 }
 

@@ -39,12 +39,10 @@ impl Default for Pace {
 }
 
 impl Default for Budget {
-    /// While a node is judged by its status and asset alone, they are asked for more often than they need be once the
-    /// connect check says who is down (6 and 12 then).
     fn default() -> Self {
         Self {
-            status: 30,
-            asset: 20,
+            status: 6,
+            asset: 12,
             connect: 120,
         }
     }

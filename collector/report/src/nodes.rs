@@ -1,8 +1,9 @@
 //! `report nodes`: per node and UTC day what was checked and how it went, and each outage.
 //!
-//! A node's own worker's probe is not counted. A failure counts only while the probe's own way out worked.
-//! 404, 421, checks that never left the probe, and addresses its own rules forbid are no failures. Cached
-//! assets, uncached assets and status answers are never mixed in one time to first byte.
+//! A node's own worker's probe is not counted. Outages are those of the engine that judges live: kept as they were
+//! told, or found in the log where nobody could tell them. A failure counts only while the probe's own line was
+//! proven. 404, 421, checks that never left the probe, and addresses its own rules forbid are no failures; HEAD is in
+//! no share. Cached assets, uncached assets and status answers are never mixed in one time to first byte.
 
 mod builder;
 mod counts;
@@ -10,25 +11,23 @@ mod outages;
 mod page;
 mod tables;
 mod text;
-mod timeline;
-mod trust;
 mod values;
 
 use isochrone_base::roster::Roster;
 use isochrone_base::words::date_time;
 use isochrone_store::{Store, StoreError};
-use isochrone_watch::health::Rules;
+use isochrone_watch::monitor;
 use serde_json::Value;
 
 use self::builder::NodesBuilder;
-pub use self::values::{DayReport, NodeReport, NodesReport, OutageReport, Slice, Ttfb, Whole};
+pub use self::values::{DayReport, NodeReport, NodesReport, OutageReport, Slice, SpanReport, Ttfb, Whole};
 use crate::Printed;
 use crate::frame::Frame;
 use crate::lines::Lines;
 use crate::log::{Window, fill};
 use crate::tables::Table;
 
-/// Reads the log and makes the report. `rules` say what is a failure and what is an end. `progress` gets the count of batches read so far.
+/// Reads the log and makes the report. `progress` gets the count of batches read so far.
 ///
 /// # Errors
 /// When the store failed.
@@ -36,14 +35,15 @@ pub fn from_store(
     store: &Store,
     roster: &Roster,
     window: Window,
-    rules: &Rules,
     progress: &mut dyn FnMut(u64),
 ) -> Result<NodesReport, StoreError> {
-    let mut builder = NodesBuilder::new(roster, window, *rules);
-    fill(store, window, &mut builder, progress)?;
+    let mut builder = NodesBuilder::new(roster, window);
+    fill(store, builder.reads(), &mut builder, progress)?;
+    let kept = monitor::incidents(store).list()?;
+    let kept: Vec<_> = kept.into_iter().map(|(_, incident)| incident).collect();
     Ok(NodesReport {
         source: store.source(),
-        ..builder.finish()
+        ..builder.finish(&kept)
     })
 }
 
@@ -82,13 +82,14 @@ const NO_NODES: &str = "No nodes yet: add one with `isochrone-collector target a
 
 const METHOD: [&str; 5] = [
     "A node's own worker's probe is not counted. Shares are of the judged checks in brackets; 404 and 421 are no \
-     failures, and a failure counts only while the probe's own way out worked.",
+     failures, HEAD is in no share, and a failure counts only while the probe's own line was proven.",
     "Silence is no data, and never up.",
     "TTFB, the time to first byte, is of cached assets (of a plain HTTP node: its page), from first byte of the name \
      look-up on; status answers stand apart.",
     "p50: half of all times were at or below it; p90: nine of ten.",
-    "An outage is seen by vantages of two networks at once (of one, while the mesh has no second). It is at the node \
-     if nobody got through, and on some paths if some did.",
+    "An outage is what two thirds of those who may judge say at once, of two networks at least (of one, while no \
+     second can judge): the same rule, and the same incidents, as in alerts and on the page. It is at the node if \
+     nobody got through, and on some paths if some did.",
 ];
 
 #[cfg(test)]

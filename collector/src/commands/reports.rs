@@ -272,12 +272,11 @@ pub(super) async fn nodes(
     let (context, out) = (context.clone(), asker.out.clone());
     reading(asker.turn, move || {
         let read = Reading::of(&context, window)?;
-        let (rules, mut progress) = (&context.config.health, read.progress(&out));
+        let mut progress = read.progress(&out);
         Ok(nodes::from_store(
             &read.store,
             &read.roster,
             read.window,
-            rules,
             &mut progress,
         )?)
     })

@@ -163,19 +163,19 @@ fn load_on_a_node_is_told_when_it_is_added_and_listed() {
         "target add oslo --url https://oslo.example.org/ --worker w --location 59.9,10.7 --interval 20s";
     let (code, printed) = said(&context, add);
     assert_eq!(code, 0, "{printed}");
-    let load = "Load on oslo: 30 status, 0 asset and 3 connect calls a minute, evenly spaced, by 1 probe (each connects every 20s).";
+    let load = "Load on oslo: 6 status, 0 asset and 3 connect calls a minute, evenly spaced, by 1 probe (each connects every 20s).";
     assert!(printed.contains(load), "{printed}");
 
     let (_, printed) = said(&context, "target list --format json");
     let listed: serde_json::Value = serde_json::from_str(&printed).unwrap();
     let expected = serde_json::json!({
-        "status_per_minute": 30.0, "asset_per_minute": 20.0, "connect_per_minute": 6.0,
+        "status_per_minute": 6.0, "asset_per_minute": 12.0, "connect_per_minute": 6.0,
         "vantages": 1, "connect_interval_s": 10.0,
     });
     assert_eq!(listed["nodes"][0]["load"], expected);
     let (_, printed) = said(&context, "target list");
     let row =
-        |line: &&str| line.split_whitespace().collect::<Vec<_>>() == ["berlin", "30", "20", "6", "1", "10s"];
+        |line: &&str| line.split_whitespace().collect::<Vec<_>>() == ["berlin", "6", "12", "6", "1", "10s"];
     assert!(printed.lines().any(|line| row(&line)), "{printed}");
 }
 

@@ -45,6 +45,7 @@ impl<'a> Story<'a> {
         self.uplink_is_cut().await?;
         self.collector_is_killed().await?;
         self.node_comes_back().await?;
+        self.fleet_fails().await?;
         self.report().await
     }
 
@@ -149,6 +150,38 @@ impl<'a> Story<'a> {
             .alert("the recovery of Tokyo", |alert| ended(alert, "tokyo"))
             .await?;
         self.quote(&summary(&alert));
+        Ok(())
+    }
+
+    async fn fleet_fails(&mut self) -> anyhow::Result<()> {
+        let all = self.world.nodes.len();
+        self.say(&format!(
+            "Now all {all} nodes are killed at once; the probes and their echoes live."
+        ));
+        let before = self.world.receiver.all().len();
+        for node in self.world.nodes.values() {
+            node.kill().await;
+        }
+        let alert = self
+            .alert("the alert about the whole fleet", |alert| {
+                alert.event == Event::Opened && alert.incidents().count() > 1
+            })
+            .await?;
+        self.quote(&alert.summary);
+        for node in self.world.nodes.values() {
+            node.restart().await.context("a node of the fleet")?;
+        }
+        let alert = self
+            .alert("the recovery of the fleet", |alert| {
+                alert.event == Event::Ended && alert.incidents().count() > 1
+            })
+            .await?;
+        self.quote(&alert.summary);
+        let told = self.world.receiver.all().split_off(before);
+        let began = told.iter().filter(|alert| alert.event != Event::Ended).count();
+        if began > FLEET_MESSAGES_MAX {
+            bail!("the fleet's failure took {began} messages; that is a fault of Isochrone");
+        }
         Ok(())
     }
 
@@ -321,10 +354,8 @@ fn ended(alert: &Alert, target: &str) -> bool {
 }
 
 fn is_about(alert: &Alert, target: &str) -> bool {
-    alert
-        .incident
-        .as_ref()
-        .is_some_and(|incident| incident.target == target)
+    let mut incidents = alert.incidents();
+    incidents.any(|incident| incident.target == target)
 }
 
 /// The alert's sentence and what each vantage saw.
@@ -347,5 +378,7 @@ fn summary(alert: &Alert) -> String {
 
 /// Results younger than this are of the moment, in seconds.
 const FRESH_S: i64 = 5;
+/// More messages about one failure of the whole fleet are noise. Tokyo has one of its own: it failed before.
+const FLEET_MESSAGES_MAX: usize = 3;
 /// Vantages whose evidence the story quotes.
 const EVIDENCE_SHOWN: usize = 3;

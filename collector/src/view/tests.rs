@@ -1,7 +1,12 @@
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use isochrone_base::fixture::{self, DAY0, good, lost, replied, timeout};
-use isochrone_watch::health::{Rules, Scene};
+use isochrone_base::fixture::{self, DAY0, failed, good, lost, replied};
+use isochrone_proto::measurement::{FailureCause, Phase};
+use isochrone_store::ingest::Committed;
+use isochrone_store::{Store, StoreOptions};
+use isochrone_watch::alert::Outbox;
+use isochrone_watch::judge::Patience;
+use isochrone_watch::monitor::{Monitor, MonitorParts, OpenSessions, SessionFacts};
 
 use super::*;
 
@@ -38,6 +43,18 @@ fn facts() -> CollectorFacts {
     }
 }
 
+fn monitor(roster: &Roster) -> Monitor {
+    let store = Store::in_memory(StoreOptions::default()).unwrap();
+    let parts = MonitorParts {
+        patience: Patience::default(),
+        outbox: Outbox::open(&store, vec![], UnixMillis(DAY0)).unwrap(),
+        collector: "lead".into(),
+        longest_interval: std::time::Duration::ZERO,
+        roster: roster.clone(),
+    };
+    Monitor::open(&store, parts, UnixMillis(DAY0)).unwrap()
+}
+
 #[test]
 fn view_shows_mesh_nodes_and_incident_as_they_are() {
     let roster = Roster::new(
@@ -48,10 +65,14 @@ fn view_shows_mesh_nodes_and_incident_as_they_are() {
         ],
         [fixture::node("tokyo", "ken"), fixture::node("lima", "pia")],
     );
-    let mut live = Live::new();
-    let mut health = Health::new(Rules::default(), UnixMillis(DAY0), []);
-    let connected: BTreeSet<_> = roster.probes().map(|probe| probe.id).collect();
+    let mut monitor = monitor(&roster);
+    let facts_of = SessionFacts {
+        remote: "192.0.2.9:7470".parse().unwrap(),
+        clock_offset_ms: Some(0),
+    };
+    let sessions: OpenSessions = roster.probes().map(|probe| (probe.id, facts_of)).collect();
     let mut now = UnixMillis(DAY0);
+    let mut commit = 0;
     for round in 1..=4 {
         let slot = UnixMillis(DAY0 + round * 10_000);
         now = UnixMillis(slot.0 + 1_000);
@@ -61,26 +82,30 @@ fn view_shows_mesh_nodes_and_incident_as_they_are() {
             for index in 0..plan.checks.len() as u16 {
                 let (check, target) = plan.target_of(index).unwrap();
                 let outcome = match check.kind {
-                    STATUS4 if target.name == "tokyo" && probe.name != "osaka" => timeout(),
+                    STATUS4 if target.name == "tokyo" && probe.name != "osaka" => {
+                        failed(Phase::Verify, FailureCause::BadStatus, Some(500))
+                    }
                     kind if kind.check.is_endpoint() => good(20),
                     _ if target.name == "paris" && probe.name == "osaka" => lost(),
                     _ => replied(30),
                 };
                 rows.push(fixture::row(index, slot, outcome));
             }
-            live.apply(probe.id, &plan, &fixture::batch(&plan, &rows), now);
+            commit += 1;
+            monitor.committed(&Committed {
+                probe: probe.id,
+                batch: Arc::new(fixture::batch(&plan, &rows)),
+                plan: Arc::new(plan),
+                received: now,
+                commit,
+            });
         }
-        let judgement = health.judge(&Scene {
-            live: &live,
-            roster: &roster,
-            connected: &connected,
-            now,
-        });
-        health.adopt(judgement);
+        monitor.tick(&roster, &sessions, now).unwrap();
     }
     let view = ViewParts {
-        live: &live,
-        health: &health,
+        live: monitor.live(),
+        engine: monitor.engine(),
+        recent: monitor.recent().collect(),
         roster: &roster,
         board: &Board::default(),
         receivers: 1,
@@ -115,6 +140,7 @@ fn view_shows_mesh_nodes_and_incident_as_they_are() {
         ),
         (0, 2, 2)
     );
+    assert_eq!(tokyo.connect.state, view::VerdictState::Up);
     assert_eq!(tokyo.asset.state, view::VerdictState::Up);
     assert_eq!(tokyo.cells.len(), 3);
     let own = tokyo.cells.iter().find(|cell| cell.own).unwrap();
@@ -127,7 +153,7 @@ fn view_shows_mesh_nodes_and_incident_as_they_are() {
         (berlin.status, berlin.asset),
         (view::CellOutcome::Failed, view::CellOutcome::Ok)
     );
-    assert_eq!(berlin.error.as_deref(), Some("timeout in connect, verbatim"));
+    assert_eq!(berlin.error.as_deref(), Some("bad-status in verify, verbatim"));
     assert_eq!(
         tokyo.connect_samples, 8,
         "assets of two vantages; failures have no time, the own does not count"
@@ -167,7 +193,8 @@ fn closed_echo_port_is_shown_as_such_with_the_command_that_opens_it() {
     ];
     let view = ViewParts {
         live: &Live::new(),
-        health: &Health::new(Rules::default(), UnixMillis(DAY0), []),
+        engine: &Engine::new(Patience::default(), UnixMillis(DAY0)),
+        recent: Vec::new(),
         roster: &roster,
         board: &Board::default(),
         receivers: 1,

@@ -17,4 +17,4 @@ pub use courier::Courier;
 pub use deliver::{Deliver, DeliverError, HttpDeliver, Method, Request};
 pub use message::{Alert, Event, SecurityNotice};
 pub use outbox::{Board, Outbox};
-pub use receiver::Receiver;
+pub use receiver::{Receiver, ReceiverKind};

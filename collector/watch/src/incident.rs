@@ -1,39 +1,62 @@
-//! An outage with what proves it: what is kept, shown and told.
+//! An outage with what proves it: what is kept, shown and told. One a node, with its checks inside.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use isochrone_base::kinds::{CountsFor, counts_for};
+use isochrone_base::roster::count_networks;
 use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::{Check, Kind};
 use isochrone_proto::measurement::{FailureCause, Phase};
 use isochrone_proto::units::UnixMillis;
 use serde::{Deserialize, Serialize};
 
+/// Cells that one incident keeps.
+pub(crate) const EVIDENCE_MAX: usize = 64;
+/// Spells of a flapping incident that are kept; the rest are counted.
+const SPELLS_MAX: usize = 64;
+
 /// What failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum IncidentCheck {
-    /// A node's status.
-    Status,
-    /// A node's asset.
+    /// A node cannot be reached.
+    Connect,
+    /// A node's name gives no address.
+    Name,
+    /// A node's asset is not served.
     Asset,
-    /// A plain HTTP endpoint.
+    /// A node's status is not fine.
+    Status,
+    /// The page of a plain HTTP endpoint does not answer.
     Http,
     /// A probe went silent.
     Probe,
-    /// Nobody measures a node any more.
+    /// Nobody measures a node any more, or nobody who does may judge it.
     Data,
 }
 
 impl IncidentCheck {
-    /// The verdict that a check counts for; `None` for what judges no node.
+    /// Every one, in the order of the documents.
+    pub const ALL: [Self; 7] = [
+        Self::Connect,
+        Self::Name,
+        Self::Asset,
+        Self::Status,
+        Self::Http,
+        Self::Probe,
+        Self::Data,
+    ];
+
+    /// What the runs of a check count for in shares. HEAD is answered from chain data and counts for nothing: it would
+    /// hide that no asset is served.
     #[must_use]
     pub const fn of(check: Check) -> Option<Self> {
-        match counts_for(check) {
-            CountsFor::Status => Some(Self::Status),
-            CountsFor::Asset => Some(Self::Asset),
-            CountsFor::Http => Some(Self::Http),
-            CountsFor::Mesh | CountsFor::Nothing => None,
+        match check {
+            Check::Connect => Some(Self::Connect),
+            Check::Status => Some(Self::Status),
+            Check::AssetGet => Some(Self::Asset),
+            Check::Http => Some(Self::Http),
+            Check::AssetHead | Check::Echo => None,
         }
     }
 
@@ -41,12 +64,26 @@ impl IncidentCheck {
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
-            Self::Status => "status",
+            Self::Connect => "connect",
+            Self::Name => "name",
             Self::Asset => "asset",
+            Self::Status => "status",
             Self::Http => "http",
             Self::Probe => "probe",
             Self::Data => "data",
         }
+    }
+
+    /// Whether it is one of an outage of a node's.
+    #[must_use]
+    pub const fn is_outage(self) -> bool {
+        !matches!(self, Self::Probe | Self::Data)
+    }
+}
+
+impl fmt::Display for IncidentCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
     }
 }
 
@@ -60,31 +97,44 @@ pub enum Subject {
     Probe(ProbeId),
 }
 
-/// At most one incident of a key is open at a time.
-pub type IncidentKey = (Subject, IncidentCheck);
-
-/// Where the fault seems to be. More is told apart once outages are attributed.
+/// Where the fault seems to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
-    /// At the node: no vantage gets through.
+    /// At the node: no judge gets through.
     Node,
-    /// Some vantages get through, others do not.
+    /// At a storage source, by the node's own word.
+    Source,
+    /// Most judges fail, others get through all along.
     Path,
     /// At the probe.
     Probe,
+    /// Half of the nodes or more, at once.
+    Shared,
     /// Not known.
     Unknown,
 }
 
 impl Cause {
+    /// Every one, in the order of the documents.
+    pub const ALL: [Self; 6] = [
+        Self::Node,
+        Self::Source,
+        Self::Path,
+        Self::Probe,
+        Self::Shared,
+        Self::Unknown,
+    ];
+
     /// The word in JSON.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Node => "node",
+            Self::Source => "source",
             Self::Path => "path",
             Self::Probe => "probe",
+            Self::Shared => "shared",
             Self::Unknown => "unknown",
         }
     }
@@ -110,9 +160,9 @@ pub struct EvidenceCell {
     pub failure: FailureCause,
     /// The error, verbatim.
     pub error: String,
-    /// Slot of the newest failure when this was written.
+    /// When the newest failure began, when this was written.
     pub slot: UnixMillis,
-    /// Slot of the first failure in the row.
+    /// When the first failure in the row began.
     pub first_slot: UnixMillis,
     /// Failures in the row when this was written.
     pub failures: u32,
@@ -130,20 +180,55 @@ pub enum Ending {
     Removed,
 }
 
+/// One check of an incident: from its first failure to the first answer after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckSpan {
+    /// What failed.
+    pub check: IncidentCheck,
+    /// First failure.
+    pub start: UnixMillis,
+    /// First answer after it; `None` while it fails.
+    pub end: Option<UnixMillis>,
+    /// Where the fault seems to be.
+    pub cause: Cause,
+}
+
+/// One time down of an incident, with the bounds of what was seen. All begin instants of runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spell {
+    /// The last answer before the first failure.
+    pub last_green: UnixMillis,
+    /// The first failure.
+    pub first_red: UnixMillis,
+    /// The newest failure.
+    pub last_red: UnixMillis,
+    /// The first answer after the last failure; `None` while it is down.
+    pub first_green: Option<UnixMillis>,
+}
+
+/// Up and down and up again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flapping {
+    /// Times it went down, this incident's first included.
+    pub openings: u32,
+}
+
 /// An outage, as it is kept. JSON that describes itself: fields are added, none renamed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incident {
-    /// Start, and a hash of target, check and start: the same incident always has the same id.
+    /// Start, and a hash of subject, check and start: the same incident always has the same id.
     pub id: String,
     /// Whom it is about.
     pub subject: Subject,
     /// Name of the node or probe.
     pub target: String,
-    /// What failed.
+    /// The worst that failed.
     pub check: IncidentCheck,
+    /// Every check that failed.
+    pub checks: Vec<CheckSpan>,
     /// Where the fault seems to be.
     pub cause: Cause,
-    /// Slot of the first failure in the evidence; of a silence, when it began.
+    /// When the first failure in the evidence began; of a silence, when it began.
     pub start: UnixMillis,
     /// When the rule found it.
     pub noticed: UnixMillis,
@@ -155,25 +240,30 @@ pub struct Incident {
     pub caveat: Option<String>,
     /// The cells that prove it.
     pub evidence: Vec<EvidenceCell>,
+    /// Its times down, oldest first: several only where it flaps. Times in which nothing but its status failed
+    /// are among them.
+    pub spells: Vec<Spell>,
+    /// The mark of one that comes and goes.
+    pub flapping: Option<Flapping>,
+    /// Id of the first incident of a shared outage that this is part of.
+    pub group: Option<String>,
+    /// People were told that it began.
+    pub told: bool,
+    /// It was found in rows that came too late to act on: it pages nobody.
+    #[serde(default)]
+    pub late: bool,
 }
 
 impl Incident {
     /// The id of an incident: sorts by start, and is the same whoever computes it.
     #[must_use]
     pub fn id_of(target: &str, check: IncidentCheck, start: UnixMillis) -> String {
-        let mut hasher = blake3::Hasher::new_derive_key("isochrone incident id 1");
+        let word = if check.is_outage() { "outage" } else { check.word() };
+        let mut hasher = blake3::Hasher::new_derive_key("isochrone incident id 2");
         hasher.update(target.as_bytes()).update(&[0]);
-        hasher
-            .update(check.word().as_bytes())
-            .update(&start.0.to_be_bytes());
+        hasher.update(word.as_bytes()).update(&start.0.to_be_bytes());
         let hash = hasher.finalize();
         format!("{:013}-{}", start.0, &hash.to_hex()[..8])
-    }
-
-    /// Its key.
-    #[must_use]
-    pub fn key(&self) -> IncidentKey {
-        (self.subject, self.check)
     }
 
     /// From start to end, or to `now`, in milliseconds.
@@ -182,29 +272,66 @@ impl Incident {
         self.end.unwrap_or(now).0.saturating_sub(self.start.0)
     }
 
+    /// How long it really was down until `now`, in milliseconds: the sum of its spells, where it flaps.
+    #[must_use]
+    pub fn down_ms(&self, now: UnixMillis) -> u64 {
+        if self.flapping.is_none() {
+            return self.duration_ms(now);
+        }
+        let until = |spell: &Spell| spell.first_green.or(self.end).unwrap_or(now);
+        let spells = self.spells.iter();
+        spells
+            .map(|spell| until(spell).0.saturating_sub(spell.first_red.0))
+            .sum()
+    }
+
+    /// Whether one of its checks is failing now.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.checks.iter().any(|span| span.end.is_none())
+    }
+
     /// How many vantages and networks stand in the evidence; unknown networks count as one.
     #[must_use]
     pub fn witnesses(&self) -> (usize, usize) {
-        let vantages: std::collections::BTreeMap<_, _> = self
+        let vantages: BTreeMap<_, _> = self
             .evidence
             .iter()
             .map(|cell| (cell.probe, cell.network))
             .collect();
-        (
-            vantages.len(),
-            isochrone_base::roster::count_networks(vantages.into_values()),
-        )
+        (vantages.len(), count_networks(vantages.into_values()))
     }
-}
 
-impl fmt::Display for IncidentCheck {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+    pub(crate) fn open_span(&mut self, check: IncidentCheck) -> Option<&mut CheckSpan> {
+        self.checks
+            .iter_mut()
+            .find(|span| span.check == check && span.end.is_none())
+    }
+
+    /// Adds evidence that is new; true if some was.
+    pub(crate) fn add_evidence(&mut self, cells: impl IntoIterator<Item = EvidenceCell>) -> bool {
+        let before = self.evidence.len();
+        for cell in cells {
+            let key = |of: &EvidenceCell| (of.probe, of.kind);
+            let is_known = self.evidence.iter().any(|known| key(known) == key(&cell));
+            if !is_known && self.evidence.len() < EVIDENCE_MAX {
+                self.evidence.push(cell);
+            }
+        }
+        self.evidence.len() > before
+    }
+
+    /// Begins another time down. The oldest but the first make room.
+    pub(crate) fn add_spell(&mut self, spell: Spell) {
+        if self.spells.len() == SPELLS_MAX {
+            self.spells.remove(1);
+        }
+        self.spells.push(spell);
     }
 }
 
 /// A kind as its text, such as `asset-head6`.
-pub(crate) mod kind_text {
+mod kind_text {
     use isochrone_proto::kind::Kind;
     use serde::{Deserialize, Deserializer, Serializer};
 
@@ -219,41 +346,87 @@ pub(crate) mod kind_text {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use isochrone_proto::kind::Family;
+
     use super::*;
 
-    #[test]
-    fn ids_sort_by_start_and_tell_checks_apart() {
-        let at = |ms| UnixMillis(ms);
-        let first = Incident::id_of("tokyo", IncidentCheck::Status, at(1_700_000_000_000));
-        let second = Incident::id_of("berlin", IncidentCheck::Status, at(1_700_000_000_001));
-        let asset = Incident::id_of("tokyo", IncidentCheck::Asset, at(1_700_000_000_000));
-        assert!(first < second);
-        assert_ne!(first, asset);
-        assert_eq!(
-            first,
-            Incident::id_of("tokyo", IncidentCheck::Status, at(1_700_000_000_000))
-        );
+    fn at(ms: u64) -> UnixMillis {
+        UnixMillis(ms)
+    }
+
+    pub(crate) fn incident(start: u64, end: Option<u64>) -> Incident {
+        Incident {
+            id: Incident::id_of("tokyo", IncidentCheck::Connect, at(start)),
+            subject: Subject::Node(TargetId::of_node("tokyo")),
+            target: "tokyo".into(),
+            check: IncidentCheck::Connect,
+            checks: vec![],
+            cause: Cause::Node,
+            start: at(start),
+            noticed: at(start),
+            end: end.map(at),
+            ending: end.map(|_| Ending::Recovered),
+            caveat: None,
+            evidence: vec![],
+            spells: vec![],
+            flapping: None,
+            group: None,
+            told: true,
+            late: false,
+        }
     }
 
     #[test]
-    fn evidence_cell_survives_json_verbatim() {
+    fn ids_sort_by_start_and_checks_of_one_outage_share_them() {
+        let first = Incident::id_of("tokyo", IncidentCheck::Connect, at(1_700_000_000_000));
+        let second = Incident::id_of("berlin", IncidentCheck::Connect, at(1_700_000_000_001));
+        let asset = Incident::id_of("tokyo", IncidentCheck::Asset, at(1_700_000_000_000));
+        let data = Incident::id_of("tokyo", IncidentCheck::Data, at(1_700_000_000_000));
+        assert!(first < second);
+        assert_eq!(first, asset);
+        assert_ne!(first, data);
+    }
+
+    #[test]
+    fn flapping_incident_was_down_only_in_its_spells() {
+        let spell = |first_red, first_green: Option<u64>| Spell {
+            last_green: at(first_red),
+            first_red: at(first_red),
+            last_red: at(first_red),
+            first_green: first_green.map(at),
+        };
+        let mut flapping = incident(10_000, None);
+        flapping.flapping = Some(Flapping { openings: 3 });
+        flapping.spells = vec![spell(10_000, Some(15_000)), spell(30_000, None)];
+        assert_eq!(flapping.down_ms(at(32_000)), 7_000);
+        assert_eq!(flapping.duration_ms(at(32_000)), 22_000);
+    }
+
+    #[test]
+    fn evidence_of_one_cell_is_kept_once() {
         let cell = EvidenceCell {
             probe: ProbeId(7),
             vantage: "ada-berlin".into(),
             place: "Berlin, DE".into(),
             network: Some(64_500),
-            kind: "asset-head6".parse().unwrap(),
-            phase: Phase::FirstByte,
+            kind: Kind::new(Check::Connect, Family::V4),
+            phase: Phase::Connect,
             failure: FailureCause::Timeout,
-            error: "no byte within 5 s: \"…\"".into(),
-            slot: UnixMillis(20),
-            first_slot: UnixMillis(10),
+            error: "no answer within 4 s: \"…\"".into(),
+            slot: at(20),
+            first_slot: at(10),
             failures: 3,
         };
-        let text = serde_json::to_string(&cell).unwrap();
-        assert!(text.contains(r#""kind":"asset-head6""#), "{text}");
-        assert!(text.contains(r#""phase":"first-byte""#), "{text}");
-        assert_eq!(serde_json::from_str::<EvidenceCell>(&text).unwrap(), cell);
+        let mut incident = incident(10, None);
+        assert!(incident.add_evidence([cell.clone()]));
+        assert!(!incident.add_evidence([cell.clone()]));
+        let text = serde_json::to_string(&incident).unwrap();
+        assert_eq!(
+            serde_json::from_str::<Incident>(&text).unwrap(),
+            incident,
+            "{text}"
+        );
+        assert_eq!(incident.witnesses(), (1, 1));
     }
 }

@@ -19,12 +19,12 @@ mod cell;
 mod collector_line;
 mod feed;
 mod grid;
-mod incident;
 mod line;
 mod node;
 mod observation;
 mod outage;
 mod quorum;
+mod reading;
 mod services;
 mod sight;
 mod silence;
@@ -33,46 +33,50 @@ mod tell;
 mod vantage;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use isochrone_base::roster::Roster;
 use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::Kind;
 use isochrone_proto::units::UnixMillis;
+use serde::Deserialize;
 
 use self::cell::Cell;
 use self::collector_line::CollectorLine;
-pub use self::incident::{
-    Cause, CheckSpan, Ending, EvidenceCell, Flapping, Incident, IncidentCheck, Spell, Subject,
-};
 use self::node::Node;
 pub use self::observation::{Cadence, Observation, Word};
 use self::outage::by_hand;
+pub(crate) use self::reading::same_way;
 use self::sight::{Matter, Sight};
 use self::silence::Silences;
 pub use self::state::{NodeStanding, Standing, State, Verdict};
 pub use self::tell::{Telling, What};
 use self::vantage::{FAMILIES, Vantage, of};
+use crate::incident::{Ending, Incident, IncidentCheck, Subject};
 
 /// A step of the clock between two calls that is longer than this counts as a restart, and so does one back.
 const GAP_MS: u64 = 5_000;
 /// A node that stands well is looked at again after this long, whatever comes.
 const CALM_MS: u64 = 5_000;
 
-/// How long silence is borne.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How long silence is borne: `[health]` of collector.toml. What makes an outage is no setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Patience {
-    /// A probe is silent after so long without a word.
-    pub silent: Duration,
-    /// A node of which nothing is known for so long is told.
-    pub blind: Duration,
+    /// A probe is silent after so long without a word. Default 3 min.
+    #[serde(with = "humantime_serde")]
+    pub silent_after: Duration,
+    /// A node of which nothing is known for so long is an incident of its own. Default 3 min.
+    #[serde(with = "humantime_serde")]
+    pub no_data_after: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
         Self {
-            silent: Duration::from_secs(180),
-            blind: Duration::from_secs(180),
+            silent_after: Duration::from_secs(180),
+            no_data_after: Duration::from_secs(180),
         }
     }
 }
@@ -112,8 +116,9 @@ pub struct Engine {
     cells: Vec<Cell>,
     by_key: HashMap<(usize, usize, Kind), usize>,
     workers: HashMap<String, usize>,
-    /// All addresses known stand on one machine or in one prefix: nearness then proves and excludes nothing.
+    /// All addresses known stand on one machine or in one prefix, as in the demo: nearness then means nothing.
     is_one_place: bool,
+    first_addresses: [Option<IpAddr>; 2],
     collector_line: CollectorLine,
     silences: Silences,
     groups: Vec<tell::Group>,
@@ -136,7 +141,8 @@ impl Engine {
             cells: Vec::new(),
             by_key: HashMap::new(),
             workers: HashMap::new(),
-            is_one_place: false,
+            is_one_place: true,
+            first_addresses: [None; 2],
             collector_line: CollectorLine::default(),
             silences: Silences::default(),
             groups: Vec::new(),
@@ -172,6 +178,18 @@ impl Engine {
         }
     }
 
+    /// Takes over what late rows showed of an outage under way.
+    pub(crate) fn amend(&mut self, incident: &Incident) {
+        let Subject::Node(target) = incident.subject else {
+            return;
+        };
+        let place = self.node_place(target);
+        let node = &mut self.nodes[place];
+        if let Some(outage) = node.outage.as_mut().filter(|outage| outage.id == incident.id) {
+            outage.clone_from(incident);
+        }
+    }
+
     /// Who is who from now on.
     pub fn set_roster(&mut self, roster: &Roster) {
         for vantage in &mut self.vantages {
@@ -192,7 +210,6 @@ impl Engine {
             let node = &mut self.nodes[place];
             (node.entry, node.worker) = (Some(entry.clone()), worker);
         }
-        self.look_for_one_place();
     }
 
     /// The windows in which a node is worked on, those of the past that may still matter included.

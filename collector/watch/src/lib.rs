@@ -1,8 +1,10 @@
-//! Who is down: what each vantage sees now, the verdicts made of it, incidents, and the alerts about them.
+//! Who is down: what each vantage sees now, the one engine that judges it, live and over the past, incidents, and the
+//! alerts about them.
 
 pub mod alert;
-pub mod health;
+mod feed;
 pub mod incident;
 pub mod judge;
 pub mod live;
 pub mod monitor;
+pub mod replay;

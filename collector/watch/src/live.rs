@@ -1,10 +1,10 @@
 //! Live state: what each vantage knows now of each target, in memory.
 //!
 //! Fed with every durably stored batch, and rebuilt from the store at start. Nothing here reads a clock.
-//! Silence is no data: a cell without a slot for three intervals is not fresh, and judges nothing.
+//! Silence is no data: a cell without a slot for three intervals is not fresh. Verdicts are not made here.
 
 pub mod cell;
-pub mod runs;
+mod newest;
 pub mod window;
 
 use std::collections::{BTreeMap, HashMap};
@@ -17,7 +17,6 @@ use isochrone_proto::ids::{EpochId, PlanVersion, ProbeId, TargetId};
 use isochrone_proto::kind::Kind;
 use isochrone_proto::plan::Plan;
 use isochrone_proto::units::UnixMillis;
-pub use runs::{Run, Runs};
 
 pub use cell::{Cell, EndpointCell, Failure};
 
@@ -70,7 +69,7 @@ impl Live {
         let mut newest = vantage.last_slot.unwrap_or_default();
         for row in batch.echoes() {
             if let Some(cell) = cell_at(cells, &places, row.check) {
-                cell.echo(&row, received);
+                cell.echo(&row);
                 newest = newest.max(row.slot);
             }
         }
@@ -79,7 +78,7 @@ impl Live {
                 continue;
             };
             if let Some(run) = EndpointRun::of(cell.kind.check, &row.outcome) {
-                cell.endpoint_run(row.slot, &run, received);
+                cell.endpoint_run(row.slot, &run);
                 newest = newest.max(row.slot);
             }
         }

@@ -1,24 +1,35 @@
-//! Ties live state, verdicts, incidents and the outbox together: fed with commits, asked once a second.
+//! Ties live state, the engine, incidents and the outbox together: fed with commits, asked once a second.
 
-use std::collections::BTreeSet;
+mod late;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use isochrone_base::roster::Roster;
 use isochrone_proto::codec;
 use isochrone_proto::ids::ProbeId;
+use isochrone_proto::kind::Family;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::ingest::Committed;
 use isochrone_store::{Records, ScanRange, Store, StoreError};
 
+use self::late::{Journal, JudgedUpTo};
+pub use self::late::{LateStretch, Rejudged, rejudge};
 use crate::alert::{Alert, Outbox};
-use crate::health::{Health, Rules, Scene, Transition};
+use crate::feed::Feed;
 use crate::incident::Incident;
+use crate::judge::{Engine, Output, Patience, Telling};
 use crate::live::Live;
 
 const TABLE: &str = "incidents";
 /// Live state is rebuilt from the slots of at least this long before the start.
 const REBUILT_MIN: Duration = Duration::from_secs(3_600);
+/// Runs in a row that a verdict may need, and one more.
+const REBUILT_RUNS: u32 = 5;
+/// Ended incidents kept in memory for the page.
+const RECENT: usize = 100;
 
 /// The incidents in the store.
 pub type Incidents = Records<Incident>;
@@ -32,15 +43,29 @@ pub fn incidents(store: &Store) -> Incidents {
 /// What a monitor works with.
 #[derive(Debug)]
 pub struct MonitorParts {
-    /// The rule's numbers.
-    pub rules: Rules,
+    /// How long silence is borne.
+    pub patience: Patience,
     /// Where alerts wait.
     pub outbox: Outbox,
     /// The name that alerts carry.
     pub collector: String,
     /// The longest interval of any check in force: see [`longest_interval`].
     pub longest_interval: Duration,
+    /// Who is who.
+    pub roster: Roster,
 }
+
+/// What is known of an open session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionFacts {
+    /// Whence it comes.
+    pub remote: SocketAddr,
+    /// The probe's clock minus the collector's, in milliseconds, once measured.
+    pub clock_offset_ms: Option<i64>,
+}
+
+/// The open sessions.
+pub type OpenSessions = BTreeMap<ProbeId, SessionFacts>;
 
 /// The longest interval of any check in the newest plans of `probes`.
 ///
@@ -66,10 +91,17 @@ pub fn longest_interval(
 #[derive(Debug)]
 pub struct Monitor {
     live: Live,
-    health: Health,
+    engine: Engine,
+    feed: Feed,
     outbox: Outbox,
     incidents: Incidents,
+    journal: Journal,
     collector: String,
+    roster: Roster,
+    sessions: OpenSessions,
+    recent: VecDeque<Incident>,
+    /// Decided and not stored yet: the store failed, and is tried again.
+    unsaved: Vec<Output>,
     seen: u64,
 }
 
@@ -82,43 +114,77 @@ impl Monitor {
     /// When the store failed.
     pub fn open(store: &Store, parts: MonitorParts, now: UnixMillis) -> Result<Self, StoreError> {
         let MonitorParts {
-            rules,
+            patience,
             outbox,
             collector,
             longest_interval,
+            roster,
         } = parts;
         let incidents = incidents(store);
-        let stored = incidents.list()?.into_iter().map(|(_, incident)| incident);
-        let mut live = Live::new();
-        let mut seen = store.commit_number()?;
-        let in_a_row = rules.failures.max(rules.answers).max(2);
-        let rebuilt = REBUILT_MIN.max(longest_interval.saturating_mul(in_a_row + 1));
+        let mut monitor = Self {
+            live: Live::new(),
+            engine: Engine::new(patience, now),
+            feed: Feed::default(),
+            outbox,
+            journal: Journal::open(store)?,
+            collector,
+            roster,
+            sessions: OpenSessions::new(),
+            recent: VecDeque::new(),
+            unsaved: Vec::new(),
+            seen: store.commit_number()?,
+            incidents,
+        };
+        monitor.engine.set_roster(&monitor.roster);
+        for (_, incident) in monitor.incidents.list()? {
+            if incident.end.is_some() {
+                monitor.remember(incident.clone());
+            }
+            monitor.engine.resume(incident);
+        }
+        let rebuilt = REBUILT_MIN.max(longest_interval.saturating_mul(REBUILT_RUNS));
         let recent = ScanRange::slots(now.minus(rebuilt), UnixMillis(u64::MAX));
         store.scan(recent, |stored| {
-            live.apply(stored.probe, &stored.plan, &stored.batch, stored.received);
-            seen = seen.max(stored.commit);
+            monitor
+                .live
+                .apply(stored.probe, &stored.plan, &stored.batch, stored.received);
+            let of = (stored.probe, &*stored.plan);
+            monitor
+                .feed
+                .apply(&mut monitor.engine, of, &stored.batch, stored.received);
+            monitor.seen = monitor.seen.max(stored.commit);
             ControlFlow::Continue(())
         })?;
-        Ok(Self {
-            live,
-            health: Health::new(rules, now, stored),
-            outbox,
-            incidents,
-            collector,
-            seen,
-        })
+        monitor.journal.find_unjudged(store, monitor.seen, now)?;
+        Ok(monitor)
     }
 
     /// Takes in a stored batch. What the log gave at the start already is not counted twice.
     pub fn committed(&mut self, committed: &Committed) {
-        if committed.commit > self.seen {
-            self.seen = committed.commit;
-            self.live.apply(
-                committed.probe,
-                &committed.plan,
-                &committed.batch,
-                committed.received,
-            );
+        if committed.commit <= self.seen {
+            return;
+        }
+        self.seen = committed.commit;
+        let Committed {
+            probe,
+            plan,
+            batch,
+            received,
+            ..
+        } = committed;
+        self.live.apply(*probe, plan, batch, *received);
+        self.engine.heard(*probe, self.family_of(*probe), *received);
+        let late = self
+            .feed
+            .apply(&mut self.engine, (*probe, plan), batch, *received);
+        self.journal.late(late, *received);
+    }
+
+    /// Over which family a probe's session comes.
+    fn family_of(&self, probe: ProbeId) -> Family {
+        match self.sessions.get(&probe) {
+            Some(session) if session.remote.is_ipv6() => Family::V6,
+            _ => Family::V4,
         }
     }
 
@@ -126,28 +192,44 @@ impl Monitor {
     /// returned for the log and the page.
     ///
     /// # Errors
-    /// When the store failed: nothing changed, and the next call decides the same again.
+    /// When the store failed: what was decided is kept, and stored by the next call.
     pub fn tick(
         &mut self,
         roster: &Roster,
-        connected: &BTreeSet<ProbeId>,
+        sessions: &OpenSessions,
         now: UnixMillis,
-    ) -> Result<Vec<Transition>, StoreError> {
-        let judgement = self.health.judge(&Scene {
-            live: &self.live,
-            roster,
-            connected,
-            now,
-        });
-        let transitions = judgement.transitions.clone();
-        if !transitions.is_empty() {
-            self.store(&transitions, now)?;
+    ) -> Result<Vec<Output>, StoreError> {
+        self.note_sessions(sessions, now);
+        if self.roster != *roster {
+            self.engine.set_roster(roster);
+            self.roster.clone_from(roster);
         }
-        self.health.adopt(judgement);
-        if !transitions.is_empty() {
-            self.outbox.refresh()?;
+        let decided = self.engine.advance(now);
+        self.unsaved.extend(decided);
+        self.save(now)
+    }
+
+    /// The stretch of time in which rows came that could not be judged in their time, once no more of them come;
+    /// see [`rejudge`].
+    pub fn take_late(&mut self, now: UnixMillis) -> Option<LateStretch> {
+        self.journal.take_due(now)
+    }
+
+    /// Takes up what the past turned out to be: outages that nobody could see in their time are kept, and told once,
+    /// to nobody's night.
+    ///
+    /// # Errors
+    /// When the store failed: what was found is kept, and stored by the next tick.
+    pub fn take_rejudged(&mut self, rejudged: Rejudged, now: UnixMillis) -> Result<Vec<Output>, StoreError> {
+        let known = self.incidents.list()?.into_iter().map(|(_, incident)| incident);
+        let outputs = rejudged.reconcile(known.collect(), now);
+        for output in &outputs {
+            if let Output::Kept(incident) = output {
+                self.engine.amend(incident);
+            }
         }
-        Ok(transitions)
+        self.unsaved.extend(outputs);
+        self.save(now)
     }
 
     /// What the vantages see.
@@ -158,8 +240,13 @@ impl Monitor {
 
     /// The verdicts.
     #[must_use]
-    pub fn health(&self) -> &Health {
-        &self.health
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The newest ended incidents, oldest first.
+    pub fn recent(&self) -> impl Iterator<Item = &Incident> {
+        self.recent.iter()
     }
 
     /// The alerts that wait.
@@ -168,17 +255,82 @@ impl Monitor {
         &self.outbox
     }
 
-    fn store(&self, transitions: &[Transition], now: UnixMillis) -> Result<(), StoreError> {
+    fn note_sessions(&mut self, sessions: &OpenSessions, now: UnixMillis) {
+        for (&probe, session) in sessions {
+            let known = self.sessions.get(&probe);
+            if known.is_none() {
+                self.engine.session(probe, true, now);
+            }
+            if known.is_none_or(|known| known.remote.ip() != session.remote.ip()) {
+                self.engine.set_address(probe, session.remote.ip());
+            }
+            if let Some(offset_ms) = session.clock_offset_ms {
+                self.engine.set_clock_offset(probe, offset_ms);
+            }
+        }
+        for &probe in self.sessions.keys().filter(|probe| !sessions.contains_key(probe)) {
+            self.engine.session(probe, false, now);
+        }
+        self.sessions.clone_from(sessions);
+    }
+
+    /// Stores what waits, and gives it back once it is stored.
+    fn save(&mut self, now: UnixMillis) -> Result<Vec<Output>, StoreError> {
+        let judged = self.journal.due_mark(self.seen, now);
+        if self.unsaved.is_empty() && judged.is_none() {
+            return Ok(Vec::new());
+        }
+        self.store(&self.unsaved, judged.as_ref(), now)?;
+        let saved = std::mem::take(&mut self.unsaved);
+        for output in &saved {
+            if let Output::Kept(incident) = output
+                && incident.end.is_some()
+            {
+                self.remember(incident.clone());
+            }
+        }
+        if saved.iter().any(|output| matches!(output, Output::Told(_))) {
+            self.outbox.refresh()?;
+        }
+        Ok(saved)
+    }
+
+    fn store(
+        &self,
+        outputs: &[Output],
+        judged: Option<&JudgedUpTo>,
+        now: UnixMillis,
+    ) -> Result<(), StoreError> {
         self.incidents.store().write(|transaction| {
-            for transition in transitions {
-                let incident = transition.incident();
-                self.incidents.put_in(transaction, &incident.id, incident)?;
-                if let Some(alert) = Alert::of_transition(transition, &self.collector, now) {
-                    self.outbox.add_in(transaction, &alert, now)?;
+            for output in outputs {
+                match output {
+                    Output::Kept(incident) => self.incidents.put_in(transaction, &incident.id, incident)?,
+                    Output::Told(telling) => {
+                        let alert = self.alert(telling);
+                        self.outbox.add_in(transaction, &alert, now)?;
+                    }
+                    Output::Unknown { .. } => {} // terms will ask the past for it
                 }
             }
-            Ok(())
+            judged.map_or(Ok(()), |judged| self.journal.put_in(transaction, judged))
         })
+    }
+
+    fn alert(&self, telling: &Telling) -> Alert {
+        let name = |target| {
+            let node = self.roster.node(target);
+            node.map(|node| node.name.clone())
+        };
+        let standing = |target| self.engine.standing(target);
+        Alert::of_telling(telling, &self.collector, (&name, &standing))
+    }
+
+    fn remember(&mut self, incident: Incident) {
+        self.recent.retain(|known| known.id != incident.id);
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(incident);
     }
 }
 

@@ -3,22 +3,28 @@
 import { clock, count, listed, plural } from "./words.js";
 
 /** The states of a node as a whole, worst first. */
-export const RANK = ["down", "no-asset", "status-only", "degraded", "no-data", "paused", "up"];
+export const RANK = ["down", "no-asset", "status-only", "partial", "degraded", "nobody-may-judge", "no-data", "maintenance", "paused", "up"];
 
-/** What a node's two verdicts come to. Silence is never "up". */
+/** What a node's verdicts come to. Silence is never "up". */
 export function nodeState(node) {
-  const { status, asset } = node;
-  if (status.state === "paused" || asset.state === "paused") return "paused";
+  const { connect, status, asset } = node;
+  const any = (state) => [connect, status, asset].some((verdict) => verdict.state === state);
+  if (any("paused")) return "paused";
+  if (any("maintenance")) return "maintenance";
+  if (connect.state === "down") return "down";
   if (asset.state === "down") return status.state === "up" ? "no-asset" : "down";
   if (status.state === "down") return asset.state === "up" ? "status-only" : "down";
-  if (status.state === "degraded" || asset.state === "degraded") return "degraded";
-  if (status.state === "up" || asset.state === "up") return "up";
+  if (any("partial")) return "partial";
+  if (any("degraded")) return "degraded";
+  if (connect.state === "nobody-may-judge") return "nobody-may-judge";
+  if (any("up")) return "up";
   return "no-data";
 }
 
 /** How a state is drawn: one of the five signs. */
 export function signOf(state) {
-  return { "no-asset": "down", "status-only": "degraded" }[state] ?? state;
+  const drawn = { "no-asset": "down", "status-only": "degraded", partial: "degraded", "nobody-may-judge": "no-data", maintenance: "paused" };
+  return drawn[state] ?? state;
 }
 
 /**
@@ -31,7 +37,7 @@ export function witnesses(view, nodes) {
   const networks = new Set();
   for (const node of nodes) {
     for (const cell of node.cells) {
-      if (cell.own || !connected.has(cell.vantage) || (cell.status === "no-data" && cell.asset === "no-data")) continue;
+      if (cell.own || !connected.has(cell.vantage) || [cell.connect, cell.status, cell.asset].every((word) => word === "no-data")) continue;
       vantages.add(cell.vantage);
       networks.add(cell.network ?? "unknown");
     }
@@ -48,7 +54,7 @@ function judged(view, node) {
 /** { tone, title, more: [sentences] }; tone is a sign, or "start" while something is still to be set up. */
 export function headline(view) {
   if (view.probes.length === 0) return noProbes();
-  const watched = view.nodes.filter((node) => nodeState(node) !== "paused");
+  const watched = view.nodes.filter((node) => !["paused", "maintenance"].includes(nodeState(node)));
   if (watched.length === 0) return noNodes(view);
   const groups = new Map(RANK.map((state) => [state, []]));
   for (const node of watched) groups.get(judged(view, node)).push(node);
@@ -78,7 +84,8 @@ function noNodes(view) {
 
 function one(node, view) {
   const state = nodeState(node);
-  const verdict = state === "status-only" ? node.status : node.asset.state === "down" ? node.asset : node.status;
+  const failing = node.connect.state === "down" ? node.connect : node.asset.state === "down" ? node.asset : node.status;
+  const verdict = state === "status-only" ? node.status : failing;
   const since = verdict.since ? ` since ${clock(verdict.since, view.generated_at)} UTC` : "";
   const seen = `, seen from ${verdict.vantages_total - verdict.vantages_ok} of ${plural(verdict.vantages_total, "vantage")}`;
   if (state === "no-asset") {
@@ -114,10 +121,20 @@ function noneBad(view, groups, watched) {
   if (silent.length === watched.length) {
     return { tone: "no-data", title: "No fresh data about any node: nobody knows whether they are up." };
   }
+  const partial = groups.get("partial");
+  if (partial.length) {
+    const names = listed(partial.map((node) => node.name));
+    return { tone: "degraded", title: `${names} ${partial.length === 1 ? "has" : "have"} failed from some vantages for minutes, too few for an outage; no node is down.` };
+  }
   const degraded = groups.get("degraded");
   if (degraded.length) {
     const names = listed(degraded.map((node) => node.name));
     return { tone: "degraded", title: `${names} ${degraded.length === 1 ? "fails" : "fail"} from some vantages; no node is down.` };
+  }
+  const unjudged = groups.get("nobody-may-judge");
+  if (unjudged.length) {
+    const names = listed(unjudged.map((node) => node.name));
+    return { tone: "no-data", title: `${names}: measured, but nobody may judge ${unjudged.length === 1 ? "it" : "them"}.` };
   }
   if (silent.length) {
     return {
@@ -138,11 +155,13 @@ function rest(number) {
 /** What the title left out about nodes. */
 function others(groups, bad) {
   const sentences = [];
-  const degraded = groups.get("degraded");
+  const degraded = [...groups.get("partial"), ...groups.get("degraded")];
   const silent = groups.get("no-data");
+  const unjudged = groups.get("nobody-may-judge");
   const up = groups.get("up");
   if (bad.length && degraded.length) sentences.push(`${listed(degraded.map((node) => node.name))} ${degraded.length === 1 ? "fails" : "fail"} from some vantages.`);
   if ((bad.length || degraded.length) && silent.length) sentences.push(`No fresh data about ${listed(silent.map((node) => node.name))}.`);
+  if ((bad.length || degraded.length) && unjudged.length) sentences.push(`${listed(unjudged.map((node) => node.name))}: measured, but nobody may judge ${unjudged.length === 1 ? "it" : "them"}.`);
   if (bad.length && up.length) sentences.push(`${rest(up.length)} up.`);
   const noAsset = up.filter((node) => node.asset.state === "no-data");
   if (noAsset.length) sentences.push(`No fresh asset check for ${listed(noAsset.map((node) => node.name))}.`);

@@ -210,6 +210,8 @@ pub struct NodeView {
     pub network: Option<u32>,
     /// Its public URL.
     pub url: String,
+    /// Can it be reached?
+    pub connect: Verdict,
     /// Does its status answer?
     pub status: Verdict,
     /// Does it deliver an asset?
@@ -253,10 +255,16 @@ pub enum VerdictState {
     Up,
     /// It fails from enough vantages of enough networks.
     Down,
-    /// Some vantages fail, not enough for an incident.
+    /// It works, but not well.
     Degraded,
+    /// Some vantages fail for long, not enough of them for an incident.
+    Partial,
     /// Nothing fresh is known. Never shown as up.
     NoData,
+    /// It is measured, but nobody who measures it may judge it.
+    NobodyMayJudge,
+    /// It is worked on, as was said beforehand.
+    Maintenance,
     /// The lead paused it.
     Paused,
 }
@@ -270,6 +278,8 @@ pub struct NodeCell {
     pub network: Option<u32>,
     /// The family that was used.
     pub family: Family,
+    /// Newest connection.
+    pub connect: CellOutcome,
     /// Newest status check.
     pub status: CellOutcome,
     /// Newest asset check.
@@ -305,8 +315,14 @@ pub struct IncidentView {
     pub id: String,
     /// Name of the node or probe.
     pub target: String,
-    /// What failed.
+    /// The worst that failed.
     pub check: IncidentCheck,
+    /// All that failed.
+    pub checks: Vec<IncidentCheck>,
+    /// How often it went down, if it comes and goes.
+    pub flapping: Option<u32>,
+    /// It was found in rows that came too late to act on.
+    pub late: bool,
     /// Open or over.
     pub state: IncidentState,
     /// The first failure that belongs to it.
@@ -331,6 +347,10 @@ pub struct IncidentView {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum IncidentCheck {
+    /// A node cannot be reached.
+    Connect,
+    /// A node's name gives no address.
+    Name,
     /// A node's status.
     Status,
     /// A node's asset.
@@ -355,6 +375,10 @@ pub enum IncidentState {
 pub enum Cause {
     /// At the node.
     Node,
+    /// At a storage source, by the node's own word.
+    Source,
+    /// Half of the nodes or more, at once.
+    Shared,
     /// Between some networks and the node.
     Path,
     /// At the probe.

@@ -1,7 +1,7 @@
 //! What an answer means for the kind of check that asked: status codes, refusals, JSON, ranges.
 
 use hyper::HeaderMap;
-use hyper::header::LOCATION;
+use hyper::header::{CONTENT_TYPE, LOCATION};
 use isochrone_proto::measurement::{CacheState, FailureCause};
 
 use crate::argus::{
@@ -76,9 +76,16 @@ pub(crate) fn judge(
                 Err(Broken::new(cause, ErrorText::of(&error)))
             }
         },
-        Check::AssetHead { .. } => Ok(Verdict::Good(asset(headers, content_length(headers)))),
+        Check::AssetHead { .. } => {
+            check_argus(headers)?;
+            Ok(Verdict::Good(asset(headers, content_length(headers))))
+        }
         Check::AssetGet { first, .. } => {
             let size = check_range(status, headers, body, u64::from(first.get()))?;
+            check_argus(headers)?;
+            if body.bytes == 0 {
+                return Err(not_argus("200 with an empty body"));
+            }
             Ok(Verdict::Good(asset(headers, size)))
         }
     }
@@ -108,6 +115,22 @@ fn asset(headers: &HeaderMap, object_bytes: Option<u64>) -> AnswerKind {
         source: DataSource::of(headers),
         object_bytes,
     }
+}
+
+/// A success that no Argus node gives came from another server in front of it, or in its place.
+fn check_argus(headers: &HeaderMap) -> Result<(), Broken> {
+    let content_type = headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
+    if content_type.is_some_and(|value| value.to_ascii_lowercase().starts_with(b"text/html")) {
+        return Err(not_argus("a success with a page of HTML"));
+    }
+    if cache_state(headers) == CacheState::Absent {
+        return Err(not_argus("a success without x-cache"));
+    }
+    Ok(())
+}
+
+fn not_argus(text: &str) -> Broken {
+    Broken::new(FailureCause::NotArgus, ErrorText::new(text))
 }
 
 /// The body must hold what the head promised, up to what was asked. More is no error: on a miss Argus sends

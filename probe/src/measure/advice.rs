@@ -65,7 +65,9 @@ fn advice_on_failure(cause: FailureCause, address: Option<IpAddr>) -> Cow<'stati
             "the server answered, but not with what was asked for"
         }
         Is::Redirect => "redirects are not followed; measure the final URL",
-        Is::BadJson | Is::MissingField => "the answer is not that of an Argus node; check the base URL",
+        Is::BadJson | Is::MissingField | Is::NotArgus => {
+            "the answer is not that of an Argus node; check the base URL"
+        }
         Is::WrongRange => "the answer is for other bytes than asked; a proxy in front may be at fault",
     };
     advice.into()

@@ -23,14 +23,14 @@ disk_reserve = "2MiB"
 coverage_target_ms = 80
 
 [health]
-failures = 4
-answers = 3
 silent_after = "2m"
 no_data_after = "4m"
 
 [alerts]
 webhook = "https://alerts.example.org/isochrone"
+webhook_after = "30s"
 discord = "https://discord.example.org/api/webhooks/1/a"
+discord_after = "1m"
 heartbeat_url = "https://heartbeat.example.org/ping/1"
 heartbeat_interval = "2m"
 heartbeat_method = "post"

@@ -3,6 +3,9 @@
 use isochrone_proto::kind::{Check, Family, Kind};
 use isochrone_proto::ledger::SkipCause;
 use isochrone_proto::measurement::{CacheState, FailureCause, Phase, SendFailure};
+use isochrone_watch::alert::Event;
+use isochrone_watch::incident::{Cause, IncidentCheck};
+use isochrone_watch::judge::State;
 use serde::Serialize;
 
 use crate::book;
@@ -20,6 +23,10 @@ fn words_of_the_code_are_the_listed_ones() {
         in_json(SendFailure::ALL)
     );
     assert_eq!(book::names("Cache states"), in_json(CacheState::ALL));
+    assert_eq!(book::names("States of a node"), in_json(&State::ALL));
+    assert_eq!(book::names("Checks of an incident"), in_json(&IncidentCheck::ALL));
+    assert_eq!(book::names("Causes of an incident"), in_json(&Cause::ALL));
+    assert_eq!(book::names("Events of an alert"), in_json(&Event::ALL));
     let skipped: Vec<_> = std::iter::successors(Some(SkipCause::Overlap), next).collect();
     assert_eq!(book::names("Causes of a skipped slot"), in_json(&skipped));
 }

@@ -15,7 +15,7 @@ use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::measurement::Phase;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::{Store, StoreError, Stored};
-use isochrone_watch::live::cell::Pace;
+use isochrone_watch::judge::Cadence;
 
 use crate::log::{DAY_MS, Fill, Window, fill};
 
@@ -69,7 +69,7 @@ impl Fill for ObservationsBuilder<'_> {
             if !self.window.holds(row.slot) || self.roster.node(target.id).is_none() {
                 continue;
             }
-            let fresh_ms = Pace::of(check.schedule).fresh_ms.max(HOUR_MS);
+            let fresh_ms = Cadence::of(check.schedule).apart_ms().max(HOUR_MS);
             let until = self.until.entry(target.id).or_default();
             *until = UnixMillis(row.slot.0 + fresh_ms).max(*until);
             let key = (stored.probe, target.id, row.slot.0 / DAY_MS);

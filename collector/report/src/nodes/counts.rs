@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use isochrone_base::kinds::{Ended, EndpointRun, Seen};
+use isochrone_base::kinds::{Ended, EndpointRun};
 use isochrone_base::words;
 use isochrone_coverage::histogram::LogHistogram;
 use isochrone_proto::ids::ProbeId;
+use isochrone_proto::kind::Check;
 use isochrone_proto::units::UnixMillis;
 use isochrone_watch::incident::IncidentCheck;
+use isochrone_watch::judge::Word;
 
 use super::values::{DayReport, Slice, Ttfb, Whole};
 use crate::log::{DAY_MS, Window};
@@ -47,23 +49,30 @@ pub(super) fn slice_ms(window: Window) -> u64 {
 
 impl Counts {
     /// Counts a check; whether a failure is judged is known only once everything was read.
-    pub(super) fn add(&mut self, probe: ProbeId, check: IncidentCheck, run: &EndpointRun<'_>) {
+    pub(super) fn add(&mut self, probe: ProbeId, check: Check, (run, word): (&EndpointRun<'_>, Word)) {
         self.checks += 1;
         self.vantages.insert(probe);
-        match (run.ended, run.seen()) {
-            (Ended::Ok { ttfb_us, .. }, _) => {
-                *self.good.entry(check).or_default() += 1;
-                let of = match check {
-                    IncidentCheck::Status => &mut self.status_ttfb,
-                    _ => &mut self.ttfb,
-                };
-                if let Some(us) = ttfb_us {
-                    let _is_a_time = of.record_us(us as f64);
-                }
-            }
-            (_, Seen::Bad) => {}
-            (_, Seen::Absent) => self.absent += 1,
-            _ => self.unjudged += 1,
+        match word {
+            Word::Green | Word::Slow => self.add_good(check, run),
+            Word::Red { .. } | Word::Source { .. } => {}
+            Word::Absent => self.absent += 1,
+            Word::Nothing => self.unjudged += 1,
+        }
+    }
+
+    fn add_good(&mut self, check: Check, run: &EndpointRun<'_>) {
+        if let Some(check) = IncidentCheck::of(check) {
+            *self.good.entry(check).or_default() += 1;
+        }
+        let of = match check {
+            Check::Status => &mut self.status_ttfb,
+            _ => &mut self.ttfb,
+        };
+        if let Ended::Ok {
+            ttfb_us: Some(us), ..
+        } = run.ended
+        {
+            let _is_a_time = of.record_us(us as f64);
         }
     }
 
@@ -103,6 +112,7 @@ pub(super) fn day_report(number: u64, counts: Option<&Counts>) -> DayReport {
     let (status_ok, status_checks) = counts.share(IncidentCheck::Status);
     let (asset_ok, asset_checks) = counts.share(IncidentCheck::Asset);
     let (http_ok, http_checks) = counts.share(IncidentCheck::Http);
+    let (connect_ok, connect_checks) = counts.share(IncidentCheck::Connect);
     let (ttfb, status_ttfb) = (ttfb(&counts.ttfb), ttfb(&counts.status_ttfb));
     DayReport {
         day,
@@ -110,6 +120,7 @@ pub(super) fn day_report(number: u64, counts: Option<&Counts>) -> DayReport {
         status_ok,
         asset_ok,
         http_ok,
+        connect_ok,
         ttfb_p50_ms: ttfb.map(|ttfb| ttfb.p50_ms),
         ttfb_p90_ms: ttfb.map(|ttfb| ttfb.p90_ms),
         ttfb_samples: counts.ttfb.count(),
@@ -119,6 +130,7 @@ pub(super) fn day_report(number: u64, counts: Option<&Counts>) -> DayReport {
         status_checks,
         asset_checks,
         http_checks,
+        connect_checks,
         absent: counts.absent,
         unjudged: counts.unjudged,
         vantages: counts.vantages.len() as u64,
@@ -144,6 +156,8 @@ pub(super) fn whole<'a>(days: impl IntoIterator<Item = &'a Counts>) -> Whole {
     for day in days {
         whole.good += day.good();
         whole.judged += day.judged();
+        whole.absent += day.absent;
+        whole.unjudged += day.unjudged;
         times.merge(&day.ttfb);
         status_times.merge(&day.status_ttfb);
     }

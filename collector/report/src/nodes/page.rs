@@ -1,6 +1,7 @@
 //! The report as one HTML page: all nodes at a glance, then each with its charts, its figures folded below.
 
 use isochrone_base::words::{count, duration};
+use isochrone_proto::units::UnixMillis;
 use isochrone_watch::incident::IncidentCheck;
 use maud::{Markup, html};
 
@@ -18,6 +19,7 @@ pub(super) fn body(report: &NodesReport) -> Markup {
             (tables::overview(report).html())
             (legend())
             @for node in &report.nodes { (section(report, node)) }
+            p { (tables::pages(report)) }
         }
     }
 }
@@ -45,6 +47,7 @@ fn section(report: &NodesReport, node: &NodeReport) -> Markup {
             div.figures {
                 details { summary { "Figures by day, and every outage" } }
                 (tables::days(node).html())
+                @if let Some(left_out) = tables::left_out(node) { p { (left_out) } }
                 @if !node.outages.is_empty() { (tables::outages(node).html()) }
                 @if node.whole.good < node.whole.judged { (tables::failures(node).html()) }
             }
@@ -140,10 +143,14 @@ fn good(slice: &Slice) -> f64 {
     slice.good as f64 / slice.judged as f64
 }
 
-fn span(report: &NodesReport, outage: &OutageReport) -> Span {
+fn span(
+    report: &NodesReport,
+    outage: &OutageReport,
+    (from, until): (UnixMillis, Option<UnixMillis>),
+) -> Span {
     Span {
-        from: outage.start.0,
-        until: outage.end.unwrap_or(report.to).0,
+        from: from.0,
+        until: until.unwrap_or(report.to).0,
         hollow: outage.cause != "node",
         title: outage_line(outage),
     }
@@ -151,7 +158,8 @@ fn span(report: &NodesReport, outage: &OutageReport) -> Span {
 
 /// The outages of all its checks in one lane, for below its strip; nothing where there are none.
 pub(super) fn outage_marks(report: &NodesReport, node: &NodeReport) -> Markup {
-    let spans: Vec<Span> = node.outages.iter().map(|outage| span(report, outage)).collect();
+    let whole = |outage: &OutageReport| span(report, outage, (outage.start, outage.end));
+    let spans: Vec<Span> = node.outages.iter().map(whole).collect();
     let title = format!("Outages of {}", node.node);
     let lines: Vec<&str> = spans.iter().map(|span| span.title.as_str()).collect();
     html! {
@@ -163,16 +171,21 @@ pub(super) fn outage_marks(report: &NodesReport, node: &NodeReport) -> Markup {
 
 /// A lane for each check that saw an outage.
 fn lanes(report: &NodesReport, node: &NodeReport) -> Vec<Lane> {
-    let span = |outage: &OutageReport| span(report, outage);
     let lane = |(check, name): (IncidentCheck, &str)| {
-        let of_check = node.outages.iter().filter(|outage| outage.check == check);
-        let spans: Vec<Span> = of_check.map(span).collect();
+        let each = node.outages.iter().flat_map(|outage| {
+            let of_check = outage.checks.iter().filter(move |span| span.check == check);
+            of_check.map(move |span| (outage, span))
+        });
+        let spans = each.map(|(outage, of)| span(report, outage, (of.start, of.end)));
+        let spans: Vec<Span> = spans.collect();
         (!spans.is_empty()).then(|| Lane {
             name: name.to_owned(),
             spans,
         })
     };
     let checks = [
+        (IncidentCheck::Connect, "Unreachable"),
+        (IncidentCheck::Name, "No address"),
         (IncidentCheck::Status, "Status out"),
         (IncidentCheck::Asset, "Assets out"),
         (IncidentCheck::Http, "Page out"),

@@ -1,6 +1,6 @@
 //! The report's tables.
 
-use isochrone_base::words::{date_time, duration};
+use isochrone_base::words::{count, date_time, duration};
 use maud::html;
 
 use super::page;
@@ -47,17 +47,28 @@ pub(super) fn overview(report: &NodesReport) -> Table {
 /// A line for each day.
 pub(super) fn days(node: &NodeReport) -> Table {
     let first = if is_http(node) { "page ok" } else { "status ok" };
-    let columns = [
-        Column::names("day (UTC)"),
-        Column::figures("checks"),
+    let connect = connects(node).then(|| Column::figures("connect ok"));
+    let columns = [Column::names("day (UTC)"), Column::figures("checks")];
+    let rest = [
         Column::figures(first),
         Column::figures("asset ok"),
         Column::figures("TTFB p50/p90 ms").on_page("TTFB p50 / p90 ms"),
         Column::figures("status TTFB ms").on_page("Status TTFB"),
         Column::figures("vantages").spare(),
     ];
-    let rows = node.days.iter().map(|day| day_row(day, is_http(node)));
+    let columns = columns.into_iter().chain(connect).chain(rest);
+    let rows = node.days.iter().map(|day| {
+        let mut row = day_row(day, is_http(node));
+        if connects(node) {
+            row.insert(2, share(day.connect_ok, day.connect_checks).into());
+        }
+        row
+    });
     Table::new("By day", columns).rows(rows).newest_last()
+}
+
+fn connects(node: &NodeReport) -> bool {
+    node.days.iter().any(|day| day.connect_checks > 0)
 }
 
 fn is_http(node: &NodeReport) -> bool {
@@ -98,7 +109,7 @@ pub(super) fn outages(node: &NodeReport) -> Table {
             date_time(outage.start).into(),
             outage.end.map_or("goes on".to_owned(), date_time).into(),
             lasted(outage).into(),
-            outage.check.to_string().into(),
+            failing(outage).into(),
             cause(outage).into(),
             outage.vantages.join(", ").into(),
         ]
@@ -134,7 +145,7 @@ pub(super) fn failures(node: &NodeReport) -> Table {
 /// The keys of a day in JSON, in the order of the columns.
 const CSV: &str = "node day checks status_ok status_checks asset_ok asset_checks http_ok http_checks ttfb_p50_ms \
     ttfb_p90_ms ttfb_samples status_ttfb_p50_ms status_ttfb_p90_ms status_ttfb_samples absent \
-    unjudged vantages outages source";
+    unjudged vantages outages connect_ok connect_checks source";
 
 /// The days, one line for each node and day; what was not measured is empty.
 pub(super) fn csv(report: &NodesReport) -> Table {
@@ -169,10 +180,36 @@ fn csv_row(report: &NodesReport, node: &NodeReport, day: &DayReport) -> Vec<Cell
         day.unjudged.to_string(),
         day.vantages.to_string(),
         outages.to_string(),
+        figure(day.connect_ok),
+        day.connect_checks.to_string(),
         report.source.to_owned(),
     ]
     .map(Cell::from)
     .into()
+}
+
+/// What stands in no share, and why.
+pub(super) fn left_out(node: &NodeReport) -> Option<String> {
+    let whole = &node.whole;
+    let unjudged = (whole.unjudged > 0).then(|| {
+        let checks = count(whole.unjudged as usize, "check");
+        format!("{checks} that say nothing of the node (their vantage's own line was not proven, or nothing was sent)")
+    });
+    let absent = (whole.absent > 0).then(|| {
+        let answers = count(whole.absent as usize, "answer");
+        format!("{answers} 404 or 421 (about the object)")
+    });
+    let parts: Vec<String> = unjudged.into_iter().chain(absent).collect();
+    (!parts.is_empty()).then(|| format!("In no share: {}.", parts.join("; ")))
+}
+
+/// How often the rule would have woken somebody.
+pub(super) fn pages(report: &NodesReport) -> String {
+    let days = report.to.since(report.from).as_secs_f64() / 86_400.0;
+    format!(
+        "Asked all the while, the rule as it stands would have sent {} about nodes in these {days:.1} days.",
+        count(report.would_have_paged as usize, "page")
+    )
 }
 
 /// Silence is no data: it says nothing about outages.
@@ -190,14 +227,32 @@ pub(super) fn outage_line(outage: &OutageReport) -> String {
         date_time(outage.start),
         outage.end.map_or("now".to_owned(), date_time),
         lasted(outage),
-        outage.check,
+        failing(outage),
         cause(outage),
     )
+}
+
+/// "connect", "status and asset", "connect, down 7 times".
+fn failing(outage: &OutageReport) -> String {
+    let mut checks = vec![outage.check];
+    for span in &outage.checks {
+        if !checks.contains(&span.check) {
+            checks.push(span.check);
+        }
+    }
+    let names: Vec<&str> = checks.iter().map(|check| check.word()).collect();
+    let names = names.join(" and ");
+    match outage.flapping {
+        Some(openings) => format!("{names}, down {openings} times"),
+        None => names,
+    }
 }
 
 fn cause(outage: &OutageReport) -> String {
     let place = match outage.cause {
         "node" => "at the node",
+        "source" => "at a storage source",
+        "shared" => "shared with other nodes",
         _ => "on some paths",
     };
     match &outage.failure {

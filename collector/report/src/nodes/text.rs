@@ -15,8 +15,13 @@ pub(super) fn body(report: &NodesReport, lines: &mut Lines) {
         lines.blank();
         lines.heading(2, &title(node));
         lines.table(&days);
+        if let Some(left_out) = tables::left_out(node) {
+            lines.wrapped(&left_out);
+        }
         outages(node, lines);
     }
+    lines.blank();
+    lines.wrapped(&tables::pages(report));
 }
 
 fn outages(node: &NodeReport, lines: &mut Lines) {

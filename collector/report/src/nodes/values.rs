@@ -18,6 +18,8 @@ pub struct NodesReport {
     /// First instant after it, RFC 3339.
     #[serde(serialize_with = "rfc3339")]
     pub to: UnixMillis,
+    /// Messages that were meant to wake somebody, had the rule as it stands been asked all the while.
+    pub would_have_paged: u64,
     /// The nodes, by name.
     pub nodes: Vec<NodeReport>,
 }
@@ -54,10 +56,12 @@ pub struct DayReport {
     pub checks: u64,
     /// Share of status checks that succeeded.
     pub status_ok: Option<f64>,
-    /// Share of asset checks that succeeded.
+    /// Share of asset downloads that succeeded; HEAD is answered from chain data, and is in no share.
     pub asset_ok: Option<f64>,
     /// Share of plain HTTP checks that succeeded.
     pub http_ok: Option<f64>,
+    /// Share of connections that succeeded.
+    pub connect_ok: Option<f64>,
     /// Median time to first byte in milliseconds: cached assets; of a plain HTTP node its page.
     pub ttfb_p50_ms: Option<f64>,
     /// 90th percentile of the same.
@@ -76,6 +80,8 @@ pub struct DayReport {
     pub asset_checks: u64,
     /// HTTP checks behind `http_ok`.
     pub http_checks: u64,
+    /// Connections behind `connect_ok`.
+    pub connect_checks: u64,
     /// Answers 404 and 421: about the object, not about the node; in no share.
     pub absent: u64,
     /// Checks that say nothing: they never left the probe, or it had no way out; in no share.
@@ -108,6 +114,10 @@ pub struct Whole {
     pub good: u64,
     /// Judged checks of all kinds.
     pub judged: u64,
+    /// Answers 404 and 421: in no share.
+    pub absent: u64,
+    /// Checks that say nothing of the node: in no share.
+    pub unjudged: u64,
     /// As of a day.
     pub ttfb: Option<Ttfb>,
     /// Of status answers.
@@ -123,27 +133,49 @@ pub struct Ttfb {
     pub p90_ms: f64,
 }
 
-/// One outage.
+/// One outage, with every check that failed in it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OutageReport {
+    /// Its id, the same as in alerts and `show`.
+    pub id: String,
     /// Slot of the first failure, RFC 3339.
     #[serde(serialize_with = "rfc3339")]
     pub start: UnixMillis,
     /// First answer after it, RFC 3339; `null`: the data ends while it goes on.
     #[serde(serialize_with = "rfc3339_or_null")]
     pub end: Option<UnixMillis>,
-    /// `node`: nobody got through; `path`: some did.
+    /// `node`: nobody got through; `path`: some did; `source`: a storage source, by the node's own word; `shared`: half of
+    /// all nodes or more at once.
     pub cause: &'static str,
     /// Names of the probes that saw it.
     pub vantages: Vec<String>,
-    /// `status`, `asset` or `http`.
+    /// The worst that failed: `connect`, `name`, `asset`, `status` or `http`.
     pub check: IncidentCheck,
-    /// Its length in seconds, up to the end of the window where it has no end.
+    /// All that failed.
+    pub checks: Vec<SpanReport>,
+    /// How long it was down in seconds, up to the end of the window where it has no end.
     pub duration_s: f64,
     /// Networks of the vantages; unknown ones count as one.
     pub networks: usize,
     /// The failure seen most often, such as `connect: timeout`.
     pub failure: Option<String>,
+    /// How often it went down, if it came and went.
+    pub flapping: Option<u32>,
+    /// It was found in rows that came too late to act on.
+    pub late: bool,
+}
+
+/// One check of an outage.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct SpanReport {
+    /// What failed.
+    pub check: IncidentCheck,
+    /// Slot of the first failure, RFC 3339.
+    #[serde(serialize_with = "rfc3339")]
+    pub start: UnixMillis,
+    /// First answer after it, RFC 3339; `null`: the data ends while it goes on.
+    #[serde(serialize_with = "rfc3339_or_null")]
+    pub end: Option<UnixMillis>,
 }
 
 fn rfc3339<S: Serializer>(at: &UnixMillis, serializer: S) -> Result<S::Ok, S::Error> {

@@ -11,7 +11,7 @@ use isochrone_proto::measurement::Outcome;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::Stored;
 use isochrone_watch::incident::{Incident, Subject};
-use isochrone_watch::live::cell::Pace;
+use isochrone_watch::judge::Cadence;
 
 use super::values::{FailureRun, IncidentLine, SeenBy, ShowReport, Slots};
 use crate::log::{Fill, Window};
@@ -61,11 +61,11 @@ impl Fill for ShowBuilder<'_> {
                 continue;
             };
             if target.id == self.node.id {
-                let pace = Pace::of(check.schedule);
+                let cadence = Cadence::of(check.schedule);
                 let cell = self
                     .cells
                     .entry((stored.probe, check.kind))
-                    .or_insert_with(|| Cell::new(pace));
+                    .or_insert_with(|| Cell::new(cadence));
                 cell.add(row.slot, check.kind.check, row.outcome);
             }
         }
@@ -73,9 +73,9 @@ impl Fill for ShowBuilder<'_> {
 }
 
 impl Cell {
-    fn new(pace: Pace) -> Self {
+    fn new(cadence: Cadence) -> Self {
         Self {
-            gap_ms: pace.fresh_ms,
+            gap_ms: cadence.apart_ms(),
             ok: 0,
             last_ok: None,
             answers: Vec::new(),
@@ -242,6 +242,13 @@ impl Run {
     }
 }
 
+fn checks(incident: &Incident) -> Vec<&'static str> {
+    let mut checks: Vec<_> = incident.checks.iter().map(|span| span.check).collect();
+    checks.sort_unstable();
+    checks.dedup();
+    checks.into_iter().map(|check| check.word()).collect()
+}
+
 fn incident_line(incident: &Incident) -> IncidentLine {
     let mut vantages: Vec<_> = incident
         .evidence
@@ -253,6 +260,9 @@ fn incident_line(incident: &Incident) -> IncidentLine {
     IncidentLine {
         id: incident.id.clone(),
         check: incident.check.word(),
+        checks: checks(incident),
+        flapping: incident.flapping.map(|flapping| flapping.openings),
+        late: incident.late,
         start: words::rfc3339(incident.start),
         end: incident.end.map(words::rfc3339),
         cause: incident.cause.word(),

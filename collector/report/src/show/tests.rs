@@ -58,6 +58,7 @@ fn incident(start: u64, end: Option<u64>) -> Incident {
         subject: Subject::Node(TargetId::of_node("tokyo")),
         target: "tokyo".into(),
         check: IncidentCheck::Status,
+        checks: Vec::new(),
         cause: Cause::Node,
         start,
         noticed: start,
@@ -65,6 +66,11 @@ fn incident(start: u64, end: Option<u64>) -> Incident {
         ending: None,
         caveat: None,
         evidence: Vec::new(),
+        spells: Vec::new(),
+        flapping: None,
+        group: None,
+        told: true,
+        late: false,
     }
 }
 

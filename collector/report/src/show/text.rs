@@ -94,6 +94,18 @@ impl ShowReport {
 }
 
 impl IncidentLine {
+    /// "connect", "status and asset", "connect, down 7 times".
+    fn what(&self) -> String {
+        let names = match self.checks.is_empty() {
+            true => self.check.to_owned(),
+            false => self.checks.join(" and "),
+        };
+        match self.flapping {
+            Some(openings) => format!("{names}, down {openings} times"),
+            None => names,
+        }
+    }
+
     fn line(&self) -> String {
         let seen_by = match self.vantages.is_empty() {
             true => "nobody".to_owned(),
@@ -103,7 +115,7 @@ impl IncidentLine {
             "{} to {}: {} ({}), seen by {seen_by}",
             plain(&self.start),
             self.end.as_deref().map_or("now".to_owned(), plain),
-            self.check,
+            self.what(),
             self.cause,
         )
     }

@@ -37,13 +37,19 @@ pub struct ShowReport {
 pub struct IncidentLine {
     /// Its id.
     pub id: String,
-    /// `status`, `asset`, `http` or `data`.
+    /// The worst that failed: `connect`, `name`, `asset`, `status`, `http`, or `data`.
     pub check: &'static str,
+    /// All that failed.
+    pub checks: Vec<&'static str>,
+    /// How often it went down, if it came and went.
+    pub flapping: Option<u32>,
+    /// It was found in rows that came too late to act on.
+    pub late: bool,
     /// RFC 3339.
     pub start: String,
     /// RFC 3339; `null` while it goes on.
     pub end: Option<String>,
-    /// `node`, `path` or `unknown`.
+    /// `node`, `source`, `path`, `shared` or `unknown`.
     pub cause: &'static str,
     /// Names of the vantages in its evidence.
     pub vantages: Vec<String>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use url::Url;
 
-use super::Receiver;
+use super::{Receiver, ReceiverKind};
 
 /// Who is told. Nothing is sent anywhere by default.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -14,8 +14,14 @@ use super::Receiver;
 pub struct AlertsConfig {
     /// Gets every alert as JSON (`isochrone.alert/1`) by POST.
     pub webhook: Option<SecretUrl>,
+    /// An outage that is over before so long has passed is not told there. Default 0.
+    #[serde(with = "humantime_serde")]
+    pub webhook_after: Duration,
     /// A Discord channel's webhook.
     pub discord: Option<SecretUrl>,
+    /// As `webhook_after`.
+    #[serde(with = "humantime_serde")]
+    pub discord_after: Duration,
     /// Is asked once an interval while the collector works; a watchdog elsewhere notices when it stops.
     pub heartbeat_url: Option<SecretUrl>,
     /// Default 1 min, at least 10 s.
@@ -29,7 +35,9 @@ impl Default for AlertsConfig {
     fn default() -> Self {
         Self {
             webhook: None,
+            webhook_after: Duration::ZERO,
             discord: None,
+            discord_after: Duration::ZERO,
             heartbeat_url: None,
             heartbeat_interval: Duration::from_secs(60),
             heartbeat_method: super::Method::Get,
@@ -41,8 +49,12 @@ impl AlertsConfig {
     /// The receivers of alerts, by their names in the outbox.
     #[must_use]
     pub fn receivers(&self) -> Vec<Receiver> {
-        let webhook = self.webhook.clone().map(Receiver::Webhook);
-        let discord = self.discord.clone().map(Receiver::Discord);
+        let of = |kind, url: &Option<SecretUrl>, after| {
+            let url = url.clone()?;
+            Some(Receiver { kind, url, after })
+        };
+        let webhook = of(ReceiverKind::Webhook, &self.webhook, self.webhook_after);
+        let discord = of(ReceiverKind::Discord, &self.discord, self.discord_after);
         webhook.into_iter().chain(discord).collect()
     }
 }

@@ -1,4 +1,8 @@
 //! Delivers what the outbox holds: one receiver never waits for another.
+//!
+//! What is over before it could be told is one line, not two; after a receiver's outage the newest state goes first.
+
+mod queue;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -43,6 +47,8 @@ struct Lane {
     refusals: u32,
     not_before: UnixMillis,
     aside: BTreeSet<String>,
+    /// What is over before so long has passed is not told.
+    after: Duration,
 }
 
 /// A delivery to be made.
@@ -68,6 +74,7 @@ impl Courier {
                 refusals: 0,
                 not_before: UnixMillis(0),
                 aside: BTreeSet::new(),
+                after: receiver.after,
             })
             .collect();
         Self { outbox, lanes }
@@ -81,11 +88,13 @@ impl Courier {
             if lane.under_way || now < lane.not_before {
                 continue;
             }
-            let waiting = self.outbox.waiting_for(lane.receiver.name());
-            let next = waiting
-                .into_iter()
-                .find(|pending| !lane.aside.contains(&pending.alert.id));
-            let Some(pending) = next else { continue };
+            let queue = lane.queue(&self.outbox, now);
+            for covered in &queue.covered {
+                if let Err(error) = self.outbox.covered(covered, now) {
+                    tracing::error!(%error, "what need not be told could not be noted");
+                }
+            }
+            let Some(pending) = queue.next else { continue };
             match lane.receiver.request(&pending.alert) {
                 Ok(request) => {
                     lane.under_way = true;
@@ -150,15 +159,12 @@ impl Courier {
     /// When the next receiver may be tried that is not tried now.
     #[must_use]
     pub fn next_due(&self) -> Option<UnixMillis> {
-        let waiting = self.lanes.iter().filter(|lane| {
-            !lane.under_way && {
-                let waiting = self.outbox.waiting_for(lane.receiver.name());
-                waiting
-                    .iter()
-                    .any(|pending| !lane.aside.contains(&pending.alert.id))
-            }
+        let waiting = self.lanes.iter().filter(|lane| !lane.under_way);
+        let due = waiting.filter_map(|lane| {
+            let first = lane.queue(&self.outbox, UnixMillis(u64::MAX)).next?;
+            Some(lane.not_before.max(queue::ripe_at(&first, lane.after)))
         });
-        waiting.map(|lane| lane.not_before).min()
+        due.min()
     }
 
     /// Delivers until `stop`.
@@ -226,6 +232,13 @@ impl Courier {
 }
 
 impl Lane {
+    /// What waits for it, and what of that is to be sent.
+    fn queue(&self, outbox: &Outbox, now: UnixMillis) -> queue::Queue {
+        let mut waiting = outbox.waiting_for(self.receiver.name());
+        waiting.retain(|pending| !self.aside.contains(&pending.alert.id));
+        queue::Queue::of(waiting, self.after, now)
+    }
+
     fn pause(&self, error: &DeliverError, jitter: f64) -> Duration {
         let doubled = PAUSE_FIRST.saturating_mul(1 << self.failures.min(16));
         let pause = doubled.min(PAUSE_LONGEST).mul_f64(jitter.clamp(0.5, 1.5));

@@ -15,9 +15,10 @@ const FOOTER_MAX: usize = 1_024;
 /// The body of a POST to a Discord webhook.
 pub(super) fn body(alert: &Alert) -> Value {
     let (mark, colour) = match alert.event {
-        Event::Opened => ("\u{1f534}", 0x00d1_3438),
-        Event::Ended => ("\u{1f7e2}", 0x002e_a043),
-        Event::Security => ("\u{1f7e0}", 0x00e3_b341),
+        Event::Opened | Event::Worse | Event::Flapping | Event::Steady => ("\u{1f534}", 0x00d1_3438),
+        Event::Ended | Event::OwnLineBack => ("\u{1f7e2}", 0x002e_a043),
+        Event::Late => ("\u{26aa}", 0x0080_8890),
+        Event::Security | Event::OwnLine => ("\u{1f7e0}", 0x00e3_b341),
     };
     json!({
         "username": "Isochrone",
@@ -35,6 +36,10 @@ pub(super) fn body(alert: &Alert) -> Value {
 
 fn title(alert: &Alert) -> String {
     match (&alert.incident, &alert.security) {
+        (Some(_), _) if !alert.others.is_empty() => {
+            let all = words::count(alert.incidents().count(), "node");
+            format!("{all} · {}", alert.event.word())
+        }
         (Some(incident), _) => format!(
             "{} · {} · {}",
             incident.target,
@@ -42,7 +47,7 @@ fn title(alert: &Alert) -> String {
             alert.event.word()
         ),
         (None, Some(notice)) => format!("{} · {}", notice.probe, notice.kind),
-        (None, None) => alert.event.word().to_owned(),
+        (None, None) => format!("collector · {}", alert.event.word()),
     }
 }
 

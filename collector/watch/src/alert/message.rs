@@ -1,12 +1,20 @@
 //! What an alert says: `isochrone.alert/1`. Fields are added, none renamed.
 
+mod sentence;
+
 use isochrone_base::words;
-use isochrone_proto::kind::Family;
+use isochrone_proto::ids::TargetId;
 use isochrone_proto::units::UnixMillis;
 use serde::{Deserialize, Serialize};
 
-use crate::health::Transition;
 use crate::incident::{Cause, Ending, Incident, IncidentCheck};
+use crate::judge::{NodeStanding, Telling, What};
+
+/// What a message may look up: the name of a node, and how it stands.
+pub type Known<'a> = (
+    &'a dyn Fn(TargetId) -> Option<String>,
+    &'a dyn Fn(TargetId) -> Option<NodeStanding>,
+);
 
 /// The name of this schema.
 pub const SCHEMA: &str = "isochrone.alert/1";
@@ -23,14 +31,20 @@ pub struct Alert {
     pub source: String,
     /// What happened.
     pub event: Event,
+    /// Whether it is meant to wake somebody: the ends of things, and what is only found in the past, are not.
+    #[serde(default = "yes")]
+    pub pages: bool,
     /// When the collector noticed it, RFC 3339.
     pub at: String,
     /// Which collector speaks.
     pub collector: String,
     /// The whole in a sentence.
     pub summary: String,
-    /// What it is about, if an incident.
+    /// What it is about, if an incident; the first of several.
     pub incident: Option<IncidentBody>,
+    /// The others that it is about, where half of the nodes fail at once.
+    #[serde(default)]
+    pub others: Vec<IncidentBody>,
     /// What it is about, if something at the gate.
     pub security: Option<SecurityNotice>,
 }
@@ -43,17 +57,61 @@ pub enum Event {
     Opened,
     /// An incident is over.
     Ended,
+    /// Something worse fails in an incident that was told.
+    Worse,
+    /// A node came back and went away again: nothing more is said until it is steady.
+    Flapping,
+    /// A flapping node stays down.
+    Steady,
+    /// An outage of the past, found in rows that came late.
+    Late,
+    /// The collector's own line is the suspect: it judges nobody.
+    OwnLine,
+    /// It judges again.
+    OwnLineBack,
     /// Something at the gate that the lead should hear of.
     Security,
 }
 
 impl Event {
+    /// Every one, in the order of the documents.
+    pub const ALL: [Self; 9] = [
+        Self::Opened,
+        Self::Ended,
+        Self::Worse,
+        Self::Flapping,
+        Self::Steady,
+        Self::Late,
+        Self::OwnLine,
+        Self::OwnLineBack,
+        Self::Security,
+    ];
+
+    const fn of(what: What) -> Self {
+        match what {
+            What::Down | What::NoData | What::NobodyMayJudge | What::Silent => Self::Opened,
+            What::Up | What::Seen | What::Heard => Self::Ended,
+            What::Worse => Self::Worse,
+            What::Flapping => Self::Flapping,
+            What::Steady => Self::Steady,
+            What::Late => Self::Late,
+            What::OwnLine => Self::OwnLine,
+            What::OwnLineBack => Self::OwnLineBack,
+        }
+    }
+
     /// The word in JSON and in ids.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
             Self::Opened => "opened",
             Self::Ended => "ended",
+            Self::Worse => "worse",
+            Self::Flapping => "flapping",
+            Self::Steady => "steady",
+            Self::Late => "late",
+            Self::OwnLine => "own-line",
+            Self::OwnLineBack => "own-line-back",
             Self::Security => "security",
         }
     }
@@ -66,9 +124,13 @@ pub struct IncidentBody {
     pub id: String,
     /// Name of the node or probe.
     pub target: String,
-    /// `status`, `asset`, `http`, `probe` (silent) or `data` (nobody measures it).
+    /// The worst that failed: `connect`, `name`, `asset`, `status`, `http`, `probe` (silent) or `data` (nothing is
+    /// known of it).
     pub check: IncidentCheck,
-    /// `node`, `path`, `probe` or `unknown`.
+    /// All that failed.
+    #[serde(default)]
+    pub checks: Vec<IncidentCheck>,
+    /// `node`, `source`, `path`, `probe`, `shared` or `unknown`.
     pub cause: Cause,
     /// Slot of the first failure, RFC 3339.
     pub start: String,
@@ -121,28 +183,31 @@ pub struct SecurityNotice {
 }
 
 impl Alert {
-    /// What is told about a change; `None` where nobody is told.
+    /// All incidents that it is about.
+    pub fn incidents(&self) -> impl Iterator<Item = &IncidentBody> {
+        self.incident.iter().chain(&self.others)
+    }
+
+    /// What is told. `known`: names of nodes, and how they stand.
     #[must_use]
-    pub fn of_transition(transition: &Transition, collector: &str, now: UnixMillis) -> Option<Self> {
-        let (event, incident) = match transition {
-            Transition::Opened(incident) => (Event::Opened, incident),
-            Transition::Ended(incident) => (Event::Ended, incident),
-            Transition::Updated(_) => return None,
-        };
-        Some(Self {
+    pub fn of_telling(telling: &Telling, collector: &str, known: Known<'_>) -> Self {
+        let event = Event::of(telling.what);
+        let about = telling.incidents.first().map(|incident| incident.id.clone());
+        let about = about.unwrap_or_else(|| format!("{:013}-collector", telling.at.0));
+        let mut bodies = telling.incidents.iter().map(IncidentBody::of);
+        Self {
             schema: SCHEMA.to_owned(),
-            id: format!("{}-{}", incident.id, event.word()),
+            id: format!("{about}-{}", sentence::id_word(telling)),
             source: store(),
             event,
-            at: words::rfc3339(now),
+            pages: telling.what.pages(),
+            at: words::rfc3339(telling.at),
             collector: collector.to_owned(),
-            summary: match event {
-                Event::Ended => ended(incident),
-                _ => opened(incident),
-            },
-            incident: Some(IncidentBody::of(incident)),
+            summary: sentence::of(telling, known),
+            incident: bodies.next(),
+            others: bodies.collect(),
             security: None,
-        })
+        }
     }
 
     /// What is told about something at the gate. The same thing is told once an hour at most: the id says so.
@@ -156,7 +221,9 @@ impl Alert {
             at: words::rfc3339(at),
             collector: collector.to_owned(),
             summary: format!("Probe {}: {}", notice.probe, notice.text),
+            pages: true,
             incident: None,
+            others: Vec::new(),
             security: Some(notice),
         }
     }
@@ -169,6 +236,10 @@ impl Alert {
             ..self
         }
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn store() -> String {
@@ -193,6 +264,7 @@ impl IncidentBody {
             id: incident.id.clone(),
             target: incident.target.clone(),
             check: incident.check,
+            checks: sentence::checks(incident),
             cause: incident.cause,
             start: words::rfc3339(incident.start),
             end: incident.end.map(words::rfc3339),
@@ -201,60 +273,5 @@ impl IncidentBody {
             caveat: incident.caveat.clone(),
             evidence: evidence.collect(),
         }
-    }
-}
-
-fn opened(incident: &Incident) -> String {
-    let since = words::date_time(incident.start);
-    let target = &incident.target;
-    match incident.check {
-        IncidentCheck::Probe => format!("Probe {target} is silent since {since} UTC."),
-        IncidentCheck::Data => format!("{target}: no data since {since} UTC, no probe measures it."),
-        check => {
-            let (vantages, networks) = incident.witnesses();
-            let through = match incident.cause {
-                Cause::Node => "Nobody gets through.",
-                Cause::Path => "Other vantages still get through.",
-                Cause::Probe | Cause::Unknown => "",
-            };
-            let text = format!(
-                "{target}: {check} is down{} since {since} UTC, seen by {} in {}. {through}",
-                family(incident),
-                words::count(vantages, "vantage"),
-                words::count(networks, "network"),
-            );
-            text.trim_end().to_owned()
-        }
-    }
-}
-
-fn ended(incident: &Incident) -> String {
-    let end = incident.end.unwrap_or(incident.start);
-    let lasted = words::duration(incident.duration_ms(end));
-    let span = format!(
-        "{} to {} UTC",
-        words::date_time(incident.start),
-        words::date_time(end)
-    );
-    let target = &incident.target;
-    match (incident.ending, incident.check) {
-        (Some(Ending::Paused), check) => {
-            format!("{target}: {check} is no longer watched (paused) after {lasted}, {span}.")
-        }
-        (Some(Ending::Removed), check) => {
-            format!("{target}: {check} is no longer watched (removed) after {lasted}, {span}.")
-        }
-        (_, IncidentCheck::Probe) => format!("Probe {target} is heard again after {lasted}, {span}."),
-        (_, IncidentCheck::Data) => format!("{target}: measured again after {lasted} without data, {span}."),
-        (_, check) => format!("{target}: {check} is up again after {lasted}, {span}."),
-    }
-}
-
-/// Said only where one family alone fails.
-fn family(incident: &Incident) -> &'static str {
-    let is_only = |family| incident.evidence.iter().all(|cell| cell.kind.family == family);
-    match incident.evidence.is_empty() {
-        false if is_only(Family::V6) => " over IPv6",
-        _ => "",
     }
 }

@@ -35,6 +35,8 @@ pub struct Pending {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Delivered {
     incident: Option<String>,
+    #[serde(default)]
+    others: Vec<String>,
     at: UnixMillis,
 }
 
@@ -57,8 +59,8 @@ impl Board {
     #[must_use]
     pub fn of_incident(&self, id: &str) -> (u32, u32) {
         let waits = self.pending.iter().filter(|pending| {
-            let incident = pending.alert.incident.as_ref();
-            incident.is_some_and(|incident| incident.id == id)
+            let mut incidents = pending.alert.incidents();
+            incidents.any(|incident| incident.id == id)
         });
         (self.delivered.get(id).copied().unwrap_or(0), waits.count() as u32)
     }
@@ -174,7 +176,7 @@ impl Outbox {
             delivered: BTreeMap::new(),
         };
         for (_, delivered) in self.delivered.list()? {
-            if let Some(incident) = delivered.incident {
+            for incident in delivered.incident.into_iter().chain(delivered.others) {
                 *board.delivered.entry(incident).or_default() += 1;
             }
         }
@@ -217,17 +219,29 @@ impl Outbox {
     /// A receiver took it: it leaves the outbox, and its delivery is remembered.
     pub(super) fn delivered(&self, pending: &Pending, now: UnixMillis) -> Result<(), StoreError> {
         let delivered = Delivered {
-            incident: pending
-                .alert
-                .incident
-                .as_ref()
-                .map(|incident| incident.id.clone()),
+            incident: pending.alert.incident.as_ref().map(|of| of.id.clone()),
+            others: pending.alert.others.iter().map(|of| of.id.clone()).collect(),
             at: now,
         };
         self.pending.store().write(|transaction| {
             self.pending.remove_in(transaction, &key_of(pending))?;
             let key = delivered_key(&pending.receiver, &pending.alert.id);
             self.delivered.put_in(transaction, &key, &delivered)
+        })?;
+        self.refresh()
+    }
+
+    /// A later alert says all that it says: it leaves the outbox without being sent.
+    pub(super) fn covered(&self, pending: &Pending, now: UnixMillis) -> Result<(), StoreError> {
+        let covered = Delivered {
+            incident: None,
+            others: Vec::new(),
+            at: now,
+        };
+        self.pending.store().write(|transaction| {
+            self.pending.remove_in(transaction, &key_of(pending))?;
+            let key = delivered_key(&pending.receiver, &pending.alert.id);
+            self.delivered.put_in(transaction, &key, &covered)
         })?;
         self.refresh()
     }

@@ -4,7 +4,7 @@
 
 use isochrone_proto::units::UnixMillis;
 
-use super::incident::{Cause, Incident, Spell};
+use crate::incident::{Cause, Incident, Spell};
 
 /// From inclusive, until exclusive.
 pub type Span = (UnixMillis, UnixMillis);
@@ -183,8 +183,8 @@ fn seconds(spans: &Spans) -> f64 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::incident::tests::incident;
     use super::*;
+    use crate::incident::tests::incident;
 
     fn at(second: u64) -> UnixMillis {
         UnixMillis(second * 1_000)

@@ -7,6 +7,7 @@ use isochrone_proto::units::UnixMillis;
 use super::tell::What;
 use super::vantage::Session;
 use super::{Engine, Output};
+use crate::incident::Incident;
 
 /// Sessions that ended within this are "at once".
 const AT_ONCE_MS: u64 = 30_000;
@@ -112,7 +113,7 @@ impl Engine {
     }
 
     /// Puts an incident and a message about it out.
-    pub(super) fn keep(&mut self, incident: &super::Incident) {
+    pub(super) fn keep(&mut self, incident: &Incident) {
         self.output.push(Output::Kept(incident.clone()));
     }
 }

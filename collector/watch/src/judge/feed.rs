@@ -8,8 +8,10 @@ use isochrone_proto::kind::{Check, Family, Kind};
 use isochrone_proto::units::UnixMillis;
 
 use super::cell::{Cell, Colour};
-use super::line::is_near;
+use super::line::{Host, is_near};
 use super::observation::{Cadence, Observation, Reached, is_certificate, service_of};
+use super::sight::Matter;
+use super::state::Verdict;
 use super::vantage::{Session, light_us, of};
 use super::{CellId, Engine};
 
@@ -116,9 +118,10 @@ impl Engine {
         if matches!(reached, Reached::Stood | Reached::Failed(..)) {
             line.resolved(target, run.finished);
         }
-        if let (Reached::Stood, Some(host)) = (reached, run.address) {
-            let is_beside = !self.is_one_place && beside.is_some_and(|beside| is_near(beside, host));
+        if let (Reached::Stood, Some(address)) = (reached, run.address) {
+            let is_beside = !self.is_one_place && beside.is_some_and(|beside| is_near(beside, address));
             if !is_beside {
+                let host = Host::of(self.is_one_place, target, address);
                 line.reached(host, run.secured, run.finished);
             }
         }
@@ -132,11 +135,19 @@ impl Engine {
         };
         let cell = &mut self.cells[place];
         let was_maybe_alone = std::mem::take(&mut cell.maybe_alone);
+        let is_new_host = run.address.is_some() && cell.host != run.address;
         cell.host = run.address.or(cell.host);
-        if !cell.take_way(colour, run) {
+        let is_taken = cell.take_way(colour, run);
+        if !is_taken {
             cell.maybe_alone = was_maybe_alone;
+        }
+        if let Some(address) = run.address.filter(|_| is_new_host) {
+            self.note_address(address);
+        }
+        if !is_taken {
             return false;
         }
+        let cell = &mut self.cells[place];
         let (vantage, family, cadence) = (cell.vantage, of(cell.kind.family), cell.cadence);
         let is_way = cell.is_way;
         if let Some(failure) = failure {
@@ -220,6 +231,42 @@ impl Engine {
         self.collector_line.heard(place, at);
     }
 
+    /// UDP got through, as the log of the past shows.
+    pub(crate) fn lived(&mut self, probe: ProbeId, family: Family, at: UnixMillis) {
+        let place = self.vantage_place(probe);
+        self.vantages[place].lines[of(family)].udp(at);
+    }
+
+    /// The plan that the next runs of a cell are from.
+    pub(crate) fn set_cadence(&mut self, cell: CellId, cadence: Cadence) {
+        self.cells[cell.0].cadence = cadence;
+    }
+
+    /// Whether a failure that was just taken in speaks against its target.
+    pub(crate) fn counts(&self, cell: CellId, run: &Observation<'_>) -> bool {
+        let place = cell.0;
+        let cell = &self.cells[place];
+        match run.word.reached() {
+            Reached::Failed(..) => self.verdict(cell.target, cell, Matter::Way) == Verdict::Red,
+            Reached::Unresolved(_) => self.verdict(cell.target, cell, Matter::Name) == Verdict::Red,
+            Reached::Unknown => false,
+            Reached::Stood => {
+                let line = &self.vantages[cell.vantage].lines[of(cell.kind.family)];
+                self.may_judge(cell.target, cell) && !line.is_sick(self.now) && self.reaches(place)
+            }
+        }
+    }
+
+    /// Whether the line of a cell's vantage carried anything since a failure of that cell began.
+    pub(crate) fn held_since(&self, cell: CellId, began: UnixMillis) -> bool {
+        let cell = &self.cells[cell.0];
+        self.vantages[cell.vantage].lines[of(cell.kind.family)].held_since(began)
+    }
+
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.now
+    }
+
     /// Its session came up or ended.
     pub fn session(&mut self, probe: ProbeId, is_up: bool, at: UnixMillis) {
         let place = self.vantage_place(probe);
@@ -238,7 +285,7 @@ impl Engine {
         let known = &mut self.vantages[place].addresses[family];
         if *known != Some(address) {
             *known = Some(address);
-            self.look_for_one_place();
+            self.note_address(address);
         }
     }
 
@@ -248,20 +295,17 @@ impl Engine {
         self.vantages[place].offset_ms = offset_ms;
     }
 
-    /// Whether the mesh stands on one machine, or in one prefix, as a whole.
-    pub(super) fn look_for_one_place(&mut self) {
-        let known = self.vantages.iter().filter(|vantage| vantage.is_active());
-        let known: Vec<IpAddr> = known.flat_map(|vantage| vantage.addresses).flatten().collect();
-        let first = |is_v6: bool| known.iter().find(move |address| address.is_ipv6() == is_v6);
-        let is_beside_first =
-            |address: &IpAddr| first(address.is_ipv6()).is_some_and(|first| is_near(*first, *address));
-        self.is_one_place = known.iter().all(is_beside_first);
+    /// The mesh stands on one machine, or in one prefix, until an address shows otherwise.
+    fn note_address(&mut self, address: IpAddr) {
+        let first = &mut self.first_addresses[usize::from(address.is_ipv6())];
+        let first = *first.get_or_insert(address);
+        self.is_one_place &= is_near(first, address);
     }
 
     /// How long a vantage may be quiet.
     pub(super) fn quiet(&self, vantage: usize) -> Duration {
         let quiet_ms = self.vantages[vantage].quiet_ms;
         let asked = Duration::from_millis(if quiet_ms == u64::MAX { 0 } else { quiet_ms });
-        self.patience.silent.max(asked)
+        self.patience.silent_after.max(asked)
     }
 }

@@ -19,11 +19,28 @@ const BEFORE_HOLDS_MS: u64 = 300_000;
 /// UDP got through if an echo was answered or a batch arrived at most so long ago.
 const UDP_HOLDS_MS: u64 = 20_000;
 
+/// Where a target stands. In a mesh that stands on one machine as a whole, every target counts as a host of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Host {
+    Address(IpAddr),
+    Target(usize),
+}
+
+impl Host {
+    pub(super) const fn of(is_one_place: bool, target: usize, address: IpAddr) -> Self {
+        if is_one_place {
+            Self::Target(target)
+        } else {
+            Self::Address(address)
+        }
+    }
+}
+
 /// What is known of the line of one vantage over one family.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Line {
-    connected: Latest<IpAddr>,
-    secured: Latest<IpAddr>,
+    connected: Latest<Host>,
+    secured: Latest<Host>,
     resolved: Latest<usize>,
     /// UDP got through last.
     udp: UnixMillis,
@@ -34,7 +51,7 @@ pub(super) struct Line {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Accusation {
     /// The host that failed.
-    pub(super) host: Option<IpAddr>,
+    pub(super) host: Option<Host>,
     /// How far it came.
     pub(super) phase: Phase,
     /// When the newest failure began.
@@ -50,7 +67,7 @@ pub(super) struct Accusation {
 impl Line {
     /// A connection to `host` stood, TLS too if `secured`. Not to be told of hosts near the vantage: those
     /// prove nothing.
-    pub(super) fn reached(&mut self, host: IpAddr, secured: bool, at: UnixMillis) {
+    pub(super) fn reached(&mut self, host: Host, secured: bool, at: UnixMillis) {
         self.connected.put(host, at);
         if secured {
             self.secured.put(host, at);
@@ -101,13 +118,18 @@ impl Line {
         accusation.proven_before && now.0 <= accusation.first.0 + BEFORE_HOLDS_MS && lives
     }
 
+    /// Whether anything got through since an instant.
+    pub(super) fn held_since(&self, at: UnixMillis) -> bool {
+        self.udp >= at || self.connected.newest().is_some_and(|newest| newest >= at)
+    }
+
     /// Whether another name than that of `target` gave an address at most two intervals before `began`.
     pub(super) fn resolves_others(&self, target: usize, began: UnixMillis, cadence: Cadence) -> bool {
         let other = self.resolved.other_than(target);
         other.is_some_and(|at| is_recent(at, began, cadence))
     }
 
-    fn of(&self, phase: Phase) -> &Latest<IpAddr> {
+    fn of(&self, phase: Phase) -> &Latest<Host> {
         match phase {
             Phase::Resolve | Phase::Connect => &self.connected,
             Phase::Tls | Phase::Request | Phase::FirstByte | Phase::Transfer | Phase::Verify => &self.secured,
@@ -190,8 +212,8 @@ mod tests {
         timeout_ms: 4_000,
     };
 
-    fn host(number: u8) -> IpAddr {
-        Ipv4Addr::new(198, 51, number, 1).into()
+    fn host(number: u8) -> Host {
+        Host::Address(Ipv4Addr::new(198, 51, number, 1).into())
     }
 
     fn at(second: u64) -> UnixMillis {

@@ -6,9 +6,9 @@ use isochrone_proto::kind::Family;
 use isochrone_proto::units::UnixMillis;
 
 use super::grid::Grid;
-use super::incident::{Incident, IncidentCheck};
 use super::observation::Service;
 use super::state::{NodeStanding, Standing, State};
+use crate::incident::{Incident, IncidentCheck};
 
 /// One target.
 #[derive(Clone, Debug)]

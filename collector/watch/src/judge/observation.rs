@@ -44,12 +44,13 @@ impl Cadence {
     }
 
     /// A red that began longer ago is no word any more. A timeout cannot be told sooner.
-    pub(super) const fn red_ms(self) -> u64 {
+    pub(crate) const fn red_ms(self) -> u64 {
         self.interval_ms + self.timeout_ms + RED_WAY_MS
     }
 
     /// Runs further apart are not in a row.
-    pub(super) const fn apart_ms(self) -> u64 {
+    #[must_use]
+    pub const fn apart_ms(self) -> u64 {
         let (three, patient) = (3 * self.interval_ms, self.red_ms() + self.interval_ms);
         if three > patient { three } else { patient }
     }
@@ -113,6 +114,12 @@ pub(super) enum Reached {
 }
 
 impl Word {
+    /// Whether the target did not give what was asked.
+    #[must_use]
+    pub const fn is_failure(self) -> bool {
+        matches!(self, Self::Red { .. } | Self::Source { .. })
+    }
+
     pub(super) const fn reached(self) -> Reached {
         match self {
             Self::Green | Self::Slow | Self::Source { .. } | Self::Absent => Reached::Stood,

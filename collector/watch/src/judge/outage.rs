@@ -4,13 +4,13 @@ use isochrone_proto::kind::Family;
 use isochrone_proto::units::UnixMillis;
 
 use super::cell::{Cell, Failure};
-use super::incident::{
-    Cause, CheckSpan, Ending, EvidenceCell, Flapping, Incident, IncidentCheck, Spell, Subject,
-};
 use super::sight::{Began, Matter, Over, Sight};
 use super::tell::What;
 use super::vantage::{FAMILIES, of};
 use super::{Engine, Output};
+use crate::incident::{
+    Cause, CheckSpan, Ending, EvidenceCell, Flapping, Incident, IncidentCheck, Spell, Subject,
+};
 
 /// A second opening so soon after the first was over is flapping.
 const FLAPPING_MS: u64 = 1_800_000;

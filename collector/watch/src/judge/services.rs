@@ -1,18 +1,19 @@
 //! A node's services, status and asset: what goes onto their grids, and how a node stands by all of it.
 
 use isochrone_base::roster::count_networks;
+use isochrone_proto::kind::Check;
 use isochrone_proto::measurement::{FailureCause, Phase};
 use isochrone_proto::units::UnixMillis;
 
 use super::cell::{Colour, Failure};
 use super::grid::{Answer, Failing, Grade, Possible};
-use super::incident::{Cause, EvidenceCell, IncidentCheck};
 use super::observation::{Observation, Reached, Service, Word, service_of};
 use super::outage::{Opening, caveat, deciding_family};
 use super::sight::{Began, Over, Sight};
 use super::state::{Standing, State};
 use super::vantage::of;
 use super::{Engine, Output};
+use crate::incident::{Cause, EvidenceCell, IncidentCheck};
 
 const SERVICES: [Service; 2] = [Service::Status, Service::Asset];
 
@@ -53,14 +54,16 @@ impl Engine {
         node.grids[service as usize].add(answer);
     }
 
-    /// Whether the vantage of a cell reaches its node now, by its own connect check where it has one.
-    fn reaches(&self, place: usize) -> bool {
+    /// Whether the vantage of a cell reaches its node now, by its own connect check. Where it has none, the connection that
+    /// the run itself made is as good.
+    pub(super) fn reaches(&self, place: usize) -> bool {
         let cell = &self.cells[place];
         let ways = self.nodes[cell.target].ways[of(cell.kind.family)].iter();
         let way = ways
             .map(|&way| &self.cells[way])
             .find(|way| way.vantage == cell.vantage);
-        way.is_none_or(|way| way.fresh(&way.way, self.now) == Some(Colour::Green))
+        let connects = way.filter(|way| way.kind.check == Check::Connect);
+        connects.is_none_or(|way| way.fresh(&way.way, self.now) == Some(Colour::Green))
     }
 
     /// Who could answer for a service.

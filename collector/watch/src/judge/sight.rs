@@ -6,7 +6,7 @@ use isochrone_proto::units::UnixMillis;
 
 use super::Engine;
 use super::cell::{Cell, Colour, Streak};
-use super::line::Accusation;
+use super::line::{Accusation, Host};
 use super::quorum::{Count, Vote};
 use super::state::Verdict;
 use super::vantage::of;
@@ -299,7 +299,9 @@ impl Engine {
             }
             Some(Colour::Red) => {
                 let accusation = Accusation {
-                    host: cell.host,
+                    host: cell
+                        .host
+                        .map(|address| Host::of(self.is_one_place, cell.target, address)),
                     phase: cell
                         .failure
                         .as_ref()

@@ -7,11 +7,11 @@ use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::UnixMillis;
 
 use super::Engine;
-use super::incident::{Cause, Ending, Incident, IncidentCheck, Subject};
 use super::outage::by_hand;
 use super::sight::Sight;
 use super::tell::What;
 use super::vantage::Session;
+use crate::incident::{Cause, Ending, Incident, IncidentCheck, Subject};
 
 /// The probes' silences.
 #[derive(Clone, Debug, Default)]
@@ -89,7 +89,7 @@ impl Engine {
         let patience = match vantage.session {
             Session::Up if vantage.quiet_ms == u64::MAX => return None, // nothing is asked of it
             Session::Up => self.quiet(place),
-            Session::Down(_) | Session::Unknown => self.patience.silent,
+            Session::Down(_) | Session::Unknown => self.patience.silent_after,
         };
         (self.now.since(since) > patience).then_some(since)
     }
@@ -252,7 +252,7 @@ impl Engine {
         let asked = longest
             .map(Duration::from_millis)
             .max(asked.map(|interval| interval * 3));
-        self.patience.blind.max(asked.unwrap_or_default())
+        self.patience.no_data_after.max(asked.unwrap_or_default())
     }
 }
 

@@ -54,6 +54,18 @@ pub enum State {
 }
 
 impl State {
+    /// Every one, in the order of the documents.
+    pub const ALL: [Self; 8] = [
+        Self::Up,
+        Self::Degraded,
+        Self::Partial,
+        Self::Down,
+        Self::NoData,
+        Self::NobodyMayJudge,
+        Self::Maintenance,
+        Self::Paused,
+    ];
+
     /// In words, for people and for JSON.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -98,7 +110,7 @@ pub struct Standing {
 }
 
 impl Standing {
-    pub(super) const fn of(state: State) -> Self {
+    pub(crate) const fn of(state: State) -> Self {
         Self {
             state,
             since: None,

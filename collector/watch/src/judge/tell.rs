@@ -3,9 +3,9 @@
 use isochrone_proto::ids::TargetId;
 use isochrone_proto::units::UnixMillis;
 
-use super::incident::{Cause, Incident};
 use super::observation::Service;
 use super::{Engine, Output};
+use crate::incident::{Cause, Incident};
 
 /// A shared outage is held back so long, for those who are about to join it.
 const HOLD_MS: u64 = 3_000;
@@ -45,6 +45,26 @@ pub enum What {
     OwnLine,
     /// It is cleared.
     OwnLineBack,
+    /// Outages of the past that late rows show: nobody is woken.
+    Late,
+}
+
+impl What {
+    /// Whether it is meant to wake somebody.
+    #[must_use]
+    pub const fn pages(self) -> bool {
+        match self {
+            Self::Down
+            | Self::Worse
+            | Self::Flapping
+            | Self::Steady
+            | Self::NoData
+            | Self::NobodyMayJudge
+            | Self::Silent
+            | Self::OwnLine => true,
+            Self::Up | Self::Seen | Self::Heard | Self::OwnLineBack | Self::Late => false,
+        }
+    }
 }
 
 /// One message.

@@ -2,10 +2,12 @@ use std::sync::Arc;
 
 use isochrone_base::fixture::{self, DAY0, good, timeout};
 use isochrone_proto::kind::{Check, Family, Kind};
+use isochrone_proto::measurement::Outcome;
 use isochrone_store::StoreOptions;
 
 use super::*;
-use crate::alert::{Receiver, SecretUrl};
+use crate::alert::{Receiver, ReceiverKind, SecretUrl};
+use crate::judge::What;
 
 const STATUS4: Kind = Kind::new(Check::Status, Family::V4);
 
@@ -21,50 +23,93 @@ fn roster() -> Roster {
 
 fn open(store: &Store, now: u64) -> Monitor {
     let url = SecretUrl::try_from("https://hook.example.org/x".to_owned()).unwrap();
-    let outbox = Outbox::open(store, vec![Receiver::Webhook(url)], UnixMillis(now)).unwrap();
+    let outbox = Outbox::open(
+        store,
+        vec![Receiver::new(ReceiverKind::Webhook, url)],
+        UnixMillis(now),
+    )
+    .unwrap();
     let longest_interval = Duration::ZERO;
     open_with(store, outbox, (longest_interval, now))
 }
 
 fn open_with(store: &Store, outbox: Outbox, (longest_interval, now): (Duration, u64)) -> Monitor {
     let parts = MonitorParts {
-        rules: Rules::default(),
+        patience: Patience::default(),
         outbox,
         collector: "lead".to_owned(),
         longest_interval,
+        roster: roster(),
     };
     Monitor::open(store, parts, UnixMillis(now)).unwrap()
 }
 
-/// One round: tokyo's status fails or works, everything else works.
-fn play(monitor: &mut Monitor, round: u64, works: bool, commit: &mut u64) -> Vec<Transition> {
+/// One round: tokyo's status fails or works, everything else works. What the tick ten seconds later told.
+fn play(monitor: &mut Monitor, round: u64, works: bool, commit: &mut u64) -> Vec<Output> {
+    let outcome = |node: &str| {
+        if works || node != "tokyo" {
+            good(20)
+        } else {
+            timeout()
+        }
+    };
+    play_at(monitor, round, commit, (outcome, 6_000))
+}
+
+/// The same, with any outcome for a node, received so long after the slot.
+fn play_at(
+    monitor: &mut Monitor,
+    round: u64,
+    commit: &mut u64,
+    (outcome, after_ms): (impl Fn(&str) -> Outcome, u64),
+) -> Vec<Output> {
     let roster = roster();
     let slot = UnixMillis(DAY0 + round * 10_000);
-    let now = UnixMillis(slot.0 + 6_000);
-    for probe in roster.probes() {
-        let plan = fixture::plan(&roster, probe.id, &[STATUS4]);
+    let now = UnixMillis(slot.0 + after_ms);
+    for committed in commits(&roster, (slot, now), &outcome, commit) {
+        monitor.committed(&committed);
+    }
+    monitor.tick(&roster, &sessions(&roster), now).unwrap()
+}
+
+fn commits(
+    roster: &Roster,
+    (slot, received): (UnixMillis, UnixMillis),
+    outcome: &impl Fn(&str) -> Outcome,
+    commit: &mut u64,
+) -> Vec<Committed> {
+    let probes = roster.probes().map(|probe| {
+        let plan = fixture::plan(roster, probe.id, &[STATUS4]);
         let rows: Vec<_> = roster
             .nodes()
-            .map(|node| {
-                let outcome = if works || node.name != "tokyo" {
-                    good(20)
-                } else {
-                    timeout()
-                };
-                fixture::row(fixture::check(&plan, node.id, STATUS4), slot, outcome)
-            })
+            .map(|node| fixture::row(fixture::check(&plan, node.id, STATUS4), slot, outcome(&node.name)))
             .collect();
         *commit += 1;
-        monitor.committed(&Committed {
+        Committed {
             probe: probe.id,
             batch: Arc::new(fixture::batch(&plan, &rows)),
             plan: Arc::new(plan),
-            received: now,
+            received,
             commit: *commit,
-        });
-    }
-    let connected = roster.probes().map(|probe| probe.id).collect();
-    monitor.tick(&roster, &connected, now).unwrap()
+        }
+    });
+    probes.collect()
+}
+
+fn sessions(roster: &Roster) -> OpenSessions {
+    let facts = SessionFacts {
+        remote: "192.0.2.9:7470".parse().unwrap(),
+        clock_offset_ms: Some(0),
+    };
+    roster.probes().map(|probe| (probe.id, facts)).collect()
+}
+
+fn told(outputs: &[Output]) -> Vec<What> {
+    let told = outputs.iter().filter_map(|output| match output {
+        Output::Told(telling) => Some(telling.what),
+        _ => None,
+    });
+    told.collect()
 }
 
 fn store() -> Store {
@@ -76,7 +121,10 @@ fn incident_and_its_alert_are_stored_together_and_survive_a_restart_once() {
     let store = store();
     let mut monitor = open(&store, DAY0);
     let mut commit = 0;
-    for round in 1..=4 {
+    for round in 1..=2 {
+        play(&mut monitor, round, true, &mut commit);
+    }
+    for round in 3..=4 {
         play(&mut monitor, round, false, &mut commit);
     }
     let incidents = incidents(&store).list().unwrap();
@@ -86,12 +134,10 @@ fn incident_and_its_alert_are_stored_together_and_survive_a_restart_once() {
     assert_eq!(monitor.outbox().board().of_incident(&incidents[0].0), (0, 1));
 
     let mut monitor = open(&store, DAY0 + 60_000);
-    assert_eq!(monitor.health().open().count(), 1);
+    assert_eq!(monitor.engine().open().count(), 1);
     for round in 7..=12 {
-        assert!(
-            play(&mut monitor, round, false, &mut commit).is_empty(),
-            "told already"
-        );
+        let outputs = play(&mut monitor, round, false, &mut commit);
+        assert_eq!(told(&outputs), [], "told already");
     }
     assert_eq!(monitor.outbox().board().pending.len(), 1);
     play(&mut monitor, 13, true, &mut commit);
@@ -99,6 +145,7 @@ fn incident_and_its_alert_are_stored_together_and_survive_a_restart_once() {
     let stored = incidents_of(&store);
     assert_eq!(stored.len(), 1, "the same incident, ended");
     assert_eq!(stored[0].end, Some(UnixMillis(DAY0 + 130_000)));
+    assert_eq!(monitor.recent().count(), 1);
     let events: Vec<_> = monitor
         .outbox()
         .board()
@@ -142,4 +189,65 @@ fn restart_looks_back_far_enough_for_the_rarest_check() {
     };
     assert_eq!(rebuilt(Duration::from_secs(10)), 0, "the last hour holds nothing");
     assert!(rebuilt(hours(1)) > 0, "a row of failures an hour apart goes on");
+}
+
+fn stretch(from: UnixMillis, until: UnixMillis) -> LateStretch {
+    LateStretch {
+        from,
+        until,
+        is_told: true,
+    }
+}
+
+#[test]
+fn rows_that_come_late_become_an_incident_that_is_told_once_and_pages_nobody() {
+    let found = |start: u64, end: u64| {
+        let mut incident = crate::incident::tests::incident(DAY0 + start * 1_000, Some(DAY0 + end * 1_000));
+        incident.told = false;
+        incident
+    };
+    let store = store();
+    let mut monitor = open(&store, DAY0);
+    let at = |second: u64| UnixMillis(DAY0 + second * 1_000);
+    let rejudged = Rejudged::of(stretch(at(0), at(5_000)), vec![found(1_000, 1_600)]);
+    let outputs = monitor.take_rejudged(rejudged.clone(), at(6_000)).unwrap();
+    assert_eq!(told(&outputs), [What::Late]);
+    let kept = &incidents_of(&store)[0];
+    assert_eq!(
+        (kept.start, kept.end, kept.late),
+        (at(1_000), Some(at(1_600)), true)
+    );
+    let alert = monitor.outbox().board().pending[0].alert.clone();
+    assert!(!alert.pages, "at night it wakes nobody");
+    assert!(
+        alert.summary.contains("while this collector was off"),
+        "{}",
+        alert.summary
+    );
+    let again = monitor.take_rejudged(rejudged, at(7_000)).unwrap();
+    assert_eq!(told(&again), [], "known by now");
+    assert_eq!(incidents_of(&store).len(), 1);
+}
+
+#[test]
+fn late_failures_are_waited_for_until_no_more_come() {
+    let store = store();
+    let mut monitor = open(&store, DAY0);
+    let mut commit = 0;
+    let down = |node: &str| if node == "tokyo" { timeout() } else { good(20) };
+    play_at(&mut monitor, 1, &mut commit, (down, 6_000));
+    assert_eq!(
+        monitor.take_late(UnixMillis(DAY0 + 40_000)),
+        None,
+        "it came in time"
+    );
+    let roster = roster();
+    let at = |second: u64| UnixMillis(DAY0 + second * 1_000);
+    for committed in commits(&roster, (at(100), at(900)), &down, &mut commit) {
+        monitor.committed(&committed);
+    }
+    assert_eq!(monitor.take_late(at(910)), None);
+    let taken = monitor.take_late(at(920)).unwrap();
+    assert_eq!((taken.from, taken.until), (at(100), at(100)));
+    assert_eq!(monitor.take_late(at(940)), None, "taken");
 }

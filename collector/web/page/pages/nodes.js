@@ -33,6 +33,7 @@ function one(view, name) {
       h("h2.big", {}, sign(signOf(nodeState(node))), node.name, h("small", {}, `${node.place} · ${node.worker} · ${network(node.network)}`)),
       h("p.url", {}, h("code", {}, node.url)),
       h("dl.facts", {},
+        fact("Reached", verdictCell(node.connect, view)),
         fact("Status", verdictCell(node.status, view)),
         fact("Asset", verdictCell(node.asset, view)),
         fact("Connect, median", figure(node.connect_p50_ms, node.connect_samples)),
@@ -54,9 +55,10 @@ function vantages(node, view) {
   if (node.cells.length === 0) return h("p.none", {}, "No vantage checked this node so far.");
   const cells = [...node.cells].sort((a, b) => a.own - b.own || a.vantage.localeCompare(b.vantage) || a.family.localeCompare(b.family));
   return h("div.scroll", {}, h("table.list.vantages", {},
-    h("thead", {}, h("tr", {}, ["Vantage", "Status", "Asset", "Connect", "When", "Why, if it fails now"].map((head) => h("th", { scope: "col", class: head === "Connect" ? "number" : null }, head)))),
+    h("thead", {}, h("tr", {}, ["Vantage", "Reached", "Status", "Asset", "Connect", "When", "Why, if it fails now"].map((head) => h("th", { scope: "col", class: head === "Connect" ? "number" : null }, head)))),
     h("tbody", {}, cells.map((cell) => h("tr", { key: `${cell.vantage} ${cell.family}`, class: cell.own ? "own" : null },
       h("th.name", { scope: "row" }, h("b", {}, cell.vantage), h("small", {}, cell.own ? "the worker's own probe: judges nothing" : `${network(cell.network)} · IP${cell.family}`)),
+      h("td", {}, label(OUTCOME[cell.connect], OUTCOME_WORD[cell.connect])),
       h("td", {}, label(OUTCOME[cell.status], OUTCOME_WORD[cell.status])),
       h("td", {}, label(OUTCOME[cell.asset], OUTCOME_WORD[cell.asset])),
       h("td.number", {}, milliseconds(cell.connect_ms)),

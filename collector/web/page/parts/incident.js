@@ -5,17 +5,23 @@ import { clock, full, network, plural, span } from "../words.js";
 import { label, sign } from "./sign.js";
 
 const CHECK = {
+  connect: (name) => `${name} cannot be reached`,
+  name: (name) => `The name of ${name} gives no address`,
   status: (name) => `${name} does not answer its status`,
   asset: (name) => `${name} delivers no asset`,
   probe: (name) => `The probe ${name} is silent`,
 };
 const PAST = {
+  connect: (name) => `${name} could not be reached`,
+  name: (name) => `The name of ${name} gave no address`,
   status: (name) => `${name} did not answer its status`,
   asset: (name) => `${name} delivered no asset`,
   probe: (name) => `The probe ${name} was silent`,
 };
 const CAUSE = {
   node: "the fault seems to be at the node",
+  source: "by the node's own word the fault is a storage source's",
+  shared: "half of all nodes or more failed at once: look for what they share",
   path: "the fault seems to be on the path: some networks reach it",
   probe: "the fault seems to be at the probe; no node is blamed",
   unknown: "where the fault is, is not known",
@@ -41,11 +47,20 @@ export function incidentCard(incident, view, open) {
   return h(`article.incident.${incident.state}`, { key: incident.id },
     h("h3", {}, sign(isOpen ? "down" : "up"), h("span", {}, title)),
     h("p.when", { title: full(incident.start) }, when),
-    h("p", {}, `${CAUSE[incident.cause][0].toUpperCase()}${CAUSE[incident.cause].slice(1)}.`, incident.caveat ? ` ${incident.caveat}` : ""),
+    h("p", {}, `${CAUSE[incident.cause][0].toUpperCase()}${CAUSE[incident.cause].slice(1)}.`, marks(incident), incident.caveat ? ` ${incident.caveat}` : ""),
     h("p.alerts", {}, alerts(incident)),
     incident.evidence.length === 0 ? null : h("details", { open },
       h("summary", {}, incident.check === "probe" ? "Evidence" : `Evidence: ${plural(vantages, "vantage")}`),
       evidenceTable(incident, view)));
+}
+
+/** What is special about it, in sentences. */
+function marks(incident) {
+  const others = incident.checks.filter((check) => check !== incident.check);
+  const too = others.length ? ` Failing in it as well: ${others.join(", ")}.` : "";
+  const flaps = incident.flapping ? ` It comes and goes: down ${incident.flapping} times so far.` : "";
+  const late = incident.late ? " It was found in results that came late: nobody was woken." : "";
+  return `${too}${flaps}${late}`;
 }
 
 function evidenceTable(incident, view) {

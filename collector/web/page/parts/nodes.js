@@ -13,6 +13,7 @@ export function sorted(nodes) {
 export function nodeTable(view) {
   const heads = [
     ["Node"],
+    ["Reached"],
     ["Status"],
     ["Asset"],
     ["Vantages"],
@@ -21,9 +22,10 @@ export function nodeTable(view) {
     ["Certificate", "number"],
   ];
   const titles = {
+    Reached: "Can the node be reached at all?",
     Status: "Does the node answer its status request?",
     Asset: "Does the node deliver a real file?",
-    Vantages: "One mark for each vantage: upper half status, lower half asset. A dotted mark is the worker's own probe, which judges nothing.",
+    Vantages: "One mark for each vantage: upper half reached and status, lower half asset. A dotted mark is the worker's own probe, which judges nothing.",
     Connect: "Median time to open a connection, from all vantages but the worker's own",
     "First byte": "Median time to the first byte, answers from the node's cache only",
     Certificate: "Time until the TLS certificate ends",
@@ -42,6 +44,7 @@ function row(node, view) {
     h("th.name", { scope: "row", role: "rowheader" },
       h("a", { href: `#/nodes/${encodeURIComponent(node.name)}` }, sign(signOf(state)), h("b", {}, node.name)),
       h("small", {}, `${node.place} · ${node.worker}`)),
+    field("Reached", verdictCell(node.connect, view)),
     field("Status", verdictCell(node.status, view)),
     field("Asset", verdictCell(node.asset, view)),
     field("Vantages", strip(node)),
@@ -64,7 +67,7 @@ export function verdictCell(verdict, view) {
   const since = verdict.since && verdict.state !== "up" ? ` since ${clock(verdict.since, view.generated_at)}` : "";
   return h("div.verdict", { title: verdict.since ? `since ${full(verdict.since)}` : null },
     label(verdict.state, `${WORD[verdict.state]}${since}`),
-    verdict.state === "paused" ? null : h("small", {}, seen + networks));
+    verdict.state === "paused" || verdict.state === "maintenance" ? null : h("small", {}, seen + networks));
 }
 
 /** A median with its count; without samples, a dash. */
@@ -81,22 +84,28 @@ function certificate(node, view) {
 }
 
 function reached(node) {
-  return node.cells.some((cell) => cell.connect_ms !== null || cell.status === "ok" || cell.asset === "ok");
+  return node.cells.some((cell) => cell.connect_ms !== null || cell.connect === "ok" || cell.status === "ok" || cell.asset === "ok");
 }
 
 /** One mark a vantage, ordered by name, the worker's own last. */
 function strip(node) {
   if (node.cells.length === 0) return h("span.none", {}, "none yet");
   const cells = [...node.cells].sort((a, b) => a.own - b.own || a.vantage.localeCompare(b.vantage) || a.family.localeCompare(b.family));
-  const failing = cells.filter((cell) => !cell.own && (cell.status === "failed" || cell.asset === "failed"));
+  const failing = cells.filter((cell) => !cell.own && [cell.connect, cell.status, cell.asset].includes("failed"));
   const summary = failing.length ? `fails from ${listed(failing.map((cell) => cell.vantage))}` : "no vantage fails";
   return h("span.strip", { class: cells.length > 20 ? "many" : null, role: "img", "aria-label": summary }, cells.map((cell) =>
-    h("i", { class: `${cell.own ? "own " : ""}s-${cell.status} a-${cell.asset}`, title: cellTitle(cell) })));
+    h("i", { class: `${cell.own ? "own " : ""}s-${upper(cell)} a-${cell.asset}`, title: cellTitle(cell) })));
+}
+
+/** The upper half of a mark: reached, and its status answered. */
+function upper(cell) {
+  if (cell.connect === "failed" || cell.status === "failed") return "failed";
+  return cell.status === "no-data" ? cell.connect : cell.status;
 }
 
 function cellTitle(cell) {
   const words = { ok: "ok", failed: "failed", "no-data": "no data" };
-  const lines = [`${cell.vantage} (${network(cell.network)}, IP${cell.family})`, `status ${words[cell.status]}, asset ${words[cell.asset]}`];
+  const lines = [`${cell.vantage} (${network(cell.network)}, IP${cell.family})`, `reached ${words[cell.connect]}, status ${words[cell.status]}, asset ${words[cell.asset]}`];
   if (cell.error) lines.push(`${cell.phase ?? ""}: ${cell.error}`);
   if (cell.own) lines.push("the worker's own probe: judges nothing");
   return lines.join("\n");

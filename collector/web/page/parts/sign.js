@@ -11,25 +11,32 @@ const SHAPES = {
   start: [["circle", { class: "hollow", cx: 8, cy: 8, r: 5.8 }], ["path", { class: "line", d: "M8 5v6M5 8h6" }]],
 };
 
+/** States that share a shape. */
+const DRAWN = { partial: "degraded", "nobody-may-judge": "no-data", maintenance: "paused" };
+
 export const WORD = {
   up: "up",
   degraded: "degraded",
   down: "down",
   "no-data": "no data",
   paused: "paused",
+  partial: "partial",
+  "nobody-may-judge": "measured, but nobody may judge",
+  maintenance: "maintenance",
   "no-asset": "no asset",
   "status-only": "status fails",
 };
 
 /** The shape alone; the words stand beside it. */
 export function sign(state, size = "") {
-  const shapes = (SHAPES[state] ?? SHAPES["no-data"]).map(([tag, props]) => h(tag, props));
-  return h(`svg.sign.${state}`, { class: size, viewBox: "0 0 16 16", "aria-hidden": "true" }, shapes);
+  const drawn = DRAWN[state] ?? state;
+  const shapes = (SHAPES[drawn] ?? SHAPES["no-data"]).map(([tag, props]) => h(tag, props));
+  return h(`svg.sign.${drawn}`, { class: size, viewBox: "0 0 16 16", "aria-hidden": "true" }, shapes);
 }
 
 /** Shape and word. */
 export function label(state, text) {
-  return h(`span.label.${state}`, {}, sign(state), h("span", {}, text ?? WORD[state] ?? state));
+  return h(`span.label.${DRAWN[state] ?? state}`, {}, sign(state), h("span", {}, text ?? WORD[state] ?? state));
 }
 
 /** A word that a reader may not know, with its meaning on hover and focus. */

@@ -319,6 +319,30 @@ async fn status_bodies_that_are_no_status_are_failures() {
     );
 }
 
+/// A captive portal, a bare web server in the node's place, a proxy that lost the body.
+#[tokio::test(start_paused = true)]
+async fn asset_that_no_argus_node_would_serve_is_a_failure() {
+    let with = |headers: &str, body: &str| {
+        format!(
+            "HTTP/1.1 200 OK\r\n{headers}content-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let wrong = (Phase::Verify, Cause::Failed(FailureCause::NotArgus));
+    for answer in [
+        with(
+            "content-type: text/html; charset=utf-8\r\nx-cache: hit\r\n",
+            "<html>",
+        ),
+        with("content-type: video/mp4\r\n", "bytes"),
+        with("x-cache: hit\r\n", ""),
+    ] {
+        assert_eq!(said(answer.clone(), &asset_get(5)).await, wrong, "{answer}");
+    }
+    let head = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n";
+    assert_eq!(said_by(head, &asset_head()).await, wrong);
+}
+
 #[tokio::test(start_paused = true)]
 async fn ranges_that_do_not_fit_are_failures() {
     let part = |range: &str, body: &str| {
@@ -344,7 +368,7 @@ async fn ranges_that_do_not_fit_are_failures() {
     let short = said(part("content-range: bytes 0-4/100\r\n", "abc"), &asset_get(5)).await;
     assert_eq!(short, (Phase::Verify, Cause::Failed(FailureCause::BodyTooShort)));
     let small = check(
-        saying(part("content-range: bytes 0-2/3\r\n", "abc")),
+        saying(part("x-cache: hit\r\ncontent-range: bytes 0-2/3\r\n", "abc")),
         &asset_get(5),
     )
     .await;

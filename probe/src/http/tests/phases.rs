@@ -201,19 +201,6 @@ async fn miss_that_sends_more_than_asked_is_read_to_the_cap_and_never_counts_as_
 }
 
 #[tokio::test(start_paused = true)]
-async fn answer_without_a_cache_header_is_neither_cached_nor_uncached() {
-    let said = "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc";
-    let report = check(saying(said), &asset_get(100)).await;
-    assert_eq!(
-        (
-            answer(&report).cached_first_byte(),
-            answer(&report).uncached_first_byte()
-        ),
-        (None, None)
-    );
-}
-
-#[tokio::test(start_paused = true)]
 async fn chunked_and_close_delimited_pages_are_read_whole() {
     for said in [
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",

@@ -1,7 +1,7 @@
 //! How often a mesh whose nodes are well would have paged in a quarter.
 
 use anyhow::{Result, anyhow};
-use isochrone_watch::judge::{Output, What};
+use isochrone_watch::judge::Output;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -55,7 +55,7 @@ fn quarter(seed: u64, days: u64) -> Result<Quarter> {
         );
         for output in &outputs {
             if let Output::Told(telling) = output
-                && is_page(telling.what)
+                && telling.what.pages()
             {
                 pages += 1;
             }
@@ -66,21 +66,6 @@ fn quarter(seed: u64, days: u64) -> Result<Quarter> {
         rows: mesh.rows,
         nanos: thread_ns()? - began,
     })
-}
-
-/// Whether a message wakes somebody.
-fn is_page(what: What) -> bool {
-    match what {
-        What::Down
-        | What::Worse
-        | What::Flapping
-        | What::Steady
-        | What::NoData
-        | What::NobodyMayJudge
-        | What::Silent
-        | What::OwnLine => true,
-        What::Up | What::Seen | What::Heard | What::OwnLineBack => false,
-    }
 }
 
 #[cfg(test)]

@@ -109,17 +109,14 @@ fn connect_phase_is_the_rtt_by_vantage_node_and_day() {
 }
 
 #[test]
-fn connections_change_no_figure_yet() {
-    let status = ("berlin", "tokyo", STATUS4, 0, good(250));
-    let without = observe(std::slice::from_ref(&status));
-    let with = observe(&[
-        status,
+fn connection_is_a_round_trip_time_and_a_failed_one_a_loss() {
+    let observations = observe(&[
         ("berlin", "tokyo", CONNECT4, 10_000, fixture::connected(100)),
         ("berlin", "tokyo", CONNECT4, 20_000, fixture::unconnected()),
-        ("osaka", "lima", CONNECT4, 0, fixture::connected(100)),
     ]);
-    let told = |observations: &Observations| format!("{:?}", observations.readings);
-    assert_eq!(told(&with), told(&without));
+    let reading = reading(&observations, "berlin", "tokyo", 0).unwrap();
+    assert_eq!((reading.rtt.times.count(), reading.rtt.lost), (1, 1));
+    assert!(reading.ttfb.is_none(), "nothing was asked for");
 }
 
 #[test]

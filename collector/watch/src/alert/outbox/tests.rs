@@ -7,9 +7,9 @@ use isochrone_store::StoreOptions;
 use super::*;
 use crate::alert::SecretUrl;
 use crate::alert::courier::Parcel;
-use crate::alert::{Courier, DeliverError, Event};
-use crate::health::Transition;
+use crate::alert::{Courier, DeliverError, Event, ReceiverKind};
 use crate::incident::{Cause, Ending, EvidenceCell, Incident, IncidentCheck, Subject};
+use crate::judge::{Telling, What};
 
 const T0: UnixMillis = UnixMillis(1_795_316_283_000);
 
@@ -36,6 +36,7 @@ fn incident() -> Incident {
         subject: Subject::Node(TargetId::of_node("tokyo")),
         target: "tokyo".into(),
         check: IncidentCheck::Status,
+        checks: vec![],
         cause: Cause::Node,
         start: T0,
         noticed: UnixMillis(T0.0 + 22_000),
@@ -43,11 +44,27 @@ fn incident() -> Incident {
         ending: None,
         caveat: None,
         evidence: vec![cell("berlin", 1, error), cell("paris", 2, error)],
+        spells: vec![],
+        flapping: None,
+        group: None,
+        told: true,
+        late: false,
     }
 }
 
+fn telling(what: What, incidents: Vec<Incident>, at: UnixMillis) -> Alert {
+    let telling = Telling {
+        at,
+        what,
+        incidents,
+        failing_too: vec![],
+        still_down: vec![],
+    };
+    Alert::of_telling(&telling, "lead", (&|_| None, &|_| None))
+}
+
 pub(in crate::alert) fn incident_alert() -> Alert {
-    Alert::of_transition(&Transition::Opened(incident()), "lead", UnixMillis(T0.0 + 22_000)).unwrap()
+    telling(What::Down, vec![incident()], UnixMillis(T0.0 + 22_000))
 }
 
 pub(in crate::alert) fn long_alert() -> Alert {
@@ -57,19 +74,29 @@ pub(in crate::alert) fn long_alert() -> Alert {
     incident.evidence = (1..60)
         .map(|n| cell("vantage", n, &"long error ".repeat(30)))
         .collect();
-    Alert::of_transition(&Transition::Opened(incident), "lead", T0).unwrap()
+    telling(What::Down, vec![incident], T0)
 }
 
 fn ended_alert() -> Alert {
     let mut incident = incident();
     incident.end = Some(UnixMillis(T0.0 + 490_000));
     incident.ending = Some(Ending::Recovered);
-    Alert::of_transition(&Transition::Ended(incident), "lead", UnixMillis(T0.0 + 500_000)).unwrap()
+    telling(What::Up, vec![incident], UnixMillis(T0.0 + 500_000))
+}
+
+/// Another node's.
+fn other_alert() -> Alert {
+    let mut incident = incident();
+    incident.id = Incident::id_of("lima", IncidentCheck::Status, T0);
+    telling(What::Down, vec![incident], UnixMillis(T0.0 + 23_000))
 }
 
 fn receivers() -> Vec<Receiver> {
     let url = |name: &str| SecretUrl::try_from(format!("https://{name}.example.org/x")).unwrap();
-    vec![Receiver::Webhook(url("hook")), Receiver::Discord(url("discord"))]
+    vec![
+        Receiver::new(ReceiverKind::Webhook, url("hook")),
+        Receiver::new(ReceiverKind::Discord, url("discord")),
+    ]
 }
 
 fn store() -> Store {
@@ -108,6 +135,7 @@ fn alert_reads_as_the_documented_json() {
   "id": "{id}-ended",
   "source": "store",
   "event": "ended",
+  "pages": false,
   "at": "2026-11-22T03:06:23Z",
   "collector": "lead",
   "summary": "tokyo: status is up again after 8 min 10 s, 2026-11-22 02:58:03 to 2026-11-22 03:06:13 UTC.",
@@ -115,6 +143,9 @@ fn alert_reads_as_the_documented_json() {
     "id": "{id}",
     "target": "tokyo",
     "check": "status",
+    "checks": [
+      "status"
+    ],
     "cause": "node",
     "start": "2026-11-22T02:58:03Z",
     "end": "2026-11-22T03:06:13Z",
@@ -138,8 +169,7 @@ fn alert_reads_as_the_documented_json() {
     assert!(json.starts_with(&expected), "{json}");
     assert_eq!(
         incident_alert().summary,
-        "tokyo: status is down since 2026-11-22 02:58:03 UTC, seen by 2 vantages in 2 networks. \
-         Nobody gets through."
+        "tokyo: status is down since 2026-11-22 02:58:03 UTC, seen by 2 vantages in 2 networks."
     );
     assert_eq!(incident_alert().event, Event::Opened);
 }
@@ -215,7 +245,7 @@ fn dead_receiver_blocks_no_other_and_loses_nothing() {
     let outbox = Outbox::open(&store, receivers(), T0).unwrap();
     let mut courier = Courier::new(outbox.clone());
     outbox.add(&incident_alert(), T0).unwrap();
-    outbox.add(&ended_alert(), UnixMillis(T0.0 + 1)).unwrap();
+    outbox.add(&other_alert(), UnixMillis(T0.0 + 1)).unwrap();
     let mut log = Vec::new();
     let mut tries = BTreeMap::new();
     for second in 0..86_400 {
@@ -235,7 +265,7 @@ fn dead_receiver_blocks_no_other_and_loses_nothing() {
     }
     assert_eq!(
         log,
-        [incident_alert().id, ended_alert().id],
+        [incident_alert().id, other_alert().id],
         "the webhook, in order"
     );
     assert!(
@@ -258,7 +288,7 @@ fn dead_receiver_blocks_no_other_and_loses_nothing() {
         );
     }
     assert_eq!(log.len(), 2, "it came back and got both");
-    assert_eq!(log[0].1, incident_alert().id, "oldest first");
+    assert_eq!(log[0].1, other_alert().id, "the newest state first");
 }
 
 #[test]
@@ -267,7 +297,7 @@ fn refused_alert_steps_aside_for_the_next_and_stays_pending() {
     let outbox = Outbox::open(&store, receivers(), T0).unwrap();
     let mut courier = Courier::new(outbox.clone());
     outbox.add(&incident_alert(), T0).unwrap();
-    outbox.add(&ended_alert(), UnixMillis(T0.0 + 1)).unwrap();
+    outbox.add(&other_alert(), UnixMillis(T0.0 + 1)).unwrap();
     let refused = incident_alert().id;
     let mut log = Vec::new();
     let verdict = |parcel: &Parcel| {
@@ -284,7 +314,7 @@ fn refused_alert_steps_aside_for_the_next_and_stays_pending() {
     let board = outbox.board();
     assert_eq!(board.pending.len(), 2);
     assert!(
-        board.pending.iter().all(|pending| pending.attempts == 5),
+        board.pending.iter().all(|pending| pending.attempts >= 5),
         "{board:?}"
     );
     let mut after_restart = Courier::new(Outbox::open(&store, receivers(), T0).unwrap());
@@ -293,6 +323,65 @@ fn refused_alert_steps_aside_for_the_next_and_stays_pending() {
         2,
         "and is tried again after a restart"
     );
+}
+
+#[test]
+fn outage_that_is_over_before_its_receiver_came_back_is_one_line() {
+    let store = store();
+    let outbox = Outbox::open(&store, receivers(), T0).unwrap();
+    let mut courier = Courier::new(outbox.clone());
+    outbox.add(&incident_alert(), T0).unwrap();
+    round(&mut courier, T0, |_| unreachable(), &mut Vec::new());
+    outbox.add(&ended_alert(), UnixMillis(T0.0 + 500_000)).unwrap();
+    let mut log = Vec::new();
+    for second in 500..1_500 {
+        let now = UnixMillis(T0.0 + second * 1_000);
+        round(&mut courier, now, |_| Ok(()), &mut log);
+    }
+    let ids: Vec<_> = log.iter().map(|(_, id)| id.clone()).collect();
+    assert_eq!(
+        ids,
+        [ended_alert().id, ended_alert().id],
+        "once to each, and it says how long it lasted"
+    );
+    outbox
+        .add(&incident_alert(), UnixMillis(T0.0 + 1_600_000))
+        .unwrap();
+    assert!(
+        outbox.board().pending.is_empty(),
+        "the beginning is never told after its end"
+    );
+}
+
+#[test]
+fn receiver_that_asked_to_wait_hears_nothing_of_what_is_over_before() {
+    let patient = |seconds| {
+        let mut receivers = receivers();
+        receivers.truncate(1);
+        receivers[0].after = Duration::from_secs(seconds);
+        receivers
+    };
+    for (after, expected) in [(60, vec!["opened", "ended"]), (600, vec![])] {
+        let outbox = Outbox::open(&store(), patient(after), T0).unwrap();
+        let mut courier = Courier::new(outbox.clone());
+        outbox.add(&incident_alert(), T0).unwrap();
+        assert!(courier.due(UnixMillis(T0.0 + 59_000)).is_empty());
+        assert_eq!(courier.next_due(), Some(UnixMillis(T0.0 + after * 1_000)));
+        let mut log = Vec::new();
+        for second in 60..1_000 {
+            let now = UnixMillis(T0.0 + second * 1_000);
+            if second == 500 {
+                outbox.add(&ended_alert(), now).unwrap();
+            }
+            round(&mut courier, now, |_| Ok(()), &mut log);
+        }
+        let words: Vec<_> = log
+            .iter()
+            .map(|(_, id)| id.rsplit('-').next().unwrap().to_owned())
+            .collect();
+        assert_eq!(words, expected, "after {after} s");
+        assert!(outbox.board().pending.is_empty());
+    }
 }
 
 #[test]

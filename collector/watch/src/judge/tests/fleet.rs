@@ -2,6 +2,7 @@
 
 use super::super::*;
 use super::mesh::{Mesh, Run, Seen, at, second};
+use crate::incident::Cause;
 
 /// The nodes for which `hit` holds see `seen` between two seconds.
 fn fleet(from: f64, until: f64, seen: Seen, hit: impl Fn(usize) -> bool) -> impl Fn(Run) -> Seen {

@@ -8,6 +8,7 @@ use isochrone_proto::units::{Micros, UnixMillis};
 
 use super::super::*;
 use super::mesh::{Mesh, Run, Seen, at, home};
+use crate::incident::{Cause, IncidentCheck};
 
 #[test]
 fn broken_line_of_one_probe_accuses_nobody() {
@@ -69,13 +70,18 @@ fn neighbours_prove_nothing_for_each_other() {
 
 #[test]
 fn in_a_mesh_on_one_machine_nearness_means_nothing() {
-    let mut mesh = Mesh::new(&[1, 2, 3, 4], 3).connecting();
-    for number in 0..4 {
-        mesh.engine
-            .set_address(mesh.probe(number), IpAddr::from([127, 0, 0, 1]));
-    }
+    let mut mesh = Mesh::on_one_machine(&[1, 2, 3, 4], 3).connecting();
     mesh.run(60, |_| Seen::Green);
-    assert_eq!(mesh.verdict(2, 0), Verdict::Green);
+    assert_eq!(
+        mesh.verdict(2, 0),
+        Verdict::Green,
+        "though it stands on its server"
+    );
+    mesh.run(140, |run| {
+        let hit = run.node == 0 && run.second >= 100.0;
+        if hit { Seen::Refused } else { Seen::Green }
+    });
+    assert_eq!(mesh.messages()[0].1, What::Down, "its neighbours prove the lines");
     assert!(mesh.engine.is_one_place);
     mesh.engine.set_address(mesh.probe(0), home(0));
     assert!(!mesh.engine.is_one_place);

@@ -65,7 +65,11 @@ pub(super) struct Mesh {
     pub(super) has_echoes: bool,
     /// Probes whose server is dead.
     pub(super) dead: Vec<usize>,
+    host: Address,
 }
+
+/// Where a probe or a node of a number stands.
+type Address = fn(usize) -> IpAddr;
 
 pub(super) fn at(second: f64) -> UnixMillis {
     UnixMillis(START_MS + (second * 1_000.0).round() as u64)
@@ -86,6 +90,16 @@ pub(super) fn home(probe: usize) -> IpAddr {
 impl Mesh {
     /// `networks[i]` is the network of probe i, whose worker also runs node i.
     pub(super) fn new(networks: &[u32], nodes: usize) -> Self {
+        Self::at(networks, nodes, (home, host))
+    }
+
+    /// All of it on 127.0.0.1, as the demo.
+    pub(super) fn on_one_machine(networks: &[u32], nodes: usize) -> Self {
+        let here = |_| IpAddr::from([127, 0, 0, 1]);
+        Self::at(networks, nodes, (here, here))
+    }
+
+    fn at(networks: &[u32], nodes: usize, (home, host): (Address, Address)) -> Self {
         let probes: Vec<_> = networks
             .iter()
             .enumerate()
@@ -117,6 +131,7 @@ impl Mesh {
             has_sessions: true,
             has_echoes: true,
             dead: Vec::new(),
+            host,
         }
     }
 
@@ -275,7 +290,11 @@ impl Mesh {
         let connect_ms = if let Seen::GreenIn(ms) = seen { ms } else { 40 };
         let is_resolved = !matches!(seen, Seen::Red(Phase::Resolve, _));
         let v6 = || IpAddr::from([0x2001, 0xdb8, 0x100 + node as u16, 0, 0, 0, 0, 1]);
-        let address = if family == Family::V4 { host(node) } else { v6() };
+        let address = if family == Family::V4 {
+            (self.host)(node)
+        } else {
+            v6()
+        };
         self.engine.observe(
             cell,
             &Observation {

@@ -5,6 +5,7 @@ use isochrone_proto::measurement::{FailureCause, Phase};
 
 use super::super::*;
 use super::mesh::{INTERVAL_MS, Mesh, Run, Seen, at, second};
+use crate::incident::{Cause, Ending, IncidentCheck};
 
 /// Node 0 sees `seen` between two seconds, everything else is well.
 fn failing(from: f64, until: f64, seen: Seen) -> impl Fn(Run) -> Seen {

@@ -5,6 +5,7 @@ use isochrone_proto::measurement::{FailureCause, Phase};
 
 use super::super::*;
 use super::mesh::{Mesh, Run, Seen, second};
+use crate::incident::{Cause, IncidentCheck};
 
 /// Ten probes that connect every ten seconds, and ask for status and asset every hundred: one a node and ten seconds.
 fn asking() -> Mesh {

@@ -1,0 +1,143 @@
+//! From stored batches to the engine: each row finds its cell by index, looked up once a plan.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use isochrone_base::roster::Roster;
+use isochrone_proto::batch::Batch;
+use isochrone_proto::ids::{PlanVersion, ProbeId};
+use isochrone_proto::kind::{Family, Kind};
+use isochrone_proto::measurement::EchoOutcome;
+use isochrone_proto::plan::{Plan, TargetAddress};
+use isochrone_proto::units::UnixMillis;
+
+use crate::judge::{Cadence, CellId, Engine, Observation, Word};
+
+/// Plans of one vantage whose places are remembered; older batches resolve theirs again.
+const PLANS_KEPT: usize = 4;
+
+/// Where the rows of each check of a plan go.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// An endpoint's check.
+    Cell(CellId, Kind, Cadence),
+    /// An echo to another probe.
+    Peer(ProbeId, Family),
+    /// It names no target.
+    Nowhere,
+}
+
+/// The plans' places.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Feed {
+    plans: HashMap<ProbeId, Vec<PlanPlaces>>,
+}
+
+/// The places of one plan's checks.
+type PlanPlaces = (PlanVersion, Arc<[Place]>);
+
+/// What came too late to say anything now, by when it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Late {
+    pub(crate) span: Option<(UnixMillis, UnixMillis)>,
+}
+
+impl Late {
+    pub(crate) fn add(&mut self, at: UnixMillis) {
+        self.span = Some(
+            self.span
+                .map_or((at, at), |(first, last)| (first.min(at), last.max(at))),
+        );
+    }
+
+    pub(crate) fn join(&mut self, other: Self) {
+        if let Some((first, last)) = other.span {
+            self.add(first);
+            self.add(last);
+        }
+    }
+}
+
+impl Feed {
+    /// Gives the rows of a stored batch to `engine`. A failure that is older than any word could be comes out as late.
+    pub(crate) fn apply(
+        &mut self,
+        engine: &mut Engine,
+        (probe, plan): (ProbeId, &Plan),
+        batch: &Batch,
+        received: UnixMillis,
+    ) -> Late {
+        let places = self.places(engine, probe, plan);
+        let place = |check: u16| places.get(usize::from(check)).copied();
+        let mut late = Late::default();
+        for row in batch.echoes() {
+            if let (EchoOutcome::Replied { rtt, .. }, Some(Place::Peer(peer, family))) =
+                (row.outcome, place(row.check))
+            {
+                let at = UnixMillis(row.slot.0 + u64::from(rtt.get()) / 1_000);
+                engine.echoed(probe, peer, family, at);
+            }
+        }
+        for row in batch.endpoints() {
+            let Some(Place::Cell(cell, kind, cadence)) = place(row.check) else {
+                continue;
+            };
+            let Some(run) = Observation::of(kind, row.slot, &row.outcome) else {
+                continue;
+            };
+            engine.observe(cell, &run);
+            let is_late = received.0 > row.slot.0 + cadence.red_ms();
+            if is_late && !matches!(run.word, Word::Green | Word::Nothing | Word::Absent) {
+                late.add(row.slot);
+            }
+        }
+        late
+    }
+
+    fn places(&mut self, engine: &mut Engine, probe: ProbeId, plan: &Plan) -> Arc<[Place]> {
+        let of_probe = self.plans.entry(probe).or_default();
+        if let Some((_, places)) = of_probe
+            .iter()
+            .rev()
+            .find(|(version, _)| *version == plan.version)
+        {
+            return Arc::clone(places);
+        }
+        let places: Arc<[Place]> = (0..plan.checks.len())
+            .map(|index| place(engine, probe, plan, index as u16))
+            .collect();
+        if of_probe.len() == PLANS_KEPT {
+            of_probe.remove(0);
+        }
+        of_probe.push((plan.version, Arc::clone(&places)));
+        places
+    }
+}
+
+fn place(engine: &mut Engine, probe: ProbeId, plan: &Plan, index: u16) -> Place {
+    let Some((check, target)) = plan.target_of(index) else {
+        return Place::Nowhere;
+    };
+    if let TargetAddress::Peer { probe: peer, .. } = target.address {
+        return Place::Peer(peer, check.kind.family);
+    }
+    let cadence = Cadence::of(check.schedule);
+    Place::Cell(
+        engine.cell(probe, target.id, check.kind, cadence),
+        check.kind,
+        cadence,
+    )
+}
+
+/// The roster as it was for the past: who is revoked, paused or removed now was not then.
+pub(crate) fn for_the_past(roster: &Roster) -> Roster {
+    let probes = roster.probes().cloned().map(|mut probe| {
+        probe.active = true;
+        probe
+    });
+    let nodes = roster.nodes().cloned().map(|mut node| {
+        (node.paused, node.removed) = (false, false);
+        node
+    });
+    Roster::new(probes.collect::<Vec<_>>(), nodes.collect::<Vec<_>>())
+}
