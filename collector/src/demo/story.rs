@@ -178,9 +178,14 @@ impl<'a> Story<'a> {
             .await?;
         self.quote(&alert.summary);
         let told = self.world.receiver.all().split_off(before);
-        let began = told.iter().filter(|alert| alert.event != Event::Ended).count();
-        if began > FLEET_MESSAGES_MAX {
-            bail!("the fleet's failure took {began} messages; that is a fault of Isochrone");
+        let began: Vec<&str> = told
+            .iter()
+            .filter(|alert| alert.event != Event::Ended)
+            .map(|alert| alert.summary.as_str())
+            .collect();
+        if began.len() > FLEET_MESSAGES_MAX {
+            let messages = began.join("\n");
+            bail!("the fleet's failure took too many messages; that is a fault of Isochrone:\n{messages}");
         }
         Ok(())
     }

@@ -124,9 +124,16 @@ impl Grid {
             .take_while(move |answer| wanted(answer.grade) && now <= answer.fresh_until)
     }
 
-    /// The failures it ends with, if they are four, of enough vantages and networks.
-    pub(super) fn failing(&self, possible: Possible, now: UnixMillis) -> Option<Failing> {
-        let row: Vec<&Answer> = self.tail(now, |grade| grade != Grade::Good).collect();
+    /// The failures it ends with, if they are four, of enough vantages and networks. `is_reached`: the vantage of a
+    /// failure reached the node after it, so that this is no failure of the way.
+    pub(super) fn failing(
+        &self,
+        possible: Possible,
+        now: UnixMillis,
+        is_reached: impl Fn(&Answer) -> bool,
+    ) -> Option<Failing> {
+        let row = self.tail(now, |grade| grade != Grade::Good);
+        let row: Vec<&Answer> = row.filter(|answer| is_reached(answer)).collect();
         if row.len() < IN_A_ROW || !are_enough(&row, possible) {
             return None;
         }
@@ -235,9 +242,9 @@ mod tests {
     fn four_failures_in_a_row_over_the_grid_are_an_outage_and_three_are_none() {
         use Grade::{Failed, Good};
         let mut grid = grid(&[(0, Good), (1, Failed), (2, Failed), (3, Failed)]);
-        assert_eq!(grid.failing(POSSIBLE, now(1_031)), None);
+        assert_eq!(grid.failing(POSSIBLE, now(1_031), |_| true), None);
         grid.add(answer(1_040, 4, Failed));
-        let failing = grid.failing(POSSIBLE, now(1_041)).unwrap();
+        let failing = grid.failing(POSSIBLE, now(1_041), |_| true).unwrap();
         assert!(failing.is_outage && !failing.is_slow && !failing.is_source);
         assert_eq!(
             (failing.since, failing.last_good, failing.last),
@@ -249,9 +256,9 @@ mod tests {
     fn four_failures_of_two_vantages_or_of_one_network_are_none() {
         use Grade::Failed;
         let two = grid(&[(1, Failed), (2, Failed), (1, Failed), (2, Failed)]);
-        assert_eq!(two.failing(POSSIBLE, now(1_041)), None);
+        assert_eq!(two.failing(POSSIBLE, now(1_041), |_| true), None);
         let one_network = grid(&[(0, Failed), (5, Failed), (10, Failed), (15, Failed)]);
-        assert_eq!(one_network.failing(POSSIBLE, now(1_041)), None);
+        assert_eq!(one_network.failing(POSSIBLE, now(1_041), |_| true), None);
     }
 
     #[test]
@@ -262,13 +269,25 @@ mod tests {
             vantages: 2,
             networks: 2,
         };
-        assert!(two.failing(small, now(1_041)).is_some());
+        assert!(two.failing(small, now(1_041), |_| true).is_some());
         let one = grid(&[(1, Failed); 6]);
         let alone = Possible {
             vantages: 1,
             networks: 1,
         };
-        assert_eq!(one.failing(alone, now(1_061)), None);
+        assert_eq!(one.failing(alone, now(1_061), |_| true), None);
+    }
+
+    #[test]
+    fn failure_whose_vantage_did_not_reach_the_node_since_waits() {
+        let row = grid(&[
+            (1, Grade::Failed),
+            (2, Grade::Failed),
+            (3, Grade::Failed),
+            (4, Grade::Failed),
+        ]);
+        let newest_unknown = |answer: &Answer| answer.began < now(1_030);
+        assert_eq!(row.failing(POSSIBLE, now(1_031), newest_unknown), None);
     }
 
     #[test]
@@ -277,16 +296,16 @@ mod tests {
         for at in 1..=20 {
             grid.add(answer(1_000 + at * 10, at as usize, Grade::Slow));
         }
-        let early = grid.failing(POSSIBLE, now(1_189)).unwrap();
+        let early = grid.failing(POSSIBLE, now(1_189), |_| true).unwrap();
         assert!(early.is_slow && !early.is_outage);
-        assert!(grid.failing(POSSIBLE, now(1_200)).unwrap().is_outage);
+        assert!(grid.failing(POSSIBLE, now(1_200), |_| true).unwrap().is_outage);
     }
 
     #[test]
     fn failures_that_blame_a_storage_source_are_its_own_cause() {
         use Grade::{Failed, Source};
         let row = grid(&[(1, Source), (2, Source), (3, Failed), (4, Source)]);
-        let failing = row.failing(POSSIBLE, now(1_041)).unwrap();
+        let failing = row.failing(POSSIBLE, now(1_041), |_| true).unwrap();
         assert!(failing.is_source && failing.is_outage);
     }
 
@@ -308,7 +327,7 @@ mod tests {
         use Grade::Failed;
         let row = grid(&[(1, Failed), (2, Failed), (3, Failed), (4, Failed)]);
         assert_eq!(
-            row.failing(POSSIBLE, now(1_215)),
+            row.failing(POSSIBLE, now(1_215), |_| true),
             None,
             "the first is older than its two intervals"
         );
@@ -335,7 +354,7 @@ mod tests {
             let vantages: std::collections::BTreeSet<_> = row.iter().map(|answer| answer.vantage).collect();
             let networks: std::collections::BTreeSet<_> = row.iter().map(|answer| answer.network).collect();
             let expected = row.len() >= 4 && vantages.len() >= 3 && networks.len() >= 2;
-            let failing = grid.failing(POSSIBLE, now(1_041));
+            let failing = grid.failing(POSSIBLE, now(1_041), |_| true);
             prop_assert_eq!(failing.is_some(), expected);
             if let Some(failing) = failing {
                 prop_assert_eq!(failing.since, row[row.len() - 1].began);

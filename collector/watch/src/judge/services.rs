@@ -5,7 +5,7 @@ use isochrone_proto::kind::Check;
 use isochrone_proto::measurement::{FailureCause, Phase};
 use isochrone_proto::units::UnixMillis;
 
-use super::cell::{Colour, Failure};
+use super::cell::{Cell, Colour, Failure};
 use super::grid::{Answer, Failing, Grade, Possible};
 use super::observation::{Observation, Reached, Service, Word, service_of};
 use super::outage::{Opening, caveat, deciding_family};
@@ -57,13 +57,25 @@ impl Engine {
     /// Whether the vantage of a cell reaches its node now, by its own connect check. Where it has none, the connection that
     /// the run itself made is as good.
     pub(super) fn reaches(&self, place: usize) -> bool {
+        let connects = self.connects(place);
+        connects.is_none_or(|way| way.fresh(&way.way, self.now) == Some(Colour::Green))
+    }
+
+    /// Whether the vantage of a cell reached its node by a connect check after an instant. A node that dies breaks its
+    /// answers off first.
+    fn reached_since(&self, place: usize, at: UnixMillis) -> bool {
+        let way = self.connects(place);
+        way.is_none_or(|way| way.way.colour == Some(Colour::Green) && way.way.began >= at)
+    }
+
+    /// The connect check of a cell's vantage, where it has one.
+    fn connects(&self, place: usize) -> Option<&Cell> {
         let cell = &self.cells[place];
         let ways = self.nodes[cell.target].ways[of(cell.kind.family)].iter();
-        let way = ways
+        let mut connects = ways
             .map(|&way| &self.cells[way])
-            .find(|way| way.vantage == cell.vantage);
-        let connects = way.filter(|way| way.kind.check == Check::Connect);
-        connects.is_none_or(|way| way.fresh(&way.way, self.now) == Some(Colour::Green))
+            .filter(|way| way.kind.check == Check::Connect);
+        connects.find(|way| way.vantage == cell.vantage)
     }
 
     /// Who could answer for a service.
@@ -104,7 +116,9 @@ impl Engine {
                 continue;
             }
             let failing = grid
-                .failing(possible, self.now)
+                .failing(possible, self.now, |answer| {
+                    self.reached_since(answer.cell, answer.began)
+                })
                 .filter(|failing| failing.is_outage);
             let may_open =
                 self.nodes[node].is_watched(self.now) && !self.is_open(node, IncidentCheck::Connect);

@@ -325,7 +325,7 @@ impl Engine {
             let nodes = &self.nodes;
             let is_down = |place: &usize| {
                 let outage = nodes[*place].outage.as_ref();
-                outage.is_some_and(|outage| outage.group.as_ref() == Some(&group.id))
+                outage.is_some_and(|outage| outage.group.as_ref() == Some(&group.id) && outage.is_failing())
             };
             group.down.retain(is_down);
             let is_due = group

@@ -32,7 +32,7 @@ fn status_that_fails_four_times_over_the_grid_is_told_and_says_how_the_asset_is(
     mesh.run(500, only(Check::Status, ERROR));
     let (told, what, _) = mesh.messages()[0].clone();
     assert_eq!(what, What::Down);
-    assert!((430.0..=445.0).contains(&told), "{told}");
+    assert!((430.0..=456.0).contains(&told), "{told}");
     let standing = mesh.engine.standing(mesh.target(0)).unwrap();
     assert_eq!(standing.connect.state, State::Up);
     assert_eq!(
@@ -120,6 +120,32 @@ fn dead_node_is_one_incident_with_its_checks_inside_and_one_message() {
         standing.asset.unwrap().state,
         State::Down,
         "nothing of a dead node is up"
+    );
+}
+
+#[test]
+fn answers_that_a_dying_node_breaks_off_are_no_outage_of_its_services() {
+    let mut mesh =
+        Mesh::ten()
+            .asking(Check::Status, Family::V4, 2_000)
+            .asking(Check::AssetGet, Family::V4, 2_000);
+    mesh.run(160, |run| {
+        let hit = run.node == 0 && run.second >= 100.0;
+        match run.check {
+            _ if !hit => Seen::Green,
+            // what was under way breaks off for a while, before anybody tries to connect
+            Check::Status | Check::AssetGet if run.second < 103.0 => {
+                Seen::Red(Phase::FirstByte, FailureCause::Reset)
+            }
+            _ => Seen::Refused,
+        }
+    });
+    let checks: Vec<_> = mesh.kept[0].checks.iter().map(|span| span.check).collect();
+    assert_eq!(
+        (checks, mesh.told.len()),
+        (vec![IncidentCheck::Connect], 1),
+        "{:?}",
+        mesh.messages()
     );
 }
 
