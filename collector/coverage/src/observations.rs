@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::country::Country;
 use crate::geo::Position;
 use crate::histogram::LogHistogram;
+use crate::note::Note;
 
 /// Everything a report is computed from.
 #[derive(Clone, Debug)]
@@ -22,7 +23,7 @@ pub struct Observations {
     /// The measurements themselves.
     pub readings: Readings,
     /// What a reader of the report must know about how they were read.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 /// Where measurements come from.

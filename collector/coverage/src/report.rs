@@ -16,8 +16,9 @@ pub use build::{Options, ReportError, build};
 
 use crate::country::{Continent, Country};
 use crate::geo::Position;
+use crate::note::Note;
 use crate::observations::{AccessClass, Basis, Node, Source, Statistic, TtfbKind, Window};
-use crate::weights::WeightKind;
+use crate::weights::{WeightKind, WeightSource};
 
 /// A vantage speaks for its country's cities up to this distance.
 pub const SPEAKS_FOR_KM: f64 = 300.0;
@@ -53,7 +54,7 @@ pub struct CoverageReport {
     /// One part for each access class that has a vantage; the one with most vantages first.
     pub classes: Vec<ClassReport>,
     /// What a reader must know about how the measurements were read.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
 }
 
 /// What counts how much, in one line.
@@ -64,7 +65,7 @@ pub struct WeightSummary {
     /// Their sum for the first class.
     pub total: f64,
     /// Whom they come from.
-    pub attribution: String,
+    pub source: WeightSource,
 }
 
 /// The report of one access class: classes are never pooled.

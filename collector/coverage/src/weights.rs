@@ -12,7 +12,7 @@ use crate::observations::Vantage;
 #[derive(Clone, Debug)]
 pub struct Weights {
     kind: WeightKind,
-    attribution: String,
+    source: WeightSource,
     basis: Basis,
 }
 
@@ -36,6 +36,22 @@ impl WeightKind {
             Self::File => "file",
         }
     }
+}
+
+/// Whom weights come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WeightSource {
+    /// The table of cities.
+    Cities,
+    /// Nobody: every vantage counts 1.
+    Vantages,
+    /// A file.
+    File {
+        /// Its name.
+        name: String,
+        /// It holds countries; what they weigh was spread over the table's cities.
+        spread: bool,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -79,17 +95,16 @@ impl Weights {
     pub fn people() -> Self {
         Self {
             kind: WeightKind::People,
-            attribution: cities::ATTRIBUTION.to_owned(),
+            source: WeightSource::Cities,
             basis: Basis::People,
         }
     }
 
     /// Every vantage counts 1.
     pub fn sites() -> Self {
-        let attribution = "every vantage counts 1".to_owned();
         Self {
             kind: WeightKind::Sites,
-            attribution,
+            source: WeightSource::Vantages,
             basis: Basis::Sites,
         }
     }
@@ -101,13 +116,13 @@ impl Weights {
     /// The first bad row, with its line.
     pub fn from_file(file: &FileText) -> Result<Self, FileError> {
         let basis = from_file::read(file)?;
-        let spread = match basis {
-            Basis::Countries(_) => format!("; spread over cities by {}", cities::ATTRIBUTION),
-            _ => String::new(),
+        let source = WeightSource::File {
+            name: file.name().to_owned(),
+            spread: matches!(basis, Basis::Countries(_)),
         };
         Ok(Self {
             kind: WeightKind::File,
-            attribution: format!("weights: {}{spread}", file.name()),
+            source,
             basis,
         })
     }
@@ -118,8 +133,8 @@ impl Weights {
     }
 
     /// Whom they come from.
-    pub fn attribution(&self) -> &str {
-        &self.attribution
+    pub fn source(&self) -> &WeightSource {
+        &self.source
     }
 
     /// # Errors

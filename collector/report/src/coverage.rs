@@ -3,6 +3,7 @@
 mod caveats;
 mod json;
 mod map;
+mod notes;
 mod observations;
 mod page;
 mod tables;
@@ -37,10 +38,10 @@ impl Printed for CoverageReport {
             demo: self.source == Source::Demo,
             method: caveats::all(self)
                 .into_iter()
-                .chain(self.notes.iter().cloned())
+                .chain(self.notes.iter().map(notes::sentence))
                 .collect(),
             glossary: &words::GLOSSARY,
-            sources: attributions(self).into_iter().map(str::to_owned).collect(),
+            sources: attributions(self),
             links: Vec::new(),
         }
     }
@@ -74,12 +75,12 @@ fn measured(regions: &[Region]) -> Option<Vec<&Region>> {
 }
 
 /// Whom the figures come from.
-fn attributions(report: &CoverageReport) -> Vec<&str> {
-    let mut all = vec![report.weights.attribution.as_str()];
-    if !report.weights.attribution.contains(cities::ATTRIBUTION) {
-        all.push(cities::ATTRIBUTION);
+fn attributions(report: &CoverageReport) -> Vec<String> {
+    let mut all = vec![notes::attribution(&report.weights.source)];
+    if !all[0].contains(cities::ATTRIBUTION) {
+        all.push(cities::ATTRIBUTION.to_owned());
     }
-    all.push(map::ATTRIBUTION);
+    all.push(map::ATTRIBUTION.to_owned());
     all
 }
 

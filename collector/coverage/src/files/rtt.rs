@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::sites::Sites;
 use super::table::{Row, Table};
 use super::{FileError, FileText};
+use crate::note::Note;
 use crate::observations::{SingleReading, Statistic};
 
 /// The columns of times, the one that is preferred first.
@@ -17,7 +18,7 @@ const COLUMNS: [(&str, Statistic); 3] = [
 pub(super) struct Times {
     pub(super) statistic: Statistic,
     pub(super) values: Vec<SingleReading>,
-    pub(super) notes: Vec<String>,
+    pub(super) notes: Vec<Note>,
 }
 
 /// Both directions of a pair of vantage and node, in milliseconds.
@@ -36,49 +37,42 @@ pub(super) struct KnownSites<'a> {
 pub(super) fn read(file: &FileText, known: &KnownSites<'_>, nodes: &[usize]) -> Result<Times, FileError> {
     let mut table = Table::open(file)?;
     let (source, destination) = (table.column("source")?, table.column("destination")?);
-    let (column, name, statistic, mut notes) = times_column(&table, file.name())?;
-    let node_at: HashMap<usize, usize> = nodes
-        .iter()
-        .enumerate()
-        .map(|(node, &site)| (site, node))
-        .collect();
-    let (mut lines, mut pairs, mut own, mut rows) = (HashMap::new(), BTreeMap::<_, Pair>::new(), 0, 0);
+    let TimesColumn {
+        column,
+        name,
+        statistic,
+        others,
+    } = times_column(&table, file.name())?;
+    let mut rows = Rows {
+        known,
+        source,
+        destination,
+        time: (column, name),
+        node_at: nodes
+            .iter()
+            .enumerate()
+            .map(|(node, &site)| (site, node))
+            .collect(),
+        lines: HashMap::new(),
+        pairs: BTreeMap::new(),
+        own: 0,
+    };
     while let Some(row) = table.next_row()? {
-        rows += 1;
-        let from = site(&row, source, "source", known)?;
-        let to = site(&row, destination, "destination", known)?;
-        let rtt_ms = row.amount(column, name)?;
-        let pair = format_args!("{} to {}", row.text(source), row.text(destination));
-        if lines.contains_key(&(from, to)) {
-            row.once(&mut lines, (from, to), "pair", &pair.to_string())?;
-        }
-        lines.insert((from, to), row.line());
-        if from == to {
-            own += 1;
-            continue;
-        }
-        if let Some(&node) = node_at.get(&to) {
-            pairs.entry((from, node)).or_default().forth = Some(rtt_ms);
-        }
-        if let Some(&node) = node_at.get(&from) {
-            pairs.entry((to, node)).or_default().back = Some(rtt_ms);
-        }
+        rows.take(&row)?;
     }
-    if rows == 0 {
+    if rows.lines.is_empty() {
         return Err(table.no_rows());
     }
-    if own > 0 {
-        let rows = if own == 1 {
-            "1 row".to_owned()
-        } else {
-            format!("{own} rows")
-        };
-        notes.push(format!(
-            "{rows} from a site to itself: not used, a node does not judge itself."
-        ));
+    let mut notes = Vec::new();
+    if !others.is_empty() {
+        let (file, read) = (file.name().to_owned(), name);
+        notes.push(Note::OtherTimes { file, read, others });
+    }
+    if rows.own > 0 {
+        notes.push(Note::OwnRows { rows: rows.own });
     }
     let read = |((vantage, node), pair): ((usize, usize), Pair)| pair.reading(vantage, node, statistic);
-    let values: Vec<SingleReading> = pairs.into_iter().filter_map(read).collect();
+    let values: Vec<SingleReading> = rows.pairs.into_iter().filter_map(read).collect();
     notes.extend(direction_note(statistic, &values));
     Ok(Times {
         statistic,
@@ -87,10 +81,58 @@ pub(super) fn read(file: &FileText, known: &KnownSites<'_>, nodes: &[usize]) -> 
     })
 }
 
-fn times_column(
-    table: &Table<'_>,
-    file: &str,
-) -> Result<(usize, &'static str, Statistic, Vec<String>), FileError> {
+/// The rows that were read so far.
+struct Rows<'a> {
+    known: &'a KnownSites<'a>,
+    source: usize,
+    destination: usize,
+    /// The column of times, and its name.
+    time: (usize, &'static str),
+    /// Which node a site is.
+    node_at: HashMap<usize, usize>,
+    /// In which line each pair of sites stands.
+    lines: HashMap<(usize, usize), u64>,
+    /// By vantage and node.
+    pairs: BTreeMap<(usize, usize), Pair>,
+    /// Rows from a site to itself.
+    own: usize,
+}
+
+impl Rows<'_> {
+    fn take(&mut self, row: &Row<'_>) -> Result<(), FileError> {
+        let from = site(row, self.source, "source", self.known)?;
+        let to = site(row, self.destination, "destination", self.known)?;
+        let (column, name) = self.time;
+        let rtt_ms = row.amount(column, name)?;
+        if self.lines.contains_key(&(from, to)) {
+            let pair = format!("{} to {}", row.text(self.source), row.text(self.destination));
+            row.once(&mut self.lines, (from, to), "pair", &pair)?;
+        }
+        self.lines.insert((from, to), row.line());
+        if from == to {
+            self.own += 1;
+            return Ok(());
+        }
+        if let Some(&node) = self.node_at.get(&to) {
+            self.pairs.entry((from, node)).or_default().forth = Some(rtt_ms);
+        }
+        if let Some(&node) = self.node_at.get(&from) {
+            self.pairs.entry((to, node)).or_default().back = Some(rtt_ms);
+        }
+        Ok(())
+    }
+}
+
+/// Which column is read.
+struct TimesColumn {
+    column: usize,
+    name: &'static str,
+    statistic: Statistic,
+    /// The file's further columns of times.
+    others: Vec<&'static str>,
+}
+
+fn times_column(table: &Table<'_>, file: &str) -> Result<TimesColumn, FileError> {
     let held: Vec<_> = COLUMNS
         .iter()
         .filter_map(|&(name, kind)| Some((table.find(name)?, name, kind)))
@@ -101,17 +143,12 @@ fn times_column(
         });
     };
     table.only_once(name)?;
-    let others: Vec<&str> = held[1..].iter().map(|&(_, name, _)| name).collect();
-    let note = format!(
-        "{file} also holds {}: this report reads {name} only.",
-        others.join(" and ")
-    );
-    Ok((
+    Ok(TimesColumn {
         column,
         name,
         statistic,
-        if others.is_empty() { Vec::new() } else { vec![note] },
-    ))
+        others: held[1..].iter().map(|&(_, name, _)| name).collect(),
+    })
 }
 
 fn site(row: &Row<'_>, column: usize, called: &str, known: &KnownSites<'_>) -> Result<usize, FileError> {
@@ -147,17 +184,10 @@ impl Pair {
     }
 }
 
-fn direction_note(statistic: Statistic, values: &[SingleReading]) -> Option<String> {
+fn direction_note(statistic: Statistic, values: &[SingleReading]) -> Option<Note> {
     let reversed = values.iter().filter(|value| value.reversed).count();
     if statistic == Statistic::Min {
-        return Some("Of the two directions of a pair the lower minimum is taken.".to_owned());
+        return Some(Note::LowerDirection);
     }
-    (reversed > 0).then(|| {
-        let pairs = if reversed == 1 {
-            "1 pair was".to_owned()
-        } else {
-            format!("{reversed} pairs were")
-        };
-        format!("{pairs} measured only from the node to the vantage: marked ←.")
-    })
+    (reversed > 0).then_some(Note::Reversed { pairs: reversed })
 }

@@ -7,6 +7,7 @@ use super::{FileError, FileText, MOST_SITES};
 use crate::cities;
 use crate::country::Country;
 use crate::geo::Position;
+use crate::note::Note;
 
 /// A place without a country is taken to lie in its nearest city's, up to this distance.
 const CITY_WITHIN_KM: f64 = 150.0;
@@ -58,7 +59,7 @@ pub(crate) fn country_of(given: &str, position: Position) -> Origin {
 }
 
 /// The sites, and what a reader of the report must know about them.
-pub(super) fn read(file: &FileText) -> Result<(Sites, Vec<String>), FileError> {
+pub(super) fn read(file: &FileText) -> Result<(Sites, Vec<Note>), FileError> {
     let mut table = Table::open(file)?;
     let (site, latitude) = (table.column("site")?, table.column("latitude")?);
     let (longitude, country) = (table.column("longitude")?, table.find("country"));
@@ -147,12 +148,12 @@ impl Sites {
     }
 }
 
-/// Collects how countries were found, so that a thousand sites make one sentence.
+/// Collects how countries were found, so that a thousand sites make one note.
 #[derive(Default)]
 struct Notes {
     derived: usize,
     nowhere: Vec<String>,
-    unknown_names: BTreeMap<String, String>,
+    unknown_names: BTreeMap<String, Country>,
 }
 
 impl Notes {
@@ -162,39 +163,21 @@ impl Notes {
             (_, None) => self.nowhere.push(site.to_owned()),
             (KnownBy::NearestCity, Some(_)) => self.derived += 1,
             (KnownBy::NearestCityForUnknownName, Some(country)) => {
-                self.unknown_names.insert(given.to_owned(), country.to_string());
+                self.unknown_names.insert(given.to_owned(), country);
             }
         }
     }
 
-    fn finish(self) -> Vec<String> {
-        let mut notes = Vec::new();
-        if self.derived > 0 {
-            let sites = if self.derived == 1 {
-                "1 site".to_owned()
-            } else {
-                format!("{} sites", self.derived)
-            };
-            notes.push(format!(
-                "The country of {sites} is not given: the nearest city's was taken (GeoNames)."
-            ));
-        }
-        for (name, country) in self.unknown_names {
-            notes.push(format!(
-                "Country “{name}” is neither an ISO code nor a name in the table: the nearest city's was taken, {country}."
-            ));
-        }
-        if let Some(first) = self.nowhere.first() {
-            let more = self.nowhere.len() - 1;
-            let others = if more > 0 {
-                format!(" and {more} more")
-            } else {
-                String::new()
-            };
-            notes.push(format!(
-                "Site {first}{others}: no country is given and no city lies within {CITY_WITHIN_KM} km; it speaks for no one."
-            ));
-        }
-        notes
+    fn finish(self) -> Vec<Note> {
+        let derived = (self.derived > 0).then_some(Note::NearestCity { sites: self.derived });
+        let unknown = self.unknown_names.into_iter();
+        let unknown = unknown.map(|(given, taken)| Note::UnknownCountry { given, taken });
+        let more = self.nowhere.len().saturating_sub(1);
+        let nowhere = self.nowhere.into_iter().next().map(|site| Note::Nowhere {
+            site,
+            more,
+            within_km: CITY_WITHIN_KM,
+        });
+        derived.into_iter().chain(unknown).chain(nowhere).collect()
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::note::Note;
 use crate::observations::{SingleReading, Statistic};
 
 const SITES: &str = "site,latitude,longitude\nber,52.52,13.405\npar,48.8566,2.3522\ntyo,35.6762,139.6503\n";
@@ -41,7 +42,7 @@ fn every_site_is_a_vantage_and_a_node_owns_itself() {
     assert!(
         read.notes
             .iter()
-            .any(|note| note.contains("3 sites") && note.contains("nearest city")),
+            .any(|note| *note == Note::NearestCity { sites: 3 }),
         "{:?}",
         read.notes
     );
@@ -70,9 +71,7 @@ fn medians_take_vantage_to_node_and_the_reverse_only_for_want_of_it() {
     assert_eq!(times, [(1, 15.5, false), (2, 231.25, true)]);
     let notes = read_texts(SITES, rtt, &["ber"]).unwrap().notes;
     assert!(
-        notes
-            .iter()
-            .any(|note| note.starts_with("1 pair was measured only from the node")),
+        notes.iter().any(|note| *note == Note::Reversed { pairs: 1 }),
         "{notes:?}"
     );
 }
@@ -91,7 +90,11 @@ fn further_columns_are_ignored_and_a_second_time_is_named() {
     assert_eq!((statistic, read[0].rtt_ms), (Statistic::P50, 15.5));
     let notes = read_texts(sites, rtt, &["ber"]).unwrap().notes;
     assert!(
-        notes.contains(&"rtt.csv also holds min_rtt_ms: this report reads p50_rtt_ms only.".to_owned()),
+        notes.contains(&Note::OtherTimes {
+            file: "rtt.csv".to_owned(),
+            read: "p50_rtt_ms",
+            others: vec!["min_rtt_ms"],
+        }),
         "{notes:?}"
     );
 }
@@ -112,14 +115,14 @@ fn countries_are_read_as_code_or_name_and_said_where_not() {
     assert!(
         read.notes
             .iter()
-            .any(|note| note.contains("“Emiratistan”") && note.contains("AE")),
+            .any(|note| matches!(note, Note::UnknownCountry { given, taken } if given == "Emiratistan" && taken.as_str() == "AE")),
         "{:?}",
         read.notes
     );
     assert!(
         read.notes
             .iter()
-            .any(|note| note.starts_with("Site d: no country is given")),
+            .any(|note| matches!(note, Note::Nowhere { site, more: 0, .. } if site == "d")),
         "{:?}",
         read.notes
     );
@@ -131,9 +134,7 @@ fn rows_from_a_site_to_itself_are_not_used_and_said() {
     assert_eq!(values(SITES, rtt, &["ber"]).1.len(), 1);
     let notes = read_texts(SITES, rtt, &["ber"]).unwrap().notes;
     assert!(
-        notes
-            .iter()
-            .any(|note| note.starts_with("1 row from a site to itself")),
+        notes.iter().any(|note| *note == Note::OwnRows { rows: 1 }),
         "{notes:?}"
     );
 }

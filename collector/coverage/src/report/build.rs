@@ -138,7 +138,7 @@ pub fn build(
         weights: WeightSummary {
             kind: options.weights.kind(),
             total: classes.first().map_or(0.0, |class| class.total_weight),
-            attribution: options.weights.attribution().to_owned(),
+            source: options.weights.source().clone(),
         },
         target_ms: options.target_ms,
         classes,

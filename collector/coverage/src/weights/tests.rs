@@ -28,7 +28,7 @@ fn country_weights_are_spread_over_its_cities() {
     );
     assert!(report.classes[0].known_weight > 10.0 && report.classes[0].known_weight < 90.0);
     assert!(
-        report.weights.attribution.contains("GeoNames") && report.weights.attribution.contains("weights.csv")
+        matches!(&report.weights.source, WeightSource::File { name, spread: true } if name == "weights.csv")
     );
 }
 

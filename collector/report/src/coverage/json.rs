@@ -7,7 +7,7 @@ use isochrone_coverage::report::{
 };
 use serde_json::{Value, json};
 
-use super::{caveats, words};
+use super::{caveats, notes, words};
 
 /// The report as `isochrone.coverage/1`. Numbers are not rounded.
 pub(super) fn document(report: &CoverageReport) -> Value {
@@ -35,7 +35,7 @@ pub(super) fn document(report: &CoverageReport) -> Value {
         "weights": {
             "kind": report.weights.kind.as_str(),
             "total": report.weights.total,
-            "attribution": report.weights.attribution,
+            "attribution": notes::attribution(&report.weights.source),
         },
         "access": main.map(|class| class.access.as_str()),
         "summary": main.map(summary),
@@ -49,7 +49,7 @@ pub(super) fn document(report: &CoverageReport) -> Value {
         "ttfb_kind": report.ttfb.map(|kind| kind.as_str()),
         "target_ms": report.target_ms,
         "caveats": caveats.collect::<Vec<_>>(),
-        "notes": report.notes,
+        "notes": report.notes.iter().map(notes::sentence).collect::<Vec<_>>(),
         "attributions": super::attributions(report),
     })
 }

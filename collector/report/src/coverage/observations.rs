@@ -7,6 +7,7 @@ use isochrone_base::roster::{NodeEntry, ProbeEntry, Roster};
 use isochrone_base::words;
 use isochrone_coverage::country::Country;
 use isochrone_coverage::geo::Position;
+use isochrone_coverage::note::{Gone, Note};
 use isochrone_coverage::observations::{
     Basis, Day, DayReading, Network, Node, Observations, Readings, Samples, Source, TtfbKind, Vantage,
     Window as Span,
@@ -110,7 +111,7 @@ impl<'a> ObservationsBuilder<'a> {
 
     /// The nodes that count, and a note on each that does not: paused and removed ones count as long as they were
     /// measured until the window's end, so that a window of the past shows what was there.
-    fn nodes(&self) -> (Vec<&'a NodeEntry>, Vec<String>) {
+    fn nodes(&self) -> (Vec<&'a NodeEntry>, Vec<Note>) {
         let (mut nodes, mut left_out) = (Vec::new(), Vec::new());
         for node in self.roster.nodes() {
             let until = self.until.get(&node.id);
@@ -118,11 +119,9 @@ impl<'a> ObservationsBuilder<'a> {
             if is_listed || until.is_some_and(|until| *until >= self.window.until) {
                 nodes.push(node);
             } else if until.is_some() {
-                let what = if node.removed { "removed" } else { "paused" };
-                left_out.push(format!(
-                    "Node {} was measured and is {what} since: it is left out.",
-                    node.name
-                ));
+                let now = if node.removed { Gone::Removed } else { Gone::Paused };
+                let node = node.name.clone();
+                left_out.push(Note::NodeGone { node, now });
             }
         }
         (nodes, left_out)
@@ -142,10 +141,9 @@ impl<'a> ObservationsBuilder<'a> {
                     places.insert(probe.id, vantages.len());
                     vantages.push(vantage);
                 }
-                None => notes.push(format!(
-                    "Probe {} has no coordinates, and is left out: give it some with `probe invite --location`.",
-                    probe.name
-                )),
+                None => notes.push(Note::ProbeUnplaced {
+                    probe: probe.name.clone(),
+                }),
             }
         }
         let indices: BTreeMap<TargetId, usize> = nodes

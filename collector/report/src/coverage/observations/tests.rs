@@ -10,6 +10,7 @@ use rand::SeedableRng;
 
 use super::*;
 use crate::Printed as _;
+use crate::coverage::notes::sentence;
 
 const STATUS4: Kind = Kind::new(Check::Status, Family::V4);
 const GET4: Kind = Kind::new(Check::AssetGet, Family::V4);
@@ -178,7 +179,12 @@ fn probe_without_coordinates_is_left_out_and_named() {
     };
     let observations = ObservationsBuilder::new(&roster, window).finish(Source::Demo);
     assert!(observations.vantages.is_empty());
-    assert!(observations.notes.iter().any(|note| note.contains("nowhere")));
+    assert!(
+        observations
+            .notes
+            .iter()
+            .any(|note| matches!(note, Note::ProbeUnplaced { probe } if probe == "nowhere"))
+    );
 }
 
 #[test]
@@ -204,7 +210,10 @@ fn paused_or_removed_node_counts_in_a_window_to_whose_end_it_was_measured() {
                 .collect();
             tally.add(&stored(&plan, &rows));
             let observations = tally.finish(Source::Store);
-            let is_noted = observations.notes.iter().any(|note| note.contains(word));
+            let is_noted = observations
+                .notes
+                .iter()
+                .any(|note| sentence(note).contains(word));
             (observations.nodes.len(), is_noted)
         };
         assert_eq!(

@@ -1,0 +1,71 @@
+//! What a reader must know of how the observations were read.
+
+use crate::country::Country;
+
+/// What a reader must know of how the observations were read: what was taken instead, and what was left out.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Note {
+    /// The file holds several statistics; one of them was read.
+    OtherTimes {
+        /// The file.
+        file: String,
+        /// The column that was read.
+        read: &'static str,
+        /// The others.
+        others: Vec<&'static str>,
+    },
+    /// Rows from a site to itself were not used.
+    OwnRows {
+        /// How many.
+        rows: usize,
+    },
+    /// Of two directions the lower minimum was taken.
+    LowerDirection,
+    /// Pairs that were measured only from the node to the vantage.
+    Reversed {
+        /// How many.
+        pairs: usize,
+    },
+    /// Sites without a country lie in that of the nearest city.
+    NearestCity {
+        /// How many.
+        sites: usize,
+    },
+    /// A country that nobody knows: that of the nearest city was taken.
+    UnknownCountry {
+        /// As written.
+        given: String,
+        /// What was taken.
+        taken: Country,
+    },
+    /// Sites without a country and far from any city speak for no one.
+    Nowhere {
+        /// The first.
+        site: String,
+        /// How many more there are.
+        more: usize,
+        /// How near a city would have to lie.
+        within_km: f64,
+    },
+    /// A node that was measured and is not there any more.
+    NodeGone {
+        /// Its name.
+        node: String,
+        /// What became of it.
+        now: Gone,
+    },
+    /// A probe whose place is not known.
+    ProbeUnplaced {
+        /// Its name.
+        probe: String,
+    },
+}
+
+/// What became of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    /// It is not checked for now.
+    Paused,
+    /// It is no target any more.
+    Removed,
+}

@@ -1,0 +1,120 @@
+//! How the observations were read, and whom the weights come from, in sentences.
+
+use isochrone_base::words::count;
+use isochrone_coverage::cities;
+use isochrone_coverage::note::{Gone, Note};
+use isochrone_coverage::weights::WeightSource;
+
+/// A note as a sentence.
+pub(super) fn sentence(note: &Note) -> String {
+    match note {
+        Note::OtherTimes { file, read, others } => format!(
+            "{file} also holds {}: this report reads {read} only.",
+            others.join(" and ")
+        ),
+        Note::OwnRows { rows } => format!(
+            "{} from a site to itself: not used, a node does not judge itself.",
+            count(*rows, "row")
+        ),
+        Note::LowerDirection => "Of the two directions of a pair the lower minimum is taken.".to_owned(),
+        Note::Reversed { pairs } => format!(
+            "{} {} measured only from the node to the vantage: marked ←.",
+            count(*pairs, "pair"),
+            if *pairs == 1 { "was" } else { "were" }
+        ),
+        Note::NearestCity { sites } => format!(
+            "The country of {} is not given: the nearest city's was taken (GeoNames).",
+            count(*sites, "site")
+        ),
+        Note::UnknownCountry { given, taken } => format!(
+            "Country “{given}” is neither an ISO code nor a name in the table: the nearest city's was taken, {taken}."
+        ),
+        Note::Nowhere {
+            site,
+            more,
+            within_km,
+        } => {
+            let others = match more {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!(
+                "Site {site}{others}: no country is given and no city lies within {within_km} km; it speaks for no one."
+            )
+        }
+        Note::NodeGone { node, now } => {
+            let now = match now {
+                Gone::Paused => "paused",
+                Gone::Removed => "removed",
+            };
+            format!("Node {node} was measured and is {now} since: it is left out.")
+        }
+        Note::ProbeUnplaced { probe } => format!(
+            "Probe {probe} has no coordinates, and is left out: give it some with `probe invite --location`."
+        ),
+    }
+}
+
+/// Whom the weights come from.
+pub(super) fn attribution(weights: &WeightSource) -> String {
+    match weights {
+        WeightSource::Cities => cities::ATTRIBUTION.to_owned(),
+        WeightSource::Vantages => "every vantage counts 1".to_owned(),
+        WeightSource::File { name, spread: false } => format!("weights: {name}"),
+        WeightSource::File { name, spread: true } => {
+            format!("weights: {name}; spread over cities by {}", cities::ATTRIBUTION)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use isochrone_coverage::country::Country;
+
+    #[test]
+    fn notes_read_as_sentences_for_one_and_for_many() {
+        let words = |note| sentence(&note);
+        assert_eq!(
+            words(Note::OwnRows { rows: 1 }),
+            "1 row from a site to itself: not used, a node does not judge itself."
+        );
+        assert!(words(Note::OwnRows { rows: 2 }).starts_with("2 rows from"));
+        assert!(words(Note::Reversed { pairs: 1 }).starts_with("1 pair was measured only from the node"));
+        assert!(words(Note::Reversed { pairs: 3 }).starts_with("3 pairs were measured"));
+        assert!(words(Note::NearestCity { sites: 3 }).starts_with("The country of 3 sites is not given"));
+        let others = Note::OtherTimes {
+            file: "rtt.csv".to_owned(),
+            read: "p50_rtt_ms",
+            others: vec!["min_rtt_ms", "rtt_ms"],
+        };
+        assert_eq!(
+            words(others),
+            "rtt.csv also holds min_rtt_ms and rtt_ms: this report reads p50_rtt_ms only."
+        );
+        let nowhere = |more| Note::Nowhere {
+            site: "d".to_owned(),
+            more,
+            within_km: 150.0,
+        };
+        assert!(words(nowhere(0)).starts_with("Site d: no country is given and no city lies within 150 km;"));
+        assert!(words(nowhere(2)).starts_with("Site d and 2 more: no country"));
+        let unknown = Note::UnknownCountry {
+            given: "Emiratistan".to_owned(),
+            taken: Country::code("ae").unwrap(),
+        };
+        assert!(words(unknown).ends_with("the nearest city's was taken, AE."));
+    }
+
+    #[test]
+    fn file_of_weights_is_named_and_so_is_who_spread_it() {
+        let of_file = |spread| {
+            attribution(&WeightSource::File {
+                name: "weights.csv".to_owned(),
+                spread,
+            })
+        };
+        assert_eq!(of_file(false), "weights: weights.csv");
+        assert!(of_file(true).contains("weights.csv") && of_file(true).contains("GeoNames"));
+    }
+}
