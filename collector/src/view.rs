@@ -11,8 +11,8 @@ use isochrone_proto::units::UnixMillis;
 use isochrone_watch::alert::Board;
 use isochrone_watch::incident::{Cause, Incident, IncidentCheck};
 use isochrone_watch::judge::{Engine, Standing, State};
-use isochrone_watch::live::window::{Tally, WINDOW_S};
-use isochrone_watch::live::{Cell, Live, Seen, Vantage};
+use isochrone_watch::live::window::{WINDOW_S, WindowSum};
+use isochrone_watch::live::{Cell, Finding, Live, Vantage};
 use isochrone_web::view;
 use jiff::Timestamp;
 
@@ -232,7 +232,7 @@ impl ViewParts<'_> {
             Some(_) if figures.succeeded == 0 && port == Some(view::EchoPort::Closed) => {
                 view::MeshState::EchoPortClosed
             }
-            Some(Seen::Bad) if cell.failures() >= LOST_IN_A_ROW => view::MeshState::Lost,
+            Some(Finding::Bad) if cell.failures() >= LOST_IN_A_ROW => view::MeshState::Lost,
             Some(_) if loss.is_some_and(|loss| loss > LOSS_UNUSUAL) => view::MeshState::Degraded,
             Some(_) => view::MeshState::Ok,
         };
@@ -250,7 +250,7 @@ impl ViewParts<'_> {
     }
 
     fn node(&self, node: &NodeEntry) -> view::NodeView {
-        let (mut connect, mut ttfb) = (Tally::default(), Tally::default());
+        let (mut connect, mut ttfb) = (WindowSum::default(), WindowSum::default());
         let mut certificate: Option<(UnixMillis, u64)> = None;
         let mut cells = Vec::new();
         for (probe, vantage) in self.live.vantages() {
@@ -314,7 +314,7 @@ impl ViewParts<'_> {
             let words: Vec<_> = words.collect();
             if words.is_empty() {
                 view::CellOutcome::NoData
-            } else if words.iter().all(|seen| *seen == Seen::Good) {
+            } else if words.iter().all(|seen| *seen == Finding::Good) {
                 view::CellOutcome::Ok
             } else {
                 view::CellOutcome::Failed
@@ -322,7 +322,7 @@ impl ViewParts<'_> {
         };
         let fails = cells.iter().filter(|cell| {
             let word = cell.word(self.now);
-            word.is_some_and(|seen| seen != Seen::Good)
+            word.is_some_and(|seen| seen != Finding::Good)
         });
         let failure = fails
             .filter_map(|cell| cell.endpoint()?.failure.as_ref())

@@ -43,7 +43,7 @@ pub const fn counts_for(check: Check) -> CountsFor {
 
 /// What a run says of its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Seen {
+pub enum Finding {
     /// It works.
     Good,
     /// It does not.
@@ -54,7 +54,7 @@ pub enum Seen {
     Nothing,
 }
 
-impl Seen {
+impl Finding {
     /// What an echo says.
     #[must_use]
     pub const fn of_echo(outcome: &EchoOutcome) -> Self {
@@ -122,16 +122,16 @@ impl<'a> EndpointRun<'a> {
 
     /// What it says of its target.
     #[must_use]
-    pub const fn seen(&self) -> Seen {
+    pub const fn finding(&self) -> Finding {
         match self.ended {
-            Ended::Ok { .. } => Seen::Good,
-            Ended::Unsent(_) => Seen::Nothing,
-            Ended::Failed { cause, .. } if cause.is_down() => Seen::Bad,
+            Ended::Ok { .. } => Finding::Good,
+            Ended::Unsent(_) => Finding::Nothing,
+            Ended::Failed { cause, .. } if cause.is_down() => Finding::Bad,
             Ended::Failed {
                 cause: FailureCause::NotFound | FailureCause::Misdirected,
                 ..
-            } => Seen::Absent,
-            Ended::Failed { .. } => Seen::Nothing,
+            } => Finding::Absent,
+            Ended::Failed { .. } => Finding::Nothing,
         }
     }
 }

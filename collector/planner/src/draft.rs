@@ -6,12 +6,12 @@ mod content;
 mod echoes;
 mod grid;
 mod hosts;
+mod input;
 mod mesh;
 mod participant;
 mod rate;
 mod room;
 mod seats;
-mod world;
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -26,6 +26,7 @@ pub use self::content::Draft;
 use self::grid::Grid;
 pub use self::grid::Load;
 pub use self::hosts::HostPrefixes;
+pub use self::input::PlanInput;
 pub use self::mesh::FULL_MESH_MAX;
 use self::mesh::Mesh;
 pub use self::participant::Participant;
@@ -34,13 +35,12 @@ use self::rate::{Rates, factor_of};
 use self::room::Room;
 pub use self::seats::Seats;
 use self::seats::{Bench, seated};
-pub use self::world::World;
 use crate::targets::Node;
 
 /// The plans of all probes.
 #[derive(Clone, Debug)]
 pub struct Drafted {
-    /// Each probe's, in the order of the world's probes.
+    /// Each probe's, in the order of the input's probes.
     pub drafts: Vec<(ProbeId, Draft)>,
     /// Where the nodes' vantages sit now.
     pub seats: Seats,
@@ -81,7 +81,7 @@ pub struct LeftOut {
     pub checks: usize,
 }
 
-impl World {
+impl PlanInput {
     /// The plan of every probe. The vantages of a node stay on the seats they have in `before`.
     #[must_use]
     pub fn draft(&self, before: &Seats) -> Drafted {

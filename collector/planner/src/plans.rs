@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::addresses::{AddressBook, Checked, PeerAddresses};
 use self::issue::Issued;
-use crate::draft::{Draft, Drafted, HostPrefixes, Limits, Participant, Seats, World};
+use crate::draft::{Draft, Drafted, HostPrefixes, Limits, Participant, PlanInput, Seats};
 use crate::pace::Pace;
 use crate::targets::Targets;
 
@@ -75,7 +75,7 @@ struct State {
     prefixes: HostPrefixes,
     downloads: BTreeSet<String>,
     /// What the plans were drafted from last.
-    drafted: Option<World>,
+    drafted: Option<PlanInput>,
     /// Where the nodes' vantages sit; `None` before the first draft.
     seats: Option<Seats>,
 }
@@ -150,15 +150,15 @@ impl Plans {
     /// When the store cannot keep them; nothing is sent then.
     pub fn refresh(&self) -> Result<usize, PlansError> {
         self.confirm_secrets();
-        let world = self.world();
-        if self.stands(&world) {
+        let input = self.input();
+        if self.stands(&input) {
             return Ok(0);
         }
         let Drafted {
             drafts,
             seats,
             limits,
-        } = world.draft(&self.seats(&world));
+        } = input.draft(&self.seats(&input));
         let fresh = self.number(drafts)?;
         let kept: Vec<(&SignedPlan, &Plan)> = fresh
             .iter()
@@ -168,31 +168,31 @@ impl Plans {
         let count = self.put_in_force(fresh);
         {
             let mut state = self.state();
-            (state.seats, state.drafted) = (Some(seats), Some(world));
+            (state.seats, state.drafted) = (Some(seats), Some(input));
         }
         self.summarize(limits);
         Ok(count)
     }
 
-    /// Whether the plans in force were made from `world`, and none of them is due for its age.
-    fn stands(&self, world: &World) -> bool {
+    /// Whether the plans in force were made from `input`, and none of them is due for its age.
+    fn stands(&self, input: &PlanInput) -> bool {
         let (state, now) = (self.state(), self.0.parts.clock.wall());
         let is_young = |probe: &Participant| {
             let issued = state.current.get(&probe.id);
             issued.is_some_and(|issued| issued.is_young(now))
         };
-        state.drafted.as_ref() == Some(world) && world.probes.iter().all(is_young)
+        state.drafted.as_ref() == Some(input) && input.probes.iter().all(is_young)
     }
 
     /// Where the nodes' vantages sit: as they were drafted last, or as the plans say that the store keeps.
-    fn seats(&self, world: &World) -> Seats {
+    fn seats(&self, input: &PlanInput) -> Seats {
         let state = self.state();
         let of_plans = || {
             let plans = state
                 .current
                 .iter()
                 .map(|(probe, issued)| (*probe, &issued.draft));
-            world.seats_in(plans)
+            input.seats_in(plans)
         };
         state.seats.clone().unwrap_or_else(of_plans)
     }
@@ -260,7 +260,7 @@ impl Plans {
         }
     }
 
-    fn world(&self) -> World {
+    fn input(&self) -> PlanInput {
         let parts = &self.0.parts;
         let probes = parts
             .registry
@@ -275,7 +275,7 @@ impl Plans {
             let state = self.state();
             (state.prefixes.clone(), state.downloads.clone())
         };
-        World {
+        PlanInput {
             probes: probes.collect(),
             nodes: parts.targets.borrow().nodes.clone(),
             pace: parts.pace,

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use isochrone_gate::authority::Authority;
-use isochrone_planner::draft::{HostPrefixes, Participant, Seats, World};
+use isochrone_planner::draft::{HostPrefixes, Participant, PlanInput, Seats};
 use isochrone_planner::pace::{Budget, Pace};
 use isochrone_proto::codec;
 use isochrone_proto::control::EpochState;
@@ -55,7 +55,7 @@ pub fn write(paths: &Paths, ids: &BTreeMap<ProbeId, usize>) -> anyhow::Result<u6
         .enable_time()
         .build()?;
     let mut rows = 0;
-    let drafts = world(&context).draft(&Seats::default()).drafts;
+    let drafts = input(&context).draft(&Seats::default()).drafts;
     for (probe, draft) in drafts {
         let Some(&city) = ids.get(&probe) else { continue };
         let plan = Plan {
@@ -91,10 +91,10 @@ pub fn write(paths: &Paths, ids: &BTreeMap<ProbeId, usize>) -> anyhow::Result<u6
 }
 
 /// Checks every five minutes instead of every second: fifteen days must fit a few seconds of the story.
-fn world(context: &CommandContext) -> World {
+fn input(context: &CommandContext) -> PlanInput {
     let probes = context.registry.list().into_iter();
     let probes = probes.filter(|probe| probe.is_active());
-    World {
+    PlanInput {
         probes: probes
             .map(|probe| Participant::new(&probe, Some(NOWHERE), None))
             .collect(),

@@ -18,7 +18,7 @@ const PLANS_KEPT: usize = 4;
 
 /// Where the rows of each check of a plan go.
 #[derive(Clone, Copy, Debug)]
-enum Place {
+enum Destination {
     /// An endpoint's check.
     Cell(CellId, Kind, Cadence),
     /// An echo to another probe.
@@ -30,11 +30,11 @@ enum Place {
 /// The plans' places.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Feed {
-    plans: HashMap<ProbeId, Vec<PlanPlaces>>,
+    plans: HashMap<ProbeId, Vec<PlanDestinations>>,
 }
 
 /// The places of one plan's checks.
-type PlanPlaces = (PlanVersion, Arc<[Place]>);
+type PlanDestinations = (PlanVersion, Arc<[Destination]>);
 
 /// What came too late to say anything now, by when it began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl Feed {
         let place = |check: u16| places.get(usize::from(check)).copied();
         let mut late = Late::default();
         for row in batch.echoes() {
-            if let (EchoOutcome::Replied { rtt, .. }, Some(Place::Peer(peer, family))) =
+            if let (EchoOutcome::Replied { rtt, .. }, Some(Destination::Peer(peer, family))) =
                 (row.outcome, place(row.check))
             {
                 let at = UnixMillis(row.slot.0 + u64::from(rtt.get()) / 1_000);
@@ -79,7 +79,7 @@ impl Feed {
             }
         }
         for row in batch.endpoints() {
-            let Some(Place::Cell(cell, kind, cadence)) = place(row.check) else {
+            let Some(Destination::Cell(cell, kind, cadence)) = place(row.check) else {
                 continue;
             };
             let Some(run) = Observation::of(kind, row.slot, &row.outcome) else {
@@ -94,7 +94,7 @@ impl Feed {
         late
     }
 
-    fn places(&mut self, engine: &mut Engine, probe: ProbeId, plan: &Plan) -> Arc<[Place]> {
+    fn places(&mut self, engine: &mut Engine, probe: ProbeId, plan: &Plan) -> Arc<[Destination]> {
         let of_probe = self.plans.entry(probe).or_default();
         if let Some((_, places)) = of_probe
             .iter()
@@ -103,7 +103,7 @@ impl Feed {
         {
             return Arc::clone(places);
         }
-        let places: Arc<[Place]> = (0..plan.checks.len())
+        let places: Arc<[Destination]> = (0..plan.checks.len())
             .map(|index| place(engine, probe, plan, index as u16))
             .collect();
         if of_probe.len() == PLANS_KEPT {
@@ -114,15 +114,15 @@ impl Feed {
     }
 }
 
-fn place(engine: &mut Engine, probe: ProbeId, plan: &Plan, index: u16) -> Place {
+fn place(engine: &mut Engine, probe: ProbeId, plan: &Plan, index: u16) -> Destination {
     let Some((check, target)) = plan.target_of(index) else {
-        return Place::Nowhere;
+        return Destination::Nowhere;
     };
     if let TargetAddress::Peer { probe: peer, .. } = target.address {
-        return Place::Peer(peer, check.kind.family);
+        return Destination::Peer(peer, check.kind.family);
     }
     let cadence = Cadence::of(check.schedule);
-    Place::Cell(
+    Destination::Cell(
         engine.cell(probe, target.id, check.kind, cadence),
         check.kind,
         cadence,

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use isochrone_base::kinds::EndpointRun;
-pub use isochrone_base::kinds::Seen;
+pub use isochrone_base::kinds::Finding;
 use isochrone_proto::batch::Batch;
 use isochrone_proto::ids::{EpochId, PlanVersion, ProbeId, TargetId};
 use isochrone_proto::kind::Kind;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use isochrone_planner::draft::{HostPrefixes, Participant, Seats, World};
+use isochrone_planner::draft::{HostPrefixes, Participant, PlanInput, Seats};
 use isochrone_planner::pace::Pace;
 use isochrone_planner::targets::{Node, Targets};
 use isochrone_proto::echo::{KeyEpoch, ResponderSecret};
@@ -29,17 +29,17 @@ const NODES: usize = 20;
 const COUNTRIES: usize = 60;
 
 fn draft(name: &'static str, probes: usize, rounds: usize, most_ms: f64) -> Result<Vec<Measured>> {
-    let world = world(probes)?;
-    let before = world.draft(&Seats::default());
+    let input = input(probes)?;
+    let before = input.draft(&Seats::default());
     ensure!(before.drafts.len() == probes, "a plan for each probe");
     let mut taken = Vec::with_capacity(rounds);
     for _ in 0..rounds {
         let started = thread_ns()?;
-        let drafted = world.draft(&before.seats);
+        let drafted = input.draft(&before.seats);
         taken.push((thread_ns()? - started) as f64 / 1e6);
         ensure!(
             drafted.drafts == before.drafts,
-            "the same world gives the same plans"
+            "the same input gives the same plans"
         );
     }
     let checks: usize = before.drafts.iter().map(|(_, draft)| draft.checks.len()).sum();
@@ -55,9 +55,9 @@ fn draft(name: &'static str, probes: usize, rounds: usize, most_ms: f64) -> Resu
 }
 
 /// Probes of many countries and networks, and nodes as they usually are.
-fn world(probes: usize) -> Result<World> {
+fn input(probes: usize) -> Result<PlanInput> {
     let mut random = StdRng::seed_from_u64(8);
-    Ok(World {
+    Ok(PlanInput {
         probes: (0..probes).map(|place| participant(place, &mut random)).collect(),
         nodes: nodes()?,
         pace: Pace::default(),
@@ -105,7 +105,7 @@ mod tests {
     fn drafts_are_timed_and_hold_what_they_should() {
         let measured = draft("planner.draft_200_ms", 60, 1, f64::INFINITY).unwrap();
         assert!(measured[0].value > 0.0);
-        let drafted = world(60).unwrap().draft(&Seats::default());
+        let drafted = input(60).unwrap().draft(&Seats::default());
         assert!(drafted.limits.left_out.is_empty() && drafted.limits.stretches.is_empty());
         assert_eq!(drafted.seats.of("node-3").len(), 20);
     }

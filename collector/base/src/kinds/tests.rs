@@ -76,20 +76,20 @@ fn run_of_a_connection_says_what_a_request_would_but_has_no_first_byte() {
         connect: micros(2),
         ttfb_us: None,
     };
-    assert_eq!((run.seen(), run.ended), (Seen::Good, ended));
+    assert_eq!((run.finding(), run.ended), (Finding::Good, ended));
     assert_eq!(run.certificate_expires, Some(1_800_000_000));
     assert_eq!(address_of(&outcome), "192.0.2.1");
     for (cause, seen) in [
-        (FailureCause::Timeout, Seen::Bad),
-        (FailureCause::ForbiddenAddress, Seen::Nothing),
+        (FailureCause::Timeout, Finding::Bad),
+        (FailureCause::ForbiddenAddress, Finding::Nothing),
     ] {
         let outcome = failed(cause);
-        assert_eq!(EndpointRun::of(Check::Connect, &outcome).unwrap().seen(), seen);
+        assert_eq!(EndpointRun::of(Check::Connect, &outcome).unwrap().finding(), seen);
     }
     let unsent = Outcome::unsent(Check::Connect, SendFailure::Resources);
     assert_eq!(
-        EndpointRun::of(Check::Connect, &unsent).unwrap().seen(),
-        Seen::Nothing
+        EndpointRun::of(Check::Connect, &unsent).unwrap().finding(),
+        Finding::Nothing
     );
 }
 
@@ -115,6 +115,6 @@ fn first_byte_of_an_asset_is_comparable_only_from_the_cache() {
 fn missing_object_is_an_answer_and_an_echo_is_no_endpoints_run() {
     let absent = fixture::failed(Phase::Verify, FailureCause::Misdirected, Some(421));
     let run = EndpointRun::of(Check::AssetGet, &absent).unwrap();
-    assert_eq!((run.seen(), run.answered), (Seen::Absent, true));
+    assert_eq!((run.finding(), run.answered), (Finding::Absent, true));
     assert_eq!(EndpointRun::of(Check::Echo, &fixture::lost()), None);
 }

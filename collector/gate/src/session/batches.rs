@@ -14,7 +14,7 @@ use isochrone_store::ingest::{Incoming, Ingested, Item, Receipt};
 use tokio_util::sync::CancellationToken;
 
 use super::end::{End, ProtocolBreak};
-use super::frames::{Frame, FrameReader};
+use super::frames::{FrameReader, OpenedFrame};
 use super::quota::Bucket;
 use super::talk::Talk;
 
@@ -95,7 +95,7 @@ impl BatchStream {
         }
     }
 
-    async fn submit(&mut self, frame: Frame) -> Result<(), End> {
+    async fn submit(&mut self, frame: OpenedFrame) -> Result<(), End> {
         self.hold_back(frame.wire_bytes).await;
         let received = self.talk.gate.clock.wall();
         let payload = Bytes::from(frame.payload);

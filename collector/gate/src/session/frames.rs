@@ -18,7 +18,7 @@ pub(crate) struct FrameReader {
 }
 
 /// A frame that was opened.
-pub(crate) struct Frame {
+pub(crate) struct OpenedFrame {
     pub(crate) kind: MessageKind,
     pub(crate) payload: Vec<u8>,
     /// Bytes it took on the wire.
@@ -42,7 +42,7 @@ impl FrameReader {
     ///
     /// # Cancel safety
     /// Cancel-safe: bytes already read are kept for the next call.
-    pub(crate) async fn next(&mut self, expected: &[MessageKind]) -> Result<Option<Frame>, ReadError> {
+    pub(crate) async fn next(&mut self, expected: &[MessageKind]) -> Result<Option<OpenedFrame>, ReadError> {
         loop {
             if let Some(frame) = self.take(expected)? {
                 return Ok(Some(frame));
@@ -65,7 +65,7 @@ impl FrameReader {
         }
     }
 
-    fn take(&mut self, expected: &[MessageKind]) -> Result<Option<Frame>, ReadError> {
+    fn take(&mut self, expected: &[MessageKind]) -> Result<Option<OpenedFrame>, ReadError> {
         let header = match self.header {
             Some(header) => header,
             None => {
@@ -86,7 +86,7 @@ impl FrameReader {
         self.header = None;
         let body = self.buffer.split_to(header.length());
         let payload = header.open(body.to_vec()).map_err(ReadError::Frame)?;
-        Ok(Some(Frame {
+        Ok(Some(OpenedFrame {
             kind: header.kind(),
             payload,
             wire_bytes: HEADER_BYTES + header.length(),

@@ -8,10 +8,10 @@ use isochrone_proto::schedule::Schedule;
 use super::affinity::Mark;
 use super::content::Draft;
 use super::grid::stretched;
+use super::input::PlanInput;
 use super::mesh::Mesh;
 use super::participant::Participant;
 use super::rate::Rates;
-use super::world::World;
 use crate::pace::millis;
 
 /// Room is made for so many nodes at most, and for so many checks of each, before they are known.
@@ -19,9 +19,9 @@ const NODES_EXPECTED: usize = 32;
 const CHECKS_OF_NODE: usize = 4;
 
 /// The plans of all probes as far as the mesh goes.
-pub(super) fn drafts(world: &World, mesh: &Mesh, marks: &[Mark], rates: &Rates) -> Vec<(ProbeId, Draft)> {
-    let interval_ms = millis(world.pace.echo_interval);
-    let measured: Vec<Measured<'_>> = (world.probes.iter().zip(marks).enumerate())
+pub(super) fn drafts(input: &PlanInput, mesh: &Mesh, marks: &[Mark], rates: &Rates) -> Vec<(ProbeId, Draft)> {
+    let interval_ms = millis(input.pace.echo_interval);
+    let measured: Vec<Measured<'_>> = (input.probes.iter().zip(marks).enumerate())
         .map(|(place, (probe, mark))| Measured {
             probe,
             mark: *mark,
@@ -29,7 +29,7 @@ pub(super) fn drafts(world: &World, mesh: &Mesh, marks: &[Mark], rates: &Rates) 
             interval_ms: stretched(interval_ms, rates.of_peer(place)),
         })
         .collect();
-    let nodes = world.nodes.len().min(NODES_EXPECTED);
+    let nodes = input.nodes.len().min(NODES_EXPECTED);
     let draft = |(place, probe): (usize, &Measured<'_>)| {
         let peers = mesh.peers(place);
         let mut draft = Draft {
@@ -37,7 +37,7 @@ pub(super) fn drafts(world: &World, mesh: &Mesh, marks: &[Mark], rates: &Rates) 
             checks: Vec::with_capacity(2 * peers.len() + CHECKS_OF_NODE * nodes),
             responder: ResponderPlan {
                 secrets: probe.probe.secrets.clone(),
-                probers: probers(world, mesh.probers(place)),
+                probers: probers(input, mesh.probers(place)),
             },
         };
         for peer in peers {
@@ -57,8 +57,8 @@ struct Measured<'a> {
 }
 
 /// Whom a probe answers: its probers, and the collector.
-fn probers(world: &World, places: &[u32]) -> Vec<ProbeId> {
-    let ids = places.iter().map(|place| world.probes[*place as usize].id);
+fn probers(input: &PlanInput, places: &[u32]) -> Vec<ProbeId> {
+    let ids = places.iter().map(|place| input.probes[*place as usize].id);
     let mut probers: Vec<ProbeId> = ids.chain([ProbeId::COLLECTOR]).collect();
     probers.sort_unstable();
     probers

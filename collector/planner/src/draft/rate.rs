@@ -6,9 +6,9 @@ use std::net::IpAddr;
 
 use isochrone_proto::kind::Family;
 
+use super::input::PlanInput;
 use super::mesh::Mesh;
 use super::participant::Participant;
-use super::world::World;
 use crate::pace::millis;
 use crate::targets::Node;
 
@@ -37,17 +37,17 @@ pub struct Stretch {
     pub allowed: f64,
 }
 
-/// What has to be slowed down in a world: its nodes and its peers, by their places.
+/// What has to be slowed down in a input: its nodes and its peers, by their places.
 pub(super) struct Rates {
     pub(super) nodes: Vec<Option<Stretch>>,
     peers: Vec<Option<Stretch>>,
 }
 
 impl Rates {
-    pub(super) fn new(world: &World, mesh: &Mesh) -> Self {
+    pub(super) fn new(input: &PlanInput, mesh: &Mesh) -> Self {
         Self {
-            nodes: of_nodes(world),
-            peers: of_peers(world, mesh),
+            nodes: of_nodes(input),
+            peers: of_peers(input, mesh),
         }
     }
 
@@ -68,25 +68,25 @@ pub(super) fn factor_of(stretch: Option<&Stretch>) -> f64 {
 }
 
 /// The stretch of every node, by its place.
-pub(super) fn of_nodes(world: &World) -> Vec<Option<Stretch>> {
+pub(super) fn of_nodes(input: &PlanInput) -> Vec<Option<Stretch>> {
     let rate = |node: &Node| {
-        let grid = world.grid(node, 1.0);
-        let load = grid.load(world.vantages_of(node, &grid));
+        let grid = input.grid(node, 1.0);
+        let load = grid.load(input.vantages_of(node, &grid));
         (load.status + load.asset + load.connect) / 60.0
     };
-    let rates: Vec<f64> = world.nodes.iter().map(rate).collect();
-    let (mut hosts, mut prefixes) = (HashMap::<&str, f64>::new(), HashMap::<Place<'_>, f64>::new());
-    for (node, rate) in world.nodes.iter().zip(&rates) {
+    let rates: Vec<f64> = input.nodes.iter().map(rate).collect();
+    let (mut hosts, mut prefixes) = (HashMap::<&str, f64>::new(), HashMap::<CountedFor<'_>, f64>::new());
+    for (node, rate) in input.nodes.iter().zip(&rates) {
         *hosts.entry(host_of(node)).or_default() += rate;
-        *prefixes.entry(place_of(world, node)).or_default() += rate;
+        *prefixes.entry(counted_for(input, node)).or_default() += rate;
     }
     let stretch_of = |node: &Node| {
-        let address = world.prefixes.address(node);
+        let address = input.prefixes.address(node);
         if node.paused || address.is_some_and(|address| address.is_loopback()) {
             return None;
         }
         let host = hosts[host_of(node)];
-        let prefix = prefixes[&place_of(world, node)];
+        let prefix = prefixes[&counted_for(input, node)];
         let (asked, allowed) = if host / HOST_RATE_MAX >= prefix / PREFIX_RATE_MAX {
             (host, HOST_RATE_MAX)
         } else {
@@ -94,23 +94,23 @@ pub(super) fn of_nodes(world: &World) -> Vec<Option<Stretch>> {
         };
         stretch(&node.name, false, asked, allowed)
     };
-    world.nodes.iter().map(stretch_of).collect()
+    input.nodes.iter().map(stretch_of).collect()
 }
 
 /// The stretch of every peer, by its place: each of its addresses is asked by everyone who measures it over that
 /// family.
-fn of_peers(world: &World, mesh: &Mesh) -> Vec<Option<Stretch>> {
-    let interval_ms = f64::from(millis(world.pace.echo_interval));
+fn of_peers(input: &PlanInput, mesh: &Mesh) -> Vec<Option<Stretch>> {
+    let interval_ms = f64::from(millis(input.pace.echo_interval));
     let rate = |place: usize, family: Family| {
-        let address = world.probes[place].address(family);
+        let address = input.probes[place].address(family);
         let address = address.filter(|address| !address.is_loopback())?;
         let probers = mesh.probers(place).iter();
         let asking = probers
-            .filter(|prober| world.probes[**prober as usize].address(family).is_some())
+            .filter(|prober| input.probes[**prober as usize].address(family).is_some())
             .count();
         Some((address, asking as f64 * 1_000.0 / interval_ms))
     };
-    let rates: Vec<[Option<(IpAddr, f64)>; 2]> = (0..world.probes.len())
+    let rates: Vec<[Option<(IpAddr, f64)>; 2]> = (0..input.probes.len())
         .map(|place| [rate(place, Family::V4), rate(place, Family::V6)])
         .collect();
     let mut prefixes = HashMap::<IpAddr, f64>::new();
@@ -126,7 +126,7 @@ fn of_peers(world: &World, mesh: &Mesh) -> Vec<Option<Stretch>> {
         let (asked, allowed) = bounds.max_by(|a, b| (a.0 / a.1).total_cmp(&(b.0 / b.1)))?;
         stretch(&peer.name, true, asked, allowed)
     };
-    world.probes.iter().zip(&rates).map(stretch_of).collect()
+    input.probes.iter().zip(&rates).map(stretch_of).collect()
 }
 
 fn stretch(target: &str, is_peer: bool, asked: f64, allowed: f64) -> Option<Stretch> {
@@ -142,7 +142,7 @@ fn stretch(target: &str, is_peer: bool, asked: f64, allowed: f64) -> Option<Stre
 
 /// What a rate is counted for: a prefix, or a host that was never resolved.
 #[derive(PartialEq, Eq, Hash)]
-enum Place<'a> {
+enum CountedFor<'a> {
     Prefix(IpAddr),
     Host(&'a str),
 }
@@ -151,10 +151,10 @@ fn host_of(node: &Node) -> &str {
     node.url.host_str().unwrap_or_default()
 }
 
-fn place_of<'a>(world: &World, node: &'a Node) -> Place<'a> {
-    match world.prefixes.address(node) {
-        Some(address) => Place::Prefix(prefix(address)),
-        None => Place::Host(host_of(node)),
+fn counted_for<'a>(input: &PlanInput, node: &'a Node) -> CountedFor<'a> {
+    match input.prefixes.address(node) {
+        Some(address) => CountedFor::Prefix(prefix(address)),
+        None => CountedFor::Host(host_of(node)),
     }
 }
 

@@ -39,8 +39,8 @@ fn node(name: &str, host: &str) -> Node {
         .remove(0)
 }
 
-fn world(probes: u64, nodes: Vec<Node>) -> World {
-    World {
+fn input(probes: u64, nodes: Vec<Node>) -> PlanInput {
+    PlanInput {
         probes: (1..=probes)
             .map(|number| participant(number, number % 2 == 0))
             .collect(),
@@ -58,8 +58,8 @@ fn world(probes: u64, nodes: Vec<Node>) -> World {
     }
 }
 
-fn drafted(world: &World) -> Drafted {
-    world.draft(&Seats::default())
+fn drafted(input: &PlanInput) -> Drafted {
+    input.draft(&Seats::default())
 }
 
 fn plan_of(draft: Draft) -> Plan {
@@ -77,8 +77,8 @@ fn plan_of(draft: Draft) -> Plan {
 
 #[test]
 fn full_mesh_measures_every_pair_over_the_families_both_have() {
-    let world = world(6, vec![]);
-    let drafts = drafted(&world).drafts;
+    let input = input(6, vec![]);
+    let drafts = drafted(&input).drafts;
     for (id, draft) in drafts {
         let own_v6 = id.0 % 2 == 0;
         assert_eq!(draft.targets.len(), 5);
@@ -95,9 +95,9 @@ fn full_mesh_measures_every_pair_over_the_families_both_have() {
 
 #[test]
 fn peer_without_a_verified_address_is_in_no_plan_but_answers() {
-    let mut world = world(3, vec![]);
-    world.probes[2].v4 = None;
-    let drafts = drafted(&world).drafts;
+    let mut input = input(3, vec![]);
+    input.probes[2].v4 = None;
+    let drafts = drafted(&input).drafts;
     assert_eq!(drafts[0].1.targets.len(), 1);
     assert_eq!(drafts[2].1.responder.probers.len(), 3);
     assert!(drafts[2].1.responder.probers.contains(&ProbeId::COLLECTOR));
@@ -105,8 +105,8 @@ fn peer_without_a_verified_address_is_in_no_plan_but_answers() {
 
 #[test]
 fn responder_knows_exactly_its_probers_beyond_the_full_mesh() {
-    let world = world(70, vec![]);
-    let drafts = drafted(&world).drafts;
+    let input = input(70, vec![]);
+    let drafts = drafted(&input).drafts;
     let measures = |a: &Draft, b: ProbeId| a.targets.iter().any(|target| target.id == TargetId::of_peer(b));
     for (id, draft) in &drafts {
         assert!(draft.targets.len() < FULL_MESH_MAX);
@@ -126,8 +126,8 @@ fn responder_knows_exactly_its_probers_beyond_the_full_mesh() {
 
 #[test]
 fn keys_fit_the_responder_they_are_for() {
-    let world = world(2, vec![]);
-    let drafts = drafted(&world).drafts;
+    let input = input(2, vec![]);
+    let drafts = drafted(&input).drafts;
     let TargetAddress::Peer { key, .. } = &drafts[0].1.targets[0].address else {
         panic!("a peer")
     };
@@ -138,11 +138,11 @@ fn keys_fit_the_responder_they_are_for() {
 #[test]
 fn key_is_of_the_newest_secret_that_the_responder_is_known_to_have() {
     let key_given = |known_secret: Option<u16>| {
-        let mut world = world(2, vec![]);
-        let peer = &mut world.probes[1];
+        let mut input = input(2, vec![]);
+        let peer = &mut input.probes[1];
         peer.secrets.insert(0, (KeyEpoch(2), ResponderSecret([9; 32])));
         peer.known_secret = known_secret.map(KeyEpoch);
-        let drafts = drafted(&world).drafts;
+        let drafts = drafted(&input).drafts;
         assert_eq!(drafts[1].1.responder.secrets.len(), 2, "the responder has both");
         let draft = drafts[0].1.clone();
         assert_eq!(draft.checks.len(), 1, "planned in any case");
@@ -176,17 +176,17 @@ fn key_is_of_the_newest_secret_that_the_responder_is_known_to_have() {
 fn rate_of_a_host_is_held_from_both_sides() {
     let on_one_host = |count: u32| {
         let nodes = (0..count).map(|number| node(&format!("n{number}"), "node.example.org"));
-        world(30, nodes.collect())
+        input(30, nodes.collect())
     };
     let load = on_one_host(1).loads().remove(0);
     let each = (load.status + load.asset + load.connect) / 60.0;
     let fits = (HOST_RATE_MAX / each + 1e-9).floor() as u32;
     assert_eq!(drafted(&on_one_host(fits)).limits.stretches, []);
-    let world = on_one_host(fits + 1);
-    let stretches = drafted(&world).limits.stretches;
+    let input = on_one_host(fits + 1);
+    let stretches = drafted(&input).limits.stretches;
     assert_eq!(stretches.len(), fits as usize + 1);
     assert!(stretches[0].factor > 1.0 && stretches[0].factor < 1.5);
-    let loads = world.loads().into_iter();
+    let loads = input.loads().into_iter();
     let rate: f64 = loads.map(|load| load.status + load.asset + load.connect).sum();
     assert!(
         rate / 60.0 <= HOST_RATE_MAX,
@@ -211,13 +211,13 @@ fn echo_rate(drafts: &[(ProbeId, Draft)], peer: ProbeId) -> f64 {
 #[test]
 fn rate_of_a_peer_is_held_from_both_sides() {
     let mesh = |probes: u64| {
-        let mut world = world(probes, vec![]);
-        world.pace.echo_interval = std::time::Duration::from_millis(100);
-        for (probe, number) in world.probes.iter_mut().zip(1..) {
+        let mut input = input(probes, vec![]);
+        input.pace.echo_interval = std::time::Duration::from_millis(100);
+        for (probe, number) in input.probes.iter_mut().zip(1..) {
             probe.v4 = Some(format!("198.51.{number}.1:7472").parse().unwrap());
             probe.v6 = None;
         }
-        world
+        input
     };
     assert_eq!(
         drafted(&mesh(11)).limits.stretches,
@@ -240,15 +240,15 @@ fn rate_of_a_peer_is_held_from_both_sides() {
 
 #[test]
 fn rate_of_a_prefix_counts_every_peer_in_it() {
-    let mut world = world(12, vec![]);
-    world.pace.echo_interval = std::time::Duration::from_millis(200);
-    for probe in &mut world.probes {
+    let mut input = input(12, vec![]);
+    input.pace.echo_interval = std::time::Duration::from_millis(200);
+    for probe in &mut input.probes {
         probe.v6 = None; // all are in 192.0.2.0/24
     }
-    let Drafted { drafts, limits, .. } = drafted(&world);
+    let Drafted { drafts, limits, .. } = drafted(&input);
     let stretches = limits.stretches;
     assert_eq!(stretches.len(), 12);
-    let rate: f64 = world.probes.iter().map(|peer| echo_rate(&drafts, peer.id)).sum();
+    let rate: f64 = input.probes.iter().map(|peer| echo_rate(&drafts, peer.id)).sum();
     assert!(
         rate <= PEER_PREFIX_RATE_MAX && rate > PEER_PREFIX_RATE_MAX * 0.99,
         "{rate}"
@@ -262,7 +262,7 @@ fn rate_of_a_prefix_counts_every_host_in_it_and_loopback_is_exempt() {
             .map(|n| node(&format!("n{n}"), &format!("{prefix}.{n}")))
             .collect::<Vec<_>>()
     };
-    let Drafted { drafts, limits, .. } = drafted(&world(10, hosts("198.51.100")));
+    let Drafted { drafts, limits, .. } = drafted(&input(10, hosts("198.51.100")));
     let stretches = limits.stretches;
     assert_eq!(stretches.len(), 120);
     let rate: f64 = drafts
@@ -273,7 +273,7 @@ fn rate_of_a_prefix_counts_every_host_in_it_and_loopback_is_exempt() {
         .sum();
     assert!(rate <= PREFIX_RATE_MAX, "{rate}");
     assert!(rate > PREFIX_RATE_MAX * 0.99, "{rate}");
-    assert_eq!(drafted(&world(10, hosts("127.0.0"))).limits.stretches, []);
+    assert_eq!(drafted(&input(10, hosts("127.0.0"))).limits.stretches, []);
 }
 
 #[test]
@@ -281,14 +281,14 @@ fn resolved_names_of_one_prefix_share_its_rate() {
     let nodes: Vec<Node> = (1..=120)
         .map(|n| node(&format!("n{n}"), &format!("n{n}.example.org")))
         .collect();
-    let mut world = world(10, nodes);
-    assert_eq!(drafted(&world).limits.stretches, []);
+    let mut input = input(10, nodes);
+    assert_eq!(drafted(&input).limits.stretches, []);
     for n in 1..=120_u8 {
-        world
+        input
             .prefixes
             .note(&format!("n{n}.example.org"), IpAddr::from([203, 0, 113, n]));
     }
-    assert_eq!(drafted(&world).limits.stretches.len(), 120);
+    assert_eq!(drafted(&input).limits.stretches.len(), 120);
 }
 
 use std::net::IpAddr;
@@ -297,5 +297,5 @@ use std::net::IpAddr;
 fn paused_node_is_in_no_plan() {
     let mut paused = node("a", "node.example.org");
     paused.paused = true;
-    assert!(drafted(&world(1, vec![paused])).drafts[0].1.checks.is_empty());
+    assert!(drafted(&input(1, vec![paused])).drafts[0].1.checks.is_empty());
 }

@@ -130,7 +130,7 @@ async fn only_plans_that_changed_are_signed_again() {
     assert_eq!(plans.refresh().unwrap(), 30);
     let version = plans.summary().borrow().version;
     assert!(
-        plans.stands(&plans.world()),
+        plans.stands(&plans.input()),
         "nothing changed: not even drafted again"
     );
     assert_eq!(plans.refresh().unwrap(), 0);

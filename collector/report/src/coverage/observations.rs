@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use isochrone_base::kinds::{CountsFor, Ended, EndpointRun, Seen, counts_for};
+use isochrone_base::kinds::{CountsFor, Ended, EndpointRun, Finding, counts_for};
 use isochrone_base::roster::{NodeEntry, ProbeEntry, Roster};
 use isochrone_base::words;
 use isochrone_coverage::country::Country;
@@ -90,7 +90,7 @@ impl Reading {
                 }
             }
             Ended::Failed { phase, .. } => {
-                if run.seen() == Seen::Bad && phase == Phase::Connect {
+                if run.finding() == Finding::Bad && phase == Phase::Connect {
                     self.connect.lost += 1;
                 }
             }

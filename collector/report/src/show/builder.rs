@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use isochrone_base::kinds::{Ended, EndpointRun, Seen, address_of};
+use isochrone_base::kinds::{Ended, EndpointRun, Finding, address_of};
 use isochrone_base::roster::{NodeEntry, ProbeEntry, Roster};
 use isochrone_base::words;
 use isochrone_proto::ids::ProbeId;
@@ -37,7 +37,7 @@ struct Cell {
 #[derive(Clone, Debug)]
 struct Failure {
     slot: UnixMillis,
-    seen: Seen,
+    seen: Finding,
     check: Check,
     outcome: Outcome,
 }
@@ -84,16 +84,16 @@ impl Cell {
     }
 
     fn add(&mut self, slot: UnixMillis, check: Check, outcome: Outcome) {
-        let Some(seen) = EndpointRun::of(check, &outcome).map(|run| run.seen()) else {
+        let Some(seen) = EndpointRun::of(check, &outcome).map(|run| run.finding()) else {
             return;
         };
         match seen {
-            Seen::Good => {
+            Finding::Good => {
                 self.ok += 1;
                 self.last_ok = self.last_ok.max(Some(slot));
                 self.answers.push(slot);
             }
-            Seen::Bad | Seen::Absent | Seen::Nothing => self.failures.push(Failure {
+            Finding::Bad | Finding::Absent | Finding::Nothing => self.failures.push(Failure {
                 slot,
                 seen,
                 check,
@@ -102,7 +102,7 @@ impl Cell {
         }
     }
 
-    fn count(&self, of: Seen) -> u64 {
+    fn count(&self, of: Finding) -> u64 {
         self.failures.iter().filter(|failure| failure.seen == of).count() as u64
     }
 
@@ -175,9 +175,9 @@ impl<'a> ShowBuilder<'a> {
                 own,
                 kind: kind.to_string(),
                 ok: cell.ok,
-                failed: cell.count(Seen::Bad),
-                absent: cell.count(Seen::Absent),
-                unsent: cell.count(Seen::Nothing),
+                failed: cell.count(Finding::Bad),
+                absent: cell.count(Finding::Absent),
+                unsent: cell.count(Finding::Nothing),
                 last_ok: cell.last_ok.map(words::rfc3339),
             });
         }
@@ -232,7 +232,7 @@ impl Run {
             error,
             http_status: run.and_then(|run| run.http_status),
             address: address_of(&last.outcome).into_owned(),
-            down: last.seen == Seen::Bad,
+            down: last.seen == Finding::Bad,
             slots: Slots {
                 first: self.first,
                 last: last.slot,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use isochrone_planner::draft::{HostPrefixes, Load, Participant, World};
+use isochrone_planner::draft::{HostPrefixes, Load, Participant, PlanInput};
 use isochrone_planner::targets::Targets;
 use isochrone_report::targets::{TargetLoad, calls};
 
@@ -14,14 +14,14 @@ use crate::commands::CommandContext;
 pub(super) fn loads(context: &CommandContext, targets: &Targets) -> Vec<Load> {
     let probes = context.registry.list().into_iter();
     let probes = probes.filter(|probe| probe.is_active());
-    let world = World {
+    let input = PlanInput {
         probes: probes.map(|probe| Participant::new(&probe, None, None)).collect(),
         nodes: targets.nodes.clone(),
         pace: context.config.pace,
         prefixes: HostPrefixes::default(),
         downloads: BTreeSet::new(),
     };
-    world.loads()
+    input.loads()
 }
 
 /// The sentence of `target add`.

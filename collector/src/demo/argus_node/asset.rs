@@ -135,7 +135,7 @@ fn hit(shared: &Shared, object: Object, headers: &HeaderMap) -> Response<Body> {
             content_range(first, first + length - 1, object.size),
         );
     }
-    streamed(head, object, first, first + length, Pace::Cached)
+    streamed(head, object, first, first + length, WaitsFor::Cached)
 }
 
 /// In production the file server's status; otherwise the answer's own schema check fails on it.
@@ -209,13 +209,13 @@ async fn local(
         .header(CACHE_CONTROL, FRESH_FOR);
     if status == StatusCode::OK {
         let size = object.size;
-        return streamed(head, object, 0, size, Pace::Download(progress));
+        return streamed(head, object, 0, size, WaitsFor::Download(progress));
     }
     // The file's reader gives whole chunks: more than was asked, as far as it is there already.
     let chunks = (last + 1 - first).div_ceil(READ_CHUNK) * READ_CHUNK;
     let stop = (last + 1).max(there.available.min(first + chunks));
     let head = head.header(CONTENT_RANGE, content_range(first, last, object.size));
-    streamed(head, object, first, stop, Pace::Download(progress))
+    streamed(head, object, first, stop, WaitsFor::Download(progress))
 }
 
 /// Proxies the storage node's own answer.
@@ -236,11 +236,11 @@ fn external(shared: &Shared, object: Object, cache: &'static str, headers: &Head
     if status == StatusCode::PARTIAL_CONTENT {
         head = head.header(CONTENT_RANGE, content_range(first, last, object.size));
     }
-    streamed(head, object, first, stop, Pace::Source(shared.cache.source()))
+    streamed(head, object, first, stop, WaitsFor::Source(shared.cache.source()))
 }
 
 /// What the bytes of a body wait for.
-enum Pace {
+enum WaitsFor {
     /// Nothing: they are in the cache.
     Cached,
     /// The download that is going on.
@@ -249,7 +249,7 @@ enum Pace {
     Source(super::Source),
 }
 
-impl Pace {
+impl WaitsFor {
     /// How far may be sent now, above `position`.
     async fn up_to(&mut self, start: u64, position: u64, stop: u64) -> Result<u64, SourceBroke> {
         let step = stop.min(position + STEP_BYTES);
@@ -278,7 +278,7 @@ impl Pace {
 }
 
 /// The bytes from `start` up to, not including, `stop`.
-fn streamed(head: Builder, object: Object, start: u64, stop: u64, pace: Pace) -> Response<Body> {
+fn streamed(head: Builder, object: Object, start: u64, stop: u64, pace: WaitsFor) -> Response<Body> {
     let frames = stream::unfold(Some((object, start, pace)), move |state| async move {
         let (object, position, mut pace) = state?;
         if position >= stop {

@@ -5,7 +5,7 @@ use super::*;
 
 /// What a plain client sees: status line, headers in lower case, and the body with its chunks joined.
 #[derive(Debug)]
-struct Seen {
+struct Answer {
     status: u16,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
@@ -13,7 +13,7 @@ struct Seen {
     whole: bool,
 }
 
-impl Seen {
+impl Answer {
     fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -31,7 +31,7 @@ impl Seen {
 }
 
 /// Sends one request on a connection of its own; `None` for an empty reply.
-async fn ask(node: &ArgusNode, method: &str, path: &str, headers: &str) -> Option<Seen> {
+async fn ask(node: &ArgusNode, method: &str, path: &str, headers: &str) -> Option<Answer> {
     let mut stream = TcpStream::connect(node.address()).await.unwrap();
     let request = format!("{method} {path} HTTP/1.1\r\nhost: node\r\nconnection: close\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -40,7 +40,7 @@ async fn ask(node: &ArgusNode, method: &str, path: &str, headers: &str) -> Optio
     parse(&raw, method == "HEAD", ended.is_ok())
 }
 
-fn parse(raw: &[u8], is_head: bool, ended: bool) -> Option<Seen> {
+fn parse(raw: &[u8], is_head: bool, ended: bool) -> Option<Answer> {
     let end = raw.windows(4).position(|part| part == b"\r\n\r\n")?;
     let head = String::from_utf8(raw[..end].to_vec()).unwrap();
     let mut lines = head.split("\r\n");
@@ -49,7 +49,7 @@ fn parse(raw: &[u8], is_head: bool, ended: bool) -> Option<Seen> {
         .map(|line| line.split_once(": ").unwrap())
         .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
         .collect();
-    let mut seen = Seen {
+    let mut seen = Answer {
         status,
         headers,
         body: raw[end + 4..].to_vec(),
@@ -77,11 +77,11 @@ fn unchunk(mut raw: &[u8]) -> (Vec<u8>, bool) {
     (body, false)
 }
 
-async fn get(node: &ArgusNode, id: &str) -> Seen {
+async fn get(node: &ArgusNode, id: &str) -> Answer {
     ask(node, "GET", &asset(id), "").await.expect("an answer")
 }
 
-async fn get_range(node: &ArgusNode, id: &str, range: &str) -> Seen {
+async fn get_range(node: &ArgusNode, id: &str, range: &str) -> Answer {
     ask(node, "GET", &asset(id), &format!("range: bytes={range}\r\n"))
         .await
         .expect("an answer")

@@ -187,13 +187,13 @@ pub(super) fn check_quota(others: u64, told: &HourCount, allowed: u64) -> Result
 
 /// Rows of each hour, and the first and last slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Tally {
+pub(super) struct RowCounts {
     pub(super) hours: Vec<(Hour, u64)>,
     pub(super) first: UnixMillis,
     pub(super) last: UnixMillis,
 }
 
-impl Default for Tally {
+impl Default for RowCounts {
     fn default() -> Self {
         Self {
             hours: Vec::new(),
@@ -203,31 +203,31 @@ impl Default for Tally {
     }
 }
 
-impl Tally {
+impl RowCounts {
     /// Of any slots, judged or not; those outside `window` are only counted.
     pub(super) fn of_slots(slots: impl Iterator<Item = UnixMillis>, window: Window) -> (Self, u64) {
-        let (mut tally, mut outside) = (HourTally::default(), 0);
+        let (mut counts, mut outside) = (RowCounter::default(), 0);
         for slot in slots {
             if window.holds(slot) {
-                tally.count(slot);
+                counts.count(slot);
             } else {
                 outside += 1;
             }
         }
-        (tally.finish(), outside)
+        (counts.finish(), outside)
     }
 }
 
 /// Counts rows by hour: slots of one batch lie in one or two.
 #[derive(Default)]
-struct HourTally {
-    tally: Tally,
+struct RowCounter {
+    counts: RowCounts,
     start: u64,
     end: u64,
     rows: u64,
 }
 
-impl HourTally {
+impl RowCounter {
     #[inline]
     fn count(&mut self, slot: UnixMillis) {
         if slot.0 < self.start || slot.0 >= self.end {
@@ -236,8 +236,8 @@ impl HourTally {
             (self.start, self.end) = (hour.start().0, hour.end().0);
         }
         self.rows += 1;
-        self.tally.first = self.tally.first.min(slot);
-        self.tally.last = self.tally.last.max(slot);
+        self.counts.first = self.counts.first.min(slot);
+        self.counts.last = self.counts.last.max(slot);
     }
 
     fn close(&mut self) {
@@ -246,24 +246,28 @@ impl HourTally {
         }
         let hour = UnixMillis(self.start).hour();
         let rows = std::mem::take(&mut self.rows);
-        match self.tally.hours.iter_mut().find(|known| known.0 == hour) {
+        match self.counts.hours.iter_mut().find(|known| known.0 == hour) {
             Some(known) => known.1 += rows,
-            None => self.tally.hours.push((hour, rows)),
+            None => self.counts.hours.push((hour, rows)),
         }
     }
 
-    fn finish(mut self) -> Tally {
+    fn finish(mut self) -> RowCounts {
         self.close();
-        self.tally
+        self.counts
     }
 }
 
 /// Places every row and skipped range of `batch` in `plan`, and marks their slots as seen. If any does not
 /// fit, none is marked.
-pub(super) fn place(plan: &mut AdoptedPlan, batch: &Batch, window: Window) -> Result<Tally, RefuseReason> {
+pub(super) fn place(
+    plan: &mut AdoptedPlan,
+    batch: &Batch,
+    window: Window,
+) -> Result<RowCounts, RefuseReason> {
     let span = plan.span;
     let checks = plan.checks.len();
-    let mut tally = HourTally::default();
+    let mut counts = RowCounter::default();
     for (row, (layout, check, slot)) in batch.slots_by_layout().enumerate() {
         let placed = match plan.checks.get_mut(usize::from(check)) {
             None => Err(RefuseReason::NoSuchCheck { check, checks }),
@@ -274,7 +278,7 @@ pub(super) fn place(plan: &mut AdoptedPlan, batch: &Batch, window: Window) -> Re
             unplace_rows(plan, batch, row);
             return Err(reason);
         }
-        tally.count(slot);
+        counts.count(slot);
     }
     for (index, range) in batch.header.skipped.iter().enumerate() {
         if let Err(reason) = place_range(plan, range, window) {
@@ -285,7 +289,7 @@ pub(super) fn place(plan: &mut AdoptedPlan, batch: &Batch, window: Window) -> Re
             return Err(reason);
         }
     }
-    Ok(tally.finish())
+    Ok(counts.finish())
 }
 
 #[inline]

@@ -8,7 +8,7 @@ use isochrone_proto::ledger::Event;
 use isochrone_proto::units::Hour;
 use redb::{ReadableTable, Table, WriteTransaction};
 
-use super::judge::{RefuseReason, Tally, Window, place};
+use super::judge::{RefuseReason, RowCounts, Window, place};
 use super::memory::Memory;
 use super::not_stored::NotStored;
 use super::stream::{EpochMemory, EpochTables, damaged};
@@ -145,16 +145,16 @@ impl<'t> Round<'t> {
             .require_plans(incoming)
             .and_then(|()| self.judge(epoch, incoming, batch));
         let result = match judged {
-            Ok((tally, place)) => {
-                self.log(epoch, incoming, batch, &tally, place)?;
+            Ok((counts, place)) => {
+                self.log(epoch, incoming, batch, &counts, place)?;
                 Ingested::Stored { mark: sequence }
             }
             Err(NotStored::NeedsPlans(missing)) => return Ok(Ingested::NeedPlans(missing)),
             Err(NotStored::Failed(error)) => return Err(error),
             Err(NotStored::Refused(reason)) => {
                 let slots = batch.slots().map(|(_, slot)| slot);
-                let (tally, outside) = Tally::of_slots(slots, Window::around(incoming.received));
-                for (hour, rows) in tally.hours {
+                let (counts, outside) = RowCounts::of_slots(slots, Window::around(incoming.received));
+                for (hour, rows) in counts.hours {
                     epoch.hour_mut(&self.epochs, hour)?.refused += rows;
                 }
                 epoch.row_mut().refused_outside += outside;
@@ -201,7 +201,7 @@ impl<'t> Round<'t> {
         epoch: &mut EpochMemory,
         incoming: &Incoming,
         batch: &Batch,
-    ) -> Result<(Tally, usize), NotStored> {
+    ) -> Result<(RowCounts, usize), NotStored> {
         let (header, window) = (&batch.header, Window::around(incoming.received));
         window.check_cut(header.cut)?;
         epoch.adopt(&self.epochs, self.store, &header.adopted, window)?;
@@ -225,10 +225,10 @@ impl<'t> Round<'t> {
         epoch: &mut EpochMemory,
         incoming: &Incoming,
         batch: &Arc<Batch>,
-        tally: &Tally,
+        counts: &RowCounts,
         place: usize,
     ) -> Result<(), StoreError> {
-        for &(hour, rows) in &tally.hours {
+        for &(hour, rows) in &counts.hours {
             epoch.hour_mut(&self.epochs, hour)?.stored += rows;
         }
         epoch.count_skipped(&self.epochs, place, &batch.header.skipped)?;
@@ -239,13 +239,13 @@ impl<'t> Round<'t> {
             probe: incoming.probe,
             received: incoming.received,
             rows: batch.rows() as u16, // at most BATCH_ROWS_MAX
-            slots: (tally.first, tally.last),
+            slots: (counts.first, counts.last),
             payload: &incoming.payload,
         }
         .encode(&mut self.blob);
         self.log.insert(commit, self.blob.as_slice())?;
         if batch.rows() > 0 {
-            self.index_by_hour(tally.last.hour(), commit)?;
+            self.index_by_hour(counts.last.hour(), commit)?;
         }
         self.stand(incoming, StreamKind::Batch { commit }, incoming.digest)?;
         self.committed.push(Committed {
@@ -337,8 +337,8 @@ impl<'t> Round<'t> {
         forks.insert(&key, batch.rows() as u64)?;
         epoch.row_mut().forked_batches += 1;
         let slots = batch.slots().map(|(_, slot)| slot);
-        let (tally, _) = Tally::of_slots(slots, Window::around(incoming.received));
-        for (hour, rows) in tally.hours {
+        let (counts, _) = RowCounts::of_slots(slots, Window::around(incoming.received));
+        for (hour, rows) in counts.hours {
             epoch.hour_mut(&self.epochs, hour)?.forked += rows;
         }
         Ok(forked)

@@ -1,6 +1,6 @@
 //! What one vantage knows of one target by one kind of check.
 
-use isochrone_base::kinds::{Ended, EndpointRun, Seen};
+use isochrone_base::kinds::{Ended, EndpointRun, Finding};
 use isochrone_proto::batch::EchoRow;
 use isochrone_proto::ids::TargetId;
 use isochrone_proto::kind::Kind;
@@ -100,7 +100,7 @@ impl Cell {
 
     /// What the newest run says that says anything, if it is fresh.
     #[must_use]
-    pub fn word(&self, now: UnixMillis) -> Option<Seen> {
+    pub fn word(&self, now: UnixMillis) -> Option<Finding> {
         let word = self.newest.word().filter(|(slot, _)| self.lasts(*slot, now));
         word.map(|(_, seen)| seen)
     }
@@ -121,11 +121,11 @@ impl Cell {
             EchoOutcome::TimedOut => self.window.record(row.slot, Sample::Lost),
             EchoOutcome::Unsent(_) => {}
         }
-        self.newest.add(row.slot, Seen::of_echo(&row.outcome));
+        self.newest.add(row.slot, Finding::of_echo(&row.outcome));
     }
 
     pub(super) fn endpoint_run(&mut self, slot: UnixMillis, run: &EndpointRun<'_>) {
-        let seen = run.seen();
+        let seen = run.finding();
         let is_newest = self.newest.add(slot, seen);
         let endpoint = self.endpoint.get_or_insert_default();
         if run.certificate_expires.is_some() && is_newest {
@@ -142,13 +142,13 @@ impl Cell {
                 }
             }
             Ended::Failed { phase, cause, text } => {
-                if seen == Seen::Bad {
+                if seen == Finding::Bad {
                     self.window.record(slot, Sample::Lost);
-                } else if seen == Seen::Absent {
+                } else if seen == Finding::Absent {
                     self.window.record(slot, Sample::Untimed);
                 }
                 let is_later = endpoint.failure.as_ref().is_none_or(|known| known.slot < slot);
-                if is_later && seen != Seen::Nothing {
+                if is_later && seen != Finding::Nothing {
                     endpoint.failure = Some(Failure {
                         slot,
                         phase,

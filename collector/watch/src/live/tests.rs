@@ -211,7 +211,7 @@ fn absent_and_forbidden_are_no_failures() {
         .cell(TargetId::of_node("a"), GET4)
         .unwrap();
     assert_eq!(cell.failures(), 0);
-    assert_eq!(cell.word(now), Some(Seen::Absent));
+    assert_eq!(cell.word(now), Some(Finding::Absent));
 }
 
 #[test]

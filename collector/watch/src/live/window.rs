@@ -63,10 +63,10 @@ impl Window {
 
     /// What the window holds at `now`.
     #[must_use]
-    pub fn figures(&self, now: UnixMillis) -> Tally {
-        let mut tally = Tally::default();
-        tally.add(self, now);
-        tally
+    pub fn figures(&self, now: UnixMillis) -> WindowSum {
+        let mut sum = WindowSum::default();
+        sum.add(self, now);
+        sum
     }
 }
 
@@ -84,7 +84,7 @@ impl Part {
 
 /// The sum of any number of windows.
 #[derive(Clone, Debug, Default)]
-pub struct Tally {
+pub struct WindowSum {
     buckets: Vec<(u16, u32)>,
     /// Runs that succeeded.
     pub succeeded: u64,
@@ -93,7 +93,7 @@ pub struct Tally {
     sorted: bool,
 }
 
-impl Tally {
+impl WindowSum {
     /// Adds what `window` holds at `now`.
     pub fn add(&mut self, window: &Window, now: UnixMillis) {
         let newest = now.0 / PART_MS;

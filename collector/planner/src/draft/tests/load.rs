@@ -107,16 +107,16 @@ fn check_calls(seated: &Seated, budget: &Budget, case: &str) {
 }
 
 /// Who sits where, and what they check of the first node: without the mesh, which takes longer.
-fn seated_in(world: &World, before: &Seats) -> (Seats, Seated) {
-    let listed: Vec<Listed<'_>> = world.nodes.iter().map(Listed::new).collect();
-    let stretches = rate::of_nodes(world);
+fn seated_in(input: &PlanInput, before: &Seats) -> (Seats, Seated) {
+    let listed: Vec<Listed<'_>> = input.nodes.iter().map(Listed::new).collect();
+    let stretches = rate::of_nodes(input);
     let stretched: Vec<_> = listed.iter().zip(&stretches).collect();
-    let (seats, seated) = world.seat_all(before, &world.marks(), &stretched, &mut Vec::new());
-    let checks = world.probes.iter().zip(seated);
+    let (seats, seated) = input.seat_all(before, &input.marks(), &stretched, &mut Vec::new());
+    let checks = input.probes.iter().zip(seated);
     let of_first = |(probe, seats): (&Participant, Vec<Seat<'_>>)| {
         let seat = seats
             .into_iter()
-            .find(|seat| seat.listed.node.name == world.nodes[0].name);
+            .find(|seat| seat.listed.node.name == input.nodes[0].name);
         seat.map(|seat| (probe.id, seat.checks))
     };
     (seats, checks.filter_map(of_first).collect())
@@ -126,11 +126,11 @@ fn seated_in(world: &World, before: &Seats) -> (Seats, Seated) {
 fn calls_of_any_number_of_probes_keep_the_budget_and_are_evenly_spaced() {
     for families in ["4", "6", "46"] {
         for probes in 1..=300 {
-            let world = world(probes, vec![over("berlin", families)]);
-            let (_, seated) = seated_in(&world, &Seats::default());
+            let input = input(probes, vec![over("berlin", families)]);
+            let (_, seated) = seated_in(&input, &Seats::default());
             check_calls(
                 &seated,
-                &world.pace.budget,
+                &input.pace.budget,
                 &format!("{probes} probes over {families}"),
             );
         }
@@ -141,32 +141,32 @@ fn calls_of_any_number_of_probes_keep_the_budget_and_are_evenly_spaced() {
 fn calls_keep_any_budget_while_probes_come_and_go() {
     for seed in 0..40 {
         let mut random = StdRng::seed_from_u64(seed);
-        let mut world = world(
+        let mut input = input(
             random.random_range(1..60),
             vec![over("berlin", "46"), over("oslo", "4")],
         );
-        world.pace.budget = Budget {
+        input.pace.budget = Budget {
             status: random.random_range(1..=20),
             asset: random.random_range(1..=40),
             connect: random.random_range(1..=400),
         };
-        world.nodes[0].interval = Some(std::time::Duration::from_secs(random.random_range(1..60)));
+        input.nodes[0].interval = Some(std::time::Duration::from_secs(random.random_range(1..60)));
         let (mut seats, mut next) = (Seats::default(), 1_000);
         for _ in 0..20 {
-            if random.random_bool(0.5) && world.probes.len() > 1 {
-                let gone = random.random_range(0..world.probes.len());
-                world.probes.remove(gone);
+            if random.random_bool(0.5) && input.probes.len() > 1 {
+                let gone = random.random_range(0..input.probes.len());
+                input.probes.remove(gone);
             } else {
-                world.probes.push(participant(next, false));
+                input.probes.push(participant(next, false));
                 next += 1;
             }
-            let (now, seated) = seated_in(&world, &seats);
+            let (now, seated) = seated_in(&input, &seats);
             let case = format!(
                 "seed {seed}, {} probes, {:?}",
-                world.probes.len(),
-                world.pace.budget
+                input.probes.len(),
+                input.pace.budget
             );
-            check_calls(&seated, &world.pace.budget, &case);
+            check_calls(&seated, &input.pace.budget, &case);
             seats = now;
         }
     }
@@ -174,12 +174,12 @@ fn calls_keep_any_budget_while_probes_come_and_go() {
 
 #[test]
 fn budgets_are_used_up_by_two_families() {
-    let world = world(10, vec![over("berlin", "46")]);
-    let drafts = drafted(&world).drafts;
+    let input = input(10, vec![over("berlin", "46")]);
+    let drafts = drafted(&input).drafts;
     let calls = calls(&checks_of(&drafts, "berlin"));
     assert_eq!(calls[&Part::Status].len(), 6 * 20);
     assert_eq!(calls[&Part::Asset].len(), 12 * 20);
-    let load = world.loads().remove(0);
+    let load = input.loads().remove(0);
     assert!(
         (load.status - 6.0).abs() < 1e-9 && (load.asset - 12.0).abs() < 1e-9,
         "{load:?}"
@@ -191,19 +191,19 @@ fn budgets_are_used_up_by_two_families() {
 fn page_of_a_web_server_counts_as_status() {
     let mut page = over("berlin", "4");
     page.kind = NodeKind::Http;
-    let world = world(7, vec![page]);
-    let calls = calls(&checks_of(&drafted(&world).drafts, "berlin"));
+    let input = input(7, vec![page]);
+    let calls = calls(&checks_of(&drafted(&input).drafts, "berlin"));
     assert_eq!(calls[&Part::Status].len(), 6 * 20);
     assert!(!calls.contains_key(&Part::Asset));
 }
 
 #[test]
 fn vantage_keeps_its_seat_when_another_comes_or_goes() {
-    let mut world = world(2, vec![over("berlin", "4")]);
-    let (mut seats, mut before) = seated_in(&world, &Seats::default());
+    let mut input = input(2, vec![over("berlin", "4")]);
+    let (mut seats, mut before) = seated_in(&input, &Seats::default());
     for number in 100..118 {
-        world.probes.push(participant(number, false));
-        let (now, seated) = seated_in(&world, &seats);
+        input.probes.push(participant(number, false));
+        let (now, seated) = seated_in(&input, &seats);
         let changed = before
             .iter()
             .filter(|(probe, checks)| seated.get(probe) != Some(checks));
@@ -222,8 +222,8 @@ fn vantage_keeps_its_seat_when_another_comes_or_goes() {
         (seats, before) = (now, seated);
     }
     for _ in 0..10 {
-        world.probes.remove(3);
-        let (now, seated) = seated_in(&world, &seats);
+        input.probes.remove(3);
+        let (now, seated) = seated_in(&input, &seats);
         let changed = seated
             .iter()
             .filter(|(probe, checks)| before.get(probe) != Some(checks));
@@ -238,12 +238,12 @@ fn vantage_keeps_its_seat_when_another_comes_or_goes() {
 #[test]
 fn probe_beyond_the_seats_changes_only_nodes_that_it_is_chosen_for() {
     let nodes: Vec<Node> = (0..30).map(|number| over(&format!("n{number}"), "4")).collect();
-    let mut world = world(60, nodes);
-    let before = drafted(&world);
-    world.probes.push(participant(1_000, false));
-    let after = world.draft(&before.seats);
+    let mut input = input(60, nodes);
+    let before = drafted(&input);
+    input.probes.push(participant(1_000, false));
+    let after = input.draft(&before.seats);
     let mut touched = 0;
-    for node in &world.nodes {
+    for node in &input.nodes {
         let (old, new) = (
             checks_of(&before.drafts, &node.name),
             checks_of(&after.drafts, &node.name),
@@ -271,14 +271,14 @@ fn probe_beyond_the_seats_changes_only_nodes_that_it_is_chosen_for() {
 
 #[test]
 fn changed_target_changes_no_other_node() {
-    let mut world = world(
+    let mut input = input(
         12,
         vec![over("berlin", "4"), over("oslo", "46"), over("lima", "6")],
     );
-    let before = drafted(&world);
-    world.nodes[1].interval = Some(std::time::Duration::from_secs(20));
-    world.nodes.remove(2);
-    let after = world.draft(&before.seats);
+    let before = drafted(&input);
+    input.nodes[1].interval = Some(std::time::Duration::from_secs(20));
+    input.nodes.remove(2);
+    let after = input.draft(&before.seats);
     assert_eq!(
         checks_of(&before.drafts, "berlin"),
         checks_of(&after.drafts, "berlin")
@@ -287,8 +287,8 @@ fn changed_target_changes_no_other_node() {
 
 #[test]
 fn vantages_are_spread_over_networks_and_the_workers_own_come_last() {
-    let mut world = world(60, vec![over("berlin", "4")]);
-    for (place, probe) in world.probes.iter_mut().enumerate() {
+    let mut input = input(60, vec![over("berlin", "4")]);
+    for (place, probe) in input.probes.iter_mut().enumerate() {
         probe.network = match place {
             0..40 => Some(1),
             40..50 => Some(2),
@@ -296,20 +296,20 @@ fn vantages_are_spread_over_networks_and_the_workers_own_come_last() {
             _ => None,
         };
     }
-    world.nodes[0].worker = "WORKER-41".to_owned(); // in network 2
-    let seats = drafted(&world).seats;
+    input.nodes[0].worker = "WORKER-41".to_owned(); // in network 2
+    let seats = drafted(&input).seats;
     let mut of_network: BTreeMap<Option<u32>, usize> = BTreeMap::new();
     for vantage in seats.of("berlin") {
-        let probe = world.probes.iter().find(|probe| probe.id == *vantage).unwrap();
+        let probe = input.probes.iter().find(|probe| probe.id == *vantage).unwrap();
         assert_ne!(probe.worker, "worker-41");
         *of_network.entry(probe.network).or_default() += 1;
     }
     assert_eq!(of_network.values().copied().collect::<Vec<_>>(), [5; 4]);
 
-    world.probes.truncate(5);
-    world.nodes[0].worker = "worker-3".to_owned();
+    input.probes.truncate(5);
+    input.nodes[0].worker = "worker-3".to_owned();
     assert_eq!(
-        drafted(&world).seats.of("berlin").len(),
+        drafted(&input).seats.of("berlin").len(),
         5,
         "with room they measure too"
     );
@@ -317,47 +317,47 @@ fn vantages_are_spread_over_networks_and_the_workers_own_come_last() {
 
 #[test]
 fn small_budget_leaves_four_vantages_at_a_longer_interval() {
-    let mut world = world(30, vec![over("berlin", "46")]);
-    world.pace.budget.connect = 12;
-    let load = world.loads().remove(0);
+    let mut input = input(30, vec![over("berlin", "46")]);
+    input.pace.budget.connect = 12;
+    let load = input.loads().remove(0);
     assert_eq!((load.vantages, load.connect_interval_ms), (4, 40_000));
-    assert_eq!(drafted(&world).seats.of("berlin").len(), 4);
+    assert_eq!(drafted(&input).seats.of("berlin").len(), 4);
 }
 
 #[test]
 fn seats_are_found_again_in_the_plans_of_a_collector_that_starts() {
-    let mut world = world(9, vec![over("berlin", "46"), over("oslo", "4")]);
-    world.nodes[1].kind = NodeKind::Http;
-    let first = drafted(&world);
-    world.probes.remove(2); // its seat is free
-    world.probes.push(participant(77, false));
-    world.probes.push(participant(78, false));
-    let before = world.draft(&first.seats);
-    assert_ne!(before.seats, drafted(&world).seats, "else the order says it all");
-    let found = world.seats_in(before.drafts.iter().map(|(probe, draft)| (*probe, draft)));
+    let mut input = input(9, vec![over("berlin", "46"), over("oslo", "4")]);
+    input.nodes[1].kind = NodeKind::Http;
+    let first = drafted(&input);
+    input.probes.remove(2); // its seat is free
+    input.probes.push(participant(77, false));
+    input.probes.push(participant(78, false));
+    let before = input.draft(&first.seats);
+    assert_ne!(before.seats, drafted(&input).seats, "else the order says it all");
+    let found = input.seats_in(before.drafts.iter().map(|(probe, draft)| (*probe, draft)));
     assert_eq!(found, before.seats);
-    assert_eq!(world.draft(&found).drafts, before.drafts);
+    assert_eq!(input.draft(&found).drafts, before.drafts);
 }
 
 #[test]
 fn paused_node_goes_on_from_the_same_seats() {
-    let mut world = world(9, vec![over("berlin", "4")]);
-    let mut seats = drafted(&world).seats;
-    world.probes.push(participant(77, false));
-    let before = world.draft(&seats);
+    let mut input = input(9, vec![over("berlin", "4")]);
+    let mut seats = drafted(&input).seats;
+    input.probes.push(participant(77, false));
+    let before = input.draft(&seats);
     seats = before.seats;
-    world.nodes[0].paused = true;
-    assert_eq!(world.loads()[0].vantages, 0);
-    seats = world.draft(&seats).seats;
-    world.nodes[0].paused = false;
-    assert_eq!(world.draft(&seats).drafts, before.drafts);
+    input.nodes[0].paused = true;
+    assert_eq!(input.loads()[0].vantages, 0);
+    seats = input.draft(&seats).seats;
+    input.nodes[0].paused = false;
+    assert_eq!(input.draft(&seats).drafts, before.drafts);
 }
 
 #[test]
 fn asset_that_is_downloaded_each_time_is_asked_for_four_times_less_often() {
-    let mut world = world(10, vec![over("berlin", "4"), over("oslo", "4")]);
-    world.downloads.insert("berlin".to_owned());
-    let drafts = drafted(&world).drafts;
+    let mut input = input(10, vec![over("berlin", "4"), over("oslo", "4")]);
+    input.downloads.insert("berlin".to_owned());
+    let drafts = drafted(&input).drafts;
     let (berlin, oslo) = (
         calls(&checks_of(&drafts, "berlin")),
         calls(&checks_of(&drafts, "oslo")),
@@ -365,7 +365,7 @@ fn asset_that_is_downloaded_each_time_is_asked_for_four_times_less_often() {
     assert_eq!(berlin[&Part::Asset].len(), 3 * 20);
     assert_eq!(oslo[&Part::Asset].len(), 12 * 20);
     assert_eq!(berlin[&Part::Status].len(), oslo[&Part::Status].len());
-    assert!((world.loads()[0].asset - 3.0).abs() < 1e-9);
+    assert!((input.loads()[0].asset - 3.0).abs() < 1e-9);
 }
 
 /// Issue 10: a plan of 27,000 checks was signed, which no probe takes.
@@ -378,8 +378,8 @@ fn plan_holds_what_fits_and_says_what_was_left_out() {
         node.url = format!("http://127.0.0.1:{}/", 1_000 + number).parse().unwrap(); // no rate of a host
         node
     });
-    let world = world(3, nodes.collect());
-    let Drafted { drafts, limits, .. } = drafted(&world);
+    let input = input(3, nodes.collect());
+    let Drafted { drafts, limits, .. } = drafted(&input);
     assert_eq!(limits.left_out.len(), 3);
     for ((_, draft), left_out) in drafts.iter().zip(&limits.left_out) {
         assert_eq!(draft.targets.len() + left_out.nodes, 4_002, "two peers");
@@ -403,21 +403,21 @@ fn plan_holds_what_fits_and_says_what_was_left_out() {
 
 #[test]
 fn many_slow_addresses_stay_below_what_a_probe_runs_a_second() {
-    let mut world = world(
+    let mut input = input(
         1,
         (0..2_000)
             .map(|number| over(&format!("n{number}"), "4"))
             .collect(),
     );
-    for node in &mut world.nodes {
+    for node in &mut input.nodes {
         node.interval = Some(std::time::Duration::from_secs(1));
     }
-    world.pace.budget = Budget {
+    input.pace.budget = Budget {
         status: 60,
         asset: 120,
         connect: 600,
     };
-    let Drafted { drafts, limits, .. } = drafted(&world);
+    let Drafted { drafts, limits, .. } = drafted(&input);
     assert_eq!(plan_of(drafts[0].1.clone()).check(), Ok(()));
     assert_eq!(limits.left_out.len(), 1);
 }

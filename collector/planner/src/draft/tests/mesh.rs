@@ -1,9 +1,9 @@
 use super::*;
 
 /// Probes of thirty countries, each in a prefix of its own; half of them have IPv6.
-fn worldwide(probes: u64) -> World {
-    let mut world = world(probes, vec![]);
-    for (place, probe) in world.probes.iter_mut().enumerate() {
+fn worldwide(probes: u64) -> PlanInput {
+    let mut input = input(probes, vec![]);
+    for (place, probe) in input.probes.iter_mut().enumerate() {
         probe.country = Some(format!("C{}", place % 30));
         probe.v4 = Some(
             format!("198.{}.{}.1:7472", place / 250, place % 250)
@@ -12,35 +12,35 @@ fn worldwide(probes: u64) -> World {
         );
         probe.v6 = (probe.v6).map(|_| format!("[2001:db8:{place:x}::1]:7472").parse().unwrap());
     }
-    world
+    input
 }
 
-fn country_of(world: &World, probe: ProbeId) -> String {
-    let found = world.probes.iter().find(|known| known.id == probe).unwrap();
+fn country_of(input: &PlanInput, probe: ProbeId) -> String {
+    let found = input.probes.iter().find(|known| known.id == probe).unwrap();
     found.country.clone().unwrap()
 }
 
 #[test]
 fn every_pair_of_regions_has_a_pair_of_probes_over_each_family() {
-    let mut world = worldwide(60);
-    world.probes[0].country = Some("LONELY".to_owned()); // one probe there, and 30 other regions; no IPv6
-    assert!(world.probes[0].v6.is_none());
+    let mut input = worldwide(60);
+    input.probes[0].country = Some("LONELY".to_owned()); // one probe there, and 30 other regions; no IPv6
+    assert!(input.probes[0].v6.is_none());
     let mut measured = BTreeSet::new();
-    for (id, draft) in drafted(&world).drafts {
+    for (id, draft) in drafted(&input).drafts {
         for check in &draft.checks {
             let TargetAddress::Peer { probe, .. } = draft.targets[usize::from(check.target)].address else {
                 panic!("a peer")
             };
             measured.insert((
-                country_of(&world, id),
-                country_of(&world, probe),
+                country_of(&input, id),
+                country_of(&input, probe),
                 check.kind.family,
             ));
         }
     }
     for family in [Family::V4, Family::V6] {
         let has = |probe: &&Participant| probe.address(family).is_some();
-        let regions: BTreeSet<String> = world
+        let regions: BTreeSet<String> = input
             .probes
             .iter()
             .filter(has)
@@ -59,8 +59,8 @@ fn every_pair_of_regions_has_a_pair_of_probes_over_each_family() {
 
 #[test]
 fn large_mesh_gives_each_its_own_peers_and_few_more() {
-    let world = worldwide(300);
-    let drafts = drafted(&world).drafts;
+    let input = worldwide(300);
+    let drafts = drafted(&input).drafts;
     let own = FULL_MESH_MAX - 1;
     for (_, draft) in &drafts {
         assert!(draft.targets.len() >= own, "{}", draft.targets.len());

@@ -11,7 +11,7 @@ use crate::targets::Node;
 
 /// Everything plans are made from, but for the seats that are taken already.
 #[derive(Clone, Debug, PartialEq)]
-pub struct World {
+pub struct PlanInput {
     /// The probes that are not revoked.
     pub probes: Vec<Participant>,
     /// The nodes of `targets.toml`.
@@ -24,7 +24,7 @@ pub struct World {
     pub downloads: BTreeSet<String>,
 }
 
-impl World {
+impl PlanInput {
     pub(super) fn marks(&self) -> Vec<Mark> {
         self.probes.iter().map(|probe| Mark::of_id(probe.id.0)).collect()
     }
