@@ -53,10 +53,9 @@ export function incidentCard(incident, view, open, brief = false) {
 
 /** One that comes and goes and answers at the moment: neither down nor over. */
 function flappingCard(incident, view, brief) {
-  const start = clock(incident.start, view.generated_at, true);
   return h("article.incident.flapping", { key: incident.id },
     h("h3", {}, sign("degraded"), h("span", {}, `${incident.target} comes and goes`)),
-    h("p.when", { title: full(incident.start) }, `up since ${clock(incident.up_since, view.generated_at, true)} UTC; first down at ${start}. It is over once it has been up for 10 min.`),
+    h("p.when", { title: full(incident.start) }, `up since ${clock(incident.up_since, view.generated_at, true)} UTC. It is over once it has been up for 10 min.`),
     proof(incident, view, false, brief));
 }
 
