@@ -135,13 +135,13 @@ impl Command {
 /// `probe …`
 #[derive(Clone, Debug, PartialEq, Subcommand, Serialize, Deserialize)]
 pub enum ProbeCommand {
-    /// Print a script with a token that a worker pastes on his server.
+    /// Print a script with a token that a worker pastes on their server.
     #[command(after_help = "Examples:
   isochrone-collector probe invite --worker ada --site 'Berlin, DE'
   isochrone-collector probe invite --worker bob --site 'Osaka, JP' --location 34.69,135.50 --network 64501
   isochrone-collector probe invite --worker eve --site 'Lima, PE' --valid 24h --format json")]
     Invite {
-        /// Whose server it is; his probe never judges his own node.
+        /// Whose server it is; a worker's probe never judges the worker's own node.
         #[arg(long)]
         worker: String,
         /// City and country, "City, CC".

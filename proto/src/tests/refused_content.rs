@@ -276,7 +276,7 @@ fn outcome_without_a_meaning_is_refused_and_every_meaning_is_known() {
 
 #[test]
 fn result_without_a_meaning_is_refused() {
-    for code in [5, 30, 127, 134, 255] {
+    for code in [5, 31, 127, 134, 255] {
         let mut raw = endpoint();
         raw.result = Packed::of(&[0, 1, code]);
         let expected = BatchError::Code {

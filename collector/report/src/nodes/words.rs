@@ -29,16 +29,21 @@ pub(super) fn no_outages(node: &NodeReport) -> &'static str {
 /// `2026-11-22 00:00:40 to 2026-11-22 00:01:20 (40 s) status, at the node; connect: timeout`
 pub(super) fn outage_line(outage: &OutageReport) -> String {
     format!(
-        "{} to {} ({}) {}, {}",
+        "{} to {} ({}) {}, {}{}",
         date_time(outage.start),
         outage.end.map_or("now".to_owned(), date_time),
         lasted(outage),
         failing(outage),
         cause(outage),
+        if outage.late {
+            "; found in results that came late"
+        } else {
+            ""
+        },
     )
 }
 
-/// "connect", "status and asset", "connect, down 7 times".
+/// "connect", "status and asset", "connect, down 7 times, up since 2026-11-22 02:58:03".
 pub(super) fn failing(outage: &OutageReport) -> String {
     let mut checks = vec![outage.check];
     for span in &outage.checks {
@@ -48,9 +53,12 @@ pub(super) fn failing(outage: &OutageReport) -> String {
     }
     let names: Vec<&str> = checks.iter().map(|check| check.word()).collect();
     let names = names.join(" and ");
-    match outage.flapping {
-        Some(openings) => format!("{names}, down {openings} times"),
-        None => names,
+    match (outage.flapping, outage.up_since) {
+        (Some(openings), Some(since)) => {
+            format!("{names}, down {openings} times, up since {}", date_time(since))
+        }
+        (Some(openings), None) => format!("{names}, down {openings} times"),
+        (None, _) => names,
     }
 }
 
