@@ -134,7 +134,7 @@ impl Batch {
 
     /// How many of them are echoes.
     #[must_use]
-    pub fn echo_rows_len(&self) -> usize {
+    pub(crate) fn echo_rows_len(&self) -> usize {
         self.echo.as_ref().map_or(0, EchoColumns::len)
     }
 

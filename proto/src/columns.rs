@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// Values stand least significant bit first. The number of values is not stored: the owner knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Packed {
+pub(crate) struct Packed {
     base: u64,
     width: u8,
     #[serde(with = "serde_bytes")]
@@ -16,7 +16,7 @@ pub struct Packed {
 impl Packed {
     /// Packs `values`.
     #[must_use]
-    pub fn of(values: &[u64]) -> Self {
+    pub(crate) fn of(values: &[u64]) -> Self {
         let base = values.iter().copied().min().unwrap_or(0);
         let widest = values.iter().map(|value| value - base).max().unwrap_or(0);
         let width = (u64::BITS - widest.leading_zeros()) as u8;
@@ -31,7 +31,7 @@ impl Packed {
     ///
     /// # Errors
     /// Says which of these does not hold.
-    pub fn check(&self, rows: usize, max: u64) -> Result<(), ColumnError> {
+    pub(crate) fn check(&self, rows: usize, max: u64) -> Result<(), ColumnError> {
         if self.width > 64 {
             return Err(ColumnError::Width { width: self.width });
         }
@@ -77,7 +77,7 @@ impl Packed {
     }
 
     /// The first `rows` values of a column that was checked for as many.
-    pub fn values(&self, rows: usize) -> impl Iterator<Item = u64> + '_ {
+    pub(crate) fn values(&self, rows: usize) -> impl Iterator<Item = u64> + '_ {
         let base = self.base;
         self.deltas(rows).map(move |delta| base.wrapping_add(delta))
     }

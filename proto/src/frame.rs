@@ -66,7 +66,7 @@ impl MessageKind {
 
     /// Largest payload of this kind, compressed or not, in bytes.
     #[must_use]
-    pub const fn payload_max(self) -> usize {
+    pub(crate) const fn payload_max(self) -> usize {
         match self {
             Self::StreamHello => STREAM_HELLO_BYTES_MAX,
             Self::Batch | Self::Tombstone => BATCH_BYTES_MAX,

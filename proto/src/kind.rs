@@ -37,7 +37,7 @@ pub struct Facts {
     /// What it is run against.
     pub target: TargetKind,
     /// The floor of its interval, in milliseconds: compiled in, whatever a plan says (invariant 4).
-    pub interval_min_ms: u32,
+    pub(crate) interval_min_ms: u32,
     /// How long a run may take unless the plan says otherwise, in milliseconds.
     pub timeout_ms: u32,
     /// In which columns its runs travel, and so which outcome they have.

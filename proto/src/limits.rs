@@ -11,22 +11,22 @@ pub const JOIN_BYTES_MAX: usize = 16 * 1024;
 /// Longest text (error, address, name, URL) in a message, in bytes.
 pub const TEXT_BYTES_MAX: usize = 512;
 /// Most distinct texts in one batch.
-pub const BATCH_TEXTS_MAX: usize = 4_096;
+pub(crate) const BATCH_TEXTS_MAX: usize = 4_096;
 /// Batches a probe may have sent without an acknowledgement, per stream.
 pub const BATCHES_IN_FLIGHT_MAX: usize = 8;
 /// Most checks in one plan: a batch names a check by a 16-bit index.
 pub const PLAN_CHECKS_MAX: usize = 16_384;
 /// Most probers that one responder answers: each has its keys and its bucket.
-pub const PROBERS_MAX: usize = 4_096;
+pub(crate) const PROBERS_MAX: usize = 4_096;
 /// Most secrets that a responder has in force: the newest and the previous one.
-pub const SECRETS_MAX: usize = 2;
+pub(crate) const SECRETS_MAX: usize = 2;
 /// Largest first message of a batch stream, in bytes.
-pub const STREAM_HELLO_BYTES_MAX: usize = 64;
+pub(crate) const STREAM_HELLO_BYTES_MAX: usize = 64;
 /// Most epochs that a probe announces in one Hello.
 pub const HELLO_EPOCHS_MAX: usize = 1_024;
 
 /// Shortest interval of an echo check, in milliseconds (invariant 4).
-pub const ECHO_INTERVAL_MIN_MS: u32 = 100;
+pub(crate) const ECHO_INTERVAL_MIN_MS: u32 = 100;
 /// Shortest interval of an endpoint check, in milliseconds (invariant 4).
 pub const ENDPOINT_INTERVAL_MIN_MS: u32 = 1_000;
 /// Most endpoint checks that one probe's plan may ask of one host, a second (invariant 4).
@@ -36,6 +36,6 @@ pub const ENDPOINT_RATE_MAX: u64 = 500;
 /// Longest interval of any check, in milliseconds: a day.
 pub const INTERVAL_MAX_MS: u32 = 86_400_000;
 /// Longest timeout of any check, in milliseconds.
-pub const TIMEOUT_MAX_MS: u32 = 60_000;
+pub(crate) const TIMEOUT_MAX_MS: u32 = 60_000;
 /// Largest round-trip time or phase that the wire can carry, in microseconds: 100 s.
-pub const LATENCY_MAX_US: u64 = 100_000_000;
+pub(crate) const LATENCY_MAX_US: u64 = 100_000_000;

@@ -297,7 +297,7 @@ pub struct SignedPlan {
 
 impl SignedPlan {
     /// Prefix of what is signed, so that a plan's signature can never pass for another document's.
-    pub const CONTEXT: &'static [u8] = b"isochrone plan 1\0";
+    pub(crate) const CONTEXT: &'static [u8] = b"isochrone plan 1\0";
 
     /// The bytes that are signed.
     #[must_use]

@@ -140,7 +140,7 @@ impl Schedule {
 
     /// Whether the interval respects the floor of `check` (invariant 4).
     #[must_use]
-    pub fn respects_floor(&self, check: Check) -> bool {
+    pub(crate) fn respects_floor(&self, check: Check) -> bool {
         self.interval_ms >= check.facts().interval_min_ms
     }
 }

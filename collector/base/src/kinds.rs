@@ -64,12 +64,6 @@ impl Finding {
             EchoOutcome::Unsent(_) => Self::Nothing,
         }
     }
-
-    /// Whether the target answered.
-    #[must_use]
-    pub const fn is_answer(self) -> bool {
-        matches!(self, Self::Good | Self::Absent)
-    }
 }
 
 /// One run of an endpoint check, whichever it was: what live state and reports read.

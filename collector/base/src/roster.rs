@@ -139,15 +139,6 @@ impl Roster {
         self.peers.get(&target).and_then(|probe| self.probes.get(probe))
     }
 
-    /// Who runs a target, if known.
-    #[must_use]
-    pub fn worker_of(&self, target: TargetId) -> Option<&str> {
-        match self.node(target) {
-            Some(node) => node.worker.as_deref(),
-            None => self.peer(target).map(|probe| probe.worker.as_str()),
-        }
-    }
-
     /// Every probe, revoked ones included.
     pub fn probes(&self) -> impl Iterator<Item = &ProbeEntry> {
         self.probes.values()

@@ -13,9 +13,9 @@ pub(crate) use sites::country_of;
 use crate::observations::{AccessClass, Basis, Node, Observations, Readings, Source, Vantage};
 
 /// A larger file is refused.
-pub const LARGEST_FILE: u64 = 512 << 20;
+pub(crate) const LARGEST_FILE: u64 = 512 << 20;
 /// More sites, or more rows of weights, are refused.
-pub const MOST_SITES: usize = 100_000;
+pub(crate) const MOST_SITES: usize = 100_000;
 
 /// A file's name and contents.
 #[derive(Clone, Debug)]

@@ -35,7 +35,8 @@ impl Position {
     }
 
     /// Great-circle distance in kilometres.
-    pub fn distance_km(self, other: Self) -> f64 {
+    #[cfg(test)]
+    pub(crate) fn distance_km(self, other: Self) -> f64 {
         self.unit().distance_km(other.unit())
     }
 

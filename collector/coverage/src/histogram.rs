@@ -82,7 +82,8 @@ impl LogHistogram {
     }
 
     /// The longest time in microseconds, to the nanosecond.
-    pub fn max_us(&self) -> Option<f64> {
+    #[cfg(test)]
+    pub(crate) fn max_us(&self) -> Option<f64> {
         (!self.is_empty()).then_some(self.max_ns as f64 / 1e3)
     }
 
@@ -151,7 +152,7 @@ impl From<LogHistogram> for RawHistogram {
 
 /// Why a stored histogram is not one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum HistogramError {
+pub(crate) enum HistogramError {
     /// The buckets repeat, run backwards, lie beyond the last one, or hold no sample.
     #[error("histogram buckets are out of order, out of range or empty")]
     Buckets,

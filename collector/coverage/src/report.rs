@@ -23,10 +23,10 @@ use crate::weights::{WeightKind, WeightSource};
 /// A vantage speaks for its country's cities up to this distance.
 pub const SPEAKS_FOR_KM: f64 = 300.0;
 /// The budgets every report answers, in milliseconds.
-pub const BUDGETS_MS: [f64; 5] = [20.0, 50.0, 100.0, 150.0, 200.0];
+pub(crate) const BUDGETS_MS: [f64; 5] = [20.0, 50.0, 100.0, 150.0, 200.0];
 /// The budget that is shown first where the lead configured none: the documented default of
 /// `coverage_target_ms`.
-pub const DEFAULT_TARGET_MS: f64 = 100.0;
+pub(crate) const DEFAULT_TARGET_MS: f64 = 100.0;
 /// Fewer days than this: figures are provisional and have no interval.
 pub const LEAST_DAYS: usize = 7;
 

@@ -27,12 +27,11 @@ use rcgen::PublicKeyData;
 use tokio::sync::watch;
 
 pub use self::error::RegistryError;
-pub use self::invite::{Invitation, NewInvitation, VALID};
+pub use self::invite::{Invitation, NewInvitation};
 pub use self::joining::Renewal;
 use self::members::{Draft, Members};
 pub use self::record::{
-    Access, BurntKey, InvitationId, InvitationRecord, InvitationState, KeyedSecret, ProbeRecord, ProbeSite,
-    ProbeState,
+    Access, InvitationId, InvitationRecord, InvitationState, KeyedSecret, ProbeRecord, ProbeSite, ProbeState,
 };
 use crate::audit::{Actor, AuditEntry};
 use crate::authority::Authority;

@@ -27,7 +27,6 @@ use self::grid::Grid;
 pub use self::grid::Load;
 pub use self::hosts::HostPrefixes;
 pub use self::input::PlanInput;
-pub use self::mesh::FULL_MESH_MAX;
 use self::mesh::Mesh;
 pub use self::participant::Participant;
 pub use self::rate::Stretch;
@@ -120,7 +119,7 @@ impl PlanInput {
     }
 
     /// The seats that plans in force give: what a collector that starts goes on with.
-    pub fn seats_in<'a>(&self, plans: impl IntoIterator<Item = (ProbeId, &'a Draft)>) -> Seats {
+    pub(crate) fn seats_in<'a>(&self, plans: impl IntoIterator<Item = (ProbeId, &'a Draft)>) -> Seats {
         let grids = self
             .nodes
             .iter()

@@ -31,7 +31,7 @@ impl Lines {
 
     /// Whether it has no width.
     #[must_use]
-    pub fn is_markdown(&self) -> bool {
+    pub(crate) fn is_markdown(&self) -> bool {
         self.width.is_none()
     }
 

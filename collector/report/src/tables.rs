@@ -63,21 +63,21 @@ impl Column {
 
     /// On an HTML page there is room for another title.
     #[must_use]
-    pub fn on_page(mut self, title: impl Into<String>) -> Self {
+    pub(crate) fn on_page(mut self, title: impl Into<String>) -> Self {
         self.page = Some(title.into());
         self
     }
 
     /// Not shown in text and Markdown.
     #[must_use]
-    pub fn page_only(mut self) -> Self {
+    pub(crate) fn page_only(mut self) -> Self {
         self.lines = None;
         self
     }
 
     /// Not shown on an HTML page.
     #[must_use]
-    pub fn lines_only(mut self) -> Self {
+    pub(crate) fn lines_only(mut self) -> Self {
         self.page = None;
         self
     }
@@ -93,7 +93,7 @@ impl Column {
     ///
     /// [`Lines::alike`]: crate::lines::Lines::alike
     #[must_use]
-    pub fn spare(mut self) -> Self {
+    pub(crate) fn spare(mut self) -> Self {
         self.spare = true;
         self
     }
@@ -116,14 +116,14 @@ impl From<&str> for Cell {
 impl Cell {
     /// What an HTML page shows instead of the text.
     #[must_use]
-    pub fn on_page(mut self, markup: Markup) -> Self {
+    pub(crate) fn on_page(mut self, markup: Markup) -> Self {
         self.page = Some(markup);
         self
     }
 
     /// Of a column that only a page has.
     #[must_use]
-    pub fn page_only(markup: Markup) -> Self {
+    pub(crate) fn page_only(markup: Markup) -> Self {
         Self::default().on_page(markup)
     }
 }
@@ -156,21 +156,21 @@ impl Table {
 
     /// Text and Markdown show at most so many rows, and say how many more there are; `thing` is one of them.
     #[must_use]
-    pub fn at_most(mut self, rows: usize, thing: &'static str) -> Self {
+    pub(crate) fn at_most(mut self, rows: usize, thing: &'static str) -> Self {
         self.most = Some((rows, thing));
         self
     }
 
     /// Folded on a page, it shows its last rows.
     #[must_use]
-    pub fn newest_last(mut self) -> Self {
+    pub(crate) fn newest_last(mut self) -> Self {
         self.newest_last = true;
         self
     }
 
     /// A page does not print it.
     #[must_use]
-    pub fn screen_only(mut self) -> Self {
+    pub(crate) fn screen_only(mut self) -> Self {
         self.screen_only = true;
         self
     }

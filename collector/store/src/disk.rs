@@ -18,7 +18,7 @@ impl FreeSpace {
 
     /// Asks the file system that `folder` lies on.
     #[must_use]
-    pub fn of_folder(folder: PathBuf) -> Self {
+    pub(crate) fn of_folder(folder: PathBuf) -> Self {
         Self::new(move || {
             let folder = if folder.as_os_str().is_empty() {
                 ".".into()

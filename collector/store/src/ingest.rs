@@ -33,7 +33,7 @@ use isochrone_proto::units::UnixMillis;
 use tokio::sync::{mpsc, oneshot};
 
 use self::commit::Committer;
-pub use self::judge::{AHEAD_MAX, RAW_RETENTION, RefuseReason};
+pub use self::judge::RefuseReason;
 pub(crate) use self::quarantine::newest_refused;
 pub use self::quarantine::{Quarantined, Refused, quarantined};
 use crate::Store;

@@ -295,7 +295,7 @@ impl Incident {
 
     /// Whether one of its checks is failing now.
     #[must_use]
-    pub fn is_failing(&self) -> bool {
+    pub(crate) fn is_failing(&self) -> bool {
         self.checks.iter().any(|span| span.end.is_none())
     }
 

@@ -260,7 +260,7 @@ impl Engine {
     }
 
     /// Every node of the roster as it stood when last judged.
-    pub fn standings(&self) -> impl Iterator<Item = NodeStanding> {
+    pub(crate) fn standings(&self) -> impl Iterator<Item = NodeStanding> {
         let known = self.nodes.iter().filter(|node| node.entry.is_some());
         known.map(Node::standing)
     }
@@ -287,7 +287,7 @@ impl Engine {
 
     /// No quorum is possible for a node since then.
     #[must_use]
-    pub fn unknown_since(&self, target: TargetId) -> Option<UnixMillis> {
+    pub(crate) fn unknown_since(&self, target: TargetId) -> Option<UnixMillis> {
         let place = *self.by_target.get(&target)?;
         self.nodes[place].memory.unknown_since
     }

@@ -28,7 +28,7 @@ use crate::incident::{Incident, Subject};
 use crate::judge::{Cadence, CellId, Engine, Observation, Output, Patience, Telling};
 
 /// Rows of so long before a window are read with it: streaks and proofs go on over its beginning.
-pub const WARM_UP: Duration = Duration::from_secs(600);
+pub(crate) const WARM_UP: Duration = Duration::from_secs(600);
 /// From the end of a run until it is judged.
 const WAY_MS: u64 = 1_000;
 const STEP_MS: u64 = 1_000;

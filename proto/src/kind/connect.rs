@@ -33,7 +33,7 @@ pub struct ConnectOutcome {
 impl ConnectOutcome {
     /// A run that ended before an address was known.
     #[must_use]
-    pub fn undialled(result: ConnectResult) -> Self {
+    pub(crate) fn undialled(result: ConnectResult) -> Self {
         Self {
             address: None,
             certificate_expires: None,

@@ -35,7 +35,7 @@ pub struct EndpointOutcome {
 impl EndpointOutcome {
     /// A run that ended before an address was dialled.
     #[must_use]
-    pub fn undialled(result: EndpointResult) -> Self {
+    pub(crate) fn undialled(result: EndpointResult) -> Self {
         Self {
             address: String::new(),
             http_status: None,

@@ -18,7 +18,7 @@ use super::record::{Access, ProbeSite};
 /// UDP port of a probe's echo responder, unless its own configuration says otherwise.
 const ECHO_PORT: u16 = 7472;
 /// How long an invitation is valid, unless the lead says otherwise.
-pub const VALID: Duration = Duration::from_secs(72 * 3_600);
+pub(crate) const VALID: Duration = Duration::from_secs(72 * 3_600);
 /// Longest an invitation can be made to last.
 const VALID_MAX: Duration = Duration::from_secs(365 * 86_400);
 const NAME_MAX: usize = 63;

@@ -188,7 +188,7 @@ impl InvitationRecord {
 
 /// A key that is never let in although it never was a probe: it was shown with another's invitation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct BurntKey {
+pub(crate) struct BurntKey {
     /// Its hash.
     #[serde(with = "as_text")]
     pub key: KeyHash,

@@ -9,6 +9,7 @@ use isochrone_store::{Records, StoreError, Transaction};
 use rcgen::{CertificateParams, KeyPair, SigningKey as _};
 use tokio::sync::mpsc;
 
+use super::invite::VALID;
 use super::*;
 use crate::events::{EventSink, GateEvent};
 

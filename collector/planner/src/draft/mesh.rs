@@ -9,7 +9,7 @@ use super::affinity::Mark;
 use super::participant::Participant;
 
 /// Up to so many probes, each measures every other.
-pub const FULL_MESH_MAX: usize = 50;
+pub(crate) const FULL_MESH_MAX: usize = 50;
 /// Beyond it, so many peers are each probe's own, by rendezvous hash.
 const PEERS: usize = FULL_MESH_MAX - 1;
 

@@ -10,6 +10,7 @@ use isochrone_proto::kind::{Check, Family};
 use isochrone_proto::plan::{Plan, PlannedCheck};
 use isochrone_proto::units::UnixMillis;
 
+use super::mesh::FULL_MESH_MAX;
 use super::rate::{HOST_RATE_MAX, PEER_PREFIX_RATE_MAX, PEER_RATE_MAX, PREFIX_RATE_MAX};
 use super::*;
 use crate::pace::{Budget, Pace};

@@ -19,7 +19,7 @@ pub struct NodesReport {
     #[serde(serialize_with = "rfc3339")]
     pub to: UnixMillis,
     /// Messages that were meant to wake somebody, had the rule as it stands been asked all the while.
-    pub would_have_paged: u64,
+    pub(crate) would_have_paged: u64,
     /// The nodes, by name.
     pub nodes: Vec<NodeReport>,
 }
@@ -55,13 +55,13 @@ pub struct DayReport {
     /// Checks of all kinds that were run, by vantages that count.
     pub checks: u64,
     /// Share of status checks that succeeded.
-    pub status_ok: Option<f64>,
+    pub(crate) status_ok: Option<f64>,
     /// Share of asset downloads that succeeded; HEAD is answered from chain data, and is in no share.
-    pub asset_ok: Option<f64>,
+    pub(crate) asset_ok: Option<f64>,
     /// Share of plain HTTP checks that succeeded.
-    pub http_ok: Option<f64>,
+    pub(crate) http_ok: Option<f64>,
     /// Share of connections that succeeded.
-    pub connect_ok: Option<f64>,
+    pub(crate) connect_ok: Option<f64>,
     /// Median time to first byte in milliseconds: cached assets; of a plain HTTP node its page.
     pub ttfb_p50_ms: Option<f64>,
     /// 90th percentile of the same.
@@ -69,19 +69,19 @@ pub struct DayReport {
     /// Times behind both.
     pub ttfb_samples: u64,
     /// Median time to first byte of status answers in milliseconds.
-    pub status_ttfb_p50_ms: Option<f64>,
+    pub(crate) status_ttfb_p50_ms: Option<f64>,
     /// 90th percentile of the same.
-    pub status_ttfb_p90_ms: Option<f64>,
+    pub(crate) status_ttfb_p90_ms: Option<f64>,
     /// Times behind both.
-    pub status_ttfb_samples: u64,
+    pub(crate) status_ttfb_samples: u64,
     /// Status checks behind `status_ok`.
-    pub status_checks: u64,
+    pub(crate) status_checks: u64,
     /// Asset checks behind `asset_ok`.
-    pub asset_checks: u64,
+    pub(crate) asset_checks: u64,
     /// HTTP checks behind `http_ok`.
-    pub http_checks: u64,
+    pub(crate) http_checks: u64,
     /// Connections behind `connect_ok`.
-    pub connect_checks: u64,
+    pub(crate) connect_checks: u64,
     /// Answers 404 and 421: about the object, not about the node; in no share.
     pub absent: u64,
     /// Checks that say nothing: they never left the probe, or it had no way out; in no share.
@@ -104,7 +104,7 @@ pub struct Slice {
     /// As of a day.
     pub ttfb: Option<Ttfb>,
     /// Of status answers.
-    pub status_ttfb: Option<Ttfb>,
+    pub(crate) status_ttfb: Option<Ttfb>,
 }
 
 /// One node in the whole window.
@@ -121,7 +121,7 @@ pub struct Whole {
     /// As of a day.
     pub ttfb: Option<Ttfb>,
     /// Of status answers.
-    pub status_ttfb: Option<Ttfb>,
+    pub(crate) status_ttfb: Option<Ttfb>,
 }
 
 /// Time to first byte.

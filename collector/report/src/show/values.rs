@@ -131,5 +131,5 @@ pub struct SeenBy {
     /// Checks that say nothing: they never left the probe, or its rules forbade the address.
     pub unsent: u64,
     /// Slot of the last success, RFC 3339.
-    pub last_ok: Option<String>,
+    pub(crate) last_ok: Option<String>,
 }

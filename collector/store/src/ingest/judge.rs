@@ -10,9 +10,9 @@ use super::slot_set::SlotSet;
 use crate::HourRow;
 
 /// Slots older than this when they arrive are refused: raw measurements are kept no longer.
-pub const RAW_RETENTION: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
+pub(crate) const RAW_RETENTION: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
 /// Slots further ahead of the collector's clock are refused.
-pub const AHEAD_MAX: std::time::Duration = std::time::Duration::from_secs(5 * 60);
+pub(crate) const AHEAD_MAX: std::time::Duration = std::time::Duration::from_secs(5 * 60);
 /// An adoption further back is refused: marks live this long, and no plan.
 const ADOPTION_AGE_MAX: std::time::Duration = std::time::Duration::from_secs(90 * 86_400);
 

@@ -35,7 +35,7 @@ pub struct Audit {
 
 impl Audit {
     /// Most faults that are told one by one.
-    pub const FINDINGS_MAX: usize = 100;
+    pub(crate) const FINDINGS_MAX: usize = 100;
 
     /// Whether nothing was found.
     #[must_use]

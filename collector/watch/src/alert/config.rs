@@ -67,7 +67,7 @@ pub struct SecretUrl(Url);
 impl SecretUrl {
     /// The whole URL, for the one who dials it.
     #[must_use]
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         self.0.as_str()
     }
 }

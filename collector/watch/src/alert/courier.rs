@@ -158,7 +158,7 @@ impl Courier {
 
     /// When the next receiver may be tried that is not tried now.
     #[must_use]
-    pub fn next_due(&self) -> Option<UnixMillis> {
+    pub(crate) fn next_due(&self) -> Option<UnixMillis> {
         let waiting = self.lanes.iter().filter(|lane| !lane.under_way);
         let due = waiting.filter_map(|lane| {
             let first = lane.queue(&self.outbox, UnixMillis(u64::MAX)).next?;

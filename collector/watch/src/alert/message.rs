@@ -17,7 +17,7 @@ pub type Known<'a> = (
 );
 
 /// The name of this schema.
-pub const SCHEMA: &str = "isochrone.alert/1";
+pub(crate) const SCHEMA: &str = "isochrone.alert/1";
 
 /// One alert, as it is kept in the outbox and sent to the webhook.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -190,7 +190,7 @@ impl Alert {
 
     /// What is told. `known`: names of nodes, and how they stand.
     #[must_use]
-    pub fn of_telling(telling: &Telling, collector: &str, known: Known<'_>) -> Self {
+    pub(crate) fn of_telling(telling: &Telling, collector: &str, known: Known<'_>) -> Self {
         let event = Event::of(telling.what);
         let about = telling.incidents.first().map(|incident| incident.id.clone());
         let about = about.unwrap_or_else(|| format!("{:013}-collector", telling.at.0));

@@ -24,11 +24,11 @@ pub struct Pending {
     /// Its name.
     pub receiver: String,
     /// Since when it waits.
-    pub created: UnixMillis,
+    pub(crate) created: UnixMillis,
     /// Deliveries tried.
     pub attempts: u32,
     /// Why the last one failed.
-    pub last_error: Option<String>,
+    pub(crate) last_error: Option<String>,
 }
 
 /// An alert that a receiver took.

@@ -24,17 +24,17 @@ pub struct Account {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Availability {
     /// T: the term.
-    pub term_s: f64,
+    pub(crate) term_s: f64,
     /// X: maintenance that was entered beforehand, shared outages, sources.
-    pub excluded_s: f64,
+    pub(crate) excluded_s: f64,
     /// U: no quorum was possible, outside X.
-    pub unknown_s: f64,
+    pub(crate) unknown_s: f64,
     /// D: down, outside X.
-    pub down_s: f64,
+    pub(crate) down_s: f64,
     /// D⁻: from the first failure seen to the last, outside X.
-    pub surely_down_s: f64,
+    pub(crate) surely_down_s: f64,
     /// D⁺: from the last answer before to the first after, outside X.
-    pub perhaps_down_s: f64,
+    pub(crate) perhaps_down_s: f64,
 }
 
 impl Availability {
@@ -72,7 +72,7 @@ impl Account {
     }
 
     /// Time that counts neither way.
-    pub fn exclude(&mut self, span: Span) {
+    pub(crate) fn exclude(&mut self, span: Span) {
         self.excluded.add(span);
     }
 

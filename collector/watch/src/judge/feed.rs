@@ -290,7 +290,7 @@ impl Engine {
     }
 
     /// Its clock minus the collector's, as measured.
-    pub fn set_clock_offset(&mut self, probe: ProbeId, offset_ms: i64) {
+    pub(crate) fn set_clock_offset(&mut self, probe: ProbeId, offset_ms: i64) {
         let place = self.vantage_place(probe);
         self.vantages[place].offset_ms = offset_ms;
     }

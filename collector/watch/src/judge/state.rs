@@ -83,7 +83,8 @@ impl State {
 
     /// Whether it says that nothing is known.
     #[must_use]
-    pub const fn is_blind(self) -> bool {
+    #[cfg(test)]
+    pub(crate) const fn is_blind(self) -> bool {
         matches!(self, Self::NoData | Self::NobodyMayJudge)
     }
 }

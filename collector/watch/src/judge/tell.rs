@@ -77,9 +77,9 @@ pub struct Telling {
     /// The incidents it is about, as they were then.
     pub incidents: Vec<Incident>,
     /// Nodes that fail as well, not yet long enough for an incident.
-    pub failing_too: Vec<TargetId>,
+    pub(crate) failing_too: Vec<TargetId>,
     /// Of a shared outage that is over for some: those still down.
-    pub still_down: Vec<TargetId>,
+    pub(crate) still_down: Vec<TargetId>,
 }
 
 /// A shared outage that was told.
