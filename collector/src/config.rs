@@ -125,22 +125,7 @@ impl TryFrom<RawConfig> for Config {
 
     fn try_from(raw: RawConfig) -> Result<Self, WrongValue> {
         let default = Self::default();
-        let pace = Pace {
-            echo_interval: within(
-                "echo_interval",
-                raw.echo_interval,
-                default.pace.echo_interval,
-                100,
-            )?,
-            connect_interval: default.pace.connect_interval,
-            budget: budget(&raw, default.pace.budget)?,
-            plan_lifetime: within(
-                "plan_lifetime",
-                raw.plan_lifetime,
-                default.pace.plan_lifetime,
-                60_000,
-            )?,
-        };
+        let pace = pace(&raw, default.pace)?;
         let listen = raw.listen.unwrap_or(default.listen);
         if listen.is_empty() {
             return Err(WrongValue::new(
@@ -196,6 +181,16 @@ fn refuse_replaced(table: &toml::Table) -> Result<(), WrongValue> {
         }
     }
     Ok(())
+}
+
+/// How often is measured.
+fn pace(raw: &RawConfig, default: Pace) -> Result<Pace, WrongValue> {
+    Ok(Pace {
+        echo_interval: within("echo_interval", raw.echo_interval, default.echo_interval, 100)?,
+        connect_interval: default.connect_interval,
+        budget: budget(raw, default.budget)?,
+        plan_lifetime: within("plan_lifetime", raw.plan_lifetime, default.plan_lifetime, 60_000)?,
+    })
 }
 
 /// What a node's checks may cost it.

@@ -32,7 +32,7 @@ pub struct City {
     /// Where it lies, to 0.001 degree.
     pub position: Position,
     /// People in the city proper, as GeoNames counts them.
-    pub people: u32,
+    pub(crate) people: u32,
 }
 
 /// The whole table, unpacked at its first use.
@@ -58,7 +58,7 @@ pub struct CountryFacts {
     /// Its English name.
     pub name: String,
     /// People in the whole country.
-    pub people: u64,
+    pub(crate) people: u64,
     iso3: String,
     folded: String,
     cities: Range<usize>,
@@ -97,22 +97,18 @@ struct Row {
 
 impl CityTable {
     /// How many cities there are.
-    pub fn len(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
         self.cities.len()
     }
 
-    /// Whether there is no city at all.
-    pub fn is_empty(&self) -> bool {
-        self.cities.is_empty()
-    }
-
     /// All countries, ordered by code.
-    pub fn countries(&self) -> &[CountryFacts] {
+    pub(crate) fn countries(&self) -> &[CountryFacts] {
         &self.countries
     }
 
     /// What is known about one country.
-    pub fn facts(&self, country: Country) -> Option<&CountryFacts> {
+    pub(crate) fn facts(&self, country: Country) -> Option<&CountryFacts> {
         let at = self
             .countries
             .binary_search_by_key(&country, |facts| facts.country)
@@ -121,13 +117,13 @@ impl CityTable {
     }
 
     /// The cities of a country.
-    pub fn of(&'static self, country: Country) -> impl Iterator<Item = City> {
+    pub(crate) fn of(&'static self, country: Country) -> impl Iterator<Item = City> {
         let range = self.facts(country).map_or(0..0, |facts| facts.cities.clone());
         range.map(|index| self.city(index))
     }
 
     /// The city nearest to a place, and its distance in kilometres.
-    pub fn nearest(&'static self, position: Position) -> Option<(City, f64)> {
+    pub(crate) fn nearest(&'static self, position: Position) -> Option<(City, f64)> {
         let unit = position.unit();
         let squared = |row: &Row| row.unit.chord_squared(unit);
         let nearest = |a: &(usize, f64), b: &(usize, f64)| a.1.total_cmp(&b.1);

@@ -136,7 +136,7 @@ pub enum AccessClass {
 
 impl AccessClass {
     /// Every class, in the order in which reports list them.
-    pub const ALL: [Self; 3] = [Self::DataCentre, Self::Eyeball, Self::Unknown];
+    pub(crate) const ALL: [Self; 3] = [Self::DataCentre, Self::Eyeball, Self::Unknown];
 
     /// The word in JSON.
     pub fn as_str(self) -> &'static str {
@@ -259,7 +259,7 @@ pub struct Samples {
 
 impl Samples {
     /// Adds another account of the same pair.
-    pub fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         self.times.merge(&other.times);
         self.lost = self.lost.saturating_add(other.lost);
     }
@@ -279,7 +279,7 @@ pub struct SingleReading {
     /// Index into [`Observations::nodes`].
     pub node: usize,
     /// The round-trip time in milliseconds: finite, not negative.
-    pub rtt_ms: f64,
+    pub(crate) rtt_ms: f64,
     /// Measured from the node to the vantage, for want of the other direction.
     pub reversed: bool,
 }

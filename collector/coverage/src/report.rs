@@ -12,7 +12,8 @@ mod speakers;
 mod split;
 mod sum;
 
-pub use build::{Options, ReportError, build};
+pub use build::build;
+pub use build::{Options, ReportError};
 
 use crate::country::{Continent, Country};
 use crate::geo::Position;

@@ -71,7 +71,7 @@ impl fmt::Display for Actor {
 impl AuditEntry {
     /// An entry.
     #[must_use]
-    pub fn new(at: UnixMillis, who: &Actor, action: &str, what: String) -> Self {
+    pub(crate) fn new(at: UnixMillis, who: &Actor, action: &str, what: String) -> Self {
         Self {
             at,
             who: who.to_string(),

@@ -148,7 +148,7 @@ impl Plans {
     ///
     /// # Errors
     /// When the store cannot keep them; nothing is sent then.
-    pub fn refresh(&self) -> Result<usize, PlansError> {
+    pub(crate) fn refresh(&self) -> Result<usize, PlansError> {
         self.confirm_secrets();
         let input = self.input();
         if self.stands(&input) {

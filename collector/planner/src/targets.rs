@@ -45,7 +45,7 @@ pub struct Node {
     /// Between two status checks; `None`: the collector's default.
     pub interval: Option<Duration>,
     /// Families that are checked; at least one.
-    pub families: Vec<Family>,
+    pub(crate) families: Vec<Family>,
     /// Not measured for now.
     pub paused: bool,
 }

@@ -54,27 +54,36 @@ pub(super) async fn carry_out(
                 valid: Some(valid),
                 ..Default::default()
             };
-            let invitation = context.registry.invite(&new, &context.actor).map_err(refused)?;
-            let fresh = FreshInvitation {
-                token: invitation.token,
-                script: invitation.script,
-                expires: invitation.expires,
-                name: invitation.name,
-                warning: context.config.invitation_warning(),
-                demo: context.store.is_demo(),
-            };
-            match (format, &fresh.warning) {
-                (Format::Json, _) => return out.json(&fresh.json()).await,
-                (Format::Text, Some(warning)) => {
-                    out.say(Answer::Err(format!("WARNING: {warning}.\n"))).await;
-                }
-                (Format::Text, None) => {}
-            }
-            out.document(fresh.text()).await
+            invite(context, &new, format, out).await
         }
         ProbeCommand::List { format } => list(context, format, out).await,
         ProbeCommand::Revoke { probe } => out.text(revoke(context, &probe)?).await,
     }
+}
+
+async fn invite(
+    context: &CommandContext,
+    new: &NewInvitation,
+    format: Format,
+    out: &Out,
+) -> Result<(), CommandError> {
+    let invitation = context.registry.invite(new, &context.actor).map_err(refused)?;
+    let fresh = FreshInvitation {
+        token: invitation.token,
+        script: invitation.script,
+        expires: invitation.expires,
+        name: invitation.name,
+        warning: context.config.invitation_warning(),
+        demo: context.store.is_demo(),
+    };
+    match (format, &fresh.warning) {
+        (Format::Json, _) => return out.json(&fresh.json()).await,
+        (Format::Text, Some(warning)) => {
+            out.say(Answer::Err(format!("WARNING: {warning}.\n"))).await;
+        }
+        (Format::Text, None) => {}
+    }
+    out.document(fresh.text()).await
 }
 
 /// Why there is no invitation: what the options say is wrong usage, all else a failure.

@@ -18,28 +18,7 @@ pub(super) async fn carry_out(
     out: &Out,
 ) -> Result<(), CommandError> {
     match command {
-        TargetCommand::Add(args) => {
-            let name = args.node.clone();
-            let edited = added(&context.targets_file, &name, keys(args)?)?;
-            let odd = edited
-                .node(&name)
-                .map(|node| notes(node, &edited, true).join("; "));
-            let loads = load::loads(context, &edited);
-            adopt(context, Ok(edited), "target add", &name)?;
-            let from = if context.running {
-                "the probes check it from their next plan on"
-            } else {
-                "no collector runs here now, so it is checked once one does"
-            };
-            out.text(format!("{name} is added; {from}.\n")).await?;
-            if let Some(load) = loads.iter().find(|load| load.node == name) {
-                out.text(format!("{}\n", load::sentence(load))).await?;
-            }
-            match odd.filter(|odd| !odd.is_empty()) {
-                Some(odd) => out.text(format!("Note: {odd}.\n")).await,
-                None => Ok(()),
-            }
-        }
+        TargetCommand::Add(args) => add(context, args, out).await,
         TargetCommand::Pause { node, resume } => {
             let edited = targets::set_paused(&context.targets_file, &node, !resume);
             adopt(
@@ -64,6 +43,29 @@ pub(super) async fn carry_out(
             .await
         }
         TargetCommand::List { format } => list(context, format, out).await,
+    }
+}
+
+async fn add(context: &CommandContext, args: NodeArgs, out: &Out) -> Result<(), CommandError> {
+    let name = args.node.clone();
+    let edited = added(&context.targets_file, &name, keys(args)?)?;
+    let odd = edited
+        .node(&name)
+        .map(|node| notes(node, &edited, true).join("; "));
+    let loads = load::loads(context, &edited);
+    adopt(context, Ok(edited), "target add", &name)?;
+    let from = if context.running {
+        "the probes check it from their next plan on"
+    } else {
+        "no collector runs here now, so it is checked once one does"
+    };
+    out.text(format!("{name} is added; {from}.\n")).await?;
+    if let Some(load) = loads.iter().find(|load| load.node == name) {
+        out.text(format!("{}\n", load::sentence(load))).await?;
+    }
+    match odd.filter(|odd| !odd.is_empty()) {
+        Some(odd) => out.text(format!("Note: {odd}.\n")).await,
+        None => Ok(()),
     }
 }
 

@@ -57,9 +57,9 @@ enum Way {
 #[derive(Clone, Copy, Debug)]
 pub struct IngestOptions {
     /// Items that may wait for the committer; a full queue makes sessions wait, and QUIC with them.
-    pub queue: usize,
+    pub(crate) queue: usize,
     /// How long the committer lets more items come after the first, so that one fsync serves them all.
-    pub gather: Duration,
+    pub(crate) gather: Duration,
 }
 
 impl Default for IngestOptions {

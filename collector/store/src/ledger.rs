@@ -36,7 +36,7 @@ pub struct Row {
     /// Slots that did not, for a reason that is known.
     pub skipped: u64,
     /// Of these, slots for which the probe was not running, found out by this collector.
-    pub not_running: u64,
+    pub(crate) not_running: u64,
     /// Slots of which nothing was heard: the host is off, or its results are still to come.
     pub absent: u64,
     /// Measurements in the store.

@@ -163,7 +163,7 @@ pub struct EvidenceCell {
     /// When the newest failure began, when this was written.
     pub slot: UnixMillis,
     /// When the first failure in the row began.
-    pub first_slot: UnixMillis,
+    pub(crate) first_slot: UnixMillis,
     /// Failures in the row when this was written.
     pub failures: u32,
 }

@@ -66,10 +66,10 @@ const CALM_MS: u64 = 5_000;
 pub struct Patience {
     /// A probe is silent after so long without a word. Default 3 min.
     #[serde(with = "humantime_serde")]
-    pub silent_after: Duration,
+    pub(crate) silent_after: Duration,
     /// A node of which nothing is known for so long is an incident of its own. Default 3 min.
     #[serde(with = "humantime_serde")]
-    pub no_data_after: Duration,
+    pub(crate) no_data_after: Duration,
 }
 
 impl Default for Patience {
@@ -152,7 +152,7 @@ impl Engine {
     }
 
     /// Takes up an incident that was kept: an open one goes on as if nothing had happened.
-    pub fn resume(&mut self, incident: Incident) {
+    pub(crate) fn resume(&mut self, incident: Incident) {
         match incident.subject {
             Subject::Node(target) => {
                 let place = self.node_place(target);

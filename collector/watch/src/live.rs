@@ -43,7 +43,7 @@ pub struct Vantage {
     /// The epoch of the batch that arrived last.
     pub epoch: EpochId,
     /// When its last batch arrived.
-    pub heard: UnixMillis,
+    pub(crate) heard: UnixMillis,
     /// The newest slot it measured.
     pub last_slot: Option<UnixMillis>,
 }
@@ -57,7 +57,7 @@ impl Live {
 
     /// Takes in a stored batch. `plan` is the one that its header names: checks are looked up there once a
     /// plan, then each row finds its cell by index.
-    pub fn apply(&mut self, probe: ProbeId, plan: &Plan, batch: &Batch, received: UnixMillis) {
+    pub(crate) fn apply(&mut self, probe: ProbeId, plan: &Plan, batch: &Batch, received: UnixMillis) {
         let vantage = self
             .vantages
             .entry(probe)

@@ -20,10 +20,6 @@ impl Spool {
     /// When the folder or a file cannot be read, or another build wrote it in another format. Damage inside files
     /// is no error.
     pub fn open(disk: Arc<dyn Disk>, options: SpoolOptions) -> Result<Self, SpoolError> {
-        let failed = |action, file: &str| {
-            let file = file.to_owned();
-            move |source| SpoolError::Disk { action, file, source }
-        };
         let mut spool = Self {
             disk: Arc::clone(&disk),
             options,
@@ -35,7 +31,9 @@ impl Spool {
             corrupt_untold: 0,
             marks_changed: false,
         };
-        let names = disk.list(FOLDER).map_err(failed("list", FOLDER))?;
+        let names = disk
+            .list(FOLDER)
+            .map_err(|source| failed("list", FOLDER, source))?;
         let marks = spool.load_marks();
         // Damage before a sound record shows as a gap; here what is damaged at the end of each epoch.
         let mut tails: BTreeMap<u64, u64> = BTreeMap::new();
@@ -43,7 +41,7 @@ impl Spool {
             let Some(name) = SegmentName::parse(&file) else {
                 continue;
             };
-            let bytes = disk.read(&file).map_err(failed("read", &file))?;
+            let bytes = disk.read(&file).map_err(|source| failed("read", &file, source))?;
             let scan = record::scan(&bytes);
             if scan.records.is_empty()
                 && let Some(found) = record::other_format(&bytes)
@@ -60,19 +58,9 @@ impl Spool {
             if name.first > log.last {
                 tails.insert(name.ordinal, scan.damaged_after);
             }
-            let (mut segment, damaged) = take_over(log, &name, file.clone(), &scan);
+            let (segment, damaged) = take_over(log, &name, file, &scan);
             spool.corrupt += damaged;
-            if segment.is_empty() {
-                // Torn before its first record was whole, damaged, or a leftover that another file covers.
-                disk.remove(&file).map_err(failed("remove", &file))?;
-                continue;
-            }
-            if scan.end < bytes.len() as u64 {
-                disk.truncate(&file, scan.end).map_err(failed("cut", &file))?;
-            }
-            spool.bytes += scan.end;
-            segment.bytes = scan.end;
-            log.take_over(segment);
+            spool.keep(name.ordinal, segment, &scan, bytes.len() as u64)?;
         }
         spool.corrupt += tails.values().sum::<u64>();
         spool.logs.retain(|_, log| log.has_records());
@@ -85,6 +73,38 @@ impl Spool {
         }
         Ok(spool)
     }
+
+    /// Keeps what is sound of a file, which is `length` long, and removes one of which nothing is.
+    fn keep(
+        &mut self,
+        ordinal: u64,
+        mut segment: Segment,
+        scan: &Scan<'_>,
+        length: u64,
+    ) -> Result<(), SpoolError> {
+        let file = segment.name.clone();
+        let file = file.as_str();
+        if segment.is_empty() {
+            // Torn before its first record was whole, damaged, or a leftover that another file covers.
+            let removed = self.disk.remove(file);
+            return removed.map_err(|source| failed("remove", file, source));
+        }
+        if scan.end < length {
+            let cut = self.disk.truncate(file, scan.end);
+            cut.map_err(|source| failed("cut", file, source))?;
+        }
+        self.bytes += scan.end;
+        segment.bytes = scan.end;
+        if let Some(log) = self.logs.get_mut(&ordinal) {
+            log.take_over(segment);
+        }
+        Ok(())
+    }
+}
+
+fn failed(action: &'static str, file: &str, source: std::io::Error) -> SpoolError {
+    let file = file.to_owned();
+    SpoolError::Disk { action, file, source }
 }
 
 /// Takes over a file's records that follow what is known of the epoch; tells how many unstored batches are

@@ -4,7 +4,7 @@ use crate::country::{Continent, Country};
 
 impl Country {
     /// Finds a known country by ISO code (two or three letters) or English name: `DE`, `deu`, `Germany`.
-    pub fn find(text: &str) -> Option<Self> {
+    pub(crate) fn find(text: &str) -> Option<Self> {
         let wanted = text.trim();
         let alias = ALIASES
             .iter()

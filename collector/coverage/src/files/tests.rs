@@ -40,9 +40,7 @@ fn every_site_is_a_vantage_and_a_node_owns_itself() {
         .collect();
     assert_eq!(countries, ["DE", "FR", "JP"], "taken from the nearest city");
     assert!(
-        read.notes
-            .iter()
-            .any(|note| *note == Note::NearestCity { sites: 3 }),
+        read.notes.contains(&Note::NearestCity { sites: 3 }),
         "{:?}",
         read.notes
     );
@@ -70,10 +68,7 @@ fn medians_take_vantage_to_node_and_the_reverse_only_for_want_of_it() {
         .collect();
     assert_eq!(times, [(1, 15.5, false), (2, 231.25, true)]);
     let notes = read_texts(SITES, rtt, &["ber"]).unwrap().notes;
-    assert!(
-        notes.iter().any(|note| *note == Note::Reversed { pairs: 1 }),
-        "{notes:?}"
-    );
+    assert!(notes.contains(&Note::Reversed { pairs: 1 }), "{notes:?}");
 }
 
 #[test]
@@ -133,10 +128,7 @@ fn rows_from_a_site_to_itself_are_not_used_and_said() {
     let rtt = "source,destination,rtt_ms\nber,ber,0.1\npar,ber,15\n";
     assert_eq!(values(SITES, rtt, &["ber"]).1.len(), 1);
     let notes = read_texts(SITES, rtt, &["ber"]).unwrap().notes;
-    assert!(
-        notes.iter().any(|note| *note == Note::OwnRows { rows: 1 }),
-        "{notes:?}"
-    );
+    assert!(notes.contains(&Note::OwnRows { rows: 1 }), "{notes:?}");
 }
 
 #[test]

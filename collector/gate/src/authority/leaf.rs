@@ -39,7 +39,7 @@ impl RequestedKey {
 
     /// What the registry knows the key by.
     #[must_use]
-    pub fn hash(&self) -> KeyHash {
+    pub(crate) fn hash(&self) -> KeyHash {
         KeyHash::of_spki(&self.spki)
     }
 
@@ -66,7 +66,7 @@ impl ProbeLeaf {
     ///
     /// # Errors
     /// When it is no certificate, its key is not Ed25519, or it does not name exactly the probe of its key.
-    pub fn read(der: &[u8]) -> Result<Self, LeafError> {
+    pub(crate) fn read(der: &[u8]) -> Result<Self, LeafError> {
         let (_, certificate) = X509Certificate::from_der(der).map_err(|_| LeafError::Malformed)?;
         let spki = certificate.public_key().raw;
         if !is_ed25519(spki) {

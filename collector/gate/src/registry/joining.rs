@@ -128,7 +128,7 @@ impl Registry {
     ///
     /// # Errors
     /// Why not.
-    pub fn admit(&self, leaf: &ProbeLeaf) -> Result<Arc<ProbeRecord>, Refusal> {
+    pub(crate) fn admit(&self, leaf: &ProbeLeaf) -> Result<Arc<ProbeRecord>, Refusal> {
         let probe = self
             .probe(leaf.probe)
             .filter(|probe| probe.key == leaf.key)
@@ -146,7 +146,7 @@ impl Registry {
     ///
     /// # Errors
     /// When the store or the authority fails; a refusal is an answer, not an error.
-    pub fn renew(&self, leaf: &ProbeLeaf, csr: &[u8]) -> Result<Renewal, RegistryError> {
+    pub(crate) fn renew(&self, leaf: &ProbeLeaf, csr: &[u8]) -> Result<Renewal, RegistryError> {
         let requested = match Authority::read_request(csr) {
             Ok(requested) if requested.hash() == leaf.key => requested,
             _ => return Ok(Renewal::Refused(Refusal::BadRequest)),

@@ -95,7 +95,7 @@ pub struct KeyedSecret {
     pub epoch: KeyEpoch,
     /// The secret.
     #[serde(with = "as_hex")]
-    pub secret: ResponderSecret,
+    pub(crate) secret: ResponderSecret,
 }
 
 impl ProbeRecord {
@@ -148,7 +148,7 @@ pub struct InvitationRecord {
     #[serde(flatten)]
     pub place: ProbeSite,
     /// When it was made.
-    pub made: UnixMillis,
+    pub(crate) made: UnixMillis,
     /// Until when it can be spent.
     pub valid_until: UnixMillis,
     /// What became of it.
@@ -181,7 +181,7 @@ pub enum InvitationState {
 impl InvitationRecord {
     /// Whether someone may still join with it.
     #[must_use]
-    pub fn is_open(&self, now: UnixMillis) -> bool {
+    pub(crate) fn is_open(&self, now: UnixMillis) -> bool {
         self.state == InvitationState::Open && now < self.valid_until
     }
 }
@@ -196,7 +196,7 @@ pub(crate) struct BurntKey {
     pub at: UnixMillis,
     /// The invitation it came with.
     #[serde(with = "as_hex")]
-    pub invitation: InvitationId,
+    pub(crate) invitation: InvitationId,
 }
 
 /// As the type's own text.

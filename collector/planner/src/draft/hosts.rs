@@ -11,7 +11,7 @@ pub struct HostPrefixes(BTreeMap<String, IpAddr>);
 
 impl HostPrefixes {
     /// Notes where `host` is.
-    pub fn note(&mut self, host: &str, address: IpAddr) {
+    pub(crate) fn note(&mut self, host: &str, address: IpAddr) {
         self.0.insert(host.to_owned(), address);
     }
 

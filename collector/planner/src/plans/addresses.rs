@@ -111,7 +111,7 @@ impl AddressBook {
 
     /// Counts up when what plans are made from changes.
     #[must_use]
-    pub fn changes(&self) -> watch::Receiver<u64> {
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.0.changes.subscribe()
     }
 

@@ -127,8 +127,8 @@ impl<'a> ObservationsBuilder<'a> {
         (nodes, left_out)
     }
 
-    pub(super) fn finish(self, source: Source) -> Observations {
-        let (nodes, mut notes) = self.nodes();
+    /// The probes that are active or were measured with, and the place of each among them.
+    fn vantages(&self, notes: &mut Vec<Note>) -> (Vec<Vantage>, BTreeMap<ProbeId, usize>) {
         let mut vantages = Vec::new();
         let mut places: BTreeMap<ProbeId, usize> = BTreeMap::new();
         for probe in self.roster.probes() {
@@ -146,6 +146,12 @@ impl<'a> ObservationsBuilder<'a> {
                 }),
             }
         }
+        (vantages, places)
+    }
+
+    pub(super) fn finish(self, source: Source) -> Observations {
+        let (nodes, mut notes) = self.nodes();
+        let (vantages, places) = self.vantages(&mut notes);
         let indices: BTreeMap<TargetId, usize> = nodes
             .iter()
             .enumerate()

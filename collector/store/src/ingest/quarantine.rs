@@ -22,7 +22,7 @@ pub(super) struct Quarantine {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
     /// Its number among all that were refused; the first is 1.
-    pub number: u64,
+    pub(crate) number: u64,
     /// Whose, as hexadecimal digits.
     pub probe: String,
     /// Of which epoch, as hexadecimal digits.

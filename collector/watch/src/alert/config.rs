@@ -13,22 +13,22 @@ use super::{Receiver, ReceiverKind};
 #[serde(default, deny_unknown_fields)]
 pub struct AlertsConfig {
     /// Gets every alert as JSON (`isochrone.alert/1`) by POST.
-    pub webhook: Option<SecretUrl>,
+    pub(crate) webhook: Option<SecretUrl>,
     /// An outage that is over before so long has passed is not told there. Default 0.
     #[serde(with = "humantime_serde")]
-    pub webhook_after: Duration,
+    pub(crate) webhook_after: Duration,
     /// A Discord channel's webhook.
-    pub discord: Option<SecretUrl>,
+    pub(crate) discord: Option<SecretUrl>,
     /// As `webhook_after`.
     #[serde(with = "humantime_serde")]
-    pub discord_after: Duration,
+    pub(crate) discord_after: Duration,
     /// Is asked once an interval while the collector works; a watchdog elsewhere notices when it stops.
-    pub heartbeat_url: Option<SecretUrl>,
+    pub(crate) heartbeat_url: Option<SecretUrl>,
     /// Default 1 min, at least 10 s.
     #[serde(deserialize_with = "interval")]
-    pub heartbeat_interval: Duration,
+    pub(crate) heartbeat_interval: Duration,
     /// `"get"` or `"post"`. Default get.
-    pub heartbeat_method: super::Method,
+    pub(crate) heartbeat_method: super::Method,
 }
 
 impl Default for AlertsConfig {

@@ -57,7 +57,7 @@ pub struct Parcel {
     pending: Pending,
     lane: usize,
     /// What is sent.
-    pub request: Request,
+    pub(crate) request: Request,
 }
 
 impl Courier {
@@ -82,7 +82,7 @@ impl Courier {
 
     /// What is to be sent now: at most one parcel for each receiver. Each must come back through
     /// [`Courier::settle`].
-    pub fn due(&mut self, now: UnixMillis) -> Vec<Parcel> {
+    pub(crate) fn due(&mut self, now: UnixMillis) -> Vec<Parcel> {
         let mut parcels = Vec::new();
         for (index, lane) in self.lanes.iter_mut().enumerate() {
             if lane.under_way || now < lane.not_before {
@@ -117,7 +117,7 @@ impl Courier {
     ///
     /// # Errors
     /// When the store failed: the alert stays, and will be sent again.
-    pub fn settle(
+    pub(crate) fn settle(
         &mut self,
         parcel: &Parcel,
         result: Result<(), DeliverError>,

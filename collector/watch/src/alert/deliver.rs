@@ -17,15 +17,15 @@ const ANSWER_MAX: usize = 200;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// The receiver's name.
-    pub receiver: &'static str,
+    pub(crate) receiver: &'static str,
     /// Its URL.
     pub url: SecretUrl,
     /// How it is asked.
-    pub method: Method,
+    pub(crate) method: Method,
     /// The same for each delivery of the same alert: the header `Idempotency-Key`.
     pub id: String,
     /// JSON; `None` for a heartbeat.
-    pub body: Option<Value>,
+    pub(crate) body: Option<Value>,
 }
 
 /// How a receiver is asked.

@@ -23,7 +23,7 @@ pub(crate) const SCHEMA: &str = "isochrone.alert/1";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alert {
     /// `isochrone.alert/1`.
-    pub schema: String,
+    pub(crate) schema: String,
     /// The same for each delivery of the same alert: drop what you have seen.
     pub id: String,
     /// `store`, or `demo` for what happened in the demo's world.
@@ -33,7 +33,7 @@ pub struct Alert {
     pub event: Event,
     /// Whether it is meant to wake somebody: the ends of things, and what is only found in the past, are not.
     #[serde(default = "yes")]
-    pub pages: bool,
+    pub(crate) pages: bool,
     /// When the collector noticed it, RFC 3339.
     pub at: String,
     /// Which collector speaks.
@@ -44,9 +44,9 @@ pub struct Alert {
     pub incident: Option<IncidentBody>,
     /// The others that it is about, where half of the nodes fail at once.
     #[serde(default)]
-    pub others: Vec<IncidentBody>,
+    pub(crate) others: Vec<IncidentBody>,
     /// What it is about, if something at the gate.
-    pub security: Option<SecurityNotice>,
+    pub(crate) security: Option<SecurityNotice>,
 }
 
 /// What happened.
@@ -137,7 +137,7 @@ pub struct IncidentBody {
     /// When it was over, RFC 3339.
     pub end: Option<String>,
     /// From start to end in seconds; `null` while it goes on.
-    pub duration_s: Option<u64>,
+    pub(crate) duration_s: Option<u64>,
     /// `recovered`, `paused` or `removed`.
     pub ending: Option<Ending>,
     /// What the rule could not have, in a sentence.
@@ -164,9 +164,9 @@ pub struct EvidenceBody {
     /// The error, verbatim.
     pub error: String,
     /// Slot of the first failure in the row, RFC 3339.
-    pub first: String,
+    pub(crate) first: String,
     /// Slot of the newest failure, RFC 3339.
-    pub last: String,
+    pub(crate) last: String,
     /// Failures in the row.
     pub failures: u32,
 }

@@ -20,13 +20,13 @@ const REMEMBERED: Duration = Duration::from_secs(90 * 86_400);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
     /// What it gets.
-    pub alert: Alert,
+    pub(crate) alert: Alert,
     /// Its name.
-    pub receiver: String,
+    pub(crate) receiver: String,
     /// Since when it waits.
     pub(crate) created: UnixMillis,
     /// Deliveries tried.
-    pub attempts: u32,
+    pub(crate) attempts: u32,
     /// Why the last one failed.
     pub(crate) last_error: Option<String>,
 }
@@ -201,7 +201,7 @@ impl Outbox {
     ///
     /// # Cancel safety
     /// Nothing is lost when it is dropped.
-    pub async fn filled(&self) {
+    pub(crate) async fn filled(&self) {
         self.filled.notified().await;
     }
 

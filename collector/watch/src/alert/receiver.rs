@@ -13,7 +13,7 @@ pub struct Receiver {
     /// Where it is.
     pub url: SecretUrl,
     /// What is over before so long has passed is not told.
-    pub after: Duration,
+    pub(crate) after: Duration,
 }
 
 /// What a receiver understands.
@@ -49,7 +49,7 @@ impl Receiver {
     ///
     /// # Errors
     /// When the alert cannot be written as JSON.
-    pub fn request(&self, alert: &Alert) -> Result<Request, serde_json::Error> {
+    pub(crate) fn request(&self, alert: &Alert) -> Result<Request, serde_json::Error> {
         let body = match self.kind {
             ReceiverKind::Webhook => serde_json::to_value(alert)?,
             ReceiverKind::Discord => discord::body(alert),

@@ -116,7 +116,7 @@ pub(super) enum Reached {
 impl Word {
     /// Whether the target did not give what was asked.
     #[must_use]
-    pub const fn is_failure(self) -> bool {
+    pub(crate) const fn is_failure(self) -> bool {
         matches!(self, Self::Red { .. } | Self::Source { .. })
     }
 

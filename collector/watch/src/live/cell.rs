@@ -56,7 +56,7 @@ pub struct Failure {
 impl Cell {
     /// A cell without a run.
     #[must_use]
-    pub fn new(target: TargetId, kind: Kind, schedule: Schedule) -> Self {
+    pub(crate) fn new(target: TargetId, kind: Kind, schedule: Schedule) -> Self {
         Self {
             target,
             kind,

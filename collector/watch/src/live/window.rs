@@ -40,7 +40,7 @@ struct Part {
 
 impl Window {
     /// Counts one run.
-    pub fn record(&mut self, slot: UnixMillis, sample: Sample) {
+    pub(crate) fn record(&mut self, slot: UnixMillis, sample: Sample) {
         let number = slot.0 / PART_MS;
         let part = &mut self.parts[(number % PARTS as u64) as usize];
         if part.number != number {

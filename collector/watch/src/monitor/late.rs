@@ -46,7 +46,7 @@ pub struct LateStretch {
     /// The last slot.
     pub until: UnixMillis,
     /// People are told of what is found. Not of a log that nobody ever judged: it may have been judged elsewhere.
-    pub is_told: bool,
+    pub(crate) is_told: bool,
 }
 
 /// What is still to be judged.
