@@ -114,7 +114,7 @@ pub async fn run(
     let (state, source, stopped) = (folder.to_owned(), agent.status(), stop.clone());
     beside.spawn(async move {
         if let Err(error) = status::serve(&state, source, stopped).await {
-            tracing::error!(error = %crate::uplink::chain(&error), "`isochrone-probe status` will not work");
+            tracing::error!(error = %crate::error_text::chain(&error), "`isochrone-probe status` will not work");
         }
     });
     agent.serve(stop).await?;

@@ -30,6 +30,7 @@ use self::renewal::Renewal;
 use self::session::Session;
 use crate::clock::Clock;
 use crate::disk::Disk;
+use crate::error_text::chain;
 use crate::identity::Identity;
 use crate::plans::PlanStore;
 use crate::prober::EchoPorts;
@@ -391,19 +392,4 @@ async fn resolve(address: &str) -> std::io::Result<Vec<SocketAddr>> {
         return Err(std::io::ErrorKind::NotFound.into());
     }
     Ok(found)
-}
-
-/// An error with its sources.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        let words = source.to_string();
-        if !text.contains(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        next = source.source();
-    }
-    text
 }

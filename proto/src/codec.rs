@@ -8,7 +8,6 @@ use serde::de::DeserializeOwned;
 
 use crate::batch::{Batch, BatchError};
 use crate::control::{CollectorMessage, ControlError, ProbeMessage, StreamHello};
-use crate::frame::FrameError;
 use crate::join::{JoinRequest, JoinResponse};
 use crate::ledger::Tombstone;
 use crate::limits::{BATCH_BYTES_MAX, CONTROL_BYTES_MAX, JOIN_BYTES_MAX, STREAM_HELLO_BYTES_MAX};
@@ -165,25 +164,32 @@ pub(crate) fn compress(payload: &[u8]) -> Option<Vec<u8>> {
     (compressed.len() < payload.len()).then_some(compressed)
 }
 
-pub(crate) fn decompress(body: &[u8], max: usize) -> Result<Vec<u8>, FrameError> {
+/// Unpacks what [`compress`] made; whatever follows it is damage.
+pub(crate) fn decompress(body: &[u8], max: usize) -> Result<Vec<u8>, DecompressError> {
     use std::io::Read;
 
-    let mut decoder = zstd::stream::read::Decoder::with_buffer(body).map_err(|_| FrameError::Compression)?;
-    decoder
-        .window_log_max(WINDOW_LOG_MAX)
-        .map_err(|_| FrameError::Compression)?;
+    let broken = |_| DecompressError::Broken;
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(body).map_err(broken)?;
+    decoder.window_log_max(WINDOW_LOG_MAX).map_err(broken)?;
     let mut payload = Vec::new();
     let mut capped = decoder.single_frame().take(max as u64 + 1);
-    capped
-        .read_to_end(&mut payload)
-        .map_err(|_| FrameError::Compression)?;
+    capped.read_to_end(&mut payload).map_err(broken)?;
     if payload.len() > max {
-        return Err(FrameError::Bomb { max });
+        return Err(DecompressError::TooLong { max });
     }
-    if !capped.into_inner().finish().is_empty() {
-        return Err(FrameError::Compression); // bytes after the compressed frame
+    match capped.into_inner().finish() {
+        [] => Ok(payload),
+        _ => Err(DecompressError::Broken),
     }
-    Ok(payload)
+}
+
+/// Why a compressed body is refused.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum DecompressError {
+    /// Not what the compressor makes, or more than that.
+    Broken,
+    /// It grows above what is allowed.
+    TooLong { max: usize },
 }
 
 /// Why a payload is refused.

@@ -9,7 +9,7 @@
 //! | 7-10 | length of the body, big-endian |
 //! | 11-14 | CRC-32C of bytes 0-10 and the body |
 
-use crate::codec;
+use crate::codec::{self, DecompressError};
 use crate::limits::{BATCH_BYTES_MAX, CONTROL_BYTES_MAX, JOIN_BYTES_MAX, STREAM_HELLO_BYTES_MAX};
 
 /// Bytes before the body.
@@ -149,7 +149,7 @@ impl FrameHeader {
             return Err(FrameError::Checksum);
         }
         if self.compressed {
-            codec::decompress(&body, self.kind.payload_max())
+            Ok(codec::decompress(&body, self.kind.payload_max())?)
         } else {
             Ok(body)
         }
@@ -263,4 +263,13 @@ pub enum FrameError {
         /// The maximum.
         max: usize,
     },
+}
+
+impl From<DecompressError> for FrameError {
+    fn from(error: DecompressError) -> Self {
+        match error {
+            DecompressError::Broken => Self::Compression,
+            DecompressError::TooLong { max } => Self::Bomb { max },
+        }
+    }
 }

@@ -302,7 +302,7 @@ impl Session {
     async fn renew(&mut self, up: &Uplink) -> Result<(), LinkEnd> {
         let csr = up.parts.identity.key().request();
         let csr = csr.map_err(|error| LinkEnd::Protocol {
-            what: super::chain(&error),
+            what: crate::error_text::chain(&error),
         })?;
         tracing::info!("asking for a new certificate");
         write_message(&mut self.send, &ProbeMessage::Renew { csr }).await
@@ -339,7 +339,7 @@ async fn follow(up: &mut Uplink, signed: SignedPlan) {
             up.command(Command::Adopt(plan)).await;
         }
         Ok(None) => {}
-        Err(error) => tracing::error!(error = %super::chain(&error), "plan refused"),
+        Err(error) => tracing::error!(error = %crate::error_text::chain(&error), "plan refused"),
     }
 }
 
