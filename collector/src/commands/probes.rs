@@ -162,7 +162,7 @@ fn report(context: &CommandContext) -> ProbesReport {
     ProbesReport {
         probes: probes.iter().map(|record| line(context, record)).collect(),
         invitations: invitations.iter().map(invitation).collect(),
-        running: context.running,
+        running: context.views.is_some(),
         now: context.clock.wall(),
     }
 }
