@@ -246,7 +246,8 @@ fn old_view_is_no_knowledge() {
 
 #[test]
 fn account_and_outbox_and_notices_count() {
-    let wrong: [(&str, fn(&mut LiveView)); 3] = [
+    type Set = fn(&mut LiveView);
+    let wrong: [(&str, Set); 3] = [
         ("ledger", |view| view.ledger.balanced = false),
         ("2 alerts wait", |view| {
             (view.alerts.pending, view.alerts.oldest) = (2, Some(at(NOW.0 - 60_001)));
