@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use isochrone_proto::control::{CloseCode, EpochState};
 use isochrone_proto::ids::{EpochId, Sequence};
+use isochrone_proto::section::Known;
 use isochrone_proto::units::UnixMillis;
 use rand::RngCore as _;
 use rand::rngs::StdRng;
@@ -76,6 +77,8 @@ pub(crate) struct UplinkParts {
     pub advertise: Vec<SocketAddr>,
     /// Ports of the responder.
     pub echo_ports: EchoPorts,
+    /// What the collector may send.
+    pub known: Known,
     /// To the runner.
     pub commands: mpsc::Sender<Command>,
     /// For the status.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use isochrone_gate::events::GateEventKind;
@@ -11,6 +12,7 @@ use isochrone_probe::disk::Disk as _;
 use isochrone_probe::spool::SpoolOptions;
 use isochrone_proto::ids::{EpochId, ProbeId, TargetId};
 use isochrone_proto::ledger::Event;
+use isochrone_proto::section::Known;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::ingest::quarantined;
 use isochrone_store::ledger;
@@ -636,6 +638,60 @@ fn second_process_on_the_same_files_sees_what_the_first_left() {
             .await;
         pass(seconds(3)).await;
         assert_eq!(epochs(&world, world.machines[0].probe).len(), 2);
+        judge(world).await;
+    });
+}
+
+/// Nobody is sent what they did not announce: an older release gets a plan without the kind that it does not know, and
+/// both the newest plan's summary and the registry (`probe list`) say so.
+#[test]
+fn probe_without_connect_gets_a_plan_without_it_and_the_collector_says_so() {
+    on_virtual_time(async {
+        trace();
+        let mut world = World::new(40, &scale(2)).await;
+        let older = world.add_machine().await;
+        world.machines[older]
+            .known
+            .kinds
+            .retain(|kind| !kind.starts_with("connect"));
+        world.start(older);
+        pass(seconds(30)).await;
+        let kinds = |world: &World, machine: usize| -> BTreeSet<String> {
+            let probe = world.machines[machine].probe;
+            let kinds = batches(world, probe).into_iter().flat_map(|stored| {
+                let plan = Arc::clone(&stored.plan);
+                let kinds = stored.batch.measurements();
+                let kinds = kinds.map(|row| plan.checks[usize::from(row.check)].kind.to_string());
+                kinds.collect::<Vec<_>>()
+            });
+            kinds.collect()
+        };
+        assert!(kinds(&world, 0).contains("connect4"), "{:?}", kinds(&world, 0));
+        let measured = kinds(&world, older);
+        assert!(
+            measured.contains("echo4") && measured.contains("status4") && !measured.contains("connect4"),
+            "{measured:?}"
+        );
+        assert_eq!(world.machines[older].status().unwrap().trouble, None);
+        let process = world.collector.process();
+        let record = process.registry.probe(world.machines[older].probe).unwrap();
+        let unread: Vec<String> = record.unread_kinds().iter().map(ToString::to_string).collect();
+        assert_eq!(unread, ["connect4", "connect6"]);
+        let limits = process.plans.summary().borrow().limits.clone();
+        let [withheld] = &limits.withheld[..] else {
+            panic!("{limits:?}");
+        };
+        assert_eq!(withheld.probe, record.name);
+        assert!(withheld.kinds.iter().any(|kind| kind.to_string() == "connect4"));
+
+        // Updated, it gets all of them.
+        world.machines[older].stop().await;
+        world.machines[older].known = Known::of_this_build();
+        world.start(older);
+        let all = |world: &World| kinds(world, older).contains("connect4");
+        world.until("connections are measured", seconds(60), all).await;
+        let summary = world.collector.process().plans.summary();
+        assert!(summary.borrow().limits.withheld.is_empty());
         judge(world).await;
     });
 }

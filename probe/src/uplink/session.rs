@@ -224,9 +224,17 @@ impl Session {
                 up.renewal.refused(up.parts.clock.now());
                 Ok(())
             }
-            CollectorMessage::Ping { nonce } => {
-                let probe_time = up.parts.clock.wall();
-                write_message(&mut self.send, &ProbeMessage::Pong { nonce, probe_time }).await
+            CollectorMessage::Ping {
+                nonce,
+                collector_time,
+                ..
+            } => {
+                let pong = ProbeMessage::Pong {
+                    nonce,
+                    collector_time,
+                    probe_time: up.parts.clock.wall(),
+                };
+                write_message(&mut self.send, &pong).await
             }
             CollectorMessage::Refused(refusal) => Err(refusal.into()),
             CollectorMessage::Welcome(_) => Err(LinkEnd::Protocol {
@@ -359,6 +367,8 @@ fn hello(up: &Uplink, collector: IpAddr) -> Hello {
         advertise: up.parts.advertise.clone(),
         spool,
         probe_time: up.parts.clock.wall(),
+        known: up.parts.known.clone(),
+        more: Vec::new(),
     }
 }
 

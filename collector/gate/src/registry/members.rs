@@ -178,9 +178,9 @@ impl Draft {
         } = leaf;
         let id = ProbeId::of_key(&key);
         let known = self.members.probes.get(&id);
-        let (secrets, known_secret) = match known {
-            Some(known) => (known.secrets.clone(), known.known_secret),
-            None => (vec![KeyedSecret::new(KeyEpoch(0), rng)], None),
+        let (secrets, known_secret, announced) = match known {
+            Some(known) => (known.secrets.clone(), known.known_secret, known.announced.clone()),
+            None => (vec![KeyedSecret::new(KeyEpoch(0), rng)], None, None),
         };
         let ProbeSite {
             worker,
@@ -207,6 +207,7 @@ impl Draft {
             leaf_expires,
             secrets,
             known_secret,
+            announced,
         };
         let mut spent = invitation.clone();
         spent.state = InvitationState::Spent {

@@ -11,6 +11,7 @@ use isochrone_proto::control::{
 };
 use isochrone_proto::frame::{self, FrameHeader, HEADER_BYTES, MessageKind};
 use isochrone_proto::ids::{Digest, EpochId, ProbeId, Sequence};
+use isochrone_proto::section::Known;
 use rustls::pki_types::UnixTime;
 use rustls::time_provider::TimeProvider;
 use tokio::sync::watch;
@@ -220,6 +221,8 @@ impl Desk {
             addresses: Vec::new(),
             renew: script.renew,
             observed: None,
+            known: Known::of_this_build(),
+            more: Vec::new(),
         };
         let mut messages = vec![CollectorMessage::Welcome(welcome)];
         messages.extend(script.say.iter().cloned());
