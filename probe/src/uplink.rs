@@ -96,8 +96,6 @@ pub(crate) struct Link {
     pub since: UnixMillis,
     /// Why the last attempt or connection ended, in words for a person.
     pub trouble: Option<String>,
-    /// Batches that the collector refused for their content, since the process started.
-    pub refused_batches: u64,
     /// End of the certificate.
     pub certificate_until: UnixMillis,
     /// What the state folder did not take, in words for a person; it is held in memory and tried again.
@@ -153,7 +151,7 @@ impl Uplink {
             if let LinkEnd::Stopped = end {
                 return;
             }
-            self.ended(&address, &end);
+            self.ended(&address, &end).await;
             if self.was_of_use {
                 backoff.reset();
             } else {
@@ -173,13 +171,17 @@ impl Uplink {
         }
     }
 
-    fn ended(&mut self, address: &str, end: &LinkEnd) {
+    async fn ended(&mut self, address: &str, end: &LinkEnd) {
         if let LinkEnd::Closed {
             code: Some(CloseCode::Protocol),
             ..
         } = end
         {
             self.parts.spool.with(Spool::asked_in_vain);
+        }
+        if end.is_revoked() {
+            self.parts.plans.end();
+            self.command(Command::EndPlan).await;
         }
         let words = chain(end);
         tracing::warn!(collector = address, reason = words, "not connected");

@@ -209,6 +209,19 @@ pub struct EpochMark {
     pub digest: Digest,
     /// Also in Elasticsearch or a backup, where configured.
     pub safe: Sequence,
+    /// What was refused of it so far.
+    pub refused: RefusedSoFar,
+}
+
+/// What was refused of an epoch since it began: it stands in quarantine, and in the ledgers of both ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedSoFar {
+    /// Batches and tombstones.
+    pub batches: u64,
+    /// Measurements in them.
+    pub rows: u64,
+    /// Of these, measurements whose time cannot be, by the collector's clock: one of the two clocks is wrong.
+    pub rows_for_time: u64,
 }
 
 /// Everything up to here is durable.
@@ -220,8 +233,8 @@ pub struct Ack {
     pub stored: Sequence,
     /// Also in Elasticsearch or a backup, where configured; else 0.
     pub safe: Sequence,
-    /// Batches refused for their content since the last acknowledgement; they are quarantined and counted.
-    pub refused: u32,
+    /// What was refused of the epoch so far, where that changed.
+    pub refused: Option<RefusedSoFar>,
 }
 
 /// Why a probe is not let in. The text for people is [`Refusal`]'s `Display`.

@@ -88,6 +88,13 @@ fn totals(world: &World) -> ledger::Totals {
         .totals()
 }
 
+fn planned_of(world: &World, probe: ProbeId) -> u64 {
+    let now = world.collector.clock.wall();
+    let rows = ledger::rows(&world.collector.process().store, now).unwrap();
+    let own = rows.iter().filter(|row| row.probe == probe);
+    own.map(|row| row.planned).sum()
+}
+
 fn happened(world: &World, probe: ProbeId, kind: impl Fn(&GateEventKind) -> bool) -> bool {
     let events = world.collector.events.lock().unwrap();
     events.iter().any(|(whose, what)| *whose == probe && kind(what))
@@ -382,8 +389,25 @@ fn revoked_probe_is_cut_off_at_once_and_stays_out() {
             world.collector.process().sessions.view(revoked).is_none(),
             "closed at once"
         );
-        let stored = world.stored(revoked);
+        let at = world.collector.clock.wall();
+        let (stored, planned) = (world.stored(revoked), planned_of(&world, revoked));
         pass(seconds(60)).await;
+        let stopped = |world: &World| world.record.last_slot(revoked).unwrap() <= at;
+        assert!(stopped(&world), "it was told to stop at once");
+        let status = world.machines[0].status().unwrap();
+        assert_eq!(status.plan, None, "its plan has ended");
+        assert_eq!(world.machines[0].answers().unwrap(), [], "and it answers nobody");
+        assert_eq!(
+            planned_of(&world, revoked),
+            planned,
+            "nothing is planned of it since"
+        );
+        let rows = ledger::rows(&world.collector.process().store, world.collector.clock.wall()).unwrap();
+        assert!(rows.iter().all(|row| row.balanced), "{rows:?}");
+        assert!(!batches(&world, revoked).iter().any(|stored| {
+            let mut slots = stored.batch.slots();
+            slots.any(|(_, slot)| slot >= at)
+        }));
         assert!(world.collector.process().sessions.view(revoked).is_none());
         assert_eq!(world.stored(revoked), stored, "nothing of it is taken any more");
         let trouble = world.machines[0].status().unwrap().trouble.unwrap();
@@ -399,6 +423,10 @@ fn revoked_probe_is_cut_off_at_once_and_stays_out() {
                 "nobody measures it"
             );
         }
+        world.machines[0].stop().await;
+        world.start(0);
+        pass(seconds(20)).await;
+        assert!(stopped(&world), "nor does a new process measure");
         world.machines[0].kill().await;
         world.machines.remove(0);
         world

@@ -329,11 +329,12 @@ fn acknowledged(up: &mut Uplink, ack: &Ack) {
         spool.acknowledge(epoch, stored, safe);
         spool.stored(epoch) > before
     });
-    if refused > 0 {
-        tracing::error!(%epoch, refused, "the collector refused batches for their content; it keeps them apart and counts them");
-        up.parts
-            .link
-            .send_modify(|link| link.refused_batches += u64::from(refused));
+    if let Some(refused) = refused {
+        tracing::error!(%epoch, ?refused, "the collector refused batches for their content; it keeps them apart and counts them");
+        up.parts.spool.change(|spool| {
+            spool.refused(epoch, refused);
+            spool.save_marks();
+        });
     }
 }
 

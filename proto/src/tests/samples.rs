@@ -7,7 +7,7 @@ use super::dice::Dice;
 use crate::batch::{Batch, BatchHeader};
 use crate::control::{
     Ack, CertificateDer, Clocks, CollectorMessage, EpochMark, EpochState, Hello, ProbeMessage, Refusal,
-    SpoolState, StreamHello, StreamRole, Welcome,
+    RefusedSoFar, SpoolState, StreamHello, StreamRole, Welcome,
 };
 use crate::echo::{KeyEpoch, PairKey, ResponderSecret};
 use crate::ids::{Digest, EpochId, KeyHash, PlanVersion, ProbeId, Sequence, TargetId};
@@ -410,6 +410,15 @@ pub(super) fn mark(dice: &mut Dice) -> EpochMark {
         stored: Sequence(dice.any_u64()),
         digest: Digest(dice.bytes()),
         safe: Sequence(dice.any_u64()),
+        refused: refused_so_far(dice),
+    }
+}
+
+fn refused_so_far(dice: &mut Dice) -> RefusedSoFar {
+    RefusedSoFar {
+        batches: dice.any_u64(),
+        rows: dice.any_u64(),
+        rows_for_time: dice.any_u64(),
     }
 }
 
@@ -439,7 +448,7 @@ pub(super) fn from_collector(dice: &mut Dice, which: u64) -> CollectorMessage {
             epoch: epoch(dice),
             stored: Sequence(dice.any_u64()),
             safe: Sequence(dice.any_u64()),
-            refused: dice.any_u64() as u32,
+            refused: dice.option(refused_so_far),
         }),
         5 => CollectorMessage::Forked {
             epoch: epoch(dice),

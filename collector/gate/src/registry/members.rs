@@ -109,6 +109,8 @@ pub(super) struct Draft {
     pub(super) burnt: Vec<BurntKey>,
     pub(super) audit: Vec<AuditEntry>,
     pub(super) events: Vec<GateEvent>,
+    /// Probes whose plan ends, and when.
+    pub(super) ended: Vec<(ProbeId, UnixMillis)>,
 }
 
 /// A leaf that was just signed.
@@ -128,6 +130,7 @@ impl Draft {
             burnt: Vec::new(),
             audit: Vec::new(),
             events: Vec::new(),
+            ended: Vec::new(),
         }
     }
 
@@ -239,6 +242,7 @@ impl Draft {
         let mut revoked = ProbeRecord::clone(probe);
         revoked.state = ProbeState::Revoked;
         let revoked = self.put_probe(revoked);
+        self.ended.push((id, now));
         let others: Vec<_> = self
             .members
             .probes

@@ -7,7 +7,8 @@ use std::time::Duration;
 use isochrone_proto::batch::Batch;
 use isochrone_proto::codec;
 use isochrone_proto::control::{
-    Ack, CloseCode, CollectorMessage, EpochMark, EpochState, Hello, ProbeMessage, Refusal, Welcome,
+    Ack, CloseCode, CollectorMessage, EpochMark, EpochState, Hello, ProbeMessage, Refusal, RefusedSoFar,
+    Welcome,
 };
 use isochrone_proto::frame::{self, FrameHeader, HEADER_BYTES, MessageKind};
 use isochrone_proto::ids::{Digest, EpochId, ProbeId, Sequence};
@@ -202,6 +203,7 @@ impl Desk {
                 stored,
                 digest,
                 safe: Sequence::NONE,
+                refused: RefusedSoFar::default(),
             }
         };
         let marks = hello.epochs.iter().map(mark).collect();
@@ -292,7 +294,7 @@ impl Desk {
             epoch,
             stored: Sequence(stored),
             safe: Sequence::NONE,
-            refused: 0,
+            refused: None,
         })
     }
 

@@ -121,7 +121,7 @@ async fn listen(mut send: SendStream, mut receive: RecvStream, stored: watch::Se
         match hear(&mut receive).await? {
             CollectorMessage::Ack(Ack {
                 stored: mark,
-                refused: 0,
+                refused: None,
                 ..
             }) => {
                 stored.send_replace(mark.0);

@@ -432,7 +432,7 @@ impl Probe {
         for count in 1.. {
             match self.next().await {
                 Ok(CollectorMessage::Ack(ack)) if ack.epoch == epoch => {
-                    assert_eq!((ack.safe, ack.refused), (Sequence::NONE, 0));
+                    assert_eq!((ack.safe, ack.refused), (Sequence::NONE, None));
                     if ack.stored == Sequence(mark) {
                         return count;
                     }
