@@ -183,6 +183,7 @@ fn line(context: &CommandContext, record: &ProbeRecord) -> ProbeLine {
         active: record.is_active(),
         joined: record.joined,
         session: context.sessions.view(record.id).map(session),
+        unread: record.unread_kinds().iter().map(ToString::to_string).collect(),
         echo: context.addresses.checked(record.id).map(|port| port.map(echo)),
     }
 }
