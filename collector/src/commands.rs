@@ -5,6 +5,7 @@ mod error;
 mod page;
 mod probes;
 mod reports;
+mod status;
 mod targets;
 
 use std::path::PathBuf;
@@ -21,11 +22,13 @@ use isochrone_planner::removed_nodes;
 use isochrone_planner::targets::Targets;
 use isochrone_report::frame::DEMO;
 use isochrone_store::Store;
+use isochrone_web::LiveView;
 use tokio::sync::watch;
 
 pub use self::error::{CommandError, UsageError};
 pub use self::page::PageReports;
 pub use self::reports::{coverage_from_files, read_weights};
+pub use self::status::status_of_no_collector;
 use crate::cli::Command;
 use crate::config::Config;
 use crate::control::{Answer, Answers};
@@ -56,8 +59,9 @@ pub struct CommandContext {
     pub clock: Clock,
     /// Who commands, for the audit log: who asked through the control socket, or who started the command.
     pub actor: Actor,
-    /// A collector runs in this process (else nothing is connected by definition, not by observation).
-    pub running: bool,
+    /// What the page shows, where a collector runs in this process (else nothing is connected by definition, not by
+    /// observation).
+    pub views: Option<watch::Receiver<Arc<LiveView>>>,
 }
 
 impl CommandContext {
@@ -82,6 +86,10 @@ impl CommandContext {
 pub async fn carry_out(context: CommandContext, command: Command, answers: Answers) -> u8 {
     let out = Out::new(answers, &context.store);
     let result = match command {
+        Command::Status { format } => match status::status(&context, format, &out).await {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
         Command::Probe(command) => probes::carry_out(&context, command, &out).await,
         Command::Target(command) => targets::carry_out(&context, command, &out).await,
         Command::Show { node, window, format } => reports::show(&context, &node, &window, format, &out).await,

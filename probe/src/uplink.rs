@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use isochrone_proto::control::{CloseCode, EpochState};
 use isochrone_proto::ids::{EpochId, Sequence};
+use isochrone_proto::section::Known;
 use isochrone_proto::units::UnixMillis;
 use rand::RngCore as _;
 use rand::rngs::StdRng;
@@ -77,6 +78,8 @@ pub(crate) struct UplinkParts {
     pub advertise: Vec<SocketAddr>,
     /// Ports of the responder.
     pub echo_ports: EchoPorts,
+    /// What the collector may send.
+    pub known: Known,
     /// To the runner.
     pub commands: mpsc::Sender<Command>,
     /// For the status.
@@ -94,8 +97,6 @@ pub(crate) struct Link {
     pub since: UnixMillis,
     /// Why the last attempt or connection ended, in words for a person.
     pub trouble: Option<String>,
-    /// Batches that the collector refused for their content, since the process started.
-    pub refused_batches: u64,
     /// End of the certificate.
     pub certificate_until: UnixMillis,
     /// What the state folder did not take, in words for a person; it is held in memory and tried again.
@@ -151,7 +152,7 @@ impl Uplink {
             if let LinkEnd::Stopped = end {
                 return;
             }
-            self.ended(&address, &end);
+            self.ended(&address, &end).await;
             if self.was_of_use {
                 backoff.reset();
             } else {
@@ -171,13 +172,17 @@ impl Uplink {
         }
     }
 
-    fn ended(&mut self, address: &str, end: &LinkEnd) {
+    async fn ended(&mut self, address: &str, end: &LinkEnd) {
         if let LinkEnd::Closed {
             code: Some(CloseCode::Protocol),
             ..
         } = end
         {
             self.parts.spool.with(Spool::asked_in_vain);
+        }
+        if end.is_revoked() {
+            self.parts.plans.end();
+            self.command(Command::EndPlan).await;
         }
         let words = chain(end);
         tracing::warn!(collector = address, reason = words, "not connected");

@@ -3,8 +3,8 @@
 //! bincode 2.0.1 through serde, always with a limit: without one, 69 bytes can make it reserve all memory.
 
 use bincode::config::{self, Configuration, Limit};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::batch::{Batch, BatchError};
 use crate::control::{CollectorMessage, ControlError, ProbeMessage, StreamHello};
@@ -12,6 +12,7 @@ use crate::join::{JoinRequest, JoinResponse};
 use crate::ledger::Tombstone;
 use crate::limits::{BATCH_BYTES_MAX, CONTROL_BYTES_MAX, JOIN_BYTES_MAX, STREAM_HELLO_BYTES_MAX};
 use crate::plan::{Plan, PlanError};
+use crate::section::{SectionError, Sections};
 
 /// Below this many bytes compression is not tried.
 const COMPRESS_FROM: usize = 256;
@@ -23,7 +24,7 @@ const WINDOW_LOG_MAX: u32 = 20;
 /// Encodes a batch: the bytes that are spooled, hashed, sent and stored.
 #[must_use]
 pub fn encode_batch(batch: &Batch) -> Vec<u8> {
-    encode(batch)
+    encode(&(&batch.header, batch.sections()))
 }
 
 /// Decodes and checks a batch.
@@ -31,7 +32,8 @@ pub fn encode_batch(batch: &Batch) -> Vec<u8> {
 /// # Errors
 /// Not a batch, trailing bytes, or counts and columns that disagree.
 pub fn decode_batch(payload: &[u8]) -> Result<Batch, DecodeError> {
-    let batch: Batch = decode::<_, BATCH_BYTES_MAX>(payload)?;
+    let (header, sections) = decode::<_, BATCH_BYTES_MAX>(payload)?;
+    let batch = Batch::of_sections(header, sections)?;
     batch.check()?;
     Ok(batch)
 }
@@ -67,7 +69,7 @@ pub fn decode_tombstone(payload: &[u8]) -> Result<Tombstone, DecodeError> {
 /// Encodes a plan: the bytes that are signed.
 #[must_use]
 pub fn encode_plan(plan: &Plan) -> Vec<u8> {
-    encode(plan)
+    encode(&(plan.head(), plan.sections()))
 }
 
 /// Decodes and checks a plan. Verify its signature first.
@@ -75,7 +77,8 @@ pub fn encode_plan(plan: &Plan) -> Vec<u8> {
 /// # Errors
 /// Not a plan, trailing bytes, or a plan that breaks a bound.
 pub fn decode_plan(payload: &[u8]) -> Result<Plan, DecodeError> {
-    let plan: Plan = decode::<_, CONTROL_BYTES_MAX>(payload)?;
+    let (head, sections) = decode::<_, CONTROL_BYTES_MAX>(payload)?;
+    let plan = Plan::of_sections(head, sections)?;
     plan.check()?;
     Ok(plan)
 }
@@ -135,7 +138,23 @@ pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
         .expect("encoding to memory fails only for types that refuse to be serialized; ours do not")
 }
 
-pub(crate) fn decode<T: DeserializeOwned, const LIMIT: usize>(payload: &[u8]) -> Result<T, DecodeError> {
+/// What a section holds, if the message has it.
+pub(crate) fn decode_section<T: DeserializeOwned, const LIMIT: usize>(
+    sections: &Sections<'_>,
+    name: &'static str,
+) -> Result<Option<T>, DecodeError> {
+    let Some(body) = sections.body(name) else {
+        return Ok(None);
+    };
+    decode::<T, LIMIT>(body).map(Some).map_err(|error| {
+        let source = Box::new(error);
+        DecodeError::InSection { name, source }
+    })
+}
+
+pub(crate) fn decode<'a, T: Deserialize<'a>, const LIMIT: usize>(
+    payload: &'a [u8],
+) -> Result<T, DecodeError> {
     if payload.len() > LIMIT {
         return Err(DecodeError::TooLong {
             found: payload.len(),
@@ -143,10 +162,11 @@ pub(crate) fn decode<T: DeserializeOwned, const LIMIT: usize>(payload: &[u8]) ->
         });
     }
     let config: Configuration<_, _, Limit<LIMIT>> = config::standard().with_limit::<LIMIT>();
-    let (value, read) =
-        bincode::serde::decode_from_slice(payload, config).map_err(|error| DecodeError::Malformed {
+    let (value, read) = bincode::serde::borrow_decode_from_slice(payload, config).map_err(|error| {
+        DecodeError::Malformed {
             reason: error.to_string(),
-        })?;
+        }
+    })?;
     if read != payload.len() {
         return Err(DecodeError::Trailing {
             bytes: payload.len() - read,
@@ -215,6 +235,18 @@ pub enum DecodeError {
         /// How many.
         bytes: usize,
     },
+    /// What a section holds is not what its name says.
+    #[error("section `{name}` is broken")]
+    InSection {
+        /// Its name.
+        name: &'static str,
+        /// How.
+        #[source]
+        source: Box<DecodeError>,
+    },
+    /// A section that cannot be, or that is needed and not known.
+    #[error("message has sections that cannot be taken")]
+    Sections(#[from] SectionError),
     /// A tombstone over nothing.
     #[error("tombstone over batches {first} to {last}")]
     Range {

@@ -16,8 +16,9 @@ use crate::limits::{BATCH_BYTES_MAX, CONTROL_BYTES_MAX, JOIN_BYTES_MAX, STREAM_H
 pub const HEADER_BYTES: usize = 15;
 /// The version this build speaks.
 ///
-/// 1: a batch without the kind connect; nothing of it was released, so there is no way over.
-pub const PROTOCOL_VERSION: u8 = 2;
+/// 1: a batch without the kind connect. 2: plans and batches without sections. Nothing of either was released, so
+/// there is no way over. What comes later is a section, or is sent only to whom announced it (ADR 11).
+pub const PROTOCOL_VERSION: u8 = 3;
 const MAGIC: [u8; 4] = *b"ISOC";
 const COMPRESSED: u8 = 1;
 

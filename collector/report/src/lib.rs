@@ -16,6 +16,7 @@ pub mod log;
 pub mod nodes;
 pub mod probes;
 pub mod show;
+pub mod status;
 pub mod tables;
 pub mod targets;
 mod words;

@@ -171,7 +171,7 @@ fn report(context: &CommandContext) -> ProbesReport {
     ProbesReport {
         probes: probes.iter().map(|record| line(context, record)).collect(),
         invitations: invitations.iter().map(invitation).collect(),
-        running: context.running,
+        running: context.views.is_some(),
         now: context.clock.wall(),
     }
 }
@@ -192,6 +192,7 @@ fn line(context: &CommandContext, record: &ProbeRecord) -> ProbeLine {
         active: record.is_active(),
         joined: record.joined,
         session: context.sessions.view(record.id).map(session),
+        unread: record.unread_kinds().iter().map(ToString::to_string).collect(),
         echo: context.addresses.checked(record.id).map(|port| port.map(echo)),
     }
 }

@@ -54,7 +54,7 @@ async fn add(context: &CommandContext, args: NodeArgs, out: &Out) -> Result<(), 
         .map(|node| notes(node, &edited, true).join("; "));
     let loads = load::loads(context, &edited);
     adopt(context, Ok(edited), "target add", &name)?;
-    let from = if context.running {
+    let from = if context.views.is_some() {
         "the probes check it from their next plan on"
     } else {
         "no collector runs here now, so it is checked once one does"
