@@ -48,6 +48,7 @@ fn section(report: &NodesReport, node: &NodeReport) -> Markup {
                 details { summary { "Figures by day, and every outage" } }
                 (tables::days(node).html())
                 @if let Some(left_out) = tables::left_out(node) { p { (left_out) } }
+                @if let Some(unjudged) = tables::unjudged(node) { p { (unjudged) } }
                 @if !node.outages.is_empty() { (tables::outages(node).html()) }
                 @if node.whole.good < node.whole.judged { (tables::failures(node).html()) }
             }

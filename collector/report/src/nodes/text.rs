@@ -18,6 +18,9 @@ pub(super) fn body(report: &NodesReport, lines: &mut Lines) {
         if let Some(left_out) = tables::left_out(node) {
             lines.wrapped(&left_out);
         }
+        if let Some(unjudged) = tables::unjudged(node) {
+            lines.wrapped(&unjudged);
+        }
         outages(node, lines);
     }
     lines.blank();

@@ -10,7 +10,7 @@ import { planLine, probeSummary, probeTable } from "../parts/probes.js";
 import { h } from "../render.js";
 import { plural, span } from "../words.js";
 
-const RULE = "An incident opens when a node keeps failing from vantages in two networks (from two vantages, where the mesh has one network), or when a probe falls silent. One vantage alone pages nobody.";
+const RULE = "An incident opens when two thirds of those who may judge a node fail, in two networks (from two vantages, where the mesh has one network), or when a probe falls silent. One vantage alone pages nobody.";
 const SHOWN = 3;
 const MANY = 12;
 
