@@ -6,11 +6,15 @@ use isochrone_proto::batch::Batch;
 use isochrone_proto::ids::TargetId;
 use isochrone_proto::kind::Check;
 use isochrone_proto::measurement::{CacheState, Outcome};
-use isochrone_proto::plan::Plan;
+use isochrone_proto::plan::{Plan, Target};
 
-/// After so many misses without a hit in between, from whatever vantages, a node's asset counts as downloaded each
-/// time: it is larger than what the node keeps, or its bytes are wrong.
-const MISSES: u32 = 5;
+/// After five misses without a hit in between, from whatever vantages, a node's asset counts as downloaded each time: it
+/// is larger than what the node keeps, or its bytes are wrong. So does one whose download is under way at ten checks in a
+/// row: it never ends, or is begun anew each time.
+const ENOUGH: u32 = 10;
+/// What an answer weighs.
+const MISS: u32 = 2;
+const PENDING: u32 = 1;
 
 /// What the answers to the asset's GETs said of the node's cache.
 #[derive(Debug, Default)]
@@ -19,11 +23,11 @@ pub(crate) struct Downloads(BTreeMap<TargetId, Misses>);
 #[derive(Debug)]
 struct Misses {
     node: String,
-    since_hit: u32,
+    weight: u32,
 }
 
 impl Downloads {
-    /// Takes in a stored batch. An answer while the download is under way says nothing.
+    /// Takes in a stored batch.
     pub(crate) fn take(&mut self, plan: &Plan, batch: &Batch) {
         for row in batch.endpoints() {
             let Some((check, target)) = plan.target_of(row.check) else {
@@ -36,13 +40,8 @@ impl Downloads {
                 continue;
             }
             match outcome.cache {
-                CacheState::Miss => {
-                    let misses = self.0.entry(target.id).or_insert_with(|| Misses {
-                        node: target.name.clone(),
-                        since_hit: 0,
-                    });
-                    misses.since_hit = misses.since_hit.saturating_add(1);
-                }
+                CacheState::Miss => self.add(target, MISS),
+                CacheState::Pending => self.add(target, PENDING),
                 CacheState::Hit => {
                     self.0.remove(&target.id);
                 }
@@ -51,9 +50,17 @@ impl Downloads {
         }
     }
 
+    fn add(&mut self, target: &Target, weight: u32) {
+        let misses = self.0.entry(target.id).or_insert_with(|| Misses {
+            node: target.name.clone(),
+            weight: 0,
+        });
+        misses.weight = misses.weight.saturating_add(weight);
+    }
+
     /// The nodes whose asset is downloaded each time.
     pub(crate) fn nodes(&self) -> BTreeSet<String> {
-        let each_time = self.0.values().filter(|misses| misses.since_hit >= MISSES);
+        let each_time = self.0.values().filter(|misses| misses.weight >= ENOUGH);
         each_time.map(|misses| misses.node.clone()).collect()
     }
 }
@@ -65,7 +72,7 @@ mod tests {
     use isochrone_proto::kind::{Family, Kind};
     use isochrone_proto::ledger::Adoption;
     use isochrone_proto::measurement::{EndpointOutcome, EndpointResult, FailureCause, Measurement, Phase};
-    use isochrone_proto::plan::{PlannedCheck, ResponderPlan, Target, TargetAddress};
+    use isochrone_proto::plan::{PlannedCheck, ResponderPlan, TargetAddress};
     use isochrone_proto::schedule::Schedule;
     use isochrone_proto::units::{Micros, UnixMillis};
 
@@ -135,13 +142,26 @@ mod tests {
     #[test]
     fn node_that_misses_again_and_again_downloads_until_a_hit() {
         let (plan, mut downloads) = (plan(), Downloads::default());
-        for _ in 1..MISSES {
+        for _ in 1..5 {
             downloads.take(&plan, &batch(0, CacheState::Miss));
-            downloads.take(&plan, &batch(0, CacheState::Pending));
             downloads.take(&plan, &batch(1, CacheState::Hit)); // a HEAD starts nothing and shows nothing
         }
         assert!(downloads.nodes().is_empty());
         downloads.take(&plan, &batch(0, CacheState::Miss));
+        assert_eq!(downloads.nodes(), BTreeSet::from(["berlin".to_owned()]));
+        downloads.take(&plan, &batch(0, CacheState::Hit));
+        assert!(downloads.nodes().is_empty());
+    }
+
+    #[test]
+    fn download_that_is_under_way_for_ever_counts_as_begun_each_time() {
+        let (plan, mut downloads) = (plan(), Downloads::default());
+        downloads.take(&plan, &batch(0, CacheState::Miss));
+        for _ in 0..7 {
+            downloads.take(&plan, &batch(0, CacheState::Pending));
+        }
+        assert!(downloads.nodes().is_empty(), "one long download");
+        downloads.take(&plan, &batch(0, CacheState::Pending));
         assert_eq!(downloads.nodes(), BTreeSet::from(["berlin".to_owned()]));
         downloads.take(&plan, &batch(0, CacheState::Hit));
         assert!(downloads.nodes().is_empty());

@@ -17,7 +17,7 @@ use isochrone_planner::echo_check::EchoCheck;
 use isochrone_planner::removed_nodes;
 use isochrone_planner::targets::Targets;
 use isochrone_store::ingest::{Ingest, IngestOptions};
-use isochrone_watch::alert::Outbox;
+use isochrone_watch::alert::{HttpDeliver, Outbox};
 use isochrone_web::LiveView;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -126,6 +126,7 @@ impl Collector {
             committed: committed_receiver,
             outbox,
             plans: assembly.plans.clone(),
+            deliver: Arc::new(HttpDeliver::new()),
         })?;
         let context = CommandContext {
             views: Some(views.clone()),

@@ -14,7 +14,7 @@ use isochrone_proto::units::UnixMillis;
 use isochrone_store::StoreError;
 use isochrone_store::ingest::Committed;
 use isochrone_store::ledger::{self, Ledger};
-use isochrone_watch::alert::{Courier, HttpDeliver, Outbox, heartbeat};
+use isochrone_watch::alert::{Courier, Deliver, Outbox, heartbeat};
 use isochrone_watch::judge::{Output, What};
 use isochrone_watch::monitor::{
     Monitor, MonitorParts, OpenSessions, Rejudged, SessionFacts, longest_interval, rejudge,
@@ -57,6 +57,8 @@ pub struct SupervisorParts {
     pub outbox: Outbox,
     /// The plans in force; told which nodes are to be asked less often.
     pub plans: Plans,
+    /// Carries the alerts.
+    pub deliver: Arc<dyn Deliver>,
 }
 
 /// The watch, not yet begun.
@@ -185,10 +187,10 @@ impl Supervisor {
 
     fn spawn_messengers(&self, messengers: &mut JoinSet<()>, stop: &CancellationToken) {
         let (clock, config) = (self.parts.context.clock.clone(), &self.parts.context.config);
-        let deliver = Arc::new(HttpDeliver::new());
+        let deliver = Arc::clone(&self.parts.deliver);
         let courier = Courier::new(self.monitor.outbox().clone());
         messengers.spawn(courier.run(
-            deliver.clone(),
+            Arc::clone(&deliver),
             clock.clone(),
             StdRng::from_os_rng(),
             stop.clone(),

@@ -9,8 +9,10 @@ pub mod faults;
 pub mod headquarters;
 pub mod machine;
 pub mod network;
+pub mod nodes;
 pub mod prober;
 pub mod record;
+pub mod watch;
 
 use std::time::Duration;
 
@@ -26,6 +28,7 @@ use rand::{Rng, RngCore, SeedableRng};
 use self::headquarters::{HOSTS, Headquarters};
 use self::machine::Machine;
 use self::network::{Link, Network};
+use self::nodes::Nodes;
 use self::record::{Faults, Record};
 
 /// When every world begins: 45 s before a full hour, so that the ledger's hours change under way.
@@ -42,6 +45,10 @@ pub struct Scale {
     pub pace: Pace,
     /// targets.toml.
     pub targets: String,
+    /// Worker and network of each probe, the first one's first; those that are not named here are alone.
+    pub workers: Vec<(String, Option<u32>)>,
+    /// collector.toml, where the collector keeps watch.
+    pub watch: Option<String>,
 }
 
 impl Default for Scale {
@@ -59,6 +66,8 @@ impl Default for Scale {
                 plan_lifetime: Duration::from_secs(86_400),
             },
             targets: targets(&["berlin"]),
+            workers: Vec::new(),
+            watch: None,
         }
     }
 }
@@ -86,10 +95,13 @@ pub struct World {
     pub collector: Headquarters,
     /// The probes' servers.
     pub machines: Vec<Machine>,
+    /// What the nodes answer.
+    pub nodes: Nodes,
     /// What really happened.
     pub record: Record,
     /// Faults that were found under way.
     pub found: Faults,
+    workers: Vec<(String, Option<u32>)>,
 }
 
 impl World {
@@ -98,15 +110,18 @@ impl World {
     pub fn empty(seed: u64, scale: &Scale) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let network = Network::new(random.next_u64(), Link::default());
-        let collector = Headquarters::new(network.clone(), BASE, scale.pace, &mut random);
+        let mut collector = Headquarters::new(network.clone(), BASE, scale.pace, &mut random);
+        collector.watch.clone_from(&scale.watch);
         collector.set_targets(&scale.targets);
         let mut world = Self {
             random,
             network,
             collector,
             machines: Vec::new(),
+            nodes: Nodes::default(),
             record: Record::default(),
             found: Faults::default(),
+            workers: scale.workers.clone(),
         };
         world.start_collector();
         world
@@ -132,10 +147,16 @@ impl World {
         let mut machine = Machine::new(
             name,
             self.network.clone(),
-            self.record.clone(),
+            (self.record.clone(), self.nodes.clone()),
             self.collector.clock.wall(),
         );
-        let token = self.collector.invite(&format!("probe-{name}"));
+        if self.collector.watch.is_some() {
+            machine.host = [10, name, 0, 1].into(); // neighbours would prove nothing for each other
+        }
+        let name = format!("probe-{name}");
+        let alone = (name.clone(), None);
+        let (worker, network) = self.workers.get(number).unwrap_or(&alone);
+        let token = self.collector.invite(&name, (worker, *network));
         let seed = self.seed();
         machine.join(&token, seed).await.expect("an invited probe joins");
         self.machines.push(machine);

@@ -228,6 +228,7 @@ async fn story_with_kills(demo: &mut Demo) -> anyhow::Result<()> {
     demo.hear("It is back, and the spools have drained").await?;
     demo.hear("the node in Tokyo is started again").await?;
     demo.kill("collector").await?; // while it waits for the recovery
+    demo.hear("nodes are killed at once").await?;
     demo.hear("the region coverage report").await?;
     demo.hear("That was the story").await
 }

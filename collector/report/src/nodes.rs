@@ -18,6 +18,7 @@ mod words;
 use isochrone_base::roster::Roster;
 use isochrone_base::words::date_time;
 use isochrone_store::{Store, StoreError};
+use isochrone_watch::clocks::Clocks;
 use isochrone_watch::monitor;
 use serde_json::Value;
 
@@ -39,7 +40,7 @@ pub fn from_store(
     window: Window,
     progress: &mut dyn FnMut(u64),
 ) -> Result<NodesReport, StoreError> {
-    let mut builder = NodesBuilder::new(roster, window);
+    let mut builder = NodesBuilder::new(roster, window, Clocks::read(store)?);
     fill(store, builder.reads(), &mut builder, progress)?;
     let kept = monitor::incidents(store).list()?;
     let kept: Vec<_> = kept.into_iter().map(|(_, incident)| incident).collect();

@@ -16,6 +16,9 @@ use crate::judge::{Cadence, CellId, Engine, Observation, Word};
 /// Plans of one vantage whose places are remembered; older batches resolve theirs again.
 const PLANS_KEPT: usize = 4;
 
+/// A run that is still ahead when its row is here by more than this is dated by a clock that is wrong.
+const AHEAD_MS: u64 = 5_000;
+
 /// Where the rows of each check of a plan go.
 #[derive(Clone, Copy, Debug)]
 enum Destination {
@@ -85,10 +88,14 @@ impl Feed {
             let Some(run) = Observation::of(kind, row.slot, &row.outcome) else {
                 continue;
             };
+            let slot = engine.local(probe, row.slot);
+            if slot.0 > received.0 + AHEAD_MS {
+                continue; // its clock jumped: what it means is known once the offset is measured
+            }
             engine.observe(cell, &run);
-            let is_late = received.0 > row.slot.0 + cadence.red_ms();
+            let is_late = received.0 > slot.0 + cadence.red_ms();
             if is_late && !matches!(run.word, Word::Green | Word::Nothing | Word::Absent) {
-                late.add(row.slot);
+                late.add(slot);
             }
         }
         late

@@ -8,7 +8,7 @@
 //! - `observation`: what a run says. `cell`: one vantage's runs of one check. `line`: what proves that a
 //!   failure is not the vantage's own.
 //! - `sight`: who may judge a node now. `quorum`: whether they are enough. `grid`: its services, over all
-//!   vantages. `outage`: what begins and ends. `tell`: what of it is said, and when.
+//!   vantages. `outage`: what begins and ends. `tell`, `gather`: what of it is said, and when.
 //! - `collector_line`, `silence`: when nobody may judge, and when nobody speaks. [`availability`]: what
 //!   people are paid by.
 //!
@@ -18,6 +18,7 @@ pub mod availability;
 mod cell;
 mod collector_line;
 mod feed;
+mod gather;
 mod grid;
 mod line;
 mod node;
@@ -122,6 +123,7 @@ pub struct Engine {
     collector_line: CollectorLine,
     silences: Silences,
     groups: Vec<tell::Group>,
+    gathered: gather::Gathered,
     output: Vec<Output>,
     scratch: [Sight; 2],
 }
@@ -146,6 +148,7 @@ impl Engine {
             collector_line: CollectorLine::default(),
             silences: Silences::default(),
             groups: Vec::new(),
+            gathered: gather::Gathered::default(),
             output: Vec::new(),
             scratch: [Sight::default(), Sight::default()],
         }
@@ -153,6 +156,9 @@ impl Engine {
 
     /// Takes up an incident that was kept: an open one goes on as if nothing had happened.
     pub(crate) fn resume(&mut self, incident: Incident) {
+        if incident.end.is_none() && !incident.told && !incident.check.is_outage() {
+            self.say_began(incident.clone());
+        }
         match incident.subject {
             Subject::Node(target) => {
                 let place = self.node_place(target);
@@ -224,7 +230,10 @@ impl Engine {
     pub fn advance(&mut self, now: UnixMillis) -> Vec<Output> {
         if now < self.now || now.0 - self.now.0 > GAP_MS {
             self.started = now;
-            self.collector_line.restart();
+            self.collector_line.restart(now);
+        }
+        if now.0 + GAP_MS < self.now.0 {
+            self.forget_ahead(now);
         }
         self.now = now;
         self.judge_collector_line();
@@ -330,6 +339,7 @@ impl Engine {
         };
         for incident in [node.outage.take(), node.blindness.take()].into_iter().flatten() {
             let ended = by_hand(incident, ending, now);
+            self.gathered.forget(&ended.id);
             self.output.push(Output::Kept(ended));
         }
         node.memory = node::Memory {

@@ -2,6 +2,7 @@
 //! alerts about them.
 
 pub mod alert;
+pub mod clocks;
 mod feed;
 pub mod incident;
 pub mod judge;

@@ -18,6 +18,7 @@ use isochrone_store::{Records, ScanRange, Store, StoreError};
 use self::late::{Journal, JudgedUpTo};
 pub use self::late::{LateStretch, Rejudged, rejudge};
 use crate::alert::{Alert, Outbox};
+use crate::clocks::Clocks;
 use crate::feed::Feed;
 use crate::incident::Incident;
 use crate::judge::{Engine, Output, Patience, Telling};
@@ -93,6 +94,7 @@ pub struct Monitor {
     live: Live,
     engine: Engine,
     feed: Feed,
+    clocks: Clocks,
     outbox: Outbox,
     incidents: Incidents,
     journal: Journal,
@@ -125,6 +127,7 @@ impl Monitor {
             live: Live::new(),
             engine: Engine::new(patience, now),
             feed: Feed::default(),
+            clocks: Clocks::read(store)?,
             outbox,
             journal: Journal::open(store)?,
             collector,
@@ -136,6 +139,9 @@ impl Monitor {
             incidents,
         };
         monitor.engine.set_roster(&monitor.roster);
+        for (probe, offset_ms) in monitor.clocks.newest() {
+            monitor.engine.set_clock_offset(probe, offset_ms);
+        }
         for (_, incident) in monitor.incidents.list()? {
             if incident.end.is_some() {
                 monitor.remember(incident.clone());
@@ -212,7 +218,9 @@ impl Monitor {
     /// The stretch of time in which rows came that could not be judged in their time, once no more of them come;
     /// see [`rejudge`].
     pub fn take_late(&mut self, now: UnixMillis) -> Option<LateStretch> {
-        self.journal.take_due(now)
+        let mut active = self.roster.probes().filter(|probe| probe.active);
+        let all_there = active.all(|probe| self.sessions.contains_key(&probe.id));
+        self.journal.take_due(now, all_there)
     }
 
     /// Takes up what the past turned out to be: outages that nobody could see in their time are kept, and told once,
@@ -229,6 +237,7 @@ impl Monitor {
             }
         }
         self.unsaved.extend(outputs);
+        self.journal.settle();
         self.save(now)
     }
 
@@ -264,7 +273,8 @@ impl Monitor {
             if known.is_none_or(|known| known.remote.ip() != session.remote.ip()) {
                 self.engine.set_address(probe, session.remote.ip());
             }
-            if let Some(offset_ms) = session.clock_offset_ms {
+            let measured = session.clock_offset_ms;
+            if let Some(offset_ms) = measured.and_then(|ms| self.clocks.measured(probe, ms, now)) {
                 self.engine.set_clock_offset(probe, offset_ms);
             }
         }
@@ -277,10 +287,11 @@ impl Monitor {
     /// Stores what waits, and gives it back once it is stored.
     fn save(&mut self, now: UnixMillis) -> Result<Vec<Output>, StoreError> {
         let judged = self.journal.due_mark(self.seen, now);
-        if self.unsaved.is_empty() && judged.is_none() {
+        if self.unsaved.is_empty() && judged.is_none() && !self.clocks.has_unsaved() {
             return Ok(Vec::new());
         }
         self.store(&self.unsaved, judged.as_ref(), now)?;
+        self.clocks.saved();
         let saved = std::mem::take(&mut self.unsaved);
         for output in &saved {
             if let Output::Kept(incident) = output
@@ -312,6 +323,7 @@ impl Monitor {
                     Output::Unknown { .. } => {} // terms will ask the past for it
                 }
             }
+            self.clocks.put_in(self.incidents.store(), transaction)?;
             judged.map_or(Ok(()), |judged| self.journal.put_in(transaction, judged))
         })
     }

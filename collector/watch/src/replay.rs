@@ -23,6 +23,7 @@ use isochrone_store::Stored;
 use self::doubt::Doubts;
 use self::track::Track;
 use self::udp::Udp;
+use crate::clocks::Clocks;
 use crate::feed::for_the_past;
 use crate::incident::{Incident, Subject};
 use crate::judge::{Cadence, CellId, Engine, Observation, Output, Patience, Telling};
@@ -41,6 +42,7 @@ pub struct Replay {
     engine: Engine,
     from: UnixMillis,
     until: UnixMillis,
+    clocks: Clocks,
     places: HashMap<(ProbeId, TargetId, Kind), usize>,
     tracks: Vec<(CellKey, CellId, Track)>,
     udp: BTreeMap<(ProbeId, Family), Udp>,
@@ -96,10 +98,17 @@ impl Replay {
             engine,
             from,
             until,
+            clocks: Clocks::default(),
             places: HashMap::new(),
             tracks: Vec::new(),
             udp: BTreeMap::new(),
         }
+    }
+
+    /// How far the probes' clocks were off.
+    #[must_use]
+    pub fn with_clocks(self, clocks: Clocks) -> Self {
+        Self { clocks, ..self }
     }
 
     /// Where to begin reading.
@@ -113,11 +122,12 @@ impl Replay {
         let holds = |slot: UnixMillis, of: &Self| of.reads_from() <= slot && slot < of.until;
         for row in stored.batch.echoes() {
             let replied = matches!(row.outcome, EchoOutcome::Replied { .. });
+            let slot = self.clocks.local(stored.probe, row.slot);
             if let Some((check, _)) = stored.plan.target_of(row.check).filter(|_| replied)
-                && holds(row.slot, self)
+                && holds(slot, self)
             {
                 let key = (stored.probe, check.kind.family);
-                self.udp.entry(key).or_default().lived(row.slot);
+                self.udp.entry(key).or_default().lived(slot);
             }
         }
         let mut newest = None;
@@ -126,11 +136,12 @@ impl Replay {
                 continue;
             };
             let is_peer = matches!(target.address, TargetAddress::Peer { .. });
-            if is_peer || !holds(row.slot, self) {
+            let slot = self.clocks.local(stored.probe, row.slot);
+            if is_peer || !holds(slot, self) {
                 continue;
             }
-            if let Some(run) = Observation::of(check.kind, row.slot, &row.outcome) {
-                newest = newest.max(Some(row.slot));
+            if let Some(run) = Observation::of(check.kind, slot, &row.outcome) {
+                newest = newest.max(Some(slot));
                 let key = CellKey {
                     probe: stored.probe,
                     target: target.id,

@@ -45,19 +45,13 @@ export function witnesses(view, nodes) {
   return { vantages: vantages.size, networks: networks.size };
 }
 
-/** A node's state as far as somebody judges it now: "up" from probes that left is no data. */
-function judged(view, node) {
-  const state = nodeState(node);
-  return state === "up" && witnesses(view, [node]).vantages === 0 ? "no-data" : state;
-}
-
 /** { tone, title, more: [sentences] }; tone is a sign, or "start" while something is still to be set up. */
 export function headline(view) {
   if (view.probes.length === 0) return noProbes();
   const watched = view.nodes.filter((node) => !["paused", "maintenance"].includes(nodeState(node)));
   if (watched.length === 0) return noNodes(view);
   const groups = new Map(RANK.map((state) => [state, []]));
-  for (const node of watched) groups.get(judged(view, node)).push(node);
+  for (const node of watched) groups.get(nodeState(node)).push(node);
   const bad = ["down", "no-asset", "status-only"].flatMap((state) => groups.get(state));
   const cut = bad.length === 0 && !view.probes.some((probe) => probe.state === "connected");
   if (cut) return { tone: "no-data", title: "No probe is connected: nothing new is known about any node.", more: ["What stands below is the last that was known."] };

@@ -9,7 +9,7 @@ use rustls::pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 
 use super::Reach;
-use super::dial::{ByteStream, socket_cause};
+use super::dial::{ByteStream, connect_cause, has_route, socket_cause};
 use super::endpoint_url::EndpointUrl;
 use super::failure::{Broken, Failure};
 use super::stopwatch::Stopwatch;
@@ -105,8 +105,8 @@ impl<'a> Attempt<'a> {
         let from = self.reach.now();
         let connected = self.reach.dial.connect(to).await;
         self.watch.connected(from, self.reach.now());
-        let connection =
-            connected.map_err(|error| Broken::new(socket_cause(&error), ErrorText::of(&error)))?;
+        let connection = connected
+            .map_err(|error| Broken::new(connect_cause(&error, || has_route(to)), ErrorText::of(&error)))?;
         if connection.remote != to {
             let text = format!("asked for {to}, connected to {}", connection.remote);
             return Err(Broken::new(SendFailure::Local, ErrorText::new(&text)));

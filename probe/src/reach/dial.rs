@@ -1,7 +1,7 @@
 //! Opening a TCP connection: for real, or (in the demo) over a link that adds a pair's distance.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use futures_util::future::BoxFuture;
 use isochrone_proto::measurement::{Cause, FailureCause, SendFailure};
@@ -54,6 +54,28 @@ impl Dial for TcpDial {
     }
 }
 
+/// What it means for a check that a connection could not be opened. "Unreachable" is a router's word on the target, unless
+/// this machine itself knows no way there.
+pub(crate) fn connect_cause(error: &io::Error, has_route: impl FnOnce() -> bool) -> Cause {
+    match error.kind() {
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => match has_route() {
+            true => FailureCause::Unreachable.into(),
+            false => SendFailure::NoRoute.into(),
+        },
+        _ => socket_cause(error),
+    }
+}
+
+/// Whether this machine knows a way to an address. A datagram socket that connects asks its routes, and sends nothing.
+pub(crate) fn has_route(to: SocketAddr) -> bool {
+    let here: IpAddr = match to {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let asked = UdpSocket::bind((here, 0)).and_then(|socket| socket.connect(to));
+    asked.is_ok()
+}
+
 /// What a socket's error means for a check.
 pub(crate) fn socket_cause(error: &io::Error) -> Cause {
     use io::ErrorKind as Kind;
@@ -77,5 +99,29 @@ pub(crate) fn socket_cause(error: &io::Error) -> Cause {
             Some(nix::libc::EMFILE | nix::libc::ENFILE | nix::libc::ENOBUFS) => SendFailure::Resources.into(),
             _ => SendFailure::Local.into(),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routers_unreachable_is_the_targets_failure_and_a_machine_without_a_route_accuses_nobody() {
+        for errno in [nix::libc::ENETUNREACH, nix::libc::EHOSTUNREACH] {
+            let error = io::Error::from_raw_os_error(errno);
+            let router = Cause::from(FailureCause::Unreachable);
+            let own = Cause::from(SendFailure::NoRoute);
+            assert_eq!(connect_cause(&error, || true), router, "{error}");
+            assert_eq!(connect_cause(&error, || false), own, "{error}");
+        }
+        let refused = io::Error::from_raw_os_error(nix::libc::ECONNREFUSED);
+        let asked = || unreachable!("its routes say nothing about a host that answered");
+        assert_eq!(connect_cause(&refused, asked), FailureCause::Refused.into());
+    }
+
+    #[test]
+    fn machine_knows_the_way_to_itself() {
+        assert!(has_route(SocketAddr::from((Ipv4Addr::LOCALHOST, 9))));
     }
 }

@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use isochrone_base::clock::Clock;
 use isochrone_collector::assembly::{Assembly, AssemblyParts, committed_channel};
+use isochrone_collector::commands::CommandContext;
+use isochrone_collector::config::Config;
+use isochrone_collector::supervisor::{Supervisor, SupervisorParts};
 use isochrone_gate::audit::Actor;
 use isochrone_gate::authority::{Authority, tls};
 use isochrone_gate::events::{GateEventKind, GateEvents};
@@ -16,21 +19,25 @@ use isochrone_gate::registry::{NewInvitation, Registry};
 use isochrone_gate::session::Sessions;
 use isochrone_planner::pace::Pace;
 use isochrone_planner::plans::{AddressBook, Checked, Plans};
+use isochrone_planner::removed_nodes;
 use isochrone_planner::targets::Targets;
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::token::Token;
 use isochrone_proto::units::UnixMillis;
-use isochrone_store::ingest::{Ingest, PlantedBug};
+use isochrone_store::ingest::{Committed, Ingest, PlantedBug};
 use isochrone_store::lossy::LossyBackend;
 use isochrone_store::{FreeSpace, Store, StoreOptions};
+use isochrone_watch::alert::Outbox;
+use isochrone_web::LiveView;
 use rand::rngs::StdRng;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::network::Network;
 use super::prober::ECHO_PORT;
 use super::relay_panic;
+use super::watch::{LetterBox, Suspendable};
 
 /// Where probes reach the collector: two routes to one process.
 pub const HOSTS: [IpAddr; 2] = [
@@ -56,6 +63,12 @@ pub struct Headquarters {
     pub events: Arc<Mutex<Vec<(ProbeId, GateEventKind)>>>,
     /// A fault in its code that the checks must find.
     pub bug: Option<PlantedBug>,
+    /// collector.toml, where it keeps watch and sends alerts; `None`: it only stores.
+    pub watch: Option<String>,
+    /// Where its alerts arrive.
+    pub letters: LetterBox,
+    /// Its watch is suspended.
+    pub suspended: watch::Sender<bool>,
     free: Arc<AtomicU64>,
     authority: Authority,
     network: Network,
@@ -72,6 +85,10 @@ pub struct Process {
     pub plans: Plans,
     /// Its store.
     pub store: Store,
+    /// What commands work on.
+    pub context: CommandContext,
+    /// What the page shows, where it keeps watch.
+    pub views: Option<watch::Receiver<Arc<LiveView>>>,
     stop: CancellationToken,
     tasks: JoinSet<()>,
     endpoints: Vec<quinn::Endpoint>,
@@ -82,13 +99,17 @@ impl Headquarters {
     #[must_use]
     pub fn new(network: Network, base: UnixMillis, pace: Pace, random: &mut StdRng) -> Self {
         let authority = Authority::in_memory(base, random).expect("an authority can be made");
+        let clock = Clock::virtual_from(base);
         Self {
-            clock: Clock::virtual_from(base),
+            letters: LetterBox::new(clock.clone()),
+            clock,
             disk: LossyBackend::new(),
             targets: watch::Sender::new(Arc::new(Targets::default())),
             pace,
             events: Arc::default(),
             bug: None,
+            watch: None,
+            suspended: watch::Sender::new(false),
             free: Arc::new(AtomicU64::new(ROOMY)),
             authority,
             network,
@@ -102,7 +123,10 @@ impl Headquarters {
     /// When `text` is none.
     pub fn set_targets(&self, text: &str) {
         let targets = Targets::parse(text, Path::new("targets.toml")).expect("targets.toml is right");
-        self.targets.send_replace(Arc::new(targets));
+        match &self.process {
+            Some(process) if self.watch.is_some() => process.context.take_targets(targets),
+            _ => drop(self.targets.send_replace(Arc::new(targets))),
+        }
     }
 
     /// Fills the disk, or makes room again.
@@ -132,7 +156,7 @@ impl Headquarters {
     pub fn start(&mut self, seed: [u8; 32]) {
         assert!(self.process.is_none(), "one collector");
         let store = self.open_store();
-        let (live, mut committed) = committed_channel();
+        let (live, committed) = committed_channel();
         let ingest = match self.bug {
             None => Ingest::inline(store.clone(), live),
             Some(bug) => Ingest::inline_with_bug(store.clone(), live, bug),
@@ -152,6 +176,10 @@ impl Headquarters {
             seed,
         };
         let assembly = Assembly::build(parts, ingest).expect("a collector starts on any store it left");
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let context = self.context(&store, &assembly);
+        let views = self.keep_watch(&context, &assembly.plans, committed, (&mut tasks, &stop));
         let Assembly {
             registry,
             sessions,
@@ -159,8 +187,6 @@ impl Headquarters {
             plans,
             listener,
         } = assembly;
-        let stop = CancellationToken::new();
-        let mut tasks = JoinSet::new();
         let endpoints: Vec<_> = HOSTS.iter().map(|host| self.endpoint(*host)).collect();
         for endpoint in &endpoints {
             let (listener, endpoint, stop): (Arc<Listener>, _, _) =
@@ -169,7 +195,6 @@ impl Headquarters {
         }
         tasks.spawn(plans.clone().run(stop.clone()));
         tasks.spawn(verify_addresses(addresses, sessions.clone(), self.clock.clone()));
-        tasks.spawn(async move { while committed.recv().await.is_some() {} });
         let told = Arc::clone(&self.events);
         tasks.spawn(async move {
             while let Some(event) = happened.recv().await {
@@ -182,10 +207,62 @@ impl Headquarters {
             sessions,
             plans,
             store,
+            context,
+            views,
             stop,
             tasks,
             endpoints,
         });
+    }
+
+    fn context(&self, store: &Store, assembly: &Assembly) -> CommandContext {
+        let text = self.watch.as_deref().unwrap_or_default();
+        let config = Config::parse(text, Path::new("collector.toml")).expect("collector.toml is right");
+        CommandContext {
+            store: store.clone(),
+            store_file: "store".into(),
+            registry: assembly.registry.clone(),
+            sessions: assembly.sessions.clone(),
+            addresses: assembly.addresses.clone(),
+            targets: self.targets.clone(),
+            targets_file: "targets.toml".into(),
+            config: Arc::new(Config {
+                pace: self.pace,
+                ..config
+            }),
+            clock: self.clock.clone(),
+            actor: Actor::Collector,
+            views: None,
+        }
+    }
+
+    /// Starts the watch, or lets go of what was stored where nobody watches.
+    fn keep_watch(
+        &self,
+        context: &CommandContext,
+        plans: &Plans,
+        mut committed: mpsc::Receiver<Committed>,
+        (tasks, stop): (&mut JoinSet<()>, &CancellationToken),
+    ) -> Option<watch::Receiver<Arc<LiveView>>> {
+        if self.watch.is_none() {
+            tasks.spawn(async move { while committed.recv().await.is_some() {} });
+            return None;
+        }
+        let nodes = Arc::clone(&context.targets.borrow());
+        removed_nodes::note(&context.store, &nodes).expect("a store that opened can be written");
+        let receivers = context.config.alerts.receivers();
+        let outbox = Outbox::open(&context.store, receivers, self.clock.wall());
+        let parts = SupervisorParts {
+            context: context.clone(),
+            committed,
+            outbox: outbox.expect("a store that opened can be read"),
+            plans: plans.clone(),
+            deliver: Arc::new(self.letters.clone()),
+        };
+        let (supervisor, views) = Supervisor::start(parts).expect("a watch starts on any store it left");
+        let watch = Suspendable::new(supervisor.run(stop.clone()), self.suspended.subscribe());
+        tasks.spawn(async move { watch.await.expect("a watch never fails") });
+        Some(views)
     }
 
     fn endpoint(&self, host: IpAddr) -> quinn::Endpoint {
@@ -247,16 +324,17 @@ impl Headquarters {
         }
     }
 
-    /// Invites a probe.
+    /// Invites a probe of a worker, in a network if that is known.
     ///
     /// # Panics
     /// When the collector does not run, or refuses.
     #[must_use]
-    pub fn invite(&self, name: &str) -> Token {
+    pub fn invite(&self, name: &str, (worker, network): (&str, Option<u32>)) -> Token {
         let invitation = NewInvitation {
-            worker: name.to_owned(),
+            worker: worker.to_owned(),
             site: "Berlin, DE".to_owned(),
             name: Some(name.to_owned()),
+            network,
             ..NewInvitation::default()
         };
         let who = Actor::Local {

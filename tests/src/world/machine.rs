@@ -26,6 +26,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::network::Network;
+use super::nodes::Nodes;
 use super::prober::SimulatedProber;
 use super::record::Record;
 use super::relay_panic;
@@ -53,6 +54,9 @@ pub struct Machine {
     pub known: Known,
     network: Network,
     record: Record,
+    nodes: Nodes,
+    /// Place in the world.
+    place: usize,
     ports: Arc<AtomicU16>,
     process: Option<Process>,
 }
@@ -67,11 +71,13 @@ struct Process {
 }
 
 impl Machine {
-    /// The server with this number; nothing runs on it.
+    /// The server with this number, from 1; nothing runs on it.
     #[must_use]
-    pub fn new(number: u8, network: Network, record: Record, base: UnixMillis) -> Self {
+    pub fn new(number: u8, network: Network, (record, nodes): (Record, Nodes), base: UnixMillis) -> Self {
         Self {
-            host: IpAddr::V4(Ipv4Addr::new(10, 0, 1, number)),
+            host: host(number),
+            nodes,
+            place: usize::from(number) - 1,
             disk: Arc::new(MemoryDisk::new()),
             clock: Clock::simulated(base),
             probe: ProbeId::COLLECTOR,
@@ -88,7 +94,9 @@ impl Machine {
     #[must_use]
     pub fn copy(&self, number: u8, disk: MemoryDisk) -> Self {
         Self {
-            host: IpAddr::V4(Ipv4Addr::new(10, 0, 1, number)),
+            host: host(number),
+            nodes: self.nodes.clone(),
+            place: self.place,
             disk: Arc::new(disk),
             clock: self.clock.clone(),
             probe: self.probe,
@@ -150,7 +158,8 @@ impl Machine {
             .to_string()
             .bytes()
             .fold(0, |sum, byte| sum * 31 + u64::from(byte));
-        let prober = SimulatedProber::new(self.probe, self.record.clone(), number ^ host);
+        let nodes = (self.nodes.clone(), self.place);
+        let prober = SimulatedProber::new(self.probe, self.record.clone(), nodes, number ^ host);
         let prober = Arc::new(prober);
         let parts = Parts {
             clock: self.clock.clone(),
@@ -270,6 +279,10 @@ impl Machine {
             network.endpoint(address, None)
         })
     }
+}
+
+fn host(number: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(10, 0, 1, number))
 }
 
 /// rustls's view of a probe's clock.

@@ -17,6 +17,7 @@ use isochrone_proto::units::{Micros, UnixMillis};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use super::nodes::Nodes;
 use super::record::{Record, Run, Stamp};
 
 /// Port of every simulated responder.
@@ -26,6 +27,9 @@ pub const ECHO_PORT: u16 = 7_472;
 pub struct SimulatedProber {
     probe: ProbeId,
     record: Record,
+    nodes: Nodes,
+    /// Place of its machine in the world.
+    machine: usize,
     random: Mutex<StdRng>,
     responder: Mutex<ResponderPlan>,
 }
@@ -38,12 +42,14 @@ enum Fate {
 }
 
 impl SimulatedProber {
-    /// A prober of `probe` whose outcomes come from `seed`.
+    /// A prober of `probe` whose outcomes come from `seed`, unless a test says what the nodes answer.
     #[must_use]
-    pub fn new(probe: ProbeId, record: Record, seed: u64) -> Self {
+    pub fn new(probe: ProbeId, record: Record, (nodes, machine): (Nodes, usize), seed: u64) -> Self {
         Self {
             probe,
             record,
+            nodes,
+            machine,
             random: Mutex::new(StdRng::seed_from_u64(seed)),
             responder: Mutex::default(),
         }
@@ -73,6 +79,9 @@ impl SimulatedProber {
 
 impl Prober for SimulatedProber {
     async fn run(&self, check: PlannedCheck, target: Arc<Target>, slot: UnixMillis) -> Outcome {
+        if self.nodes.are_told() {
+            return self.nodes.run(self.machine, check, &target, slot).await;
+        }
         let fate = self.fate();
         let stamp = match fate {
             Fate::Success { after } => {

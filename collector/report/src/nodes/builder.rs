@@ -1,6 +1,6 @@
 //! The report of nodes, filled from the log batch by batch in any order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use isochrone_base::kinds::EndpointRun;
 use isochrone_base::roster::{NodeEntry, Roster};
@@ -8,6 +8,7 @@ use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::Kind;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::Stored;
+use isochrone_watch::clocks::Clocks;
 use isochrone_watch::incident::{Incident, IncidentCheck};
 use isochrone_watch::judge::Observation;
 use isochrone_watch::replay::{JudgedFailure, Replay};
@@ -24,7 +25,8 @@ pub(super) struct NodesBuilder<'a> {
     window: Window,
     counts: BTreeMap<(TargetId, Part), Counts>,
     slice_ms: u64,
-    measured: BTreeSet<TargetId>,
+    /// First and last check of each node, whoever's.
+    measured: BTreeMap<TargetId, (UnixMillis, UnixMillis)>,
     replay: Replay,
 }
 
@@ -49,14 +51,14 @@ impl Fill for NodesBuilder<'_> {
 }
 
 impl<'a> NodesBuilder<'a> {
-    pub(super) fn new(roster: &'a Roster, window: Window) -> Self {
+    pub(super) fn new(roster: &'a Roster, window: Window, clocks: Clocks) -> Self {
         Self {
             roster,
             window,
             counts: BTreeMap::new(),
             slice_ms: slice_ms(window),
-            measured: BTreeSet::new(),
-            replay: Replay::new(roster, (window.from, window.until)),
+            measured: BTreeMap::new(),
+            replay: Replay::new(roster, (window.from, window.until)).with_clocks(clocks),
         }
     }
 
@@ -76,7 +78,8 @@ impl<'a> NodesBuilder<'a> {
         let Some(node) = self.roster.node(target) else {
             return;
         };
-        self.measured.insert(target);
+        let (first, last) = self.measured.entry(target).or_insert((said.began, said.began));
+        (*first, *last) = (said.began.min(*first), said.began.max(*last));
         let entry = self.roster.probe(probe);
         if entry.is_none_or(|probe| node.is_own(probe)) {
             return;
@@ -93,10 +96,13 @@ impl<'a> NodesBuilder<'a> {
         let replayed = std::mem::replace(&mut self.replay, empty).finish();
         self.count_failures(&replayed.failures);
         let outages = outages::merge(replayed.incidents, kept, self.window);
-        let is_told = |node: &&NodeEntry| !node.removed || self.measured.contains(&node.id);
+        let is_told = |node: &&NodeEntry| !node.removed || self.measured.contains_key(&node.id);
         let told = self.roster.nodes().filter(is_told);
         let of = |node: &NodeEntry| outages.get(&node.id).map_or(&[][..], Vec::as_slice);
-        let mut nodes: Vec<_> = told.map(|node| self.node(node, of(node))).collect();
+        let unknown = |node: &NodeEntry| replayed.unknown.get(&node.id).map_or(&[][..], Vec::as_slice);
+        let mut nodes: Vec<_> = told
+            .map(|node| self.node(node, of(node), unknown(node)))
+            .collect();
         nodes.sort_by(|one, other| one.node.cmp(&other.node));
         let pages = replayed.messages.iter().filter(|telling| telling.what.pages());
         NodesReport {
@@ -126,7 +132,22 @@ impl<'a> NodesBuilder<'a> {
         }
     }
 
-    fn node(&self, node: &NodeEntry, outages: &[Incident]) -> NodeReport {
+    /// How much of these stretches lies between the first and the last check of a node.
+    fn unknown_ms(&self, node: TargetId, stretches: &[(UnixMillis, UnixMillis)]) -> u64 {
+        let Some(&(first, last)) = self.measured.get(&node) else {
+            return 0;
+        };
+        let within =
+            |&(from, until): &(UnixMillis, UnixMillis)| until.min(last).0.saturating_sub(from.max(first).0);
+        stretches.iter().map(within).sum()
+    }
+
+    fn node(
+        &self,
+        node: &NodeEntry,
+        outages: &[Incident],
+        unknown: &[(UnixMillis, UnixMillis)],
+    ) -> NodeReport {
         let counts = |part| self.counts.get(&(node.id, part));
         let numbers = |ms| {
             let last = self.window.until.0.saturating_sub(1).max(self.window.from.0);
@@ -144,6 +165,7 @@ impl<'a> NodesBuilder<'a> {
             outages: outages
                 .map(|outage| outages::report(outage, self.window.until))
                 .collect(),
+            nobody_may_judge_s: self.unknown_ms(node.id, unknown) as f64 / 1_000.0,
             slices: numbers(ms)
                 .map(|number| slice(number, ms, self.window, counts(Part::Slice(number))))
                 .collect(),

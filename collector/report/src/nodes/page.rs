@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::strip::{axis, span, strip};
 use super::tables;
 use super::values::{NodeReport, NodesReport, Slice, Ttfb};
-use super::words::{lasted, left_out, no_outages, pages, share_of, title, ttfb_pair};
+use super::words::{lasted, left_out, no_outages, pages, share_of, title, ttfb_pair, unjudged};
 use crate::charts::{self, Lane, Line, Point, Span};
 
 pub(super) fn body(report: &NodesReport) -> Markup {
@@ -47,6 +47,7 @@ fn section(report: &NodesReport, node: &NodeReport) -> Markup {
                 details { summary { "Figures by day, and every outage" } }
                 (tables::days(node).html())
                 @if let Some(left_out) = left_out(node) { p { (left_out) } }
+                @if let Some(unjudged) = unjudged(node) { p { (unjudged) } }
                 @if !node.outages.is_empty() { (tables::outages(node).html()) }
                 @if node.whole.good < node.whole.judged { (tables::failures(node).html()) }
             }

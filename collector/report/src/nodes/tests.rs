@@ -59,7 +59,7 @@ fn run(
 }
 
 fn builder(roster: &Roster, window: Window) -> NodesBuilder<'_> {
-    NodesBuilder::new(roster, window)
+    NodesBuilder::new(roster, window, Clocks::default())
 }
 
 fn run_plans(
@@ -723,6 +723,7 @@ fn text_of_large_figures_fits_a_hundred_columns() {
             removed: false,
             days: vec![day],
             outages: Vec::new(),
+            nobody_may_judge_s: 0.0,
             slices: Vec::new(),
             whole: Whole::default(),
         }],

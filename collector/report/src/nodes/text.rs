@@ -2,7 +2,7 @@
 
 use super::tables;
 use super::values::{NodeReport, NodesReport};
-use super::words::{left_out, no_outages, outage_line, pages, title};
+use super::words::{left_out, no_outages, outage_line, pages, title, unjudged};
 use crate::lines::Lines;
 
 pub(super) fn body(report: &NodesReport, lines: &mut Lines) {
@@ -18,6 +18,9 @@ pub(super) fn body(report: &NodesReport, lines: &mut Lines) {
         lines.table(&days);
         if let Some(left_out) = left_out(node) {
             lines.wrapped(&left_out);
+        }
+        if let Some(unjudged) = unjudged(node) {
+            lines.wrapped(&unjudged);
         }
         outages(node, lines);
     }

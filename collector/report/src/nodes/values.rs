@@ -39,6 +39,8 @@ pub struct NodeReport {
     pub days: Vec<DayReport>,
     /// By start.
     pub outages: Vec<OutageReport>,
+    /// Seconds between its first and its last check in which nobody could judge it: no quorum of judges.
+    pub nobody_may_judge_s: f64,
     /// The window in equal parts, for the charts.
     #[serde(skip)]
     pub slices: Vec<Slice>,

@@ -140,6 +140,17 @@ pub(super) fn left_out(node: &NodeReport) -> Option<String> {
     (!parts.is_empty()).then(|| format!("In no share: {}.", parts.join("; ")))
 }
 
+/// How long it was measured and could not be judged, if that is worth a word.
+pub(super) fn unjudged(node: &NodeReport) -> Option<String> {
+    let ms = (node.nobody_may_judge_s * 1_000.0) as u64;
+    (ms >= 60_000).then(|| {
+        format!(
+            "Measured, but nobody may judge it for {}: no two networks' proven lines reached it or failed.",
+            duration(ms)
+        )
+    })
+}
+
 /// How often the rule would have woken somebody.
 pub(super) fn pages(report: &NodesReport) -> String {
     let days = report.to.since(report.from).as_secs_f64() / 86_400.0;

@@ -267,6 +267,7 @@ fn incident_line(incident: &Incident) -> IncidentLine {
         start: words::rfc3339(incident.start),
         end: incident.end.map(words::rfc3339),
         cause: incident.cause.word(),
+        caveat: incident.caveat.clone(),
         vantages,
     }
 }

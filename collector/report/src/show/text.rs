@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use isochrone_base::words::{count, network, network_in_column};
+use isochrone_watch::incident::IncidentCheck;
 
 use super::groups::Group;
 use super::values::{FailureRun, IncidentLine, SeenBy, ShowReport};
@@ -109,6 +110,12 @@ impl IncidentLine {
     }
 
     fn line(&self) -> String {
+        let end = self.end.as_deref().map_or("now".to_owned(), plain);
+        let when = format!("{} to {end}", plain(&self.start));
+        let caveat = self.caveat.as_deref().unwrap_or_default();
+        if self.check == IncidentCheck::Data.word() {
+            return format!("{when}: no verdict. {caveat}");
+        }
         let seen_by = match self.vantages.is_empty() {
             true => "nobody".to_owned(),
             false => self.vantages.join(", "),
@@ -117,13 +124,9 @@ impl IncidentLine {
             true => ", found in results that came late",
             false => "",
         };
-        format!(
-            "{} to {}: {} ({}), seen by {seen_by}{late}",
-            plain(&self.start),
-            self.end.as_deref().map_or("now".to_owned(), plain),
-            self.what(),
-            self.cause,
-        )
+        let (what, cause) = (self.what(), self.cause);
+        let line = format!("{when}: {what} ({cause}), seen by {seen_by}{late}. {caveat}");
+        line.trim_end_matches([' ', '.']).to_owned()
     }
 }
 

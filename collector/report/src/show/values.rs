@@ -53,6 +53,8 @@ pub struct IncidentLine {
     pub end: Option<String>,
     /// `node`, `source`, `path`, `shared` or `unknown`.
     pub cause: &'static str,
+    /// What the rule could not have, in a sentence; of `data`: why nobody knows.
+    pub caveat: Option<String>,
     /// Names of the vantages in its evidence.
     pub vantages: Vec<String>,
 }

@@ -236,7 +236,9 @@ impl Lane {
     fn queue(&self, outbox: &Outbox, now: UnixMillis) -> queue::Queue {
         let mut waiting = outbox.waiting_for(self.receiver.name());
         waiting.retain(|pending| !self.aside.contains(&pending.alert.id));
-        queue::Queue::of(waiting, self.after, now)
+        let board = outbox.board();
+        let is_told = |id: &str| board.of_incident(id).0 > 0;
+        queue::Queue::of(waiting, self.after, (now, is_told))
     }
 
     fn pause(&self, error: &DeliverError, jitter: f64) -> Duration {

@@ -17,7 +17,7 @@ const ANSWER_MAX: usize = 200;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// The receiver's name.
-    pub(crate) receiver: &'static str,
+    pub receiver: &'static str,
     /// Its URL.
     pub url: SecretUrl,
     /// How it is asked.
@@ -25,7 +25,7 @@ pub struct Request {
     /// The same for each delivery of the same alert: the header `Idempotency-Key`.
     pub id: String,
     /// JSON; `None` for a heartbeat.
-    pub(crate) body: Option<Value>,
+    pub body: Option<Value>,
 }
 
 /// How a receiver is asked.

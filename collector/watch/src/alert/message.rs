@@ -42,7 +42,7 @@ pub struct Alert {
     pub summary: String,
     /// What it is about, if an incident; the first of several.
     pub incident: Option<IncidentBody>,
-    /// The others that it is about, where half of the nodes fail at once.
+    /// The others that it is about, where something begins or ends for several at once.
     #[serde(default)]
     pub(crate) others: Vec<IncidentBody>,
     /// What it is about, if something at the gate.

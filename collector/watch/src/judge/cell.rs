@@ -113,6 +113,12 @@ impl Cell {
         self.way.take(colour, run.began, self.cadence)
     }
 
+    /// Nothing is known of it.
+    pub(super) fn forget(&mut self) {
+        (self.way, self.name) = (Streak::default(), Streak::default());
+        (self.measured, self.counted) = (UnixMillis(0), UnixMillis(0));
+    }
+
     pub(super) fn fail(&mut self, (phase, cause): (Phase, FailureCause), run: &Observation<'_>) {
         let failure = Failure {
             phase,

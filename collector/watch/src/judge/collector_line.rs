@@ -38,9 +38,10 @@ impl CollectorLine {
         self.suspect_since
     }
 
-    /// After a gap in the collector's own ticks nothing is known.
-    pub(super) fn restart(&mut self) {
+    /// After a gap in the collector's own ticks nothing is known: sessions that end now ended in the gap.
+    pub(super) fn restart(&mut self, now: UnixMillis) {
         self.suspect_since = None;
+        self.due = UnixMillis(now.0 + AT_ONCE_MS);
     }
 }
 

@@ -79,6 +79,23 @@ impl Engine {
         }
     }
 
+    /// The collector's clock was set back: what is dated ahead of it would stand in the way of all that is to come.
+    pub(super) fn forget_ahead(&mut self, now: UnixMillis) {
+        for cell in &mut self.cells {
+            cell.forget();
+        }
+        for vantage in &mut self.vantages {
+            vantage.heard = vantage.heard.min(now);
+            vantage.lines = Default::default();
+        }
+        for node in &mut self.nodes {
+            for grid in &mut node.grids {
+                grid.forget();
+            }
+            (node.is_dirty, node.wake) = (true, now);
+        }
+    }
+
     /// Takes in a run. False if it came too late to say anything now: it changes history only.
     pub fn observe(&mut self, cell: CellId, run: &Observation<'_>) -> bool {
         let place = cell.0;
@@ -289,10 +306,16 @@ impl Engine {
         }
     }
 
-    /// Its clock minus the collector's, as measured.
+    /// Its clock minus the collector's: rows that come from now on are read by it.
     pub(crate) fn set_clock_offset(&mut self, probe: ProbeId, offset_ms: i64) {
         let place = self.vantage_place(probe);
         self.vantages[place].offset_ms = offset_ms;
+    }
+
+    /// An instant of a probe's clock by the collector's.
+    pub(crate) fn local(&self, probe: ProbeId, at: UnixMillis) -> UnixMillis {
+        let place = self.by_probe.get(&probe);
+        place.map_or(at, |&place| self.vantages[place].local(at))
     }
 
     /// The mesh stands on one machine, or in one prefix, until an address shows otherwise.

@@ -82,6 +82,14 @@ pub(super) struct Failing {
 }
 
 impl Grid {
+    /// Nothing was answered yet.
+    pub(super) fn forget(&mut self) {
+        *self = Self {
+            is_asked: self.is_asked,
+            ..Self::default()
+        };
+    }
+
     /// Puts an answer in its place. One older than all that are kept changes nothing.
     pub(super) fn add(&mut self, answer: Answer) {
         let place = self.answers.partition_point(|kept| kept.began <= answer.began);

@@ -302,7 +302,7 @@ impl Engine {
         } else if !node.memory.is_steady_told && outage.told {
             let outage = outage.clone();
             node.memory.is_steady_told = true;
-            self.say(What::Steady, vec![outage]);
+            self.say_soon(What::Steady, outage);
         }
     }
 

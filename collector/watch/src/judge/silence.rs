@@ -49,6 +49,13 @@ impl Silences {
     }
 }
 
+/// Why nobody knows how a node is that is measured.
+pub(super) const MEASURED: &str = "It is measured, but nobody who measures it may judge it: their own lines are not \
+    proven, or they fail alone too often, or they are its own worker's. This says nothing about the node itself. See \
+    the probes' states.";
+/// Why nobody knows how one is that is not.
+const UNMEASURED: &str = "No probe that may judge it sends fresh results: this says nothing about the node itself. See \
+    the probes' states and the plan.";
 /// How long all probes are looked through again, in milliseconds.
 const EVERY_MS: u64 = 1_000;
 
@@ -81,8 +88,13 @@ impl Engine {
         self.end_silences();
     }
 
-    /// Since when a probe is silent, once that is long enough. The collector's own absence is not its silence.
     fn silence(&self, place: usize) -> Option<UnixMillis> {
+        self.silence_at(place, self.now)
+    }
+
+    /// Since when a probe is silent at an instant if nothing more comes of it, once that is long enough. The collector's
+    /// own absence is not its silence.
+    fn silence_at(&self, place: usize, now: UnixMillis) -> Option<UnixMillis> {
         let vantage = &self.vantages[place];
         let joined = vantage.entry.as_ref().map(|entry| entry.joined)?;
         let since = vantage.heard.max(joined).max(self.started);
@@ -91,7 +103,18 @@ impl Engine {
             Session::Up => self.quiet(place),
             Session::Down(_) | Session::Unknown => self.patience.silent_after,
         };
-        (self.now.since(since) > patience).then_some(since)
+        (now.since(since) > patience).then_some(since)
+    }
+
+    /// Whether a probe that is not silent yet will be before so long has passed.
+    pub(super) fn is_probe_about_to_be_silent(&self, within_ms: u64) -> bool {
+        let soon = UnixMillis(self.now.0 + within_ms);
+        let is_about_to = |place: &usize| {
+            let vantage = &self.vantages[*place];
+            let is_open = self.silences.open.contains_key(&vantage.probe);
+            vantage.is_active() && !is_open && self.silence_at(*place, soon).is_some()
+        };
+        (0..self.vantages.len()).any(|place| is_about_to(&place))
     }
 
     fn open_silence(&mut self, place: usize, since: UnixMillis, (silent, active): (usize, usize)) {
@@ -123,7 +146,7 @@ impl Engine {
         incident.caveat = (!caveats.is_empty()).then(|| caveats.join(" "));
         let probe = entry.id;
         self.keep(&incident);
-        self.say(What::Silent, vec![incident.clone()]);
+        self.say_began(incident.clone());
         self.silences.open.insert(probe, incident);
     }
 
@@ -148,7 +171,7 @@ impl Engine {
             self.silences.open.remove(&probe);
             self.silences.last_ends.insert(probe, end);
             self.keep(&incident);
-            self.say(What::Heard, vec![incident]);
+            self.say_over(What::Heard, incident);
         }
     }
 
@@ -167,6 +190,7 @@ impl Engine {
         for probe in gone {
             if let Some(incident) = self.silences.open.remove(&probe) {
                 let ended = by_hand(incident, Ending::Removed, self.now);
+                self.gathered.forget(&ended.id);
                 self.silences.last_ends.insert(probe, self.now);
                 self.keep(&ended);
             }
@@ -185,9 +209,10 @@ impl Engine {
             }
             (open.end, open.ending) = (Some(now.max(open.start)), Some(Ending::Recovered));
             self.keep(&open);
-            self.say(What::Seen, vec![open]);
+            self.say_over(What::Seen, open);
         }
-        let awaits = is_blind && self.awaits_data(place);
+        let is_measured = sights.iter().any(|sight| sight.is_measured);
+        let awaits = is_blind && self.awaits_data(place, is_measured);
         let memory = &mut self.nodes[place].memory;
         if !awaits {
             memory.blind_since = None;
@@ -198,7 +223,6 @@ impl Engine {
         if now.since(since) <= self.blind_patience(place) {
             return;
         }
-        let is_measured = sights.iter().any(|sight| sight.is_measured);
         self.open_blindness(place, since, is_measured);
     }
 
@@ -206,29 +230,17 @@ impl Engine {
         let node = &self.nodes[place];
         let subject = Subject::Node(node.id);
         let mut incident = lack((subject, node.name()), IncidentCheck::Data, since, self.now);
-        let (what, caveat) = if is_measured {
-            (
-                What::NobodyMayJudge,
-                "It is measured, but nobody who measures it may judge it: their own lines are not proven, or they \
-                 fail alone too often. This says nothing about the node itself. See the probes' states.",
-            )
-        } else {
-            (
-                What::NoData,
-                "No probe that may judge it sends fresh results: this says nothing about the node itself. See the \
-                 probes' states and the plan.",
-            )
-        };
+        let caveat = if is_measured { MEASURED } else { UNMEASURED };
         incident.caveat = Some(caveat.to_owned());
         self.keep(&incident);
-        self.say(what, vec![incident.clone()]);
+        self.say_began(incident.clone());
         self.nodes[place].blindness = Some(incident);
     }
 
-    /// Whether something ought to be known of a node. Where it is down, that was told; where most probes are silent,
-    /// their own incidents say so already; where the collector's line is the suspect, that does; and where nobody
-    /// else may judge it, nothing was ever promised.
-    fn awaits_data(&self, place: usize) -> bool {
+    /// Whether something ought to be known of a node. Where it is down, that was told; where nobody measures it because
+    /// most probes are silent, their own incidents say so already; where the collector's line is the suspect, that
+    /// does; and where nobody else may judge it, nothing was ever promised.
+    fn awaits_data(&self, place: usize, is_measured: bool) -> bool {
         let node = &self.nodes[place];
         let (mut judges, mut silent) = (0, 0);
         for vantage in self.vantages.iter().filter(|vantage| vantage.is_active()) {
@@ -240,7 +252,7 @@ impl Engine {
         }
         let is_known_down = node.outage.as_ref().is_some_and(|outage| outage.is_failing());
         let is_watched = node.is_watched(self.now) && !is_known_down && !self.is_blinded();
-        is_watched && judges > 0 && silent * 2 <= judges
+        is_watched && judges > 0 && (is_measured || silent * 2 <= judges)
     }
 
     /// How long a node may be without a verdict: longer where it is checked rarely.
@@ -283,7 +295,7 @@ fn lack(
         spells: Vec::new(),
         flapping: None,
         group: None,
-        told: true,
+        told: false,
         late: false,
     }
 }

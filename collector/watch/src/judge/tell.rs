@@ -86,7 +86,7 @@ pub struct Telling {
 #[derive(Clone, Debug)]
 pub(super) struct Group {
     id: String,
-    /// Places of its nodes that are still down.
+    /// Places of its nodes whose outages go on.
     down: Vec<usize>,
     /// Ended and not told yet, since when.
     ended: Vec<Incident>,
@@ -128,6 +128,7 @@ impl Engine {
     pub(super) fn tell(&mut self) {
         self.tell_openings();
         self.tell_group_ends();
+        self.tell_gathered();
     }
 
     fn tell_openings(&mut self) {
@@ -141,13 +142,6 @@ impl Engine {
         for place in joining {
             self.join_group(place);
         }
-        let (flapping, untold): (Vec<usize>, Vec<usize>) = untold.into_iter().partition(
-            |&place| matches!(&self.nodes[place].outage, Some(outage) if outage.flapping.is_some()),
-        );
-        for place in flapping {
-            let told = self.mark_told(place);
-            self.say(What::Flapping, told.into_iter().collect());
-        }
         let Some(first) = self.first_noticed(&untold) else {
             return;
         };
@@ -155,25 +149,32 @@ impl Engine {
         let known = self.known_beside(&untold);
         let all: Vec<usize> = [&untold[..], &suspects, &known].concat();
         let is_shared = self.is_shared(&all);
-        if is_shared && !suspects.is_empty() && self.now.0 < first.0 + HOLD_MS {
+        let is_held = first <= self.now && self.now.0 < first.0 + HOLD_MS;
+        if is_shared && !suspects.is_empty() && is_held {
             return;
         }
         if is_shared {
             self.form_group(&untold, &suspects, &known);
         }
-        let incidents: Vec<Incident> = untold.iter().filter_map(|&place| self.mark_told(place)).collect();
+        let told: Vec<Incident> = untold.iter().filter_map(|&place| self.mark_told(place)).collect();
+        let (flapping, new): (Vec<_>, Vec<_>) =
+            told.into_iter().partition(|outage| outage.flapping.is_some());
         let failing_too = suspects
             .iter()
             .filter(|_| is_shared)
             .map(|&place| self.nodes[place].id);
-        let failing_too = failing_too.collect();
-        self.output.push(Output::Told(Telling {
-            at: self.now,
-            what: What::Down,
-            incidents,
-            failing_too,
-            still_down: Vec::new(),
-        }));
+        let mut failing_too: Vec<TargetId> = failing_too.collect();
+        for (what, incidents) in [(What::Down, new), (What::Flapping, flapping)] {
+            if !incidents.is_empty() {
+                self.output.push(Output::Told(Telling {
+                    at: self.now,
+                    what,
+                    incidents,
+                    failing_too: std::mem::take(&mut failing_too),
+                    still_down: Vec::new(),
+                }));
+            }
+        }
     }
 
     fn first_noticed(&self, places: &[usize]) -> Option<UnixMillis> {
@@ -323,16 +324,19 @@ impl Engine {
         let now = self.now;
         for mut group in std::mem::take(&mut self.groups) {
             let nodes = &self.nodes;
-            let is_down = |place: &usize| {
+            let is_in = |place: &usize| {
                 let outage = nodes[*place].outage.as_ref();
-                outage.is_some_and(|outage| outage.group.as_ref() == Some(&group.id) && outage.is_failing())
+                outage.is_some_and(|outage| outage.group.as_ref() == Some(&group.id))
             };
-            group.down.retain(is_down);
+            group.down.retain(is_in);
+            let is_failing =
+                |place: &&usize| nodes[**place].outage.as_ref().is_some_and(Incident::is_failing);
             let is_due = group
                 .gathering_since
-                .is_some_and(|since| group.down.is_empty() || now.0 >= since.0 + GATHER_MS);
+                .is_some_and(|since| group.down.is_empty() || now < since || now.0 >= since.0 + GATHER_MS);
             if is_due {
-                let still_down = group.down.iter().map(|&place| self.nodes[place].id).collect();
+                let still_down = group.down.iter().filter(is_failing);
+                let still_down = still_down.map(|&place| nodes[place].id).collect();
                 self.output.push(Output::Told(Telling {
                     at: now,
                     what: What::Up,

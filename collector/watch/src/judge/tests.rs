@@ -1,5 +1,7 @@
 //! Each sentence of the rule ("Knowing who is down") is a test here or beside the part it is about.
 
+mod again;
+mod any;
 mod fleet;
 mod line;
 mod mesh;

@@ -12,6 +12,7 @@ use isochrone_proto::units::UnixMillis;
 use isochrone_store::{Records, ScanRange, Store, StoreError, Transaction};
 use serde::{Deserialize, Serialize};
 
+use crate::clocks::Clocks;
 use crate::feed::Late;
 use crate::incident::{Ending, Incident, Subject};
 use crate::judge::{Output, Telling, What};
@@ -23,8 +24,10 @@ const KEY: &str = "up-to";
 const MARKED_EVERY_MS: u64 = 60_000;
 /// Late rows are waited for until none came for so long …
 const QUIET_MS: u64 = 20_000;
+/// … or for so long where a probe is away: it may take a minute and a half to come back …
+const QUIET_AWAY_MS: u64 = 90_000;
 /// … or since the first of them so long has passed.
-const LONGEST_MS: u64 = 300_000;
+const LONGEST_MS: u64 = 600_000;
 /// Judged with a stretch, on both sides.
 const AROUND: Duration = Duration::from_secs(600);
 /// Two outages of a node that lie closer together than this are one, seen twice.
@@ -57,6 +60,8 @@ pub(super) struct Journal {
     marked: JudgedUpTo,
     marked_at: UnixMillis,
     late: Late,
+    /// Judged again just now: not forgotten before what was found is kept.
+    taken: Late,
     first_at: UnixMillis,
     newest_at: UnixMillis,
 }
@@ -72,6 +77,7 @@ impl Journal {
             marked,
             marked_at: UnixMillis(0),
             late: Late { span: marked.late },
+            taken: Late::default(),
             first_at: UnixMillis(0),
             newest_at: UnixMillis(0),
         })
@@ -113,19 +119,31 @@ impl Journal {
         self.late.join(late);
     }
 
-    pub(super) fn take_due(&mut self, now: UnixMillis) -> Option<LateStretch> {
-        let is_quiet = now.0 >= self.newest_at.0 + QUIET_MS || now.0 >= self.first_at.0 + LONGEST_MS;
+    /// The stretch, once no more is awaited. `all_there`: every probe has a session.
+    pub(super) fn take_due(&mut self, now: UnixMillis, all_there: bool) -> Option<LateStretch> {
+        let quiet_ms = if all_there { QUIET_MS } else { QUIET_AWAY_MS };
+        let is_quiet = now.0 >= self.newest_at.0 + quiet_ms || now.0 >= self.first_at.0 + LONGEST_MS;
         self.late.span.filter(|_| is_quiet)?;
         let (from, until) = self.late.span.take()?;
+        self.taken.join(Late {
+            span: Some((from, until)),
+        });
         let is_told = !std::mem::take(&mut self.is_new);
         Some(LateStretch { from, until, is_told })
     }
 
+    /// What was found in the stretch that was taken is about to be kept.
+    pub(super) fn settle(&mut self) {
+        self.taken = Late::default();
+    }
+
     /// The mark, if it is time to note it.
     pub(super) fn due_mark(&mut self, seen: u64, now: UnixMillis) -> Option<JudgedUpTo> {
+        let mut late = self.late;
+        late.join(self.taken);
         let mark = JudgedUpTo {
             commit: seen,
-            late: self.late.span,
+            late: late.span,
         };
         let is_due = now.0 >= self.marked_at.0 + MARKED_EVERY_MS || mark.late != self.marked.late;
         if mark == self.marked || !is_due {
@@ -153,7 +171,7 @@ pub struct Rejudged {
 /// When the store failed.
 pub fn rejudge(store: &Store, roster: &Roster, stretch: LateStretch) -> Result<Rejudged, StoreError> {
     let around = (stretch.from.minus(AROUND), stretch.until.plus(AROUND));
-    let mut replay = Replay::new(roster, around);
+    let mut replay = Replay::new(roster, around).with_clocks(Clocks::read(store)?);
     let range = ScanRange::slots(replay.reads_from(), around.1);
     store.scan(range, |stored| {
         replay.add(&stored);

@@ -247,7 +247,41 @@ fn late_failures_are_waited_for_until_no_more_come() {
         monitor.committed(&committed);
     }
     assert_eq!(monitor.take_late(at(910)), None);
-    let taken = monitor.take_late(at(920)).unwrap();
+    let there = sessions(&roster);
+    monitor.tick(&roster, &OpenSessions::new(), at(910)).unwrap();
+    assert_eq!(
+        monitor.take_late(at(980)),
+        None,
+        "a probe may still be on its way back"
+    );
+    monitor.tick(&roster, &there, at(985)).unwrap();
+    let taken = monitor.take_late(at(985)).unwrap();
     assert_eq!((taken.from, taken.until), (at(100), at(100)));
-    assert_eq!(monitor.take_late(at(940)), None, "taken");
+    assert_eq!(monitor.take_late(at(1_000)), None, "taken");
+}
+
+#[test]
+fn stretch_that_was_taken_and_not_judged_before_the_end_is_taken_again() {
+    let store = store();
+    let mut monitor = open(&store, DAY0);
+    let mut commit = 0;
+    let down = |node: &str| if node == "tokyo" { timeout() } else { good(20) };
+    let roster = roster();
+    let at = |second: u64| UnixMillis(DAY0 + second * 1_000);
+    for committed in commits(&roster, (at(100), at(900)), &down, &mut commit) {
+        monitor.committed(&committed);
+    }
+    let taken = monitor.take_late(at(990)).unwrap();
+    monitor.tick(&roster, &sessions(&roster), at(991)).unwrap();
+    drop(monitor);
+    let mut monitor = open(&store, DAY0 + 1_000_000);
+    let again = monitor.take_late(at(1_100)).unwrap();
+    assert_eq!((again.from, again.until), (taken.from, taken.until));
+    monitor
+        .take_rejudged(Rejudged::of(again, vec![]), at(1_101))
+        .unwrap();
+    monitor.tick(&roster, &sessions(&roster), at(1_102)).unwrap();
+    drop(monitor);
+    let mut monitor = open(&store, DAY0 + 1_200_000);
+    assert_eq!(monitor.take_late(at(1_400)), None, "judged");
 }

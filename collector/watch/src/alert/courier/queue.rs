@@ -1,5 +1,6 @@
 //! What of a receiver's waiting alerts is sent next, and what need not be sent any more. Pure.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use isochrone_proto::units::UnixMillis;
@@ -25,17 +26,29 @@ pub(super) fn ripe_at(pending: &Pending, after: Duration) -> UnixMillis {
 }
 
 impl Queue {
-    /// Of what waits, oldest first.
-    pub(super) fn of(mut waiting: Vec<Pending>, after: Duration, now: UnixMillis) -> Self {
+    /// Of what waits, oldest first. `is_told`: its receivers know of an incident.
+    pub(super) fn of(
+        mut waiting: Vec<Pending>,
+        after: Duration,
+        (now, is_told): (UnixMillis, impl Fn(&str) -> bool),
+    ) -> Self {
         let mut covered = Vec::new();
+        let mut short: BTreeSet<String> = BTreeSet::new();
         // an end says how long it lasted: its beginning need not be told as well
-        while let Some((began, ended)) = pair(&waiting) {
-            let was_short = waiting[ended].created < ripe_at(&waiting[began], after);
-            if was_short {
-                covered.push(waiting.remove(ended));
+        while let Some((began, over_at)) = over(&waiting) {
+            let began = waiting.remove(began);
+            if over_at < ripe_at(&began, after) {
+                short.extend(ids(&began).into_iter().map(str::to_owned));
             }
-            covered.push(waiting.remove(began));
+            covered.push(began);
         }
+        let is_needless = |pending: &Pending| {
+            let ids = ids(pending);
+            let is_short = ids.iter().any(|id| short.contains(*id));
+            pending.alert.event == Event::Ended && is_short && !ids.iter().any(|id| is_told(id))
+        };
+        let (needless, waiting): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_needless);
+        covered.extend(needless);
         let is_behind = waiting.iter().any(|pending| pending.attempts > 0);
         let ripe = |pending: &&Pending| ripe_at(pending, after) <= now;
         let next = if is_behind {
@@ -50,15 +63,23 @@ impl Queue {
     }
 }
 
-/// A beginning that nobody was told of, and the end of all that it is about.
-fn pair(waiting: &[Pending]) -> Option<(usize, usize)> {
-    waiting.iter().enumerate().find_map(|(began, pending)| {
-        let ids = ids(pending);
-        let is_end = |later: &&Pending| {
-            later.alert.event == Event::Ended && !ids.is_empty() && self::ids(later) == ids
+/// A beginning that nobody was told of, where all that it is about is over, and since when.
+fn over(waiting: &[Pending]) -> Option<(usize, UnixMillis)> {
+    waiting.iter().enumerate().find_map(|(place, began)| {
+        let later = || {
+            waiting[place + 1..]
+                .iter()
+                .filter(|later| later.alert.event == Event::Ended)
         };
-        let ended = waiting[began + 1..].iter().position(|later| is_end(&later))?;
-        begins(pending).then_some((began, began + 1 + ended))
+        let end = |id: &str| {
+            later()
+                .find(|later| ids(later).contains(&id))
+                .map(|later| later.created)
+        };
+        let about = ids(began);
+        let ends: Option<Vec<UnixMillis>> = about.iter().map(|id| end(id)).collect();
+        let last = ends?.into_iter().max()?;
+        begins(began).then_some((place, last))
     })
 }
 
@@ -72,7 +93,8 @@ fn begins(pending: &Pending) -> bool {
 /// The incidents that an alert is about.
 fn ids(pending: &Pending) -> Vec<&str> {
     let incidents = pending.alert.incidents();
-    let mut ids: Vec<&str> = incidents.map(|incident| incident.id.as_str()).collect();
-    ids.sort_unstable();
-    ids
+    incidents.map(|incident| incident.id.as_str()).collect()
 }
+
+#[cfg(test)]
+mod tests;

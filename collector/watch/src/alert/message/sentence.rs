@@ -42,31 +42,29 @@ pub(super) fn of(telling: &Telling, known: Known<'_>) -> String {
         (_, []) => String::new(),
         (What::Down | What::Worse, [one]) => began(one, telling, known),
         (What::Down | What::Worse, several) => many_began(several, telling, known),
-        (What::Flapping, [one, ..]) => format!(
+        (What::Flapping, [one]) => format!(
             "{} is down again since {} UTC: it comes and goes. Nothing more is said about it until it has been \
              steady for 10 minutes.",
             what_is(one),
             words::date_time(one.start)
         ),
-        (What::Steady, [one, ..]) => format!("{} stays down, after coming and going.", what_is(one)),
-        (What::Silent, [one, ..]) => format!(
-            "Probe {} is silent since {} UTC.",
-            one.target,
-            words::date_time(one.start)
+        (What::Flapping, several) => format!(
+            "{} are down again since {} UTC: {}. They come and go: nothing more is said about them until they have \
+             been steady for 10 minutes.",
+            words::count(several.len(), "node"),
+            since(several),
+            all(several)
         ),
-        (What::NoData, [one, ..]) => format!(
-            "{}: no data since {} UTC, no probe measures it.",
-            one.target,
-            words::date_time(one.start)
+        (What::Steady, [one]) => format!("{} stays down, after coming and going.", what_is(one)),
+        (What::Steady, several) => format!(
+            "{} stay down, after coming and going: {}.",
+            words::count(several.len(), "node"),
+            all(several)
         ),
-        (What::NobodyMayJudge, [one, ..]) => format!(
-            "{}: measured, but nobody may judge it since {} UTC.",
-            one.target,
-            words::date_time(one.start)
-        ),
+        (What::Silent | What::NoData | What::NobodyMayJudge, lacks) => lack(telling.what, lacks),
         (What::Late, several) => late(several),
         (What::Up | What::Seen | What::Heard, [one]) => over(one),
-        (What::Up | What::Seen | What::Heard, several) => many_over(several),
+        (What::Up | What::Seen | What::Heard, several) => many_over(telling.what, several),
     };
     let rest = still_down(&telling.still_down, known);
     format!("{text}{rest}").trim_end().to_owned()
@@ -144,10 +142,8 @@ fn works(incident: &Incident, (_, standing): Known<'_>) -> String {
 }
 
 fn many_began(incidents: &[Incident], telling: &Telling, known: Known<'_>) -> String {
-    let first = incidents.iter().map(|incident| incident.start).min();
-    let since = first.map(words::date_time).unwrap_or_default();
+    let since = since(incidents);
     let is_shared = incidents.iter().any(|incident| incident.cause == Cause::Shared);
-    let down: Vec<String> = incidents.iter().map(what_is).collect();
     let failing = names(&telling.failing_too, known);
     let too = match failing.is_empty() {
         true => String::new(),
@@ -160,7 +156,7 @@ fn many_began(incidents: &[Incident], telling: &Telling, known: Known<'_>) -> St
     format!(
         "{} are down since {since} UTC: {}.{too}{shared}",
         words::count(incidents.len(), "node"),
-        down.join(", ")
+        all(incidents)
     )
 }
 
@@ -198,21 +194,73 @@ fn over(incident: &Incident) -> String {
     }
 }
 
-fn many_over(incidents: &[Incident]) -> String {
+fn many_over(what: What, incidents: &[Incident]) -> String {
     let each = incidents.iter().map(|incident| {
         let end = incident.end.unwrap_or(incident.start);
-        format!(
-            "{} after {}",
-            what_is(incident),
-            words::duration(incident.duration_ms(end))
-        )
+        let lasted = words::duration(incident.duration_ms(end));
+        let name = if what == What::Up {
+            what_is(incident)
+        } else {
+            incident.target.clone()
+        };
+        match incident.flapping {
+            Some(flapping) => format!("{name} after going down {} times in {lasted}", flapping.openings),
+            None => format!("{name} after {lasted}"),
+        }
     });
     let each: Vec<String> = each.collect();
+    let (whose, again) = match what {
+        What::Heard => ("probe", "heard"),
+        What::Seen => ("node", "judged"),
+        _ => ("node", "up"),
+    };
     format!(
-        "{} are up again: {}.",
-        words::count(incidents.len(), "node"),
+        "{} are {again} again: {}.",
+        words::count(incidents.len(), whose),
         each.join(", ")
     )
+}
+
+/// Probes that went silent, or nodes of which nothing is known.
+fn lack(what: What, incidents: &[Incident]) -> String {
+    let (since, names) = (since(incidents), all(incidents));
+    let count = |word| words::count(incidents.len(), word);
+    let is_one = incidents.len() == 1;
+    match what {
+        What::Silent if is_one => format!("Probe {names} is silent since {since} UTC."),
+        What::Silent => format!("{} are silent since {since} UTC: {names}.", count("probe")),
+        What::NobodyMayJudge if is_one => {
+            format!("{names}: measured, but nobody may judge it since {since} UTC.")
+        }
+        What::NobodyMayJudge => format!(
+            "{} are measured, but nobody may judge them since {since} UTC: {names}.",
+            count("node")
+        ),
+        _ if is_one => format!("{names}: no data since {since} UTC, no probe measures it."),
+        _ => format!(
+            "{}: no data since {since} UTC, no probe measures them: {names}.",
+            count("node")
+        ),
+    }
+}
+
+/// The first start of several.
+fn since(incidents: &[Incident]) -> String {
+    let first = incidents.iter().map(|incident| incident.start).min();
+    first.map(words::date_time).unwrap_or_default()
+}
+
+/// Their names.
+fn all(incidents: &[Incident]) -> String {
+    let is_lack = |incident: &Incident| !incident.check.is_outage();
+    let name = |incident: &Incident| {
+        if is_lack(incident) {
+            incident.target.clone()
+        } else {
+            what_is(incident)
+        }
+    };
+    incidents.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 fn late(incidents: &[Incident]) -> String {

@@ -55,12 +55,49 @@ fn measured_but_nobody_may_judge_is_its_own_words_and_an_alert_after_three_minut
     assert!(mesh.told.is_empty());
     mesh.run(200, |_| Seen::Silent);
     let messages = mesh.messages();
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    let (told, what, names) = &messages[0];
+    assert_eq!((*what, &names[..]), (What::NobodyMayJudge, &["n0", "n1"][..]));
+    assert!(*told >= 180.0, "{told}");
+    mesh.run(300, |_| Seen::Green);
+    let messages = mesh.messages();
     assert_eq!(messages.len(), 2, "{messages:?}");
-    assert!(
-        messages
-            .iter()
-            .all(|(at, what, _)| *what == What::NobodyMayJudge && *at >= 180.0)
-    );
+    assert_eq!((messages[1].1, messages[1].2.len()), (What::Seen, 2));
+}
+
+#[test]
+fn node_whose_only_judge_is_gone_is_told_where_its_own_workers_probe_still_measures_it() {
+    let mut mesh = Mesh::new(&[1, 2], 1).connecting();
+    mesh.run(100, |_| Seen::Green);
+    mesh.dead = vec![1];
+    mesh.engine.session(mesh.probe(1), false, at(100.0));
+    mesh.run(120, |_| Seen::Green);
+    assert_eq!(mesh.state(0), State::NobodyMayJudge);
+    mesh.run(320, |_| Seen::Green);
+    let whats: Vec<What> = mesh.messages().iter().map(|(_, what, _)| *what).collect();
+    assert_eq!(whats, [What::Silent, What::NobodyMayJudge]);
+}
+
+#[test]
+fn probes_that_fall_silent_together_are_one_message_and_so_is_their_return() {
+    let mut mesh = Mesh::ten();
+    mesh.run(100, |_| Seen::Green);
+    mesh.dead = (0..4).collect();
+    for number in 0..4 {
+        mesh.engine.session(mesh.probe(number), false, at(100.0));
+    }
+    mesh.run(300, |_| Seen::Green);
+    mesh.dead.clear();
+    for number in 0..4 {
+        mesh.engine.session(mesh.probe(number), true, at(300.0));
+    }
+    mesh.run(330, |_| Seen::Green);
+    let messages = mesh.messages();
+    let counts: Vec<_> = messages
+        .iter()
+        .map(|(_, what, names)| (*what, names.len()))
+        .collect();
+    assert_eq!(counts, [(What::Silent, 4), (What::Heard, 4)], "{messages:?}");
 }
 
 #[test]

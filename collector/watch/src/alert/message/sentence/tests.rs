@@ -119,3 +119,60 @@ fn nobody_may_judge_is_said_in_these_words() {
         "tokyo: measured, but nobody may judge it since 2026-11-22 02:58:03 UTC."
     );
 }
+
+#[test]
+fn what_happens_to_several_at_once_is_said_of_all_in_one_sentence() {
+    let of = |check, names: &[(&str, Option<u64>)]| -> Vec<Incident> {
+        let one = |(name, end): &(&str, Option<u64>)| Incident {
+            check,
+            ..named(name, *end)
+        };
+        names.iter().map(one).collect()
+    };
+    let open = [("oslo", None), ("lima", None)];
+    let over = [("oslo", Some(T0 + 200_000)), ("lima", Some(T0 + 60_000))];
+    let since = "since 2026-11-22 02:58:03 UTC";
+    for (what, check, names, expected) in [
+        (
+            What::Silent,
+            IncidentCheck::Probe,
+            &open,
+            format!("2 probes are silent {since}: oslo, lima."),
+        ),
+        (
+            What::Heard,
+            IncidentCheck::Probe,
+            &over,
+            "2 probes are heard again: oslo after 3 min 20 s, lima after 1 min.".to_owned(),
+        ),
+        (
+            What::NobodyMayJudge,
+            IncidentCheck::Data,
+            &open,
+            format!("2 nodes are measured, but nobody may judge them {since}: oslo, lima."),
+        ),
+        (
+            What::Seen,
+            IncidentCheck::Data,
+            &over,
+            "2 nodes are judged again: oslo after 3 min 20 s, lima after 1 min.".to_owned(),
+        ),
+        (
+            What::Flapping,
+            IncidentCheck::Connect,
+            &open,
+            format!(
+                "2 nodes are down again {since}: oslo, lima. They come and go: nothing more is said about them until \
+                 they have been steady for 10 minutes."
+            ),
+        ),
+        (
+            What::Steady,
+            IncidentCheck::Connect,
+            &open,
+            "2 nodes stay down, after coming and going: oslo, lima.".to_owned(),
+        ),
+    ] {
+        assert_eq!(says(&telling(what, of(check, names))), expected);
+    }
+}

@@ -1,0 +1,70 @@
+use super::*;
+use crate::alert::Alert;
+use crate::incident::tests::incident;
+use crate::judge::{Telling, What};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn at(second: u64) -> UnixMillis {
+    UnixMillis(1_795_316_283_000 + second * 1_000)
+}
+
+/// What is told of nodes at a second, and waits since then.
+fn pending(what: What, nodes: &[&str], second: u64) -> Pending {
+    let of = |node: &&str| {
+        let mut incident = incident(1_000, None);
+        (incident.id, incident.target) = ((*node).to_owned(), (*node).to_owned());
+        incident
+    };
+    let telling = Telling {
+        at: at(second),
+        what,
+        incidents: nodes.iter().map(of).collect(),
+        failing_too: vec![],
+        still_down: vec![],
+    };
+    Pending {
+        alert: Alert::of_telling(&telling, "lead", (&|_| None, &|_| None)),
+        receiver: "webhook".to_owned(),
+        created: at(second),
+        attempts: 1,
+        last_error: None,
+    }
+}
+
+fn events(pendings: &[Pending]) -> Vec<Event> {
+    pendings.iter().map(|pending| pending.alert.event).collect()
+}
+
+fn nobody(_: &str) -> bool {
+    false
+}
+
+#[test]
+fn opening_of_a_fleet_is_covered_by_ends_that_are_about_more_and_come_in_parts() {
+    let waiting = vec![
+        pending(What::Down, &["a", "b"], 0),
+        pending(What::Up, &["a", "c"], 90),
+        pending(What::Up, &["b", "d"], 120),
+    ];
+    let queue = Queue::of(waiting.clone(), Duration::ZERO, (at(200), nobody));
+    assert_eq!(events(&queue.covered), [Event::Opened]);
+    assert_eq!(queue.next.unwrap().created, at(120), "the newest state first");
+    let partly = Queue::of(waiting[..2].to_vec(), Duration::ZERO, (at(200), nobody));
+    assert!(partly.covered.is_empty(), "b is still down");
+}
+
+#[test]
+fn end_of_what_was_short_is_told_only_where_a_part_of_it_was_told_before() {
+    let waiting = vec![
+        pending(What::Down, &["a", "b"], 0),
+        pending(What::Up, &["a", "b", "c"], 40),
+    ];
+    let silent = Queue::of(waiting.clone(), MINUTE, (at(200), nobody));
+    assert_eq!(events(&silent.covered), [Event::Opened, Event::Ended]);
+    assert!(silent.next.is_none());
+    let knows_c = |id: &str| id == "c";
+    let told = Queue::of(waiting, MINUTE, (at(200), knows_c));
+    assert_eq!(events(&told.covered), [Event::Opened]);
+    assert_eq!(told.next.unwrap().alert.event, Event::Ended);
+}

@@ -1,0 +1,116 @@
+//! What begins or ends for many at once, and is no outage of the fleet: silent probes, nodes of which nothing is known,
+//! flapping nodes that stay down. One message, held back a moment while more are about to join.
+
+use isochrone_proto::units::UnixMillis;
+
+use super::Engine;
+use super::silence::MEASURED;
+use super::tell::What;
+use crate::incident::{Incident, IncidentCheck, Subject};
+
+/// Held back so long at most.
+const HOLD_MS: u64 = 10_000;
+/// What is gathered, in the order in which it is told.
+const GATHERED: [What; 6] = [
+    What::Silent,
+    What::NoData,
+    What::NobodyMayJudge,
+    What::Steady,
+    What::Heard,
+    What::Seen,
+];
+
+/// What waits to be said.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Gathered {
+    waiting: Vec<(What, UnixMillis, Incident)>,
+}
+
+impl Gathered {
+    /// Nobody is to be told of an incident any more.
+    pub(super) fn forget(&mut self, id: &str) {
+        self.waiting.retain(|(_, _, waiting)| waiting.id != id);
+    }
+}
+
+/// What the beginning of a lack is: of a probe's word, or of a node's verdict.
+fn what_began(lack: &Incident) -> What {
+    match lack.check {
+        IncidentCheck::Data if lack.caveat.as_deref() == Some(MEASURED) => What::NobodyMayJudge,
+        IncidentCheck::Data => What::NoData,
+        _ => What::Silent,
+    }
+}
+
+impl Engine {
+    /// The beginning of a silence or of blindness is to be told.
+    pub(super) fn say_began(&mut self, lack: Incident) {
+        self.say_soon(what_began(&lack), lack);
+    }
+
+    /// Its end is to be told, if its beginning was.
+    pub(super) fn say_over(&mut self, what: What, lack: Incident) {
+        self.gathered.forget(&lack.id);
+        if lack.told {
+            self.say_soon(what, lack);
+        }
+    }
+
+    pub(super) fn say_soon(&mut self, what: What, incident: Incident) {
+        self.gathered.waiting.push((what, self.now, incident));
+    }
+
+    /// Tells what waited long enough, or what nothing else will join.
+    pub(super) fn tell_gathered(&mut self) {
+        for what in GATHERED {
+            let mut of_kind = self.gathered.waiting.iter().filter(|(of, ..)| *of == what);
+            let Some(&(_, since, _)) = of_kind.next() else {
+                continue;
+            };
+            let is_held = since <= self.now && self.now.0 < since.0 + HOLD_MS;
+            if is_held && self.is_more_to_come(what) {
+                continue;
+            }
+            let waiting = std::mem::take(&mut self.gathered.waiting);
+            let (told, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(of, ..)| *of == what);
+            self.gathered.waiting = rest;
+            let told = told.into_iter().map(|(_, _, incident)| self.note_told(incident));
+            let told = told.collect();
+            self.say(what, told);
+        }
+    }
+
+    /// Notes that people know of the beginning of a lack.
+    fn note_told(&mut self, mut incident: Incident) -> Incident {
+        if incident.told {
+            return incident;
+        }
+        incident.told = true;
+        self.keep(&incident);
+        match incident.subject {
+            Subject::Probe(_) => self.silences.resume(incident.clone()),
+            Subject::Node(target) => {
+                let place = self.node_place(target);
+                self.nodes[place].blindness = Some(incident.clone());
+            }
+        }
+        incident
+    }
+
+    fn is_more_to_come(&self, what: What) -> bool {
+        match what {
+            What::Silent => self.is_probe_about_to_be_silent(HOLD_MS),
+            What::NoData | What::NobodyMayJudge => {
+                let mut nodes = self.nodes.iter();
+                nodes.any(|node| node.blindness.is_none() && node.memory.blind_since.is_some())
+            }
+            What::Steady => self.nodes.iter().any(|node| {
+                let is_flapping = |outage: &Incident| outage.flapping.is_some() && outage.is_failing();
+                node.outage.as_ref().is_some_and(is_flapping) && !node.memory.is_steady_told
+            }),
+            What::Heard => self.silences.open().next().is_some(),
+            What::Seen => self.nodes.iter().any(|node| node.blindness.is_some()),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! A fleet that goes down again: flapping nodes are told together, too.
+
+use super::super::*;
+use super::mesh::{Mesh, Run, Seen, at};
+
+/// All six nodes are refused from 100 s on for a minute, and again after each so many seconds.
+fn again(run: Run, every: f64, until: f64) -> Seen {
+    let is_down = run.second >= 100.0 && run.second < until && (run.second - 100.0) % every < 60.0;
+    if is_down { Seen::Refused } else { Seen::Green }
+}
+
+#[test]
+fn fleet_that_fails_again_is_one_message_each_time_that_something_is_said() {
+    let mut mesh = Mesh::new(&[1, 2, 3, 4, 5, 6], 6).connecting();
+    mesh.run(1_500, |run| again(run, 120.0, 600.0));
+    let messages = mesh.messages();
+    let counts: Vec<_> = messages
+        .iter()
+        .map(|(_, what, names)| (*what, names.len()))
+        .collect();
+    assert_eq!(
+        counts,
+        [(What::Down, 6), (What::Up, 6), (What::Flapping, 6), (What::Up, 6)],
+        "{messages:?}"
+    );
+    for incident in &mesh.kept {
+        assert!(incident.end.is_some(), "{} is over", incident.target);
+    }
+}
+
+#[test]
+fn fleet_that_stays_down_after_coming_and_going_is_one_message() {
+    let mut mesh = Mesh::new(&[1, 2, 3, 4, 5, 6], 6).connecting();
+    mesh.run(1_500, |run| {
+        if run.second < 220.0 {
+            again(run, 120.0, 220.0)
+        } else {
+            Seen::Refused
+        }
+    });
+    let messages = mesh.messages();
+    let counts: Vec<_> = messages
+        .iter()
+        .map(|(_, what, names)| (*what, names.len()))
+        .collect();
+    assert_eq!(
+        counts,
+        [
+            (What::Down, 6),
+            (What::Up, 6),
+            (What::Flapping, 6),
+            (What::Steady, 6)
+        ],
+        "{messages:?}"
+    );
+}
+
+#[test]
+fn suspended_collector_whose_sessions_ended_meanwhile_suspects_no_line() {
+    let mut mesh = Mesh::ten();
+    mesh.run(400, |_| Seen::Green);
+    mesh.stall(470, |_| Seen::Gone);
+    for number in 0..10 {
+        mesh.engine.session(mesh.probe(number), false, at(470.0));
+    }
+    mesh.dead = (0..10).collect();
+    mesh.run(474, |_| Seen::Green);
+    mesh.dead.clear();
+    for number in 0..10 {
+        mesh.engine.session(mesh.probe(number), true, at(474.0));
+    }
+    mesh.run(560, |_| Seen::Green);
+    assert!(mesh.told.is_empty(), "{:?}", mesh.messages());
+}
+
+#[test]
+fn line_that_is_really_cut_after_a_gap_is_the_suspect_half_a_minute_later() {
+    let mut mesh = Mesh::ten();
+    mesh.run(400, |_| Seen::Green);
+    mesh.stall(470, |_| Seen::Gone);
+    mesh.run(480, |_| Seen::Green);
+    mesh.dead = (0..10).collect();
+    mesh.run(490, |_| Seen::Green);
+    for number in 0..10 {
+        mesh.engine.session(mesh.probe(number), false, at(490.0));
+    }
+    mesh.run(510, |_| Seen::Green);
+    let whats: Vec<What> = mesh.messages().iter().map(|(_, what, _)| *what).collect();
+    assert_eq!(whats, [What::OwnLine]);
+}
+
+#[test]
+fn clock_that_was_ahead_for_a_while_hides_no_outage_after_it() {
+    let mut mesh = Mesh::ten();
+    mesh.run(400, |_| Seen::Green);
+    mesh.engine.advance(at(1_000.0));
+    for probe in 0..10 {
+        let (run, cell) = mesh.checks_of(probe, 0);
+        mesh.observe(
+            cell,
+            (0, run.family),
+            (Seen::Green, 1_000.0 + probe as f64, 60),
+            "",
+        );
+    }
+    mesh.engine.advance(at(1_020.0));
+    mesh.run(470, |_| Seen::Green);
+    assert_eq!(mesh.state(0), State::Up);
+    mesh.run(540, |run| if run.node == 0 { Seen::Refused } else { Seen::Green });
+    let messages = mesh.messages();
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    assert_eq!((messages[0].1, &messages[0].2[..]), (What::Down, &["n0"][..]));
+    assert!(messages[0].0 <= 492.0, "{messages:?}");
+}
