@@ -285,6 +285,13 @@ impl Incident {
             .sum()
     }
 
+    /// When it went down or came up last.
+    #[must_use]
+    pub fn changed(&self) -> UnixMillis {
+        let last = self.spells.last();
+        last.map_or(self.start, |spell| spell.first_green.unwrap_or(spell.first_red))
+    }
+
     /// Whether one of its checks is failing now.
     #[must_use]
     pub fn is_failing(&self) -> bool {
