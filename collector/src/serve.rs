@@ -119,7 +119,7 @@ impl Collector {
             config: Arc::clone(config),
             clock: opened.clock.clone(),
             actor: Actor::Collector,
-            running: true,
+            views: None,
         };
         let (supervisor, views) = Supervisor::start(SupervisorParts {
             context: context.clone(),
@@ -128,6 +128,10 @@ impl Collector {
             plans: assembly.plans.clone(),
             deliver: Arc::new(HttpDeliver::new()),
         })?;
+        let context = CommandContext {
+            views: Some(views.clone()),
+            ..context
+        };
         Ok(Self {
             assembly,
             context,

@@ -370,6 +370,7 @@ impl ViewParts<'_> {
             check,
             checks: shown_checks(incident),
             flapping: incident.flapping.map(|flapping| flapping.openings),
+            up_since: incident.up_since().map(timestamp),
             late: incident.late,
             state: match incident.end {
                 None => view::IncidentState::Open,

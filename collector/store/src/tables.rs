@@ -34,6 +34,9 @@ pub(crate) const QUARANTINE: TableDefinition<u64, &[u8]> = TableDefinition::new(
 /// (probe, plan version) → signed plan.
 pub(crate) const PLANS: TableDefinition<&[u8; 20], &[u8]> = TableDefinition::new("plans");
 
+/// probe → when it was revoked: nothing is planned of it from there on.
+pub(crate) const ENDS: TableDefinition<u64, u64> = TableDefinition::new("ends");
+
 const META_FORMAT: &str = "format";
 pub(crate) const META_COMMIT: &str = "commit number";
 pub(crate) const META_ORDINAL: &str = "epochs noted";
@@ -44,8 +47,8 @@ pub(crate) const META_DEMO: &str = "demo";
 pub(crate) const META_QUARANTINED: &str = "quarantined batches";
 pub(crate) const META_QUARANTINE_FIRST: &str = "first quarantined batch kept";
 pub(crate) const META_QUARANTINE_BYTES: &str = "quarantined bytes kept";
-/// The format this build reads and writes. 1: batches without the kind connect.
-pub(crate) const FORMAT: u64 = 2;
+/// The format this build reads and writes. 1: batches without the kind connect. 2: without sections.
+pub(crate) const FORMAT: u64 = 3;
 
 /// Makes every table, so that readers find them; checks the format.
 pub(crate) fn prepare(transaction: &WriteTransaction) -> Result<(), StoreError> {
@@ -73,6 +76,7 @@ pub(crate) fn prepare(transaction: &WriteTransaction) -> Result<(), StoreError> 
     transaction.open_table(TOMBSTONES)?;
     transaction.open_table(FORKS)?;
     transaction.open_table(QUARANTINE)?;
+    transaction.open_table(ENDS)?;
     transaction.open_table(PLANS)?;
     Ok(())
 }

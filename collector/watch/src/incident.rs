@@ -292,6 +292,14 @@ impl Incident {
         last.map_or(self.start, |spell| spell.first_green.unwrap_or(spell.first_red))
     }
 
+    /// Of one that comes and goes and answers at the moment: since when. It stays open until that has lasted.
+    #[must_use]
+    pub fn up_since(&self) -> Option<UnixMillis> {
+        let is_open = self.end.is_none() && self.flapping.is_some();
+        let newest = self.spells.last().filter(|_| is_open && !self.is_failing());
+        newest.and_then(|spell| spell.first_green)
+    }
+
     /// Whether one of its checks is failing now.
     #[must_use]
     pub fn is_failing(&self) -> bool {
@@ -408,6 +416,31 @@ pub(crate) mod tests {
         flapping.spells = vec![spell(10_000, Some(15_000)), spell(30_000, None)];
         assert_eq!(flapping.down_ms(at(32_000)), 7_000);
         assert_eq!(flapping.duration_ms(at(32_000)), 22_000);
+    }
+
+    #[test]
+    fn flapping_incident_that_answers_is_up_since_its_newest_answer_until_it_ends_or_fails() {
+        let spell = Spell {
+            last_green: at(1),
+            first_red: at(2),
+            last_red: at(3),
+            first_green: Some(at(4)),
+        };
+        let mut flapping = incident(2, None);
+        flapping.spells = vec![spell];
+        assert_eq!(flapping.up_since(), None, "it does not flap");
+        flapping.flapping = Some(Flapping { openings: 2 });
+        assert_eq!(flapping.up_since(), Some(at(4)));
+        flapping.checks = vec![CheckSpan {
+            check: IncidentCheck::Connect,
+            start: at(5),
+            end: None,
+            cause: Cause::Node,
+        }];
+        assert_eq!(flapping.up_since(), None, "it fails");
+        flapping.checks.clear();
+        flapping.end = Some(at(9));
+        assert_eq!(flapping.up_since(), None, "it is over");
     }
 
     #[test]

@@ -321,6 +321,8 @@ pub struct IncidentView {
     pub checks: Vec<IncidentCheck>,
     /// How often it went down, if it comes and goes.
     pub flapping: Option<u32>,
+    /// While it comes and goes and answers at the moment: since when.
+    pub up_since: Option<Timestamp>,
     /// It was found in rows that came too late to act on.
     pub late: bool,
     /// Open or over.

@@ -114,7 +114,7 @@ fn certificate_that_was_not_seen_has_no_end() {
 
 #[test]
 fn result_of_a_connection_without_a_meaning_is_refused() {
-    for code in [5, 30, 127, 134, 255] {
+    for code in [5, 31, 127, 134, 255] {
         let mut raw = connects();
         raw.result = Packed::of(&[0, 12, code]);
         let column = "result";

@@ -98,9 +98,7 @@ impl Deliver for LetterBox {
         };
         self.with(|inner| {
             if inner.is_away {
-                return Err(DeliverError::Unreachable {
-                    reason: "nobody is there".to_owned(),
-                });
+                return Err(DeliverError::NoHost);
             }
             inner.letters.push(letter);
             Ok(())

@@ -73,6 +73,7 @@ pub(super) fn report(incident: &Incident, until: UnixMillis) -> OutageReport {
         networks: count_networks(incident.evidence.iter().map(|cell| cell.network)),
         failure: most.map(|((phase, cause), _)| format!("{phase}: {cause}")),
         flapping: incident.flapping.map(|flapping| flapping.openings),
+        up_since: incident.up_since(),
         late: incident.late,
     }
 }

@@ -16,7 +16,7 @@ use isochrone_store::fixture::stored;
 use isochrone_store::ingest::Committed;
 use isochrone_store::{Store, StoreOptions};
 use isochrone_watch::alert::Outbox;
-use isochrone_watch::incident::{Cause, Incident, IncidentCheck, Subject};
+use isochrone_watch::incident::{Cause, Flapping, Incident, IncidentCheck, Spell, Subject};
 use isochrone_watch::judge::Patience;
 use isochrone_watch::monitor::{Monitor, MonitorParts, OpenSessions, SessionFacts};
 use proptest::prelude::*;
@@ -135,6 +135,51 @@ fn outage_has_start_end_cause_and_vantages() {
     assert_eq!(report.would_have_paged, 1);
 }
 
+fn kept(start: UnixMillis, end: Option<UnixMillis>) -> Incident {
+    Incident {
+        id: "kept".into(),
+        subject: Subject::Node(TargetId::of_node("tokyo")),
+        target: "tokyo".into(),
+        check: IncidentCheck::Connect,
+        checks: vec![],
+        cause: Cause::Node,
+        start,
+        noticed: start,
+        end,
+        ending: None,
+        caveat: None,
+        evidence: vec![],
+        spells: vec![],
+        flapping: None,
+        group: None,
+        told: true,
+        late: false,
+    }
+}
+
+#[test]
+fn flapping_outage_that_answers_at_the_moment_is_not_called_down() {
+    let at = |second: u64| UnixMillis(DAY0 + second * 1_000);
+    let mut flapping = kept(at(60), None);
+    flapping.flapping = Some(Flapping { openings: 2 });
+    flapping.spells = [(60, 70), (90, 94)]
+        .map(|(first_red, first_green)| Spell {
+            last_green: at(first_red - 10),
+            first_red: at(first_red),
+            last_red: at(first_green - 1),
+            first_green: Some(at(first_green)),
+        })
+        .to_vec();
+    let report = builder(&roster(), window(60)).finish(std::slice::from_ref(&flapping));
+    let outage = &node(&report, "tokyo").outages[0];
+    assert_eq!((outage.duration_s, outage.up_since), (14.0, Some(at(94))));
+    let line = super::words::outage_line(outage);
+    assert!(
+        line.contains("connect, down 2 times, up since 2026-11-22 00:01:34"),
+        "{line}"
+    );
+}
+
 #[test]
 fn incident_that_was_kept_stands_as_it_was_kept() {
     let roster = roster();
@@ -159,25 +204,7 @@ fn incident_that_was_kept_stands_as_it_was_kept() {
         Some(if is_down { timeout() } else { usual(kind) })
     });
     let found = &node(&live, "tokyo").outages[0];
-    let kept = Incident {
-        id: "kept".into(),
-        subject: Subject::Node(TargetId::of_node("tokyo")),
-        target: "tokyo".into(),
-        check: IncidentCheck::Connect,
-        checks: vec![],
-        cause: Cause::Node,
-        start: UnixMillis(found.start.0 + 10_000),
-        noticed: found.start,
-        end: found.end,
-        ending: None,
-        caveat: None,
-        evidence: vec![],
-        spells: vec![],
-        flapping: None,
-        group: None,
-        told: true,
-        late: false,
-    };
+    let kept = kept(UnixMillis(found.start.0 + 10_000), found.end);
     let report = builder.finish(std::slice::from_ref(&kept));
     let outages = &node(&report, "tokyo").outages;
     assert_eq!(outages.len(), 1, "one outage, not one of each");

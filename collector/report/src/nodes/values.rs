@@ -163,6 +163,9 @@ pub struct OutageReport {
     pub failure: Option<String>,
     /// How often it went down, if it came and went.
     pub flapping: Option<u32>,
+    /// While it comes and goes and answers at the moment: since when, RFC 3339.
+    #[serde(serialize_with = "rfc3339_or_null")]
+    pub up_since: Option<UnixMillis>,
     /// It was found in rows that came too late to act on.
     pub late: bool,
 }

@@ -262,6 +262,7 @@ fn incident_line(incident: &Incident) -> IncidentLine {
         check: incident.check.word(),
         checks: checks(incident),
         flapping: incident.flapping.map(|flapping| flapping.openings),
+        up_since: incident.up_since().map(words::rfc3339),
         late: incident.late,
         start: words::rfc3339(incident.start),
         end: incident.end.map(words::rfc3339),

@@ -95,15 +95,17 @@ impl ShowReport {
 }
 
 impl IncidentLine {
-    /// "connect", "status and asset", "connect, down 7 times".
+    /// "connect", "status and asset", "connect, down 7 times, up since 2026-11-22 02:58:03".
     fn what(&self) -> String {
         let names = match self.checks.is_empty() {
             true => self.check.to_owned(),
             false => self.checks.join(" and "),
         };
-        match self.flapping {
-            Some(openings) => format!("{names}, down {openings} times"),
-            None => names,
+        let since = self.up_since.as_deref().map(plain);
+        match (self.flapping, since) {
+            (Some(openings), Some(since)) => format!("{names}, down {openings} times, up since {since}"),
+            (Some(openings), None) => format!("{names}, down {openings} times"),
+            (None, _) => names,
         }
     }
 
@@ -118,8 +120,12 @@ impl IncidentLine {
             true => "nobody".to_owned(),
             false => self.vantages.join(", "),
         };
+        let late = match self.late {
+            true => ", found in results that came late",
+            false => "",
+        };
         let (what, cause) = (self.what(), self.cause);
-        let line = format!("{when}: {what} ({cause}), seen by {seen_by}. {caveat}");
+        let line = format!("{when}: {what} ({cause}), seen by {seen_by}{late}. {caveat}");
         line.trim_end_matches([' ', '.']).to_owned()
     }
 }

@@ -43,6 +43,8 @@ pub struct IncidentLine {
     pub checks: Vec<&'static str>,
     /// How often it went down, if it came and went.
     pub flapping: Option<u32>,
+    /// While it comes and goes and answers at the moment: since when, RFC 3339.
+    pub up_since: Option<String>,
     /// It was found in rows that came too late to act on.
     pub late: bool,
     /// RFC 3339.

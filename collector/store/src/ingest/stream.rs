@@ -17,6 +17,7 @@ pub(super) struct EpochTables<'t> {
     seen: Table<'t, &'static [u8; 36], &'static [u8]>,
     hours: Table<'t, &'static [u8; 28], &'static [u8]>,
     probe_hours: Table<'t, &'static [u8; 12], (u64, u64)>,
+    ends: Table<'t, u64, u64>,
 }
 
 impl<'t> EpochTables<'t> {
@@ -26,7 +27,14 @@ impl<'t> EpochTables<'t> {
             seen: transaction.open_table(tables::SEEN)?,
             hours: transaction.open_table(tables::HOURS)?,
             probe_hours: transaction.open_table(tables::PROBE_HOURS)?,
+            ends: transaction.open_table(tables::ENDS)?,
         })
+    }
+
+    /// When the probe was revoked, if it was.
+    pub(super) fn ended(&self, probe: ProbeId) -> Result<Option<UnixMillis>, StoreError> {
+        let found = self.ends.get(probe.0)?;
+        Ok(found.map(|at| UnixMillis(at.value())))
     }
 
     /// What all epochs of the probe counted in `hour`, and the most that a plan of theirs has in it.
@@ -258,7 +266,7 @@ impl EpochMemory {
         for count in told {
             if !window.holds_hour(count.hour) {
                 let slot = count.hour.start();
-                return Err(NotStored::Refused(RefuseReason::SlotOutOfRange { slot }));
+                return Err(NotStored::Refused(window.out_of_range(slot)));
             }
             let place = self.hour_place(tables, count.hour)?;
             let quota = match self.hours[place].quota {

@@ -1,6 +1,6 @@
 // The overview: what is wrong first, then where, then everything else on one page.
 
-import { incidentCard, ordered, outbox } from "../parts/incident.js";
+import { incidentCard, isFailing, ordered, outbox } from "../parts/incident.js";
 import { ledger } from "../parts/ledger.js";
 import { map } from "../parts/map.js";
 import { matrix } from "../parts/matrix.js";
@@ -10,12 +10,12 @@ import { planLine, probeSummary, probeTable } from "../parts/probes.js";
 import { h } from "../render.js";
 import { plural, span } from "../words.js";
 
-const RULE = "An incident opens when two thirds of those who may judge a node fail, in two networks (from two vantages, where the mesh has one network), or when a probe falls silent. One vantage alone pages nobody.";
+const RULE = "An incident opens when two thirds of those who may judge a node fail at once, in two networks at least (from two vantages, where the mesh has one network), or when a probe falls silent. One vantage alone pages nobody.";
 const SHOWN = 3;
 const MANY = 12;
 
 export function overview(view) {
-  const open = view.incidents.filter((incident) => incident.state === "open");
+  const open = view.incidents.filter(isFailing);
   const start = view.probes.length === 0 || view.nodes.length === 0;
   return [
     start ? firstSteps(view) : null,
@@ -53,8 +53,8 @@ function incidents(view, open) {
   if (all.length === 0) return [h("p.none", {}, "None is on record."), outbox(view), view.nodes.length ? h("p.small", {}, RULE) : null];
   const shown = open.length ? all.slice(0, Math.max(SHOWN, open.length)) : all.slice(0, SHOWN);
   return [
-    open.length === 0 ? h("p.calm", {}, "No incident is open. The latest:") : null,
-    shown.map((incident) => incidentCard(incident, view, incident.state === "open" && open.length <= 2)),
+    open.length === 0 ? h("p.calm", {}, "Nothing fails at the moment. The latest:") : null,
+    shown.map((incident) => incidentCard(incident, view, isFailing(incident) && open.length <= 2, true)),
     all.length > shown.length ? h("p", {}, h("a", { href: "#/incidents" }, plural(all.length - shown.length, "more incident"))) : null,
   ];
 }

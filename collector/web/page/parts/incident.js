@@ -30,28 +30,50 @@ const CAUSE = {
 /** Up to so long, in seconds, an incident's times show their seconds. */
 const SHORT_S = 600;
 
-/** Open ones first, then the newest. */
+/** Those that fail first, then those that come and go, then the newest. */
 export function ordered(incidents) {
-  return [...incidents].sort((a, b) => (b.state === "open") - (a.state === "open") || Date.parse(b.start) - Date.parse(a.start));
+  const rank = (incident) => (incident.state === "open") + isFailing(incident);
+  return [...incidents].sort((a, b) => rank(b) - rank(a) || Date.parse(b.start) - Date.parse(a.start));
 }
 
-/** One incident; `open` unfolds its evidence at first. */
-export function incidentCard(incident, view, open) {
+/** One incident; `open` unfolds its evidence at first, `brief` makes one entry of equal errors. */
+export function incidentCard(incident, view, open, brief = false) {
   const isOpen = incident.state === "open";
+  if (incident.up_since) return flappingCard(incident, view, brief);
   const seconds = isOpen ? Math.max(incident.duration_s, (Date.parse(view.generated_at) - Date.parse(incident.start)) / 1000) : incident.duration_s;
   const title = (isOpen ? CHECK : PAST)[incident.check](incident.target);
   const short = seconds < SHORT_S;
   const start = clock(incident.start, view.generated_at, short);
   const when = isOpen ? `since ${start} UTC, for ${span(seconds)}` : `${start} to ${clock(incident.end, view.generated_at, short)} UTC, ${span(seconds)}`;
-  const vantages = new Set(incident.evidence.map((cell) => cell.vantage)).size;
   return h(`article.incident.${incident.state}`, { key: incident.id },
     h("h3", {}, sign(isOpen ? "down" : "up"), h("span", {}, title)),
     h("p.when", { title: full(incident.start) }, when),
+    proof(incident, view, open, brief));
+}
+
+/** One that comes and goes and answers at the moment: neither down nor over. */
+function flappingCard(incident, view, brief) {
+  return h("article.incident.flapping", { key: incident.id },
+    h("h3", {}, sign("degraded"), h("span", {}, `${incident.target} comes and goes`)),
+    h("p.when", { title: full(incident.start) }, `up since ${clock(incident.up_since, view.generated_at, true)} UTC. It is over once it has been up for 10 min.`),
+    proof(incident, view, false, brief));
+}
+
+/** Why, who was told, and who saw it. */
+function proof(incident, view, open, brief) {
+  const vantages = new Set(incident.evidence.map((cell) => cell.vantage)).size;
+  return [
     h("p", {}, `${CAUSE[incident.cause][0].toUpperCase()}${CAUSE[incident.cause].slice(1)}.`, marks(incident), incident.caveat ? ` ${incident.caveat}` : ""),
     h("p.alerts", {}, alerts(incident)),
     incident.evidence.length === 0 ? null : h("details", { open },
       h("summary", {}, incident.check === "probe" ? "Evidence" : `Evidence: ${plural(vantages, "vantage")}`),
-      evidenceTable(incident, view)));
+      brief ? evidenceGroups(incident, view) : evidenceTable(incident, view)),
+  ];
+}
+
+/** Whether it fails at this moment. */
+export function isFailing(incident) {
+  return incident.state === "open" && !incident.up_since;
 }
 
 /** What is special about it, in sentences. */
@@ -61,6 +83,23 @@ function marks(incident) {
   const flaps = incident.flapping ? ` It comes and goes: down ${incident.flapping} times so far.` : "";
   const late = incident.late ? " It was found in results that came late: nobody was woken." : "";
   return `${too}${flaps}${late}`;
+}
+
+/** What failed in the same way is one entry, with all who saw it. */
+function evidenceGroups(incident, view) {
+  const groups = new Map();
+  for (const cell of incident.evidence) {
+    const key = `${cell.phase} ${cell.error}`;
+    groups.set(key, [...(groups.get(key) ?? []), cell]);
+  }
+  return h("ul.groups", {}, [...groups].map(([key, cells]) => {
+    const newest = cells.reduce((a, b) => (Date.parse(a.at) > Date.parse(b.at) ? a : b));
+    const names = [...new Set(cells.map((cell) => cell.vantage))];
+    return h("li", { key },
+      h("p", {}, h("b", {}, plural(names.length, "vantage")), ` until ${clock(newest.at, view.generated_at, true)}`, newest.phase ? `, at ${newest.phase}` : "", ":"),
+      h("code", {}, newest.error || "no error text"),
+      h("small", {}, names.join(", ")));
+  }));
 }
 
 function evidenceTable(incident, view) {

@@ -240,6 +240,7 @@ fn incident() -> IncidentView {
         check: IncidentCheck::Connect,
         checks: vec![IncidentCheck::Connect, IncidentCheck::Status],
         flapping: Some(3),
+        up_since: Some(at("2026-11-22T03:19:00Z")),
         late: false,
         state: IncidentState::Open,
         start: at("2026-11-22T03:02:00Z"),
