@@ -285,6 +285,13 @@ impl Incident {
             .sum()
     }
 
+    /// When it went down or came up last.
+    #[must_use]
+    pub fn changed(&self) -> UnixMillis {
+        let last = self.spells.last();
+        last.map_or(self.start, |spell| spell.first_green.unwrap_or(spell.first_red))
+    }
+
     /// Of one that comes and goes and answers at the moment: since when. It stays open until that has lasted.
     #[must_use]
     pub fn up_since(&self) -> Option<UnixMillis> {

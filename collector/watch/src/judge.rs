@@ -173,7 +173,9 @@ impl Engine {
                 match incident.end {
                     None if is_data => node.blindness = Some(incident),
                     None => {
-                        node.memory.quiet_since = (!incident.is_failing()).then_some(incident.start);
+                        let changed = incident.changed();
+                        node.memory.changed = changed;
+                        node.memory.quiet_since = (!incident.is_failing()).then_some(changed);
                         node.outage = Some(incident);
                     }
                     Some(end) if !is_data => node.memory.last_end = node.memory.last_end.max(Some(end)),

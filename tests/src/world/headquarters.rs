@@ -85,10 +85,8 @@ pub struct Process {
     pub plans: Plans,
     /// Its store.
     pub store: Store,
-    /// What commands work on.
+    /// What commands work on; with what the page shows, where it keeps watch.
     pub context: CommandContext,
-    /// What the page shows, where it keeps watch.
-    pub views: Option<watch::Receiver<Arc<LiveView>>>,
     stop: CancellationToken,
     tasks: JoinSet<()>,
     endpoints: Vec<quinn::Endpoint>,
@@ -178,8 +176,8 @@ impl Headquarters {
         let assembly = Assembly::build(parts, ingest).expect("a collector starts on any store it left");
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        let context = self.context(&store, &assembly);
-        let views = self.keep_watch(&context, &assembly.plans, committed, (&mut tasks, &stop));
+        let mut context = self.context(&store, &assembly);
+        context.views = self.keep_watch(&context, &assembly.plans, committed, (&mut tasks, &stop));
         let Assembly {
             registry,
             sessions,
@@ -208,7 +206,6 @@ impl Headquarters {
             plans,
             store,
             context,
-            views,
             stop,
             tasks,
             endpoints,

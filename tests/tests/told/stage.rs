@@ -178,7 +178,7 @@ impl Stage {
     /// What the page shows.
     pub(crate) fn page(&self) -> LiveView {
         let process = self.world.collector.process();
-        process.views.as_ref().unwrap().borrow().as_ref().clone()
+        process.context.views.as_ref().unwrap().borrow().as_ref().clone()
     }
 
     /// What a command prints on standard output.

@@ -308,14 +308,14 @@ impl Engine {
 
     /// The outage is over.
     fn end(&mut self, place: usize) {
-        let node = &mut self.nodes[place];
-        let Some(mut outage) = node.outage.take() else {
+        let Some(mut outage) = self.nodes[place].outage.take() else {
             return;
         };
+        self.gathered.forget(&outage.id);
         let end = outage.checks.iter().filter_map(|span| span.end).max();
         let end = end.unwrap_or(self.now).max(outage.start);
         (outage.end, outage.ending) = (Some(end), Some(Ending::Recovered));
-        let memory = &mut node.memory;
+        let memory = &mut self.nodes[place].memory;
         memory.last_end = Some(end);
         memory.announced.clear();
         (memory.quiet_since, memory.down_over) = (None, None);

@@ -12,14 +12,17 @@ use crate::judge::{State, Telling, What};
 
 /// The last part of an alert's id: the same telling always has the same.
 pub(super) fn id_word(telling: &Telling) -> String {
-    let at = telling.at.0 / 1_000;
+    let since = telling
+        .incidents
+        .first()
+        .map_or(0, |incident| incident.changed().0 / 1_000);
     let check = telling.incidents.first().map(|incident| incident.check);
     match telling.what {
         What::Down | What::NoData | What::NobodyMayJudge | What::Silent => "opened".to_owned(),
         What::Up | What::Seen | What::Heard => "ended".to_owned(),
         What::Worse => format!("worse-{}", check.map_or("", IncidentCheck::word)),
         What::Flapping => "flapping".to_owned(),
-        What::Steady => format!("steady-{at}"),
+        What::Steady => format!("steady-{since}"), // once for each time that it stays down
         What::Late => "late".to_owned(),
         What::OwnLine => "own-line".to_owned(),
         What::OwnLineBack => "own-line-back".to_owned(),

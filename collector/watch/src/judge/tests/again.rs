@@ -112,3 +112,66 @@ fn clock_that_was_ahead_for_a_while_hides_no_outage_after_it() {
     assert_eq!((messages[0].1, &messages[0].2[..]), (What::Down, &["n0"][..]));
     assert!(messages[0].0 <= 492.0, "{messages:?}");
 }
+
+/// The engine that another process goes on with.
+fn restarted(mesh: &mut Mesh) {
+    let mut engine = Engine::new(Patience::default(), at(mesh.second as f64));
+    engine.set_roster(&mesh.roster);
+    for incident in &mesh.kept {
+        engine.resume(incident.clone());
+    }
+    mesh.go_on_with(engine);
+}
+
+#[test]
+fn flapping_outage_that_is_up_for_a_while_does_not_end_with_a_restart() {
+    let mut mesh = Mesh::ten();
+    let flaps = |run: Run| {
+        let is_down =
+            run.node == 0 && run.second >= 100.0 && run.second < 320.0 && (run.second - 100.0) % 120.0 < 60.0;
+        if is_down { Seen::Refused } else { Seen::Green }
+    };
+    mesh.run(400, flaps);
+    assert_eq!(mesh.messages().last().unwrap().1, What::Flapping);
+    let before = mesh.told.len();
+    restarted(&mut mesh);
+    mesh.run(850, flaps);
+    assert_eq!(mesh.told.len(), before, "{:?}", mesh.messages());
+    mesh.run(920, flaps);
+    assert_eq!(
+        mesh.messages()[before..]
+            .iter()
+            .map(|of| of.1)
+            .collect::<Vec<_>>(),
+        [What::Up]
+    );
+}
+
+#[test]
+fn flapping_outage_that_stays_down_is_told_under_one_id_however_often_the_collector_starts() {
+    let mut mesh = Mesh::ten();
+    let flaps = |run: Run| {
+        let is_down = run.node == 0 && run.second >= 100.0 && !(160.0..220.0).contains(&run.second);
+        if is_down { Seen::Refused } else { Seen::Green }
+    };
+    mesh.run(300, flaps);
+    restarted(&mut mesh);
+    mesh.run(700, flaps);
+    assert_eq!(
+        mesh.messages().last().unwrap().1,
+        What::Flapping,
+        "{:?}",
+        mesh.messages()
+    );
+    mesh.run(860, flaps);
+    restarted(&mut mesh);
+    mesh.run(960, flaps);
+    let steady = mesh
+        .told
+        .iter()
+        .filter(|(_, telling)| telling.what == What::Steady);
+    let alert =
+        |telling: &Telling| crate::alert::Alert::of_telling(telling, "lead", (&|_| None, &|_| None)).id;
+    let ids: Vec<String> = steady.map(|(_, telling)| alert(telling)).collect();
+    assert!(!ids.is_empty() && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+}

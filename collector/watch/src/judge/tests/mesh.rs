@@ -175,6 +175,28 @@ impl Mesh {
         self.checks.push((run, cell));
     }
 
+    /// Another engine takes over, with everybody's checks.
+    pub(super) fn go_on_with(&mut self, engine: Engine) {
+        let cadences: Vec<_> = self
+            .checks
+            .iter()
+            .map(|(_, cell)| self.engine.cells[cell.0].cadence)
+            .collect();
+        self.engine = engine;
+        for number in 0..self.probes.len() {
+            self.engine.set_address(self.probe(number), home(number));
+            self.engine
+                .session(self.probe(number), true, at(self.second as f64));
+        }
+        for (place, cadence) in cadences.into_iter().enumerate() {
+            let (run, _) = self.checks[place];
+            let (probe, node) = (self.probe(run.probe), self.target(run.node));
+            self.checks[place].1 = self
+                .engine
+                .cell(probe, node, Kind::new(run.check, run.family), cadence);
+        }
+    }
+
     pub(super) fn probe(&self, number: usize) -> ProbeId {
         self.probes[number].id
     }
