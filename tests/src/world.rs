@@ -11,6 +11,7 @@ pub mod machine;
 pub mod network;
 pub mod prober;
 pub mod record;
+pub mod watch;
 
 use std::time::Duration;
 

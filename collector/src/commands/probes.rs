@@ -161,6 +161,7 @@ fn report(context: &CommandContext) -> ProbesReport {
     ProbesReport {
         probes: probes.iter().map(|record| line(context, record)).collect(),
         invitations: invitations.iter().map(invitation).collect(),
+        clocks: context.sessions.clocks().sentences(context.clock.wall()),
         running: context.running,
         now: context.clock.wall(),
     }

@@ -7,6 +7,7 @@ use isochrone_base::roster::Roster;
 use isochrone_proto::batch::Batch;
 use isochrone_proto::ids::{PlanVersion, ProbeId};
 use isochrone_proto::kind::{Family, Kind};
+use isochrone_proto::ledger::Event;
 use isochrone_proto::measurement::EchoOutcome;
 use isochrone_proto::plan::{Plan, TargetAddress};
 use isochrone_proto::units::UnixMillis;
@@ -67,6 +68,7 @@ impl Feed {
         batch: &Batch,
         received: UnixMillis,
     ) -> Late {
+        note_clock(engine, probe, batch, received);
         let places = self.places(engine, probe, plan);
         let place = |check: u16| places.get(usize::from(check)).copied();
         let mut late = Late::default();
@@ -86,7 +88,7 @@ impl Feed {
                 continue;
             };
             engine.observe(cell, &run);
-            let is_late = received.0 > row.slot.0 + cadence.red_ms();
+            let is_late = received.0 > engine.local(probe, row.slot).0 + cadence.red_ms();
             if is_late && !matches!(run.word, Word::Green | Word::Nothing | Word::Absent) {
                 late.add(row.slot);
             }
@@ -112,6 +114,22 @@ impl Feed {
         of_probe.push((plan.version, Arc::clone(&places)));
         places
     }
+}
+
+/// What a batch says of its probe's clock: that it was set, and that it is at least as far ahead as it says to be done
+/// with what is still to come here.
+fn note_clock(engine: &mut Engine, probe: ProbeId, batch: &Batch, received: UnixMillis) {
+    for event in &batch.header.events {
+        if let Event::ClockStep { step_ms } = event {
+            engine.probe_stepped(probe, *step_ms);
+        }
+    }
+    engine.is_ahead(probe, apart_ms(batch.header.cut, received));
+}
+
+/// How far a cut is ahead of when it came, in milliseconds: what its probe's clock is ahead at least.
+pub(crate) fn apart_ms(cut: UnixMillis, received: UnixMillis) -> i64 {
+    i64::try_from(i128::from(cut.0) - i128::from(received.0)).unwrap_or_default()
 }
 
 fn place(engine: &mut Engine, probe: ProbeId, plan: &Plan, index: u16) -> Place {

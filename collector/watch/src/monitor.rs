@@ -62,6 +62,8 @@ pub struct SessionFacts {
     pub remote: SocketAddr,
     /// The probe's clock minus the collector's, in milliseconds, once measured.
     pub clock_offset_ms: Option<i64>,
+    /// When a batch of it arrived last, stored or refused.
+    pub heard: Option<UnixMillis>,
 }
 
 /// The open sessions.
@@ -209,6 +211,12 @@ impl Monitor {
         self.save(now)
     }
 
+    /// The collector's own clock was set, by so much: what is known goes on by the new time, and nobody is silent for it.
+    pub fn clock_stepped(&mut self, by_ms: i64) {
+        self.engine.clock_stepped(by_ms);
+        self.live.clock_stepped(by_ms);
+    }
+
     /// The stretch of time in which rows came that could not be judged in their time, once no more of them come;
     /// see [`rejudge`].
     pub fn take_late(&mut self, now: UnixMillis) -> Option<LateStretch> {
@@ -266,6 +274,15 @@ impl Monitor {
             }
             if let Some(offset_ms) = session.clock_offset_ms {
                 self.engine.set_clock_offset(probe, offset_ms);
+                self.live.set_clock_offset(probe, offset_ms);
+            }
+            if let Some(at) = session.heard {
+                let family = if session.remote.is_ipv6() {
+                    Family::V6
+                } else {
+                    Family::V4
+                };
+                self.engine.heard(probe, family, at); // what is refused is a word, too
             }
         }
         for &probe in self.sessions.keys().filter(|probe| !sessions.contains_key(probe)) {

@@ -31,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use super::network::Network;
 use super::prober::ECHO_PORT;
 use super::relay_panic;
+use super::watch::{Told, Watch};
 
 /// Where probes reach the collector: two routes to one process.
 pub const HOSTS: [IpAddr; 2] = [
@@ -54,6 +55,10 @@ pub struct Headquarters {
     pub pace: Pace,
     /// What happened at its gate, since the world began.
     pub events: Arc<Mutex<Vec<(ProbeId, GateEventKind)>>>,
+    /// Whether it also judges who is down; what it told then.
+    pub is_watched: bool,
+    /// What its watch told.
+    pub told: Told,
     /// A fault in its code that the checks must find.
     pub bug: Option<PlantedBug>,
     free: Arc<AtomicU64>,
@@ -88,6 +93,8 @@ impl Headquarters {
             targets: watch::Sender::new(Arc::new(Targets::default())),
             pace,
             events: Arc::default(),
+            is_watched: false,
+            told: Told::default(),
             bug: None,
             free: Arc::new(AtomicU64::new(ROOMY)),
             authority,
@@ -169,7 +176,19 @@ impl Headquarters {
         }
         tasks.spawn(plans.clone().run(stop.clone()));
         tasks.spawn(verify_addresses(addresses, sessions.clone(), self.clock.clone()));
-        tasks.spawn(async move { while committed.recv().await.is_some() {} });
+        if self.is_watched {
+            let watch = Watch {
+                store: store.clone(),
+                registry: registry.clone(),
+                sessions: sessions.clone(),
+                targets: self.targets.subscribe(),
+                clock: self.clock.clone(),
+                told: self.told.clone(),
+            };
+            tasks.spawn(watch.keep(committed));
+        } else {
+            tasks.spawn(async move { while committed.recv().await.is_some() {} });
+        }
         let told = Arc::clone(&self.events);
         tasks.spawn(async move {
             while let Some(event) = happened.recv().await {
@@ -257,6 +276,7 @@ impl Headquarters {
             worker: name.to_owned(),
             site: "Berlin, DE".to_owned(),
             name: Some(name.to_owned()),
+            network: Some(network_of(name)),
             ..NewInvitation::default()
         };
         let who = Actor::Local {
@@ -281,6 +301,14 @@ impl Headquarters {
         let revoked = self.process().registry.revoke(probe, &who, "the server was sold");
         assert!(revoked.expect("the store takes it"), "it was active");
     }
+}
+
+/// Each probe stands in a network of its own.
+fn network_of(name: &str) -> u32 {
+    64_512
+        + name
+            .bytes()
+            .fold(0, |sum, byte| (sum * 31 + u32::from(byte)) % 1_000)
 }
 
 /// Stands for the collector's own echo to its peers: every connected probe's responder answers.

@@ -8,7 +8,7 @@ use isochrone_proto::kind::{Check, Family, Kind};
 use isochrone_proto::units::UnixMillis;
 
 use super::cell::{Cell, Colour};
-use super::line::{Host, is_near};
+use super::line::{Host, Line, is_near};
 use super::observation::{Cadence, Observation, Reached, is_certificate, service_of};
 use super::sight::Matter;
 use super::state::Verdict;
@@ -293,6 +293,44 @@ impl Engine {
     pub fn set_clock_offset(&mut self, probe: ProbeId, offset_ms: i64) {
         let place = self.vantage_place(probe);
         self.vantages[place].offset_ms = offset_ms;
+    }
+
+    /// Its clock was set, by so much: what comes now is by the new time.
+    pub(crate) fn probe_stepped(&mut self, probe: ProbeId, step_ms: i64) {
+        let place = self.vantage_place(probe);
+        let offset_ms = &mut self.vantages[place].offset_ms;
+        *offset_ms = offset_ms.saturating_add(step_ms);
+    }
+
+    /// Its clock is ahead of the collector's by at least so much: nothing it measured lies in the future.
+    pub(crate) fn is_ahead(&mut self, probe: ProbeId, ahead_ms: i64) {
+        let place = self.vantage_place(probe);
+        let offset_ms = &mut self.vantages[place].offset_ms;
+        *offset_ms = ahead_ms.max(*offset_ms);
+    }
+
+    /// An instant of a probe's clock by the collector's.
+    pub(crate) fn local(&mut self, probe: ProbeId, at: UnixMillis) -> UnixMillis {
+        let place = self.vantage_place(probe);
+        self.vantages[place].local(at)
+    }
+
+    /// The collector's clock was set: every instant that is known moves with it, and the next call of
+    /// [`Engine::advance`] is no gap.
+    pub fn clock_stepped(&mut self, by_ms: i64) {
+        let moved = |at: UnixMillis| UnixMillis(at.0.saturating_add_signed(by_ms));
+        self.now = moved(self.now);
+        self.started = self.now; // nobody is silent for it
+        for vantage in &mut self.vantages {
+            vantage.offset_ms = vantage.offset_ms.saturating_sub(by_ms);
+            vantage.heard = moved(vantage.heard);
+            vantage.lines = [Line::default(), Line::default()];
+        }
+        self.cells.iter_mut().for_each(Cell::start_anew);
+        for node in &mut self.nodes {
+            (node.is_dirty, node.wake) = (true, UnixMillis(0));
+        }
+        self.collector_line.restart();
     }
 
     /// The mesh stands on one machine, or in one prefix, until an address shows otherwise.

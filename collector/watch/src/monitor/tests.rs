@@ -100,6 +100,7 @@ fn sessions(roster: &Roster) -> OpenSessions {
     let facts = SessionFacts {
         remote: "192.0.2.9:7470".parse().unwrap(),
         clock_offset_ms: Some(0),
+        heard: None,
     };
     roster.probes().map(|probe| (probe.id, facts)).collect()
 }
