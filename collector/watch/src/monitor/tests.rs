@@ -252,3 +252,27 @@ fn late_failures_are_waited_for_until_no_more_come() {
     assert_eq!((taken.from, taken.until), (at(100), at(100)));
     assert_eq!(monitor.take_late(at(940)), None, "taken");
 }
+
+/// Whatever a probe sends is refused, for its clock is wrong: its session stands and it is heard.
+#[test]
+fn probe_whose_batches_are_refused_is_not_silent() {
+    let told_with = |is_heard: bool| {
+        let store = store();
+        let mut monitor = open(&store, DAY0);
+        let mut commit = 0;
+        play(&mut monitor, 1, true, &mut commit);
+        let roster = roster();
+        let mut all = Vec::new();
+        for second in 20..400 {
+            let now = UnixMillis(DAY0 + second * 1_000);
+            let mut sessions = sessions(&roster);
+            if is_heard {
+                sessions.values_mut().for_each(|facts| facts.heard = Some(now));
+            }
+            all.extend(told(&monitor.tick(&roster, &sessions, now).unwrap()));
+        }
+        all.contains(&What::Silent)
+    };
+    assert!(told_with(false));
+    assert!(!told_with(true));
+}
