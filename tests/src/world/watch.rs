@@ -21,12 +21,15 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// What was told since the world began, with the names of those it is about. Clones share it.
 #[derive(Clone, Default)]
-pub struct Told(Arc<Mutex<Vec<(What, Vec<String>)>>>);
+pub struct Told(Arc<Mutex<Vec<Message>>>);
+
+/// What, and of whom.
+pub type Message = (What, Vec<String>);
 
 impl Told {
     /// All of it.
     #[must_use]
-    pub fn all(&self) -> Vec<(What, Vec<String>)> {
+    pub fn all(&self) -> Vec<Message> {
         self.lock().clone()
     }
 
@@ -38,7 +41,7 @@ impl Told {
             .any(|(of, names)| *of == what && names.iter().any(|known| known == name))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<(What, Vec<String>)>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Message>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
