@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use isochrone_base::error_chain::chain;
 use isochrone_gate::events::{EventSink, GateEvent, GateEventKind};
+use isochrone_gate::session::clocks::{collector_sentence, probe_words};
 use isochrone_store::{StoreError, Transaction};
 use isochrone_watch::alert::{Alert, Outbox, SecurityNotice};
 
@@ -79,6 +80,11 @@ fn notice(event: &GateEvent) -> Option<SecurityNotice> {
                  now, stop one."
             ),
         ),
+        GateEventKind::ClockWrong { offset_ms } => (
+            "clock",
+            format!("its clock is {}", probe_words(*offset_ms, event.at)),
+        ),
+        GateEventKind::OwnClockWrong { ahead_ms } => ("own-clock", collector_sentence(*ahead_ms, event.at)),
         GateEventKind::ProtocolBroken { reason } => (
             "protocol-broken",
             format!("it broke the protocol and was disconnected: {reason}. Check its version."),
@@ -155,6 +161,16 @@ mod tests {
                 GateEventKind::ForkDetected { epoch, sequence },
                 "fork",
                 "stop one",
+            ),
+            (
+                GateEventKind::ClockWrong { offset_ms: 360_000 },
+                "clock",
+                "6 min ahead of this collector's (there 1970-01-01T00:06:00Z, here 1970-01-01T00:00:00Z)",
+            ),
+            (
+                GateEventKind::OwnClockWrong { ahead_ms: -600_000 },
+                "own-clock",
+                "10 min behind that of most of its probes",
             ),
             (
                 GateEventKind::ProtocolBroken { reason },

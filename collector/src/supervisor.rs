@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use isochrone_base::clock::ClockSteps;
 use isochrone_base::error_chain::chain;
 use isochrone_base::words::timestamp;
 use isochrone_gate::session::SessionView;
@@ -73,6 +74,7 @@ pub struct Supervisor {
     downloads: Downloads,
     /// Since when each probe is connected, or is not.
     links: BTreeMap<ProbeId, (bool, UnixMillis)>,
+    steps: ClockSteps,
     /// (when, measurements taken in until then), for the rate.
     taken: VecDeque<(Instant, u64)>,
 }
@@ -141,6 +143,7 @@ impl Supervisor {
             account,
             downloads: Downloads::default(),
             links: BTreeMap::new(),
+            steps: ClockSteps::new(now, clock.now()),
             taken: VecDeque::new(),
             parts,
         };
@@ -208,6 +211,11 @@ impl Supervisor {
     fn tick(&mut self) {
         let context = &self.parts.context;
         let now = context.clock.wall();
+        if let Some(by_ms) = self.steps.step(now, context.clock.now()) {
+            tracing::warn!(by_ms, "this collector's clock was set");
+            context.sessions.clock_stepped(by_ms);
+            self.monitor.clock_stepped(by_ms, now);
+        }
         let roster = roster(&context.registry, &context.targets.borrow());
         let sessions = context.sessions.list();
         let sessions: OpenSessions = sessions.iter().map(open_session).collect();
@@ -330,6 +338,12 @@ impl Supervisor {
                 at,
             })
             .collect();
+        let clocks = self.parts.context.sessions.clocks();
+        notices.extend(clocks.sentences(now).into_iter().map(|text| Notice {
+            level: NoticeLevel::Warning,
+            text,
+            at,
+        }));
         if plans.version.is_some() && plans.expires.since(now) < PLAN_ENDS_SOON {
             notices.push(Notice {
                 level: NoticeLevel::Warning,
@@ -452,6 +466,7 @@ fn open_session(session: &SessionView) -> (ProbeId, SessionFacts) {
     let facts = SessionFacts {
         remote: session.remote,
         clock_offset_ms: session.clock_offset_ms,
+        heard: session.heard,
     };
     (session.probe, facts)
 }

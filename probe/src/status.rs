@@ -37,6 +37,9 @@ pub struct Status {
     pub link_since_ms: u64,
     /// Why the last attempt or connection ended.
     pub trouble: Option<String>,
+    /// How this clock and the collector's stand to each other; of the last connection, where there is none now.
+    #[serde(default)]
+    pub clock: Option<ClockStatus>,
     /// End of the certificate.
     pub certificate_until_ms: u64,
     /// What the state folder does not take, in words; it is held in memory and tried again.
@@ -54,6 +57,17 @@ pub struct Status {
     pub spool: SpoolStatus,
     /// The probe's end of the ledger.
     pub ledger: LedgerStatus,
+}
+
+/// This clock and the collector's, as the collector measured it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockStatus {
+    /// This clock minus the collector's, in milliseconds.
+    pub offset_ms: i64,
+    /// The collector's clock now.
+    pub collector_ms: u64,
+    /// Whether the collector differs from most of its probes: its clock is then the wrong one.
+    pub collector_is_wrong: bool,
 }
 
 /// The plan in force.
@@ -155,6 +169,11 @@ impl StatusSource {
             collector: link.collector,
             link_since_ms: link.since.0,
             trouble: link.trouble,
+            clock: link.clocks.map(|clocks| ClockStatus {
+                offset_ms: clocks.offset_ms,
+                collector_ms: now.0.saturating_add_signed(-clocks.offset_ms),
+                collector_is_wrong: clocks.collector_is_wrong,
+            }),
             certificate_until_ms: link.certificate_until.0,
             unkept: link.unkept,
             echo_port: match self.echo_ports {

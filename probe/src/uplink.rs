@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use isochrone_proto::control::{CloseCode, EpochState};
+use isochrone_proto::control::{Clocks, CloseCode, EpochState};
 use isochrone_proto::ids::{EpochId, Sequence};
 use isochrone_proto::section::Known;
 use isochrone_proto::units::UnixMillis;
@@ -51,6 +51,8 @@ const WELCOME: Duration = Duration::from_secs(10);
 const STEADY: Duration = Duration::from_secs(60);
 /// Before the next of several collectors is tried.
 const NEXT_COLLECTOR: Duration = Duration::from_millis(200);
+/// Clocks that differ by more are named, in milliseconds.
+pub(crate) const CLOCK_NAMED_ABOVE_MS: u64 = 2_000;
 /// After the last batch is spooled, how long acknowledgements are waited for.
 pub(crate) const LAST_WORDS: Duration = Duration::from_millis(1_500);
 
@@ -97,6 +99,8 @@ pub(crate) struct Link {
     pub since: UnixMillis,
     /// Why the last attempt or connection ended, in words for a person.
     pub trouble: Option<String>,
+    /// How the two clocks stand, as the collector measured it on this connection.
+    pub clocks: Option<Clocks>,
     /// End of the certificate.
     pub certificate_until: UnixMillis,
     /// What the state folder did not take, in words for a person; it is held in memory and tried again.
@@ -303,6 +307,7 @@ impl Uplink {
             link.collector_software = software;
             link.since = self.parts.clock.wall();
             link.trouble = None;
+            link.clocks = None;
         });
         tracing::info!(collector = address, "connected");
         let end = session.run(self, stop).await;
@@ -345,6 +350,25 @@ impl Uplink {
         if self.parts.commands.send(command).await.is_err() {
             tracing::debug!("the runner has ended");
         }
+    }
+
+    /// What the collector measured of both clocks: a difference that matters is told, once it begins and once it ends.
+    fn clocks(&self, clocks: Option<Clocks>) {
+        let Some(now) = clocks else { return };
+        let is_named = |clocks: &Clocks| clocks.offset_ms.unsigned_abs() > CLOCK_NAMED_ABOVE_MS;
+        let was_named = self.parts.link.borrow().clocks.as_ref().is_some_and(is_named);
+        match (was_named, is_named(&now)) {
+            (false, true) => {
+                tracing::warn!(
+                    offset_ms = now.offset_ms,
+                    collector_is_wrong = now.collector_is_wrong,
+                    "this clock and the collector's differ; set the wrong one"
+                );
+            }
+            (true, false) => tracing::info!("this clock and the collector's agree again"),
+            (false, false) | (true, true) => {}
+        }
+        self.parts.link.send_modify(|link| link.clocks = Some(now));
     }
 
     /// Writes what the state folder does not hold yet: the identity and plans. What it refuses is held in memory,

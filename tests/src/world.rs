@@ -7,6 +7,7 @@
 
 pub mod faults;
 pub mod headquarters;
+pub mod judging;
 pub mod machine;
 pub mod network;
 pub mod nodes;

@@ -1,6 +1,9 @@
 //! Named accidents on the simulated mesh, each with what must come of it. Random ones: `world.rs`.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+#[path = "scenarios/clocks.rs"]
+mod clocks;
+
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;

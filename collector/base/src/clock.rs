@@ -66,6 +66,30 @@ impl Clock {
     }
 }
 
+/// Notices that the wall clock was set: it moved apart from the clock that nobody sets. A machine that slept looks the
+/// same.
+#[derive(Clone, Copy, Debug)]
+pub struct ClockSteps {
+    wall: UnixMillis,
+    at: Instant,
+}
+
+impl ClockSteps {
+    /// Begins with both clocks as they are.
+    #[must_use]
+    pub fn new(wall: UnixMillis, at: Instant) -> Self {
+        Self { wall, at }
+    }
+
+    /// By how much it was set since the last call, in milliseconds; `None` up to a second.
+    pub fn step(&mut self, wall: UnixMillis, at: Instant) -> Option<i64> {
+        let expected = self.wall.plus(at.saturating_duration_since(self.at));
+        (self.wall, self.at) = (wall, at);
+        let by_ms = i64::try_from(i128::from(wall.0) - i128::from(expected.0)).ok()?;
+        (by_ms.unsigned_abs() > 1_000).then_some(by_ms)
+    }
+}
+
 /// Monotonic time, for drivers that hold no [`Clock`].
 #[expect(
     clippy::disallowed_methods,
@@ -95,6 +119,19 @@ fn system_wall() -> UnixMillis {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_clock_that_was_set_has_stepped() {
+        let clock = Clock::virtual_from(UnixMillis(1_000_000));
+        let mut steps = ClockSteps::new(clock.wall(), clock.now());
+        let mut look = |clock: &Clock| steps.step(clock.wall(), clock.now());
+        tokio::time::advance(Duration::from_secs(600)).await;
+        assert_eq!(look(&clock), None, "however long nobody looked");
+        clock.step(-600_000);
+        assert_eq!((look(&clock), look(&clock)), (Some(-600_000), None));
+        clock.step(900);
+        assert_eq!(look(&clock), None, "slewed");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn virtual_clock_follows_paused_time_and_steps() {

@@ -56,6 +56,16 @@ pub enum GateEventKind {
         /// The first batch that does not fit.
         sequence: Sequence,
     },
+    /// The probe's clock is far from the collector's, by more than half a minute of answers.
+    ClockWrong {
+        /// The probe's minus the collector's, in milliseconds.
+        offset_ms: i64,
+    },
+    /// The collector's clock is far from that of most of its probes.
+    OwnClockWrong {
+        /// The collector's minus theirs, in milliseconds.
+        ahead_ms: i64,
+    },
     /// The probe broke the protocol and was disconnected.
     ProtocolBroken {
         /// How.

@@ -5,6 +5,7 @@
 //! epoch collapse into one, so a group commit costs each session one message.
 
 mod batches;
+pub mod clocks;
 mod control;
 mod conversation;
 mod end;
@@ -18,6 +19,7 @@ mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +31,7 @@ use isochrone_proto::section::Known;
 use isochrone_proto::units::UnixMillis;
 use tokio::sync::watch;
 
+use self::clocks::{Clocks, Offsets};
 pub(crate) use self::conversation::converse;
 #[cfg(test)]
 pub(crate) use self::frames::FrameReader;
@@ -72,8 +75,10 @@ pub struct SessionView {
     pub epochs: Vec<EpochState>,
     /// Round trip of the control stream; never a measurement.
     pub rtt: Option<Duration>,
-    /// Its wall clock minus ours, in milliseconds; within half a round trip.
+    /// Its wall clock minus ours, in milliseconds; within half a round trip. As its Hello said, until it answered a ping.
     pub clock_offset_ms: Option<i64>,
+    /// When a batch of it arrived last on this connection, stored or refused.
+    pub heard: Option<UnixMillis>,
     /// Addresses it wants its responder to be known by.
     pub advertise: Vec<SocketAddr>,
     /// Port of its echo responder.
@@ -106,6 +111,10 @@ pub(crate) struct Live {
     replies: Replies,
     /// What its release can read.
     known: Known,
+    /// What its answers to pings said of its clock.
+    offsets: Mutex<Offsets>,
+    /// Answers in a row that said that the clocks are far apart.
+    far: AtomicU32,
     /// Its leaf was past its end and was not renewed yet: nothing but renewal is open to it.
     expired: watch::Sender<bool>,
 }
@@ -131,6 +140,31 @@ impl Sessions {
         let mut views: Vec<_> = live.iter().map(|live| live.view()).collect();
         views.sort_by(|a, b| a.name.cmp(&b.name));
         views
+    }
+
+    /// Whose clock is wrong, by what the connected probes answered.
+    #[must_use]
+    pub fn clocks(&self) -> Clocks {
+        let live: Vec<_> = self
+            .seats()
+            .values()
+            .filter_map(|seat| seat.live.clone())
+            .collect();
+        let offset = |live: &Arc<Live>| {
+            let view = live.lock();
+            Some((view.probe, view.name.clone(), view.clock_offset_ms?))
+        };
+        Clocks::of(live.iter().filter_map(offset).collect())
+    }
+
+    /// The collector's own clock was set, by so much: what was measured of the probes' clocks moves with it.
+    pub fn clock_stepped(&self, by_ms: i64) {
+        for seat in self.seats().values() {
+            let Some(live) = &seat.live else { continue };
+            live.offsets().clear();
+            let offset_ms = &mut live.lock().clock_offset_ms;
+            *offset_ms = offset_ms.map(|offset_ms| offset_ms.saturating_sub(by_ms));
+        }
     }
 
     /// The connection of one probe.
@@ -246,6 +280,8 @@ impl Live {
     fn new(connection: quinn::Connection, view: SessionView, known: Known, expired: bool) -> Arc<Self> {
         Arc::new(Self {
             known,
+            offsets: Mutex::default(),
+            far: AtomicU32::new(0),
             view: Mutex::new(view),
             connection,
             replies: Replies::default(),
@@ -278,6 +314,10 @@ impl Live {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn offsets(&self) -> MutexGuard<'_, Offsets> {
+        self.offsets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn close(&self, code: CloseCode, reason: &str) {
         self.connection.close(code.code().into(), reason.as_bytes());
     }
@@ -296,7 +336,8 @@ impl SessionView {
             spool: hello.spool,
             epochs: hello.epochs,
             rtt: None,
-            clock_offset_ms: None,
+            clock_offset_ms: i64::try_from(i128::from(hello.probe_time.0) - i128::from(since.0)).ok(),
+            heard: None,
             advertise: hello.advertise,
             echo_port: hello.echo_port,
         }

@@ -15,6 +15,8 @@ pub struct ProbesReport {
     pub probes: Vec<ProbeLine>,
     /// Those that nobody used yet.
     pub invitations: Vec<OpenInvitation>,
+    /// A sentence for each clock that is wrong.
+    pub clocks: Vec<String>,
     /// A collector runs: who is not connected is away.
     pub running: bool,
     /// When it was asked.

@@ -171,6 +171,7 @@ fn report(context: &CommandContext) -> ProbesReport {
     ProbesReport {
         probes: probes.iter().map(|record| line(context, record)).collect(),
         invitations: invitations.iter().map(invitation).collect(),
+        clocks: context.sessions.clocks().sentences(context.clock.wall()),
         running: context.views.is_some(),
         now: context.clock.wall(),
     }

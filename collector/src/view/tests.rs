@@ -69,6 +69,7 @@ fn view_shows_mesh_nodes_and_incident_as_they_are() {
     let facts_of = SessionFacts {
         remote: "192.0.2.9:7470".parse().unwrap(),
         clock_offset_ms: Some(0),
+        heard: None,
     };
     let sessions: OpenSessions = roster.probes().map(|probe| (probe.id, facts_of)).collect();
     let mut now = UnixMillis(DAY0);

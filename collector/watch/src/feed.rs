@@ -121,6 +121,11 @@ impl Feed {
     }
 }
 
+/// How far a cut is ahead of when it came, in milliseconds: what its probe's clock is ahead at least.
+pub(crate) fn apart_ms(cut: UnixMillis, received: UnixMillis) -> i64 {
+    i64::try_from(i128::from(cut.0) - i128::from(received.0)).unwrap_or_default()
+}
+
 fn place(engine: &mut Engine, probe: ProbeId, plan: &Plan, index: u16) -> Destination {
     let Some((check, target)) = plan.target_of(index) else {
         return Destination::Nowhere;

@@ -10,11 +10,13 @@ pub mod window;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use crate::feed::apart_ms;
 use isochrone_base::kinds::EndpointRun;
 pub use isochrone_base::kinds::Finding;
 use isochrone_proto::batch::Batch;
 use isochrone_proto::ids::{EpochId, PlanVersion, ProbeId, TargetId};
 use isochrone_proto::kind::Kind;
+use isochrone_proto::ledger::Event;
 use isochrone_proto::plan::Plan;
 use isochrone_proto::units::UnixMillis;
 
@@ -44,8 +46,10 @@ pub struct Vantage {
     pub epoch: EpochId,
     /// When its last batch arrived.
     pub(crate) heard: UnixMillis,
-    /// The newest slot it measured.
+    /// The newest slot it measured, by the collector's clock.
     pub last_slot: Option<UnixMillis>,
+    /// Its clock minus the collector's, in milliseconds.
+    offset_ms: i64,
 }
 
 impl Live {
@@ -64,10 +68,14 @@ impl Live {
             .or_insert_with(|| Vantage::new(batch.header.epoch));
         vantage.heard = vantage.heard.max(received);
         vantage.epoch = batch.header.epoch;
+        vantage.note_clock(batch, received);
+        let offset_ms = vantage.offset_ms;
+        let local = |slot: UnixMillis| UnixMillis(slot.0.saturating_add_signed(-offset_ms));
         let places = vantage.places(plan);
         let cells = &mut vantage.cells;
         let mut newest = vantage.last_slot.unwrap_or_default();
-        for row in batch.echoes() {
+        for mut row in batch.echoes() {
+            row.slot = local(row.slot);
             if let Some(cell) = cell_at(cells, &places, row.check) {
                 cell.echo(&row);
                 newest = newest.max(row.slot);
@@ -78,12 +86,29 @@ impl Live {
                 continue;
             };
             if let Some(run) = EndpointRun::of(cell.kind.check, &row.outcome) {
-                cell.endpoint_run(row.slot, &run);
-                newest = newest.max(row.slot);
+                let slot = local(row.slot);
+                cell.endpoint_run(slot, &run);
+                newest = newest.max(slot);
             }
         }
         vantage.last_slot = Some(newest).filter(|slot| slot.0 > 0);
         self.rows += batch.rows() as u64;
+    }
+
+    /// A probe's clock minus the collector's, as measured: slots are kept by the collector's.
+    pub fn set_clock_offset(&mut self, probe: ProbeId, offset_ms: i64) {
+        if let Some(vantage) = self.vantages.get_mut(&probe) {
+            vantage.offset_ms = offset_ms;
+        }
+    }
+
+    /// The collector's clock was set: the cells start anew.
+    pub fn clock_stepped(&mut self, by_ms: i64) {
+        for vantage in self.vantages.values_mut() {
+            vantage.offset_ms = vantage.offset_ms.saturating_sub(by_ms);
+            vantage.heard = UnixMillis(vantage.heard.0.saturating_add_signed(by_ms));
+            vantage.start_anew();
+        }
     }
 
     /// Every probe that was ever heard.
@@ -114,7 +139,27 @@ impl Vantage {
             epoch,
             heard: UnixMillis(0),
             last_slot: None,
+            offset_ms: 0,
         }
+    }
+
+    /// What a batch says of its probe's clock: that it was set, which the cells do not outlive, and how far ahead it is
+    /// at least, so that no slot is newer than the present.
+    fn note_clock(&mut self, batch: &Batch, received: UnixMillis) {
+        let steps = batch.header.events.iter().filter_map(|event| match event {
+            Event::ClockStep { step_ms } => Some(*step_ms),
+            _ => None,
+        });
+        for step_ms in steps {
+            self.offset_ms = self.offset_ms.saturating_add(step_ms);
+            self.start_anew();
+        }
+        self.offset_ms = self.offset_ms.max(apart_ms(batch.header.cut, received));
+    }
+
+    fn start_anew(&mut self) {
+        self.last_slot = None;
+        self.cells.iter_mut().for_each(Cell::start_anew);
     }
 
     /// Everything it measures or measured.

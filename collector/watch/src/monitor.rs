@@ -63,6 +63,8 @@ pub struct SessionFacts {
     pub remote: SocketAddr,
     /// The probe's clock minus the collector's, in milliseconds, once measured.
     pub clock_offset_ms: Option<i64>,
+    /// When a batch of it arrived last, stored or refused.
+    pub heard: Option<UnixMillis>,
 }
 
 /// The open sessions.
@@ -180,6 +182,9 @@ impl Monitor {
         } = committed;
         self.live.apply(*probe, plan, batch, *received);
         self.engine.heard(*probe, self.family_of(*probe), *received);
+        if let Some(offset_ms) = self.clocks.noted(*probe, &batch.header, *received) {
+            self.engine.set_clock_offset(*probe, offset_ms);
+        }
         let late = self
             .feed
             .apply(&mut self.engine, (*probe, plan), batch, *received);
@@ -213,6 +218,13 @@ impl Monitor {
         let decided = self.engine.advance(now);
         self.unsaved.extend(decided);
         self.save(now)
+    }
+
+    /// The collector's own clock was set, by so much: what is known goes on by the new time, and nobody is silent for it.
+    pub fn clock_stepped(&mut self, by_ms: i64, now: UnixMillis) {
+        self.clocks.collector_stepped(by_ms, now);
+        self.engine.clock_stepped(by_ms);
+        self.live.clock_stepped(by_ms);
     }
 
     /// The stretch of time in which rows came that could not be judged in their time, once no more of them come;
@@ -273,9 +285,19 @@ impl Monitor {
             if known.is_none_or(|known| known.remote.ip() != session.remote.ip()) {
                 self.engine.set_address(probe, session.remote.ip());
             }
-            let measured = session.clock_offset_ms;
-            if let Some(offset_ms) = measured.and_then(|ms| self.clocks.measured(probe, ms, now)) {
-                self.engine.set_clock_offset(probe, offset_ms);
+            if let Some(measured_ms) = session.clock_offset_ms {
+                self.live.set_clock_offset(probe, measured_ms);
+                if let Some(offset_ms) = self.clocks.measured(probe, measured_ms, now) {
+                    self.engine.set_clock_offset(probe, offset_ms);
+                }
+            }
+            if let Some(at) = session.heard {
+                let family = if session.remote.is_ipv6() {
+                    Family::V6
+                } else {
+                    Family::V4
+                };
+                self.engine.heard(probe, family, at); // what is refused is a word, too
             }
         }
         for &probe in self.sessions.keys().filter(|probe| !sessions.contains_key(probe)) {

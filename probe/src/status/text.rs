@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use bytesize::ByteSize;
 use jiff::Timestamp;
 
-use super::{LedgerStatus, PlanStatus, Status};
+use super::{ClockStatus, LedgerStatus, PlanStatus, Status};
 use crate::echo::EchoCounters;
 use crate::prober::EchoPorts;
+use crate::uplink::CLOCK_NAMED_ABOVE_MS;
 
 impl Status {
     /// Some lines of plain text.
@@ -49,6 +50,9 @@ impl Status {
         ];
         for (word, value) in lines {
             writeln!(text, "{word:<12} {value}").expect("a String takes every text");
+        }
+        if let Some(clock) = self.clock.and_then(|clock| clock.words(self.now_ms)) {
+            writeln!(text, "{:<12} {clock}", "clock").expect("a String takes every text");
         }
         if ledger.refused_batches > 0 {
             writeln!(text, "{:<12} {}", "refused", refused(ledger)).expect("a String takes every text");
@@ -104,6 +108,27 @@ impl Status {
                 .expect("a String takes every text");
         }
         words
+    }
+}
+
+impl ClockStatus {
+    /// Both times, where the clocks differ.
+    fn words(&self, now_ms: u64) -> Option<String> {
+        let apart_ms = self.offset_ms.unsigned_abs();
+        if apart_ms <= CLOCK_NAMED_ABOVE_MS {
+            return None;
+        }
+        let direction = if self.offset_ms > 0 { "ahead of" } else { "behind" };
+        let (here, there) = (time(now_ms), time(self.collector_ms));
+        let advice = if self.collector_is_wrong {
+            "most probes differ from the collector: its clock is the wrong one"
+        } else {
+            "set it (timedatectl): what is more than 5 min ahead is refused"
+        };
+        let seconds = apart_ms as f64 / 1_000.0;
+        Some(format!(
+            "{seconds:.1} s {direction} the collector's (here {here}, there {there}); {advice}"
+        ))
     }
 }
 
@@ -201,6 +226,30 @@ fn time(millis: u64) -> String {
 mod tests {
     use super::*;
     use crate::echo::DropCounts;
+
+    #[test]
+    fn clock_is_named_above_two_seconds_with_both_times() {
+        let clock = |offset_ms: i64, collector_is_wrong| {
+            let collector_ms = 1_795_316_283_000_u64.saturating_add_signed(-offset_ms);
+            let status = ClockStatus {
+                offset_ms,
+                collector_ms,
+                collector_is_wrong,
+            };
+            status.words(1_795_316_283_000)
+        };
+        assert_eq!((clock(2_000, false), clock(-2_000, true)), (None, None));
+        assert_eq!(
+            clock(360_000, false).unwrap(),
+            "360.0 s ahead of the collector's (here 2026-11-22T02:58:03Z, there 2026-11-22T02:52:03Z); \
+             set it (timedatectl): what is more than 5 min ahead is refused"
+        );
+        assert!(
+            clock(-45_000, true)
+                .unwrap()
+                .ends_with("its clock is the wrong one")
+        );
+    }
 
     #[test]
     fn every_counter_of_the_echo_is_shown_where_it_counted() {

@@ -227,8 +227,9 @@ impl Session {
             CollectorMessage::Ping {
                 nonce,
                 collector_time,
-                ..
+                clocks,
             } => {
+                up.clocks(clocks);
                 let pong = ProbeMessage::Pong {
                     nonce,
                     collector_time,

@@ -52,11 +52,15 @@ pub fn play_restarted(seed: u64, bug: Option<PlantedBug>) -> Outcome {
 }
 
 async fn rage(mut world: World) -> Outcome {
+    let mut skews_ms = Vec::new();
     for _ in 0..world.random.random_range(2..=4) {
         let machine = world.add_machine().await;
+        let skew_ms = world.random.random_range(-SKEW_MAX_MS..=SKEW_MAX_MS);
+        world.machines[machine].clock.simulate_step(skew_ms); // no two clocks are alike
         world.start(machine);
+        skews_ms.push(skew_ms);
     }
-    let mut weather = Weather::new(&world);
+    let mut weather = Weather::new(&world, skews_ms);
     let lasts = Duration::from_secs(world.random.random_range(40..90));
     weather.rage(&mut world, lasts).await;
     let faults = world.heal_and_judge().await;
@@ -168,17 +172,21 @@ struct Weather {
     moved_ms: Vec<i64>,
 }
 
-/// Clocks stay within this of each other: beyond five minutes results are refused, which has its own test.
-const APART_MAX_MS: i64 = 120_000;
+/// Clocks begin within this of the collector's.
+const SKEW_MAX_MS: i64 = 60_000;
+/// Clocks stay within this of where the collector's began.
+const APART_MAX_MS: i64 = 900_000;
+/// A probe that is so far ahead of the collector, a suspension or two included, may have what it measures refused.
+const REFUSED_ABOVE_MS: i64 = 180_000;
 
 impl Weather {
-    fn new(world: &World) -> Self {
+    fn new(world: &World, skews_ms: Vec<i64>) -> Self {
         Self {
             began: world.collector.clock.now(),
             story: Vec::new(),
             later: Vec::new(),
             backup: None,
-            moved_ms: vec![0; world.machines.len() + 1],
+            moved_ms: skews_ms.into_iter().chain([0]).collect(),
         }
     }
 
@@ -192,6 +200,7 @@ impl Weather {
                 self.story
                     .push(format!("{:>6.1} s: {strike:?}", at.as_secs_f64()));
                 self.strike(world, strike).await;
+                self.note_refusals(world);
                 next = world.collector.clock.now()
                     + Duration::from_millis(world.random.random_range(200..7_000));
             }
@@ -244,13 +253,13 @@ impl Weather {
                 lasts: short,
             },
             21 => {
-                let by_ms = *[-90_000, -4_000, -1_500, 1_500, 6_000, 100_000]
+                let by_ms = *[-400_000, -90_000, -4_000, -1_500, 1_500, 6_000, 100_000, 400_000]
                     .choose(random)
                     .unwrap_or(&1_500);
                 if random.random_bool(0.7) {
                     Strike::StepProbe { machine, by_ms }
                 } else {
-                    Strike::StepCollector { by_ms: by_ms / 10 }
+                    Strike::StepCollector { by_ms }
                 }
             }
             22 => Strike::Suspend { machine, slept: long },
@@ -298,7 +307,7 @@ impl Weather {
             Strike::StepCollector { by_ms } if self.may_move(world.machines.len(), by_ms) => {
                 world.collector.clock.step(by_ms);
             }
-            Strike::StepProbe { .. } | Strike::Suspend { .. } | Strike::StepCollector { .. } => {}
+            Strike::StepProbe { .. } | Strike::Suspend { .. } | Strike::StepCollector { .. } => {} // too far
             Strike::Retarget { nodes } => {
                 world
                     .collector
@@ -321,6 +330,18 @@ impl Weather {
             self.moved_ms[clock] = moved;
         }
         fits
+    }
+
+    /// What is measured by a clock that is far ahead of the collector's may be refused.
+    fn note_refusals(&self, world: &World) {
+        let Some((collector_ms, probes_ms)) = self.moved_ms.split_last() else {
+            return;
+        };
+        for (machine, probe_ms) in world.machines.iter().zip(probes_ms) {
+            if probe_ms - collector_ms > REFUSED_ABOVE_MS {
+                world.record.may_refuse(machine.probe);
+            }
+        }
     }
 
     async fn strike_probe(&mut self, world: &mut World, strike: Strike) {

@@ -34,6 +34,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::judging::{Told, Watch};
 use super::network::Network;
 use super::prober::ECHO_PORT;
 use super::relay_panic;
@@ -61,6 +62,10 @@ pub struct Headquarters {
     pub pace: Pace,
     /// What happened at its gate, since the world began.
     pub events: Arc<Mutex<Vec<(ProbeId, GateEventKind)>>>,
+    /// Whether it also judges who is down, without sending alerts.
+    pub is_watched: bool,
+    /// What its watch told.
+    pub told: Told,
     /// A fault in its code that the checks must find.
     pub bug: Option<PlantedBug>,
     /// collector.toml, where it keeps watch and sends alerts; `None`: it only stores.
@@ -105,6 +110,8 @@ impl Headquarters {
             targets: watch::Sender::new(Arc::new(Targets::default())),
             pace,
             events: Arc::default(),
+            is_watched: false,
+            told: Told::default(),
             bug: None,
             watch: None,
             suspended: watch::Sender::new(false),
@@ -242,7 +249,19 @@ impl Headquarters {
         (tasks, stop): (&mut JoinSet<()>, &CancellationToken),
     ) -> Option<watch::Receiver<Arc<LiveView>>> {
         if self.watch.is_none() {
-            tasks.spawn(async move { while committed.recv().await.is_some() {} });
+            if self.is_watched {
+                let watch = Watch {
+                    store: context.store.clone(),
+                    registry: context.registry.clone(),
+                    sessions: context.sessions.clone(),
+                    targets: self.targets.subscribe(),
+                    clock: self.clock.clone(),
+                    told: self.told.clone(),
+                };
+                tasks.spawn(watch.keep(committed));
+            } else {
+                tasks.spawn(async move { while committed.recv().await.is_some() {} });
+            }
             return None;
         }
         let nodes = Arc::clone(&context.targets.borrow());
@@ -331,7 +350,7 @@ impl Headquarters {
             worker: worker.to_owned(),
             site: "Berlin, DE".to_owned(),
             name: Some(name.to_owned()),
-            network,
+            network: network.or_else(|| Some(network_of(name))),
             ..NewInvitation::default()
         };
         let who = Actor::Local {
@@ -356,6 +375,14 @@ impl Headquarters {
         let revoked = self.process().registry.revoke(probe, &who, "the server was sold");
         assert!(revoked.expect("the store takes it"), "it was active");
     }
+}
+
+/// Each probe stands in a network of its own.
+fn network_of(name: &str) -> u32 {
+    64_512
+        + name
+            .bytes()
+            .fold(0, |sum, byte| (sum * 31 + u32::from(byte)) % 1_000)
 }
 
 /// Stands for the collector's own echo to its peers: every connected probe's responder answers.

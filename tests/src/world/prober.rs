@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use isochrone_probe::prober::{EchoPorts, Prober, ProberCounters};
-use isochrone_proto::ids::ProbeId;
+use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::{Check, Layout};
 use isochrone_proto::measurement::{
     CacheState, ConnectOutcome, ConnectPhases, ConnectResult, EchoOutcome, EndpointOutcome, EndpointResult,
@@ -38,6 +38,7 @@ pub struct SimulatedProber {
 enum Fate {
     Success { after: Duration },
     Failure,
+    Refused,
     Unsent,
 }
 
@@ -64,7 +65,8 @@ impl SimulatedProber {
 
     fn fate(&self) -> Fate {
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
-        match random.random_range(0..100) {
+        let most = if self.record.is_calm() { 94 } else { 100 };
+        match random.random_range(0..most) {
             0..40 => Fate::Success {
                 after: Duration::ZERO,
             },
@@ -82,7 +84,8 @@ impl Prober for SimulatedProber {
         if self.nodes.are_told() {
             return self.nodes.run(self.machine, check, &target, slot).await;
         }
-        let fate = self.fate();
+        let is_dead = self.record.is_dead(target.id);
+        let fate = if is_dead { Fate::Refused } else { self.fate() };
         let stamp = match fate {
             Fate::Success { after } => {
                 tokio::time::sleep(after).await;
@@ -93,6 +96,7 @@ impl Prober for SimulatedProber {
                 tokio::time::sleep(Duration::from_millis(u64::from(timeout))).await;
                 Stamp::Failed
             }
+            Fate::Refused => Stamp::Failed,
             Fate::Unsent => Stamp::Unsent,
         };
         let run = Run {
@@ -102,7 +106,7 @@ impl Prober for SimulatedProber {
             slot,
         };
         self.record.ended(run, stamp);
-        outcome(check.kind.check, stamp)
+        outcome(check.kind.check, stamp, host_of(target.id))
     }
 
     fn take_counters(&self) -> ProberCounters {
@@ -126,7 +130,13 @@ impl Prober for SimulatedProber {
     }
 }
 
-fn outcome(check: Check, stamp: Stamp) -> Outcome {
+/// Each target stands on a host of its own.
+fn host_of(target: TargetId) -> IpAddr {
+    let [.., a, b, c] = target.0.to_be_bytes();
+    IpAddr::from([203, a, b, c])
+}
+
+fn outcome(check: Check, stamp: Stamp, host: IpAddr) -> Outcome {
     let number = match stamp {
         Stamp::Number(number) => micros(number),
         Stamp::Failed => {
@@ -142,9 +152,13 @@ fn outcome(check: Check, stamp: Stamp) -> Outcome {
             suspect: false,
         }),
         Layout::Endpoint => Outcome::Endpoint(Box::new(EndpointOutcome {
-            address: "192.0.2.9".into(),
+            address: host.to_string(),
             http_status: Some(200),
-            cache: CacheState::Absent,
+            cache: if check.is_asset() {
+                CacheState::Hit
+            } else {
+                CacheState::Absent
+            },
             certificate_expires: None,
             result: EndpointResult::Ok {
                 phases: Phases {
@@ -157,7 +171,7 @@ fn outcome(check: Check, stamp: Stamp) -> Outcome {
             },
         })),
         Layout::Connect => Outcome::Connect(Box::new(ConnectOutcome {
-            address: Some(IpAddr::from([192, 0, 2, 9])),
+            address: Some(host),
             certificate_expires: None,
             result: ConnectResult::Connected(ConnectPhases {
                 connect: number,

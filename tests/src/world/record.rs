@@ -77,6 +77,10 @@ struct Inner {
     may_fork: BTreeSet<ProbeId>,
     /// Probes whose clock was so far off that the collector may refuse what they measured.
     may_refuse: BTreeSet<ProbeId>,
+    /// Targets that refuse every connection.
+    dead: BTreeSet<TargetId>,
+    /// Nothing fails but what is dead.
+    is_calm: bool,
 }
 
 /// What machines made durable of an epoch, and what they were told of it.
@@ -117,6 +121,33 @@ impl Record {
         let mut inner = self.lock();
         inner.numbers += 1;
         inner.numbers
+    }
+
+    /// From now on a target refuses every connection, or no longer.
+    pub fn set_dead(&self, target: TargetId, is_dead: bool) {
+        let dead = &mut self.lock().dead;
+        if is_dead {
+            dead.insert(target);
+        } else {
+            dead.remove(&target);
+        }
+    }
+
+    /// From now on nothing fails but what is dead.
+    pub fn set_calm(&self) {
+        self.lock().is_calm = true;
+    }
+
+    /// Whether nothing does.
+    #[must_use]
+    pub fn is_calm(&self) -> bool {
+        self.lock().is_calm
+    }
+
+    /// Whether it does.
+    #[must_use]
+    pub fn is_dead(&self, target: TargetId) -> bool {
+        self.lock().dead.contains(&target)
     }
 
     /// A run ended.

@@ -98,6 +98,7 @@ impl BatchStream {
     async fn submit(&mut self, frame: OpenedFrame) -> Result<(), End> {
         self.hold_back(frame.wire_bytes).await;
         let received = self.talk.gate.clock.wall();
+        self.talk.live.lock().heard = Some(received);
         let payload = Bytes::from(frame.payload);
         let incoming = match frame.kind {
             MessageKind::Tombstone => Incoming::tombstone(self.talk.probe, payload, received)?,

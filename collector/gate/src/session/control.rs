@@ -1,5 +1,6 @@
 //! The probe's side of the control stream.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use isochrone_base::aside::aside;
@@ -9,6 +10,7 @@ use isochrone_proto::frame::MessageKind;
 use isochrone_proto::plan::SignedPlan;
 use isochrone_proto::units::UnixMillis;
 
+use super::clocks::{TOLD_ABOVE_MS, TOLD_AFTER};
 use super::end::{End, ProtocolBreak};
 use super::frames::FrameReader;
 use super::quota::Bucket;
@@ -43,9 +45,11 @@ async fn hear(talk: &Talk, message: ProbeMessage) -> Result<(), End> {
         ProbeMessage::Plans(plans) => take_plans(talk, &plans),
         ProbeMessage::Renew { csr } => renew(talk, &csr),
         ProbeMessage::Pong {
-            nonce, probe_time, ..
+            nonce,
+            collector_time,
+            probe_time,
         } => {
-            pong(talk, nonce, probe_time);
+            pong(talk, nonce, (collector_time, probe_time));
             Ok(())
         }
         ProbeMessage::Spool(spool) => {
@@ -96,15 +100,26 @@ fn renew(talk: &Talk, csr: &[u8]) -> Result<(), End> {
     Ok(())
 }
 
-fn pong(talk: &Talk, nonce: u64, probe_time: UnixMillis) {
+fn pong(talk: &Talk, nonce: u64, (collector_time, probe_time): (UnixMillis, UnixMillis)) {
     let Some(ping) = talk.take_ping(nonce) else {
         return; // an answer to an older ping: useless by now
     };
     let rtt = talk.gate.clock.now().saturating_duration_since(ping.sent);
-    let here = ping.wall.plus(rtt / 2);
-    let mut view = talk.live.lock();
-    view.rtt = Some(rtt);
-    view.clock_offset_ms = i64::try_from(i128::from(probe_time.0) - i128::from(here.0)).ok();
+    let here = collector_time.plus(rtt / 2);
+    let Ok(offset_ms) = i64::try_from(i128::from(probe_time.0) - i128::from(here.0)) else {
+        return; // no time at all
+    };
+    let offset_ms = talk.live.offsets().add(rtt, offset_ms);
+    {
+        let mut view = talk.live.lock();
+        (view.rtt, view.clock_offset_ms) = (Some(rtt), Some(offset_ms));
+    }
+    let far = &talk.live.far;
+    if offset_ms.unsigned_abs() <= TOLD_ABOVE_MS {
+        far.store(0, Ordering::Relaxed);
+    } else if far.fetch_add(1, Ordering::Relaxed) + 1 == TOLD_AFTER {
+        talk.tell_clock(offset_ms);
+    }
 }
 
 async fn open_epoch(talk: &Talk, state: EpochState) -> Result<(), End> {
@@ -127,4 +142,4 @@ async fn open_epoch(talk: &Talk, state: EpochState) -> Result<(), End> {
 }
 
 /// How often a connected probe is asked for the time.
-pub(super) const PING_EVERY: Duration = Duration::from_secs(15);
+pub(super) const PING_EVERY: Duration = Duration::from_secs(5);

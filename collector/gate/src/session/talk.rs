@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use isochrone_base::aside::aside;
 use isochrone_proto::codec;
-use isochrone_proto::control::{CollectorMessage, EpochMark, Hello, Refusal};
+use isochrone_proto::control::{self, CollectorMessage, EpochMark, Hello, Refusal};
 use isochrone_proto::ids::{Digest, EpochId, PlanVersion, ProbeId, Sequence};
-use isochrone_proto::units::UnixMillis;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
+use super::clocks::TOLD_ABOVE_MS;
 use super::end::{End, ProtocolBreak};
 use super::gate::Gate;
 use super::{Arrival, Live};
@@ -47,7 +47,6 @@ pub(super) struct Talk {
 pub(super) struct Ping {
     nonce: u64,
     pub(super) sent: Instant,
-    pub(super) wall: UnixMillis,
 }
 
 impl Talk {
@@ -208,17 +207,45 @@ impl Talk {
     pub(super) fn ping(&self) -> CollectorMessage {
         let nonce = self.pings.fetch_add(1, Ordering::Relaxed);
         let (sent, wall) = (self.gate.clock.now(), self.gate.clock.wall());
-        *self.ping.lock().unwrap_or_else(PoisonError::into_inner) = Some(Ping { nonce, sent, wall });
+        *self.ping.lock().unwrap_or_else(PoisonError::into_inner) = Some(Ping { nonce, sent });
         CollectorMessage::Ping {
             nonce,
             collector_time: wall,
-            clocks: None,
+            clocks: self.clocks(),
         }
+    }
+
+    /// What the probe should know of its clock: nothing before its first answer.
+    fn clocks(&self) -> Option<control::Clocks> {
+        self.live.offsets().best()?;
+        let offset_ms = self.live.lock().clock_offset_ms?;
+        Some(control::Clocks {
+            offset_ms,
+            collector_is_wrong: self.gate.sessions.clocks().collector_ms.is_some(),
+        })
     }
 
     pub(super) fn take_ping(&self, nonce: u64) -> Option<Ping> {
         let mut ping = self.ping.lock().unwrap_or_else(PoisonError::into_inner);
         ping.take_if(|ping| ping.nonce == nonce)
+    }
+
+    /// Tells the lead of clocks that are far apart: of the collector's where that is the wrong one.
+    pub(super) fn tell_clock(&self, offset_ms: i64) {
+        let wrong = self.gate.sessions.clocks().collector_ms;
+        let at = self.gate.clock.wall();
+        let Some(ahead_ms) = wrong.filter(|ahead_ms| ahead_ms.unsigned_abs() > TOLD_ABOVE_MS) else {
+            tracing::warn!(probe = %self.probe, offset_ms, "the clock of a probe is wrong");
+            return self.tell(GateEventKind::ClockWrong { offset_ms });
+        };
+        tracing::warn!(ahead_ms, "this collector's clock is wrong");
+        let event = GateEvent {
+            at,
+            probe: ProbeId::COLLECTOR,
+            name: "collector".to_owned(),
+            kind: GateEventKind::OwnClockWrong { ahead_ms },
+        };
+        aside(|| self.gate.events.tell(event));
     }
 
     pub(super) fn tell(&self, kind: GateEventKind) {

@@ -292,6 +292,7 @@ fn kept_live(
     let facts = SessionFacts {
         remote: "192.0.2.9:7470".parse().unwrap(),
         clock_offset_ms: Some(0),
+        heard: None,
     };
     let sessions: OpenSessions = roster.probes().map(|probe| (probe.id, facts)).collect();
     let mut commit = 0;

@@ -11,7 +11,8 @@ impl ProbesReport {
     pub fn json(&self) -> Value {
         let probes: Vec<_> = self.probes.iter().map(probe).collect();
         let invitations: Vec<_> = self.invitations.iter().map(invitation).collect();
-        json!({ "schema": "isochrone.probes/1", "probes": probes, "invitations": invitations })
+        json!({ "schema": "isochrone.probes/1", "probes": probes, "invitations": invitations,
+            "clocks": self.clocks })
     }
 }
 

@@ -59,6 +59,7 @@ fn report(probes: Vec<ProbeLine>) -> ProbesReport {
             seat: seat(),
             until: NOW,
         }],
+        clocks: vec!["The clock of ada-1 is wrong.".to_owned()],
         running: true,
         now: NOW,
     }
@@ -83,6 +84,7 @@ fn each_probe_says_its_state_and_its_echo_port() {
     };
     let mut report = report(vec![connected, revoked, closed, probe("away")]);
     let text = report.text(160);
+    assert!(text.contains("The clock of ada-1 is wrong."), "{text}");
     let row = |text: &str, name: &str| {
         let row = text.lines().find(|line| line.trim_start().starts_with(name));
         row.unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
@@ -133,7 +135,7 @@ fn json_says_what_the_contract_says() {
         r#""spool_bytes":4096,"spool_unstored":12,"rtt_ms":12.5,"clock_offset_ms":-3,"unread":["connect4"],"#,
         r#""echo4":{"address":"192.0.2.1:7472","answered":"2026-11-22T02:58:03Z","#,
         r#""asked":"2026-11-22T02:58:03Z","refused":null},"echo6":null}],"#,
-        r#""invitations":[{"probe":"bob-1","worker":"ada","site":"Paris, FR","until":"2026-11-22T02:58:03Z"}]}"#
+        r#""invitations":[{"probe":"bob-1","worker":"ada","site":"Paris, FR","until":"2026-11-22T02:58:03Z"}],"clocks":["The clock of ada-1 is wrong."]}"#
     );
     let expected: Value = serde_json::from_str(expected).unwrap();
     assert_eq!(report(vec![connected]).json(), expected);

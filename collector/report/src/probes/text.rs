@@ -38,6 +38,7 @@ impl ProbesReport {
         }
         self.closed_ports(&mut lines);
         self.unread_kinds(&mut lines);
+        self.clocks.iter().for_each(|clock| lines.wrapped(clock));
         lines.finish()
     }
 

@@ -174,7 +174,7 @@ pub struct EvidenceBody {
 /// Something at the gate: a token reused, a key live twice, a fork.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecurityNotice {
-    /// `token-reused`, `key-live-twice`, `fork` or `protocol-broken`.
+    /// `token-reused`, `key-live-twice`, `fork`, `clock`, `own-clock` or `protocol-broken`.
     pub kind: String,
     /// Name of the probe.
     pub probe: String,
@@ -220,7 +220,10 @@ impl Alert {
             event: Event::Security,
             at: words::rfc3339(at),
             collector: collector.to_owned(),
-            summary: format!("Probe {}: {}", notice.probe, notice.text),
+            summary: match &*notice.kind {
+                "own-clock" => notice.text.clone(),
+                _ => format!("Probe {}: {}", notice.probe, notice.text),
+            },
             pages: true,
             incident: None,
             others: Vec::new(),

@@ -97,6 +97,13 @@ impl Cell {
         }
     }
 
+    /// Forgets its runs: the clock by which they are known was set.
+    pub(super) fn start_anew(&mut self) {
+        (self.way, self.name) = (Streak::default(), Streak::default());
+        (self.measured, self.counted) = (UnixMillis(0), UnixMillis(0));
+        (self.failure, self.maybe_alone, self.proven_before) = (None, false, false);
+    }
+
     /// What a run says of the way to the target. An answer from a box on the way says nothing.
     pub(super) fn reached(&mut self, run: &Observation<'_>) -> Reached {
         let reached = run.word.reached();

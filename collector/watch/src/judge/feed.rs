@@ -8,7 +8,7 @@ use isochrone_proto::kind::{Check, Family, Kind};
 use isochrone_proto::units::UnixMillis;
 
 use super::cell::{Cell, Colour};
-use super::line::{Host, is_near};
+use super::line::{Host, Line, is_near};
 use super::observation::{Cadence, Observation, Reached, is_certificate, service_of};
 use super::sight::Matter;
 use super::state::Verdict;
@@ -316,6 +316,24 @@ impl Engine {
     pub(crate) fn local(&self, probe: ProbeId, at: UnixMillis) -> UnixMillis {
         let place = self.by_probe.get(&probe);
         place.map_or(at, |&place| self.vantages[place].local(at))
+    }
+
+    /// The collector's clock was set: every instant that is known moves with it, and the next call of
+    /// [`Engine::advance`] is no gap.
+    pub fn clock_stepped(&mut self, by_ms: i64) {
+        let moved = |at: UnixMillis| UnixMillis(at.0.saturating_add_signed(by_ms));
+        self.now = moved(self.now);
+        self.started = self.now; // nobody is silent for it
+        for vantage in &mut self.vantages {
+            vantage.offset_ms = vantage.offset_ms.saturating_sub(by_ms);
+            vantage.heard = moved(vantage.heard);
+            vantage.lines = [Line::default(), Line::default()];
+        }
+        self.cells.iter_mut().for_each(Cell::start_anew);
+        for node in &mut self.nodes {
+            (node.is_dirty, node.wake) = (true, UnixMillis(0));
+        }
+        self.collector_line.restart(self.now);
     }
 
     /// The mesh stands on one machine, or in one prefix, until an address shows otherwise.

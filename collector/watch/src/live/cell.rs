@@ -109,6 +109,13 @@ impl Cell {
         now.0.saturating_sub(slot.0) <= self.cadence.apart_ms()
     }
 
+    /// Forgets its runs: the clock by which they are known was set.
+    pub(super) fn start_anew(&mut self) {
+        self.newest = Newest::default();
+        self.window = Window::default();
+        self.endpoint = self.kind.check.is_endpoint().then(Box::default);
+    }
+
     pub(super) fn replan(&mut self, schedule: Schedule) {
         self.cadence = Cadence::of(schedule);
         self.planned = true;

@@ -284,3 +284,76 @@ fn failure_keeps_phase_cause_and_text_verbatim() {
         (Phase::Connect, FailureCause::Refused, "verbatim")
     );
 }
+
+/// A probe that was four minutes ahead, and then corrected: the slots of before were never newer than the present, and
+/// what is measured since is the newest.
+#[test]
+fn slot_of_a_clock_that_is_ahead_never_leads_and_cells_start_anew_when_it_is_set() {
+    let plan = plan(1, &[("berlin", STATUS4)]);
+    let target = plan.targets[0].id;
+    let (now, ahead_ms) = (1_000_000, 240_000);
+    let mut live = Live::new();
+    let mut fast = batch(
+        &plan,
+        &[endpoint(0, now + ahead_ms - 1_000, ok(5, 5), CacheState::Absent)],
+    );
+    fast.header.cut = UnixMillis(now + ahead_ms);
+    live.apply(ProbeId(1), &plan, &fast, UnixMillis(now));
+    let newest = |live: &Live| {
+        live.vantage(ProbeId(1))
+            .unwrap()
+            .cell(target, STATUS4)
+            .unwrap()
+            .newest()
+    };
+    assert_eq!(
+        newest(&live),
+        Some(UnixMillis(now - 1_000)),
+        "by the collector's clock"
+    );
+
+    let refused = failed(FailureCause::Refused);
+    let mut corrected = batch(&plan, &[endpoint(0, now + 9_000, refused, CacheState::Absent)]);
+    corrected.header.cut = UnixMillis(now + 10_000);
+    corrected.header.events = vec![Event::ClockStep {
+        step_ms: -(ahead_ms as i64),
+    }];
+    live.apply(ProbeId(1), &plan, &corrected, UnixMillis(now + 10_000));
+    assert_eq!(newest(&live), Some(UnixMillis(now + 9_000)));
+    let vantage = live.vantage(ProbeId(1)).unwrap();
+    assert_eq!(vantage.last_slot, Some(UnixMillis(now + 9_000)));
+    let cell = vantage.cell(target, STATUS4).unwrap();
+    assert_eq!(cell.word(UnixMillis(now + 10_000)), Some(Finding::Bad));
+    assert_eq!(cell.failures(), 1);
+}
+
+/// What is 45 s late by its slot is as fresh as the measured difference of the clocks makes it.
+#[test]
+fn slots_of_a_slow_clock_are_as_old_as_they_are() {
+    let plan = plan(1, &[("berlin", STATUS4)]);
+    let target = plan.targets[0].id;
+    let now = UnixMillis(1_000_000);
+    let row = endpoint(0, now.0 - 46_000, ok(5, 5), CacheState::Absent);
+    let mut slow = batch(&plan, &[row]);
+    slow.header.cut = UnixMillis(now.0 - 45_100);
+    let is_fresh = |live: &Live| {
+        let vantage = live.vantage(ProbeId(1)).unwrap();
+        vantage.cell(target, STATUS4).unwrap().is_fresh(now)
+    };
+    let mut live = Live::new();
+    live.apply(ProbeId(1), &plan, &slow, now);
+    assert!(!is_fresh(&live), "nothing is known of its clock yet");
+    live.set_clock_offset(ProbeId(1), -45_000);
+    let mut next = batch(
+        &plan,
+        &[endpoint(0, now.0 - 45_500, ok(5, 5), CacheState::Absent)],
+    );
+    next.header.cut = UnixMillis(now.0 - 45_050);
+    live.apply(ProbeId(1), &plan, &next, now);
+    assert!(is_fresh(&live));
+    live.clock_stepped(600_000);
+    assert!(
+        !is_fresh(&live),
+        "the collector's own clock was set: it starts anew"
+    );
+}

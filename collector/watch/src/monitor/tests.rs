@@ -100,6 +100,7 @@ fn sessions(roster: &Roster) -> OpenSessions {
     let facts = SessionFacts {
         remote: "192.0.2.9:7470".parse().unwrap(),
         clock_offset_ms: Some(0),
+        heard: None,
     };
     roster.probes().map(|probe| (probe.id, facts)).collect()
 }
@@ -284,4 +285,28 @@ fn stretch_that_was_taken_and_not_judged_before_the_end_is_taken_again() {
     drop(monitor);
     let mut monitor = open(&store, DAY0 + 1_200_000);
     assert_eq!(monitor.take_late(at(1_400)), None, "judged");
+}
+
+/// Whatever a probe sends is refused, for its clock is wrong: its session stands and it is heard.
+#[test]
+fn probe_whose_batches_are_refused_is_not_silent() {
+    let told_with = |is_heard: bool| {
+        let store = store();
+        let mut monitor = open(&store, DAY0);
+        let mut commit = 0;
+        play(&mut monitor, 1, true, &mut commit);
+        let roster = roster();
+        let mut all = Vec::new();
+        for second in 20..400 {
+            let now = UnixMillis(DAY0 + second * 1_000);
+            let mut sessions = sessions(&roster);
+            if is_heard {
+                sessions.values_mut().for_each(|facts| facts.heard = Some(now));
+            }
+            all.extend(told(&monitor.tick(&roster, &sessions, now).unwrap()));
+        }
+        all.contains(&What::Silent)
+    };
+    assert!(told_with(false));
+    assert!(!told_with(true));
 }

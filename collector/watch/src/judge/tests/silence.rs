@@ -1,6 +1,8 @@
 //! Silent probes, and nodes of which nothing is known.
 
 use super::super::*;
+use isochrone_proto::kind::Family;
+
 use super::mesh::{Mesh, Seen, at};
 
 #[test]
@@ -128,4 +130,33 @@ fn node_is_not_told_as_unknown_while_most_probes_are_silent() {
     assert!(whats.iter().all(|what| *what == What::Silent), "{whats:?}");
     let caveat = mesh.kept[0].caveat.as_ref().unwrap();
     assert!(caveat.contains("check the collector's own network"), "{caveat}");
+}
+
+/// The collector's clock is set by ten minutes, either way: nobody was away, and nothing is told.
+#[test]
+fn step_of_the_collectors_own_clock_is_nobodys_silence() {
+    for by_ms in [-600_000, 600_000] {
+        let mut mesh = Mesh::ten();
+        mesh.run(100, |_| Seen::Green);
+        mesh.engine.clock_stepped(by_ms);
+        let moved = |second: f64| UnixMillis(at(second).0.saturating_add_signed(by_ms));
+        for second in 101..400_u32 {
+            let now = moved(f64::from(second));
+            for probe in 0..10 {
+                mesh.engine.heard(mesh.probe(probe), Family::V4, now);
+            }
+            let told = mesh.engine.advance(now);
+            let silent = told
+                .iter()
+                .any(|output| matches!(output, Output::Told(telling) if telling.what == What::Silent));
+            assert!(!silent, "{by_ms} at {second}");
+        }
+        let at_last = mesh.engine.advance(moved(600.0)); // who is not heard any more still goes silent
+        assert!(at_last.is_empty(), "a gap of the ticks is a restart");
+        let mut told = Vec::new();
+        for second in 601..800_u32 {
+            told.extend(mesh.engine.advance(moved(f64::from(second))));
+        }
+        assert!(!told.is_empty());
+    }
 }
