@@ -136,8 +136,8 @@ pub(super) async fn ledger(
     }
     match audit {
         Some(audit) if !audit.is_sound() => Err(CommandError::Failed(format!(
-            "the store and its counters disagree: {} lost, {} twice; keep a copy of the state folder and report this",
-            audit.lost, audit.twice
+            "the store and its counters disagree: {} lost, {} twice, {} rows damaged; keep a copy of the state folder and report this",
+            audit.lost, audit.twice, audit.damaged
         ))),
         _ => Ok(()),
     }

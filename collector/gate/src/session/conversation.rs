@@ -40,8 +40,8 @@ struct ControlStreams {
 struct Greeted {
     talk: Arc<Talk>,
     welcome: Welcome,
-    /// The newest plan that it says it has.
-    newest: Option<PlanVersion>,
+    /// Plans that it says it has: the newest, and those that the store is known to lack.
+    claimed: Vec<PlanVersion>,
 }
 
 /// Holds the conversation on a connection whose handshake is over, until it ends.
@@ -119,11 +119,14 @@ async fn greet(gate: &Gate, connection: &Connection, reader: &mut FrameReader) -
         renew: now.plus(RENEW_BEFORE) > leaf.expires,
         observed: Some(connection.remote_address()),
     };
+    let lacking = gate.store.missing_plans(record.id).into_iter();
+    let lacking = lacking.filter(|version| hello.kept_plans.contains(version));
     let newest = hello.kept_plans.iter().chain(&hello.plan).max().copied();
+    let claimed = newest.into_iter().chain(lacking).collect();
     Ok(Greeted {
         talk,
         welcome,
-        newest,
+        claimed,
     })
 }
 
@@ -149,7 +152,7 @@ async fn welcomed(
     let Greeted {
         talk,
         welcome,
-        newest,
+        claimed,
     } = greeted;
     let ControlStreams { send, reader } = streams;
     let talk = &talk;
@@ -164,7 +167,7 @@ async fn welcomed(
             end = control::listen(talk, reader) => end,
             end = &mut speaking => end,
             end = take_streams(talk, connection, &stop) => end,
-            end = talk.prove_newest(newest) => end,
+            end = talk.prove_plans(&claimed) => end,
             _ = connection.closed() => End::Gone,
         };
         if matches!(end, End::Stopping | End::StoreUnavailable) {

@@ -1,0 +1,472 @@
+//! Takes damaged rows out of their tables, keeps them raw, and puts right what hung on them.
+
+use isochrone_base::error_chain::chain;
+use isochrone_proto::codec;
+use isochrone_proto::ids::{PlanVersion, ProbeId};
+use redb::{Key, WriteTransaction};
+
+use super::list::{self, SetAside};
+use super::recount::{Lost, Suspects, recount};
+use super::{Damaged, Fault, Found};
+use crate::numbers::Numbers;
+use crate::rows::TableOf;
+use crate::seal::unseal;
+use crate::tables::{
+    ASIDE, EPOCHS, FORKS, HOURS, LOG, LOG_HOURS, META_ASIDE, META_ASIDE_BYTES, NUMBERS, PLANS, PROBE_HOURS,
+    QUARANTINE, SEEN, STREAM, TOMBSTONES,
+};
+use crate::{Store, StoreError, StoredBlob};
+
+/// Bytes kept of all rows that were set aside; further ones are named, and counted, without theirs.
+const BYTES_MAX: u64 = 64 << 20;
+/// What is put right may find more; after so many rounds the rest waits for the next reader.
+const ROUNDS_MAX: usize = 4;
+
+impl Store {
+    /// Sets aside what readers found damaged. Only where no transaction is open on this thread. A store that cannot
+    /// write now keeps it for the next call.
+    pub(crate) fn set_aside_found(&self) {
+        for _ in 0..ROUNDS_MAX {
+            let damaged = self.found().take();
+            if damaged.is_empty() {
+                return;
+            }
+            let result = self.write_quietly(|transaction| {
+                self.0.recounts.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                set_aside(transaction, self.found(), &damaged)
+            });
+            match result {
+                Ok(told) => {
+                    self.found().settled(&damaged);
+                    self.forget_plans(&damaged);
+                    for row in told {
+                        tracing::error!(
+                            table = row.table,
+                            key = row.key,
+                            reason = row.reason,
+                            consequence = row.consequence,
+                            "damaged row set aside"
+                        );
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(error = %chain(&error), rows = damaged.len(), "cannot set damaged rows aside; they are passed over");
+                    self.found().give_back(damaged);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Reads every row of every table, so that whatever is damaged is found.
+    pub(crate) fn read_every_row(&self) -> Result<(), StoreError> {
+        self.read(|transaction| {
+            let found = self.found();
+            read_all(transaction, found, LOG)?;
+            read_all(transaction, found, QUARANTINE)?;
+            read_all(transaction, found, ASIDE)?;
+            read_all(transaction, found, LOG_HOURS)?;
+            read_all(transaction, found, STREAM)?;
+            read_all(transaction, found, TOMBSTONES)?;
+            read_all(transaction, found, EPOCHS)?;
+            read_all(transaction, found, SEEN)?;
+            read_all(transaction, found, HOURS)?;
+            read_all(transaction, found, PROBE_HOURS)?;
+            read_all(transaction, found, FORKS)?;
+            read_all(transaction, found, PLANS)?;
+            for table in NUMBERS.into_iter().chain(RECORDS.map(TableOf::new)) {
+                if let Some(table) = table.try_read(transaction, found)? {
+                    for row in table.iter()? {
+                        row?;
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes up which plans were missing when the store was open last.
+    pub(crate) fn recall_missing_plans(&self) -> Result<(), StoreError> {
+        for (row, _) in self.set_aside_of(PLANS.name)? {
+            if let (false, Some(key)) = (row.mended, unhex(&row.key)) {
+                self.found().is_missing(key);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A plan came back: what was set aside for it is mended.
+pub(crate) fn plan_is_back(
+    transaction: &WriteTransaction,
+    found: &Found,
+    key: &[u8],
+) -> Result<(), StoreError> {
+    if !found.is_back(key) {
+        return Ok(());
+    }
+    let mut table = ASIDE.open(transaction, found)?;
+    let mut back = Vec::new();
+    for row in table.iter()? {
+        let (number, row) = row?;
+        let decoded = table.decode(number.value(), &row, |row| {
+            list::decode(row).map(|(aside, bytes)| (aside, bytes.to_vec()))
+        });
+        let is_it = |aside: &SetAside| aside.table == PLANS.name && aside.key == hex(key) && !aside.mended;
+        back.extend(decoded.filter(|(aside, _)| is_it(aside)));
+    }
+    for (mut aside, bytes) in back {
+        aside.mended = true;
+        "the probe returned the plan: its batches are served again".clone_into(&mut aside.consequence);
+        table.insert(aside.number, &list::encode(&aside, &bytes)?)?;
+    }
+    Ok(())
+}
+
+fn set_aside(
+    transaction: &WriteTransaction,
+    found: &Found,
+    damaged: &[Damaged],
+) -> Result<Vec<SetAside>, StoreError> {
+    let (mut rows, mut suspects) = (Vec::new(), Suspects::default());
+    for row in damaged {
+        let bytes = match row.what {
+            Fault::Missing => Some(Vec::new()),
+            Fault::Seal | Fault::Form(_) => take(transaction, row)?,
+        };
+        let mut aside = describe(transaction, found, row)?;
+        if bytes.is_some() {
+            suspect(&mut suspects, row);
+        } else {
+            (aside.consequence, aside.mended) = ("it was written anew since".to_owned(), true);
+        }
+        rows.push((aside, bytes.unwrap_or_default()));
+    }
+    if damaged.iter().any(|row| row.table == LOG_HOURS.name) {
+        index_hours(transaction, found)?;
+    }
+    Numbers::open(transaction, found)?.heal(transaction, found)?;
+    if suspects.accounts {
+        let lost = recount(transaction, found, &suspects)?;
+        name_lost(&mut rows, lost);
+    }
+    keep(transaction, found, rows)
+}
+
+/// The tables of records: [`crate::Records`].
+pub(super) const RECORDS: [&str; 11] = [
+    "probes",
+    "tokens",
+    "burnt_keys",
+    "audit",
+    "addresses",
+    "nodes",
+    "incidents",
+    "judged",
+    "outbox",
+    "outbox_delivered",
+    "disk_full",
+];
+
+/// Reads every row of a table: a damaged one is noted.
+pub(crate) fn read_all<K: Key + 'static>(
+    transaction: &redb::ReadTransaction,
+    found: &Found,
+    table: TableOf<K>,
+) -> Result<(), StoreError> {
+    for row in table.read(transaction, found)?.iter()? {
+        row?;
+    }
+    Ok(())
+}
+
+fn suspect(suspects: &mut Suspects, row: &Damaged) {
+    let epoch = row.key.get(..24).unwrap_or_default().to_vec();
+    match row.table {
+        table if table == HOURS.name => suspects.hours.push(epoch),
+        table if table == SEEN.name => suspects.seen.push(epoch),
+        table if [LOG.name, STREAM.name, EPOCHS.name, TOMBSTONES.name].contains(&table) => {}
+        _ => return,
+    }
+    suspects.accounts = true;
+}
+
+/// Joins each lost batch with the row that was it; one of which no row is left is named by itself.
+fn name_lost(rows: &mut Vec<(SetAside, Vec<u8>)>, lost: Vec<Lost>) {
+    for lost in lost {
+        let is_free = |row: &SetAside| row.table == LOG.name && row.probe.is_none();
+        let commit = lost.commit.map(|commit| commit.to_string());
+        let exact = rows
+            .iter()
+            .position(|(row, _)| is_free(row) && Some(&row.key) == commit.as_ref());
+        let any = || rows.iter().position(|(row, _)| is_free(row));
+        let place = exact.or_else(|| lost.commit.and_then(|_| any()));
+        let place = place.unwrap_or_else(|| {
+            let (table, key) = match &commit {
+                Some(commit) => (LOG.name, commit.clone()),
+                None => (STREAM.name, String::new()),
+            };
+            rows.push((
+                SetAside {
+                    table: table.to_owned(),
+                    key,
+                    reason: Fault::Missing.to_string(),
+                    ..SetAside::default()
+                },
+                Vec::new(),
+            ));
+            rows.len() - 1
+        });
+        let row = &mut rows[place].0;
+        row.commit = lost.commit;
+        row.probe = Some(lost.probe.to_string());
+        row.epoch = Some(lost.epoch.to_string());
+        row.sequence = Some(lost.sequence.0);
+        row.measurements = lost.measurements;
+        row.mended = lost.commit.is_none() && lost.measurements == 0;
+        row.consequence = match lost.commit {
+            Some(_) => BATCH.to_owned(),
+            None => "what stood at that sequence is not known any more; it is not counted a second time"
+                .to_owned(),
+        };
+    }
+}
+
+const BATCH: &str = "its measurements are served no more; the ledger counts them as dropped, not as stored";
+
+/// What follows from the loss of a row.
+fn describe(transaction: &WriteTransaction, found: &Found, row: &Damaged) -> Result<SetAside, StoreError> {
+    let mut aside = SetAside {
+        table: row.table.to_owned(),
+        key: words_of(row),
+        reason: row.what.to_string(),
+        ..SetAside::default()
+    };
+    let (consequence, mended) = consequence(row.table);
+    (aside.consequence, aside.mended) = (consequence.to_owned(), mended);
+    if row.table == PLANS.name
+        && let Some((probe, version)) = plan_of(&row.key)
+    {
+        aside.measurements = measured_under(transaction, found, probe, version)?;
+        if aside.measurements > 0 || row.what == Fault::Missing {
+            aside.probe = Some(probe.to_string());
+            aside.plan = Some(version.to_string());
+        }
+    }
+    Ok(aside)
+}
+
+/// By table: what its loss means, and whether it is made good.
+fn consequence(table: &str) -> (&'static str, bool) {
+    match table {
+        "log" => (BATCH, false),
+        "log hours" => ("an index: made again from the log", true),
+        "stream" => (
+            "found again from the log, or taken as known: nothing is counted a second time",
+            true,
+        ),
+        "epochs" => (
+            "the epoch's account was put together again from its batches; it takes nothing more, so that nothing is counted twice, and its probe goes on in a new epoch",
+            false,
+        ),
+        "seen" => (
+            "which slots of an epoch were seen is not known any more: the epoch takes nothing more, so that nothing is counted twice, and its probe goes on in a new epoch",
+            false,
+        ),
+        "hours" => ("the hour was counted again from its batches", true),
+        "probe hours" => ("a probe's quota of one hour begins anew", true),
+        "tombstones" => ("its range was found again from its neighbours", true),
+        "forks" => ("a batch of a fork may be counted as forked a second time", true),
+        "quarantine" => ("a refused batch is no longer kept; it stays counted", false),
+        "plans" => (
+            "batches under the plan are whole and not served until their probe returns it, which it is asked to",
+            false,
+        ),
+        "numbers" | "numbers again" => ("taken from the other copy, or counted again", true),
+        "probes" => (
+            "that probe is refused, and measured by nobody, until it is invited and joins again",
+            false,
+        ),
+        "tokens" => (
+            "that invitation opens no door any more; invite the probe again",
+            false,
+        ),
+        "burnt_keys" => (
+            "a key that was shown with a spent invitation may be told of once more",
+            false,
+        ),
+        "audit" => ("an entry of the audit log is missing", false),
+        "addresses" => ("the address is verified again before peers are sent to it", true),
+        "nodes" => (
+            "reports do not know that node if it was removed from targets.toml",
+            false,
+        ),
+        "incidents" => ("reports and page do not know that incident", false),
+        "judged" => ("the log is judged again, and nobody is told of the past", true),
+        "outbox" => ("an alert was lost before its receiver had it", false),
+        "disk_full" => ("a full disk may be told of once more", true),
+        "outbox_delivered" => ("an alert may be delivered a second time", true),
+        _ => ("it is served no more", false),
+    }
+}
+
+/// Gives each row its number and keeps it.
+fn keep(
+    transaction: &WriteTransaction,
+    found: &Found,
+    rows: Vec<(SetAside, Vec<u8>)>,
+) -> Result<Vec<SetAside>, StoreError> {
+    let mut numbers = Numbers::open(transaction, found)?;
+    let (mut last, mut kept) = (numbers.get(META_ASIDE)?, numbers.get(META_ASIDE_BYTES)?);
+    let mut table = ASIDE.open(transaction, found)?;
+    let mut told = Vec::with_capacity(rows.len());
+    for (mut aside, mut bytes) in rows {
+        last += 1;
+        aside.number = last;
+        if kept + bytes.len() as u64 > BYTES_MAX {
+            bytes.clear();
+        }
+        aside.bytes = bytes.len() as u64;
+        kept += aside.bytes;
+        table.insert(last, &list::encode(&aside, &bytes)?)?;
+        told.push(aside);
+    }
+    numbers.set(META_ASIDE, last)?;
+    numbers.set(META_ASIDE_BYTES, kept)?;
+    Ok(told)
+}
+
+/// Removes a row as it stands; `None` if there is none, or it is whole by now.
+fn take(transaction: &WriteTransaction, row: &Damaged) -> Result<Option<Vec<u8>>, StoreError> {
+    let key = row.key.as_slice();
+    let number = || key.try_into().map_or(0, u64::from_le_bytes);
+    match row.table {
+        "log" => take_as(transaction, LOG, number(), row),
+        "quarantine" => take_as(transaction, QUARANTINE, number(), row),
+        "set aside" => take_as(transaction, ASIDE, number(), row),
+        "log hours" => {
+            let hour = key.try_into().map_or(0, u32::from_le_bytes);
+            take_as(transaction, LOG_HOURS, hour, row)
+        }
+        "stream" => take_as(transaction, STREAM, &fixed(key), row),
+        "tombstones" => take_as(transaction, TOMBSTONES, &fixed(key), row),
+        "epochs" => take_as(transaction, EPOCHS, &fixed(key), row),
+        "seen" => take_as(transaction, SEEN, &fixed(key), row),
+        "hours" => take_as(transaction, HOURS, &fixed(key), row),
+        "probe hours" => take_as(transaction, PROBE_HOURS, &fixed(key), row),
+        "forks" => take_as(transaction, FORKS, &fixed(key), row),
+        "plans" => take_as(transaction, PLANS, &fixed(key), row),
+        text => take_as(transaction, TableOf::<&'static [u8]>::new(text), key, row),
+    }
+}
+
+fn take_as<K: Key + 'static>(
+    transaction: &WriteTransaction,
+    table: TableOf<K>,
+    key: K::SelfType<'_>,
+    row: &Damaged,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let mut open = transaction.open_table(table.definition())?;
+    let bytes = redb::ReadableTable::get(&open, &key)?.map(|found| found.value().to_vec());
+    let Some(bytes) = bytes else { return Ok(None) };
+    if row.what == Fault::Seal && unseal(row.table, &row.key, &bytes).is_some() {
+        return Ok(None);
+    }
+    open.remove(&key)?;
+    Ok(Some(bytes))
+}
+
+fn fixed<const N: usize>(key: &[u8]) -> [u8; N] {
+    key.try_into().unwrap_or([0; N])
+}
+
+/// The index of the log by hours, made anew.
+fn index_hours(transaction: &WriteTransaction, found: &Found) -> Result<(), StoreError> {
+    let log = LOG.open(transaction, found)?;
+    let mut firsts = std::collections::BTreeMap::new();
+    for row in log.iter()? {
+        let (commit, row) = row?;
+        if let Some(blob) = log.decode(commit.value(), &row, |row| {
+            StoredBlob::decode(row).map(|blob| (blob.rows, blob.slots.1))
+        }) && blob.0 > 0
+        {
+            firsts.entry(blob.1.hour()).or_insert(commit.value());
+        }
+    }
+    let mut hours = LOG_HOURS.open(transaction, found)?;
+    for (hour, commit) in firsts {
+        hours.insert_number(hour.0, commit)?;
+    }
+    Ok(())
+}
+
+/// Measurements of a probe that are stored under a plan.
+fn measured_under(
+    transaction: &WriteTransaction,
+    found: &Found,
+    probe: ProbeId,
+    version: PlanVersion,
+) -> Result<u64, StoreError> {
+    let log = LOG.open(transaction, found)?;
+    let mut measurements = 0;
+    for row in log.iter()? {
+        let (_, row) = row?;
+        let Ok(blob) = StoredBlob::decode(row.value()) else {
+            continue;
+        };
+        if blob.probe != probe {
+            continue;
+        }
+        let batch = codec::decode_batch(blob.payload);
+        if batch.is_ok_and(|batch| batch.header.plan == version) {
+            measurements += u64::from(blob.rows);
+        }
+    }
+    Ok(measurements)
+}
+
+/// Whose plan a key names.
+pub(crate) fn plan_of(key: &[u8]) -> Option<(ProbeId, PlanVersion)> {
+    let (probe, rest) = key.split_first_chunk::<8>()?;
+    let (promotion, number) = rest.split_first_chunk::<4>()?;
+    let version = PlanVersion {
+        promotion: u32::from_be_bytes(*promotion),
+        number: u64::from_be_bytes(number.try_into().ok()?),
+    };
+    Some((ProbeId(u64::from_be_bytes(*probe)), version))
+}
+
+/// A key as people read it.
+fn words_of(row: &Damaged) -> String {
+    let key = &row.key;
+    let is_number = [LOG.name, QUARANTINE.name, ASIDE.name, LOG_HOURS.name].contains(&row.table);
+    let binary = [
+        STREAM.name,
+        TOMBSTONES.name,
+        EPOCHS.name,
+        SEEN.name,
+        HOURS.name,
+        PROBE_HOURS.name,
+        FORKS.name,
+        PLANS.name,
+    ];
+    if is_number {
+        let mut bytes = [0; 8];
+        let length = key.len().min(8);
+        bytes[..length].copy_from_slice(&key[..length]);
+        return u64::from_le_bytes(bytes).to_string();
+    }
+    match std::str::from_utf8(key) {
+        Ok(text) if !binary.contains(&row.table) => text.to_owned(),
+        _ => hex(key),
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits = |place: usize| u8::from_str_radix(text.get(place..place + 2)?, 16).ok();
+    (0..text.len()).step_by(2).map(digits).collect()
+}
