@@ -11,6 +11,7 @@ pub mod machine;
 pub mod network;
 pub mod prober;
 pub mod record;
+pub mod watch;
 
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ pub struct Scale {
     pub pace: Pace,
     /// targets.toml.
     pub targets: String,
+    /// The collector keeps watch: who is down, and what is told.
+    pub is_watched: bool,
 }
 
 impl Default for Scale {
@@ -59,6 +62,7 @@ impl Default for Scale {
                 plan_lifetime: Duration::from_secs(86_400),
             },
             targets: targets(&["berlin"]),
+            is_watched: false,
         }
     }
 }
@@ -98,8 +102,9 @@ impl World {
     pub fn empty(seed: u64, scale: &Scale) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let network = Network::new(random.next_u64(), Link::default());
-        let collector = Headquarters::new(network.clone(), BASE, scale.pace, &mut random);
+        let mut collector = Headquarters::new(network.clone(), BASE, scale.pace, &mut random);
         collector.set_targets(&scale.targets);
+        collector.is_watched = scale.is_watched;
         let mut world = Self {
             random,
             network,

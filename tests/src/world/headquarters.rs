@@ -31,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use super::network::Network;
 use super::prober::ECHO_PORT;
 use super::relay_panic;
+use super::watch::{Watch, Watched};
 
 /// Where probes reach the collector: two routes to one process.
 pub const HOSTS: [IpAddr; 2] = [
@@ -54,6 +55,8 @@ pub struct Headquarters {
     pub pace: Pace,
     /// What happened at its gate, since the world began.
     pub events: Arc<Mutex<Vec<(ProbeId, GateEventKind)>>>,
+    /// It keeps watch.
+    pub is_watched: bool,
     /// A fault in its code that the checks must find.
     pub bug: Option<PlantedBug>,
     free: Arc<AtomicU64>,
@@ -72,6 +75,8 @@ pub struct Process {
     pub plans: Plans,
     /// Its store.
     pub store: Store,
+    /// Its watch, if it keeps one.
+    pub watch: Option<Watch>,
     stop: CancellationToken,
     tasks: JoinSet<()>,
     endpoints: Vec<quinn::Endpoint>,
@@ -88,6 +93,7 @@ impl Headquarters {
             targets: watch::Sender::new(Arc::new(Targets::default())),
             pace,
             events: Arc::default(),
+            is_watched: false,
             bug: None,
             free: Arc::new(AtomicU64::new(ROOMY)),
             authority,
@@ -169,7 +175,19 @@ impl Headquarters {
         }
         tasks.spawn(plans.clone().run(stop.clone()));
         tasks.spawn(verify_addresses(addresses, sessions.clone(), self.clock.clone()));
-        tasks.spawn(async move { while committed.recv().await.is_some() {} });
+        let watch = self.is_watched.then(|| {
+            Watch::open(Watched {
+                store: store.clone(),
+                registry: registry.clone(),
+                sessions: sessions.clone(),
+                targets: self.targets.subscribe(),
+                clock: self.clock.clone(),
+            })
+        });
+        match watch.clone() {
+            Some(watch) => tasks.spawn(watch.run(committed)),
+            None => tasks.spawn(async move { while committed.recv().await.is_some() {} }),
+        };
         let told = Arc::clone(&self.events);
         tasks.spawn(async move {
             while let Some(event) = happened.recv().await {
@@ -182,6 +200,7 @@ impl Headquarters {
             sessions,
             plans,
             store,
+            watch,
             stop,
             tasks,
             endpoints,

@@ -49,6 +49,8 @@ impl Silences {
     }
 }
 
+/// A probe that is told to come back later is away for up to 70 s at a time.
+const STORE_FULL_PATIENCE: Duration = Duration::from_secs(150);
 /// How long all probes are looked through again, in milliseconds.
 const EVERY_MS: u64 = 1_000;
 
@@ -88,6 +90,8 @@ impl Engine {
         let since = vantage.heard.max(joined).max(self.started);
         let patience = match vantage.session {
             Session::Up if vantage.quiet_ms == u64::MAX => return None, // nothing is asked of it
+            Session::Up if self.is_store_full => return None,           // it is heard, and not acknowledged
+            _ if self.is_store_full => self.patience.silent_after.max(STORE_FULL_PATIENCE),
             Session::Up => self.quiet(place),
             Session::Down(_) | Session::Unknown => self.patience.silent_after,
         };
@@ -239,7 +243,8 @@ impl Engine {
             silent += usize::from(self.silences.silent.contains(&vantage.probe));
         }
         let is_known_down = node.outage.as_ref().is_some_and(|outage| outage.is_failing());
-        let is_watched = node.is_watched(self.now) && !is_known_down && !self.is_blinded();
+        let is_told = self.is_blinded() || self.is_store_full;
+        let is_watched = node.is_watched(self.now) && !is_known_down && !is_told;
         is_watched && judges > 0 && silent * 2 <= judges
     }
 
