@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
   isochrone-collector probe invite --worker ada --site 'Berlin, DE'
   isochrone-collector report nodes --since 7d
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 64 wrong configuration.")]
+Exit codes: 0 done, 1 failed, 2 wrong usage, 64 wrong configuration; those of `status` are in its help.")]
 pub struct Cli {
     /// Configuration file [default: /etc/isochrone/collector.toml, or under $XDG_CONFIG_HOME].
     #[arg(long, env = "ISOCHRONE_CONFIG", value_name = "FILE")]
@@ -76,6 +76,16 @@ pub struct ServeOptions {
 /// A command that a running collector can carry out for another process.
 #[derive(Clone, Debug, PartialEq, Subcommand, Serialize, Deserialize)]
 pub enum Command {
+    /// Is all well? In a line or two, with an exit code for scripts.
+    #[command(after_help = "Example: a reminder for those who do not look at the page
+  isochrone-collector status || echo 'look at Isochrone'
+
+Exit codes: 0 well, 1 something is wrong, 3 cannot tell.")]
+    Status {
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
     /// Invite, list and revoke probes.
     #[command(subcommand)]
     Probe(ProbeCommand),
@@ -135,13 +145,13 @@ impl Command {
 /// `probe …`
 #[derive(Clone, Debug, PartialEq, Subcommand, Serialize, Deserialize)]
 pub enum ProbeCommand {
-    /// Print a script with a token that a worker pastes on his server.
+    /// Print a script with a token that a worker pastes on their server.
     #[command(after_help = "Examples:
   isochrone-collector probe invite --worker ada --site 'Berlin, DE'
   isochrone-collector probe invite --worker bob --site 'Osaka, JP' --location 34.69,135.50 --network 64501
   isochrone-collector probe invite --worker eve --site 'Lima, PE' --valid 24h --format json")]
     Invite {
-        /// Whose server it is; his probe never judges his own node.
+        /// Whose server it is; a worker's probe never judges the worker's own node.
         #[arg(long)]
         worker: String,
         /// City and country, "City, CC".

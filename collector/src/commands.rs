@@ -1,9 +1,11 @@
 //! Carries out commands: in the running collector for whoever asks through the control socket, or in a process that
 //! opened the store itself.
 
+mod error;
 mod page;
 mod probes;
 mod reports;
+mod status;
 mod targets;
 
 use std::path::PathBuf;
@@ -20,10 +22,13 @@ use isochrone_planner::removed_nodes;
 use isochrone_planner::targets::Targets;
 use isochrone_report::frame::DEMO;
 use isochrone_store::Store;
+use isochrone_web::LiveView;
 use tokio::sync::watch;
 
+pub use self::error::{CommandError, UsageError};
 pub use self::page::PageReports;
 pub use self::reports::{coverage_from_files, read_weights};
+pub use self::status::status_of_no_collector;
 use crate::cli::Command;
 use crate::config::Config;
 use crate::control::{Answer, Answers};
@@ -54,8 +59,9 @@ pub struct CommandContext {
     pub clock: Clock,
     /// Who commands, for the audit log: who asked through the control socket, or who started the command.
     pub actor: Actor,
-    /// A collector runs in this process (else nothing is connected by definition, not by observation).
-    pub running: bool,
+    /// What the page shows, where a collector runs in this process (else nothing is connected by definition, not by
+    /// observation).
+    pub views: Option<watch::Receiver<Arc<LiveView>>>,
 }
 
 impl CommandContext {
@@ -84,6 +90,10 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
         Command::Show { .. } | Command::Report(_) | Command::Export(_)
     );
     let result = match command {
+        Command::Status { format } => match status::status(&context, format, &out).await {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
         Command::Probe(command) => probes::carry_out(&context, command, &out).await,
         Command::Target(command) => targets::carry_out(&context, command, &out).await,
         Command::Show { node, window, format } => reports::show(&context, &node, &window, format, &out).await,
@@ -95,18 +105,7 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
     if result.is_ok() && reads_log {
         say_damage(&context.store, &out).await;
     }
-    match result {
-        Ok(()) => 0,
-        Err(CommandError::Gone) => 1,
-        Err(CommandError::Failed(text)) => {
-            out.say(Answer::Err(format!("{text}\n"))).await;
-            1
-        }
-        Err(CommandError::Usage(text)) => {
-            out.say(Answer::Err(format!("{text}\n"))).await;
-            2
-        }
-    }
+    out.end(result).await
 }
 
 /// Says beside what was printed, on standard error, that the log has holes.
@@ -203,11 +202,22 @@ impl Out {
 
     /// JSON, on one line; an object says its `source`.
     async fn json(&self, value: &impl serde::Serialize) -> Result<(), CommandError> {
-        let mut value = serde_json::to_value(value).map_err(failed)?;
+        let mut value = serde_json::to_value(value)?;
         if let Some(object) = value.as_object_mut() {
             object.entry("source").or_insert_with(|| self.source.into());
         }
         self.document(format!("{value}\n")).await
+    }
+
+    /// Says why a command was not carried out, and returns its exit code.
+    async fn end(&self, result: Result<(), CommandError>) -> u8 {
+        let Err(error) = result else {
+            return 0;
+        };
+        if !matches!(error, CommandError::Gone) {
+            self.say(Answer::Err(format!("{}\n", chain(&error)))).await;
+        }
+        error.exit_code()
     }
 
     async fn say(&self, answer: Answer) {
@@ -217,32 +227,13 @@ impl Out {
     }
 }
 
-/// Why a command was not carried out.
-#[derive(Debug, thiserror::Error)]
-pub enum CommandError {
-    /// It failed: exit code 1.
-    #[error("{0}")]
-    Failed(String),
-    /// It was said wrongly: exit code 2.
-    #[error("{0}")]
-    Usage(String),
-    /// Whoever asked has left.
-    #[error("nobody reads the answer")]
-    Gone,
-}
-
-/// Any error that a command cannot do anything about.
-fn failed(error: impl std::error::Error + 'static) -> CommandError {
-    CommandError::Failed(chain(&error))
-}
-
 /// Runs what blocks (the store) away from the runtime's workers.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, CommandError> + Send + 'static,
 ) -> Result<T, CommandError> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
-        Err(error) => Err(CommandError::Failed(format!("the command ended early: {error}"))),
+        Err(error) => Err(CommandError::Ended(error)),
     }
 }
 

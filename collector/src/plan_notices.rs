@@ -1,6 +1,6 @@
 //! What is measured less than was asked, in words for the page.
 
-use isochrone_planner::draft::{Fewer, LeftOut, Limits, Stretch};
+use isochrone_planner::draft::{Fewer, LeftOut, Limits, Stretch, Withheld};
 
 /// A sentence for each kind of limit that holds now.
 #[must_use]
@@ -11,6 +11,7 @@ pub(crate) fn plan_notices(limits: &Limits) -> Vec<String> {
     texts.extend(peers_stretched(&peers));
     texts.extend(fewer(&limits.fewer));
     texts.extend(left_out(&limits.left_out));
+    texts.extend(withheld(&limits.withheld));
     texts
 }
 
@@ -61,6 +62,21 @@ fn left_out(probes: &[LeftOut]) -> Option<String> {
     ))
 }
 
+fn withheld(probes: &[Withheld]) -> Option<String> {
+    let first = probes.first()?;
+    let kinds: Vec<String> = first.kinds.iter().map(ToString::to_string).collect();
+    let others = match probes.len() - 1 {
+        0 => String::new(),
+        1 => " (and 1 other probe)".to_owned(),
+        others => format!(" (and {others} other probes)"),
+    };
+    Some(format!(
+        "{}{others} does not measure {}: its release does not know it. Update it.",
+        first.probe,
+        kinds.join(", ")
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,9 +96,13 @@ mod tests {
                 nodes: 7,
                 checks: 42,
             }],
+            withheld: vec![Withheld {
+                probe: "bob-1".to_owned(),
+                kinds: vec!["connect4".parse().unwrap(), "connect6".parse().unwrap()],
+            }],
         };
         let texts = plan_notices(&limits);
-        assert_eq!(texts.len(), 2);
+        assert_eq!(texts.len(), 3);
         assert!(
             texts[0].contains("2 nodes are") && texts[0].contains("20 of 25"),
             "{}",
@@ -92,6 +112,10 @@ mod tests {
             texts[1].contains("ada-1 does not check 7 nodes (42 checks)"),
             "{}",
             texts[1]
+        );
+        assert_eq!(
+            texts[2],
+            "bob-1 does not measure connect4, connect6: its release does not know it. Update it."
         );
         assert!(plan_notices(&Limits::default()).is_empty());
     }

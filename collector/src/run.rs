@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{Cli, Command, Program, ReportCommand};
+use crate::cli::{Cli, Command, Format, Program, ReportCommand};
 use crate::commands::{self, CommandContext};
 use crate::config::{ConfigError, Paths};
 use crate::control::{self, Answer};
@@ -85,6 +85,9 @@ async fn ask_or_open(paths: Paths, mut command: Command) -> anyhow::Result<u8> {
         })
         .await;
     }
+    if let Command::Status { format } = command {
+        return status(&paths, format, &mut screen).await;
+    }
     match reach(&paths, &command, |answer| screen.show(answer)).await? {
         Reached::Answered(code) => Ok(code),
         Reached::Opened(context) => {
@@ -94,6 +97,18 @@ async fn ask_or_open(paths: Paths, mut command: Command) -> anyhow::Result<u8> {
             .await
         }
     }
+}
+
+/// Asks the running collector whether all is well. Never waits for one: where none answers, nobody knows.
+async fn status(paths: &Paths, format: Format, screen: &mut Screen) -> anyhow::Result<u8> {
+    let command = Command::Status { format };
+    if let Some(code) = control::ask(&paths.socket(), &command, |answer| screen.show(answer)).await? {
+        return Ok(code);
+    }
+    show_while(screen, |answers| {
+        commands::status_of_no_collector(format, answers)
+    })
+    .await
 }
 
 /// Who carries a command out.
@@ -251,7 +266,7 @@ fn complain(error: &anyhow::Error) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Format, ProbeCommand};
+    use crate::cli::ProbeCommand;
 
     const LIST: Command = Command::Probe(ProbeCommand::List { format: Format::Text });
 

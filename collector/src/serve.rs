@@ -119,7 +119,7 @@ impl Collector {
             config: Arc::clone(config),
             clock: opened.clock.clone(),
             actor: Actor::Collector,
-            running: true,
+            views: None,
         };
         let (supervisor, views) = Supervisor::start(SupervisorParts {
             context: context.clone(),
@@ -127,6 +127,10 @@ impl Collector {
             outbox,
             plans: assembly.plans.clone(),
         })?;
+        let context = CommandContext {
+            views: Some(views.clone()),
+            ..context
+        };
         Ok(Self {
             assembly,
             context,

@@ -26,7 +26,7 @@ use isochrone_web::view::{
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -81,6 +81,20 @@ pub struct Supervisor {
 #[must_use]
 pub fn collector_name(addresses: &[String]) -> &str {
     addresses.first().map_or("isochrone", String::as_str)
+}
+
+/// Why work on a thread of its own came to nothing.
+#[derive(Debug, thiserror::Error)]
+enum WorkError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("it ended early")]
+    Ended(#[from] JoinError),
+}
+
+/// The next that has ended.
+async fn next<T: 'static>(work: &mut JoinSet<Result<T, WorkError>>) -> Option<Result<T, WorkError>> {
+    Some(work.join_next().await?.map_err(WorkError::from).flatten())
 }
 
 /// The ledger, as drawn up last.
@@ -157,8 +171,8 @@ impl Supervisor {
                     self.draw_up(&mut ledgers);
                     self.rejudge(&mut rejudging);
                 }
-                Some(read) = ledgers.join_next() => self.take_account(read),
-                Some(judged) = rejudging.join_next() => self.take_rejudged(judged),
+                Some(read) = next(&mut ledgers) => self.take_account(read),
+                Some(judged) = next(&mut rejudging) => self.take_rejudged(judged),
                 taken = self.parts.committed.recv_many(&mut batches, TAKEN_AT_ONCE) => {
                     batches.drain(..).for_each(|stored| self.take(&stored));
                     if taken == 0 {
@@ -218,7 +232,7 @@ impl Supervisor {
     }
 
     /// Judges again, on a thread that may block, what came too late to be judged in its time.
-    fn rejudge(&mut self, rejudging: &mut JoinSet<Result<Rejudged, StoreError>>) {
+    fn rejudge(&mut self, rejudging: &mut JoinSet<Result<Rejudged, WorkError>>) {
         let context = &self.parts.context;
         if !rejudging.is_empty() {
             return;
@@ -226,20 +240,13 @@ impl Supervisor {
         if let Some(stretch) = self.monitor.take_late(context.clock.wall()) {
             let store = context.store.clone();
             let roster = roster(&context.registry, &context.targets.borrow());
-            rejudging.spawn_blocking(move || rejudge(&store, &roster, stretch));
+            rejudging.spawn_blocking(move || Ok(rejudge(&store, &roster, stretch)?));
         }
     }
 
-    fn take_rejudged(&mut self, judged: Result<Result<Rejudged, StoreError>, tokio::task::JoinError>) {
+    fn take_rejudged(&mut self, judged: Result<Rejudged, WorkError>) {
         let now = self.parts.context.clock.wall();
-        let taken = match judged {
-            Ok(Ok(rejudged)) => self.monitor.take_rejudged(rejudged, now),
-            Ok(Err(error)) => Err(error),
-            Err(error) => {
-                tracing::error!(%error, "judging what came late ended early");
-                return;
-            }
-        };
+        let taken = judged.and_then(|rejudged| Ok(self.monitor.take_rejudged(rejudged, now)?));
         match taken {
             Ok(outputs) => outputs.iter().for_each(log),
             Err(error) => tracing::error!(error = %chain(&error), "cannot judge what came late"),
@@ -247,7 +254,7 @@ impl Supervisor {
     }
 
     /// Draws up the ledger on a thread that may block, if the last one is old enough.
-    fn draw_up(&mut self, ledgers: &mut JoinSet<Result<(Ledger, UnixMillis), StoreError>>) {
+    fn draw_up(&mut self, ledgers: &mut JoinSet<Result<(Ledger, UnixMillis), WorkError>>) {
         let now = self.parts.context.clock.now();
         if ledgers.is_empty() && now >= self.account.due {
             self.account.due = now + LEDGER_EVERY;
@@ -256,14 +263,10 @@ impl Supervisor {
         }
     }
 
-    fn take_account(
-        &mut self,
-        read: Result<Result<(Ledger, UnixMillis), StoreError>, tokio::task::JoinError>,
-    ) {
+    fn take_account(&mut self, read: Result<(Ledger, UnixMillis), WorkError>) {
         match read {
-            Ok(Ok((ledger, at))) => (self.account.ledger, self.account.at) = (ledger, at),
-            Ok(Err(error)) => tracing::error!(error = %chain(&error), "cannot draw up the ledger"),
-            Err(error) => tracing::error!(%error, "drawing up the ledger ended early"),
+            Ok((ledger, at)) => (self.account.ledger, self.account.at) = (ledger, at),
+            Err(error) => tracing::error!(error = %chain(&error), "cannot draw up the ledger"),
         }
     }
 

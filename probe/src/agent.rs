@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use isochrone_proto::section::Known;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rustls::time_provider::TimeProvider;
@@ -45,6 +46,8 @@ pub struct Parts<P> {
     pub prober: Arc<P>,
     /// Shared with the echo prober: it marks results as suspect.
     pub stall: SelfStall,
+    /// What it can be given: that of this build, except where a simulation plays an older release.
+    pub known: Known,
     /// From the local file.
     pub settings: Settings,
 }
@@ -147,6 +150,7 @@ impl<P: Prober> Agent<P> {
             collectors: parts.settings.collectors,
             advertise: parts.settings.advertise,
             echo_ports: parts.prober.echo_ports(),
+            known: parts.known,
             commands: commander,
             link,
         });

@@ -148,7 +148,7 @@ async fn measure_one(
 
 /// Says what is wrong, with all causes, and which code to exit with.
 fn complain(error: &dyn std::error::Error, code: u8) -> ExitCode {
-    eprintln!("isochrone-probe: {}", crate::uplink::chain(error));
+    eprintln!("isochrone-probe: {}", crate::error_text::chain(error));
     ExitCode::from(code)
 }
 

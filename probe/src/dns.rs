@@ -21,7 +21,7 @@ use hickory_resolver::{Hosts, TokioResolver};
 use isochrone_proto::kind::Family;
 use isochrone_proto::measurement::{Cause, FailureCause, SendFailure};
 
-use crate::reach::ErrorText;
+use crate::error_text::ErrorText;
 
 /// Resolves names over one family at a time. Shared by all checks; holds no answers.
 #[derive(Debug)]

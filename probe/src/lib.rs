@@ -13,6 +13,7 @@ pub mod disk;
 mod dns;
 pub mod echo;
 mod epoch;
+mod error_text;
 mod grid;
 pub mod http;
 pub mod identity;

@@ -185,6 +185,19 @@ impl PlanStore {
             .collect()
     }
 
+    /// Forgets every plan: this probe was revoked, and measures nothing more, not even after a restart.
+    pub(crate) fn end(&mut self) {
+        self.newest = None;
+        self.unwritten.clear();
+        for version in std::mem::take(&mut self.kept).into_keys() {
+            let name = file_name(version);
+            let emptied = self.disk.replace(&name, b""); // a removal alone may not outlive a power cut
+            if let Err(error) = emptied.and_then(|()| self.disk.remove(&name)) {
+                tracing::warn!(%error, %version, "a plan of a revoked probe could not be removed");
+            }
+        }
+    }
+
     /// Forgets plans that neither the spool names nor are among the newest.
     pub(crate) fn prune(&mut self, named: &BTreeSet<PlanVersion>) {
         let newest = self.kept.keys().rev().take(NEWEST_KEPT).copied();

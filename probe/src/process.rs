@@ -104,6 +104,7 @@ pub async fn run(
         tls_time: Arc::new(rustls::time_provider::DefaultTimeProvider),
         prober: Arc::new(prober),
         stall,
+        known: isochrone_proto::section::Known::of_this_build(),
         settings: Settings {
             spool: config.spool,
             collectors: config.collectors,
@@ -114,7 +115,7 @@ pub async fn run(
     let (state, source, stopped) = (folder.to_owned(), agent.status(), stop.clone());
     beside.spawn(async move {
         if let Err(error) = status::serve(&state, source, stopped).await {
-            tracing::error!(error = %crate::uplink::chain(&error), "`isochrone-probe status` will not work");
+            tracing::error!(error = %crate::error_text::chain(&error), "`isochrone-probe status` will not work");
         }
     });
     agent.serve(stop).await?;

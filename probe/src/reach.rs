@@ -18,12 +18,13 @@ pub(crate) use dial::socket_cause;
 pub use dial::{ByteStream, Connection, Dial, TcpDial};
 pub use endpoint_url::{BadUrl, EndpointUrl, Lint};
 pub(crate) use failure::Broken;
-pub use failure::{ErrorText, Failure};
+pub use failure::Failure;
 pub(crate) use stopwatch::{Spans, Stopwatch, whole_micros};
 pub use tls::{TlsRoots, TlsRootsError};
 
 use crate::address_policy::AddressPolicy;
 use crate::dns::NameResolver;
+pub use crate::error_text::ErrorText;
 
 /// How endpoints are reached from here. Shares nothing between attempts that could make one warm: any number may
 /// run at once.

@@ -16,7 +16,7 @@ use isochrone_proto::control::EpochState;
 use isochrone_proto::ids::EpochId;
 use isochrone_proto::ledger::{Event, SkipCause, SkippedRange};
 use isochrone_proto::measurement::{Measurement, Outcome};
-use isochrone_proto::plan::Plan;
+use isochrone_proto::plan::{Plan, ResponderPlan};
 use isochrone_proto::units::{Micros, UnixMillis};
 use rand::RngCore;
 use rand::rngs::StdRng;
@@ -53,6 +53,8 @@ pub(crate) enum Command {
     /// Open an epoch: the probe was away, or the current epoch is forked. The answer comes once the spool
     /// knows it.
     OpenEpoch(oneshot::Sender<EpochState>),
+    /// Measure nothing more, and answer nobody: the probe was revoked.
+    EndPlan,
     /// The collector sees this probe under this address.
     Observed(IpAddr),
 }
@@ -154,6 +156,7 @@ impl<P: Prober> Runner<P> {
                 self.parts.prober.observed(own);
                 Ok(())
             }
+            Command::EndPlan => self.end_plan().await,
             Command::OpenEpoch(done) => {
                 let soonest = self.next_first_slot();
                 self.anchor();
@@ -178,6 +181,26 @@ impl<P: Prober> Runner<P> {
         self.parts.plan = Some(plan);
         self.lanes.end_at(self.generation, first_slot);
         self.follow(first_slot).await
+    }
+
+    /// From now on nothing is planned: an epoch without a plan begins.
+    async fn end_plan(&mut self) -> Result<(), RecorderGone> {
+        let Some(plan) = self.parts.plan.take() else {
+            return Ok(());
+        };
+        tracing::warn!(version = %plan.version, "plan ended: this probe was revoked");
+        let nothing = Plan {
+            targets: Vec::new(),
+            checks: Vec::new(),
+            responder: ResponderPlan::default(),
+            ..Plan::clone(&plan)
+        };
+        self.parts.prober.adopt(&Arc::new(nothing));
+        self.parts.following.send_replace(None);
+        self.start_due().await?;
+        let end = UnixMillis(self.parts.clock.wall().0 + 1);
+        self.end_generation(end, false).await?;
+        self.begin(self.next_first_slot(), None, None).await
     }
 
     /// Opens an epoch that follows the plan at hand.

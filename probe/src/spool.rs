@@ -13,6 +13,7 @@ mod log;
 mod marks;
 mod name;
 mod record;
+mod refused;
 #[cfg(test)]
 mod tests;
 mod tombstone;
@@ -32,6 +33,7 @@ use isochrone_proto::units::UnixMillis;
 use self::log::{EpochLog, Item, Record, Segment};
 pub use self::record::ItemKind;
 use self::record::RecordHeader;
+use self::refused::RefusedCounts;
 use crate::disk::Disk;
 
 /// How large a spool may grow.
@@ -69,6 +71,7 @@ pub struct Spool {
     corrupt: u64,
     corrupt_untold: u32,
     marks_changed: bool,
+    refused: RefusedCounts,
 }
 
 /// Measurements of the epochs that this process opened.
@@ -80,6 +83,8 @@ pub struct OwnRows {
     pub spooled: u64,
     /// Dropped without an acknowledgement.
     pub dropped: u64,
+    /// Refused by the collector.
+    pub refused: u64,
 }
 
 /// What is sent: a record of the spool.
@@ -278,6 +283,7 @@ impl Spool {
         let own = self.logs.values().filter(|log| log.is_own());
         OwnRows {
             spooled: own.map(EpochLog::unstored_rows).sum(),
+            refused: self.refused_own(),
             ..self.own
         }
     }
@@ -366,6 +372,7 @@ impl Spool {
     pub fn welcome(&mut self, mark: &EpochMark) -> MarkFit {
         let disk = Arc::clone(&self.disk);
         let digest = self.digest_at(mark.epoch, mark.stored);
+        self.refused(mark.epoch, mark.refused);
         let Some(log) = self.log_mut(mark.epoch) else {
             return MarkFit::Fits;
         };

@@ -84,8 +84,8 @@ pub struct SpoolStatus {
     pub corrupt_records: u64,
 }
 
-/// Measurements of this process: planned = run + skipped, run = stored + spooled + dropped. What earlier
-/// processes left in the spool stands apart.
+/// Measurements of this process: planned = run + skipped, run = stored + spooled + dropped + refused. What earlier
+/// processes left in the spool, and what was refused of theirs, stands apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerStatus {
     /// Slots whose fate is known.
@@ -102,7 +102,16 @@ pub struct LedgerStatus {
     pub dropped: u64,
     /// Left by earlier processes, not yet at the collector.
     pub spooled_before: u64,
-    /// Batches that the collector refused for their content.
+    /// Refused by the collector for their content; it keeps them apart.
+    #[serde(default)]
+    pub refused: u64,
+    /// Refused of earlier processes.
+    #[serde(default)]
+    pub refused_before: u64,
+    /// Of all that was refused, now and before: for their time, so that one of the two clocks is wrong.
+    #[serde(default)]
+    pub refused_for_time: u64,
+    /// Batches that the collector refused for their content, now and before.
     pub refused_batches: u64,
 }
 
@@ -133,7 +142,9 @@ impl StatusSource {
         let now = self.clock.wall();
         let link = self.link.borrow().clone();
         let plan = self.following.borrow().clone();
-        let (spool, own) = self.spool.with(|spool| (spool.state(), spool.own_rows()));
+        let (spool, own, refused) = self
+            .spool
+            .with(|spool| (spool.state(), spool.own_rows(), spool.refused_ever()));
         let skipped = self.recorded.borrow().skipped;
         Status {
             schema: "isochrone.probe-status/1".into(),
@@ -162,11 +173,14 @@ impl StatusSource {
                 planned: own.run + skipped,
                 run: own.run,
                 skipped,
-                stored: own.run.saturating_sub(own.spooled + own.dropped),
+                stored: own.run.saturating_sub(own.spooled + own.dropped + own.refused),
                 spooled: own.spooled,
                 dropped: own.dropped,
                 spooled_before: spool.unstored.saturating_sub(own.spooled),
-                refused_batches: link.refused_batches,
+                refused: own.refused,
+                refused_before: refused.rows.saturating_sub(own.refused),
+                refused_for_time: refused.rows_for_time,
+                refused_batches: refused.batches,
             },
         }
     }

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use isochrone_proto::control::{CloseCode, EpochState};
 use isochrone_proto::ids::{EpochId, Sequence};
+use isochrone_proto::section::Known;
 use isochrone_proto::units::UnixMillis;
 use rand::RngCore as _;
 use rand::rngs::StdRng;
@@ -30,6 +31,7 @@ use self::renewal::Renewal;
 use self::session::Session;
 use crate::clock::Clock;
 use crate::disk::Disk;
+use crate::error_text::chain;
 use crate::identity::Identity;
 use crate::plans::PlanStore;
 use crate::prober::EchoPorts;
@@ -76,6 +78,8 @@ pub(crate) struct UplinkParts {
     pub advertise: Vec<SocketAddr>,
     /// Ports of the responder.
     pub echo_ports: EchoPorts,
+    /// What the collector may send.
+    pub known: Known,
     /// To the runner.
     pub commands: mpsc::Sender<Command>,
     /// For the status.
@@ -93,8 +97,6 @@ pub(crate) struct Link {
     pub since: UnixMillis,
     /// Why the last attempt or connection ended, in words for a person.
     pub trouble: Option<String>,
-    /// Batches that the collector refused for their content, since the process started.
-    pub refused_batches: u64,
     /// End of the certificate.
     pub certificate_until: UnixMillis,
     /// What the state folder did not take, in words for a person; it is held in memory and tried again.
@@ -150,7 +152,7 @@ impl Uplink {
             if let LinkEnd::Stopped = end {
                 return;
             }
-            self.ended(&address, &end);
+            self.ended(&address, &end).await;
             if self.was_of_use {
                 backoff.reset();
             } else {
@@ -170,13 +172,17 @@ impl Uplink {
         }
     }
 
-    fn ended(&mut self, address: &str, end: &LinkEnd) {
+    async fn ended(&mut self, address: &str, end: &LinkEnd) {
         if let LinkEnd::Closed {
             code: Some(CloseCode::Protocol),
             ..
         } = end
         {
             self.parts.spool.with(Spool::asked_in_vain);
+        }
+        if end.is_revoked() {
+            self.parts.plans.end();
+            self.command(Command::EndPlan).await;
         }
         let words = chain(end);
         tracing::warn!(collector = address, reason = words, "not connected");
@@ -391,19 +397,4 @@ async fn resolve(address: &str) -> std::io::Result<Vec<SocketAddr>> {
         return Err(std::io::ErrorKind::NotFound.into());
     }
     Ok(found)
-}
-
-/// An error with its sources.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        let words = source.to_string();
-        if !text.contains(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        next = source.source();
-    }
-    text
 }

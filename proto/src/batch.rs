@@ -1,5 +1,6 @@
 //! A batch: consecutive measurements of one epoch, as columns, with the account that goes with them.
 
+mod layout;
 pub(crate) mod results;
 pub(crate) mod slots;
 pub(crate) mod texts;
@@ -45,7 +46,7 @@ pub struct BatchHeader {
 }
 
 /// A batch, checked: its columns agree in length and hold only values that mean something.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
     /// Header.
     pub header: BatchHeader,

@@ -3,16 +3,16 @@
 //! bincode 2.0.1 through serde, always with a limit: without one, 69 bytes can make it reserve all memory.
 
 use bincode::config::{self, Configuration, Limit};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::batch::{Batch, BatchError};
 use crate::control::{CollectorMessage, ControlError, ProbeMessage, StreamHello};
-use crate::frame::FrameError;
 use crate::join::{JoinRequest, JoinResponse};
 use crate::ledger::Tombstone;
 use crate::limits::{BATCH_BYTES_MAX, CONTROL_BYTES_MAX, JOIN_BYTES_MAX, STREAM_HELLO_BYTES_MAX};
 use crate::plan::{Plan, PlanError};
+use crate::section::{SectionError, Sections};
 
 /// Below this many bytes compression is not tried.
 const COMPRESS_FROM: usize = 256;
@@ -24,7 +24,7 @@ const WINDOW_LOG_MAX: u32 = 20;
 /// Encodes a batch: the bytes that are spooled, hashed, sent and stored.
 #[must_use]
 pub fn encode_batch(batch: &Batch) -> Vec<u8> {
-    encode(batch)
+    encode(&(&batch.header, batch.sections()))
 }
 
 /// Decodes and checks a batch.
@@ -32,7 +32,8 @@ pub fn encode_batch(batch: &Batch) -> Vec<u8> {
 /// # Errors
 /// Not a batch, trailing bytes, or counts and columns that disagree.
 pub fn decode_batch(payload: &[u8]) -> Result<Batch, DecodeError> {
-    let batch: Batch = decode::<_, BATCH_BYTES_MAX>(payload)?;
+    let (header, sections) = decode::<_, BATCH_BYTES_MAX>(payload)?;
+    let batch = Batch::of_sections(header, sections)?;
     batch.check()?;
     Ok(batch)
 }
@@ -68,7 +69,7 @@ pub fn decode_tombstone(payload: &[u8]) -> Result<Tombstone, DecodeError> {
 /// Encodes a plan: the bytes that are signed.
 #[must_use]
 pub fn encode_plan(plan: &Plan) -> Vec<u8> {
-    encode(plan)
+    encode(&(plan.head(), plan.sections()))
 }
 
 /// Decodes and checks a plan. Verify its signature first.
@@ -76,7 +77,8 @@ pub fn encode_plan(plan: &Plan) -> Vec<u8> {
 /// # Errors
 /// Not a plan, trailing bytes, or a plan that breaks a bound.
 pub fn decode_plan(payload: &[u8]) -> Result<Plan, DecodeError> {
-    let plan: Plan = decode::<_, CONTROL_BYTES_MAX>(payload)?;
+    let (head, sections) = decode::<_, CONTROL_BYTES_MAX>(payload)?;
+    let plan = Plan::of_sections(head, sections)?;
     plan.check()?;
     Ok(plan)
 }
@@ -136,7 +138,23 @@ pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
         .expect("encoding to memory fails only for types that refuse to be serialized; ours do not")
 }
 
-pub(crate) fn decode<T: DeserializeOwned, const LIMIT: usize>(payload: &[u8]) -> Result<T, DecodeError> {
+/// What a section holds, if the message has it.
+pub(crate) fn decode_section<T: DeserializeOwned, const LIMIT: usize>(
+    sections: &Sections<'_>,
+    name: &'static str,
+) -> Result<Option<T>, DecodeError> {
+    let Some(body) = sections.body(name) else {
+        return Ok(None);
+    };
+    decode::<T, LIMIT>(body).map(Some).map_err(|error| {
+        let source = Box::new(error);
+        DecodeError::InSection { name, source }
+    })
+}
+
+pub(crate) fn decode<'a, T: Deserialize<'a>, const LIMIT: usize>(
+    payload: &'a [u8],
+) -> Result<T, DecodeError> {
     if payload.len() > LIMIT {
         return Err(DecodeError::TooLong {
             found: payload.len(),
@@ -144,10 +162,11 @@ pub(crate) fn decode<T: DeserializeOwned, const LIMIT: usize>(payload: &[u8]) ->
         });
     }
     let config: Configuration<_, _, Limit<LIMIT>> = config::standard().with_limit::<LIMIT>();
-    let (value, read) =
-        bincode::serde::decode_from_slice(payload, config).map_err(|error| DecodeError::Malformed {
+    let (value, read) = bincode::serde::borrow_decode_from_slice(payload, config).map_err(|error| {
+        DecodeError::Malformed {
             reason: error.to_string(),
-        })?;
+        }
+    })?;
     if read != payload.len() {
         return Err(DecodeError::Trailing {
             bytes: payload.len() - read,
@@ -165,25 +184,32 @@ pub(crate) fn compress(payload: &[u8]) -> Option<Vec<u8>> {
     (compressed.len() < payload.len()).then_some(compressed)
 }
 
-pub(crate) fn decompress(body: &[u8], max: usize) -> Result<Vec<u8>, FrameError> {
+/// Unpacks what [`compress`] made; whatever follows it is damage.
+pub(crate) fn decompress(body: &[u8], max: usize) -> Result<Vec<u8>, DecompressError> {
     use std::io::Read;
 
-    let mut decoder = zstd::stream::read::Decoder::with_buffer(body).map_err(|_| FrameError::Compression)?;
-    decoder
-        .window_log_max(WINDOW_LOG_MAX)
-        .map_err(|_| FrameError::Compression)?;
+    let broken = |_| DecompressError::Broken;
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(body).map_err(broken)?;
+    decoder.window_log_max(WINDOW_LOG_MAX).map_err(broken)?;
     let mut payload = Vec::new();
     let mut capped = decoder.single_frame().take(max as u64 + 1);
-    capped
-        .read_to_end(&mut payload)
-        .map_err(|_| FrameError::Compression)?;
+    capped.read_to_end(&mut payload).map_err(broken)?;
     if payload.len() > max {
-        return Err(FrameError::Bomb { max });
+        return Err(DecompressError::TooLong { max });
     }
-    if !capped.into_inner().finish().is_empty() {
-        return Err(FrameError::Compression); // bytes after the compressed frame
+    match capped.into_inner().finish() {
+        [] => Ok(payload),
+        _ => Err(DecompressError::Broken),
     }
-    Ok(payload)
+}
+
+/// Why a compressed body is refused.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum DecompressError {
+    /// Not what the compressor makes, or more than that.
+    Broken,
+    /// It grows above what is allowed.
+    TooLong { max: usize },
 }
 
 /// Why a payload is refused.
@@ -209,6 +235,18 @@ pub enum DecodeError {
         /// How many.
         bytes: usize,
     },
+    /// What a section holds is not what its name says.
+    #[error("section `{name}` is broken")]
+    InSection {
+        /// Its name.
+        name: &'static str,
+        /// How.
+        #[source]
+        source: Box<DecodeError>,
+    },
+    /// A section that cannot be, or that is needed and not known.
+    #[error("message has sections that cannot be taken")]
+    Sections(#[from] SectionError),
     /// A tombstone over nothing.
     #[error("tombstone over batches {first} to {last}")]
     Range {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{Digest, EpochId, PlanVersion, ProbeId, Sequence};
 use crate::limits::{HELLO_EPOCHS_MAX, PLAN_CHECKS_MAX, TEXT_BYTES_MAX};
 use crate::plan::SignedPlan;
+use crate::section::{Known, Section, SectionError, check_more};
 use crate::units::UnixMillis;
 
 /// First frame of a batch stream.
@@ -49,6 +50,8 @@ pub enum ProbeMessage {
     Pong {
         /// As asked.
         nonce: u64,
+        /// As asked: the collector's wall clock when it asked.
+        collector_time: UnixMillis,
         /// The probe's wall clock.
         probe_time: UnixMillis,
     },
@@ -79,6 +82,10 @@ pub struct Hello {
     pub spool: SpoolState,
     /// The probe's wall clock.
     pub probe_time: UnixMillis,
+    /// What the probe can read.
+    pub known: Known,
+    /// What later releases say beside.
+    pub more: Vec<Section>,
 }
 
 /// What a spool holds of an epoch.
@@ -145,6 +152,10 @@ pub enum CollectorMessage {
     Ping {
         /// Comes back in the answer.
         nonce: u64,
+        /// The collector's wall clock.
+        collector_time: UnixMillis,
+        /// What the pings before say of both clocks; `None` before the first answer.
+        clocks: Option<Clocks>,
     },
 }
 
@@ -172,6 +183,19 @@ pub struct Welcome {
     pub renew: bool,
     /// Addresses of its own from which this connection came: the probe never measures them.
     pub observed: Option<SocketAddr>,
+    /// What the collector can read.
+    pub known: Known,
+    /// What later releases say beside.
+    pub more: Vec<Section>,
+}
+
+/// How the two ends' wall clocks stand to each other, as the collector measured it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clocks {
+    /// The probe's minus the collector's, in milliseconds; within half a round trip.
+    pub offset_ms: i64,
+    /// The collector differs from most of its probes: its own clock is the wrong one.
+    pub collector_is_wrong: bool,
 }
 
 /// How far an epoch is stored.
@@ -185,6 +209,19 @@ pub struct EpochMark {
     pub digest: Digest,
     /// Also in Elasticsearch or a backup, where configured.
     pub safe: Sequence,
+    /// What was refused of it so far.
+    pub refused: RefusedSoFar,
+}
+
+/// What was refused of an epoch since it began: it stands in quarantine, and in the ledgers of both ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedSoFar {
+    /// Batches and tombstones.
+    pub batches: u64,
+    /// Measurements in them.
+    pub rows: u64,
+    /// Of these, measurements whose time cannot be, by the collector's clock: one of the two clocks is wrong.
+    pub rows_for_time: u64,
 }
 
 /// Everything up to here is durable.
@@ -196,8 +233,8 @@ pub struct Ack {
     pub stored: Sequence,
     /// Also in Elasticsearch or a backup, where configured; else 0.
     pub safe: Sequence,
-    /// Batches refused for their content since the last acknowledgement; they are quarantined and counted.
-    pub refused: u32,
+    /// What was refused of the epoch so far, where that changed.
+    pub refused: Option<RefusedSoFar>,
 }
 
 /// Why a probe is not let in. The text for people is [`Refusal`]'s `Display`.
@@ -304,7 +341,9 @@ impl ProbeMessage {
                 text("software", &hello.software)?;
                 count("epochs", hello.epochs.len(), HELLO_EPOCHS_MAX)?;
                 count("kept plans", hello.kept_plans.len(), HELLO_EPOCHS_MAX)?;
-                count("advertised addresses", hello.advertise.len(), 16)
+                count("advertised addresses", hello.advertise.len(), 16)?;
+                hello.known.check()?;
+                Ok(check_more(&hello.more)?)
             }
             Self::Plans(plans) => count("plans", plans.len(), HELLO_EPOCHS_MAX),
             Self::Renew { csr } => count("bytes of a certificate request", csr.len(), 4_096),
@@ -324,7 +363,9 @@ impl CollectorMessage {
                 welcome
                     .addresses
                     .iter()
-                    .try_for_each(|address| text("address", address))
+                    .try_for_each(|address| text("address", address))?;
+                welcome.known.check()?;
+                Ok(check_more(&welcome.more)?)
             }
             Self::NeedPlans(versions) => count("plans", versions.len(), PLAN_CHECKS_MAX),
             Self::Renewed { chain } => count("certificates", chain.len(), 4),
@@ -361,7 +402,7 @@ pub(crate) fn count(field: &'static str, found: usize, max: usize) -> Result<(),
 }
 
 /// Why a control message is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ControlError {
     /// More than the protocol allows.
     #[error("{found} {field}, at most {max} are allowed")]
@@ -373,4 +414,7 @@ pub enum ControlError {
         /// The maximum.
         max: usize,
     },
+    /// A section that cannot be, or that is needed and not known.
+    #[error("greeting has sections that cannot be taken")]
+    Sections(#[from] SectionError),
 }

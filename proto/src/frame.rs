@@ -9,15 +9,16 @@
 //! | 7-10 | length of the body, big-endian |
 //! | 11-14 | CRC-32C of bytes 0-10 and the body |
 
-use crate::codec;
+use crate::codec::{self, DecompressError};
 use crate::limits::{BATCH_BYTES_MAX, CONTROL_BYTES_MAX, JOIN_BYTES_MAX, STREAM_HELLO_BYTES_MAX};
 
 /// Bytes before the body.
 pub const HEADER_BYTES: usize = 15;
 /// The version this build speaks.
 ///
-/// 1: a batch without the kind connect; nothing of it was released, so there is no way over.
-pub const PROTOCOL_VERSION: u8 = 2;
+/// 1: a batch without the kind connect. 2: plans and batches without sections. Nothing of either was released, so
+/// there is no way over. What comes later is a section, or is sent only to whom announced it (ADR 11).
+pub const PROTOCOL_VERSION: u8 = 3;
 const MAGIC: [u8; 4] = *b"ISOC";
 const COMPRESSED: u8 = 1;
 
@@ -149,7 +150,7 @@ impl FrameHeader {
             return Err(FrameError::Checksum);
         }
         if self.compressed {
-            codec::decompress(&body, self.kind.payload_max())
+            Ok(codec::decompress(&body, self.kind.payload_max())?)
         } else {
             Ok(body)
         }
@@ -263,4 +264,13 @@ pub enum FrameError {
         /// The maximum.
         max: usize,
     },
+}
+
+impl From<DecompressError> for FrameError {
+    fn from(error: DecompressError) -> Self {
+        match error {
+            DecompressError::Broken => Self::Compression,
+            DecompressError::TooLong { max } => Self::Bomb { max },
+        }
+    }
 }

@@ -67,6 +67,21 @@ pub enum Layout {
     Connect,
 }
 
+impl Layout {
+    /// Every layout, in the order of a batch's rows.
+    pub const ALL: [Self; 3] = [Self::Echo, Self::Endpoint, Self::Connect];
+
+    /// Name of the section of a batch that holds the columns.
+    #[must_use]
+    pub const fn section(self) -> &'static str {
+        match self {
+            Self::Echo => "echo",
+            Self::Endpoint => "endpoint",
+            Self::Connect => "connect",
+        }
+    }
+}
+
 /// Address family of a check; there is no fallback to the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Family {
@@ -90,6 +105,12 @@ impl Kind {
     #[must_use]
     pub const fn new(check: Check, family: Family) -> Self {
         Self { check, family }
+    }
+
+    /// Every kind that this release knows.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let families = |check| [Family::V4, Family::V6].map(|family| Self::new(check, family));
+        Check::ALL.into_iter().flat_map(families)
     }
 }
 

@@ -22,6 +22,7 @@ pub mod limits;
 pub mod measurement;
 pub mod plan;
 pub mod schedule;
+pub mod section;
 pub mod token;
 pub mod units;
 

@@ -1,5 +1,7 @@
 //! What a probe must measure, as the collector signs and pushes it.
 
+mod layout;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddrV4, SocketAddrV6};
 
@@ -7,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::echo::{KeyEpoch, PairKey, ResponderSecret};
 use crate::ids::{PlanVersion, ProbeId, TargetId};
-use crate::kind::{Family, Kind, TargetKind};
+use crate::kind::{Family, Kind, TargetKind, UnknownKind};
 use crate::limits::{
     ENDPOINT_RATE_MAX, HOST_RATE_MAX, PLAN_CHECKS_MAX, PROBERS_MAX, SECRETS_MAX, TEXT_BYTES_MAX,
 };
@@ -15,7 +17,7 @@ use crate::schedule::Schedule;
 use crate::units::UnixMillis;
 
 /// One probe's whole task. Holds keys: kept in a file of mode 0600, never shown, never logged.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Plan {
     /// Later plans have higher versions.
     pub version: PlanVersion,
@@ -71,7 +73,7 @@ pub enum TargetAddress {
 }
 
 /// One line of the plan: a kind of check of a target on a time grid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlannedCheck {
     /// What is done.
     pub kind: Kind,
@@ -325,6 +327,17 @@ pub enum PlanError {
         /// The index it names.
         target: u16,
     },
+    /// A check points past the plan's kinds.
+    #[error("check {check} names kind {kind}, which the plan does not have")]
+    NoSuchKind {
+        /// Index of the check.
+        check: usize,
+        /// The index it names.
+        kind: u8,
+    },
+    /// A kind of a later release.
+    #[error("the plan has a kind of check that this release does not know")]
+    UnknownKind(#[from] UnknownKind),
     /// Faster than the compiled-in floor.
     #[error("{kind} of {target} is planned more often than this probe allows (echo 100 ms, endpoint 1 s)")]
     BelowFloor {

@@ -11,3 +11,4 @@ mod refused_frames;
 mod refused_plans;
 mod round_trip;
 mod samples;
+mod sections;

@@ -427,7 +427,7 @@ async fn certificate_of_a_foreign_authority_is_refused_on_both_sides() {
     let (mesh, other) = (Mesh::start(9), Mesh::start(10));
     let folder = other.joined("bob").await;
     let bob = identity(folder.path());
-    // He trusts this mesh's authority, and shows a leaf of his own.
+    // It trusts this mesh's authority, and shows a leaf of its own.
     let authority = CertificateDer::from(mesh.authority.certificate().0.clone());
     let joined = Joined {
         probe: bob.probe(),

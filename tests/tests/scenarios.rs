@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use isochrone_gate::events::GateEventKind;
@@ -11,6 +12,7 @@ use isochrone_probe::disk::Disk as _;
 use isochrone_probe::spool::SpoolOptions;
 use isochrone_proto::ids::{EpochId, ProbeId, TargetId};
 use isochrone_proto::ledger::Event;
+use isochrone_proto::section::Known;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::ingest::quarantined;
 use isochrone_store::ledger;
@@ -87,6 +89,13 @@ fn totals(world: &World) -> ledger::Totals {
     ledger::read(&world.collector.process().store, now)
         .unwrap()
         .totals()
+}
+
+fn planned_of(world: &World, probe: ProbeId) -> u64 {
+    let now = world.collector.clock.wall();
+    let rows = ledger::rows(&world.collector.process().store, now).unwrap();
+    let own = rows.iter().filter(|row| row.probe == probe);
+    own.map(|row| row.planned).sum()
 }
 
 fn happened(world: &World, probe: ProbeId, kind: impl Fn(&GateEventKind) -> bool) -> bool {
@@ -383,8 +392,25 @@ fn revoked_probe_is_cut_off_at_once_and_stays_out() {
             world.collector.process().sessions.view(revoked).is_none(),
             "closed at once"
         );
-        let stored = world.stored(revoked);
+        let at = world.collector.clock.wall();
+        let (stored, planned) = (world.stored(revoked), planned_of(&world, revoked));
         pass(seconds(60)).await;
+        let stopped = |world: &World| world.record.last_slot(revoked).unwrap() <= at;
+        assert!(stopped(&world), "it was told to stop at once");
+        let status = world.machines[0].status().unwrap();
+        assert_eq!(status.plan, None, "its plan has ended");
+        assert_eq!(world.machines[0].answers().unwrap(), [], "and it answers nobody");
+        assert_eq!(
+            planned_of(&world, revoked),
+            planned,
+            "nothing is planned of it since"
+        );
+        let rows = ledger::rows(&world.collector.process().store, world.collector.clock.wall()).unwrap();
+        assert!(rows.iter().all(|row| row.balanced), "{rows:?}");
+        assert!(!batches(&world, revoked).iter().any(|stored| {
+            let mut slots = stored.batch.slots();
+            slots.any(|(_, slot)| slot >= at)
+        }));
         assert!(world.collector.process().sessions.view(revoked).is_none());
         assert_eq!(world.stored(revoked), stored, "nothing of it is taken any more");
         let trouble = world.machines[0].status().unwrap().trouble.unwrap();
@@ -400,6 +426,10 @@ fn revoked_probe_is_cut_off_at_once_and_stays_out() {
                 "nobody measures it"
             );
         }
+        world.machines[0].stop().await;
+        world.start(0);
+        pass(seconds(20)).await;
+        assert!(stopped(&world), "nor does a new process measure");
         world.machines[0].kill().await;
         world.machines.remove(0);
         world
@@ -639,6 +669,60 @@ fn second_process_on_the_same_files_sees_what_the_first_left() {
             .await;
         pass(seconds(3)).await;
         assert_eq!(epochs(&world, world.machines[0].probe).len(), 2);
+        judge(world).await;
+    });
+}
+
+/// Nobody is sent what they did not announce: an older release gets a plan without the kind that it does not know, and
+/// both the newest plan's summary and the registry (`probe list`) say so.
+#[test]
+fn probe_without_connect_gets_a_plan_without_it_and_the_collector_says_so() {
+    on_virtual_time(async {
+        trace();
+        let mut world = World::new(40, &scale(2)).await;
+        let older = world.add_machine().await;
+        world.machines[older]
+            .known
+            .kinds
+            .retain(|kind| !kind.starts_with("connect"));
+        world.start(older);
+        pass(seconds(30)).await;
+        let kinds = |world: &World, machine: usize| -> BTreeSet<String> {
+            let probe = world.machines[machine].probe;
+            let kinds = batches(world, probe).into_iter().flat_map(|stored| {
+                let plan = Arc::clone(&stored.plan);
+                let kinds = stored.batch.measurements();
+                let kinds = kinds.map(|row| plan.checks[usize::from(row.check)].kind.to_string());
+                kinds.collect::<Vec<_>>()
+            });
+            kinds.collect()
+        };
+        assert!(kinds(&world, 0).contains("connect4"), "{:?}", kinds(&world, 0));
+        let measured = kinds(&world, older);
+        assert!(
+            measured.contains("echo4") && measured.contains("status4") && !measured.contains("connect4"),
+            "{measured:?}"
+        );
+        assert_eq!(world.machines[older].status().unwrap().trouble, None);
+        let process = world.collector.process();
+        let record = process.registry.probe(world.machines[older].probe).unwrap();
+        let unread: Vec<String> = record.unread_kinds().iter().map(ToString::to_string).collect();
+        assert_eq!(unread, ["connect4", "connect6"]);
+        let limits = process.plans.summary().borrow().limits.clone();
+        let [withheld] = &limits.withheld[..] else {
+            panic!("{limits:?}");
+        };
+        assert_eq!(withheld.probe, record.name);
+        assert!(withheld.kinds.iter().any(|kind| kind.to_string() == "connect4"));
+
+        // Updated, it gets all of them.
+        world.machines[older].stop().await;
+        world.machines[older].known = Known::of_this_build();
+        world.start(older);
+        let all = |world: &World| kinds(world, older).contains("connect4");
+        world.until("connections are measured", seconds(60), all).await;
+        let summary = world.collector.process().plans.summary();
+        assert!(summary.borrow().limits.withheld.is_empty());
         judge(world).await;
     });
 }

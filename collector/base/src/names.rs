@@ -12,7 +12,7 @@ pub fn is_one_worker(one: &str, other: &str) -> bool {
 pub const NAME_FORM: &str = "use 1 to 64 letters, digits, '-', '_' or '.'";
 
 /// Whether `name` can name a node or a worker: the same here and there, for a worker's probe is told from others
-/// by his name alone.
+/// by the name alone.
 #[must_use]
 pub fn is_name(name: &str) -> bool {
     (1..=64).contains(&name.len())

@@ -84,7 +84,7 @@ pub struct Roster {
 
 impl Roster {
     /// A snapshot of both. Revoked probes belong in it too: their measurements still have names. A worker has
-    /// one spelling in it, that of the nodes if they name him: `Ada` and `ada` are one person, here and in
+    /// one spelling in it, that of the nodes if they name that worker: `Ada` and `ada` are one person, here and in
     /// every report made from this.
     #[must_use]
     pub fn new(

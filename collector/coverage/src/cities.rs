@@ -2,6 +2,7 @@
 
 mod decode;
 mod fold;
+mod known;
 
 use std::ops::Range;
 use std::sync::LazyLock;

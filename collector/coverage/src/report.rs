@@ -9,6 +9,7 @@ mod regions;
 mod resample;
 mod shares;
 mod speakers;
+mod split;
 mod sum;
 
 pub use build::{Options, ReportError, build};

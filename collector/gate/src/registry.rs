@@ -19,6 +19,7 @@ use isochrone_base::clock::Clock;
 use isochrone_base::words;
 use isochrone_proto::echo::KeyEpoch;
 use isochrone_proto::ids::ProbeId;
+use isochrone_proto::section::Known;
 use isochrone_proto::token::{ADDRESSES_MAX, Token};
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::Store;
@@ -261,6 +262,27 @@ impl Registry {
         };
         let mut probe = ProbeRecord::clone(probe);
         probe.known_secret = Some(epoch);
+        draft.put_probe(probe);
+        self.commit(draft)?;
+        Ok(true)
+    }
+
+    /// Notes what a probe's release can read: from the next plans on it is given nothing else. Whether that was news.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub(crate) fn announce(&self, id: ProbeId, known: &Known) -> Result<bool, RegistryError> {
+        let is_news = |probe: &Arc<ProbeRecord>| probe.announced.as_ref() != Some(known);
+        if !self.probe(id).is_some_and(|probe| is_news(&probe)) {
+            return Ok(false); // without waiting for who writes
+        }
+        let _writer = self.writer();
+        let mut draft = self.draft();
+        let Some(probe) = draft.members.probes.get(&id).filter(|probe| is_news(probe)) else {
+            return Ok(false);
+        };
+        let mut probe = ProbeRecord::clone(probe);
+        probe.announced = Some(known.clone());
         draft.put_probe(probe);
         self.commit(draft)?;
         Ok(true)

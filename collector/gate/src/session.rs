@@ -21,9 +21,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use isochrone_proto::codec;
 use isochrone_proto::control::{CloseCode, EpochState, Hello, SpoolState};
 use isochrone_proto::ids::{PlanVersion, ProbeId};
 use isochrone_proto::plan::SignedPlan;
+use isochrone_proto::section::Known;
 use isochrone_proto::units::UnixMillis;
 use tokio::sync::watch;
 
@@ -104,6 +106,8 @@ pub(crate) struct Live {
     view: Mutex<SessionView>,
     connection: quinn::Connection,
     replies: Replies,
+    /// What its release can read.
+    known: Known,
     /// Its leaf was past its end and was not renewed yet: nothing but renewal is open to it.
     expired: watch::Sender<bool>,
 }
@@ -163,7 +167,7 @@ impl Sessions {
         if let Some(live) = self.live(probe)
             && !*live.expired.borrow()
         {
-            live.replies.plan(plan);
+            live.send_plan(plan);
         }
     }
 
@@ -255,13 +259,29 @@ impl Seat {
 }
 
 impl Live {
-    fn new(connection: quinn::Connection, view: SessionView, expired: bool) -> Arc<Self> {
+    fn new(connection: quinn::Connection, view: SessionView, known: Known, expired: bool) -> Arc<Self> {
         Arc::new(Self {
+            known,
             view: Mutex::new(view),
             connection,
             replies: Replies::default(),
             expired: watch::Sender::new(expired),
         })
+    }
+
+    /// Puts a plan on its way, unless it holds what this release did not announce: the planner makes another one.
+    fn send_plan(&self, signed: SignedPlan) {
+        let plan = codec::decode_plan(&signed.plan);
+        let Ok(unread) = plan.map(|plan| self.known.unread_in(&plan)) else {
+            return; // none of ours
+        };
+        match unread {
+            None => self.replies.plan(signed),
+            Some(unread) => {
+                let probe = self.lock().probe;
+                tracing::info!(%probe, unread, "plan withheld: the probe's release does not know all of it");
+            }
+        }
     }
 
     fn view(&self) -> SessionView {

@@ -57,6 +57,17 @@ pub struct Limits {
     pub fewer: Vec<Fewer>,
     /// What the plans have no room for.
     pub left_out: Vec<LeftOut>,
+    /// What probes are not given because their release did not announce it.
+    pub withheld: Vec<Withheld>,
+}
+
+/// A probe that is not given some kinds of checks: its release does not know them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withheld {
+    /// The probe's name.
+    pub probe: String,
+    /// The kinds that it would have been given.
+    pub kinds: Vec<Kind>,
 }
 
 /// A node whose budget of connect checks is too small for every probe.
@@ -98,6 +109,15 @@ impl World {
             limits.left_out.extend(left_out);
         }
         limits.stretches = rates.stretches();
+        for (probe, (_, draft)) in self.probes.iter().zip(&mut drafts) {
+            let kinds = draft.withhold(&probe.unread);
+            if !kinds.is_empty() {
+                limits.withheld.push(Withheld {
+                    probe: probe.name.clone(),
+                    kinds: kinds.into_iter().collect(),
+                });
+            }
+        }
         Drafted {
             drafts,
             seats,

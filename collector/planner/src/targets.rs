@@ -1,18 +1,18 @@
 //! `targets.toml`: the nodes that are checked. Listing a host is the lead's approval of it.
 
+mod check;
 mod edit;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use isochrone_base::names::{NAME_FORM, is_name};
 use isochrone_base::roster::NodeEntry;
 use isochrone_proto::kind::Family;
-use isochrone_proto::limits::TEXT_BYTES_MAX;
 use serde::Deserialize;
 use url::Url;
 
+pub use self::check::{NodeError, UrlError};
 pub use self::edit::{EditError, add, remove, set_paused};
 
 /// A node as the lead describes it.
@@ -123,19 +123,16 @@ impl Targets {
         let mut nodes: Vec<Node> = Vec::with_capacity(raw.node.len());
         for raw in raw.node {
             let name = raw.node.clone();
-            let wrong = |(key, value, help): Wrong| TargetsError::Value {
-                path: path.to_owned(),
-                node: name.clone(),
-                key,
-                value,
-                help,
+            let is_taken = nodes.iter().any(|known| known.name == name);
+            let node = match Node::try_from(raw) {
+                Ok(_) if is_taken => Err(NodeError::NameTaken { name: name.clone() }),
+                other => other,
             };
-            let node = Node::try_from(raw).map_err(wrong)?;
-            if nodes.iter().any(|known| known.name == node.name) {
-                let help = "another node has this name; names are unique".to_owned();
-                return Err(wrong(("node", node.name, help)));
-            }
-            nodes.push(node);
+            nodes.push(node.map_err(|wrong| TargetsError::Value {
+                path: path.to_owned(),
+                node: name,
+                wrong,
+            })?);
         }
         Ok(Self { nodes })
     }
@@ -176,139 +173,6 @@ impl Targets {
     }
 }
 
-type Wrong = (&'static str, String, String);
-
-impl TryFrom<RawNode> for Node {
-    type Error = Wrong;
-
-    fn try_from(raw: RawNode) -> Result<Self, Wrong> {
-        check_name("node", &raw.node)?;
-        check_name("worker", &raw.worker)?;
-        let (url, lacks_slash) = endpoint(raw.kind, &raw.url)?;
-        let (latitude, longitude, country) = position(&raw)?;
-        if let Some(asset) = &raw.asset
-            && (asset.is_empty() || asset.len() > 20 || !asset.bytes().all(|b| b.is_ascii_digit()))
-        {
-            return Err((
-                "asset",
-                asset.clone(),
-                "an object's id is a number, such as \"1343\"".to_owned(),
-            ));
-        }
-        if let Some(interval) = raw.interval
-            && !(Duration::from_secs(1)..=Duration::from_secs(86_400)).contains(&interval)
-        {
-            let value = humantime::format_duration(interval).to_string();
-            return Err(("interval", value, "use 1s to 1day".to_owned()));
-        }
-        let families = match raw.families.as_deref() {
-            None => vec![default_family(&url)],
-            Some([4]) => vec![Family::V4],
-            Some([6]) => vec![Family::V6],
-            Some([4, 6] | [6, 4]) => vec![Family::V4, Family::V6],
-            Some(other) => {
-                return Err((
-                    "families",
-                    format!("{other:?}"),
-                    "use [4], [6] or [4, 6]".to_owned(),
-                ));
-            }
-        };
-        Ok(Self {
-            name: raw.node,
-            kind: raw.kind,
-            url,
-            lacks_slash,
-            worker: raw.worker,
-            place: raw.place.unwrap_or_default(),
-            latitude,
-            longitude,
-            country,
-            network: raw.network,
-            buckets: raw.buckets,
-            asset: raw.asset,
-            interval: raw.interval,
-            families,
-            paused: raw.paused,
-        })
-    }
-}
-
-fn check_name(key: &'static str, name: &str) -> Result<(), Wrong> {
-    if is_name(name) {
-        return Ok(());
-    }
-    Err((key, name.to_owned(), NAME_FORM.to_owned()))
-}
-
-fn endpoint(kind: NodeKind, text: &str) -> Result<(Url, bool), Wrong> {
-    let wrong = |help: &str| ("url", text.to_owned(), help.to_owned());
-    let mut url = Url::parse(text).map_err(|error| wrong(&error.to_string()))?;
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(wrong(
-            "write a whole address, such as \"https://node.example.org/distributor/\"",
-        ));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(wrong(
-            "leave name and password out: they would travel to every probe",
-        ));
-    }
-    if text.len() > TEXT_BYTES_MAX {
-        return Err(wrong("at most 512 bytes"));
-    }
-    let lacks_slash = kind == NodeKind::Argus && !url.path().ends_with('/');
-    if kind == NodeKind::Argus {
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(wrong(
-                "leave out what follows '?' or '#': a node answers 400 to it",
-            ));
-        }
-        if lacks_slash {
-            let path = format!("{}/", url.path());
-            url.set_path(&path);
-        }
-    }
-    Ok((url, lacks_slash))
-}
-
-fn position(raw: &RawNode) -> Result<(f64, f64, Option<String>), Wrong> {
-    match (raw.latitude, raw.longitude, &raw.place) {
-        (Some(latitude), Some(longitude), place) => {
-            if !(-90.0..=90.0).contains(&latitude) {
-                return Err(("latitude", latitude.to_string(), "use -90 to 90".to_owned()));
-            }
-            if !(-180.0..=180.0).contains(&longitude) {
-                return Err(("longitude", longitude.to_string(), "use -180 to 180".to_owned()));
-            }
-            let country = place.as_deref().and_then(isochrone_base::place::country_in);
-            Ok((latitude, longitude, country))
-        }
-        (None, None, Some(place)) => {
-            let found = isochrone_base::place::find(place)
-                .map_err(|error| ("place", place.clone(), error.to_string()))?;
-            Ok((found.latitude, found.longitude, Some(found.country)))
-        }
-        (None, None, None) => Err((
-            "place",
-            String::new(),
-            "write place = \"City, CC\", or latitude and longitude".to_owned(),
-        )),
-        _ => Err((
-            "latitude",
-            String::new(),
-            "latitude and longitude go together".to_owned(),
-        )),
-    }
-}
-
-fn default_family(url: &Url) -> Family {
-    match url.host() {
-        Some(url::Host::Ipv6(_)) => Family::V6,
-        _ => Family::V4,
-    }
-}
-
 /// The file that `up` writes where there is none: an example, every line of it a comment.
 pub const SAMPLE: &str = include_str!("../../../deploy/targets.toml");
 
@@ -333,18 +197,14 @@ pub enum TargetsError {
         reason: String,
     },
     /// A value that cannot be.
-    #[error("{}: node {node:?}: {key} = {value:?}: {help}", path.display())]
+    #[error("{}: node {node:?}: {wrong}", path.display())]
     Value {
         /// The file.
         path: PathBuf,
         /// The node's name.
         node: String,
-        /// The key.
-        key: &'static str,
-        /// Its value.
-        value: String,
-        /// What to write instead.
-        help: String,
+        /// Key, value, and what to write instead.
+        wrong: NodeError,
     },
 }
 

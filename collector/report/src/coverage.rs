@@ -2,13 +2,15 @@
 
 mod caveats;
 mod json;
+mod map;
 mod observations;
 mod page;
 mod tables;
 mod text;
-pub(crate) mod words;
+mod words;
 
 use isochrone_base::words::count;
+use isochrone_coverage::cities;
 use isochrone_coverage::observations::Source;
 use isochrone_coverage::report::{CoverageReport, Region};
 use serde_json::Value;
@@ -38,7 +40,7 @@ impl Printed for CoverageReport {
                 .chain(self.notes.iter().cloned())
                 .collect(),
             glossary: &words::GLOSSARY,
-            sources: words::attributions(self).into_iter().map(str::to_owned).collect(),
+            sources: attributions(self).into_iter().map(str::to_owned).collect(),
             links: Vec::new(),
         }
     }
@@ -69,6 +71,16 @@ fn measured(regions: &[Region]) -> Option<Vec<&Region>> {
         .filter(|region| region.measured.is_some())
         .collect();
     (!measured.is_empty()).then_some(measured)
+}
+
+/// Whom the figures come from.
+fn attributions(report: &CoverageReport) -> Vec<&str> {
+    let mut all = vec![report.weights.attribution.as_str()];
+    if !report.weights.attribution.contains(cities::ATTRIBUTION) {
+        all.push(cities::ATTRIBUTION);
+    }
+    all.push(map::ATTRIBUTION);
+    all
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 use maud::{Markup, PreEscaped, html};
 
+use crate::characters::capital;
 use crate::lines::Lines;
 
 /// The mark of a demo.
@@ -137,14 +138,6 @@ impl Frame {
             }
         }
     }
-}
-
-/// With a capital letter.
-pub(crate) fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 #[cfg(test)]

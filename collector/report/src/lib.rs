@@ -1,9 +1,10 @@
 //! What is printed, in every format: text for a terminal, Markdown, CSV, JSON and HTML.
 //!
 //! Other crates hand over values. A report describes each of its tables once ([`tables`]); [`lines`] writes text
-//! and Markdown, [`frame`] is the one HTML page around it, `map` and `charts` are its pictures.
+//! and Markdown, [`frame`] is the one HTML page around it, `charts` are its pictures.
 
 pub mod audit;
+mod characters;
 mod charts;
 pub mod coverage;
 pub mod frame;
@@ -12,10 +13,10 @@ mod golden;
 pub mod ledger;
 pub mod lines;
 pub mod log;
-mod map;
 pub mod nodes;
 pub mod probes;
 pub mod show;
+pub mod status;
 pub mod tables;
 pub mod targets;
 mod words;

@@ -1,22 +1,10 @@
 //! Text no wider than a terminal, or the same as Markdown.
 
+use crate::characters::{escape, shown};
 use crate::tables::Table;
 
 /// Narrower than this, tables cannot be read.
 const NARROWEST: usize = 60;
-
-/// Text from elsewhere as it may be shown: characters that move a cursor, break a line, or turn the direction of
-/// writing become �. White space stays between words.
-#[must_use]
-pub fn shown(text: &str) -> String {
-    let shown = |character: char| match character {
-        '\t' | '\n' | '\r' => ' ',
-        '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-        other if other.is_control() => '\u{fffd}',
-        other => other,
-    };
-    text.chars().map(shown).collect()
-}
 
 /// What was written so far.
 #[derive(Debug)]
@@ -172,20 +160,6 @@ fn unbroken(text: &str) -> Vec<String> {
         }
     }
     words
-}
-
-/// Text that Markdown shows as it is, in a table's cell too.
-pub(crate) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '|' | '*' | '_' | '`' | '[' | ']' | '\\' => escaped.extend(['\\', character]),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

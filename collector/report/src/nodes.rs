@@ -9,9 +9,11 @@ mod builder;
 mod counts;
 mod outages;
 mod page;
+mod strip;
 mod tables;
 mod text;
 mod values;
+mod words;
 
 use isochrone_base::roster::Roster;
 use isochrone_base::words::date_time;

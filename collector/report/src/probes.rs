@@ -55,6 +55,8 @@ pub struct ProbeLine {
     pub joined: UnixMillis,
     /// Its connection.
     pub session: Option<SessionLine>,
+    /// Kinds that it is not given: its release did not announce them.
+    pub unread: Vec<String>,
     /// Its echo port, IPv4 first.
     pub echo: [Option<EchoLine>; 2],
 }

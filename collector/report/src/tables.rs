@@ -5,8 +5,7 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table as 
 use isochrone_base::words::count;
 use maud::{Markup, html};
 
-use crate::frame::capital;
-use crate::lines::{escape, shown};
+use crate::characters::{capital, escape, shown};
 
 /// On a page, a table of more rows than this is folded: some are shown, the rest when they are asked for.
 const FOLD: usize = 24;

@@ -14,7 +14,7 @@ use isochrone_report::probes::{
     EchoLine, FreshInvitation, OpenInvitation, ProbeLine, ProbesReport, Seat, SessionLine,
 };
 
-use super::{CommandContext, CommandError, Out, WIDTH, failed};
+use super::{CommandContext, CommandError, Out, UsageError, WIDTH};
 use crate::cli::{AccessArg, Format, ProbeCommand};
 use crate::control::Answer;
 
@@ -35,7 +35,13 @@ pub(super) async fn carry_out(
             format,
         } => {
             let valid: Duration = humantime::parse_duration(&valid).map_err(|error| {
-                CommandError::Usage(format!("--valid {valid}: {error}; write it as 72h or 3days"))
+                let (option, given, example) = ("--valid", valid, "72h or 3days");
+                UsageError::Duration {
+                    option,
+                    given,
+                    error,
+                    example,
+                }
             })?;
             let location = location.as_deref().map(self::location).transpose()?;
             let new = NewInvitation {
@@ -76,17 +82,15 @@ fn refused(error: RegistryError) -> CommandError {
     use RegistryError::{Location, NameForm, Text, UnknownSite, Valid};
     match error {
         UnknownSite(_) | Location { .. } | Valid { .. } | Text { .. } | NameForm { .. } => {
-            CommandError::Usage(isochrone_base::error_chain::chain(&error))
+            UsageError::Invitation(error).into()
         }
-        other => failed(other),
+        other => other.into(),
     }
 }
 
 /// Shuts out a probe, or whoever holds an open invitation of that name.
 fn revoke(context: &CommandContext, name: &str) -> Result<String, CommandError> {
-    if context.registry.by_name(name).is_none()
-        && context.registry.withdraw(name, &context.actor).map_err(failed)?
-    {
+    if context.registry.by_name(name).is_none() && context.registry.withdraw(name, &context.actor)? {
         return Ok(format!(
             "The invitation of {name} is withdrawn; its token lets nobody in any more.\n"
         ));
@@ -94,8 +98,7 @@ fn revoke(context: &CommandContext, name: &str) -> Result<String, CommandError> 
     let record = find(context, name)?;
     let revoked = context
         .registry
-        .revoke(record.id, &context.actor, "revoked by command")
-        .map_err(failed)?;
+        .revoke(record.id, &context.actor, "revoked by command")?;
     let text = if revoked {
         "is revoked; its connection is closed, and the responders it knew get new keys"
     } else {
@@ -117,9 +120,8 @@ pub(super) fn location(text: &str) -> Result<(f64, f64), CommandError> {
             (-90.0..=90.0).contains(latitude) && (-180.0..=180.0).contains(longitude)
         })
         .ok_or_else(|| {
-            CommandError::Usage(format!(
-                "--location {text}: write latitude,longitude in degrees, such as 34.69,135.50"
-            ))
+            let given = text.to_owned();
+            UsageError::Location { given }.into()
         })
 }
 
@@ -131,9 +133,8 @@ fn find(context: &CommandContext, probe: &str) -> Result<Arc<ProbeRecord>, Comma
             .and_then(|id| context.registry.probe(id))
     };
     context.registry.by_name(probe).or_else(by_id).ok_or_else(|| {
-        CommandError::Failed(format!(
-            "no probe is called {probe:?}; `probe list` shows all names"
-        ))
+        let name = probe.to_owned();
+        CommandError::NoSuchProbe { name }
     })
 }
 
@@ -161,7 +162,7 @@ fn report(context: &CommandContext) -> ProbesReport {
     ProbesReport {
         probes: probes.iter().map(|record| line(context, record)).collect(),
         invitations: invitations.iter().map(invitation).collect(),
-        running: context.running,
+        running: context.views.is_some(),
         now: context.clock.wall(),
     }
 }
@@ -182,6 +183,7 @@ fn line(context: &CommandContext, record: &ProbeRecord) -> ProbeLine {
         active: record.is_active(),
         joined: record.joined,
         session: context.sessions.view(record.id).map(session),
+        unread: record.unread_kinds().iter().map(ToString::to_string).collect(),
         echo: context.addresses.checked(record.id).map(|port| port.map(echo)),
     }
 }
@@ -217,7 +219,7 @@ fn echo(checked: Checked) -> EchoLine {
 }
 
 pub(super) async fn audit(context: &CommandContext, format: Format, out: &Out) -> Result<(), CommandError> {
-    let entries = context.registry.audit(UnixMillis(0)).map_err(failed)?;
+    let entries = context.registry.audit(UnixMillis(0))?;
     let entry = |entry: AuditEntry| AuditLine {
         at: entry.at,
         who: entry.who,
@@ -263,6 +265,6 @@ mod tests {
         let taken = refused(RegistryError::NameTaken {
             name: "ada".to_owned(),
         });
-        assert!(matches!(taken, CommandError::Failed(_)), "{taken}");
+        assert!(matches!(taken, CommandError::Registry(_)), "{taken}");
     }
 }

@@ -20,10 +20,10 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{CommandContext, CommandError, Out, WIDTH, blocking, failed};
+use super::{CommandContext, CommandError, Out, UsageError, WIDTH, blocking};
 use crate::assembly::roster;
 use crate::cli::{CoverageArgs, ExportCommand, Format, ReportCommand, ReportFormat, WindowArgs};
-use crate::control::{Answer, Answers};
+use crate::control::Answers;
 
 /// Resampling is random; the same data gives the same report.
 const SEED: u64 = 0x15_0C_17_0E;
@@ -40,30 +40,19 @@ pub async fn coverage_from_files(args: CoverageArgs, answers: Answers) -> u8 {
         let report = blocking(move || report_of_files(&args)).await?;
         print(&report, format, &out).await
     };
-    match result.await {
-        Ok(()) => 0,
-        Err(error) => {
-            out.say(Answer::Err(format!("{error}\n"))).await;
-            if matches!(error, CommandError::Usage(_)) {
-                2
-            } else {
-                1
-            }
-        }
-    }
+    out.end(result.await).await
 }
 
 fn report_of_files(args: &CoverageArgs) -> Result<CoverageReport, CommandError> {
     let (Some(sites), Some(rtt)) = (&args.sites, &args.rtt) else {
-        return Err(CommandError::Usage(
-            "--sites and --rtt go together, and --nodes says which sites are nodes".to_owned(),
-        ));
+        return Err(UsageError::FilesApart.into());
     };
-    let sites = FileText::load(sites).map_err(failed)?;
-    let rtt = FileText::load(rtt).map_err(failed)?;
-    let observations = files::read(&sites, &rtt, &args.nodes).map_err(failed)?;
+    let sites = FileText::load(sites)?;
+    let rtt = FileText::load(rtt)?;
+    let observations = files::read(&sites, &rtt, &args.nodes)?;
     let options = Options::new(weights(args)?);
-    report::build(&observations, &options, &mut StdRng::seed_from_u64(SEED)).map_err(failed)
+    let mut random = StdRng::seed_from_u64(SEED);
+    Ok(report::build(&observations, &options, &mut random)?)
 }
 
 /// Reads the file that `--weights` names, so that it goes along with the command.
@@ -74,11 +63,8 @@ pub fn read_weights(args: &mut CoverageArgs) -> Result<(), CommandError> {
     if ["people", "sites"].contains(&args.weights.as_str()) {
         return Ok(());
     }
-    let file = FileText::load_up_to(args.weights.as_ref(), WEIGHTS_BYTES_MAX).map_err(|error| {
-        let error = isochrone_base::error_chain::chain(&error);
-        CommandError::Failed(format!("--weights takes people, sites, or a file; {error}"))
-    })?;
-    args.weights_file = Some(file.into_text().map_err(failed)?);
+    let file = FileText::load_up_to(args.weights.as_ref(), WEIGHTS_BYTES_MAX);
+    args.weights_file = Some(file.map_err(CommandError::NoWeights)?.into_text()?);
     Ok(())
 }
 
@@ -86,12 +72,13 @@ pub fn read_weights(args: &mut CoverageArgs) -> Result<(), CommandError> {
 /// other rights than whoever named it.
 fn weights(args: &CoverageArgs) -> Result<Weights, CommandError> {
     match (&args.weights_file, args.weights.as_str()) {
-        (Some(text), name) => Weights::from_file(&FileText::new(name, text.as_str())).map_err(failed),
+        (Some(text), name) => Ok(Weights::from_file(&FileText::new(name, text.as_str()))?),
         (None, "people") => Ok(Weights::people()),
         (None, "sites") => Ok(Weights::sites()),
-        (None, file) => Err(CommandError::Usage(format!(
-            "--weights {file}: the file did not come with the command; are both of one version?"
-        ))),
+        (None, file) => {
+            let file = file.to_owned();
+            Err(UsageError::WeightsLeftBehind { file }.into())
+        }
     }
 }
 
@@ -114,10 +101,10 @@ pub(super) async fn ledger(
     let (store, now) = (context.store.clone(), context.clock.wall());
     let bar = out.clone();
     let (ledger, audit) = blocking(move || {
-        let ledger = ledger::read(&store, now).map_err(failed)?;
+        let ledger = ledger::read(&store, now)?;
         let audit = if verify {
             let audit = ledger::verify_with(&store, &mut |done, total| bar.progress(done, total));
-            Some(audit.map_err(failed)?)
+            Some(audit?)
         } else {
             None
         };
@@ -135,10 +122,11 @@ pub(super) async fn ledger(
         }
     }
     match audit {
-        Some(audit) if !audit.is_sound() => Err(CommandError::Failed(format!(
-            "the store and its counters disagree: {} lost, {} twice, {} rows damaged; keep a copy of the state folder and report this",
-            audit.lost, audit.twice, audit.damaged
-        ))),
+        Some(audit) if !audit.is_sound() => Err(CommandError::Unsound {
+            lost: audit.lost,
+            twice: audit.twice,
+            damaged: audit.damaged,
+        }),
         _ => Ok(()),
     }
 }
@@ -169,22 +157,21 @@ pub(super) async fn export(
         let result = export::ndjson(&store, range, &mut pieces, |progress| {
             out.progress(progress.commit, progress.commits);
         });
-        result.map_err(failed)?;
+        result?;
         pieces.flush().map_err(|_| CommandError::Gone)
     })
     .await
 }
 
 /// RFC 3339.
-pub(super) fn instant(option: &str, text: &str) -> Result<UnixMillis, CommandError> {
+pub(super) fn instant(option: &'static str, text: &str) -> Result<UnixMillis, CommandError> {
     let parsed = text
         .parse::<jiff::Timestamp>()
         .ok()
         .and_then(|at| u64::try_from(at.as_millisecond()).ok());
     parsed.map(UnixMillis).ok_or_else(|| {
-        CommandError::Usage(format!(
-            "{option} {text}: write an instant as 2026-11-22T03:00:00Z"
-        ))
+        let given = text.to_owned();
+        UsageError::Instant { option, given }.into()
     })
 }
 
@@ -254,9 +241,8 @@ pub(super) async fn show(
     })
     .await?;
     let Some(report) = report else {
-        return Err(CommandError::Failed(format!(
-            "no node is called {node:?}; `target list` shows all names"
-        )));
+        let name = node.to_owned();
+        return Err(CommandError::NoSuchNode { name });
     };
     match format {
         Format::Json => out.json(&report).await,
@@ -373,7 +359,11 @@ pub(super) enum ReportFailure {
 
 impl From<ReportFailure> for CommandError {
     fn from(failure: ReportFailure) -> Self {
-        failed(failure)
+        match failure {
+            ReportFailure::Store(error) => Self::Unread(error),
+            ReportFailure::Build(error) => Self::Coverage(error),
+            ReportFailure::Ended(error) => Self::ReportEnded(error),
+        }
     }
 }
 
@@ -383,7 +373,13 @@ fn window(context: &CommandContext, args: &WindowArgs) -> Result<Window, Command
     if args.from.is_none() && args.to.is_none() {
         let text = args.since.as_deref().unwrap_or("7days");
         let since = humantime::parse_duration(text).map_err(|error| {
-            CommandError::Usage(format!("--since {text}: {error}; write it as 7d or 12h"))
+            let (option, given, example) = ("--since", text.to_owned(), "7d or 12h");
+            UsageError::Duration {
+                option,
+                given,
+                error,
+                example,
+            }
         })?;
         return Ok(Window::since(now, since));
     }
@@ -400,7 +396,7 @@ fn window(context: &CommandContext, args: &WindowArgs) -> Result<Window, Command
         .transpose()?;
     let from = from.unwrap_or(until.minus(Duration::from_secs(7 * 86_400)));
     if from >= until {
-        return Err(CommandError::Usage("--from must be before --to".to_owned()));
+        return Err(UsageError::Backwards.into());
     }
     Ok(Window { from, until })
 }

@@ -9,7 +9,7 @@ use isochrone_planner::draft::Load;
 use isochrone_planner::targets::{self, EditError, Node, NodeKind, Targets};
 use isochrone_report::targets::{TargetLine, TargetsReport};
 
-use super::{CommandContext, CommandError, Out, WIDTH};
+use super::{CommandContext, CommandError, Out, UsageError, WIDTH};
 use crate::cli::{Format, NodeArgs, TargetCommand};
 
 pub(super) async fn carry_out(
@@ -26,7 +26,7 @@ pub(super) async fn carry_out(
                 .map(|node| notes(node, &edited, true).join("; "));
             let loads = load::loads(context, &edited);
             adopt(context, Ok(edited), "target add", &name)?;
-            let from = if context.running {
+            let from = if context.views.is_some() {
                 "the probes check it from their next plan on"
             } else {
                 "no collector runs here now, so it is checked once one does"
@@ -73,15 +73,14 @@ fn added(
     name: &str,
     keys: Vec<(&'static str, toml_edit::Value)>,
 ) -> Result<Targets, CommandError> {
-    let before = Targets::read(file).map_err(super::failed)?;
+    let before = Targets::read(file)?;
     if before.node(name).is_some() {
-        return Err(CommandError::Failed(format!(
-            "a node is called {name} already; take another name, or `target remove {name}` first"
-        )));
+        let name = name.to_owned();
+        return Err(CommandError::NodeNameTaken { name });
     }
     targets::add(file, keys).map_err(|error| match error {
-        EditError::Targets(error) => CommandError::Usage(isochrone_base::error_chain::chain(&error)),
-        other => super::failed(other),
+        EditError::Targets(error) => UsageError::Node(error).into(),
+        other => other.into(),
     })
 }
 
@@ -92,15 +91,12 @@ fn adopt(
     action: &str,
     node: &str,
 ) -> Result<(), CommandError> {
-    let edited = edited.map_err(super::failed)?;
+    let edited = edited?;
     context.take_targets(edited);
     let noted = context.registry.note(&context.actor, action, node.to_owned());
-    noted.map_err(|error| {
-        let error = isochrone_base::error_chain::chain(&error);
-        let file = context.targets_file.display();
-        CommandError::Failed(format!(
-            "{file} is changed and in force, but the audit log could not be written: {error}"
-        ))
+    noted.map_err(|source| CommandError::Unlogged {
+        file: context.targets_file.clone(),
+        source,
     })
 }
 
@@ -123,9 +119,8 @@ fn keys(args: NodeArgs) -> Result<Vec<(&'static str, toml_edit::Value)>, Command
         keys.push(("network", i64::from(network).into()));
     }
     if let Some(bucket) = args.buckets.iter().find(|bucket| !is_bucket(bucket)) {
-        return Err(CommandError::Usage(format!(
-            "--bucket {bucket}: write family:index, such as 0:0"
-        )));
+        let given = bucket.clone();
+        return Err(UsageError::Bucket { given }.into());
     }
     if !args.buckets.is_empty() {
         keys.push(("buckets", toml_edit::Array::from_iter(args.buckets).into()));
@@ -252,18 +247,18 @@ mod tests {
         };
         let error = add("ftp://node.example.org/").unwrap_err();
         assert!(
-            matches!(&error, CommandError::Usage(text) if text.contains("ftp://")),
+            matches!(&error, CommandError::Usage(wrong) if wrong.to_string().contains("ftp://")),
             "{error}"
         );
         add("https://node.example.org/").unwrap();
         let twice = add("https://node.example.org/").unwrap_err();
         assert!(
-            matches!(&twice, CommandError::Failed(text) if text.contains("berlin already")),
+            matches!(&twice, CommandError::NodeNameTaken { name } if name == "berlin"),
             "{twice}"
         );
         std::fs::write(&file, "[[node]]\nnode = 1\n").unwrap();
         let error = add("https://node.example.org/").unwrap_err();
-        assert!(matches!(error, CommandError::Failed(_)), "{error}");
+        assert!(matches!(error, CommandError::Targets(_)), "{error}");
     }
 
     #[test]

@@ -56,6 +56,7 @@ fn ada() -> ProbeRecord {
         joined: START,
         leaf_expires: UnixMillis(u64::MAX),
         secrets: Vec::new(),
+        announced: None,
         known_secret: None,
     }
 }

@@ -54,7 +54,7 @@ impl CommandContext {
             config,
             clock: opened.clock,
             actor: Actor::of_this_process(),
-            running: false,
+            views: None,
         })
     }
 }

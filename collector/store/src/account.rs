@@ -1,5 +1,6 @@
 //! The ledger's rows as they are kept: an epoch's state, an hour's counts, what stands at a sequence.
 
+use isochrone_proto::control::RefusedSoFar;
 use isochrone_proto::ids::{Digest, PlanVersion, Sequence};
 use isochrone_proto::ledger::{Adoption, DropCause, HourCount, SkipCause};
 use isochrone_proto::units::UnixMillis;
@@ -27,8 +28,10 @@ pub(crate) struct EpochRow {
     pub(crate) adoptions: Vec<Adoption>,
     /// Batches and tombstones refused for their content.
     pub(crate) refused_batches: u64,
-    /// Rows of refused batches whose slots lie out of range, and are in no hour.
-    pub(crate) refused_outside: u64,
+    /// Measurements in them; each stands in an hour, too.
+    pub(crate) refused_rows: u64,
+    /// Of these, measurements of batches that were refused for their time.
+    pub(crate) refused_for_time: u64,
     /// Batches that did not fit, each digest once.
     pub(crate) forked_batches: u64,
     /// Forked batches beyond the bound: counted here and nowhere else.
@@ -50,7 +53,8 @@ impl Default for EpochRow {
             closed: false,
             adoptions: Vec::new(),
             refused_batches: 0,
-            refused_outside: 0,
+            refused_rows: 0,
+            refused_for_time: 0,
             forked_batches: 0,
             forks_uncounted: 0,
             is_shut: false,
@@ -58,7 +62,7 @@ impl Default for EpochRow {
     }
 }
 
-/// 1: without the mark of a damaged account.
+/// 1: without the mark of a damaged account, and without counts of refused rows.
 const EPOCH_VERSION: u8 = 2;
 
 impl EpochRow {
@@ -78,7 +82,8 @@ impl EpochRow {
                 .number(adoption.first_slot.0);
         }
         row.number(self.refused_batches)
-            .number(self.refused_outside)
+            .number(self.refused_rows)
+            .number(self.refused_for_time)
             .number(self.forked_batches)
             .number(self.forks_uncounted)
             .number(u64::from(self.is_shut));
@@ -107,7 +112,8 @@ impl EpochRow {
             });
         }
         epoch.refused_batches = row.number("refused batches")?;
-        epoch.refused_outside = row.number("refused rows out of range")?;
+        epoch.refused_rows = row.number("refused rows")?;
+        epoch.refused_for_time = row.number("rows refused for their time")?;
         epoch.forked_batches = row.number("forked batches")?;
         epoch.forks_uncounted = row.number("forks uncounted")?;
         epoch.is_shut = row.number("shut")? != 0;
@@ -122,6 +128,15 @@ impl EpochRow {
             .first()
             .map(|adoption| adoption.first_slot)
             .or(told)
+    }
+
+    /// What was refused of it so far.
+    pub(crate) fn refused(&self) -> RefusedSoFar {
+        RefusedSoFar {
+            batches: self.refused_batches,
+            rows: self.refused_rows,
+            rows_for_time: self.refused_for_time,
+        }
     }
 
     /// Whether the probe holds nothing more of it.

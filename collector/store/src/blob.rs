@@ -19,8 +19,8 @@ use isochrone_proto::units::UnixMillis;
 use super::row::Malformed;
 
 const MAGIC: [u8; 4] = *b"ISOB";
-/// 1: a payload without the kind connect.
-const VERSION: u8 = 2;
+/// 1: a payload without the kind connect. 2: one without sections.
+const VERSION: u8 = 3;
 const HEADER: usize = 40;
 
 /// A stored batch, not yet decoded.

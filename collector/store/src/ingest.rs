@@ -25,7 +25,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use isochrone_proto::batch::Batch;
 use isochrone_proto::codec::{self, DecodeError};
-use isochrone_proto::control::{EpochMark, EpochState};
+use isochrone_proto::control::{EpochMark, EpochState, RefusedSoFar};
 use isochrone_proto::ids::{Digest, EpochId, PlanVersion, ProbeId, Sequence};
 use isochrone_proto::ledger::Tombstone;
 use isochrone_proto::plan::Plan;
@@ -306,6 +306,8 @@ pub enum Ingested {
         mark: Sequence,
         /// What was wrong.
         reason: RefuseReason,
+        /// What was refused of the epoch so far, this included.
+        so_far: RefusedSoFar,
     },
     /// It does not fit what is stored: the epoch went on elsewhere. No acknowledgement.
     Forked {

@@ -176,7 +176,13 @@ fn row_of(account: &EpochAccount, hour: Hour, planned: u64, counts: &HourRow) ->
     } else {
         (0, unheard)
     };
-    let run = counts.run - never_spooled;
+    // The account of what was refused may be refused with it: such rows were run, whatever was planned.
+    let unaccounted = counts.placed().saturating_sub(counts.run);
+    let explained = unaccounted.min(not_running + absent);
+    let of_absent = explained.min(absent);
+    let (absent, not_running) = (absent - of_absent, not_running - (explained - of_absent));
+    let planned = planned + unaccounted - explained;
+    let run = counts.run - never_spooled + unaccounted;
     let spooled = run.saturating_sub(counts.placed());
     let skipped = counts.skipped + not_running;
     let agreed =

@@ -40,6 +40,9 @@ pub(crate) const QUARANTINE: TableOf<u64> = TableOf::new("quarantine");
 /// (probe, plan version) → signed plan.
 pub(crate) const PLANS: TableOf<&'static [u8; 20]> = TableOf::new("plans");
 
+/// probe → when it was revoked: nothing is planned of it from there on.
+pub(crate) const ENDS: TableOf<u64> = TableOf::new("ends");
+
 pub(crate) const META_FORMAT: &str = "format";
 pub(crate) const META_COMMIT: &str = "commit number";
 pub(crate) const META_ORDINAL: &str = "epochs noted";
@@ -71,9 +74,10 @@ pub(crate) const META_NAMES: [&str; 12] = [
     META_ASIDE_BYTES,
     META_ASIDE_TOLD,
 ];
-/// The format this build reads and writes. 1: batches without the kind connect. 2: rows without checksums.
-pub(crate) const FORMAT: u64 = 3;
-/// Where formats 1 and 2 kept their number.
+/// The format this build reads and writes. 1: batches without the kind connect. 2: without sections. 3: rows without
+/// checksums.
+pub(crate) const FORMAT: u64 = 4;
+/// Where formats 1 to 3 kept their number.
 const OLD_META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 
 /// Makes every table, so that readers find them; checks the format.
@@ -106,6 +110,7 @@ pub(crate) fn prepare(transaction: &WriteTransaction, found: &Found) -> Result<(
     TOMBSTONES.open(transaction, found)?;
     FORKS.open(transaction, found)?;
     QUARANTINE.open(transaction, found)?;
+    ENDS.open(transaction, found)?;
     PLANS.open(transaction, found)?;
     Ok(())
 }

@@ -19,7 +19,7 @@ use crate::slow_browser;
 /// Connections at once; further ones wait in the listener's backlog.
 const CONNECTIONS_MAX: usize = 256;
 
-/// A browser sends its request's head at once; whoever takes longer gives his place to another. It also
+/// A browser sends its request's head at once; whoever takes longer gives their place to another. It also
 /// ends idle connections.
 const HEAD_TIME: Duration = Duration::from_secs(15);
 

@@ -133,7 +133,7 @@ fn timeout_of(check: PlannedCheck) -> Duration {
 
 /// The plan's texts name nothing that can be measured.
 fn unusable(planned: PlannedCheck, error: &dyn std::error::Error) -> Outcome {
-    let text = crate::uplink::chain(error).chars().take(200).collect();
+    let text = crate::error_text::chain(error).chars().take(200).collect();
     Outcome::failed(planned.kind.check, Phase::Resolve, FailureCause::NoAddress, text)
 }
 

@@ -11,10 +11,11 @@ use tokio_rustls::TlsConnector;
 use super::Reach;
 use super::dial::{ByteStream, socket_cause};
 use super::endpoint_url::EndpointUrl;
-use super::failure::{Broken, ErrorText, Failure};
+use super::failure::{Broken, Failure};
 use super::stopwatch::Stopwatch;
 use super::tls::{NotedExpiry, tls_cause};
 use crate::dns::{family_name, family_of};
+use crate::error_text::ErrorText;
 
 /// What is known of an attempt while it runs, and after it broke.
 pub(crate) struct Attempt<'a> {

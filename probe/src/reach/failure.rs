@@ -5,6 +5,7 @@ use std::time::Duration;
 use isochrone_proto::measurement::{Cause, FailureCause, Phase};
 
 use crate::address_policy::ForbiddenAddress;
+use crate::error_text::ErrorText;
 
 /// A check that did not work.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,46 +39,5 @@ impl Broken {
 impl From<ForbiddenAddress> for Broken {
     fn from(refused: ForbiddenAddress) -> Self {
         Self::new(FailureCause::ForbiddenAddress, ErrorText::of(&refused))
-    }
-}
-
-/// Somebody else's words, about an error or of itself: at most [`ErrorText::MAX`] characters, control characters replaced.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ErrorText(String);
-
-impl ErrorText {
-    /// Longest text kept, in characters.
-    pub const MAX: usize = 200;
-
-    /// Cuts `text` to size; whatever could move a terminal's cursor becomes a space.
-    pub fn new(text: &str) -> Self {
-        let clean = |c: char| if c.is_control() { ' ' } else { c };
-        Self(text.trim().chars().take(Self::MAX).map(clean).collect())
-    }
-
-    /// An error with its sources, joined by `: `; a source that its parent already quotes is not repeated.
-    pub fn of(error: &(dyn std::error::Error + 'static)) -> Self {
-        let mut text = error.to_string();
-        let mut next = error.source();
-        while let Some(source) = next {
-            let words = source.to_string();
-            if !text.contains(&words) {
-                text.push_str(": ");
-                text.push_str(&words);
-            }
-            next = source.source();
-        }
-        Self::new(&text)
-    }
-
-    /// The words.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Display for ErrorText {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
     }
 }

@@ -10,7 +10,7 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use super::failure::ErrorText;
+use crate::error_text::ErrorText;
 
 /// Whom an endpoint's certificate may come from.
 #[derive(Clone, Debug)]

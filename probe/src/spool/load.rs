@@ -9,6 +9,7 @@ use isochrone_proto::ids::{Digest, Sequence};
 use super::log::{EpochLog, Segment};
 use super::name::{FOLDER, SegmentName};
 use super::record::{self, ItemKind, RecordHeader, Scan};
+use super::refused::RefusedCounts;
 use super::{Spool, SpoolError, SpoolOptions};
 use crate::disk::Disk;
 
@@ -34,6 +35,7 @@ impl Spool {
             corrupt: 0,
             corrupt_untold: 0,
             marks_changed: false,
+            refused: RefusedCounts::default(),
         };
         let names = disk.list(FOLDER).map_err(failed("list", FOLDER))?;
         let marks = spool.load_marks();
@@ -74,6 +76,7 @@ impl Spool {
             segment.bytes = scan.end;
             log.take_over(segment);
         }
+        spool.load_refused();
         spool.corrupt += tails.values().sum::<u64>();
         spool.logs.retain(|_, log| log.has_records());
         spool.corrupt_untold = u32::try_from(spool.corrupt).unwrap_or(u32::MAX);

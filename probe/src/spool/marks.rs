@@ -24,6 +24,7 @@ pub(super) struct KeptMark {
 impl Spool {
     /// Keeps the marks, if they changed since the last call.
     pub(crate) fn save_marks(&mut self) {
+        self.save_refused();
         if !std::mem::take(&mut self.marks_changed) {
             return;
         }
@@ -57,15 +58,20 @@ impl Spool {
     }
 }
 
-mod hex {
+pub(super) mod hex {
     use isochrone_proto::ids::EpochId;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(epoch: &EpochId, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::spool) fn serialize<S: Serializer>(
+        epoch: &EpochId,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.collect_str(epoch)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<EpochId, D::Error> {
+    pub(in crate::spool) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<EpochId, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
     }

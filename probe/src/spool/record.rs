@@ -3,7 +3,7 @@
 //! | bytes | |
 //! |---|---|
 //! | 0-1 | magic |
-//! | 2 | format, 2 |
+//! | 2 | format, 3 |
 //! | 3 | kind: 1 batch, 2 tombstone; bit 7 says that nothing follows in the epoch |
 //! | 4-5 | measurements in it |
 //! | 6-13, 14-21 | first and last sequence |
@@ -22,7 +22,7 @@ use isochrone_proto::limits::BATCH_BYTES_MAX;
 /// Bytes before the payload.
 pub(super) const HEADER_BYTES: usize = 42;
 /// The format of the records that this build writes and reads.
-pub(super) const FORMAT: u8 = 2;
+pub(super) const FORMAT: u8 = 3;
 const MAGIC: [u8; 2] = [0xb5, 0xe3];
 const MAGIC_OF_FORMAT_1: [u8; 2] = [0xb5, 0x1c];
 const CHECKED_BYTES: usize = HEADER_BYTES - 4;

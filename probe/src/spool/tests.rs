@@ -6,7 +6,7 @@ mod evicted;
 use std::sync::Arc;
 
 use isochrone_proto::batch::{Batch, BatchHeader};
-use isochrone_proto::control::EpochMark;
+use isochrone_proto::control::{EpochMark, RefusedSoFar};
 use isochrone_proto::ids::PlanVersion;
 use isochrone_proto::ledger::{Adoption, Event, HourCount};
 use isochrone_proto::measurement::{EchoOutcome, Measurement, Outcome};
@@ -183,6 +183,7 @@ fn acknowledged_batches_stay_while_there_is_room() {
         stored: Sequence::NONE,
         digest: Digest::ZERO,
         safe: Sequence::NONE,
+        refused: RefusedSoFar::default(),
     };
     assert_eq!(spool.welcome(&restored), MarkFit::Fits);
     assert_eq!(
@@ -211,6 +212,7 @@ fn mark_with_another_digest_is_a_fork() {
         stored: Sequence(stored),
         digest,
         safe: Sequence::NONE,
+        refused: RefusedSoFar::default(),
     };
     assert_eq!(spool.welcome(&mark(3, Digest([9; 32]))), MarkFit::Forked);
     let own = everything(&mut spool, epoch(1), Sequence(2)).remove(0);
@@ -226,6 +228,7 @@ fn mark_above_all_that_was_written_is_a_fork_of_any_epoch() {
         stored: Sequence(9),
         digest: Digest([9; 32]),
         safe: Sequence::NONE,
+        refused: RefusedSoFar::default(),
     };
     assert_eq!(spool.welcome(&mark), MarkFit::Forked);
     let mut restored = open(&disk, 1 << 20);
@@ -339,6 +342,7 @@ fn records_of_few_files_are_held_in_memory() {
             stored: Sequence(1_000),
             digest: Digest::of(&sent[999].payload),
             safe: Sequence::NONE,
+            refused: RefusedSoFar::default(),
         };
         assert_eq!(spool.welcome(&restored), MarkFit::Fits);
         assert_eq!(spool.state().unstored, rows - 3_000);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use bytesize::ByteSize;
 use jiff::Timestamp;
 
-use super::{PlanStatus, Status};
+use super::{LedgerStatus, PlanStatus, Status};
 use crate::echo::EchoCounters;
 use crate::prober::EchoPorts;
 
@@ -41,8 +41,8 @@ impl Status {
             (
                 "of these",
                 format!(
-                    "{} run = {} stored + {} spooled + {} dropped",
-                    ledger.run, ledger.stored, ledger.spooled, ledger.dropped
+                    "{} run = {} stored + {} spooled + {} dropped + {} refused",
+                    ledger.run, ledger.stored, ledger.spooled, ledger.dropped, ledger.refused
                 ),
             ),
             ("spool", self.spool_words()),
@@ -51,12 +51,7 @@ impl Status {
             writeln!(text, "{word:<12} {value}").expect("a String takes every text");
         }
         if ledger.refused_batches > 0 {
-            writeln!(
-                text,
-                "{:<12} {} batches; the lead's collector says why",
-                "refused", ledger.refused_batches
-            )
-            .expect("a String takes every text");
+            writeln!(text, "{:<12} {}", "refused", refused(ledger)).expect("a String takes every text");
         }
         if let Some(unkept) = &self.unkept {
             writeln!(
@@ -132,6 +127,25 @@ impl PlanStatus {
             )
         }
     }
+}
+
+/// What the collector refused, ever since this probe joined.
+fn refused(ledger: &LedgerStatus) -> String {
+    let rows = ledger.refused + ledger.refused_before;
+    let mut words = format!("{rows} measurements in {} batches", ledger.refused_batches);
+    if ledger.refused_before > 0 {
+        write!(words, ", {} of them of earlier processes", ledger.refused_before)
+            .expect("a String takes every text");
+    }
+    match ledger.refused_for_time {
+        0 => words += "; the lead's collector says why",
+        time => write!(
+            words,
+            "; {time} for their time: the clock here or the collector's was wrong"
+        )
+        .expect("a String takes every text"),
+    }
+    words
 }
 
 /// What the responder did with what it got.

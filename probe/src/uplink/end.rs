@@ -142,6 +142,20 @@ pub(super) fn closed_sentence(code: Option<CloseCode>, reason: &str) -> String {
     }
 }
 
+impl LinkEnd {
+    /// Whether the collector said that this probe was revoked.
+    pub(super) fn is_revoked(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused(Refusal::Revoked)
+                | Self::Closed {
+                    code: Some(CloseCode::Revoked),
+                    ..
+                }
+        )
+    }
+}
+
 /// Where the collector closed the connection with a reason, that tells more than what broke here.
 pub(super) fn closing_words(connection: &quinn::Connection, end: LinkEnd) -> LinkEnd {
     if matches!(end, LinkEnd::Refused(_) | LinkEnd::Stopped | LinkEnd::Renewed) {

@@ -21,7 +21,7 @@ pub(super) async fn read_message(stream: &mut RecvStream) -> Result<CollectorMes
     read_exact(stream, &mut body).await?;
     let payload = header.open(body)?;
     codec::decode_from_collector(&payload).map_err(|error| LinkEnd::Protocol {
-        what: super::chain(&error),
+        what: crate::error_text::chain(&error),
     })
 }
 

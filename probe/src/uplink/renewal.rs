@@ -58,7 +58,7 @@ pub(super) fn renewed(up: &mut Uplink, chain: Vec<CertificateDer>) -> Result<(),
     let renewed = match up.parts.identity.renewed(chain) {
         Ok(renewed) => renewed,
         Err(error) => {
-            tracing::error!(error = %super::chain(&error), "the new certificate cannot be used; the old one stays");
+            tracing::error!(error = %crate::error_text::chain(&error), "the new certificate cannot be used; the old one stays");
             up.renewal.refused(now);
             return Ok(());
         }

@@ -224,9 +224,17 @@ impl Session {
                 up.renewal.refused(up.parts.clock.now());
                 Ok(())
             }
-            CollectorMessage::Ping { nonce } => {
-                let probe_time = up.parts.clock.wall();
-                write_message(&mut self.send, &ProbeMessage::Pong { nonce, probe_time }).await
+            CollectorMessage::Ping {
+                nonce,
+                collector_time,
+                ..
+            } => {
+                let pong = ProbeMessage::Pong {
+                    nonce,
+                    collector_time,
+                    probe_time: up.parts.clock.wall(),
+                };
+                write_message(&mut self.send, &pong).await
             }
             CollectorMessage::Refused(refusal) => Err(refusal.into()),
             CollectorMessage::Welcome(_) => Err(LinkEnd::Protocol {
@@ -302,7 +310,7 @@ impl Session {
     async fn renew(&mut self, up: &Uplink) -> Result<(), LinkEnd> {
         let csr = up.parts.identity.key().request();
         let csr = csr.map_err(|error| LinkEnd::Protocol {
-            what: super::chain(&error),
+            what: crate::error_text::chain(&error),
         })?;
         tracing::info!("asking for a new certificate");
         write_message(&mut self.send, &ProbeMessage::Renew { csr }).await
@@ -321,11 +329,12 @@ fn acknowledged(up: &mut Uplink, ack: &Ack) {
         spool.acknowledge(epoch, stored, safe);
         spool.stored(epoch) > before
     });
-    if refused > 0 {
-        tracing::error!(%epoch, refused, "the collector refused batches for their content; it keeps them apart and counts them");
-        up.parts
-            .link
-            .send_modify(|link| link.refused_batches += u64::from(refused));
+    if let Some(refused) = refused {
+        tracing::error!(%epoch, ?refused, "the collector refused batches for their content; it keeps them apart and counts them");
+        up.parts.spool.change(|spool| {
+            spool.refused(epoch, refused);
+            spool.save_marks();
+        });
     }
 }
 
@@ -339,7 +348,7 @@ async fn follow(up: &mut Uplink, signed: SignedPlan) {
             up.command(Command::Adopt(plan)).await;
         }
         Ok(None) => {}
-        Err(error) => tracing::error!(error = %super::chain(&error), "plan refused"),
+        Err(error) => tracing::error!(error = %crate::error_text::chain(&error), "plan refused"),
     }
 }
 
@@ -359,6 +368,8 @@ fn hello(up: &Uplink, collector: IpAddr) -> Hello {
         advertise: up.parts.advertise.clone(),
         spool,
         probe_time: up.parts.clock.wall(),
+        known: up.parts.known.clone(),
+        more: Vec::new(),
     }
 }
 

@@ -186,7 +186,11 @@ async fn pushed_plan_is_kept_adopted_and_given_back() {
     collector.script.lock().unwrap().say = vec![
         CollectorMessage::Plan(signed.clone()),
         CollectorMessage::NeedPlans(vec![plan.version]),
-        CollectorMessage::Ping { nonce: 5 },
+        CollectorMessage::Ping {
+            nonce: 5,
+            collector_time: BASE,
+            clocks: None,
+        },
     ];
     collector.hang_up(CloseCode::Stopping);
     let Command::Adopt(adopted) = probe.command().await else {
@@ -197,7 +201,16 @@ async fn pushed_plan_is_kept_adopted_and_given_back() {
     collector
         .until("given back", |stored| stored.messages.iter().any(given_back))
         .await;
-    let pong = |message: &ProbeMessage| matches!(message, ProbeMessage::Pong { nonce: 5, .. });
+    let pong = |message: &ProbeMessage| {
+        matches!(
+            message,
+            ProbeMessage::Pong {
+                nonce: 5,
+                collector_time: BASE,
+                ..
+            }
+        )
+    };
     collector
         .until("pong", |stored| stored.messages.iter().any(pong))
         .await;

@@ -1,5 +1,6 @@
-//! Golden bytes of protocol version 2. A change of any file here is a new protocol version, and the old
-//! files stay: those of version 1 that differ lie in `golden/v1/` and are refused.
+//! Golden bytes of protocol version 3. A change of any file here is a new protocol version, and the old
+//! files stay: those of versions 1 and 2 that differ lie in `golden/v1/` and `golden/v2/` and are refused.
+//! `GOLDEN=write`, run twice, writes them anew (frames are made of what the first run wrote).
 
 use data_encoding::HEXLOWER;
 
@@ -54,13 +55,26 @@ fn bytes(text: &str) -> Vec<u8> {
         .expect("a golden file is hexadecimal")
 }
 
+/// Lines of 110 digits.
+fn write(name: &str, found: &[u8]) {
+    let digits = HEXLOWER.encode(found);
+    let lines: Vec<&str> = (0..digits.len())
+        .step_by(110)
+        .map(|at| &digits[at..digits.len().min(at + 110)])
+        .collect();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/src/tests/golden/");
+    std::fs::write(format!("{file}{name}.hex"), lines.join("\n") + "\n").expect("the tree is writable");
+}
+
 #[test]
 fn every_message_has_its_golden_bytes() {
     let mut wrong = String::new();
     for (message, (name, text)) in MESSAGES.iter().zip(GOLDEN) {
         assert_eq!(message.name, *name);
         let found = (message.make)(&mut Dice(SEED));
-        if found != bytes(text) {
+        if std::env::var_os("GOLDEN").is_some() {
+            write(name, &found);
+        } else if found != bytes(text) {
             wrong += &format!("{name} {}\n", HEXLOWER.encode(&found));
         }
     }
@@ -95,6 +109,9 @@ fn frame_has_its_golden_bytes() {
     let golden = bytes(include_str!("golden/frame.hex"));
     let payload = bytes(include_str!("golden/ping.hex"));
     let found = frame::seal(MessageKind::FromCollector, &payload).expect("a ping is small");
+    if std::env::var_os("GOLDEN").is_some() {
+        return write("frame", &found);
+    }
     assert_eq!(HEXLOWER.encode(&found), HEXLOWER.encode(&golden));
     assert_eq!(
         frame::read(&golden),
@@ -107,6 +124,11 @@ fn frame_has_its_golden_bytes() {
 fn compressed_frame_stays_readable() {
     let golden = bytes(include_str!("golden/frame-compressed.hex"));
     let payload = bytes(include_str!("golden/plan.hex"));
+    if std::env::var_os("GOLDEN").is_some() {
+        let twice = [&payload[..], &payload[..]].concat();
+        let sealed = frame::seal(MessageKind::FromProbe, &twice).expect("two plans are small");
+        return write("frame-compressed", &sealed);
+    }
     assert_eq!(golden[6], 1, "compressed");
     let read = frame::read(&golden);
     assert_eq!(
@@ -119,19 +141,28 @@ fn compressed_frame_stays_readable() {
     );
 }
 
-/// Version 1 had no kind connect, so its batches have other columns.
+/// Version 1 had no kind connect, version 2 no sections.
 #[test]
-fn batch_of_version_1_is_refused_and_never_misread() {
-    let batch = bytes(include_str!("golden/v1/batch.hex"));
-    assert!(codec::decode_batch(&batch).is_err());
-    let frame = bytes(include_str!("golden/v1/frame.hex"));
-    let refused = frame::read(&frame).expect_err("another version");
-    assert_eq!(refused, FrameError::Version { found: 1 });
-    let said = refused.to_string();
-    assert_eq!(
-        said,
-        "protocol version 1, this build speaks 2; update the older side"
-    );
+fn batches_and_plans_of_older_versions_are_refused_and_never_misread() {
+    for batch in [
+        include_str!("golden/v1/batch.hex"),
+        include_str!("golden/v2/batch.hex"),
+    ] {
+        assert!(codec::decode_batch(&bytes(batch)).is_err());
+    }
+    assert!(codec::decode_plan(&bytes(include_str!("golden/v2/plan.hex"))).is_err());
+    for (frame, found) in [
+        (include_str!("golden/v1/frame.hex"), 1),
+        (include_str!("golden/v2/frame.hex"), 2),
+    ] {
+        let refused = frame::read(&bytes(frame)).expect_err("another version");
+        assert_eq!(refused, FrameError::Version { found });
+        let said = refused.to_string();
+        assert_eq!(
+            said,
+            format!("protocol version {found}, this build speaks 3; update the older side")
+        );
+    }
 }
 
 #[test]

@@ -17,14 +17,6 @@ use crate::limits::{BATCH_ROWS_MAX, BATCH_TEXTS_MAX, LATENCY_MAX_US, TEXT_BYTES_
 use crate::measurement::{EchoOutcome, Measurement, Outcome, SendFailure, Stamp};
 use crate::units::{Hour, Micros, UnixMillis};
 
-#[derive(Serialize)]
-struct RawBatch {
-    header: BatchHeader,
-    echo: Option<RawEcho>,
-    endpoint: Option<RawEndpoint>,
-    connect: Option<RawConnect>,
-}
-
 #[derive(Clone, Serialize)]
 struct RawEcho {
     rows: u16,
@@ -71,7 +63,7 @@ pub(super) struct RawConnect {
     pub(super) ok: [Packed; 4],
 }
 
-fn header() -> BatchHeader {
+pub(super) fn header() -> BatchHeader {
     let mut header = samples::header(&mut Dice(1));
     header.sequence = Sequence(1);
     header.hours.clear();
@@ -111,27 +103,28 @@ fn endpoint() -> RawEndpoint {
     }
 }
 
+fn decode_sections(header: BatchHeader, sections: &[(&str, Vec<u8>)]) -> Result<Batch, DecodeError> {
+    let sections: Vec<(&str, bool, &[u8])> = sections
+        .iter()
+        .map(|(name, body)| (*name, true, &body[..]))
+        .collect();
+    codec::decode_batch(&codec::encode(&(header, sections)))
+}
+
 fn decode(
     header: BatchHeader,
     echo: Option<RawEcho>,
     endpoint: Option<RawEndpoint>,
 ) -> Result<Batch, DecodeError> {
-    codec::decode_batch(&codec::encode(&RawBatch {
-        header,
-        echo,
-        endpoint,
-        connect: None,
-    }))
+    let echo = echo.map(|echo| ("echo", codec::encode(&echo)));
+    let endpoint = endpoint.map(|endpoint| ("endpoint", codec::encode(&endpoint)));
+    let sections: Vec<_> = [echo, endpoint].into_iter().flatten().collect();
+    decode_sections(header, &sections)
 }
 
 /// A batch of nothing but these connections.
 pub(super) fn decode_connects(connect: RawConnect) -> Result<Batch, DecodeError> {
-    codec::decode_batch(&codec::encode(&RawBatch {
-        header: header(),
-        echo: None,
-        endpoint: None,
-        connect: Some(connect),
-    }))
+    decode_sections(header(), &[("connect", codec::encode(&connect))])
 }
 
 fn refused(header: BatchHeader, echo: Option<RawEcho>, endpoint: Option<RawEndpoint>) -> BatchError {

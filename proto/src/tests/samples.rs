@@ -6,8 +6,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use super::dice::Dice;
 use crate::batch::{Batch, BatchHeader};
 use crate::control::{
-    Ack, CertificateDer, CollectorMessage, EpochMark, EpochState, Hello, ProbeMessage, Refusal, SpoolState,
-    StreamHello, StreamRole, Welcome,
+    Ack, CertificateDer, Clocks, CollectorMessage, EpochMark, EpochState, Hello, ProbeMessage, Refusal,
+    RefusedSoFar, SpoolState, StreamHello, StreamRole, Welcome,
 };
 use crate::echo::{KeyEpoch, PairKey, ResponderSecret};
 use crate::ids::{Digest, EpochId, KeyHash, PlanVersion, ProbeId, Sequence, TargetId};
@@ -20,6 +20,7 @@ use crate::measurement::{
 };
 use crate::plan::{Plan, PlannedCheck, ResponderPlan, SignedPlan, Target, TargetAddress};
 use crate::schedule::Schedule;
+use crate::section::{Known, Section};
 use crate::token::Token;
 use crate::units::{Hour, Micros, UnixMillis};
 
@@ -270,7 +271,7 @@ pub(super) fn plan(dice: &mut Dice) -> Plan {
         let check = if target.is_multiple_of(2) {
             Check::Echo
         } else {
-            dice.pick(&Check::ALL[1..5])
+            dice.pick(&Check::ALL[1..6])
         };
         let interval_ms = 1_000 + dice.below(60_000) as u32;
         let offset_ms = dice.below(u64::from(interval_ms)) as u32;
@@ -335,6 +336,22 @@ pub(super) fn epoch_state(dice: &mut Dice) -> EpochState {
     }
 }
 
+fn known(dice: &mut Dice) -> Known {
+    let mut known = Known::of_this_build();
+    known.kinds.truncate(dice.below(13) as usize);
+    known.sections.push(format!("later-{}", dice.below(1_000)));
+    known
+}
+
+/// One that this release does not know and can do without; names differ.
+fn section(dice: &mut Dice) -> Section {
+    Section {
+        name: format!("later-{:x}", dice.u64()),
+        needed: false,
+        body: dice.vec(40, |dice| dice.u64() as u8),
+    }
+}
+
 pub(super) fn hello(dice: &mut Dice) -> Hello {
     Hello {
         software: dice.text(),
@@ -346,6 +363,8 @@ pub(super) fn hello(dice: &mut Dice) -> Hello {
         advertise: dice.vec(4, address),
         spool: spool(dice),
         probe_time: slot(dice),
+        known: known(dice),
+        more: dice.vec(2, section),
     }
 }
 
@@ -359,6 +378,7 @@ pub(super) fn from_probe(dice: &mut Dice, which: u64) -> ProbeMessage {
         },
         3 => ProbeMessage::Pong {
             nonce: dice.u64(),
+            collector_time: slot(dice),
             probe_time: slot(dice),
         },
         4 => ProbeMessage::Spool(spool(dice)),
@@ -390,6 +410,15 @@ pub(super) fn mark(dice: &mut Dice) -> EpochMark {
         stored: Sequence(dice.any_u64()),
         digest: Digest(dice.bytes()),
         safe: Sequence(dice.any_u64()),
+        refused: refused_so_far(dice),
+    }
+}
+
+fn refused_so_far(dice: &mut Dice) -> RefusedSoFar {
+    RefusedSoFar {
+        batches: dice.any_u64(),
+        rows: dice.any_u64(),
+        rows_for_time: dice.any_u64(),
     }
 }
 
@@ -403,6 +432,8 @@ pub(super) fn welcome(dice: &mut Dice) -> Welcome {
         addresses: dice.vec(4, Dice::text),
         renew: dice.chance(),
         observed: dice.option(address),
+        known: known(dice),
+        more: dice.vec(2, section),
     }
 }
 
@@ -417,7 +448,7 @@ pub(super) fn from_collector(dice: &mut Dice, which: u64) -> CollectorMessage {
             epoch: epoch(dice),
             stored: Sequence(dice.any_u64()),
             safe: Sequence(dice.any_u64()),
-            refused: dice.any_u64() as u32,
+            refused: dice.option(refused_so_far),
         }),
         5 => CollectorMessage::Forked {
             epoch: epoch(dice),
@@ -427,7 +458,14 @@ pub(super) fn from_collector(dice: &mut Dice, which: u64) -> CollectorMessage {
             chain: dice.vec(4, certificate),
         },
         7 => CollectorMessage::RenewalRefused(refusal(dice)),
-        _ => CollectorMessage::Ping { nonce: dice.u64() },
+        _ => CollectorMessage::Ping {
+            nonce: dice.u64(),
+            collector_time: slot(dice),
+            clocks: dice.option(|dice| Clocks {
+                offset_ms: dice.u64() as i64,
+                collector_is_wrong: dice.chance(),
+            }),
+        },
     }
 }
 

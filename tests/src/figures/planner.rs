@@ -77,6 +77,7 @@ fn participant(place: usize, random: &mut StdRng) -> Participant {
         network: Some(64_500 + random.random_range(0..200)),
         secrets: vec![(KeyEpoch(1), ResponderSecret(random.random()))],
         known_secret: Some(KeyEpoch(1)),
+        unread: Vec::new(),
         v4: Some(std::net::SocketAddrV4::new([198, high, low, 1].into(), 7_472)),
         v6: has_v6.then(|| {
             let address = [0x2001, 0xdb8, place as u16, 0, 0, 0, 0, 1].into();

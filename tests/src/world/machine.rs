@@ -16,6 +16,7 @@ use isochrone_probe::recorder::SharedSpool;
 use isochrone_probe::spool::SpoolOptions;
 use isochrone_probe::status::{Status, StatusSource};
 use isochrone_proto::ids::ProbeId;
+use isochrone_proto::section::Known;
 use isochrone_proto::token::Token;
 use isochrone_proto::units::UnixMillis;
 use ring::signature::KeyPair as _;
@@ -48,6 +49,8 @@ pub struct Machine {
     pub probe: ProbeId,
     /// Bound of its spool.
     pub spool: SpoolOptions,
+    /// What its probe's release can read.
+    pub known: Known,
     network: Network,
     record: Record,
     ports: Arc<AtomicU16>,
@@ -73,6 +76,7 @@ impl Machine {
             clock: Clock::simulated(base),
             probe: ProbeId::COLLECTOR,
             spool: SpoolOptions::default(),
+            known: Known::of_this_build(),
             network,
             record,
             ports: Arc::new(AtomicU16::new(20_000)),
@@ -89,6 +93,7 @@ impl Machine {
             clock: self.clock.clone(),
             probe: self.probe,
             spool: self.spool,
+            known: self.known.clone(),
             network: self.network.clone(),
             record: self.record.clone(),
             ports: Arc::new(AtomicU16::new(20_000)),
@@ -155,6 +160,7 @@ impl Machine {
             tls_time: Arc::new(TlsTime(self.clock.clone())),
             prober: Arc::clone(&prober),
             stall: SelfStall::default(),
+            known: self.known.clone(),
             settings: Settings {
                 spool: self.spool,
                 ..Settings::default()

@@ -41,6 +41,7 @@ fn both_programs_use_the_listed_codes() {
     code("isochrone-collector", &["target", "list"], 0);
     code("isochrone-collector", &["target", "remove", "nowhere"], 1);
     code("isochrone-collector", &["lost"], 2);
+    code("isochrone-collector", &["status"], 3);
     code(
         "isochrone-collector",
         &["probe", "invite", "--worker", "ada", "--site", "Nowhere"],

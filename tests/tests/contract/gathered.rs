@@ -95,6 +95,7 @@ impl Mesh {
             ("coverage", collector(&["report", "coverage"])),
             ("nodes", collector(&["report", "nodes"])),
             ("ledger", collector(&["ledger"])),
+            ("status", vec![self.status()]),
             ("audit", collector(&["audit"])),
             ("export", documents(&self.collector(&["export", "ndjson"]))),
             ("probe-status", status),
@@ -118,6 +119,20 @@ impl Mesh {
             found
         };
         BTreeMap::from([("collector", listing("collector")), ("probe", listing("ben"))])
+    }
+
+    /// A verdict is a result: its exit code is the verdict's.
+    fn status(&self) -> Value {
+        let said = self.collector(&["status", "--format", "json"]);
+        let document: Value = serde_json::from_slice(&said.stdout).unwrap();
+        let code = match document["verdict"].as_str() {
+            Some("well") => 0,
+            Some("wrong") => 1,
+            Some("cannot-tell") => 3,
+            other => panic!("{other:?}: {said:?}"),
+        };
+        assert_eq!(said.status.code(), Some(code), "{said:?}");
+        document
     }
 
     /// Nobody listens: a failure is a result, and exit code 1.

@@ -2,6 +2,7 @@
 
 use isochrone_proto::frame::PROTOCOL_VERSION;
 use isochrone_proto::join::{ALPN, ALPN_JOIN};
+use isochrone_proto::section::Known;
 
 use crate::book;
 use crate::gathered::MESH;
@@ -18,6 +19,13 @@ fn protocols_and_their_version_are_the_listed_ones() {
     assert_eq!(listed("ALPN of probes").as_bytes(), ALPN);
     assert_eq!(listed("ALPN of joining").as_bytes(), ALPN_JOIN);
     assert_eq!(listed("version of the envelope"), PROTOCOL_VERSION.to_string());
+}
+
+#[test]
+fn sections_are_the_listed_ones() {
+    let listed = listed("sections of batches and plans");
+    let listed: Vec<&str> = listed.split_whitespace().collect();
+    assert_eq!(listed, Known::of_this_build().sections);
 }
 
 #[test]

@@ -3,40 +3,8 @@
 use super::ranking::Ranking;
 use super::regions::Field;
 use super::resample::interval;
+use super::split::share;
 use super::{Share, Standing, VantageReport, WorstLoss};
-
-/// Splits a total weight by what its speakers' standing is. The rest is unknown.
-pub(super) fn share(
-    budget_ms: f64,
-    total: f64,
-    speakers: impl IntoIterator<Item = (f64, Standing)>,
-) -> Share {
-    let (mut within, mut beyond, mut own_node) = (0.0, 0.0, 0.0);
-    for (weight, standing) in speakers {
-        match standing {
-            Standing::Within => within += weight,
-            Standing::Beyond => beyond += weight,
-            Standing::OwnNode => own_node += weight,
-            Standing::Unknown => {}
-        }
-    }
-    let of_total = |weight: f64| {
-        if total > 0.0 {
-            (weight / total).clamp(0.0, 1.0)
-        } else {
-            0.0
-        }
-    };
-    let (within, beyond) = (of_total(within), of_total(beyond));
-    Share {
-        budget_ms,
-        within,
-        beyond,
-        unknown: (1.0 - within - beyond).max(0.0),
-        own_node: of_total(own_node),
-        interval: None,
-    }
-}
 
 /// The shares of a whole class at every budget.
 pub(super) fn at_budgets(
@@ -120,27 +88,4 @@ pub(super) fn worst_losses(field: &Field<'_>) -> Vec<WorstLoss> {
         .iter()
         .filter_map(|&budget| losses(budget).min_by(least))
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn three_shares_add_up_to_one(
-            speakers in prop::collection::vec((0.0..1e9f64, 0usize..4), 0..60),
-            unspoken in 0.0..1e10f64,
-        ) {
-            let kinds = [Standing::Within, Standing::Beyond, Standing::OwnNode, Standing::Unknown];
-            let total = unspoken + speakers.iter().map(|(weight, _)| weight).sum::<f64>();
-            let split = share(50.0, total, speakers.iter().map(|&(weight, kind)| (weight, kinds[kind])));
-            prop_assert!((split.within + split.beyond + split.unknown - 1.0).abs() < 1e-9);
-            for part in [split.within, split.beyond, split.unknown] {
-                prop_assert!((0.0..=1.0).contains(&part));
-            }
-            prop_assert!(split.own_node <= split.unknown + 1e-9, "it is a part of what is not measured");
-        }
-    }
 }

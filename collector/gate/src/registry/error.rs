@@ -34,7 +34,9 @@ pub enum RegistryError {
         option: &'static str,
     },
     /// Not a worker's name as `targets.toml` takes it.
-    #[error("--worker {worker:?}: {NAME_FORM}, as in targets.toml: his probe is known as his by that name")]
+    #[error(
+        "--worker {worker:?}: {NAME_FORM}, as in targets.toml: their probe is known as theirs by that name"
+    )]
     WorkerForm {
         /// As given.
         worker: String,

@@ -109,6 +109,8 @@ pub(super) struct Draft {
     pub(super) burnt: Vec<BurntKey>,
     pub(super) audit: Vec<AuditEntry>,
     pub(super) events: Vec<GateEvent>,
+    /// Probes whose plan ends, and when.
+    pub(super) ended: Vec<(ProbeId, UnixMillis)>,
 }
 
 /// A leaf that was just signed.
@@ -128,6 +130,7 @@ impl Draft {
             burnt: Vec::new(),
             audit: Vec::new(),
             events: Vec::new(),
+            ended: Vec::new(),
         }
     }
 
@@ -178,9 +181,9 @@ impl Draft {
         } = leaf;
         let id = ProbeId::of_key(&key);
         let known = self.members.probes.get(&id);
-        let (secrets, known_secret) = match known {
-            Some(known) => (known.secrets.clone(), known.known_secret),
-            None => (vec![KeyedSecret::new(KeyEpoch(0), rng)], None),
+        let (secrets, known_secret, announced) = match known {
+            Some(known) => (known.secrets.clone(), known.known_secret, known.announced.clone()),
+            None => (vec![KeyedSecret::new(KeyEpoch(0), rng)], None, None),
         };
         let ProbeSite {
             worker,
@@ -207,6 +210,7 @@ impl Draft {
             leaf_expires,
             secrets,
             known_secret,
+            announced,
         };
         let mut spent = invitation.clone();
         spent.state = InvitationState::Spent {
@@ -238,6 +242,7 @@ impl Draft {
         let mut revoked = ProbeRecord::clone(probe);
         revoked.state = ProbeState::Revoked;
         let revoked = self.put_probe(revoked);
+        self.ended.push((id, now));
         let others: Vec<_> = self
             .members
             .probes

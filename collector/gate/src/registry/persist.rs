@@ -73,6 +73,9 @@ impl Tables {
                 }
                 self.audit.put_in(transaction, &entry.key(place), entry)?;
             }
+            for (probe, at) in &draft.ended {
+                transaction.end_plans(*probe, *at)?;
+            }
             for event in &draft.events {
                 events.tell_in(transaction, event)?;
             }

@@ -4,6 +4,8 @@ use isochrone_base::roster::AccessClass;
 use isochrone_proto::control::CertificateDer;
 use isochrone_proto::echo::{KeyEpoch, ResponderSecret};
 use isochrone_proto::ids::{KeyHash, ProbeId};
+use isochrone_proto::kind::Kind;
+use isochrone_proto::section::Known;
 use isochrone_proto::units::UnixMillis;
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
@@ -44,6 +46,9 @@ pub struct ProbeRecord {
     /// The newest of them that the responder is known to have: only of this one probers get keys.
     #[serde(default)]
     pub known_secret: Option<KeyEpoch>,
+    /// What its release can read, as it said when it last connected; `None` before it first did.
+    #[serde(default)]
+    pub announced: Option<Known>,
 }
 
 /// Where an invited probe will stand, and in whose care.
@@ -110,6 +115,13 @@ impl ProbeRecord {
     pub fn responder_secrets(&self) -> Vec<(KeyEpoch, ResponderSecret)> {
         let secrets = self.secrets.iter();
         secrets.map(|keyed| (keyed.epoch, keyed.secret.clone())).collect()
+    }
+
+    /// The kinds that its release said it cannot be given; none before it first connected.
+    #[must_use]
+    pub fn unread_kinds(&self) -> Vec<Kind> {
+        let unread = |announced: &Known| Kind::all().filter(|kind| !announced.reads(*kind)).collect();
+        self.announced.as_ref().map(unread).unwrap_or_default()
     }
 
     /// Puts a new secret first. The one that probers have keys of stays valid; one that the responder is not

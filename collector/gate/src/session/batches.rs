@@ -140,10 +140,10 @@ impl BatchStream {
     async fn settle(&mut self, verdict: Ingested) -> Result<Next, End> {
         let replies = &self.talk.live.replies;
         match verdict {
-            Ingested::Stored { mark } | Ingested::Already { mark } => replies.ack(self.epoch, mark, false),
-            Ingested::Refused { mark, reason } => {
+            Ingested::Stored { mark } | Ingested::Already { mark } => replies.ack(self.epoch, mark, None),
+            Ingested::Refused { mark, reason, so_far } => {
                 tracing::warn!(epoch = %self.epoch, %mark, %reason, "batch refused for its content");
-                replies.ack(self.epoch, mark, true);
+                replies.ack(self.epoch, mark, Some(so_far));
             }
             Ingested::Forked { sequence } => {
                 let epoch = self.epoch;

@@ -42,7 +42,9 @@ async fn hear(talk: &Talk, message: ProbeMessage) -> Result<(), End> {
         ProbeMessage::Hello(_) => Err(End::Protocol(ProtocolBreak::SecondHello)),
         ProbeMessage::Plans(plans) => take_plans(talk, &plans),
         ProbeMessage::Renew { csr } => renew(talk, &csr),
-        ProbeMessage::Pong { nonce, probe_time } => {
+        ProbeMessage::Pong {
+            nonce, probe_time, ..
+        } => {
             pong(talk, nonce, probe_time);
             Ok(())
         }

@@ -7,6 +7,7 @@ use isochrone_proto::codec;
 use isochrone_proto::control::{CollectorMessage, ProbeMessage, Refusal, Welcome};
 use isochrone_proto::frame::MessageKind;
 use isochrone_proto::ids::PlanVersion;
+use isochrone_proto::section::Known;
 use quinn::{Connection, SendStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -101,7 +102,8 @@ async fn greet(gate: &Gate, connection: &Connection, reader: &mut FrameReader) -
     let record = gate.registry.admit(&leaf).map_err(End::Refused)?;
     let identity = (record.id, record.name.clone());
     let view = SessionView::new(identity, hello.clone(), connection.remote_address(), now);
-    let live = Live::new(connection.clone(), view, now > leaf.expires);
+    let known = hello.known.clone();
+    let live = Live::new(connection.clone(), view, known, now > leaf.expires);
     let arrival = gate.sessions.enter(&live);
     let talk = Arc::new(Talk::new(gate, &record, leaf, live));
     let seated = match gate.registry.admit(&leaf) {
@@ -118,6 +120,8 @@ async fn greet(gate: &Gate, connection: &Connection, reader: &mut FrameReader) -
         addresses: gate.registry.addresses().to_vec(),
         renew: now.plus(RENEW_BEFORE) > leaf.expires,
         observed: Some(connection.remote_address()),
+        known: Known::of_this_build(),
+        more: Vec::new(),
     };
     let lacking = gate.store.missing_plans(record.id).into_iter();
     let lacking = lacking.filter(|version| hello.kept_plans.contains(version));

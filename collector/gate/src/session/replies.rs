@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use isochrone_proto::control::{Ack, CollectorMessage};
+use isochrone_proto::control::{Ack, CollectorMessage, RefusedSoFar};
 use isochrone_proto::ids::{EpochId, PlanVersion, Sequence};
 use isochrone_proto::plan::SignedPlan;
 use tokio::sync::Notify;
@@ -36,16 +36,16 @@ pub(super) enum Outgoing {
 
 impl Replies {
     /// Everything of `epoch` up to `stored` is durable.
-    pub(super) fn ack(&self, epoch: EpochId, stored: Sequence, refused: bool) {
+    pub(super) fn ack(&self, epoch: EpochId, stored: Sequence, refused: Option<RefusedSoFar>) {
         let mut waiting = self.lock();
         let ack = waiting.acks.entry(epoch).or_insert(Ack {
             epoch,
             stored,
             safe: Sequence::NONE, // nothing beyond this disk is configured
-            refused: 0,
+            refused: None,
         });
         ack.stored = ack.stored.max(stored);
-        ack.refused = ack.refused.saturating_add(u32::from(refused));
+        ack.refused = refused.or(ack.refused); // each tells all so far
         drop(waiting);
         self.more.notify_one();
     }

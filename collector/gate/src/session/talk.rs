@@ -73,6 +73,11 @@ impl Talk {
             tracing::warn!(probe = %self.probe, %remote, "two processes take turns with one key");
             self.tell(GateEventKind::KeyLiveTwice { remote });
         }
+        let announced = aside(|| self.gate.registry.announce(self.probe, &hello.known));
+        if let Err(error) = announced {
+            tracing::error!(%error, "cannot note what a probe's release can read");
+            return Err(End::StoreUnavailable);
+        }
         let marks = self
             .gate
             .ingest
@@ -126,7 +131,7 @@ impl Talk {
         };
         let version = codec::decode_plan(&signed.plan).map(|plan| plan.version).ok();
         if version > followed {
-            self.live.replies.plan(signed); // an older one would be refused
+            self.live.send_plan(signed); // an older one would be refused
         }
     }
 
@@ -203,7 +208,11 @@ impl Talk {
         let nonce = self.pings.fetch_add(1, Ordering::Relaxed);
         let (sent, wall) = (self.gate.clock.now(), self.gate.clock.wall());
         *self.ping.lock().unwrap_or_else(PoisonError::into_inner) = Some(Ping { nonce, sent, wall });
-        CollectorMessage::Ping { nonce }
+        CollectorMessage::Ping {
+            nonce,
+            collector_time: wall,
+            clocks: None,
+        }
     }
 
     pub(super) fn take_ping(&self, nonce: u64) -> Option<Ping> {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use isochrone_base::clock::Clock;
-use isochrone_proto::control::{Ack, CollectorMessage};
+use isochrone_proto::control::{Ack, CollectorMessage, RefusedSoFar};
 use isochrone_proto::ids::{EpochId, PlanVersion, Sequence};
 use isochrone_proto::plan::SignedPlan;
 use proptest::prelude::*;
@@ -47,25 +47,31 @@ fn messages(outgoing: Outgoing) -> Vec<CollectorMessage> {
 }
 
 #[tokio::test]
-async fn acknowledgements_of_an_epoch_collapse_and_refusals_add_up() {
+async fn acknowledgements_of_an_epoch_collapse_and_tell_what_was_refused_so_far() {
+    let so_far = |batches| RefusedSoFar {
+        batches,
+        rows: 3 * batches,
+        rows_for_time: 0,
+    };
     let replies = Replies::default();
     let (one, two) = (EpochId([1; 16]), EpochId([2; 16]));
     for sequence in 1..=100 {
-        replies.ack(one, Sequence(sequence), sequence % 10 == 0);
+        let refused = (sequence % 10 == 0).then(|| so_far(sequence / 10));
+        replies.ack(one, Sequence(sequence), refused);
     }
-    replies.ack(two, Sequence(7), false);
-    let ack = |epoch, stored, refused| {
+    replies.ack(two, Sequence(7), None);
+    let ack = |epoch, stored, refused: Option<u64>| {
         CollectorMessage::Ack(Ack {
             epoch,
             stored: Sequence(stored),
             safe: Sequence::NONE,
-            refused,
+            refused: refused.map(so_far),
         })
     };
     let first = messages(replies.next().await);
-    assert_eq!(first, [ack(one, 100, 10), ack(two, 7, 0)]);
-    replies.ack(one, Sequence(101), false);
-    assert_eq!(messages(replies.next().await), [ack(one, 101, 0)]);
+    assert_eq!(first, [ack(one, 100, Some(10)), ack(two, 7, None)]);
+    replies.ack(one, Sequence(101), None);
+    assert_eq!(messages(replies.next().await), [ack(one, 101, None)]);
 }
 
 #[tokio::test]

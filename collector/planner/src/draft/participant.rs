@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddrV4, SocketAddrV6};
 use isochrone_gate::registry::ProbeRecord;
 use isochrone_proto::echo::{KeyEpoch, PairKey, ResponderSecret};
 use isochrone_proto::ids::ProbeId;
-use isochrone_proto::kind::Family;
+use isochrone_proto::kind::{Family, Kind};
 
 /// A probe, as far as plans concern it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Participant {
     pub secrets: Vec<(KeyEpoch, ResponderSecret)>,
     /// The newest of them that it is known to have: its peers get keys of this one.
     pub known_secret: Option<KeyEpoch>,
+    /// The kinds that its release did not announce: it is given no check of them.
+    pub unread: Vec<Kind>,
     /// Its responder's IPv4 address, once it answered the collector's own echo there.
     pub v4: Option<SocketAddrV4>,
     /// The same over IPv6.
@@ -42,6 +44,7 @@ impl Participant {
             network: record.network,
             secrets: record.responder_secrets(),
             known_secret: record.known_secret,
+            unread: record.unread_kinds(),
             v4,
             v6,
         }

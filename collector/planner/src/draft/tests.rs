@@ -24,8 +24,48 @@ fn participant(number: u64, v6: bool) -> Participant {
         network: Some(number as u32),
         secrets: vec![(KeyEpoch(1), ResponderSecret([number as u8; 32]))],
         known_secret: Some(KeyEpoch(1)),
+        unread: Vec::new(),
         v4: Some(format!("192.0.2.{}:7472", number % 250 + 1).parse().unwrap()),
         v6: v6.then(|| format!("[2001:db8::{number:x}]:7472").parse().unwrap()),
+    }
+}
+
+/// Targets and checks move up where something before them is taken out.
+#[test]
+fn probe_is_given_no_kind_that_it_did_not_announce() {
+    let nodes = vec![node("berlin", "192.0.2.80"), node("oslo", "192.0.2.81")];
+    let mut world = world(3, nodes);
+    let all = drafted(&world);
+    assert_eq!(all.limits.withheld, []);
+    let echo: Kind = "echo4".parse().unwrap();
+    let connect: Kind = "connect4".parse().unwrap();
+    world.probes[1].unread = vec![echo, connect];
+    let some = drafted(&world);
+    let [withheld] = &some.limits.withheld[..] else {
+        panic!("{:?}", some.limits);
+    };
+    assert_eq!(
+        (&*withheld.probe, &withheld.kinds[..]),
+        ("p2", &[echo, connect][..])
+    );
+    let named = |draft: &Draft| -> Vec<(String, Kind, Schedule)> {
+        let name = |check: &PlannedCheck| draft.targets[usize::from(check.target)].name.clone();
+        let checks = draft.checks.iter();
+        checks
+            .map(|check| (name(check), check.kind, check.schedule))
+            .collect()
+    };
+    for (place, ((_, before), (_, after))) in all.drafts.iter().zip(&some.drafts).enumerate() {
+        let mut expected = named(before);
+        if place == 1 {
+            expected.retain(|(_, kind, _)| *kind != echo && *kind != connect);
+            assert!(
+                after.targets.len() < before.targets.len(),
+                "peers of IPv4 alone are gone"
+            );
+        }
+        assert_eq!(named(after), expected);
+        assert!(!after.checks.is_empty());
     }
 }
 

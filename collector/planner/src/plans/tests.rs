@@ -64,6 +64,7 @@ fn join(store: &Store, numbers: impl IntoIterator<Item = u64>) {
             joined: NOW,
             leaf_expires: UnixMillis(u64::MAX),
             secrets: Vec::new(),
+            announced: None,
             known_secret: None,
         };
         records.put(&record.id.to_string(), &record).unwrap();

@@ -50,7 +50,7 @@ pub(super) fn document(report: &CoverageReport) -> Value {
         "target_ms": report.target_ms,
         "caveats": caveats.collect::<Vec<_>>(),
         "notes": report.notes,
-        "attributions": words::attributions(report),
+        "attributions": super::attributions(report),
     })
 }
 

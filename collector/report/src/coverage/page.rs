@@ -4,11 +4,11 @@ use isochrone_coverage::observations::Source;
 use isochrone_coverage::report::{ClassReport, CoverageReport, Region, Share};
 use maud::{Markup, html};
 
+use super::map;
 use super::words::{self, of_what};
 use super::{caveats, measured, tables};
 use crate::charts::{Part, bar};
 use crate::frame::Frame;
-use crate::map;
 use crate::words::{budget, percent, weight};
 
 /// How many unmeasured regions are listed.

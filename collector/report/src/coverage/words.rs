@@ -1,7 +1,6 @@
 //! What every rendering of the report says in the same words.
 
 use isochrone_base::words::{count, duration};
-use isochrone_coverage::cities;
 use isochrone_coverage::observations::{AccessClass, Statistic, Window};
 use isochrone_coverage::report::{
     ClassReport, CoverageReport, Interval, Region, RegionId, Share, VantageReport, Withheld,
@@ -10,7 +9,6 @@ use isochrone_coverage::weights::WeightKind;
 use maud::Markup;
 
 use crate::charts::{Part, bar as bar_of};
-use crate::map;
 use crate::words::{NONE, budget, ms, percent};
 
 /// What the words mean, for a reader who meets them here first.
@@ -48,7 +46,7 @@ pub(super) const GLOSSARY: [(&str, &str); 9] = [
     ),
 ];
 /// The first line: vantages, networks, share known, weight on the largest vantage.
-pub(crate) fn first_line(report: &CoverageReport, class: &ClassReport) -> String {
+pub(super) fn first_line(report: &CoverageReport, class: &ClassReport) -> String {
     let known = format!("{} of {}", percent(class.known_share()), of_what(report));
     let start = format!(
         "{} in {} {} {known}.",
@@ -167,16 +165,6 @@ pub(super) fn class_title(access: AccessClass) -> &'static str {
     }
 }
 
-/// Whom the figures come from.
-pub(super) fn attributions(report: &CoverageReport) -> Vec<&str> {
-    let mut all = vec![report.weights.attribution.as_str()];
-    if !report.weights.attribution.contains(cities::ATTRIBUTION) {
-        all.push(cities::ATTRIBUTION);
-    }
-    all.push(map::ATTRIBUTION);
-    all
-}
-
 /// Whether a region's verdict stands on one server or one network: on those that measured the best node.
 pub(super) fn narrow(region: &Region) -> bool {
     region.measured.as_ref().is_some_and(|measured| {
@@ -233,7 +221,7 @@ pub(super) fn vantage_label(vantage: &VantageReport) -> String {
 }
 
 /// A share in words: “people”, “sites” or “the file's weight”.
-pub(crate) fn of_what(report: &CoverageReport) -> &'static str {
+pub(super) fn of_what(report: &CoverageReport) -> &'static str {
     match report.weights.kind {
         WeightKind::People => "people",
         WeightKind::Sites => "sites",
@@ -262,7 +250,7 @@ pub(super) fn statistic(statistic: Statistic) -> &'static str {
 }
 
 /// What a vantage saw of its nearest node, in a sentence's part.
-pub(crate) fn vantage_title(vantage: &VantageReport) -> String {
+pub(super) fn vantage_title(vantage: &VantageReport) -> String {
     let (own, other) = match vantage.own_node {
         true => (" (its own node does not count)", "other "),
         false => ("", ""),

@@ -1,15 +1,14 @@
 //! The report as one HTML page: all nodes at a glance, then each with its charts, its figures folded below.
 
-use isochrone_base::words::{count, duration};
-use isochrone_proto::units::UnixMillis;
+use isochrone_base::words::count;
 use isochrone_watch::incident::IncidentCheck;
 use maud::{Markup, html};
 
-use super::tables::{self, lasted, outage_line, share_of, slice_line, ttfb_pair};
-use super::values::{NodeReport, NodesReport, OutageReport, Slice, Ttfb};
-use crate::charts::{self, Axis, Cell, Lane, Line, Point, Span};
-
-const HOUR_MS: u64 = 3_600_000;
+use super::strip::{axis, span, strip};
+use super::tables;
+use super::values::{NodeReport, NodesReport, Slice, Ttfb};
+use super::words::{lasted, left_out, no_outages, pages, share_of, title, ttfb_pair};
+use crate::charts::{self, Lane, Line, Point, Span};
 
 pub(super) fn body(report: &NodesReport) -> Markup {
     html! {
@@ -19,7 +18,7 @@ pub(super) fn body(report: &NodesReport) -> Markup {
             (tables::overview(report).html())
             (legend())
             @for node in &report.nodes { (section(report, node)) }
-            p { (tables::pages(report)) }
+            p { (pages(report)) }
         }
     }
 }
@@ -37,7 +36,7 @@ fn legend() -> Markup {
 }
 
 fn section(report: &NodesReport, node: &NodeReport) -> Markup {
-    let about = super::text::title(node);
+    let about = title(node);
     let about = about.strip_prefix(&node.node).unwrap_or_default();
     html! {
         section.node {
@@ -47,7 +46,7 @@ fn section(report: &NodesReport, node: &NodeReport) -> Markup {
             div.figures {
                 details { summary { "Figures by day, and every outage" } }
                 (tables::days(node).html())
-                @if let Some(left_out) = tables::left_out(node) { p { (left_out) } }
+                @if let Some(left_out) = left_out(node) { p { (left_out) } }
                 @if !node.outages.is_empty() { (tables::outages(node).html()) }
                 @if node.whole.good < node.whole.judged { (tables::failures(node).html()) }
             }
@@ -66,7 +65,7 @@ fn facts(node: &NodeReport) -> Markup {
         ul.facts {
             li { b { (share_of(node.whole.good, node.whole.judged)) } " of judged checks succeeded" }
             @match longest {
-                None => li { (tables::no_outages(node)) },
+                None => li { (no_outages(node)) },
                 Some(longest) => li {
                     b { (count(node.outages.len(), "outage")) } ", the longest " (lasted(longest))
                 },
@@ -74,10 +73,6 @@ fn facts(node: &NodeReport) -> Markup {
             @if ttfb.is_some() { li { b { (ttfb_pair(ttfb)) " ms" } " to the first byte (p50 / p90)" } }
         }
     }
-}
-
-fn axis(report: &NodesReport) -> Axis {
-    Axis::new(report.from.0, report.to.0)
 }
 
 fn chart(report: &NodesReport, node: &NodeReport) -> Markup {
@@ -95,76 +90,6 @@ fn chart(report: &NodesReport, node: &NodeReport) -> Markup {
             }
             span.beside {}
             (axis.labels())
-        }
-    }
-}
-
-/// What share of its checks succeeded, over time.
-pub(super) fn strip(report: &NodesReport, node: &NodeReport) -> Markup {
-    let each = node
-        .slices
-        .first()
-        .map_or(HOUR_MS, |slice| slice.until.0 - slice.from.0);
-    let title = format!(
-        "Checks of {} that succeeded, in steps of {}",
-        node.node,
-        duration(each.max(HOUR_MS))
-    );
-    let failed: Vec<&Slice> = node
-        .slices
-        .iter()
-        .filter(|slice| slice.good < slice.judged)
-        .collect();
-    let worst = failed
-        .iter()
-        .min_by(|one, other| good(one).total_cmp(&good(other)));
-    let worst = worst.map_or(String::new(), |slice| format!("; worst: {}", slice_line(slice)));
-    let words = format!(
-        "{} of all succeeded{worst}",
-        share_of(node.whole.good, node.whole.judged)
-    );
-    let cells: Vec<Cell> = node
-        .slices
-        .iter()
-        .map(|slice| Cell {
-            from: slice.from.0,
-            until: slice.until.0,
-            good: (slice.judged > 0).then(|| good(slice)),
-        })
-        .collect();
-    let says = |cell: &Cell| {
-        let slice = failed.iter().find(|slice| slice.from.0 == cell.from);
-        slice.map_or(String::new(), |slice| slice_line(slice))
-    };
-    charts::strip(axis(report), (&title, &words), &cells, says)
-}
-
-fn good(slice: &Slice) -> f64 {
-    slice.good as f64 / slice.judged as f64
-}
-
-fn span(
-    report: &NodesReport,
-    outage: &OutageReport,
-    (from, until): (UnixMillis, Option<UnixMillis>),
-) -> Span {
-    Span {
-        from: from.0,
-        until: until.unwrap_or(report.to).0,
-        hollow: outage.cause != "node",
-        title: outage_line(outage),
-    }
-}
-
-/// The outages of all its checks in one lane, for below its strip; nothing where there are none.
-pub(super) fn outage_marks(report: &NodesReport, node: &NodeReport) -> Markup {
-    let whole = |outage: &OutageReport| span(report, outage, (outage.start, outage.end));
-    let spans: Vec<Span> = node.outages.iter().map(whole).collect();
-    let title = format!("Outages of {}", node.node);
-    let lines: Vec<&str> = spans.iter().map(|span| span.title.as_str()).collect();
-    html! {
-        @if !spans.is_empty() {
-            (charts::timeline_of(axis(report), (&title, &lines.join("; ")), &spans))
         }
     }
 }

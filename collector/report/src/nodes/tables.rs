@@ -1,13 +1,12 @@
 //! The report's tables.
 
-use isochrone_base::words::{count, date_time, duration};
+use isochrone_base::words::date_time;
 use maud::html;
 
-use super::page;
-use super::values::{DayReport, NodeReport, NodesReport, OutageReport, Slice, Ttfb};
+use super::strip;
+use super::values::{DayReport, NodeReport, NodesReport, OutageReport};
+use super::words::{NO_DATA, cause, failing, lasted, share, share_of, times, ttfb_pair};
 use crate::tables::{Cell, Column, Table};
-
-const NO_DATA: &str = "no data";
 
 /// A line for each node.
 pub(super) fn overview(report: &NodesReport) -> Table {
@@ -29,7 +28,7 @@ pub(super) fn overview(report: &NodesReport) -> Table {
         vec![
             name.into(),
             Cell::page_only(
-                html! { div.wide { (page::strip(report, node)) (page::outage_marks(report, node)) } },
+                html! { div.wide { (strip::strip(report, node)) (strip::outage_marks(report, node)) } },
             ),
             share_of(whole.good, whole.judged).into(),
             match whole.judged {
@@ -186,135 +185,4 @@ fn csv_row(report: &NodesReport, node: &NodeReport, day: &DayReport) -> Vec<Cell
     ]
     .map(Cell::from)
     .into()
-}
-
-/// What stands in no share, and why.
-pub(super) fn left_out(node: &NodeReport) -> Option<String> {
-    let whole = &node.whole;
-    let unjudged = (whole.unjudged > 0).then(|| {
-        let checks = count(whole.unjudged as usize, "check");
-        format!("{checks} that say nothing of the node (their vantage's own line was not proven, or nothing was sent)")
-    });
-    let absent = (whole.absent > 0).then(|| {
-        let answers = count(whole.absent as usize, "answer");
-        format!("{answers} 404 or 421 (about the object)")
-    });
-    let parts: Vec<String> = unjudged.into_iter().chain(absent).collect();
-    (!parts.is_empty()).then(|| format!("In no share: {}.", parts.join("; ")))
-}
-
-/// How often the rule would have woken somebody.
-pub(super) fn pages(report: &NodesReport) -> String {
-    let days = report.to.since(report.from).as_secs_f64() / 86_400.0;
-    format!(
-        "Asked all the while, the rule as it stands would have sent {} about nodes in these {days:.1} days.",
-        count(report.would_have_paged as usize, "page")
-    )
-}
-
-/// Silence is no data: it says nothing about outages.
-pub(super) fn no_outages(node: &NodeReport) -> &'static str {
-    match node.days.iter().all(|day| day.checks == 0) {
-        true => "Not measured: whether it was out cannot be told.",
-        false => "No outages seen.",
-    }
-}
-
-/// `2026-11-22 00:00:40 to 2026-11-22 00:01:20 (40 s) status, at the node; connect: timeout`
-pub(super) fn outage_line(outage: &OutageReport) -> String {
-    format!(
-        "{} to {} ({}) {}, {}{}",
-        date_time(outage.start),
-        outage.end.map_or("now".to_owned(), date_time),
-        lasted(outage),
-        failing(outage),
-        cause(outage),
-        if outage.late {
-            "; found in results that came late"
-        } else {
-            ""
-        },
-    )
-}
-
-/// "connect", "status and asset", "connect, down 7 times, up since 2026-11-22 02:58:03".
-fn failing(outage: &OutageReport) -> String {
-    let mut checks = vec![outage.check];
-    for span in &outage.checks {
-        if !checks.contains(&span.check) {
-            checks.push(span.check);
-        }
-    }
-    let names: Vec<&str> = checks.iter().map(|check| check.word()).collect();
-    let names = names.join(" and ");
-    match (outage.flapping, outage.up_since) {
-        (Some(openings), Some(since)) => {
-            format!("{names}, down {openings} times, up since {}", date_time(since))
-        }
-        (Some(openings), None) => format!("{names}, down {openings} times"),
-        (None, _) => names,
-    }
-}
-
-fn cause(outage: &OutageReport) -> String {
-    let place = match outage.cause {
-        "node" => "at the node",
-        "source" => "at a storage source",
-        "shared" => "shared with other nodes",
-        _ => "on some paths",
-    };
-    match &outage.failure {
-        Some(failure) => format!("{place}; {failure}"),
-        None => place.to_owned(),
-    }
-}
-
-pub(super) fn lasted(outage: &OutageReport) -> String {
-    duration((outage.duration_s * 1_000.0) as u64)
-}
-
-/// What a slice holds, in words.
-pub(super) fn slice_line(slice: &Slice) -> String {
-    let share = share_of(slice.good, slice.judged);
-    format!(
-        "{} to {} UTC: {share} succeeded",
-        date_time(slice.from),
-        date_time(slice.until)
-    )
-}
-
-/// Of those that were judged.
-pub(super) fn share_of(good: u64, judged: u64) -> String {
-    share((judged > 0).then(|| good as f64 / judged as f64), judged)
-}
-
-/// Never rounded up to 100 %.
-fn share(share: Option<f64>, checks: u64) -> String {
-    match share {
-        None => NO_DATA.to_owned(),
-        Some(share) if share >= 1.0 => format!("100 % ({checks})"),
-        Some(share) => format!("{:.2} % ({checks})", (share * 10_000.0).floor() / 100.0),
-    }
-}
-
-fn times(p50: Option<f64>, p90: Option<f64>, samples: u64) -> String {
-    let ttfb = p50.zip(p90).map(|(p50_ms, p90_ms)| Ttfb { p50_ms, p90_ms });
-    match ttfb {
-        Some(_) => format!("{} ({samples})", ttfb_pair(ttfb)),
-        None => "-".to_owned(),
-    }
-}
-
-/// Three digits are enough for people; JSON and CSV hold all.
-pub(super) fn ttfb_pair(ttfb: Option<Ttfb>) -> String {
-    let short = |ms: f64| {
-        if ms < 99.95 {
-            format!("{ms:.1}")
-        } else {
-            format!("{ms:.0}")
-        }
-    };
-    ttfb.map_or("-".to_owned(), |ttfb| {
-        format!("{} / {}", short(ttfb.p50_ms), short(ttfb.p90_ms))
-    })
 }

@@ -173,7 +173,7 @@ fn flapping_outage_that_answers_at_the_moment_is_not_called_down() {
     let report = builder(&roster(), window(60)).finish(std::slice::from_ref(&flapping));
     let outage = &node(&report, "tokyo").outages[0];
     assert_eq!((outage.duration_s, outage.up_since), (14.0, Some(at(94))));
-    let line = super::tables::outage_line(outage);
+    let line = super::words::outage_line(outage);
     assert!(
         line.contains("connect, down 2 times, up since 2026-11-22 00:01:34"),
         "{line}"

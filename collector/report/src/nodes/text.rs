@@ -1,7 +1,8 @@
 //! The report as text for a terminal, or as Markdown.
 
-use super::tables::{self, no_outages, outage_line};
+use super::tables;
 use super::values::{NodeReport, NodesReport};
+use super::words::{left_out, no_outages, outage_line, pages, title};
 use crate::lines::Lines;
 
 pub(super) fn body(report: &NodesReport, lines: &mut Lines) {
@@ -15,13 +16,13 @@ pub(super) fn body(report: &NodesReport, lines: &mut Lines) {
         lines.blank();
         lines.heading(2, &title(node));
         lines.table(&days);
-        if let Some(left_out) = tables::left_out(node) {
+        if let Some(left_out) = left_out(node) {
             lines.wrapped(&left_out);
         }
         outages(node, lines);
     }
     lines.blank();
-    lines.wrapped(&tables::pages(report));
+    lines.wrapped(&pages(report));
 }
 
 fn outages(node: &NodeReport, lines: &mut Lines) {
@@ -39,16 +40,4 @@ fn outages(node: &NodeReport, lines: &mut Lines) {
             outage.vantages.join(", ")
         ));
     }
-}
-
-/// Its name, whose it is, where it stands.
-pub(super) fn title(node: &NodeReport) -> String {
-    let parts = [
-        Some(node.node.as_str()),
-        node.worker.as_deref(),
-        Some(node.place.as_str()),
-        node.removed.then_some("removed since"),
-    ];
-    let parts = parts.into_iter().flatten().filter(|part| !part.is_empty());
-    parts.collect::<Vec<_>>().join(" · ")
 }

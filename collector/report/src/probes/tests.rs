@@ -24,6 +24,7 @@ fn probe(name: &str) -> ProbeLine {
         active: true,
         joined: NOW,
         session: None,
+        unread: Vec::new(),
         echo: [None, None],
     }
 }
@@ -97,6 +98,10 @@ fn each_probe_says_its_state_and_its_echo_port() {
         assert_eq!(row(&text, name), format!("{name} {place} {rest}"), "{text}");
     }
     assert!(text.contains("Echo port closed: shut. Peers"), "{text}");
+    assert!(!text.contains("Not given"), "{text}");
+    report.probes[3].unread = vec!["connect4".to_owned(), "connect6".to_owned()];
+    let said = "Not given to away: connect4, connect6. Its release does not know them; update it.";
+    assert!(report.text(160).contains(said), "{}", report.text(160));
     report.running = false;
     assert!(row(&report.text(160), "away").contains("collector not running"));
 }
@@ -118,13 +123,14 @@ fn no_probe_says_how_to_invite_one() {
 fn json_says_what_the_contract_says() {
     let mut connected = probe("ada-1");
     connected.session = Some(session());
+    connected.unread = vec!["connect4".to_owned()];
     connected.echo[0] = echo("192.0.2.1:7472", Some(NOW));
     let expected = concat!(
         r#"{"schema":"isochrone.probes/1","probes":[{"probe":"ada-1","id":"0000000000000ada","worker":"ada","#,
         r#""site":"Paris, FR","latitude":48.85,"longitude":2.35,"country":"FR","network":64501,"#,
         r#""access":"data-centre","state":"active","joined":"2026-11-22T02:58:03Z","connected":true,"#,
         r#""since":"2026-11-22T02:49:53Z","remote":"192.0.2.1:4000","software":"0.1.0","plan":"7","#,
-        r#""spool_bytes":4096,"spool_unstored":12,"rtt_ms":12.5,"clock_offset_ms":-3,"#,
+        r#""spool_bytes":4096,"spool_unstored":12,"rtt_ms":12.5,"clock_offset_ms":-3,"unread":["connect4"],"#,
         r#""echo4":{"address":"192.0.2.1:7472","answered":"2026-11-22T02:58:03Z","#,
         r#""asked":"2026-11-22T02:58:03Z","refused":null},"echo6":null}],"#,
         r#""invitations":[{"probe":"bob-1","worker":"ada","site":"Paris, FR","until":"2026-11-22T02:58:03Z"}]}"#

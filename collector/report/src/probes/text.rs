@@ -37,6 +37,7 @@ impl ProbesReport {
             );
         }
         self.closed_ports(&mut lines);
+        self.unread_kinds(&mut lines);
         lines.finish()
     }
 
@@ -68,6 +69,20 @@ impl ProbesReport {
             }
             None if self.running => "away".to_owned(),
             None => "collector not running".to_owned(),
+        }
+    }
+
+    fn unread_kinds(&self, lines: &mut Lines) {
+        let unread = self
+            .probes
+            .iter()
+            .filter(|probe| probe.active && !probe.unread.is_empty());
+        for probe in unread {
+            let kinds = probe.unread.join(", ");
+            lines.wrapped(&format!(
+                "Not given to {}: {kinds}. Its release does not know them; update it.",
+                probe.name
+            ));
         }
     }
 

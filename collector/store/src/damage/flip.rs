@@ -5,7 +5,7 @@ use redb::{Key, ReadableTable as _, WriteTransaction};
 use super::set_aside::RECORDS;
 use crate::rows::TableOf;
 use crate::tables::{
-    ASIDE, EPOCHS, FORKS, HOURS, LOG, LOG_HOURS, NUMBERS, PLANS, PROBE_HOURS, QUARANTINE, SEEN, STREAM,
+    ASIDE, ENDS, EPOCHS, FORKS, HOURS, LOG, LOG_HOURS, NUMBERS, PLANS, PROBE_HOURS, QUARANTINE, SEEN, STREAM,
     TOMBSTONES,
 };
 use crate::{Store, StoreError};
@@ -66,6 +66,7 @@ fn table_names() -> impl Iterator<Item = &'static str> {
         FORKS.name,
         QUARANTINE.name,
         PLANS.name,
+        ENDS.name,
         ASIDE.name,
     ];
     let texts = NUMBERS.into_iter().map(|table| table.name).chain(RECORDS);
@@ -94,6 +95,7 @@ fn with_table<V: Visit>(name: &str, visit: V) -> Result<V::Out, StoreError> {
         "forks" => visit.visit(FORKS),
         "quarantine" => visit.visit(QUARANTINE),
         "plans" => visit.visit(PLANS),
+        "ends" => visit.visit(ENDS),
         "set aside" => visit.visit(ASIDE),
         text => {
             let name = table_names()

@@ -308,6 +308,7 @@ impl<'t> Tables<'t> {
             mark: shape.last.0,
             digest: shape.last.1,
             refused_batches: shape.refused,
+            refused_rows: refused_of(transaction, self.found, key)?.values().sum(),
             is_shut: true,
             ..EpochRow::default()
         };

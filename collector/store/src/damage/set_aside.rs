@@ -12,8 +12,8 @@ use crate::numbers::Numbers;
 use crate::rows::TableOf;
 use crate::seal::unseal;
 use crate::tables::{
-    ASIDE, EPOCHS, FORKS, HOURS, LOG, LOG_HOURS, META_ASIDE, META_ASIDE_BYTES, NUMBERS, PLANS, PROBE_HOURS,
-    QUARANTINE, SEEN, STREAM, TOMBSTONES,
+    ASIDE, ENDS, EPOCHS, FORKS, HOURS, LOG, LOG_HOURS, META_ASIDE, META_ASIDE_BYTES, NUMBERS, PLANS,
+    PROBE_HOURS, QUARANTINE, SEEN, STREAM, TOMBSTONES,
 };
 use crate::{Store, StoreError, StoredBlob};
 
@@ -74,6 +74,7 @@ impl Store {
             read_all(transaction, found, PROBE_HOURS)?;
             read_all(transaction, found, FORKS)?;
             read_all(transaction, found, PLANS)?;
+            read_all(transaction, found, ENDS)?;
             for table in NUMBERS.into_iter().chain(RECORDS.map(TableOf::new)) {
                 if let Some(table) = table.try_read(transaction, found)? {
                     for row in table.iter()? {
@@ -282,6 +283,10 @@ fn consequence(table: &str) -> (&'static str, bool) {
             "batches under the plan are whole and not served until their probe returns it, which it is asked to",
             false,
         ),
+        "ends" => (
+            "when that probe was revoked is not known any more: the ledger plans on for it",
+            false,
+        ),
         "numbers" | "numbers again" => ("taken from the other copy, or counted again", true),
         "probes" => (
             "that probe is refused, and measured by nobody, until it is invited and joins again",
@@ -343,6 +348,7 @@ fn take(transaction: &WriteTransaction, row: &Damaged) -> Result<Option<Vec<u8>>
     match row.table {
         "log" => take_as(transaction, LOG, number(), row),
         "quarantine" => take_as(transaction, QUARANTINE, number(), row),
+        "ends" => take_as(transaction, ENDS, number(), row),
         "set aside" => take_as(transaction, ASIDE, number(), row),
         "log hours" => {
             let hour = key.try_into().map_or(0, u32::from_le_bytes);
@@ -439,7 +445,7 @@ pub(crate) fn plan_of(key: &[u8]) -> Option<(ProbeId, PlanVersion)> {
 /// A key as people read it.
 fn words_of(row: &Damaged) -> String {
     let key = &row.key;
-    let is_number = [LOG.name, QUARANTINE.name, ASIDE.name, LOG_HOURS.name].contains(&row.table);
+    let is_number = [LOG.name, QUARANTINE.name, ASIDE.name, LOG_HOURS.name, ENDS.name].contains(&row.table);
     let binary = [
         STREAM.name,
         TOMBSTONES.name,

@@ -1,5 +1,6 @@
 //! Whether the content of a batch can be what its plan asked for.
 
+use isochrone_base::words::{duration, rfc3339_second};
 use isochrone_proto::batch::Batch;
 use isochrone_proto::ids::PlanVersion;
 use isochrone_proto::ledger::{Adoption, HourCount, SkippedRange};
@@ -13,6 +14,9 @@ use crate::HourRow;
 pub const RAW_RETENTION: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
 /// Slots further ahead of the collector's clock are refused.
 pub const AHEAD_MAX: std::time::Duration = std::time::Duration::from_secs(5 * 60);
+/// An account that reaches further ahead is not taken over: nothing can be said of its slots. One that is nearer is,
+/// even where its measurements are refused for their time: what was refused then stands where it was planned.
+const ACCOUNT_AHEAD_MAX: std::time::Duration = std::time::Duration::from_secs(24 * 3_600);
 /// An adoption further back is refused: marks live this long, and no plan.
 const ADOPTION_AGE_MAX: std::time::Duration = std::time::Duration::from_secs(90 * 86_400);
 
@@ -20,16 +24,26 @@ const ADOPTION_AGE_MAX: std::time::Duration = std::time::Duration::from_secs(90 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RefuseReason {
     /// A slot too old or too far ahead: the probe's clock is wrong, or it was away for too long.
-    #[error("slot {} ms is not within the last 30 days and the next 5 minutes", .slot.0)]
+    #[error("{}, and only the last 30 days and the next 5 minutes are taken", apart("slot", *slot, *now))]
     SlotOutOfRange {
         /// The slot.
         slot: UnixMillis,
+        /// The collector's clock.
+        now: UnixMillis,
     },
     /// A cut too old or too far ahead.
-    #[error("cut {} ms is not within the last 90 days and the next 5 minutes", .cut.0)]
+    #[error("{}, and only the last 90 days and the next 5 minutes are taken", apart("cut", *cut, *now))]
     CutOutOfRange {
         /// The cut.
         cut: UnixMillis,
+        /// The collector's clock.
+        now: UnixMillis,
+    },
+    /// The probe was revoked before.
+    #[error("the probe was revoked at {}, and its plan ended with that", rfc3339_second(*at))]
+    Revoked {
+        /// When.
+        at: UnixMillis,
     },
     /// Rows that name a plan this epoch did not adopt.
     #[error("plan {version} was not adopted in this epoch")]
@@ -107,20 +121,59 @@ pub enum RefuseReason {
     },
 }
 
+impl RefuseReason {
+    /// Whether the time is what is wrong: one of the two clocks is.
+    #[must_use]
+    pub fn is_for_time(&self) -> bool {
+        match self {
+            Self::SlotOutOfRange { .. } | Self::CutOutOfRange { .. } => true,
+            Self::Revoked { .. }
+            | Self::NotAdopted { .. }
+            | Self::Adoption { .. }
+            | Self::NoSuchCheck { .. }
+            | Self::KindMismatch { .. }
+            | Self::OutsidePlan { .. }
+            | Self::OffGrid { .. }
+            | Self::Duplicate { .. }
+            | Self::Counts { .. }
+            | Self::CountsWentBack { .. }
+            | Self::PlanLost { .. } => false,
+        }
+    }
+}
+
+/// Both times, in words.
+fn apart(what: &str, told: UnixMillis, now: UnixMillis) -> String {
+    let (told_at, now_at) = (rfc3339_second(told), rfc3339_second(now));
+    let (distance, direction) = if told > now {
+        (told.since(now), "ahead of")
+    } else {
+        (now.since(told), "behind")
+    };
+    let distance = duration(distance.as_millis() as u64);
+    format!(
+        "{what} {told_at} is {distance} {direction} this collector's clock ({now_at}): one of the two clocks is wrong, or the probe was away for too long"
+    )
+}
+
 /// When a slot may be, by the collector's clock.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window {
+    now: UnixMillis,
     from: UnixMillis,
     until: UnixMillis,
     adopted_from: UnixMillis,
+    account_until: UnixMillis,
 }
 
 impl Window {
     pub(super) fn around(now: UnixMillis) -> Self {
         Self {
+            now,
             from: now.minus(RAW_RETENTION),
             until: now.plus(AHEAD_MAX),
             adopted_from: now.minus(ADOPTION_AGE_MAX),
+            account_until: now.plus(ACCOUNT_AHEAD_MAX),
         }
     }
 
@@ -128,15 +181,42 @@ impl Window {
         (self.from..=self.until).contains(&slot)
     }
 
+    /// Whether an hour's account is taken over.
     pub(super) fn holds_hour(&self, hour: Hour) -> bool {
-        hour >= self.from.hour() && hour <= self.until.hour()
+        hour >= self.from.hour() && hour <= self.account_until.hour()
     }
 
+    /// The hour in whose account a refused slot stands: its own or, where none is kept of that, the present one.
+    pub(super) fn hour_of_refused(&self, slot: UnixMillis) -> Hour {
+        if (self.from..=self.account_until).contains(&slot) {
+            slot.hour()
+        } else {
+            self.now.hour()
+        }
+    }
+
+    pub(super) fn out_of_range(&self, slot: UnixMillis) -> RefuseReason {
+        let now = self.now;
+        RefuseReason::SlotOutOfRange { slot, now }
+    }
+
+    /// Whether an account up to `cut` is taken over.
     pub(super) fn check_cut(&self, cut: UnixMillis) -> Result<(), RefuseReason> {
-        if (self.adopted_from..=self.until).contains(&cut) {
+        if (self.adopted_from..=self.account_until).contains(&cut) {
             Ok(())
         } else {
-            Err(RefuseReason::CutOutOfRange { cut })
+            let now = self.now;
+            Err(RefuseReason::CutOutOfRange { cut, now })
+        }
+    }
+
+    /// What was measured up to `cut` may be stored; its account was taken over before.
+    pub(super) fn check_reached(&self, cut: UnixMillis) -> Result<(), RefuseReason> {
+        let now = self.now;
+        if cut <= self.until {
+            Ok(())
+        } else {
+            Err(RefuseReason::CutOutOfRange { cut, now })
         }
     }
 
@@ -157,7 +237,7 @@ impl Window {
             }
             _ => {}
         }
-        if (self.adopted_from..=self.until).contains(&next.first_slot) {
+        if (self.adopted_from..=self.account_until).contains(&next.first_slot) {
             Ok(true)
         } else {
             refused
@@ -204,17 +284,14 @@ impl Default for Tally {
 }
 
 impl Tally {
-    /// Of any slots, judged or not; those outside `window` are only counted.
-    pub(super) fn of_slots(slots: impl Iterator<Item = UnixMillis>, window: Window) -> (Self, u64) {
-        let (mut tally, mut outside) = (HourTally::default(), 0);
+    /// Of slots that were not judged, or refused: all of them, each in an hour.
+    pub(super) fn of_refused(slots: impl Iterator<Item = UnixMillis>, window: Window) -> Self {
+        let mut tally = HourTally::default();
         for slot in slots {
-            if window.holds(slot) {
-                tally.count(slot);
-            } else {
-                outside += 1;
-            }
+            let hour = window.hour_of_refused(slot);
+            tally.count(if slot.hour() == hour { slot } else { hour.start() });
         }
-        (tally.finish(), outside)
+        tally.finish()
     }
 }
 
@@ -313,7 +390,7 @@ fn number_of(
     window: Window,
 ) -> Result<u32, RefuseReason> {
     if !window.holds(slot) {
-        return Err(RefuseReason::SlotOutOfRange { slot });
+        return Err(window.out_of_range(slot));
     }
     if slot < span.from || slot >= span.until {
         return Err(RefuseReason::OutsidePlan { check, slot });

@@ -29,6 +29,7 @@ impl Round<'_> {
                 stored: epoch.row.mark,
                 digest: epoch.row.digest,
                 safe: Sequence::NONE,
+                refused: epoch.row.refused(),
             });
             self.put_epoch(note.probe, state.epoch, epoch);
         }

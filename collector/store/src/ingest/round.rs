@@ -169,12 +169,11 @@ impl<'t> Round<'t> {
             Err(NotStored::Failed(error)) => return Err(error),
             Err(NotStored::Refused(reason)) => {
                 let slots = batch.slots().map(|(_, slot)| slot);
-                let (tally, outside) = Tally::of_slots(slots, Window::around(incoming.received));
+                let tally = Tally::of_refused(slots, Window::around(incoming.received));
                 for (hour, rows) in tally.hours {
                     epoch.hour_mut(&self.epochs, hour)?.refused += rows;
                 }
-                epoch.row_mut().refused_outside += outside;
-                self.quarantine(epoch, incoming, reason)?
+                self.quarantine(epoch, incoming, reason, batch.rows() as u64)?
             }
         };
         let row = epoch.row_mut();
@@ -232,6 +231,7 @@ impl<'t> Round<'t> {
         batch: &Batch,
     ) -> Result<(Tally, usize), NotStored> {
         let (header, window) = (&batch.header, Window::around(incoming.received));
+        self.check_revoked(incoming.probe, batch)?;
         window.check_cut(header.cut)?;
         epoch.adopt(&self.epochs, self.store, &header.adopted, window)?;
         epoch.check_counts(&self.epochs, self.store, &header.hours, window)?;
@@ -241,11 +241,25 @@ impl<'t> Round<'t> {
         let row = epoch.row_mut();
         row.cut = row.cut.max(header.cut);
         row.closed |= header.events.contains(&Event::Closed);
+        window.check_reached(header.cut)?;
         let version = header.plan;
         let Some(at) = epoch.adopted(&self.epochs, self.store, version)? else {
             return Err(RefuseReason::NotAdopted { version }.into());
         };
         Ok((place(epoch.plan_mut(at), batch, window)?, at))
+    }
+
+    /// Nothing that was measured after the probe's revocation is taken.
+    fn check_revoked(&self, probe: ProbeId, batch: &Batch) -> Result<(), NotStored> {
+        let Some(at) = self.epochs.ended(probe)? else {
+            return Ok(());
+        };
+        let is_later = batch.slots().any(|(_, slot)| slot >= at) || batch.header.cut > at;
+        if is_later {
+            Err(RefuseReason::Revoked { at }.into())
+        } else {
+            Ok(())
+        }
     }
 
     /// Appends a batch to the log, and counts it.
@@ -315,6 +329,7 @@ impl<'t> Round<'t> {
         epoch: &mut EpochMemory,
         incoming: &Incoming,
         reason: RefuseReason,
+        rows: u64,
     ) -> Result<Ingested, StoreError> {
         let digest = match &incoming.item {
             Item::Batch(_) => incoming.digest,
@@ -323,9 +338,13 @@ impl<'t> Round<'t> {
         self.stand(incoming, StreamKind::Refused, digest)?;
         let tables = (self.transaction, self.store.found());
         self.memory.quarantine.keep(tables, incoming, reason)?;
-        epoch.row_mut().refused_batches += 1;
+        let row = epoch.row_mut();
+        row.refused_batches += 1;
+        row.refused_rows += rows;
+        row.refused_for_time += if reason.is_for_time() { rows } else { 0 };
+        let so_far = row.refused();
         let mark = incoming.last_sequence();
-        Ok(Ingested::Refused { mark, reason })
+        Ok(Ingested::Refused { mark, reason, so_far })
     }
 
     /// Whether a batch follows one that was counted as a fork: it belongs to the fork too, however far above
@@ -366,7 +385,7 @@ impl<'t> Round<'t> {
         forks.insert_number(&key, batch.rows() as u64)?;
         epoch.row_mut().forked_batches += 1;
         let slots = batch.slots().map(|(_, slot)| slot);
-        let (tally, _) = Tally::of_slots(slots, Window::around(incoming.received));
+        let tally = Tally::of_refused(slots, Window::around(incoming.received));
         for (hour, rows) in tally.hours {
             epoch.hour_mut(&self.epochs, hour)?.forked += rows;
         }

@@ -20,6 +20,7 @@ pub(super) struct EpochTables<'t> {
     hours: WriteRows<'t, &'static [u8; 28]>,
     probe_hours: WriteRows<'t, &'static [u8; 12]>,
     pub(super) stream: WriteRows<'t, &'static [u8; 32]>,
+    ends: WriteRows<'t, u64>,
 }
 
 impl<'t> EpochTables<'t> {
@@ -30,6 +31,7 @@ impl<'t> EpochTables<'t> {
             hours: tables::HOURS.open(transaction, found)?,
             probe_hours: tables::PROBE_HOURS.open(transaction, found)?,
             stream: tables::STREAM.open(transaction, found)?,
+            ends: tables::ENDS.open(transaction, found)?,
         })
     }
 
@@ -42,6 +44,12 @@ impl<'t> EpochTables<'t> {
             .range::<&[u8; 32]>(&lowest..=&highest)?
             .next()
             .is_some())
+    }
+
+    /// When the probe was revoked, if it was.
+    pub(super) fn ended(&self, probe: ProbeId) -> Result<Option<UnixMillis>, StoreError> {
+        let found = self.ends.get(probe.0)?;
+        Ok(found.map(|at| UnixMillis(at.number())))
     }
 
     /// What all epochs of the probe counted in `hour`, and the most that a plan of theirs has in it.
@@ -286,7 +294,7 @@ impl EpochMemory {
         for count in told {
             if !window.holds_hour(count.hour) {
                 let slot = count.hour.start();
-                return Err(NotStored::Refused(RefuseReason::SlotOutOfRange { slot }));
+                return Err(NotStored::Refused(window.out_of_range(slot)));
             }
             let place = self.hour_place(tables, count.hour)?;
             let quota = match self.hours[place].quota {

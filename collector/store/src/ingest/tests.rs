@@ -15,6 +15,14 @@ use crate::{FreeSpace, ScanRange, StoreOptions};
 mod model;
 mod refusals;
 
+/// Mark and reason of a refusal.
+fn refusal(answer: Ingested) -> (Sequence, RefuseReason) {
+    match answer {
+        Ingested::Refused { mark, reason, .. } => (mark, reason),
+        other => panic!("expected a refusal, got {other:?}"),
+    }
+}
+
 fn refused(
     header: isochrone_proto::batch::BatchHeader,
     rows: &[isochrone_proto::measurement::Measurement],
@@ -24,7 +32,8 @@ fn refused(
     let incoming = incoming(header, rows);
     let payload = incoming.payload.clone();
     match submit(&ingest, incoming) {
-        Ingested::Refused { mark, reason } => {
+        Ingested::Refused { mark, reason, so_far } => {
+            assert_eq!((so_far.batches, so_far.rows), (1, rows.len() as u64));
             assert_eq!(mark, Sequence(1));
             assert_eq!(store.commit_number().unwrap(), 0, "nothing of it is in the log");
             let quarantine = quarantined(&store).unwrap();
@@ -212,7 +221,7 @@ fn plan_lost_on_both_sides_is_refused_and_blocks_nothing() {
     batch.plans_lost = true;
     let reason = RefuseReason::PlanLost { version: version(1) };
     let mark = Sequence(1);
-    assert_eq!(submit(&ingest, batch), Ingested::Refused { mark, reason });
+    assert_eq!(refusal(submit(&ingest, batch)), (mark, reason));
 }
 
 #[test]
@@ -454,15 +463,15 @@ fn epochs_of_one_probe_share_its_quota() {
     for number in 1..=6 {
         store_honest(&ingest, epoch(number), minutes);
     }
-    let refused = Ingested::Refused {
-        mark: Sequence(1),
-        reason: RefuseReason::Counts {
-            hour: START.hour(),
-            found: 6 * 260 + 13,
-            allowed: 2 * 780,
-        },
+    let reason = RefuseReason::Counts {
+        hour: START.hour(),
+        found: 6 * 260 + 13,
+        allowed: 2 * 780,
     };
-    assert_eq!(submit(&ingest, honest(epoch(7), 1, Digest::ZERO)), refused);
+    let refused = (Sequence(1), reason);
+    let seventh = submit(&ingest, honest(epoch(7), 1, Digest::ZERO));
+    assert_eq!(refusal(seventh), refused);
     let again = inline(&store); // a new process knows it from the store
-    assert_eq!(submit(&again, honest(epoch(8), 1, Digest::ZERO)), refused);
+    let eighth = submit(&again, honest(epoch(8), 1, Digest::ZERO));
+    assert_eq!(refusal(eighth), refused);
 }

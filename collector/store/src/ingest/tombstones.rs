@@ -54,7 +54,7 @@ impl Round<'_> {
             }
             Err(NotStored::NeedsPlans(missing)) => return Ok(Ingested::NeedPlans(missing)),
             Err(NotStored::Failed(error)) => return Err(error),
-            Err(NotStored::Refused(reason)) => self.quarantine(epoch, incoming, reason)?,
+            Err(NotStored::Refused(reason)) => self.quarantine(epoch, incoming, reason, 0)?,
         };
         let row = epoch.row_mut();
         (row.mark, row.digest) = (tombstone.last, tombstone.last_digest);

@@ -9,7 +9,7 @@ use isochrone_proto::units::{Hour, UnixMillis};
 use redb::ReadTransaction;
 
 use crate::damage::Found;
-use crate::tables::{EPOCHS, HOURS, parse_epoch_key, parse_hour_key};
+use crate::tables::{ENDS, EPOCHS, HOURS, parse_epoch_key, parse_hour_key};
 use crate::{EpochRow, HourRow, Store, StoreError};
 
 /// An epoch, with all that its rows are made of.
@@ -44,9 +44,12 @@ struct KnownEpoch {
 pub(super) fn accounts(store: &Store, now: UnixMillis) -> Result<Vec<EpochAccount>, StoreError> {
     store.read(|transaction| {
         let mut hours = read_hours(transaction, store.found())?;
+        let ends = ENDS.read(transaction, store.found())?;
         let mut accounts = Vec::new();
         for (probe, mut epochs) in read_epochs(transaction, store.found())? {
             epochs.sort_by_key(|epoch| epoch.row.ordinal);
+            let ended = ends.get(probe.0)?.map(|at| UnixMillis(at.number()));
+            let now = ended.map_or(now, |at| at.min(now));
             for index in 0..epochs.len() {
                 let epoch = &epochs[index];
                 let later = epochs[index + 1..]

@@ -157,7 +157,7 @@ impl Outbox {
     /// When the store failed.
     pub fn add(&self, alert: &Alert, now: UnixMillis) -> Result<(), StoreError> {
         if self.is_known(&alert.id)? {
-            return Ok(()); // someone who repeats himself costs no write
+            return Ok(()); // saying the same again costs no write
         }
         self.pending
             .store()

@@ -153,13 +153,13 @@ fn spool_of_another_format_is_refused_with_what_to_do() {
         bytes.splice(..3, [0xb5, 0x1c]);
     };
     let later = |bytes: &mut Vec<u8>| {
-        bytes[2] = 3;
+        bytes[2] = 4;
         let end = record::HEADER_BYTES;
         let checksum = crc32c::crc32c_append(crc32c::crc32c(&bytes[..end - 4]), &bytes[end..]);
         bytes[end - 4..end].copy_from_slice(&checksum.to_le_bytes());
     };
     type Change = fn(&mut Vec<u8>);
-    let changes: [(u8, Change); 2] = [(1, old), (3, later)];
+    let changes: [(u8, Change); 2] = [(1, old), (4, later)];
     for (found, change) in changes {
         let disk = Arc::new(MemoryDisk::new());
         drop(filled(&disk, 1));
@@ -186,7 +186,7 @@ fn spool_of_another_format_is_refused_with_what_to_do() {
 fn damaged_format_byte_is_damage_and_no_other_format() {
     let disk = Arc::new(MemoryDisk::new());
     drop(filled(&disk, 1));
-    rewrite_first_record(&disk, |bytes| bytes[2] = 3);
+    rewrite_first_record(&disk, |bytes| bytes[2] = 4);
     assert_eq!(
         everything(&mut open(&disk, 1 << 20), epoch(1), Sequence::NONE),
         []

@@ -7,10 +7,12 @@ use std::time::Duration;
 use isochrone_proto::batch::Batch;
 use isochrone_proto::codec;
 use isochrone_proto::control::{
-    Ack, CloseCode, CollectorMessage, EpochMark, EpochState, Hello, ProbeMessage, Refusal, Welcome,
+    Ack, CloseCode, CollectorMessage, EpochMark, EpochState, Hello, ProbeMessage, Refusal, RefusedSoFar,
+    Welcome,
 };
 use isochrone_proto::frame::{self, FrameHeader, HEADER_BYTES, MessageKind};
 use isochrone_proto::ids::{Digest, EpochId, ProbeId, Sequence};
+use isochrone_proto::section::Known;
 use rustls::pki_types::UnixTime;
 use rustls::time_provider::TimeProvider;
 use tokio::sync::watch;
@@ -201,6 +203,7 @@ impl Desk {
                 stored,
                 digest,
                 safe: Sequence::NONE,
+                refused: RefusedSoFar::default(),
             }
         };
         let marks = hello.epochs.iter().map(mark).collect();
@@ -220,6 +223,8 @@ impl Desk {
             addresses: Vec::new(),
             renew: script.renew,
             observed: None,
+            known: Known::of_this_build(),
+            more: Vec::new(),
         };
         let mut messages = vec![CollectorMessage::Welcome(welcome)];
         messages.extend(script.say.iter().cloned());
@@ -289,7 +294,7 @@ impl Desk {
             epoch,
             stored: Sequence(stored),
             safe: Sequence::NONE,
-            refused: 0,
+            refused: None,
         })
     }
 

@@ -13,6 +13,7 @@ use isochrone_proto::control::{
 };
 use isochrone_proto::frame::{self, FrameHeader, HEADER_BYTES, MessageKind};
 use isochrone_proto::limits::BATCHES_IN_FLIGHT_MAX;
+use isochrone_proto::section::Known;
 use quinn::{Connection, Endpoint, RecvStream, SendStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -109,6 +110,8 @@ fn hello(stream: &Stream) -> Hello {
         advertise: Vec::new(),
         spool: SpoolState::default(),
         probe_time: Clock::system().wall(),
+        known: Known::of_this_build(),
+        more: Vec::new(),
     }
 }
 
@@ -118,14 +121,22 @@ async fn listen(mut send: SendStream, mut receive: RecvStream, stored: watch::Se
         match hear(&mut receive).await? {
             CollectorMessage::Ack(Ack {
                 stored: mark,
-                refused: 0,
+                refused: None,
                 ..
             }) => {
                 stored.send_replace(mark.0);
             }
-            CollectorMessage::Ping { nonce } => {
-                let probe_time = Clock::system().wall();
-                say(&mut send, &ProbeMessage::Pong { nonce, probe_time }).await?;
+            CollectorMessage::Ping {
+                nonce,
+                collector_time,
+                ..
+            } => {
+                let pong = ProbeMessage::Pong {
+                    nonce,
+                    collector_time,
+                    probe_time: Clock::system().wall(),
+                };
+                say(&mut send, &pong).await?;
             }
             CollectorMessage::Plan(_) => {}
             other => bail!("the collector says {other:?}"),

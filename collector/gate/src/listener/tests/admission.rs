@@ -265,7 +265,12 @@ async fn ping_tells_round_trip_and_clock_offset() {
     let (mut probe, _) = bench.welcomed(&identity, hello(1)).await;
     let nonce = probe.ping().await;
     let probe_time = bench.clock.wall().plus(Duration::from_secs(60));
-    probe.say(&ProbeMessage::Pong { nonce, probe_time }).await;
+    let pong = ProbeMessage::Pong {
+        nonce,
+        collector_time: bench.clock.wall(),
+        probe_time,
+    };
+    probe.say(&pong).await;
     let view = soon(async {
         loop {
             let view = bench.sessions.view(identity.id()).unwrap();

@@ -18,6 +18,7 @@ use isochrone_proto::join::{
     ALPN, ALPN_JOIN, EXPORTER_LABEL, JoinRefusal, JoinRequest, JoinResponse, signed_message,
 };
 use isochrone_proto::plan::SignedPlan;
+use isochrone_proto::section::Known;
 use isochrone_proto::token::Token;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::Store;
@@ -420,7 +421,7 @@ impl Probe {
         loop {
             let frame = soon(self.reader.next(&[MessageKind::FromCollector])).await;
             let payload = frame.unwrap().unwrap().payload;
-            if let CollectorMessage::Ping { nonce } = codec::decode_from_collector(&payload).unwrap() {
+            if let CollectorMessage::Ping { nonce, .. } = codec::decode_from_collector(&payload).unwrap() {
                 return nonce;
             }
         }
@@ -431,7 +432,7 @@ impl Probe {
         for count in 1.. {
             match self.next().await {
                 Ok(CollectorMessage::Ack(ack)) if ack.epoch == epoch => {
-                    assert_eq!((ack.safe, ack.refused), (Sequence::NONE, 0));
+                    assert_eq!((ack.safe, ack.refused), (Sequence::NONE, None));
                     if ack.stored == Sequence(mark) {
                         return count;
                     }
@@ -490,6 +491,8 @@ pub(super) fn hello(instance: u64) -> Hello {
         advertise: Vec::new(),
         spool: SpoolState::default(),
         probe_time: START,
+        known: Known::of_this_build(),
+        more: Vec::new(),
     }
 }
 

@@ -5,41 +5,115 @@ use isochrone_proto::measurement::{Outcome, SendFailure};
 
 use super::*;
 
+/// Each stands in the ledger: in the hour of its slots where that may be, else in the present one.
 #[test]
-fn slots_of_a_wrong_clock_are_refused_and_make_no_rows() {
+fn slots_of_a_wrong_clock_are_refused_and_counted() {
     let (_, store) = store_with_plan();
     let ingest = inline(&store);
     let batch = Batch::pack(header(EPOCH, 1, Digest::ZERO), &measurements(1, 0)).unwrap();
-    for (epoch, received) in [
-        (EpochId([1; 16]), START.0 - 600_000), // the probe's clock is ahead
-        (EpochId([2; 16]), START.0 + 31 * 86_400_000), // or it was away for a month
-        (EpochId([3; 16]), START.0 - 20 * 365 * 86_400_000), // or it lives in the far future
+    let rows = batch.rows() as u64;
+    for (number, received) in [
+        (1, START.0 - 600_000),               // the probe's clock is ahead
+        (2, START.0 + 31 * 86_400_000),       // or it was away for a month
+        (3, START.0 - 20 * 365 * 86_400_000), // or it lives in the far future
     ] {
         let mut batch = batch.clone();
-        batch.header.epoch = epoch;
-        let answer = submit(&ingest, incoming_at(&batch, UnixMillis(received)));
-        assert!(matches!(answer, Ingested::Refused { .. }), "{answer:?}");
+        batch.header.epoch = EpochId([number; 16]);
+        match submit(&ingest, incoming_at(&batch, UnixMillis(received))) {
+            Ingested::Refused { reason, so_far, .. } => {
+                assert!(reason.is_for_time(), "{reason}");
+                assert_eq!((so_far.rows, so_far.rows_for_time), (rows, rows));
+                assert!(
+                    reason.to_string().contains("this collector's clock ("),
+                    "{reason}"
+                );
+            }
+            other => panic!("{other:?}"),
+        }
+        let ledger = ledger::read(&store, UnixMillis(received)).unwrap();
+        let own = ledger.rows.iter().filter(|row| row.epoch == batch.header.epoch);
+        let (refused, others): (u64, u64) = own.fold((0, 0), |(refused, others), row| {
+            assert!(row.balanced, "{row:?}");
+            (
+                refused + row.refused,
+                others + row.stored + row.spooled + row.dropped,
+            )
+        });
+        assert_eq!((refused, others), (rows, 0), "{number}");
     }
-    let ledger = ledger::read(&store, UnixMillis(START.0 - 600_000)).unwrap();
-    assert_eq!(ledger.rows, Vec::new());
     assert_eq!(quarantined(&store).unwrap().total, 3);
+}
+
+/// The collector's clock was ten minutes behind for one batch, which crosses the hour: what was refused then is no
+/// longer "spooled", nor later "not running".
+#[test]
+fn account_of_a_batch_that_was_refused_for_its_time_is_kept() {
+    let (_, store) = store_with_plan();
+    let ingest = inline(&store);
+    let early = UnixMillis(cut_of(1).0 - 600_000);
+    let first = Batch::pack(header(EPOCH, 1, Digest::ZERO), &measurements(1, 0)).unwrap();
+    let (first, rows) = (incoming_at(&first, early), first.rows() as u64);
+    let previous = first.digest;
+    assert!(refusal(submit(&ingest, first)).1.is_for_time());
+    let second = incoming(header(EPOCH, 2, previous), &measurements(2, 0));
+    let digest = second.digest;
+    assert_eq!(submit(&ingest, second), Ingested::Stored { mark: Sequence(2) });
+    let ledger = ledger::read(&store, cut_of(2)).unwrap();
+    let totals = ledger.totals();
+    assert!(ledger.is_balanced(), "{:?}", ledger.rows);
+    assert_eq!((totals.refused, totals.spooled, totals.absent), (rows, 0, 0));
+    assert_eq!(totals.stored + totals.refused, totals.run);
+    assert!(ledger::verify(&store).unwrap().is_sound());
+    let again = inline(&store); // another process refuses on top of what this one did
+    let third = incoming(header(EPOCH, 3, digest), &[echo(9, cut_of(2).0, 5)]);
+    let Ingested::Refused { so_far, .. } = submit(&again, third) else {
+        panic!("refused");
+    };
+    assert_eq!(
+        (so_far.batches, so_far.rows, so_far.rows_for_time),
+        (2, rows + 1, rows)
+    );
+}
+
+#[test]
+fn nothing_is_taken_that_was_measured_after_the_probe_was_revoked() {
+    let (_, store) = store_with_plan();
+    let ingest = inline(&store);
+    let previous = store_honest(&ingest, EPOCH, 1);
+    let before = ledger::read(&store, cut_of(1)).unwrap().totals();
+    store
+        .write(|transaction| transaction.end_plans(ADA, cut_of(1)))
+        .unwrap();
+    let later = incoming(header(EPOCH, 2, previous), &measurements(2, 0));
+    let Item::Batch(batch) = &later.item else {
+        panic!("a batch");
+    };
+    let rows = batch.rows() as u64;
+    let reason = RefuseReason::Revoked { at: cut_of(1) };
+    assert_eq!(refusal(submit(&ingest, later)), (Sequence(2), reason));
+    let ledger = ledger::read(&store, cut_of(60)).unwrap();
+    let totals = ledger.totals();
+    assert!(ledger.is_balanced(), "{:?}", ledger.rows);
+    assert_eq!(
+        totals.planned,
+        before.planned + rows,
+        "nothing else is planned any more"
+    );
+    assert_eq!((totals.refused, totals.stored), (rows, before.stored));
 }
 
 #[test]
 fn cut_ahead_of_the_clock_is_refused() {
-    let mut header = header(EPOCH, 1, Digest::ZERO);
-    header.cut = UnixMillis(START.0 + 86_400_000);
-    let batch = Batch::pack(header.clone(), &measurements(1, 0)).unwrap();
-    let (_, store) = store_with_plan();
-    let answer = submit(&inline(&store), incoming_at(&batch, cut_of(1)));
-    let reason = RefuseReason::CutOutOfRange { cut: header.cut };
-    assert_eq!(
-        answer,
-        Ingested::Refused {
-            mark: Sequence(1),
-            reason
-        }
-    );
+    for ahead_ms in [301_000, 2 * 86_400_000] {
+        let mut header = header(EPOCH, 1, Digest::ZERO);
+        header.cut = UnixMillis(cut_of(1).0 + ahead_ms);
+        let batch = Batch::pack(header.clone(), &measurements(1, 0)).unwrap();
+        let (_, store) = store_with_plan();
+        let answer = submit(&inline(&store), incoming_at(&batch, cut_of(1)));
+        let (cut, now) = (header.cut, cut_of(1));
+        let reason = RefuseReason::CutOutOfRange { cut, now };
+        assert_eq!(refusal(answer), (Sequence(1), reason));
+    }
 }
 
 #[test]
@@ -118,13 +192,7 @@ fn slot_of_an_earlier_batch_is_refused_even_after_a_restart() {
     let slot = cut_of(1);
     let reason = RefuseReason::Duplicate { check: 0, slot };
     let answer = submit(&inline(&store), again);
-    assert_eq!(
-        answer,
-        Ingested::Refused {
-            mark: Sequence(3),
-            reason
-        }
-    );
+    assert_eq!(refusal(answer), (Sequence(3), reason));
     assert!(ledger::verify(&store).unwrap().is_sound());
 }
 
@@ -171,13 +239,7 @@ fn counts_that_fall_are_refused() {
     third.hours = vec![count_at(1)];
     let reason = RefuseReason::CountsWentBack { hour: START.hour() };
     let answer = submit(&ingest, incoming(third, &measurements(3, 0)));
-    assert_eq!(
-        answer,
-        Ingested::Refused {
-            mark: Sequence(3),
-            reason
-        }
-    );
+    assert_eq!(refusal(answer), (Sequence(3), reason));
 }
 
 #[test]
@@ -188,13 +250,7 @@ fn plan_that_was_not_adopted_is_refused() {
     first.plan = version(2);
     let answer = submit(&inline(&store), incoming(first, &measurements(1, 0)));
     let reason = RefuseReason::NotAdopted { version: version(2) };
-    assert_eq!(
-        answer,
-        Ingested::Refused {
-            mark: Sequence(1),
-            reason
-        }
-    );
+    assert_eq!(refusal(answer), (Sequence(1), reason));
 }
 
 #[test]
@@ -213,7 +269,7 @@ fn adoption_that_goes_back_is_refused() {
         previous = batch.digest;
         let mark = Sequence(sequence);
         let reason = RefuseReason::Adoption { version, first_slot };
-        assert_eq!(submit(&ingest, batch), Ingested::Refused { mark, reason });
+        assert_eq!(refusal(submit(&ingest, batch)), (mark, reason));
     }
 }
 
@@ -240,13 +296,7 @@ fn rows_of_the_earlier_plan_may_come_after_the_change() {
         check: 0,
         slot: cut_of(2),
     };
-    assert_eq!(
-        submit(&ingest, third),
-        Ingested::Refused {
-            mark: Sequence(3),
-            reason
-        }
-    );
+    assert_eq!(refusal(submit(&ingest, third)), (Sequence(3), reason));
     let mut fourth = header(EPOCH, 4, previous);
     (fourth.adopted, fourth.plan) = (adopted, version(2));
     assert_eq!(

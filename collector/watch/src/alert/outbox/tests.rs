@@ -120,9 +120,7 @@ fn round(
 }
 
 fn unreachable() -> Result<(), DeliverError> {
-    Err(DeliverError::Unreachable {
-        reason: "connection refused".into(),
-    })
+    Err(DeliverError::Socket(std::io::ErrorKind::ConnectionRefused.into()))
 }
 
 #[test]

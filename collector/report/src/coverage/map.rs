@@ -5,14 +5,14 @@ mod land;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+pub(super) use self::land::ATTRIBUTION;
+use self::land::{EqualEarth, tenths};
 use isochrone_coverage::geo::Position;
 use isochrone_coverage::report::{ClassReport, CoverageReport, Standing, VantageReport, WeightedPlace};
 use isochrone_coverage::weights::WeightKind;
-pub(crate) use land::ATTRIBUTION;
-use land::{EqualEarth, tenths};
 use maud::{Markup, html};
 
-use crate::coverage::words::{first_line, of_what, vantage_title};
+use super::words::{first_line, of_what, vantage_title};
 
 /// Places of one speaker within a square of this side become one dot, so that a page stays small.
 const CELL: f64 = 2.5;
@@ -23,7 +23,7 @@ const SIZES: [f64; 4] = [0.04, 0.1, 0.25, 0.6];
 const CROWD: usize = 60;
 
 /// The map of one class. Which budget's classes are coloured is decided by the page's style.
-pub(crate) fn coverage(report: &CoverageReport, class: &ClassReport) -> Markup {
+pub(super) fn coverage(report: &CoverageReport, class: &ClassReport) -> Markup {
     let (width, height) = (EqualEarth::WIDTH, EqualEarth::HEIGHT);
     let crowded = (class.vantages.len() > CROWD).then_some("crowded");
     let nodes = || {

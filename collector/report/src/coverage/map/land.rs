@@ -9,7 +9,7 @@ use isochrone_coverage::geo::Position;
 pub(crate) const ATTRIBUTION: &str = "land: Natural Earth (naturalearthdata.com), public domain";
 
 /// The outlines made by `data/make_land.mjs`.
-const LAND: &str = include_str!("../../data/land.txt");
+const LAND: &str = include_str!("../../../data/land.txt");
 /// The file's coordinates are counted in this part of a degree.
 const UNITS_PER_DEGREE: f64 = 20.0;
 

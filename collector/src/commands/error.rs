@@ -1,0 +1,159 @@
+//! Why a command was not carried out.
+
+use std::path::PathBuf;
+
+use isochrone_base::error_chain::chain;
+use isochrone_coverage::files::FileError;
+use isochrone_coverage::report::ReportError;
+use isochrone_gate::registry::RegistryError;
+use isochrone_planner::targets::{EditError, TargetsError};
+use isochrone_store::StoreError;
+use tokio::task::JoinError;
+
+/// Why a command was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// It was said wrongly.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
+    /// Whoever asked has left.
+    #[error("nobody reads the answer")]
+    Gone,
+    /// No node has this name.
+    #[error("no node is called {name:?}; `target list` shows all names")]
+    NoSuchNode {
+        /// As given.
+        name: String,
+    },
+    /// No probe has this name or number.
+    #[error("no probe is called {name:?}; `probe list` shows all names")]
+    NoSuchProbe {
+        /// As given.
+        name: String,
+    },
+    /// Another node has this name.
+    #[error("a node is called {name} already; take another name, or `target remove {name}` first")]
+    NodeNameTaken {
+        /// As given.
+        name: String,
+    },
+    /// Rows of the store were lost or counted twice.
+    #[error(
+        "the store and its counters disagree: {lost} lost, {twice} twice, {damaged} rows damaged; keep a copy of the state folder and report this"
+    )]
+    Unsound {
+        /// Rows that are counted and not there.
+        lost: u64,
+        /// Rows that are there twice.
+        twice: u64,
+        /// Rows that are damaged for good.
+        damaged: u64,
+    },
+    /// The targets are changed, and nothing says who did it.
+    #[error("{} is changed and in force, but the audit log could not be written", file.display())]
+    Unlogged {
+        /// The targets' file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        source: RegistryError,
+    },
+    /// `--weights` is neither of the two words, nor a file that can be read.
+    #[error("--weights takes people, sites, or a file; {}", chain(.0))]
+    NoWeights(FileError),
+    /// A file of figures cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The coverage report cannot be made.
+    #[error(transparent)]
+    Coverage(#[from] ReportError),
+    /// A report cannot read the store.
+    #[error("the store cannot be read")]
+    Unread(#[source] StoreError),
+    /// A report's thread ended early.
+    #[error("the report ended early")]
+    ReportEnded(#[source] JoinError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The registry refused.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// `targets.toml` cannot be read.
+    #[error(transparent)]
+    Targets(#[from] TargetsError),
+    /// `targets.toml` cannot be edited.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    /// The answer cannot be written as JSON.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// The command's thread ended early.
+    #[error("the command ended early")]
+    Ended(#[source] JoinError),
+}
+
+impl CommandError {
+    /// 2 for wrong usage, 1 for a failure.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            _ => 1,
+        }
+    }
+}
+
+/// An option that cannot be taken as it was given.
+#[derive(Debug, thiserror::Error)]
+pub enum UsageError {
+    /// No duration.
+    #[error("{option} {given}: {error}; write it as {example}")]
+    Duration {
+        /// The option.
+        option: &'static str,
+        /// As given.
+        given: String,
+        /// What is wrong with it.
+        error: humantime::DurationError,
+        /// One that can be.
+        example: &'static str,
+    },
+    /// No instant.
+    #[error("{option} {given}: write an instant as 2026-11-22T03:00:00Z")]
+    Instant {
+        /// The option.
+        option: &'static str,
+        /// As given.
+        given: String,
+    },
+    /// A window that ends before it begins.
+    #[error("--from must be before --to")]
+    Backwards,
+    /// No coordinates.
+    #[error("--location {given}: write latitude,longitude in degrees, such as 34.69,135.50")]
+    Location {
+        /// As given.
+        given: String,
+    },
+    /// No bucket.
+    #[error("--bucket {given}: write family:index, such as 0:0")]
+    Bucket {
+        /// As given.
+        given: String,
+    },
+    /// One of two files.
+    #[error("--sites and --rtt go together, and --nodes says which sites are nodes")]
+    FilesApart,
+    /// The command names a file of weights and does not hold it.
+    #[error("--weights {file}: the file did not come with the command; are both of one version?")]
+    WeightsLeftBehind {
+        /// The file's name.
+        file: String,
+    },
+    /// An invitation that cannot be.
+    #[error(transparent)]
+    Invitation(RegistryError),
+    /// A node that cannot be.
+    #[error(transparent)]
+    Node(TargetsError),
+}

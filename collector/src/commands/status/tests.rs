@@ -1,0 +1,276 @@
+use isochrone_web::view::{
+    AlertsView, Cause, CollectorView, EchoPort, EchoPorts, LedgerTotals, Notice, ProbeView,
+};
+
+use super::*;
+
+const NOW: UnixMillis = UnixMillis(1_795_316_283_000);
+
+fn at(ms: u64) -> Timestamp {
+    Timestamp::from_millisecond(ms as i64).unwrap()
+}
+
+fn verdict(state: VerdictState, ok: u32) -> Verdict {
+    Verdict {
+        state,
+        since: Some(at(NOW.0 - 60_000)),
+        vantages_ok: ok,
+        vantages_total: 9,
+        networks: 8,
+    }
+}
+
+fn node(name: &str, connect: VerdictState, status: VerdictState, asset: VerdictState) -> NodeView {
+    NodeView {
+        name: name.to_owned(),
+        worker: "ada".to_owned(),
+        place: "Berlin, DE".to_owned(),
+        latitude: None,
+        longitude: None,
+        network: None,
+        url: "https://node.example.org/distributor/".to_owned(),
+        connect: verdict(connect, 0),
+        status: verdict(status, 1),
+        asset: verdict(asset, 2),
+        connect_p50_ms: None,
+        connect_samples: 0,
+        ttfb_p50_ms: None,
+        ttfb_samples: 0,
+        cert_expires: None,
+        cells: Vec::new(),
+        samples: 0,
+    }
+}
+
+fn probe(state: ProbeState) -> ProbeView {
+    let unknown = EchoPort::Unknown;
+    ProbeView {
+        name: "ada-berlin".to_owned(),
+        worker: "ada".to_owned(),
+        site: "Berlin, DE".to_owned(),
+        latitude: None,
+        longitude: None,
+        network: None,
+        state,
+        since: at(NOW.0),
+        version: None,
+        plan_version: None,
+        rtt_ms: None,
+        backlog: None,
+        epoch: None,
+        last_measurement: None,
+        echo_port: EchoPorts {
+            v4: unknown,
+            v6: unknown,
+        },
+    }
+}
+
+fn incident(check: IncidentCheck) -> IncidentView {
+    IncidentView {
+        id: "7".to_owned(),
+        target: "efe-lagos".to_owned(),
+        check,
+        checks: Vec::new(),
+        flapping: None,
+        up_since: None,
+        late: false,
+        state: IncidentState::Open,
+        start: at(NOW.0 - 90_000),
+        end: None,
+        duration_s: 90,
+        cause: Cause::Unknown,
+        caveat: None,
+        evidence: Vec::new(),
+        alerts_delivered: 1,
+        alerts_pending: 0,
+    }
+}
+
+/// One node and one probe, both well.
+fn view() -> LiveView {
+    use VerdictState::Up;
+    LiveView {
+        generated_at: at(NOW.0),
+        source: Source::Store,
+        window_s: 900,
+        collector: CollectorView {
+            name: "lead".to_owned(),
+            version: "0.1.0".to_owned(),
+            started: at(NOW.0 - 1_000_000),
+            store_bytes: 1,
+            commit_number: 1,
+            records_per_second: 1.0,
+        },
+        plan: None,
+        probes: vec![probe(ProbeState::Connected)],
+        mesh: Vec::new(),
+        nodes: vec![node("berlin", Up, Up, Up)],
+        incidents: Vec::new(),
+        ledger: LedgerTotals {
+            from: None,
+            to: None,
+            planned: 0,
+            run: 0,
+            skipped: 0,
+            absent: 0,
+            stored: 0,
+            spooled: 0,
+            dropped: 0,
+            refused: 0,
+            forked: 0,
+            balanced: true,
+        },
+        alerts: AlertsView {
+            receivers: 1,
+            pending: 0,
+            oldest: None,
+        },
+        notices: Vec::new(),
+    }
+}
+
+/// The exit code, and the findings' sentences.
+fn said(view: &LiveView) -> (u8, Vec<String>) {
+    let report = of_view(view, NOW);
+    let says = report.findings.iter().map(|finding| finding.says.clone());
+    (report.exit_code(), says.collect())
+}
+
+#[test]
+fn mesh_that_is_well_has_no_finding() {
+    assert_eq!(said(&view()), (0, vec![]));
+}
+
+#[test]
+fn state_of_a_node_decides_and_only_its_worst_is_said() {
+    use VerdictState::{Degraded, Down, Maintenance, NoData, NobodyMayJudge, Partial, Paused, Up};
+    for (states, code, expected) in [
+        (
+            [Down, Down, Down],
+            1,
+            "berlin is down since 2026-11-22 02:57:03 UTC, seen by 9 of 9 vantages in 8 networks.",
+        ),
+        (
+            [Up, Up, Down],
+            1,
+            "berlin delivers no asset since 2026-11-22 02:57:03 UTC, seen by 7 of 9 vantages in 8 networks.",
+        ),
+        (
+            [Up, Down, Up],
+            1,
+            "berlin does not answer its status since 2026-11-22 02:57:03 UTC, seen by 8 of 9 vantages in 8 networks. Its assets are served.",
+        ),
+        (
+            [Partial, Up, Up],
+            1,
+            "berlin has failed from some vantages for minutes, too few for an outage.",
+        ),
+        (
+            [Up, Degraded, Up],
+            1,
+            "berlin is degraded since 2026-11-22 02:57:03 UTC.",
+        ),
+        (
+            [NobodyMayJudge, Up, Up],
+            3,
+            "berlin: measured, but nobody may judge it.",
+        ),
+        (
+            [NoData, NoData, NoData],
+            3,
+            "berlin: no data since 2026-11-22 02:57:03 UTC.",
+        ),
+        ([Up, NoData, NoData], 0, ""),
+    ] {
+        let mut view = view();
+        let [connect, status, asset] = states;
+        view.nodes = vec![node("berlin", connect, status, asset)];
+        let (found, says) = said(&view);
+        assert_eq!((found, says.concat().as_str()), (code, expected), "{states:?}");
+    }
+    for at_rest in [Paused, Maintenance] {
+        let mut view = view();
+        view.nodes.push(node("tokyo", at_rest, at_rest, at_rest));
+        assert_eq!(of_view(&view, NOW).nodes, Share { all: 1, well: 1 });
+    }
+}
+
+#[test]
+fn silent_probe_is_wrong_and_a_revoked_one_is_nobody() {
+    let mut view = view();
+    view.probes.push(probe(ProbeState::Silent));
+    view.probes.push(probe(ProbeState::Revoked));
+    view.incidents = vec![incident(IncidentCheck::Probe)];
+    let report = of_view(&view, NOW);
+    assert_eq!(report.probes, Share { all: 2, well: 1 });
+    assert_eq!(
+        said(&view),
+        (
+            1,
+            vec!["Probe efe-lagos is silent since 2026-11-22 02:56:33 UTC.".to_owned()]
+        )
+    );
+}
+
+#[test]
+fn node_that_comes_and_goes_is_not_well_while_it_is_up() {
+    let mut view = view();
+    let mut flapping = incident(IncidentCheck::Connect);
+    (flapping.flapping, flapping.up_since) = (Some(2), Some(at(NOW.0 - 5_000)));
+    view.incidents = vec![flapping];
+    let (code, says) = said(&view);
+    assert_eq!(code, 1);
+    assert!(
+        says[0].starts_with("efe-lagos comes and goes: up since 2026-11-22 02:57:58 UTC"),
+        "{says:?}"
+    );
+}
+
+#[test]
+fn empty_mesh_cannot_be_told_of() {
+    let mut view = view();
+    view.nodes.clear();
+    view.probes.clear();
+    assert_eq!(said(&view).0, 3);
+}
+
+#[test]
+fn old_view_is_no_knowledge() {
+    let mut view = view();
+    view.generated_at = at(NOW.0 - 10_000);
+    assert_eq!(said(&view).0, 0);
+    view.generated_at = at(NOW.0 - 10_001);
+    assert_eq!(said(&view).0, 3);
+}
+
+#[test]
+fn account_and_outbox_and_notices_count() {
+    type Set = fn(&mut LiveView);
+    let wrong: [(&str, Set); 3] = [
+        ("ledger", |view| view.ledger.balanced = false),
+        ("2 alerts wait", |view| {
+            (view.alerts.pending, view.alerts.oldest) = (2, Some(at(NOW.0 - 60_001)));
+        }),
+        ("disk", |view| {
+            view.notices.push(Notice {
+                level: NoticeLevel::Error,
+                text: "The disk is full.".to_owned(),
+                at: at(NOW.0),
+            });
+        }),
+    ];
+    for (word, set) in wrong {
+        let mut view = view();
+        set(&mut view);
+        let (code, says) = said(&view);
+        assert!(code == 1 && says[0].contains(word), "{word}: {says:?}");
+    }
+    let mut waiting = view();
+    (waiting.alerts.pending, waiting.alerts.oldest) = (1, Some(at(NOW.0 - 60_000)));
+    assert_eq!(said(&waiting), (0, vec![]), "an alert on its way is no fault");
+    let mut nobody = view();
+    nobody.alerts.receivers = 0;
+    let (code, says) = said(&nobody);
+    assert!(code == 0 && says[0].contains("No receiver"), "{says:?}");
+}

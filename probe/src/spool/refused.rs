@@ -1,0 +1,139 @@
+//! What the collector refused, by its own count, for as long as the state folder lives: a restart forgets nothing.
+
+use isochrone_proto::control::RefusedSoFar;
+use isochrone_proto::ids::EpochId;
+use serde::{Deserialize, Serialize};
+
+use super::Spool;
+
+const FILE: &str = "refused.json";
+/// Epochs that are known one by one; the oldest become part of the sum.
+const EPOCHS_MAX: usize = 256;
+
+/// What was refused.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct RefusedCounts {
+    /// Of epochs that are no longer known one by one.
+    earlier: Counts,
+    /// By epoch, oldest first: what the collector told last.
+    epochs: Vec<OfEpoch>,
+    #[serde(skip)]
+    changed: bool,
+}
+
+/// Of one epoch.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct OfEpoch {
+    #[serde(with = "super::marks::hex")]
+    epoch: EpochId,
+    #[serde(flatten)]
+    counts: Counts,
+    /// This process opened it.
+    #[serde(skip)]
+    is_own: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Counts {
+    batches: u64,
+    rows: u64,
+    rows_for_time: u64,
+}
+
+impl From<RefusedSoFar> for Counts {
+    fn from(told: RefusedSoFar) -> Self {
+        Self {
+            batches: told.batches,
+            rows: told.rows,
+            rows_for_time: told.rows_for_time,
+        }
+    }
+}
+
+impl RefusedCounts {
+    fn sum(&self, which: impl Fn(&OfEpoch) -> bool, begin: Counts) -> RefusedSoFar {
+        let counted = self.epochs.iter().filter(|known| which(known));
+        let sum = counted.fold(begin, |sum, known| sum.plus(known.counts));
+        RefusedSoFar {
+            batches: sum.batches,
+            rows: sum.rows,
+            rows_for_time: sum.rows_for_time,
+        }
+    }
+
+    fn told(&mut self, epoch: EpochId, counts: Counts, is_own: bool) {
+        match self.epochs.iter_mut().find(|known| known.epoch == epoch) {
+            Some(known) => {
+                self.changed |= known.counts != counts;
+                known.counts = counts;
+            }
+            None if counts == Counts::default() => {}
+            None => {
+                self.changed = true;
+                self.epochs.push(OfEpoch {
+                    epoch,
+                    counts,
+                    is_own,
+                });
+            }
+        }
+        if self.epochs.len() > EPOCHS_MAX {
+            let oldest = self.epochs.remove(0);
+            self.earlier = self.earlier.plus(oldest.counts);
+        }
+    }
+}
+
+impl Counts {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            batches: self.batches + other.batches,
+            rows: self.rows + other.rows,
+            rows_for_time: self.rows_for_time + other.rows_for_time,
+        }
+    }
+}
+
+impl Spool {
+    /// The collector says what it refused of an epoch so far.
+    pub fn refused(&mut self, epoch: EpochId, told: RefusedSoFar) {
+        let is_own = self.log(epoch).is_some_and(super::log::EpochLog::is_own);
+        self.refused.told(epoch, told.into(), is_own);
+    }
+
+    /// All that was ever refused.
+    #[must_use]
+    pub fn refused_ever(&self) -> RefusedSoFar {
+        self.refused.sum(|_| true, self.refused.earlier)
+    }
+
+    /// Measurements of this process that were refused.
+    #[must_use]
+    pub(super) fn refused_own(&self) -> u64 {
+        self.refused.sum(|known| known.is_own, Counts::default()).rows
+    }
+
+    /// Keeps the counts, if they changed since the last call.
+    pub(super) fn save_refused(&mut self) {
+        if !std::mem::take(&mut self.refused.changed) {
+            return;
+        }
+        let text = serde_json::to_vec(&self.refused).expect("numbers and hexadecimal text become JSON");
+        if let Err(error) = self.disk.replace(FILE, &text) {
+            tracing::debug!(%error, file = FILE, "the counts of what was refused could not be kept; tried again");
+            self.refused.changed = true;
+        }
+    }
+
+    pub(super) fn load_refused(&mut self) {
+        let Ok(bytes) = self.disk.read(FILE) else {
+            return; // nothing was refused yet
+        };
+        match serde_json::from_slice(&bytes) {
+            Ok(counts) => self.refused = counts,
+            Err(error) => {
+                tracing::warn!(%error, file = FILE, "the counts of what was refused are damaged; the collector's ledger has them");
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! How a batch is laid out: its header, then a section for each kind of columns that it has.
+
+use super::{Batch, BatchHeader};
+use crate::codec::{self, DecodeError};
+use crate::kind::Layout;
+use crate::limits::BATCH_BYTES_MAX;
+use crate::section::{Section, SectionRef, Sections};
+
+const KNOWN: &[&str] = &[
+    Layout::Echo.section(),
+    Layout::Endpoint.section(),
+    Layout::Connect.section(),
+];
+
+impl Batch {
+    /// Its columns: whoever reads the batch must know them, for its account counts their rows.
+    pub(crate) fn sections(&self) -> Vec<Section> {
+        let needed = |layout: Layout, body| Section::needed(layout.section(), body);
+        let echo = self.echo.as_ref().map(codec::encode);
+        let endpoint = self.endpoint.as_ref().map(codec::encode);
+        let connect = self.connect.as_ref().map(codec::encode);
+        let echo = echo.map(|body| needed(Layout::Echo, body));
+        let endpoint = endpoint.map(|body| needed(Layout::Endpoint, body));
+        let connect = connect.map(|body| needed(Layout::Connect, body));
+        [echo, endpoint, connect].into_iter().flatten().collect()
+    }
+
+    /// The batch of a header and its sections; nothing but their form is checked.
+    pub(crate) fn of_sections(
+        header: BatchHeader,
+        sections: Vec<SectionRef<'_>>,
+    ) -> Result<Self, DecodeError> {
+        let sections = Sections::checked(sections, KNOWN)?;
+        Ok(Self {
+            header,
+            echo: codec::decode_section::<_, BATCH_BYTES_MAX>(&sections, Layout::Echo.section())?,
+            endpoint: codec::decode_section::<_, BATCH_BYTES_MAX>(&sections, Layout::Endpoint.section())?,
+            connect: codec::decode_section::<_, BATCH_BYTES_MAX>(&sections, Layout::Connect.section())?,
+        })
+    }
+}
