@@ -5,7 +5,9 @@
 
 #[cfg(any(test, feature = "testing"))]
 mod flip;
+mod key;
 mod list;
+mod meaning;
 mod recount;
 mod set_aside;
 #[cfg(test)]
@@ -16,9 +18,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[cfg(any(test, feature = "testing"))]
 pub use self::flip::Part;
+pub(crate) use self::key::plan_of;
 pub(crate) use self::list::decode as list_decode;
 pub use self::list::{Damage, SetAside};
-pub(crate) use self::set_aside::{plan_is_back, plan_of, read_all};
+pub(crate) use self::set_aside::{plan_is_back, read_all};
 use crate::tables::PLANS;
 
 /// A row that is not what was written.

@@ -71,6 +71,15 @@ struct Slot {
     failed: bool,
 }
 
+/// A write transaction is open on this thread for as long as this lives; what was so before.
+struct Writing(bool);
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        IS_WRITING.set(self.0);
+    }
+}
+
 impl Store {
     /// Opens the store in `file`, or makes it.
     ///
@@ -255,9 +264,9 @@ impl Store {
         body: impl FnOnce(&Transaction) -> Result<(T, bool), StoreError>,
     ) -> Result<T, StoreError> {
         let database = self.database()?;
-        let was_writing = IS_WRITING.replace(true);
+        let writing = Writing(IS_WRITING.replace(true));
         let result = write_on(&database, durability, body);
-        IS_WRITING.set(was_writing);
+        drop(writing);
         drop(database);
         self.note(result)
     }

@@ -39,6 +39,9 @@ pub struct SetAside {
     pub mended: bool,
 }
 
+/// Rows that are listed one by one; of all there are counts.
+const LISTED_MAX: usize = 1_000;
+
 /// All that is damaged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Damage {
@@ -50,7 +53,7 @@ pub struct Damage {
     pub measurements: u64,
     /// Measurements that are whole and not served while their plan is missing.
     pub withheld: u64,
-    /// All of them, newest first.
+    /// The newest of them, newest first.
     pub set_aside: Vec<SetAside>,
 }
 
@@ -160,6 +163,7 @@ pub(super) fn read(transaction: &ReadTransaction, found: &Found) -> Result<Damag
     damage.lost = lost.clone().count() as u64;
     let withheld = lost.filter(|row| row.table == crate::tables::PLANS.name);
     damage.withheld = withheld.map(|row| row.measurements).sum();
+    damage.set_aside.truncate(LISTED_MAX);
     let hours = HOURS.read(transaction, found)?;
     for row in hours.iter()? {
         let (key, row) = row?;

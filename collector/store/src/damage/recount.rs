@@ -5,24 +5,23 @@
 //! its batches, and a batch that is damaged leaves exactly the measurements that the hours counted and the log no
 //! longer holds.
 
+mod hours;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use isochrone_proto::batch::Batch;
 use isochrone_proto::codec;
 use isochrone_proto::ids::{Digest, EpochId, ProbeId, Sequence};
 use isochrone_proto::ledger::{DropCause, Event};
-use isochrone_proto::units::Hour;
 use redb::WriteTransaction;
 
 use super::Found;
 use crate::ingest::refused_of;
-use crate::plans::plan_in;
 use crate::rows::WriteRows;
 use crate::tables::{
-    EPOCHS, HOURS, LOG, META_ORDINAL, STREAM, TOMBSTONES, epoch_key, hour_key, parse_epoch_key,
-    parse_hour_key, stream_key,
+    EPOCHS, HOURS, LOG, META_ORDINAL, STREAM, TOMBSTONES, epoch_key, parse_epoch_key, stream_key,
 };
-use crate::{EpochRow, HourRow, StoreError, StoredBlob, StreamEntry, StreamKind, TombstoneRow};
+use crate::{EpochRow, StoreError, StoredBlob, StreamEntry, StreamKind, TombstoneRow};
 
 type EpochKey = (ProbeId, EpochId);
 
@@ -380,91 +379,6 @@ impl<'t> Tables<'t> {
             }
         }
         Ok(batches)
-    }
-
-    /// Counts an epoch's hours again from its batches. Returns how many measurements are lost since the hours were
-    /// counted last.
-    fn recount_hours(&mut self, transaction: &WriteTransaction, key: EpochKey) -> Result<u64, StoreError> {
-        let (probe, epoch) = key;
-        let batches = self.batches(key)?;
-        let mut counted: BTreeMap<Hour, HourRow> = BTreeMap::new();
-        for batch in &batches {
-            for (_, slot) in batch.slots() {
-                counted.entry(slot.hour()).or_default().stored += 1;
-            }
-            for told in &batch.header.hours {
-                counted.entry(told.hour).or_default().told(told);
-            }
-            self.count_skipped(transaction, probe, batch, &mut counted)?;
-        }
-        let mut known = BTreeMap::new();
-        let (lowest, highest) = (
-            hour_key(probe, epoch, Hour(0)),
-            hour_key(probe, epoch, Hour(u32::MAX)),
-        );
-        for row in self.hours.range::<&[u8; 28]>(&lowest..=&highest)? {
-            let (row_key, row) = row?;
-            let hour = parse_hour_key(row_key.value()).2;
-            if let Some(row) = self.hours.decode(row_key.value(), &row, HourRow::decode) {
-                known.insert(hour, row);
-            }
-        }
-        let refused = refused_of(transaction, self.found, key)?;
-        let hours: BTreeSet<Hour> = counted.keys().chain(known.keys()).copied().collect();
-        let mut lost = 0;
-        for hour in hours {
-            let found = counted.get(&hour).copied().unwrap_or_default();
-            let row = match known.get(&hour) {
-                Some(row) => {
-                    let missing = row.stored.saturating_sub(found.stored);
-                    lost += missing;
-                    HourRow {
-                        stored: found.stored,
-                        damaged: row.damaged + missing,
-                        ..*row
-                    }
-                }
-                None => {
-                    let refused = refused.get(&hour).copied().unwrap_or(0);
-                    let rest = found.run.saturating_sub(found.stored + refused);
-                    HourRow {
-                        refused,
-                        damaged: rest, // a spool's drops among them are no longer told apart
-                        ..found
-                    }
-                }
-            };
-            if known.get(&hour) != Some(&row) {
-                self.hours.insert(&hour_key(probe, epoch, hour), &row.encode())?;
-            }
-        }
-        Ok(lost)
-    }
-
-    fn count_skipped(
-        &self,
-        transaction: &WriteTransaction,
-        probe: ProbeId,
-        batch: &Batch,
-        counted: &mut BTreeMap<Hour, HourRow>,
-    ) -> Result<(), StoreError> {
-        if batch.header.skipped.is_empty() {
-            return Ok(());
-        }
-        let Some(plan) = plan_in(transaction, self.found, probe, batch.header.plan)? else {
-            return Ok(());
-        };
-        for range in &batch.header.skipped {
-            let Some(check) = plan.checks.get(usize::from(range.check)) else {
-                continue;
-            };
-            let interval = u64::from(check.schedule.interval_ms());
-            for number in 0..u64::from(range.count) {
-                let slot = isochrone_proto::units::UnixMillis(range.first_slot.0 + number * interval);
-                counted.entry(slot.hour()).or_default().skip(range.cause, 1);
-            }
-        }
-        Ok(())
     }
 }
 

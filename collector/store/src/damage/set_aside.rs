@@ -5,7 +5,9 @@ use isochrone_proto::codec;
 use isochrone_proto::ids::{PlanVersion, ProbeId};
 use redb::{Key, WriteTransaction};
 
+use super::key::{fixed, hex, plan_of, unhex, words_of};
 use super::list::{self, SetAside};
+use super::meaning::{BATCH, consequence};
 use super::recount::{Lost, Suspects, recount};
 use super::{Damaged, Fault, Found};
 use crate::numbers::Numbers;
@@ -233,8 +235,6 @@ fn name_lost(rows: &mut Vec<(SetAside, Vec<u8>)>, lost: Vec<Lost>) {
     }
 }
 
-const BATCH: &str = "its measurements are served no more; the ledger counts them as dropped, not as stored";
-
 /// What follows from the loss of a row.
 fn describe(transaction: &WriteTransaction, found: &Found, row: &Damaged) -> Result<SetAside, StoreError> {
     let mut aside = SetAside {
@@ -255,64 +255,6 @@ fn describe(transaction: &WriteTransaction, found: &Found, row: &Damaged) -> Res
         }
     }
     Ok(aside)
-}
-
-/// By table: what its loss means, and whether it is made good.
-fn consequence(table: &str) -> (&'static str, bool) {
-    match table {
-        "log" => (BATCH, false),
-        "log hours" => ("an index: made again from the log", true),
-        "stream" => (
-            "found again from the log, or taken as known: nothing is counted a second time",
-            true,
-        ),
-        "epochs" => (
-            "the epoch's account was put together again from its batches; it takes nothing more, so that nothing is counted twice, and its probe goes on in a new epoch",
-            false,
-        ),
-        "seen" => (
-            "which slots of an epoch were seen is not known any more: the epoch takes nothing more, so that nothing is counted twice, and its probe goes on in a new epoch",
-            false,
-        ),
-        "hours" => ("the hour was counted again from its batches", true),
-        "probe hours" => ("a probe's quota of one hour begins anew", true),
-        "tombstones" => ("its range was found again from its neighbours", true),
-        "forks" => ("a batch of a fork may be counted as forked a second time", true),
-        "quarantine" => ("a refused batch is no longer kept; it stays counted", false),
-        "plans" => (
-            "batches under the plan are whole and not served until their probe returns it, which it is asked to",
-            false,
-        ),
-        "ends" => (
-            "when that probe was revoked is not known any more: the ledger plans on for it",
-            false,
-        ),
-        "numbers" | "numbers again" => ("taken from the other copy, or counted again", true),
-        "probes" => (
-            "that probe is refused, and measured by nobody, until it is invited and joins again",
-            false,
-        ),
-        "tokens" => (
-            "that invitation opens no door any more; invite the probe again",
-            false,
-        ),
-        "burnt_keys" => (
-            "a key that was shown with a spent invitation may be told of once more",
-            false,
-        ),
-        "audit" => ("an entry of the audit log is missing", false),
-        "addresses" => ("the address is verified again before peers are sent to it", true),
-        "nodes" => (
-            "reports do not know that node if it was removed from targets.toml",
-            false,
-        ),
-        "incidents" => ("reports and page do not know that incident", false),
-        "judged" => ("the log is judged again, and nobody is told of the past", true),
-        "outbox" => ("an alert was lost before its receiver had it", false),
-        "disk_full" => ("a full disk may be told of once more", true),
-        "outbox_delivered" => ("an alert may be delivered a second time", true),
-        _ => ("it is served no more", false),
-    }
 }
 
 /// Gives each row its number and keeps it.
@@ -382,10 +324,6 @@ fn take_as<K: Key + 'static>(
     Ok(Some(bytes))
 }
 
-fn fixed<const N: usize>(key: &[u8]) -> [u8; N] {
-    key.try_into().unwrap_or([0; N])
-}
-
 /// The index of the log by hours, made anew.
 fn index_hours(transaction: &WriteTransaction, found: &Found) -> Result<(), StoreError> {
     let log = LOG.open(transaction, found)?;
@@ -429,50 +367,4 @@ fn measured_under(
         }
     }
     Ok(measurements)
-}
-
-/// Whose plan a key names.
-pub(crate) fn plan_of(key: &[u8]) -> Option<(ProbeId, PlanVersion)> {
-    let (probe, rest) = key.split_first_chunk::<8>()?;
-    let (promotion, number) = rest.split_first_chunk::<4>()?;
-    let version = PlanVersion {
-        promotion: u32::from_be_bytes(*promotion),
-        number: u64::from_be_bytes(number.try_into().ok()?),
-    };
-    Some((ProbeId(u64::from_be_bytes(*probe)), version))
-}
-
-/// A key as people read it.
-fn words_of(row: &Damaged) -> String {
-    let key = &row.key;
-    let is_number = [LOG.name, QUARANTINE.name, ASIDE.name, LOG_HOURS.name, ENDS.name].contains(&row.table);
-    let binary = [
-        STREAM.name,
-        TOMBSTONES.name,
-        EPOCHS.name,
-        SEEN.name,
-        HOURS.name,
-        PROBE_HOURS.name,
-        FORKS.name,
-        PLANS.name,
-    ];
-    if is_number {
-        let mut bytes = [0; 8];
-        let length = key.len().min(8);
-        bytes[..length].copy_from_slice(&key[..length]);
-        return u64::from_le_bytes(bytes).to_string();
-    }
-    match std::str::from_utf8(key) {
-        Ok(text) if !binary.contains(&row.table) => text.to_owned(),
-        _ => hex(key),
-    }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits = |place: usize| u8::from_str_radix(text.get(place..place + 2)?, 16).ok();
-    (0..text.len()).step_by(2).map(digits).collect()
 }
