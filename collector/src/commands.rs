@@ -85,6 +85,10 @@ impl CommandContext {
 /// Carries out `command`, and returns the exit code.
 pub async fn carry_out(context: CommandContext, command: Command, answers: Answers) -> u8 {
     let out = Out::new(answers, &context.store);
+    let reads_log = matches!(
+        command,
+        Command::Show { .. } | Command::Report(_) | Command::Export(_)
+    );
     let result = match command {
         Command::Status { format } => match status::status(&context, format, &out).await {
             Ok(code) => return code,
@@ -98,7 +102,28 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
         Command::Export(command) => reports::export(&context, command, &out).await,
         Command::Audit { format } => probes::audit(&context, format, &out).await,
     };
+    if result.is_ok() && reads_log {
+        say_damage(&context.store, &out).await;
+    }
     out.end(result).await
+}
+
+/// Says beside what was printed, on standard error, that the log has holes.
+async fn say_damage(store: &Store, out: &Out) {
+    let damage = match store.damage() {
+        Ok(damage) if damage.measurements + damage.withheld > 0 => damage,
+        Ok(_) => return,
+        Err(error) => {
+            tracing::warn!(error = %chain(&error), "cannot tell what is damaged");
+            return;
+        }
+    };
+    let note = format!(
+        "note: damaged rows of the store are left out: {} measurements are lost with them, {} are withheld until \
+         their plan is back; `isochrone-collector ledger` names them\n",
+        damage.measurements, damage.withheld
+    );
+    out.say(Answer::Err(note)).await;
 }
 
 /// Where a command prints. What comes from the demo's store is marked as that here.

@@ -12,6 +12,7 @@ pub mod gate_alerts;
 mod plan_notices;
 mod run;
 pub mod serve;
+pub mod store_watch;
 pub mod supervisor;
 pub mod up;
 pub mod view;

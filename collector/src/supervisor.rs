@@ -35,6 +35,7 @@ use crate::assembly::roster;
 use crate::commands::CommandContext;
 use crate::downloads::Downloads;
 use crate::plan_notices::plan_notices;
+use crate::store_watch::StoreWatch;
 use crate::view::{CollectorFacts, Link, ViewParts};
 
 /// How often verdicts are made and the view is published.
@@ -66,6 +67,7 @@ pub struct SupervisorParts {
 pub struct Supervisor {
     parts: SupervisorParts,
     monitor: Monitor,
+    store_watch: StoreWatch,
     started: UnixMillis,
     /// There once [`Supervisor::start`] has made the first view.
     views: Option<watch::Sender<Arc<LiveView>>>,
@@ -135,8 +137,10 @@ impl Supervisor {
             at: now,
             due: clock.now(),
         };
+        let store_watch = StoreWatch::open(store, &parts.outbox, collector_name(registry.addresses()))?;
         let mut supervisor = Self {
             monitor,
+            store_watch,
             started: now,
             views: None,
             judged: watch::Sender::new(now),
@@ -217,6 +221,10 @@ impl Supervisor {
             self.monitor.clock_stepped(by_ms, now);
         }
         let roster = roster(&context.registry, &context.targets.borrow());
+        let told = self.store_watch.tick(&mut self.monitor, &context.sessions, now);
+        if let Err(error) = told {
+            tracing::error!(error = %chain(&error), "cannot keep what is told of the store; trying again");
+        }
         let sessions = context.sessions.list();
         let sessions: OpenSessions = sessions.iter().map(open_session).collect();
         match self.monitor.tick(&roster, &sessions, now) {
@@ -352,16 +360,7 @@ impl Supervisor {
                 at,
             });
         }
-        if let Some(free) = self.parts.context.store.reserve().shortage() {
-            notices.push(Notice {
-                level: NoticeLevel::Error,
-                text: format!(
-                    "The disk has only {} free, less than its reserve: nothing is acknowledged, and the probes keep their results. Make room.",
-                    bytesize::ByteSize(free)
-                ),
-                at,
-            });
-        }
+        notices.extend(self.store_watch.notices(&self.account.ledger.damage, now));
         notices
     }
 

@@ -50,6 +50,8 @@ pub struct Scale {
     pub workers: Vec<(String, Option<u32>)>,
     /// collector.toml, where the collector keeps watch.
     pub watch: Option<String>,
+    /// The collector keeps watch: who is down, and what is told.
+    pub is_watched: bool,
 }
 
 impl Default for Scale {
@@ -69,6 +71,7 @@ impl Default for Scale {
             targets: targets(&["berlin"]),
             workers: Vec::new(),
             watch: None,
+            is_watched: false,
         }
     }
 }
@@ -114,6 +117,7 @@ impl World {
         let mut collector = Headquarters::new(network.clone(), BASE, scale.pace, &mut random);
         collector.watch.clone_from(&scale.watch);
         collector.set_targets(&scale.targets);
+        collector.is_watched = scale.is_watched;
         let mut world = Self {
             random,
             network,

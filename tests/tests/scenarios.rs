@@ -24,6 +24,9 @@ use isochrone_tests::world::headquarters::HOSTS;
 use isochrone_tests::world::network::Link;
 use isochrone_tests::world::{Scale, World, on_virtual_time, targets};
 
+#[path = "scenarios/store.rs"]
+mod store;
+
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }

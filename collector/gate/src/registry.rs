@@ -12,6 +12,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use isochrone_base::clock::Clock;
@@ -65,6 +66,8 @@ struct Inner {
     events: GateEvents,
     addresses: Vec<String>,
     current: RwLock<Arc<Members>>,
+    /// Probes whose records are damaged: refused, until they join again.
+    damaged: BTreeSet<ProbeId>,
     /// Held through a change; its rng makes every secret.
     writer: Mutex<StdRng>,
     changes: watch::Sender<u64>,
@@ -74,10 +77,11 @@ impl Registry {
     /// Reads the registry from the store.
     ///
     /// # Errors
-    /// When the store cannot be read, or a record in it cannot be understood.
+    /// When the store cannot be read. A damaged record is set aside: its probe is refused.
     pub fn open(parts: RegistryParts) -> Result<Self, RegistryError> {
         let tables = persist::Tables::new(&parts.store);
         let members = tables.load()?;
+        let damaged = tables.damaged()?;
         Ok(Self(Arc::new(Inner {
             tables,
             authority: parts.authority,
@@ -85,6 +89,7 @@ impl Registry {
             events: parts.events,
             addresses: parts.addresses,
             current: RwLock::new(Arc::new(members)),
+            damaged,
             writer: Mutex::new(StdRng::from_seed(parts.seed)),
             changes: watch::Sender::new(0),
         })))

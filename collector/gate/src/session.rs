@@ -102,6 +102,8 @@ struct Seat {
     instance: Option<u64>,
     /// Instances that another one took over from, oldest first.
     superseded: VecDeque<u64>,
+    /// When it last sent something that could not be stored.
+    unstored: Option<UnixMillis>,
 }
 
 /// One welcomed connection.
@@ -171,6 +173,20 @@ impl Sessions {
     #[must_use]
     pub fn view(&self, probe: ProbeId) -> Option<SessionView> {
         Some(self.live(probe)?.view())
+    }
+
+    /// When each probe last sent something that the store could not take: it was heard, and not acknowledged.
+    #[must_use]
+    pub fn unstored(&self) -> Vec<(ProbeId, UnixMillis)> {
+        let seats = self.seats();
+        let unstored = seats
+            .iter()
+            .filter_map(|(probe, seat)| Some((*probe, seat.unstored?)));
+        unstored.collect()
+    }
+
+    pub(crate) fn note_unstored(&self, probe: ProbeId, at: UnixMillis) {
+        self.seats().entry(probe).or_default().unstored = Some(at);
     }
 
     /// Counts up when a probe connects, leaves, opens an epoch or follows another plan.

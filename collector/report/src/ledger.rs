@@ -19,6 +19,7 @@ pub fn text(ledger: &Ledger, audit: Option<&Audit>, width: usize) -> String {
     let mut lines = Lines::text(width);
     if ledger.rows.is_empty() {
         lines.wrapped("Nothing was planned yet: no probe has sent a batch.");
+        damage(ledger, &mut lines);
         return lines.finish();
     }
     lines.table(&table(ledger));
@@ -28,13 +29,14 @@ pub fn text(ledger: &Ledger, audit: Option<&Audit>, width: usize) -> String {
     }
     lines.wrapped(&balance(ledger));
     quarantine(ledger, &mut lines);
+    damage(ledger, &mut lines);
     if let Some(audit) = audit {
         for finding in &audit.findings {
             lines.wrapped(&format!("FAULT: {finding}"));
         }
         lines.wrapped(&format!(
-            "Counted again from the log: {} measurements in {} batches, {} lost, {} counted twice.",
-            audit.measurements, audit.batches, audit.lost, audit.twice
+            "Counted again from the log: {} measurements in {} batches, {} lost, {} counted twice, {} rows damaged.",
+            audit.measurements, audit.batches, audit.lost, audit.twice, audit.damaged
         ));
     }
     lines.finish()
@@ -86,7 +88,11 @@ fn explanations(totals: &Totals) -> Vec<String> {
         (totals.spooled, "measurements are still in the probes' spools."),
         (
             totals.dropped,
-            "measurements were dropped by a full or damaged spool, or had left it before this collector was restored from an older copy.",
+            "measurements were dropped by a full or damaged spool, or had left it before this collector was restored from an older copy, or are damaged (next line).",
+        ),
+        (
+            totals.damaged,
+            "of the dropped ones were stored, and are lost with damaged batches of this store (below).",
         ),
         (
             totals.refused,
@@ -119,6 +125,28 @@ fn quarantine(ledger: &Ledger, lines: &mut Lines) {
         let head = format!("{received} UTC: {name}, {item} {sequence} of epoch {epoch}…");
         lines.hung("  ", "    ", &head);
         lines.hung("    ", "    ", &refused.reason);
+    }
+}
+
+/// Damaged rows that are named one by one.
+const DAMAGE_TOLD: usize = 20;
+
+/// What was set aside as damaged, the newest first.
+fn damage(ledger: &Ledger, lines: &mut Lines) {
+    let damage = &ledger.damage;
+    if damage.is_none() {
+        return;
+    }
+    lines.wrapped(&format!(
+        "Damage: {} rows of the store were damaged and are set aside, {} of them for good: {} measurements are lost with them, {} are withheld until a plan is back.",
+        damage.rows, damage.lost, damage.measurements, damage.withheld
+    ));
+    for row in damage.set_aside.iter().take(DAMAGE_TOLD) {
+        lines.hung("  ", "    ", &format!("{}: {}", row.subject(), row.reason));
+        lines.hung("    ", "    ", &row.consequence);
+    }
+    if damage.set_aside.len() > DAMAGE_TOLD {
+        lines.wrapped("`ledger --format json` names all of them.");
     }
 }
 

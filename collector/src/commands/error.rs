@@ -39,13 +39,15 @@ pub enum CommandError {
     },
     /// Rows of the store were lost or counted twice.
     #[error(
-        "the store and its counters disagree: {lost} lost, {twice} twice; keep a copy of the state folder and report this"
+        "the store and its counters disagree: {lost} lost, {twice} twice, {damaged} rows damaged; keep a copy of the state folder and report this"
     )]
     Unsound {
         /// Rows that are counted and not there.
         lost: u64,
         /// Rows that are there twice.
         twice: u64,
+        /// Rows that are damaged for good.
+        damaged: u64,
     },
     /// The targets are changed, and nothing says who did it.
     #[error("{} is changed and in force, but the audit log could not be written", file.display())]

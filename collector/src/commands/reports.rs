@@ -122,10 +122,11 @@ pub(super) async fn ledger(
         }
     }
     match audit {
-        Some(audit) if !audit.is_sound() => {
-            let (lost, twice) = (audit.lost, audit.twice);
-            Err(CommandError::Unsound { lost, twice })
-        }
+        Some(audit) if !audit.is_sound() => Err(CommandError::Unsound {
+            lost: audit.lost,
+            twice: audit.twice,
+            damaged: audit.damaged,
+        }),
         _ => Ok(()),
     }
 }

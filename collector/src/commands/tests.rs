@@ -6,8 +6,8 @@ use clap::Parser as _;
 use isochrone_gate::registry::{ProbeRecord, ProbeState};
 use isochrone_proto::ids::KeyHash;
 use isochrone_proto::units::UnixMillis;
-use isochrone_store::Records;
-use isochrone_store::ingest::fixture::{ADA, EPOCH, START, inline, plan, signed, store_honest};
+use isochrone_store::ingest::fixture::{ADA, EPOCH, ROWS, START, inline, plan, signed, store_honest};
+use isochrone_store::{Part, Records};
 use tempfile::TempDir;
 
 use super::*;
@@ -199,4 +199,43 @@ fn mark_of_a_demo_outlives_its_collector_and_refuses_a_store_of_real_measurement
         Err(isochrone_store::StoreError::NotForTheDemo)
     ));
     assert!(!real.store.is_demo());
+}
+
+#[test]
+fn damaged_batch_ends_no_command_and_all_of_them_say_the_same() {
+    let (folder, context) = context(false);
+    assert!(context.store.flip_bit("log", 2, Part::Value, 900).unwrap());
+    drop(context);
+    let paths = Paths::find(
+        Some(folder.path().join("collector.toml")),
+        Some(folder.path().join("state")),
+    );
+    let context = CommandContext::open(&paths).unwrap();
+    for line in [
+        format!("show berlin {WINDOW}"),
+        format!("report nodes {WINDOW}"),
+        format!("report coverage {WINDOW}"),
+    ] {
+        let (code, printed) = said(&context, &line);
+        assert!(code == 0 && !printed.is_empty(), "{line}: {printed}");
+    }
+    let (code, lines) = said(&context, "export ndjson");
+    assert_eq!((code, lines.lines().count() as u64), (0, 4 * ROWS));
+    let (code, ledger) = said(&context, "ledger --format json");
+    let ledger: serde_json::Value = serde_json::from_str(&ledger).unwrap();
+    let row = &ledger["rows"][0];
+    let expected = (&(4 * ROWS).into(), &ROWS.into(), &true.into());
+    assert_eq!((&row["stored"], &row["damaged"], &row["balanced"]), expected);
+    assert_eq!(
+        (code, &ledger["damage"]["set_aside"][0]["commit"]),
+        (0, &3.into())
+    );
+    let (code, verified) = said(&context, "ledger --verify");
+    assert_eq!(code, 1);
+    let verified = verified.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(verified.contains("FAULT: table log, batch 3"), "{verified}");
+    assert!(
+        verified.contains("0 lost, 0 counted twice, 1 rows damaged"),
+        "{verified}"
+    );
 }

@@ -5,7 +5,7 @@ use isochrone_proto::ids::{Digest, PlanVersion, Sequence};
 use isochrone_proto::ledger::{Adoption, DropCause, HourCount, SkipCause};
 use isochrone_proto::units::UnixMillis;
 
-use super::row::{Damaged, RowReader, RowWriter};
+use super::row::{Malformed, RowReader, RowWriter};
 
 /// What the collector knows of an epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +36,9 @@ pub(crate) struct EpochRow {
     pub(crate) forked_batches: u64,
     /// Forked batches beyond the bound: counted here and nowhere else.
     pub(crate) forks_uncounted: u64,
+    /// The account of this epoch was damaged, and put together again from its batches: it takes nothing more, since
+    /// something could be counted twice.
+    pub(crate) is_shut: bool,
 }
 
 impl Default for EpochRow {
@@ -54,10 +57,12 @@ impl Default for EpochRow {
             refused_for_time: 0,
             forked_batches: 0,
             forks_uncounted: 0,
+            is_shut: false,
         }
     }
 }
 
+/// 1: without the mark of a damaged account, and without counts of refused rows.
 const EPOCH_VERSION: u8 = 2;
 
 impl EpochRow {
@@ -80,11 +85,12 @@ impl EpochRow {
             .number(self.refused_rows)
             .number(self.refused_for_time)
             .number(self.forked_batches)
-            .number(self.forks_uncounted);
+            .number(self.forks_uncounted)
+            .number(u64::from(self.is_shut));
         row.0
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut row = RowReader::new(bytes, EPOCH_VERSION)?;
         let mut epoch = Self {
             ordinal: row.number("ordinal")?,
@@ -110,6 +116,7 @@ impl EpochRow {
         epoch.refused_for_time = row.number("rows refused for their time")?;
         epoch.forked_batches = row.number("forked batches")?;
         epoch.forks_uncounted = row.number("forks uncounted")?;
+        epoch.is_shut = row.number("shut")? != 0;
         row.end()?;
         Ok(epoch)
     }
@@ -149,6 +156,8 @@ pub(crate) struct HourRow {
     pub(crate) dropped: u64,
     /// Measurements of batches that did not fit the epoch.
     pub(crate) forked: u64,
+    /// Measurements that were in the log, and are lost with damaged batches.
+    pub(crate) damaged: u64,
     /// Skipped slots of stored batches, by cause, in the order of [`SKIP_CAUSES`].
     pub(crate) skipped_by_cause: [u64; 5],
     /// The probe's own cumulative counts: slots whose fate is known,
@@ -170,12 +179,13 @@ pub(crate) const SKIP_CAUSES: [SkipCause; 5] = [
     SkipCause::NoKey,
 ];
 
-const HOUR_VERSION: u8 = 1;
+/// 1: without what was damaged.
+const HOUR_VERSION: u8 = 2;
 
 impl HourRow {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut row = RowWriter::version(HOUR_VERSION);
-        for count in [self.stored, self.refused, self.dropped, self.forked] {
+        for count in [self.stored, self.refused, self.dropped, self.forked, self.damaged] {
             row.number(count);
         }
         for count in self.skipped_by_cause {
@@ -187,13 +197,14 @@ impl HourRow {
         row.0
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut row = RowReader::new(bytes, HOUR_VERSION)?;
         let mut hour = Self {
             stored: row.number("stored")?,
             refused: row.number("refused")?,
             dropped: row.number("dropped")?,
             forked: row.number("forked")?,
+            damaged: row.number("damaged")?,
             ..Self::default()
         };
         for count in &mut hour.skipped_by_cause {
@@ -234,7 +245,7 @@ impl HourRow {
 
     /// Measurements whose whereabouts are known, forked ones aside.
     pub(crate) fn placed(&self) -> u64 {
-        self.stored + self.refused + self.dropped
+        self.stored + self.refused + self.dropped + self.damaged
     }
 
     /// Counts skipped slots.
@@ -266,11 +277,14 @@ pub(crate) enum StreamKind {
     Refused,
     /// The last batch of a tombstone's range.
     Tombstone,
+    /// Something that was damaged: a batch that was in the log, or what nothing is known of any more.
+    Lost,
 }
 
 const STREAM_KIND_BATCH: u8 = 1;
 const STREAM_KIND_REFUSED: u8 = 2;
 const STREAM_KIND_TOMBSTONE: u8 = 3;
+const STREAM_KIND_LOST: u8 = 4;
 
 impl StreamEntry {
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -278,14 +292,15 @@ impl StreamEntry {
             StreamKind::Batch { commit } => (STREAM_KIND_BATCH, commit),
             StreamKind::Refused => (STREAM_KIND_REFUSED, 0),
             StreamKind::Tombstone => (STREAM_KIND_TOMBSTONE, 0),
+            StreamKind::Lost => (STREAM_KIND_LOST, 0),
         };
         let mut row = RowWriter(Vec::with_capacity(42));
         row.bytes(&[code]).bytes(&self.digest.0).number(commit);
         row.0
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
-        let code = *bytes.first().ok_or(Damaged::Short { field: "kind" })?;
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let code = *bytes.first().ok_or(Malformed::Short { field: "kind" })?;
         let mut row = RowReader::new(bytes, code)?;
         let digest = Digest(row.array("digest")?);
         let commit = row.number("commit number")?;
@@ -294,8 +309,9 @@ impl StreamEntry {
             STREAM_KIND_BATCH => StreamKind::Batch { commit },
             STREAM_KIND_REFUSED => StreamKind::Refused,
             STREAM_KIND_TOMBSTONE => StreamKind::Tombstone,
+            STREAM_KIND_LOST => StreamKind::Lost,
             found => {
-                return Err(Damaged::Unknown {
+                return Err(Malformed::Unknown {
                     field: "kind",
                     found: u64::from(found),
                 });
@@ -330,7 +346,7 @@ impl TombstoneRow {
         row.0
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut row = RowReader::new(bytes, TOMBSTONE_VERSION)?;
         let first = Sequence(row.number("first sequence")?);
         let dropped = row.number("dropped")?;
@@ -339,7 +355,7 @@ impl TombstoneRow {
             1 => DropCause::Corrupt,
             2 => DropCause::Evicted,
             found => {
-                return Err(Damaged::Unknown {
+                return Err(Malformed::Unknown {
                     field: "cause",
                     found,
                 });

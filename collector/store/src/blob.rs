@@ -16,7 +16,7 @@
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::UnixMillis;
 
-use super::row::Damaged;
+use super::row::Malformed;
 
 const MAGIC: [u8; 4] = *b"ISOB";
 /// 1: a payload without the kind connect. 2: one without sections.
@@ -51,13 +51,13 @@ impl<'a> StoredBlob<'a> {
         out.extend_from_slice(self.payload);
     }
 
-    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, Damaged> {
+    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, Malformed> {
         let (header, payload) = bytes
             .split_first_chunk::<HEADER>()
-            .ok_or(Damaged::Short { field: "payload" })?;
+            .ok_or(Malformed::Short { field: "payload" })?;
         let found = u64::from(u32::from_be_bytes([header[0], header[1], header[2], header[3]]));
         if header[..4] != MAGIC {
-            return Err(Damaged::Unknown {
+            return Err(Malformed::Unknown {
                 field: "magic",
                 found,
             });
@@ -65,7 +65,7 @@ impl<'a> StoredBlob<'a> {
         for (field, found, expected) in [("version", header[4], VERSION), ("flags", header[5], 0)] {
             if found != expected {
                 let found = u64::from(found);
-                return Err(Damaged::Unknown { field, found });
+                return Err(Malformed::Unknown { field, found });
             }
         }
         let number = |at: usize| {

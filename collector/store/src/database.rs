@@ -4,15 +4,18 @@
 //! that no crash parts them. After an I/O error redb refuses everything until it is opened again: the next
 //! call does that.
 
+use std::cell::Cell;
 use std::fmt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use redb::{Builder, Database, Durability, ReadTransaction, ReadableDatabase, WriteTransaction};
 
+use crate::damage::{Found, read_all};
 use crate::disk::{DiskReserve, FreeSpace};
 use crate::error::StoreError;
+use crate::numbers::{Numbers, read_number};
 use crate::plans::PlanCache;
 use crate::tables;
 use crate::transaction::Transaction;
@@ -48,8 +51,17 @@ pub(crate) struct Inner {
     opener: Opener,
     reserve: DiskReserve,
     pub(crate) plans: RwLock<PlanCache>,
-    /// What its meta table says, read once.
+    /// What its numbers say, read once.
     demo: AtomicBool,
+    /// Damaged rows that are not set aside yet.
+    found: Found,
+    /// How often the accounts were put right: what was read from them before is no longer true.
+    pub(crate) recounts: AtomicU64,
+}
+
+thread_local! {
+    /// A write transaction is open on this thread: a second one would wait for it for ever.
+    static IS_WRITING: Cell<bool> = const { Cell::new(false) };
 }
 
 type Opener = Box<dyn Fn() -> Result<Database, StoreError> + Send + Sync>;
@@ -57,6 +69,15 @@ type Opener = Box<dyn Fn() -> Result<Database, StoreError> + Send + Sync>;
 struct Slot {
     database: Option<Arc<Database>>,
     failed: bool,
+}
+
+/// A write transaction is open on this thread for as long as this lives; what was so before.
+struct Writing(bool);
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        IS_WRITING.set(self.0);
+    }
 }
 
 impl Store {
@@ -121,11 +142,33 @@ impl Store {
             reserve,
             plans: RwLock::default(),
             demo: AtomicBool::new(false),
+            found: Found::default(),
+            recounts: AtomicU64::new(0),
         }));
-        store.write_tables(tables::prepare)?;
-        let demo = store.read(|transaction| tables::read_meta(transaction, tables::META_DEMO))? != 0;
+        store.write_tables(|transaction| tables::prepare(transaction, store.found()))?;
+        store.recall_missing_plans()?;
+        store.look_through()?;
+        let demo = store.read(|transaction| read_number(transaction, store.found(), tables::META_DEMO))? != 0;
         store.0.demo.store(demo, Ordering::Relaxed);
         Ok(store)
+    }
+
+    /// Reads what everything else rests on, so that damage to it is found before it misleads anyone: the numbers, the
+    /// epochs, and the index of the log.
+    fn look_through(&self) -> Result<(), StoreError> {
+        self.read(|transaction| {
+            read_all(transaction, self.found(), tables::LOG_HOURS)?;
+            read_all(transaction, self.found(), tables::EPOCHS)?;
+            for copy in tables::NUMBERS {
+                read_all(transaction, self.found(), copy)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// What readers found damaged.
+    pub(crate) fn found(&self) -> &Found {
+        &self.0.found
     }
 
     /// Marks everything in this store as the demo's, for good.
@@ -139,12 +182,7 @@ impl Store {
         if self.commit_number()? > 0 {
             return Err(StoreError::NotForTheDemo);
         }
-        self.write_tables(|transaction| {
-            transaction
-                .open_table(tables::META)?
-                .insert(tables::META_DEMO, 1)?;
-            Ok(())
-        })?;
+        self.write_tables(|transaction| Numbers::open(transaction, self.found())?.set(tables::META_DEMO, 1))?;
         self.0.demo.store(true, Ordering::Relaxed);
         Ok(())
     }
@@ -174,7 +212,17 @@ impl Store {
             .begin_read()
             .map_err(StoreError::from)
             .and_then(|transaction| body(&transaction));
-        self.note(result)
+        drop(database);
+        let result = self.note(result);
+        self.settle();
+        result
+    }
+
+    /// Sets aside what a reader found, unless this thread is in the middle of a change: then after that.
+    fn settle(&self) {
+        if self.found().is_waiting() && !IS_WRITING.get() {
+            self.set_aside_found();
+        }
     }
 
     /// Runs `body` in one durable transaction: all of it happens, or nothing. Waits for the writer before.
@@ -196,8 +244,31 @@ impl Store {
         &self,
         body: impl FnOnce(&Transaction) -> Result<(T, bool), StoreError>,
     ) -> Result<T, StoreError> {
+        let result = self.write_on(Durability::Immediate, body);
+        self.settle();
+        result
+    }
+
+    /// As [`Store::write_tables`], for setting damaged rows aside: what is found meanwhile waits.
+    pub(crate) fn write_quietly<T>(
+        &self,
+        body: impl FnOnce(&WriteTransaction) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let body = |transaction: &Transaction| body(transaction.tables()).map(|value| (value, true));
+        self.write_on(Durability::Immediate, body)
+    }
+
+    fn write_on<T>(
+        &self,
+        durability: Durability,
+        body: impl FnOnce(&Transaction) -> Result<(T, bool), StoreError>,
+    ) -> Result<T, StoreError> {
         let database = self.database()?;
-        self.note(write_on(&database, Durability::Immediate, body))
+        let writing = Writing(IS_WRITING.replace(true));
+        let result = write_on(&database, durability, body);
+        drop(writing);
+        drop(database);
+        self.note(result)
     }
 
     /// As [`Store::write`], with the tables open to `body`.
@@ -222,9 +293,9 @@ impl Store {
         &self,
         body: impl FnOnce(&WriteTransaction) -> Result<(T, bool), StoreError>,
     ) -> Result<T, StoreError> {
-        let database = self.database()?;
-        let body = |transaction: &Transaction| body(transaction.tables());
-        self.note(write_on(&database, Durability::None, body))
+        self.write_on(Durability::None, |transaction: &Transaction| {
+            body(transaction.tables())
+        })
     }
 
     /// The bytes that must stay free, and whether they are.
@@ -238,7 +309,7 @@ impl Store {
     /// # Errors
     /// When the store failed.
     pub fn commit_number(&self) -> Result<u64, StoreError> {
-        self.read(|transaction| tables::read_meta(transaction, tables::META_COMMIT))
+        self.read(|transaction| read_number(transaction, self.found(), tables::META_COMMIT))
     }
 
     /// The open database; opens it again after a failure.

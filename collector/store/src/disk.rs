@@ -49,6 +49,12 @@ impl DiskReserve {
         Self { bytes, free_space }
     }
 
+    /// The bytes that must stay free.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// `Some(free bytes)` if less than the reserve is free. A file system that does not answer is not full:
     /// writing will tell.
     #[must_use]

@@ -2,10 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use isochrone_proto::codec::DecodeError;
 use isochrone_proto::ids::{PlanVersion, ProbeId};
-
-use super::row::Damaged;
 
 /// Why the store cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -41,17 +38,11 @@ pub enum StoreError {
     /// redb failed, mostly because the disk did.
     #[error("the store's database failed")]
     Database(#[source] DatabaseFailure),
-    /// A row does not have the form this build writes.
-    #[error("table {table} holds a damaged row; restore a backup or export what can be read")]
-    Row {
-        /// The table.
-        table: &'static str,
-        /// Which part.
-        #[source]
-        source: Damaged,
-    },
-    /// A record is not the JSON it should be.
-    #[error("record {key:?} of table {table} cannot be read")]
+    /// A row of an account that is about to change is damaged. It is put right before the next call.
+    #[error("a row of an account is damaged and is being put right; try again")]
+    Unsettled,
+    /// A record could not be made into JSON.
+    #[error("record {key:?} of table {table} cannot be written")]
     Record {
         /// The table.
         table: &'static str,
@@ -60,23 +51,6 @@ pub enum StoreError {
         /// Where and why.
         #[source]
         source: serde_json::Error,
-    },
-    /// A stored batch or plan does not decode.
-    #[error("{what} cannot be decoded")]
-    Content {
-        /// Which.
-        what: String,
-        /// Why.
-        #[source]
-        source: DecodeError,
-    },
-    /// A stored batch names a plan that is not stored.
-    #[error("plan {version} of probe {probe} is not in the store")]
-    NoPlan {
-        /// Whose.
-        probe: ProbeId,
-        /// Which.
-        version: PlanVersion,
     },
     /// A plan that has two checks of one kind and target: their measurements would share ids.
     #[error(
@@ -134,10 +108,8 @@ impl StoreError {
             | Self::InUse { .. }
             | Self::Format { .. }
             | Self::Reopening
-            | Self::Row { .. }
+            | Self::Unsettled
             | Self::Record { .. }
-            | Self::Content { .. }
-            | Self::NoPlan { .. }
             | Self::TwinChecks { .. }
             | Self::NotForTheDemo
             | Self::Reader(_) => false,

@@ -34,8 +34,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::commit::Committer;
 pub use self::judge::RefuseReason;
-pub(crate) use self::quarantine::newest_refused;
 pub use self::quarantine::{Quarantined, Refused, quarantined};
+pub(crate) use self::quarantine::{newest_refused, refused_of};
 use crate::Store;
 
 /// A handle for sessions; cheap to clone.
@@ -312,6 +312,12 @@ pub enum Ingested {
     /// It does not fit what is stored: the epoch went on elsewhere. No acknowledgement.
     Forked {
         /// The first sequence that does not fit.
+        sequence: Sequence,
+    },
+    /// The account of its epoch was damaged: nothing more of it is taken, so that nothing is counted twice. Counted
+    /// as a fork. No acknowledgement: its probe goes on in a new epoch.
+    Shut {
+        /// The sequence that is not taken.
         sequence: Sequence,
     },
     /// Something is missing before it: the probe broke the protocol. Nothing was done.

@@ -9,6 +9,7 @@ mod slots;
 mod verify;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 use isochrone_proto::ids::{EpochId, ProbeId};
 use isochrone_proto::units::{Hour, UnixMillis};
@@ -16,7 +17,7 @@ use isochrone_proto::units::{Hour, UnixMillis};
 use self::planned::{EpochAccount, accounts};
 pub use self::verify::{Audit, verify, verify_with};
 use crate::ingest::{Refused, newest_refused};
-use crate::{HourRow, Store, StoreError};
+use crate::{Damage, HourRow, Store, StoreError};
 
 /// One hour of one epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,13 +44,16 @@ pub struct Row {
     pub stored: u64,
     /// Measurements that the probe counted and that are still to come.
     pub spooled: u64,
-    /// Measurements that the probe's spool dropped, and said so.
+    /// Measurements that the probe's spool dropped, and said so; and those that are lost with damaged batches.
     pub dropped: u64,
+    /// Of these, measurements that were stored, and are lost with damaged batches.
+    pub damaged: u64,
     /// Measurements that were refused for their content, and are in quarantine.
     pub refused: u64,
     /// Measurements of batches that did not fit their epoch.
     pub forked: u64,
-    /// Both equations hold, and at the cut both ends planned the same.
+    /// Both equations hold, and at the cut both ends planned the same. Where a plan is missing that cannot be told,
+    /// and this is false.
     pub balanced: bool,
 }
 
@@ -62,6 +66,8 @@ pub struct Ledger {
     pub refused: u64,
     /// The newest of them that are kept, newest first.
     pub quarantine: Vec<Refused>,
+    /// What is damaged in the store.
+    pub damage: Damage,
     /// `store` or `demo`.
     pub source: &'static str,
 }
@@ -86,6 +92,8 @@ pub struct Totals {
     pub spooled: u64,
     /// See [`Row::dropped`].
     pub dropped: u64,
+    /// See [`Row::damaged`].
+    pub damaged: u64,
     /// See [`Row::refused`].
     pub refused: u64,
     /// See [`Row::forked`].
@@ -103,6 +111,7 @@ impl Totals {
             stored: sum.stored + row.stored,
             spooled: sum.spooled + row.spooled,
             dropped: sum.dropped + row.dropped,
+            damaged: sum.damaged + row.damaged,
             refused: sum.refused + row.refused,
             forked: sum.forked + row.forked,
         })
@@ -114,12 +123,17 @@ impl Totals {
 /// # Errors
 /// When the store failed.
 pub fn read(store: &Store, now: UnixMillis) -> Result<Ledger, StoreError> {
-    let rows = rows(store, now)?;
+    let recounts = store.0.recounts.load(Ordering::Relaxed);
+    let mut rows = rows(store, now)?;
+    if store.0.recounts.load(Ordering::Relaxed) != recounts {
+        rows = self::rows(store, now)?; // damage was found on the way, and the account put right
+    }
     let (refused, quarantine) = newest_refused(store, REFUSED_TOLD)?;
     Ok(Ledger {
         rows,
         refused,
         quarantine,
+        damage: store.damage()?,
         source: store.source(),
     })
 }
@@ -134,7 +148,13 @@ pub fn rows(store: &Store, now: UnixMillis) -> Result<Vec<Row>, StoreError> {
 }
 
 fn rows_of(account: &EpochAccount) -> Vec<Row> {
-    let planned = account.planned();
+    let mut planned = account.planned();
+    for (&hour, counts) in &account.hours {
+        if !account.knows_plans_of(hour) {
+            let told = planned.entry(hour).or_default();
+            *told = counts.planned.max(*told); // by the probe's word
+        }
+    }
     let hours: BTreeSet<Hour> = planned.keys().chain(account.hours.keys()).copied().collect();
     let row = |hour| {
         let planned = planned.get(&hour).copied().unwrap_or(0);
@@ -165,7 +185,8 @@ fn row_of(account: &EpochAccount, hour: Hour, planned: u64, counts: &HourRow) ->
     let run = counts.run - never_spooled + unaccounted;
     let spooled = run.saturating_sub(counts.placed());
     let skipped = counts.skipped + not_running;
-    let agreed = account.planned_at_cut(hour) == counts.planned + counts.pending;
+    let agreed =
+        account.knows_plans_of(hour) && account.planned_at_cut(hour) == counts.planned + counts.pending;
     Row {
         probe: account.probe,
         probe_name: account.probe_name.clone(),
@@ -178,7 +199,8 @@ fn row_of(account: &EpochAccount, hour: Hour, planned: u64, counts: &HourRow) ->
         absent,
         stored: counts.stored,
         spooled,
-        dropped: counts.dropped,
+        dropped: counts.dropped + counts.damaged,
+        damaged: counts.damaged,
         refused: counts.refused,
         forked: counts.forked,
         balanced: agreed && planned == run + skipped + absent && run == counts.placed() + spooled,

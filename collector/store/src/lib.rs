@@ -5,6 +5,7 @@
 
 mod account;
 mod blob;
+mod damage;
 mod database;
 mod disk;
 mod error;
@@ -15,10 +16,13 @@ pub mod ingest;
 pub mod ledger;
 #[cfg(any(test, feature = "testing"))]
 pub mod lossy;
+mod numbers;
 mod plans;
 mod records;
 mod row;
+mod rows;
 mod scan;
+mod seal;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -26,11 +30,13 @@ mod transaction;
 
 pub(crate) use self::account::{EpochRow, HourRow, StreamEntry, StreamKind, TombstoneRow};
 pub(crate) use self::blob::StoredBlob;
+#[cfg(any(test, feature = "testing"))]
+pub use self::damage::Part;
+pub use self::damage::{Damage, SetAside};
 pub use self::database::{Store, StoreOptions};
 pub use self::disk::{DiskReserve, FreeSpace};
 pub use self::error::{DatabaseFailure, StoreError};
 pub use self::records::Records;
-pub use self::row::Damaged;
-pub(crate) use self::row::{RowReader, RowWriter};
+pub(crate) use self::row::{Malformed, RowReader, RowWriter};
 pub use self::scan::{ScanRange, Stored};
 pub use self::transaction::Transaction;

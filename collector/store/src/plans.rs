@@ -6,11 +6,13 @@ use std::sync::{Arc, PoisonError};
 use isochrone_proto::codec;
 use isochrone_proto::ids::{PlanVersion, ProbeId};
 use isochrone_proto::plan::{Plan, SignedPlan};
-use redb::ReadableTable;
+use redb::WriteTransaction;
 
-use super::row::{Damaged, RowReader, RowWriter};
-use super::tables::{META, META_PLAN, META_PROMOTION, PLANS, plan_key, read_meta};
+use super::row::{Malformed, RowReader, RowWriter};
+use super::tables::{META_PLAN, META_PROMOTION, PLANS, plan_key};
 use super::{Store, StoreError};
+use crate::damage::{Damaged, Fault, Found, plan_is_back, plan_of};
+use crate::numbers::{Numbers, read_number};
 
 /// Decoded plans by probe and version. When full it is emptied: the archive fills it again.
 #[derive(Default)]
@@ -32,13 +34,13 @@ impl Store {
         if cached.is_some() {
             return Ok(cached);
         }
-        let Some(signed) = self.signed_plan(probe, version)? else {
+        let found = self.read(|transaction| {
+            let plans = PLANS.read(transaction, self.found())?;
+            plans.get_as(&plan_key(probe, version), decode_plan)
+        })?;
+        let Some(plan) = found else {
             return Ok(None);
         };
-        let plan = codec::decode_plan(&signed.plan).map_err(|source| StoreError::Content {
-            what: format!("plan {version} of probe {probe}"),
-            source,
-        })?;
         let plan = Arc::new(plan);
         self.cache_plan(probe, version, &plan);
         Ok(Some(plan))
@@ -54,13 +56,12 @@ impl Store {
         version: PlanVersion,
     ) -> Result<Option<SignedPlan>, StoreError> {
         self.read(|transaction| {
-            let plans = transaction.open_table(PLANS)?;
-            let row = plans.get(&plan_key(probe, version))?;
-            row.map(|row| decode_row(row.value())).transpose()
+            let plans = PLANS.read(transaction, self.found())?;
+            plans.get_as(&plan_key(probe, version), decode_row)
         })
     }
 
-    /// The newest plan of a probe, as it was signed.
+    /// The newest plan of a probe, as it was signed; none, where a plan of it is damaged that may be newer.
     ///
     /// # Errors
     /// When the store failed.
@@ -71,11 +72,19 @@ impl Store {
             number: u64::MAX,
         };
         self.read(|transaction| {
-            let plans = transaction.open_table(PLANS)?;
+            let plans = PLANS.read(transaction, self.found())?;
             let last = plans
                 .range::<&[u8; 20]>(&lowest..=&plan_key(probe, highest))?
                 .next_back();
-            last.map(|row| decode_row(row?.1.value())).transpose()
+            let Some((key, row)) = last.transpose()? else {
+                return Ok(None);
+            };
+            let newest = plan_of(key.value()).map(|(_, version)| version);
+            let is_missing = |missing: &PlanVersion| Some(*missing) > newest;
+            if self.missing_plans(probe).iter().any(is_missing) {
+                return Ok(None);
+            }
+            Ok(plans.decode(key.value(), &row, decode_row))
         })
     }
 
@@ -97,24 +106,22 @@ impl Store {
             refuse_twins(plan)?;
         }
         self.write_tables(|transaction| {
-            let mut archive = transaction.open_table(PLANS)?;
-            let mut meta = transaction.open_table(META)?;
-            let read =
-                |name| -> Result<u64, StoreError> { Ok(meta.get(name)?.map_or(0, |value| value.value())) };
+            let mut archive = PLANS.open(transaction, self.found())?;
+            let mut numbers = Numbers::open(transaction, self.found())?;
             let mut highest = PlanVersion {
-                promotion: read(META_PROMOTION)? as u32,
-                number: read(META_PLAN)?,
+                promotion: numbers.get(META_PROMOTION)? as u32, // written from a u32
+                number: numbers.get(META_PLAN)?,
             };
             for (signed, plan) in plans {
                 let key = plan_key(plan.probe, plan.version);
                 if archive.get(&key)?.is_none() {
-                    archive.insert(&key, encode_row(signed).as_slice())?;
+                    archive.insert(&key, &encode_row(signed))?;
+                    plan_is_back(transaction, self.found(), &key)?;
                 }
                 highest = highest.max(plan.version);
             }
-            meta.insert(META_PROMOTION, u64::from(highest.promotion))?;
-            meta.insert(META_PLAN, highest.number)?;
-            Ok(())
+            numbers.set(META_PROMOTION, u64::from(highest.promotion))?;
+            numbers.set(META_PLAN, highest.number)
         })
     }
 
@@ -125,10 +132,37 @@ impl Store {
     pub fn highest_plan_version(&self) -> Result<PlanVersion, StoreError> {
         self.read(|transaction| {
             Ok(PlanVersion {
-                promotion: read_meta(transaction, META_PROMOTION)? as u32, // written from a u32
-                number: read_meta(transaction, META_PLAN)?,
+                promotion: read_number(transaction, self.found(), META_PROMOTION)? as u32, // written from a u32
+                number: read_number(transaction, self.found(), META_PLAN)?,
             })
         })
+    }
+
+    /// Plans of a probe that stored batches or damaged rows name, and that are not here.
+    #[must_use]
+    pub fn missing_plans(&self, probe: ProbeId) -> Vec<PlanVersion> {
+        let keys = self.found().missing_plans().into_iter();
+        let plans = keys.filter_map(|key| plan_of(&key));
+        plans
+            .filter(|(whose, _)| *whose == probe)
+            .map(|(_, version)| version)
+            .collect()
+    }
+
+    /// Notes that a stored batch names a plan that is not here.
+    pub(crate) fn note_missing_plan(&self, probe: ProbeId, version: PlanVersion) {
+        self.found()
+            .note(PLANS.name, &plan_key(probe, version), Fault::Missing);
+    }
+
+    /// Damaged plans are no longer taken from memory either: page, commands and reports agree.
+    pub(crate) fn forget_plans(&self, damaged: &[Damaged]) {
+        let mut cache = self.0.plans.write().unwrap_or_else(PoisonError::into_inner);
+        for row in damaged.iter().filter(|row| row.table == PLANS.name) {
+            if let Some(plan) = plan_of(&row.key) {
+                cache.0.remove(&plan);
+            }
+        }
     }
 
     fn cache_plan(&self, probe: ProbeId, version: PlanVersion, plan: &Arc<Plan>) {
@@ -167,20 +201,31 @@ fn encode_row(signed: &SignedPlan) -> Vec<u8> {
     row.0
 }
 
-fn decode_row(bytes: &[u8]) -> Result<SignedPlan, StoreError> {
-    let damaged = |source| StoreError::Row {
-        table: "plans",
-        source,
-    };
-    let mut row = RowReader::new(bytes, VERSION).map_err(damaged)?;
-    let length: usize = row.narrow("signature's length").map_err(damaged)?;
+fn decode_row(bytes: &[u8]) -> Result<SignedPlan, Malformed> {
+    let mut row = RowReader::new(bytes, VERSION)?;
+    let length: usize = row.narrow("signature's length")?;
     let rest = row.rest();
     let (signature, plan) = rest
         .split_at_checked(length)
-        .ok_or(Damaged::Short { field: "signature" })
-        .map_err(damaged)?;
+        .ok_or(Malformed::Short { field: "signature" })?;
     Ok(SignedPlan {
         plan: plan.to_vec(),
         signature: signature.to_vec(),
     })
+}
+
+fn decode_plan(bytes: &[u8]) -> Result<Plan, Malformed> {
+    let signed = decode_row(bytes)?;
+    codec::decode_plan(&signed.plan).map_err(|_| Malformed::Content { what: "plan" })
+}
+
+/// A plan, in a transaction that changes several tables.
+pub(crate) fn plan_in(
+    transaction: &WriteTransaction,
+    found: &Found,
+    probe: ProbeId,
+    version: PlanVersion,
+) -> Result<Option<Plan>, StoreError> {
+    let plans = PLANS.open(transaction, found)?;
+    plans.get_as(&plan_key(probe, version), decode_plan)
 }

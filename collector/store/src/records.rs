@@ -1,13 +1,15 @@
-//! Self-describing records: tables of JSON under text keys.
+//! Self-describing records: tables of JSON under text keys. A damaged one is set aside, and is as none.
 
 use std::marker::PhantomData;
 use std::ops::Bound;
 
-use redb::{ReadableTable, TableDefinition, TableError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Store, StoreError, Transaction};
+use crate::damage::Fault;
+use crate::rows::{Rows, TableOf, Whole};
+use crate::seal::SEAL_BYTES;
 
 /// A table of records of one type.
 #[derive(Debug)]
@@ -40,8 +42,8 @@ impl<V> Records<V> {
         &self.store
     }
 
-    fn definition(&self) -> TableDefinition<'static, &'static str, &'static [u8]> {
-        TableDefinition::new(self.table)
+    fn table(&self) -> TableOf<&'static [u8]> {
+        TableOf::new(self.table)
     }
 }
 
@@ -49,15 +51,14 @@ impl<V: Serialize + DeserializeOwned> Records<V> {
     /// One record.
     ///
     /// # Errors
-    /// When the store failed or the record is no JSON of this type.
+    /// When the store failed.
     pub fn get(&self, key: &str) -> Result<Option<V>, StoreError> {
         self.store.read(|transaction| {
-            let table = match transaction.open_table(self.definition()) {
-                Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-                table => table?,
+            let Some(table) = self.table().try_read(transaction, self.store.found())? else {
+                return Ok(None);
             };
-            let record = table.get(key)?;
-            record.map(|json| self.decode(key, json.value())).transpose()
+            let record = table.get(key.as_bytes())?;
+            Ok(record.and_then(|record| decode(&table, key.as_bytes(), &record)))
         })
     }
 
@@ -92,18 +93,16 @@ impl<V: Serialize + DeserializeOwned> Records<V> {
     /// As [`Records::get`].
     pub fn range(&self, from: Bound<&str>, until: Bound<&str>) -> Result<Vec<(String, V)>, StoreError> {
         self.store.read(|transaction| {
-            let table = match transaction.open_table(self.definition()) {
-                Err(TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-                table => table?,
+            let Some(table) = self.table().try_read(transaction, self.store.found())? else {
+                return Ok(Vec::new());
             };
-            let records = table.range::<&str>((from, until))?;
-            records
-                .map(|record| {
-                    let (key, json) = record?;
-                    let value = self.decode(key.value(), json.value())?;
-                    Ok((key.value().to_owned(), value))
-                })
-                .collect()
+            let (from, until) = (from.map(str::as_bytes), until.map(str::as_bytes));
+            let mut records = Vec::new();
+            for record in table.range::<&[u8]>((from, until))? {
+                let (key, record) = record?;
+                records.extend(keyed(&table, key.value(), &record));
+            }
+            Ok(records)
         })
     }
 
@@ -112,9 +111,9 @@ impl<V: Serialize + DeserializeOwned> Records<V> {
     /// # Errors
     /// As [`Records::get`].
     pub fn get_in(&self, transaction: &Transaction, key: &str) -> Result<Option<V>, StoreError> {
-        let table = transaction.tables().open_table(self.definition())?;
-        let record = table.get(key)?;
-        record.map(|json| self.decode(key, json.value())).transpose()
+        let table = self.table().open(transaction.tables(), self.store.found())?;
+        let record = table.get(key.as_bytes())?;
+        Ok(record.and_then(|record| decode(&table, key.as_bytes(), &record)))
     }
 
     /// As [`Records::list`], in a transaction that changes several tables.
@@ -122,15 +121,13 @@ impl<V: Serialize + DeserializeOwned> Records<V> {
     /// # Errors
     /// As [`Records::get`].
     pub fn list_in(&self, transaction: &Transaction) -> Result<Vec<(String, V)>, StoreError> {
-        let table = transaction.tables().open_table(self.definition())?;
-        table
-            .iter()?
-            .map(|record| {
-                let (key, json) = record?;
-                let value = self.decode(key.value(), json.value())?;
-                Ok((key.value().to_owned(), value))
-            })
-            .collect()
+        let table = self.table().open(transaction.tables(), self.store.found())?;
+        let mut records = Vec::new();
+        for record in table.iter()? {
+            let (key, record) = record?;
+            records.extend(keyed(&table, key.value(), &record));
+        }
+        Ok(records)
     }
 
     /// As [`Records::put`], in a transaction that changes several tables.
@@ -138,10 +135,13 @@ impl<V: Serialize + DeserializeOwned> Records<V> {
     /// # Errors
     /// When the store failed.
     pub fn put_in(&self, transaction: &Transaction, key: &str, value: &V) -> Result<(), StoreError> {
-        let json = serde_json::to_vec(value).map_err(|source| self.broken(key, source))?;
-        let mut table = transaction.tables().open_table(self.definition())?;
-        table.insert(key, json.as_slice())?;
-        Ok(())
+        let json = serde_json::to_vec(value).map_err(|source| StoreError::Record {
+            table: self.table,
+            key: key.to_owned(),
+            source,
+        })?;
+        let mut table = self.table().open(transaction.tables(), self.store.found())?;
+        table.insert(key.as_bytes(), &json)
     }
 
     /// As [`Records::remove`], in a transaction that changes several tables.
@@ -149,20 +149,44 @@ impl<V: Serialize + DeserializeOwned> Records<V> {
     /// # Errors
     /// When the store failed.
     pub fn remove_in(&self, transaction: &Transaction, key: &str) -> Result<bool, StoreError> {
-        let mut table = transaction.tables().open_table(self.definition())?;
-        let removed = table.remove(key)?.is_some();
-        Ok(removed)
+        let mut table = self.table().open(transaction.tables(), self.store.found())?;
+        Ok(table.remove(key.as_bytes())?.is_some())
     }
 
-    fn decode(&self, key: &str, json: &[u8]) -> Result<V, StoreError> {
-        serde_json::from_slice(json).map_err(|source| self.broken(key, source))
+    /// The records that were set aside, each with its key and its value as it stood, as far as they are kept.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub fn set_aside(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let all = self.store.set_aside_of(self.table)?.into_iter();
+        Ok(all
+            .map(|(row, mut bytes)| {
+                bytes.truncate(bytes.len().saturating_sub(SEAL_BYTES));
+                (row.key, bytes)
+            })
+            .collect())
     }
+}
 
-    fn broken(&self, key: &str, source: serde_json::Error) -> StoreError {
-        StoreError::Record {
-            table: self.table,
-            key: key.to_owned(),
-            source,
+fn decode<V: DeserializeOwned, T: redb::ReadableTable<&'static [u8], &'static [u8]>>(
+    table: &Rows<'_, &'static [u8], T>,
+    key: &[u8],
+    record: &Whole<'_>,
+) -> Option<V> {
+    match serde_json::from_slice(record.value()) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            table.note(key, Fault::Form(error.to_string()));
+            None
         }
     }
+}
+
+fn keyed<V: DeserializeOwned, T: redb::ReadableTable<&'static [u8], &'static [u8]>>(
+    table: &Rows<'_, &'static [u8], T>,
+    key: &[u8],
+    record: &Whole<'_>,
+) -> Option<(String, V)> {
+    let value = decode(table, key, record)?;
+    Some((String::from_utf8_lossy(key).into_owned(), value))
 }

@@ -1,8 +1,17 @@
 //! Compact binary rows: variable-length integers and fixed bytes, behind a version byte.
 
-/// A row that does not have the form this build writes.
+/// How a row differs from the form that this build writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Damaged {
+pub(crate) enum Malformed {
+    /// A part with a coding of its own that does not decode.
+    #[error("its {what} does not decode")]
+    Content {
+        /// The part.
+        what: &'static str,
+    },
+    /// Text that is not what it should be.
+    #[error("its text has another form")]
+    Text,
     /// It ends too early.
     #[error("it ends before {field}")]
     Short {
@@ -54,24 +63,24 @@ pub(crate) struct RowReader<'a>(&'a [u8]);
 
 impl<'a> RowReader<'a> {
     /// Checks the version byte.
-    pub(crate) fn new(row: &'a [u8], version: u8) -> Result<Self, Damaged> {
+    pub(crate) fn new(row: &'a [u8], version: u8) -> Result<Self, Malformed> {
         match row.split_first() {
             Some((found, rest)) if *found == version => Ok(Self(rest)),
-            Some((found, _)) => Err(Damaged::Unknown {
+            Some((found, _)) => Err(Malformed::Unknown {
                 field: "version",
                 found: u64::from(*found),
             }),
-            None => Err(Damaged::Short { field: "version" }),
+            None => Err(Malformed::Short { field: "version" }),
         }
     }
 
-    pub(crate) fn number(&mut self, field: &'static str) -> Result<u64, Damaged> {
+    pub(crate) fn number(&mut self, field: &'static str) -> Result<u64, Malformed> {
         let (mut value, mut shift) = (0_u64, 0);
         loop {
-            let (byte, rest) = self.0.split_first().ok_or(Damaged::Short { field })?;
+            let (byte, rest) = self.0.split_first().ok_or(Malformed::Short { field })?;
             self.0 = rest;
             if shift > 63 {
-                return Err(Damaged::Unknown { field, found: value });
+                return Err(Malformed::Unknown { field, found: value });
             }
             value |= u64::from(byte & 0x7f) << shift;
             if byte & 0x80 == 0 {
@@ -81,13 +90,16 @@ impl<'a> RowReader<'a> {
         }
     }
 
-    pub(crate) fn narrow<T: TryFrom<u64>>(&mut self, field: &'static str) -> Result<T, Damaged> {
+    pub(crate) fn narrow<T: TryFrom<u64>>(&mut self, field: &'static str) -> Result<T, Malformed> {
         let found = self.number(field)?;
-        T::try_from(found).map_err(|_| Damaged::Unknown { field, found })
+        T::try_from(found).map_err(|_| Malformed::Unknown { field, found })
     }
 
-    pub(crate) fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], Damaged> {
-        let (array, rest) = self.0.split_first_chunk::<N>().ok_or(Damaged::Short { field })?;
+    pub(crate) fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], Malformed> {
+        let (array, rest) = self
+            .0
+            .split_first_chunk::<N>()
+            .ok_or(Malformed::Short { field })?;
         self.0 = rest;
         Ok(*array)
     }
@@ -96,11 +108,11 @@ impl<'a> RowReader<'a> {
         self.0
     }
 
-    pub(crate) fn end(self) -> Result<(), Damaged> {
+    pub(crate) fn end(self) -> Result<(), Malformed> {
         if self.0.is_empty() {
             Ok(())
         } else {
-            Err(Damaged::Trailing { bytes: self.0.len() })
+            Err(Malformed::Trailing { bytes: self.0.len() })
         }
     }
 }

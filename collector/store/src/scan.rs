@@ -8,10 +8,12 @@ use isochrone_proto::codec;
 use isochrone_proto::ids::{EpochId, ProbeId, Sequence};
 use isochrone_proto::plan::Plan;
 use isochrone_proto::units::{Hour, UnixMillis};
-use redb::{ReadTransaction, ReadableTable};
+use redb::ReadTransaction;
 
 use super::tables::{LOG, LOG_HOURS};
 use super::{Store, StoreError, StoredBlob};
+use crate::damage::Found;
+use crate::row::Malformed;
 
 /// Which batches are read. The default is all of them.
 #[derive(Clone, Copy, Debug)]
@@ -50,15 +52,16 @@ impl ScanRange {
     }
 
     /// The lowest commit number that can hold what is looked for, if any can.
-    fn first_commit(&self, transaction: &ReadTransaction) -> Result<Option<u64>, StoreError> {
+    fn first_commit(&self, transaction: &ReadTransaction, found: &Found) -> Result<Option<u64>, StoreError> {
         let after = self.after_commit.saturating_add(1);
         if self.from.0 == 0 {
             return Ok(Some(after));
         }
         let mut first = None;
-        for hour in transaction.open_table(LOG_HOURS)?.range(self.from.hour().0..)? {
+        for hour in LOG_HOURS.read(transaction, found)?.range(self.from.hour().0..)? {
             let (_, commit) = hour?;
-            first = Some(first.map_or(commit.value(), |first: u64| first.min(commit.value())));
+            let commit = commit.number();
+            first = Some(first.map_or(commit, |first: u64| first.min(commit)));
         }
         Ok(first.map(|first| first.max(after)))
     }
@@ -91,28 +94,45 @@ pub struct Stored {
 
 impl Store {
     /// Gives every batch in `range` to `each`, in the order of commits, until it breaks. Sees the log as it
-    /// was when the call began.
+    /// was when the call began. A damaged batch, and one whose plan is missing, is passed over, and named in
+    /// [`Store::damage`].
     ///
     /// # Errors
-    /// When the store failed, a batch cannot be decoded, or its plan is missing.
+    /// When the store failed.
     pub fn scan(
         &self,
         range: ScanRange,
         mut each: impl FnMut(Stored) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         self.read(|transaction| {
-            let log = transaction.open_table(LOG)?;
-            let Some(first) = range.first_commit(transaction)? else {
+            let log = LOG.read(transaction, self.found())?;
+            let Some(first) = range.first_commit(transaction, self.found())? else {
                 return Ok(());
             };
             for row in log.range(first..)? {
-                let (commit, bytes) = row?;
+                let (commit, row) = row?;
                 let commit = commit.value();
-                let blob = decode_blob(bytes.value())?;
-                if !range.holds(&blob) {
+                let decoded = log.decode(commit, &row, |row| {
+                    let blob = StoredBlob::decode(row)?;
+                    range.holds(&blob).then(|| content(&blob)).transpose()
+                });
+                let Some(Some((blob, batch))) = decoded else {
                     continue;
-                }
-                let stored = self.stored(commit, &blob)?;
+                };
+                let version = batch.header.plan;
+                let Some(plan) = self.plan(blob.probe, version)? else {
+                    self.note_missing_plan(blob.probe, version);
+                    continue;
+                };
+                let stored = Stored {
+                    commit,
+                    probe: blob.probe,
+                    epoch: batch.header.epoch,
+                    sequence: batch.header.sequence,
+                    received: blob.received,
+                    batch,
+                    plan,
+                };
                 if each(stored).is_break() {
                     break;
                 }
@@ -127,33 +147,24 @@ impl Store {
     /// When the store failed.
     pub fn oldest_hour(&self) -> Result<Option<Hour>, StoreError> {
         self.read(|transaction| {
-            let hours = transaction.open_table(LOG_HOURS)?;
-            let oldest = hours.first()?;
+            let hours = LOG_HOURS.read(transaction, self.found())?;
+            let oldest = hours.iter()?.next().transpose()?;
             Ok(oldest.map(|(hour, _)| Hour(hour.value())))
-        })
-    }
-
-    fn stored(&self, commit: u64, blob: &StoredBlob<'_>) -> Result<Stored, StoreError> {
-        let batch = codec::decode_batch(blob.payload).map_err(|source| StoreError::Content {
-            what: format!("stored batch {commit}"),
-            source,
-        })?;
-        let (probe, version) = (blob.probe, batch.header.plan);
-        let plan = self
-            .plan(probe, version)?
-            .ok_or(StoreError::NoPlan { probe, version })?;
-        Ok(Stored {
-            commit,
-            probe,
-            epoch: batch.header.epoch,
-            sequence: batch.header.sequence,
-            received: blob.received,
-            batch,
-            plan,
         })
     }
 }
 
-pub(crate) fn decode_blob(bytes: &[u8]) -> Result<StoredBlob<'_>, StoreError> {
-    StoredBlob::decode(bytes).map_err(|source| StoreError::Row { table: "log", source })
+/// Whose a batch is and when it came.
+struct Head {
+    probe: ProbeId,
+    received: UnixMillis,
+}
+
+fn content(blob: &StoredBlob<'_>) -> Result<(Head, Batch), Malformed> {
+    let batch = codec::decode_batch(blob.payload).map_err(|_| Malformed::Content { what: "batch" })?;
+    let head = Head {
+        probe: blob.probe,
+        received: blob.received,
+    };
+    Ok((head, batch))
 }

@@ -4,40 +4,46 @@
 
 use isochrone_proto::ids::{Digest, EpochId, PlanVersion, ProbeId, Sequence};
 use isochrone_proto::units::Hour;
-use redb::{ReadTransaction, ReadableTable, TableDefinition, TableError, WriteTransaction};
+use redb::{TableDefinition, TableError, TableHandle as _, WriteTransaction};
 
 use super::StoreError;
+use crate::damage::Found;
+use crate::numbers::Numbers;
+use crate::rows::TableOf;
 
-/// Single numbers by name.
-pub(crate) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
+/// Single numbers by name, each kept twice: see [`crate::numbers`].
+pub(crate) const NUMBERS: [TableOf<&'static [u8]>; 2] =
+    [TableOf::new("numbers"), TableOf::new("numbers again")];
+/// running number → a row that was set aside, raw, behind what is known of it.
+pub(crate) const ASIDE: TableOf<u64> = TableOf::new("set aside");
 /// commit number → batch.
-pub(crate) const LOG: TableDefinition<u64, &[u8]> = TableDefinition::new("log");
+pub(crate) const LOG: TableOf<u64> = TableOf::new("log");
 /// hour of a batch's last slot → the first commit number of such a batch: where a search by time begins.
-pub(crate) const LOG_HOURS: TableDefinition<u32, u64> = TableDefinition::new("log hours");
+pub(crate) const LOG_HOURS: TableOf<u32> = TableOf::new("log hours");
 /// (probe, epoch, sequence) → what stands there, its commit number, its digest.
-pub(crate) const STREAM: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("stream");
+pub(crate) const STREAM: TableOf<&'static [u8; 32]> = TableOf::new("stream");
 /// (probe, epoch) → [`super::EpochRow`].
-pub(crate) const EPOCHS: TableDefinition<&[u8; 24], &[u8]> = TableDefinition::new("epochs");
+pub(crate) const EPOCHS: TableOf<&'static [u8; 24]> = TableOf::new("epochs");
 /// (probe, epoch, plan version) → which slots of each check were seen.
-pub(crate) const SEEN: TableDefinition<&[u8; 36], &[u8]> = TableDefinition::new("seen");
+pub(crate) const SEEN: TableOf<&'static [u8; 36]> = TableOf::new("seen");
 /// (probe, epoch, hour) → [`super::HourRow`].
-pub(crate) const HOURS: TableDefinition<&[u8; 28], &[u8]> = TableDefinition::new("hours");
+pub(crate) const HOURS: TableOf<&'static [u8; 28]> = TableOf::new("hours");
 /// (probe, hour) → slots that all its epochs together counted as planned or pending, and the most that one of
 /// their plans has in a whole hour: a probe's quota, however many epochs it opens.
-pub(crate) const PROBE_HOURS: TableDefinition<&[u8; 12], (u64, u64)> = TableDefinition::new("probe hours");
+pub(crate) const PROBE_HOURS: TableOf<&'static [u8; 12]> = TableOf::new("probe hours");
 /// (probe, epoch, last sequence) → [`super::TombstoneRow`].
-pub(crate) const TOMBSTONES: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("tombstones");
+pub(crate) const TOMBSTONES: TableOf<&'static [u8; 32]> = TableOf::new("tombstones");
 /// (probe, epoch, sequence, digest) → rows of a batch that did not fit its epoch.
-pub(crate) const FORKS: TableDefinition<&[u8; 64], u64> = TableDefinition::new("forks");
+pub(crate) const FORKS: TableOf<&'static [u8; 64]> = TableOf::new("forks");
 /// running number → a refused batch, raw, with its reason.
-pub(crate) const QUARANTINE: TableDefinition<u64, &[u8]> = TableDefinition::new("quarantine");
+pub(crate) const QUARANTINE: TableOf<u64> = TableOf::new("quarantine");
 /// (probe, plan version) → signed plan.
-pub(crate) const PLANS: TableDefinition<&[u8; 20], &[u8]> = TableDefinition::new("plans");
+pub(crate) const PLANS: TableOf<&'static [u8; 20]> = TableOf::new("plans");
 
 /// probe → when it was revoked: nothing is planned of it from there on.
-pub(crate) const ENDS: TableDefinition<u64, u64> = TableDefinition::new("ends");
+pub(crate) const ENDS: TableOf<u64> = TableOf::new("ends");
 
-const META_FORMAT: &str = "format";
+pub(crate) const META_FORMAT: &str = "format";
 pub(crate) const META_COMMIT: &str = "commit number";
 pub(crate) const META_ORDINAL: &str = "epochs noted";
 pub(crate) const META_PROMOTION: &str = "highest plan promotion";
@@ -47,47 +53,81 @@ pub(crate) const META_DEMO: &str = "demo";
 pub(crate) const META_QUARANTINED: &str = "quarantined batches";
 pub(crate) const META_QUARANTINE_FIRST: &str = "first quarantined batch kept";
 pub(crate) const META_QUARANTINE_BYTES: &str = "quarantined bytes kept";
-/// The format this build reads and writes. 1: batches without the kind connect. 2: without sections.
-pub(crate) const FORMAT: u64 = 3;
+/// Rows that were ever set aside.
+pub(crate) const META_ASIDE: &str = "rows set aside";
+/// Bytes kept of them.
+pub(crate) const META_ASIDE_BYTES: &str = "bytes set aside";
+/// The last of them that people were told of.
+pub(crate) const META_ASIDE_TOLD: &str = "rows set aside told";
+/// Every number there is.
+pub(crate) const META_NAMES: [&str; 12] = [
+    META_FORMAT,
+    META_COMMIT,
+    META_ORDINAL,
+    META_PROMOTION,
+    META_PLAN,
+    META_DEMO,
+    META_QUARANTINED,
+    META_QUARANTINE_FIRST,
+    META_QUARANTINE_BYTES,
+    META_ASIDE,
+    META_ASIDE_BYTES,
+    META_ASIDE_TOLD,
+];
+/// The format this build reads and writes. 1: batches without the kind connect. 2: without sections. 3: rows without
+/// checksums.
+pub(crate) const FORMAT: u64 = 4;
+/// Where formats 1 to 3 kept their number.
+const OLD_META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 
 /// Makes every table, so that readers find them; checks the format.
-pub(crate) fn prepare(transaction: &WriteTransaction) -> Result<(), StoreError> {
-    let mut meta = transaction.open_table(META)?;
-    let found = meta.get(META_FORMAT)?.map(|format| format.value());
-    match found {
-        Some(FORMAT) => {}
-        Some(found) => {
+pub(crate) fn prepare(transaction: &WriteTransaction, found: &Found) -> Result<(), StoreError> {
+    if let Some(old) = old_format(transaction)? {
+        return Err(StoreError::Format {
+            found: old,
+            expected: FORMAT,
+        });
+    }
+    let mut numbers = Numbers::open(transaction, found)?;
+    match numbers.get(META_FORMAT)? {
+        FORMAT => {}
+        0 => numbers.set(META_FORMAT, FORMAT)?, // new; or damaged twice, and each row says its form by itself
+        other => {
             return Err(StoreError::Format {
-                found,
+                found: other,
                 expected: FORMAT,
             });
         }
-        None => {
-            meta.insert(META_FORMAT, FORMAT)?;
-        }
     }
-    transaction.open_table(LOG)?;
-    transaction.open_table(LOG_HOURS)?;
-    transaction.open_table(STREAM)?;
-    transaction.open_table(EPOCHS)?;
-    transaction.open_table(SEEN)?;
-    transaction.open_table(HOURS)?;
-    transaction.open_table(PROBE_HOURS)?;
-    transaction.open_table(TOMBSTONES)?;
-    transaction.open_table(FORKS)?;
-    transaction.open_table(QUARANTINE)?;
-    transaction.open_table(ENDS)?;
-    transaction.open_table(PLANS)?;
+    ASIDE.open(transaction, found)?;
+    LOG.open(transaction, found)?;
+    LOG_HOURS.open(transaction, found)?;
+    STREAM.open(transaction, found)?;
+    EPOCHS.open(transaction, found)?;
+    SEEN.open(transaction, found)?;
+    HOURS.open(transaction, found)?;
+    PROBE_HOURS.open(transaction, found)?;
+    TOMBSTONES.open(transaction, found)?;
+    FORKS.open(transaction, found)?;
+    QUARANTINE.open(transaction, found)?;
+    ENDS.open(transaction, found)?;
+    PLANS.open(transaction, found)?;
     Ok(())
 }
 
-/// A number of the meta table; 0 if it was never written.
-pub(crate) fn read_meta(transaction: &ReadTransaction, name: &str) -> Result<u64, StoreError> {
-    let meta = match transaction.open_table(META) {
-        Err(TableError::TableDoesNotExist(_)) => return Ok(0),
-        meta => meta?,
+/// The number of an older format, whose tables this build cannot open.
+fn old_format(transaction: &WriteTransaction) -> Result<Option<u64>, StoreError> {
+    if !transaction
+        .list_tables()?
+        .any(|table| table.name() == OLD_META.name())
+    {
+        return Ok(None);
+    }
+    let found = match transaction.open_table(OLD_META) {
+        Err(TableError::TableTypeMismatch { .. }) => None,
+        meta => redb::ReadableTable::get(&meta?, META_FORMAT)?.map(|format| format.value()),
     };
-    Ok(meta.get(name)?.map_or(0, |value| value.value()))
+    Ok(Some(found.unwrap_or(0)))
 }
 
 pub(crate) fn epoch_key(probe: ProbeId, epoch: EpochId) -> [u8; 24] {

@@ -13,13 +13,13 @@ fn file_can_be_opened_by_one_process_and_again_later() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("store.redb");
     let store = Store::open(&file, StoreOptions::default()).unwrap();
-    let records: Records<u32> = Records::new(store.clone(), "numbers");
+    let records: Records<u32> = Records::new(store.clone(), "numerals");
     records.put("a", &1).unwrap();
     let second = Store::open(&file, StoreOptions::default());
     assert!(matches!(second, Err(StoreError::InUse { .. })), "{second:?}");
     drop((store, records));
     let store = Store::open(&file, StoreOptions::default()).unwrap();
-    assert_eq!(Records::<u32>::new(store, "numbers").get("a").unwrap(), Some(1));
+    assert_eq!(Records::<u32>::new(store, "numerals").get("a").unwrap(), Some(1));
 }
 
 #[test]
@@ -38,8 +38,8 @@ fn store_of_another_format_is_refused_with_what_to_do() {
         let store = store_on(&disk);
         store
             .write_tables(|transaction| {
-                transaction.open_table(tables::META)?.insert("format", found)?;
-                Ok(())
+                let mut numbers = crate::numbers::Numbers::open(transaction, store.found())?;
+                numbers.set(tables::META_FORMAT, found)
             })
             .unwrap();
         drop(store);
@@ -80,13 +80,40 @@ fn records_are_listed_by_key_and_ranged() {
 }
 
 #[test]
-fn record_of_another_type_names_table_and_key() {
+fn record_of_another_type_is_set_aside_by_table_and_key() {
     let store = store_on(&LossyBackend::new());
     Records::new(store.clone(), "probes")
         .put("ada", &"text".to_owned())
         .unwrap();
-    let error = Records::<u32>::new(store, "probes").get("ada").unwrap_err();
-    assert_eq!(error.to_string(), "record \"ada\" of table probes cannot be read");
+    let probes: Records<u32> = Records::new(store.clone(), "probes");
+    assert_eq!(probes.get("ada").unwrap(), None);
+    let damage = store.damage().unwrap();
+    assert_eq!((damage.rows, damage.set_aside[0].key.as_str()), (1, "ada"));
+    assert!(
+        damage.set_aside[0].reason.contains("cannot be read"),
+        "{damage:?}"
+    );
+    assert_eq!(
+        probes.set_aside().unwrap(),
+        [("ada".to_owned(), b"\"text\"".to_vec())]
+    );
+}
+
+#[test]
+fn store_of_the_format_before_checksums_is_refused_as_such() {
+    let disk = LossyBackend::new();
+    let old = redb::Builder::new().create_with_backend(disk.clone()).unwrap();
+    let transaction = old.begin_write().unwrap();
+    let definition = redb::TableDefinition::<&str, u64>::new("meta");
+    transaction
+        .open_table(definition)
+        .unwrap()
+        .insert("format", 2)
+        .unwrap();
+    transaction.commit().unwrap();
+    drop(old);
+    let error = Store::on_lossy(disk, StoreOptions::default()).unwrap_err();
+    assert!(matches!(error, StoreError::Format { found: 2, .. }), "{error:?}");
 }
 
 #[test]
@@ -148,7 +175,7 @@ fn plan_with_two_checks_of_one_kind_and_target_is_refused() {
 fn failed_disk_is_opened_again_with_nothing_lost() {
     let disk = LossyBackend::new();
     let store = store_on(&disk);
-    let records: Records<u32> = Records::new(store.clone(), "numbers");
+    let records: Records<u32> = Records::new(store.clone(), "numerals");
     records.put("a", &1).unwrap();
     disk.fail_writes(Some(io::ErrorKind::StorageFull));
     assert!(records.put("b", &2).is_err());
@@ -162,7 +189,7 @@ fn failed_disk_is_opened_again_with_nothing_lost() {
 fn failed_disk_waits_for_the_reader_that_still_holds_it() {
     let disk = LossyBackend::new();
     let store = store_on(&disk);
-    let records: Records<u32> = Records::new(store.clone(), "numbers");
+    let records: Records<u32> = Records::new(store.clone(), "numerals");
     records.put("a", &1).unwrap();
     store
         .read(|transaction| {
@@ -171,8 +198,7 @@ fn failed_disk_waits_for_the_reader_that_still_holds_it() {
             disk.fail_writes(None);
             let blocked = records.put("b", &2);
             assert!(matches!(blocked, Err(StoreError::Reopening)), "{blocked:?}");
-            transaction.open_table(tables::META)?;
-            Ok(())
+            tables::LOG.read(transaction, store.found()).map(drop)
         })
         .unwrap();
     records.put("b", &2).unwrap();
@@ -222,7 +248,7 @@ fn damaged_rows_are_told_from_whole_ones() {
         assert!(HourRow::decode(&bytes[..length]).is_err());
     }
     let longer = [bytes, vec![0]].concat();
-    assert_eq!(HourRow::decode(&longer), Err(Damaged::Trailing { bytes: 1 }));
+    assert_eq!(HourRow::decode(&longer), Err(Malformed::Trailing { bytes: 1 }));
 }
 
 #[test]
@@ -249,7 +275,7 @@ fn stored_blob_of_another_version_is_refused() {
         let (field, found) = ("version", u64::from(found));
         assert_eq!(
             StoredBlob::decode(&bytes).unwrap_err(),
-            Damaged::Unknown { field, found }
+            Malformed::Unknown { field, found }
         );
     }
 }
@@ -257,12 +283,12 @@ fn stored_blob_of_another_version_is_refused() {
 #[test]
 fn reading_and_writing_may_interleave() {
     let store = store_on(&LossyBackend::new());
-    let records: Records<u32> = Records::new(store.clone(), "numbers");
+    let records: Records<u32> = Records::new(store.clone(), "numerals");
     records.put("a", &1).unwrap();
     store
         .read(|transaction| {
             records.put("b", &2)?;
-            let definition = redb::TableDefinition::<&str, &[u8]>::new("numbers");
+            let definition = redb::TableDefinition::<&[u8], &[u8]>::new("numerals");
             let seen = transaction.open_table(definition)?.iter()?.count();
             assert_eq!(seen, 1, "a reader sees the store as it was");
             Ok(())

@@ -5,6 +5,7 @@ use isochrone_proto::units::UnixMillis;
 use redb::WriteTransaction;
 
 use crate::StoreError;
+use crate::damage::Found;
 use crate::tables::ENDS;
 
 /// One durable change: everything that is written in it happens, or nothing.
@@ -20,7 +21,8 @@ impl Transaction {
     /// # Errors
     /// When the store failed.
     pub fn end_plans(&self, probe: ProbeId, at: UnixMillis) -> Result<(), StoreError> {
-        self.0.open_table(ENDS)?.insert(probe.0, at.0)?;
+        let found = Found::default(); // nothing is read here
+        ENDS.open(&self.0, &found)?.insert_number(probe.0, at.0)?;
         Ok(())
     }
 

@@ -121,6 +121,8 @@ pub struct Engine {
     is_one_place: bool,
     first_addresses: [Option<IpAddr>; 2],
     collector_line: CollectorLine,
+    /// The collector stores nothing now: what it does not get says nothing about anybody.
+    is_store_full: bool,
     silences: Silences,
     groups: Vec<tell::Group>,
     gathered: gather::Gathered,
@@ -146,6 +148,7 @@ impl Engine {
             is_one_place: true,
             first_addresses: [None; 2],
             collector_line: CollectorLine::default(),
+            is_store_full: false,
             silences: Silences::default(),
             groups: Vec::new(),
             gathered: gather::Gathered::default(),

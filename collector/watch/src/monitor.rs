@@ -227,6 +227,15 @@ impl Monitor {
         self.live.clock_stepped(by_ms);
     }
 
+    /// Whether the store takes nothing for now, and when each probe last sent something that was not stored. To be
+    /// called before [`Monitor::tick`].
+    pub fn note_store_full(&mut self, full: bool, unstored: &[(ProbeId, UnixMillis)], now: UnixMillis) {
+        for &(probe, at) in unstored {
+            self.engine.heard(probe, self.family_of(probe), at);
+        }
+        self.engine.set_store_full(full, now);
+    }
+
     /// The stretch of time in which rows came that could not be judged in their time, once no more of them come;
     /// see [`rejudge`].
     pub fn take_late(&mut self, now: UnixMillis) -> Option<LateStretch> {

@@ -34,7 +34,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::judging::{Told, Watch};
+use super::judging::{Judging, Told, Watched};
 use super::network::Network;
 use super::prober::ECHO_PORT;
 use super::relay_panic;
@@ -92,6 +92,8 @@ pub struct Process {
     pub store: Store,
     /// What commands work on; with what the page shows, where it keeps watch.
     pub context: CommandContext,
+    /// What judges there without sending alerts.
+    pub judging: Option<Judging>,
     stop: CancellationToken,
     tasks: JoinSet<()>,
     endpoints: Vec<quinn::Endpoint>,
@@ -184,7 +186,8 @@ impl Headquarters {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let mut context = self.context(&store, &assembly);
-        context.views = self.keep_watch(&context, &assembly.plans, committed, (&mut tasks, &stop));
+        let (views, judging) = self.keep_watch(&context, &assembly.plans, committed, (&mut tasks, &stop));
+        context.views = views;
         let Assembly {
             registry,
             sessions,
@@ -213,6 +216,7 @@ impl Headquarters {
             plans,
             store,
             context,
+            judging,
             stop,
             tasks,
             endpoints,
@@ -247,22 +251,23 @@ impl Headquarters {
         plans: &Plans,
         mut committed: mpsc::Receiver<Committed>,
         (tasks, stop): (&mut JoinSet<()>, &CancellationToken),
-    ) -> Option<watch::Receiver<Arc<LiveView>>> {
+    ) -> (Option<watch::Receiver<Arc<LiveView>>>, Option<Judging>) {
         if self.watch.is_none() {
-            if self.is_watched {
-                let watch = Watch {
+            let judging = self.is_watched.then(|| {
+                Judging::open(Watched {
                     store: context.store.clone(),
                     registry: context.registry.clone(),
                     sessions: context.sessions.clone(),
                     targets: self.targets.subscribe(),
                     clock: self.clock.clone(),
                     told: self.told.clone(),
-                };
-                tasks.spawn(watch.keep(committed));
-            } else {
-                tasks.spawn(async move { while committed.recv().await.is_some() {} });
-            }
-            return None;
+                })
+            });
+            match judging.clone() {
+                Some(judging) => tasks.spawn(judging.run(committed)),
+                None => tasks.spawn(async move { while committed.recv().await.is_some() {} }),
+            };
+            return (None, judging);
         }
         let nodes = Arc::clone(&context.targets.borrow());
         removed_nodes::note(&context.store, &nodes).expect("a store that opened can be written");
@@ -278,7 +283,7 @@ impl Headquarters {
         let (supervisor, views) = Supervisor::start(parts).expect("a watch starts on any store it left");
         let watch = Suspendable::new(supervisor.run(stop.clone()), self.suspended.subscribe());
         tasks.spawn(async move { watch.await.expect("a watch never fails") });
-        Some(views)
+        (Some(views), None)
     }
 
     fn endpoint(&self, host: IpAddr) -> quinn::Endpoint {

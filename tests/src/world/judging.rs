@@ -1,23 +1,22 @@
-//! The watch over a simulated mesh: the engine as the collector feeds it, and what it told.
+//! What judges a simulated mesh without sending alerts: the monitor as `collector/src/supervisor.rs` feeds it, without
+//! page and messengers. What is told waits in the outbox.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use isochrone_base::clock::{Clock, ClockSteps};
 use isochrone_collector::assembly::roster;
+use isochrone_collector::store_watch::StoreWatch;
 use isochrone_gate::registry::Registry;
-use isochrone_gate::session::{SessionView, Sessions};
+use isochrone_gate::session::Sessions;
 use isochrone_planner::targets::Targets;
-use isochrone_proto::ids::ProbeId;
-use isochrone_store::Store;
 use isochrone_store::ingest::Committed;
-use isochrone_watch::alert::Outbox;
+use isochrone_store::{Store, ledger};
+use isochrone_watch::alert::{Alert, Outbox, Receiver, ReceiverKind, SecretUrl};
 use isochrone_watch::judge::{Output, Patience, What};
-use isochrone_watch::monitor::{Monitor, MonitorParts, OpenSessions, SessionFacts};
+use isochrone_watch::monitor::{Monitor, MonitorParts, SessionFacts, longest_interval};
 use tokio::sync::{mpsc, watch};
-
-/// How often everything is judged.
-const TICK: Duration = Duration::from_secs(1);
+use tokio::time::interval;
 
 /// What was told since the world began, with the names of those it is about. Clones share it.
 #[derive(Clone, Default)]
@@ -46,72 +45,132 @@ impl Told {
     }
 }
 
-/// What the watch works with.
-pub(super) struct Watch {
-    pub(super) store: Store,
-    pub(super) registry: Registry,
-    pub(super) sessions: Sessions,
-    pub(super) targets: watch::Receiver<Arc<Targets>>,
-    pub(super) clock: Clock,
-    pub(super) told: Told,
+/// What is watched.
+#[derive(Clone)]
+pub struct Watched {
+    /// The store.
+    pub store: Store,
+    /// Who may be in.
+    pub registry: Registry,
+    /// Who is connected.
+    pub sessions: Sessions,
+    /// The nodes.
+    pub targets: watch::Receiver<Arc<Targets>>,
+    /// The collector's clock.
+    pub clock: Clock,
+    /// Where it says what it tells.
+    pub told: Told,
 }
 
-impl Watch {
-    /// Takes in what is stored, and judges it once a second.
-    pub(super) async fn keep(self, mut committed: mpsc::Receiver<Committed>) {
-        let mut monitor = self.monitor();
-        let mut steps = ClockSteps::new(self.clock.wall(), self.clock.now());
-        let mut ticks = tokio::time::interval(TICK);
+/// What judges. Handles share it.
+#[derive(Clone)]
+pub struct Judging(Arc<Mutex<Inner>>);
+
+struct Inner {
+    of: Watched,
+    monitor: Monitor,
+    store_watch: StoreWatch,
+    outbox: Outbox,
+    steps: ClockSteps,
+}
+
+impl Judging {
+    /// Takes up what the store keeps.
+    ///
+    /// # Panics
+    /// When the store cannot be read.
+    #[must_use]
+    pub fn open(of: Watched) -> Self {
+        let now = of.clock.wall();
+        let url = SecretUrl::try_from("https://hook.example.org/x".to_owned()).expect("an address");
+        let receivers = vec![Receiver::new(ReceiverKind::Webhook, url)];
+        let outbox = Outbox::open(&of.store, receivers, now).expect("the store can be read");
+        let probes = of.registry.list().into_iter().map(|probe| probe.id);
+        let parts = MonitorParts {
+            patience: Patience::default(),
+            outbox: outbox.clone(),
+            collector: "lead".to_owned(),
+            longest_interval: longest_interval(&of.store, probes).expect("the store can be read"),
+            roster: roster(&of.registry, &of.targets.borrow()),
+        };
+        Self(Arc::new(Mutex::new(Inner {
+            monitor: Monitor::open(&of.store, parts, now).expect("the store can be read"),
+            store_watch: StoreWatch::open(&of.store, &outbox, "lead").expect("the store can be read"),
+            outbox,
+            steps: ClockSteps::new(now, of.clock.now()),
+            of,
+        })))
+    }
+
+    /// Takes in what is stored, and judges once a second.
+    pub async fn run(self, mut committed: mpsc::Receiver<Committed>) {
+        let mut ticks = interval(Duration::from_secs(1));
         loop {
             tokio::select! {
                 biased; // one seed of a simulation is one order of events
-                _ = ticks.tick() => self.tick(&mut monitor, &mut steps),
+                _ = ticks.tick() => self.lock().tick(),
                 stored = committed.recv() => match stored {
-                    Some(stored) => monitor.committed(&stored),
+                    Some(stored) => self.lock().monitor.committed(&stored),
                     None => return,
                 },
             }
         }
     }
 
-    fn monitor(&self) -> Monitor {
-        let now = self.clock.wall();
-        let parts = MonitorParts {
-            patience: Patience::default(),
-            outbox: Outbox::open(&self.store, Vec::new(), now).expect("the store can be read"),
-            collector: "lead".to_owned(),
-            longest_interval: Duration::ZERO,
-            roster: roster(&self.registry, &self.targets.borrow()),
-        };
-        Monitor::open(&self.store, parts, now).expect("the store can be read")
+    /// Everything that was told, oldest first.
+    #[must_use]
+    pub fn told(&self) -> Vec<Alert> {
+        let mut pending = self.lock().outbox.board().pending;
+        pending.sort_by_key(|pending| pending.created);
+        pending.into_iter().map(|pending| pending.alert).collect()
     }
 
-    fn tick(&self, monitor: &mut Monitor, steps: &mut ClockSteps) {
-        let now = self.clock.wall();
-        if let Some(by_ms) = steps.step(now, self.clock.now()) {
-            self.sessions.clock_stepped(by_ms);
-            monitor.clock_stepped(by_ms, now);
-        }
-        let roster = roster(&self.registry, &self.targets.borrow());
-        let sessions: OpenSessions = self.sessions.list().iter().map(facts).collect();
-        let Ok(outputs) = monitor.tick(&roster, &sessions, now) else {
-            return; // the disk fails; the next tick stores it
-        };
-        for output in outputs {
-            if let Output::Told(telling) = output {
-                let incidents = telling.incidents.iter();
-                let names = incidents.map(|incident| incident.target.clone()).collect();
-                self.told.lock().push((telling.what, names));
-            }
-        }
+    /// What the page says of the store.
+    ///
+    /// # Panics
+    /// When the store cannot be read.
+    #[must_use]
+    pub fn notices(&self) -> Vec<String> {
+        let inner = self.lock();
+        let now = inner.of.clock.wall();
+        let ledger = ledger::read(&inner.of.store, now).expect("the store can be read");
+        let notices = inner.store_watch.notices(&ledger.damage, now);
+        notices.into_iter().map(|notice| notice.text).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn facts(session: &SessionView) -> (ProbeId, SessionFacts) {
-    let facts = SessionFacts {
-        remote: session.remote,
-        clock_offset_ms: session.clock_offset_ms,
-        heard: session.heard,
-    };
-    (session.probe, facts)
+impl Inner {
+    /// A store that fails is tried again with the next tick.
+    fn tick(&mut self) {
+        let now = self.of.clock.wall();
+        if let Some(by_ms) = self.steps.step(now, self.of.clock.now()) {
+            self.of.sessions.clock_stepped(by_ms);
+            self.monitor.clock_stepped(by_ms, now);
+        }
+        let told = self.store_watch.tick(&mut self.monitor, &self.of.sessions, now);
+        let roster = roster(&self.of.registry, &self.of.targets.borrow());
+        let sessions = self.of.sessions.list().into_iter().map(|session| {
+            let facts = SessionFacts {
+                remote: session.remote,
+                clock_offset_ms: session.clock_offset_ms,
+                heard: session.heard,
+            };
+            (session.probe, facts)
+        });
+        let judged = self.monitor.tick(&roster, &sessions.collect(), now);
+        if told.is_err() || judged.is_err() {
+            tracing::warn!("what was decided could not be kept");
+        }
+        for output in judged.into_iter().flatten() {
+            if let Output::Told(telling) = output {
+                let incidents = telling.incidents.iter();
+                let names = incidents.map(|incident| incident.target.clone()).collect();
+                self.of.told.lock().push((telling.what, names));
+            }
+        }
+    }
 }

@@ -82,6 +82,7 @@ impl Stage {
             subscriber.with_test_writer().try_init().ok();
         }
         let scale = Scale {
+            is_watched: false,
             probes: 0,
             pace: Pace::default(),
             targets: cast.targets(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use isochrone_base::words;
 use isochrone_proto::control::{CertificateDer, Refusal};
+use isochrone_proto::ids::ProbeId;
 use isochrone_proto::join::{JoinRefusal, JoinRequest, JoinResponse, signed_message};
 
 use super::members::{JoinVerdict, SignedLeaf};
@@ -132,7 +133,7 @@ impl Registry {
         let probe = self
             .probe(leaf.probe)
             .filter(|probe| probe.key == leaf.key)
-            .ok_or(Refusal::Unknown)?;
+            .ok_or_else(|| self.unknown(leaf.probe))?;
         if !probe.is_active() {
             return Err(Refusal::Revoked);
         }
@@ -140,6 +141,19 @@ impl Registry {
             return Err(Refusal::ExpiredTooLong);
         }
         Ok(probe)
+    }
+
+    /// What a probe is told that the registry does not know.
+    fn unknown(&self, probe: ProbeId) -> Refusal {
+        if !self.0.damaged.contains(&probe) {
+            return Refusal::Unknown;
+        }
+        Refusal::Busy {
+            reason:
+                "the record of this probe in its store is damaged; ask the lead for a new invitation and run \
+                     `isochrone-probe join TOKEN`"
+                    .to_owned(),
+        }
     }
 
     /// Signs a new leaf for a probe that showed `leaf`: same key, fresh 30 days.

@@ -1,10 +1,13 @@
 //! The registry's tables.
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::{Records, Store, StoreError};
+use serde_json::Value;
 
 use super::members::{Draft, Members};
 use super::record::{BurntKey, InvitationRecord, ProbeRecord};
@@ -37,6 +40,17 @@ impl Tables {
             invitations: invitations.map(|(_, it)| (it.id, Arc::new(it))).collect(),
             burnt: burnt.map(|(_, burnt)| (burnt.key, burnt)).collect(),
         })
+    }
+
+    /// The probes whose records were damaged, as far as these still say whose they were.
+    pub(super) fn damaged(&self) -> Result<BTreeSet<ProbeId>, StoreError> {
+        let rows = self.probes.set_aside()?.into_iter();
+        let ids = rows.flat_map(|(key, json)| {
+            let record: Option<Value> = serde_json::from_slice(&json).ok();
+            let id = record.and_then(|record| record.get("id")?.as_str()?.parse().ok());
+            [key.parse().ok(), id]
+        });
+        Ok(ids.flatten().collect())
     }
 
     /// Writes a whole draft, and what is told of it, in one durable transaction.

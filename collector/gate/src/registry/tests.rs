@@ -5,12 +5,13 @@ use isochrone_proto::ids::KeyHash;
 use isochrone_proto::join::{JoinRequest, JoinResponse};
 use isochrone_store::ingest::fixture::{START, store_on};
 use isochrone_store::lossy::LossyBackend;
-use isochrone_store::{Records, StoreError, Transaction};
+use isochrone_store::{Part, Records, StoreError, Transaction};
 use rcgen::{CertificateParams, KeyPair, SigningKey as _};
 use tokio::sync::mpsc;
 
 use super::invite::VALID;
 use super::*;
+use crate::authority::ProbeLeaf;
 use crate::events::{EventSink, GateEvent};
 
 struct Office {
@@ -485,4 +486,41 @@ async fn what_is_told_of_a_reused_token_is_in_the_transaction_that_revokes() {
         "killed right after the commit, it is told all the same"
     );
     assert!(told[0].1.starts_with("TokenReused"), "{told:?}");
+}
+
+#[tokio::test]
+async fn probe_with_a_damaged_record_is_refused_with_what_to_do_and_the_others_are_not() {
+    for (part, bit) in [(Part::Value, 100), (Part::Value, 2), (Part::Key, 2)] {
+        let office = Office::new();
+        let probes = [office.joined("ada"), office.joined("bob")];
+        let leaf = |probe: &ProbeRecord| ProbeLeaf {
+            probe: probe.id,
+            key: probe.key,
+            expires: probe.leaf_expires,
+        };
+        let damaged = probes.iter().min_by_key(|probe| probe.id).unwrap();
+        let whole = probes.iter().max_by_key(|probe| probe.id).unwrap();
+        assert!(store_on(&office.disk.snapshot()).damage().unwrap().is_none());
+        let disk = office.disk.snapshot();
+        assert!(store_on(&disk).flip_bit("probes", 0, part, bit).unwrap());
+        let (registry, _events) = open(&disk, &office.authority, &office.clock);
+        assert_eq!(registry.admit(&leaf(whole)).unwrap().name, whole.name);
+        let refusal = registry.admit(&leaf(damaged)).unwrap_err();
+        let said = refusal.to_string();
+        assert!(
+            said.contains("damaged; ask the lead for a new invitation"),
+            "{part:?} {bit}: {said}"
+        );
+        assert_eq!(registry.list().len(), 1);
+
+        let (registry, _events) = open(&disk, &office.authority, &office.clock);
+        assert!(
+            registry
+                .admit(&leaf(damaged))
+                .unwrap_err()
+                .to_string()
+                .contains("damaged"),
+            "after a restart"
+        );
+    }
 }

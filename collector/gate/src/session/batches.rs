@@ -153,6 +153,13 @@ impl BatchStream {
                 self.reader.stop(CloseCode::Done.code());
                 return Ok(Next::Over); // what follows it in flight belongs to the fork too
             }
+            Ingested::Shut { sequence } => {
+                let epoch = self.epoch;
+                tracing::warn!(%epoch, %sequence, "the account of this epoch was damaged: the probe goes on in a new one");
+                replies.forked(epoch, sequence); // what it does then is the same; nobody cloned it, so nobody is told so
+                self.reader.stop(CloseCode::Done.code());
+                return Ok(Next::Over);
+            }
             Ingested::Gap { expected } => {
                 let found = self
                     .in_flight
@@ -171,6 +178,8 @@ impl BatchStream {
             }
             Ingested::Unavailable(reason) => {
                 tracing::error!(%reason, "a batch cannot be stored now");
+                let gate = &self.talk.gate;
+                gate.sessions.note_unstored(self.talk.probe, gate.clock.wall());
                 return Err(End::StoreUnavailable);
             }
         }

@@ -41,8 +41,8 @@ struct ControlStreams {
 struct Greeted {
     talk: Arc<Talk>,
     welcome: Welcome,
-    /// The newest plan that it says it has.
-    newest: Option<PlanVersion>,
+    /// Plans that it says it has: the newest, and those that the store is known to lack.
+    claimed: Vec<PlanVersion>,
 }
 
 /// Holds the conversation on a connection whose handshake is over, until it ends.
@@ -123,11 +123,14 @@ async fn greet(gate: &Gate, connection: &Connection, reader: &mut FrameReader) -
         known: Known::of_this_build(),
         more: Vec::new(),
     };
+    let lacking = gate.store.missing_plans(record.id).into_iter();
+    let lacking = lacking.filter(|version| hello.kept_plans.contains(version));
     let newest = hello.kept_plans.iter().chain(&hello.plan).max().copied();
+    let claimed = newest.into_iter().chain(lacking).collect();
     Ok(Greeted {
         talk,
         welcome,
-        newest,
+        claimed,
     })
 }
 
@@ -153,7 +156,7 @@ async fn welcomed(
     let Greeted {
         talk,
         welcome,
-        newest,
+        claimed,
     } = greeted;
     let ControlStreams { send, reader } = streams;
     let talk = &talk;
@@ -168,7 +171,7 @@ async fn welcomed(
             end = control::listen(talk, reader) => end,
             end = &mut speaking => end,
             end = take_streams(talk, connection, &stop) => end,
-            end = talk.prove_newest(newest) => end,
+            end = talk.prove_plans(&claimed) => end,
             _ = connection.closed() => End::Gone,
         };
         if matches!(end, End::Stopping | End::StoreUnavailable) {

@@ -163,12 +163,11 @@ impl Talk {
         Ok(())
     }
 
-    /// Asks for the newest plan that the probe says it has, if the store lacks it: only the plan itself, signed,
-    /// says that numbering must go on above it. Never ends by itself.
-    pub(super) async fn prove_newest(&self, claimed: Option<PlanVersion>) -> End {
-        if let Some(version) = claimed
-            && let Err(end) = self.need_plans(&[version]).await
-        {
+    /// Asks for plans that the probe says it has, if the store lacks them: of the newest only the plan itself, signed,
+    /// says that numbering must go on above it; the others bring back what was stored under them. Never ends by
+    /// itself.
+    pub(super) async fn prove_plans(&self, claimed: &[PlanVersion]) -> End {
+        if let Err(end) = self.need_plans(claimed).await {
             return end;
         }
         std::future::pending().await

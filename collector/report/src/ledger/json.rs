@@ -2,6 +2,7 @@
 
 use isochrone_base::words::rfc3339;
 use isochrone_proto::units::UnixMillis;
+use isochrone_store::SetAside;
 use isochrone_store::ledger::{Ledger, Row};
 use serde::Serialize;
 
@@ -12,6 +13,16 @@ struct Document<'a> {
     balanced: bool,
     rows: Vec<RowJson<'a>>,
     quarantine: QuarantineJson<'a>,
+    damage: DamageJson<'a>,
+}
+
+#[derive(Serialize)]
+struct DamageJson<'a> {
+    rows: u64,
+    lost: u64,
+    measurements: u64,
+    withheld: u64,
+    set_aside: &'a [SetAside],
 }
 
 #[derive(Serialize)]
@@ -44,6 +55,7 @@ struct RowJson<'a> {
     stored: u64,
     spooled: u64,
     dropped: u64,
+    damaged: u64,
     refused: u64,
     forked: u64,
     balanced: bool,
@@ -73,6 +85,13 @@ pub fn json(ledger: &Ledger) -> String {
             refused: ledger.refused,
             newest: newest.collect(),
         },
+        damage: DamageJson {
+            rows: ledger.damage.rows,
+            lost: ledger.damage.lost,
+            measurements: ledger.damage.measurements,
+            withheld: ledger.damage.withheld,
+            set_aside: &ledger.damage.set_aside,
+        },
     };
     serde_json::to_string(&document).expect("numbers and texts always serialize")
 }
@@ -90,6 +109,7 @@ fn row(row: &Row) -> RowJson<'_> {
         stored: row.stored,
         spooled: row.spooled,
         dropped: row.dropped,
+        damaged: row.damaged,
         refused: row.refused,
         forked: row.forked,
         balanced: row.balanced,
@@ -115,7 +135,9 @@ mod tests {
             r#"{"schema":"isochrone.ledger/1","source":"store","balanced":true,"rows":[{"probe":"ada-1","#,
             r#""probe_id":"0000000000000ada","epoch":"07070707070707070707070707070707","#,
             r#""hour":"2026-11-22T10:00:00Z","planned":13,"run":12,"skipped":1,"absent":0,"stored":12,"#,
-            r#""spooled":0,"dropped":0,"refused":0,"forked":0,"balanced":true}],"quarantine":{"refused":0,"newest":[]}}"#
+            r#""spooled":0,"dropped":0,"damaged":0,"refused":0,"forked":0,"balanced":true}],"#,
+            r#""quarantine":{"refused":0,"newest":[]},"#,
+            r#""damage":{"rows":0,"lost":0,"measurements":0,"withheld":0,"set_aside":[]}}"#
         );
         assert_eq!(json, expected);
     }
@@ -138,6 +160,40 @@ mod tests {
         assert_eq!(
             json["quarantine"]["newest"][0]["reason"],
             ledger.quarantine[0].reason
+        );
+    }
+
+    #[test]
+    fn damaged_batch_is_named_and_no_longer_stored() {
+        let (_, store) = store_with_plan();
+        store_honest(&inline(&store), EPOCH, 3);
+        store
+            .flip_bit("log", 1, isochrone_store::Part::Value, 900)
+            .unwrap();
+        isochrone_store::ledger::verify(&store).unwrap();
+        let ledger = read(&store, cut_of(3)).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&json(&ledger)).unwrap();
+        let row = &json["rows"][0];
+        assert_eq!(
+            (&row["stored"], &row["dropped"], &row["damaged"]),
+            (&24.into(), &12.into(), &12.into())
+        );
+        assert_eq!(row["balanced"], true);
+        let damage = &json["damage"];
+        assert_eq!(
+            (&damage["rows"], &damage["measurements"]),
+            (&1.into(), &12.into())
+        );
+        let named = &damage["set_aside"][0];
+        assert_eq!(
+            (&named["table"], &named["commit"], &named["sequence"]),
+            (&"log".into(), &2.into(), &2.into())
+        );
+        let text = super::super::text(&ledger, None, 100);
+        let said = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            said.contains("batch 2 of epoch 0707") && said.contains("1 rows of the store were damaged"),
+            "{text}"
         );
     }
 }

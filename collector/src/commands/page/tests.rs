@@ -1,15 +1,10 @@
-use isochrone_proto::ids::{PlanVersion, ProbeId};
 use isochrone_store::StoreError;
 
 use super::*;
 
 #[test]
 fn only_a_mesh_that_is_not_there_yet_is_asked_again_later() {
-    let version = PlanVersion::default();
-    let store_failed = ReportFailure::Store(StoreError::NoPlan {
-        probe: ProbeId(7),
-        version,
-    });
+    let store_failed = ReportFailure::Store(StoreError::Reopening);
     assert!(matches!(
         ReportError::from(store_failed),
         ReportError::Store { .. }

@@ -8,7 +8,7 @@ use isochrone_proto::plan::Plan;
 use isochrone_proto::units::UnixMillis;
 
 use super::slot_set::SlotSet;
-use crate::{Damaged, RowReader, RowWriter};
+use crate::{Malformed, RowReader, RowWriter};
 
 /// A plan that the epoch follows or followed.
 pub(super) struct AdoptedPlan {
@@ -70,7 +70,7 @@ impl AdoptedPlan {
         row.0
     }
 
-    pub(super) fn decode_seen(&mut self, bytes: &[u8]) -> Result<(), Damaged> {
+    pub(super) fn decode_seen(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
         let mut row = RowReader::new(bytes, SEEN_VERSION)?;
         for check in &mut self.checks {
             check.seen = SlotSet::read(&mut row)?;

@@ -1,5 +1,6 @@
 //! The committer: judges what waits, writes it in one transaction, and only then answers.
 
+use std::sync::atomic::Ordering;
 use std::thread;
 
 use isochrone_base::error_chain::chain;
@@ -49,6 +50,9 @@ pub(super) struct Committer {
     memory: Option<Memory>,
 }
 
+/// The memory to go on with, an answer for each job, and what was stored.
+type Judged = (Memory, Vec<Answer>, Vec<Committed>);
+
 /// What a job is answered.
 enum Answer {
     Item(Ingested),
@@ -89,32 +93,10 @@ impl Committer {
     pub(super) fn process(&mut self, jobs: Vec<Job>) -> Vec<Committed> {
         let shortage = self.store.reserve().shortage();
         let known = self.memory.take();
-        let store = &self.store;
-        let result = self.write(|transaction| {
-            let memory = match known {
-                Some(memory) => memory,
-                None => Memory::load(transaction)?,
-            };
-            let mut round = Round::open(store, transaction, memory)?;
-            #[cfg(any(test, feature = "testing"))]
-            {
-                round.leaps_gaps = self.planted == Some(super::PlantedBug::MarkOverGap);
-            }
-            let mut answers = Vec::with_capacity(jobs.len());
-            for job in &jobs {
-                answers.push(match job {
-                    Job::Item { incoming, .. } => Answer::Item(match shortage {
-                        // the planted bug needs a gap: what there is no room for is passed over
-                        Some(_) if round.leaps_gaps => Ingested::Already { mark: Sequence::NONE },
-                        Some(free_bytes) => Ingested::Unavailable(Unavailable::DiskReserve { free_bytes }),
-                        None => round.item(incoming)?,
-                    }),
-                    Job::Note { note, .. } => Answer::Note(round.note(note)?),
-                });
-            }
-            let (memory, committed, changed) = round.finish()?;
-            Ok(((memory, answers, committed), changed))
-        });
+        let mut result = self.judge(&jobs, known, shortage);
+        if matches!(result, Err(StoreError::Unsettled)) {
+            result = self.judge(&jobs, None, shortage); // it was put right when the first try ended
+        }
         match result {
             Ok((memory, answers, committed)) => {
                 self.memory = Some(memory); // the commit is durable: now it is true
@@ -132,6 +114,41 @@ impl Committer {
                 Vec::new()
             }
         }
+    }
+
+    fn judge(
+        &self,
+        jobs: &[Job],
+        known: Option<Memory>,
+        shortage: Option<u64>,
+    ) -> Result<Judged, StoreError> {
+        let store = &self.store;
+        self.write(|transaction| {
+            let recounts = store.0.recounts.load(Ordering::Relaxed); // changes only in a transaction of its own
+            let memory = match known {
+                Some(memory) if memory.recounts == recounts => memory,
+                _ => Memory::load(transaction, store.found(), recounts)?,
+            };
+            let mut round = Round::open(store, transaction, memory)?;
+            #[cfg(any(test, feature = "testing"))]
+            {
+                round.leaps_gaps = self.planted == Some(super::PlantedBug::MarkOverGap);
+            }
+            let mut answers = Vec::with_capacity(jobs.len());
+            for job in jobs {
+                answers.push(match job {
+                    Job::Item { incoming, .. } => Answer::Item(match shortage {
+                        // the planted bug needs a gap: what there is no room for is passed over
+                        Some(_) if round.leaps_gaps => Ingested::Already { mark: Sequence::NONE },
+                        Some(free_bytes) => Ingested::Unavailable(Unavailable::DiskReserve { free_bytes }),
+                        None => round.item(incoming)?,
+                    }),
+                    Job::Note { note, .. } => Answer::Note(round.note(note)?),
+                });
+            }
+            let (memory, committed, changed) = round.finish()?;
+            Ok(((memory, answers, committed), changed))
+        })
     }
 }
 

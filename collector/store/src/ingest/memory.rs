@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 
 use isochrone_proto::ids::{EpochId, ProbeId};
-use redb::{ReadableTable, WriteTransaction};
+use redb::WriteTransaction;
 
 use super::quarantine::Quarantine;
 use super::stream::EpochMemory;
+use crate::damage::Found;
+use crate::numbers::Numbers;
 use crate::{StoreError, tables};
 
 /// What the committer knows without asking the store.
@@ -15,6 +17,8 @@ pub(super) struct Memory {
     pub(super) ordinal: u64,
     pub(super) quarantine: Quarantine,
     pub(super) epochs: HashMap<(ProbeId, EpochId), EpochMemory>,
+    /// The accounts were put right so often when this was read.
+    pub(super) recounts: u64,
 }
 
 impl std::fmt::Debug for Memory {
@@ -26,14 +30,18 @@ impl std::fmt::Debug for Memory {
 }
 
 impl Memory {
-    pub(super) fn load(transaction: &WriteTransaction) -> Result<Self, StoreError> {
-        let meta = transaction.open_table(tables::META)?;
-        let read = |name| -> Result<u64, StoreError> { Ok(meta.get(name)?.map_or(0, |value| value.value())) };
+    pub(super) fn load(
+        transaction: &WriteTransaction,
+        found: &Found,
+        recounts: u64,
+    ) -> Result<Self, StoreError> {
+        let numbers = Numbers::open(transaction, found)?;
         Ok(Self {
-            commit: read(tables::META_COMMIT)?,
-            ordinal: read(tables::META_ORDINAL)?,
-            quarantine: Quarantine::load(&meta)?,
+            commit: numbers.get(tables::META_COMMIT)?,
+            ordinal: numbers.get(tables::META_ORDINAL)?,
+            quarantine: Quarantine::load(&numbers)?,
             epochs: HashMap::new(),
+            recounts,
         })
     }
 

@@ -2,11 +2,9 @@
 
 use isochrone_proto::control::EpochMark;
 use isochrone_proto::ids::{EpochId, Sequence};
-use redb::ReadableTable;
 
 use super::EpochNote;
 use super::round::Round;
-use super::stream::damaged;
 use crate::tables::{epoch_key, parse_epoch_key};
 use crate::{EpochRow, StoreError};
 
@@ -50,11 +48,8 @@ impl Round<'_> {
             let (key, row) = row?;
             let (_, epoch) = parse_epoch_key(key.value());
             let named = note.epochs.iter().any(|state| state.epoch == epoch);
-            if !named
-                && !EpochRow::decode(row.value())
-                    .map_err(damaged("epochs"))?
-                    .is_drained()
-            {
+            let row = self.epochs.epochs.decode(key.value(), &row, EpochRow::decode);
+            if !named && row.is_some_and(|row| !row.is_drained()) {
                 silent.push(epoch);
             }
         }

@@ -1,9 +1,17 @@
 //! Refused items, raw, with their reason: as many as there is room for, the newest; all of them counted.
 
-use redb::{ReadTransaction, ReadableTable, Table, WriteTransaction};
+use std::collections::BTreeMap;
+
+use isochrone_proto::codec;
+use isochrone_proto::ids::{EpochId, ProbeId};
+use isochrone_proto::units::Hour;
+use redb::{ReadTransaction, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
 use super::{Incoming, Item, RefuseReason};
+use crate::damage::Found;
+use crate::numbers::{Numbers, read_number};
+use crate::row::Malformed;
 use crate::tables::{META_QUARANTINE_BYTES, META_QUARANTINE_FIRST, META_QUARANTINED, QUARANTINE};
 use crate::{Store, StoreError};
 
@@ -38,20 +46,18 @@ pub struct Refused {
 }
 
 impl Quarantine {
-    pub(super) fn load(meta: &Table<'_, &'static str, u64>) -> Result<Self, StoreError> {
-        let read = |name| -> Result<u64, StoreError> { Ok(meta.get(name)?.map_or(0, |value| value.value())) };
+    pub(super) fn load(numbers: &Numbers<'_>) -> Result<Self, StoreError> {
         Ok(Self {
-            total: read(META_QUARANTINED)?,
-            first: read(META_QUARANTINE_FIRST)?.max(1),
-            bytes: read(META_QUARANTINE_BYTES)?,
+            total: numbers.get(META_QUARANTINED)?,
+            first: numbers.get(META_QUARANTINE_FIRST)?.max(1),
+            bytes: numbers.get(META_QUARANTINE_BYTES)?,
         })
     }
 
-    pub(super) fn save(&self, meta: &mut Table<'_, &'static str, u64>) -> Result<(), StoreError> {
-        meta.insert(META_QUARANTINED, self.total)?;
-        meta.insert(META_QUARANTINE_FIRST, self.first)?;
-        meta.insert(META_QUARANTINE_BYTES, self.bytes)?;
-        Ok(())
+    pub(super) fn save(&self, numbers: &mut Numbers<'_>) -> Result<(), StoreError> {
+        numbers.set(META_QUARANTINED, self.total)?;
+        numbers.set(META_QUARANTINE_FIRST, self.first)?;
+        numbers.set(META_QUARANTINE_BYTES, self.bytes)
     }
 
     /// How many were ever refused.
@@ -61,11 +67,11 @@ impl Quarantine {
 
     pub(super) fn keep(
         &mut self,
-        transaction: &WriteTransaction,
+        (transaction, found): (&WriteTransaction, &Found),
         incoming: &Incoming,
         reason: RefuseReason,
     ) -> Result<(), StoreError> {
-        let mut table = transaction.open_table(QUARANTINE)?;
+        let mut table = QUARANTINE.open(transaction, found)?;
         self.total += 1;
         let refused = Refused {
             number: self.total,
@@ -88,10 +94,10 @@ impl Quarantine {
         row.push(b'\n');
         row.extend_from_slice(&incoming.payload);
         self.bytes += row.len() as u64;
-        table.insert(self.total, row.as_slice())?;
+        table.insert(self.total, &row)?;
         while self.bytes > BYTES_MAX && self.first < self.total {
             if let Some(old) = table.remove(self.first)? {
-                self.bytes = self.bytes.saturating_sub(old.value().len() as u64);
+                self.bytes = self.bytes.saturating_sub(old as u64);
             }
             self.first += 1;
         }
@@ -114,14 +120,15 @@ pub struct Quarantined {
 /// When the store failed.
 pub fn quarantined(store: &Store) -> Result<Quarantined, StoreError> {
     store.read(|transaction: &ReadTransaction| {
-        let table = transaction.open_table(QUARANTINE)?;
+        let table = QUARANTINE.read(transaction, store.found())?;
         let mut kept = Vec::new();
         for row in table.iter()? {
             let (number, row) = row?;
-            let (refused, payload) = decode(number.value(), row.value())?;
-            kept.push((refused, payload.to_vec()));
+            kept.extend(table.decode(number.value(), &row, |row| {
+                decode(row).map(|(refused, payload)| (refused, payload.to_vec()))
+            }));
         }
-        let total = crate::tables::read_meta(transaction, META_QUARANTINED)?;
+        let total = read_number(transaction, store.found(), META_QUARANTINED)?;
         Ok(Quarantined { kept, total })
     })
 }
@@ -133,21 +140,50 @@ pub fn quarantined(store: &Store) -> Result<Quarantined, StoreError> {
 pub(crate) fn newest_refused(store: &Store, limit: usize) -> Result<(u64, Vec<Refused>), StoreError> {
     store.read(|transaction: &ReadTransaction| {
         let mut newest = Vec::new();
-        for row in transaction.open_table(QUARANTINE)?.iter()?.rev().take(limit) {
+        let table = QUARANTINE.read(transaction, store.found())?;
+        for row in table.iter()?.rev() {
             let (number, row) = row?;
-            newest.push(decode(number.value(), row.value())?.0);
+            newest.extend(table.decode(number.value(), &row, |row| {
+                decode(row).map(|(refused, _)| refused)
+            }));
+            if newest.len() == limit {
+                break;
+            }
         }
-        let total = crate::tables::read_meta(transaction, META_QUARANTINED)?;
+        let total = read_number(transaction, store.found(), META_QUARANTINED)?;
         Ok((total, newest))
     })
 }
 
-fn decode(number: u64, row: &[u8]) -> Result<(Refused, &[u8]), StoreError> {
+/// Measurements of an epoch's refused batches that are kept, by hour.
+pub(crate) fn refused_of(
+    transaction: &WriteTransaction,
+    found: &Found,
+    (probe, epoch): (ProbeId, EpochId),
+) -> Result<BTreeMap<Hour, u64>, StoreError> {
+    let (probe, epoch) = (probe.to_string(), epoch.to_string());
+    let mut hours = BTreeMap::new();
+    let table = QUARANTINE.open(transaction, found)?;
+    for row in table.iter()? {
+        let (number, row) = row?;
+        let decoded = table.decode(number.value(), &row, decode);
+        let Some((refused, payload)) = decoded.filter(|(it, _)| it.probe == probe && it.epoch == epoch)
+        else {
+            continue;
+        };
+        if refused.item == "batch"
+            && let Ok(batch) = codec::decode_batch(payload)
+        {
+            for (_, slot) in batch.slots() {
+                *hours.entry(slot.hour()).or_default() += 1;
+            }
+        }
+    }
+    Ok(hours)
+}
+
+fn decode(row: &[u8]) -> Result<(Refused, &[u8]), Malformed> {
     let line = row.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let refused = serde_json::from_slice(line).map_err(|source| StoreError::Record {
-        table: "quarantine",
-        key: number.to_string(),
-        source,
-    })?;
+    let refused = serde_json::from_slice(line).map_err(|_| Malformed::Text)?;
     Ok((refused, row.get(line.len() + 1..).unwrap_or_default()))
 }

@@ -1,18 +1,21 @@
 //! One transaction's work: each item is judged against its epoch, and what follows from that is written.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use isochrone_proto::batch::Batch;
 use isochrone_proto::ids::{Digest, EpochId, ProbeId, Sequence};
 use isochrone_proto::ledger::Event;
 use isochrone_proto::units::Hour;
-use redb::{ReadableTable, Table, WriteTransaction};
+use redb::WriteTransaction;
 
 use super::judge::{RefuseReason, RowCounts, Window, place};
 use super::memory::Memory;
 use super::not_stored::NotStored;
-use super::stream::{EpochMemory, EpochTables, damaged};
+use super::stream::{EpochMemory, EpochTables};
 use super::{Committed, Incoming, Ingested, Item};
+use crate::numbers::Numbers;
+use crate::rows::{Lookup, WriteRows};
 use crate::tables::{self, fork_key, stream_key};
 use crate::{Store, StoreError, StoredBlob, StreamEntry, StreamKind};
 
@@ -21,16 +24,26 @@ const EPOCHS_KEPT: usize = 16_384;
 /// Batches of one epoch that are kept as forks; further ones are only counted.
 const FORKS_MAX: u64 = 1_024;
 
+/// What stands at a sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Something with this digest.
+    This(Digest),
+    /// It lies in a tombstone's range: no digest is known.
+    Dropped,
+    /// What stood there was damaged: nobody can tell it from what comes now.
+    Unknown,
+}
+
 /// One transaction's work.
 pub(super) struct Round<'t> {
     pub(super) store: &'t Store,
     pub(super) memory: Memory,
     pub(super) epochs: EpochTables<'t>,
-    log: Table<'t, u64, &'static [u8]>,
-    log_hours: Table<'t, u32, u64>,
+    log: WriteRows<'t, u64>,
+    log_hours: WriteRows<'t, u32>,
     /// The hour that was looked up last: batches come in the order of their slots.
     log_hour: Option<Hour>,
-    stream: Table<'t, &'static [u8; 32], &'static [u8]>,
     pub(super) transaction: &'t WriteTransaction,
     touched: Vec<(ProbeId, EpochId)>,
     committed: Vec<Committed>,
@@ -50,11 +63,10 @@ impl<'t> Round<'t> {
             before: memory.counters(),
             store,
             memory,
-            epochs: EpochTables::open(transaction)?,
-            log: transaction.open_table(tables::LOG)?,
-            log_hours: transaction.open_table(tables::LOG_HOURS)?,
+            epochs: EpochTables::open(transaction, store.found())?,
+            log: tables::LOG.open(transaction, store.found())?,
+            log_hours: tables::LOG_HOURS.open(transaction, store.found())?,
             log_hour: None,
-            stream: transaction.open_table(tables::STREAM)?,
             transaction,
             touched: Vec::new(),
             committed: Vec::new(),
@@ -73,10 +85,10 @@ impl<'t> Round<'t> {
             }
         }
         if self.before != self.memory.counters() {
-            let mut meta = self.transaction.open_table(tables::META)?;
-            meta.insert(tables::META_COMMIT, self.memory.commit)?;
-            meta.insert(tables::META_ORDINAL, self.memory.ordinal)?;
-            self.memory.quarantine.save(&mut meta)?;
+            let mut numbers = Numbers::open(self.transaction, self.store.found())?;
+            numbers.set(tables::META_COMMIT, self.memory.commit)?;
+            numbers.set(tables::META_ORDINAL, self.memory.ordinal)?;
+            self.memory.quarantine.save(&mut numbers)?;
         }
         if self.memory.epochs.len() > EPOCHS_KEPT {
             self.memory.epochs.clear();
@@ -124,11 +136,15 @@ impl<'t> Round<'t> {
     ) -> Result<Ingested, StoreError> {
         let (sequence, mark) = (batch.header.sequence, epoch.row.mark);
         if sequence <= mark {
-            let stands = self.stands_at(incoming, sequence)?;
-            if stands == Some(incoming.digest) {
-                return Ok(Ingested::Already { mark });
-            }
-            return self.fork(epoch, incoming, batch);
+            return match self.stands_at(incoming, sequence)? {
+                Standing::This(digest) if digest != incoming.digest => self.fork(epoch, incoming, batch),
+                Standing::Dropped => self.fork(epoch, incoming, batch),
+                Standing::This(_) | Standing::Unknown => Ok(Ingested::Already { mark }),
+            };
+        }
+        if epoch.row.is_shut {
+            self.fork(epoch, incoming, batch)?; // counted, and not taken
+            return Ok(Ingested::Shut { sequence });
         }
         let leaps = self.leaps_gaps && sequence != mark.next();
         if sequence != mark.next() && !leaps {
@@ -165,18 +181,31 @@ impl<'t> Round<'t> {
         Ok(result)
     }
 
-    /// The digest of what stands at `sequence`, if anything is known to.
-    pub(super) fn stands_at(
-        &self,
-        incoming: &Incoming,
-        sequence: Sequence,
-    ) -> Result<Option<Digest>, StoreError> {
-        let key = stream_key(incoming.probe, incoming.epoch(), sequence);
-        let Some(entry) = self.stream.get(&key)? else {
-            return Ok(None); // inside a tombstone's range
+    /// What stands at `sequence`, at or below the mark.
+    pub(super) fn stands_at(&self, incoming: &Incoming, sequence: Sequence) -> Result<Standing, StoreError> {
+        let key = |sequence| stream_key(incoming.probe, incoming.epoch(), sequence);
+        let stream = &self.epochs.stream;
+        match stream.lookup_as(&key(sequence), StreamEntry::decode)? {
+            Lookup::Is(entry) if entry.digest == Digest::ZERO => return Ok(Standing::Unknown),
+            Lookup::Is(entry) => return Ok(Standing::This(entry.digest)),
+            Lookup::Damaged => return Ok(Standing::Unknown),
+            Lookup::Absent => {}
+        }
+        let after = (
+            Bound::Excluded(key(sequence)),
+            Bound::Included(key(Sequence(u64::MAX))),
+        );
+        let next = stream
+            .range::<&[u8; 32]>((after.0.as_ref(), after.1.as_ref()))?
+            .next();
+        let Some((next, row)) = next.transpose()? else {
+            return Ok(Standing::Unknown);
         };
-        let entry = StreamEntry::decode(entry.value()).map_err(damaged("stream"))?;
-        Ok(Some(entry.digest))
+        let entry = stream.decode(next.value(), &row, StreamEntry::decode);
+        Ok(match entry.map(|entry| entry.kind) {
+            Some(StreamKind::Tombstone) => Standing::Dropped, // inside its range: there is nothing else up to it
+            _ => Standing::Unknown,
+        })
     }
 
     /// Asks for the plans that the item names and the store does not hold; refuses it where they are lost.
@@ -257,7 +286,7 @@ impl<'t> Round<'t> {
             payload: &incoming.payload,
         }
         .encode(&mut self.blob);
-        self.log.insert(commit, self.blob.as_slice())?;
+        self.log.insert(commit, &self.blob)?;
         if batch.rows() > 0 {
             self.index_by_hour(counts.last.hour(), commit)?;
         }
@@ -277,7 +306,7 @@ impl<'t> Round<'t> {
         if self.log_hour != Some(hour) {
             self.log_hour = Some(hour);
             if self.log_hours.get(hour.0)?.is_none() {
-                self.log_hours.insert(hour.0, commit)?;
+                self.log_hours.insert_number(hour.0, commit)?;
             }
         }
         Ok(())
@@ -291,8 +320,7 @@ impl<'t> Round<'t> {
     ) -> Result<(), StoreError> {
         let key = stream_key(incoming.probe, incoming.epoch(), incoming.last_sequence());
         let entry = StreamEntry { kind, digest };
-        self.stream.insert(&key, entry.encode().as_slice())?;
-        Ok(())
+        self.epochs.stream.insert(&key, &entry.encode())
     }
 
     /// Keeps a refused item raw. The caller moves the mark over it.
@@ -308,7 +336,8 @@ impl<'t> Round<'t> {
             Item::Tombstone(tombstone) => tombstone.last_digest,
         };
         self.stand(incoming, StreamKind::Refused, digest)?;
-        self.memory.quarantine.keep(self.transaction, incoming, reason)?;
+        let tables = (self.transaction, self.store.found());
+        self.memory.quarantine.keep(tables, incoming, reason)?;
         let row = epoch.row_mut();
         row.refused_batches += 1;
         row.refused_rows += rows;
@@ -331,7 +360,7 @@ impl<'t> Round<'t> {
         }
         let before = Sequence(batch.header.sequence.0.saturating_sub(1));
         let key = fork_key(incoming.probe, incoming.epoch(), before, batch.header.previous);
-        let forks = self.transaction.open_table(tables::FORKS)?;
+        let forks = tables::FORKS.open(self.transaction, self.store.found())?;
         Ok(epoch.row.forked_batches > 0 && forks.get(&key)?.is_some())
     }
 
@@ -345,7 +374,7 @@ impl<'t> Round<'t> {
         let sequence = batch.header.sequence;
         let forked = Ingested::Forked { sequence };
         let key = fork_key(incoming.probe, incoming.epoch(), sequence, incoming.digest);
-        let mut forks = self.transaction.open_table(tables::FORKS)?;
+        let mut forks = tables::FORKS.open(self.transaction, self.store.found())?;
         if forks.get(&key)?.is_some() {
             return Ok(forked);
         }
@@ -353,7 +382,7 @@ impl<'t> Round<'t> {
             epoch.row_mut().forks_uncounted += 1;
             return Ok(forked);
         }
-        forks.insert(&key, batch.rows() as u64)?;
+        forks.insert_number(&key, batch.rows() as u64)?;
         epoch.row_mut().forked_batches += 1;
         let slots = batch.slots().map(|(_, slot)| slot);
         let counts = RowCounts::of_refused(slots, Window::around(incoming.received));

@@ -3,7 +3,7 @@
 //! Slots come nearly in order, and every planned slot is run or skipped, so what was seen is one growing
 //! run of slot numbers and, for a while, a few more.
 
-use crate::{Damaged, RowReader, RowWriter};
+use crate::{Malformed, RowReader, RowWriter};
 
 /// A set of slot numbers, counted from the first slot of an adoption.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -117,7 +117,7 @@ impl SlotSet {
         }
     }
 
-    pub(super) fn read(row: &mut RowReader<'_>) -> Result<Self, Damaged> {
+    pub(super) fn read(row: &mut RowReader<'_>) -> Result<Self, Malformed> {
         let mut seen = Self::default();
         let mut last = 0_u32;
         for _ in 0..row.number("runs")? {
@@ -126,7 +126,7 @@ impl SlotSet {
             let low = last.checked_add(gap);
             let high = low.and_then(|low| low.checked_add(length));
             let (Some(low), Some(high)) = (low, high) else {
-                return Err(Damaged::Unknown {
+                return Err(Malformed::Unknown {
                     field: "length",
                     found: u64::from(length),
                 });

@@ -1,46 +1,64 @@
 //! The committer's memory of an epoch: authoritative while it runs, written with every commit.
 
-use isochrone_proto::ids::{EpochId, PlanVersion, ProbeId};
+use isochrone_proto::ids::{EpochId, PlanVersion, ProbeId, Sequence};
 use isochrone_proto::ledger::{Adoption, HourCount, SkippedRange};
 use isochrone_proto::units::{Hour, UnixMillis};
-use redb::{ReadableTable, Table, WriteTransaction};
+use redb::WriteTransaction;
 
 use super::adopted::AdoptedPlan;
 use super::judge::{self, RefuseReason, Window};
 use super::not_stored::NotStored;
-use crate::tables::{self, epoch_key, hour_key, probe_hour_key, seen_key};
-use crate::{Damaged, EpochRow, HourRow, Store, StoreError};
+use crate::damage::{Fault, Found};
+use crate::rows::{Lookup, WriteRows, number};
+use crate::tables::{self, epoch_key, hour_key, probe_hour_key, seen_key, stream_key};
+use crate::{EpochRow, HourRow, Store, StoreError};
 
 /// The tables that hold epochs, open in a transaction.
 pub(super) struct EpochTables<'t> {
-    pub(super) epochs: Table<'t, &'static [u8; 24], &'static [u8]>,
-    seen: Table<'t, &'static [u8; 36], &'static [u8]>,
-    hours: Table<'t, &'static [u8; 28], &'static [u8]>,
-    probe_hours: Table<'t, &'static [u8; 12], (u64, u64)>,
-    ends: Table<'t, u64, u64>,
+    pub(super) epochs: WriteRows<'t, &'static [u8; 24]>,
+    seen: WriteRows<'t, &'static [u8; 36]>,
+    hours: WriteRows<'t, &'static [u8; 28]>,
+    probe_hours: WriteRows<'t, &'static [u8; 12]>,
+    pub(super) stream: WriteRows<'t, &'static [u8; 32]>,
+    ends: WriteRows<'t, u64>,
 }
 
 impl<'t> EpochTables<'t> {
-    pub(super) fn open(transaction: &'t WriteTransaction) -> Result<Self, StoreError> {
+    pub(super) fn open(transaction: &'t WriteTransaction, found: &'t Found) -> Result<Self, StoreError> {
         Ok(Self {
-            epochs: transaction.open_table(tables::EPOCHS)?,
-            seen: transaction.open_table(tables::SEEN)?,
-            hours: transaction.open_table(tables::HOURS)?,
-            probe_hours: transaction.open_table(tables::PROBE_HOURS)?,
-            ends: transaction.open_table(tables::ENDS)?,
+            epochs: tables::EPOCHS.open(transaction, found)?,
+            seen: tables::SEEN.open(transaction, found)?,
+            hours: tables::HOURS.open(transaction, found)?,
+            probe_hours: tables::PROBE_HOURS.open(transaction, found)?,
+            stream: tables::STREAM.open(transaction, found)?,
+            ends: tables::ENDS.open(transaction, found)?,
         })
+    }
+
+    /// Whether something of an epoch is stored.
+    fn knows(&self, probe: ProbeId, epoch: EpochId) -> Result<bool, StoreError> {
+        let lowest = stream_key(probe, epoch, Sequence(0));
+        let highest = stream_key(probe, epoch, Sequence(u64::MAX));
+        Ok(self
+            .stream
+            .range::<&[u8; 32]>(&lowest..=&highest)?
+            .next()
+            .is_some())
     }
 
     /// When the probe was revoked, if it was.
     pub(super) fn ended(&self, probe: ProbeId) -> Result<Option<UnixMillis>, StoreError> {
         let found = self.ends.get(probe.0)?;
-        Ok(found.map(|at| UnixMillis(at.value())))
+        Ok(found.map(|at| UnixMillis(at.number())))
     }
 
     /// What all epochs of the probe counted in `hour`, and the most that a plan of theirs has in it.
     fn probe_hour(&self, probe: ProbeId, hour: Hour) -> Result<(u64, u64), StoreError> {
         let found = self.probe_hours.get(&probe_hour_key(probe, hour))?;
-        Ok(found.map_or((0, 0), |found| found.value()))
+        Ok(found.map_or((0, 0), |found| {
+            let (all, most) = found.value().split_at(found.value().len() / 2);
+            (number(all), number(most))
+        }))
     }
 }
 
@@ -94,10 +112,17 @@ const PLANS_KEPT: usize = 2;
 impl EpochMemory {
     /// Reads the epoch; one that was never noted has the default row.
     pub(super) fn load(tables: &EpochTables<'_>, probe: ProbeId, epoch: EpochId) -> Result<Self, StoreError> {
-        let found = tables.epochs.get(&epoch_key(probe, epoch))?;
+        let found = tables
+            .epochs
+            .lookup_as(&epoch_key(probe, epoch), EpochRow::decode)?;
         let row = match found {
-            Some(row) => EpochRow::decode(row.value()).map_err(damaged("epochs"))?,
-            None => EpochRow::default(),
+            Lookup::Is(row) => row,
+            Lookup::Absent if !tables.knows(probe, epoch)? => EpochRow::default(),
+            Lookup::Absent => {
+                tables.epochs.note(&epoch_key(probe, epoch), Fault::Missing);
+                return Err(StoreError::Unsettled);
+            }
+            Lookup::Damaged => return Err(StoreError::Unsettled),
         };
         Ok(Self {
             probe,
@@ -119,12 +144,12 @@ impl EpochMemory {
     pub(super) fn flush(&mut self, tables: &mut EpochTables<'_>) -> Result<(), StoreError> {
         if std::mem::take(&mut self.dirty) {
             let key = epoch_key(self.probe, self.epoch);
-            tables.epochs.insert(&key, self.row.encode().as_slice())?;
+            tables.epochs.insert(&key, &self.row.encode())?;
         }
         for hour in &mut self.hours {
             if std::mem::take(&mut hour.dirty) {
                 let key = hour_key(self.probe, self.epoch, hour.hour);
-                tables.hours.insert(&key, hour.row.encode().as_slice())?;
+                tables.hours.insert(&key, &hour.row.encode())?;
                 let (all, slots) = tables.probe_hour(self.probe, hour.hour)?;
                 let all = all.saturating_sub(hour.noted).saturating_add(hour.counted());
                 let whole = hour.quota.map_or(0, |quota| quota.whole);
@@ -135,13 +160,14 @@ impl EpochMemory {
                 };
                 hour.noted = hour.counted();
                 let key = probe_hour_key(self.probe, hour.hour);
-                tables.probe_hours.insert(&key, (all, slots))?;
+                let row = [all.to_le_bytes(), slots.to_le_bytes()].concat();
+                tables.probe_hours.insert(&key, &row)?;
             }
         }
         for plan in &mut self.plans {
             if std::mem::take(&mut plan.dirty) {
                 let key = seen_key(self.probe, self.epoch, plan.plan.version);
-                tables.seen.insert(&key, plan.encode_seen().as_slice())?;
+                tables.seen.insert(&key, &plan.encode_seen())?;
             }
         }
         let surplus = self.hours.len().saturating_sub(HOURS_KEPT);
@@ -208,9 +234,10 @@ impl EpochMemory {
         };
         let next = adoptions.get(index + 1).map(|next| next.first_slot);
         let mut adopted = AdoptedPlan::new(plan, adoptions[index].first_slot, next);
-        let row = tables.seen.get(&seen_key(self.probe, self.epoch, version))?;
-        if let Some(row) = row {
-            adopted.decode_seen(row.value()).map_err(damaged("seen"))?;
+        let key = seen_key(self.probe, self.epoch, version);
+        let seen = tables.seen.lookup_as(&key, |row| adopted.decode_seen(row))?;
+        if seen == Lookup::Damaged {
+            return Err(StoreError::Unsettled);
         }
         self.plans.push(adopted);
         Ok(Some(self.plans.len() - 1))
@@ -237,10 +264,11 @@ impl EpochMemory {
         if let Some(place) = self.hours.iter().rposition(|known| known.hour == hour) {
             return Ok(place);
         }
-        let found = tables.hours.get(&hour_key(self.probe, self.epoch, hour))?;
-        let row = match found {
-            Some(row) => HourRow::decode(row.value()).map_err(damaged("hours"))?,
-            None => HourRow::default(),
+        let key = hour_key(self.probe, self.epoch, hour);
+        let row = match tables.hours.lookup_as(&key, HourRow::decode)? {
+            Lookup::Is(row) => row,
+            Lookup::Absent => HourRow::default(),
+            Lookup::Damaged => return Err(StoreError::Unsettled),
         };
         let mut memory = HourMemory {
             hour,
@@ -328,8 +356,4 @@ impl EpochMemory {
         }
         Ok(())
     }
-}
-
-pub(super) fn damaged(table: &'static str) -> impl FnOnce(Damaged) -> StoreError {
-    move |source| StoreError::Row { table, source }
 }

@@ -4,7 +4,7 @@ use isochrone_proto::ledger::Tombstone;
 
 use super::judge::Window;
 use super::not_stored::NotStored;
-use super::round::Round;
+use super::round::{Round, Standing};
 use super::stream::EpochMemory;
 use super::{Incoming, Ingested};
 use crate::tables::{FORKS, TOMBSTONES, fork_key, stream_key};
@@ -22,19 +22,23 @@ impl Round<'_> {
             // Inside another tombstone's range no digest is known; it asks for nothing that is not done.
             let stands = self.stands_at(incoming, tombstone.last)?;
             return Ok(match stands {
-                Some(digest) if digest != tombstone.last_digest => Ingested::Forked {
+                Standing::This(digest) if digest != tombstone.last_digest => Ingested::Forked {
                     sequence: tombstone.last,
                 },
                 _ => Ingested::Already { mark },
             });
         }
-        if tombstone.first > mark.next() && epoch.row.forked_batches > 0 {
+        if epoch.row.is_shut || (tombstone.first > mark.next() && epoch.row.forked_batches > 0) {
             // what was before it was counted as a fork, not stored; what comes after names it
             let (probe, sequence) = (incoming.probe, tombstone.last);
             let key = fork_key(probe, tombstone.epoch, sequence, tombstone.last_digest);
-            self.transaction.open_table(FORKS)?.insert(&key, 0)?;
+            let mut forks = FORKS.open(self.transaction, self.store.found())?;
+            forks.insert_number(&key, 0)?;
             epoch.row_mut().forked_batches += 1;
-            return Ok(Ingested::Forked { sequence });
+            return Ok(match epoch.row.is_shut {
+                true => Ingested::Shut { sequence },
+                false => Ingested::Forked { sequence },
+            });
         }
         if tombstone.first > mark.next() {
             let expected = mark.next();
@@ -99,13 +103,8 @@ impl Round<'_> {
             dropped,
             cause: tombstone.cause,
         };
-        let mut tombstones = self
-            .transaction
-            .open_table(TOMBSTONES)
-            .map_err(StoreError::from)?;
-        tombstones
-            .insert(&key, tombstone.encode().as_slice())
-            .map_err(StoreError::from)?;
+        let mut tombstones = TOMBSTONES.open(self.transaction, self.store.found())?;
+        tombstones.insert(&key, &tombstone.encode())?;
         Ok(())
     }
 }

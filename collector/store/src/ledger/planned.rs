@@ -6,10 +6,11 @@ use std::sync::Arc;
 use isochrone_proto::ids::{EpochId, ProbeId};
 use isochrone_proto::plan::Plan;
 use isochrone_proto::units::{Hour, UnixMillis};
-use redb::{ReadTransaction, ReadableTable};
+use redb::ReadTransaction;
 
+use crate::damage::Found;
 use crate::tables::{ENDS, EPOCHS, HOURS, parse_epoch_key, parse_hour_key};
-use crate::{Damaged, EpochRow, HourRow, Store, StoreError};
+use crate::{EpochRow, HourRow, Store, StoreError};
 
 /// An epoch, with all that its rows are made of.
 pub(super) struct EpochAccount {
@@ -20,6 +21,8 @@ pub(super) struct EpochAccount {
     pub(super) over: bool,
     pub(super) hours: BTreeMap<Hour, HourRow>,
     spans: Vec<PlanSpan>,
+    /// A plan that it followed from there on is missing: what it planned cannot be counted again.
+    missing_from: Option<UnixMillis>,
     end: UnixMillis,
     cut: UnixMillis,
 }
@@ -40,12 +43,12 @@ struct KnownEpoch {
 /// are read in one transaction, so that a commit in between cannot look like an imbalance.
 pub(super) fn accounts(store: &Store, now: UnixMillis) -> Result<Vec<EpochAccount>, StoreError> {
     store.read(|transaction| {
-        let mut hours = read_hours(transaction)?;
-        let ends = transaction.open_table(ENDS)?;
+        let mut hours = read_hours(transaction, store.found())?;
+        let ends = ENDS.read(transaction, store.found())?;
         let mut accounts = Vec::new();
-        for (probe, mut epochs) in read_epochs(transaction)? {
+        for (probe, mut epochs) in read_epochs(transaction, store.found())? {
             epochs.sort_by_key(|epoch| epoch.row.ordinal);
-            let ended = ends.get(probe.0)?.map(|at| UnixMillis(at.value()));
+            let ended = ends.get(probe.0)?.map(|at| UnixMillis(at.number()));
             let now = ended.map_or(now, |at| at.min(now));
             for index in 0..epochs.len() {
                 let epoch = &epochs[index];
@@ -64,24 +67,28 @@ pub(super) fn accounts(store: &Store, now: UnixMillis) -> Result<Vec<EpochAccoun
 type Epochs = BTreeMap<ProbeId, Vec<KnownEpoch>>;
 type Hours = BTreeMap<(ProbeId, EpochId), BTreeMap<Hour, HourRow>>;
 
-fn read_epochs(transaction: &ReadTransaction) -> Result<Epochs, StoreError> {
+fn read_epochs(transaction: &ReadTransaction, found: &Found) -> Result<Epochs, StoreError> {
     let mut probes = Epochs::new();
-    for entry in transaction.open_table(EPOCHS)?.iter()? {
+    let table = EPOCHS.read(transaction, found)?;
+    for entry in table.iter()? {
         let (key, row) = entry?;
         let (probe, id) = parse_epoch_key(key.value());
-        let row = EpochRow::decode(row.value()).map_err(damaged("epochs"))?;
-        probes.entry(probe).or_default().push(KnownEpoch { id, row });
+        if let Some(row) = table.decode(key.value(), &row, EpochRow::decode) {
+            probes.entry(probe).or_default().push(KnownEpoch { id, row });
+        }
     }
     Ok(probes)
 }
 
-fn read_hours(transaction: &ReadTransaction) -> Result<Hours, StoreError> {
+fn read_hours(transaction: &ReadTransaction, found: &Found) -> Result<Hours, StoreError> {
     let mut epochs = Hours::new();
-    for entry in transaction.open_table(HOURS)?.iter()? {
+    let table = HOURS.read(transaction, found)?;
+    for entry in table.iter()? {
         let (key, row) = entry?;
         let (probe, epoch, hour) = parse_hour_key(key.value());
-        let row = HourRow::decode(row.value()).map_err(damaged("hours"))?;
-        epochs.entry((probe, epoch)).or_default().insert(hour, row);
+        if let Some(row) = table.decode(key.value(), &row, HourRow::decode) {
+            epochs.entry((probe, epoch)).or_default().insert(hour, row);
+        }
     }
     Ok(epochs)
 }
@@ -95,15 +102,18 @@ fn account(
 ) -> Result<EpochAccount, StoreError> {
     let row = &epoch.row;
     let mut spans = Vec::with_capacity(row.adoptions.len());
+    let mut missing_from = None;
     for (index, adoption) in row.adoptions.iter().enumerate() {
         let next = row.adoptions.get(index + 1);
-        if let Some(plan) = store.plan(probe, adoption.version)? {
-            spans.push(PlanSpan {
-                from: adoption.first_slot,
-                until: next.map_or(plan.expires, |next| next.first_slot.min(plan.expires)),
-                plan,
-            });
-        }
+        let Some(plan) = store.plan(probe, adoption.version)? else {
+            missing_from = missing_from.or(Some(adoption.first_slot));
+            continue;
+        };
+        spans.push(PlanSpan {
+            from: adoption.first_slot,
+            until: next.map_or(plan.expires, |next| next.first_slot.min(plan.expires)),
+            plan,
+        });
     }
     let probe_name = spans.last().map(|span| span.plan.probe_name.clone());
     Ok(EpochAccount {
@@ -113,6 +123,7 @@ fn account(
         over: later.is_some() && row.is_drained(),
         hours: BTreeMap::new(),
         spans,
+        missing_from,
         end: later.map_or(now, |later| later.min(now)).max(row.cut),
         cut: row.cut,
     })
@@ -137,6 +148,11 @@ impl EpochAccount {
         planned
     }
 
+    /// Whether every plan is there that says what was planned in `hour`.
+    pub(super) fn knows_plans_of(&self, hour: Hour) -> bool {
+        self.missing_from.is_none_or(|from| hour.end() <= from)
+    }
+
     /// Planned slots of `hour` before the cut.
     pub(super) fn planned_at_cut(&self, hour: Hour) -> u64 {
         let slots = |span: &PlanSpan| {
@@ -146,8 +162,4 @@ impl EpochAccount {
         };
         self.spans.iter().map(slots).sum()
     }
-}
-
-pub(super) fn damaged(table: &'static str) -> impl FnOnce(Damaged) -> StoreError {
-    move |source| StoreError::Row { table, source }
 }

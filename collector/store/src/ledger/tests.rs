@@ -1,7 +1,6 @@
 use isochrone_proto::batch::Batch;
 use isochrone_proto::ids::Sequence;
 use isochrone_proto::ledger::Adoption;
-use redb::ReadableTable;
 
 use super::*;
 use crate::ingest::Ingested;
@@ -126,7 +125,7 @@ fn audit_finds_a_batch_that_vanished_from_the_log() {
     store_honest(&inline(&store), EPOCH, 3);
     store
         .write_tables(|transaction| {
-            let mut log = transaction.open_table(LOG)?;
+            let mut log = LOG.open(transaction, store.found())?;
             log.remove(2)?;
             Ok(())
         })
@@ -142,9 +141,9 @@ fn audit_finds_a_batch_that_stands_twice_in_the_log() {
     store_honest(&inline(&store), EPOCH, 2);
     store
         .write_tables(|transaction| {
-            let mut log = transaction.open_table(LOG)?;
+            let mut log = LOG.open(transaction, store.found())?;
             let first = log.get(1)?.unwrap().value().to_vec();
-            log.insert(3, first.as_slice())?;
+            log.insert(3, &first)?;
             Ok(())
         })
         .unwrap();
@@ -162,13 +161,13 @@ fn audit_finds_a_ledger_that_claims_too_much() {
     store_honest(&inline(&store), EPOCH, 1);
     store
         .write_tables(|transaction| {
-            let mut hours = transaction.open_table(HOURS)?;
+            let mut hours = HOURS.open(transaction, store.found())?;
             let (key, mut row) = {
-                let (key, row) = hours.first()?.unwrap();
+                let (key, row) = hours.iter()?.next().unwrap()?;
                 (*key.value(), HourRow::decode(row.value()).unwrap())
             };
             row.stored += 5;
-            hours.insert(&key, row.encode().as_slice())?;
+            hours.insert(&key, &row.encode())?;
             Ok(())
         })
         .unwrap();
@@ -182,11 +181,11 @@ fn audit_finds_a_mark_above_a_gap() {
     store
         .write_tables(|transaction| {
             use crate::tables::{EPOCHS, epoch_key};
-            let mut epochs = transaction.open_table(EPOCHS)?;
+            let mut epochs = EPOCHS.open(transaction, store.found())?;
             let key = epoch_key(ADA, EPOCH);
             let mut row = crate::EpochRow::decode(epochs.get(&key)?.unwrap().value()).unwrap();
             row.mark = Sequence(4);
-            epochs.insert(&key, row.encode().as_slice())?;
+            epochs.insert(&key, &row.encode())?;
             Ok(())
         })
         .unwrap();

@@ -7,15 +7,17 @@ use isochrone_proto::codec;
 use isochrone_proto::ids::{Digest, EpochId, ProbeId, Sequence, TargetId};
 use isochrone_proto::kind::Kind;
 use isochrone_proto::units::Hour;
-use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
+use redb::ReadTransaction;
 
-use super::planned::damaged;
 use super::slots::Slots;
+use crate::damage::list_decode;
+use crate::numbers::read_number;
 use crate::tables::{
-    EPOCHS, HOURS, LOG, META_COMMIT, STREAM, TOMBSTONES, parse_epoch_key, parse_hour_key, read_meta,
-    stream_key,
+    ASIDE, EPOCHS, HOURS, LOG, META_COMMIT, STREAM, TOMBSTONES, parse_epoch_key, parse_hour_key, stream_key,
 };
-use crate::{EpochRow, HourRow, Store, StoreError, StoredBlob, StreamEntry, StreamKind, TombstoneRow};
+use crate::{
+    EpochRow, HourRow, Malformed, Store, StoreError, StoredBlob, StreamEntry, StreamKind, TombstoneRow,
+};
 
 /// What counting the log found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub struct Audit {
     pub lost: u64,
     /// Measurements whose id another one has, or that the ledger does not know of.
     pub twice: u64,
+    /// Rows that are damaged, and that nothing made good.
+    pub damaged: u64,
     /// Each fault in words; at most [`Audit::FINDINGS_MAX`].
     pub findings: Vec<String>,
 }
@@ -40,7 +44,7 @@ impl Audit {
     /// Whether nothing was found.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        self.lost == 0 && self.twice == 0 && self.findings.is_empty()
+        self.lost == 0 && self.twice == 0 && self.damaged == 0 && self.findings.is_empty()
     }
 
     fn find(&mut self, finding: String) {
@@ -60,11 +64,11 @@ struct Count {
     hours: BTreeMap<HourOf, u64>,
 }
 
-/// Reads every stored batch again and compares: digests, sequences without a gap, measurement ids without a
-/// double, and the ledger's stored counts.
+/// Reads every row of every table again, and sets aside what is damaged; then compares: digests, sequences without a
+/// gap, measurement ids without a double, and the ledger's stored counts. Goes on after each fault.
 ///
 /// # Errors
-/// When the store failed or a stored batch cannot be decoded.
+/// When the store failed.
 pub fn verify(store: &Store) -> Result<Audit, StoreError> {
     verify_with(store, &mut |_, _| ())
 }
@@ -74,14 +78,21 @@ pub fn verify(store: &Store) -> Result<Audit, StoreError> {
 /// # Errors
 /// As [`verify`].
 pub fn verify_with(store: &Store, progress: &mut dyn FnMut(u64, u64)) -> Result<Audit, StoreError> {
-    store.read(|transaction| {
+    store.read_every_row()?;
+    let mut audit = store.read(|transaction| {
         let mut count = Count::default();
         count.log(store, transaction, progress)?;
         count.doubles();
-        count.hours(transaction)?;
-        count.sequences(transaction)?;
+        count.hours(store, transaction)?;
+        count.sequences(store, transaction)?;
         Ok(count.audit)
-    })
+    })?;
+    let damage = store.damage()?;
+    audit.damaged = damage.lost;
+    for row in damage.set_aside.iter().filter(|row| !row.mended) {
+        audit.find(format!("{}: {}; {}", row.subject(), row.reason, row.consequence));
+    }
+    Ok(audit)
 }
 
 impl Count {
@@ -91,23 +102,23 @@ impl Count {
         transaction: &ReadTransaction,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<(), StoreError> {
-        let stream = transaction.open_table(STREAM)?;
-        let log = transaction.open_table(LOG)?;
+        let stream = STREAM.read(transaction, store.found())?;
+        let log = LOG.read(transaction, store.found())?;
         let total = log.len()?;
         for entry in log.iter()? {
             progress(self.audit.batches, total);
-            let (commit, bytes) = entry?;
+            let (commit, row) = entry?;
             let commit = commit.value();
-            let blob = StoredBlob::decode(bytes.value()).map_err(damaged("log"))?;
-            let batch = codec::decode_batch(blob.payload).map_err(|source| StoreError::Content {
-                what: format!("stored batch {commit}"),
-                source,
-            })?;
+            let decoded = log.decode(commit, &row, |row| {
+                let blob = StoredBlob::decode(row)?;
+                let batch = codec::decode_batch(blob.payload);
+                batch.map_err(|_| Malformed::Content { what: "batch" })
+            });
+            let (Some(batch), Ok(blob)) = (decoded, StoredBlob::decode(row.value())) else {
+                continue;
+            };
             let (probe, epoch, sequence) = (blob.probe, batch.header.epoch, batch.header.sequence);
-            let stands = stream.get(&stream_key(probe, epoch, sequence))?;
-            let stands = stands
-                .map(|entry| StreamEntry::decode(entry.value()).map_err(damaged("stream")))
-                .transpose()?;
+            let stands = stream.get_as(&stream_key(probe, epoch, sequence), StreamEntry::decode)?;
             let expected = StreamEntry {
                 kind: StreamKind::Batch { commit },
                 digest: Digest::of(blob.payload),
@@ -119,12 +130,14 @@ impl Count {
             }
             self.audit.batches += 1;
             let version = batch.header.plan;
-            let plan = store
-                .plan(probe, version)?
-                .ok_or(StoreError::NoPlan { probe, version })?;
+            let plan = store.plan(probe, version)?;
+            if plan.is_none() {
+                store.note_missing_plan(probe, version);
+            }
             for (check, slot) in batch.slots() {
                 self.audit.measurements += 1;
                 *self.hours.entry((probe, epoch, slot.hour())).or_default() += 1;
+                let Some(plan) = &plan else { continue };
                 match plan.target_of(check) {
                     Some((check, target)) => {
                         let group = (probe, epoch, check.kind, target.id);
@@ -136,8 +149,9 @@ impl Count {
                 }
             }
         }
-        let commits = read_meta(transaction, META_COMMIT)?;
-        if commits != self.audit.batches {
+        let commits = read_number(transaction, store.found(), META_COMMIT)?;
+        let gone = lost_batches(store, transaction)?;
+        if commits != self.audit.batches + gone {
             let batches = self.audit.batches;
             self.audit.find(format!(
                 "the log holds {batches} batches, {commits} were committed"
@@ -158,10 +172,13 @@ impl Count {
         }
     }
 
-    fn hours(&mut self, transaction: &ReadTransaction) -> Result<(), StoreError> {
-        for entry in transaction.open_table(HOURS)?.iter()? {
+    fn hours(&mut self, store: &Store, transaction: &ReadTransaction) -> Result<(), StoreError> {
+        let table = HOURS.read(transaction, store.found())?;
+        for entry in table.iter()? {
             let (key, row) = entry?;
-            let row = HourRow::decode(row.value()).map_err(damaged("hours"))?;
+            let Some(row) = table.decode(key.value(), &row, HourRow::decode) else {
+                continue;
+            };
             let (probe, epoch, hour) = parse_hour_key(key.value());
             let found = self.hours.remove(&(probe, epoch, hour)).unwrap_or(0);
             self.compare((probe, epoch, hour), row.stored, found);
@@ -185,20 +202,26 @@ impl Count {
     }
 
     /// Every sequence up to an epoch's mark holds a batch, a refused one, or lies in a tombstone's range.
-    fn sequences(&mut self, transaction: &ReadTransaction) -> Result<(), StoreError> {
-        let stream = transaction.open_table(STREAM)?;
-        let tombstones = transaction.open_table(TOMBSTONES)?;
+    fn sequences(&mut self, store: &Store, transaction: &ReadTransaction) -> Result<(), StoreError> {
+        let found = store.found();
+        let stream = STREAM.read(transaction, found)?;
+        let tombstones = TOMBSTONES.read(transaction, found)?;
+        let epochs = EPOCHS.read(transaction, found)?;
         let mut batches = 0;
-        for entry in transaction.open_table(EPOCHS)?.iter()? {
+        for entry in epochs.iter()? {
             let (key, row) = entry?;
             let (probe, epoch) = parse_epoch_key(key.value());
-            let row = EpochRow::decode(row.value()).map_err(damaged("epochs"))?;
+            let Some(row) = epochs.decode(key.value(), &row, EpochRow::decode) else {
+                continue;
+            };
             let mut expected = 1;
             let lowest = stream_key(probe, epoch, Sequence(0));
             let highest = stream_key(probe, epoch, Sequence(u64::MAX));
             for entry in stream.range::<&[u8; 32]>(&lowest..=&highest)? {
                 let (key, entry) = entry?;
-                let entry = StreamEntry::decode(entry.value()).map_err(damaged("stream"))?;
+                let Some(entry) = stream.decode(key.value(), &entry, StreamEntry::decode) else {
+                    continue;
+                };
                 let mut sequence = [0; 8];
                 sequence.copy_from_slice(&key.value()[24..]);
                 let sequence = u64::from_be_bytes(sequence);
@@ -208,15 +231,10 @@ impl Count {
                         sequence
                     }
                     StreamKind::Refused => sequence,
-                    StreamKind::Tombstone => match tombstones.get(key.value())? {
-                        Some(tombstone) => {
-                            TombstoneRow::decode(tombstone.value())
-                                .map_err(damaged("tombstones"))?
-                                .first
-                                .0
-                        }
-                        None => sequence,
-                    },
+                    StreamKind::Tombstone | StreamKind::Lost => {
+                        let range = tombstones.get_as(key.value(), TombstoneRow::decode)?;
+                        range.map_or(sequence, |range| range.first.0)
+                    }
                 };
                 if first > expected {
                     self.gap(probe, epoch, expected, first - 1);
@@ -227,7 +245,7 @@ impl Count {
                 self.gap(probe, epoch, expected, row.mark.0);
             }
         }
-        if batches != self.audit.batches || transaction.open_table(LOG)?.len()? != batches {
+        if batches != self.audit.batches || LOG.read(transaction, found)?.len()? != batches {
             self.audit.find(format!(
                 "{batches} sequences name a batch, the log holds {}",
                 self.audit.batches
@@ -242,4 +260,16 @@ impl Count {
             "probe {probe} (epoch {epoch}): nothing stands at sequences {first} to {last}, below the mark"
         ));
     }
+}
+
+/// Batches that were set aside.
+fn lost_batches(store: &Store, transaction: &ReadTransaction) -> Result<u64, StoreError> {
+    let aside = ASIDE.read(transaction, store.found())?;
+    let mut batches = 0;
+    for row in aside.iter()? {
+        let (key, row) = row?;
+        let row = aside.decode(key.value(), &row, |row| list_decode(row).map(|(row, _)| row));
+        batches += u64::from(row.is_some_and(|row| row.table == LOG.name && row.commit.is_some()));
+    }
+    Ok(batches)
 }

@@ -33,7 +33,7 @@ pub struct Alert {
     pub event: Event,
     /// Whether it is meant to wake somebody: the ends of things, and what is only found in the past, are not.
     #[serde(default = "yes")]
-    pub(crate) pages: bool,
+    pub pages: bool,
     /// When the collector noticed it, RFC 3339.
     pub at: String,
     /// Which collector speaks.
@@ -71,11 +71,17 @@ pub enum Event {
     OwnLineBack,
     /// Something at the gate that the lead should hear of.
     Security,
+    /// Rows of the store are not what was written; they are set aside.
+    Damage,
+    /// The collector's disk is full: nothing is acknowledged.
+    DiskFull,
+    /// It has room again.
+    DiskRoom,
 }
 
 impl Event {
     /// Every one, in the order of the documents.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Opened,
         Self::Ended,
         Self::Worse,
@@ -85,6 +91,9 @@ impl Event {
         Self::OwnLine,
         Self::OwnLineBack,
         Self::Security,
+        Self::Damage,
+        Self::DiskFull,
+        Self::DiskRoom,
     ];
 
     const fn of(what: What) -> Self {
@@ -113,6 +122,9 @@ impl Event {
             Self::OwnLine => "own-line",
             Self::OwnLineBack => "own-line-back",
             Self::Security => "security",
+            Self::Damage => "damage",
+            Self::DiskFull => "disk-full",
+            Self::DiskRoom => "disk-room",
         }
     }
 }
@@ -228,6 +240,29 @@ impl Alert {
             incident: None,
             others: Vec::new(),
             security: Some(notice),
+        }
+    }
+
+    /// What is told about the collector itself. `id` is the same whenever the same thing is told.
+    #[must_use]
+    pub fn of_collector(
+        (event, id): (Event, String),
+        summary: String,
+        collector: &str,
+        at: UnixMillis,
+    ) -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            id,
+            source: store(),
+            event,
+            pages: !matches!(event, Event::DiskRoom),
+            at: words::rfc3339(at),
+            collector: collector.to_owned(),
+            summary,
+            incident: None,
+            others: Vec::new(),
+            security: None,
         }
     }
 

@@ -20,11 +20,11 @@ const REMEMBERED: Duration = Duration::from_secs(90 * 86_400);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
     /// What it gets.
-    pub(crate) alert: Alert,
+    pub alert: Alert,
     /// Its name.
     pub(crate) receiver: String,
     /// Since when it waits.
-    pub(crate) created: UnixMillis,
+    pub created: UnixMillis,
     /// Deliveries tried.
     pub(crate) attempts: u32,
     /// Why the last one failed.

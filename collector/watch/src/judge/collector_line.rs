@@ -46,8 +46,21 @@ impl CollectorLine {
 }
 
 impl Engine {
+    /// Whether the collector stores what comes. While its disk is full its sessions end one after the other, and no
+    /// batch counts as one: that is neither its line nor anybody's silence. Once there is room, no silence is older.
+    pub fn set_store_full(&mut self, full: bool, now: UnixMillis) {
+        if self.is_store_full && !full {
+            self.started = now;
+            self.wake_all();
+        }
+        self.is_store_full = full;
+    }
+
     pub(super) fn judge_collector_line(&mut self) {
         let now = self.now;
+        if self.is_store_full {
+            return;
+        }
         if self.collector_line.suspect_since.is_none() && now < self.collector_line.due {
             return;
         }

@@ -49,6 +49,8 @@ impl Silences {
     }
 }
 
+/// A probe that is told to come back later is away for up to 70 s at a time.
+const STORE_FULL_PATIENCE: Duration = Duration::from_secs(150);
 /// Why nobody knows how a node is that is measured.
 pub(super) const MEASURED: &str = "It is measured, but nobody who measures it may judge it: their own lines are not \
     proven, or they fail alone too often, or they are its own worker's. This says nothing about the node itself. See \
@@ -100,6 +102,8 @@ impl Engine {
         let since = vantage.heard.max(joined).max(self.started);
         let patience = match vantage.session {
             Session::Up if vantage.quiet_ms == u64::MAX => return None, // nothing is asked of it
+            Session::Up if self.is_store_full => return None,           // it is heard, and not acknowledged
+            _ if self.is_store_full => self.patience.silent_after.max(STORE_FULL_PATIENCE),
             Session::Up => self.quiet(place),
             Session::Down(_) | Session::Unknown => self.patience.silent_after,
         };
@@ -251,7 +255,8 @@ impl Engine {
             silent += usize::from(self.silences.silent.contains(&vantage.probe));
         }
         let is_known_down = node.outage.as_ref().is_some_and(|outage| outage.is_failing());
-        let is_watched = node.is_watched(self.now) && !is_known_down && !self.is_blinded();
+        let is_told = self.is_blinded() || self.is_store_full;
+        let is_watched = node.is_watched(self.now) && !is_known_down && !is_told;
         is_watched && judges > 0 && (is_measured || silent * 2 <= judges)
     }
 

@@ -157,6 +157,7 @@ fn word(answer: &Ingested) -> &'static str {
         Ingested::Forked { .. } => "forked",
         Ingested::Gap { .. } => "gap",
         Ingested::NeedPlans(_) => "plans",
+        Ingested::Shut { .. } => "shut",
         Ingested::Unavailable(_) => "unavailable",
     }
 }

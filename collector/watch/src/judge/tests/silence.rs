@@ -1,7 +1,8 @@
 //! Silent probes, and nodes of which nothing is known.
 
-use super::super::*;
 use isochrone_proto::kind::Family;
+
+use super::super::*;
 
 use super::mesh::{Mesh, Seen, at};
 
@@ -159,4 +160,33 @@ fn step_of_the_collectors_own_clock_is_nobodys_silence() {
         }
         assert!(!told.is_empty());
     }
+}
+
+#[test]
+fn store_that_takes_nothing_accuses_nobody_but_who_is_really_away() {
+    let mut mesh = Mesh::ten();
+    mesh.run(100, |_| Seen::Green);
+    mesh.engine.set_store_full(true, at(100.0));
+    mesh.dead = (0..10).collect(); // nothing counts as heard any more
+    for probe in 0..10 {
+        mesh.engine.session(mesh.probe(probe), false, at(100.0)); // turned away, all at once
+    }
+    for second in (120..=600).step_by(20) {
+        mesh.run(second, |_| Seen::Gone);
+        for probe in 0..9 {
+            let (probe, family) = (mesh.probe(probe), Family::V4);
+            mesh.engine.heard(probe, family, at(second as f64)); // it came, and was turned away again
+        }
+    }
+    let messages = mesh.messages();
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    assert_eq!((messages[0].1, messages[0].2.clone()), (What::Silent, vec!["p9"]));
+
+    mesh.engine.set_store_full(false, at(600.0));
+    mesh.dead = vec![9];
+    for probe in 0..9 {
+        mesh.engine.session(mesh.probe(probe), true, at(640.0));
+    }
+    mesh.run(900, |_| Seen::Green);
+    assert_eq!(mesh.messages().len(), 1, "{:?}", mesh.messages());
 }

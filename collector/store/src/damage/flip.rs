@@ -1,0 +1,161 @@
+//! Flips bits of stored rows, past everything that guards them; for tests.
+
+use redb::{Key, ReadableTable as _, WriteTransaction};
+
+use super::set_aside::RECORDS;
+use crate::rows::TableOf;
+use crate::tables::{
+    ASIDE, ENDS, EPOCHS, FORKS, HOURS, LOG, LOG_HOURS, NUMBERS, PLANS, PROBE_HOURS, QUARANTINE, SEEN, STREAM,
+    TOMBSTONES,
+};
+use crate::{Store, StoreError};
+
+/// Which part of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Its key.
+    Key,
+    /// Its value, the checksum at its end included.
+    Value,
+}
+
+impl Store {
+    /// Every table that has rows, with how many.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub fn table_rows(&self) -> Result<Vec<(&'static str, usize)>, StoreError> {
+        let mut all = Vec::new();
+        for name in table_names() {
+            let rows = self.write_tables_if(|transaction| Ok((count(transaction, name)?, false)))?;
+            all.extend((rows > 0).then_some((name, rows)));
+        }
+        Ok(all)
+    }
+
+    /// Flips one bit of the row at `place` of a table, counted from its beginning; both modulo what there is.
+    /// Nothing, if there is no row, or another one has the key that would come of it.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub fn flip_bit(&self, table: &str, place: usize, part: Part, bit: usize) -> Result<bool, StoreError> {
+        self.write_tables(|transaction| {
+            with_table(
+                table,
+                Flip {
+                    transaction,
+                    place,
+                    part,
+                    bit,
+                },
+            )
+        })
+    }
+}
+
+fn table_names() -> impl Iterator<Item = &'static str> {
+    let fixed = [
+        LOG.name,
+        LOG_HOURS.name,
+        STREAM.name,
+        EPOCHS.name,
+        SEEN.name,
+        HOURS.name,
+        PROBE_HOURS.name,
+        TOMBSTONES.name,
+        FORKS.name,
+        QUARANTINE.name,
+        PLANS.name,
+        ENDS.name,
+        ASIDE.name,
+    ];
+    let texts = NUMBERS.into_iter().map(|table| table.name).chain(RECORDS);
+    fixed.into_iter().chain(texts)
+}
+
+fn count(transaction: &WriteTransaction, name: &'static str) -> Result<usize, StoreError> {
+    with_table(name, Count(transaction))
+}
+
+trait Visit {
+    type Out;
+    fn visit<K: Key + 'static>(self, table: TableOf<K>) -> Result<Self::Out, StoreError>;
+}
+
+fn with_table<V: Visit>(name: &str, visit: V) -> Result<V::Out, StoreError> {
+    match name {
+        "log" => visit.visit(LOG),
+        "log hours" => visit.visit(LOG_HOURS),
+        "stream" => visit.visit(STREAM),
+        "epochs" => visit.visit(EPOCHS),
+        "seen" => visit.visit(SEEN),
+        "hours" => visit.visit(HOURS),
+        "probe hours" => visit.visit(PROBE_HOURS),
+        "tombstones" => visit.visit(TOMBSTONES),
+        "forks" => visit.visit(FORKS),
+        "quarantine" => visit.visit(QUARANTINE),
+        "plans" => visit.visit(PLANS),
+        "ends" => visit.visit(ENDS),
+        "set aside" => visit.visit(ASIDE),
+        text => {
+            let name = table_names()
+                .find(|name| *name == text)
+                .unwrap_or("no such table");
+            visit.visit(TableOf::<&'static [u8]>::new(name))
+        }
+    }
+}
+
+struct Count<'t>(&'t WriteTransaction);
+
+impl Visit for Count<'_> {
+    type Out = usize;
+
+    fn visit<K: Key + 'static>(self, table: TableOf<K>) -> Result<usize, StoreError> {
+        let open = self.0.open_table(table.definition())?;
+        Ok(open.iter()?.count())
+    }
+}
+
+struct Flip<'t> {
+    transaction: &'t WriteTransaction,
+    place: usize,
+    part: Part,
+    bit: usize,
+}
+
+impl Visit for Flip<'_> {
+    type Out = bool;
+
+    fn visit<K: Key + 'static>(self, table: TableOf<K>) -> Result<bool, StoreError> {
+        let mut open = self.transaction.open_table(table.definition())?;
+        let rows = open.iter()?.count();
+        let row = match rows {
+            0 => None,
+            rows => open.iter()?.nth(self.place % rows).transpose()?,
+        };
+        let Some((key, value)) = row.map(|(key, value)| {
+            let key = K::as_bytes(&key.value()).as_ref().to_vec();
+            (key, value.value().to_vec())
+        }) else {
+            return Ok(false);
+        };
+        let (mut new_key, mut new_value) = (key.clone(), value);
+        let flipped = match self.part {
+            Part::Key => &mut new_key,
+            Part::Value => &mut new_value,
+        };
+        let bits = flipped.len() * 8;
+        if bits == 0 {
+            return Ok(false);
+        }
+        let bit = self.bit % bits;
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        if new_key != key && open.get(K::from_bytes(&new_key))?.is_some() {
+            return Ok(false);
+        }
+        open.remove(K::from_bytes(&key))?;
+        open.insert(K::from_bytes(&new_key), new_value.as_slice())?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,192 @@
+//! What was set aside, as it is kept and told.
+
+use redb::ReadTransaction;
+use serde::{Deserialize, Serialize};
+
+use super::Found;
+use crate::numbers::read_number;
+use crate::tables::{ASIDE, HOURS, META_ASIDE, META_ASIDE_TOLD};
+use crate::{HourRow, Store, StoreError, Transaction};
+
+/// A row that was set aside.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetAside {
+    /// Its number among all that were set aside; the first is 1.
+    pub number: u64,
+    /// The table it stood in.
+    pub table: String,
+    /// Its key: text, a number, or hexadecimal digits.
+    pub key: String,
+    /// What is wrong with it, in words.
+    pub reason: String,
+    /// What follows from it, in words.
+    pub consequence: String,
+    /// Commit number of the batch that is lost with it.
+    pub commit: Option<u64>,
+    /// Whose it was, as hexadecimal digits, where that can be told.
+    pub probe: Option<String>,
+    /// Of which epoch, as hexadecimal digits.
+    pub epoch: Option<String>,
+    /// Which batch of the epoch.
+    pub sequence: Option<u64>,
+    /// The plan, where it is one.
+    pub plan: Option<String>,
+    /// Measurements that are no longer served because of it.
+    pub measurements: u64,
+    /// Its bytes are kept.
+    pub bytes: u64,
+    /// Nothing is lost: it was found again from other rows, or came back.
+    pub mended: bool,
+}
+
+/// Rows that are listed one by one; of all there are counts.
+const LISTED_MAX: usize = 1_000;
+
+/// All that is damaged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Damage {
+    /// Rows that were ever set aside.
+    pub rows: u64,
+    /// Of these, those whose loss nothing made good.
+    pub lost: u64,
+    /// Measurements that were stored once and are lost with damaged batches.
+    pub measurements: u64,
+    /// Measurements that are whole and not served while their plan is missing.
+    pub withheld: u64,
+    /// The newest of them, newest first.
+    pub set_aside: Vec<SetAside>,
+}
+
+impl Damage {
+    /// Whether nothing was ever damaged.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.rows == 0
+    }
+}
+
+impl SetAside {
+    /// What was damaged and where, in words.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        let key = match (&self.probe, self.sequence, &self.plan) {
+            (Some(probe), Some(sequence), _) => {
+                let epoch = self.epoch.as_deref().unwrap_or_default();
+                format!("batch {sequence} of epoch {epoch} of probe {probe}")
+            }
+            (Some(probe), None, Some(plan)) => format!("plan {plan} of probe {probe}"),
+            _ => format!("{:?}", self.key),
+        };
+        let commit = self.commit.map(|commit| format!(", commit {commit}"));
+        format!("table {}, {key}{}", self.table, commit.unwrap_or_default())
+    }
+}
+
+impl Store {
+    /// All that was found damaged so far.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub fn damage(&self) -> Result<Damage, StoreError> {
+        self.read(|transaction| read(transaction, self.found()))
+    }
+
+    /// How many rows were ever set aside: cheap, to see whether there is news.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub fn damaged_rows(&self) -> Result<u64, StoreError> {
+        self.read(|transaction| read_number(transaction, self.found(), META_ASIDE))
+    }
+
+    /// What was set aside and people were not told of, oldest first.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub fn damage_untold(&self) -> Result<Vec<SetAside>, StoreError> {
+        self.read(|transaction| {
+            let told = read_number(transaction, self.found(), META_ASIDE_TOLD)?;
+            let table = ASIDE.read(transaction, self.found())?;
+            let mut untold = Vec::new();
+            for row in table.range(told.saturating_add(1)..)? {
+                let (key, row) = row?;
+                untold.extend(table.decode(key.value(), &row, |row| decode(row).map(|(aside, _)| aside)));
+            }
+            Ok(untold)
+        })
+    }
+
+    /// People are told of everything up to that number, by what else `transaction` writes.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub fn damage_told_in(&self, transaction: &Transaction, number: u64) -> Result<(), StoreError> {
+        let mut numbers = crate::numbers::Numbers::open(transaction.tables(), self.found())?;
+        numbers.set(META_ASIDE_TOLD, number)
+    }
+
+    /// The rows of a table that were set aside.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub fn set_aside_of(&self, table: &str) -> Result<Vec<(SetAside, Vec<u8>)>, StoreError> {
+        self.read(|transaction| {
+            let rows = ASIDE.read(transaction, self.found())?;
+            let mut all = Vec::new();
+            for row in rows.iter()? {
+                let (key, row) = row?;
+                let decoded = rows.decode(key.value(), &row, |row| {
+                    decode(row).map(|(aside, bytes)| (aside, bytes.to_vec()))
+                });
+                all.extend(decoded.filter(|(aside, _)| aside.table == table));
+            }
+            Ok(all)
+        })
+    }
+}
+
+pub(super) fn read(transaction: &ReadTransaction, found: &Found) -> Result<Damage, StoreError> {
+    let rows = ASIDE.read(transaction, found)?;
+    let mut damage = Damage {
+        rows: read_number(transaction, found, META_ASIDE)?,
+        ..Damage::default()
+    };
+    if damage.rows == 0 {
+        return Ok(damage);
+    }
+    for row in rows.iter()?.rev() {
+        let (key, row) = row?;
+        let decoded = rows.decode(key.value(), &row, |row| decode(row).map(|(aside, _)| aside));
+        damage.set_aside.extend(decoded);
+    }
+    let lost = damage.set_aside.iter().filter(|row| !row.mended);
+    damage.lost = lost.clone().count() as u64;
+    let withheld = lost.filter(|row| row.table == crate::tables::PLANS.name);
+    damage.withheld = withheld.map(|row| row.measurements).sum();
+    damage.set_aside.truncate(LISTED_MAX);
+    let hours = HOURS.read(transaction, found)?;
+    for row in hours.iter()? {
+        let (key, row) = row?;
+        let hour = hours.decode(key.value(), &row, HourRow::decode);
+        damage.measurements += hour.map_or(0, |hour| hour.damaged);
+    }
+    Ok(damage)
+}
+
+/// One line of JSON, then the bytes as they stood.
+pub(super) fn encode(aside: &SetAside, bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let mut row = serde_json::to_vec(aside).map_err(|source| StoreError::Record {
+        table: ASIDE.name,
+        key: aside.number.to_string(),
+        source,
+    })?;
+    row.push(b'\n');
+    row.extend_from_slice(bytes);
+    Ok(row)
+}
+
+pub(crate) fn decode(row: &[u8]) -> Result<(SetAside, &[u8]), crate::row::Malformed> {
+    let line = row.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let aside = serde_json::from_slice(line).map_err(|_| crate::row::Malformed::Text)?;
+    Ok((aside, row.get(line.len() + 1..).unwrap_or_default()))
+}

@@ -1,0 +1,396 @@
+//! The accounts, counted again from what is whole.
+//!
+//! Each batch stands in two tables (what it is in the log, that it is there under its sequence), and says in its
+//! header what its probe had counted up to it. So a sequence, an hour or an epoch that is damaged is found again from
+//! its batches, and a batch that is damaged leaves exactly the measurements that the hours counted and the log no
+//! longer holds.
+
+mod hours;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use isochrone_proto::batch::Batch;
+use isochrone_proto::codec;
+use isochrone_proto::ids::{Digest, EpochId, ProbeId, Sequence};
+use isochrone_proto::ledger::{DropCause, Event};
+use redb::WriteTransaction;
+
+use super::Found;
+use crate::ingest::refused_of;
+use crate::rows::WriteRows;
+use crate::tables::{
+    EPOCHS, HOURS, LOG, META_ORDINAL, STREAM, TOMBSTONES, epoch_key, parse_epoch_key, stream_key,
+};
+use crate::{EpochRow, StoreError, StoredBlob, StreamEntry, StreamKind, TombstoneRow};
+
+type EpochKey = (ProbeId, EpochId);
+
+/// A batch that was stored, and is no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lost {
+    pub(super) probe: ProbeId,
+    pub(super) epoch: EpochId,
+    pub(super) sequence: Sequence,
+    /// Where it stood, if that is known.
+    pub(super) commit: Option<u64>,
+    /// Its measurements; those of several that went at once count for the first.
+    pub(super) measurements: u64,
+}
+
+/// What damage touched, as far as its keys tell.
+#[derive(Debug, Default)]
+pub(super) struct Suspects {
+    /// Something of the accounts was damaged.
+    pub(super) accounts: bool,
+    /// Hours of epochs under keys like these are gone: of each the first 24 bytes.
+    pub(super) hours: Vec<Vec<u8>>,
+    /// What was seen of epochs under keys like these is gone.
+    pub(super) seen: Vec<Vec<u8>>,
+}
+
+/// Counts again. Returns the batches that are lost.
+pub(super) fn recount(
+    transaction: &WriteTransaction,
+    found: &Found,
+    suspects: &Suspects,
+) -> Result<Vec<Lost>, StoreError> {
+    let mut tables = Tables::open(transaction, found)?;
+    let mut lost = tables.mark_lost()?;
+    tables.adopt_orphans()?;
+    let shapes = tables.shapes()?;
+    let mut touched: BTreeSet<EpochKey> = lost.iter().map(|lost| (lost.probe, lost.epoch)).collect();
+    for (&key, shape) in &shapes {
+        tables.fill_gaps(key, shape, &mut lost)?;
+        if tables.restore_epoch(transaction, key, shape)? || is_like(&suspects.hours, key) {
+            touched.insert(key);
+        }
+        if is_like(&suspects.seen, key) {
+            tables.shut(key)?;
+        }
+    }
+    for key in touched {
+        let missing = tables.recount_hours(transaction, key)?;
+        let first = lost.iter_mut().find(|lost| (lost.probe, lost.epoch) == key);
+        if let Some(first) = first {
+            first.measurements = missing;
+        }
+    }
+    Ok(lost)
+}
+
+/// Whether `key` is one of these, or differs from one in a single bit.
+fn is_like(keys: &[Vec<u8>], (probe, epoch): EpochKey) -> bool {
+    let known = epoch_key(probe, epoch);
+    keys.iter().any(|key| {
+        let head = key.iter().zip(known);
+        head.map(|(a, b)| (a ^ b).count_ones()).sum::<u32>() <= 1
+    })
+}
+
+struct Tables<'t> {
+    log: WriteRows<'t, u64>,
+    stream: WriteRows<'t, &'static [u8; 32]>,
+    epochs: WriteRows<'t, &'static [u8; 24]>,
+    hours: WriteRows<'t, &'static [u8; 28]>,
+    tombstones: WriteRows<'t, &'static [u8; 32]>,
+    found: &'t Found,
+}
+
+/// What stands under an epoch's sequences.
+struct Shape {
+    last: (Sequence, Digest),
+    refused: u64,
+    /// Sequences at which nothing stands.
+    gaps: Vec<(u64, u64)>,
+    /// Tombstones without their row, with the first sequence that they must stand for.
+    bare: Vec<(Sequence, Sequence)>,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            last: (Sequence::NONE, Digest::ZERO),
+            refused: 0,
+            gaps: Vec::new(),
+            bare: Vec::new(),
+        }
+    }
+}
+
+impl<'t> Tables<'t> {
+    fn open(transaction: &'t WriteTransaction, found: &'t Found) -> Result<Self, StoreError> {
+        Ok(Self {
+            log: LOG.open(transaction, found)?,
+            stream: STREAM.open(transaction, found)?,
+            epochs: EPOCHS.open(transaction, found)?,
+            hours: HOURS.open(transaction, found)?,
+            tombstones: TOMBSTONES.open(transaction, found)?,
+            found,
+        })
+    }
+
+    /// Every whole entry under a sequence.
+    fn entries(&self) -> Result<Vec<(EpochKey, Sequence, StreamEntry)>, StoreError> {
+        let mut entries = Vec::new();
+        for row in self.stream.iter()? {
+            let (key, row) = row?;
+            let Some(entry) = self.stream.decode(key.value(), &row, StreamEntry::decode) else {
+                continue;
+            };
+            let (epoch, sequence) = split(key.value());
+            entries.push((epoch, sequence, entry));
+        }
+        Ok(entries)
+    }
+
+    /// A sequence whose batch is not in the log any more says so from now on.
+    fn mark_lost(&mut self) -> Result<Vec<Lost>, StoreError> {
+        let mut lost = Vec::new();
+        for ((probe, epoch), sequence, entry) in self.entries()? {
+            let StreamKind::Batch { commit } = entry.kind else {
+                continue;
+            };
+            if self.log.get(commit)?.is_some() {
+                continue;
+            }
+            let entry = StreamEntry {
+                kind: StreamKind::Lost,
+                ..entry
+            };
+            self.stream
+                .insert(&stream_key(probe, epoch, sequence), &entry.encode())?;
+            lost.push(Lost {
+                probe,
+                epoch,
+                sequence,
+                commit: Some(commit),
+                measurements: 0,
+            });
+        }
+        Ok(lost)
+    }
+
+    /// Batches in the log that no sequence names are named again.
+    fn adopt_orphans(&mut self) -> Result<(), StoreError> {
+        let named: HashSet<u64> = self
+            .entries()?
+            .into_iter()
+            .filter_map(|(_, _, entry)| match entry.kind {
+                StreamKind::Batch { commit } => Some(commit),
+                StreamKind::Refused | StreamKind::Tombstone | StreamKind::Lost => None,
+            })
+            .collect();
+        if named.len() as u64 == self.log.len()? {
+            return Ok(());
+        }
+        let mut orphans = Vec::new();
+        for row in self.log.iter()? {
+            let (commit, row) = row?;
+            if named.contains(&commit.value()) {
+                continue;
+            }
+            let Some((blob, batch)) = whole_batch(row.value()) else {
+                continue;
+            };
+            let key = stream_key(blob.probe, batch.header.epoch, batch.header.sequence);
+            let kind = StreamKind::Batch {
+                commit: commit.value(),
+            };
+            let digest = Digest::of(blob.payload);
+            orphans.push((key, StreamEntry { kind, digest }));
+        }
+        for (key, entry) in orphans {
+            let stands = self.stream.get_as(&key, StreamEntry::decode)?;
+            if stands.is_none_or(|stands| stands.kind == StreamKind::Lost) {
+                self.stream.insert(&key, &entry.encode())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn shapes(&self) -> Result<BTreeMap<EpochKey, Shape>, StoreError> {
+        let mut shapes: BTreeMap<EpochKey, Shape> = BTreeMap::new();
+        for (epoch, sequence, entry) in self.entries()? {
+            let shape = shapes.entry(epoch).or_default();
+            let expected = shape.last.0.next();
+            let first = match entry.kind {
+                StreamKind::Tombstone => {
+                    let key = stream_key(epoch.0, epoch.1, sequence);
+                    match self.tombstones.get_as(&key, TombstoneRow::decode)? {
+                        Some(row) => row.first,
+                        None => {
+                            shape.bare.push((expected, sequence));
+                            expected
+                        }
+                    }
+                }
+                StreamKind::Refused => {
+                    shape.refused += 1;
+                    sequence
+                }
+                StreamKind::Lost => {
+                    let key = stream_key(epoch.0, epoch.1, sequence);
+                    let range = self.tombstones.get_as(&key, TombstoneRow::decode)?;
+                    range.map_or(sequence, |range| range.first)
+                }
+                StreamKind::Batch { .. } => sequence,
+            };
+            if first > expected {
+                shape.gaps.push((expected.0, first.0 - 1));
+            }
+            shape.last = (sequence, entry.digest);
+        }
+        Ok(shapes)
+    }
+
+    /// Where nothing stands, something stood.
+    fn fill_gaps(
+        &mut self,
+        (probe, epoch): EpochKey,
+        shape: &Shape,
+        lost: &mut Vec<Lost>,
+    ) -> Result<(), StoreError> {
+        for &(first, last) in &shape.bare {
+            let row = TombstoneRow {
+                first,
+                dropped: 0,
+                cause: DropCause::Corrupt,
+            };
+            self.tombstones
+                .insert(&stream_key(probe, epoch, last), &row.encode())?;
+        }
+        let mut gaps = shape.gaps.clone();
+        let mut at_mark = Digest::ZERO;
+        if let Some(row) = self.epochs.get_as(&epoch_key(probe, epoch), EpochRow::decode)?
+            && row.mark > shape.last.0
+        {
+            gaps.push((shape.last.0.next().0, row.mark.0));
+            at_mark = row.digest;
+        }
+        for (first, last) in gaps {
+            let is_at_mark = last > shape.last.0.0;
+            let entry = StreamEntry {
+                kind: StreamKind::Lost,
+                digest: if is_at_mark { at_mark } else { Digest::ZERO },
+            };
+            let range = TombstoneRow {
+                first: Sequence(first),
+                dropped: 0,
+                cause: DropCause::Corrupt,
+            };
+            let key = stream_key(probe, epoch, Sequence(last));
+            self.stream.insert(&key, &entry.encode())?;
+            self.tombstones.insert(&key, &range.encode())?;
+            lost.push(Lost {
+                probe,
+                epoch,
+                sequence: Sequence(first),
+                commit: None,
+                measurements: 0,
+            });
+        }
+        Ok(())
+    }
+
+    /// Puts the row of an epoch together again, if it is not there; says whether it was not.
+    fn restore_epoch(
+        &mut self,
+        transaction: &WriteTransaction,
+        key: EpochKey,
+        shape: &Shape,
+    ) -> Result<bool, StoreError> {
+        let row_key = epoch_key(key.0, key.1);
+        if self.epochs.get_as(&row_key, EpochRow::decode)?.is_some() {
+            return Ok(false);
+        }
+        let mut row = EpochRow {
+            mark: shape.last.0,
+            digest: shape.last.1,
+            refused_batches: shape.refused,
+            refused_rows: refused_of(transaction, self.found, key)?.values().sum(),
+            is_shut: true,
+            ..EpochRow::default()
+        };
+        for batch in self.batches(key)? {
+            let header = &batch.header;
+            if row.adoptions.last() != Some(&header.adopted) {
+                row.adoptions.push(header.adopted);
+            }
+            row.cut = row.cut.max(header.cut);
+            row.closed |= header.events.contains(&Event::Closed);
+        }
+        row.ordinal = self.free_ordinal(transaction, key.0, &row)?;
+        self.epochs.insert(&row_key, &row.encode())?;
+        Ok(true)
+    }
+
+    /// The place among the epochs that no other has: where there are several, one that fits the probe's other epochs.
+    fn free_ordinal(
+        &self,
+        transaction: &WriteTransaction,
+        probe: ProbeId,
+        row: &EpochRow,
+    ) -> Result<u64, StoreError> {
+        let (mut taken, mut before, mut after) = (HashSet::new(), 0, u64::MAX);
+        for other in self.epochs.iter()? {
+            let (key, other) = other?;
+            let Some(other) = self.epochs.decode(key.value(), &other, EpochRow::decode) else {
+                continue;
+            };
+            taken.insert(other.ordinal);
+            if parse_epoch_key(key.value()).0 != probe {
+                continue;
+            }
+            if other.first_slot() < row.first_slot() {
+                before = other.ordinal.max(before);
+            } else {
+                after = other.ordinal.min(after);
+            }
+        }
+        let highest = crate::numbers::Numbers::open(transaction, self.found)?.get(META_ORDINAL)?;
+        let free = |from: u64, until: u64| (from..until).find(|ordinal| !taken.contains(ordinal));
+        let fitting = free(before + 1, after.min(highest + 1));
+        Ok(fitting.or_else(|| free(1, highest + 1)).unwrap_or(highest))
+    }
+
+    /// The epoch takes nothing more.
+    fn shut(&mut self, (probe, epoch): EpochKey) -> Result<(), StoreError> {
+        let key = epoch_key(probe, epoch);
+        if let Some(mut row) = self.epochs.get_as(&key, EpochRow::decode)? {
+            row.is_shut = true;
+            self.epochs.insert(&key, &row.encode())?;
+        }
+        Ok(())
+    }
+
+    /// The whole batches of an epoch, in order.
+    fn batches(&self, (probe, epoch): EpochKey) -> Result<Vec<Batch>, StoreError> {
+        let lowest = stream_key(probe, epoch, Sequence(0));
+        let highest = stream_key(probe, epoch, Sequence(u64::MAX));
+        let mut batches = Vec::new();
+        for entry in self.stream.range::<&[u8; 32]>(&lowest..=&highest)? {
+            let (key, entry) = entry?;
+            let entry = self.stream.decode(key.value(), &entry, StreamEntry::decode);
+            let Some(StreamKind::Batch { commit }) = entry.map(|entry| entry.kind) else {
+                continue;
+            };
+            if let Some(row) = self.log.get(commit)? {
+                batches.extend(whole_batch(row.value()).map(|(_, batch)| batch));
+            }
+        }
+        Ok(batches)
+    }
+}
+
+fn split(key: &[u8; 32]) -> (EpochKey, Sequence) {
+    let (mut head, mut sequence) = ([0; 24], [0; 8]);
+    head.copy_from_slice(&key[..24]);
+    sequence.copy_from_slice(&key[24..]);
+    (parse_epoch_key(&head), Sequence(u64::from_be_bytes(sequence)))
+}
+
+fn whole_batch(row: &[u8]) -> Option<(StoredBlob<'_>, Batch)> {
+    let blob = StoredBlob::decode(row).ok()?;
+    let batch = codec::decode_batch(blob.payload).ok()?;
+    Some((blob, batch))
+}

@@ -1,0 +1,119 @@
+//! An epoch's hours, counted again from its batches.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use isochrone_proto::batch::Batch;
+use isochrone_proto::ids::ProbeId;
+use isochrone_proto::units::{Hour, UnixMillis};
+use redb::WriteTransaction;
+
+use super::{EpochKey, Tables};
+use crate::ingest::refused_of;
+use crate::plans::plan_in;
+use crate::tables::{hour_key, parse_hour_key};
+use crate::{HourRow, StoreError};
+
+impl Tables<'_> {
+    /// Counts an epoch's hours again from its batches. Returns how many measurements are lost since the hours were
+    /// counted last.
+    pub(super) fn recount_hours(
+        &mut self,
+        transaction: &WriteTransaction,
+        key: EpochKey,
+    ) -> Result<u64, StoreError> {
+        let (probe, epoch) = key;
+        let counted = self.count_batches(transaction, key)?;
+        let known = self.known_hours(key)?;
+        let refused = refused_of(transaction, self.found, key)?;
+        let hours: BTreeSet<Hour> = counted.keys().chain(known.keys()).copied().collect();
+        let mut lost = 0;
+        for hour in hours {
+            let found = counted.get(&hour).copied().unwrap_or_default();
+            let row = match known.get(&hour) {
+                Some(row) => {
+                    let missing = row.stored.saturating_sub(found.stored);
+                    lost += missing;
+                    HourRow {
+                        stored: found.stored,
+                        damaged: row.damaged + missing,
+                        ..*row
+                    }
+                }
+                None => {
+                    let refused = refused.get(&hour).copied().unwrap_or(0);
+                    let rest = found.run.saturating_sub(found.stored + refused);
+                    HourRow {
+                        refused,
+                        damaged: rest, // a spool's drops among them are no longer told apart
+                        ..found
+                    }
+                }
+            };
+            if known.get(&hour) != Some(&row) {
+                self.hours.insert(&hour_key(probe, epoch, hour), &row.encode())?;
+            }
+        }
+        Ok(lost)
+    }
+
+    /// What an epoch's whole batches hold and say, by hour.
+    fn count_batches(
+        &self,
+        transaction: &WriteTransaction,
+        key: EpochKey,
+    ) -> Result<BTreeMap<Hour, HourRow>, StoreError> {
+        let mut counted: BTreeMap<Hour, HourRow> = BTreeMap::new();
+        for batch in &self.batches(key)? {
+            for (_, slot) in batch.slots() {
+                counted.entry(slot.hour()).or_default().stored += 1;
+            }
+            for told in &batch.header.hours {
+                counted.entry(told.hour).or_default().told(told);
+            }
+            self.count_skipped(transaction, key.0, batch, &mut counted)?;
+        }
+        Ok(counted)
+    }
+
+    fn known_hours(&self, (probe, epoch): EpochKey) -> Result<BTreeMap<Hour, HourRow>, StoreError> {
+        let mut known = BTreeMap::new();
+        let (lowest, highest) = (Hour(0), Hour(u32::MAX));
+        let range = hour_key(probe, epoch, lowest)..=hour_key(probe, epoch, highest);
+        for row in self.hours.range::<&[u8; 28]>(range.start()..=range.end())? {
+            let (key, row) = row?;
+            let hour = parse_hour_key(key.value()).2;
+            known.extend(
+                self.hours
+                    .decode(key.value(), &row, HourRow::decode)
+                    .map(|row| (hour, row)),
+            );
+        }
+        Ok(known)
+    }
+
+    fn count_skipped(
+        &self,
+        transaction: &WriteTransaction,
+        probe: ProbeId,
+        batch: &Batch,
+        counted: &mut BTreeMap<Hour, HourRow>,
+    ) -> Result<(), StoreError> {
+        if batch.header.skipped.is_empty() {
+            return Ok(());
+        }
+        let Some(plan) = plan_in(transaction, self.found, probe, batch.header.plan)? else {
+            return Ok(());
+        };
+        for range in &batch.header.skipped {
+            let Some(check) = plan.checks.get(usize::from(range.check)) else {
+                continue;
+            };
+            let interval = u64::from(check.schedule.interval_ms());
+            for number in 0..u64::from(range.count) {
+                let slot = UnixMillis(range.first_slot.0 + number * interval);
+                counted.entry(slot.hour()).or_default().skip(range.cause, 1);
+            }
+        }
+        Ok(())
+    }
+}

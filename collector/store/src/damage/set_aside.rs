@@ -1,0 +1,371 @@
+//! Takes damaged rows out of their tables, keeps them raw, and puts right what hung on them.
+
+use isochrone_base::error_chain::chain;
+use isochrone_proto::codec;
+use isochrone_proto::ids::{PlanVersion, ProbeId};
+use redb::{Key, WriteTransaction};
+
+use super::key::{fixed, hex, plan_of, unhex, words_of};
+use super::list::{self, SetAside};
+use super::meaning::{BATCH, consequence};
+use super::recount::{Lost, Suspects, recount};
+use super::{Damaged, Fault, Found};
+use crate::numbers::Numbers;
+use crate::rows::TableOf;
+use crate::seal::unseal;
+use crate::tables::{
+    ASIDE, ENDS, EPOCHS, FORKS, HOURS, LOG, LOG_HOURS, META_ASIDE, META_ASIDE_BYTES, NUMBERS, PLANS,
+    PROBE_HOURS, QUARANTINE, SEEN, STREAM, TOMBSTONES,
+};
+use crate::{Store, StoreError, StoredBlob};
+
+/// Bytes kept of all rows that were set aside; further ones are named, and counted, without theirs.
+const BYTES_MAX: u64 = 64 << 20;
+/// What is put right may find more; after so many rounds the rest waits for the next reader.
+const ROUNDS_MAX: usize = 4;
+
+impl Store {
+    /// Sets aside what readers found damaged. Only where no transaction is open on this thread. A store that cannot
+    /// write now keeps it for the next call.
+    pub(crate) fn set_aside_found(&self) {
+        for _ in 0..ROUNDS_MAX {
+            let damaged = self.found().take();
+            if damaged.is_empty() {
+                return;
+            }
+            let result = self.write_quietly(|transaction| {
+                self.0.recounts.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                set_aside(transaction, self.found(), &damaged)
+            });
+            match result {
+                Ok(told) => {
+                    self.found().settled(&damaged);
+                    self.forget_plans(&damaged);
+                    for row in told {
+                        tracing::error!(
+                            table = row.table,
+                            key = row.key,
+                            reason = row.reason,
+                            consequence = row.consequence,
+                            "damaged row set aside"
+                        );
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(error = %chain(&error), rows = damaged.len(), "cannot set damaged rows aside; they are passed over");
+                    self.found().give_back(damaged);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Reads every row of every table, so that whatever is damaged is found.
+    pub(crate) fn read_every_row(&self) -> Result<(), StoreError> {
+        self.read(|transaction| {
+            let found = self.found();
+            read_all(transaction, found, LOG)?;
+            read_all(transaction, found, QUARANTINE)?;
+            read_all(transaction, found, ASIDE)?;
+            read_all(transaction, found, LOG_HOURS)?;
+            read_all(transaction, found, STREAM)?;
+            read_all(transaction, found, TOMBSTONES)?;
+            read_all(transaction, found, EPOCHS)?;
+            read_all(transaction, found, SEEN)?;
+            read_all(transaction, found, HOURS)?;
+            read_all(transaction, found, PROBE_HOURS)?;
+            read_all(transaction, found, FORKS)?;
+            read_all(transaction, found, PLANS)?;
+            read_all(transaction, found, ENDS)?;
+            for table in NUMBERS.into_iter().chain(RECORDS.map(TableOf::new)) {
+                if let Some(table) = table.try_read(transaction, found)? {
+                    for row in table.iter()? {
+                        row?;
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes up which plans were missing when the store was open last.
+    pub(crate) fn recall_missing_plans(&self) -> Result<(), StoreError> {
+        for (row, _) in self.set_aside_of(PLANS.name)? {
+            if let (false, Some(key)) = (row.mended, unhex(&row.key)) {
+                self.found().is_missing(key);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A plan came back: what was set aside for it is mended.
+pub(crate) fn plan_is_back(
+    transaction: &WriteTransaction,
+    found: &Found,
+    key: &[u8],
+) -> Result<(), StoreError> {
+    if !found.is_back(key) {
+        return Ok(());
+    }
+    let mut table = ASIDE.open(transaction, found)?;
+    let mut back = Vec::new();
+    for row in table.iter()? {
+        let (number, row) = row?;
+        let decoded = table.decode(number.value(), &row, |row| {
+            list::decode(row).map(|(aside, bytes)| (aside, bytes.to_vec()))
+        });
+        let is_it = |aside: &SetAside| aside.table == PLANS.name && aside.key == hex(key) && !aside.mended;
+        back.extend(decoded.filter(|(aside, _)| is_it(aside)));
+    }
+    for (mut aside, bytes) in back {
+        aside.mended = true;
+        "the probe returned the plan: its batches are served again".clone_into(&mut aside.consequence);
+        table.insert(aside.number, &list::encode(&aside, &bytes)?)?;
+    }
+    Ok(())
+}
+
+fn set_aside(
+    transaction: &WriteTransaction,
+    found: &Found,
+    damaged: &[Damaged],
+) -> Result<Vec<SetAside>, StoreError> {
+    let (mut rows, mut suspects) = (Vec::new(), Suspects::default());
+    for row in damaged {
+        let bytes = match row.what {
+            Fault::Missing => Some(Vec::new()),
+            Fault::Seal | Fault::Form(_) => take(transaction, row)?,
+        };
+        let mut aside = describe(transaction, found, row)?;
+        if bytes.is_some() {
+            suspect(&mut suspects, row);
+        } else {
+            (aside.consequence, aside.mended) = ("it was written anew since".to_owned(), true);
+        }
+        rows.push((aside, bytes.unwrap_or_default()));
+    }
+    if damaged.iter().any(|row| row.table == LOG_HOURS.name) {
+        index_hours(transaction, found)?;
+    }
+    Numbers::open(transaction, found)?.heal(transaction, found)?;
+    if suspects.accounts {
+        let lost = recount(transaction, found, &suspects)?;
+        name_lost(&mut rows, lost);
+    }
+    keep(transaction, found, rows)
+}
+
+/// The tables of records: [`crate::Records`].
+pub(super) const RECORDS: [&str; 12] = [
+    "probes",
+    "tokens",
+    "burnt_keys",
+    "audit",
+    "addresses",
+    "nodes",
+    "incidents",
+    "judged",
+    "clock_offsets",
+    "outbox",
+    "outbox_delivered",
+    "disk_full",
+];
+
+/// Reads every row of a table: a damaged one is noted.
+pub(crate) fn read_all<K: Key + 'static>(
+    transaction: &redb::ReadTransaction,
+    found: &Found,
+    table: TableOf<K>,
+) -> Result<(), StoreError> {
+    for row in table.read(transaction, found)?.iter()? {
+        row?;
+    }
+    Ok(())
+}
+
+fn suspect(suspects: &mut Suspects, row: &Damaged) {
+    let epoch = row.key.get(..24).unwrap_or_default().to_vec();
+    match row.table {
+        table if table == HOURS.name => suspects.hours.push(epoch),
+        table if table == SEEN.name => suspects.seen.push(epoch),
+        table if [LOG.name, STREAM.name, EPOCHS.name, TOMBSTONES.name].contains(&table) => {}
+        _ => return,
+    }
+    suspects.accounts = true;
+}
+
+/// Joins each lost batch with the row that was it; one of which no row is left is named by itself.
+fn name_lost(rows: &mut Vec<(SetAside, Vec<u8>)>, lost: Vec<Lost>) {
+    for lost in lost {
+        let is_free = |row: &SetAside| row.table == LOG.name && row.probe.is_none();
+        let commit = lost.commit.map(|commit| commit.to_string());
+        let exact = rows
+            .iter()
+            .position(|(row, _)| is_free(row) && Some(&row.key) == commit.as_ref());
+        let any = || rows.iter().position(|(row, _)| is_free(row));
+        let place = exact.or_else(|| lost.commit.and_then(|_| any()));
+        let place = place.unwrap_or_else(|| {
+            let (table, key) = match &commit {
+                Some(commit) => (LOG.name, commit.clone()),
+                None => (STREAM.name, String::new()),
+            };
+            rows.push((
+                SetAside {
+                    table: table.to_owned(),
+                    key,
+                    reason: Fault::Missing.to_string(),
+                    ..SetAside::default()
+                },
+                Vec::new(),
+            ));
+            rows.len() - 1
+        });
+        let row = &mut rows[place].0;
+        row.commit = lost.commit;
+        row.probe = Some(lost.probe.to_string());
+        row.epoch = Some(lost.epoch.to_string());
+        row.sequence = Some(lost.sequence.0);
+        row.measurements = lost.measurements;
+        row.mended = lost.commit.is_none() && lost.measurements == 0;
+        row.consequence = match lost.commit {
+            Some(_) => BATCH.to_owned(),
+            None => "what stood at that sequence is not known any more; it is not counted a second time"
+                .to_owned(),
+        };
+    }
+}
+
+/// What follows from the loss of a row.
+fn describe(transaction: &WriteTransaction, found: &Found, row: &Damaged) -> Result<SetAside, StoreError> {
+    let mut aside = SetAside {
+        table: row.table.to_owned(),
+        key: words_of(row),
+        reason: row.what.to_string(),
+        ..SetAside::default()
+    };
+    let (consequence, mended) = consequence(row.table);
+    (aside.consequence, aside.mended) = (consequence.to_owned(), mended);
+    if row.table == PLANS.name
+        && let Some((probe, version)) = plan_of(&row.key)
+    {
+        aside.measurements = measured_under(transaction, found, probe, version)?;
+        if aside.measurements > 0 || row.what == Fault::Missing {
+            aside.probe = Some(probe.to_string());
+            aside.plan = Some(version.to_string());
+        }
+    }
+    Ok(aside)
+}
+
+/// Gives each row its number and keeps it.
+fn keep(
+    transaction: &WriteTransaction,
+    found: &Found,
+    rows: Vec<(SetAside, Vec<u8>)>,
+) -> Result<Vec<SetAside>, StoreError> {
+    let mut numbers = Numbers::open(transaction, found)?;
+    let (mut last, mut kept) = (numbers.get(META_ASIDE)?, numbers.get(META_ASIDE_BYTES)?);
+    let mut table = ASIDE.open(transaction, found)?;
+    let mut told = Vec::with_capacity(rows.len());
+    for (mut aside, mut bytes) in rows {
+        last += 1;
+        aside.number = last;
+        if kept + bytes.len() as u64 > BYTES_MAX {
+            bytes.clear();
+        }
+        aside.bytes = bytes.len() as u64;
+        kept += aside.bytes;
+        table.insert(last, &list::encode(&aside, &bytes)?)?;
+        told.push(aside);
+    }
+    numbers.set(META_ASIDE, last)?;
+    numbers.set(META_ASIDE_BYTES, kept)?;
+    Ok(told)
+}
+
+/// Removes a row as it stands; `None` if there is none, or it is whole by now.
+fn take(transaction: &WriteTransaction, row: &Damaged) -> Result<Option<Vec<u8>>, StoreError> {
+    let key = row.key.as_slice();
+    let number = || key.try_into().map_or(0, u64::from_le_bytes);
+    match row.table {
+        "log" => take_as(transaction, LOG, number(), row),
+        "quarantine" => take_as(transaction, QUARANTINE, number(), row),
+        "ends" => take_as(transaction, ENDS, number(), row),
+        "set aside" => take_as(transaction, ASIDE, number(), row),
+        "log hours" => {
+            let hour = key.try_into().map_or(0, u32::from_le_bytes);
+            take_as(transaction, LOG_HOURS, hour, row)
+        }
+        "stream" => take_as(transaction, STREAM, &fixed(key), row),
+        "tombstones" => take_as(transaction, TOMBSTONES, &fixed(key), row),
+        "epochs" => take_as(transaction, EPOCHS, &fixed(key), row),
+        "seen" => take_as(transaction, SEEN, &fixed(key), row),
+        "hours" => take_as(transaction, HOURS, &fixed(key), row),
+        "probe hours" => take_as(transaction, PROBE_HOURS, &fixed(key), row),
+        "forks" => take_as(transaction, FORKS, &fixed(key), row),
+        "plans" => take_as(transaction, PLANS, &fixed(key), row),
+        text => take_as(transaction, TableOf::<&'static [u8]>::new(text), key, row),
+    }
+}
+
+fn take_as<K: Key + 'static>(
+    transaction: &WriteTransaction,
+    table: TableOf<K>,
+    key: K::SelfType<'_>,
+    row: &Damaged,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let mut open = transaction.open_table(table.definition())?;
+    let bytes = redb::ReadableTable::get(&open, &key)?.map(|found| found.value().to_vec());
+    let Some(bytes) = bytes else { return Ok(None) };
+    if row.what == Fault::Seal && unseal(row.table, &row.key, &bytes).is_some() {
+        return Ok(None);
+    }
+    open.remove(&key)?;
+    Ok(Some(bytes))
+}
+
+/// The index of the log by hours, made anew.
+fn index_hours(transaction: &WriteTransaction, found: &Found) -> Result<(), StoreError> {
+    let log = LOG.open(transaction, found)?;
+    let mut firsts = std::collections::BTreeMap::new();
+    for row in log.iter()? {
+        let (commit, row) = row?;
+        if let Some(blob) = log.decode(commit.value(), &row, |row| {
+            StoredBlob::decode(row).map(|blob| (blob.rows, blob.slots.1))
+        }) && blob.0 > 0
+        {
+            firsts.entry(blob.1.hour()).or_insert(commit.value());
+        }
+    }
+    let mut hours = LOG_HOURS.open(transaction, found)?;
+    for (hour, commit) in firsts {
+        hours.insert_number(hour.0, commit)?;
+    }
+    Ok(())
+}
+
+/// Measurements of a probe that are stored under a plan.
+fn measured_under(
+    transaction: &WriteTransaction,
+    found: &Found,
+    probe: ProbeId,
+    version: PlanVersion,
+) -> Result<u64, StoreError> {
+    let log = LOG.open(transaction, found)?;
+    let mut measurements = 0;
+    for row in log.iter()? {
+        let (_, row) = row?;
+        let Ok(blob) = StoredBlob::decode(row.value()) else {
+            continue;
+        };
+        if blob.probe != probe {
+            continue;
+        }
+        let batch = codec::decode_batch(blob.payload);
+        if batch.is_ok_and(|batch| batch.header.plan == version) {
+            measurements += u64::from(blob.rows);
+        }
+    }
+    Ok(measurements)
+}

@@ -1,0 +1,221 @@
+//! The store itself goes wrong: a bit flips on its disk, or the disk is full.
+
+use isochrone_collector::assembly::roster;
+use isochrone_coverage::observations::Source;
+use isochrone_report::log::Window;
+use isochrone_report::{Printed as _, coverage, nodes, show};
+use isochrone_store::{Part, Store, export};
+use isochrone_watch::alert::{Alert, Event};
+use isochrone_watch::incident::IncidentCheck;
+
+use super::*;
+
+fn watched(probes: u8) -> Scale {
+    Scale {
+        is_watched: true,
+        ..scale(probes)
+    }
+}
+
+/// All that was told since the world began (the outbox has no courier here), but for what the simulated node's assets
+/// are like.
+fn told(world: &World) -> Vec<Alert> {
+    let is_asset = |alert: &Alert| {
+        let incident = alert.incident.as_ref();
+        incident.is_some_and(|incident| incident.check == IncidentCheck::Asset)
+    };
+    let mut told = world.collector.process().judging.as_ref().unwrap().told();
+    told.retain(|alert| !is_asset(alert));
+    told
+}
+
+fn notices(world: &World) -> Vec<String> {
+    world.collector.process().judging.as_ref().unwrap().notices()
+}
+
+fn events(world: &World) -> Vec<Event> {
+    told(world).iter().map(|alert| alert.event).collect()
+}
+
+fn exported(store: &Store) -> u64 {
+    export::ndjson(store, ScanRange::default(), &mut std::io::sink(), |_| ()).unwrap()
+}
+
+/// Stops the collector, flips a bit of a table's row, and starts it again.
+async fn flip_between_two_runs(world: &mut World, table: &str, place: usize, bit: usize) {
+    world.collector.stop().await;
+    let store = world.collector.open_store();
+    assert!(store.damage().unwrap().is_none());
+    assert!(store.flip_bit(table, place, Part::Value, bit).unwrap());
+    drop(store);
+    world.start_collector();
+    let all = |world: &World| (0..world.machines.len()).all(|machine| world.is_settled(machine));
+    world.until("everybody is back", seconds(300), all).await;
+    pass(seconds(20)).await;
+}
+
+#[test]
+fn bit_that_flips_in_a_recent_batch_is_told_alike_everywhere_and_ends_nothing() {
+    on_virtual_time(async {
+        let mut world = running(60, &watched(3)).await;
+        pass(seconds(30)).await;
+        let batches = world.collector.process().store.commit_number().unwrap() as usize;
+        flip_between_two_runs(&mut world, "log", batches - 5, 1_000).await;
+        let process = world.collector.process();
+        let (store, now) = (&process.store, world.collector.clock.wall());
+
+        let audit = ledger::verify(store).unwrap();
+        assert_eq!((audit.lost, audit.twice, audit.damaged), (0, 0, 1), "{audit:?}");
+        assert!(!audit.is_sound() && audit.findings.len() == 1, "{audit:?}");
+        let ledger = ledger::read(store, now).unwrap();
+        let totals = ledger.totals();
+        assert!(ledger.is_balanced(), "{ledger:?}");
+        assert_eq!(totals.stored, exported(store));
+        assert_eq!(totals.stored, audit.measurements);
+        let row = &ledger.damage.set_aside[0];
+        assert_eq!(
+            (row.table.as_str(), row.commit),
+            ("log", Some(batches as u64 - 4))
+        );
+        assert!(row.measurements > 0);
+        assert_eq!(
+            (totals.damaged, totals.dropped),
+            (row.measurements, row.measurements)
+        );
+        assert!(audit.findings[0].starts_with(&row.subject()), "{audit:?}");
+        let said = isochrone_report::ledger::text(&ledger, Some(&audit), 200);
+        assert!(said.contains(&row.subject()), "{said}");
+
+        let roster = roster(&process.registry, &world.collector.targets.borrow());
+        let window = Window::since(now, seconds(600));
+        let show = show::from_store(store, &roster, "berlin", window, &mut |_| ()).unwrap();
+        assert!(show.unwrap().text(100).contains("berlin"));
+        let nodes = nodes::from_store(store, &roster, window, &mut |_| ()).unwrap();
+        assert!(nodes.text(100).contains("berlin"));
+        let seen = coverage::from_store(store, &roster, window, Source::Store, &mut |_| ()).unwrap();
+        assert!(!seen.nodes.is_empty());
+
+        let (told, notices) = (told(&world), notices(&world));
+        let damage: Vec<_> = told.iter().filter(|alert| alert.event == Event::Damage).collect();
+        assert_eq!(damage.len(), 1, "{told:?}");
+        assert!(
+            damage[0].summary.contains(&row.subject()),
+            "{}",
+            damage[0].summary
+        );
+        let lost = format!("{} measurements are lost", row.measurements);
+        assert!(notices.len() == 1 && notices[0].contains(&lost), "{notices:?}");
+
+        world.crash_collector(seconds(5)).await; // tells it all again, and nobody a second time
+        pass(seconds(100)).await;
+        assert_eq!(
+            events(&world)
+                .iter()
+                .filter(|event| **event == Event::Damage)
+                .count(),
+            1
+        );
+        assert_eq!(world.collector.process().store.damage().unwrap().rows, 1);
+    });
+}
+
+#[test]
+fn plan_that_is_damaged_comes_back_from_its_probe_with_all_that_was_stored_under_it() {
+    on_virtual_time(async {
+        let mut world = running(61, &watched(2)).await;
+        pass(seconds(30)).await;
+        let plans = world.collector.process().store.table_rows().unwrap();
+        let plans = plans.iter().find(|(table, _)| *table == "plans").unwrap().1;
+        flip_between_two_runs(&mut world, "plans", plans - 1, 1_000).await;
+        let (store, now) = (&world.collector.process().store, world.collector.clock.wall());
+        let ledger = ledger::read(store, now).unwrap();
+        assert_eq!(ledger.damage.rows, 1, "{:?}", ledger.damage);
+        assert_eq!(
+            (ledger.damage.lost, ledger.damage.withheld),
+            (0, 0),
+            "{:?}",
+            ledger.damage
+        );
+        assert!(ledger.is_balanced());
+        assert_eq!(ledger.totals().stored, exported(store));
+        judge(world).await;
+    });
+}
+
+#[test]
+fn epoch_whose_account_is_damaged_is_shut_and_its_probe_goes_on_in_a_new_one() {
+    on_virtual_time(async {
+        let mut world = running(62, &watched(2)).await;
+        pass(seconds(30)).await;
+        let before: Vec<_> = world
+            .machines
+            .iter()
+            .map(|machine| epochs(&world, machine.probe))
+            .collect();
+        flip_between_two_runs(&mut world, "epochs", 0, 90).await;
+        pass(seconds(30)).await;
+        let went_on = |machine: usize| {
+            let known = epochs(&world, world.machines[machine].probe);
+            known.iter().any(|epoch| !before[machine].contains(epoch))
+        };
+        assert!(went_on(0) || went_on(1), "one of the two has a new epoch");
+        let store = &world.collector.process().store;
+        let ledger = ledger::read(store, world.collector.clock.wall()).unwrap();
+        assert!(ledger.is_balanced(), "{ledger:?}");
+        let audit = ledger::verify(store).unwrap();
+        assert_eq!((audit.lost, audit.twice, audit.damaged), (0, 0, 1), "{audit:?}");
+        let events = world.collector.events.lock().unwrap();
+        let forked = events
+            .iter()
+            .any(|(_, kind)| matches!(kind, GateEventKind::ForkDetected { .. }));
+        assert!(!forked, "nobody cloned anything");
+    });
+}
+
+#[test]
+fn full_disk_is_told_as_that_and_silences_nobody() {
+    on_virtual_time(async {
+        let world = running(63, &watched(3)).await;
+        assert!(events(&world).is_empty(), "{:?}", told(&world));
+        world.collector.fill_disk(true);
+        pass(seconds(600)).await;
+        let alerts = told(&world);
+        assert_eq!(events(&world), [Event::DiskFull], "{alerts:?}");
+        let said = &alerts[0].summary;
+        assert!(
+            said.contains("(0 bytes) are free") && said.contains("(1048576 bytes) must stay free"),
+            "{said}"
+        );
+        assert!(said.contains("`du -xhd2"), "{said}");
+        assert_eq!(&notices(&world)[0], said);
+
+        world.collector.fill_disk(false);
+        pass(seconds(400)).await;
+        assert_eq!(
+            events(&world),
+            [Event::DiskFull, Event::DiskRoom],
+            "{:?}",
+            told(&world)
+        );
+        assert!(notices(&world).is_empty());
+        judge(world).await; // every spool drained, and nothing is lost
+    });
+}
+
+#[test]
+fn probe_that_dies_while_the_disk_is_full_is_still_missed() {
+    on_virtual_time(async {
+        let mut world = running(64, &watched(3)).await;
+        world.collector.fill_disk(true);
+        pass(seconds(60)).await;
+        world.machines[2].kill().await;
+        pass(seconds(400)).await;
+        let alerts = told(&world);
+        assert_eq!(events(&world), [Event::DiskFull, Event::Opened], "{alerts:?}");
+        assert!(
+            alerts[1].summary.contains("probe-3 is silent"),
+            "{}",
+            alerts[1].summary
+        );
+    });
+}
