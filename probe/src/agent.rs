@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use isochrone_proto::section::Known;
+use isochrone_proto::known::Known;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rustls::time_provider::TimeProvider;

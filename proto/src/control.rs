@@ -9,10 +9,13 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::bounds::ControlError;
+use crate::bounds::{count, text};
 use crate::ids::{Digest, EpochId, PlanVersion, ProbeId, Sequence};
-use crate::limits::{HELLO_EPOCHS_MAX, PLAN_CHECKS_MAX, TEXT_BYTES_MAX};
+use crate::known::Known;
+use crate::limits::{HELLO_EPOCHS_MAX, PLAN_CHECKS_MAX};
 use crate::plan::SignedPlan;
-use crate::section::{Known, Section, SectionError, check_more};
+use crate::section::{Section, check_more};
 use crate::units::UnixMillis;
 
 /// First frame of a batch stream.
@@ -387,34 +390,4 @@ impl Refusal {
             | Self::BadRequest => Ok(()),
         }
     }
-}
-
-pub(crate) fn text(field: &'static str, value: &str) -> Result<(), ControlError> {
-    count(field, value.len(), TEXT_BYTES_MAX)
-}
-
-pub(crate) fn count(field: &'static str, found: usize, max: usize) -> Result<(), ControlError> {
-    if found > max {
-        Err(ControlError::TooMany { field, found, max })
-    } else {
-        Ok(())
-    }
-}
-
-/// Why a control message is refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ControlError {
-    /// More than the protocol allows.
-    #[error("{found} {field}, at most {max} are allowed")]
-    TooMany {
-        /// Of what.
-        field: &'static str,
-        /// How many.
-        found: usize,
-        /// The maximum.
-        max: usize,
-    },
-    /// A section that cannot be, or that is needed and not known.
-    #[error("greeting has sections that cannot be taken")]
-    Sections(#[from] SectionError),
 }

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddrV4, SocketAddrV6};
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::layout::PlanSections;
 use crate::echo::{KeyEpoch, PairKey, ResponderSecret};
 use crate::ids::{PlanVersion, ProbeId, TargetId};
 use crate::kind::{Family, Kind, TargetKind, UnknownKind};

@@ -24,8 +24,8 @@ use std::time::Duration;
 use isochrone_proto::codec;
 use isochrone_proto::control::{CloseCode, EpochState, Hello, SpoolState};
 use isochrone_proto::ids::{PlanVersion, ProbeId};
+use isochrone_proto::known::Known;
 use isochrone_proto::plan::SignedPlan;
-use isochrone_proto::section::Known;
 use isochrone_proto::units::UnixMillis;
 use tokio::sync::watch;
 

@@ -5,7 +5,7 @@ use isochrone_proto::control::CertificateDer;
 use isochrone_proto::echo::{KeyEpoch, ResponderSecret};
 use isochrone_proto::ids::{KeyHash, ProbeId};
 use isochrone_proto::kind::Kind;
-use isochrone_proto::section::Known;
+use isochrone_proto::known::Known;
 use isochrone_proto::units::UnixMillis;
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
