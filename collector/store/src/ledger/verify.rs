@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use isochrone_base::words;
+use isochrone_proto::batch::Batch;
 use isochrone_proto::codec;
 use isochrone_proto::ids::{Digest, EpochId, ProbeId, Sequence, TargetId};
 use isochrone_proto::kind::Kind;
+use isochrone_proto::plan::Plan;
 use isochrone_proto::units::Hour;
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
 
@@ -122,19 +124,7 @@ impl Count {
             let plan = store
                 .plan(probe, version)?
                 .ok_or(StoreError::NoPlan { probe, version })?;
-            for (check, slot) in batch.slots() {
-                self.audit.measurements += 1;
-                *self.hours.entry((probe, epoch, slot.hour())).or_default() += 1;
-                match plan.target_of(check) {
-                    Some((check, target)) => {
-                        let group = (probe, epoch, check.kind, target.id);
-                        self.slots.entry(group).or_default().add(slot.0);
-                    }
-                    None => self.audit.find(format!(
-                        "batch {commit} of probe {probe} names check {check}, which plan {version} does not have"
-                    )),
-                }
-            }
+            self.rows((probe, commit), &batch, &plan);
         }
         let commits = read_meta(transaction, META_COMMIT)?;
         if commits != self.audit.batches {
@@ -144,6 +134,24 @@ impl Count {
             ));
         }
         Ok(())
+    }
+
+    /// Counts the rows of one batch by hour, and by what was measured.
+    fn rows(&mut self, (probe, commit): (ProbeId, u64), batch: &Batch, plan: &Plan) {
+        let (epoch, version) = (batch.header.epoch, batch.header.plan);
+        for (check, slot) in batch.slots() {
+            self.audit.measurements += 1;
+            *self.hours.entry((probe, epoch, slot.hour())).or_default() += 1;
+            match plan.target_of(check) {
+                Some((check, target)) => {
+                    let group = (probe, epoch, check.kind, target.id);
+                    self.slots.entry(group).or_default().add(slot.0);
+                }
+                None => self.audit.find(format!(
+                    "batch {commit} of probe {probe} names check {check}, which plan {version} does not have"
+                )),
+            }
+        }
     }
 
     fn doubles(&mut self) {
