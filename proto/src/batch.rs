@@ -19,7 +19,7 @@ use crate::units::UnixMillis;
 /// What is common to all rows of a batch, and the account up to its cut.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchHeader {
-    /// The epoch.
+    /// The run of the probe that its sequence counts in.
     pub epoch: EpochId,
     /// Number in the epoch; the first is 1.
     pub sequence: Sequence,

@@ -21,7 +21,7 @@ pub enum ControlError {
     /// More than the protocol allows.
     #[error("{found} {field}, at most {max} are allowed")]
     TooMany {
-        /// Of what.
+        /// Of what, in words.
         field: &'static str,
         /// How many.
         found: usize,

@@ -81,7 +81,7 @@ pub struct Hello {
     pub echo_port: u16,
     /// Addresses it wants its responder to be known by, where NAT stands between.
     pub advertise: Vec<SocketAddr>,
-    /// The spool.
+    /// How full its spool is.
     pub spool: SpoolState,
     /// The probe's wall clock.
     pub probe_time: UnixMillis,
@@ -94,7 +94,7 @@ pub struct Hello {
 /// What a spool holds of an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EpochState {
-    /// The epoch.
+    /// The one whose batches are counted.
     pub epoch: EpochId,
     /// Its first slot: ends what was planned for earlier epochs.
     pub first_slot: UnixMillis,
@@ -102,7 +102,7 @@ pub struct EpochState {
     pub first_held: Sequence,
     /// Last batch or tombstone written; 0 if none.
     pub last: Sequence,
-    /// Digest of the last.
+    /// Digest of that one; zeros if none.
     pub last_digest: Digest,
     /// Nothing more will be added.
     pub closed: bool,
@@ -139,7 +139,7 @@ pub enum CollectorMessage {
     /// The epoch went on elsewhere (a cloned or restored machine): its rows are counted, not stored. The
     /// probe drops what it holds of the epoch above the mark and, if it is the current one, opens a new one.
     Forked {
-        /// The epoch.
+        /// The one that two machines write.
         epoch: EpochId,
         /// The first batch that does not fit.
         sequence: Sequence,
@@ -204,7 +204,7 @@ pub struct Clocks {
 /// How far an epoch is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EpochMark {
-    /// The epoch.
+    /// The one whose batches are counted.
     pub epoch: EpochId,
     /// The mark.
     pub stored: Sequence,
@@ -230,7 +230,7 @@ pub struct RefusedSoFar {
 /// Everything up to here is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ack {
-    /// The epoch.
+    /// The one whose batches are counted.
     pub epoch: EpochId,
     /// In the durable commit: stored, refused or tombstoned.
     pub stored: Sequence,

@@ -143,19 +143,19 @@ pub enum SectionError {
     /// Two of one name.
     #[error("section `{name}` is there twice")]
     Twice {
-        /// Its name.
+        /// As the message spells it.
         name: String,
     },
     /// The sender says that the message means nothing without it.
     #[error("section `{name}` is needed, and this release does not know it; update the older side")]
     Unknown {
-        /// Its name.
+        /// As the message spells it.
         name: String,
     },
     /// What it holds is not what its name says.
     #[error("section `{name}` is broken")]
     Broken {
-        /// Its name.
+        /// One of those this release knows.
         name: &'static str,
         /// How.
         #[source]

@@ -54,7 +54,7 @@ pub trait PlanSource: Send + Sync + 'static {
 pub struct SessionView {
     /// The probe.
     pub probe: ProbeId,
-    /// Its name.
+    /// The probe's name, as the lead gave it.
     pub name: String,
     /// Random number of its process.
     pub instance: u64,

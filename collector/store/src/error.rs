@@ -44,7 +44,7 @@ pub enum StoreError {
     /// A row does not have the form this build writes.
     #[error("table {table} holds a damaged row; restore a backup or export what can be read")]
     Row {
-        /// The table.
+        /// Its name in the database.
         table: &'static str,
         /// Which part.
         #[source]
@@ -53,9 +53,9 @@ pub enum StoreError {
     /// A record is not the JSON it should be.
     #[error("record {key:?} of table {table} cannot be read")]
     Record {
-        /// The table.
+        /// Its name in the database.
         table: &'static str,
-        /// The key.
+        /// The record's key, as text.
         key: String,
         /// Where and why.
         #[source]
@@ -64,7 +64,7 @@ pub enum StoreError {
     /// A stored batch or plan does not decode.
     #[error("{what} cannot be decoded")]
     Content {
-        /// Which.
+        /// Which batch or plan, in words.
         what: String,
         /// Why.
         #[source]
@@ -73,9 +73,9 @@ pub enum StoreError {
     /// A stored batch names a plan that is not stored.
     #[error("plan {version} of probe {probe} is not in the store")]
     NoPlan {
-        /// Whose.
+        /// The probe that the plan is for.
         probe: ProbeId,
-        /// Which.
+        /// The plan's version.
         version: PlanVersion,
     },
     /// A plan that has two checks of one kind and target: their measurements would share ids.
@@ -83,9 +83,9 @@ pub enum StoreError {
         "plan {version} of probe {probe} checks one target twice with one kind (checks {first} and {second})"
     )]
     TwinChecks {
-        /// Whose.
+        /// The probe that the plan is for.
         probe: ProbeId,
-        /// Which.
+        /// The plan's version.
         version: PlanVersion,
         /// The one check.
         first: usize,

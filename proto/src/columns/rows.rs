@@ -49,7 +49,7 @@ pub enum RowsError {
     /// A number that stands for nothing.
     #[error("{column} holds a code without a meaning: {code}")]
     Code {
-        /// Which column.
+        /// Its name, in words.
         column: &'static str,
         /// The number.
         code: u64,
@@ -57,7 +57,7 @@ pub enum RowsError {
     /// A column's form is wrong.
     #[error("column {column} is malformed")]
     Column {
-        /// Which column.
+        /// Its name, in words.
         column: &'static str,
         /// How.
         #[source]

@@ -10,7 +10,7 @@ use isochrone_proto::units::UnixMillis;
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 
-/// A probe.
+/// A probe that joined, as the store keeps it; one that was revoked stays.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProbeRecord {
     /// Derived from its key.
