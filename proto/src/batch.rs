@@ -84,7 +84,7 @@ impl Batch {
     ///
     /// # Errors
     /// Names the first column or count that does not agree.
-    pub fn check(&self) -> Result<(), BatchError> {
+    pub(crate) fn check(&self) -> Result<(), BatchError> {
         if self.rows() > BATCH_ROWS_MAX {
             return Err(BatchError::Rows { found: self.rows() });
         }
