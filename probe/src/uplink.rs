@@ -341,7 +341,8 @@ impl Uplink {
         let sent = self.parts.commands.send(Command::OpenEpoch(done)).await;
         sent.map_err(|_| LinkEnd::Stopped)?;
         let opened = opened.await.map_err(|_| LinkEnd::Stopped)?;
-        self.was_away = false;
+        // it was asked for on a connection: one that a fork made need not be followed by one for the absence
+        (self.heard_at, self.was_away) = (self.parts.clock.since_boot(), false);
         Ok(opened)
     }
 

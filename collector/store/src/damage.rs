@@ -1,7 +1,7 @@
 //! Rows that are not what was written: noted by whoever reads them, set aside, counted and named.
 //!
 //! Nothing ends because of one: it is passed over. Once the reader is through, the row is taken out of its table and
-//! kept raw in a table of its own, and what hung on it is counted again from what is whole (docs/adr/0011-damage.md).
+//! kept raw in a table of its own, and what hung on it is counted again from what is whole (docs/adr/0013-damage.md).
 
 #[cfg(any(test, feature = "testing"))]
 mod flip;
@@ -13,107 +13,7 @@ mod set_aside;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 #[cfg(any(test, feature = "testing"))]
 pub use self::flip::Part;
-pub(crate) use self::key::plan_of;
-pub(crate) use self::list::decode as list_decode;
-pub use self::list::{Damage, SetAside};
-pub(crate) use self::set_aside::{plan_is_back, read_all};
-use crate::tables::PLANS;
-
-/// A row that is not what was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Damaged {
-    /// The table.
-    pub(crate) table: &'static str,
-    /// Its key, as the bytes that stand there.
-    pub(crate) key: Vec<u8>,
-    /// What is wrong with it.
-    pub(crate) what: Fault,
-}
-
-/// What is wrong with a row.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Fault {
-    /// Its checksum does not fit.
-    #[error("its checksum does not fit: it is not what was written")]
-    Seal,
-    /// It is what was written, and this build cannot read it.
-    #[error("it cannot be read: {0}")]
-    Form(String),
-    /// Something names it, and it is not there.
-    #[error("it is missing")]
-    Missing,
-}
-
-/// What readers found, until it is set aside.
-#[derive(Debug, Default)]
-pub(crate) struct Found(Mutex<Noted>);
-
-#[derive(Debug, Default)]
-struct Noted {
-    waiting: Vec<Damaged>,
-    /// Noted before: not to be noted again by the next reader.
-    known: HashSet<(&'static str, Vec<u8>)>,
-}
-
-impl Found {
-    /// Notes a damaged row, once.
-    pub(crate) fn note(&self, table: &'static str, key: &[u8], what: Fault) {
-        let mut noted = self.lock();
-        if noted.known.insert((table, key.to_vec())) {
-            noted.waiting.push(Damaged {
-                table,
-                key: key.to_vec(),
-                what,
-            });
-        }
-    }
-
-    /// Whether anything waits to be set aside.
-    pub(crate) fn is_waiting(&self) -> bool {
-        !self.lock().waiting.is_empty()
-    }
-
-    fn take(&self) -> Vec<Damaged> {
-        std::mem::take(&mut self.lock().waiting)
-    }
-
-    /// They could not be set aside now.
-    fn give_back(&self, damaged: Vec<Damaged>) {
-        self.lock().waiting.extend(damaged);
-    }
-
-    /// These are set aside: what is written under their keys from now on is another row. A plan stays known until it
-    /// is back: each batch under it asks for it.
-    fn settled(&self, damaged: &[Damaged]) {
-        let mut noted = self.lock();
-        for row in damaged.iter().filter(|row| row.table != PLANS.name) {
-            noted.known.remove(&(row.table, row.key.clone()));
-        }
-    }
-
-    /// A plan that was set aside before this process began.
-    fn is_missing(&self, key: Vec<u8>) {
-        self.lock().known.insert((PLANS.name, key));
-    }
-
-    /// A plan is put into the store; whether it was missing.
-    pub(crate) fn is_back(&self, key: &[u8]) -> bool {
-        self.lock().known.remove(&(PLANS.name, key.to_vec()))
-    }
-
-    /// The plans that are missing, by their keys.
-    pub(crate) fn missing_plans(&self) -> Vec<Vec<u8>> {
-        let noted = self.lock();
-        let plans = noted.known.iter().filter(|(table, _)| *table == PLANS.name);
-        plans.map(|(_, key)| key.clone()).collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Noted> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+pub use self::list::Damage;
+pub(crate) use self::set_aside::read_all;

@@ -12,9 +12,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use redb::{Builder, Database, Durability, ReadTransaction, ReadableDatabase, WriteTransaction};
 
-use crate::damage::{Found, read_all};
+use crate::damage::read_all;
 use crate::disk::{DiskReserve, FreeSpace};
 use crate::error::StoreError;
+use crate::format;
+use crate::found::Found;
 use crate::numbers::{Numbers, read_number};
 use crate::plans::PlanCache;
 use crate::tables;
@@ -145,7 +147,7 @@ impl Store {
             found: Found::default(),
             recounts: AtomicU64::new(0),
         }));
-        store.write_tables(|transaction| tables::prepare(transaction, store.found()))?;
+        store.write_tables(|transaction| format::prepare(transaction, store.found()))?;
         store.recall_missing_plans()?;
         store.look_through()?;
         let demo = store.read(|transaction| read_number(transaction, store.found(), tables::META_DEMO))? != 0;

@@ -4,6 +4,7 @@
 //! One redb file holds what must change together. No type of redb leaves this crate.
 
 mod account;
+mod aside;
 mod blob;
 mod damage;
 mod database;
@@ -12,6 +13,8 @@ mod error;
 pub mod export;
 #[cfg(any(test, feature = "testing"))]
 pub mod fixture;
+mod format;
+mod found;
 pub mod ingest;
 pub mod ledger;
 #[cfg(any(test, feature = "testing"))]
@@ -29,10 +32,11 @@ mod tests;
 mod transaction;
 
 pub(crate) use self::account::{EpochRow, HourRow, StreamEntry, StreamKind, TombstoneRow};
+pub use self::aside::SetAside;
 pub(crate) use self::blob::StoredBlob;
+pub use self::damage::Damage;
 #[cfg(any(test, feature = "testing"))]
 pub use self::damage::Part;
-pub use self::damage::{Damage, SetAside};
 pub use self::database::{Store, StoreOptions};
 pub use self::disk::{DiskReserve, FreeSpace};
 pub use self::error::{DatabaseFailure, StoreError};

@@ -5,7 +5,7 @@
 
 use redb::{ReadTransaction, WriteTransaction};
 
-use crate::damage::Found;
+use crate::found::Found;
 use crate::rows::{Lookup, WriteRows};
 use crate::tables::{
     ASIDE, EPOCHS, FORMAT, LOG, META_ASIDE, META_COMMIT, META_FORMAT, META_NAMES, META_ORDINAL, META_PLAN,

@@ -9,9 +9,10 @@ use isochrone_proto::plan::{Plan, SignedPlan};
 use redb::WriteTransaction;
 
 use super::row::{Malformed, RowReader, RowWriter};
-use super::tables::{META_PLAN, META_PROMOTION, PLANS, plan_key};
+use super::tables::{META_PLAN, META_PROMOTION, PLANS, plan_key, plan_of};
 use super::{Store, StoreError};
-use crate::damage::{Damaged, Fault, Found, plan_is_back, plan_of};
+use crate::aside::plan_is_back;
+use crate::found::{Damaged, Fault, Found};
 use crate::numbers::{Numbers, read_number};
 
 /// Decoded plans by probe and version. When full it is emptied: the archive fills it again.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Store, StoreError, Transaction};
-use crate::damage::Fault;
+use crate::found::Fault;
 use crate::rows::{Rows, TableOf, Whole};
 use crate::seal::SEAL_BYTES;
 

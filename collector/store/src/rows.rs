@@ -10,7 +10,7 @@ use redb::{
 };
 
 use crate::StoreError;
-use crate::damage::{Fault, Found};
+use crate::found::{Fault, Found};
 use crate::row::Malformed;
 use crate::seal::{SEAL_BYTES, seal, unseal};
 

@@ -12,7 +12,7 @@ use redb::ReadTransaction;
 
 use super::tables::{LOG, LOG_HOURS};
 use super::{Store, StoreError, StoredBlob};
-use crate::damage::Found;
+use crate::found::Found;
 use crate::row::Malformed;
 
 /// Which batches are read. The default is all of them.

@@ -2,14 +2,10 @@
 //!
 //! Keys of several parts are big-endian bytes one after the other, so that they sort by part.
 
+use crate::found::PLANS_TABLE;
+use crate::rows::TableOf;
 use isochrone_proto::ids::{Digest, EpochId, PlanVersion, ProbeId, Sequence};
 use isochrone_proto::units::Hour;
-use redb::{TableDefinition, TableError, TableHandle as _, WriteTransaction};
-
-use super::StoreError;
-use crate::damage::Found;
-use crate::numbers::Numbers;
-use crate::rows::TableOf;
 
 /// Single numbers by name, each kept twice: see [`crate::numbers`].
 pub(crate) const NUMBERS: [TableOf<&'static [u8]>; 2] =
@@ -38,7 +34,7 @@ pub(crate) const FORKS: TableOf<&'static [u8; 64]> = TableOf::new("forks");
 /// running number → a refused batch, raw, with its reason.
 pub(crate) const QUARANTINE: TableOf<u64> = TableOf::new("quarantine");
 /// (probe, plan version) → signed plan.
-pub(crate) const PLANS: TableOf<&'static [u8; 20]> = TableOf::new("plans");
+pub(crate) const PLANS: TableOf<&'static [u8; 20]> = TableOf::new(PLANS_TABLE);
 
 /// probe → when it was revoked: nothing is planned of it from there on.
 pub(crate) const ENDS: TableOf<u64> = TableOf::new("ends");
@@ -77,58 +73,6 @@ pub(crate) const META_NAMES: [&str; 12] = [
 /// The format this build reads and writes. 1: batches without the kind connect. 2: without sections. 3: rows without
 /// checksums.
 pub(crate) const FORMAT: u64 = 4;
-/// Where formats 1 to 3 kept their number.
-const OLD_META: TableDefinition<&str, u64> = TableDefinition::new("meta");
-
-/// Makes every table, so that readers find them; checks the format.
-pub(crate) fn prepare(transaction: &WriteTransaction, found: &Found) -> Result<(), StoreError> {
-    if let Some(old) = old_format(transaction)? {
-        return Err(StoreError::Format {
-            found: old,
-            expected: FORMAT,
-        });
-    }
-    let mut numbers = Numbers::open(transaction, found)?;
-    match numbers.get(META_FORMAT)? {
-        FORMAT => {}
-        0 => numbers.set(META_FORMAT, FORMAT)?, // new; or damaged twice, and each row says its form by itself
-        other => {
-            return Err(StoreError::Format {
-                found: other,
-                expected: FORMAT,
-            });
-        }
-    }
-    ASIDE.open(transaction, found)?;
-    LOG.open(transaction, found)?;
-    LOG_HOURS.open(transaction, found)?;
-    STREAM.open(transaction, found)?;
-    EPOCHS.open(transaction, found)?;
-    SEEN.open(transaction, found)?;
-    HOURS.open(transaction, found)?;
-    PROBE_HOURS.open(transaction, found)?;
-    TOMBSTONES.open(transaction, found)?;
-    FORKS.open(transaction, found)?;
-    QUARANTINE.open(transaction, found)?;
-    ENDS.open(transaction, found)?;
-    PLANS.open(transaction, found)?;
-    Ok(())
-}
-
-/// The number of an older format, whose tables this build cannot open.
-fn old_format(transaction: &WriteTransaction) -> Result<Option<u64>, StoreError> {
-    if !transaction
-        .list_tables()?
-        .any(|table| table.name() == OLD_META.name())
-    {
-        return Ok(None);
-    }
-    let found = match transaction.open_table(OLD_META) {
-        Err(TableError::TableTypeMismatch { .. }) => None,
-        meta => redb::ReadableTable::get(&meta?, META_FORMAT)?.map(|format| format.value()),
-    };
-    Ok(Some(found.unwrap_or(0)))
-}
 
 pub(crate) fn epoch_key(probe: ProbeId, epoch: EpochId) -> [u8; 24] {
     let mut key = [0; 24];
@@ -186,6 +130,17 @@ pub(crate) fn fork_key(probe: ProbeId, epoch: EpochId, sequence: Sequence, diges
     key[..32].copy_from_slice(&stream_key(probe, epoch, sequence));
     key[32..].copy_from_slice(&digest.0);
     key
+}
+
+/// Whose plan a key names.
+pub(crate) fn plan_of(key: &[u8]) -> Option<(ProbeId, PlanVersion)> {
+    let (probe, rest) = key.split_first_chunk::<8>()?;
+    let (promotion, number) = rest.split_first_chunk::<4>()?;
+    let version = PlanVersion {
+        promotion: u32::from_be_bytes(*promotion),
+        number: u64::from_be_bytes(number.try_into().ok()?),
+    };
+    Some((ProbeId(u64::from_be_bytes(*probe)), version))
 }
 
 pub(crate) fn plan_key(probe: ProbeId, version: PlanVersion) -> [u8; 20] {

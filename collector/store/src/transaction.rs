@@ -5,7 +5,7 @@ use isochrone_proto::units::UnixMillis;
 use redb::WriteTransaction;
 
 use crate::StoreError;
-use crate::damage::Found;
+use crate::found::Found;
 use crate::tables::ENDS;
 
 /// One durable change: everything that is written in it happens, or nothing.

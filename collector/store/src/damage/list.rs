@@ -1,43 +1,12 @@
 //! What was set aside, as it is kept and told.
 
 use redb::ReadTransaction;
-use serde::{Deserialize, Serialize};
 
-use super::Found;
+use crate::aside::{SetAside, decode};
+use crate::found::Found;
 use crate::numbers::read_number;
 use crate::tables::{ASIDE, HOURS, META_ASIDE, META_ASIDE_TOLD};
 use crate::{HourRow, Store, StoreError, Transaction};
-
-/// A row that was set aside.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SetAside {
-    /// Its number among all that were set aside; the first is 1.
-    pub number: u64,
-    /// The table it stood in.
-    pub table: String,
-    /// Its key: text, a number, or hexadecimal digits.
-    pub key: String,
-    /// What is wrong with it, in words.
-    pub reason: String,
-    /// What follows from it, in words.
-    pub consequence: String,
-    /// Commit number of the batch that is lost with it.
-    pub commit: Option<u64>,
-    /// Whose it was, as hexadecimal digits, where that can be told.
-    pub probe: Option<String>,
-    /// Of which epoch, as hexadecimal digits.
-    pub epoch: Option<String>,
-    /// Which batch of the epoch.
-    pub sequence: Option<u64>,
-    /// The plan, where it is one.
-    pub plan: Option<String>,
-    /// Measurements that are no longer served because of it.
-    pub measurements: u64,
-    /// Its bytes are kept.
-    pub bytes: u64,
-    /// Nothing is lost: it was found again from other rows, or came back.
-    pub mended: bool,
-}
 
 /// Rows that are listed one by one; of all there are counts.
 const LISTED_MAX: usize = 1_000;
@@ -62,23 +31,6 @@ impl Damage {
     #[must_use]
     pub fn is_none(&self) -> bool {
         self.rows == 0
-    }
-}
-
-impl SetAside {
-    /// What was damaged and where, in words.
-    #[must_use]
-    pub fn subject(&self) -> String {
-        let key = match (&self.probe, self.sequence, &self.plan) {
-            (Some(probe), Some(sequence), _) => {
-                let epoch = self.epoch.as_deref().unwrap_or_default();
-                format!("batch {sequence} of epoch {epoch} of probe {probe}")
-            }
-            (Some(probe), None, Some(plan)) => format!("plan {plan} of probe {probe}"),
-            _ => format!("{:?}", self.key),
-        };
-        let commit = self.commit.map(|commit| format!(", commit {commit}"));
-        format!("table {}, {key}{}", self.table, commit.unwrap_or_default())
     }
 }
 
@@ -171,22 +123,4 @@ pub(super) fn read(transaction: &ReadTransaction, found: &Found) -> Result<Damag
         damage.measurements += hour.map_or(0, |hour| hour.damaged);
     }
     Ok(damage)
-}
-
-/// One line of JSON, then the bytes as they stood.
-pub(super) fn encode(aside: &SetAside, bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
-    let mut row = serde_json::to_vec(aside).map_err(|source| StoreError::Record {
-        table: ASIDE.name,
-        key: aside.number.to_string(),
-        source,
-    })?;
-    row.push(b'\n');
-    row.extend_from_slice(bytes);
-    Ok(row)
-}
-
-pub(crate) fn decode(row: &[u8]) -> Result<(SetAside, &[u8]), crate::row::Malformed> {
-    let line = row.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let aside = serde_json::from_slice(line).map_err(|_| crate::row::Malformed::Text)?;
-    Ok((aside, row.get(line.len() + 1..).unwrap_or_default()))
 }

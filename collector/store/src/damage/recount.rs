@@ -15,7 +15,7 @@ use isochrone_proto::ids::{Digest, EpochId, ProbeId, Sequence};
 use isochrone_proto::ledger::{DropCause, Event};
 use redb::WriteTransaction;
 
-use super::Found;
+use crate::found::Found;
 use crate::ingest::refused_of;
 use crate::rows::WriteRows;
 use crate::tables::{

@@ -5,17 +5,17 @@ use isochrone_proto::codec;
 use isochrone_proto::ids::{PlanVersion, ProbeId};
 use redb::{Key, WriteTransaction};
 
-use super::key::{fixed, hex, plan_of, unhex, words_of};
-use super::list::{self, SetAside};
+use super::key::{fixed, words_of};
 use super::meaning::{BATCH, consequence};
 use super::recount::{Lost, Suspects, recount};
-use super::{Damaged, Fault, Found};
+use crate::aside::{SetAside, encode, unhex};
+use crate::found::{Damaged, Fault, Found};
 use crate::numbers::Numbers;
 use crate::rows::TableOf;
 use crate::seal::unseal;
 use crate::tables::{
     ASIDE, ENDS, EPOCHS, FORKS, HOURS, LOG, LOG_HOURS, META_ASIDE, META_ASIDE_BYTES, NUMBERS, PLANS,
-    PROBE_HOURS, QUARANTINE, SEEN, STREAM, TOMBSTONES,
+    PROBE_HOURS, QUARANTINE, SEEN, STREAM, TOMBSTONES, plan_of,
 };
 use crate::{Store, StoreError, StoredBlob};
 
@@ -97,33 +97,6 @@ impl Store {
         }
         Ok(())
     }
-}
-
-/// A plan came back: what was set aside for it is mended.
-pub(crate) fn plan_is_back(
-    transaction: &WriteTransaction,
-    found: &Found,
-    key: &[u8],
-) -> Result<(), StoreError> {
-    if !found.is_back(key) {
-        return Ok(());
-    }
-    let mut table = ASIDE.open(transaction, found)?;
-    let mut back = Vec::new();
-    for row in table.iter()? {
-        let (number, row) = row?;
-        let decoded = table.decode(number.value(), &row, |row| {
-            list::decode(row).map(|(aside, bytes)| (aside, bytes.to_vec()))
-        });
-        let is_it = |aside: &SetAside| aside.table == PLANS.name && aside.key == hex(key) && !aside.mended;
-        back.extend(decoded.filter(|(aside, _)| is_it(aside)));
-    }
-    for (mut aside, bytes) in back {
-        aside.mended = true;
-        "the probe returned the plan: its batches are served again".clone_into(&mut aside.consequence);
-        table.insert(aside.number, &list::encode(&aside, &bytes)?)?;
-    }
-    Ok(())
 }
 
 fn set_aside(
@@ -276,7 +249,7 @@ fn keep(
         }
         aside.bytes = bytes.len() as u64;
         kept += aside.bytes;
-        table.insert(last, &list::encode(&aside, &bytes)?)?;
+        table.insert(last, &encode(&aside, &bytes)?)?;
         told.push(aside);
     }
     numbers.set(META_ASIDE, last)?;

@@ -7,7 +7,7 @@ use redb::WriteTransaction;
 
 use super::quarantine::Quarantine;
 use super::stream::EpochMemory;
-use crate::damage::Found;
+use crate::found::Found;
 use crate::numbers::Numbers;
 use crate::{StoreError, tables};
 

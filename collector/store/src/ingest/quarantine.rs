@@ -9,7 +9,7 @@ use redb::{ReadTransaction, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
 use super::{Incoming, Item, RefuseReason};
-use crate::damage::Found;
+use crate::found::Found;
 use crate::numbers::{Numbers, read_number};
 use crate::row::Malformed;
 use crate::tables::{META_QUARANTINE_BYTES, META_QUARANTINE_FIRST, META_QUARANTINED, QUARANTINE};

@@ -8,7 +8,7 @@ use redb::WriteTransaction;
 use super::adopted::AdoptedPlan;
 use super::judge::{self, RefuseReason, Window};
 use super::not_stored::NotStored;
-use crate::damage::{Fault, Found};
+use crate::found::{Fault, Found};
 use crate::rows::{Lookup, WriteRows, number};
 use crate::tables::{self, epoch_key, hour_key, probe_hour_key, seen_key, stream_key};
 use crate::{EpochRow, HourRow, Store, StoreError};

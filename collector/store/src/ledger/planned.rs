@@ -8,7 +8,7 @@ use isochrone_proto::plan::Plan;
 use isochrone_proto::units::{Hour, UnixMillis};
 use redb::ReadTransaction;
 
-use crate::damage::Found;
+use crate::found::Found;
 use crate::tables::{ENDS, EPOCHS, HOURS, parse_epoch_key, parse_hour_key};
 use crate::{EpochRow, HourRow, Store, StoreError};
 

@@ -12,7 +12,7 @@ use isochrone_proto::units::Hour;
 use redb::ReadTransaction;
 
 use super::slots::Slots;
-use crate::damage::list_decode;
+
 use crate::numbers::read_number;
 use crate::tables::{
     ASIDE, EPOCHS, HOURS, LOG, META_COMMIT, STREAM, TOMBSTONES, parse_epoch_key, parse_hour_key, stream_key,
@@ -276,7 +276,9 @@ fn lost_batches(store: &Store, transaction: &ReadTransaction) -> Result<u64, Sto
     let mut batches = 0;
     for row in aside.iter()? {
         let (key, row) = row?;
-        let row = aside.decode(key.value(), &row, |row| list_decode(row).map(|(row, _)| row));
+        let row = aside.decode(key.value(), &row, |row| {
+            crate::aside::decode(row).map(|(row, _)| row)
+        });
         batches += u64::from(row.is_some_and(|row| row.table == LOG.name && row.commit.is_some()));
     }
     Ok(batches)

@@ -1,0 +1,110 @@
+//! A row that was set aside, as it is kept.
+
+use redb::WriteTransaction;
+use serde::{Deserialize, Serialize};
+
+use crate::StoreError;
+use crate::found::Found;
+use crate::tables::{ASIDE, PLANS};
+
+/// A row that was set aside.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetAside {
+    /// Its number among all that were set aside; the first is 1.
+    pub number: u64,
+    /// The table it stood in.
+    pub table: String,
+    /// Its key: text, a number, or hexadecimal digits.
+    pub key: String,
+    /// What is wrong with it, in words.
+    pub reason: String,
+    /// What follows from it, in words.
+    pub consequence: String,
+    /// Commit number of the batch that is lost with it.
+    pub commit: Option<u64>,
+    /// Whose it was, as hexadecimal digits, where that can be told.
+    pub probe: Option<String>,
+    /// Of which epoch, as hexadecimal digits.
+    pub epoch: Option<String>,
+    /// Which batch of the epoch.
+    pub sequence: Option<u64>,
+    /// The plan, where it is one.
+    pub plan: Option<String>,
+    /// Measurements that are no longer served because of it.
+    pub measurements: u64,
+    /// Its bytes are kept.
+    pub bytes: u64,
+    /// Nothing is lost: it was found again from other rows, or came back.
+    pub mended: bool,
+}
+
+impl SetAside {
+    /// What was damaged and where, in words.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        let key = match (&self.probe, self.sequence, &self.plan) {
+            (Some(probe), Some(sequence), _) => {
+                let epoch = self.epoch.as_deref().unwrap_or_default();
+                format!("batch {sequence} of epoch {epoch} of probe {probe}")
+            }
+            (Some(probe), None, Some(plan)) => format!("plan {plan} of probe {probe}"),
+            _ => format!("{:?}", self.key),
+        };
+        let commit = self.commit.map(|commit| format!(", commit {commit}"));
+        format!("table {}, {key}{}", self.table, commit.unwrap_or_default())
+    }
+}
+
+/// A plan came back: what was set aside for it is mended.
+pub(crate) fn plan_is_back(
+    transaction: &WriteTransaction,
+    found: &Found,
+    key: &[u8],
+) -> Result<(), StoreError> {
+    if !found.is_back(key) {
+        return Ok(());
+    }
+    let mut table = ASIDE.open(transaction, found)?;
+    let mut back = Vec::new();
+    for row in table.iter()? {
+        let (number, row) = row?;
+        let decoded = table.decode(number.value(), &row, |row| {
+            decode(row).map(|(aside, bytes)| (aside, bytes.to_vec()))
+        });
+        let is_it = |aside: &SetAside| aside.table == PLANS.name && aside.key == hex(key) && !aside.mended;
+        back.extend(decoded.filter(|(aside, _)| is_it(aside)));
+    }
+    for (mut aside, bytes) in back {
+        aside.mended = true;
+        "the probe returned the plan: its batches are served again".clone_into(&mut aside.consequence);
+        table.insert(aside.number, &encode(&aside, &bytes)?)?;
+    }
+    Ok(())
+}
+
+/// One line of JSON, then the bytes as they stood.
+pub(crate) fn encode(aside: &SetAside, bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let mut row = serde_json::to_vec(aside).map_err(|source| StoreError::Record {
+        table: ASIDE.name,
+        key: aside.number.to_string(),
+        source,
+    })?;
+    row.push(b'\n');
+    row.extend_from_slice(bytes);
+    Ok(row)
+}
+
+pub(crate) fn decode(row: &[u8]) -> Result<(SetAside, &[u8]), crate::row::Malformed> {
+    let line = row.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let aside = serde_json::from_slice(line).map_err(|_| crate::row::Malformed::Text)?;
+    Ok((aside, row.get(line.len() + 1..).unwrap_or_default()))
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digits = |place: usize| u8::from_str_radix(text.get(place..place + 2)?, 16).ok();
+    (0..text.len()).step_by(2).map(digits).collect()
+}

@@ -1,0 +1,61 @@
+//! The format of the file: its number, and every table.
+
+use redb::{TableDefinition, TableError, TableHandle as _, WriteTransaction};
+
+use crate::StoreError;
+use crate::found::Found;
+use crate::numbers::Numbers;
+use crate::tables::*;
+
+/// Where formats 1 to 3 kept their number.
+const OLD_META: TableDefinition<&str, u64> = TableDefinition::new("meta");
+
+/// Makes every table, so that readers find them; checks the format.
+pub(crate) fn prepare(transaction: &WriteTransaction, found: &Found) -> Result<(), StoreError> {
+    if let Some(old) = old_format(transaction)? {
+        return Err(StoreError::Format {
+            found: old,
+            expected: FORMAT,
+        });
+    }
+    let mut numbers = Numbers::open(transaction, found)?;
+    match numbers.get(META_FORMAT)? {
+        FORMAT => {}
+        0 => numbers.set(META_FORMAT, FORMAT)?, // new; or damaged twice, and each row says its form by itself
+        other => {
+            return Err(StoreError::Format {
+                found: other,
+                expected: FORMAT,
+            });
+        }
+    }
+    ASIDE.open(transaction, found)?;
+    LOG.open(transaction, found)?;
+    LOG_HOURS.open(transaction, found)?;
+    STREAM.open(transaction, found)?;
+    EPOCHS.open(transaction, found)?;
+    SEEN.open(transaction, found)?;
+    HOURS.open(transaction, found)?;
+    PROBE_HOURS.open(transaction, found)?;
+    TOMBSTONES.open(transaction, found)?;
+    FORKS.open(transaction, found)?;
+    QUARANTINE.open(transaction, found)?;
+    ENDS.open(transaction, found)?;
+    PLANS.open(transaction, found)?;
+    Ok(())
+}
+
+/// The number of an older format, whose tables this build cannot open.
+fn old_format(transaction: &WriteTransaction) -> Result<Option<u64>, StoreError> {
+    if !transaction
+        .list_tables()?
+        .any(|table| table.name() == OLD_META.name())
+    {
+        return Ok(None);
+    }
+    let found = match transaction.open_table(OLD_META) {
+        Err(TableError::TableTypeMismatch { .. }) => None,
+        meta => redb::ReadableTable::get(&meta?, META_FORMAT)?.map(|format| format.value()),
+    };
+    Ok(Some(found.unwrap_or(0)))
+}

@@ -1,0 +1,101 @@
+//! What readers found damaged, until it is set aside.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The table of plans: what is missing there stays known until it is back.
+pub(crate) const PLANS_TABLE: &str = "plans";
+
+/// A row that is not what was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Damaged {
+    /// The table.
+    pub(crate) table: &'static str,
+    /// Its key, as the bytes that stand there.
+    pub(crate) key: Vec<u8>,
+    /// What is wrong with it.
+    pub(crate) what: Fault,
+}
+
+/// What is wrong with a row.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Fault {
+    /// Its checksum does not fit.
+    #[error("its checksum does not fit: it is not what was written")]
+    Seal,
+    /// It is what was written, and this build cannot read it.
+    #[error("it cannot be read: {0}")]
+    Form(String),
+    /// Something names it, and it is not there.
+    #[error("it is missing")]
+    Missing,
+}
+
+/// What readers found, until it is set aside.
+#[derive(Debug, Default)]
+pub(crate) struct Found(Mutex<Noted>);
+
+#[derive(Debug, Default)]
+struct Noted {
+    waiting: Vec<Damaged>,
+    /// Noted before: not to be noted again by the next reader.
+    known: HashSet<(&'static str, Vec<u8>)>,
+}
+
+impl Found {
+    /// Notes a damaged row, once.
+    pub(crate) fn note(&self, table: &'static str, key: &[u8], what: Fault) {
+        let mut noted = self.lock();
+        if noted.known.insert((table, key.to_vec())) {
+            noted.waiting.push(Damaged {
+                table,
+                key: key.to_vec(),
+                what,
+            });
+        }
+    }
+
+    /// Whether anything waits to be set aside.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.lock().waiting.is_empty()
+    }
+
+    pub(crate) fn take(&self) -> Vec<Damaged> {
+        std::mem::take(&mut self.lock().waiting)
+    }
+
+    /// They could not be set aside now.
+    pub(crate) fn give_back(&self, damaged: Vec<Damaged>) {
+        self.lock().waiting.extend(damaged);
+    }
+
+    /// These are set aside: what is written under their keys from now on is another row. A plan stays known until it
+    /// is back: each batch under it asks for it.
+    pub(crate) fn settled(&self, damaged: &[Damaged]) {
+        let mut noted = self.lock();
+        for row in damaged.iter().filter(|row| row.table != PLANS_TABLE) {
+            noted.known.remove(&(row.table, row.key.clone()));
+        }
+    }
+
+    /// A plan that was set aside before this process began.
+    pub(crate) fn is_missing(&self, key: Vec<u8>) {
+        self.lock().known.insert((PLANS_TABLE, key));
+    }
+
+    /// A plan is put into the store; whether it was missing.
+    pub(crate) fn is_back(&self, key: &[u8]) -> bool {
+        self.lock().known.remove(&(PLANS_TABLE, key.to_vec()))
+    }
+
+    /// The plans that are missing, by their keys.
+    pub(crate) fn missing_plans(&self) -> Vec<Vec<u8>> {
+        let noted = self.lock();
+        let plans = noted.known.iter().filter(|(table, _)| *table == PLANS_TABLE);
+        plans.map(|(_, key)| key.clone()).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Noted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
