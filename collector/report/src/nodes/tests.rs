@@ -174,9 +174,10 @@ fn flapping_outage_that_answers_at_the_moment_is_not_called_down() {
     let outage = &node(&report, "tokyo").outages[0];
     assert_eq!((outage.duration_s, outage.up_since), (14.0, Some(at(94))));
     let line = super::words::outage_line(outage);
-    assert!(
-        line.contains("connect, down 2 times, up since 2026-11-22 00:01:34"),
-        "{line}"
+    assert_eq!(
+        line,
+        "2026-11-22 00:01:00 to 2026-11-22 00:01:34 (14 s) connect, down 2 times, at the node; watched until it has been \
+         up for 10 minutes"
     );
 }
 
@@ -692,6 +693,23 @@ fn overview_marks_outages_and_hours_of_failures_are_not_printed() {
             .count();
     let tables = nodes.matches(">When checks failed</span>").count();
     assert!(tables > 0 && unprinted == tables, "{unprinted} of {tables}");
+}
+
+#[test]
+fn only_an_outage_on_some_paths_is_drawn_hollow() {
+    let at = |second: u64| UnixMillis(DAY0 + second * 1_000);
+    for (cause, class) in [
+        (Cause::Node, "span"),
+        (Cause::Shared, "span"),
+        (Cause::Source, "span"),
+        (Cause::Path, "span hollow"),
+    ] {
+        let mut outage = kept(at(60), Some(at(90)));
+        outage.cause = cause;
+        let page = builder(&roster(), window(60)).finish(&[outage]).html();
+        let rect = format!("<rect class=\"{class}\"");
+        assert!(page.contains(&rect), "{cause:?}: {page}");
+    }
 }
 
 #[test]
