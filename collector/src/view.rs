@@ -9,7 +9,7 @@ use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::{Check, Family, Kind};
 use isochrone_proto::units::UnixMillis;
 use isochrone_watch::alert::Board;
-use isochrone_watch::incident::{Cause, Incident, IncidentCheck};
+use isochrone_watch::incident::{Cause, Incident, IncidentCheck, Subject};
 use isochrone_watch::judge::{Engine, Standing, State};
 use isochrone_watch::live::window::{WINDOW_S, WindowSum};
 use isochrone_watch::live::{Cell, Finding, Live, Vantage};
@@ -282,7 +282,13 @@ impl ViewParts<'_> {
             }
         }
         let standing = self.engine.standing(node.id);
-        let of = |standing: Option<Standing>| verdict(standing.unwrap_or(NO_DATA));
+        let of = |standing: Option<Standing>, checks: &[IncidentCheck]| {
+            let mut standing = standing.unwrap_or(NO_DATA);
+            if standing.state == State::Down {
+                standing.since = self.down_since(node.id, checks).or(standing.since);
+            }
+            verdict(standing)
+        };
         view::NodeView {
             name: node.name.clone(),
             worker: node.worker.clone().unwrap_or_default(),
@@ -291,9 +297,18 @@ impl ViewParts<'_> {
             longitude: node.longitude,
             network: node.network,
             url: node.url.clone(),
-            connect: of(standing.as_ref().map(|standing| standing.connect)),
-            status: of(standing.as_ref().and_then(|standing| standing.status)),
-            asset: of(standing.as_ref().and_then(|standing| standing.asset)),
+            connect: of(
+                standing.as_ref().map(|standing| standing.connect),
+                &[IncidentCheck::Connect, IncidentCheck::Name],
+            ),
+            status: of(
+                standing.as_ref().and_then(|standing| standing.status),
+                &[IncidentCheck::Status, IncidentCheck::Http],
+            ),
+            asset: of(
+                standing.as_ref().and_then(|standing| standing.asset),
+                &[IncidentCheck::Asset],
+            ),
             connect_p50_ms: connect.quantile_ms(0.5),
             connect_samples: connect.timed(),
             ttfb_p50_ms: ttfb.quantile_ms(0.5),
@@ -303,6 +318,16 @@ impl ViewParts<'_> {
             cells,
             samples: connect.runs(),
         }
+    }
+
+    /// When what is out began to fail, as its incident and its alert say it: it was noticed later.
+    fn down_since(&self, node: TargetId, checks: &[IncidentCheck]) -> Option<UnixMillis> {
+        let mut open = self.engine.open();
+        let incident =
+            open.find(|incident| incident.subject == Subject::Node(node) && incident.check.is_outage())?;
+        let spans = incident.checks.iter();
+        let fails = spans.filter(|span| span.end.is_none() && checks.contains(&span.check));
+        fails.map(|span| span.start).min()
     }
 
     fn node_cell(&self, witness: &Witness) -> view::NodeCell {

@@ -165,6 +165,11 @@ fn view_shows_mesh_nodes_and_incident_as_they_are() {
     assert_eq!(view.incidents[0].check, view::IncidentCheck::Status);
     assert_eq!(view.incidents[0].evidence.len(), 2);
     assert_eq!(view.incidents[0].duration_s, 31);
+    assert_eq!(
+        tokyo.status.since,
+        Some(view.incidents[0].start),
+        "down since it failed, not since that was noticed"
+    );
     assert!(serde_json::to_string(&view).is_ok());
 }
 
