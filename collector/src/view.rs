@@ -1,6 +1,6 @@
 //! Fills the page's view from live state, verdicts and the outbox.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use isochrone_base::kinds::{CountsFor, counts_for};
 use isochrone_base::roster::{NodeEntry, ProbeEntry, Roster};
@@ -252,7 +252,7 @@ impl ViewParts<'_> {
     fn node(&self, node: &NodeEntry) -> view::NodeView {
         let (mut connect, mut ttfb) = (WindowSum::default(), WindowSum::default());
         let mut certificate: Option<(UnixMillis, u64)> = None;
-        let mut cells = Vec::new();
+        let (mut cells, mut kinds) = (Vec::new(), BTreeSet::new());
         for (probe, vantage) in self.live.vantages() {
             let Some(probe) = self.roster.probe(probe).filter(|probe| probe.active) else {
                 continue;
@@ -265,6 +265,7 @@ impl ViewParts<'_> {
                     is_own,
                     cells: planned(vantage, node.id, of),
                 };
+                kinds.extend(witness.checks());
                 if !witness.cells.is_empty() {
                     cells.push(self.node_cell(&witness));
                 }
@@ -282,8 +283,15 @@ impl ViewParts<'_> {
             }
         }
         let standing = self.engine.standing(node.id);
+        let is_asked = |checks: &[IncidentCheck]| {
+            let is_way = checks.contains(&IncidentCheck::Connect); // any check shows whether a node is reached
+            is_way || kinds.is_empty() || checks.iter().any(|check| kinds.contains(check))
+        };
         let of = |standing: Option<Standing>, checks: &[IncidentCheck]| {
             let mut standing = standing.unwrap_or(NO_DATA);
+            if standing.state == State::NoData && !is_asked(checks) {
+                return NOT_ASKED;
+            }
             if standing.state == State::Down {
                 standing.since = self.down_since(node.id, checks).or(standing.since);
             }
@@ -337,7 +345,9 @@ impl ViewParts<'_> {
                 |cell: &&&Cell| IncidentCheck::of(cell.kind.check).is_some_and(|check| of.contains(&check));
             let words = cells.iter().filter(is_of).filter_map(|cell| cell.word(self.now));
             let words: Vec<_> = words.collect();
-            if words.is_empty() {
+            if !witness.checks().any(|check| of.contains(&check)) {
+                view::CellOutcome::NotAsked
+            } else if words.is_empty() {
                 view::CellOutcome::NoData
             } else if words.iter().all(|seen| *seen == Finding::Good) {
                 view::CellOutcome::Ok
@@ -458,6 +468,14 @@ struct Witness<'a> {
     cells: Vec<&'a Cell>,
 }
 
+impl Witness<'_> {
+    /// What it is to ask.
+    fn checks(&self) -> impl Iterator<Item = IncidentCheck> {
+        let cells = self.cells.iter();
+        cells.filter_map(|cell| IncidentCheck::of(cell.kind.check))
+    }
+}
+
 const NO_PORTS: view::EchoPorts = view::EchoPorts {
     v4: view::EchoPort::Unknown,
     v6: view::EchoPort::Unknown,
@@ -492,12 +510,21 @@ fn planned(vantage: &Vantage, node: TargetId, of: Family) -> Vec<&Cell> {
     cells.filter(|cell| cell.planned).collect()
 }
 
-/// Of what nobody asks.
+/// Of what nobody asked so far.
 const NO_DATA: Standing = Standing {
     state: State::NoData,
     since: None,
     judges_ok: 0,
     judges: 0,
+    networks: 0,
+};
+
+/// Of what nobody is to ask.
+const NOT_ASKED: view::Verdict = view::Verdict {
+    state: view::VerdictState::NotAsked,
+    since: None,
+    vantages_ok: 0,
+    vantages_total: 0,
     networks: 0,
 };
 

@@ -227,3 +227,54 @@ fn closed_echo_port_is_shown_as_such_with_the_command_that_opens_it() {
         "{text}"
     );
 }
+
+#[test]
+fn what_nobody_is_to_ask_is_not_asked_and_no_missing_data() {
+    const HTTP4: Kind = Kind::new(Check::Http, Family::V4);
+    let roster = Roster::new(
+        [
+            fixture::probe("berlin", "ada", Some(1)),
+            fixture::probe("paris", "bob", Some(2)),
+        ],
+        [fixture::node("site", "ken")],
+    );
+    let mut monitor = monitor(&roster);
+    let now = UnixMillis(DAY0 + 11_000);
+    for (commit, probe) in roster.probes().enumerate() {
+        let plan = fixture::plan(&roster, probe.id, &[HTTP4]);
+        let index = fixture::check(&plan, TargetId::of_node("site"), HTTP4);
+        let rows = [fixture::row(index, UnixMillis(DAY0 + 10_000), good(20))];
+        monitor.committed(&Committed {
+            probe: probe.id,
+            batch: Arc::new(fixture::batch(&plan, &rows)),
+            plan: Arc::new(plan),
+            received: now,
+            commit: commit as u64 + 1,
+        });
+    }
+    monitor.tick(&roster, &OpenSessions::new(), now).unwrap();
+    let view = ViewParts {
+        live: monitor.live(),
+        engine: monitor.engine(),
+        recent: Vec::new(),
+        roster: &roster,
+        board: &Board::default(),
+        receivers: 1,
+        links: &BTreeMap::new(),
+        now,
+        collector: facts(),
+    }
+    .view();
+    let site = &view.nodes[0];
+    assert_eq!(site.asset.state, view::VerdictState::NotAsked);
+    assert_ne!(
+        site.status.state,
+        view::VerdictState::NotAsked,
+        "its page is asked for"
+    );
+    let cell = &site.cells[0];
+    assert_eq!(
+        (cell.asset, cell.status),
+        (view::CellOutcome::NotAsked, view::CellOutcome::Ok)
+    );
+}

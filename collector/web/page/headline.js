@@ -37,7 +37,7 @@ export function witnesses(view, nodes) {
   const networks = new Set();
   for (const node of nodes) {
     for (const cell of node.cells) {
-      if (cell.own || !connected.has(cell.vantage) || [cell.connect, cell.status, cell.asset].every((word) => word === "no-data")) continue;
+      if (cell.own || !connected.has(cell.vantage) || [cell.connect, cell.status, cell.asset].every((word) => word === "no-data" || word === "not-asked")) continue;
       vantages.add(cell.vantage);
       networks.add(cell.network ?? "unknown");
     }
