@@ -132,7 +132,10 @@ fn outage_has_start_end_cause_and_vantages() {
     assert_eq!(day.status_ok, Some(150.0 / 180.0));
     assert_eq!(day.asset_ok, Some(1.0));
     assert_eq!(day.vantages, 3);
-    assert_eq!(report.would_have_paged, 1);
+    assert_eq!(
+        (report.would_have_paged, report.measured_from),
+        (1, Some(UnixMillis(DAY0)))
+    );
 }
 
 fn kept(start: UnixMillis, end: Option<UnixMillis>) -> Incident {
@@ -735,6 +738,7 @@ fn text_of_large_figures_fits_a_hundred_columns() {
         from: UnixMillis(DAY0),
         to: UnixMillis(DAY0 + DAY_MS),
         would_have_paged: 3,
+        measured_from: Some(UnixMillis(DAY0 + DAY_MS - 660_000)),
         nodes: vec![NodeReport {
             node: "tokyo".into(),
             worker: None,
@@ -755,6 +759,11 @@ fn text_of_large_figures_fits_a_hundred_columns() {
         "{text}"
     );
     assert!(text.contains("99.87 %"), "never rounded up: {text}");
+    let pages = super::words::pages(&report);
+    assert!(
+        pages.ends_with("3 pages about nodes in the 11 min that were measured."),
+        "{pages}"
+    );
     // A narrow node beside it: all tables of a report have the same columns, and it says which are left out.
     let mut narrow = report.nodes[0].clone();
     narrow.node = "lima".into();

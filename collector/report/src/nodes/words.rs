@@ -164,11 +164,17 @@ pub(super) fn unjudged(node: &NodeReport) -> Option<String> {
     })
 }
 
-/// How often the rule would have woken somebody.
+/// How often the rule would have woken somebody, since the first check in the window.
 pub(super) fn pages(report: &NodesReport) -> String {
-    let days = report.to.since(report.from).as_secs_f64() / 86_400.0;
+    let from = report.measured_from.unwrap_or(report.to).max(report.from);
+    let watched = report.to.since(from);
+    let days = watched.as_secs_f64() / 86_400.0;
+    let these = match days < 2.0 {
+        true => duration(watched.as_millis() as u64),
+        false => format!("{days:.1} days"),
+    };
     format!(
-        "Asked all the while, the rule as it stands would have sent {} about nodes in these {days:.1} days.",
+        "Asked all the while, the rule as it stands would have sent {} about nodes in the {these} that were measured.",
         count(report.would_have_paged as usize, "page")
     )
 }
