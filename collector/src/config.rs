@@ -180,8 +180,14 @@ fn refuse_replaced(table: &toml::Table) -> Result<(), WrongValue> {
             return Err(WrongValue::new(key, value.to_string(), help));
         }
     }
-    Ok(())
+    match table.get("allow_private") {
+        Some(value) => Err(WrongValue::new("allow_private", value.to_string(), PROBES_OWN)),
+        None => Ok(()),
+    }
 }
+
+const PROBES_OWN: &str = "it is a key of each probe's own probe.toml, on the server of its worker: the collector cannot \
+    allow it to them";
 
 /// How often is measured.
 fn pace(raw: &RawConfig, default: Pace) -> Result<Pace, WrongValue> {
