@@ -391,7 +391,7 @@ impl ViewParts<'_> {
     }
 
     fn incident(&self, incident: &Incident, check: view::IncidentCheck) -> view::IncidentView {
-        let (alerts_delivered, alerts_pending) = self.board.of_incident(&incident.id);
+        let (alerts_delivered, alerts_pending) = self.alerts(incident);
         let evidence = incident.evidence.iter().map(|cell| view::Evidence {
             vantage: cell.vantage.clone(),
             network: cell.network,
@@ -426,6 +426,15 @@ impl ViewParts<'_> {
             evidence: evidence.collect(),
             alerts_delivered,
             alerts_pending,
+        }
+    }
+
+    /// Alerts that named it: where it has none of its own, those of the shared outage that it joined.
+    fn alerts(&self, incident: &Incident) -> (u32, u32) {
+        let shared = || incident.group.as_deref().filter(|_| incident.told);
+        match self.board.of_incident(&incident.id) {
+            (0, 0) => shared().map_or((0, 0), |group| self.board.of_incident(group)),
+            own => own,
         }
     }
 

@@ -278,3 +278,63 @@ fn what_nobody_is_to_ask_is_not_asked_and_no_missing_data() {
         (view::CellOutcome::NotAsked, view::CellOutcome::Ok)
     );
 }
+
+#[test]
+fn outage_that_a_message_of_several_named_was_told() {
+    let node = TargetId::of_node("lima");
+    let start = UnixMillis(DAY0 + 10_000);
+    let outage = |told, group: Option<&str>| Incident {
+        id: "second".into(),
+        subject: Subject::Node(node),
+        target: "lima".into(),
+        check: IncidentCheck::Connect,
+        checks: vec![],
+        cause: Cause::Shared,
+        start,
+        noticed: start,
+        end: Some(UnixMillis(DAY0 + 20_000)),
+        ending: None,
+        caveat: None,
+        evidence: vec![],
+        spells: vec![],
+        flapping: None,
+        group: group.map(str::to_owned),
+        told,
+        late: false,
+    };
+    let alert = serde_json::json!({
+        "schema": "isochrone.alert/1", "id": "first-opened", "event": "opened", "at": "", "collector": "lead",
+        "summary": "", "security": null,
+        "incident": {
+            "id": "first", "target": "tokyo", "check": "connect", "cause": "shared", "start": "", "end": null,
+            "duration_s": null, "ending": null, "caveat": null, "evidence": [],
+        },
+    });
+    let waits = serde_json::json!({
+        "alert": alert, "receiver": "webhook", "created": DAY0, "attempts": 0, "last_error": null,
+    });
+    let mut board = Board::default();
+    board.pending.push(serde_json::from_value(waits).unwrap());
+    let roster = Roster::new([], [fixture::node("lima", "pia")]);
+    let monitor = monitor(&roster);
+    for (told, group, expected) in [
+        (true, Some("first"), 1),
+        (true, None, 0),
+        (false, Some("first"), 0),
+    ] {
+        let incident = outage(told, group);
+        let view = ViewParts {
+            live: monitor.live(),
+            engine: monitor.engine(),
+            recent: vec![&incident],
+            roster: &roster,
+            board: &board,
+            receivers: 1,
+            links: &BTreeMap::new(),
+            now: UnixMillis(DAY0 + 30_000),
+            collector: facts(),
+        }
+        .view();
+        assert_eq!(view.incidents[0].alerts_pending, expected, "{told} {group:?}");
+    }
+}
