@@ -128,27 +128,16 @@ impl TryFrom<RawConfig> for Config {
         let pace = pace(&raw, default.pace)?;
         let listen = raw.listen.unwrap_or(default.listen);
         if listen.is_empty() {
-            return Err(WrongValue::new(
-                "listen",
-                "[]",
-                "name at least one address, such as \"0.0.0.0:7470\"",
-            ));
+            return Err(WrongValue::NoListen);
         }
         let web = raw.web.unwrap_or(default.web);
         if !web.ip().is_loopback() && raw.web_token.as_ref().is_none_or(|token| token.len() < 16) {
-            return Err(WrongValue::new(
-                "web",
-                web.to_string(),
-                "a page that is reachable from outside needs `web_token` with at least 16 characters",
-            ));
+            return Err(WrongValue::WebWithoutToken { web });
         }
         for address in &raw.public_addresses {
             if !is_host_and_port(address) {
-                return Err(WrongValue::new(
-                    "public_addresses",
-                    address,
-                    "write \"host:port\"",
-                ));
+                let address = address.clone();
+                return Err(WrongValue::PublicAddress { address });
             }
         }
         Ok(Self {
@@ -175,19 +164,13 @@ fn refuse_replaced(table: &toml::Table) -> Result<(), WrongValue> {
     ];
     for (key, by) in replaced {
         if let Some(value) = table.get(key) {
-            let help =
-                format!("write `{by}` instead: how often all probes together ask one node in a minute");
-            return Err(WrongValue::new(key, value.to_string(), help));
+            let value = value.to_string();
+            return Err(WrongValue::Replaced { key, value, by });
         }
     }
-    match table.get("allow_private") {
-        Some(value) => Err(WrongValue::new("allow_private", value.to_string(), PROBES_OWN)),
-        None => Ok(()),
-    }
+    let probes_own = table.get("allow_private").map(ToString::to_string);
+    probes_own.map_or(Ok(()), |value| Err(WrongValue::ProbesOwn { value }))
 }
-
-const PROBES_OWN: &str = "it is a key of each probe's own probe.toml, on the server of its worker: the collector cannot \
-    allow it to them";
 
 /// How often is measured.
 fn pace(raw: &RawConfig, default: Pace) -> Result<Pace, WrongValue> {
@@ -211,10 +194,10 @@ fn budget(raw: &RawConfig, default: Budget) -> Result<Budget, WrongValue> {
 /// Calls a minute.
 fn per_minute(key: &'static str, value: Option<u32>, default: u32) -> Result<u32, WrongValue> {
     let value = value.unwrap_or(default);
-    if (1..=6_000).contains(&value) {
+    if (1..=PER_MINUTE_MAX).contains(&value) {
         Ok(value)
     } else {
-        Err(WrongValue::new(key, value.to_string(), "use 1 to 6000"))
+        Err(WrongValue::PerMinute { key, value })
     }
 }
 
@@ -234,16 +217,7 @@ fn within(
     if (min..=max).contains(&value) {
         Ok(value)
     } else {
-        let bounds = format!(
-            "use {} to {}",
-            humantime::format_duration(min),
-            humantime::format_duration(max)
-        );
-        Err(WrongValue::new(
-            key,
-            humantime::format_duration(value).to_string(),
-            bounds,
-        ))
+        Err(WrongValue::Duration { key, value, min, max })
     }
 }
 
@@ -269,24 +243,73 @@ fn is_host_and_port(address: &str) -> bool {
 /// The commented file that `up` writes where there is none.
 pub const SAMPLE: &str = include_str!("../../deploy/collector.toml");
 
-/// Which key has which wrong value, and what to do.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{key} = {value}: {help}")]
-pub struct WrongValue {
-    key: String,
-    value: String,
-    help: String,
-}
+/// Most calls a minute that a node's budget may allow.
+const PER_MINUTE_MAX: u32 = 6_000;
 
-impl WrongValue {
-    /// Key, value, and what to write instead.
-    pub fn new(key: impl Into<String>, value: impl Into<String>, help: impl Into<String>) -> Self {
-        Self {
-            key: key.into(),
-            value: value.into(),
-            help: help.into(),
-        }
-    }
+/// Which key has which wrong value; the words say what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WrongValue {
+    /// No address to listen on.
+    #[error("listen = []: name at least one address, such as \"0.0.0.0:7470\"")]
+    NoListen,
+    /// A page that others can reach, without a token or with one of fewer than 16 characters.
+    #[error(
+        "web = {web}: a page that is reachable from outside needs `web_token` with at least 16 characters"
+    )]
+    WebWithoutToken {
+        /// Where the page would listen.
+        web: SocketAddr,
+    },
+    /// Not `host:port`.
+    #[error("public_addresses = {address}: write \"host:port\"")]
+    PublicAddress {
+        /// The one of the list that is wrong.
+        address: String,
+    },
+    /// A key of an earlier release.
+    #[error("{key} = {value}: write `{by}` instead: how often all probes together ask one node in a minute")]
+    Replaced {
+        /// The key that is gone.
+        key: &'static str,
+        /// Its value, as TOML.
+        value: String,
+        /// The key that took its place.
+        by: &'static str,
+    },
+    /// A key of the probes' own files.
+    #[error(
+        "allow_private = {value}: it is a key of each probe's own probe.toml, on the server of its worker: the collector \
+         cannot allow it to them"
+    )]
+    ProbesOwn {
+        /// Its value, as TOML.
+        value: String,
+    },
+    /// No calls a minute, or too many.
+    #[error("{key} = {value}: use 1 to {PER_MINUTE_MAX}")]
+    PerMinute {
+        /// Which budget.
+        key: &'static str,
+        /// Calls a minute that were asked for.
+        value: u32,
+    },
+    /// Outside of its bounds.
+    #[error(
+        "{key} = {}: use {} to {}",
+        humantime::format_duration(*value),
+        humantime::format_duration(*min),
+        humantime::format_duration(*max)
+    )]
+    Duration {
+        /// Of what.
+        key: &'static str,
+        /// As it was asked for.
+        value: Duration,
+        /// The shortest that is taken.
+        min: Duration,
+        /// The longest that is taken.
+        max: Duration,
+    },
 }
 
 /// Why a configuration is refused. The process exits with 64 before it binds a port.

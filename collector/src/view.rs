@@ -249,10 +249,9 @@ impl ViewParts<'_> {
         }
     }
 
-    fn node(&self, node: &NodeEntry) -> view::NodeView {
-        let (mut connect, mut ttfb) = (WindowSum::default(), WindowSum::default());
-        let mut certificate: Option<(UnixMillis, u64)> = None;
-        let (mut cells, mut kinds) = (Vec::new(), BTreeSet::new());
+    /// What all vantages together see of a node.
+    fn seen(&self, node: &NodeEntry) -> NodeSeen {
+        let mut seen = NodeSeen::default();
         for (probe, vantage) in self.live.vantages() {
             let Some(probe) = self.roster.probe(probe).filter(|probe| probe.active) else {
                 continue;
@@ -265,23 +264,34 @@ impl ViewParts<'_> {
                     is_own,
                     cells: planned(vantage, node.id, of),
                 };
-                kinds.extend(witness.checks());
+                seen.kinds.extend(witness.checks());
                 if !witness.cells.is_empty() {
-                    cells.push(self.node_cell(&witness));
+                    seen.cells.push(self.node_cell(&witness));
                 }
                 for cell in witness.cells {
                     let Some(endpoint) = cell.endpoint() else { continue };
                     if !is_own {
-                        connect.add(cell.window(), self.now);
+                        seen.connect.add(cell.window(), self.now);
                     }
                     if !is_own && counts_for(cell.kind.check) != CountsFor::Status {
-                        ttfb.add(&endpoint.ttfb, self.now);
+                        seen.ttfb.add(&endpoint.ttfb, self.now);
                     }
-                    let seen = cell.newest().zip(endpoint.certificate_expires);
-                    certificate = certificate.max(seen);
+                    let certificate = cell.newest().zip(endpoint.certificate_expires);
+                    seen.certificate = seen.certificate.max(certificate);
                 }
             }
         }
+        seen
+    }
+
+    fn node(&self, node: &NodeEntry) -> view::NodeView {
+        let NodeSeen {
+            mut connect,
+            mut ttfb,
+            certificate,
+            cells,
+            kinds,
+        } = self.seen(node);
         let standing = self.engine.standing(node.id);
         let is_asked = |checks: &[IncidentCheck]| {
             let is_way = checks.contains(&IncidentCheck::Connect); // any check shows whether a node is reached
@@ -467,6 +477,18 @@ impl ViewParts<'_> {
         });
         blind.chain(partial).chain(own_line).collect()
     }
+}
+
+/// A node's checks, of all vantages together. What its own worker's probes see counts for no time.
+#[derive(Default)]
+struct NodeSeen {
+    connect: WindowSum,
+    ttfb: WindowSum,
+    /// Of the newest run that saw one: its slot, and the certificate's end in Unix seconds.
+    certificate: Option<(UnixMillis, u64)>,
+    cells: Vec<view::NodeCell>,
+    /// What somebody is to ask it.
+    kinds: BTreeSet<IncidentCheck>,
 }
 
 /// What one probe sees of a node over one family.

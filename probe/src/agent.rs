@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use isochrone_proto::section::Known;
+use isochrone_proto::known::Known;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rustls::time_provider::TimeProvider;
@@ -95,26 +95,51 @@ pub enum AgentError {
     },
 }
 
+/// What the state folder holds.
+struct State {
+    identity: Identity,
+    plans: PlanStore,
+    spool: SharedSpool,
+}
+
+impl State {
+    fn read(disk: &Arc<dyn Disk>, options: SpoolOptions) -> Result<Self, AgentError> {
+        let identity = Identity::load(&**disk)?;
+        let plans = PlanStore::open(Arc::clone(disk), identity.probe(), identity.authority_key()?);
+        let plans = plans.map_err(AgentError::Plans)?;
+        let spool = SharedSpool::new(Spool::open(Arc::clone(disk), options)?);
+        Ok(Self {
+            identity,
+            plans,
+            spool,
+        })
+    }
+}
+
 impl<P: Prober> Agent<P> {
     /// Opens the state folder.
     ///
     /// # Errors
     /// When the probe has not joined, or its state cannot be read.
     pub fn open(parts: Parts<P>) -> Result<Self, AgentError> {
-        let identity = Identity::load(&*parts.disk)?;
-        let plans = PlanStore::open(
-            Arc::clone(&parts.disk),
-            identity.probe(),
-            identity.authority_key()?,
-        );
-        let plans = plans.map_err(AgentError::Plans)?;
-        let spool = SharedSpool::new(Spool::open(Arc::clone(&parts.disk), parts.settings.spool)?);
+        let state = State::read(&parts.disk, parts.settings.spool)?;
+        Ok(Self::joined(parts, state))
+    }
+
+    /// Joins the parts by their channels.
+    fn joined(parts: Parts<P>, state: State) -> Self {
+        let State {
+            identity,
+            plans,
+            spool,
+        } = state;
         let mut seeds = StdRng::from_seed(parts.seed);
         let (records, entries) = mpsc::channel(ENTRIES_WAITING);
         let (commander, commands) = mpsc::channel(COMMANDS_WAITING);
         let following = watch::Sender::new(None);
         let link = watch::Sender::new(Link::default());
         let recorded = watch::Sender::new(Recorded::default());
+        let counted = Arc::clone(&parts.prober);
         let status = StatusSource {
             clock: parts.clock.clone(),
             probe: identity.probe(),
@@ -124,10 +149,7 @@ impl<P: Prober> Agent<P> {
             recorded: recorded.subscribe(),
             spool: spool.clone(),
             echo_ports: parts.prober.echo_ports(),
-            echo_counted: {
-                let prober = Arc::clone(&parts.prober);
-                Arc::new(move || prober.echo_counted())
-            },
+            echo_counted: Arc::new(move || counted.echo_counted()),
         };
         let runner = Runner::new(RunnerParts {
             clock: parts.clock.clone(),
@@ -154,14 +176,14 @@ impl<P: Prober> Agent<P> {
             commands: commander,
             link,
         });
-        Ok(Self {
+        Self {
             runner,
             recorder: Recorder::new(spool, parts.prober.source_ports(), recorded),
             uplink,
             entries,
             commands,
             status,
-        })
+        }
     }
 
     /// Opens the state folder and runs until `stop`.

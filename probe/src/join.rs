@@ -176,30 +176,7 @@ pub async fn join(parts: &JoinParts, token: &Token) -> Result<JoinOutcome, JoinE
         invitation,
         request,
     };
-    let joined = match joining.ask().await? {
-        JoinResponse::Refused(refusal) => {
-            return Err(refusal.into());
-        }
-        JoinResponse::Accepted {
-            probe,
-            name,
-            chain,
-            addresses,
-        } => Joined {
-            probe,
-            name,
-            chain: chain
-                .into_iter()
-                .map(|certificate| CertificateDer::from(certificate.0))
-                .collect(),
-            collectors: if addresses.is_empty() {
-                token.collectors.clone()
-            } else {
-                addresses
-            },
-            invitation,
-        },
-    };
+    let joined = joining.joined(joining.ask().await?)?;
     finish(&*parts.disk, key, joined, token, known.as_ref())
 }
 
@@ -212,6 +189,31 @@ struct Joining<'a> {
 }
 
 impl Joining<'_> {
+    fn joined(&self, response: JoinResponse) -> Result<Joined, JoinError> {
+        match response {
+            JoinResponse::Refused(refusal) => Err(refusal.into()),
+            JoinResponse::Accepted {
+                probe,
+                name,
+                chain,
+                addresses,
+            } => Ok(Joined {
+                probe,
+                name,
+                chain: chain
+                    .into_iter()
+                    .map(|certificate| CertificateDer::from(certificate.0))
+                    .collect(),
+                collectors: if addresses.is_empty() {
+                    self.token.collectors.clone()
+                } else {
+                    addresses
+                },
+                invitation: self.invitation,
+            }),
+        }
+    }
+
     /// Tries all addresses, some times.
     async fn ask(&self) -> Result<JoinResponse, JoinError> {
         let mut last = "no address".to_owned();

@@ -104,7 +104,7 @@ pub async fn run(
         tls_time: Arc::new(rustls::time_provider::DefaultTimeProvider),
         prober: Arc::new(prober),
         stall,
-        known: isochrone_proto::section::Known::of_this_build(),
+        known: isochrone_proto::known::Known::of_this_build(),
         settings: Settings {
             spool: config.spool,
             collectors: config.collectors,

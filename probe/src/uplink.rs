@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use isochrone_proto::control::{Clocks, CloseCode, EpochState};
 use isochrone_proto::ids::{EpochId, Sequence};
-use isochrone_proto::section::Known;
+use isochrone_proto::known::Known;
 use isochrone_proto::units::UnixMillis;
 use rand::RngCore as _;
 use rand::rngs::StdRng;

@@ -1,13 +1,10 @@
 //! A batch: consecutive measurements of one epoch, as columns, with the account that goes with them.
 
 mod layout;
-pub(crate) mod results;
-pub(crate) mod slots;
-pub(crate) mod texts;
 
 use serde::{Deserialize, Serialize};
 
-use crate::columns::ColumnError;
+use crate::columns::rows::{Row, RowsError};
 use crate::ids::{Digest, EpochId, PlanVersion, Sequence};
 use crate::kind::Layout;
 use crate::kind::connect::ConnectColumns;
@@ -17,12 +14,12 @@ use crate::kind::http::EndpointColumns;
 use crate::ledger::{Adoption, Event, HourCount, SkippedRange};
 use crate::limits::BATCH_ROWS_MAX;
 use crate::measurement::{Measurement, Outcome};
-use crate::units::{Micros, UnixMillis};
+use crate::units::UnixMillis;
 
 /// What is common to all rows of a batch, and the account up to its cut.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BatchHeader {
-    /// The epoch.
+    /// The run of the probe that its sequence counts in.
     pub epoch: EpochId,
     /// Number in the epoch; the first is 1.
     pub sequence: Sequence,
@@ -69,14 +66,9 @@ impl Batch {
         let (mut echoes, mut endpoints, mut connects) = (Vec::new(), Vec::new(), Vec::new());
         for measurement in measurements {
             match &measurement.outcome {
-                Outcome::Echo(outcome) => echoes.push(EchoRow {
-                    check: measurement.check,
-                    slot: measurement.slot,
-                    lateness: measurement.lateness,
-                    outcome: *outcome,
-                }),
-                Outcome::Endpoint(outcome) => endpoints.push((measurement, &**outcome)),
-                Outcome::Connect(outcome) => connects.push((measurement, &**outcome)),
+                Outcome::Echo(outcome) => echoes.push(measurement.with(*outcome)),
+                Outcome::Endpoint(outcome) => endpoints.push(measurement.with(&**outcome)),
+                Outcome::Connect(outcome) => connects.push(measurement.with(&**outcome)),
             }
         }
         Ok(Self {
@@ -92,7 +84,7 @@ impl Batch {
     ///
     /// # Errors
     /// Names the first column or count that does not agree.
-    pub fn check(&self) -> Result<(), BatchError> {
+    pub(crate) fn check(&self) -> Result<(), BatchError> {
         if self.rows() > BATCH_ROWS_MAX {
             return Err(BatchError::Rows { found: self.rows() });
         }
@@ -146,18 +138,15 @@ impl Batch {
 
     /// The rows of endpoints, requests before connections, read from the columns one at a time.
     pub fn endpoints(&self) -> impl Iterator<Item = Measurement> + '_ {
-        let requests = self.endpoint.iter().flat_map(EndpointColumns::rows);
-        requests.chain(self.connect.iter().flat_map(ConnectColumns::rows))
+        let boxed = |row: Row<_>| row.map(|outcome| Outcome::Endpoint(Box::new(outcome)));
+        let requests = self.endpoint.iter().flat_map(EndpointColumns::rows).map(boxed);
+        let boxed = |row: Row<_>| row.map(|outcome| Outcome::Connect(Box::new(outcome)));
+        requests.chain(self.connect.iter().flat_map(ConnectColumns::rows).map(boxed))
     }
 
     /// Every measurement.
     pub fn measurements(&self) -> impl Iterator<Item = Measurement> + '_ {
-        let echoes = self.echoes().map(|row| Measurement {
-            check: row.check,
-            slot: row.slot,
-            lateness: row.lateness,
-            outcome: Outcome::Echo(row.outcome),
-        });
+        let echoes = self.echoes().map(|row| row.map(Outcome::Echo));
         echoes.chain(self.endpoints())
     }
 
@@ -199,36 +188,7 @@ pub enum BatchError {
     /// More source ports than a probe has sockets.
     #[error("more than 64 source ports")]
     SourcePorts,
-    /// Too many or too long texts.
-    #[error("more than 4096 texts, or one of more than 512 bytes")]
-    Texts,
-    /// More addresses than rows a batch may have.
-    #[error("more than 1000 addresses")]
-    Addresses,
-    /// A number that stands for nothing.
-    #[error("{column} holds a code without a meaning: {code}")]
-    Code {
-        /// Which column.
-        column: &'static str,
-        /// The number.
-        code: u64,
-    },
-    /// A column's form is wrong.
-    #[error("column {column} is malformed")]
-    Column {
-        /// Which column.
-        column: &'static str,
-        /// How.
-        #[source]
-        source: ColumnError,
-    },
-}
-
-pub(crate) fn column(name: &'static str) -> impl FnOnce(ColumnError) -> BatchError {
-    move |source| BatchError::Column { column: name, source }
-}
-
-/// A number that a column's check found to be at most 100 s.
-pub(crate) fn micros(us: u64) -> Micros {
-    Micros::new(us).unwrap_or_default()
+    /// Its columns do not hold rows.
+    #[error(transparent)]
+    Columns(#[from] RowsError),
 }

@@ -1,25 +1,14 @@
-//! The serializer and the compressor; nothing else names them.
-//!
-//! bincode 2.0.1 through serde, always with a limit: without one, 69 bytes can make it reserve all memory.
-
-use bincode::config::{self, Configuration, Limit};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+//! The list of messages: each as bytes, and each read from bytes and checked.
 
 use crate::batch::{Batch, BatchError};
-use crate::control::{CollectorMessage, ControlError, ProbeMessage, StreamHello};
+use crate::bounds::ControlError;
+use crate::control::{CollectorMessage, ProbeMessage, StreamHello};
 use crate::join::{JoinRequest, JoinResponse};
 use crate::ledger::Tombstone;
 use crate::limits::{BATCH_BYTES_MAX, CONTROL_BYTES_MAX, JOIN_BYTES_MAX, STREAM_HELLO_BYTES_MAX};
-use crate::plan::{Plan, PlanError};
-use crate::section::{SectionError, Sections};
-
-/// Below this many bytes compression is not tried.
-const COMPRESS_FROM: usize = 256;
-const LEVEL: i32 = 1;
-/// Largest window that a compressed body may ask for, as a power of two: the decoder reserves it at once. 1 MiB,
-/// the largest payload of any kind.
-const WINDOW_LOG_MAX: u32 = 20;
+use crate::plan::{Plan, PlanError, PlanSections};
+use crate::section::SectionError;
+use crate::serializer::{Unreadable, decode, encode};
 
 /// Encodes a batch: the bytes that are spooled, hashed, sent and stored.
 #[must_use]
@@ -78,7 +67,7 @@ pub fn encode_plan(plan: &Plan) -> Vec<u8> {
 /// Not a plan, trailing bytes, or a plan that breaks a bound.
 pub fn decode_plan(payload: &[u8]) -> Result<Plan, DecodeError> {
     let (head, sections) = decode::<_, CONTROL_BYTES_MAX>(payload)?;
-    let plan = Plan::of_sections(head, sections)?;
+    let plan = PlanSections::read(sections)?.plan(head)?;
     plan.check()?;
     Ok(plan)
 }
@@ -133,117 +122,12 @@ message!(
     JOIN_BYTES_MAX
 );
 
-pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    bincode::serde::encode_to_vec(value, config::standard())
-        .expect("encoding to memory fails only for types that refuse to be serialized; ours do not")
-}
-
-/// What a section holds, if the message has it.
-pub(crate) fn decode_section<T: DeserializeOwned, const LIMIT: usize>(
-    sections: &Sections<'_>,
-    name: &'static str,
-) -> Result<Option<T>, DecodeError> {
-    let Some(body) = sections.body(name) else {
-        return Ok(None);
-    };
-    decode::<T, LIMIT>(body).map(Some).map_err(|error| {
-        let source = Box::new(error);
-        DecodeError::InSection { name, source }
-    })
-}
-
-pub(crate) fn decode<'a, T: Deserialize<'a>, const LIMIT: usize>(
-    payload: &'a [u8],
-) -> Result<T, DecodeError> {
-    if payload.len() > LIMIT {
-        return Err(DecodeError::TooLong {
-            found: payload.len(),
-            max: LIMIT,
-        });
-    }
-    let config: Configuration<_, _, Limit<LIMIT>> = config::standard().with_limit::<LIMIT>();
-    let (value, read) = bincode::serde::borrow_decode_from_slice(payload, config).map_err(|error| {
-        DecodeError::Malformed {
-            reason: error.to_string(),
-        }
-    })?;
-    if read != payload.len() {
-        return Err(DecodeError::Trailing {
-            bytes: payload.len() - read,
-        });
-    }
-    Ok(value)
-}
-
-/// `Some` if compression makes `payload` smaller.
-pub(crate) fn compress(payload: &[u8]) -> Option<Vec<u8>> {
-    if payload.len() < COMPRESS_FROM {
-        return None;
-    }
-    let compressed = zstd::bulk::compress(payload, LEVEL).ok()?;
-    (compressed.len() < payload.len()).then_some(compressed)
-}
-
-/// Unpacks what [`compress`] made; whatever follows it is damage.
-pub(crate) fn decompress(body: &[u8], max: usize) -> Result<Vec<u8>, DecompressError> {
-    use std::io::Read;
-
-    let broken = |_| DecompressError::Broken;
-    let mut decoder = zstd::stream::read::Decoder::with_buffer(body).map_err(broken)?;
-    decoder.window_log_max(WINDOW_LOG_MAX).map_err(broken)?;
-    let mut payload = Vec::new();
-    let mut capped = decoder.single_frame().take(max as u64 + 1);
-    capped.read_to_end(&mut payload).map_err(broken)?;
-    if payload.len() > max {
-        return Err(DecompressError::TooLong { max });
-    }
-    match capped.into_inner().finish() {
-        [] => Ok(payload),
-        _ => Err(DecompressError::Broken),
-    }
-}
-
-/// Why a compressed body is refused.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum DecompressError {
-    /// Not what the compressor makes, or more than that.
-    Broken,
-    /// It grows above what is allowed.
-    TooLong { max: usize },
-}
-
 /// Why a payload is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// Above the maximum of its kind.
-    #[error("{found} bytes, at most {max} are allowed")]
-    TooLong {
-        /// Bytes there are.
-        found: usize,
-        /// The maximum.
-        max: usize,
-    },
-    /// The serializer could not read it.
-    #[error("malformed: {reason}")]
-    Malformed {
-        /// The serializer's words.
-        reason: String,
-    },
-    /// Bytes after the end.
-    #[error("{bytes} bytes after the end")]
-    Trailing {
-        /// How many.
-        bytes: usize,
-    },
-    /// What a section holds is not what its name says.
-    #[error("section `{name}` is broken")]
-    InSection {
-        /// Its name.
-        name: &'static str,
-        /// How.
-        #[source]
-        source: Box<DecodeError>,
-    },
+    /// Not what its kind says, or more than that.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
     /// A section that cannot be, or that is needed and not known.
     #[error("message has sections that cannot be taken")]
     Sections(#[from] SectionError),

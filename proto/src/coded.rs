@@ -13,7 +13,7 @@ macro_rules! coded {
 
             /// The number on the wire; never reused for another meaning.
             #[must_use]
-            pub const fn code(self) -> u8 { match self { $(Self::$variant => $code,)+ } }
+            pub(crate) const fn code(self) -> u8 { match self { $(Self::$variant => $code,)+ } }
 
             /// The meaning of a number on the wire.
             #[must_use]

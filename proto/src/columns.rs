@@ -1,5 +1,10 @@
 //! Measurements as columns of packed integers: what makes an echo cost some 6 bytes.
 
+pub(crate) mod results;
+pub(crate) mod rows;
+pub(crate) mod slots;
+pub(crate) mod texts;
+
 use serde::{Deserialize, Serialize};
 
 /// Unsigned numbers, each stored as its distance from the smallest in as few bits as the largest needs.

@@ -9,10 +9,13 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::bounds::ControlError;
+use crate::bounds::{count, text};
 use crate::ids::{Digest, EpochId, PlanVersion, ProbeId, Sequence};
-use crate::limits::{HELLO_EPOCHS_MAX, PLAN_CHECKS_MAX, TEXT_BYTES_MAX};
+use crate::known::Known;
+use crate::limits::{HELLO_EPOCHS_MAX, PLAN_CHECKS_MAX};
 use crate::plan::SignedPlan;
-use crate::section::{Known, Section, SectionError, check_more};
+use crate::section::{Section, check_more};
 use crate::units::UnixMillis;
 
 /// First frame of a batch stream.
@@ -78,7 +81,7 @@ pub struct Hello {
     pub echo_port: u16,
     /// Addresses it wants its responder to be known by, where NAT stands between.
     pub advertise: Vec<SocketAddr>,
-    /// The spool.
+    /// How full its spool is.
     pub spool: SpoolState,
     /// The probe's wall clock.
     pub probe_time: UnixMillis,
@@ -91,7 +94,7 @@ pub struct Hello {
 /// What a spool holds of an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EpochState {
-    /// The epoch.
+    /// The one whose batches are counted.
     pub epoch: EpochId,
     /// Its first slot: ends what was planned for earlier epochs.
     pub first_slot: UnixMillis,
@@ -99,7 +102,7 @@ pub struct EpochState {
     pub first_held: Sequence,
     /// Last batch or tombstone written; 0 if none.
     pub last: Sequence,
-    /// Digest of the last.
+    /// Digest of that one; zeros if none.
     pub last_digest: Digest,
     /// Nothing more will be added.
     pub closed: bool,
@@ -136,7 +139,7 @@ pub enum CollectorMessage {
     /// The epoch went on elsewhere (a cloned or restored machine): its rows are counted, not stored. The
     /// probe drops what it holds of the epoch above the mark and, if it is the current one, opens a new one.
     Forked {
-        /// The epoch.
+        /// The one that two machines write.
         epoch: EpochId,
         /// The first batch that does not fit.
         sequence: Sequence,
@@ -201,7 +204,7 @@ pub struct Clocks {
 /// How far an epoch is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EpochMark {
-    /// The epoch.
+    /// The one whose batches are counted.
     pub epoch: EpochId,
     /// The mark.
     pub stored: Sequence,
@@ -227,7 +230,7 @@ pub struct RefusedSoFar {
 /// Everything up to here is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ack {
-    /// The epoch.
+    /// The one whose batches are counted.
     pub epoch: EpochId,
     /// In the durable commit: stored, refused or tombstoned.
     pub stored: Sequence,
@@ -387,34 +390,4 @@ impl Refusal {
             | Self::BadRequest => Ok(()),
         }
     }
-}
-
-pub(crate) fn text(field: &'static str, value: &str) -> Result<(), ControlError> {
-    count(field, value.len(), TEXT_BYTES_MAX)
-}
-
-pub(crate) fn count(field: &'static str, found: usize, max: usize) -> Result<(), ControlError> {
-    if found > max {
-        Err(ControlError::TooMany { field, found, max })
-    } else {
-        Ok(())
-    }
-}
-
-/// Why a control message is refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ControlError {
-    /// More than the protocol allows.
-    #[error("{found} {field}, at most {max} are allowed")]
-    TooMany {
-        /// Of what.
-        field: &'static str,
-        /// How many.
-        found: usize,
-        /// The maximum.
-        max: usize,
-    },
-    /// A section that cannot be, or that is needed and not known.
-    #[error("greeting has sections that cannot be taken")]
-    Sections(#[from] SectionError),
 }

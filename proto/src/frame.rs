@@ -9,8 +9,8 @@
 //! | 7-10 | length of the body, big-endian |
 //! | 11-14 | CRC-32C of bytes 0-10 and the body |
 
-use crate::codec::{self, DecompressError};
 use crate::limits::{BATCH_BYTES_MAX, CONTROL_BYTES_MAX, JOIN_BYTES_MAX, STREAM_HELLO_BYTES_MAX};
+use crate::serializer::{self, DecompressError};
 
 /// Bytes before the body.
 pub const HEADER_BYTES: usize = 15;
@@ -150,7 +150,7 @@ impl FrameHeader {
             return Err(FrameError::Checksum);
         }
         if self.compressed {
-            Ok(codec::decompress(&body, self.kind.payload_max())?)
+            Ok(serializer::decompress(&body, self.kind.payload_max())?)
         } else {
             Ok(body)
         }
@@ -168,7 +168,7 @@ pub fn seal(kind: MessageKind, payload: &[u8]) -> Result<Vec<u8>, FrameError> {
             max: kind.payload_max(),
         });
     }
-    let compressed = codec::compress(payload);
+    let compressed = serializer::compress(payload);
     let (flags, body) = match &compressed {
         Some(smaller) => (COMPRESSED, smaller.as_slice()),
         None => (0, payload),

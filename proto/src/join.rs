@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::control::{CertificateDer, ControlError, count, text};
+use crate::bounds::{ControlError, count, text};
+use crate::control::CertificateDer;
 use crate::ids::ProbeId;
 
 /// ALPN of the probes' connections.

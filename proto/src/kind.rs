@@ -73,7 +73,7 @@ impl Layout {
 
     /// Name of the section of a batch that holds the columns.
     #[must_use]
-    pub const fn section(self) -> &'static str {
+    pub(crate) const fn section(self) -> &'static str {
         match self {
             Self::Echo => "echo",
             Self::Endpoint => "endpoint",
@@ -127,7 +127,7 @@ impl Check {
 
     /// What is fixed about it.
     #[must_use]
-    pub const fn facts(self) -> &'static Facts {
+    pub(crate) const fn facts(self) -> &'static Facts {
         match self {
             Self::Echo => &echo::FACTS,
             Self::Status => &status::FACTS,

@@ -100,7 +100,7 @@ pub enum Event {
 /// Stands in the place of batches that the spool dropped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tombstone {
-    /// The epoch.
+    /// The one whose batches were dropped.
     pub epoch: EpochId,
     /// First dropped batch.
     pub first: Sequence,

@@ -4,9 +4,10 @@
 //! columns these travel in, the frames around them, the control messages, and the mesh's echo packet.
 //!
 //! This crate holds no socket, no clock and no async runtime: every function maps bytes or values to
-//! values. Only [`codec`] names the serializer and the compressor.
+//! values. Only `serializer` names the serializer and the compressor.
 
 pub mod batch;
+mod bounds;
 pub mod codec;
 mod coded;
 pub mod columns;
@@ -17,12 +18,14 @@ pub mod frame;
 pub mod ids;
 pub mod join;
 pub mod kind;
+pub mod known;
 pub mod ledger;
 pub mod limits;
 pub mod measurement;
 pub mod plan;
 pub mod schedule;
 pub mod section;
+mod serializer;
 pub mod token;
 pub mod units;
 

@@ -21,13 +21,13 @@ pub(crate) const PROBERS_MAX: usize = 4_096;
 /// Most secrets that a responder has in force: the newest and the previous one.
 pub(crate) const SECRETS_MAX: usize = 2;
 /// Largest first message of a batch stream, in bytes.
-pub const STREAM_HELLO_BYTES_MAX: usize = 64;
+pub(crate) const STREAM_HELLO_BYTES_MAX: usize = 64;
 /// Most sections in one message.
-pub const SECTIONS_MAX: usize = 32;
+pub(crate) const SECTIONS_MAX: usize = 32;
 /// Longest name of a section, or of a kind that is announced, in bytes.
-pub const SECTION_NAME_BYTES_MAX: usize = 32;
+pub(crate) const SECTION_NAME_BYTES_MAX: usize = 32;
 /// Most names of kinds, and of sections, that a greeting announces.
-pub const KNOWN_NAMES_MAX: usize = 256;
+pub(crate) const KNOWN_NAMES_MAX: usize = 256;
 /// Most epochs that a probe announces in one Hello.
 pub const HELLO_EPOCHS_MAX: usize = 1_024;
 

@@ -1,24 +1,14 @@
 //! What became of a slot.
 
+use crate::columns::rows::Row;
 pub use crate::failure::{Cause, FailureCause, Phase, SendFailure};
 pub use crate::kind::connect::{ConnectOutcome, ConnectPhases, ConnectResult};
 pub use crate::kind::echo::{EchoOutcome, Stamp};
 pub use crate::kind::http::{CacheState, EndpointOutcome, EndpointResult, Phases};
 use crate::kind::{Check, Layout};
-use crate::units::{Micros, UnixMillis};
 
-/// One run: which check, which slot, how late it started, what came of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Measurement {
-    /// Index in the plan's checks.
-    pub check: u16,
-    /// Planned start, on the grid.
-    pub slot: UnixMillis,
-    /// Actual start minus planned start (slot + jitter).
-    pub lateness: Micros,
-    /// The result.
-    pub outcome: Outcome,
-}
+/// One run of any kind of check.
+pub type Measurement = Row<Outcome>;
 
 /// A result: one variant for each [`Layout`].
 #[derive(Clone, Debug, PartialEq, Eq)]

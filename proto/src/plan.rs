@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddrV4, SocketAddrV6};
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::layout::PlanSections;
 use crate::echo::{KeyEpoch, PairKey, ResponderSecret};
 use crate::ids::{PlanVersion, ProbeId, TargetId};
 use crate::kind::{Family, Kind, TargetKind, UnknownKind};
@@ -341,7 +342,7 @@ pub enum PlanError {
     /// Faster than the compiled-in floor.
     #[error("{kind} of {target} is planned more often than this probe allows (echo 100 ms, endpoint 1 s)")]
     BelowFloor {
-        /// The kind.
+        /// Of the check that cannot be.
         kind: Kind,
         /// The target's name.
         target: String,
@@ -349,7 +350,7 @@ pub enum PlanError {
     /// An echo of an endpoint, an asset check without an asset, a family without an address.
     #[error("{kind} cannot be run against {target}: the plan gives it no such address or asset")]
     KindMismatch {
-        /// The kind.
+        /// Of the check that cannot be.
         kind: Kind,
         /// The target's name.
         target: String,
@@ -369,7 +370,7 @@ pub enum PlanError {
     /// One check twice: their measurements would have the same id.
     #[error("{kind} of {target} is in the plan twice")]
     SameCheck {
-        /// The kind.
+        /// Of the check that cannot be.
         kind: Kind,
         /// The target's name.
         target: String,
@@ -379,7 +380,7 @@ pub enum PlanError {
         "plan asks {host} {asked} times a second; this probe asks one host at most {HOST_RATE_MAX} times a second"
     )]
     HostRate {
-        /// The host.
+        /// Host of the URLs, without a port.
         host: String,
         /// Checks a second, rounded up.
         asked: u64,

@@ -4,14 +4,11 @@
 //! skips one that it does not know, or refuses the message by that section's name. Nobody is sent what they did not
 //! announce in [`Known`].
 
-use std::collections::BTreeSet;
-
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::control::{ControlError, count};
-use crate::kind::{Kind, Layout};
-use crate::limits::{KNOWN_NAMES_MAX, SECTION_NAME_BYTES_MAX, SECTIONS_MAX};
-use crate::plan::Plan;
+use crate::limits::{SECTION_NAME_BYTES_MAX, SECTIONS_MAX};
+use crate::serializer::{self, Unreadable};
 
 /// Section of a plan: what is measured.
 pub(crate) const TARGETS: &str = "targets";
@@ -66,8 +63,18 @@ impl<'a> Sections<'a> {
         Ok(Self(sections))
     }
 
-    /// The bytes of one, if the message has it.
-    pub(crate) fn body(&self, name: &str) -> Option<&'a [u8]> {
+    /// What one holds, if the message has it.
+    pub(crate) fn read<T: DeserializeOwned, const LIMIT: usize>(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<T>, SectionError> {
+        let content = self.body(name).map(serializer::decode::<T, LIMIT>);
+        content
+            .transpose()
+            .map_err(|source| SectionError::Broken { name, source })
+    }
+
+    fn body(&self, name: &str) -> Option<&'a [u8]> {
         self.0
             .iter()
             .find(|section| section.name == name)
@@ -111,60 +118,9 @@ fn check<'a>(
     Ok(())
 }
 
-fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     let is_letter = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
     (1..=SECTION_NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_letter)
-}
-
-/// What one side of a connection can read: told in its greeting, and kept by the other.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Known {
-    /// Kinds of checks, by name.
-    pub kinds: Vec<String>,
-    /// Sections, by name.
-    pub sections: Vec<String>,
-}
-
-impl Known {
-    /// What this build can read.
-    #[must_use]
-    pub fn of_this_build() -> Self {
-        let layouts = Layout::ALL.into_iter().map(Layout::section);
-        let sections = layouts.chain([TARGETS, CHECKS, RESPONDER]);
-        Self {
-            kinds: Kind::all().map(|kind| kind.to_string()).collect(),
-            sections: sections.map(str::to_owned).collect(),
-        }
-    }
-
-    /// Whether it can be given checks of this kind: it knows the kind and the columns of its runs.
-    #[must_use]
-    pub fn reads(&self, kind: Kind) -> bool {
-        let name = kind.to_string();
-        let section = kind.check.layout().section();
-        self.kinds.contains(&name) && self.sections.iter().any(|known| known == section)
-    }
-
-    /// The first kind or section of a plan that was not announced: the plan is not to be sent.
-    #[must_use]
-    pub fn unread_in(&self, plan: &Plan) -> Option<String> {
-        let names = plan.sections().into_iter().map(|section| section.name);
-        let mut sections = names.filter(|name| !self.sections.contains(name));
-        let kinds: BTreeSet<Kind> = plan.checks.iter().map(|check| check.kind).collect();
-        let mut kinds = kinds.into_iter().filter(|kind| !self.reads(*kind));
-        sections
-            .next()
-            .or_else(|| kinds.next().map(|kind| kind.to_string()))
-    }
-
-    pub(crate) fn check(&self) -> Result<(), ControlError> {
-        for (field, names) in [("kinds", &self.kinds), ("sections", &self.sections)] {
-            count(field, names.len(), KNOWN_NAMES_MAX)?;
-            let longest = names.iter().map(String::len).max().unwrap_or_default();
-            count("bytes of a name", longest, SECTION_NAME_BYTES_MAX)?;
-        }
-        Ok(())
-    }
 }
 
 /// Why a message is refused for its sections.
@@ -187,40 +143,22 @@ pub enum SectionError {
     /// Two of one name.
     #[error("section `{name}` is there twice")]
     Twice {
-        /// Its name.
+        /// As the message spells it.
         name: String,
     },
     /// The sender says that the message means nothing without it.
     #[error("section `{name}` is needed, and this release does not know it; update the older side")]
     Unknown {
-        /// Its name.
+        /// As the message spells it.
         name: String,
     },
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_section_has_a_name_of_its_own() {
-        let known = Known::of_this_build();
-        let names: BTreeSet<&String> = known.sections.iter().collect();
-        assert_eq!(names.len(), known.sections.len());
-        assert!(names.iter().all(|name| is_name(name)));
-        assert_eq!(known.check(), Ok(()));
-        assert!(Kind::all().all(|kind| known.reads(kind)));
-    }
-
-    #[test]
-    fn kind_is_read_only_by_who_knows_it_and_its_columns() {
-        let connect: Kind = "connect4".parse().expect("a kind");
-        let mut known = Known::of_this_build();
-        known.kinds.retain(|kind| kind != "connect4");
-        assert!(!known.reads(connect) && known.reads("connect6".parse().expect("a kind")));
-        let mut known = Known::of_this_build();
-        known.sections.retain(|section| section != "connect");
-        assert!(!known.reads(connect) && known.reads("echo4".parse().expect("a kind")));
-        assert!(!Known::default().reads(connect));
-    }
+    /// What it holds is not what its name says.
+    #[error("section `{name}` is broken")]
+    Broken {
+        /// One of those this release knows.
+        name: &'static str,
+        /// How.
+        #[source]
+        source: Unreadable,
+    },
 }

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 
-use crate::codec;
 use crate::ids::KeyHash;
+use crate::serializer;
 use crate::units::UnixMillis;
 
 const PREFIX: &str = "isochrone1_";
@@ -31,7 +31,7 @@ pub struct Token {
 
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut bytes = codec::encode(self);
+        let mut bytes = serializer::encode(self);
         let check = blake3::hash(&bytes);
         bytes.extend_from_slice(&check.as_bytes()[..CHECK_BYTES]);
         write!(f, "{PREFIX}{}", BASE64URL_NOPAD.encode(&bytes))
@@ -63,7 +63,7 @@ impl FromStr for Token {
         if blake3::hash(payload).as_bytes()[..CHECK_BYTES] != *check {
             return Err(TokenError::Damaged);
         }
-        let token: Self = codec::decode::<_, BYTES_MAX>(payload).map_err(|_| TokenError::Damaged)?;
+        let token: Self = serializer::decode::<_, BYTES_MAX>(payload).map_err(|_| TokenError::Damaged)?;
         if token.collectors.is_empty() || token.collectors.len() > ADDRESSES_MAX {
             return Err(TokenError::Addresses {
                 found: token.collectors.len(),

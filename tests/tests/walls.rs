@@ -60,10 +60,14 @@ const KEPT_IN: &[(&str, &str)] = &[
 
 /// Names that only these places may write.
 const WRITTEN_IN: &[(&str, &[&str])] = &[
-    ("bincode::", &["proto/src/codec.rs", "tests/"]),
+    ("bincode::", &["proto/src/serializer.rs", "tests/"]),
     (
         "zstd::",
-        &["proto/src/codec.rs", "collector/coverage/src/cities/", "tests/"],
+        &[
+            "proto/src/serializer.rs",
+            "collector/coverage/src/cities/",
+            "tests/",
+        ],
     ),
     (
         "isochrone_probe::",

@@ -22,7 +22,7 @@ const PACKED: &[u8] = include_bytes!("../data/cities.bin.zst");
 static TABLE: LazyLock<CityTable> =
     LazyLock::new(|| decode::unpack(PACKED).expect("the embedded table is whole: a test reads it"));
 
-/// A city.
+/// A row of the embedded table of cities.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct City {
     /// Its name, as GeoNames spells it.

@@ -96,7 +96,7 @@ pub enum FileError {
     /// It cannot be opened or read.
     #[error("cannot read {file}: check that it exists and that you may read it")]
     Unreadable {
-        /// The file.
+        /// Its path, as it was given.
         file: String,
         /// Why.
         #[source]
@@ -105,41 +105,41 @@ pub enum FileError {
     /// It is larger than any measurement this reads.
     #[error("{file} is larger than {limit_mib} MiB: split it, or keep only the rows of your nodes")]
     TooLarge {
-        /// The file.
+        /// Its path, as it was given.
         file: String,
-        /// The limit.
+        /// The most that is read, in MiB.
         limit_mib: u64,
     },
     /// It holds more rows than this reads.
     #[error("{file}:{line}: more than {limit} rows: split the file")]
     TooMany {
-        /// The file.
+        /// Its path, as it was given.
         file: String,
         /// The first line too many.
         line: u64,
-        /// The limit.
+        /// The most rows that are read.
         limit: usize,
     },
     /// It is not UTF-8 text.
     #[error("{file}:{line}: not UTF-8 text: save the file as UTF-8 (a spreadsheet calls it “CSV UTF-8”)")]
     NotUtf8 {
-        /// The file.
+        /// Its path, as it was given.
         file: String,
-        /// The line.
+        /// Counted from 1: the header is line 1.
         line: u64,
     },
     /// It has no header, or nothing below it.
     #[error("{file} holds no rows: it needs a header line and at least one line below it")]
     Empty {
-        /// The file.
+        /// Its path, as it was given.
         file: String,
     },
     /// A column is missing.
     #[error("{file}:1: no column `{column}`: {hint}")]
     MissingColumn {
-        /// The file.
+        /// Its path, as it was given.
         file: String,
-        /// The column.
+        /// Its name in the header.
         column: String,
         /// What it looks like, and what to do.
         hint: &'static str,
@@ -147,9 +147,9 @@ pub enum FileError {
     /// A column is named twice.
     #[error("{file}:1: column `{column}` is named twice: remove or rename one")]
     ColumnTwice {
-        /// The file.
+        /// Its path, as it was given.
         file: String,
-        /// The column.
+        /// Its name in the header.
         column: String,
     },
     /// A row has more or fewer fields than the header.
@@ -157,9 +157,9 @@ pub enum FileError {
         "{file}:{line}: {found} fields where the header has {expected}: look for a missing or unquoted comma"
     )]
     Fields {
-        /// The file.
+        /// Its path, as it was given.
         file: String,
-        /// The line.
+        /// Counted from 1: the header is line 1.
         line: u64,
         /// Fields in the row.
         found: usize,
@@ -169,21 +169,21 @@ pub enum FileError {
     /// A name is missing.
     #[error("{file}:{line}: `{column}` is empty: fill it in or remove the line")]
     NoName {
-        /// The file.
+        /// Its path, as it was given.
         file: String,
-        /// The line.
+        /// Counted from 1: the header is line 1.
         line: u64,
-        /// The column.
+        /// Its name in the header.
         column: String,
     },
     /// A value is not a number, or not one that can be.
     #[error("{file}:{line}: {column} = `{value}`: {expected}")]
     Number {
-        /// The file.
+        /// Its path, as it was given.
         file: String,
-        /// The line.
+        /// Counted from 1: the header is line 1.
         line: u64,
-        /// The column.
+        /// Its name in the header.
         column: String,
         /// What it holds.
         value: String,
@@ -193,9 +193,9 @@ pub enum FileError {
     /// Something occurs twice.
     #[error("{file}:{line}: {what} `{value}` was already given in line {first}: remove one of the two")]
     Twice {
-        /// The file.
+        /// Its path, as it was given.
         file: String,
-        /// The line.
+        /// Counted from 1: the header is line 1.
         line: u64,
         /// What kind of thing.
         what: &'static str,
@@ -207,11 +207,11 @@ pub enum FileError {
     /// A site that is not known.
     #[error("{file}:{line}: site `{site}` is not in {known_from}: add it there, or remove this line")]
     UnknownSite {
-        /// The file.
+        /// Its path, as it was given.
         file: String,
-        /// The line.
+        /// Counted from 1: the header is line 1.
         line: u64,
-        /// The site.
+        /// Its name, as this line spells it.
         site: String,
         /// Where sites are listed.
         known_from: String,
@@ -219,9 +219,9 @@ pub enum FileError {
     /// A country that is not known.
     #[error("{file}:{line}: country `{value}` is not known: write its two-letter ISO code, such as DE")]
     UnknownCountry {
-        /// The file.
+        /// Its path, as it was given.
         file: String,
-        /// The line.
+        /// Counted from 1: the header is line 1.
         line: u64,
         /// What it says.
         value: String,
@@ -231,7 +231,7 @@ pub enum FileError {
         "{file}:1: no column of times: name one of `rtt_ms`, `min_rtt_ms`, `p50_rtt_ms` in the header line"
     )]
     NoTimes {
-        /// The file.
+        /// Its path, as it was given.
         file: String,
     },
     /// A name given as node is no site.
@@ -259,9 +259,9 @@ pub enum FileError {
     /// The CSV itself cannot be read.
     #[error("{file}:{line}: this line cannot be read as CSV: look for a quote that is not closed")]
     Csv {
-        /// The file.
+        /// Its path, as it was given.
         file: String,
-        /// The line.
+        /// Counted from 1: the header is line 1.
         line: u64,
     },
 }

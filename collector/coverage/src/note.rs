@@ -7,7 +7,7 @@ use crate::country::Country;
 pub enum Note {
     /// The file holds several statistics; one of them was read.
     OtherTimes {
-        /// The file.
+        /// Its path, as it was given.
         file: String,
         /// The column that was read.
         read: &'static str,

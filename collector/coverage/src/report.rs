@@ -72,7 +72,7 @@ pub struct WeightSummary {
 /// The report of one access class: classes are never pooled.
 #[derive(Clone, Debug)]
 pub struct ClassReport {
-    /// The class.
+    /// What kind of line its vantages sit on.
     pub access: AccessClass,
     /// Its vantages.
     pub witnesses: Witnesses,
@@ -138,7 +138,7 @@ pub struct Interval {
 /// What is left within a budget when the most needed node dies.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorstLoss {
-    /// That node.
+    /// Name of the node that dies.
     pub node: String,
     /// The shares without it.
     pub share: Share,
@@ -177,7 +177,7 @@ pub struct Region {
 /// How many say something, and how far apart they sit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Witnesses {
-    /// Vantages.
+    /// How many probes or sites measured.
     pub vantages: usize,
     /// Networks they sit in; unknown ones count as one.
     pub networks: usize,

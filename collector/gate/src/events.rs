@@ -32,7 +32,7 @@ pub enum GateEventKind {
     Joined,
     /// An invitation that this probe had spent was shown with another key; both keys are now revoked.
     TokenReused {
-        /// The other key.
+        /// Hash of the key that the spent invitation was shown with.
         other: KeyHash,
         /// Name of the probe that was in with the other key, and is out now too.
         revoked: Option<String>,
@@ -51,7 +51,7 @@ pub enum GateEventKind {
     },
     /// An epoch went on in two places: a machine restored from a snapshot, or cloned.
     ForkDetected {
-        /// The epoch.
+        /// The epoch that both claim.
         epoch: EpochId,
         /// The first batch that does not fit.
         sequence: Sequence,
@@ -68,7 +68,7 @@ pub enum GateEventKind {
     },
     /// The probe broke the protocol and was disconnected.
     ProtocolBroken {
-        /// How.
+        /// What it sent that cannot be, in words.
         reason: String,
     },
 }

@@ -19,7 +19,7 @@ use isochrone_base::clock::Clock;
 use isochrone_base::words;
 use isochrone_proto::echo::KeyEpoch;
 use isochrone_proto::ids::ProbeId;
-use isochrone_proto::section::Known;
+use isochrone_proto::known::Known;
 use isochrone_proto::token::{ADDRESSES_MAX, Token};
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::Store;

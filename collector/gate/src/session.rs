@@ -26,8 +26,8 @@ use std::time::Duration;
 use isochrone_proto::codec;
 use isochrone_proto::control::{CloseCode, EpochState, Hello, SpoolState};
 use isochrone_proto::ids::{PlanVersion, ProbeId};
+use isochrone_proto::known::Known;
 use isochrone_proto::plan::SignedPlan;
-use isochrone_proto::section::Known;
 use isochrone_proto::units::UnixMillis;
 use tokio::sync::watch;
 
@@ -57,7 +57,7 @@ pub trait PlanSource: Send + Sync + 'static {
 pub struct SessionView {
     /// The probe.
     pub probe: ProbeId,
-    /// Its name.
+    /// The probe's name, as the lead gave it.
     pub name: String,
     /// Random number of its process.
     pub instance: u64,

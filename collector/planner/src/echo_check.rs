@@ -46,7 +46,7 @@ pub enum CannotSend {
     /// No responder can be there.
     #[error("{address} is no address of one machine; correct `advertise` in the probe's probe.toml")]
     NotUnicast {
-        /// The address.
+        /// Where a responder should have been.
         address: SocketAddr,
     },
     /// This machine lacks the family.
@@ -58,7 +58,7 @@ pub enum CannotSend {
     /// The system refused.
     #[error("cannot send an echo to {address}")]
     Socket {
-        /// The address.
+        /// Where a responder should have been.
         address: SocketAddr,
         /// The system's error.
         #[source]

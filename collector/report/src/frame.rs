@@ -53,7 +53,7 @@ pub struct Link {
 
 impl Frame {
     /// Text or Markdown.
-    pub fn lines(&self, mut lines: Lines, body: impl FnOnce(&mut Lines)) -> String {
+    pub(crate) fn lines(&self, mut lines: Lines, body: impl FnOnce(&mut Lines)) -> String {
         let mark = |lines: &mut Lines| {
             if self.demo {
                 lines.wrapped(&format!("*** {DEMO} ***"));

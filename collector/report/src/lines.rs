@@ -17,7 +17,7 @@ pub struct Lines {
 impl Lines {
     /// Lines no wider than `width` (at least 60).
     #[must_use]
-    pub fn text(width: usize) -> Self {
+    pub(crate) fn text(width: usize) -> Self {
         let (width, lines) = (Some(width.max(NARROWEST)), Vec::new());
         Self { width, lines }
     }
@@ -57,12 +57,12 @@ impl Lines {
     }
 
     /// An item of a list.
-    pub fn item(&mut self, text: &str) {
+    pub(crate) fn item(&mut self, text: &str) {
         self.marked("- ", text);
     }
 
     /// A paragraph behind a mark, its further lines below its first word.
-    pub fn marked(&mut self, mark: &str, text: &str) {
+    pub(crate) fn marked(&mut self, mark: &str, text: &str) {
         match self.width {
             Some(_) => self.hung(mark, &" ".repeat(mark.chars().count()), text),
             None => self.lines.push(format!("{mark}{}", escape(&shown(text)))),
@@ -75,7 +75,7 @@ impl Lines {
     }
 
     /// A table, and how many of its rows are left out.
-    pub fn table(&mut self, table: &Table) {
+    pub(crate) fn table(&mut self, table: &Table) {
         match self.width {
             Some(width) => self.lines.extend(table.text(width)),
             None => {
@@ -91,7 +91,7 @@ impl Lines {
 
     /// Tables of one report that show the same columns: where one of them would be too wide, all are without the spare
     /// ones, and a sentence says so.
-    pub fn alike(&mut self, mut tables: Vec<Table>) -> Vec<Table> {
+    pub(crate) fn alike(&mut self, mut tables: Vec<Table>) -> Vec<Table> {
         let Some(width) = self.width else {
             return tables;
         };
@@ -113,7 +113,7 @@ impl Lines {
 
     /// The whole text.
     #[must_use]
-    pub fn finish(mut self) -> String {
+    pub(crate) fn finish(mut self) -> String {
         if self.width.is_none() {
             self.lines
                 .dedup_by(|next, line| next.is_empty() && line.is_empty());

@@ -49,7 +49,7 @@ impl Window {
 
     /// Whether a slot lies in it.
     #[must_use]
-    pub fn holds(&self, slot: UnixMillis) -> bool {
+    pub(crate) fn holds(&self, slot: UnixMillis) -> bool {
         self.from <= slot && slot < self.until
     }
 }

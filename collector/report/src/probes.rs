@@ -26,18 +26,18 @@ pub struct ProbesReport {
 /// Whose something is, and where it stands.
 #[derive(Clone, Debug)]
 pub struct Seat {
-    /// The worker.
+    /// Name of the worker, as in `targets.toml`.
     pub worker: String,
-    /// The site.
+    /// As the lead wrote it: `Berlin, DE`.
     pub site: String,
-    /// Its network.
+    /// AS number; `None` where nobody said it.
     pub network: Option<u32>,
 }
 
-/// A probe.
+/// One line of `probe list`.
 #[derive(Clone, Debug)]
 pub struct ProbeLine {
-    /// Its name.
+    /// Unique in the fleet.
     pub name: String,
     /// Its id, in hex.
     pub id: String,

@@ -49,7 +49,7 @@ pub struct StatusReport {
 /// Some of all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Share {
-    /// All.
+    /// How many there are, well or not.
     pub all: usize,
     /// Those that are well.
     pub well: usize,

@@ -41,7 +41,7 @@ pub struct Cell {
 
 impl Column {
     /// A column of names, to the left.
-    pub fn names(title: impl Into<String>) -> Self {
+    pub(crate) fn names(title: impl Into<String>) -> Self {
         let title = title.into();
         Self {
             lines: Some(title.clone()),
@@ -53,7 +53,7 @@ impl Column {
     }
 
     /// A column of figures, to the right.
-    pub fn figures(title: impl Into<String>) -> Self {
+    pub(crate) fn figures(title: impl Into<String>) -> Self {
         Self {
             figures: true,
             whole: true,
@@ -84,7 +84,7 @@ impl Column {
 
     /// Broken into lines last of all, as figures are.
     #[must_use]
-    pub fn whole(mut self) -> Self {
+    pub(crate) fn whole(mut self) -> Self {
         self.whole = true;
         self
     }
@@ -143,13 +143,13 @@ impl Table {
 
     /// What it is called.
     #[must_use]
-    pub fn title(&self) -> &str {
+    pub(crate) fn title(&self) -> &str {
         &self.title
     }
 
     /// Its rows: a cell for each column.
     #[must_use]
-    pub fn rows(mut self, rows: impl IntoIterator<Item = Vec<Cell>>) -> Self {
+    pub(crate) fn rows(mut self, rows: impl IntoIterator<Item = Vec<Cell>>) -> Self {
         self.rows.extend(rows);
         self
     }
@@ -242,7 +242,7 @@ impl Table {
     ///
     /// # Panics
     /// Never: memory takes every row, and rows are as long as the header.
-    pub fn csv(&self) -> String {
+    pub(crate) fn csv(&self) -> String {
         let columns: Vec<_> = self.columns_in(|column| &column.lines).collect();
         let mut writer = csv::Writer::from_writer(Vec::new());
         let titles = columns.iter().filter_map(|(_, column)| column.lines.as_deref());

@@ -36,7 +36,7 @@ pub struct TargetLine {
     pub longitude: f64,
     /// ISO 3166 code.
     pub country: Option<String>,
-    /// Its network.
+    /// AS number; `None` where nobody is named.
     pub network: Option<u32>,
     /// What it should serve, `family:index`.
     pub buckets: Vec<String>,

@@ -33,6 +33,9 @@ pub const OUTAGE: (&str, Duration, Duration) = (
     Duration::from_secs(25 * 60),
 );
 
+/// Every node of the demo stands on this machine.
+const ADDRESS: &str = "127.0.0.1";
+
 /// One probe's past.
 pub struct History<'a> {
     /// The plan it followed.
@@ -163,7 +166,6 @@ impl History<'_> {
     ) -> EndpointOutcome {
         let (name, before, lasted) = OUTAGE;
         let outage = self.until.minus(before);
-        let address = "127.0.0.1".to_owned();
         let down = target.name == name && (outage..outage.plus(lasted)).contains(&slot);
         if down || random.random_ratio(1, 4_000) {
             let result = EndpointResult::Failed {
@@ -172,44 +174,55 @@ impl History<'_> {
                 text: "Connection refused (os error 111)".to_owned(),
             };
             return EndpointOutcome {
-                address,
+                address: ADDRESS.to_owned(),
                 http_status: None,
                 cache: CacheState::Absent,
                 certificate_expires: None,
                 result,
             };
         }
-        let served = Duration::from_micros(random.random_range(1_500..4_000))
-            + if target.name == SLOW_NODE {
-                SLOW_BY
-            } else {
-                Duration::ZERO
-            };
-        let asset = check.kind.check == Check::AssetGet;
-        let phases = Phases {
-            connect: Micros::saturating(rtt),
-            first_byte: Micros::saturating(rtt.mul_f64(1.01) + served),
-            transfer: Micros::saturating(if asset { rtt.mul_f64(0.3) } else { Duration::ZERO }),
-            unattributed: Micros::saturating(Duration::from_micros(random.random_range(50..200))),
-            ..Phases::default()
+        answer(check.kind.check, target, slot, rtt, random)
+    }
+}
+
+/// What a node that is up answers.
+fn answer(
+    check: Check,
+    target: &Target,
+    slot: UnixMillis,
+    rtt: Duration,
+    random: &mut SmallRng,
+) -> EndpointOutcome {
+    let served = Duration::from_micros(random.random_range(1_500..4_000))
+        + if target.name == SLOW_NODE {
+            SLOW_BY
+        } else {
+            Duration::ZERO
         };
-        let status = check.kind.check == Check::Status;
-        EndpointOutcome {
-            address,
-            http_status: Some(if asset { 206 } else { 200 }),
-            cache: if check.kind.check.is_asset() {
-                CacheState::Hit
-            } else {
-                CacheState::Absent
-            },
-            certificate_expires: None,
-            result: EndpointResult::Ok {
-                phases,
-                body_bytes: if asset { 65_536 } else { 512 },
-                node_uptime_s: status.then_some(slot.0 / 1_000 % (40 * 86_400)),
-                node_version: if status { "2.1.2".to_owned() } else { String::new() },
-            },
-        }
+    let asset = check == Check::AssetGet;
+    let phases = Phases {
+        connect: Micros::saturating(rtt),
+        first_byte: Micros::saturating(rtt.mul_f64(1.01) + served),
+        transfer: Micros::saturating(if asset { rtt.mul_f64(0.3) } else { Duration::ZERO }),
+        unattributed: Micros::saturating(Duration::from_micros(random.random_range(50..200))),
+        ..Phases::default()
+    };
+    let status = check == Check::Status;
+    EndpointOutcome {
+        address: ADDRESS.to_owned(),
+        http_status: Some(if asset { 206 } else { 200 }),
+        cache: if check.is_asset() {
+            CacheState::Hit
+        } else {
+            CacheState::Absent
+        },
+        certificate_expires: None,
+        result: EndpointResult::Ok {
+            phases,
+            body_bytes: if asset { 65_536 } else { 512 },
+            node_uptime_s: status.then_some(slot.0 / 1_000 % (40 * 86_400)),
+            node_version: if status { "2.1.2".to_owned() } else { String::new() },
+        },
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use isochrone_gate::authority::Authority;
-use isochrone_planner::draft::{HostPrefixes, Participant, PlanInput, Seats};
+use isochrone_planner::draft::{Draft, HostPrefixes, Participant, PlanInput, Seats};
 use isochrone_planner::pace::{Budget, Pace};
 use isochrone_proto::codec;
 use isochrone_proto::control::EpochState;
@@ -54,40 +54,62 @@ pub fn write(paths: &Paths, ids: &BTreeMap<ProbeId, usize>) -> anyhow::Result<u6
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()?;
+    let past = Past {
+        context: &context,
+        authority: &authority,
+        ingest: &ingest,
+        version,
+        from,
+        until,
+    };
     let mut rows = 0;
-    let drafts = input(&context).draft(&Seats::default()).drafts;
-    for (probe, draft) in drafts {
-        let Some(&city) = ids.get(&probe) else { continue };
-        let plan = Plan {
-            version,
-            probe,
-            probe_name: context
-                .registry
-                .probe(probe)
-                .map(|record| record.name.clone())
-                .unwrap_or_default(),
-            issued: from,
-            expires: until,
-            targets: draft.targets,
-            checks: draft.checks,
-            responder: draft.responder,
-        };
-        let signed = authority.sign_plan(codec::encode_plan(&plan))?;
-        context.store.put_plan(&signed, &plan)?;
-        let history = History {
-            plan: &plan,
-            city,
-            epoch: EpochId(rand::random()),
-            from,
-            until,
-        };
-        rows += runtime.block_on(hand_over(&ingest, probe, &history))?;
+    for (probe, draft) in input(&context).draft(&Seats::default()).drafts {
+        if let Some(&city) = ids.get(&probe) {
+            rows += runtime.block_on(past.write(probe, draft, city))?;
+        }
     }
     drop(ingest);
     if committer.join().is_err() {
         bail!("the committer ended in a panic");
     }
     Ok(rows)
+}
+
+/// The same days of all probes, and where they go.
+struct Past<'a> {
+    context: &'a CommandContext,
+    authority: &'a Authority,
+    ingest: &'a Ingest,
+    version: PlanVersion,
+    from: UnixMillis,
+    until: UnixMillis,
+}
+
+impl Past<'_> {
+    /// One probe's plan and batches; returns how many measurements.
+    async fn write(&self, probe: ProbeId, draft: Draft, city: usize) -> anyhow::Result<u64> {
+        let record = self.context.registry.probe(probe);
+        let plan = Plan {
+            version: self.version,
+            probe,
+            probe_name: record.map(|record| record.name.clone()).unwrap_or_default(),
+            issued: self.from,
+            expires: self.until,
+            targets: draft.targets,
+            checks: draft.checks,
+            responder: draft.responder,
+        };
+        let signed = self.authority.sign_plan(codec::encode_plan(&plan))?;
+        self.context.store.put_plan(&signed, &plan)?;
+        let history = History {
+            plan: &plan,
+            city,
+            epoch: EpochId(rand::random()),
+            from: self.from,
+            until: self.until,
+        };
+        hand_over(self.ingest, probe, &history).await
+    }
 }
 
 /// Checks every five minutes instead of every second: fifteen days must fit a few seconds of the story.

@@ -44,9 +44,9 @@ pub enum StoreError {
     /// A record could not be made into JSON.
     #[error("record {key:?} of table {table} cannot be written")]
     Record {
-        /// The table.
+        /// Its name in the database.
         table: &'static str,
-        /// The key.
+        /// The record's key, as text.
         key: String,
         /// Where and why.
         #[source]
@@ -57,9 +57,9 @@ pub enum StoreError {
         "plan {version} of probe {probe} checks one target twice with one kind (checks {first} and {second})"
     )]
     TwinChecks {
-        /// Whose.
+        /// The probe that the plan is for.
         probe: ProbeId,
-        /// Which.
+        /// The plan's version.
         version: PlanVersion,
         /// The one check.
         first: usize,

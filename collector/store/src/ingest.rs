@@ -204,7 +204,7 @@ impl Future for Receipt {
 pub struct Incoming {
     /// Whose, by its certificate.
     pub probe: ProbeId,
-    /// What it is.
+    /// The payload, decoded and checked.
     pub item: Item,
     /// The payload, as it was spooled.
     pub payload: Bytes,
@@ -352,7 +352,7 @@ pub enum Unavailable {
 /// A stored batch, for the live state.
 #[derive(Clone, Debug)]
 pub struct Committed {
-    /// Whose.
+    /// The probe that measured it.
     pub probe: ProbeId,
     /// The plan whose checks its rows name.
     pub plan: Arc<Plan>,

@@ -22,11 +22,11 @@ use crate::{Damage, HourRow, Store, StoreError};
 /// One hour of one epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Whose.
+    /// The probe that the account is of.
     pub probe: ProbeId,
     /// Its name, as its plan gives it; its id if no plan is there.
     pub probe_name: String,
-    /// Of which epoch.
+    /// The probe's epoch that is counted.
     pub epoch: EpochId,
     /// Hour of the slots.
     pub hour: Hour,

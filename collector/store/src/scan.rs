@@ -78,9 +78,9 @@ impl ScanRange {
 pub struct Stored {
     /// Its place in the log.
     pub commit: u64,
-    /// Whose.
+    /// The probe that measured it.
     pub probe: ProbeId,
-    /// Of which epoch.
+    /// The probe's epoch that it belongs to.
     pub epoch: EpochId,
     /// Its number in the epoch.
     pub sequence: Sequence,

@@ -27,7 +27,7 @@ pub enum AccessError {
         "web_token has {length} characters; it needs at least {TOKEN_MIN}, letters and digits without spaces. `openssl rand -hex 16` makes one"
     )]
     WeakToken {
-        /// Its length.
+        /// Characters that the token has.
         length: usize,
     },
 }

@@ -51,7 +51,7 @@ pub enum Source {
 pub struct CollectorView {
     /// Its name.
     pub name: String,
-    /// Its version.
+    /// Release of the collector that runs.
     pub version: String,
     /// When this process started.
     pub started: Timestamp,
@@ -161,7 +161,7 @@ pub struct MeshCell {
     pub from: String,
     /// Name of the probe that answers.
     pub to: String,
-    /// The family.
+    /// Over which the echoes went.
     pub family: Family,
     /// Median round trip over the window, in milliseconds; lost echoes are not in it.
     pub p50_ms: Option<f64>,
@@ -235,7 +235,7 @@ pub struct NodeView {
 /// What the mesh says of one kind of check of one node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// The verdict.
+    /// What its checks from all vantages come to.
     pub state: VerdictState,
     /// Since when; `None` if it never was anything else.
     pub since: Option<Timestamp>,
@@ -315,7 +315,7 @@ pub enum CellOutcome {
 /// An outage, with what proves it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IncidentView {
-    /// Its id.
+    /// Stable: made from target, check and start.
     pub id: String,
     /// Name of the node or probe.
     pub target: String,

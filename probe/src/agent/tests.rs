@@ -45,7 +45,7 @@ fn agent(collectors: &[String], endpoint: EndpointFactory) -> Agent<DeafProber> 
         tls_time: Arc::new(DefaultTimeProvider),
         prober: Arc::new(DeafProber),
         stall: SelfStall::default(),
-        known: isochrone_proto::section::Known::of_this_build(),
+        known: isochrone_proto::known::Known::of_this_build(),
         settings: Settings::default(),
     };
     Agent::open(parts).unwrap()

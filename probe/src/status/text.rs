@@ -15,8 +15,30 @@ impl Status {
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();
+        for (word, value) in self.lines() {
+            writeln!(text, "{word:<12} {value}").expect("a String takes every text");
+        }
+        if let Some(clock) = self.clock.and_then(|clock| clock.words(self.now_ms)) {
+            writeln!(text, "{:<12} {clock}", "clock").expect("a String takes every text");
+        }
+        if self.ledger.refused_batches > 0 {
+            writeln!(text, "{:<12} {}", "refused", refused(&self.ledger)).expect("a String takes every text");
+        }
+        if let Some(unkept) = &self.unkept {
+            writeln!(
+                text,
+                "{:<12} NOT WRITABLE: {unkept}; the probe goes on without it and tries again: make room on the disk",
+                "state folder"
+            )
+            .expect("a String takes every text");
+        }
+        text
+    }
+
+    /// The lines that are always there.
+    fn lines(&self) -> [(&'static str, String); 10] {
         let ledger = &self.ledger;
-        let lines = [
+        [
             ("probe", format!("{} ({})", self.name, self.probe)),
             ("connection", self.connection()),
             (
@@ -47,25 +69,7 @@ impl Status {
                 ),
             ),
             ("spool", self.spool_words()),
-        ];
-        for (word, value) in lines {
-            writeln!(text, "{word:<12} {value}").expect("a String takes every text");
-        }
-        if let Some(clock) = self.clock.and_then(|clock| clock.words(self.now_ms)) {
-            writeln!(text, "{:<12} {clock}", "clock").expect("a String takes every text");
-        }
-        if ledger.refused_batches > 0 {
-            writeln!(text, "{:<12} {}", "refused", refused(ledger)).expect("a String takes every text");
-        }
-        if let Some(unkept) = &self.unkept {
-            writeln!(
-                text,
-                "{:<12} NOT WRITABLE: {unkept}; the probe goes on without it and tries again: make room on the disk",
-                "state folder"
-            )
-            .expect("a String takes every text");
-        }
-        text
+        ]
     }
 
     fn connection(&self) -> String {

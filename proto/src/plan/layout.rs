@@ -3,12 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Plan, PlanError, PlannedCheck, ResponderPlan, Target};
-use crate::codec::{self, DecodeError};
 use crate::ids::{PlanVersion, ProbeId};
 use crate::kind::Kind;
 use crate::limits::CONTROL_BYTES_MAX;
 use crate::schedule::Schedule;
-use crate::section::{CHECKS, RESPONDER, Section, SectionRef, Sections, TARGETS};
+use crate::section::{CHECKS, RESPONDER, Section, SectionError, SectionRef, Sections, TARGETS};
+use crate::serializer::encode;
 use crate::units::UnixMillis;
 
 const KNOWN: &[&str] = &[TARGETS, CHECKS, RESPONDER];
@@ -53,36 +53,50 @@ impl Plan {
     pub(crate) fn sections(&self) -> Vec<Section> {
         let mut sections = Vec::with_capacity(KNOWN.len());
         if !self.targets.is_empty() {
-            sections.push(Section::needed(TARGETS, codec::encode(&self.targets)));
+            sections.push(Section::needed(TARGETS, encode(&self.targets)));
         }
         if !self.checks.is_empty() {
-            sections.push(Section::needed(
-                CHECKS,
-                codec::encode(&RawChecks::of(&self.checks)),
-            ));
+            sections.push(Section::needed(CHECKS, encode(&RawChecks::of(&self.checks))));
         }
         if self.responder != ResponderPlan::default() {
-            sections.push(Section::needed(RESPONDER, codec::encode(&self.responder)));
+            sections.push(Section::needed(RESPONDER, encode(&self.responder)));
         }
         sections
     }
+}
 
-    /// The plan of a head and its sections; nothing but their form is checked.
-    pub(crate) fn of_sections(head: PlanHead, sections: Vec<SectionRef<'_>>) -> Result<Self, DecodeError> {
+/// The sections of a plan that was read; nothing but their form is checked.
+pub(crate) struct PlanSections {
+    targets: Option<Vec<Target>>,
+    checks: Option<RawChecks>,
+    responder: Option<ResponderPlan>,
+}
+
+impl PlanSections {
+    pub(crate) fn read(sections: Vec<SectionRef<'_>>) -> Result<Self, SectionError> {
         let sections = Sections::checked(sections, KNOWN)?;
-        let targets: Option<Vec<Target>> = codec::decode_section::<_, CONTROL_BYTES_MAX>(&sections, TARGETS)?;
-        let checks: Option<RawChecks> = codec::decode_section::<_, CONTROL_BYTES_MAX>(&sections, CHECKS)?;
-        let responder: Option<ResponderPlan> =
-            codec::decode_section::<_, CONTROL_BYTES_MAX>(&sections, RESPONDER)?;
         Ok(Self {
+            targets: sections.read::<_, CONTROL_BYTES_MAX>(TARGETS)?,
+            checks: sections.read::<_, CONTROL_BYTES_MAX>(CHECKS)?,
+            responder: sections.read::<_, CONTROL_BYTES_MAX>(RESPONDER)?,
+        })
+    }
+
+    /// The plan of this head; its bounds are still to be checked.
+    pub(crate) fn plan(self, head: PlanHead) -> Result<Plan, PlanError> {
+        Ok(Plan {
             version: head.version,
             probe: head.probe,
             probe_name: head.probe_name,
             issued: head.issued,
             expires: head.expires,
-            targets: targets.unwrap_or_default(),
-            checks: checks.map(RawChecks::planned).transpose()?.unwrap_or_default(),
-            responder: responder.unwrap_or_default(),
+            targets: self.targets.unwrap_or_default(),
+            checks: self
+                .checks
+                .map(RawChecks::planned)
+                .transpose()?
+                .unwrap_or_default(),
+            responder: self.responder.unwrap_or_default(),
         })
     }
 }

@@ -7,6 +7,7 @@ use super::refused_content::{RawConnect, column, decode_connects};
 use super::samples;
 use crate::batch::{Batch, BatchError};
 use crate::codec::{self, DecodeError};
+use crate::columns::rows::RowsError;
 use crate::columns::{ColumnError, Packed};
 use crate::frame::{self, MessageKind};
 use crate::limits::{BATCH_ROWS_MAX, LATENCY_MAX_US};
@@ -118,7 +119,10 @@ fn result_of_a_connection_without_a_meaning_is_refused() {
         let mut raw = connects();
         raw.result = Packed::of(&[0, 12, code]);
         let column = "result";
-        assert_eq!(refused(raw), BatchError::Code { column, code });
+        assert_eq!(
+            refused(raw),
+            BatchError::Columns(RowsError::Code { column, code })
+        );
     }
 }
 
@@ -165,7 +169,7 @@ fn every_column_of_connections_is_refused_above_its_ceiling_and_taken_at_it() {
 fn more_addresses_than_rows_are_refused() {
     let mut raw = connects();
     raw.v4 = vec![Ipv4Addr::LOCALHOST; BATCH_ROWS_MAX];
-    assert_eq!(refused(raw.clone()), BatchError::Addresses);
+    assert_eq!(refused(raw.clone()), BatchError::Columns(RowsError::Addresses));
     raw.v6.clear();
     assert!(decode_connects(raw).is_ok());
 }

@@ -10,11 +10,13 @@ use super::dice::Dice;
 use super::samples;
 use crate::batch::{Batch, BatchError, BatchHeader};
 use crate::codec::{self, DecodeError};
+use crate::columns::rows::RowsError;
 use crate::columns::{ColumnError, Packed};
 use crate::ids::Sequence;
 use crate::ledger::{HourCount, SkipCause, SkippedRange, Tombstone};
 use crate::limits::{BATCH_ROWS_MAX, BATCH_TEXTS_MAX, LATENCY_MAX_US, TEXT_BYTES_MAX};
 use crate::measurement::{EchoOutcome, Measurement, Outcome, SendFailure, Stamp};
+use crate::serializer;
 use crate::units::{Hour, Micros, UnixMillis};
 
 #[derive(Clone, Serialize)]
@@ -108,7 +110,7 @@ fn decode_sections(header: BatchHeader, sections: &[(&str, Vec<u8>)]) -> Result<
         .iter()
         .map(|(name, body)| (*name, true, &body[..]))
         .collect();
-    codec::decode_batch(&codec::encode(&(header, sections)))
+    codec::decode_batch(&serializer::encode(&(header, sections)))
 }
 
 fn decode(
@@ -116,15 +118,15 @@ fn decode(
     echo: Option<RawEcho>,
     endpoint: Option<RawEndpoint>,
 ) -> Result<Batch, DecodeError> {
-    let echo = echo.map(|echo| ("echo", codec::encode(&echo)));
-    let endpoint = endpoint.map(|endpoint| ("endpoint", codec::encode(&endpoint)));
+    let echo = echo.map(|echo| ("echo", serializer::encode(&echo)));
+    let endpoint = endpoint.map(|endpoint| ("endpoint", serializer::encode(&endpoint)));
     let sections: Vec<_> = [echo, endpoint].into_iter().flatten().collect();
     decode_sections(header, &sections)
 }
 
 /// A batch of nothing but these connections.
 pub(super) fn decode_connects(connect: RawConnect) -> Result<Batch, DecodeError> {
-    decode_sections(header(), &[("connect", codec::encode(&connect))])
+    decode_sections(header(), &[("connect", serializer::encode(&connect))])
 }
 
 fn refused(header: BatchHeader, echo: Option<RawEcho>, endpoint: Option<RawEndpoint>) -> BatchError {
@@ -137,7 +139,7 @@ fn refused(header: BatchHeader, echo: Option<RawEcho>, endpoint: Option<RawEndpo
 /// The column that is named, and what is wrong with it.
 pub(super) fn column(error: BatchError) -> (&'static str, ColumnError) {
     match error {
-        BatchError::Column { column, source } => (column, source),
+        BatchError::Columns(RowsError::Column { column, source }) => (column, source),
         other => panic!("no column is named: {other:?}"),
     }
 }
@@ -257,10 +259,10 @@ fn outcome_without_a_meaning_is_refused_and_every_meaning_is_known() {
         if matches!(code, 0..4 | 8 | 16..22) {
             assert!(decode(header(), Some(one(code)), None).is_ok(), "{code}");
         } else {
-            let expected = BatchError::Code {
+            let expected = BatchError::Columns(RowsError::Code {
                 column: "outcome",
                 code,
-            };
+            });
             assert_eq!(refused(header(), Some(one(code)), None), expected);
         }
     }
@@ -272,10 +274,10 @@ fn result_without_a_meaning_is_refused() {
     for code in [5, 31, 127, 134, 255] {
         let mut raw = endpoint();
         raw.result = Packed::of(&[0, 1, code]);
-        let expected = BatchError::Code {
+        let expected = BatchError::Columns(RowsError::Code {
             column: "result",
             code,
-        };
+        });
         assert_eq!(refused(header(), None, Some(raw)), expected);
     }
 }
@@ -389,7 +391,10 @@ fn texts_are_bounded_in_number_and_length() {
     };
     assert!(decode(header(), None, Some(with(BATCH_TEXTS_MAX, TEXT_BYTES_MAX))).is_ok());
     for raw in [with(BATCH_TEXTS_MAX + 1, 2), with(2, TEXT_BYTES_MAX + 1)] {
-        assert_eq!(refused(header(), None, Some(raw)), BatchError::Texts);
+        assert_eq!(
+            refused(header(), None, Some(raw)),
+            BatchError::Columns(RowsError::Texts)
+        );
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every way in which a frame is refused, each with its own error, from both sides of the limit.
 
-use crate::codec;
 use crate::frame::{self, FrameError, FrameHeader, HEADER_BYTES, MessageKind};
+use crate::serializer;
 
 /// A frame with any header, rightly checksummed.
 fn frame_of(version: u8, kind: u8, flags: u8, length: u32, body: &[u8]) -> Vec<u8> {
@@ -139,7 +139,7 @@ fn frame_relabelled_as_another_kind_is_refused_by_its_checksum() {
 
 #[test]
 fn body_that_is_no_zstd_is_refused() {
-    let compressed = codec::compress(&[7; 1_000]).expect("smaller");
+    let compressed = serializer::compress(&[7; 1_000]).expect("smaller");
     let mut cut = compressed.clone();
     cut.pop();
     let mut twice = compressed.clone();
@@ -157,9 +157,9 @@ fn decompression_bomb_is_refused_and_the_largest_payload_is_not() {
     for (kind, code) in MessageKind::ALL.into_iter().zip(1..) {
         let max = kind.payload_max();
         // 64 zeros (the maximum of a StreamHello) are not worth compressing to the codec; then there is no bomb.
-        let Some(whole) = codec::compress(&vec![0; max]) else {
+        let Some(whole) = serializer::compress(&vec![0; max]) else {
             assert_eq!(kind, MessageKind::StreamHello);
-            let bomb = codec::compress(&vec![0; 1 << 20]).expect("smaller");
+            let bomb = serializer::compress(&vec![0; 1 << 20]).expect("smaller");
             let bytes = frame_of(frame::PROTOCOL_VERSION, code, 1, bomb.len() as u32, &bomb);
             assert_eq!(frame::read(&bytes), Err(FrameError::Bomb { max }));
             continue;
@@ -167,7 +167,7 @@ fn decompression_bomb_is_refused_and_the_largest_payload_is_not() {
         let bytes = frame_of(frame::PROTOCOL_VERSION, code, 1, whole.len() as u32, &whole);
         assert_eq!(frame::read(&bytes), Ok((kind, vec![0; max], bytes.len())));
         for above in [max + 1, 64 << 20] {
-            let bomb = codec::compress(&vec![0; above]).expect("smaller");
+            let bomb = serializer::compress(&vec![0; above]).expect("smaller");
             let bytes = frame_of(frame::PROTOCOL_VERSION, code, 1, bomb.len() as u32, &bomb);
             assert!(bytes.len() < above / 20, "it is a bomb: {} bytes", bytes.len());
             assert_eq!(

@@ -8,6 +8,7 @@ use crate::kind::{Check, Family, Kind};
 use crate::limits::{PLAN_CHECKS_MAX, PROBERS_MAX, TEXT_BYTES_MAX, TIMEOUT_MAX_MS};
 use crate::plan::{Plan, PlanError, PlannedCheck, Target, TargetAddress};
 use crate::schedule::Schedule;
+use crate::serializer::{self, Unreadable};
 
 fn plan() -> Plan {
     let mut plan = samples::plan(&mut Dice(1));
@@ -262,7 +263,7 @@ fn check_that_does_not_fit_its_target_is_refused() {
 /// A schedule cannot be decoded into one that could not be made.
 #[test]
 fn schedule_outside_its_bounds_is_refused_when_decoded() {
-    let decode = |raw: (u32, u32, u32)| codec::decode::<Schedule, 100>(&codec::encode(&raw));
+    let decode = |raw: (u32, u32, u32)| serializer::decode::<Schedule, 100>(&serializer::encode(&raw));
     for raw in [
         (100, 0, 1),
         (100, 99, TIMEOUT_MAX_MS),
@@ -283,7 +284,7 @@ fn schedule_outside_its_bounds_is_refused_when_decoded() {
         let reason = Schedule::new(raw.0, raw.1, raw.2)
             .expect_err("outside")
             .to_string();
-        let Err(DecodeError::Malformed { reason: found }) = decode(raw) else {
+        let Err(Unreadable::Malformed { reason: found }) = decode(raw) else {
             panic!("{raw:?} is taken");
         };
         assert!(found.contains(&reason), "{found}");

@@ -10,6 +10,7 @@ use crate::codec::{self, DecodeError};
 use crate::echo::{EchoPacket, PairKey, ResponderSecret, Sealed};
 use crate::frame;
 use crate::kind::Layout;
+use crate::serializer::Unreadable;
 use crate::token::Token;
 
 /// What a damaged payload may do: be refused, or mean something that encodes and decodes again.
@@ -221,7 +222,8 @@ fn bomb_of_69_bytes_is_refused_with_the_limits_own_error() {
     // Variant 0 (Hello), then its text: 2^60 bytes long, 59 of which follow.
     let mut bomb = vec![0, 253, 0, 0, 0, 0, 0, 0, 0, 0x10];
     bomb.resize(69, b'a');
-    let Err(DecodeError::Malformed { reason }) = codec::decode_from_probe(&bomb) else {
+    let Err(DecodeError::Unreadable(Unreadable::Malformed { reason })) = codec::decode_from_probe(&bomb)
+    else {
         panic!("the bomb was not refused as malformed");
     };
     assert!(reason.contains("LimitExceeded"), "{reason}");
@@ -248,14 +250,14 @@ fn every_message_with_a_byte_too_many_is_refused_as_trailing() {
         payload.push(0);
         assert_eq!(
             (message.again)(&payload),
-            Err(DecodeError::Trailing { bytes: 1 }),
+            Err(Unreadable::Trailing { bytes: 1 }.into()),
             "{}",
             message.name
         );
         payload.extend([0; 4]);
         assert_eq!(
             (message.again)(&payload),
-            Err(DecodeError::Trailing { bytes: 5 }),
+            Err(Unreadable::Trailing { bytes: 5 }.into()),
             "{}",
             message.name
         );
@@ -269,15 +271,15 @@ fn every_message_is_refused_above_its_limit_and_looked_at_below() {
         let length = payload.len();
         payload.resize(message.limit, 0);
         let at_limit = (message.again)(&payload);
-        let trailing = DecodeError::Trailing {
+        let trailing = Unreadable::Trailing {
             bytes: message.limit - length,
         };
-        assert_eq!(at_limit, Err(trailing), "{}", message.name);
+        assert_eq!(at_limit, Err(trailing.into()), "{}", message.name);
         payload.push(0);
-        let above = DecodeError::TooLong {
+        let above = Unreadable::TooLong {
             found: message.limit + 1,
             max: message.limit,
         };
-        assert_eq!((message.again)(&payload), Err(above), "{}", message.name);
+        assert_eq!((message.again)(&payload), Err(above.into()), "{}", message.name);
     }
 }

@@ -13,6 +13,7 @@ use crate::echo::{KeyEpoch, PairKey, ResponderSecret};
 use crate::ids::{Digest, EpochId, KeyHash, PlanVersion, ProbeId, Sequence, TargetId};
 use crate::join::{JoinRefusal, JoinRequest, JoinResponse};
 use crate::kind::{Check, Family, Kind};
+use crate::known::Known;
 use crate::ledger::{Adoption, DropCause, Event, HourCount, SkipCause, SkippedRange, Tombstone};
 use crate::measurement::{
     CacheState, ConnectOutcome, ConnectPhases, ConnectResult, EchoOutcome, EndpointOutcome, EndpointResult,
@@ -20,7 +21,7 @@ use crate::measurement::{
 };
 use crate::plan::{Plan, PlannedCheck, ResponderPlan, SignedPlan, Target, TargetAddress};
 use crate::schedule::Schedule;
-use crate::section::{Known, Section};
+use crate::section::Section;
 use crate::token::Token;
 use crate::units::{Hour, Micros, UnixMillis};
 

@@ -14,6 +14,7 @@ use crate::limits::{KNOWN_NAMES_MAX, SECTION_NAME_BYTES_MAX, SECTIONS_MAX};
 use crate::plan::{Plan, PlanError};
 use crate::schedule::Schedule;
 use crate::section::{Section, SectionError};
+use crate::serializer::{self, Unreadable};
 use crate::units::UnixMillis;
 
 fn section(name: &str, needed: bool) -> Section {
@@ -27,11 +28,14 @@ fn section(name: &str, needed: bool) -> Section {
 /// A batch of a later release: everything that this one knows, and `more`.
 fn later_batch(batch: &Batch, more: Vec<Section>) -> Vec<u8> {
     let sections = [more, batch.sections()].concat();
-    codec::encode(&(&batch.header, sections))
+    serializer::encode(&(&batch.header, sections))
 }
 
 fn later_plan(plan: &Plan, more: Vec<Section>) -> Result<Plan, DecodeError> {
-    codec::decode_plan(&codec::encode(&(plan.head(), [plan.sections(), more].concat())))
+    codec::decode_plan(&serializer::encode(&(
+        plan.head(),
+        [plan.sections(), more].concat(),
+    )))
 }
 
 fn later_hello(more: Vec<Section>) -> Result<ProbeMessage, DecodeError> {
@@ -144,10 +148,10 @@ fn section_with_a_byte_too_many_or_too_few_is_refused_by_its_name() {
             } else {
                 body.pop();
             }
-            match codec::decode_plan(&codec::encode(&(plan.head(), sections))) {
-                Err(DecodeError::InSection { name: found, source }) => {
+            match codec::decode_plan(&serializer::encode(&(plan.head(), sections))) {
+                Err(DecodeError::Sections(SectionError::Broken { name: found, source })) => {
                     assert_eq!(found, name);
-                    let trailing = *source == DecodeError::Trailing { bytes: 1 };
+                    let trailing = source == Unreadable::Trailing { bytes: 1 };
                     assert_eq!(trailing, longer, "{source:?}");
                 }
                 other => panic!("{name}: {other:?}"),
@@ -159,12 +163,12 @@ fn section_with_a_byte_too_many_or_too_few_is_refused_by_its_name() {
 /// A body is read from where it stands: a length beyond the message is no reason to reserve it.
 #[test]
 fn section_longer_than_its_message_is_refused() {
-    let mut bytes = codec::encode(&(header(), 1_u8, "echo", true));
+    let mut bytes = serializer::encode(&(header(), 1_u8, "echo", true));
     bytes.extend([253, 0, 0, 0, 0, 0, 0, 0, 0x10]); // 2^60 bytes
     bytes.extend([1; 30]);
     assert!(matches!(
         codec::decode_batch(&bytes),
-        Err(DecodeError::Malformed { .. })
+        Err(DecodeError::Unreadable(Unreadable::Malformed { .. }))
     ));
 }
 
@@ -177,15 +181,15 @@ fn kind_of_a_later_release_is_refused_by_its_name() {
         UnixMillis(1),
         UnixMillis(2),
     );
-    let targets = codec::encode(&vec![samples::peer(&mut Dice(1))]);
+    let targets = serializer::encode(&vec![samples::peer(&mut Dice(1))]);
     let schedule = Schedule::new(1_000, 0, 1_000).expect("within bounds");
     let plan = |kinds: &[&str], kind: u8| {
-        let checks = codec::encode(&(kinds, vec![(kind, 0_u16, schedule)]));
+        let checks = serializer::encode(&(kinds, vec![(kind, 0_u16, schedule)]));
         let sections = [
             ("targets", true, Bytes::new(&targets)),
             ("checks", true, Bytes::new(&checks)),
         ];
-        codec::decode_plan(&codec::encode(&(head, &sections[..])))
+        codec::decode_plan(&serializer::encode(&(head, &sections[..])))
     };
     let known = plan(&["echo4"], 0).expect("nothing is wrong with it");
     assert_eq!(known.checks[0].kind, Kind::new(Check::Echo, Family::V4));

@@ -16,7 +16,7 @@ use isochrone_probe::recorder::SharedSpool;
 use isochrone_probe::spool::SpoolOptions;
 use isochrone_probe::status::{Status, StatusSource};
 use isochrone_proto::ids::ProbeId;
-use isochrone_proto::section::Known;
+use isochrone_proto::known::Known;
 use isochrone_proto::token::Token;
 use isochrone_proto::units::UnixMillis;
 use ring::signature::KeyPair as _;

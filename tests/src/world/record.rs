@@ -212,17 +212,19 @@ impl Record {
     }
 
     /// The collector's disk was set back to an older copy, and is `store` now: what that lacks is not acknowledged
-    /// until the probes have brought it again, and what no probe holds any more, because a disk was set back too,
-    /// is gone for good.
+    /// until the probes have brought it again, and what no probe holds any more, because a disk was set back too or
+    /// because it was counted as forked, is gone for good.
     pub fn collector_set_back(&self, store: &Store) {
         let shelf = Shelf::read(store);
         let mut inner = self.lock();
         inner.restored = true;
         for epoch in inner.epochs.values_mut() {
+            let forked = &epoch.forked;
             epoch.batches.retain(|_, batch| {
                 let is_there = batch.rows.iter().all(|row| shelf.has(row));
                 batch.acknowledged &= is_there;
-                is_there || !batch.held.is_empty()
+                // a machine that was told of a fork drops what was counted, on a disk that is gone now
+                is_there || !batch.held.is_subset(forked)
             });
         }
         for reading in inner.readings.values_mut() {

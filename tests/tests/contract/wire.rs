@@ -2,7 +2,7 @@
 
 use isochrone_proto::frame::PROTOCOL_VERSION;
 use isochrone_proto::join::{ALPN, ALPN_JOIN};
-use isochrone_proto::section::Known;
+use isochrone_proto::known::Known;
 
 use crate::book;
 use crate::gathered::MESH;

@@ -53,13 +53,13 @@ pub enum ReportError {
     /// Two nodes have one name.
     #[error("two nodes are called `{name}`: names must be unique")]
     NodeTwice {
-        /// The name.
+        /// The name that both have.
         name: String,
     },
     /// Two vantages have one name.
     #[error("two vantages are called `{name}`: names must be unique")]
     VantageTwice {
-        /// The name.
+        /// The name that both have.
         name: String,
     },
     /// A reading names a vantage or node that is not there.
@@ -84,7 +84,7 @@ pub enum ReportError {
     /// The target is no time.
     #[error("a target of {target_ms} ms is not possible: give a number above 0")]
     Target {
-        /// The target.
+        /// As it was asked for, in milliseconds.
         target_ms: f64,
     },
     /// Single values have no such statistic to compare by; none is ever computed for them.
@@ -170,26 +170,17 @@ struct Ground<'a> {
 impl Ground<'_> {
     /// The part of one access class; `None` if no vantage has it.
     fn class(&self, access: AccessClass, random: &mut impl Rng) -> Option<ClassReport> {
-        let all = &self.prepared.vantages;
-        let members: Vec<usize> = (0..all.len())
-            .filter(|&index| all[index].access == access)
-            .collect();
+        let members = self.members(access);
         if members.is_empty() {
             return None;
         }
-        let vantages: Vec<&Vantage> = members.iter().map(|&index| all[index]).collect();
-        let rankings: Vec<Option<Ranking>> = members
-            .iter()
-            .map(|&index| Ranking::of(self.matrix, index))
-            .collect();
+        let vantage = |&index: &usize| self.prepared.vantages[index];
+        let vantages: Vec<&Vantage> = members.iter().map(vantage).collect();
+        let ranking = |&index: &usize| Ranking::of(self.matrix, index);
+        let rankings: Vec<Option<Ranking>> = members.iter().map(ranking).collect();
         let usable: Vec<bool> = rankings.iter().map(Option::is_some).collect();
         let speakers = Speakers::new(&self.weights.demand(&vantages), &vantages, &usable);
-        let reports: Vec<VantageReport> = members
-            .iter()
-            .zip(&rankings)
-            .zip(&speakers.weights)
-            .map(|((&vantage, ranking), &weight)| self.vantage(vantage, ranking.as_ref(), weight))
-            .collect();
+        let reports = self.reports(&members, &rankings, &speakers.weights);
         let replicate_weights =
             replicate_weights(&vantages, &speakers.weights, self.matrix.replicates, random);
         let field = Field {
@@ -225,6 +216,25 @@ impl Ground<'_> {
             vantages: reports,
             places: speakers.places,
         })
+    }
+
+    /// The vantages of one access class, by index.
+    fn members(&self, access: AccessClass) -> Vec<usize> {
+        let all = self.prepared.vantages.iter().enumerate();
+        let members = all.filter(|(_, vantage)| vantage.access == access);
+        members.map(|(index, _)| index).collect()
+    }
+
+    /// The part of each vantage of `members`.
+    fn reports(
+        &self,
+        members: &[usize],
+        rankings: &[Option<Ranking>],
+        weights: &[f64],
+    ) -> Vec<VantageReport> {
+        let each = members.iter().zip(rankings).zip(weights);
+        each.map(|((&vantage, ranking), &weight)| self.vantage(vantage, ranking.as_ref(), weight))
+            .collect()
     }
 
     fn vantage(&self, index: usize, ranking: Option<&Ranking>, weight: f64) -> VantageReport {

@@ -1,9 +1,11 @@
 //! Observations in a fixed order, so that the order of rows changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ReportError;
-use crate::observations::{Day, Node, Observations, Readings, Samples, Statistic, TtfbKind, Vantage};
+use crate::observations::{
+    Day, DayReading, Node, Observations, Readings, Samples, SingleReading, Statistic, TtfbKind, Vantage,
+};
 
 /// Observations sorted by name, with one cell for each (vantage, node) that was measured.
 pub(super) struct Prepared<'a> {
@@ -54,7 +56,7 @@ impl<'a> Prepared<'a> {
         };
         match &observations.readings {
             Readings::Days(readings) => {
-                let mut days = std::collections::BTreeSet::new();
+                let mut days = BTreeSet::new();
                 for reading in readings {
                     days.insert(reading.day);
                     prepared.add_day(place(reading.vantage, reading.node)?, reading)?;
@@ -64,31 +66,29 @@ impl<'a> Prepared<'a> {
             Readings::Single { statistic, values } => {
                 prepared.single = Some(*statistic);
                 for value in values {
-                    let at = place(value.vantage, value.node)?;
-                    let cell = Cell::Single {
-                        rtt_ms: value.rtt_ms,
-                        reversed: value.reversed,
-                    };
-                    if !value.rtt_ms.is_finite()
-                        || value.rtt_ms < 0.0
-                        || prepared.cells.insert(at, cell).is_some()
-                    {
-                        return Err(ReportError::Single {
-                            vantage: value.vantage,
-                            node: value.node,
-                        });
-                    }
+                    prepared.add_single(place(value.vantage, value.node)?, value)?;
                 }
             }
         }
         Ok(prepared)
     }
 
-    fn add_day(
-        &mut self,
-        at: (usize, usize),
-        reading: &crate::observations::DayReading,
-    ) -> Result<(), ReportError> {
+    fn add_single(&mut self, at: (usize, usize), value: &SingleReading) -> Result<(), ReportError> {
+        let cell = Cell::Single {
+            rtt_ms: value.rtt_ms,
+            reversed: value.reversed,
+        };
+        let is_time = value.rtt_ms.is_finite() && value.rtt_ms >= 0.0;
+        if !is_time || self.cells.insert(at, cell).is_some() {
+            return Err(ReportError::Single {
+                vantage: value.vantage,
+                node: value.node,
+            });
+        }
+        Ok(())
+    }
+
+    fn add_day(&mut self, at: (usize, usize), reading: &DayReading) -> Result<(), ReportError> {
         let cell = self
             .cells
             .entry(at)

@@ -30,7 +30,7 @@ pub enum RegistryError {
     /// Empty, too long, or with control characters.
     #[error("{option} must be text of 1 to 512 bytes without control characters")]
     Text {
-        /// The option.
+        /// As it is written on the command line, `--name`.
         option: &'static str,
     },
     /// Not a worker's name as `targets.toml` takes it.

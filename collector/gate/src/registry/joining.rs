@@ -9,7 +9,7 @@ use isochrone_proto::ids::ProbeId;
 use isochrone_proto::join::{JoinRefusal, JoinRequest, JoinResponse, signed_message};
 
 use super::members::{JoinVerdict, SignedLeaf};
-use super::record::{BurntKey, InvitationId, ProbeRecord};
+use super::record::{InvitationId, ProbeRecord};
 use super::{Registry, RegistryError};
 use crate::audit::{Actor, AuditEntry};
 use crate::authority::{
@@ -63,40 +63,8 @@ impl Registry {
                 self.commit(draft)?;
                 Ok(self.accepted(&probe, leaf))
             }
-            JoinVerdict::Reused {
-                invitation,
-                first,
-                other,
-            } => {
-                let key = requested.hash();
-                let (at, invited) = (now, invitation.name.as_str());
-                draft.burn(BurntKey {
-                    key,
-                    at,
-                    invitation: id,
-                });
-                let what = format!("{invited}'s spent invitation was shown with another key, from {remote}");
-                let entry = AuditEntry::new(now, &Actor::Collector, "token reused", what);
-                draft.audit.push(entry);
-                let reasons = [
-                    "its invitation was used with another key",
-                    "its key was shown with another probe's spent invitation",
-                ];
-                for (probe, reason) in [&first, &other].into_iter().zip(reasons) {
-                    if let Some(probe) = probe {
-                        draft.revoke(probe.id, &Actor::Collector, reason, now, &mut *rng);
-                    }
-                }
-                if let Some(first) = &first {
-                    let revoked = other.map(|other| other.name.clone());
-                    let (other, remote) = (key, remote);
-                    let kind = GateEventKind::TokenReused {
-                        other,
-                        revoked,
-                        remote,
-                    };
-                    draft.tell(now, first, kind);
-                }
+            JoinVerdict::Reused(reuse) => {
+                draft.punish(&reuse, remote, now, &mut *rng);
                 self.commit(draft)?;
                 Ok(JoinResponse::Refused(JoinRefusal::SpentByAnotherKey))
             }

@@ -1,6 +1,7 @@
 //! Who is in, who is invited, who is out: the registry's rules, apart from any store or clock.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use isochrone_proto::control::CertificateDer;
@@ -32,15 +33,22 @@ pub(super) enum JoinVerdict {
     Fresh(Arc<InvitationRecord>),
     /// The answer was lost: the same leaf again.
     Again(Arc<ProbeRecord>, CertificateDer),
-    /// Another key spent it before; `first` is that key's probe.
-    Reused {
-        invitation: Arc<InvitationRecord>,
-        first: Option<Arc<ProbeRecord>>,
-        /// The probe that is in with the other key, if there is one.
-        other: Option<Arc<ProbeRecord>>,
-    },
+    /// Another key spent it before.
+    Reused(Reuse),
     /// No.
     Refused(JoinRefusal),
+}
+
+/// A spent invitation that was shown with another key.
+#[derive(Debug, PartialEq)]
+pub(super) struct Reuse {
+    pub(super) invitation: Arc<InvitationRecord>,
+    /// The probe that it was spent by.
+    pub(super) first: Option<Arc<ProbeRecord>>,
+    /// The key that was shown.
+    pub(super) key: KeyHash,
+    /// The probe that is in with that key, if there is one.
+    pub(super) other: Option<Arc<ProbeRecord>>,
 }
 
 impl Members {
@@ -75,11 +83,12 @@ impl Members {
                     // both keys are out already: nothing to revoke, and it was told when they were
                     return JoinVerdict::Refused(JoinRefusal::SpentByAnotherKey);
                 }
-                JoinVerdict::Reused {
+                JoinVerdict::Reused(Reuse {
                     invitation: Arc::clone(invitation),
                     first,
+                    key,
                     other: self.active_with(&key),
-                }
+                })
             }
             InvitationState::Withdrawn => JoinVerdict::Refused(JoinRefusal::Withdrawn),
             InvitationState::Open if now >= invitation.valid_until => {
@@ -177,8 +186,32 @@ impl Draft {
         let SignedLeaf {
             certificate,
             key,
-            expires: leaf_expires,
+            expires,
         } = leaf;
+        let probe = self.invited(invitation, (key, expires), now, rng);
+        let mut spent = invitation.clone();
+        spent.state = InvitationState::Spent {
+            key,
+            leaf: certificate,
+        };
+        self.put_invitation(spent);
+        let what = format!(
+            "probe {} ({}) joined from {}'s invitation",
+            probe.name, probe.id, probe.worker
+        );
+        let who = Actor::Probe { probe: probe.id };
+        self.audit.push(AuditEntry::new(now, &who, "join", what));
+        self.put_probe(probe)
+    }
+
+    /// The probe that an invitation becomes with a key and its leaf's end.
+    fn invited(
+        &self,
+        invitation: &InvitationRecord,
+        (key, leaf_expires): (KeyHash, UnixMillis),
+        now: UnixMillis,
+        rng: &mut impl CryptoRng,
+    ) -> ProbeRecord {
         let id = ProbeId::of_key(&key);
         let known = self.members.probes.get(&id);
         let (secrets, known_secret, announced) = match known {
@@ -194,7 +227,7 @@ impl Draft {
             network,
             access,
         } = invitation.place.clone();
-        let probe = ProbeRecord {
+        ProbeRecord {
             id,
             name: invitation.name.clone(),
             worker,
@@ -211,20 +244,51 @@ impl Draft {
             secrets,
             known_secret,
             announced,
-        };
-        let mut spent = invitation.clone();
-        spent.state = InvitationState::Spent {
+        }
+    }
+
+    /// Burns a key that a spent invitation was shown with, and revokes the probes of both keys.
+    pub(super) fn punish(
+        &mut self,
+        reuse: &Reuse,
+        remote: SocketAddr,
+        at: UnixMillis,
+        rng: &mut impl CryptoRng,
+    ) {
+        let Reuse {
+            invitation,
+            first,
             key,
-            leaf: certificate,
-        };
-        self.put_invitation(spent);
+            other,
+        } = reuse;
+        self.burn(BurntKey {
+            key: *key,
+            at,
+            invitation: invitation.id,
+        });
         let what = format!(
-            "probe {} ({id}) joined from {}'s invitation",
-            probe.name, probe.worker
+            "{}'s spent invitation was shown with another key, from {remote}",
+            invitation.name
         );
-        let who = Actor::Probe { probe: id };
-        self.audit.push(AuditEntry::new(now, &who, "join", what));
-        self.put_probe(probe)
+        let entry = AuditEntry::new(at, &Actor::Collector, "token reused", what);
+        self.audit.push(entry);
+        let reasons = [
+            "its invitation was used with another key",
+            "its key was shown with another probe's spent invitation",
+        ];
+        for (probe, reason) in [first, other].into_iter().zip(reasons) {
+            if let Some(probe) = probe {
+                self.revoke(probe.id, &Actor::Collector, reason, at, rng);
+            }
+        }
+        if let Some(first) = first {
+            let kind = GateEventKind::TokenReused {
+                other: *key,
+                revoked: other.as_ref().map(|other| other.name.clone()),
+                remote,
+            };
+            self.tell(at, first, kind);
+        }
     }
 
     /// Revokes a probe and rotates the secret of every other active responder: in a full mesh the revoked

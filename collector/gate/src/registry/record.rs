@@ -5,12 +5,12 @@ use isochrone_proto::control::CertificateDer;
 use isochrone_proto::echo::{KeyEpoch, ResponderSecret};
 use isochrone_proto::ids::{KeyHash, ProbeId};
 use isochrone_proto::kind::Kind;
-use isochrone_proto::section::Known;
+use isochrone_proto::known::Known;
 use isochrone_proto::units::UnixMillis;
 use rand::CryptoRng;
 use serde::{Deserialize, Serialize};
 
-/// A probe.
+/// A probe that joined, as the store keeps it; one that was revoked stays.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProbeRecord {
     /// Derived from its key.

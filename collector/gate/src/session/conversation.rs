@@ -7,7 +7,7 @@ use isochrone_proto::codec;
 use isochrone_proto::control::{CollectorMessage, ProbeMessage, Refusal, Welcome};
 use isochrone_proto::frame::MessageKind;
 use isochrone_proto::ids::PlanVersion;
-use isochrone_proto::section::Known;
+use isochrone_proto::known::Known;
 use quinn::{Connection, SendStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;

@@ -10,9 +10,9 @@ use isochrone_proto::kind::{Family, Kind};
 /// A probe, as far as plans concern it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Participant {
-    /// The probe.
+    /// Derived from its key.
     pub id: ProbeId,
-    /// Its name.
+    /// Unique in the fleet.
     pub name: String,
     /// Whose server it runs on: their probe does not judge their own node.
     pub worker: String,

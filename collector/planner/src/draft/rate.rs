@@ -33,7 +33,7 @@ pub struct Stretch {
     pub factor: f64,
     /// Requests a second that were asked for, from the whole fleet to the host or prefix.
     pub asked: f64,
-    /// What is allowed.
+    /// Requests a second that a plan may ask of that host or prefix.
     pub allowed: f64,
 }
 

@@ -38,7 +38,7 @@ pub struct PeerAddresses {
 /// What became of the last look at an address.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checked {
-    /// The address.
+    /// Where the responder was asked.
     pub address: SocketAddr,
     /// When it last answered.
     pub answered: Option<UnixMillis>,

@@ -32,9 +32,9 @@ pub struct NodesReport {
 pub struct NodeReport {
     /// Its name.
     pub node: String,
-    /// Whose it is.
+    /// Name of its worker; `None` where nobody is named.
     pub worker: Option<String>,
-    /// Its place.
+    /// City, as in `targets.toml`; empty where coordinates stand instead.
     pub place: String,
     /// It is not in `targets.toml` any more.
     pub removed: bool,

@@ -12,11 +12,11 @@ pub struct ShowReport {
     pub source: &'static str,
     /// The node's name.
     pub node: String,
-    /// Its URL.
+    /// Where it answers, as in `targets.toml`.
     pub url: String,
-    /// Whose it is.
+    /// Name of its worker; `None` where nobody is named.
     pub worker: Option<String>,
-    /// Its place.
+    /// City, as in `targets.toml`; empty where coordinates stand instead.
     pub place: String,
     /// AS number of its network, if known.
     pub network: Option<u32>,
@@ -35,7 +35,7 @@ pub struct ShowReport {
 /// An incident, in a line.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct IncidentLine {
-    /// Its id.
+    /// Stable: made from target, check and start.
     pub id: String,
     /// The worst that failed: `connect`, `name`, `asset`, `status`, `http`, or `data`.
     pub check: &'static str,

@@ -26,7 +26,7 @@ pub enum RefuseReason {
     /// A slot too old or too far ahead: the probe's clock is wrong, or it was away for too long.
     #[error("{}, and only the last 30 days and the next 5 minutes are taken", apart("slot", *slot, *now))]
     SlotOutOfRange {
-        /// The slot.
+        /// When the run was planned, by the probe's clock.
         slot: UnixMillis,
         /// The collector's clock.
         now: UnixMillis,
@@ -34,7 +34,7 @@ pub enum RefuseReason {
     /// A cut too old or too far ahead.
     #[error("{}, and only the last 90 days and the next 5 minutes are taken", apart("cut", *cut, *now))]
     CutOutOfRange {
-        /// The cut.
+        /// Up to where the account reaches, by the probe's clock.
         cut: UnixMillis,
         /// The collector's clock.
         now: UnixMillis,
@@ -48,13 +48,13 @@ pub enum RefuseReason {
     /// Rows that name a plan this epoch did not adopt.
     #[error("plan {version} was not adopted in this epoch")]
     NotAdopted {
-        /// The plan.
+        /// The version that the batch names.
         version: PlanVersion,
     },
     /// An adoption that goes back, or lies too old or too far ahead.
     #[error("plan {version} cannot be adopted from slot {} ms on", .first_slot.0)]
     Adoption {
-        /// The plan.
+        /// The version that the batch names.
         version: PlanVersion,
         /// From where on.
         first_slot: UnixMillis,
@@ -70,37 +70,37 @@ pub enum RefuseReason {
     /// An echo result for an endpoint's check, or the other way round.
     #[error("the result of check {check} is of another kind than the plan's check")]
     KindMismatch {
-        /// The check.
+        /// Its index in the plan.
         check: u16,
     },
     /// A slot outside the time for which the epoch followed the plan.
     #[error("slot {} ms of check {check} lies outside the plan's time in this epoch", .slot.0)]
     OutsidePlan {
-        /// The check.
+        /// Its index in the plan.
         check: u16,
-        /// The slot.
+        /// When the run was planned, by the probe's clock.
         slot: UnixMillis,
     },
     /// No slot of the check's grid.
     #[error("slot {} ms is not on the grid of check {check}", .slot.0)]
     OffGrid {
-        /// The check.
+        /// Its index in the plan.
         check: u16,
-        /// The slot.
+        /// When the run was planned, by the probe's clock.
         slot: UnixMillis,
     },
     /// A slot that already has a measurement or was skipped.
     #[error("slot {} ms of check {check} was already accounted for", .slot.0)]
     Duplicate {
-        /// The check.
+        /// Its index in the plan.
         check: u16,
-        /// The slot.
+        /// When the run was planned, by the probe's clock.
         slot: UnixMillis,
     },
     /// More slots in an hour than twice what the plan can produce.
     #[error("{found} slots counted in hour {}, at most {allowed} are allowed", .hour.0)]
     Counts {
-        /// The hour.
+        /// Hours since 1970, UTC.
         hour: Hour,
         /// What was counted.
         found: u64,
@@ -110,13 +110,13 @@ pub enum RefuseReason {
     /// Cumulative counts that fell.
     #[error("the counts of hour {} went back", .hour.0)]
     CountsWentBack {
-        /// The hour.
+        /// Hours since 1970, UTC.
         hour: Hour,
     },
     /// Neither side has the plan any more.
     #[error("plan {version} is lost on both sides")]
     PlanLost {
-        /// The plan.
+        /// The version that the batch names.
         version: PlanVersion,
     },
 }

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use isochrone_base::words;
+use isochrone_proto::batch::Batch;
 use isochrone_proto::codec;
 use isochrone_proto::ids::{Digest, EpochId, ProbeId, Sequence, TargetId};
 use isochrone_proto::kind::Kind;
+use isochrone_proto::plan::Plan;
 use isochrone_proto::units::Hour;
 use redb::ReadTransaction;
 
@@ -134,20 +136,7 @@ impl Count {
             if plan.is_none() {
                 store.note_missing_plan(probe, version);
             }
-            for (check, slot) in batch.slots() {
-                self.audit.measurements += 1;
-                *self.hours.entry((probe, epoch, slot.hour())).or_default() += 1;
-                let Some(plan) = &plan else { continue };
-                match plan.target_of(check) {
-                    Some((check, target)) => {
-                        let group = (probe, epoch, check.kind, target.id);
-                        self.slots.entry(group).or_default().add(slot.0);
-                    }
-                    None => self.audit.find(format!(
-                        "batch {commit} of probe {probe} names check {check}, which plan {version} does not have"
-                    )),
-                }
-            }
+            self.rows((probe, commit), &batch, plan.as_deref());
         }
         let commits = read_number(transaction, store.found(), META_COMMIT)?;
         let gone = lost_batches(store, transaction)?;
@@ -158,6 +147,25 @@ impl Count {
             ));
         }
         Ok(())
+    }
+
+    /// Counts the rows of one batch by hour, and by what was measured.
+    fn rows(&mut self, (probe, commit): (ProbeId, u64), batch: &Batch, plan: Option<&Plan>) {
+        let (epoch, version) = (batch.header.epoch, batch.header.plan);
+        for (check, slot) in batch.slots() {
+            self.audit.measurements += 1;
+            *self.hours.entry((probe, epoch, slot.hour())).or_default() += 1;
+            let Some(plan) = plan else { continue };
+            match plan.target_of(check) {
+                Some((check, target)) => {
+                    let group = (probe, epoch, check.kind, target.id);
+                    self.slots.entry(group).or_default().add(slot.0);
+                }
+                None => self.audit.find(format!(
+                    "batch {commit} of probe {probe} names check {check}, which plan {version} does not have"
+                )),
+            }
+        }
     }
 
     fn doubles(&mut self) {

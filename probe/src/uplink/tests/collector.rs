@@ -12,7 +12,7 @@ use isochrone_proto::control::{
 };
 use isochrone_proto::frame::{self, FrameHeader, HEADER_BYTES, MessageKind};
 use isochrone_proto::ids::{Digest, EpochId, ProbeId, Sequence};
-use isochrone_proto::section::Known;
+use isochrone_proto::known::Known;
 use rustls::pki_types::UnixTime;
 use rustls::time_provider::TimeProvider;
 use tokio::sync::watch;

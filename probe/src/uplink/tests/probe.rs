@@ -72,7 +72,7 @@ impl Probe {
             identity.authority_key().unwrap(),
         );
         let uplink = Uplink::new(UplinkParts {
-            known: isochrone_proto::section::Known::of_this_build(),
+            known: isochrone_proto::known::Known::of_this_build(),
             clock: clock.clone(),
             rng: StdRng::seed_from_u64(9),
             disk: shared,

@@ -5,14 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use serde::{Deserialize, Serialize};
 
 use super::{ConnectOutcome, ConnectPhases, ConnectResult};
-use crate::batch::results::{Ended, FailedColumns, ResultColumn};
-use crate::batch::slots::SortedSlots;
-use crate::batch::texts::Texts;
-use crate::batch::{BatchError, column, micros};
 use crate::columns::Packed;
+use crate::columns::results::{Ended, FailedColumns, ResultColumn};
+use crate::columns::rows::{Row, RowsError, column, micros};
+use crate::columns::slots::SortedSlots;
+use crate::columns::texts::Texts;
 use crate::failure::{Phase, SendFailure};
 use crate::limits::{BATCH_ROWS_MAX, LATENCY_MAX_US};
-use crate::measurement::{Measurement, Outcome};
 use crate::units::UnixMillis;
 
 /// The columns, sorted by check, then slot. Phases stand only for rows that succeeded, `failed` only for rows
@@ -48,15 +47,15 @@ struct OkColumns {
 }
 
 impl ConnectColumns {
-    pub(crate) fn pack(mut rows: Vec<(&Measurement, &ConnectOutcome)>) -> Self {
-        rows.sort_by_key(|(row, _)| (row.check, row.slot));
-        let outcomes = || rows.iter().map(|(_, outcome)| *outcome);
-        let slots: Vec<_> = rows.iter().map(|(row, _)| (row.check, row.slot)).collect();
+    pub(crate) fn pack(mut rows: Vec<Row<&ConnectOutcome>>) -> Self {
+        rows.sort_by_key(|row| (row.check, row.slot));
+        let outcomes = || rows.iter().map(|row| row.outcome);
+        let slots: Vec<_> = rows.iter().map(|row| (row.check, row.slot)).collect();
         let addresses = Addresses::of(outcomes().filter_map(|outcome| outcome.address));
         let mut texts = Texts::default();
         Self {
             slots: SortedSlots::pack(&slots),
-            lateness_us: packed(rows.iter().map(|(row, _)| u64::from(row.lateness.get()))),
+            lateness_us: packed(rows.iter().map(|row| u64::from(row.lateness.get()))),
             result: ResultColumn::pack(outcomes().map(|outcome| ended(&outcome.result))),
             address: packed(outcomes().map(|outcome| addresses.index_of(outcome.address))),
             addresses,
@@ -72,7 +71,7 @@ impl ConnectColumns {
         self.slots.len()
     }
 
-    pub(crate) fn check(&self) -> Result<(), BatchError> {
+    pub(crate) fn check(&self) -> Result<(), RowsError> {
         let rows = self.len();
         self.slots.check()?;
         self.texts.check()?;
@@ -96,7 +95,7 @@ impl ConnectColumns {
         self.slots.values()
     }
 
-    pub(crate) fn rows(&self) -> impl Iterator<Item = Measurement> + '_ {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row<ConnectOutcome>> + '_ {
         let rows = self.len();
         let mut failed = self.failed.values(rows, &self.texts);
         let mut ok = self.ok.values(rows);
@@ -124,11 +123,11 @@ impl ConnectColumns {
                     certificate_expires: saw_certificate.then(|| expires.next()).flatten(),
                     result,
                 };
-                Measurement {
+                Row {
                     check,
                     slot,
                     lateness: micros(lateness.next().unwrap_or_default()),
-                    outcome: Outcome::Connect(Box::new(outcome)),
+                    outcome,
                 }
             })
     }
@@ -178,9 +177,9 @@ impl Addresses {
         (self.v4.len() + self.v6.len()) as u64
     }
 
-    fn check(&self) -> Result<(), BatchError> {
+    fn check(&self) -> Result<(), RowsError> {
         if self.v4.len() + self.v6.len() > BATCH_ROWS_MAX {
-            return Err(BatchError::Addresses);
+            return Err(RowsError::Addresses);
         }
         Ok(())
     }
@@ -197,7 +196,7 @@ impl OkColumns {
         }
     }
 
-    fn check(&self, rows: usize) -> Result<(), BatchError> {
+    fn check(&self, rows: usize) -> Result<(), RowsError> {
         for (name, phase) in [
             ("resolve", &self.resolve_us),
             ("connect", &self.connect_us),

@@ -3,25 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::{EchoOutcome, Stamp};
-use crate::batch::slots::SortedSlots;
-use crate::batch::{BatchError, column, micros};
 use crate::columns::Packed;
+use crate::columns::rows::{Row, RowsError, column, micros};
+use crate::columns::slots::SortedSlots;
 use crate::failure::SendFailure;
 use crate::limits::LATENCY_MAX_US;
-use crate::units::{Micros, UnixMillis};
+use crate::units::UnixMillis;
 
 /// One echo, as read from the columns: no allocation, copied freely.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EchoRow {
-    /// Index in the plan's checks.
-    pub check: u16,
-    /// Planned start.
-    pub slot: UnixMillis,
-    /// Actual minus planned start.
-    pub lateness: Micros,
-    /// The result.
-    pub outcome: EchoOutcome,
-}
+pub type EchoRow = Row<EchoOutcome>;
 
 /// The columns, sorted by check, then slot. RTT and claimed delay stand only for the rows that were replied to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,7 +49,7 @@ impl EchoColumns {
         self.slots.len()
     }
 
-    pub(crate) fn check(&self) -> Result<(), BatchError> {
+    pub(crate) fn check(&self) -> Result<(), RowsError> {
         let rows = self.len();
         self.slots.check()?;
         self.lateness_us
@@ -74,7 +64,7 @@ impl EchoColumns {
                 Some(Meaning::Replied { .. }) => replied += 1,
                 Some(_) => {}
                 None => {
-                    return Err(BatchError::Code {
+                    return Err(RowsError::Code {
                         column: "outcome",
                         code,
                     });

@@ -3,13 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::{CacheState, EndpointOutcome, EndpointResult, Phases};
-use crate::batch::results::{Ended, FailedColumns, ResultColumn};
-use crate::batch::texts::Texts;
-use crate::batch::{BatchError, column, micros};
 use crate::columns::Packed;
+use crate::columns::results::{Ended, FailedColumns, ResultColumn};
+use crate::columns::rows::{Row, RowsError, column, micros};
+use crate::columns::texts::Texts;
 use crate::failure::{Phase, SendFailure};
 use crate::limits::LATENCY_MAX_US;
-use crate::measurement::{Measurement, Outcome};
 use crate::units::UnixMillis;
 
 /// The columns. Phases, body bytes and node facts stand only for rows that succeeded, `phase` only for rows
@@ -46,12 +45,12 @@ struct OkColumns {
 
 impl EndpointColumns {
     /// Rows in the order given.
-    pub(crate) fn pack(rows: &[(&Measurement, &EndpointOutcome)]) -> Self {
-        let collect = |value: &dyn Fn(&Measurement, &EndpointOutcome) -> u64| {
-            let values = rows.iter().map(|(row, outcome)| value(row, outcome));
+    pub(crate) fn pack(rows: &[Row<&EndpointOutcome>]) -> Self {
+        let collect = |value: fn(&Row<&EndpointOutcome>) -> u64| {
+            let values = rows.iter().map(value);
             Packed::of(&values.collect::<Vec<_>>())
         };
-        let outcomes = || rows.iter().map(|(_, outcome)| *outcome);
+        let outcomes = || rows.iter().map(|row| row.outcome);
         let mut texts = Texts::default();
         let addresses: Vec<u64> = outcomes()
             .map(|outcome| texts.index_of(&outcome.address))
@@ -60,14 +59,14 @@ impl EndpointColumns {
         let ok = OkColumns::pack(outcomes(), &mut texts);
         Self {
             rows: rows.len() as u16, // at most BATCH_ROWS_MAX
-            check: collect(&|row, _| u64::from(row.check)),
-            slot_ms: collect(&|row, _| row.slot.0),
-            lateness_us: collect(&|row, _| u64::from(row.lateness.get())),
+            check: collect(|row| u64::from(row.check)),
+            slot_ms: collect(|row| row.slot.0),
+            lateness_us: collect(|row| u64::from(row.lateness.get())),
             result: ResultColumn::pack(outcomes().map(|outcome| ended(&outcome.result))),
             address: Packed::of(&addresses),
-            http_status: collect(&|_, outcome| u64::from(outcome.http_status.unwrap_or(0))),
-            cache: collect(&|_, outcome| u64::from(outcome.cache.code())),
-            certificate_expires: collect(&|_, outcome| outcome.certificate_expires.unwrap_or(0)),
+            http_status: collect(|row| u64::from(row.outcome.http_status.unwrap_or(0))),
+            cache: collect(|row| u64::from(row.outcome.cache.code())),
+            certificate_expires: collect(|row| row.outcome.certificate_expires.unwrap_or(0)),
             failed,
             ok,
             texts,
@@ -78,7 +77,7 @@ impl EndpointColumns {
         usize::from(self.rows)
     }
 
-    pub(crate) fn check(&self) -> Result<(), BatchError> {
+    pub(crate) fn check(&self) -> Result<(), RowsError> {
         let rows = self.len();
         self.texts.check()?;
         self.check
@@ -109,7 +108,7 @@ impl EndpointColumns {
             .map(|(check, slot)| (check as u16, UnixMillis(slot)))
     }
 
-    pub(crate) fn rows(&self) -> impl Iterator<Item = Measurement> + '_ {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row<EndpointOutcome>> + '_ {
         let rows = self.len();
         let mut failed = self.failed.values(rows, &self.texts);
         let mut ok = self.ok.values(rows, &self.texts);
@@ -138,11 +137,11 @@ impl EndpointColumns {
                     result,
                 };
                 let lateness = micros(read(&mut lateness));
-                Measurement {
+                Row {
                     check,
                     slot,
                     lateness,
-                    outcome: Outcome::Endpoint(Box::new(outcome)),
+                    outcome,
                 }
             })
     }
@@ -185,7 +184,7 @@ impl OkColumns {
         }
     }
 
-    fn check(&self, rows: usize, texts: &Texts) -> Result<(), BatchError> {
+    fn check(&self, rows: usize, texts: &Texts) -> Result<(), RowsError> {
         self.resolve_us
             .check(rows, LATENCY_MAX_US)
             .map_err(column("resolve"))?;

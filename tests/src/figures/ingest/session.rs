@@ -12,8 +12,8 @@ use isochrone_proto::control::{
     Ack, CollectorMessage, Hello, ProbeMessage, SpoolState, StreamHello, StreamRole,
 };
 use isochrone_proto::frame::{self, FrameHeader, HEADER_BYTES, MessageKind};
+use isochrone_proto::known::Known;
 use isochrone_proto::limits::BATCHES_IN_FLIGHT_MAX;
-use isochrone_proto::section::Known;
 use quinn::{Connection, Endpoint, RecvStream, SendStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;

@@ -17,8 +17,8 @@ use isochrone_proto::ids::{Digest, EpochId, KeyHash, PlanVersion, ProbeId, Seque
 use isochrone_proto::join::{
     ALPN, ALPN_JOIN, EXPORTER_LABEL, JoinRefusal, JoinRequest, JoinResponse, signed_message,
 };
+use isochrone_proto::known::Known;
 use isochrone_proto::plan::SignedPlan;
-use isochrone_proto::section::Known;
 use isochrone_proto::token::Token;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::Store;

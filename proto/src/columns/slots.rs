@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BatchError, column};
-use crate::columns::{ColumnError, Packed};
+use super::rows::{RowsError, column};
+use super::{ColumnError, Packed};
 use crate::units::UnixMillis;
 
 /// The columns. A batch mostly holds each check once, so the steps from check to check take next to nothing.
@@ -32,7 +32,7 @@ impl SortedSlots {
         usize::from(self.rows)
     }
 
-    pub(crate) fn check(&self) -> Result<(), BatchError> {
+    pub(crate) fn check(&self) -> Result<(), RowsError> {
         const MAX: u64 = u16::MAX as u64;
         let steps = self.len().saturating_sub(1);
         self.check_step.check(steps, MAX).map_err(column("check"))?;

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Packed;
+use super::rows::{RowsError, column};
 use super::texts::Texts;
-use super::{BatchError, column};
-use crate::columns::Packed;
 use crate::failure::{FailureCause, Phase, SendFailure};
 
 /// Codes of a result column: 0 success, 1-127 a [`FailureCause`], 128 and up a [`SendFailure`].
@@ -49,7 +49,7 @@ impl ResultColumn {
     }
 
     /// How many rows succeeded, and how many failed.
-    pub(crate) fn check(&self, rows: usize) -> Result<(usize, usize), BatchError> {
+    pub(crate) fn check(&self, rows: usize) -> Result<(usize, usize), RowsError> {
         self.0.check(rows, u64::from(u8::MAX)).map_err(column("result"))?;
         let (mut ok, mut failed) = (0, 0);
         for code in self.0.values(rows) {
@@ -58,7 +58,7 @@ impl ResultColumn {
                 Some(Ended::Failed(_)) => failed += 1,
                 Some(Ended::Unsent(_)) => {}
                 None => {
-                    return Err(BatchError::Code {
+                    return Err(RowsError::Code {
                         column: "result",
                         code,
                     });
@@ -95,7 +95,7 @@ impl FailedColumns {
         }
     }
 
-    pub(crate) fn check(&self, rows: usize, texts: &Texts) -> Result<(), BatchError> {
+    pub(crate) fn check(&self, rows: usize, texts: &Texts) -> Result<(), RowsError> {
         self.phase.check(rows, 6).map_err(column("phase"))?;
         self.text.check(rows, texts.highest()).map_err(column("text"))
     }

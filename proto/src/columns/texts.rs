@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::BatchError;
+use super::rows::RowsError;
 use crate::limits::{BATCH_TEXTS_MAX, TEXT_BYTES_MAX};
 
 /// A table of texts; index 0 is the empty text.
@@ -35,9 +35,9 @@ impl Texts {
         self.0.len() as u64
     }
 
-    pub(crate) fn check(&self) -> Result<(), BatchError> {
+    pub(crate) fn check(&self) -> Result<(), RowsError> {
         if self.0.len() > BATCH_TEXTS_MAX || self.0.iter().any(|text| text.len() > TEXT_BYTES_MAX) {
-            return Err(BatchError::Texts);
+            return Err(RowsError::Texts);
         }
         Ok(())
     }
