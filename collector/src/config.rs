@@ -168,7 +168,8 @@ fn refuse_replaced(table: &toml::Table) -> Result<(), WrongValue> {
             return Err(WrongValue::Replaced { key, value, by });
         }
     }
-    Ok(())
+    let probes_own = table.get("allow_private").map(ToString::to_string);
+    probes_own.map_or(Ok(()), |value| Err(WrongValue::ProbesOwn { value }))
 }
 
 /// How often is measured.
@@ -274,6 +275,15 @@ pub enum WrongValue {
         value: String,
         /// The key that took its place.
         by: &'static str,
+    },
+    /// A key of the probes' own files.
+    #[error(
+        "allow_private = {value}: it is a key of each probe's own probe.toml, on the server of its worker: the collector \
+         cannot allow it to them"
+    )]
+    ProbesOwn {
+        /// Its value, as TOML.
+        value: String,
     },
     /// No calls a minute, or too many.
     #[error("{key} = {value}: use 1 to {PER_MINUTE_MAX}")]

@@ -1,6 +1,6 @@
 //! Fills the page's view from live state, verdicts and the outbox.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use isochrone_base::kinds::{CountsFor, counts_for};
 use isochrone_base::roster::{NodeEntry, ProbeEntry, Roster};
@@ -9,7 +9,7 @@ use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::{Check, Family, Kind};
 use isochrone_proto::units::UnixMillis;
 use isochrone_watch::alert::Board;
-use isochrone_watch::incident::{Cause, Incident, IncidentCheck};
+use isochrone_watch::incident::{Cause, Incident, IncidentCheck, Subject};
 use isochrone_watch::judge::{Engine, Standing, State};
 use isochrone_watch::live::window::{WINDOW_S, WindowSum};
 use isochrone_watch::live::{Cell, Finding, Live, Vantage};
@@ -264,6 +264,7 @@ impl ViewParts<'_> {
                     is_own,
                     cells: planned(vantage, node.id, of),
                 };
+                seen.kinds.extend(witness.checks());
                 if !witness.cells.is_empty() {
                     seen.cells.push(self.node_cell(&witness));
                 }
@@ -289,9 +290,23 @@ impl ViewParts<'_> {
             mut ttfb,
             certificate,
             cells,
+            kinds,
         } = self.seen(node);
         let standing = self.engine.standing(node.id);
-        let of = |standing: Option<Standing>| verdict(standing.unwrap_or(NO_DATA));
+        let is_asked = |checks: &[IncidentCheck]| {
+            let is_way = checks.contains(&IncidentCheck::Connect); // any check shows whether a node is reached
+            is_way || kinds.is_empty() || checks.iter().any(|check| kinds.contains(check))
+        };
+        let of = |standing: Option<Standing>, checks: &[IncidentCheck]| {
+            let mut standing = standing.unwrap_or(NO_DATA);
+            if standing.state == State::NoData && !is_asked(checks) {
+                return NOT_ASKED;
+            }
+            if standing.state == State::Down {
+                standing.since = self.down_since(node.id, checks).or(standing.since);
+            }
+            verdict(standing)
+        };
         view::NodeView {
             name: node.name.clone(),
             worker: node.worker.clone().unwrap_or_default(),
@@ -300,9 +315,18 @@ impl ViewParts<'_> {
             longitude: node.longitude,
             network: node.network,
             url: node.url.clone(),
-            connect: of(standing.as_ref().map(|standing| standing.connect)),
-            status: of(standing.as_ref().and_then(|standing| standing.status)),
-            asset: of(standing.as_ref().and_then(|standing| standing.asset)),
+            connect: of(
+                standing.as_ref().map(|standing| standing.connect),
+                &[IncidentCheck::Connect, IncidentCheck::Name],
+            ),
+            status: of(
+                standing.as_ref().and_then(|standing| standing.status),
+                &[IncidentCheck::Status, IncidentCheck::Http],
+            ),
+            asset: of(
+                standing.as_ref().and_then(|standing| standing.asset),
+                &[IncidentCheck::Asset],
+            ),
             connect_p50_ms: connect.quantile_ms(0.5),
             connect_samples: connect.timed(),
             ttfb_p50_ms: ttfb.quantile_ms(0.5),
@@ -314,6 +338,16 @@ impl ViewParts<'_> {
         }
     }
 
+    /// When what is out began to fail, as its incident and its alert say it: it was noticed later.
+    fn down_since(&self, node: TargetId, checks: &[IncidentCheck]) -> Option<UnixMillis> {
+        let mut open = self.engine.open();
+        let incident =
+            open.find(|incident| incident.subject == Subject::Node(node) && incident.check.is_outage())?;
+        let spans = incident.checks.iter();
+        let fails = spans.filter(|span| span.end.is_none() && checks.contains(&span.check));
+        fails.map(|span| span.start).min()
+    }
+
     fn node_cell(&self, witness: &Witness) -> view::NodeCell {
         let cells = &witness.cells;
         let word = |of: &[IncidentCheck]| {
@@ -321,7 +355,9 @@ impl ViewParts<'_> {
                 |cell: &&&Cell| IncidentCheck::of(cell.kind.check).is_some_and(|check| of.contains(&check));
             let words = cells.iter().filter(is_of).filter_map(|cell| cell.word(self.now));
             let words: Vec<_> = words.collect();
-            if words.is_empty() {
+            if !witness.checks().any(|check| of.contains(&check)) {
+                view::CellOutcome::NotAsked
+            } else if words.is_empty() {
                 view::CellOutcome::NoData
             } else if words.iter().all(|seen| *seen == Finding::Good) {
                 view::CellOutcome::Ok
@@ -365,7 +401,7 @@ impl ViewParts<'_> {
     }
 
     fn incident(&self, incident: &Incident, check: view::IncidentCheck) -> view::IncidentView {
-        let (alerts_delivered, alerts_pending) = self.board.of_incident(&incident.id);
+        let (alerts_delivered, alerts_pending) = self.alerts(incident);
         let evidence = incident.evidence.iter().map(|cell| view::Evidence {
             vantage: cell.vantage.clone(),
             network: cell.network,
@@ -400,6 +436,15 @@ impl ViewParts<'_> {
             evidence: evidence.collect(),
             alerts_delivered,
             alerts_pending,
+        }
+    }
+
+    /// Alerts that named it: where it has none of its own, those of the shared outage that it joined.
+    fn alerts(&self, incident: &Incident) -> (u32, u32) {
+        let shared = || incident.group.as_deref().filter(|_| incident.told);
+        match self.board.of_incident(&incident.id) {
+            (0, 0) => shared().map_or((0, 0), |group| self.board.of_incident(group)),
+            own => own,
         }
     }
 
@@ -442,6 +487,8 @@ struct NodeSeen {
     /// Of the newest run that saw one: its slot, and the certificate's end in Unix seconds.
     certificate: Option<(UnixMillis, u64)>,
     cells: Vec<view::NodeCell>,
+    /// What somebody is to ask it.
+    kinds: BTreeSet<IncidentCheck>,
 }
 
 /// What one probe sees of a node over one family.
@@ -450,6 +497,14 @@ struct Witness<'a> {
     family: Family,
     is_own: bool,
     cells: Vec<&'a Cell>,
+}
+
+impl Witness<'_> {
+    /// What it is to ask.
+    fn checks(&self) -> impl Iterator<Item = IncidentCheck> {
+        let cells = self.cells.iter();
+        cells.filter_map(|cell| IncidentCheck::of(cell.kind.check))
+    }
 }
 
 const NO_PORTS: view::EchoPorts = view::EchoPorts {
@@ -486,12 +541,21 @@ fn planned(vantage: &Vantage, node: TargetId, of: Family) -> Vec<&Cell> {
     cells.filter(|cell| cell.planned).collect()
 }
 
-/// Of what nobody asks.
+/// Of what nobody asked so far.
 const NO_DATA: Standing = Standing {
     state: State::NoData,
     since: None,
     judges_ok: 0,
     judges: 0,
+    networks: 0,
+};
+
+/// Of what nobody is to ask.
+const NOT_ASKED: view::Verdict = view::Verdict {
+    state: view::VerdictState::NotAsked,
+    since: None,
+    vantages_ok: 0,
+    vantages_total: 0,
     networks: 0,
 };
 

@@ -87,8 +87,8 @@ const METHOD: [&str; 5] = [
     "A node's own worker's probe is not counted. Shares are of the judged checks in brackets; 404 and 421 are no \
      failures, HEAD is in no share, and a failure counts only while the probe's own line was proven.",
     "Silence is no data, and never up.",
-    "TTFB, the time to first byte, is of cached assets (of a plain HTTP node: its page), from first byte of the name \
-     look-up on; status answers stand apart.",
+    "TTFB, the time to first byte, is of cached assets (of a plain HTTP node: its page), from the start of the \
+     name look-up on; status answers stand apart.",
     "p50: half of all times were at or below it; p90: nine of ten.",
     "An outage is what two thirds of those who may judge say at once, of two networks at least (of one, while no \
      second can judge): the same rule, and the same incidents, as in alerts and on the page. It is at the node if \

@@ -5,6 +5,9 @@ use isochrone_coverage::report::Interval;
 /// Where there is no figure.
 pub(crate) const NONE: &str = "–";
 
+/// What an outage that comes and goes waits for while it is up.
+pub(crate) const WATCHED: &str = "; watched until it has been up for 10 minutes";
+
 /// A share: `0 %`, `<0.1 %`, `34.2 %`. Only what is exactly all reads 100 %.
 pub(crate) fn percent(share: f64) -> String {
     match share * 100.0 {

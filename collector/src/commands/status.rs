@@ -1,5 +1,6 @@
 //! `status`: the page's view in a line or two, with an exit code for scripts.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use isochrone_base::clock::Clock;
@@ -55,7 +56,7 @@ pub(super) fn of_view(view: &LiveView, now: UnixMillis) -> StatusReport {
     let watched = view.nodes.iter().filter(|node| is_watched(node));
     let (mut nodes, mut findings) = (Share::default(), Vec::new());
     for node in watched {
-        let found = of_node(node);
+        let found = of_node(node, view);
         nodes.all += 1;
         nodes.well += usize::from(found.is_none());
         findings.extend(found);
@@ -112,10 +113,11 @@ fn is_watched(node: &NodeView) -> bool {
 }
 
 /// What is not well about a node; its worst.
-fn of_node(node: &NodeView) -> Option<Finding> {
+fn of_node(node: &NodeView, view: &LiveView) -> Option<Finding> {
     use VerdictState::{Degraded, Down, NoData, NobodyMayJudge, Partial, Up};
     let name = &node.name;
     let (connect, status, asset) = (&node.connect, &node.status, &node.asset);
+    let seen = |verdict| seen(verdict, open_incident(node, view));
     let any = |state| {
         [connect, status, asset]
             .into_iter()
@@ -165,12 +167,44 @@ fn since(verdict: &Verdict) -> String {
     since.map_or_else(String::new, |since| format!(" since {since} UTC"))
 }
 
-fn seen(verdict: &Verdict) -> String {
-    let failing = verdict.vantages_total.saturating_sub(verdict.vantages_ok);
+/// What is open of a node, and fails.
+fn open_incident<'a>(node: &NodeView, view: &'a LiveView) -> Option<&'a IncidentView> {
+    view.incidents.iter().find(|incident| {
+        incident.state == IncidentState::Open
+            && incident.check != IncidentCheck::Probe
+            && incident.up_since.is_none()
+            && incident.target == node.name
+    })
+}
+
+/// Since when, and who sees it: also where nobody can see it any more, and where it answers again and is held down.
+fn seen(verdict: &Verdict, incident: Option<&IncidentView>) -> String {
+    let (since, all) = (since(verdict), verdict.vantages_total);
+    let failing = all.saturating_sub(verdict.vantages_ok);
+    let vantages = count(all as usize, "vantage");
+    if all == 0 {
+        let evidence = incident.map_or(&[][..], |incident| &incident.evidence);
+        let seen_by: BTreeSet<_> = evidence.iter().map(|cell| &cell.vantage).collect();
+        return match seen_by.len() {
+            0 => since,
+            some => format!(
+                "{since}, seen by {} then; nobody may judge it now",
+                count(some, "vantage")
+            ),
+        };
+    }
+    if failing * 3 <= all {
+        let until = match verdict.networks {
+            0 | 1 => "two answers in a row come",
+            _ => "two answers in a row come from two networks",
+        };
+        return format!(
+            "{since}; it answers again from {} of {vantages}, held down until {until}",
+            verdict.vantages_ok
+        );
+    }
     format!(
-        "{}, seen by {failing} of {} in {}",
-        since(verdict),
-        count(verdict.vantages_total as usize, "vantage"),
+        "{since}, seen by {failing} of {vantages} in {}",
         count(verdict.networks as usize, "network"),
     )
 }
@@ -184,10 +218,11 @@ fn of_silent_probe(incident: &IncidentView) -> Finding {
     }
 }
 
+/// A node that is up is well, though it was down a moment ago: the page says the same.
 fn of_flapping(incident: &IncidentView) -> Option<Finding> {
     let since = words::date_time(UnixMillis(milliseconds(incident.up_since?)));
     Some(Finding {
-        weight: Weight::Wrong,
+        weight: Weight::Note,
         subject: Some(incident.target.clone()),
         says: format!(
             "{} comes and goes: up since {since} UTC; it is over once that has lasted for 10 minutes.",

@@ -75,6 +75,15 @@ fn replaced_key_is_refused_with_the_name_of_the_new_one() {
 }
 
 #[test]
+fn key_of_the_probes_is_refused_with_where_it_belongs() {
+    let error = parse("allow_private = [\"10.0.0.0/8\"]").unwrap_err();
+    assert!(
+        error.contains("allow_private") && error.contains("probe.toml"),
+        "{error}"
+    );
+}
+
+#[test]
 fn page_reachable_from_outside_needs_a_token() {
     assert!(parse("web = \"0.0.0.0:7471\"").unwrap_err().contains("web_token"));
     assert!(parse("web = \"0.0.0.0:7471\"\nweb_token = \"short\"").is_err());

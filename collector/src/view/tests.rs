@@ -165,6 +165,11 @@ fn view_shows_mesh_nodes_and_incident_as_they_are() {
     assert_eq!(view.incidents[0].check, view::IncidentCheck::Status);
     assert_eq!(view.incidents[0].evidence.len(), 2);
     assert_eq!(view.incidents[0].duration_s, 31);
+    assert_eq!(
+        tokyo.status.since,
+        Some(view.incidents[0].start),
+        "down since it failed, not since that was noticed"
+    );
     assert!(serde_json::to_string(&view).is_ok());
 }
 
@@ -221,4 +226,104 @@ fn closed_echo_port_is_shown_as_such_with_the_command_that_opens_it() {
         text.starts_with("paris") && text.contains("ufw allow 7999/udp"),
         "{text}"
     );
+}
+
+#[test]
+fn what_nobody_is_to_ask_is_not_asked_and_no_missing_data() {
+    const HTTP4: Kind = Kind::new(Check::Http, Family::V4);
+    let roster = Roster::new(
+        [
+            fixture::probe("berlin", "ada", Some(1)),
+            fixture::probe("paris", "bob", Some(2)),
+        ],
+        [fixture::node("site", "ken")],
+    );
+    let mut monitor = monitor(&roster);
+    let now = UnixMillis(DAY0 + 11_000);
+    for (commit, probe) in roster.probes().enumerate() {
+        let plan = fixture::plan(&roster, probe.id, &[HTTP4]);
+        let index = fixture::check(&plan, TargetId::of_node("site"), HTTP4);
+        let rows = [fixture::row(index, UnixMillis(DAY0 + 10_000), good(20))];
+        monitor.committed(&Committed {
+            probe: probe.id,
+            batch: Arc::new(fixture::batch(&plan, &rows)),
+            plan: Arc::new(plan),
+            received: now,
+            commit: commit as u64 + 1,
+        });
+    }
+    monitor.tick(&roster, &OpenSessions::new(), now).unwrap();
+    let view = ViewParts {
+        live: monitor.live(),
+        engine: monitor.engine(),
+        recent: Vec::new(),
+        roster: &roster,
+        board: &Board::default(),
+        receivers: 1,
+        links: &BTreeMap::new(),
+        now,
+        collector: facts(),
+    }
+    .view();
+    let site = &view.nodes[0];
+    assert_eq!(site.asset.state, view::VerdictState::NotAsked);
+    assert_ne!(
+        site.status.state,
+        view::VerdictState::NotAsked,
+        "its page is asked for"
+    );
+    let cell = &site.cells[0];
+    assert_eq!(
+        (cell.asset, cell.status),
+        (view::CellOutcome::NotAsked, view::CellOutcome::Ok)
+    );
+}
+
+#[test]
+fn outage_that_a_message_of_several_named_was_told() {
+    let start = DAY0 + 10_000;
+    let subject = Subject::Node(TargetId::of_node("lima"));
+    let outage = |told: bool, group: Option<&str>| -> Incident {
+        let kept = serde_json::json!({
+            "id": "second", "subject": subject, "target": "lima", "check": "connect", "checks": [], "cause": "shared",
+            "start": start, "noticed": start, "end": start + 10_000, "ending": "recovered", "caveat": null,
+            "evidence": [], "spells": [], "flapping": null, "group": group, "told": told,
+        });
+        serde_json::from_value(kept).unwrap()
+    };
+    let alert = serde_json::json!({
+        "schema": "isochrone.alert/1", "id": "first-opened", "event": "opened", "at": "", "collector": "lead",
+        "summary": "", "security": null,
+        "incident": {
+            "id": "first", "target": "tokyo", "check": "connect", "cause": "shared", "start": "", "end": null,
+            "duration_s": null, "ending": null, "caveat": null, "evidence": [],
+        },
+    });
+    let waits = serde_json::json!({
+        "alert": alert, "receiver": "webhook", "created": DAY0, "attempts": 0, "last_error": null,
+    });
+    let mut board = Board::default();
+    board.pending.push(serde_json::from_value(waits).unwrap());
+    let roster = Roster::new([], [fixture::node("lima", "pia")]);
+    let monitor = monitor(&roster);
+    for (told, group, expected) in [
+        (true, Some("first"), 1),
+        (true, None, 0),
+        (false, Some("first"), 0),
+    ] {
+        let incident = outage(told, group);
+        let view = ViewParts {
+            live: monitor.live(),
+            engine: monitor.engine(),
+            recent: vec![&incident],
+            roster: &roster,
+            board: &board,
+            receivers: 1,
+            links: &BTreeMap::new(),
+            now: UnixMillis(DAY0 + 30_000),
+            collector: facts(),
+        }
+        .view();
+        assert_eq!(view.incidents[0].alerts_pending, expected, "{told} {group:?}");
+    }
 }

@@ -15,6 +15,6 @@ pub mod receiver;
 pub use config::{AlertsConfig, SecretUrl};
 pub use courier::Courier;
 pub use deliver::{Deliver, DeliverError, HttpDeliver, Method, Request};
-pub use message::{Alert, Event, SecurityNotice};
+pub use message::{Alert, Event, SecurityNotice, Whose};
 pub use outbox::{Board, Outbox};
 pub use receiver::{Receiver, ReceiverKind};

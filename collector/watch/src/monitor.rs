@@ -17,10 +17,10 @@ use isochrone_store::{Records, ScanRange, Store, StoreError};
 
 use self::late::{Journal, JudgedUpTo};
 pub use self::late::{LateStretch, Rejudged, rejudge};
-use crate::alert::{Alert, Outbox};
+use crate::alert::{Alert, Outbox, Whose};
 use crate::clocks::Clocks;
 use crate::feed::Feed;
-use crate::incident::Incident;
+use crate::incident::{Incident, Subject};
 use crate::judge::{Engine, Output, Patience, Telling};
 use crate::live::Live;
 
@@ -365,7 +365,26 @@ impl Monitor {
             node.map(|node| node.name.clone())
         };
         let standing = |target| self.engine.standing(target);
-        Alert::of_telling(telling, &self.collector, (&name, &standing))
+        let whose = |subject| self.whose(subject).unwrap_or_default();
+        Alert::of_telling(telling, &self.collector, (&name, &standing, &whose))
+    }
+
+    /// Whose a node or probe is, and where.
+    fn whose(&self, subject: Subject) -> Option<Whose> {
+        let (worker, place) = match subject {
+            Subject::Node(node) => {
+                let node = self.roster.node(node)?;
+                (node.worker.clone(), &node.place)
+            }
+            Subject::Probe(probe) => {
+                let probe = self.roster.probe(probe)?;
+                (Some(probe.worker.clone()), &probe.site)
+            }
+        };
+        Some(Whose {
+            worker,
+            place: (!place.is_empty()).then(|| place.clone()),
+        })
     }
 
     fn remember(&mut self, incident: Incident) {

@@ -141,12 +141,14 @@ function announce(view) {
   if (document.title !== title) document.title = title;
 }
 
-/** The map's labels depend on its width. */
+/** The map's labels depend on its width. It is known once the map was drawn: then at once again, before anything is shown. */
 function measure() {
   const width = document.querySelector(".map")?.clientWidth ?? 0;
   if (width !== 0 && width !== ui.mapWidth) {
+    const isFirst = ui.mapWidth === 0;
     ui.mapWidth = width;
-    ui.redraw();
+    if (isFirst) show();
+    else ui.redraw();
   }
   document.querySelectorAll(".scroll").forEach(fade);
 }

@@ -37,7 +37,7 @@ export function witnesses(view, nodes) {
   const networks = new Set();
   for (const node of nodes) {
     for (const cell of node.cells) {
-      if (cell.own || !connected.has(cell.vantage) || [cell.connect, cell.status, cell.asset].every((word) => word === "no-data")) continue;
+      if (cell.own || !connected.has(cell.vantage) || [cell.connect, cell.status, cell.asset].every((word) => word === "no-data" || word === "not-asked")) continue;
       vantages.add(cell.vantage);
       networks.add(cell.network ?? "unknown");
     }
@@ -56,7 +56,7 @@ export function headline(view) {
   const cut = bad.length === 0 && !view.probes.some((probe) => probe.state === "connected");
   if (cut) return { tone: "no-data", title: "No probe is connected: nothing new is known about any node.", more: ["What stands below is the last that was known."] };
   const first = bad.length === 1 ? one(bad[0], view) : bad.length > 1 ? several(groups, bad, watched) : noneBad(view, groups, watched);
-  return { ...first, more: [...(first.more ?? []), ...others(groups, bad), ...probes(view), ...unalertable(view, watched)] };
+  return { ...first, more: [...(first.more ?? []), ...others(groups, bad), ...flapping(view), ...probes(view), ...unalertable(view, watched)] };
 }
 
 function noProbes() {
@@ -81,7 +81,7 @@ function one(node, view) {
   const failing = node.connect.state === "down" ? node.connect : node.asset.state === "down" ? node.asset : node.status;
   const verdict = state === "status-only" ? node.status : failing;
   const since = verdict.since ? ` since ${clock(verdict.since, view.generated_at)} UTC` : "";
-  const seen = `, seen from ${verdict.vantages_total - verdict.vantages_ok} of ${plural(verdict.vantages_total, "vantage")}`;
+  const seen = seenFrom(node, verdict, view);
   if (state === "no-asset") {
     return { tone: "down", title: `${node.name} delivers no asset${since}${seen}.`, more: ["Its status still answers."] };
   }
@@ -93,6 +93,20 @@ function one(node, view) {
     };
   }
   return { tone: "down", title: `${node.name} is down${since}${seen}.` };
+}
+
+/** Who sees it: also where nobody can see it any more, and where it answers again and is held down. `status` says the same. */
+function seenFrom(node, verdict, view) {
+  const { vantages_ok: ok, vantages_total: total, networks } = verdict;
+  if (total === 0) {
+    const incident = view.incidents.find((one) => one.target === node.name && one.state === "open" && one.check !== "probe" && !one.up_since);
+    const then = new Set((incident?.evidence ?? []).map((cell) => cell.vantage)).size;
+    return then ? `, seen from ${plural(then, "vantage")} then; nobody may judge it now` : "";
+  }
+  if ((total - ok) * 3 <= total) {
+    return `; it answers again from ${ok} of ${plural(total, "vantage")}, held down until two answers in a row come${networks > 1 ? " from two networks" : ""}`;
+  }
+  return `, seen from ${total - ok} of ${plural(total, "vantage")}`;
 }
 
 function several(groups, bad, watched) {
@@ -160,6 +174,13 @@ function others(groups, bad) {
   const noAsset = up.filter((node) => node.asset.state === "no-data");
   if (noAsset.length) sentences.push(`No fresh asset check for ${listed(noAsset.map((node) => node.name))}.`);
   return sentences;
+}
+
+/** Nodes that were down a moment ago and are up: well, and watched. */
+function flapping(view) {
+  const since = (incident) => clock(incident.up_since, view.generated_at, true);
+  return view.incidents.filter((incident) => incident.up_since).map((incident) =>
+    `${incident.target} comes and goes: up since ${since(incident)} UTC; it is over once that has lasted for 10 minutes.`);
 }
 
 /** Probes that are missing, and that this is no verdict on any node. */

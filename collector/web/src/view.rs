@@ -261,6 +261,8 @@ pub enum VerdictState {
     Partial,
     /// Nothing fresh is known. Never shown as up.
     NoData,
+    /// Nobody is to ask: a plain HTTP endpoint has no asset.
+    NotAsked,
     /// It is measured, but nobody who measures it may judge it.
     NobodyMayJudge,
     /// It is worked on, as was said beforehand.
@@ -306,6 +308,8 @@ pub enum CellOutcome {
     Failed,
     /// Nothing fresh.
     NoData,
+    /// It is not to ask.
+    NotAsked,
 }
 
 /// An outage, with what proves it.

@@ -111,6 +111,7 @@ impl<'a> NodesBuilder<'a> {
             from: self.window.from,
             to: self.window.until,
             would_have_paged: pages.count() as u64,
+            measured_from: self.measured.values().map(|(first, _)| *first).min(),
             nodes,
         }
     }

@@ -29,8 +29,8 @@ fn legend() -> Markup {
             li { i.key.measured {} "all checks succeeded" }
             li { i.key.failed {} "failed: the higher, the more" }
             li { i.key.silent {} "no data" }
-            li { i.key.span {} "outage at the node" }
-            li { i.key.span.hollow {} "on some paths" }
+            li { i.key.span {} "outage: nobody gets through" }
+            li { i.key.span.hollow {} "outage on some paths" }
         }
     }
 }

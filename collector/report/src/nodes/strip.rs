@@ -5,7 +5,7 @@ use isochrone_proto::units::UnixMillis;
 use maud::{Markup, html};
 
 use super::values::{NodeReport, NodesReport, OutageReport, Slice};
-use super::words::{outage_line, share_of, slice_line};
+use super::words::{end, outage_line, share_of, slice_line};
 use crate::charts::{self, Axis, Cell, Span};
 
 const HOUR_MS: u64 = 3_600_000;
@@ -67,14 +67,14 @@ pub(super) fn span(
     Span {
         from: from.0,
         until: until.unwrap_or(report.to).0,
-        hollow: outage.cause != "node",
+        hollow: outage.cause == "path",
         title: outage_line(outage),
     }
 }
 
 /// The outages of all its checks in one lane, for below its strip; nothing where there are none.
 pub(super) fn outage_marks(report: &NodesReport, node: &NodeReport) -> Markup {
-    let whole = |outage: &OutageReport| span(report, outage, (outage.start, outage.end));
+    let whole = |outage: &OutageReport| span(report, outage, (outage.start, end(outage)));
     let spans: Vec<Span> = node.outages.iter().map(whole).collect();
     let title = format!("Outages of {}", node.node);
     let lines: Vec<&str> = spans.iter().map(|span| span.title.as_str()).collect();

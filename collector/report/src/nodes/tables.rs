@@ -5,7 +5,7 @@ use maud::html;
 
 use super::strip;
 use super::values::{DayReport, NodeReport, NodesReport, OutageReport};
-use super::words::{NO_DATA, cause, failing, lasted, share, share_of, times, ttfb_pair};
+use super::words::{NO_DATA, cause, end, failing, lasted, share, share_of, times, ttfb_pair, watched};
 use crate::tables::{Cell, Column, Table};
 
 /// A line for each node.
@@ -88,7 +88,10 @@ fn day_row(day: &DayReport, is_http: bool) -> Vec<Cell> {
         day.day.as_str().into(),
         day.checks.to_string().into(),
         share(first, checks).into(),
-        share(day.asset_ok, day.asset_checks).into(),
+        match is_http {
+            true => "-".into(), // nobody asks for one
+            false => share(day.asset_ok, day.asset_checks).into(),
+        },
         times(day.ttfb_p50_ms, day.ttfb_p90_ms, day.ttfb_samples).into(),
         times(
             day.status_ttfb_p50_ms,
@@ -106,9 +109,9 @@ pub(super) fn outages(node: &NodeReport) -> Table {
     let rows = node.outages.iter().map(|outage| {
         vec![
             date_time(outage.start).into(),
-            outage.end.map_or("goes on".to_owned(), date_time).into(),
+            end(outage).map_or("goes on".to_owned(), date_time).into(),
             lasted(outage).into(),
-            failing(outage).into(),
+            format!("{}{}", failing(outage), watched(outage)).into(),
             cause(outage).into(),
             outage.vantages.join(", ").into(),
         ]

@@ -132,7 +132,10 @@ fn outage_has_start_end_cause_and_vantages() {
     assert_eq!(day.status_ok, Some(150.0 / 180.0));
     assert_eq!(day.asset_ok, Some(1.0));
     assert_eq!(day.vantages, 3);
-    assert_eq!(report.would_have_paged, 1);
+    assert_eq!(
+        (report.would_have_paged, report.measured_from),
+        (1, Some(UnixMillis(DAY0)))
+    );
 }
 
 fn kept(start: UnixMillis, end: Option<UnixMillis>) -> Incident {
@@ -174,9 +177,10 @@ fn flapping_outage_that_answers_at_the_moment_is_not_called_down() {
     let outage = &node(&report, "tokyo").outages[0];
     assert_eq!((outage.duration_s, outage.up_since), (14.0, Some(at(94))));
     let line = super::words::outage_line(outage);
-    assert!(
-        line.contains("connect, down 2 times, up since 2026-11-22 00:01:34"),
-        "{line}"
+    assert_eq!(
+        line,
+        "2026-11-22 00:01:00 to 2026-11-22 00:01:34 (14 s) connect, down 2 times, at the node; watched until it has been \
+         up for 10 minutes"
     );
 }
 
@@ -695,6 +699,23 @@ fn overview_marks_outages_and_hours_of_failures_are_not_printed() {
 }
 
 #[test]
+fn only_an_outage_on_some_paths_is_drawn_hollow() {
+    let at = |second: u64| UnixMillis(DAY0 + second * 1_000);
+    for (cause, class) in [
+        (Cause::Node, "span"),
+        (Cause::Shared, "span"),
+        (Cause::Source, "span"),
+        (Cause::Path, "span hollow"),
+    ] {
+        let mut outage = kept(at(60), Some(at(90)));
+        outage.cause = cause;
+        let page = builder(&roster(), window(60)).finish(&[outage]).html();
+        let rect = format!("<rect class=\"{class}\"");
+        assert!(page.contains(&rect), "{cause:?}: {page}");
+    }
+}
+
+#[test]
 fn text_of_large_figures_fits_a_hundred_columns() {
     let day = DayReport {
         day: "2026-11-22".into(),
@@ -717,6 +738,7 @@ fn text_of_large_figures_fits_a_hundred_columns() {
         from: UnixMillis(DAY0),
         to: UnixMillis(DAY0 + DAY_MS),
         would_have_paged: 3,
+        measured_from: Some(UnixMillis(DAY0 + DAY_MS - 660_000)),
         nodes: vec![NodeReport {
             node: "tokyo".into(),
             worker: None,
@@ -737,6 +759,11 @@ fn text_of_large_figures_fits_a_hundred_columns() {
         "{text}"
     );
     assert!(text.contains("99.87 %"), "never rounded up: {text}");
+    let pages = super::words::pages(&report);
+    assert!(
+        pages.ends_with("3 pages about nodes in the 11 min that were measured."),
+        "{pages}"
+    );
     // A narrow node beside it: all tables of a report have the same columns, and it says which are left out.
     let mut narrow = report.nodes[0].clone();
     narrow.node = "lima".into();

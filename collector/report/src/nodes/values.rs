@@ -20,6 +20,9 @@ pub struct NodesReport {
     pub to: UnixMillis,
     /// Messages that were meant to wake somebody, had the rule as it stands been asked all the while.
     pub(crate) would_have_paged: u64,
+    /// Its first check; `None` if nothing was measured.
+    #[serde(skip)]
+    pub(crate) measured_from: Option<UnixMillis>,
     /// The nodes, by name.
     pub nodes: Vec<NodeReport>,
 }

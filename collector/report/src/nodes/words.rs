@@ -1,8 +1,10 @@
 //! What the report says in the same words in every format.
 
 use isochrone_base::words::{count, date_time, duration};
+use isochrone_proto::units::UnixMillis;
 
 use super::values::{NodeReport, NodesReport, OutageReport, Slice, Ttfb};
+use crate::words::WATCHED;
 
 pub(super) const NO_DATA: &str = "no data";
 
@@ -29,12 +31,13 @@ pub(super) fn no_outages(node: &NodeReport) -> &'static str {
 /// `2026-11-22 00:00:40 to 2026-11-22 00:01:20 (40 s) status, at the node; connect: timeout`
 pub(super) fn outage_line(outage: &OutageReport) -> String {
     format!(
-        "{} to {} ({}) {}, {}{}",
+        "{} to {} ({}) {}, {}{}{}",
         date_time(outage.start),
-        outage.end.map_or("now".to_owned(), date_time),
+        end(outage).map_or("now".to_owned(), date_time),
         lasted(outage),
         failing(outage),
         cause(outage),
+        watched(outage),
         if outage.late {
             "; found in results that came late"
         } else {
@@ -43,7 +46,20 @@ pub(super) fn outage_line(outage: &OutageReport) -> String {
     )
 }
 
-/// "connect", "status and asset", "connect, down 7 times, up since 2026-11-22 02:58:03".
+/// When it was down last: of one that comes and goes and is up at the moment, too.
+pub(super) fn end(outage: &OutageReport) -> Option<UnixMillis> {
+    outage.end.or(outage.up_since)
+}
+
+/// What one that comes and goes waits for while it is up.
+pub(super) fn watched(outage: &OutageReport) -> &'static str {
+    match outage.up_since {
+        Some(_) => WATCHED,
+        None => "",
+    }
+}
+
+/// "connect", "status and asset", "connect, down 7 times".
 pub(super) fn failing(outage: &OutageReport) -> String {
     let mut checks = vec![outage.check];
     for span in &outage.checks {
@@ -53,12 +69,9 @@ pub(super) fn failing(outage: &OutageReport) -> String {
     }
     let names: Vec<&str> = checks.iter().map(|check| check.word()).collect();
     let names = names.join(" and ");
-    match (outage.flapping, outage.up_since) {
-        (Some(openings), Some(since)) => {
-            format!("{names}, down {openings} times, up since {}", date_time(since))
-        }
-        (Some(openings), None) => format!("{names}, down {openings} times"),
-        (None, _) => names,
+    match outage.flapping {
+        Some(openings) => format!("{names}, down {openings} times"),
+        None => names,
     }
 }
 
@@ -151,11 +164,17 @@ pub(super) fn unjudged(node: &NodeReport) -> Option<String> {
     })
 }
 
-/// How often the rule would have woken somebody.
+/// How often the rule would have woken somebody, since the first check in the window.
 pub(super) fn pages(report: &NodesReport) -> String {
-    let days = report.to.since(report.from).as_secs_f64() / 86_400.0;
+    let from = report.measured_from.unwrap_or(report.to).max(report.from);
+    let watched = report.to.since(from);
+    let days = watched.as_secs_f64() / 86_400.0;
+    let these = match days < 2.0 {
+        true => duration(watched.as_millis() as u64),
+        false => format!("{days:.1} days"),
+    };
     format!(
-        "Asked all the while, the rule as it stands would have sent {} about nodes in these {days:.1} days.",
+        "Asked all the while, the rule as it stands would have sent {} about nodes in the {these} that were measured.",
         count(report.would_have_paged as usize, "page")
     )
 }

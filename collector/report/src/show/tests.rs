@@ -9,8 +9,7 @@ use isochrone_proto::measurement::Outcome;
 use isochrone_proto::measurement::{CacheState, EndpointResult, FailureCause, Phase, SendFailure};
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::fixture::stored;
-use isochrone_watch::incident::{Cause, IncidentCheck};
-use isochrone_watch::incident::{Incident, Subject};
+use isochrone_watch::incident::{Cause, Flapping, Incident, IncidentCheck, Spell, Subject};
 
 use super::builder::ShowBuilder;
 use super::*;
@@ -134,6 +133,26 @@ absent: the node answered that it does not hold the object. unsent: the probe it
     assert_eq!(json["failures"][0]["error"], "timeout in connect, verbatim");
     assert_eq!(json["failures"][1]["own"], true);
     assert_eq!(json["seen"][0]["ok"], 2);
+}
+
+#[test]
+fn flapping_incident_that_is_up_ends_when_it_came_up_and_is_watched() {
+    let roster = roster();
+    let builder = ShowBuilder::new(&roster, roster.node_named("tokyo").unwrap(), window());
+    let mut flapping = incident(DAY0 + 10_000, None);
+    flapping.flapping = Some(Flapping { openings: 2 });
+    flapping.spells = vec![Spell {
+        last_green: UnixMillis(DAY0 + 30_000),
+        first_red: UnixMillis(DAY0 + 40_000),
+        last_red: UnixMillis(DAY0 + 41_000),
+        first_green: Some(UnixMillis(DAY0 + 44_000)),
+    }];
+    let line = builder.finish([flapping]).incidents[0].line();
+    assert_eq!(
+        line,
+        "2026-11-22 00:00:10 to 2026-11-22 00:00:44: status, down 2 times (node), seen by nobody; watched until it has \
+         been up for 10 minutes"
+    );
 }
 
 #[test]

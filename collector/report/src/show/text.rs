@@ -10,7 +10,7 @@ use super::values::{FailureRun, IncidentLine, SeenBy, ShowReport};
 use crate::frame::DEMO;
 use crate::lines::Lines;
 use crate::tables::{Cell, Column, Table};
-use crate::words::cut;
+use crate::words::{WATCHED, cut};
 
 /// Entries of text; JSON holds all.
 const SHOWN: usize = 500;
@@ -95,22 +95,21 @@ impl ShowReport {
 }
 
 impl IncidentLine {
-    /// "connect", "status and asset", "connect, down 7 times, up since 2026-11-22 02:58:03".
+    /// "connect", "status and asset", "connect, down 7 times".
     fn what(&self) -> String {
         let names = match self.checks.is_empty() {
             true => self.check.to_owned(),
             false => self.checks.join(" and "),
         };
-        let since = self.up_since.as_deref().map(plain);
-        match (self.flapping, since) {
-            (Some(openings), Some(since)) => format!("{names}, down {openings} times, up since {since}"),
-            (Some(openings), None) => format!("{names}, down {openings} times"),
-            (None, _) => names,
+        match self.flapping {
+            Some(openings) => format!("{names}, down {openings} times"),
+            None => names,
         }
     }
 
-    fn line(&self) -> String {
-        let end = self.end.as_deref().map_or("now".to_owned(), plain);
+    pub(super) fn line(&self) -> String {
+        let end = self.end.as_deref().or(self.up_since.as_deref());
+        let end = end.map_or("now".to_owned(), plain);
         let when = format!("{} to {end}", plain(&self.start));
         let caveat = self.caveat.as_deref().unwrap_or_default();
         if self.check == IncidentCheck::Data.word() {
@@ -120,12 +119,16 @@ impl IncidentLine {
             true => "nobody".to_owned(),
             false => self.vantages.join(", "),
         };
+        let watched = match self.up_since {
+            Some(_) => WATCHED,
+            None => "",
+        };
         let late = match self.late {
             true => ", found in results that came late",
             false => "",
         };
         let (what, cause) = (self.what(), self.cause);
-        let line = format!("{when}: {what} ({cause}), seen by {seen_by}{late}. {caveat}");
+        let line = format!("{when}: {what} ({cause}), seen by {seen_by}{watched}{late}. {caveat}");
         line.trim_end_matches([' ', '.']).to_owned()
     }
 }

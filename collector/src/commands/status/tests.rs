@@ -1,5 +1,5 @@
 use isochrone_web::view::{
-    AlertsView, Cause, CollectorView, EchoPort, EchoPorts, LedgerTotals, Notice, ProbeView,
+    AlertsView, Cause, CollectorView, EchoPort, EchoPorts, Evidence, LedgerTotals, Notice, ProbeView,
 };
 
 use super::*;
@@ -214,17 +214,59 @@ fn silent_probe_is_wrong_and_a_revoked_one_is_nobody() {
 }
 
 #[test]
-fn node_that_comes_and_goes_is_not_well_while_it_is_up() {
+fn node_that_comes_and_goes_is_well_while_it_is_up_and_that_is_said() {
     let mut view = view();
     let mut flapping = incident(IncidentCheck::Connect);
     (flapping.flapping, flapping.up_since) = (Some(2), Some(at(NOW.0 - 5_000)));
     view.incidents = vec![flapping];
     let (code, says) = said(&view);
-    assert_eq!(code, 1);
+    assert_eq!(code, 0);
     assert!(
         says[0].starts_with("efe-lagos comes and goes: up since 2026-11-22 02:57:58 UTC"),
         "{says:?}"
     );
+}
+
+#[test]
+fn node_that_answers_again_is_held_down_in_words_and_one_that_nobody_may_judge_has_its_witnesses() {
+    use VerdictState::Down;
+    let mut view = view();
+    view.nodes = vec![node("berlin", Down, Down, Down)];
+    let mut outage = incident(IncidentCheck::Connect);
+    outage.target = "berlin".to_owned();
+    outage.evidence = vec![Evidence {
+        vantage: "efe-lagos".to_owned(),
+        network: None,
+        phase: "connect".to_owned(),
+        error: "refused".to_owned(),
+        at: at(NOW.0),
+    }];
+    view.incidents = vec![outage];
+    let connect = |total, ok, networks| Verdict {
+        vantages_total: total,
+        vantages_ok: ok,
+        networks,
+        ..verdict(Down, 0)
+    };
+    for (connect, expected) in [
+        (
+            connect(3, 2, 3),
+            "; it answers again from 2 of 3 vantages, held down until two answers in a row come from two networks.",
+        ),
+        (
+            connect(3, 3, 1),
+            "; it answers again from 3 of 3 vantages, held down until two answers in a row come.",
+        ),
+        (connect(3, 1, 3), ", seen by 2 of 3 vantages in 3 networks."),
+        (
+            connect(0, 0, 0),
+            ", seen by 1 vantage then; nobody may judge it now.",
+        ),
+    ] {
+        view.nodes[0].connect = connect;
+        let expected = format!("berlin is down since 2026-11-22 02:57:03 UTC{expected}");
+        assert_eq!(said(&view), (1, vec![expected]));
+    }
 }
 
 #[test]

@@ -7,14 +7,24 @@ use isochrone_proto::ids::TargetId;
 use isochrone_proto::units::UnixMillis;
 use serde::{Deserialize, Serialize};
 
-use crate::incident::{Cause, Ending, Incident, IncidentCheck};
+use crate::incident::{Cause, Ending, Incident, IncidentCheck, Subject};
 use crate::judge::{NodeStanding, Telling, What};
 
-/// What a message may look up: the name of a node, and how it stands.
+/// What a message may look up: the name of a node, how it stands, and whose a node or probe is.
 pub type Known<'a> = (
     &'a dyn Fn(TargetId) -> Option<String>,
     &'a dyn Fn(TargetId) -> Option<NodeStanding>,
+    &'a dyn Fn(Subject) -> Whose,
 );
+
+/// Whose a node or probe is, and where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Whose {
+    /// Its worker, if one is named.
+    pub worker: Option<String>,
+    /// Its place, if known.
+    pub place: Option<String>,
+}
 
 /// The name of this schema.
 pub(crate) const SCHEMA: &str = "isochrone.alert/1";
@@ -136,6 +146,12 @@ pub struct IncidentBody {
     pub id: String,
     /// Name of the node or probe.
     pub target: String,
+    /// Whose it is, if known.
+    #[serde(default)]
+    pub worker: Option<String>,
+    /// Where it stands, if known.
+    #[serde(default)]
+    pub place: Option<String>,
     /// The worst that failed: `connect`, `name`, `asset`, `status`, `http`, `probe` (silent) or `data` (nothing is
     /// known of it).
     pub check: IncidentCheck,
@@ -200,13 +216,16 @@ impl Alert {
         self.incident.iter().chain(&self.others)
     }
 
-    /// What is told. `known`: names of nodes, and how they stand.
+    /// What is told. `known`: names of nodes, how they stand, and whose they are.
     #[must_use]
     pub(crate) fn of_telling(telling: &Telling, collector: &str, known: Known<'_>) -> Self {
         let event = Event::of(telling.what);
         let about = telling.incidents.first().map(|incident| incident.id.clone());
         let about = about.unwrap_or_else(|| format!("{:013}-collector", telling.at.0));
-        let mut bodies = telling.incidents.iter().map(IncidentBody::of);
+        let mut bodies = telling
+            .incidents
+            .iter()
+            .map(|incident| IncidentBody::of(incident, known.2(incident.subject)));
         Self {
             schema: SCHEMA.to_owned(),
             id: format!("{about}-{}", sentence::id_word(telling)),
@@ -285,7 +304,7 @@ fn store() -> String {
 }
 
 impl IncidentBody {
-    fn of(incident: &Incident) -> Self {
+    fn of(incident: &Incident, whose: Whose) -> Self {
         let evidence = incident.evidence.iter().map(|cell| EvidenceBody {
             vantage: cell.vantage.clone(),
             place: cell.place.clone(),
@@ -301,6 +320,8 @@ impl IncidentBody {
         Self {
             id: incident.id.clone(),
             target: incident.target.clone(),
+            worker: whose.worker,
+            place: whose.place,
             check: incident.check,
             checks: sentence::checks(incident),
             cause: incident.cause,

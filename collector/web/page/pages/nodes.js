@@ -58,12 +58,17 @@ function vantages(node, view) {
     h("thead", {}, h("tr", {}, ["Vantage", "Reached", "Status", "Asset", "Connect", "When", "Why, if it fails now"].map((head) => h("th", { scope: "col", class: head === "Connect" ? "number" : null }, head)))),
     h("tbody", {}, cells.map((cell) => h("tr", { key: `${cell.vantage} ${cell.family}`, class: cell.own ? "own" : null },
       h("th.name", { scope: "row" }, h("b", {}, cell.vantage), h("small", {}, cell.own ? "the worker's own probe: judges nothing" : `${network(cell.network)} · IP${cell.family}`)),
-      h("td", {}, label(OUTCOME[cell.connect], OUTCOME_WORD[cell.connect])),
-      h("td", {}, label(OUTCOME[cell.status], OUTCOME_WORD[cell.status])),
-      h("td", {}, label(OUTCOME[cell.asset], OUTCOME_WORD[cell.asset])),
+      h("td", {}, outcome(cell.connect)),
+      h("td", {}, outcome(cell.status)),
+      h("td", {}, outcome(cell.asset)),
       h("td.number", {}, milliseconds(cell.connect_ms)),
       h("td", { title: cell.at ? full(cell.at) : null }, cell.at ? `${span(age(cell.at, view.generated_at))} ago` : NOTHING),
       h("td.error", {}, cell.error ? [cell.phase ? `${cell.phase}: ` : "", h("code", {}, cell.error)] : NOTHING))))));
+}
+
+/** What became of one check; a dash for one that it is not to ask. */
+function outcome(of) {
+  return of === "not-asked" ? h("span.none", { title: "not asked: it has none" }, NOTHING) : label(OUTCOME[of], OUTCOME_WORD[of]);
 }
 
 /** Days and outages from the nodes report, read once a minute while the page is open. */
@@ -115,6 +120,6 @@ function outages(entry) {
   const newest = [...entry.outages].reverse();
   return h("ul.outages", {}, newest.map((outage) => h("li", { key: outage.start },
     h("b", { title: full(outage.start) }, `${day(outage.start)} ${clock(outage.start, outage.start)} UTC`),
-    outage.end ? `, for ${span(age(outage.start, outage.end))}` : ", still open",
+    outage.end ? `, for ${span(age(outage.start, outage.end))}` : outage.up_since ? `, last up since ${clock(outage.up_since, outage.start, true)} UTC and watched` : ", still open",
     `: ${outage.cause}; seen from ${plural(outage.vantages.length, "vantage")} (${outage.vantages.join(", ")})`)));
 }

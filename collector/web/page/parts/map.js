@@ -23,8 +23,8 @@ export function map(view) {
   return h("figure.world", {},
     h("div.map", {},
       h("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, "aria-hidden": "true" }, h("path.land", { d: LAND })),
-      probes.map(probeMark),
-      nodes.map(nodeMark),
+      probes.map((mark) => probeMark(mark, scale)),
+      nodes.map((mark) => nodeMark(mark, scale)),
       nodes.map((mark) => nameTag(mark, scale, boxes))),
     h("figcaption", {},
       legend(nodes, RANK, (state) => [sign(signOf(state)), `node: ${WORD[state]}`]),
@@ -74,14 +74,14 @@ function spots(home, size) {
   return all;
 }
 
-function nodeMark(mark) {
+function nodeMark(mark, scale) {
   return h("a.node-mark", {
     key: `node ${mark.name}`,
     href: `#/nodes/${encodeURIComponent(mark.name)}`,
     title: `${mark.name}, ${mark.text}: ${WORD[mark.state]}`,
     "aria-label": `Node ${mark.name}: ${WORD[mark.state]}`,
     class: isLoud(mark) ? "loud" : null,
-    style: spot(mark),
+    style: spot(mark.x, mark.y, scale),
   }, sign(signOf(mark.state)));
 }
 
@@ -90,12 +90,13 @@ function isLoud(mark) {
   return mark.state === "down" || mark.state === "no-asset";
 }
 
-function probeMark(mark) {
-  return h(`i.dot.${PROBE[mark.state]}`, { key: `probe ${mark.name}`, title: `Probe ${mark.name}, ${mark.text}: ${mark.state}`, style: spot(mark) });
+function probeMark(mark, scale) {
+  return h(`i.dot.${PROBE[mark.state]}`, { key: `probe ${mark.name}`, title: `Probe ${mark.name}, ${mark.text}: ${mark.state}`, style: spot(mark.x, mark.y, scale) });
 }
 
-function spot(mark) {
-  return { left: `${mark.x.toFixed(1)}px`, top: `${mark.y.toFixed(1)}px` };
+/** In shares of the map: right at any width, before it was measured, too. */
+function spot(x, y, scale) {
+  return { left: `${((100 * x) / scale.width).toFixed(2)}%`, top: `${((100 * y) / scale.height).toFixed(2)}%` };
 }
 
 /** A name beside its mark where there is room; troubled nodes come first, and always get theirs. */
@@ -113,7 +114,7 @@ function nameTag(mark, scale, boxes) {
   const box = free ?? (must ? inside[0] : undefined);
   if (!box) return null;
   boxes.push(box);
-  return h("span.tag", { key: `tag ${mark.name}`, class: must ? "loud" : null, "aria-hidden": "true", style: { left: `${box.left.toFixed(1)}px`, top: `${box.top.toFixed(1)}px` } }, mark.name);
+  return h("span.tag", { key: `tag ${mark.name}`, class: must ? "loud" : null, "aria-hidden": "true", style: spot(box.left, box.top, scale) }, mark.name);
 }
 
 function apart(a, b) {

@@ -59,6 +59,7 @@ function field(name, content, kind) {
 
 /** "up", "down since 03:02" and who says so. */
 export function verdictCell(verdict, view) {
+  if (verdict.state === "not-asked") return h("span.none", { title: "not asked: it has none" }, NOTHING);
   const failing = verdict.vantages_total - verdict.vantages_ok;
   const seen = verdict.vantages_total === 0 ? "no vantage with fresh data"
     : failing === 0 ? `${verdict.vantages_ok} of ${plural(verdict.vantages_total, "vantage")}`
@@ -94,18 +95,20 @@ function strip(node) {
   const failing = cells.filter((cell) => !cell.own && [cell.connect, cell.status, cell.asset].includes("failed"));
   const summary = failing.length ? `fails from ${listed(failing.map((cell) => cell.vantage))}` : "no vantage fails";
   return h("span.strip", { class: cells.length > 20 ? "many" : null, role: "img", "aria-label": summary }, cells.map((cell) =>
-    h("i", { class: `${cell.own ? "own " : ""}s-${upper(cell)} a-${cell.asset}`, title: cellTitle(cell) })));
+    h("i", { class: `${cell.own ? "own " : ""}s-${upper(cell)} a-${cell.asset === "not-asked" ? upper(cell) : cell.asset}`, title: cellTitle(cell) })));
 }
 
 /** The upper half of a mark: reached, and its status answered. */
 function upper(cell) {
   if (cell.connect === "failed" || cell.status === "failed") return "failed";
-  return cell.status === "no-data" ? cell.connect : cell.status;
+  if (cell.connect === "not-asked") return cell.status;
+  return ["no-data", "not-asked"].includes(cell.status) ? cell.connect : cell.status;
 }
 
 function cellTitle(cell) {
   const words = { ok: "ok", failed: "failed", "no-data": "no data" };
-  const lines = [`${cell.vantage} (${network(cell.network)}, IP${cell.family})`, `reached ${words[cell.connect]}, status ${words[cell.status]}, asset ${words[cell.asset]}`];
+  const checks = [["reached", cell.connect], ["status", cell.status], ["asset", cell.asset]].filter(([, outcome]) => outcome !== "not-asked");
+  const lines = [`${cell.vantage} (${network(cell.network)}, IP${cell.family})`, checks.map(([name, outcome]) => `${name} ${words[outcome]}`).join(", ")];
   if (cell.error) lines.push(`${cell.phase ?? ""}: ${cell.error}`);
   if (cell.own) lines.push("the worker's own probe: judges nothing");
   return lines.join("\n");

@@ -19,6 +19,7 @@ export const WORD = {
   degraded: "degraded",
   down: "down",
   "no-data": "no data",
+  "not-asked": "–",
   paused: "paused",
   partial: "partial",
   "nobody-may-judge": "measured, but nobody may judge",

@@ -1,10 +1,11 @@
 //! A message in a sentence or two: what is down, since when, seen by whom, and what still works.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use isochrone_base::words;
 use isochrone_proto::ids::TargetId;
 use isochrone_proto::kind::Family;
+use isochrone_proto::measurement::Phase;
 
 use super::Known;
 use crate::incident::{Cause, Ending, Incident, IncidentCheck, Subject};
@@ -46,17 +47,23 @@ pub(super) fn of(telling: &Telling, known: Known<'_>) -> String {
         (What::Down | What::Worse, [one]) => began(one, telling, known),
         (What::Down | What::Worse, several) => many_began(several, telling, known),
         (What::Flapping, [one]) => format!(
-            "{} is down again since {} UTC: it comes and goes. Nothing more is said about it until it has been \
-             steady for 10 minutes.",
+            "{} is down again since {} UTC, {}: it comes and goes, down {} so far.{} Nothing more is said about it until \
+             it has been steady for 10 minutes.",
             what_is(one),
-            words::date_time(one.start)
+            words::date_time(one.start),
+            seen_by(one),
+            words::count(openings(one), "time"),
+            error(&telling.incidents),
         ),
         (What::Flapping, several) => format!(
             "{} are down again since {} UTC: {}. They come and go: nothing more is said about them until they have \
              been steady for 10 minutes.",
             words::count(several.len(), "node"),
             since(several),
-            all(several)
+            joined(several, |one| {
+                let times = words::count(openings(one), "time");
+                format!("{} (down {times}, {})", what_is(one), seen_by(one))
+            })
         ),
         (What::Steady, [one]) => format!("{} stays down, after coming and going.", what_is(one)),
         (What::Steady, several) => format!(
@@ -64,7 +71,7 @@ pub(super) fn of(telling: &Telling, known: Known<'_>) -> String {
             words::count(several.len(), "node"),
             all(several)
         ),
-        (What::Silent | What::NoData | What::NobodyMayJudge, lacks) => lack(telling.what, lacks),
+        (What::Silent | What::NoData | What::NobodyMayJudge, lacks) => lack(telling.what, lacks, known),
         (What::Late, several) => late(several),
         (What::Up | What::Seen | What::Heard, [one]) => over(one),
         (What::Up | What::Seen | What::Heard, several) => many_over(telling.what, several),
@@ -87,41 +94,86 @@ fn what_is(incident: &Incident) -> String {
 
 fn began(incident: &Incident, telling: &Telling, known: Known<'_>) -> String {
     let since = words::date_time(incident.start);
-    let (vantages, networks) = incident.witnesses();
-    let seen_by = format!(
-        "seen by {} in {}",
-        words::count(vantages, "vantage"),
-        words::count(networks, "network")
-    );
     let down = match (incident.check, telling.what) {
         (IncidentCheck::Name, _) => format!("{}: its name gives no address", incident.target),
         (_, What::Worse) => format!("{} is down now, too{}", what_is(incident), family(incident)),
         _ => format!("{} is down{}", what_is(incident), family(incident)),
     };
-    let failing = names(&telling.failing_too, known);
-    let too = match failing.is_empty() {
-        true => String::new(),
-        false => format!(" Failing as well: {failing}."),
-    };
+    let sentences = [
+        format!("{down} since {since} UTC, {}.", seen_by(incident)),
+        through(incident).to_owned(),
+        works(incident, known),
+        error(std::slice::from_ref(incident)).trim().to_owned(),
+        whose(incident, known),
+        failing_too(telling, known),
+    ];
+    let said = sentences.into_iter().filter(|sentence| !sentence.is_empty());
+    said.collect::<Vec<_>>().join(" ")
+}
+
+fn failing_too(telling: &Telling, known: Known<'_>) -> String {
+    match names(&telling.failing_too, known) {
+        failing if failing.is_empty() => String::new(),
+        failing => format!("Failing as well: {failing}."),
+    }
+}
+
+fn seen_by(incident: &Incident) -> String {
+    let (vantages, networks) = incident.witnesses();
     format!(
-        "{down} since {since} UTC, {seen_by}. {}{}{too}",
-        through(incident),
-        works(incident, known)
+        "seen by {} in {}",
+        words::count(vantages, "vantage"),
+        words::count(networks, "network")
     )
+}
+
+/// How often one that comes and goes went down.
+fn openings(incident: &Incident) -> usize {
+    incident.flapping.map_or(1, |flapping| flapping.openings as usize)
+}
+
+/// The error that was seen most, verbatim, with a space in front; nothing where there is none.
+fn error(incidents: &[Incident]) -> String {
+    let mut seen: BTreeMap<(&str, Phase), u32> = BTreeMap::new();
+    for cell in incidents.iter().flat_map(|incident| &incident.evidence) {
+        *seen.entry((cell.error.trim(), cell.phase)).or_default() += 1;
+    }
+    let most = seen.into_iter().max_by_key(|(_, count)| *count);
+    let Some(((error, phase), _)) = most.filter(|((error, _), _)| !error.is_empty()) else {
+        return String::new();
+    };
+    let plain = |of: char| if of.is_control() { ' ' } else { of };
+    let shown: String = error.chars().take(ERROR_MAX).map(plain).collect();
+    let end = if shown.len() < error.len() { "…" } else { "." };
+    format!(" Error, in {phase}: {}{end}", shown.trim_end_matches('.'))
+}
+
+/// Characters of an error in a sentence; the evidence has all.
+const ERROR_MAX: usize = 120;
+
+/// Whose it is, and where.
+fn whose(incident: &Incident, (_, _, whose): Known<'_>) -> String {
+    let whose = whose(incident.subject);
+    match (whose.worker, whose.place) {
+        (Some(worker), Some(place)) => format!("It is {worker}'s, in {place}."),
+        (Some(worker), None) => format!("It is {worker}'s."),
+        (None, Some(place)) => format!("It is in {place}."),
+        (None, None) => String::new(),
+    }
 }
 
 fn through(incident: &Incident) -> &'static str {
     match incident.cause {
-        Cause::Node if incident.check == IncidentCheck::Connect => "Nobody gets through. ",
-        Cause::Path => "Other vantages still get through. ",
-        Cause::Source => "By its own word the fault is a storage source's. ",
-        Cause::Shared => "Half of all nodes or more fail at once. ",
+        Cause::Node if incident.check == IncidentCheck::Connect => "Nobody gets through.",
+        Cause::Path => "Other vantages still get through.",
+        Cause::Source => "By its own word the fault is a storage source's.",
+        Cause::Shared => "Half of all nodes or more fail at once.",
         Cause::Node | Cause::Probe | Cause::Unknown => "",
     }
 }
 
 /// What of the node still works.
-fn works(incident: &Incident, (_, standing): Known<'_>) -> String {
+fn works(incident: &Incident, (_, standing, _): Known<'_>) -> String {
     let Subject::Node(node) = incident.subject else {
         return String::new();
     };
@@ -145,22 +197,28 @@ fn works(incident: &Incident, (_, standing): Known<'_>) -> String {
 }
 
 fn many_began(incidents: &[Incident], telling: &Telling, known: Known<'_>) -> String {
-    let since = since(incidents);
     let is_shared = incidents.iter().any(|incident| incident.cause == Cause::Shared);
-    let failing = names(&telling.failing_too, known);
-    let too = match failing.is_empty() {
-        true => String::new(),
-        false => format!(" Failing as well: {failing}."),
-    };
     let shared = match is_shared {
-        true => " Half of all nodes or more fail at once: look for what they share.",
+        true => "Half of all nodes or more fail at once: look for what they share.",
         false => "",
     };
-    format!(
-        "{} are down since {since} UTC: {}.{too}{shared}",
-        words::count(incidents.len(), "node"),
-        all(incidents)
-    )
+    let name = |incident: &Incident| match incident.flapping {
+        Some(_) => format!("{} (again)", what_is(incident)),
+        None => what_is(incident),
+    };
+    let sentences = [
+        format!(
+            "{} are down since {} UTC: {}.",
+            words::count(incidents.len(), "node"),
+            since(incidents),
+            joined(incidents, name)
+        ),
+        failing_too(telling, known),
+        error(incidents).trim().to_owned(),
+        shared.to_owned(),
+    ];
+    let said = sentences.into_iter().filter(|sentence| !sentence.is_empty());
+    said.collect::<Vec<_>>().join(" ")
 }
 
 fn over(incident: &Incident) -> String {
@@ -225,13 +283,25 @@ fn many_over(what: What, incidents: &[Incident]) -> String {
 }
 
 /// Probes that went silent, or nodes of which nothing is known.
-fn lack(what: What, incidents: &[Incident]) -> String {
+fn lack(what: What, incidents: &[Incident], known: Known<'_>) -> String {
     let (since, names) = (since(incidents), all(incidents));
     let count = |word| words::count(incidents.len(), word);
     let is_one = incidents.len() == 1;
     match what {
-        What::Silent if is_one => format!("Probe {names} is silent since {since} UTC."),
-        What::Silent => format!("{} are silent since {since} UTC: {names}.", count("probe")),
+        What::Silent if is_one => {
+            let whose = incidents.iter().map(|incident| whose(incident, known));
+            let whose: String = whose
+                .filter(|whose| !whose.is_empty())
+                .map(|whose| format!(" {whose}"))
+                .collect();
+            format!(
+                "Probe {names} is silent since {since} UTC. No node is blamed.{whose} Ask its worker {ASK}"
+            )
+        }
+        What::Silent => format!(
+            "{} are silent since {since} UTC: {names}. No node is blamed. Ask each one's worker {ASK}",
+            count("probe")
+        ),
         What::NobodyMayJudge if is_one => {
             format!("{names}: measured, but nobody may judge it since {since} UTC.")
         }
@@ -246,6 +316,9 @@ fn lack(what: What, incidents: &[Incident]) -> String {
         ),
     }
 }
+
+/// What to do about a silent probe.
+const ASK: &str = "to look at `systemctl status isochrone-probe` on its server.";
 
 /// The first start of several.
 fn since(incidents: &[Incident]) -> String {
@@ -263,7 +336,11 @@ fn all(incidents: &[Incident]) -> String {
             what_is(incident)
         }
     };
-    incidents.iter().map(name).collect::<Vec<_>>().join(", ")
+    joined(incidents, name)
+}
+
+fn joined(incidents: &[Incident], word: impl Fn(&Incident) -> String) -> String {
+    incidents.iter().map(word).collect::<Vec<_>>().join(", ")
 }
 
 fn late(incidents: &[Incident]) -> String {
@@ -291,7 +368,7 @@ fn still_down(targets: &[TargetId], known: Known<'_>) -> String {
     }
 }
 
-fn names(targets: &[TargetId], (name, _): Known<'_>) -> String {
+fn names(targets: &[TargetId], (name, ..): Known<'_>) -> String {
     let names: Vec<String> = targets.iter().filter_map(|target| name(*target)).collect();
     names.join(", ")
 }

@@ -7,7 +7,7 @@ use isochrone_store::StoreOptions;
 use super::*;
 use crate::alert::SecretUrl;
 use crate::alert::courier::Parcel;
-use crate::alert::{Courier, DeliverError, Event, ReceiverKind};
+use crate::alert::{Courier, DeliverError, Event, ReceiverKind, Whose};
 use crate::incident::{Cause, Ending, EvidenceCell, Incident, IncidentCheck, Subject};
 use crate::judge::{Telling, What};
 
@@ -60,7 +60,7 @@ fn telling(what: What, incidents: Vec<Incident>, at: UnixMillis) -> Alert {
         failing_too: vec![],
         still_down: vec![],
     };
-    Alert::of_telling(&telling, "lead", (&|_| None, &|_| None))
+    Alert::of_telling(&telling, "lead", (&|_| None, &|_| None, &|_| Whose::default()))
 }
 
 pub(in crate::alert) fn incident_alert() -> Alert {
@@ -140,6 +140,8 @@ fn alert_reads_as_the_documented_json() {
   "incident": {{
     "id": "{id}",
     "target": "tokyo",
+    "worker": null,
+    "place": null,
     "check": "status",
     "checks": [
       "status"
@@ -167,7 +169,8 @@ fn alert_reads_as_the_documented_json() {
     assert!(json.starts_with(&expected), "{json}");
     assert_eq!(
         incident_alert().summary,
-        "tokyo: status is down since 2026-11-22 02:58:03 UTC, seen by 2 vantages in 2 networks."
+        "tokyo: status is down since 2026-11-22 02:58:03 UTC, seen by 2 vantages in 2 networks. Error, in connect: \
+         timeout in connect, verbatim."
     );
     assert_eq!(incident_alert().event, Event::Opened);
 }

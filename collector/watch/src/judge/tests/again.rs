@@ -170,8 +170,14 @@ fn flapping_outage_that_stays_down_is_told_under_one_id_however_often_the_collec
         .told
         .iter()
         .filter(|(_, telling)| telling.what == What::Steady);
-    let alert =
-        |telling: &Telling| crate::alert::Alert::of_telling(telling, "lead", (&|_| None, &|_| None)).id;
+    let alert = |telling: &Telling| {
+        crate::alert::Alert::of_telling(
+            telling,
+            "lead",
+            (&|_| None, &|_| None, &|_| crate::alert::Whose::default()),
+        )
+        .id
+    };
     let ids: Vec<String> = steady.map(|(_, telling)| alert(telling)).collect();
     assert!(!ids.is_empty() && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
 }

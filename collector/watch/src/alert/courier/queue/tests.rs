@@ -1,5 +1,5 @@
 use super::*;
-use crate::alert::Alert;
+use crate::alert::{Alert, Whose};
 use crate::incident::tests::incident;
 use crate::judge::{Telling, What};
 
@@ -24,7 +24,7 @@ fn pending(what: What, nodes: &[&str], second: u64) -> Pending {
         still_down: vec![],
     };
     Pending {
-        alert: Alert::of_telling(&telling, "lead", (&|_| None, &|_| None)),
+        alert: Alert::of_telling(&telling, "lead", (&|_| None, &|_| None, &|_| Whose::default())),
         receiver: "webhook".to_owned(),
         created: at(second),
         attempts: 1,

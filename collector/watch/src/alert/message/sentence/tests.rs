@@ -1,8 +1,13 @@
 use isochrone_proto::units::UnixMillis;
 
+use isochrone_proto::ids::ProbeId;
+use isochrone_proto::kind::{Check, Kind};
+use isochrone_proto::measurement::FailureCause;
+
+use super::super::Whose;
 use super::*;
-use crate::incident::Flapping;
 use crate::incident::tests::incident;
+use crate::incident::{EvidenceCell, Flapping};
 use crate::judge::{NodeStanding, Standing};
 
 const T0: u64 = 1_795_316_283_000;
@@ -18,7 +23,34 @@ fn telling(what: What, incidents: Vec<Incident>) -> Telling {
 }
 
 fn says(telling: &Telling) -> String {
-    of(telling, (&|_| Some("oslo".into()), &|_| None))
+    of(telling, (&|_| Some("oslo".into()), &|_| None, &nobody))
+}
+
+fn nobody(_: Subject) -> Whose {
+    Whose::default()
+}
+
+fn kens(_: Subject) -> Whose {
+    Whose {
+        worker: Some("ken".into()),
+        place: Some("Tokyo, JP".into()),
+    }
+}
+
+fn cell(probe: u8, error: &str) -> EvidenceCell {
+    EvidenceCell {
+        probe: ProbeId(probe.into()),
+        vantage: format!("probe-{probe}"),
+        place: "Berlin, DE".into(),
+        network: Some(u32::from(probe)),
+        kind: Kind::new(Check::Connect, Family::V4),
+        phase: Phase::Connect,
+        failure: FailureCause::Refused,
+        error: error.into(),
+        slot: UnixMillis(T0),
+        first_slot: UnixMillis(T0),
+        failures: 2,
+    }
 }
 
 fn named(name: &str, end: Option<u64>) -> Incident {
@@ -38,6 +70,48 @@ fn node_that_cannot_be_reached_is_down_without_further_words() {
 }
 
 #[test]
+fn message_says_the_error_seen_most_and_whose_node_it_is() {
+    let mut down = named("tokyo", None);
+    down.evidence = vec![
+        cell(1, "timed out"),
+        cell(2, "Connection refused"),
+        cell(3, "Connection refused"),
+    ];
+    let told = telling(What::Down, vec![down]);
+    assert_eq!(
+        of(&told, (&|_| None, &|_| None, &kens)),
+        "tokyo is down since 2026-11-22 02:58:03 UTC, seen by 3 vantages in 3 networks. Nobody gets through. Error, in \
+         connect: Connection refused. It is ken's, in Tokyo, JP."
+    );
+    let alert = crate::alert::Alert::of_telling(&told, "lead", (&|_| None, &|_| None, &kens));
+    let incident = alert.incident.unwrap();
+    assert_eq!(
+        (incident.worker.as_deref(), incident.place.as_deref()),
+        (Some("ken"), Some("Tokyo, JP"))
+    );
+}
+
+#[test]
+fn silent_probe_blames_no_node_and_says_what_to_ask_whom() {
+    let mut silent = named("ken-tokyo", None);
+    silent.check = IncidentCheck::Probe;
+    let told = telling(What::Silent, vec![silent]);
+    assert_eq!(
+        of(&told, (&|_| None, &|_| None, &kens)),
+        "Probe ken-tokyo is silent since 2026-11-22 02:58:03 UTC. No node is blamed. It is ken's, in Tokyo, JP. Ask its \
+         worker to look at `systemctl status isochrone-probe` on its server."
+    );
+}
+
+#[test]
+fn one_of_several_that_was_down_before_is_down_again() {
+    let mut again = named("tokyo", None);
+    again.flapping = Some(Flapping { openings: 2 });
+    let text = says(&telling(What::Down, vec![again, named("lima", None)]));
+    assert!(text.ends_with(": tokyo (again), lima."), "{text}");
+}
+
+#[test]
 fn message_about_a_status_says_how_the_asset_is() {
     let mut status = named("tokyo", None);
     status.check = IncidentCheck::Status;
@@ -53,9 +127,9 @@ fn message_about_a_status_says_how_the_asset_is() {
         }
     };
     let told = telling(What::Down, vec![status]);
-    let served = of(&told, (&|_| None, &standing(State::Up)));
+    let served = of(&told, (&|_| None, &standing(State::Up), &nobody));
     assert!(served.ends_with("Its asset is still served."), "{served}");
-    let failing = of(&told, (&|_| None, &standing(State::Degraded)));
+    let failing = of(&told, (&|_| None, &standing(State::Degraded), &nobody));
     assert!(failing.ends_with("Its asset fails, too."), "{failing}");
 }
 
@@ -101,10 +175,13 @@ fn late_outage_says_from_when_to_when_and_why_it_comes_late() {
 fn flapping_is_told_with_how_often_it_went_down() {
     let mut flapping = named("tokyo", None);
     flapping.flapping = Some(Flapping { openings: 4 });
+    flapping.evidence = vec![cell(1, "Connection refused"), cell(2, "Connection refused")];
     let text = says(&telling(What::Flapping, vec![flapping.clone()]));
-    assert!(
-        text.starts_with("tokyo is down again") && text.contains("10 minutes"),
-        "{text}"
+    assert_eq!(
+        text,
+        "tokyo is down again since 2026-11-22 02:58:03 UTC, seen by 2 vantages in 2 networks: it comes and goes, down 4 \
+         times so far. Error, in connect: Connection refused. Nothing more is said about it until it has been steady for \
+         10 minutes."
     );
     (flapping.end, flapping.ending) = (Some(UnixMillis(T0 + 490_000)), Some(Ending::Recovered));
     let text = says(&telling(What::Up, vec![flapping]));
@@ -137,7 +214,10 @@ fn what_happens_to_several_at_once_is_said_of_all_in_one_sentence() {
             What::Silent,
             IncidentCheck::Probe,
             &open,
-            format!("2 probes are silent {since}: oslo, lima."),
+            format!(
+                "2 probes are silent {since}: oslo, lima. No node is blamed. Ask each one's worker to look at `systemctl \
+                 status isochrone-probe` on its server."
+            ),
         ),
         (
             What::Heard,
@@ -162,7 +242,8 @@ fn what_happens_to_several_at_once_is_said_of_all_in_one_sentence() {
             IncidentCheck::Connect,
             &open,
             format!(
-                "2 nodes are down again {since}: oslo, lima. They come and go: nothing more is said about them until \
+                "2 nodes are down again {since}: oslo (down 1 time, seen by 0 vantages in 0 networks), lima (down 1 \
+                 time, seen by 0 vantages in 0 networks). They come and go: nothing more is said about them until \
                  they have been steady for 10 minutes."
             ),
         ),
