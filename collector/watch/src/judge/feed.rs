@@ -14,6 +14,7 @@ use super::sight::Matter;
 use super::state::Verdict;
 use super::vantage::{Session, light_us, of};
 use super::{CellId, Engine};
+use crate::incident::IncidentCheck;
 
 impl Engine {
     /// The handle of a check, to be had once a plan. Where a vantage connects, only that says whether the node can
@@ -271,6 +272,22 @@ impl Engine {
                 let line = &self.vantages[cell.vantage].lines[of(cell.kind.family)];
                 self.may_judge(cell.target, cell) && !line.is_sick(self.now) && self.reaches(place)
             }
+        }
+    }
+
+    /// What a failure that was just taken in says of its target, proven or not; `None` where its vantage may not judge
+    /// it, or is sick.
+    pub(crate) fn accuses(&self, cell: CellId, run: &Observation<'_>) -> Option<IncidentCheck> {
+        let cell = &self.cells[cell.0];
+        let line = &self.vantages[cell.vantage].lines[of(cell.kind.family)];
+        if !self.may_judge(cell.target, cell) || line.is_sick(self.now) {
+            return None;
+        }
+        match run.word.reached() {
+            Reached::Failed(..) => Some(IncidentCheck::Connect),
+            Reached::Unresolved(_) => Some(IncidentCheck::Name),
+            Reached::Stood => service_of(cell.kind.check).map(|of| self.nodes[cell.target].check_of(of)),
+            Reached::Unknown => None,
         }
     }
 
