@@ -147,7 +147,8 @@ impl Engine {
         };
         let suspects = self.suspects_beside(&untold);
         let known = self.known_beside(&untold);
-        let all: Vec<usize> = [&untold[..], &suspects, &known].concat();
+        let again = self.again_beside(&untold);
+        let all: Vec<usize> = [&untold[..], &suspects, &known, &again].concat();
         let is_shared = self.is_shared(&all);
         let is_held = first <= self.now && self.now.0 < first.0 + HOLD_MS;
         if is_shared && !suspects.is_empty() && is_held {
@@ -157,13 +158,21 @@ impl Engine {
             self.form_group(&untold, &suspects, &known);
         }
         let told: Vec<Incident> = untold.iter().filter_map(|&place| self.mark_told(place)).collect();
-        let (flapping, new): (Vec<_>, Vec<_>) =
-            told.into_iter().partition(|outage| outage.flapping.is_some());
-        let failing_too = suspects
-            .iter()
-            .filter(|_| is_shared)
-            .map(|&place| self.nodes[place].id);
-        let mut failing_too: Vec<TargetId> = failing_too.collect();
+        // a shared outage is one message, with those of its nodes that come and go
+        let is_one = is_shared && told.iter().any(|outage| outage.flapping.is_none());
+        if is_one {
+            for &place in &untold {
+                self.nodes[place].memory.is_steady_told = true;
+            }
+        }
+        let failing = suspects.iter().chain(&again).filter(|_| is_shared);
+        let failing: Vec<TargetId> = failing.map(|&place| self.nodes[place].id).collect();
+        self.say_openings(told, failing, is_one);
+    }
+
+    fn say_openings(&mut self, told: Vec<Incident>, mut failing_too: Vec<TargetId>, is_one: bool) {
+        let flaps = |outage: &Incident| outage.flapping.is_some() && !is_one;
+        let (flapping, new): (Vec<_>, Vec<_>) = told.into_iter().partition(flaps);
         for (what, incidents) in [(What::Down, new), (What::Flapping, flapping)] {
             if !incidents.is_empty() {
                 self.output.push(Output::Told(Telling {
@@ -184,7 +193,8 @@ impl Engine {
         outages.map(|outage| outage.noticed).min()
     }
 
-    /// Nodes that began to fail within one interval of those that are to be told, and are not down yet.
+    /// Nodes that began to fail within one interval of those that are to be told, and are not down yet, or not down
+    /// again.
     fn suspects_beside(&self, untold: &[usize]) -> Vec<usize> {
         let starts = || {
             untold
@@ -198,7 +208,8 @@ impl Engine {
             let interval_ms = self.interval_ms(*place);
             let near =
                 |since: UnixMillis| since.0 + interval_ms >= first.0 && since.0 <= last.0 + interval_ms;
-            node.is_watched(self.now) && node.outage.is_none() && node.memory.suspect_since.is_some_and(near)
+            let is_up = !node.outage.as_ref().is_some_and(Incident::is_failing);
+            node.is_watched(self.now) && is_up && node.memory.suspect_since.is_some_and(near)
         };
         (0..self.nodes.len()).filter(suspect).collect()
     }
@@ -222,6 +233,23 @@ impl Engine {
             })
         };
         (0..self.nodes.len()).filter(is_known).collect()
+    }
+
+    /// Nodes that come and go, of which nothing more was to be said, and that went down again within one interval of
+    /// those that are to be told.
+    fn again_beside(&self, untold: &[usize]) -> Vec<usize> {
+        let first = |place: &usize| self.nodes[*place].outage.as_ref().map(|outage| outage.start);
+        let first = untold.iter().filter_map(first).min().unwrap_or_default();
+        let is_again = |place: &usize| {
+            let outage = self.nodes[*place].outage.as_ref();
+            outage.is_some_and(|outage| {
+                let interval_ms = self.interval_ms(*place);
+                let near = |at: UnixMillis| at.0 + interval_ms >= first.0;
+                let is_told = outage.told && outage.flapping.is_some() && !near(outage.start);
+                is_told && outage.is_failing() && near(outage.changed())
+            })
+        };
+        (0..self.nodes.len()).filter(is_again).collect()
     }
 
     /// Half of the nodes, three at least, of two workers at least.

@@ -175,3 +175,53 @@ fn flapping_outage_that_stays_down_is_told_under_one_id_however_often_the_collec
     let ids: Vec<String> = steady.map(|(_, telling)| alert(telling)).collect();
     assert!(!ids.is_empty() && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
 }
+
+/// All nine nodes are refused from 220 s on; node 0 was once before.
+fn nine_after_one(run: Run) -> Seen {
+    let before = run.node == 0 && (100.0..140.0).contains(&run.second);
+    if before || (220.0..1_200.0).contains(&run.second) {
+        Seen::Refused
+    } else {
+        Seen::Green
+    }
+}
+
+#[test]
+fn node_that_failed_shortly_before_stands_in_the_one_message_of_the_fleet() {
+    let mut mesh = Mesh::ten();
+    mesh.run(1_100, nine_after_one);
+    let messages = mesh.messages();
+    let whats: Vec<_> = messages.iter().map(|(_, what, _)| *what).collect();
+    assert_eq!(whats, [What::Down, What::Up, What::Down], "{messages:?}");
+    let (_, fleet) = &mesh.told[2];
+    assert!(
+        fleet.incidents.iter().any(|incident| incident.target == "n0"),
+        "{messages:?}"
+    );
+    assert_eq!(fleet.incidents.len() + fleet.failing_too.len(), 9, "{messages:?}");
+}
+
+#[test]
+fn node_of_which_nothing_more_was_to_be_said_is_named_when_all_fail() {
+    let mut mesh = Mesh::ten();
+    mesh.run(500, |run| {
+        let flaps = run.node == 0
+            && [100.0..140.0, 200.0..240.0]
+                .iter()
+                .any(|of| of.contains(&run.second));
+        if flaps || run.second >= 400.0 {
+            Seen::Refused
+        } else {
+            Seen::Green
+        }
+    });
+    let (_, fleet) = mesh.told.last().unwrap();
+    assert_eq!(fleet.what, What::Down, "{:?}", mesh.messages());
+    assert!(fleet.failing_too.contains(&mesh.target(0)), "{fleet:?}");
+    assert_eq!(
+        fleet.incidents.len() + fleet.failing_too.len(),
+        9,
+        "{:?}",
+        mesh.messages()
+    );
+}
