@@ -177,7 +177,7 @@ impl Engine {
         })
     }
 
-    /// Takes further failures into an outage that goes on.
+    /// Takes further failures into an outage that goes on, and says where the fault is by what is known now.
     fn go_on(&mut self, node: usize, sight: &Sight) {
         let evidence = match &self.nodes[node].outage {
             Some(outage) if outage.evidence.len() < sight.count.reds() => self.evidence(sight, Matter::Way),
@@ -189,7 +189,8 @@ impl Engine {
         if let (Some(last), Some(spell)) = (sight.last_red(), outage.spells.last_mut()) {
             spell.last_red = last.max(spell.last_red);
         }
-        if outage.add_evidence(evidence) {
+        let is_other = judge_cause(outage, sight);
+        if outage.add_evidence(evidence) || is_other {
             let kept = outage.clone();
             self.output.push(Output::Kept(kept));
         }
@@ -351,6 +352,25 @@ fn join(outage: &mut Incident, span: CheckSpan, spell: Spell) -> bool {
         (outage.check, outage.cause) = (span.check, span.cause);
     }
     is_worse
+}
+
+/// Judges its cause again, with those heard who had not asked when it began. True if it is another one.
+fn judge_cause(outage: &mut Incident, sight: &Sight) -> bool {
+    let Some(span) = outage.open_span(IncidentCheck::Connect) else {
+        return false;
+    };
+    let all_fail = sight.count.reds() > 0 && sight.count.reds() == sight.judges_there;
+    let cause = match (sight.gets_through(span.start), all_fail) {
+        (true, _) => Cause::Path,
+        (false, true) => Cause::Node,
+        (false, false) => span.cause, // those who got through may be silent, or it is on its way back
+    };
+    let is_other = span.cause != cause;
+    span.cause = cause;
+    if is_other && outage.check == IncidentCheck::Connect && outage.cause != Cause::Shared {
+        outage.cause = cause;
+    }
+    is_other
 }
 
 /// IPv4 where anybody judges it, else IPv6.

@@ -147,11 +147,12 @@ impl Sight {
         }
     }
 
-    /// Whether some judge got through all along.
+    /// Whether some judge got through all along. An answer from before the first failure is no proof of it: that judge has
+    /// not asked since.
     pub(super) fn gets_through(&self, first_red: UnixMillis) -> bool {
-        self.words
-            .iter()
-            .any(|word| word.colour == Colour::Green && word.streak.since <= first_red)
+        self.words.iter().any(|word| {
+            word.colour == Colour::Green && word.streak.since <= first_red && first_red < word.streak.began
+        })
     }
 
     fn clear(&mut self) {

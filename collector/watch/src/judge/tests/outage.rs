@@ -173,6 +173,49 @@ fn path_that_fails_for_most_but_not_all_is_its_own_cause() {
     assert_eq!(mesh.kept[0].cause, Cause::Path, "two of nine judges get through");
 }
 
+/// Ten probes of which the last asks every half minute only.
+fn one_asks_rarely() -> Mesh {
+    let mut mesh = Mesh::new(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 9);
+    for probe in 0..10 {
+        let interval_ms = if probe == 9 { 3 * INTERVAL_MS } else { INTERVAL_MS };
+        for node in 0..9 {
+            mesh.ask(probe, node, (Check::Connect, Family::V4), interval_ms);
+        }
+    }
+    mesh
+}
+
+#[test]
+fn answer_from_before_the_first_failure_is_no_proof_of_a_path() {
+    let mut mesh = one_asks_rarely();
+    mesh.run(200, failing(100.0, 900.0, Seen::Refused));
+    let (told, telling) = &mesh.told[0];
+    assert!(*told < 117.0, "the last has not asked yet: {told}");
+    assert_eq!(telling.incidents[0].cause, Cause::Node);
+    assert_eq!(mesh.kept[0].cause, Cause::Node);
+}
+
+#[test]
+fn cause_is_judged_again_while_the_outage_lasts() {
+    let mut mesh = one_asks_rarely();
+    let path = |run: Run| {
+        let all = run.second >= 200.0;
+        let hit = run.node == 0 && (100.0..300.0).contains(&run.second) && (all || run.probe < 9);
+        if hit { Seen::Refused } else { Seen::Green }
+    };
+    mesh.run(116, path);
+    assert_eq!(mesh.kept[0].cause, Cause::Node, "nobody is known to get through");
+    mesh.run(190, path);
+    assert_eq!(mesh.kept[0].cause, Cause::Path, "the last got through since");
+    mesh.run(250, path);
+    assert_eq!(mesh.kept[0].cause, Cause::Node, "it fails by now, too");
+    mesh.run(400, path);
+    assert_eq!(
+        (mesh.kept[0].cause, mesh.kept[0].ending),
+        (Cause::Node, Some(Ending::Recovered))
+    );
+}
+
 #[test]
 fn second_opening_within_half_an_hour_is_told_once_as_flapping() {
     let mut mesh = Mesh::ten();
