@@ -189,6 +189,23 @@ impl Engine {
         }
     }
 
+    /// Takes up an outage that the past shows and that goes on: live rows cannot find it where all that proves them is
+    /// from before. It is told like any that began. False where the node has one, or nobody watches it.
+    pub(crate) fn take_up(&mut self, incident: &Incident) -> bool {
+        let Subject::Node(target) = incident.subject else {
+            return false;
+        };
+        let place = self.node_place(target);
+        let node = &self.nodes[place];
+        if node.outage.is_some() || !node.is_watched(self.now) {
+            return false;
+        }
+        self.resume(incident.clone());
+        let node = &mut self.nodes[place];
+        (node.is_dirty, node.memory.is_taken_up) = (true, true);
+        true
+    }
+
     /// Takes over what late rows showed of an outage under way.
     pub(crate) fn amend(&mut self, incident: &Incident) {
         let Subject::Node(target) = incident.subject else {

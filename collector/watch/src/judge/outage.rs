@@ -320,8 +320,16 @@ impl Engine {
         memory.last_end = Some(end);
         memory.announced.clear();
         (memory.quiet_since, memory.down_over) = (None, None);
+        let is_late = std::mem::take(&mut memory.is_taken_up);
+        if is_late {
+            (outage.told, outage.late) = (true, true);
+        }
         self.output.push(Output::Kept(outage.clone()));
-        self.ended(place, outage);
+        if is_late {
+            self.say(What::Late, vec![outage]);
+        } else {
+            self.ended(place, outage);
+        }
     }
 
     /// Two judges or more fail, too few for an outage.

@@ -324,7 +324,7 @@ impl Engine {
             .map(|service| self.nodes[place].check_of(service))
             .collect();
         let node = &mut self.nodes[place];
-        node.memory.announced = soon;
+        (node.memory.announced, node.memory.is_taken_up) = (soon, false);
         let outage = node.outage.as_mut()?;
         outage.told = true;
         let told = outage.clone();
