@@ -42,7 +42,7 @@ pub(super) struct Sight {
     pub(super) is_measured: bool,
     /// Networks that can judge now: those of the words, and of judges that spoke a moment ago.
     pub(super) networks_there: usize,
-    /// Vantages that might judge if their words were fresh and proven.
+    /// Vantages that spoke a moment ago, and might judge if their words were fresh and proven.
     pub(super) judges_there: usize,
     /// Runs of a judge further apart than this are not in a row.
     apart_ms: u64,
@@ -180,7 +180,6 @@ impl Engine {
             if matches!(verdict, Verdict::Own | Verdict::Sick) {
                 continue;
             }
-            sight.judges_there += 1;
             let network = self.vantages[cell.vantage].network();
             let streak = if matter == Matter::Way {
                 cell.way
@@ -210,8 +209,10 @@ impl Engine {
             if verdict.counts() {
                 cell.counted = cell.counted.max(streak.began);
             }
-            if now.0 <= cell.counted.0 + THERE_INTERVALS * cell.cadence.interval_ms + cell.cadence.timeout_ms
-            {
+            let there_ms = THERE_INTERVALS * cell.cadence.interval_ms + cell.cadence.timeout_ms;
+            let spoke = cell.measured.max(cell.counted);
+            sight.judges_there += usize::from(now.0 <= spoke.0 + there_ms);
+            if now.0 <= cell.counted.0 + there_ms {
                 match there
                     .iter_mut()
                     .find(|known| known.is_none_or(|known| known == network))

@@ -149,6 +149,24 @@ fn losing_judges_never_ends_an_incident() {
 }
 
 #[test]
+fn outage_ends_by_the_judge_that_is_left_where_the_other_is_lost() {
+    let mut mesh = Mesh::new(&[1, 2], 3).connecting();
+    let sees = |run: Run| {
+        let hit = run.node == 2 && (100.0..300.0).contains(&run.second);
+        if hit { Seen::Refused } else { Seen::Green }
+    };
+    mesh.run(200, sees);
+    assert_eq!(mesh.messages()[0].1, What::Down);
+    mesh.dead = vec![1];
+    mesh.engine.session(mesh.probe(1), false, at(200.0));
+    mesh.run(340, sees);
+    let outage = mesh.kept.iter().find(|kept| kept.target == "n2").unwrap();
+    assert_eq!(outage.ending, Some(Ending::Recovered));
+    let end = second(outage.end.unwrap());
+    assert!((300.0..311.0).contains(&end), "{end}");
+}
+
+#[test]
 fn stale_answer_of_a_probe_that_is_gone_is_no_up() {
     let mut mesh = Mesh::new(&[1, 2, 3], 2).connecting();
     mesh.run(100, |_| Seen::Green);
