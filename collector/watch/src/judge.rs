@@ -159,19 +159,14 @@ impl Engine {
 
     /// Takes up an incident that was kept: an open one goes on as if nothing had happened.
     pub(crate) fn resume(&mut self, incident: Incident) {
-        if incident.end.is_none() && !incident.told && !incident.check.is_outage() {
-            self.say_began(incident.clone());
+        if !incident.check.is_outage() {
+            self.resume_gathered(&incident);
         }
         match incident.subject {
             Subject::Node(target) => {
                 let place = self.node_place(target);
                 let is_data = incident.check == IncidentCheck::Data;
-                if let (None, Some(id)) = (incident.end, &incident.group) {
-                    match self.groups.iter_mut().find(|group| group.is(id)) {
-                        Some(group) => group.add(place),
-                        None => self.groups.push(tell::Group::resumed(id, place)),
-                    }
-                }
+                self.resume_group(place, &incident);
                 let node = &mut self.nodes[place];
                 match incident.end {
                     None if is_data => node.blindness = Some(incident),

@@ -258,6 +258,9 @@ impl Replay {
             is_node && incident.end.is_none_or(|end| end > self.from)
         };
         replayed.incidents = incidents.into_values().filter(touches).collect();
+        for incident in &mut replayed.incidents {
+            incident.end_waits = false; // nobody is told of the past by itself
+        }
         replayed.incidents.sort_by_key(|incident| incident.start);
         for standing in self.engine.standings() {
             if let Some(from) = self.engine.unknown_since(standing.target) {

@@ -154,6 +154,7 @@ fn kept(start: UnixMillis, end: Option<UnixMillis>) -> Incident {
         group: None,
         told: true,
         late: false,
+        end_waits: false,
     }
 }
 

@@ -246,6 +246,7 @@ impl Engine {
                     group: None,
                     told: false,
                     late: false,
+                    end_waits: false,
                 };
                 node.outage = Some(outage);
                 (node.memory.changed, node.memory.is_steady_told) = (now, false);

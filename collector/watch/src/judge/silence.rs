@@ -302,5 +302,6 @@ fn lack(
         group: None,
         told: false,
         late: false,
+        end_waits: false,
     }
 }

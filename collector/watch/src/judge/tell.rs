@@ -94,22 +94,13 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// As it was before a restart, from one of its outages.
-    pub(super) fn resumed(id: &str, place: usize) -> Self {
+    fn new(id: &str, down: Vec<usize>) -> Self {
         Self {
             id: id.to_owned(),
-            down: vec![place],
+            down,
             ended: Vec::new(),
             gathering_since: None,
         }
-    }
-
-    pub(super) fn is(&self, id: &str) -> bool {
-        self.id == id
-    }
-
-    pub(super) fn add(&mut self, place: usize) {
-        self.down.push(place);
     }
 }
 
@@ -306,12 +297,7 @@ impl Engine {
                 let new = down.into_iter().filter(|place| !group.down.contains(place));
                 group.down.extend(new.collect::<Vec<_>>());
             }
-            None => self.groups.push(Group {
-                id,
-                down,
-                ended: Vec::new(),
-                gathering_since: None,
-            }),
+            None => self.groups.push(Group::new(&id, down)),
         }
     }
 
@@ -332,16 +318,41 @@ impl Engine {
         Some(told)
     }
 
+    /// As it was before a restart, from one of its outages: one that goes on, or is over and not told.
+    pub(super) fn resume_group(&mut self, place: usize, outage: &Incident) {
+        let Some(id) = outage
+            .group
+            .as_ref()
+            .filter(|_| outage.end.is_none() || outage.end_waits)
+        else {
+            return;
+        };
+        let known = self.groups.iter().position(|group| group.id == *id);
+        let known = known.unwrap_or_else(|| {
+            self.groups.push(Group::new(id, Vec::new()));
+            self.groups.len() - 1
+        });
+        let group = &mut self.groups[known];
+        if outage.end_waits {
+            group.ended.push(outage.clone());
+            group.gathering_since = Some(self.now);
+        } else {
+            group.down.push(place);
+        }
+    }
+
     /// An outage is over: told at once, or gathered with the others of its group.
-    pub(super) fn ended(&mut self, place: usize, outage: Incident) {
+    pub(super) fn ended(&mut self, place: usize, mut outage: Incident) {
         let now = self.now;
         let group = outage.group.as_ref();
         let group = group.and_then(|id| self.groups.iter_mut().find(|group| group.id == *id));
         match group {
             Some(group) => {
                 group.down.retain(|down| *down != place);
-                group.ended.push(outage);
                 group.gathering_since.get_or_insert(now);
+                outage.end_waits = true;
+                group.ended.push(outage.clone());
+                self.keep(&outage);
             }
             None if outage.told => self.say(What::Up, vec![outage]),
             None => {}
@@ -365,10 +376,15 @@ impl Engine {
             if is_due {
                 let still_down = group.down.iter().filter(is_failing);
                 let still_down = still_down.map(|&place| nodes[place].id).collect();
+                let mut ended = std::mem::take(&mut group.ended);
+                for outage in &mut ended {
+                    outage.end_waits = false;
+                    self.output.push(Output::Kept(outage.clone()));
+                }
                 self.output.push(Output::Told(Telling {
                     at: now,
                     what: What::Up,
-                    incidents: std::mem::take(&mut group.ended),
+                    incidents: ended,
                     failing_too: Vec::new(),
                     still_down,
                 }));

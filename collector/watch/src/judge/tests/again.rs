@@ -114,7 +114,7 @@ fn clock_that_was_ahead_for_a_while_hides_no_outage_after_it() {
 }
 
 /// The engine that another process goes on with.
-fn restarted(mesh: &mut Mesh) {
+pub(super) fn restarted(mesh: &mut Mesh) {
     let mut engine = Engine::new(Patience::default(), at(mesh.second as f64));
     engine.set_roster(&mesh.roster);
     for incident in &mesh.kept {
@@ -224,4 +224,54 @@ fn node_of_which_nothing_more_was_to_be_said_is_named_when_all_fail() {
         "{:?}",
         mesh.messages()
     );
+}
+
+#[test]
+fn recoveries_that_are_gathered_when_the_collector_ends_are_told_by_the_next() {
+    let mut mesh = Mesh::new(&[1, 2, 3, 4, 5, 6], 6).connecting();
+    let fails = |run: Run| {
+        let is_down = (100.0..188.0).contains(&run.second);
+        if is_down { Seen::Refused } else { Seen::Green }
+    };
+    mesh.run(188, fails);
+    while mesh.kept.iter().filter(|kept| kept.end.is_some()).count() < 3 {
+        mesh.run(mesh.second + 1, fails);
+    }
+    assert!(
+        mesh.messages().iter().all(|(_, what, _)| *what != What::Up),
+        "none is told"
+    );
+    restarted(&mut mesh);
+    mesh.run(260, fails);
+    let ups = mesh
+        .messages()
+        .into_iter()
+        .filter(|(_, what, _)| *what == What::Up);
+    let mut names: Vec<_> = ups.flat_map(|(_, _, names)| names).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["n0", "n1", "n2", "n3", "n4", "n5"], "each once");
+    restarted(&mut mesh);
+    let before = mesh.told.len();
+    mesh.run(320, fails);
+    assert_eq!(mesh.told.len(), before, "told already");
+}
+
+#[test]
+fn second_opening_after_a_restart_comes_and_goes_all_the_same() {
+    let mut mesh = Mesh::ten();
+    let flaps = |run: Run| {
+        let is_down = [100.0..140.0, 300.0..340.0]
+            .iter()
+            .any(|of| of.contains(&run.second));
+        if run.node == 0 && is_down {
+            Seen::Refused
+        } else {
+            Seen::Green
+        }
+    };
+    mesh.run(200, flaps);
+    restarted(&mut mesh);
+    mesh.run(330, flaps);
+    let whats: Vec<_> = mesh.messages().iter().map(|(_, what, _)| *what).collect();
+    assert_eq!(whats, [What::Down, What::Up, What::Flapping]);
 }
