@@ -43,7 +43,7 @@ pub(super) fn by_hand(mut incident: Incident, ending: Ending, now: UnixMillis) -
 }
 
 impl Engine {
-    /// Whether the node can be reached. IPv4 decides where it is judged at all: users have it everywhere.
+    /// Whether the node can be reached. IPv4 decides where enough judge it: users have it everywhere.
     pub(super) fn judge_way(&mut self, node: usize, sights: &[Sight; 2]) {
         let now = self.now;
         let is_open = self.is_open(node, IncidentCheck::Connect);
@@ -63,7 +63,11 @@ impl Engine {
                 let over = sight.over(spell.first_red, spell.last_red);
                 self.close(node, IncidentCheck::Connect, over);
             }
-        } else if sight.is_down() && self.nodes[node].is_watched(now) && self.stays_down(node, sight) {
+        } else if sight.is_down()
+            && !(deciding == Family::V6 && sights[of(Family::V4)].has_green())
+            && self.nodes[node].is_watched(now)
+            && self.stays_down(node, sight)
+        {
             self.nodes[node].memory.down_over = Some(deciding);
             self.open_by(node, IncidentCheck::Connect, (sight, Matter::Way));
         }
@@ -382,10 +386,11 @@ fn judge_cause(outage: &mut Incident, sight: &Sight) -> bool {
     is_other
 }
 
-/// IPv4 where anybody judges it, else IPv6.
+/// IPv4 where enough judge it, or as many as over IPv6; else IPv6.
 pub(super) fn deciding_family(sights: &[Sight; 2]) -> Family {
     let [v4, v6] = sights;
-    if v4.networks_there == 0 && v6.networks_there > 0 {
+    let is_judged_by_none = v4.networks_there == 0 && v6.networks_there > 0;
+    if is_judged_by_none || (!v4.has_judges() && v6.has_judges()) {
         Family::V6
     } else {
         Family::V4

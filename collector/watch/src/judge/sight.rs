@@ -74,6 +74,16 @@ impl Sight {
         self.count.is_up(self.networks_there, self.judges_there)
     }
 
+    /// Whether those who spoke a moment ago are enough for a verdict.
+    pub(super) fn has_judges(&self) -> bool {
+        self.networks_there > 0 && self.judges_there >= 2
+    }
+
+    /// Somebody gets through now.
+    pub(super) fn has_green(&self) -> bool {
+        self.count.judges() > self.count.reds()
+    }
+
     pub(super) fn is_possible(&self) -> bool {
         self.count.is_possible(self.networks_there)
     }

@@ -308,6 +308,45 @@ fn all_of_ipv6_dead_with_ipv4_fine_is_degraded() {
     assert!(mesh.told.is_empty());
 }
 
+/// One probe asks over IPv4, all others over IPv6.
+fn one_over_ipv4() -> Mesh {
+    let mut mesh = Mesh::new(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 9);
+    for probe in 0..10 {
+        let family = if probe == 9 { Family::V4 } else { Family::V6 };
+        let v6 = std::net::IpAddr::from([0x2001, 0xdb8, 0x900 + probe as u16, 0, 0, 0, 0, 1]);
+        mesh.engine.set_address(mesh.probe(probe), v6);
+        for node in 0..9 {
+            mesh.ask(probe, node, (Check::Connect, family), INTERVAL_MS);
+        }
+    }
+    mesh
+}
+
+#[test]
+fn dead_node_is_told_where_only_one_vantage_has_ipv4() {
+    let mut mesh = one_over_ipv4();
+    mesh.run(200, failing(100.0, 170.0, Seen::Refused));
+    let whats: Vec<_> = mesh.messages().iter().map(|(_, what, _)| *what).collect();
+    assert_eq!(whats, [What::Down, What::Up]);
+    assert!(mesh.told[0].0 <= 122.0, "{:?}", mesh.messages());
+    assert!(
+        mesh.unknown.iter().all(|(from, _)| *from < 30.0),
+        "{:?}",
+        mesh.unknown
+    );
+}
+
+#[test]
+fn lone_answer_over_ipv4_is_no_outage_though_all_of_ipv6_is_dead() {
+    let mut mesh = one_over_ipv4();
+    mesh.run(200, |run| {
+        let hit = run.node == 0 && run.family == Family::V6 && run.second >= 100.0;
+        if hit { Seen::Refused } else { Seen::Green }
+    });
+    assert!(mesh.told.is_empty(), "{:?}", mesh.messages());
+    assert_eq!(mesh.state(0), State::Degraded);
+}
+
 #[test]
 fn paused_node_is_not_judged_and_its_outage_ends() {
     let mut mesh = Mesh::ten();
