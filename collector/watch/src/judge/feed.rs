@@ -87,6 +87,7 @@ impl Engine {
         }
         for vantage in &mut self.vantages {
             vantage.heard = vantage.heard.min(now);
+            vantage.excused = vantage.excused.min(now);
             vantage.lines = Default::default();
         }
         for node in &mut self.nodes {
@@ -344,6 +345,7 @@ impl Engine {
         for vantage in &mut self.vantages {
             vantage.offset_ms = vantage.offset_ms.saturating_sub(by_ms);
             vantage.heard = moved(vantage.heard);
+            vantage.excused = moved(vantage.excused);
             vantage.lines = [Line::default(), Line::default()];
         }
         self.cells.iter_mut().for_each(Cell::start_anew);

@@ -215,3 +215,24 @@ fn word_of_a_probe_that_was_to_be_told_when_the_collector_ended_is_told_by_the_n
     names.sort_unstable();
     assert_eq!(names, ["p3", "p4"]);
 }
+
+#[test]
+fn probe_whose_nodes_are_all_paused_is_not_silent_while_its_session_stands() {
+    let mut mesh = Mesh::new(&[1], 1).connecting();
+    mesh.run(100, |_| Seen::Green);
+    mesh.nodes[0].paused = true;
+    mesh.reroster();
+    mesh.has_sessions = false; // it sends nothing: nothing is asked of it
+    mesh.run(600, |_| Seen::Gone);
+    assert!(mesh.told.is_empty(), "{:?}", mesh.messages());
+    mesh.nodes[0].paused = false;
+    mesh.reroster();
+    mesh.run(770, |_| Seen::Gone);
+    assert!(mesh.told.is_empty(), "{:?}", mesh.messages());
+    mesh.run(800, |_| Seen::Gone);
+    assert_eq!(
+        mesh.messages()[0].1,
+        What::Silent,
+        "it was asked for three minutes"
+    );
+}
