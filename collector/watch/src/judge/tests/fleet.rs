@@ -277,3 +277,16 @@ fn outage_that_was_told_before_the_others_joined_it_is_kept_as_shared() {
         );
     }
 }
+
+#[test]
+fn node_that_is_down_stays_so_while_the_own_line_is_the_suspect() {
+    let mut mesh = Mesh::ten();
+    let down = fleet(50.0, 900.0, Seen::Refused, |node| node == 0);
+    mesh.run(100, &down);
+    assert_eq!(mesh.state(0), State::Down);
+    end_sessions(&mut mesh, 0..10, 100.0);
+    mesh.run(150, &down);
+    assert!(mesh.engine.own_line_suspect_since().is_some());
+    assert_eq!(mesh.state(0), State::Down);
+    assert!(mesh.state(1).is_blind());
+}
