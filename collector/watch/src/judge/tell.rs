@@ -289,10 +289,6 @@ impl Engine {
         for &place in &down {
             self.share(place, &id);
         }
-        for &place in known {
-            let outage = self.nodes[place].outage.clone();
-            outage.iter().for_each(|outage| self.keep(outage)); // the others are when they are told
-        }
         for &place in suspects {
             self.nodes[place].memory.listed_in = Some((id.clone(), self.now));
         }

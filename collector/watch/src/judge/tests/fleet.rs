@@ -246,39 +246,6 @@ fn clock_that_jumps_judges_nobody_silent() {
 }
 
 #[test]
-fn outage_that_was_told_before_the_others_joined_it_is_kept_as_shared() {
-    let mut mesh = Mesh::new(&[1, 2, 3, 4, 5, 6], 6).connecting();
-    mesh.run(140, |run| {
-        let since = if run.node == 0 { 100.0 } else { 108.0 };
-        if run.second >= since {
-            Seen::Refused
-        } else {
-            Seen::Green
-        }
-    });
-    let messages = mesh.messages();
-    assert_eq!(
-        (messages[0].1, &messages[0].2[..]),
-        (What::Down, &["n0"][..]),
-        "{messages:?}"
-    );
-    let open: Vec<_> = mesh.engine.open().cloned().collect();
-    assert!(
-        open.iter()
-            .any(|outage| outage.target == "n0" && outage.cause == Cause::Shared)
-    );
-    for outage in open {
-        let kept = mesh.kept.iter().find(|kept| kept.id == outage.id).unwrap();
-        assert_eq!(
-            (kept.cause, &kept.group),
-            (outage.cause, &outage.group),
-            "{}",
-            outage.target
-        );
-    }
-}
-
-#[test]
 fn node_that_is_down_stays_so_while_the_own_line_is_the_suspect() {
     let mut mesh = Mesh::ten();
     let down = fleet(50.0, 900.0, Seen::Refused, |node| node == 0);
