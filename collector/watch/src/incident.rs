@@ -252,6 +252,9 @@ pub struct Incident {
     /// It was found in rows that came too late to act on: it pages nobody.
     #[serde(default)]
     pub late: bool,
+    /// It is over, and people are about to be told, with others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub end_waits: bool,
 }
 
 impl Incident {
@@ -389,6 +392,7 @@ pub(crate) mod tests {
             group: None,
             told: true,
             late: false,
+            end_waits: false,
         }
     }
 

@@ -159,19 +159,14 @@ impl Engine {
 
     /// Takes up an incident that was kept: an open one goes on as if nothing had happened.
     pub(crate) fn resume(&mut self, incident: Incident) {
-        if incident.end.is_none() && !incident.told && !incident.check.is_outage() {
-            self.say_began(incident.clone());
+        if !incident.check.is_outage() {
+            self.resume_gathered(&incident);
         }
         match incident.subject {
             Subject::Node(target) => {
                 let place = self.node_place(target);
                 let is_data = incident.check == IncidentCheck::Data;
-                if let (None, Some(id)) = (incident.end, &incident.group) {
-                    match self.groups.iter_mut().find(|group| group.is(id)) {
-                        Some(group) => group.add(place),
-                        None => self.groups.push(tell::Group::resumed(id, place)),
-                    }
-                }
+                self.resume_group(place, &incident);
                 let node = &mut self.nodes[place];
                 match incident.end {
                     None if is_data => node.blindness = Some(incident),
@@ -187,6 +182,23 @@ impl Engine {
             }
             Subject::Probe(_) => self.silences.resume(incident),
         }
+    }
+
+    /// Takes up an outage that the past shows and that goes on: live rows cannot find it where all that proves them is
+    /// from before. It is told like any that began. False where the node has one, or nobody watches it.
+    pub(crate) fn take_up(&mut self, incident: &Incident) -> bool {
+        let Subject::Node(target) = incident.subject else {
+            return false;
+        };
+        let place = self.node_place(target);
+        let node = &self.nodes[place];
+        if node.outage.is_some() || !node.is_watched(self.now) {
+            return false;
+        }
+        self.resume(incident.clone());
+        let node = &mut self.nodes[place];
+        (node.is_dirty, node.memory.is_taken_up) = (true, true);
+        true
     }
 
     /// Takes over what late rows showed of an outage under way.

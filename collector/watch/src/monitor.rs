@@ -245,16 +245,21 @@ impl Monitor {
     }
 
     /// Takes up what the past turned out to be: outages that nobody could see in their time are kept, and told once,
-    /// to nobody's night.
+    /// to nobody's night. One that goes on is taken up, and told by the next tick.
     ///
     /// # Errors
     /// When the store failed: what was found is kept, and stored by the next tick.
     pub fn take_rejudged(&mut self, rejudged: Rejudged, now: UnixMillis) -> Result<Vec<Output>, StoreError> {
         let known = self.incidents.list()?.into_iter().map(|(_, incident)| incident);
-        let outputs = rejudged.reconcile(known.collect(), now);
+        let (mut outputs, going_on) = rejudged.reconcile(known.collect(), now);
         for output in &outputs {
             if let Output::Kept(incident) = output {
                 self.engine.amend(incident);
+            }
+        }
+        for incident in going_on {
+            if self.engine.take_up(&incident) {
+                outputs.push(Output::Kept(incident));
             }
         }
         self.unsaved.extend(outputs);

@@ -25,7 +25,7 @@ use self::track::Track;
 use self::udp::Udp;
 use crate::clocks::Clocks;
 use crate::feed::for_the_past;
-use crate::incident::{Incident, Subject};
+use crate::incident::{Incident, IncidentCheck, Subject};
 use crate::judge::{Cadence, CellId, Engine, Observation, Output, Patience, Telling};
 
 /// Rows of so long before a window are read with it: streaks and proofs go on over its beginning.
@@ -68,6 +68,8 @@ pub struct JudgedFailure {
     pub slot: UnixMillis,
     /// The vantage's own line was proven, or it reached the node: the failure counts.
     pub counts: bool,
+    /// What it says of the node, if its vantage may judge it: while such an outage stands, no proof is asked for.
+    pub against: Option<IncidentCheck>,
 }
 
 /// What the engine says of a window.
@@ -229,6 +231,7 @@ impl Replay {
                 cell: *key,
                 slot: run.began,
                 counts: self.engine.counts(*cell, &run),
+                against: self.engine.accuses(*cell, &run),
             };
             let again = UnixMillis(run.began.0 + 2 * cadence.interval_ms);
             doubts.add(failure, *cell, again);
@@ -255,6 +258,9 @@ impl Replay {
             is_node && incident.end.is_none_or(|end| end > self.from)
         };
         replayed.incidents = incidents.into_values().filter(touches).collect();
+        for incident in &mut replayed.incidents {
+            incident.end_waits = false; // nobody is told of the past by itself
+        }
         replayed.incidents.sort_by_key(|incident| incident.start);
         for standing in self.engine.standings() {
             if let Some(from) = self.engine.unknown_since(standing.target) {

@@ -94,8 +94,8 @@ impl<'a> NodesBuilder<'a> {
     pub(super) fn finish(mut self, kept: &[Incident]) -> NodesReport {
         let empty = Replay::new(&Roster::default(), (self.window.from, self.window.from));
         let replayed = std::mem::replace(&mut self.replay, empty).finish();
-        self.count_failures(&replayed.failures);
         let outages = outages::merge(replayed.incidents, kept, self.window);
+        self.count_failures(&replayed.failures, &outages);
         let is_told = |node: &&NodeEntry| !node.removed || self.measured.contains_key(&node.id);
         let told = self.roster.nodes().filter(is_told);
         let of = |node: &NodeEntry| outages.get(&node.id).map_or(&[][..], Vec::as_slice);
@@ -116,8 +116,9 @@ impl<'a> NodesBuilder<'a> {
         }
     }
 
-    /// Counts the failures, now that all that was read says which of them speak against their nodes.
-    fn count_failures(&mut self, failures: &[JudgedFailure]) {
+    /// Counts the failures, now that all that was read says which of them speak against their nodes. Within an outage
+    /// that stands they do: that nothing else answers any more is part of an outage of all nodes.
+    fn count_failures(&mut self, failures: &[JudgedFailure], outages: &BTreeMap<TargetId, Vec<Incident>>) {
         for failure in failures {
             let cell = failure.cell;
             let node = self.roster.node(cell.target);
@@ -126,9 +127,11 @@ impl<'a> NodesBuilder<'a> {
             let Some(check) = IncidentCheck::of(cell.kind.check).filter(|_| !is_own) else {
                 continue;
             };
+            let of_node = outages.get(&cell.target).map_or(&[][..], Vec::as_slice);
+            let is_judged = failure.counts || stands(of_node, failure);
             for part in parts(failure.slot, self.slice_ms) {
                 let counts = self.counts.entry((cell.target, part)).or_default();
-                counts.add_failure(check, failure.counts);
+                counts.add_failure(check, is_judged);
             }
         }
     }
@@ -173,6 +176,15 @@ impl<'a> NodesBuilder<'a> {
             whole: whole(days().filter_map(|(_, counts)| counts)),
         }
     }
+}
+
+/// Whether a failure lies in an outage of what it speaks against.
+fn stands(outages: &[Incident], failure: &JudgedFailure) -> bool {
+    let mut spans = outages.iter().flat_map(|outage| &outage.checks);
+    spans.any(|span| {
+        let holds = span.start <= failure.slot && span.end.is_none_or(|end| failure.slot < end);
+        holds && failure.against == Some(span.check)
+    })
 }
 
 /// The parts of the window that a slot lies in.

@@ -157,6 +157,7 @@ fn kept(start: UnixMillis, end: Option<UnixMillis>) -> Incident {
         group: None,
         told: true,
         late: false,
+        end_waits: false,
     }
 }
 
@@ -479,6 +480,75 @@ fn silence_is_no_data_and_no_outage() {
     assert_eq!((tokyo.days[0].checks, tokyo.days[0].status_ok), (0, None));
     assert!(tokyo.outages.is_empty());
     assert!(report.text(100).contains("no data"));
+}
+
+/// Of rounds of ten seconds: every node fails from the first on, a day long if need be.
+fn fleet_outage(rounds: std::ops::Range<u64>, window: Window, kept: &[Incident]) -> NodesReport {
+    let roster = roster();
+    let mut builder = builder(&roster, window);
+    for probe in roster.probes() {
+        let plan = Arc::new(fixture::plan(&roster, probe.id, &[STATUS4]));
+        let first = window.from.0 / 10_000;
+        let mut rows: Vec<Measurement> = Vec::new();
+        for round in first..window.until.0 / 10_000 {
+            for index in 0..plan.checks.len() as u16 {
+                let (check, _) = plan.target_of(index).unwrap();
+                let is_down = rounds.contains(&(round - DAY0 / 10_000)) && check.kind == STATUS4;
+                let outcome = if is_down {
+                    fixture::unconnected()
+                } else {
+                    usual(check.kind)
+                };
+                rows.push(fixture::row(index, UnixMillis(round * 10_000), outcome));
+            }
+        }
+        for rows in rows.chunks(900) {
+            builder.add(&stored(&plan, rows));
+        }
+    }
+    builder.finish(kept)
+}
+
+#[test]
+fn outage_of_all_nodes_counts_in_their_shares_however_long_it_lasts() {
+    for (rounds, outage) in [(400, 100..280), (4_000, 200..3_800)] {
+        let length = (outage.end - outage.start) as f64;
+        let report = fleet_outage(outage, window(rounds), &[]);
+        for name in ["tokyo", "lima"] {
+            let of_node = node(&report, name);
+            assert_eq!(of_node.outages.len(), 1, "{name}");
+            let day = &of_node.days[0];
+            let share = day.status_ok.unwrap();
+            let expected = 1.0 - length / rounds as f64;
+            assert!(
+                (share - expected).abs() < 0.01,
+                "{name}: {share} is not {expected}"
+            );
+            assert_eq!(day.unjudged, 0, "{name}");
+        }
+    }
+}
+
+#[test]
+fn outage_that_began_before_the_window_counts_by_what_was_kept() {
+    let mut outage = kept(UnixMillis(DAY0), None);
+    outage.checks = vec![isochrone_watch::incident::CheckSpan {
+        check: IncidentCheck::Connect,
+        start: outage.start,
+        end: None,
+        cause: Cause::Shared,
+    }];
+    let later = Window {
+        from: UnixMillis(DAY0 + 3_600_000),
+        until: UnixMillis(DAY0 + 5_400_000),
+    };
+    let report = fleet_outage(0..1_000, later, std::slice::from_ref(&outage));
+    let day = &node(&report, "tokyo").days[0];
+    assert_eq!(
+        (day.status_ok, day.unjudged),
+        (Some(0.0), 0),
+        "it was down all the while"
+    );
 }
 
 #[test]

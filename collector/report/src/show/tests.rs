@@ -70,6 +70,7 @@ fn incident(start: u64, end: Option<u64>) -> Incident {
         group: None,
         told: true,
         late: false,
+        end_waits: false,
     }
 }
 

@@ -1,11 +1,12 @@
-//! The collector's own line: when half the sessions end at once and nobody else reports, it is the suspect.
+//! The collector's own line: when half the sessions end at once and fewer networks report than just before, it is the
+//! suspect.
 
 use std::collections::BTreeSet;
 
 use isochrone_proto::units::UnixMillis;
 
 use super::tell::What;
-use super::vantage::Session;
+use super::vantage::{Session, Vantage};
 use super::{Engine, Output};
 use crate::incident::Incident;
 
@@ -13,13 +14,18 @@ use crate::incident::Incident;
 const AT_ONCE_MS: u64 = 30_000;
 /// A network reports if a batch of it came at most so long ago.
 const REPORTS_MS: u64 = 15_000;
-/// So many remote networks that report clear the line.
+/// So many remote networks that report clear the line, where so many reported just before.
 const NETWORKS: usize = 2;
+/// How long "just before" is.
+const BEFORE_MS: u64 = 300_000;
 
 /// What is known of it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CollectorLine {
     suspect_since: Option<UnixMillis>,
+    /// Networks that clear it, and sessions that stood before it was the suspect.
+    needed: usize,
+    stood: usize,
     /// When each vantage was heard last, by its place.
     heard: Vec<UnixMillis>,
     /// Looked at again then at the earliest.
@@ -78,7 +84,13 @@ impl Engine {
         if suspect_since.is_none() && !is_mass {
             return;
         }
-        let is_cleared = self.networks_that_report() >= NETWORKS.min(self.networks_known());
+        if suspect_since.is_none() {
+            let before = self.networks_heard(BEFORE_MS).max(1);
+            self.collector_line.needed = NETWORKS.min(before);
+            self.collector_line.stood = stand + ended;
+        }
+        let is_back = suspect_since.is_some() && self.reporting() * 2 > self.collector_line.stood;
+        let is_cleared = is_back || self.networks_heard(REPORTS_MS) >= self.collector_line.needed;
         match (suspect_since, is_cleared) {
             (None, false) => {
                 self.collector_line.suspect_since = Some(now);
@@ -95,24 +107,27 @@ impl Engine {
         }
     }
 
-    /// Networks with a batch that came a moment ago; those beside the collector cannot be told apart from here, but
-    /// a line that is cut brings none at all.
-    fn networks_that_report(&self) -> usize {
-        let now = self.now;
-        let heard = self.collector_line.heard.iter().enumerate();
-        let fresh = heard.filter(|(_, at)| now.0 <= at.0 + REPORTS_MS);
-        let networks: BTreeSet<_> = fresh
-            .filter_map(|(place, _)| self.vantages.get(place))
-            .filter(|vantage| vantage.is_active())
-            .map(super::vantage::Vantage::network)
-            .collect();
+    /// Networks with a batch that came at most so long ago; those beside the collector cannot be told apart from here,
+    /// but a line that is cut brings none at all.
+    fn networks_heard(&self, within_ms: u64) -> usize {
+        let heard = self.heard_within(within_ms);
+        let networks: BTreeSet<_> = heard.map(Vantage::network).collect();
         networks.len()
     }
 
-    fn networks_known(&self) -> usize {
-        let active = self.vantages.iter().filter(|vantage| vantage.is_active());
-        let networks: BTreeSet<_> = active.map(super::vantage::Vantage::network).collect();
-        networks.len().max(1)
+    /// Sessions that stand and bring batches.
+    fn reporting(&self) -> usize {
+        let heard = self.heard_within(REPORTS_MS);
+        heard.filter(|vantage| vantage.session == Session::Up).count()
+    }
+
+    fn heard_within(&self, within_ms: u64) -> impl Iterator<Item = &Vantage> {
+        let now = self.now;
+        let heard = self.collector_line.heard.iter().enumerate();
+        let fresh = heard.filter(move |(_, at)| now.0 <= at.0 + within_ms);
+        fresh
+            .filter_map(|(place, _)| self.vantages.get(place))
+            .filter(|vantage| vantage.is_active())
     }
 
     fn wake_all(&mut self) {

@@ -14,6 +14,7 @@ use super::sight::Matter;
 use super::state::Verdict;
 use super::vantage::{Session, light_us, of};
 use super::{CellId, Engine};
+use crate::incident::IncidentCheck;
 
 impl Engine {
     /// The handle of a check, to be had once a plan. Where a vantage connects, only that says whether the node can
@@ -86,6 +87,7 @@ impl Engine {
         }
         for vantage in &mut self.vantages {
             vantage.heard = vantage.heard.min(now);
+            vantage.excused = vantage.excused.min(now);
             vantage.lines = Default::default();
         }
         for node in &mut self.nodes {
@@ -274,6 +276,22 @@ impl Engine {
         }
     }
 
+    /// What a failure that was just taken in says of its target, proven or not; `None` where its vantage may not judge
+    /// it, or is sick.
+    pub(crate) fn accuses(&self, cell: CellId, run: &Observation<'_>) -> Option<IncidentCheck> {
+        let cell = &self.cells[cell.0];
+        let line = &self.vantages[cell.vantage].lines[of(cell.kind.family)];
+        if !self.may_judge(cell.target, cell) || line.is_sick(self.now) {
+            return None;
+        }
+        match run.word.reached() {
+            Reached::Failed(..) => Some(IncidentCheck::Connect),
+            Reached::Unresolved(_) => Some(IncidentCheck::Name),
+            Reached::Stood => service_of(cell.kind.check).map(|of| self.nodes[cell.target].check_of(of)),
+            Reached::Unknown => None,
+        }
+    }
+
     /// Whether the line of a cell's vantage carried anything since a failure of that cell began.
     pub(crate) fn held_since(&self, cell: CellId, began: UnixMillis) -> bool {
         let cell = &self.cells[cell.0];
@@ -327,6 +345,7 @@ impl Engine {
         for vantage in &mut self.vantages {
             vantage.offset_ms = vantage.offset_ms.saturating_sub(by_ms);
             vantage.heard = moved(vantage.heard);
+            vantage.excused = moved(vantage.excused);
             vantage.lines = [Line::default(), Line::default()];
         }
         self.cells.iter_mut().for_each(Cell::start_anew);

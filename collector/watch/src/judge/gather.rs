@@ -52,7 +52,25 @@ impl Engine {
     pub(super) fn say_over(&mut self, what: What, lack: Incident) {
         self.gathered.forget(&lack.id);
         if lack.told {
-            self.say_soon(what, lack);
+            let waits = Incident {
+                end_waits: true,
+                ..lack
+            };
+            self.keep(&waits);
+            self.say_soon(what, waits);
+        }
+    }
+
+    /// What was to be told of a lack when the collector ended.
+    pub(super) fn resume_gathered(&mut self, lack: &Incident) {
+        let over = match lack.subject {
+            Subject::Probe(_) => What::Heard,
+            Subject::Node(_) => What::Seen,
+        };
+        if lack.end_waits {
+            self.say_soon(over, lack.clone());
+        } else if lack.end.is_none() && !lack.told {
+            self.say_began(lack.clone());
         }
     }
 
@@ -80,8 +98,11 @@ impl Engine {
         }
     }
 
-    /// Notes that people know of the beginning of a lack.
+    /// Notes that people know of the beginning of a lack, or of its end.
     fn note_told(&mut self, mut incident: Incident) -> Incident {
+        if std::mem::take(&mut incident.end_waits) {
+            self.keep(&incident);
+        }
         if incident.told {
             return incident;
         }

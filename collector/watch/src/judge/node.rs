@@ -50,6 +50,8 @@ pub(super) struct Memory {
     /// A flapping outage: when it last changed, and whether it was told since that it stays down.
     pub(super) changed: UnixMillis,
     pub(super) is_steady_told: bool,
+    /// Its outage was found in late rows, and people are not told yet.
+    pub(super) is_taken_up: bool,
     /// The family over which it is down.
     pub(super) down_over: Option<Family>,
     /// Most judges fail since then, first failure.

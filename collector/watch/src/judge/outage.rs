@@ -43,7 +43,7 @@ pub(super) fn by_hand(mut incident: Incident, ending: Ending, now: UnixMillis) -
 }
 
 impl Engine {
-    /// Whether the node can be reached. IPv4 decides where it is judged at all: users have it everywhere.
+    /// Whether the node can be reached. IPv4 decides where enough judge it: users have it everywhere.
     pub(super) fn judge_way(&mut self, node: usize, sights: &[Sight; 2]) {
         let now = self.now;
         let is_open = self.is_open(node, IncidentCheck::Connect);
@@ -63,7 +63,11 @@ impl Engine {
                 let over = sight.over(spell.first_red, spell.last_red);
                 self.close(node, IncidentCheck::Connect, over);
             }
-        } else if sight.is_down() && self.nodes[node].is_watched(now) && self.stays_down(node, sight) {
+        } else if sight.is_down()
+            && !(deciding == Family::V6 && sights[of(Family::V4)].has_green())
+            && self.nodes[node].is_watched(now)
+            && self.stays_down(node, sight)
+        {
             self.nodes[node].memory.down_over = Some(deciding);
             self.open_by(node, IncidentCheck::Connect, (sight, Matter::Way));
         }
@@ -177,7 +181,7 @@ impl Engine {
         })
     }
 
-    /// Takes further failures into an outage that goes on.
+    /// Takes further failures into an outage that goes on, and says where the fault is by what is known now.
     fn go_on(&mut self, node: usize, sight: &Sight) {
         let evidence = match &self.nodes[node].outage {
             Some(outage) if outage.evidence.len() < sight.count.reds() => self.evidence(sight, Matter::Way),
@@ -189,7 +193,8 @@ impl Engine {
         if let (Some(last), Some(spell)) = (sight.last_red(), outage.spells.last_mut()) {
             spell.last_red = last.max(spell.last_red);
         }
-        if outage.add_evidence(evidence) {
+        let is_other = judge_cause(outage, sight);
+        if outage.add_evidence(evidence) || is_other {
             let kept = outage.clone();
             self.output.push(Output::Kept(kept));
         }
@@ -245,6 +250,7 @@ impl Engine {
                     group: None,
                     told: false,
                     late: false,
+                    end_waits: false,
                 };
                 node.outage = Some(outage);
                 (node.memory.changed, node.memory.is_steady_told) = (now, false);
@@ -319,8 +325,16 @@ impl Engine {
         memory.last_end = Some(end);
         memory.announced.clear();
         (memory.quiet_since, memory.down_over) = (None, None);
+        let is_late = std::mem::take(&mut memory.is_taken_up);
+        if is_late {
+            (outage.told, outage.late) = (true, true);
+        }
         self.output.push(Output::Kept(outage.clone()));
-        self.ended(place, outage);
+        if is_late {
+            self.say(What::Late, vec![outage]);
+        } else {
+            self.ended(place, outage);
+        }
     }
 
     /// Two judges or more fail, too few for an outage.
@@ -353,10 +367,30 @@ fn join(outage: &mut Incident, span: CheckSpan, spell: Spell) -> bool {
     is_worse
 }
 
-/// IPv4 where anybody judges it, else IPv6.
+/// Judges its cause again, with those heard who had not asked when it began. True if it is another one.
+fn judge_cause(outage: &mut Incident, sight: &Sight) -> bool {
+    let Some(span) = outage.open_span(IncidentCheck::Connect) else {
+        return false;
+    };
+    let all_fail = sight.count.reds() > 0 && sight.count.reds() == sight.judges_there;
+    let cause = match (sight.gets_through(span.start), all_fail) {
+        (true, _) => Cause::Path,
+        (false, true) => Cause::Node,
+        (false, false) => span.cause, // those who got through may be silent, or it is on its way back
+    };
+    let is_other = span.cause != cause;
+    span.cause = cause;
+    if is_other && outage.check == IncidentCheck::Connect && outage.cause != Cause::Shared {
+        outage.cause = cause;
+    }
+    is_other
+}
+
+/// IPv4 where enough judge it, or as many as over IPv6; else IPv6.
 pub(super) fn deciding_family(sights: &[Sight; 2]) -> Family {
     let [v4, v6] = sights;
-    if v4.networks_there == 0 && v6.networks_there > 0 {
+    let is_judged_by_none = v4.networks_there == 0 && v6.networks_there > 0;
+    if is_judged_by_none || (!v4.has_judges() && v6.has_judges()) {
         Family::V6
     } else {
         Family::V4

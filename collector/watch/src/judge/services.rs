@@ -212,12 +212,14 @@ impl Engine {
         let (sight, other) = (&sights[of(deciding)], &sights[1 - of(deciding)]);
         let is_measured = sight.is_measured || other.is_measured;
         let is_down = self.is_open(place, IncidentCheck::Connect);
-        let is_nameless = self.is_open(place, IncidentCheck::Name);
+        let is_out = is_down || self.is_open(place, IncidentCheck::Name);
         let state = if node.is_maintained(self.now) {
             State::Maintenance
+        } else if is_out && self.is_blinded() {
+            State::Down // nobody says otherwise while the collector's own line is the suspect
         } else if !is_measured {
             State::NoData
-        } else if is_nameless || (is_down && !self.is_blinded()) {
+        } else if is_out {
             State::Down // also where the proofs ran out meanwhile: losing judges ends nothing
         } else if sight.count.judges() == 0 {
             State::NobodyMayJudge

@@ -42,7 +42,7 @@ pub(super) struct Sight {
     pub(super) is_measured: bool,
     /// Networks that can judge now: those of the words, and of judges that spoke a moment ago.
     pub(super) networks_there: usize,
-    /// Vantages that might judge if their words were fresh and proven.
+    /// Vantages that spoke a moment ago, and might judge if their words were fresh and proven.
     pub(super) judges_there: usize,
     /// Runs of a judge further apart than this are not in a row.
     apart_ms: u64,
@@ -72,6 +72,16 @@ impl Sight {
 
     pub(super) fn is_up(&self) -> bool {
         self.count.is_up(self.networks_there, self.judges_there)
+    }
+
+    /// Whether those who spoke a moment ago are enough for a verdict.
+    pub(super) fn has_judges(&self) -> bool {
+        self.networks_there > 0 && self.judges_there >= 2
+    }
+
+    /// Somebody gets through now.
+    pub(super) fn has_green(&self) -> bool {
+        self.count.judges() > self.count.reds()
     }
 
     pub(super) fn is_possible(&self) -> bool {
@@ -147,11 +157,12 @@ impl Sight {
         }
     }
 
-    /// Whether some judge got through all along.
+    /// Whether some judge got through all along. An answer from before the first failure is no proof of it: that judge has
+    /// not asked since.
     pub(super) fn gets_through(&self, first_red: UnixMillis) -> bool {
-        self.words
-            .iter()
-            .any(|word| word.colour == Colour::Green && word.streak.since <= first_red)
+        self.words.iter().any(|word| {
+            word.colour == Colour::Green && word.streak.since <= first_red && first_red < word.streak.began
+        })
     }
 
     fn clear(&mut self) {
@@ -179,7 +190,6 @@ impl Engine {
             if matches!(verdict, Verdict::Own | Verdict::Sick) {
                 continue;
             }
-            sight.judges_there += 1;
             let network = self.vantages[cell.vantage].network();
             let streak = if matter == Matter::Way {
                 cell.way
@@ -209,8 +219,10 @@ impl Engine {
             if verdict.counts() {
                 cell.counted = cell.counted.max(streak.began);
             }
-            if now.0 <= cell.counted.0 + THERE_INTERVALS * cell.cadence.interval_ms + cell.cadence.timeout_ms
-            {
+            let there_ms = THERE_INTERVALS * cell.cadence.interval_ms + cell.cadence.timeout_ms;
+            let spoke = cell.measured.max(cell.counted);
+            sight.judges_there += usize::from(now.0 <= spoke.0 + there_ms);
+            if now.0 <= cell.counted.0 + there_ms {
                 match there
                     .iter_mut()
                     .find(|known| known.is_none_or(|known| known == network))

@@ -58,6 +58,8 @@ pub(super) const MEASURED: &str = "It is measured, but nobody who measures it ma
 /// Why nobody knows how one is that is not.
 const UNMEASURED: &str = "No probe that may judge it sends fresh results: this says nothing about the node itself. See \
     the probes' states and the plan.";
+/// A probe that is quiet for so long may be one of which nothing is asked.
+const QUIET: Duration = Duration::from_secs(15);
 /// How long all probes are looked through again, in milliseconds.
 const EVERY_MS: u64 = 1_000;
 
@@ -77,6 +79,7 @@ impl Engine {
         for place in 0..self.vantages.len() {
             if self.vantages[place].is_active() {
                 active += 1;
+                self.excuse_idle(place);
                 silent.extend(self.silence(place).map(|since| (place, since)));
             }
         }
@@ -90,6 +93,18 @@ impl Engine {
         self.end_silences();
     }
 
+    /// A probe whose session stands while all its nodes are paused or gone has nothing to say.
+    fn excuse_idle(&mut self, place: usize) {
+        let vantage = &self.vantages[place];
+        if vantage.session != Session::Up || self.now.since(vantage.heard) <= QUIET {
+            return;
+        }
+        let mut asked = self.cells.iter().filter(|cell| cell.vantage == place);
+        if asked.all(|cell| self.nodes[cell.target].is_paused()) {
+            self.vantages[place].excused = self.now;
+        }
+    }
+
     fn silence(&self, place: usize) -> Option<UnixMillis> {
         self.silence_at(place, self.now)
     }
@@ -99,7 +114,7 @@ impl Engine {
     fn silence_at(&self, place: usize, now: UnixMillis) -> Option<UnixMillis> {
         let vantage = &self.vantages[place];
         let joined = vantage.entry.as_ref().map(|entry| entry.joined)?;
-        let since = vantage.heard.max(joined).max(self.started);
+        let since = vantage.heard.max(joined).max(vantage.excused).max(self.started);
         let patience = match vantage.session {
             Session::Up if vantage.quiet_ms == u64::MAX => return None, // nothing is asked of it
             Session::Up if self.is_store_full => return None,           // it is heard, and not acknowledged
@@ -302,5 +317,6 @@ fn lack(
         group: None,
         told: false,
         late: false,
+        end_waits: false,
     }
 }

@@ -94,22 +94,13 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// As it was before a restart, from one of its outages.
-    pub(super) fn resumed(id: &str, place: usize) -> Self {
+    fn new(id: &str, down: Vec<usize>) -> Self {
         Self {
             id: id.to_owned(),
-            down: vec![place],
+            down,
             ended: Vec::new(),
             gathering_since: None,
         }
-    }
-
-    pub(super) fn is(&self, id: &str) -> bool {
-        self.id == id
-    }
-
-    pub(super) fn add(&mut self, place: usize) {
-        self.down.push(place);
     }
 }
 
@@ -147,7 +138,8 @@ impl Engine {
         };
         let suspects = self.suspects_beside(&untold);
         let known = self.known_beside(&untold);
-        let all: Vec<usize> = [&untold[..], &suspects, &known].concat();
+        let again = self.again_beside(&untold);
+        let all: Vec<usize> = [&untold[..], &suspects, &known, &again].concat();
         let is_shared = self.is_shared(&all);
         let is_held = first <= self.now && self.now.0 < first.0 + HOLD_MS;
         if is_shared && !suspects.is_empty() && is_held {
@@ -157,13 +149,21 @@ impl Engine {
             self.form_group(&untold, &suspects, &known);
         }
         let told: Vec<Incident> = untold.iter().filter_map(|&place| self.mark_told(place)).collect();
-        let (flapping, new): (Vec<_>, Vec<_>) =
-            told.into_iter().partition(|outage| outage.flapping.is_some());
-        let failing_too = suspects
-            .iter()
-            .filter(|_| is_shared)
-            .map(|&place| self.nodes[place].id);
-        let mut failing_too: Vec<TargetId> = failing_too.collect();
+        // a shared outage is one message, with those of its nodes that come and go
+        let is_one = is_shared && told.iter().any(|outage| outage.flapping.is_none());
+        if is_one {
+            for &place in &untold {
+                self.nodes[place].memory.is_steady_told = true;
+            }
+        }
+        let failing = suspects.iter().chain(&again).filter(|_| is_shared);
+        let failing: Vec<TargetId> = failing.map(|&place| self.nodes[place].id).collect();
+        self.say_openings(told, failing, is_one);
+    }
+
+    fn say_openings(&mut self, told: Vec<Incident>, mut failing_too: Vec<TargetId>, is_one: bool) {
+        let flaps = |outage: &Incident| outage.flapping.is_some() && !is_one;
+        let (flapping, new): (Vec<_>, Vec<_>) = told.into_iter().partition(flaps);
         for (what, incidents) in [(What::Down, new), (What::Flapping, flapping)] {
             if !incidents.is_empty() {
                 self.output.push(Output::Told(Telling {
@@ -184,7 +184,8 @@ impl Engine {
         outages.map(|outage| outage.noticed).min()
     }
 
-    /// Nodes that began to fail within one interval of those that are to be told, and are not down yet.
+    /// Nodes that began to fail within one interval of those that are to be told, and are not down yet, or not down
+    /// again.
     fn suspects_beside(&self, untold: &[usize]) -> Vec<usize> {
         let starts = || {
             untold
@@ -198,7 +199,8 @@ impl Engine {
             let interval_ms = self.interval_ms(*place);
             let near =
                 |since: UnixMillis| since.0 + interval_ms >= first.0 && since.0 <= last.0 + interval_ms;
-            node.is_watched(self.now) && node.outage.is_none() && node.memory.suspect_since.is_some_and(near)
+            let is_up = !node.outage.as_ref().is_some_and(Incident::is_failing);
+            node.is_watched(self.now) && is_up && node.memory.suspect_since.is_some_and(near)
         };
         (0..self.nodes.len()).filter(suspect).collect()
     }
@@ -222,6 +224,23 @@ impl Engine {
             })
         };
         (0..self.nodes.len()).filter(is_known).collect()
+    }
+
+    /// Nodes that come and go, of which nothing more was to be said, and that went down again within one interval of
+    /// those that are to be told.
+    fn again_beside(&self, untold: &[usize]) -> Vec<usize> {
+        let first = |place: &usize| self.nodes[*place].outage.as_ref().map(|outage| outage.start);
+        let first = untold.iter().filter_map(first).min().unwrap_or_default();
+        let is_again = |place: &usize| {
+            let outage = self.nodes[*place].outage.as_ref();
+            outage.is_some_and(|outage| {
+                let interval_ms = self.interval_ms(*place);
+                let near = |at: UnixMillis| at.0 + interval_ms >= first.0;
+                let is_told = outage.told && outage.flapping.is_some() && !near(outage.start);
+                is_told && outage.is_failing() && near(outage.changed())
+            })
+        };
+        (0..self.nodes.len()).filter(is_again).collect()
     }
 
     /// Half of the nodes, three at least, of two workers at least.
@@ -278,12 +297,7 @@ impl Engine {
                 let new = down.into_iter().filter(|place| !group.down.contains(place));
                 group.down.extend(new.collect::<Vec<_>>());
             }
-            None => self.groups.push(Group {
-                id,
-                down,
-                ended: Vec::new(),
-                gathering_since: None,
-            }),
+            None => self.groups.push(Group::new(&id, down)),
         }
     }
 
@@ -296,7 +310,7 @@ impl Engine {
             .map(|service| self.nodes[place].check_of(service))
             .collect();
         let node = &mut self.nodes[place];
-        node.memory.announced = soon;
+        (node.memory.announced, node.memory.is_taken_up) = (soon, false);
         let outage = node.outage.as_mut()?;
         outage.told = true;
         let told = outage.clone();
@@ -304,16 +318,41 @@ impl Engine {
         Some(told)
     }
 
+    /// As it was before a restart, from one of its outages: one that goes on, or is over and not told.
+    pub(super) fn resume_group(&mut self, place: usize, outage: &Incident) {
+        let Some(id) = outage
+            .group
+            .as_ref()
+            .filter(|_| outage.end.is_none() || outage.end_waits)
+        else {
+            return;
+        };
+        let known = self.groups.iter().position(|group| group.id == *id);
+        let known = known.unwrap_or_else(|| {
+            self.groups.push(Group::new(id, Vec::new()));
+            self.groups.len() - 1
+        });
+        let group = &mut self.groups[known];
+        if outage.end_waits {
+            group.ended.push(outage.clone());
+            group.gathering_since = Some(self.now);
+        } else {
+            group.down.push(place);
+        }
+    }
+
     /// An outage is over: told at once, or gathered with the others of its group.
-    pub(super) fn ended(&mut self, place: usize, outage: Incident) {
+    pub(super) fn ended(&mut self, place: usize, mut outage: Incident) {
         let now = self.now;
         let group = outage.group.as_ref();
         let group = group.and_then(|id| self.groups.iter_mut().find(|group| group.id == *id));
         match group {
             Some(group) => {
                 group.down.retain(|down| *down != place);
-                group.ended.push(outage);
                 group.gathering_since.get_or_insert(now);
+                outage.end_waits = true;
+                group.ended.push(outage.clone());
+                self.keep(&outage);
             }
             None if outage.told => self.say(What::Up, vec![outage]),
             None => {}
@@ -337,10 +376,15 @@ impl Engine {
             if is_due {
                 let still_down = group.down.iter().filter(is_failing);
                 let still_down = still_down.map(|&place| nodes[place].id).collect();
+                let mut ended = std::mem::take(&mut group.ended);
+                for outage in &mut ended {
+                    outage.end_waits = false;
+                    self.output.push(Output::Kept(outage.clone()));
+                }
                 self.output.push(Output::Told(Telling {
                     at: now,
                     what: What::Up,
-                    incidents: std::mem::take(&mut group.ended),
+                    incidents: ended,
                     failing_too: Vec::new(),
                     still_down,
                 }));

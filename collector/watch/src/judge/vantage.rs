@@ -23,6 +23,8 @@ pub(super) struct Vantage {
     pub(super) offset_ms: i64,
     /// A batch of it arrived last.
     pub(super) heard: UnixMillis,
+    /// Nothing was asked of it at that time: its silence begins later.
+    pub(super) excused: UnixMillis,
     pub(super) session: Session,
     pub(super) lines: [Line; 2],
     /// The shortest interval of its checks says how long it may be quiet.
@@ -60,6 +62,7 @@ impl Vantage {
             addresses: [None; 2],
             offset_ms: 0,
             heard: UnixMillis(0),
+            excused: UnixMillis(0),
             session: Session::Unknown,
             lines: [Line::default(), Line::default()],
             quiet_ms: u64::MAX,

@@ -2,7 +2,7 @@
 //! of a probe's session.
 //!
 //! The stretch that they lie in is judged again by the same engine, from the log, when no more of them come. An outage
-//! that nobody knew becomes an incident with its true start and end, and one late message.
+//! that nobody knew becomes an incident with its true start and end, and one late message; one that goes on is taken up.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -32,6 +32,8 @@ const LONGEST_MS: u64 = 600_000;
 const AROUND: Duration = Duration::from_secs(600);
 /// Two outages of a node that lie closer together than this are one, seen twice.
 const SAME_MS: u64 = 60_000;
+/// What a stretch shows to go on is taken to go on still if the stretch ended at most so long ago.
+const STILL_MS: u64 = LONGEST_MS + 600_000;
 
 /// How far the log was judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -187,9 +189,10 @@ impl Rejudged {
         Self { stretch, found }
     }
 
-    /// What is to be kept and told, given the incidents that are known.
-    pub(super) fn reconcile(self, known: Vec<Incident>, now: UnixMillis) -> Vec<Output> {
-        let (mut kept, mut new) = (Vec::new(), Vec::new());
+    /// What is to be kept and told, given the incidents that are known, and the unknown ones that go on.
+    pub(super) fn reconcile(self, known: Vec<Incident>, now: UnixMillis) -> (Vec<Output>, Vec<Incident>) {
+        let (mut kept, mut new, mut going_on) = (Vec::new(), Vec::new(), Vec::new());
+        let is_recent = now.0 <= self.stretch.until.0 + STILL_MS;
         for found in self.found {
             let is_inside =
                 found.start <= self.stretch.until && found.end.is_none_or(|end| end >= self.stretch.from);
@@ -198,14 +201,14 @@ impl Rejudged {
             }
             match known.iter().find(|known| is_same(known, &found)) {
                 Some(known) => kept.extend(amended(known, &found)),
-                // one that still goes on is found by live rows, in a moment
                 None if found.end.is_some() => new.push(Incident {
                     late: true,
                     told: true,
                     noticed: now,
                     ..found
                 }),
-                None => {}
+                None if is_recent => going_on.push(untold(found, now)),
+                None => {} // how it stands by now, live rows say
             }
         }
         let mut outputs: Vec<Output> = kept.into_iter().chain(new.clone()).map(Output::Kept).collect();
@@ -218,8 +221,16 @@ impl Rejudged {
                 still_down: Vec::new(),
             }));
         }
-        outputs
+        (outputs, going_on)
     }
+}
+
+/// As it is before anybody was told: whether it is a shared one is seen then.
+fn untold(mut found: Incident, now: UnixMillis) -> Incident {
+    let worst = found.checks.iter().find(|span| span.check == found.check);
+    found.cause = worst.map_or(found.cause, |span| span.cause);
+    (found.told, found.group, found.noticed) = (false, None, now);
+    found
 }
 
 /// Outages of one node that overlap, or nearly so.

@@ -230,6 +230,113 @@ fn rows_that_come_late_become_an_incident_that_is_told_once_and_pages_nobody() {
     assert_eq!(incidents_of(&store).len(), 1);
 }
 
+/// What the past shows of a node that died and is dead still.
+fn going_on(node: &str, start: UnixMillis) -> Incident {
+    use crate::incident::{Cause, CheckSpan, IncidentCheck, Spell, Subject};
+    let mut incident = crate::incident::tests::incident(start.0, None);
+    incident.subject = Subject::Node(isochrone_proto::ids::TargetId::of_node(node));
+    incident.target = node.to_owned();
+    incident.id = Incident::id_of(node, IncidentCheck::Connect, start);
+    (incident.cause, incident.group) = (Cause::Shared, Some("of the past".to_owned()));
+    incident.checks.push(CheckSpan {
+        check: IncidentCheck::Connect,
+        start,
+        end: None,
+        cause: Cause::Node,
+    });
+    incident.spells.push(Spell {
+        last_green: start,
+        first_red: start,
+        last_red: start,
+        first_green: None,
+    });
+    incident
+}
+
+/// All nodes died at 310 s, ten minutes before a collector begins that knows nothing else of them.
+fn dead_while_off(monitor: &mut Monitor, commit: &mut u64) -> LateStretch {
+    let roster = roster();
+    let at = |second: u64| UnixMillis(DAY0 + second * 1_000);
+    for round in 31..100 {
+        for committed in commits(&roster, (at(round * 10), at(1_001)), &|_| timeout(), commit) {
+            monitor.committed(&committed);
+        }
+    }
+    for round in 100..103 {
+        assert_eq!(told(&play_at(monitor, round, commit, (|_| timeout(), 6_000))), []);
+    }
+    monitor.take_late(at(1_030)).unwrap()
+}
+
+#[test]
+fn nodes_that_died_while_the_collector_was_off_and_are_dead_still_are_told_as_down() {
+    let store = store();
+    let at = |second: u64| UnixMillis(DAY0 + second * 1_000);
+    let mut monitor = open(&store, at(1_000).0);
+    let mut commit = 0;
+    let stretch = dead_while_off(&mut monitor, &mut commit);
+    let found = vec![going_on("tokyo", at(310)), going_on("lima", at(310))];
+    let rejudged = Rejudged::of(stretch, found);
+    let outputs = monitor.take_rejudged(rejudged.clone(), at(1_031)).unwrap();
+    assert_eq!(told(&outputs), [], "the next tick tells");
+    let outputs = play_at(&mut monitor, 103, &mut commit, (|_| timeout(), 6_000));
+    assert_eq!(told(&outputs), [What::Down]);
+    let kept = incidents_of(&store);
+    assert!(
+        kept.iter()
+            .all(|incident| (incident.start, incident.told) == (at(310), true))
+    );
+    assert_eq!(kept.len(), 2);
+    let standing = monitor
+        .engine()
+        .standing(isochrone_proto::ids::TargetId::of_node("lima"));
+    assert_eq!(standing.unwrap().connect.state, crate::judge::State::Down);
+    assert_eq!(
+        told(&monitor.take_rejudged(rejudged, at(1_037)).unwrap()),
+        [],
+        "known by now"
+    );
+    let mut all = Vec::new();
+    for round in 104..107 {
+        all.extend(told(&play(&mut monitor, round, true, &mut commit)));
+    }
+    assert_eq!(all, [What::Up, What::Up]);
+    assert!(
+        incidents_of(&store)
+            .iter()
+            .all(|incident| incident.end == Some(at(1_040)))
+    );
+}
+
+#[test]
+fn node_that_answers_again_when_its_outage_is_found_is_told_late() {
+    let store = store();
+    let at = |second: u64| UnixMillis(DAY0 + second * 1_000);
+    let mut monitor = open(&store, at(1_000).0);
+    let mut commit = 0;
+    let stretch = dead_while_off(&mut monitor, &mut commit);
+    for round in 103..105 {
+        play(&mut monitor, round, true, &mut commit);
+    }
+    let rejudged = Rejudged::of(stretch, vec![going_on("tokyo", at(310))]);
+    monitor.take_rejudged(rejudged, at(1_047)).unwrap();
+    let outputs = play(&mut monitor, 105, true, &mut commit);
+    assert_eq!(told(&outputs), [What::Late], "nobody is woken");
+    let kept = &incidents_of(&store)[0];
+    assert_eq!(
+        (kept.start, kept.end, kept.late),
+        (at(310), Some(at(1_030)), true)
+    );
+}
+
+#[test]
+fn outage_at_the_end_of_an_old_log_is_not_taken_up() {
+    let at = |second: u64| UnixMillis(DAY0 + second * 1_000);
+    let rejudged = Rejudged::of(stretch(at(0), at(5_000)), vec![going_on("tokyo", at(310))]);
+    let (outputs, going_on) = rejudged.reconcile(Vec::new(), at(100_000));
+    assert!(outputs.is_empty() && going_on.is_empty());
+}
+
 #[test]
 fn late_failures_are_waited_for_until_no_more_come() {
     let store = store();

@@ -49,6 +49,7 @@ fn incident() -> Incident {
         group: None,
         told: true,
         late: false,
+        end_waits: false,
     }
 }
 

@@ -114,7 +114,7 @@ fn clock_that_was_ahead_for_a_while_hides_no_outage_after_it() {
 }
 
 /// The engine that another process goes on with.
-fn restarted(mesh: &mut Mesh) {
+pub(super) fn restarted(mesh: &mut Mesh) {
     let mut engine = Engine::new(Patience::default(), at(mesh.second as f64));
     engine.set_roster(&mesh.roster);
     for incident in &mesh.kept {
@@ -180,4 +180,104 @@ fn flapping_outage_that_stays_down_is_told_under_one_id_however_often_the_collec
     };
     let ids: Vec<String> = steady.map(|(_, telling)| alert(telling)).collect();
     assert!(!ids.is_empty() && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+}
+
+/// All nine nodes are refused from 220 s on; node 0 was once before.
+fn nine_after_one(run: Run) -> Seen {
+    let before = run.node == 0 && (100.0..140.0).contains(&run.second);
+    if before || (220.0..1_200.0).contains(&run.second) {
+        Seen::Refused
+    } else {
+        Seen::Green
+    }
+}
+
+#[test]
+fn node_that_failed_shortly_before_stands_in_the_one_message_of_the_fleet() {
+    let mut mesh = Mesh::ten();
+    mesh.run(1_100, nine_after_one);
+    let messages = mesh.messages();
+    let whats: Vec<_> = messages.iter().map(|(_, what, _)| *what).collect();
+    assert_eq!(whats, [What::Down, What::Up, What::Down], "{messages:?}");
+    let (_, fleet) = &mesh.told[2];
+    assert!(
+        fleet.incidents.iter().any(|incident| incident.target == "n0"),
+        "{messages:?}"
+    );
+    assert_eq!(fleet.incidents.len() + fleet.failing_too.len(), 9, "{messages:?}");
+}
+
+#[test]
+fn node_of_which_nothing_more_was_to_be_said_is_named_when_all_fail() {
+    let mut mesh = Mesh::ten();
+    mesh.run(500, |run| {
+        let flaps = run.node == 0
+            && [100.0..140.0, 200.0..240.0]
+                .iter()
+                .any(|of| of.contains(&run.second));
+        if flaps || run.second >= 400.0 {
+            Seen::Refused
+        } else {
+            Seen::Green
+        }
+    });
+    let (_, fleet) = mesh.told.last().unwrap();
+    assert_eq!(fleet.what, What::Down, "{:?}", mesh.messages());
+    assert!(fleet.failing_too.contains(&mesh.target(0)), "{fleet:?}");
+    assert_eq!(
+        fleet.incidents.len() + fleet.failing_too.len(),
+        9,
+        "{:?}",
+        mesh.messages()
+    );
+}
+
+#[test]
+fn recoveries_that_are_gathered_when_the_collector_ends_are_told_by_the_next() {
+    let mut mesh = Mesh::new(&[1, 2, 3, 4, 5, 6], 6).connecting();
+    let fails = |run: Run| {
+        let is_down = (100.0..188.0).contains(&run.second);
+        if is_down { Seen::Refused } else { Seen::Green }
+    };
+    mesh.run(188, fails);
+    while mesh.kept.iter().filter(|kept| kept.end.is_some()).count() < 3 {
+        mesh.run(mesh.second + 1, fails);
+    }
+    assert!(
+        mesh.messages().iter().all(|(_, what, _)| *what != What::Up),
+        "none is told"
+    );
+    restarted(&mut mesh);
+    mesh.run(260, fails);
+    let ups = mesh
+        .messages()
+        .into_iter()
+        .filter(|(_, what, _)| *what == What::Up);
+    let mut names: Vec<_> = ups.flat_map(|(_, _, names)| names).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["n0", "n1", "n2", "n3", "n4", "n5"], "each once");
+    restarted(&mut mesh);
+    let before = mesh.told.len();
+    mesh.run(320, fails);
+    assert_eq!(mesh.told.len(), before, "told already");
+}
+
+#[test]
+fn second_opening_after_a_restart_comes_and_goes_all_the_same() {
+    let mut mesh = Mesh::ten();
+    let flaps = |run: Run| {
+        let is_down = [100.0..140.0, 300.0..340.0]
+            .iter()
+            .any(|of| of.contains(&run.second));
+        if run.node == 0 && is_down {
+            Seen::Refused
+        } else {
+            Seen::Green
+        }
+    };
+    mesh.run(200, flaps);
+    restarted(&mut mesh);
+    mesh.run(330, flaps);
+    let whats: Vec<_> = mesh.messages().iter().map(|(_, what, _)| *what).collect();
+    assert_eq!(whats, [What::Down, What::Up, What::Flapping]);
 }

@@ -184,6 +184,47 @@ fn half_the_sessions_that_end_while_two_networks_report_do_not_blind_the_collect
     assert_eq!(mesh.engine.own_line_suspect_since(), None);
 }
 
+/// The sessions of some probes end, and nothing more comes of them.
+fn end_sessions(mesh: &mut Mesh, probes: std::ops::Range<usize>, second: f64) {
+    for number in probes {
+        mesh.engine.session(mesh.probe(number), false, at(second));
+        mesh.dead.push(number);
+    }
+}
+
+#[test]
+fn reconnect_of_many_is_no_fault_of_the_own_line_where_the_second_network_is_away_for_long() {
+    let mut mesh = Mesh::new(&[1, 1, 1, 1, 1, 1, 1, 1, 1, 2], 5).connecting();
+    mesh.run(60, |_| Seen::Green);
+    end_sessions(&mut mesh, 9..10, 60.0);
+    mesh.run(1_000, |_| Seen::Green);
+    end_sessions(&mut mesh, 0..5, 1_000.0);
+    mesh.run(1_025, |_| Seen::Green);
+    assert_eq!(mesh.engine.own_line_suspect_since(), None);
+    assert!(mesh.messages().iter().all(|(_, what, _)| *what != What::OwnLine));
+}
+
+#[test]
+fn own_line_is_cleared_when_most_sessions_report_though_the_second_network_stays_away() {
+    let mut mesh = Mesh::new(&[1, 1, 1, 1, 1, 1, 1, 1, 1, 2], 5).connecting();
+    mesh.run(100, |_| Seen::Green);
+    end_sessions(&mut mesh, 0..10, 100.0);
+    mesh.run(125, |_| Seen::Green);
+    assert!(
+        mesh.engine.own_line_suspect_since().is_some(),
+        "{:?}",
+        mesh.messages()
+    );
+    mesh.dead = vec![9];
+    for number in 0..9 {
+        mesh.engine.session(mesh.probe(number), true, at(125.0));
+    }
+    mesh.run(150, |_| Seen::Green);
+    assert_eq!(mesh.engine.own_line_suspect_since(), None);
+    let whats: Vec<What> = mesh.messages().iter().map(|(_, what, _)| *what).collect();
+    assert_eq!(whats, [What::OwnLine, What::OwnLineBack]);
+}
+
 #[test]
 fn gap_in_the_collectors_own_ticks_is_a_restart() {
     let mut mesh = Mesh::ten();
@@ -202,4 +243,17 @@ fn clock_that_jumps_judges_nobody_silent() {
     let back = mesh.engine.advance(at(401.0));
     let told = |outputs: &[Output]| outputs.iter().any(|output| matches!(output, Output::Told(_)));
     assert!(!told(&jumped) && !told(&back));
+}
+
+#[test]
+fn node_that_is_down_stays_so_while_the_own_line_is_the_suspect() {
+    let mut mesh = Mesh::ten();
+    let down = fleet(50.0, 900.0, Seen::Refused, |node| node == 0);
+    mesh.run(100, &down);
+    assert_eq!(mesh.state(0), State::Down);
+    end_sessions(&mut mesh, 0..10, 100.0);
+    mesh.run(150, &down);
+    assert!(mesh.engine.own_line_suspect_since().is_some());
+    assert_eq!(mesh.state(0), State::Down);
+    assert!(mesh.state(1).is_blind());
 }

@@ -149,6 +149,24 @@ fn losing_judges_never_ends_an_incident() {
 }
 
 #[test]
+fn outage_ends_by_the_judge_that_is_left_where_the_other_is_lost() {
+    let mut mesh = Mesh::new(&[1, 2], 3).connecting();
+    let sees = |run: Run| {
+        let hit = run.node == 2 && (100.0..300.0).contains(&run.second);
+        if hit { Seen::Refused } else { Seen::Green }
+    };
+    mesh.run(200, sees);
+    assert_eq!(mesh.messages()[0].1, What::Down);
+    mesh.dead = vec![1];
+    mesh.engine.session(mesh.probe(1), false, at(200.0));
+    mesh.run(340, sees);
+    let outage = mesh.kept.iter().find(|kept| kept.target == "n2").unwrap();
+    assert_eq!(outage.ending, Some(Ending::Recovered));
+    let end = second(outage.end.unwrap());
+    assert!((300.0..311.0).contains(&end), "{end}");
+}
+
+#[test]
 fn stale_answer_of_a_probe_that_is_gone_is_no_up() {
     let mut mesh = Mesh::new(&[1, 2, 3], 2).connecting();
     mesh.run(100, |_| Seen::Green);
@@ -171,6 +189,49 @@ fn path_that_fails_for_most_but_not_all_is_its_own_cause() {
         if hit { Seen::Refused } else { Seen::Green }
     });
     assert_eq!(mesh.kept[0].cause, Cause::Path, "two of nine judges get through");
+}
+
+/// Ten probes of which the last asks every half minute only.
+fn one_asks_rarely() -> Mesh {
+    let mut mesh = Mesh::new(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 9);
+    for probe in 0..10 {
+        let interval_ms = if probe == 9 { 3 * INTERVAL_MS } else { INTERVAL_MS };
+        for node in 0..9 {
+            mesh.ask(probe, node, (Check::Connect, Family::V4), interval_ms);
+        }
+    }
+    mesh
+}
+
+#[test]
+fn answer_from_before_the_first_failure_is_no_proof_of_a_path() {
+    let mut mesh = one_asks_rarely();
+    mesh.run(200, failing(100.0, 900.0, Seen::Refused));
+    let (told, telling) = &mesh.told[0];
+    assert!(*told < 117.0, "the last has not asked yet: {told}");
+    assert_eq!(telling.incidents[0].cause, Cause::Node);
+    assert_eq!(mesh.kept[0].cause, Cause::Node);
+}
+
+#[test]
+fn cause_is_judged_again_while_the_outage_lasts() {
+    let mut mesh = one_asks_rarely();
+    let path = |run: Run| {
+        let all = run.second >= 200.0;
+        let hit = run.node == 0 && (100.0..300.0).contains(&run.second) && (all || run.probe < 9);
+        if hit { Seen::Refused } else { Seen::Green }
+    };
+    mesh.run(116, path);
+    assert_eq!(mesh.kept[0].cause, Cause::Node, "nobody is known to get through");
+    mesh.run(190, path);
+    assert_eq!(mesh.kept[0].cause, Cause::Path, "the last got through since");
+    mesh.run(250, path);
+    assert_eq!(mesh.kept[0].cause, Cause::Node, "it fails by now, too");
+    mesh.run(400, path);
+    assert_eq!(
+        (mesh.kept[0].cause, mesh.kept[0].ending),
+        (Cause::Node, Some(Ending::Recovered))
+    );
 }
 
 #[test]
@@ -245,6 +306,45 @@ fn all_of_ipv6_dead_with_ipv4_fine_is_degraded() {
     });
     assert_eq!(mesh.state(0), State::Degraded);
     assert!(mesh.told.is_empty());
+}
+
+/// One probe asks over IPv4, all others over IPv6.
+fn one_over_ipv4() -> Mesh {
+    let mut mesh = Mesh::new(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 9);
+    for probe in 0..10 {
+        let family = if probe == 9 { Family::V4 } else { Family::V6 };
+        let v6 = std::net::IpAddr::from([0x2001, 0xdb8, 0x900 + probe as u16, 0, 0, 0, 0, 1]);
+        mesh.engine.set_address(mesh.probe(probe), v6);
+        for node in 0..9 {
+            mesh.ask(probe, node, (Check::Connect, family), INTERVAL_MS);
+        }
+    }
+    mesh
+}
+
+#[test]
+fn dead_node_is_told_where_only_one_vantage_has_ipv4() {
+    let mut mesh = one_over_ipv4();
+    mesh.run(200, failing(100.0, 170.0, Seen::Refused));
+    let whats: Vec<_> = mesh.messages().iter().map(|(_, what, _)| *what).collect();
+    assert_eq!(whats, [What::Down, What::Up]);
+    assert!(mesh.told[0].0 <= 122.0, "{:?}", mesh.messages());
+    assert!(
+        mesh.unknown.iter().all(|(from, _)| *from < 30.0),
+        "{:?}",
+        mesh.unknown
+    );
+}
+
+#[test]
+fn lone_answer_over_ipv4_is_no_outage_though_all_of_ipv6_is_dead() {
+    let mut mesh = one_over_ipv4();
+    mesh.run(200, |run| {
+        let hit = run.node == 0 && run.family == Family::V6 && run.second >= 100.0;
+        if hit { Seen::Refused } else { Seen::Green }
+    });
+    assert!(mesh.told.is_empty(), "{:?}", mesh.messages());
+    assert_eq!(mesh.state(0), State::Degraded);
 }
 
 #[test]

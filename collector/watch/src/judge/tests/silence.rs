@@ -190,3 +190,49 @@ fn store_that_takes_nothing_accuses_nobody_but_who_is_really_away() {
     mesh.run(900, |_| Seen::Green);
     assert_eq!(mesh.messages().len(), 1, "{:?}", mesh.messages());
 }
+
+#[test]
+fn word_of_a_probe_that_was_to_be_told_when_the_collector_ended_is_told_by_the_next() {
+    let mut mesh = Mesh::ten();
+    mesh.run(100, |_| Seen::Green);
+    mesh.dead = vec![3, 4];
+    for probe in [3, 4] {
+        mesh.engine.session(mesh.probe(probe), false, at(100.0));
+    }
+    mesh.run(320, |_| Seen::Green);
+    mesh.dead = vec![4]; // one of two is back, and the other is awaited
+    mesh.engine.session(mesh.probe(3), true, at(320.0));
+    mesh.run(324, |_| Seen::Green);
+    assert!(mesh.kept.iter().any(|kept| kept.end.is_some()) && mesh.told.len() == 1);
+    super::again::restarted(&mut mesh);
+    mesh.dead.clear();
+    mesh.run(360, |_| Seen::Green);
+    let heard = mesh
+        .messages()
+        .into_iter()
+        .filter(|(_, what, _)| *what == What::Heard);
+    let mut names: Vec<_> = heard.flat_map(|(_, _, names)| names).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["p3", "p4"]);
+}
+
+#[test]
+fn probe_whose_nodes_are_all_paused_is_not_silent_while_its_session_stands() {
+    let mut mesh = Mesh::new(&[1], 1).connecting();
+    mesh.run(100, |_| Seen::Green);
+    mesh.nodes[0].paused = true;
+    mesh.reroster();
+    mesh.has_sessions = false; // it sends nothing: nothing is asked of it
+    mesh.run(600, |_| Seen::Gone);
+    assert!(mesh.told.is_empty(), "{:?}", mesh.messages());
+    mesh.nodes[0].paused = false;
+    mesh.reroster();
+    mesh.run(770, |_| Seen::Gone);
+    assert!(mesh.told.is_empty(), "{:?}", mesh.messages());
+    mesh.run(800, |_| Seen::Gone);
+    assert_eq!(
+        mesh.messages()[0].1,
+        What::Silent,
+        "it was asked for three minutes"
+    );
+}
