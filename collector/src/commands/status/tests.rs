@@ -75,7 +75,6 @@ fn incident(check: IncidentCheck) -> IncidentView {
         flapping: None,
         up_since: None,
         late: false,
-        end_waits: false,
         state: IncidentState::Open,
         start: at(NOW.0 - 90_000),
         end: None,

@@ -242,7 +242,6 @@ fn incident() -> IncidentView {
         flapping: Some(3),
         up_since: Some(at("2026-11-22T03:19:00Z")),
         late: false,
-        end_waits: false,
         state: IncidentState::Open,
         start: at("2026-11-22T03:02:00Z"),
         end: None,
