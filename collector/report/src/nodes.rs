@@ -1,8 +1,8 @@
 //! `report nodes`: per node and UTC day what was checked and how it went, and each outage.
 //!
 //! A node's own worker's probe is not counted. Outages are those of the engine that judges live: kept as they were
-//! told, or found in the log where nobody could tell them. A failure counts only while the probe's own line was
-//! proven. 404, 421, checks that never left the probe, and addresses its own rules forbid are no failures; HEAD is in
+//! told, or found in the log where nobody could tell them. A failure counts while the probe's own line was proven
+//! or the outage stood. 404, 421, checks that never left the probe, and addresses its own rules forbid are no failures; HEAD is in
 //! no share. Cached assets, uncached assets and status answers are never mixed in one time to first byte.
 
 mod builder;
@@ -85,7 +85,7 @@ const NO_NODES: &str = "No nodes yet: add one with `isochrone-collector target a
 
 const METHOD: [&str; 5] = [
     "A node's own worker's probe is not counted. Shares are of the judged checks in brackets; 404 and 421 are no \
-     failures, HEAD is in no share, and a failure counts only while the probe's own line was proven.",
+     failures, HEAD is in no share, and a failure counts while the probe's own line was proven or the outage stood.",
     "Silence is no data, and never up.",
     "TTFB, the time to first byte, is of cached assets (of a plain HTTP node: its page), from the start of the \
      name look-up on; status answers stand apart.",
