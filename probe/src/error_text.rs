@@ -29,7 +29,7 @@ impl ErrorText {
         Self(text.trim().chars().take(Self::MAX).map(clean).collect())
     }
 
-    /// An error with its sources, see [`chain`].
+    /// An error with its sources, see `chain`.
     pub fn of(error: &(dyn std::error::Error + 'static)) -> Self {
         Self::new(&chain(error))
     }

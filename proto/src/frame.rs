@@ -129,7 +129,7 @@ impl FrameHeader {
         self.kind
     }
 
-    /// Bytes of the body that follow; at most [`MessageKind::payload_max`].
+    /// Bytes of the body that follow; at most `MessageKind::payload_max`.
     #[must_use]
     pub fn length(&self) -> usize {
         self.length

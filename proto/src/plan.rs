@@ -89,7 +89,7 @@ pub struct PlannedCheck {
 pub struct ResponderPlan {
     /// The secrets in force, the newest first; at most two, for the previous one stays valid.
     pub secrets: Vec<(KeyEpoch, ResponderSecret)>,
-    /// The planned probers, at most [`PROBERS_MAX`]; [`ProbeId::COLLECTOR`] stands for the collector's own
+    /// The planned probers, at most `PROBERS_MAX`; [`ProbeId::COLLECTOR`] stands for the collector's own
     /// echo.
     pub probers: Vec<ProbeId>,
 }
@@ -287,7 +287,7 @@ impl std::fmt::Debug for Target {
 }
 
 /// A plan as it travels and is kept: its encoded bytes and the authority's Ed25519 signature over
-/// [`SignedPlan::CONTEXT`] followed by them.
+/// `SignedPlan::CONTEXT` followed by them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignedPlan {
     /// The encoded [`Plan`] ([`crate::codec::encode_plan`]).

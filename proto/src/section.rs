@@ -2,7 +2,7 @@
 //!
 //! A section has a name, says whether its reader may do without it, and holds its bytes behind their length. A reader
 //! skips one that it does not know, or refuses the message by that section's name. Nobody is sent what they did not
-//! announce in [`Known`].
+//! announce in `Known`.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ pub(crate) const RESPONDER: &str = "responder";
 /// A part of a message, as it is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Section {
-    /// Which: lower-case letters, digits and hyphens, at most [`SECTION_NAME_BYTES_MAX`].
+    /// Which: lower-case letters, digits and hyphens, at most `SECTION_NAME_BYTES_MAX`.
     pub name: String,
     /// Whoever does not know it must refuse the message.
     pub needed: bool,

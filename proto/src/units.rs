@@ -71,7 +71,7 @@ impl Hour {
 pub struct Micros(u32);
 
 impl Micros {
-    /// `None` above [`LATENCY_MAX_US`].
+    /// `None` above `LATENCY_MAX_US`.
     #[must_use]
     pub fn new(us: u64) -> Option<Self> {
         if us > LATENCY_MAX_US {

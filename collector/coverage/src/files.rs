@@ -36,7 +36,7 @@ impl FileText {
     /// Reads a file.
     ///
     /// # Errors
-    /// The file cannot be read, or is larger than [`LARGEST_FILE`].
+    /// The file cannot be read, or is larger than `LARGEST_FILE`.
     pub fn load(path: &Path) -> Result<Self, FileError> {
         Self::load_up_to(path, LARGEST_FILE)
     }

@@ -35,7 +35,7 @@ pub struct Audit {
     pub twice: u64,
     /// Rows that are damaged, and that nothing made good.
     pub damaged: u64,
-    /// Each fault in words; at most [`Audit::FINDINGS_MAX`].
+    /// Each fault in words; at most `Audit::FINDINGS_MAX`.
     pub findings: Vec<String>,
 }
 
