@@ -1,3 +1,5 @@
+use isochrone_proto::ids::TargetId;
+use isochrone_proto::kind::{Check, Kind};
 use std::sync::Arc;
 
 use isochrone_base::fixture::{self, DAY0, failed, good, lost, replied};
@@ -5,9 +7,11 @@ use isochrone_proto::measurement::{FailureCause, Phase};
 use isochrone_store::ingest::Committed;
 use isochrone_store::{Store, StoreOptions};
 use isochrone_watch::alert::Outbox;
+use isochrone_watch::incident::Subject;
 use isochrone_watch::judge::Patience;
 use isochrone_watch::monitor::{Monitor, MonitorParts, OpenSessions, SessionFacts};
 
+use super::mesh::NO_PORTS;
 use super::*;
 
 const STATUS4: Kind = Kind::new(Check::Status, Family::V4);

@@ -1,0 +1,237 @@
+//! Nodes, and what each vantage sees of them.
+
+use std::collections::BTreeSet;
+
+use isochrone_base::kinds::{CountsFor, counts_for};
+use isochrone_base::roster::{NodeEntry, ProbeEntry};
+use isochrone_base::words::timestamp;
+use isochrone_proto::ids::TargetId;
+use isochrone_proto::kind::{Check, Family, Kind};
+use isochrone_proto::units::UnixMillis;
+use isochrone_watch::incident::{IncidentCheck, Subject};
+use isochrone_watch::judge::{Standing, State};
+use isochrone_watch::live::window::WindowSum;
+use isochrone_watch::live::{Cell, Finding, Vantage};
+use isochrone_web::view;
+use jiff::Timestamp;
+
+use super::{ViewParts, family};
+
+/// Of what nobody asked so far.
+const NO_DATA: Standing = Standing {
+    state: State::NoData,
+    since: None,
+    judges_ok: 0,
+    judges: 0,
+    networks: 0,
+};
+
+/// Of what nobody is to ask.
+const NOT_ASKED: view::Verdict = view::Verdict {
+    state: view::VerdictState::NotAsked,
+    since: None,
+    vantages_ok: 0,
+    vantages_total: 0,
+    networks: 0,
+};
+
+impl ViewParts<'_> {
+    /// What all vantages together see of a node.
+    fn seen(&self, node: &NodeEntry) -> NodeSeen {
+        let mut seen = NodeSeen::default();
+        for (probe, vantage) in self.live.vantages() {
+            let Some(probe) = self.roster.probe(probe).filter(|probe| probe.active) else {
+                continue;
+            };
+            let is_own = node.is_own(probe);
+            for of in [Family::V4, Family::V6] {
+                let witness = Witness {
+                    probe,
+                    family: of,
+                    is_own,
+                    cells: planned(vantage, node.id, of),
+                };
+                seen.kinds.extend(witness.checks());
+                if !witness.cells.is_empty() {
+                    seen.cells.push(self.node_cell(&witness));
+                }
+                for cell in witness.cells {
+                    let Some(endpoint) = cell.endpoint() else { continue };
+                    if !is_own {
+                        seen.connect.add(cell.window(), self.now);
+                    }
+                    if !is_own && counts_for(cell.kind.check) != CountsFor::Status {
+                        seen.ttfb.add(&endpoint.ttfb, self.now);
+                    }
+                    let certificate = cell.newest().zip(endpoint.certificate_expires);
+                    seen.certificate = seen.certificate.max(certificate);
+                }
+            }
+        }
+        seen
+    }
+
+    pub(super) fn node(&self, node: &NodeEntry) -> view::NodeView {
+        let NodeSeen {
+            mut connect,
+            mut ttfb,
+            certificate,
+            cells,
+            kinds,
+        } = self.seen(node);
+        let standing = self.engine.standing(node.id);
+        let is_asked = |checks: &[IncidentCheck]| {
+            let is_way = checks.contains(&IncidentCheck::Connect); // any check shows whether a node is reached
+            is_way || kinds.is_empty() || checks.iter().any(|check| kinds.contains(check))
+        };
+        let of = |standing: Option<Standing>, checks: &[IncidentCheck]| {
+            let mut standing = standing.unwrap_or(NO_DATA);
+            if standing.state == State::NoData && !is_asked(checks) {
+                return NOT_ASKED;
+            }
+            if standing.state == State::Down {
+                standing.since = self.down_since(node.id, checks).or(standing.since);
+            }
+            verdict(standing)
+        };
+        view::NodeView {
+            name: node.name.clone(),
+            worker: node.worker.clone().unwrap_or_default(),
+            place: node.place.clone(),
+            latitude: node.latitude,
+            longitude: node.longitude,
+            network: node.network,
+            url: node.url.clone(),
+            connect: of(
+                standing.as_ref().map(|standing| standing.connect),
+                &[IncidentCheck::Connect, IncidentCheck::Name],
+            ),
+            status: of(
+                standing.as_ref().and_then(|standing| standing.status),
+                &[IncidentCheck::Status, IncidentCheck::Http],
+            ),
+            asset: of(
+                standing.as_ref().and_then(|standing| standing.asset),
+                &[IncidentCheck::Asset],
+            ),
+            connect_p50_ms: connect.quantile_ms(0.5),
+            connect_samples: connect.timed(),
+            ttfb_p50_ms: ttfb.quantile_ms(0.5),
+            ttfb_samples: ttfb.timed(),
+            cert_expires: certificate
+                .and_then(|(_, seconds)| Timestamp::from_second(i64::try_from(seconds).ok()?).ok()),
+            cells,
+            samples: connect.runs(),
+        }
+    }
+
+    /// When what is out began to fail, as its incident and its alert say it: it was noticed later.
+    fn down_since(&self, node: TargetId, checks: &[IncidentCheck]) -> Option<UnixMillis> {
+        let mut open = self.engine.open();
+        let incident =
+            open.find(|incident| incident.subject == Subject::Node(node) && incident.check.is_outage())?;
+        let spans = incident.checks.iter();
+        let fails = spans.filter(|span| span.end.is_none() && checks.contains(&span.check));
+        fails.map(|span| span.start).min()
+    }
+
+    fn node_cell(&self, witness: &Witness) -> view::NodeCell {
+        let cells = &witness.cells;
+        let word = |of: &[IncidentCheck]| {
+            let is_of =
+                |cell: &&&Cell| IncidentCheck::of(cell.kind.check).is_some_and(|check| of.contains(&check));
+            let words = cells.iter().filter(is_of).filter_map(|cell| cell.word(self.now));
+            let words: Vec<_> = words.collect();
+            if !witness.checks().any(|check| of.contains(&check)) {
+                view::CellOutcome::NotAsked
+            } else if words.is_empty() {
+                view::CellOutcome::NoData
+            } else if words.iter().all(|seen| *seen == Finding::Good) {
+                view::CellOutcome::Ok
+            } else {
+                view::CellOutcome::Failed
+            }
+        };
+        let fails = cells.iter().filter(|cell| {
+            let word = cell.word(self.now);
+            word.is_some_and(|seen| seen != Finding::Good)
+        });
+        let failure = fails
+            .filter_map(|cell| cell.endpoint()?.failure.as_ref())
+            .max_by_key(|failure| failure.slot);
+        let newest = |cell: &&&Cell| cell.newest();
+        let connect = cells
+            .iter()
+            .filter(|cell| cell.is_fresh(self.now))
+            .max_by_key(newest)
+            .and_then(|cell| cell.endpoint()?.connect);
+        view::NodeCell {
+            vantage: witness.probe.name.clone(),
+            network: witness.probe.network,
+            family: family(witness.family),
+            connect: word(&[IncidentCheck::Connect]),
+            status: word(&[IncidentCheck::Status, IncidentCheck::Http]),
+            asset: word(&[IncidentCheck::Asset]),
+            connect_ms: connect.map(|connect| connect.as_millis_f64()),
+            phase: failure.map(|failure| failure.phase.to_string()),
+            error: failure.map(|failure| failure.text.clone()),
+            own: witness.is_own,
+            at: cells.iter().filter_map(|cell| newest(&cell)).max().map(timestamp),
+        }
+    }
+}
+
+/// A node's checks, of all vantages together. What its own worker's probes see counts for no time.
+#[derive(Default)]
+struct NodeSeen {
+    connect: WindowSum,
+    ttfb: WindowSum,
+    /// Of the newest run that saw one: its slot, and the certificate's end in Unix seconds.
+    certificate: Option<(UnixMillis, u64)>,
+    cells: Vec<view::NodeCell>,
+    /// What somebody is to ask it.
+    kinds: BTreeSet<IncidentCheck>,
+}
+
+/// What one probe sees of a node over one family.
+struct Witness<'a> {
+    probe: &'a ProbeEntry,
+    family: Family,
+    is_own: bool,
+    cells: Vec<&'a Cell>,
+}
+
+impl Witness<'_> {
+    /// What it is to ask.
+    fn checks(&self) -> impl Iterator<Item = IncidentCheck> {
+        let cells = self.cells.iter();
+        cells.filter_map(|cell| IncidentCheck::of(cell.kind.check))
+    }
+}
+
+fn planned(vantage: &Vantage, node: TargetId, of: Family) -> Vec<&Cell> {
+    let cells = Check::ALL
+        .into_iter()
+        .filter(|check| check.is_endpoint())
+        .filter_map(|check| vantage.cell(node, Kind::new(check, of)));
+    cells.filter(|cell| cell.planned).collect()
+}
+
+fn verdict(standing: Standing) -> view::Verdict {
+    view::Verdict {
+        state: match standing.state {
+            State::Up => view::VerdictState::Up,
+            State::Down => view::VerdictState::Down,
+            State::Degraded => view::VerdictState::Degraded,
+            State::Partial => view::VerdictState::Partial,
+            State::NoData => view::VerdictState::NoData,
+            State::NobodyMayJudge => view::VerdictState::NobodyMayJudge,
+            State::Maintenance => view::VerdictState::Maintenance,
+            State::Paused => view::VerdictState::Paused,
+        },
+        since: standing.since.map(timestamp),
+        vantages_ok: standing.judges_ok,
+        vantages_total: standing.judges,
+        networks: standing.networks,
+    }
+}
