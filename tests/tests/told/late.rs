@@ -1,8 +1,21 @@
 //! The collector was off, and what the spools bring late.
 
+use isochrone_proto::units::UnixMillis;
 use isochrone_tests::world::nodes::Answer;
 
 use crate::stage::{Cast, Stage, between, play, seconds, told_alike};
+
+/// What everybody tells of the one outage begins and ends within an interval after it really did.
+async fn assert_told_truly(stage: &Stage, died: UnixMillis, back: UnixMillis) {
+    let (start, end) = told_alike(stage).await;
+    for (what, off) in [("start", between(died, start)), ("end", between(back, end))] {
+        assert!(
+            (0.0..=10.0).contains(&off),
+            "{what} is {off} s off: {:#?}",
+            stage.story(died)
+        );
+    }
+}
 
 #[test]
 fn node_that_was_dead_while_the_collector_was_stopped_is_one_late_message_that_pages_nobody() {
@@ -25,17 +38,7 @@ fn node_that_was_dead_while_the_collector_was_stopped_is_one_late_message_that_p
             "{story:#?}"
         );
         assert!(letters[0].summary().contains("n0 was down from"), "{story:#?}");
-        let (start, end) = told_alike(&stage).await;
-        assert!(
-            (0.0..=10.0).contains(&between(died, start)),
-            "{}",
-            between(died, start)
-        );
-        assert!(
-            (0.0..=10.0).contains(&between(back, end)),
-            "{}",
-            between(back, end)
-        );
+        assert_told_truly(&stage, died, back).await;
     });
 }
 
@@ -57,17 +60,7 @@ fn node_that_died_while_the_collector_was_stopped_and_is_still_dead_is_told_once
         stage.pass(seconds(60)).await;
         let story = stage.story(started);
         assert_eq!(stage.letters().len(), 2, "{story:#?}");
-        let (start, end) = told_alike(&stage).await;
-        assert!(
-            (0.0..=10.0).contains(&between(died, start)),
-            "{} {story:#?}",
-            between(died, start)
-        );
-        assert!(
-            (0.0..=10.0).contains(&between(back, end)),
-            "{}",
-            between(back, end)
-        );
+        assert_told_truly(&stage, died, back).await;
     });
 }
 
@@ -87,17 +80,7 @@ fn outage_that_ends_while_the_collector_is_stopped_is_told_over_once_with_its_tr
         let story = stage.story(died);
         assert_eq!(stage.letters().len(), 2, "{story:#?}");
         assert_eq!(stage.letters()[1].event(), "ended", "{story:#?}");
-        let (start, end) = told_alike(&stage).await;
-        assert!(
-            (0.0..=10.0).contains(&between(died, start)),
-            "{}",
-            between(died, start)
-        );
-        assert!(
-            (0.0..=10.0).contains(&between(back, end)),
-            "{} {story:#?}",
-            between(back, end)
-        );
+        assert_told_truly(&stage, died, back).await;
     });
 }
 
@@ -117,17 +100,7 @@ fn collector_that_crashes_in_the_middle_of_an_outage_tells_it_once() {
         stage.pass(seconds(60)).await;
         let story = stage.story(died);
         assert_eq!(stage.letters().len(), 2, "{story:#?}");
-        let (start, end) = told_alike(&stage).await;
-        assert!(
-            (0.0..=10.0).contains(&between(died, start)),
-            "{}",
-            between(died, start)
-        );
-        assert!(
-            (0.0..=10.0).contains(&between(back, end)),
-            "{}",
-            between(back, end)
-        );
+        assert_told_truly(&stage, died, back).await;
     });
 }
 
@@ -139,8 +112,6 @@ fn outage_that_was_seen_in_time_is_told_alike_everywhere() {
         stage.pass(seconds(97)).await;
         let back = stage.down(&[], Answer::Well);
         stage.pass(seconds(60)).await;
-        let (start, end) = told_alike(&stage).await;
-        assert!((0.0..=10.0).contains(&between(died, start)));
-        assert!((0.0..=10.0).contains(&between(back, end)));
+        assert_told_truly(&stage, died, back).await;
     });
 }

@@ -1,5 +1,6 @@
 //! Meshes and moments that nobody would choose.
 
+use isochrone_proto::units::UnixMillis;
 use isochrone_tests::world::nodes::Answer;
 use isochrone_web::view::VerdictState;
 
@@ -131,6 +132,15 @@ fn node_that_is_paused_or_removed_while_it_is_down_is_told_no_more() {
     });
 }
 
+/// One node alone was told as down, and is told as up again once all is well.
+async fn assert_told_alone(stage: &Stage, node: &str, died: UnixMillis) {
+    assert_eq!(told(stage), [one("opened", node)], "{:#?}", stage.story(died));
+    stage.down(&[], Answer::Well);
+    stage.pass(seconds(60)).await;
+    let both = [one("opened", node), one("ended", node)];
+    assert_eq!(told(stage), both, "{:#?}", stage.story(died));
+}
+
 #[test]
 fn mesh_of_two_probes_tells_of_a_third_workers_node_and_never_of_its_own_by_one_voice() {
     play(async {
@@ -139,15 +149,7 @@ fn mesh_of_two_probes_tells_of_a_third_workers_node_and_never_of_its_own_by_one_
         let stage = Stage::new(64, &cast).await;
         let died = stage.down(&[0, 2], Answer::Refused);
         stage.pass(seconds(60)).await;
-        assert_eq!(told(&stage), [one("opened", "n2")], "{:#?}", stage.story(died));
-        stage.down(&[], Answer::Well);
-        stage.pass(seconds(60)).await;
-        assert_eq!(
-            told(&stage),
-            [one("opened", "n2"), one("ended", "n2")],
-            "{:#?}",
-            stage.story(died)
-        );
+        assert_told_alone(&stage, "n2", died).await;
     });
 }
 
@@ -159,15 +161,7 @@ fn three_probes_of_which_two_are_one_workers_judge_the_third_workers_node() {
         let stage = Stage::new(65, &cast).await;
         let died = stage.down(&[0, 1], Answer::Silent);
         stage.pass(seconds(60)).await;
-        assert_eq!(told(&stage), [one("opened", "n0")], "{:#?}", stage.story(died));
-        stage.down(&[], Answer::Well);
-        stage.pass(seconds(60)).await;
-        assert_eq!(
-            told(&stage),
-            [one("opened", "n0"), one("ended", "n0")],
-            "{:#?}",
-            stage.story(died)
-        );
+        assert_told_alone(&stage, "n0", died).await;
     });
 }
 
