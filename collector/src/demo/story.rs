@@ -131,12 +131,7 @@ impl<'a> Story<'a> {
             })
             .await?;
         self.say("It is back, and the spools have drained. Every stored batch was read and counted again:");
-        let sentence = text
-            .lines()
-            .rev()
-            .find(|line| !line.trim().is_empty())
-            .unwrap_or_default();
-        self.quote(sentence);
+        self.quote(&paragraph(&text, "Counted again"));
         if code != 0 {
             bail!("the ledger does not add up; that is a fault of Isochrone:\n{text}");
         }
@@ -168,6 +163,9 @@ impl<'a> Story<'a> {
             })
             .await?;
         self.quote(&alert.summary);
+        self.say("They stay down for a while: look at the page.");
+        sleep(FLEET_DOWN).await;
+        self.say("Now all of them are started again.");
         for node in self.world.nodes.values() {
             node.restart().await.context("a node of the fleet")?;
         }
@@ -304,6 +302,13 @@ impl<'a> Story<'a> {
     }
 }
 
+/// The lines of a text from the one that begins so to the next empty one: text is broken at its width.
+fn paragraph(text: &str, begins: &str) -> String {
+    let lines = text.lines().skip_while(|line| !line.starts_with(begins));
+    let lines: Vec<&str> = lines.take_while(|line| !line.trim().is_empty()).collect();
+    lines.join("\n")
+}
+
 /// Whether a probe's newest stored measurement is of this very moment: nothing older waits before it.
 fn is_fresh(view: &LiveView, probe: &ProbeView) -> bool {
     let age = |last| view.generated_at.duration_since(last).as_secs();
@@ -383,7 +388,23 @@ fn summary(alert: &Alert) -> String {
 
 /// Results younger than this are of the moment, in seconds.
 const FRESH_S: i64 = 5;
+/// How long the fleet stays down once that was told, for a look at the page.
+const FLEET_DOWN: Duration = Duration::from_secs(10);
 /// More messages about one failure of the whole fleet are noise. Tokyo has one of its own: it failed before.
 const FLEET_MESSAGES_MAX: usize = 3;
 /// Vantages whose evidence the story quotes.
 const EVIDENCE_SHOWN: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paragraph_is_whole_though_it_was_broken_at_its_width() {
+        let text = "The ledger is balanced.\n\nCounted again: 7 batches, 0 twice, 0\ndamaged.\n\nMore.\n";
+        assert_eq!(
+            paragraph(text, "Counted again"),
+            "Counted again: 7 batches, 0 twice, 0\ndamaged."
+        );
+    }
+}
