@@ -12,6 +12,8 @@ import { plural, span } from "../words.js";
 
 const RULE = "An incident opens when two thirds of those who may judge a node fail at once, in two networks at least (from two vantages, where the mesh has one network), or when a probe falls silent. One vantage alone pages nobody.";
 const SHOWN = 3;
+/** Of those that fail now; the headline names all. */
+const FAILING_SHOWN = 4;
 const MANY = 12;
 
 export function overview(view) {
@@ -51,7 +53,7 @@ function probes(view) {
 function incidents(view, open) {
   const all = ordered(view.incidents);
   if (all.length === 0) return [h("p.none", {}, "None is on record."), outbox(view), view.nodes.length ? h("p.small", {}, RULE) : null];
-  const shown = open.length ? all.slice(0, Math.max(SHOWN, open.length)) : all.slice(0, SHOWN);
+  const shown = all.slice(0, Math.max(SHOWN, Math.min(open.length, FAILING_SHOWN)));
   return [
     open.length === 0 ? h("p.calm", {}, "Nothing fails at the moment. The latest:") : null,
     shown.map((incident) => incidentCard(incident, view, isFailing(incident) && open.length <= 2, true)),
