@@ -29,19 +29,7 @@ pub(crate) fn prepare(transaction: &WriteTransaction, found: &Found) -> Result<(
             });
         }
     }
-    ASIDE.open(transaction, found)?;
-    LOG.open(transaction, found)?;
-    LOG_HOURS.open(transaction, found)?;
-    STREAM.open(transaction, found)?;
-    EPOCHS.open(transaction, found)?;
-    SEEN.open(transaction, found)?;
-    HOURS.open(transaction, found)?;
-    PROBE_HOURS.open(transaction, found)?;
-    TOMBSTONES.open(transaction, found)?;
-    FORKS.open(transaction, found)?;
-    QUARANTINE.open(transaction, found)?;
-    ENDS.open(transaction, found)?;
-    PLANS.open(transaction, found)?;
+    with_each_table!(table => table.open(transaction, found)?);
     Ok(())
 }
 

@@ -150,3 +150,18 @@ pub(crate) fn plan_key(probe: ProbeId, version: PlanVersion) -> [u8; 20] {
     key[12..].copy_from_slice(&version.number.to_be_bytes());
     key
 }
+
+/// Does the same with every table but those of numbers and records, whose keys are of many types.
+macro_rules! with_each_table {
+    ($table:ident => $work:expr) => {
+        $crate::tables::with_each_table!(@ $table => $work;
+            ASIDE LOG LOG_HOURS STREAM EPOCHS SEEN HOURS PROBE_HOURS TOMBSTONES FORKS QUARANTINE ENDS PLANS)
+    };
+    (@ $table:ident => $work:expr; $($name:ident)*) => {
+        $({
+            let $table = $crate::tables::$name;
+            $work;
+        })*
+    };
+}
+pub(crate) use with_each_table;

@@ -15,7 +15,7 @@ use crate::rows::TableOf;
 use crate::seal::unseal;
 use crate::tables::{
     ASIDE, ENDS, EPOCHS, FORKS, HOURS, LOG, LOG_HOURS, META_ASIDE, META_ASIDE_BYTES, NUMBERS, PLANS,
-    PROBE_HOURS, QUARANTINE, SEEN, STREAM, TOMBSTONES, plan_of,
+    PROBE_HOURS, QUARANTINE, SEEN, STREAM, TOMBSTONES, plan_of, with_each_table,
 };
 use crate::{Store, StoreError, StoredBlob};
 
@@ -64,19 +64,7 @@ impl Store {
     pub(crate) fn read_every_row(&self) -> Result<(), StoreError> {
         self.read(|transaction| {
             let found = self.found();
-            read_all(transaction, found, LOG)?;
-            read_all(transaction, found, QUARANTINE)?;
-            read_all(transaction, found, ASIDE)?;
-            read_all(transaction, found, LOG_HOURS)?;
-            read_all(transaction, found, STREAM)?;
-            read_all(transaction, found, TOMBSTONES)?;
-            read_all(transaction, found, EPOCHS)?;
-            read_all(transaction, found, SEEN)?;
-            read_all(transaction, found, HOURS)?;
-            read_all(transaction, found, PROBE_HOURS)?;
-            read_all(transaction, found, FORKS)?;
-            read_all(transaction, found, PLANS)?;
-            read_all(transaction, found, ENDS)?;
+            with_each_table!(table => read_all(transaction, found, table)?);
             for table in NUMBERS.into_iter().chain(RECORDS.map(TableOf::new)) {
                 if let Some(table) = table.try_read(transaction, found)? {
                     for row in table.iter()? {
