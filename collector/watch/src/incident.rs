@@ -1,6 +1,6 @@
 //! An outage with what proves it: what is kept, shown and told. One a node, with its checks inside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use isochrone_base::roster::count_networks;
@@ -307,6 +307,13 @@ impl Incident {
     #[must_use]
     pub(crate) fn is_failing(&self) -> bool {
         self.checks.iter().any(|span| span.end.is_none())
+    }
+
+    /// Names of the vantages in the evidence, in order.
+    #[must_use]
+    pub fn vantages(&self) -> Vec<String> {
+        let names: BTreeSet<&String> = self.evidence.iter().map(|cell| &cell.vantage).collect();
+        names.into_iter().cloned().collect()
     }
 
     /// How many vantages and networks stand in the evidence; unknown networks count as one.

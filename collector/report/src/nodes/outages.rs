@@ -49,13 +49,6 @@ fn is_same(known: &Incident, found: &Incident) -> bool {
 
 /// An incident, as the report tells it. `until`: where the data ends.
 pub(super) fn report(incident: &Incident, until: UnixMillis) -> OutageReport {
-    let mut vantages: Vec<String> = incident
-        .evidence
-        .iter()
-        .map(|cell| cell.vantage.clone())
-        .collect();
-    vantages.sort();
-    vantages.dedup();
     let mut causes: BTreeMap<_, u64> = BTreeMap::new();
     for cell in &incident.evidence {
         *causes.entry((cell.phase, cell.failure)).or_default() += u64::from(cell.failures);
@@ -66,7 +59,7 @@ pub(super) fn report(incident: &Incident, until: UnixMillis) -> OutageReport {
         start: incident.start,
         end: incident.end,
         cause: incident.cause.word(),
-        vantages,
+        vantages: incident.vantages(),
         check: incident.check,
         checks: spans(incident),
         duration_s: incident.down_ms(until) as f64 / 1_000.0,

@@ -250,13 +250,6 @@ fn checks(incident: &Incident) -> Vec<&'static str> {
 }
 
 fn incident_line(incident: &Incident) -> IncidentLine {
-    let mut vantages: Vec<_> = incident
-        .evidence
-        .iter()
-        .map(|cell| cell.vantage.clone())
-        .collect();
-    vantages.sort();
-    vantages.dedup();
     IncidentLine {
         id: incident.id.clone(),
         check: incident.check.word(),
@@ -268,6 +261,6 @@ fn incident_line(incident: &Incident) -> IncidentLine {
         end: incident.end.map(words::rfc3339),
         cause: incident.cause.word(),
         caveat: incident.caveat.clone(),
-        vantages,
+        vantages: incident.vantages(),
     }
 }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use isochrone_proto::ids::{ProbeId, TargetId};
+use isochrone_proto::ids::ProbeId;
 use isochrone_proto::measurement::{FailureCause, Phase};
 use isochrone_store::StoreOptions;
 
@@ -8,7 +8,7 @@ use super::*;
 use crate::alert::SecretUrl;
 use crate::alert::courier::Parcel;
 use crate::alert::{Courier, DeliverError, Event, ReceiverKind, Whose};
-use crate::incident::{Cause, Ending, EvidenceCell, Incident, IncidentCheck, Subject};
+use crate::incident::{Ending, EvidenceCell, Incident, IncidentCheck};
 use crate::judge::{Telling, What};
 
 const T0: UnixMillis = UnixMillis(1_795_316_283_000);
@@ -33,23 +33,10 @@ fn incident() -> Incident {
     let error = "timeout in connect, verbatim";
     Incident {
         id: Incident::id_of("tokyo", IncidentCheck::Status, T0),
-        subject: Subject::Node(TargetId::of_node("tokyo")),
-        target: "tokyo".into(),
         check: IncidentCheck::Status,
-        checks: vec![],
-        cause: Cause::Node,
-        start: T0,
         noticed: UnixMillis(T0.0 + 22_000),
-        end: None,
-        ending: None,
-        caveat: None,
         evidence: vec![cell("berlin", 1, error), cell("paris", 2, error)],
-        spells: vec![],
-        flapping: None,
-        group: None,
-        told: true,
-        late: false,
-        end_waits: false,
+        ..crate::incident::tests::incident(T0.0, None)
     }
 }
 
