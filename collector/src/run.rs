@@ -7,17 +7,18 @@ use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use isochrone_base::error_chain::chain;
 use isochrone_planner::targets::TargetsError;
+use isochrone_proto::text::cleaned_lines;
 use isochrone_store::StoreError;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command, Format, Program, ReportCommand};
 use crate::commands::{self, CommandContext};
 use crate::config::{ConfigError, Paths};
 use crate::control::{self, Answer};
 use crate::demo;
+use crate::log::trace;
 use crate::serve;
 use crate::up;
 
@@ -185,13 +186,17 @@ impl Screen {
             Answer::Out(text) => {
                 self.clear();
                 let mut out = std::io::stdout().lock();
-                if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+                if out
+                    .write_all(cleaned_lines(&text).as_bytes())
+                    .and_then(|()| out.flush())
+                    .is_err()
+                {
                     std::process::exit(0); // the reader of the pipe has left: nothing is wrong
                 }
             }
             Answer::Err(text) => {
                 self.clear();
-                eprint!("{text}");
+                eprint!("{}", cleaned_lines(&text));
             }
             Answer::Progress { done, total } if std::io::stderr().is_terminal() => {
                 let bar = self.bar.get_or_insert_with(|| {
@@ -240,23 +245,9 @@ fn stop_on_signal() -> anyhow::Result<CancellationToken> {
     Ok(stop)
 }
 
-fn trace(default: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    if subscriber
-        .with_ansi(std::io::stderr().is_terminal())
-        .try_init()
-        .is_err()
-    {
-        eprintln!("logging was set up before; it stays as it is");
-    }
-}
-
 /// Says what is wrong, in one line, and finds the exit code.
 fn complain(error: &anyhow::Error) -> u8 {
-    eprintln!("isochrone-collector: {}", chain(error.as_ref()));
+    eprintln!("isochrone-collector: {}", cleaned_lines(&chain(error.as_ref())));
     let configuration = error
         .chain()
         .any(|cause| cause.is::<ConfigError>() || cause.is::<TargetsError>());

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use isochrone_proto::text::cleaned_lines;
 use isochrone_proto::token::Token;
 
 use self::paths::Paths;
@@ -122,8 +123,8 @@ async fn join_mesh(paths: &Paths, token: &Token) -> Result<ExitCode, Box<dyn std
 async fn show_status(paths: &Paths, format: Format) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let status = status::ask(&paths.state).await?;
     match format {
-        Format::Text => print!("{}", status.text()),
-        Format::Json => println!("{}", serde_json::to_string(&status)?),
+        Format::Text => print!("{}", cleaned_lines(&status.text())),
+        Format::Json => println!("{}", cleaned_lines(&serde_json::to_string(&status)?)),
     }
     Ok(if status.collector.is_some() {
         ExitCode::SUCCESS
@@ -138,7 +139,7 @@ async fn measure_one(
 ) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let roots = TlsRoots::system_and(Vec::new())?;
     let measured = measure::measure(arguments, &config.allow_private, roots, crate::clock::monotonic).await?;
-    print!("{}", measured.print(arguments.format));
+    print!("{}", cleaned_lines(&measured.print(arguments.format)));
     Ok(if measured.works() {
         ExitCode::SUCCESS
     } else {
@@ -148,7 +149,10 @@ async fn measure_one(
 
 /// Says what is wrong, with all causes, and which code to exit with.
 fn complain(error: &dyn std::error::Error, code: u8) -> ExitCode {
-    eprintln!("isochrone-probe: {}", crate::error_text::chain(error));
+    eprintln!(
+        "isochrone-probe: {}",
+        cleaned_lines(&crate::error_text::chain(error))
+    );
     ExitCode::from(code)
 }
 

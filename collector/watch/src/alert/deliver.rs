@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use isochrone_proto::text::cleaned;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -148,7 +149,7 @@ impl Deliver for HttpDeliver {
             _ => {
                 let text = answer.body_mut().with_config().limit(4_096).read_to_string();
                 let text = text.unwrap_or_default();
-                let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+                let text = cleaned(&text).split_whitespace().collect::<Vec<_>>().join(" ");
                 Err(DeliverError::Rejected {
                     status,
                     text: text.chars().take(ANSWER_MAX).collect(),

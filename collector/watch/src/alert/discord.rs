@@ -1,6 +1,7 @@
 //! An alert as a Discord message: within its limits, and unable to mention anyone.
 
 use isochrone_base::words;
+use isochrone_proto::text::cleaned;
 use serde_json::{Value, json};
 
 use super::message::{Alert, Event, EvidenceBody};
@@ -89,13 +90,12 @@ fn line(cell: &EvidenceBody) -> String {
 /// Text in which nothing is markup, a link or a mention.
 fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
-    for character in text.chars() {
+    for character in cleaned(text).chars() {
         match character {
             '\\' | '*' | '_' | '~' | '`' | '|' | '>' | '[' | ']' | '(' | ')' | '#' | '<' => {
                 plain.push('\\');
                 plain.push(character);
             }
-            control if control.is_control() => plain.push(' '),
             other => plain.push(other),
         }
     }
@@ -109,14 +109,7 @@ fn muted(text: &str) -> String {
 
 /// Verbatim, but for the characters that would end the code span, and long errors cut.
 fn code(text: &str) -> String {
-    let clean: String = text
-        .chars()
-        .map(|character| match character {
-            '`' => '\'',
-            control if control.is_control() => ' ',
-            other => other,
-        })
-        .collect();
+    let clean = cleaned(text).replace('`', "'");
     match clean.trim() {
         "" => String::new(),
         clean => format!("`{}`", cut(clean, 200)),
