@@ -4,24 +4,20 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::header::{
-    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, HOST, LOCATION, REFERRER_POLICY,
-    SET_COOKIE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::access::{Access, AccessToken};
+use super::access::Access;
 use super::login::{self, Logins, Tried, too_often, visitor_of};
+use super::session::{open_session, session};
 
 /// Scripts and styles come from this server's own files only; nothing may frame the page.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
-
-const COOKIE_NAME: &str = "isochrone_session";
-
-/// A month: a browser on the lead's desk logs in once; a new token ends every session at once.
-const COOKIE_AGE_S: u32 = 30 * 86_400;
 
 /// Refuses a request whose Host header does not name this page.
 pub(super) async fn check_host(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
@@ -90,34 +86,6 @@ fn query_token(request: &Request) -> Option<String> {
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-}
-
-fn session(headers: &HeaderMap) -> Option<&str> {
-    let cookies = headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    cookies
-        .flat_map(|line| line.split(';'))
-        .filter_map(|cookie| cookie.trim().split_once('='))
-        .find(|(name, _)| *name == COOKIE_NAME)
-        .map(|(_, value)| value)
-}
-
-/// The answer that gives a browser its session.
-pub(super) fn open_session(token: &AccessToken, headers: &HeaderMap) -> Response {
-    let proxied_tls = headers
-        .get("x-forwarded-proto")
-        .is_some_and(|proto| proto == "https");
-    let secure = if proxied_tls { "; Secure" } else { "" };
-    let session = token.session();
-    let cookie =
-        format!("{COOKIE_NAME}={session}; HttpOnly; SameSite=Lax; Path=/; Max-Age={COOKIE_AGE_S}{secure}");
-    (
-        StatusCode::SEE_OTHER,
-        [(LOCATION, "/".to_owned()), (SET_COOKIE, cookie)],
-    )
-        .into_response()
 }
 
 fn refuse(request: &Request, wrong: bool) -> Response {

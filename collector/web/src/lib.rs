@@ -12,6 +12,7 @@ mod login;
 mod places;
 pub mod reports;
 mod serve;
+mod session;
 mod slow_browser;
 #[cfg(test)]
 mod tests;

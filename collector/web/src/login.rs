@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use crate::access::{Access, AccessToken};
-use crate::guard::open_session;
+use crate::session::open_session;
 use crate::throttle::Throttle;
 use crate::visitor::Visitor;
 
