@@ -1,7 +1,5 @@
 //! `target add|pause|remove|list`.
 
-mod load;
-
 use std::path::Path;
 
 use isochrone_base::names::is_one_worker;
@@ -9,8 +7,9 @@ use isochrone_planner::draft::Load;
 use isochrone_planner::targets::{self, EditError, Node, NodeKind, Targets};
 use isochrone_report::targets::{TargetLine, TargetsReport};
 
-use super::{CommandContext, CommandError, Out, UsageError, WIDTH};
+use super::{CommandContext, CommandError, Out, UsageError, WIDTH, load};
 use crate::cli::{Format, NodeArgs, TargetCommand};
+use crate::plan_notices;
 
 pub(super) async fn carry_out(
     context: &CommandContext,
@@ -53,6 +52,7 @@ async fn add(context: &CommandContext, args: NodeArgs, out: &Out) -> Result<(), 
         .node(&name)
         .map(|node| notes(node, &edited, true).join("; "));
     let loads = load::loads(context, &edited);
+    let full = plan_notices::left_out(&load::left_out(context, &edited));
     adopt(context, Ok(edited), "target add", &name)?;
     let from = if context.views.is_some() {
         "the probes check it from their next plan on"
@@ -62,6 +62,9 @@ async fn add(context: &CommandContext, args: NodeArgs, out: &Out) -> Result<(), 
     out.text(format!("{name} is added; {from}.\n")).await?;
     if let Some(load) = loads.iter().find(|load| load.node == name) {
         out.text(format!("{}\n", load::sentence(load))).await?;
+    }
+    if let Some(full) = full {
+        out.text(format!("Note: {full}\n")).await?;
     }
     match odd.filter(|odd| !odd.is_empty()) {
         Some(odd) => out.text(format!("Note: {odd}.\n")).await,
