@@ -234,6 +234,16 @@ mod tests {
     }
 
     #[test]
+    fn hostile_answer_of_a_receiver_is_kept_clean() {
+        let (result, _) =
+            exchange("HTTP/1.1 400 Bad\r\nconnection: close\r\n\r\n\u{1b}[2Jno\u{202e}\u{7f} more\r\n");
+        assert!(
+            matches!(&result, Err(DeliverError::Rejected { text, .. }) if text == "?[2Jno?? more"),
+            "{result:?}"
+        );
+    }
+
+    #[test]
     fn dead_receiver_is_told_without_its_url() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();

@@ -174,6 +174,29 @@ mod tests {
     }
 
     #[test]
+    fn hostile_words_are_shown_and_not_obeyed() {
+        let hostile = "a\u{1b}[2J\u{202e}b\u{2066}\nc\u{9b}\u{7f}";
+        let notice = SecurityNotice {
+            kind: hostile.into(),
+            probe: hostile.into(),
+            text: hostile.into(),
+        };
+        let mut by_node = incident_alert();
+        let incident = by_node.incident.as_mut().unwrap();
+        incident.evidence[0].error = hostile.into();
+        for alert in [Alert::of_security(notice, "lead", UnixMillis(0)), by_node] {
+            let body = body(&alert);
+            let embed = &body["embeds"][0];
+            for value in [&body["content"], &embed["title"], &embed["description"]] {
+                let lines = value.as_str().unwrap().lines();
+                for line in lines.map(|line| line.replace('\u{200b}', "")) {
+                    assert!(isochrone_proto::text::is_clean(&line), "{line:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn evidence_is_a_line_for_each_vantage() {
         let body = body(&incident_alert());
         let description = body["embeds"][0]["description"].as_str().unwrap();
