@@ -2,6 +2,7 @@
 //! opened the store itself.
 
 mod error;
+mod load;
 mod page;
 mod probes;
 mod reports;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use isochrone_planner::pace::{Budget, Pace};
 use isochrone_watch::alert::AlertsConfig;
 use isochrone_watch::judge::Patience;
+use isochrone_web::{AccessError, AccessToken};
 use serde::Deserialize;
 
 pub use self::paths::Paths;
@@ -23,7 +24,7 @@ pub struct Config {
     /// TCP address of the page and its API.
     pub web: SocketAddr,
     /// Token that a browser must show; `None` only where `web` is a loopback address.
-    pub web_token: Option<String>,
+    pub web_token: Option<AccessToken>,
     /// How probes reach this collector, `host:port`; goes into invitations.
     pub public_addresses: Vec<String>,
     /// What a plan is made of.
@@ -131,7 +132,9 @@ impl TryFrom<RawConfig> for Config {
             return Err(WrongValue::NoListen);
         }
         let web = raw.web.unwrap_or(default.web);
-        if !web.ip().is_loopback() && raw.web_token.as_ref().is_none_or(|token| token.len() < 16) {
+        let web_token = raw.web_token.as_deref().map(AccessToken::new).transpose();
+        let web_token = web_token.map_err(WrongValue::WebToken)?;
+        if !web.ip().is_loopback() && web_token.is_none() {
             return Err(WrongValue::WebWithoutToken { web });
         }
         for address in &raw.public_addresses {
@@ -143,7 +146,7 @@ impl TryFrom<RawConfig> for Config {
         Ok(Self {
             listen,
             web,
-            web_token: raw.web_token,
+            web_token,
             public_addresses: raw.public_addresses,
             pace,
             health: raw.health,
@@ -252,9 +255,12 @@ pub enum WrongValue {
     /// No address to listen on.
     #[error("listen = []: name at least one address, such as \"0.0.0.0:7470\"")]
     NoListen,
-    /// A page that others can reach, without a token or with one of fewer than 16 characters.
+    /// A token that can be guessed.
+    #[error(transparent)]
+    WebToken(AccessError),
+    /// A page that others can reach, without a token.
     #[error(
-        "web = {web}: a page that is reachable from outside needs `web_token` with at least 16 characters"
+        "web = {web}: a page that is reachable from outside needs `web_token`; `openssl rand -hex 16` makes one"
     )]
     WebWithoutToken {
         /// Where the page would listen.

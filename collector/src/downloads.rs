@@ -120,7 +120,7 @@ mod tests {
             source_ports: vec![],
         };
         let outcome = EndpointOutcome {
-            address: String::new(),
+            address: None,
             http_status: Some(500),
             cache,
             certificate_expires: None,

@@ -1,6 +1,8 @@
 //! What is measured less than was asked, in words for the page.
 
-use isochrone_planner::draft::{Fewer, LeftOut, Limits, Stretch, Withheld};
+use isochrone_base::words::count;
+use isochrone_planner::draft::{Fewer, LeftOut, Limits, Refused, Stretch, Withheld};
+use isochrone_proto::limits::{ENDPOINT_RATE_MAX, PLAN_CHECKS_MAX};
 
 /// A sentence for each kind of limit that holds now.
 #[must_use]
@@ -12,6 +14,7 @@ pub(crate) fn plan_notices(limits: &Limits) -> Vec<String> {
     texts.extend(fewer(&limits.fewer));
     texts.extend(left_out(&limits.left_out));
     texts.extend(withheld(&limits.withheld));
+    texts.extend(refused(&limits.refused));
     texts
 }
 
@@ -49,7 +52,8 @@ fn fewer(nodes: &[Fewer]) -> Option<String> {
     ))
 }
 
-fn left_out(probes: &[LeftOut]) -> Option<String> {
+/// What the plans have no room for, and what to do about it.
+pub(crate) fn left_out(probes: &[LeftOut]) -> Option<String> {
     let most = probes.iter().max_by_key(|left_out| left_out.checks)?;
     let who = if probes.len() == 1 {
         "The plan of 1 probe is".to_owned()
@@ -57,8 +61,10 @@ fn left_out(probes: &[LeftOut]) -> Option<String> {
         format!("The plans of {} probes are", probes.len())
     };
     Some(format!(
-        "{who} full: {} does not check {} nodes ({} checks). More probes would share them.",
-        most.probe, most.nodes, most.checks
+        "{who} full: {} does not check {} ({}). A plan holds {PLAN_CHECKS_MAX} checks, of which {ENDPOINT_RATE_MAX} a second may ask nodes. Remove nodes, or give them a longer interval.",
+        most.probe,
+        count(most.nodes, "node"),
+        count(most.checks, "check")
     ))
 }
 
@@ -74,6 +80,20 @@ fn withheld(probes: &[Withheld]) -> Option<String> {
         "{}{others} does not measure {}: its release does not know it. Update it.",
         first.probe,
         kinds.join(", ")
+    ))
+}
+
+fn refused(plans: &[Refused]) -> Option<String> {
+    let first = plans.first()?;
+    let others = match plans.len() - 1 {
+        0 => String::new(),
+        others => format!(" (and those of {})", count(others, "other probe")),
+    };
+    Some(format!(
+        "The plan of {}{others} with {} is not issued, for the probe would refuse it: {}. The plan before it stays in force. Remove nodes, or give them a longer interval.",
+        first.probe,
+        count(first.checks, "check"),
+        first.reason
     ))
 }
 
@@ -100,9 +120,21 @@ mod tests {
                 probe: "bob-1".to_owned(),
                 kinds: vec!["connect4".parse().unwrap(), "connect6".parse().unwrap()],
             }],
+            refused: vec![Refused {
+                probe: "eve-1".to_owned(),
+                checks: 27_000,
+                reason: "plan has 27000 checks".to_owned(),
+            }],
         };
         let texts = plan_notices(&limits);
-        assert_eq!(texts.len(), 3);
+        assert_eq!(texts.len(), 4);
+        assert!(
+            texts[3].contains("eve-1")
+                && texts[3].contains("27000 checks")
+                && texts[3].contains("Remove nodes"),
+            "{}",
+            texts[3]
+        );
         assert!(
             texts[0].contains("2 nodes are") && texts[0].contains("20 of 25"),
             "{}",

@@ -11,13 +11,13 @@ use isochrone_store::StoreError;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command, Format, Program, ReportCommand};
 use crate::commands::{self, CommandContext};
 use crate::config::{ConfigError, Paths};
 use crate::control::{self, Answer};
 use crate::demo;
+use crate::log::trace;
 use crate::serve;
 use crate::terminal;
 use crate::up;
@@ -238,21 +238,6 @@ fn stop_on_signal() -> anyhow::Result<CancellationToken> {
     )]
     drop(tokio::spawn(watch));
     Ok(stop)
-}
-
-fn trace(default: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .log_internal_errors(false) // they would be printed where nobody reads any more
-        .with_writer(std::io::stderr);
-    if subscriber
-        .with_ansi(std::io::stderr().is_terminal())
-        .try_init()
-        .is_err()
-    {
-        terminal::complain("logging was set up before; it stays as it is\n");
-    }
 }
 
 /// Says what is wrong, in one line, and finds the exit code.

@@ -173,8 +173,9 @@ impl Collector {
         tasks.spawn(supervisor.run(stop.clone()));
         tasks.spawn(hangup::reload(context.clone(), stop.clone()));
         tasks.spawn(take_commands(paths.clone(), context.clone(), stop.clone()));
+        let clock = context.clock.clone();
         let reports = Arc::new(commands::PageReports::new(context));
-        let router = isochrone_web::router(views, reports, doors.access, stop.clone());
+        let router = isochrone_web::router(views, reports, doors.access, move || clock.now(), stop.clone());
         tasks.spawn(finishing(isochrone_web::serve(doors.page, router, stop.clone())));
         Ok(committer)
     }

@@ -2,12 +2,17 @@
 
 use std::io::{ErrorKind, Write};
 
+use isochrone_proto::text::cleaned_lines;
+
 /// Says `text` on standard output, and whether somebody still reads it.
 ///
 /// A disk that is full is a failure of the command: it ends with exit code 1.
 pub fn say(text: &str) -> bool {
     let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out
+        .write_all(cleaned_lines(text).as_bytes())
+        .and_then(|()| out.flush())
+    {
         Ok(()) => true,
         Err(error) if error.kind() == ErrorKind::BrokenPipe => false,
         Err(error) => {

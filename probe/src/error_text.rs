@@ -1,5 +1,7 @@
 //! Errors in words.
 
+use isochrone_proto::text::cleaned;
+
 /// An error with its sources, joined by `: `; a source that its parent already quotes is not repeated.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -15,7 +17,7 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Somebody else's words, about an error or of itself: at most [`ErrorText::MAX`] characters, control characters replaced.
+/// Somebody else's words, about an error or of itself: at most [`ErrorText::MAX`] characters, [`cleaned`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ErrorText(String);
 
@@ -23,10 +25,9 @@ impl ErrorText {
     /// Longest text kept, in characters.
     pub const MAX: usize = 200;
 
-    /// Cuts `text` to size; whatever could move a terminal's cursor becomes a space.
+    /// Cleans `text` and cuts it to size.
     pub fn new(text: &str) -> Self {
-        let clean = |c: char| if c.is_control() { ' ' } else { c };
-        Self(text.trim().chars().take(Self::MAX).map(clean).collect())
+        Self(cleaned(text).trim().chars().take(Self::MAX).collect())
     }
 
     /// An error with its sources, see `chain`.

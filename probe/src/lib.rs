@@ -18,6 +18,7 @@ mod grid;
 pub mod http;
 pub mod identity;
 pub mod join;
+pub mod log;
 mod measure;
 mod plans;
 pub mod prober;

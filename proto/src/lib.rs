@@ -26,6 +26,7 @@ pub mod plan;
 pub mod schedule;
 pub mod section;
 mod serializer;
+pub mod text;
 pub mod token;
 pub mod units;
 

@@ -1,9 +1,16 @@
-//! The serializer and the compressor; nothing else names them.
+//! The serializer and the compressor; nothing else names them. Every text that is read passes [`door`].
 //!
 //! bincode 2.0.1 through serde, always with a limit: without one, 69 bytes can make it reserve all memory.
 
+mod door;
+
+use std::marker::PhantomData;
+
 use bincode::config::{self, Configuration, Limit};
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeSeed;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use self::door::Door;
 
 /// Below this many bytes compression is not tried.
 const COMPRESS_FROM: usize = 256;
@@ -25,16 +32,27 @@ pub(crate) fn decode<'a, T: Deserialize<'a>, const LIMIT: usize>(payload: &'a [u
         });
     }
     let config: Configuration<_, _, Limit<LIMIT>> = config::standard().with_limit::<LIMIT>();
-    let (value, read) =
-        bincode::serde::borrow_decode_from_slice(payload, config).map_err(|error| Unreadable::Malformed {
-            reason: error.to_string(),
-        })?;
+    let read = bincode::serde::seed_decode_from_slice(ThroughDoor(PhantomData), payload, config);
+    let (value, read) = read.map_err(|error| Unreadable::Malformed {
+        reason: error.to_string(),
+    })?;
     if read != payload.len() {
         return Err(Unreadable::Trailing {
             bytes: payload.len() - read,
         });
     }
     Ok(value)
+}
+
+/// A value of this type, whose texts passed the door.
+struct ThroughDoor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for ThroughDoor<T> {
+    type Value = T;
+
+    fn deserialize<D: Deserializer<'de>>(self, bytes: D) -> Result<T, D::Error> {
+        T::deserialize(Door(bytes))
+    }
 }
 
 /// `Some` if compression makes `payload` smaller.

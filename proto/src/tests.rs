@@ -12,3 +12,4 @@ mod refused_plans;
 mod round_trip;
 mod samples;
 mod sections;
+mod texts;

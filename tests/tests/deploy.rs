@@ -58,7 +58,7 @@ fn sample_of_the_collector_is_valid_as_it_stands_and_with_every_key() {
     let text = read("collector.toml");
     collector_config(&text).unwrap();
     // "…" marks what only the reader knows; a token of the needed length stands in for it
-    let whole = uncommented(&text).replace('…', "0123456789abcdef");
+    let whole = uncommented(&text).replace('…', "9f86d081884c7d65");
     collector_config(&whole).unwrap();
     let typo = whole.replacen("echo_interval", "echo_intervall", 1);
     assert!(collector_config(&typo).unwrap_err().contains("echo_intervall"));

@@ -150,7 +150,7 @@ pub fn row(check: u16, slot: UnixMillis, outcome: Outcome) -> Measurement {
 /// An endpoint outcome at 192.0.2.1.
 pub fn endpoint(result: EndpointResult, http_status: Option<u16>, cache: CacheState) -> Outcome {
     Outcome::Endpoint(Box::new(EndpointOutcome {
-        address: "192.0.2.1".into(),
+        address: "192.0.2.1".parse().ok(),
         http_status,
         cache,
         certificate_expires: None,

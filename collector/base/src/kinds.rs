@@ -5,7 +5,7 @@ mod connect;
 mod echo;
 mod request;
 
-use std::borrow::Cow;
+use std::net::IpAddr;
 
 use isochrone_proto::kind::Check;
 use isochrone_proto::measurement::{EchoOutcome, FailureCause, Outcome, Phase, SendFailure};
@@ -130,16 +130,13 @@ impl<'a> EndpointRun<'a> {
     }
 }
 
-/// The address that a run of an endpoint check dialled, as text; empty if none was.
+/// The address that a run of an endpoint check dialled; `None` if none was.
 #[must_use]
-pub fn address_of(outcome: &Outcome) -> Cow<'_, str> {
+pub fn address_of(outcome: &Outcome) -> Option<IpAddr> {
     match outcome {
-        Outcome::Echo(_) => Cow::Borrowed(""),
-        Outcome::Endpoint(outcome) => Cow::Borrowed(&outcome.address),
-        Outcome::Connect(outcome) => {
-            let address = outcome.address.map(|address| address.to_string());
-            Cow::Owned(address.unwrap_or_default())
-        }
+        Outcome::Echo(_) => None,
+        Outcome::Endpoint(outcome) => outcome.address,
+        Outcome::Connect(outcome) => outcome.address,
     }
 }
 

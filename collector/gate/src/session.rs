@@ -30,12 +30,14 @@ use isochrone_proto::known::Known;
 use isochrone_proto::plan::SignedPlan;
 use isochrone_proto::units::UnixMillis;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use self::clocks::{Clocks, Offsets};
 pub(crate) use self::conversation::converse;
 #[cfg(test)]
 pub(crate) use self::frames::FrameReader;
 pub use self::gate::Gate;
+use self::quota::Bucket;
 use self::replies::Replies;
 use crate::registry::Registry;
 
@@ -104,6 +106,8 @@ struct Seat {
     superseded: VecDeque<u64>,
     /// When it last sent something that could not be stored.
     unstored: Option<UnixMillis>,
+    /// What is left of its greetings.
+    greetings: Option<Bucket>,
 }
 
 /// One welcomed connection.
@@ -224,6 +228,15 @@ impl Sessions {
                 self.close(probe, CloseCode::Revoked, &reason);
             }
         }
+    }
+
+    /// Takes a greeting of a probe's, if it did not greet too often; else says how long to wait.
+    fn take_greeting(&self, probe: ProbeId, now: Instant) -> Result<(), Duration> {
+        let mut seats = self.seats();
+        let greetings = &mut seats.entry(probe).or_default().greetings;
+        greetings
+            .get_or_insert_with(|| Bucket::greetings(now))
+            .take(1, now)
     }
 
     fn enter(&self, live: &Arc<Live>) -> Arrival {

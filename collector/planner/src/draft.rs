@@ -58,6 +58,19 @@ pub struct Limits {
     pub left_out: Vec<LeftOut>,
     /// What probes are not given because their release did not announce it.
     pub withheld: Vec<Withheld>,
+    /// Plans that were drafted and that no probe would take: they are not issued.
+    pub refused: Vec<Refused>,
+}
+
+/// A plan that is not issued, because its probe would refuse it. The one before it stays in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The probe's name.
+    pub probe: String,
+    /// Checks in the draft.
+    pub checks: usize,
+    /// Which bound it breaks.
+    pub reason: String,
 }
 
 /// A probe that is not given some kinds of checks: its release does not know them.

@@ -157,9 +157,10 @@ impl Plans {
         let Drafted {
             drafts,
             seats,
-            limits,
+            mut limits,
         } = input.draft(&self.seats(&input));
-        let fresh = self.number(drafts)?;
+        let (fresh, refused) = self.number(drafts)?;
+        limits.refused = refused;
         let kept: Vec<(&SignedPlan, &Plan)> = fresh
             .iter()
             .map(|(_, issued, plan)| (&issued.signed, plan))
@@ -305,6 +306,9 @@ impl Plans {
         drop(state);
         self.0.summary.send_if_modified(|known| {
             let changed = *known != summary;
+            if known.limits != summary.limits {
+                log(&summary.limits);
+            }
             *known = summary;
             changed
         });
@@ -312,6 +316,28 @@ impl Plans {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Says which probes do not measure all that is asked for.
+fn log(limits: &Limits) {
+    for full in &limits.left_out {
+        let (probe, nodes, checks) = (&full.probe, full.nodes, full.checks);
+        tracing::warn!(
+            probe,
+            nodes,
+            checks,
+            "plan is full: the probe does not check some nodes"
+        );
+    }
+    for refused in &limits.refused {
+        let (probe, checks, reason) = (&refused.probe, refused.checks, &refused.reason);
+        tracing::error!(
+            probe,
+            checks,
+            reason,
+            "plan is not issued: its probe would refuse it; the one before stays in force"
+        );
     }
 }
 

@@ -1,15 +1,10 @@
 //! What becomes of a text's characters before it is printed.
 
-/// Text from elsewhere as it may be shown: characters that move a cursor, break a line, or turn the direction of
-/// writing become �. White space stays between words.
+use isochrone_proto::text::cleaned;
+
+/// Text as it may be printed, see [`cleaned`]: whatever came past the door, from a file or a command line, ends here.
 pub(crate) fn shown(text: &str) -> String {
-    let shown = |character: char| match character {
-        '\t' | '\n' | '\r' => ' ',
-        '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-        other if other.is_control() => '\u{fffd}',
-        other => other,
-    };
-    text.chars().map(shown).collect()
+    cleaned(text).into_owned()
 }
 
 /// Text that Markdown shows as it is, in a table's cell too.

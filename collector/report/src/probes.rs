@@ -59,6 +59,8 @@ pub struct ProbeLine {
     pub session: Option<SessionLine>,
     /// Kinds that it is not given: its release did not announce them.
     pub unread: Vec<String>,
+    /// Nodes, and checks of them, for which its plan has no room.
+    pub left_out: Option<(usize, usize)>,
     /// Its echo port, IPv4 first.
     pub echo: [Option<EchoLine>; 2],
 }

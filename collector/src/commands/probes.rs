@@ -1,11 +1,13 @@
 //! `probe invite|list|revoke` and `audit`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use isochrone_gate::audit::AuditEntry;
 use isochrone_gate::registry::{Access, InvitationRecord, NewInvitation, ProbeRecord, RegistryError};
 use isochrone_gate::session::SessionView;
+use isochrone_planner::draft::LeftOut;
 use isochrone_planner::plans::Checked;
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::UnixMillis;
@@ -14,6 +16,7 @@ use isochrone_report::probes::{
     EchoLine, FreshInvitation, OpenInvitation, ProbeLine, ProbesReport, Seat, SessionLine,
 };
 
+use super::load::left_out;
 use super::{CommandContext, CommandError, Out, UsageError, WIDTH};
 use crate::cli::{AccessArg, Format, ProbeCommand};
 use crate::control::Answer;
@@ -168,8 +171,16 @@ fn report(context: &CommandContext) -> ProbesReport {
         },
         until: open.valid_until,
     };
+    let left_out = left_out(context, &context.targets.borrow().clone());
+    let left_out: HashMap<&str, &LeftOut> = left_out.iter().map(|full| (full.probe.as_str(), full)).collect();
+    let line = |record: &Arc<ProbeRecord>| ProbeLine {
+        left_out: left_out
+            .get(record.name.as_str())
+            .map(|full| (full.nodes, full.checks)),
+        ..line(context, record)
+    };
     ProbesReport {
-        probes: probes.iter().map(|record| line(context, record)).collect(),
+        probes: probes.iter().map(line).collect(),
         invitations: invitations.iter().map(invitation).collect(),
         clocks: context.sessions.clocks().sentences(context.clock.wall()),
         running: context.views.is_some(),
@@ -193,6 +204,7 @@ fn line(context: &CommandContext, record: &ProbeRecord) -> ProbeLine {
         active: record.is_active(),
         joined: record.joined,
         session: context.sessions.view(record.id).map(session),
+        left_out: None,
         unread: record.unread_kinds().iter().map(ToString::to_string).collect(),
         echo: context.addresses.checked(record.id).map(|port| port.map(echo)),
     }

@@ -1,7 +1,5 @@
 //! `target add|set|pause|remove|list`.
 
-mod load;
-
 use std::path::Path;
 
 use isochrone_base::names::is_one_worker;
@@ -9,8 +7,9 @@ use isochrone_planner::draft::Load;
 use isochrone_planner::targets::{self, EditError, Node, NodeKind, Targets};
 use isochrone_report::targets::{TargetLine, TargetsReport};
 
-use super::{CommandContext, CommandError, Out, UsageError, WIDTH};
+use super::{CommandContext, CommandError, Out, UsageError, WIDTH, load};
 use crate::cli::{Format, NodeArgs, NodeChanges, TargetCommand};
+use crate::plan_notices;
 
 pub(super) async fn carry_out(
     context: &CommandContext,
@@ -54,10 +53,11 @@ async fn add(context: &CommandContext, args: NodeArgs, out: &Out) -> Result<(), 
         .node(&name)
         .map(|node| notes(node, &edited, true).join("; "));
     let loads = load::loads(context, &edited);
+    let full = plan_notices::left_out(&load::left_out(context, &edited));
     adopt(context, Ok(edited), "target add", &name)?;
     out.text(format!("{name} is added; {}.\n", taken_up(context)))
         .await?;
-    say_cost(&loads, &name, odd, out).await
+    say_cost(&loads, &name, (full, odd), out).await
 }
 
 /// Adds a node. Where the file was sound before, what is wrong after it is what the options say.
@@ -104,10 +104,11 @@ async fn set(context: &CommandContext, changes: NodeChanges, out: &Out) -> Resul
         .node(&name)
         .map(|node| notes(node, &edited, true).join("; "));
     let loads = load::loads(context, &edited);
+    let full = plan_notices::left_out(&load::left_out(context, &edited));
     adopt(context, Ok(edited), "target set", &name)?;
     out.text(format!("{name} is changed; {}.\n", taken_up(context)))
         .await?;
-    say_cost(&loads, &name, odd, out).await
+    say_cost(&loads, &name, (full, odd), out).await
 }
 
 /// What an edit that the options made wrong is.
@@ -127,10 +128,18 @@ fn taken_up(context: &CommandContext) -> &'static str {
     }
 }
 
-/// What a node's checks cost it, and what is odd about it.
-async fn say_cost(loads: &[Load], name: &str, odd: Option<String>, out: &Out) -> Result<(), CommandError> {
+/// What a node's checks cost it, whose plan has no room for them, and what is odd about it.
+async fn say_cost(
+    loads: &[Load],
+    name: &str,
+    (full, odd): (Option<String>, Option<String>),
+    out: &Out,
+) -> Result<(), CommandError> {
     if let Some(load) = loads.iter().find(|load| load.node == name) {
         out.text(format!("{}\n", load::sentence(load))).await?;
+    }
+    if let Some(full) = full {
+        out.text(format!("Note: {full}\n")).await?;
     }
     match odd.filter(|odd| !odd.is_empty()) {
         Some(odd) => out.text(format!("Note: {odd}.\n")).await,

@@ -1,5 +1,7 @@
 //! What commands print, and how it is marked.
 
+mod hostile;
+
 use std::fs;
 
 use clap::Parser as _;

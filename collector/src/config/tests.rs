@@ -86,8 +86,14 @@ fn key_of_the_probes_is_refused_with_where_it_belongs() {
 #[test]
 fn page_reachable_from_outside_needs_a_token() {
     assert!(parse("web = \"0.0.0.0:7471\"").unwrap_err().contains("web_token"));
-    assert!(parse("web = \"0.0.0.0:7471\"\nweb_token = \"short\"").is_err());
-    assert!(parse("web = \"0.0.0.0:7471\"\nweb_token = \"0123456789abcdef\"").is_ok());
+    for weak in ["short", "aaaaaaaaaaaaaaaa", "0123456789abcdef"] {
+        let error = parse(&format!("web_token = \"{weak}\"")).unwrap_err();
+        assert!(
+            error.contains("web_token") && error.contains("openssl rand -hex 16"),
+            "{error}"
+        );
+    }
+    assert!(parse("web = \"0.0.0.0:7471\"\nweb_token = \"9f86d081884c7d65\"").is_ok());
 }
 
 #[test]

@@ -174,7 +174,7 @@ impl History<'_> {
                 text: "Connection refused (os error 111)".to_owned(),
             };
             return EndpointOutcome {
-                address: ADDRESS.to_owned(),
+                address: ADDRESS.parse().ok(),
                 http_status: None,
                 cache: CacheState::Absent,
                 certificate_expires: None,
@@ -209,7 +209,7 @@ fn answer(
     };
     let status = check == Check::Status;
     EndpointOutcome {
-        address: ADDRESS.to_owned(),
+        address: ADDRESS.parse().ok(),
         http_status: Some(if asset { 206 } else { 200 }),
         cache: if check.is_asset() {
             CacheState::Hit
@@ -229,7 +229,7 @@ fn answer(
 /// The connection that a request was made over.
 fn connection_of(request: EndpointOutcome) -> ConnectOutcome {
     ConnectOutcome {
-        address: request.address.parse().ok(),
+        address: request.address,
         certificate_expires: request.certificate_expires,
         result: match request.result {
             EndpointResult::Ok { phases, .. } => ConnectResult::Connected(ConnectPhases {

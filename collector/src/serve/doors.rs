@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use isochrone_gate::authority::tls;
 use isochrone_proto::control::CloseCode;
-use isochrone_web::{Access, AccessToken};
+use isochrone_web::Access;
 use quinn::Endpoint;
 use tokio::net::TcpListener;
 
@@ -31,8 +31,7 @@ impl Doors {
         let secret = bind::QuicSecret::open(&paths.state.join("quic.secret"))?;
         let endpoints = bind::quic(&config.listen, &server, &secret)?;
         let page = bind::page(config.web).await?;
-        let token = config.web_token.as_deref().map(AccessToken::new).transpose()?;
-        let access = Access::new(page.local_addr()?, token)?;
+        let access = Access::new(page.local_addr()?, config.web_token.clone())?;
         tracing::info!(
             quic = ?config.listen, page = %format!("http://{}/", page.local_addr()?),
             state = %paths.state.display(), "collector is up"

@@ -10,9 +10,13 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Shortest token: 16 random letters and digits are 95 bits, out of reach for guessing.
 const TOKEN_MIN: usize = 16;
+/// Fewest different characters in a token.
+const DIFFERENT_MIN: usize = 6;
+/// Fewest characters in a token that neither repeat the one before nor count on from it.
+const STEPS_MIN: usize = 6;
 
 /// Why an access rule cannot be made.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AccessError {
     /// Others on the network could read the page.
     #[error(
@@ -30,6 +34,14 @@ pub enum AccessError {
         /// Characters that the token has.
         length: usize,
     },
+    /// Long enough, and still one of the first that anybody would try.
+    #[error(
+        "web_token can be guessed: it repeats itself or counts up, with {different} different characters. Take a random one: `openssl rand -hex 16` makes it"
+    )]
+    PlainToken {
+        /// Different characters in it.
+        different: usize,
+    },
 }
 
 /// The secret that opens the page. Kept as a digest, so no log and no memory dump of this type shows it.
@@ -43,11 +55,16 @@ impl AccessToken {
     /// Takes a token from the config.
     ///
     /// # Errors
-    /// [`AccessError::WeakToken`]
+    /// [`AccessError::WeakToken`] and [`AccessError::PlainToken`]
     pub fn new(token: &str) -> Result<Self, AccessError> {
         if token.len() < TOKEN_MIN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(AccessError::WeakToken {
                 length: token.chars().count(),
+            });
+        }
+        if is_plain(token.as_bytes()) {
+            return Err(AccessError::PlainToken {
+                different: different(token.as_bytes()),
             });
         }
         let session = blake3::derive_key("isochrone 2026-11 web session cookie", token.as_bytes());
@@ -71,6 +88,19 @@ impl AccessToken {
     pub(super) fn session(&self) -> String {
         self.session.to_hex().to_string()
     }
+}
+
+/// Whether a token is so regular that its length says nothing: of few characters, one piece again and again, or mostly
+/// steps from a character to itself or its neighbour. Of random ones with 16 hexadecimal digits it refuses one in some
+/// thousands.
+fn is_plain(token: &[u8]) -> bool {
+    let steps = token.windows(2).filter(|pair| pair[0].abs_diff(pair[1]) > 1);
+    let repeats = |length: usize| token.iter().zip(&token[length..]).all(|(one, next)| one == next);
+    different(token) < DIFFERENT_MIN || steps.count() < STEPS_MIN || (1..=token.len() / 2).any(repeats)
+}
+
+fn different(token: &[u8]) -> usize {
+    token.iter().collect::<std::collections::BTreeSet<_>>().len()
 }
 
 impl fmt::Debug for AccessToken {
@@ -127,7 +157,7 @@ fn host_name(host: &str) -> &str {
 mod tests {
     use super::*;
 
-    const TOKEN: &str = "0123456789abcdef0123";
+    const TOKEN: &str = "9f86d081884c7d659a2f";
 
     fn token() -> Option<AccessToken> {
         Some(AccessToken::new(TOKEN).expect("long enough"))
@@ -207,9 +237,41 @@ mod tests {
     }
 
     #[test]
+    fn token_that_only_looks_long_is_refused_with_advice() {
+        for plain in [
+            "aaaaaaaaaaaaaaaa",
+            "abababababababab",
+            "0123456789abcdef",
+            "0123456789abcdef0123",
+            "zyxwvutsrqponmlkjihg",
+            "passwordpassword",
+            "9f86d0819f86d0819f8",
+            "1111222233334444",
+        ] {
+            let error = AccessToken::new(plain).expect_err(plain);
+            assert!(
+                matches!(error, AccessError::PlainToken { .. }),
+                "{plain}: {error}"
+            );
+            assert!(error.to_string().contains("openssl rand -hex 16"), "{error}");
+        }
+    }
+
+    #[test]
+    fn random_tokens_are_taken() {
+        for number in 0..2_000_u32 {
+            let random = blake3::hash(&number.to_be_bytes()).to_hex();
+            assert!(AccessToken::new(&random[..32]).is_ok(), "{random}");
+        }
+        let short = (0..2_000_u32).map(|number| blake3::hash(&number.to_le_bytes()).to_hex());
+        let refused = short.filter(|random| AccessToken::new(&random[..16]).is_err());
+        assert!(refused.count() <= 4, "of 2,000 with 64 bits");
+    }
+
+    #[test]
     fn token_and_session_are_told_apart() {
         let token = AccessToken::new(TOKEN).expect("long enough");
-        assert!(token.is(TOKEN) && !token.is("0123456789abcdef0124"));
+        assert!(token.is(TOKEN) && !token.is("9f86d081884c7d659a2e"));
         assert!(token.is_session(&token.session()) && !token.is_session(TOKEN));
         assert!(!token.is(&token.session()), "a stolen cookie is not the token");
         assert_eq!(format!("{token:?}"), "AccessToken(…)");

@@ -2,26 +2,22 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::header::{
-    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HOST, LOCATION,
-    REFERRER_POLICY, SET_COOKIE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::access::{Access, AccessToken};
+use super::access::Access;
+use super::login::{self, Logins, Tried, too_often, visitor_of};
+use super::session::{open_session, session};
 
 /// Scripts and styles come from this server's own files only; nothing may frame the page.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
-
-const COOKIE_NAME: &str = "isochrone_session";
-
-/// A month: a browser on the lead's desk logs in once; a new token ends every session at once.
-const COOKIE_AGE_S: u32 = 30 * 86_400;
 
 /// Refuses a request whose Host header does not name this page.
 pub(super) async fn check_host(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
@@ -37,34 +33,25 @@ pub(super) async fn check_host(State(access): State<Arc<Access>>, request: Reque
 }
 
 /// Lets a request pass that carries the token or a session; offers the login page to a browser.
-pub(super) async fn authorize(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
-    let Some(token) = access.token() else {
+pub(super) async fn authorize(State(logins): State<Arc<Logins>>, request: Request, next: Next) -> Response {
+    let Some(token) = logins.token() else {
         return next.run(request).await;
     };
+    let visitor = visitor_of(&request);
     if let Some(candidate) = query_token(&request) {
-        return if token.is(&candidate) {
-            open_session(token, request.headers())
-        } else {
-            refuse(&request, true)
+        return match logins.attempt(visitor, token, &candidate) {
+            Tried::Right => open_session(token, request.headers()),
+            Tried::Wrong => refuse(&request, true),
+            Tried::TooOften { wait } => too_often(wait),
         };
     }
-    if bearer(request.headers()).is_some_and(|candidate| token.is(candidate))
-        || session(request.headers()).is_some_and(|candidate| token.is_session(candidate))
-    {
+    if session(request.headers()).is_some_and(|candidate| token.is_session(candidate)) {
         return next.run(request).await;
     }
-    refuse(&request, false)
-}
-
-/// Opens a session for the token of the login page's form.
-pub(super) async fn login(State(access): State<Arc<Access>>, headers: HeaderMap, body: Bytes) -> Response {
-    let Some(token) = access.token() else {
-        return (StatusCode::SEE_OTHER, [(LOCATION, "/")]).into_response();
-    };
-    let candidate = url::form_urlencoded::parse(&body).find(|(key, _)| key == "token");
-    match candidate {
-        Some((_, candidate)) if token.is(candidate.trim()) => open_session(token, &headers),
-        _ => login_page(true),
+    match bearer(request.headers()).map(|candidate| logins.attempt(visitor, token, candidate)) {
+        Some(Tried::Right) => next.run(request).await,
+        Some(Tried::Wrong) | None => refuse(&request, false),
+        Some(Tried::TooOften { wait }) => too_often(wait),
     }
 }
 
@@ -101,40 +88,13 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn session(headers: &HeaderMap) -> Option<&str> {
-    let cookies = headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    cookies
-        .flat_map(|line| line.split(';'))
-        .filter_map(|cookie| cookie.trim().split_once('='))
-        .find(|(name, _)| *name == COOKIE_NAME)
-        .map(|(_, value)| value)
-}
-
-fn open_session(token: &AccessToken, headers: &HeaderMap) -> Response {
-    let proxied_tls = headers
-        .get("x-forwarded-proto")
-        .is_some_and(|proto| proto == "https");
-    let secure = if proxied_tls { "; Secure" } else { "" };
-    let session = token.session();
-    let cookie =
-        format!("{COOKIE_NAME}={session}; HttpOnly; SameSite=Lax; Path=/; Max-Age={COOKIE_AGE_S}{secure}");
-    (
-        StatusCode::SEE_OTHER,
-        [(LOCATION, "/".to_owned()), (SET_COOKIE, cookie)],
-    )
-        .into_response()
-}
-
 fn refuse(request: &Request, wrong: bool) -> Response {
     let accept = request
         .headers()
         .get(ACCEPT)
         .and_then(|accept| accept.to_str().ok());
     if accept.is_some_and(|accept| accept.contains("text/html")) {
-        return login_page(wrong);
+        return login::page(wrong);
     }
     let text = "This page needs its token: send `Authorization: Bearer TOKEN`, or open /?token=TOKEN in a \
                 browser. It is web_token in collector.toml.\n";
@@ -142,28 +102,6 @@ fn refuse(request: &Request, wrong: bool) -> Response {
         StatusCode::UNAUTHORIZED,
         [(WWW_AUTHENTICATE, "Bearer realm=\"isochrone\"")],
         text,
-    )
-        .into_response()
-}
-
-fn login_page(wrong: bool) -> Response {
-    let note = if wrong {
-        "<p>That token is not the right one.</p>"
-    } else {
-        ""
-    };
-    let page = format!(
-        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Isochrone</title>\n\
-         <meta name=\"viewport\" content=\"width=device-width\"><meta name=\"color-scheme\" content=\"light dark\">\n\
-         <h1>Isochrone</h1>{note}\n\
-         <form method=\"post\" action=\"/login\"><p><label>Token: <input name=\"token\" type=\"password\" \
-         autocomplete=\"current-password\" required autofocus></label> <button>Open</button></p></form>\n\
-         <p>It is <code>web_token</code> in the collector's <code>collector.toml</code>.</p>\n"
-    );
-    (
-        StatusCode::UNAUTHORIZED,
-        [(CONTENT_TYPE, "text/html; charset=utf-8")],
-        page,
     )
         .into_response()
 }

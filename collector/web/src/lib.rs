@@ -8,12 +8,17 @@ pub mod access;
 mod assets;
 mod feed;
 mod guard;
+mod login;
+mod places;
 pub mod reports;
 mod serve;
+mod session;
 mod slow_browser;
 #[cfg(test)]
 mod tests;
+mod throttle;
 pub mod view;
+mod visitor;
 
 use std::sync::Arc;
 
@@ -25,8 +30,10 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::login::Logins;
 pub use access::{Access, AccessError, AccessToken};
 pub use reports::{ReportError, ReportQuery, Reports, Weights};
 pub use serve::serve;
@@ -42,15 +49,18 @@ const REPORT_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-
 /// The page and its data: everything the collector's web port answers.
 ///
 /// Publish a view at least every 5 seconds, even if only `generated_at` is new: the page calls data old when
-/// it heard nothing for 20 seconds. `live` is read at most once a second for each browser. When `stop` is cancelled, or the sender of
+/// it heard nothing for 20 seconds. `live` is read at most once a second for each browser. `now` is the monotonic clock, by
+/// which wrong tokens are counted. When `stop` is cancelled, or the sender of
 /// `live` is dropped, every event stream ends.
 pub fn router(
     live: watch::Receiver<Arc<LiveView>>,
     reports: Arc<dyn Reports>,
     access: Access,
+    now: impl Fn() -> Instant + Send + Sync + 'static,
     stop: CancellationToken,
 ) -> Router {
     let access = Arc::new(access);
+    let logins = Arc::new(Logins::new(Arc::clone(&access), now));
     let site = Site {
         live,
         reports,
@@ -69,8 +79,8 @@ pub fn router(
         .route("/report/coverage", get(coverage_html))
         .route("/report/nodes", get(nodes_html))
         .with_state(site)
-        .route_layer(from_fn_with_state(Arc::clone(&access), guard::authorize))
-        .route("/login", post(guard::login).with_state(Arc::clone(&access)))
+        .route_layer(from_fn_with_state(Arc::clone(&logins), guard::authorize))
+        .route("/login", post(login::login).with_state(logins))
         .fallback(not_found)
         .layer(from_fn_with_state(access, guard::check_host))
         .layer(axum::middleware::from_fn(guard::add_headers))

@@ -1,23 +1,23 @@
 //! The web port: bounded connections, a limit for slow request heads, an orderly end.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::places::{Place, Places};
 use crate::slow_browser;
-
-/// Connections at once; further ones wait in the listener's backlog.
-const CONNECTIONS_MAX: usize = 256;
+use crate::visitor::Visitor;
 
 /// A browser sends its request's head at once; whoever takes longer gives their place to another. It also
 /// ends idle connections.
@@ -35,7 +35,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
 }
 
 async fn serve_with(listener: TcpListener, router: Router, stop: CancellationToken, patience: Duration) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Places::new();
     let connections = TaskTracker::new();
     let cut = CancellationToken::new();
     loop {
@@ -45,8 +45,9 @@ async fn serve_with(listener: TcpListener, router: Router, stop: CancellationTok
             accepted = accept(&listener, &places, patience) => accepted,
         };
         match accepted {
-            Ok((stream, place)) => {
-                let connection = converse(stream, router.clone(), stop.clone());
+            Ok((_, None)) => {} // closed: this visitor has as many as one may
+            Ok((stream, Some(place))) => {
+                let connection = converse(stream, place.visitor(), router.clone(), stop.clone());
                 let cut = cut.clone();
                 connections.spawn(async move {
                     cut.run_until_cancelled(connection).await;
@@ -69,25 +70,27 @@ async fn serve_with(listener: TcpListener, router: Router, stop: CancellationTok
 
 async fn accept(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
+    places: &Places,
     patience: Duration,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places)
-        .acquire_owned()
-        .await
-        .expect("this semaphore is never closed");
-    let (stream, _) = listener.accept().await?;
+) -> io::Result<(TcpStream, Option<Place>)> {
+    let free = places.free().await;
+    let (stream, peer) = listener.accept().await?;
     stream.set_nodelay(true)?;
     slow_browser::drop_after(&stream, patience)?;
-    Ok((stream, place))
+    Ok((stream, places.give(free, Visitor::of(peer.ip()))))
 }
 
-async fn converse(stream: TcpStream, router: Router, stop: CancellationToken) {
+async fn converse(stream: TcpStream, visitor: Visitor, router: Router, stop: CancellationToken) {
+    let router = TowerToHyperService::new(router);
+    let from_visitor = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(visitor);
+        router.call(request)
+    });
     let mut connection = std::pin::pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIME)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+            .serve_connection(TokioIo::new(stream), from_visitor)
     );
     let end = tokio::select! {
         end = connection.as_mut() => end,
@@ -104,12 +107,14 @@ async fn converse(stream: TcpStream, router: Router, stop: CancellationToken) {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
+    use std::sync::Arc;
 
     use axum::body::{Body, Bytes};
     use axum::routing::get;
     use futures_util::stream;
     use nix::sys::socket::sockopt::{SndBuf, TcpUserTimeout};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::sync::Semaphore;
 
     use super::*;
 
@@ -155,8 +160,9 @@ mod tests {
     async fn every_connection_has_the_bound() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let _browser = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let places = Arc::new(Semaphore::new(1));
-        let (stream, _place) = accept(&listener, &places, slow_browser::PATIENCE).await.unwrap();
+        let (stream, _place) = accept(&listener, &Places::new(), slow_browser::PATIENCE)
+            .await
+            .unwrap();
         let bound = nix::sys::socket::getsockopt(&stream, TcpUserTimeout).unwrap();
         assert_eq!(bound, 15_000);
         let waiting = nix::sys::socket::getsockopt(&stream, SndBuf).unwrap();

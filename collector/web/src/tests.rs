@@ -2,6 +2,7 @@
 
 mod client;
 mod fixture;
+mod login;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -273,7 +274,7 @@ async fn foreign_host_is_refused_everywhere() {
 #[tokio::test]
 async fn without_token_a_protected_page_shows_nothing() {
     let web = Web::protected().await;
-    for path in [
+    for (number, path) in [
         "/",
         "/api/state",
         "/api/live",
@@ -281,7 +282,10 @@ async fn without_token_a_protected_page_shows_nothing() {
         "/report/coverage",
         "/report/nodes",
         "/api/report/nodes",
-    ] {
+    ]
+    .into_iter()
+    .enumerate()
+    {
         let answer = web.get(path).await;
         assert_eq!(answer.status, 401, "{path}");
         assert_eq!(
@@ -289,7 +293,13 @@ async fn without_token_a_protected_page_shows_nothing() {
             Some("Bearer realm=\"isochrone\"")
         );
         let wrong = web
-            .get_with(path, &[("Authorization", "Bearer 0123456789abcdef0123x")])
+            .get_with(
+                path,
+                &[
+                    ("Authorization", "Bearer 9f86d081884c7d659a2fx"),
+                    ("X-Forwarded-For", &format!("192.0.2.{number}")),
+                ],
+            )
             .await;
         assert_eq!(wrong.status, 401, "{path}");
         let forged = web

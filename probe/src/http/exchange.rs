@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -39,7 +41,7 @@ pub(crate) struct BodyRead {
 /// Sends `request` and reads the head of its answer.
 pub(crate) async fn send<S>(
     stream: S,
-    request: Request<Empty<Bytes>>,
+    mut request: Request<Empty<Bytes>>,
     limits: &Limits,
 ) -> Result<Answering, Broken>
 where
@@ -55,10 +57,9 @@ where
     let mut driver = Driver {
         connection: Some(Box::pin(connection)),
     };
-    let answer: Response<Incoming> = driver
-        .drive(sender.send_request(request))
-        .await
-        .map_err(|error| broken_head(&error))?;
+    let interim = Interim::counted_of(&mut request);
+    let answered = driver.drive(interim.within_bound(sender.send_request(request)));
+    let answer: Response<Incoming> = answered.await?.map_err(|error| broken_head(&error))?;
     let (head, body) = answer.into_parts();
     Ok(Answering {
         driver,
@@ -85,6 +86,38 @@ impl Answering {
         }
         read.capped = read.bytes > cap || !self.body.is_end_stream();
         Ok(read)
+    }
+}
+
+/// How many interim answers (100 to 199) came. A server may send some before its answer; without a bound they would cost
+/// the processor as much as their sender likes, until the check's time is over.
+struct Interim(Arc<AtomicUsize>);
+
+impl Interim {
+    const MAX: usize = 16;
+
+    fn counted_of(request: &mut Request<Empty<Bytes>>) -> Self {
+        let seen = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&seen);
+        hyper::ext::on_informational(request, move |_| {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        Self(seen)
+    }
+
+    /// What `answer` gives, unless too many came before it.
+    async fn within_bound<F: Future>(&self, answer: F) -> Result<F::Output, Broken> {
+        let mut answer = pin!(answer);
+        std::future::poll_fn(|cx| {
+            if self.0.load(Ordering::Relaxed) > Self::MAX {
+                let max = Self::MAX;
+                let text =
+                    format!("more than {max} interim answers (100 Continue and the like) before an answer");
+                return Poll::Ready(Err(Broken::new(FailureCause::BadHttp, ErrorText::new(&text))));
+            }
+            answer.as_mut().poll(cx).map(Ok)
+        })
+        .await
     }
 }
 

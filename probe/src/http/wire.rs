@@ -98,9 +98,7 @@ impl CheckReport {
             },
         };
         EndpointOutcome {
-            address: self
-                .address
-                .map_or_else(String::new, |address| address.ip().to_string()),
+            address: self.address.map(|address| address.ip()),
             http_status: self.http_status,
             cache: self.cache,
             certificate_expires: self.certificate_not_after.and_then(|at| u64::try_from(at).ok()),

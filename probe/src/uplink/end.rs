@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use isochrone_proto::control::{CloseCode, Refusal};
 use isochrone_proto::frame::FrameError;
+use isochrone_proto::text::cleaned;
 
 use super::feed;
 use crate::tls::NotTheCollector;
@@ -201,12 +202,9 @@ impl From<FrameError> for LinkEnd {
     }
 }
 
-/// Somebody else's words, without what could move a terminal's cursor.
+/// Somebody else's words, cleaned, and no more of them than a person reads.
 pub(super) fn printable(text: &str) -> String {
-    text.chars()
-        .take(300)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    cleaned(text).chars().take(300).collect()
 }
 
 #[cfg(test)]
@@ -235,7 +233,7 @@ mod tests {
         sentences.dedup();
         assert_eq!(sentences.len(), count);
         assert!(closed_sentence(Some(CloseCode::Quota), "10 a second").ends_with("(10 a second)"));
-        assert_eq!(printable("a\u{1b}[2Jb"), "a [2Jb");
+        assert_eq!(printable("a\u{1b}[2Jb"), "a?[2Jb");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 mod columns;
 
+use std::net::IpAddr;
+
 pub(crate) use self::columns::EndpointColumns;
 use super::{Facts, Layout, TargetKind};
 use crate::coded::coded;
@@ -20,8 +22,8 @@ pub(super) const FACTS: Facts = Facts {
 /// What became of one request to an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointOutcome {
-    /// The address that was dialled, as text; empty if none was.
-    pub address: String,
+    /// The address that was dialled; `None` if none was.
+    pub address: Option<IpAddr>,
     /// HTTP status; `None` before a status line.
     pub http_status: Option<u16>,
     /// `x-cache` of the answer.
@@ -37,7 +39,7 @@ impl EndpointOutcome {
     #[must_use]
     pub(crate) fn undialled(result: EndpointResult) -> Self {
         Self {
-            address: String::new(),
+            address: None,
             http_status: None,
             cache: CacheState::Absent,
             certificate_expires: None,

@@ -1,12 +1,33 @@
 //! Values from a seed: the properties print the seed, and the same seed makes the same values.
 
 /// SplitMix64.
-pub(super) struct Dice(pub(super) u64);
+pub(super) struct Dice {
+    state: u64,
+    /// What stands in texts beside letters that anybody may be shown.
+    odd: char,
+}
 
 impl Dice {
+    pub(super) fn of(seed: u64) -> Self {
+        Self {
+            state: seed,
+            odd: '?',
+        }
+    }
+
+    /// The same values, whose texts hold a character that no reader lets through.
+    pub(super) fn hostile(seed: u64) -> Self {
+        Self::with(seed, '\0')
+    }
+
+    /// The same values, whose texts hold this character.
+    pub(super) fn with(seed: u64, odd: char) -> Self {
+        Self { state: seed, odd }
+    }
+
     pub(super) fn u64(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
@@ -44,7 +65,7 @@ impl Dice {
     }
 
     pub(super) fn text(&mut self) -> String {
-        let letters = ['a', 'Z', '0', ' ', '/', 'é', '東', '\u{0}', '🌍'];
+        let letters = ['a', 'Z', '0', ' ', '/', 'é', '東', self.odd, '🌍'];
         self.vec(30, |dice| dice.pick(&letters)).into_iter().collect()
     }
 }

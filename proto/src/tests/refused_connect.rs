@@ -176,7 +176,7 @@ fn more_addresses_than_rows_are_refused() {
 
 /// What one second of a vantage holds: each check once, most of them over https and well.
 fn second(rows: u64) -> Vec<Measurement> {
-    let dice = &mut Dice(7);
+    let dice = &mut Dice::of(7);
     (0..rows)
         .map(|row| {
             let distance_us = 2_000 + dice.below(200_000);
@@ -213,7 +213,7 @@ fn second(rows: u64) -> Vec<Measurement> {
 #[test]
 fn connection_takes_few_bytes_on_the_wire() {
     let size = |rows: &[Measurement]| {
-        let batch = Batch::pack(samples::header(&mut Dice(1)), rows).expect("few rows");
+        let batch = Batch::pack(samples::header(&mut Dice::of(1)), rows).expect("few rows");
         let frame = frame::seal(MessageKind::Batch, &codec::encode_batch(&batch)).expect("a small batch");
         frame.len()
     };

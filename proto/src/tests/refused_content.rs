@@ -66,7 +66,7 @@ pub(super) struct RawConnect {
 }
 
 pub(super) fn header() -> BatchHeader {
-    let mut header = samples::header(&mut Dice(1));
+    let mut header = samples::header(&mut Dice::of(1));
     header.sequence = Sequence(1);
     header.hours.clear();
     header.skipped.clear();
@@ -407,7 +407,7 @@ fn long_text_is_cut_at_a_character_when_packed() {
         slot: UnixMillis(1),
         lateness: Micros::default(),
         outcome: Outcome::Endpoint(Box::new(EndpointOutcome {
-            address: String::new(),
+            address: None,
             http_status: None,
             cache: CacheState::Absent,
             certificate_expires: None,
@@ -477,7 +477,7 @@ fn tombstone_over_nothing_is_refused() {
     let tombstone = |first, last| Tombstone {
         first: Sequence(first),
         last: Sequence(last),
-        ..samples::tombstone(&mut Dice(1))
+        ..samples::tombstone(&mut Dice::of(1))
     };
     for (first, last) in [(1, 1), (1, u64::MAX)] {
         assert!(codec::decode_tombstone(&codec::encode_tombstone(&tombstone(first, last))).is_ok());

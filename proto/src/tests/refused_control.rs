@@ -41,7 +41,7 @@ fn from_collector(message: &CollectorMessage) -> Result<CollectorMessage, Decode
 
 #[test]
 fn hello_is_bounded() {
-    let hello = || samples::hello(&mut Dice(1));
+    let hello = || samples::hello(&mut Dice::of(1));
     bounded("software", TEXT_BYTES_MAX, |count| {
         let mut hello = hello();
         hello.software = "x".repeat(count);
@@ -49,7 +49,7 @@ fn hello_is_bounded() {
     });
     bounded("epochs", HELLO_EPOCHS_MAX, |count| {
         let mut hello = hello();
-        hello.epochs = vec![samples::epoch_state(&mut Dice(1)); count];
+        hello.epochs = vec![samples::epoch_state(&mut Dice::of(1)); count];
         from_probe(&ProbeMessage::Hello(hello))
     });
     bounded("kept plans", HELLO_EPOCHS_MAX, |count| {
@@ -93,7 +93,7 @@ fn other_messages_of_a_probe_are_bounded() {
 
 #[test]
 fn messages_of_a_collector_are_bounded() {
-    let welcome = || samples::welcome(&mut Dice(1));
+    let welcome = || samples::welcome(&mut Dice::of(1));
     bounded("name", TEXT_BYTES_MAX, |count| {
         let mut welcome = welcome();
         welcome.name = "x".repeat(count);
@@ -106,7 +106,7 @@ fn messages_of_a_collector_are_bounded() {
     });
     bounded("marks", HELLO_EPOCHS_MAX, |count| {
         let mut welcome = welcome();
-        welcome.marks = vec![samples::mark(&mut Dice(1)); count];
+        welcome.marks = vec![samples::mark(&mut Dice::of(1)); count];
         from_collector(&CollectorMessage::Welcome(welcome))
     });
     bounded("addresses", 16, |count| {
@@ -132,7 +132,7 @@ fn messages_of_a_collector_are_bounded() {
 #[test]
 fn joining_is_bounded() {
     let request = |change: &dyn Fn(&mut JoinRequest)| {
-        let mut request = samples::join_request(&mut Dice(1));
+        let mut request = samples::join_request(&mut Dice::of(1));
         change(&mut request);
         codec::decode_join_request(&codec::encode_join_request(&request))
     };
@@ -164,7 +164,7 @@ fn joining_is_bounded() {
 fn token_names_one_to_eight_collectors() {
     let token = |count: usize| Token {
         collectors: vec!["lead.example.org:7470".into(); count],
-        ..samples::token(&mut Dice(1))
+        ..samples::token(&mut Dice::of(1))
     };
     for count in [1, ADDRESSES_MAX] {
         assert_eq!(token(count).to_string().parse(), Ok(token(count)));
@@ -179,7 +179,7 @@ fn token_names_one_to_eight_collectors() {
 
 #[test]
 fn text_that_is_no_token_is_refused_with_what_to_do() {
-    let text = samples::token(&mut Dice(1)).to_string();
+    let text = samples::token(&mut Dice::of(1)).to_string();
     assert!(
         format!("  {text}\n").parse::<Token>().is_ok(),
         "pasted with white space"
@@ -208,9 +208,9 @@ fn text_that_is_no_token_is_refused_with_what_to_do() {
 
 #[test]
 fn token_and_keys_are_not_shown_by_debug() {
-    let token = samples::token(&mut Dice(1));
+    let token = samples::token(&mut Dice::of(1));
     let secret = ResponderSecret([0xab; 32]);
-    let plan = samples::plan(&mut Dice(1));
+    let plan = samples::plan(&mut Dice::of(1));
     let shown = format!(
         "{token:?} {secret:?} {:?} {plan:?}",
         PairKey::derive(&secret, ProbeId(1), KeyEpoch(1))

@@ -11,7 +11,7 @@ use crate::schedule::Schedule;
 use crate::serializer::{self, Unreadable};
 
 fn plan() -> Plan {
-    let mut plan = samples::plan(&mut Dice(1));
+    let mut plan = samples::plan(&mut Dice::of(1));
     plan.targets.truncate(2); // a peer and an endpoint
     plan.checks = vec![check(Check::Echo, 0, 100), check(Check::Status, 1, 1_000)];
     plan

@@ -44,7 +44,7 @@ fn damaged(dice: &mut Dice, bytes: &[u8]) -> Vec<u8> {
 proptest! {
     #[test]
     fn every_message_comes_back_equal(seed in any::<u64>()) {
-        let mut dice = Dice(seed);
+        let mut dice = Dice::of(seed);
         for message in MESSAGES {
             let payload = (message.make)(&mut dice);
             prop_assert_eq!((message.again)(&payload), Ok(payload.clone()), "{}", message.name);
@@ -59,7 +59,7 @@ proptest! {
     /// Encoding again would hide what both directions lose; so the types themselves are compared, too.
     #[test]
     fn every_message_comes_back_as_the_same_value(seed in any::<u64>()) {
-        let dice = &mut Dice(seed);
+        let dice = &mut Dice::of(seed);
         let batch = samples::batch(dice);
         prop_assert_eq!(codec::decode_batch(&codec::encode_batch(&batch)), Ok(batch));
         let tombstone = samples::tombstone(dice);
@@ -90,7 +90,7 @@ proptest! {
     /// their order.
     #[test]
     fn packed_measurements_come_back(seed in any::<u64>()) {
-        let dice = &mut Dice(seed);
+        let dice = &mut Dice::of(seed);
         let (header, rows) = (samples::header(dice), samples::measurements(dice));
         let packed = Batch::pack(header.clone(), &rows).expect("at most 60 rows");
         let batch = codec::decode_batch(&codec::encode_batch(&packed)).expect("what was packed decodes");
@@ -116,7 +116,7 @@ proptest! {
 
     #[test]
     fn damaged_payload_never_panics(seed in any::<u64>()) {
-        let mut dice = Dice(seed);
+        let mut dice = Dice::of(seed);
         for message in MESSAGES {
             let payload = (message.make)(&mut dice);
             let damaged = damaged(&mut dice, &payload);
@@ -140,7 +140,7 @@ proptest! {
     /// CRC-32C sees every change of up to three bits at these lengths: no damaged frame is taken for one.
     #[test]
     fn flipped_bits_of_a_frame_are_always_refused(seed in any::<u64>()) {
-        let mut dice = Dice(seed);
+        let mut dice = Dice::of(seed);
         for message in MESSAGES {
             let Some(kind) = message.kind else { continue };
             let payload = (message.make)(&mut dice);
@@ -157,7 +157,7 @@ proptest! {
 
     #[test]
     fn damaged_frame_never_panics(seed in any::<u64>()) {
-        let mut dice = Dice(seed);
+        let mut dice = Dice::of(seed);
         for message in MESSAGES {
             let Some(kind) = message.kind else { continue };
             let payload = (message.make)(&mut dice);
@@ -171,7 +171,7 @@ proptest! {
 
     #[test]
     fn damaged_token_is_refused(seed in any::<u64>()) {
-        let mut dice = Dice(seed);
+        let mut dice = Dice::of(seed);
         let token = samples::token(&mut dice);
         let text = token.to_string();
         let damaged = damaged(&mut dice, text.as_bytes());
@@ -204,7 +204,7 @@ proptest! {
 fn announced_length_of_2_to_the_60_is_refused_at_every_place() {
     let announced = [253, 0, 0, 0, 0, 0, 0, 0, 0x10];
     for message in MESSAGES {
-        let payload = (message.make)(&mut Dice(1));
+        let payload = (message.make)(&mut Dice::of(1));
         for at in 0..payload.len() {
             let mut bomb = payload[..at].to_vec();
             bomb.extend_from_slice(&announced);
@@ -232,7 +232,7 @@ fn bomb_of_69_bytes_is_refused_with_the_limits_own_error() {
 #[test]
 fn every_cut_of_every_message_is_refused() {
     for message in MESSAGES {
-        let payload = (message.make)(&mut Dice(2));
+        let payload = (message.make)(&mut Dice::of(2));
         for end in 0..payload.len() {
             assert!(
                 (message.again)(&payload[..end]).is_err(),
@@ -246,7 +246,7 @@ fn every_cut_of_every_message_is_refused() {
 #[test]
 fn every_message_with_a_byte_too_many_is_refused_as_trailing() {
     for message in MESSAGES {
-        let mut payload = (message.make)(&mut Dice(3));
+        let mut payload = (message.make)(&mut Dice::of(3));
         payload.push(0);
         assert_eq!(
             (message.again)(&payload),
@@ -267,7 +267,7 @@ fn every_message_with_a_byte_too_many_is_refused_as_trailing() {
 #[test]
 fn every_message_is_refused_above_its_limit_and_looked_at_below() {
     for message in MESSAGES {
-        let mut payload = (message.make)(&mut Dice(4));
+        let mut payload = (message.make)(&mut Dice::of(4));
         let length = payload.len();
         payload.resize(message.limit, 0);
         let at_limit = (message.again)(&payload);

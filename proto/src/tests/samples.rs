@@ -143,7 +143,7 @@ fn endpoint_outcome(dice: &mut Dice) -> EndpointOutcome {
         },
     };
     EndpointOutcome {
-        address: dice.text(),
+        address: dice.option(|dice| address(dice).ip()),
         http_status: dice.option(|dice| 100 + dice.below(900) as u16),
         cache: dice.pick(CacheState::ALL),
         certificate_expires: dice.option(|dice| dice.any_u64().max(1)),

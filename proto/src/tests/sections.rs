@@ -39,21 +39,21 @@ fn later_plan(plan: &Plan, more: Vec<Section>) -> Result<Plan, DecodeError> {
 }
 
 fn later_hello(more: Vec<Section>) -> Result<ProbeMessage, DecodeError> {
-    let mut hello = samples::hello(&mut Dice(1));
+    let mut hello = samples::hello(&mut Dice::of(1));
     hello.more = more;
     codec::decode_from_probe(&codec::encode_from_probe(&ProbeMessage::Hello(hello)))
 }
 
 fn later_welcome(more: Vec<Section>) -> Result<CollectorMessage, DecodeError> {
-    let mut welcome = samples::welcome(&mut Dice(1));
+    let mut welcome = samples::welcome(&mut Dice::of(1));
     welcome.more = more;
     codec::decode_from_collector(&codec::encode_from_collector(&CollectorMessage::Welcome(welcome)))
 }
 
 /// What each message that has sections makes of further ones.
 fn taken(more: &[Section]) -> [Result<(), DecodeError>; 4] {
-    let batch = samples::batch(&mut Dice(5));
-    let plan = samples::plan(&mut Dice(5));
+    let batch = samples::batch(&mut Dice::of(5));
+    let plan = samples::plan(&mut Dice::of(5));
     [
         codec::decode_batch(&later_batch(&batch, more.to_vec())).map(drop),
         later_plan(&plan, more.to_vec()).map(drop),
@@ -71,12 +71,12 @@ fn refused_for(result: Result<(), DecodeError>) -> SectionError {
 
 #[test]
 fn unknown_section_that_is_not_needed_is_skipped() {
-    let batch = samples::batch(&mut Dice(5));
+    let batch = samples::batch(&mut Dice::of(5));
     let bytes = later_batch(&batch, vec![section("weather", false)]);
     assert_eq!(codec::decode_batch(&bytes), Ok(batch.clone()));
     // What is kept and hashed is the bytes, with everything in them.
     assert_ne!(Digest::of(&bytes), Digest::of(&codec::encode_batch(&batch)));
-    let plan = samples::plan(&mut Dice(5));
+    let plan = samples::plan(&mut Dice::of(5));
     assert_eq!(later_plan(&plan, vec![section("weather", false)]), Ok(plan));
     assert!(later_hello(vec![section("weather", false)]).is_ok());
     assert!(later_welcome(vec![section("weather", false)]).is_ok());
@@ -129,7 +129,7 @@ fn section_that_is_there_twice_is_refused() {
         let name = "weather".to_owned();
         assert_eq!(refused_for(result), SectionError::Twice { name });
     }
-    let batch = samples::batch(&mut Dice(5));
+    let batch = samples::batch(&mut Dice::of(5));
     let again = codec::decode_batch(&later_batch(&batch, vec![section("echo", false)]));
     let name = "echo".to_owned();
     assert_eq!(refused_for(again.map(drop)), SectionError::Twice { name });
@@ -137,7 +137,7 @@ fn section_that_is_there_twice_is_refused() {
 
 #[test]
 fn section_with_a_byte_too_many_or_too_few_is_refused_by_its_name() {
-    let plan = samples::plan(&mut Dice(5));
+    let plan = samples::plan(&mut Dice::of(5));
     for place in 0..plan.sections().len() {
         let name = plan.sections()[place].name.clone();
         for longer in [true, false] {
@@ -181,7 +181,7 @@ fn kind_of_a_later_release_is_refused_by_its_name() {
         UnixMillis(1),
         UnixMillis(2),
     );
-    let targets = serializer::encode(&vec![samples::peer(&mut Dice(1))]);
+    let targets = serializer::encode(&vec![samples::peer(&mut Dice::of(1))]);
     let schedule = Schedule::new(1_000, 0, 1_000).expect("within bounds");
     let plan = |kinds: &[&str], kind: u8| {
         let checks = serializer::encode(&(kinds, vec![(kind, 0_u16, schedule)]));
@@ -205,7 +205,7 @@ fn kind_of_a_later_release_is_refused_by_its_name() {
 #[test]
 fn names_of_an_announcement_are_bounded() {
     let hello = |kinds: usize, sections: usize, bytes: usize| {
-        let mut hello = samples::hello(&mut Dice(1));
+        let mut hello = samples::hello(&mut Dice::of(1));
         hello.known.kinds = vec!["k".repeat(bytes); kinds];
         hello.known.sections = vec!["s".repeat(bytes); sections];
         codec::decode_from_probe(&codec::encode_from_probe(&ProbeMessage::Hello(hello)))

@@ -152,7 +152,7 @@ fn outcome(answer: &Answer, kind: Kind, address: Option<IpAddr>) -> Outcome {
         Outcome::Echo(_) => {}
         Outcome::Connect(of) => of.address = address,
         Outcome::Endpoint(of) => {
-            of.address = address.map(|address| address.to_string()).unwrap_or_default();
+            of.address = address;
             if let Answer::Error(status, _) = answer {
                 of.http_status = Some(*status);
             }
@@ -190,7 +190,7 @@ fn connected(check: Check, address: Option<IpAddr>) -> Outcome {
 
 fn answered((_, body_bytes): (Check, u32), cache: CacheState, address: Option<IpAddr>) -> Outcome {
     Outcome::Endpoint(Box::new(EndpointOutcome {
-        address: address.map(|address| address.to_string()).unwrap_or_default(),
+        address,
         http_status: Some(200),
         cache,
         certificate_expires: None,

@@ -152,7 +152,7 @@ fn outcome(check: Check, stamp: Stamp, host: IpAddr) -> Outcome {
             suspect: false,
         }),
         Layout::Endpoint => Outcome::Endpoint(Box::new(EndpointOutcome {
-            address: host.to_string(),
+            address: Some(host),
             http_status: Some(200),
             cache: if check.is_asset() {
                 CacheState::Hit

@@ -12,7 +12,7 @@ use crate::book;
 const COLLECTOR: &str = r#"
 listen = ["127.0.0.1:0"]
 web = "127.0.0.1:0"
-web_token = "0123456789abcdef"
+web_token = "9f86d081884c7d65"
 public_addresses = ["lead.example.org:7470"]
 echo_interval = "5s"
 status_per_minute = 3
@@ -263,4 +263,29 @@ fn defaults_are_the_listed_ones() {
 /// Whether a default is a value, and not words such as "none" or "required".
 fn is_value(default: &str) -> bool {
     default.starts_with(['"', '[']) || default.parse::<f64>().is_ok() || matches!(default, "true" | "false")
+}
+
+/// A file that was pasted from anywhere is quoted, not obeyed.
+#[test]
+fn hostile_keys_and_values_are_named_without_moving_a_cursor() {
+    for settings in ALL {
+        for hostile in [
+            "\"a\u{202e}b\\u001b[2J\" = 1\n",
+            "unknown\u{202e} = 1\n",
+            "listen = \"\u{2066}\\u001b[2J\u{9b}1A\"\n[[node]]\nnode = \"\u{202e}\"\n",
+        ] {
+            let said = settings.read(hostile);
+            let text = String::from_utf8(said.stderr).unwrap();
+            assert!(
+                !said.status.success() && !text.is_empty(),
+                "{}: {hostile:?}",
+                settings.file
+            );
+            assert!(
+                text.lines().all(isochrone_proto::text::is_clean),
+                "{}: {text:?}",
+                settings.file
+            );
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Requests: status, assets, pages.
 
+use std::net::IpAddr;
+
 use isochrone_proto::kind::Check;
 use isochrone_proto::measurement::{CacheState, EndpointOutcome, EndpointResult};
 use serde::Serialize;
@@ -33,7 +35,7 @@ pub(super) fn run(check: Check, outcome: &EndpointOutcome) -> EndpointRun<'_> {
 pub enum Json<'a> {
     Ok {
         #[serde(flatten)]
-        answer: Answer<'a>,
+        answer: Answer,
         resolve_us: u32,
         connect_us: u32,
         tls_us: u32,
@@ -48,7 +50,7 @@ pub enum Json<'a> {
     },
     Failed {
         #[serde(flatten)]
-        answer: Answer<'a>,
+        answer: Answer,
         phase: &'static str,
         cause: &'static str,
         text: &'a str,
@@ -56,15 +58,15 @@ pub enum Json<'a> {
     Unsent {
         cause: &'static str,
         #[serde(flatten)]
-        answer: Answer<'a>,
+        answer: Answer,
     },
 }
 
 /// What is known however it ended.
 #[derive(Debug, Serialize)]
-pub struct Answer<'a> {
-    #[serde(skip_serializing_if = "str::is_empty")]
-    address: &'a str,
+pub struct Answer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     http_status: Option<u16>,
     cache: &'static str,
@@ -75,7 +77,7 @@ pub struct Answer<'a> {
 impl<'a> Json<'a> {
     pub(super) fn of(outcome: &'a EndpointOutcome) -> Self {
         let answer = Answer {
-            address: &outcome.address,
+            address: outcome.address,
             http_status: outcome.http_status,
             cache: outcome.cache.word(),
             certificate_expires_s: outcome.certificate_expires,

@@ -27,8 +27,10 @@ pub enum RegistryError {
         /// As given.
         valid: Duration,
     },
-    /// Empty, too long, or with control characters.
-    #[error("{option} must be text of 1 to 512 bytes without control characters")]
+    /// Empty, too long, or with characters that are not shown.
+    #[error(
+        "{option} must be text of 1 to 512 bytes, without control characters and such as are not seen or turn the direction of writing"
+    )]
     Text {
         /// As it is written on the command line, `--name`.
         option: &'static str,

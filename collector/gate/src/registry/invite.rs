@@ -8,6 +8,7 @@ use std::time::Duration;
 use isochrone_base::names::{is_name, slug};
 use isochrone_base::place;
 use isochrone_proto::limits::TEXT_BYTES_MAX;
+use isochrone_proto::text::is_clean;
 use isochrone_proto::units::UnixMillis;
 use serde::Serialize;
 
@@ -147,7 +148,7 @@ impl NewInvitation {
 }
 
 fn text(option: &'static str, value: &str) -> Result<(), RegistryError> {
-    let bad = value.trim().is_empty() || value.len() > TEXT_BYTES_MAX || value.chars().any(char::is_control);
+    let bad = value.trim().is_empty() || value.len() > TEXT_BYTES_MAX || !is_clean(value);
     if bad {
         Err(RegistryError::Text { option })
     } else {

@@ -100,6 +100,13 @@ async fn greet(gate: &Gate, connection: &Connection, reader: &mut FrameReader) -
     };
     let now = gate.clock.wall();
     let record = gate.registry.admit(&leaf).map_err(End::Refused)?;
+    if let Err(wait) = gate.sessions.take_greeting(record.id, gate.clock.now()) {
+        tracing::warn!(probe = %record.id, name = record.name, "a probe greets too often");
+        let seconds = wait.as_secs() + 1;
+        return Err(End::Refused(Refusal::Busy {
+            reason: format!("it greeted too often; it is welcome again in {seconds} s"),
+        }));
+    }
     let identity = (record.id, record.name.clone());
     let view = SessionView::new(identity, hello.clone(), connection.remote_address(), now);
     let known = hello.known.clone();

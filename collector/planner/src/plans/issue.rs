@@ -2,11 +2,12 @@
 
 use isochrone_proto::codec;
 use isochrone_proto::ids::{PlanVersion, ProbeId};
+use isochrone_proto::limits::CONTROL_BYTES_MAX;
 use isochrone_proto::plan::{Plan, SignedPlan};
 use isochrone_proto::units::UnixMillis;
 
 use super::{Plans, PlansError};
-use crate::draft::Draft;
+use crate::draft::{Draft, Refused};
 
 /// A plan on its way into force.
 pub(super) type Fresh = (ProbeId, Issued, Plan);
@@ -28,8 +29,12 @@ impl Issued {
 }
 
 impl Plans {
-    /// Numbers and signs those of `drafts` that differ from the plan in force, or are past half their life.
-    pub(super) fn number(&self, drafts: Vec<(ProbeId, Draft)>) -> Result<Vec<Fresh>, PlansError> {
+    /// Numbers and signs those of `drafts` that differ from the plan in force, or are past half their life; says which
+    /// break a bound. In the place of one of these, the plan in force goes on.
+    pub(super) fn number(
+        &self,
+        drafts: Vec<(ProbeId, Draft)>,
+    ) -> Result<(Vec<Fresh>, Vec<Refused>), PlansError> {
         let now = self.0.parts.clock.wall();
         let mut state = self.state();
         let next = state.highest.number.checked_add(1);
@@ -37,18 +42,32 @@ impl Plans {
             number: next.ok_or(PlansError::NumbersUsedUp)?.max(state.floor),
             ..state.highest
         };
-        let mut fresh = Vec::new();
-        for (probe, draft) in drafts {
+        let (mut fresh, mut refused) = (Vec::new(), Vec::new());
+        for (probe, mut draft) in drafts {
             let in_force = state.current.get(&probe);
-            if !in_force.is_some_and(|issued| issued.is_young(now) && issued.draft == draft) {
-                let (issued, plan) = self.sign(probe, draft, version, now)?;
-                fresh.push((probe, issued, plan));
+            if in_force.is_some_and(|issued| issued.is_young(now) && issued.draft == draft) {
+                continue;
             }
+            let mut plan = self.plan(probe, &draft, version, now);
+            if let Err(reason) = issuable(&plan) {
+                refused.push(Refused {
+                    probe: plan.probe_name.clone(),
+                    checks: plan.checks.len(),
+                    reason,
+                });
+                let Some(last_good) = in_force.filter(|issued| !issued.is_young(now)) else {
+                    continue;
+                };
+                draft = last_good.draft.clone(); // it would end before long
+                plan = self.plan(probe, &draft, version, now);
+            }
+            let issued = self.sign(draft, &plan)?;
+            fresh.push((probe, issued, plan));
         }
         if !fresh.is_empty() {
             state.highest = version;
         }
-        Ok(fresh)
+        Ok((fresh, refused))
     }
 
     /// Puts stored plans in force and sends them; returns how many. None, if a higher number turned up since they
@@ -70,16 +89,10 @@ impl Plans {
         count
     }
 
-    fn sign(
-        &self,
-        probe: ProbeId,
-        draft: Draft,
-        version: PlanVersion,
-        now: UnixMillis,
-    ) -> Result<(Issued, Plan), PlansError> {
+    fn plan(&self, probe: ProbeId, draft: &Draft, version: PlanVersion, now: UnixMillis) -> Plan {
         let parts = &self.0.parts;
         let name = parts.registry.probe(probe).map(|record| record.name.clone());
-        let plan = Plan {
+        Plan {
             version,
             probe,
             probe_name: name.unwrap_or_default(),
@@ -88,17 +101,28 @@ impl Plans {
             targets: draft.targets.clone(),
             checks: draft.checks.clone(),
             responder: draft.responder.clone(),
-        };
-        let signed = parts.authority.sign_plan(codec::encode_plan(&plan))?;
-        Ok((
-            Issued {
-                version,
-                draft,
-                issued: plan.issued,
-                expires: plan.expires,
-                signed,
-            },
-            plan,
-        ))
+        }
+    }
+
+    fn sign(&self, draft: Draft, plan: &Plan) -> Result<Issued, PlansError> {
+        Ok(Issued {
+            version: plan.version,
+            draft,
+            issued: plan.issued,
+            expires: plan.expires,
+            signed: self.0.parts.authority.sign_plan(codec::encode_plan(plan))?,
+        })
+    }
+}
+
+/// Whether a probe would take it; else why not. The draft keeps these bounds by itself, and what is signed is not left to
+/// that alone: a probe that refuses its plan goes on with the one before it and can tell nobody.
+fn issuable(plan: &Plan) -> Result<(), String> {
+    plan.check().map_err(|error| error.to_string())?;
+    match codec::encode_plan(plan).len() {
+        bytes if bytes > CONTROL_BYTES_MAX => Err(format!(
+            "plan takes {bytes} bytes; at most {CONTROL_BYTES_MAX} can be sent"
+        )),
+        _ => Ok(()),
     }
 }

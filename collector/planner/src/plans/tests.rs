@@ -3,8 +3,9 @@ use std::sync::mpsc;
 
 use isochrone_gate::events::GateEvents;
 use isochrone_gate::registry::{Access, ProbeRecord, ProbeState, RegistryParts};
-use isochrone_proto::ids::KeyHash;
-use isochrone_proto::plan::ResponderPlan;
+use isochrone_proto::ids::{KeyHash, TargetId};
+use isochrone_proto::plan::{PlannedCheck, ResponderPlan, Target, TargetAddress};
+use isochrone_proto::schedule::Schedule;
 use isochrone_store::{Records, StoreOptions};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
@@ -94,7 +95,7 @@ fn draft() -> Draft {
 async fn plan_numbered_before_a_higher_one_turned_up_is_not_put_in_force() {
     let folder = tempfile::tempdir().unwrap();
     let plans = plans(folder.path());
-    let overtaken = plans.number(vec![(PROBE, draft())]).unwrap();
+    let (overtaken, _) = plans.number(vec![(PROBE, draft())]).unwrap();
     let higher = PlanVersion {
         number: overtaken[0].2.version.number + 5,
         promotion: 0,
@@ -103,7 +104,7 @@ async fn plan_numbered_before_a_higher_one_turned_up_is_not_put_in_force() {
     assert_eq!(plans.put_in_force(overtaken), 0);
     assert!(plans.current(PROBE).is_none());
 
-    let next = plans.number(vec![(PROBE, draft())]).unwrap();
+    let (next, _) = plans.number(vec![(PROBE, draft())]).unwrap();
     assert!(next[0].2.version > higher);
     assert_eq!(plans.put_in_force(next), 1);
     assert!(plans.current(PROBE).is_some());
@@ -214,4 +215,65 @@ fn planning_holds_up_no_other_task() {
     busy.join().unwrap().unwrap();
     assert!(ticked.is_ok(), "the only worker was kept by the planning");
     runtime.shutdown_background();
+}
+
+/// Checks of endpoints, each once in ten seconds, as a planner with a fault would draft them.
+fn oversized(checks: u16) -> Draft {
+    let schedule = Schedule::new(86_400_000, 0, 4_000).unwrap();
+    let mut oversized = draft();
+    for number in 0..checks {
+        oversized.targets.push(Target {
+            id: TargetId(number.into()),
+            name: format!("n{number}"),
+            address: TargetAddress::Endpoint {
+                url: format!("https://n{number}.example.org/"),
+                asset: None,
+            },
+        });
+        oversized.checks.push(PlannedCheck {
+            kind: "connect4".parse().unwrap(),
+            target: number,
+            schedule,
+        });
+    }
+    oversized
+}
+
+#[tokio::test(start_paused = true)]
+async fn plan_that_no_probe_would_take_is_not_signed_and_the_last_good_one_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let plans = plans(folder.path());
+    let good = oversized(3);
+    let (fresh, refused) = plans.number(vec![(PROBE, good.clone())]).unwrap();
+    assert!(refused.is_empty());
+    assert_eq!(plans.put_in_force(fresh), 1);
+    let in_force = plans.current(PROBE).unwrap();
+
+    let (fresh, refused) = plans.number(vec![(PROBE, oversized(27_000))]).unwrap();
+    assert!(fresh.is_empty(), "nothing is signed");
+    assert_eq!(refused.len(), 1);
+    assert_eq!(refused[0].checks, 27_000);
+    assert!(refused[0].reason.contains("16384"), "{}", refused[0].reason);
+    assert_eq!(plans.current(PROBE), Some(in_force));
+
+    tokio::time::advance(Pace::default().plan_lifetime * 3 / 4).await;
+    let (fresh, refused) = plans.number(vec![(PROBE, oversized(27_000))]).unwrap();
+    assert_eq!(
+        (fresh.len(), refused.len()),
+        (1, 1),
+        "the good one is issued anew before it ends"
+    );
+    assert_eq!(fresh[0].1.draft, good);
+}
+
+#[tokio::test(start_paused = true)]
+async fn plan_of_more_bytes_than_a_message_has_is_not_signed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut wide = oversized(5_000);
+    for target in &mut wide.targets {
+        target.name = format!("{}{:0>400}", target.name, "");
+    }
+    let (fresh, refused) = plans(folder.path()).number(vec![(PROBE, wide)]).unwrap();
+    assert!(fresh.is_empty());
+    assert!(refused[0].reason.contains("bytes"), "{}", refused[0].reason);
 }

@@ -25,6 +25,7 @@ fn probe(name: &str) -> ProbeLine {
         joined: NOW,
         session: None,
         unread: Vec::new(),
+        left_out: None,
         echo: [None, None],
     }
 }
@@ -132,7 +133,7 @@ fn json_says_what_the_contract_says() {
         r#""site":"Paris, FR","latitude":48.85,"longitude":2.35,"country":"FR","network":64501,"#,
         r#""access":"data-centre","state":"active","joined":"2026-11-22T02:58:03Z","connected":true,"#,
         r#""since":"2026-11-22T02:49:53Z","remote":"192.0.2.1:4000","software":"0.1.0","plan":"7","#,
-        r#""spool_bytes":4096,"spool_unstored":12,"rtt_ms":12.5,"clock_offset_ms":-3,"unread":["connect4"],"#,
+        r#""spool_bytes":4096,"spool_unstored":12,"rtt_ms":12.5,"clock_offset_ms":-3,"unread":["connect4"],"left_out":null,"#,
         r#""echo4":{"address":"192.0.2.1:7472","answered":"2026-11-22T02:58:03Z","#,
         r#""asked":"2026-11-22T02:58:03Z","refused":null},"echo6":null}],"#,
         r#""invitations":[{"probe":"bob-1","worker":"ada","site":"Paris, FR","until":"2026-11-22T02:58:03Z"}],"clocks":["The clock of ada-1 is wrong."]}"#
@@ -164,4 +165,19 @@ fn invitation_carries_its_warning_and_the_mark_of_a_demo() {
     };
     assert_eq!(demo.text(), format!("# {}\ncurl\n", crate::frame::DEMO));
     assert_eq!(demo.json()["warnings"], serde_json::json!([]));
+}
+
+#[test]
+fn probe_whose_plan_is_full_is_told_with_what_to_do() {
+    let mut full = probe("full");
+    full.left_out = Some((7, 42));
+    let report = report(vec![probe("other"), full]);
+    let text = report.text(100).replace('\n', " ");
+    assert!(
+        text.contains("The plan of full is full: it does not check 7 nodes (42 checks). Remove nodes"),
+        "{text}"
+    );
+    let json = report.json();
+    assert_eq!(json["probes"][1]["left_out"]["checks"], 42);
+    assert_eq!(json["probes"][0]["left_out"], Value::Null);
 }

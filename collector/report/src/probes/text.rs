@@ -1,6 +1,6 @@
 //! Probes for people.
 
-use isochrone_base::words::{date, duration, network_in_column, time};
+use isochrone_base::words::{count, date, duration, network_in_column, time};
 
 use super::{EchoLine, FreshInvitation, ProbeLine, ProbesReport, Seat};
 use crate::frame::DEMO;
@@ -37,6 +37,7 @@ impl ProbesReport {
             );
         }
         self.closed_ports(&mut lines);
+        self.full_plans(&mut lines);
         self.unread_kinds(&mut lines);
         self.clocks.iter().for_each(|clock| lines.wrapped(clock));
         lines.finish()
@@ -83,6 +84,18 @@ impl ProbesReport {
             lines.wrapped(&format!(
                 "Not given to {}: {kinds}. Its release does not know them; update it.",
                 probe.name
+            ));
+        }
+    }
+
+    fn full_plans(&self, lines: &mut Lines) {
+        let full = self.probes.iter().filter(|probe| probe.active);
+        for (probe, (nodes, checks)) in full.filter_map(|probe| Some((probe, probe.left_out?))) {
+            lines.wrapped(&format!(
+                "The plan of {} is full: it does not check {} ({}). Remove nodes, or give them a longer interval.",
+                probe.name,
+                count(nodes, "node"),
+                count(checks, "check"),
             ));
         }
     }

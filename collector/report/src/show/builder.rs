@@ -231,7 +231,9 @@ impl Run {
             cause,
             error,
             http_status: run.and_then(|run| run.http_status),
-            address: address_of(&last.outcome).into_owned(),
+            address: address_of(&last.outcome)
+                .map(|address| address.to_string())
+                .unwrap_or_default(),
             down: last.seen == Finding::Bad,
             slots: Slots {
                 first: self.first,

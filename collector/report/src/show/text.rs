@@ -196,24 +196,18 @@ impl SeenBy {
     }
 }
 
-/// Lines of at most `max` characters, every character kept. What a terminal would obey is spelled out: the
-/// words come from the server that failed.
+/// Lines of at most `max` characters.
 fn broken(text: &str, max: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut width = 0;
     for character in text.chars() {
-        let shown = match character {
-            control if control.is_control() => control.escape_default().to_string(),
-            other => other.to_string(),
-        };
-        let length = shown.chars().count();
-        if width + length > max {
+        if width == max {
             lines.push(String::new());
             width = 0;
         }
-        width += length;
+        width += 1;
         if let Some(line) = lines.last_mut() {
-            line.push_str(&shown);
+            line.push(character);
         }
     }
     lines.retain(|line| !line.is_empty());

@@ -40,13 +40,13 @@ fn each_kind_of_result_has_its_line() {
         id("echo4", "eve-1", &target(1), "40:00") + r#","lateness_us":250,"outcome":"timed-out"}"#;
     assert_eq!(lines[6], timed_out);
     let ok = id("status4", "berlin", &target(2), "40:00")
-        + r#","lateness_us":900,"outcome":"ok","address":"192.0.2.7:443","http_status":200,"cache":"absent","#
+        + r#","lateness_us":900,"outcome":"ok","address":"192.0.2.7","http_status":200,"cache":"absent","#
         + r#""certificate_expires_s":1800000000,"resolve_us":100,"connect_us":20000,"tls_us":41000,"#
         + r#""first_byte_us":22000,"transfer_us":300,"unattributed_us":12,"body_bytes":512,"#
         + r#""node_uptime_s":3600,"node_version":"4.2.0"}"#;
     assert_eq!(lines[11], ok);
     let failed = id("status4", "berlin", &target(2), "44:00")
-        + r#","lateness_us":900,"outcome":"failed","address":"192.0.2.7:443","cache":"absent","#
+        + r#","lateness_us":900,"outcome":"failed","address":"192.0.2.7","cache":"absent","#
         + r#""phase":"connect","cause":"refused","text":"connection refused"}"#;
     assert_eq!(lines[4 * ROWS as usize + 11], failed);
     let last = Progress {

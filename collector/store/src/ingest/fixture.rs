@@ -199,7 +199,7 @@ pub fn status(slot: u64, fails: bool) -> Measurement {
         slot: UnixMillis(slot),
         lateness: Micros::new(900).unwrap(),
         outcome: Outcome::Endpoint(Box::new(EndpointOutcome {
-            address: "192.0.2.7:443".to_owned(),
+            address: "192.0.2.7".parse().ok(),
             http_status: (!fails).then_some(200),
             cache: CacheState::Absent,
             certificate_expires: (!fails).then_some(1_800_000_000),

@@ -475,3 +475,41 @@ fn epochs_of_one_probe_share_its_quota() {
     let eighth = submit(&again, honest(epoch(8), 1, Digest::ZERO));
     assert_eq!(refusal(eighth), refused);
 }
+
+/// A probe may name whatever it likes; what is kept of it has a bound, and what it stores is untouched by that.
+#[test]
+fn epochs_known_by_word_alone_are_kept_within_a_bound() {
+    let (_, store) = store_with_plan();
+    let ingest = inline(&store);
+    let named = |hello: u16, place: u16| {
+        let mut id = [0; 16];
+        (id[..2]).copy_from_slice(&hello.to_be_bytes());
+        (id[2..4]).copy_from_slice(&place.to_be_bytes());
+        EpochState {
+            epoch: EpochId(id),
+            first_slot: START,
+            first_held: Sequence(1),
+            last: Sequence(1),
+            last_digest: Digest::ZERO,
+            closed: false,
+        }
+    };
+    for hello in 1..=30 {
+        let epochs: Vec<_> = (0..1_000).map(|place| named(hello, place)).collect();
+        let marks = now(ingest.hello(ADA, epochs)).unwrap();
+        assert_eq!(marks.len(), 1_000, "each has its mark, noted or not");
+        let opened = now(ingest.epoch_opened(ADA, named(hello, 2_000))).unwrap();
+        assert_eq!(opened.stored, Sequence::NONE);
+    }
+    let kept = || {
+        let count = |transaction: &redb::ReadTransaction| {
+            let table = crate::tables::EPOCHS.read(transaction, store.found())?;
+            Ok(table.iter()?.count())
+        };
+        store.read(count).unwrap()
+    };
+    assert_eq!(kept(), 1_024);
+    store_honest(&ingest, EPOCH, 2);
+    assert_eq!(kept(), 1_025, "one of which batches come is noted");
+    assert!(ledger::verify(&store).unwrap().is_sound());
+}

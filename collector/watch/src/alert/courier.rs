@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use isochrone_base::clock::Clock;
+use isochrone_proto::text::cleaned;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::StoreError;
 use rand::Rng;
@@ -153,7 +154,8 @@ impl Courier {
         }
         tracing::warn!(receiver = lane.receiver.name(), alert = %parcel.pending.alert.id, %error,
             "alert not delivered yet");
-        self.outbox.failed(&parcel.pending, error.to_string())
+        self.outbox
+            .failed(&parcel.pending, cleaned(&error.to_string()).into_owned())
     }
 
     /// When the next receiver may be tried that is not tried now.

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use isochrone_proto::text::cleaned;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -148,7 +149,7 @@ impl Deliver for HttpDeliver {
             _ => {
                 let text = answer.body_mut().with_config().limit(4_096).read_to_string();
                 let text = text.unwrap_or_default();
-                let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+                let text = cleaned(&text).split_whitespace().collect::<Vec<_>>().join(" ");
                 Err(DeliverError::Rejected {
                     status,
                     text: text.chars().take(ANSWER_MAX).collect(),
@@ -228,6 +229,16 @@ mod tests {
             exchange("HTTP/1.1 400 Bad\r\ncontent-length: 9\r\nconnection: close\r\n\r\nbad\n json");
         assert!(
             matches!(&result, Err(DeliverError::Rejected { status: 400, text }) if text == "bad json"),
+            "{result:?}"
+        );
+    }
+
+    #[test]
+    fn hostile_answer_of_a_receiver_is_kept_clean() {
+        let (result, _) =
+            exchange("HTTP/1.1 400 Bad\r\nconnection: close\r\n\r\n\u{1b}[2Jno\u{202e}\u{7f} more\r\n");
+        assert!(
+            matches!(&result, Err(DeliverError::Rejected { text, .. }) if text == "?[2Jno?? more"),
             "{result:?}"
         );
     }

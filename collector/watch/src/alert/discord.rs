@@ -1,6 +1,7 @@
 //! An alert as a Discord message: within its limits, and unable to mention anyone.
 
 use isochrone_base::words;
+use isochrone_proto::text::cleaned;
 use serde_json::{Value, json};
 
 use super::message::{Alert, Event, EvidenceBody};
@@ -89,13 +90,12 @@ fn line(cell: &EvidenceBody) -> String {
 /// Text in which nothing is markup, a link or a mention.
 fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
-    for character in text.chars() {
+    for character in cleaned(text).chars() {
         match character {
             '\\' | '*' | '_' | '~' | '`' | '|' | '>' | '[' | ']' | '(' | ')' | '#' | '<' => {
                 plain.push('\\');
                 plain.push(character);
             }
-            control if control.is_control() => plain.push(' '),
             other => plain.push(other),
         }
     }
@@ -109,14 +109,7 @@ fn muted(text: &str) -> String {
 
 /// Verbatim, but for the characters that would end the code span, and long errors cut.
 fn code(text: &str) -> String {
-    let clean: String = text
-        .chars()
-        .map(|character| match character {
-            '`' => '\'',
-            control if control.is_control() => ' ',
-            other => other,
-        })
-        .collect();
+    let clean = cleaned(text).replace('`', "'");
     match clean.trim() {
         "" => String::new(),
         clean => format!("`{}`", cut(clean, 200)),
@@ -178,6 +171,29 @@ mod tests {
             description,
             "\\[x\\]\\(https://evil\\) \\<@\u{200b}1\\> \\`a\\` \\*\\*b\\*\\* \\# c"
         );
+    }
+
+    #[test]
+    fn hostile_words_are_shown_and_not_obeyed() {
+        let hostile = "a\u{1b}[2J\u{202e}b\u{2066}\nc\u{9b}\u{7f}";
+        let notice = SecurityNotice {
+            kind: hostile.into(),
+            probe: hostile.into(),
+            text: hostile.into(),
+        };
+        let mut by_node = incident_alert();
+        let incident = by_node.incident.as_mut().unwrap();
+        incident.evidence[0].error = hostile.into();
+        for alert in [Alert::of_security(notice, "lead", UnixMillis(0)), by_node] {
+            let body = body(&alert);
+            let embed = &body["embeds"][0];
+            for value in [&body["content"], &embed["title"], &embed["description"]] {
+                let lines = value.as_str().unwrap().lines();
+                for line in lines.map(|line| line.replace('\u{200b}', "")) {
+                    assert!(isochrone_proto::text::is_clean(&line), "{line:?}");
+                }
+            }
+        }
     }
 
     #[test]

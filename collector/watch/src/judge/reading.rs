@@ -1,6 +1,5 @@
 //! A stored row, as the engine takes it: the one place that knows what a check's outcome says against a node.
 
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use isochrone_proto::kind::{Check, Kind};
@@ -70,7 +69,7 @@ fn of_request(check: Check, slot: UnixMillis, outcome: &EndpointOutcome) -> Obse
         began: slot,
         finished: slot,
         word: Word::Nothing,
-        address: address(&outcome.address),
+        address: outcome.address,
         connect: None,
         secured: false,
         text: "",
@@ -120,13 +119,6 @@ fn blames_source(outcome: &EndpointOutcome, cause: FailureCause, text: &str) -> 
         && (said.contains("failed to download object") || names_one.iter().any(|name| said.contains(name)))
 }
 
-fn address(text: &str) -> Option<IpAddr> {
-    text.parse().ok().or_else(|| {
-        let with_port: Option<SocketAddr> = text.parse().ok();
-        with_port.map(|address| address.ip())
-    })
-}
-
 fn after(slot: UnixMillis, us: u64) -> UnixMillis {
     slot.plus(Duration::from_micros(us))
 }
@@ -153,7 +145,7 @@ mod tests {
 
     fn endpoint(status: u16, cache: CacheState, result: EndpointResult) -> Outcome {
         Outcome::Endpoint(Box::new(EndpointOutcome {
-            address: "192.0.2.1".into(),
+            address: "192.0.2.1".parse().ok(),
             http_status: Some(status),
             cache,
             certificate_expires: None,
@@ -243,22 +235,5 @@ mod tests {
         let echo = fixture::replied(20);
         let kind = Kind::new(Check::Echo, Family::V4);
         assert!(Observation::of(kind, UnixMillis(1), &echo).is_none());
-    }
-
-    #[test]
-    fn address_is_read_with_and_without_a_port() {
-        for (text, expected) in [
-            ("192.0.2.1", Some("192.0.2.1")),
-            ("192.0.2.1:443", Some("192.0.2.1")),
-            ("2001:db8::1", Some("2001:db8::1")),
-            ("[2001:db8::1]:443", Some("2001:db8::1")),
-            ("", None),
-        ] {
-            assert_eq!(
-                address(text).map(|ip| ip.to_string()).as_deref(),
-                expected,
-                "{text}"
-            );
-        }
     }
 }

@@ -85,7 +85,7 @@ fn replied(ms: u64, suspect: bool) -> EchoOutcome {
 
 fn endpoint(check: u16, slot: u64, result: EndpointResult, cache: CacheState) -> Measurement {
     let outcome = EndpointOutcome {
-        address: "192.0.2.1".into(),
+        address: "192.0.2.1".parse().ok(),
         http_status: None,
         cache,
         certificate_expires: Some(2_000_000_000),

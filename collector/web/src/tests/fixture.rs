@@ -7,13 +7,14 @@ use futures_util::future::{BoxFuture, FutureExt, ready};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::view::*;
 use crate::{Access, AccessToken, ReportError, ReportQuery, Reports, router, serve};
 
 /// The token of a protected server.
-pub(super) const TOKEN: &str = "0123456789abcdef0123";
+pub(super) const TOKEN: &str = "9f86d081884c7d659a2f";
 
 /// A running server.
 pub(super) struct Web {
@@ -41,7 +42,7 @@ impl Web {
         let mut task = JoinSet::new();
         task.spawn(serve(
             listener,
-            router(receiver, Arc::new(Canned), access, stop.clone()),
+            router(receiver, Arc::new(Canned), access, now, stop.clone()),
             stop.clone(),
         ));
         Self {
@@ -74,6 +75,11 @@ impl Web {
             .expect("it runs")
             .expect("it does not panic");
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the tests' clock is the real one")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 /// Answers that a test can tell apart.

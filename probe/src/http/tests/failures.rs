@@ -43,6 +43,46 @@ async fn hang_in_each_phase_is_a_timeout_of_that_phase() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn interim_answers_are_passed_over_and_endless_ones_are_not_read() {
+    let some = "HTTP/1.1 100 Continue\r\n\r\n".repeat(3) + "HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
+    let good = check(
+        saying(some + "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"),
+        &http_page(),
+    )
+    .await;
+    assert_eq!(answer(&good).status, 200);
+
+    let sent = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&sent);
+    let endless = Memory::new(move |mut stream: DuplexStream| {
+        let sent = Arc::clone(&counted);
+        async move {
+            read_request(&mut stream).await;
+            for _ in 0..100_000 {
+                if stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await.is_err() {
+                    break;
+                }
+                sent.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+            }
+            std::future::pending::<()>().await;
+        }
+    });
+    let report = check(endless, &http_page()).await;
+    assert_eq!(
+        broke(&report),
+        (Phase::FirstByte, Cause::Failed(FailureCause::BadHttp))
+    );
+    assert!(
+        failure(&report).text.as_str().contains("interim answers"),
+        "{report:?}"
+    );
+    assert!(failure(&report).elapsed < Duration::from_secs(1));
+    let sent = sent.load(Ordering::Relaxed);
+    assert!(sent < 10_000, "{sent} were taken");
+}
+
+#[tokio::test(start_paused = true)]
 async fn asset_has_its_own_limits_for_first_byte_and_total() {
     let silent = Memory::new(|stream: DuplexStream| async move {
         let _open = stream;

@@ -1,5 +1,7 @@
 //! Endpoint measurements as columns. They are few and wide; texts stand once in a table.
 
+use std::net::{IpAddr, SocketAddr};
+
 use serde::{Deserialize, Serialize};
 
 use super::{CacheState, EndpointOutcome, EndpointResult, Phases};
@@ -53,7 +55,11 @@ impl EndpointColumns {
         let outcomes = || rows.iter().map(|row| row.outcome);
         let mut texts = Texts::default();
         let addresses: Vec<u64> = outcomes()
-            .map(|outcome| texts.index_of(&outcome.address))
+            .map(|outcome| {
+                outcome
+                    .address
+                    .map_or(0, |address| texts.index_of(&address.to_string()))
+            })
             .collect();
         let failed = FailedColumns::pack(outcomes().filter_map(failure_of), &mut texts);
         let ok = OkColumns::pack(outcomes(), &mut texts);
@@ -130,7 +136,7 @@ impl EndpointColumns {
                     Ended::Unsent(cause) => EndpointResult::Unsent(cause),
                 };
                 let outcome = EndpointOutcome {
-                    address: self.texts.get(read(&mut address)).to_owned(),
+                    address: address_in(self.texts.get(read(&mut address))),
                     http_status: Some(read(&mut http_status) as u16).filter(|status| *status != 0),
                     cache: CacheState::from_code(read(&mut cache) as u8).unwrap_or(CacheState::Absent),
                     certificate_expires: Some(read(&mut certificate)).filter(|expires| *expires != 0),
@@ -247,6 +253,12 @@ impl OkColumns {
     }
 }
 
+/// The address in a text, which an older release may have followed by a port; `None` for other words.
+fn address_in(text: &str) -> Option<IpAddr> {
+    let with_port = || text.parse().ok().map(|address: SocketAddr| address.ip());
+    text.parse().ok().or_else(with_port)
+}
+
 fn ended(result: &EndpointResult) -> Ended {
     match result {
         EndpointResult::Ok { .. } => Ended::Ok,
@@ -259,5 +271,29 @@ fn failure_of(outcome: &EndpointOutcome) -> Option<(Phase, &str)> {
     match &outcome.result {
         EndpointResult::Failed { phase, text, .. } => Some((*phase, text)),
         EndpointResult::Ok { .. } | EndpointResult::Unsent(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn address_is_read_with_and_without_a_port() {
+        for (text, expected) in [
+            ("192.0.2.1", Some("192.0.2.1")),
+            ("192.0.2.1:443", Some("192.0.2.1")),
+            ("2001:db8::1", Some("2001:db8::1")),
+            ("[2001:db8::1]:443", Some("2001:db8::1")),
+            ("", None),
+            ("\u{1b}[2J", None),
+            ("node.example.org", None),
+        ] {
+            assert_eq!(
+                address_in(text).map(|ip| ip.to_string()).as_deref(),
+                expected,
+                "{text}"
+            );
+        }
     }
 }

@@ -288,3 +288,23 @@ async fn ping_tells_round_trip_and_clock_offset() {
         "{offset} ms is not 60 s within {half} ms"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn probe_that_greets_without_end_is_told_to_wait() {
+    let bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    for number in 0..60 {
+        let (probe, _) = bench.welcomed(&identity, hello(number)).await;
+        drop(probe);
+    }
+    let refused = loop {
+        match bench.greeted(&identity, hello(100)).await.next().await {
+            Ok(CollectorMessage::Welcome(_)) => {} // a token came back meanwhile
+            other => break other,
+        }
+    };
+    assert!(
+        matches!(&refused, Ok(CollectorMessage::Refused(Refusal::Busy { reason })) if reason.contains("greeted too often")),
+        "{refused:?}"
+    );
+}

@@ -6,6 +6,7 @@ use isochrone_base::words;
 use isochrone_proto::ids::TargetId;
 use isochrone_proto::kind::Family;
 use isochrone_proto::measurement::Phase;
+use isochrone_proto::text::cleaned;
 
 use super::Known;
 use crate::incident::{Cause, Ending, Incident, IncidentCheck, Subject};
@@ -142,8 +143,8 @@ fn error(incidents: &[Incident]) -> String {
     let Some(((error, phase), _)) = most.filter(|((error, _), _)| !error.is_empty()) else {
         return String::new();
     };
-    let plain = |of: char| if of.is_control() { ' ' } else { of };
-    let shown: String = error.chars().take(ERROR_MAX).map(plain).collect();
+    let error = cleaned(error);
+    let shown: String = error.chars().take(ERROR_MAX).collect();
     let end = if shown.len() < error.len() { "…" } else { "." };
     format!(" Error, in {phase}: {}{end}", shown.trim_end_matches('.'))
 }

@@ -1,9 +1,11 @@
-//! What the checks of the nodes cost them, as `target add` and `target list` print it.
+//! What the checks of the nodes cost them, and which plans have no room for them, as `target add`, `target list` and
+//! `probe list` print it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use isochrone_planner::draft::{HostPrefixes, Load, Participant, PlanInput};
+use isochrone_planner::draft::{HostPrefixes, LeftOut, Load, Participant, PlanInput, Seats};
+use isochrone_planner::plans::PeerAddresses;
 use isochrone_planner::targets::Targets;
 use isochrone_report::targets::{TargetLoad, calls};
 
@@ -12,16 +14,27 @@ use crate::commands::CommandContext;
 /// The load of every node of `targets`, in their order, by the probes that are in the mesh now. Which of the hosts
 /// share a network is known to the running planner alone: where that slows checks down, they are fewer than here.
 pub(super) fn loads(context: &CommandContext, targets: &Targets) -> Vec<Load> {
+    input(context, targets).loads()
+}
+
+/// The probes whose plans have no room for all nodes of `targets`, by the probes that are in the mesh now.
+pub(super) fn left_out(context: &CommandContext, targets: &Targets) -> Vec<LeftOut> {
+    input(context, targets).draft(&Seats::default()).limits.left_out
+}
+
+fn input(context: &CommandContext, targets: &Targets) -> PlanInput {
     let probes = context.registry.list().into_iter();
-    let probes = probes.filter(|probe| probe.is_active());
-    let input = PlanInput {
-        probes: probes.map(|probe| Participant::new(&probe, None, None)).collect(),
+    let probes = probes.filter(|probe| probe.is_active()).map(|probe| {
+        let PeerAddresses { v4, v6 } = context.addresses.of(probe.id);
+        Participant::new(&probe, v4, v6)
+    });
+    PlanInput {
+        probes: probes.collect(),
         nodes: targets.nodes.clone(),
         pace: context.config.pace,
         prefixes: HostPrefixes::default(),
         downloads: BTreeSet::new(),
-    };
-    input.loads()
+    }
 }
 
 /// The sentence of `target add`.

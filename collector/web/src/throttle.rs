@@ -1,0 +1,170 @@
+//! How often a token may be tried: by one visitor, and by all together.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::visitor::Visitor;
+
+/// Wrong tokens of one visitor: five at once, then five a minute.
+const OF_ONE: Rate = Rate {
+    each: Duration::from_secs(12),
+    at_once: 5,
+};
+/// Wrong tokens of all together: 60 at once, then one a second.
+const OF_ALL: Rate = Rate {
+    each: Duration::from_secs(1),
+    at_once: 60,
+};
+/// Visitors remembered that have shown the right token.
+const KNOWN_MAX: usize = 64;
+
+#[derive(Clone, Copy)]
+struct Rate {
+    each: Duration,
+    at_once: u32,
+}
+
+/// Wrong tokens that still count, as the instant at which none does any more.
+#[derive(Clone, Copy)]
+struct Wrong(Instant);
+
+/// The tries of the last while. Time is an argument.
+#[derive(Default)]
+pub(crate) struct Throttle {
+    all: Option<Wrong>,
+    /// Of each visitor: no more than those that `all` let in within a minute.
+    visitors: HashMap<Visitor, Wrong>,
+    /// Who has shown the right token: a flood of others does not lock them out.
+    known: VecDeque<Visitor>,
+}
+
+impl Throttle {
+    /// Whether a token of this visitor's is looked at now; else when to come again.
+    pub(crate) fn admits(&self, visitor: Visitor, now: Instant) -> Result<(), Duration> {
+        let own = self
+            .visitors
+            .get(&visitor)
+            .map_or(Ok(()), |wrong| wrong.room(OF_ONE, now));
+        match self.all {
+            Some(all) if !self.known.contains(&visitor) => own.and(all.room(OF_ALL, now)),
+            _ => own,
+        }
+    }
+
+    /// It was wrong.
+    pub(crate) fn wrong(&mut self, visitor: Visitor, now: Instant) {
+        self.visitors.retain(|_, wrong| wrong.0 > now);
+        let own = self.visitors.entry(visitor).or_insert(Wrong(now));
+        *own = own.and_one(OF_ONE, now);
+        self.all = Some(self.all.unwrap_or(Wrong(now)).and_one(OF_ALL, now));
+    }
+
+    /// It was right.
+    pub(crate) fn right(&mut self, visitor: Visitor) {
+        if !self.known.contains(&visitor) {
+            self.known.push_back(visitor);
+        }
+        if self.known.len() > KNOWN_MAX {
+            self.known.pop_front();
+        }
+    }
+}
+
+impl Wrong {
+    /// How long until there is room for one more.
+    fn room(self, rate: Rate, now: Instant) -> Result<(), Duration> {
+        let full = rate.each * (rate.at_once - 1);
+        match self.0.saturating_duration_since(now).checked_sub(full) {
+            Some(wait) if !wait.is_zero() => Err(wait),
+            _ => Ok(()),
+        }
+    }
+
+    fn and_one(self, rate: Rate, now: Instant) -> Self {
+        Self(self.0.max(now) + rate.each)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use tokio::time::advance;
+
+    use super::*;
+
+    fn visitor(number: u32) -> Visitor {
+        Visitor::of(IpAddr::from(number.to_be_bytes()))
+    }
+
+    /// How many wrong tokens are looked at, of `tries` at this instant.
+    fn taken(throttle: &mut Throttle, tries: impl IntoIterator<Item = Visitor>) -> usize {
+        let now = now();
+        let looked_at = tries.into_iter().filter(|visitor| {
+            let admitted = throttle.admits(*visitor, now).is_ok();
+            if admitted {
+                throttle.wrong(*visitor, now);
+            }
+            admitted
+        });
+        looked_at.count()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "tokio's paused time")]
+    fn now() -> Instant {
+        Instant::now()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_visitor_tries_five_times_then_five_times_a_minute() {
+        let mut throttle = Throttle::default();
+        let one = visitor(1);
+        assert_eq!(taken(&mut throttle, [one; 100]), 5);
+        assert_eq!(throttle.admits(one, now()), Err(Duration::from_secs(12)));
+        assert_eq!(throttle.admits(visitor(2), now()), Ok(()), "others may");
+        let mut looked_at = 0;
+        for _ in 0..600 {
+            advance(Duration::from_millis(100)).await;
+            looked_at += taken(&mut throttle, [one]);
+        }
+        assert_eq!(looked_at, 5, "in a minute");
+        advance(Duration::from_secs(60)).await;
+        assert_eq!(taken(&mut throttle, [one; 100]), 5, "a quiet minute is forgotten");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_visitors_try_sixty_times_then_once_a_second() {
+        let mut throttle = Throttle::default();
+        throttle.right(visitor(1));
+        assert_eq!(taken(&mut throttle, (2..10_000).map(visitor)), 60);
+        let mut looked_at = 0;
+        for second in 0..60 {
+            advance(Duration::from_secs(1)).await;
+            looked_at += taken(&mut throttle, (0..50).map(|n| visitor(20_000 + 50 * second + n)));
+        }
+        assert_eq!(looked_at, 60);
+        assert!(throttle.visitors.len() <= 120, "{}", throttle.visitors.len());
+        assert_eq!(
+            throttle.admits(visitor(1), now()),
+            Ok(()),
+            "who had the token is not locked out"
+        );
+        assert_eq!(
+            taken(&mut throttle, [visitor(1); 50]),
+            5,
+            "and tries no more often than others"
+        );
+    }
+
+    #[test]
+    fn visitors_who_had_the_token_are_remembered_within_a_bound() {
+        let mut throttle = Throttle::default();
+        (0..1_000)
+            .map(visitor)
+            .for_each(|visitor| throttle.right(visitor));
+        assert_eq!(throttle.known.len(), KNOWN_MAX);
+        assert!(throttle.known.contains(&visitor(999)));
+    }
+}
