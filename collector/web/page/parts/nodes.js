@@ -103,9 +103,9 @@ const MARK = { green: "", red: "", unproven: "idle ", sick: "idle ", own: "own "
 
 /** Why a vantage judges nothing now, by the collector's verdict. */
 const IDLE = {
-  unproven: "it fails, and nothing proves that its own line works: not counted",
+  unproven: "nothing proves that its own line works: not counted",
   sick: "it fails alone too often: judges nothing for now",
-  own: "the worker's own probe, or on the node's server: judges nothing",
+  own: "the worker's own, or on the node's server: judges nothing",
   silent: "nothing fresh of it: judges nothing now",
 };
 
