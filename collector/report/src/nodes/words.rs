@@ -158,8 +158,7 @@ pub(super) fn unjudged(node: &NodeReport) -> Option<String> {
     let ms = (node.nobody_may_judge_s * 1_000.0) as u64;
     (ms >= 60_000).then(|| {
         format!(
-            "For {} it was measured and could not be judged: too few vantages, of fewer than two networks, were known to have a \
-             working line of their own.",
+            "Measured, but nobody may judge it for {}: no two networks' proven lines reached it or failed.",
             duration(ms)
         )
     })

@@ -122,7 +122,7 @@ function share(value) {
 }
 
 function outages(entry) {
-  if (entry.outages.length === 0) return h("p.calm", {}, "No outage on record.");
+  if (entry.outages.length === 0) return h("p.calm", {}, ui.history.days < DAYS ? "No outage in the last day." : "No outage on record.");
   const newest = [...entry.outages].reverse();
   return h("ul.outages", {}, newest.map((outage) => h("li", { key: outage.start },
     h("b", { title: full(outage.start) }, `${day(outage.start)} ${clock(outage.start, outage.start)} UTC`),
