@@ -25,6 +25,9 @@ use tokio_util::sync::CancellationToken;
 use self::director::Director;
 use self::story::{Story, keep_up, say};
 
+/// The collector's state in the demo's folder.
+pub(crate) const STATE: &str = "collector";
+
 /// Runs the demo until `stop`. Its files lie in `folder`, or in a temporary one of this user alone that is removed
 /// at the end, unless something went wrong: the logs say what.
 ///
@@ -33,7 +36,9 @@ use self::story::{Story, keep_up, say};
 pub async fn run(folder: Option<PathBuf>, stop: CancellationToken) -> anyhow::Result<()> {
     if let Some(folder) = folder {
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        return perform(&folder, &stop).await;
+        let result = perform(&folder, &stop).await;
+        println!("         The demo's files are in {}.", folder.display());
+        return result;
     }
     let ours = tempfile::Builder::new()
         .prefix("isochrone-demo-")
@@ -75,6 +80,7 @@ async fn perform(folder: &Path, stop: &CancellationToken) -> anyhow::Result<()> 
     };
     say(began, "Stopping: the probes say goodbye, the collector drains.");
     world.end().await?;
+    say(began, "Stopped.");
     result
 }
 

@@ -24,6 +24,8 @@ use crate::up;
 
 /// Wrong configuration.
 const CONFIGURATION: u8 = 64;
+/// Exit code of wrong usage.
+const USAGE: u8 = 2;
 /// Between two looks whether the store is free, or its collector answers.
 const WAIT: Duration = Duration::from_millis(250);
 /// Looks before giving up: 30 s.
@@ -35,11 +37,17 @@ pub fn run(cli: Cli) -> u8 {
     let demo_folder = cli.state.clone();
     let named_config = cli.config.clone();
     let paths = Paths::find(cli.config, cli.state);
-    if let Some(path) = named_config
+    if let Some(path) = named_config.clone()
         && !matches!(cli.program, Program::Up { .. })
         && !path.exists()
     {
         return complain(&ConfigError::Missing { path }.into());
+    }
+    if named_config.is_some() && matches!(cli.program, Program::Up { demo: true, .. }) {
+        eprintln!(
+            "The demo writes a configuration of its own: leave --config out. --state names the folder for all its files."
+        );
+        return USAGE;
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -106,8 +114,14 @@ async fn status(paths: &Paths, format: Format, screen: &mut Screen) -> anyhow::R
     if let Some(code) = control::ask(&paths.socket(), &command, |answer| screen.show(answer)).await? {
         return Ok(code);
     }
+    let demo = paths.state.join(demo::STATE);
+    let demo = Paths {
+        state: demo,
+        ..paths.clone()
+    };
+    let demo = demo.socket().exists().then_some(demo.state);
     show_while(screen, |answers| {
-        commands::status_of_no_collector(format, answers)
+        commands::status_of_no_collector(demo, format, answers)
     })
     .await
 }

@@ -83,7 +83,7 @@ fn explanations(totals: &Totals) -> Vec<String> {
         ),
         (
             totals.absent,
-            "slots were not heard of: the host is off, or the results are still on their way.",
+            "slots are absent, nothing was heard of them: the probe was stopped, its host is off, or the results are on their way.",
         ),
         (totals.spooled, "measurements are still in the probes' spools."),
         (

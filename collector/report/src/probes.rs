@@ -57,6 +57,8 @@ pub struct ProbeLine {
     pub joined: UnixMillis,
     /// Its connection.
     pub session: Option<SessionLine>,
+    /// Since when it has none, where a collector runs and knows.
+    pub away_since: Option<UnixMillis>,
     /// Kinds that it is not given: its release did not announce them.
     pub unread: Vec<String>,
     /// Nodes, and checks of them, for which its plan has no room.

@@ -1,5 +1,7 @@
 //! Whether all is well, in a line or two and an exit code for scripts.
 
+use std::path::Path;
+
 use isochrone_base::words::{count, rfc3339_second};
 use isochrone_proto::units::UnixMillis;
 use serde::Serialize;
@@ -53,14 +55,35 @@ pub struct Share {
     pub all: usize,
     /// Those that are well.
     pub well: usize,
+    /// Those of which this cannot be told.
+    pub unknown: usize,
+}
+
+impl Share {
+    /// "8 of 9 nodes up"; what is unknown is not down.
+    fn says(&self, what: &str, well: &str) -> String {
+        let all = count(self.all, what);
+        match self.unknown {
+            0 => format!("{} of {all} {well}", self.well),
+            unknown if unknown == self.all => format!("nothing is known of {all}"),
+            unknown => format!("{} of {all} {well}, {unknown} unknown", self.well),
+        }
+    }
 }
 
 impl StatusReport {
-    /// What is known where no collector runs.
+    /// What is known where no collector runs; `demo`: where the folder named is that of a demo, its collector's.
     #[must_use]
-    pub fn of_no_collector(at: UnixMillis) -> Self {
-        let says = "No collector runs with this state folder, so nobody watches the nodes. Start it (`systemctl start \
-                    isochrone-collector`), or name another folder with --state.";
+    pub fn of_no_collector(at: UnixMillis, demo: Option<&Path>) -> Self {
+        let mut says = "No collector runs with this state folder, so nobody watches the nodes. Start it (`systemctl start \
+                    isochrone-collector`), or name another folder with --state."
+            .to_owned();
+        if let Some(demo) = demo {
+            says = format!(
+                "These are the files of a demo: name its collector's folder, --state {}.",
+                demo.display()
+            );
+        }
         Self {
             at,
             is_demo: false,
@@ -69,7 +92,7 @@ impl StatusReport {
             findings: vec![Finding {
                 weight: Weight::CannotTell,
                 subject: None,
-                says: says.to_owned(),
+                says,
             }],
         }
     }
@@ -106,11 +129,9 @@ impl StatusReport {
         }
         let (nodes, probes) = (self.nodes, self.probes);
         let counted = format!(
-            "{} of {} up, {} of {} connected",
-            nodes.well,
-            count(nodes.all, "node"),
-            probes.well,
-            count(probes.all, "probe")
+            "{}, {}",
+            nodes.says("node", "up"),
+            probes.says("probe", "connected")
         );
         match self.heaviest() {
             Weight::Note => lines.wrapped(&format!("All is well: {counted}.")),
@@ -154,8 +175,16 @@ mod tests {
         StatusReport {
             at: UnixMillis(1_795_316_283_000),
             is_demo: false,
-            nodes: Share { all: 9, well: 8 },
-            probes: Share { all: 10, well: 10 },
+            nodes: Share {
+                all: 9,
+                well: 8,
+                unknown: 0,
+            },
+            probes: Share {
+                all: 10,
+                well: 10,
+                unknown: 0,
+            },
             findings: weights.iter().map(finding).collect(),
         }
     }
@@ -187,8 +216,31 @@ mod tests {
     }
 
     #[test]
+    fn nodes_of_which_nothing_is_known_are_not_counted_as_down() {
+        let mut report = report(&[Weight::CannotTell]);
+        report.nodes = Share {
+            all: 1,
+            well: 0,
+            unknown: 1,
+        };
+        assert!(
+            report
+                .text(80)
+                .starts_with("Cannot tell: nothing is known of 1 node, 10 of 10 probes connected.\n"),
+            "{}",
+            report.text(80)
+        );
+        report.nodes = Share {
+            all: 3,
+            well: 1,
+            unknown: 1,
+        };
+        assert!(report.text(80).contains("1 of 3 nodes up, 1 unknown, "));
+    }
+
+    #[test]
     fn no_collector_is_nothing_known_and_says_what_to_do() {
-        let report = StatusReport::of_no_collector(UnixMillis(0));
+        let report = StatusReport::of_no_collector(UnixMillis(0), None);
         assert_eq!(report.exit_code(), 3);
         let text = report.text(80);
         assert!(
@@ -196,5 +248,11 @@ mod tests {
             "{text}"
         );
         assert_eq!(report.json()["verdict"], "cannot-tell");
+        let demo = StatusReport::of_no_collector(UnixMillis(0), Some(Path::new("/x/collector")));
+        assert!(
+            demo.text(200).contains("--state /x/collector."),
+            "{}",
+            demo.text(200)
+        );
     }
 }

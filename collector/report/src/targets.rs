@@ -124,7 +124,7 @@ impl TargetsReport {
     fn loads(&self) -> Table {
         let columns = [
             Column::names("CALLS A MINUTE"),
-            Column::figures("STATUS"),
+            Column::figures("STATUS OR PAGE"),
             Column::figures("ASSET"),
             Column::figures("CONNECT"),
             Column::figures("PROBES"),

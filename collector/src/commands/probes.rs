@@ -15,6 +15,7 @@ use isochrone_report::audit::{self, AuditLine};
 use isochrone_report::probes::{
     EchoLine, FreshInvitation, OpenInvitation, ProbeLine, ProbesReport, Seat, SessionLine,
 };
+use isochrone_web::view::ProbeState;
 
 use super::load::left_out;
 use super::{CommandContext, CommandError, Out, UsageError, WIDTH};
@@ -205,9 +206,19 @@ fn line(context: &CommandContext, record: &ProbeRecord) -> ProbeLine {
         joined: record.joined,
         session: context.sessions.view(record.id).map(session),
         left_out: None,
+        away_since: away_since(context, &record.name),
         unread: record.unread_kinds().iter().map(ToString::to_string).collect(),
         echo: context.addresses.checked(record.id).map(|port| port.map(echo)),
     }
+}
+
+/// Since when a probe is away, as the page has it.
+fn away_since(context: &CommandContext, name: &str) -> Option<UnixMillis> {
+    let view = context.views.as_ref()?.borrow();
+    let is_away = |state| matches!(state, ProbeState::Away | ProbeState::Silent);
+    let mut probes = view.probes.iter();
+    let probe = probes.find(|probe| probe.name == name && is_away(probe.state))?;
+    u64::try_from(probe.since.as_millisecond()).ok().map(UnixMillis)
 }
 
 fn access(access: Access) -> &'static str {

@@ -1,6 +1,7 @@
 //! `status`: the page's view in a line or two, with an exit code for scripts.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use isochrone_base::clock::Clock;
@@ -9,8 +10,8 @@ use isochrone_proto::units::UnixMillis;
 use isochrone_report::status::{Finding, Share, StatusReport, Weight};
 use isochrone_web::LiveView;
 use isochrone_web::view::{
-    IncidentCheck, IncidentState, IncidentView, NodeView, NoticeLevel, ProbeState, Source, Verdict,
-    VerdictState,
+    IncidentCheck, IncidentState, IncidentView, NodeView, NoticeLevel, ProbeState, ProbeView, Source,
+    Verdict, VerdictState,
 };
 use jiff::Timestamp;
 
@@ -28,15 +29,15 @@ pub(super) async fn status(context: &CommandContext, format: Format, out: &Out) 
     let now = context.clock.wall();
     let report = match &context.views {
         Some(views) => of_view(&views.borrow().clone(), now),
-        None => StatusReport::of_no_collector(now),
+        None => StatusReport::of_no_collector(now, None),
     };
     print(&report, format, out).await
 }
 
-/// The same where no collector runs.
-pub async fn status_of_no_collector(format: Format, answers: Answers) -> u8 {
+/// The same where no collector runs; `demo`: the state folder of a demo's, if the folder named is that of a demo.
+pub async fn status_of_no_collector(demo: Option<PathBuf>, format: Format, answers: Answers) -> u8 {
     let out = Out::of_files(answers);
-    let report = StatusReport::of_no_collector(Clock::system().wall());
+    let report = StatusReport::of_no_collector(Clock::system().wall(), demo.as_deref());
     match print(&report, format, &out).await {
         Ok(code) => code,
         Err(error) => out.end(Err(error)).await,
@@ -59,6 +60,11 @@ pub(super) fn of_view(view: &LiveView, now: UnixMillis) -> StatusReport {
         let found = of_node(node, view);
         nodes.all += 1;
         nodes.well += usize::from(found.is_none());
+        nodes.unknown += usize::from(
+            found
+                .as_ref()
+                .is_some_and(|found| found.weight == Weight::CannotTell),
+        );
         findings.extend(found);
     }
     let members = || {
@@ -70,6 +76,7 @@ pub(super) fn of_view(view: &LiveView, now: UnixMillis) -> StatusReport {
     let probes = Share {
         all: members().count(),
         well: connected.count(),
+        unknown: 0,
     };
     if nodes.all == 0 {
         findings.push(general(
@@ -88,6 +95,7 @@ pub(super) fn of_view(view: &LiveView, now: UnixMillis) -> StatusReport {
         .iter()
         .filter(|incident| incident.state == IncidentState::Open && incident.check == IncidentCheck::Probe);
     findings.extend(open.map(of_silent_probe));
+    findings.extend(members().filter_map(|probe| of_away_probe(probe, view)));
     findings.extend(view.incidents.iter().filter_map(of_flapping));
     findings.extend(of_the_collector(view, now));
     StatusReport {
@@ -141,8 +149,8 @@ fn of_node(node: &NodeView, view: &LiveView) -> Option<Finding> {
             Weight::Wrong,
             format!("{name} has failed from some vantages for minutes, too few for an outage."),
         )
-    } else if let Some(verdict) = any(Degraded) {
-        (Weight::Wrong, format!("{name} is degraded{}.", since(verdict)))
+    } else if any(Degraded).is_some() {
+        (Weight::Wrong, degraded(node))
     } else if connect.state == NobodyMayJudge {
         (
             Weight::CannotTell,
@@ -158,6 +166,36 @@ fn of_node(node: &NodeView, view: &LiveView) -> Option<Finding> {
         subject: Some(name.clone()),
         says,
     })
+}
+
+/// What of it is not well, and that this is no outage so far.
+fn degraded(node: &NodeView) -> String {
+    let name = &node.name;
+    let failing = |verdict: &Verdict| verdict.vantages_total.saturating_sub(verdict.vantages_ok);
+    if node.connect.state == VerdictState::Degraded {
+        let (verdict, all) = (
+            &node.connect,
+            count(node.connect.vantages_total as usize, "vantage"),
+        );
+        return match failing(verdict) {
+            0 => format!(
+                "{name} is degraded{}: it is reached over one address family only.",
+                since(verdict)
+            ),
+            some => format!(
+                "{name} cannot be reached from {some} of {all}{}; not confirmed as down.",
+                since(verdict)
+            ),
+        };
+    }
+    let (what, verdict) = match node.status.state {
+        VerdictState::Degraded => ("status is slow or fails", &node.status),
+        _ => ("asset is slow or fails", &node.asset),
+    };
+    format!(
+        "{name} is degraded{}: its {what} from some vantages.",
+        since(verdict)
+    )
 }
 
 fn since(verdict: &Verdict) -> String {
@@ -216,6 +254,20 @@ fn of_silent_probe(incident: &IncidentView) -> Finding {
         subject: Some(incident.target.clone()),
         says: format!("Probe {} is silent since {since} UTC.", incident.target),
     }
+}
+
+/// Not there, and not for long enough to be told: no fault so far.
+fn of_away_probe(probe: &ProbeView, view: &LiveView) -> Option<Finding> {
+    let away = milliseconds(view.generated_at).saturating_sub(milliseconds(probe.since));
+    (probe.state == ProbeState::Away).then(|| Finding {
+        weight: Weight::Note,
+        subject: Some(probe.name.clone()),
+        says: format!(
+            "Probe {} is not connected, for {}.",
+            probe.name,
+            words::duration(away)
+        ),
+    })
 }
 
 /// A node that is up is well, though it was down a moment ago: the page says the same.

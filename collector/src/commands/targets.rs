@@ -278,7 +278,7 @@ fn notes(node: &Node, targets: &Targets, worker_has_probe: bool) -> Vec<&'static
         notes.push("no asset: only its status is checked");
     }
     if !worker_has_probe {
-        notes.push("its worker has no probe");
+        notes.push("its worker has no probe: no harm to its checks, which are other workers' to make");
     }
     notes
 }

@@ -102,7 +102,7 @@ impl Director {
         let config = folder.join("config");
         let paths = Paths::find(
             Some(config.join("collector.toml")),
-            Some(folder.join("collector")),
+            Some(folder.join(super::STATE)),
         );
         let quic = SocketAddr::from((Ipv4Addr::LOCALHOST, free_udp_port()?));
         let page = free_page_address()?;

@@ -96,8 +96,10 @@ impl<'a> Story<'a> {
             .await?;
         self.quote(&summary(&alert));
         self.world.cut(lagos, false).await;
-        self.alert("the probe to be heard again", |alert| ended(alert, "efe-lagos"))
+        let alert = self
+            .alert("the probe to be heard again", |alert| ended(alert, "efe-lagos"))
             .await?;
+        self.quote(&summary(&alert));
         if let Some(blamed) = self.blamed_beside_tokyo() {
             bail!("{blamed} was blamed for the cut of one probe; that is a fault of Isochrone");
         }
@@ -177,6 +179,10 @@ impl<'a> Story<'a> {
             .await?;
         self.quote(&alert.summary);
         let told = self.world.receiver.all().split_off(before);
+        let others = told.iter().filter(|alert| alert.incidents().count() == 1);
+        for alert in others {
+            self.quote(&alert.summary);
+        }
         let began: Vec<&str> = told
             .iter()
             .filter(|alert| alert.event != Event::Ended)

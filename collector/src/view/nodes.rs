@@ -9,7 +9,7 @@ use isochrone_proto::ids::TargetId;
 use isochrone_proto::kind::{Check, Family, Kind};
 use isochrone_proto::units::UnixMillis;
 use isochrone_watch::incident::{IncidentCheck, Subject};
-use isochrone_watch::judge::{Standing, State};
+use isochrone_watch::judge::{Said, Standing, State, Verdict};
 use isochrone_watch::live::window::WindowSum;
 use isochrone_watch::live::{Cell, Finding, Vantage};
 use isochrone_web::view;
@@ -39,16 +39,22 @@ impl ViewParts<'_> {
     /// What all vantages together see of a node.
     fn seen(&self, node: &NodeEntry) -> NodeSeen {
         let mut seen = NodeSeen::default();
+        let said = self.engine.standing(node.id);
+        let said = said.map_or_else(Vec::new, |standing| standing.vantages);
         for (probe, vantage) in self.live.vantages() {
             let Some(probe) = self.roster.probe(probe).filter(|probe| probe.active) else {
                 continue;
             };
-            let is_own = node.is_own(probe);
             for of in [Family::V4, Family::V6] {
+                let said = said
+                    .iter()
+                    .find(|said| (said.probe, said.family) == (probe.id, of));
+                let is_own = node.is_own(probe) || said.is_some_and(|said| said.verdict == Verdict::Own);
                 let witness = Witness {
                     probe,
                     family: of,
                     is_own,
+                    said: said.copied(),
                     cells: planned(vantage, node.id, of),
                 };
                 seen.kinds.extend(witness.checks());
@@ -140,23 +146,21 @@ impl ViewParts<'_> {
         let word = |of: &[IncidentCheck]| {
             let is_of =
                 |cell: &&&Cell| IncidentCheck::of(cell.kind.check).is_some_and(|check| of.contains(&check));
-            let words = cells.iter().filter(is_of).filter_map(|cell| cell.word(self.now));
-            let words: Vec<_> = words.collect();
+            let words = cells.iter().filter(is_of);
+            let words: Vec<bool> = words.filter_map(|cell| witness.word(cell, self.now)).collect();
             if !witness.checks().any(|check| of.contains(&check)) {
                 view::CellOutcome::NotAsked
             } else if words.is_empty() {
                 view::CellOutcome::NoData
-            } else if words.iter().all(|seen| *seen == Finding::Good) {
+            } else if words.iter().all(|is_good| *is_good) {
                 view::CellOutcome::Ok
             } else {
                 view::CellOutcome::Failed
             }
         };
-        let fails = cells.iter().filter(|cell| {
-            let word = cell.word(self.now);
-            word.is_some_and(|seen| seen != Finding::Good)
-        });
-        let failure = fails
+        let failure = cells
+            .iter()
+            .filter(|cell| witness.word(cell, self.now) == Some(false))
             .filter_map(|cell| cell.endpoint()?.failure.as_ref())
             .max_by_key(|failure| failure.slot);
         let newest = |cell: &&&Cell| cell.newest();
@@ -176,6 +180,7 @@ impl ViewParts<'_> {
             phase: failure.map(|failure| failure.phase.to_string()),
             error: failure.map(|failure| failure.text.clone()),
             own: witness.is_own,
+            verdict: witness.verdict(),
             at: cells.iter().filter_map(|cell| newest(&cell)).max().map(timestamp),
         }
     }
@@ -198,6 +203,8 @@ struct Witness<'a> {
     probe: &'a ProbeEntry,
     family: Family,
     is_own: bool,
+    /// The engine's word on it; `None` before its first run.
+    said: Option<Said>,
     cells: Vec<&'a Cell>,
 }
 
@@ -206,6 +213,26 @@ impl Witness<'_> {
     fn checks(&self) -> impl Iterator<Item = IncidentCheck> {
         let cells = self.cells.iter();
         cells.filter_map(|cell| IncidentCheck::of(cell.kind.check))
+    }
+
+    /// Whether a check of it works now: the way to the node by the engine's word.
+    fn word(&self, cell: &Cell, now: UnixMillis) -> Option<bool> {
+        match cell.kind.check {
+            Check::Connect => self.said?.gets_through,
+            _ => cell.word(now).map(|seen| seen == Finding::Good),
+        }
+    }
+
+    fn verdict(&self) -> view::CellVerdict {
+        match self.said.map(|said| said.verdict) {
+            _ if self.is_own => view::CellVerdict::Own,
+            Some(Verdict::Green) => view::CellVerdict::Green,
+            Some(Verdict::Red) => view::CellVerdict::Red,
+            Some(Verdict::Unproven) => view::CellVerdict::Unproven,
+            Some(Verdict::Sick) => view::CellVerdict::Sick,
+            Some(Verdict::Own) => view::CellVerdict::Own,
+            Some(Verdict::Silent) | None => view::CellVerdict::Silent,
+        }
     }
 }
 

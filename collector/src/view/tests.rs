@@ -331,3 +331,90 @@ fn outage_that_a_message_of_several_named_was_told() {
         assert_eq!(view.incidents[0].alerts_pending, expected, "{told} {group:?}");
     }
 }
+
+#[test]
+fn cell_says_what_the_engine_makes_of_it_for_as_long_as_the_engine_does() {
+    const CONNECT4: Kind = Kind::new(Check::Connect, Family::V4);
+    let roster = Roster::new(
+        [
+            fixture::probe("berlin", "ada", Some(1)),
+            fixture::probe("paris", "bob", Some(2)),
+            fixture::probe("osaka", "eve", Some(3)),
+            fixture::probe("kyoto", "ken", Some(4)),
+        ],
+        [fixture::node("tokyo", "ken"), fixture::node("lima", "pia")],
+    );
+    let mut monitor = monitor(&roster);
+    let facts_of = SessionFacts {
+        remote: "192.0.2.9:7470".parse().unwrap(),
+        clock_offset_ms: Some(0),
+        heard: None,
+    };
+    let sessions: OpenSessions = roster.probes().map(|probe| (probe.id, facts_of)).collect();
+    let (mut commit, mut now) = (0, UnixMillis(DAY0));
+    for round in 1..=2 {
+        let slot = UnixMillis(DAY0 + round * 10_000);
+        now = UnixMillis(slot.0 + 1_000);
+        for probe in roster.probes() {
+            let plan = fixture::plan(&roster, probe.id, &[CONNECT4]);
+            let mut rows = Vec::new();
+            for index in 0..plan.checks.len() as u16 {
+                let (check, _) = plan.target_of(index).unwrap();
+                rows.push(match check.kind {
+                    CONNECT4 if probe.name == "osaka" => {
+                        fixture::row(index, slot, failed(Phase::Connect, FailureCause::Timeout, None))
+                    }
+                    CONNECT4 => fixture::row(index, slot, good(20)),
+                    _ => fixture::row(index, slot, replied(30)),
+                });
+            }
+            commit += 1;
+            monitor.committed(&Committed {
+                probe: probe.id,
+                batch: Arc::new(fixture::batch(&plan, &rows)),
+                plan: Arc::new(plan),
+                received: now,
+                commit,
+            });
+        }
+        monitor.tick(&roster, &sessions, now).unwrap();
+    }
+    let mut seen = |now: UnixMillis| {
+        monitor.tick(&roster, &sessions, now).unwrap();
+        let view = ViewParts {
+            live: monitor.live(),
+            engine: monitor.engine(),
+            recent: Vec::new(),
+            roster: &roster,
+            board: &Board::default(),
+            receivers: 1,
+            links: &BTreeMap::new(),
+            now,
+            collector: facts(),
+        }
+        .view();
+        let tokyo = view.nodes.into_iter().find(|node| node.name == "tokyo").unwrap();
+        let cells = tokyo.cells.into_iter();
+        let cells: BTreeMap<String, _> = cells
+            .map(|cell| (cell.vantage, (cell.verdict, cell.connect)))
+            .collect();
+        (cells, tokyo.connect.vantages_total)
+    };
+    let (cells, judges) = seen(now);
+    assert_eq!(judges, 2);
+    let (green, failed) = (view::CellVerdict::Green, view::CellOutcome::Failed);
+    assert_eq!(cells["berlin"], (green, view::CellOutcome::Ok));
+    assert_eq!(
+        cells["osaka"],
+        (view::CellVerdict::Unproven, failed),
+        "its own line never worked"
+    );
+    assert_eq!(cells["kyoto"], (view::CellVerdict::Own, view::CellOutcome::Ok));
+    let (cells, judges) = seen(UnixMillis(now.0 + 14_000));
+    assert_eq!(judges, 0);
+    assert_eq!(
+        cells["berlin"],
+        (view::CellVerdict::Silent, view::CellOutcome::NoData),
+        "no fresh answer, no tick"
+    );
+}

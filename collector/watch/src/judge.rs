@@ -43,7 +43,7 @@ use isochrone_proto::kind::Kind;
 use isochrone_proto::units::UnixMillis;
 use serde::Deserialize;
 
-use self::cell::Cell;
+use self::cell::{Cell, Colour};
 use self::collector_line::CollectorLine;
 use self::node::Node;
 pub use self::observation::{Cadence, Observation, Word};
@@ -51,7 +51,7 @@ use self::outage::by_hand;
 pub(crate) use self::reading::same_way;
 use self::sight::{Matter, Sight};
 use self::silence::Silences;
-pub use self::state::{NodeStanding, Standing, State, Verdict};
+pub use self::state::{NodeStanding, Said, Standing, State, Verdict};
 pub use self::tell::{Telling, What};
 use self::vantage::{FAMILIES, Vantage, of};
 use crate::incident::{Ending, Incident, IncidentCheck, Subject};
@@ -273,15 +273,17 @@ impl Engine {
         let node = &self.nodes[place];
         node.entry.as_ref()?;
         let mut standing = node.standing();
-        for ways in &node.ways {
-            for &cell in ways {
-                let cell = &self.cells[cell];
-                let verdict = self.verdict(place, cell, Matter::Way);
-                standing
-                    .vantages
-                    .push((self.vantages[cell.vantage].probe, verdict));
+        let ways = node.ways.iter().flatten().map(|&cell| &self.cells[cell]);
+        standing.vantages.extend(ways.map(|cell| {
+            Said {
+                probe: self.vantages[cell.vantage].probe,
+                family: cell.kind.family,
+                verdict: self.verdict(place, cell, Matter::Way),
+                gets_through: cell
+                    .fresh(&cell.way, self.now)
+                    .map(|colour| colour == Colour::Green),
             }
-        }
+        }));
         Some(standing)
     }
 

@@ -27,22 +27,11 @@ export function signOf(state) {
   return drawn[state] ?? state;
 }
 
-/**
- * Vantages that judge a node now (its worker's own never does), and their networks. The last result of a probe
- * that is not connected any more is the past.
- */
-export function witnesses(view, nodes) {
-  const connected = new Set(view.probes.filter((probe) => probe.state === "connected").map((probe) => probe.name));
-  const vantages = new Set();
-  const networks = new Set();
-  for (const node of nodes) {
-    for (const cell of node.cells) {
-      if (cell.own || !connected.has(cell.vantage) || [cell.connect, cell.status, cell.asset].every((word) => word === "no-data" || word === "not-asked")) continue;
-      vantages.add(cell.vantage);
-      networks.add(cell.network ?? "unknown");
-    }
-  }
-  return { vantages: vantages.size, networks: networks.size };
+/** Vantages that judge one of the nodes now, by the collector's own verdict on each, and their networks. */
+export function witnesses(nodes) {
+  const judges = nodes.flatMap((node) => node.cells.filter((cell) => cell.verdict === "green" || cell.verdict === "red"));
+  const distinct = (of) => new Set(judges.map(of)).size;
+  return { vantages: distinct((cell) => cell.vantage), networks: distinct((cell) => cell.network ?? "unknown") };
 }
 
 /** { tone, title, more: [sentences] }; tone is a sign, or "start" while something is still to be set up. */
@@ -56,7 +45,7 @@ export function headline(view) {
   const cut = bad.length === 0 && !view.probes.some((probe) => probe.state === "connected");
   if (cut) return { tone: "no-data", title: "No probe is connected: nothing new is known about any node.", more: ["What stands below is the last that was known."] };
   const first = bad.length === 1 ? one(bad[0], view) : bad.length > 1 ? several(groups, bad, watched) : noneBad(view, groups, watched);
-  return { ...first, more: [...(first.more ?? []), ...others(groups, bad), ...flapping(view), ...probes(view), ...unalertable(view, watched)] };
+  return { ...first, more: [...(first.more ?? []), ...others(groups, bad), ...flapping(view), ...probes(view), ...idle(watched), ...unalertable(view, watched)] };
 }
 
 function noProbes() {
@@ -122,7 +111,7 @@ function several(groups, bad, watched) {
 
 function noneBad(view, groups, watched) {
   const silent = groups.get("no-data");
-  const { vantages, networks } = witnesses(view, watched);
+  const { vantages, networks } = witnesses(watched);
   const few = networks < 2;
   const seen = `seen from ${few ? "only " : ""}${plural(vantages, "vantage")} in ${plural(networks, "network")}`;
   const doubt = few ? { more: ["Fewer than two networks judge now: a fault on the way there and a fault of the node look the same."] } : {};
@@ -137,7 +126,11 @@ function noneBad(view, groups, watched) {
   const degraded = groups.get("degraded");
   if (degraded.length) {
     const names = listed(degraded.map((node) => node.name));
-    return { tone: "degraded", title: `${names} ${degraded.length === 1 ? "fails" : "fail"} from some vantages; no node is down.` };
+    const { state, vantages_ok: ok, vantages_total: total } = degraded[0].connect;
+    const title = degraded.length === 1 && state === "degraded" && ok < total
+      ? `${names} cannot be reached from ${total - ok} of ${plural(total, "vantage")}; not confirmed as down.`
+      : `${names} ${degraded.length === 1 ? "fails" : "fail"} from some vantages; no node is down.`;
+    return { tone: "degraded", title };
   }
   const unjudged = groups.get("nobody-may-judge");
   if (unjudged.length) {
@@ -196,6 +189,16 @@ function probes(view) {
     return [`${some.length} of ${plural(members, "probe")} ${some.length === 1 ? "is" : "are"} ${word}${names}.`];
   };
   return [...part("away", "not connected"), ...part("silent", "silent"), "No node is judged by a probe that is cut off."];
+}
+
+/** Probes that judge no node now, by the collector's verdict on each. */
+function idle(nodes) {
+  const cells = nodes.flatMap((node) => node.cells);
+  const names = (verdicts) => new Set(cells.filter((cell) => verdicts.includes(cell.verdict)).map((cell) => cell.vantage));
+  const judging = names(["green", "red"]);
+  const doubtful = [...names(["unproven", "sick"])].filter((name) => !judging.has(name)).sort();
+  if (doubtful.length === 0) return [];
+  return [`${listed(doubtful)} ${doubtful.length === 1 ? "judges no node now: it fails" : "judge no node now: they fail"} where others get through, or nothing proves that the line works.`];
 }
 
 /** Nodes that nobody would be told about: one vantage never pages anyone, and a worker's own judges nothing. */

@@ -20,6 +20,7 @@ let notify = () => {};
 export function follow(listener) {
   notify = listener;
   open();
+  first();
   setInterval(watch, 1_000);
 }
 
@@ -34,6 +35,17 @@ function open() {
   source.addEventListener("view", (event) => take(JSON.parse(event.data), "open"));
   source.addEventListener("change", (event) => take({ ...store.view, ...JSON.parse(event.data) }, "open"));
   source.onerror = () => lose();
+}
+
+/** A plain request brings the first view, so that the page does not wait for its stream to get through. */
+async function first() {
+  try {
+    const answer = await fetch("api/state", { cache: "no-store" });
+    const view = answer.ok ? await answer.json() : null;
+    if (view && !store.view) take(view, store.link);
+  } catch {
+    // the stream says what is wrong
+  }
 }
 
 function take(view, link) {

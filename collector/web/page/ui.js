@@ -11,6 +11,6 @@ export const ui = {
   anchor: null,
   /** Width of the map in pixels, which decides what labels fit. */
   mapWidth: 0,
-  /** Report of the node page: { node, state, data }. */
+  /** Nodes report of the node pages: { data, days, asking, at, reason }. */
   history: null,
 };

@@ -292,10 +292,30 @@ pub struct NodeCell {
     pub phase: Option<String>,
     /// The newest failure, verbatim.
     pub error: Option<String>,
-    /// It is the probe of the node's own worker, and judges nothing.
+    /// It is a probe of the node's own worker, or on its server, and judges nothing.
     pub own: bool,
+    /// What it says of the way to the node, and whether that counts.
+    pub verdict: CellVerdict,
     /// When the newest check ran.
     pub at: Option<Timestamp>,
+}
+
+/// What one vantage says of a node, and whether that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CellVerdict {
+    /// It judges, and gets through.
+    Green,
+    /// It judges, and does not.
+    Red,
+    /// It does not get through, and nothing proves its own line.
+    Unproven,
+    /// It fails alone too often to judge.
+    Sick,
+    /// It is of the node's own worker, or on its server.
+    Own,
+    /// Nothing fresh is known of it.
+    Silent,
 }
 
 /// What became of a vantage's newest check.

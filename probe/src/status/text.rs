@@ -209,7 +209,7 @@ fn replies(counted: &EchoCounters) -> String {
         (counted.user_stamps, "in time without a kernel stamp"),
     ];
     if odd.iter().all(|(count, _)| *count == 0) {
-        "none late, foreign or without a kernel stamp".to_owned()
+        "all in time, expected and stamped by the kernel".to_owned()
     } else {
         of_these(&odd)
     }
@@ -262,7 +262,10 @@ mod tests {
             ..EchoCounters::default()
         };
         assert_eq!(answered(&counted), "100 echo requests of peers");
-        assert_eq!(replies(&counted), "none late, foreign or without a kernel stamp");
+        assert_eq!(
+            replies(&counted),
+            "all in time, expected and stamped by the kernel"
+        );
         counted = EchoCounters {
             late_replies: 1,
             duplicate_replies: 2,

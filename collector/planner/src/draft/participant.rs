@@ -70,4 +70,11 @@ impl Participant {
             Family::V6 => self.v6.map(|address| (*address.ip()).into()),
         }
     }
+
+    /// Whether it reaches nodes over `family`, as far as its own address shows. Where nothing is known of it, it has
+    /// IPv4, as nearly everybody has.
+    pub(super) fn speaks(&self, family: Family) -> bool {
+        let is_unknown = self.v4.is_none() && self.v6.is_none();
+        self.address(family).is_some() || (is_unknown && family == Family::V4)
+    }
 }

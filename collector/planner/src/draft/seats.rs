@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 
 use isochrone_proto::ids::ProbeId;
+use isochrone_proto::kind::Family;
 
 use super::affinity::Mark;
 use super::participant::Participant;
@@ -40,54 +41,120 @@ pub(super) fn seated(before: &[ProbeId], chosen: &[ProbeId]) -> Vec<ProbeId> {
         .collect()
 }
 
+/// Of each family so many vantages judge a node, where there are so many: enough for any verdict.
+const OF_FAMILY: usize = 4;
+
 /// The probes, as those who might check a node.
 pub(super) struct Bench<'a> {
     probes: &'a [Participant],
     marks: &'a [Mark],
-    /// Each probe's network; those whose network is not known are in one together.
-    networks: Vec<Mark>,
+    /// Places of the probes of each network; those whose network is not known are in one together.
+    networks: Vec<(Mark, Vec<usize>)>,
     workers: Vec<String>,
 }
 
 impl<'a> Bench<'a> {
     pub(super) fn new(probes: &'a [Participant], marks: &'a [Mark]) -> Self {
-        let network = |probe: &Participant| {
+        let mut networks: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        for (place, probe) in probes.iter().enumerate() {
             let number = probe.network.map_or(0, |number| u64::from(number) + 1);
-            Mark::of_id(number)
-        };
+            networks.entry(number).or_default().push(place);
+        }
+        let networks = networks.into_iter();
         Self {
             probes,
             marks,
-            networks: probes.iter().map(network).collect(),
+            networks: networks
+                .map(|(number, places)| (Mark::of_id(number), places))
+                .collect(),
             workers: probes.iter().map(|probe| probe.worker.to_lowercase()).collect(),
         }
     }
 
     /// The vantages of `node`, at most `seats`: the first of each network by rendezvous hash, then the second of
-    /// each, and so on; the probes of its own worker, who judge nothing there, after all others.
+    /// each, and so on; the probes of its own worker, who judge nothing there, after all others. Where they would leave a
+    /// family without judges, the last ones give way to the first who have it.
     pub(super) fn chosen(&self, node: &Node, seats: usize) -> Vec<ProbeId> {
+        let drawn = self.drawn(node, seats);
+        let mut chosen = first(drawn.clone(), seats);
+        if drawn.len() > seats {
+            for &family in &node.families {
+                self.admit(family, &drawn, &mut chosen);
+            }
+        }
+        chosen.iter().map(|drawn| self.probes[drawn.place].id).collect()
+    }
+
+    /// Everybody, with the rank within their network up to `seats`: nobody beyond that is chosen for it.
+    fn drawn(&self, node: &Node, seats: usize) -> Vec<Drawn> {
         let mark = Mark::of_name(&node.name);
         let worker = node.worker.to_lowercase();
-        let mut drawn: Vec<Drawn> = (0..self.probes.len())
-            .map(|place| Drawn {
+        let mut all = Vec::with_capacity(self.probes.len());
+        for (network, places) in &self.networks {
+            let network = Reverse(mark.affinity(*network));
+            let start = all.len();
+            all.extend(places.iter().map(|&place| Drawn {
                 is_own: self.workers[place] == worker,
                 rank: 0,
-                network: Reverse(mark.affinity(self.networks[place])),
+                network,
                 affinity: Reverse(mark.affinity(self.marks[place])),
                 place,
-            })
-            .collect();
-        drawn.sort_unstable_by_key(|drawn| (drawn.network, drawn.is_own, drawn.affinity, drawn.place));
-        let mut before: Option<(Reverse<u64>, u32)> = None;
-        for drawn in &mut drawn {
-            let same = before.filter(|(network, _)| *network == drawn.network);
-            drawn.rank = same.map_or(0, |(_, rank)| rank + 1);
-            before = Some((drawn.network, drawn.rank));
+            }));
+            let of_network = &mut all[start..];
+            let ranked = seats.min(of_network.len());
+            if ranked < of_network.len() {
+                of_network.select_nth_unstable(ranked);
+                of_network[ranked..]
+                    .iter_mut()
+                    .for_each(|drawn| drawn.rank = seats);
+            }
+            of_network[..ranked].sort_unstable();
+            let of_network = of_network[..ranked].iter_mut().enumerate();
+            of_network.for_each(|(rank, drawn)| drawn.rank = rank);
         }
-        drawn.sort_unstable();
-        drawn.truncate(seats);
-        drawn.iter().map(|drawn| self.probes[drawn.place].id).collect()
+        all
     }
+
+    /// Lets the first who have `family` in, until enough judge over it.
+    fn admit(&self, family: Family, drawn: &[Drawn], chosen: &mut [Drawn]) {
+        let judges = |of: Family, drawn: &Drawn| !drawn.is_own && self.probes[drawn.place].speaks(of);
+        let able: Vec<Drawn> = drawn
+            .iter()
+            .filter(|drawn| judges(family, drawn))
+            .copied()
+            .collect();
+        let wanted = first(able, OF_FAMILY.min(chosen.len()));
+        let other = if family == Family::V4 {
+            Family::V6
+        } else {
+            Family::V4
+        };
+        for new in &wanted {
+            let count = |of: Family| chosen.iter().filter(|drawn| judges(of, drawn)).count();
+            if count(family) >= wanted.len() {
+                return;
+            }
+            if chosen.contains(new) {
+                continue;
+            }
+            let spare = count(other) > OF_FAMILY || judges(other, new);
+            let gives_way = |drawn: &Drawn| !judges(family, drawn) && (spare || !judges(other, drawn));
+            let Some(last) = chosen.iter().rposition(gives_way) else {
+                return;
+            };
+            chosen[last] = *new;
+        }
+    }
+}
+
+/// The first `count` of them, in order.
+fn first(mut drawn: Vec<Drawn>, count: usize) -> Vec<Drawn> {
+    if count < drawn.len() {
+        drawn.select_nth_unstable(count);
+        drawn.truncate(count);
+    }
+    drawn.sort_unstable();
+    drawn
 }
 
 /// A probe among those who might check one node; the first of them are chosen.
@@ -95,7 +162,7 @@ impl<'a> Bench<'a> {
 struct Drawn {
     is_own: bool,
     /// How many of its network come before it.
-    rank: u32,
+    rank: usize,
     network: Reverse<u64>,
     affinity: Reverse<u64>,
     place: usize,

@@ -38,6 +38,7 @@ fn probe(probe: &ProbeLine) -> Value {
         "state": if probe.active { "active" } else { "revoked" },
         "joined": rfc3339_second(probe.joined), "connected": session.is_some(),
         "since": session.map(|session| rfc3339_second(session.since)),
+        "away_since": probe.away_since.map(rfc3339_second),
         "remote": session.map(|session| session.remote),
         "software": session.map(|session| &session.software),
         "plan": session.and_then(|session| session.plan.as_ref()),

@@ -24,6 +24,7 @@ fn probe(name: &str) -> ProbeLine {
         active: true,
         joined: NOW,
         session: None,
+        away_since: None,
         unread: Vec::new(),
         left_out: None,
         echo: [None, None],
@@ -83,7 +84,11 @@ fn each_probe_says_its_state_and_its_echo_port() {
         echo: revoked.echo.clone(),
         ..probe("shut")
     };
-    let mut report = report(vec![connected, revoked, closed, probe("away")]);
+    let gone = ProbeLine {
+        away_since: Some(NOW.minus(Duration::from_secs(160))),
+        ..probe("gone")
+    };
+    let mut report = report(vec![connected, revoked, closed, probe("away"), gone]);
     let text = report.text(160);
     assert!(text.contains("The clock of ada-1 is wrong."), "{text}");
     let row = |text: &str, name: &str| {
@@ -96,6 +101,7 @@ fn each_probe_says_its_state_and_its_echo_port() {
         ("revoked", "revoked closed"),
         ("shut", "away closed"),
         ("away", "away not asked yet"),
+        ("gone", "away for 2 min 40 s not asked yet"),
         ("bob-1", "invited, until 2026-11-22 02:58 UTC"),
     ] {
         assert_eq!(row(&text, name), format!("{name} {place} {rest}"), "{text}");
@@ -132,7 +138,7 @@ fn json_says_what_the_contract_says() {
         r#"{"schema":"isochrone.probes/1","probes":[{"probe":"ada-1","id":"0000000000000ada","worker":"ada","#,
         r#""site":"Paris, FR","latitude":48.85,"longitude":2.35,"country":"FR","network":64501,"#,
         r#""access":"data-centre","state":"active","joined":"2026-11-22T02:58:03Z","connected":true,"#,
-        r#""since":"2026-11-22T02:49:53Z","remote":"192.0.2.1:4000","software":"0.1.0","plan":"7","#,
+        r#""since":"2026-11-22T02:49:53Z","away_since":null,"remote":"192.0.2.1:4000","software":"0.1.0","plan":"7","#,
         r#""spool_bytes":4096,"spool_unstored":12,"rtt_ms":12.5,"clock_offset_ms":-3,"unread":["connect4"],"left_out":null,"#,
         r#""echo4":{"address":"192.0.2.1:7472","answered":"2026-11-22T02:58:03Z","#,
         r#""asked":"2026-11-22T02:58:03Z","refused":null},"echo6":null}],"#,

@@ -69,7 +69,9 @@ impl ProbesReport {
                 let ago = self.now.since(session.since);
                 format!("connected for {}", duration(ago.as_millis() as u64))
             }
-            None if self.running => "away".to_owned(),
+            None if self.running => probe.away_since.map_or("away".to_owned(), |since| {
+                format!("away for {}", duration(self.now.since(since).as_millis() as u64))
+            }),
             None => "collector not running".to_owned(),
         }
     }

@@ -115,11 +115,11 @@ What failed
       │ not-found in verify, verbatim
 
 What each vantage saw
-vantage  place       network   check       ok  failed  absent  unsent
-──────────────────────────────────────────────────────────────────────
-berlin   Berlin, DE  AS 64500  status4      2       3       0       0
-osaka*   Berlin, DE  unknown   asset-get4   1       0       1       0
-absent: the node answered that it does not hold the object. unsent: the probe itself could not ask
+vantage  place       network   check       ok  failed  not held  unsent
+────────────────────────────────────────────────────────────────────────
+berlin   Berlin, DE  AS 64500  status4      2       3         0       0
+osaka*   Berlin, DE  unknown   asset-get4   1       0         1       0
+not held: the node answered that it does not hold the object. unsent: the probe itself could not ask
 * the node's own worker's probe: it judges nothing
 ";
     assert_eq!(report.text(100), expected, "\n{}", report.text(100));

@@ -79,14 +79,14 @@ impl ShowReport {
         lines.wrapped("What each vantage saw");
         let names = ["vantage", "place"].map(Column::names);
         let network = Column::names("network").whole();
-        let counts = ["ok", "failed", "absent", "unsent"].map(Column::figures);
+        let counts = ["ok", "failed", "not held", "unsent"].map(Column::figures);
         let columns = names
             .into_iter()
             .chain([network, Column::names("check")])
             .chain(counts);
         lines.table(&Table::new("Vantages", columns).rows(self.seen.iter().map(SeenBy::row)));
         lines.wrapped(
-            "absent: the node answered that it does not hold the object. unsent: the probe itself could not ask",
+            "not held: the node answered that it does not hold the object. unsent: the probe itself could not ask",
         );
         if self.seen.iter().any(|seen| seen.own) {
             lines.wrapped("* the node's own worker's probe: it judges nothing");

@@ -169,7 +169,12 @@ fn state_of_a_node_decides_and_only_its_worst_is_said() {
         (
             [Up, Degraded, Up],
             1,
-            "berlin is degraded since 2026-11-22 02:57:03 UTC.",
+            "berlin is degraded since 2026-11-22 02:57:03 UTC: its status is slow or fails from some vantages.",
+        ),
+        (
+            [Degraded, Up, Up],
+            1,
+            "berlin cannot be reached from 9 of 9 vantages since 2026-11-22 02:57:03 UTC; not confirmed as down.",
         ),
         (
             [NobodyMayJudge, Up, Up],
@@ -192,7 +197,14 @@ fn state_of_a_node_decides_and_only_its_worst_is_said() {
     for at_rest in [Paused, Maintenance] {
         let mut view = view();
         view.nodes.push(node("tokyo", at_rest, at_rest, at_rest));
-        assert_eq!(of_view(&view, NOW).nodes, Share { all: 1, well: 1 });
+        assert_eq!(
+            of_view(&view, NOW).nodes,
+            Share {
+                all: 1,
+                well: 1,
+                unknown: 0
+            }
+        );
     }
 }
 
@@ -203,12 +215,34 @@ fn silent_probe_is_wrong_and_a_revoked_one_is_nobody() {
     view.probes.push(probe(ProbeState::Revoked));
     view.incidents = vec![incident(IncidentCheck::Probe)];
     let report = of_view(&view, NOW);
-    assert_eq!(report.probes, Share { all: 2, well: 1 });
+    assert_eq!(
+        report.probes,
+        Share {
+            all: 2,
+            well: 1,
+            unknown: 0
+        }
+    );
     assert_eq!(
         said(&view),
         (
             1,
             vec!["Probe efe-lagos is silent since 2026-11-22 02:56:33 UTC.".to_owned()]
+        )
+    );
+}
+
+#[test]
+fn probe_that_is_away_for_a_moment_is_named_and_no_fault() {
+    let mut view = view();
+    let mut away = probe(ProbeState::Away);
+    away.since = at(NOW.0 - 160_000);
+    view.probes.push(away);
+    assert_eq!(
+        said(&view),
+        (
+            0,
+            vec!["Probe ada-berlin is not connected, for 2 min 40 s.".to_owned()]
         )
     );
 }

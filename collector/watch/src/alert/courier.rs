@@ -95,6 +95,11 @@ impl Courier {
                     tracing::error!(%error, "what need not be told could not be noted");
                 }
             }
+            for shortened in &queue.shortened {
+                if let Err(error) = self.outbox.shortened(shortened) {
+                    tracing::error!(%error, "what is over could not be taken out of an alert");
+                }
+            }
             let Some(pending) = queue.next else { continue };
             match lane.receiver.request(&pending.alert) {
                 Ok(request) => {

@@ -4,7 +4,7 @@ use isochrone_base::words;
 use isochrone_proto::text::cleaned;
 use serde_json::{Value, json};
 
-use super::message::{Alert, Event, EvidenceBody};
+use super::message::{Alert, Event, EvidenceBody, IncidentBody, subject_of};
 
 /// Characters of a message's text.
 const CONTENT_MAX: usize = 2_000;
@@ -12,6 +12,10 @@ const CONTENT_MAX: usize = 2_000;
 const DESCRIPTION_MAX: usize = 2_000;
 const TITLE_MAX: usize = 256;
 const FOOTER_MAX: usize = 1_024;
+/// A message's flag: it rings nowhere.
+const SUPPRESS_NOTIFICATIONS: u32 = 1 << 12;
+/// Lines of evidence of each, where a message is about several.
+const LINES_OF_SEVERAL: usize = 2;
 
 /// The body of a POST to a Discord webhook.
 pub(super) fn body(alert: &Alert) -> Value {
@@ -24,6 +28,7 @@ pub(super) fn body(alert: &Alert) -> Value {
     json!({
         "username": "Isochrone",
         "allowed_mentions": { "parse": [] },
+        "flags": if alert.pages { 0 } else { SUPPRESS_NOTIFICATIONS },
         "content": cut(&format!("{mark} {}", plain(&alert.summary)), CONTENT_MAX),
         "embeds": [{
             "title": cut(&plain(&title(alert)), TITLE_MAX),
@@ -36,10 +41,11 @@ pub(super) fn body(alert: &Alert) -> Value {
 }
 
 fn title(alert: &Alert) -> String {
+    let several = alert.ids().count();
     match (&alert.incident, &alert.security) {
-        (Some(_), _) if !alert.others.is_empty() => {
-            let all = words::count(alert.incidents().count(), "node");
-            format!("{all} · {}", alert.event.word())
+        (first, _) if several > 1 => {
+            let subject = first.as_ref().map_or("node", |first| subject_of(first.check));
+            format!("{} · {}", words::count(several, subject), alert.event.word())
         }
         (Some(incident), _) => format!(
             "{} · {} · {}",
@@ -57,19 +63,64 @@ fn description(alert: &Alert) -> String {
         let text = alert.security.as_ref().map_or("", |notice| notice.text.as_str());
         return cut(&plain(text), DESCRIPTION_MAX);
     };
-    let mut text = incident.caveat.as_deref().map(plain).unwrap_or_default();
-    for (index, cell) in incident.evidence.iter().enumerate() {
-        let line = line(cell);
-        let rest = incident.evidence.len() - index;
-        let more = format!("\n… and {}", words::count(rest, "more check"));
-        if text.chars().count() + line.chars().count() + more.chars().count() + 1 > DESCRIPTION_MAX {
-            text.push_str(&more);
-            break;
+    if alert.ids().count() == 1 {
+        let caveat = incident.caveat.as_deref().map(plain);
+        let left_out = incident.evidence_left_out as usize;
+        let lines: Vec<String> = caveat
+            .into_iter()
+            .chain(incident.evidence.iter().map(line))
+            .collect();
+        return listed(&lines, left_out, "more check");
+    }
+    let all: Vec<&IncidentBody> = alert.incidents().collect();
+    let lines: Vec<String> = all.iter().map(|incident| of_several(incident)).collect();
+    listed(
+        &lines,
+        alert.rest.len(),
+        &format!("more {}", subject_of(incident.check)),
+    )
+}
+
+/// One of several: whose it is, who saw it, and the first of its evidence.
+fn of_several(incident: &IncidentBody) -> String {
+    let seen = match incident.vantages {
+        0 => String::new(),
+        vantages => format!(
+            ": seen by {} in {}",
+            words::count(vantages as usize, "vantage"),
+            words::count(incident.networks as usize, "network")
+        ),
+    };
+    let whose = [incident.worker.as_deref(), incident.place.as_deref()];
+    let whose: Vec<String> = whose.into_iter().flatten().map(plain).collect();
+    let whose = match whose.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", whose.join(", ")),
+    };
+    let mut text = format!("__{}__{whose}{seen}", plain(&incident.target));
+    for cell in incident.evidence.iter().take(LINES_OF_SEVERAL) {
+        text.push('\n');
+        text.push_str(&line(cell));
+    }
+    text
+}
+
+/// As many of the lines as a description takes, and how many more there are.
+fn listed(lines: &[String], left_out: usize, what: &str) -> String {
+    let mut text = String::new();
+    for (index, line) in lines.iter().enumerate() {
+        let more = format!("\n… and {}", words::count(lines.len() - index + left_out, what));
+        let length = |text: &str| text.encode_utf16().count();
+        if length(&text) + length(line) + length(&more) + 1 > DESCRIPTION_MAX {
+            return cut(&format!("{text}{more}"), DESCRIPTION_MAX);
         }
         if !text.is_empty() {
             text.push('\n');
         }
-        text.push_str(&line);
+        text.push_str(line);
+    }
+    if left_out > 0 {
+        text.push_str(&format!("\n… and {}", words::count(left_out, what)));
     }
     cut(&text, DESCRIPTION_MAX)
 }
@@ -137,7 +188,8 @@ mod tests {
 
     use super::*;
     use crate::alert::SecurityNotice;
-    use crate::alert::outbox::tests::{incident_alert, long_alert};
+    use crate::alert::outbox::tests::{incident_alert, long_alert, several_alert};
+    use crate::incident::IncidentCheck;
 
     #[test]
     fn message_stays_within_discords_limits() {
@@ -194,6 +246,37 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_pages_nobody_rings_nowhere() {
+        let mut alert = incident_alert();
+        assert_eq!((alert.pages, &body(&alert)["flags"]), (true, &json!(0)));
+        alert.pages = false;
+        assert_eq!(body(&alert)["flags"], 4_096);
+    }
+
+    #[test]
+    fn message_about_several_says_of_what_and_shows_each() {
+        let probes = several_alert(IncidentCheck::Probe, 3, 0);
+        let embed = &body(&probes)["embeds"][0];
+        assert_eq!(embed["title"], "3 probes · opened");
+        let nodes = several_alert(IncidentCheck::Connect, 2, 3);
+        let embed = &body(&nodes)["embeds"][0];
+        assert_eq!(embed["title"], "2 nodes · opened");
+        let line = |vantage: &str| {
+            format!("**{vantage}** (Berlin, DE, AS 1) connect4 ×3: connect `Connection refused`")
+        };
+        let (first, second) = (line("vantage-0"), line("vantage-1"));
+        assert_eq!(
+            embed["description"],
+            format!(
+                "__node-0__: seen by 3 vantages in 3 networks\n{first}\n{}\n__node-1__: seen by 3 vantages in 3 networks\n\
+                 {first}\n{}",
+                second.replace("AS 1", "AS 2"),
+                second.replace("AS 1", "AS 2")
+            )
+        );
     }
 
     #[test]

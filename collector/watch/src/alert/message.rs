@@ -1,5 +1,8 @@
 //! What an alert says: `isochrone.alert/1`. Fields are added, none renamed.
 
+mod body;
+mod left;
+mod names;
 mod sentence;
 
 use isochrone_base::words;
@@ -7,8 +10,12 @@ use isochrone_proto::ids::TargetId;
 use isochrone_proto::units::UnixMillis;
 use serde::{Deserialize, Serialize};
 
-use crate::incident::{Cause, Ending, Incident, IncidentCheck, Subject};
+use crate::incident::Subject;
 use crate::judge::{NodeStanding, Telling, What};
+
+use self::body::Bodies;
+pub use self::body::{EvidenceBody, IncidentBody, Named};
+pub(in crate::alert) use self::left::subject_of;
 
 /// What a message may look up: the name of a node, how it stands, and whose a node or probe is.
 pub type Known<'a> = (
@@ -55,6 +62,9 @@ pub struct Alert {
     /// The others that it is about, where something begins or ends for several at once.
     #[serde(default)]
     pub(crate) others: Vec<IncidentBody>,
+    /// Where they are very many: those that are named only.
+    #[serde(default)]
+    pub(crate) rest: Vec<Named>,
     /// What it is about, if something at the gate.
     pub(crate) security: Option<SecurityNotice>,
 }
@@ -139,66 +149,6 @@ impl Event {
     }
 }
 
-/// An incident, for receivers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IncidentBody {
-    /// Its id; the alerts of its beginning and its end share it.
-    pub id: String,
-    /// Name of the node or probe.
-    pub target: String,
-    /// Whose it is, if known.
-    #[serde(default)]
-    pub worker: Option<String>,
-    /// Where it stands, if known.
-    #[serde(default)]
-    pub place: Option<String>,
-    /// The worst that failed: `connect`, `name`, `asset`, `status`, `http`, `probe` (silent) or `data` (nothing is
-    /// known of it).
-    pub check: IncidentCheck,
-    /// All that failed.
-    #[serde(default)]
-    pub checks: Vec<IncidentCheck>,
-    /// `node`, `source`, `path`, `probe`, `shared` or `unknown`.
-    pub cause: Cause,
-    /// Slot of the first failure, RFC 3339.
-    pub start: String,
-    /// When it was over, RFC 3339.
-    pub end: Option<String>,
-    /// From start to end in seconds; `null` while it goes on.
-    pub(crate) duration_s: Option<u64>,
-    /// `recovered`, `paused` or `removed`.
-    pub ending: Option<Ending>,
-    /// What the rule could not have, in a sentence.
-    pub caveat: Option<String>,
-    /// What each vantage saw.
-    pub evidence: Vec<EvidenceBody>,
-}
-
-/// What one vantage saw, for receivers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EvidenceBody {
-    /// The probe's name.
-    pub vantage: String,
-    /// Its site.
-    pub place: String,
-    /// AS number of its network, if known.
-    pub network: Option<u32>,
-    /// Such as `status4`.
-    pub kind: String,
-    /// How far the check came.
-    pub phase: String,
-    /// What went wrong.
-    pub cause: String,
-    /// The error, verbatim.
-    pub error: String,
-    /// Slot of the first failure in the row, RFC 3339.
-    pub(crate) first: String,
-    /// Slot of the newest failure, RFC 3339.
-    pub(crate) last: String,
-    /// Failures in the row.
-    pub failures: u32,
-}
-
 /// Something at the gate: a token reused, a key live twice, a fork.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecurityNotice {
@@ -211,9 +161,15 @@ pub struct SecurityNotice {
 }
 
 impl Alert {
-    /// All incidents that it is about.
+    /// The incidents that it describes.
     pub fn incidents(&self) -> impl Iterator<Item = &IncidentBody> {
         self.incident.iter().chain(&self.others)
+    }
+
+    /// Ids of all incidents that it is about.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        let described = self.incidents().map(|body| body.id.as_str());
+        described.chain(self.rest.iter().map(|named| named.id.as_str()))
     }
 
     /// What is told. `known`: names of nodes, how they stand, and whose they are.
@@ -222,10 +178,8 @@ impl Alert {
         let event = Event::of(telling.what);
         let about = telling.incidents.first().map(|incident| incident.id.clone());
         let about = about.unwrap_or_else(|| format!("{:013}-collector", telling.at.0));
-        let mut bodies = telling
-            .incidents
-            .iter()
-            .map(|incident| IncidentBody::of(incident, known.2(incident.subject)));
+        let Bodies { described, named } = Bodies::of(&telling.incidents, known.2);
+        let mut described = described.into_iter();
         Self {
             schema: SCHEMA.to_owned(),
             id: format!("{about}-{}", sentence::id_word(telling)),
@@ -235,8 +189,9 @@ impl Alert {
             at: words::rfc3339(telling.at),
             collector: collector.to_owned(),
             summary: sentence::of(telling, known),
-            incident: bodies.next(),
-            others: bodies.collect(),
+            incident: described.next(),
+            others: described.collect(),
+            rest: named,
             security: None,
         }
     }
@@ -258,6 +213,7 @@ impl Alert {
             pages: true,
             incident: None,
             others: Vec::new(),
+            rest: Vec::new(),
             security: Some(notice),
         }
     }
@@ -281,6 +237,7 @@ impl Alert {
             summary,
             incident: None,
             others: Vec::new(),
+            rest: Vec::new(),
             security: None,
         }
     }
@@ -301,36 +258,4 @@ fn yes() -> bool {
 
 fn store() -> String {
     "store".to_owned()
-}
-
-impl IncidentBody {
-    fn of(incident: &Incident, whose: Whose) -> Self {
-        let evidence = incident.evidence.iter().map(|cell| EvidenceBody {
-            vantage: cell.vantage.clone(),
-            place: cell.place.clone(),
-            network: cell.network,
-            kind: cell.kind.to_string(),
-            phase: cell.phase.to_string(),
-            cause: cell.failure.to_string(),
-            error: cell.error.clone(),
-            first: words::rfc3339(cell.first_slot),
-            last: words::rfc3339(cell.slot),
-            failures: cell.failures,
-        });
-        Self {
-            id: incident.id.clone(),
-            target: incident.target.clone(),
-            worker: whose.worker,
-            place: whose.place,
-            check: incident.check,
-            checks: sentence::checks(incident),
-            cause: incident.cause,
-            start: words::rfc3339(incident.start),
-            end: incident.end.map(words::rfc3339),
-            duration_s: incident.end.map(|end| incident.duration_ms(end) / 1_000),
-            ending: incident.ending,
-            caveat: incident.caveat.clone(),
-            evidence: evidence.collect(),
-        }
-    }
 }

@@ -58,10 +58,8 @@ impl Board {
     /// Alerts about an incident that were delivered, and that wait.
     #[must_use]
     pub fn of_incident(&self, id: &str) -> (u32, u32) {
-        let waits = self.pending.iter().filter(|pending| {
-            let mut incidents = pending.alert.incidents();
-            incidents.any(|incident| incident.id == id)
-        });
+        let waits = self.pending.iter();
+        let waits = waits.filter(|pending| pending.alert.ids().any(|of| of == id));
         (self.delivered.get(id).copied().unwrap_or(0), waits.count() as u32)
     }
 }
@@ -220,7 +218,7 @@ impl Outbox {
     pub(super) fn delivered(&self, pending: &Pending, now: UnixMillis) -> Result<(), StoreError> {
         let delivered = Delivered {
             incident: pending.alert.incident.as_ref().map(|of| of.id.clone()),
-            others: pending.alert.others.iter().map(|of| of.id.clone()).collect(),
+            others: pending.alert.ids().skip(1).map(str::to_owned).collect(),
             at: now,
         };
         self.pending.store().write(|transaction| {
@@ -243,6 +241,12 @@ impl Outbox {
             let key = delivered_key(&pending.receiver, &pending.alert.id);
             self.delivered.put_in(transaction, &key, &covered)
         })?;
+        self.refresh()
+    }
+
+    /// Some of what it says is over: it waits as it reads now.
+    pub(super) fn shortened(&self, pending: &Pending) -> Result<(), StoreError> {
+        self.pending.put(&key_of(pending), pending)?;
         self.refresh()
     }
 

@@ -48,10 +48,15 @@ impl Cadence {
         self.interval_ms + self.timeout_ms + RED_WAY_MS
     }
 
+    /// An answer of a service that began longer ago is no word any more.
+    pub(crate) const fn answer_ms(self) -> u64 {
+        self.red_ms() + self.interval_ms
+    }
+
     /// Runs further apart are not in a row.
     #[must_use]
     pub const fn apart_ms(self) -> u64 {
-        let (three, patient) = (3 * self.interval_ms, self.red_ms() + self.interval_ms);
+        let (three, patient) = (3 * self.interval_ms, self.answer_ms());
         if three > patient { three } else { patient }
     }
 }

@@ -44,7 +44,7 @@ impl Engine {
             vantage,
             network: self.vantages[vantage].network(),
             began: run.began,
-            fresh_until: UnixMillis(run.began.0 + cell.cadence.red_ms() + cell.cadence.interval_ms),
+            fresh_until: UnixMillis(run.began.0 + cell.cadence.answer_ms()),
             grade,
             fault,
             text: run.text.into(),
@@ -225,7 +225,11 @@ impl Engine {
             State::NobodyMayJudge
         } else if node.memory.is_partial(self.now) {
             State::Partial
-        } else if sight.has_failing() || other.is_down() || sight.count.reds() == sight.count.judges() {
+        } else if sight.has_failing()
+            || sight.suspect_since().is_some()
+            || sight.is_all_red()
+            || other.is_down()
+        {
             State::Degraded
         } else {
             State::Up

@@ -84,6 +84,11 @@ impl Sight {
         self.count.judges() > self.count.reds()
     }
 
+    /// Every judge fails.
+    pub(super) fn is_all_red(&self) -> bool {
+        self.count.reds() == self.count.judges()
+    }
+
     pub(super) fn is_possible(&self) -> bool {
         self.count.is_possible(self.networks_there)
     }

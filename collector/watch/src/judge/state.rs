@@ -3,6 +3,7 @@
 use std::fmt;
 
 use isochrone_proto::ids::{ProbeId, TargetId};
+use isochrone_proto::kind::Family;
 use isochrone_proto::units::UnixMillis;
 use serde::{Deserialize, Serialize};
 
@@ -143,6 +144,19 @@ pub struct NodeStanding {
     pub status: Option<Standing>,
     /// Its asset; `None` if nobody asks.
     pub asset: Option<Standing>,
-    /// What each vantage says of the way to it; of both families the worse.
-    pub vantages: Vec<(ProbeId, Verdict)>,
+    /// What each vantage says of the way to it.
+    pub vantages: Vec<Said>,
+}
+
+/// What one vantage says of the way to a node over one family, and whether that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// The vantage.
+    pub probe: ProbeId,
+    /// Over which it asks.
+    pub family: Family,
+    /// What it comes to.
+    pub verdict: Verdict,
+    /// Whether it gets through, by its own word, may it judge or not; `None` where nothing fresh is known.
+    pub gets_through: Option<bool>,
 }

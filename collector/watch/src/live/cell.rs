@@ -106,7 +106,11 @@ impl Cell {
     }
 
     fn lasts(&self, slot: UnixMillis, now: UnixMillis) -> bool {
-        now.0.saturating_sub(slot.0) <= self.cadence.apart_ms()
+        let lasts_ms = match self.endpoint {
+            Some(_) => self.cadence.answer_ms(), // as the engine has it
+            None => self.cadence.apart_ms(),
+        };
+        now.0.saturating_sub(slot.0) <= lasts_ms
     }
 
     /// Forgets its runs: the clock by which they are known was set.

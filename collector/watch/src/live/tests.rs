@@ -215,7 +215,7 @@ fn absent_and_forbidden_are_no_failures() {
 }
 
 #[test]
-fn silence_is_no_data_after_three_intervals() {
+fn silence_is_no_data_as_soon_as_the_engine_says_so() {
     let plan = plan(1, &[("a", STATUS4)]);
     let mut live = Live::new();
     let rows = [endpoint(0, BASE, ok(1, 1), CacheState::Absent)];
@@ -225,9 +225,10 @@ fn silence_is_no_data_after_three_intervals() {
         .unwrap()
         .cell(TargetId::of_node("a"), STATUS4)
         .unwrap();
-    assert!(cell.is_fresh(UnixMillis(BASE + 30_000)));
-    assert!(!cell.is_fresh(UnixMillis(BASE + 30_001)));
-    assert_eq!(cell.word(UnixMillis(BASE + 30_001)), None);
+    let last = UnixMillis(BASE + 10_000 + 10_000 + 5_000 + 2_000); // an interval, and until a red is told
+    assert!(cell.is_fresh(last));
+    assert!(!cell.is_fresh(last.plus(std::time::Duration::from_millis(1))));
+    assert_eq!(cell.word(last.plus(std::time::Duration::from_millis(1))), None);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 import { nodeState, signOf } from "../headline.js";
 import { incidentCard, ordered } from "../parts/incident.js";
-import { figure, nodeTable, verdictCell } from "../parts/nodes.js";
+import { figure, idle, nodeTable, verdictCell } from "../parts/nodes.js";
 import { firstSteps } from "../parts/notes.js";
 import { label, sign } from "../parts/sign.js";
 import { h } from "../render.js";
@@ -57,7 +57,7 @@ function vantages(node, view) {
   return h("div.scroll", {}, h("table.list.vantages", {},
     h("thead", {}, h("tr", {}, ["Vantage", "Reached", "Status", "Asset", "Connect", "When", "Why, if it fails now"].map((head) => h("th", { scope: "col", class: head === "Connect" ? "number" : null }, head)))),
     h("tbody", {}, cells.map((cell) => h("tr", { key: `${cell.vantage} ${cell.family}`, class: cell.own ? "own" : null },
-      h("th.name", { scope: "row" }, h("b", {}, cell.vantage), h("small", {}, cell.own ? "the worker's own probe: judges nothing" : `${network(cell.network)} · IP${cell.family}`)),
+      h("th.name", { scope: "row" }, h("b", {}, cell.vantage), h("small", {}, [`${network(cell.network)} · IP${cell.family}`, idle(cell)].filter(Boolean).join(" · "))),
       h("td", {}, outcome(cell.connect)),
       h("td", {}, outcome(cell.status)),
       h("td", {}, outcome(cell.asset)),
@@ -71,29 +71,35 @@ function outcome(of) {
   return of === "not-asked" ? h("span.none", { title: "not asked: it has none" }, NOTHING) : label(OUTCOME[of], OUTCOME_WORD[of]);
 }
 
-/** Days and outages from the nodes report, read once a minute while the page is open. */
+/** Days and outages from the nodes report: the last day at once, the others once they are read, then once a minute. */
 function history(name) {
   const held = ui.history;
-  if (held?.node !== name || (held.state !== "asking" && performance.now() - held.at > FRESH_MS)) ask(name, held?.node === name ? held : null);
-  const { state, data, reason } = ui.history;
-  if (!data) return h("p.none", {}, state === "asking" ? "Reading the report …" : reason);
+  if (!held || (!held.asking && performance.now() - held.at > FRESH_MS)) ask(held);
+  const { data, reason, asking } = ui.history;
+  if (!data) return h("p.none", {}, asking ? "Reading the report …" : reason);
   const mine = data.nodes.find((entry) => entry.node === name);
-  if (!mine || mine.days.length === 0) return h("p.none", {}, "No day is on record yet.");
-  return [days(mine), outages(mine)];
+  const reading = ui.history.days < DAYS ? h("p.none", {}, asking ? `Reading the other ${DAYS - 1} days …` : reason) : null;
+  if (!mine || mine.days.length === 0) return [reading, h("p.none", {}, "No day is on record yet.")];
+  return [reading, days(mine), outages(mine)];
 }
 
-async function ask(name, held) {
-  ui.history = { node: name, state: "asking", data: held?.data, at: performance.now() };
-  const result = { node: name, state: "done", at: performance.now() };
+/** One report holds all nodes: what one node's page read, the next one shows. */
+async function ask(held) {
+  ui.history = { ...held, asking: true };
+  if (!held?.data) await read(1);
+  await read(DAYS);
+  ui.history = { ...ui.history, asking: false, at: performance.now() };
+  ui.redraw();
+}
+
+async function read(since) {
   try {
-    const answer = await fetch(`api/report/nodes?since=${DAYS}d`, { cache: "no-store" });
-    if (answer.ok) result.data = await answer.json();
-    else result.reason = (await answer.text()).trim();
+    const answer = await fetch(`api/report/nodes?since=${since}d`, { cache: "no-store" });
+    if (answer.ok) ui.history = { ...ui.history, data: await answer.json(), days: since, reason: "" };
+    else ui.history = { ...ui.history, reason: (await answer.text()).trim() };
   } catch {
-    result.reason = "The collector does not answer; the report is asked for again in a minute.";
-    result.data = held?.data;
+    ui.history = { ...ui.history, reason: "The collector does not answer; the report is asked for again in a minute." };
   }
-  if (ui.history.node === name) ui.history = result;
   ui.redraw();
 }
 
@@ -116,7 +122,7 @@ function share(value) {
 }
 
 function outages(entry) {
-  if (entry.outages.length === 0) return h("p.calm", {}, "No outage on record.");
+  if (entry.outages.length === 0) return h("p.calm", {}, ui.history.days < DAYS ? "No outage in the last day." : "No outage on record.");
   const newest = [...entry.outages].reverse();
   return h("ul.outages", {}, newest.map((outage) => h("li", { key: outage.start },
     h("b", { title: full(outage.start) }, `${day(outage.start)} ${clock(outage.start, outage.start)} UTC`),

@@ -8,7 +8,7 @@ const PARTS = [
   ["stored", "stored", "Measured, and durably in the store."],
   ["spooled", "on the way", "Measured, and kept on the probe's disk until the collector has it."],
   ["skipped", "skipped", "Not measured, for a cause that the probe noted: it was late, busy, or shutting down."],
-  ["absent", "not heard of", "Planned, and not heard of: the probe's machine is off, or its results are still on their way."],
+  ["absent", "absent", "Planned, and nothing was heard: the probe was stopped, its machine is off, or its results are still on their way."],
   ["dropped", "dropped", "Measured, and lost when a probe's disk space for waiting results was full."],
   ["refused", "refused", "Results that contradicted the plan. Kept apart, and not counted as measured."],
   ["forked", "forked", "Results of a copied or restored probe. Kept apart, and not counted twice."],

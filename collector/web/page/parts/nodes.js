@@ -25,7 +25,7 @@ export function nodeTable(view) {
     Reached: "Can the node be reached at all?",
     Status: "Does the node answer its status request?",
     Asset: "Does the node deliver a real file?",
-    Vantages: "One mark for each vantage: upper half reached and status, lower half asset. A dotted mark is the worker's own probe, which judges nothing.",
+    Vantages: "One mark for each vantage: upper half reached and status, lower half asset. A round mark is the worker's own probe, a pale one fails for a fault of its own: neither judges.",
     Connect: "Median time to open a connection, from all vantages but the worker's own",
     "First byte": "Median time to the first byte, answers from the node's cache only",
     Certificate: "Time until the TLS certificate ends",
@@ -61,7 +61,7 @@ function field(name, content, kind) {
 export function verdictCell(verdict, view) {
   if (verdict.state === "not-asked") return h("span.none", { title: "not asked: it has none" }, NOTHING);
   const failing = verdict.vantages_total - verdict.vantages_ok;
-  const seen = verdict.vantages_total === 0 ? "no vantage with fresh data"
+  const seen = verdict.vantages_total === 0 ? (verdict.state === "nobody-may-judge" ? "no vantage may judge" : "no vantage with fresh data")
     : failing === 0 ? `${verdict.vantages_ok} of ${plural(verdict.vantages_total, "vantage")}`
     : `fails from ${failing} of ${plural(verdict.vantages_total, "vantage")}`;
   const networks = verdict.vantages_total ? `, ${plural(verdict.networks, "network")}` : "";
@@ -92,10 +92,31 @@ function reached(node) {
 function strip(node) {
   if (node.cells.length === 0) return h("span.none", {}, "none yet");
   const cells = [...node.cells].sort((a, b) => a.own - b.own || a.vantage.localeCompare(b.vantage) || a.family.localeCompare(b.family));
-  const failing = cells.filter((cell) => !cell.own && [cell.connect, cell.status, cell.asset].includes("failed"));
-  const summary = failing.length ? `fails from ${listed(failing.map((cell) => cell.vantage))}` : "no vantage fails";
+  const failing = cells.filter((cell) => judges(cell) && [cell.connect, cell.status, cell.asset].includes("failed"));
+  const summary = failing.length ? `fails from ${listed(failing.map((cell) => cell.vantage))}` : "no vantage that judges fails";
   return h("span.strip", { class: cells.length > 20 ? "many" : null, role: "img", "aria-label": summary }, cells.map((cell) =>
-    h("i", { class: `${cell.own ? "own " : ""}s-${upper(cell)} a-${cell.asset === "not-asked" ? upper(cell) : cell.asset}`, title: cellTitle(cell) })));
+    h("i", { class: `${MARK[cell.verdict]}s-${upper(cell)} a-${cell.asset === "not-asked" ? upper(cell) : cell.asset}`, title: cellTitle(cell) })));
+}
+
+/** How the mark of a vantage that judges nothing now is drawn. */
+const MARK = { green: "", red: "", unproven: "idle ", sick: "idle ", own: "own ", silent: "" };
+
+/** Why a vantage judges nothing now, by the collector's verdict. */
+const IDLE = {
+  unproven: "nothing proves that its own line works: not counted",
+  sick: "it fails alone too often: judges nothing for now",
+  own: "the worker's own, or on the node's server: judges nothing",
+  silent: "nothing fresh of it: judges nothing now",
+};
+
+/** Whether a vantage judges the node now. */
+function judges(cell) {
+  return IDLE[cell.verdict] === undefined;
+}
+
+/** Why not, in words; nothing for one that judges. */
+export function idle(cell) {
+  return IDLE[cell.verdict] ?? "";
 }
 
 /** The upper half of a mark: reached, and its status answered. */
@@ -110,6 +131,6 @@ function cellTitle(cell) {
   const checks = [["reached", cell.connect], ["status", cell.status], ["asset", cell.asset]].filter(([, outcome]) => outcome !== "not-asked");
   const lines = [`${cell.vantage} (${network(cell.network)}, IP${cell.family})`, checks.map(([name, outcome]) => `${name} ${words[outcome]}`).join(", ")];
   if (cell.error) lines.push(`${cell.phase ?? ""}: ${cell.error}`);
-  if (cell.own) lines.push("the worker's own probe: judges nothing");
+  if (!judges(cell)) lines.push(idle(cell));
   return lines.join("\n");
 }

@@ -233,6 +233,7 @@ fn node() -> NodeView {
             phase: Some("connect".to_owned()),
             error: Some("connection refused (os error 111)".to_owned()),
             own: false,
+            verdict: CellVerdict::Red,
             at: Some(at("2026-11-22T03:19:55Z")),
         }],
         samples: 7013,

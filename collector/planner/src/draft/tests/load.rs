@@ -421,3 +421,42 @@ fn many_slow_addresses_stay_below_what_a_probe_runs_a_second() {
     assert_eq!(plan_of(drafts[0].1.clone()).check(), Ok(()));
     assert_eq!(limits.left_out.len(), 1);
 }
+
+#[test]
+fn family_that_few_have_keeps_its_judges() {
+    let mut input = input(60, vec![over("oslo", "46")]);
+    for (place, probe) in input.probes.iter_mut().enumerate() {
+        let number = place as u64 + 1;
+        (probe.v4, probe.v6) = (participant(number, true).v4, None);
+    }
+    for (have, judge) in [(3, 3), (30, 4)] {
+        for place in 0..have {
+            let number = place as u64 + 1;
+            input.probes[place].v6 = participant(number, true).v6;
+        }
+        let seats = drafted(&input).seats;
+        let of_node = seats.of("oslo");
+        let v6 = of_node.iter().filter(|probe| probe.0 <= have as u64).count();
+        assert_eq!(of_node.len(), 10);
+        assert!(v6 >= judge, "{v6} of {have}");
+        let mut distinct = of_node.to_vec();
+        distinct.sort_unstable();
+        distinct.dedup();
+        assert_eq!(distinct.len(), 10, "nobody sits twice");
+    }
+    for (place, probe) in input.probes.iter_mut().enumerate() {
+        let number = place as u64 + 1;
+        (probe.v4, probe.v6) = (None, participant(number, true).v6);
+    }
+    for place in 40..43 {
+        let number = place as u64 + 1;
+        (input.probes[place].v4, input.probes[place].v6) = (participant(number, true).v4, None);
+    }
+    let seats = drafted(&input).seats;
+    let v4 = seats
+        .of("oslo")
+        .iter()
+        .filter(|probe| (41..=43).contains(&probe.0))
+        .count();
+    assert_eq!(v4, 3, "the other way round as well");
+}

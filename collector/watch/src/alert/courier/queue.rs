@@ -15,6 +15,8 @@ pub(super) struct Queue {
     pub(super) next: Option<Pending>,
     /// A later alert says all that they say, or what they began was over before it was to be told.
     pub(super) covered: Vec<Pending>,
+    /// A later alert says a part of what they say: they wait without it.
+    pub(super) shortened: Vec<Pending>,
 }
 
 /// When an alert may be sent: at once, unless it begins something and its receiver asked to wait.
@@ -33,22 +35,26 @@ impl Queue {
         (now, is_told): (UnixMillis, impl Fn(&str) -> bool),
     ) -> Self {
         let mut covered = Vec::new();
-        let mut short: BTreeSet<String> = BTreeSet::new();
+        let (mut short, mut long) = (BTreeSet::new(), BTreeSet::new());
         // an end says how long it lasted: its beginning need not be told as well
         while let Some((began, over_at)) = over(&waiting) {
             let began = waiting.remove(began);
-            if over_at < ripe_at(&began, after) {
-                short.extend(ids(&began).into_iter().map(str::to_owned));
-            }
+            let known = match over_at < ripe_at(&began, after) {
+                true => &mut short,
+                false => &mut long,
+            };
+            known.extend(ids(&began).into_iter().map(str::to_owned));
             covered.push(began);
         }
         let is_needless = |pending: &Pending| {
             let ids = ids(pending);
             let is_short = ids.iter().any(|id| short.contains(*id));
-            pending.alert.event == Event::Ended && is_short && !ids.iter().any(|id| is_told(id))
+            let is_news = ids.iter().any(|id| is_told(id) || long.contains(*id));
+            pending.alert.event == Event::Ended && is_short && !is_news
         };
-        let (needless, waiting): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_needless);
+        let (needless, mut waiting): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_needless);
         covered.extend(needless);
+        let shortened = shorten(&mut waiting);
         let is_behind = waiting.iter().any(|pending| pending.attempts > 0);
         let ripe = |pending: &&Pending| ripe_at(pending, after) <= now;
         let next = if is_behind {
@@ -59,6 +65,7 @@ impl Queue {
         Self {
             next: next.cloned(),
             covered,
+            shortened,
         }
     }
 }
@@ -83,6 +90,23 @@ fn over(waiting: &[Pending]) -> Option<(usize, UnixMillis)> {
     })
 }
 
+/// Takes out of each beginning what is over by a later alert, and gives those that say less now.
+fn shorten(waiting: &mut [Pending]) -> Vec<Pending> {
+    let mut over: BTreeSet<String> = BTreeSet::new();
+    let mut shortened = Vec::new();
+    for pending in waiting.iter_mut().rev() {
+        if pending.alert.event == Event::Ended {
+            over.extend(ids(pending).into_iter().map(str::to_owned));
+        } else if begins(pending)
+            && let Some(alert) = pending.alert.without(|id| over.contains(id))
+        {
+            pending.alert = alert;
+            shortened.push(pending.clone());
+        }
+    }
+    shortened
+}
+
 fn begins(pending: &Pending) -> bool {
     matches!(
         pending.alert.event,
@@ -92,8 +116,7 @@ fn begins(pending: &Pending) -> bool {
 
 /// The incidents that an alert is about.
 fn ids(pending: &Pending) -> Vec<&str> {
-    let incidents = pending.alert.incidents();
-    incidents.map(|incident| incident.id.as_str()).collect()
+    pending.alert.ids().collect()
 }
 
 #[cfg(test)]

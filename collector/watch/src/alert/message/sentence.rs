@@ -9,6 +9,7 @@ use isochrone_proto::measurement::Phase;
 use isochrone_proto::text::cleaned;
 
 use super::Known;
+use super::names::listed;
 use crate::incident::{Cause, Ending, Incident, IncidentCheck, Subject};
 use crate::judge::{State, Telling, What};
 
@@ -270,7 +271,6 @@ fn many_over(what: What, incidents: &[Incident]) -> String {
             None => format!("{name} after {lasted}"),
         }
     });
-    let each: Vec<String> = each.collect();
     let (whose, again) = match what {
         What::Heard => ("probe", "heard"),
         What::Seen => ("node", "judged"),
@@ -279,7 +279,7 @@ fn many_over(what: What, incidents: &[Incident]) -> String {
     format!(
         "{} are {again} again: {}.",
         words::count(incidents.len(), whose),
-        each.join(", ")
+        listed(each, ", ")
     )
 }
 
@@ -341,7 +341,7 @@ fn all(incidents: &[Incident]) -> String {
 }
 
 fn joined(incidents: &[Incident], word: impl Fn(&Incident) -> String) -> String {
-    incidents.iter().map(word).collect::<Vec<_>>().join(", ")
+    listed(incidents.iter().map(word), ", ")
 }
 
 fn late(incidents: &[Incident]) -> String {
@@ -355,10 +355,9 @@ fn late(incidents: &[Incident]) -> String {
             words::duration(incident.duration_ms(end))
         )
     });
-    let each: Vec<String> = each.collect();
     format!(
         "{}, while this collector was off or the results were late.",
-        each.join("; ")
+        listed(each, "; ")
     )
 }
 
@@ -370,8 +369,7 @@ fn still_down(targets: &[TargetId], known: Known<'_>) -> String {
 }
 
 fn names(targets: &[TargetId], (name, ..): Known<'_>) -> String {
-    let names: Vec<String> = targets.iter().filter_map(|target| name(*target)).collect();
-    names.join(", ")
+    listed(targets.iter().filter_map(|target| name(*target)), ", ")
 }
 
 /// Said only where one family alone fails.

@@ -65,6 +65,33 @@ pub(in crate::alert) fn long_alert() -> Alert {
     telling(What::Down, vec![incident], T0)
 }
 
+/// Of so many nodes, or probes, each with so many cells of evidence.
+pub(in crate::alert) fn several_alert(check: IncidentCheck, incidents: usize, cells: u32) -> Alert {
+    telling(
+        if check.is_outage() {
+            What::Down
+        } else {
+            What::Silent
+        },
+        (0..incidents)
+            .map(|place| one_of_several(check, place, cells))
+            .collect(),
+        T0,
+    )
+}
+
+fn one_of_several(check: IncidentCheck, place: usize, cells: u32) -> Incident {
+    let mut incident = incident();
+    incident.target = format!("node-{place}");
+    (incident.id, incident.check) = (Incident::id_of(&incident.target, check, T0), check);
+    let cell = |n: u32| EvidenceCell {
+        kind: "connect4".parse().unwrap(),
+        ..cell(&format!("vantage-{n}"), n + 1, "Connection refused")
+    };
+    incident.evidence = (0..cells).map(cell).collect();
+    incident
+}
+
 fn ended_alert() -> Alert {
     let mut incident = incident();
     incident.end = Some(UnixMillis(T0.0 + 490_000));
@@ -140,6 +167,8 @@ fn alert_reads_as_the_documented_json() {
     "duration_s": 490,
     "ending": "recovered",
     "caveat": null,
+    "vantages": 2,
+    "networks": 2,
     "evidence": [
       {{
         "vantage": "berlin",
@@ -447,4 +476,82 @@ async fn courier_delivers_what_is_added_while_it_runs() {
     };
     tokio::join!(run, script);
     assert_eq!(flaky.0.lock().unwrap().len(), 4, "each twice");
+}
+
+#[test]
+fn outage_of_a_thousand_nodes_is_a_message_that_every_receiver_takes() {
+    let mut incidents: Vec<Incident> = (0..1_000)
+        .map(|place| one_of_several(IncidentCheck::Connect, place, 20))
+        .collect();
+    for cell in incidents.iter_mut().flat_map(|incident| &mut incident.evidence) {
+        cell.error = "e".repeat(512); // the longest text of the wire
+    }
+    let alert = telling(What::Down, incidents, T0);
+    let outbox = Outbox::open(&store(), receivers(), T0).unwrap();
+    outbox.add(&alert, T0).unwrap();
+    for waiting in outbox.board().pending {
+        let stored = serde_json::to_vec(&waiting).unwrap().len();
+        assert!(stored <= 160_000, "{} stores {stored} bytes", waiting.receiver);
+    }
+    for receiver in receivers() {
+        let sent = receiver.request(&alert).unwrap().body.unwrap().to_string().len();
+        assert!(sent <= 160_000, "{} gets {sent} bytes", receiver.name());
+    }
+    assert!(
+        alert.summary.contains("node-11 and 988 more."),
+        "{}",
+        alert.summary
+    );
+    assert!(alert.summary.len() < 1_000, "{}", alert.summary.len());
+    let ids: std::collections::BTreeSet<_> = alert.ids().collect();
+    assert_eq!(ids.len(), 1_000, "each can be told from the next by its id");
+    let first = alert.incident.as_ref().unwrap();
+    assert_eq!(
+        (first.vantages, first.evidence.len(), first.evidence_left_out),
+        (20, 16, 4)
+    );
+    let last = alert.others.last().unwrap();
+    assert_eq!(
+        (last.vantages, last.evidence.len(), last.evidence_left_out),
+        (20, 0, 20)
+    );
+}
+
+#[test]
+fn opening_of_six_that_waits_until_five_are_up_again_is_about_the_sixth() {
+    let outbox = Outbox::open(&store(), receivers()[..1].to_vec(), T0).unwrap();
+    let six: Vec<Incident> = (0..6)
+        .map(|place| one_of_several(IncidentCheck::Connect, place, 2))
+        .collect();
+    outbox.add(&telling(What::Down, six.clone(), T0), T0).unwrap();
+    let mut courier = Courier::new(outbox.clone());
+    let mut log = Vec::new();
+    round(&mut courier, T0, |_| unreachable(), &mut log);
+    let later = UnixMillis(T0.0 + 600_000);
+    let five = six[..5].iter().cloned().map(|mut incident| {
+        (incident.end, incident.ending) = (Some(later), Some(Ending::Recovered));
+        incident
+    });
+    outbox
+        .add(&telling(What::Up, five.collect(), later), later)
+        .unwrap();
+    let said = std::cell::RefCell::new(Vec::new());
+    for second in 0..3 {
+        let now = UnixMillis(later.0 + 1_000_000 + second * 1_000);
+        let take = |parcel: &Parcel| {
+            let summary = parcel.request.body.as_ref().unwrap()["summary"].clone();
+            said.borrow_mut().push(summary.as_str().unwrap().to_owned());
+            Ok(())
+        };
+        round(&mut courier, now, take, &mut log);
+    }
+    let said = said.into_inner();
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].starts_with("5 nodes are up again"), "{said:?}");
+    assert_eq!(
+        said[1],
+        "node-5 is down since 2026-11-22 02:58:03 UTC. 5 more that began with it are over."
+    );
+    assert_eq!(outbox.board().of_incident(&six[5].id), (1, 0));
+    assert_eq!(outbox.board().of_incident(&six[0].id), (1, 0), "by its end");
 }

@@ -376,7 +376,7 @@ impl Mesh {
     /// What a probe says of a node now.
     pub(super) fn verdict(&self, probe: usize, node: usize) -> Verdict {
         let standing = self.engine.standing(self.target(node)).unwrap();
-        let of = standing.vantages.iter().find(|(of, _)| *of == self.probe(probe));
-        of.unwrap().1
+        let mut said = standing.vantages.iter();
+        said.find(|said| said.probe == self.probe(probe)).unwrap().verdict
     }
 }

@@ -457,3 +457,11 @@ fn machine_without_a_route_for_the_family_accuses_nobody() {
     assert!(mesh.told.is_empty());
     assert!(!mesh.verdict(4, 0).counts(), "{:?}", mesh.verdict(4, 0));
 }
+
+#[test]
+fn node_that_half_of_its_judges_cannot_reach_is_not_shown_as_up_while_it_is_not_confirmed() {
+    let mut mesh = Mesh::ten();
+    mesh.run(107, failing(100.0, 300.0, Seen::Refused));
+    assert!(mesh.told.is_empty(), "nobody failed twice");
+    assert_eq!(mesh.state(0), State::Degraded);
+}

@@ -52,6 +52,10 @@ fn opening_of_a_fleet_is_covered_by_ends_that_are_about_more_and_come_in_parts()
     assert_eq!(queue.next.unwrap().created, at(120), "the newest state first");
     let partly = Queue::of(waiting[..2].to_vec(), Duration::ZERO, (at(200), nobody));
     assert!(partly.covered.is_empty(), "b is still down");
+    let [shortened] = &partly.shortened[..] else {
+        panic!("{:?}", partly.shortened)
+    };
+    assert_eq!(ids(shortened), ["b"]);
 }
 
 #[test]
@@ -67,4 +71,16 @@ fn end_of_what_was_short_is_told_only_where_a_part_of_it_was_told_before() {
     let told = Queue::of(waiting, MINUTE, (at(200), knows_c));
     assert_eq!(events(&told.covered), [Event::Opened]);
     assert_eq!(told.next.unwrap().alert.event, Event::Ended);
+}
+
+#[test]
+fn end_of_one_that_was_long_is_told_though_another_of_it_was_short() {
+    let waiting = vec![
+        pending(What::Down, &["a"], 0),
+        pending(What::Down, &["b"], 100),
+        pending(What::Up, &["a", "b"], 140),
+    ];
+    let queue = Queue::of(waiting, MINUTE, (at(200), nobody));
+    assert_eq!(events(&queue.covered), [Event::Opened, Event::Opened]);
+    assert_eq!(queue.next.unwrap().alert.event, Event::Ended);
 }
