@@ -1,6 +1,7 @@
 //! What of a receiver's waiting alerts is sent next, and what need not be sent any more. Pure.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use isochrone_proto::units::UnixMillis;
@@ -12,9 +13,9 @@ use crate::alert::outbox::Pending;
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     /// To be sent.
-    pub(super) next: Option<Pending>,
+    pub(super) next: Option<Arc<Pending>>,
     /// A later alert says all that they say, or what they began was over before it was to be told.
-    pub(super) covered: Vec<Pending>,
+    pub(super) covered: Vec<Arc<Pending>>,
 }
 
 /// When an alert may be sent: at once, unless it begins something and its receiver asked to wait.
@@ -28,7 +29,7 @@ pub(super) fn ripe_at(pending: &Pending, after: Duration) -> UnixMillis {
 impl Queue {
     /// Of what waits, oldest first. `is_told`: its receivers know of an incident.
     pub(super) fn of(
-        mut waiting: Vec<Pending>,
+        mut waiting: Vec<Arc<Pending>>,
         after: Duration,
         (now, is_told): (UnixMillis, impl Fn(&str) -> bool),
     ) -> Self {
@@ -42,7 +43,7 @@ impl Queue {
             }
             covered.push(began);
         }
-        let is_needless = |pending: &Pending| {
+        let is_needless = |pending: &Arc<Pending>| {
             let ids = ids(pending);
             let is_short = ids.iter().any(|id| short.contains(*id));
             pending.alert.event == Event::Ended && is_short && !ids.iter().any(|id| is_told(id))
@@ -50,7 +51,7 @@ impl Queue {
         let (needless, waiting): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_needless);
         covered.extend(needless);
         let is_behind = waiting.iter().any(|pending| pending.attempts > 0);
-        let ripe = |pending: &&Pending| ripe_at(pending, after) <= now;
+        let ripe = |pending: &&Arc<Pending>| ripe_at(pending, after) <= now;
         let next = if is_behind {
             waiting.iter().rev().find(ripe) // after an outage the newest state first
         } else {
@@ -64,7 +65,7 @@ impl Queue {
 }
 
 /// A beginning that nobody was told of, where all that it is about is over, and since when.
-fn over(waiting: &[Pending]) -> Option<(usize, UnixMillis)> {
+fn over(waiting: &[Arc<Pending>]) -> Option<(usize, UnixMillis)> {
     waiting.iter().enumerate().find_map(|(place, began)| {
         let later = || {
             waiting[place + 1..]
