@@ -259,7 +259,9 @@ impl Rejudged {
             if !is_inside {
                 continue;
             }
-            match known.iter().find(|known| is_same(known, &found)) {
+            let known = known.iter().find(|known| is_same(known, &found));
+            let found = if known.is_some() { found } else { over(found) };
+            match known {
                 Some(known) => kept.extend(amended(known, &found)),
                 None if found.end.is_some() => new.push(Incident {
                     late: true,
@@ -284,6 +286,14 @@ impl Rejudged {
         }
         (outputs, going_on)
     }
+}
+
+/// One that comes and goes, and answers: nobody watches the past until it is steady.
+fn over(mut found: Incident) -> Incident {
+    if let Some(up_since) = found.up_since() {
+        (found.end, found.ending) = (Some(up_since), Some(Ending::Recovered));
+    }
+    found
 }
 
 /// As it is before anybody was told: whether it is a shared one is seen then.

@@ -330,6 +330,23 @@ fn node_that_answers_again_when_its_outage_is_found_is_told_late() {
 }
 
 #[test]
+fn outage_of_the_past_that_came_again_and_is_over_pages_nobody() {
+    use crate::incident::Flapping;
+    let at = |second: u64| UnixMillis(DAY0 + second * 1_000);
+    let mut found = going_on("tokyo", at(310));
+    found.flapping = Some(Flapping { openings: 2 });
+    found.checks[0].end = Some(at(400));
+    found.spells[0].first_green = Some(at(400));
+    let store = store();
+    let mut monitor = open(&store, at(500).0);
+    let rejudged = Rejudged::of(stretch(at(300), at(390)), vec![found]);
+    let outputs = monitor.take_rejudged(rejudged, at(500)).unwrap();
+    assert_eq!(told(&outputs), [What::Late]);
+    let kept = &incidents_of(&store)[0];
+    assert_eq!((kept.end, kept.late), (Some(at(400)), true));
+}
+
+#[test]
 fn outage_at_the_end_of_an_old_log_is_not_taken_up() {
     let at = |second: u64| UnixMillis(DAY0 + second * 1_000);
     let rejudged = Rejudged::of(stretch(at(0), at(5_000)), vec![going_on("tokyo", at(310))]);
