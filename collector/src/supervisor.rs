@@ -16,7 +16,7 @@ use isochrone_store::StoreError;
 use isochrone_store::ingest::Committed;
 use isochrone_store::ledger::{self, Ledger};
 use isochrone_watch::alert::{Courier, Deliver, Outbox, heartbeat};
-use isochrone_watch::judge::{Output, What};
+use isochrone_watch::judge::{ONE_PLACE, Output, What};
 use isochrone_watch::monitor::{
     Monitor, MonitorParts, OpenSessions, Rejudged, SessionFacts, longest_interval, rejudge,
 };
@@ -77,6 +77,8 @@ pub struct Supervisor {
     /// Since when each probe is connected, or is not.
     links: BTreeMap<ProbeId, (bool, UnixMillis)>,
     steps: ClockSteps,
+    /// It was logged that all stand in one place.
+    is_one_place: bool,
     /// (when, measurements taken in until then), for the rate.
     taken: VecDeque<(Instant, u64)>,
 }
@@ -148,6 +150,7 @@ impl Supervisor {
             downloads: Downloads::default(),
             links: BTreeMap::new(),
             steps: ClockSteps::new(now, clock.now()),
+            is_one_place: false,
             taken: VecDeque::new(),
             parts,
         };
@@ -237,6 +240,11 @@ impl Supervisor {
             }
             Err(error) => tracing::error!(error = %chain(&error), "cannot keep an incident; trying again"),
         }
+        let is_one_place = self.monitor.engine().is_one_place();
+        if is_one_place && !self.is_one_place {
+            tracing::info!("{ONE_PLACE}");
+        }
+        self.is_one_place = is_one_place;
         self.parts.plans.note_downloads(self.downloads.nodes());
         self.publish(now);
     }

@@ -13,7 +13,7 @@ use isochrone_proto::kind::Family;
 use isochrone_proto::units::UnixMillis;
 use isochrone_watch::alert::Board;
 use isochrone_watch::incident::Incident;
-use isochrone_watch::judge::Engine;
+use isochrone_watch::judge::{Engine, ONE_PLACE};
 use isochrone_watch::live::Live;
 use isochrone_watch::live::window::WINDOW_S;
 use isochrone_web::view;
@@ -89,6 +89,7 @@ impl ViewParts<'_> {
         let mut notices = self.collector.notices.clone();
         notices.extend(self.unclear());
         notices.extend(self.roster.probes().filter_map(|probe| self.closed_port(probe)));
+        notices.extend(self.one_place());
         view::LiveView {
             generated_at: timestamp(self.now),
             source: self.collector.source,
@@ -107,6 +108,17 @@ impl ViewParts<'_> {
             ledger: self.collector.ledger,
             notices,
         }
+    }
+}
+
+impl ViewParts<'_> {
+    /// That nearness means nothing in this mesh.
+    fn one_place(&self) -> Option<view::Notice> {
+        self.engine.is_one_place().then(|| view::Notice {
+            level: view::NoticeLevel::Info,
+            text: ONE_PLACE.to_owned(),
+            at: timestamp(self.now),
+        })
     }
 }
 

@@ -14,6 +14,7 @@ pub mod ledger;
 pub mod lines;
 pub mod log;
 pub mod nodes;
+mod outages;
 pub mod probes;
 pub mod show;
 pub mod status;

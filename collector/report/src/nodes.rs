@@ -1,8 +1,9 @@
 //! `report nodes`: per node and UTC day what was checked and how it went, and each outage.
 //!
 //! A node's own worker's probe is not counted. Outages are those of the engine that judges live: kept as they were
-//! told, or found in the log where nobody could tell them. A failure counts while the probe's own line was proven
-//! or the outage stood. 404, 421, checks that never left the probe, and addresses its own rules forbid are no failures; HEAD is in
+//! told, or found in the log where nobody could tell them. Checks of a vantage that may not judge (on the
+//! node's server, or sick) are in no share, whatever came of them; a failure counts while the probe's own line was proven or
+//! the outage stood. 404, 421, checks that never left the probe, and addresses its own rules forbid are no failures; HEAD is in
 //! no share. Cached assets, uncached assets and status answers are never mixed in one time to first byte.
 
 mod builder;
@@ -18,7 +19,7 @@ mod words;
 use isochrone_base::roster::Roster;
 use isochrone_base::words::date_time;
 use isochrone_store::{Store, StoreError};
-use isochrone_watch::clocks::Clocks;
+use isochrone_watch::facts::Facts;
 use isochrone_watch::monitor;
 use serde_json::Value;
 
@@ -40,7 +41,7 @@ pub fn from_store(
     window: Window,
     progress: &mut dyn FnMut(u64),
 ) -> Result<NodesReport, StoreError> {
-    let mut builder = NodesBuilder::new(roster, window, Clocks::read(store)?);
+    let mut builder = NodesBuilder::new(roster, window, Facts::read(store)?);
     fill(store, builder.reads(), &mut builder, progress)?;
     let kept = monitor::incidents(store).list()?;
     let kept: Vec<_> = kept.into_iter().map(|(_, incident)| incident).collect();
@@ -83,10 +84,13 @@ impl Printed for NodesReport {
 
 const NO_NODES: &str = "No nodes yet: add one with `isochrone-collector target add`.";
 
-const METHOD: [&str; 5] = [
-    "A node's own worker's probe is not counted. Shares are of the judged checks in brackets; 404 and 421 are no \
-     failures, HEAD is in no share, and a failure counts while the probe's own line was proven or the outage stood.",
+const METHOD: [&str; 6] = [
+    "A node's own worker's probe is not counted. Shares are of the judged checks in brackets: of vantages that might \
+     judge at the time; 404 and 421 are no failures, HEAD is in no share, and a failure counts while the probe's own \
+     line was proven or the outage stood.",
     "Silence is no data, and never up.",
+    "Availability: how much of the time that could be judged it was up, by connections and assets, not status; at least \
+     and at most as the gaps between checks, and the time that is not known, leave it.",
     "TTFB, the time to first byte, is of cached assets (of a plain HTTP node: its page), from the start of the \
      name look-up on; status answers stand apart.",
     "p50: half of all times were at or below it; p90: nine of ten.",

@@ -1,4 +1,5 @@
-//! `show NODE`: what happened to one node in a window, failure by failure: the answer to "Tokyo, 03:00?".
+//! `show NODE`: what happened to one node in a window, failure by failure: the answer to "Tokyo, 03:00?". The log of the
+//! window is judged by it: its outages, and which failures count, are those of `report nodes`.
 
 mod builder;
 mod groups;
@@ -7,6 +8,7 @@ mod values;
 
 use isochrone_base::roster::Roster;
 use isochrone_store::{Store, StoreError};
+use isochrone_watch::facts::Facts;
 use isochrone_watch::monitor;
 
 use self::builder::ShowBuilder;
@@ -27,13 +29,13 @@ pub fn from_store(
     let Some(node) = roster.node_named(node) else {
         return Ok(None);
     };
-    let mut builder = ShowBuilder::new(roster, node, window);
-    fill(store, window, &mut builder, progress)?;
-    let incidents = monitor::incidents(store).list()?;
-    let incidents = incidents.into_iter().map(|(_, incident)| incident);
+    let mut builder = ShowBuilder::new(roster, node, window, Facts::read(store)?);
+    fill(store, builder.reads(), &mut builder, progress)?;
+    let kept = monitor::incidents(store).list()?;
+    let kept: Vec<_> = kept.into_iter().map(|(_, incident)| incident).collect();
     Ok(Some(ShowReport {
         source: store.source(),
-        ..builder.finish(incidents)
+        ..builder.finish(&kept)
     }))
 }
 

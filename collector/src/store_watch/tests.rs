@@ -61,8 +61,11 @@ impl Bench {
 
     /// Events that wait, oldest first.
     fn told(&self) -> Vec<(Event, String)> {
-        let pending = self.outbox.board().pending.into_iter();
-        pending.map(|it| (it.alert.event, it.alert.summary)).collect()
+        let board = self.outbox.board();
+        let pending = board.pending.iter();
+        pending
+            .map(|it| (it.alert.event, it.alert.summary.clone()))
+            .collect()
     }
 
     fn notices(&self) -> Vec<String> {

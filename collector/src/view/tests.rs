@@ -307,7 +307,9 @@ fn outage_that_a_message_of_several_named_was_told() {
         "alert": alert, "receiver": "webhook", "created": DAY0, "attempts": 0, "last_error": null,
     });
     let mut board = Board::default();
-    board.pending.push(serde_json::from_value(waits).unwrap());
+    board
+        .pending
+        .push(std::sync::Arc::new(serde_json::from_value(waits).unwrap()));
     let roster = Roster::new([], [fixture::node("lima", "pia")]);
     let monitor = monitor(&roster);
     for (told, group, expected) in [

@@ -30,7 +30,7 @@ struct Offset {
 
 /// The offset of every probe, oldest first.
 #[derive(Clone, Debug, Default)]
-pub struct Clocks {
+pub(crate) struct Clocks {
     offsets: BTreeMap<ProbeId, Vec<Offset>>,
     /// Probes whose newest offset is not stored.
     unsaved: Vec<ProbeId>,
@@ -41,7 +41,7 @@ impl Clocks {
     ///
     /// # Errors
     /// When the store failed.
-    pub fn read(store: &Store) -> Result<Self, StoreError> {
+    pub(crate) fn read(store: &Store) -> Result<Self, StoreError> {
         let kept = records(store).list()?;
         let offsets = kept.into_iter();
         Ok(Self {
@@ -130,7 +130,7 @@ impl Clocks {
 
     /// An instant of a probe's clock by the collector's. Before the first measurement the clock was as it was then.
     #[must_use]
-    pub fn local(&self, probe: ProbeId, at: UnixMillis) -> UnixMillis {
+    pub(crate) fn local(&self, probe: ProbeId, at: UnixMillis) -> UnixMillis {
         let Some(offsets) = self.offsets.get(&probe) else {
             return at;
         };

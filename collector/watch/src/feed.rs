@@ -12,6 +12,7 @@ use isochrone_proto::plan::{Plan, TargetAddress};
 use isochrone_proto::units::UnixMillis;
 
 use crate::judge::{Cadence, CellId, Engine, Observation, Word};
+use crate::late::Late;
 
 /// Plans of one vantage whose places are remembered; older batches resolve theirs again.
 const PLANS_KEPT: usize = 4;
@@ -38,28 +39,6 @@ pub(crate) struct Feed {
 
 /// The places of one plan's checks.
 type PlanDestinations = (PlanVersion, Arc<[Destination]>);
-
-/// What came too late to say anything now, by when it began.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Late {
-    pub(crate) span: Option<(UnixMillis, UnixMillis)>,
-}
-
-impl Late {
-    pub(crate) fn add(&mut self, at: UnixMillis) {
-        self.span = Some(
-            self.span
-                .map_or((at, at), |(first, last)| (first.min(at), last.max(at))),
-        );
-    }
-
-    pub(crate) fn join(&mut self, other: Self) {
-        if let Some((first, last)) = other.span {
-            self.add(first);
-            self.add(last);
-        }
-    }
-}
 
 impl Feed {
     /// Gives the rows of a stored batch to `engine`. A failure that is older than any word could be comes out as late.

@@ -1,11 +1,15 @@
 //! Who is down: what each vantage sees now, the one engine that judges it, live and over the past, incidents, and the
 //! alerts about them.
 
+mod addresses;
 pub mod alert;
-pub mod clocks;
+mod clocks;
+pub mod facts;
 mod feed;
 pub mod incident;
 pub mod judge;
+mod late;
 pub mod live;
 pub mod monitor;
 pub mod replay;
+pub mod spans;

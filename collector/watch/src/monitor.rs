@@ -17,8 +17,9 @@ use isochrone_store::{Records, ScanRange, Store, StoreError};
 
 use self::late::{Journal, JudgedUpTo};
 pub use self::late::{LateStretch, Rejudged, rejudge};
+use crate::addresses::family_of;
 use crate::alert::{Alert, Outbox, Whose};
-use crate::clocks::Clocks;
+use crate::facts::Facts;
 use crate::feed::Feed;
 use crate::incident::{Incident, Subject};
 use crate::judge::{Engine, Output, Patience, Telling};
@@ -29,6 +30,8 @@ const TABLE: &str = "incidents";
 const REBUILT_MIN: Duration = Duration::from_secs(3_600);
 /// Runs in a row that a verdict may need, and one more.
 const REBUILT_RUNS: u32 = 5;
+/// Old deliveries are forgotten so often.
+const PRUNED_EVERY: Duration = Duration::from_secs(86_400);
 /// Ended incidents kept in memory for the page.
 const RECENT: usize = 100;
 
@@ -96,7 +99,7 @@ pub struct Monitor {
     live: Live,
     engine: Engine,
     feed: Feed,
-    clocks: Clocks,
+    facts: Facts,
     outbox: Outbox,
     incidents: Incidents,
     journal: Journal,
@@ -107,6 +110,8 @@ pub struct Monitor {
     /// Decided and not stored yet: the store failed, and is tried again.
     unsaved: Vec<Output>,
     seen: u64,
+    /// When old deliveries were forgotten last.
+    pruned_at: UnixMillis,
 }
 
 impl Monitor {
@@ -129,20 +134,24 @@ impl Monitor {
             live: Live::new(),
             engine: Engine::new(patience, now),
             feed: Feed::default(),
-            clocks: Clocks::read(store)?,
+            facts: Facts::read(store)?,
             outbox,
-            journal: Journal::open(store)?,
+            journal: Journal::open(store, now)?,
             collector,
             roster,
             sessions: OpenSessions::new(),
             recent: VecDeque::new(),
             unsaved: Vec::new(),
             seen: store.commit_number()?,
+            pruned_at: now,
             incidents,
         };
         monitor.engine.set_roster(&monitor.roster);
-        for (probe, offset_ms) in monitor.clocks.newest() {
+        for (probe, offset_ms) in monitor.facts.clocks.newest() {
             monitor.engine.set_clock_offset(probe, offset_ms);
+        }
+        for (probe, address) in monitor.facts.addresses.newest() {
+            monitor.engine.set_address(probe, address);
         }
         for (_, incident) in monitor.incidents.list()? {
             if incident.end.is_some() {
@@ -182,7 +191,7 @@ impl Monitor {
         } = committed;
         self.live.apply(*probe, plan, batch, *received);
         self.engine.heard(*probe, self.family_of(*probe), *received);
-        if let Some(offset_ms) = self.clocks.noted(*probe, &batch.header, *received) {
+        if let Some(offset_ms) = self.facts.clocks.noted(*probe, &batch.header, *received) {
             self.engine.set_clock_offset(*probe, offset_ms);
         }
         let late = self
@@ -193,10 +202,8 @@ impl Monitor {
 
     /// Over which family a probe's session comes.
     fn family_of(&self, probe: ProbeId) -> Family {
-        match self.sessions.get(&probe) {
-            Some(session) if session.remote.is_ipv6() => Family::V6,
-            _ => Family::V4,
-        }
+        let session = self.sessions.get(&probe);
+        session.map_or(Family::V4, |session| family_of(session.remote.ip()))
     }
 
     /// Judges everything. Changes and their alerts are stored in one transaction before they count; they are
@@ -217,12 +224,16 @@ impl Monitor {
         }
         let decided = self.engine.advance(now);
         self.unsaved.extend(decided);
+        if now.since(self.pruned_at) >= PRUNED_EVERY {
+            self.outbox.prune(now)?;
+            self.pruned_at = now;
+        }
         self.save(now)
     }
 
     /// The collector's own clock was set, by so much: what is known goes on by the new time, and nobody is silent for it.
     pub fn clock_stepped(&mut self, by_ms: i64, now: UnixMillis) {
-        self.clocks.collector_stepped(by_ms, now);
+        self.facts.clocks.collector_stepped(by_ms, now);
         self.engine.clock_stepped(by_ms);
         self.live.clock_stepped(by_ms);
     }
@@ -263,7 +274,7 @@ impl Monitor {
             }
         }
         self.unsaved.extend(outputs);
-        self.journal.settle();
+        self.journal.settle(now);
         self.save(now)
     }
 
@@ -298,20 +309,16 @@ impl Monitor {
             }
             if known.is_none_or(|known| known.remote.ip() != session.remote.ip()) {
                 self.engine.set_address(probe, session.remote.ip());
+                self.facts.addresses.noted(probe, session.remote.ip(), now);
             }
             if let Some(measured_ms) = session.clock_offset_ms {
                 self.live.set_clock_offset(probe, measured_ms);
-                if let Some(offset_ms) = self.clocks.measured(probe, measured_ms, now) {
+                if let Some(offset_ms) = self.facts.clocks.measured(probe, measured_ms, now) {
                     self.engine.set_clock_offset(probe, offset_ms);
                 }
             }
             if let Some(at) = session.heard {
-                let family = if session.remote.is_ipv6() {
-                    Family::V6
-                } else {
-                    Family::V4
-                };
-                self.engine.heard(probe, family, at); // what is refused is a word, too
+                self.engine.heard(probe, family_of(session.remote.ip()), at); // what is refused is a word, too
             }
         }
         for &probe in self.sessions.keys().filter(|probe| !sessions.contains_key(probe)) {
@@ -323,11 +330,11 @@ impl Monitor {
     /// Stores what waits, and gives it back once it is stored.
     fn save(&mut self, now: UnixMillis) -> Result<Vec<Output>, StoreError> {
         let judged = self.journal.due_mark(self.seen, now);
-        if self.unsaved.is_empty() && judged.is_none() && !self.clocks.has_unsaved() {
+        if self.unsaved.is_empty() && judged.is_none() && !self.facts.has_unsaved() {
             return Ok(Vec::new());
         }
         self.store(&self.unsaved, judged.as_ref(), now)?;
-        self.clocks.saved();
+        self.facts.saved();
         let saved = std::mem::take(&mut self.unsaved);
         for output in &saved {
             if let Output::Kept(incident) = output
@@ -359,7 +366,7 @@ impl Monitor {
                     Output::Unknown { .. } => {} // terms will ask the past for it
                 }
             }
-            self.clocks.put_in(self.incidents.store(), transaction)?;
+            self.facts.put_in(self.incidents.store(), transaction)?;
             judged.map_or(Ok(()), |judged| self.journal.put_in(transaction, judged))
         })
     }

@@ -5,6 +5,7 @@
 //! the same are kept as stretches, so that a month of a fleet that is well takes little memory.
 
 mod doubt;
+mod judged;
 mod track;
 mod udp;
 
@@ -21,12 +22,14 @@ use isochrone_proto::units::UnixMillis;
 use isochrone_store::Stored;
 
 use self::doubt::Doubts;
+pub use self::judged::{CellKey, JudgedFailure, Replayed, Unknown};
 use self::track::Track;
 use self::udp::Udp;
-use crate::clocks::Clocks;
+use crate::facts::Facts;
 use crate::feed::for_the_past;
-use crate::incident::{Incident, IncidentCheck, Subject};
-use crate::judge::{Cadence, CellId, Engine, Observation, Output, Patience, Telling};
+use crate::incident::{Incident, Subject};
+use crate::judge::{Cadence, CellId, Engine, FAMILIES, Observation, Output, Patience, Word, is_near};
+use crate::spans::Spans;
 
 /// Rows of so long before a window are read with it: streaks and proofs go on over its beginning.
 pub(crate) const WARM_UP: Duration = Duration::from_secs(600);
@@ -42,47 +45,20 @@ pub struct Replay {
     engine: Engine,
     from: UnixMillis,
     until: UnixMillis,
-    clocks: Clocks,
+    facts: Facts,
     places: HashMap<(ProbeId, TargetId, Kind), usize>,
     tracks: Vec<(CellKey, CellId, Track)>,
-    udp: BTreeMap<(ProbeId, Family), Udp>,
+    /// By probe, family, and whether it got through to neighbours only.
+    udp: BTreeMap<(ProbeId, Family, bool), Udp>,
 }
 
-/// Whose run it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CellKey {
-    /// The probe.
-    pub probe: ProbeId,
-    /// The target.
-    pub target: TargetId,
-    /// The check.
-    pub kind: Kind,
-}
-
-/// One failure, and whether it speaks against the node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct JudgedFailure {
-    /// Whose.
-    pub cell: CellKey,
-    /// Its slot.
-    pub slot: UnixMillis,
-    /// The vantage's own line was proven, or it reached the node: the failure counts.
-    pub counts: bool,
-    /// What it says of the node, if its vantage may judge it: while such an outage stands, no proof is asked for.
-    pub against: Option<IncidentCheck>,
-}
-
-/// What the engine says of a window.
-#[derive(Clone, Debug, Default)]
-pub struct Replayed {
-    /// Outages of nodes that touch the window, by start.
-    pub incidents: Vec<Incident>,
-    /// What would have been told in the window, had all been known in time.
-    pub messages: Vec<Telling>,
-    /// When no quorum was possible.
-    pub unknown: BTreeMap<TargetId, Vec<(UnixMillis, UnixMillis)>>,
-    /// Every failure in the window.
-    pub failures: Vec<JudgedFailure>,
+/// What a replay gathers on its way.
+#[derive(Debug, Default)]
+struct Gathered {
+    replayed: Replayed,
+    incidents: BTreeMap<String, Incident>,
+    unknown: BTreeMap<TargetId, Spans>,
+    doubts: Doubts,
 }
 
 impl Replay {
@@ -100,17 +76,23 @@ impl Replay {
             engine,
             from,
             until,
-            clocks: Clocks::default(),
+            facts: Facts::default(),
             places: HashMap::new(),
             tracks: Vec::new(),
             udp: BTreeMap::new(),
         }
     }
 
-    /// How far the probes' clocks were off.
+    /// How far the probes' clocks were off, and whence their sessions came.
     #[must_use]
-    pub fn with_clocks(self, clocks: Clocks) -> Self {
-        Self { clocks, ..self }
+    pub fn with_facts(self, facts: Facts) -> Self {
+        Self { facts, ..self }
+    }
+
+    /// An instant of a probe's clock by the collector's.
+    #[must_use]
+    pub fn local(&self, probe: ProbeId, at: UnixMillis) -> UnixMillis {
+        self.facts.clocks.local(probe, at)
     }
 
     /// Where to begin reading.
@@ -124,12 +106,16 @@ impl Replay {
         let holds = |slot: UnixMillis, of: &Self| of.reads_from() <= slot && slot < of.until;
         for row in stored.batch.echoes() {
             let replied = matches!(row.outcome, EchoOutcome::Replied { .. });
-            let slot = self.clocks.local(stored.probe, row.slot);
-            if let Some((check, _)) = stored.plan.target_of(row.check).filter(|_| replied)
+            let slot = self.local(stored.probe, row.slot);
+            if let Some((check, target)) = stored.plan.target_of(row.check).filter(|_| replied)
                 && holds(slot, self)
             {
-                let key = (stored.probe, check.kind.family);
-                self.udp.entry(key).or_default().lived(slot);
+                let (from, family) = (stored.probe, check.kind.family);
+                let is_near = match target.address {
+                    TargetAddress::Peer { probe: to, .. } => self.stand_near((from, to), family, slot),
+                    TargetAddress::Endpoint { .. } => false,
+                };
+                self.udp.entry((from, family, is_near)).or_default().lived(slot);
             }
         }
         let mut newest = None;
@@ -138,7 +124,7 @@ impl Replay {
                 continue;
             };
             let is_peer = matches!(target.address, TargetAddress::Peer { .. });
-            let slot = self.clocks.local(stored.probe, row.slot);
+            let slot = self.local(stored.probe, row.slot);
             if is_peer || !holds(slot, self) {
                 continue;
             }
@@ -152,11 +138,23 @@ impl Replay {
                 self.track(key, Cadence::of(check.schedule)).add(&run);
             }
         }
-        // a batch that came in time shows that the session stood
+        // a batch that came in time shows that the session stood; over either family, where it is not known over which
         if newest.is_some_and(|slot| stored.received.since(slot) <= Duration::from_secs(15)) {
-            let key = (stored.probe, Family::V4);
-            self.udp.entry(key).or_default().lived(stored.received);
+            let over = self.facts.addresses.family(stored.probe, stored.received);
+            let families = over.map_or_else(|| FAMILIES.to_vec(), |family| vec![family]);
+            for family in families {
+                let udp = self.udp.entry((stored.probe, family, false));
+                udp.or_default().lived(stored.received);
+            }
         }
+    }
+
+    /// Whether two probes stood on one machine or in one prefix: an echo between them proves no line.
+    fn stand_near(&self, (one, other): (ProbeId, ProbeId), family: Family, at: UnixMillis) -> bool {
+        let of = |probe| self.facts.addresses.of(probe, family, at);
+        of(one)
+            .zip(of(other))
+            .is_some_and(|(one, other)| is_near(one, other))
     }
 
     fn track(&mut self, key: CellKey, cadence: Cadence) -> &mut Track {
@@ -178,19 +176,29 @@ impl Replay {
     /// Judges it all.
     #[must_use]
     pub fn finish(mut self) -> Replayed {
-        let mut replayed = Replayed::default();
-        let mut incidents: BTreeMap<String, Incident> = BTreeMap::new();
+        let mut gathered = Gathered::default();
         let mut due = BinaryHeap::new();
         for (place, (_, _, track)) in self.tracks.iter_mut().enumerate() {
             track.begin();
             due.extend(track.next_due().map(|at| Reverse((at.0 + WAY_MS, place))));
         }
         let mut now = self.reads_from();
+        for (probe, address) in self.facts.addresses.at(now) {
+            self.engine.set_address(probe, address);
+        }
+        let mut moves = self
+            .facts
+            .addresses
+            .changes(now, self.until)
+            .into_iter()
+            .peekable();
         let mut step = 0_u64;
-        let mut doubts = Doubts::default();
         while now < self.until {
             now = UnixMillis(now.0 + STEP_MS).min(self.until);
             step += 1;
+            while let Some((_, probe, address)) = moves.next_if(|(at, ..)| *at <= now) {
+                self.engine.set_address(probe, address);
+            }
             if step.is_multiple_of(UDP_STEPS) {
                 self.tell_udp(now);
             }
@@ -198,61 +206,78 @@ impl Replay {
                 && at <= now.0
             {
                 due.pop();
-                self.observe(place, &mut doubts);
+                self.observe(place, &mut gathered);
                 let next = self.tracks[place].2.next_due();
                 due.extend(next.map(|at| Reverse((at.0 + WAY_MS, place))));
             }
             for output in self.engine.advance(now) {
-                self.take(output, &mut replayed, &mut incidents);
+                self.take(output, &mut gathered);
             }
-            doubts.settle(&self.engine, now >= self.until);
+            gathered.doubts.settle(&self.engine, now >= self.until);
         }
-        replayed.failures = doubts.judged;
-        self.close(replayed, incidents)
+        self.close(gathered)
     }
 
     fn tell_udp(&mut self, now: UnixMillis) {
-        for (&(probe, family), udp) in &mut self.udp {
-            if udp.lives(now) {
+        let is_one_place = self.engine.is_one_place();
+        for (&(probe, family, is_near), udp) in &mut self.udp {
+            if udp.lives(now) && (is_one_place || !is_near) {
                 self.engine.lived(probe, family, now);
             }
         }
     }
 
-    fn observe(&mut self, place: usize, doubts: &mut Doubts) {
+    fn observe(&mut self, place: usize, gathered: &mut Gathered) {
         let (key, cell, track) = &mut self.tracks[place];
         let Some((run, cadence)) = track.next() else {
             return;
         };
         self.engine.set_cadence(*cell, cadence);
         self.engine.observe(*cell, &run);
-        if run.word.is_failure() && self.from <= run.began {
+        if run.began < self.from {
+            return;
+        }
+        let is_heard = self.engine.is_heard(*cell);
+        if matches!(run.word, Word::Green | Word::Slow) && !is_heard {
+            let unheard = &mut gathered.replayed.unheard;
+            *unheard.entry((*key, run.began.hour())).or_default() += 1;
+        }
+        if run.word.is_failure() {
             let failure = JudgedFailure {
+                is_heard,
                 cell: *key,
                 slot: run.began,
                 counts: self.engine.counts(*cell, &run),
                 against: self.engine.accuses(*cell, &run),
             };
             let again = UnixMillis(run.began.0 + 2 * cadence.interval_ms);
-            doubts.add(failure, *cell, again);
+            gathered.doubts.add(failure, *cell, again);
         }
     }
 
-    fn take(&self, output: Output, replayed: &mut Replayed, incidents: &mut BTreeMap<String, Incident>) {
+    fn take(&self, output: Output, gathered: &mut Gathered) {
         match output {
             Output::Kept(incident) => {
-                incidents.insert(incident.id.clone(), incident);
+                gathered.incidents.insert(incident.id.clone(), incident);
             }
-            Output::Told(telling) if telling.at >= self.from => replayed.messages.push(telling),
+            Output::Told(telling) if telling.at >= self.from => gathered.replayed.messages.push(telling),
             Output::Told(_) => {}
             Output::Unknown { target, from, until } => {
-                let spans = replayed.unknown.entry(target).or_default();
-                spans.push((from.max(self.from), until));
+                let spans = gathered.unknown.entry(target).or_default();
+                spans.add((from.max(self.from), until));
             }
         }
     }
 
-    fn close(self, mut replayed: Replayed, incidents: BTreeMap<String, Incident>) -> Replayed {
+    fn close(self, gathered: Gathered) -> Replayed {
+        let Gathered {
+            mut replayed,
+            incidents,
+            mut unknown,
+            doubts,
+        } = gathered;
+        replayed.failures = doubts.judged;
+        replayed.is_one_place = self.engine.is_one_place();
         let touches = |incident: &Incident| {
             let is_node = matches!(incident.subject, Subject::Node(_)) && incident.check.is_outage();
             is_node && incident.end.is_none_or(|end| end > self.from)
@@ -264,11 +289,35 @@ impl Replay {
         replayed.incidents.sort_by_key(|incident| incident.start);
         for standing in self.engine.standings() {
             if let Some(from) = self.engine.unknown_since(standing.target) {
-                let spans = replayed.unknown.entry(standing.target).or_default();
-                spans.push((from.max(self.from), self.until));
+                let spans = unknown.entry(standing.target).or_default();
+                spans.add((from.max(self.from), self.until));
             }
         }
+        let measured = self.measured();
+        replayed.unknown = unknown
+            .into_iter()
+            .map(|(target, spans)| {
+                let (spans, none) = (spans.joined(), Spans::default());
+                let unmeasured = spans.without(measured.get(&target).unwrap_or(&none));
+                let unknown = Unknown {
+                    unjudged: spans.without(&unmeasured).into_vec(),
+                    unmeasured: unmeasured.into_vec(),
+                };
+                (target, unknown)
+            })
+            .collect();
         replayed
+    }
+
+    /// When each target was measured, by whomever and whatever came of it.
+    fn measured(&self) -> BTreeMap<TargetId, Spans> {
+        let mut measured: BTreeMap<TargetId, Spans> = BTreeMap::new();
+        for (key, _, track) in &self.tracks {
+            let spans = measured.entry(key.target).or_default();
+            track.measured().for_each(|span| spans.add(span));
+        }
+        measured.values_mut().for_each(|spans| *spans = spans.joined());
+        measured
     }
 }
 

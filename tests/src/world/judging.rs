@@ -120,9 +120,9 @@ impl Judging {
     /// Everything that was told, oldest first.
     #[must_use]
     pub fn told(&self) -> Vec<Alert> {
-        let mut pending = self.lock().outbox.board().pending;
+        let mut pending = self.lock().outbox.board().pending.clone();
         pending.sort_by_key(|pending| pending.created);
-        pending.into_iter().map(|pending| pending.alert).collect()
+        pending.iter().map(|pending| pending.alert.clone()).collect()
     }
 
     /// What the page says of the store.

@@ -3,7 +3,7 @@
 use isochrone_proto::units::UnixMillis;
 use isochrone_tests::world::nodes::Answer;
 
-use crate::stage::{Cast, Stage, between, play, seconds, told_alike};
+use crate::stage::{Cast, Stage, between, of_node, play, seconds, told_alike};
 
 /// What everybody tells of the one outage begins and ends within an interval after it really did.
 async fn assert_told_truly(stage: &Stage, died: UnixMillis, back: UnixMillis) {
@@ -113,5 +113,43 @@ fn outage_that_was_seen_in_time_is_told_alike_everywhere() {
         let back = stage.down(&[], Answer::Well);
         stage.pass(seconds(60)).await;
         assert_told_truly(&stage, died, back).await;
+    });
+}
+
+/// A probe on the server of another worker's node sees it well when nobody else does.
+#[test]
+fn probe_on_another_workers_node_server_judges_the_past_as_little_as_the_present() {
+    play(async {
+        let mut cast = Cast::of(3, 3);
+        cast.nodes[0].1 = "zoe".to_owned();
+        cast.nodes[0].2 = "10.1.0.1".to_owned(); // the first machine's address
+        let mut stage = Stage::new(16, &cast).await;
+        let cut_off = |stage: &Stage| {
+            stage.nodes_answer(|call| match (call.target, call.machine) {
+                ("n0", 1 | 2) => Answer::Refused,
+                _ => Answer::Well,
+            })
+        };
+        let died = cut_off(&stage);
+        stage.pass(seconds(60)).await;
+        assert_eq!(stage.letters().len(), 1, "{:#?}", stage.story(died));
+        let back = stage.down(&[], Answer::Well);
+        stage.pass(seconds(60)).await;
+        assert_told_truly(&stage, died, back).await;
+        let report = stage.report().await;
+        assert_eq!(report["would_have_paged"], 1);
+        let day = &of_node(&report, "n0")["days"][0];
+        assert!(day["unheard"].as_u64().unwrap() > 0, "{day}");
+        // and what nobody could judge in its time
+        stage.world.collector.stop().await;
+        stage.pass(seconds(20)).await;
+        let died = cut_off(&stage);
+        stage.pass(seconds(150)).await;
+        stage.down(&[], Answer::Well);
+        stage.pass(seconds(60)).await;
+        stage.world.start_collector();
+        stage.pass(seconds(200)).await;
+        let events: Vec<_> = stage.letters().iter().map(|it| it.event().to_owned()).collect();
+        assert_eq!(events, ["opened", "ended", "late"], "{:#?}", stage.story(died));
     });
 }

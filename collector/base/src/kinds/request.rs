@@ -3,10 +3,13 @@
 use std::net::IpAddr;
 
 use isochrone_proto::kind::Check;
-use isochrone_proto::measurement::{CacheState, EndpointOutcome, EndpointResult};
+use isochrone_proto::measurement::{CacheState, EndpointOutcome, EndpointResult, FailureCause, Phase};
 use serde::Serialize;
 
 use super::{Ended, EndpointRun};
+
+/// Probes of an earlier release took this for an answer.
+const NO_ARGUS: &str = "answered without x-cache, or without a byte: no Argus node";
 
 pub(super) fn run(check: Check, outcome: &EndpointOutcome) -> EndpointRun<'_> {
     let is_comparable = !check.is_asset() || outcome.cache == CacheState::Hit;
@@ -15,6 +18,13 @@ pub(super) fn run(check: Check, outcome: &EndpointOutcome) -> EndpointRun<'_> {
         certificate_expires: outcome.certificate_expires,
         answered: outcome.http_status.is_some(),
         ended: match &outcome.result {
+            EndpointResult::Ok { body_bytes, .. } if is_no_argus(check, outcome.cache, *body_bytes) => {
+                Ended::Failed {
+                    phase: Phase::Verify,
+                    cause: FailureCause::NotArgus,
+                    text: NO_ARGUS,
+                }
+            }
             EndpointResult::Ok { phases, .. } => Ended::Ok {
                 connect: phases.connect,
                 ttfb_us: is_comparable.then(|| phases.ttfb_us()),
@@ -27,6 +37,11 @@ pub(super) fn run(check: Check, outcome: &EndpointOutcome) -> EndpointRun<'_> {
             EndpointResult::Unsent(cause) => Ended::Unsent(*cause),
         },
     }
+}
+
+/// An asset that Argus serves says where it came from, and has bytes.
+fn is_no_argus(check: Check, cache: CacheState, body_bytes: u32) -> bool {
+    check == Check::AssetGet && (cache == CacheState::Absent || body_bytes == 0)
 }
 
 /// A request's outcome in JSON.

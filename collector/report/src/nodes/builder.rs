@@ -8,15 +8,18 @@ use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::Kind;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::Stored;
-use isochrone_watch::clocks::Clocks;
-use isochrone_watch::incident::{Incident, IncidentCheck};
+use isochrone_watch::facts::Facts;
+use isochrone_watch::incident::Incident;
 use isochrone_watch::judge::Observation;
-use isochrone_watch::replay::{JudgedFailure, Replay};
+use isochrone_watch::judge::availability::Account;
+use isochrone_watch::replay::{Replay, Replayed, Unknown};
+use isochrone_watch::spans::Span;
 
 use super::counts::{Counts, Part, day_report, slice, slice_ms, whole};
-use super::outages;
-use super::values::{NodeReport, NodesReport};
+use super::outages::report;
+use super::values::{AvailabilityReport, NodeReport, NodesReport};
 use crate::log::{DAY_MS, Fill, Window};
+use crate::outages::{self, Outages};
 
 /// What the log holds so far.
 #[derive(Debug)]
@@ -38,11 +41,12 @@ impl Fill for NodesBuilder<'_> {
         self.replay.add(stored);
         for row in stored.batch.endpoints() {
             let planned = stored.plan.target_of(row.check);
-            let Some((check, target)) = planned.filter(|_| self.window.holds(row.slot)) else {
+            let slot = self.replay.local(stored.probe, row.slot);
+            let Some((check, target)) = planned.filter(|_| self.window.holds(slot)) else {
                 continue;
             };
             let run = EndpointRun::of(check.kind.check, &row.outcome);
-            let said = Observation::of(check.kind, row.slot, &row.outcome);
+            let said = Observation::of(check.kind, slot, &row.outcome);
             if let (Some(run), Some(said)) = (run, said) {
                 self.add_run((target.id, stored.probe, check.kind), (&run, &said));
             }
@@ -51,14 +55,14 @@ impl Fill for NodesBuilder<'_> {
 }
 
 impl<'a> NodesBuilder<'a> {
-    pub(super) fn new(roster: &'a Roster, window: Window, clocks: Clocks) -> Self {
+    pub(super) fn new(roster: &'a Roster, window: Window, facts: Facts) -> Self {
         Self {
             roster,
             window,
             counts: BTreeMap::new(),
             slice_ms: slice_ms(window),
             measured: BTreeMap::new(),
-            replay: Replay::new(roster, (window.from, window.until)).with_clocks(clocks),
+            replay: Replay::new(roster, (window.from, window.until)).with_facts(facts),
         }
     }
 
@@ -75,13 +79,12 @@ impl<'a> NodesBuilder<'a> {
         (target, probe, kind): (TargetId, ProbeId, Kind),
         (run, said): (&EndpointRun<'_>, &Observation<'_>),
     ) {
-        let Some(node) = self.roster.node(target) else {
+        if self.roster.node(target).is_none() {
             return;
-        };
+        }
         let (first, last) = self.measured.entry(target).or_insert((said.began, said.began));
         (*first, *last) = (said.began.min(*first), said.began.max(*last));
-        let entry = self.roster.probe(probe);
-        if entry.is_none_or(|probe| node.is_own(probe)) {
+        if !self.is_counted(target, probe) {
             return;
         }
         for part in parts(said.began, self.slice_ms) {
@@ -94,14 +97,14 @@ impl<'a> NodesBuilder<'a> {
     pub(super) fn finish(mut self, kept: &[Incident]) -> NodesReport {
         let empty = Replay::new(&Roster::default(), (self.window.from, self.window.from));
         let replayed = std::mem::replace(&mut self.replay, empty).finish();
-        let outages = outages::merge(replayed.incidents, kept, self.window);
-        self.count_failures(&replayed.failures, &outages);
+        let outages = outages::merge(replayed.incidents.clone(), kept, self.window);
+        self.judge(&replayed, &outages);
         let is_told = |node: &&NodeEntry| !node.removed || self.measured.contains_key(&node.id);
         let told = self.roster.nodes().filter(is_told);
         let of = |node: &NodeEntry| outages.get(&node.id).map_or(&[][..], Vec::as_slice);
-        let unknown = |node: &NodeEntry| replayed.unknown.get(&node.id).map_or(&[][..], Vec::as_slice);
+        let unknown = |node: &NodeEntry| replayed.unknown.get(&node.id).cloned().unwrap_or_default();
         let mut nodes: Vec<_> = told
-            .map(|node| self.node(node, of(node), unknown(node)))
+            .map(|node| self.node(node, of(node), &unknown(node)))
             .collect();
         nodes.sort_by(|one, other| one.node.cmp(&other.node));
         let pages = replayed.messages.iter().filter(|telling| telling.what.pages());
@@ -111,47 +114,49 @@ impl<'a> NodesBuilder<'a> {
             from: self.window.from,
             to: self.window.until,
             would_have_paged: pages.count() as u64,
+            is_one_place: replayed.is_one_place,
             measured_from: self.measured.values().map(|(first, _)| *first).min(),
             nodes,
         }
     }
 
-    /// Counts the failures, now that all that was read says which of them speak against their nodes. Within an outage
-    /// that stands they do: that nothing else answers any more is part of an outage of all nodes.
-    fn count_failures(&mut self, failures: &[JudgedFailure], outages: &BTreeMap<TargetId, Vec<Incident>>) {
-        for failure in failures {
-            let cell = failure.cell;
-            let node = self.roster.node(cell.target);
-            let probe = self.roster.probe(cell.probe);
-            let is_own = node.zip(probe).is_none_or(|(node, probe)| node.is_own(probe));
-            let Some(check) = IncidentCheck::of(cell.kind.check).filter(|_| !is_own) else {
-                continue;
-            };
-            let of_node = outages.get(&cell.target).map_or(&[][..], Vec::as_slice);
-            let is_judged = failure.counts || stands(of_node, failure);
+    /// Counts the failures, and takes back the answers of vantages that might not judge, now that all that was read says
+    /// which those are.
+    fn judge(&mut self, replayed: &Replayed, outages: &Outages) {
+        for failure in &replayed.failures {
+            let weight = outages::weigh(failure, self.roster, outages);
             for part in parts(failure.slot, self.slice_ms) {
+                let counts = self.counts.entry((failure.cell.target, part)).or_default();
+                counts.add_failure(weight);
+            }
+        }
+        for (&(cell, hour), &answers) in &replayed.unheard {
+            if !self.is_counted(cell.target, cell.probe) {
+                continue;
+            }
+            for part in parts(hour.start(), self.slice_ms) {
                 let counts = self.counts.entry((cell.target, part)).or_default();
-                counts.add_failure(check, is_judged);
+                counts.take_back(cell.kind.check, answers);
             }
         }
     }
 
-    /// How much of these stretches lies between the first and the last check of a node.
-    fn unknown_ms(&self, node: TargetId, stretches: &[(UnixMillis, UnixMillis)]) -> u64 {
-        let Some(&(first, last)) = self.measured.get(&node) else {
-            return 0;
-        };
-        let within =
-            |&(from, until): &(UnixMillis, UnixMillis)| until.min(last).0.saturating_sub(from.max(first).0);
-        stretches.iter().map(within).sum()
+    /// No node's own worker's probe is counted.
+    fn is_counted(&self, node: TargetId, probe: ProbeId) -> bool {
+        let (node, probe) = (self.roster.node(node), self.roster.probe(probe));
+        node.zip(probe).is_some_and(|(node, probe)| !node.is_own(probe))
     }
 
-    fn node(
-        &self,
-        node: &NodeEntry,
-        outages: &[Incident],
-        unknown: &[(UnixMillis, UnixMillis)],
-    ) -> NodeReport {
+    /// How much of these stretches lies between the first and the last check of a node.
+    fn unknown_s(&self, node: TargetId, stretches: &[Span]) -> f64 {
+        let Some(&(first, last)) = self.measured.get(&node) else {
+            return 0.0;
+        };
+        let within = |&(from, until): &Span| until.min(last).0.saturating_sub(from.max(first).0);
+        stretches.iter().map(within).sum::<u64>() as f64 / 1_000.0
+    }
+
+    fn node(&self, node: &NodeEntry, outages: &[Incident], unknown: &Unknown) -> NodeReport {
         let counts = |part| self.counts.get(&(node.id, part));
         let numbers = |ms| {
             let last = self.window.until.0.saturating_sub(1).max(self.window.from.0);
@@ -159,7 +164,6 @@ impl<'a> NodesBuilder<'a> {
         };
         let days = || numbers(DAY_MS).map(|day| (day, counts(Part::Day(day))));
         let ms = self.slice_ms;
-        let outages = outages.iter();
         NodeReport {
             node: node.name.clone(),
             worker: node.worker.clone(),
@@ -167,9 +171,12 @@ impl<'a> NodesBuilder<'a> {
             removed: node.removed,
             days: days().map(|(day, counts)| day_report(day, counts)).collect(),
             outages: outages
-                .map(|outage| outages::report(outage, self.window.until))
+                .iter()
+                .map(|outage| report(outage, self.window.until))
                 .collect(),
-            nobody_may_judge_s: self.unknown_ms(node.id, unknown) as f64 / 1_000.0,
+            nobody_may_judge_s: self.unknown_s(node.id, &unknown.unjudged),
+            nobody_measured_s: self.unknown_s(node.id, &unknown.unmeasured),
+            availability: availability(self.window, &outages, unknown),
             slices: numbers(ms)
                 .map(|number| slice(number, ms, self.window, counts(Part::Slice(number))))
                 .collect(),
@@ -178,12 +185,26 @@ impl<'a> NodesBuilder<'a> {
     }
 }
 
-/// Whether a failure lies in an outage of what it speaks against.
-fn stands(outages: &[Incident], failure: &JudgedFailure) -> bool {
-    let mut spans = outages.iter().flat_map(|outage| &outage.checks);
-    spans.any(|span| {
-        let holds = span.start <= failure.slot && span.end.is_none_or(|end| failure.slot < end);
-        holds && failure.against == Some(span.check)
+/// Of a node over the window, with the bounds that the grid leaves.
+fn availability(window: Window, outages: &[Incident], unknown: &Unknown) -> Option<AvailabilityReport> {
+    let mut account = Account::new((window.from, window.until));
+    for &span in unknown.unjudged.iter().chain(&unknown.unmeasured) {
+        account.unknown(span);
+    }
+    outages
+        .iter()
+        .for_each(|outage| account.outage(outage, window.until));
+    let seconds = account.close();
+    let (low, high) = seconds.bounds()?;
+    Some(AvailabilityReport {
+        share: seconds.share(),
+        low,
+        high,
+        known: seconds.known()?,
+        window_s: seconds.term_s,
+        excluded_s: seconds.excluded_s,
+        unknown_s: seconds.unknown_s,
+        down_s: seconds.down_s,
     })
 }
 

@@ -13,6 +13,7 @@ use isochrone_watch::judge::Word;
 
 use super::values::{DayReport, Slice, Ttfb, Whole};
 use crate::log::{DAY_MS, Window};
+use crate::outages::Weight;
 
 const HOUR_MS: u64 = 3_600_000;
 /// More slices than this cannot be told apart on a page.
@@ -33,6 +34,7 @@ pub(super) struct Counts {
     failed: BTreeMap<IncidentCheck, u64>,
     absent: u64,
     unjudged: u64,
+    unheard: u64,
     vantages: BTreeSet<ProbeId>,
     ttfb: LogHistogram,
     status_ttfb: LogHistogram,
@@ -76,12 +78,24 @@ impl Counts {
         }
     }
 
-    pub(super) fn add_failure(&mut self, check: IncidentCheck, is_judged: bool) {
-        if is_judged {
-            *self.failed.entry(check).or_default() += 1;
-        } else {
-            self.unjudged += 1;
+    pub(super) fn add_failure(&mut self, weight: Weight) {
+        match weight {
+            Weight::Counts(check) => *self.failed.entry(check).or_default() += 1,
+            Weight::Unproven => self.unjudged += 1,
+            Weight::Unheard => self.unheard += 1,
+            Weight::Nothing => {}
         }
+    }
+
+    /// So many answers came from a vantage that might not judge: what it says for the node counts as little as what it
+    /// says against it.
+    pub(super) fn take_back(&mut self, check: Check, answers: u64) {
+        let Some(good) = IncidentCheck::of(check).and_then(|check| self.good.get_mut(&check)) else {
+            return;
+        };
+        let taken = answers.min(*good);
+        *good -= taken;
+        self.unheard += taken;
     }
 
     /// The share that succeeded, and of how many.
@@ -133,6 +147,7 @@ pub(super) fn day_report(number: u64, counts: Option<&Counts>) -> DayReport {
         connect_checks,
         absent: counts.absent,
         unjudged: counts.unjudged,
+        unheard: counts.unheard,
         vantages: counts.vantages.len() as u64,
     }
 }
@@ -158,6 +173,7 @@ pub(super) fn whole<'a>(days: impl IntoIterator<Item = &'a Counts>) -> Whole {
         whole.judged += day.judged();
         whole.absent += day.absent;
         whole.unjudged += day.unjudged;
+        whole.unheard += day.unheard;
         times.merge(&day.ttfb);
         status_times.merge(&day.status_ttfb);
     }

@@ -7,7 +7,9 @@ use maud::{Markup, html};
 use super::strip::{axis, span, strip};
 use super::tables;
 use super::values::{NodeReport, NodesReport, Slice, Ttfb};
-use super::words::{lasted, left_out, no_outages, pages, share_of, title, ttfb_pair, unjudged};
+use super::words::{
+    availability, lasted, left_out, no_outages, one_place, pages, share_of, title, ttfb_pair, unjudged,
+};
 use crate::charts::{self, Lane, Line, Point, Span};
 
 pub(super) fn body(report: &NodesReport) -> Markup {
@@ -19,6 +21,7 @@ pub(super) fn body(report: &NodesReport) -> Markup {
             (legend())
             @for node in &report.nodes { (section(report, node)) }
             p { (pages(report)) }
+            @if let Some(one_place) = one_place(report) { p { (one_place) } }
         }
     }
 }
@@ -48,6 +51,7 @@ fn section(report: &NodesReport, node: &NodeReport) -> Markup {
                 (tables::days(node).html())
                 @if let Some(left_out) = left_out(node) { p { (left_out) } }
                 @if let Some(unjudged) = unjudged(node) { p { (unjudged) } }
+                @if let Some(availability) = availability(node) { p { (availability) } }
                 @if !node.outages.is_empty() { (tables::outages(node).html()) }
                 @if node.whole.good < node.whole.judged { (tables::failures(node).html()) }
             }

@@ -2,6 +2,7 @@
 
 mod outages;
 mod printed;
+mod shares;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -64,7 +65,7 @@ fn run(
 }
 
 fn builder(roster: &Roster, window: Window) -> NodesBuilder<'_> {
-    NodesBuilder::new(roster, window, Clocks::default())
+    NodesBuilder::new(roster, window, Facts::default())
 }
 
 fn run_plans(

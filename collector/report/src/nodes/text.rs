@@ -2,7 +2,7 @@
 
 use super::tables;
 use super::values::{NodeReport, NodesReport};
-use super::words::{left_out, no_outages, outage_line, pages, title, unjudged};
+use super::words::{availability, left_out, no_outages, one_place, outage_line, pages, title, unjudged};
 use crate::lines::Lines;
 
 pub(super) fn body(report: &NodesReport, lines: &mut Lines) {
@@ -22,10 +22,16 @@ pub(super) fn body(report: &NodesReport, lines: &mut Lines) {
         if let Some(unjudged) = unjudged(node) {
             lines.wrapped(&unjudged);
         }
+        if let Some(availability) = availability(node) {
+            lines.wrapped(&availability);
+        }
         outages(node, lines);
     }
     lines.blank();
     lines.wrapped(&pages(report));
+    if let Some(one_place) = one_place(report) {
+        lines.wrapped(one_place);
+    }
 }
 
 fn outages(node: &NodeReport, lines: &mut Lines) {

@@ -20,6 +20,9 @@ pub struct NodesReport {
     pub to: UnixMillis,
     /// Messages that were meant to wake somebody, had the rule as it stands been asked all the while.
     pub(crate) would_have_paged: u64,
+    /// All addresses known stand on one machine or in one prefix: no vantage was taken to stand beside a node.
+    #[serde(skip)]
+    pub(crate) is_one_place: bool,
     /// Its first check; `None` if nothing was measured.
     #[serde(skip)]
     pub(crate) measured_from: Option<UnixMillis>,
@@ -42,14 +45,40 @@ pub struct NodeReport {
     pub days: Vec<DayReport>,
     /// By start.
     pub outages: Vec<OutageReport>,
-    /// Seconds between its first and its last check in which nobody could judge it: no quorum of judges.
+    /// Seconds between its first and its last check in which it was measured, and no quorum of judges could judge it.
     pub nobody_may_judge_s: f64,
+    /// Seconds between its first and its last check in which nobody measured it.
+    pub nobody_measured_s: f64,
+    /// `None` where nothing of the window counts.
+    pub availability: Option<AvailabilityReport>,
     /// The window in equal parts, for the charts.
     #[serde(skip)]
     pub slices: Vec<Slice>,
     /// The whole window.
     #[serde(skip)]
     pub whole: Whole,
+}
+
+/// The share of the window in which a node was up: connections and assets (of a plain HTTP node its page), not status.
+/// Shared outages, and those of a storage source, are left out. A census: bounds, and no confidence level.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct AvailabilityReport {
+    /// Of what could be judged; `null` where nothing could.
+    pub(crate) share: Option<f64>,
+    /// At least: all that is not known was down, and each outage was as long as it can have been.
+    pub(crate) low: f64,
+    /// At most: all that is not known was up, and each outage was as short as it can have been.
+    pub(crate) high: f64,
+    /// The share of what counts in which it could be judged.
+    pub(crate) known: f64,
+    /// Seconds of the window.
+    pub(crate) window_s: f64,
+    /// Of these left out.
+    pub(crate) excluded_s: f64,
+    /// Of these not known.
+    pub(crate) unknown_s: f64,
+    /// Of these down.
+    pub(crate) down_s: f64,
 }
 
 /// One node on one UTC day. Shares are 0…1 of the judged checks that are counted beside them.
@@ -91,6 +120,9 @@ pub struct DayReport {
     pub absent: u64,
     /// Checks that say nothing: they never left the probe, or it had no way out; in no share.
     pub unjudged: u64,
+    /// Checks of vantages that might not judge it at the time, answered or not: on its server, or failing alone too often;
+    /// in no share.
+    pub unheard: u64,
     /// Vantages that checked it.
     pub vantages: u64,
 }
@@ -123,6 +155,8 @@ pub struct Whole {
     pub absent: u64,
     /// Checks that say nothing of the node: in no share.
     pub unjudged: u64,
+    /// Checks of vantages that might not judge it: in no share.
+    pub unheard: u64,
     /// As of a day.
     pub ttfb: Option<Ttfb>,
     /// Of status answers.

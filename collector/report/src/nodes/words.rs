@@ -112,7 +112,7 @@ pub(super) fn share(share: Option<f64>, checks: u64) -> String {
     match share {
         None => NO_DATA.to_owned(),
         Some(share) if share >= 1.0 => format!("100 % ({checks})"),
-        Some(share) => format!("{:.2} % ({checks})", (share * 10_000.0).floor() / 100.0),
+        Some(share) => format!("{} ({checks})", floor(share)),
     }
 }
 
@@ -145,23 +145,67 @@ pub(super) fn left_out(node: &NodeReport) -> Option<String> {
         let checks = count(whole.unjudged as usize, "check");
         format!("{checks} that say nothing of the node (their vantage's own line was not proven, or nothing was sent)")
     });
+    let unheard = (whole.unheard > 0).then(|| {
+        let checks = count(whole.unheard as usize, "check");
+        format!("{checks} by vantages that might not judge it (on its server, or failing alone too often)")
+    });
     let absent = (whole.absent > 0).then(|| {
         let answers = count(whole.absent as usize, "answer");
         format!("{answers} 404 or 421 (about the object)")
     });
-    let parts: Vec<String> = unjudged.into_iter().chain(absent).collect();
+    let parts: Vec<String> = unheard.into_iter().chain(unjudged).chain(absent).collect();
     (!parts.is_empty()).then(|| format!("In no share: {}.", parts.join("; ")))
 }
 
-/// How long it was measured and could not be judged, if that is worth a word.
+/// How long nothing could be said of it, if that is worth a word: measured and not to be judged, or not measured.
 pub(super) fn unjudged(node: &NodeReport) -> Option<String> {
-    let ms = (node.nobody_may_judge_s * 1_000.0) as u64;
-    (ms >= 60_000).then(|| {
+    let worth = |seconds: f64| Some((seconds * 1_000.0) as u64).filter(|ms| *ms >= 60_000);
+    let unjudged = worth(node.nobody_may_judge_s).map(|ms| {
         format!(
             "Measured, but nobody may judge it for {}: no two networks' proven lines reached it or failed.",
             duration(ms)
         )
+    });
+    let unmeasured =
+        worth(node.nobody_measured_s).map(|ms| format!("Measured by nobody for {}.", duration(ms)));
+    let sentences: Vec<String> = unjudged.into_iter().chain(unmeasured).collect();
+    (!sentences.is_empty()).then(|| sentences.join(" "))
+}
+
+/// `Availability: 99.93 %, between 99.90 % and 99.95 % (99.80 % of the time is known).`
+pub(super) fn availability(node: &NodeReport) -> Option<String> {
+    let of = node.availability.filter(|of| of.known > 0.0)?;
+    let (low, high, known) = (floor(of.low), floor(of.high), floor(of.known));
+    let left_out = match (of.excluded_s * 1_000.0) as u64 {
+        0..1_000 => String::new(),
+        ms => format!(
+            "; left out: {}, shared with other nodes or a storage source's",
+            duration(ms)
+        ),
+    };
+    let share = of.share.filter(|_| of.known >= KNOWN_MIN);
+    Some(match share {
+        Some(share) => format!(
+            "Availability: {}, between {low} and {high} ({known} of the time is known{left_out}).",
+            floor(share)
+        ),
+        None => format!(
+            "Availability: not judged, for only {known} of the time is known (between {low} and {high}{left_out})."
+        ),
     })
+}
+
+/// Where less of a time is known, nobody is judged by it.
+const KNOWN_MIN: f64 = 0.95;
+
+/// Two digits, never rounded up.
+fn floor(share: f64) -> String {
+    format!("{:.2} %", (share * 10_000.0).floor() / 100.0)
+}
+
+/// Said of a mesh in which nearness means nothing.
+pub(super) fn one_place(report: &NodesReport) -> Option<&'static str> {
+    report.is_one_place.then_some(isochrone_watch::judge::ONE_PLACE)
 }
 
 /// How often the rule would have woken somebody, since the first check in the window.

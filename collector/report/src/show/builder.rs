@@ -1,6 +1,7 @@
-//! What happened to one node, filled from the log batch by batch in any order.
+//! What happened to one node, filled from the log batch by batch in any order; judged with all others, whose answers
+//! prove the lines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use isochrone_base::kinds::{Ended, EndpointRun, Finding, address_of};
 use isochrone_base::roster::{NodeEntry, ProbeEntry, Roster};
@@ -10,11 +11,17 @@ use isochrone_proto::kind::{Check, Kind};
 use isochrone_proto::measurement::Outcome;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::Stored;
+use isochrone_watch::facts::Facts;
 use isochrone_watch::incident::{Incident, Subject};
 use isochrone_watch::judge::Cadence;
+use isochrone_watch::replay::Replay;
 
 use super::values::{FailureRun, IncidentLine, SeenBy, ShowReport, Slots};
 use crate::log::{Fill, Window};
+use crate::outages::{self, Outages, Weight};
+
+/// One slot of a probe's check of the node.
+type CellSlot = (ProbeId, Kind, UnixMillis);
 
 /// What the log holds so far.
 #[derive(Debug)]
@@ -23,6 +30,7 @@ pub(super) struct ShowBuilder<'a> {
     node: &'a NodeEntry,
     window: Window,
     cells: BTreeMap<(ProbeId, Kind), Cell>,
+    replay: Replay,
 }
 
 #[derive(Debug)]
@@ -47,7 +55,10 @@ struct Run {
     first: UnixMillis,
     last: Failure,
     count: u64,
+    counted: u64,
     gap_ms: u64,
+    /// The first answer after it.
+    answered: Option<UnixMillis>,
 }
 
 impl Fill for ShowBuilder<'_> {
@@ -55,9 +66,11 @@ impl Fill for ShowBuilder<'_> {
         if self.roster.probe(stored.probe).is_none() {
             return;
         }
+        self.replay.add(stored);
         for row in stored.batch.endpoints() {
             let planned = stored.plan.target_of(row.check);
-            let Some((check, target)) = planned.filter(|_| self.window.holds(row.slot)) else {
+            let slot = self.replay.local(stored.probe, row.slot);
+            let Some((check, target)) = planned.filter(|_| self.window.holds(slot)) else {
                 continue;
             };
             if target.id == self.node.id {
@@ -66,7 +79,7 @@ impl Fill for ShowBuilder<'_> {
                     .cells
                     .entry((stored.probe, check.kind))
                     .or_insert_with(|| Cell::new(cadence));
-                cell.add(row.slot, check.kind.check, row.outcome);
+                cell.add(slot, check.kind.check, row.outcome);
             }
         }
     }
@@ -107,7 +120,8 @@ impl Cell {
     }
 
     /// Equal failures with no success between them.
-    fn runs(&mut self) -> Vec<Run> {
+    /// `counts`: whether the failure of a slot counts against the node.
+    fn runs(&mut self, counts: impl Fn(UnixMillis) -> bool) -> Vec<Run> {
         self.answers.sort_unstable();
         self.failures.sort_by_key(|failure| failure.slot);
         let mut runs: Vec<Run> = Vec::new();
@@ -119,22 +133,33 @@ impl Cell {
                         && !self.has_answer_between(run.last.slot, failure.slot) =>
                 {
                     run.count += 1;
+                    run.counted += u64::from(counts(failure.slot));
                     run.last.slot = failure.slot;
                 }
                 _ => runs.push(Run {
                     first: failure.slot,
                     last: failure.clone(),
                     count: 1,
+                    counted: u64::from(counts(failure.slot)),
                     gap_ms: self.gap_ms,
+                    answered: None,
                 }),
             }
+        }
+        for run in &mut runs {
+            run.answered = self.next_answer(run.last.slot);
         }
         runs
     }
 
+    /// The first answer after an instant.
+    fn next_answer(&self, after: UnixMillis) -> Option<UnixMillis> {
+        let next = self.answers.partition_point(|answer| *answer <= after);
+        self.answers.get(next).copied()
+    }
+
     fn has_answer_between(&self, from: UnixMillis, until: UnixMillis) -> bool {
-        let next = self.answers.partition_point(|answer| *answer <= from);
-        self.answers.get(next).is_some_and(|answer| *answer < until)
+        self.next_answer(from).is_some_and(|answer| answer < until)
     }
 }
 
@@ -150,23 +175,49 @@ fn is_same(one: &Failure, other: &Failure) -> bool {
 }
 
 impl<'a> ShowBuilder<'a> {
-    pub(super) fn new(roster: &'a Roster, node: &'a NodeEntry, window: Window) -> Self {
+    pub(super) fn new(roster: &'a Roster, node: &'a NodeEntry, window: Window, facts: Facts) -> Self {
         Self {
             roster,
             node,
             window,
             cells: BTreeMap::new(),
+            replay: Replay::new(roster, (window.from, window.until)).with_facts(facts),
         }
     }
 
-    pub(super) fn finish(mut self, incidents: impl IntoIterator<Item = Incident>) -> ShowReport {
+    /// What is to be read from the log: a while before the window, too.
+    pub(super) fn reads(&self) -> Window {
+        Window {
+            from: self.replay.reads_from(),
+            until: self.window.until,
+        }
+    }
+
+    /// Judges what was read.
+    fn judge(&mut self, kept: &[Incident]) -> (Outages, BTreeSet<CellSlot>) {
+        let empty = Replay::new(&Roster::default(), (self.window.from, self.window.from));
+        let replayed = std::mem::replace(&mut self.replay, empty).finish();
+        let outages = outages::merge(replayed.incidents, kept, self.window);
+        let about = replayed.failures.iter();
+        let about = about.filter(|failure| failure.cell.target == self.node.id);
+        let counted = about
+            .filter(|failure| matches!(outages::weigh(failure, self.roster, &outages), Weight::Counts(_)));
+        let counted = counted.map(|failure| (failure.cell.probe, failure.cell.kind, failure.slot));
+        let counted = counted.collect();
+        (outages, counted)
+    }
+
+    /// The report. `kept`: the incidents of the store.
+    pub(super) fn finish(mut self, kept: &[Incident]) -> ShowReport {
+        let (outages, counted) = self.judge(kept);
         let (mut failures, mut seen) = (Vec::new(), Vec::new());
         for ((probe, kind), cell) in &mut self.cells {
-            let Some(probe) = self.roster.probe(*probe) else {
+            let (id, check) = (*probe, *kind);
+            let Some(probe) = self.roster.probe(id) else {
                 continue;
             };
             let own = self.node.is_own(probe);
-            let runs = cell.runs();
+            let runs = cell.runs(|slot| counted.contains(&(id, check, slot)));
             failures.extend(runs.iter().map(|run| run.told(probe, *kind, own)));
             seen.push(SeenBy {
                 vantage: probe.name.clone(),
@@ -183,13 +234,13 @@ impl<'a> ShowBuilder<'a> {
         }
         failures.sort_by(|one, other| (one.order(), &one.vantage).cmp(&(other.order(), &other.vantage)));
         seen.sort_by(|one, other| (&one.vantage, &one.kind).cmp(&(&other.vantage, &other.kind)));
-        let window = self.window;
-        let touches = move |incident: &Incident| {
-            incident.start < window.until && incident.end.is_none_or(|end| end >= window.from)
-        };
-        let about = incidents
-            .into_iter()
-            .filter(|incident| incident.subject == Subject::Node(self.node.id) && touches(incident));
+        let no_verdict = kept.iter().filter(|incident| {
+            let is_about = incident.subject == Subject::Node(self.node.id);
+            is_about && !incident.check.is_outage() && outages::touches(incident, self.window)
+        });
+        let of_node = outages.get(&self.node.id).map_or(&[][..], Vec::as_slice);
+        let mut about: Vec<&Incident> = of_node.iter().chain(no_verdict).collect();
+        about.sort_by_key(|incident| incident.start);
         ShowReport {
             schema: "isochrone.show/1",
             source: "store",
@@ -200,7 +251,7 @@ impl<'a> ShowBuilder<'a> {
             network: self.node.network,
             from: words::rfc3339(self.window.from),
             to: words::rfc3339(self.window.until),
-            incidents: about.map(|incident| incident_line(&incident)).collect(),
+            incidents: about.into_iter().map(incident_line).collect(),
             failures,
             seen,
         }
@@ -227,6 +278,7 @@ impl Run {
             first: words::rfc3339(self.first),
             last: words::rfc3339(last.slot),
             count: self.count,
+            counted: self.counted,
             phase,
             cause,
             error,
@@ -239,6 +291,7 @@ impl Run {
                 first: self.first,
                 last: last.slot,
                 gap_ms: self.gap_ms,
+                answered: self.answered,
             },
         }
     }

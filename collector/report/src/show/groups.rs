@@ -5,10 +5,10 @@ use isochrone_proto::units::UnixMillis;
 
 use super::values::FailureRun;
 
-/// Runs of one cause, phase and HTTP status whose times overlap.
+/// Runs of one cause, phase and HTTP status whose times overlap, with no recovery between them.
 #[derive(Debug)]
 pub(super) struct Group<'a> {
-    /// The earliest first; never two of one vantage and check, between which it succeeded.
+    /// The earliest first; never two of one vantage and check between which it succeeded.
     pub(super) runs: Vec<&'a FailureRun>,
     until: UnixMillis,
 }
@@ -37,8 +37,19 @@ impl<'a> Group<'a> {
         let one = self.first();
         let is_alike = alike(one) == alike(run) && one.cause == run.cause;
         let is_at_once = run.slots.first.0 <= self.until.0.saturating_add(run.slots.gap_ms);
-        let same_check = |held: &&FailureRun| held.vantage == run.vantage && held.kind == run.kind;
-        is_alike && is_at_once && !self.runs.iter().any(same_check)
+        let recovered = |held: &&&FailureRun| {
+            let answered = held.slots.answered;
+            answered.is_some_and(|answered| answered <= run.slots.first)
+        };
+        let is_same_check = |held: &FailureRun| held.vantage == run.vantage && held.kind == run.kind;
+        let mut recovered_runs = self.runs.iter().filter(recovered);
+        let is_over = recovered_runs.clone().count() * 2 >= self.runs.len();
+        is_alike && is_at_once && !is_over && !recovered_runs.any(|held| is_same_check(held))
+    }
+
+    /// How many of its failures count against the node.
+    pub(super) fn counted(&self) -> u64 {
+        self.runs.iter().map(|run| run.counted).sum()
     }
 
     /// One of its runs: all have its cause.

@@ -6,9 +6,10 @@ use isochrone_proto::ids::TargetId;
 use isochrone_proto::kind::Kind;
 use isochrone_proto::kind::{Check, Family};
 use isochrone_proto::measurement::Outcome;
-use isochrone_proto::measurement::{CacheState, EndpointResult, FailureCause, Phase, SendFailure};
+use isochrone_proto::measurement::{CacheState, EndpointResult, FailureCause, Phase, Phases, SendFailure};
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::fixture::stored;
+use isochrone_watch::facts::Facts;
 use isochrone_watch::incident::{Cause, Flapping, Incident, IncidentCheck, Spell, Subject};
 
 use super::builder::ShowBuilder;
@@ -77,7 +78,12 @@ fn incident(start: u64, end: Option<u64>) -> Incident {
 #[test]
 fn golden_text() {
     let roster = roster();
-    let mut builder = ShowBuilder::new(&roster, roster.node_named("tokyo").unwrap(), window());
+    let mut builder = ShowBuilder::new(
+        &roster,
+        roster.node_named("tokyo").unwrap(),
+        window(),
+        Facts::default(),
+    );
     add(
         &mut builder,
         "berlin",
@@ -92,7 +98,7 @@ fn golden_text() {
     );
     let refusal = || failed(Phase::Verify, FailureCause::NotFound, Some(404));
     add(&mut builder, "osaka", GET4, &[(2, refusal()), (3, good(20))]);
-    let report = builder.finish([
+    let report = builder.finish(&[
         incident(DAY0 + 10_000, Some(DAY0 + 40_000)),
         incident(DAY0 - 90_000, Some(DAY0 - 50_000)),
     ]);
@@ -105,9 +111,11 @@ Incidents
   2026-11-22 00:00:10 to 2026-11-22 00:00:40: status (node), seen by nobody
 
 What failed
+A failure counts against the node where its vantage may judge it (it is not the node's own worker's,
+not on its server, not sick), and its own line was proven or the outage stood.
   2026-11-22 00:00:10 to 00:00:30, 3 times: timeout in connect: status4; berlin (Berlin, DE,
       AS 64500)
-      dialled 192.0.2.1
+      dialled 192.0.2.1; none counts
       │ timeout in connect, verbatim
   2026-11-22 00:00:20: not-found in verify (HTTP 404): asset-get4; osaka* (Berlin, DE, network
       unknown)
@@ -139,7 +147,12 @@ not held: the node answered that it does not hold the object. unsent: the probe 
 #[test]
 fn flapping_incident_that_is_up_ends_when_it_came_up_and_is_watched() {
     let roster = roster();
-    let builder = ShowBuilder::new(&roster, roster.node_named("tokyo").unwrap(), window());
+    let builder = ShowBuilder::new(
+        &roster,
+        roster.node_named("tokyo").unwrap(),
+        window(),
+        Facts::default(),
+    );
     let mut flapping = incident(DAY0 + 10_000, None);
     flapping.flapping = Some(Flapping { openings: 2 });
     flapping.spells = vec![Spell {
@@ -148,7 +161,7 @@ fn flapping_incident_that_is_up_ends_when_it_came_up_and_is_watched() {
         last_red: UnixMillis(DAY0 + 41_000),
         first_green: Some(UnixMillis(DAY0 + 44_000)),
     }];
-    let line = builder.finish([flapping]).incidents[0].line();
+    let line = builder.finish(&[flapping]).incidents[0].line();
     assert_eq!(
         line,
         "2026-11-22 00:00:10 to 2026-11-22 00:00:44: status, down 2 times (node), seen by nobody; watched until it has \
@@ -159,14 +172,19 @@ fn flapping_incident_that_is_up_ends_when_it_came_up_and_is_watched() {
 #[test]
 fn connections_are_shown_like_other_checks() {
     let roster = roster();
-    let mut builder = ShowBuilder::new(&roster, roster.node_named("tokyo").unwrap(), window());
+    let mut builder = ShowBuilder::new(
+        &roster,
+        roster.node_named("tokyo").unwrap(),
+        window(),
+        Facts::default(),
+    );
     let rows = [
         (0, fixture::connected(20)),
         (1, fixture::unconnected()),
         (2, fixture::unconnected()),
     ];
     add(&mut builder, "berlin", CONNECT4, &rows);
-    let report = builder.finish([]);
+    let report = builder.finish(&[]);
     let failure = &report.failures[0];
     assert_eq!(
         (
@@ -184,7 +202,12 @@ fn connections_are_shown_like_other_checks() {
 #[test]
 fn success_between_failures_parts_them() {
     let roster = roster();
-    let mut builder = ShowBuilder::new(&roster, roster.node_named("tokyo").unwrap(), window());
+    let mut builder = ShowBuilder::new(
+        &roster,
+        roster.node_named("tokyo").unwrap(),
+        window(),
+        Facts::default(),
+    );
     // The batches arrive in the wrong order.
     add(&mut builder, "berlin", STATUS4, &[(3, timeout()), (4, timeout())]);
     add(
@@ -194,7 +217,7 @@ fn success_between_failures_parts_them() {
         &[(0, timeout()), (1, timeout()), (2, good(1))],
     );
     add(&mut builder, "berlin", STATUS4, &[(20, timeout())]);
-    let report = builder.finish([]);
+    let report = builder.finish(&[]);
     let counts: Vec<_> = report.failures.iter().map(|failure| failure.count).collect();
     assert_eq!(counts, [2, 2, 1], "a gap parts them too");
 }
@@ -202,7 +225,12 @@ fn success_between_failures_parts_them() {
 #[test]
 fn what_fails_alike_at_one_time_is_one_entry_of_text() {
     let roster = roster();
-    let mut builder = ShowBuilder::new(&roster, roster.node_named("tokyo").unwrap(), window());
+    let mut builder = ShowBuilder::new(
+        &roster,
+        roster.node_named("tokyo").unwrap(),
+        window(),
+        Facts::default(),
+    );
     let out = |from: u64, until: u64| {
         let rounds = (from..until).map(|round| (round, timeout()));
         rounds.collect::<Vec<_>>()
@@ -214,7 +242,7 @@ fn what_fails_alike_at_one_time_is_one_entry_of_text() {
     let refusal = failed(Phase::Verify, FailureCause::NotFound, Some(404));
     add(&mut builder, "osaka", GET4, &[(3, refusal)]);
     add(&mut builder, "berlin", STATUS4, &out(30, 32));
-    let report = builder.finish([]);
+    let report = builder.finish(&[]);
     assert_eq!(report.failures.len(), 5, "JSON holds each");
     let text = report.text(120);
     for entry in [
@@ -230,24 +258,34 @@ fn what_fails_alike_at_one_time_is_one_entry_of_text() {
 #[test]
 fn success_of_one_vantage_parts_the_entries_of_text() {
     let roster = roster();
-    let mut builder = ShowBuilder::new(&roster, roster.node_named("tokyo").unwrap(), window());
+    let mut builder = ShowBuilder::new(
+        &roster,
+        roster.node_named("tokyo").unwrap(),
+        window(),
+        Facts::default(),
+    );
     let rows = [(0, timeout()), (1, good(20)), (2, timeout())];
     add(&mut builder, "berlin", STATUS4, &rows);
-    let text = builder.finish([]).text(100);
+    let text = builder.finish(&[]).text(100);
     assert_eq!(text.matches("timeout in connect: status4").count(), 2, "{text}");
 }
 
 #[test]
 fn unsent_check_says_nothing_against_the_node() {
     let roster = roster();
-    let mut builder = ShowBuilder::new(&roster, roster.node_named("tokyo").unwrap(), window());
+    let mut builder = ShowBuilder::new(
+        &roster,
+        roster.node_named("tokyo").unwrap(),
+        window(),
+        Facts::default(),
+    );
     let unsent = fixture::endpoint(
         EndpointResult::Unsent(SendFailure::NoRoute),
         None,
         CacheState::Absent,
     );
     add(&mut builder, "berlin", STATUS4, &[(0, unsent)]);
-    let report = builder.finish([]);
+    let report = builder.finish(&[]);
     assert_eq!((report.failures[0].down, report.failures[0].phase), (false, None));
     assert_eq!(report.failures[0].error, "no-route", "in the vocabulary's words");
     assert_eq!((report.seen[0].failed, report.seen[0].unsent), (0, 1));
@@ -256,15 +294,25 @@ fn unsent_check_says_nothing_against_the_node() {
 #[test]
 fn window_without_rows_says_no_data() {
     let roster = roster();
-    let builder = ShowBuilder::new(&roster, roster.node_named("tokyo").unwrap(), window());
-    let text = builder.finish([]).text(100);
+    let builder = ShowBuilder::new(
+        &roster,
+        roster.node_named("tokyo").unwrap(),
+        window(),
+        Facts::default(),
+    );
+    let text = builder.finish(&[]).text(100);
     assert!(text.contains("no data is not \"up\""), "{text}");
 }
 
 #[test]
 fn terminal_codes_in_an_error_are_spelled_out() {
     let roster = roster();
-    let mut builder = ShowBuilder::new(&roster, roster.node_named("tokyo").unwrap(), window());
+    let mut builder = ShowBuilder::new(
+        &roster,
+        roster.node_named("tokyo").unwrap(),
+        window(),
+        Facts::default(),
+    );
     let result = EndpointResult::Failed {
         phase: Phase::Verify,
         cause: FailureCause::BadStatus,
@@ -276,8 +324,137 @@ fn terminal_codes_in_an_error_are_spelled_out() {
         STATUS4,
         &[(0, fixture::endpoint(result, Some(500), CacheState::Absent))],
     );
-    let text = builder.finish([]).text(100);
+    let text = builder.finish(&[]).text(100);
     assert!(!text.contains('\u{1b}') && text.contains("500: ?[2J"), "{text}");
     assert_eq!(text.matches('x').count(), 150 + "example".matches('x').count());
     assert!(text.lines().all(|line| line.chars().count() <= 100));
+}
+
+#[test]
+fn second_outage_is_another_entry_though_some_of_its_vantages_saw_no_first() {
+    let roster = Roster::new(
+        ["berlin", "paris", "oslo"].map(|name| fixture::probe(name, name, None)),
+        [fixture::node("tokyo", "ken")],
+    );
+    let tokyo = roster.node_named("tokyo").unwrap();
+    let mut builder = ShowBuilder::new(&roster, tokyo, window(), Facts::default());
+    let down = |rounds: &[u64]| rounds.iter().map(|&round| (round, timeout())).collect::<Vec<_>>();
+    for name in ["berlin", "paris"] {
+        add(&mut builder, name, CONNECT4, &down(&[0, 1]));
+        add(&mut builder, name, CONNECT4, &[(2, fixture::connected(20))]);
+        add(&mut builder, name, CONNECT4, &down(&[3, 4]));
+    }
+    add(&mut builder, "oslo", CONNECT4, &down(&[3, 4]));
+    let text = builder.finish(&[]).text(120);
+    for entry in [
+        "00:00:00 to 00:00:10, 4 times: timeout in connect: connect4; 2 of 3 vantages: berlin, paris",
+        "00:00:30 to 00:00:40, 6 times: timeout in connect: connect4; 3 of 3 vantages",
+    ] {
+        assert_eq!(text.matches(entry).count(), 1, "{entry}: {text}");
+    }
+}
+
+#[test]
+fn failures_of_one_vantage_with_other_words_are_one_entry_while_it_does_not_succeed() {
+    let roster = roster();
+    let tokyo = roster.node_named("tokyo").unwrap();
+    let mut builder = ShowBuilder::new(&roster, tokyo, window(), Facts::default());
+    let reset = || {
+        let result = EndpointResult::Failed {
+            phase: Phase::Connect,
+            cause: FailureCause::Timeout,
+            text: "no answer within 5 s".to_owned(),
+        };
+        fixture::endpoint(result, None, CacheState::Absent)
+    };
+    let rows = [(0, timeout()), (1, reset()), (2, timeout())];
+    add(&mut builder, "berlin", STATUS4, &rows);
+    let text = builder.finish(&[]).text(120);
+    assert!(
+        text.contains("00:00:00 to 00:00:20, 3 times: timeout in connect: status4"),
+        "{text}"
+    );
+}
+
+/// Five probes and three nodes; tokyo is dead to everybody from round 20 until 30, and to oslo alone at 40.
+fn judged(kept: &[Incident]) -> ShowReport {
+    let name = |number: u64| format!("p{number}");
+    let roster = Roster::new(
+        (1..=5).map(|number| fixture::probe(&name(number), &format!("w{number}"), Some(number as u32))),
+        ["tokyo", "lima", "quito"].map(|node| fixture::node(node, "ken")),
+    );
+    let tokyo = roster.node_named("tokyo").unwrap();
+    let mut builder = ShowBuilder::new(&roster, tokyo, window(), Facts::default());
+    for probe in roster.probes() {
+        let plan = Arc::new(fixture::plan(&roster, probe.id, &[CONNECT4]));
+        let mut rows = Vec::new();
+        for round in 0..60 {
+            for node in roster.nodes() {
+                let is_alone = probe.name == "p1" && round == 40;
+                let is_dead = node.name == "tokyo" && ((20..30).contains(&round) || is_alone);
+                let outcome = if is_dead {
+                    fixture::unconnected()
+                } else {
+                    fixture::connected(20)
+                };
+                let check = fixture::check(&plan, node.id, CONNECT4);
+                rows.push(fixture::row(check, UnixMillis(DAY0 + round * 10_000), outcome));
+            }
+        }
+        builder.add(&stored(&plan, &rows));
+    }
+    builder.finish(kept)
+}
+
+#[test]
+fn outage_that_nobody_kept_is_shown_as_the_log_has_it() {
+    let report = judged(&[]);
+    let incidents = &report.incidents;
+    assert_eq!(incidents.len(), 1, "{incidents:#?}");
+    assert_eq!(
+        (incidents[0].start.as_str(), incidents[0].end.as_deref()),
+        ("2026-11-22T00:03:20Z", Some("2026-11-22T00:05:00Z"))
+    );
+    let kept = incident(DAY0 + 205_000, Some(DAY0 + 300_000));
+    let report = judged(std::slice::from_ref(&kept));
+    assert_eq!(report.incidents.len(), 1, "one, not one of each");
+    assert_eq!(report.incidents[0].id, kept.id);
+}
+
+#[test]
+fn failures_are_shown_with_how_many_of_them_count() {
+    let report = judged(&[]);
+    let counted: Vec<_> = report
+        .failures
+        .iter()
+        .map(|run| (run.vantage.as_str(), run.count, run.counted))
+        .collect();
+    assert!(counted.contains(&("p2", 10, 10)), "{counted:?}");
+    let roster = roster();
+    let tokyo = roster.node_named("tokyo").unwrap();
+    let mut builder = ShowBuilder::new(&roster, tokyo, window(), Facts::default());
+    add(&mut builder, "berlin", STATUS4, &[(1, timeout())]);
+    let report = builder.finish(&[]);
+    assert_eq!(report.failures[0].counted, 0, "its own line was not proven");
+    assert!(report.text(100).contains("; none counts"), "{}", report.text(100));
+}
+
+/// Probes of an earlier release took it for an answer.
+#[test]
+fn asset_that_is_no_argus_answer_is_shown_as_the_engine_judges_it() {
+    let roster = roster();
+    let tokyo = roster.node_named("tokyo").unwrap();
+    let mut builder = ShowBuilder::new(&roster, tokyo, window(), Facts::default());
+    let result = EndpointResult::Ok {
+        phases: Phases::default(),
+        body_bytes: 500,
+        node_uptime_s: None,
+        node_version: String::new(),
+    };
+    let html = fixture::endpoint(result, Some(200), CacheState::Absent);
+    add(&mut builder, "berlin", GET4, &[(1, html)]);
+    let report = builder.finish(&[]);
+    let failure = &report.failures[0];
+    assert_eq!((failure.down, failure.cause.as_str()), (true, "not-argus"));
+    assert_eq!((report.seen[0].ok, report.seen[0].failed), (0, 1));
 }

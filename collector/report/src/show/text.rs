@@ -16,6 +16,9 @@ use crate::words::{WATCHED, cut};
 const SHOWN: usize = 500;
 /// Different errors of one entry; JSON holds all.
 const ERRORS: usize = 3;
+/// Where not all that failed counts.
+const UNCOUNTED: &str = "A failure counts against the node where its vantage may judge it (it is not the node's own worker's, not on its \
+    server, not sick), and its own line was proven or the outage stood.";
 /// Before the further lines of an entry.
 const HANG: &str = "      ";
 
@@ -59,6 +62,13 @@ impl ShowReport {
             });
         }
         lines.wrapped("What failed");
+        if self
+            .failures
+            .iter()
+            .any(|run| run.down && run.counted < run.count)
+        {
+            lines.wrapped(UNCOUNTED);
+        }
         let groups = Group::of(&self.failures);
         let vantages: BTreeSet<&str> = self.seen.iter().map(|seen| seen.vantage.as_str()).collect();
         for group in groups.iter().take(SHOWN) {
@@ -157,9 +167,11 @@ impl Group<'_> {
             none if none.is_empty() => "nothing dialled".to_owned(),
             addresses => format!("dialled {}", addresses.join(", ")),
         };
-        let against = match one.down {
-            true => "",
-            false => "; says nothing against the node",
+        let against = match (one.down, self.counted()) {
+            (false, _) => "; says nothing against the node".to_owned(),
+            (true, 0) => "; none counts".to_owned(),
+            (true, counted) if counted < self.count() => format!("; {counted} of them count"),
+            (true, _) => String::new(),
         };
         lines.hung(HANG, HANG, &format!("{dialled}{against}"));
         let errors = self.each(|run| run.error.clone());

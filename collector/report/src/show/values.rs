@@ -78,6 +78,9 @@ pub struct FailureRun {
     pub last: String,
     /// How many.
     pub count: u64,
+    /// How many of them count against the node: by a vantage that might judge, whose own line was proven, or in an outage that
+    /// stood.
+    pub counted: u64,
     /// How far they came; `null`: they never left the probe.
     pub phase: Option<&'static str>,
     /// What went wrong.
@@ -103,6 +106,8 @@ pub(super) struct Slots {
     pub(super) last: UnixMillis,
     /// So long after it there would be no data: failures further apart are not in a row.
     pub(super) gap_ms: u64,
+    /// The first answer after them.
+    pub(super) answered: Option<UnixMillis>,
 }
 
 impl FailureRun {

@@ -59,6 +59,10 @@ pub(super) fn consequence(table: &str) -> (&'static str, bool) {
             "reports over the past read that probe's measurements by its clock as it was",
             false,
         ),
+        "session_addresses" => (
+            "reports over the past judge that probe without knowing whence its sessions came",
+            false,
+        ),
         "outbox" => ("an alert was lost before its receiver had it", false),
         "disk_full" => ("a full disk may be told of once more", true),
         "outbox_delivered" => ("an alert may be delivered a second time", true),

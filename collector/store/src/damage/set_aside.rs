@@ -118,7 +118,7 @@ fn set_aside(
 }
 
 /// The tables of records: [`crate::Records`].
-pub(super) const RECORDS: [&str; 12] = [
+pub(super) const RECORDS: [&str; 13] = [
     "probes",
     "tokens",
     "burnt_keys",
@@ -128,6 +128,7 @@ pub(super) const RECORDS: [&str; 12] = [
     "incidents",
     "judged",
     "clock_offsets",
+    "session_addresses",
     "outbox",
     "outbox_delivered",
     "disk_full",

@@ -55,7 +55,7 @@ struct Lane {
 /// A delivery to be made.
 #[derive(Clone, Debug)]
 pub struct Parcel {
-    pending: Pending,
+    pending: Arc<Pending>,
     lane: usize,
     /// What is sent.
     pub(crate) request: Request,
@@ -112,7 +112,7 @@ impl Courier {
                 }
                 Err(error) => {
                     tracing::error!(%error, alert = %pending.alert.id, "an alert cannot be written as JSON");
-                    lane.aside.insert(pending.alert.id);
+                    lane.aside.insert(pending.alert.id.clone());
                 }
             }
         }

@@ -40,11 +40,20 @@ struct Delivered {
     at: UnixMillis,
 }
 
-/// The outbox as it stands, for the page.
+impl Delivered {
+    /// Counts it for each incident that it was about.
+    fn count_in(&self, counts: &mut BTreeMap<String, u32>) {
+        for incident in self.incident.iter().chain(&self.others) {
+            *counts.entry(incident.clone()).or_default() += 1;
+        }
+    }
+}
+
+/// The outbox as it stands, for the page. Cheap to clone but for the counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Board {
     /// What waits, by receiver, oldest first.
-    pub pending: Vec<Pending>,
+    pub pending: Vec<Arc<Pending>>,
     delivered: BTreeMap<String, u32>,
 }
 
@@ -70,7 +79,7 @@ pub struct Outbox {
     pending: Records<Pending>,
     delivered: Records<Delivered>,
     receivers: Arc<[Receiver]>,
-    board: Arc<Mutex<Board>>,
+    board: Arc<Mutex<Arc<Board>>>,
     filled: Arc<Notify>,
 }
 
@@ -98,13 +107,35 @@ impl Outbox {
                 outbox.pending.remove(&key)?;
             }
         }
-        for (key, delivered) in outbox.delivered.list()? {
-            if now.since(delivered.at) > REMEMBERED {
-                outbox.delivered.remove(&key)?;
-            }
-        }
+        outbox.prune(now)?;
         outbox.refresh()?;
         Ok(outbox)
+    }
+
+    /// Forgets the deliveries of long ago. To be called once a day.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub(crate) fn prune(&self, now: UnixMillis) -> Result<(), StoreError> {
+        let (old, known): (Vec<_>, Vec<_>) = self
+            .delivered
+            .list()?
+            .into_iter()
+            .partition(|(_, delivered)| now.since(delivered.at) > REMEMBERED);
+        if !old.is_empty() {
+            self.delivered.store().write(|transaction| {
+                for (key, _) in &old {
+                    self.delivered.remove_in(transaction, key)?;
+                }
+                Ok(())
+            })?;
+        }
+        let mut counts = BTreeMap::new();
+        known
+            .iter()
+            .for_each(|(_, delivered)| delivered.count_in(&mut counts));
+        self.change_board(|board| board.delivered = counts);
+        Ok(())
     }
 
     /// Adds `alert` for every receiver, in the transaction of what it is about. An alert that a receiver
@@ -168,25 +199,17 @@ impl Outbox {
     /// # Errors
     /// When the store failed.
     pub fn refresh(&self) -> Result<(), StoreError> {
-        let pending = self.pending.list()?.into_iter().map(|(_, pending)| pending);
-        let mut board = Board {
-            pending: pending.collect(),
-            delivered: BTreeMap::new(),
-        };
-        for (_, delivered) in self.delivered.list()? {
-            for incident in delivered.incident.into_iter().chain(delivered.others) {
-                *board.delivered.entry(incident).or_default() += 1;
-            }
-        }
-        *self.board.lock().unwrap_or_else(PoisonError::into_inner) = board;
+        let pending = self.pending.list()?.into_iter();
+        let pending = pending.map(|(_, pending)| Arc::new(pending)).collect();
+        self.change_board(|board| board.pending = pending);
         self.filled.notify_one();
         Ok(())
     }
 
-    /// The outbox as it stands.
+    /// The outbox as it stands; shared, not copied.
     #[must_use]
-    pub fn board(&self) -> Board {
-        self.with_board(Board::clone)
+    pub fn board(&self) -> Arc<Board> {
+        Arc::clone(&self.board.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The configured receivers.
@@ -204,14 +227,13 @@ impl Outbox {
     }
 
     /// What waits for one receiver, oldest first.
-    pub(super) fn waiting_for(&self, receiver: &str) -> Vec<Pending> {
-        self.with_board(|board| {
-            let of_receiver = board
-                .pending
-                .iter()
-                .filter(|pending| pending.receiver == receiver);
-            of_receiver.cloned().collect()
-        })
+    pub(super) fn waiting_for(&self, receiver: &str) -> Vec<Arc<Pending>> {
+        let board = self.board();
+        let of_receiver = board
+            .pending
+            .iter()
+            .filter(|pending| pending.receiver == receiver);
+        of_receiver.cloned().collect()
     }
 
     /// A receiver took it: it leaves the outbox, and its delivery is remembered.
@@ -226,6 +248,7 @@ impl Outbox {
             let key = delivered_key(&pending.receiver, &pending.alert.id);
             self.delivered.put_in(transaction, &key, &delivered)
         })?;
+        self.change_board(|board| delivered.count_in(&mut board.delivered));
         self.refresh()
     }
 
@@ -265,11 +288,10 @@ impl Outbox {
     fn is_known(&self, id: &str) -> Result<bool, StoreError> {
         for receiver in self.receivers.iter() {
             let name = receiver.name();
-            let waits = |board: &Board| {
-                let mut pending = board.pending.iter();
-                pending.any(|pending| pending.receiver == name && pending.alert.id == id)
-            };
-            if !self.with_board(waits) && self.delivered.get(&delivered_key(name, id))?.is_none() {
+            let board = self.board();
+            let mut pending = board.pending.iter();
+            let waits = pending.any(|pending| pending.receiver == name && pending.alert.id == id);
+            if !waits && self.delivered.get(&delivered_key(name, id))?.is_none() {
                 return Ok(false);
             }
         }
@@ -280,8 +302,10 @@ impl Outbox {
         self.receivers.iter().find(|receiver| receiver.name() == name)
     }
 
-    fn with_board<T>(&self, read: impl FnOnce(&Board) -> T) -> T {
-        read(&self.board.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Whoever holds the board as it was keeps it.
+    fn change_board(&self, change: impl FnOnce(&mut Board)) {
+        let mut board = self.board.lock().unwrap_or_else(PoisonError::into_inner);
+        change(Arc::make_mut(&mut board));
     }
 }
 

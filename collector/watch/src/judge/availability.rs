@@ -4,10 +4,8 @@
 
 use isochrone_proto::units::UnixMillis;
 
-use crate::incident::{Cause, Incident, Spell};
-
-/// From inclusive, until exclusive.
-pub type Span = (UnixMillis, UnixMillis);
+use crate::incident::{Cause, CheckSpan, Incident, IncidentCheck, Spell};
+use crate::spans::{Span, Spans};
 
 /// What is known of a node over a term.
 #[derive(Clone, Debug, Default)]
@@ -24,17 +22,17 @@ pub struct Account {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Availability {
     /// T: the term.
-    pub(crate) term_s: f64,
+    pub term_s: f64,
     /// X: maintenance that was entered beforehand, shared outages, sources.
-    pub(crate) excluded_s: f64,
-    /// U: no quorum was possible, outside X.
-    pub(crate) unknown_s: f64,
+    pub excluded_s: f64,
+    /// U: no quorum was possible, outside X and D⁺.
+    pub unknown_s: f64,
     /// D: down, outside X.
-    pub(crate) down_s: f64,
+    pub down_s: f64,
     /// D⁻: from the first failure seen to the last, outside X.
-    pub(crate) surely_down_s: f64,
+    pub surely_down_s: f64,
     /// D⁺: from the last answer before to the first after, outside X.
-    pub(crate) perhaps_down_s: f64,
+    pub perhaps_down_s: f64,
 }
 
 impl Availability {
@@ -81,36 +79,62 @@ impl Account {
         self.unknown.add(span);
     }
 
-    /// An outage, until `now` where it goes on. A shared one and one of a source are excluded.
+    /// An outage, until `now` where it goes on: connections, names and assets are paid by, or a plain page; a status that
+    /// fails alone is not. A shared outage is excluded, and so is what a storage source is blamed for.
     pub fn outage(&mut self, incident: &Incident, now: UnixMillis) {
         for spell in &incident.spells {
-            let end = spell.first_green.or(incident.end).unwrap_or(now);
-            if matches!(incident.cause, Cause::Shared | Cause::Source) {
-                self.exclude((spell.last_green.min(spell.first_red), end));
-            } else {
-                self.down(spell, incident.end.unwrap_or(now).min(end), end);
+            let over = spell.first_green.or(incident.end).unwrap_or(now);
+            if incident.cause == Cause::Shared {
+                self.exclude((spell.last_green.min(spell.first_red), over));
+                continue;
+            }
+            for span in incident.checks.iter().filter(|span| is_paid_by(span.check)) {
+                self.down(spell, span, over);
             }
         }
     }
 
-    fn down(&mut self, spell: &Spell, end: UnixMillis, after: UnixMillis) {
-        let end = end.max(spell.first_red);
-        self.down.add((spell.first_red, end));
-        let last = spell.last_red.min(end);
-        self.surely_down.add((spell.first_red, last));
-        self.perhaps_down
-            .add((spell.last_green.min(spell.first_red), after.max(end)));
+    /// A check of an outage, as far as it failed in one of its times down, which was over at `over`.
+    fn down(&mut self, spell: &Spell, span: &CheckSpan, over: UnixMillis) {
+        let (from, until) = (
+            span.start.max(spell.first_red),
+            span.end.unwrap_or(over).min(over),
+        );
+        if from >= until {
+            return;
+        }
+        // what the grid leaves open, on both sides
+        let before_ms = spell.first_red.0.saturating_sub(spell.last_green.0);
+        let after_ms = over.0.saturating_sub(spell.last_red.0);
+        let ends_last = until >= spell.last_red;
+        let (seen, after) = match ends_last {
+            true => (spell.last_red.min(until), over),
+            false => (UnixMillis(until.0.saturating_sub(after_ms)), until),
+        };
+        let perhaps = (UnixMillis(from.0.saturating_sub(before_ms)), after);
+        if span.cause == Cause::Source {
+            self.exclude(perhaps);
+            return;
+        }
+        self.down.add((from, until));
+        self.surely_down.add((from, seen));
+        self.perhaps_down.add(perhaps);
     }
 
     /// The figures.
     #[must_use]
     pub fn close(&self) -> Availability {
         let excluded = self.excluded.within(self.term);
-        let outside = |spans: &Spans| seconds(&spans.within(self.term).without(&excluded));
+        let outside = |spans: &Spans| spans.within(self.term).without(&excluded).seconds();
         Availability {
             term_s: (self.term.1 - self.term.0) as f64 / 1_000.0,
-            excluded_s: seconds(&excluded),
-            unknown_s: outside(&self.unknown),
+            excluded_s: excluded.seconds(),
+            unknown_s: self
+                .unknown
+                .within(self.term)
+                .without(&excluded)
+                .without(&self.perhaps_down.within(self.term))
+                .seconds(),
             down_s: outside(&self.down),
             surely_down_s: outside(&self.surely_down),
             perhaps_down_s: outside(&self.perhaps_down),
@@ -118,65 +142,12 @@ impl Account {
     }
 }
 
-/// Stretches of time, sorted, none touching another.
-#[derive(Clone, Debug, Default)]
-struct Spans(Vec<(u64, u64)>);
-
-impl Spans {
-    fn add(&mut self, (from, until): Span) {
-        if from < until {
-            self.0.push((from.0, until.0));
-        }
-    }
-
-    /// The parts inside `term`, joined.
-    fn within(&self, term: (u64, u64)) -> Self {
-        let mut parts: Vec<(u64, u64)> = self
-            .0
-            .iter()
-            .map(|(from, until)| ((*from).max(term.0), (*until).min(term.1)))
-            .filter(|(from, until)| from < until)
-            .collect();
-        parts.sort_unstable();
-        let mut joined: Vec<(u64, u64)> = Vec::new();
-        for part in parts {
-            match joined.last_mut().filter(|last| part.0 <= last.1) {
-                Some(last) => last.1 = last.1.max(part.1),
-                None => joined.push(part),
-            }
-        }
-        Self(joined)
-    }
-
-    /// The parts outside `others`; both joined.
-    fn without(&self, others: &Self) -> Self {
-        let mut parts = Vec::new();
-        for &(from, until) in &self.0 {
-            let mut rest = from;
-            for &(begin, end) in others
-                .0
-                .iter()
-                .filter(|(begin, end)| *begin < until && *end > from)
-            {
-                if rest < begin {
-                    parts.push((rest, begin));
-                }
-                rest = rest.max(end);
-            }
-            if rest < until {
-                parts.push((rest, until));
-            }
-        }
-        Self(parts)
-    }
-}
-
-fn seconds(spans: &Spans) -> f64 {
-    spans
-        .0
-        .iter()
-        .map(|(from, until)| (until - from) as f64 / 1_000.0)
-        .sum()
+/// What availability is made of. Status stands beside it.
+const fn is_paid_by(check: IncidentCheck) -> bool {
+    matches!(
+        check,
+        IncidentCheck::Connect | IncidentCheck::Name | IncidentCheck::Asset | IncidentCheck::Http
+    )
 }
 
 #[cfg(test)]
@@ -193,6 +164,7 @@ mod tests {
     fn outage(cause: Cause) -> Incident {
         let mut outage = incident(100_000, Some(200_000));
         outage.cause = cause;
+        outage.checks = vec![span(IncidentCheck::Connect, (100, 200), cause)];
         outage.spells = vec![Spell {
             last_green: at(95),
             first_red: at(100),
@@ -200,6 +172,15 @@ mod tests {
             first_green: Some(at(205)),
         }];
         outage
+    }
+
+    fn span(check: IncidentCheck, (start, end): (u64, u64), cause: Cause) -> CheckSpan {
+        CheckSpan {
+            check,
+            start: at(start),
+            end: Some(at(end)),
+            cause,
+        }
     }
 
     fn account() -> Account {
@@ -221,6 +202,36 @@ mod tests {
         assert_eq!(got.share(), Some(1.0 - 100.0 / 800.0));
         assert_eq!(got.bounds(), Some((1.0 - 210.0 / 900.0, 1.0 - 90.0 / 900.0)));
         assert_eq!(got.known(), Some(1.0 - 100.0 / 900.0));
+    }
+
+    #[test]
+    fn time_down_in_which_no_quorum_was_possible_is_counted_once() {
+        let mut account = account();
+        account.outage(&outage(Cause::Node), at(1_000));
+        account.unknown((at(105), at(205)));
+        let got = account.close();
+        assert_eq!((got.unknown_s, got.down_s), (0.0, 100.0));
+        assert_eq!(got.share(), Some(0.9));
+        assert_eq!(got.bounds(), Some((1.0 - 110.0 / 1_000.0, 1.0 - 90.0 / 1_000.0)));
+        assert_eq!(got.known(), Some(1.0));
+    }
+
+    #[test]
+    fn status_that_fails_alone_is_not_down_and_what_joins_it_is_from_then_on() {
+        let mut account = account();
+        let mut outage = outage(Cause::Node);
+        outage.checks = vec![span(IncidentCheck::Status, (100, 200), Cause::Node)];
+        account.outage(&outage, at(1_000));
+        assert_eq!(account.close().perhaps_down_s, 0.0);
+        outage
+            .checks
+            .push(span(IncidentCheck::Connect, (150, 200), Cause::Node));
+        account.outage(&outage, at(1_000));
+        let got = account.close();
+        assert_eq!(
+            (got.surely_down_s, got.down_s, got.perhaps_down_s),
+            (40.0, 50.0, 60.0)
+        );
     }
 
     #[test]

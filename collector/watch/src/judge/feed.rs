@@ -269,21 +269,25 @@ impl Engine {
             Reached::Failed(..) => self.verdict(cell.target, cell, Matter::Way) == Verdict::Red,
             Reached::Unresolved(_) => self.verdict(cell.target, cell, Matter::Name) == Verdict::Red,
             Reached::Unknown => false,
-            Reached::Stood => {
-                let line = &self.vantages[cell.vantage].lines[of(cell.kind.family)];
-                self.may_judge(cell.target, cell) && !line.is_sick(self.now) && self.reaches(place)
-            }
+            Reached::Stood => self.is_heard(CellId(place)) && self.reaches(place),
         }
+    }
+
+    /// Whether a vantage may judge its target at this moment: it is none of its worker's, does not stand on its server, and
+    /// is not sick. Asked of what it says for the target as of what it says against it.
+    pub(crate) fn is_heard(&self, cell: CellId) -> bool {
+        let cell = &self.cells[cell.0];
+        let line = &self.vantages[cell.vantage].lines[of(cell.kind.family)];
+        self.may_judge(cell.target, cell) && !line.is_sick(self.now)
     }
 
     /// What a failure that was just taken in says of its target, proven or not; `None` where its vantage may not judge
     /// it, or is sick.
     pub(crate) fn accuses(&self, cell: CellId, run: &Observation<'_>) -> Option<IncidentCheck> {
-        let cell = &self.cells[cell.0];
-        let line = &self.vantages[cell.vantage].lines[of(cell.kind.family)];
-        if !self.may_judge(cell.target, cell) || line.is_sick(self.now) {
+        if !self.is_heard(cell) {
             return None;
         }
+        let cell = &self.cells[cell.0];
         match run.word.reached() {
             Reached::Failed(..) => Some(IncidentCheck::Connect),
             Reached::Unresolved(_) => Some(IncidentCheck::Name),

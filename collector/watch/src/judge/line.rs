@@ -188,7 +188,7 @@ impl<K: Copy + PartialEq> Latest<K> {
 }
 
 /// Whether two addresses share a machine, or one /24 or /48.
-pub(super) fn is_near(one: IpAddr, other: IpAddr) -> bool {
+pub(crate) fn is_near(one: IpAddr, other: IpAddr) -> bool {
     match (one, other) {
         (IpAddr::V4(one), IpAddr::V4(other)) => {
             (one.is_loopback() && other.is_loopback()) || one.octets()[..3] == other.octets()[..3]

@@ -1,10 +1,12 @@
-//! A stored row, as the engine takes it: the one place that knows what a check's outcome says against a node.
+//! A stored row, as the engine takes it. What an outcome says of its target is `isochrone_base::kinds`'s; here it becomes
+//! a word.
 
 use std::time::Duration;
 
+use isochrone_base::kinds::{Ended, EndpointRun, Finding};
 use isochrone_proto::kind::{Check, Kind};
 use isochrone_proto::measurement::{
-    CacheState, ConnectOutcome, ConnectResult, EndpointOutcome, EndpointResult, FailureCause, Outcome, Phase,
+    ConnectOutcome, ConnectResult, EndpointOutcome, EndpointResult, FailureCause, Outcome, Phase,
 };
 use isochrone_proto::schedule::Schedule;
 use isochrone_proto::units::{Micros, UnixMillis};
@@ -30,91 +32,97 @@ impl<'a> Observation<'a> {
     /// its start is nobody's.
     #[must_use]
     pub fn of(kind: Kind, slot: UnixMillis, outcome: &'a Outcome) -> Option<Self> {
+        let run = EndpointRun::of(kind.check, outcome)?;
+        let said = Said {
+            word: word(kind.check, &run),
+            text: match run.ended {
+                Ended::Failed { text, .. } => text,
+                Ended::Ok { .. } | Ended::Unsent(_) => "",
+            },
+        };
         match outcome {
             Outcome::Echo(_) => None,
-            Outcome::Endpoint(outcome) => Some(of_request(kind.check, slot, outcome)),
-            Outcome::Connect(outcome) => Some(of_connection(slot, outcome)),
+            Outcome::Endpoint(outcome) => Some(of_request(slot, outcome, said)),
+            Outcome::Connect(outcome) => Some(of_connection(slot, outcome, said)),
         }
     }
 }
 
-fn of_connection(slot: UnixMillis, outcome: &ConnectOutcome) -> Observation<'_> {
+/// What a run says of its target, and its error verbatim.
+struct Said<'a> {
+    word: Word,
+    text: &'a str,
+}
+
+/// The engine's word for what the kind of check makes of a run: the same that `show`, pages and live state read.
+fn word(check: Check, run: &EndpointRun<'_>) -> Word {
+    match (run.finding(), run.ended) {
+        (Finding::Absent, _) => Word::Absent,
+        (Finding::Good, Ended::Ok { ttfb_us, .. }) => match ttfb_us {
+            Some(us) if check == Check::Status && us > SLOW_US => Word::Slow,
+            _ => Word::Green,
+        },
+        (Finding::Bad, Ended::Failed { phase, cause, text }) => {
+            match check == Check::AssetGet && blames_source(run.http_status, cause, text) {
+                true => Word::Source { cause },
+                false => Word::Red { phase, cause },
+            }
+        }
+        _ => Word::Nothing,
+    }
+}
+
+fn of_connection<'a>(slot: UnixMillis, outcome: &'a ConnectOutcome, said: Said<'a>) -> Observation<'a> {
     let mut run = Observation {
         began: slot,
         finished: slot,
-        word: Word::Nothing,
+        word: said.word,
         address: outcome.address,
         connect: None,
         secured: false,
-        text: "",
+        text: said.text,
     };
     match &outcome.result {
         ConnectResult::Connected(phases) => {
-            run.word = Word::Green;
             run.finished = after(slot, phases.total_us());
             run.connect = Some(phases.connect);
             run.secured = outcome.certificate_expires.is_some();
         }
-        ConnectResult::Failed { phase, cause, text } => {
-            (run.word, run.text) = (failed(*phase, *cause), text);
-        }
-        ConnectResult::Unsent(_) => {}
+        ConnectResult::Failed { .. } | ConnectResult::Unsent(_) => {}
     }
     run
 }
 
-fn of_request(check: Check, slot: UnixMillis, outcome: &EndpointOutcome) -> Observation<'_> {
+fn of_request<'a>(slot: UnixMillis, outcome: &'a EndpointOutcome, said: Said<'a>) -> Observation<'a> {
     let has_certificate = outcome.certificate_expires.is_some();
     let mut run = Observation {
         began: slot,
         finished: slot,
-        word: Word::Nothing,
+        word: said.word,
         address: outcome.address,
         connect: None,
         secured: false,
-        text: "",
+        text: said.text,
     };
     match &outcome.result {
-        EndpointResult::Ok {
-            phases, body_bytes, ..
-        } => {
+        EndpointResult::Ok { phases, .. } => {
             run.finished = after(slot, phases.total_us());
             run.connect = Some(phases.connect);
             run.secured = has_certificate;
-            run.word = match check {
-                Check::AssetGet if outcome.cache == CacheState::Absent || *body_bytes == 0 => {
-                    failed(Phase::Verify, FailureCause::NotArgus)
-                }
-                Check::Status if phases.ttfb_us() > SLOW_US => Word::Slow,
-                _ => Word::Green,
-            };
         }
-        EndpointResult::Failed { phase, cause, text } => {
+        EndpointResult::Failed { phase, .. } => {
             run.secured = has_certificate && *phase > Phase::Tls;
-            run.text = text;
-            run.word = match check {
-                Check::AssetGet if blames_source(outcome, *cause, text) => Word::Source { cause: *cause },
-                _ => failed(*phase, *cause),
-            };
         }
         EndpointResult::Unsent(_) => {}
     }
     run
 }
 
-fn failed(phase: Phase, cause: FailureCause) -> Word {
-    match cause {
-        FailureCause::NotFound | FailureCause::Misdirected => Word::Absent,
-        FailureCause::ForbiddenAddress => Word::Nothing,
-        _ => Word::Red { phase, cause },
-    }
-}
-
 /// Argus answers 500 on a miss that no storage node served, and says so.
-fn blames_source(outcome: &EndpointOutcome, cause: FailureCause, text: &str) -> bool {
+fn blames_source(http_status: Option<u16>, cause: FailureCause, text: &str) -> bool {
     let said = text.to_lowercase();
     let names_one = ["storage provider", "storage node", "storage source"];
-    outcome.http_status == Some(500)
+    http_status == Some(500)
         && cause == FailureCause::BadStatus
         && (said.contains("failed to download object") || names_one.iter().any(|name| said.contains(name)))
 }
@@ -133,7 +141,7 @@ pub(crate) fn same_way(one: Micros, other: Micros) -> bool {
 mod tests {
     use isochrone_base::fixture;
     use isochrone_proto::kind::Family;
-    use isochrone_proto::measurement::Phases;
+    use isochrone_proto::measurement::{CacheState, Phases};
 
     use super::*;
 

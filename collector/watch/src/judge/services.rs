@@ -106,6 +106,14 @@ impl Engine {
             let possible = self.possible(node, service);
             let grid = &self.nodes[node].grids[service as usize];
             if is_open {
+                let reds = grid.evidence(self.now);
+                let last = reds.iter().map(|answer| answer.began).max();
+                let outage = self.nodes[node].outage.as_mut();
+                if let (Some(last), Some(spell)) = (last, outage.and_then(|outage| outage.spells.last_mut()))
+                {
+                    spell.last_red = last.max(spell.last_red);
+                }
+                let grid = &self.nodes[node].grids[service as usize];
                 if let Some(end) = grid.recovered(possible, self.now) {
                     let over = Over {
                         end,

@@ -51,7 +51,7 @@ pub(super) const fn of(family: Family) -> usize {
 }
 
 /// Both, in the order of arrays.
-pub(super) const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
+pub(crate) const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
 impl Vantage {
     pub(super) fn new(probe: ProbeId) -> Self {

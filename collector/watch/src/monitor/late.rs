@@ -1,21 +1,22 @@
 //! Rows that came too late to be judged in their time: what the spools brought after an absence of the collector's, or
 //! of a probe's session.
 //!
-//! The stretch that they lie in is judged again by the same engine, from the log, when no more of them come. An outage
-//! that nobody knew becomes an incident with its true start and end, and one late message; one that goes on is taken up.
+//! The stretches that they lie in are judged again by the same engine, from the log, when no more of them come: one at a
+//! time, each of bounded length, the newest first, and what is old only beside other work. An outage that nobody knew becomes an incident with its true start and end, and one late message; one that goes on is taken up.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use isochrone_base::roster::Roster;
+use isochrone_base::words::rfc3339;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::{Records, ScanRange, Store, StoreError, Transaction};
 use serde::{Deserialize, Serialize};
 
-use crate::clocks::Clocks;
-use crate::feed::Late;
+use crate::facts::Facts;
 use crate::incident::{Ending, Incident, Subject};
 use crate::judge::{Output, Telling, What};
+use crate::late::{Late, Stretch};
 use crate::replay::Replay;
 
 const TABLE: &str = "judged";
@@ -30,17 +31,32 @@ const QUIET_AWAY_MS: u64 = 90_000;
 const LONGEST_MS: u64 = 600_000;
 /// Judged with a stretch, on both sides.
 const AROUND: Duration = Duration::from_secs(600);
+/// Judged in one go at most; a stretch that is longer is judged in parts.
+const LONGEST_STRETCH_MS: u64 = 48 * 3_600_000;
+/// A stretch that ended so long ago is in no hurry …
+const OLD_MS: u64 = 24 * 3_600_000;
+/// … and waits after another for so many times as long as that one took.
+const REST_FACTOR: u64 = 9;
+const REST_LONGEST_MS: u64 = 3_600_000;
+/// Of a log that nobody ever judged so much is judged at the first start; reports judge the rest whenever they are asked.
+const NEVER_JUDGED_MS: u64 = 31 * 24 * 3_600_000;
 /// Two outages of a node that lie closer together than this are one, seen twice.
 const SAME_MS: u64 = 60_000;
 /// What a stretch shows to go on is taken to go on still if the stretch ended at most so long ago.
 const STILL_MS: u64 = LONGEST_MS + 600_000;
 
 /// How far the log was judged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct JudgedUpTo {
     commit: u64,
-    /// Slots up to there that still have to be judged again.
-    late: Option<(UnixMillis, UnixMillis)>,
+    /// Slots that still have to be judged again; before there were several stretches, it was one.
+    #[serde(default, skip_serializing)]
+    late: Option<Stretch>,
+    #[serde(default)]
+    stretches: Vec<Stretch>,
+    /// Of slots before that nobody is told: when they were measured, this store was not judged.
+    #[serde(default)]
+    untold_before: UnixMillis,
 }
 
 /// A stretch of slots that is to be judged again.
@@ -50,36 +66,45 @@ pub struct LateStretch {
     pub from: UnixMillis,
     /// The last slot.
     pub until: UnixMillis,
-    /// People are told of what is found. Not of a log that nobody ever judged: it may have been judged elsewhere.
-    pub(crate) is_told: bool,
+    /// People are told of what ended after that. Not of a log that nobody ever judged: it may have been judged elsewhere.
+    pub(crate) told_from: UnixMillis,
 }
 
 /// What is still to be judged.
 #[derive(Debug)]
 pub(super) struct Journal {
     is_new: bool,
+    untold_before: UnixMillis,
     records: Records<JudgedUpTo>,
     marked: JudgedUpTo,
     marked_at: UnixMillis,
     late: Late,
     /// Judged again just now: not forgotten before what was found is kept.
     taken: Late,
+    /// When a stretch was taken that is not settled yet.
+    taken_at: Option<UnixMillis>,
+    /// What is old rests until then.
+    rests_until: UnixMillis,
     first_at: UnixMillis,
     newest_at: UnixMillis,
 }
 
 impl Journal {
-    pub(super) fn open(store: &Store) -> Result<Self, StoreError> {
+    pub(super) fn open(store: &Store, now: UnixMillis) -> Result<Self, StoreError> {
         let records: Records<JudgedUpTo> = Records::new(store.clone(), TABLE);
         let known = records.get(KEY)?;
+        let is_new = known.is_none();
         let marked = known.unwrap_or_default();
         Ok(Self {
-            is_new: known.is_none(),
+            is_new,
+            untold_before: if is_new { now } else { marked.untold_before },
+            late: Late::of(marked.late.into_iter().chain(marked.stretches.iter().copied())),
             records,
             marked,
             marked_at: UnixMillis(0),
-            late: Late { span: marked.late },
             taken: Late::default(),
+            taken_at: None,
+            rests_until: UnixMillis(0),
             first_at: UnixMillis(0),
             newest_at: UnixMillis(0),
         })
@@ -92,7 +117,16 @@ impl Journal {
         seen: u64,
         now: UnixMillis,
     ) -> Result<(), StoreError> {
-        if seen > self.marked.commit {
+        if self.is_new {
+            // a log of another's, or of an earlier release: read in parts, later, and not here
+            let never =
+                |oldest: UnixMillis| (oldest.max(UnixMillis(now.0.saturating_sub(NEVER_JUDGED_MS))), now);
+            let oldest = store.oldest_hour()?.map(|hour| hour.start());
+            let stretch = oldest.filter(|oldest| *oldest < now).map(never);
+            stretch
+                .into_iter()
+                .for_each(|stretch| self.late.add_stretch(stretch));
+        } else if seen > self.marked.commit {
             let unjudged = ScanRange {
                 after_commit: self.marked.commit,
                 ..ScanRange::default()
@@ -104,54 +138,80 @@ impl Journal {
                 }
                 ControlFlow::Continue(())
             })?;
-            self.late.join(late);
+            self.join(&late);
         }
         (self.first_at, self.newest_at) = (now, now);
         Ok(())
     }
 
     pub(super) fn late(&mut self, late: Late, now: UnixMillis) {
-        if late.span.is_none() {
+        if late.is_empty() {
             return;
         }
-        if self.late.span.is_none() {
+        if self.late.is_empty() {
             self.first_at = now;
         }
         self.newest_at = now;
-        self.late.join(late);
+        self.join(&late);
     }
 
-    /// The stretch, once no more is awaited. `all_there`: every probe has a session.
+    fn join(&mut self, late: &Late) {
+        self.late.join(late);
+        for (from, until) in self.late.bound() {
+            tracing::warn!(
+                from = %rfc3339(from),
+                until = %rfc3339(until),
+                "too many stretches of late results: the oldest is not judged again; reports read it all the same"
+            );
+        }
+    }
+
+    /// The newest stretch, once no more is awaited. `all_there`: every probe has a session.
     pub(super) fn take_due(&mut self, now: UnixMillis, all_there: bool) -> Option<LateStretch> {
         let quiet_ms = if all_there { QUIET_MS } else { QUIET_AWAY_MS };
         let is_quiet = now.0 >= self.newest_at.0 + quiet_ms || now.0 >= self.first_at.0 + LONGEST_MS;
-        self.late.span.filter(|_| is_quiet)?;
-        let (from, until) = self.late.span.take()?;
-        self.taken.join(Late {
-            span: Some((from, until)),
-        });
-        let is_told = !std::mem::take(&mut self.is_new);
-        Some(LateStretch { from, until, is_told })
+        let (_, newest) = self.late.newest().filter(|_| is_quiet)?;
+        let is_old = newest.0.saturating_add(OLD_MS) < now.0;
+        if is_old && now < self.rests_until {
+            return None;
+        }
+        let (from, until) = self.late.take_newest(LONGEST_STRETCH_MS)?;
+        self.taken.add_stretch((from, until));
+        (self.first_at, self.taken_at) = (now, Some(now));
+        let told_from = self.untold_before;
+        Some(LateStretch {
+            from,
+            until,
+            told_from,
+        })
     }
 
     /// What was found in the stretch that was taken is about to be kept.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn settle(&mut self, now: UnixMillis) {
         self.taken = Late::default();
+        if let Some(taken_at) = self.taken_at.take() {
+            let took_ms = now.0.saturating_sub(taken_at.0);
+            self.rests_until = self
+                .rests_until
+                .max(UnixMillis(now.0 + (REST_FACTOR * took_ms).min(REST_LONGEST_MS)));
+        }
     }
 
     /// The mark, if it is time to note it.
     pub(super) fn due_mark(&mut self, seen: u64, now: UnixMillis) -> Option<JudgedUpTo> {
-        let mut late = self.late;
-        late.join(self.taken);
+        let mut late = self.late.clone();
+        late.join(&self.taken);
+        let is_due = now.0 >= self.marked_at.0 + MARKED_EVERY_MS || late.stretches() != self.marked.stretches;
         let mark = JudgedUpTo {
             commit: seen,
-            late: late.span,
+            late: None,
+            stretches: late.stretches().to_vec(),
+            untold_before: self.untold_before,
         };
-        let is_due = now.0 >= self.marked_at.0 + MARKED_EVERY_MS || mark.late != self.marked.late;
         if mark == self.marked || !is_due {
             return None;
         }
-        (self.marked, self.marked_at) = (mark, now);
+        (self.marked, self.marked_at) = (mark.clone(), now);
         Some(mark)
     }
 
@@ -173,7 +233,7 @@ pub struct Rejudged {
 /// When the store failed.
 pub fn rejudge(store: &Store, roster: &Roster, stretch: LateStretch) -> Result<Rejudged, StoreError> {
     let around = (stretch.from.minus(AROUND), stretch.until.plus(AROUND));
-    let mut replay = Replay::new(roster, around).with_clocks(Clocks::read(store)?);
+    let mut replay = Replay::new(roster, around).with_facts(Facts::read(store)?);
     let range = ScanRange::slots(replay.reads_from(), around.1);
     store.scan(range, |stored| {
         replay.add(&stored);
@@ -199,7 +259,9 @@ impl Rejudged {
             if !is_inside {
                 continue;
             }
-            match known.iter().find(|known| is_same(known, &found)) {
+            let known = known.iter().find(|known| is_same(known, &found));
+            let found = if known.is_some() { found } else { over(found) };
+            match known {
                 Some(known) => kept.extend(amended(known, &found)),
                 None if found.end.is_some() => new.push(Incident {
                     late: true,
@@ -212,7 +274,8 @@ impl Rejudged {
             }
         }
         let mut outputs: Vec<Output> = kept.into_iter().chain(new.clone()).map(Output::Kept).collect();
-        if !new.is_empty() && self.stretch.is_told {
+        new.retain(|incident| incident.end.is_some_and(|end| end > self.stretch.told_from));
+        if !new.is_empty() {
             outputs.push(Output::Told(Telling {
                 at: now,
                 what: What::Late,
@@ -223,6 +286,14 @@ impl Rejudged {
         }
         (outputs, going_on)
     }
+}
+
+/// One that comes and goes, and answers: nobody watches the past until it is steady.
+fn over(mut found: Incident) -> Incident {
+    if let Some(up_since) = found.up_since() {
+        (found.end, found.ending) = (Some(up_since), Some(Ending::Recovered));
+    }
+    found
 }
 
 /// As it is before anybody was told: whether it is a shared one is seen then.

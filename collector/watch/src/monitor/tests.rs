@@ -196,7 +196,7 @@ fn stretch(from: UnixMillis, until: UnixMillis) -> LateStretch {
     LateStretch {
         from,
         until,
-        is_told: true,
+        told_from: UnixMillis(0),
     }
 }
 
@@ -330,6 +330,23 @@ fn node_that_answers_again_when_its_outage_is_found_is_told_late() {
 }
 
 #[test]
+fn outage_of_the_past_that_came_again_and_is_over_pages_nobody() {
+    use crate::incident::Flapping;
+    let at = |second: u64| UnixMillis(DAY0 + second * 1_000);
+    let mut found = going_on("tokyo", at(310));
+    found.flapping = Some(Flapping { openings: 2 });
+    found.checks[0].end = Some(at(400));
+    found.spells[0].first_green = Some(at(400));
+    let store = store();
+    let mut monitor = open(&store, at(500).0);
+    let rejudged = Rejudged::of(stretch(at(300), at(390)), vec![found]);
+    let outputs = monitor.take_rejudged(rejudged, at(500)).unwrap();
+    assert_eq!(told(&outputs), [What::Late]);
+    let kept = &incidents_of(&store)[0];
+    assert_eq!((kept.end, kept.late), (Some(at(400)), true));
+}
+
+#[test]
 fn outage_at_the_end_of_an_old_log_is_not_taken_up() {
     let at = |second: u64| UnixMillis(DAY0 + second * 1_000);
     let rejudged = Rejudged::of(stretch(at(0), at(5_000)), vec![going_on("tokyo", at(310))]);
@@ -416,4 +433,110 @@ fn probe_whose_batches_are_refused_is_not_silent() {
     };
     assert!(told_with(false));
     assert!(!told_with(true));
+}
+
+/// One row of everybody's, received so late.
+fn bring(monitor: &mut Monitor, slot: UnixMillis, received: UnixMillis, commit: &mut u64) {
+    let down = |node: &str| if node == "tokyo" { timeout() } else { good(20) };
+    for committed in commits(&roster(), (slot, received), &down, commit) {
+        monitor.committed(&committed);
+    }
+}
+
+#[test]
+fn late_row_of_long_ago_beside_one_of_today_has_neither_judge_the_months_between() {
+    let store = store();
+    let day = 86_400;
+    let at = |second: u64| UnixMillis(DAY0 + second * 1_000);
+    let mut monitor = open(&store, at(80 * day).0);
+    let mut commit = 0;
+    bring(&mut monitor, at(5), at(80 * day), &mut commit);
+    bring(&mut monitor, at(80 * day - 900), at(80 * day), &mut commit);
+    let first = monitor.take_late(at(80 * day + 100)).unwrap();
+    assert_eq!(
+        (first.from, first.until),
+        (at(80 * day - 900), at(80 * day - 900))
+    );
+    monitor
+        .take_rejudged(Rejudged::of(first, vec![]), at(80 * day + 101))
+        .unwrap();
+    let second = monitor.take_late(at(80 * day + 101 + 20)).unwrap();
+    assert_eq!((second.from, second.until), (at(5), at(5)));
+}
+
+#[test]
+fn old_stretches_rest_while_new_ones_do_not() {
+    let store = store();
+    let day = 86_400;
+    let at = |second: u64| UnixMillis(DAY0 + second * 1_000);
+    let now = 80 * day;
+    let mut monitor = open(&store, at(now).0);
+    let mut commit = 0;
+    for old in [5, 10 * day] {
+        bring(&mut monitor, at(old), at(now), &mut commit);
+    }
+    let first = monitor.take_late(at(now + 100)).unwrap();
+    assert_eq!(first.from, at(10 * day));
+    monitor
+        .take_rejudged(Rejudged::of(first, vec![]), at(now + 150))
+        .unwrap();
+    bring(&mut monitor, at(now - 500), at(now + 160), &mut commit);
+    let fresh = monitor.take_late(at(now + 250)).unwrap();
+    assert_eq!(fresh.from, at(now - 500));
+    monitor
+        .take_rejudged(Rejudged::of(fresh, vec![]), at(now + 251))
+        .unwrap();
+    let rests_until = now + 150 + 9 * 50;
+    assert_eq!(
+        monitor.take_late(at(rests_until - 1)),
+        None,
+        "the first took 50 s"
+    );
+    assert_eq!(monitor.take_late(at(rests_until)).unwrap().from, at(5));
+}
+
+#[test]
+fn log_that_nobody_ever_judged_is_judged_in_parts_of_two_days_and_told_to_nobody() {
+    use isochrone_store::ingest::fixture::{EPOCH, START, inline, store_honest, store_with_plan};
+    let (_disk, store) = store_with_plan();
+    store_honest(&inline(&store), EPOCH, 1);
+    let days = |days: u64| Duration::from_secs(days * 86_400);
+    let now = START.plus(days(5));
+    let mut monitor = open(&store, now.0);
+    let mut parts = Vec::new();
+    while let Some(part) = monitor.take_late(now.plus(Duration::from_secs(100))) {
+        assert!(part.told_from >= part.until, "{part:?}");
+        parts.push(part.until.since(part.from));
+    }
+    assert!(
+        parts.len() == 3 && parts.iter().all(|part| *part <= days(2)),
+        "{parts:?}"
+    );
+    let whole: Duration = parts.iter().sum();
+    assert!(whole >= days(5) - Duration::from_secs(3_600), "{whole:?}");
+}
+
+#[test]
+fn collector_that_runs_for_months_forgets_old_deliveries() {
+    use crate::alert::Courier;
+    let store = store();
+    let mut monitor = open(&store, DAY0);
+    let mut commit = 0;
+    for round in 1..=4 {
+        play(&mut monitor, round, round < 3, &mut commit);
+    }
+    let id = incidents_of(&store)[0].id.clone();
+    let mut courier = Courier::new(monitor.outbox().clone());
+    let now = UnixMillis(DAY0 + 50_000);
+    for parcel in courier.due(now) {
+        courier.settle(&parcel, Ok(()), now, 1.0).unwrap();
+    }
+    let roster = roster();
+    let mut delivered_at = |day: u64| {
+        let now = UnixMillis(DAY0 + day * 86_400_000);
+        monitor.tick(&roster, &OpenSessions::new(), now).unwrap();
+        monitor.outbox().board().of_incident(&id).0
+    };
+    assert_eq!(delivered_at(60), 1);
+    assert_eq!(delivered_at(92), 0);
 }

@@ -137,7 +137,14 @@ fn time_without_a_word_is_no_outage_and_unknown() {
     });
     let replayed = replay(&roster, batches);
     assert!(replayed.incidents.is_empty());
-    let spans = &replayed.unknown[&TargetId::of_node("n2")];
+    let unknown = &replayed.unknown[&TargetId::of_node("n2")];
+    let unjudged_ms: u64 = unknown
+        .unjudged
+        .iter()
+        .map(|(from, until)| until.0 - from.0)
+        .sum();
+    assert!(unjudged_ms < 30_000, "{:?}", unknown.unjudged);
+    let spans = &unknown.unmeasured;
     let gap = spans.iter().find(|(from, _)| from.0 > DAY0 + 900_000).unwrap();
     assert!(
         gap.0.0 < DAY0 + 1_040_000 && (DAY0 + 1_600_000..DAY0 + 1_620_000).contains(&gap.1.0),
@@ -158,4 +165,104 @@ proptest! {
         prop_assert_eq!(straight.incidents, turned.incidents);
         prop_assert_eq!(straight.failures.len(), turned.failures.len());
     }
+}
+
+const CONNECT6: Kind = Kind::new(Check::Connect, Family::V6);
+
+/// A mesh of IPv6 alone with one node and closed echo ports, in batches that come a second after their slots. From round
+/// 100 until 160 the node is dead: only the sessions say that lines live.
+fn replay_v6(facts: impl Fn(&Roster) -> Facts) -> Replayed {
+    let roster = Roster::new(
+        roster().probes().cloned().collect::<Vec<_>>(),
+        [fixture::node("n1", "w1")],
+    );
+    let window = (UnixMillis(DAY0), UnixMillis(DAY0 + 2_400_000));
+    let mut replay = Replay::new(&roster, window).with_facts(facts(&roster));
+    for probe in roster.probes() {
+        let plan = Arc::new(fixture::plan(&roster, probe.id, &[CONNECT6]));
+        for round in 0..240 {
+            let slot = UnixMillis(DAY0 + round * 10_000);
+            let outcome = || match (100..160).contains(&round) {
+                true => unconnected(),
+                false => connected(20),
+            };
+            let check = |node: &isochrone_base::roster::NodeEntry| fixture::check(&plan, node.id, CONNECT6);
+            let rows: Vec<_> = roster
+                .nodes()
+                .map(|node| fixture::row(check(node), slot, outcome()))
+                .collect();
+            let mut batch = stored(&plan, &rows);
+            batch.received = UnixMillis(slot.0 + 1_000);
+            replay.add(&batch);
+        }
+    }
+    replay.finish()
+}
+
+/// Each probe's session comes from a prefix of its own.
+fn sessions(roster: &Roster, address: impl Fn(u16) -> std::net::IpAddr) -> Facts {
+    let mut facts = Facts::default();
+    for (number, probe) in roster.probes().enumerate() {
+        facts
+            .addresses
+            .noted(probe.id, address(number as u16), UnixMillis(DAY0));
+    }
+    facts
+}
+
+#[test]
+fn node_of_an_ipv6_mesh_with_closed_echo_ports_is_told_over_the_past_as_live() {
+    let v6 = |number| std::net::Ipv6Addr::new(0x2001, 0xdb8, number, 0, 0, 0, 0, 1).into();
+    for (what, replayed) in [
+        ("nothing is known of sessions", replay_v6(|_| Facts::default())),
+        ("sessions over IPv6", replay_v6(|roster| sessions(roster, v6))),
+    ] {
+        let starts: Vec<_> = replayed.incidents.iter().map(|of| of.start).collect();
+        assert_eq!(starts, vec![UnixMillis(DAY0 + 1_000_000)], "{what}");
+    }
+}
+
+#[test]
+fn session_over_ipv4_proves_no_line_of_ipv6_over_the_past() {
+    let v4 = |number: u16| std::net::Ipv4Addr::new(198, 51, number as u8, 1).into();
+    let replayed = replay_v6(|roster| sessions(roster, v4));
+    assert!(replayed.incidents.is_empty(), "{:#?}", replayed.incidents);
+}
+
+#[test]
+fn probe_that_stood_on_a_nodes_server_judges_the_past_as_little_as_the_present() {
+    let roster = roster();
+    // every node answers at 192.0.2.1: p2 stands there from round 180 on
+    let beside = |number: u16| std::net::Ipv4Addr::new(198, 51, number as u8, 1).into();
+    let mut facts = sessions(&roster, beside);
+    let p2 = fixture::probe_id("p2");
+    let there = UnixMillis(DAY0 + 1_800_000);
+    facts
+        .addresses
+        .noted(p2, std::net::Ipv4Addr::new(192, 0, 2, 1).into(), there);
+    let window = (UnixMillis(DAY0), UnixMillis(DAY0 + 3_600_000));
+    let mut replay = Replay::new(&roster, window).with_facts(facts);
+    let fails = |round: u64, node: &str, kind: Kind| match (node, kind == CONNECT4) {
+        ("n1", true) if (100..120).contains(&round) || (200..220).contains(&round) => unconnected(),
+        _ => well(kind),
+    };
+    batches(&roster, fails).iter().for_each(|batch| replay.add(batch));
+    let replayed = replay.finish();
+    let counts = |rounds: std::ops::Range<u64>| {
+        let of = replayed.failures.iter().filter(|failure| {
+            let round = (failure.slot.0 - DAY0) / 10_000;
+            failure.cell.probe == p2 && rounds.contains(&round)
+        });
+        of.map(|failure| (failure.counts, failure.is_heard))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(counts(100..120), vec![(true, true); 20]);
+    assert_eq!(counts(200..220), vec![(false, false); 20]);
+    let unheard: u64 = replayed
+        .unheard
+        .iter()
+        .filter(|((cell, _), _)| cell.probe == p2)
+        .map(|(_, answers)| answers)
+        .sum();
+    assert!(unheard > 900, "{unheard}");
 }

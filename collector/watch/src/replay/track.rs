@@ -6,6 +6,7 @@ use isochrone_proto::measurement::FailureCause;
 use isochrone_proto::units::{Micros, UnixMillis};
 
 use crate::judge::{Cadence, Observation, Word, same_way};
+use crate::spans::Span;
 
 /// Runs in the order of their slots, however late and in whatever order they come.
 #[derive(Clone, Debug, Default)]
@@ -73,6 +74,14 @@ impl Track {
                 },
             ),
         }
+    }
+
+    /// When its target was measured by it: from each run on, for as long as that may be a word.
+    pub(super) fn measured(&self) -> impl Iterator<Item = Span> {
+        self.entries.iter().map(|entry| {
+            let lasts_ms = entry.cadence.red_ms();
+            (entry.first, UnixMillis(entry.last.0 + lasts_ms))
+        })
     }
 
     /// Reads from the beginning.

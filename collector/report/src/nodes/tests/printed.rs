@@ -158,6 +158,7 @@ fn text_of_large_figures_fits_a_hundred_columns() {
         from: UnixMillis(DAY0),
         to: UnixMillis(DAY0 + DAY_MS),
         would_have_paged: 3,
+        is_one_place: false,
         measured_from: Some(UnixMillis(DAY0 + DAY_MS - 660_000)),
         nodes: vec![NodeReport {
             node: "tokyo".into(),
@@ -167,6 +168,8 @@ fn text_of_large_figures_fits_a_hundred_columns() {
             days: vec![day],
             outages: Vec::new(),
             nobody_may_judge_s: 0.0,
+            nobody_measured_s: 0.0,
+            availability: None,
             slices: Vec::new(),
             whole: Whole::default(),
         }],

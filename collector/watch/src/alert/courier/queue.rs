@@ -1,6 +1,7 @@
 //! What of a receiver's waiting alerts is sent next, and what need not be sent any more. Pure.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use isochrone_proto::units::UnixMillis;
@@ -12,11 +13,11 @@ use crate::alert::outbox::Pending;
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     /// To be sent.
-    pub(super) next: Option<Pending>,
+    pub(super) next: Option<Arc<Pending>>,
     /// A later alert says all that they say, or what they began was over before it was to be told.
-    pub(super) covered: Vec<Pending>,
+    pub(super) covered: Vec<Arc<Pending>>,
     /// A later alert says a part of what they say: they wait without it.
-    pub(super) shortened: Vec<Pending>,
+    pub(super) shortened: Vec<Arc<Pending>>,
 }
 
 /// When an alert may be sent: at once, unless it begins something and its receiver asked to wait.
@@ -30,7 +31,7 @@ pub(super) fn ripe_at(pending: &Pending, after: Duration) -> UnixMillis {
 impl Queue {
     /// Of what waits, oldest first. `is_told`: its receivers know of an incident.
     pub(super) fn of(
-        mut waiting: Vec<Pending>,
+        mut waiting: Vec<Arc<Pending>>,
         after: Duration,
         (now, is_told): (UnixMillis, impl Fn(&str) -> bool),
     ) -> Self {
@@ -46,7 +47,7 @@ impl Queue {
             known.extend(ids(&began).into_iter().map(str::to_owned));
             covered.push(began);
         }
-        let is_needless = |pending: &Pending| {
+        let is_needless = |pending: &Arc<Pending>| {
             let ids = ids(pending);
             let is_short = ids.iter().any(|id| short.contains(*id));
             let is_news = ids.iter().any(|id| is_told(id) || long.contains(*id));
@@ -56,7 +57,7 @@ impl Queue {
         covered.extend(needless);
         let shortened = shorten(&mut waiting);
         let is_behind = waiting.iter().any(|pending| pending.attempts > 0);
-        let ripe = |pending: &&Pending| ripe_at(pending, after) <= now;
+        let ripe = |pending: &&Arc<Pending>| ripe_at(pending, after) <= now;
         let next = if is_behind {
             waiting.iter().rev().find(ripe) // after an outage the newest state first
         } else {
@@ -71,7 +72,7 @@ impl Queue {
 }
 
 /// A beginning that nobody was told of, where all that it is about is over, and since when.
-fn over(waiting: &[Pending]) -> Option<(usize, UnixMillis)> {
+fn over(waiting: &[Arc<Pending>]) -> Option<(usize, UnixMillis)> {
     waiting.iter().enumerate().find_map(|(place, began)| {
         let later = || {
             waiting[place + 1..]
@@ -91,7 +92,7 @@ fn over(waiting: &[Pending]) -> Option<(usize, UnixMillis)> {
 }
 
 /// Takes out of each beginning what is over by a later alert, and gives those that say less now.
-fn shorten(waiting: &mut [Pending]) -> Vec<Pending> {
+fn shorten(waiting: &mut [Arc<Pending>]) -> Vec<Arc<Pending>> {
     let mut over: BTreeSet<String> = BTreeSet::new();
     let mut shortened = Vec::new();
     for pending in waiting.iter_mut().rev() {
@@ -100,8 +101,8 @@ fn shorten(waiting: &mut [Pending]) -> Vec<Pending> {
         } else if begins(pending)
             && let Some(alert) = pending.alert.without(|id| over.contains(id))
         {
-            pending.alert = alert;
-            shortened.push(pending.clone());
+            Arc::make_mut(pending).alert = alert;
+            shortened.push(Arc::clone(pending));
         }
     }
     shortened

@@ -232,7 +232,7 @@ fn alert_from_the_demo_says_so_to_programs_and_to_people() {
     store.mark_demo().unwrap();
     let outbox = Outbox::open(&store, receivers(), T0).unwrap();
     outbox.add(&incident_alert(), T0).unwrap();
-    for pending in outbox.board().pending {
+    for pending in &outbox.board().pending {
         assert_eq!(pending.alert.source, "demo");
         assert!(
             pending.alert.summary.starts_with("DEMO "),
@@ -307,6 +307,28 @@ fn dead_receiver_blocks_no_other_and_loses_nothing() {
     }
     assert_eq!(log.len(), 2, "it came back and got both");
     assert_eq!(log[0].1, other_alert().id, "the newest state first");
+}
+
+#[test]
+fn board_that_is_asked_for_each_second_is_not_copied_and_forgets_deliveries_without_a_restart() {
+    let store = store();
+    let outbox = Outbox::open(&store, receivers(), T0).unwrap();
+    let mut courier = Courier::new(outbox.clone());
+    outbox.add(&incident_alert(), T0).unwrap();
+    round(&mut courier, T0, |_| Ok(()), &mut Vec::new());
+    assert!(std::sync::Arc::ptr_eq(&outbox.board(), &outbox.board()));
+    let day = Duration::from_secs(86_400);
+    let id = incident().id;
+    outbox.prune(T0.plus(89 * day)).unwrap();
+    assert_eq!(outbox.board().of_incident(&id), (2, 0));
+    let held = outbox.board();
+    outbox.prune(T0.plus(91 * day)).unwrap();
+    assert_eq!(outbox.board().of_incident(&id), (0, 0));
+    assert_eq!(
+        held.of_incident(&id),
+        (2, 0),
+        "whoever holds it keeps what it was"
+    );
 }
 
 #[test]
@@ -427,11 +449,11 @@ fn alerts_of_a_receiver_that_left_the_configuration_are_dropped() {
     outbox.add(&incident_alert(), T0).unwrap();
     let only_webhook = receivers().into_iter().take(1).collect();
     let outbox = Outbox::open(&store, only_webhook, T0).unwrap();
-    let names: Vec<_> = outbox
-        .board()
+    let board = outbox.board();
+    let names: Vec<_> = board
         .pending
-        .into_iter()
-        .map(|pending| pending.receiver)
+        .iter()
+        .map(|pending| pending.receiver.as_str())
         .collect();
     assert_eq!(names, ["webhook"]);
 }

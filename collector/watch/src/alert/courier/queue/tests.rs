@@ -10,7 +10,7 @@ fn at(second: u64) -> UnixMillis {
 }
 
 /// What is told of nodes at a second, and waits since then.
-fn pending(what: What, nodes: &[&str], second: u64) -> Pending {
+fn pending(what: What, nodes: &[&str], second: u64) -> Arc<Pending> {
     let of = |node: &&str| {
         let mut incident = incident(1_000, None);
         (incident.id, incident.target) = ((*node).to_owned(), (*node).to_owned());
@@ -23,16 +23,16 @@ fn pending(what: What, nodes: &[&str], second: u64) -> Pending {
         failing_too: vec![],
         still_down: vec![],
     };
-    Pending {
+    Arc::new(Pending {
         alert: Alert::of_telling(&telling, "lead", (&|_| None, &|_| None, &|_| Whose::default())),
         receiver: "webhook".to_owned(),
         created: at(second),
         attempts: 1,
         last_error: None,
-    }
+    })
 }
 
-fn events(pendings: &[Pending]) -> Vec<Event> {
+fn events(pendings: &[Arc<Pending>]) -> Vec<Event> {
     pendings.iter().map(|pending| pending.alert.event).collect()
 }
 
