@@ -40,6 +40,11 @@ impl CollectorLine {
         self.heard[vantage] = at.max(self.heard[vantage]);
     }
 
+    /// The clock was set: what was noted by the old one is read by the new.
+    pub(super) fn reckon(&mut self, anew: impl Fn(UnixMillis) -> UnixMillis) {
+        self.heard.iter_mut().for_each(|at| *at = anew(*at));
+    }
+
     pub(super) fn suspect_since(&self) -> Option<UnixMillis> {
         self.suspect_since
     }

@@ -62,6 +62,8 @@ pub(super) struct Grid {
     good: UnixMillis,
     /// Somebody asks at all.
     pub(super) is_asked: bool,
+    /// Somebody did, and nobody does any more.
+    pub(super) is_dropped: bool,
 }
 
 /// What the newest answers say.
@@ -86,6 +88,7 @@ impl Grid {
     pub(super) fn forget(&mut self) {
         *self = Self {
             is_asked: self.is_asked,
+            is_dropped: self.is_dropped,
             ..Self::default()
         };
     }
@@ -130,6 +133,11 @@ impl Grid {
             .iter()
             .rev()
             .take_while(move |answer| wanted(answer.grade) && now <= answer.fresh_until)
+    }
+
+    /// The first that was not good, of those in a row that it ends with.
+    pub(super) const fn bad_since(&self) -> Option<UnixMillis> {
+        self.bad_since
     }
 
     /// The failures it ends with, if they are four, of enough vantages and networks. `is_reached`: the vantage of a
