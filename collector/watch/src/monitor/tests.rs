@@ -331,10 +331,17 @@ fn node_that_answers_again_when_its_outage_is_found_is_told_late() {
 
 #[test]
 fn outage_of_the_past_that_came_again_and_is_over_pages_nobody() {
-    use crate::incident::Flapping;
+    use crate::incident::{Flapping, IncidentCheck};
     let at = |second: u64| UnixMillis(DAY0 + second * 1_000);
     let mut found = going_on("tokyo", at(310));
-    found.flapping = Some(Flapping { openings: 2 });
+    found.flapping = Some(Flapping {
+        openings: 2,
+        first: at(100),
+        last: at(310),
+        said: 2,
+        said_of: Some(IncidentCheck::Connect),
+        is_steady_said: false,
+    });
     found.checks[0].end = Some(at(400));
     found.spells[0].first_green = Some(at(400));
     let store = store();

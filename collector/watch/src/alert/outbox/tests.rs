@@ -511,8 +511,8 @@ fn outage_of_a_thousand_nodes_is_a_message_that_every_receiver_takes() {
     let alert = telling(What::Down, incidents, T0);
     let outbox = Outbox::open(&store(), receivers(), T0).unwrap();
     outbox.add(&alert, T0).unwrap();
-    for waiting in outbox.board().pending {
-        let stored = serde_json::to_vec(&waiting).unwrap().len();
+    for waiting in &outbox.board().pending {
+        let stored = serde_json::to_vec(waiting).unwrap().len();
         assert!(stored <= 160_000, "{} stores {stored} bytes", waiting.receiver);
     }
     for receiver in receivers() {
