@@ -27,6 +27,7 @@ mod group;
 mod line;
 mod node;
 mod observation;
+mod one_place;
 mod outage;
 mod plan;
 mod quorum;
@@ -54,6 +55,7 @@ use self::collector_line::CollectorLine;
 pub(crate) use self::line::is_near;
 use self::node::Node;
 pub use self::observation::{Cadence, Observation, Word};
+pub use self::one_place::ONE_PLACE;
 use self::outage::by_hand;
 pub(crate) use self::reading::same_way;
 use self::sight::{Matter, Sight};
@@ -64,10 +66,6 @@ pub use self::tell::{Telling, What};
 pub(crate) use self::vantage::FAMILIES;
 use self::vantage::{Vantage, of};
 use crate::incident::{Ending, Incident, IncidentCheck, Subject};
-
-/// Said wherever [`Engine::is_one_place`].
-pub const ONE_PLACE: &str = "All addresses known stand on one machine or in one network (one /24 or /48), so it is not asked \
-    whether a probe stands beside a node: all of them judge.";
 
 /// A step of the clock between two calls that is longer than this counts as a restart, and so does one back.
 const GAP_MS: u64 = 5_000;
@@ -340,13 +338,6 @@ impl Engine {
     pub(crate) fn unknown_since(&self, target: TargetId) -> Option<UnixMillis> {
         let place = *self.by_target.get(&target)?;
         self.nodes[place].memory.unknown_since
-    }
-
-    /// Some address is known, and all stand on one machine or in one prefix: nearness is not looked at, and no vantage
-    /// stands beside a node.
-    #[must_use]
-    pub fn is_one_place(&self) -> bool {
-        self.is_one_place && self.first_addresses.iter().any(Option::is_some)
     }
 
     /// The collector's own line is the suspect since then: it judges nobody.

@@ -272,11 +272,14 @@ impl Replay {
     fn close(self, gathered: Gathered) -> Replayed {
         let Gathered {
             mut replayed,
-            incidents,
+            mut incidents,
             mut unknown,
             doubts,
         } = gathered;
         replayed.failures = doubts.judged;
+        // those that go on, with their newest failure: it is no news by itself
+        let open = self.engine.open().cloned();
+        incidents.extend(open.map(|incident| (incident.id.clone(), incident)));
         replayed.is_one_place = self.engine.is_one_place();
         let touches = |incident: &Incident| {
             let is_node = matches!(incident.subject, Subject::Node(_)) && incident.check.is_outage();

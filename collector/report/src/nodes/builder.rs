@@ -176,7 +176,7 @@ impl<'a> NodesBuilder<'a> {
                 .collect(),
             nobody_may_judge_s: self.unknown_s(node.id, &unknown.unjudged),
             nobody_measured_s: self.unknown_s(node.id, &unknown.unmeasured),
-            availability: availability(self.window, &outages, unknown),
+            availability: availability(self.window, outages, unknown),
             slices: numbers(ms)
                 .map(|number| slice(number, ms, self.window, counts(Part::Slice(number))))
                 .collect(),

@@ -348,13 +348,6 @@ impl Engine {
         self.collector_line.restart(self.now);
     }
 
-    /// The mesh stands on one machine, or in one prefix, until an address shows otherwise.
-    fn note_address(&mut self, address: IpAddr) {
-        let first = &mut self.first_addresses[usize::from(address.is_ipv6())];
-        let first = *first.get_or_insert(address);
-        self.is_one_place &= is_near(first, address);
-    }
-
     /// How long a vantage may be quiet.
     pub(super) fn quiet(&self, vantage: usize) -> Duration {
         let quiet_ms = self.vantages[vantage].quiet_ms;
