@@ -191,10 +191,10 @@ fn full_plan_is_told_when_a_node_is_added_and_in_the_list_of_probes() {
     let node = |number: usize| {
         format!(
             "[[node]]\nnode = \"n{number}\"\nkind = \"http\"\nurl = \"https://n{number}.example.org/\"\n\
-             worker = \"w{number}\"\nplace = \"Berlin, DE\"\ninterval = \"1s\"\n"
+             worker = \"w{number}\"\nlatitude = 52.5\nlongitude = 13.4\ninterval = \"1s\"\n"
         )
     };
-    let nodes: String = (0..1_500).map(node).collect();
+    let nodes: String = (0..1_000).map(node).collect();
     fs::write(folder.path().join("targets.toml"), nodes).unwrap();
     let paths = Paths::find(
         Some(folder.path().join("collector.toml")),
