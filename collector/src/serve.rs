@@ -163,17 +163,11 @@ impl Collector {
         tasks.spawn(finishing(assembly.plans.run(stop.clone())));
         let check = EchoCheck::bind(clock::unpaused).await?;
         let who = (assembly.registry, assembly.sessions);
-        let addresses = assembly.addresses;
-        tasks.spawn(finishing(addresses.run(
-            check,
-            who,
-            context.clock.clone(),
-            stop.clone(),
-        )));
+        let (addresses, clock) = (assembly.addresses, context.clock.clone());
+        tasks.spawn(finishing(addresses.run(check, who, clock.clone(), stop.clone())));
         tasks.spawn(supervisor.run(stop.clone()));
         tasks.spawn(hangup::reload(context.clone(), stop.clone()));
         tasks.spawn(take_commands(paths.clone(), context.clone(), stop.clone()));
-        let clock = context.clock.clone();
         let reports = Arc::new(commands::PageReports::new(context));
         let router = isochrone_web::router(views, reports, doors.access, move || clock.now(), stop.clone());
         tasks.spawn(finishing(isochrone_web::serve(doors.page, router, stop.clone())));

@@ -183,6 +183,42 @@ fn load_on_a_node_is_told_when_it_is_added_and_listed() {
 }
 
 #[test]
+fn full_plan_is_told_when_a_node_is_added_and_in_the_list_of_probes() {
+    let (folder, context) = context(false);
+    let (_, listed) = said(&context, "probe list --format json");
+    assert!(listed.contains("\"left_out\":null"), "{listed}");
+    drop(context);
+    let node = |number: usize| {
+        format!(
+            "[[node]]\nnode = \"n{number}\"\nkind = \"http\"\nurl = \"https://n{number}.example.org/\"\n\
+             worker = \"w{number}\"\nlatitude = 52.5\nlongitude = 13.4\ninterval = \"1s\"\n"
+        )
+    };
+    let nodes: String = (0..1_000).map(node).collect();
+    fs::write(folder.path().join("targets.toml"), nodes).unwrap();
+    let paths = Paths::find(
+        Some(folder.path().join("collector.toml")),
+        Some(folder.path().join("state")),
+    );
+    let context = CommandContext::open(&paths).unwrap();
+    let add = "target add oslo --url https://oslo.example.org/ --worker w --location 59.9,10.7";
+    let (code, added) = said(&context, add);
+    assert_eq!(code, 0, "{added}");
+    assert!(
+        added.contains("The plan of 1 probe is full: ada-1 does not check") && added.contains("Remove nodes"),
+        "{added}"
+    );
+    let (_, listed) = said(&context, "probe list --format json");
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert!(
+        listed["probes"][0]["left_out"]["nodes"].as_u64() > Some(0),
+        "{listed}"
+    );
+    let (_, listed) = said(&context, "probe list");
+    assert!(listed.contains("The plan of ada-1 is full"), "{listed}");
+}
+
+#[test]
 fn mark_of_a_demo_outlives_its_collector_and_refuses_a_store_of_real_measurements() {
     let (folder, context) = context(true);
     drop(context);

@@ -22,6 +22,7 @@ use super::talk::Talk;
 use super::{Live, SessionView, batches, control};
 use crate::authority::{ProbeLeaf, RENEW_BEFORE};
 use crate::events::GateEventKind;
+use crate::registry::ProbeRecord;
 
 /// From the end of the handshake to the Hello.
 const HELLO: Duration = Duration::from_secs(5);
@@ -100,13 +101,7 @@ async fn greet(gate: &Gate, connection: &Connection, reader: &mut FrameReader) -
     };
     let now = gate.clock.wall();
     let record = gate.registry.admit(&leaf).map_err(End::Refused)?;
-    if let Err(wait) = gate.sessions.take_greeting(record.id, gate.clock.now()) {
-        tracing::warn!(probe = %record.id, name = record.name, "a probe greets too often");
-        let seconds = wait.as_secs() + 1;
-        return Err(End::Refused(Refusal::Busy {
-            reason: format!("it greeted too often; it is welcome again in {seconds} s"),
-        }));
-    }
+    not_too_often(gate, &record)?;
     let identity = (record.id, record.name.clone());
     let view = SessionView::new(identity, hello.clone(), connection.remote_address(), now);
     let known = hello.known.clone();
@@ -139,6 +134,18 @@ async fn greet(gate: &Gate, connection: &Connection, reader: &mut FrameReader) -
         welcome,
         claimed,
     })
+}
+
+/// Refuses a probe that greeted too often.
+fn not_too_often(gate: &Gate, record: &ProbeRecord) -> Result<(), End> {
+    let Err(wait) = gate.sessions.take_greeting(record.id, gate.clock.now()) else {
+        return Ok(());
+    };
+    tracing::warn!(probe = %record.id, name = record.name, "a probe greets too often");
+    let seconds = wait.as_secs() + 1;
+    Err(End::Refused(Refusal::Busy {
+        reason: format!("it greeted too often; it is welcome again in {seconds} s"),
+    }))
 }
 
 fn shown_leaf(connection: &Connection) -> Result<ProbeLeaf, End> {

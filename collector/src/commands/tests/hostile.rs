@@ -24,7 +24,7 @@ fn rows(sequence: u64) -> Vec<Measurement> {
             continue;
         };
         match &mut outcome.result {
-            EndpointResult::Ok { node_version, .. } if sequence % 2 == 0 => {
+            EndpointResult::Ok { node_version, .. } if sequence.is_multiple_of(2) => {
                 *node_version = HOSTILE.to_owned()
             }
             result => {
@@ -112,7 +112,13 @@ fn assert_harmless(command: &str, printed: &str) {
     if command.contains("json") {
         for line in printed.lines() {
             let value: Value = serde_json::from_str(line).unwrap();
-            texts(&value, &mut |text| assert!(is_clean(text), "{command}: {text:?}"));
+            texts(&value, &mut |text| {
+                let is_script = text.starts_with("# Isochrone probe"); // what a worker pastes has lines
+                assert!(
+                    is_clean(text) || is_script && text.lines().all(is_clean),
+                    "{command}: {text:?}"
+                );
+            });
         }
     }
     if command.ends_with("html") || command.ends_with("md") {
