@@ -1,6 +1,5 @@
 //! `status`: the page's view in a line or two, with an exit code for scripts.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -221,13 +220,11 @@ fn seen(verdict: &Verdict, incident: Option<&IncidentView>) -> String {
     let failing = all.saturating_sub(verdict.vantages_ok);
     let vantages = count(all as usize, "vantage");
     if all == 0 {
-        let evidence = incident.map_or(&[][..], |incident| &incident.evidence);
-        let seen_by: BTreeSet<_> = evidence.iter().map(|cell| &cell.vantage).collect();
-        return match seen_by.len() {
+        return match incident.map_or(0, |incident| incident.vantages) {
             0 => since,
             some => format!(
                 "{since}, seen by {} then; nobody may judge it now",
-                count(some, "vantage")
+                count(some as usize, "vantage")
             ),
         };
     }

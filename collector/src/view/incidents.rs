@@ -6,17 +6,25 @@ use isochrone_web::view;
 
 use super::ViewParts;
 
+/// Incidents whose evidence is in a view, which is made once a second for every browser; of a whole fleet the rest are
+/// counted.
+const PROVEN_MAX: usize = 50;
+
 impl ViewParts<'_> {
     pub(super) fn incidents(&self) -> Vec<view::IncidentView> {
         let shown = self.engine.open().chain(self.recent.iter().copied());
-        shown
-            .filter_map(|incident| Some(self.incident(incident, shown_check(incident.check)?)))
-            .collect()
+        let shown = shown.filter_map(|incident| Some((incident, shown_check(incident.check)?)));
+        let views = shown.enumerate().map(|(place, (incident, check))| {
+            let cells = if place < PROVEN_MAX { usize::MAX } else { 0 };
+            self.incident(incident, check, cells)
+        });
+        views.collect()
     }
 
-    fn incident(&self, incident: &Incident, check: view::IncidentCheck) -> view::IncidentView {
+    /// With so many cells of evidence at most.
+    fn incident(&self, incident: &Incident, check: view::IncidentCheck, cells: usize) -> view::IncidentView {
         let (alerts_delivered, alerts_pending) = self.alerts(incident);
-        let evidence = incident.evidence.iter().map(|cell| view::Evidence {
+        let evidence = incident.evidence.iter().take(cells).map(|cell| view::Evidence {
             vantage: cell.vantage.clone(),
             network: cell.network,
             phase: cell.phase.to_string(),
@@ -48,6 +56,7 @@ impl ViewParts<'_> {
                 Cause::Unknown => view::Cause::Unknown,
             },
             caveat: incident.caveat.clone(),
+            vantages: incident.witnesses().0 as u32,
             evidence: evidence.collect(),
             alerts_delivered,
             alerts_pending,

@@ -420,3 +420,42 @@ fn cell_says_what_the_engine_makes_of_it_for_as_long_as_the_engine_does() {
         "no fresh answer, no tick"
     );
 }
+
+#[test]
+fn view_of_a_fleets_outage_holds_the_evidence_of_the_first_and_counts_the_rest() {
+    let roster = Roster::new([], [fixture::node("lima", "pia")]);
+    let monitor = monitor(&roster);
+    let cell = |probe: u64| {
+        serde_json::json!({
+            "probe": probe, "vantage": format!("p{probe}"), "place": "", "network": probe, "kind": "connect4",
+            "phase": "connect", "failure": "refused", "error": "e".repeat(512), "slot": DAY0, "first_slot": DAY0,
+            "failures": 2,
+        })
+    };
+    let outage = |place: usize| -> Incident {
+        let kept = serde_json::json!({
+            "id": format!("i{place}"), "subject": Subject::Node(TargetId::of_node("lima")), "target": "lima",
+            "check": "connect", "checks": [], "cause": "shared", "start": DAY0, "noticed": DAY0, "end": DAY0 + 1,
+            "ending": "recovered", "caveat": null, "evidence": (1..=20).map(cell).collect::<Vec<_>>(), "spells": [],
+            "flapping": null, "group": null, "told": true,
+        });
+        serde_json::from_value(kept).unwrap()
+    };
+    let outages: Vec<Incident> = (0..1_000).map(outage).collect();
+    let view = ViewParts {
+        live: monitor.live(),
+        engine: monitor.engine(),
+        recent: outages.iter().collect(),
+        roster: &roster,
+        board: &Board::default(),
+        receivers: 1,
+        links: &BTreeMap::new(),
+        now: UnixMillis(DAY0 + 30_000),
+        collector: facts(),
+    }
+    .view();
+    assert!(view.incidents.iter().all(|incident| incident.vantages == 20));
+    assert_eq!(view.incidents[0].evidence.len(), 20);
+    let bytes = serde_json::to_vec(&view.incidents).unwrap().len();
+    assert!(bytes < 1_200_000, "{bytes} bytes a second");
+}

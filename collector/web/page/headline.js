@@ -89,7 +89,7 @@ function seenFrom(node, verdict, view) {
   const { vantages_ok: ok, vantages_total: total, networks } = verdict;
   if (total === 0) {
     const incident = view.incidents.find((one) => one.target === node.name && one.state === "open" && one.check !== "probe" && !one.up_since);
-    const then = new Set((incident?.evidence ?? []).map((cell) => cell.vantage)).size;
+    const then = incident?.vantages ?? 0;
     return then ? `, seen from ${plural(then, "vantage")} then; nobody may judge it now` : "";
   }
   if ((total - ok) * 3 <= total) {

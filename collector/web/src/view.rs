@@ -364,7 +364,9 @@ pub struct IncidentView {
     pub cause: Cause,
     /// What the rule could not have, in a sentence: "both vantages are in one network".
     pub caveat: Option<String>,
-    /// The cells that prove it.
+    /// How many vantages saw it.
+    pub vantages: u32,
+    /// The cells that prove it; empty where so many incidents are open that only their number is told.
     pub evidence: Vec<Evidence>,
     /// Alerts about it that were delivered.
     pub alerts_delivered: u32,

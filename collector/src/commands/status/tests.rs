@@ -1,5 +1,5 @@
 use isochrone_web::view::{
-    AlertsView, Cause, CollectorView, EchoPort, EchoPorts, Evidence, LedgerTotals, Notice, ProbeView,
+    AlertsView, Cause, CollectorView, EchoPort, EchoPorts, LedgerTotals, Notice, ProbeView,
 };
 
 use super::*;
@@ -82,6 +82,7 @@ fn incident(check: IncidentCheck) -> IncidentView {
         duration_s: 90,
         cause: Cause::Unknown,
         caveat: None,
+        vantages: 0,
         evidence: Vec::new(),
         alerts_delivered: 1,
         alerts_pending: 0,
@@ -269,13 +270,7 @@ fn node_that_answers_again_is_held_down_in_words_and_one_that_nobody_may_judge_h
     view.nodes = vec![node("berlin", Down, Down, Down)];
     let mut outage = incident(IncidentCheck::Connect);
     outage.target = "berlin".to_owned();
-    outage.evidence = vec![Evidence {
-        vantage: "efe-lagos".to_owned(),
-        network: None,
-        phase: "connect".to_owned(),
-        error: "refused".to_owned(),
-        at: at(NOW.0),
-    }];
+    outage.vantages = 1;
     view.incidents = vec![outage];
     let connect = |total, ok, networks| Verdict {
         vantages_total: total,

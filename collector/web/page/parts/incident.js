@@ -61,14 +61,19 @@ function flappingCard(incident, view, brief) {
 
 /** Why, who was told, and who saw it. */
 function proof(incident, view, open, brief) {
-  const vantages = new Set(incident.evidence.map((cell) => cell.vantage)).size;
   return [
     h("p", {}, `${CAUSE[incident.cause][0].toUpperCase()}${CAUSE[incident.cause].slice(1)}.`, marks(incident), incident.caveat ? ` ${incident.caveat}` : ""),
     h("p.alerts", {}, alerts(incident)),
-    incident.evidence.length === 0 ? null : h("details", { open },
-      h("summary", {}, incident.check === "probe" ? "Evidence" : `Evidence: ${plural(vantages, "vantage")}`),
+    incident.evidence.length === 0 ? counted(incident) : h("details", { open },
+      h("summary", {}, incident.check === "probe" ? "Evidence" : `Evidence: ${plural(incident.vantages, "vantage")}`),
       brief ? evidenceGroups(incident, view) : evidenceTable(incident, view)),
   ];
+}
+
+/** Of so many incidents that their evidence is not sent: how many saw it, and where it stands. */
+function counted(incident) {
+  if (incident.vantages === 0) return null;
+  return h("p", {}, `Seen from ${plural(incident.vantages, "vantage")}; `, h("code", {}, `isochrone-collector show ${incident.target}`), " lists them.");
 }
 
 /** Whether it fails at this moment. */

@@ -256,6 +256,7 @@ fn incident() -> IncidentView {
         duration_s: 1080,
         cause: Cause::Node,
         caveat: Some("Both vantages are in one network.".to_owned()),
+        vantages: 1,
         evidence: vec![Evidence {
             vantage: "ada-berlin".to_owned(),
             network: Some(64500),

@@ -1,18 +1,21 @@
 //! How often a mesh whose nodes are well would have paged in a quarter.
 
 use anyhow::{Result, anyhow};
-use isochrone_watch::judge::Output;
+use isochrone_watch::judge::{Output, What};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::super::process::thread_ns;
+use super::links::Links;
 use super::mesh::Mesh;
-use super::trouble::{OF_ONE_NETWORK, Trouble};
+use super::trouble::{Trouble, one_network};
 
 /// What one seed gave.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quarter {
     pub(super) pages: u64,
+    /// Of probes that really were silent; none of the above.
+    pub(super) silences: u64,
     pub(super) rows: u64,
     /// Of processor time.
     pub(super) nanos: u64,
@@ -42,27 +45,29 @@ pub(super) fn pages(seeds: u64, days: u64) -> Result<Vec<Quarter>> {
 fn quarter(seed: u64, days: u64) -> Result<Quarter> {
     let began = thread_ns()?;
     let mut rng = StdRng::seed_from_u64(seed);
-    let networks = std::array::from_fn(|i| if i < OF_ONE_NETWORK { 1 } else { i as u32 });
-    let mut mesh = Mesh::new(networks, &mut rng);
+    let mut mesh = Mesh::new(one_network(), &mut rng);
     let mut trouble = Trouble::new(&mut rng);
+    let mut links = Links::new(&mut rng);
     let mut draws = StdRng::seed_from_u64(seed + 1_000_000);
-    let mut pages = 0;
+    let (mut pages, mut silences) = (0, 0);
     while mesh.second < days * 86_400 {
+        let asleep = links.turn(&mut mesh, &trouble, &mut draws);
         let outputs = mesh.step(
             &mut rng,
             |seat, at_ms| trouble.sees(seat, at_ms, &mut draws),
-            |_| true,
+            asleep,
         );
         for output in &outputs {
-            if let Output::Told(telling) = output
-                && telling.pages()
-            {
-                pages += 1;
+            let Output::Told(telling) = output else { continue };
+            match telling.what {
+                What::Silent => silences += 1,
+                _ => pages += u64::from(telling.pages()),
             }
         }
     }
     Ok(Quarter {
         pages,
+        silences,
         rows: mesh.rows,
         nanos: thread_ns()? - began,
     })
