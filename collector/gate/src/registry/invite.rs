@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use isochrone_base::names::{is_name, slug};
+use isochrone_base::names::{composed, is_name, slug};
 use isochrone_base::place;
 use isochrone_base::words;
 use isochrone_proto::limits::TEXT_BYTES_MAX;
@@ -60,8 +60,8 @@ pub struct Invitation {
 impl NewInvitation {
     /// Checks every value and finds the place.
     pub(super) fn place(&self) -> Result<ProbeSite, RegistryError> {
-        if !is_name(&self.worker) {
-            let worker = self.worker.clone();
+        let worker = composed(&self.worker);
+        if !is_name(&worker) {
             return Err(RegistryError::WorkerForm { worker });
         }
         text("--site", &self.site)?;
@@ -76,10 +76,10 @@ impl NewInvitation {
             return Err(RegistryError::Location { latitude, longitude });
         }
         Ok(ProbeSite {
-            worker: self.worker.clone(),
-            site: self.site.clone(),
-            latitude,
-            longitude,
+            worker,
+            site: composed(&self.site),
+            latitude: latitude + 0.0, // -0 is 0
+            longitude: longitude + 0.0,
             country: self
                 .country
                 .clone()
@@ -92,8 +92,12 @@ impl NewInvitation {
 
     /// What the lead should look at before the invitation is sent.
     pub(super) fn doubt(&self) -> Option<String> {
+        if let Some((latitude, longitude)) = self.location {
+            let misfit = place::misfit(&self.site, latitude, longitude)?;
+            return Some(format!("# {misfit}; if that is a slip, invite again.\n"));
+        }
         let namesakes = place::find(&self.site).map_or(0, |found| found.namesakes);
-        (self.location.is_none() && namesakes > 0).then(|| {
+        (namesakes > 0).then(|| {
             format!(
                 "# {} is the largest of {} cities of that name; if another is meant, invite again with --location LAT,LON.\n",
                 self.site,
