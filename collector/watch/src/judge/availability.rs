@@ -172,11 +172,11 @@ impl Spans {
 }
 
 fn seconds(spans: &Spans) -> f64 {
-    spans
+    let parts = spans
         .0
         .iter()
-        .map(|(from, until)| (until - from) as f64 / 1_000.0)
-        .sum()
+        .map(|(from, until)| (until - from) as f64 / 1_000.0);
+    parts.fold(0.0, |all, part| all + part) // the sum of nothing would be -0
 }
 
 #[cfg(test)]
@@ -239,6 +239,19 @@ mod tests {
         account.outage(&outage(Cause::Node), at(1_000));
         account.exclude((at(150), at(900)));
         assert_eq!(account.close().down_s, 50.0);
+    }
+
+    #[test]
+    fn nothing_is_zero_and_not_minus_zero() {
+        let nothing = account().close();
+        for seconds in [
+            nothing.excluded_s,
+            nothing.unknown_s,
+            nothing.down_s,
+            nothing.surely_down_s,
+        ] {
+            assert_eq!(seconds.to_string(), "0");
+        }
     }
 
     #[test]
