@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use isochrone_base::names::composed;
 use serde::{Deserialize, Serialize};
 
 /// Knows which node is down and where from, and where nodes cover the world.
@@ -97,6 +98,7 @@ Exit codes: 0 well, 1 something is wrong, 3 cannot tell.")]
   isochrone-collector show tokyo --from 2026-11-22T02:50:00Z --to 2026-11-22T03:10:00Z")]
     Show {
         /// The node's name.
+        #[arg(value_parser = name)]
         node: String,
         /// How far back.
         #[command(flatten)]
@@ -152,10 +154,10 @@ pub enum ProbeCommand {
   isochrone-collector probe invite --worker eve --site 'Lima, PE' --valid 24h --format json")]
     Invite {
         /// Whose server it is; a worker's probe never judges the worker's own node.
-        #[arg(long)]
+        #[arg(long, value_parser = name)]
         worker: String,
         /// City and country, "City, CC".
-        #[arg(long)]
+        #[arg(long, value_parser = name)]
         site: String,
         /// Latitude,longitude in degrees, where the city alone is not exact enough or not known.
         #[arg(long, allow_hyphen_values = true, value_name = "LAT,LON")]
@@ -189,8 +191,14 @@ pub enum ProbeCommand {
   isochrone-collector probe revoke ada-berlin")]
     Revoke {
         /// The probe's name or id.
+        #[arg(value_parser = name)]
         probe: String,
     },
+}
+
+/// A name as it is typed or pasted, in Unicode's composed form.
+fn name(text: &str) -> Result<String, std::convert::Infallible> {
+    Ok(composed(text))
 }
 
 /// An AS number, with or without the letters that listings print before it.
@@ -233,6 +241,7 @@ pub enum TargetCommand {
   isochrone-collector target pause berlin --resume")]
     Pause {
         /// The node's name.
+        #[arg(value_parser = name)]
         node: String,
         /// Go on checking it.
         #[arg(long)]
@@ -243,6 +252,7 @@ pub enum TargetCommand {
   isochrone-collector target remove berlin")]
     Remove {
         /// The node's name.
+        #[arg(value_parser = name)]
         node: String,
     },
     /// Every node of targets.toml, and what is odd about it.
@@ -259,18 +269,19 @@ pub enum TargetCommand {
 #[derive(Clone, Debug, PartialEq, Args, Serialize, Deserialize)]
 pub struct NodeArgs {
     /// Unique name.
+    #[arg(value_parser = name)]
     pub node: String,
     /// Base URL.
     #[arg(long)]
     pub url: String,
     /// Whose node it is.
-    #[arg(long)]
+    #[arg(long, value_parser = name)]
     pub worker: String,
     /// "argus" or "http".
     #[arg(long, default_value = "argus")]
     pub kind: String,
     /// City and country, "City, CC".
-    #[arg(long)]
+    #[arg(long, value_parser = name)]
     pub place: Option<String>,
     /// Latitude,longitude in degrees, instead of a place.
     #[arg(long, allow_hyphen_values = true, value_name = "LAT,LON")]
@@ -488,6 +499,15 @@ mod tests {
             command.get_subcommands().for_each(walk);
         }
         walk(&Cli::command());
+    }
+
+    #[test]
+    fn names_are_composed_however_they_were_typed() {
+        let words = ["isochrone-collector", "show", "ko\u{308}ln"];
+        let Program::Command(Command::Show { node, .. }) = Cli::parse_from(words).program else {
+            panic!("a command")
+        };
+        assert_eq!(node, "köln");
     }
 
     #[test]

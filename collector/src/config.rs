@@ -1,11 +1,14 @@
 //! `collector.toml`: read once at start, checked whole before any port is bound.
 
+mod error;
+mod extra_roots;
 mod paths;
 mod reach;
+mod size;
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use isochrone_planner::pace::{Budget, Pace};
@@ -14,6 +17,8 @@ use isochrone_watch::judge::Patience;
 use isochrone_web::{AccessError, AccessToken};
 use serde::Deserialize;
 
+pub use self::error::{ConfigError, WrongValue};
+pub use self::extra_roots::{ExtraRoots, RootsError};
 pub use self::paths::Paths;
 
 /// What the collector is told by its file. Every key has a default.
@@ -37,6 +42,8 @@ pub struct Config {
     pub disk_reserve: u64,
     /// The budget, in milliseconds, that a coverage report names as the target.
     pub coverage_target_ms: u32,
+    /// Authorities that receivers of alerts may have, beside the system's roots.
+    pub extra_roots: ExtraRoots,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -55,8 +62,10 @@ struct RawConfig {
     plan_lifetime: Option<Duration>,
     health: Patience,
     alerts: AlertsConfig,
+    #[serde(deserialize_with = "size::deserialize")]
     disk_reserve: Option<bytesize::ByteSize>,
     coverage_target_ms: Option<u32>,
+    extra_roots: Vec<String>,
 }
 
 impl Default for Config {
@@ -74,6 +83,7 @@ impl Default for Config {
             alerts: AlertsConfig::default(),
             disk_reserve: 1 << 30,
             coverage_target_ms: 100,
+            extra_roots: ExtraRoots::default(),
         }
     }
 }
@@ -111,13 +121,20 @@ impl Config {
             path: path.to_owned(),
             reason: error.to_string().trim().to_owned(),
         };
-        let value = |wrong| ConfigError::Value {
+        let value = |wrong: WrongValue| ConfigError::Value {
             path: path.to_owned(),
+            line: line_of(text, wrong.key()),
             wrong,
         };
         refuse_replaced(&text.parse().map_err(syntax)?).map_err(value)?;
         let raw: RawConfig = toml::from_str(text).map_err(syntax)?;
-        Self::try_from(raw).map_err(value)
+        let roots = ExtraRoots::read(&raw.extra_roots, path);
+        let extra_roots = roots.map_err(|wrong| value(WrongValue::ExtraRoots(wrong)))?;
+        let config = Self::try_from(raw).map_err(value)?;
+        Ok(Self {
+            extra_roots,
+            ..config
+        })
     }
 }
 
@@ -131,6 +148,7 @@ impl TryFrom<RawConfig> for Config {
         if listen.is_empty() {
             return Err(WrongValue::NoListen);
         }
+        once(&listen)?;
         let web = raw.web.unwrap_or(default.web);
         let web_token = raw.web_token.as_deref().map(AccessToken::new).transpose();
         let web_token = web_token.map_err(WrongValue::WebToken)?;
@@ -155,8 +173,36 @@ impl TryFrom<RawConfig> for Config {
                 .disk_reserve
                 .map_or(default.disk_reserve, |size| size.as_u64()),
             coverage_target_ms: raw.coverage_target_ms.unwrap_or(default.coverage_target_ms),
+            extra_roots: default.extra_roots,
         })
     }
+}
+
+/// The line, from 1, in which a key outside of every section is set.
+fn line_of(text: &str, key: &str) -> usize {
+    let sets = |line: &str| {
+        let rest = line.trim_start().strip_prefix(key);
+        rest.is_some_and(|rest| rest.trim_start().starts_with('='))
+    };
+    text.lines().position(sets).map_or(1, |at| at + 1)
+}
+
+/// Refuses an address that another one of the list covers: only one socket can listen there.
+fn once(listen: &[SocketAddr]) -> Result<(), WrongValue> {
+    let covers = |one: &SocketAddr, other: &SocketAddr| {
+        let is_all = one.ip().is_unspecified() || other.ip().is_unspecified();
+        let is_one_family = one.is_ipv4() == other.is_ipv4();
+        one == other || (is_all && is_one_family && one.port() == other.port())
+    };
+    for (at, address) in listen.iter().enumerate() {
+        let before = listen[..at].iter().find(|before| covers(before, address));
+        if let Some(before) = before.filter(|_| address.port() != 0) {
+            // port 0 is another one each time
+            let (address, before) = (*address, *before);
+            return Err(WrongValue::ListenTwice { address, before });
+        }
+    }
+    Ok(())
 }
 
 /// Refuses keys that were replaced, and names the new ones.
@@ -248,111 +294,6 @@ pub const SAMPLE: &str = include_str!("../../deploy/collector.toml");
 
 /// Most calls a minute that a node's budget may allow.
 const PER_MINUTE_MAX: u32 = 6_000;
-
-/// Which key has which wrong value; the words say what to do.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WrongValue {
-    /// No address to listen on.
-    #[error("listen = []: name at least one address, such as \"0.0.0.0:7470\"")]
-    NoListen,
-    /// A token that can be guessed.
-    #[error(transparent)]
-    WebToken(AccessError),
-    /// A page that others can reach, without a token.
-    #[error(
-        "web = {web}: a page that is reachable from outside needs `web_token`; `openssl rand -hex 16` makes one"
-    )]
-    WebWithoutToken {
-        /// Where the page would listen.
-        web: SocketAddr,
-    },
-    /// Not `host:port`.
-    #[error("public_addresses = {address}: write \"host:port\"")]
-    PublicAddress {
-        /// The one of the list that is wrong.
-        address: String,
-    },
-    /// A key of an earlier release.
-    #[error("{key} = {value}: write `{by}` instead: how often all probes together ask one node in a minute")]
-    Replaced {
-        /// The key that is gone.
-        key: &'static str,
-        /// Its value, as TOML.
-        value: String,
-        /// The key that took its place.
-        by: &'static str,
-    },
-    /// A key of the probes' own files.
-    #[error(
-        "allow_private = {value}: it is a key of each probe's own probe.toml, on the server of its worker: the collector \
-         cannot allow it to them"
-    )]
-    ProbesOwn {
-        /// Its value, as TOML.
-        value: String,
-    },
-    /// No calls a minute, or too many.
-    #[error("{key} = {value}: use 1 to {PER_MINUTE_MAX}")]
-    PerMinute {
-        /// Which budget.
-        key: &'static str,
-        /// Calls a minute that were asked for.
-        value: u32,
-    },
-    /// Outside of its bounds.
-    #[error(
-        "{key} = {}: use {} to {}",
-        humantime::format_duration(*value),
-        humantime::format_duration(*min),
-        humantime::format_duration(*max)
-    )]
-    Duration {
-        /// With its table, `a.b`.
-        key: &'static str,
-        /// As it was asked for.
-        value: Duration,
-        /// The shortest that is taken.
-        min: Duration,
-        /// The longest that is taken.
-        max: Duration,
-    },
-}
-
-/// Why a configuration is refused. The process exits with 64 before it binds a port.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// Not readable.
-    #[error("cannot read {}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// Named, and not there.
-    #[error("there is no {}; correct --config or ISOCHRONE_CONFIG, or leave it away: every key has a default", path.display())]
-    Missing {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Not TOML, an unknown key, or a value of the wrong type.
-    #[error("{}: {reason}", path.display())]
-    Syntax {
-        /// The file.
-        path: PathBuf,
-        /// The parser's words, with line and key.
-        reason: String,
-    },
-    /// A value that cannot be.
-    #[error("{}: {wrong}", path.display())]
-    Value {
-        /// The file.
-        path: PathBuf,
-        /// Key, value, help.
-        wrong: WrongValue,
-    },
-}
 
 #[cfg(test)]
 mod tests;

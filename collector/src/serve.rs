@@ -126,7 +126,10 @@ impl Collector {
             committed: committed_receiver,
             outbox,
             plans: assembly.plans.clone(),
-            deliver: Arc::new(HttpDeliver::new()),
+            deliver: Arc::new(HttpDeliver::new(
+                &config.extra_roots.with_the_systems(),
+                opened.clock.clone(),
+            )),
         })?;
         let context = CommandContext {
             views: Some(views.clone()),

@@ -134,7 +134,7 @@ async fn measure_one(
     arguments: &MeasureArgs,
     config: &Config,
 ) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let roots = TlsRoots::system_and(Vec::new())?;
+    let roots = TlsRoots::system_and(config.extra_roots.clone())?;
     let measured = measure::measure(arguments, &config.allow_private, roots, crate::clock::monotonic).await?;
     say(&measured.print(arguments.format));
     Ok(if measured.works() {

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
 use ipnet::IpNet;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde::Deserialize;
 
 use crate::spool::SpoolOptions;
@@ -28,6 +31,8 @@ pub struct Config {
     pub collectors: Vec<String>,
     /// Addresses under which the responder can be reached, where NAT stands between.
     pub advertise: Vec<SocketAddr>,
+    /// Certificates that nodes may show or lead to, beside the system's roots.
+    pub extra_roots: Vec<CertificateDer<'static>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -41,6 +46,8 @@ struct RawConfig {
     collectors: Vec<String>,
     #[serde(default)]
     advertise: Vec<String>,
+    #[serde(default)]
+    extra_roots: Vec<String>,
 }
 
 /// Why the local file cannot be used. Exit code 64.
@@ -119,6 +126,7 @@ impl Config {
         let spool = raw
             .spool_bytes
             .map_or(Ok(SpoolOptions::default()), |text| reader.spool(&text))?;
+        reader.once("echo_listen", &listen)?;
         for address in &raw.collectors {
             reader.collector(address)?;
         }
@@ -141,6 +149,7 @@ impl Config {
                 &raw.advertise,
                 "write the public address and port, like \"203.0.113.7:7472\"",
             )?,
+            extra_roots: reader.roots(&raw.extra_roots)?,
         })
     }
 }
@@ -162,6 +171,17 @@ impl Reader<'_> {
         texts.iter().map(parse).collect()
     }
 
+    /// Refuses an address that is named twice: only one socket can listen there. Port 0 is another one each time.
+    fn once(&self, key: &'static str, texts: &[String]) -> Result<(), ConfigError> {
+        let twice = texts
+            .iter()
+            .enumerate()
+            .find(|(at, text)| !text.ends_with(":0") && texts[..*at].contains(text));
+        twice.map_or(Ok(()), |(_, text)| {
+            Err(self.wrong(key, text, "it is named twice; name each address once"))
+        })
+    }
+
     fn bounded(&self, key: &'static str, texts: &[String]) -> Result<(), ConfigError> {
         if texts.len() > LIST_MAX {
             let count = format!("{} entries", texts.len());
@@ -170,11 +190,40 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// The certificates of PEM files. A path that is not absolute begins where the local file lies.
+    fn roots(&self, files: &[String]) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
+        let key = "extra_roots";
+        self.bounded(key, files)?;
+        let mut roots = Vec::new();
+        for named in files {
+            let file = self.file.parent().unwrap_or(Path::new("")).join(named);
+            let text = std::fs::read(&file)
+                .map_err(|error| self.wrong(key, named, &format!("the file cannot be read: {error}")))?;
+            let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+            let found = found.ok().filter(|found| !found.is_empty()).ok_or_else(|| {
+                let problem = "the file holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)";
+                self.wrong(key, named, problem)
+            })?;
+            for root in found {
+                RootCertStore::empty().add(root.clone()).map_err(|error| {
+                    let problem = format!("it holds a certificate that cannot be a root: {error}");
+                    self.wrong(key, named, &problem)
+                })?;
+                roots.push(root);
+            }
+        }
+        Ok(roots)
+    }
+
     fn spool(&self, text: &str) -> Result<SpoolOptions, ConfigError> {
         let key = "spool_bytes";
-        let size: ByteSize = text
-            .parse()
-            .map_err(|_| self.wrong(key, text, "write a size with its unit, like \"256MiB\""))?;
+        let size: ByteSize = text.parse().map_err(|_| {
+            let advice = match text.contains(',') {
+                true => format!("write the fraction behind a point: {:?}", text.replace(',', ".")),
+                false => "write a size with its unit, like \"256MiB\"".to_owned(),
+            };
+            self.wrong(key, text, &advice)
+        })?;
         if size.0 < SpoolOptions::BYTES_MIN {
             return Err(self.wrong(key, text, "the spool needs at least 1MiB"));
         }
@@ -261,6 +310,54 @@ mod tests {
             assert!(error.contains("/etc/isochrone/probe.toml"), "{error}");
             assert!(error.contains(key) && error.contains(value), "{error}");
         }
+    }
+
+    #[test]
+    fn extra_roots_are_read_from_files_beside_the_local_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("probe.toml");
+        let authority = crate::reach::fixture::authority();
+        std::fs::write(folder.path().join("ca.pem"), authority.pem()).unwrap();
+        std::fs::write(folder.path().join("words.pem"), "no certificate").unwrap();
+        let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        std::fs::write(folder.path().join("broken.pem"), broken).unwrap();
+        let read = |name: &str| Config::parse(&format!("extra_roots = [\"{name}\"]"), &file);
+        assert_eq!(read("ca.pem").unwrap().extra_roots, [authority.der().clone()]);
+        for (name, words) in [
+            ("gone.pem", "cannot be read"),
+            ("words.pem", "no certificate in PEM form"),
+            ("broken.pem", "cannot be a root"),
+        ] {
+            let error = read(name).unwrap_err().to_string();
+            assert!(
+                error.contains("extra_roots") && error.contains(name) && error.contains(words),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn size_with_a_decimal_comma_is_told_how_to_be_written() {
+        let error = parse("spool_bytes = \"1,5GiB\"").unwrap_err().to_string();
+        assert!(
+            error.contains("spool_bytes") && error.contains("\"1.5GiB\""),
+            "{error}"
+        );
+        assert_eq!(
+            parse("spool_bytes = \"1.5GiB\"").unwrap().spool.bytes_max,
+            3 << 29
+        );
+    }
+
+    #[test]
+    fn one_address_twice_is_refused() {
+        let error = parse("echo_listen = [\"0.0.0.0:7472\", \"0.0.0.0:7472\"]").unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.contains("echo_listen") && error.contains("0.0.0.0:7472") && error.contains("twice"),
+            "{error}"
+        );
+        assert!(parse("echo_listen = [\"127.0.0.1:0\", \"127.0.0.1:0\"]").is_ok());
     }
 
     #[test]

@@ -92,7 +92,12 @@ pub async fn run(
     let policy = AddressPolicy::new(config.allow_private, own);
     let mut echo = EchoConfig::new(identity.probe(), config.echo_listen, policy.clone());
     echo.stall = stall.clone();
-    let reach = Reach::new(policy.clone(), TlsRoots::system_and(Vec::new())?, monotonic).with_dial(dial);
+    let reach = Reach::new(
+        policy.clone(),
+        TlsRoots::system_and(config.extra_roots)?,
+        monotonic,
+    )
+    .with_dial(dial);
     let prober = RealProber::new(EchoNet::bind(echo)?, reach, policy);
     let mut seed = [0; 32];
     rand::RngCore::fill_bytes(&mut rand::rngs::ThreadRng::default(), &mut seed);

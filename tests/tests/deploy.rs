@@ -75,6 +75,7 @@ fn sample_of_the_probe_is_valid_as_it_stands_and_with_every_key() {
         "spool_bytes",
         "collectors",
         "advertise",
+        "extra_roots",
     ] {
         assert!(whole.contains(&format!("\n{key} = ")), "the sample lacks {key}");
     }

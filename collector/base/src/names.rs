@@ -1,11 +1,12 @@
 //! Names of nodes, workers and probes: what they are made of, and when two of them are one.
 
 use isochrone_coverage::cities;
+pub use isochrone_coverage::names::composed;
 
-/// Whether two spellings name one worker: case does not matter.
+/// Whether two spellings name one worker: case does not matter, nor whether accents are letters of their own.
 #[must_use]
 pub fn is_one_worker(one: &str, other: &str) -> bool {
-    one.to_lowercase() == other.to_lowercase()
+    composed(one).to_lowercase() == composed(other).to_lowercase()
 }
 
 /// What names of nodes and workers are made of, for messages.
@@ -34,4 +35,16 @@ pub fn slug(text: &str) -> String {
     }
     slug.truncate(slug.trim_end_matches('-').len());
     slug
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn worker_is_one_in_either_form_of_unicode() {
+        assert!(is_one_worker("Jürgen", "ju\u{308}rgen"));
+        assert!(!is_one_worker("Jürgen", "Jurgen"));
+        assert!(is_name(&composed("ju\u{308}rgen")));
+    }
 }

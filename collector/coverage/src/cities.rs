@@ -35,6 +35,14 @@ pub struct City {
     pub(crate) people: u32,
 }
 
+impl City {
+    /// People in the city proper.
+    #[must_use]
+    pub fn people(&self) -> u32 {
+        self.people
+    }
+}
+
 /// The whole table, unpacked at its first use.
 pub fn table() -> &'static CityTable {
     &TABLE
@@ -123,7 +131,7 @@ impl CityTable {
     }
 
     /// The city nearest to a place, and its distance in kilometres.
-    pub(crate) fn nearest(&'static self, position: Position) -> Option<(City, f64)> {
+    pub fn nearest(&'static self, position: Position) -> Option<(City, f64)> {
         let unit = position.unit();
         let squared = |row: &Row| row.unit.chord_squared(unit);
         let nearest = |a: &(usize, f64), b: &(usize, f64)| a.1.total_cmp(&b.1);

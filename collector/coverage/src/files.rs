@@ -10,6 +10,7 @@ use std::path::Path;
 
 pub(crate) use sites::country_of;
 
+use crate::names::composed;
 use crate::observations::{AccessClass, Basis, Node, Observations, Readings, Source, Vantage};
 
 /// A larger file is refused.
@@ -27,10 +28,16 @@ pub struct FileText {
 impl FileText {
     /// Contents that are at hand; `name` is what errors call them.
     pub fn new(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
-        Self {
-            name: name.into(),
-            bytes: bytes.into(),
-        }
+        Self::of(name.into(), bytes.into())
+    }
+
+    /// Names in it are in their composed form; bytes that are no text stay as they are, for the error that tells of them.
+    fn of(name: String, bytes: Vec<u8>) -> Self {
+        let bytes = match std::str::from_utf8(&bytes) {
+            Ok(text) if !text.is_ascii() => composed(text).into_bytes(),
+            _ => bytes,
+        };
+        Self { name, bytes }
     }
 
     /// Reads a file.
@@ -62,7 +69,7 @@ impl FileText {
                 limit_mib: limit >> 20,
             });
         }
-        Ok(Self { name, bytes })
+        Ok(Self::of(name, bytes))
     }
 
     /// Its contents as text.

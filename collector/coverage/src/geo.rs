@@ -35,8 +35,7 @@ impl Position {
     }
 
     /// Great-circle distance in kilometres.
-    #[cfg(test)]
-    pub(crate) fn distance_km(self, other: Self) -> f64 {
+    pub fn distance_km(self, other: Self) -> f64 {
         self.unit().distance_km(other.unit())
     }
 

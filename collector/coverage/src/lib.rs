@@ -23,6 +23,7 @@ pub mod files;
 pub mod fixture;
 pub mod geo;
 pub mod histogram;
+pub mod names;
 pub mod note;
 pub mod observations;
 pub mod report;

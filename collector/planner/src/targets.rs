@@ -2,11 +2,13 @@
 
 mod check;
 mod edit;
+mod line;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use isochrone_base::names::composed;
 use isochrone_base::roster::NodeEntry;
 use isochrone_proto::kind::Family;
 use serde::Deserialize;
@@ -121,8 +123,8 @@ impl Targets {
             reason: error.to_string().trim().to_owned(),
         })?;
         let mut nodes: Vec<Node> = Vec::with_capacity(raw.node.len());
-        for raw in raw.node {
-            let name = raw.node.clone();
+        for (index, raw) in raw.node.into_iter().enumerate() {
+            let name = composed(&raw.node);
             let is_taken = nodes.iter().any(|known| known.name == name);
             let node = match Node::try_from(raw) {
                 Ok(_) if is_taken => Err(NodeError::NameTaken { name: name.clone() }),
@@ -130,6 +132,7 @@ impl Targets {
             };
             nodes.push(node.map_err(|wrong| TargetsError::Value {
                 path: path.to_owned(),
+                line: line::of(text, index, wrong.key()),
                 node: name,
                 wrong,
             })?);
@@ -137,9 +140,10 @@ impl Targets {
         Ok(Self { nodes })
     }
 
-    /// A node by its name, which is unique.
+    /// A node by its name, which is unique, in whatever form of Unicode it is given.
     #[must_use]
     pub fn node(&self, name: &str) -> Option<&Node> {
+        let name = composed(name);
         self.nodes.iter().find(|node| node.name == name)
     }
 }
@@ -197,10 +201,12 @@ pub enum TargetsError {
         reason: String,
     },
     /// A value that cannot be.
-    #[error("{}: node {node:?}: {wrong}", path.display())]
+    #[error("{}, line {line}: node {node:?}: {wrong}", path.display())]
     Value {
         /// The file.
         path: PathBuf,
+        /// The key's line, from 1; that of the node where the key is missing.
+        line: usize,
         /// The node's name.
         node: String,
         /// Key, value, and what to write instead.

@@ -51,7 +51,7 @@ pub struct TargetLine {
     /// Its worker runs a probe.
     pub worker_has_probe: bool,
     /// What is odd about it, in words.
-    pub notes: Vec<&'static str>,
+    pub notes: Vec<String>,
     /// What its checks cost it.
     pub load: TargetLoad,
 }
@@ -145,10 +145,10 @@ impl TargetsReport {
         Table::new("Load", columns).rows(rows)
     }
 
-    fn noted(&self) -> Vec<(&'static str, Vec<&str>)> {
-        let mut noted: Vec<(&'static str, Vec<&str>)> = Vec::new();
+    fn noted(&self) -> Vec<(&str, Vec<&str>)> {
+        let mut noted: Vec<(&str, Vec<&str>)> = Vec::new();
         for node in &self.nodes {
-            for &note in &node.notes {
+            for note in node.notes.iter().map(String::as_str) {
                 match noted.iter_mut().find(|(of, _)| *of == note) {
                     Some((_, names)) => names.push(&node.name),
                     None => noted.push((note, vec![&node.name])),
@@ -182,7 +182,7 @@ impl TargetLine {
 mod tests {
     use super::*;
 
-    fn node(name: &str, notes: &[&'static str]) -> TargetLine {
+    fn node(name: &str, notes: &[&str]) -> TargetLine {
         TargetLine {
             name: name.to_owned(),
             kind: "http",
@@ -199,7 +199,7 @@ mod tests {
             paused: true,
             lacks_slash: false,
             worker_has_probe: false,
-            notes: notes.to_vec(),
+            notes: notes.iter().map(|note| (*note).to_owned()).collect(),
             load: TargetLoad {
                 status_per_minute: 6.0,
                 asset_per_minute: 3.52,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use isochrone_base::error_chain::chain;
+use isochrone_base::place::UnclearPlace;
 use isochrone_coverage::files::FileError;
 use isochrone_coverage::report::ReportError;
 use isochrone_gate::registry::RegistryError;
@@ -129,6 +130,24 @@ pub enum UsageError {
     /// `target set` without anything to set.
     #[error("name what is to change, such as --interval 5s or --unset asset; `target set --help` lists all")]
     NothingToSet,
+    /// An instant before all measuring.
+    #[error(
+        "{option} {given}: before 1970, when no clock of a probe began; write an instant as 2026-11-22T03:00:00Z"
+    )]
+    BeforeAll {
+        /// With its dashes.
+        option: &'static str,
+        /// As it stands on the command line.
+        given: String,
+    },
+    /// A window that has not begun.
+    #[error("--from {given}: that is still to come; it is {now} now")]
+    StillToCome {
+        /// As it stands on the command line.
+        given: String,
+        /// The collector's time.
+        now: String,
+    },
     /// A window that ends before it begins.
     #[error("--from must be before --to")]
     Backwards,
@@ -138,6 +157,9 @@ pub enum UsageError {
         /// As it stands on the command line.
         given: String,
     },
+    /// A name that several cities of the country have.
+    #[error("--place {0}; say which with --location LAT,LON beside it")]
+    UnclearPlace(#[source] UnclearPlace),
     /// No bucket.
     #[error("--bucket {given}: write family:index, such as 0:0")]
     Bucket {

@@ -45,15 +45,8 @@ impl PageReports {
         Arc::clone(&self.turns).acquire_owned().await.ok()
     }
 
-    fn window(&self, query: &ReportQuery) -> Window {
-        let now = self.context.clock.wall();
-        let ms = |at: jiff::Timestamp| UnixMillis(u64::try_from(at.as_millisecond()).unwrap_or(0));
-        let until = query.to.map_or(now, ms);
-        let default = query.since.unwrap_or(DEFAULT_SINCE);
-        Window {
-            from: query.from.map_or(until.minus(default), ms),
-            until,
-        }
+    fn window(&self, query: &ReportQuery) -> Result<Window, ReportError> {
+        window(query, self.context.clock.wall())
     }
 
     async fn coverage(&self, query: ReportQuery) -> Result<CoverageReport, ReportError> {
@@ -63,13 +56,27 @@ impl PageReports {
         };
         let (turn, out) = (self.turn().await, Out::nowhere());
         let asker = Asker { out: &out, turn };
-        Ok(coverage(&self.context, self.window(&query), weights, asker).await?)
+        Ok(coverage(&self.context, self.window(&query)?, weights, asker).await?)
     }
 
     async fn nodes(&self, query: ReportQuery) -> Result<NodesReport, ReportError> {
         let (turn, out) = (self.turn().await, Out::nowhere());
         let asker = Asker { out: &out, turn };
-        Ok(nodes(&self.context, self.window(&query), asker).await?)
+        Ok(nodes(&self.context, self.window(&query)?, asker).await?)
+    }
+}
+
+/// The window that a query means.
+fn window(query: &ReportQuery, now: UnixMillis) -> Result<Window, ReportError> {
+    let ms = |at: jiff::Timestamp| UnixMillis(u64::try_from(at.as_millisecond()).unwrap_or(0));
+    let until = query.to.map_or(now, ms);
+    let default = query.since.unwrap_or(DEFAULT_SINCE);
+    let from = query.from.map_or(until.minus(default), ms);
+    match query.from {
+        Some(given) if from > now => Err(ReportError::BadQuery {
+            reason: format!("from={given} is still to come"),
+        }),
+        _ => Ok(Window { from, until }),
     }
 }
 

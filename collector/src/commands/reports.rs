@@ -4,6 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use isochrone_base::roster::Roster;
+use isochrone_base::words::rfc3339_second;
 use isochrone_coverage::files::{self, FileText};
 use isochrone_coverage::observations::Source;
 use isochrone_coverage::report::{self, CoverageReport, Options};
@@ -137,11 +138,12 @@ pub(super) async fn export(
     out: &Out,
 ) -> Result<(), CommandError> {
     let ExportCommand::Ndjson { window } = command;
+    let now = context.clock.wall();
     let since = window.since.as_deref().map(since).transpose()?;
-    let from = window.from.as_deref().map(|text| instant("--from", text));
+    let from = window.from.as_deref().map(|text| beginning(text, now));
     let until = window.to.as_deref().map(|text| instant("--to", text));
     let from = match since {
-        Some(since) => context.clock.wall().minus(since),
+        Some(since) => now.minus(since),
         None => from.transpose()?.unwrap_or_default(),
     };
     let range = ScanRange::slots(from, until.transpose()?.unwrap_or(UnixMillis(u64::MAX)));
@@ -175,14 +177,26 @@ fn since(text: &str) -> Result<Duration, UsageError> {
 
 /// RFC 3339.
 pub(super) fn instant(option: &'static str, text: &str) -> Result<UnixMillis, CommandError> {
-    let parsed = text
-        .parse::<jiff::Timestamp>()
-        .ok()
-        .and_then(|at| u64::try_from(at.as_millisecond()).ok());
-    parsed.map(UnixMillis).ok_or_else(|| {
-        let given = text.to_owned();
-        UsageError::Instant { option, given }.into()
+    let given = || text.to_owned();
+    let Ok(at) = text.parse::<jiff::Timestamp>() else {
+        let given = given();
+        return Err(UsageError::Instant { option, given }.into());
+    };
+    let after_1970 = u64::try_from(at.as_millisecond());
+    after_1970.map(UnixMillis).map_err(|_| {
+        let given = given();
+        UsageError::BeforeAll { option, given }.into()
     })
+}
+
+/// When a window begins that names its beginning: not after `now`.
+fn beginning(text: &str, now: UnixMillis) -> Result<UnixMillis, CommandError> {
+    let from = instant("--from", text)?;
+    if from > now {
+        let (given, now) = (text.to_owned(), rfc3339_second(now));
+        return Err(UsageError::StillToCome { given, now }.into());
+    }
+    Ok(from)
 }
 
 /// Text on its way to whoever asked, in pieces.
@@ -395,7 +409,7 @@ fn window(context: &CommandContext, args: &WindowArgs) -> Result<Window, Command
     let from = args
         .from
         .as_deref()
-        .map(|text| instant("--from", text))
+        .map(|text| beginning(text, now))
         .transpose()?;
     let from = from.unwrap_or(until.minus(Duration::from_secs(7 * 86_400)));
     if from >= until {
@@ -410,6 +424,28 @@ mod tests {
 
     use super::*;
     use crate::cli::{Cli, Command, Program};
+
+    #[test]
+    fn instants_before_all_and_still_to_come_are_told_as_such() {
+        let now = UnixMillis(1_795_316_400_000);
+        let words = |text: &str| {
+            let error = beginning(text, now).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            error.to_string()
+        };
+        assert!(words("1969-12-31T23:59:59Z").contains("before 1970"));
+        let future = words("2099-01-01T00:00:00Z");
+        assert!(
+            future.contains("still to come") && future.contains("2026-11-22T03:00:00Z"),
+            "{future}"
+        );
+        assert!(words("yesterday").contains("write an instant as"));
+        assert!(beginning("2026-11-22T02:00:00Z", now).is_ok());
+        assert!(
+            instant("--to", "2099-01-01T00:00:00Z").is_ok(),
+            "a window may end later"
+        );
+    }
 
     fn coverage_args(weights: &str) -> CoverageArgs {
         let words = ["isochrone-collector", "report", "coverage", "--weights", weights];

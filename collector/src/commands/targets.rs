@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use isochrone_base::names::is_one_worker;
+use isochrone_base::place;
 use isochrone_planner::draft::Load;
 use isochrone_planner::targets::{self, EditError, Node, NodeKind, Targets};
 use isochrone_report::targets::{TargetLine, TargetsReport};
@@ -172,7 +173,12 @@ fn changed(changes: NodeChanges) -> Result<Keys, CommandError> {
     let mut keys = Keys::new();
     keys.extend(changes.url.map(|url| ("url", url.into())));
     keys.extend(changes.worker.map(|worker| ("worker", worker.into())));
-    keys.extend(changes.place.map(|place| ("place", place.into())));
+    if let Some(place) = changes.place {
+        if changes.location.is_none() {
+            place::check_clear(&place).map_err(UsageError::UnclearPlace)?;
+        }
+        keys.push(("place", place.into()));
+    }
     if let Some(location) = changes.location {
         let (latitude, longitude) = super::probes::location(&location)?;
         keys.push(("latitude", latitude.into()));
@@ -256,7 +262,24 @@ fn kind(node: &Node) -> &'static str {
 }
 
 /// What is odd about it.
-fn notes(node: &Node, targets: &Targets, worker_has_probe: bool) -> Vec<&'static str> {
+fn notes(node: &Node, targets: &Targets, worker_has_probe: bool) -> Vec<String> {
+    let plain = plain_notes(node, targets, worker_has_probe);
+    let misfit = place::misfit(&node.place, node.latitude, node.longitude);
+    let notes = plain.into_iter().map(str::to_owned);
+    notes.chain(misfit).chain(namesakes(node)).collect()
+}
+
+/// Its city was found by its name, and others are called so.
+fn namesakes(node: &Node) -> Option<String> {
+    let found = place::find(&node.place).ok()?;
+    let is_found_so = (found.latitude, found.longitude) == (node.latitude, node.longitude);
+    (is_found_so && found.namesakes > 0).then(|| {
+        let (place, cities) = (&node.place, found.namesakes + 1);
+        format!("{place} is taken to be the largest of {cities} cities of that name; give latitude and longitude if another is meant")
+    })
+}
+
+fn plain_notes(node: &Node, targets: &Targets, worker_has_probe: bool) -> Vec<&'static str> {
     let mut notes = Vec::new();
     if is_private(node) {
         notes.push("a private address: only probes whose own probe.toml allows it (allow_private) check it");
@@ -272,7 +295,7 @@ fn notes(node: &Node, targets: &Targets, worker_has_probe: bool) -> Vec<&'static
         notes.push("paused");
     }
     if node.lacks_slash {
-        notes.push("url lacks its last slash");
+        notes.push("its url was written without its last slash, which is added");
     }
     if node.kind == NodeKind::Argus && node.asset.is_none() {
         notes.push("no asset: only its status is checked");
@@ -352,6 +375,19 @@ mod tests {
         let noted = |name: &str| notes(targets.node(name).unwrap(), &targets, true).join("; ");
         assert!(noted("here").contains("private address") && noted("here").contains("same url"));
         assert_eq!(noted("fine"), "");
+        let slip = text.replace(
+            "node = \"fine\"",
+            "node = \"slip\"\nlatitude = 13.4\nlongitude = 52.5",
+        );
+        let targets = Targets::parse(&slip, Path::new("targets.toml")).unwrap();
+        let noted = notes(targets.node("slip").unwrap(), &targets, true).join("; ");
+        assert!(noted.contains("swapped"), "{noted}");
+        let argus = text
+            .replace("\"http\"", "\"argus\"")
+            .replace("node.example.org/", "node.example.org/d");
+        let targets = Targets::parse(&argus, Path::new("targets.toml")).unwrap();
+        let noted = notes(targets.node("fine").unwrap(), &targets, true).join("; ");
+        assert!(noted.contains("last slash"), "{noted}");
         for (bucket, fits) in [
             ("0:0", true),
             ("12:7", true),
@@ -361,5 +397,30 @@ mod tests {
         ] {
             assert_eq!(is_bucket(bucket), fits, "{bucket}");
         }
+    }
+
+    #[test]
+    fn place_that_may_be_several_cities_asks_which() {
+        let args = |place: &str, location: Option<&str>| NodeArgs {
+            node: "springfield".to_owned(),
+            url: "https://node.example.org/".to_owned(),
+            worker: "ada".to_owned(),
+            kind: "argus".to_owned(),
+            place: Some(place.to_owned()),
+            location: location.map(str::to_owned),
+            network: None,
+            buckets: Vec::new(),
+            asset: None,
+            interval: None,
+        };
+        let error = keys(args("Springfield, US", None)).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        let error = error.to_string();
+        assert!(
+            error.contains("may be any of") && error.contains("--location"),
+            "{error}"
+        );
+        assert!(keys(args("Springfield, US", Some("42.10,-72.59"))).is_ok());
+        assert!(keys(args("Berlin, DE", None)).is_ok());
     }
 }

@@ -105,3 +105,54 @@ fn public_address_without_port_is_refused() {
         "{error}"
     );
 }
+
+#[test]
+fn one_address_twice_in_listen_is_refused_with_its_line() {
+    let error = parse("\n# where\nlisten = [\"0.0.0.0:7470\", \"0.0.0.0:7470\"]").unwrap_err();
+    assert!(
+        error.contains("collector.toml, line 3: listen = 0.0.0.0:7470") && error.contains("once"),
+        "{error}"
+    );
+    for covered in [
+        "\"0.0.0.0:7470\", \"192.0.2.7:7470\"",
+        "\"[2001:db8::1]:7470\", \"[::]:7470\"",
+    ] {
+        assert!(parse(&format!("listen = [{covered}]")).is_err(), "{covered}");
+    }
+    assert!(parse("listen = [\"0.0.0.0:7470\", \"192.0.2.7:7480\", \"[::]:7470\"]").is_ok());
+    assert!(parse("listen = [\"127.0.0.1:0\", \"127.0.0.1:0\"]").is_ok());
+}
+
+#[test]
+fn size_with_a_decimal_comma_is_told_how_to_be_written() {
+    let error = parse("disk_reserve = \"1,5GiB\"").unwrap_err();
+    assert!(
+        error.contains("disk_reserve") && error.contains("\"1.5GiB\"") && error.contains("line 1"),
+        "{error}"
+    );
+    assert_eq!(parse("disk_reserve = \"1.5GiB\"").unwrap().disk_reserve, 3 << 29);
+    assert_eq!(parse("disk_reserve = 4096").unwrap().disk_reserve, 4_096);
+    assert!(parse("disk_reserve = \"much\"").unwrap_err().contains("1GiB"));
+}
+
+#[test]
+fn extra_roots_are_read_from_files_beside_the_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("collector.toml");
+    fs::write(folder.path().join("words.pem"), "no certificate").unwrap();
+    let read = |name: &str| {
+        let text = format!("extra_roots = [\"{name}\"]");
+        Config::parse(&text, &file).map_err(|error| error.to_string())
+    };
+    for (name, words) in [
+        ("gone.pem", "cannot be read"),
+        ("words.pem", "no certificate in PEM form"),
+    ] {
+        let error = read(name).unwrap_err();
+        assert!(
+            error.contains("line 1: extra_roots") && error.contains(name) && error.contains(words),
+            "{error}"
+        );
+    }
+    assert!(parse("").unwrap().extra_roots.with_the_systems().is_empty());
+}

@@ -55,9 +55,10 @@ impl QuicSecret {
     }
 }
 
-/// A QUIC endpoint for each address. A family that this machine lacks is left out if another is there.
+/// A QUIC endpoint for each address of `listen` in `file`. A family that this machine lacks is left out if another is
+/// there; an address that it lacks is an error.
 pub(super) fn quic(
-    listen: &[SocketAddr],
+    (file, listen): (&Path, &[SocketAddr]),
     server: &ServerConfig,
     secret: &QuicSecret,
 ) -> anyhow::Result<Vec<Endpoint>> {
@@ -70,6 +71,10 @@ pub(super) fn quic(
                 socket,
                 Arc::new(TokioRuntime),
             )?),
+            Err(error) if is_foreign(address, &error) => {
+                // no wrong configuration for good: after a boot, an address may come late
+                return Err(error).with_context(|| foreign("listen", file, address));
+            }
             Err(error) if lacks_family(&error) => {
                 tracing::warn!(%address, "this machine lacks the address family; not listening there");
             }
@@ -83,10 +88,15 @@ pub(super) fn quic(
 }
 
 /// The page's port.
-pub(super) async fn page(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| taken("web", address))
+pub(super) async fn page(file: &Path, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| {
+        let context = match is_foreign(address, &error) {
+            true => foreign("web", file, address),
+            false => taken("web", address),
+        };
+        anyhow::Error::new(error).context(context)
+    })
 }
 
 fn socket(address: SocketAddr) -> io::Result<UdpSocket> {
@@ -107,6 +117,13 @@ fn socket(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
+/// Whether the address is one that this machine does not have, though it may have the family: without IPv6, `[::]` and
+/// `[::1]` are not there either.
+fn is_foreign(address: SocketAddr, error: &io::Error) -> bool {
+    let is_own_word = address.ip().is_unspecified() || address.ip().is_loopback();
+    error.kind() == io::ErrorKind::AddrNotAvailable && !is_own_word
+}
+
 fn lacks_family(error: &io::Error) -> bool {
     let code = error.raw_os_error().map(nix::errno::Errno::from_raw);
     matches!(
@@ -115,8 +132,33 @@ fn lacks_family(error: &io::Error) -> bool {
     )
 }
 
+fn foreign(key: &str, file: &Path, address: SocketAddr) -> String {
+    format!(
+        "{}: `{key}` names {address}, and this machine has no such address; name one of its own, or 0.0.0.0 for all (behind NAT, the public one belongs into public_addresses)",
+        file.display(),
+    )
+}
+
 fn taken(key: &str, address: SocketAddr) -> String {
     format!(
         "cannot listen on {address}; is another collector running? Otherwise set `{key}` in collector.toml"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn address_of_another_machine_is_told_from_a_family_that_is_lacking() {
+        let foreign = SocketAddr::from(([203, 0, 113, 9], 0));
+        let error = socket(foreign).unwrap_err();
+        assert!(is_foreign(foreign, &error), "{error}");
+        let lacking = io::Error::from_raw_os_error(nix::libc::EADDRNOTAVAIL);
+        for own in ["[::]:7470", "[::1]:7470", "127.0.0.1:7470"] {
+            assert!(!is_foreign(own.parse().unwrap(), &lacking), "{own}");
+        }
+        let taken = io::Error::from_raw_os_error(nix::libc::EADDRINUSE);
+        assert!(!is_foreign(foreign, &taken));
+    }
 }

@@ -29,8 +29,8 @@ impl Doors {
         let time = Arc::new(tls::ClockTime(opened.clock.clone()));
         let server = tls::quic_server_config(&opened.authority, time)?;
         let secret = bind::QuicSecret::open(&paths.state.join("quic.secret"))?;
-        let endpoints = bind::quic(&config.listen, &server, &secret)?;
-        let page = bind::page(config.web).await?;
+        let endpoints = bind::quic((&paths.config, &config.listen), &server, &secret)?;
+        let page = bind::page(&paths.config, config.web).await?;
         let access = Access::new(page.local_addr()?, config.web_token.clone())?;
         tracing::info!(
             quic = ?config.listen, page = %format!("http://{}/", page.local_addr()?),

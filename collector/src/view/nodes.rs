@@ -124,8 +124,7 @@ impl ViewParts<'_> {
             connect_samples: connect.timed(),
             ttfb_p50_ms: ttfb.quantile_ms(0.5),
             ttfb_samples: ttfb.timed(),
-            cert_expires: certificate
-                .and_then(|(_, seconds)| Timestamp::from_second(i64::try_from(seconds).ok()?).ok()),
+            cert_expires: certificate.map(|(_, seconds)| expiry(seconds)),
             cells,
             samples: connect.runs(),
         }
@@ -208,6 +207,14 @@ struct Witness<'a> {
     cells: Vec<&'a Cell>,
 }
 
+/// When a certificate expires, of seconds of Unix time. One without an end says the last second of 9999, which lies
+/// beyond what instants are made for.
+fn expiry(seconds: u64) -> Timestamp {
+    let at = i64::try_from(seconds).ok();
+    at.and_then(|at| Timestamp::from_second(at).ok())
+        .unwrap_or(Timestamp::MAX)
+}
+
 impl Witness<'_> {
     /// What it is to ask.
     fn checks(&self) -> impl Iterator<Item = IncidentCheck> {
@@ -260,5 +267,16 @@ fn verdict(standing: Standing) -> view::Verdict {
         vantages_ok: standing.judges_ok,
         vantages_total: standing.judges,
         networks: standing.networks,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificate_without_an_end_has_the_last_of_all_instants() {
+        assert_eq!(expiry(253_402_300_799), Timestamp::MAX);
+        assert_eq!(expiry(1_795_316_400).to_string(), "2026-11-22T03:00:00Z");
     }
 }

@@ -6,9 +6,10 @@
 export const WIDTH = 1800;
 export const HEIGHT = 705;
 
-/** Where a place is on the map, in percent of its width and height. */
+/** Where a place is on the map, in percent of its width and height. What lies south or north of it stands at its edge. */
 export function position(latitude, longitude) {
-  return { left: (longitude + 180) / 3.6, top: ((84 - latitude) * 500) / HEIGHT };
+  const top = ((84 - latitude) * 500) / HEIGHT;
+  return { left: (longitude + 180) / 3.6, top: Math.min(Math.max(top, 1), 99), outside: top < 0 || top > 100 };
 }
 
 export const LAND = [

@@ -9,6 +9,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, HeaderName};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
@@ -87,6 +88,10 @@ impl Renderer {
     }
 }
 
+/// What a proxy on the way is asked for. nginx collects an answer, and packs what it may, unless it is told not to.
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+const NO_STORE: &str = "no-store, no-transform";
+
 /// One browser's stream.
 pub(super) struct Feed {
     live: watch::Receiver<Arc<LiveView>>,
@@ -163,8 +168,15 @@ impl IntoResponse for Feed {
             let event = feed.next().await?;
             Some((Ok::<_, Infallible>(event), feed))
         });
-        Sse::new(events)
-            .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+        let events = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+        (
+            [
+                (CACHE_CONTROL, NO_STORE),
+                (ACCEL_BUFFERING, "no"),
+                (CONTENT_ENCODING, "identity"),
+            ],
+            events,
+        )
             .into_response()
     }
 }

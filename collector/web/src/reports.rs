@@ -115,11 +115,16 @@ fn duration(value: &str) -> Result<Duration, ReportError> {
 }
 
 fn instant(key: &str, value: &str) -> Result<Timestamp, ReportError> {
-    value.parse().map_err(|_| {
-        bad(format!(
+    let parsed: Result<Timestamp, _> = value.parse();
+    match parsed {
+        Ok(at) if at < Timestamp::UNIX_EPOCH => Err(bad(format!(
+            "{key}={value} is before 1970, when no clock of a probe began"
+        ))),
+        Ok(at) => Ok(at),
+        Err(_) => Err(bad(format!(
             "{key}={value} is no instant; write it as 2026-11-01T00:00:00Z"
-        ))
-    })
+        ))),
+    }
 }
 
 fn weights(value: &str) -> Result<Weights, ReportError> {

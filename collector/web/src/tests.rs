@@ -210,6 +210,17 @@ async fn slow_browser_misses_views_and_nothing_queues() {
     );
 }
 
+/// nginx, as Debian installs it, collects an answer before it passes it on, and packs what it may.
+#[tokio::test]
+async fn stream_asks_proxies_to_pass_each_event_on_at_once_and_unpacked() {
+    let web = Web::open().await;
+    let stream = Stream::open(&web, &[]).await;
+    assert_eq!(stream.header("content-type"), Some("text/event-stream"));
+    assert_eq!(stream.header("x-accel-buffering"), Some("no"));
+    assert_eq!(stream.header("content-encoding"), Some("identity"));
+    assert_eq!(stream.header("cache-control"), Some("no-store, no-transform"));
+}
+
 #[tokio::test]
 async fn streams_are_limited_and_a_place_comes_free() {
     let web = Web::open().await;

@@ -1,6 +1,8 @@
 //! Connections to scripted servers: over in-memory streams in paused time, where a delay of 300 ms is exactly
 //! 300 ms, and over loopback where a kernel is needed.
 
+mod several;
+
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};

@@ -21,6 +21,7 @@ connect_per_minute = 60
 plan_lifetime = "1day"
 disk_reserve = "2MiB"
 coverage_target_ms = 80
+extra_roots = []
 
 [health]
 silent_after = "2m"
@@ -41,6 +42,7 @@ allow_private = ["127.0.0.0/8"]
 spool_bytes = "2MiB"
 collectors = ["lead.example.org:7470"]
 advertise = ["203.0.113.7:7472"]
+extra_roots = []
 "#;
 const TARGETS: &str = r#"
 [[node]]

@@ -7,6 +7,7 @@ use super::{FileError, FileText, MOST_SITES};
 use crate::cities;
 use crate::country::Country;
 use crate::geo::Position;
+use crate::names::composed;
 use crate::note::Note;
 
 /// A place without a country is taken to lie in its nearest city's, up to this distance.
@@ -98,22 +99,20 @@ impl Sites {
         let mut nodes = Vec::new();
         for name in names
             .iter()
-            .map(|name| name.as_ref().trim())
+            .map(|name| composed(name.as_ref().trim()))
             .filter(|name| !name.is_empty())
         {
             let index = self
                 .by_name
-                .get(name)
+                .get(&name)
                 .copied()
                 .ok_or_else(|| FileError::UnknownNode {
-                    node: name.to_owned(),
+                    nearest: self.alike(&name),
+                    node: name.clone(),
                     file: file.to_owned(),
-                    nearest: self.alike(name),
                 })?;
             if nodes.contains(&index) {
-                return Err(FileError::NodeTwice {
-                    node: name.to_owned(),
-                });
+                return Err(FileError::NodeTwice { node: name });
             }
             nodes.push(index);
         }

@@ -334,3 +334,13 @@ fn missing_file_is_named() {
         "cannot read /nonexistent/sites.csv: check that it exists and that you may read it"
     );
 }
+
+#[test]
+fn names_of_letters_and_marks_apart_are_the_composed_ones_in_each_file_and_option() {
+    let sites = "site,latitude,longitude\nzu\u{308}rich,47.4,8.5\npar,48.9,2.4\n";
+    let rtt = "source,destination,rtt_ms\npar,zürich,15.5\n";
+    for node in ["zürich", "zu\u{308}rich"] {
+        let read = read_texts(sites, rtt, &[node]).unwrap();
+        assert_eq!(read.nodes[0].name, "zürich");
+    }
+}

@@ -5,7 +5,7 @@ mod script;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use isochrone_base::names::{is_name, slug};
+use isochrone_base::names::{composed, is_name, slug};
 use isochrone_base::place;
 use isochrone_proto::limits::TEXT_BYTES_MAX;
 use isochrone_proto::text::is_clean;
@@ -61,8 +61,8 @@ pub struct Invitation {
 impl NewInvitation {
     /// Checks every value and finds the place.
     pub(super) fn place(&self) -> Result<ProbeSite, RegistryError> {
-        if !is_name(&self.worker) {
-            let worker = self.worker.clone();
+        let worker = composed(&self.worker);
+        if !is_name(&worker) {
             return Err(RegistryError::WorkerForm { worker });
         }
         text("--site", &self.site)?;
@@ -77,10 +77,10 @@ impl NewInvitation {
             return Err(RegistryError::Location { latitude, longitude });
         }
         Ok(ProbeSite {
-            worker: self.worker.clone(),
-            site: self.site.clone(),
-            latitude,
-            longitude,
+            worker,
+            site: composed(&self.site),
+            latitude: latitude + 0.0, // -0 is 0
+            longitude: longitude + 0.0,
             country: self
                 .country
                 .clone()
@@ -94,6 +94,13 @@ impl NewInvitation {
     /// What the lead should look at before the invitation is sent, as comments of the script.
     pub(super) fn doubts(&self, members: &Members, place: &ProbeSite) -> String {
         let mut doubts = String::new();
+        let misfit = self
+            .location
+            .and_then(|(latitude, longitude)| place::misfit(&self.site, latitude, longitude));
+        if let Some(misfit) = misfit {
+            writeln!(doubts, "# {misfit}; if that is a slip, invite again.")
+                .expect("writing to a String does not fail");
+        }
         let namesakes = place::find(&self.site).map_or(0, |found| found.namesakes);
         if self.location.is_none() && namesakes > 0 {
             writeln!(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use isochrone_base::names::{NAME_FORM, is_name};
+use isochrone_base::names::{NAME_FORM, composed, is_name};
 use isochrone_base::place::{self, UnknownPlace};
 use isochrone_proto::kind::Family;
 use isochrone_proto::limits::TEXT_BYTES_MAX;
@@ -36,7 +36,9 @@ pub enum NodeError {
         wrong: UrlError,
     },
     /// No object.
-    #[error("asset = {asset:?}: an object's id is a number, such as \"1343\"")]
+    #[error(
+        "asset = {asset:?}: an object's id is a number below 2^64 without a zero in front, such as \"1343\""
+    )]
     Asset {
         /// As written.
         asset: String,
@@ -52,6 +54,18 @@ pub enum NodeError {
     Families {
         /// As written.
         families: Vec<u8>,
+    },
+    /// A family that the address in the URL does not have.
+    #[error(
+        "families = \"{families:?}\": {host} is an address of IPv{has}: use [{has}], or a name in the url"
+    )]
+    FamilyOfAddress {
+        /// As written.
+        families: Vec<u8>,
+        /// The URL's host.
+        host: String,
+        /// The family that it has.
+        has: u8,
     },
     /// Not on Earth.
     #[error("latitude = \"{latitude}\": use -90 to 90")]
@@ -96,15 +110,47 @@ pub enum UrlError {
     /// It does not fit into a plan.
     #[error("at most {TEXT_BYTES_MAX} bytes")]
     TooLong,
-    /// A node's base URL with a query or a fragment.
-    #[error("leave out what follows '?' or '#': a node answers 400 to it")]
+    /// A node's base URL with a query.
+    #[error("leave out what follows '?': a node answers 400 to it")]
     Query,
+    /// What browsers keep to themselves.
+    #[error("leave out what follows '#': no server ever sees it")]
+    Fragment,
+    /// Port 0.
+    #[error("nothing can listen on port 0; name the server's port")]
+    Port,
+    /// A name that DNS cannot hold.
+    #[error("no name in DNS is so long: at most 63 letters between two points, 253 in all")]
+    Host,
+}
+
+impl NodeError {
+    /// The key whose value is wrong.
+    pub(super) fn key(&self) -> &'static str {
+        match self {
+            Self::NameForm { key, .. } => key,
+            Self::NameTaken { .. } => "node",
+            Self::Url { .. } => "url",
+            Self::Asset { .. } => "asset",
+            Self::Interval { .. } => "interval",
+            Self::Families { .. } | Self::FamilyOfAddress { .. } => "families",
+            Self::Latitude { .. } | Self::HalfPosition => "latitude",
+            Self::Longitude { .. } => "longitude",
+            Self::NoPlace | Self::UnknownPlace { .. } => "place",
+        }
+    }
 }
 
 impl TryFrom<RawNode> for Node {
     type Error = NodeError;
 
     fn try_from(raw: RawNode) -> Result<Self, NodeError> {
+        let raw = RawNode {
+            node: composed(&raw.node),
+            worker: composed(&raw.worker),
+            place: raw.place.as_deref().map(composed),
+            ..raw
+        };
         check_name("node", &raw.node)?;
         check_name("worker", &raw.worker)?;
         let (url, lacks_slash) = endpoint(raw.kind, &raw.url).map_err(|wrong| NodeError::Url {
@@ -141,10 +187,11 @@ fn check_name(key: &'static str, name: &str) -> Result<(), NodeError> {
     }
 }
 
+/// An object's id, in the only form that a node knows.
 fn asset(asset: String) -> Result<String, NodeError> {
-    match (1..=20).contains(&asset.len()) && asset.bytes().all(|byte| byte.is_ascii_digit()) {
-        true => Ok(asset),
-        false => Err(NodeError::Asset { asset }),
+    match asset.parse::<u64>() {
+        Ok(id) if id.to_string() == asset => Ok(asset),
+        _ => Err(NodeError::Asset { asset }),
     }
 }
 
@@ -156,6 +203,19 @@ fn interval(interval: Duration) -> Result<Duration, NodeError> {
 }
 
 fn families(families: Option<Vec<u8>>, url: &Url) -> Result<Vec<Family>, NodeError> {
+    let has = match url.host() {
+        Some(url::Host::Ipv4(_)) => Some(4),
+        Some(url::Host::Ipv6(_)) => Some(6),
+        _ => None,
+    };
+    if let (Some(asked), Some(has)) = (&families, has)
+        && asked
+            .iter()
+            .any(|family| *family != has && matches!(family, 4 | 6))
+    {
+        let (families, host) = (asked.clone(), url.host_str().unwrap_or_default().to_owned());
+        return Err(NodeError::FamilyOfAddress { families, host, has });
+    }
     match families.as_deref() {
         None => Ok(vec![default_family(url)]),
         Some([4]) => Ok(vec![Family::V4]),
@@ -186,10 +246,19 @@ fn endpoint(kind: NodeKind, text: &str) -> Result<(Url, bool), UrlError> {
     if text.len() > TEXT_BYTES_MAX {
         return Err(UrlError::TooLong);
     }
+    if url.fragment().is_some() {
+        return Err(UrlError::Fragment);
+    }
+    if url.port() == Some(0) {
+        return Err(UrlError::Port);
+    }
+    if url.domain().is_some_and(|name| !fits_dns(name)) {
+        return Err(UrlError::Host);
+    }
     if kind != NodeKind::Argus {
         return Ok((url, false));
     }
-    if url.query().is_some() || url.fragment().is_some() {
+    if url.query().is_some() {
         return Err(UrlError::Query);
     }
     let lacks_slash = !url.path().ends_with('/');
@@ -198,6 +267,11 @@ fn endpoint(kind: NodeKind, text: &str) -> Result<(Url, bool), UrlError> {
         url.set_path(&path);
     }
     Ok((url, lacks_slash))
+}
+
+fn fits_dns(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    name.len() <= 253 && name.split('.').all(|part| (1..=63).contains(&part.len()))
 }
 
 /// Degrees north and east, and the country, if the place says it.
@@ -211,7 +285,7 @@ fn position(raw: &RawNode) -> Result<(f64, f64, Option<String>), NodeError> {
         }
         (Some(latitude), Some(longitude), named) => {
             let country = named.as_deref().and_then(place::country_in);
-            Ok((latitude, longitude, country))
+            Ok((latitude + 0.0, longitude + 0.0, country)) // -0 is 0
         }
         (None, None, Some(named)) => {
             let found = place::find(named).map_err(|unknown| NodeError::UnknownPlace {

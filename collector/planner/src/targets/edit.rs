@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use isochrone_base::files::replace_alike;
+use isochrone_base::names::composed;
 use toml_edit::{ArrayOfTables, DocumentMut, Item, Table, value};
 
 use super::{Targets, TargetsError};
@@ -79,9 +80,12 @@ pub fn set_paused(path: &Path, name: &str, paused: bool) -> Result<Targets, Edit
 }
 
 fn place_of(nodes: &ArrayOfTables, name: &str) -> Result<usize, EditError> {
-    let found = nodes
-        .iter()
-        .position(|table| table.get("node").and_then(Item::as_str) == Some(name));
+    let name = &composed(name);
+    let is_it = |table: &Table| {
+        let called = table.get("node").and_then(Item::as_str);
+        called.is_some_and(|called| composed(called) == *name)
+    };
+    let found = nodes.iter().position(is_it);
     found.ok_or_else(|| {
         let known = nodes.iter().filter_map(|table| table.get("node")?.as_str());
         let known: Vec<_> = known.collect();

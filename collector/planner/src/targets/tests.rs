@@ -59,6 +59,75 @@ fn every_wrong_value_names_file_node_key_and_value() {
     }
 }
 
+/// The file of nodes that can never be measured, one by one.
+const REFUSED: &str = include_str!("tests/refused.toml");
+
+#[test]
+fn node_that_can_never_be_measured_is_refused_with_the_line_and_the_reason() {
+    let nodes: Vec<_> = REFUSED.split("[[node]]").skip(1).collect();
+    for (text, (name, key, reason)) in nodes.iter().zip([
+        ("fragment", "url", "'#'"),
+        ("family", "families", "IPv4"),
+        ("port", "url", "port 0"),
+        ("zeros", "asset", "zero in front"),
+        ("long", "asset", "below 2^64"),
+        ("label", "url", "63 letters"),
+        ("family6", "families", "IPv6"),
+    ]) {
+        let text = format!("# nodes\n\n[[node]]{text}");
+        let line = 1 + text.lines().position(|line| line.starts_with(key)).unwrap();
+        let error = parse(&text).unwrap_err();
+        assert!(
+            error.starts_with(&format!("targets.toml, line {line}: node {name:?}: {key} = "))
+                && error.contains(reason),
+            "{error}"
+        );
+    }
+    assert_eq!(nodes.len(), 7);
+}
+
+#[test]
+fn wrong_key_of_a_later_node_and_a_missing_one_have_their_lines() {
+    let second = BERLIN.replace("\"berlin\"", "\"osaka\"");
+    let error = parse(&format!("{BERLIN}{}", second.replace("13.4", "181.0"))).unwrap_err();
+    assert!(
+        error.starts_with("targets.toml, line 19: node \"osaka\""),
+        "{error}"
+    );
+    let nowhere = second.replace("latitude = 52.52\nlongitude = 13.4\n", "");
+    let error = parse(&format!("{BERLIN}{nowhere}")).unwrap_err();
+    assert!(
+        error.starts_with("targets.toml, line 13: node \"osaka\""),
+        "{error}"
+    );
+}
+
+#[test]
+fn coordinates_are_never_minus_zero() {
+    let on_both_lines = BERLIN.replace("52.52", "-0.0").replace("13.4", "-0.0");
+    let node = &parse(&on_both_lines).unwrap().nodes[0];
+    assert_eq!(format!("{} {}", node.latitude, node.longitude), "0 0");
+}
+
+#[test]
+fn names_of_letters_and_marks_apart_are_the_composed_ones() {
+    let decomposed = BERLIN
+        .replace("\"ada\"", "\"ju\u{308}rgen\"")
+        .replace("\"berlin\"", "\"ko\u{308}ln\"");
+    let targets = parse(&decomposed).unwrap();
+    assert_eq!(
+        (targets.nodes[0].name.as_str(), targets.nodes[0].worker.as_str()),
+        ("köln", "jürgen")
+    );
+    assert!(targets.node("köln").is_some() && targets.node("ko\u{308}ln").is_some());
+    let twice = format!("{decomposed}{}", decomposed.replace("ko\u{308}ln", "köln"));
+    assert!(parse(&twice).unwrap_err().contains("unique"));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("targets.toml");
+    fs::write(&path, &decomposed).unwrap();
+    assert!(set_paused(&path, "köln", true).unwrap().nodes[0].paused);
+}
+
 #[test]
 fn second_node_of_one_name_is_refused() {
     assert!(

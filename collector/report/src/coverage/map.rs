@@ -19,6 +19,9 @@ const CELL: f64 = 2.5;
 /// Dots come in five sizes, whose diameters the page's style sets: above each of these shares of the heaviest
 /// dot's diameter it takes the next.
 const SIZES: [f64; 4] = [0.04, 0.1, 0.25, 0.6];
+/// Marks stand whole between these heights of the picture.
+const UPPER: f64 = 14.0;
+const LOWER: f64 = EqualEarth::HEIGHT - 6.0;
 /// With more vantages than this, their rings are smaller.
 const CROWD: usize = 60;
 
@@ -43,11 +46,11 @@ pub(super) fn coverage(report: &CoverageReport, class: &ClassReport) -> Markup {
             (dots(report, class))
             @for vantage in &class.vantages {
                 @let (x, y) = at(vantage.position);
-                circle.vantage cx=(x) cy=(y) { title { (vantage_title(vantage)) } }
+                circle.vantage cx=(x) cy=(y) { title { (vantage_title(vantage)) (beyond(vantage.position)) } }
             }
             @for (node, position) in nodes() {
                 @let (x, y) = at(position);
-                path.node d={ "M" (x) " " (y) "m0-3.5l-5.6-10h11.2z" } { title { "Node " (node.name) ", " (node.site) } }
+                path.node d={ "M" (x) " " (y) "m0-3.5l-5.6-10h11.2z" } { title { "Node " (node.name) ", " (node.site) (beyond(position)) } }
             }
         }
     }
@@ -58,6 +61,7 @@ fn dots(report: &CoverageReport, class: &ClassReport) -> Markup {
     let mut cells: BTreeMap<(Option<usize>, i32, i32), Dot> = BTreeMap::new();
     for place in &class.places {
         let (x, y) = EqualEarth::project(place.position);
+        let y = y.clamp(UPPER, LOWER);
         let key = (place.speaker, (x / CELL) as i32, (y / CELL) as i32);
         cells.entry(key).or_default().add(place, (x, y));
     }
@@ -124,9 +128,19 @@ impl Dot {
     }
 }
 
+/// Where a mark stands. What lies beyond the picture stands at its edge: better there than nowhere.
 fn at(position: Position) -> (String, String) {
     let (x, y) = EqualEarth::project(position);
-    (short(x), short(y))
+    (short(x), short(y.clamp(UPPER, LOWER)))
+}
+
+/// What a mark's title says of a place beyond the picture.
+fn beyond(position: Position) -> &'static str {
+    let (_, y) = EqualEarth::project(position);
+    match (0.0..=EqualEarth::HEIGHT).contains(&y) {
+        true => "",
+        false => " (it lies beyond the map, and is drawn at its edge)",
+    }
 }
 
 fn short(value: f64) -> String {
@@ -135,4 +149,25 @@ fn short(value: f64) -> String {
 
 fn push(text: &mut String, more: std::fmt::Arguments<'_>) {
     text.write_fmt(more).expect("writing to a string cannot fail");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn site_beyond_the_picture_stands_at_its_edge_and_says_so() {
+        let south = Position::new(-77.85, 166.67).unwrap();
+        let (_, y) = at(south);
+        let y: f64 = y.parse().unwrap();
+        assert!((400.0..EqualEarth::HEIGHT).contains(&y), "{y}");
+        assert!(beyond(south).contains("beyond the map"));
+        assert_eq!(
+            beyond(Position::new(-54.8, -68.3).unwrap()),
+            "",
+            "Ushuaia is on it"
+        );
+        let north: f64 = at(Position::new(89.9, 0.0).unwrap()).1.parse().unwrap();
+        assert!(north > 0.0, "{north}");
+    }
 }

@@ -33,3 +33,16 @@ async fn reader_that_leaves_keeps_its_turn_until_the_reading_ends() {
     drop(go_on);
     let _free = turns.acquire().await.unwrap();
 }
+
+#[test]
+fn window_that_begins_in_the_future_is_refused_and_one_that_ends_there_is_not() {
+    let now = UnixMillis(1_795_316_400_000);
+    let asked = |query: &str| window(&ReportQuery::parse(query).unwrap(), now);
+    let error = asked("from=2099-01-01T00:00:00Z").unwrap_err().to_string();
+    assert!(
+        error.contains("2099") && error.contains("still to come"),
+        "{error}"
+    );
+    assert!(asked("from=2026-11-01T00:00:00Z&to=2099-01-01T00:00:00Z").is_ok());
+    assert!(ReportQuery::parse("from=1969-12-31T00:00:00Z").is_err());
+}

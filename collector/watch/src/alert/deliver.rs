@@ -1,11 +1,15 @@
 //! Carrying a request to a receiver, for real or in memory.
 
+mod retry_after;
+
 use std::io;
 use std::time::Duration;
 
+use isochrone_base::clock::Clock;
 use isochrone_proto::text::cleaned;
 use serde::Deserialize;
 use serde_json::Value;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use super::SecretUrl;
 
@@ -61,6 +65,11 @@ pub enum DeliverError {
     /// A URL that parses and still cannot be asked.
     #[error("no answer: its URL cannot be asked")]
     BadUrl,
+    /// A certificate of an authority that is not trusted.
+    #[error(
+        "no answer: no root leads to its certificate; name a private authority in `extra_roots` in collector.toml"
+    )]
+    Untrusted,
     /// No HTTP, or no TLS that can be trusted.
     #[error("no answer: {0}")]
     Protocol(ureq::Error),
@@ -89,6 +98,8 @@ impl DeliverError {
             ureq::Error::HostNotFound => Self::NoHost,
             ureq::Error::Io(error) => Self::Socket(error),
             ureq::Error::BadUri(_) => Self::BadUrl, // it holds the URL
+            // what it holds is a type of the TLS library, which this crate does not know
+            other if other.to_string().contains("UnknownIssuer") => Self::Untrusted,
             other => Self::Protocol(other),
         }
     }
@@ -96,34 +107,45 @@ impl DeliverError {
 
 /// Over HTTP.
 #[derive(Clone, Debug)]
-pub struct HttpDeliver(ureq::Agent);
-
-impl Default for HttpDeliver {
-    fn default() -> Self {
-        Self::new()
-    }
+pub struct HttpDeliver {
+    agent: ureq::Agent,
+    clock: Clock,
 }
 
 impl HttpDeliver {
-    /// An agent that follows no redirect and waits 10 s at most.
+    /// An agent that follows no redirect and waits 10 s at most. It trusts the authorities `roots` (DER); without any,
+    /// those that browsers trust.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new<R: AsRef<[u8]>>(roots: &[R], clock: Clock) -> Self {
+        let roots: Vec<_> = roots
+            .iter()
+            .map(|root| Certificate::from_der(root.as_ref()))
+            .collect();
+        let roots: Vec<_> = roots.iter().map(Certificate::to_owned).collect();
+        let tls = match roots.is_empty() {
+            true => TlsConfig::default(),
+            false => TlsConfig::builder()
+                .root_certs(RootCerts::new_with_certs(&roots))
+                .build(),
+        };
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(TIMEOUT))
             .max_redirects(0)
             .http_status_as_error(false)
+            .tls_config(tls)
             .user_agent(concat!("isochrone-collector/", env!("CARGO_PKG_VERSION")))
             .build();
-        Self(config.into())
+        let agent = config.into();
+        Self { agent, clock }
     }
 
     fn send(&self, request: &Request) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
         let url = request.url.expose();
         match (request.method, &request.body) {
-            (Method::Get, _) => self.0.get(url).call(),
-            (Method::Post, None) => self.0.post(url).send_empty(),
+            (Method::Get, _) => self.agent.get(url).call(),
+            (Method::Post, None) => self.agent.post(url).send_empty(),
             (Method::Post, Some(body)) => self
-                .0
+                .agent
                 .post(url)
                 .header("content-type", "application/json")
                 .header("idempotency-key", &request.id)
@@ -139,11 +161,10 @@ impl Deliver for HttpDeliver {
         match status {
             200..300 => Ok(()),
             408 | 425 | 429 | 500.. => {
-                let seconds = answer.headers().get("retry-after");
-                let seconds = seconds.and_then(|value| value.to_str().ok()?.trim().parse::<f64>().ok());
-                let retry_after = seconds
-                    .filter(|seconds| (0.0..=86_400.0).contains(seconds))
-                    .map(Duration::from_secs_f64);
+                let header = |name: &str| answer.headers().get(name)?.to_str().ok();
+                let asked = header("retry-after");
+                let retry_after =
+                    asked.and_then(|asked| retry_after::read(asked, header("date"), self.clock.wall()));
                 Err(DeliverError::Busy { status, retry_after })
             }
             _ => {
@@ -184,8 +205,12 @@ mod tests {
             socket.write_all(answer.as_bytes()).unwrap();
             String::from_utf8(got).unwrap()
         });
-        let result = HttpDeliver::new().deliver(&request(port));
+        let result = to_loopback().deliver(&request(port));
         (result, server.join().unwrap())
+    }
+
+    fn to_loopback() -> HttpDeliver {
+        HttpDeliver::new::<&[u8]>(&[], Clock::system())
     }
 
     fn request(port: u16) -> Request {
@@ -224,6 +249,19 @@ mod tests {
     }
 
     #[test]
+    fn receiver_that_is_busy_may_say_so_with_a_date() {
+        let (result, _) = exchange(
+            "HTTP/1.1 429 Too Many\r\ndate: Sun, 22 Nov 2026 03:00:00 GMT\r\n\
+             retry-after: Sun, 22 Nov 2026 03:02:00 GMT\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        );
+        let after = Duration::from_secs(120);
+        assert!(
+            matches!(result, Err(DeliverError::Busy { status: 429, retry_after: Some(told) }) if told == after),
+            "{result:?}"
+        );
+    }
+
+    #[test]
     fn refusal_keeps_the_receivers_words() {
         let (result, _) =
             exchange("HTTP/1.1 400 Bad\r\ncontent-length: 9\r\nconnection: close\r\n\r\nbad\n json");
@@ -248,7 +286,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);
-        let error = HttpDeliver::new().deliver(&request(port)).unwrap_err();
+        let error = to_loopback().deliver(&request(port)).unwrap_err();
         assert!(matches!(error, DeliverError::Socket(_)), "{error:?}");
         assert!(!format!("{error} {error:?}").contains("SECRET"), "{error}");
     }

@@ -253,6 +253,19 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_zero_and_not_minus_zero() {
+        let nothing = account().close();
+        for seconds in [
+            nothing.excluded_s,
+            nothing.unknown_s,
+            nothing.down_s,
+            nothing.surely_down_s,
+        ] {
+            assert_eq!(seconds.to_string(), "0");
+        }
+    }
+
+    #[test]
     fn term_that_is_excluded_whole_has_no_share() {
         let mut account = account();
         account.exclude((at(0), at(2_000)));

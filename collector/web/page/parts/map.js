@@ -123,5 +123,14 @@ function apart(a, b) {
 
 function missingPlaces(view) {
   const without = [...view.nodes, ...view.probes].filter((item) => item.state !== "revoked" && (item.latitude === null || item.longitude === null));
-  return without.length ? `Not on the map, because their coordinates are not known: ${without.map((item) => item.name).join(", ")}` : "";
+  const outside = [...view.nodes, ...view.probes].filter((item) => !without.includes(item) && item.state !== "revoked" && position(item.latitude, item.longitude).outside);
+  const said = [
+    without.length ? `Not on the map, because their coordinates are not known: ${names(without)}` : "",
+    outside.length ? `At the edge of the map, beyond which they stand: ${names(outside)}` : "",
+  ];
+  return said.filter((part) => part).join(". ");
+}
+
+function names(items) {
+  return items.map((item) => item.name).join(", ");
 }

@@ -80,7 +80,7 @@ export function figure(value, samples) {
 function certificate(node, view) {
   if (!node.cert_expires) return h("span.none", {}, node.url.startsWith("https") || !reached(node) ? NOTHING : "no TLS");
   const days = Math.floor(-age(node.cert_expires, view.generated_at) / 86_400);
-  const text = days < 0 ? "ended" : plural(days, "day");
+  const text = days < 0 ? "ended" : days > 36_500 ? "no end" : plural(days, "day");
   return h("span", { title: full(node.cert_expires), class: days < 0 ? "bad" : days < 14 ? "warn" : null }, text);
 }
 

@@ -1,0 +1,141 @@
+//! Why a configuration is refused.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use isochrone_web::AccessError;
+
+use super::{PER_MINUTE_MAX, RootsError};
+
+/// Which key has which wrong value; the words say what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WrongValue {
+    /// No address to listen on.
+    #[error("listen = []: name at least one address, such as \"0.0.0.0:7470\"")]
+    NoListen,
+    /// One address in two places of the list.
+    #[error("listen = {address}: {before} before it covers it; name each address once")]
+    ListenTwice {
+        /// The later one.
+        address: SocketAddr,
+        /// The earlier one.
+        before: SocketAddr,
+    },
+    /// A file that holds no certificates.
+    #[error("extra_roots = {0}")]
+    ExtraRoots(RootsError),
+    /// A token that can be guessed.
+    #[error(transparent)]
+    WebToken(AccessError),
+    /// A page that others can reach, without a token.
+    #[error(
+        "web = {web}: a page that is reachable from outside needs `web_token`; `openssl rand -hex 16` makes one"
+    )]
+    WebWithoutToken {
+        /// Where the page would listen.
+        web: SocketAddr,
+    },
+    /// Not `host:port`.
+    #[error("public_addresses = {address}: write \"host:port\"")]
+    PublicAddress {
+        /// The one of the list that is wrong.
+        address: String,
+    },
+    /// A key of an earlier release.
+    #[error("{key} = {value}: write `{by}` instead: how often all probes together ask one node in a minute")]
+    Replaced {
+        /// The key that is gone.
+        key: &'static str,
+        /// Its value, as TOML.
+        value: String,
+        /// The key that took its place.
+        by: &'static str,
+    },
+    /// A key of the probes' own files.
+    #[error(
+        "allow_private = {value}: it is a key of each probe's own probe.toml, on the server of its worker: the collector \
+         cannot allow it to them"
+    )]
+    ProbesOwn {
+        /// Its value, as TOML.
+        value: String,
+    },
+    /// No calls a minute, or too many.
+    #[error("{key} = {value}: use 1 to {PER_MINUTE_MAX}")]
+    PerMinute {
+        /// Which budget.
+        key: &'static str,
+        /// Calls a minute that were asked for.
+        value: u32,
+    },
+    /// Outside of its bounds.
+    #[error(
+        "{key} = {}: use {} to {}",
+        humantime::format_duration(*value),
+        humantime::format_duration(*min),
+        humantime::format_duration(*max)
+    )]
+    Duration {
+        /// Of what.
+        key: &'static str,
+        /// As it was asked for.
+        value: Duration,
+        /// The shortest that is taken.
+        min: Duration,
+        /// The longest that is taken.
+        max: Duration,
+    },
+}
+
+impl WrongValue {
+    /// The key.
+    pub(super) fn key(&self) -> &'static str {
+        match self {
+            Self::NoListen | Self::ListenTwice { .. } => "listen",
+            Self::ExtraRoots(_) => "extra_roots",
+            Self::WebWithoutToken { .. } => "web",
+            Self::PublicAddress { .. } => "public_addresses",
+            Self::ProbesOwn { .. } => "allow_private",
+            Self::Replaced { key, .. } | Self::PerMinute { key, .. } | Self::Duration { key, .. } => key,
+        }
+    }
+}
+
+/// Why a configuration is refused. The process exits with 64 before it binds a port.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Not readable.
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Named, and not there.
+    #[error("there is no {}; correct --config or ISOCHRONE_CONFIG, or leave it away: every key has a default", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Not TOML, an unknown key, or a value of the wrong type.
+    #[error("{}: {reason}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// The parser's words, with line and key.
+        reason: String,
+    },
+    /// A value that cannot be.
+    #[error("{}, line {line}: {wrong}", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The key's line, from 1.
+        line: usize,
+        /// Key, value, help.
+        wrong: WrongValue,
+    },
+}
