@@ -22,11 +22,11 @@ pub const COMMITTED_WAITING_MAX: usize = 4_096;
 
 /// What a collector is made from.
 pub struct AssemblyParts {
-    /// Its store.
+    /// All that is durable, behind one handle.
     pub store: Store,
-    /// Its authority.
+    /// Signs certificates and plans.
     pub authority: Authority,
-    /// Its clock.
+    /// Wall and monotonic time; virtual in tests.
     pub clock: Clock,
     /// Where it can be reached.
     pub addresses: Vec<String>,
@@ -139,10 +139,10 @@ pub fn roster(registry: &Registry, targets: &Targets) -> Roster {
 /// Why a collector could not be put together.
 #[derive(Debug, thiserror::Error)]
 pub enum AssemblyError {
-    /// The registry.
+    /// Who is in cannot be read.
     #[error("cannot read the registry")]
     Registry(#[from] RegistryError),
-    /// The store.
+    /// The store cannot be opened or read.
     #[error("cannot read the store")]
     Store(#[from] StoreError),
 }

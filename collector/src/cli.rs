@@ -98,14 +98,14 @@ Exit codes: 0 well, 1 something is wrong, 3 cannot tell.")]
     Show {
         /// The node's name.
         node: String,
-        /// The window.
+        /// How far back.
         #[command(flatten)]
         window: WindowArgs,
         /// How to print it.
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
-    /// Reports.
+    /// What the log says, over a window of time.
     #[command(subcommand)]
     Report(ReportCommand),
     /// The account of every planned slot: what was run, skipped, stored, dropped.
@@ -142,7 +142,7 @@ impl Command {
     }
 }
 
-/// `probe …`
+/// Who measures: invitations, and those who came.
 #[derive(Clone, Debug, PartialEq, Subcommand, Serialize, Deserialize)]
 pub enum ProbeCommand {
     /// Print a script with a token that a worker pastes on their server.
@@ -213,7 +213,7 @@ pub enum AccessArg {
     Unknown,
 }
 
-/// `target …`
+/// What is measured: the nodes of targets.toml.
 #[derive(Clone, Debug, PartialEq, Subcommand, Serialize, Deserialize)]
 pub enum TargetCommand {
     /// Add a node. Naming a host is approving that probes call it.
@@ -221,6 +221,12 @@ pub enum TargetCommand {
   isochrone-collector target add berlin --url https://node.example.org/distributor/ \\
       --worker ada --place 'Berlin, DE' --asset 1343 --network 64500")]
     Add(NodeArgs),
+    /// Change what targets.toml says of a node; what is not named stays.
+    #[command(after_help = "Examples:
+  isochrone-collector target set berlin --interval 5s
+  isochrone-collector target set berlin --asset 1343
+  isochrone-collector target set berlin --unset interval")]
+    Set(Box<NodeChanges>),
     /// Stop checking a node for a while; `--resume` goes on.
     #[command(after_help = "Examples:
   isochrone-collector target pause berlin
@@ -283,7 +289,67 @@ pub struct NodeArgs {
     pub interval: Option<String>,
 }
 
-/// `report …`
+/// What is to change of a node.
+#[derive(Clone, Debug, PartialEq, Args, Serialize, Deserialize)]
+pub struct NodeChanges {
+    /// The node's name.
+    pub node: String,
+    /// Base URL.
+    #[arg(long)]
+    pub url: Option<String>,
+    /// Whose node it is.
+    #[arg(long)]
+    pub worker: Option<String>,
+    /// City and country, "City, CC".
+    #[arg(long)]
+    pub place: Option<String>,
+    /// Latitude,longitude in degrees, instead of a place.
+    #[arg(long, allow_hyphen_values = true, value_name = "LAT,LON")]
+    pub location: Option<String>,
+    /// AS number.
+    #[arg(long, value_name = "ASN", value_parser = as_number)]
+    pub network: Option<u32>,
+    /// Bucket it serves, "family:index"; all that it serves must be given.
+    #[arg(long = "bucket")]
+    pub buckets: Vec<String>,
+    /// Object that is fetched.
+    #[arg(long)]
+    pub asset: Option<String>,
+    /// Between two connect checks by one probe.
+    #[arg(long, value_name = "DURATION")]
+    pub interval: Option<String>,
+    /// Takes a key out, so that its default holds; may be given several times.
+    #[arg(long, value_enum, value_name = "KEY")]
+    pub unset: Vec<NodeKey>,
+}
+
+/// A key of a node that it can do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+pub enum NodeKey {
+    /// Then only its status is checked.
+    Asset,
+    /// Then nothing is known of what it should serve.
+    Buckets,
+    /// Then it is the common one.
+    Interval,
+    /// Then it is not known.
+    Network,
+}
+
+impl NodeKey {
+    /// As it stands in targets.toml.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Asset => "asset",
+            Self::Buckets => "buckets",
+            Self::Interval => "interval",
+            Self::Network => "network",
+        }
+    }
+}
+
+/// What the log says, over a window of time.
 #[derive(Clone, Debug, PartialEq, Subcommand, Serialize, Deserialize)]
 pub enum ReportCommand {
     /// Which cities have a node within which round-trip time, and what the mesh cannot say.
@@ -297,7 +363,7 @@ pub enum ReportCommand {
   isochrone-collector report nodes --since 7d
   isochrone-collector report nodes --since 15d --format html > nodes.html")]
     Nodes {
-        /// The window.
+        /// How far back.
         #[command(flatten)]
         window: WindowArgs,
         /// How to print it.
@@ -309,8 +375,8 @@ pub enum ReportCommand {
 /// What `report coverage` is made from.
 #[derive(Clone, Debug, PartialEq, Args, Serialize, Deserialize)]
 pub struct CoverageArgs {
+    /// How far back.
     #[command(flatten)]
-    /// The window.
     pub window: WindowArgs,
     /// What counts: people (per city), sites (every vantage 1), or a file with site,weight.
     #[arg(long, default_value = "people", value_name = "people|sites|FILE")]
@@ -346,14 +412,14 @@ pub struct WindowArgs {
     pub to: Option<String>,
 }
 
-/// `export …`
+/// The log itself, for other programs.
 #[derive(Clone, Debug, PartialEq, Subcommand, Serialize, Deserialize)]
 pub enum ExportCommand {
     /// Every stored measurement with its id, one JSON object a line.
     #[command(after_help = "Example:
-  isochrone-collector export ndjson > measurements.ndjson")]
+  isochrone-collector export ndjson --since 1d > measurements.ndjson")]
     Ndjson {
-        /// The window.
+        /// Which slots; all where nothing is said.
         #[command(flatten)]
         window: ExportWindow,
     },
@@ -362,6 +428,9 @@ pub enum ExportCommand {
 /// A window of slots to export; everything by default.
 #[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
 pub struct ExportWindow {
+    /// Slots from so long ago on, such as 1d or 12h.
+    #[arg(long, conflicts_with_all = ["from", "to"], value_name = "DURATION")]
+    pub since: Option<String>,
     /// Slots from this instant on (RFC 3339, UTC).
     #[arg(long, value_name = "INSTANT")]
     pub from: Option<String>,

@@ -39,9 +39,9 @@ const WIDTH: usize = 100;
 /// What commands work on. Cheap to clone.
 #[derive(Clone)]
 pub struct CommandContext {
-    /// The store.
+    /// What the commands read.
     pub store: Store,
-    /// Its file.
+    /// Named where it cannot be read.
     pub store_file: PathBuf,
     /// Probes and invitations.
     pub registry: Registry,

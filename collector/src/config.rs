@@ -301,7 +301,7 @@ pub enum WrongValue {
         humantime::format_duration(*max)
     )]
     Duration {
-        /// Of what.
+        /// With its table, `a.b`.
         key: &'static str,
         /// As it was asked for.
         value: Duration,

@@ -14,6 +14,7 @@ mod run;
 pub mod serve;
 pub mod store_watch;
 pub mod supervisor;
+pub mod terminal;
 pub mod up;
 pub mod view;
 

@@ -1,6 +1,6 @@
 //! From the command line to whoever does the work, and from errors to exit codes.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -19,6 +19,7 @@ use crate::config::{ConfigError, Paths};
 use crate::control::{self, Answer};
 use crate::demo;
 use crate::serve;
+use crate::terminal;
 use crate::up;
 
 /// Wrong configuration.
@@ -184,14 +185,13 @@ impl Screen {
         match answer {
             Answer::Out(text) => {
                 self.clear();
-                let mut out = std::io::stdout().lock();
-                if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
-                    std::process::exit(0); // the reader of the pipe has left: nothing is wrong
+                if !terminal::say(&text) {
+                    std::process::exit(0);
                 }
             }
             Answer::Err(text) => {
                 self.clear();
-                eprint!("{text}");
+                terminal::complain(&text);
             }
             Answer::Progress { done, total } if std::io::stderr().is_terminal() => {
                 let bar = self.bar.get_or_insert_with(|| {
@@ -244,19 +244,20 @@ fn trace(default: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .log_internal_errors(false) // they would be printed where nobody reads any more
         .with_writer(std::io::stderr);
     if subscriber
         .with_ansi(std::io::stderr().is_terminal())
         .try_init()
         .is_err()
     {
-        eprintln!("logging was set up before; it stays as it is");
+        terminal::complain("logging was set up before; it stays as it is\n");
     }
 }
 
 /// Says what is wrong, in one line, and finds the exit code.
 fn complain(error: &anyhow::Error) -> u8 {
-    eprintln!("isochrone-collector: {}", chain(error.as_ref()));
+    terminal::complain(&format!("isochrone-collector: {}\n", chain(error.as_ref())));
     let configuration = error
         .chain()
         .any(|cause| cause.is::<ConfigError>() || cause.is::<TargetsError>());

@@ -20,6 +20,7 @@ use crate::cli::{AccessArg, Command, Format, ProbeCommand, ServeOptions, TargetC
 use crate::config::{self, Paths};
 use crate::control::{self, Answer};
 use crate::serve;
+use crate::terminal;
 
 /// How long the collector may take to answer its first command.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -59,18 +60,18 @@ async fn say_what_comes_next(paths: Paths, stop: CancellationToken) -> anyhow::R
         answer = ask(&paths, &command) => answer.map(drop)?,
     }
     let program = std::env::current_exe().context("cannot find this program's own file")?;
-    println!(
+    terminal::say(&format!(
         "The collector is up. Its page: http://{}/\n\
          Next, in another terminal:\n  \
          export ISOCHRONE_CONFIG={} ISOCHRONE_STATE={}\n  \
          {program} target add --help      the nodes to check\n  \
          {program} probe invite --help    a probe on another server: alerts need two networks\n\
-         Ctrl-C stops it; everything is kept.",
+         Ctrl-C stops it; everything is kept.\n",
         config::Config::read(&paths.config)?.web,
         paths.config.display(),
         paths.state.display(),
         program = program.display(),
-    );
+    ));
     Ok(())
 }
 

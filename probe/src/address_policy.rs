@@ -24,7 +24,7 @@ const LEARNED_MAX: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{address} is {reason}, which only this machine itself can open")]
 pub struct ForbiddenAddress {
-    /// The address.
+    /// As it would have been dialled.
     pub address: IpAddr,
     /// Why.
     pub reason: Forbidden,

@@ -90,7 +90,7 @@ pub enum AgentError {
         "the probe's {task} failed (its log says how); what was measured is spooled; restart the probe and report this"
     )]
     Task {
-        /// Which.
+        /// As the log names it.
         task: &'static str,
     },
 }

@@ -113,7 +113,7 @@ pub struct QueryNodeStatus {
     pub chain_head: Option<u64>,
     /// Newest block that it has worked in.
     pub blocks_processed: Option<u64>,
-    /// Its version.
+    /// Argus's own release, `1.4.0`.
     pub package_version: Option<String>,
 }
 

@@ -51,7 +51,6 @@ struct Waiting {
 /// A batch and its encoded form.
 #[derive(Clone, Debug)]
 pub(crate) struct Sealed {
-    /// The batch.
     pub batch: Batch,
     /// What is spooled, hashed and sent.
     pub payload: Vec<u8>,
@@ -75,7 +74,6 @@ impl Batcher {
         }
     }
 
-    /// The epoch.
     #[must_use]
     pub(crate) fn epoch(&self) -> EpochId {
         self.epoch

@@ -2,6 +2,7 @@
 
 mod paths;
 mod run;
+mod terminal;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,6 +11,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use isochrone_proto::token::Token;
 
 use self::paths::Paths;
+use self::terminal::say;
 use crate::VERSION;
 use crate::config::Config;
 use crate::join::JoinOutcome;
@@ -104,17 +106,13 @@ pub async fn run(cli: Cli) -> ExitCode {
 
 async fn join_mesh(paths: &Paths, token: &Token) -> Result<ExitCode, Box<dyn std::error::Error>> {
     match process::join(&paths.state, token).await? {
-        JoinOutcome::Joined { name, probe } => {
-            println!("Joined as {name} (probe {probe}).");
-            println!(
-                "Start measuring now: `systemctl enable --now isochrone-probe`, or `isochrone-probe run`."
-            );
-        }
-        JoinOutcome::AlreadyJoined { name, probe } => {
-            println!(
-                "This server has already joined with this token, as {name} (probe {probe}). Nothing to do."
-            );
-        }
+        JoinOutcome::Joined { name, probe } => say(&format!(
+            "Joined as {name} (probe {probe}).\n\
+             Start measuring now: `systemctl enable --now isochrone-probe`, or `isochrone-probe run`.\n"
+        )),
+        JoinOutcome::AlreadyJoined { name, probe } => say(&format!(
+            "This server has already joined with this token, as {name} (probe {probe}). Nothing to do.\n"
+        )),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -122,8 +120,8 @@ async fn join_mesh(paths: &Paths, token: &Token) -> Result<ExitCode, Box<dyn std
 async fn show_status(paths: &Paths, format: Format) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let status = status::ask(&paths.state).await?;
     match format {
-        Format::Text => print!("{}", status.text()),
-        Format::Json => println!("{}", serde_json::to_string(&status)?),
+        Format::Text => say(&status.text()),
+        Format::Json => say(&format!("{}\n", serde_json::to_string(&status)?)),
     }
     Ok(if status.collector.is_some() {
         ExitCode::SUCCESS
@@ -138,7 +136,7 @@ async fn measure_one(
 ) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let roots = TlsRoots::system_and(Vec::new())?;
     let measured = measure::measure(arguments, &config.allow_private, roots, crate::clock::monotonic).await?;
-    print!("{}", measured.print(arguments.format));
+    say(&measured.print(arguments.format));
     Ok(if measured.works() {
         ExitCode::SUCCESS
     } else {
@@ -148,7 +146,7 @@ async fn measure_one(
 
 /// Says what is wrong, with all causes, and which code to exit with.
 fn complain(error: &dyn std::error::Error, code: u8) -> ExitCode {
-    eprintln!("isochrone-probe: {}", crate::error_text::chain(error));
+    terminal::complain(&format!("isochrone-probe: {}\n", crate::error_text::chain(error)));
     ExitCode::from(code)
 }
 

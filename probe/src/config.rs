@@ -49,7 +49,7 @@ pub enum ConfigError {
     /// It cannot be read.
     #[error("cannot read {}; create it, or leave --config away for the defaults", file.display())]
     Read {
-        /// The file.
+        /// As it was looked for.
         file: PathBuf,
         /// The system's words.
         #[source]
@@ -58,7 +58,7 @@ pub enum ConfigError {
     /// It is no TOML, or holds a key that does not exist.
     #[error("{} is not a valid probe.toml: {problem}", file.display())]
     Syntax {
-        /// The file.
+        /// As it was looked for.
         file: PathBuf,
         /// Where and what, with the line.
         problem: String,
@@ -66,11 +66,11 @@ pub enum ConfigError {
     /// A value cannot be meant.
     #[error("{}: `{key} = {value:?}`: {problem}", file.display())]
     Value {
-        /// The file.
+        /// As it was looked for.
         file: PathBuf,
-        /// The key.
+        /// With its table, `a.b`.
         key: &'static str,
-        /// The value.
+        /// As it stands there.
         value: String,
         /// What is wrong, and what to write.
         problem: String,

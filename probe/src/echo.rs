@@ -43,7 +43,6 @@ const ANSWER_RATE: Rate = Rate::new(50, 100);
 /// What an [`EchoNet`] is made of.
 #[derive(Clone, Debug)]
 pub(crate) struct EchoConfig {
-    /// This probe.
     pub probe: ProbeId,
     /// Where the responder listens (`echo_listen`); an IPv6 address takes IPv6 only. Empty: no responder.
     pub listen: Vec<SocketAddr>,
@@ -187,7 +186,7 @@ pub enum BindError {
         "cannot listen for echoes on {address} (`echo_listen` in probe.toml): is another probe running, or the address not this machine's?"
     )]
     Responder {
-        /// The address.
+        /// Address and UDP port of the configuration.
         address: SocketAddr,
         /// The system's error.
         #[source]

@@ -20,7 +20,6 @@ pub(crate) struct Generation(pub u64);
 pub(crate) struct Entry {
     /// Slot time.
     pub at: UnixMillis,
-    /// What.
     pub record: Record,
 }
 
@@ -31,9 +30,7 @@ pub(crate) enum Record {
     Opened {
         /// Its number in this process.
         generation: Generation,
-        /// Its id.
         epoch: EpochId,
-        /// Its first slot.
         first_slot: UnixMillis,
         /// Why, where that is an event.
         event: Option<Event>,
@@ -44,7 +41,6 @@ pub(crate) enum Record {
     Adopted {
         /// The epoch.
         generation: Generation,
-        /// The plan.
         plan: Arc<Plan>,
         /// From where on.
         first_slot: UnixMillis,
@@ -64,7 +60,6 @@ pub(crate) enum Record {
         generation: Generation,
         /// The plan that their check belongs to.
         plan: PlanVersion,
-        /// Which.
         range: SkippedRange,
     },
     /// Something else, of the current epoch.

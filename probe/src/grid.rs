@@ -37,7 +37,6 @@ pub(crate) enum Due {
     Run {
         /// Index in the plan's checks.
         check: u16,
-        /// The slot.
         slot: UnixMillis,
         /// Planned start: slot and jitter, in microseconds since 1970.
         due_us: u64,
@@ -64,7 +63,6 @@ impl Grid {
         grid
     }
 
-    /// The plan.
     #[must_use]
     pub(crate) fn plan(&self) -> &Arc<Plan> {
         &self.plan

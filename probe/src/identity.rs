@@ -205,7 +205,7 @@ impl Identity {
         &self.name
     }
 
-    /// The key.
+    /// The server's own key pair; it never leaves the machine.
     #[must_use]
     pub fn key(&self) -> &ProbeKey {
         &self.key

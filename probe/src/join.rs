@@ -53,14 +53,14 @@ pub enum JoinOutcome {
     Joined {
         /// The name the lead gave it.
         name: String,
-        /// Its id.
+        /// Made from this server's key.
         probe: ProbeId,
     },
     /// It had joined with this very token before; nothing was done.
     AlreadyJoined {
-        /// Its name.
+        /// As [`JoinOutcome::Joined`].
         name: String,
-        /// Its id.
+        /// As it joined: made from this server's key.
         probe: ProbeId,
     },
 }
@@ -74,7 +74,7 @@ pub enum JoinError {
     /// Somebody else answered.
     #[error("{remote}: {reason}")]
     NotTheCollector {
-        /// Who.
+        /// Where it answered.
         remote: SocketAddr,
         /// In words.
         reason: PinMismatch,
@@ -92,7 +92,7 @@ pub enum JoinError {
     /// The collector said something else.
     #[error("the collector's answer cannot be used: {what}; is one of the two releases older?")]
     Answer {
-        /// What.
+        /// What is wrong with it, in words.
         what: String,
     },
     /// The token's seed.
@@ -106,7 +106,7 @@ pub enum JoinError {
     Disk {
         /// What was tried.
         action: &'static str,
-        /// Which file.
+        /// Relative to the state folder.
         file: String,
         /// The system's words.
         #[source]

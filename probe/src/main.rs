@@ -17,6 +17,7 @@ async fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
+        .log_internal_errors(false) // they would be printed where nobody reads any more
         .init();
     cli::run(cli).await
 }

@@ -80,7 +80,6 @@ pub(crate) struct Measured {
 /// What became of one check.
 #[derive(Debug)]
 pub(crate) enum Report {
-    /// Of a request.
     Request(CheckReport),
     /// Of a connection without one.
     Connect(ConnectReport),

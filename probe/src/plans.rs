@@ -42,7 +42,6 @@ pub(crate) enum PlanRefused {
     OtherProbe {
         /// Whom it is for.
         found: ProbeId,
-        /// Who this is.
         own: ProbeId,
     },
     /// Older than the one in force.
@@ -55,17 +54,13 @@ pub(crate) enum PlanRefused {
     },
     /// Already past its end.
     #[error("plan {version} came although it has expired; is a clock wrong here or at the collector?")]
-    Expired {
-        /// Its version.
-        version: PlanVersion,
-    },
+    Expired { version: PlanVersion },
 }
 
 /// The disk did not take a plan.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot keep plan {version} in the state folder")]
 pub(crate) struct PlanUnwritten {
-    /// Its version.
     pub version: PlanVersion,
     /// The system's words.
     #[source]
@@ -114,7 +109,6 @@ impl PlanStore {
         Ok(store)
     }
 
-    /// The newest plan.
     #[must_use]
     pub(crate) fn newest(&self) -> Option<&Arc<Plan>> {
         self.newest.as_ref()

@@ -28,7 +28,7 @@ pub enum ProcessError {
     /// The state folder cannot be used.
     #[error("cannot use the state folder {folder}; name another with --state")]
     Folder {
-        /// The folder.
+        /// Where the state was to be kept.
         folder: String,
         /// Why.
         #[source]
@@ -49,10 +49,10 @@ pub enum ProcessError {
     /// No certificates to judge nodes by.
     #[error(transparent)]
     Roots(#[from] TlsRootsError),
-    /// The agent.
+    /// One of its tasks failed.
     #[error(transparent)]
     Agent(#[from] AgentError),
-    /// The join.
+    /// It could not join.
     #[error(transparent)]
     Join(#[from] JoinError),
 }

@@ -59,7 +59,7 @@ impl SharedSpool {
         self.with(|spool| spool.state())
     }
 
-    /// The current epoch.
+    /// What a greeting says of the epoch that is being written; none before the first record.
     #[must_use]
     pub fn current(&self) -> Option<EpochState> {
         self.with(|spool| spool.current().and_then(|epoch| spool.epoch_state(epoch)))
@@ -83,7 +83,6 @@ pub(crate) struct Recorded {
     pub batches: u64,
 }
 
-/// The recorder.
 pub(crate) struct Recorder {
     spool: SharedSpool,
     source_ports: Vec<u16>,

@@ -126,7 +126,7 @@ pub enum SpoolError {
     Disk {
         /// What was tried.
         action: &'static str,
-        /// Which file.
+        /// Relative to the state folder.
         file: String,
         /// The system's words.
         #[source]
@@ -138,7 +138,7 @@ pub enum SpoolError {
         reads = record::FORMAT
     )]
     Format {
-        /// Which file.
+        /// Relative to the state folder.
         file: String,
         /// Its format.
         found: u8,
@@ -146,7 +146,7 @@ pub enum SpoolError {
     /// A record was damaged since the spool was opened; it was set aside.
     #[error("a record of epoch {epoch} is damaged; it was taken out and is counted")]
     Damaged {
-        /// The epoch.
+        /// Whose records cannot be read on from there.
         epoch: EpochId,
     },
 }

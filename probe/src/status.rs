@@ -27,7 +27,7 @@ pub struct Status {
     pub now_ms: u64,
     /// The probe's id.
     pub probe: String,
-    /// Its name.
+    /// As the lead gave it.
     pub name: String,
     /// Its release.
     pub software: String,
@@ -53,7 +53,7 @@ pub struct Status {
     pub echo_counted: EchoCounters,
     /// The plan it follows.
     pub plan: Option<PlanStatus>,
-    /// The spool.
+    /// What waits on this disk.
     pub spool: SpoolStatus,
     /// The probe's end of the ledger.
     pub ledger: LedgerStatus,
@@ -73,7 +73,7 @@ pub struct ClockStatus {
 /// The plan in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanStatus {
-    /// Its version.
+    /// As the collector numbers them.
     pub version: String,
     /// Where it ends.
     pub expires_ms: u64,
@@ -87,7 +87,7 @@ pub struct PlanStatus {
     pub checks: usize,
 }
 
-/// The spool.
+/// What waits on this disk, and how much room it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpoolStatus {
     /// Bytes on disk.

@@ -107,7 +107,6 @@ pub(crate) struct Link {
     pub unkept: Option<String>,
 }
 
-/// The uplink.
 pub(crate) struct Uplink {
     parts: UplinkParts,
     instance: u64,

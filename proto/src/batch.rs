@@ -45,7 +45,7 @@ pub struct BatchHeader {
 /// A batch, checked: its columns agree in length and hold only values that mean something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// Header.
+    /// Epoch, sequence, predecessor and account.
     pub header: BatchHeader,
     echo: Option<EchoColumns>,
     endpoint: Option<EndpointColumns>,
@@ -144,7 +144,7 @@ impl Batch {
         requests.chain(self.connect.iter().flat_map(ConnectColumns::rows).map(boxed))
     }
 
-    /// Every measurement.
+    /// The rows of all layouts, one after the other.
     pub fn measurements(&self) -> impl Iterator<Item = Measurement> + '_ {
         let echoes = self.echoes().map(|row| row.map(Outcome::Echo));
         echoes.chain(self.endpoints())

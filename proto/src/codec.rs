@@ -27,7 +27,7 @@ pub fn decode_batch(payload: &[u8]) -> Result<Batch, DecodeError> {
     Ok(batch)
 }
 
-/// Encodes a tombstone.
+/// A tombstone as a frame carries it.
 #[must_use]
 pub fn encode_tombstone(tombstone: &Tombstone) -> Vec<u8> {
     encode(tombstone)

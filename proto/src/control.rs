@@ -36,7 +36,7 @@ pub enum StreamRole {
     Drain,
 }
 
-/// From the probe.
+/// What a probe says on the control stream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProbeMessage {
     /// The first message.
@@ -123,7 +123,7 @@ pub struct SpoolState {
     pub corrupt_records: u64,
 }
 
-/// From the collector.
+/// What a collector says on the control stream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CollectorMessage {
     /// The probe is in.
@@ -162,7 +162,7 @@ pub enum CollectorMessage {
     },
 }
 
-/// A certificate, DER.
+/// DER, as TLS and the store carry it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CertificateDer(#[serde(with = "serde_bytes")] pub Vec<u8>);

@@ -39,7 +39,7 @@ pub fn signed_message(exporter: &[u8; 32], csr: &[u8]) -> Vec<u8> {
 /// The collector's answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum JoinResponse {
-    /// In.
+    /// The server may come in.
     Accepted {
         /// The probe's id.
         probe: ProbeId,

@@ -9,7 +9,7 @@ use crate::units::{Hour, UnixMillis};
 /// plan's expiry).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Adoption {
-    /// The plan.
+    /// Which plan's slots count from here on.
     pub version: PlanVersion,
     /// Slots at or after this instant belong to it.
     pub first_slot: UnixMillis,

@@ -358,13 +358,13 @@ pub enum PlanError {
     /// A name or URL that is too long.
     #[error("target {target} has a name, URL or asset of more than 512 bytes")]
     Text {
-        /// The target.
+        /// The node or peer that it belongs to.
         target: TargetId,
     },
     /// One target twice: their measurements could not be told apart.
     #[error("target {target} is in the plan twice")]
     SameTarget {
-        /// The target.
+        /// The one that stands there twice.
         target: TargetId,
     },
     /// One check twice: their measurements would have the same id.

@@ -102,7 +102,7 @@ impl Schedule {
         UnixMillis(u64::from(self.offset_ms) + self.index_from(from) * u64::from(self.interval_ms))
     }
 
-    /// The slot after `slot`.
+    /// The next planned run.
     #[must_use]
     pub fn after(&self, slot: UnixMillis) -> UnixMillis {
         UnixMillis(slot.0 + u64::from(self.interval_ms))

@@ -157,7 +157,7 @@ pub enum SectionError {
     Broken {
         /// One of those this release knows.
         name: &'static str,
-        /// How.
+        /// What the serializer said.
         #[source]
         source: Unreadable,
     },

@@ -396,6 +396,30 @@ async fn targets_are_edited_in_a_running_collector_and_in_the_file() {
     assert_eq!(again.code, 1, "names are unique");
     assert!(again.err.contains("berlin"), "{}", again.err);
 
+    let set = ask(&paths, &["target", "set", "berlin", "--interval", "5s"]).await;
+    assert_eq!(set.code, 0, "{}", set.err);
+    assert!(
+        set.out.contains("calls a minute"),
+        "what it costs now: {}",
+        set.out
+    );
+    assert_eq!(ask(&paths, &list).await.json()["nodes"][0]["interval_s"], 5.0);
+    let unset = [
+        "target", "set", "berlin", "--unset", "interval", "--unset", "asset",
+    ];
+    assert_eq!(ask(&paths, &unset).await.code, 0);
+    let listed = ask(&paths, &list).await.json();
+    assert!(listed["nodes"][0]["interval_s"].is_null() && listed["nodes"][0]["asset"].is_null());
+    for (wrong, word) in [
+        (&["target", "set", "berlin"][..], "--interval"),
+        (&["target", "set", "berlin", "--interval", "0s"][..], "interval"),
+        (&["target", "set", "tokyo", "--interval", "5s"][..], "berlin"),
+    ] {
+        let refused = ask(&paths, wrong).await;
+        assert_ne!(refused.code, 0, "{wrong:?}");
+        assert!(refused.err.contains(word), "{}", refused.err);
+    }
+
     assert_eq!(ask(&paths, &["target", "pause", "berlin"]).await.code, 0);
     assert_eq!(ask(&paths, &list).await.json()["nodes"][0]["paused"], true);
     assert_eq!(
@@ -423,7 +447,14 @@ async fn targets_are_edited_in_a_running_collector_and_in_the_file() {
         .collect();
     assert_eq!(
         commands,
-        ["target add", "target pause", "target resume", "target remove"]
+        [
+            "target add",
+            "target set",
+            "target set",
+            "target pause",
+            "target resume",
+            "target remove"
+        ]
     );
 
     stop.cancel();

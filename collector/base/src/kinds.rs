@@ -75,7 +75,7 @@ pub struct EndpointRun<'a> {
     pub certificate_expires: Option<u64>,
     /// The target said something, be it an error page: this probe's way out works.
     pub answered: bool,
-    /// How it ended.
+    /// With its phase and cause where it failed, its times where it did not.
     pub ended: Ended<'a>,
 }
 
@@ -148,9 +148,9 @@ pub fn address_of(outcome: &Outcome) -> Cow<'_, str> {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum OutcomeJson<'a> {
-    /// Of an echo.
+    /// Of a UDP echo between two probes.
     Echo(echo::Json),
-    /// Of a request.
+    /// Of a check of a node: a request or a connection.
     Endpoint(request::Json<'a>),
     /// Of a connection.
     Connect(connect::Json<'a>),

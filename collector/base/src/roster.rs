@@ -13,7 +13,7 @@ use isochrone_proto::units::UnixMillis;
 /// A probe, as a witness.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProbeEntry {
-    /// Its id.
+    /// Derived from its key; a server that joins with a new key has a new one.
     pub id: ProbeId,
     /// Its name, unique in the mesh.
     pub name: String,
@@ -80,6 +80,7 @@ pub struct Roster {
     probes: BTreeMap<ProbeId, ProbeEntry>,
     nodes: BTreeMap<TargetId, NodeEntry>,
     peers: BTreeMap<TargetId, ProbeId>,
+    servers: BTreeMap<ProbeId, ProbeId>,
 }
 
 impl Roster {
@@ -104,7 +105,13 @@ impl Roster {
             .keys()
             .map(|&probe| (TargetId::of_peer(probe), probe))
             .collect();
-        Self { probes, nodes, peers }
+        let servers = servers(probes.values());
+        Self {
+            probes,
+            nodes,
+            peers,
+            servers,
+        }
     }
 
     /// The same with more nodes.
@@ -114,19 +121,19 @@ impl Roster {
         self
     }
 
-    /// A probe by id.
+    /// A probe, revoked ones included.
     #[must_use]
     pub fn probe(&self, id: ProbeId) -> Option<&ProbeEntry> {
         self.probes.get(&id)
     }
 
-    /// A node by its target.
+    /// A node, paused ones included; removed ones after [`Roster::with_nodes`].
     #[must_use]
     pub fn node(&self, id: TargetId) -> Option<&NodeEntry> {
         self.nodes.get(&id)
     }
 
-    /// A node by its name.
+    /// A node by the name that `targets.toml` gives it.
     #[must_use]
     pub fn node_named(&self, name: &str) -> Option<&NodeEntry> {
         self.node(TargetId::of_node(name))
@@ -137,6 +144,14 @@ impl Roster {
     #[must_use]
     pub fn peer(&self, target: TargetId) -> Option<&ProbeEntry> {
         self.peers.get(&target).and_then(|probe| self.probes.get(probe))
+    }
+
+    /// The probe that now stands for the server of `probe`, perhaps itself. A server that was invited again has joined
+    /// as several probes, one after the other; it is one vantage all the same. One worker's probes at one place in one
+    /// network count as such a server: whether they are two machines, they see the same paths.
+    #[must_use]
+    pub fn server_of(&self, probe: ProbeId) -> ProbeId {
+        self.servers.get(&probe).copied().unwrap_or(probe)
     }
 
     /// Every probe, revoked ones included.
@@ -153,6 +168,27 @@ impl Roster {
     pub fn judges<'a>(&'a self, node: &'a NodeEntry) -> impl Iterator<Item = &'a ProbeEntry> {
         self.probes().filter(|probe| probe.active && !node.is_own(probe))
     }
+}
+
+/// For each probe, the one that stands for its server: the newest that is not revoked, else the newest.
+fn servers<'a>(probes: impl Iterator<Item = &'a ProbeEntry> + Clone) -> BTreeMap<ProbeId, ProbeId> {
+    let server = |probe: &'a ProbeEntry| {
+        let degrees = (
+            probe.latitude.map(f64::to_bits),
+            probe.longitude.map(f64::to_bits),
+        );
+        (probe.worker.as_str(), degrees, probe.network)
+    };
+    let mut newest: BTreeMap<_, &ProbeEntry> = BTreeMap::new();
+    for probe in probes.clone() {
+        let now = newest.entry(server(probe)).or_insert(probe);
+        if (probe.active, probe.joined, probe.id) > (now.active, now.joined, now.id) {
+            *now = probe;
+        }
+    }
+    probes
+        .map(|probe| (probe.id, newest[&server(probe)].id))
+        .collect()
 }
 
 /// The first spelling of each worker.
@@ -193,5 +229,36 @@ mod tests {
         let workers: BTreeSet<_> = roster.probes().map(|probe| probe.worker.as_str()).collect();
         assert_eq!(workers.len(), 2, "one spelling each: {workers:?}");
         assert!(workers.contains("Ada"), "as the nodes write it");
+    }
+
+    #[test]
+    fn server_that_joined_again_is_one_and_its_newest_probe_stands_for_it() {
+        let at = |name: &str, worker: &str, network, joined, active| ProbeEntry {
+            joined: UnixMillis(joined),
+            active,
+            ..fixture::probe(name, worker, network)
+        };
+        let moved = ProbeEntry {
+            latitude: Some(48.8),
+            ..at("moved", "ada", Some(1), 4, true)
+        };
+        let roster = Roster::new(
+            [
+                at("first", "ada", Some(1), 1, true),
+                at("again", "Ada", Some(1), 2, true),
+                at("revoked", "ada", Some(1), 3, false),
+                at("elsewhere", "ada", Some(2), 4, true),
+                at("another", "ben", Some(1), 4, true),
+                moved,
+            ],
+            [],
+        );
+        let server = |name: &str| roster.server_of(fixture::probe_id(name));
+        for name in ["first", "again", "revoked"] {
+            assert_eq!(server(name), fixture::probe_id("again"), "{name}");
+        }
+        for name in ["elsewhere", "another", "moved"] {
+            assert_eq!(server(name), fixture::probe_id(name), "{name}");
+        }
     }
 }

@@ -27,7 +27,7 @@ static TABLE: LazyLock<CityTable> =
 pub struct City {
     /// Its name, as GeoNames spells it.
     pub name: &'static str,
-    /// Its country.
+    /// ISO 3166 code.
     pub country: Country,
     /// Where it lies, to 0.001 degree.
     pub position: Position,

@@ -33,9 +33,9 @@ impl fmt::Display for Country {
 pub enum Continent {
     /// Africa, `AF`.
     Africa,
-    /// Antarctica, `AN`.
+    /// `AN`.
     Antarctica,
-    /// Asia, `AS`.
+    /// `AS`.
     Asia,
     /// Europe, `EU`.
     Europe,

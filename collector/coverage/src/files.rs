@@ -134,7 +134,7 @@ pub enum FileError {
         /// Its path, as it was given.
         file: String,
     },
-    /// A column is missing.
+    /// The header does not name all that is needed.
     #[error("{file}:1: no column `{column}`: {hint}")]
     MissingColumn {
         /// Its path, as it was given.
@@ -199,7 +199,7 @@ pub enum FileError {
         line: u64,
         /// What kind of thing.
         what: &'static str,
-        /// Which.
+        /// As it stands in the file.
         value: String,
         /// Where it first stood.
         first: u64,

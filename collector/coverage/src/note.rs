@@ -11,7 +11,7 @@ pub enum Note {
         file: String,
         /// The column that was read.
         read: &'static str,
-        /// The others.
+        /// The headers that the column could also have had.
         others: Vec<&'static str>,
     },
     /// Rows from a site to itself were not used.

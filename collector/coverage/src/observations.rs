@@ -33,7 +33,7 @@ pub enum Source {
     Store,
     /// Two CSV files.
     Files,
-    /// Elasticsearch.
+    /// Production's store.
     Elasticsearch,
     /// The demo's simulated world: each output is marked.
     Demo,
@@ -221,7 +221,7 @@ pub struct DayReading {
     pub vantage: usize,
     /// Index into [`Observations::nodes`].
     pub node: usize,
-    /// The day.
+    /// UTC.
     pub day: Day,
     /// Round-trip times by [`Observations::basis`].
     pub rtt: Samples,

@@ -61,7 +61,7 @@ pub struct CoverageReport {
 /// What counts how much, in one line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WeightSummary {
-    /// What the weights are.
+    /// Whether people or numbers from a file.
     pub kind: WeightKind,
     /// Their sum for the first class.
     pub total: f64,
@@ -147,7 +147,7 @@ pub struct WorstLoss {
 /// Which region a row is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RegionId {
-    /// A country.
+    /// By its ISO 3166 code.
     Country(Country),
     /// A continent: the sum of its countries.
     Continent(Continent),
@@ -158,7 +158,7 @@ pub enum RegionId {
 /// One region: a sum of cities, never a pool of samples.
 #[derive(Clone, Debug)]
 pub struct Region {
-    /// Which.
+    /// A country or a continent: the codes of the two overlap.
     pub id: RegionId,
     /// The continent it lies in.
     pub continent: Option<Continent>,
@@ -244,7 +244,7 @@ pub struct VantageReport {
     pub site: String,
     /// Where it lies.
     pub position: Position,
-    /// Its country.
+    /// ISO 3166 code, where it is known.
     pub country: Option<Country>,
     /// The weight it speaks for.
     pub weight: f64,
@@ -267,7 +267,7 @@ pub struct NodeTime {
     pub node: String,
     /// The compared statistic in milliseconds.
     pub ms: f64,
-    /// Its interval.
+    /// From day to day, 95 %; none under seven days.
     pub interval: Option<Interval>,
     /// Measured from the node to the vantage, for want of the other direction.
     pub reversed: bool,

@@ -16,7 +16,7 @@ pub struct Weights {
     basis: Basis,
 }
 
-/// What weights are.
+/// What a city counts by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WeightKind {
     /// People in cities.
@@ -45,9 +45,9 @@ pub enum WeightSource {
     Cities,
     /// Nobody: every vantage counts 1.
     Vantages,
-    /// A file.
+    /// As somebody's own table says.
     File {
-        /// Its name.
+        /// Without its folder.
         name: String,
         /// It holds countries; what they weigh was spread over the table's cities.
         spread: bool,
@@ -127,7 +127,7 @@ impl Weights {
         })
     }
 
-    /// What the weights are.
+    /// Whether people or numbers from a file.
     pub fn kind(&self) -> WeightKind {
         self.kind
     }

@@ -34,7 +34,7 @@ pub enum Actor {
     },
     /// A probe, over its connection.
     Probe {
-        /// Which.
+        /// As its certificate says.
         probe: ProbeId,
     },
     /// The collector, by one of its own rules.

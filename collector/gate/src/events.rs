@@ -21,7 +21,7 @@ pub struct GateEvent {
     pub probe: ProbeId,
     /// That probe's name.
     pub name: String,
-    /// What.
+    /// With what a person needs to act on it.
     pub kind: GateEventKind,
 }
 

@@ -162,7 +162,7 @@ impl Registry {
             expires: now.plus(valid),
         };
         let mut script = invite::script(&token, &name, &place);
-        script.insert_str(0, &new.doubt().unwrap_or_default());
+        script.insert_str(0, &new.doubts(&draft.members, &place));
         let expires = words::rfc3339_second(token.expires);
         let what = format!(
             "{} invited for {} as {name}, until {expires}",

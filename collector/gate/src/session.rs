@@ -55,7 +55,7 @@ pub trait PlanSource: Send + Sync + 'static {
 /// A connected probe, as it was when it was asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SessionView {
-    /// The probe.
+    /// As its certificate says, never as a message does.
     pub probe: ProbeId,
     /// The probe's name, as the lead gave it.
     pub name: String,

@@ -13,14 +13,14 @@ use serde::Deserialize;
 use url::Url;
 
 pub use self::check::{NodeError, UrlError};
-pub use self::edit::{EditError, add, remove, set_paused};
+pub use self::edit::{EditError, add, remove, set, set_paused};
 
 /// A node as the lead describes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     /// Unique name.
     pub name: String,
-    /// What it is.
+    /// Which API it answers.
     pub kind: NodeKind,
     /// Base URL (Argus, always with a slash at its end) or full URL (http).
     pub url: Url,
@@ -50,7 +50,7 @@ pub struct Node {
     pub paused: bool,
 }
 
-/// What a node is.
+/// Which API a node answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NodeKind {
@@ -137,7 +137,7 @@ impl Targets {
         Ok(Self { nodes })
     }
 
-    /// The node of this name.
+    /// A node by its name, which is unique.
     #[must_use]
     pub fn node(&self, name: &str) -> Option<&Node> {
         self.nodes.iter().find(|node| node.name == name)

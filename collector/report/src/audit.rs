@@ -11,7 +11,7 @@ use crate::lines::Lines;
 pub struct AuditLine {
     /// When.
     pub at: UnixMillis,
-    /// Who.
+    /// A user of the collector's machine, or a probe.
     pub who: String,
     /// Which command or event.
     pub action: String,

@@ -36,7 +36,7 @@ pub struct Frame {
 pub struct LinkGroup {
     /// What stands before them; may be empty.
     pub title: &'static str,
-    /// The links.
+    /// The other pages, in the order they stand in.
     pub links: Vec<Link>,
 }
 

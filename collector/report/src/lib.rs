@@ -54,7 +54,7 @@ pub trait Printed {
         self.frame().lines(Lines::text(width), |lines| self.write(lines))
     }
 
-    /// Markdown.
+    /// For a wiki or an issue; its tables are padded, so it reads as text too.
     fn markdown(&self) -> String {
         self.frame().lines(Lines::markdown(), |lines| self.write(lines))
     }

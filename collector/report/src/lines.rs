@@ -22,7 +22,7 @@ impl Lines {
         Self { width, lines }
     }
 
-    /// Markdown.
+    /// Lines that are escaped and never broken.
     #[must_use]
     pub fn markdown() -> Self {
         let (width, lines) = (None, Vec::new());

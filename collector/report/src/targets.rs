@@ -20,13 +20,13 @@ pub struct TargetsReport {
 /// A node.
 #[derive(Clone, Debug)]
 pub struct TargetLine {
-    /// Its name.
+    /// As `targets.toml` writes it.
     pub name: String,
     /// `argus` or `http`.
     pub kind: &'static str,
     /// Where it answers.
     pub url: String,
-    /// Whose.
+    /// In whose care it is.
     pub worker: String,
     /// The city.
     pub place: String,

@@ -109,9 +109,9 @@ pub enum UsageError {
     /// No duration.
     #[error("{option} {given}: {error}; write it as {example}")]
     Duration {
-        /// The option.
+        /// With its dashes.
         option: &'static str,
-        /// As given.
+        /// As it stands on the command line.
         given: String,
         /// What is wrong with it.
         error: humantime::DurationError,
@@ -121,24 +121,27 @@ pub enum UsageError {
     /// No instant.
     #[error("{option} {given}: write an instant as 2026-11-22T03:00:00Z")]
     Instant {
-        /// The option.
+        /// With its dashes.
         option: &'static str,
-        /// As given.
+        /// As it stands on the command line.
         given: String,
     },
+    /// `target set` without anything to set.
+    #[error("name what is to change, such as --interval 5s or --unset asset; `target set --help` lists all")]
+    NothingToSet,
     /// A window that ends before it begins.
     #[error("--from must be before --to")]
     Backwards,
     /// No coordinates.
     #[error("--location {given}: write latitude,longitude in degrees, such as 34.69,135.50")]
     Location {
-        /// As given.
+        /// As it stands on the command line.
         given: String,
     },
     /// No bucket.
     #[error("--bucket {given}: write family:index, such as 0:0")]
     Bucket {
-        /// As given.
+        /// As it stands on the command line.
         given: String,
     },
     /// One of two files.

@@ -137,17 +137,14 @@ pub(super) async fn export(
     out: &Out,
 ) -> Result<(), CommandError> {
     let ExportCommand::Ndjson { window } = command;
-    let from = window
-        .from
-        .as_deref()
-        .map(|text| instant("--from", text))
-        .transpose()?;
-    let until = window
-        .to
-        .as_deref()
-        .map(|text| instant("--to", text))
-        .transpose()?;
-    let range = ScanRange::slots(from.unwrap_or_default(), until.unwrap_or(UnixMillis(u64::MAX)));
+    let since = window.since.as_deref().map(since).transpose()?;
+    let from = window.from.as_deref().map(|text| instant("--from", text));
+    let until = window.to.as_deref().map(|text| instant("--to", text));
+    let from = match since {
+        Some(since) => context.clock.wall().minus(since),
+        None => from.transpose()?.unwrap_or_default(),
+    };
+    let range = ScanRange::slots(from, until.transpose()?.unwrap_or(UnixMillis(u64::MAX)));
     let (store, out) = (context.store.clone(), out.clone());
     blocking(move || {
         let mut pieces = Pieces {
@@ -161,6 +158,19 @@ pub(super) async fn export(
         pieces.flush().map_err(|_| CommandError::Gone)
     })
     .await
+}
+
+/// `7d`.
+fn since(text: &str) -> Result<Duration, UsageError> {
+    humantime::parse_duration(text).map_err(|error| {
+        let (option, given, example) = ("--since", text.to_owned(), "7d or 12h");
+        UsageError::Duration {
+            option,
+            given,
+            error,
+            example,
+        }
+    })
 }
 
 /// RFC 3339.
@@ -371,17 +381,10 @@ impl From<ReportFailure> for CommandError {
 fn window(context: &CommandContext, args: &WindowArgs) -> Result<Window, CommandError> {
     let now = context.clock.wall();
     if args.from.is_none() && args.to.is_none() {
-        let text = args.since.as_deref().unwrap_or("7days");
-        let since = humantime::parse_duration(text).map_err(|error| {
-            let (option, given, example) = ("--since", text.to_owned(), "7d or 12h");
-            UsageError::Duration {
-                option,
-                given,
-                error,
-                example,
-            }
-        })?;
-        return Ok(Window::since(now, since));
+        return Ok(Window::since(
+            now,
+            since(args.since.as_deref().unwrap_or("7days"))?,
+        ));
     }
     let until = args
         .to

@@ -1,4 +1,4 @@
-//! `target add|pause|remove|list`.
+//! `target add|set|pause|remove|list`.
 
 mod load;
 
@@ -10,7 +10,7 @@ use isochrone_planner::targets::{self, EditError, Node, NodeKind, Targets};
 use isochrone_report::targets::{TargetLine, TargetsReport};
 
 use super::{CommandContext, CommandError, Out, UsageError, WIDTH};
-use crate::cli::{Format, NodeArgs, TargetCommand};
+use crate::cli::{Format, NodeArgs, NodeChanges, TargetCommand};
 
 pub(super) async fn carry_out(
     context: &CommandContext,
@@ -19,6 +19,7 @@ pub(super) async fn carry_out(
 ) -> Result<(), CommandError> {
     match command {
         TargetCommand::Add(args) => add(context, args, out).await,
+        TargetCommand::Set(changes) => set(context, *changes, out).await,
         TargetCommand::Pause { node, resume } => {
             let edited = targets::set_paused(&context.targets_file, &node, !resume);
             adopt(
@@ -54,19 +55,9 @@ async fn add(context: &CommandContext, args: NodeArgs, out: &Out) -> Result<(), 
         .map(|node| notes(node, &edited, true).join("; "));
     let loads = load::loads(context, &edited);
     adopt(context, Ok(edited), "target add", &name)?;
-    let from = if context.views.is_some() {
-        "the probes check it from their next plan on"
-    } else {
-        "no collector runs here now, so it is checked once one does"
-    };
-    out.text(format!("{name} is added; {from}.\n")).await?;
-    if let Some(load) = loads.iter().find(|load| load.node == name) {
-        out.text(format!("{}\n", load::sentence(load))).await?;
-    }
-    match odd.filter(|odd| !odd.is_empty()) {
-        Some(odd) => out.text(format!("Note: {odd}.\n")).await,
-        None => Ok(()),
-    }
+    out.text(format!("{name} is added; {}.\n", taken_up(context)))
+        .await?;
+    say_cost(&loads, &name, odd, out).await
 }
 
 /// Adds a node. Where the file was sound before, what is wrong after it is what the options say.
@@ -80,10 +71,7 @@ fn added(
         let name = name.to_owned();
         return Err(CommandError::NodeNameTaken { name });
     }
-    targets::add(file, keys).map_err(|error| match error {
-        EditError::Targets(error) => UsageError::Node(error).into(),
-        other => other.into(),
-    })
+    targets::add(file, keys).map_err(usage)
 }
 
 /// Takes an edit up and logs it.
@@ -102,33 +90,99 @@ fn adopt(
     })
 }
 
-fn keys(args: NodeArgs) -> Result<Vec<(&'static str, toml_edit::Value)>, CommandError> {
-    let mut keys: Vec<(&'static str, toml_edit::Value)> = vec![
-        ("node", args.node.into()),
-        ("kind", args.kind.into()),
-        ("url", args.url.into()),
-        ("worker", args.worker.into()),
-    ];
-    if let Some(place) = args.place {
-        keys.push(("place", place.into()));
+/// Changes a node, and says what it costs now.
+async fn set(context: &CommandContext, changes: NodeChanges, out: &Out) -> Result<(), CommandError> {
+    let name = changes.node.clone();
+    let unset: Vec<_> = changes.unset.iter().map(|key| key.name()).collect();
+    let set = changed(changes)?;
+    if set.is_empty() && unset.is_empty() {
+        return Err(UsageError::NothingToSet.into());
     }
-    if let Some(location) = args.location {
+    Targets::read(&context.targets_file)?; // what is wrong after this, the options say
+    let edited = targets::set(&context.targets_file, &name, set, &unset).map_err(usage)?;
+    let odd = edited
+        .node(&name)
+        .map(|node| notes(node, &edited, true).join("; "));
+    let loads = load::loads(context, &edited);
+    adopt(context, Ok(edited), "target set", &name)?;
+    out.text(format!("{name} is changed; {}.\n", taken_up(context)))
+        .await?;
+    say_cost(&loads, &name, odd, out).await
+}
+
+/// What an edit that the options made wrong is.
+fn usage(error: EditError) -> CommandError {
+    match error {
+        EditError::Targets(error) => UsageError::Node(error).into(),
+        other => other.into(),
+    }
+}
+
+/// From when on an edit counts.
+fn taken_up(context: &CommandContext) -> &'static str {
+    if context.views.is_some() {
+        "the probes check it so from their next plan on"
+    } else {
+        "no collector runs here now, so it counts once one does"
+    }
+}
+
+/// What a node's checks cost it, and what is odd about it.
+async fn say_cost(loads: &[Load], name: &str, odd: Option<String>, out: &Out) -> Result<(), CommandError> {
+    if let Some(load) = loads.iter().find(|load| load.node == name) {
+        out.text(format!("{}\n", load::sentence(load))).await?;
+    }
+    match odd.filter(|odd| !odd.is_empty()) {
+        Some(odd) => out.text(format!("Note: {odd}.\n")).await,
+        None => Ok(()),
+    }
+}
+
+/// Keys and values of targets.toml, in the order they stand in.
+type Keys = Vec<(&'static str, toml_edit::Value)>;
+
+fn keys(args: NodeArgs) -> Result<Keys, CommandError> {
+    let mut keys: Keys = vec![("node", args.node.clone().into()), ("kind", args.kind.into())];
+    keys.extend(changed(NodeChanges {
+        node: args.node,
+        url: Some(args.url),
+        worker: Some(args.worker),
+        place: args.place,
+        location: args.location,
+        network: args.network,
+        buckets: args.buckets,
+        asset: args.asset,
+        interval: args.interval,
+        unset: Vec::new(),
+    })?);
+    Ok(keys)
+}
+
+/// The keys that the options name.
+fn changed(changes: NodeChanges) -> Result<Keys, CommandError> {
+    let mut keys = Keys::new();
+    keys.extend(changes.url.map(|url| ("url", url.into())));
+    keys.extend(changes.worker.map(|worker| ("worker", worker.into())));
+    keys.extend(changes.place.map(|place| ("place", place.into())));
+    if let Some(location) = changes.location {
         let (latitude, longitude) = super::probes::location(&location)?;
         keys.push(("latitude", latitude.into()));
         keys.push(("longitude", longitude.into()));
     }
-    if let Some(network) = args.network {
-        keys.push(("network", i64::from(network).into()));
-    }
-    if let Some(bucket) = args.buckets.iter().find(|bucket| !is_bucket(bucket)) {
+    keys.extend(
+        changes
+            .network
+            .map(|network| ("network", i64::from(network).into())),
+    );
+    if let Some(bucket) = changes.buckets.iter().find(|bucket| !is_bucket(bucket)) {
         let given = bucket.clone();
         return Err(UsageError::Bucket { given }.into());
     }
-    if !args.buckets.is_empty() {
-        keys.push(("buckets", toml_edit::Array::from_iter(args.buckets).into()));
+    if !changes.buckets.is_empty() {
+        keys.push(("buckets", toml_edit::Array::from_iter(changes.buckets).into()));
     }
-    keys.extend(args.asset.map(|asset| ("asset", asset.into())));
-    keys.extend(args.interval.map(|interval| ("interval", interval.into())));
+    keys.extend(changes.asset.map(|asset| ("asset", asset.into())));
+    keys.extend(changes.interval.map(|interval| ("interval", interval.into())));
     Ok(keys)
 }
 

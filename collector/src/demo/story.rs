@@ -12,6 +12,7 @@ use super::director::Director;
 use super::history::{SLOW_BY, SLOW_NODE};
 use super::world::CITIES;
 use crate::cli::{Command, CoverageArgs, Format, ReportCommand, ReportFormat, WindowArgs};
+use crate::terminal;
 
 /// How long one step may take before the demo says that something is wrong.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -208,17 +209,17 @@ impl<'a> Story<'a> {
         if code != 0 {
             bail!("the report failed: {text}");
         }
-        println!("\n{text}");
+        terminal::say(&format!("\n{text}\n"));
         self.say(&format!(
             "That was the story. The mesh goes on: look around at http://{}/ and http://{}/report/coverage",
             self.world.page, self.world.page
         ));
-        println!(
-            "         Commands work too, in another terminal:\n           export ISOCHRONE_CONFIG={config}\n           export ISOCHRONE_STATE={state}\n           {program} show tokyo\n           {program} report nodes --since 15d\n         Ctrl-C ends the demo. Its files go with it, unless you named a folder with --state.",
+        terminal::say(&format!(
+            "         Commands work too, in another terminal:\n           export ISOCHRONE_CONFIG={config}\n           export ISOCHRONE_STATE={state}\n           {program} show tokyo\n           {program} report nodes --since 15d\n         Ctrl-C ends the demo. Its files go with it, unless you named a folder with --state.\n",
             config = self.world.paths.config.display(),
             state = self.world.paths.state.display(),
             program = self.world.program()
-        );
+        ));
         Ok(())
     }
 
@@ -297,7 +298,7 @@ impl<'a> Story<'a> {
 
     fn quote(&self, text: &str) {
         for line in text.lines() {
-            println!("           | {line}");
+            terminal::say(&format!("           | {line}\n"));
         }
     }
 }
@@ -317,7 +318,7 @@ fn is_fresh(view: &LiveView, probe: &ProbeView) -> bool {
 
 /// A line of the story.
 pub fn say(began: Instant, text: &str) {
-    println!("DEMO {:>4.0}s {text}", began.elapsed().as_secs_f64());
+    terminal::say(&format!("DEMO {:>4.0}s {text}\n", began.elapsed().as_secs_f64()));
 }
 
 /// Goes on until `stop`: what dies is started again.
@@ -331,7 +332,7 @@ pub async fn keep_up(world: &mut Director, stop: &CancellationToken) -> anyhow::
             () = sleep(Duration::from_millis(500)) => {}
         }
         for name in world.revive().await? {
-            println!("DEMO      {name} had died and was started again");
+            terminal::say(&format!("DEMO      {name} had died and was started again\n"));
         }
     }
 }

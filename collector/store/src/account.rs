@@ -259,7 +259,6 @@ impl HourRow {
 /// What stands at a sequence of an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StreamEntry {
-    /// What it is.
     pub(crate) kind: StreamKind,
     /// Digest of its payload; of a tombstone, of the last batch it stands for.
     pub(crate) digest: Digest,

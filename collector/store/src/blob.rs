@@ -26,7 +26,6 @@ const HEADER: usize = 40;
 /// A stored batch, not yet decoded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StoredBlob<'a> {
-    /// Whose.
     pub(crate) probe: ProbeId,
     /// When it came.
     pub(crate) received: UnixMillis,

@@ -9,7 +9,6 @@ pub(crate) const PLANS_TABLE: &str = "plans";
 /// A row that is not what was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Damaged {
-    /// The table.
     pub(crate) table: &'static str,
     /// Its key, as the bytes that stand there.
     pub(crate) key: Vec<u8>,

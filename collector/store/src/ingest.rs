@@ -208,7 +208,7 @@ pub struct Incoming {
     pub item: Item,
     /// The payload, as it was spooled.
     pub payload: Bytes,
-    /// Its digest.
+    /// BLAKE3 over the batch as it was sent; the next batch names it.
     pub digest: Digest,
     /// The collector's wall clock when it came.
     pub received: UnixMillis,
@@ -338,7 +338,7 @@ pub enum Unavailable {
     /// Less than the reserve is free.
     #[error("the collector's disk has only {free_bytes} bytes free, less than its reserve; make room")]
     DiskReserve {
-        /// What is free.
+        /// What the file system has left.
         free_bytes: u64,
     },
     /// The database failed; it is opened again with the next item.
@@ -356,7 +356,7 @@ pub struct Committed {
     pub probe: ProbeId,
     /// The plan whose checks its rows name.
     pub plan: Arc<Plan>,
-    /// The batch.
+    /// Shared: live state and the store read the same one.
     pub batch: Arc<Batch>,
     /// When it was received.
     pub received: UnixMillis,

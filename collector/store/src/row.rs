@@ -27,7 +27,6 @@ pub(crate) enum Malformed {
     /// A version or code that this build does not know.
     #[error("{field} is {found}, which this build does not know")]
     Unknown {
-        /// The field.
         field: &'static str,
         /// Its value.
         found: u64,

@@ -113,7 +113,6 @@ impl Whole<'_> {
     }
 }
 
-/// A number as a value.
 pub(crate) fn number(value: &[u8]) -> u64 {
     let mut bytes = [0; 8];
     let length = value.len().min(8);
@@ -128,7 +127,6 @@ pub(crate) enum Lookup<V> {
     Absent,
     /// A row that is not what was written; it is noted.
     Damaged,
-    /// This.
     Is(V),
 }
 

@@ -86,7 +86,7 @@ pub struct Stored {
     pub sequence: Sequence,
     /// When it was received.
     pub received: UnixMillis,
-    /// The batch.
+    /// Decoded; its rows stand in it by column.
     pub batch: Batch,
     /// The plan whose checks its rows name.
     pub plan: Arc<Plan>,

@@ -26,7 +26,6 @@ impl Transaction {
         Ok(())
     }
 
-    /// The tables.
     pub(crate) fn tables(&self) -> &WriteTransaction {
         &self.0
     }

@@ -37,7 +37,7 @@ pub struct ReportQuery {
     pub since: Option<Duration>,
     /// `?from=2026-11-01T00:00:00Z`
     pub from: Option<Timestamp>,
-    /// `?to=…`
+    /// `?to=…`, RFC 3339; now where it is missing.
     pub to: Option<Timestamp>,
     /// Coverage only, `?weights=people` or `sites`.
     pub weights: Option<Weights>,

@@ -49,7 +49,7 @@ pub enum Source {
 /// The collector itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CollectorView {
-    /// Its name.
+    /// Unique in the mesh, for ever.
     pub name: String,
     /// Release of the collector that runs.
     pub version: String,
@@ -304,7 +304,7 @@ pub struct NodeCell {
 pub enum CellOutcome {
     /// It succeeded.
     Ok,
-    /// It failed.
+    /// The newest fresh answer is a failure.
     Failed,
     /// Nothing fresh.
     NoData,
@@ -379,7 +379,7 @@ pub enum IncidentState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
-    /// At the node.
+    /// Every network that can judge sees it.
     Node,
     /// At a storage source, by the node's own word.
     Source,
@@ -387,7 +387,7 @@ pub enum Cause {
     Shared,
     /// Between some networks and the node.
     Path,
-    /// At the probe.
+    /// One probe fails alike beside many nodes.
     Probe,
     /// Not known.
     Unknown,

@@ -217,7 +217,7 @@ pub struct Answer {
     pub body_bytes: u64,
     /// Whether reading stopped at the limit while more was coming (a miss sends more than asked: no error).
     pub capped: bool,
-    /// What kind of answer it is.
+    /// What its answer is judged by.
     pub kind: AnswerKind,
 }
 
@@ -249,7 +249,7 @@ impl Answer {
 /// What an answer holds beyond its phases.
 #[derive(Clone, Debug)]
 pub enum AnswerKind {
-    /// A page.
+    /// Of a plain web server: any 2xx or 3xx.
     Page,
     /// A node's status.
     Status(Box<ArgusStatus>),

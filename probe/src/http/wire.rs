@@ -15,7 +15,7 @@ use crate::reach::{BadUrl, EndpointUrl, ErrorText, whole_micros};
 /// A planned endpoint that no check can be made of.
 #[derive(Debug, thiserror::Error)]
 pub enum UnusableTarget {
-    /// Its URL.
+    /// The URL cannot be called.
     #[error("the planned URL cannot be measured")]
     Url(#[source] BadUrl),
     /// Its object.

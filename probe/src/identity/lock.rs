@@ -17,13 +17,13 @@ pub enum Locked {
     /// Another process has it.
     #[error("another isochrone-probe is using {}; stop it first (`systemctl stop isochrone-probe`)", folder.display())]
     InUse {
-        /// The folder.
+        /// The state folder.
         folder: PathBuf,
     },
     /// The lock file cannot be opened.
     #[error("cannot open the lock file in {}; may this user write there?", folder.display())]
     Disk {
-        /// The folder.
+        /// The state folder.
         folder: PathBuf,
         /// The system's words.
         #[source]

@@ -15,7 +15,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 
 /// An open connection.
 pub struct Connection {
-    /// The stream.
+    /// Connected; nothing was said yet.
     pub stream: Box<dyn ByteStream>,
     /// This side's address.
     pub local: SocketAddr,

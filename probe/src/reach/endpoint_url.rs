@@ -25,7 +25,7 @@ pub enum BadUrl {
     Scheme {
         /// What was given.
         text: String,
-        /// Its scheme.
+        /// What stands before `://`.
         scheme: String,
     },
     /// A user name or password inside.

@@ -14,7 +14,6 @@ use super::name::SegmentName;
 use super::record::{self, HEADER_BYTES, ItemKind, RecordHeader};
 use crate::disk::Disk;
 
-/// One epoch.
 #[derive(Debug)]
 pub(super) struct EpochLog {
     pub(super) ordinal: u64,

@@ -14,7 +14,6 @@ pub(super) struct SegmentName {
     pub(super) ordinal: u64,
     /// First slot of the epoch.
     pub(super) first_slot: UnixMillis,
-    /// The epoch.
     pub(super) epoch: EpochId,
     /// Sequence that the segment starts with.
     pub(super) first: Sequence,

@@ -32,7 +32,7 @@ const CLOSES: u8 = 0x80;
 /// What a record holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ItemKind {
-    /// A batch.
+    /// As it was or will be sent.
     Batch,
     /// What stands in the place of dropped batches.
     Tombstone,

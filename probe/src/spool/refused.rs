@@ -21,7 +21,6 @@ pub(super) struct RefusedCounts {
     changed: bool,
 }
 
-/// Of one epoch.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct OfEpoch {
     #[serde(with = "super::marks::hex")]

@@ -23,7 +23,7 @@ pub enum StatusError {
         folder.display()
     )]
     NotRunning {
-        /// The folder.
+        /// The state folder.
         folder: PathBuf,
         /// The system's words.
         #[source]
@@ -32,7 +32,7 @@ pub enum StatusError {
     /// It is there and says nothing.
     #[error("the isochrone-probe with the state folder {} does not answer; is the machine overloaded?", folder.display())]
     Silent {
-        /// The folder.
+        /// The state folder.
         folder: PathBuf,
     },
     /// What it says is no status.
@@ -41,7 +41,7 @@ pub enum StatusError {
     /// The socket cannot be made.
     #[error("cannot make the status socket in {}", folder.display())]
     Listen {
-        /// The folder.
+        /// The state folder.
         folder: PathBuf,
         /// The system's words.
         #[source]

@@ -66,10 +66,7 @@ pub(crate) enum LinkEnd {
     Lost(#[source] quinn::ConnectionError),
     /// The collector said something that this release does not understand.
     #[error("the collector at the other end speaks differently ({what}); is one of the two releases older?")]
-    Protocol {
-        /// What.
-        what: String,
-    },
+    Protocol { what: String },
     /// Batches stay unanswered.
     #[error("the collector has acknowledged nothing for {} s; connecting anew", feed::UNANSWERED.as_secs())]
     Unanswered,

@@ -59,7 +59,6 @@ pub enum RowsError {
     Column {
         /// Its name, in words.
         column: &'static str,
-        /// How.
         #[source]
         source: ColumnError,
     },

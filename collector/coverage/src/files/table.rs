@@ -15,7 +15,6 @@ pub(crate) struct Table<'a> {
     record: csv::StringRecord,
 }
 
-/// One row.
 pub(crate) struct Row<'a> {
     file: &'a str,
     line: u64,

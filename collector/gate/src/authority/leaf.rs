@@ -55,7 +55,7 @@ impl RequestedKey {
 pub struct ProbeLeaf {
     /// The name in it.
     pub probe: ProbeId,
-    /// Its key.
+    /// Hash of the public key, which the probe's id is made from.
     pub key: KeyHash,
     /// Its end.
     pub expires: UnixMillis,

@@ -1,13 +1,13 @@
 //! Making an invitation: its name, its token, and the text a worker pastes.
 
+mod script;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use isochrone_base::names::{is_name, slug};
 use isochrone_base::place;
-use isochrone_base::words;
 use isochrone_proto::limits::TEXT_BYTES_MAX;
-use isochrone_proto::token::Token;
 use isochrone_proto::units::UnixMillis;
 use serde::Serialize;
 
@@ -15,8 +15,8 @@ use super::RegistryError;
 use super::members::Members;
 use super::record::{Access, ProbeSite};
 
-/// UDP port of a probe's echo responder, unless its own configuration says otherwise.
-const ECHO_PORT: u16 = 7472;
+pub(super) use self::script::script;
+
 /// How long an invitation is valid, unless the lead says otherwise.
 pub(crate) const VALID: Duration = Duration::from_secs(72 * 3_600);
 /// Longest an invitation can be made to last.
@@ -90,16 +90,28 @@ impl NewInvitation {
         })
     }
 
-    /// What the lead should look at before the invitation is sent.
-    pub(super) fn doubt(&self) -> Option<String> {
+    /// What the lead should look at before the invitation is sent, as comments of the script.
+    pub(super) fn doubts(&self, members: &Members, place: &ProbeSite) -> String {
+        let mut doubts = String::new();
         let namesakes = place::find(&self.site).map_or(0, |found| found.namesakes);
-        (self.location.is_none() && namesakes > 0).then(|| {
-            format!(
-                "# {} is the largest of {} cities of that name; if another is meant, invite again with --location LAT,LON.\n",
+        if self.location.is_none() && namesakes > 0 {
+            writeln!(
+                doubts,
+                "# {} is the largest of {} cities of that name; if another is meant, invite again with --location LAT,LON.",
                 self.site,
                 namesakes + 1
             )
-        })
+            .expect("writing to a String does not fail");
+        }
+        for there in members.standing_at(place) {
+            writeln!(
+                doubts,
+                "# {} has a probe there, {there}. If this is for the same server, revoke that one once the new one has joined: isochrone-collector probe revoke {there}",
+                place.worker
+            )
+            .expect("writing to a String does not fail");
+        }
+        doubts
     }
 
     pub(super) fn valid(&self) -> Result<Duration, RegistryError> {
@@ -141,48 +153,4 @@ fn text(option: &'static str, value: &str) -> Result<(), RegistryError> {
     } else {
         Ok(())
     }
-}
-
-/// The text a worker pastes into a shell on the server.
-pub(super) fn script(token: &Token, name: &str, place: &ProbeSite) -> String {
-    let mut script = String::new();
-    let expires = words::rfc3339_second(token.expires);
-    let ProbeSite {
-        worker,
-        site,
-        latitude,
-        longitude,
-        ..
-    } = place;
-    let lines = [
-        format!("# Isochrone probe {name}, for {worker} in {site} (latitude {latitude}, longitude {longitude})."),
-        format!("# For one server only, valid until {expires}. Whoever holds the token can join: post it nowhere."),
-        "set -eu".into(),
-        "command -v isochrone-probe >/dev/null || {".into(),
-        "  echo 'isochrone-probe is not installed: put the binary the lead sent into /usr/local/bin, then paste this again' >&2".into(),
-        "  exit 1".into(),
-        "}".into(),
-        "as_root=; [ \"$(id -u)\" = 0 ] || as_root=sudo".into(),
-        format!("$as_root isochrone-probe join {token}"),
-        String::new(),
-        "# The other probes must reach this one's echo responder; it answers only those the lead planned.".into(),
-        "if command -v ufw >/dev/null; then".into(),
-        format!("  $as_root ufw allow {ECHO_PORT}/udp"),
-        "elif command -v firewall-cmd >/dev/null; then".into(),
-        format!("  $as_root firewall-cmd --permanent --add-port={ECHO_PORT}/udp && $as_root firewall-cmd --reload"),
-        "else".into(),
-        format!("  echo 'If a firewall runs here, let UDP port {ECHO_PORT} in.'"),
-        "fi".into(),
-        String::new(),
-        "# Start it now and at every boot.".into(),
-        "if command -v systemctl >/dev/null && systemctl cat isochrone-probe.service >/dev/null 2>&1; then".into(),
-        "  $as_root systemctl enable --now isochrone-probe.service".into(),
-        "else".into(),
-        "  echo 'No systemd unit is installed; start the probe yourself: isochrone-probe run'".into(),
-        "fi".into(),
-    ];
-    for line in lines {
-        writeln!(script, "{line}").expect("writing to a String does not fail");
-    }
-    script
 }

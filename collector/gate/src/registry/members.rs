@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use isochrone_base::names::is_one_worker;
 use isochrone_proto::control::CertificateDer;
 use isochrone_proto::echo::KeyEpoch;
 use isochrone_proto::ids::{KeyHash, ProbeId};
@@ -52,9 +53,22 @@ pub(super) struct Reuse {
 }
 
 impl Members {
-    /// The probe of that name.
     pub(super) fn by_name(&self, name: &str) -> Option<&Arc<ProbeRecord>> {
         self.probes.values().find(|probe| probe.name == name)
+    }
+
+    /// The names of the active probes that one worker has at one place in one network.
+    pub(super) fn standing_at(&self, place: &ProbeSite) -> impl Iterator<Item = &str> {
+        let is_there = |probe: &&Arc<ProbeRecord>| {
+            probe.is_active()
+                && is_one_worker(&probe.worker, &place.worker)
+                && (probe.latitude, probe.longitude) == (place.latitude, place.longitude)
+                && probe.network == place.network
+        };
+        self.probes
+            .values()
+            .filter(is_there)
+            .map(|probe| probe.name.as_str())
     }
 
     /// Whether a probe has or had that name, or an open invitation promises it.

@@ -98,7 +98,6 @@ pub enum ProbeState {
 pub struct KeyedSecret {
     /// Its number.
     pub epoch: KeyEpoch,
-    /// The secret.
     #[serde(with = "as_hex")]
     pub(crate) secret: ResponderSecret,
 }
@@ -201,7 +200,6 @@ impl InvitationRecord {
 /// A key that is never let in although it never was a probe: it was shown with another's invitation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct BurntKey {
-    /// Its hash.
     #[serde(with = "as_text")]
     pub key: KeyHash,
     /// When.

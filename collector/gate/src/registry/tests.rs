@@ -1,3 +1,5 @@
+mod script;
+
 use std::time::Duration;
 
 use isochrone_proto::echo::KeyEpoch;
@@ -204,29 +206,6 @@ async fn invitation_with_a_value_out_of_range_names_the_option() {
     assert!(error.to_string().starts_with("--valid"));
     new.valid = None;
     assert_eq!(office.registry.invite(&new, &lead()).unwrap().name, "ada-nowhere");
-}
-
-#[tokio::test]
-async fn script_holds_the_token_the_port_and_the_commands_and_ends_when_it_says() {
-    let office = Office::new();
-    let invitation = office.invite("ada", None).unwrap();
-    let join = format!("isochrone-probe join {}", invitation.token);
-    for part in [
-        join.as_str(),
-        "7472/udp",
-        "isochrone-probe run",
-        "systemctl enable --now",
-    ] {
-        assert!(invitation.script.contains(part), "{part}");
-    }
-    let expires: jiff::Timestamp = invitation.expires.parse().unwrap();
-    let expected = START.plus(VALID).0 / 1_000;
-    assert_eq!(expires.as_second(), i64::try_from(expected).unwrap());
-    let shell = std::process::Command::new("sh")
-        .args(["-n", "-c", &invitation.script])
-        .status()
-        .unwrap();
-    assert!(shell.success(), "the shell cannot read the script");
 }
 
 #[tokio::test]

@@ -60,22 +60,20 @@ async fn hear(talk: &Talk, message: ProbeMessage) -> Result<(), End> {
     }
 }
 
-/// Plans that this collector lost: kept if our authority signed them for this probe.
+/// Plans that this collector lost: kept if our authority signed them, for the probe that they name, whoever brings
+/// them (of a copied machine the one may still hold what the other lost).
 fn take_plans(talk: &Talk, plans: &[SignedPlan]) -> Result<(), End> {
     for signed in plans {
         if !talk.gate.authority.signed(signed) {
             return Err(End::Protocol(ProtocolBreak::UnsignedPlan));
         }
         let plan = codec::decode_plan(&signed.plan)?;
-        if plan.probe != talk.probe {
-            return Err(End::Protocol(ProtocolBreak::OthersPlan { probe: plan.probe }));
-        }
         aside(|| talk.gate.store.put_plan(signed, &plan)).map_err(|error| {
             tracing::error!(%error, version = %plan.version, "cannot keep a plan that the probe returned");
             End::StoreUnavailable
         })?;
         talk.gate.plans.seen(plan.version);
-        tracing::info!(version = %plan.version, "the probe returned a plan that was lost here");
+        tracing::info!(version = %plan.version, of = %plan.probe, "the probe returned a plan that was lost here");
     }
     talk.plans_came();
     Ok(())

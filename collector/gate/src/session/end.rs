@@ -3,7 +3,7 @@
 use isochrone_base::error_chain::chain;
 use isochrone_proto::codec::DecodeError;
 use isochrone_proto::control::{CloseCode, Refusal};
-use isochrone_proto::ids::{EpochId, PlanVersion, ProbeId, Sequence};
+use isochrone_proto::ids::{EpochId, PlanVersion, Sequence};
 
 use super::frames::{ReadError, SendError};
 use crate::authority::LeafError;
@@ -56,8 +56,6 @@ pub(super) enum ProtocolBreak {
     PlanUnanswered { version: PlanVersion },
     #[error("a plan that this collector's authority did not sign")]
     UnsignedPlan,
-    #[error("a plan made for probe {probe}")]
-    OthersPlan { probe: ProbeId },
     #[error("{0}")]
     Frame(ReadError),
     #[error("{}", chain(.0))]

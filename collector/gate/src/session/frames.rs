@@ -109,10 +109,7 @@ pub(crate) enum ReadError {
     Frame(FrameError),
     /// A frame that has no place here.
     #[error("a frame of kind {found:?} has no place on this stream")]
-    Unexpected {
-        /// Its kind.
-        found: MessageKind,
-    },
+    Unexpected { found: MessageKind },
     /// The stream ended inside a frame.
     #[error("the stream was finished inside a frame")]
     CutOff,

@@ -16,7 +16,7 @@ use crate::registry::Registry;
 pub struct Gate {
     /// Who may come in.
     pub registry: Registry,
-    /// Who is in.
+    /// The open connections, one for each probe.
     pub sessions: Sessions,
     /// Whose signature counts.
     pub authority: Authority,

@@ -11,7 +11,6 @@ impl Mark {
         Self(mixed(id))
     }
 
-    /// Of a name.
     pub(super) fn of_name(name: &str) -> Self {
         let mut first = [0; 8];
         first.copy_from_slice(&blake3::hash(name.as_bytes()).as_bytes()[..8]);

@@ -24,7 +24,7 @@ pub enum NodeError {
     /// A name that another node has.
     #[error("node = {name:?}: another node has this name; names are unique")]
     NameTaken {
-        /// The name.
+        /// As the second entry writes it.
         name: String,
     },
     /// No URL that can be asked.
@@ -32,7 +32,7 @@ pub enum NodeError {
     Url {
         /// As written.
         url: String,
-        /// What is wrong with it.
+        /// In words that name the part that cannot be.
         wrong: UrlError,
     },
     /// No object.

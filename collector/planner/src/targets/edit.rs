@@ -23,6 +23,31 @@ pub fn add(path: &Path, keys: Vec<(&'static str, toml_edit::Value)>) -> Result<T
     })
 }
 
+/// Changes keys of a node: those of `set` are written over, those of `unset` are taken out.
+///
+/// # Errors
+/// When there is no such node, what it would become is not valid, or the file cannot be written; it then stays as it
+/// was.
+pub fn set(
+    path: &Path,
+    name: &str,
+    set: Vec<(&'static str, toml_edit::Value)>,
+    unset: &[&str],
+) -> Result<Targets, EditError> {
+    edit(path, |nodes| {
+        let place = place_of(nodes, name)?;
+        if let Some(table) = nodes.get_mut(place) {
+            for (key, new) in set {
+                table.insert(key, value(new));
+            }
+            for key in unset {
+                table.remove(key);
+            }
+        }
+        Ok(())
+    })
+}
+
 /// Takes a node out; its history stays in the store.
 ///
 /// # Errors

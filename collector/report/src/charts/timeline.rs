@@ -9,7 +9,6 @@ const LANE: f64 = 20.0;
 /// A span is at least so long, so that a short one can be seen.
 const LEAST: f64 = 3.0;
 
-/// One lane.
 #[derive(Clone, Debug)]
 pub(crate) struct Lane {
     /// What stands beside it.

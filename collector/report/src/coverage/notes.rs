@@ -5,7 +5,6 @@ use isochrone_coverage::cities;
 use isochrone_coverage::note::{Gone, Note};
 use isochrone_coverage::weights::WeightSource;
 
-/// A note as a sentence.
 pub(super) fn sentence(note: &Note) -> String {
     match note {
         Note::OtherTimes { file, read, others } => format!(

@@ -44,6 +44,7 @@ pub fn from_store(
 pub(super) struct ObservationsBuilder<'a> {
     roster: &'a Roster,
     window: Window,
+    /// By the probe that stands for the server, node and day.
     days: HashMap<(ProbeId, TargetId, u64), Reading>,
     /// Until when each node was measured: its newest slot, and how long that stays fresh.
     until: HashMap<TargetId, UnixMillis>,
@@ -73,7 +74,8 @@ impl Fill for ObservationsBuilder<'_> {
             let fresh_ms = Cadence::of(check.schedule).apart_ms().max(HOUR_MS);
             let until = self.until.entry(target.id).or_default();
             *until = UnixMillis(row.slot.0 + fresh_ms).max(*until);
-            let key = (stored.probe, target.id, row.slot.0 / DAY_MS);
+            let server = self.roster.server_of(stored.probe);
+            let key = (server, target.id, row.slot.0 / DAY_MS);
             self.days.entry(key).or_default().add(counts_for, &run);
         }
     }
@@ -127,13 +129,14 @@ impl<'a> ObservationsBuilder<'a> {
         (nodes, left_out)
     }
 
-    /// The probes that are active or were measured with, and the place of each among them.
+    /// The servers with a probe that is active or was measured with, and the place of each among them.
     fn vantages(&self, notes: &mut Vec<Note>) -> (Vec<Vantage>, BTreeMap<ProbeId, usize>) {
         let mut vantages = Vec::new();
         let mut places: BTreeMap<ProbeId, usize> = BTreeMap::new();
         for probe in self.roster.probes() {
             let measured = self.days.keys().any(|(of, ..)| *of == probe.id);
-            if !probe.active && !measured {
+            let is_another = self.roster.server_of(probe.id) != probe.id;
+            if is_another || !probe.active && !measured {
                 continue;
             }
             match vantage(probe) {

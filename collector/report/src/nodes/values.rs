@@ -27,7 +27,7 @@ pub struct NodesReport {
     pub nodes: Vec<NodeReport>,
 }
 
-/// One node.
+/// A node in a window: its shares, days and outages.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NodeReport {
     /// Its name.

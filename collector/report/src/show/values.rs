@@ -32,7 +32,7 @@ pub struct ShowReport {
     pub seen: Vec<SeenBy>,
 }
 
-/// An incident, in a line.
+/// What `show` prints of an incident.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct IncidentLine {
     /// Stable: made from target, check and start.

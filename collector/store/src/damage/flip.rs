@@ -13,7 +13,7 @@ use crate::{Store, StoreError};
 /// Which part of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// Its key.
+    /// A bit of what the row is found by.
     Key,
     /// Its value, the checksum at its end included.
     Value,

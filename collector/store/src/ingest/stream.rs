@@ -62,7 +62,6 @@ impl<'t> EpochTables<'t> {
     }
 }
 
-/// An epoch.
 pub(super) struct EpochMemory {
     probe: ProbeId,
     epoch: EpochId,

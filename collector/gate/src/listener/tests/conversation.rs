@@ -275,19 +275,39 @@ async fn plan_lost_on_both_sides_makes_its_batches_refused_not_stuck() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn plan_of_a_foreign_authority_or_for_another_probe_breaks_the_protocol() {
+async fn plan_of_a_foreign_authority_breaks_the_protocol() {
     let bench = Bench::start();
     let identity = bench.joined("ada").await;
     let foreign = Authority::in_memory(bench.clock.wall(), &mut StdRng::seed_from_u64(77)).unwrap();
     let (forged, _) = signed_plan(&foreign, identity.id());
-    let (others, _) = signed_plan(&bench.authority, isochrone_proto::ids::ProbeId(5));
-    for (plan, word) in [(forged, "authority did not sign"), (others, "made for probe")] {
-        let (mut probe, _) = bench.welcomed(&identity, hello(1)).await;
-        probe.say(&ProbeMessage::Plans(vec![plan])).await;
-        let end = probe.next().await.unwrap_err();
-        assert_eq!(end.code, CloseCode::Protocol);
-        assert!(end.reason.contains(word), "{}", end.reason);
-    }
+    let (mut probe, _) = bench.welcomed(&identity, hello(1)).await;
+    probe.say(&ProbeMessage::Plans(vec![forged])).await;
+    let end = probe.next().await.unwrap_err();
+    assert_eq!(end.code, CloseCode::Protocol);
+    assert!(end.reason.contains("authority did not sign"), "{}", end.reason);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plan_that_another_probe_returns_saves_the_batches_made_by_it() {
+    let bench = Bench::start();
+    let (ada, ben) = (bench.joined("ada").await, bench.joined("ben").await);
+    let (plan, _) = signed_plan(&bench.authority, ada.id());
+    let (mut other, _) = bench.welcomed(&ben, hello(1)).await;
+    other.say(&ProbeMessage::Plans(vec![plan.clone()])).await;
+    soon(async {
+        while bench.store.signed_plan(ada.id(), version(1)).unwrap().is_none() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(bench.store.signed_plan(ben.id(), version(1)).unwrap(), None);
+    let (mut probe, _) = bench.welcomed(&ada, hello(1)).await;
+    let mut stream = probe.stream(EPOCH).await;
+    send_batch(&mut stream, &batches(EPOCH, 1)[0]).await;
+    let CollectorMessage::Ack(ack) = probe.next().await.unwrap() else {
+        panic!("expected Ack");
+    };
+    assert_eq!((ack.stored, ack.refused), (Sequence(1), None));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use isochrone_base::fixture::{self, DAY0, failed, good, timeout};
+use isochrone_base::fixture::{self, DAY0, connected, failed, good, timeout};
 use isochrone_coverage::report::{Options, build};
 use isochrone_coverage::weights::Weights;
 use isochrone_proto::kind::{Check, Family, Kind};
@@ -21,9 +21,29 @@ fn roster() -> Roster {
         [
             fixture::probe("berlin", "ada", Some(1)),
             fixture::probe("osaka", "ken", Some(4)),
+            ProbeEntry {
+                active: false,
+                ..fixture::probe("berlin-before", "ada", Some(1))
+            },
         ],
         [fixture::node("tokyo", "ken"), fixture::node("lima", "pia")],
     )
+}
+
+#[test]
+fn server_that_was_invited_again_is_one_vantage() {
+    let observations = observe(&[
+        ("berlin-before", "tokyo", CONNECT4, 0, connected(250)),
+        ("berlin", "tokyo", CONNECT4, 10_000, connected(252)),
+    ]);
+    let names: Vec<&str> = observations
+        .vantages
+        .iter()
+        .map(|vantage| vantage.name.as_str())
+        .collect();
+    assert_eq!(names, ["berlin", "osaka"]);
+    let day = reading(&observations, "berlin", "tokyo", 0).expect("of both");
+    assert_eq!(day.rtt.times.count(), 2);
 }
 
 fn observe(rows: &[(&str, &str, Kind, u64, Outcome)]) -> Observations {
