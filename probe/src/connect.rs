@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 pub use phases::Phases;
 
-use crate::reach::{Attempt, BadUrl, Broken, ByteStream, EndpointUrl, ErrorText, Failure, Reach};
+use crate::reach::{Attempt, BadUrl, Broken, ByteStream, EndpointUrl, ErrorText, Failure, Reach, Tried};
 
 /// One connection to make.
 #[derive(Clone, Debug)]
@@ -31,8 +31,11 @@ pub struct ConnectRequest {
 pub struct ConnectReport {
     /// The family it ran over.
     pub family: Family,
-    /// The address that was judged and, unless it was forbidden, dialled; `None` when the name did not resolve.
+    /// The address that answered or, where none did, that was judged or dialled last; `None` when the name did not
+    /// resolve.
     pub address: Option<SocketAddr>,
+    /// Addresses of the name that did not answer before it.
+    pub tried: Vec<Tried>,
     /// When the certificate that the server showed expires, in seconds of Unix time; also known when it was
     /// refused.
     pub certificate_not_after: Option<i64>,
@@ -69,7 +72,7 @@ impl ConnectRequest {
 /// Dropping the future closes the connection and leaves nothing behind, not even a task.
 pub async fn connect(reach: &Reach, request: &ConnectRequest) -> ConnectReport {
     let mut attempt = Attempt::new(reach, request.url.clone(), request.family);
-    let opened = timeout(request.timeout, attempt.open()).await;
+    let opened = timeout(request.timeout, attempt.open(request.timeout)).await;
     let end = reach.now();
     let timed = match opened {
         Ok(Ok(stream)) => {
@@ -87,6 +90,7 @@ pub async fn connect(reach: &Reach, request: &ConnectRequest) -> ConnectReport {
     ConnectReport {
         family: request.family,
         address: attempt.address(),
+        tried: attempt.tried().to_vec(),
         certificate_not_after: attempt.certificate_not_after(),
         result: timed.map_err(|broken| attempt.failure(attempt.watch().phase(), broken)),
     }

@@ -3,6 +3,8 @@
 //! getaddrinfo folds "no such name", "name server broken" and "no answer" into a few codes; here they are
 //! apart, because they have different people to call.
 
+mod aliases;
+
 use std::net::IpAddr;
 #[cfg(test)]
 use std::net::SocketAddr;
@@ -47,6 +49,9 @@ enum Source {
     /// These name servers, without `/etc/hosts`.
     #[cfg(test)]
     Servers(Vec<SocketAddr>),
+    /// These addresses for every name, at once.
+    #[cfg(test)]
+    Fixed(Vec<IpAddr>),
 }
 
 /// A resolver, as long as the files it was made from do not change.
@@ -76,6 +81,15 @@ impl NameResolver {
         }
     }
 
+    /// Gives these addresses for every name.
+    #[cfg(test)]
+    pub(crate) fn fixed(found: Vec<IpAddr>) -> Self {
+        Self {
+            source: Source::Fixed(found),
+            built: Mutex::new(None),
+        }
+    }
+
     /// The addresses of `name` in `family`, in the answer's order; at least one.
     ///
     /// The name is taken as absolute: no search domain is tried, so no lookup ends at another's server.
@@ -86,6 +100,10 @@ impl NameResolver {
     /// # Cancel safety
     /// Dropping the future abandons the query.
     pub(crate) async fn resolve(&self, name: &str, family: Family) -> Result<Vec<IpAddr>, ResolveError> {
+        #[cfg(test)]
+        if let Source::Fixed(found) = &self.source {
+            return Ok(found.clone());
+        }
         let absolute = absolute_name(name)?;
         let built = self.current()?;
         let (record, other) = match family {
@@ -97,7 +115,7 @@ impl NameResolver {
                 let found = lookup.answers().iter().filter_map(|record| record.data.ip_addr());
                 let addresses: Vec<IpAddr> = found.filter(|found| family_of(*found) == family).collect();
                 if addresses.is_empty() {
-                    Err(no_address(name, family))
+                    Err(aliases::explain(&built.resolver, no_address(name, family), (name, family)).await)
                 } else {
                     Ok(addresses)
                 }
@@ -110,7 +128,8 @@ impl NameResolver {
                 if listed && error.is_no_records_found() {
                     Err(no_address(name, family))
                 } else {
-                    Err(broken(name, family, &error))
+                    let error = broken(name, family, &error);
+                    Err(aliases::explain(&built.resolver, error, (name, family)).await)
                 }
             }
         }
@@ -120,7 +139,7 @@ impl NameResolver {
         let stamp = match &self.source {
             Source::System => [RESOLV_CONF, HOSTS].map(file_stamp),
             #[cfg(test)]
-            Source::Servers(_) => [None, None],
+            Source::Servers(_) | Source::Fixed(_) => [None, None],
         };
         let mut slot = self.built.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(built) = slot.as_ref().filter(|built| built.stamp == stamp) {
@@ -154,6 +173,8 @@ impl NameResolver {
                 let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
                 (builder, Hosts::default())
             }
+            #[cfg(test)]
+            Source::Fixed(_) => unreachable!("it was answered before"),
         };
         cold(builder.options_mut());
         let hosts = Arc::new(hosts);

@@ -4,6 +4,7 @@
 
 mod check;
 mod exchange;
+mod foreign;
 mod marks;
 mod phases;
 mod run;

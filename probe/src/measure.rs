@@ -17,7 +17,7 @@ use crate::argus::AssetId;
 use crate::connect::{ConnectReport, ConnectRequest, connect};
 use crate::dns::family_of;
 use crate::http::{ByteCount, Check, CheckReport, CheckRequest, EndpointProber};
-use crate::reach::{BadUrl, EndpointUrl, Failure, Reach, TlsRoots};
+use crate::reach::{BadUrl, EndpointUrl, Failure, Lint, Reach, TlsRoots};
 
 /// Arguments of `measure`.
 #[derive(Args, Clone, Debug)]
@@ -111,10 +111,32 @@ pub(crate) async fn measure(
         for check in requests(args, &target) {
             let kind = Kind::new(check.kind(), family);
             let report = prober.check(&CheckRequest::new(check, family)).await;
-            checks.push((kind, Report::Request(report)));
+            checks.push(match argus_unasked(&prober, &kind, &report, &target).await {
+                Some(status) => (Kind::new(Checked::Status, family), Report::Request(status)),
+                None => (kind, Report::Request(report)),
+            });
         }
     }
     Ok(Measured { target, checks })
+}
+
+/// The status of the Argus node whose base URL was asked for as if it were a page; `None` where it is none. A node
+/// answers 404 there.
+async fn argus_unasked(
+    prober: &EndpointProber,
+    kind: &Kind,
+    page: &CheckReport,
+    target: &EndpointUrl,
+) -> Option<CheckReport> {
+    if kind.check != Checked::Http || page.http_status != Some(404) {
+        return None;
+    }
+    let base = EndpointUrl::parse_base(target.as_str()).ok()?;
+    let check = Check::ArgusStatus { base };
+    let mut status = prober.check(&CheckRequest::new(check, kind.family)).await;
+    status.outcome.answer()?;
+    status.lints.push(Lint::ArgusUnasked);
+    Some(status)
 }
 
 impl Measured {

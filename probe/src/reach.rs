@@ -7,8 +7,11 @@ mod attempt;
 mod dial;
 mod endpoint_url;
 mod failure;
+mod handshake_failure;
+mod shown;
 mod stopwatch;
 mod tls;
+mod tried;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,8 +22,10 @@ pub use dial::{ByteStream, Connection, Dial, TcpDial};
 pub use endpoint_url::{BadUrl, EndpointUrl, Lint};
 pub(crate) use failure::Broken;
 pub use failure::Failure;
+pub(crate) use shown::{NEVER, instant};
 pub(crate) use stopwatch::{Spans, Stopwatch, whole_micros};
 pub use tls::{TlsRoots, TlsRootsError};
+pub use tried::Tried;
 
 use crate::address_policy::AddressPolicy;
 use crate::dns::NameResolver;

@@ -135,20 +135,51 @@ async fn silent_name_server_is_a_timeout() {
     );
 }
 
+fn alias(to: &str) -> Option<Result<Vec<RData>, ResponseCode>> {
+    let to = Name::from_ascii(to).unwrap();
+    Some(Ok(vec![RData::CNAME(CNAME(to))]))
+}
+
 #[tokio::test]
-async fn alias_without_an_address_is_no_address() {
-    let names = FakeNames::start(|_, _| {
-        let to = Name::from_ascii("elsewhere.test.").unwrap();
-        Some(Ok(vec![RData::CNAME(CNAME(to))]))
+async fn alias_without_an_address_is_no_address_and_told_with_where_it_leads() {
+    let names = FakeNames::start(|name, _| match name {
+        "alias.test" => alias("elsewhere.test."),
+        _ => Some(Ok(vec![])),
     })
     .await;
-    let cause = cause(&names, "alias.test", Family::V4).await;
-    assert!(
-        matches!(
-            cause,
-            Cause::Failed(FailureCause::NoAddress) | Cause::Failed(FailureCause::ServFail)
-        ),
-        "{cause:?}"
+    let error = names
+        .resolver()
+        .resolve("alias.test", Family::V4)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.cause, error.text.as_str()),
+        (
+            Cause::Failed(FailureCause::NoAddress),
+            "no IPv4 address behind the alias alias.test → elsewhere.test"
+        )
+    );
+}
+
+#[tokio::test]
+async fn aliases_in_a_circle_are_the_zones_fault_and_told_as_a_circle() {
+    let names = FakeNames::start(|name, _| match name {
+        "one.test" => alias("two.test."),
+        "two.test" => alias("three.test."),
+        _ => alias("one.test."),
+    })
+    .await;
+    let error = names
+        .resolver()
+        .resolve("one.test", Family::V4)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.cause, error.text.as_str()),
+        (
+            Cause::Failed(FailureCause::ServFail),
+            "the aliases (CNAME) lead in a circle: one.test → two.test → three.test → one.test"
+        )
     );
 }
 

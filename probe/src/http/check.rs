@@ -13,7 +13,7 @@ use isochrone_proto::measurement::{CacheState, FailureCause};
 
 use crate::argus::{ArgusStatus, AssetId, DataSource};
 use crate::http::phases::Phases;
-use crate::reach::{EndpointUrl, ErrorText, Failure, Lint};
+use crate::reach::{EndpointUrl, ErrorText, Failure, Lint, Tried};
 
 /// One check to run.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ impl CheckRequest {
 /// What is asked of an endpoint.
 #[derive(Clone, Debug)]
 pub enum Check {
-    /// GET the URL; any 2xx is an answer, and the whole body is read (up to `Limits::body`).
+    /// GET the URL; any 2xx is an answer, and its body is read up to `Limits::body`: more is no error.
     Http {
         /// The page.
         url: EndpointUrl,
@@ -133,24 +133,24 @@ impl Timeouts {
     }
 }
 
-/// How much of an answer is read before it is called too large.
+/// How much of an answer is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// Status line and headers together, in bytes. Default 16 KiB.
+    /// Status line and headers together, in bytes; more is too large. Default 64 KiB.
     pub head: usize,
-    /// Number of header lines. Default 100.
+    /// Number of header lines; more is too large. Default 500.
     pub headers: usize,
-    /// Body of a plain HTTP check, in bytes. Default 1 MiB.
+    /// Body of a plain HTTP check, in bytes; the rest is left unread. Default 1 MiB.
     pub body: u64,
-    /// Body of a status answer, in bytes. Default 64 KiB.
+    /// Body of a status answer, in bytes; more is too large. Default 64 KiB.
     pub status_body: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            head: 16 << 10,
-            headers: 100,
+            head: 64 << 10,
+            headers: 500,
             body: 1 << 20,
             status_body: 64 << 10,
         }
@@ -162,8 +162,11 @@ impl Default for Limits {
 pub struct CheckReport {
     /// The family it ran over.
     pub family: Family,
-    /// The address that was checked and dialled; `None` when the name did not resolve.
+    /// The address that answered or, where none did, that was judged or dialled last; `None` when the name did not
+    /// resolve.
     pub address: Option<SocketAddr>,
+    /// Addresses of the name that did not answer before it.
+    pub tried: Vec<Tried>,
     /// When the certificate that the server showed expires, in seconds of Unix time. Also known when its
     /// verification failed; `None` over plain HTTP or when the handshake did not get that far.
     pub certificate_not_after: Option<i64>,

@@ -25,7 +25,7 @@ pub(crate) struct Answering {
     pub(crate) headers: HeaderMap,
 }
 
-/// How a body ended.
+/// What was read of a body.
 #[derive(Debug, Default)]
 pub(crate) struct BodyRead {
     /// Bytes that came; at most one frame above the cap.
@@ -49,16 +49,21 @@ where
         .max_headers(limits.headers)
         .max_header_size(limits.head)
         .max_buf_size(limits.head.max(HYPER_LEAST_BUFFER))
+        // What browsers and curl take is no failure: a folded line, a blank before the colon, a control byte in a value
+        // (that one header is dropped).
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .allow_spaces_after_header_name_in_responses(true)
+        .ignore_invalid_headers_in_responses(true)
         .handshake(TokioIo::new(stream))
         .await
-        .map_err(|error| broken_head(&error))?;
+        .map_err(|error| broken_head(&error, limits))?;
     let mut driver = Driver {
         connection: Some(Box::pin(connection)),
     };
     let answer: Response<Incoming> = driver
         .drive(sender.send_request(request))
         .await
-        .map_err(|error| broken_head(&error))?;
+        .map_err(|error| broken_head(&error, limits))?;
     let (head, body) = answer.into_parts();
     Ok(Answering {
         driver,
@@ -69,12 +74,14 @@ where
 }
 
 impl Answering {
-    /// Reads the body up to `cap` bytes, keeping the first `keep` of them.
-    pub(crate) async fn read(&mut self, cap: u64, keep: usize) -> Result<BodyRead, Broken> {
-        let mut read = BodyRead::default();
+    /// Reads the body up to `cap` bytes into `read`, keeping the first `keep` of them.
+    ///
+    /// # Cancel safety
+    /// `read` says what came so far.
+    pub(crate) async fn read(&mut self, cap: u64, keep: usize, read: &mut BodyRead) -> Result<(), Broken> {
         while read.bytes < cap {
             let frame = match self.driver.drive(self.body.frame()).await {
-                None => return Ok(read),
+                None => return Ok(()),
                 Some(frame) => frame.map_err(|error| broken_body(&error, read.bytes))?,
             };
             if let Some(data) = frame.data_ref() {
@@ -84,7 +91,7 @@ impl Answering {
             }
         }
         read.capped = read.bytes > cap || !self.body.is_end_stream();
-        Ok(read)
+        Ok(())
     }
 }
 
@@ -114,10 +121,13 @@ impl Driver {
     }
 }
 
-fn broken_head(error: &hyper::Error) -> Broken {
-    let cause = if error.is_parse_too_large() {
-        Cause::Failed(FailureCause::HeaderTooLarge)
-    } else if error.is_parse() {
+fn broken_head(error: &hyper::Error, limits: &Limits) -> Broken {
+    if error.is_parse_too_large() {
+        let (kib, lines) = (limits.head >> 10, limits.headers);
+        let text = format!("the headers exceed {kib} KiB or {lines} lines, which is all that a check reads");
+        return Broken::new(FailureCause::HeaderTooLarge, ErrorText::new(&text));
+    }
+    let cause = if error.is_parse() {
         Cause::Failed(FailureCause::BadHttp)
     } else if let Some(io) = io_source(error) {
         match io.kind() {

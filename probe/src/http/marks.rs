@@ -17,6 +17,10 @@ struct Noted {
     unflushed: bool,
     request_written: Option<Instant>,
     first_byte: Option<Instant>,
+    /// Bytes of the answer that were read, its head among them.
+    read: u64,
+    /// The first of them.
+    beginning: Vec<u8>,
 }
 
 /// When a request and its answer passed the stream.
@@ -37,6 +41,16 @@ impl Marks {
     /// When the answer's first byte was read.
     pub(crate) fn first_byte(&self) -> Option<Instant> {
         self.with(|noted| noted.first_byte)
+    }
+
+    /// How many bytes of the answer were read, its head among them.
+    pub(crate) fn read_bytes(&self) -> u64 {
+        self.with(|noted| noted.read)
+    }
+
+    /// The first bytes of the answer, [`BEGINNING_BYTES`] at most.
+    pub(crate) fn beginning(&self) -> Vec<u8> {
+        self.with(|noted| noted.beginning.clone())
     }
 
     /// The marks of an answer; `None` if it has not begun, or began before any of the request had left.
@@ -70,9 +84,12 @@ impl Marks {
         });
     }
 
-    fn read(&self, now: Instant) {
+    fn read(&self, now: Instant, bytes: &[u8]) {
         self.with(|noted| {
             noted.first_byte.get_or_insert(now);
+            noted.read += bytes.len() as u64;
+            let room = BEGINNING_BYTES.saturating_sub(noted.beginning.len());
+            noted.beginning.extend_from_slice(&bytes[..room.min(bytes.len())]);
         });
     }
 }
@@ -99,7 +116,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for MarkedStream<S> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
         if matches!(polled, Poll::Ready(Ok(()))) && buf.filled().len() > before {
-            self.marks.read((self.now)());
+            self.marks.read((self.now)(), &buf.filled()[before..]);
         }
         polled
     }
@@ -126,3 +143,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for MarkedStream<S> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
+
+/// Of an answer so many bytes are kept: enough to tell what was spoken instead of HTTP.
+const BEGINNING_BYTES: usize = 32;

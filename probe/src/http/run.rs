@@ -1,5 +1,7 @@
 //! The course of one check, phase by phase.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http_body_util::Empty;
 use hyper::header::{ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONNECTION, HOST, HeaderValue, RANGE};
@@ -10,6 +12,7 @@ use tokio::time::timeout;
 use crate::argus;
 use crate::http::check::{Absence, Answer, Check, CheckOutcome, CheckReport, CheckRequest};
 use crate::http::exchange::{self, Answering, BodyRead};
+use crate::http::foreign;
 use crate::http::marks::{MarkedStream, Marks};
 use crate::http::phases::Phases;
 use crate::http::verdict::{self, Plan, Verdict};
@@ -24,6 +27,7 @@ pub(crate) struct Run<'a> {
     marks: Marks,
     http_status: Option<u16>,
     cache: CacheState,
+    body: BodyRead,
 }
 
 impl<'a> Run<'a> {
@@ -42,6 +46,7 @@ impl<'a> Run<'a> {
             marks: Marks::default(),
             http_status: None,
             cache: CacheState::Absent,
+            body: BodyRead::default(),
         }
     }
 
@@ -51,7 +56,7 @@ impl<'a> Run<'a> {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(broken)) => self.failed(broken),
             Err(_) => {
-                let broken = self.attempt.gave_up(self.phase(), total);
+                let broken = self.gave_up(total);
                 self.failed(broken)
             }
         };
@@ -62,6 +67,7 @@ impl<'a> Run<'a> {
         CheckReport {
             family: self.request.family,
             address: self.attempt.address(),
+            tried: self.attempt.tried().to_vec(),
             certificate_not_after: self.attempt.certificate_not_after(),
             http_status: self.http_status,
             cache: self.cache,
@@ -74,16 +80,16 @@ impl<'a> Run<'a> {
         let limit = self.request.timeouts.first_byte;
         let mut answering = match timeout(limit, self.up_to_head()).await {
             Ok(answering) => answering?,
-            Err(_) => return Err(self.attempt.gave_up(self.phase(), limit)),
+            Err(_) => return Err(self.gave_up(limit)),
         };
         self.attempt.enter(Phase::Transfer);
         let check = &self.request.check;
         self.http_status = Some(answering.status);
         self.cache = verdict::counted_cache(check, answering.status, &answering.headers);
-        let body = self.read(&mut answering).await?;
+        self.read(&mut answering).await?;
         let end = self.prober.reach.now();
         self.attempt.enter(Phase::Verify);
-        let kind = match verdict::judge(check, answering.status, &answering.headers, &body)? {
+        let kind = match verdict::judge(check, answering.status, &answering.headers, &self.body)? {
             Verdict::Good(kind) => kind,
             Verdict::Absent(reason, text) => {
                 return Ok(CheckOutcome::Absent(Absence {
@@ -101,7 +107,7 @@ impl<'a> Run<'a> {
                 ErrorText::new("the answer began before the request was written"),
             )
         })?;
-        let (status, body_bytes, capped) = (answering.status, body.bytes, body.capped);
+        let (status, body_bytes, capped) = (answering.status, self.body.bytes, self.body.capped);
         Ok(CheckOutcome::Answered(Box::new(Answer {
             phases,
             status,
@@ -112,7 +118,7 @@ impl<'a> Run<'a> {
     }
 
     async fn up_to_head(&mut self) -> Result<Answering, Broken> {
-        let stream = self.attempt.open().await?;
+        let stream = self.attempt.open(self.request.timeouts.first_byte).await?;
         self.attempt.enter(Phase::Request);
         let stream = MarkedStream::new(stream, self.marks.clone(), self.prober.reach.clock());
         exchange::send(stream, self.http_request()?, &self.prober.limits).await
@@ -140,7 +146,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    async fn read(&self, answering: &mut Answering) -> Result<BodyRead, Broken> {
+    async fn read(&mut self, answering: &mut Answering) -> Result<(), Broken> {
         let too_large = |limit: u64| {
             Broken::new(
                 FailureCause::BodyTooLarge,
@@ -148,20 +154,39 @@ impl<'a> Run<'a> {
             )
         };
         match verdict::plan(&self.request.check, answering.status, &self.prober.limits) {
-            Plan::Capped { cap, keep } => answering.read(cap, keep).await,
+            Plan::Capped { cap, keep } => answering.read(cap, keep, &mut self.body).await,
             Plan::Whole { limit, keep } => {
                 let head = matches!(self.request.check, Check::AssetHead { .. });
                 if !head && argus::content_length(&answering.headers).is_some_and(|length| length > limit) {
                     return Err(too_large(limit));
                 }
-                let body = answering.read(limit.saturating_add(1), keep).await?;
-                if body.bytes > limit {
+                answering
+                    .read(limit.saturating_add(1), keep, &mut self.body)
+                    .await?;
+                if self.body.bytes > limit {
                     Err(too_large(limit))
                 } else {
-                    Ok(body)
+                    Ok(())
                 }
             }
         }
+    }
+
+    /// It took too long. The words say how much had come.
+    fn gave_up(&self, after: Duration) -> Broken {
+        let phase = self.phase();
+        let came = match phase {
+            Phase::Transfer => (self.body.bytes, "of the body"),
+            Phase::FirstByte => (self.marks.read_bytes(), "of the answer's head"),
+            _ => return self.attempt.gave_up(phase, after),
+        };
+        let text = match came {
+            (0, "of the body") => format!("the answer's head came, then nothing in {after:?}"),
+            (0, _) => format!("the server took connection and request, and did not answer in {after:?}"),
+            (1, what) => format!("1 byte {what} came, then time ran out after {after:?}"),
+            (bytes, what) => format!("{bytes} bytes {what} came, then time ran out after {after:?}"),
+        };
+        Broken::new(FailureCause::Timeout, ErrorText::new(&text))
     }
 
     /// The request's phase ends when it is written, which only the stream sees.
@@ -175,6 +200,12 @@ impl<'a> Run<'a> {
     fn failed(&self, mut broken: Broken) -> CheckOutcome {
         if broken.cause == Cause::Failed(FailureCause::Closed) && self.marks.first_byte().is_some() {
             broken.cause = FailureCause::BodyTooShort.into(); // bytes came, then the end
+        }
+        if broken.cause == Cause::Failed(FailureCause::BadHttp)
+            && self.http_status.is_none()
+            && let Some(spoken) = foreign::words(&self.marks.beginning())
+        {
+            broken.text = ErrorText::new(&format!("{spoken} ({})", broken.text));
         }
         CheckOutcome::Failed(self.attempt.failure(self.phase(), broken))
     }

@@ -2,9 +2,11 @@
 //! 300 ms is exactly 300 ms; what needs a kernel (refused, reset, own address) runs on loopback.
 
 mod failures;
+mod healthy;
 mod phases;
 mod secured;
 mod sockets;
+mod trickles;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Mutex;

@@ -35,8 +35,8 @@ pub(crate) fn plan(check: &Check, status: u16, limits: &Limits) -> Plan {
             cap: REFUSAL_BYTES as u64,
             keep: REFUSAL_BYTES,
         },
-        Check::Http { .. } => Plan::Whole {
-            limit: limits.body,
+        Check::Http { .. } => Plan::Capped {
+            cap: limits.body,
             keep: 0,
         },
         Check::ArgusStatus { .. } => {
@@ -160,6 +160,10 @@ fn check_range(status: u16, headers: &HeaderMap, body: &BodyRead, asked: u64) ->
 }
 
 fn refusal(check: &Check, status: u16, headers: &HeaderMap, body: &BodyRead) -> Result<Verdict, Broken> {
+    if status == 304 {
+        let text = "304 Not Modified, though the check asked without a condition: a cache in front is wrong";
+        return Err(Broken::new(FailureCause::BadStatus, ErrorText::new(text)));
+    }
     if (300..400).contains(&status) {
         let to = headers.get(LOCATION).map_or("nowhere".into(), |value| {
             String::from_utf8_lossy(value.as_bytes())

@@ -4,11 +4,14 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use isochrone_proto::measurement::{Cause, FailureCause, SendFailure};
+use isochrone_proto::measurement::{Cause, FailureCause, Phase, SendFailure};
+
+use crate::reach::Failure;
 
 /// What to do next, for a person.
-pub(super) fn advice(cause: Cause, address: Option<IpAddr>) -> Cow<'static, str> {
-    let advice = match cause {
+pub(super) fn advice(failure: &Failure, address: Option<IpAddr>) -> Cow<'static, str> {
+    let advice = match failure.cause {
+        Cause::Failed(FailureCause::Timeout) => after_so_long(failure.phase),
         Cause::Failed(cause) => return advice_on_failure(cause, address),
         Cause::Unsent(SendFailure::NoRoute) => {
             "this machine has no route for this family; nothing is known about the target"
@@ -25,6 +28,18 @@ pub(super) fn advice(cause: Cause, address: Option<IpAddr>) -> Cow<'static, str>
     advice.into()
 }
 
+/// Whom nothing more was heard of, by how far it had come.
+fn after_so_long(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Resolve | Phase::Connect => "a firewall that drops, or a host that is off or gone",
+        Phase::Tls => "the host is there; its server hangs, or something on the way swallows the handshake",
+        Phase::Request | Phase::FirstByte => {
+            "host and port are there; the server behind them hangs or is overloaded"
+        }
+        Phase::Transfer | Phase::Verify => "the server answers too slowly, or its answer never ends",
+    }
+}
+
 /// What opens an address that is not measured unasked.
 fn how_to_open(address: Option<IpAddr>) -> Cow<'static, str> {
     let prefix = match address {
@@ -39,27 +54,29 @@ fn advice_on_failure(cause: FailureCause, address: Option<IpAddr>) -> Cow<'stati
     use FailureCause as Is;
     let advice = match cause {
         Is::NxDomain => "check the name's spelling and its DNS zone",
-        Is::ServFail => "the name server is at fault, not the target; try another one",
+        Is::ServFail => {
+            "its DNS zone (servers, DNSSEC, aliases) or this machine's name server is broken; ask another name server"
+        }
         Is::NoAddress => "the target has no address of this family; nothing is wrong if it needs none",
         Is::DnsTimeout => "check this machine's name servers in /etc/resolv.conf",
         Is::ForbiddenAddress => return how_to_open(address),
         Is::Refused => "the host is up, but nothing listens on that port",
         Is::Unreachable => "a router on the way says that the host cannot be reached",
         Is::Reset => "the other side cut the connection; look for a firewall or a crashed server",
-        Is::Timeout => "nothing came in time; a firewall that drops, or a server that hangs",
+        Is::Timeout => "nothing came in time",
         Is::CertificateExpired => "renew the certificate",
         Is::CertificateNotYetValid => "check the clocks of both machines",
         Is::CertificateUnknownIssuer => {
-            "the server may not send its intermediate certificate, or uses a root that this machine does not trust"
+            "have it send its intermediate certificates; a private root goes into extra_roots in probe.toml"
         }
-        Is::CertificateWrongName => "the certificate is for other names; the wrong virtual host may answer",
-        Is::CertificateInvalid => "the certificate cannot be used",
-        Is::TlsAlert | Is::Tls => "the port may not speak TLS, or only outdated versions of it",
+        Is::CertificateWrongName => "the wrong site may answer here, or the URL needs another name",
+        Is::CertificateInvalid => "browsers may refuse the certificate, too",
+        Is::TlsAlert => "the server speaks TLS, and its words say why it refused",
+        Is::Tls => "the two sides could not agree on TLS; is it the right port?",
         Is::Closed => "the server closed without a word; it may have crashed",
-        Is::BadHttp => "the port does not speak HTTP/1.1",
-        Is::HeaderTooLarge | Is::BodyTooLarge => {
-            "the answer is larger than any node's; another server may answer"
-        }
+        Is::BadHttp => "is it the right port and scheme?",
+        Is::HeaderTooLarge => "cookies that grew, or a proxy that adds headers",
+        Is::BodyTooLarge => "the answer is larger than any node's; another server may answer",
         Is::BodyTooShort => "the answer broke off before its end",
         Is::BadStatus | Is::NotFound | Is::Misdirected => {
             "the server answered, but not with what was asked for"

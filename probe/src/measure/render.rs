@@ -11,12 +11,16 @@ use super::Report;
 use super::advice::advice;
 use crate::connect::{ConnectReport, Phases};
 use crate::http::{AbsenceReason, Answer, AnswerKind, CheckOutcome, CheckReport};
-use crate::reach::{EndpointUrl, Failure, Lint};
+use crate::reach::{EndpointUrl, Failure, Lint, NEVER, Tried, instant};
 
 pub(super) fn text(target: &EndpointUrl, checks: &[(Kind, Report)]) -> String {
     let mut out = format!("{target}\n");
-    for lint in checks.first().iter().flat_map(|(_, report)| report.lints()) {
-        line(&mut out, format_args!("note: {}", lint.words()));
+    let mut noted = Vec::new();
+    for lint in checks.iter().flat_map(|(_, report)| report.lints()) {
+        if !noted.contains(lint) {
+            noted.push(*lint);
+            line(&mut out, format_args!("note: {}", lint.words()));
+        }
     }
     for (kind, report) in checks {
         out.push('\n');
@@ -68,8 +72,20 @@ fn check(out: &mut String, steps: Steps, kind: Kind, report: &Report) {
         Report::Request(report) => request(out, steps, &head, report),
         Report::Connect(report) => connection(out, steps, &head, report),
     }
-    if let Some(expiry) = report.certificate_end() {
-        line(out, format_args!("  certificate valid until {expiry}"));
+    if report.is_reached() {
+        for tried in report.tried() {
+            let (ip, word) = (tried.address.ip(), tried.cause.word());
+            let text = start_of(tried.text.as_str());
+            line(
+                out,
+                format_args!("  {ip} was tried before and did not answer ({word}): {text}"),
+            );
+        }
+    }
+    match report.certificate_end() {
+        Some(expiry) if expiry == NEVER => line(out, format_args!("  certificate without an end ({expiry})")),
+        Some(expiry) => line(out, format_args!("  certificate valid until {expiry}")),
+        None => {}
     }
 }
 
@@ -121,7 +137,7 @@ fn failed(out: &mut String, head: &str, failure: &Failure, address: Option<Socke
         format_args!(
             "  known after {}; {}",
             milliseconds(failure.elapsed),
-            advice(failure.cause, address)
+            advice(failure, address)
         ),
     );
 }
@@ -141,12 +157,25 @@ impl Report {
         }
     }
 
-    fn certificate_end(&self) -> Option<jiff::Timestamp> {
+    /// Addresses that did not answer before that one.
+    fn tried(&self) -> &[Tried] {
+        match self {
+            Self::Request(report) => &report.tried,
+            Self::Connect(report) => &report.tried,
+        }
+    }
+
+    /// Whether it came further than to failing: a failure's own words name what was tried.
+    fn is_reached(&self) -> bool {
+        self.failure().is_none()
+    }
+
+    fn certificate_end(&self) -> Option<String> {
         let not_after = match self {
             Self::Request(report) => report.certificate_not_after,
             Self::Connect(report) => report.certificate_not_after,
         };
-        not_after.and_then(|at| jiff::Timestamp::from_second(at).ok())
+        not_after.map(instant)
     }
 }
 
@@ -224,7 +253,8 @@ fn check_json(steps: Steps, kind: Kind, report: &Report) -> Value {
         "kind": kind.to_string(),
         "family": kind.family.digit().to_string(),
         "address": report.address().map(|address| address.to_string()),
-        "certificate_not_after": report.certificate_end().map(|at| at.to_string()),
+        "certificate_not_after": report.certificate_end(),
+        "tried": report.tried().iter().map(tried_json).collect::<Vec<_>>(),
         "lints": report.lints().iter().map(|lint| lint.words()).collect::<Vec<_>>(),
     });
     let details = match report {
@@ -247,6 +277,14 @@ fn check_json(steps: Steps, kind: Kind, report: &Report) -> Value {
         value.extend(details);
     }
     value
+}
+
+fn tried_json(tried: &Tried) -> Value {
+    json!({
+        "address": tried.address.to_string(),
+        "cause": tried.cause.word(),
+        "text": tried.text.as_str(),
+    })
 }
 
 fn failed_json(failure: &Failure) -> Value {

@@ -235,3 +235,62 @@ fn families_follow_the_flags_and_the_literal() {
     assert_eq!(of("h.example -6"), [Family::V6]);
     assert_eq!(of("http://[::1]/"), [Family::V6]);
 }
+
+#[tokio::test]
+async fn base_url_of_a_node_is_recognised_without_being_told() {
+    let (url, _tasks) = node().await;
+    let measured = run(&format!("{url}/ --allow-private 127.0.0.0/8")).await;
+    assert!(measured.works(), "{}", measured.print(MeasureFormat::Text));
+    let kinds: Vec<_> = measured
+        .checks()
+        .iter()
+        .map(|(kind, _)| kind.to_string())
+        .collect();
+    assert_eq!(kinds, ["status4"]);
+    let text = measured.print(MeasureFormat::Text);
+    assert!(
+        text.contains("base URL of an Argus node")
+            && text.contains("--argus")
+            && text.contains("Argus 2.1.2"),
+        "{text}"
+    );
+    let json: serde_json::Value = serde_json::from_str(&measured.print(MeasureFormat::Json)).unwrap();
+    assert!(
+        json["checks"][0]["lints"][0].as_str().unwrap().contains("Argus"),
+        "{json}"
+    );
+}
+
+#[tokio::test]
+async fn page_that_is_not_there_stays_a_failure() {
+    let (url, _tasks) = node().await;
+    let measured = run(&format!("{url}/elsewhere --allow-private 127.0.0.0/8")).await;
+    assert!(!measured.works());
+    assert!(
+        measured
+            .print(MeasureFormat::Text)
+            .contains("FAILED in verify (bad-status): 404")
+    );
+}
+
+#[test]
+fn advice_fits_how_far_a_check_came() {
+    let advised = |phase, cause: FailureCause| {
+        let failure = Failure {
+            phase,
+            cause: cause.into(),
+            text: Default::default(),
+            elapsed: std::time::Duration::ZERO,
+        };
+        advice::advice(&failure, None).into_owned()
+    };
+    use isochrone_proto::measurement::Phase;
+    assert!(advised(Phase::Connect, FailureCause::Timeout).contains("firewall"));
+    for later in [Phase::Tls, Phase::Request, Phase::FirstByte, Phase::Transfer] {
+        let advice = advised(later, FailureCause::Timeout);
+        assert!(!advice.contains("firewall"), "{later:?}: {advice}");
+    }
+    assert!(advised(Phase::Resolve, FailureCause::ServFail).contains("DNSSEC"));
+    assert!(advised(Phase::Tls, FailureCause::CertificateUnknownIssuer).contains("extra_roots"));
+    assert!(!advised(Phase::FirstByte, FailureCause::BadHttp).contains("does not speak"));
+}

@@ -1,19 +1,22 @@
 //! One attempt to reach an endpoint, step by step.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use isochrone_proto::kind::Family;
-use isochrone_proto::measurement::{FailureCause, Phase, SendFailure};
+use isochrone_proto::measurement::{Cause, FailureCause, Phase, SendFailure};
 use rustls::pki_types::ServerName;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::Reach;
 use super::dial::{ByteStream, connect_cause, has_route, socket_cause};
 use super::endpoint_url::EndpointUrl;
 use super::failure::{Broken, Failure};
+use super::handshake_failure::tls_cause;
+use super::shown::Shown;
 use super::stopwatch::Stopwatch;
-use super::tls::{NotedExpiry, tls_cause};
+use super::tried::{self, Tried};
 use crate::dns::{family_name, family_of};
 use crate::error_text::ErrorText;
 
@@ -24,7 +27,8 @@ pub(crate) struct Attempt<'a> {
     family: Family,
     watch: Stopwatch,
     address: Option<SocketAddr>,
-    expiry: Option<NotedExpiry>,
+    tried: Vec<Tried>,
+    shown: Option<Shown>,
 }
 
 impl<'a> Attempt<'a> {
@@ -36,7 +40,8 @@ impl<'a> Attempt<'a> {
             family,
             watch: Stopwatch::start(reach.now()),
             address: None,
-            expiry: None,
+            tried: Vec::new(),
+            shown: None,
         }
     }
 
@@ -53,20 +58,27 @@ impl<'a> Attempt<'a> {
         self.watch.enter(phase);
     }
 
-    /// The address that was judged and, unless it was forbidden, dialled; `None` when the name did not resolve.
+    /// The address that answered or, where none did, that was judged or dialled last; `None` when the name did not
+    /// resolve.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.address
     }
 
-    /// When the certificate that was shown expires, in seconds of Unix time.
-    pub(crate) fn certificate_not_after(&self) -> Option<i64> {
-        self.expiry.as_ref().and_then(NotedExpiry::get)
+    /// Addresses of the name that could not be connected to before [`Self::address`], in the order they were tried.
+    pub(crate) fn tried(&self) -> &[Tried] {
+        &self.tried
     }
 
-    /// Resolve, judge, connect, and TLS where the URL is https.
-    pub(crate) async fn open(&mut self) -> Result<Box<dyn ByteStream>, Broken> {
-        let address = self.resolve().await?;
-        let stream = self.connect(address).await?;
+    /// When the certificate that was shown expires, in seconds of Unix time.
+    pub(crate) fn certificate_not_after(&self) -> Option<i64> {
+        self.shown.as_ref().and_then(Shown::not_after)
+    }
+
+    /// Resolve, judge, connect, and TLS where the URL is https. Of several addresses the next one is tried when one
+    /// does not answer in its share of `limit`, which counts from the attempt's start; the caller holds the limit.
+    pub(crate) async fn open(&mut self, limit: Duration) -> Result<Box<dyn ByteStream>, Broken> {
+        let addresses = self.resolve().await?;
+        let stream = self.connect_one(&addresses, limit).await?;
         if self.url.is_https() {
             self.secure(stream).await
         } else {
@@ -74,9 +86,10 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    async fn resolve(&mut self) -> Result<SocketAddr, Broken> {
-        let address = match self.url.address() {
-            Some(address) if family_of(address) == self.family => address,
+    /// The addresses that may be dialled, at least one, in the answer's order.
+    async fn resolve(&mut self) -> Result<Vec<SocketAddr>, Broken> {
+        let found = match self.url.address() {
+            Some(address) if family_of(address) == self.family => vec![address],
             Some(address) => {
                 let text = format!(
                     "the URL holds the address {address}, which is not {}",
@@ -88,20 +101,68 @@ impl<'a> Attempt<'a> {
                 let from = self.reach.now();
                 let found = self.reach.resolver.resolve(&self.url.host(), self.family).await;
                 self.watch.resolved(from, self.reach.now());
-                let found = found.map_err(|error| Broken::new(error.cause, error.text))?;
-                *found
-                    .first()
-                    .expect("the resolver gives at least one address or an error")
+                found.map_err(|error| Broken::new(error.cause, error.text))?
             }
         };
-        let address = SocketAddr::new(address, self.url.port());
-        self.address = Some(address);
-        self.reach.policy.check(address.ip())?;
-        Ok(address)
+        self.judged(&found)
+    }
+
+    /// Those of `found` that may be dialled; an error if none may.
+    fn judged(&mut self, found: &[IpAddr]) -> Result<Vec<SocketAddr>, Broken> {
+        let port = self.url.port();
+        let (mut allowed, mut refused) = (Vec::new(), None);
+        for address in found.iter().map(|ip| SocketAddr::new(*ip, port)) {
+            match self.reach.policy.check(address.ip()) {
+                Ok(()) => allowed.push(address),
+                Err(why) => {
+                    refused.get_or_insert((address, why));
+                }
+            }
+        }
+        allowed.truncate(ADDRESSES_MAX);
+        self.address = allowed
+            .first()
+            .copied()
+            .or(refused.as_ref().map(|(address, _)| *address));
+        match refused {
+            Some((_, why)) if allowed.is_empty() => Err(why.into()),
+            _ => Ok(allowed),
+        }
+    }
+
+    /// A connection to the first of `addresses` that answers.
+    async fn connect_one(
+        &mut self,
+        addresses: &[SocketAddr],
+        limit: Duration,
+    ) -> Result<Box<dyn ByteStream>, Broken> {
+        self.watch.enter(Phase::Connect);
+        for (at, address) in addresses.iter().enumerate() {
+            self.address = Some(*address);
+            let left = u32::try_from(addresses.len() - at).unwrap_or(u32::MAX);
+            if left == 1 {
+                return self.connect(*address).await;
+            }
+            let share = limit.saturating_sub(self.watch.elapsed(self.reach.now())) / left;
+            let broken = match timeout(share, self.connect(*address)).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(broken)) => broken,
+                Err(_) => Broken::new(
+                    FailureCause::Timeout,
+                    ErrorText::new(&format!("silent for {share:?}")),
+                ),
+            };
+            let Cause::Failed(cause) = broken.cause else {
+                return Err(broken); // this machine's own fault, which another address does not mend
+            };
+            let (address, text) = (*address, broken.text);
+            self.tried.push(Tried { address, cause, text });
+        }
+        let text = "the name resolved to no address"; // the resolver gives at least one, or an error
+        Err(Broken::new(FailureCause::NoAddress, ErrorText::new(text)))
     }
 
     async fn connect(&mut self, to: SocketAddr) -> Result<Box<dyn ByteStream>, Broken> {
-        self.watch.enter(Phase::Connect);
         let from = self.reach.now();
         let connected = self.reach.dial.connect(to).await;
         self.watch.connected(from, self.reach.now());
@@ -119,11 +180,11 @@ impl<'a> Attempt<'a> {
 
     async fn secure(&mut self, stream: Box<dyn ByteStream>) -> Result<Box<dyn ByteStream>, Broken> {
         self.watch.enter(Phase::Tls);
-        let (config, expiry) = self.reach.roots.handshake().ok_or_else(|| {
+        let (config, shown) = self.reach.roots.handshake().ok_or_else(|| {
             let text = "this machine has no root certificates; install ca-certificates";
             Broken::new(SendFailure::Local, ErrorText::new(text))
         })?;
-        self.expiry = Some(expiry);
+        self.shown = Some(shown.clone());
         let name = ServerName::try_from(self.url.host()).map_err(|error| {
             let text = format!("{}: {error}", self.url.host());
             Broken::new(FailureCause::CertificateWrongName, ErrorText::new(&text))
@@ -134,7 +195,7 @@ impl<'a> Attempt<'a> {
         match secured {
             Ok(stream) => Ok(Box::new(stream)),
             Err(error) => {
-                let (cause, text) = tls_cause(&error).unwrap_or_else(|| {
+                let (cause, text) = tls_cause(&error, &self.url.host(), &shown).unwrap_or_else(|| {
                     let cause = match error.kind() {
                         std::io::ErrorKind::UnexpectedEof => FailureCause::Tls.into(),
                         _ => socket_cause(&error),
@@ -146,24 +207,39 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// It took too long: `after` its start, in `phase`.
+    /// It took too long: `after` its start, in `phase`. The words say how far it came.
     pub(crate) fn gave_up(&self, phase: Phase, after: Duration) -> Broken {
-        let cause = if phase == Phase::Resolve {
-            FailureCause::DnsTimeout
-        } else {
-            FailureCause::Timeout
+        let who = self
+            .address
+            .map_or_else(|| self.url.host(), |address| address.to_string());
+        let text = match phase {
+            Phase::Resolve => {
+                let text = format!("no name server answered for {} in {after:?}", self.url.host());
+                return Broken::new(FailureCause::DnsTimeout, ErrorText::new(&text));
+            }
+            Phase::Connect => format!("{who} did not answer the connection in {after:?}"),
+            Phase::Tls => {
+                format!("{who} took the connection, then the TLS handshake had no end in {after:?}")
+            }
+            _ => format!("{who} took the connection, and the answer had no end in {after:?}"),
         };
-        let text = format!("gave up {after:?} after the start, in the phase {}", phase.word());
-        Broken::new(cause, ErrorText::new(&text))
+        Broken::new(FailureCause::Timeout, ErrorText::new(&text))
     }
 
     /// What `broken` is as the end of the whole, in `phase`.
     pub(crate) fn failure(&self, phase: Phase, broken: Broken) -> Failure {
+        let text = match self.tried.is_empty() {
+            true => broken.text,
+            false => ErrorText::new(&format!("{}; before, {}", broken.text, tried::words(&self.tried))),
+        };
         Failure {
             phase,
             cause: broken.cause,
-            text: broken.text,
+            text,
             elapsed: self.watch.elapsed(self.reach.now()),
         }
     }
 }
+
+/// Of a name's addresses so many are tried: each has to get a share of the limit that is worth the name.
+const ADDRESSES_MAX: usize = 4;

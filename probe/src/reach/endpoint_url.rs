@@ -37,6 +37,12 @@ pub enum BadUrl {
         /// What was given.
         text: String,
     },
+    /// Port 0, which nothing can listen on.
+    #[error("{text:?} names port 0, where nothing can listen; name another")]
+    Port {
+        /// What was given.
+        text: String,
+    },
     /// A query in the base URL of an Argus node.
     #[error("{text:?} holds a query (?…); Argus answers 400 to any, remove it")]
     Query {
@@ -50,6 +56,8 @@ pub enum BadUrl {
 pub enum Lint {
     /// An Argus base URL without its last slash: it works here, but tools that join texts call the node dead.
     MissingTrailingSlash,
+    /// It was given as a page, and is the base URL of an Argus node.
+    ArgusUnasked,
 }
 
 impl Lint {
@@ -58,6 +66,9 @@ impl Lint {
         match self {
             Self::MissingTrailingSlash => {
                 "the base URL lacks its trailing slash; tools that join texts will call this node dead"
+            }
+            Self::ArgusUnasked => {
+                "this is the base URL of an Argus node, which answers 404 there: its status was asked for, as with --argus"
             }
         }
     }
@@ -85,6 +96,11 @@ impl EndpointUrl {
         }
         if url.fragment().is_some() {
             return Err(BadUrl::Fragment {
+                text: text.to_owned(),
+            });
+        }
+        if url.port() == Some(0) {
+            return Err(BadUrl::Port {
                 text: text.to_owned(),
             });
         }
@@ -230,6 +246,10 @@ mod tests {
         assert!(matches!(
             EndpointUrl::parse("https://h/#top"),
             Err(BadUrl::Fragment { .. })
+        ));
+        assert!(matches!(
+            EndpointUrl::parse("https://h:0/"),
+            Err(BadUrl::Port { .. })
         ));
         assert!(matches!(
             EndpointUrl::parse_base("https://h/?x=1"),

@@ -1,16 +1,17 @@
-//! TLS of an endpoint check: this machine's roots, no resumption, and the certificate's end noted even when
-//! the certificate is refused.
+//! TLS of an endpoint check: this machine's roots, no resumption, and what the certificate says noted even when
+//! it is refused.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::HashSet;
+use std::sync::Arc;
 
-use isochrone_proto::measurement::{Cause, FailureCause};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use crate::error_text::ErrorText;
+use super::shown::Shown;
 
 /// Whom an endpoint's certificate may come from.
 #[derive(Clone, Debug)]
@@ -18,7 +19,11 @@ pub struct TlsRoots {
     provider: Arc<CryptoProvider>,
     /// `None` without a single root: then https checks fail as this machine's own fault, and http works.
     verifier: Option<Arc<WebPkiServerVerifier>>,
+    trusted: Trusted,
 }
+
+/// The roots themselves, by their digests: a server may show one of them as its own certificate.
+type Trusted = Arc<HashSet<blake3::Hash>>;
 
 /// A root certificate file that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +44,7 @@ impl TlsRoots {
     pub fn system_and(extra: Vec<CertificateDer<'static>>) -> Result<Self, TlsRootsError> {
         let native = rustls_native_certs::load_native_certs();
         let mut store = RootCertStore::empty();
+        let trusted = native.certs.iter().map(|root| blake3::hash(root)).collect();
         let (_, skipped) = store.add_parsable_certificates(native.certs);
         for error in &native.errors {
             tracing::warn!(%error, "some system root certificates cannot be read");
@@ -49,7 +55,7 @@ impl TlsRoots {
                 "no root certificates on this machine; https checks will fail (install ca-certificates)"
             );
         }
-        Self::from_store(store, extra)
+        Self::from_store(store, trusted, extra)
     }
 
     /// Only `roots`.
@@ -57,21 +63,24 @@ impl TlsRoots {
     /// # Errors
     /// If one cannot be used.
     pub fn only(roots: Vec<CertificateDer<'static>>) -> Result<Self, TlsRootsError> {
-        Self::from_store(RootCertStore::empty(), roots)
+        Self::from_store(RootCertStore::empty(), HashSet::new(), roots)
     }
 
     fn from_store(
         mut store: RootCertStore,
+        mut trusted: HashSet<blake3::Hash>,
         extra: Vec<CertificateDer<'static>>,
     ) -> Result<Self, TlsRootsError> {
         for root in extra {
+            trusted.insert(blake3::hash(&root));
             store.add(root).map_err(TlsRootsError::Root)?;
         }
-        let provider = Arc::new(ring::default_provider());
+        let (provider, trusted) = (Arc::new(ring::default_provider()), Arc::new(trusted));
         if store.is_empty() {
             return Ok(Self {
                 provider,
                 verifier: None,
+                trusted,
             });
         }
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(&provider))
@@ -80,16 +89,17 @@ impl TlsRoots {
         Ok(Self {
             provider,
             verifier: Some(verifier),
+            trusted,
         })
     }
 
-    /// A configuration for one handshake, and the place where it notes the certificate's end. `None` without
-    /// roots.
-    pub(crate) fn handshake(&self) -> Option<(Arc<ClientConfig>, NotedExpiry)> {
-        let noted = NotedExpiry::default();
+    /// A configuration for one handshake, and the place where it notes the certificate. `None` without roots.
+    pub(super) fn handshake(&self) -> Option<(Arc<ClientConfig>, Shown)> {
+        let shown = Shown::default();
         let verifier = NotingVerifier {
             inner: Arc::clone(self.verifier.as_ref()?),
-            noted: noted.clone(),
+            trusted: Arc::clone(&self.trusted),
+            shown: shown.clone(),
         };
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()
@@ -99,24 +109,34 @@ impl TlsRoots {
             .with_no_client_auth();
         config.resumption = Resumption::disabled();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Some((Arc::new(config), noted))
-    }
-}
-
-/// When the certificate that was shown expires, in seconds of Unix time.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct NotedExpiry(Arc<OnceLock<i64>>);
-
-impl NotedExpiry {
-    pub(crate) fn get(&self) -> Option<i64> {
-        self.0.get().copied()
+        Some((Arc::new(config), shown))
     }
 }
 
 #[derive(Debug)]
 struct NotingVerifier {
     inner: Arc<WebPkiServerVerifier>,
-    noted: NotedExpiry,
+    trusted: Trusted,
+    shown: Shown,
+}
+
+impl NotingVerifier {
+    /// Whether a certificate that is itself among the roots is good for this server now. Whoever trusted it meant this
+    /// very certificate: it needs no issuer, and may say that it is one.
+    fn verify_trusted(
+        &self,
+        certificate: &CertificateDer<'_>,
+        server_name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        verify_server_name(&ParsedCertificate::try_from(certificate)?, server_name)?;
+        let leaf = self.shown.leaf().ok_or(CertificateError::BadEncoding)?;
+        match i64::try_from(now.as_secs()).unwrap_or(i64::MAX) {
+            now if now > leaf.not_after => Err(CertificateError::Expired.into()),
+            now if now < leaf.not_before => Err(CertificateError::NotValidYet.into()),
+            _ => Ok(ServerCertVerified::assertion()),
+        }
+    }
 }
 
 impl ServerCertVerifier for NotingVerifier {
@@ -128,10 +148,9 @@ impl ServerCertVerifier for NotingVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        if let Ok((_, certificate)) = x509_parser::parse_x509_certificate(end_entity) {
-            self.noted
-                .0
-                .get_or_init(|| certificate.validity().not_after.timestamp());
+        self.shown.note(end_entity);
+        if self.trusted.contains(&blake3::hash(end_entity)) {
+            return self.verify_trusted(end_entity, server_name, now);
         }
         self.inner
             .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
@@ -157,35 +176,5 @@ impl ServerCertVerifier for NotingVerifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.inner.supported_verify_schemes()
-    }
-}
-
-/// Why a handshake failed, if it failed as TLS; `None` leaves it to the socket's error.
-pub(crate) fn tls_cause(error: &std::io::Error) -> Option<(Cause, ErrorText)> {
-    let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
-    let cause = match error {
-        rustls::Error::InvalidCertificate(certificate) => certificate_cause(certificate),
-        rustls::Error::NoCertificatesPresented | rustls::Error::UnsupportedNameType => {
-            FailureCause::CertificateInvalid
-        }
-        rustls::Error::AlertReceived(_) => FailureCause::TlsAlert,
-        _ => FailureCause::Tls,
-    };
-    Some((cause.into(), ErrorText::of(error)))
-}
-
-fn certificate_cause(error: &CertificateError) -> FailureCause {
-    match error {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            FailureCause::CertificateExpired
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            FailureCause::CertificateNotYetValid
-        }
-        CertificateError::UnknownIssuer => FailureCause::CertificateUnknownIssuer,
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            FailureCause::CertificateWrongName
-        }
-        _ => FailureCause::CertificateInvalid,
     }
 }

@@ -135,10 +135,6 @@ async fn broken_answers_are_told_apart() {
         said(vec![0x15, 3, 3, 0, 2, 2, 80], &page).await,
         (first, Cause::Failed(FailureCause::BadHttp))
     );
-    assert_eq!(
-        said("HTTP/1.1 200 OK\r\nno colon\r\n\r\n", &page).await,
-        (first, Cause::Failed(FailureCause::BadHttp))
-    );
     let cut = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello";
     assert_eq!(
         said(cut, &page).await,
@@ -155,19 +151,19 @@ async fn broken_answers_are_told_apart() {
 
 #[tokio::test(start_paused = true)]
 async fn oversize_heads_and_bodies_are_refused() {
-    let long_line = format!("HTTP/1.1 200 OK\r\nx-long: {}\r\n\r\n", "a".repeat(20 << 10));
+    let long_line = format!("HTTP/1.1 200 OK\r\nx-long: {}\r\n\r\n", "a".repeat(70 << 10));
     assert_eq!(
         said(long_line, &http_page()).await,
         (Phase::FirstByte, Cause::Failed(FailureCause::HeaderTooLarge))
     );
-    let many_lines = format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(101));
+    let many_lines = format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(501));
     assert_eq!(
         said(many_lines, &http_page()).await,
         (Phase::FirstByte, Cause::Failed(FailureCause::HeaderTooLarge))
     );
-    let announced = "HTTP/1.1 200 OK\r\ncontent-length: 1048577\r\n\r\n";
+    let announced = "HTTP/1.1 200 OK\r\ncontent-length: 65537\r\n\r\n";
     assert_eq!(
-        said(announced, &http_page()).await,
+        said(announced, &status()).await,
         (Phase::Transfer, Cause::Failed(FailureCause::BodyTooLarge))
     );
     let endless = Memory::new(|mut stream: DuplexStream| async move {
@@ -175,10 +171,7 @@ async fn oversize_heads_and_bodies_are_refused() {
         write(&mut stream, b"HTTP/1.1 200 OK\r\n\r\n").await;
         while stream.write_all(&[b'x'; 8192]).await.is_ok() {}
     });
-    assert_eq!(
-        broke(&check(endless.clone(), &http_page()).await),
-        (Phase::Transfer, Cause::Failed(FailureCause::BodyTooLarge))
-    );
+    assert!(answer(&check(endless.clone(), &http_page()).await).capped);
     assert_eq!(
         broke(&check(endless, &status()).await),
         (Phase::Transfer, Cause::Failed(FailureCause::BodyTooLarge))

@@ -182,3 +182,120 @@ async fn machine_without_roots_fails_as_its_own_fault() {
     .await;
     assert_eq!(broke(&report), (Phase::Tls, Cause::Unsent(SendFailure::Local)));
 }
+
+/// Breaks the handshake with one fatal alert.
+fn alerting(alert: u8) -> Arc<Memory> {
+    Memory::new(move |mut stream: DuplexStream| async move {
+        write(&mut stream, &[0x15, 3, 3, 0, 2, 2, alert]).await;
+        std::future::pending::<()>().await;
+    })
+}
+
+async fn words(dial: Arc<Memory>, authority: &Authority) -> String {
+    failure(&over_tls(dial, authority).await).text.to_string()
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_in_tls_say_what_the_server_wants() {
+    let authority = authority();
+    for (alert, part) in [
+        (112, "knows no site called 8.8.8.8"),
+        (120, "perhaps only HTTP/2"),
+        (40, "not P-521"),
+        (70, "TLS 1.2 and 1.3"),
+        (116, "wants a certificate"),
+    ] {
+        let told = words(alerting(alert), &authority).await;
+        assert!(told.contains(part), "{alert}: {told}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn wrong_certificates_are_told_with_what_they_are() {
+    let (authority, stranger) = (authority(), authority_called("Stranger"));
+    let other = leaf(&authority, "other.example.org", |_| {});
+    assert_eq!(
+        words(serving(other), &authority).await,
+        "the certificate is for other.example.org, not for 8.8.8.8"
+    );
+    let many = leaf(&authority, "a.example.org", |params| {
+        let names = ["b.example.org", "c.example.org", "d.example.org", "e.example.org"];
+        let names = names.map(|name| rcgen::SanType::DnsName(name.try_into().unwrap()));
+        params.subject_alt_names.extend(names);
+    });
+    assert_eq!(
+        words(serving(many), &authority).await,
+        "the certificate is for a.example.org, b.example.org, c.example.org and 2 more, not for 8.8.8.8"
+    );
+    let unknown = words(serving(leaf(&stranger, NODE, |_| {})), &authority).await;
+    assert!(unknown.contains("issuer, CN=Stranger"), "{unknown}");
+    let expired = leaf(&authority, NODE, |params| {
+        (params.not_before, params.not_after) = (date_time_ymd(2019, 1, 1), date_time_ymd(2020, 1, 1))
+    });
+    assert_eq!(
+        words(serving(expired), &authority).await,
+        "the certificate expired on 2020-01-01T00:00:00Z"
+    );
+}
+
+/// A certificate that names itself as its issuer, as `openssl req -x509` makes it.
+fn self_signed(
+    name: &str,
+    is_authority: bool,
+) -> (
+    Arc<rustls::ServerConfig>,
+    rustls::pki_types::CertificateDer<'static>,
+) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.not_after = date_time_ymd(9999, 12, 31);
+    if is_authority {
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    }
+    let certificate = params.self_signed(&key).unwrap().der().clone();
+    let key = rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.clone()], key)
+        .unwrap();
+    (Arc::new(config), certificate)
+}
+
+#[tokio::test(start_paused = true)]
+async fn self_signed_certificate_in_the_trust_store_is_good_for_its_own_names() {
+    let authority = authority();
+    for is_authority in [false, true] {
+        let (config, certificate) = self_signed(NODE, is_authority);
+        let roots = TlsRoots::only(vec![certificate]).unwrap();
+        let prober = trusting(roots, serving(Arc::clone(&config)));
+        let report = prober.check(&page(&format!("https://{NODE}/"))).await;
+        assert_eq!(answer(&report).status, 200);
+        let report = over_tls(serving(config), &authority).await;
+        assert_eq!(
+            broke(&report),
+            (Phase::Tls, Cause::Failed(FailureCause::CertificateUnknownIssuer))
+        );
+        assert!(
+            failure(&report).text.as_str().contains("self-signed"),
+            "{report:?}"
+        );
+        let (config, certificate) = self_signed("other.example.org", is_authority);
+        let roots = TlsRoots::only(vec![certificate]).unwrap();
+        let report = trusting(roots, serving(config))
+            .check(&page(&format!("https://{NODE}/")))
+            .await;
+        assert_eq!(
+            broke(&report),
+            (Phase::Tls, Cause::Failed(FailureCause::CertificateWrongName))
+        );
+    }
+}
+
+#[test]
+fn certificate_without_an_end_has_one_in_words() {
+    assert_eq!(crate::reach::instant(253_402_300_799), "9999-12-31T23:59:59Z");
+    assert_eq!(crate::reach::instant(0), "1970-01-01T00:00:00Z");
+}
