@@ -1,7 +1,7 @@
-//! What is no server of the mesh: two nodes, a receiver of alerts, and the authority that their names trust.
+//! What is no server of the mesh: two nodes, a receiver of alerts, a name server, and the authority that all trust.
 
 use std::io::{self, BufReader, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -12,10 +12,13 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 /// The addresses at the outer end of the wire. They look public; nothing leaves.
-pub(crate) const ADDRESSES: [&str; 3] = [BERLIN, TOKYO, ALERTS];
+pub(crate) const ADDRESSES: [&str; 4] = [BERLIN, TOKYO, ALERTS, NAMES];
+/// The lead's server.
+pub(crate) const LEAD: &str = "91.10.0.2";
 const BERLIN: &str = "88.99.5.5";
 const TOKYO: &str = "133.18.7.7";
 const ALERTS: &str = "52.10.10.10";
+const NAMES: &str = "9.9.9.9";
 /// What the nodes must serve.
 const ASSET: u64 = 1343;
 /// Until an alert must have come. It is told within 15 s of virtual time (`figures -- health`).
@@ -38,12 +41,13 @@ struct Alerts {
     more: Condvar,
 }
 
-/// Names of the world, for `/etc/hosts`.
-pub(crate) fn hosts(lead: &str) -> String {
-    format!(
-        "127.0.0.1 localhost\n{lead} lead.example.org\n{BERLIN} node.example.org\n{TOKYO} tokyo.example.org\n\
-         {ALERTS} alerts.example.org\n"
-    )
+/// The files of every server's `/etc` that lead to the world outside.
+pub(crate) fn etc(authority: &str) -> [(&'static str, String); 3] {
+    [
+        ("hosts", "127.0.0.1 localhost\n".to_owned()),
+        ("resolv.conf", format!("nameserver {NAMES}\n")),
+        ("ssl/certs/ca-certificates.crt", authority.to_owned()),
+    ]
 }
 
 impl Outside {
@@ -67,6 +71,8 @@ impl Outside {
                 .block_on(ArgusNode::start(config, vec![Object::new(ASSET, 64 << 10, true)]))
                 .unwrap()
         };
+        let names = UdpSocket::bind((NAMES, 53)).unwrap();
+        std::thread::spawn(move || serve_names(&names));
         let alerts = Arc::<Alerts>::default();
         let (listener, receiver) = (TcpListener::bind((ALERTS, 80)).unwrap(), Arc::clone(&alerts));
         std::thread::spawn(move || {
@@ -123,6 +129,49 @@ impl Alerts {
             }
         }
     }
+}
+
+/// A name server that knows IPv4 addresses; of any other type a name has none.
+fn serve_names(socket: &UdpSocket) {
+    let mut question = [0; 512];
+    while let Ok((length, from)) = socket.recv_from(&mut question) {
+        if let Some(answer) = answer_to(&question[..length]) {
+            drop(socket.send_to(&answer, from)); // they ask again
+        }
+    }
+}
+
+/// RFC 1035, one question.
+fn answer_to(question: &[u8]) -> Option<Vec<u8>> {
+    const HEADER: usize = 12;
+    let mut labels = Vec::new();
+    let mut at = HEADER;
+    while let Some(length) = question
+        .get(at)
+        .map(|&length| usize::from(length))
+        .filter(|&l| l > 0)
+    {
+        labels.push(String::from_utf8_lossy(question.get(at + 1..=at + length)?).to_lowercase());
+        at += 1 + length;
+    }
+    let asked = question.get(HEADER..at + 5)?;
+    let is_ipv4 = question[at + 1..at + 3] == [0, 1];
+    let address = match labels.join(".").as_str() {
+        "lead.example.org" => Some(LEAD),
+        "node.example.org" => Some(BERLIN),
+        "tokyo.example.org" => Some(TOKYO),
+        "alerts.example.org" => Some(ALERTS),
+        _ => None,
+    };
+    let code = if address.is_some() { 0x80 } else { 0x83 }; // no such name
+    let answers = u8::from(is_ipv4 && address.is_some());
+    let mut answer = vec![question[0], question[1], 0x81, code, 0, 1, 0, answers, 0, 0, 0, 0];
+    answer.extend(asked);
+    if let Some(address) = address.filter(|_| is_ipv4) {
+        answer.extend([0xc0, HEADER as u8, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4]);
+        answer.extend(address.parse::<Ipv4Addr>().unwrap().octets());
+    }
+    Some(answer)
 }
 
 /// The body of the next request; `None` at the end.

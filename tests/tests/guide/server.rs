@@ -58,7 +58,7 @@ pub(crate) fn lay_wire(world: &Path, addresses: &[&str]) {
 
 impl Server {
     /// Sets one up, with this public address; `etc` are more files of its `/etc`.
-    pub(crate) fn set_up(world: &Path, name: &str, address: &str, etc: &[(&str, &str)]) -> Self {
+    pub(crate) fn set_up(world: &Path, name: &str, address: &str, etc: &[(&str, String)]) -> Self {
         let folder = world.join(name);
         for place in MOUNTS.iter().chain(&["home", "edits"]) {
             std::fs::create_dir_all(folder.join(place)).unwrap();
@@ -66,11 +66,11 @@ impl Server {
         let always = [
             ("passwd", "root:x:0:0:root:/root:/bin/sh\n"),
             ("group", "root:x:0:\n"),
-            ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"),
-            ("resolv.conf", "nameserver 127.0.0.53\n"),
+            ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"),
             ("systemd/system/README", "units\n"),
         ];
-        for (file, text) in always.iter().chain(etc) {
+        let more = etc.iter().map(|(file, text)| (*file, text.as_str()));
+        for (file, text) in always.into_iter().chain(more) {
             let path = folder.join("etc").join(file);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();

@@ -207,6 +207,25 @@ pub(crate) const STEPS: &[Step] = &[
         "",
     ),
     lead("sudo systemctl start isochrone-collector", ""),
+    // Upgrading, mixing versions, rolling back
+    lead(
+        "sudo tar -C /var/lib -czf before-upgrade.tar.gz isochrone-collector",
+        "",
+    ),
+    lead(
+        "sudo cp /usr/local/bin/isochrone-collector isochrone-collector.before",
+        "",
+    ),
+    step(Who::Workers, "systemctl restart isochrone-probe", ""),
+    lead(
+        "sudo mv /var/lib/isochrone-collector /var/lib/isochrone-collector.newer",
+        "",
+    ),
+    lead("sudo tar -C /var/lib -xzf before-upgrade.tar.gz", ""),
+    lead(
+        "sudo install -m 755 isochrone-collector.before /usr/local/bin/isochrone-collector",
+        "",
+    ),
     // README, Commands
     Step {
         ends: Ends::CtrlC,
@@ -233,7 +252,7 @@ pub(crate) const STEPS: &[Step] = &[
         "isochrone-collector probe invite --worker ada --site 'Berlin, DE'",
         "isochrone-probe join isochrone1_",
     ),
-    lead("isochrone-collector probe list", "cleo-losangeles"),
+    lead("isochrone-collector probe list", "cleo-los-angeles"),
     lead(
         "isochrone-collector probe revoke ada-berlin",
         "ada-berlin was already revoked.",
@@ -249,7 +268,7 @@ pub(crate) const STEPS: &[Step] = &[
     lead("isochrone-collector export ndjson", "\"slot\":"),
     lead("isochrone-collector audit", "revoke"),
     step(
-        Who::File("tests/tests/guide/story.rs", "said.text.contains(\"joined\")"),
+        Who::File("tests/tests/guide/story.rs", "said.text.contains(\"Joined as \")"),
         "isochrone-probe join TOKEN",
         "",
     ),

@@ -12,7 +12,6 @@ use crate::outside::{self, Outside};
 use crate::server::{Said, Server, lay_wire};
 use crate::steps::{self, Ends, FORWARD, INVITE, STATUS, STEPS, Step, Who};
 
-const LEAD: &str = "91.10.0.2";
 /// What is asked again is asked so often.
 const AGAIN: Duration = Duration::from_millis(200);
 /// Until something that takes a while must have come: three intervals of ten seconds, and as much again.
@@ -69,13 +68,9 @@ impl Story {
         let path = world.path();
         lay_wire(path, &outside::ADDRESSES);
         let outside = Outside::start();
-        let hosts = outside::hosts(LEAD);
-        let etc = [
-            ("hosts", hosts.as_str()),
-            ("ssl/certs/ca-certificates.crt", outside.authority.as_str()),
-        ];
+        let etc = outside::etc(&outside.authority);
         let server = |name: &str, address: &str| Server::set_up(path, name, address, &etc);
-        let lead = server("lead", LEAD);
+        let lead = server("lead", outside::LEAD);
         lead.will_edit("collector.toml", COLLECTOR_EDIT);
         lead.will_edit("targets.toml", TARGETS_EDIT);
         hand_the_checkout_to(&lead.home());
@@ -165,12 +160,12 @@ impl Story {
 
     /// "They install both and paste the script; that is all."
     fn first_probe_joins(&self) {
-        for step in STEPS.iter().filter(|step| step.who == Who::Workers) {
-            if step.line == "isochrone-probe status" {
-                self.paste(&self.first, &self.scripts[0]);
-            }
+        let by_workers = STEPS.iter().filter(|step| step.who == Who::Workers);
+        for step in by_workers.take(3) {
             carried_out(&self.first, step);
         }
+        self.paste(&self.first, &self.scripts[0]);
+        carried_out(&self.first, steps::of("isochrone-probe status").unwrap());
     }
 
     /// Ada with the guide's invitation, for the server that she has now; the others with one of their own.
@@ -195,7 +190,7 @@ impl Story {
 
     fn paste(&self, server: &Server, script: &str) {
         let said = server.paste(script);
-        assert!(said.text.contains("joined"), "{}: {said:?}", server.name);
+        assert!(said.text.contains("Joined as "), "{}: {said:?}", server.name);
         let allowed = server.run("cat /run/ufw.allowed");
         assert_eq!(allowed.text, "7472/udp\n", "{}: {said:?}", server.name);
     }
