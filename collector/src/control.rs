@@ -224,4 +224,23 @@ mod tests {
         tasks.join_next().await.unwrap().unwrap().unwrap();
         assert!(ask(&path, &command, |_| ()).await.unwrap().is_none());
     }
+
+    /// The binary was updated and the running collector was not, or the other way round.
+    #[tokio::test]
+    async fn command_of_another_release_is_answered_with_a_word_on_versions() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(answer(theirs, |_, _, _| async { 0 }));
+        let (read, mut write) = ours.into_split();
+        write.write_all(b"{\"Foresee\":{\"days\":7}}\n").await.unwrap();
+        let mut lines = BufReader::new(read).lines();
+        let Answer::Err(said) = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap()
+        else {
+            panic!("an error comes first")
+        };
+        assert!(said.contains("are both of one version?"), "{said}");
+        let last: Answer = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
+        assert_eq!(last, Answer::Exit(2));
+        tasks.join_next().await.unwrap().unwrap().unwrap();
+    }
 }

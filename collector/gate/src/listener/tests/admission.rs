@@ -235,6 +235,23 @@ async fn hello_that_announces_too_much_is_refused_before_its_body_is_read() {
     );
 }
 
+/// As a probe of a later release would, whose wire has another version.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_version_of_the_wire_ends_the_connection_and_both_are_named() {
+    let bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    let mut probe = Probe::open(bench.connect(Some(&identity)).await).await;
+    let payload = codec::encode_from_probe(&ProbeMessage::Hello(hello(1)));
+    let mut frame = frame::seal(MessageKind::FromProbe, &payload).unwrap();
+    frame[4] = frame::PROTOCOL_VERSION + 1;
+    probe.say_bytes(&frame).await;
+    let end = probe.next().await.unwrap_err();
+    assert_eq!(end.code, CloseCode::Protocol);
+    let (theirs, ours) = (frame::PROTOCOL_VERSION + 1, frame::PROTOCOL_VERSION);
+    let words = format!("protocol version {theirs}, this build speaks {ours}; update the older side");
+    assert!(end.reason.contains(&words), "{}", end.reason);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn trailing_bytes_and_a_wrong_first_message_break_the_protocol() {
     let bench = Bench::start();

@@ -1,0 +1,291 @@
+//! What the test knows of each command: who runs it, its exit code, and a text that it must say.
+
+/// A command that a document shows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    /// Its line.
+    pub(crate) line: &'static str,
+    /// Who runs it.
+    pub(crate) who: Who,
+    /// What comes of it.
+    pub(crate) code: i32,
+    /// What its output holds, or the file that it writes; empty: it says nothing at all.
+    pub(crate) says: &'static str,
+    /// How it ends.
+    pub(crate) ends: Ends,
+}
+
+/// How a command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ends {
+    /// By itself, with all that it has to say.
+    Here,
+    /// By itself; what it shows takes a while, so it is asked until it says so.
+    Soon,
+    /// With Ctrl-C, once it has said so.
+    CtrlC,
+}
+
+/// Who runs a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// The lead, on their server.
+    Lead,
+    /// Every worker, on theirs.
+    Workers,
+    /// One worker.
+    Worker,
+    /// The lead, at their desk.
+    Desk,
+    /// The gate, as the step of this name in `.ci/run`.
+    Gate(&'static str),
+    /// Not this test by itself: the file that holds this text has it done.
+    File(&'static str, &'static str),
+}
+
+/// What is known of the line.
+pub(crate) fn of(line: &str) -> Option<&'static Step> {
+    STEPS.iter().find(|step| step.line == line)
+}
+
+const fn step(who: Who, line: &'static str, says: &'static str) -> Step {
+    Step {
+        line,
+        who,
+        code: 0,
+        says,
+        ends: Ends::Here,
+    }
+}
+
+const fn lead(line: &'static str, says: &'static str) -> Step {
+    step(Who::Lead, line, says)
+}
+
+const fn soon(step: Step) -> Step {
+    Step {
+        ends: Ends::Soon,
+        ..step
+    }
+}
+
+/// Every command of the documents.
+pub(crate) const STEPS: &[Step] = &[
+    // README, Two commands
+    step(
+        Who::File("tests/tests/processes.rs", "\"up\", \"--demo\""),
+        "cargo run --release -p isochrone-collector -- up --demo",
+        "",
+    ),
+    step(
+        Who::Gate("tests (the README's command)"),
+        "cargo test --workspace",
+        "",
+    ),
+    step(
+        Who::Gate("release build"),
+        "cargo build --release -p isochrone-collector -p isochrone-probe",
+        "",
+    ),
+    lead(
+        "target/release/isochrone-collector report coverage --sites docs/example/sites.csv --rtt docs/example/rtt.csv --nodes berlin,newyork,singapore,saopaulo",
+        "saopaulo",
+    ),
+    // README, In production
+    lead(
+        "sudo install -m 755 target/release/isochrone-collector /usr/local/bin/",
+        "",
+    ),
+    lead(
+        "sudo useradd --system --home-dir /var/lib/isochrone-collector --shell /usr/sbin/nologin isochrone-collector",
+        "",
+    ),
+    lead(
+        "sudo install -d -o isochrone-collector -g isochrone-collector -m 750 /etc/isochrone",
+        "",
+    ),
+    lead(
+        "sudo install -o isochrone-collector -g isochrone-collector -m 640 deploy/collector.toml deploy/targets.toml /etc/isochrone/",
+        "",
+    ),
+    lead("sudoedit /etc/isochrone/collector.toml", ""),
+    lead("sudoedit /etc/isochrone/targets.toml", ""),
+    lead(
+        "sudo install -m 644 deploy/isochrone-collector.service /etc/systemd/system/",
+        "",
+    ),
+    lead(
+        "sudo systemctl daemon-reload && sudo systemctl enable --now isochrone-collector",
+        "",
+    ),
+    lead("sudo ufw allow 7470/udp", "Rule added"),
+    lead(INVITE, "isochrone-probe join isochrone1_"),
+    // The lead: first day
+    lead("sudo systemctl restart isochrone-collector", ""),
+    lead(
+        "sudo isochrone-collector target add berlin --url https://node.example.org/distributor/ --worker ada --place 'Berlin, DE' --asset 1343 --network 64500",
+        "berlin",
+    ),
+    lead("sudo isochrone-collector probe list", "ada-berlin"),
+    lead(
+        "sudo isochrone-collector probe revoke ada-berlin",
+        "ada-berlin is revoked; its connection is closed",
+    ),
+    step(
+        Who::Desk,
+        FORWARD,
+        "forwards 7471:127.0.0.1:7471 to lead.example.org",
+    ),
+    // The worker: join
+    step(Who::Workers, "install -m 755 isochrone-probe /usr/local/bin/", ""),
+    step(
+        Who::Workers,
+        "install -m 644 isochrone-probe.service /etc/systemd/system/",
+        "",
+    ),
+    step(Who::Workers, "systemctl daemon-reload", ""),
+    soon(step(Who::Workers, "isochrone-probe status", "connected to ")),
+    step(
+        Who::Worker,
+        "isochrone-probe measure https://node.example.org/distributor/",
+        "node.example.org",
+    ),
+    step(
+        Who::Worker,
+        "isochrone-probe measure https://node.example.org/distributor/ --connect",
+        "node.example.org",
+    ),
+    // Who is down, and how Isochrone knows
+    soon(lead(
+        STATUS,
+        "All is well: 2 of 2 nodes up, 3 of 3 probes connected.",
+    )),
+    // Tokyo, 03:00?
+    lead(
+        "sudo isochrone-collector show tokyo --from 2026-11-22T02:50:00Z --to 2026-11-22T03:10:00Z",
+        "refused in connect",
+    ),
+    // Reports
+    lead("sudo isochrone-collector report nodes --since 7d", "berlin"),
+    lead(
+        "sudo isochrone-collector report nodes --since 15d --format html > nodes.html",
+        "</html>",
+    ),
+    lead(
+        "sudo isochrone-collector report nodes --from 2026-11-01T00:00:00Z --to 2026-11-16T00:00:00Z --format csv > term.csv",
+        "berlin,",
+    ),
+    lead("sudo isochrone-collector report coverage --since 7d", "berlin"),
+    lead(
+        "sudo isochrone-collector report coverage --since 15d --format html > coverage.html",
+        "</html>",
+    ),
+    lead(
+        "sudo isochrone-collector report coverage --since 15d --weights weights.csv --format csv > regions.csv",
+        "DE,",
+    ),
+    lead(
+        "isochrone-collector report coverage --sites sites.csv --rtt rtt.csv --nodes berlin,tokyo --weights people",
+        "tokyo",
+    ),
+    // The ledger in plain words
+    lead("sudo isochrone-collector ledger", "planned"),
+    lead(
+        "sudo isochrone-collector ledger --verify",
+        "0 lost, 0 counted twice, 0 rows damaged",
+    ),
+    lead("sudo isochrone-collector ledger --format json", "\"schema\""),
+    // Every measurement, for checking
+    lead(
+        "sudo isochrone-collector export ndjson --from 2026-11-22T02:50:00Z --to 2026-11-22T03:10:00Z > tokyo.ndjson",
+        "\"slot\":",
+    ),
+    // Backup and restore
+    lead("sudo systemctl stop isochrone-collector", ""),
+    lead(
+        "sudo tar -C /var/lib -czf isochrone-backup.tar.gz isochrone-collector",
+        "",
+    ),
+    lead("sudo systemctl start isochrone-collector", ""),
+    // Upgrading, mixing versions, rolling back
+    lead(
+        "sudo tar -C /var/lib -czf before-upgrade.tar.gz isochrone-collector",
+        "",
+    ),
+    lead(
+        "sudo cp /usr/local/bin/isochrone-collector isochrone-collector.before",
+        "",
+    ),
+    step(Who::Workers, "systemctl restart isochrone-probe", ""),
+    lead(
+        "sudo mv /var/lib/isochrone-collector /var/lib/isochrone-collector.newer",
+        "",
+    ),
+    lead("sudo tar -C /var/lib -xzf before-upgrade.tar.gz", ""),
+    lead(
+        "sudo install -m 755 isochrone-collector.before /usr/local/bin/isochrone-collector",
+        "",
+    ),
+    // README, Commands
+    Step {
+        ends: Ends::CtrlC,
+        ..step(Who::Desk, "isochrone-collector up", "http://127.0.0.1:7471")
+    },
+    step(
+        Who::File("tests/tests/processes.rs", "\"up\", \"--demo\""),
+        "isochrone-collector up --demo",
+        "",
+    ),
+    step(
+        Who::File(
+            "deploy/isochrone-collector.service",
+            "ExecStart=/usr/local/bin/isochrone-collector",
+        ),
+        "isochrone-collector serve",
+        "",
+    ),
+    soon(lead(
+        "isochrone-collector status",
+        "All is well: 2 of 2 nodes up, 3 of 3 probes connected.",
+    )),
+    lead(
+        "isochrone-collector probe invite --worker ada --site 'Berlin, DE'",
+        "isochrone-probe join isochrone1_",
+    ),
+    lead("isochrone-collector probe list", "cleo-los-angeles"),
+    lead(
+        "isochrone-collector probe revoke ada-berlin",
+        "ada-berlin was already revoked.",
+    ),
+    lead("isochrone-collector target list", "tokyo.example.org"),
+    lead("isochrone-collector show tokyo --since 12h", "refused in connect"),
+    lead("isochrone-collector report nodes --since 7d", "tokyo"),
+    lead("isochrone-collector report coverage --since 7d", "tokyo"),
+    lead(
+        "isochrone-collector ledger --verify",
+        "0 lost, 0 counted twice, 0 rows damaged",
+    ),
+    lead("isochrone-collector export ndjson", "\"slot\":"),
+    lead("isochrone-collector audit", "revoke"),
+    step(
+        Who::File("tests/tests/guide/story.rs", "said.text.contains(\"Joined as \")"),
+        "isochrone-probe join TOKEN",
+        "",
+    ),
+    step(
+        Who::File(
+            "deploy/isochrone-probe.service",
+            "ExecStart=/usr/local/bin/isochrone-probe",
+        ),
+        "isochrone-probe run",
+        "",
+    ),
+];
+
+/// Prints a script, which a worker pastes.
+pub(crate) const INVITE: &str =
+    "sudo isochrone-collector probe invite --worker ada --site 'Berlin, DE' --network 64500";
+/// Is all well?
+pub(crate) const STATUS: &str = "sudo isochrone-collector status";
+/// Opens the page at the lead's desk.
+pub(crate) const FORWARD: &str = "ssh -L 7471:127.0.0.1:7471 lead.example.org";
