@@ -14,7 +14,7 @@ use std::time::Duration;
 use isochrone_planner::pace::{Budget, Pace};
 use isochrone_watch::alert::AlertsConfig;
 use isochrone_watch::judge::Patience;
-use isochrone_web::{AccessError, AccessToken};
+use isochrone_web::AccessToken;
 use serde::Deserialize;
 
 pub use self::error::{ConfigError, WrongValue};

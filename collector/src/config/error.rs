@@ -94,6 +94,7 @@ impl WrongValue {
         match self {
             Self::NoListen | Self::ListenTwice { .. } => "listen",
             Self::ExtraRoots(_) => "extra_roots",
+            Self::WebToken(_) => "web_token",
             Self::WebWithoutToken { .. } => "web",
             Self::PublicAddress { .. } => "public_addresses",
             Self::ProbesOwn { .. } => "allow_private",
