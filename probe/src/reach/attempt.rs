@@ -209,19 +209,14 @@ impl<'a> Attempt<'a> {
 
     /// It took too long: `after` its start, in `phase`. The words say how far it came.
     pub(crate) fn gave_up(&self, phase: Phase, after: Duration) -> Broken {
-        let who = self
-            .address
-            .map_or_else(|| self.url.host(), |address| address.to_string());
         let text = match phase {
             Phase::Resolve => {
                 let text = format!("no name server answered for {} in {after:?}", self.url.host());
                 return Broken::new(FailureCause::DnsTimeout, ErrorText::new(&text));
             }
-            Phase::Connect => format!("{who} did not answer the connection in {after:?}"),
-            Phase::Tls => {
-                format!("{who} took the connection, then the TLS handshake had no end in {after:?}")
-            }
-            _ => format!("{who} took the connection, and the answer had no end in {after:?}"),
+            Phase::Connect => format!("the connection was not answered in {after:?}"),
+            Phase::Tls => format!("connected; then the TLS handshake had no end in {after:?}"),
+            _ => format!("connected; then the answer had no end in {after:?}"),
         };
         Broken::new(FailureCause::Timeout, ErrorText::new(&text))
     }
