@@ -45,8 +45,9 @@ type Tasks = JoinSet<anyhow::Result<()>>;
 /// unasked.
 pub async fn run(paths: Paths, options: ServeOptions, stop: CancellationToken) -> anyhow::Result<()> {
     let config = Arc::new(Config::read(&paths.config)?);
-    let targets = Targets::read(&paths.targets)?;
-    let opened = Opened::open(&paths, &config)?;
+    Targets::read(&paths.targets)?; // wrong ones end it before anything is made
+    let opened = Opened::when_free(&paths, &config, &stop).await?;
+    let targets = Targets::read(&paths.targets)?; // the command that it waited for may have changed them
     mark(&opened, &paths, options)?;
     removed_nodes::note(&opened.store, &targets)?;
 

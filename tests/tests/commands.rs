@@ -363,6 +363,56 @@ async fn ask(paths: &Paths, arguments: &[&str]) -> Said {
         .expect("the collector comes up")
 }
 
+/// `systemctl enable --now`, and at once a command: whoever comes first has the store.
+#[tokio::test(flavor = "multi_thread")]
+async fn collector_waits_for_a_command_that_has_the_store_open_and_not_for_another_collector() {
+    let (_folder, paths) = paths(CONFIG);
+    let command = CommandContext::open(&paths).unwrap();
+    let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
+    tasks.spawn(serve::run(paths.clone(), ServeOptions::default(), stop.clone()));
+    let early = tokio::time::timeout(Duration::from_millis(100), tasks.join_next()).await;
+    assert!(early.is_err(), "it waits: {early:?}");
+    let url = "https://node.example.org/";
+    let add = [
+        "target",
+        "add",
+        "berlin",
+        "--url",
+        url,
+        "--worker",
+        "ada",
+        "--place",
+        "Berlin, DE",
+    ];
+    let add = act_of(&add);
+    let (answers, mut waiting) = mpsc::channel(16);
+    let code = commands::carry_out(command, add, answers).await;
+    assert_eq!(code, 0, "{:?}", waiting.recv().await);
+    let list = ["target", "list", "--format", "json"];
+    let listed = ask(&paths, &list).await.json();
+    assert_eq!(
+        listed["nodes"][0]["node"], "berlin",
+        "what was changed meanwhile counts"
+    );
+
+    let second = serve::run(paths.clone(), ServeOptions::default(), stop.clone());
+    let error = tokio::time::timeout(Duration::from_secs(15), second)
+        .await
+        .unwrap()
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("is open in another process"),
+        "{error:#}"
+    );
+    stop.cancel();
+    tokio::time::timeout(LONG, tasks.join_next())
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap()
+        .unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn targets_are_edited_in_a_running_collector_and_in_the_file() {
     let (_folder, paths) = paths(CONFIG);

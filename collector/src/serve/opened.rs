@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use isochrone_base::clock::Clock;
@@ -14,10 +15,12 @@ use isochrone_gate::registry::{Registry, RegistryParts};
 use isochrone_gate::session::Sessions;
 use isochrone_planner::plans::AddressBook;
 use isochrone_planner::targets::Targets;
-use isochrone_store::{Store, StoreOptions};
+use isochrone_store::{Store, StoreError, StoreOptions};
 use isochrone_watch::alert::Outbox;
 use rand::TryRngCore as _;
+use tokio::net::UnixStream;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::commands::CommandContext;
 use crate::config::{Config, Paths};
@@ -66,7 +69,35 @@ pub(super) struct Opened {
     pub(super) clock: Clock,
 }
 
+/// Between two looks whether the store is free.
+const WAIT: Duration = Duration::from_millis(250);
+/// Looks before giving up: 30 s, as long as a command waits for a collector.
+const WAITS: usize = 120;
+
 impl Opened {
+    /// The same as [`Self::open`], but waits for a command that has the store open: one that was given before this
+    /// collector was up. Another collector in this folder is told by its control socket, and not waited for.
+    pub(super) async fn when_free(
+        paths: &Paths,
+        config: &Config,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        for wait in 0..WAITS {
+            match Self::open(paths, config) {
+                Err(error) if is_in_use(&error) && UnixStream::connect(paths.socket()).await.is_err() => {
+                    if wait == 0 {
+                        tracing::info!("a command has the store open; waiting for it");
+                    }
+                    if stop.run_until_cancelled(tokio::time::sleep(WAIT)).await.is_none() {
+                        return Err(error);
+                    }
+                }
+                other => return other,
+            }
+        }
+        Self::open(paths, config)
+    }
+
     /// Opens store and authority, or makes them.
     pub(super) fn open(paths: &Paths, config: &Config) -> anyhow::Result<Self> {
         make_private_folder(&paths.state)?;
@@ -89,6 +120,10 @@ impl Opened {
 }
 
 /// Makes the state folder, for nobody else to read.
+fn is_in_use(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(StoreError::InUse { .. }))
+}
+
 fn make_private_folder(folder: &Path) -> anyhow::Result<()> {
     let describe = || {
         format!(

@@ -34,7 +34,9 @@ pub(crate) struct Server {
 pub(crate) struct Said {
     /// Its exit code.
     pub(crate) code: Option<i32>,
-    /// What it wrote, errors last.
+    /// What it wrote to its standard output.
+    pub(crate) out: String,
+    /// All that it wrote, errors last.
     pub(crate) text: String,
 }
 
@@ -159,10 +161,11 @@ impl Server {
             .unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
-        let text = [output.stdout, output.stderr].concat();
+        let out = String::from_utf8_lossy(&output.stdout).into_owned();
         Said {
             code: output.status.code(),
-            text: String::from_utf8_lossy(&text).into_owned(),
+            text: out.clone() + &String::from_utf8_lossy(&output.stderr),
+            out,
         }
     }
 

@@ -16,6 +16,9 @@ use crate::steps::{self, Ends, FORWARD, INVITE, STATUS, STEPS, Step, Who};
 const AGAIN: Duration = Duration::from_millis(200);
 /// Until something that takes a while must have come: three intervals of ten seconds, and as much again.
 const SOON: Duration = Duration::from_secs(60);
+/// So much of what a command said is shown when something fails.
+const LINES: usize = 40;
+const COLUMNS: usize = 120;
 /// The units' logs are shown from here on when something fails.
 const LOG_CHARS: usize = 6_000;
 /// What the comments in the README say is to be edited, and alerts (over plain HTTP: the collector trusts public
@@ -58,6 +61,9 @@ pub(crate) fn tell(shown: &[Shown]) {
         }
         let said = story.carry_out(step);
         println!("{:>6.1} s  {}", begun.elapsed().as_secs_f64(), command.line);
+        for line in said.lines().take(LINES) {
+            println!("          │ {}", line.chars().take(COLUMNS).collect::<String>());
+        }
         story.after(command, said);
     }
 }
@@ -158,8 +164,13 @@ impl Story {
         }
     }
 
-    /// "They install both and paste the script; that is all."
+    /// "They install both and paste the script; that is all." In the other order it says what is missing.
     fn first_probe_joins(&self) {
+        let early = self.first.paste(&self.scripts[0]);
+        assert!(
+            early.text.contains("isochrone-probe is not installed"),
+            "{early:?}"
+        );
         let by_workers = STEPS.iter().filter(|step| step.who == Who::Workers);
         for step in by_workers.take(3) {
             carried_out(&self.first, step);
@@ -180,7 +191,7 @@ impl Story {
             );
             let said = self.lead.run(&line);
             assert_eq!(said.code, Some(0), "{said:?}");
-            said.text
+            said.out
         });
         let scripts = [&self.scripts[1], &scripts[0], &scripts[1]];
         for (server, script) in self.workers.iter().zip(scripts) {
@@ -249,7 +260,7 @@ fn carried_out(server: &Server, step: &Step) -> String {
             Ends::Here | Ends::Soon => server.run(&line),
         };
         match as_it_should(server, step, &line, &said) {
-            Ok(text) => return text,
+            Ok(()) => return said.out,
             Err(_) if step.ends == Ends::Soon && begun.elapsed() < SOON => std::thread::sleep(AGAIN),
             Err(what) => panic!(
                 "{}: {line}: {what}, code {:?}:\n{}",
@@ -259,8 +270,8 @@ fn carried_out(server: &Server, step: &Step) -> String {
     }
 }
 
-/// What it said, or wrote into a file.
-fn as_it_should(server: &Server, step: &Step, line: &str, said: &Said) -> Result<String, String> {
+/// Whether it did what the step says; its text may lie in a file.
+fn as_it_should(server: &Server, step: &Step, line: &str, said: &Said) -> Result<(), String> {
     let text = match line.split_once(" > ") {
         Some((_, file)) => std::fs::read_to_string(server.home().join(file)).unwrap_or_default(),
         None => said.text.clone(),
@@ -272,7 +283,7 @@ fn as_it_should(server: &Server, step: &Step, line: &str, said: &Said) -> Result
     } else if !text.contains(step.says) {
         Err(format!("{:?} was expected", step.says))
     } else {
-        Ok(text)
+        Ok(())
     }
 }
 
