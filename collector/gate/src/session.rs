@@ -30,6 +30,7 @@ use isochrone_proto::known::Known;
 use isochrone_proto::plan::SignedPlan;
 use isochrone_proto::units::UnixMillis;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use self::clocks::{Clocks, Offsets};
 pub(crate) use self::conversation::converse;
@@ -41,6 +42,9 @@ use crate::registry::Registry;
 
 /// Instance numbers remembered of one probe, to notice one that comes back.
 const INSTANCES_MAX: usize = 16;
+
+/// What a probe's release can read changes no more often: it is updated, or rolled back.
+const ANNOUNCED_EVERY: Duration = Duration::from_secs(60);
 
 /// Which plan a probe should follow.
 pub trait PlanSource: Send + Sync + 'static {
@@ -104,6 +108,8 @@ struct Seat {
     superseded: VecDeque<u64>,
     /// When it last sent something that could not be stored.
     unstored: Option<UnixMillis>,
+    /// When it last announced something else than before.
+    announced: Option<Instant>,
 }
 
 /// One welcomed connection.
@@ -224,6 +230,17 @@ impl Sessions {
                 self.close(probe, CloseCode::Revoked, &reason);
             }
         }
+    }
+
+    /// Whether a probe may announce something else than before: each time that is written down, and plans are made anew.
+    fn may_announce(&self, probe: ProbeId, now: Instant) -> bool {
+        let mut seats = self.seats();
+        let announced = &mut seats.entry(probe).or_default().announced;
+        let may = announced.is_none_or(|at| now.saturating_duration_since(at) >= ANNOUNCED_EVERY);
+        if may {
+            *announced = Some(now);
+        }
+        may
     }
 
     fn enter(&self, live: &Arc<Live>) -> Arrival {

@@ -1,14 +1,18 @@
 //! The outbox: alerts that wait for their receivers, in the store.
 
+mod held;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use isochrone_base::error_chain::chain;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::{Records, Store, StoreError, Transaction};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
+use self::held::Held;
 use super::{Alert, Receiver};
 
 const PENDING_TABLE: &str = "outbox";
@@ -73,6 +77,8 @@ pub struct Outbox {
     delivered: Records<Delivered>,
     receivers: Arc<[Receiver]>,
     board: Arc<Mutex<Board>>,
+    /// What the store could not take.
+    held: Arc<Mutex<Held>>,
     filled: Arc<Notify>,
 }
 
@@ -88,6 +94,7 @@ impl Outbox {
             delivered: Records::new(store.clone(), DELIVERED_TABLE),
             receivers: receivers.into(),
             board: Arc::default(),
+            held: Arc::default(),
             filled: Arc::default(),
         };
         for (key, pending) in outbox.pending.list()? {
@@ -180,6 +187,7 @@ impl Outbox {
                 *board.delivered.entry(incident).or_default() += 1;
             }
         }
+        self.held().correct(&mut board);
         *self.board.lock().unwrap_or_else(PoisonError::into_inner) = board;
         self.filled.notify_one();
         Ok(())
@@ -223,11 +231,17 @@ impl Outbox {
             others: pending.alert.others.iter().map(|of| of.id.clone()).collect(),
             at: now,
         };
-        self.pending.store().write(|transaction| {
+        let noted = self.pending.store().write(|transaction| {
             self.pending.remove_in(transaction, &key_of(pending))?;
             let key = delivered_key(&pending.receiver, &pending.alert.id);
             self.delivered.put_in(transaction, &key, &delivered)
-        })?;
+        });
+        if let Err(error) = noted {
+            tracing::warn!(error = %chain(&error), "a delivery cannot be noted yet");
+            self.hold_delivered(pending, delivered);
+            return Ok(());
+        }
+        self.held().forget(pending);
         self.refresh()
     }
 
