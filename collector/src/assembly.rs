@@ -79,6 +79,8 @@ impl Assembly {
             seed,
         })?;
         let sessions = Sessions::default();
+        let connected = sessions.clone();
+        registry.ask_clocks(move |probe| connected.view(probe)?.clock_offset_ms);
         let addresses = AddressBook::open(&store)?;
         let plans = Plans::open(PlanParts {
             store: store.clone(),

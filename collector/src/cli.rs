@@ -114,11 +114,17 @@ Exit codes: 0 well, 1 something is wrong, 3 cannot tell.")]
     #[command(after_help = "Examples:
   isochrone-collector ledger
   isochrone-collector ledger --verify          also re-reads and recounts every stored batch
+  isochrone-collector ledger --accept-damage all  says that you know of all damage it names; only new damage is told of
+  isochrone-collector ledger --accept-damage 3    of damaged row 3 alone
   isochrone-collector ledger --format json")]
     Ledger {
         /// Re-read every stored batch and count again, instead of trusting the counters.
         #[arg(long)]
         verify: bool,
+        /// Accept damage that the ledger names: row NUMBER, or all. It stays listed; `--verify`, page and reports no
+        /// longer complain of it. Logged with who did it.
+        #[arg(long, value_name = "NUMBER|all", conflicts_with = "verify")]
+        accept_damage: Option<Accepted>,
         /// How to print it.
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -140,7 +146,27 @@ impl Command {
     /// Whether it only reads the store: then it makes none where there is none yet.
     #[must_use]
     pub fn only_reads(&self) -> bool {
-        !matches!(self, Self::Probe(ProbeCommand::Invite { .. }) | Self::Target(_))
+        !matches!(self, Self::Probe(ProbeCommand::Invite { .. }) | Self::Target(_)) // accepting needs damage
+    }
+}
+
+/// Which damage is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Accepted {
+    /// All there is.
+    All,
+    /// One row.
+    Row(u64),
+}
+
+impl std::str::FromStr for Accepted {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "all" => Ok(Self::All),
+            number => Ok(Self::Row(number.parse()?)),
+        }
     }
 }
 

@@ -99,7 +99,12 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
         Command::Target(command) => targets::carry_out(&context, command, &out).await,
         Command::Show { node, window, format } => reports::show(&context, &node, &window, format, &out).await,
         Command::Report(command) => reports::carry_out(&context, command, &out).await,
-        Command::Ledger { verify, format } => reports::ledger(&context, verify, format, &out).await,
+        Command::Ledger {
+            accept_damage: Some(which),
+            format,
+            ..
+        } => reports::accept_damage(&context, which, format, &out).await,
+        Command::Ledger { verify, format, .. } => reports::ledger(&context, verify, format, &out).await,
         Command::Export(command) => reports::export(&context, command, &out).await,
         Command::Audit { format } => probes::audit(&context, format, &out).await,
     };
@@ -112,7 +117,7 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
 /// Says beside what was printed, on standard error, that the log has holes.
 async fn say_damage(store: &Store, out: &Out) {
     let damage = match store.damage() {
-        Ok(damage) if damage.measurements + damage.withheld > 0 => damage,
+        Ok(damage) if damage.open_measurements() > 0 => damage,
         Ok(_) => return,
         Err(error) => {
             tracing::warn!(error = %chain(&error), "cannot tell what is damaged");

@@ -2,6 +2,7 @@
 //! alerts, and publishes the page's view. One task owns the state, so nothing is locked.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -139,7 +140,9 @@ impl Supervisor {
             at: now,
             due: clock.now(),
         };
-        let store_watch = StoreWatch::open(store, &parts.outbox, collector_name(registry.addresses()))?;
+        let folder = parts.context.store_file.parent().unwrap_or(Path::new(""));
+        let of = (collector_name(registry.addresses()), folder);
+        let store_watch = StoreWatch::open(store, &parts.outbox, of)?;
         let mut supervisor = Self {
             monitor,
             store_watch,

@@ -25,6 +25,8 @@ pub(crate) struct PlanStore {
     kept: BTreeMap<PlanVersion, SignedPlan>,
     /// Those of `kept` that the disk does not hold yet.
     unwritten: BTreeSet<PlanVersion>,
+    /// Of a probe that was revoked: not removed from the disk yet.
+    ended: BTreeSet<PlanVersion>,
     newest: Option<Arc<Plan>>,
 }
 
@@ -59,7 +61,7 @@ pub(crate) enum PlanRefused {
 
 /// The disk did not take a plan.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot keep plan {version} in the state folder")]
+#[error("cannot write or remove plan {version} in the state folder")]
 pub(crate) struct PlanUnwritten {
     pub version: PlanVersion,
     /// The system's words.
@@ -79,6 +81,7 @@ impl PlanStore {
             authority_key,
             kept: BTreeMap::new(),
             unwritten: BTreeSet::new(),
+            ended: BTreeSet::new(),
             newest: None,
         };
         for name in store.disk.list(FOLDER)? {
@@ -152,6 +155,7 @@ impl PlanStore {
     /// # Errors
     /// When it does not take one; the next call tries again.
     pub(crate) fn save(&mut self) -> Result<(), PlanUnwritten> {
+        self.remove_ended()?;
         while let Some(&version) = self.unwritten.last() {
             if let Some(signed) = self.kept.get(&version) {
                 let bytes = [signed.signature.as_slice(), &signed.plan].concat();
@@ -179,17 +183,26 @@ impl PlanStore {
             .collect()
     }
 
-    /// Forgets every plan: this probe was revoked, and measures nothing more, not even after a restart.
+    /// Forgets every plan: this probe was revoked, and measures nothing more, not even after a restart. What the disk
+    /// does not let go of now, [`PlanStore::save`] removes.
     pub(crate) fn end(&mut self) {
         self.newest = None;
         self.unwritten.clear();
-        for version in std::mem::take(&mut self.kept).into_keys() {
+        self.ended.extend(std::mem::take(&mut self.kept).into_keys());
+        if let Err(error) = self.remove_ended() {
+            tracing::warn!(%error, "a plan of a revoked probe could not be removed; tried again");
+        }
+    }
+
+    fn remove_ended(&mut self) -> Result<(), PlanUnwritten> {
+        while let Some(&version) = self.ended.last() {
             let name = file_name(version);
             let emptied = self.disk.replace(&name, b""); // a removal alone may not outlive a power cut
-            if let Err(error) = emptied.and_then(|()| self.disk.remove(&name)) {
-                tracing::warn!(%error, %version, "a plan of a revoked probe could not be removed");
-            }
+            let removed = emptied.and_then(|()| self.disk.remove(&name));
+            removed.map_err(|source| PlanUnwritten { version, source })?;
+            self.ended.remove(&version);
         }
+        Ok(())
     }
 
     /// Forgets plans that neither the spool names nor are among the newest.

@@ -42,6 +42,19 @@ pub struct BatchHeader {
     pub source_ports: Vec<u16>,
 }
 
+/// Where a batch stands in its epoch: all that can be told of one that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchPlace {
+    /// The run of the probe that its sequence counts in.
+    pub epoch: EpochId,
+    /// Number in the epoch.
+    pub sequence: Sequence,
+    /// Digest of the batch before.
+    pub previous: Digest,
+    /// The whole header, where that can be read.
+    pub header: Option<Box<BatchHeader>>,
+}
+
 /// A batch, checked: its columns agree in length and hold only values that mean something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {

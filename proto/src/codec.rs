@@ -1,14 +1,15 @@
 //! The list of messages: each as bytes, and each read from bytes and checked.
 
-use crate::batch::{Batch, BatchError};
+use crate::batch::{Batch, BatchError, BatchHeader, BatchPlace};
 use crate::bounds::ControlError;
 use crate::control::{CollectorMessage, ProbeMessage, StreamHello};
+use crate::ids::Sequence;
 use crate::join::{JoinRequest, JoinResponse};
 use crate::ledger::Tombstone;
 use crate::limits::{BATCH_BYTES_MAX, CONTROL_BYTES_MAX, JOIN_BYTES_MAX, STREAM_HELLO_BYTES_MAX};
 use crate::plan::{Plan, PlanError, PlanSections};
-use crate::section::SectionError;
-use crate::serializer::{Unreadable, decode, encode};
+use crate::section::{SectionError, SectionRef};
+use crate::serializer::{Unreadable, decode, decode_head, encode};
 
 /// Encodes a batch: the bytes that are spooled, hashed, sent and stored.
 #[must_use]
@@ -25,6 +26,36 @@ pub fn decode_batch(payload: &[u8]) -> Result<Batch, DecodeError> {
     let batch = Batch::of_sections(header, sections)?;
     batch.check()?;
     Ok(batch)
+}
+
+/// Where a batch stands that [`decode_batch`] refused, if it says so: it can be told apart, kept raw and answered.
+#[must_use]
+pub fn place_of_batch(payload: &[u8]) -> Option<BatchPlace> {
+    let (epoch, sequence, previous) = decode_head::<_, BATCH_BYTES_MAX>(payload).ok()?;
+    if sequence == Sequence::NONE {
+        return None;
+    }
+    let header: Option<BatchHeader> = decode_head::<_, BATCH_BYTES_MAX>(payload).ok();
+    let adds_up = |header: &BatchHeader| {
+        let mut hours = header.hours.iter();
+        hours.all(|hour| hour.run.checked_add(hour.skipped) == Some(hour.planned))
+    };
+    Some(BatchPlace {
+        epoch,
+        sequence,
+        previous,
+        header: header.filter(adds_up).map(Box::new),
+    })
+}
+
+/// The sections of a batch that its reader must know, by name: whoever did not announce them is not sent it.
+///
+/// # Errors
+/// Not a batch, or trailing bytes.
+pub fn needed_sections(payload: &[u8]) -> Result<Vec<String>, DecodeError> {
+    let (_, sections): (BatchHeader, Vec<SectionRef<'_>>) = decode::<_, BATCH_BYTES_MAX>(payload)?;
+    let needed = sections.into_iter().filter(|section| section.needed);
+    Ok(needed.map(|section| section.name.to_owned()).collect())
 }
 
 /// A tombstone as a frame carries it.
@@ -148,4 +179,18 @@ pub enum DecodeError {
     /// A bound of a control or join message is broken.
     #[error("message breaks a bound")]
     Control(#[from] ControlError),
+}
+
+impl DecodeError {
+    /// Whether the bytes are no message at all, of whatever release.
+    #[must_use]
+    pub fn is_framing(&self) -> bool {
+        let Self::Unreadable(unreadable) = self else {
+            return false;
+        };
+        matches!(
+            unreadable,
+            Unreadable::TooLong { .. } | Unreadable::Trailing { .. }
+        )
+    }
 }

@@ -8,7 +8,7 @@ use crate::bounds::{ControlError, count};
 use crate::kind::{Kind, Layout};
 use crate::limits::{KNOWN_NAMES_MAX, SECTION_NAME_BYTES_MAX};
 use crate::plan::Plan;
-use crate::section::{CHECKS, RESPONDER, TARGETS};
+use crate::section::{CHECKS, RESPONDER, SectionError, TARGETS, is_name};
 
 /// What one side of a connection can read: told in its greeting, and kept by the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +56,9 @@ impl Known {
             count(field, names.len(), KNOWN_NAMES_MAX)?;
             let longest = names.iter().map(String::len).max().unwrap_or_default();
             count("bytes of a name", longest, SECTION_NAME_BYTES_MAX)?;
+            if let Some(name) = names.iter().find(|name| !is_name(name)) {
+                return Err(SectionError::Name { bytes: name.len() }.into());
+            }
         }
         Ok(())
     }
@@ -64,7 +67,6 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::section::is_name;
 
     #[test]
     fn every_section_has_a_name_of_its_own() {
@@ -74,6 +76,15 @@ mod tests {
         assert!(names.iter().all(|name| is_name(name)));
         assert_eq!(known.check(), Ok(()));
         assert!(Kind::all().all(|kind| known.reads(kind)));
+    }
+
+    #[test]
+    fn names_that_are_none_are_refused() {
+        for name in ["", "Echo4", "echo 4", "echo\u{7}4"] {
+            let mut known = Known::of_this_build();
+            known.kinds.push(name.to_owned());
+            assert!(known.check().is_err(), "{name:?}");
+        }
     }
 
     #[test]

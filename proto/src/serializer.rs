@@ -25,6 +25,25 @@ pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 }
 
 pub(crate) fn decode<'a, T: Deserialize<'a>, const LIMIT: usize>(payload: &'a [u8]) -> Result<T, Unreadable> {
+    let (value, read) = decode_some::<T, LIMIT>(payload)?;
+    if read != payload.len() {
+        return Err(Unreadable::Trailing {
+            bytes: payload.len() - read,
+        });
+    }
+    Ok(value)
+}
+
+/// What stands at the beginning, whatever follows.
+pub(crate) fn decode_head<'a, T: Deserialize<'a>, const LIMIT: usize>(
+    payload: &'a [u8],
+) -> Result<T, Unreadable> {
+    decode_some::<T, LIMIT>(payload).map(|(value, _)| value)
+}
+
+fn decode_some<'a, T: Deserialize<'a>, const LIMIT: usize>(
+    payload: &'a [u8],
+) -> Result<(T, usize), Unreadable> {
     if payload.len() > LIMIT {
         return Err(Unreadable::TooLong {
             found: payload.len(),
@@ -33,15 +52,9 @@ pub(crate) fn decode<'a, T: Deserialize<'a>, const LIMIT: usize>(payload: &'a [u
     }
     let config: Configuration<_, _, Limit<LIMIT>> = config::standard().with_limit::<LIMIT>();
     let read = bincode::serde::seed_decode_from_slice(ThroughDoor(PhantomData), payload, config);
-    let (value, read) = read.map_err(|error| Unreadable::Malformed {
+    read.map_err(|error| Unreadable::Malformed {
         reason: error.to_string(),
-    })?;
-    if read != payload.len() {
-        return Err(Unreadable::Trailing {
-            bytes: payload.len() - read,
-        });
-    }
-    Ok(value)
+    })
 }
 
 /// A value of this type, whose texts passed the door.

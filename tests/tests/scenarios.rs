@@ -5,6 +5,8 @@
 mod clocks;
 #[path = "scenarios/copies.rs"]
 mod copies;
+#[path = "scenarios/revocation.rs"]
+mod revocation;
 #[path = "scenarios/store.rs"]
 mod store;
 

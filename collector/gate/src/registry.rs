@@ -13,7 +13,7 @@ mod record;
 mod tests;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use isochrone_base::clock::Clock;
 use isochrone_base::words;
@@ -22,7 +22,7 @@ use isochrone_proto::ids::ProbeId;
 use isochrone_proto::known::Known;
 use isochrone_proto::token::{ADDRESSES_MAX, Token};
 use isochrone_proto::units::UnixMillis;
-use isochrone_store::Store;
+use isochrone_store::{SetAside, Store};
 use rand::rngs::StdRng;
 use rand::{RngCore, SeedableRng};
 use rcgen::PublicKeyData;
@@ -38,6 +38,9 @@ pub use self::record::{
 use crate::audit::{Actor, AuditEntry};
 use crate::authority::Authority;
 use crate::events::{GateEventKind, GateEvents};
+
+/// Damaged rows that an entry of the audit log names one by one.
+const ACCEPTED_NAMED: usize = 10;
 
 /// What a registry is built from.
 pub struct RegistryParts {
@@ -71,7 +74,12 @@ struct Inner {
     /// Held through a change; its rng makes every secret.
     writer: Mutex<StdRng>,
     changes: watch::Sender<u64>,
+    /// How far a probe's clock is ahead, in milliseconds.
+    clocks: OnceLock<ClockOf>,
 }
+
+/// Says how far a probe's clock is ahead of the collector's, in milliseconds, if that is known.
+type ClockOf = Box<dyn Fn(ProbeId) -> Option<i64> + Send + Sync>;
 
 impl Registry {
     /// Reads the registry from the store.
@@ -92,6 +100,7 @@ impl Registry {
             damaged,
             writer: Mutex::new(StdRng::from_seed(parts.seed)),
             changes: watch::Sender::new(0),
+            clocks: OnceLock::new(),
         })))
     }
 
@@ -125,6 +134,13 @@ impl Registry {
     /// When the store cannot be read.
     pub fn audit(&self, since: UnixMillis) -> Result<Vec<AuditEntry>, RegistryError> {
         Ok(self.0.tables.audit(since)?)
+    }
+
+    /// Has `clock_of` asked for the clocks of probes: what is planned of a revoked one ends by its own.
+    pub fn ask_clocks(&self, clock_of: impl Fn(ProbeId) -> Option<i64> + Send + Sync + 'static) {
+        if self.0.clocks.set(Box::new(clock_of)).is_err() {
+            tracing::warn!("the clocks of probes are asked for already");
+        }
     }
 
     /// Counts up with every change.
@@ -266,13 +282,19 @@ impl Registry {
         Ok(true)
     }
 
+    /// Whether what a probe announces is news.
+    pub(crate) fn is_news_of_release(&self, id: ProbeId, known: &Known) -> bool {
+        let probe = self.probe(id);
+        probe.is_some_and(|probe| probe.announced.as_ref() != Some(known))
+    }
+
     /// Notes what a probe's release can read: from the next plans on it is given nothing else. Whether that was news.
     ///
     /// # Errors
     /// When the store refuses.
     pub(crate) fn announce(&self, id: ProbeId, known: &Known) -> Result<bool, RegistryError> {
         let is_news = |probe: &Arc<ProbeRecord>| probe.announced.as_ref() != Some(known);
-        if !self.probe(id).is_some_and(|probe| is_news(&probe)) {
+        if !self.is_news_of_release(id, known) {
             return Ok(false); // without waiting for who writes
         }
         let _writer = self.writer();
@@ -304,6 +326,30 @@ impl Registry {
         self.commit(draft)
     }
 
+    /// Accepts damage of the store: one row by its number, or all there is. Returns the rows that were not accepted
+    /// before; the audit log names them, and who knows of them.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub fn accept_damage(&self, only: Option<u64>, who: &Actor) -> Result<Vec<SetAside>, RegistryError> {
+        let _writer = self.writer();
+        let now = self.0.clock.wall();
+        let entry = |rows: &[SetAside]| {
+            let named: Vec<String> = rows
+                .iter()
+                .take(ACCEPTED_NAMED)
+                .map(|row| format!("{} ({})", row.number, row.subject()))
+                .collect();
+            let more = match rows.len().saturating_sub(ACCEPTED_NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let what = format!("damaged rows accepted: {}{more}", named.join("; "));
+            AuditEntry::new(now, who, "accept damage", what)
+        };
+        Ok(self.0.tables.accept_damage(only, entry)?)
+    }
+
     fn writer(&self) -> MutexGuard<'_, StdRng> {
         self.0.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -314,7 +360,11 @@ impl Registry {
     }
 
     /// Makes a draft durable, and then visible. Only with [`Self::writer`] held.
-    fn commit(&self, draft: Draft) -> Result<(), RegistryError> {
+    fn commit(&self, mut draft: Draft) -> Result<(), RegistryError> {
+        for (probe, at) in &mut draft.ended {
+            let ahead_ms = self.0.clocks.get().and_then(|clock_of| clock_of(*probe));
+            *at = UnixMillis(at.0.saturating_add_signed(ahead_ms.unwrap_or_default()));
+        }
         self.0.tables.write(&draft, &self.0.events)?;
         for entry in &draft.audit {
             tracing::info!(

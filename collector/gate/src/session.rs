@@ -44,6 +44,9 @@ use crate::registry::Registry;
 /// Instance numbers remembered of one probe, to notice one that comes back.
 const INSTANCES_MAX: usize = 16;
 
+/// What a probe's release can read changes no more often: it is updated, or rolled back.
+const ANNOUNCED_EVERY: Duration = Duration::from_secs(60);
+
 /// Which plan a probe should follow.
 pub trait PlanSource: Send + Sync + 'static {
     /// The newest plan made for the probe.
@@ -108,6 +111,8 @@ struct Seat {
     unstored: Option<UnixMillis>,
     /// What is left of its greetings.
     greetings: Option<Bucket>,
+    /// When it last announced something else than before.
+    announced: Option<Instant>,
 }
 
 /// One welcomed connection.
@@ -237,6 +242,17 @@ impl Sessions {
         greetings
             .get_or_insert_with(|| Bucket::greetings(now))
             .take(1, now)
+    }
+
+    /// Whether a probe may announce something else than before: each time that is written down, and plans are made anew.
+    fn may_announce(&self, probe: ProbeId, now: Instant) -> bool {
+        let mut seats = self.seats();
+        let announced = &mut seats.entry(probe).or_default().announced;
+        let may = announced.is_none_or(|at| now.saturating_duration_since(at) >= ANNOUNCED_EVERY);
+        if may {
+            *announced = Some(now);
+        }
+        may
     }
 
     fn enter(&self, live: &Arc<Live>) -> Arrival {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use isochrone_base::words::date_time;
 use isochrone_proto::units::UnixMillis;
+use isochrone_store::SetAside;
 use isochrone_store::ledger::{Audit, Ledger, Row, Totals};
 
 pub use self::json::json;
@@ -35,8 +36,16 @@ pub fn text(ledger: &Ledger, audit: Option<&Audit>, width: usize) -> String {
             lines.wrapped(&format!("FAULT: {finding}"));
         }
         lines.wrapped(&format!(
-            "Counted again from the log: {} measurements in {} batches, {} lost, {} counted twice, {} rows damaged.",
-            audit.measurements, audit.batches, audit.lost, audit.twice, audit.damaged
+            "Counted again from the log: {} measurements in {} batches, {} lost, {} counted twice, {} rows damaged{}.",
+            audit.measurements,
+            audit.batches,
+            audit.lost,
+            audit.twice,
+            audit.damaged,
+            match audit.accepted {
+                0 => String::new(),
+                accepted => format!(" ({accepted} others are accepted)"),
+            }
         ));
     }
     lines.finish()
@@ -103,8 +112,13 @@ fn explanations(totals: &Totals) -> Vec<String> {
             "measurements came from an epoch that went on elsewhere (a cloned or restored machine).",
         ),
     ];
+    let revoked = (
+        totals.revoked,
+        "of the spooled and absent ones are lost with a revocation: what those probes still hold is not taken any more.",
+    );
     lines
         .iter()
+        .chain([&revoked])
         .filter(|(count, _)| *count > 0)
         .map(|(count, line)| format!("{count} {line}"))
         .collect()
@@ -138,16 +152,40 @@ fn damage(ledger: &Ledger, lines: &mut Lines) {
         return;
     }
     lines.wrapped(&format!(
-        "Damage: {} rows of the store were damaged and are set aside, {} of them for good: {} measurements are lost with them, {} are withheld until a plan is back.",
-        damage.rows, damage.lost, damage.measurements, damage.withheld
+        "Damage: {} rows of the store were damaged and are set aside, {} of them for good ({} of these accepted): {} measurements are lost with them, {} are withheld until a plan is back.",
+        damage.rows, damage.lost, damage.accepted, damage.measurements, damage.withheld
     ));
     for row in damage.set_aside.iter().take(DAMAGE_TOLD) {
-        lines.hung("  ", "    ", &format!("{}: {}", row.subject(), row.reason));
+        let state = if row.accepted { " (accepted)" } else { "" };
+        let head = format!("{}. {}: {}{state}", row.number, row.subject(), row.reason);
+        lines.hung("  ", "    ", &head);
         lines.hung("    ", "    ", &row.consequence);
     }
     if damage.set_aside.len() > DAMAGE_TOLD {
         lines.wrapped("`ledger --format json` names all of them.");
     }
+    if damage.open() > 0 {
+        lines.wrapped(
+            "`ledger --accept-damage all` says that you know of it (`--accept-damage NUMBER`: of one row): from then on only new damage is told of.",
+        );
+    }
+}
+
+/// What was accepted of the damage.
+#[must_use]
+pub fn accepted(rows: &[SetAside], width: usize) -> String {
+    let mut lines = Lines::text(width);
+    if rows.is_empty() {
+        lines.wrapped("There is no damage that was not accepted before.");
+    }
+    for row in rows {
+        lines.hung(
+            "",
+            "  ",
+            &format!("accepted: {}. {}: {}", row.number, row.subject(), row.reason),
+        );
+    }
+    lines.finish()
 }
 
 fn balance(ledger: &Ledger) -> String {

@@ -40,7 +40,7 @@ pub enum CommandError {
     },
     /// Rows of the store were lost or counted twice.
     #[error(
-        "the store and its counters disagree: {lost} lost, {twice} twice, {damaged} rows damaged; keep a copy of the state folder and report this"
+        "the store and its counters disagree: {lost} lost, {twice} twice, {damaged} rows damaged; keep a copy of the state folder and report this (damage that you know of: `ledger --accept-damage all`)"
     )]
     Unsound {
         /// Rows that are counted and not there.
@@ -107,6 +107,12 @@ impl CommandError {
 /// An option that cannot be taken as it was given.
 #[derive(Debug, thiserror::Error)]
 pub enum UsageError {
+    /// No row of that number is damaged for good, or it was accepted before.
+    #[error("no damaged row {number} waits to be accepted; `ledger` lists all of them")]
+    NoSuchDamage {
+        /// As given.
+        number: u64,
+    },
     /// No duration.
     #[error("{option} {given}: {error}; write it as {example}")]
     Duration {

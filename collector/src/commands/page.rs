@@ -106,7 +106,7 @@ impl Reports for PageReports {
     fn ledger_json(&self, _: ReportQuery) -> BoxFuture<'_, Result<String, ReportError>> {
         let (store, now) = (self.context.store.clone(), self.context.clock.wall());
         Box::pin(async move {
-            let read = move || Ok(isochrone_report::ledger::json(&ledger::read(&store, now)?));
+            let read = move || Ok(isochrone_report::ledger::json(&ledger::read(&store, now)?, None));
             Ok(reading(self.turn().await, read).await?)
         })
     }

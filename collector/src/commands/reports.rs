@@ -23,7 +23,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{CommandContext, CommandError, Out, UsageError, WIDTH, blocking};
 use crate::assembly::roster;
-use crate::cli::{CoverageArgs, ExportCommand, Format, ReportCommand, ReportFormat, WindowArgs};
+use crate::cli::{Accepted, CoverageArgs, ExportCommand, Format, ReportCommand, ReportFormat, WindowArgs};
 use crate::control::Answers;
 
 /// Resampling is random; the same data gives the same report.
@@ -102,20 +102,16 @@ pub(super) async fn ledger(
     let (store, now) = (context.store.clone(), context.clock.wall());
     let bar = out.clone();
     let (ledger, audit) = blocking(move || {
-        let ledger = ledger::read(&store, now)?;
-        let audit = if verify {
-            let audit = ledger::verify_with(&store, &mut |done, total| bar.progress(done, total));
-            Some(audit?)
-        } else {
-            None
-        };
-        Ok((ledger, audit))
+        // first: what is counted again may find damage, and the account is then another one
+        let audit = verify.then(|| ledger::verify_with(&store, &mut |done, total| bar.progress(done, total)));
+        let audit = audit.transpose()?;
+        Ok((ledger::read(&store, now)?, audit))
     })
     .await?;
     match format {
         Format::Json => {
-            out.document(isochrone_report::ledger::json(&ledger) + "\n")
-                .await?
+            let json = isochrone_report::ledger::json(&ledger, audit.as_ref());
+            out.document(json + "\n").await?;
         }
         Format::Text => {
             out.text(isochrone_report::ledger::text(&ledger, audit.as_ref(), WIDTH))
@@ -129,6 +125,33 @@ pub(super) async fn ledger(
             damaged: audit.damaged,
         }),
         _ => Ok(()),
+    }
+}
+
+/// `ledger --accept-damage`
+pub(super) async fn accept_damage(
+    context: &CommandContext,
+    which: Accepted,
+    format: Format,
+    out: &Out,
+) -> Result<(), CommandError> {
+    let only = match which {
+        Accepted::All => None,
+        Accepted::Row(number) => Some(number),
+    };
+    let rows = context.registry.accept_damage(only, &context.actor)?;
+    if let (Accepted::Row(number), true) = (which, rows.is_empty()) {
+        return Err(UsageError::NoSuchDamage { number }.into());
+    }
+    match format {
+        Format::Json => {
+            let numbers: Vec<u64> = rows.iter().map(|row| row.number).collect();
+            out.json(&serde_json::json!({ "accepted": numbers })).await
+        }
+        Format::Text => {
+            let said = isochrone_report::ledger::accepted(&rows, WIDTH);
+            out.text(said).await
+        }
     }
 }
 

@@ -277,3 +277,97 @@ fn damaged_batch_ends_no_command_and_all_of_them_say_the_same() {
         "{verified}"
     );
 }
+
+#[test]
+fn verify_that_finds_damage_prints_sums_that_know_of_it() {
+    for format in ["text", "json"] {
+        let (_folder, context) = context(false);
+        assert!(context.store.flip_bit("log", 2, Part::Value, 900).unwrap());
+        let (code, printed) = said(&context, &format!("ledger --verify --format {format}"));
+        assert_eq!(code, 1);
+        if format == "text" {
+            let printed = printed.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(
+                printed.contains("Damage: 1 rows of the store were damaged"),
+                "{printed}"
+            );
+            assert!(
+                printed.contains(&format!("{ROWS} of the dropped ones were stored")),
+                "{printed}"
+            );
+            assert!(
+                printed.contains("0 lost, 0 counted twice, 1 rows damaged"),
+                "{printed}"
+            );
+        } else {
+            let json: serde_json::Value = serde_json::from_str(&printed).unwrap();
+            let row = &json["rows"][0];
+            let expected = (&(4 * ROWS).into(), &ROWS.into());
+            assert_eq!((&row["stored"], &row["damaged"]), expected);
+            let audit = &json["audit"];
+            assert_eq!(
+                (&audit["sound"], &audit["damaged"], &audit["lost"]),
+                (&false.into(), &1.into(), &0.into())
+            );
+            let finding = audit["findings"][0].as_str().unwrap();
+            assert!(finding.starts_with("table log, batch 3"), "{finding}");
+        }
+    }
+}
+
+#[test]
+fn accepted_damage_is_complained_of_no_more_and_new_damage_is_told_apart() {
+    let (_folder, context) = context(false);
+    assert!(context.store.flip_bit("log", 2, Part::Value, 900).unwrap());
+    let (code, _) = said(&context, "ledger --verify");
+    assert_eq!(code, 1);
+    let (code, printed) = said(&context, "ledger --accept-damage 7");
+    assert_eq!((code, printed.as_str()), (2, ""), "there is no such row");
+    let (code, printed) = said(&context, "ledger --accept-damage all");
+    assert_eq!(code, 0);
+    assert!(
+        printed.starts_with("accepted: 1. table log, batch 3"),
+        "{printed}"
+    );
+    let (_, audit) = said(&context, "audit --format json");
+    assert!(
+        audit.contains("damaged rows accepted: 1 (table log, batch 3"),
+        "{audit}"
+    );
+
+    let (code, printed) = said(&context, "ledger --verify");
+    assert_eq!(code, 0, "{printed}");
+    let words = printed.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        words.contains("1 of them for good (1 of these accepted)"),
+        "{printed}"
+    );
+    assert!(
+        words.contains("0 rows damaged (1 others are accepted)"),
+        "{printed}"
+    );
+    let damage = context.store.damage().unwrap();
+    assert_eq!(
+        (damage.lost, damage.open(), damage.open_measurements()),
+        (1, 0, 0)
+    );
+
+    assert!(context.store.flip_bit("log", 0, Part::Value, 900).unwrap());
+    let (code, printed) = said(&context, "ledger --verify --format json");
+    assert_eq!(code, 1, "{printed}");
+    let json: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    let audit = &json["audit"];
+    assert_eq!((&audit["damaged"], &audit["accepted"]), (&1.into(), &1.into()));
+    let findings = audit["findings"].as_array().unwrap();
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(
+        findings[0].as_str().unwrap().contains("batch 1 of epoch"),
+        "{findings:?}"
+    );
+    let (code, printed) = said(&context, "ledger --accept-damage 2 --format json");
+    assert_eq!(
+        (code, printed.trim()),
+        (0, r#"{"accepted":[2],"source":"store"}"#)
+    );
+    assert_eq!(said(&context, "ledger --verify").0, 0);
+}

@@ -130,6 +130,7 @@ impl<'a> Story<'a> {
         let (code, text) = self
             .ask(Command::Ledger {
                 verify: true,
+                accept_damage: None,
                 format: Format::Text,
             })
             .await?;

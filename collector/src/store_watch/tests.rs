@@ -1,8 +1,10 @@
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use isochrone_base::fixture::DAY0;
 use isochrone_base::roster::Roster;
 use isochrone_store::ingest::fixture::{EPOCH, inline, plan, signed, store_honest};
+use isochrone_store::lossy::LossyBackend;
 use isochrone_store::{FreeSpace, Part, ScanRange, StoreOptions};
 use isochrone_watch::alert::{Receiver, ReceiverKind, SecretUrl};
 use isochrone_watch::judge::Patience;
@@ -45,7 +47,7 @@ impl Bench {
         };
         Self {
             monitor: Monitor::open(&store, parts, UnixMillis(DAY0)).unwrap(),
-            watch: StoreWatch::open(&store, &outbox, "lead").unwrap(),
+            watch: StoreWatch::open(&store, &outbox, ("lead", Path::new("/"))).unwrap(),
             store,
             outbox,
             free,
@@ -59,6 +61,12 @@ impl Bench {
             .unwrap();
     }
 
+    /// As [`Bench::tick`], on a disk that may fail.
+    fn try_tick(&mut self, second: u64) {
+        let now = UnixMillis(DAY0 + second * 1_000);
+        self.watch.tick(&mut self.monitor, &Sessions::default(), now).ok();
+    }
+
     /// Events that wait, oldest first.
     fn told(&self) -> Vec<(Event, String)> {
         let board = self.outbox.board();
@@ -69,7 +77,7 @@ impl Bench {
     }
 
     fn notices(&self) -> Vec<String> {
-        let damage = self.store.damage().unwrap();
+        let damage = self.store.damage().unwrap_or_default(); // while the disk fails: as it was
         let notices = self.watch.notices(&damage, UnixMillis(DAY0));
         notices.into_iter().map(|notice| notice.text).collect()
     }
@@ -163,7 +171,7 @@ fn lost_alert_is_said() {
     bench.free.store(0, Ordering::Relaxed);
     bench.tick(0);
     assert_eq!(bench.told().len(), 1);
-    bench.store.flip_bit("outbox", 0, Part::Value, 99).unwrap();
+    bench.store.flip_both("outbox", 0, Part::Value, 99).unwrap();
     bench.outbox.refresh().unwrap();
     assert!(bench.told().is_empty());
     bench.tick(1);
@@ -174,4 +182,83 @@ fn lost_alert_is_said() {
         "{}",
         told[0].1
     );
+}
+
+#[test]
+fn disk_that_fails_is_told_with_its_error_while_it_lasts_and_kept_once_it_works() {
+    let disk = LossyBackend::new();
+    let open = || Store::on_lossy(disk.clone(), StoreOptions::default()).unwrap();
+    let mut bench = Bench::on(open(), Arc::default());
+    bench.tick(0);
+    disk.fail_writes(Some(std::io::ErrorKind::QuotaExceeded));
+    bench.store.put_plan(&signed(&plan(1)), &plan(1)).unwrap_err();
+    for second in 1..300 {
+        bench.try_tick(second);
+    }
+    let told = bench.told();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].0, Event::CannotStore);
+    assert!(told[0].1.contains("the simulated disk fails"), "{told:?}");
+    assert_eq!(bench.notices()[0], told[0].1);
+
+    disk.fail_writes(None);
+    for second in 300..330 {
+        bench.try_tick(second);
+    }
+    assert_eq!(bench.told().len(), 1, "not yet steady");
+    let mut bench = Bench::on(
+        Store::on_lossy(disk.snapshot(), StoreOptions::default()).unwrap(),
+        bench.free,
+    );
+    assert_eq!(bench.told(), told, "kept in the store since it works");
+    for second in 330..500 {
+        bench.try_tick(second);
+    }
+    let events: Vec<Event> = bench.told().iter().map(|(event, _)| *event).collect();
+    assert!(
+        events.len() == 2 && events.contains(&Event::CanStore),
+        "{events:?}"
+    );
+    assert!(bench.notices().is_empty());
+}
+
+#[test]
+fn commit_that_fails_once_is_no_alert() {
+    let disk = LossyBackend::new();
+    let mut bench = Bench::on(
+        Store::on_lossy(disk.clone(), StoreOptions::default()).unwrap(),
+        Arc::default(),
+    );
+    bench.tick(0);
+    disk.fail_writes(Some(std::io::ErrorKind::Other));
+    bench.store.put_plan(&signed(&plan(1)), &plan(1)).unwrap_err();
+    bench.try_tick(1);
+    disk.fail_writes(None);
+    for second in 2..100 {
+        bench.try_tick(second);
+    }
+    assert!(bench.told().is_empty() && bench.notices().is_empty());
+}
+
+#[test]
+fn damage_that_trickles_in_is_told_at_once_and_then_gathered() {
+    let mut bench = Bench::new();
+    bench.store.put_plan(&signed(&plan(1)), &plan(1)).unwrap();
+    store_honest(&inline(&bench.store), EPOCH, 9);
+    for second in 1..6 {
+        bench.store.flip_bit("log", 0, Part::Value, 900).unwrap();
+        bench
+            .store
+            .scan(ScanRange::default(), |_| std::ops::ControlFlow::Continue(()))
+            .unwrap();
+        bench.tick(second);
+    }
+    assert_eq!(bench.told().len(), 1, "{:?}", bench.told());
+    bench.tick(600);
+    assert_eq!(bench.told().len(), 1);
+    bench.tick(601);
+    let told = bench.told();
+    assert_eq!(told.len(), 2, "{told:?}");
+    let all = told.iter().find(|(_, text)| text.starts_with("4 rows")).unwrap();
+    assert!(all.1.contains("And 1 more"), "{all:?}");
 }

@@ -36,9 +36,6 @@ pub(crate) struct EpochRow {
     pub(crate) forked_batches: u64,
     /// Forked batches beyond the bound: counted here and nowhere else.
     pub(crate) forks_uncounted: u64,
-    /// The account of this epoch was damaged, and put together again from its batches: it takes nothing more, since
-    /// something could be counted twice.
-    pub(crate) is_shut: bool,
 }
 
 impl Default for EpochRow {
@@ -57,13 +54,12 @@ impl Default for EpochRow {
             refused_for_time: 0,
             forked_batches: 0,
             forks_uncounted: 0,
-            is_shut: false,
         }
     }
 }
 
-/// 1: without the mark of a damaged account, and without counts of refused rows.
-const EPOCH_VERSION: u8 = 2;
+/// 1: without counts of refused rows. 2: with a mark of damaged accounts.
+const EPOCH_VERSION: u8 = 3;
 
 impl EpochRow {
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -85,8 +81,7 @@ impl EpochRow {
             .number(self.refused_rows)
             .number(self.refused_for_time)
             .number(self.forked_batches)
-            .number(self.forks_uncounted)
-            .number(u64::from(self.is_shut));
+            .number(self.forks_uncounted);
         row.0
     }
 
@@ -116,7 +111,6 @@ impl EpochRow {
         epoch.refused_for_time = row.number("rows refused for their time")?;
         epoch.forked_batches = row.number("forked batches")?;
         epoch.forks_uncounted = row.number("forks uncounted")?;
-        epoch.is_shut = row.number("shut")? != 0;
         row.end()?;
         Ok(epoch)
     }
@@ -276,14 +270,17 @@ pub(crate) enum StreamKind {
     Refused,
     /// The last batch of a tombstone's range.
     Tombstone,
-    /// Something that was damaged: a batch that was in the log, or what nothing is known of any more.
+    /// A batch that was in the log, and is damaged: its probe may send it again.
     Lost,
+    /// Something that was damaged, and that nobody has any more.
+    Gone,
 }
 
 const STREAM_KIND_BATCH: u8 = 1;
 const STREAM_KIND_REFUSED: u8 = 2;
 const STREAM_KIND_TOMBSTONE: u8 = 3;
 const STREAM_KIND_LOST: u8 = 4;
+const STREAM_KIND_GONE: u8 = 5;
 
 impl StreamEntry {
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -292,6 +289,7 @@ impl StreamEntry {
             StreamKind::Refused => (STREAM_KIND_REFUSED, 0),
             StreamKind::Tombstone => (STREAM_KIND_TOMBSTONE, 0),
             StreamKind::Lost => (STREAM_KIND_LOST, 0),
+            StreamKind::Gone => (STREAM_KIND_GONE, 0),
         };
         let mut row = RowWriter(Vec::with_capacity(42));
         row.bytes(&[code]).bytes(&self.digest.0).number(commit);
@@ -309,6 +307,7 @@ impl StreamEntry {
             STREAM_KIND_REFUSED => StreamKind::Refused,
             STREAM_KIND_TOMBSTONE => StreamKind::Tombstone,
             STREAM_KIND_LOST => StreamKind::Lost,
+            STREAM_KIND_GONE => StreamKind::Gone,
             found => {
                 return Err(Malformed::Unknown {
                     field: "kind",

@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::StoreError;
 use crate::found::Found;
-use crate::tables::{ASIDE, PLANS};
+use crate::tables::{ASIDE, PLANS, sequence_of};
+
+/// What follows from a damaged row that was whole again before it could be set aside.
+pub(crate) const WRITTEN_ANEW: &str = "it was written anew since";
 
 /// A row that was set aside.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,9 +39,23 @@ pub struct SetAside {
     pub bytes: u64,
     /// Nothing is lost: it was found again from other rows, or came back.
     pub mended: bool,
+    /// A person said that they know of it: it is told of no more.
+    #[serde(default)]
+    pub accepted: bool,
 }
 
 impl SetAside {
+    /// Whether it was whole again before it could be set aside.
+    pub(crate) fn written_anew(&self) -> bool {
+        self.mended && self.consequence == WRITTEN_ANEW
+    }
+
+    /// Nothing made it good, and nobody accepted it.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !self.mended && !self.accepted
+    }
+
     /// What was damaged and where, in words.
     #[must_use]
     pub fn subject(&self) -> String {
@@ -64,6 +81,41 @@ pub(crate) fn plan_is_back(
     if !found.is_back(key) {
         return Ok(());
     }
+    let is_it = |aside: &SetAside| aside.table == PLANS.name && aside.key == hex(key) && !aside.mended;
+    mend(
+        transaction,
+        found,
+        is_it,
+        "the probe returned the plan: its batches are served again",
+    )
+}
+
+/// A damaged batch came again from its probe: what was set aside for it is mended. `key`: its key in the stream.
+pub(crate) fn batch_is_back(
+    transaction: &WriteTransaction,
+    found: &Found,
+    key: &[u8; 32],
+) -> Result<(), StoreError> {
+    let (probe, epoch) = (hex(&key[..8]), hex(&key[8..24]));
+    let sequence = sequence_of(key).0;
+    let is_it = |aside: &SetAside| {
+        let of = (aside.probe.as_ref(), aside.epoch.as_ref(), aside.sequence);
+        !aside.mended && of == (Some(&probe), Some(&epoch), Some(sequence))
+    };
+    mend(
+        transaction,
+        found,
+        is_it,
+        "its probe sent it again: it is served as before",
+    )
+}
+
+fn mend(
+    transaction: &WriteTransaction,
+    found: &Found,
+    is_it: impl Fn(&SetAside) -> bool,
+    consequence: &str,
+) -> Result<(), StoreError> {
     let mut table = ASIDE.open(transaction, found)?;
     let mut back = Vec::new();
     for row in table.iter()? {
@@ -71,12 +123,11 @@ pub(crate) fn plan_is_back(
         let decoded = table.decode(number.value(), &row, |row| {
             decode(row).map(|(aside, bytes)| (aside, bytes.to_vec()))
         });
-        let is_it = |aside: &SetAside| aside.table == PLANS.name && aside.key == hex(key) && !aside.mended;
         back.extend(decoded.filter(|(aside, _)| is_it(aside)));
     }
     for (mut aside, bytes) in back {
         aside.mended = true;
-        "the probe returned the plan: its batches are served again".clone_into(&mut aside.consequence);
+        consequence.clone_into(&mut aside.consequence);
         table.insert(aside.number, &encode(&aside, &bytes)?)?;
     }
     Ok(())

@@ -3,15 +3,19 @@
 //! Nothing ends because of one: it is passed over. Once the reader is through, the row is taken out of its table and
 //! kept raw in a table of its own, and what hung on it is counted again from what is whole (docs/adr/0013-damage.md).
 
+mod copies;
 #[cfg(any(test, feature = "testing"))]
 mod flip;
 mod key;
 mod list;
 mod meaning;
+mod order;
+mod pages;
 mod recount;
 mod set_aside;
 #[cfg(test)]
 mod tests;
+mod visit;
 
 #[cfg(any(test, feature = "testing"))]
 pub use self::flip::Part;

@@ -6,19 +6,22 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use isochrone_base::error_chain::chain;
 use redb::{Builder, Database, Durability, ReadTransaction, ReadableDatabase, WriteTransaction};
 
-use crate::damage::read_all;
+use crate::damage::{Damage, read_all};
 use crate::disk::{DiskReserve, FreeSpace};
 use crate::error::StoreError;
 use crate::format;
 use crate::found::Found;
 use crate::numbers::{Numbers, read_number};
 use crate::plans::PlanCache;
+use crate::rows::words_of;
 use crate::tables;
 use crate::transaction::Transaction;
 
@@ -59,7 +62,16 @@ pub(crate) struct Inner {
     found: Found,
     /// How often the accounts were put right: what was read from them before is no longer true.
     pub(crate) recounts: AtomicU64,
+    /// Why the newest change could not be made durable; `None` since one was.
+    trouble: Mutex<Option<String>>,
+    /// How often what is kept of the damage changed.
+    pub(crate) asides: AtomicU64,
+    /// What was read of it last, and when it was.
+    pub(crate) damage: Mutex<Option<(u64, Damage)>>,
 }
+
+/// So often a reader begins anew where pages could not be read: once for each table that was put right on the way.
+const READ_AGAIN_MAX: usize = 6;
 
 thread_local! {
     /// A write transaction is open on this thread: a second one would wait for it for ever.
@@ -71,6 +83,25 @@ type Opener = Box<dyn Fn() -> Result<Database, StoreError> + Send + Sync>;
 struct Slot {
     database: Option<Arc<Database>>,
     failed: bool,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Some(database) = self.database.take() {
+            close(database);
+        }
+    }
+}
+
+/// Closing writes as well, and may meet a page of the database's own that is damaged: the next start looks at all of them.
+fn close<T>(database: T) {
+    let closed = caught(|| {
+        drop(database);
+        Ok::<(), StoreError>(())
+    });
+    if let Err(error) = closed {
+        tracing::error!(error = %chain(&error), "the store could not be closed in order");
+    }
 }
 
 /// A write transaction is open on this thread for as long as this lives; what was so before.
@@ -133,7 +164,7 @@ impl Store {
     }
 
     fn with_opener(opener: Opener, reserve: DiskReserve) -> Result<Self, StoreError> {
-        let database = Arc::new(opener()?);
+        let database = Arc::new(opened(&opener)?);
         let slot = Mutex::new(Slot {
             database: Some(database),
             failed: false,
@@ -146,8 +177,12 @@ impl Store {
             demo: AtomicBool::new(false),
             found: Found::default(),
             recounts: AtomicU64::new(0),
+            trouble: Mutex::default(),
+            asides: AtomicU64::new(0),
+            damage: Mutex::default(),
         }));
-        store.write_tables(|transaction| format::prepare(transaction, store.found()))?;
+        let prepare = || store.write_tables(|transaction| format::prepare(transaction, store.found()));
+        prepare().or_else(|error| if error.is_settled() { prepare() } else { Err(error) })?;
         store.recall_missing_plans()?;
         store.look_through()?;
         let demo = store.read(|transaction| read_number(transaction, store.found(), tables::META_DEMO))? != 0;
@@ -156,11 +191,12 @@ impl Store {
     }
 
     /// Reads what everything else rests on, so that damage to it is found before it misleads anyone: the numbers, the
-    /// epochs, and the index of the log.
+    /// epochs with what was seen of them, and the index of the log.
     fn look_through(&self) -> Result<(), StoreError> {
         self.read(|transaction| {
             read_all(transaction, self.found(), tables::LOG_HOURS)?;
             read_all(transaction, self.found(), tables::EPOCHS)?;
+            read_all(transaction, self.found(), tables::SEEN)?;
             for copy in tables::NUMBERS {
                 read_all(transaction, self.found(), copy)?;
             }
@@ -201,11 +237,26 @@ impl Store {
         if self.is_demo() { "demo" } else { "store" }
     }
 
-    /// Runs `body` on a consistent view of the store.
+    /// Runs `body` on a consistent view of the store; again, where a page could not be read that is put right by then.
     ///
     /// # Errors
     /// What `body` returns, or that the store failed.
     pub(crate) fn read<T>(
+        &self,
+        mut body: impl FnMut(&ReadTransaction) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let result = self.read_once(&mut body);
+            let is_settled = matches!(&result, Err(error) if error.is_settled());
+            if !is_settled || tries > READ_AGAIN_MAX || IS_WRITING.get() {
+                return result;
+            }
+        }
+    }
+
+    fn read_once<T>(
         &self,
         body: impl FnOnce(&ReadTransaction) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
@@ -218,6 +269,11 @@ impl Store {
         let result = self.note(result);
         self.settle();
         result
+    }
+
+    /// The database itself, for putting damage right.
+    pub(crate) fn open_database(&self) -> Result<Arc<Database>, StoreError> {
+        self.database()
     }
 
     /// Sets aside what a reader found, unless this thread is in the middle of a change: then after that.
@@ -265,12 +321,39 @@ impl Store {
         durability: Durability,
         body: impl FnOnce(&Transaction) -> Result<(T, bool), StoreError>,
     ) -> Result<T, StoreError> {
-        let database = self.database()?;
-        let writing = Writing(IS_WRITING.replace(true));
-        let result = write_on(&database, durability, body);
-        drop(writing);
-        drop(database);
-        self.note(result)
+        let result = self.database().and_then(|database| {
+            let writing = Writing(IS_WRITING.replace(true));
+            let result = write_on(&database, durability, body);
+            drop(writing);
+            result
+        });
+        self.note_written(result.as_ref().map(|(_, is_durable)| *is_durable));
+        self.note(result.map(|(value, _)| value))
+    }
+
+    /// How often damage was put right: what was read before may have gaps.
+    pub(crate) fn healed(&self) -> u64 {
+        self.0.recounts.load(Ordering::Relaxed)
+    }
+
+    /// Why the newest change could not be made durable, in words; `None` since one was.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.0
+            .trouble
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn note_written(&self, result: Result<bool, &StoreError>) {
+        let mut trouble = self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match result {
+            Ok(true) => *trouble = None,
+            Err(StoreError::Reopening) if trouble.is_some() => {} // says less than the first error
+            Err(error) if error.is_of_disk() => *trouble = Some(chain(error).to_string()),
+            Ok(false) | Err(_) => {}
+        }
     }
 
     /// As [`Store::write`], with the tables open to `body`.
@@ -324,14 +407,14 @@ impl Store {
         }
         if let Some(database) = slot.database.take() {
             match Arc::try_unwrap(database) {
-                Ok(database) => drop(database), // closes the file: only then can it be opened again
+                Ok(database) => close(database), // closes the file: only then can it be opened again
                 Err(shared) => {
                     slot.database = Some(shared); // a reader is still at it
                     return Err(StoreError::Reopening);
                 }
             }
         }
-        let database = Arc::new((self.0.opener)()?);
+        let database = Arc::new(opened(&self.0.opener)?);
         slot.database = Some(Arc::clone(&database));
         slot.failed = false;
         tracing::warn!("store opened again after an I/O error");
@@ -349,12 +432,27 @@ impl Store {
     }
 }
 
+/// The database may panic over a file that is not what it wrote.
+fn opened(opener: &Opener) -> Result<Database, StoreError> {
+    caught(opener)
+}
+
+/// Calls the database where its own state is at stake, which may be damaged.
+fn caught<V, E: Into<StoreError>>(call: impl FnOnce() -> Result<V, E>) -> Result<V, StoreError> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(result) => result.map_err(Into::into),
+        Err(panic) => Err(StoreError::Unreadable {
+            words: words_of(&*panic),
+        }),
+    }
+}
+
 fn write_on<T>(
     database: &Database,
     durability: Durability,
     body: impl FnOnce(&Transaction) -> Result<(T, bool), StoreError>,
-) -> Result<T, StoreError> {
-    let mut transaction = database.begin_write()?;
+) -> Result<(T, bool), StoreError> {
+    let mut transaction = caught(|| database.begin_write())?;
     transaction
         .set_durability(durability)
         .expect("only a transaction that changed savepoints refuses a lower durability");
@@ -363,11 +461,11 @@ fn write_on<T>(
     let (value, changed) = body(&transaction)?;
     let transaction = transaction.into_tables();
     if changed {
-        transaction.commit()?;
+        caught(|| transaction.commit())?;
     } else {
-        transaction.abort()?;
+        caught(|| transaction.abort())?;
     }
-    Ok(value)
+    Ok((value, changed))
 }
 
 impl fmt::Debug for Store {

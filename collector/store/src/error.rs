@@ -16,6 +16,14 @@ pub enum StoreError {
         #[source]
         source: DatabaseFailure,
     },
+    /// The file is damaged where the database itself begins.
+    #[error(
+        "the store's file is damaged where the database itself begins ({words}); keep a copy of it, and put back a copy from before, or move it away: the probes' spools fill up what they still hold"
+    )]
+    Unreadable {
+        /// What the database says.
+        words: String,
+    },
     /// Another process has it open.
     #[error("the store {} is open in another process; while the collector runs, commands reach it through its control socket", path.display())]
     InUse {
@@ -38,6 +46,16 @@ pub enum StoreError {
     /// redb failed, mostly because the disk did.
     #[error("the store's database failed")]
     Database(#[source] DatabaseFailure),
+    /// The database cannot read a page of a table. It is put right before the next call, as far as that can be.
+    #[error(
+        "a page of the store's table {table:?} cannot be read ({words}); it is being put right; try again"
+    )]
+    Pages {
+        /// Its name in the database.
+        table: &'static str,
+        /// What the database says.
+        words: String,
+    },
     /// A row of an account that is about to change is damaged. It is put right before the next call.
     #[error("a row of an account is damaged and is being put right; try again")]
     Unsettled,
@@ -93,9 +111,34 @@ impl StoreError {
         }
     }
 
+    /// Whether what was damaged is put right by now: worth another try.
+    pub(crate) fn is_settled(&self) -> bool {
+        matches!(self, Self::Unsettled | Self::Pages { .. })
+    }
+
+    /// The same, with the table that it is about, where a page could not be read.
+    pub(crate) fn of_table(self, table: &'static str) -> Self {
+        match self {
+            Self::Database(failure) if matches!(*failure.0, redb::Error::Corrupted(_)) => Self::Pages {
+                table,
+                words: failure.to_string(),
+            },
+            error => error,
+        }
+    }
+
+    /// Whether it is the disk's: nothing can be kept for now.
+    pub(crate) fn is_of_disk(&self) -> bool {
+        matches!(
+            self,
+            Self::Open { .. } | Self::Unreadable { .. } | Self::Reopening
+        ) || self.needs_reopening()
+    }
+
     /// Whether the database refuses everything until it is opened again.
     pub(crate) fn needs_reopening(&self) -> bool {
         match self {
+            Self::Unreadable { .. } => true,
             Self::Database(error) => matches!(
                 *error.0,
                 redb::Error::Io(_)
@@ -108,6 +151,7 @@ impl StoreError {
             | Self::InUse { .. }
             | Self::Format { .. }
             | Self::Reopening
+            | Self::Pages { .. }
             | Self::Unsettled
             | Self::Record { .. }
             | Self::TwinChecks { .. }

@@ -1,6 +1,6 @@
 //! What readers found damaged, until it is set aside.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The table of plans: what is missing there stays known until it is back.
@@ -28,6 +28,9 @@ pub(crate) enum Fault {
     /// Something names it, and it is not there.
     #[error("it is missing")]
     Missing,
+    /// The database cannot read where it stood. It stands for all rows there.
+    #[error("pages of the table cannot be read; it was written anew from the others")]
+    Pages,
 }
 
 /// What readers found, until it is set aside.
@@ -39,6 +42,8 @@ struct Noted {
     waiting: Vec<Damaged>,
     /// Noted before: not to be noted again by the next reader.
     known: HashSet<(&'static str, Vec<u8>)>,
+    /// Tables of which a page could not be read.
+    pages: BTreeSet<&'static str>,
 }
 
 impl Found {
@@ -54,9 +59,19 @@ impl Found {
         }
     }
 
+    /// Notes that a page of a table could not be read.
+    pub(crate) fn note_pages(&self, table: &'static str) {
+        self.lock().pages.insert(table);
+    }
+
+    pub(crate) fn take_pages(&self) -> BTreeSet<&'static str> {
+        std::mem::take(&mut self.lock().pages)
+    }
+
     /// Whether anything waits to be set aside.
     pub(crate) fn is_waiting(&self) -> bool {
-        !self.lock().waiting.is_empty()
+        let noted = self.lock();
+        !noted.waiting.is_empty() || !noted.pages.is_empty()
     }
 
     pub(crate) fn take(&self) -> Vec<Damaged> {

@@ -5,15 +5,18 @@
 
 mod adopted;
 mod commit;
+mod forks;
 mod judge;
 mod memory;
 mod not_stored;
 mod notes;
 mod quarantine;
+mod refill;
 mod round;
 mod slot_set;
 mod stream;
 mod tombstones;
+mod unread;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -23,7 +26,8 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use isochrone_proto::batch::Batch;
+use isochrone_base::error_chain::chain;
+use isochrone_proto::batch::{Batch, BatchPlace};
 use isochrone_proto::codec::{self, DecodeError};
 use isochrone_proto::control::{EpochMark, EpochState, RefusedSoFar};
 use isochrone_proto::ids::{Digest, EpochId, PlanVersion, ProbeId, Sequence};
@@ -32,6 +36,7 @@ use isochrone_proto::plan::Plan;
 use isochrone_proto::units::UnixMillis;
 use tokio::sync::{mpsc, oneshot};
 
+pub(crate) use self::adopted::SeenAgain;
 use self::commit::Committer;
 pub use self::judge::RefuseReason;
 pub use self::quarantine::{Quarantined, Refused, quarantined};
@@ -223,15 +228,36 @@ pub enum Item {
     Batch(Arc<Batch>),
     /// What the spool dropped.
     Tombstone(Arc<Tombstone>),
+    /// A batch that this release cannot read: it is kept raw, and refused.
+    Unread(Arc<UnreadBatch>),
+}
+
+/// A batch that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadBatch {
+    /// Where it stands, and its account where that can be read.
+    pub place: BatchPlace,
+    /// Why it cannot be read, in words: the section's name, where that is it.
+    pub error: Arc<str>,
 }
 
 impl Incoming {
-    /// Decodes a batch's payload and hashes it.
+    /// Decodes a batch's payload and hashes it. One of which only its place can be read is an item, too: a later
+    /// release may have made it.
     ///
     /// # Errors
     /// When it is no batch: the probe broke the protocol.
     pub fn batch(probe: ProbeId, payload: Bytes, received: UnixMillis) -> Result<Self, DecodeError> {
-        let item = Item::Batch(Arc::new(codec::decode_batch(&payload)?));
+        let item = match codec::decode_batch(&payload) {
+            Ok(batch) => Item::Batch(Arc::new(batch)),
+            Err(error) => match codec::place_of_batch(&payload) {
+                Some(place) if !error.is_framing() => Item::Unread(Arc::new(UnreadBatch {
+                    place,
+                    error: chain(&error).to_string().into(),
+                })),
+                _ => return Err(error),
+            },
+        };
         Ok(Self::new(probe, item, payload, received))
     }
 
@@ -261,6 +287,7 @@ impl Incoming {
     pub fn epoch(&self) -> EpochId {
         match &self.item {
             Item::Batch(batch) => batch.header.epoch,
+            Item::Unread(unread) => unread.place.epoch,
             Item::Tombstone(tombstone) => tombstone.epoch,
         }
     }
@@ -270,6 +297,7 @@ impl Incoming {
     pub fn last_sequence(&self) -> Sequence {
         match &self.item {
             Item::Batch(batch) => batch.header.sequence,
+            Item::Unread(unread) => unread.place.sequence,
             Item::Tombstone(tombstone) => tombstone.last,
         }
     }
@@ -282,6 +310,10 @@ impl Incoming {
                 vec![batch.header.plan]
             }
             Item::Batch(batch) => vec![batch.header.plan, batch.header.adopted.version],
+            Item::Unread(unread) => {
+                let header = unread.place.header.iter();
+                header.map(|header| header.adopted.version).collect()
+            }
             Item::Tombstone(tombstone) => tombstone.adopted.iter().map(|adopted| adopted.version).collect(),
         }
     }
@@ -312,12 +344,6 @@ pub enum Ingested {
     /// It does not fit what is stored: the epoch went on elsewhere. No acknowledgement.
     Forked {
         /// The first sequence that does not fit.
-        sequence: Sequence,
-    },
-    /// The account of its epoch was damaged: nothing more of it is taken, so that nothing is counted twice. Counted
-    /// as a fork. No acknowledgement: its probe goes on in a new epoch.
-    Shut {
-        /// The sequence that is not taken.
         sequence: Sequence,
     },
     /// Something is missing before it: the probe broke the protocol. Nothing was done.

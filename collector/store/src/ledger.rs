@@ -52,6 +52,8 @@ pub struct Row {
     pub refused: u64,
     /// Measurements of batches that did not fit their epoch.
     pub forked: u64,
+    /// Of `spooled` and `absent`, those of a revoked probe: they never come any more.
+    pub revoked: u64,
     /// Both equations hold, and at the cut both ends planned the same. Where a plan is missing that cannot be told,
     /// and this is false.
     pub balanced: bool,
@@ -98,6 +100,8 @@ pub struct Totals {
     pub refused: u64,
     /// See [`Row::forked`].
     pub forked: u64,
+    /// See [`Row::revoked`].
+    pub revoked: u64,
 }
 
 impl Totals {
@@ -114,6 +118,7 @@ impl Totals {
             damaged: sum.damaged + row.damaged,
             refused: sum.refused + row.refused,
             forked: sum.forked + row.forked,
+            revoked: sum.revoked + row.revoked,
         })
     }
 }
@@ -203,6 +208,7 @@ fn row_of(account: &EpochAccount, hour: Hour, planned: u64, counts: &HourRow) ->
         damaged: counts.damaged,
         refused: counts.refused,
         forked: counts.forked,
+        revoked: if account.revoked { spooled + absent } else { 0 },
         balanced: agreed && planned == run + skipped + absent && run == counts.placed() + spooled,
     }
 }

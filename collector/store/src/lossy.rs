@@ -66,6 +66,23 @@ impl LossyBackend {
         Self::of(self.disk().durable.clone())
     }
 
+    /// Flips one bit of what is durable.
+    pub fn flip(&self, bit: u64) {
+        let mut disk = self.disk();
+        let Disk { current, durable, .. } = &mut *disk;
+        for content in [current, durable] {
+            if let Some(byte) = content.get_mut((bit / 8) as usize) {
+                *byte ^= 1 << (bit % 8);
+            }
+        }
+    }
+
+    /// What is durable.
+    #[must_use]
+    pub fn content(&self) -> Vec<u8> {
+        self.disk().durable.clone()
+    }
+
     /// From here on every write and sync fails with `kind`; `None` ends that.
     pub fn fail_writes(&self, kind: Option<io::ErrorKind>) {
         self.disk().failing = kind;

@@ -123,7 +123,9 @@ impl Store {
             }
             numbers.set(META_PROMOTION, u64::from(highest.promotion))?;
             numbers.set(META_PLAN, highest.number)
-        })
+        })?;
+        self.damage_changed(); // it may have been missing
+        Ok(())
     }
 
     /// The highest version of any plan that was ever put here.

@@ -92,6 +92,15 @@ impl<V: Serialize + DeserializeOwned> Records<V> {
     /// # Errors
     /// As [`Records::get`].
     pub fn range(&self, from: Bound<&str>, until: Bound<&str>) -> Result<Vec<(String, V)>, StoreError> {
+        let before = self.store.healed();
+        let records = self.range_once(from, until)?;
+        match self.store.healed() == before {
+            true => Ok(records),
+            false => self.range_once(from, until), // damage was found on the way, and put right
+        }
+    }
+
+    fn range_once(&self, from: Bound<&str>, until: Bound<&str>) -> Result<Vec<(String, V)>, StoreError> {
         self.store.read(|transaction| {
             let Some(table) = self.table().try_read(transaction, self.store.found())? else {
                 return Ok(Vec::new());
@@ -153,13 +162,14 @@ impl<V: Serialize + DeserializeOwned> Records<V> {
         Ok(table.remove(key.as_bytes())?.is_some())
     }
 
-    /// The records that were set aside, each with its key and its value as it stood, as far as they are kept.
+    /// The records that were set aside and that no copy made good, each with its key and its value as it stood, as far as they are kept.
     ///
     /// # Errors
     /// When the store failed.
     pub fn set_aside(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         let all = self.store.set_aside_of(self.table)?.into_iter();
         Ok(all
+            .filter(|(row, _)| !row.mended)
             .map(|(row, mut bytes)| {
                 bytes.truncate(bytes.len().saturating_sub(SEAL_BYTES));
                 (row.key, bytes)

@@ -1,4 +1,7 @@
-//! The one way in which rows are read and written: sealed, and what is damaged is noted and passed over.
+//! The one way in which rows are read and written: sealed, and what is damaged is noted and passed over. Of a table
+//! that is kept twice, every row is written into both, and a damaged one is read from the copy.
+
+mod walk;
 
 use std::borrow::Borrow;
 use std::marker::PhantomData;
@@ -9,10 +12,13 @@ use redb::{
     WriteTransaction,
 };
 
+use self::walk::{Walk, touch};
+pub(crate) use self::walk::{guarded, words_of};
 use crate::StoreError;
 use crate::found::{Fault, Found};
 use crate::row::Malformed;
 use crate::seal::{SEAL_BYTES, seal, unseal};
+use crate::tables::kept_twice;
 
 /// A table by its name and the type of its keys.
 #[derive(Debug)]
@@ -52,11 +58,22 @@ impl<K: Key + 'static> TableOf<K> {
         transaction: &'t WriteTransaction,
         found: &'t Found,
     ) -> Result<WriteRows<'t, K>, StoreError> {
+        let opened = |table: Self| guarded(found, table.name, || transaction.open_table(table.definition()));
         Ok(Rows {
             of: self,
-            table: transaction.open_table(self.definition())?,
+            table: opened(self)?,
+            copy: match self.copy() {
+                Some(copy) => Some((copy.name, opened(copy)?)),
+                None => None,
+            },
             found,
         })
+    }
+
+    /// The table that holds its rows once more, if there is one.
+    pub(crate) fn copy(self) -> Option<Self> {
+        let copy = kept_twice().find(|(name, _)| *name == self.name);
+        copy.map(|(_, copy)| Self::new(copy))
     }
 
     /// Opens it to a reader; `None`: it was never made.
@@ -65,15 +82,34 @@ impl<K: Key + 'static> TableOf<K> {
         transaction: &ReadTransaction,
         found: &'t Found,
     ) -> Result<Option<ReadRows<'t, K>>, StoreError> {
-        let table = match transaction.open_table(self.definition()) {
-            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-            table => table?,
+        let Some(table) = self.try_table(transaction, found)? else {
+            return Ok(None);
+        };
+        let copy = match self.copy() {
+            Some(copy) => copy
+                .try_table(transaction, found)?
+                .map(|table| (copy.name, table)),
+            None => None,
         };
         Ok(Some(Rows {
             of: self,
             table,
+            copy,
             found,
         }))
+    }
+
+    fn try_table(
+        self,
+        transaction: &ReadTransaction,
+        found: &Found,
+    ) -> Result<Option<ReadOnlyTable<K, &'static [u8]>>, StoreError> {
+        guarded(found, self.name, || {
+            match transaction.open_table(self.definition()) {
+                Err(TableError::TableDoesNotExist(_)) => Ok(None),
+                table => table.map(Some),
+            }
+        })
     }
 
     /// Opens a table to a reader that every store has.
@@ -82,11 +118,8 @@ impl<K: Key + 'static> TableOf<K> {
         transaction: &ReadTransaction,
         found: &'t Found,
     ) -> Result<ReadRows<'t, K>, StoreError> {
-        Ok(Rows {
-            of: self,
-            table: transaction.open_table(self.definition())?,
-            found,
-        })
+        let rows = self.try_read(transaction, found)?;
+        rows.ok_or_else(|| TableError::TableDoesNotExist(self.name.to_owned()).into())
     }
 }
 
@@ -94,6 +127,8 @@ impl<K: Key + 'static> TableOf<K> {
 pub(crate) struct Rows<'t, K: Key + 'static, T> {
     of: TableOf<K>,
     table: T,
+    /// Its rows once more, and the name of that table.
+    copy: Option<(&'static str, T)>,
     found: &'t Found,
 }
 
@@ -112,6 +147,9 @@ impl Whole<'_> {
         number(self.value())
     }
 }
+
+/// A row as the database gives it.
+type KeyAndRow<'a, K> = (AccessGuard<'a, K>, AccessGuard<'a, &'static [u8]>);
 
 pub(crate) fn number(value: &[u8]) -> u64 {
     let mut bytes = [0; 8];
@@ -140,20 +178,40 @@ impl<V> Lookup<V> {
 }
 
 impl<K: Key + 'static, T: ReadableTable<K, &'static [u8]>> Rows<'_, K, T> {
-    /// What stands under `key`.
+    /// What stands under `key`; where that is damaged or gone, what stands in the copy.
     pub(crate) fn lookup<'k>(
         &self,
         key: impl Borrow<K::SelfType<'k>>,
     ) -> Result<Lookup<Whole<'_>>, StoreError> {
         let key = key.borrow();
-        let Some(row) = self.table.get(key)? else {
-            return Ok(Lookup::Absent);
+        let bytes = K::as_bytes(key);
+        let bytes = bytes.as_ref();
+        if let Some(row) = self.guarded(|| self.table.get(key).inspect(touch))? {
+            return Ok(match self.check(bytes, row) {
+                Some(whole) => Lookup::Is(whole),
+                None => match self.copied(key)? {
+                    Some(whole) => Lookup::Is(whole),
+                    None => Lookup::Damaged,
+                },
+            });
+        }
+        let copied = self.copied(key)?;
+        if copied.is_some() {
+            self.note(bytes, Fault::Missing);
+        }
+        Ok(copied.map_or(Lookup::Absent, Lookup::Is))
+    }
+
+    /// What stands in the copy, if that is whole.
+    fn copied<'k>(&self, key: &K::SelfType<'k>) -> Result<Option<Whole<'_>>, StoreError> {
+        let Some((name, copy)) = &self.copy else {
+            return Ok(None);
         };
+        let row = guarded(self.found, name, || copy.get(key).inspect(touch))?;
         let key = K::as_bytes(key);
-        Ok(match self.check(key.as_ref(), row) {
-            Some(whole) => Lookup::Is(whole),
-            None => Lookup::Damaged,
-        })
+        Ok(row
+            .filter(|row| unseal(name, key.as_ref(), row.value()).is_some())
+            .map(Whole))
     }
 
     /// The whole row under `key`; a damaged one is noted, and is as none.
@@ -198,13 +256,8 @@ impl<K: Key + 'static, T: ReadableTable<K, &'static [u8]>> Rows<'_, K, T> {
         impl DoubleEndedIterator<Item = Result<(AccessGuard<'_, K>, Whole<'_>), StoreError>>,
         StoreError,
     > {
-        Ok(self.table.range(range)?.filter_map(|row| match row {
-            Ok((key, row)) => {
-                let whole = self.check(K::as_bytes(&key.value()).as_ref(), row)?;
-                Some(Ok((key, whole)))
-            }
-            Err(error) => Some(Err(StoreError::from(error))),
-        }))
+        let range = self.guarded(|| self.table.range(range))?;
+        Ok(Walk::new(self, range))
     }
 
     /// All whole rows by key.
@@ -214,13 +267,28 @@ impl<K: Key + 'static, T: ReadableTable<K, &'static [u8]>> Rows<'_, K, T> {
         impl DoubleEndedIterator<Item = Result<(AccessGuard<'_, K>, Whole<'_>), StoreError>>,
         StoreError,
     > {
-        Ok(self.table.iter()?.filter_map(|row| match row {
-            Ok((key, row)) => {
-                let whole = self.check(K::as_bytes(&key.value()).as_ref(), row)?;
-                Some(Ok((key, whole)))
-            }
-            Err(error) => Some(Err(StoreError::from(error))),
-        }))
+        let range = self.guarded(|| self.table.iter())?;
+        Ok(Walk::new(self, range))
+    }
+
+    /// What the database gives; where it cannot read a page, the table is noted.
+    fn guarded<V, E: Into<StoreError>>(&self, call: impl FnOnce() -> Result<V, E>) -> Result<V, StoreError> {
+        guarded(self.found, self.of.name, call)
+    }
+
+    /// A row of a walk, if it is whole here or in the copy.
+    fn pass<'a>(
+        &'a self,
+        (key, row): KeyAndRow<'a, K>,
+    ) -> Option<Result<(AccessGuard<'a, K>, Whole<'a>), StoreError>> {
+        let whole = match self.check(K::as_bytes(&key.value()).as_ref(), row) {
+            Some(whole) => Ok(Some(whole)),
+            None => self.copied(&key.value()),
+        };
+        match whole {
+            Ok(whole) => whole.map(|whole| Ok((key, whole))),
+            Err(error) => Some(Err(error)),
+        }
     }
 
     /// Decodes a row that was read; one that has not the right form is noted.
@@ -240,6 +308,32 @@ impl<K: Key + 'static, T: ReadableTable<K, &'static [u8]>> Rows<'_, K, T> {
                 None
             }
         }
+    }
+
+    /// Looks whether each row of the copy is in the table, and the other way round: one that is not is noted.
+    pub(crate) fn compare_copies(&self) -> Result<(), StoreError> {
+        let Some((name, copy)) = &self.copy else {
+            return Ok(());
+        };
+        let main = self.of.name;
+        for (from, (name, table), other) in [
+            (*name, (main, &self.table), copy),
+            (main, (*name, copy), &self.table),
+        ] {
+            // `from` may be the one that cannot be read, or `name`: then the other direction says so, too
+            guarded(self.found, from, || {
+                for row in other.iter()? {
+                    let (key, row) = row?;
+                    let bytes = K::as_bytes(&key.value()).as_ref().to_vec();
+                    let is_whole = unseal(from, &bytes, row.value()).is_some();
+                    if is_whole && table.get(key.value())?.is_none() {
+                        self.found.note(name, &bytes, Fault::Missing);
+                    }
+                }
+                Ok::<(), StoreError>(())
+            })?;
+        }
+        Ok(())
     }
 
     /// Rows, damaged ones included.
@@ -272,7 +366,15 @@ impl<K: Key + 'static> WriteRows<'_, K> {
         let mut row = Vec::with_capacity(value.len() + SEAL_BYTES);
         row.extend_from_slice(value);
         seal(self.of.name, K::as_bytes(key).as_ref(), &mut row);
-        self.table.insert(key, row.as_slice())?;
+        let (found, table) = (self.found, &mut self.table);
+        guarded(found, self.of.name, || {
+            table.insert(key, row.as_slice()).map(drop)
+        })?;
+        if let Some((name, copy)) = &mut self.copy {
+            row.truncate(value.len());
+            seal(name, K::as_bytes(key).as_ref(), &mut row);
+            guarded(found, name, || copy.insert(key, row.as_slice()).map(drop))?;
+        }
         Ok(())
     }
 
@@ -290,7 +392,12 @@ impl<K: Key + 'static> WriteRows<'_, K> {
         &mut self,
         key: impl Borrow<K::SelfType<'k>>,
     ) -> Result<Option<usize>, StoreError> {
-        let removed = self.table.remove(key)?;
+        let key = key.borrow();
+        if let Some((name, copy)) = &mut self.copy {
+            guarded(self.found, name, || copy.remove(key).map(drop))?;
+        }
+        let table = &mut self.table;
+        let removed = guarded(self.found, self.of.name, || table.remove(key))?;
         Ok(removed.map(|row| row.value().len().saturating_sub(SEAL_BYTES)))
     }
 }

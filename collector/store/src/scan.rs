@@ -104,11 +104,13 @@ impl Store {
         range: ScanRange,
         mut each: impl FnMut(Stored) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
+        let mut given = 0; // where pages could not be read, it begins again behind what was given
         self.read(|transaction| {
             let log = LOG.read(transaction, self.found())?;
             let Some(first) = range.first_commit(transaction, self.found())? else {
                 return Ok(());
             };
+            let first = first.max(given + 1);
             for row in log.range(first..)? {
                 let (commit, row) = row?;
                 let commit = commit.value();
@@ -133,6 +135,7 @@ impl Store {
                     batch,
                     plan,
                 };
+                given = commit;
                 if each(stored).is_break() {
                     break;
                 }

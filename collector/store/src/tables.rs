@@ -39,6 +39,40 @@ pub(crate) const PLANS: TableOf<&'static [u8; 20]> = TableOf::new(PLANS_TABLE);
 /// probe → when it was revoked: nothing is planned of it from there on.
 pub(crate) const ENDS: TableOf<u64> = TableOf::new("ends");
 
+/// Each row of [`EPOCHS`] once more.
+pub(crate) const EPOCHS_AGAIN: TableOf<&'static [u8; 24]> = TableOf::new("epochs again");
+/// Each row of [`HOURS`] once more.
+pub(crate) const HOURS_AGAIN: TableOf<&'static [u8; 28]> = TableOf::new("hours again");
+/// Each row of [`ENDS`] once more.
+pub(crate) const ENDS_AGAIN: TableOf<u64> = TableOf::new("ends again");
+
+/// The tables of records, [`crate::Records`], each with the one that holds its rows once more.
+pub(crate) const RECORDS: [(&str, &str); 13] = [
+    ("probes", "probes again"),
+    ("tokens", "tokens again"),
+    ("burnt_keys", "burnt_keys again"),
+    ("audit", "audit again"),
+    ("addresses", "addresses again"),
+    ("nodes", "nodes again"),
+    ("incidents", "incidents again"),
+    ("judged", "judged again"),
+    ("clock_offsets", "clock_offsets again"),
+    ("session_addresses", "session_addresses again"),
+    ("outbox", "outbox again"),
+    ("outbox_delivered", "outbox_delivered again"),
+    ("disk_full", "disk_full again"),
+];
+
+/// Every table that is kept twice, with its copy: what is small, and could not be found again from the batches.
+pub(crate) fn kept_twice() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let fixed = [
+        (EPOCHS.name, EPOCHS_AGAIN.name),
+        (HOURS.name, HOURS_AGAIN.name),
+        (ENDS.name, ENDS_AGAIN.name),
+    ];
+    fixed.into_iter().chain(RECORDS)
+}
+
 pub(crate) const META_FORMAT: &str = "format";
 pub(crate) const META_COMMIT: &str = "commit number";
 pub(crate) const META_ORDINAL: &str = "epochs noted";
@@ -71,8 +105,8 @@ pub(crate) const META_NAMES: [&str; 12] = [
     META_ASIDE_TOLD,
 ];
 /// The format this build reads and writes. 1: batches without the kind connect. 2: without sections. 3: rows without
-/// checksums.
-pub(crate) const FORMAT: u64 = 4;
+/// checksums. 4: most tables kept once.
+pub(crate) const FORMAT: u64 = 5;
 
 pub(crate) fn epoch_key(probe: ProbeId, epoch: EpochId) -> [u8; 24] {
     let mut key = [0; 24];
@@ -93,6 +127,13 @@ pub(crate) fn stream_key(probe: ProbeId, epoch: EpochId, sequence: Sequence) -> 
     key[..24].copy_from_slice(&epoch_key(probe, epoch));
     key[24..].copy_from_slice(&sequence.0.to_be_bytes());
     key
+}
+
+/// The sequence in a key of [`STREAM`].
+pub(crate) fn sequence_of(key: &[u8; 32]) -> Sequence {
+    let mut sequence = [0; 8];
+    sequence.copy_from_slice(&key[24..]);
+    Sequence(u64::from_be_bytes(sequence))
 }
 
 pub(crate) fn hour_key(probe: ProbeId, epoch: EpochId, hour: Hour) -> [u8; 28] {
@@ -155,7 +196,8 @@ pub(crate) fn plan_key(probe: ProbeId, version: PlanVersion) -> [u8; 20] {
 macro_rules! with_each_table {
     ($table:ident => $work:expr) => {
         $crate::tables::with_each_table!(@ $table => $work;
-            ASIDE LOG LOG_HOURS STREAM EPOCHS SEEN HOURS PROBE_HOURS TOMBSTONES FORKS QUARANTINE ENDS PLANS)
+            ASIDE LOG LOG_HOURS STREAM EPOCHS SEEN HOURS PROBE_HOURS TOMBSTONES FORKS QUARANTINE ENDS PLANS
+            EPOCHS_AGAIN HOURS_AGAIN ENDS_AGAIN)
     };
     (@ $table:ident => $work:expr; $($name:ident)*) => {
         $({

@@ -1,5 +1,7 @@
 //! What the collector refused, by its own count, for as long as the state folder lives: a restart forgets nothing.
 
+use std::collections::HashSet;
+
 use isochrone_proto::control::RefusedSoFar;
 use isochrone_proto::ids::EpochId;
 use serde::{Deserialize, Serialize};
@@ -7,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::Spool;
 
 const FILE: &str = "refused.json";
-/// Epochs that are known one by one; the oldest become part of the sum.
+/// Epochs that are known one by one, beside those that the spool holds; the oldest become part of the sum. The collector
+/// tells of held ones at each greeting: one in the sum would be counted again.
 const EPOCHS_MAX: usize = 256;
 
 /// What was refused.
@@ -60,9 +63,11 @@ impl RefusedCounts {
         }
     }
 
-    fn told(&mut self, epoch: EpochId, counts: Counts, is_own: bool) {
+    /// `is_held`: whether an epoch may still be told of; such a one is never folded into the sum.
+    fn told(&mut self, epoch: EpochId, (counts, is_own): (Counts, bool), is_held: impl Fn(EpochId) -> bool) {
         match self.epochs.iter_mut().find(|known| known.epoch == epoch) {
             Some(known) => {
+                let counts = known.counts.most(counts); // a collector whose account was damaged may know of less
                 self.changed |= known.counts != counts;
                 known.counts = counts;
             }
@@ -76,14 +81,24 @@ impl RefusedCounts {
                 });
             }
         }
-        if self.epochs.len() > EPOCHS_MAX {
-            let oldest = self.epochs.remove(0);
+        if self.epochs.len() > EPOCHS_MAX
+            && let Some(oldest) = self.epochs.iter().position(|known| !is_held(known.epoch))
+        {
+            let oldest = self.epochs.remove(oldest);
             self.earlier = self.earlier.plus(oldest.counts);
         }
     }
 }
 
 impl Counts {
+    fn most(self, other: Self) -> Self {
+        Self {
+            batches: self.batches.max(other.batches),
+            rows: self.rows.max(other.rows),
+            rows_for_time: self.rows_for_time.max(other.rows_for_time),
+        }
+    }
+
     fn plus(self, other: Self) -> Self {
         Self {
             batches: self.batches + other.batches,
@@ -97,7 +112,9 @@ impl Spool {
     /// The collector says what it refused of an epoch so far.
     pub fn refused(&mut self, epoch: EpochId, told: RefusedSoFar) {
         let is_own = self.log(epoch).is_some_and(super::log::EpochLog::is_own);
-        self.refused.told(epoch, told.into(), is_own);
+        let held: HashSet<EpochId> = self.logs.values().map(|log| log.epoch).collect();
+        let is_held = |epoch| held.contains(&epoch);
+        self.refused.told(epoch, (told.into(), is_own), is_held);
     }
 
     /// All that was ever refused.
@@ -134,5 +151,50 @@ impl Spool {
                 tracing::warn!(%error, file = FILE, "the counts of what was refused are damaged; the collector's ledger has them");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn epoch(number: u16) -> EpochId {
+        let mut id = [0; 16];
+        id[..2].copy_from_slice(&number.to_be_bytes());
+        EpochId(id)
+    }
+
+    #[test]
+    fn many_epochs_that_are_told_twice_are_counted_once() {
+        let mut counts = RefusedCounts::default();
+        let one = Counts {
+            batches: 1,
+            rows: 3,
+            rows_for_time: 2,
+        };
+        for _ in 0..3 {
+            for number in 0..300 {
+                counts.told(epoch(number), (one, false), |_| true);
+            }
+            assert_eq!(counts.sum(|_| true, counts.earlier).rows, 900);
+        }
+        for number in 300..900 {
+            counts.told(epoch(number), (one, false), |held| held == epoch(number));
+        }
+        assert_eq!(counts.sum(|_| true, counts.earlier).rows, 2_700);
+        assert!(counts.epochs.len() <= 301, "{}", counts.epochs.len());
+    }
+
+    #[test]
+    fn collector_that_forgot_what_it_refused_makes_nothing_unrefused() {
+        let mut counts = RefusedCounts::default();
+        let told = |rows_for_time| Counts {
+            batches: 2,
+            rows: 5,
+            rows_for_time,
+        };
+        counts.told(epoch(1), (told(5), false), |_| true);
+        counts.told(epoch(1), (told(0), false), |_| true);
+        assert_eq!(counts.sum(|_| true, counts.earlier).rows_for_time, 5);
     }
 }

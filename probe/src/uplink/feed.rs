@@ -9,6 +9,7 @@ use isochrone_proto::codec;
 use isochrone_proto::control::{StreamHello, StreamRole};
 use isochrone_proto::frame::{self, MessageKind};
 use isochrone_proto::ids::{EpochId, Sequence};
+use isochrone_proto::known::Known;
 use isochrone_proto::limits::BATCHES_IN_FLIGHT_MAX;
 use quinn::{Connection, SendStream, WriteError};
 
@@ -56,6 +57,26 @@ pub(super) struct Feed {
     pub(super) spool: SharedSpool,
     pub(super) announced: Announced,
     pub(super) clock: Clock,
+    /// What the collector can read, where that is less than this release writes.
+    pub(super) reads: Option<Arc<Known>>,
+    /// Epochs that wait for a collector that can read them.
+    pub(super) withheld: Withheld,
+}
+
+/// Epochs that wait for a collector that can read them.
+#[derive(Clone, Default)]
+pub(super) struct Withheld(Arc<Mutex<HashSet<EpochId>>>);
+
+impl Withheld {
+    fn add(&self, epoch: EpochId) -> bool {
+        let mut epochs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        epochs.insert(epoch)
+    }
+
+    fn has(&self, epoch: EpochId) -> bool {
+        let epochs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        epochs.contains(&epoch)
+    }
 }
 
 /// How sending went.
@@ -73,7 +94,7 @@ impl Feed {
             changes.mark_unchanged();
             let current = self.spool.with(|spool| {
                 let current = spool.current();
-                current.filter(|epoch| !spool.is_forked(*epoch))
+                current.filter(|epoch| !spool.is_forked(*epoch) && !self.withheld.has(*epoch))
             });
             match current.filter(|epoch| self.announced.has(*epoch)) {
                 Some(epoch) => self.stream(epoch, StreamRole::Live).await?,
@@ -87,7 +108,7 @@ impl Feed {
         let mut changes = self.spool.changes();
         loop {
             changes.mark_unchanged();
-            let announced = |epoch| self.announced.has(epoch);
+            let announced = |epoch| self.announced.has(epoch) && !self.withheld.has(epoch);
             let oldest = self.spool.with(|spool| {
                 spool
                     .oldest_to_drain(&announced)
@@ -128,6 +149,13 @@ impl Feed {
             if in_flight.len() < BATCHES_IN_FLIGHT_MAX
                 && let Some(outgoing) = self.next(epoch, sent)?
             {
+                if let Some(section) = self.unread(&outgoing) {
+                    if self.withheld.add(epoch) {
+                        tracing::error!(%epoch, section, "this collector does not know a section of what was measured; it is kept until one does: update the collector");
+                    }
+                    finish(&mut stream);
+                    return Ok(());
+                }
                 match send(&mut stream, &outgoing).await? {
                     Sent::Yes => {
                         if in_flight.is_empty() {
@@ -198,6 +226,16 @@ impl Feed {
         heard.map_err(|_| LinkEnd::Protocol {
             what: "a batch stream was stopped without a reason".into(),
         })
+    }
+
+    /// The first section that the collector must know, and did not announce.
+    fn unread(&self, outgoing: &Outgoing) -> Option<String> {
+        let reads = self.reads.as_ref()?;
+        if !matches!(outgoing.kind, ItemKind::Batch) {
+            return None;
+        }
+        let needed = codec::needed_sections(&outgoing.payload).ok()?;
+        needed.into_iter().find(|name| !reads.sections.contains(name))
     }
 
     fn next(&self, epoch: EpochId, sent: Sequence) -> Result<Option<Outgoing>, LinkEnd> {

@@ -2,10 +2,12 @@
 
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use isochrone_proto::control::{Ack, CloseCode, CollectorMessage, Hello, ProbeMessage, SpoolState, Welcome};
 use isochrone_proto::ids::PlanVersion;
+use isochrone_proto::known::Known;
 use isochrone_proto::limits::{CONTROL_BYTES_MAX, HELLO_EPOCHS_MAX};
 use isochrone_proto::plan::SignedPlan;
 use quinn::{Connection, RecvStream, SendStream};
@@ -14,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::feed::{Announced, CONTROL_PRIORITY, Feed, prefer};
+use super::feed::{Announced, CONTROL_PRIORITY, Feed, Withheld, prefer};
 use super::frames::{read_message, write_message};
 use super::renewal::{Renewal, renewed};
 use super::{LAST_WORDS, LinkEnd, Uplink};
@@ -39,6 +41,9 @@ pub(super) struct Session {
     /// The reader and the two feeds; they end with the session.
     tasks: JoinSet<Result<(), LinkEnd>>,
     announced: Announced,
+    /// What the collector can read, where that is less than this release writes.
+    reads: Option<Arc<Known>>,
+    withheld: Withheld,
     changes: Changes,
     /// Datagrams that had come when it was last looked.
     datagrams: u64,
@@ -74,6 +79,8 @@ impl Session {
             messages: mpsc::channel(1).1,
             tasks: JoinSet::new(),
             announced,
+            reads: less_than_ours(&welcome.known),
+            withheld: Withheld::default(),
             changes,
             datagrams: 0,
             software: welcome.software.clone(),
@@ -112,6 +119,8 @@ impl Session {
             connection: self.connection.clone(),
             spool: up.parts.spool.clone(),
             announced: self.announced.clone(),
+            reads: self.reads.clone(),
+            withheld: self.withheld.clone(),
             clock: up.parts.clock.clone(),
         };
         let (live, drain) = (feed(), feed());
@@ -316,6 +325,13 @@ impl Session {
         tracing::info!("asking for a new certificate");
         write_message(&mut self.send, &ProbeMessage::Renew { csr }).await
     }
+}
+
+/// What a collector can read, if some section that this release writes is not among it.
+fn less_than_ours(known: &Known) -> Option<Arc<Known>> {
+    let ours = Known::of_this_build();
+    let is_less = ours.sections.iter().any(|name| !known.sections.contains(name));
+    is_less.then(|| Arc::new(known.clone()))
 }
 
 fn acknowledged(up: &mut Uplink, ack: &Ack) {

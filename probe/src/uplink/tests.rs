@@ -73,6 +73,29 @@ async fn lost_connection_is_made_again_and_nothing_counts_twice() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn collector_is_not_sent_what_it_did_not_announce() {
+    let collector = Collector::start(Script {
+        unknown: Some("echo"),
+        ..Script::default()
+    });
+    let mut probe = Probe::start(&collector, 2090);
+    probe.measure(3);
+    probe
+        .until_link("connected", |link| link.collector.is_some())
+        .await;
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert_eq!(collector.stored.lock().unwrap().rows, 0);
+    collector.script.lock().unwrap().unknown = None; // it was updated
+    collector.hang_up(CloseCode::Stopping);
+    probe
+        .until("kept, and sent then", |spool| {
+            spool.stored(first()) == Sequence(3)
+        })
+        .await;
+    probe.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn restored_collector_is_filled_up_again() {
     let collector = Collector::start(Script::default());
     let mut probe = Probe::start(&collector, 2090);

@@ -1,6 +1,7 @@
 //! What judges a simulated mesh without sending alerts: the monitor as `collector/src/supervisor.rs` feeds it, without
 //! page and messengers. What is told waits in the outbox.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -95,7 +96,8 @@ impl Judging {
         };
         Self(Arc::new(Mutex::new(Inner {
             monitor: Monitor::open(&of.store, parts, now).expect("the store can be read"),
-            store_watch: StoreWatch::open(&of.store, &outbox, "lead").expect("the store can be read"),
+            store_watch: StoreWatch::open(&of.store, &outbox, ("lead", Path::new("")))
+                .expect("the store can be read"),
             outbox,
             steps: ClockSteps::new(now, of.clock.now()),
             of,
@@ -126,15 +128,13 @@ impl Judging {
     }
 
     /// What the page says of the store.
-    ///
-    /// # Panics
-    /// When the store cannot be read.
     #[must_use]
     pub fn notices(&self) -> Vec<String> {
         let inner = self.lock();
         let now = inner.of.clock.wall();
-        let ledger = ledger::read(&inner.of.store, now).expect("the store can be read");
-        let notices = inner.store_watch.notices(&ledger.damage, now);
+        let damage = ledger::read(&inner.of.store, now).map(|ledger| ledger.damage);
+        let damage = damage.unwrap_or_default(); // the page shows what it drew up last
+        let notices = inner.store_watch.notices(&damage, now);
         notices.into_iter().map(|notice| notice.text).collect()
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::UnixMillis;
-use isochrone_store::{Records, Store, StoreError};
+use isochrone_store::{Records, SetAside, Store, StoreError, Transaction};
 use serde_json::Value;
 
 use super::members::{Draft, Members};
@@ -67,11 +67,7 @@ impl Tables {
                 self.burnt.put_in(transaction, &burnt.key.to_string(), burnt)?;
             }
             for entry in &draft.audit {
-                let mut place = 0;
-                while self.audit.get_in(transaction, &entry.key(place))?.is_some() {
-                    place += 1;
-                }
-                self.audit.put_in(transaction, &entry.key(place), entry)?;
+                self.log(transaction, entry)?;
             }
             for (probe, at) in &draft.ended {
                 transaction.end_plans(*probe, *at)?;
@@ -81,6 +77,33 @@ impl Tables {
             }
             Ok(())
         })
+    }
+
+    /// Accepts damage of the store, and logs in the same transaction who did: `entry` of the rows it was.
+    pub(super) fn accept_damage(
+        &self,
+        only: Option<u64>,
+        entry: impl FnOnce(&[SetAside]) -> AuditEntry,
+    ) -> Result<Vec<SetAside>, StoreError> {
+        let store = self.audit.store();
+        let accepted = store.write_if(|transaction| {
+            let accepted = store.accept_damage_in(transaction, only)?;
+            let is_news = !accepted.is_empty();
+            if is_news {
+                self.log(transaction, &entry(&accepted))?;
+            }
+            Ok((accepted, is_news))
+        })?;
+        store.damage_accepted();
+        Ok(accepted)
+    }
+
+    fn log(&self, transaction: &Transaction, entry: &AuditEntry) -> Result<(), StoreError> {
+        let mut place = 0;
+        while self.audit.get_in(transaction, &entry.key(place))?.is_some() {
+            place += 1;
+        }
+        self.audit.put_in(transaction, &entry.key(place), entry)
     }
 
     pub(super) fn audit(&self, since: UnixMillis) -> Result<Vec<AuditEntry>, StoreError> {

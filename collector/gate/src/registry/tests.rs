@@ -481,7 +481,7 @@ async fn probe_with_a_damaged_record_is_refused_with_what_to_do_and_the_others_a
         let whole = probes.iter().max_by_key(|probe| probe.id).unwrap();
         assert!(store_on(&office.disk.snapshot()).damage().unwrap().is_none());
         let disk = office.disk.snapshot();
-        assert!(store_on(&disk).flip_bit("probes", 0, part, bit).unwrap());
+        assert!(store_on(&disk).flip_both("probes", 0, part, bit).unwrap());
         let (registry, _events) = open(&disk, &office.authority, &office.clock);
         assert_eq!(registry.admit(&leaf(whole)).unwrap().name, whole.name);
         let refusal = registry.admit(&leaf(damaged)).unwrap_err();

@@ -110,8 +110,14 @@ impl BatchStream {
                 expected: self.epoch,
             }));
         }
-        if let Item::Batch(batch) = &incoming.item {
-            self.talk.follows(batch.header.adopted.version);
+        match &incoming.item {
+            Item::Batch(batch) => self.talk.follows(batch.header.adopted.version),
+            Item::Unread(unread) => {
+                if let Some(header) = &unread.place.header {
+                    self.talk.follows(header.adopted.version);
+                }
+            }
+            Item::Tombstone(_) => {}
         }
         self.send(incoming).await;
         Ok(())
@@ -152,13 +158,6 @@ impl BatchStream {
                 replies.forked(epoch, sequence);
                 self.reader.stop(CloseCode::Done.code());
                 return Ok(Next::Over); // what follows it in flight belongs to the fork too
-            }
-            Ingested::Shut { sequence } => {
-                let epoch = self.epoch;
-                tracing::warn!(%epoch, %sequence, "the account of this epoch was damaged: the probe goes on in a new one");
-                replies.forked(epoch, sequence); // what it does then is the same; nobody cloned it, so nobody is told so
-                self.reader.stop(CloseCode::Done.code());
-                return Ok(Next::Over);
             }
             Ingested::Gap { expected } => {
                 let found = self

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use isochrone_base::aside::aside;
 use isochrone_proto::codec;
 use isochrone_proto::control::{CollectorMessage, ProbeMessage, Refusal, Welcome};
 use isochrone_proto::frame::MessageKind;
@@ -21,7 +22,7 @@ use super::replies::Outgoing;
 use super::talk::Talk;
 use super::{Live, SessionView, batches, control};
 use crate::authority::{ProbeLeaf, RENEW_BEFORE};
-use crate::events::GateEventKind;
+use crate::events::{GateEvent, GateEventKind};
 use crate::registry::ProbeRecord;
 
 /// From the end of the handshake to the Hello.
@@ -59,7 +60,10 @@ pub(crate) async fn converse(gate: Gate, connection: Connection, stop: Cancellat
         reader: FrameReader::new(receive),
     };
     let end = match greet(&gate, &connection, &mut streams.reader).await {
-        Err(end) => end,
+        Err(end) => {
+            tell_broken_greeting(&gate, &connection, &end);
+            end
+        }
         Ok(greeted) => {
             let talk = Arc::clone(&greeted.talk);
             let span = tracing::info_span!("session", probe = %talk.probe, name = talk.name);
@@ -146,6 +150,29 @@ fn not_too_often(gate: &Gate, record: &ProbeRecord) -> Result<(), End> {
     Err(End::Refused(Refusal::Busy {
         reason: format!("it greeted too often; it is welcome again in {seconds} s"),
     }))
+}
+
+/// A probe of ours whose greeting cannot be read is told of: it would only be silent.
+fn tell_broken_greeting(gate: &Gate, connection: &Connection, end: &End) {
+    let End::Protocol(
+        reason @ (ProtocolBreak::Frame(_) | ProtocolBreak::Content(_) | ProtocolBreak::NotHello),
+    ) = end
+    else {
+        return;
+    };
+    let Ok(leaf) = shown_leaf(connection) else { return };
+    let Ok(record) = gate.registry.admit(&leaf) else {
+        return;
+    };
+    let event = GateEvent {
+        at: gate.clock.wall(),
+        probe: record.id,
+        name: record.name.clone(),
+        kind: GateEventKind::ProtocolBroken {
+            reason: reason.to_string(),
+        },
+    };
+    aside(|| gate.events.tell(event));
 }
 
 fn shown_leaf(connection: &Connection) -> Result<ProbeLeaf, End> {

@@ -72,10 +72,17 @@ impl Talk {
             tracing::warn!(probe = %self.probe, %remote, "two processes take turns with one key");
             self.tell(GateEventKind::KeyLiveTwice { remote });
         }
+        let is_news = self.gate.registry.is_news_of_release(self.probe, &hello.known);
+        if is_news && !self.gate.sessions.may_announce(self.probe, self.gate.clock.now()) {
+            return Err(End::Refused(Refusal::Busy {
+                reason: "what its release can read changed less than a minute ago; it is welcome again in a minute"
+                    .to_owned(),
+            }));
+        }
         let announced = aside(|| self.gate.registry.announce(self.probe, &hello.known));
         if let Err(error) = announced {
             tracing::error!(%error, "cannot note what a probe's release can read");
-            return Err(End::StoreUnavailable);
+            return Err(self.unstored());
         }
         let marks = self
             .gate
@@ -84,13 +91,20 @@ impl Talk {
             .await
             .map_err(|error| {
                 tracing::error!(%error, "cannot read the marks of a probe");
-                End::StoreUnavailable
+                self.unstored()
             })?;
         self.notice_fork(hello, &marks);
         if !*self.live.expired.borrow() {
             self.send_plan(hello.plan);
         }
         Ok(marks)
+    }
+
+    /// It was heard, and the store does not take it.
+    fn unstored(&self) -> End {
+        let now = self.gate.clock.wall();
+        self.gate.sessions.note_unstored(self.probe, now);
+        End::StoreUnavailable
     }
 
     /// A mark above what the current epoch has written: the machine was restored or cloned. The probe sees

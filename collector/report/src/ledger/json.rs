@@ -3,7 +3,7 @@
 use isochrone_base::words::rfc3339;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::SetAside;
-use isochrone_store::ledger::{Ledger, Row};
+use isochrone_store::ledger::{Audit, Ledger, Row};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -14,12 +14,27 @@ struct Document<'a> {
     rows: Vec<RowJson<'a>>,
     quarantine: QuarantineJson<'a>,
     damage: DamageJson<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit: Option<AuditJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct AuditJson<'a> {
+    sound: bool,
+    batches: u64,
+    measurements: u64,
+    lost: u64,
+    twice: u64,
+    damaged: u64,
+    accepted: u64,
+    findings: &'a [String],
 }
 
 #[derive(Serialize)]
 struct DamageJson<'a> {
     rows: u64,
     lost: u64,
+    accepted: u64,
     measurements: u64,
     withheld: u64,
     set_aside: &'a [SetAside],
@@ -58,15 +73,16 @@ struct RowJson<'a> {
     damaged: u64,
     refused: u64,
     forked: u64,
+    revoked: u64,
     balanced: bool,
 }
 
-/// The whole account as one line.
+/// The whole account as one line. `audit`: what counting the log again found.
 ///
 /// # Panics
 /// Never: numbers and texts always serialize.
 #[must_use]
-pub fn json(ledger: &Ledger) -> String {
+pub fn json(ledger: &Ledger, audit: Option<&Audit>) -> String {
     let newest = ledger.quarantine.iter().map(|refused| RefusedJson {
         probe: ledger.name_of(refused),
         probe_id: &refused.probe,
@@ -88,10 +104,21 @@ pub fn json(ledger: &Ledger) -> String {
         damage: DamageJson {
             rows: ledger.damage.rows,
             lost: ledger.damage.lost,
+            accepted: ledger.damage.accepted,
             measurements: ledger.damage.measurements,
             withheld: ledger.damage.withheld,
             set_aside: &ledger.damage.set_aside,
         },
+        audit: audit.map(|audit| AuditJson {
+            sound: audit.is_sound(),
+            batches: audit.batches,
+            measurements: audit.measurements,
+            lost: audit.lost,
+            twice: audit.twice,
+            damaged: audit.damaged,
+            accepted: audit.accepted,
+            findings: &audit.findings,
+        }),
     };
     serde_json::to_string(&document).expect("numbers and texts always serialize")
 }
@@ -112,6 +139,7 @@ fn row(row: &Row) -> RowJson<'_> {
         damaged: row.damaged,
         refused: row.refused,
         forked: row.forked,
+        revoked: row.revoked,
         balanced: row.balanced,
     }
 }
@@ -130,14 +158,14 @@ mod tests {
     fn json_says_what_the_contract_says() {
         let (_, store) = store_with_plan();
         store_honest(&inline(&store), EPOCH, 1);
-        let json = json(&read(&store, cut_of(1)).unwrap());
+        let json = json(&read(&store, cut_of(1)).unwrap(), None);
         let expected = concat!(
             r#"{"schema":"isochrone.ledger/1","source":"store","balanced":true,"rows":[{"probe":"ada-1","#,
             r#""probe_id":"0000000000000ada","epoch":"07070707070707070707070707070707","#,
             r#""hour":"2026-11-22T10:00:00Z","planned":13,"run":12,"skipped":1,"absent":0,"stored":12,"#,
-            r#""spooled":0,"dropped":0,"damaged":0,"refused":0,"forked":0,"balanced":true}],"#,
+            r#""spooled":0,"dropped":0,"damaged":0,"refused":0,"forked":0,"revoked":0,"balanced":true}],"#,
             r#""quarantine":{"refused":0,"newest":[]},"#,
-            r#""damage":{"rows":0,"lost":0,"measurements":0,"withheld":0,"set_aside":[]}}"#
+            r#""damage":{"rows":0,"lost":0,"accepted":0,"measurements":0,"withheld":0,"set_aside":[]}}"#
         );
         assert_eq!(json, expected);
     }
@@ -154,7 +182,7 @@ mod tests {
 
         let ledger = read(&store, cut_of(2)).unwrap();
         assert_eq!((ledger.refused, ledger.quarantine.len()), (1, 1));
-        let json: serde_json::Value = serde_json::from_str(&json(&ledger)).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&json(&ledger, None)).unwrap();
         assert_eq!(json["quarantine"]["refused"], 1);
         assert_eq!(json["quarantine"]["newest"][0]["probe"], "ada-1");
         assert_eq!(
@@ -172,7 +200,7 @@ mod tests {
             .unwrap();
         isochrone_store::ledger::verify(&store).unwrap();
         let ledger = read(&store, cut_of(3)).unwrap();
-        let json: serde_json::Value = serde_json::from_str(&json(&ledger)).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&json(&ledger, None)).unwrap();
         let row = &json["rows"][0];
         assert_eq!(
             (&row["stored"], &row["dropped"], &row["damaged"]),

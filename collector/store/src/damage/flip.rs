@@ -2,12 +2,9 @@
 
 use redb::{Key, ReadableTable as _, WriteTransaction};
 
-use super::set_aside::RECORDS;
+use super::visit::{Visit, table_names, with_table};
 use crate::rows::TableOf;
-use crate::tables::{
-    ASIDE, ENDS, EPOCHS, FORKS, HOURS, LOG, LOG_HOURS, NUMBERS, PLANS, PROBE_HOURS, QUARANTINE, SEEN, STREAM,
-    TOMBSTONES,
-};
+use crate::tables::kept_twice;
 use crate::{Store, StoreError};
 
 /// Which part of a row.
@@ -39,6 +36,9 @@ impl Store {
     /// # Errors
     /// When the store failed.
     pub fn flip_bit(&self, table: &str, place: usize, part: Part, bit: usize) -> Result<bool, StoreError> {
+        let Some(table) = table_names().find(|name| *name == table) else {
+            return Ok(false);
+        };
         self.write_tables(|transaction| {
             with_table(
                 table,
@@ -53,56 +53,50 @@ impl Store {
     }
 }
 
-fn table_names() -> impl Iterator<Item = &'static str> {
-    let fixed = [
-        LOG.name,
-        LOG_HOURS.name,
-        STREAM.name,
-        EPOCHS.name,
-        SEEN.name,
-        HOURS.name,
-        PROBE_HOURS.name,
-        TOMBSTONES.name,
-        FORKS.name,
-        QUARANTINE.name,
-        PLANS.name,
-        ENDS.name,
-        ASIDE.name,
-    ];
-    let texts = NUMBERS.into_iter().map(|table| table.name).chain(RECORDS);
-    fixed.into_iter().chain(texts)
+impl Store {
+    /// As [`Store::flip_bit`], in a table and in its copy.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub fn flip_both(&self, table: &str, place: usize, part: Part, bit: usize) -> Result<bool, StoreError> {
+        let copy = kept_twice().find(|(name, _)| *name == table);
+        let flipped = self.flip_bit(table, place, part, bit)?;
+        Ok(match copy {
+            Some((_, copy)) => self.flip_bit(copy, place, part, bit)? && flipped,
+            None => flipped,
+        })
+    }
 }
 
 fn count(transaction: &WriteTransaction, name: &'static str) -> Result<usize, StoreError> {
     with_table(name, Count(transaction))
 }
 
-trait Visit {
-    type Out;
-    fn visit<K: Key + 'static>(self, table: TableOf<K>) -> Result<Self::Out, StoreError>;
+impl Store {
+    /// The keys of a table, in its order, as the bytes that stand there.
+    ///
+    /// # Errors
+    /// When the store failed.
+    #[cfg(test)]
+    pub(super) fn keys_of(&self, table: &'static str) -> Result<Vec<Vec<u8>>, StoreError> {
+        self.write_tables_if(|transaction| Ok((with_table(table, Keys(transaction))?, false)))
+    }
 }
 
-fn with_table<V: Visit>(name: &str, visit: V) -> Result<V::Out, StoreError> {
-    match name {
-        "log" => visit.visit(LOG),
-        "log hours" => visit.visit(LOG_HOURS),
-        "stream" => visit.visit(STREAM),
-        "epochs" => visit.visit(EPOCHS),
-        "seen" => visit.visit(SEEN),
-        "hours" => visit.visit(HOURS),
-        "probe hours" => visit.visit(PROBE_HOURS),
-        "tombstones" => visit.visit(TOMBSTONES),
-        "forks" => visit.visit(FORKS),
-        "quarantine" => visit.visit(QUARANTINE),
-        "plans" => visit.visit(PLANS),
-        "ends" => visit.visit(ENDS),
-        "set aside" => visit.visit(ASIDE),
-        text => {
-            let name = table_names()
-                .find(|name| *name == text)
-                .unwrap_or("no such table");
-            visit.visit(TableOf::<&'static [u8]>::new(name))
-        }
+#[cfg(test)]
+struct Keys<'t>(&'t WriteTransaction);
+
+#[cfg(test)]
+impl Visit for Keys<'_> {
+    type Out = Vec<Vec<u8>>;
+
+    fn visit<K: Key + 'static>(self, table: TableOf<K>) -> Result<Vec<Vec<u8>>, StoreError> {
+        let open = self.0.open_table(table.definition())?;
+        let rows = open.iter()?.map(|row| {
+            let (key, _) = row?;
+            Ok(K::as_bytes(&key.value()).as_ref().to_vec())
+        });
+        rows.collect()
     }
 }
 

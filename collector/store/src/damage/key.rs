@@ -32,8 +32,3 @@ pub(super) fn words_of(row: &Damaged) -> String {
         _ => hex(key),
     }
 }
-
-/// A key of fixed length.
-pub(super) fn fixed<const N: usize>(key: &[u8]) -> [u8; N] {
-    key.try_into().unwrap_or([0; N])
-}

@@ -1,8 +1,11 @@
 //! What was set aside, as it is kept and told.
 
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
 use redb::ReadTransaction;
 
-use crate::aside::{SetAside, decode};
+use crate::aside::{SetAside, decode, encode};
 use crate::found::Found;
 use crate::numbers::read_number;
 use crate::tables::{ASIDE, HOURS, META_ASIDE, META_ASIDE_TOLD};
@@ -18,6 +21,10 @@ pub struct Damage {
     pub rows: u64,
     /// Of these, those whose loss nothing made good.
     pub lost: u64,
+    /// Of these, those that a person accepted.
+    pub accepted: u64,
+    /// Measurements that are lost or withheld with those.
+    pub(crate) accepted_measurements: u64,
     /// Measurements that were stored once and are lost with damaged batches.
     pub measurements: u64,
     /// Measurements that are whole and not served while their plan is missing.
@@ -32,6 +39,18 @@ impl Damage {
     pub fn is_none(&self) -> bool {
         self.rows == 0
     }
+
+    /// Rows whose loss nothing made good, and that nobody accepted.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        self.lost.saturating_sub(self.accepted)
+    }
+
+    /// Measurements that are lost or withheld with rows that nobody accepted.
+    #[must_use]
+    pub fn open_measurements(&self) -> u64 {
+        (self.measurements + self.withheld).saturating_sub(self.accepted_measurements)
+    }
 }
 
 impl Store {
@@ -40,7 +59,53 @@ impl Store {
     /// # Errors
     /// When the store failed.
     pub fn damage(&self) -> Result<Damage, StoreError> {
-        self.read(|transaction| read(transaction, self.found()))
+        let asides = self.0.asides.load(Ordering::Acquire); // before the view begins: older at most
+        let kept = || self.0.damage.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((then, damage)) = &*kept()
+            && *then == asides
+        {
+            return Ok(damage.clone());
+        }
+        let damage = self.read(|transaction| read(transaction, self.found()))?;
+        *kept() = Some((asides, damage.clone()));
+        Ok(damage)
+    }
+
+    /// What is kept of the damage changed, and that is durable.
+    pub(crate) fn damage_changed(&self) {
+        self.0.asides.fetch_add(1, Ordering::Release);
+    }
+
+    /// Notes that a person knows of damage: of one row by its number, or of all there is. Returns the rows that were
+    /// not accepted before. Call [`Store::damage_accepted`] after the commit.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub fn accept_damage_in(
+        &self,
+        transaction: &Transaction,
+        only: Option<u64>,
+    ) -> Result<Vec<SetAside>, StoreError> {
+        let mut table = ASIDE.open(transaction.tables(), self.found())?;
+        let mut accepted = Vec::new();
+        for row in table.iter()? {
+            let (key, row) = row?;
+            let decoded = table.decode(key.value(), &row, |row| {
+                decode(row).map(|(aside, bytes)| (aside, bytes.to_vec()))
+            });
+            let is_meant = |aside: &SetAside| aside.is_open() && only.is_none_or(|only| only == aside.number);
+            accepted.extend(decoded.filter(|(aside, _)| is_meant(aside)));
+        }
+        for (aside, bytes) in &mut accepted {
+            aside.accepted = true;
+            table.insert(aside.number, &encode(aside, bytes)?)?;
+        }
+        Ok(accepted.into_iter().map(|(aside, _)| aside).collect())
+    }
+
+    /// What was accepted is durable.
+    pub fn damage_accepted(&self) {
+        self.damage_changed();
     }
 
     /// How many rows were ever set aside: cheap, to see whether there is news.
@@ -115,6 +180,9 @@ pub(super) fn read(transaction: &ReadTransaction, found: &Found) -> Result<Damag
     damage.lost = lost.clone().count() as u64;
     let withheld = lost.filter(|row| row.table == crate::tables::PLANS.name);
     damage.withheld = withheld.map(|row| row.measurements).sum();
+    let accepted = damage.set_aside.iter().filter(|row| row.accepted && !row.mended);
+    damage.accepted = accepted.clone().count() as u64;
+    damage.accepted_measurements = accepted.map(|row| row.measurements).sum();
     damage.set_aside.truncate(LISTED_MAX);
     let hours = HOURS.read(transaction, found)?;
     for row in hours.iter()? {

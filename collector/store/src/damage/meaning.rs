@@ -4,7 +4,7 @@
 pub(super) const BATCH: &str =
     "its measurements are served no more; the ledger counts them as dropped, not as stored";
 
-/// By table: what its loss means, and whether it is made good.
+/// By table: what its loss means, and whether it is made good. Of a table that is kept twice: the loss of both.
 pub(super) fn consequence(table: &str) -> (&'static str, bool) {
     match table {
         "log" => (BATCH, false),
@@ -13,15 +13,18 @@ pub(super) fn consequence(table: &str) -> (&'static str, bool) {
             "found again from the log, or taken as known: nothing is counted a second time",
             true,
         ),
-        "epochs" => (
-            "the epoch's account was put together again from its batches; it takes nothing more, so that nothing is counted twice, and its probe goes on in a new epoch",
+        "epochs" | "epochs again" => (
+            "both copies are damaged: the epoch's account was put together again from its batches, and goes on from there",
             false,
         ),
         "seen" => (
-            "which slots of an epoch were seen is not known any more: the epoch takes nothing more, so that nothing is counted twice, and its probe goes on in a new epoch",
+            "which slots were seen was found again from the epoch's batches",
+            true,
+        ),
+        "hours" | "hours again" => (
+            "both copies are damaged: the hour was counted again from its batches; what a spool dropped in it is damaged now, and what was forked is not known any more",
             false,
         ),
-        "hours" => ("the hour was counted again from its batches", true),
         "probe hours" => ("a probe's quota of one hour begins anew", true),
         "tombstones" => ("its range was found again from its neighbours", true),
         "forks" => ("a batch of a fork may be counted as forked a second time", true),
@@ -30,42 +33,44 @@ pub(super) fn consequence(table: &str) -> (&'static str, bool) {
             "batches under the plan are whole and not served until their probe returns it, which it is asked to",
             false,
         ),
-        "ends" => (
+        "ends" | "ends again" => (
             "when that probe was revoked is not known any more: the ledger plans on for it",
             false,
         ),
         "numbers" | "numbers again" => ("taken from the other copy, or counted again", true),
-        "probes" => (
+        "probes" | "probes again" => (
             "that probe is refused, and measured by nobody, until it is invited and joins again",
             false,
         ),
-        "tokens" => (
+        "tokens" | "tokens again" => (
             "that invitation opens no door any more; invite the probe again",
             false,
         ),
-        "burnt_keys" => (
+        "burnt_keys" | "burnt_keys again" => (
             "a key that was shown with a spent invitation may be told of once more",
             false,
         ),
-        "audit" => ("an entry of the audit log is missing", false),
-        "addresses" => ("the address is verified again before peers are sent to it", true),
-        "nodes" => (
+        "audit" | "audit again" => ("an entry of the audit log is missing", false),
+        "addresses" | "addresses again" => {
+            ("the address is verified again before peers are sent to it", true)
+        }
+        "nodes" | "nodes again" => (
             "reports do not know that node if it was removed from targets.toml",
             false,
         ),
-        "incidents" => ("reports and page do not know that incident", false),
-        "judged" => ("the log is judged again, and nobody is told of the past", true),
-        "clock_offsets" => (
+        "incidents" | "incidents again" => ("reports and page do not know that incident", false),
+        "judged" | "judged again" => ("the log is judged again, and nobody is told of the past", true),
+        "clock_offsets" | "clock_offsets again" => (
             "reports over the past read that probe's measurements by its clock as it was",
             false,
         ),
-        "session_addresses" => (
+        "session_addresses" | "session_addresses again" => (
             "reports over the past judge that probe without knowing whence its sessions came",
             false,
         ),
-        "outbox" => ("an alert was lost before its receiver had it", false),
-        "disk_full" => ("a full disk may be told of once more", true),
-        "outbox_delivered" => ("an alert may be delivered a second time", true),
+        "outbox" | "outbox again" => ("an alert was lost before its receiver had it", false),
+        "disk_full" | "disk_full again" => ("a full disk may be told of once more", true),
+        "outbox_delivered" | "outbox_delivered again" => ("an alert may be delivered a second time", true),
         _ => ("it is served no more", false),
     }
 }

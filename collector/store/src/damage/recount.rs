@@ -15,11 +15,13 @@ use isochrone_proto::ids::{Digest, EpochId, ProbeId, Sequence};
 use isochrone_proto::ledger::{DropCause, Event};
 use redb::WriteTransaction;
 
+use super::order::is_hidden;
 use crate::found::Found;
-use crate::ingest::refused_of;
-use crate::rows::WriteRows;
+use crate::ingest::{SeenAgain, refused_of};
+use crate::rows::{WriteRows, guarded};
 use crate::tables::{
-    EPOCHS, HOURS, LOG, META_ORDINAL, STREAM, TOMBSTONES, epoch_key, parse_epoch_key, stream_key,
+    EPOCHS, FORKS, HOURS, LOG, META_ORDINAL, STREAM, TOMBSTONES, epoch_key, fork_key, parse_epoch_key,
+    stream_key,
 };
 use crate::{EpochRow, StoreError, StoredBlob, StreamEntry, StreamKind, TombstoneRow};
 
@@ -46,6 +48,8 @@ pub(super) struct Suspects {
     pub(super) hours: Vec<Vec<u8>>,
     /// What was seen of epochs under keys like these is gone.
     pub(super) seen: Vec<Vec<u8>>,
+    /// What was seen of any epoch may be gone.
+    pub(super) all_seen: bool,
 }
 
 /// Counts again. Returns the batches that are lost.
@@ -54,6 +58,10 @@ pub(super) fn recount(
     found: &Found,
     suspects: &Suspects,
 ) -> Result<Vec<Lost>, StoreError> {
+    let missing = Tables::open(transaction, found)?.missing()?;
+    if !missing.is_empty() {
+        guarded(found, LOG.name, || is_hidden(transaction, LOG, &missing))?; // a search passed them by: then they are there now
+    }
     let mut tables = Tables::open(transaction, found)?;
     let mut lost = tables.mark_lost()?;
     tables.adopt_orphans()?;
@@ -64,8 +72,8 @@ pub(super) fn recount(
         if tables.restore_epoch(transaction, key, shape)? || is_like(&suspects.hours, key) {
             touched.insert(key);
         }
-        if is_like(&suspects.seen, key) {
-            tables.shut(key)?;
+        if suspects.all_seen || is_like(&suspects.seen, key) {
+            tables.see_again(transaction, key)?;
         }
     }
     for key in touched {
@@ -143,6 +151,19 @@ impl<'t> Tables<'t> {
         Ok(entries)
     }
 
+    /// Batches that a sequence names and that a search does not find in the log, by their keys.
+    fn missing(&self) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut missing = Vec::new();
+        for (_, _, entry) in self.entries()? {
+            if let StreamKind::Batch { commit } = entry.kind
+                && self.log.get(commit)?.is_none()
+            {
+                missing.push(commit.to_le_bytes().to_vec());
+            }
+        }
+        Ok(missing)
+    }
+
     /// A sequence whose batch is not in the log any more says so from now on.
     fn mark_lost(&mut self) -> Result<Vec<Lost>, StoreError> {
         let mut lost = Vec::new();
@@ -177,7 +198,7 @@ impl<'t> Tables<'t> {
             .into_iter()
             .filter_map(|(_, _, entry)| match entry.kind {
                 StreamKind::Batch { commit } => Some(commit),
-                StreamKind::Refused | StreamKind::Tombstone | StreamKind::Lost => None,
+                StreamKind::Refused | StreamKind::Tombstone | StreamKind::Lost | StreamKind::Gone => None,
             })
             .collect();
         if named.len() as u64 == self.log.len()? {
@@ -201,7 +222,7 @@ impl<'t> Tables<'t> {
         }
         for (key, entry) in orphans {
             let stands = self.stream.get_as(&key, StreamEntry::decode)?;
-            if stands.is_none_or(|stands| stands.kind == StreamKind::Lost) {
+            if stands.is_none_or(|stands| matches!(stands.kind, StreamKind::Lost | StreamKind::Gone)) {
                 self.stream.insert(&key, &entry.encode())?;
             }
         }
@@ -228,7 +249,7 @@ impl<'t> Tables<'t> {
                     shape.refused += 1;
                     sequence
                 }
-                StreamKind::Lost => {
+                StreamKind::Lost | StreamKind::Gone => {
                     let key = stream_key(epoch.0, epoch.1, sequence);
                     let range = self.tombstones.get_as(&key, TombstoneRow::decode)?;
                     range.map_or(sequence, |range| range.first)
@@ -270,7 +291,7 @@ impl<'t> Tables<'t> {
         for (first, last) in gaps {
             let is_at_mark = last > shape.last.0.0;
             let entry = StreamEntry {
-                kind: StreamKind::Lost,
+                kind: StreamKind::Gone,
                 digest: if is_at_mark { at_mark } else { Digest::ZERO },
             };
             let range = TombstoneRow {
@@ -308,20 +329,36 @@ impl<'t> Tables<'t> {
             digest: shape.last.1,
             refused_batches: shape.refused,
             refused_rows: refused_of(transaction, self.found, key)?.values().sum(),
-            is_shut: true,
+            forked_batches: self.forked_batches(transaction, key)?,
             ..EpochRow::default()
         };
-        for batch in self.batches(key)? {
+        self.each_batch(key, |batch| {
             let header = &batch.header;
             if row.adoptions.last() != Some(&header.adopted) {
                 row.adoptions.push(header.adopted);
             }
             row.cut = row.cut.max(header.cut);
             row.closed |= header.events.contains(&Event::Closed);
-        }
+        })?;
         row.ordinal = self.free_ordinal(transaction, key.0, &row)?;
         self.epochs.insert(&row_key, &row.encode())?;
         Ok(true)
+    }
+
+    fn forked_batches(
+        &self,
+        transaction: &WriteTransaction,
+        (probe, epoch): EpochKey,
+    ) -> Result<u64, StoreError> {
+        let forks = FORKS.open(transaction, self.found)?;
+        let lowest = fork_key(probe, epoch, Sequence(0), Digest::ZERO);
+        let highest = fork_key(probe, epoch, Sequence(u64::MAX), Digest([0xff; 32]));
+        let mut batches = 0;
+        for row in forks.range::<&[u8; 64]>(&lowest..=&highest)? {
+            row?;
+            batches += 1;
+        }
+        Ok(batches)
     }
 
     /// The place among the epochs that no other has: where there are several, one that fits the probe's other epochs.
@@ -353,32 +390,33 @@ impl<'t> Tables<'t> {
         Ok(fitting.or_else(|| free(1, highest + 1)).unwrap_or(highest))
     }
 
-    /// The epoch takes nothing more.
-    fn shut(&mut self, (probe, epoch): EpochKey) -> Result<(), StoreError> {
-        let key = epoch_key(probe, epoch);
-        if let Some(mut row) = self.epochs.get_as(&key, EpochRow::decode)? {
-            row.is_shut = true;
-            self.epochs.insert(&key, &row.encode())?;
-        }
-        Ok(())
+    /// Which slots were seen, by the whole batches: so none of them is counted twice.
+    fn see_again(&self, transaction: &WriteTransaction, key: EpochKey) -> Result<(), StoreError> {
+        let Some(row) = self.epochs.get_as(&epoch_key(key.0, key.1), EpochRow::decode)? else {
+            return Ok(());
+        };
+        let mut seen = SeenAgain::new(transaction, self.found, key, &row.adoptions)?;
+        self.each_batch(key, |batch| seen.see(batch))?;
+        seen.write(transaction, self.found, key)
     }
 
     /// The whole batches of an epoch, in order.
-    fn batches(&self, (probe, epoch): EpochKey) -> Result<Vec<Batch>, StoreError> {
+    fn each_batch(&self, (probe, epoch): EpochKey, mut each: impl FnMut(&Batch)) -> Result<(), StoreError> {
         let lowest = stream_key(probe, epoch, Sequence(0));
         let highest = stream_key(probe, epoch, Sequence(u64::MAX));
-        let mut batches = Vec::new();
         for entry in self.stream.range::<&[u8; 32]>(&lowest..=&highest)? {
             let (key, entry) = entry?;
             let entry = self.stream.decode(key.value(), &entry, StreamEntry::decode);
             let Some(StreamKind::Batch { commit }) = entry.map(|entry| entry.kind) else {
                 continue;
             };
-            if let Some(row) = self.log.get(commit)? {
-                batches.extend(whole_batch(row.value()).map(|(_, batch)| batch));
+            if let Some(row) = self.log.get(commit)?
+                && let Some((_, batch)) = whole_batch(row.value())
+            {
+                each(&batch);
             }
         }
-        Ok(batches)
+        Ok(())
     }
 }
 

@@ -5,17 +5,18 @@ use isochrone_proto::codec;
 use isochrone_proto::ids::{PlanVersion, ProbeId};
 use redb::{Key, WriteTransaction};
 
-use super::key::{fixed, words_of};
+use super::copies::heal_copies;
+use super::key::words_of;
 use super::meaning::{BATCH, consequence};
+use super::order::{Taken, take};
 use super::recount::{Lost, Suspects, recount};
-use crate::aside::{SetAside, encode, unhex};
+use crate::aside::{SetAside, WRITTEN_ANEW, encode, unhex};
 use crate::found::{Damaged, Fault, Found};
 use crate::numbers::Numbers;
-use crate::rows::TableOf;
-use crate::seal::unseal;
+use crate::rows::{TableOf, guarded};
 use crate::tables::{
-    ASIDE, ENDS, EPOCHS, FORKS, HOURS, LOG, LOG_HOURS, META_ASIDE, META_ASIDE_BYTES, NUMBERS, PLANS,
-    PROBE_HOURS, QUARANTINE, SEEN, STREAM, TOMBSTONES, plan_of, with_each_table,
+    ASIDE, EPOCHS, EPOCHS_AGAIN, HOURS, HOURS_AGAIN, LOG, LOG_HOURS, META_ASIDE, META_ASIDE_BYTES, NUMBERS,
+    PLANS, RECORDS, SEEN, STREAM, TOMBSTONES, plan_of, with_each_table,
 };
 use crate::{Store, StoreError, StoredBlob};
 
@@ -29,6 +30,10 @@ impl Store {
     /// write now keeps it for the next call.
     pub(crate) fn set_aside_found(&self) {
         for _ in 0..ROUNDS_MAX {
+            if let Err(error) = self.rebuild_tables() {
+                tracing::error!(error = %chain(&error), "cannot put right a table of which pages cannot be read");
+                return;
+            }
             let damaged = self.found().take();
             if damaged.is_empty() {
                 return;
@@ -39,6 +44,7 @@ impl Store {
             });
             match result {
                 Ok(told) => {
+                    self.damage_changed();
                     self.found().settled(&damaged);
                     self.forget_plans(&damaged);
                     for row in told {
@@ -65,11 +71,13 @@ impl Store {
         self.read(|transaction| {
             let found = self.found();
             with_each_table!(table => read_all(transaction, found, table)?);
-            for table in NUMBERS.into_iter().chain(RECORDS.map(TableOf::new)) {
+            let records = RECORDS.into_iter().flat_map(|(name, copy)| [name, copy]);
+            for table in NUMBERS.into_iter().chain(records.map(TableOf::new)) {
                 if let Some(table) = table.try_read(transaction, found)? {
                     for row in table.iter()? {
                         row?;
                     }
+                    table.compare_copies()?;
                 }
             }
             Ok(())
@@ -94,21 +102,27 @@ fn set_aside(
 ) -> Result<Vec<SetAside>, StoreError> {
     let (mut rows, mut suspects) = (Vec::new(), Suspects::default());
     for row in damaged {
-        let bytes = match row.what {
-            Fault::Missing => Some(Vec::new()),
-            Fault::Seal | Fault::Form(_) => take(transaction, row)?,
-        };
+        let Taken {
+            bytes,
+            was_out_of_order,
+        } = guarded(found, row.table, || take(transaction, row))?;
         let mut aside = describe(transaction, found, row)?;
-        if bytes.is_some() {
+        if bytes.is_some() || was_out_of_order {
             suspect(&mut suspects, row);
-        } else {
-            (aside.consequence, aside.mended) = ("it was written anew since".to_owned(), true);
+            suspects.all_seen |= was_out_of_order && row.table == SEEN.name;
+        }
+        if bytes.is_none() {
+            if row.table == PLANS.name {
+                found.is_back(&row.key);
+            }
+            (aside.consequence, aside.mended) = (WRITTEN_ANEW.to_owned(), true);
         }
         rows.push((aside, bytes.unwrap_or_default()));
     }
     if damaged.iter().any(|row| row.table == LOG_HOURS.name) {
         index_hours(transaction, found)?;
     }
+    heal_copies(transaction, found, &mut rows)?;
     Numbers::open(transaction, found)?.heal(transaction, found)?;
     if suspects.accounts {
         let lost = recount(transaction, found, &suspects)?;
@@ -117,33 +131,17 @@ fn set_aside(
     keep(transaction, found, rows)
 }
 
-/// The tables of records: [`crate::Records`].
-pub(super) const RECORDS: [&str; 13] = [
-    "probes",
-    "tokens",
-    "burnt_keys",
-    "audit",
-    "addresses",
-    "nodes",
-    "incidents",
-    "judged",
-    "clock_offsets",
-    "session_addresses",
-    "outbox",
-    "outbox_delivered",
-    "disk_full",
-];
-
 /// Reads every row of a table: a damaged one is noted.
 pub(crate) fn read_all<K: Key + 'static>(
     transaction: &redb::ReadTransaction,
     found: &Found,
     table: TableOf<K>,
 ) -> Result<(), StoreError> {
-    for row in table.read(transaction, found)?.iter()? {
+    let rows = table.read(transaction, found)?;
+    for row in rows.iter()? {
         row?;
     }
-    Ok(())
+    rows.compare_copies()
 }
 
 fn suspect(suspects: &mut Suspects, row: &Damaged) {
@@ -152,6 +150,7 @@ fn suspect(suspects: &mut Suspects, row: &Damaged) {
         table if table == HOURS.name => suspects.hours.push(epoch),
         table if table == SEEN.name => suspects.seen.push(epoch),
         table if [LOG.name, STREAM.name, EPOCHS.name, TOMBSTONES.name].contains(&table) => {}
+        table if [EPOCHS_AGAIN.name, HOURS_AGAIN.name].contains(&table) => {}
         _ => return,
     }
     suspects.accounts = true;
@@ -244,47 +243,6 @@ fn keep(
     numbers.set(META_ASIDE, last)?;
     numbers.set(META_ASIDE_BYTES, kept)?;
     Ok(told)
-}
-
-/// Removes a row as it stands; `None` if there is none, or it is whole by now.
-fn take(transaction: &WriteTransaction, row: &Damaged) -> Result<Option<Vec<u8>>, StoreError> {
-    let key = row.key.as_slice();
-    let number = || key.try_into().map_or(0, u64::from_le_bytes);
-    match row.table {
-        "log" => take_as(transaction, LOG, number(), row),
-        "quarantine" => take_as(transaction, QUARANTINE, number(), row),
-        "ends" => take_as(transaction, ENDS, number(), row),
-        "set aside" => take_as(transaction, ASIDE, number(), row),
-        "log hours" => {
-            let hour = key.try_into().map_or(0, u32::from_le_bytes);
-            take_as(transaction, LOG_HOURS, hour, row)
-        }
-        "stream" => take_as(transaction, STREAM, &fixed(key), row),
-        "tombstones" => take_as(transaction, TOMBSTONES, &fixed(key), row),
-        "epochs" => take_as(transaction, EPOCHS, &fixed(key), row),
-        "seen" => take_as(transaction, SEEN, &fixed(key), row),
-        "hours" => take_as(transaction, HOURS, &fixed(key), row),
-        "probe hours" => take_as(transaction, PROBE_HOURS, &fixed(key), row),
-        "forks" => take_as(transaction, FORKS, &fixed(key), row),
-        "plans" => take_as(transaction, PLANS, &fixed(key), row),
-        text => take_as(transaction, TableOf::<&'static [u8]>::new(text), key, row),
-    }
-}
-
-fn take_as<K: Key + 'static>(
-    transaction: &WriteTransaction,
-    table: TableOf<K>,
-    key: K::SelfType<'_>,
-    row: &Damaged,
-) -> Result<Option<Vec<u8>>, StoreError> {
-    let mut open = transaction.open_table(table.definition())?;
-    let bytes = redb::ReadableTable::get(&open, &key)?.map(|found| found.value().to_vec());
-    let Some(bytes) = bytes else { return Ok(None) };
-    if row.what == Fault::Seal && unseal(row.table, &row.key, &bytes).is_some() {
-        return Ok(None);
-    }
-    open.remove(&key)?;
-    Ok(Some(bytes))
 }
 
 /// The index of the log by hours, made anew.

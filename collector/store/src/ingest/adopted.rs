@@ -2,13 +2,20 @@
 
 use std::sync::Arc;
 
+use isochrone_proto::batch::Batch;
+use isochrone_proto::ids::{EpochId, ProbeId};
 use isochrone_proto::kind::Layout;
-use isochrone_proto::ledger::SkippedRange;
+use isochrone_proto::ledger::{Adoption, SkippedRange};
 use isochrone_proto::plan::Plan;
 use isochrone_proto::units::UnixMillis;
+use redb::WriteTransaction;
 
+use super::judge::see;
 use super::slot_set::SlotSet;
-use crate::{Malformed, RowReader, RowWriter};
+use crate::found::Found;
+use crate::plans::plan_in;
+use crate::tables::{SEEN, seen_key};
+use crate::{Malformed, RowReader, RowWriter, StoreError};
 
 /// A plan that the epoch follows or followed.
 pub(super) struct AdoptedPlan {
@@ -84,5 +91,46 @@ impl CheckState {
     pub(super) fn last_slot(&self, range: &SkippedRange) -> UnixMillis {
         let length = u64::from(range.count - 1) * u64::from(self.interval_ms); // a range is never empty
         UnixMillis(range.first_slot.0.saturating_add(length))
+    }
+}
+
+/// Which slots of an epoch were seen, found again from its batches.
+pub(crate) struct SeenAgain(Vec<AdoptedPlan>);
+
+impl SeenAgain {
+    pub(crate) fn new(
+        transaction: &WriteTransaction,
+        found: &Found,
+        (probe, _): (ProbeId, EpochId),
+        adoptions: &[Adoption],
+    ) -> Result<Self, StoreError> {
+        let mut plans = Vec::with_capacity(adoptions.len());
+        for (index, adoption) in adoptions.iter().enumerate() {
+            let next = adoptions.get(index + 1).map(|next| next.first_slot);
+            if let Some(plan) = plan_in(transaction, found, probe, adoption.version)? {
+                plans.push(AdoptedPlan::new(Arc::new(plan), adoption.first_slot, next));
+            }
+        }
+        Ok(Self(plans))
+    }
+
+    pub(crate) fn see(&mut self, batch: &Batch) {
+        let of = |plan: &&mut AdoptedPlan| plan.plan.version == batch.header.plan;
+        if let Some(plan) = self.0.iter_mut().rev().find(of) {
+            see(plan, batch);
+        }
+    }
+
+    pub(crate) fn write(
+        &self,
+        transaction: &WriteTransaction,
+        found: &Found,
+        (probe, epoch): (ProbeId, EpochId),
+    ) -> Result<(), StoreError> {
+        let mut table = SEEN.open(transaction, found)?;
+        for plan in &self.0 {
+            table.insert(&seen_key(probe, epoch, plan.plan.version), &plan.encode_seen())?;
+        }
+        Ok(())
     }
 }

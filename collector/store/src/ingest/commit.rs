@@ -94,16 +94,24 @@ impl Committer {
         let shortage = self.store.reserve().shortage();
         let known = self.memory.take();
         let mut result = self.judge(&jobs, known, shortage);
-        if matches!(result, Err(StoreError::Unsettled)) {
+        if result.as_ref().is_err_and(StoreError::is_settled) {
             result = self.judge(&jobs, None, shortage); // it was put right when the first try ended
         }
         match result {
-            Ok((memory, answers, committed)) => {
+            Ok((mut memory, answers, committed)) => {
+                if std::mem::take(&mut memory.is_mended) {
+                    self.store.damage_changed();
+                }
                 self.memory = Some(memory); // the commit is durable: now it is true
                 for (job, answer) in jobs.into_iter().zip(answers) {
                     job.answer(answer);
                 }
                 committed
+            }
+            Err(error) if error.is_settled() && jobs.len() > 1 => {
+                // something is damaged that cannot be put right now: what is not about it is taken
+                self.memory = None;
+                jobs.into_iter().flat_map(|job| self.process(vec![job])).collect()
             }
             Err(error) => {
                 tracing::error!(error = %chain(&error), items = jobs.len(), "store refused a commit");

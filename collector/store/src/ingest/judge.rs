@@ -21,8 +21,14 @@ const ACCOUNT_AHEAD_MAX: std::time::Duration = std::time::Duration::from_secs(24
 const ADOPTION_AGE_MAX: std::time::Duration = std::time::Duration::from_secs(90 * 86_400);
 
 /// Why a batch or tombstone is refused for its content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RefuseReason {
+    /// This release cannot read it: a later one made it, or it is broken.
+    #[error("it cannot be read: {error}")]
+    Unread {
+        /// Why, in words; a section by its name.
+        error: std::sync::Arc<str>,
+    },
     /// A slot too old or too far ahead: the probe's clock is wrong, or it was away for too long.
     #[error("{}, and only the last 30 days and the next 5 minutes are taken", apart("slot", *slot, *now))]
     SlotOutOfRange {
@@ -127,7 +133,8 @@ impl RefuseReason {
     pub fn is_for_time(&self) -> bool {
         match self {
             Self::SlotOutOfRange { .. } | Self::CutOutOfRange { .. } => true,
-            Self::Revoked { .. }
+            Self::Unread { .. }
+            | Self::Revoked { .. }
             | Self::NotAdopted { .. }
             | Self::Adoption { .. }
             | Self::NoSuchCheck { .. }
@@ -285,6 +292,13 @@ impl Default for RowCounts {
 
 impl RowCounts {
     /// Of slots that were not judged, or refused: all of them, each in an hour.
+    /// Of rows that are in range.
+    pub(super) fn of(slots: impl Iterator<Item = UnixMillis>) -> Self {
+        let mut counts = RowCounter::default();
+        slots.for_each(|slot| counts.count(slot));
+        counts.finish()
+    }
+
     pub(super) fn of_refused(slots: impl Iterator<Item = UnixMillis>, window: Window) -> Self {
         let mut counts = RowCounter::default();
         for slot in slots {
@@ -399,8 +413,8 @@ fn number_of(
     if slot < span.from || slot >= span.until {
         return Err(RefuseReason::OutsidePlan { check, slot });
     }
-    let off_grid = RefuseReason::OffGrid { check, slot };
-    let distance = slot.0.checked_sub(state.anchor.0).ok_or(off_grid)?;
+    let off_grid = || RefuseReason::OffGrid { check, slot };
+    let distance = slot.0.checked_sub(state.anchor.0).ok_or_else(off_grid)?;
     let interval = state.interval_ms;
     let (number, rest) = match u32::try_from(distance) {
         Ok(distance) => (distance / interval, distance % interval), // a division of half the cost
@@ -411,7 +425,7 @@ fn number_of(
             (number.map_err(|_| outside)?, (distance % interval) as u32)
         }
     };
-    if rest == 0 { Ok(number) } else { Err(off_grid) }
+    if rest == 0 { Ok(number) } else { Err(off_grid()) }
 }
 
 fn place_range(plan: &mut AdoptedPlan, range: &SkippedRange, window: Window) -> Result<(), RefuseReason> {
@@ -427,6 +441,20 @@ fn place_range(plan: &mut AdoptedPlan, range: &SkippedRange, window: Window) -> 
     } else {
         let slot = range.first_slot;
         Err(RefuseReason::Duplicate { check, slot })
+    }
+}
+
+/// Marks the slots of a batch that was placed before as seen.
+pub(super) fn see(plan: &mut AdoptedPlan, batch: &Batch) {
+    for (check, slot) in batch.slots() {
+        if let Some((seen, number)) = seen_of(plan, check, slot) {
+            seen.add(number);
+        }
+    }
+    for range in &batch.header.skipped {
+        if let Some((seen, first)) = seen_of(plan, range.check, range.first_slot) {
+            seen.add_run(first, first.saturating_add(range.count));
+        }
     }
 }
 

@@ -17,6 +17,10 @@ pub(super) struct Memory {
     pub(super) ordinal: u64,
     pub(super) quarantine: Quarantine,
     pub(super) epochs: HashMap<(ProbeId, EpochId), EpochMemory>,
+    /// Rows that were ever set aside.
+    pub(super) set_aside: u64,
+    /// Something that was damaged came back, in this transaction.
+    pub(super) is_mended: bool,
     /// The accounts were put right so often when this was read.
     pub(super) recounts: u64,
 }
@@ -41,6 +45,8 @@ impl Memory {
             ordinal: numbers.get(tables::META_ORDINAL)?,
             quarantine: Quarantine::load(&numbers)?,
             epochs: HashMap::new(),
+            set_aside: numbers.get(tables::META_ASIDE)?,
+            is_mended: false,
             recounts,
         })
     }

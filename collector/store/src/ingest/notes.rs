@@ -36,10 +36,11 @@ impl Round<'_> {
             if noted && epoch.row.told_last != told_last {
                 epoch.row_mut().told_last = told_last;
             }
+            let (stored, digest) = self.mark_to_welcome(&mut epoch)?;
             marks.push(EpochMark {
                 epoch: state.epoch,
-                stored: epoch.row.mark,
-                digest: epoch.row.digest,
+                stored,
+                digest,
                 safe: Sequence::NONE,
                 refused: epoch.row.refused(),
             });

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use isochrone_proto::codec;
 use isochrone_proto::ids::{EpochId, ProbeId};
-use isochrone_proto::units::Hour;
+use isochrone_proto::units::{Hour, UnixMillis};
 use redb::{ReadTransaction, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
+use super::judge::Window;
 use super::{Incoming, Item, RefuseReason};
 use crate::found::Found;
 use crate::numbers::{Numbers, read_number};
@@ -69,7 +70,7 @@ impl Quarantine {
         &mut self,
         (transaction, found): (&WriteTransaction, &Found),
         incoming: &Incoming,
-        reason: RefuseReason,
+        reason: &RefuseReason,
     ) -> Result<(), StoreError> {
         let mut table = QUARANTINE.open(transaction, found)?;
         self.total += 1;
@@ -79,7 +80,7 @@ impl Quarantine {
             epoch: incoming.epoch().to_string(),
             sequence: incoming.last_sequence().0,
             item: match &incoming.item {
-                Item::Batch(_) => "batch".to_owned(),
+                Item::Batch(_) | Item::Unread(_) => "batch".to_owned(),
                 Item::Tombstone(_) => "tombstone".to_owned(),
             },
             reason: reason.to_string(),
@@ -174,8 +175,9 @@ pub(crate) fn refused_of(
         if refused.item == "batch"
             && let Ok(batch) = codec::decode_batch(payload)
         {
+            let window = Window::around(UnixMillis(refused.received_ms));
             for (_, slot) in batch.slots() {
-                *hours.entry(slot.hour()).or_default() += 1;
+                *hours.entry(window.hour_of_refused(slot)).or_default() += 1;
             }
         }
     }

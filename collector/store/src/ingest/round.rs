@@ -3,12 +3,13 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use isochrone_proto::batch::Batch;
+use isochrone_proto::batch::{Batch, BatchHeader};
 use isochrone_proto::ids::{Digest, EpochId, ProbeId, Sequence};
 use isochrone_proto::ledger::Event;
 use isochrone_proto::units::Hour;
 use redb::WriteTransaction;
 
+use super::forks::Piece;
 use super::judge::{RefuseReason, RowCounts, Window, place};
 use super::memory::Memory;
 use super::not_stored::NotStored;
@@ -16,13 +17,11 @@ use super::stream::{EpochMemory, EpochTables};
 use super::{Committed, Incoming, Ingested, Item};
 use crate::numbers::Numbers;
 use crate::rows::{Lookup, WriteRows};
-use crate::tables::{self, fork_key, stream_key};
+use crate::tables::{self, stream_key};
 use crate::{Store, StoreError, StoredBlob, StreamEntry, StreamKind};
 
 /// Epochs kept in memory; above that all are read again as they are needed.
 const EPOCHS_KEPT: usize = 16_384;
-/// Batches of one epoch that are kept as forks; further ones are only counted.
-const FORKS_MAX: u64 = 1_024;
 
 /// What stands at a sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +76,7 @@ impl<'t> Round<'t> {
 
     /// Writes what the round changed in memory; says whether the transaction has anything to commit.
     pub(super) fn finish(mut self) -> Result<(Memory, Vec<Committed>, bool), StoreError> {
-        let mut changed = self.before != self.memory.counters();
+        let mut changed = self.memory.is_mended || self.before != self.memory.counters();
         for key in self.touched.drain(..) {
             if let Some(epoch) = self.memory.epochs.get_mut(&key) {
                 changed |= epoch.is_dirty();
@@ -123,6 +122,7 @@ impl<'t> Round<'t> {
         let ingested = match &incoming.item {
             Item::Batch(batch) => self.batch(&mut epoch, incoming, batch)?,
             Item::Tombstone(tombstone) => self.tombstone(&mut epoch, incoming, tombstone)?,
+            Item::Unread(unread) => self.unread(&mut epoch, incoming, unread)?,
         };
         self.put_epoch(probe, id, epoch);
         Ok(ingested)
@@ -134,28 +134,9 @@ impl<'t> Round<'t> {
         incoming: &Incoming,
         batch: &Arc<Batch>,
     ) -> Result<Ingested, StoreError> {
-        let (sequence, mark) = (batch.header.sequence, epoch.row.mark);
-        if sequence <= mark {
-            return match self.stands_at(incoming, sequence)? {
-                Standing::This(digest) if digest != incoming.digest => self.fork(epoch, incoming, batch),
-                Standing::Dropped => self.fork(epoch, incoming, batch),
-                Standing::This(_) | Standing::Unknown => Ok(Ingested::Already { mark }),
-            };
-        }
-        if epoch.row.is_shut {
-            self.fork(epoch, incoming, batch)?; // counted, and not taken
-            return Ok(Ingested::Shut { sequence });
-        }
-        let leaps = self.leaps_gaps && sequence != mark.next();
-        if sequence != mark.next() && !leaps {
-            if self.continues_fork(epoch, incoming, batch)? {
-                return self.fork(epoch, incoming, batch);
-            }
-            let expected = mark.next();
-            return Ok(Ingested::Gap { expected });
-        }
-        if batch.header.previous != epoch.row.digest && !leaps {
-            return self.fork(epoch, incoming, batch);
+        let sequence = batch.header.sequence;
+        if let Some(answer) = self.out_of_turn(epoch, incoming, &Piece::of(batch))? {
+            return Ok(answer);
         }
         let judged = self
             .require_plans(incoming)
@@ -232,6 +213,22 @@ impl<'t> Round<'t> {
     ) -> Result<(RowCounts, usize), NotStored> {
         let (header, window) = (&batch.header, Window::around(incoming.received));
         self.check_revoked(incoming.probe, batch)?;
+        self.take_account(epoch, header, window)?;
+        window.check_reached(header.cut)?;
+        let version = header.plan;
+        let Some(at) = epoch.adopted(&self.epochs, self.store, version)? else {
+            return Err(RefuseReason::NotAdopted { version }.into());
+        };
+        Ok((place(epoch.plan_mut(at), batch, window)?, at))
+    }
+
+    /// Takes over what a batch says of all slots up to its cut.
+    pub(super) fn take_account(
+        &mut self,
+        epoch: &mut EpochMemory,
+        header: &BatchHeader,
+        window: Window,
+    ) -> Result<(), NotStored> {
         window.check_cut(header.cut)?;
         epoch.adopt(&self.epochs, self.store, &header.adopted, window)?;
         epoch.check_counts(&self.epochs, self.store, &header.hours, window)?;
@@ -241,12 +238,7 @@ impl<'t> Round<'t> {
         let row = epoch.row_mut();
         row.cut = row.cut.max(header.cut);
         row.closed |= header.events.contains(&Event::Closed);
-        window.check_reached(header.cut)?;
-        let version = header.plan;
-        let Some(at) = epoch.adopted(&self.epochs, self.store, version)? else {
-            return Err(RefuseReason::NotAdopted { version }.into());
-        };
-        Ok((place(epoch.plan_mut(at), batch, window)?, at))
+        Ok(())
     }
 
     /// Nothing that was measured after the probe's revocation is taken.
@@ -275,6 +267,24 @@ impl<'t> Round<'t> {
             epoch.hour_mut(&self.epochs, hour)?.stored += rows;
         }
         epoch.count_skipped(&self.epochs, place, &batch.header.skipped)?;
+        let commit = self.append(incoming, batch, counts)?;
+        self.committed.push(Committed {
+            probe: incoming.probe,
+            plan: Arc::clone(&epoch.plan_mut(place).plan),
+            batch: Arc::clone(batch),
+            received: incoming.received,
+            commit,
+        });
+        Ok(())
+    }
+
+    /// Appends a batch to the log under its sequence; returns its place.
+    pub(super) fn append(
+        &mut self,
+        incoming: &Incoming,
+        batch: &Batch,
+        counts: &RowCounts,
+    ) -> Result<u64, StoreError> {
         self.memory.commit += 1;
         let commit = self.memory.commit;
         self.blob.clear();
@@ -291,14 +301,7 @@ impl<'t> Round<'t> {
             self.index_by_hour(counts.last.hour(), commit)?;
         }
         self.stand(incoming, StreamKind::Batch { commit }, incoming.digest)?;
-        self.committed.push(Committed {
-            probe: incoming.probe,
-            plan: Arc::clone(&epoch.plan_mut(place).plan),
-            batch: Arc::clone(batch),
-            received: incoming.received,
-            commit,
-        });
-        Ok(())
+        Ok(commit)
     }
 
     /// Commit numbers only rise: what stands there is the first.
@@ -332,12 +335,12 @@ impl<'t> Round<'t> {
         rows: u64,
     ) -> Result<Ingested, StoreError> {
         let digest = match &incoming.item {
-            Item::Batch(_) => incoming.digest,
+            Item::Batch(_) | Item::Unread(_) => incoming.digest,
             Item::Tombstone(tombstone) => tombstone.last_digest,
         };
         self.stand(incoming, StreamKind::Refused, digest)?;
         let tables = (self.transaction, self.store.found());
-        self.memory.quarantine.keep(tables, incoming, reason)?;
+        self.memory.quarantine.keep(tables, incoming, &reason)?;
         let row = epoch.row_mut();
         row.refused_batches += 1;
         row.refused_rows += rows;
@@ -345,50 +348,5 @@ impl<'t> Round<'t> {
         let so_far = row.refused();
         let mark = incoming.last_sequence();
         Ok(Ingested::Refused { mark, reason, so_far })
-    }
-
-    /// Whether a batch follows one that was counted as a fork: it belongs to the fork too, however far above
-    /// the mark it is.
-    fn continues_fork(
-        &self,
-        epoch: &EpochMemory,
-        incoming: &Incoming,
-        batch: &Batch,
-    ) -> Result<bool, StoreError> {
-        if epoch.row.forked_batches >= FORKS_MAX {
-            return Ok(true); // no longer known one by one
-        }
-        let before = Sequence(batch.header.sequence.0.saturating_sub(1));
-        let key = fork_key(incoming.probe, incoming.epoch(), before, batch.header.previous);
-        let forks = tables::FORKS.open(self.transaction, self.store.found())?;
-        Ok(epoch.row.forked_batches > 0 && forks.get(&key)?.is_some())
-    }
-
-    /// Counts the rows of a batch that does not fit, once for each digest.
-    fn fork(
-        &mut self,
-        epoch: &mut EpochMemory,
-        incoming: &Incoming,
-        batch: &Batch,
-    ) -> Result<Ingested, StoreError> {
-        let sequence = batch.header.sequence;
-        let forked = Ingested::Forked { sequence };
-        let key = fork_key(incoming.probe, incoming.epoch(), sequence, incoming.digest);
-        let mut forks = tables::FORKS.open(self.transaction, self.store.found())?;
-        if forks.get(&key)?.is_some() {
-            return Ok(forked);
-        }
-        if epoch.row.forked_batches >= FORKS_MAX {
-            epoch.row_mut().forks_uncounted += 1;
-            return Ok(forked);
-        }
-        forks.insert_number(&key, batch.rows() as u64)?;
-        epoch.row_mut().forked_batches += 1;
-        let slots = batch.slots().map(|(_, slot)| slot);
-        let counts = RowCounts::of_refused(slots, Window::around(incoming.received));
-        for (hour, rows) in counts.hours {
-            epoch.hour_mut(&self.epochs, hour)?.forked += rows;
-        }
-        Ok(forked)
     }
 }

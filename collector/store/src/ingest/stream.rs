@@ -1,5 +1,7 @@
 //! The committer's memory of an epoch: authoritative while it runs, written with every commit.
 
+use std::ops::RangeInclusive;
+
 use isochrone_proto::ids::{EpochId, PlanVersion, ProbeId, Sequence};
 use isochrone_proto::ledger::{Adoption, HourCount, SkippedRange};
 use isochrone_proto::units::{Hour, UnixMillis};
@@ -10,8 +12,8 @@ use super::judge::{self, RefuseReason, Window};
 use super::not_stored::NotStored;
 use crate::found::{Fault, Found};
 use crate::rows::{Lookup, WriteRows, number};
-use crate::tables::{self, epoch_key, hour_key, probe_hour_key, seen_key, stream_key};
-use crate::{EpochRow, HourRow, Store, StoreError};
+use crate::tables::{self, epoch_key, hour_key, probe_hour_key, seen_key, sequence_of, stream_key};
+use crate::{EpochRow, HourRow, Store, StoreError, StreamEntry, StreamKind};
 
 /// The tables that hold epochs, open in a transaction.
 pub(super) struct EpochTables<'t> {
@@ -46,6 +48,21 @@ impl<'t> EpochTables<'t> {
             .is_some())
     }
 
+    /// Batches of an epoch that were in the log, and are damaged.
+    fn lost(&self, probe: ProbeId, epoch: EpochId) -> Result<Vec<Sequence>, StoreError> {
+        let lowest = stream_key(probe, epoch, Sequence(0));
+        let highest = stream_key(probe, epoch, Sequence(u64::MAX));
+        let mut lost = Vec::new();
+        for row in self.stream.range::<&[u8; 32]>(&lowest..=&highest)? {
+            let (key, row) = row?;
+            let entry = self.stream.decode(key.value(), &row, StreamEntry::decode);
+            if entry.is_some_and(|entry| entry.kind == StreamKind::Lost) {
+                lost.push(sequence_of(key.value()));
+            }
+        }
+        Ok(lost)
+    }
+
     /// When the probe was revoked, if it was.
     pub(super) fn ended(&self, probe: ProbeId) -> Result<Option<UnixMillis>, StoreError> {
         let found = self.ends.get(probe.0)?;
@@ -63,9 +80,11 @@ impl<'t> EpochTables<'t> {
 }
 
 pub(super) struct EpochMemory {
-    probe: ProbeId,
-    epoch: EpochId,
+    pub(super) probe: ProbeId,
+    pub(super) epoch: EpochId,
     pub(super) row: EpochRow,
+    /// Its damaged batches, lowest first; `None`: not looked for yet.
+    lost: Option<Vec<Sequence>>,
     plans: Vec<AdoptedPlan>,
     hours: Vec<HourMemory>,
     dirty: bool,
@@ -127,10 +146,30 @@ impl EpochMemory {
             probe,
             epoch,
             row,
+            lost: None,
             plans: Vec::new(),
             hours: Vec::new(),
             dirty: false,
         })
+    }
+
+    /// Its damaged batches that its probe may still have, lowest first. `any`: there is damage at all.
+    pub(super) fn lost(&mut self, tables: &EpochTables<'_>, any: bool) -> Result<&[Sequence], StoreError> {
+        if self.lost.is_none() {
+            let lost = match any {
+                true => tables.lost(self.probe, self.epoch)?,
+                false => Vec::new(),
+            };
+            self.lost = Some(lost);
+        }
+        Ok(self.lost.as_deref().unwrap_or_default())
+    }
+
+    /// These are there again, or nobody has them any more.
+    pub(super) fn found(&mut self, range: RangeInclusive<Sequence>) {
+        if let Some(lost) = &mut self.lost {
+            lost.retain(|lost| !range.contains(lost));
+        }
     }
 
     /// The row, to change it.

@@ -2,7 +2,7 @@
 
 use isochrone_proto::ledger::Tombstone;
 
-use super::judge::Window;
+use super::judge::{RefuseReason, Window};
 use super::not_stored::NotStored;
 use super::round::{Round, Standing};
 use super::stream::EpochMemory;
@@ -25,20 +25,21 @@ impl Round<'_> {
                 Standing::This(digest) if digest != tombstone.last_digest => Ingested::Forked {
                     sequence: tombstone.last,
                 },
-                _ => Ingested::Already { mark },
+                _ => {
+                    self.give_up(epoch, incoming, tombstone)?;
+                    let mark = self.mark_to_tell(epoch, tombstone.last)?;
+                    Ingested::Already { mark }
+                }
             });
         }
-        if epoch.row.is_shut || (tombstone.first > mark.next() && epoch.row.forked_batches > 0) {
+        if tombstone.first > mark.next() && epoch.row.forked_batches > 0 {
             // what was before it was counted as a fork, not stored; what comes after names it
             let (probe, sequence) = (incoming.probe, tombstone.last);
             let key = fork_key(probe, tombstone.epoch, sequence, tombstone.last_digest);
             let mut forks = FORKS.open(self.transaction, self.store.found())?;
             forks.insert_number(&key, 0)?;
             epoch.row_mut().forked_batches += 1;
-            return Ok(match epoch.row.is_shut {
-                true => Ingested::Shut { sequence },
-                false => Ingested::Forked { sequence },
-            });
+            return Ok(Ingested::Forked { sequence });
         }
         if tombstone.first > mark.next() {
             let expected = mark.next();
@@ -69,6 +70,11 @@ impl Round<'_> {
         tombstone: &Tombstone,
     ) -> Result<(), NotStored> {
         let window = Window::around(incoming.received);
+        if let Some(at) = self.epochs.ended(incoming.probe)?
+            && tombstone.cut > at
+        {
+            return Err(RefuseReason::Revoked { at }.into());
+        }
         window.check_cut(tombstone.cut)?;
         for adoption in &tombstone.adopted {
             // told before, in a batch that was stored

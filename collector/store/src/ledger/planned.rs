@@ -19,6 +19,8 @@ pub(super) struct EpochAccount {
     pub(super) epoch: EpochId,
     /// A later epoch has begun and the probe holds nothing more of this one: what is unexplained never ran.
     pub(super) over: bool,
+    /// Its probe was revoked: nothing more of it is taken.
+    pub(super) revoked: bool,
     pub(super) hours: BTreeMap<Hour, HourRow>,
     spans: Vec<PlanSpan>,
     /// A plan that it followed from there on is missing: what it planned cannot be counted again.
@@ -56,6 +58,7 @@ pub(super) fn accounts(store: &Store, now: UnixMillis) -> Result<Vec<EpochAccoun
                     .iter()
                     .find_map(|later| later.row.first_slot());
                 let mut account = account(store, probe, epoch, later, now)?;
+                account.revoked = ended.is_some();
                 account.hours = hours.remove(&(probe, epoch.id)).unwrap_or_default();
                 accounts.push(account);
             }
@@ -121,6 +124,7 @@ fn account(
         probe_name: probe_name.unwrap_or_else(|| probe.to_string()),
         epoch: epoch.id,
         over: later.is_some() && row.is_drained(),
+        revoked: false,
         hours: BTreeMap::new(),
         spans,
         missing_from,

@@ -99,11 +99,15 @@ pub enum Event {
     DiskFull,
     /// It has room again.
     DiskRoom,
+    /// The collector's store cannot be written: nothing is acknowledged.
+    CannotStore,
+    /// It can be written again.
+    CanStore,
 }
 
 impl Event {
     /// Every one, in the order of the documents.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Opened,
         Self::Ended,
         Self::Worse,
@@ -117,6 +121,8 @@ impl Event {
         Self::Damage,
         Self::DiskFull,
         Self::DiskRoom,
+        Self::CannotStore,
+        Self::CanStore,
     ];
 
     const fn of(what: What) -> Self {
@@ -150,6 +156,8 @@ impl Event {
             Self::Damage => "damage",
             Self::DiskFull => "disk-full",
             Self::DiskRoom => "disk-room",
+            Self::CannotStore => "cannot-store",
+            Self::CanStore => "can-store",
         }
     }
 }
@@ -236,7 +244,7 @@ impl Alert {
             id,
             source: store(),
             event,
-            pages: !matches!(event, Event::DiskRoom),
+            pages: !matches!(event, Event::DiskRoom | Event::CanStore),
             at: words::rfc3339(at),
             collector: collector.to_owned(),
             summary,

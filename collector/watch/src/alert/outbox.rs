@@ -1,14 +1,18 @@
 //! The outbox: alerts that wait for their receivers, in the store.
 
+mod held;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use isochrone_base::error_chain::chain;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::{Records, Store, StoreError, Transaction};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
+use self::held::Held;
 use super::{Alert, Receiver};
 
 const PENDING_TABLE: &str = "outbox";
@@ -80,6 +84,8 @@ pub struct Outbox {
     delivered: Records<Delivered>,
     receivers: Arc<[Receiver]>,
     board: Arc<Mutex<Arc<Board>>>,
+    /// What the store could not take.
+    held: Arc<Mutex<Held>>,
     filled: Arc<Notify>,
 }
 
@@ -95,6 +101,7 @@ impl Outbox {
             delivered: Records::new(store.clone(), DELIVERED_TABLE),
             receivers: receivers.into(),
             board: Arc::default(),
+            held: Arc::default(),
             filled: Arc::default(),
         };
         for (key, pending) in outbox.pending.list()? {
@@ -201,7 +208,10 @@ impl Outbox {
     pub fn refresh(&self) -> Result<(), StoreError> {
         let pending = self.pending.list()?.into_iter();
         let pending = pending.map(|(_, pending)| Arc::new(pending)).collect();
-        self.change_board(|board| board.pending = pending);
+        self.change_board(|board| {
+            board.pending = pending;
+            self.held().correct(board);
+        });
         self.filled.notify_one();
         Ok(())
     }
@@ -243,11 +253,17 @@ impl Outbox {
             others: pending.alert.ids().skip(1).map(str::to_owned).collect(),
             at: now,
         };
-        self.pending.store().write(|transaction| {
+        let noted = self.pending.store().write(|transaction| {
             self.pending.remove_in(transaction, &key_of(pending))?;
             let key = delivered_key(&pending.receiver, &pending.alert.id);
             self.delivered.put_in(transaction, &key, &delivered)
-        })?;
+        });
+        if let Err(error) = noted {
+            tracing::warn!(error = %chain(&error), "a delivery cannot be noted yet");
+            self.hold_delivered(pending, delivered);
+            return Ok(());
+        }
+        self.held().forget(pending);
         self.change_board(|board| delivered.count_in(&mut board.delivered));
         self.refresh()
     }

@@ -57,6 +57,8 @@ pub(super) struct Script {
     pub(super) silent: bool,
     /// Never answers a Hello.
     pub(super) mute: bool,
+    /// A section that it does not know.
+    pub(super) unknown: Option<&'static str>,
     /// Closes the connection as soon as it has welcomed.
     pub(super) close: Option<CloseCode>,
     /// Stops every batch stream, and says nothing.
@@ -223,7 +225,13 @@ impl Desk {
             addresses: Vec::new(),
             renew: script.renew,
             observed: None,
-            known: Known::of_this_build(),
+            known: {
+                let mut known = Known::of_this_build();
+                known
+                    .sections
+                    .retain(|name| Some(name.as_str()) != script.unknown);
+                known
+            },
             more: Vec::new(),
         };
         let mut messages = vec![CollectorMessage::Welcome(welcome)];

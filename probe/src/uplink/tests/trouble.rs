@@ -310,7 +310,7 @@ async fn plan_that_the_disk_refuses_is_followed_at_once_and_kept_later() {
     };
     assert_eq!(adopted.version.number, 3);
     let link = probe.until_link("told", |link| link.unkept.is_some()).await;
-    assert!(link.unkept.unwrap().contains("cannot keep plan"));
+    assert!(link.unkept.unwrap().contains("cannot write or remove plan"));
     // Away from the collector it is tried again too.
     collector.script.lock().unwrap().mute = true;
     collector.hang_up(CloseCode::Stopping);

@@ -148,6 +148,45 @@ async fn refused_batch_is_acknowledged_as_refused_and_blocks_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn batch_of_a_later_release_is_refused_by_name_and_blocks_nothing() {
+    let bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    put_plan(&bench, identity.id());
+    let (mut probe, _) = bench.welcomed(&identity, hello(1)).await;
+    let mut later = batches(EPOCH, 1).remove(0);
+    later.payload = renamed(&later.payload, "echo", "wave").into();
+    let next = fixture::honest(EPOCH, 2, Digest::of(&later.payload));
+    let mut stream = probe.stream(EPOCH).await;
+    send_batch(&mut stream, &later).await;
+    send_batch(&mut stream, &next).await;
+    let (mut refused, mut stored) = (None, Sequence::NONE);
+    while stored < Sequence(2) {
+        let CollectorMessage::Ack(ack) = probe.next().await.unwrap() else {
+            panic!("expected Ack");
+        };
+        refused = ack.refused.or(refused);
+        stored = ack.stored;
+    }
+    let refused = refused.expect("it is told");
+    assert_eq!((refused.batches, refused.rows), (1, fixture::ROWS));
+    assert_eq!(bench.store.commit_number().unwrap(), 1);
+    let kept = isochrone_store::ingest::quarantined(&bench.store).unwrap().kept;
+    assert_eq!(kept[0].1, later.payload, "raw");
+    assert!(
+        kept[0].0.reason.contains("section `wave` is needed"),
+        "{}",
+        kept[0].0.reason
+    );
+    let ledger = isochrone_store::ledger::read(&bench.store, fixture::cut_of(2)).unwrap();
+    assert!(ledger.is_balanced(), "{ledger:?}");
+    let totals = ledger.totals();
+    assert_eq!(
+        (totals.stored, totals.refused, totals.spooled),
+        (fixture::ROWS, fixture::ROWS, 0)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn other_content_under_a_known_number_is_told_as_a_fork_each_time_and_alerts_once() {
     let mut bench = Bench::start();
     let identity = bench.joined("ada").await;
@@ -387,4 +426,15 @@ async fn stop_acknowledges_what_was_read_and_then_closes() {
     let stored = bench.store.commit_number().unwrap();
     assert_eq!(acked, Sequence(stored), "all that is durable is acknowledged");
     bench.stopped().await;
+}
+
+/// The batch with a section of another name, as long as the one it had.
+fn renamed(payload: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let places: Vec<usize> = (0..payload.len())
+        .filter(|place| payload[*place..].starts_with(from.as_bytes()))
+        .collect();
+    assert_eq!((places.len(), from.len()), (1, to.len()));
+    let mut renamed = payload.to_vec();
+    renamed[places[0]..places[0] + to.len()].copy_from_slice(to.as_bytes());
+    renamed
 }

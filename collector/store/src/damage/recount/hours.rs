@@ -63,16 +63,18 @@ impl Tables<'_> {
         key: EpochKey,
     ) -> Result<BTreeMap<Hour, HourRow>, StoreError> {
         let mut counted: BTreeMap<Hour, HourRow> = BTreeMap::new();
-        for batch in &self.batches(key)? {
+        let mut failed = None;
+        self.each_batch(key, |batch| {
             for (_, slot) in batch.slots() {
                 counted.entry(slot.hour()).or_default().stored += 1;
             }
             for told in &batch.header.hours {
                 counted.entry(told.hour).or_default().told(told);
             }
-            self.count_skipped(transaction, key.0, batch, &mut counted)?;
-        }
-        Ok(counted)
+            let skipped = self.count_skipped(transaction, key.0, batch, &mut counted);
+            failed = failed.take().or(skipped.err());
+        })?;
+        failed.map_or(Ok(counted), Err)
     }
 
     fn known_hours(&self, (probe, epoch): EpochKey) -> Result<BTreeMap<Hour, HourRow>, StoreError> {

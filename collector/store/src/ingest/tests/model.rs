@@ -122,6 +122,7 @@ impl Oracle {
                 self.stands.insert(sequence, incoming.digest);
                 if is_bad { "refused" } else { "stored" }
             }
+            Item::Unread(_) => panic!("the model makes none"),
             Item::Tombstone(tombstone) => {
                 if tombstone.last.0 <= self.mark {
                     let stands = self.stands.get(&tombstone.last.0);
@@ -157,7 +158,6 @@ fn word(answer: &Ingested) -> &'static str {
         Ingested::Forked { .. } => "forked",
         Ingested::Gap { .. } => "gap",
         Ingested::NeedPlans(_) => "plans",
-        Ingested::Shut { .. } => "shut",
         Ingested::Unavailable(_) => "unavailable",
     }
 }

@@ -103,6 +103,23 @@ fn nothing_is_taken_that_was_measured_after_the_probe_was_revoked() {
 }
 
 #[test]
+fn tombstone_that_reaches_beyond_the_revocation_moves_no_account() {
+    let (_, store) = store_with_plan();
+    let ingest = inline(&store);
+    store_honest(&ingest, EPOCH, 1);
+    store
+        .write(|transaction| transaction.end_plans(ADA, cut_of(1)))
+        .unwrap();
+    let before = ledger::read(&store, cut_of(60)).unwrap().totals();
+    let reason = RefuseReason::Revoked { at: cut_of(1) };
+    assert_eq!(
+        refusal(submit(&ingest, tombstone(EPOCH, 2, 3))),
+        (Sequence(3), reason)
+    );
+    assert_eq!(ledger::read(&store, cut_of(60)).unwrap().totals(), before);
+}
+
+#[test]
 fn cut_ahead_of_the_clock_is_refused() {
     for ahead_ms in [301_000, 2 * 86_400_000] {
         let mut header = header(EPOCH, 1, Digest::ZERO);

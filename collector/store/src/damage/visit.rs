@@ -1,0 +1,64 @@
+//! The same work with any table, whatever the type of its keys.
+
+use redb::Key;
+
+use crate::StoreError;
+use crate::rows::TableOf;
+use crate::tables::{
+    ASIDE, ENDS, ENDS_AGAIN, EPOCHS, EPOCHS_AGAIN, FORKS, HOURS, HOURS_AGAIN, LOG, LOG_HOURS, NUMBERS, PLANS,
+    PROBE_HOURS, QUARANTINE, RECORDS, SEEN, STREAM, TOMBSTONES,
+};
+
+/// Every table there may be.
+pub(super) fn table_names() -> impl Iterator<Item = &'static str> {
+    let fixed = [
+        LOG.name,
+        LOG_HOURS.name,
+        STREAM.name,
+        EPOCHS.name,
+        SEEN.name,
+        HOURS.name,
+        PROBE_HOURS.name,
+        TOMBSTONES.name,
+        FORKS.name,
+        QUARANTINE.name,
+        PLANS.name,
+        ENDS.name,
+        ASIDE.name,
+        EPOCHS_AGAIN.name,
+        HOURS_AGAIN.name,
+        ENDS_AGAIN.name,
+    ];
+    let records = RECORDS.into_iter().flat_map(|(name, copy)| [name, copy]);
+    let texts = NUMBERS.into_iter().map(|table| table.name).chain(records);
+    fixed.into_iter().chain(texts)
+}
+
+/// Work with a table.
+pub(super) trait Visit {
+    /// What comes of it.
+    type Out;
+    fn visit<K: Key + 'static>(self, table: TableOf<K>) -> Result<Self::Out, StoreError>;
+}
+
+pub(super) fn with_table<V: Visit>(name: &'static str, visit: V) -> Result<V::Out, StoreError> {
+    match name {
+        "log" => visit.visit(LOG),
+        "log hours" => visit.visit(LOG_HOURS),
+        "stream" => visit.visit(STREAM),
+        "epochs" => visit.visit(EPOCHS),
+        "seen" => visit.visit(SEEN),
+        "hours" => visit.visit(HOURS),
+        "probe hours" => visit.visit(PROBE_HOURS),
+        "tombstones" => visit.visit(TOMBSTONES),
+        "forks" => visit.visit(FORKS),
+        "quarantine" => visit.visit(QUARANTINE),
+        "plans" => visit.visit(PLANS),
+        "ends" => visit.visit(ENDS),
+        "set aside" => visit.visit(ASIDE),
+        "epochs again" => visit.visit(EPOCHS_AGAIN),
+        "hours again" => visit.visit(HOURS_AGAIN),
+        "ends again" => visit.visit(ENDS_AGAIN),
+        text => visit.visit(TableOf::<&'static [u8]>::new(text)),
+    }
+}
