@@ -97,7 +97,7 @@ impl Judging {
             monitor: Monitor::open(&of.store, parts, now).expect("the store can be read"),
             store_watch: StoreWatch::open(&of.store, &outbox, "lead").expect("the store can be read"),
             outbox,
-            steps: ClockSteps::new(now, of.clock.now()),
+            steps: ClockSteps::new(&of.clock),
             of,
         })))
     }
@@ -147,7 +147,7 @@ impl Inner {
     /// A store that fails is tried again with the next tick.
     fn tick(&mut self) {
         let now = self.of.clock.wall();
-        if let Some(by_ms) = self.steps.step(now, self.of.clock.now()) {
+        if let Some(by_ms) = self.steps.step(&self.of.clock) {
             self.of.sessions.clock_stepped(by_ms);
             self.monitor.clock_stepped(by_ms, now);
         }
