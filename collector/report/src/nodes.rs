@@ -40,8 +40,9 @@ pub fn from_store(
     window: Window,
     progress: &mut dyn FnMut(u64),
 ) -> Result<NodesReport, StoreError> {
-    let mut builder = NodesBuilder::new(roster, window, Clocks::read(store)?);
-    fill(store, builder.reads(), &mut builder, progress)?;
+    let clocks = Clocks::read(store)?;
+    let mut builder = NodesBuilder::new(roster, window, clocks.clone());
+    fill(store, (builder.reads(), &clocks), &mut builder, progress)?;
     let kept = monitor::incidents(store).list()?;
     let kept: Vec<_> = kept.into_iter().map(|(_, incident)| incident).collect();
     Ok(NodesReport {

@@ -7,6 +7,7 @@ mod values;
 
 use isochrone_base::roster::Roster;
 use isochrone_store::{Store, StoreError};
+use isochrone_watch::clocks::Clocks;
 use isochrone_watch::monitor;
 
 use self::builder::ShowBuilder;
@@ -27,8 +28,9 @@ pub fn from_store(
     let Some(node) = roster.node_named(node) else {
         return Ok(None);
     };
-    let mut builder = ShowBuilder::new(roster, node, window);
-    fill(store, window, &mut builder, progress)?;
+    let clocks = Clocks::read(store)?;
+    let mut builder = ShowBuilder::new(roster, node, window).with_clocks(clocks.clone());
+    fill(store, (window, &clocks), &mut builder, progress)?;
     let incidents = monitor::incidents(store).list()?;
     let incidents = incidents.into_iter().map(|(_, incident)| incident);
     Ok(Some(ShowReport {

@@ -18,7 +18,7 @@ use isochrone_store::{Records, ScanRange, Store, StoreError};
 use self::late::{Journal, JudgedUpTo};
 pub use self::late::{LateStretch, Rejudged, rejudge};
 use crate::alert::{Alert, Outbox, Whose};
-use crate::clocks::Clocks;
+use crate::clocks::{Change, Clocks};
 use crate::feed::Feed;
 use crate::incident::{Incident, Subject};
 use crate::judge::{Engine, Output, Patience, Telling};
@@ -29,6 +29,8 @@ const TABLE: &str = "incidents";
 const REBUILT_MIN: Duration = Duration::from_secs(3_600);
 /// Runs in a row that a verdict may need, and one more.
 const REBUILT_RUNS: u32 = 5;
+/// What a probe measured whose clock is further behind is not read again.
+const CLOCK_OFF_MAX: Duration = Duration::from_secs(86_400);
 /// Ended incidents kept in memory for the page.
 const RECENT: usize = 100;
 
@@ -141,9 +143,6 @@ impl Monitor {
             incidents,
         };
         monitor.engine.set_roster(&monitor.roster);
-        for (probe, offset_ms) in monitor.clocks.newest() {
-            monitor.engine.set_clock_offset(probe, offset_ms);
-        }
         for (_, incident) in monitor.incidents.list()? {
             if incident.end.is_some() {
                 monitor.remember(incident.clone());
@@ -151,19 +150,33 @@ impl Monitor {
             monitor.engine.resume(incident);
         }
         let rebuilt = REBUILT_MIN.max(longest_interval.saturating_mul(REBUILT_RUNS));
-        let recent = ScanRange::slots(now.minus(rebuilt), UnixMillis(u64::MAX));
+        let recent = monitor.clocks.slots(now.minus(rebuilt), UnixMillis(u64::MAX));
+        let recent = ScanRange {
+            from: recent.from.max(now.minus(rebuilt + CLOCK_OFF_MAX)),
+            ..recent
+        };
         store.scan(recent, |stored| {
-            monitor
-                .live
-                .apply(stored.probe, &stored.plan, &stored.batch, stored.received);
-            let of = (stored.probe, &*stored.plan);
+            // what is dated ahead of the present was stored while a clock was wrong
+            let clocks = &monitor.clocks;
+            let date = |slot| {
+                let dated = clocks.date(stored.probe, slot, stored.received);
+                dated.filter(|at| *at <= now)
+            };
+            let of = (stored.probe, &*stored.plan, &stored.batch);
+            monitor.live.apply(of, (stored.received.min(now), date));
             monitor
                 .feed
-                .apply(&mut monitor.engine, of, &stored.batch, stored.received);
+                .apply(&mut monitor.engine, of, (stored.received, date));
             monitor.seen = monitor.seen.max(stored.commit);
             ControlFlow::Continue(())
         })?;
-        monitor.journal.find_unjudged(store, monitor.seen, now)?;
+        let Self {
+            journal,
+            clocks,
+            seen,
+            ..
+        } = &mut monitor;
+        journal.find_unjudged(store, (&*clocks, *seen), now)?;
         Ok(monitor)
     }
 
@@ -180,15 +193,22 @@ impl Monitor {
             received,
             ..
         } = committed;
-        self.live.apply(*probe, plan, batch, *received);
+        let change = self.clocks.noted(*probe, &batch.header, *received);
+        self.take_change(*probe, change);
+        let date = |slot| self.clocks.date(*probe, slot, *received);
+        let of = (*probe, &**plan, &**batch);
+        self.live.apply(of, (*received, date));
         self.engine.heard(*probe, self.family_of(*probe), *received);
-        if let Some(offset_ms) = self.clocks.noted(*probe, &batch.header, *received) {
-            self.engine.set_clock_offset(*probe, offset_ms);
-        }
-        let late = self
-            .feed
-            .apply(&mut self.engine, (*probe, plan), batch, *received);
+        let late = self.feed.apply(&mut self.engine, of, (*received, date));
         self.journal.late(late, *received);
+    }
+
+    /// What was said by a clock that was wrong is forgotten.
+    fn take_change(&mut self, probe: ProbeId, change: Option<Change>) {
+        if change.is_some_and(|change| change.is_set) {
+            self.live.start_anew(probe);
+            self.engine.start_anew(probe);
+        }
     }
 
     /// Over which family a probe's session comes.
@@ -225,6 +245,7 @@ impl Monitor {
         self.clocks.collector_stepped(by_ms, now);
         self.engine.clock_stepped(by_ms);
         self.live.clock_stepped(by_ms);
+        self.journal.clock_stepped(by_ms);
     }
 
     /// Whether the store takes nothing for now, and when each probe last sent something that was not stored. To be
@@ -300,10 +321,8 @@ impl Monitor {
                 self.engine.set_address(probe, session.remote.ip());
             }
             if let Some(measured_ms) = session.clock_offset_ms {
-                self.live.set_clock_offset(probe, measured_ms);
-                if let Some(offset_ms) = self.clocks.measured(probe, measured_ms, now) {
-                    self.engine.set_clock_offset(probe, offset_ms);
-                }
+                let change = self.clocks.measured(probe, measured_ms, now);
+                self.take_change(probe, change);
             }
             if let Some(at) = session.heard {
                 let family = if session.remote.is_ipv6() {

@@ -121,12 +121,10 @@ impl Replay {
 
     /// Takes in a batch, in any order; a second run of a slot changes nothing.
     pub fn add(&mut self, stored: &Stored) {
-        let holds = |slot: UnixMillis, of: &Self| of.reads_from() <= slot && slot < of.until;
         for row in stored.batch.echoes() {
             let replied = matches!(row.outcome, EchoOutcome::Replied { .. });
-            let slot = self.clocks.local(stored.probe, row.slot);
             if let Some((check, _)) = stored.plan.target_of(row.check).filter(|_| replied)
-                && holds(slot, self)
+                && let Some(slot) = self.date(stored, row.slot)
             {
                 let key = (stored.probe, check.kind.family);
                 self.udp.entry(key).or_default().lived(slot);
@@ -138,10 +136,9 @@ impl Replay {
                 continue;
             };
             let is_peer = matches!(target.address, TargetAddress::Peer { .. });
-            let slot = self.clocks.local(stored.probe, row.slot);
-            if is_peer || !holds(slot, self) {
+            let Some(slot) = self.date(stored, row.slot).filter(|_| !is_peer) else {
                 continue;
-            }
+            };
             if let Some(run) = Observation::of(check.kind, slot, &row.outcome) {
                 newest = newest.max(Some(slot));
                 let key = CellKey {
@@ -157,6 +154,12 @@ impl Replay {
             let key = (stored.probe, Family::V4);
             self.udp.entry(key).or_default().lived(stored.received);
         }
+    }
+
+    /// When a slot was, if that is read.
+    fn date(&self, stored: &Stored, slot: UnixMillis) -> Option<UnixMillis> {
+        let dated = self.clocks.date(stored.probe, slot, stored.received);
+        dated.filter(|at| self.reads_from() <= *at && *at < self.until)
     }
 
     fn track(&mut self, key: CellKey, cadence: Cadence) -> &mut Track {

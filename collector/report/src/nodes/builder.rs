@@ -16,7 +16,7 @@ use isochrone_watch::replay::{JudgedFailure, Replay};
 use super::counts::{Counts, Part, day_report, slice, slice_ms, whole};
 use super::outages;
 use super::values::{NodeReport, NodesReport};
-use crate::log::{DAY_MS, Fill, Window};
+use crate::log::{DAY_MS, Fill, Window, dated};
 
 /// What the log holds so far.
 #[derive(Debug)]
@@ -28,6 +28,7 @@ pub(super) struct NodesBuilder<'a> {
     /// First and last check of each node, whoever's.
     measured: BTreeMap<TargetId, (UnixMillis, UnixMillis)>,
     replay: Replay,
+    clocks: Clocks,
 }
 
 impl Fill for NodesBuilder<'_> {
@@ -37,12 +38,13 @@ impl Fill for NodesBuilder<'_> {
         }
         self.replay.add(stored);
         for row in stored.batch.endpoints() {
+            let slot = dated(&self.clocks, stored, row.slot);
             let planned = stored.plan.target_of(row.check);
-            let Some((check, target)) = planned.filter(|_| self.window.holds(row.slot)) else {
+            let Some((check, target)) = planned.filter(|_| self.window.holds(slot)) else {
                 continue;
             };
             let run = EndpointRun::of(check.kind.check, &row.outcome);
-            let said = Observation::of(check.kind, row.slot, &row.outcome);
+            let said = Observation::of(check.kind, slot, &row.outcome);
             if let (Some(run), Some(said)) = (run, said) {
                 self.add_run((target.id, stored.probe, check.kind), (&run, &said));
             }
@@ -58,7 +60,8 @@ impl<'a> NodesBuilder<'a> {
             counts: BTreeMap::new(),
             slice_ms: slice_ms(window),
             measured: BTreeMap::new(),
-            replay: Replay::new(roster, (window.from, window.until)).with_clocks(clocks),
+            replay: Replay::new(roster, (window.from, window.until)).with_clocks(clocks.clone()),
+            clocks,
         }
     }
 

@@ -10,11 +10,12 @@ use isochrone_proto::kind::{Check, Kind};
 use isochrone_proto::measurement::Outcome;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::Stored;
+use isochrone_watch::clocks::Clocks;
 use isochrone_watch::incident::{Incident, Subject};
 use isochrone_watch::judge::Cadence;
 
 use super::values::{FailureRun, IncidentLine, SeenBy, ShowReport, Slots};
-use crate::log::{Fill, Window};
+use crate::log::{Fill, Window, dated};
 
 /// What the log holds so far.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub(super) struct ShowBuilder<'a> {
     node: &'a NodeEntry,
     window: Window,
     cells: BTreeMap<(ProbeId, Kind), Cell>,
+    clocks: Clocks,
 }
 
 #[derive(Debug)]
@@ -56,8 +58,9 @@ impl Fill for ShowBuilder<'_> {
             return;
         }
         for row in stored.batch.endpoints() {
+            let slot = dated(&self.clocks, stored, row.slot);
             let planned = stored.plan.target_of(row.check);
-            let Some((check, target)) = planned.filter(|_| self.window.holds(row.slot)) else {
+            let Some((check, target)) = planned.filter(|_| self.window.holds(slot)) else {
                 continue;
             };
             if target.id == self.node.id {
@@ -66,7 +69,7 @@ impl Fill for ShowBuilder<'_> {
                     .cells
                     .entry((stored.probe, check.kind))
                     .or_insert_with(|| Cell::new(cadence));
-                cell.add(row.slot, check.kind.check, row.outcome);
+                cell.add(slot, check.kind.check, row.outcome);
             }
         }
     }
@@ -156,7 +159,13 @@ impl<'a> ShowBuilder<'a> {
             node,
             window,
             cells: BTreeMap::new(),
+            clocks: Clocks::default(),
         }
+    }
+
+    /// How far the probes' clocks were off.
+    pub(super) fn with_clocks(self, clocks: Clocks) -> Self {
+        Self { clocks, ..self }
     }
 
     pub(super) fn finish(mut self, incidents: impl IntoIterator<Item = Incident>) -> ShowReport {

@@ -6,6 +6,7 @@ use isochrone_proto::kind::Family;
 use isochrone_proto::units::UnixMillis;
 
 use super::grid::Grid;
+use super::moved::{Anew, each};
 use super::observation::Service;
 use super::state::{NodeStanding, Standing, State};
 use crate::incident::{Incident, IncidentCheck};
@@ -72,6 +73,37 @@ pub(super) struct Memory {
 const PARTIAL_MS: u64 = 300_000;
 
 impl Memory {
+    /// The clock was set: what was noted by the old one is read by the new.
+    pub(super) fn reckon(&mut self, anew: Anew<'_>) {
+        let Self {
+            last_end,
+            quiet_since,
+            changed,
+            is_steady_told: _,
+            is_taken_up: _,
+            down_over: _,
+            suspect_since,
+            partial_since,
+            blind_since,
+            unknown_since,
+            announced: _,
+            listed_in,
+        } = self;
+        let noted = [
+            last_end,
+            quiet_since,
+            suspect_since,
+            partial_since,
+            blind_since,
+            unknown_since,
+        ];
+        each(noted.into_iter().flatten(), anew);
+        each(
+            [changed].into_iter().chain(listed_in.as_mut().map(|(_, at)| at)),
+            anew,
+        );
+    }
+
     /// Some judges fail for long: advice, never a page.
     pub(super) fn is_partial(&self, now: UnixMillis) -> bool {
         self.partial_since

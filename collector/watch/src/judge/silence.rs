@@ -7,6 +7,7 @@ use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::UnixMillis;
 
 use super::Engine;
+use super::moved::{Anew, each};
 use super::outage::by_hand;
 use super::sight::Sight;
 use super::tell::What;
@@ -38,6 +39,18 @@ impl Silences {
                 *last = end.max(*last);
             }
         }
+    }
+
+    /// The clock was set: what was noted by the old one is read by the new.
+    pub(super) fn reckon(&mut self, anew: Anew<'_>) {
+        let Self {
+            open,
+            last_ends,
+            silent: _,
+            due,
+        } = self;
+        open.values_mut().for_each(|incident| incident.reckon(anew));
+        each(last_ends.values_mut().chain([due]), anew);
     }
 
     pub(super) fn open(&self) -> impl Iterator<Item = &Incident> {

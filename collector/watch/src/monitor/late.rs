@@ -89,7 +89,7 @@ impl Journal {
     pub(super) fn find_unjudged(
         &mut self,
         store: &Store,
-        seen: u64,
+        (clocks, seen): (&Clocks, u64),
         now: UnixMillis,
     ) -> Result<(), StoreError> {
         if seen > self.marked.commit {
@@ -99,9 +99,9 @@ impl Journal {
             };
             let mut late = Late::default();
             store.scan(unjudged, |stored| {
-                for row in stored.batch.endpoints() {
-                    late.add(row.slot);
-                }
+                let slots = stored.batch.endpoints().map(|row| row.slot);
+                let dated = slots.filter_map(|slot| clocks.date(stored.probe, slot, stored.received));
+                dated.for_each(|at| late.add(at));
                 ControlFlow::Continue(())
             })?;
             self.late.join(late);
@@ -119,6 +119,13 @@ impl Journal {
         }
         self.newest_at = now;
         self.late.join(late);
+    }
+
+    /// The collector's clock was set: what is waited for is waited for as long. The stretch of slots stays.
+    pub(super) fn clock_stepped(&mut self, by_ms: i64) {
+        for at in [&mut self.marked_at, &mut self.first_at, &mut self.newest_at] {
+            *at = UnixMillis(at.0.saturating_add_signed(by_ms));
+        }
     }
 
     /// The stretch, once no more is awaited. `all_there`: every probe has a session.
@@ -173,9 +180,9 @@ pub struct Rejudged {
 /// When the store failed.
 pub fn rejudge(store: &Store, roster: &Roster, stretch: LateStretch) -> Result<Rejudged, StoreError> {
     let around = (stretch.from.minus(AROUND), stretch.until.plus(AROUND));
-    let mut replay = Replay::new(roster, around).with_clocks(Clocks::read(store)?);
-    let range = ScanRange::slots(replay.reads_from(), around.1);
-    store.scan(range, |stored| {
+    let clocks = Clocks::read(store)?;
+    let mut replay = Replay::new(roster, around).with_clocks(clocks.clone());
+    store.scan(clocks.slots(replay.reads_from(), around.1), |stored| {
         replay.add(&stored);
         ControlFlow::Continue(())
     })?;

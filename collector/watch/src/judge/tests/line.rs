@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use isochrone_proto::kind::{Check, Family, Kind};
 use isochrone_proto::measurement::{FailureCause, Phase};
-use isochrone_proto::units::{Micros, UnixMillis};
 
 use super::super::*;
 use super::mesh::{Mesh, Run, Seen, at, home};
@@ -186,35 +185,6 @@ fn wrong_certificate_at_an_address_nobody_else_resolved_is_the_lines_fault() {
     assert_eq!(mesh.verdict(1, 0), Verdict::Green, "its word before still stands");
     (wrong.began, wrong.address) = (at(100.5), Some(super::mesh::host(0)));
     assert!(mesh.engine.observe(cell, &wrong), "others were led there as well");
-}
-
-#[test]
-fn measured_clock_offset_is_taken_out() {
-    let mut mesh = Mesh::new(&[1, 2, 3], 1).connecting();
-    mesh.run(60, |_| Seen::Green);
-    let cadence = Cadence {
-        interval_ms: 10_000,
-        timeout_ms: 4_000,
-    };
-    let (probe, target) = (mesh.probe(1), mesh.target(0));
-    let cell = mesh
-        .engine
-        .cell(probe, target, Kind::new(Check::Connect, Family::V4), cadence);
-    mesh.engine.set_clock_offset(probe, -360_000); // six minutes slow
-    let slow = at(61.0).0 - 360_000;
-    let run = Observation {
-        began: UnixMillis(slow),
-        finished: UnixMillis(slow + 50),
-        word: Word::Green,
-        address: Some(super::mesh::host(0)),
-        connect: Micros::new(40_000),
-        secured: true,
-        text: "",
-    };
-    assert!(
-        mesh.engine.observe(cell, &run),
-        "it is the newest by the collector's clock"
-    );
 }
 
 #[test]
