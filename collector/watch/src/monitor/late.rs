@@ -107,6 +107,7 @@ impl Journal {
             self.late.join(late);
         }
         (self.first_at, self.newest_at) = (now, now);
+        self.is_new &= seen > 0; // an empty one is judged from its beginning
         Ok(())
     }
 
