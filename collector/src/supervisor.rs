@@ -496,6 +496,7 @@ fn log(output: &Output) {
         What::Late => tracing::warn!(%names, "outage found in rows that came late"),
         What::Flapping | What::Steady => tracing::warn!(%names, "incident comes and goes"),
         What::Worse => tracing::warn!(%names, "incident got worse"),
+        What::Better => tracing::info!(%names, "incident got better"),
         What::Down | What::NoData | What::NobodyMayJudge | What::Silent => {
             tracing::warn!(%names, "incident opened");
         }

@@ -29,6 +29,7 @@ impl ViewParts<'_> {
             check,
             checks: shown_checks(incident),
             flapping: incident.flapping.map(|flapping| flapping.openings),
+            openings_per_hour: incident.flapping.and_then(|flapping| flapping.per_hour()),
             up_since: incident.up_since().map(timestamp),
             late: incident.late,
             state: match incident.end {

@@ -27,10 +27,21 @@ enum Destination {
     Nowhere,
 }
 
+impl Destination {
+    const fn cell(&self) -> Option<CellId> {
+        match self {
+            Self::Cell(cell, ..) => Some(*cell),
+            Self::Peer(..) | Self::Nowhere => None,
+        }
+    }
+}
+
 /// The plans' places.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Feed {
     plans: HashMap<ProbeId, Vec<PlanDestinations>>,
+    /// The newest plan of each, with its checks.
+    newest: HashMap<ProbeId, (PlanVersion, Vec<CellId>)>,
 }
 
 /// The places of one plan's checks.
@@ -112,6 +123,14 @@ impl Feed {
             of_probe.remove(0);
         }
         of_probe.push((plan.version, Arc::clone(&places)));
+        let newest = self.newest.entry(probe).or_default();
+        if plan.version >= newest.0 {
+            *newest = (
+                plan.version,
+                places.iter().filter_map(Destination::cell).collect(),
+            );
+        }
+        engine.set_planned(probe, &newest.1); // an older plan's cells may be new here
         places
     }
 }

@@ -207,10 +207,42 @@ pub struct Spell {
 }
 
 /// Up and down and up again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Flapping {
-    /// Times it went down, this incident's first included.
+    /// Times it went down, the one before this incident included.
     pub openings: u32,
+    /// When it did for the first of these times; 0 where that was not noted.
+    pub first: UnixMillis,
+    /// When it did for the last.
+    pub last: UnixMillis,
+    /// How many of them there were when people were told last.
+    pub said: u32,
+    /// The worst that they were told comes and goes: nothing more is said of it, nor of less, until it was steady.
+    pub said_of: Option<IncidentCheck>,
+    /// They were told, or need not be, that it stays down this time.
+    pub is_steady_said: bool,
+}
+
+impl Flapping {
+    /// How often an hour it goes down; `None` where it is not known when it did first.
+    #[must_use]
+    pub fn per_hour(&self) -> Option<f64> {
+        const HOUR_MS: f64 = 3_600_000.0;
+        let between_ms = self.last.0.checked_sub(self.first.0).filter(|ms| *ms > 0)?;
+        let is_known = self.first.0 > 0 && self.openings > 1;
+        is_known.then(|| f64::from(self.openings - 1) * HOUR_MS / between_ms as f64)
+    }
+
+    /// Whether people know that this comes and goes.
+    pub(crate) fn covers(&self, check: IncidentCheck) -> bool {
+        self.said_of.is_some_and(|said| said <= check)
+    }
+
+    /// It went down since people were told last.
+    pub(crate) const fn is_muted(&self) -> bool {
+        self.openings > self.said
+    }
 }
 
 /// An outage, as it is kept. JSON that describes itself: fields are added, none renamed.
@@ -255,6 +287,9 @@ pub struct Incident {
     /// It is over, and people are about to be told, with others.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub end_waits: bool,
+    /// Something worse fails, or it failed again, and people are about to be told, with others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub worse_waits: bool,
 }
 
 impl Incident {
@@ -288,11 +323,19 @@ impl Incident {
             .sum()
     }
 
-    /// When it went down or came up last.
+    /// When one of its checks failed or answered last.
     #[must_use]
     pub fn changed(&self) -> UnixMillis {
-        let last = self.spells.last();
-        last.map_or(self.start, |spell| spell.first_green.unwrap_or(spell.first_red))
+        let spans = self.checks.iter().flat_map(|span| [Some(span.start), span.end]);
+        let spells = self.spells.iter();
+        let spells = spells.flat_map(|spell| [Some(spell.first_red), spell.first_green]);
+        spans.chain(spells).flatten().max().unwrap_or(self.start)
+    }
+
+    /// When it went down last.
+    #[must_use]
+    pub(crate) fn last_fall(&self) -> UnixMillis {
+        self.spells.last().map_or(self.start, |spell| spell.first_red)
     }
 
     /// Of one that comes and goes and answers at the moment: since when. It stays open until that has lasted.
@@ -307,6 +350,13 @@ impl Incident {
     #[must_use]
     pub(crate) fn is_failing(&self) -> bool {
         self.checks.iter().any(|span| span.end.is_none())
+    }
+
+    /// The worst that is failing now.
+    #[must_use]
+    pub(crate) fn worst_open(&self) -> Option<&CheckSpan> {
+        let open = self.checks.iter().filter(|span| span.end.is_none());
+        open.min_by_key(|span| span.check)
     }
 
     /// Names of the vantages in the evidence, in order.
@@ -400,6 +450,7 @@ pub(crate) mod tests {
             told: true,
             late: false,
             end_waits: false,
+            worse_waits: false,
         }
     }
 
@@ -423,7 +474,10 @@ pub(crate) mod tests {
             first_green: first_green.map(at),
         };
         let mut flapping = incident(10_000, None);
-        flapping.flapping = Some(Flapping { openings: 3 });
+        flapping.flapping = Some(Flapping {
+            openings: 3,
+            ..Flapping::default()
+        });
         flapping.spells = vec![spell(10_000, Some(15_000)), spell(30_000, None)];
         assert_eq!(flapping.down_ms(at(32_000)), 7_000);
         assert_eq!(flapping.duration_ms(at(32_000)), 22_000);
@@ -440,7 +494,10 @@ pub(crate) mod tests {
         let mut flapping = incident(2, None);
         flapping.spells = vec![spell];
         assert_eq!(flapping.up_since(), None, "it does not flap");
-        flapping.flapping = Some(Flapping { openings: 2 });
+        flapping.flapping = Some(Flapping {
+            openings: 2,
+            ..Flapping::default()
+        });
         assert_eq!(flapping.up_since(), Some(at(4)));
         flapping.checks = vec![CheckSpan {
             check: IncidentCheck::Connect,

@@ -6,9 +6,9 @@
 //! in `tests`.
 //!
 //! - `observation`: what a run says. `cell`: one vantage's runs of one check. `line`: what proves that a
-//!   failure is not the vantage's own.
-//! - `sight`: who may judge a node now. `quorum`: whether they are enough. `grid`: its services, over all
-//!   vantages. `outage`: what begins and ends. `tell`, `gather`: what of it is said, and when.
+//!   failure is not the vantage's own. `plan`: who is asked.
+//! - `sight`: who may judge a node now. `tally`: how each vantage fares elsewhere. `quorum`: whether they are
+//!   enough. `grid`: its services, over all vantages. `outage`, `flapping`: what begins and ends. `tell`, `fleet`, `group`, `gather`: what of it is said, and when.
 //! - `collector_line`, `silence`: when nobody may judge, and when nobody speaks. `moved`: the collector's clock was
 //!   set. [`availability`]: what people are paid by.
 //!
@@ -17,20 +17,26 @@
 pub mod availability;
 mod cell;
 mod collector_line;
+mod evidence;
 mod feed;
+mod flapping;
+mod fleet;
 mod gather;
 mod grid;
+mod group;
 mod line;
 mod moved;
 mod node;
 mod observation;
 mod outage;
+mod plan;
 mod quorum;
 mod reading;
 mod services;
 mod sight;
 mod silence;
 mod state;
+mod tally;
 mod tell;
 mod vantage;
 
@@ -53,6 +59,7 @@ pub(crate) use self::reading::same_way;
 use self::sight::{Matter, Sight};
 use self::silence::Silences;
 pub use self::state::{NodeStanding, Standing, State, Verdict};
+use self::tally::Tally;
 pub use self::tell::{Telling, What};
 use self::vantage::{FAMILIES, Vantage, of};
 use crate::incident::{Ending, Incident, IncidentCheck, Subject};
@@ -125,10 +132,12 @@ pub struct Engine {
     /// The collector stores nothing now: what it does not get says nothing about anybody.
     is_store_full: bool,
     silences: Silences,
-    groups: Vec<tell::Group>,
+    groups: Vec<group::Group>,
     gathered: gather::Gathered,
     output: Vec<Output>,
     scratch: [Sight; 2],
+    /// How each vantage fares on all nodes, worked out once a step, if it is asked for.
+    tallies: Option<Vec<[Tally; 2]>>,
 }
 
 impl Engine {
@@ -155,6 +164,7 @@ impl Engine {
             gathered: gather::Gathered::default(),
             output: Vec::new(),
             scratch: [Sight::default(), Sight::default()],
+            tallies: None,
         }
     }
 
@@ -177,7 +187,7 @@ impl Engine {
                         node.memory.quiet_since = (!incident.is_failing()).then_some(changed);
                         node.outage = Some(incident);
                     }
-                    Some(end) if !is_data => node.memory.last_end = node.memory.last_end.max(Some(end)),
+                    Some(end) if !is_data => node.memory.went_down(incident.last_fall(), end),
                     Some(_) => {}
                 }
             }
@@ -249,16 +259,18 @@ impl Engine {
     }
 
     /// Judges everything at `now`, a second or so after the last call. A longer step is a gap in the collector's
-    /// own ticks, or its clock that jumped: a restart in all but name.
+    /// own ticks, or its clock that jumped: a restart in all but name. A shorter one back is waited for.
     pub fn advance(&mut self, now: UnixMillis) -> Vec<Output> {
         if now.0 + GAP_MS < self.now.0 {
             self.clock_stepped(-(self.now.since(now).as_millis() as i64));
         }
-        if now < self.now || now.0 - self.now.0 > GAP_MS {
+        let now = now.max(self.now);
+        if now.0 - self.now.0 > GAP_MS {
             self.started = now;
             self.collector_line.restart(now);
         }
         self.now = now;
+        self.tallies = None;
         self.judge_collector_line();
         self.judge_silence();
         for node in 0..self.nodes.len() {
@@ -366,7 +378,7 @@ impl Engine {
             self.output.push(Output::Kept(ended));
         }
         node.memory = node::Memory {
-            last_end: node.memory.last_end,
+            last: node.memory.last,
             ..node::Memory::default()
         };
         let paused = Standing::of(State::Paused);

@@ -325,6 +325,9 @@ pub struct IncidentView {
     pub checks: Vec<IncidentCheck>,
     /// How often it went down, if it comes and goes.
     pub flapping: Option<u32>,
+    /// How often an hour, where that is known.
+    #[serde(default)]
+    pub openings_per_hour: Option<f64>,
     /// While it comes and goes and answers at the moment: since when.
     pub up_since: Option<Timestamp>,
     /// It was found in rows that came too late to act on.

@@ -1,7 +1,8 @@
 //! Who may judge, and what is said where nobody may.
 
+use isochrone_proto::kind::Family;
 use isochrone_proto::measurement::{FailureCause, Phase, SendFailure};
-use isochrone_tests::world::nodes::Answer;
+use isochrone_tests::world::nodes::{Answer, Call};
 use isochrone_web::view::{NodeView, VerdictState};
 
 use crate::stage::{Cast, Stage, between, play, seconds};
@@ -140,4 +141,100 @@ fn own_workers_probe_neither_accuses_nor_clears_a_node() {
         assert_eq!(stage.letters().len(), 1, "{:#?}", stage.story(died));
         assert_eq!(node(&stage, "n0").connect.vantages_ok, 0);
     });
+}
+
+/// No way between the collector and any probe.
+fn cut(stage: &Stage, cut: bool) {
+    (0..stage.world.machines.len()).for_each(|machine| stage.world.cut(machine, cut));
+}
+
+#[test]
+fn own_line_that_is_cut_is_the_suspect_and_nobody_else_is() {
+    play(async {
+        let stage = Stage::new(37, &Cast::of(6, 10)).await;
+        let began = stage.now();
+        cut(&stage, true);
+        stage.pass(seconds(400)).await;
+        let events = |stage: &Stage| -> Vec<String> {
+            let letters = stage.letters();
+            letters.iter().map(|letter| letter.event().to_owned()).collect()
+        };
+        assert_eq!(events(&stage), ["own-line"], "{:#?}", stage.story(began));
+        cut(&stage, false);
+        stage.pass(seconds(120)).await;
+        assert_eq!(
+            events(&stage),
+            ["own-line", "own-line-back"],
+            "{:#?}",
+            stage.story(began)
+        );
+        assert_eq!(node(&stage, "n0").connect.state, VerdictState::Up);
+        let died = stage.down(&[0], Answer::Refused);
+        stage.pass(seconds(30)).await;
+        assert_eq!(stage.letters().len(), 3, "{:#?}", stage.story(died));
+    });
+}
+
+#[test]
+fn sick_probe_wakes_nobody_and_is_no_witness() {
+    play(async {
+        let stage = Stage::new(38, &Cast::of(6, 10)).await;
+        // a third of what the last probe asks is lost, by node and by time
+        let is_lost = |call: &Call<'_>| {
+            let number: u64 = call.target[1..].parse().unwrap();
+            (call.slot.0 / 10_000 + number) % 3 == 0
+        };
+        let lossy = move |dead: bool| {
+            move |call: &Call<'_>| match call.target {
+                "n0" if dead => Answer::Silent,
+                _ if call.machine == 9 && is_lost(call) => Answer::Silent,
+                _ => Answer::Well,
+            }
+        };
+        let began = stage.nodes_answer(lossy(false));
+        stage.pass(seconds(900)).await;
+        assert!(stage.letters().is_empty(), "{:#?}", stage.story(began));
+        let died = stage.nodes_answer(lossy(true));
+        stage.pass(seconds(40)).await;
+        let (letters, story) = (stage.letters(), stage.story(died));
+        assert_eq!(letters.len(), 1, "{story:#?}");
+        assert!(between(died, letters[0].at) <= 26.0, "{story:#?}");
+        let evidence = letters[0].alert["incident"]["evidence"].as_array().unwrap();
+        assert!(
+            evidence.iter().all(|cell| cell["vantage"] != "probe-10") && evidence.len() >= 6,
+            "{evidence:#?}"
+        );
+    });
+}
+
+#[test]
+fn mesh_of_both_families_tells_of_a_dead_node_whichever_its_vantages_have() {
+    for (seed, v4) in [(39, 1), (40, 5), (41, 9)] {
+        play(async move {
+            let mut cast = Cast::of(6, 10);
+            cast.of_each = "families = [4, 6]\nasset = \"1343\"\n";
+            let stage = Stage::new(seed, &cast).await;
+            // the first probes have IPv4 alone, the others IPv6
+            let has = move |call: &Call<'_>| (call.machine < v4) == (call.kind.family == Family::V4);
+            let answers = move |dead: bool| {
+                move |call: &Call<'_>| match call.target {
+                    _ if !has(call) => Answer::Unsent(SendFailure::NoRoute),
+                    "n0" if dead => Answer::Refused,
+                    _ => Answer::Well,
+                }
+            };
+            let began = stage.nodes_answer(answers(false));
+            stage.pass(seconds(120)).await;
+            assert!(stage.letters().is_empty(), "{v4}: {:#?}", stage.story(began));
+            let died = stage.nodes_answer(answers(true));
+            stage.pass(seconds(40)).await;
+            let (letters, story) = (stage.letters(), stage.story(died));
+            assert_eq!(letters.len(), 1, "{v4}: {story:#?}");
+            assert!(between(died, letters[0].at) <= 22.0, "{v4}: {story:#?}");
+            assert_eq!(letters[0].targets(), ["n0"], "{v4}: {story:#?}");
+            stage.nodes_answer(answers(false));
+            stage.pass(seconds(60)).await;
+            assert_eq!(stage.letters().len(), 2, "{v4}: {:#?}", stage.story(died));
+        });
+    }
 }

@@ -10,4 +10,5 @@ mod load;
 mod noise;
 mod odd;
 mod services;
+mod shared;
 mod stage;

@@ -36,6 +36,8 @@ pub(crate) struct Cast {
     pub(crate) nodes: Vec<(String, String, String)>,
     /// Lines of collector.toml.
     pub(crate) config: String,
+    /// Lines of each node in targets.toml.
+    pub(crate) of_each: &'static str,
 }
 
 impl Cast {
@@ -52,6 +54,7 @@ impl Cast {
         Self {
             probes: (0..probes).map(probe).collect(),
             nodes: (0..nodes).map(node).collect(),
+            of_each: "asset = \"1343\"\n",
             config: WATCHED.to_owned(),
         }
     }
@@ -60,7 +63,8 @@ impl Cast {
         let node = |(name, worker, host): &(String, String, String)| {
             format!(
                 "[[node]]\nnode = \"{name}\"\nkind = \"argus\"\nurl = \"http://{host}/\"\nworker = \"{worker}\"\n\
-                 place = \"Berlin, DE\"\nasset = \"1343\"\n"
+                 place = \"Berlin, DE\"\n{}",
+                self.of_each
             )
         };
         self.nodes.iter().map(node).collect()

@@ -107,7 +107,7 @@ impl<'a> NodesBuilder<'a> {
             .map(|node| self.node(node, of(node), unknown(node)))
             .collect();
         nodes.sort_by(|one, other| one.node.cmp(&other.node));
-        let pages = replayed.messages.iter().filter(|telling| telling.what.pages());
+        let pages = replayed.messages.iter().filter(|telling| telling.pages());
         NodesReport {
             schema: "isochrone.nodes/1",
             source: "store",

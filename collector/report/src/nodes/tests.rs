@@ -132,6 +132,7 @@ fn kept(start: UnixMillis, end: Option<UnixMillis>) -> Incident {
         told: true,
         late: false,
         end_waits: false,
+        worse_waits: false,
     }
 }
 

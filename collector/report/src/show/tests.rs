@@ -71,6 +71,7 @@ fn incident(start: u64, end: Option<u64>) -> Incident {
         told: true,
         late: false,
         end_waits: false,
+        worse_waits: false,
     }
 }
 
@@ -141,7 +142,10 @@ fn flapping_incident_that_is_up_ends_when_it_came_up_and_is_watched() {
     let roster = roster();
     let builder = ShowBuilder::new(&roster, roster.node_named("tokyo").unwrap(), window());
     let mut flapping = incident(DAY0 + 10_000, None);
-    flapping.flapping = Some(Flapping { openings: 2 });
+    flapping.flapping = Some(Flapping {
+        openings: 2,
+        ..Flapping::default()
+    });
     flapping.spells = vec![Spell {
         last_green: UnixMillis(DAY0 + 30_000),
         first_red: UnixMillis(DAY0 + 40_000),

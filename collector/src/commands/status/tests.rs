@@ -73,6 +73,7 @@ fn incident(check: IncidentCheck) -> IncidentView {
         check,
         checks: Vec::new(),
         flapping: None,
+        openings_per_hour: None,
         up_since: None,
         late: false,
         state: IncidentState::Open,

@@ -17,7 +17,7 @@ pub(super) fn body(alert: &Alert) -> Value {
     let (mark, colour) = match alert.event {
         Event::Opened | Event::Worse | Event::Flapping | Event::Steady => ("\u{1f534}", 0x00d1_3438),
         Event::Ended | Event::OwnLineBack | Event::DiskRoom => ("\u{1f7e2}", 0x002e_a043),
-        Event::Late => ("\u{26aa}", 0x0080_8890),
+        Event::Late | Event::Better => ("\u{26aa}", 0x0080_8890),
         Event::Security | Event::OwnLine | Event::Damage | Event::DiskFull => ("\u{1f7e0}", 0x00e3_b341),
     };
     json!({

@@ -69,6 +69,8 @@ pub enum Event {
     Ended,
     /// Something worse fails in an incident that was told.
     Worse,
+    /// A node of which something worse failed can be reached again; its service still fails.
+    Better,
     /// A node came back and went away again: nothing more is said until it is steady.
     Flapping,
     /// A flapping node stays down.
@@ -91,10 +93,11 @@ pub enum Event {
 
 impl Event {
     /// Every one, in the order of the documents.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Opened,
         Self::Ended,
         Self::Worse,
+        Self::Better,
         Self::Flapping,
         Self::Steady,
         Self::Late,
@@ -111,6 +114,7 @@ impl Event {
             What::Down | What::NoData | What::NobodyMayJudge | What::Silent => Self::Opened,
             What::Up | What::Seen | What::Heard => Self::Ended,
             What::Worse => Self::Worse,
+            What::Better => Self::Better,
             What::Flapping => Self::Flapping,
             What::Steady => Self::Steady,
             What::Late => Self::Late,
@@ -126,6 +130,7 @@ impl Event {
             Self::Opened => "opened",
             Self::Ended => "ended",
             Self::Worse => "worse",
+            Self::Better => "better",
             Self::Flapping => "flapping",
             Self::Steady => "steady",
             Self::Late => "late",
@@ -231,7 +236,7 @@ impl Alert {
             id: format!("{about}-{}", sentence::id_word(telling)),
             source: store(),
             event,
-            pages: telling.what.pages(),
+            pages: telling.pages(),
             at: words::rfc3339(telling.at),
             collector: collector.to_owned(),
             summary: sentence::of(telling, known),

@@ -21,6 +21,8 @@ pub(super) struct Cell {
     pub(super) target: usize,
     pub(super) kind: Kind,
     pub(super) cadence: Cadence,
+    /// The newest plan of its vantage holds it: no other is asked, or judges.
+    pub(super) is_planned: bool,
     /// It says whether the target can be reached: the best of its vantage's checks over its family.
     pub(super) is_way: bool,
     /// Newest run of any word: the target is measured.
@@ -33,8 +35,12 @@ pub(super) struct Cell {
     pub(super) failure: Option<Box<Failure>>,
     /// The address dialled last.
     pub(super) host: Option<IpAddr>,
+    /// A run with a wrong certificate began last.
+    pub(super) mistrusted: UnixMillis,
     /// The line was proven when the first failure in the row began.
     pub(super) proven_before: bool,
+    /// Names gave addresses when the first failure to look this one up began.
+    pub(super) named_before: bool,
     /// Whether the newest failure is this vantage's alone is looked at when the next run comes.
     pub(super) maybe_alone: bool,
     /// Began last among what counted for the verdict.
@@ -85,13 +91,16 @@ impl Cell {
             target,
             kind,
             cadence,
+            is_planned: true,
             is_way: false,
             measured: UnixMillis(0),
             way: Streak::default(),
             name: Streak::default(),
             failure: None,
             host: None,
+            mistrusted: UnixMillis(0),
             proven_before: false,
+            named_before: false,
             maybe_alone: false,
             counted: UnixMillis(0),
             usual: Usual::new(light_us),
@@ -101,13 +110,17 @@ impl Cell {
     /// Forgets its runs: the clock by which they are known was set.
     pub(super) fn start_anew(&mut self) {
         (self.way, self.name) = (Streak::default(), Streak::default());
-        (self.measured, self.counted) = (UnixMillis(0), UnixMillis(0));
-        (self.failure, self.maybe_alone, self.proven_before) = (None, false, false);
+        (self.measured, self.counted, self.mistrusted) = (UnixMillis(0), UnixMillis(0), UnixMillis(0));
+        (self.failure, self.maybe_alone) = (None, false);
+        (self.proven_before, self.named_before) = (false, false);
     }
 
     /// The clock was set: what was noted by the old one is read by the new.
     pub(super) fn reckon(&mut self, anew: Anew<'_>) {
-        each([&mut self.measured, &mut self.counted], anew);
+        each(
+            [&mut self.measured, &mut self.counted, &mut self.mistrusted],
+            anew,
+        );
         for streak in [&mut self.way, &mut self.name] {
             each([&mut streak.since, &mut streak.began, &mut streak.before], anew);
         }
@@ -146,6 +159,8 @@ impl Cell {
 
     /// Its fresh word on the way, or on the name.
     pub(super) fn fresh(&self, streak: &Streak, now: UnixMillis) -> Option<Colour> {
+        #[cfg(test)]
+        tests::LOOKS.set(tests::LOOKS.get() + 1);
         let colour = streak.colour?;
         let lasts_ms = match colour {
             Colour::Green => self.cadence.green_ms(),
@@ -185,10 +200,15 @@ impl Streak {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    thread_local! {
+        /// How often cells were asked for their word, in this thread.
+        pub(in super::super) static LOOKS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    }
 
     const CADENCE: Cadence = Cadence {
         interval_ms: 10_000,

@@ -33,40 +33,10 @@ impl Engine {
         self.cells
             .push(Cell::new((vantage, node), kind, cadence, light_us));
         self.by_key.insert(key, place);
-        let target = &mut self.nodes[node];
-        target.is_plain |= kind.check == Check::Http;
-        if let Some(service) = service_of(kind.check) {
-            target.asks[service as usize].push(place);
-            target.grids[service as usize].is_asked = true;
-        }
-        self.take_as_way(node, place);
+        self.nodes[node].is_plain |= kind.check == Check::Http;
+        self.vantages[vantage].cells.push(place);
+        self.list(place);
         CellId(place)
-    }
-
-    /// Lists a new cell among those that say whether the node can be reached, in the place of a lesser one.
-    fn take_as_way(&mut self, node: usize, place: usize) {
-        let cell = &self.cells[place];
-        let (vantage, family) = (cell.vantage, of(cell.kind.family));
-        let rank = |kind: Kind| match kind.check {
-            Check::Connect => 0,
-            Check::Status | Check::Http => 1,
-            Check::AssetHead | Check::AssetGet | Check::Echo => 2,
-        };
-        let new = rank(cell.kind);
-        if new == 2 {
-            return;
-        }
-        let ways = &mut self.nodes[node].ways[family];
-        let known = ways.iter_mut().find(|way| self.cells[**way].vantage == vantage);
-        match known {
-            Some(way) if new < rank(self.cells[*way].kind) => {
-                self.cells[*way].is_way = false;
-                *way = place;
-            }
-            Some(_) => return,
-            None => ways.push(place),
-        }
-        self.cells[place].is_way = true;
     }
 
     fn light_us(&self, vantage: usize, node: usize) -> u32 {
@@ -89,9 +59,11 @@ impl Engine {
         let mut reached = cell.reached(run);
         if let Reached::Failed(_, cause) = reached
             && is_certificate(cause)
-            && !self.is_known_host(node, place, run.address)
         {
-            reached = Reached::Unknown; // the line led it to a stranger
+            self.cells[place].mistrusted = run.began;
+            if !self.is_known_host(node, place, run) {
+                reached = Reached::Unknown; // the line led it to a stranger
+            }
         }
         self.prove(vantage, place, reached, run);
         let taken = self.take_way(place, reached, run);
@@ -175,6 +147,10 @@ impl Engine {
         if !cell.name.take(colour, run.began, cadence) {
             return;
         }
+        if colour == Colour::Red && cell.name.runs == 1 {
+            let line = &self.vantages[cell.vantage].lines[of(cell.kind.family)];
+            cell.named_before = line.resolved_before(run.began, cadence);
+        }
         if let Reached::Unresolved(cause) = reached {
             cell.fail((isochrone_proto::measurement::Phase::Resolve, cause), run);
             let node = cell.target;
@@ -182,15 +158,22 @@ impl Engine {
         }
     }
 
-    /// Whether another vantage was led to this address as well.
-    fn is_known_host(&self, node: usize, place: usize, host: Option<IpAddr>) -> bool {
+    /// Whether another vantage was led to this address a moment ago, or one of another network got a wrong certificate,
+    /// too, from whatever address it was led to.
+    fn is_known_host(&self, node: usize, place: usize, run: &Observation<'_>) -> bool {
         let vantage = self.cells[place].vantage;
+        let network = self.vantages[vantage].network();
         let of_node = &self.nodes[node];
         let cells = of_node.ways.iter().chain(&of_node.asks).flatten();
         let mut others = cells
             .map(|&cell| &self.cells[cell])
             .filter(|cell| cell.vantage != vantage);
-        others.any(|cell| cell.host == host)
+        others.any(|cell| {
+            let lasts_ms = cell.cadence.apart_ms();
+            let is_alike = self.vantages[cell.vantage].network() != network;
+            (cell.host == run.address && run.began.0 <= cell.measured.0 + lasts_ms)
+                || (is_alike && run.began.0 <= cell.mistrusted.0 + lasts_ms)
+        })
     }
 
     /// Whether most other judges of the target get through now: the failure before was this vantage's alone.

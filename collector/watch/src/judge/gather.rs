@@ -4,6 +4,7 @@
 use isochrone_proto::units::UnixMillis;
 
 use super::Engine;
+use super::fleet::{Fault, fails_since};
 use super::moved::{Anew, each};
 use super::silence::MEASURED;
 use super::tell::What;
@@ -11,12 +12,15 @@ use crate::incident::{Incident, IncidentCheck, Subject};
 
 /// Held back so long at most.
 const HOLD_MS: u64 = 10_000;
+/// What wakes nobody is held as long as the end of a shared outage.
+const HOLD_BETTER_MS: u64 = 22_000;
 /// What is gathered, in the order in which it is told.
-const GATHERED: [What; 6] = [
+const GATHERED: [What; 7] = [
     What::Silent,
     What::NoData,
     What::NobodyMayJudge,
     What::Steady,
+    What::Better,
     What::Heard,
     What::Seen,
 ];
@@ -94,7 +98,12 @@ impl Engine {
             let Some(&(_, since, _)) = of_kind.next() else {
                 continue;
             };
-            let is_held = since <= self.now && self.now.0 < since.0 + HOLD_MS;
+            let hold_ms = if what == What::Better {
+                HOLD_BETTER_MS
+            } else {
+                HOLD_MS
+            };
+            let is_held = since <= self.now && self.now.0 < since.0 + hold_ms;
             if is_held && self.is_more_to_come(what) {
                 continue;
             }
@@ -135,8 +144,18 @@ impl Engine {
                 nodes.any(|node| node.blindness.is_none() && node.memory.blind_since.is_some())
             }
             What::Steady => self.nodes.iter().any(|node| {
-                let is_flapping = |outage: &Incident| outage.flapping.is_some() && outage.is_failing();
-                node.outage.as_ref().is_some_and(is_flapping) && !node.memory.is_steady_told
+                let is_awaited = |outage: &Incident| {
+                    let is_said = outage.flapping.is_none_or(|flapping| flapping.is_steady_said);
+                    !is_said && outage.is_failing()
+                };
+                node.outage.as_ref().is_some_and(is_awaited)
+            }),
+            What::Better => self.nodes.iter().any(|node| {
+                let is_both = |outage: &Incident| {
+                    let fails = |fault| fails_since(outage, fault).is_some();
+                    fails(Fault::Way) && fails(Fault::Service)
+                };
+                node.memory.reached.is_some() || node.outage.as_ref().is_some_and(is_both)
             }),
             What::Heard => self.silences.open().next().is_some(),
             What::Seen => self.nodes.iter().any(|node| node.blindness.is_some()),

@@ -64,6 +64,8 @@ pub(super) struct Grid {
     good: UnixMillis,
     /// Somebody asks at all.
     pub(super) is_asked: bool,
+    /// Somebody did, and nobody does any more.
+    pub(super) is_dropped: bool,
 }
 
 /// What the newest answers say.
@@ -91,6 +93,7 @@ impl Grid {
             bad_since,
             good,
             is_asked: _,
+            is_dropped: _,
         } = self;
         for Answer {
             began, fresh_until, ..
@@ -155,6 +158,11 @@ impl Grid {
             .iter()
             .rev()
             .take_while(move |answer| wanted(answer.grade) && now <= answer.fresh_until)
+    }
+
+    /// The first that was not good, of those in a row that it ends with.
+    pub(super) const fn bad_since(&self) -> Option<UnixMillis> {
+        self.bad_since
     }
 
     /// The failures it ends with, if they are four, of enough vantages and networks. `is_reached`: the vantage of a

@@ -135,8 +135,13 @@ impl Line {
         if other.is_some_and(|at| is_recent(at, accusation.began, cadence)) {
             return true;
         }
+        accusation.proven_before && self.holds_from_before(accusation.first, cadence, now)
+    }
+
+    /// Whether a proof from before a first failure holds: for a while, and as long as UDP gets through.
+    fn holds_from_before(&self, first: UnixMillis, cadence: Cadence, now: UnixMillis) -> bool {
         let lives = now.0 <= self.udp.0 + UDP_HOLDS_MS.max(2 * cadence.interval_ms);
-        accusation.proven_before && now.0 <= accusation.first.0 + BEFORE_HOLDS_MS && lives
+        now.0 <= first.0 + BEFORE_HOLDS_MS && lives
     }
 
     /// Whether anything got through since an instant.
@@ -144,10 +149,25 @@ impl Line {
         self.udp >= at || self.connected.newest().is_some_and(|newest| newest >= at)
     }
 
-    /// Whether another name than that of `target` gave an address at most two intervals before `began`.
-    pub(super) fn resolves_others(&self, target: usize, began: UnixMillis, cadence: Cadence) -> bool {
+    /// Whether names gave addresses when a first failure to look one up began, that one's included.
+    pub(super) fn resolved_before(&self, first: UnixMillis, cadence: Cadence) -> bool {
+        self.resolved
+            .newest()
+            .is_some_and(|at| is_recent(at, first, cadence))
+    }
+
+    /// Whether failures to look up the name of `target` count at `now`: another name gave an address at most two intervals
+    /// before the newest, or, where none does any more, names did when they began.
+    pub(super) fn proves_name(&self, target: usize, accusation: &Accusation, now: UnixMillis) -> bool {
+        let Accusation {
+            began,
+            first,
+            cadence,
+            ..
+        } = *accusation;
         let other = self.resolved.other_than(target);
         other.is_some_and(|at| is_recent(at, began, cadence))
+            || (accusation.proven_before && self.holds_from_before(first, cadence, now))
     }
 
     fn of(&self, phase: Phase) -> &Latest<Host> {
@@ -322,11 +342,29 @@ mod tests {
     #[test]
     fn another_name_that_resolved_proves_a_broken_name() {
         let mut line = Line::default();
+        let unproven = |second| Accusation {
+            proven_before: false,
+            ..accusation(Phase::Resolve, second)
+        };
         line.resolved(1, at(99));
-        assert!(!line.resolves_others(1, at(100), CADENCE));
+        assert!(!line.proves_name(1, &unproven(100), at(100)));
         line.resolved(2, at(95));
-        assert!(line.resolves_others(1, at(100), CADENCE));
-        assert!(!line.resolves_others(1, at(120), CADENCE));
+        assert!(line.proves_name(1, &unproven(100), at(100)));
+        assert!(!line.proves_name(1, &unproven(120), at(120)));
+    }
+
+    #[test]
+    fn names_that_all_break_are_proven_by_those_that_gave_addresses_before() {
+        let mut line = Line::default();
+        line.resolved(1, at(95));
+        assert!(line.resolved_before(at(100), CADENCE) && !line.resolved_before(at(116), CADENCE));
+        line.udp(at(390));
+        assert!(line.proves_name(1, &accusation(Phase::Resolve, 390), at(400)));
+        line.udp(at(400));
+        assert!(
+            !line.proves_name(1, &accusation(Phase::Resolve, 390), at(401)),
+            "five minutes are over"
+        );
     }
 
     #[test]

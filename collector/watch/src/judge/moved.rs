@@ -52,6 +52,7 @@ impl Vantage {
             heard,
             excused,
             session,
+            cells: _,
             lines,
             quiet_ms: _,
         } = self;
@@ -85,6 +86,11 @@ impl Incident {
     pub(super) fn reckon(&mut self, anew: Anew<'_>) {
         each([&mut self.start, &mut self.noticed], anew);
         each(self.end.as_mut(), anew);
+        let flapping = self.flapping.iter_mut();
+        each(
+            flapping.flat_map(|flapping| [&mut flapping.first, &mut flapping.last]),
+            anew,
+        );
         for CheckSpan { start, end, .. } in &mut self.checks {
             each([start].into_iter().chain(end), anew);
         }

@@ -5,6 +5,7 @@ use isochrone_proto::ids::TargetId;
 use isochrone_proto::kind::Family;
 use isochrone_proto::units::UnixMillis;
 
+use super::fleet::Fault;
 use super::grid::Grid;
 use super::moved::{Anew, each};
 use super::observation::Service;
@@ -44,19 +45,21 @@ pub(super) struct Node {
 /// What a node's judgement remembers beside its incidents.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Memory {
-    /// When its last outage was over.
-    pub(super) last_end: Option<UnixMillis>,
+    /// When its last outage went down last, and when it was over.
+    pub(super) last: Option<(UnixMillis, UnixMillis)>,
     /// A flapping outage: up since then.
     pub(super) quiet_since: Option<UnixMillis>,
-    /// A flapping outage: when it last changed, and whether it was told since that it stays down.
+    /// When the worst of an outage failed or answered last.
     pub(super) changed: UnixMillis,
-    pub(super) is_steady_told: bool,
+    /// It can be reached again since then, which is to be said if its service still fails.
+    pub(super) reached: Option<UnixMillis>,
     /// Its outage was found in late rows, and people are not told yet.
     pub(super) is_taken_up: bool,
     /// The family over which it is down.
     pub(super) down_over: Option<Family>,
-    /// Most judges fail since then, first failure.
+    /// Most judges fail since then, first failure: to reach it, or to look its name up.
     pub(super) suspect_since: Option<UnixMillis>,
+    pub(super) nameless_since: Option<UnixMillis>,
     /// Two judges or more fail three times in a row since then.
     pub(super) partial_since: Option<UnixMillis>,
     /// Nobody knows how it is since then, while somebody ought to.
@@ -66,7 +69,16 @@ pub(super) struct Memory {
     /// Checks that a message named as failing before they were confirmed.
     pub(super) announced: Vec<IncidentCheck>,
     /// A message named it as failing: it joins that group in silence.
-    pub(super) listed_in: Option<(String, UnixMillis)>,
+    pub(super) listed: Option<Listed>,
+}
+
+/// A node that a message named as failing.
+#[derive(Clone, Debug)]
+pub(super) struct Listed {
+    /// The group that the message was about.
+    pub(super) group: String,
+    pub(super) fault: Fault,
+    pub(super) at: UnixMillis,
 }
 
 /// Judges that fail for so long, too few for an outage, make a node partial.
@@ -76,38 +88,58 @@ impl Memory {
     /// The clock was set: what was noted by the old one is read by the new.
     pub(super) fn reckon(&mut self, anew: Anew<'_>) {
         let Self {
-            last_end,
+            last,
             quiet_since,
             changed,
-            is_steady_told: _,
+            reached,
             is_taken_up: _,
             down_over: _,
             suspect_since,
+            nameless_since,
             partial_since,
             blind_since,
             unknown_since,
             announced: _,
-            listed_in,
+            listed,
         } = self;
         let noted = [
-            last_end,
             quiet_since,
+            reached,
             suspect_since,
+            nameless_since,
             partial_since,
             blind_since,
             unknown_since,
         ];
-        each(noted.into_iter().flatten(), anew);
-        each(
-            [changed].into_iter().chain(listed_in.as_mut().map(|(_, at)| at)),
-            anew,
-        );
+        let listed = listed.iter_mut().map(|listed| &mut listed.at);
+        let last = last.iter_mut().flat_map(|(fell, end)| [fell, end]);
+        each(noted.into_iter().flatten().chain(listed).chain(last), anew);
+        each([changed], anew);
     }
 
     /// Some judges fail for long: advice, never a page.
     pub(super) fn is_partial(&self, now: UnixMillis) -> bool {
         self.partial_since
             .is_some_and(|since| now.0 >= since.0 + PARTIAL_MS)
+    }
+
+    /// When its last outage was over.
+    pub(super) fn last_end(&self) -> Option<UnixMillis> {
+        self.last.map(|(_, end)| end)
+    }
+
+    /// An outage of it is over.
+    pub(super) fn went_down(&mut self, fell: UnixMillis, end: UnixMillis) {
+        if self.last_end().is_none_or(|last| last <= end) {
+            self.last = Some((fell, end));
+        }
+    }
+
+    /// Whether a message named a check as failing already; asked when it is confirmed.
+    pub(super) fn take_announced(&mut self, check: IncidentCheck) -> bool {
+        let before = self.announced.len();
+        self.announced.retain(|announced| *announced != check);
+        self.announced.len() < before
     }
 }
 

@@ -1,9 +1,12 @@
-//! What begins and ends: the outage of one node, with its checks inside, its times down, and its flapping.
+//! What begins and ends: the outage of one node, with its checks inside and its times down.
 
 use isochrone_proto::kind::Family;
 use isochrone_proto::units::UnixMillis;
 
-use super::cell::{Cell, Failure};
+use super::cell::Cell;
+use super::evidence::caveat;
+use super::flapping::{FLAPPING_MS, STEADY_MS, fell_again, stay_unsaid};
+use super::fleet::Fault;
 use super::sight::{Began, Matter, Over, Sight};
 use super::tell::What;
 use super::vantage::{FAMILIES, of};
@@ -12,10 +15,6 @@ use crate::incident::{
     Cause, CheckSpan, Ending, EvidenceCell, Flapping, Incident, IncidentCheck, Spell, Subject,
 };
 
-/// A second opening so soon after the first was over is flapping.
-const FLAPPING_MS: u64 = 1_800_000;
-/// Steady for so long ends the silence about it.
-const STEADY_MS: u64 = 600_000;
 /// Networks a verdict wants.
 const NETWORKS: usize = 2;
 
@@ -54,8 +53,7 @@ impl Engine {
         };
         let deciding = deciding.unwrap_or_else(|| deciding_family(sights));
         let sight = &sights[of(deciding)];
-        let memory = &mut self.nodes[node].memory;
-        memory.suspect_since = sight.suspect_since();
+        self.nodes[node].memory.suspect_since = sight.suspect_since();
         if is_open {
             self.go_on(node, sight);
             if sight.is_up() {
@@ -77,6 +75,7 @@ impl Engine {
     /// Whether the node's name gives an address.
     pub(super) fn judge_name(&mut self, node: usize) {
         let is_open = self.is_open(node, IncidentCheck::Name);
+        self.nodes[node].memory.nameless_since = None;
         for family in FAMILIES {
             let failing = |cell: &Cell| cell.name.colour == Some(super::cell::Colour::Red);
             let mut ways = self.nodes[node].ways[of(family)].iter();
@@ -85,6 +84,8 @@ impl Engine {
             }
             let mut sight = Sight::default();
             self.look(node, family, Matter::Name, &mut sight);
+            let nameless_since = &mut self.nodes[node].memory.nameless_since;
+            *nameless_since = nameless_since.or(sight.suspect_since());
             if is_open && sight.is_up() {
                 let spell = self.spell(node);
                 let over = sight.over(spell.first_red, spell.last_red);
@@ -118,45 +119,6 @@ impl Engine {
                 evidence,
             },
         );
-    }
-
-    fn evidence(&self, sight: &Sight, matter: Matter) -> Vec<EvidenceCell> {
-        let reds = sight.reds().map(|word| &self.cells[word.cell]);
-        let mut cells: Vec<_> = reds
-            .filter_map(|cell| {
-                let streak = if matter == Matter::Way {
-                    &cell.way
-                } else {
-                    &cell.name
-                };
-                let span = (streak.since, streak.runs);
-                self.evidence_cell(cell, cell.failure.as_deref()?, span)
-            })
-            .collect();
-        cells.sort_by_key(|cell| (cell.first_slot, cell.probe));
-        cells
-    }
-
-    pub(super) fn evidence_cell(
-        &self,
-        cell: &Cell,
-        failure: &Failure,
-        (first_slot, failures): (UnixMillis, u32),
-    ) -> Option<EvidenceCell> {
-        let entry = self.vantages[cell.vantage].entry.as_ref()?;
-        Some(EvidenceCell {
-            probe: entry.id,
-            vantage: entry.name.clone(),
-            place: entry.site.clone(),
-            network: entry.network,
-            kind: cell.kind,
-            phase: failure.phase,
-            failure: failure.cause,
-            error: failure.text.to_string(),
-            slot: failure.began,
-            first_slot,
-            failures,
-        })
     }
 
     pub(super) fn is_open(&self, node: usize, check: IncidentCheck) -> bool {
@@ -207,7 +169,7 @@ impl Engine {
         let start = opening
             .began
             .first_red
-            .max(node.memory.last_end.unwrap_or_default());
+            .max(node.memory.last_end().unwrap_or_default());
         let span = CheckSpan {
             check: opening.check,
             start,
@@ -220,19 +182,28 @@ impl Engine {
             last_red: opening.began.last_red.max(start),
             first_green: None,
         };
-        let is_worse = match &mut node.outage {
+        let was_steady = now.0 >= node.memory.changed.0 + STEADY_MS;
+        let is_known = node.memory.take_announced(opening.check);
+        match &mut node.outage {
             Some(outage) => {
-                let is_worse = join(outage, span, spell);
-                if node.memory.quiet_since.take().is_some() {
-                    (node.memory.changed, node.memory.is_steady_told) = (now, false);
-                }
+                let is_down_again = join(outage, span, spell);
+                node.memory.quiet_since = None;
                 outage.add_evidence(opening.evidence);
-                is_worse && outage.told && outage.flapping.is_none()
+                if is_down_again && !is_known {
+                    fell_again(outage, span, was_steady);
+                    (node.memory.changed, node.memory.reached) = (now, None);
+                    self.gathered.forget(&outage.id);
+                }
             }
             None => {
-                let last_end = node.memory.last_end;
-                let flaps = last_end.is_some_and(|end| start.0 < end.0 + FLAPPING_MS);
-                let outage = Incident {
+                let last = node.memory.last.filter(|(_, end)| start.0 < end.0 + FLAPPING_MS);
+                let flapping = last.map(|(first, _)| Flapping {
+                    openings: 2,
+                    first,
+                    last: start,
+                    ..Flapping::default()
+                });
+                node.outage = Some(Incident {
                     id: Incident::id_of(node.name(), opening.check, start),
                     subject: Subject::Node(node.id),
                     target: node.name().to_owned(),
@@ -246,23 +217,40 @@ impl Engine {
                     caveat: opening.caveat,
                     evidence: opening.evidence,
                     spells: vec![spell],
-                    flapping: flaps.then_some(Flapping { openings: 2 }),
+                    flapping,
                     group: None,
                     told: false,
                     late: false,
                     end_waits: false,
-                };
-                node.outage = Some(outage);
-                (node.memory.changed, node.memory.is_steady_told) = (now, false);
-                false
+                    worse_waits: false,
+                });
+                node.memory.changed = now;
             }
-        };
-        let announced = node.memory.announced.contains(&opening.check);
-        if let Some(outage) = node.outage.clone() {
-            self.output.push(Output::Kept(outage.clone()));
-            if is_worse && !announced {
-                self.say(What::Worse, vec![outage]);
-            }
+        }
+        self.keep_outage(place);
+    }
+
+    /// The outage of a node changed.
+    pub(super) fn keep_outage(&mut self, place: usize) {
+        let outage = self.nodes[place].outage.clone();
+        self.output.extend(outage.map(Output::Kept));
+    }
+
+    /// Nobody asks any more whether a check answers: that is no answer.
+    pub(super) fn give_up(&mut self, place: usize, check: IncidentCheck) {
+        let now = self.now;
+        let node = &mut self.nodes[place];
+        let Some(outage) = &mut node.outage else { return };
+        if let Some(span) = outage.open_span(check) {
+            span.end = Some(now.max(span.start));
+        }
+        if outage.is_failing() {
+            self.keep_outage(place);
+        } else if let Some(outage) = node.outage.take() {
+            let ended = by_hand(outage, Ending::Removed, now);
+            node.memory.quiet_since = None;
+            self.gathered.forget(&ended.id);
+            self.keep(&ended);
         }
     }
 
@@ -274,46 +262,33 @@ impl Engine {
         if let Some(span) = outage.open_span(check) {
             span.end = Some(over.end.max(span.start));
         }
-        if outage.is_failing() {
-            let kept = outage.clone();
-            self.output.push(Output::Kept(kept));
+        if let Some(rest) = outage.worst_open().map(|span| span.check) {
+            if check < rest {
+                let is_said = outage.told && !std::mem::take(&mut outage.worse_waits);
+                let is_muted = outage.flapping.is_some_and(|flapping| flapping.covers(check));
+                let is_way = Fault::of(check) == Fault::Way;
+                node.memory.changed = now;
+                node.memory.reached = (is_said && is_way && !is_muted).then_some(over.end);
+                stay_unsaid(outage);
+            }
+            self.keep_outage(place);
             return;
         }
         if let Some(spell) = outage.spells.last_mut() {
             spell.first_green = Some(over.first_green.max(spell.first_red));
         }
+        outage.worse_waits = false;
         if outage.flapping.is_some() {
             (node.memory.quiet_since, node.memory.changed) = (Some(now), now);
-            node.memory.is_steady_told = false;
-            let kept = outage.clone();
-            self.output.push(Output::Kept(kept));
+            stay_unsaid(outage);
+            self.keep_outage(place);
         } else {
             self.end(place);
         }
     }
 
-    /// Ends a flapping outage that stayed up, and tells of one that stays down.
-    pub(super) fn settle(&mut self, place: usize) {
-        let now = self.now;
-        let node = &mut self.nodes[place];
-        let Some(outage) = node.outage.as_ref().filter(|outage| outage.flapping.is_some()) else {
-            return;
-        };
-        let is_steady = now.0 >= node.memory.changed.0 + STEADY_MS;
-        if !is_steady {
-            return;
-        }
-        if node.memory.quiet_since.is_some() {
-            self.end(place);
-        } else if !node.memory.is_steady_told && outage.told {
-            let outage = outage.clone();
-            node.memory.is_steady_told = true;
-            self.say_soon(What::Steady, outage);
-        }
-    }
-
     /// The outage is over.
-    fn end(&mut self, place: usize) {
+    pub(super) fn end(&mut self, place: usize) {
         let Some(mut outage) = self.nodes[place].outage.take() else {
             return;
         };
@@ -321,10 +296,11 @@ impl Engine {
         let end = outage.checks.iter().filter_map(|span| span.end).max();
         let end = end.unwrap_or(self.now).max(outage.start);
         (outage.end, outage.ending) = (Some(end), Some(Ending::Recovered));
+        outage.worse_waits = false;
         let memory = &mut self.nodes[place].memory;
-        memory.last_end = Some(end);
+        memory.went_down(outage.last_fall(), end);
         memory.announced.clear();
-        (memory.quiet_since, memory.down_over) = (None, None);
+        (memory.quiet_since, memory.down_over, memory.reached) = (None, None, None);
         let is_late = std::mem::take(&mut memory.is_taken_up);
         if is_late {
             (outage.told, outage.late) = (true, true);
@@ -350,21 +326,17 @@ impl Engine {
     }
 }
 
-/// Takes one more failing check into an outage. True if it is worse than all before.
+/// Takes one more failing check into an outage. True if nothing as bad was failing.
 fn join(outage: &mut Incident, span: CheckSpan, spell: Spell) -> bool {
-    let was_failing = outage.is_failing();
+    let worst = outage.worst_open().map(|open| open.check);
     outage.checks.push(span);
-    if !was_failing {
+    if worst.is_none() {
         outage.add_spell(spell);
-        if let Some(flapping) = &mut outage.flapping {
-            flapping.openings += 1;
-        }
     }
-    let is_worse = span.check < outage.check;
-    if is_worse {
+    if span.check < outage.check {
         (outage.check, outage.cause) = (span.check, span.cause);
     }
-    is_worse
+    worst.is_none_or(|worst| span.check < worst)
 }
 
 /// Judges its cause again, with those heard who had not asked when it began. True if it is another one.
@@ -394,18 +366,5 @@ pub(super) fn deciding_family(sights: &[Sight; 2]) -> Family {
         Family::V6
     } else {
         Family::V4
-    }
-}
-
-/// Said where one network only can judge.
-pub(super) fn caveat(network: Option<u32>) -> String {
-    match network {
-        Some(network) => format!(
-            "All vantages that can judge it are in one network (AS {network}): the fault may be that network's. A \
-             probe in a second network would tell."
-        ),
-        None => "No vantage that can judge it has a known network, so they count as one: the fault may be theirs. \
-                 Give probes their AS number to tell."
-            .to_owned(),
     }
 }

@@ -6,16 +6,17 @@ use isochrone_proto::measurement::{FailureCause, Phase};
 use isochrone_proto::units::UnixMillis;
 
 use super::cell::{Cell, Colour, Failure};
+use super::evidence::caveat;
 use super::grid::{Answer, Failing, Grade, Possible};
 use super::observation::{Observation, Reached, Service, Word, service_of};
-use super::outage::{Opening, caveat, deciding_family};
+use super::outage::{Opening, deciding_family};
 use super::sight::{Began, Over, Sight};
 use super::state::{Standing, State};
 use super::vantage::of;
 use super::{Engine, Output};
 use crate::incident::{Cause, EvidenceCell, IncidentCheck};
 
-const SERVICES: [Service; 2] = [Service::Status, Service::Asset];
+pub(super) const SERVICES: [Service; 2] = [Service::Status, Service::Asset];
 
 impl Engine {
     /// Puts a run onto its service's grid, if it says something and its vantage reaches the node.
@@ -100,6 +101,10 @@ impl Engine {
         for service in SERVICES {
             let check = self.nodes[node].check_of(service);
             let is_open = self.is_open(node, check);
+            let grid = &self.nodes[node].grids[service as usize];
+            if is_open && grid.is_dropped {
+                self.give_up(node, check);
+            }
             if !self.nodes[node].grids[service as usize].is_asked {
                 continue;
             }

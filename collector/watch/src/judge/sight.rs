@@ -237,11 +237,16 @@ impl Engine {
 
     /// Whether the node is down by those alone whose line holds elsewhere at this moment: a burst of losses on one
     /// line leaves a proof here and there.
-    pub(super) fn stays_down(&self, node: usize, sight: &Sight) -> bool {
+    pub(super) fn stays_down(&mut self, node: usize, sight: &Sight) -> bool {
+        if self.tallies.is_none() {
+            self.tallies = Some(self.tally());
+        }
         let mut count = Count::default();
+        let family = sight.words.first().map(|word| self.cells[word.cell].kind.family);
+        let reached = self.reached_by(node, family.map_or(0, of));
         for word in &sight.words {
             let is_red = word.colour == Colour::Red;
-            if is_red && self.fails_elsewhere(node, &self.cells[word.cell]) {
+            if is_red && self.fails_elsewhere(&self.cells[word.cell], reached) {
                 continue;
             }
             count.add(Vote {
@@ -251,41 +256,6 @@ impl Engine {
             });
         }
         count.is_down(sight.networks_there)
-    }
-
-    /// Whether a vantage fails on most of the other nodes that most other judges reach now.
-    fn fails_elsewhere(&self, node: usize, cell: &Cell) -> bool {
-        let (vantage, family) = (cell.vantage, of(cell.kind.family));
-        let (mut fails, mut works) = (0, 0);
-        for (place, other) in self.nodes.iter().enumerate() {
-            if place == node {
-                continue;
-            }
-            let mut ways = other.ways[family].iter().map(|&way| &self.cells[way]);
-            let own = ways.find(|way| way.vantage == vantage);
-            match own.and_then(|way| way.fresh(&way.way, self.now)) {
-                Some(Colour::Red) if self.is_reached_by_others(place, family, vantage) => fails += 1,
-                Some(Colour::Green) => works += 1,
-                _ => {}
-            }
-        }
-        fails >= 2 && fails > works
-    }
-
-    /// Whether most judges of a node but this one get through now.
-    pub(super) fn is_reached_by_others(&self, node: usize, family: usize, but: usize) -> bool {
-        let (mut others, mut greens) = (0, 0);
-        for &place in &self.nodes[node].ways[family] {
-            let other = &self.cells[place];
-            if other.vantage == but || !self.may_judge(node, other) {
-                continue;
-            }
-            if let Some(colour) = other.fresh(&other.way, self.now) {
-                others += 1;
-                greens += usize::from(colour == Colour::Green);
-            }
-        }
-        greens * 2 > others
     }
 
     /// What one vantage says of a node now.
@@ -306,24 +276,26 @@ impl Engine {
         let is_proven = match cell.fresh(streak, self.now) {
             None => return Verdict::Silent,
             Some(Colour::Green) => return Verdict::Green,
-            Some(Colour::Red) if matter == Matter::Name => {
-                line.resolves_others(node, streak.began, cell.cadence)
-            }
             Some(Colour::Red) => {
+                let host = cell.host;
                 let accusation = Accusation {
-                    host: cell
-                        .host
-                        .map(|address| Host::of(self.is_one_place, cell.target, address)),
+                    host: host.map(|address| Host::of(self.is_one_place, cell.target, address)),
                     phase: cell
                         .failure
                         .as_ref()
                         .map_or(Phase::Connect, |failure| failure.phase),
                     began: streak.began,
                     first: streak.since,
-                    proven_before: cell.proven_before,
+                    proven_before: match matter {
+                        Matter::Way => cell.proven_before,
+                        Matter::Name => cell.named_before,
+                    },
                     cadence: cell.cadence,
                 };
-                line.proves(&accusation, self.now)
+                match matter {
+                    Matter::Way => line.proves(&accusation, self.now),
+                    Matter::Name => line.proves_name(node, &accusation, self.now),
+                }
             }
         };
         if is_proven {

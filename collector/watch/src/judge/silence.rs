@@ -1,12 +1,14 @@
 //! Probes that went silent, and nodes of which nothing is known for too long.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::UnixMillis;
 
 use super::Engine;
+use super::fleet::{Fault, fails_since};
 use super::moved::{Anew, each};
 use super::outage::by_hand;
 use super::sight::Sight;
@@ -71,6 +73,8 @@ pub(super) const MEASURED: &str = "It is measured, but nobody who measures it ma
 /// Why nobody knows how one is that is not.
 const UNMEASURED: &str = "No probe that may judge it sends fresh results: this says nothing about the node itself. See \
     the probes' states and the plan.";
+/// A node that went down within so long of the probe's last word died with it.
+const WITH_MS: u64 = 120_000;
 /// A probe that is quiet for so long may be one of which nothing is asked.
 const QUIET: Duration = Duration::from_secs(15);
 /// How long all probes are looked through again, in milliseconds.
@@ -112,7 +116,8 @@ impl Engine {
         if vantage.session != Session::Up || self.now.since(vantage.heard) <= QUIET {
             return;
         }
-        let mut asked = self.cells.iter().filter(|cell| cell.vantage == place);
+        let cells = vantage.cells.iter().map(|&cell| &self.cells[cell]);
+        let mut asked = cells.filter(|cell| cell.is_planned);
         if asked.all(|cell| self.nodes[cell.target].is_paused()) {
             self.vantages[place].excused = self.now;
         }
@@ -173,13 +178,44 @@ impl Engine {
         if since == self.started {
             caveats.push("The collector was away before this; the silence may be older.".to_owned());
         }
+        let with = self.died_with(place, since);
+        if let Some(outage) = with {
+            caveats.push(format!(
+                "{}, of the same worker or server, is down since then as well: that server is probably dead.",
+                outage.target
+            ));
+        }
         let subject = Subject::Probe(entry.id);
         let mut incident = lack((subject, &entry.name), IncidentCheck::Probe, start, self.now);
+        incident.group = with.map(|outage| outage.group.clone().unwrap_or_else(|| outage.id.clone()));
         incident.caveat = (!caveats.is_empty()).then(|| caveats.join(" "));
         let probe = entry.id;
         self.keep(&incident);
         self.say_began(incident.clone());
         self.silences.open.insert(probe, incident);
+    }
+
+    /// The outage, as people know, of a node on the probe's server, or of its worker, that began with its silence.
+    fn died_with(&self, place: usize, since: UnixMillis) -> Option<&Incident> {
+        let outages = self.nodes.iter().enumerate();
+        let mut outages = outages.filter_map(|(node, of)| Some((node, of.outage.as_ref()?)));
+        let found = outages.find(|(node, outage)| {
+            let began = fails_since(outage, Fault::Way);
+            let is_then = began.is_some_and(|began| began.0.abs_diff(since.0) <= WITH_MS);
+            outage.told && is_then && self.stands_beside(*node, place)
+        });
+        found.map(|(_, outage)| outage)
+    }
+
+    /// Whether a vantage is of a node's worker, or on its server.
+    fn stands_beside(&self, node: usize, vantage: usize) -> bool {
+        let (of, vantage) = (&self.nodes[node], &self.vantages[vantage]);
+        let is_own = of.worker.is_some() && of.worker == vantage.worker;
+        let is_there = |address: IpAddr| {
+            let mut ways = of.ways.iter().flatten().map(|&way| &self.cells[way]);
+            !self.is_one_place && ways.any(|way| way.host == Some(address))
+        };
+        is_own || vantage.addresses.into_iter().flatten().any(is_there)
     }
 
     /// A silence ends when the probe is really heard again.
@@ -331,5 +367,6 @@ fn lack(
         told: false,
         late: false,
         end_waits: false,
+        worse_waits: false,
     }
 }

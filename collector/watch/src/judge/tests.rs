@@ -2,9 +2,14 @@
 
 mod again;
 mod any;
+mod clock;
+mod common;
+mod flapping;
 mod fleet;
 mod line;
 mod mesh;
 mod outage;
+mod plan;
+mod scale;
 mod service;
 mod silence;

@@ -24,6 +24,8 @@ pub(super) struct Vantage {
     /// Nothing was asked of it at that time: its silence begins later.
     pub(super) excused: UnixMillis,
     pub(super) session: Session,
+    /// Places of its cells.
+    pub(super) cells: Vec<usize>,
     pub(super) lines: [Line; 2],
     /// The shortest interval of its checks says how long it may be quiet.
     pub(super) quiet_ms: u64,
@@ -61,6 +63,7 @@ impl Vantage {
             heard: UnixMillis(0),
             excused: UnixMillis(0),
             session: Session::Unknown,
+            cells: Vec::new(),
             lines: [Line::default(), Line::default()],
             quiet_ms: u64::MAX,
         }

@@ -80,7 +80,9 @@ export function isFailing(incident) {
 function marks(incident) {
   const others = incident.checks.filter((check) => check !== incident.check);
   const too = others.length ? ` Failing in it as well: ${others.join(", ")}.` : "";
-  const flaps = incident.flapping ? ` It comes and goes: down ${incident.flapping} times so far.` : "";
+  const rate = incident.openings_per_hour;
+  const often = rate ? `, ${rate.toFixed(rate < 9.5 ? 1 : 0)} an hour` : "";
+  const flaps = incident.flapping ? ` It comes and goes: down ${incident.flapping} times so far${often}.` : "";
   const late = incident.late ? " It was found in results that came late: nobody was woken." : "";
   return `${too}${flaps}${late}`;
 }

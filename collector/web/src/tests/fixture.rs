@@ -240,6 +240,7 @@ fn incident() -> IncidentView {
         check: IncidentCheck::Connect,
         checks: vec![IncidentCheck::Connect, IncidentCheck::Status],
         flapping: Some(3),
+        openings_per_hour: Some(12.5),
         up_since: Some(at("2026-11-22T03:19:00Z")),
         late: false,
         state: IncidentState::Open,

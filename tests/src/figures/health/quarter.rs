@@ -55,7 +55,7 @@ fn quarter(seed: u64, days: u64) -> Result<Quarter> {
         );
         for output in &outputs {
             if let Output::Told(telling) = output
-                && telling.what.pages()
+                && telling.pages()
             {
                 pages += 1;
             }

@@ -37,7 +37,10 @@ fn outage_has_start_end_cause_and_vantages() {
 fn flapping_outage_that_answers_at_the_moment_is_not_called_down() {
     let at = |second: u64| UnixMillis(DAY0 + second * 1_000);
     let mut flapping = kept(at(60), None);
-    flapping.flapping = Some(Flapping { openings: 2 });
+    flapping.flapping = Some(Flapping {
+        openings: 2,
+        ..Flapping::default()
+    });
     flapping.spells = [(60, 70), (90, 94)]
         .map(|(first_red, first_green)| Spell {
             last_green: at(first_red - 10),

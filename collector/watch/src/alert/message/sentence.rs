@@ -6,6 +6,7 @@ use isochrone_base::words;
 use isochrone_proto::ids::TargetId;
 use isochrone_proto::kind::Family;
 use isochrone_proto::measurement::Phase;
+use isochrone_proto::units::UnixMillis;
 
 use super::Known;
 use crate::incident::{Cause, Ending, Incident, IncidentCheck, Subject};
@@ -21,8 +22,12 @@ pub(super) fn id_word(telling: &Telling) -> String {
     match telling.what {
         What::Down | What::NoData | What::NobodyMayJudge | What::Silent => "opened".to_owned(),
         What::Up | What::Seen | What::Heard => "ended".to_owned(),
-        What::Worse => format!("worse-{}", check.map_or("", IncidentCheck::word)),
-        What::Flapping => "flapping".to_owned(),
+        What::Worse => format!("worse-{}-{since}", check.map_or("", IncidentCheck::word)), // each time
+        What::Better => format!("better-{since}"),
+        What::Flapping => match telling.incidents.first().map_or(1, openings) {
+            0..=2 => "flapping".to_owned(),
+            times => format!("flapping-{times}"), // again, after it was steady
+        },
         What::Steady => format!("steady-{since}"), // once for each time that it stays down
         What::Late => "late".to_owned(),
         What::OwnLine => "own-line".to_owned(),
@@ -47,22 +52,22 @@ pub(super) fn of(telling: &Telling, known: Known<'_>) -> String {
         (What::Down | What::Worse, [one]) => began(one, telling, known),
         (What::Down | What::Worse, several) => many_began(several, telling, known),
         (What::Flapping, [one]) => format!(
-            "{} is down again since {} UTC, {}: it comes and goes, down {} so far.{} Nothing more is said about it until \
-             it has been steady for 10 minutes.",
+            "{} is down again since {} UTC, {}: it comes and goes, {} so far.{} Nothing more is said about it until it has \
+             been steady for 10 minutes.",
             what_is(one),
-            words::date_time(one.start),
+            words::date_time(fell(one)),
             seen_by(one),
-            words::count(openings(one), "time"),
+            how_often(one),
             error(&telling.incidents),
         ),
+        (What::Better, several) => better(several),
         (What::Flapping, several) => format!(
             "{} are down again since {} UTC: {}. They come and go: nothing more is said about them until they have \
              been steady for 10 minutes.",
             words::count(several.len(), "node"),
             since(several),
             joined(several, |one| {
-                let times = words::count(openings(one), "time");
-                format!("{} (down {times}, {})", what_is(one), seen_by(one))
+                format!("{} ({}, {})", what_is(one), how_often(one), seen_by(one))
             })
         ),
         (What::Steady, [one]) => format!("{} stays down, after coming and going.", what_is(one)),
@@ -93,7 +98,8 @@ fn what_is(incident: &Incident) -> String {
 }
 
 fn began(incident: &Incident, telling: &Telling, known: Known<'_>) -> String {
-    let since = words::date_time(incident.start);
+    let worst = incident.worst_open().filter(|_| telling.what == What::Worse);
+    let since = words::date_time(worst.map_or(incident.start, |span| span.start));
     let down = match (incident.check, telling.what) {
         (IncidentCheck::Name, _) => format!("{}: its name gives no address", incident.target),
         (_, What::Worse) => format!("{} is down now, too{}", what_is(incident), family(incident)),
@@ -130,6 +136,48 @@ fn seen_by(incident: &Incident) -> String {
 /// How often one that comes and goes went down.
 fn openings(incident: &Incident) -> usize {
     incident.flapping.map_or(1, |flapping| flapping.openings as usize)
+}
+
+/// That, with the rate where it is known.
+fn how_often(incident: &Incident) -> String {
+    let times = words::count(openings(incident), "time");
+    let rate = incident.flapping.and_then(|flapping| flapping.per_hour());
+    match rate {
+        Some(rate) if rate >= 9.5 => format!("down {times}, {rate:.0} an hour"),
+        Some(rate) => format!("down {times}, {rate:.1} an hour"),
+        None => format!("down {times}"),
+    }
+}
+
+/// When it went down this time.
+fn fell(incident: &Incident) -> UnixMillis {
+    let last = incident.flapping.map(|flapping| flapping.last);
+    last.map_or(incident.start, |last| last.max(incident.start))
+}
+
+/// Nodes that can be reached again, and do not serve.
+fn better(incidents: &[Incident]) -> String {
+    let rest = |incident: &Incident| incident.worst_open().map_or("", |span| span.check.word());
+    match incidents {
+        [one] => {
+            let closed = one.checks.iter().filter_map(|span| span.end).max();
+            let since = words::date_time(closed.unwrap_or(one.start));
+            format!(
+                "{} can be reached again since {since} UTC; its {} still fails.",
+                one.target,
+                rest(one)
+            )
+        }
+        several => format!(
+            "{} can be reached again, and do not serve: {}.",
+            words::count(several.len(), "node"),
+            joined(several, |one| format!(
+                "{} ({} still fails)",
+                one.target,
+                rest(one)
+            ))
+        ),
+    }
 }
 
 /// The error that was seen most, verbatim, with a space in front; nothing where there is none.
@@ -294,9 +342,10 @@ fn lack(what: What, incidents: &[Incident], known: Known<'_>) -> String {
                 .filter(|whose| !whose.is_empty())
                 .map(|whose| format!(" {whose}"))
                 .collect();
-            format!(
-                "Probe {names} is silent since {since} UTC. No node is blamed.{whose} Ask its worker {ASK}"
-            )
+            let with_node = incidents.iter().find(|incident| incident.group.is_some());
+            let caveat = with_node.and_then(|incident| incident.caveat.as_deref());
+            let blame = caveat.unwrap_or("No node is blamed.");
+            format!("Probe {names} is silent since {since} UTC. {blame}{whose} Ask its worker {ASK}")
         }
         What::Silent => format!(
             "{} are silent since {since} UTC: {names}. No node is blamed. Ask each one's worker {ASK}",

@@ -187,6 +187,60 @@ fn wrong_certificate_at_an_address_nobody_else_resolved_is_the_lines_fault() {
     assert!(mesh.engine.observe(cell, &wrong), "others were led there as well");
 }
 
+/// What a run of a probe says that gets an expired certificate from `host`.
+fn expired(mesh: &mut Mesh, probe: usize, (second, host): (f64, [u8; 4])) -> bool {
+    let cadence = Cadence {
+        interval_ms: 10_000,
+        timeout_ms: 4_000,
+    };
+    let (of, target) = (mesh.probe(probe), mesh.target(0));
+    let kind = Kind::new(Check::Connect, Family::V4);
+    let cell = mesh.engine.cell(of, target, kind, cadence);
+    let run = Observation {
+        began: at(second),
+        finished: at(second + 0.1),
+        word: Word::Red {
+            phase: Phase::Tls,
+            cause: FailureCause::CertificateExpired,
+        },
+        address: Some(IpAddr::from(host)),
+        connect: None,
+        secured: false,
+        text: "expired",
+    };
+    mesh.engine.observe(cell, &run)
+}
+
+#[test]
+fn address_to_which_a_vantage_was_led_long_ago_is_a_strangers() {
+    let mut mesh = Mesh::new(&[1, 2, 3], 1).connecting();
+    mesh.run(100, |run| {
+        if run.probe == 2 && run.second > 20.0 {
+            Seen::Gone
+        } else {
+            Seen::Green
+        }
+    });
+    let old = [198, 51, 0, 1];
+    assert!(expired(&mut mesh, 1, (100.0, old)), "others are led there now");
+    mesh.dead = vec![0, 1, 2];
+    mesh.run(200, |_| Seen::Gone);
+    assert!(!expired(&mut mesh, 1, (200.0, old)));
+}
+
+#[test]
+fn certificate_that_expired_wherever_each_vantage_is_led_is_the_nodes_failure() {
+    let mut mesh = Mesh::new(&[1, 1, 3], 1).connecting();
+    mesh.run(100, |_| Seen::Green);
+    assert!(
+        !expired(&mut mesh, 0, (100.0, [10, 0, 0, 1])),
+        "it may be its line's fault"
+    );
+    assert!(!expired(&mut mesh, 1, (100.1, [10, 0, 0, 2])), "or its network's");
+    assert!(expired(&mut mesh, 2, (100.2, [10, 0, 0, 3])));
+    assert!(expired(&mut mesh, 0, (110.0, [10, 0, 0, 1])));
+}
+
 #[test]
 fn row_that_comes_late_says_nothing_now() {
     let mut mesh = Mesh::new(&[1, 2, 3], 1).connecting();

@@ -178,6 +178,25 @@ impl Mesh {
         self.checks.push((run, cell));
     }
 
+    /// These checks are not run any more.
+    pub(super) fn forget_checks(&mut self, is_forgotten: impl Fn(Run) -> bool) {
+        self.arrive();
+        self.arriving.clear();
+        self.checks.retain(|(run, _)| !is_forgotten(*run));
+    }
+
+    /// The cells of all that a probe is to run.
+    pub(super) fn cells_of(&self, probe: usize) -> Vec<CellId> {
+        let checks = self.checks.iter().filter(|(run, _)| run.probe == probe);
+        checks.map(|(_, cell)| *cell).collect()
+    }
+
+    /// All clocks are set.
+    pub(super) fn set_second(&mut self, second: u64) {
+        self.arriving.clear();
+        self.second = second;
+    }
+
     /// Another engine takes over, with everybody's checks.
     pub(super) fn go_on_with(&mut self, engine: Engine) {
         let cadences: Vec<_> = self

@@ -264,3 +264,48 @@ fn probe_that_joined_while_the_collectors_clock_was_ahead_is_missed_as_any() {
     mesh.run(400, |_| Seen::Green);
     assert_eq!(mesh.messages().len(), 1, "{:?}", mesh.messages());
 }
+
+/// Server 3, with node and probe, dies at 100 s; the answers of others end so.
+fn dead_server(mesh: &mut Mesh, until: u64) {
+    mesh.run(100, |_| Seen::Green);
+    mesh.dead = vec![3];
+    mesh.engine.session(mesh.probe(3), false, at(100.0));
+    mesh.run(
+        until,
+        |run| if run.node == 3 { Seen::Silent } else { Seen::Green },
+    );
+}
+
+#[test]
+fn server_that_dies_with_its_node_pages_once() {
+    let mut mesh = Mesh::ten();
+    dead_server(&mut mesh, 320);
+    let whats: Vec<_> = mesh
+        .told
+        .iter()
+        .map(|(_, telling)| (telling.what, telling.pages()))
+        .collect();
+    assert_eq!(
+        whats,
+        [(What::Down, true), (What::Silent, false)],
+        "{:?}",
+        mesh.messages()
+    );
+    let silent = mesh.kept.iter().find(|kept| kept.target == "p3").unwrap();
+    let down = mesh.kept.iter().find(|kept| kept.target == "n3").unwrap();
+    assert_eq!(silent.group.as_ref(), Some(&down.id));
+    assert!(silent.caveat.as_ref().unwrap().starts_with("n3,"), "{silent:?}");
+}
+
+#[test]
+fn probe_that_falls_silent_long_after_its_node_went_down_pages() {
+    let mut mesh = Mesh::ten();
+    mesh.run(100, |_| Seen::Green);
+    let down = |run: super::mesh::Run| if run.node == 3 { Seen::Silent } else { Seen::Green };
+    mesh.run(400, down);
+    mesh.dead = vec![3];
+    mesh.engine.session(mesh.probe(3), false, at(400.0));
+    mesh.run(600, down);
+    let (_, last) = mesh.told.last().unwrap();
+    assert!(last.what == What::Silent && last.pages(), "{:?}", mesh.messages());
+}

@@ -7,7 +7,7 @@ use isochrone_proto::measurement::FailureCause;
 use super::super::Whose;
 use super::*;
 use crate::incident::tests::incident;
-use crate::incident::{EvidenceCell, Flapping};
+use crate::incident::{CheckSpan, EvidenceCell, Flapping};
 use crate::judge::{NodeStanding, Standing};
 
 const T0: u64 = 1_795_316_283_000;
@@ -106,7 +106,10 @@ fn silent_probe_blames_no_node_and_says_what_to_ask_whom() {
 #[test]
 fn one_of_several_that_was_down_before_is_down_again() {
     let mut again = named("tokyo", None);
-    again.flapping = Some(Flapping { openings: 2 });
+    again.flapping = Some(Flapping {
+        openings: 2,
+        ..Flapping::default()
+    });
     let text = says(&telling(What::Down, vec![again, named("lima", None)]));
     assert!(text.ends_with(": tokyo (again), lima."), "{text}");
 }
@@ -174,7 +177,10 @@ fn late_outage_says_from_when_to_when_and_why_it_comes_late() {
 #[test]
 fn flapping_is_told_with_how_often_it_went_down() {
     let mut flapping = named("tokyo", None);
-    flapping.flapping = Some(Flapping { openings: 4 });
+    flapping.flapping = Some(Flapping {
+        openings: 4,
+        ..Flapping::default()
+    });
     flapping.evidence = vec![cell(1, "Connection refused"), cell(2, "Connection refused")];
     let text = says(&telling(What::Flapping, vec![flapping.clone()]));
     assert_eq!(
@@ -256,4 +262,42 @@ fn what_happens_to_several_at_once_is_said_of_all_in_one_sentence() {
     ] {
         assert_eq!(says(&telling(what, of(check, names))), expected);
     }
+}
+
+#[test]
+fn rate_is_said_of_what_comes_and_goes() {
+    let mut flapping = named("tokyo", None);
+    flapping.flapping = Some(Flapping {
+        openings: 4,
+        first: UnixMillis(T0 - 360_000),
+        last: UnixMillis(T0),
+        ..Flapping::default()
+    });
+    let text = says(&telling(What::Flapping, vec![flapping]));
+    assert!(text.contains("down 4 times, 30 an hour so far"), "{text}");
+}
+
+#[test]
+fn node_that_is_reached_again_says_what_still_fails() {
+    let span = |check, end| CheckSpan {
+        check,
+        start: UnixMillis(T0),
+        end,
+        cause: Cause::Node,
+    };
+    let mut reached = named("tokyo", None);
+    reached.checks = vec![
+        span(IncidentCheck::Status, None),
+        span(IncidentCheck::Connect, Some(UnixMillis(T0 + 60_000))),
+    ];
+    let told = telling(What::Better, vec![reached.clone()]);
+    assert_eq!(
+        says(&told),
+        "tokyo can be reached again since 2026-11-22 02:59:03 UTC; its status still fails."
+    );
+    let two = telling(What::Better, vec![reached.clone(), reached]);
+    assert_eq!(
+        says(&two),
+        "2 nodes can be reached again, and do not serve: tokyo (status still fails), tokyo (status still fails)."
+    );
 }
