@@ -80,10 +80,9 @@ fn notice(event: &GateEvent) -> Option<SecurityNotice> {
                  now, stop one."
             ),
         ),
-        GateEventKind::ClockWrong { offset_ms } => (
-            "clock",
-            format!("its clock is {}", probe_words(*offset_ms, event.at)),
-        ),
+        GateEventKind::ClockWrong(clock) => {
+            ("clock", format!("its clock is {}", probe_words(*clock, event.at)))
+        }
         GateEventKind::OwnClockWrong { ahead_ms } => ("own-clock", collector_sentence(*ahead_ms, event.at)),
         GateEventKind::ProtocolBroken { reason } => (
             "protocol-broken",
@@ -100,6 +99,7 @@ fn notice(event: &GateEvent) -> Option<SecurityNotice> {
 #[cfg(test)]
 mod tests {
     use isochrone_base::fixture::DAY0;
+    use isochrone_gate::session::clocks::WrongClock;
     use isochrone_proto::ids::{EpochId, KeyHash, ProbeId, Sequence};
     use isochrone_proto::units::UnixMillis;
     use isochrone_store::{Store, StoreOptions};
@@ -163,7 +163,11 @@ mod tests {
                 "stop one",
             ),
             (
-                GateEventKind::ClockWrong { offset_ms: 360_000 },
+                GateEventKind::ClockWrong(WrongClock {
+                    offset_ms: 360_000,
+                    right_ms: 0,
+                    is_doubtful: false,
+                }),
                 "clock",
                 "6 min ahead of this collector's (there 1970-01-01T00:06:00Z, here 1970-01-01T00:00:00Z)",
             ),

@@ -118,6 +118,12 @@ impl StoreWatch {
         told.and_then(|()| self.look_for_damage(now))
     }
 
+    /// The collector's clock was set: room that is waited for is waited for as long.
+    pub fn clock_stepped(&mut self, by_ms: i64) {
+        let moved = |at: UnixMillis| UnixMillis(at.0.saturating_add_signed(by_ms));
+        self.room_since = self.room_since.map(moved);
+    }
+
     /// What the page says of the store.
     #[must_use]
     pub fn notices(&self, damage: &Damage, now: UnixMillis) -> Vec<Notice> {

@@ -152,7 +152,7 @@ impl Supervisor {
             account,
             downloads: Downloads::default(),
             links: BTreeMap::new(),
-            steps: ClockSteps::new(now, clock.now()),
+            steps: ClockSteps::new(clock),
             is_one_place: false,
             taken: VecDeque::new(),
             parts,
@@ -178,6 +178,7 @@ impl Supervisor {
                 biased;
                 () = stop.cancelled() => break,
                 _ = ticks.tick() => {
+                    self.look_at_clock();
                     self.tick();
                     self.draw_up(&mut ledgers);
                     self.rejudge(&mut rejudging);
@@ -185,6 +186,7 @@ impl Supervisor {
                 Some(read) = next(&mut ledgers) => self.take_account(read),
                 Some(judged) = next(&mut rejudging) => self.take_rejudged(judged),
                 taken = self.parts.committed.recv_many(&mut batches, TAKEN_AT_ONCE) => {
+                    self.look_at_clock(); // before what was dated by it
                     batches.drain(..).for_each(|stored| self.take(&stored));
                     if taken == 0 {
                         break; // the committer has ended
@@ -218,14 +220,21 @@ impl Supervisor {
         self.monitor.committed(stored);
     }
 
+    /// Notices that the collector's clock was set: all that is known goes on by the new time.
+    fn look_at_clock(&mut self) {
+        let context = &self.parts.context;
+        let Some(by_ms) = self.steps.step(&context.clock) else {
+            return;
+        };
+        tracing::warn!(by_ms, "this collector's clock was set");
+        context.sessions.clock_stepped(by_ms);
+        self.monitor.clock_stepped(by_ms, context.clock.wall());
+        self.store_watch.clock_stepped(by_ms);
+    }
+
     fn tick(&mut self) {
         let context = &self.parts.context;
         let now = context.clock.wall();
-        if let Some(by_ms) = self.steps.step(now, context.clock.now()) {
-            tracing::warn!(by_ms, "this collector's clock was set");
-            context.sessions.clock_stepped(by_ms);
-            self.monitor.clock_stepped(by_ms, now);
-        }
         let roster = roster(&context.registry, &context.targets.borrow());
         let told = self.store_watch.tick(&mut self.monitor, &context.sessions, now);
         if let Err(error) = told {
@@ -473,9 +482,11 @@ fn totals(account: &Account) -> LedgerTotals {
 }
 
 fn open_session(session: &SessionView) -> (ProbeId, SessionFacts) {
+    // what a Hello says was on its way for nobody knows how long
+    let measured_ms = session.clock_offset_ms.filter(|_| session.rtt.is_some());
     let facts = SessionFacts {
         remote: session.remote,
-        clock_offset_ms: session.clock_offset_ms,
+        clock_offset_ms: measured_ms,
         heard: session.heard,
     };
     (session.probe, facts)

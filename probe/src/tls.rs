@@ -25,6 +25,8 @@ use crate::identity::Identity;
 pub const SERVER_NAME: &str = "collector.isochrone";
 const COLLECTOR_PATH: &str = "spiffe://isochrone/collector/";
 const PROBE_PATH: &str = "spiffe://isochrone/probe/";
+/// So long after its end a collector's leaf still counts, as a probe's does at the collector.
+const FORGIVEN: Duration = Duration::from_secs(400 * 86_400);
 const IDLE: Duration = Duration::from_secs(30);
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
@@ -42,9 +44,9 @@ pub enum NotTheCollector {
     /// Signed by the authority, but not for a collector.
     #[error("the server there shows a certificate that is not a collector's; tell the lead")]
     NotACollector,
-    /// Outside its life.
+    /// Long past its end.
     #[error(
-        "the collector's certificate is expired or not valid yet; is this server's clock right (`timedatectl`)?"
+        "the collector's certificate ended more than a year ago; is this server's clock right (`timedatectl`)?"
     )]
     Expired,
     /// It cannot be read.
@@ -106,15 +108,14 @@ impl CollectorVerifier {
         let anchors = [anchor];
         let end_entity = EndEntityCert::try_from(leaf).map_err(|_| NotTheCollector::Malformed)?;
         let algorithms = self.provider.signature_verification_algorithms.all;
+        let now = in_force(leaf, now).ok_or(NotTheCollector::Malformed)?;
         let verify = |usage| end_entity.verify_for_usage(algorithms, &anchors, &[], now, usage, None, None);
         let name = spiffe_name(leaf).ok_or(NotTheCollector::Malformed)?;
         match verify(KeyUsage::server_auth()) {
             Ok(_) if name.starts_with(COLLECTOR_PATH) => Ok(()),
             Ok(_) if name.starts_with(PROBE_PATH) => Err(NotTheCollector::IsAProbe),
             Ok(_) => Err(NotTheCollector::NotACollector),
-            Err(webpki::Error::CertExpired { .. } | webpki::Error::CertNotValidYet { .. }) => {
-                Err(NotTheCollector::Expired)
-            }
+            Err(webpki::Error::CertExpired { .. }) => Err(NotTheCollector::Expired),
             Err(webpki::Error::RequiredEkuNotFoundContext(_)) => match verify(KeyUsage::client_auth()) {
                 // Only what our own authority signed is called by its name.
                 Ok(_) if name.starts_with(PROBE_PATH) => Err(NotTheCollector::IsAProbe),
@@ -228,6 +229,22 @@ fn provider() -> Arc<CryptoProvider> {
 fn key_hash(certificate: &CertificateDer<'_>) -> Option<KeyHash> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     Some(KeyHash::of_spki(certificate.public_key().raw))
+}
+
+/// When a leaf is judged: now, or the nearest instant of its life. A clock that is wrong, here or at the collector, keeps
+/// nobody out; once both talk it is measured, and named. Beyond more than a year after its end it is over.
+fn in_force(leaf: &CertificateDer<'_>, now: UnixTime) -> Option<UnixTime> {
+    let (_, certificate) = X509Certificate::from_der(leaf).ok()?;
+    let seconds = |at: x509_parser::time::ASN1Time| u64::try_from(at.timestamp()).ok();
+    let validity = certificate.validity();
+    let (from, until) = (seconds(validity.not_before)?, seconds(validity.not_after)?);
+    let is_over = now.as_secs() > until.saturating_add(FORGIVEN.as_secs());
+    let at = if is_over {
+        now.as_secs()
+    } else {
+        now.as_secs().min(until).max(from)
+    };
+    Some(UnixTime::since_unix_epoch(Duration::from_secs(at)))
 }
 
 /// The certificate's URI name; empty if it has none.

@@ -7,7 +7,6 @@
 
 pub mod faults;
 pub mod headquarters;
-pub mod judging;
 pub mod machine;
 pub mod network;
 pub mod nodes;
@@ -50,8 +49,6 @@ pub struct Scale {
     pub workers: Vec<(String, Option<u32>)>,
     /// collector.toml, where the collector keeps watch.
     pub watch: Option<String>,
-    /// The collector keeps watch: who is down, and what is told.
-    pub is_watched: bool,
 }
 
 impl Default for Scale {
@@ -71,7 +68,6 @@ impl Default for Scale {
             targets: targets(&["berlin"]),
             workers: Vec::new(),
             watch: None,
-            is_watched: false,
         }
     }
 }
@@ -117,7 +113,6 @@ impl World {
         let mut collector = Headquarters::new(network.clone(), BASE, scale.pace, &mut random);
         collector.watch.clone_from(&scale.watch);
         collector.set_targets(&scale.targets);
-        collector.is_watched = scale.is_watched;
         let mut world = Self {
             random,
             network,

@@ -1,7 +1,7 @@
 //! The one place that reads time.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use isochrone_proto::units::UnixMillis;
@@ -22,6 +22,7 @@ struct Virtual {
     base: UnixMillis,
     start: Instant,
     step_ms: AtomicI64,
+    slept_ms: AtomicU64,
 }
 
 impl Clock {
@@ -35,8 +36,12 @@ impl Clock {
     #[must_use]
     pub fn virtual_from(base: UnixMillis) -> Self {
         let start = monotonic();
-        let step_ms = AtomicI64::new(0);
-        Self(Source::Virtual(Arc::new(Virtual { base, start, step_ms })))
+        Self(Source::Virtual(Arc::new(Virtual {
+            base,
+            start,
+            step_ms: AtomicI64::new(0),
+            slept_ms: AtomicU64::new(0),
+        })))
     }
 
     /// Wall time. It may step; durations are measured with [`Clock::now`].
@@ -52,10 +57,22 @@ impl Clock {
         }
     }
 
-    /// Monotonic time, for durations and deadlines.
+    /// Monotonic time, for durations and deadlines. It stands still while the machine sleeps.
     #[must_use]
     pub fn now(&self) -> Instant {
-        monotonic()
+        match &self.0 {
+            Source::System => monotonic(),
+            Source::Virtual(time) => monotonic() - time.slept(),
+        }
+    }
+
+    /// Time since some moment before this process began. It goes on while the machine sleeps, and nobody sets it.
+    #[must_use]
+    pub fn since_boot(&self) -> Duration {
+        match &self.0 {
+            Source::System => boottime(),
+            Source::Virtual(time) => monotonic() - time.start,
+        }
     }
 
     /// Steps a virtual wall clock by `by_ms`; the system's is left alone.
@@ -64,27 +81,43 @@ impl Clock {
             time.step_ms.fetch_add(by_ms, Ordering::Relaxed);
         }
     }
+
+    /// A virtual machine slept for so long until now: its monotonic time stood still.
+    pub fn slept(&self, time: Duration) {
+        if let Source::Virtual(of) = &self.0 {
+            let slept_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+            of.slept_ms.fetch_add(slept_ms, Ordering::Relaxed);
+        }
+    }
 }
 
-/// Notices that the wall clock was set: it moved apart from the clock that nobody sets. A machine that slept looks the
-/// same.
+impl Virtual {
+    fn slept(&self) -> Duration {
+        Duration::from_millis(self.slept_ms.load(Ordering::Relaxed))
+    }
+}
+
+/// Notices that the wall clock was set: it moved apart from the clock that nobody sets and that goes on while the machine
+/// sleeps. A gap that both agree on is a gap.
 #[derive(Clone, Copy, Debug)]
 pub struct ClockSteps {
     wall: UnixMillis,
-    at: Instant,
+    since_boot: Duration,
 }
 
 impl ClockSteps {
     /// Begins with both clocks as they are.
     #[must_use]
-    pub fn new(wall: UnixMillis, at: Instant) -> Self {
-        Self { wall, at }
+    pub fn new(clock: &Clock) -> Self {
+        let (wall, since_boot) = (clock.wall(), clock.since_boot());
+        Self { wall, since_boot }
     }
 
     /// By how much it was set since the last call, in milliseconds; `None` up to a second.
-    pub fn step(&mut self, wall: UnixMillis, at: Instant) -> Option<i64> {
-        let expected = self.wall.plus(at.saturating_duration_since(self.at));
-        (self.wall, self.at) = (wall, at);
+    pub fn step(&mut self, clock: &Clock) -> Option<i64> {
+        let (wall, since_boot) = (clock.wall(), clock.since_boot());
+        let expected = self.wall.plus(since_boot.saturating_sub(self.since_boot));
+        (self.wall, self.since_boot) = (wall, since_boot);
         let by_ms = i64::try_from(i128::from(wall.0) - i128::from(expected.0)).ok()?;
         (by_ms.unsigned_abs() > 1_000).then_some(by_ms)
     }
@@ -108,6 +141,21 @@ pub fn unpaused() -> std::time::Instant {
     std::time::Instant::now()
 }
 
+#[cfg(target_os = "linux")]
+fn boottime() -> Duration {
+    use nix::time::{ClockId, clock_gettime};
+
+    let time = clock_gettime(ClockId::CLOCK_BOOTTIME).or_else(|_| clock_gettime(ClockId::CLOCK_MONOTONIC));
+    time.expect("Linux always has CLOCK_MONOTONIC").into()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn boottime() -> Duration {
+    use std::sync::OnceLock;
+    static START: OnceLock<Instant> = OnceLock::new();
+    monotonic() - *START.get_or_init(monotonic)
+}
+
 #[expect(clippy::disallowed_methods, reason = "the one place that reads wall time")]
 fn system_wall() -> UnixMillis {
     let since = SystemTime::now()
@@ -123,14 +171,34 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn only_a_clock_that_was_set_has_stepped() {
         let clock = Clock::virtual_from(UnixMillis(1_000_000));
-        let mut steps = ClockSteps::new(clock.wall(), clock.now());
-        let mut look = |clock: &Clock| steps.step(clock.wall(), clock.now());
+        let mut steps = ClockSteps::new(&clock);
+        let mut look = |clock: &Clock| steps.step(clock);
         tokio::time::advance(Duration::from_secs(600)).await;
         assert_eq!(look(&clock), None, "however long nobody looked");
         clock.step(-600_000);
         assert_eq!((look(&clock), look(&clock)), (Some(-600_000), None));
         clock.step(900);
         assert_eq!(look(&clock), None, "slewed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn machine_that_slept_has_no_clock_that_was_set() {
+        let clock = Clock::virtual_from(UnixMillis(1_000_000));
+        let (mut steps, awake) = (ClockSteps::new(&clock), clock.now());
+        tokio::time::advance(Duration::from_secs(3_605)).await;
+        clock.slept(Duration::from_secs(3_600));
+        assert_eq!(clock.now() - awake, Duration::from_secs(5));
+        assert_eq!(steps.step(&clock), None);
+        clock.step(-3_600_000);
+        assert_eq!(steps.step(&clock), Some(-3_600_000));
+    }
+
+    #[test]
+    fn systems_clocks_go_on_together() {
+        let clock = Clock::system();
+        let (mut steps, before) = (ClockSteps::new(&clock), clock.since_boot());
+        assert_eq!(steps.step(&clock), None);
+        assert!(clock.since_boot() >= before);
     }
 
     #[tokio::test(start_paused = true)]

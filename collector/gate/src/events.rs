@@ -9,6 +9,8 @@ use isochrone_proto::units::UnixMillis;
 use isochrone_store::{StoreError, Transaction};
 use tokio::sync::mpsc;
 
+use crate::session::clocks::WrongClock;
+
 /// Events that may wait for a simulation or test to read them.
 const QUEUE: usize = 1_024;
 
@@ -56,11 +58,8 @@ pub enum GateEventKind {
         /// The first batch that does not fit.
         sequence: Sequence,
     },
-    /// The probe's clock is far from the collector's, by more than half a minute of answers.
-    ClockWrong {
-        /// The probe's minus the collector's, in milliseconds.
-        offset_ms: i64,
-    },
+    /// The probe's clock is far from the right one, by four answers in a row.
+    ClockWrong(WrongClock),
     /// The collector's clock is far from that of most of its probes.
     OwnClockWrong {
         /// The collector's minus theirs, in milliseconds.

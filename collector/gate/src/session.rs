@@ -170,11 +170,16 @@ impl Sessions {
 
     /// The collector's own clock was set, by so much: what was measured of the probes' clocks moves with it.
     pub fn clock_stepped(&self, by_ms: i64) {
-        for seat in self.seats().values() {
+        let moved = |at: UnixMillis| UnixMillis(at.0.saturating_add_signed(by_ms));
+        for seat in self.seats().values_mut() {
+            seat.unstored = seat.unstored.map(moved);
             let Some(live) = &seat.live else { continue };
             live.offsets().clear();
-            let offset_ms = &mut live.lock().clock_offset_ms;
-            *offset_ms = offset_ms.map(|offset_ms| offset_ms.saturating_sub(by_ms));
+            let mut view = live.lock();
+            view.clock_offset_ms = view
+                .clock_offset_ms
+                .map(|offset_ms| offset_ms.saturating_sub(by_ms));
+            (view.since, view.heard) = (moved(view.since), view.heard.map(moved));
         }
     }
 

@@ -7,7 +7,8 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use isochrone_proto::units::UnixMillis;
-use isochrone_store::{ScanRange, Store, StoreError, Stored};
+use isochrone_store::{Store, StoreError, Stored};
+use isochrone_watch::clocks::Clocks;
 
 pub(crate) const DAY_MS: u64 = 86_400_000;
 /// The slots of a batch lie closer together than this.
@@ -60,15 +61,21 @@ pub(crate) trait Fill {
     fn add(&mut self, stored: &Stored);
 }
 
-/// Gives every batch with a slot in `window` to `report`, and the count so far to `progress`.
+/// When a slot of a batch was, by the collector's clock: when its row came, where nothing else is known.
+pub(crate) fn dated(clocks: &Clocks, stored: &Stored, slot: UnixMillis) -> UnixMillis {
+    let dated = clocks.date(stored.probe, slot, stored.received);
+    dated.unwrap_or(stored.received)
+}
+
+/// Gives every batch that may hold a slot in `window`, read by `clocks`, to `report`, and the count so far to `progress`.
 pub(crate) fn fill(
     store: &Store,
-    window: Window,
+    (window, clocks): (Window, &Clocks),
     report: &mut impl Fill,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), StoreError> {
     let mut batches = 0;
-    store.scan(ScanRange::slots(window.from, window.until), |stored| {
+    store.scan(clocks.slots(window.from, window.until), |stored| {
         report.add(&stored);
         batches += 1;
         progress(batches);

@@ -41,8 +41,10 @@ pub fn from_store(
     window: Window,
     progress: &mut dyn FnMut(u64),
 ) -> Result<NodesReport, StoreError> {
-    let mut builder = NodesBuilder::new(roster, window, Facts::read(store)?);
-    fill(store, builder.reads(), &mut builder, progress)?;
+    let facts = Facts::read(store)?;
+    let clocks = facts.clocks.clone();
+    let mut builder = NodesBuilder::new(roster, window, facts);
+    fill(store, (builder.reads(), &clocks), &mut builder, progress)?;
     let kept = monitor::incidents(store).list()?;
     let kept: Vec<_> = kept.into_iter().map(|(_, incident)| incident).collect();
     Ok(NodesReport {

@@ -29,8 +29,10 @@ pub fn from_store(
     let Some(node) = roster.node_named(node) else {
         return Ok(None);
     };
-    let mut builder = ShowBuilder::new(roster, node, window, Facts::read(store)?);
-    fill(store, builder.reads(), &mut builder, progress)?;
+    let facts = Facts::read(store)?;
+    let clocks = facts.clocks.clone();
+    let mut builder = ShowBuilder::new(roster, node, window, facts);
+    fill(store, (builder.reads(), &clocks), &mut builder, progress)?;
     let kept = monitor::incidents(store).list()?;
     let kept: Vec<_> = kept.into_iter().map(|(_, incident)| incident).collect();
     Ok(Some(ShowReport {

@@ -13,12 +13,13 @@ use crate::Stored;
 #[must_use]
 pub fn stored(plan: &Arc<Plan>, rows: &[Measurement]) -> Stored {
     let batch = fixture::batch(plan, rows);
+    let newest = rows.iter().map(|row| row.slot).max();
     Stored {
         commit: 1,
         probe: plan.probe,
         epoch: batch.header.epoch,
         sequence: batch.header.sequence,
-        received: UnixMillis(fixture::DAY0),
+        received: newest.unwrap_or_default().max(UnixMillis(fixture::DAY0)),
         batch,
         plan: Arc::clone(plan),
     }

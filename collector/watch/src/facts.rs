@@ -9,7 +9,8 @@ use crate::clocks::Clocks;
 /// Both, kept.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    pub(crate) clocks: Clocks,
+    /// How far the probes' clocks were off.
+    pub clocks: Clocks,
     pub(crate) addresses: Addresses,
 }
 

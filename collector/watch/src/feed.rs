@@ -17,9 +17,6 @@ use crate::late::Late;
 /// Plans of one vantage whose places are remembered; older batches resolve theirs again.
 const PLANS_KEPT: usize = 4;
 
-/// A run that is still ahead when its row is here by more than this is dated by a clock that is wrong.
-const AHEAD_MS: u64 = 5_000;
-
 /// Where the rows of each check of a plan go.
 #[derive(Clone, Copy, Debug)]
 enum Destination {
@@ -52,13 +49,13 @@ pub(crate) struct Feed {
 type PlanDestinations = (PlanVersion, Arc<[Destination]>);
 
 impl Feed {
-    /// Gives the rows of a stored batch to `engine`. A failure that is older than any word could be comes out as late.
+    /// Gives the rows of a stored batch to `engine`. `date`: when a slot was, by the collector's clock. A failure that is
+    /// older than any word could be comes out as late.
     pub(crate) fn apply(
         &mut self,
         engine: &mut Engine,
-        (probe, plan): (ProbeId, &Plan),
-        batch: &Batch,
-        received: UnixMillis,
+        (probe, plan, batch): (ProbeId, &Plan, &Batch),
+        (received, date): (UnixMillis, impl Fn(UnixMillis) -> Option<UnixMillis>),
     ) -> Late {
         let places = self.places(engine, probe, plan);
         let place = |check: u16| places.get(usize::from(check)).copied();
@@ -66,8 +63,9 @@ impl Feed {
         for row in batch.echoes() {
             if let (EchoOutcome::Replied { rtt, .. }, Some(Destination::Peer(peer, family))) =
                 (row.outcome, place(row.check))
+                && let Some(slot) = date(row.slot)
             {
-                let at = UnixMillis(row.slot.0 + u64::from(rtt.get()) / 1_000);
+                let at = UnixMillis(slot.0 + u64::from(rtt.get()) / 1_000);
                 engine.echoed(probe, peer, family, at);
             }
         }
@@ -75,13 +73,10 @@ impl Feed {
             let Some(Destination::Cell(cell, kind, cadence)) = place(row.check) else {
                 continue;
             };
-            let Some(run) = Observation::of(kind, row.slot, &row.outcome) else {
+            let Some(slot) = date(row.slot) else { continue };
+            let Some(run) = Observation::of(kind, slot, &row.outcome) else {
                 continue;
             };
-            let slot = engine.local(probe, row.slot);
-            if slot.0 > received.0 + AHEAD_MS {
-                continue; // its clock jumped: what it means is known once the offset is measured
-            }
             engine.observe(cell, &run);
             let is_late = received.0 > slot.0 + cadence.red_ms();
             if is_late && !matches!(run.word, Word::Green | Word::Nothing | Word::Absent) {
@@ -117,11 +112,6 @@ impl Feed {
         engine.set_planned(probe, &newest.1); // an older plan's cells may be new here
         places
     }
-}
-
-/// How far a cut is ahead of when it came, in milliseconds: what its probe's clock is ahead at least.
-pub(crate) fn apart_ms(cut: UnixMillis, received: UnixMillis) -> i64 {
-    i64::try_from(i128::from(cut.0) - i128::from(received.0)).unwrap_or_default()
 }
 
 fn place(engine: &mut Engine, probe: ProbeId, plan: &Plan, index: u16) -> Destination {

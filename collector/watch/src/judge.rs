@@ -9,8 +9,8 @@
 //!   failure is not the vantage's own. `plan`: who is asked.
 //! - `sight`: who may judge a node now. `tally`: how each vantage fares elsewhere. `quorum`: whether they are
 //!   enough. `grid`: its services, over all vantages. `outage`, `flapping`: what begins and ends. `tell`, `fleet`, `group`, `gather`: what of it is said, and when.
-//! - `collector_line`, `silence`: when nobody may judge, and when nobody speaks. [`availability`]: what
-//!   people are paid by.
+//! - `collector_line`, `silence`: when nobody may judge, and when nobody speaks. `moved`: the collector's clock was
+//!   set. [`availability`]: what people are paid by.
 //!
 //! Nothing here grows with history: a run costs the same whether it is the first or the millionth.
 
@@ -25,6 +25,7 @@ mod gather;
 mod grid;
 mod group;
 mod line;
+mod moved;
 mod node;
 mod observation;
 mod one_place;
@@ -44,7 +45,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use isochrone_base::roster::Roster;
+use isochrone_base::roster::{ProbeEntry, Roster};
 use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::Kind;
 use isochrone_proto::units::UnixMillis;
@@ -236,7 +237,12 @@ impl Engine {
             let worker = self.worker(&entry.worker);
             let place = self.vantage_place(entry.id);
             let vantage = &mut self.vantages[place];
-            (vantage.entry, vantage.worker) = (Some(entry.clone()), Some(worker));
+            let joined = entry.joined.min(self.now); // later only by a clock that was wrong
+            let entry = ProbeEntry {
+                joined,
+                ..entry.clone()
+            };
+            (vantage.entry, vantage.worker) = (Some(entry), Some(worker));
         }
         for node in &mut self.nodes {
             (node.entry, node.is_dirty) = (None, true);
@@ -259,17 +265,13 @@ impl Engine {
     /// Judges everything at `now`, a second or so after the last call. A longer step is a gap in the collector's
     /// own ticks, or its clock that jumped: a restart in all but name. A shorter one back is waited for.
     pub fn advance(&mut self, now: UnixMillis) -> Vec<Output> {
-        let now = if now.0 + GAP_MS >= self.now.0 {
-            now.max(self.now)
-        } else {
-            now
-        };
-        if now < self.now || now.0 - self.now.0 > GAP_MS {
+        if now.0 + GAP_MS < self.now.0 {
+            self.clock_stepped(-(self.now.since(now).as_millis() as i64));
+        }
+        let now = now.max(self.now);
+        if now.0 - self.now.0 > GAP_MS {
             self.started = now;
             self.collector_line.restart(now);
-        }
-        if now < self.now {
-            self.forget_ahead(now);
         }
         self.now = now;
         self.tallies = None;

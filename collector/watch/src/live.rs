@@ -10,13 +10,11 @@ pub mod window;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::feed::apart_ms;
 use isochrone_base::kinds::EndpointRun;
 pub use isochrone_base::kinds::Finding;
 use isochrone_proto::batch::Batch;
 use isochrone_proto::ids::{EpochId, PlanVersion, ProbeId, TargetId};
 use isochrone_proto::kind::Kind;
-use isochrone_proto::ledger::Event;
 use isochrone_proto::plan::Plan;
 use isochrone_proto::units::UnixMillis;
 
@@ -48,8 +46,6 @@ pub struct Vantage {
     pub(crate) heard: UnixMillis,
     /// The newest slot it measured, by the collector's clock.
     pub last_slot: Option<UnixMillis>,
-    /// Its clock minus the collector's, in milliseconds.
-    offset_ms: i64,
 }
 
 impl Live {
@@ -60,22 +56,24 @@ impl Live {
     }
 
     /// Takes in a stored batch. `plan` is the one that its header names: checks are looked up there once a
-    /// plan, then each row finds its cell by index.
-    pub(crate) fn apply(&mut self, probe: ProbeId, plan: &Plan, batch: &Batch, received: UnixMillis) {
+    /// plan, then each row finds its cell by index. `date`: when a slot was, by the collector's clock.
+    pub(crate) fn apply(
+        &mut self,
+        (probe, plan, batch): (ProbeId, &Plan, &Batch),
+        (received, date): (UnixMillis, impl Fn(UnixMillis) -> Option<UnixMillis>),
+    ) {
         let vantage = self
             .vantages
             .entry(probe)
             .or_insert_with(|| Vantage::new(batch.header.epoch));
         vantage.heard = vantage.heard.max(received);
         vantage.epoch = batch.header.epoch;
-        vantage.note_clock(batch, received);
-        let offset_ms = vantage.offset_ms;
-        let local = |slot: UnixMillis| UnixMillis(slot.0.saturating_add_signed(-offset_ms));
         let places = vantage.places(plan);
         let cells = &mut vantage.cells;
         let mut newest = vantage.last_slot.unwrap_or_default();
         for mut row in batch.echoes() {
-            row.slot = local(row.slot);
+            let Some(slot) = date(row.slot) else { continue };
+            row.slot = slot;
             if let Some(cell) = cell_at(cells, &places, row.check) {
                 cell.echo(&row);
                 newest = newest.max(row.slot);
@@ -85,8 +83,9 @@ impl Live {
             let Some(cell) = cell_at(cells, &places, row.check) else {
                 continue;
             };
-            if let Some(run) = EndpointRun::of(cell.kind.check, &row.outcome) {
-                let slot = local(row.slot);
+            if let Some(run) = EndpointRun::of(cell.kind.check, &row.outcome)
+                && let Some(slot) = date(row.slot)
+            {
                 cell.endpoint_run(slot, &run);
                 newest = newest.max(slot);
             }
@@ -95,17 +94,16 @@ impl Live {
         self.rows += batch.rows() as u64;
     }
 
-    /// A probe's clock minus the collector's, as measured: slots are kept by the collector's.
-    pub fn set_clock_offset(&mut self, probe: ProbeId, offset_ms: i64) {
+    /// A probe's clock was set: its cells start anew.
+    pub(crate) fn start_anew(&mut self, probe: ProbeId) {
         if let Some(vantage) = self.vantages.get_mut(&probe) {
-            vantage.offset_ms = offset_ms;
+            vantage.start_anew();
         }
     }
 
     /// The collector's clock was set: the cells start anew.
-    pub fn clock_stepped(&mut self, by_ms: i64) {
+    pub(crate) fn clock_stepped(&mut self, by_ms: i64) {
         for vantage in self.vantages.values_mut() {
-            vantage.offset_ms = vantage.offset_ms.saturating_sub(by_ms);
             vantage.heard = UnixMillis(vantage.heard.0.saturating_add_signed(by_ms));
             vantage.start_anew();
         }
@@ -139,22 +137,7 @@ impl Vantage {
             epoch,
             heard: UnixMillis(0),
             last_slot: None,
-            offset_ms: 0,
         }
-    }
-
-    /// What a batch says of its probe's clock: that it was set, which the cells do not outlive, and how far ahead it is
-    /// at least, so that no slot is newer than the present.
-    fn note_clock(&mut self, batch: &Batch, received: UnixMillis) {
-        let steps = batch.header.events.iter().filter_map(|event| match event {
-            Event::ClockStep { step_ms } => Some(*step_ms),
-            _ => None,
-        });
-        for step_ms in steps {
-            self.offset_ms = self.offset_ms.saturating_add(step_ms);
-            self.start_anew();
-        }
-        self.offset_ms = self.offset_ms.max(apart_ms(batch.header.cut, received));
     }
 
     fn start_anew(&mut self) {

@@ -19,6 +19,7 @@ use self::late::{Journal, JudgedUpTo};
 pub use self::late::{LateStretch, Rejudged, rejudge};
 use crate::addresses::family_of;
 use crate::alert::{Alert, Outbox, Whose};
+use crate::clocks::Change;
 use crate::facts::Facts;
 use crate::feed::Feed;
 use crate::incident::{Incident, Subject};
@@ -32,6 +33,8 @@ const REBUILT_MIN: Duration = Duration::from_secs(3_600);
 const REBUILT_RUNS: u32 = 5;
 /// Old deliveries are forgotten so often.
 const PRUNED_EVERY: Duration = Duration::from_secs(86_400);
+/// What a probe measured whose clock is further behind is not read again.
+const CLOCK_OFF_MAX: Duration = Duration::from_secs(86_400);
 /// Ended incidents kept in memory for the page.
 const RECENT: usize = 100;
 
@@ -147,9 +150,6 @@ impl Monitor {
             incidents,
         };
         monitor.engine.set_roster(&monitor.roster);
-        for (probe, offset_ms) in monitor.facts.clocks.newest() {
-            monitor.engine.set_clock_offset(probe, offset_ms);
-        }
         for (probe, address) in monitor.facts.addresses.newest() {
             monitor.engine.set_address(probe, address);
         }
@@ -160,19 +160,33 @@ impl Monitor {
             monitor.engine.resume(incident);
         }
         let rebuilt = REBUILT_MIN.max(longest_interval.saturating_mul(REBUILT_RUNS));
-        let recent = ScanRange::slots(now.minus(rebuilt), UnixMillis(u64::MAX));
+        let recent = monitor
+            .facts
+            .clocks
+            .slots(now.minus(rebuilt), UnixMillis(u64::MAX));
+        let recent = ScanRange {
+            from: recent.from.max(now.minus(rebuilt + CLOCK_OFF_MAX)),
+            ..recent
+        };
         store.scan(recent, |stored| {
-            monitor
-                .live
-                .apply(stored.probe, &stored.plan, &stored.batch, stored.received);
-            let of = (stored.probe, &*stored.plan);
+            // what is dated ahead of the present was stored while a clock was wrong
+            let clocks = &monitor.facts.clocks;
+            let date = |slot| {
+                let dated = clocks.date(stored.probe, slot, stored.received);
+                dated.filter(|at| *at <= now)
+            };
+            let of = (stored.probe, &*stored.plan, &stored.batch);
+            monitor.live.apply(of, (stored.received.min(now), date));
             monitor
                 .feed
-                .apply(&mut monitor.engine, of, &stored.batch, stored.received);
+                .apply(&mut monitor.engine, of, (stored.received, date));
             monitor.seen = monitor.seen.max(stored.commit);
             ControlFlow::Continue(())
         })?;
-        monitor.journal.find_unjudged(store, monitor.seen, now)?;
+        let Self {
+            journal, facts, seen, ..
+        } = &mut monitor;
+        journal.find_unjudged(store, (&facts.clocks, *seen), now)?;
         Ok(monitor)
     }
 
@@ -189,15 +203,22 @@ impl Monitor {
             received,
             ..
         } = committed;
-        self.live.apply(*probe, plan, batch, *received);
+        let change = self.facts.clocks.noted(*probe, &batch.header, *received);
+        self.take_change(*probe, change);
+        let date = |slot| self.facts.clocks.date(*probe, slot, *received);
+        let of = (*probe, &**plan, &**batch);
+        self.live.apply(of, (*received, date));
         self.engine.heard(*probe, self.family_of(*probe), *received);
-        if let Some(offset_ms) = self.facts.clocks.noted(*probe, &batch.header, *received) {
-            self.engine.set_clock_offset(*probe, offset_ms);
-        }
-        let late = self
-            .feed
-            .apply(&mut self.engine, (*probe, plan), batch, *received);
+        let late = self.feed.apply(&mut self.engine, of, (*received, date));
         self.journal.late(late, *received);
+    }
+
+    /// What was said by a clock that was wrong is forgotten.
+    fn take_change(&mut self, probe: ProbeId, change: Option<Change>) {
+        if change.is_some_and(|change| change.is_set) {
+            self.live.start_anew(probe);
+            self.engine.start_anew(probe);
+        }
     }
 
     /// Over which family a probe's session comes.
@@ -236,6 +257,7 @@ impl Monitor {
         self.facts.clocks.collector_stepped(by_ms, now);
         self.engine.clock_stepped(by_ms);
         self.live.clock_stepped(by_ms);
+        self.journal.clock_stepped(by_ms);
     }
 
     /// Whether the store takes nothing for now, and when each probe last sent something that was not stored. To be
@@ -312,10 +334,8 @@ impl Monitor {
                 self.facts.addresses.noted(probe, session.remote.ip(), now);
             }
             if let Some(measured_ms) = session.clock_offset_ms {
-                self.live.set_clock_offset(probe, measured_ms);
-                if let Some(offset_ms) = self.facts.clocks.measured(probe, measured_ms, now) {
-                    self.engine.set_clock_offset(probe, offset_ms);
-                }
+                let change = self.facts.clocks.measured(probe, measured_ms, now);
+                self.take_change(probe, change);
             }
             if let Some(at) = session.heard {
                 self.engine.heard(probe, family_of(session.remote.ip()), at); // what is refused is a word, too

@@ -89,10 +89,10 @@ impl Replay {
         Self { facts, ..self }
     }
 
-    /// An instant of a probe's clock by the collector's.
+    /// What it judges by beside the rows.
     #[must_use]
-    pub fn local(&self, probe: ProbeId, at: UnixMillis) -> UnixMillis {
-        self.facts.clocks.local(probe, at)
+    pub const fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     /// Where to begin reading.
@@ -103,12 +103,10 @@ impl Replay {
 
     /// Takes in a batch, in any order; a second run of a slot changes nothing.
     pub fn add(&mut self, stored: &Stored) {
-        let holds = |slot: UnixMillis, of: &Self| of.reads_from() <= slot && slot < of.until;
         for row in stored.batch.echoes() {
             let replied = matches!(row.outcome, EchoOutcome::Replied { .. });
-            let slot = self.local(stored.probe, row.slot);
             if let Some((check, target)) = stored.plan.target_of(row.check).filter(|_| replied)
-                && holds(slot, self)
+                && let Some(slot) = self.date(stored, row.slot)
             {
                 let (from, family) = (stored.probe, check.kind.family);
                 let is_near = match target.address {
@@ -124,10 +122,9 @@ impl Replay {
                 continue;
             };
             let is_peer = matches!(target.address, TargetAddress::Peer { .. });
-            let slot = self.local(stored.probe, row.slot);
-            if is_peer || !holds(slot, self) {
+            let Some(slot) = self.date(stored, row.slot).filter(|_| !is_peer) else {
                 continue;
-            }
+            };
             if let Some(run) = Observation::of(check.kind, slot, &row.outcome) {
                 newest = newest.max(Some(slot));
                 let key = CellKey {
@@ -155,6 +152,12 @@ impl Replay {
         of(one)
             .zip(of(other))
             .is_some_and(|(one, other)| is_near(one, other))
+    }
+
+    /// When a slot was, if that is read.
+    fn date(&self, stored: &Stored, slot: UnixMillis) -> Option<UnixMillis> {
+        let dated = self.facts.clocks.date(stored.probe, slot, stored.received);
+        dated.filter(|at| self.reads_from() <= *at && *at < self.until)
     }
 
     fn track(&mut self, key: CellKey, cadence: Cadence) -> &mut Track {

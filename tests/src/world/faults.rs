@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::headquarters::HOSTS;
 use super::network::Link;
 use super::record::Faults;
+use super::watch::{Letter, WATCHED};
 use super::{Scale, World, on_virtual_time, targets};
 
 /// One seed's world and its end.
@@ -36,7 +37,11 @@ pub struct Outcome {
 /// Plays the world of `seed` to its end.
 #[must_use]
 pub fn play(seed: u64) -> Outcome {
-    on_virtual_time(async { rage(World::empty(seed, &Scale::default())).await })
+    let scale = Scale {
+        watch: seed.is_multiple_of(WATCHED_EVERY).then(|| WATCHED.to_owned()),
+        ..Scale::default()
+    };
+    on_virtual_time(async { rage(World::empty(seed, &scale)).await })
 }
 
 /// As [`play`], with a collector that is restarted once before all else; with `bug` in it, if there is one.
@@ -52,6 +57,9 @@ pub fn play_restarted(seed: u64, bug: Option<PlantedBug>) -> Outcome {
 }
 
 async fn rage(mut world: World) -> Outcome {
+    if world.collector.watch.is_some() {
+        world.record.set_calm();
+    }
     let mut skews_ms = Vec::new();
     for _ in 0..world.random.random_range(2..=4) {
         let machine = world.add_machine().await;
@@ -63,7 +71,8 @@ async fn rage(mut world: World) -> Outcome {
     let mut weather = Weather::new(&world, skews_ms);
     let lasts = Duration::from_secs(world.random.random_range(40..90));
     weather.rage(&mut world, lasts).await;
-    let faults = world.heal_and_judge().await;
+    let mut faults = world.heal_and_judge().await;
+    faults.0.extend(told_wrongly(&world));
     let stored = world
         .machines
         .iter()
@@ -77,6 +86,26 @@ async fn rage(mut world: World) -> Outcome {
         runs: world.record.runs(),
         stored,
     }
+}
+
+/// Each ninth seed's collector also keeps watch, over nodes that are all well.
+const WATCHED_EVERY: u64 = 9;
+
+/// What was told of nodes that are all well, and of probes whose session stood.
+fn told_wrongly(world: &World) -> Vec<String> {
+    let letters = world.collector.letters.letters();
+    let pages = letters.iter().filter(|letter| letter.pages());
+    let is_wrong = |letter: &&Letter| match letter.check() {
+        None => false, // of the gate, the disk or the collector's own line
+        Some("probe") => letter.alert["incident"]["caveat"]
+            .as_str()
+            .is_some_and(|caveat| caveat.contains("its connection still stood")),
+        Some(_) => true,
+    };
+    let wrong = pages.filter(is_wrong);
+    wrong
+        .map(|letter| format!("told wrongly: {}", letter.summary()))
+        .collect()
 }
 
 /// A fault.

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use isochrone_base::clock::Clock;
@@ -34,11 +34,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::judging::{Judging, Told, Watched};
 use super::network::Network;
 use super::prober::ECHO_PORT;
 use super::relay_panic;
-use super::watch::{LetterBox, Suspendable};
+use super::watch::{Gatekeeper, LetterBox, Suspendable};
 
 /// Where probes reach the collector: two routes to one process.
 pub const HOSTS: [IpAddr; 2] = [
@@ -62,10 +61,6 @@ pub struct Headquarters {
     pub pace: Pace,
     /// What happened at its gate, since the world began.
     pub events: Arc<Mutex<Vec<(ProbeId, GateEventKind)>>>,
-    /// Whether it also judges who is down, without sending alerts.
-    pub is_watched: bool,
-    /// What its watch told.
-    pub told: Told,
     /// A fault in its code that the checks must find.
     pub bug: Option<PlantedBug>,
     /// collector.toml, where it keeps watch and sends alerts; `None`: it only stores.
@@ -92,8 +87,6 @@ pub struct Process {
     pub store: Store,
     /// What commands work on; with what the page shows, where it keeps watch.
     pub context: CommandContext,
-    /// What judges there without sending alerts.
-    pub judging: Option<Judging>,
     stop: CancellationToken,
     tasks: JoinSet<()>,
     endpoints: Vec<quinn::Endpoint>,
@@ -112,8 +105,6 @@ impl Headquarters {
             targets: watch::Sender::new(Arc::new(Targets::default())),
             pace,
             events: Arc::default(),
-            is_watched: false,
-            told: Told::default(),
             bug: None,
             watch: None,
             suspended: watch::Sender::new(false),
@@ -168,7 +159,8 @@ impl Headquarters {
             None => Ingest::inline(store.clone(), live),
             Some(bug) => Ingest::inline_with_bug(store.clone(), live, bug),
         };
-        let (events, mut happened) = GateEvents::channel();
+        let outbox = self.outbox(&store);
+        let events = GateEvents::to(Gatekeeper::new(outbox.clone(), Arc::clone(&self.events)));
         let parts = AssemblyParts {
             store: store.clone(),
             authority: self.authority.clone(),
@@ -186,8 +178,16 @@ impl Headquarters {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let mut context = self.context(&store, &assembly);
-        let (views, judging) = self.keep_watch(&context, &assembly.plans, committed, (&mut tasks, &stop));
-        context.views = views;
+        context.views = match outbox {
+            Some(outbox) => {
+                let of_watch = (committed, outbox);
+                Some(self.keep_watch(&context, &assembly.plans, of_watch, (&mut tasks, &stop)))
+            }
+            None => {
+                tasks.spawn(let_go(committed));
+                None
+            }
+        };
         let Assembly {
             registry,
             sessions,
@@ -203,29 +203,36 @@ impl Headquarters {
         }
         tasks.spawn(plans.clone().run(stop.clone()));
         tasks.spawn(verify_addresses(addresses, sessions.clone(), self.clock.clone()));
-        let told = Arc::clone(&self.events);
-        tasks.spawn(async move {
-            while let Some(event) = happened.recv().await {
-                let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-                told.push((event.probe, event.kind));
-            }
-        });
         self.process = Some(Process {
             registry,
             sessions,
             plans,
             store,
             context,
-            judging,
             stop,
             tasks,
             endpoints,
         });
     }
 
-    fn context(&self, store: &Store, assembly: &Assembly) -> CommandContext {
+    fn config(&self) -> Config {
         let text = self.watch.as_deref().unwrap_or_default();
         let config = Config::parse(text, Path::new("collector.toml")).expect("collector.toml is right");
+        Config {
+            pace: self.pace,
+            ..config
+        }
+    }
+
+    /// The alerts that wait, where it keeps watch.
+    fn outbox(&self, store: &Store) -> Option<Outbox> {
+        self.watch.as_ref()?;
+        let receivers = self.config().alerts.receivers();
+        let outbox = Outbox::open(store, receivers, self.clock.wall());
+        Some(outbox.expect("a store that opened can be read"))
+    }
+
+    fn context(&self, store: &Store, assembly: &Assembly) -> CommandContext {
         CommandContext {
             store: store.clone(),
             store_file: "store".into(),
@@ -234,56 +241,34 @@ impl Headquarters {
             addresses: assembly.addresses.clone(),
             targets: self.targets.clone(),
             targets_file: "targets.toml".into(),
-            config: Arc::new(Config {
-                pace: self.pace,
-                ..config
-            }),
+            config: Arc::new(self.config()),
             clock: self.clock.clone(),
             actor: Actor::Collector,
             views: None,
         }
     }
 
-    /// Starts the watch, or lets go of what was stored where nobody watches.
+    /// Starts the watch.
     fn keep_watch(
         &self,
         context: &CommandContext,
         plans: &Plans,
-        mut committed: mpsc::Receiver<Committed>,
+        (committed, outbox): (mpsc::Receiver<Committed>, Outbox),
         (tasks, stop): (&mut JoinSet<()>, &CancellationToken),
-    ) -> (Option<watch::Receiver<Arc<LiveView>>>, Option<Judging>) {
-        if self.watch.is_none() {
-            let judging = self.is_watched.then(|| {
-                Judging::open(Watched {
-                    store: context.store.clone(),
-                    registry: context.registry.clone(),
-                    sessions: context.sessions.clone(),
-                    targets: self.targets.subscribe(),
-                    clock: self.clock.clone(),
-                    told: self.told.clone(),
-                })
-            });
-            match judging.clone() {
-                Some(judging) => tasks.spawn(judging.run(committed)),
-                None => tasks.spawn(async move { while committed.recv().await.is_some() {} }),
-            };
-            return (None, judging);
-        }
+    ) -> watch::Receiver<Arc<LiveView>> {
         let nodes = Arc::clone(&context.targets.borrow());
         removed_nodes::note(&context.store, &nodes).expect("a store that opened can be written");
-        let receivers = context.config.alerts.receivers();
-        let outbox = Outbox::open(&context.store, receivers, self.clock.wall());
         let parts = SupervisorParts {
             context: context.clone(),
             committed,
-            outbox: outbox.expect("a store that opened can be read"),
+            outbox,
             plans: plans.clone(),
             deliver: Arc::new(self.letters.clone()),
         };
         let (supervisor, views) = Supervisor::start(parts).expect("a watch starts on any store it left");
         let watch = Suspendable::new(supervisor.run(stop.clone()), self.suspended.subscribe());
         tasks.spawn(async move { watch.await.expect("a watch never fails") });
-        (Some(views), None)
+        views
     }
 
     fn endpoint(&self, host: IpAddr) -> quinn::Endpoint {
@@ -380,6 +365,11 @@ impl Headquarters {
         let revoked = self.process().registry.revoke(probe, &who, "the server was sold");
         assert!(revoked.expect("the store takes it"), "it was active");
     }
+}
+
+/// Nobody watches: what is stored is let go of.
+async fn let_go(mut committed: mpsc::Receiver<Committed>) {
+    while committed.recv().await.is_some() {}
 }
 
 /// Each probe stands in a network of its own.

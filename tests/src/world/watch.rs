@@ -1,4 +1,4 @@
-//! The watch of the world's collector: the supervisor of production, whose alerts end in a letter box.
+//! The watch of the world's collector: the supervisor and the gate's alerts of production, which end in a letter box.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -6,10 +6,61 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use isochrone_base::clock::Clock;
+use isochrone_collector::gate_alerts::GateAlerts;
+use isochrone_gate::events::{EventSink, GateEvent, GateEventKind};
+use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::UnixMillis;
-use isochrone_watch::alert::{Deliver, DeliverError, Request};
+use isochrone_store::{StoreError, Transaction};
+use isochrone_watch::alert::{Deliver, DeliverError, Outbox, Request};
 use serde_json::Value;
 use tokio::sync::watch;
+
+/// collector.toml of a collector that keeps watch.
+pub const WATCHED: &str = "[alerts]\nwebhook = \"https://hook.example.org/x\"\n";
+
+/// What happened at the gate, since the world began.
+pub type Happened = Arc<Mutex<Vec<(ProbeId, GateEventKind)>>>;
+
+/// Writes down what happens at the gate, and tells the lead of it where there is a watch.
+pub struct Gatekeeper {
+    alerts: Option<GateAlerts>,
+    happened: Happened,
+}
+
+impl Gatekeeper {
+    /// `outbox`: of the watch.
+    #[must_use]
+    pub fn new(outbox: Option<Outbox>, happened: Happened) -> Self {
+        let alerts = outbox.map(|outbox| GateAlerts::new(outbox, "lead"));
+        Self { alerts, happened }
+    }
+
+    fn note(&self, event: &GateEvent) {
+        let mut happened = self.happened.lock().unwrap_or_else(PoisonError::into_inner);
+        happened.push((event.probe, event.kind.clone()));
+    }
+}
+
+impl EventSink for Gatekeeper {
+    fn tell_in(&self, transaction: &Transaction, event: &GateEvent) -> Result<(), StoreError> {
+        let alerts = self.alerts.as_ref();
+        alerts.map_or(Ok(()), |alerts| alerts.tell_in(transaction, event))
+    }
+
+    fn committed(&self, event: GateEvent) {
+        self.note(&event);
+        if let Some(alerts) = &self.alerts {
+            alerts.committed(event);
+        }
+    }
+
+    fn tell(&self, event: GateEvent) {
+        self.note(&event);
+        if let Some(alerts) = &self.alerts {
+            alerts.tell(event);
+        }
+    }
+}
 
 /// An alert as its receiver got it.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +84,18 @@ impl Letter {
     #[must_use]
     pub fn summary(&self) -> &str {
         self.alert["summary"].as_str().unwrap_or_default()
+    }
+
+    /// The alert's id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.alert["id"].as_str().unwrap_or_default()
+    }
+
+    /// Of an incident: what fails.
+    #[must_use]
+    pub fn check(&self) -> Option<&str> {
+        self.alert["incident"]["check"].as_str()
     }
 
     /// Whether it is meant to wake somebody.

@@ -1,7 +1,7 @@
 //! Wrong clocks: what is refused, what is named, and that nodes which are down are noticed all the same.
 
 use isochrone_proto::ids::TargetId;
-use isochrone_watch::judge::What;
+use isochrone_tests::world::watch::{Letter, WATCHED};
 
 use super::*;
 
@@ -14,13 +14,11 @@ async fn watched(seed: u64, skews_ms: &[i64]) -> World {
     let scale = Scale {
         probes: 0,
         targets: targets(&NODES),
+        watch: Some(WATCHED.to_owned()),
         ..Scale::default()
     };
     let mut world = World::empty(seed, &scale);
-    world.collector.crash(0).await;
-    world.collector.is_watched = true;
     world.record.set_calm();
-    world.start_collector();
     for skew_ms in skews_ms {
         let machine = world.add_machine().await;
         world.machines[machine].clock.simulate_step(*skew_ms);
@@ -69,25 +67,43 @@ fn one_story(world: &World) -> Vec<u64> {
 /// A node dies; whether that is told in time, and only that.
 async fn notices_a_dead_node(world: &World, most: Duration) {
     world.record.set_dead(TargetId::of_node("oslo"), true);
-    let is_told = |world: &World| world.collector.told.has(What::Down, "oslo");
+    let is_told = |world: &World| {
+        accusations(world)
+            .iter()
+            .any(|letter| letter.targets().contains(&"oslo"))
+    };
     world.until("it is told that oslo is down", most, is_told).await;
-    for name in ["berlin", "lima"] {
-        assert!(
-            !world.collector.told.has(What::Down, name),
-            "{:?}",
-            world.collector.told.all()
-        );
-    }
+    let about = accusations(world);
+    assert!(
+        about.len() == 1 && about[0].event() == "opened" && about[0].targets() == ["oslo"],
+        "{about:#?}"
+    );
+}
+
+/// The letters about nodes and probes.
+fn letters(world: &World) -> Vec<Letter> {
+    let letters = world.collector.letters.letters().into_iter();
+    letters.filter(|letter| letter.check().is_some()).collect()
+}
+
+/// The letters that say more than that nothing is known of a node.
+fn accusations(world: &World) -> Vec<Letter> {
+    let letters = letters(world).into_iter();
+    letters.filter(|letter| letter.check() != Some("data")).collect()
+}
+
+/// How many letters say that a clock is wrong: of a probe's, or of the collector's.
+fn told_of_clocks(world: &World, kind: &str) -> usize {
+    let letters = world.collector.letters.letters();
+    let of_kind = letters
+        .iter()
+        .filter(|letter| letter.alert["security"]["kind"] == kind);
+    of_kind.count()
 }
 
 fn nobody_is_silent(world: &World) {
-    let told = world.collector.told.all();
-    assert!(
-        !told
-            .iter()
-            .any(|(what, _)| matches!(what, What::Silent | What::Down | What::NoData)),
-        "{told:?}"
-    );
+    let told = letters(world);
+    assert!(told.is_empty(), "{told:#?}");
 }
 
 async fn judge_refusing(mut world: World) {
@@ -167,10 +183,10 @@ fn collector_ten_minutes_forward_names_itself_and_still_notices_a_dead_node() {
         pass(seconds(240)).await;
         nobody_is_silent(&world);
         assert_eq!(one_story(&world), [0, 0, 0], "ten minutes late is not too late");
-        let told = happened(&world, ProbeId::COLLECTOR, |what| {
-            matches!(what, GateEventKind::OwnClockWrong { .. })
-        });
-        assert!(told, "above a minute it is an alert");
+        assert!(
+            told_of_clocks(&world, "own-clock") >= 1,
+            "above a minute it is an alert"
+        );
         notices_a_dead_node(&world, seconds(30)).await;
         judge(world).await;
     });
@@ -191,10 +207,11 @@ fn probe_six_minutes_fast_is_named_and_what_it_measures_is_refused_and_counted()
         assert!(text.contains("360.0 s ahead of the collector's (here "), "{text}");
         pass(seconds(240)).await;
         nobody_is_silent(&world); // its session never broke, and it sends
-        let told = happened(&world, fast, |what| {
-            matches!(what, GateEventKind::ClockWrong { .. })
-        });
-        assert!(told, "above a minute it is an alert");
+        assert_eq!(
+            told_of_clocks(&world, "clock"),
+            1,
+            "above a minute it is an alert"
+        );
         let refused = one_story(&world);
         assert!(refused[3] > 500 && refused[..3] == [0, 0, 0], "{refused:?}");
         assert_eq!(world.stored(fast), 0);
@@ -263,5 +280,97 @@ fn probe_four_minutes_fast_and_then_corrected_judges_at_once() {
             "within five minutes nothing is refused"
         );
         judge(world).await;
+    });
+}
+
+/// What was stored while the clock was ahead is dated ahead of the present: it leads nothing.
+#[test]
+fn collector_set_right_while_it_was_stopped_notices_a_dead_node() {
+    on_virtual_time(async {
+        let mut world = watched(56, &[0, 0, 0]).await;
+        world.collector.clock.step(10 * MINUTE_MS);
+        pass(seconds(30)).await;
+        world.collector.stop().await;
+        world.collector.clock.step(-10 * MINUTE_MS);
+        world.start_collector();
+        let all = |world: &World| (0..3).all(|machine| world.is_connected(machine));
+        world.until("all are back", seconds(60), all).await;
+        pass(seconds(25)).await;
+        notices_a_dead_node(&world, seconds(30)).await;
+        judge(world).await;
+    });
+}
+
+const HOUR_MS: i64 = 60 * MINUTE_MS;
+
+/// The collector starts with a clock that is wrong by so much: everybody comes in, and hears whose clock it is; set right,
+/// it goes on as before.
+fn collector_that_starts_far_off(seed: u64, by_ms: i64, said: &str) {
+    on_virtual_time(async {
+        let mut world = watched(seed, &[0, 0, 0]).await;
+        world.collector.stop().await;
+        world.collector.clock.step(by_ms);
+        world.start_collector();
+        let all = |world: &World| (0..3).all(|machine| world.is_connected(machine));
+        world.until("all are back", seconds(60), all).await;
+        pass(seconds(25)).await;
+        let own = format!("This collector's clock is the wrong one: it is {said} ");
+        let sentences = self::sentences(&world);
+        assert!(
+            sentences.len() == 1 && sentences[0].starts_with(&own),
+            "{sentences:?}"
+        );
+        for machine in &world.machines {
+            let clock = machine.status().unwrap().clock.unwrap();
+            assert!(clock.collector_is_wrong, "{clock:?}");
+        }
+        pass(seconds(200)).await;
+        // where all that comes is of the future, it is refused, and nothing is known of the nodes
+        assert!(accusations(&world).is_empty(), "{:#?}", accusations(&world));
+        assert_eq!(letters(&world).is_empty(), by_ms > 0, "{:#?}", letters(&world));
+        world.collector.clock.step(-by_ms);
+        pass(seconds(60)).await;
+        assert_eq!(self::sentences(&world), Vec::<String>::new());
+        world.until("all are connected", seconds(60), all).await;
+        one_story(&world);
+        notices_a_dead_node(&world, seconds(30)).await;
+    });
+}
+
+#[test]
+fn collector_that_starts_two_hours_ahead_is_named_at_both_ends() {
+    collector_that_starts_far_off(57, 2 * HOUR_MS, "2 h ahead of");
+}
+
+#[test]
+fn collector_that_starts_two_hours_behind_is_named_at_both_ends() {
+    collector_that_starts_far_off(58, -2 * HOUR_MS, "2 h behind");
+}
+
+#[test]
+fn collector_that_starts_two_days_ahead_is_named_at_both_ends() {
+    collector_that_starts_far_off(59, 48 * HOUR_MS, "2 d ahead of");
+}
+
+#[test]
+fn collector_that_starts_two_days_behind_is_named_at_both_ends() {
+    collector_that_starts_far_off(65, -48 * HOUR_MS, "2 d behind");
+}
+
+/// The same of a probe: the others go on.
+#[test]
+fn probe_hours_or_days_off_comes_in_and_is_named() {
+    on_virtual_time(async {
+        for hours in [2, -2, 48, -48] {
+            let world = watched(66, &[0, 0, 0, hours * HOUR_MS]).await;
+            assert_eq!(named(&world), ["probe-4"], "{hours} h");
+            let clock = world.machines[3].status().unwrap().clock.unwrap();
+            assert!(!clock.collector_is_wrong, "{clock:?}");
+            let ms = clock.offset_ms.abs_diff(hours * HOUR_MS);
+            assert!(ms < 1_000, "{hours} h: {clock:?}");
+            pass(seconds(200)).await;
+            nobody_is_silent(&world);
+            notices_a_dead_node(&world, seconds(30)).await;
+        }
     });
 }

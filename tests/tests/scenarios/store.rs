@@ -6,32 +6,45 @@ use isochrone_gate::audit::Actor;
 use isochrone_report::log::Window;
 use isochrone_report::{Printed as _, coverage, nodes, show};
 use isochrone_store::{Part, Store, export};
-use isochrone_watch::alert::{Alert, Event};
-use isochrone_watch::incident::IncidentCheck;
+use isochrone_tests::world::watch::WATCHED;
+use isochrone_watch::alert::Event;
+use isochrone_web::view::NoticeLevel;
 
 use super::*;
 
 fn watched(probes: u8) -> Scale {
     Scale {
-        is_watched: true,
+        watch: Some(WATCHED.to_owned()),
         ..scale(probes)
     }
 }
 
-/// All that was told since the world began (the outbox has no courier here), but for what the simulated node's assets
-/// are like.
-fn told(world: &World) -> Vec<Alert> {
-    let is_asset = |alert: &Alert| {
-        let incident = alert.incident.as_ref();
-        incident.is_some_and(|incident| incident.check == IncidentCheck::Asset)
-    };
-    let mut told = world.collector.process().judging.as_ref().unwrap().told();
-    told.retain(|alert| !is_asset(alert));
-    told
+/// An alert that was sent.
+#[derive(Debug)]
+struct Told {
+    event: Event,
+    summary: String,
 }
 
+/// All that was told since the world began, but for what the simulated node's assets are like.
+fn told(world: &World) -> Vec<Told> {
+    let letters = world.collector.letters.letters();
+    let told = letters.iter().filter(|letter| letter.check() != Some("asset"));
+    told.map(|letter| Told {
+        event: serde_json::from_value(letter.alert["event"].clone()).unwrap(),
+        summary: letter.summary().to_owned(),
+    })
+    .collect()
+}
+
+/// What the page says of the store.
 fn notices(world: &World) -> Vec<String> {
-    world.collector.process().judging.as_ref().unwrap().notices()
+    let views = world.collector.process().context.views.as_ref().unwrap();
+    let notices = views.borrow().notices.clone();
+    let of_store = notices
+        .into_iter()
+        .filter(|notice| notice.level == NoticeLevel::Error);
+    of_store.map(|notice| notice.text).collect()
 }
 
 fn events(world: &World) -> Vec<Event> {

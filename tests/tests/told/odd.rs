@@ -233,10 +233,10 @@ fn collector_whose_clock_was_ten_minutes_ahead_for_a_while_pages_nobody_and_then
         stage.pass(seconds(20)).await;
         stage.world.collector.clock.step(-600_000);
         stage.pass(seconds(90)).await;
-        assert!(stage.letters().is_empty(), "{:?}", told(&stage));
+        assert!(told(&stage).is_empty(), "{:?}", told(&stage));
         let died = stage.down(&[0], Answer::Refused);
         stage.pass(seconds(40)).await;
-        let letters = stage.letters();
+        let letters = stage.about_nodes();
         assert_eq!(told(&stage), [one("opened", "n0")]);
         assert!(between(died, letters[0].at) <= 22.0, "{:#?}", stage.story(died));
     });
@@ -254,10 +254,110 @@ fn probe_whose_clock_was_six_minutes_fast_for_a_while_is_a_judge_again() {
         }
         let judges = || stage.page().nodes[0].connect.vantages_ok;
         assert!(
-            stage.letters().is_empty() && judges() == 3,
+            told(&stage).is_empty() && judges() == 3,
             "{:?} {}",
             told(&stage),
             judges()
+        );
+    });
+}
+
+/// The lead hears that the collector's clock is ahead, sets it back, and hears of the next outage as of the one before.
+#[test]
+fn letters_go_out_after_the_collectors_clock_was_set_back() {
+    play(async {
+        let stage = Stage::new(71, &Cast::of(4, 6)).await;
+        stage.world.collector.clock.step(600_000);
+        stage.pass(seconds(20)).await;
+        stage.down(&[0], Answer::Refused);
+        stage.pass(seconds(40)).await;
+        assert_eq!(told(&stage), [one("opened", "n0")]);
+        stage.world.collector.clock.step(-600_000);
+        stage.pass(seconds(20)).await;
+        let died = stage.down(&[0, 1], Answer::Refused);
+        stage.pass(seconds(40)).await;
+        let letters = stage.about_nodes();
+        assert_eq!(told(&stage), [one("opened", "n0"), one("opened", "n1")]);
+        assert!(between(died, letters[1].at) <= 22.0, "{:#?}", stage.story(died));
+    });
+}
+
+/// A collector on a notebook that was shut: its clock is right, and what happened meanwhile comes to light.
+#[test]
+fn collector_whose_machine_slept_blames_no_clock_and_tells_late_what_happened_meanwhile() {
+    play(async {
+        let stage = Stage::new(72, &Cast::of(4, 6)).await;
+        stage.fall_asleep();
+        stage.pass(seconds(600)).await;
+        let died = stage.down(&[0], Answer::Refused);
+        stage.pass(seconds(200)).await;
+        let back = stage.down(&[], Answer::Well);
+        stage.pass(seconds(600)).await;
+        stage.wake(seconds(1_400));
+        for _ in 0..300 {
+            stage.pass(seconds(1)).await;
+            let notices = stage.page().notices;
+            assert!(
+                notices.iter().all(|notice| !notice.text.contains("clock")),
+                "{notices:?}"
+            );
+        }
+        assert_eq!(told(&stage), [one("late", "n0")]);
+        assert_eq!(stage.letters().len(), 1, "{:#?}", stage.letters());
+        let (start, end) = told_alike(&stage).await;
+        assert!(
+            (0.0..=10.5).contains(&between(died, start)),
+            "{}",
+            between(died, start)
+        );
+        assert!(
+            (0.0..=10.5).contains(&between(back, end)),
+            "{}",
+            between(back, end)
+        );
+    });
+}
+
+/// All but one of those who judge are an hour slow: what they measured is found at the hour at which it was.
+#[test]
+fn past_that_slow_probes_measured_is_read_by_their_clocks() {
+    play(async {
+        let mut stage = Stage::new(73, &Cast::of(4, 6)).await;
+        for machine in 1..6 {
+            stage.world.machines[machine].clock.simulate_step(-3_600_000);
+        }
+        stage.pass(seconds(90)).await;
+        assert!(told(&stage).is_empty(), "{:?}", told(&stage));
+        stage.world.collector.stop().await;
+        stage.pass(seconds(20)).await;
+        let died = stage.down(&[0], Answer::Refused);
+        stage.pass(seconds(100)).await;
+        let back = stage.down(&[], Answer::Well);
+        stage.pass(seconds(60)).await;
+        stage.world.start_collector();
+        stage.pass(seconds(240)).await;
+        assert_eq!(told(&stage), [one("late", "n0")]);
+        let (start, end) = told_alike(&stage).await;
+        assert!(
+            (0.0..=10.5).contains(&between(died, start)),
+            "{}",
+            between(died, start)
+        );
+        assert!(
+            (0.0..=10.5).contains(&between(back, end)),
+            "{}",
+            between(back, end)
+        );
+        let recent = stage.json("show n0 --since 20m --format json").await;
+        let seen = recent["seen"].as_array().unwrap();
+        let vantages: std::collections::BTreeSet<_> = seen.iter().map(|of| of["vantage"].as_str()).collect();
+        assert_eq!(vantages.len(), 6, "{recent:#}");
+        let failures = recent["failures"].as_array().unwrap();
+        assert!(failures.len() >= 4, "{recent:#}");
+        let report = stage.json("report nodes --since 20m --format json").await;
+        assert!(
+            of_node(&report, "n0")["days"][0]["checks"].as_u64().unwrap() > 250,
+            "{report:#}"
         );
     });
 }

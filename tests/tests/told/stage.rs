@@ -12,7 +12,7 @@ use isochrone_planner::pace::Pace;
 use isochrone_proto::kind::Check;
 use isochrone_proto::units::UnixMillis;
 use isochrone_tests::world::nodes::{Answer, Call};
-use isochrone_tests::world::watch::Letter;
+use isochrone_tests::world::watch::{Letter, WATCHED};
 use isochrone_tests::world::{Scale, World, on_virtual_time};
 use isochrone_web::LiveView;
 use isochrone_web::view::IncidentView;
@@ -55,7 +55,7 @@ impl Cast {
             probes: (0..probes).map(probe).collect(),
             nodes: (0..nodes).map(node).collect(),
             of_each: "asset = \"1343\"\n",
-            config: "[alerts]\nwebhook = \"https://hook.example.org/x\"\n".to_owned(),
+            config: WATCHED.to_owned(),
         }
     }
 
@@ -86,7 +86,6 @@ impl Stage {
             subscriber.with_test_writer().try_init().ok();
         }
         let scale = Scale {
-            is_watched: false,
             probes: 0,
             pace: Pace::default(),
             targets: cast.targets(),
@@ -141,6 +140,19 @@ impl Stage {
         })
     }
 
+    /// The collector's machine falls asleep: nothing happens on it, and nobody reaches it.
+    pub(crate) fn fall_asleep(&self) {
+        self.world.collector.suspended.send_replace(true);
+        (0..self.world.machines.len()).for_each(|machine| self.world.cut(machine, true));
+    }
+
+    /// It wakes up. Its wall clock and the time since its boot went on, its monotonic clock did not.
+    pub(crate) fn wake(&self, slept: Duration) {
+        self.world.collector.clock.slept(slept);
+        (0..self.world.machines.len()).for_each(|machine| self.world.cut(machine, false));
+        self.world.collector.suspended.send_replace(false);
+    }
+
     /// The collector's process is stopped and goes on later: nothing that is sent to it meanwhile is heard.
     pub(crate) async fn suspend_collector(&self, time: Duration) {
         self.world.collector.suspended.send_replace(true);
@@ -159,9 +171,9 @@ impl Stage {
         self.world.collector.letters.letters()
     }
 
-    /// The letters about nodes; of a probe's silence nothing.
+    /// The letters about nodes; of a probe's silence, and of what happens at the gate, nothing.
     pub(crate) fn about_nodes(&self) -> Vec<Letter> {
-        let is_of_probe = |letter: &Letter| letter.alert["incident"]["check"] == "probe";
+        let is_of_probe = |letter: &Letter| letter.check() == Some("probe") || letter.event() == "security";
         let letters = self.letters().into_iter();
         letters.filter(|letter| !is_of_probe(letter)).collect()
     }
@@ -239,7 +251,7 @@ pub(crate) async fn told_alike(stage: &Stage) -> (UnixMillis, UnixMillis) {
     let shown = show["incidents"].as_array().unwrap();
     assert_eq!(shown.len(), 1, "{shown:#?}");
     assert_eq!((shown[0]["start"].clone(), shown[0]["end"].clone()), bounds);
-    let letter = stage.letters().pop().unwrap();
+    let letter = stage.about_nodes().pop().unwrap();
     let body = &letter.alert["incident"];
     assert_eq!(
         (body["start"].clone(), body["end"].clone()),

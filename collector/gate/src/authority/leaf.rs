@@ -92,10 +92,11 @@ impl ProbeLeaf {
     }
 }
 
-/// When a certificate ends.
-pub(super) fn expires(der: &[u8]) -> Option<UnixMillis> {
+/// From when until when a certificate is valid.
+pub(super) fn life(der: &[u8]) -> Option<(UnixMillis, UnixMillis)> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
-    Some(expiry(&certificate))
+    let begin = millis(certificate.validity().not_before.timestamp());
+    Some((begin, expiry(&certificate)))
 }
 
 /// A certificate's public key, DER.
@@ -105,7 +106,11 @@ pub(super) fn public_key_of(der: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn expiry(certificate: &X509Certificate<'_>) -> UnixMillis {
-    let seconds = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or(0); // before 1970: long over
+    millis(certificate.validity().not_after.timestamp())
+}
+
+fn millis(seconds: i64) -> UnixMillis {
+    let seconds = u64::try_from(seconds).unwrap_or(0); // before 1970: long over
     UnixMillis(seconds.saturating_mul(1_000))
 }
 

@@ -109,8 +109,9 @@ fn transport() -> quinn::TransportConfig {
     transport
 }
 
-/// Accepts certificates that our authority signed for clients. One past its end passes here, so that the
-/// session can tell the probe so and let it renew; nothing but renewal is open to it.
+/// Accepts certificates that our authority signed for clients, whatever the time: where our clock is behind, they are not
+/// valid yet, and it takes a session to say so. One past its end passes here, so that the session can tell the probe so and
+/// let it renew; nothing but renewal is open to it.
 #[derive(Debug)]
 struct ProbeVerifier {
     chain: Arc<dyn ClientCertVerifier>,
@@ -143,8 +144,8 @@ impl ClientCertVerifier for ProbeVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
-        let end = leaf::expires(end_entity).ok_or(CertificateError::BadEncoding)?;
-        let in_force = now.as_secs().min(end.0 / 1_000);
+        let (begin, end) = leaf::life(end_entity).ok_or(CertificateError::BadEncoding)?;
+        let in_force = now.as_secs().min(end.0 / 1_000).max(begin.0 / 1_000);
         let at = UnixTime::since_unix_epoch(Duration::from_secs(in_force));
         let judged = self.chain.verify_client_cert(end_entity, intermediates, at);
         judged.inspect_err(|error| {

@@ -68,8 +68,27 @@ pub struct Clocks {
     /// The collector's clock minus that of most of its probes, in milliseconds, where they agree among themselves and
     /// not with it: then its own is the wrong one.
     pub collector_ms: Option<i64>,
-    /// Every probe whose clock is the wrong one: its id, its name, and its clock minus the collector's.
-    pub probes: Vec<(ProbeId, String, i64)>,
+    /// Every probe whose clock is the wrong one: its id, its name, and how wrong it is.
+    pub probes: Vec<(ProbeId, String, WrongClock)>,
+}
+
+/// A probe's clock that is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongClock {
+    /// It minus the collector's, in milliseconds.
+    pub offset_ms: i64,
+    /// The right one minus the collector's: 0, unless that is wrong itself.
+    pub right_ms: i64,
+    /// No third clock says which of the two is the wrong one.
+    pub is_doubtful: bool,
+}
+
+impl WrongClock {
+    /// How far it is off.
+    #[must_use]
+    pub fn ms(&self) -> u64 {
+        self.offset_ms.abs_diff(self.right_ms)
+    }
 }
 
 impl Clocks {
@@ -77,10 +96,23 @@ impl Clocks {
     pub(super) fn of(offsets: Vec<(ProbeId, String, i64)>) -> Self {
         let collector_ms = common_offset(offsets.iter().map(|(_, _, offset_ms)| *offset_ms).collect());
         let right_ms = collector_ms.unwrap_or(0);
-        let is_wrong =
-            |(_, _, offset_ms): &(ProbeId, String, i64)| offset_ms.abs_diff(right_ms) > NAMED_ABOVE_MS;
-        let mut probes: Vec<_> = offsets.into_iter().filter(is_wrong).collect();
+        let count = offsets.len();
+        let clocks = offsets.into_iter().map(|(probe, name, offset_ms)| {
+            let clock = WrongClock {
+                offset_ms,
+                right_ms,
+                is_doubtful: false,
+            };
+            (probe, name, clock)
+        });
+        let mut probes: Vec<_> = clocks
+            .filter(|(_, _, clock)| clock.ms() > NAMED_ABOVE_MS)
+            .collect();
         probes.sort_by(|a, b| a.1.cmp(&b.1));
+        let nobody_agrees = probes.len() == count;
+        probes
+            .iter_mut()
+            .for_each(|(_, _, clock)| clock.is_doubtful = nobody_agrees);
         Self {
             collector_ms: collector_ms.map(|offset_ms| -offset_ms),
             probes,
@@ -94,22 +126,31 @@ impl Clocks {
             .collector_ms
             .map(|ahead_ms| collector_sentence(ahead_ms, now));
         let probes = self.probes.iter();
-        let probes = probes
-            .map(|(_, name, offset_ms)| format!("The clock of {name} is {}", probe_words(*offset_ms, now)));
+        let probes =
+            probes.map(|(_, name, clock)| format!("The clock of {name} is {}", probe_words(*clock, now)));
         own.into_iter().chain(probes).collect()
     }
 }
 
 /// How far a probe's clock is off, with both times, and what to do.
 #[must_use]
-pub fn probe_words(offset_ms: i64, now: UnixMillis) -> String {
-    let there = UnixMillis(now.0.saturating_add_signed(offset_ms));
+pub fn probe_words(clock: WrongClock, now: UnixMillis) -> String {
+    let there = UnixMillis(now.0.saturating_add_signed(clock.offset_ms));
+    let right = UnixMillis(now.0.saturating_add_signed(clock.right_ms));
+    let (of_whom, place) = match clock.right_ms {
+        0 => ("this collector's", "here"),
+        _ => ("that of most of the probes", "most"),
+    };
+    let or = match clock.is_doubtful {
+        true => ", or this collector's is the wrong one: no third clock says which",
+        false => "",
+    };
     format!(
-        "{} this collector's (there {}, here {}). Its server should set its clock (timedatectl); measurements more than \
-         5 min ahead are refused.",
-        apart(offset_ms),
+        "{} {of_whom} (there {}, {place} {}). Its server should set its clock (timedatectl){or}; measurements more than 5 \
+         min ahead are refused.",
+        apart(clock.offset_ms.saturating_sub(clock.right_ms)),
         rfc3339_second(there),
-        rfc3339_second(now)
+        rfc3339_second(right)
     )
 }
 
@@ -119,7 +160,7 @@ pub fn collector_sentence(ahead_ms: i64, now: UnixMillis) -> String {
     let there = UnixMillis(now.0.saturating_add_signed(-ahead_ms));
     format!(
         "This collector's clock is the wrong one: it is {} that of most of its probes (here {}, there {}). Set it \
-         (timedatectl).",
+         (timedatectl), or look at the time server that these probes share.",
         apart(ahead_ms),
         rfc3339_second(now),
         rfc3339_second(there)
@@ -161,7 +202,7 @@ mod tests {
 
     fn wrong(offsets: &[i64]) -> (Option<i64>, Vec<i64>) {
         let clocks = clocks(offsets);
-        let probes = clocks.probes.iter().map(|(_, _, offset_ms)| *offset_ms);
+        let probes = clocks.probes.iter().map(|(_, _, clock)| clock.offset_ms);
         (clocks.collector_ms, probes.collect())
     }
 
@@ -211,6 +252,39 @@ mod tests {
         );
     }
 
+    /// What is named and told of each clock where the collector's is wrong, too.
+    #[test]
+    fn probe_is_held_against_the_right_time_where_the_collector_is_wrong() {
+        let said = clocks(&[600_000, 600_100, 600_050, 0]).sentences(NOW);
+        assert_eq!(said.len(), 2, "{said:?}");
+        let of_probe = "The clock of p4 is 10 min behind that of most of the probes (there 2026-11-22T02:58:03Z, most \
+            2026-11-22T03:08:03Z). ";
+        assert!(said[1].starts_with(of_probe), "{said:?}");
+        let told = clocks(&[50_000, 50_000, 70_000]);
+        assert_eq!(told.collector_ms, Some(-50_000));
+        assert!(
+            told.probes
+                .iter()
+                .all(|(_, _, clock)| clock.ms() <= TOLD_ABOVE_MS),
+            "{told:?}"
+        );
+    }
+
+    #[test]
+    fn one_clock_against_another_may_be_either() {
+        for offsets in [&[360_000][..], &[5_000, 90_000, -70_000]] {
+            let said = clocks(offsets).sentences(NOW);
+            let is_open =
+                |text: &String| text.contains(", or this collector's is the wrong one: no third clock");
+            assert!(
+                said.len() == offsets.len() && said.iter().all(is_open),
+                "{said:?}"
+            );
+        }
+        let said = clocks(&[360_000, 10]).sentences(NOW);
+        assert!(!said[0].contains("no third clock"), "{said:?}");
+    }
+
     #[test]
     fn both_times_are_told() {
         let said = clocks(&[360_000, 0, 0]).sentences(NOW);
@@ -226,7 +300,8 @@ mod tests {
             said,
             [
                 "This collector's clock is the wrong one: it is 10 min behind that of most of its probes \
-              (here 2026-11-22T02:58:03Z, there 2026-11-22T03:08:03Z). Set it (timedatectl)."
+              (here 2026-11-22T02:58:03Z, there 2026-11-22T03:08:03Z). Set it (timedatectl), or look at the time server \
+              that these probes share."
             ]
         );
     }

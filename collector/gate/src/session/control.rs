@@ -14,7 +14,7 @@ use super::clocks::{TOLD_ABOVE_MS, TOLD_AFTER};
 use super::end::{End, ProtocolBreak};
 use super::frames::FrameReader;
 use super::quota::Bucket;
-use super::talk::Talk;
+use super::talk::{Answered, Talk};
 use crate::registry::Renewal;
 
 /// Reads control messages until the conversation ends.
@@ -45,11 +45,9 @@ async fn hear(talk: &Talk, message: ProbeMessage) -> Result<(), End> {
         ProbeMessage::Plans(plans) => take_plans(talk, &plans),
         ProbeMessage::Renew { csr } => renew(talk, &csr),
         ProbeMessage::Pong {
-            nonce,
-            collector_time,
-            probe_time,
+            nonce, probe_time, ..
         } => {
-            pong(talk, nonce, (collector_time, probe_time));
+            pong(talk, nonce, probe_time);
             Ok(())
         }
         ProbeMessage::Spool(spool) => {
@@ -98,12 +96,10 @@ fn renew(talk: &Talk, csr: &[u8]) -> Result<(), End> {
     Ok(())
 }
 
-fn pong(talk: &Talk, nonce: u64, (collector_time, probe_time): (UnixMillis, UnixMillis)) {
-    let Some(ping) = talk.take_ping(nonce) else {
-        return; // an answer to an older ping: useless by now
+fn pong(talk: &Talk, nonce: u64, probe_time: UnixMillis) {
+    let Some(Answered { rtt, here }) = talk.answered(nonce) else {
+        return; // useless by now
     };
-    let rtt = talk.gate.clock.now().saturating_duration_since(ping.sent);
-    let here = collector_time.plus(rtt / 2);
     let Ok(offset_ms) = i64::try_from(i128::from(probe_time.0) - i128::from(here.0)) else {
         return; // no time at all
     };

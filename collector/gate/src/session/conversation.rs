@@ -11,7 +11,7 @@ use isochrone_proto::ids::PlanVersion;
 use isochrone_proto::known::Known;
 use quinn::{Connection, SendStream};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -232,7 +232,8 @@ async fn welcomed(
 
 /// Writes what the replies collects, and a ping now and then.
 async fn speak(talk: &Talk, send: &mut SendStream) -> End {
-    let mut ping_at = talk.gate.clock.now();
+    let mut pings = interval(control::PING_EVERY);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay); // one that is late makes no row of them
     loop {
         let messages = tokio::select! {
             biased;
@@ -243,10 +244,7 @@ async fn speak(talk: &Talk, send: &mut SendStream) -> End {
                     return End::Stopping;
                 }
             },
-            () = tokio::time::sleep_until(ping_at) => {
-                ping_at += control::PING_EVERY;
-                vec![talk.ping()]
-            }
+            _ = pings.tick() => vec![talk.ping()],
         };
         for message in messages {
             if let Err(error) = write(send, &message).await {

@@ -9,8 +9,9 @@ use isochrone_base::aside::aside;
 use isochrone_proto::codec;
 use isochrone_proto::control::{self, CollectorMessage, EpochMark, Hello, Refusal};
 use isochrone_proto::ids::{Digest, EpochId, PlanVersion, ProbeId, Sequence};
+use isochrone_proto::units::UnixMillis;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::clocks::TOLD_ABOVE_MS;
 use super::end::{End, ProtocolBreak};
@@ -22,6 +23,8 @@ use crate::registry::ProbeRecord;
 
 /// A probe with an expired leaf renews within this time, or is refused.
 const RENEWAL: Duration = Duration::from_secs(30);
+/// The wall clock was set where it moved by more than this against the clock that nobody sets.
+const OWN_STEP_MS: u64 = 100;
 /// A probe that was asked for plans answers within this time.
 const PLANS: Duration = Duration::from_secs(30);
 
@@ -46,7 +49,18 @@ pub(super) struct Talk {
 #[derive(Clone, Copy)]
 pub(super) struct Ping {
     nonce: u64,
-    pub(super) sent: Instant,
+    /// By the clock that nobody sets.
+    sent: Duration,
+    /// By the wall clock.
+    at: UnixMillis,
+}
+
+/// An answer to a ping, by the collector's own clocks.
+#[derive(Clone, Copy)]
+pub(super) struct Answered {
+    pub(super) rtt: Duration,
+    /// Half a round trip after the ping was sent.
+    pub(super) here: UnixMillis,
 }
 
 impl Talk {
@@ -219,11 +233,11 @@ impl Talk {
     /// The next ping; an unanswered one before it is forgotten.
     pub(super) fn ping(&self) -> CollectorMessage {
         let nonce = self.pings.fetch_add(1, Ordering::Relaxed);
-        let (sent, wall) = (self.gate.clock.now(), self.gate.clock.wall());
-        *self.ping.lock().unwrap_or_else(PoisonError::into_inner) = Some(Ping { nonce, sent });
+        let (sent, at) = (self.gate.clock.since_boot(), self.gate.clock.wall());
+        *self.ping.lock().unwrap_or_else(PoisonError::into_inner) = Some(Ping { nonce, sent, at });
         CollectorMessage::Ping {
             nonce,
-            collector_time: wall,
+            collector_time: at,
             clocks: self.clocks(),
         }
     }
@@ -238,18 +252,32 @@ impl Talk {
         })
     }
 
-    pub(super) fn take_ping(&self, nonce: u64) -> Option<Ping> {
+    /// The answer to the newest ping; `None` for one to an older ping, and for one while which our own clock was set: it
+    /// compares two clocks of which one is gone.
+    pub(super) fn answered(&self, nonce: u64) -> Option<Answered> {
         let mut ping = self.ping.lock().unwrap_or_else(PoisonError::into_inner);
-        ping.take_if(|ping| ping.nonce == nonce)
+        let Ping { sent, at, .. } = ping.take_if(|ping| ping.nonce == nonce)?;
+        let rtt = self.gate.clock.since_boot().saturating_sub(sent);
+        let expected = at.plus(rtt);
+        let is_apart = self.gate.clock.wall().0.abs_diff(expected.0) > OWN_STEP_MS;
+        (!is_apart).then(|| Answered {
+            rtt,
+            here: at.plus(rtt / 2),
+        })
     }
 
     /// Tells the lead of clocks that are far apart: of the collector's where that is the wrong one.
     pub(super) fn tell_clock(&self, offset_ms: i64) {
-        let wrong = self.gate.sessions.clocks().collector_ms;
-        let at = self.gate.clock.wall();
-        let Some(ahead_ms) = wrong.filter(|ahead_ms| ahead_ms.unsigned_abs() > TOLD_ABOVE_MS) else {
+        let clocks = self.gate.sessions.clocks();
+        let own = clocks.probes.iter().find(|(probe, ..)| *probe == self.probe);
+        if let Some((_, _, clock)) = own.filter(|(_, _, clock)| clock.ms() > TOLD_ABOVE_MS) {
             tracing::warn!(probe = %self.probe, offset_ms, "the clock of a probe is wrong");
-            return self.tell(GateEventKind::ClockWrong { offset_ms });
+            self.tell(GateEventKind::ClockWrong(*clock));
+        }
+        let at = self.gate.clock.wall();
+        let wrong = clocks.collector_ms;
+        let Some(ahead_ms) = wrong.filter(|ahead_ms| ahead_ms.unsigned_abs() > TOLD_ABOVE_MS) else {
+            return;
         };
         tracing::warn!(ahead_ms, "this collector's clock is wrong");
         let event = GateEvent {

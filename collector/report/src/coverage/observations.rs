@@ -16,9 +16,10 @@ use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::measurement::Phase;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::{Store, StoreError, Stored};
+use isochrone_watch::clocks::Clocks;
 use isochrone_watch::judge::Cadence;
 
-use crate::log::{DAY_MS, Fill, Window, fill};
+use crate::log::{DAY_MS, Fill, Window, dated, fill};
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -34,8 +35,9 @@ pub fn from_store(
     source: Source,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Observations, StoreError> {
-    let mut builder = ObservationsBuilder::new(roster, window);
-    fill(store, window, &mut builder, progress)?;
+    let clocks = Clocks::read(store)?;
+    let mut builder = ObservationsBuilder::new(roster, window).with_clocks(clocks.clone());
+    fill(store, (window, &clocks), &mut builder, progress)?;
     Ok(builder.finish(source))
 }
 
@@ -48,6 +50,7 @@ pub(super) struct ObservationsBuilder<'a> {
     days: HashMap<(ProbeId, TargetId, u64), Reading>,
     /// Until when each node was measured: its newest slot, and how long that stays fresh.
     until: HashMap<TargetId, UnixMillis>,
+    clocks: Clocks,
 }
 
 #[derive(Debug, Default)]
@@ -68,14 +71,15 @@ impl Fill for ObservationsBuilder<'_> {
             else {
                 continue;
             };
-            if !self.window.holds(row.slot) || self.roster.node(target.id).is_none() {
+            let slot = dated(&self.clocks, stored, row.slot);
+            if !self.window.holds(slot) || self.roster.node(target.id).is_none() {
                 continue;
             }
             let fresh_ms = Cadence::of(check.schedule).apart_ms().max(HOUR_MS);
             let until = self.until.entry(target.id).or_default();
-            *until = UnixMillis(row.slot.0 + fresh_ms).max(*until);
+            *until = UnixMillis(slot.0 + fresh_ms).max(*until);
             let server = self.roster.server_of(stored.probe);
-            let key = (server, target.id, row.slot.0 / DAY_MS);
+            let key = (server, target.id, slot.0 / DAY_MS);
             self.days.entry(key).or_default().add(counts_for, &run);
         }
     }
@@ -108,7 +112,13 @@ impl<'a> ObservationsBuilder<'a> {
             window,
             days: HashMap::new(),
             until: HashMap::new(),
+            clocks: Clocks::default(),
         }
+    }
+
+    /// How far the probes' clocks were off.
+    fn with_clocks(self, clocks: Clocks) -> Self {
+        Self { clocks, ..self }
     }
 
     /// The nodes that count, and a note on each that does not: paused and removed ones count as long as they were

@@ -18,7 +18,7 @@ use isochrone_watch::spans::Span;
 use super::counts::{Counts, Part, day_report, slice, slice_ms, whole};
 use super::outages::report;
 use super::values::{AvailabilityReport, NodeReport, NodesReport};
-use crate::log::{DAY_MS, Fill, Window};
+use crate::log::{DAY_MS, Fill, Window, dated};
 use crate::outages::{self, Outages};
 
 /// What the log holds so far.
@@ -31,6 +31,7 @@ pub(super) struct NodesBuilder<'a> {
     /// First and last check of each node, whoever's.
     measured: BTreeMap<TargetId, (UnixMillis, UnixMillis)>,
     replay: Replay,
+    clocks: Clocks,
 }
 
 impl Fill for NodesBuilder<'_> {
@@ -40,8 +41,8 @@ impl Fill for NodesBuilder<'_> {
         }
         self.replay.add(stored);
         for row in stored.batch.endpoints() {
+            let slot = dated(&self.replay.facts().clocks, stored, row.slot);
             let planned = stored.plan.target_of(row.check);
-            let slot = self.replay.local(stored.probe, row.slot);
             let Some((check, target)) = planned.filter(|_| self.window.holds(slot)) else {
                 continue;
             };

@@ -17,7 +17,7 @@ use isochrone_watch::judge::Cadence;
 use isochrone_watch::replay::Replay;
 
 use super::values::{FailureRun, IncidentLine, SeenBy, ShowReport, Slots};
-use crate::log::{Fill, Window};
+use crate::log::{Fill, Window, dated};
 use crate::outages::{self, Outages, Weight};
 
 /// One slot of a probe's check of the node.
@@ -68,8 +68,8 @@ impl Fill for ShowBuilder<'_> {
         }
         self.replay.add(stored);
         for row in stored.batch.endpoints() {
+            let slot = dated(&self.replay.facts().clocks, stored, row.slot);
             let planned = stored.plan.target_of(row.check);
-            let slot = self.replay.local(stored.probe, row.slot);
             let Some((check, target)) = planned.filter(|_| self.window.holds(slot)) else {
                 continue;
             };

@@ -1,6 +1,7 @@
 //! Delivers what the outbox holds: one receiver never waits for another.
 //!
 //! What is over before it could be told is one line, not two; after a receiver's outage the newest state goes first.
+//! Pauses are measured by the clock that nobody sets.
 
 mod queue;
 
@@ -15,6 +16,7 @@ use isochrone_store::StoreError;
 use rand::Rng;
 use rand::rngs::StdRng;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Receiver;
@@ -29,6 +31,8 @@ const RETRY_AFTER_LONGEST: Duration = Duration::from_secs(3_600);
 /// An alert that its receiver refused so often steps aside for the next ones until the collector starts
 /// again; it stays in the outbox, and is shown as pending.
 const REFUSALS_MAX: u32 = 5;
+/// What waits is looked at so often at least: while it waits for its time, the clock may be set.
+const LONGEST_LOOK: Duration = Duration::from_secs(60);
 /// How long deliveries under way are waited for at the end.
 const DRAIN: Duration = Duration::from_secs(2);
 
@@ -46,7 +50,8 @@ struct Lane {
     under_way: bool,
     failures: u32,
     refusals: u32,
-    not_before: UnixMillis,
+    /// `None`: at once.
+    not_before: Option<Instant>,
     aside: BTreeSet<String>,
     /// What is over before so long has passed is not told.
     after: Duration,
@@ -73,7 +78,7 @@ impl Courier {
                 under_way: false,
                 failures: 0,
                 refusals: 0,
-                not_before: UnixMillis(0),
+                not_before: None,
                 aside: BTreeSet::new(),
                 after: receiver.after,
             })
@@ -83,10 +88,10 @@ impl Courier {
 
     /// What is to be sent now: at most one parcel for each receiver. Each must come back through
     /// [`Courier::settle`].
-    pub(crate) fn due(&mut self, now: UnixMillis) -> Vec<Parcel> {
+    pub(crate) fn due(&mut self, (now, at): (UnixMillis, Instant)) -> Vec<Parcel> {
         let mut parcels = Vec::new();
         for (index, lane) in self.lanes.iter_mut().enumerate() {
-            if lane.under_way || now < lane.not_before {
+            if lane.under_way || !lane.pause_left(at).is_zero() {
                 continue;
             }
             let queue = lane.queue(&self.outbox, now);
@@ -127,7 +132,7 @@ impl Courier {
         &mut self,
         parcel: &Parcel,
         result: Result<(), DeliverError>,
-        now: UnixMillis,
+        (now, at): (UnixMillis, Instant),
         jitter: f64,
     ) -> Result<(), StoreError> {
         let lane = &mut self.lanes[parcel.lane];
@@ -135,18 +140,18 @@ impl Courier {
         let error = match result {
             Ok(()) => {
                 (lane.failures, lane.refusals) = (0, 0);
-                lane.not_before = now;
+                lane.not_before = None;
                 return match self.outbox.delivered(&parcel.pending, now) {
                     Ok(()) => Ok(()),
                     Err(error) => {
-                        lane.not_before = now.plus(PAUSE_FIRST); // or it would be sent again at once
+                        lane.not_before = Some(at + PAUSE_FIRST); // or it would be sent again at once
                         Err(error)
                     }
                 };
             }
             Err(error) => error,
         };
-        lane.not_before = now.plus(lane.pause(&error, jitter));
+        lane.not_before = Some(at + lane.pause(&error, jitter));
         lane.failures = lane.failures.saturating_add(1);
         if matches!(error, DeliverError::Rejected { .. }) {
             lane.refusals += 1;
@@ -163,13 +168,13 @@ impl Courier {
             .failed(&parcel.pending, cleaned(&error.to_string()).into_owned())
     }
 
-    /// When the next receiver may be tried that is not tried now.
+    /// How long it is until the next receiver may be tried that is not tried now.
     #[must_use]
-    pub(crate) fn next_due(&self) -> Option<UnixMillis> {
+    pub(crate) fn next_due(&self, (now, at): (UnixMillis, Instant)) -> Option<Duration> {
         let waiting = self.lanes.iter().filter(|lane| !lane.under_way);
         let due = waiting.filter_map(|lane| {
             let first = lane.queue(&self.outbox, UnixMillis(u64::MAX)).next?;
-            Some(lane.not_before.max(queue::ripe_at(&first, lane.after)))
+            Some(lane.pause_left(at).max(queue::ripe_in(&first, lane.after, now)))
         });
         due.min()
     }
@@ -188,27 +193,28 @@ impl Courier {
         let mut under_way = JoinSet::new();
         let outbox = self.outbox.clone();
         loop {
-            for parcel in self.due(clock.wall()) {
+            for parcel in self.due((clock.wall(), clock.now())) {
                 let deliver = Arc::clone(&deliver);
                 under_way.spawn_blocking(move || {
                     let result = deliver.deliver(&parcel.request);
                     (parcel, result)
                 });
             }
-            let pause = self.next_due().map_or(Duration::from_secs(60), |due| {
-                due.since(clock.wall()).max(Duration::from_millis(100))
+            let due = self.next_due((clock.wall(), clock.now()));
+            let pause = due.map_or(LONGEST_LOOK, |due| {
+                due.clamp(Duration::from_millis(100), LONGEST_LOOK)
             });
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                Some(done) = under_way.join_next() => self.note(done, clock.wall(), &mut random),
+                Some(done) = under_way.join_next() => self.note(done, &clock, &mut random),
                 () = outbox.filled() => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
         let drained = async {
             while let Some(done) = under_way.join_next().await {
-                self.note(done, clock.wall(), &mut random);
+                self.note(done, &clock, &mut random);
             }
         };
         if tokio::time::timeout(DRAIN, drained).await.is_err() {
@@ -219,7 +225,7 @@ impl Courier {
     fn note(
         &mut self,
         done: Result<(Parcel, Result<(), DeliverError>), tokio::task::JoinError>,
-        now: UnixMillis,
+        clock: &Clock,
         random: &mut StdRng,
     ) {
         let (parcel, result) = match done {
@@ -232,6 +238,7 @@ impl Courier {
                 return;
             }
         };
+        let now = (clock.wall(), clock.now());
         if let Err(error) = self.settle(&parcel, result, now, random.random_range(0.5..1.5)) {
             tracing::error!(%error, "a delivery could not be noted; the alert will be sent again");
         }
@@ -246,6 +253,11 @@ impl Lane {
         let board = outbox.board();
         let is_told = |id: &str| board.of_incident(id).0 > 0;
         queue::Queue::of(waiting, self.after, (now, is_told))
+    }
+
+    fn pause_left(&self, at: Instant) -> Duration {
+        let left = self.not_before.map(|due| due.saturating_duration_since(at));
+        left.unwrap_or_default()
     }
 
     fn pause(&self, error: &DeliverError, jitter: f64) -> Duration {

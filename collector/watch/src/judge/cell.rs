@@ -10,6 +10,7 @@ use isochrone_proto::measurement::{FailureCause, Phase};
 use isochrone_proto::units::UnixMillis;
 
 use self::usual::Usual;
+use super::moved::{Anew, each};
 use super::observation::{Cadence, Observation, Reached};
 
 /// One (vantage, target, check, family).
@@ -114,6 +115,19 @@ impl Cell {
         (self.proven_before, self.named_before) = (false, false);
     }
 
+    /// The clock was set: what was noted by the old one is read by the new.
+    pub(super) fn reckon(&mut self, anew: Anew<'_>) {
+        each(
+            [&mut self.measured, &mut self.counted, &mut self.mistrusted],
+            anew,
+        );
+        for streak in [&mut self.way, &mut self.name] {
+            each([&mut streak.since, &mut streak.began, &mut streak.before], anew);
+        }
+        each(self.failure.as_mut().map(|failure| &mut failure.began), anew);
+        self.usual.reckon(anew);
+    }
+
     /// What a run says of the way to the target. An answer from a box on the way says nothing.
     pub(super) fn reached(&mut self, run: &Observation<'_>) -> Reached {
         let reached = run.word.reached();
@@ -128,12 +142,6 @@ impl Cell {
     /// Takes a run's word on the way. False if a newer one is known.
     pub(super) fn take_way(&mut self, colour: Colour, run: &Observation<'_>) -> bool {
         self.way.take(colour, run.began, self.cadence)
-    }
-
-    /// Nothing is known of it.
-    pub(super) fn forget(&mut self) {
-        (self.way, self.name) = (Streak::default(), Streak::default());
-        (self.measured, self.counted, self.mistrusted) = (UnixMillis(0), UnixMillis(0), UnixMillis(0));
     }
 
     pub(super) fn fail(&mut self, (phase, cause): (Phase, FailureCause), run: &Observation<'_>) {

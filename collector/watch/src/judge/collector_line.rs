@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use isochrone_proto::units::UnixMillis;
 
+use super::moved::{Anew, each};
 use super::tell::What;
 use super::vantage::{Session, Vantage};
 use super::{Engine, Output};
@@ -40,13 +41,20 @@ impl CollectorLine {
         self.heard[vantage] = at.max(self.heard[vantage]);
     }
 
-    /// The clock was set: what was noted by the old one is read by the new.
-    pub(super) fn reckon(&mut self, anew: impl Fn(UnixMillis) -> UnixMillis) {
-        self.heard.iter_mut().for_each(|at| *at = anew(*at));
-    }
-
     pub(super) fn suspect_since(&self) -> Option<UnixMillis> {
         self.suspect_since
+    }
+
+    /// The clock was set: what was noted by the old one is read by the new.
+    pub(super) fn reckon(&mut self, anew: Anew<'_>) {
+        let Self {
+            suspect_since,
+            needed: _,
+            stood: _,
+            heard,
+            due,
+        } = self;
+        each(heard.iter_mut().chain(suspect_since.as_mut()).chain([due]), anew);
     }
 
     /// After a gap in the collector's own ticks nothing is known: sessions that end now ended in the gap.

@@ -13,7 +13,7 @@ use super::observation::{Cadence, Observation, Reached, is_certificate, service_
 use super::sight::Matter;
 use super::state::Verdict;
 use super::vantage::{Session, light_us, of};
-use super::{CellId, Engine};
+use super::{CellId, Engine, GAP_MS};
 use crate::incident::IncidentCheck;
 
 impl Engine {
@@ -50,36 +50,10 @@ impl Engine {
         }
     }
 
-    /// The collector's clock was set back: what is dated ahead of it would stand in the way of all that is to come.
-    pub(super) fn forget_ahead(&mut self, now: UnixMillis) {
-        for cell in &mut self.cells {
-            cell.forget();
-        }
-        for vantage in &mut self.vantages {
-            vantage.heard = vantage.heard.min(now);
-            vantage.excused = vantage.excused.min(now);
-            vantage.lines = Default::default();
-        }
-        for node in &mut self.nodes {
-            for grid in &mut node.grids {
-                grid.forget();
-            }
-            node.memory.reckon(|at| at.min(now));
-            (node.is_dirty, node.wake) = (true, now);
-        }
-        self.collector_line.reckon(|at| at.min(now));
-        self.silences.reckon(|at| at.min(now));
-    }
-
     /// Takes in a run. False if it came too late to say anything now: it changes history only.
     pub fn observe(&mut self, cell: CellId, run: &Observation<'_>) -> bool {
         let place = cell.0;
         let (vantage, node) = (self.cells[place].vantage, self.cells[place].target);
-        let run = &Observation {
-            began: self.vantages[vantage].local(run.began),
-            finished: self.vantages[vantage].local(run.finished),
-            ..*run
-        };
         let cell = &mut self.cells[place];
         cell.measured = cell.measured.max(run.began);
         let mut reached = cell.reached(run);
@@ -221,15 +195,14 @@ impl Engine {
             _ => false,
         };
         if !is_beside {
-            let vantage = &mut self.vantages[from];
-            let at = vantage.local(at);
-            vantage.lines[family].udp(at);
+            self.vantages[from].lines[family].udp(at);
         }
     }
 
     /// A batch of `probe` arrived, over the family of its session.
     pub fn heard(&mut self, probe: ProbeId, family: Family, at: UnixMillis) {
         let place = self.vantage_place(probe);
+        let at = at.min(UnixMillis(self.now.0 + GAP_MS)); // later only by a clock that was wrong
         let vantage = &mut self.vantages[place];
         vantage.heard = vantage.heard.max(at);
         vantage.lines[of(family)].udp(at);
@@ -314,38 +287,17 @@ impl Engine {
         }
     }
 
-    /// Its clock minus the collector's: rows that come from now on are read by it.
-    pub(crate) fn set_clock_offset(&mut self, probe: ProbeId, offset_ms: i64) {
+    /// Its clock is not what it was taken for: what its rows said is dated wrong.
+    pub(crate) fn start_anew(&mut self, probe: ProbeId) {
         let place = self.vantage_place(probe);
-        self.vantages[place].offset_ms = offset_ms;
-    }
-
-    /// An instant of a probe's clock by the collector's.
-    pub(crate) fn local(&self, probe: ProbeId, at: UnixMillis) -> UnixMillis {
-        let place = self.by_probe.get(&probe);
-        place.map_or(at, |&place| self.vantages[place].local(at))
-    }
-
-    /// The collector's clock was set: every instant that is known moves with it, and the next call of
-    /// [`Engine::advance`] is no gap.
-    pub fn clock_stepped(&mut self, by_ms: i64) {
-        let moved = |at: UnixMillis| UnixMillis(at.0.saturating_add_signed(by_ms));
-        self.now = moved(self.now);
-        self.started = self.now; // nobody is silent for it
-        for vantage in &mut self.vantages {
-            vantage.offset_ms = vantage.offset_ms.saturating_sub(by_ms);
-            vantage.heard = moved(vantage.heard);
-            vantage.excused = moved(vantage.excused);
-            vantage.lines = [Line::default(), Line::default()];
+        self.vantages[place].lines = [Line::default(), Line::default()];
+        for cell in self.cells.iter_mut().filter(|cell| cell.vantage == place) {
+            cell.start_anew();
+            self.nodes[cell.target].is_dirty = true;
         }
-        self.cells.iter_mut().for_each(Cell::start_anew);
-        for node in &mut self.nodes {
-            node.memory.reckon(moved);
-            (node.is_dirty, node.wake) = (true, UnixMillis(0));
+        for grid in self.nodes.iter_mut().flat_map(|node| &mut node.grids) {
+            grid.forget(place);
         }
-        self.silences.reckon(moved);
-        self.collector_line.reckon(moved);
-        self.collector_line.restart(self.now);
     }
 
     /// How long a vantage may be quiet.

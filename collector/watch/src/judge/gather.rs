@@ -5,6 +5,7 @@ use isochrone_proto::units::UnixMillis;
 
 use super::Engine;
 use super::fleet::{Fault, fails_since};
+use super::moved::{Anew, each};
 use super::silence::MEASURED;
 use super::tell::What;
 use crate::incident::{Incident, IncidentCheck, Subject};
@@ -31,6 +32,14 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
+    /// The clock was set: what was noted by the old one is read by the new.
+    pub(super) fn reckon(&mut self, anew: Anew<'_>) {
+        for (_, since, waiting) in &mut self.waiting {
+            each([since], anew);
+            waiting.reckon(anew);
+        }
+    }
+
     /// Nobody is to be told of an incident any more.
     pub(super) fn forget(&mut self, id: &str) {
         self.waiting.retain(|(_, _, waiting)| waiting.id != id);

@@ -7,6 +7,8 @@
 use isochrone_proto::measurement::{FailureCause, Phase};
 use isochrone_proto::units::UnixMillis;
 
+use super::moved::{Anew, each};
+
 /// Failures in a row over the grid.
 const IN_A_ROW: usize = 4;
 /// Answers in a row that end them.
@@ -84,13 +86,36 @@ pub(super) struct Failing {
 }
 
 impl Grid {
-    /// Nothing was answered yet.
-    pub(super) fn forget(&mut self) {
-        *self = Self {
-            is_asked: self.is_asked,
-            is_dropped: self.is_dropped,
-            ..Self::default()
-        };
+    /// The clock was set: what was noted by the old one is read by the new.
+    pub(super) fn reckon(&mut self, anew: Anew<'_>) {
+        let Self {
+            answers,
+            bad_since,
+            good,
+            is_asked: _,
+            is_dropped: _,
+        } = self;
+        for Answer {
+            began, fresh_until, ..
+        } in answers
+        {
+            each([began, fresh_until], anew);
+        }
+        each([good].into_iter().chain(bad_since), anew);
+    }
+
+    /// What a vantage answered is dated by a clock that was wrong.
+    pub(super) fn forget(&mut self, vantage: usize) {
+        let before = self.answers.len();
+        self.answers.retain(|answer| answer.vantage != vantage);
+        if self.answers.len() < before {
+            let bad = self
+                .answers
+                .iter()
+                .rev()
+                .take_while(|answer| answer.grade != Grade::Good);
+            self.bad_since = bad.last().map(|answer| answer.began);
+        }
     }
 
     /// Puts an answer in its place. One older than all that are kept changes nothing.

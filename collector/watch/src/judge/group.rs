@@ -4,6 +4,7 @@ use isochrone_proto::units::UnixMillis;
 
 use super::flapping::STEADY_MS;
 use super::fleet::{Beside, Fault, News};
+use super::moved::{Anew, each};
 use super::node::Listed;
 use super::tell::{Telling, What};
 use super::{Engine, Output};
@@ -24,6 +25,18 @@ pub(super) struct Group {
 }
 
 impl Group {
+    /// The clock was set: what was noted by the old one is read by the new.
+    pub(super) fn reckon(&mut self, anew: Anew<'_>) {
+        let Self {
+            id: _,
+            down: _,
+            ended,
+            gathering_since,
+        } = self;
+        ended.iter_mut().for_each(|outage| outage.reckon(anew));
+        each(gathering_since.as_mut(), anew);
+    }
+
     fn new(id: &str, down: Vec<usize>) -> Self {
         Self {
             id: id.to_owned(),

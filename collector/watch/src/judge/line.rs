@@ -12,6 +12,7 @@ use isochrone_proto::measurement::Phase;
 use isochrone_proto::units::UnixMillis;
 
 use self::sick::Sick;
+use super::moved::{Anew, each};
 use super::observation::Cadence;
 
 /// A proof from before the first failure holds so long after it.
@@ -65,6 +66,26 @@ pub(super) struct Accusation {
 }
 
 impl Line {
+    /// The clock was set: what was noted by the old one is read by the new.
+    pub(super) fn reckon(&mut self, anew: Anew<'_>) {
+        let Self {
+            connected,
+            secured,
+            resolved,
+            udp,
+            sick,
+        } = self;
+        each(
+            connected
+                .noted()
+                .chain(secured.noted())
+                .chain(resolved.noted())
+                .chain([udp]),
+            anew,
+        );
+        sick.reckon(anew);
+    }
+
     /// A connection to `host` stood, TLS too if `secured`. Not to be told of hosts near the vantage: those
     /// prove nothing.
     pub(super) fn reached(&mut self, host: Host, secured: bool, at: UnixMillis) {
@@ -193,6 +214,11 @@ impl<K: Copy + PartialEq> Latest<K> {
             }
             None => self.first = Some((key, at)),
         }
+    }
+
+    fn noted(&mut self) -> impl Iterator<Item = &mut UnixMillis> {
+        let Self { first, second } = self;
+        first.iter_mut().chain(second).map(|(_, at)| at)
     }
 
     fn newest(&self) -> Option<UnixMillis> {

@@ -7,6 +7,7 @@ use isochrone_proto::units::UnixMillis;
 
 use super::fleet::Fault;
 use super::grid::Grid;
+use super::moved::{Anew, each};
 use super::observation::Service;
 use super::state::{NodeStanding, Standing, State};
 use crate::incident::{Incident, IncidentCheck};
@@ -84,29 +85,42 @@ pub(super) struct Listed {
 const PARTIAL_MS: u64 = 300_000;
 
 impl Memory {
+    /// The clock was set: what was noted by the old one is read by the new.
+    pub(super) fn reckon(&mut self, anew: Anew<'_>) {
+        let Self {
+            last,
+            quiet_since,
+            changed,
+            reached,
+            is_taken_up: _,
+            down_over: _,
+            suspect_since,
+            nameless_since,
+            partial_since,
+            blind_since,
+            unknown_since,
+            announced: _,
+            listed,
+        } = self;
+        let noted = [
+            quiet_since,
+            reached,
+            suspect_since,
+            nameless_since,
+            partial_since,
+            blind_since,
+            unknown_since,
+        ];
+        let listed = listed.iter_mut().map(|listed| &mut listed.at);
+        let last = last.iter_mut().flat_map(|(fell, end)| [fell, end]);
+        each(noted.into_iter().flatten().chain(listed).chain(last), anew);
+        each([changed], anew);
+    }
+
     /// Some judges fail for long: advice, never a page.
     pub(super) fn is_partial(&self, now: UnixMillis) -> bool {
         self.partial_since
             .is_some_and(|since| now.0 >= since.0 + PARTIAL_MS)
-    }
-
-    /// The clock was set: what was noted by the old one is read by the new.
-    pub(super) fn reckon(&mut self, anew: impl Fn(UnixMillis) -> UnixMillis) {
-        let noted = [
-            &mut self.quiet_since,
-            &mut self.reached,
-            &mut self.suspect_since,
-            &mut self.nameless_since,
-            &mut self.partial_since,
-            &mut self.blind_since,
-            &mut self.unknown_since,
-        ];
-        let listed = self.listed.iter_mut().map(|listed| &mut listed.at);
-        let last = self.last.iter_mut().flat_map(|(fell, end)| [fell, end]);
-        for at in noted.into_iter().flatten().chain(listed).chain(last) {
-            *at = anew(*at);
-        }
-        self.changed = anew(self.changed);
     }
 
     /// When its last outage was over.

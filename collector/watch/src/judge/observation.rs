@@ -64,9 +64,9 @@ impl Cadence {
 /// One run, as the engine sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct Observation<'a> {
-    /// When it began, by the probe's clock.
+    /// When it began, by the collector's clock.
     pub began: UnixMillis,
-    /// When it ended, by the probe's clock.
+    /// When it ended, by the collector's clock.
     pub finished: UnixMillis,
     /// What it says.
     pub word: Word,

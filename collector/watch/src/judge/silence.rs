@@ -9,6 +9,7 @@ use isochrone_proto::units::UnixMillis;
 
 use super::Engine;
 use super::fleet::{Fault, fails_since};
+use super::moved::{Anew, each};
 use super::outage::by_hand;
 use super::sight::Sight;
 use super::tell::What;
@@ -43,8 +44,15 @@ impl Silences {
     }
 
     /// The clock was set: what was noted by the old one is read by the new.
-    pub(super) fn reckon(&mut self, anew: impl Fn(UnixMillis) -> UnixMillis) {
-        self.last_ends.values_mut().for_each(|at| *at = anew(*at));
+    pub(super) fn reckon(&mut self, anew: Anew<'_>) {
+        let Self {
+            open,
+            last_ends,
+            silent: _,
+            due,
+        } = self;
+        open.values_mut().for_each(|incident| incident.reckon(anew));
+        each(last_ends.values_mut().chain([due]), anew);
     }
 
     pub(super) fn open(&self) -> impl Iterator<Item = &Incident> {

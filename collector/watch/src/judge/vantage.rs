@@ -19,8 +19,6 @@ pub(super) struct Vantage {
     pub(super) worker: Option<usize>,
     /// Where its sessions come from, by family.
     pub(super) addresses: [Option<IpAddr>; 2],
-    /// Its clock minus the collector's, in milliseconds.
-    pub(super) offset_ms: i64,
     /// A batch of it arrived last.
     pub(super) heard: UnixMillis,
     /// Nothing was asked of it at that time: its silence begins later.
@@ -62,7 +60,6 @@ impl Vantage {
             entry: None,
             worker: None,
             addresses: [None; 2],
-            offset_ms: 0,
             heard: UnixMillis(0),
             excused: UnixMillis(0),
             session: Session::Unknown,
@@ -78,11 +75,6 @@ impl Vantage {
 
     pub(super) fn network(&self) -> Option<u32> {
         self.entry.as_ref().and_then(|entry| entry.network)
-    }
-
-    /// An instant of its clock by the collector's.
-    pub(super) fn local(&self, at: UnixMillis) -> UnixMillis {
-        UnixMillis(at.0.saturating_add_signed(-self.offset_ms))
     }
 }
 
@@ -115,14 +107,5 @@ mod tests {
         assert!((130_000..134_000).contains(&us), "{us}");
         assert_eq!(light_us(berlin, berlin), 0);
         assert_eq!(light_us(berlin, (None, Some(1.0))), 0);
-    }
-
-    #[test]
-    fn measured_offset_brings_an_instant_to_the_collectors_clock() {
-        let mut vantage = Vantage::new(ProbeId(1));
-        vantage.offset_ms = 3_000;
-        assert_eq!(vantage.local(UnixMillis(10_000)), UnixMillis(7_000));
-        vantage.offset_ms = -3_000;
-        assert_eq!(vantage.local(UnixMillis(10_000)), UnixMillis(13_000));
     }
 }

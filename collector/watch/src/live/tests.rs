@@ -1,7 +1,7 @@
 use isochrone_proto::batch::BatchHeader;
 use isochrone_proto::ids::{Digest, Sequence};
 use isochrone_proto::kind::{Check, Family};
-use isochrone_proto::ledger::Adoption;
+use isochrone_proto::ledger::{Adoption, Event};
 use isochrone_proto::measurement::{
     CacheState, EchoOutcome, EndpointOutcome, EndpointResult, FailureCause, Measurement, Outcome, Phase,
     Phases, SendFailure, Stamp,
@@ -11,6 +11,7 @@ use isochrone_proto::schedule::Schedule;
 use isochrone_proto::units::Micros;
 
 use super::*;
+use crate::clocks::Clocks;
 
 const ECHO4: Kind = Kind::new(Check::Echo, Family::V4);
 const STATUS4: Kind = Kind::new(Check::Status, Family::V4);
@@ -124,6 +125,11 @@ fn failed(cause: FailureCause) -> EndpointResult {
 
 const BASE: u64 = 1_000_000_000;
 
+/// Takes a batch in whose clock is right.
+fn apply(live: &mut Live, probe: ProbeId, plan: &Plan, batch: &Batch, received: UnixMillis) {
+    live.apply((probe, plan, batch), (received, Some));
+}
+
 #[test]
 fn echo_rows_fill_their_cells_and_losses_carry_no_time() {
     let plan = plan(1, &[("a", ECHO4), ("b", ECHO4)]);
@@ -136,7 +142,7 @@ fn echo_rows_fill_their_cells_and_losses_carry_no_time() {
     ];
     let mut live = Live::new();
     let now = UnixMillis(BASE + 31_000);
-    live.apply(ProbeId(1), &plan, &batch(&plan, &rows), now);
+    apply(&mut live, ProbeId(1), &plan, &batch(&plan, &rows), now);
     let vantage = live.vantage(ProbeId(1)).unwrap();
     let cell = vantage.cell(TargetId::of_node("a"), ECHO4).unwrap();
     let mut figures = cell.window().figures(now);
@@ -160,7 +166,7 @@ fn asset_that_is_no_hit_leaves_the_first_byte_times() {
     ];
     let mut live = Live::new();
     let now = UnixMillis(BASE + 21_000);
-    live.apply(ProbeId(1), &plan, &batch(&plan, &rows), now);
+    apply(&mut live, ProbeId(1), &plan, &batch(&plan, &rows), now);
     let cell = live
         .vantage(ProbeId(1))
         .unwrap()
@@ -204,7 +210,7 @@ fn absent_and_forbidden_are_no_failures() {
     ];
     let mut live = Live::new();
     let now = UnixMillis(BASE + 31_000);
-    live.apply(ProbeId(1), &plan, &batch(&plan, &rows), now);
+    apply(&mut live, ProbeId(1), &plan, &batch(&plan, &rows), now);
     let cell = live
         .vantage(ProbeId(1))
         .unwrap()
@@ -219,7 +225,13 @@ fn silence_is_no_data_as_soon_as_the_engine_says_so() {
     let plan = plan(1, &[("a", STATUS4)]);
     let mut live = Live::new();
     let rows = [endpoint(0, BASE, ok(1, 1), CacheState::Absent)];
-    live.apply(ProbeId(1), &plan, &batch(&plan, &rows), UnixMillis(BASE + 1_000));
+    apply(
+        &mut live,
+        ProbeId(1),
+        &plan,
+        &batch(&plan, &rows),
+        UnixMillis(BASE + 1_000),
+    );
     let cell = live
         .vantage(ProbeId(1))
         .unwrap()
@@ -238,20 +250,28 @@ fn new_plan_moves_rows_to_the_right_cells_and_marks_what_it_dropped() {
     let mut live = Live::new();
     let at = UnixMillis(BASE + 20_000);
     let row = |check, slot| endpoint(check, slot, ok(1, 1), CacheState::Absent);
-    live.apply(
+    apply(
+        &mut live,
         ProbeId(1),
         &first,
         &batch(&first, &[row(0, BASE), row(1, BASE)]),
         at,
     );
-    live.apply(
+    apply(
+        &mut live,
         ProbeId(1),
         &second,
         &batch(&second, &[row(0, BASE + 10_000), row(1, BASE + 10_000)]),
         at,
     );
     // A late batch of the first plan still finds its cells, and does not bring the first plan back.
-    live.apply(ProbeId(1), &first, &batch(&first, &[row(1, BASE - 10_000)]), at);
+    apply(
+        &mut live,
+        ProbeId(1),
+        &first,
+        &batch(&first, &[row(1, BASE - 10_000)]),
+        at,
+    );
     let vantage = live.vantage(ProbeId(1)).unwrap();
     let cell = |name| vantage.cell(TargetId::of_node(name), STATUS4).unwrap();
     let runs = |name| cell(name).window().figures(at).runs();
@@ -273,7 +293,13 @@ fn failure_keeps_phase_cause_and_text_verbatim() {
         failed(FailureCause::Refused),
         CacheState::Absent,
     )];
-    live.apply(ProbeId(1), &plan, &batch(&plan, &rows), UnixMillis(BASE));
+    apply(
+        &mut live,
+        ProbeId(1),
+        &plan,
+        &batch(&plan, &rows),
+        UnixMillis(BASE),
+    );
     let cell = live
         .vantage(ProbeId(1))
         .unwrap()
@@ -286,6 +312,17 @@ fn failure_keeps_phase_cause_and_text_verbatim() {
     );
 }
 
+/// Takes a batch in as the monitor does: read by what is known of its probe's clock.
+fn by_its_clock(clocks: &mut Clocks, live: &mut Live, plan: &Plan, (batch, received): (&Batch, UnixMillis)) {
+    let probe = ProbeId(1);
+    let change = clocks.noted(probe, &batch.header, received);
+    if change.is_some_and(|change| change.is_set) {
+        live.start_anew(probe);
+    }
+    let date = |slot| clocks.date(probe, slot, received);
+    live.apply((probe, plan, batch), (received, date));
+}
+
 /// A probe that was four minutes ahead, and then corrected: the slots of before were never newer than the present, and
 /// what is measured since is the newest.
 #[test]
@@ -293,13 +330,13 @@ fn slot_of_a_clock_that_is_ahead_never_leads_and_cells_start_anew_when_it_is_set
     let plan = plan(1, &[("berlin", STATUS4)]);
     let target = plan.targets[0].id;
     let (now, ahead_ms) = (1_000_000, 240_000);
-    let mut live = Live::new();
+    let (mut live, mut clocks) = (Live::new(), Clocks::default());
     let mut fast = batch(
         &plan,
         &[endpoint(0, now + ahead_ms - 1_000, ok(5, 5), CacheState::Absent)],
     );
     fast.header.cut = UnixMillis(now + ahead_ms);
-    live.apply(ProbeId(1), &plan, &fast, UnixMillis(now));
+    by_its_clock(&mut clocks, &mut live, &plan, (&fast, UnixMillis(now)));
     let newest = |live: &Live| {
         live.vantage(ProbeId(1))
             .unwrap()
@@ -319,7 +356,12 @@ fn slot_of_a_clock_that_is_ahead_never_leads_and_cells_start_anew_when_it_is_set
     corrected.header.events = vec![Event::ClockStep {
         step_ms: -(ahead_ms as i64),
     }];
-    live.apply(ProbeId(1), &plan, &corrected, UnixMillis(now + 10_000));
+    by_its_clock(
+        &mut clocks,
+        &mut live,
+        &plan,
+        (&corrected, UnixMillis(now + 10_000)),
+    );
     assert_eq!(newest(&live), Some(UnixMillis(now + 9_000)));
     let vantage = live.vantage(ProbeId(1)).unwrap();
     assert_eq!(vantage.last_slot, Some(UnixMillis(now + 9_000)));
@@ -341,20 +383,45 @@ fn slots_of_a_slow_clock_are_as_old_as_they_are() {
         let vantage = live.vantage(ProbeId(1)).unwrap();
         vantage.cell(target, STATUS4).unwrap().is_fresh(now)
     };
-    let mut live = Live::new();
-    live.apply(ProbeId(1), &plan, &slow, now);
+    let (mut live, mut clocks) = (Live::new(), Clocks::default());
+    by_its_clock(&mut clocks, &mut live, &plan, (&slow, now));
     assert!(!is_fresh(&live), "nothing is known of its clock yet");
-    live.set_clock_offset(ProbeId(1), -45_000);
+    clocks.measured(ProbeId(1), -45_000, UnixMillis(now.0 - 50_000));
     let mut next = batch(
         &plan,
         &[endpoint(0, now.0 - 45_500, ok(5, 5), CacheState::Absent)],
     );
     next.header.cut = UnixMillis(now.0 - 45_050);
-    live.apply(ProbeId(1), &plan, &next, now);
+    by_its_clock(&mut clocks, &mut live, &plan, (&next, now));
     assert!(is_fresh(&live));
     live.clock_stepped(600_000);
     assert!(
         !is_fresh(&live),
         "the collector's own clock was set: it starts anew"
     );
+}
+
+/// What a drained spool says of a clock is over long ago: neither the offset nor the cells are touched.
+#[test]
+fn step_that_a_backlog_brings_leaves_the_cells_as_they_are() {
+    let plan = plan(1, &[("berlin", STATUS4)]);
+    let target = plan.targets[0].id;
+    let now = UnixMillis(10_000_000_000);
+    let (mut live, mut clocks) = (Live::new(), Clocks::default());
+    clocks.measured(ProbeId(1), 0, UnixMillis(now.0 - 60_000));
+    let row = endpoint(0, now.0 - 1_000, ok(5, 5), CacheState::Absent);
+    let mut fresh = batch(&plan, &[row]);
+    fresh.header.cut = UnixMillis(now.0 - 500);
+    by_its_clock(&mut clocks, &mut live, &plan, (&fresh, now));
+    let hours_ago = now.0 - 9_000_000;
+    let row = endpoint(0, hours_ago, ok(5, 5), CacheState::Absent);
+    let mut backlog = batch(&plan, &[row]);
+    backlog.header.cut = UnixMillis(hours_ago + 500);
+    backlog.header.events = vec![Event::ClockStep { step_ms: -240_000 }];
+    by_its_clock(&mut clocks, &mut live, &plan, (&backlog, now));
+    let vantage = live.vantage(ProbeId(1)).unwrap();
+    let cell = vantage.cell(target, STATUS4).unwrap();
+    assert_eq!(cell.newest(), Some(UnixMillis(now.0 - 1_000)));
+    assert!(cell.is_fresh(now));
+    assert_eq!(clocks.date(ProbeId(1), now, now), Some(now));
 }

@@ -114,7 +114,7 @@ impl Journal {
     pub(super) fn find_unjudged(
         &mut self,
         store: &Store,
-        seen: u64,
+        (clocks, seen): (&Clocks, u64),
         now: UnixMillis,
     ) -> Result<(), StoreError> {
         if self.is_new {
@@ -133,14 +133,15 @@ impl Journal {
             };
             let mut late = Late::default();
             store.scan(unjudged, |stored| {
-                for row in stored.batch.endpoints() {
-                    late.add(row.slot);
-                }
+                let slots = stored.batch.endpoints().map(|row| row.slot);
+                let dated = slots.filter_map(|slot| clocks.date(stored.probe, slot, stored.received));
+                dated.for_each(|at| late.add(at));
                 ControlFlow::Continue(())
             })?;
             self.join(&late);
         }
         (self.first_at, self.newest_at) = (now, now);
+        self.is_new &= seen > 0; // an empty one is judged from its beginning
         Ok(())
     }
 
@@ -163,6 +164,13 @@ impl Journal {
                 until = %rfc3339(until),
                 "too many stretches of late results: the oldest is not judged again; reports read it all the same"
             );
+        }
+    }
+
+    /// The collector's clock was set: what is waited for is waited for as long. The stretch of slots stays.
+    pub(super) fn clock_stepped(&mut self, by_ms: i64) {
+        for at in [&mut self.marked_at, &mut self.first_at, &mut self.newest_at] {
+            *at = UnixMillis(at.0.saturating_add_signed(by_ms));
         }
     }
 
@@ -233,9 +241,10 @@ pub struct Rejudged {
 /// When the store failed.
 pub fn rejudge(store: &Store, roster: &Roster, stretch: LateStretch) -> Result<Rejudged, StoreError> {
     let around = (stretch.from.minus(AROUND), stretch.until.plus(AROUND));
-    let mut replay = Replay::new(roster, around).with_facts(Facts::read(store)?);
-    let range = ScanRange::slots(replay.reads_from(), around.1);
-    store.scan(range, |stored| {
+    let facts = Facts::read(store)?;
+    let clocks = facts.clocks.clone();
+    let mut replay = Replay::new(roster, around).with_facts(facts);
+    store.scan(clocks.slots(replay.reads_from(), around.1), |stored| {
         replay.add(&stored);
         ControlFlow::Continue(())
     })?;

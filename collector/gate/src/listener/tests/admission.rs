@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use isochrone_proto::codec;
-use isochrone_proto::control::{CloseCode, CollectorMessage, ProbeMessage, Refusal};
+use isochrone_proto::control::{CloseCode, CollectorMessage, ProbeMessage, Refusal, SpoolState};
 use isochrone_proto::frame::{self, MessageKind};
 use isochrone_proto::join::ALPN;
 use isochrone_proto::limits::CONTROL_BYTES_MAX;
@@ -324,4 +324,48 @@ async fn probe_that_greets_without_end_is_told_to_wait() {
         matches!(&refused, Ok(CollectorMessage::Refused(Refusal::Busy { reason })) if reason.contains("greeted too often")),
         "{refused:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answer_over_which_the_collectors_clock_was_set_says_nothing_of_the_probes() {
+    let bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    let (mut probe, _) = bench.welcomed(&identity, hello(1)).await;
+    let nonce = probe.ping().await;
+    let before = bench.clock.wall();
+    bench.clock.step(-600_000);
+    bench.sessions.clock_stepped(-600_000);
+    let known = bench.sessions.view(identity.id()).unwrap().clock_offset_ms;
+    let pong = ProbeMessage::Pong {
+        nonce,
+        collector_time: before,
+        probe_time: before,
+    };
+    probe.say(&pong).await;
+    let spool = SpoolState {
+        unstored: 7,
+        ..SpoolState::default()
+    };
+    probe.say(&ProbeMessage::Spool(spool)).await;
+    let view = soon(async {
+        loop {
+            let view = bench.sessions.view(identity.id()).unwrap();
+            if view.spool.unstored == 7 {
+                return view;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(view.clock_offset_ms, known);
+}
+
+/// The collector's clock is two days behind that of yesterday, when it signed the leaf.
+#[tokio::test(flavor = "multi_thread")]
+async fn leaf_that_is_not_valid_yet_comes_in_to_hear_whose_clock_is_wrong() {
+    let bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    bench.clock.step(-2 * 86_400_000);
+    bench.welcomed(&identity, hello(1)).await;
+    assert_eq!(bench.sessions.list().len(), 1);
 }

@@ -20,8 +20,20 @@ pub(super) struct Queue {
     pub(super) shortened: Vec<Arc<Pending>>,
 }
 
+/// An alert from later than this was made before the clock was set back.
+const AHEAD: Duration = Duration::from_secs(5);
+
+/// How long it is until an alert may be sent. One of the future is as old as anybody can say: it does not wait.
+pub(super) fn ripe_in(pending: &Pending, after: Duration, now: UnixMillis) -> Duration {
+    let is_of_the_future = pending.created > now.plus(AHEAD);
+    match is_of_the_future {
+        true => Duration::ZERO,
+        false => ripe_at(pending, after).since(now),
+    }
+}
+
 /// When an alert may be sent: at once, unless it begins something and its receiver asked to wait.
-pub(super) fn ripe_at(pending: &Pending, after: Duration) -> UnixMillis {
+fn ripe_at(pending: &Pending, after: Duration) -> UnixMillis {
     match begins(pending) {
         true => pending.created.plus(after),
         false => pending.created,
@@ -57,7 +69,7 @@ impl Queue {
         covered.extend(needless);
         let shortened = shorten(&mut waiting);
         let is_behind = waiting.iter().any(|pending| pending.attempts > 0);
-        let ripe = |pending: &&Arc<Pending>| ripe_at(pending, after) <= now;
+        let ripe = |pending: &&Arc<Pending>| ripe_in(pending, after, now).is_zero();
         let next = if is_behind {
             waiting.iter().rev().find(ripe) // after an outage the newest state first
         } else {

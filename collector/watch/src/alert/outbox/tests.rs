@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::measurement::{FailureCause, Phase};
 use isochrone_store::StoreOptions;
+use tokio::time::Instant;
 
 use super::*;
 use crate::alert::SecretUrl;
@@ -118,6 +120,13 @@ fn store() -> Store {
     Store::in_memory(StoreOptions::default()).unwrap()
 }
 
+/// An instant by both clocks, as long as nobody sets one.
+fn both(now: UnixMillis) -> (UnixMillis, Instant) {
+    static FIRST: OnceLock<Instant> = OnceLock::new();
+    let first = *FIRST.get_or_init(isochrone_base::clock::monotonic);
+    (now, first + now.since(T0))
+}
+
 /// Takes what is due and settles it as `verdict` says; counts deliveries by receiver and alert id.
 fn round(
     courier: &mut Courier,
@@ -125,12 +134,12 @@ fn round(
     verdict: impl Fn(&Parcel) -> Result<(), DeliverError>,
     log: &mut Vec<(String, String)>,
 ) {
-    for parcel in courier.due(now) {
+    for parcel in courier.due(both(now)) {
         let result = verdict(&parcel);
         if result.is_ok() {
             log.push((parcel.request.receiver.to_owned(), parcel.request.id.clone()));
         }
-        courier.settle(&parcel, result, now, 1.0).unwrap();
+        courier.settle(&parcel, result, both(now), 1.0).unwrap();
     }
 }
 
@@ -211,9 +220,9 @@ fn crash_between_delivery_and_its_note_repeats_it_under_the_same_id() {
     let store = store();
     let outbox = Outbox::open(&store, receivers(), T0).unwrap();
     outbox.add(&incident_alert(), T0).unwrap();
-    let first: Vec<_> = Courier::new(outbox).due(T0); // delivered, then the process dies
+    let first: Vec<_> = Courier::new(outbox).due(both(T0)); // delivered, then the process dies
     let outbox = Outbox::open(&store, receivers(), T0).unwrap();
-    let again = Courier::new(outbox).due(T0);
+    let again = Courier::new(outbox).due(both(T0));
     let ids = |parcels: &[Parcel]| -> Vec<_> {
         parcels
             .iter()
@@ -268,7 +277,7 @@ fn dead_receiver_blocks_no_other_and_loses_nothing() {
     let mut tries = BTreeMap::new();
     for second in 0..86_400 {
         let now = UnixMillis(T0.0 + second * 1_000);
-        for parcel in courier.due(now) {
+        for parcel in courier.due(both(now)) {
             *tries.entry(parcel.request.receiver).or_insert(0) += 1;
             let result = if parcel.request.receiver == "discord" {
                 unreachable()
@@ -278,7 +287,7 @@ fn dead_receiver_blocks_no_other_and_loses_nothing() {
             if result.is_ok() {
                 log.push(parcel.request.id.clone());
             }
-            courier.settle(&parcel, result, now, 1.0).unwrap();
+            courier.settle(&parcel, result, both(now), 1.0).unwrap();
         }
     }
     assert_eq!(
@@ -359,7 +368,7 @@ fn refused_alert_steps_aside_for_the_next_and_stays_pending() {
     );
     let mut after_restart = Courier::new(Outbox::open(&store, receivers(), T0).unwrap());
     assert_eq!(
-        after_restart.due(T0).len(),
+        after_restart.due(both(T0)).len(),
         2,
         "and is tried again after a restart"
     );
@@ -405,8 +414,8 @@ fn receiver_that_asked_to_wait_hears_nothing_of_what_is_over_before() {
         let outbox = Outbox::open(&store(), patient(after), T0).unwrap();
         let mut courier = Courier::new(outbox.clone());
         outbox.add(&incident_alert(), T0).unwrap();
-        assert!(courier.due(UnixMillis(T0.0 + 59_000)).is_empty());
-        assert_eq!(courier.next_due(), Some(UnixMillis(T0.0 + after * 1_000)));
+        assert!(courier.due(both(UnixMillis(T0.0 + 59_000))).is_empty());
+        assert_eq!(courier.next_due(both(T0)), Some(Duration::from_secs(after)));
         let mut log = Vec::new();
         for second in 60..1_000 {
             let now = UnixMillis(T0.0 + second * 1_000);
@@ -437,9 +446,9 @@ fn busy_receiver_is_left_alone_as_long_as_it_asked() {
         })
     };
     round(&mut courier, T0, busy, &mut Vec::new());
-    assert!(courier.due(UnixMillis(T0.0 + 99_999)).is_empty());
-    assert_eq!(courier.next_due(), Some(UnixMillis(T0.0 + 100_000)));
-    assert_eq!(courier.due(UnixMillis(T0.0 + 100_000)).len(), 2);
+    assert!(courier.due(both(UnixMillis(T0.0 + 99_999))).is_empty());
+    assert_eq!(courier.next_due(both(T0)), Some(Duration::from_secs(100)));
+    assert_eq!(courier.due(both(UnixMillis(T0.0 + 100_000))).len(), 2);
 }
 
 #[test]
@@ -576,4 +585,45 @@ fn opening_of_six_that_waits_until_five_are_up_again_is_about_the_sixth() {
     );
     assert_eq!(outbox.board().of_incident(&six[5].id), (1, 0));
     assert_eq!(outbox.board().of_incident(&six[0].id), (1, 0), "by its end");
+}
+
+/// The lead hears that the collector's clock is ten minutes ahead, sets it, and hears of what comes then, and of what was
+/// found before, at once.
+#[test]
+fn clock_that_is_set_back_holds_no_alert_up() {
+    let store = store();
+    let outbox = Outbox::open(&store, receivers(), T0).unwrap();
+    let mut courier = Courier::new(outbox.clone());
+    let (ahead, moment) = (UnixMillis(T0.0 + 600_000), both(T0).1);
+    outbox.add(&incident_alert(), ahead).unwrap();
+    for parcel in courier.due((ahead, moment)) {
+        courier.settle(&parcel, Ok(()), (ahead, moment), 1.0).unwrap();
+    }
+    outbox.add(&other_alert(), ahead).unwrap();
+    assert_eq!(courier.next_due((T0, moment)), Some(Duration::ZERO));
+    assert_eq!(
+        courier.due((T0, moment)).len(),
+        2,
+        "found before the clock was set"
+    );
+}
+
+/// A receiver that is away is tried again after the same pause, whatever happens to the clock.
+#[test]
+fn pause_of_a_receiver_is_as_long_when_the_clock_is_set() {
+    let store = store();
+    let outbox = Outbox::open(&store, receivers(), T0).unwrap();
+    let mut courier = Courier::new(outbox.clone());
+    let moment = both(T0).1;
+    outbox.add(&incident_alert(), T0).unwrap();
+    for parcel in courier.due((T0, moment)) {
+        courier.settle(&parcel, unreachable(), (T0, moment), 1.0).unwrap();
+    }
+    for wall in [UnixMillis(T0.0 - 600_000), UnixMillis(T0.0 + 600_000)] {
+        let soon = moment + Duration::from_millis(4_900);
+        assert!(courier.due((wall, soon)).is_empty());
+        assert_eq!(courier.next_due((wall, soon)), Some(Duration::from_millis(100)));
+    }
+    let back = UnixMillis(T0.0 - 600_000);
+    assert_eq!(courier.due((back, moment + Duration::from_secs(5))).len(), 2);
 }

@@ -2,6 +2,8 @@
 
 use isochrone_proto::units::{Micros, UnixMillis};
 
+use crate::judge::moved::Anew;
+
 /// Below this a usual minimum tells nothing.
 const USUAL_MIN_US: u32 = 5_000;
 /// So many times make a minimum usual.
@@ -32,6 +34,11 @@ impl Usual {
             this: Minimum::default(),
             last: Minimum::default(),
         }
+    }
+
+    /// The clock was set: the hour under way stays the one under way.
+    pub(super) fn reckon(&mut self, anew: Anew<'_>) {
+        self.hour = anew(UnixMillis(self.hour * HOUR_MS)).0 / HOUR_MS;
     }
 
     /// Whether `connect` may have come from the target itself; takes it into the minimum either way, so that a

@@ -4,6 +4,8 @@
 
 use isochrone_proto::units::UnixMillis;
 
+use crate::judge::moved::Anew;
+
 /// Parts of the window, a minute each.
 const PARTS: usize = 10;
 const PART_MS: u64 = 60_000;
@@ -33,6 +35,20 @@ struct Part {
 }
 
 impl Sick {
+    /// The clock was set: each minute keeps its runs.
+    pub(super) fn reckon(&mut self, anew: Anew<'_>) {
+        let minute = |of: u64| anew(UnixMillis(of * PART_MS)).0 / PART_MS;
+        let parts = std::mem::take(&mut self.parts);
+        for mut part in parts.into_iter().filter(|part| part.minute > 0) {
+            part.minute = minute(part.minute);
+            let place = (part.minute % PARTS as u64) as usize;
+            self.parts[place] = part;
+        }
+        if self.newest > 0 {
+            self.newest = minute(self.newest);
+        }
+    }
+
     pub(super) fn ran(&mut self, at: UnixMillis) {
         let before = self.newest;
         if let Some(part) = self.part(at) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use isochrone_proto::kind::{Check, Family};
 use proptest::prelude::*;
 
 use super::super::*;
@@ -103,5 +104,38 @@ proptest! {
             prop_assert!(start.contains(&bounds.0), "{}: {bounds:?}", incident.target);
             prop_assert!(bounds.1.is_some_and(|at| end.contains(&at)), "{}: {bounds:?}", incident.target);
         }
+    }
+
+    /// An engine whose clock is set says, second for second, what one says whose clock is not; only the dates differ.
+    #[test]
+    fn clock_that_is_set_changes_nothing_but_dates(
+        scene in scene(),
+        when in 50u64..260,
+        minutes in prop_oneof![-3_000i64..3_000, -30i64..30],
+    ) {
+        let play = |minutes: Option<i64>| {
+            let mut mesh = Mesh::new(&scene.networks, scene.nodes)
+                .connecting()
+                .asking(Check::AssetGet, Family::V4, 40_000);
+            mesh.has_echoes = scene.has_echoes;
+            let until = |mesh: &mut Mesh, second: u64| {
+                if mesh.second <= when && when < second {
+                    mesh.run(when, |run| scene.sees(run));
+                    minutes.into_iter().for_each(|minutes| mesh.set_clock(minutes * 60_000));
+                }
+                mesh.run(second, |run| scene.sees(run));
+            };
+            until(&mut mesh, DIES as u64);
+            mesh.dead = (0..scene.networks.len()).filter(|&probe| scene.is_dead(probe)).collect();
+            until(&mut mesh, 400);
+            let mut told = mesh.told;
+            let incidents = told.iter_mut().flat_map(|(_, telling)| &mut telling.incidents);
+            for incident in incidents {
+                incident.id.clear(); // named after when it began
+                incident.group = incident.group.take().map(|_| String::new());
+            }
+            (told, mesh.unknown)
+        };
+        prop_assert_eq!(play(Some(minutes)), play(None));
     }
 }

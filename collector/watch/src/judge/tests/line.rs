@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use isochrone_proto::kind::{Check, Family, Kind};
 use isochrone_proto::measurement::{FailureCause, Phase};
-use isochrone_proto::units::{Micros, UnixMillis};
 
 use super::super::*;
 use super::mesh::{Mesh, Run, Seen, at, home};
@@ -240,35 +239,6 @@ fn certificate_that_expired_wherever_each_vantage_is_led_is_the_nodes_failure() 
     assert!(!expired(&mut mesh, 1, (100.1, [10, 0, 0, 2])), "or its network's");
     assert!(expired(&mut mesh, 2, (100.2, [10, 0, 0, 3])));
     assert!(expired(&mut mesh, 0, (110.0, [10, 0, 0, 1])));
-}
-
-#[test]
-fn measured_clock_offset_is_taken_out() {
-    let mut mesh = Mesh::new(&[1, 2, 3], 1).connecting();
-    mesh.run(60, |_| Seen::Green);
-    let cadence = Cadence {
-        interval_ms: 10_000,
-        timeout_ms: 4_000,
-    };
-    let (probe, target) = (mesh.probe(1), mesh.target(0));
-    let cell = mesh
-        .engine
-        .cell(probe, target, Kind::new(Check::Connect, Family::V4), cadence);
-    mesh.engine.set_clock_offset(probe, -360_000); // six minutes slow
-    let slow = at(61.0).0 - 360_000;
-    let run = Observation {
-        began: UnixMillis(slow),
-        finished: UnixMillis(slow + 50),
-        word: Word::Green,
-        address: Some(super::mesh::host(0)),
-        connect: Micros::new(40_000),
-        secured: true,
-        text: "",
-    };
-    assert!(
-        mesh.engine.observe(cell, &run),
-        "it is the newest by the collector's clock"
-    );
 }
 
 #[test]

@@ -66,6 +66,8 @@ pub(super) struct Mesh {
     /// Probes whose server is dead.
     pub(super) dead: Vec<usize>,
     host: Address,
+    /// What the collector's clock was set by.
+    set_ms: i64,
 }
 
 /// Where a probe or a node of a number stands.
@@ -132,6 +134,7 @@ impl Mesh {
             has_echoes: true,
             dead: Vec::new(),
             host,
+            set_ms: 0,
         }
     }
 
@@ -216,6 +219,22 @@ impl Mesh {
         }
     }
 
+    /// The collector's clock is set; the probes' are right.
+    pub(super) fn set_clock(&mut self, by_ms: i64) {
+        self.set_ms += by_ms;
+        self.engine.clock_stepped(by_ms);
+    }
+
+    /// What the collector's clock shows at a second since the beginning.
+    pub(super) fn wall(&self, second: f64) -> UnixMillis {
+        UnixMillis(at(second).0.saturating_add_signed(self.set_ms))
+    }
+
+    /// What the collector's clock shows now, by a clock that was never set: [`at`] and [`second`] read it.
+    fn unset(&self, wall: UnixMillis) -> UnixMillis {
+        UnixMillis(wall.0.saturating_add_signed(-self.set_ms))
+    }
+
     pub(super) fn probe(&self, number: usize) -> ProbeId {
         self.probes[number].id
     }
@@ -297,7 +316,7 @@ impl Mesh {
             if self.dead.contains(&number) {
                 continue;
             }
-            let (probe, now) = (self.probe(number), at(self.second as f64));
+            let (probe, now) = (self.probe(number), self.wall(self.second as f64));
             if self.has_sessions {
                 self.engine.heard(probe, Family::V4, now);
             }
@@ -339,8 +358,8 @@ impl Mesh {
         self.engine.observe(
             cell,
             &Observation {
-                began: at(begins),
-                finished: UnixMillis(at(begins).0 + took),
+                began: self.wall(begins),
+                finished: UnixMillis(self.wall(begins).0 + took),
                 word,
                 address: is_resolved.then_some(address),
                 connect: matches!(word, Word::Green)
@@ -354,11 +373,24 @@ impl Mesh {
 
     fn tick(&mut self) {
         let now = self.second as f64;
-        for output in self.engine.advance(at(now)) {
+        for output in self.engine.advance(self.wall(now)) {
+            let unset = |at| self.unset(at);
             match output {
-                Output::Kept(incident) => self.keep(incident),
-                Output::Told(telling) => self.told.push((now, telling)),
-                Output::Unknown { from, until, .. } => self.unknown.push((second(from), second(until))),
+                Output::Kept(mut incident) => {
+                    incident.reckon(&unset);
+                    self.keep(incident);
+                }
+                Output::Told(mut telling) => {
+                    telling.at = unset(telling.at);
+                    telling
+                        .incidents
+                        .iter_mut()
+                        .for_each(|incident| incident.reckon(&unset));
+                    self.told.push((now, telling));
+                }
+                Output::Unknown { from, until, .. } => {
+                    self.unknown.push((second(unset(from)), second(unset(until))));
+                }
             }
         }
     }

@@ -208,3 +208,17 @@ fn page_of_a_plain_endpoint_is_its_own_check() {
     mesh.run(500, only(Check::Http, ERROR));
     assert_eq!(mesh.kept[0].check, IncidentCheck::Http);
 }
+
+/// The answers of before lie ten minutes ahead of a clock that was set back: they are in nobody's way.
+#[test]
+fn asset_that_fails_after_the_collectors_clock_was_set_back_is_told_as_ever() {
+    let mut mesh = asking();
+    mesh.run(300, |_| Seen::Green);
+    mesh.set_clock(-600_000);
+    mesh.run(500, only(Check::AssetGet, ERROR));
+    let (told, what, _) = mesh.messages()[0].clone();
+    assert_eq!(what, What::Down);
+    assert!((430.0..=456.0).contains(&told), "{told}");
+    mesh.run(760, only(Check::AssetGet, ERROR));
+    assert_eq!(mesh.messages()[1].1, What::Up);
+}

@@ -237,6 +237,34 @@ fn probe_whose_nodes_are_all_paused_is_not_silent_while_its_session_stands() {
     );
 }
 
+/// The line that was heard a moment before the clock was set back is heard no more: no ghost of it clears the line.
+#[test]
+fn collectors_line_that_is_cut_after_its_clock_was_set_back_is_the_suspect() {
+    let mut mesh = Mesh::ten();
+    mesh.run(100, |_| Seen::Green);
+    mesh.set_clock(-600_000);
+    mesh.run(200, |_| Seen::Green);
+    mesh.dead = (0..10).collect();
+    for probe in 0..10 {
+        mesh.engine.session(mesh.probe(probe), false, mesh.wall(200.0));
+    }
+    mesh.run(400, |_| Seen::Gone);
+    let whats: Vec<What> = mesh.messages().iter().map(|(_, what, _)| *what).collect();
+    assert_eq!(whats, [What::OwnLine]);
+}
+
+#[test]
+fn probe_that_joined_while_the_collectors_clock_was_ahead_is_missed_as_any() {
+    let mut mesh = Mesh::ten();
+    mesh.probes[3].joined = at(3_600.0);
+    mesh.reroster();
+    mesh.run(100, |_| Seen::Green);
+    mesh.dead = vec![3];
+    mesh.engine.session(mesh.probe(3), false, at(100.0));
+    mesh.run(400, |_| Seen::Green);
+    assert_eq!(mesh.messages().len(), 1, "{:?}", mesh.messages());
+}
+
 /// Server 3, with node and probe, dies at 100 s; the answers of others end so.
 fn dead_server(mesh: &mut Mesh, until: u64) {
     mesh.run(100, |_| Seen::Green);
