@@ -35,7 +35,7 @@ fn refused(alert: AlertDescription, host: &str) -> String {
         | AlertDescription::InsufficientSecurity
         | AlertDescription::ProtocolVersion
         | AlertDescription::UnsupportedCertificate => {
-            format!("the server found nothing in common ({said}); {LIMIT}")
+            format!("nothing in common with the server: {LIMIT} ({said})")
         }
         AlertDescription::CertificateRequired | AlertDescription::AccessDenied => {
             format!("the server wants a certificate of its visitors, and a probe has none ({said})")
@@ -79,7 +79,7 @@ fn certificate(error: &CertificateError, host: &str, shown: &Shown) -> (FailureC
         }
         CertificateError::UnsupportedSignatureAlgorithmContext { .. }
         | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
-            let text = format!("the certificate is signed in a way that cannot be checked here; {LIMIT}");
+            let text = format!("the certificate is signed in a way that cannot be checked here: {LIMIT}");
             (FailureCause::CertificateInvalid, text)
         }
         other => (
@@ -91,5 +91,4 @@ fn certificate(error: &CertificateError, host: &str, shown: &Shown) -> (FailureC
 
 const NO_HTTP1: &str = "the server speaks no HTTP/1.1 over TLS, perhaps only HTTP/2; a probe speaks HTTP/1.1";
 /// The limit of rustls with ring.
-const LIMIT: &str =
-    "a probe's TLS library knows TLS 1.2 and 1.3 with RSA, Ed25519, P-256 and P-384, not P-521";
+const LIMIT: &str = "this probe's TLS library knows no P-521, and only TLS 1.2 and 1.3";

@@ -201,7 +201,7 @@ async fn refusals_in_tls_say_what_the_server_wants() {
     for (alert, part) in [
         (112, "knows no site called 8.8.8.8"),
         (120, "perhaps only HTTP/2"),
-        (40, "not P-521"),
+        (40, "no P-521"),
         (70, "TLS 1.2 and 1.3"),
         (116, "wants a certificate"),
     ] {
