@@ -2,8 +2,9 @@
 
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use isochrone_base::clock::{self, Clock};
 use isochrone_tests::programs::program;
 use tempfile::TempDir;
 
@@ -51,7 +52,7 @@ struct Story {
 
 /// Carries out all that is shown, in order.
 pub(crate) fn tell(shown: &[Shown]) {
-    let begun = Instant::now();
+    let begun = clock::monotonic();
     let mut story = Story::begin();
     for (index, command) in shown.iter().enumerate() {
         let step = steps::of(&command.line).unwrap();
@@ -240,8 +241,8 @@ impl Drop for Story {
         for server in servers {
             for unit in ["isochrone-collector", "isochrone-probe"] {
                 let log = server.log_of(unit);
-                let start = log.len().saturating_sub(LOG_CHARS);
-                let tail = log.get(log.ceil_char_boundary(start)..).unwrap_or_default();
+                let before = log.chars().count().saturating_sub(LOG_CHARS);
+                let tail: String = log.chars().skip(before).collect();
                 if !tail.is_empty() {
                     eprintln!("---- {unit} on {}\n{tail}", server.name);
                 }
@@ -253,7 +254,7 @@ impl Drop for Story {
 /// Carries a step out on one server; what it said.
 fn carried_out(server: &Server, step: &Step) -> String {
     let line = with_todays_instants(step.line);
-    let begun = Instant::now();
+    let begun = clock::monotonic();
     loop {
         let said = match step.ends {
             Ends::CtrlC => server.run_until(&line, step.says),
@@ -289,7 +290,8 @@ fn as_it_should(server: &Server, step: &Step, line: &str, said: &Said) -> Result
 
 /// The documents' instants are of a day in 2026; here they are the last hour.
 fn with_todays_instants(line: &str) -> String {
-    let now = jiff::Timestamp::now();
+    let now = i64::try_from(Clock::system().wall().0).unwrap();
+    let now = jiff::Timestamp::from_millisecond(now).unwrap();
     let hour_ago = now - jiff::SignedDuration::from_hours(1);
     let mut instants = [hour_ago, now].into_iter().cycle();
     let is_instant = |word: &str| word.parse::<jiff::Timestamp>().is_ok();
