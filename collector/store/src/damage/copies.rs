@@ -77,7 +77,7 @@ fn fill<K: Key + 'static>(
             continue;
         }
         let there = filled.get(key.value())?;
-        if !there.is_some_and(|there| unseal(into.name, &bytes, there.value()).is_some()) {
+        if there.is_none_or(|there| unseal(into.name, &bytes, there.value()).is_none()) {
             let value = row.value();
             missing.push((bytes, value[..value.len() - SEAL_BYTES].to_vec()));
         }

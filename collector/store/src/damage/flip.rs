@@ -2,9 +2,12 @@
 
 use redb::{Key, ReadableTable as _, WriteTransaction};
 
-use super::visit::{Visit, table_names, with_table};
+use super::visit::{Visit, with_table};
 use crate::rows::TableOf;
-use crate::tables::kept_twice;
+use crate::tables::{
+    ASIDE, ENDS, ENDS_AGAIN, EPOCHS, EPOCHS_AGAIN, FORKS, HOURS, HOURS_AGAIN, LOG, LOG_HOURS, NUMBERS, PLANS,
+    PROBE_HOURS, QUARANTINE, RECORDS, SEEN, STREAM, TOMBSTONES, kept_twice,
+};
 use crate::{Store, StoreError};
 
 /// Which part of a row.
@@ -152,4 +155,29 @@ impl Visit for Flip<'_> {
         open.insert(K::from_bytes(&new_key), new_value.as_slice())?;
         Ok(true)
     }
+}
+
+/// Every table there may be.
+fn table_names() -> impl Iterator<Item = &'static str> {
+    let fixed = [
+        LOG.name,
+        LOG_HOURS.name,
+        STREAM.name,
+        EPOCHS.name,
+        SEEN.name,
+        HOURS.name,
+        PROBE_HOURS.name,
+        TOMBSTONES.name,
+        FORKS.name,
+        QUARANTINE.name,
+        PLANS.name,
+        ENDS.name,
+        ASIDE.name,
+        EPOCHS_AGAIN.name,
+        HOURS_AGAIN.name,
+        ENDS_AGAIN.name,
+    ];
+    let records = RECORDS.into_iter().flat_map(|(name, copy)| [name, copy]);
+    let texts = NUMBERS.into_iter().map(|table| table.name).chain(records);
+    fixed.into_iter().chain(texts)
 }

@@ -84,7 +84,7 @@ impl Visit for Take<'_> {
             });
         };
         let is_whole = unseal(table.name, &row.key, &bytes).is_some();
-        let is_taken = !is_missing && !(is_whole && row.what == Fault::Seal);
+        let is_taken = !(is_missing || is_whole && row.what == Fault::Seal);
         match (was_out_of_order, is_taken) {
             (true, true) => put_in_order(transaction, table, Some(&row.key))?,
             (true, false) => put_in_order(transaction, table, None)?,

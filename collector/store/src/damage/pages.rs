@@ -73,10 +73,16 @@ fn aside_name(transaction: &WriteTransaction, table: &str) -> Result<String, Sto
     }
 }
 
+/// What is done with a row, by the bytes of its key and its value.
+type EachRow<'v> = &'v mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>;
+
+/// A row's key and value; `None`: there is no further one.
+type Step = Result<Option<(Vec<u8>, Vec<u8>)>, redb::StorageError>;
+
 /// Does something with each row that can be read, as the bytes that stand there; says whether that was all of them.
 struct Walk<'v> {
     view: &'v ReadTransaction,
-    each: &'v mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
+    each: EachRow<'v>,
 }
 
 impl Visit for Walk<'_> {
@@ -111,13 +117,11 @@ fn walk_from<K: Key + 'static>(
     view: &ReadTransaction,
     table: TableOf<K>,
     end: End,
-    each: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
+    each: EachRow<'_>,
 ) -> Result<Walked, StoreError> {
-    let guarded = |step: &mut dyn FnMut() -> Result<Option<(Vec<u8>, Vec<u8>)>, redb::StorageError>| {
-        match catch_unwind(AssertUnwindSafe(step)) {
-            Ok(Ok(row)) => Ok(row),
-            Ok(Err(_)) | Err(_) => Err(()),
-        }
+    let guarded = |step: &mut dyn FnMut() -> Step| match catch_unwind(AssertUnwindSafe(step)) {
+        Ok(Ok(row)) => Ok(row),
+        Ok(Err(_)) | Err(_) => Err(()),
     };
     let open = match catch_unwind(AssertUnwindSafe(|| view.open_table(table.definition()))) {
         Ok(Err(TableError::TableDoesNotExist(_))) => return Ok(Walked::All),

@@ -5,34 +5,9 @@ use redb::Key;
 use crate::StoreError;
 use crate::rows::TableOf;
 use crate::tables::{
-    ASIDE, ENDS, ENDS_AGAIN, EPOCHS, EPOCHS_AGAIN, FORKS, HOURS, HOURS_AGAIN, LOG, LOG_HOURS, NUMBERS, PLANS,
-    PROBE_HOURS, QUARANTINE, RECORDS, SEEN, STREAM, TOMBSTONES,
+    ASIDE, ENDS, ENDS_AGAIN, EPOCHS, EPOCHS_AGAIN, FORKS, HOURS, HOURS_AGAIN, LOG, LOG_HOURS, PLANS,
+    PROBE_HOURS, QUARANTINE, SEEN, STREAM, TOMBSTONES,
 };
-
-/// Every table there may be.
-pub(super) fn table_names() -> impl Iterator<Item = &'static str> {
-    let fixed = [
-        LOG.name,
-        LOG_HOURS.name,
-        STREAM.name,
-        EPOCHS.name,
-        SEEN.name,
-        HOURS.name,
-        PROBE_HOURS.name,
-        TOMBSTONES.name,
-        FORKS.name,
-        QUARANTINE.name,
-        PLANS.name,
-        ENDS.name,
-        ASIDE.name,
-        EPOCHS_AGAIN.name,
-        HOURS_AGAIN.name,
-        ENDS_AGAIN.name,
-    ];
-    let records = RECORDS.into_iter().flat_map(|(name, copy)| [name, copy]);
-    let texts = NUMBERS.into_iter().map(|table| table.name).chain(records);
-    fixed.into_iter().chain(texts)
-}
 
 /// Work with a table.
 pub(super) trait Visit {
