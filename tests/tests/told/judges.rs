@@ -182,7 +182,7 @@ fn sick_probe_wakes_nobody_and_is_no_witness() {
         // a third of what the last probe asks is lost, by node and by time
         let is_lost = |call: &Call<'_>| {
             let number: u64 = call.target[1..].parse().unwrap();
-            (call.slot.0 / 10_000 + number) % 3 == 0
+            (call.slot.0 / 10_000 + number).is_multiple_of(3)
         };
         let lossy = move |dead: bool| {
             move |call: &Call<'_>| match call.target {

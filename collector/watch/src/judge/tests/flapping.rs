@@ -117,7 +117,8 @@ fn node_that_is_down_and_up_for_eleven_minutes_each_pages_once_a_time() {
     mesh.run(100 + 5 * 1_320, by_eleven_minutes);
     let pages = mesh.told.iter().filter(|(_, telling)| telling.pages());
     assert_eq!(pages.count(), 5, "{:?}", mesh.messages());
-    let flapping = mesh.kept.iter().filter_map(|kept| kept.flapping).last().unwrap();
+    let mut flapping = mesh.kept.iter().rev().filter_map(|kept| kept.flapping);
+    let flapping = flapping.next().unwrap();
     let rate = flapping.per_hour().unwrap();
     assert!((2.6..2.9).contains(&rate), "one in 22 minutes: {rate}");
 }
@@ -128,7 +129,7 @@ fn node_that_stays_down_after_it_came_and_went_unsaid_pages() {
     mesh.run(1_500, |run| {
         let is_down = run.node == 0
             && run.second >= 100.0
-            && (run.second >= 700.0 || (run.second as u64 / 60) % 2 == 0);
+            && (run.second >= 700.0 || (run.second as u64 / 60).is_multiple_of(2));
         if is_down { Seen::Refused } else { Seen::Green }
     });
     let (_, last) = mesh.told.last().unwrap();
