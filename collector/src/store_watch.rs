@@ -118,10 +118,15 @@ impl StoreWatch {
         told.and_then(|()| self.look_for_damage(now))
     }
 
-    /// The collector's clock was set: room that is waited for is waited for as long.
+    /// The collector's clock was set: what is waited for is waited for as long.
     pub fn clock_stepped(&mut self, by_ms: i64) {
-        let moved = |at: UnixMillis| UnixMillis(at.0.saturating_add_signed(by_ms));
-        self.room_since = self.room_since.map(moved);
+        for at in [
+            &mut self.failing_since,
+            &mut self.works_since,
+            &mut self.damage_told,
+        ] {
+            *at = at.map(|at| UnixMillis(at.0.saturating_add_signed(by_ms)));
+        }
     }
 
     /// What the page says of the store.

@@ -3,7 +3,7 @@
 
 mod addresses;
 pub mod alert;
-mod clocks;
+pub mod clocks;
 pub mod facts;
 mod feed;
 pub mod incident;

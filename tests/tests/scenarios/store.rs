@@ -22,6 +22,7 @@ fn watched(probes: u8) -> Scale {
 /// An alert that was sent.
 #[derive(Debug)]
 struct Told {
+    id: String,
     event: Event,
     summary: String,
 }
@@ -31,6 +32,7 @@ fn told(world: &World) -> Vec<Told> {
     let letters = world.collector.letters.letters();
     let told = letters.iter().filter(|letter| letter.check() != Some("asset"));
     told.map(|letter| Told {
+        id: letter.alert["id"].as_str().unwrap_or_default().to_owned(),
         event: serde_json::from_value(letter.alert["event"].clone()).unwrap(),
         summary: letter.summary().to_owned(),
     })

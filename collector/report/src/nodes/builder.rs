@@ -31,7 +31,6 @@ pub(super) struct NodesBuilder<'a> {
     /// First and last check of each node, whoever's.
     measured: BTreeMap<TargetId, (UnixMillis, UnixMillis)>,
     replay: Replay,
-    clocks: Clocks,
 }
 
 impl Fill for NodesBuilder<'_> {

@@ -13,6 +13,7 @@ use isochrone_proto::units::UnixMillis;
 use isochrone_store::{Records, ScanRange, Store, StoreError, Transaction};
 use serde::{Deserialize, Serialize};
 
+use crate::clocks::Clocks;
 use crate::facts::Facts;
 use crate::incident::{Ending, Incident, Subject};
 use crate::judge::{Output, Telling, What};
