@@ -134,7 +134,7 @@ impl Targets {
                 path: path.to_owned(),
                 line: line::of(text, index, wrong.key()),
                 node: name,
-                wrong,
+                wrong: Box::new(wrong),
             })?);
         }
         Ok(Self { nodes })
@@ -210,7 +210,7 @@ pub enum TargetsError {
         /// The node's name.
         node: String,
         /// Key, value, and what to write instead.
-        wrong: NodeError,
+        wrong: Box<NodeError>,
     },
 }
 

@@ -534,7 +534,7 @@ fn collector_that_runs_for_months_forgets_old_deliveries() {
     }
     let id = incidents_of(&store)[0].id.clone();
     let mut courier = Courier::new(monitor.outbox().clone());
-    let now = UnixMillis(DAY0 + 50_000);
+    let now = (UnixMillis(DAY0 + 50_000), isochrone_base::clock::monotonic());
     for parcel in courier.due(now) {
         courier.settle(&parcel, Ok(()), now, 1.0).unwrap();
     }
