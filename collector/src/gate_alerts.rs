@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use isochrone_base::error_chain::chain;
+use isochrone_gate::clocks::{collector_sentence, probe_words};
 use isochrone_gate::events::{EventSink, GateEvent, GateEventKind};
-use isochrone_gate::session::clocks::{collector_sentence, probe_words};
 use isochrone_store::{StoreError, Transaction};
 use isochrone_watch::alert::{Alert, Outbox, SecurityNotice};
 
@@ -99,7 +99,7 @@ fn notice(event: &GateEvent) -> Option<SecurityNotice> {
 #[cfg(test)]
 mod tests {
     use isochrone_base::fixture::DAY0;
-    use isochrone_gate::session::clocks::WrongClock;
+    use isochrone_gate::clocks::WrongClock;
     use isochrone_proto::ids::{EpochId, KeyHash, ProbeId, Sequence};
     use isochrone_proto::units::UnixMillis;
     use isochrone_store::{Store, StoreOptions};

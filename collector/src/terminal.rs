@@ -28,6 +28,6 @@ pub fn say(text: &str) -> bool {
 pub fn complain(text: &str) {
     std::io::stderr()
         .lock()
-        .write_all(text.as_bytes())
+        .write_all(cleaned_lines(text).as_bytes())
         .unwrap_or_default();
 }

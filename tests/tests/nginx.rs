@@ -248,7 +248,7 @@ async fn refusals_are_what_nginx_sent() {
     let report = prober.check(&get(base(), 304)).await;
     assert_eq!(
         broke(&report),
-        (Phase::Verify, Cause::Failed(FailureCause::Redirect))
+        (Phase::Verify, Cause::Failed(FailureCause::BadStatus))
     );
     // nginx's own page for a wrong base URL is no Argus that lacks an object.
     let report = prober.check(&get(over_https(&nginx, "elsewhere/"), 1)).await;

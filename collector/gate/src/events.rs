@@ -9,7 +9,7 @@ use isochrone_proto::units::UnixMillis;
 use isochrone_store::{StoreError, Transaction};
 use tokio::sync::mpsc;
 
-use crate::session::clocks::WrongClock;
+use crate::clocks::WrongClock;
 
 /// Events that may wait for a simulation or test to read them.
 const QUEUE: usize = 1_024;

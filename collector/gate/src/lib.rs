@@ -4,6 +4,7 @@
 
 pub mod audit;
 pub mod authority;
+pub mod clocks;
 pub mod events;
 pub mod listener;
 pub mod registry;

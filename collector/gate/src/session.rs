@@ -5,7 +5,6 @@
 //! epoch collapse into one, so a group commit costs each session one message.
 
 mod batches;
-pub mod clocks;
 mod control;
 mod conversation;
 mod end;
@@ -32,13 +31,13 @@ use isochrone_proto::units::UnixMillis;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use self::clocks::{Clocks, Offsets};
 pub(crate) use self::conversation::converse;
 #[cfg(test)]
 pub(crate) use self::frames::FrameReader;
 pub use self::gate::Gate;
 use self::quota::Bucket;
 use self::replies::Replies;
+use crate::clocks::{Clocks, Offsets};
 use crate::registry::Registry;
 
 /// Instance numbers remembered of one probe, to notice one that comes back.

@@ -10,6 +10,7 @@ mod judge;
 mod memory;
 mod not_stored;
 mod notes;
+mod piece;
 mod quarantine;
 mod refill;
 mod round;

@@ -30,6 +30,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod twice;
 
 pub(crate) use self::account::{EpochRow, HourRow, StreamEntry, StreamKind, TombstoneRow};
 pub use self::aside::SetAside;

@@ -18,7 +18,7 @@ use crate::StoreError;
 use crate::found::{Fault, Found};
 use crate::row::Malformed;
 use crate::seal::{SEAL_BYTES, seal, unseal};
-use crate::tables::kept_twice;
+use crate::twice::kept_twice;
 
 /// A table by its name and the type of its keys.
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 
 use crate::found::PLANS_TABLE;
 use crate::rows::TableOf;
+use crate::twice;
 use isochrone_proto::ids::{Digest, EpochId, PlanVersion, ProbeId, Sequence};
 use isochrone_proto::units::Hour;
 
@@ -19,11 +20,11 @@ pub(crate) const LOG_HOURS: TableOf<u32> = TableOf::new("log hours");
 /// (probe, epoch, sequence) → what stands there, its commit number, its digest.
 pub(crate) const STREAM: TableOf<&'static [u8; 32]> = TableOf::new("stream");
 /// (probe, epoch) → [`super::EpochRow`].
-pub(crate) const EPOCHS: TableOf<&'static [u8; 24]> = TableOf::new("epochs");
+pub(crate) const EPOCHS: TableOf<&'static [u8; 24]> = TableOf::new(twice::EPOCHS.0);
 /// (probe, epoch, plan version) → which slots of each check were seen.
 pub(crate) const SEEN: TableOf<&'static [u8; 36]> = TableOf::new("seen");
 /// (probe, epoch, hour) → [`super::HourRow`].
-pub(crate) const HOURS: TableOf<&'static [u8; 28]> = TableOf::new("hours");
+pub(crate) const HOURS: TableOf<&'static [u8; 28]> = TableOf::new(twice::HOURS.0);
 /// (probe, hour) → slots that all its epochs together counted as planned or pending, and the most that one of
 /// their plans has in a whole hour: a probe's quota, however many epochs it opens.
 pub(crate) const PROBE_HOURS: TableOf<&'static [u8; 12]> = TableOf::new("probe hours");
@@ -37,41 +38,14 @@ pub(crate) const QUARANTINE: TableOf<u64> = TableOf::new("quarantine");
 pub(crate) const PLANS: TableOf<&'static [u8; 20]> = TableOf::new(PLANS_TABLE);
 
 /// probe → when it was revoked: nothing is planned of it from there on.
-pub(crate) const ENDS: TableOf<u64> = TableOf::new("ends");
+pub(crate) const ENDS: TableOf<u64> = TableOf::new(twice::ENDS.0);
 
 /// Each row of [`EPOCHS`] once more.
-pub(crate) const EPOCHS_AGAIN: TableOf<&'static [u8; 24]> = TableOf::new("epochs again");
+pub(crate) const EPOCHS_AGAIN: TableOf<&'static [u8; 24]> = TableOf::new(twice::EPOCHS.1);
 /// Each row of [`HOURS`] once more.
-pub(crate) const HOURS_AGAIN: TableOf<&'static [u8; 28]> = TableOf::new("hours again");
+pub(crate) const HOURS_AGAIN: TableOf<&'static [u8; 28]> = TableOf::new(twice::HOURS.1);
 /// Each row of [`ENDS`] once more.
-pub(crate) const ENDS_AGAIN: TableOf<u64> = TableOf::new("ends again");
-
-/// The tables of records, [`crate::Records`], each with the one that holds its rows once more.
-pub(crate) const RECORDS: [(&str, &str); 13] = [
-    ("probes", "probes again"),
-    ("tokens", "tokens again"),
-    ("burnt_keys", "burnt_keys again"),
-    ("audit", "audit again"),
-    ("addresses", "addresses again"),
-    ("nodes", "nodes again"),
-    ("incidents", "incidents again"),
-    ("judged", "judged again"),
-    ("clock_offsets", "clock_offsets again"),
-    ("session_addresses", "session_addresses again"),
-    ("outbox", "outbox again"),
-    ("outbox_delivered", "outbox_delivered again"),
-    ("disk_full", "disk_full again"),
-];
-
-/// Every table that is kept twice, with its copy: what is small, and could not be found again from the batches.
-pub(crate) fn kept_twice() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let fixed = [
-        (EPOCHS.name, EPOCHS_AGAIN.name),
-        (HOURS.name, HOURS_AGAIN.name),
-        (ENDS.name, ENDS_AGAIN.name),
-    ];
-    fixed.into_iter().chain(RECORDS)
-}
+pub(crate) const ENDS_AGAIN: TableOf<u64> = TableOf::new(twice::ENDS.1);
 
 pub(crate) const META_FORMAT: &str = "format";
 pub(crate) const META_COMMIT: &str = "commit number";

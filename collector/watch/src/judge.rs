@@ -14,6 +14,7 @@
 //!
 //! Nothing here grows with history: a run costs the same whether it is the first or the millionth.
 
+mod anew;
 pub mod availability;
 mod cell;
 mod collector_line;

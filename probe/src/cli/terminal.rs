@@ -23,6 +23,6 @@ pub(super) fn say(text: &str) {
 pub(super) fn complain(text: &str) {
     std::io::stderr()
         .lock()
-        .write_all(text.as_bytes())
+        .write_all(cleaned_lines(text).as_bytes())
         .unwrap_or_default();
 }

@@ -115,12 +115,16 @@ impl Nodes {
     }
 }
 
-/// Every node has an address of each family.
+/// Every node has an address of each family; a name such as `198-51-0-1.example.org` leads to them.
 fn address(target: &Target, family: Family) -> Option<IpAddr> {
     let TargetAddress::Endpoint { url, .. } = &target.address else {
         return None;
     };
     let host = url.split('/').nth(2)?.split(':').next()?;
+    let named = host
+        .strip_suffix(".example.org")
+        .map(|name| name.replace('-', "."));
+    let host = named.as_deref().unwrap_or(host);
     let IpAddr::V4(v4) = host.parse().ok()? else {
         return None;
     };

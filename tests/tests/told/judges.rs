@@ -213,6 +213,9 @@ fn mesh_of_both_families_tells_of_a_dead_node_whichever_its_vantages_have() {
         play(async move {
             let mut cast = Cast::of(6, 10);
             cast.of_each = "families = [4, 6]\nasset = \"1343\"\n";
+            for node in &mut cast.nodes {
+                node.2 = format!("{}.example.org", node.2.replace('.', "-"));
+            }
             let stage = Stage::new(seed, &cast).await;
             // the first probes have IPv4 alone, the others IPv6
             let has = move |call: &Call<'_>| (call.machine < v4) == (call.kind.family == Family::V4);

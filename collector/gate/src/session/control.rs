@@ -10,11 +10,11 @@ use isochrone_proto::frame::MessageKind;
 use isochrone_proto::plan::SignedPlan;
 use isochrone_proto::units::UnixMillis;
 
-use super::clocks::{TOLD_ABOVE_MS, TOLD_AFTER};
 use super::end::{End, ProtocolBreak};
 use super::frames::FrameReader;
 use super::quota::Bucket;
 use super::talk::{Answered, Talk};
+use crate::clocks::{TOLD_ABOVE_MS, TOLD_AFTER};
 use crate::registry::Renewal;
 
 /// Reads control messages until the conversation ends.

@@ -13,11 +13,11 @@ use isochrone_proto::units::UnixMillis;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::clocks::TOLD_ABOVE_MS;
 use super::end::{End, ProtocolBreak};
 use super::gate::Gate;
 use super::{Arrival, Live};
 use crate::authority::ProbeLeaf;
+use crate::clocks::TOLD_ABOVE_MS;
 use crate::events::{GateEvent, GateEventKind};
 use crate::registry::ProbeRecord;
 

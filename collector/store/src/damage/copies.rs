@@ -7,7 +7,8 @@ use crate::aside::SetAside;
 use crate::found::{Fault, Found};
 use crate::rows::{TableOf, guarded};
 use crate::seal::{SEAL_BYTES, seal, unseal};
-use crate::tables::{ENDS, EPOCHS, HOURS, kept_twice};
+use crate::tables::{ENDS, EPOCHS, HOURS};
+use crate::twice::kept_twice;
 
 /// Puts both copies of each table right of which rows were set aside, and says of these what was made good.
 pub(super) fn heal_copies(

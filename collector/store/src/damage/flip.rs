@@ -6,8 +6,9 @@ use super::visit::{Visit, with_table};
 use crate::rows::TableOf;
 use crate::tables::{
     ASIDE, ENDS, ENDS_AGAIN, EPOCHS, EPOCHS_AGAIN, FORKS, HOURS, HOURS_AGAIN, LOG, LOG_HOURS, NUMBERS, PLANS,
-    PROBE_HOURS, QUARANTINE, RECORDS, SEEN, STREAM, TOMBSTONES, kept_twice,
+    PROBE_HOURS, QUARANTINE, SEEN, STREAM, TOMBSTONES,
 };
+use crate::twice::{RECORDS, kept_twice};
 use crate::{Store, StoreError};
 
 /// Which part of a row.

@@ -42,7 +42,7 @@ impl Store {
         }
         tracing::error!(table, "pages of a table cannot be read; it is written anew");
         self.write_quietly(|transaction| {
-            let kept = aside_name(transaction, table)?;
+            let kept = guarded(self.found(), table, || aside_name(transaction, table))?;
             let view = &view;
             let rebuild = Rebuild {
                 view,

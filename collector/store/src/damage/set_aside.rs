@@ -16,8 +16,9 @@ use crate::numbers::Numbers;
 use crate::rows::{TableOf, guarded};
 use crate::tables::{
     ASIDE, EPOCHS, EPOCHS_AGAIN, HOURS, HOURS_AGAIN, LOG, LOG_HOURS, META_ASIDE, META_ASIDE_BYTES, NUMBERS,
-    PLANS, RECORDS, SEEN, STREAM, TOMBSTONES, plan_of, with_each_table,
+    PLANS, SEEN, STREAM, TOMBSTONES, plan_of, with_each_table,
 };
+use crate::twice::RECORDS;
 use crate::{Store, StoreError, StoredBlob};
 
 /// Bytes kept of all rows that were set aside; further ones are named, and counted, without theirs.

@@ -11,7 +11,7 @@ use crate::ingest::fixture::*;
 use crate::ingest::{Ingested, quarantined};
 use crate::ledger::{self, Totals};
 use crate::lossy::LossyBackend;
-use crate::tables::RECORDS;
+use crate::twice::RECORDS;
 use crate::{Records, ScanRange, Store};
 
 /// A store with something in every table of the accounts: two epochs, a tombstone, a fork, a refused batch, records.
@@ -159,7 +159,7 @@ fn one_flipped_bit_of_any_table_is_named_and_everything_else_is_served() {
     let whole = rich();
     let before = totals(&store_on(&whole.snapshot()));
     let tables = store_on(&whole.snapshot()).table_rows().unwrap();
-    assert_eq!(tables.len(), 41, "{tables:?}");
+    assert_eq!(tables.len(), 43, "{tables:?}");
     for (table, rows) in tables {
         for place in [rows / 2, rows - 1] {
             // of the value: one of the middle, its checksum

@@ -10,7 +10,6 @@ use isochrone_proto::plan::Plan;
 use isochrone_proto::units::UnixMillis;
 use redb::WriteTransaction;
 
-use super::judge::see;
 use super::slot_set::SlotSet;
 use crate::found::Found;
 use crate::plans::plan_in;
@@ -133,4 +132,26 @@ impl SeenAgain {
         }
         Ok(())
     }
+}
+
+/// Marks the slots of a batch that was placed before as seen.
+fn see(plan: &mut AdoptedPlan, batch: &Batch) {
+    for (check, slot) in batch.slots() {
+        if let Some((seen, number)) = seen_of(plan, check, slot) {
+            seen.add(number);
+        }
+    }
+    for range in &batch.header.skipped {
+        if let Some((seen, first)) = seen_of(plan, range.check, range.first_slot) {
+            seen.add_run(first, first.saturating_add(range.count));
+        }
+    }
+}
+
+/// The place of a slot that was placed before.
+pub(super) fn seen_of(plan: &mut AdoptedPlan, check: u16, slot: UnixMillis) -> Option<(&mut SlotSet, u32)> {
+    let state = plan.checks.get_mut(usize::from(check))?;
+    let number = slot.0.checked_sub(state.anchor.0)? / u64::from(state.interval_ms);
+    let number = u32::try_from(number).ok()?;
+    Some((&mut state.seen, number))
 }

@@ -1,45 +1,17 @@
 //! What comes out of its turn: again, after a gap, or from an epoch that went on elsewhere.
 
-use std::sync::Arc;
-
-use isochrone_proto::batch::Batch;
 use isochrone_proto::ids::{Digest, Sequence};
 
 use super::judge::{RowCounts, Window};
+use super::piece::Piece;
 use super::round::{Round, Standing};
 use super::stream::EpochMemory;
-use super::{Incoming, Ingested, UnreadBatch};
+use super::{Incoming, Ingested};
 use crate::StoreError;
 use crate::tables::{FORKS, fork_key};
 
 /// Batches of one epoch that are kept as forks; further ones are only counted.
 const FORKS_MAX: u64 = 1_024;
-
-/// A batch, as far as its turn goes.
-pub(super) struct Piece<'b> {
-    sequence: Sequence,
-    previous: Digest,
-    /// `None`: its rows cannot be read.
-    batch: Option<&'b Arc<Batch>>,
-}
-
-impl<'b> Piece<'b> {
-    pub(super) fn of(batch: &'b Arc<Batch>) -> Self {
-        Self {
-            sequence: batch.header.sequence,
-            previous: batch.header.previous,
-            batch: Some(batch),
-        }
-    }
-
-    pub(super) fn of_unread(unread: &UnreadBatch) -> Self {
-        Self {
-            sequence: unread.place.sequence,
-            previous: unread.place.previous,
-            batch: None,
-        }
-    }
-}
 
 impl Round<'_> {
     /// What becomes of a batch whose turn it is not; `None`: it is.

@@ -6,8 +6,7 @@ use isochrone_proto::ids::PlanVersion;
 use isochrone_proto::ledger::{Adoption, HourCount, SkippedRange};
 use isochrone_proto::units::{Hour, UnixMillis};
 
-use super::adopted::{AdoptedPlan, CheckState, Span};
-use super::slot_set::SlotSet;
+use super::adopted::{AdoptedPlan, CheckState, Span, seen_of};
 use crate::HourRow;
 
 /// Slots older than this when they arrive are refused: raw measurements are kept no longer.
@@ -444,20 +443,6 @@ fn place_range(plan: &mut AdoptedPlan, range: &SkippedRange, window: Window) -> 
     }
 }
 
-/// Marks the slots of a batch that was placed before as seen.
-pub(super) fn see(plan: &mut AdoptedPlan, batch: &Batch) {
-    for (check, slot) in batch.slots() {
-        if let Some((seen, number)) = seen_of(plan, check, slot) {
-            seen.add(number);
-        }
-    }
-    for range in &batch.header.skipped {
-        if let Some((seen, first)) = seen_of(plan, range.check, range.first_slot) {
-            seen.add_run(first, first.saturating_add(range.count));
-        }
-    }
-}
-
 fn unplace_rows(plan: &mut AdoptedPlan, batch: &Batch, rows: usize) {
     for (check, slot) in batch.slots().take(rows) {
         if let Some((seen, number)) = seen_of(plan, check, slot) {
@@ -470,12 +455,4 @@ fn unplace_range(plan: &mut AdoptedPlan, range: &SkippedRange) {
     if let Some((seen, first)) = seen_of(plan, range.check, range.first_slot) {
         seen.remove_run(first, first.saturating_add(range.count));
     }
-}
-
-/// The place of a slot that was placed before.
-fn seen_of(plan: &mut AdoptedPlan, check: u16, slot: UnixMillis) -> Option<(&mut SlotSet, u32)> {
-    let state = plan.checks.get_mut(usize::from(check))?;
-    let number = slot.0.checked_sub(state.anchor.0)? / u64::from(state.interval_ms);
-    let number = u32::try_from(number).ok()?;
-    Some((&mut state.seen, number))
 }

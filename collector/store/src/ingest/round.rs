@@ -9,10 +9,10 @@ use isochrone_proto::ledger::Event;
 use isochrone_proto::units::Hour;
 use redb::WriteTransaction;
 
-use super::forks::Piece;
 use super::judge::{RefuseReason, RowCounts, Window, place};
 use super::memory::Memory;
 use super::not_stored::NotStored;
+use super::piece::Piece;
 use super::stream::{EpochMemory, EpochTables};
 use super::{Committed, Incoming, Ingested, Item};
 use crate::numbers::Numbers;

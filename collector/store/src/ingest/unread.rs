@@ -1,8 +1,8 @@
 //! Batches that this release cannot read: kept raw, refused by name, and in nobody's way.
 
-use super::forks::Piece;
 use super::judge::{RefuseReason, Window};
 use super::not_stored::NotStored;
+use super::piece::Piece;
 use super::round::Round;
 use super::stream::EpochMemory;
 use super::{Incoming, Ingested, UnreadBatch};

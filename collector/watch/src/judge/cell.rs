@@ -10,7 +10,7 @@ use isochrone_proto::measurement::{FailureCause, Phase};
 use isochrone_proto::units::UnixMillis;
 
 use self::usual::Usual;
-use super::moved::{Anew, each};
+use super::anew::{Anew, each};
 use super::observation::{Cadence, Observation, Reached};
 
 /// One (vantage, target, check, family).

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use isochrone_proto::units::UnixMillis;
 
-use super::moved::{Anew, each};
+use super::anew::{Anew, each};
 use super::tell::What;
 use super::vantage::{Session, Vantage};
 use super::{Engine, Output};

@@ -4,8 +4,8 @@
 use isochrone_proto::units::UnixMillis;
 
 use super::Engine;
+use super::anew::{Anew, each};
 use super::fleet::{Fault, fails_since};
-use super::moved::{Anew, each};
 use super::silence::MEASURED;
 use super::tell::What;
 use crate::incident::{Incident, IncidentCheck, Subject};

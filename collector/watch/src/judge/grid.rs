@@ -7,7 +7,7 @@
 use isochrone_proto::measurement::{FailureCause, Phase};
 use isochrone_proto::units::UnixMillis;
 
-use super::moved::{Anew, each};
+use super::anew::{Anew, each};
 
 /// Failures in a row over the grid.
 const IN_A_ROW: usize = 4;

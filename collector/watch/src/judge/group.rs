@@ -2,9 +2,9 @@
 
 use isochrone_proto::units::UnixMillis;
 
+use super::anew::{Anew, each};
 use super::flapping::STEADY_MS;
 use super::fleet::{Beside, Fault, News};
-use super::moved::{Anew, each};
 use super::node::Listed;
 use super::tell::{Telling, What};
 use super::{Engine, Output};

@@ -12,7 +12,7 @@ use isochrone_proto::measurement::Phase;
 use isochrone_proto::units::UnixMillis;
 
 use self::sick::Sick;
-use super::moved::{Anew, each};
+use super::anew::{Anew, each};
 use super::observation::Cadence;
 
 /// A proof from before the first failure holds so long after it.

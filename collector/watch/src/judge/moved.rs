@@ -5,23 +5,12 @@
 
 use isochrone_proto::units::UnixMillis;
 
+use super::anew::{Anew, each};
 use super::node::Node;
 use super::state::Standing;
 use super::vantage::{Session, Vantage};
 use super::{Engine, Output};
 use crate::incident::{CheckSpan, EvidenceCell, Incident, Spell};
-
-/// An instant of the clock as it was, by the clock as it is.
-pub(super) type Anew<'a> = &'a dyn Fn(UnixMillis) -> UnixMillis;
-
-/// Reads what was noted by the new clock. Never and ever, 0 and the end of time, stay so.
-pub(super) fn each<'a>(noted: impl IntoIterator<Item = &'a mut UnixMillis>, anew: Anew<'_>) {
-    for at in noted {
-        if *at != UnixMillis(0) && *at != UnixMillis(u64::MAX) {
-            *at = anew(*at);
-        }
-    }
-}
 
 impl Engine {
     /// The collector's clock was set by so much: nobody is silent for it, and the next call of [`Engine::advance`] is no

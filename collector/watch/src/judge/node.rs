@@ -5,9 +5,9 @@ use isochrone_proto::ids::TargetId;
 use isochrone_proto::kind::Family;
 use isochrone_proto::units::UnixMillis;
 
+use super::anew::{Anew, each};
 use super::fleet::Fault;
 use super::grid::Grid;
-use super::moved::{Anew, each};
 use super::observation::Service;
 use super::state::{NodeStanding, Standing, State};
 use crate::incident::{Incident, IncidentCheck};

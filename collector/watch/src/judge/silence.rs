@@ -8,8 +8,8 @@ use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::UnixMillis;
 
 use super::Engine;
+use super::anew::{Anew, each};
 use super::fleet::{Fault, fails_since};
-use super::moved::{Anew, each};
 use super::outage::by_hand;
 use super::sight::Sight;
 use super::tell::What;

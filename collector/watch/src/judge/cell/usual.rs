@@ -2,7 +2,7 @@
 
 use isochrone_proto::units::{Micros, UnixMillis};
 
-use crate::judge::moved::Anew;
+use crate::judge::anew::Anew;
 
 /// Below this a usual minimum tells nothing.
 const USUAL_MIN_US: u32 = 5_000;

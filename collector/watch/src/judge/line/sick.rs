@@ -4,7 +4,7 @@
 
 use isochrone_proto::units::UnixMillis;
 
-use crate::judge::moved::Anew;
+use crate::judge::anew::Anew;
 
 /// Parts of the window, a minute each.
 const PARTS: usize = 10;

@@ -13,7 +13,7 @@ pub const NAMED_ABOVE_MS: u64 = 2_000;
 pub const TOLD_ABOVE_MS: u64 = 60_000;
 /// Answers in a row that say so before anybody is told: the others have answered meanwhile, so that it is known whose
 /// clock it is.
-pub(super) const TOLD_AFTER: u32 = 4;
+pub(crate) const TOLD_AFTER: u32 = 4;
 /// Pings of which the quickest counts.
 const RECENT: usize = 8;
 /// A clock drifts by less than this between two pings; more, beyond what round trips leave open, is a step.
@@ -21,10 +21,10 @@ const DRIFT_MS: u64 = 250;
 
 /// What the recent pings of a probe say.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Offsets(VecDeque<Sample>);
+pub(crate) struct Offsets(VecDeque<Sample>);
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sample {
+pub(crate) struct Sample {
     rtt: Duration,
     offset_ms: i64,
 }
@@ -32,7 +32,7 @@ pub(super) struct Sample {
 impl Offsets {
     /// Takes an answer in; gives the offset by the quickest of the recent ones, which are all of them since either clock
     /// was stepped.
-    pub(super) fn add(&mut self, rtt: Duration, offset_ms: i64) -> i64 {
+    pub(crate) fn add(&mut self, rtt: Duration, offset_ms: i64) -> i64 {
         let sample = Sample { rtt, offset_ms };
         if self.best().is_some_and(|best| best.is_apart_from(&sample)) {
             self.0.clear();
@@ -45,11 +45,11 @@ impl Offsets {
     }
 
     /// A clock was set: nothing is known any more.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
 
-    pub(super) fn best(&self) -> Option<&Sample> {
+    pub(crate) fn best(&self) -> Option<&Sample> {
         self.0.iter().min_by_key(|sample| sample.rtt)
     }
 }
@@ -93,7 +93,7 @@ impl WrongClock {
 
 impl Clocks {
     /// Judges the measured offsets, each a probe's clock minus the collector's.
-    pub(super) fn of(offsets: Vec<(ProbeId, String, i64)>) -> Self {
+    pub(crate) fn of(offsets: Vec<(ProbeId, String, i64)>) -> Self {
         let collector_ms = common_offset(offsets.iter().map(|(_, _, offset_ms)| *offset_ms).collect());
         let right_ms = collector_ms.unwrap_or(0);
         let count = offsets.len();

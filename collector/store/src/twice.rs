@@ -1,0 +1,30 @@
+//! Tables that are kept twice: what is small, and could not be found again from the batches.
+
+/// A table's name, and that of the one that holds its rows once more.
+pub(crate) type Twice = (&'static str, &'static str);
+
+pub(crate) const EPOCHS: Twice = ("epochs", "epochs again");
+pub(crate) const HOURS: Twice = ("hours", "hours again");
+pub(crate) const ENDS: Twice = ("ends", "ends again");
+
+/// The tables of records, [`crate::Records`].
+pub(crate) const RECORDS: [Twice; 13] = [
+    ("probes", "probes again"),
+    ("tokens", "tokens again"),
+    ("burnt_keys", "burnt_keys again"),
+    ("audit", "audit again"),
+    ("addresses", "addresses again"),
+    ("nodes", "nodes again"),
+    ("incidents", "incidents again"),
+    ("judged", "judged again"),
+    ("clock_offsets", "clock_offsets again"),
+    ("session_addresses", "session_addresses again"),
+    ("outbox", "outbox again"),
+    ("outbox_delivered", "outbox_delivered again"),
+    ("disk_full", "disk_full again"),
+];
+
+/// Every table that is kept twice.
+pub(crate) fn kept_twice() -> impl Iterator<Item = Twice> {
+    [EPOCHS, HOURS, ENDS].into_iter().chain(RECORDS)
+}
