@@ -449,7 +449,7 @@ async fn targets_are_edited_in_a_running_collector_and_in_the_file() {
     let set = ask(&paths, &["target", "set", "berlin", "--interval", "5s"]).await;
     assert_eq!(set.code, 0, "{}", set.err);
     assert!(
-        set.out.contains("calls a minute"),
+        set.out.contains("Load on berlin"),
         "what it costs now: {}",
         set.out
     );

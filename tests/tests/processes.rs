@@ -359,15 +359,14 @@ async fn killed_processes_lose_nothing_and_count_nothing_twice() -> anyhow::Resu
     Ok(())
 }
 
-/// Epochs of a probe on the last day of the ledger.
+/// Epochs of a probe in the last day of the ledger.
 fn epochs_of(ledger: &Ledger, probe: &str) -> anyhow::Result<usize> {
-    let last = ledger.rows.iter().map(|row| row.hour.as_str()).max();
-    let day = last.and_then(|hour| hour.get(..10)).context("an hour")?;
-    let epochs: HashSet<&str> = ledger
-        .rows
-        .iter()
-        .filter(|row| row.probe == probe && row.hour.starts_with(day))
-        .map(|row| row.epoch.as_str())
-        .collect();
+    let hour = |row: &Row| row.hour.parse::<jiff::Timestamp>();
+    let hours: Result<Vec<_>, _> = ledger.rows.iter().map(hour).collect();
+    let last = hours?.into_iter().max().context("an hour")?;
+    let first = last - jiff::SignedDuration::from_hours(24);
+    let is_recent = |row: &&Row| hour(row).is_ok_and(|hour| hour >= first);
+    let of_probe = ledger.rows.iter().filter(|row| row.probe == probe);
+    let epochs: HashSet<&str> = of_probe.filter(is_recent).map(|row| row.epoch.as_str()).collect();
     Ok(epochs.len())
 }

@@ -1,6 +1,7 @@
 //! Starts, cuts, kills and mends the demo's world: one collector process, ten probe processes, nine nodes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::process::ExitStatusExt as _;
@@ -36,6 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const GOODBYE: Duration = Duration::from_secs(6);
 /// How often the collector may be killed while it starts.
 const STARTS_MAX: u32 = 5;
+/// Lower ones belong to known services.
+const LOWEST_PORT: u16 = 10_000;
 
 /// What became of a collector that was started.
 enum Came {
@@ -400,8 +403,23 @@ fn note_pid(folder: &Path, name: &str, pid: Option<u32>) -> io::Result<()> {
     )
 }
 
+/// A UDP port that is free, and still will be when its program starts: none of those that the system gives to whoever asks
+/// for any, and none that was given out here before.
 fn free_udp_port() -> io::Result<u16> {
-    Ok(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let lowest = range
+        .split_whitespace()
+        .next()
+        .and_then(|lowest| lowest.parse().ok());
+    let below = LOWEST_PORT..lowest.unwrap_or(32_768).max(LOWEST_PORT + 1);
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut ports = (0..100).map(|_| rand::random_range(below.clone()));
+    let is_free = |port: &u16| UdpSocket::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    match ports.find(|port| given.insert(*port) && is_free(port)) {
+        Some(port) => Ok(port),
+        None => Ok(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port()),
+    }
 }
 
 /// The usual address of the page, or any other if that is taken.

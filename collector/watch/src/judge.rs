@@ -41,6 +41,7 @@ mod state;
 mod tally;
 mod tell;
 mod vantage;
+mod what;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -64,9 +65,10 @@ use self::sight::{Matter, Sight};
 use self::silence::Silences;
 pub use self::state::{NodeStanding, Said, Standing, State, Verdict};
 use self::tally::Tally;
-pub use self::tell::{Telling, What};
+pub use self::tell::Telling;
 pub(crate) use self::vantage::FAMILIES;
 use self::vantage::{Vantage, of};
+pub use self::what::What;
 use crate::incident::{Ending, Incident, IncidentCheck, Subject};
 
 /// A step of the clock between two calls that is longer than this counts as a restart, and so does one back.

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use isochrone_proto::units::UnixMillis;
 
 use super::anew::{Anew, each};
-use super::tell::What;
 use super::vantage::{Session, Vantage};
+use super::what::What;
 use super::{Engine, Output};
 use crate::incident::Incident;
 

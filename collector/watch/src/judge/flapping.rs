@@ -3,9 +3,8 @@
 use super::Engine;
 use super::fleet::Fault;
 use super::grid::Grade;
-use super::observation::Service;
-use super::services::SERVICES;
-use super::tell::What;
+use super::observation::{SERVICES, Service};
+use super::what::What;
 use crate::incident::{CheckSpan, Flapping, Incident, IncidentCheck};
 
 /// A second opening so soon after the first was over is flapping.

@@ -3,9 +3,8 @@
 use isochrone_proto::units::UnixMillis;
 
 use super::Engine;
-use super::observation::Service;
-use super::services::SERVICES;
-use super::tell::What;
+use super::observation::{SERVICES, Service};
+use super::what::What;
 use crate::incident::{Incident, IncidentCheck};
 
 /// Nodes that a shared outage needs beside half of them.

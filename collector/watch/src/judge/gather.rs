@@ -7,7 +7,7 @@ use super::Engine;
 use super::anew::{Anew, each};
 use super::fleet::{Fault, fails_since};
 use super::silence::MEASURED;
-use super::tell::What;
+use super::what::What;
 use crate::incident::{Incident, IncidentCheck, Subject};
 
 /// Held back so long at most.

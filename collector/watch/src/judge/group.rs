@@ -6,7 +6,8 @@ use super::anew::{Anew, each};
 use super::flapping::STEADY_MS;
 use super::fleet::{Beside, Fault, News};
 use super::node::Listed;
-use super::tell::{Telling, What};
+use super::tell::Telling;
+use super::what::What;
 use super::{Engine, Output};
 use crate::incident::{Cause, Incident};
 

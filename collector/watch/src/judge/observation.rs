@@ -23,6 +23,9 @@ pub(super) enum Service {
     Asset,
 }
 
+/// Both, each judged on a grid of its own.
+pub(super) const SERVICES: [Service; 2] = [Service::Status, Service::Asset];
+
 /// How often a vantage asks, and how long it waits, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cadence {

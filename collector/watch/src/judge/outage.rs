@@ -8,8 +8,8 @@ use super::evidence::caveat;
 use super::flapping::{FLAPPING_MS, STEADY_MS, fell_again, stay_unsaid};
 use super::fleet::Fault;
 use super::sight::{Began, Matter, Over, Sight};
-use super::tell::What;
 use super::vantage::{FAMILIES, of};
+use super::what::What;
 use super::{Engine, Output};
 use crate::incident::{
     Cause, CheckSpan, Ending, EvidenceCell, Flapping, Incident, IncidentCheck, Spell, Subject,

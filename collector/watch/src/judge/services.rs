@@ -8,15 +8,13 @@ use isochrone_proto::units::UnixMillis;
 use super::cell::{Cell, Colour, Failure};
 use super::evidence::caveat;
 use super::grid::{Answer, Failing, Grade, Possible};
-use super::observation::{Observation, Reached, Service, Word, service_of};
+use super::observation::{Observation, Reached, SERVICES, Service, Word, service_of};
 use super::outage::{Opening, deciding_family};
 use super::sight::{Began, Over, Sight};
 use super::state::{Standing, State};
 use super::vantage::of;
 use super::{Engine, Output};
 use crate::incident::{Cause, EvidenceCell, IncidentCheck};
-
-pub(super) const SERVICES: [Service; 2] = [Service::Status, Service::Asset];
 
 impl Engine {
     /// Puts a run onto its service's grid, if it says something and its vantage reaches the node.

@@ -12,8 +12,8 @@ use super::anew::{Anew, each};
 use super::fleet::{Fault, fails_since};
 use super::outage::by_hand;
 use super::sight::Sight;
-use super::tell::What;
 use super::vantage::Session;
+use super::what::What;
 use crate::incident::{Cause, Ending, Incident, IncidentCheck, Subject};
 
 /// The probes' silences.
