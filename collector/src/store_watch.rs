@@ -103,18 +103,18 @@ impl StoreWatch {
         sessions: &Sessions,
         now: UnixMillis,
     ) -> Result<(), StoreError> {
-        let obstacle = self.obstacle();
-        let is_stopped = self.stop.is_some() || obstacle.is_some();
+        let told = match self.obstacle() {
+            Some(obstacle) => self.stopped(&obstacle, now),
+            None => self.works(now),
+        };
+        // one commit that fails is no stop: nobody's silence begins anew with it
+        let is_stopped = self.stop.is_some();
         let unstored = if is_stopped {
             sessions.unstored()
         } else {
             Vec::new()
         };
         monitor.note_store_full(is_stopped, &unstored, now);
-        let told = match obstacle {
-            Some(obstacle) => self.stopped(&obstacle, now),
-            None => self.works(now),
-        };
         told.and_then(|()| self.look_for_damage(now))
     }
 

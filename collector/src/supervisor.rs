@@ -279,7 +279,10 @@ impl Supervisor {
         let taken = judged.and_then(|rejudged| Ok(self.monitor.take_rejudged(rejudged, now)?));
         match taken {
             Ok(outputs) => outputs.iter().for_each(log),
-            Err(error) => tracing::error!(error = %chain(&error), "cannot judge what came late"),
+            Err(error) => {
+                tracing::error!(error = %chain(&error), "cannot judge what came late; it is tried again");
+                self.monitor.give_back_late(now);
+            }
         }
     }
 

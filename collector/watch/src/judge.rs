@@ -365,7 +365,7 @@ impl Engine {
         self.judge_way(node, &sights);
         self.judge_name(node);
         self.judge_services(node);
-        self.settle(node);
+        self.settle(node, &sights);
         self.judge_blindness(node, &sights);
         let is_calm = self.stand(node, &sights);
         self.scratch = sights;

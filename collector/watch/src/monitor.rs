@@ -277,6 +277,11 @@ impl Monitor {
         self.journal.take_due(now, all_there)
     }
 
+    /// The stretch of [`Monitor::take_late`] could not be judged: it will be tried again.
+    pub fn give_back_late(&mut self, now: UnixMillis) {
+        self.journal.give_back(now);
+    }
+
     /// Takes up what the past turned out to be: outages that nobody could see in their time are kept, and told once,
     /// to nobody's night. One that goes on is taken up, and told by the next tick.
     ///

@@ -1,9 +1,15 @@
 //! What comes and goes: a second fall soon after the first is said once, then nothing until it was steady.
 
+use std::time::Duration;
+
+use isochrone_proto::units::UnixMillis;
+
 use super::Engine;
 use super::fleet::Fault;
 use super::grid::Grade;
 use super::observation::{SERVICES, Service};
+use super::sight::Sight;
+use super::state::State;
 use super::what::What;
 use crate::incident::{CheckSpan, Flapping, Incident, IncidentCheck};
 
@@ -11,13 +17,25 @@ use crate::incident::{CheckSpan, Flapping, Incident, IncidentCheck};
 pub(super) const FLAPPING_MS: u64 = 1_800_000;
 /// Steady for so long ends the silence about it.
 pub(super) const STEADY_MS: u64 = 600_000;
+/// Of a node of which nothing is known for longer, nobody can say that it was steady.
+const UNKNOWN: Duration = Duration::from_secs(60);
 
 impl Engine {
     /// Ends a flapping outage that stayed up, and tells of one that stays down.
-    pub(super) fn settle(&mut self, place: usize) {
+    pub(super) fn settle(&mut self, place: usize, sights: &[Sight; 2]) {
         let now = self.now;
         self.tell_reached(place);
+        let state = self.connect_standing(place, sights).state;
         let node = &mut self.nodes[place];
+        let is_unknown = matches!(state, State::NoData | State::NobodyMayJudge);
+        if node.memory.quiet_since.is_some() && is_unknown {
+            // silence is not steady: the ten minutes begin anew once somebody judges
+            let is_long = |since: UnixMillis| now.since(since) > UNKNOWN;
+            if node.memory.blind_since.is_some_and(is_long) {
+                node.memory.changed = now;
+            }
+            return;
+        }
         let is_steady = now.0 >= node.memory.changed.0 + STEADY_MS;
         let Some(outage) = node.outage.as_mut().filter(|_| is_steady) else {
             return;

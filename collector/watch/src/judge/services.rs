@@ -217,7 +217,8 @@ impl Engine {
         is_quiet && is_up(&node.connect) && node.services.iter().flatten().all(is_up)
     }
 
-    fn connect_standing(&self, place: usize, sights: &[Sight; 2]) -> Standing {
+    /// How its way stands.
+    pub(super) fn connect_standing(&self, place: usize, sights: &[Sight; 2]) -> Standing {
         let node = &self.nodes[place];
         let deciding = node.memory.down_over.unwrap_or_else(|| deciding_family(sights));
         let (sight, other) = (&sights[of(deciding)], &sights[1 - of(deciding)]);

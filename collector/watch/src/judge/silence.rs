@@ -202,7 +202,8 @@ impl Engine {
         let found = outages.find(|(node, outage)| {
             let began = fails_since(outage, Fault::Way);
             let is_then = began.is_some_and(|began| began.0.abs_diff(since.0) <= WITH_MS);
-            outage.told && is_then && self.stands_beside(*node, place)
+            let is_unsaid = outage.flapping.is_some_and(|flapping| flapping.is_muted());
+            outage.told && !is_unsaid && is_then && self.stands_beside(*node, place)
         });
         found.map(|(_, outage)| outage)
     }

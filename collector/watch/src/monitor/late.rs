@@ -170,7 +170,17 @@ impl Journal {
 
     /// The collector's clock was set: what is waited for is waited for as long. The stretch of slots stays.
     pub(super) fn clock_stepped(&mut self, by_ms: i64) {
-        for at in [&mut self.marked_at, &mut self.first_at, &mut self.newest_at] {
+        let Self {
+            marked_at,
+            first_at,
+            newest_at,
+            rests_until,
+            untold_before,
+            taken_at,
+            ..
+        } = self;
+        let moved = [marked_at, first_at, newest_at, rests_until, untold_before];
+        for at in moved.into_iter().chain(taken_at) {
             *at = UnixMillis(at.0.saturating_add_signed(by_ms));
         }
     }
@@ -193,6 +203,15 @@ impl Journal {
             until,
             told_from,
         })
+    }
+
+    /// The stretch that was taken could not be judged: it is tried again once no more rows are awaited.
+    pub(super) fn give_back(&mut self, now: UnixMillis) {
+        let taken = std::mem::take(&mut self.taken);
+        self.late.join(&taken);
+        self.taken_at = None;
+        self.first_at = now;
+        self.newest_at = now;
     }
 
     /// What was found in the stretch that was taken is about to be kept.

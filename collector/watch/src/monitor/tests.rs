@@ -409,6 +409,9 @@ fn stretch_that_was_taken_and_not_judged_before_the_end_is_taken_again() {
     let mut monitor = open(&store, DAY0 + 1_000_000);
     let again = monitor.take_late(at(1_100)).unwrap();
     assert_eq!((again.from, again.until), (taken.from, taken.until));
+    monitor.give_back_late(at(1_101)); // the store failed
+    assert_eq!(monitor.take_late(at(1_101)), None, "rows may still come");
+    assert_eq!(monitor.take_late(at(1_300)), Some(again));
     monitor
         .take_rejudged(Rejudged::of(again, vec![]), at(1_101))
         .unwrap();

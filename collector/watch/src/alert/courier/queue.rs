@@ -48,6 +48,9 @@ impl Queue {
         (now, is_told): (UnixMillis, impl Fn(&str) -> bool),
     ) -> Self {
         let mut covered = Vec::new();
+        while let Some(began) = over_of_the_collector(&waiting) {
+            covered.push(waiting.remove(began));
+        }
         let (mut short, mut long) = (BTreeSet::new(), BTreeSet::new());
         // an end says how long it lasted: its beginning need not be told as well
         while let Some((began, over_at)) = over(&waiting) {
@@ -99,7 +102,22 @@ fn over(waiting: &[Arc<Pending>]) -> Option<(usize, UnixMillis)> {
         let about = ids(began);
         let ends: Option<Vec<UnixMillis>> = about.iter().map(|id| end(id)).collect();
         let last = ends?.into_iter().max()?;
-        begins(began).then_some((place, last))
+        let is_of_it = begins(began) || began.alert.event == Event::Better;
+        is_of_it.then_some((place, last))
+    })
+}
+
+/// An alert about the collector itself that a later one takes back: its last word must not be the older one.
+fn over_of_the_collector(waiting: &[Arc<Pending>]) -> Option<usize> {
+    waiting.iter().enumerate().find_map(|(place, began)| {
+        let end = match began.alert.event {
+            Event::OwnLine => Event::OwnLineBack,
+            Event::DiskFull => Event::DiskRoom,
+            Event::CannotStore => Event::CanStore,
+            _ => return None,
+        };
+        let mut later = waiting[place + 1..].iter();
+        later.any(|later| later.alert.event == end).then_some(place)
     })
 }
 

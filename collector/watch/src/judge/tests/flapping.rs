@@ -189,3 +189,23 @@ fn end_of_a_shared_outage_does_not_wait_for_a_node_that_comes_and_goes_and_is_up
     assert_eq!((what, names.len()), (What::Up, 8), "{:?}", mesh.messages());
     assert!(told <= 322.0, "{told}");
 }
+
+/// Nobody measures any more: that is not ten steady minutes.
+#[test]
+fn node_that_comes_and_goes_is_not_called_steady_by_silence() {
+    let mut mesh = Mesh::ten();
+    mesh.run(100, |_| Seen::Green);
+    for fall in 0..2 {
+        mesh.run(140 + fall * 100, |run| {
+            if run.node == 3 { Seen::Refused } else { Seen::Green }
+        });
+        mesh.run(200 + fall * 100, |_| Seen::Green);
+    }
+    let told = mesh.told.len();
+    mesh.dead = (0..10).collect();
+    mesh.run(1_200, |_| Seen::Green);
+    let ups = mesh.told[told..]
+        .iter()
+        .filter(|(_, telling)| telling.what == What::Up);
+    assert_eq!(ups.count(), 0, "{:?}", mesh.messages());
+}

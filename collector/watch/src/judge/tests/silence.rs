@@ -309,3 +309,21 @@ fn probe_that_falls_silent_long_after_its_node_went_down_pages() {
     let (_, last) = mesh.told.last().unwrap();
     assert!(last.what == What::Silent && last.pages(), "{:?}", mesh.messages());
 }
+
+/// People were told that the node comes and goes, and nothing of this fall: the silence of its server is the news.
+#[test]
+fn server_that_dies_with_a_fall_that_nobody_was_told_of_pages() {
+    let mut mesh = Mesh::ten();
+    mesh.run(100, |_| Seen::Green);
+    let down = |run: super::mesh::Run| if run.node == 3 { Seen::Refused } else { Seen::Green };
+    for fall in 0..3 {
+        mesh.run(140 + fall * 100, down);
+        mesh.run(200 + fall * 100, |_| Seen::Green);
+    }
+    mesh.dead = vec![3];
+    mesh.engine.session(mesh.probe(3), false, at(400.0));
+    mesh.run(620, down);
+    let silent = mesh.told.iter().find(|(_, telling)| telling.what == What::Silent);
+    let (_, silent) = silent.unwrap_or_else(|| panic!("{:?}", mesh.messages()));
+    assert!(silent.pages(), "{:?}", mesh.messages());
+}

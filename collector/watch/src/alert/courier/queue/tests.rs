@@ -84,3 +84,35 @@ fn end_of_one_that_was_long_is_told_though_another_of_it_was_short() {
     assert_eq!(events(&queue.covered), [Event::Opened, Event::Opened]);
     assert_eq!(queue.next.unwrap().alert.event, Event::Ended);
 }
+
+/// An alert about the collector itself: no incident, only its event.
+fn own(event: Event, second: u64) -> Arc<Pending> {
+    let mut pending = Pending::clone(&pending(What::OwnLine, &[], second));
+    pending.alert.event = event;
+    Arc::new(pending)
+}
+
+#[test]
+fn what_a_later_alert_about_the_collector_takes_back_is_not_its_last_word() {
+    for (began, over) in [
+        (Event::OwnLine, Event::OwnLineBack),
+        (Event::DiskFull, Event::DiskRoom),
+        (Event::CannotStore, Event::CanStore),
+    ] {
+        let waiting = vec![own(began, 0), own(over, 60), own(began, 90)];
+        let queue = Queue::of(waiting.clone(), Duration::ZERO, (at(200), nobody));
+        assert_eq!(events(&queue.covered), [began]);
+        assert_eq!(queue.next.unwrap().created, at(90), "it began again");
+        let queue = Queue::of(waiting[..2].to_vec(), Duration::ZERO, (at(200), nobody));
+        assert_eq!(events(&queue.covered), [began]);
+        assert_eq!(queue.next.unwrap().alert.event, over);
+    }
+}
+
+#[test]
+fn that_it_can_be_reached_again_is_covered_by_its_end() {
+    let waiting = vec![pending(What::Better, &["a"], 0), pending(What::Up, &["a"], 60)];
+    let queue = Queue::of(waiting, Duration::ZERO, (at(200), |_: &str| true));
+    assert_eq!(events(&queue.covered), [Event::Better]);
+    assert_eq!(queue.next.unwrap().alert.event, Event::Ended);
+}
