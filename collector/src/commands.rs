@@ -29,7 +29,7 @@ use tokio::sync::watch;
 pub use self::error::{CommandError, UsageError};
 pub use self::page::PageReports;
 pub use self::reports::{coverage_from_files, read_weights};
-pub use self::status::status_of_no_collector;
+pub use self::status::{status_of_no_answer, status_of_no_collector};
 use crate::cli::Command;
 use crate::config::Config;
 use crate::control::{Answer, Answers};

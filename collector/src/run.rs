@@ -30,6 +30,8 @@ const USAGE: u8 = 2;
 const WAIT: Duration = Duration::from_millis(250);
 /// Looks before giving up: 30 s.
 const WAITS: u32 = 120;
+/// Whether all is well is asked by scripts: no answer within this is one, too.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// Does what the command line says; returns the exit code.
 #[must_use]
@@ -111,8 +113,23 @@ async fn ask_or_open(paths: Paths, mut command: Command) -> anyhow::Result<u8> {
 /// Asks the running collector whether all is well. Never waits for one: where none answers, nobody knows.
 async fn status(paths: &Paths, format: Format, screen: &mut Screen) -> anyhow::Result<u8> {
     let command = Command::Status { format };
-    if let Some(code) = control::ask(&paths.socket(), &command, |answer| screen.show(answer)).await? {
-        return Ok(code);
+    let socket = paths.socket();
+    let asked = control::ask(&socket, &command, |answer| screen.show(answer));
+    let unanswered = match tokio::time::timeout(ANSWER, asked).await {
+        Ok(Ok(Some(code))) => return Ok(code),
+        Ok(Ok(None)) => None,
+        Ok(Err(error)) => Some(format!("{}: {error}", socket.display())),
+        Err(_) => Some(format!(
+            "{}: nothing came within {} s",
+            socket.display(),
+            ANSWER.as_secs()
+        )),
+    };
+    if let Some(reason) = unanswered {
+        return show_while(screen, |answers| {
+            commands::status_of_no_answer(reason, format, answers)
+        })
+        .await;
     }
     let demo = paths.state.join(demo::STATE);
     let demo = Paths {

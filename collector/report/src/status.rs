@@ -97,6 +97,18 @@ impl StatusReport {
         }
     }
 
+    /// What is known where the collector gives no answer.
+    #[must_use]
+    pub fn of_no_answer(at: UnixMillis, reason: &str) -> Self {
+        let says = format!(
+            "The collector gives no answer ({reason}), so nobody knows whether the nodes are watched. Look at `journalctl -u \
+             isochrone-collector`; run this with sudo if its state folder is not yours."
+        );
+        let mut report = Self::of_no_collector(at, None);
+        report.findings[0].says = says;
+        report
+    }
+
     fn heaviest(&self) -> Weight {
         let weights = self.findings.iter().map(|finding| finding.weight);
         weights.max().unwrap_or(Weight::Note)
@@ -248,6 +260,13 @@ mod tests {
             "{text}"
         );
         assert_eq!(report.json()["verdict"], "cannot-tell");
+        let silent = StatusReport::of_no_answer(UnixMillis(0), "none within 10 s");
+        assert_eq!(silent.exit_code(), 3);
+        assert!(
+            silent.text(200).contains("none within 10 s"),
+            "{}",
+            silent.text(200)
+        );
         let demo = StatusReport::of_no_collector(UnixMillis(0), Some(Path::new("/x/collector")));
         assert!(
             demo.text(200).contains("--state /x/collector."),

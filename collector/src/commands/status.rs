@@ -43,6 +43,16 @@ pub async fn status_of_no_collector(demo: Option<PathBuf>, format: Format, answe
     }
 }
 
+/// The same where the collector runs and gives no answer.
+pub async fn status_of_no_answer(reason: String, format: Format, answers: Answers) -> u8 {
+    let out = Out::of_files(answers);
+    let report = StatusReport::of_no_answer(Clock::system().wall(), &reason);
+    match print(&report, format, &out).await {
+        Ok(code) => code,
+        Err(error) => out.end(Err(error)).await,
+    }
+}
+
 async fn print(report: &StatusReport, format: Format, out: &Out) -> Result<u8, CommandError> {
     match format {
         Format::Text => out.document(report.text(WIDTH)).await?,
