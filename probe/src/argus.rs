@@ -9,6 +9,8 @@ use hyper::header::{CONTENT_LENGTH, CONTENT_RANGE};
 use isochrone_proto::measurement::CacheState;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::error_text::ErrorText;
+
 /// Path of the status, under a node's base URL.
 pub(crate) const STATUS_PATH: &str = "api/v1/status";
 
@@ -136,21 +138,22 @@ impl ArgusStatus {
     pub fn parse(body: &[u8]) -> Result<Self, BadStatusBody> {
         let raw: RawStatus = serde_json::from_slice(body).map_err(BadStatusBody::Json)?;
         let missing = BadStatusBody::MissingField;
+        let said = |text: String| ErrorText::new(&text).to_string();
         Ok(Self {
-            id: raw.id.ok_or(missing("id"))?,
-            version: raw.version.ok_or(missing("version"))?,
+            id: raw.id.map(said).ok_or(missing("id"))?,
+            version: raw.version.map(said).ok_or(missing("version"))?,
             worker_id: raw.worker_id,
             objects_in_cache: raw.objects_in_cache.ok_or(missing("objectsInCache"))?,
             storage_limit_bytes: raw.storage_limit.ok_or(missing("storageLimit"))?,
             storage_used_bytes: raw.storage_used.ok_or(missing("storageUsed"))?,
             uptime_s: raw.uptime.ok_or(missing("uptime"))?,
             downloads_in_progress: raw.downloads_in_progress.ok_or(missing("downloadsInProgress"))?,
-            node_env: raw.node_env,
+            node_env: raw.node_env.map(said),
             query_node: raw.query_node_status.map(|node| QueryNodeStatus {
-                url: node.url,
+                url: node.url.map(said),
                 chain_head: node.chain_head,
                 blocks_processed: node.blocks_processed,
-                package_version: node.package_version,
+                package_version: node.package_version.map(said),
             }),
         })
     }

@@ -25,6 +25,27 @@ fn full_status_is_read() {
 }
 
 #[test]
+fn words_of_a_node_forge_no_line() {
+    let hostile = FULL
+        .replace("2.1.2", "2.1.2\\n  status: up\\u001b[2J")
+        .replace("production", "x\\ny");
+    let status = ArgusStatus::parse(hostile.as_bytes()).unwrap();
+    assert!(
+        isochrone_proto::text::is_clean(&status.version),
+        "{}",
+        status.version
+    );
+    assert!(isochrone_proto::text::is_clean(
+        status.node_env.as_deref().unwrap()
+    ));
+    let long = FULL.replace("2.1.2", &"9".repeat(9_000));
+    assert_eq!(
+        ArgusStatus::parse(long.as_bytes()).unwrap().version.len(),
+        ErrorText::MAX
+    );
+}
+
+#[test]
 fn status_without_optional_fields_is_read() {
     let body = r#"{"id":"n","version":"1.2.0","objectsInCache":0,"storageLimit":1,"storageUsed":0,"uptime":0,
       "downloadsInProgress":0,"workerId":null,"future":{"a":1}}"#;
