@@ -203,13 +203,13 @@ pub(crate) const STEPS: &[Step] = &[
     // Backup and restore
     lead("sudo systemctl stop isochrone-collector", ""),
     lead(
-        "sudo tar -C /var/lib -czf isochrone-backup.tar.gz isochrone-collector",
+        "sudo sh -c 'umask 077; tar -C /var/lib -czf isochrone-backup.tar.gz isochrone-collector'",
         "",
     ),
     lead("sudo systemctl start isochrone-collector", ""),
     // Upgrading, mixing versions, rolling back
     lead(
-        "sudo tar -C /var/lib -czf before-upgrade.tar.gz isochrone-collector",
+        "sudo sh -c 'umask 077; tar -C /var/lib -czf before-upgrade.tar.gz isochrone-collector'",
         "",
     ),
     lead(

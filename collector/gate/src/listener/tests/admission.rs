@@ -366,6 +366,6 @@ async fn leaf_that_is_not_valid_yet_comes_in_to_hear_whose_clock_is_wrong() {
     let bench = Bench::start();
     let identity = bench.joined("ada").await;
     bench.clock.step(-2 * 86_400_000);
-    bench.welcomed(&identity, hello(1)).await;
+    let (_probe, _) = bench.welcomed(&identity, hello(1)).await;
     assert_eq!(bench.sessions.list().len(), 1);
 }

@@ -35,7 +35,7 @@ fi
 $as_root isochrone-probe join {token} ||
   stop 'This server has not joined; the reason stands above. Nothing was started. Paste this again once it is mended.'
 
-# The other probes must reach this one's echo responder; it answers only those the lead planned.
+# The other probes must reach the echo responder here; it answers only those the lead planned.
 if command -v ufw >/dev/null; then
   $as_root ufw allow {ECHO_PORT}/udp
 elif command -v firewall-cmd >/dev/null; then
@@ -48,9 +48,9 @@ fi || echo 'isochrone: The firewall could not be told; let UDP port {ECHO_PORT} 
 if command -v systemctl >/dev/null && systemctl cat isochrone-probe.service >/dev/null 2>&1; then
   $as_root systemctl enable --now isochrone-probe.service ||
     stop 'It has joined, but does not run: `journalctl -u isochrone-probe` says why.'
-  echo 'The probe runs. `isochrone-probe status` shows what it does.'
+  echo "The probe runs. What it does: ${{as_root:+sudo }}isochrone-probe status"
 else
-  echo 'It has joined, but no systemd unit is installed; start the probe yourself: isochrone-probe run'
+  echo 'It has joined, but no systemd unit is installed; start the probe yourself, as root: isochrone-probe run'
 fi
 )
 "#
