@@ -112,15 +112,17 @@ impl Past<'_> {
     }
 }
 
-/// Checks every five minutes instead of every second: fifteen days must fit a few seconds of the story.
+/// Checks every five minutes, whatever interval the nodes ask for: fifteen days must fit a few seconds of the story.
 fn input(context: &CommandContext) -> PlanInput {
     let probes = context.registry.list().into_iter();
     let probes = probes.filter(|probe| probe.is_active());
+    let mut nodes = context.targets.borrow().nodes.clone();
+    nodes.iter_mut().for_each(|node| node.interval = None);
     PlanInput {
         probes: probes
             .map(|probe| Participant::new(&probe, Some(NOWHERE), None))
             .collect(),
-        nodes: context.targets.borrow().nodes.clone(),
+        nodes,
         pace: Pace {
             echo_interval: Duration::from_secs(600),
             connect_interval: Duration::from_secs(300),
