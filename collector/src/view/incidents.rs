@@ -96,7 +96,7 @@ impl ViewParts<'_> {
         });
         let own_line = self.engine.own_line_suspect_since().map(|since| {
             let text = "This collector's own line is the suspect: half of the probes' connections ended at once, and \
-                        no two networks report. It judges nobody until they do.";
+                        fewer networks report than before. It judges nobody until they do again.";
             notice(text.to_owned(), since)
         });
         blind.chain(partial).chain(own_line).collect()

@@ -88,7 +88,7 @@ pub(super) fn of(telling: &Telling, known: Known<'_>) -> String {
 }
 
 const OWN_LINE: &str = "The collector's own line is the suspect: half of the probes' connections ended at once, and \
-    no two networks report. It judges nobody until they do.";
+    fewer networks report than before. It judges nobody until they do again.";
 const OWN_LINE_BACK: &str = "The probes report again: the collector judges again.";
 
 /// "tokyo", or "tokyo: status".
