@@ -306,6 +306,34 @@ pub struct NodeArgs {
     /// "argus" or "http".
     #[arg(long, default_value = "argus")]
     pub kind: String,
+    /// What else is known of it.
+    #[command(flatten)]
+    pub facts: NodeFacts,
+}
+
+/// What is to change of a node.
+#[derive(Clone, Debug, PartialEq, Args, Serialize, Deserialize)]
+pub struct NodeChanges {
+    /// The node's name.
+    #[arg(value_parser = name)]
+    pub node: String,
+    /// Base URL.
+    #[arg(long)]
+    pub url: Option<String>,
+    /// Whose node it is.
+    #[arg(long, value_parser = name)]
+    pub worker: Option<String>,
+    /// What else changes.
+    #[command(flatten)]
+    pub facts: NodeFacts,
+    /// Takes a key out, so that its default holds; may be given several times.
+    #[arg(long, value_enum, value_name = "KEY")]
+    pub unset: Vec<NodeKey>,
+}
+
+/// What may be said of a node.
+#[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
+pub struct NodeFacts {
     /// City and country, "City, CC".
     #[arg(long, value_parser = name)]
     pub place: Option<String>,
@@ -315,49 +343,15 @@ pub struct NodeArgs {
     /// AS number.
     #[arg(long, value_name = "ASN", value_parser = as_number)]
     pub network: Option<u32>,
-    /// Bucket it serves, "family:index"; may be given several times.
+    /// Bucket it serves, "family:index"; given as often as it serves any.
     #[arg(long = "bucket")]
     pub buckets: Vec<String>,
     /// Object that is fetched.
     #[arg(long)]
     pub asset: Option<String>,
-    /// Between two connect checks by one probe; ten seconds where it is not given.
+    /// Between two connect checks by one probe; ten seconds where the node has none of its own.
     #[arg(long, value_name = "DURATION")]
     pub interval: Option<String>,
-}
-
-/// What is to change of a node.
-#[derive(Clone, Debug, PartialEq, Args, Serialize, Deserialize)]
-pub struct NodeChanges {
-    /// The node's name.
-    pub node: String,
-    /// Base URL.
-    #[arg(long)]
-    pub url: Option<String>,
-    /// Whose node it is.
-    #[arg(long)]
-    pub worker: Option<String>,
-    /// City and country, "City, CC".
-    #[arg(long)]
-    pub place: Option<String>,
-    /// Latitude,longitude in degrees, instead of a place.
-    #[arg(long, allow_hyphen_values = true, value_name = "LAT,LON")]
-    pub location: Option<String>,
-    /// AS number.
-    #[arg(long, value_name = "ASN", value_parser = as_number)]
-    pub network: Option<u32>,
-    /// Bucket it serves, "family:index"; all that it serves must be given.
-    #[arg(long = "bucket")]
-    pub buckets: Vec<String>,
-    /// Object that is fetched.
-    #[arg(long)]
-    pub asset: Option<String>,
-    /// Between two connect checks by one probe.
-    #[arg(long, value_name = "DURATION")]
-    pub interval: Option<String>,
-    /// Takes a key out, so that its default holds; may be given several times.
-    #[arg(long, value_enum, value_name = "KEY")]
-    pub unset: Vec<NodeKey>,
 }
 
 /// A key of a node that it can do without.

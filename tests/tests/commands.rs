@@ -454,6 +454,16 @@ async fn targets_are_edited_in_a_running_collector_and_in_the_file() {
         set.out
     );
     assert_eq!(ask(&paths, &list).await.json()["nodes"][0]["interval_s"], 5.0);
+    let there = ["target", "set", "berlin", "--location", "52.5,13.4"];
+    assert_eq!(ask(&paths, &there).await.code, 0);
+    let moved = ["target", "set", "berlin", "--place", "Tokyo, JP"];
+    assert_eq!(ask(&paths, &moved).await.code, 0);
+    let latitude = &ask(&paths, &list).await.json()["nodes"][0]["latitude"];
+    let latitude = latitude.as_f64().unwrap();
+    assert!(
+        (35.0..36.0).contains(&latitude),
+        "where it was before: {latitude}"
+    );
     let unset = [
         "target", "set", "berlin", "--unset", "interval", "--unset", "asset",
     ];
@@ -499,6 +509,8 @@ async fn targets_are_edited_in_a_running_collector_and_in_the_file() {
         commands,
         [
             "target add",
+            "target set",
+            "target set",
             "target set",
             "target set",
             "target pause",

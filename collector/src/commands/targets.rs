@@ -9,7 +9,7 @@ use isochrone_planner::targets::{self, EditError, Node, NodeKind, Targets};
 use isochrone_report::targets::{TargetLine, TargetsReport};
 
 use super::{CommandContext, CommandError, Out, UsageError, WIDTH, load};
-use crate::cli::{Format, NodeArgs, NodeChanges, TargetCommand};
+use crate::cli::{Format, NodeArgs, NodeChanges, NodeFacts, TargetCommand};
 use crate::plan_notices;
 
 pub(super) async fn carry_out(
@@ -93,9 +93,14 @@ fn adopt(
 
 /// Changes a node, and says what it costs now.
 async fn set(context: &CommandContext, changes: NodeChanges, out: &Out) -> Result<(), CommandError> {
-    let name = changes.node.clone();
-    let unset: Vec<_> = changes.unset.iter().map(|key| key.name()).collect();
-    let set = changed(changes)?;
+    let name = changes.node;
+    let mut unset: Vec<_> = changes.unset.iter().map(|key| key.name()).collect();
+    if changes.facts.place.is_some() && changes.facts.location.is_none() {
+        unset.extend(["latitude", "longitude"]); // those of the place before
+    }
+    let mut set = keys_of(changes.facts)?;
+    set.extend(changes.url.map(|url| ("url", url.into())));
+    set.extend(changes.worker.map(|worker| ("worker", worker.into())));
     if set.is_empty() && unset.is_empty() {
         return Err(UsageError::NothingToSet.into());
     }
@@ -152,52 +157,40 @@ async fn say_cost(
 type Keys = Vec<(&'static str, toml_edit::Value)>;
 
 fn keys(args: NodeArgs) -> Result<Keys, CommandError> {
-    let mut keys: Keys = vec![("node", args.node.clone().into()), ("kind", args.kind.into())];
-    keys.extend(changed(NodeChanges {
-        node: args.node,
-        url: Some(args.url),
-        worker: Some(args.worker),
-        place: args.place,
-        location: args.location,
-        network: args.network,
-        buckets: args.buckets,
-        asset: args.asset,
-        interval: args.interval,
-        unset: Vec::new(),
-    })?);
+    let mut keys: Keys = vec![
+        ("node", args.node.into()),
+        ("kind", args.kind.into()),
+        ("url", args.url.into()),
+        ("worker", args.worker.into()),
+    ];
+    keys.extend(keys_of(args.facts)?);
     Ok(keys)
 }
 
-/// The keys that the options name.
-fn changed(changes: NodeChanges) -> Result<Keys, CommandError> {
+fn keys_of(facts: NodeFacts) -> Result<Keys, CommandError> {
     let mut keys = Keys::new();
-    keys.extend(changes.url.map(|url| ("url", url.into())));
-    keys.extend(changes.worker.map(|worker| ("worker", worker.into())));
-    if let Some(place) = changes.place {
-        if changes.location.is_none() {
+    if let Some(place) = facts.place {
+        if facts.location.is_none() {
             place::check_clear(&place).map_err(UsageError::UnclearPlace)?;
         }
         keys.push(("place", place.into()));
     }
-    if let Some(location) = changes.location {
+    if let Some(location) = facts.location {
         let (latitude, longitude) = super::probes::location(&location)?;
         keys.push(("latitude", latitude.into()));
         keys.push(("longitude", longitude.into()));
     }
-    keys.extend(
-        changes
-            .network
-            .map(|network| ("network", i64::from(network).into())),
-    );
-    if let Some(bucket) = changes.buckets.iter().find(|bucket| !is_bucket(bucket)) {
+    let network = facts.network.map(i64::from);
+    keys.extend(network.map(|network| ("network", network.into())));
+    if let Some(bucket) = facts.buckets.iter().find(|bucket| !is_bucket(bucket)) {
         let given = bucket.clone();
         return Err(UsageError::Bucket { given }.into());
     }
-    if !changes.buckets.is_empty() {
-        keys.push(("buckets", toml_edit::Array::from_iter(changes.buckets).into()));
+    if !facts.buckets.is_empty() {
+        keys.push(("buckets", toml_edit::Array::from_iter(facts.buckets).into()));
     }
-    keys.extend(changes.asset.map(|asset| ("asset", asset.into())));
-    keys.extend(changes.interval.map(|interval| ("interval", interval.into())));
+    keys.extend(facts.asset.map(|asset| ("asset", asset.into())));
+    keys.extend(facts.interval.map(|interval| ("interval", interval.into())));
     Ok(keys)
 }
 
@@ -406,12 +399,11 @@ mod tests {
             url: "https://node.example.org/".to_owned(),
             worker: "ada".to_owned(),
             kind: "argus".to_owned(),
-            place: Some(place.to_owned()),
-            location: location.map(str::to_owned),
-            network: None,
-            buckets: Vec::new(),
-            asset: None,
-            interval: None,
+            facts: NodeFacts {
+                place: Some(place.to_owned()),
+                location: location.map(str::to_owned),
+                ..NodeFacts::default()
+            },
         };
         let error = keys(args("Springfield, US", None)).unwrap_err();
         assert_eq!(error.exit_code(), 2);
