@@ -6,10 +6,9 @@ use isochrone_base::fixture::{self, DAY0, failed, good, lost, replied};
 use isochrone_proto::measurement::{FailureCause, Phase};
 use isochrone_store::ingest::Committed;
 use isochrone_store::{Store, StoreOptions};
-use isochrone_watch::alert::Outbox;
 use isochrone_watch::incident::Subject;
 use isochrone_watch::judge::Patience;
-use isochrone_watch::monitor::{Monitor, MonitorParts, OpenSessions, SessionFacts};
+use isochrone_watch::monitor::{Monitor, OpenSessions, SessionFacts};
 
 use super::mesh::NO_PORTS;
 use super::*;
@@ -49,14 +48,7 @@ fn facts() -> CollectorFacts {
 
 fn monitor(roster: &Roster) -> Monitor {
     let store = Store::in_memory(StoreOptions::default()).unwrap();
-    let parts = MonitorParts {
-        patience: Patience::default(),
-        outbox: Outbox::open(&store, vec![], UnixMillis(DAY0)).unwrap(),
-        collector: "lead".into(),
-        longest_interval: std::time::Duration::ZERO,
-        roster: roster.clone(),
-    };
-    Monitor::open(&store, parts, UnixMillis(DAY0)).unwrap()
+    isochrone_watch::fixture::monitor(&store, roster, UnixMillis(DAY0))
 }
 
 #[test]

@@ -6,6 +6,8 @@ pub mod alert;
 pub mod clocks;
 pub mod facts;
 mod feed;
+#[cfg(feature = "testing")]
+pub mod fixture;
 pub mod incident;
 pub mod judge;
 mod late;

@@ -3,6 +3,16 @@
 use super::*;
 
 /// Two machines that were one a moment ago: same disk, same memory, so they go on in the same epoch.
+/// Waits until the fork of a probe's epoch is told.
+async fn fork_is_told(world: &World, probe: ProbeId, limit: Duration) {
+    let told = |world: &World| {
+        happened(world, probe, |what| {
+            matches!(what, GateEventKind::ForkDetected { .. })
+        })
+    };
+    world.until("the fork is told", limit, told).await;
+}
+
 #[test]
 fn cloned_probe_is_forked_and_both_go_on_in_epochs_of_their_own() {
     on_virtual_time(async {
@@ -14,12 +24,7 @@ fn cloned_probe_is_forked_and_both_go_on_in_epochs_of_their_own() {
         world.machines[0].start(memory);
         world.machines[2].start(memory);
         world.record.may_fork(probe);
-        let told = |world: &World| {
-            happened(world, probe, |what| {
-                matches!(what, GateEventKind::ForkDetected { .. })
-            })
-        };
-        world.until("the fork is told", seconds(300), told).await;
+        fork_is_told(&world, probe, seconds(300)).await;
         world.cut(0, true); // the two take turns: let the twin end its own
         world
             .until("the twin's results are in", seconds(300), |world| {
@@ -90,12 +95,7 @@ fn probe_set_back_to_a_snapshot_is_forked_and_loses_nothing_new() {
         world.machines[0].set_back(old);
         world.machines[0].start(memory);
         world.record.may_fork(probe);
-        let told = |world: &World| {
-            happened(world, probe, |what| {
-                matches!(what, GateEventKind::ForkDetected { .. })
-            })
-        };
-        world.until("the fork is told", seconds(60), told).await;
+        fork_is_told(&world, probe, seconds(60)).await;
         world
             .until("a new epoch is in", seconds(60), |world| world.is_settled(0))
             .await;

@@ -21,10 +21,8 @@ use isochrone_proto::units::UnixMillis;
 use isochrone_store::fixture::stored;
 use isochrone_store::ingest::Committed;
 use isochrone_store::{Store, StoreOptions};
-use isochrone_watch::alert::Outbox;
 use isochrone_watch::incident::{Cause, Flapping, Incident, IncidentCheck, Spell, Subject};
-use isochrone_watch::judge::Patience;
-use isochrone_watch::monitor::{Monitor, MonitorParts, OpenSessions, SessionFacts};
+use isochrone_watch::monitor::{OpenSessions, SessionFacts};
 use proptest::prelude::*;
 
 use super::*;

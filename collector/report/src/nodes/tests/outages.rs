@@ -98,14 +98,7 @@ fn kept_live(
     outcome: impl Fn(u64, &str, &str, Kind) -> Option<Outcome>,
 ) -> Vec<Told> {
     let store = Store::in_memory(StoreOptions::default()).unwrap();
-    let parts = MonitorParts {
-        patience: Patience::default(),
-        outbox: Outbox::open(&store, vec![], UnixMillis(DAY0)).unwrap(),
-        collector: "lead".into(),
-        longest_interval: std::time::Duration::ZERO,
-        roster: roster.clone(),
-    };
-    let mut monitor = Monitor::open(&store, parts, UnixMillis(DAY0)).unwrap();
+    let mut monitor = isochrone_watch::fixture::monitor(&store, roster, UnixMillis(DAY0));
     let facts = SessionFacts {
         remote: "192.0.2.9:7470".parse().unwrap(),
         clock_offset_ms: Some(0),

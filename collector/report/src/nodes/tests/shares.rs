@@ -16,14 +16,7 @@ fn mesh() -> Roster {
 /// Sessions from these addresses, as a monitor keeps them.
 fn facts(roster: &Roster, address: impl Fn(&str) -> SocketAddr) -> Facts {
     let store = Store::in_memory(StoreOptions::default()).unwrap();
-    let parts = MonitorParts {
-        patience: Patience::default(),
-        outbox: Outbox::open(&store, vec![], UnixMillis(DAY0)).unwrap(),
-        collector: "lead".into(),
-        longest_interval: std::time::Duration::ZERO,
-        roster: roster.clone(),
-    };
-    let mut monitor = Monitor::open(&store, parts, UnixMillis(DAY0)).unwrap();
+    let mut monitor = isochrone_watch::fixture::monitor(&store, roster, UnixMillis(DAY0));
     let of = |probe: &ProbeEntry| SessionFacts {
         remote: address(&probe.name),
         clock_offset_ms: Some(0),
