@@ -225,11 +225,17 @@ pub struct Flapping {
 }
 
 impl Flapping {
-    /// How often an hour it goes down; `None` where it is not known when it did first.
+    /// How often an hour it goes down; `None` where it is not known when it did first, or that is less than five minutes
+    /// ago: two falls within half a minute are no hundred an hour.
     #[must_use]
     pub fn per_hour(&self) -> Option<f64> {
         const HOUR_MS: f64 = 3_600_000.0;
-        let between_ms = self.last.0.checked_sub(self.first.0).filter(|ms| *ms > 0)?;
+        const LEAST_MS: u64 = 300_000;
+        let between_ms = self
+            .last
+            .0
+            .checked_sub(self.first.0)
+            .filter(|ms| *ms >= LEAST_MS)?;
         let is_known = self.first.0 > 0 && self.openings > 1;
         is_known.then(|| f64::from(self.openings - 1) * HOUR_MS / between_ms as f64)
     }

@@ -162,10 +162,9 @@ impl Engine {
                 outage.is_some_and(|outage| outage.group.as_ref() == Some(&group.id))
             };
             group.down.retain(is_in);
-            let is_failing =
-                |place: &&usize| nodes[**place].outage.as_ref().is_some_and(Incident::is_failing);
-            let still_down = group.down.iter().filter(is_failing);
-            let still_down: Vec<_> = still_down.map(|&place| nodes[place].id).collect();
+            let is_failing = |place: &usize| nodes[*place].outage.as_ref().is_some_and(Incident::is_failing);
+            let (failing, up): (Vec<_>, Vec<_>) = group.down.iter().copied().partition(is_failing);
+            let ids = |places: Vec<usize>| places.into_iter().map(|place| nodes[place].id).collect();
             let is_awaited = |place: &usize| {
                 let memory = &nodes[*place].memory;
                 let is_over_soon = memory.changed.0 + STEADY_MS <= now.0 + GATHER_MS;
@@ -186,7 +185,8 @@ impl Engine {
                     what: What::Up,
                     incidents: ended,
                     failing_too: Vec::new(),
-                    still_down,
+                    still_down: ids(failing),
+                    up_for_now: ids(up),
                 }));
                 group.gathering_since = None;
             }

@@ -25,6 +25,8 @@ pub struct Telling {
     pub(crate) failing_too: Vec<TargetId>,
     /// Of a shared outage that is over for some: those still down.
     pub(crate) still_down: Vec<TargetId>,
+    /// Of the same those that are up, but come and go: nothing is said of them before they were steady.
+    pub(crate) up_for_now: Vec<TargetId>,
 }
 
 impl Telling {
@@ -49,6 +51,7 @@ impl Engine {
             incidents,
             failing_too: Vec::new(),
             still_down: Vec::new(),
+            up_for_now: Vec::new(),
         }));
     }
 
@@ -117,6 +120,7 @@ impl Engine {
                     incidents,
                     failing_too: std::mem::take(&mut failing_too),
                     still_down: Vec::new(),
+                    up_for_now: Vec::new(),
                 }));
             }
         }

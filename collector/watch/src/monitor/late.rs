@@ -311,6 +311,7 @@ impl Rejudged {
                 incidents: new,
                 failing_too: Vec::new(),
                 still_down: Vec::new(),
+                up_for_now: Vec::new(),
             }));
         }
         (outputs, going_on)

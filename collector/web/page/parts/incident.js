@@ -103,7 +103,7 @@ function evidenceGroups(incident, view) {
     const newest = cells.reduce((a, b) => (Date.parse(a.at) > Date.parse(b.at) ? a : b));
     const names = [...new Set(cells.map((cell) => cell.vantage))];
     return h("li", { key },
-      h("p", {}, h("b", {}, plural(names.length, "vantage")), ` until ${clock(newest.at, view.generated_at, true)}`, newest.phase ? `, at ${newest.phase}` : "", ":"),
+      h("p", {}, h("b", {}, plural(names.length, "vantage")), ` by ${clock(newest.at, view.generated_at, true)}`, newest.phase ? `, at ${newest.phase}` : "", ":"),
       h("code", {}, newest.error || "no error text"),
       h("small", {}, names.join(", ")));
   }));
@@ -132,6 +132,6 @@ function alerts(incident) {
   const parts = [];
   if (incident.alerts_delivered) parts.push(`${plural(incident.alerts_delivered, "alert")} delivered`);
   if (incident.alerts_pending) parts.push(`${plural(incident.alerts_pending, "alert")} waiting for a receiver`);
-  if (parts.length === 0) return "No alert was sent.";
+  if (parts.length === 0) return incident.state === "open" ? "No alert so far." : "No alert was sent.";
   return label(incident.alerts_pending ? "degraded" : "up", parts.join(", "));
 }

@@ -83,8 +83,9 @@ pub(super) fn of(telling: &Telling, known: Known<'_>) -> String {
         (What::Up | What::Seen | What::Heard, [one]) => over(one),
         (What::Up | What::Seen | What::Heard, several) => many_over(telling.what, several),
     };
-    let rest = still_down(&telling.still_down, known);
-    format!("{text}{rest}").trim_end().to_owned()
+    let down = still_down(&telling.still_down, known);
+    let up = up_for_now(&telling.up_for_now, known);
+    format!("{text}{down}{up}").trim_end().to_owned()
 }
 
 const OWN_LINE: &str = "The collector's own line is the suspect: half of the probes' connections ended at once, and \
@@ -414,6 +415,14 @@ fn still_down(targets: &[TargetId], known: Known<'_>) -> String {
     match names(targets, known) {
         names if names.is_empty() => String::new(),
         names => format!(" Still down: {names}."),
+    }
+}
+
+fn up_for_now(targets: &[TargetId], known: Known<'_>) -> String {
+    match (names(targets, known), targets.len()) {
+        (names, _) if names.is_empty() => String::new(),
+        (name, 1) => format!(" Up as well, but it comes and goes: {name}."),
+        (names, _) => format!(" Up as well, but they come and go: {names}."),
     }
 }
 

@@ -49,6 +49,7 @@ fn telling(what: What, incidents: Vec<Incident>, at: UnixMillis) -> Alert {
         incidents,
         failing_too: vec![],
         still_down: vec![],
+        up_for_now: vec![],
     };
     Alert::of_telling(&telling, "lead", (&|_| None, &|_| None, &|_| Whose::default()))
 }

@@ -22,6 +22,7 @@ fn pending(what: What, nodes: &[&str], second: u64) -> Arc<Pending> {
         incidents: nodes.iter().map(of).collect(),
         failing_too: vec![],
         still_down: vec![],
+        up_for_now: vec![],
     };
     Arc::new(Pending {
         alert: Alert::of_telling(&telling, "lead", (&|_| None, &|_| None, &|_| Whose::default())),

@@ -19,6 +19,7 @@ fn telling(what: What, incidents: Vec<Incident>) -> Telling {
         incidents,
         failing_too: vec![],
         still_down: vec![],
+        up_for_now: vec![],
     }
 }
 
@@ -275,6 +276,30 @@ fn rate_is_said_of_what_comes_and_goes() {
     });
     let text = says(&telling(What::Flapping, vec![flapping]));
     assert!(text.contains("down 4 times, 30 an hour so far"), "{text}");
+    let mut just_now = named("tokyo", None);
+    just_now.flapping = Some(Flapping {
+        openings: 2,
+        first: UnixMillis(T0 - 35_000),
+        last: UnixMillis(T0),
+        ..Flapping::default()
+    });
+    let text = says(&telling(What::Flapping, vec![just_now]));
+    assert!(text.contains("down 2 times so far"), "no hundred an hour: {text}");
+}
+
+#[test]
+fn nodes_of_an_outage_that_is_over_for_others_are_not_passed_over() {
+    let ended = |name: &str| named(name, Some(T0 + 60_000));
+    let mut over = telling(What::Up, vec![ended("a"), ended("b")]);
+    let [tokyo, lima] = ["tokyo", "lima"].map(TargetId::of_node);
+    (over.still_down, over.up_for_now) = (vec![tokyo], vec![lima]);
+    let name = |target: TargetId| Some(if target == tokyo { "tokyo" } else { "lima" }.to_owned());
+    let text = super::of(&over, (&name, &|_| None, &nobody));
+    assert!(text.contains("Still down: tokyo."), "{text}");
+    assert!(
+        text.contains("Up as well, but it comes and goes: lima."),
+        "{text}"
+    );
 }
 
 #[test]
