@@ -478,8 +478,10 @@ fn totals(account: &Account) -> LedgerTotals {
         stored: sums.stored,
         spooled: sums.spooled,
         dropped: sums.dropped,
+        damaged: sums.damaged,
         refused: sums.refused,
         forked: sums.forked,
+        revoked: sums.revoked,
         balanced: account.ledger.is_balanced(),
     }
 }
