@@ -50,6 +50,12 @@ impl SetAside {
         self.mended && self.consequence == WRITTEN_ANEW
     }
 
+    /// It stands in its table again, from the copy.
+    pub(crate) fn taken_from_the_copy(&mut self) {
+        "taken from the other copy: nothing is lost".clone_into(&mut self.consequence);
+        self.mended = true;
+    }
+
     /// Nothing made it good, and nobody accepted it.
     #[must_use]
     pub fn is_open(&self) -> bool {

@@ -123,7 +123,7 @@ fn set_aside(
     if damaged.iter().any(|row| row.table == LOG_HOURS.name) {
         index_hours(transaction, found)?;
     }
-    heal_copies(transaction, found, &mut rows)?;
+    heal_copies(transaction, found, damaged, &mut rows)?;
     Numbers::open(transaction, found)?.heal(transaction, found)?;
     if suspects.accounts {
         let lost = recount(transaction, found, &suspects)?;
