@@ -83,9 +83,9 @@ pub(crate) fn plan_is_back(
     transaction: &WriteTransaction,
     found: &Found,
     key: &[u8],
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     if !found.is_back(key) {
-        return Ok(());
+        return Ok(false);
     }
     let is_it = |aside: &SetAside| aside.table == PLANS.name && aside.key == hex(key) && !aside.mended;
     mend(
@@ -93,7 +93,8 @@ pub(crate) fn plan_is_back(
         found,
         is_it,
         "the probe returned the plan: its batches are served again",
-    )
+    )?;
+    Ok(true)
 }
 
 /// A damaged batch came again from its probe: what was set aside for it is mended. `key`: its key in the stream.

@@ -46,6 +46,7 @@ impl Store {
             match result {
                 Ok(told) => {
                     self.damage_changed();
+                    self.account_changes().everything();
                     self.found().settled(&damaged);
                     self.forget_plans(&damaged);
                     for row in told {
