@@ -44,6 +44,10 @@ pub type Answers = mpsc::Sender<Answer>;
 
 /// Longest request, in bytes: a command that carries a file of weights.
 const REQUEST_BYTES_MAX: u64 = 20 << 20;
+/// A command writes its request at once; whoever takes longer is hung up on.
+const REQUEST_TIME: Duration = Duration::from_secs(10);
+/// Commands under way at once; the next one is told so.
+const COMMANDS_MAX: usize = 64;
 /// Answers that wait for a slow reader.
 const ANSWERS_WAITING_MAX: usize = 16;
 
@@ -65,6 +69,16 @@ where
             biased;
             () = stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
+                Ok((stream, _)) if tasks.len() >= COMMANDS_MAX => {
+                    let text = format!("{COMMANDS_MAX} commands are under way; try again when one has ended\n");
+                    let answers = [Answer::Err(text), Answer::Exit(1)];
+                    for answer in answers {
+                        if let Err(error) = stream.try_write(&line_of(&answer)?) {
+                            tracing::debug!(%error, "a control connection ended early");
+                        }
+                    }
+                    drop(stream);
+                }
                 Ok((stream, _)) => {
                     let carry_out = carry_out.clone();
                     tasks.spawn(async move {
@@ -110,9 +124,8 @@ where
     let actor = Actor::of_user(stream.peer_cred()?.uid());
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
-    BufReader::new(read.take(REQUEST_BYTES_MAX))
-        .read_line(&mut line)
-        .await?;
+    let mut request = BufReader::new(read.take(REQUEST_BYTES_MAX));
+    tokio::time::timeout(REQUEST_TIME, request.read_line(&mut line)).await??;
     let command: Command = match serde_json::from_str(&line) {
         Ok(command) => command,
         Err(error) => {
@@ -145,9 +158,13 @@ where
 }
 
 async fn send(write: &mut (impl AsyncWriteExt + Unpin), answer: &Answer) -> io::Result<()> {
+    write.write_all(&line_of(answer)?).await
+}
+
+fn line_of(answer: &Answer) -> io::Result<Vec<u8>> {
     let mut line = serde_json::to_vec(answer)?;
     line.push(b'\n');
-    write.write_all(&line).await
+    Ok(line)
 }
 
 /// Asks the collector that runs at `path` to carry out `command`; `None` if none runs there.
@@ -223,6 +240,47 @@ mod tests {
         stop.cancel();
         tasks.join_next().await.unwrap().unwrap().unwrap();
         assert!(ask(&path, &command, |_| ()).await.unwrap().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connection_that_asks_nothing_is_hung_up_on() {
+        let (_ours, theirs) = UnixStream::pair().unwrap();
+        let end = answer(theirs, |_, _, _| async { 0 }).await;
+        assert_eq!(end.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn commands_beyond_the_bound_are_told_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let stop = CancellationToken::new();
+        let (server_path, server_stop) = (path.clone(), stop.clone());
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(async move { serve(&server_path, server_stop, |_, _, _| async { 0 }).await });
+        let mut idle = Vec::new();
+        while idle.len() < COMMANDS_MAX {
+            match UnixStream::connect(&path).await {
+                Ok(stream) => idle.push(stream),
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+        let command = Command::Probe(ProbeCommand::List { format: Format::Json });
+        let mut shown = Vec::new();
+        let code = ask(&path, &command, |answer| shown.push(answer)).await.unwrap();
+        assert_eq!(code, Some(1));
+        assert!(
+            matches!(&shown[..], [Answer::Err(text)] if text.contains("try again")),
+            "{shown:?}"
+        );
+        drop(idle);
+        loop {
+            if ask(&path, &command, |_| ()).await.unwrap() == Some(0) {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+        tasks.join_next().await.unwrap().unwrap().unwrap();
     }
 
     /// The binary was updated and the running collector was not, or the other way round.

@@ -206,8 +206,8 @@ fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::E
     }
 }
 
-/// The message of a refusal by Argus itself, `{"message":…}`; `None` when somebody else (a proxy in front,
-/// another server) wrote the body.
+/// The message of a refusal by Argus itself, `{"message":…}` about a data object; `None` when somebody else (a gateway
+/// in front, another server) wrote the body.
 pub(crate) fn refusal_message(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Refusal {
@@ -216,17 +216,55 @@ pub(crate) fn refusal_message(body: &[u8]) -> Option<String> {
     serde_json::from_slice::<Refusal>(body)
         .ok()
         .map(|refusal| refusal.message)
+        .filter(|message| message.starts_with(ABOUT_AN_OBJECT))
 }
 
+/// So begin all that Argus says of an object that it has not got: `… does not exist`, `… has not been uploaded yet`,
+/// `… not served by this node`.
+const ABOUT_AN_OBJECT: &str = "Data object";
+
 /// Where the node had the object: `x-cache`, without regard to case. [`CacheState::Absent`] where the header
-/// is missing or unknown: then nothing can be said about the cache.
+/// is missing or unknown: then nothing can be said about the cache. A server in front may add a line of its own, or
+/// words to the node's: a line that is Argus's word counts before one that only begins with it.
 pub(crate) fn cache_state(headers: &HeaderMap) -> CacheState {
-    match header(headers, "x-cache") {
-        Some(value) if value.eq_ignore_ascii_case("hit") => CacheState::Hit,
-        Some(value) if value.eq_ignore_ascii_case("pending") => CacheState::Pending,
-        Some(value) if value.eq_ignore_ascii_case("miss") => CacheState::Miss,
-        Some(_) | None => CacheState::Absent,
-    }
+    let lines = || {
+        headers
+            .get_all("x-cache")
+            .iter()
+            .filter_map(|line| line.to_str().ok())
+    };
+    let first_word = |line: &'_ str| -> Option<CacheState> {
+        let word = line
+            .trim()
+            .split(|char: char| !char.is_ascii_alphanumeric())
+            .next()?;
+        cache_word(word)
+    };
+    let whole = lines().find_map(|line| cache_word(line.trim()));
+    whole
+        .or_else(|| lines().find_map(first_word))
+        .unwrap_or(CacheState::Absent)
+}
+
+fn cache_word(word: &str) -> Option<CacheState> {
+    let states = [
+        ("hit", CacheState::Hit),
+        ("pending", CacheState::Pending),
+        ("miss", CacheState::Miss),
+    ];
+    let known = states
+        .into_iter()
+        .find(|(name, _)| word.eq_ignore_ascii_case(name));
+    known.map(|(_, state)| state)
+}
+
+/// `x-cache` as it came, all lines of it; `None` where there is none.
+pub(crate) fn cache_words(headers: &HeaderMap) -> Option<String> {
+    let lines = headers.get_all("x-cache").iter();
+    let lines: Vec<_> = lines
+        .map(|line| String::from_utf8_lossy(line.as_bytes()))
+        .collect();
+    (!lines.is_empty()).then(|| lines.join(", "))
 }
 
 /// Whether the headers are those of Argus' asset controller: a proxy's own 404 lacks them.
@@ -249,7 +287,11 @@ impl ContentRange {
     /// Reads the header; `None` where it is absent or makes no sense.
     pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
         let value = headers.get(CONTENT_RANGE)?.to_str().ok()?.trim();
-        let (range, size) = value.strip_prefix("bytes ")?.trim().split_once('/')?;
+        let (unit, range) = value.split_once(' ')?;
+        if !unit.eq_ignore_ascii_case("bytes") {
+            return None;
+        }
+        let (range, size) = range.trim().split_once('/')?;
         let (first, last) = range.split_once('-')?;
         let (first, last): (u64, u64) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
         let size = match size.trim() {

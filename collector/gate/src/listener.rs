@@ -1,5 +1,6 @@
 //! Takes connections off a QUIC endpoint: joins to the registry, probes to their conversation.
 
+mod failures;
 mod join;
 #[cfg(test)]
 mod tests;
@@ -7,7 +8,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use isochrone_proto::control::CloseCode;
+use isochrone_proto::control::{CloseCode, Refusal};
 use isochrone_proto::join::{ALPN, ALPN_JOIN};
 use quinn::crypto::rustls::HandshakeData;
 use quinn::{Connection, ConnectionError, Endpoint, Incoming};
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
+use self::failures::{COUNTED_OVER, Failures};
 use self::join::Joins;
 use crate::session::{Gate, converse};
 
@@ -34,6 +36,7 @@ pub struct Listener {
     gate: Gate,
     joins: Arc<Joins>,
     handshakes: Arc<Semaphore>,
+    failures: Arc<Failures>,
 }
 
 impl Listener {
@@ -44,6 +47,7 @@ impl Listener {
             gate,
             joins: Arc::default(),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
+            failures: Arc::default(),
         }
     }
 
@@ -56,10 +60,12 @@ impl Listener {
     pub async fn run(&self, endpoint: Endpoint, stop: CancellationToken) {
         let connections = TaskTracker::new();
         let mut changes = self.gate.registry.changes();
+        let mut counting = tokio::time::interval(COUNTED_OVER);
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
+                _ = counting.tick() => self.failures.begin_anew(),
                 Ok(()) = changes.changed() => self.gate.sessions.close_revoked(&self.gate.registry),
                 incoming = endpoint.accept() => match incoming {
                     Some(incoming) => self.take(incoming, &connections, &stop),
@@ -67,6 +73,7 @@ impl Listener {
                 },
             }
         }
+        self.failures.begin_anew();
         connections.close();
         let turned_away = async {
             while let Some(incoming) = endpoint.accept().await {
@@ -96,14 +103,20 @@ impl Listener {
             return;
         };
         let (gate, joins, stop) = (self.gate.clone(), Arc::clone(&self.joins), stop.clone());
-        let span = tracing::info_span!("connection", remote = %incoming.remote_address());
+        let (failures, remote) = (Arc::clone(&self.failures), incoming.remote_address());
+        let span = tracing::info_span!("connection", %remote);
         let serve = async move {
             let shaken = shake_hands(incoming).await;
             drop(permit);
             match shaken {
-                Ok((connection, Door::Probe)) => converse(gate, connection, stop).await,
-                Ok((connection, Door::Join)) => joins.serve(&gate.registry, connection).await,
-                Err(error) => tracing::warn!(reason = %error, "handshake failed"),
+                Ok((connection, Door::Probe)) => {
+                    if connection.peer_identity().is_none() {
+                        failures.add(remote, "connection closed", &Refusal::NoCertificate);
+                    }
+                    converse(gate, connection, stop).await;
+                }
+                Ok((connection, Door::Join)) => joins.serve(&gate.registry, connection, &failures).await,
+                Err(error) => failures.add(remote, "handshake failed", &error),
             }
         };
         connections.spawn(serve.instrument(span));

@@ -344,7 +344,8 @@ fn heading(title: &str) -> String {
 
 /// Text that a spreadsheet would take for a formula, behind an apostrophe; figures stay what they are.
 fn no_formula(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
+    let is_figure = || text.parse::<f64>().is_ok_and(f64::is_finite);
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_figure();
     let mark = if is_formula { "'" } else { "" };
     format!("{mark}{text}")
 }
@@ -429,11 +430,12 @@ mod tests {
             ("@x", "+2"),
             ("-x", "1e9"),
             ("a=b", ""),
+            ("-inf", "+nan"),
         ];
         let rows = rows.map(|(site, ms)| vec![site.into(), ms.into()]);
         assert_eq!(
             Table::new("Sites", columns).rows(rows).csv(),
-            "site,ms\n'=HYPERLINK(1),-1.5\n'@x,+2\n'-x,1e9\na=b,\n"
+            "site,ms\n'=HYPERLINK(1),-1.5\n'@x,+2\n'-x,1e9\na=b,\n'-inf,'+nan\n"
         );
     }
 

@@ -2,7 +2,7 @@
 //! order in which they ended.
 //!
 //! What came late is known here from the beginning: the past is judged as it was, not as it was told. Rows that say
-//! the same are kept as stretches, so that a month of a fleet that is well takes little memory.
+//! the same are kept as stretches, so that a month of a fleet, well or dead, takes little memory.
 
 mod doubt;
 mod judged;
@@ -22,7 +22,7 @@ use isochrone_proto::units::UnixMillis;
 use isochrone_store::Stored;
 
 use self::doubt::Doubts;
-pub use self::judged::{CellKey, JudgedFailure, Replayed, Unknown};
+pub use self::judged::{CellKey, Failures, JudgedFailure, Replayed, Unknown};
 use self::track::Track;
 use self::udp::Udp;
 use crate::facts::Facts;
@@ -253,8 +253,7 @@ impl Replay {
                 counts: self.engine.counts(*cell, &run),
                 against: self.engine.accuses(*cell, &run),
             };
-            let again = UnixMillis(run.began.0 + 2 * cadence.interval_ms);
-            gathered.doubts.add(failure, *cell, again);
+            gathered.doubts.add(failure, *cell, cadence.interval_ms);
         }
     }
 

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::access::Access;
 use super::login::{self, Logins, Tried, too_often, visitor_of};
+use super::places::Guest;
 use super::session::{open_session, session};
 
 /// Scripts and styles come from this server's own files only; nothing may frame the page.
@@ -35,24 +36,32 @@ pub(super) async fn check_host(State(access): State<Arc<Access>>, request: Reque
 /// Lets a request pass that carries the token or a session; offers the login page to a browser.
 pub(super) async fn authorize(State(logins): State<Arc<Logins>>, request: Request, next: Next) -> Response {
     let Some(token) = logins.token() else {
-        return next.run(request).await;
+        return serve(request, next).await;
     };
     let visitor = visitor_of(&request);
     if let Some(candidate) = query_token(&request) {
         return match logins.attempt(visitor, token, &candidate) {
-            Tried::Right => open_session(token, request.headers()),
+            Tried::Right => open_session(token, request.headers(), request.uri().path()),
             Tried::Wrong => refuse(&request, true),
             Tried::TooOften { wait } => too_often(wait),
         };
     }
     if session(request.headers()).is_some_and(|candidate| token.is_session(candidate)) {
-        return next.run(request).await;
+        return serve(request, next).await;
     }
     match bearer(request.headers()).map(|candidate| logins.attempt(visitor, token, candidate)) {
-        Some(Tried::Right) => next.run(request).await,
+        Some(Tried::Right) => serve(request, next).await,
         Some(Tried::Wrong) | None => refuse(&request, false),
         Some(Tried::TooOften { wait }) => too_often(wait),
     }
+}
+
+/// Serves a request that may be served: its connection keeps its place from now on.
+async fn serve(request: Request, next: Next) -> Response {
+    if let Some(guest) = request.extensions().get::<Arc<Guest>>() {
+        guest.welcome();
+    }
+    next.run(request).await
 }
 
 /// Adds the headers that every answer carries; a handler's own policy and cache rule stay.
@@ -94,7 +103,7 @@ fn refuse(request: &Request, wrong: bool) -> Response {
         .get(ACCEPT)
         .and_then(|accept| accept.to_str().ok());
     if accept.is_some_and(|accept| accept.contains("text/html")) {
-        return login::page(wrong);
+        return login::page(wrong, request.uri().path());
     }
     let text = "This page needs its token: send `Authorization: Bearer TOKEN`, or open /?token=TOKEN in a \
                 browser. It is web_token in collector.toml.\n";

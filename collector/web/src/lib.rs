@@ -11,6 +11,7 @@ mod guard;
 mod login;
 mod places;
 pub mod reports;
+mod root;
 mod serve;
 mod session;
 mod slow_browser;

@@ -1,5 +1,6 @@
 //! Trying a token: the login page, its form, and how often anybody may try.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,10 +9,10 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{CONNECTION, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use crate::access::{Access, AccessToken};
+use crate::root::root_from;
 use crate::session::open_session;
 use crate::throttle::Throttle;
 use crate::visitor::Visitor;
@@ -20,22 +21,39 @@ use crate::visitor::Visitor;
 const FORM_BYTES_MAX: usize = 4_096;
 /// A browser sends its form at once.
 const FORM_TIME: Duration = Duration::from_secs(5);
-/// Forms that are read at once; the next one is told to come back.
-const FORMS_MAX: usize = 8;
+/// Forms of one visitor that are read at once; their next one is told to come back.
+const FORMS_OF_ONE_MAX: usize = 8;
 
 /// Who may read the page, and how often a token may be tried.
 pub(crate) struct Logins {
     access: Arc<Access>,
     now: Box<dyn Fn() -> Instant + Send + Sync>,
     throttle: Mutex<Throttle>,
-    forms: Semaphore,
+    /// Whose forms are being read, how many of each: no more than there are connections.
+    forms: Mutex<HashMap<Visitor, usize>>,
+}
+
+/// A form that is being read.
+struct Reading<'a> {
+    forms: &'a Mutex<HashMap<Visitor, usize>>,
+    visitor: Visitor,
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        let mut forms = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
+        match forms.get_mut(&self.visitor) {
+            Some(own) if *own > 1 => *own -= 1,
+            _ => drop(forms.remove(&self.visitor)),
+        }
+    }
 }
 
 /// What became of a try.
 pub(crate) enum Tried {
     Right,
     Wrong,
-    /// It was not looked at.
+    /// It was wrong, as too many before it.
     TooOften {
         wait: Duration,
     },
@@ -47,7 +65,7 @@ impl Logins {
             access,
             now: Box::new(now),
             throttle: Mutex::default(),
-            forms: Semaphore::new(FORMS_MAX),
+            forms: Mutex::default(),
         }
     }
 
@@ -56,57 +74,64 @@ impl Logins {
         self.access.token()
     }
 
-    /// Looks at what `visitor` says is the token, unless there were too many wrong ones.
+    /// Looks at what `visitor` says is the token; wrong ones are counted.
     pub(crate) fn attempt(&self, visitor: Visitor, token: &AccessToken, candidate: &str) -> Tried {
-        let now = (self.now)();
-        let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(wait) = throttle.admits(visitor, now) {
-            return Tried::TooOften { wait };
-        }
         if token.is(candidate) {
-            throttle.right(visitor);
             return Tried::Right;
         }
-        throttle.wrong(visitor, now);
-        Tried::Wrong
+        let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
+        match throttle.wrong(visitor, (self.now)()) {
+            Ok(()) => Tried::Wrong,
+            Err(wait) => Tried::TooOften { wait },
+        }
     }
 
-    /// Whether a token of this visitor's would be looked at now.
-    fn admits(&self, visitor: Visitor) -> Result<(), Duration> {
-        let throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
-        throttle.admits(visitor, (self.now)())
+    /// A place for a form of this visitor's, unless enough of theirs are being read.
+    fn reading(&self, visitor: Visitor) -> Option<Reading<'_>> {
+        let mut forms = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = forms.entry(visitor).or_default();
+        if *own >= FORMS_OF_ONE_MAX {
+            return None;
+        }
+        *own += 1;
+        Some(Reading {
+            forms: &self.forms,
+            visitor,
+        })
     }
 }
 
 /// Opens a session for the token of the login page's form.
 pub(crate) async fn login(State(logins): State<Arc<Logins>>, request: Request) -> Response {
     let Some(token) = logins.token() else {
-        return (StatusCode::SEE_OTHER, [(LOCATION, "/")]).into_response();
+        return (
+            StatusCode::SEE_OTHER,
+            [(LOCATION, root_from(request.uri().path()))],
+        )
+            .into_response();
     };
     let visitor = visitor_of(&request);
     let (head, body) = request.into_parts();
-    if let Err(wait) = logins.admits(visitor) {
-        return ending(too_often(wait)); // its body is not waited for
-    }
-    let form = match form(&logins, body).await {
+    let path = head.uri.path();
+    let form = match form(&logins, visitor, body).await {
         Ok(form) => form,
         Err(answer) => return ending(answer),
     };
     let candidate = url::form_urlencoded::parse(&form).find(|(key, _)| key == "token");
     let Some((_, candidate)) = candidate else {
-        return page(true);
+        return page(true, path);
     };
     match logins.attempt(visitor, token, candidate.trim()) {
-        Tried::Right => open_session(token, &head.headers),
-        Tried::Wrong => page(true),
+        Tried::Right => open_session(token, &head.headers, path),
+        Tried::Wrong => page(true, path),
         Tried::TooOften { wait } => too_often(wait),
     }
 }
 
-/// Reads a form: a small one, soon, and few of them at once.
-async fn form(logins: &Logins, body: Body) -> Result<axum::body::Bytes, Response> {
-    let Ok(_place) = logins.forms.try_acquire() else {
-        let text = "Too many logins are being read. Try again in a few seconds.\n";
+/// Reads a form: a small one, soon, and few of one visitor at once.
+async fn form(logins: &Logins, visitor: Visitor, body: Body) -> Result<axum::body::Bytes, Response> {
+    let Some(_reading) = logins.reading(visitor) else {
+        let text = "Too many logins from there are being read. Try again in a few seconds.\n";
         return Err((StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "5")], text).into_response());
     };
     match timeout(FORM_TIME, to_bytes(body, FORM_BYTES_MAX)).await {
@@ -143,8 +168,9 @@ pub(crate) fn too_often(wait: Duration) -> Response {
     (StatusCode::TOO_MANY_REQUESTS, headers, text).into_response()
 }
 
-/// The page with the form.
-pub(crate) fn page(wrong: bool) -> Response {
+/// The page with the form, as the answer at a path.
+pub(crate) fn page(wrong: bool, path: &str) -> Response {
+    let root = root_from(path);
     let note = if wrong {
         "<p>That token is not the right one.</p>"
     } else {
@@ -154,7 +180,7 @@ pub(crate) fn page(wrong: bool) -> Response {
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Isochrone</title>\n\
          <meta name=\"viewport\" content=\"width=device-width\"><meta name=\"color-scheme\" content=\"light dark\">\n\
          <h1>Isochrone</h1>{note}\n\
-         <form method=\"post\" action=\"/login\"><p><label>Token: <input name=\"token\" type=\"password\" \
+         <form method=\"post\" action=\"{root}login\"><p><label>Token: <input name=\"token\" type=\"password\" \
          autocomplete=\"current-password\" required autofocus></label> <button>Open</button></p></form>\n\
          <p>It is <code>web_token</code> in the collector's <code>collector.toml</code>.</p>\n"
     );

@@ -1,6 +1,7 @@
 //! The web port: bounded connections, a limit for slow request heads, an orderly end.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -15,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::places::{Place, Places};
+use crate::places::{Guest, Place, Places};
 use crate::slow_browser;
 use crate::visitor::Visitor;
 
@@ -35,7 +36,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
 }
 
 async fn serve_with(listener: TcpListener, router: Router, stop: CancellationToken, patience: Duration) {
-    let places = Places::new();
+    let places = Places::default();
     let connections = TaskTracker::new();
     let cut = CancellationToken::new();
     loop {
@@ -45,13 +46,21 @@ async fn serve_with(listener: TcpListener, router: Router, stop: CancellationTok
             accepted = accept(&listener, &places, patience) => accepted,
         };
         match accepted {
-            Ok((_, None)) => {} // closed: this visitor has as many as one may
+            Ok((_, None)) => {} // closed: all places are taken by connections that were served
             Ok((stream, Some(place))) => {
-                let connection = converse(stream, place.visitor(), router.clone(), stop.clone());
+                let connection = converse(
+                    stream,
+                    place.guest(),
+                    place.visitor(),
+                    router.clone(),
+                    stop.clone(),
+                );
                 let cut = cut.clone();
                 connections.spawn(async move {
-                    cut.run_until_cancelled(connection).await;
-                    drop(place);
+                    tokio::select! {
+                        _ = cut.run_until_cancelled(connection) => {}
+                        () = place.taken_away() => {}
+                    }
                 });
             }
             Err(error) => {
@@ -73,17 +82,23 @@ async fn accept(
     places: &Places,
     patience: Duration,
 ) -> io::Result<(TcpStream, Option<Place>)> {
-    let free = places.free().await;
     let (stream, peer) = listener.accept().await?;
     stream.set_nodelay(true)?;
     slow_browser::drop_after(&stream, patience)?;
-    Ok((stream, places.give(free, Visitor::of(peer.ip()))))
+    Ok((stream, places.give(Visitor::of(peer.ip()))))
 }
 
-async fn converse(stream: TcpStream, visitor: Visitor, router: Router, stop: CancellationToken) {
+async fn converse(
+    stream: TcpStream,
+    guest: Arc<Guest>,
+    visitor: Visitor,
+    router: Router,
+    stop: CancellationToken,
+) {
     let router = TowerToHyperService::new(router);
     let from_visitor = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(visitor);
+        request.extensions_mut().insert(Arc::clone(&guest));
         router.call(request)
     });
     let mut connection = std::pin::pin!(
@@ -107,7 +122,6 @@ async fn converse(stream: TcpStream, visitor: Visitor, router: Router, stop: Can
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
-    use std::sync::Arc;
 
     use axum::body::{Body, Bytes};
     use axum::routing::get;
@@ -160,7 +174,7 @@ mod tests {
     async fn every_connection_has_the_bound() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let _browser = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (stream, _place) = accept(&listener, &Places::new(), slow_browser::PATIENCE)
+        let (stream, _place) = accept(&listener, &Places::default(), slow_browser::PATIENCE)
             .await
             .unwrap();
         let bound = nix::sys::socket::getsockopt(&stream, TcpUserTimeout).unwrap();

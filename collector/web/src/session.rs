@@ -5,14 +5,15 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::access::AccessToken;
+use super::root::root_from;
 
 const COOKIE_NAME: &str = "isochrone_session";
 
 /// A month: a browser on the lead's desk logs in once; a new token ends every session at once.
 const COOKIE_AGE_S: u32 = 30 * 86_400;
 
-/// The answer that gives a browser its session.
-pub(super) fn open_session(token: &AccessToken, headers: &HeaderMap) -> Response {
+/// The answer that gives a browser its session, and sends it from `path` to the page.
+pub(super) fn open_session(token: &AccessToken, headers: &HeaderMap, path: &str) -> Response {
     let proxied_tls = headers
         .get("x-forwarded-proto")
         .is_some_and(|proto| proto == "https");
@@ -22,7 +23,7 @@ pub(super) fn open_session(token: &AccessToken, headers: &HeaderMap) -> Response
         format!("{COOKIE_NAME}={session}; HttpOnly; SameSite=Lax; Path=/; Max-Age={COOKIE_AGE_S}{secure}");
     (
         StatusCode::SEE_OTHER,
-        [(LOCATION, "/".to_owned()), (SET_COOKIE, cookie)],
+        [(LOCATION, root_from(path)), (SET_COOKIE, cookie)],
     )
         .into_response()
 }

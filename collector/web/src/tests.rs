@@ -320,7 +320,7 @@ async fn without_token_a_protected_page_shows_nothing() {
     }
     let page = web.get_with("/", &[("Accept", "text/html")]).await;
     assert_eq!(page.status, 401);
-    assert!(page.body.contains("action=\"/login\""));
+    assert!(page.body.contains("action=\"./login\""));
     assert_guarded(&page);
 }
 
@@ -337,7 +337,7 @@ async fn token_opens_the_page() {
     let link = web.get(&format!("/?token={TOKEN}")).await;
     let form = web.send("POST", "/login", &[], &format!("token={TOKEN}")).await;
     for opened in [link, form] {
-        assert_eq!((opened.status, opened.header("location")), (303, Some("/")));
+        assert_eq!((opened.status, opened.header("location")), (303, Some("./")));
         let cookie = opened.header("set-cookie").expect("a session");
         assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax") && !cookie.contains(TOKEN));
         let session = cookie.split(';').next().expect("a first part");

@@ -1,6 +1,7 @@
-//! How often a token may be tried: by one visitor, and by all together.
+//! How often a wrong token may be tried: by one visitor, and by all together. The right one gets in at any time: it cannot
+//! be guessed at any rate, and a crowd of guessers, or one behind the same proxy, is to lock nobody out.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -17,8 +18,6 @@ const OF_ALL: Rate = Rate {
     each: Duration::from_secs(1),
     at_once: 60,
 };
-/// Visitors remembered that have shown the right token.
-const KNOWN_MAX: usize = 64;
 
 #[derive(Clone, Copy)]
 struct Rate {
@@ -36,39 +35,26 @@ pub(crate) struct Throttle {
     all: Option<Wrong>,
     /// Of each visitor: no more than those that `all` let in within a minute.
     visitors: HashMap<Visitor, Wrong>,
-    /// Who has shown the right token: a flood of others does not lock them out.
-    known: VecDeque<Visitor>,
 }
 
 impl Throttle {
-    /// Whether a token of this visitor's is looked at now; else when to come again.
-    pub(crate) fn admits(&self, visitor: Visitor, now: Instant) -> Result<(), Duration> {
+    /// Whether a wrong token of this visitor's is still told to be wrong; else when to come again.
+    fn admits(&self, visitor: Visitor, now: Instant) -> Result<(), Duration> {
         let own = self
             .visitors
             .get(&visitor)
             .map_or(Ok(()), |wrong| wrong.room(OF_ONE, now));
-        match self.all {
-            Some(all) if !self.known.contains(&visitor) => own.and(all.room(OF_ALL, now)),
-            _ => own,
-        }
+        own.and(self.all.map_or(Ok(()), |all| all.room(OF_ALL, now)))
     }
 
-    /// It was wrong.
-    pub(crate) fn wrong(&mut self, visitor: Visitor, now: Instant) {
+    /// Counts a wrong token; an error says when this visitor may try again.
+    pub(crate) fn wrong(&mut self, visitor: Visitor, now: Instant) -> Result<(), Duration> {
+        self.admits(visitor, now)?;
         self.visitors.retain(|_, wrong| wrong.0 > now);
         let own = self.visitors.entry(visitor).or_insert(Wrong(now));
         *own = own.and_one(OF_ONE, now);
         self.all = Some(self.all.unwrap_or(Wrong(now)).and_one(OF_ALL, now));
-    }
-
-    /// It was right.
-    pub(crate) fn right(&mut self, visitor: Visitor) {
-        if !self.known.contains(&visitor) {
-            self.known.push_back(visitor);
-        }
-        if self.known.len() > KNOWN_MAX {
-            self.known.pop_front();
-        }
+        Ok(())
     }
 }
 
@@ -102,13 +88,9 @@ mod tests {
     /// How many wrong tokens are looked at, of `tries` at this instant.
     fn taken(throttle: &mut Throttle, tries: impl IntoIterator<Item = Visitor>) -> usize {
         let now = now();
-        let looked_at = tries.into_iter().filter(|visitor| {
-            let admitted = throttle.admits(*visitor, now).is_ok();
-            if admitted {
-                throttle.wrong(*visitor, now);
-            }
-            admitted
-        });
+        let looked_at = tries
+            .into_iter()
+            .filter(|visitor| throttle.wrong(*visitor, now).is_ok());
         looked_at.count()
     }
 
@@ -137,7 +119,6 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn many_visitors_try_sixty_times_then_once_a_second() {
         let mut throttle = Throttle::default();
-        throttle.right(visitor(1));
         assert_eq!(taken(&mut throttle, (2..10_000).map(visitor)), 60);
         let mut looked_at = 0;
         for second in 0..60 {
@@ -146,25 +127,5 @@ mod tests {
         }
         assert_eq!(looked_at, 60);
         assert!(throttle.visitors.len() <= 120, "{}", throttle.visitors.len());
-        assert_eq!(
-            throttle.admits(visitor(1), now()),
-            Ok(()),
-            "who had the token is not locked out"
-        );
-        assert_eq!(
-            taken(&mut throttle, [visitor(1); 50]),
-            5,
-            "and tries no more often than others"
-        );
-    }
-
-    #[test]
-    fn visitors_who_had_the_token_are_remembered_within_a_bound() {
-        let mut throttle = Throttle::default();
-        (0..1_000)
-            .map(visitor)
-            .for_each(|visitor| throttle.right(visitor));
-        assert_eq!(throttle.known.len(), KNOWN_MAX);
-        assert!(throttle.known.contains(&visitor(999)));
     }
 }

@@ -1,6 +1,6 @@
 //! Whom requests come from, as far as limits tell visitors apart.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use axum::http::HeaderMap;
 
@@ -22,6 +22,11 @@ impl Visitor {
             IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
             v4 => v4,
         })
+    }
+
+    /// Whether it is this machine under its usual name, as a proxy on it is.
+    pub(crate) fn is_here(self) -> bool {
+        self == Self::of(Ipv4Addr::LOCALHOST.into()) || self == Self::of(Ipv6Addr::LOCALHOST.into())
     }
 
     /// Of a request that came over this visitor's connection: where that is a proxy on this machine, whom the proxy names.

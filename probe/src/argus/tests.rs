@@ -119,8 +119,12 @@ fn cache_header_is_read_without_regard_to_case() {
         )
     );
     assert_eq!(
-        (state("hit from cloudfront"), cache_state(&HeaderMap::new())),
-        (CacheState::Absent, CacheState::Absent)
+        (
+            state("hit from cloudfront"),
+            state("hitherto"),
+            cache_state(&HeaderMap::new())
+        ),
+        (CacheState::Hit, CacheState::Absent, CacheState::Absent)
     );
     assert_eq!(
         DataSource::of(&headers(&[("x-data-source", "External")])),
@@ -141,6 +145,11 @@ fn refusals_of_argus_and_of_others_are_told_apart() {
     assert_eq!(
         refusal_message(br#"{"message":"Data object does not exist"}"#).as_deref(),
         Some("Data object does not exist")
+    );
+    assert_eq!(
+        refusal_message(br#"{"message":"Not Found"}"#),
+        None,
+        "a gateway's"
     );
     assert_eq!(refusal_message(b"<html><h1>404 Not Found</h1></html>"), None);
 }

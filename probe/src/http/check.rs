@@ -41,7 +41,8 @@ impl CheckRequest {
 /// What is asked of an endpoint.
 #[derive(Clone, Debug)]
 pub enum Check {
-    /// GET the URL; any 2xx is an answer, and its body is read up to `Limits::body`: more is no error.
+    /// GET the URL; any 2xx is an answer, and its body is read up to `Limits::body`: more is no error, and of an event
+    /// stream the head is enough.
     Http {
         /// The page.
         url: EndpointUrl,
@@ -252,7 +253,7 @@ impl Answer {
 /// What an answer holds beyond its phases.
 #[derive(Clone, Debug)]
 pub enum AnswerKind {
-    /// Of a plain web server: any 2xx or 3xx.
+    /// Of a plain web server: any 2xx.
     Page,
     /// A node's status.
     Status(Box<ArgusStatus>),

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
+use hyper::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::TokioIo;
 use isochrone_proto::measurement::{Cause, FailureCause};
@@ -83,6 +84,7 @@ impl Answering {
         while read.bytes < cap {
             let frame = match self.driver.drive(self.body.frame()).await {
                 None => return Ok(()),
+                Some(Err(error)) if self.ends_with(&error) => return Ok(()),
                 Some(frame) => frame.map_err(|error| broken_body(&error, read.bytes))?,
             };
             if let Some(data) = frame.data_ref() {
@@ -93,6 +95,14 @@ impl Answering {
         }
         read.capped = read.bytes > cap || !self.body.is_end_stream();
         Ok(())
+    }
+
+    /// Whether an error is the end of the body: one that neither says its length nor comes in chunks ends with its
+    /// connection, and many servers close that without a word of TLS about it.
+    fn ends_with(&self, error: &hyper::Error) -> bool {
+        let says_its_end =
+            self.headers.contains_key(CONTENT_LENGTH) || self.headers.contains_key(TRANSFER_ENCODING);
+        !says_its_end && io_source(error).is_some_and(|io| io.kind() == io::ErrorKind::UnexpectedEof)
     }
 }
 

@@ -84,12 +84,21 @@ impl Marks {
         });
     }
 
-    fn read(&self, now: Instant, bytes: &[u8]) {
+    /// Notes what was read, and takes an HTTP/1.0 answer as one of HTTP/1.1: it means the same on a connection for one
+    /// request, and hyper would refuse the chunks that some such servers send, and that browsers and curl read.
+    fn read(&self, now: Instant, bytes: &mut [u8]) {
         self.with(|noted| {
             noted.first_byte.get_or_insert(now);
+            let before = usize::try_from(noted.read).unwrap_or(usize::MAX);
             noted.read += bytes.len() as u64;
             let room = BEGINNING_BYTES.saturating_sub(noted.beginning.len());
             noted.beginning.extend_from_slice(&bytes[..room.min(bytes.len())]);
+            let last = HTTP_1_0.len() - 1; // the minor version
+            if let Some(at) = last.checked_sub(before).filter(|at| *at < bytes.len())
+                && noted.beginning.starts_with(HTTP_1_0)
+            {
+                bytes[at] = b'1';
+            }
         });
     }
 }
@@ -116,7 +125,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for MarkedStream<S> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
         if matches!(polled, Poll::Ready(Ok(()))) && buf.filled().len() > before {
-            self.marks.read((self.now)(), &buf.filled()[before..]);
+            self.marks.read((self.now)(), &mut buf.filled_mut()[before..]);
         }
         polled
     }
@@ -144,5 +153,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for MarkedStream<S> {
     }
 }
 
+const HTTP_1_0: &[u8] = b"HTTP/1.0";
 /// Of an answer so many bytes are kept: enough to tell what was spoken instead of HTTP.
 const BEGINNING_BYTES: usize = 32;

@@ -153,7 +153,8 @@ impl<'a> Run<'a> {
                 ErrorText::new(&format!("the body exceeds {limit} bytes")),
             )
         };
-        match verdict::plan(&self.request.check, answering.status, &self.prober.limits) {
+        let (status, headers) = (answering.status, &answering.headers);
+        match verdict::plan(&self.request.check, status, headers, &self.prober.limits) {
             Plan::Capped { cap, keep } => answering.read(cap, keep, &mut self.body).await,
             Plan::Whole { limit, keep } => {
                 let head = matches!(self.request.check, Check::AssetHead { .. });

@@ -29,12 +29,14 @@ pub(crate) enum Verdict {
 }
 
 /// Decides how to read the body.
-pub(crate) fn plan(check: &Check, status: u16, limits: &Limits) -> Plan {
+pub(crate) fn plan(check: &Check, status: u16, headers: &HeaderMap, limits: &Limits) -> Plan {
     match check {
         _ if !is_good(check, status) => Plan::Capped {
             cap: REFUSAL_BYTES as u64,
             keep: REFUSAL_BYTES,
         },
+        // It is quiet until there is news, and has no end.
+        Check::Http { .. } if has_type(headers, b"text/event-stream") => Plan::Capped { cap: 0, keep: 0 },
         Check::Http { .. } => Plan::Capped {
             cap: limits.body,
             keep: 0,
@@ -119,14 +121,21 @@ fn asset(headers: &HeaderMap, object_bytes: Option<u64>) -> AnswerKind {
 
 /// A success that no Argus node gives came from another server in front of it, or in its place.
 fn check_argus(headers: &HeaderMap) -> Result<(), Broken> {
-    let content_type = headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
-    if content_type.is_some_and(|value| value.to_ascii_lowercase().starts_with(b"text/html")) {
+    if has_type(headers, b"text/html") {
         return Err(not_argus("a success with a page of HTML"));
     }
-    if cache_state(headers) == CacheState::Absent {
-        return Err(not_argus("a success without x-cache"));
+    match (cache_state(headers), argus::cache_words(headers)) {
+        (CacheState::Absent, None) => Err(not_argus("a success without x-cache")),
+        (CacheState::Absent, Some(words)) => Err(not_argus(&format!(
+            "a success whose x-cache says {words}, which no Argus node says"
+        ))),
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+fn has_type(headers: &HeaderMap, name: &[u8]) -> bool {
+    let value = headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
+    value.is_some_and(|value| value.to_ascii_lowercase().starts_with(name))
 }
 
 fn not_argus(text: &str) -> Broken {

@@ -28,6 +28,8 @@ pub(crate) struct Attempt<'a> {
     watch: Stopwatch,
     address: Option<SocketAddr>,
     tried: Vec<Tried>,
+    /// How many addresses of the name may be dialled, tried or not.
+    allowed: usize,
     shown: Option<Shown>,
 }
 
@@ -41,6 +43,7 @@ impl<'a> Attempt<'a> {
             watch: Stopwatch::start(reach.now()),
             address: None,
             tried: Vec::new(),
+            allowed: 0,
             shown: None,
         }
     }
@@ -119,6 +122,7 @@ impl<'a> Attempt<'a> {
                 }
             }
         }
+        self.allowed = allowed.len();
         allowed.truncate(ADDRESSES_MAX);
         self.address = allowed
             .first()
@@ -223,10 +227,17 @@ impl<'a> Attempt<'a> {
 
     /// What `broken` is as the end of the whole, in `phase`.
     pub(crate) fn failure(&self, phase: Phase, broken: Broken) -> Failure {
-        let text = match self.tried.is_empty() {
-            true => broken.text,
-            false => ErrorText::new(&format!("{}; before, {}", broken.text, tried::words(&self.tried))),
-        };
+        let mut text = broken.text.to_string();
+        if !self.tried.is_empty() {
+            text.push_str(&format!("; before, {}", tried::words(&self.tried)));
+        }
+        if phase == Phase::Connect && self.allowed > ADDRESSES_MAX {
+            text.push_str(&format!(
+                "; {ADDRESSES_MAX} of its {} addresses were tried",
+                self.allowed
+            ));
+        }
+        let text = ErrorText::new(&text);
         Failure {
             phase,
             cause: broken.cause,

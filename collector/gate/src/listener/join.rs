@@ -12,6 +12,7 @@ use isochrone_proto::limits::JOIN_BYTES_MAX;
 use quinn::{Connection, SendStream};
 use tokio::time::timeout;
 
+use super::failures::Failures;
 use crate::registry::Registry;
 
 const JOIN: Duration = Duration::from_secs(5);
@@ -48,7 +49,8 @@ impl Joins {
 
 impl Joins {
     /// Serves one joining client.
-    pub(super) async fn serve(&self, registry: &Registry, connection: Connection) {
+    pub(super) async fn serve(&self, registry: &Registry, connection: Connection, failures: &Failures) {
+        let remote = connection.remote_address();
         let before = self.0.fetch_add(1, Ordering::Relaxed);
         let _seat = JoinSeat(&self.0);
         let busy = before >= JOINS_MAX;
@@ -57,11 +59,11 @@ impl Joins {
         }
         connection.set_max_concurrent_uni_streams(0u32.into());
         connection.set_receive_window((JOIN_BYTES_MAX as u32 + 1_024).into()); // 16 KiB and a frame's header
-        match timeout(JOIN, answer(registry, &connection, busy)).await {
+        match timeout(JOIN, answer(registry, &connection, busy, failures)).await {
             Ok(Ok(())) => hang_up(&connection, CloseCode::Done, ""),
             Ok(Err(JoinError::Gone)) => tracing::debug!("a joining client left"),
             Ok(Err(error)) => {
-                tracing::warn!(reason = %error, "join failed");
+                failures.add(remote, "join failed", &error);
                 let code = match error {
                     JoinError::Registry => CloseCode::StoreUnavailable,
                     _ => CloseCode::Protocol,
@@ -69,19 +71,21 @@ impl Joins {
                 hang_up(&connection, code, &error.to_string());
             }
             Err(_) => {
-                tracing::warn!("a join was not over after 5 s");
-                hang_up(
-                    &connection,
-                    CloseCode::Protocol,
-                    "joining must be over within 5 s",
-                );
+                let late = "joining must be over within 5 s";
+                failures.add(remote, "join failed", &late);
+                hang_up(&connection, CloseCode::Protocol, late);
             }
         }
     }
 }
 
 /// Reads the request, which ends its stream, and answers it.
-async fn answer(registry: &Registry, connection: &Connection, busy: bool) -> Result<(), JoinError> {
+async fn answer(
+    registry: &Registry,
+    connection: &Connection,
+    busy: bool,
+    failures: &Failures,
+) -> Result<(), JoinError> {
     let (mut send, mut receive) = connection.accept_bi().await.map_err(|_| JoinError::Gone)?;
     let response = if busy {
         JoinResponse::Refused(JoinRefusal::Busy)
@@ -99,7 +103,7 @@ async fn answer(registry: &Registry, connection: &Connection, busy: bool) -> Res
     };
     match &response {
         JoinResponse::Accepted { name, probe, .. } => tracing::info!(%probe, name, "probe joined"),
-        JoinResponse::Refused(refusal) => tracing::warn!(reason = %refusal, "join refused"),
+        JoinResponse::Refused(refusal) => failures.add(connection.remote_address(), "join refused", refusal),
     }
     respond(&mut send, &response).await
 }

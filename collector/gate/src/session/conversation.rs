@@ -307,6 +307,8 @@ fn hang_up(connection: &Connection, end: &End) {
     let reason = end.to_string();
     match end {
         End::Stopping | End::Gone => tracing::info!(reason, "connection closed"),
+        // anybody can knock so: the listener counts them
+        End::Refused(Refusal::NoCertificate) => tracing::debug!(?code, reason, "connection closed"),
         _ => tracing::warn!(remote = %connection.remote_address(), ?code, reason, "connection closed"),
     }
     connection.close(code.code().into(), reason.as_bytes());

@@ -123,8 +123,8 @@ impl<'a> NodesBuilder<'a> {
     /// Counts the failures, and takes back the answers of vantages that might not judge, now that all that was read says
     /// which those are.
     fn judge(&mut self, replayed: &Replayed, outages: &Outages) {
-        for failure in &replayed.failures {
-            let weight = outages::weigh(failure, self.roster, outages);
+        for failure in replayed.failures.iter() {
+            let weight = outages::weigh(&failure, self.roster, outages);
             for part in parts(failure.slot, self.slice_ms) {
                 let counts = self.counts.entry((failure.cell.target, part)).or_default();
                 counts.add_failure(weight);

@@ -1,8 +1,10 @@
 //! Carrying a request to a receiver, for real or in memory.
 
+#[cfg(test)]
+mod private_root;
 mod retry_after;
 
-use std::io;
+use std::io::{self, Read as _};
 use std::time::Duration;
 
 use isochrone_base::clock::Clock;
@@ -15,6 +17,8 @@ use super::SecretUrl;
 
 /// One delivery, from connect to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of a receiver's refusal that are read.
+const ANSWER_BYTES: u64 = 4_096;
 /// Characters of a receiver's answer that are kept.
 const ANSWER_MAX: usize = 200;
 
@@ -94,12 +98,12 @@ pub enum DeliverError {
 impl DeliverError {
     fn of(error: ureq::Error) -> Self {
         match error {
+            // what it holds is a type of the TLS library, which this crate does not know
+            error if error.to_string().contains("UnknownIssuer") => Self::Untrusted,
             ureq::Error::Timeout(stage) => Self::TimedOut(stage),
             ureq::Error::HostNotFound => Self::NoHost,
             ureq::Error::Io(error) => Self::Socket(error),
             ureq::Error::BadUri(_) => Self::BadUrl, // it holds the URL
-            // what it holds is a type of the TLS library, which this crate does not know
-            other if other.to_string().contains("UnknownIssuer") => Self::Untrusted,
             other => Self::Protocol(other),
         }
     }
@@ -168,8 +172,12 @@ impl Deliver for HttpDeliver {
                 Err(DeliverError::Busy { status, retry_after })
             }
             _ => {
-                let text = answer.body_mut().with_config().limit(4_096).read_to_string();
-                let text = text.unwrap_or_default();
+                let mut words = Vec::new();
+                let body = answer.body_mut().as_reader();
+                if let Err(error) = body.take(ANSWER_BYTES).read_to_end(&mut words) {
+                    tracing::debug!(%error, "a receiver's answer was cut off");
+                }
+                let text = String::from_utf8_lossy(&words);
                 let text = cleaned(&text).split_whitespace().collect::<Vec<_>>().join(" ");
                 Err(DeliverError::Rejected {
                     status,
@@ -202,7 +210,7 @@ mod tests {
                 assert_ne!(read, 0, "the request ended early");
                 got.extend_from_slice(&buffer[..read]);
             }
-            socket.write_all(answer.as_bytes()).unwrap();
+            drop(socket.write_all(answer.as_bytes())); // who has read enough hangs up
             String::from_utf8(got).unwrap()
         });
         let result = to_loopback().deliver(&request(port));
@@ -267,6 +275,19 @@ mod tests {
             exchange("HTTP/1.1 400 Bad\r\ncontent-length: 9\r\nconnection: close\r\n\r\nbad\n json");
         assert!(
             matches!(&result, Err(DeliverError::Rejected { status: 400, text }) if text == "bad json"),
+            "{result:?}"
+        );
+    }
+
+    #[test]
+    fn beginning_of_a_long_refusal_is_kept() {
+        let body = format!("no such hook {}\u{fffd}", "x".repeat(100_000));
+        let length = body.len();
+        let answer =
+            format!("HTTP/1.1 404 No\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+        let (result, _) = exchange(answer.leak());
+        assert!(
+            matches!(&result, Err(DeliverError::Rejected { status: 404, text }) if text.starts_with("no such hook xxx")),
             "{result:?}"
         );
     }

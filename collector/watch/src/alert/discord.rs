@@ -155,9 +155,9 @@ fn plain(text: &str) -> String {
     muted(&plain)
 }
 
-/// A zero-width space parts each @ from the name after it.
+/// A zero-width space parts each @ from the name after it, and each address from its scheme: what a node says is no link.
 fn muted(text: &str) -> String {
-    text.replace('@', "@\u{200b}")
+    text.replace('@', "@\u{200b}").replace("://", "://\u{200b}")
 }
 
 /// Verbatim, but for the characters that would end the code span, and long errors cut.
@@ -223,7 +223,21 @@ mod tests {
         let description = body["embeds"][0]["description"].as_str().unwrap();
         assert_eq!(
             description,
-            "\\[x\\]\\(https://evil\\) \\<@\u{200b}1\\> \\`a\\` \\*\\*b\\*\\* \\# c"
+            "\\[x\\]\\(https://\u{200b}evil\\) \\<@\u{200b}1\\> \\`a\\` \\*\\*b\\*\\* \\# c"
+        );
+    }
+
+    #[test]
+    fn address_in_a_nodes_error_is_no_link() {
+        let mut alert = incident_alert();
+        let error = "500: log in at https://phish.example.org or HTTP://two.example.org";
+        alert.summary = format!("berlin is down: {error}");
+        let body = body(&alert);
+        let content = body["content"].as_str().unwrap();
+        assert!(content.contains("phish.example.org") && content.contains("two.example.org"));
+        assert!(
+            !content.contains("://p") && !content.contains("://t"),
+            "{content}"
         );
     }
 

@@ -36,6 +36,65 @@ pub struct JudgedFailure {
     pub against: Option<IncidentCheck>,
 }
 
+/// Failures, kept as stretches of a grid: a node that is dead for a month takes a few.
+#[derive(Clone, Debug, Default)]
+pub struct Failures {
+    cells: BTreeMap<CellKey, Vec<Stretch>>,
+}
+
+/// Failures of one check that say the same, one step apart.
+#[derive(Clone, Debug)]
+struct Stretch {
+    first: JudgedFailure,
+    last: UnixMillis,
+    step_ms: u64,
+}
+
+impl Failures {
+    /// Takes one in. The next that says the same is expected `step_ms` later.
+    pub(super) fn add(&mut self, failure: JudgedFailure, step_ms: u64) {
+        let step_ms = step_ms.max(1);
+        let stretches = self.cells.entry(failure.cell).or_default();
+        match stretches.last_mut() {
+            Some(stretch) if stretch.goes_on_with(failure, step_ms) => stretch.last = failure.slot,
+            _ => stretches.push(Stretch {
+                first: failure,
+                last: failure.slot,
+                step_ms,
+            }),
+        }
+    }
+
+    /// Each, by check.
+    pub fn iter(&self) -> impl Iterator<Item = JudgedFailure> + '_ {
+        self.cells.values().flatten().flat_map(Stretch::failures)
+    }
+
+    /// How much is kept.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        self.cells.values().map(Vec::len).sum()
+    }
+}
+
+impl Stretch {
+    fn goes_on_with(&self, failure: JudgedFailure, step_ms: u64) -> bool {
+        let slot = self.first.slot;
+        self.first == (JudgedFailure { slot, ..failure })
+            && self.step_ms == step_ms
+            && failure.slot.0 == self.last.0 + step_ms
+    }
+
+    fn failures(&self) -> impl Iterator<Item = JudgedFailure> + '_ {
+        let slots =
+            (self.first.slot.0..=self.last.0).step_by(usize::try_from(self.step_ms).unwrap_or(usize::MAX));
+        slots.map(|slot| JudgedFailure {
+            slot: UnixMillis(slot),
+            ..self.first
+        })
+    }
+}
+
 /// What the engine says of a window.
 #[derive(Clone, Debug, Default)]
 pub struct Replayed {
@@ -46,7 +105,7 @@ pub struct Replayed {
     /// When no quorum was possible.
     pub unknown: BTreeMap<TargetId, Unknown>,
     /// Every failure in the window.
-    pub failures: Vec<JudgedFailure>,
+    pub failures: Failures,
     /// How many answers in an hour came from vantages that might not judge their node at the time: on its server, sick,
     /// or its worker's.
     pub unheard: BTreeMap<(CellKey, Hour), u64>,

@@ -1,4 +1,4 @@
-//! The runs of one check over a window: failures one by one, answers as stretches of a grid.
+//! The runs of one check over a window: those that say the same as stretches of a grid.
 
 use std::net::IpAddr;
 
@@ -37,6 +37,12 @@ struct Run {
 }
 
 impl Track {
+    /// How much is kept.
+    #[cfg(test)]
+    pub(super) fn entries(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Of the runs that follow.
     pub(super) fn pace(&mut self, cadence: Cadence) {
         self.cadence = Some(cadence);
@@ -115,7 +121,8 @@ impl Track {
 }
 
 impl Entry {
-    /// Whether an answer beside it says the same, one interval away or less.
+    /// Whether a run beside it says the same: an answer one interval away or less, a failure on the same grid, so that
+    /// each is counted.
     fn takes(&self, run: &Observation<'_>, cadence: Cadence) -> bool {
         let slot = run.began.0;
         let apart = slot.abs_diff(self.last.0).min(self.first.0.abs_diff(slot));
@@ -124,13 +131,17 @@ impl Entry {
             (None, None) => true,
             _ => false,
         };
-        self.run.word == Word::Green
-            && run.word == Word::Green
+        let is_beside = match self.run.word {
+            Word::Green => apart <= cadence.interval_ms,
+            _ => apart == cadence.interval_ms,
+        };
+        self.run.word == run.word
             && self.cadence == cadence
-            && apart <= cadence.interval_ms
+            && is_beside
             && is_near
             && self.run.address == run.address
             && self.run.secured == run.secured
+            && &*self.run.text == run.text
     }
 }
 
@@ -230,5 +241,34 @@ mod tests {
             track.add(&run(number, false));
         }
         assert_eq!(track.entries.len(), 1);
+    }
+
+    #[test]
+    fn failures_of_a_dead_month_are_one_entry_and_each_is_read() {
+        let mut track = Track::default();
+        track.pace(CADENCE);
+        let runs = 30 * 8_640;
+        (0..runs).for_each(|number| track.add(&run(number, true)));
+        assert_eq!(track.entries.len(), 1);
+        track.begin();
+        let read = std::iter::from_fn(|| track.next().map(|(run, _)| run.began.0));
+        assert!(read.eq((0..runs).map(|number| number * 10_000)));
+    }
+
+    #[test]
+    fn failures_that_say_something_else_or_stand_off_the_grid_stay_apart() {
+        let mut track = Track::default();
+        track.pace(CADENCE);
+        track.add(&run(0, true));
+        track.add(&Observation {
+            text: "HTTP 502",
+            ..run(1, true)
+        });
+        track.add(&Observation {
+            began: UnixMillis(19_000),
+            ..run(2, true)
+        });
+        track.add(&run(4, true));
+        assert_eq!(track.entries.len(), 4);
     }
 }

@@ -11,8 +11,13 @@ use super::fixture::{TOKEN, Web};
 
 /// A stranger's connection: from another address than the tests' own.
 async fn stranger(web: &Web) -> TcpStream {
+    from(web, 2).await
+}
+
+/// A connection from 127.0.0.`last`.
+async fn from(web: &Web, last: u8) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(SocketAddr::from(([127, 0, 0, 2], 0))).unwrap();
+    socket.bind(SocketAddr::from(([127, 0, 0, last], 0))).unwrap();
     socket.connect(web.address).await.unwrap()
 }
 
@@ -80,6 +85,79 @@ async fn crowd_that_says_nothing_leaves_a_page_to_others() {
 }
 
 #[tokio::test]
+async fn crowds_from_many_addresses_leave_a_page_to_others() {
+    let web = Web::protected().await;
+    let mut crowd = Vec::new();
+    for last in 2..=60 {
+        for _ in 0..10 {
+            crowd.push(from(&web, last).await);
+        }
+    }
+    for last in [1, 200] {
+        let mut socket = from(&web, last).await;
+        let head = format!(
+            "GET /api/state HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n",
+            web.address
+        );
+        socket.write_all(head.as_bytes()).await.unwrap();
+        let answer = timeout(std::time::Duration::from_secs(10), said(socket)).await;
+        let answer = answer.expect("sooner than a slow head is given up");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "127.0.0.{last}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn stream_that_is_followed_keeps_its_place_in_a_crowd() {
+    let web = Web::protected().await;
+    let mut follower = from(&web, 9).await;
+    let head = format!(
+        "GET /api/live HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {TOKEN}\r\n\r\n",
+        web.address
+    );
+    follower.write_all(head.as_bytes()).await.unwrap();
+    let mut bytes = [0; 4_096];
+    assert!(follower.read(&mut bytes).await.unwrap() > 0);
+    let mut crowd = Vec::new();
+    for last in [9, 10, 11, 12, 13, 14, 15, 16, 17] {
+        for _ in 0..40 {
+            crowd.push(from(&web, last).await);
+        }
+    }
+    assert_eq!(
+        web.send("POST", "/login", &[], "token=x").await.status,
+        401,
+        "all were let in"
+    );
+    web.touch();
+    let more = timeout(LONG, follower.read(&mut bytes)).await;
+    assert!(more.expect("the stream goes on").unwrap() > 0, "it was cut");
+}
+
+#[tokio::test]
+async fn right_token_gets_in_whatever_others_try() {
+    let web = Web::protected().await;
+    let bearer = format!("Bearer {TOKEN}");
+    for number in 0..70 {
+        let address = format!("192.0.2.{number}");
+        let guess = [
+            ("Authorization", "Bearer nonsense"),
+            ("X-Forwarded-For", &*address),
+        ];
+        web.get_with("/api/state", &guess).await;
+    }
+    let newcomer = |address| [("Authorization", &*bearer), ("X-Forwarded-For", address)];
+    assert_eq!(
+        web.get_with("/api/state", &newcomer("198.51.100.1")).await.status,
+        200
+    );
+    let form = format!("token={TOKEN}");
+    let opened = web.send("POST", "/login", &[("X-Forwarded-For", "198.51.100.2")], &form);
+    assert_eq!(opened.await.status, 303);
+    let behind_one_proxy = newcomer("192.0.2.3");
+    assert_eq!(web.get_with("/api/state", &behind_one_proxy).await.status, 200);
+}
+
+#[tokio::test]
 async fn guesser_is_stopped_on_every_way_in_and_a_session_goes_on() {
     let web = Web::protected().await;
     let opened = web.send("POST", "/login", &[], &format!("token={TOKEN}")).await;
@@ -99,11 +177,10 @@ async fn guesser_is_stopped_on_every_way_in_and_a_session_goes_on() {
         let form = web.send("POST", "/login", &[], &format!("token={guess}")).await;
         assert_eq!([bearer.status, link.status, form.status], statuses, "{number}");
     }
-    let right = web
-        .get_with("/api/state", &[("Authorization", &format!("Bearer {TOKEN}"))])
+    let wrong = web
+        .get_with("/api/state", &[("Authorization", "Bearer nonsense")])
         .await;
-    assert_eq!(right.status, 429, "else a guesser would hear which one is right");
-    let wait: u64 = right.header("retry-after").unwrap().parse().unwrap();
+    let wait: u64 = wrong.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=12).contains(&wait), "{wait}");
     assert_eq!(
         web.get_with("/api/state", &[("Cookie", &cookie)]).await.status,

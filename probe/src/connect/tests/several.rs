@@ -97,3 +97,16 @@ async fn forbidden_address_among_several_is_never_dialled_and_the_next_one_is() 
     assert!(report.result.is_ok(), "{report:?}");
     assert_eq!(asked, ["8.8.4.4".parse::<IpAddr>().unwrap()]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn addresses_that_were_not_tried_are_told() {
+    let all = [
+        "8.8.8.1", "8.8.8.2", "8.8.8.3", "8.8.8.4", "8.8.8.5", "8.8.8.6", "8.8.8.7", "8.8.8.8",
+    ];
+    let (report, asked) = to_several(&all, &[], &all[..4]).await;
+    assert_eq!(asked.len(), 4);
+    let text = report.result.as_ref().unwrap_err().text.as_str();
+    assert!(text.ends_with("; 4 of its 8 addresses were tried"), "{text}");
+    let (report, _) = to_several(&all, &[], &[]).await;
+    assert!(report.result.is_ok());
+}

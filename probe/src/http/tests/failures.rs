@@ -487,3 +487,44 @@ proptest! {
         }
     }
 }
+
+/// What a probe makes of a status and a body for an asset.
+async fn refused_with(status: u16, headers: &str, body: &str) -> CheckReport {
+    let length = body.len();
+    let said = format!("HTTP/1.1 {status} No\r\n{headers}content-length: {length}\r\n\r\n{body}");
+    check(saying(said), &asset_get(100)).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_argus_says_that_an_object_is_absent() {
+    for (status, headers, body) in [
+        (404, "", r#"{"message":"Data object does not exist"}"#),
+        (404, "", r#"{"message":"Data object has not been uploaded yet"}"#),
+        (421, "", r#"{"message":"Data object not served by this node"}"#),
+        (404, "timing-allow-origin: *\r\n", ""),
+    ] {
+        let report = refused_with(status, headers, body).await;
+        assert!(matches!(report.outcome, CheckOutcome::Absent(_)), "{report:?}");
+    }
+    for (status, body) in [
+        (404, r#"{"message":"Not Found"}"#),
+        (404, r#"{"message":"no Route matched with those values"}"#),
+        (421, r#"{"message":"Misdirected Request"}"#),
+    ] {
+        let report = refused_with(status, "", body).await;
+        let refused = (Phase::Verify, Cause::Failed(FailureCause::BadStatus));
+        assert_eq!(broke(&report), refused, "{body}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn cache_state_that_no_node_says_is_named() {
+    let said = "HTTP/1.1 200 OK\r\nx-cache: EXPIRED\r\ncontent-length: 3\r\n\r\nabc";
+    let report = check(saying(said), &asset_get(3)).await;
+    assert_eq!(broke(&report).1, Cause::Failed(FailureCause::NotArgus));
+    let text = failure(&report).text.as_str();
+    assert!(
+        text.contains("x-cache says EXPIRED, which no Argus node says"),
+        "{text}"
+    );
+}

@@ -26,6 +26,60 @@ async fn answer_that_browsers_take_is_no_failure() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn chunks_of_an_http_1_0_server_are_read() {
+    let said = "HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    assert_eq!(answer(&check(saying(said), &http_page()).await).body_bytes, 5);
+    let in_pieces = Memory::new(move |mut stream| async move {
+        read_request(&mut stream).await;
+        for byte in said.as_bytes() {
+            write(&mut stream, &[*byte]).await;
+            sleep(Duration::from_millis(1)).await;
+        }
+    });
+    assert_eq!(answer(&check(in_pieces, &http_page()).await).body_bytes, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn event_stream_is_a_good_page_though_it_never_ends() {
+    for event in ["", "data: one\n\n"] {
+        let said =
+            format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n\r\n{event}");
+        let endless = Memory::new(move |mut stream: DuplexStream| {
+            let said = said.clone();
+            async move {
+                read_request(&mut stream).await;
+                write(&mut stream, said.as_bytes()).await;
+                std::future::pending::<()>().await;
+            }
+        });
+        let report = check(endless, &http_page()).await;
+        assert_eq!(answer(&report).status, 200, "{event:?}");
+        assert!(answer(&report).capped);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn unit_of_a_range_is_read_in_any_case() {
+    let head = "HTTP/1.1 206 Partial Content\r\nx-cache: hit\r\ncontent-length: 3\r\n";
+    let said = format!("{head}content-range: Bytes 0-2/5000\r\n\r\nabc");
+    assert_eq!(answer(&check(saying(said), &asset_get(3)).await).status, 206);
+}
+
+#[tokio::test(start_paused = true)]
+async fn cache_header_of_a_server_in_front_leaves_the_nodes_own_readable() {
+    for (lines, cache) in [
+        ("x-cache: EXPIRED\r\nx-cache: hit", CacheState::Hit),
+        ("x-cache: HIT, MISS", CacheState::Hit),
+        ("x-cache: MISS from proxy.example.org", CacheState::Miss),
+    ] {
+        let said = format!("HTTP/1.1 200 OK\r\n{lines}\r\ncontent-length: 3\r\n\r\nabc");
+        let report = check(saying(said), &asset_get(3)).await;
+        assert_eq!(answer(&report).status, 200, "{lines}");
+        assert_eq!(report.cache, cache, "{lines}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn page_larger_than_the_limit_is_read_up_to_it_and_closed() {
     let size = 2 << 20;
     for head in [

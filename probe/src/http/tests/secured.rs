@@ -191,6 +191,35 @@ fn alerting(alert: u8) -> Arc<Memory> {
     })
 }
 
+/// Says `answer` over TLS and closes without a word about it, as many HTTP/1.0 servers do.
+fn closing_after(config: &Arc<rustls::ServerConfig>, answer: &'static str) -> Arc<Memory> {
+    let config = Arc::clone(config);
+    Memory::new(move |stream| {
+        let acceptor = TlsAcceptor::from(Arc::clone(&config));
+        async move {
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            read_request(&mut stream).await;
+            write(&mut stream, answer.as_bytes()).await;
+        }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn body_that_ends_with_the_connection_is_whole_without_a_word_of_tls() {
+    let authority = authority();
+    let config = leaf(&authority, NODE, |_| {});
+    let report = over_tls(closing_after(&config, "HTTP/1.0 200 OK\r\n\r\nhello"), &authority).await;
+    assert_eq!(answer(&report).body_bytes, 5);
+    for cut in [
+        "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n",
+    ] {
+        let report = over_tls(closing_after(&config, cut), &authority).await;
+        let short = (Phase::Transfer, Cause::Failed(FailureCause::BodyTooShort));
+        assert_eq!(broke(&report), short, "{cut}");
+    }
+}
+
 async fn words(dial: Arc<Memory>, authority: &Authority) -> String {
     failure(&over_tls(dial, authority).await).text.to_string()
 }

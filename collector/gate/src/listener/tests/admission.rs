@@ -40,6 +40,17 @@ async fn joined_probe_is_welcomed_under_the_registrys_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn words_of_a_hello_are_listed_clean() {
+    let bench = Bench::start();
+    let identity = bench.joined("ada").await;
+    let mut hostile = hello(1);
+    hostile.software = "0.1.0\u{1b}[2J\u{202e}\nada-paris  connected\u{9b}\0".to_owned();
+    let (_probe, _) = bench.welcomed(&identity, hostile).await;
+    let views = bench.sessions.list();
+    assert_eq!(views[0].software, "0.1.0?[2J? ada-paris  connected??");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn connection_without_a_certificate_is_told_to_join() {
     let bench = Bench::start();
     let (refusal, end) = bench.refusal(None).await;
