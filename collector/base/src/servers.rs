@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use isochrone_coverage::geo::Position;
+pub use isochrone_coverage::geo::Position;
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::UnixMillis;
 
+use crate::names::composed;
 use crate::roster::{ProbeEntry, Roster};
 
 /// One worker's sites closer together than this are one place, written in two ways.
@@ -69,6 +70,14 @@ impl Servers {
     }
 }
 
+/// Whether two sites of one worker, each a name and perhaps a position, are one place.
+#[must_use]
+pub fn is_one_place(here: (&str, Option<Position>), there: (&str, Option<Position>)) -> bool {
+    let has_one_name = composed(here.0).to_lowercase() == composed(there.0).to_lowercase();
+    let positions = here.1.zip(there.1);
+    has_one_name || positions.is_some_and(|(here, there)| here.distance_km(there) < ONE_PLACE_KM)
+}
+
 /// All that is known of a probe.
 #[derive(Clone, Copy)]
 struct Probe<'a> {
@@ -88,11 +97,8 @@ impl Probe<'_> {
     }
 
     fn is_like(&self, before: &Probe<'_>) -> bool {
-        let has_one_site = self.entry.site.to_lowercase() == before.entry.site.to_lowercase();
-        let places = self.entry.position().zip(before.entry.position());
-        has_one_site
-            || places.is_some_and(|(here, there)| here.distance_km(there) < ONE_PLACE_KM)
-            || self.has_address_of(before)
+        let [here, there] = [self, before].map(|probe| (probe.entry.site.as_str(), probe.entry.position()));
+        is_one_place(here, there) || self.has_address_of(before)
     }
 
     fn has_address_of(&self, before: &Probe<'_>) -> bool {
