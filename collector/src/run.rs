@@ -13,9 +13,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Cli, Command, Format, Program, ReportCommand};
+use crate::cli::{Cli, Command, Format, Program, ReportCommand, TargetCommand};
 use crate::commands::{self, CommandContext};
-use crate::config::{ConfigError, Paths};
+use crate::config::{Config, ConfigError, Paths};
 use crate::control::{self, Answer};
 use crate::demo;
 use crate::log::trace;
@@ -100,6 +100,13 @@ async fn ask_or_open(paths: Paths, mut command: Command) -> anyhow::Result<u8> {
     }
     match reach(&paths, &command, &mut show).await? {
         Reached::Answered(code) => Ok(code),
+        Reached::Nothing(format) => {
+            let pace = Config::read(&paths.config)?.pace;
+            show_while(&mut show, |answers| {
+                commands::targets_of_file(paths.targets, pace, format, answers)
+            })
+            .await
+        }
         Reached::Opened(context) => {
             show_while(&mut show, |answers| {
                 commands::carry_out(context, command, answers)
@@ -152,6 +159,8 @@ enum Reached {
     Answered(u8),
     /// This process will: no collector runs.
     Opened(CommandContext),
+    /// This process will, from the list of nodes alone: no collector ran yet.
+    Nothing(Format),
 }
 
 /// Has a running collector carry out `command`, or opens the store. While somebody else has it open and does not answer
@@ -165,6 +174,9 @@ async fn reach(paths: &Paths, command: &Command, mut show: impl FnMut(Answer)) -
             return Ok(Reached::Answered(code));
         }
         if command.only_reads() && !paths.store().exists() {
+            if let Command::Target(TargetCommand::List { format }) = command {
+                return Ok(Reached::Nothing(*format));
+            }
             anyhow::bail!(
                 "there is no store in {}: no collector ran with this state folder yet. Is it another one? Name it with --state; or start a collector with `up` or `serve`",
                 paths.state.display()

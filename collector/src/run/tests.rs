@@ -69,7 +69,7 @@ async fn status_of_a_collector_that_says_nothing_is_that_nobody_can_tell() {
 async fn status_of_a_collector_that_may_not_be_asked_is_that_nobody_can_tell() {
     let folder = tempfile::tempdir().unwrap();
     let _silent = control_socket(folder.path());
-    let locked = std::os::unix::fs::PermissionsExt::from_mode(0);
+    let locked = std::os::unix::fs::PermissionsExt::from_mode(0o0);
     std::fs::set_permissions(paths(folder.path()).socket(), locked).unwrap();
     let (code, said) = status_at(folder.path()).await;
     assert_eq!(code, 3);
@@ -109,4 +109,29 @@ async fn command_whose_socket_is_another_users_says_so() {
         said.contains("control.sock") && said.contains("Not a directory"),
         "{said}"
     );
+}
+
+#[tokio::test]
+async fn command_that_only_reads_makes_no_state() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = paths(folder.path());
+    let node = "[[node]]\nnode = \"oslo\"\nkind = \"http\"\nurl = \"https://oslo.example.org/\"\nworker = \"ada\"\nplace = \"Oslo, NO\"\n";
+    std::fs::write(&paths.targets, node).unwrap();
+    let mut said = String::new();
+    let list = TargetCommand::List { format: Format::Text };
+    let Reached::Nothing(format) = reach(&paths, &Command::Target(list), |_| ()).await.unwrap() else {
+        panic!("there is no store")
+    };
+    let mut show = |answer| {
+        if let Answer::Out(text) | Answer::Err(text) = answer {
+            said.push_str(&text);
+        }
+    };
+    let listed = show_while(&mut show, |answers| {
+        commands::targets_of_file(paths.targets.clone(), Config::default().pace, format, answers)
+    });
+    assert_eq!(listed.await.unwrap(), 0);
+    assert!(said.contains("oslo.example.org"), "{said}");
+    assert!(reach(&paths, &LIST, |_| ()).await.is_err());
+    assert!(!paths.state.exists(), "somebody made it");
 }
