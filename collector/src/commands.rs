@@ -116,9 +116,14 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
 }
 
 /// `target list` where no collector has run yet: it reads the file, and makes nothing.
-pub async fn targets_of_file(file: PathBuf, pace: Pace, format: Format, answers: Answers) -> u8 {
+pub async fn targets_of_file(
+    (targets, file): (Targets, PathBuf),
+    pace: Pace,
+    format: Format,
+    answers: Answers,
+) -> u8 {
     let out = Out::of_files(answers);
-    let listed = targets::list_of_file(&file, pace, format, &out).await;
+    let listed = targets::list_of_file((&targets, &file), pace, format, &out).await;
     out.end(listed).await
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use isochrone_base::error_chain::chain;
-use isochrone_planner::targets::TargetsError;
+use isochrone_planner::targets::{Targets, TargetsError};
 use isochrone_store::StoreError;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -102,8 +102,9 @@ async fn ask_or_open(paths: Paths, mut command: Command) -> anyhow::Result<u8> {
         Reached::Answered(code) => Ok(code),
         Reached::Nothing(format) => {
             let pace = Config::read(&paths.config)?.pace;
+            let targets = (Targets::read(&paths.targets)?, paths.targets);
             show_while(&mut show, |answers| {
-                commands::targets_of_file(paths.targets, pace, format, answers)
+                commands::targets_of_file(targets, pace, format, answers)
             })
             .await
         }

@@ -209,14 +209,13 @@ async fn list(context: &CommandContext, format: Format, out: &Out) -> Result<(),
 
 /// `target list` where no collector has run yet: what the file says, and no load.
 pub(super) async fn list_of_file(
-    file: &Path,
+    (targets, file): (&Targets, &Path),
     pace: Pace,
     format: Format,
     out: &Out,
 ) -> Result<(), CommandError> {
-    let targets = Targets::read(file)?;
-    let loads = load::loads_of_none(&targets, pace);
-    print(&report(&targets, &loads, &[], file), format, out).await
+    let loads = load::loads_of_none(targets, pace);
+    print(&report(targets, &loads, &[], file), format, out).await
 }
 
 async fn print(report: &TargetsReport, format: Format, out: &Out) -> Result<(), CommandError> {

@@ -127,8 +127,9 @@ async fn command_that_only_reads_makes_no_state() {
             said.push_str(&text);
         }
     };
+    let targets = (Targets::read(&paths.targets).unwrap(), paths.targets.clone());
     let listed = show_while(&mut show, |answers| {
-        commands::targets_of_file(paths.targets.clone(), Config::default().pace, format, answers)
+        commands::targets_of_file(targets, Config::default().pace, format, answers)
     });
     assert_eq!(listed.await.unwrap(), 0);
     assert!(said.contains("oslo.example.org"), "{said}");
