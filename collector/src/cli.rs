@@ -146,7 +146,10 @@ impl Command {
     /// Whether it only reads the store: then it makes none where there is none yet.
     #[must_use]
     pub fn only_reads(&self) -> bool {
-        !matches!(self, Self::Probe(ProbeCommand::Invite { .. }) | Self::Target(_)) // accepting needs damage
+        match self {
+            Self::Target(command) => matches!(command, TargetCommand::List { .. }),
+            command => !matches!(command, Self::Probe(ProbeCommand::Invite { .. })), // accepting needs damage
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use isochrone_base::error_chain::chain;
 use isochrone_gate::audit::Actor;
 use isochrone_gate::registry::Registry;
 use isochrone_gate::session::Sessions;
+use isochrone_planner::pace::Pace;
 use isochrone_planner::plans::AddressBook;
 use isochrone_planner::removed_nodes;
 use isochrone_planner::targets::Targets;
@@ -30,7 +31,7 @@ pub use self::error::{CommandError, UsageError};
 pub use self::page::PageReports;
 pub use self::reports::{coverage_from_files, read_weights};
 pub use self::status::{status_of_no_answer, status_of_no_collector};
-use crate::cli::Command;
+use crate::cli::{Command, Format};
 use crate::config::Config;
 use crate::control::{Answer, Answers};
 
@@ -112,6 +113,18 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
         say_damage(&context.store, &out).await;
     }
     out.end(result).await
+}
+
+/// `target list` where no collector has run yet: it reads the file, and makes nothing.
+pub async fn targets_of_file(
+    (targets, file): (Targets, PathBuf),
+    pace: Pace,
+    format: Format,
+    answers: Answers,
+) -> u8 {
+    let out = Out::of_files(answers);
+    let listed = targets::list_of_file((&targets, &file), pace, format, &out).await;
+    out.end(listed).await
 }
 
 /// Says beside what was printed, on standard error, that the log has holes.

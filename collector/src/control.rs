@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -50,6 +51,12 @@ const REQUEST_TIME: Duration = Duration::from_secs(10);
 const COMMANDS_MAX: usize = 64;
 /// Answers that wait for a slow reader.
 const ANSWERS_WAITING_MAX: usize = 16;
+/// A command that has nothing to say yet says so this often.
+const BREATH: Duration = Duration::from_secs(5);
+/// Silence after which whoever asked takes the collector to hang.
+pub const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// Between two answers: the command is under way.
+const UNDER_WAY: Answer = Answer::Progress { done: 0, total: 0 };
 
 /// Serves commands until `stop`. Whose command it is, the system says of the socket's other end.
 ///
@@ -137,9 +144,8 @@ where
         }
     };
     let (answers, mut waiting) = mpsc::channel(ANSWERS_WAITING_MAX); // full: the command waits
-    let work = carry_out(actor, command, answers);
-    tokio::pin!(work);
-    let mut exit = None;
+    let mut work = JoinSet::new(); // of its own, so that a busy one still breathes
+    work.spawn(carry_out(actor, command, answers));
     loop {
         tokio::select! {
             biased;
@@ -147,13 +153,10 @@ where
                 Some(next) => send(&mut write, &next).await?,
                 None => break,
             },
-            code = &mut work, if exit.is_none() => exit = Some(code),
+            () = tokio::time::sleep(BREATH) => send(&mut write, &UNDER_WAY).await?,
         }
     }
-    let code = match exit {
-        Some(code) => code,
-        None => work.await,
-    };
+    let code = work.join_next().await.ok_or(io::ErrorKind::UnexpectedEof)??;
     send(&mut write, &Answer::Exit(code)).await
 }
 
@@ -170,7 +173,7 @@ fn line_of(answer: &Answer) -> io::Result<Vec<u8>> {
 /// Asks the collector that runs at `path` to carry out `command`; `None` if none runs there.
 ///
 /// # Errors
-/// When the connection breaks half-way.
+/// When the connection breaks half-way, and when nothing comes for [`SILENCE_MAX`]: the collector hangs.
 pub async fn ask(path: &Path, command: &Command, mut show: impl FnMut(Answer)) -> io::Result<Option<u8>> {
     let mut stream = match UnixStream::connect(path).await {
         Ok(stream) => stream,
@@ -186,9 +189,9 @@ pub async fn ask(path: &Path, command: &Command, mut show: impl FnMut(Answer)) -
     };
     let mut line = serde_json::to_vec(command)?;
     line.push(b'\n');
-    stream.write_all(&line).await?;
+    unless_silent(stream.write_all(&line)).await?;
     let mut lines = BufReader::new(stream).lines();
-    while let Some(line) = lines.next_line().await? {
+    while let Some(line) = unless_silent(lines.next_line()).await? {
         match serde_json::from_str(&line)? {
             Answer::Exit(code) => return Ok(Some(code)),
             answer => show(answer),
@@ -198,6 +201,17 @@ pub async fn ask(path: &Path, command: &Command, mut show: impl FnMut(Answer)) -
         io::ErrorKind::UnexpectedEof,
         "the collector stopped before it had answered",
     ))
+}
+
+/// What `talk` comes to, unless the other end keeps still for too long.
+async fn unless_silent<T>(talk: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    tokio::time::timeout(SILENCE_MAX, talk).await.unwrap_or_else(|_| {
+        let text = format!(
+            "the collector runs, but nothing came from it for {} s: it hangs, or the machine is overloaded",
+            SILENCE_MAX.as_secs()
+        );
+        Err(io::Error::new(io::ErrorKind::TimedOut, text))
+    })
 }
 
 #[cfg(test)]
@@ -300,5 +314,40 @@ mod tests {
         let last: Answer = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
         assert_eq!(last, Answer::Exit(2));
         tasks.join_next().await.unwrap().unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn collector_that_says_nothing_is_not_waited_for_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let _silent = UnixListener::bind(&path).unwrap();
+        let command = Command::Probe(ProbeCommand::List { format: Format::Json });
+        let asked = tokio::time::timeout(2 * SILENCE_MAX, ask(&path, &command, |_| ()));
+        let error = asked.await.expect("it gives up by itself").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(error.to_string().contains("nothing came"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn command_that_takes_long_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let (stream, _) = listener.accept().await?;
+            answer(stream, |_, _, answers| async move {
+                tokio::time::sleep(10 * SILENCE_MAX).await;
+                answers.send(Answer::Out("done".to_owned())).await.unwrap();
+                7
+            })
+            .await
+        });
+        let command = Command::Probe(ProbeCommand::List { format: Format::Json });
+        let mut shown = Vec::new();
+        let code = ask(&path, &command, |answer| shown.push(answer)).await.unwrap();
+        assert_eq!(code, Some(7));
+        assert_eq!(shown.pop(), Some(Answer::Out("done".to_owned())));
+        assert!(shown.iter().all(|answer| *answer == UNDER_WAY), "{shown:?}");
     }
 }

@@ -1,20 +1,21 @@
 //! From the command line to whoever does the work, and from errors to exit codes.
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use isochrone_base::error_chain::chain;
-use isochrone_planner::targets::TargetsError;
+use isochrone_planner::targets::{Targets, TargetsError};
 use isochrone_store::StoreError;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Cli, Command, Format, Program, ReportCommand};
+use crate::cli::{Cli, Command, Format, Program, ReportCommand, TargetCommand};
 use crate::commands::{self, CommandContext};
-use crate::config::{ConfigError, Paths};
+use crate::config::{Config, ConfigError, Paths};
 use crate::control::{self, Answer};
 use crate::demo;
 use crate::log::trace;
@@ -84,6 +85,7 @@ pub fn run(cli: Cli) -> u8 {
 /// Has the running collector carry out `command`; where none runs, opens the store.
 async fn ask_or_open(paths: Paths, mut command: Command) -> anyhow::Result<u8> {
     let mut screen = Screen::new();
+    let mut show = |answer| screen.show(answer);
     if let Command::Report(ReportCommand::Coverage(args)) = &mut command {
         commands::read_weights(args)?;
     }
@@ -91,18 +93,23 @@ async fn ask_or_open(paths: Paths, mut command: Command) -> anyhow::Result<u8> {
         && args.sites.is_some()
     {
         let args = args.clone();
-        return show_while(&mut screen, |answers| {
-            commands::coverage_from_files(args, answers)
-        })
-        .await;
+        return show_while(&mut show, |answers| commands::coverage_from_files(args, answers)).await;
     }
     if let Command::Status { format } = command {
-        return status(&paths, format, &mut screen).await;
+        return status(&paths, format, &mut show).await;
     }
-    match reach(&paths, &command, |answer| screen.show(answer)).await? {
+    match reach(&paths, &command, &mut show).await? {
         Reached::Answered(code) => Ok(code),
+        Reached::Nothing(format) => {
+            let pace = Config::read(&paths.config)?.pace;
+            let targets = (Targets::read(&paths.targets)?, paths.targets);
+            show_while(&mut show, |answers| {
+                commands::targets_of_file(targets, pace, format, answers)
+            })
+            .await
+        }
         Reached::Opened(context) => {
-            show_while(&mut screen, |answers| {
+            show_while(&mut show, |answers| {
                 commands::carry_out(context, command, answers)
             })
             .await
@@ -111,12 +118,16 @@ async fn ask_or_open(paths: Paths, mut command: Command) -> anyhow::Result<u8> {
 }
 
 /// Asks the running collector whether all is well. Never waits for one: where none answers, nobody knows.
-async fn status(paths: &Paths, format: Format, screen: &mut Screen) -> anyhow::Result<u8> {
+async fn status(paths: &Paths, format: Format, show: &mut impl FnMut(Answer)) -> anyhow::Result<u8> {
     let command = Command::Status { format };
     let socket = paths.socket();
-    let asked = control::ask(&socket, &command, |answer| screen.show(answer));
+    let mut whole = Vec::new(); // half an answer is none
+    let asked = control::ask(&socket, &command, |answer| whole.push(answer));
     let unanswered = match tokio::time::timeout(ANSWER, asked).await {
-        Ok(Ok(Some(code))) => return Ok(code),
+        Ok(Ok(Some(code))) => {
+            whole.into_iter().for_each(show);
+            return Ok(code);
+        }
         Ok(Ok(None)) => None,
         Ok(Err(error)) => Some(format!("{}: {error}", socket.display())),
         Err(_) => Some(format!(
@@ -126,7 +137,7 @@ async fn status(paths: &Paths, format: Format, screen: &mut Screen) -> anyhow::R
         )),
     };
     if let Some(reason) = unanswered {
-        return show_while(screen, |answers| {
+        return show_while(show, |answers| {
             commands::status_of_no_answer(reason, format, answers)
         })
         .await;
@@ -137,7 +148,7 @@ async fn status(paths: &Paths, format: Format, screen: &mut Screen) -> anyhow::R
         ..paths.clone()
     };
     let demo = demo.socket().exists().then_some(demo.state);
-    show_while(screen, |answers| {
+    show_while(show, |answers| {
         commands::status_of_no_collector(demo, format, answers)
     })
     .await
@@ -149,6 +160,8 @@ enum Reached {
     Answered(u8),
     /// This process will: no collector runs.
     Opened(CommandContext),
+    /// This process will, from the list of nodes alone: no collector ran yet.
+    Nothing(Format),
 }
 
 /// Has a running collector carry out `command`, or opens the store. While somebody else has it open and does not answer
@@ -156,10 +169,15 @@ enum Reached {
 async fn reach(paths: &Paths, command: &Command, mut show: impl FnMut(Answer)) -> anyhow::Result<Reached> {
     let mut waits = 0..WAITS;
     loop {
-        if let Some(code) = control::ask(&paths.socket(), command, &mut show).await? {
+        let socket = paths.socket();
+        let asked = control::ask(&socket, command, &mut show).await;
+        if let Some(code) = asked.with_context(|| unusable(&socket))? {
             return Ok(Reached::Answered(code));
         }
         if command.only_reads() && !paths.store().exists() {
+            if let Command::Target(TargetCommand::List { format }) = command {
+                return Ok(Reached::Nothing(*format));
+            }
             anyhow::bail!(
                 "there is no store in {}: no collector ran with this state folder yet. Is it another one? Name it with --state; or start a collector with `up` or `serve`",
                 paths.state.display()
@@ -179,13 +197,24 @@ async fn reach(paths: &Paths, command: &Command, mut show: impl FnMut(Answer)) -
     }
 }
 
+/// Why a command did not reach the collector.
+fn unusable(socket: &Path) -> String {
+    format!(
+        "cannot ask the collector at {} (run this with sudo if its state folder is not yours)",
+        socket.display()
+    )
+}
+
 fn is_in_use(error: &anyhow::Error) -> bool {
     let mut causes = error.chain();
     causes.any(|cause| matches!(cause.downcast_ref(), Some(StoreError::InUse { .. })))
 }
 
 /// Shows answers as they come, until the work behind them has its exit code.
-async fn show_while<R>(screen: &mut Screen, work: impl FnOnce(control::Answers) -> R) -> anyhow::Result<u8>
+async fn show_while<R>(
+    show: &mut impl FnMut(Answer),
+    work: impl FnOnce(control::Answers) -> R,
+) -> anyhow::Result<u8>
 where
     R: Future<Output = u8> + Send + 'static,
 {
@@ -193,7 +222,7 @@ where
     let mut tasks = JoinSet::new();
     tasks.spawn(work(answers));
     while let Some(answer) = waiting.recv().await {
-        screen.show(answer);
+        show(answer);
     }
     tasks
         .join_next()
@@ -224,7 +253,7 @@ impl Screen {
                 self.clear();
                 terminal::complain(&text);
             }
-            Answer::Progress { done, total } if std::io::stderr().is_terminal() => {
+            Answer::Progress { done, total } if total > 0 && std::io::stderr().is_terminal() => {
                 let bar = self.bar.get_or_insert_with(|| {
                     let style = ProgressStyle::with_template("{bar:40} {percent:>3} %  {elapsed}");
                     ProgressBar::new(total).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
@@ -281,42 +310,4 @@ fn complain(error: &anyhow::Error) -> u8 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::ProbeCommand;
-
-    const LIST: Command = Command::Probe(ProbeCommand::List { format: Format::Text });
-
-    fn paths(folder: &std::path::Path) -> Paths {
-        Paths::find(Some(folder.join("collector.toml")), Some(folder.join("state")))
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn command_waits_for_a_store_that_is_in_use() {
-        let folder = tempfile::tempdir().unwrap();
-        let paths = paths(folder.path());
-        let mut other = Some(CommandContext::open(&paths).unwrap());
-        let mut said = Vec::new();
-        let reached = reach(&paths, &LIST, |answer| {
-            said.push(answer);
-            other = None; // whoever had it is done
-        });
-        assert!(matches!(reached.await.unwrap(), Reached::Opened(_)));
-        assert!(
-            matches!(&said[..], [Answer::Err(text)] if text.contains("Waiting")),
-            "{said:?}"
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn command_gives_up_on_a_store_that_stays_in_use() {
-        let folder = tempfile::tempdir().unwrap();
-        let paths = paths(folder.path());
-        let _other = CommandContext::open(&paths).unwrap();
-        let error = reach(&paths, &LIST, |_| ())
-            .await
-            .err()
-            .expect("it is still in use");
-        assert!(is_in_use(&error), "{error:#}");
-    }
-}
+mod tests;

@@ -34,6 +34,13 @@ pub async fn run(paths: Paths, site: Option<String>, stop: CancellationToken) ->
     if let Some(site) = &site {
         place::find(site).context("--site")?;
     }
+    let probe = ProbeConfig::read_or_default(&paths.probe_config())?;
+    process::check_ports(&probe).with_context(|| {
+        format!(
+            "no probe can run on this machine beside what is there: stop it (`systemctl stop isochrone-probe`), or set `echo_listen` in {}",
+            paths.probe_config().display()
+        )
+    })?;
     write_if_missing(&paths.config, config::SAMPLE)?;
     write_if_missing(&paths.targets, targets::SAMPLE)?;
     let mut tasks = JoinSet::new();
@@ -60,17 +67,15 @@ async fn say_what_comes_next(paths: Paths, stop: CancellationToken) -> anyhow::R
         answer = ask(&paths, &command) => answer.map(drop)?,
     }
     let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let command = format!("{} {}", terminal::word(&program), paths.options());
     terminal::say(&format!(
         "The collector is up. Its page: http://{}/\n\
          Next, in another terminal:\n  \
-         export ISOCHRONE_CONFIG={} ISOCHRONE_STATE={}\n  \
-         {program} target add --help      the nodes to check\n  \
-         {program} probe invite --help    a probe on another server: alerts need two networks\n\
+         {command} target add --help      the nodes to check\n  \
+         {command} probe invite --help    a probe on another server: alerts need two networks\n\
          Ctrl-C stops it; everything is kept.\n",
         config::Config::read(&paths.config)?.web,
-        paths.config.display(),
-        paths.state.display(),
-        program = program.display(),
+        command = command.trim_end(),
     ));
     Ok(())
 }
@@ -104,10 +109,14 @@ async fn invite(paths: &Paths, site: String) -> anyhow::Result<String> {
         %site, folder = %paths.probe_state.display(),
         "a probe on this machine joins. If it stands elsewhere: stop, remove that folder, start with `up --site 'City, CC'`, and revoke the old probe"
     );
+    let found = place::find(&site).context("--site")?;
+    if found.namesakes > 0 {
+        tracing::warn!(%site, cities = found.namesakes + 1, "taken to be the largest of the cities of that name");
+    }
     let command = Command::Probe(ProbeCommand::Invite {
         worker: "local".to_owned(),
         site,
-        location: None,
+        location: Some(format!("{},{}", found.latitude, found.longitude)),
         network: None,
         access: AccessArg::Unknown,
         name: None,
@@ -204,5 +213,27 @@ mod tests {
         assert!(is_listed(&list, ProbeId(7)));
         assert!(!is_listed(&list, ProbeId(8)));
         assert!(!is_listed(&serde_json::Value::Null, ProbeId(7)));
+    }
+
+    #[tokio::test]
+    async fn taken_echo_port_ends_it_before_anything_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = other.local_addr().unwrap();
+        let config = folder.path().join("collector.toml");
+        let probe = folder.path().join("probe.toml");
+        fs::write(&probe, format!("echo_listen = [\"{address}\"]\n")).unwrap();
+        let paths = Paths::find(Some(config.clone()), Some(folder.path().join("state")));
+        let ended = run(paths.clone(), None, CancellationToken::new());
+        let ended = tokio::time::timeout(PATIENCE, ended).await.expect("early");
+        let said = format!("{:#}", ended.unwrap_err());
+        for word in [
+            &address.to_string(),
+            "systemctl stop",
+            &probe.display().to_string(),
+        ] {
+            assert!(said.contains(word), "{word}: {said}");
+        }
+        assert!(!config.exists() && !paths.state.exists(), "nothing was made");
     }
 }

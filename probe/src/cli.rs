@@ -91,6 +91,11 @@ pub async fn run(cli: Cli) -> ExitCode {
         Ok(config) => config,
         Err(error) => return complain(&error, EXIT_CONFIG),
     };
+    if !matches!(cli.command, Command::Measure(_))
+        && let Err(error) = paths.check_state()
+    {
+        return complain(&error, EXIT_CONFIG);
+    }
     let done = match cli.command {
         Command::Join { token } => join_mesh(&paths, &token).await,
         Command::Run => run::run(&paths, config).await,
@@ -110,9 +115,12 @@ async fn join_mesh(paths: &Paths, token: &Token) -> Result<ExitCode, Box<dyn std
             "Joined as {name} (probe {probe}).\n\
              Start measuring now: `systemctl enable --now isochrone-probe`, or `isochrone-probe run`.\n"
         )),
-        JoinOutcome::AlreadyJoined { name, probe } => say(&format!(
-            "This server has already joined with this token, as {name} (probe {probe}). Nothing to do.\n"
-        )),
+        JoinOutcome::AlreadyJoined { name, probe, runs } => {
+            let next = if runs { "; its probe runs" } else { "" };
+            say(&format!(
+                "This server has already joined with this token, as {name} (probe {probe}){next}. Nothing to do.\n"
+            ));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

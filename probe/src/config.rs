@@ -62,6 +62,18 @@ pub enum ConfigError {
         #[source]
         source: io::Error,
     },
+    /// It is the collector's.
+    #[error("{} is the collector's file, and the probe has one of its own: leave --config and ISOCHRONE_CONFIG away, or name its probe.toml", file.display())]
+    Collectors {
+        /// As it was named.
+        file: PathBuf,
+    },
+    /// The state folder is the collector's.
+    #[error("{} is a collector's state folder, and the probe has one of its own: leave --state and ISOCHRONE_STATE away, or name that", folder.display())]
+    CollectorsFolder {
+        /// As it was named.
+        folder: PathBuf,
+    },
     /// It is no TOML, or holds a key that does not exist.
     #[error("{} is not a valid probe.toml: {problem}", file.display())]
     Syntax {

@@ -13,7 +13,9 @@ use tokio::time::timeout;
 
 pub use phases::Phases;
 
-use crate::reach::{Attempt, BadUrl, Broken, ByteStream, EndpointUrl, ErrorText, Failure, Reach, Tried};
+use crate::reach::{
+    Attempt, BadUrl, Broken, ByteStream, EndpointUrl, ErrorText, Failure, Lint, Reach, Tried,
+};
 
 /// One connection to make.
 #[derive(Clone, Debug)]
@@ -41,6 +43,8 @@ pub struct ConnectReport {
     pub certificate_not_after: Option<i64>,
     /// Where the time went, or why it did not work: then there is no latency.
     pub result: Result<Phases, Failure>,
+    /// What is odd about its URL.
+    pub lints: Vec<Lint>,
 }
 
 impl ConnectRequest {
@@ -93,6 +97,7 @@ pub async fn connect(reach: &Reach, request: &ConnectRequest) -> ConnectReport {
         tried: attempt.tried().to_vec(),
         certificate_not_after: attempt.certificate_not_after(),
         result: timed.map_err(|broken| attempt.failure(attempt.watch().phase(), broken)),
+        lints: Vec::new(), // the path of its URL does not matter
     }
 }
 

@@ -83,6 +83,15 @@ struct Inner {
     _tasks: JoinSet<()>,
 }
 
+/// Whether echoes could be answered at these addresses now. Call it on a runtime.
+///
+/// # Errors
+/// The first address that is taken, or not this machine's.
+pub(crate) fn check(listen: &[SocketAddr]) -> Result<(), BindError> {
+    let mut sockets = listen.iter().map(|&address| responder::socket(address));
+    sockets.try_for_each(|socket| socket.map(drop))
+}
+
 impl EchoNet {
     /// Binds all sockets and starts to answer, at first nobody ([`EchoNet::adopt`]). Call it on a runtime.
     ///

@@ -62,6 +62,8 @@ pub enum JoinOutcome {
         name: String,
         /// As it joined: made from this server's key.
         probe: ProbeId,
+        /// It runs at this moment.
+        runs: bool,
     },
 }
 
@@ -94,6 +96,14 @@ pub enum JoinError {
     Answer {
         /// What is wrong with it, in words.
         what: String,
+    },
+    /// A probe runs here with another identity.
+    #[error(
+        "a probe runs here that joined as {name}, with another invitation. If this one is to take its place (that one was revoked, perhaps), stop it first (`systemctl stop isochrone-probe`), and join again"
+    )]
+    Running {
+        /// The name of the one that runs.
+        name: String,
     },
     /// The token's seed.
     #[error("the token is damaged; paste the whole line again")]
@@ -152,12 +162,7 @@ enum Attempt {
 /// # Errors
 /// Each refusal in its own sentence. What can be tried again can be tried again with the same token.
 pub async fn join(parts: &JoinParts, token: &Token) -> Result<JoinOutcome, JoinError> {
-    let seed = Ed25519KeyPair::from_seed_unchecked(&token.seed).map_err(|_| JoinError::Token)?;
-    let invitation: [u8; 32] = seed
-        .public_key()
-        .as_ref()
-        .try_into()
-        .map_err(|_| JoinError::Token)?;
+    let (seed, invitation) = seed_of(token)?;
     let known = Identity::load_optional(&*parts.disk).unwrap_or_else(|error| {
         tracing::warn!(error = %error, "the old identity is replaced");
         None
@@ -166,6 +171,7 @@ pub async fn join(parts: &JoinParts, token: &Token) -> Result<JoinOutcome, JoinE
         return Ok(JoinOutcome::AlreadyJoined {
             name: known.name().to_owned(),
             probe: known.probe(),
+            runs: false,
         });
     }
     let (key, request) = pending(&*parts.disk, &invitation)?;
@@ -178,6 +184,31 @@ pub async fn join(parts: &JoinParts, token: &Token) -> Result<JoinOutcome, JoinE
     };
     let joined = joining.joined(joining.ask().await?)?;
     finish(&*parts.disk, key, joined, token, known.as_ref())
+}
+
+/// Joins where a probe runs with this identity: with the same token it has joined already, and nothing is to be done.
+///
+/// # Errors
+/// Another token: a probe that runs cannot be given another identity.
+pub fn join_running(identity: &Identity, token: &Token) -> Result<JoinOutcome, JoinError> {
+    let (_, invitation) = seed_of(token)?;
+    let name = identity.name().to_owned();
+    if *identity.invitation() != invitation {
+        return Err(JoinError::Running { name });
+    }
+    Ok(JoinOutcome::AlreadyJoined {
+        name,
+        probe: identity.probe(),
+        runs: true,
+    })
+}
+
+/// The token's key, and its public half, which names the invitation.
+fn seed_of(token: &Token) -> Result<(Ed25519KeyPair, [u8; 32]), JoinError> {
+    let seed = Ed25519KeyPair::from_seed_unchecked(&token.seed).map_err(|_| JoinError::Token)?;
+    let invitation = seed.public_key().as_ref().try_into();
+    let invitation = invitation.map_err(|_| JoinError::Token)?;
+    Ok((seed, invitation))
 }
 
 struct Joining<'a> {

@@ -10,7 +10,7 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 use isochrone_proto::kind::{Check as Checked, Family, Kind};
-use isochrone_proto::measurement::{Cause, FailureCause, SendFailure};
+use isochrone_proto::measurement::{Cause, FailureCause, Phase, SendFailure};
 
 use crate::address_policy::{AddressPolicy, own_addresses};
 use crate::argus::AssetId;
@@ -117,6 +117,9 @@ pub(crate) async fn measure(
             });
         }
     }
+    if !has_scheme(&args.target) {
+        checks.iter_mut().for_each(|(_, report)| report.note_https());
+    }
     Ok(Measured { target, checks })
 }
 
@@ -175,6 +178,16 @@ impl Report {
         }
     }
 
+    /// https was assumed: a failed handshake may be no fault of the target.
+    fn note_https(&mut self) {
+        let is_handshake = self.failure().is_some_and(|failure| failure.phase == Phase::Tls);
+        match self {
+            Self::Request(report) if is_handshake => report.lints.push(Lint::HttpsAssumed),
+            Self::Connect(report) if is_handshake => report.lints.push(Lint::HttpsAssumed),
+            Self::Request(_) | Self::Connect(_) => {}
+        }
+    }
+
     fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Request(report) => report.outcome.failure(),
@@ -183,8 +196,12 @@ impl Report {
     }
 }
 
+fn has_scheme(target: &str) -> bool {
+    target.contains("://")
+}
+
 fn parse_target(text: &str, is_argus: bool) -> Result<EndpointUrl, BadUrl> {
-    let url = if text.contains("://") {
+    let url = if has_scheme(text) {
         text.to_owned()
     } else {
         format!("https://{text}")

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::disk::FileDisk;
 use crate::echo::{EchoConfig, EchoNet, SelfStall};
 use crate::identity::{Identity, IdentityError, Locked, StateLock};
-use crate::join::{JoinError, JoinOutcome, JoinParts, join as join_through};
+use crate::join::{JoinError, JoinOutcome, JoinParts, join as join_through, join_running};
 use crate::prober::real::RealProber;
 use crate::reach::{Dial, Reach, TlsRoots, TlsRootsError};
 use crate::status;
@@ -63,7 +63,11 @@ pub enum ProcessError {
 /// When the folder cannot be used or the collector refuses.
 pub async fn join(folder: &Path, token: &Token) -> Result<JoinOutcome, ProcessError> {
     let disk = open(folder)?;
-    let _lock = StateLock::take(folder)?;
+    let _lock = match (StateLock::take(folder), Identity::load_optional(&disk)) {
+        (Ok(lock), _) => lock,
+        (Err(Locked::InUse { .. }), Ok(Some(running))) => return Ok(join_running(&running, token)?),
+        (Err(error), _) => return Err(error.into()),
+    };
     let parts = JoinParts {
         disk: Arc::new(disk),
         endpoint: endpoints(),
@@ -126,6 +130,14 @@ pub async fn run(
     agent.serve(stop).await?;
     tracing::info!("probe stopped; everything measured is spooled");
     Ok(())
+}
+
+/// Whether a probe with this configuration could run on this machine now. Call it on a runtime.
+///
+/// # Errors
+/// When one of its ports is taken, most likely by another probe.
+pub fn check_ports(config: &Config) -> Result<(), ProcessError> {
+    Ok(crate::echo::check(&config.echo_listen)?)
 }
 
 /// Who the probe is whose state lies in `folder`; `None` if it has not joined.

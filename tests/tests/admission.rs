@@ -5,6 +5,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ use isochrone_proto::token::Token;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::ingest::Ingest;
 use isochrone_store::{Store, StoreOptions};
+use isochrone_tests::programs::program;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{ConnectionError, Endpoint};
 use rand::SeedableRng as _;
@@ -342,6 +344,68 @@ async fn same_key_with_a_spent_token_gets_the_same_certificate_again() {
         "one join, however often it is asked for"
     );
     assert!(mesh.assembly.registry.probe(first.probe()).unwrap().is_active());
+}
+
+/// `isochrone-probe join TOKEN | head -1`, and with `2>&1`.
+#[tokio::test]
+async fn join_whose_reader_left_has_joined_all_the_same() {
+    let program = program("isochrone-probe");
+    for (worker, with_errors) in [("ada", false), ("ben", true)] {
+        let mesh = Mesh::start(15);
+        let token = mesh.invite(worker);
+        let folder = tempfile::tempdir().unwrap();
+        let gone = || {
+            let (reader, writer) = io::pipe().unwrap();
+            drop(reader);
+            Stdio::from(writer)
+        };
+        let mut join = tokio::process::Command::new(&program);
+        join.args(["--state".as_ref(), folder.path().as_os_str(), "join".as_ref()]);
+        join.arg(token.to_string()).env("RUST_LOG", "debug");
+        join.env("XDG_CONFIG_HOME", folder.path()).stdout(gone());
+        join.stderr(if with_errors { gone() } else { Stdio::piped() });
+        let ended = tokio::time::timeout(LONG, join.output()).await.unwrap().unwrap();
+        let errors = String::from_utf8_lossy(&ended.stderr);
+        assert!(ended.status.success(), "{worker}: {:?}: {errors}", ended.status);
+        assert!(!errors.contains("panicked"), "{errors}");
+        let probe = identity(folder.path()).probe();
+        assert!(mesh.assembly.registry.probe(probe).unwrap().is_active());
+        let left = std::fs::read_dir(folder.path()).unwrap();
+        let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        assert!(!left.contains(&"joining.json".into()), "half joined: {left:?}");
+    }
+}
+
+/// The worker pastes the script once more, or a new one before the probe was stopped.
+#[tokio::test]
+async fn join_beside_a_running_probe_says_that_it_has_joined_or_what_to_stop() {
+    let (_log, _guard) = Log::start();
+    let mesh = Mesh::start(16);
+    let (folder, token) = (tempfile::tempdir().unwrap(), mesh.invite("ada"));
+    process::join(folder.path(), &token).await.unwrap();
+    let probe = identity(folder.path()).probe();
+    let running = Running::start(folder.path(), mesh.address);
+    status_shows(folder.path(), "a connection", |status| status.collector.is_some()).await;
+    let again = process::join(folder.path(), &token).await.unwrap();
+    let expected = JoinOutcome::AlreadyJoined {
+        name: "ada".to_owned(),
+        probe,
+        runs: true,
+    };
+    assert_eq!(again, expected);
+
+    mesh.assembly.registry.revoke(probe, &lead(), "lost").unwrap();
+    let fresh = mesh.invite("ada-again");
+    let refused = process::join(folder.path(), &fresh)
+        .await
+        .unwrap_err()
+        .to_string();
+    for word in ["joined as ada,", "systemctl stop isochrone-probe", "join again"] {
+        assert!(refused.contains(word), "{word}: {refused}");
+    }
+    running.end().await;
+    let joined = process::join(folder.path(), &fresh).await.unwrap();
+    assert!(matches!(joined, JoinOutcome::Joined { .. }), "{joined:?}");
 }
 
 #[tokio::test]

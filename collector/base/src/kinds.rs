@@ -140,6 +140,12 @@ pub fn address_of(outcome: &Outcome) -> Option<IpAddr> {
     }
 }
 
+/// Whether the probe's own rules kept it from asking: then nothing left it, however it says so.
+#[must_use]
+pub const fn is_own_rule(cause: FailureCause) -> bool {
+    matches!(cause, FailureCause::ForbiddenAddress)
+}
+
 /// What became of a run, as one object of JSON: `outcome` and the fields that belong to it. What was not measured
 /// has no key.
 #[derive(Debug, Serialize)]

@@ -1,5 +1,5 @@
 //! The ground the crates of the collector stand on: clock, replacing files, error chains, instants as people
-//! read them, kinds of checks, names, places, the roster.
+//! read them, kinds of checks, names, places, the roster, and which probes are one server.
 
 pub mod aside;
 pub mod clock;
@@ -11,4 +11,5 @@ pub mod kinds;
 pub mod names;
 pub mod place;
 pub mod roster;
+pub mod servers;
 pub mod words;

@@ -80,7 +80,6 @@ pub struct Roster {
     probes: BTreeMap<ProbeId, ProbeEntry>,
     nodes: BTreeMap<TargetId, NodeEntry>,
     peers: BTreeMap<TargetId, ProbeId>,
-    servers: BTreeMap<ProbeId, ProbeId>,
 }
 
 impl Roster {
@@ -105,13 +104,7 @@ impl Roster {
             .keys()
             .map(|&probe| (TargetId::of_peer(probe), probe))
             .collect();
-        let servers = servers(probes.values());
-        Self {
-            probes,
-            nodes,
-            peers,
-            servers,
-        }
+        Self { probes, nodes, peers }
     }
 
     /// The same with more nodes.
@@ -146,14 +139,6 @@ impl Roster {
         self.peers.get(&target).and_then(|probe| self.probes.get(probe))
     }
 
-    /// The probe that now stands for the server of `probe`, perhaps itself. A server that was invited again has joined
-    /// as several probes, one after the other; it is one vantage all the same. One worker's probes at one place in one
-    /// network count as such a server: whether they are two machines, they see the same paths.
-    #[must_use]
-    pub fn server_of(&self, probe: ProbeId) -> ProbeId {
-        self.servers.get(&probe).copied().unwrap_or(probe)
-    }
-
     /// Every probe, revoked ones included.
     pub fn probes(&self) -> impl Iterator<Item = &ProbeEntry> {
         self.probes.values()
@@ -168,27 +153,6 @@ impl Roster {
     pub fn judges<'a>(&'a self, node: &'a NodeEntry) -> impl Iterator<Item = &'a ProbeEntry> {
         self.probes().filter(|probe| probe.active && !node.is_own(probe))
     }
-}
-
-/// For each probe, the one that stands for its server: the newest that is not revoked, else the newest.
-fn servers<'a>(probes: impl Iterator<Item = &'a ProbeEntry> + Clone) -> BTreeMap<ProbeId, ProbeId> {
-    let server = |probe: &'a ProbeEntry| {
-        let degrees = (
-            probe.latitude.map(f64::to_bits),
-            probe.longitude.map(f64::to_bits),
-        );
-        (probe.worker.as_str(), degrees, probe.network)
-    };
-    let mut newest: BTreeMap<_, &ProbeEntry> = BTreeMap::new();
-    for probe in probes.clone() {
-        let now = newest.entry(server(probe)).or_insert(probe);
-        if (probe.active, probe.joined, probe.id) > (now.active, now.joined, now.id) {
-            *now = probe;
-        }
-    }
-    probes
-        .map(|probe| (probe.id, newest[&server(probe)].id))
-        .collect()
 }
 
 /// The first spelling of each worker.
@@ -229,36 +193,5 @@ mod tests {
         let workers: BTreeSet<_> = roster.probes().map(|probe| probe.worker.as_str()).collect();
         assert_eq!(workers.len(), 2, "one spelling each: {workers:?}");
         assert!(workers.contains("Ada"), "as the nodes write it");
-    }
-
-    #[test]
-    fn server_that_joined_again_is_one_and_its_newest_probe_stands_for_it() {
-        let at = |name: &str, worker: &str, network, joined, active| ProbeEntry {
-            joined: UnixMillis(joined),
-            active,
-            ..fixture::probe(name, worker, network)
-        };
-        let moved = ProbeEntry {
-            latitude: Some(48.8),
-            ..at("moved", "ada", Some(1), 4, true)
-        };
-        let roster = Roster::new(
-            [
-                at("first", "ada", Some(1), 1, true),
-                at("again", "Ada", Some(1), 2, true),
-                at("revoked", "ada", Some(1), 3, false),
-                at("elsewhere", "ada", Some(2), 4, true),
-                at("another", "ben", Some(1), 4, true),
-                moved,
-            ],
-            [],
-        );
-        let server = |name: &str| roster.server_of(fixture::probe_id(name));
-        for name in ["first", "again", "revoked"] {
-            assert_eq!(server(name), fixture::probe_id("again"), "{name}");
-        }
-        for name in ["elsewhere", "another", "moved"] {
-            assert_eq!(server(name), fixture::probe_id(name), "{name}");
-        }
     }
 }

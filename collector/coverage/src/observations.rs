@@ -259,7 +259,7 @@ pub struct Samples {
 
 impl Samples {
     /// Adds another account of the same pair.
-    pub(crate) fn merge(&mut self, other: &Self) {
+    pub fn merge(&mut self, other: &Self) {
         self.times.merge(&other.times);
         self.lost = self.lost.saturating_add(other.lost);
     }

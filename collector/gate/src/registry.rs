@@ -177,8 +177,8 @@ impl Registry {
             seed,
             expires: now.plus(valid),
         };
-        let mut script = invite::script(&token, &name, &place);
-        script.insert_str(0, &new.doubts(&draft.members, &place));
+        let script = invite::script(&token, &name, &place);
+        let notes = new.notes(&draft.members, &place);
         let expires = words::rfc3339_second(token.expires);
         let what = format!(
             "{} invited for {} as {name}, until {expires}",
@@ -200,6 +200,7 @@ impl Registry {
             script,
             expires,
             name,
+            notes,
         })
     }
 

@@ -123,8 +123,10 @@ pub struct FreshInvitation {
     pub expires: String,
     /// The name that the probe will have.
     pub name: String,
-    /// What the lead should know.
+    /// Why it may not work.
     pub warning: Option<String>,
+    /// What the lead should look at before it is sent.
+    pub notes: Vec<String>,
     /// It lets a probe into a demo.
     pub demo: bool,
 }

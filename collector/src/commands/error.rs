@@ -7,7 +7,7 @@ use isochrone_base::place::UnclearPlace;
 use isochrone_coverage::files::FileError;
 use isochrone_coverage::report::ReportError;
 use isochrone_gate::registry::RegistryError;
-use isochrone_planner::targets::{EditError, TargetsError};
+use isochrone_planner::targets::{EditError, NodeError, TargetsError};
 use isochrone_store::StoreError;
 use tokio::task::JoinError;
 
@@ -185,6 +185,19 @@ pub enum UsageError {
     #[error(transparent)]
     Invitation(RegistryError),
     /// A node that cannot be.
-    #[error(transparent)]
+    #[error("{}", of_options(.0))]
     Node(TargetsError),
+}
+
+/// What is wrong with a node that options made: no line of its file, for that was never written.
+fn of_options(error: &TargetsError) -> String {
+    match error {
+        TargetsError::Value { node, wrong, .. } => match **wrong {
+            NodeError::NoPlace => {
+                format!("node {node:?}: say where it stands: --place 'City, CC', or --location LAT,LON")
+            }
+            _ => format!("node {node:?}: {wrong}"),
+        },
+        other => chain(other),
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use isochrone_planner::draft::{HostPrefixes, LeftOut, Load, Participant, PlanInput, Seats};
+use isochrone_planner::pace::Pace;
 use isochrone_planner::plans::PeerAddresses;
 use isochrone_planner::targets::Targets;
 use isochrone_report::targets::{TargetLoad, calls};
@@ -22,25 +23,40 @@ pub(super) fn left_out(context: &CommandContext, targets: &Targets) -> Vec<LeftO
     input(context, targets).draft(&Seats::default()).limits.left_out
 }
 
+/// The load of nodes that nobody checks yet.
+pub(super) fn loads_of_none(targets: &Targets, pace: Pace) -> Vec<Load> {
+    input_of(Vec::new(), targets, pace).loads()
+}
+
 fn input(context: &CommandContext, targets: &Targets) -> PlanInput {
     let probes = context.registry.list().into_iter();
     let probes = probes.filter(|probe| probe.is_active()).map(|probe| {
         let PeerAddresses { v4, v6 } = context.addresses.of(probe.id);
         Participant::new(&probe, v4, v6)
     });
+    input_of(probes.collect(), targets, context.config.pace)
+}
+
+fn input_of(probes: Vec<Participant>, targets: &Targets, pace: Pace) -> PlanInput {
     PlanInput {
-        probes: probes.collect(),
+        probes,
         nodes: targets.nodes.clone(),
-        pace: context.config.pace,
+        pace,
         prefixes: HostPrefixes::default(),
         downloads: BTreeSet::new(),
     }
 }
 
 /// The sentence of `target add`.
-pub(super) fn sentence(load: &Load) -> String {
+pub(super) fn sentence(load: &Load, is_paused: bool) -> String {
+    if is_paused {
+        return format!("Load on {}: none, for it is paused.", load.node);
+    }
     if load.vantages == 0 {
-        return format!("Load on {}: none yet, for no probe has joined.", load.node);
+        return format!(
+            "Load on {}: none yet, for no probe that can check it has joined.",
+            load.node
+        );
     }
     let interval = Duration::from_millis(load.connect_interval_ms.into());
     format!(
@@ -88,10 +104,15 @@ mod tests {
             connect: 60.0,
         };
         assert_eq!(
-            sentence(&load),
+            sentence(&load, false),
             "Load on berlin: 6 status, 12 asset and 60 connect calls a minute, evenly spaced, by 10 probes (each connects every 10s)."
         );
         load.vantages = 0;
-        assert!(sentence(&load).contains("no probe has joined"));
+        assert!(sentence(&load, false).contains("no probe that can check it has joined"));
+        assert_eq!(
+            sentence(&load, true),
+            "Load on berlin: none, for it is paused.",
+            "whoever joined"
+        );
     }
 }

@@ -78,23 +78,26 @@ async fn invite(
         expires: invitation.expires,
         name: invitation.name,
         warning: context.config.invitation_warning(),
+        notes: invitation.notes,
         demo: context.store.is_demo(),
     };
-    match (format, &fresh.warning) {
-        (Format::Json, _) => return out.json(&fresh.json()).await,
-        (Format::Text, Some(warning)) => {
-            out.say(Answer::Err(format!("WARNING: {warning}.\n"))).await;
-        }
-        (Format::Text, None) => {}
+    if format == Format::Json {
+        return out.json(&fresh.json()).await;
+    }
+    if let Some(warning) = &fresh.warning {
+        out.say(Answer::Err(format!("WARNING: {warning}.\n"))).await;
+    }
+    for note in &fresh.notes {
+        out.say(Answer::Err(format!("Note: {note}.\n"))).await;
     }
     out.document(fresh.text()).await
 }
 
 /// Why there is no invitation: what the options say is wrong usage, all else a failure.
 fn refused(error: RegistryError) -> CommandError {
-    use RegistryError::{Location, NameForm, Text, UnknownSite, Valid};
+    use RegistryError::{Location, NameForm, Text, UnclearSite, UnknownSite, Valid};
     match error {
-        UnknownSite(_) | Location { .. } | Valid { .. } | Text { .. } | NameForm { .. } => {
+        UnknownSite(_) | UnclearSite(_) | Location { .. } | Valid { .. } | Text { .. } | NameForm { .. } => {
             UsageError::Invitation(error).into()
         }
         other => other.into(),

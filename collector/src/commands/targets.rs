@@ -5,6 +5,7 @@ use std::path::Path;
 use isochrone_base::names::is_one_worker;
 use isochrone_base::place;
 use isochrone_planner::draft::Load;
+use isochrone_planner::pace::Pace;
 use isochrone_planner::targets::{self, EditError, Node, NodeKind, Targets};
 use isochrone_report::targets::{TargetLine, TargetsReport};
 
@@ -50,15 +51,10 @@ pub(super) async fn carry_out(
 async fn add(context: &CommandContext, args: NodeArgs, out: &Out) -> Result<(), CommandError> {
     let name = args.node.clone();
     let edited = added(&context.targets_file, &name, keys(args)?)?;
-    let odd = edited
-        .node(&name)
-        .map(|node| notes(node, &edited, true).join("; "));
-    let loads = load::loads(context, &edited);
-    let full = plan_notices::left_out(&load::left_out(context, &edited));
+    let cost = cost(context, &edited, &name);
     adopt(context, Ok(edited), "target add", &name)?;
-    out.text(format!("{name} is added; {}.\n", taken_up(context)))
-        .await?;
-    say_cost(&loads, &name, (full, odd), out).await
+    out.text(format!("{name} is added; {}.\n{cost}", taken_up(context)))
+        .await
 }
 
 /// Adds a node. Where the file was sound before, what is wrong after it is what the options say.
@@ -106,15 +102,10 @@ async fn set(context: &CommandContext, changes: NodeChanges, out: &Out) -> Resul
     }
     Targets::read(&context.targets_file)?; // what is wrong after this, the options say
     let edited = targets::set(&context.targets_file, &name, set, &unset).map_err(usage)?;
-    let odd = edited
-        .node(&name)
-        .map(|node| notes(node, &edited, true).join("; "));
-    let loads = load::loads(context, &edited);
-    let full = plan_notices::left_out(&load::left_out(context, &edited));
+    let cost = cost(context, &edited, &name);
     adopt(context, Ok(edited), "target set", &name)?;
-    out.text(format!("{name} is changed; {}.\n", taken_up(context)))
-        .await?;
-    say_cost(&loads, &name, (full, odd), out).await
+    out.text(format!("{name} is changed; {}.\n{cost}", taken_up(context)))
+        .await
 }
 
 /// What an edit that the options made wrong is.
@@ -134,23 +125,24 @@ fn taken_up(context: &CommandContext) -> &'static str {
     }
 }
 
-/// What a node's checks cost it, whose plan has no room for them, and what is odd about it.
-async fn say_cost(
-    loads: &[Load],
-    name: &str,
-    (full, odd): (Option<String>, Option<String>),
-    out: &Out,
-) -> Result<(), CommandError> {
-    if let Some(load) = loads.iter().find(|load| load.node == name) {
-        out.text(format!("{}\n", load::sentence(load))).await?;
+/// What a node's checks cost it, whose plan has no room for them, and what is odd about it: a line each.
+fn cost(context: &CommandContext, targets: &Targets, name: &str) -> String {
+    let Some(node) = targets.node(name) else {
+        return String::new();
+    };
+    let loads = load::loads(context, targets);
+    let load = loads.iter().find(|load| load.node == node.name);
+    let mut lines: Vec<String> = load
+        .map(|load| load::sentence(load, node.paused))
+        .into_iter()
+        .collect();
+    let full = plan_notices::left_out(&load::left_out(context, targets));
+    lines.extend(full.map(|full| format!("Note: {full}")));
+    let odd = notes(node, targets, true).join("; ");
+    if !odd.is_empty() {
+        lines.push(format!("Note: {odd}."));
     }
-    if let Some(full) = full {
-        out.text(format!("Note: {full}\n")).await?;
-    }
-    match odd.filter(|odd| !odd.is_empty()) {
-        Some(odd) => out.text(format!("Note: {odd}.\n")).await,
-        None => Ok(()),
-    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
 /// Keys and values of targets.toml, in the order they stand in.
@@ -202,26 +194,45 @@ fn is_bucket(text: &str) -> bool {
 }
 
 async fn list(context: &CommandContext, format: Format, out: &Out) -> Result<(), CommandError> {
-    let report = report(context);
+    let targets = Targets::clone(&context.targets.borrow());
+    let loads = load::loads(context, &targets);
+    let probes = context.registry.list();
+    let active = probes.iter().filter(|probe| probe.is_active());
+    let workers: Vec<&str> = active.map(|probe| probe.worker.as_str()).collect();
+    print(
+        &report(&targets, &loads, &workers, &context.targets_file),
+        format,
+        out,
+    )
+    .await
+}
+
+/// `target list` where no collector has run yet: what the file says, and no load.
+pub(super) async fn list_of_file(
+    (targets, file): (&Targets, &Path),
+    pace: Pace,
+    format: Format,
+    out: &Out,
+) -> Result<(), CommandError> {
+    let loads = load::loads_of_none(targets, pace);
+    print(&report(targets, &loads, &[], file), format, out).await
+}
+
+async fn print(report: &TargetsReport, format: Format, out: &Out) -> Result<(), CommandError> {
     match format {
         Format::Json => out.json(&report.json()).await,
         Format::Text => out.text(report.text(WIDTH)).await,
     }
 }
 
-fn report(context: &CommandContext) -> TargetsReport {
-    let targets = Targets::clone(&context.targets.borrow());
-    let loads = load::loads(context, &targets);
-    let probes = context.registry.list();
-    let has_probe = |node: &Node| {
-        let mut active = probes.iter().filter(|probe| probe.is_active());
-        active.any(|probe| is_one_worker(&probe.worker, &node.worker))
-    };
-    let nodes = targets.nodes.iter().zip(&loads);
-    let lines = nodes.map(|(node, load)| line(node, load, &targets, has_probe(node)));
+/// The list. `workers`: who has a probe in the mesh.
+fn report(targets: &Targets, loads: &[Load], workers: &[&str], file: &Path) -> TargetsReport {
+    let has_probe = |node: &Node| workers.iter().any(|worker| is_one_worker(worker, &node.worker));
+    let nodes = targets.nodes.iter().zip(loads);
+    let lines = nodes.map(|(node, load)| line(node, load, targets, has_probe(node)));
     TargetsReport {
         nodes: lines.collect(),
-        file: context.targets_file.display().to_string(),
+        file: file.display().to_string(),
     }
 }
 
@@ -332,6 +343,19 @@ mod tests {
             "{error}"
         );
         add("https://node.example.org/").unwrap();
+        let nowhere = [
+            ("node", "oslo"),
+            ("kind", "http"),
+            ("url", "https://o/"),
+            ("worker", "ada"),
+        ];
+        let nowhere = nowhere.map(|(key, text)| (key, text.into())).into();
+        let error = added(&file, "oslo", nowhere).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "node \"oslo\": say where it stands: --place 'City, CC', or --location LAT,LON",
+            "and no line of a file that nobody wrote"
+        );
         let twice = add("https://node.example.org/").unwrap_err();
         assert!(
             matches!(&twice, CommandError::NodeNameTaken { name } if name == "berlin"),

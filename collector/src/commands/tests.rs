@@ -160,6 +160,36 @@ fn real_mesh_is_never_marked_as_a_demo() {
 }
 
 #[test]
+fn export_since_holds_the_slots_from_then_on() {
+    let (_folder, mut context) = context(false);
+    let slots = |context: &CommandContext, line: &str| -> Vec<String> {
+        let (code, printed) = said(context, line);
+        assert_eq!(code, 0, "{printed}");
+        let slot = |line: &str| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            line["slot"].as_str().unwrap().to_owned()
+        };
+        printed.lines().map(slot).collect()
+    };
+    let all = slots(&context, "export ndjson");
+    let newest = all.iter().max().unwrap();
+    let now: jiff::Timestamp = newest.parse().unwrap();
+    let now = u64::try_from(now.as_millisecond()).unwrap();
+    context.clock = Clock::virtual_from(UnixMillis(now));
+    let begin = jiff::Timestamp::from_millisecond((now - 60_000) as i64).unwrap();
+    let expected: Vec<String> = all
+        .iter()
+        .filter(|slot| slot.parse::<jiff::Timestamp>().unwrap() >= begin)
+        .cloned()
+        .collect();
+    assert!(0 < expected.len() && expected.len() < all.len());
+    assert_eq!(slots(&context, "export ndjson --since 1m"), expected);
+    assert_eq!(slots(&context, "export ndjson --since 1day"), all);
+    let (code, _) = said(&context, "export ndjson --since yesterday");
+    assert_eq!(code, 2);
+}
+
+#[test]
 fn load_on_a_node_is_told_when_it_is_added_and_listed() {
     let (_folder, context) = context(false);
     let add =

@@ -3,6 +3,8 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use crate::terminal::word;
+
 /// The collector's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {
@@ -51,6 +53,17 @@ impl Paths {
         }
     }
 
+    /// The options that lead a command here; none where it looks here anyway.
+    #[must_use]
+    pub fn options(&self) -> String {
+        let usual = Self::find(None, None);
+        let config = (self.config != usual.config).then_some(("--config", &self.config));
+        let state = (self.state != usual.state).then_some(("--state", &self.state));
+        let named = config.into_iter().chain(state);
+        let words = named.map(|(option, path)| format!("{option} {}", word(path)));
+        words.collect::<Vec<_>>().join(" ")
+    }
+
     /// The control socket in the state folder.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
@@ -87,6 +100,11 @@ mod tests {
         assert_eq!(named.probe_state, Path::new("/srv/mesh/probe"));
         assert_eq!(named.probe_config(), Path::new("/etc/x/probe.toml"));
         let usual = Paths::find(None, None);
+        assert_eq!(
+            named.options(),
+            "--config /etc/x/collector.toml --state /srv/mesh"
+        );
+        assert_eq!(usual.options(), "");
         assert_eq!(usual.probe_state, usual.state.with_file_name("isochrone-probe"));
     }
 }

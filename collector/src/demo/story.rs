@@ -222,9 +222,8 @@ impl<'a> Story<'a> {
             self.world.page, self.world.page
         ));
         terminal::say(&format!(
-            "         Commands work too, in another terminal:\n           export ISOCHRONE_CONFIG={config}\n           export ISOCHRONE_STATE={state}\n           {program} show tokyo\n           {program} report nodes --since 15d\n         Ctrl-C ends the demo. Its files go with it, unless you named a folder with --state.\n",
-            config = self.world.paths.config.display(),
-            state = self.world.paths.state.display(),
+            "         Commands work too, in another terminal:\n           {program} {options} show tokyo\n           {program} {options} report nodes --since 15d\n         Ctrl-C ends the demo. Its files go with it, unless you named a folder with --state.\n",
+            options = self.world.paths.options(),
             program = self.world.program()
         ));
         Ok(())

@@ -100,6 +100,12 @@ impl Opened {
 
     /// Opens store and authority, or makes them.
     pub(super) fn open(paths: &Paths, config: &Config) -> anyhow::Result<Self> {
+        if paths.state.join("identity.json").exists() && !paths.store().exists() {
+            anyhow::bail!(
+                "{} is a probe's state folder, and the collector has one of its own: leave --state and ISOCHRONE_STATE away, or name that",
+                paths.state.display()
+            );
+        }
         make_private_folder(&paths.state)?;
         let options = StoreOptions {
             reserve_bytes: config.disk_reserve,

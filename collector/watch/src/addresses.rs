@@ -23,7 +23,7 @@ struct Origin {
 
 /// The addresses of every probe, oldest first.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Addresses {
+pub struct Addresses {
     origins: BTreeMap<ProbeId, Vec<Origin>>,
     /// Probes whose newest address is not stored.
     unsaved: Vec<ProbeId>,
@@ -34,7 +34,7 @@ impl Addresses {
     ///
     /// # Errors
     /// When the store failed.
-    pub(crate) fn read(store: &Store) -> Result<Self, StoreError> {
+    pub fn read(store: &Store) -> Result<Self, StoreError> {
         let kept = records(store).list()?.into_iter();
         Ok(Self {
             origins: kept
@@ -42,6 +42,12 @@ impl Addresses {
                 .collect(),
             unsaved: Vec::new(),
         })
+    }
+
+    /// Every address that each probe's sessions came from.
+    pub fn all(&self) -> impl Iterator<Item = (ProbeId, IpAddr)> {
+        let each = self.origins.iter();
+        each.flat_map(|(&probe, origins)| origins.iter().map(move |origin| (probe, origin.address)))
     }
 
     /// A session of `probe` comes from `address` from now on.

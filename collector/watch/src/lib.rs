@@ -1,7 +1,7 @@
 //! Who is down: what each vantage sees now, the one engine that judges it, live and over the past, incidents, and the
 //! alerts about them.
 
-mod addresses;
+pub mod addresses;
 pub mod alert;
 pub mod clocks;
 pub mod facts;

@@ -45,11 +45,49 @@ impl Paths {
         }
     }
 
+    /// Refuses the state folder of a collector: `ISOCHRONE_STATE` names one for whoever works with both.
+    pub(super) fn check_state(&self) -> Result<(), ConfigError> {
+        let folder = self.state.clone();
+        if folder.join("store.redb").exists() {
+            return Err(ConfigError::CollectorsFolder { folder });
+        }
+        Ok(())
+    }
+
     pub(super) fn read_config(&self) -> Result<Config, ConfigError> {
+        if self.config_named && self.config.ends_with("collector.toml") {
+            let file = self.config.clone();
+            return Err(ConfigError::Collectors { file });
+        }
         if self.config_named {
             Config::read(&self.config)
         } else {
             Config::read_or_default(&self.config)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn collectors_file_and_folder_are_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("collector.toml");
+        std::fs::write(&file, "").unwrap();
+        let paths = Paths::find(Some(file.clone()), Some(folder.path().to_owned()));
+        paths.check_state().unwrap();
+        std::fs::write(folder.path().join("store.redb"), "").unwrap();
+        let said = paths.check_state().unwrap_err().to_string();
+        assert!(
+            said.contains("collector's state folder") && said.contains("ISOCHRONE_STATE"),
+            "{said}"
+        );
+        let said = paths.read_config().unwrap_err().to_string();
+        assert!(
+            said.contains("the collector's file") && said.contains("ISOCHRONE_CONFIG"),
+            "{said}"
+        );
     }
 }

@@ -32,6 +32,15 @@ pub(crate) struct Responder {
     counters: Arc<SharedCounters>,
 }
 
+/// A socket at `address`; `None` if this machine lacks its family.
+pub(super) fn socket(address: SocketAddr) -> Result<Option<EchoSocket>, BindError> {
+    match EchoSocket::bind(address, OPTIONS) {
+        Ok(socket) => Ok(Some(socket)),
+        Err(source) if is_missing_family(&source, address) => Ok(None),
+        Err(source) => Err(BindError::Responder { address, source }),
+    }
+}
+
 impl Responder {
     /// Listens on `address`; `None` if this machine lacks its family.
     ///
@@ -42,18 +51,15 @@ impl Responder {
         admission: &Arc<Mutex<Admission>>,
         counters: &Arc<SharedCounters>,
     ) -> Result<Option<Self>, BindError> {
-        match EchoSocket::bind(address, OPTIONS) {
-            Ok(socket) => Ok(Some(Self {
-                socket,
-                admission: Arc::clone(admission),
-                counters: Arc::clone(counters),
-            })),
-            Err(source) if is_missing_family(&source, address) => {
-                tracing::warn!(%address, "this machine lacks an address family: echoes over it are not answered");
-                Ok(None)
-            }
-            Err(source) => Err(BindError::Responder { address, source }),
+        let socket = socket(address)?;
+        if socket.is_none() {
+            tracing::warn!(%address, "this machine lacks an address family: echoes over it are not answered");
         }
+        Ok(socket.map(|socket| Self {
+            socket,
+            admission: Arc::clone(admission),
+            counters: Arc::clone(counters),
+        }))
     }
 
     /// Where it listens.

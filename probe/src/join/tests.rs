@@ -129,7 +129,8 @@ async fn accepted_probe_keeps_its_identity_and_joins_once() {
         again,
         JoinOutcome::AlreadyJoined {
             name: "berlin".into(),
-            probe: identity.probe()
+            probe: identity.probe(),
+            runs: false,
         }
     );
     assert_eq!(door.requests.lock().unwrap().len(), 1);

@@ -146,7 +146,7 @@ impl Report {
     fn lints(&self) -> &[Lint] {
         match self {
             Self::Request(report) => &report.lints,
-            Self::Connect(_) => &[], // the path of its URL does not matter
+            Self::Connect(report) => &report.lints,
         }
     }
 

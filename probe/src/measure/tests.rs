@@ -262,6 +262,29 @@ async fn base_url_of_a_node_is_recognised_without_being_told() {
 }
 
 #[tokio::test]
+async fn plain_server_without_a_scheme_is_told_how_to_ask_it() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let bare = listener.local_addr().unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut hello = [0; 512];
+            let _read = stream.read(&mut hello).await;
+            let _sent = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        }
+    });
+    for how in ["", " --connect"] {
+        let measured = run(&format!("{bare}/ --allow-private 127.0.0.0/8{how}")).await;
+        let text = measured.print(MeasureFormat::Text);
+        assert!(text.contains("write http:// before it"), "{how}: {text}");
+        let named = run(&format!("https://{bare}/ --allow-private 127.0.0.0/8{how}")).await;
+        let text = named.print(MeasureFormat::Text);
+        assert!(!text.contains("write http://"), "it was named: {text}");
+    }
+}
+
+#[tokio::test]
 async fn page_that_is_not_there_stays_a_failure() {
     let (url, _tasks) = node().await;
     let measured = run(&format!("{url}/elsewhere --allow-private 127.0.0.0/8")).await;

@@ -56,6 +56,8 @@ pub enum BadUrl {
 pub enum Lint {
     /// An Argus base URL without its last slash: it works here, but tools that join texts call the node dead.
     MissingTrailingSlash,
+    /// It was given without a scheme, https was asked, and TLS failed.
+    HttpsAssumed,
     /// It was given as a page, and is the base URL of an Argus node.
     ArgusUnasked,
 }
@@ -66,6 +68,9 @@ impl Lint {
         match self {
             Self::MissingTrailingSlash => {
                 "the base URL lacks its trailing slash; tools that join texts will call this node dead"
+            }
+            Self::HttpsAssumed => {
+                "the target names no scheme, so https was asked; if it speaks plain HTTP, write http:// before it"
             }
             Self::ArgusUnasked => {
                 "this is the base URL of an Argus node, which answers 404 there: its status was asked for, as with --argus"

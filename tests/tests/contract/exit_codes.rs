@@ -16,7 +16,7 @@ fn run(folder: &Path, name: &str, arguments: &[&str]) -> Output {
     };
     let mut command = Command::new(program(name));
     command.arg("--config").arg(folder.join(file));
-    command.arg("--state").arg(folder.join("state"));
+    command.arg("--state").arg(folder.join(format!("{name}.state")));
     command.args(arguments).output().unwrap()
 }
 
@@ -87,7 +87,7 @@ fn environment_names_configuration_and_state() {
     let said = Command::new(program("isochrone-collector"))
         .env("ISOCHRONE_CONFIG", folder.path().join("collector.toml"))
         .env("ISOCHRONE_STATE", folder.path().join("state"))
-        .args(["target", "list"])
+        .args(["probe", "invite", "--worker", "ada", "--site", "Berlin, DE"])
         .output()
         .unwrap();
     assert!(

@@ -12,11 +12,13 @@ const WIRE: &str = "wire";
 /// What a server has instead of the machine's own.
 const MOUNTS: [&str; 4] = ["etc", "usr/local/bin", "var/lib", "run"];
 /// Programs that stand in for what is not here, or would do more than a test may.
-const STUBS: [(&str, &str); 6] = [
+const STUBS: [(&str, &str); 8] = [
+    ("journalctl", include_str!("stubs/journalctl")),
     ("ssh", include_str!("stubs/ssh")),
     ("sudo", include_str!("stubs/sudo")),
     ("sudoedit", include_str!("stubs/sudoedit")),
     ("systemctl", include_str!("stubs/systemctl")),
+    ("timedatectl", include_str!("stubs/timedatectl")),
     ("ufw", include_str!("stubs/ufw")),
     ("useradd", include_str!("stubs/useradd")),
 ];

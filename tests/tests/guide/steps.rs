@@ -35,6 +35,8 @@ pub(crate) enum Who {
     Workers,
     /// One worker.
     Worker,
+    /// The worker of a server that is given up.
+    Leaver,
     /// The lead, at their desk.
     Desk,
     /// The gate, as the step of this name in `.ci/run`.
@@ -128,6 +130,21 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     lead("sudo isochrone-collector probe list", "ada-berlin"),
     lead(
+        "sudo isochrone-collector target set berlin --interval 5s",
+        "berlin is changed",
+    ),
+    lead("sudo isochrone-collector target pause berlin", "berlin is paused"),
+    lead(
+        "sudo isochrone-collector target pause berlin --resume",
+        "berlin is checked again",
+    ),
+    lead(REMOVE, "berlin is removed"),
+    lead("sudo systemctl reload isochrone-collector", ""),
+    lead(
+        "sudo isochrone-collector probe invite --worker ada --site 'Berlin, DE' --valid 24h",
+        "isochrone-probe join isochrone1_",
+    ),
+    lead(
         "sudo isochrone-collector probe revoke ada-berlin",
         "ada-berlin is revoked; its connection is closed",
     ),
@@ -155,11 +172,16 @@ pub(crate) const STEPS: &[Step] = &[
         "isochrone-probe measure https://node.example.org/distributor/ --connect",
         "node.example.org",
     ),
+    step(Who::Leaver, "systemctl disable --now isochrone-probe", ""),
     // Who is down, and how Isochrone knows
     soon(lead(
         STATUS,
         "All is well: 2 of 2 nodes up, 3 of 3 probes connected.",
     )),
+    lead(
+        "sudo isochrone-collector report nodes --since 30d",
+        "the rule as it stands would have sent",
+    ),
     // Tokyo, 03:00?
     lead(
         "sudo isochrone-collector show tokyo --from 2026-11-22T02:50:00Z --to 2026-11-22T03:10:00Z",
@@ -195,6 +217,10 @@ pub(crate) const STEPS: &[Step] = &[
         "0 lost, 0 counted twice, 0 rows damaged",
     ),
     lead("sudo isochrone-collector ledger --format json", "\"schema\""),
+    lead(
+        "sudo isochrone-collector ledger --accept-damage all",
+        "There is no damage",
+    ),
     // Every measurement, for checking
     lead(
         "sudo isochrone-collector export ndjson --from 2026-11-22T02:50:00Z --to 2026-11-22T03:10:00Z > tokyo.ndjson",
@@ -207,6 +233,11 @@ pub(crate) const STEPS: &[Step] = &[
         "",
     ),
     lead("sudo systemctl start isochrone-collector", ""),
+    lead(
+        "sudo mv /var/lib/isochrone-collector /var/lib/isochrone-collector.broken",
+        "",
+    ),
+    lead("sudo tar -C /var/lib -xzf isochrone-backup.tar.gz", ""),
     // Upgrading, mixing versions, rolling back
     lead(
         "sudo sh -c 'umask 077; tar -C /var/lib -czf before-upgrade.tar.gz isochrone-collector'",
@@ -226,6 +257,10 @@ pub(crate) const STEPS: &[Step] = &[
         "sudo install -m 755 isochrone-collector.before /usr/local/bin/isochrone-collector",
         "",
     ),
+    // When something looks wrong
+    step(Who::Worker, STOP, ""),
+    step(Who::Worker, "timedatectl set-ntp true", ""),
+    lead("journalctl -u isochrone-collector", "collector"),
     // README, Commands
     Step {
         ends: Ends::CtrlC,
@@ -285,6 +320,10 @@ pub(crate) const STEPS: &[Step] = &[
 /// Prints a script, which a worker pastes.
 pub(crate) const INVITE: &str =
     "sudo isochrone-collector probe invite --worker ada --site 'Berlin, DE' --network 64500";
+/// Takes a node out.
+pub(crate) const REMOVE: &str = "sudo isochrone-collector target remove berlin";
+/// Stops a probe.
+pub(crate) const STOP: &str = "systemctl stop isochrone-probe";
 /// Is all well?
 pub(crate) const STATUS: &str = "sudo isochrone-collector status";
 /// Opens the page at the lead's desk.

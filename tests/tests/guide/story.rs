@@ -1,7 +1,8 @@
 //! The lead's first day, and what happens in between.
 
-use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use isochrone_base::clock::{self, Clock};
@@ -11,7 +12,7 @@ use tempfile::TempDir;
 use crate::document::Shown;
 use crate::outside::{self, Outside};
 use crate::server::{Said, Server, lay_wire};
-use crate::steps::{self, Ends, FORWARD, INVITE, STATUS, STEPS, Step, Who};
+use crate::steps::{self, Ends, FORWARD, INVITE, REMOVE, STATUS, STEPS, STOP, Step, Who};
 
 /// What is asked again is asked so often.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -20,6 +21,8 @@ const SOON: Duration = Duration::from_secs(60);
 /// So much of what a command said is shown when something fails.
 const LINES: usize = 40;
 const COLUMNS: usize = 120;
+/// The heading under which the lead upgrades.
+const UPGRADE: &str = "Upgrading, mixing versions, rolling back";
 /// The units' logs are shown from here on when something fails.
 const LOG_CHARS: usize = 6_000;
 /// What the comments in the README say is to be edited, and alerts (over plain HTTP: the collector trusts public
@@ -44,6 +47,8 @@ struct Story {
     /// Ada, ben and cleo.
     workers: Vec<Server>,
     outside: Outside,
+    /// What the lead upgrades to.
+    newer: Newer,
     /// The scripts that the lead was given, in order.
     scripts: Vec<String>,
     /// Last: what lies in it is used until then.
@@ -67,6 +72,11 @@ pub(crate) fn tell(shown: &[Shown]) {
         }
         story.after(command, said);
     }
+    println!(
+        "{} commands in {:.0} s; the rest of ten minutes is the reader's",
+        shown.len(),
+        begun.elapsed().as_secs_f64()
+    );
 }
 
 impl Story {
@@ -89,6 +99,7 @@ impl Story {
         let desk = server("desk", "185.30.7.2");
         desk.has_program("isochrone-collector", &program("isochrone-collector"));
         Self {
+            newer: Newer::make(path),
             desk,
             first: worker("first", "94.130.10.3"),
             workers: vec![
@@ -109,6 +120,7 @@ impl Story {
             Who::Lead => &[&self.lead],
             Who::Desk => &[&self.desk],
             Who::Worker => &[&self.workers[1]],
+            Who::Leaver => &[&self.first],
             Who::Workers => &[&self.workers[0], &self.workers[1], &self.workers[2]],
             Who::Gate(_) | Who::File(..) => &[],
         };
@@ -119,6 +131,11 @@ impl Story {
     fn at_heading(&self, heading: &str) {
         match heading {
             "Tokyo, 03:00?" => self.tokyo_breaks_down(),
+            UPGRADE => {
+                let build = self.lead.home().join("target/release/isochrone-collector");
+                std::fs::remove_file(&build).unwrap();
+                symlink(&self.newer.file, &build).unwrap();
+            }
             "Backup and restore" => {
                 let ended = self.outside.alert(|alert| alert["event"] == "ended");
                 assert_eq!(ended["incident"]["target"], "tokyo", "{ended:#}");
@@ -152,6 +169,23 @@ impl Story {
                 assert!(page.text.contains("<title>"), "{page:?}");
             }
             "systemctl daemon-reload" => self.workers_join(),
+            // "what was measured stays", and the guide goes on with it
+            REMOVE => self.again("sudo isochrone-collector target add berlin"),
+            STOP => {
+                let said = self.workers[1].run("systemctl start isochrone-probe");
+                assert_eq!(said.code, Some(0), "{said:?}");
+            }
+            line if line.contains("; tar -C /var/lib -czf ") => {
+                let file = line.split(' ').find(|word| word.ends_with(".tar.gz")).unwrap();
+                let mode = self.lead.home().join(file).metadata().unwrap().mode();
+                assert_eq!(mode & 0o077, 0, "{file} holds the authority's keys: {mode:o}");
+            }
+            "sudo isochrone-collector status" if command.heading == UPGRADE => {
+                self.lead_runs(&self.newer.expected);
+            }
+            "sudo install -m 755 isochrone-collector.before /usr/local/bin/isochrone-collector" => {
+                self.lead_runs(&self.newer.before);
+            }
             line if line.starts_with("sudo isochrone-collector show tokyo") => self.outside.restart_tokyo(),
             "sudo systemctl stop isochrone-collector" => {
                 let cannot_tell = Step {
@@ -163,6 +197,18 @@ impl Story {
             }
             _ => {}
         }
+    }
+
+    /// Carries out the step whose line begins so.
+    fn again(&self, beginning: &str) {
+        let step = STEPS.iter().find(|step| step.line.starts_with(beginning));
+        self.carry_out(step.unwrap());
+    }
+
+    /// Which build the lead's server has.
+    fn lead_runs(&self, version: &str) {
+        let said = self.lead.run("isochrone-collector --version");
+        assert_eq!(said.out.trim_end(), version, "{said:?}");
     }
 
     /// "They install both and paste the script; that is all." In the other order it says what is missing.
@@ -229,6 +275,37 @@ impl Story {
             ..*steps::of(STATUS).unwrap()
         };
         carried_out(&self.lead, &wrong);
+    }
+}
+
+/// A release to upgrade to. There is none beside this one, so it is this build with its commit's name written
+/// backwards: that the documents' commands put it there and take it back is tried, what a real one changes is not.
+struct Newer {
+    file: PathBuf,
+    /// What it calls itself.
+    expected: String,
+    /// What this build calls itself.
+    before: String,
+}
+
+impl Newer {
+    fn make(world: &Path) -> Self {
+        let this = program("isochrone-collector");
+        let said = Command::new(&this).arg("--version").output().unwrap();
+        let before = String::from_utf8(said.stdout).unwrap().trim_end().to_owned();
+        let commit = before.split_once('(').unwrap().1.trim_end_matches(')');
+        let backwards: String = commit.chars().rev().collect();
+        let file = world.join("newer");
+        let mut sed = Command::new("sed");
+        sed.arg(format!("s/{commit}/{backwards}/g")).arg(&this);
+        let copy = sed.env("LC_ALL", "C").output().unwrap();
+        std::fs::write(&file, copy.stdout).unwrap();
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o755)).unwrap();
+        Self {
+            file,
+            expected: before.replace(commit, &backwards),
+            before,
+        }
     }
 }
 

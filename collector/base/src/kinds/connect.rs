@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use isochrone_proto::measurement::{ConnectOutcome, ConnectResult};
 use serde::Serialize;
 
-use super::{Ended, EndpointRun};
+use super::{Ended, EndpointRun, is_own_rule};
 
 pub(super) fn run(outcome: &ConnectOutcome) -> EndpointRun<'_> {
     EndpointRun {
@@ -49,6 +49,8 @@ pub enum Json<'a> {
     },
     Unsent {
         cause: &'static str,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        text: &'a str,
         #[serde(flatten)]
         server: Server,
     },
@@ -77,6 +79,11 @@ impl<'a> Json<'a> {
                 tls_us: phases.tls.get(),
                 unattributed_us: phases.unattributed.get(),
             },
+            ConnectResult::Failed { cause, text, .. } if is_own_rule(*cause) => Self::Unsent {
+                cause: cause.word(),
+                text,
+                server,
+            },
             ConnectResult::Failed { phase, cause, text } => Self::Failed {
                 server,
                 phase: phase.word(),
@@ -85,6 +92,7 @@ impl<'a> Json<'a> {
             },
             ConnectResult::Unsent(cause) => Self::Unsent {
                 cause: cause.word(),
+                text: "",
                 server,
             },
         }

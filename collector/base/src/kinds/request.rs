@@ -6,7 +6,7 @@ use isochrone_proto::kind::Check;
 use isochrone_proto::measurement::{CacheState, EndpointOutcome, EndpointResult, FailureCause, Phase};
 use serde::Serialize;
 
-use super::{Ended, EndpointRun};
+use super::{Ended, EndpointRun, is_own_rule};
 
 /// Probes of an earlier release took this for an answer.
 const NO_ARGUS: &str = "answered without x-cache, or without a byte: no Argus node";
@@ -72,6 +72,8 @@ pub enum Json<'a> {
     },
     Unsent {
         cause: &'static str,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        text: &'a str,
         #[serde(flatten)]
         answer: Answer,
     },
@@ -84,7 +86,9 @@ pub struct Answer {
     address: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     http_status: Option<u16>,
-    cache: &'static str,
+    /// Only an answer has a header, or lacks it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate_expires_s: Option<u64>,
 }
@@ -94,7 +98,7 @@ impl<'a> Json<'a> {
         let answer = Answer {
             address: outcome.address,
             http_status: outcome.http_status,
-            cache: outcome.cache.word(),
+            cache: outcome.http_status.map(|_| outcome.cache.word()),
             certificate_expires_s: outcome.certificate_expires,
         };
         match &outcome.result {
@@ -115,6 +119,11 @@ impl<'a> Json<'a> {
                 node_uptime_s: *node_uptime_s,
                 node_version,
             },
+            EndpointResult::Failed { cause, text, .. } if is_own_rule(*cause) => Self::Unsent {
+                cause: cause.word(),
+                text,
+                answer,
+            },
             EndpointResult::Failed { phase, cause, text } => Self::Failed {
                 answer,
                 phase: phase.word(),
@@ -123,6 +132,7 @@ impl<'a> Json<'a> {
             },
             EndpointResult::Unsent(cause) => Self::Unsent {
                 cause: cause.word(),
+                text: "",
                 answer,
             },
         }

@@ -61,6 +61,39 @@ fn connection_is_written_without_the_fields_it_cannot_have() {
     );
 }
 
+/// `show` counts it as unsent; so does every other output.
+#[test]
+fn run_that_the_probes_own_rules_forbid_is_written_as_unsent() {
+    assert_eq!(
+        written(&failed(FailureCause::ForbiddenAddress)),
+        json!({
+            "outcome": "unsent", "address": "192.0.2.1", "certificate_expires_s": 1_800_000_000,
+            "cause": "forbidden-address", "text": "verbatim",
+        })
+    );
+    assert_eq!(
+        written(&fixture::failed(
+            Phase::Resolve,
+            FailureCause::ForbiddenAddress,
+            None
+        )),
+        json!({
+            "outcome": "unsent", "address": "192.0.2.1",
+            "cause": "forbidden-address", "text": "forbidden-address in resolve, verbatim",
+        })
+    );
+}
+
+#[test]
+fn only_an_answer_says_whether_it_came_from_a_cache() {
+    let cache = |outcome: &Outcome| written(outcome).get("cache").cloned();
+    assert_eq!(cache(&Outcome::unsent(Check::Http, SendFailure::NoRoute)), None);
+    assert_eq!(cache(&fixture::timeout()), None);
+    let page = fixture::failed(Phase::Verify, FailureCause::BadStatus, Some(500));
+    assert_eq!(cache(&page), Some(json!("absent")));
+    assert_eq!(cache(&fixture::good(1)), Some(json!("hit")));
+}
+
 #[test]
 fn every_kind_counts_for_something() {
     assert_eq!(counts_for(Check::Connect), CountsFor::Connect);

@@ -13,6 +13,9 @@ pub enum RegistryError {
     /// The city is not in the table.
     #[error("--site: {0}")]
     UnknownSite(isochrone_base::place::UnknownPlace),
+    /// A name that several cities of the country have.
+    #[error("--site {0}; say which with --location LAT,LON beside it")]
+    UnclearSite(#[source] isochrone_base::place::UnclearPlace),
     /// Not on Earth.
     #[error("--location {latitude},{longitude}: latitude must be -90 to 90, longitude -180 to 180")]
     Location {

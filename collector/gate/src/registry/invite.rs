@@ -2,7 +2,6 @@
 
 mod script;
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use isochrone_base::names::{composed, is_name, slug};
@@ -56,6 +55,8 @@ pub struct Invitation {
     pub expires: String,
     /// The name the probe will have.
     pub name: String,
+    /// What the lead should look at before it is sent.
+    pub notes: Vec<String>,
 }
 
 impl NewInvitation {
@@ -70,7 +71,10 @@ impl NewInvitation {
         let country = found.as_ref().ok().map(|found| found.country.clone());
         let (latitude, longitude) = match (self.location, found) {
             (Some(given), _) => given,
-            (None, Ok(found)) => (found.latitude, found.longitude),
+            (None, Ok(found)) => {
+                place::check_clear(&self.site).map_err(RegistryError::UnclearSite)?;
+                (found.latitude, found.longitude)
+            }
             (None, Err(unknown)) => return Err(RegistryError::UnknownSite(unknown)),
         };
         if !(-90.0..=90.0).contains(&latitude) || !(-180.0..=180.0).contains(&longitude) {
@@ -91,35 +95,27 @@ impl NewInvitation {
         })
     }
 
-    /// What the lead should look at before the invitation is sent, as comments of the script.
-    pub(super) fn doubts(&self, members: &Members, place: &ProbeSite) -> String {
-        let mut doubts = String::new();
+    /// What the lead should look at before the invitation is sent.
+    pub(super) fn notes(&self, members: &Members, place: &ProbeSite) -> Vec<String> {
         let misfit = self
             .location
             .and_then(|(latitude, longitude)| place::misfit(&self.site, latitude, longitude));
-        if let Some(misfit) = misfit {
-            writeln!(doubts, "# {misfit}; if that is a slip, invite again.")
-                .expect("writing to a String does not fail");
-        }
+        let misfit = misfit.map(|misfit| format!("{misfit}; if that is a slip, invite again"));
         let namesakes = place::find(&self.site).map_or(0, |found| found.namesakes);
-        if self.location.is_none() && namesakes > 0 {
-            writeln!(
-                doubts,
-                "# {} is the largest of {} cities of that name; if another is meant, invite again with --location LAT,LON.",
+        let largest = (self.location.is_none() && namesakes > 0).then(|| {
+            format!(
+                "{} is taken to be the largest of {} cities of that name; if another is meant, invite again with --location LAT,LON",
                 self.site,
                 namesakes + 1
             )
-            .expect("writing to a String does not fail");
-        }
-        for there in members.standing_at(place) {
-            writeln!(
-                doubts,
-                "# {} has a probe there, {there}. If this is for the same server, revoke that one once the new one has joined: isochrone-collector probe revoke {there}",
+        });
+        let there = members.standing_at(place).map(|there| {
+            format!(
+                "{} has a probe there, {there}; if this is for the same server, revoke that one once the new one has joined: isochrone-collector probe revoke {there}",
                 place.worker
             )
-            .expect("writing to a String does not fail");
-        }
-        doubts
+        });
+        misfit.into_iter().chain(largest).chain(there).collect()
     }
 
     pub(super) fn valid(&self) -> Result<Duration, RegistryError> {

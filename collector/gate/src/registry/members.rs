@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use isochrone_base::names::is_one_worker;
+use isochrone_base::servers::{Position, is_one_place};
 use isochrone_proto::control::CertificateDer;
 use isochrone_proto::echo::KeyEpoch;
 use isochrone_proto::ids::{KeyHash, ProbeId};
@@ -62,8 +63,10 @@ impl Members {
         let is_there = |probe: &&Arc<ProbeRecord>| {
             probe.is_active()
                 && is_one_worker(&probe.worker, &place.worker)
-                && (probe.latitude, probe.longitude) == (place.latitude, place.longitude)
-                && probe.network == place.network
+                && is_one_place(
+                    (&probe.site, Position::new(probe.latitude, probe.longitude)),
+                    (&place.site, Position::new(place.latitude, place.longitude)),
+                )
         };
         self.probes
             .values()

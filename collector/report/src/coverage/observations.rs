@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use isochrone_base::kinds::{CountsFor, Ended, EndpointRun, Finding, counts_for};
 use isochrone_base::roster::{NodeEntry, ProbeEntry, Roster};
+use isochrone_base::servers::{Servers, Traces};
 use isochrone_base::words;
 use isochrone_coverage::country::Country;
 use isochrone_coverage::geo::Position;
@@ -16,6 +17,7 @@ use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::measurement::Phase;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::{Store, StoreError, Stored};
+use isochrone_watch::addresses::Addresses;
 use isochrone_watch::clocks::Clocks;
 use isochrone_watch::judge::Cadence;
 
@@ -37,6 +39,7 @@ pub fn from_store(
 ) -> Result<Observations, StoreError> {
     let clocks = Clocks::read(store)?;
     let mut builder = ObservationsBuilder::new(roster, window).with_clocks(clocks.clone());
+    builder.take_addresses(&Addresses::read(store)?);
     fill(store, (window, &clocks), &mut builder, progress)?;
     Ok(builder.finish(source))
 }
@@ -46,8 +49,10 @@ pub fn from_store(
 pub(super) struct ObservationsBuilder<'a> {
     roster: &'a Roster,
     window: Window,
-    /// By the probe that stands for the server, node and day.
+    /// By probe, node and day.
     days: HashMap<(ProbeId, TargetId, u64), Reading>,
+    /// Of each probe, what tells whether it is a server that was invited again.
+    traces: BTreeMap<ProbeId, Traces>,
     /// Until when each node was measured: its newest slot, and how long that stays fresh.
     until: HashMap<TargetId, UnixMillis>,
     clocks: Clocks,
@@ -78,8 +83,9 @@ impl Fill for ObservationsBuilder<'_> {
             let fresh_ms = Cadence::of(check.schedule).apart_ms().max(HOUR_MS);
             let until = self.until.entry(target.id).or_default();
             *until = UnixMillis(slot.0 + fresh_ms).max(*until);
-            let server = self.roster.server_of(stored.probe);
-            let key = (server, target.id, slot.0 / DAY_MS);
+            let traces = self.traces.entry(stored.probe).or_default();
+            traces.last = traces.last.max(Some(slot));
+            let key = (stored.probe, target.id, slot.0 / DAY_MS);
             self.days.entry(key).or_default().add(counts_for, &run);
         }
     }
@@ -103,6 +109,11 @@ impl Reading {
             Ended::Unsent(_) => {}
         }
     }
+
+    fn merge(&mut self, other: &Self) {
+        self.connect.merge(&other.connect);
+        self.ttfb.merge(&other.ttfb);
+    }
 }
 
 impl<'a> ObservationsBuilder<'a> {
@@ -111,6 +122,7 @@ impl<'a> ObservationsBuilder<'a> {
             roster,
             window,
             days: HashMap::new(),
+            traces: BTreeMap::new(),
             until: HashMap::new(),
             clocks: Clocks::default(),
         }
@@ -119,6 +131,22 @@ impl<'a> ObservationsBuilder<'a> {
     /// How far the probes' clocks were off.
     fn with_clocks(self, clocks: Clocks) -> Self {
         Self { clocks, ..self }
+    }
+
+    /// Whence the probes' sessions came.
+    fn take_addresses(&mut self, addresses: &Addresses) {
+        for (probe, address) in addresses.all() {
+            self.traces.entry(probe).or_default().addresses.insert(address);
+        }
+    }
+
+    /// What was read of each server, under the probe that stands for it.
+    fn join_days(&mut self, servers: &Servers) {
+        let of_probes = std::mem::take(&mut self.days);
+        for ((probe, node, day), reading) in of_probes {
+            let key = (servers.of(probe), node, day);
+            self.days.entry(key).or_default().merge(&reading);
+        }
     }
 
     /// The nodes that count, and a note on each that does not: paused and removed ones count as long as they were
@@ -140,12 +168,12 @@ impl<'a> ObservationsBuilder<'a> {
     }
 
     /// The servers with a probe that is active or was measured with, and the place of each among them.
-    fn vantages(&self, notes: &mut Vec<Note>) -> (Vec<Vantage>, BTreeMap<ProbeId, usize>) {
+    fn vantages(&self, servers: &Servers, notes: &mut Vec<Note>) -> (Vec<Vantage>, BTreeMap<ProbeId, usize>) {
         let mut vantages = Vec::new();
         let mut places: BTreeMap<ProbeId, usize> = BTreeMap::new();
         for probe in self.roster.probes() {
             let measured = self.days.keys().any(|(of, ..)| *of == probe.id);
-            let is_another = self.roster.server_of(probe.id) != probe.id;
+            let is_another = servers.of(probe.id) != probe.id;
             if is_another || !probe.active && !measured {
                 continue;
             }
@@ -162,9 +190,11 @@ impl<'a> ObservationsBuilder<'a> {
         (vantages, places)
     }
 
-    pub(super) fn finish(self, source: Source) -> Observations {
+    pub(super) fn finish(mut self, source: Source) -> Observations {
         let (nodes, mut notes) = self.nodes();
-        let (vantages, places) = self.vantages(&mut notes);
+        let servers = Servers::new(self.roster, &self.traces);
+        self.join_days(&servers);
+        let (vantages, places) = self.vantages(&servers, &mut notes);
         let indices: BTreeMap<TargetId, usize> = nodes
             .iter()
             .enumerate()

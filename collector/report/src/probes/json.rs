@@ -20,7 +20,7 @@ impl FreshInvitation {
     /// The token and what stands around it.
     #[must_use]
     pub fn json(&self) -> Value {
-        let warnings: Vec<_> = self.warning.iter().collect();
+        let warnings: Vec<_> = self.warning.iter().chain(&self.notes).collect();
         json!({
             "token": self.token, "script": self.script, "expires": self.expires, "name": self.name,
             "warnings": warnings,

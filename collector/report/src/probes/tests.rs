@@ -156,20 +156,22 @@ fn invitation_carries_its_warning_and_the_mark_of_a_demo() {
         expires: "2026-11-22T02:58:03Z".to_owned(),
         name: "bob-1".to_owned(),
         warning: Some("nobody can reach it".to_owned()),
+        notes: vec!["which Springfield?".to_owned()],
         demo: false,
     };
     let expected = concat!(
         r#"{"token":"t","script":"curl\n","expires":"2026-11-22T02:58:03Z","name":"bob-1","#,
-        r#""warnings":["nobody can reach it"]}"#
+        r#""warnings":["nobody can reach it","which Springfield?"]}"#
     );
     assert_eq!(real.json(), serde_json::from_str::<Value>(expected).unwrap());
     assert_eq!(real.text(), "curl\n");
     let demo = FreshInvitation {
         warning: None,
+        notes: Vec::new(),
         demo: true,
         ..real
     };
-    assert_eq!(demo.text(), format!("# {}\ncurl\n", crate::frame::DEMO));
+    assert_eq!(demo.text(), format!(": '{}'\ncurl\n", crate::frame::DEMO));
     assert_eq!(demo.json()["warnings"], serde_json::json!([]));
 }
 

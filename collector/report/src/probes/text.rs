@@ -12,7 +12,7 @@ impl FreshInvitation {
     #[must_use]
     pub fn text(&self) -> String {
         if self.demo {
-            format!("# {DEMO}\n{}", self.script)
+            format!(": '{DEMO}'\n{}", self.script)
         } else {
             self.script.clone()
         }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use isochrone_base::kinds::{Ended, EndpointRun, Finding, address_of};
+use isochrone_base::kinds::{Ended, EndpointRun, Finding, address_of, is_own_rule};
 use isochrone_base::roster::{NodeEntry, ProbeEntry, Roster};
 use isochrone_base::words;
 use isochrone_proto::ids::ProbeId;
@@ -263,6 +263,9 @@ impl Run {
     fn told(&self, probe: &ProbeEntry, kind: Kind, own: bool) -> FailureRun {
         let (last, run) = (&self.last, self.last.run());
         let (phase, cause, error) = match run.as_ref().map(|run| run.ended) {
+            Some(Ended::Failed { cause, text, .. }) if is_own_rule(cause) => {
+                (None, "unsent".to_owned(), format!("{cause}: {text}"))
+            }
             Some(Ended::Failed { phase, cause, text }) => {
                 (Some(phase.word()), cause.to_string(), text.to_owned())
             }

@@ -288,11 +288,23 @@ fn unsent_check_says_nothing_against_the_node() {
         None,
         CacheState::Absent,
     );
-    add(&mut builder, "berlin", STATUS4, &[(0, unsent)]);
+    let forbidden = failed(Phase::Resolve, FailureCause::ForbiddenAddress, None);
+    add(&mut builder, "berlin", STATUS4, &[(0, unsent), (1, forbidden)]);
     let report = builder.finish(&[]);
-    assert_eq!((report.failures[0].down, report.failures[0].phase), (false, None));
+    for failure in &report.failures {
+        assert_eq!((failure.down, failure.phase), (false, None));
+        assert_eq!(
+            failure.cause, "unsent",
+            "in the words of the count below, and of the export"
+        );
+    }
     assert_eq!(report.failures[0].error, "no-route", "in the vocabulary's words");
-    assert_eq!((report.seen[0].failed, report.seen[0].unsent), (0, 1));
+    assert!(
+        report.failures[1].error.starts_with("forbidden-address: "),
+        "{}",
+        report.failures[1].error
+    );
+    assert_eq!((report.seen[0].failed, report.seen[0].unsent), (0, 2));
 }
 
 #[test]

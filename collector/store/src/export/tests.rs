@@ -46,7 +46,7 @@ fn each_kind_of_result_has_its_line() {
         + r#""node_uptime_s":3600,"node_version":"4.2.0"}"#;
     assert_eq!(lines[11], ok);
     let failed = id("status4", "berlin", &target(2), "44:00")
-        + r#","lateness_us":900,"outcome":"failed","address":"192.0.2.7","cache":"absent","#
+        + r#","lateness_us":900,"outcome":"failed","address":"192.0.2.7","#
         + r#""phase":"connect","cause":"refused","text":"connection refused"}"#;
     assert_eq!(lines[4 * ROWS as usize + 11], failed);
     let last = Progress {

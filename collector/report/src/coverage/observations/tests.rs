@@ -31,31 +31,56 @@ fn roster() -> Roster {
 }
 
 #[test]
-fn server_that_was_invited_again_is_one_vantage() {
-    let observations = observe(&[
+fn server_that_was_invited_again_is_one_vantage_whatever_was_written_of_it() {
+    let again = ProbeEntry {
+        joined: UnixMillis(DAY0 + 9_000),
+        network: Some(2),
+        latitude: Some(52.4),
+        site: "Potsdam, DE".into(),
+        ..fixture::probe("berlin", "ada", None)
+    };
+    let before = ProbeEntry {
+        active: false,
+        ..fixture::probe("berlin-before", "ada", Some(1))
+    };
+    let roster = Roster::new([again, before], [fixture::node("tokyo", "ken")]);
+    let rows = [
         ("berlin-before", "tokyo", CONNECT4, 0, connected(250)),
         ("berlin", "tokyo", CONNECT4, 10_000, connected(252)),
-    ]);
+    ];
+    let observations = observe_by(&roster, &rows);
     let names: Vec<&str> = observations
         .vantages
         .iter()
         .map(|vantage| vantage.name.as_str())
         .collect();
-    assert_eq!(names, ["berlin", "osaka"]);
+    assert_eq!(names, ["berlin"], "no second vantage takes the caveat away");
     let day = reading(&observations, "berlin", "tokyo", 0).expect("of both");
     assert_eq!(day.rtt.times.count(), 2);
+    let at_once = [
+        ("berlin-before", "tokyo", CONNECT4, 2 * DAY_MS, connected(250)),
+        ("berlin", "tokyo", CONNECT4, DAY_MS, connected(252)),
+    ];
+    assert_eq!(
+        observe_by(&roster, &at_once).vantages.len(),
+        2,
+        "two servers beside each other"
+    );
 }
 
 fn observe(rows: &[(&str, &str, Kind, u64, Outcome)]) -> Observations {
-    let roster = roster();
+    observe_by(&roster(), rows)
+}
+
+fn observe_by(roster: &Roster, rows: &[(&str, &str, Kind, u64, Outcome)]) -> Observations {
     let window = Window {
         from: UnixMillis(DAY0),
         until: UnixMillis(DAY0 + 10 * DAY_MS),
     };
-    let mut tally = ObservationsBuilder::new(&roster, window);
+    let mut tally = ObservationsBuilder::new(roster, window);
     for (from, to, kind, slot, outcome) in rows {
         let plan = Arc::new(fixture::plan(
-            &roster,
+            roster,
             fixture::probe_id(from),
             &[STATUS4, GET4, CONNECT4],
         ));
