@@ -91,12 +91,11 @@ impl Incident {
             first_red,
             last_red,
             first_green,
+            shared_since,
         } in &mut self.spells
         {
-            each(
-                [last_green, first_red, last_red].into_iter().chain(first_green),
-                anew,
-            );
+            let noted = [last_green, first_red, last_red].into_iter();
+            each(noted.chain(first_green).chain(shared_since), anew);
         }
     }
 }
