@@ -44,6 +44,7 @@ impl Vantage {
             cells: _,
             lines,
             quiet_ms: _,
+            is_plan_known: _,
         } = self;
         each([heard, excused], anew);
         each(entry.as_mut().map(|entry| &mut entry.joined), anew);
