@@ -204,6 +204,9 @@ pub struct Spell {
     pub last_red: UnixMillis,
     /// The first answer after the last failure; `None` while it is down.
     pub first_green: Option<UnixMillis>,
+    /// Half of the nodes or more failed with it since then; `None` where it failed by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared_since: Option<UnixMillis>,
 }
 
 /// Up and down and up again.
@@ -478,6 +481,7 @@ pub(crate) mod tests {
             first_red: at(first_red),
             last_red: at(first_red),
             first_green: first_green.map(at),
+            shared_since: None,
         };
         let mut flapping = incident(10_000, None);
         flapping.flapping = Some(Flapping {
@@ -496,6 +500,7 @@ pub(crate) mod tests {
             first_red: at(2),
             last_red: at(3),
             first_green: Some(at(4)),
+            shared_since: None,
         };
         let mut flapping = incident(2, None);
         flapping.spells = vec![spell];

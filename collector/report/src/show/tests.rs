@@ -164,6 +164,7 @@ fn flapping_incident_that_is_up_ends_when_it_came_up_and_is_watched() {
         first_red: UnixMillis(DAY0 + 40_000),
         last_red: UnixMillis(DAY0 + 41_000),
         first_green: Some(UnixMillis(DAY0 + 44_000)),
+        shared_since: None,
     }];
     let line = builder.finish(&[flapping]).incidents[0].line();
     assert_eq!(

@@ -65,6 +65,10 @@ pub struct Alert {
     /// Where they are very many: those that are named only.
     #[serde(default)]
     pub(crate) rest: Vec<Named>,
+    /// Names of nodes that fail as well, not yet long enough for an incident: nothing is told of their beginning, and
+    /// `ended` of their end.
+    #[serde(default)]
+    pub(crate) failing_too: Vec<String>,
     /// What it is about, if something at the gate.
     pub(crate) security: Option<SecurityNotice>,
 }
@@ -205,6 +209,11 @@ impl Alert {
             incident: described.next(),
             others: described.collect(),
             rest: named,
+            failing_too: telling
+                .failing_too
+                .iter()
+                .filter_map(|&node| known.0(node))
+                .collect(),
             security: None,
         }
     }
@@ -227,6 +236,7 @@ impl Alert {
             incident: None,
             others: Vec::new(),
             rest: Vec::new(),
+            failing_too: Vec::new(),
             security: Some(notice),
         }
     }
@@ -251,6 +261,7 @@ impl Alert {
             incident: None,
             others: Vec::new(),
             rest: Vec::new(),
+            failing_too: Vec::new(),
             security: None,
         }
     }

@@ -82,11 +82,18 @@ impl Account {
     /// An outage, until `now` where it goes on: connections, names and assets are paid by, or a plain page; a status that
     /// fails alone is not. A shared outage is excluded, and so is what a storage source is blamed for.
     pub fn outage(&mut self, incident: &Incident, now: UnixMillis) {
+        // one that was kept before its spells said which of them were shared
+        let is_all_shared = incident.cause == Cause::Shared
+            && incident.spells.iter().all(|spell| spell.shared_since.is_none());
         for spell in &incident.spells {
             let over = spell.first_green.or(incident.end).unwrap_or(now);
-            if incident.cause == Cause::Shared {
-                self.exclude((spell.last_green.min(spell.first_red), over));
-                continue;
+            match spell.shared_since {
+                Some(since) if since > spell.first_red => self.exclude((since, over)),
+                None if !is_all_shared => {}
+                _ => {
+                    self.exclude((spell.last_green.min(spell.first_red), over));
+                    continue;
+                }
             }
             for span in incident.checks.iter().filter(|span| is_paid_by(span.check)) {
                 self.down(spell, span, over);
@@ -170,6 +177,7 @@ mod tests {
             first_red: at(100),
             last_red: at(190),
             first_green: Some(at(205)),
+            shared_since: None,
         }];
         outage
     }
@@ -242,6 +250,34 @@ mod tests {
             let got = account.close();
             assert_eq!((got.down_s, got.excluded_s), (0.0, 110.0), "{cause:?}");
         }
+    }
+
+    #[test]
+    fn only_what_was_shared_of_an_outage_that_comes_and_goes_is_excluded() {
+        let spell = |from, until, shared: Option<u64>| Spell {
+            last_green: at(from),
+            first_red: at(from),
+            last_red: at(until),
+            first_green: Some(at(until)),
+            shared_since: shared.map(at),
+        };
+        let mut flapping = outage(Cause::Shared);
+        flapping.end = Some(at(600));
+        flapping.checks = vec![
+            span(IncidentCheck::Connect, (100, 200), Cause::Node),
+            span(IncidentCheck::Connect, (300, 400), Cause::Node),
+            span(IncidentCheck::Asset, (500, 600), Cause::Node),
+            span(IncidentCheck::Connect, (550, 600), Cause::Node),
+        ];
+        flapping.spells = vec![
+            spell(100, 200, None),
+            spell(300, 400, Some(300)),
+            spell(500, 600, Some(550)),
+        ];
+        let mut account = account();
+        account.outage(&flapping, at(1_000));
+        let got = account.close();
+        assert_eq!((got.down_s, got.excluded_s), (150.0, 150.0));
     }
 
     #[test]

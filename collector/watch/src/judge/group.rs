@@ -4,12 +4,12 @@ use isochrone_proto::units::UnixMillis;
 
 use super::anew::{Anew, each};
 use super::flapping::STEADY_MS;
-use super::fleet::{Beside, Fault, News};
+use super::fleet::{Beside, Fault, News, fails_since};
 use super::node::Listed;
 use super::tell::Telling;
 use super::what::What;
 use super::{Engine, Output};
-use crate::incident::{Cause, Incident};
+use crate::incident::{Cause, Incident, IncidentCheck};
 
 /// Its ends are gathered so long.
 const GATHER_MS: u64 = 22_000;
@@ -50,12 +50,20 @@ impl Group {
 
 impl Engine {
     /// Whether a message named this failure before it was confirmed. One that began later is another.
-    pub(super) fn is_listed(&self, news: &News) -> bool {
-        let listed = self.nodes[news.place].memory.listed.as_ref();
+    pub(super) fn is_listed(&self, place: usize, fault: Fault, start: UnixMillis) -> bool {
+        let listed = self.nodes[place].memory.listed.as_ref();
         listed.is_some_and(|listed| {
-            let until = listed.at.0 + self.interval_ms(news.place, news.fault);
-            listed.fault == news.fault && news.start.0 <= until
+            let until = listed.at.0 + self.interval_ms(place, fault);
+            listed.fault == fault && start.0 <= until
         })
+    }
+
+    /// A node fails, of which nothing may have to be told: notes it if a message named this failure.
+    pub(super) fn share_if_listed(&mut self, place: usize, check: IncidentCheck, start: UnixMillis) {
+        let fault = Fault::of(check);
+        if self.is_listed(place, fault, start) {
+            self.share_spell(place, fault);
+        }
     }
 
     /// A node that was named as failing is down now: everybody knows.
@@ -66,18 +74,34 @@ impl Engine {
         if let Some(group) = self.groups.iter_mut().find(|group| group.id == listed.group) {
             group.down.push(news.place);
         }
-        self.share(news.place, &listed.group);
+        self.share(news.place, news.fault, &listed.group);
         self.mark_told(news, true);
     }
 
     /// Notes that an outage is shared. True if that is new.
-    fn share(&mut self, place: usize, id: &str) -> bool {
+    fn share(&mut self, place: usize, fault: Fault, id: &str) -> bool {
         let Some(outage) = &mut self.nodes[place].outage else {
             return false;
         };
         let is_new = outage.cause != Cause::Shared || outage.group.as_deref() != Some(id);
         (outage.cause, outage.group) = (Cause::Shared, Some(id.to_owned()));
+        self.share_spell(place, fault);
         is_new
+    }
+
+    /// Notes that its time down is shared. True if that is new.
+    fn share_spell(&mut self, place: usize, fault: Fault) -> bool {
+        let Some(outage) = &mut self.nodes[place].outage else {
+            return false;
+        };
+        let since = fails_since(outage, fault);
+        match outage.spells.last_mut() {
+            Some(spell) if spell.shared_since.is_none() => {
+                spell.shared_since = since;
+                since.is_some()
+            }
+            _ => false,
+        }
     }
 
     /// Those of the news are kept when they are told, right after; those that were told before, here.
@@ -91,7 +115,12 @@ impl Engine {
             .map(|outage| outage.id.clone());
         let Some(id) = earlier.or(first) else { return };
         for &place in &down {
-            if self.share(place, &id) && beside.known.contains(&place) {
+            if self.share(place, fault, &id) && beside.known.contains(&place) {
+                self.keep_outage(place);
+            }
+        }
+        for &place in &beside.again {
+            if self.share_spell(place, fault) {
                 self.keep_outage(place);
             }
         }

@@ -44,6 +44,7 @@ impl Vantage {
             cells: _,
             lines,
             quiet_ms: _,
+            is_plan_known: _,
         } = self;
         each([heard, excused], anew);
         each(entry.as_mut().map(|entry| &mut entry.joined), anew);
@@ -91,12 +92,11 @@ impl Incident {
             first_red,
             last_red,
             first_green,
+            shared_since,
         } in &mut self.spells
         {
-            each(
-                [last_green, first_red, last_red].into_iter().chain(first_green),
-                anew,
-            );
+            let noted = [last_green, first_red, last_red].into_iter();
+            each(noted.chain(first_green).chain(shared_since), anew);
         }
     }
 }

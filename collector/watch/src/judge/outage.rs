@@ -140,6 +140,7 @@ impl Engine {
             first_red: self.now,
             last_red: self.now,
             first_green: None,
+            shared_since: None,
         })
     }
 
@@ -181,6 +182,7 @@ impl Engine {
             first_red: start,
             last_red: opening.began.last_red.max(start),
             first_green: None,
+            shared_since: None,
         };
         let was_steady = now.0 >= node.memory.changed.0 + STEADY_MS;
         let is_known = node.memory.take_announced(opening.check);
@@ -227,6 +229,7 @@ impl Engine {
                 node.memory.changed = now;
             }
         }
+        self.share_if_listed(place, span.check, span.start);
         self.keep_outage(place);
     }
 

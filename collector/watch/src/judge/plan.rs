@@ -27,7 +27,8 @@ impl Engine {
                 changed.insert(cell.target);
             }
         }
-        self.vantages[vantage].quiet_ms = quiet_ms;
+        let of_probe = &mut self.vantages[vantage];
+        (of_probe.quiet_ms, of_probe.is_plan_known) = (quiet_ms, true);
         for node in changed {
             self.list_anew(node, vantage);
         }

@@ -99,8 +99,7 @@ impl Engine {
         for service in SERVICES {
             let check = self.nodes[node].check_of(service);
             let is_open = self.is_open(node, check);
-            let grid = &self.nodes[node].grids[service as usize];
-            if is_open && grid.is_dropped {
+            if is_open && self.is_left(node, service) {
                 self.give_up(node, check);
             }
             if !self.nodes[node].grids[service as usize].is_asked {
@@ -137,6 +136,19 @@ impl Engine {
                 self.open_service(node, (service, check), &failing, possible);
             }
         }
+    }
+
+    /// Whether no plan asks for a service any more: somebody asked in this process and nobody does now, or every probe named
+    /// a plan of now that does not.
+    fn is_left(&self, node: usize, service: Service) -> bool {
+        let grid = &self.nodes[node].grids[service as usize];
+        let mut active = self
+            .vantages
+            .iter()
+            .filter(|vantage| vantage.is_active())
+            .peekable();
+        grid.is_dropped
+            || (!grid.is_asked && active.peek().is_some() && active.all(|vantage| vantage.is_plan_known))
     }
 
     fn open_service(

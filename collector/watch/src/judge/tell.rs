@@ -75,7 +75,9 @@ impl Engine {
 
     /// Tells of what began to fail alike, and notes that people know.
     fn tell_faults(&mut self, fault: Fault, news: Vec<News>) {
-        let (joining, news): (Vec<News>, Vec<News>) = news.into_iter().partition(|of| self.is_listed(of));
+        let (joining, news): (Vec<News>, Vec<News>) = news
+            .into_iter()
+            .partition(|of| self.is_listed(of.place, of.fault, of.start));
         for of in joining {
             self.join_group(&of);
         }

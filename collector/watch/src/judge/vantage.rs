@@ -29,6 +29,8 @@ pub(super) struct Vantage {
     pub(super) lines: [Line; 2],
     /// The shortest interval of its checks says how long it may be quiet.
     pub(super) quiet_ms: u64,
+    /// A batch named its plan since the engine began.
+    pub(super) is_plan_known: bool,
 }
 
 /// Its connection.
@@ -66,6 +68,7 @@ impl Vantage {
             cells: Vec::new(),
             lines: [Line::default(), Line::default()],
             quiet_ms: u64::MAX,
+            is_plan_known: false,
         }
     }
 

@@ -249,6 +249,7 @@ fn going_on(node: &str, start: UnixMillis) -> Incident {
         first_red: start,
         last_red: start,
         first_green: None,
+        shared_since: None,
     });
     incident
 }

@@ -47,6 +47,7 @@ fn flapping_outage_that_answers_at_the_moment_is_not_called_down() {
             first_red: at(first_red),
             last_red: at(first_green - 1),
             first_green: Some(at(first_green)),
+            shared_since: None,
         })
         .to_vec();
     let report = builder(&roster(), window(60)).finish(std::slice::from_ref(&flapping));

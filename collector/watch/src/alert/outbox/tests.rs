@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use isochrone_proto::ids::ProbeId;
+use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::measurement::{FailureCause, Phase};
 use isochrone_store::StoreOptions;
 use tokio::time::Instant;
@@ -200,6 +200,29 @@ fn alert_reads_as_the_documented_json() {
          timeout in connect, verbatim."
     );
     assert_eq!(incident_alert().event, Event::Opened);
+}
+
+#[test]
+fn node_that_fails_as_well_is_named_for_programs_too() {
+    let node = TargetId::of_node("oslo");
+    let telling = Telling {
+        at: T0,
+        what: What::Down,
+        incidents: vec![incident()],
+        failing_too: vec![node],
+        still_down: vec![],
+        up_for_now: vec![],
+    };
+    let name = |of: TargetId| (of == node).then(|| "oslo".to_owned());
+    let alert = Alert::of_telling(&telling, "lead", (&name, &|_| None, &|_| Whose::default()));
+    assert!(
+        alert.summary.contains("Failing as well: oslo."),
+        "{}",
+        alert.summary
+    );
+    let json = serde_json::to_value(&alert).unwrap();
+    assert_eq!(json["failing_too"], serde_json::json!(["oslo"]));
+    assert_eq!(serde_json::from_value::<Alert>(json).unwrap(), alert);
 }
 
 #[test]

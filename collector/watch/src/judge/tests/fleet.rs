@@ -3,6 +3,7 @@
 use super::super::*;
 use super::mesh::{Mesh, Run, Seen, at, second};
 use crate::incident::Cause;
+use crate::judge::availability::Account;
 
 /// The nodes for which `hit` holds see `seen` between two seconds.
 fn fleet(from: f64, until: f64, seen: Seen, hit: impl Fn(usize) -> bool) -> impl Fn(Run) -> Seen {
@@ -256,4 +257,28 @@ fn node_that_is_down_stays_so_while_the_own_line_is_the_suspect() {
     assert!(mesh.engine.own_line_suspect_since().is_some());
     assert_eq!(mesh.state(0), State::Down);
     assert!(mesh.state(1).is_blind());
+}
+
+/// Node 0 comes and goes by itself, and all fail together at `fleet`: before that, in between, or at its end.
+#[test]
+fn node_that_comes_and_goes_is_excused_for_what_failed_with_the_fleet_and_for_nothing_else() {
+    for fleet in [130.0, 250.0, 400.0] {
+        let mut mesh = Mesh::ten();
+        mesh.run(700, |run| {
+            let falls = [50.0, 130.0, 250.0, 400.0];
+            let is_in = |fall: &f64| (*fall..*fall + 60.0).contains(&run.second);
+            let is_down = falls
+                .iter()
+                .any(|fall| is_in(fall) && (run.node == 0 || *fall == fleet));
+            if is_down { Seen::Refused } else { Seen::Green }
+        });
+        let is_flapping = |kept: &&Incident| kept.target == "n0" && kept.flapping.is_some();
+        let flapping = mesh.kept.iter().find(is_flapping).unwrap();
+        assert_eq!(flapping.spells.len(), 3, "{fleet}");
+        let mut account = Account::new((at(100.0), at(600.0)));
+        account.outage(flapping, at(600.0));
+        let got = account.close();
+        assert!((55.0..=80.0).contains(&got.excluded_s), "{fleet}: {got:?}");
+        assert!((110.0..=140.0).contains(&got.down_s), "{fleet}: {got:?}");
+    }
 }

@@ -4,6 +4,7 @@ use isochrone_proto::kind::{Check, Family, Kind};
 use isochrone_proto::measurement::{FailureCause, Phase};
 
 use super::super::*;
+use super::again::restarted;
 use super::mesh::{Mesh, Run, Seen};
 use crate::incident::{Ending, IncidentCheck};
 
@@ -42,6 +43,35 @@ fn asset_that_nobody_asks_for_any_more_is_neither_shown_nor_down() {
     replan(&mut mesh, |run| run.check == Check::Connect);
     mesh.run(420, fails);
     assert!(mesh.engine.standing(mesh.target(0)).unwrap().asset.is_none());
+    assert_eq!(mesh.kept[0].ending, Some(Ending::Removed));
+    assert_eq!(
+        mesh.messages().len(),
+        1,
+        "nothing is up again: {:?}",
+        mesh.messages()
+    );
+}
+
+#[test]
+fn asset_that_left_the_plan_while_the_collector_was_off_is_given_up_once_every_plan_is_known() {
+    let mut mesh = Mesh::ten().asking(Check::AssetGet, Family::V4, 100_000);
+    let fails = |run: Run| match (run.node, run.check) {
+        (0, Check::AssetGet) if run.second >= 200.0 => ERROR,
+        _ => Seen::Green,
+    };
+    mesh.run(400, fails);
+    mesh.forget_checks(|run| run.check == Check::AssetGet);
+    mesh.set_second(8_000);
+    restarted(&mut mesh);
+    let plan = |mesh: &mut Mesh, number: usize| {
+        let cells = mesh.cells_of(number);
+        mesh.engine.set_planned(mesh.probe(number), &cells);
+    };
+    (0..9).for_each(|number| plan(&mut mesh, number));
+    mesh.run(8_100, fails);
+    assert_eq!(mesh.kept[0].end, None, "the tenth may be asked for it");
+    plan(&mut mesh, 9);
+    mesh.run(8_110, fails);
     assert_eq!(mesh.kept[0].ending, Some(Ending::Removed));
     assert_eq!(
         mesh.messages().len(),
