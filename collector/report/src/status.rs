@@ -7,6 +7,7 @@ use isochrone_proto::units::UnixMillis;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::characters::shown;
 use crate::frame::DEMO;
 use crate::lines::Lines;
 
@@ -162,6 +163,11 @@ impl StatusReport {
     /// `isochrone.status/1`.
     #[must_use]
     pub fn json(&self) -> Value {
+        let findings = self.findings.iter().map(|finding| Finding {
+            weight: finding.weight,
+            subject: finding.subject.as_deref().map(shown),
+            says: shown(&finding.says),
+        });
         json!({
             "schema": "isochrone.status/1",
             "source": if self.is_demo { "demo" } else { "store" },
@@ -169,7 +175,7 @@ impl StatusReport {
             "verdict": self.verdict(),
             "nodes": self.nodes,
             "probes": self.probes,
-            "findings": self.findings,
+            "findings": findings.collect::<Vec<_>>(),
         })
     }
 }

@@ -100,6 +100,7 @@ fn commands() -> Vec<String> {
     each("audit", &["text", "json"]);
     each("ledger", &["text", "json"]);
     each("ledger --verify", &["text", "json"]);
+    each("ledger --accept-damage all", &["text", "json"]);
     each(&format!("show berlin {WINDOW}"), &["text", "json"]);
     each(
         &format!("report nodes {WINDOW}"),
@@ -109,9 +110,13 @@ fn commands() -> Vec<String> {
         &format!("report coverage {WINDOW}"),
         &["text", "json", "html", "md", "csv"],
     );
+    commands.push("target set berlin --interval 20s".to_owned());
+    commands
+        .push("target add oslo --url https://oslo.example.org/ --worker w --location 59.9,10.7".to_owned());
     commands.push("target pause berlin".to_owned());
     commands.push("export ndjson".to_owned());
     commands.push("target remove berlin".to_owned());
+    commands.push("probe revoke ada-1".to_owned());
     commands
 }
 

@@ -171,6 +171,97 @@ fn view_shows_mesh_nodes_and_incident_as_they_are() {
     assert!(serde_json::to_string(&view).is_ok());
 }
 
+/// As a probe of its own make would send it, read as the collector reads it.
+fn hostile_batch(plan: &isochrone_proto::plan::Plan, slot: UnixMillis) -> isochrone_proto::batch::Batch {
+    use isochrone_proto::measurement::{EndpointResult, Outcome};
+    let rows: Vec<_> = (0..plan.checks.len() as u16)
+        .map(|index| {
+            let (check, _) = plan.target_of(index).unwrap();
+            let mut outcome = match check.kind.check.is_endpoint() {
+                true => failed(Phase::Verify, FailureCause::BadStatus, Some(500)),
+                false => replied(30),
+            };
+            if let Outcome::Endpoint(endpoint) = &mut outcome
+                && let EndpointResult::Failed { text, .. } = &mut endpoint.result
+            {
+                *text = HOSTILE.to_owned();
+            }
+            fixture::row(index, slot, outcome)
+        })
+        .collect();
+    let sent = isochrone_proto::codec::encode_batch(&fixture::batch(plan, &rows));
+    isochrone_proto::codec::decode_batch(&sent).unwrap()
+}
+
+/// It clears a screen, turns writing, begins a line, and would be markup.
+const HOSTILE: &str = "seen\u{1b}[2J\u{202e}\n\u{9b}\0\u{2800}<script>";
+
+#[test]
+fn words_of_probes_and_nodes_reach_the_page_clean() {
+    let roster = Roster::new(
+        [
+            fixture::probe("berlin", "ada", Some(1)),
+            fixture::probe("paris", "bob", Some(2)),
+            fixture::probe("osaka", "ken", Some(3)),
+        ],
+        [fixture::node("tokyo", "pia")],
+    );
+    let mut monitor = monitor(&roster);
+    let sessions = OpenSessions::default();
+    let mut now = UnixMillis(DAY0);
+    for round in 1..=6 {
+        let slot = UnixMillis(DAY0 + round * 10_000);
+        now = UnixMillis(slot.0 + 1_000);
+        for (place, probe) in roster.probes().enumerate() {
+            let plan = fixture::plan(&roster, probe.id, &[STATUS4, GET4]);
+            monitor.committed(&Committed {
+                probe: probe.id,
+                batch: Arc::new(hostile_batch(&plan, slot)),
+                plan: Arc::new(plan),
+                received: now,
+                commit: round * 10 + place as u64,
+            });
+        }
+        monitor.tick(&roster, &sessions, now).unwrap();
+    }
+    let view = ViewParts {
+        live: monitor.live(),
+        engine: monitor.engine(),
+        recent: monitor.recent().collect(),
+        roster: &roster,
+        board: &Board::default(),
+        receivers: 1,
+        links: &BTreeMap::new(),
+        now,
+        collector: facts(),
+    }
+    .view();
+    assert!(!view.incidents.is_empty());
+    let cells: Vec<_> = view.nodes[0]
+        .cells
+        .iter()
+        .filter_map(|cell| cell.error.as_deref())
+        .collect();
+    let evidence = view.incidents.iter().flat_map(|incident| &incident.evidence);
+    let quoted: Vec<_> = cells
+        .into_iter()
+        .chain(evidence.map(|cell| cell.error.as_str()))
+        .collect();
+    assert!(
+        quoted.iter().any(|text| text.starts_with("seen?[2J?")),
+        "{quoted:?}"
+    );
+    fn each(value: &serde_json::Value) {
+        match value {
+            serde_json::Value::String(text) => assert!(isochrone_proto::text::is_clean(text), "{text:?}"),
+            serde_json::Value::Array(values) => values.iter().for_each(each),
+            serde_json::Value::Object(fields) => fields.values().for_each(each),
+            _ => {}
+        }
+    }
+    each(&serde_json::to_value(&view).unwrap());
+}
+
 #[test]
 fn closed_echo_port_is_shown_as_such_with_the_command_that_opens_it() {
     let roster = Roster::new(

@@ -1,7 +1,7 @@
 //! What an answer means for the kind of check that asked: status codes, refusals, JSON, ranges.
 
 use hyper::HeaderMap;
-use hyper::header::{CONTENT_TYPE, LOCATION};
+use hyper::header::{CONTENT_RANGE, CONTENT_TYPE, LOCATION};
 use isochrone_proto::measurement::{CacheState, FailureCause};
 
 use crate::argus::{
@@ -151,9 +151,8 @@ fn check_range(status: u16, headers: &HeaderMap, body: &BodyRead, asked: u64) ->
     let range = ContentRange::of(headers).filter(|range| range.first == 0 && range.bytes() <= asked);
     let Some(range) = range else {
         let got = headers
-            .get("content-range")
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("none");
+            .get(CONTENT_RANGE)
+            .map_or("none".into(), |value| String::from_utf8_lossy(value.as_bytes()));
         let text = format!("asked for bytes 0-{}, got content-range {got}", asked - 1);
         return Err(Broken::new(FailureCause::WrongRange, ErrorText::new(&text)));
     };

@@ -317,3 +317,84 @@ fn advice_fits_how_far_a_check_came() {
     assert!(advised(Phase::Tls, FailureCause::CertificateUnknownIssuer).contains("extra_roots"));
     assert!(!advised(Phase::FirstByte, FailureCause::BadHttp).contains("does not speak"));
 }
+
+/// It clears a screen, turns writing, and would be a line of its own.
+const HOSTILE: &str = "seen\u{1b}[2J\u{202e}\n  total             0.001 ms\u{9b}\0";
+
+/// The same where a header bears it: without what ends or breaks one.
+const HOSTILE_HEADER: &str = "seen\u{202e}\u{2800}\u{200b}total";
+
+/// Answers as `head` and `body` say, whatever it is asked.
+async fn saying(head: String, body: String) -> (String, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                request.push(stream.read_u8().await.unwrap());
+            }
+            let length = body.len();
+            let body = if request.starts_with(b"HEAD") { "" } else { &body };
+            let said = format!("{head}content-length: {length}\r\n\r\n{body}");
+            stream.write_all(said.as_bytes()).await.unwrap();
+        }
+    });
+    (url, tasks)
+}
+
+#[tokio::test]
+async fn words_of_a_node_forge_no_line_of_a_measurement() {
+    let escaped = serde_json::to_string(HOSTILE).unwrap();
+    let status = format!(
+        r#"{{"id":{escaped},"version":{escaped},"objectsInCache":5,"storageLimit":9,"storageUsed":1,"uptime":1,"downloadsInProgress":0,
+        "nodeEnv":{escaped},"queryNodeStatus":{{"url":{escaped},"packageVersion":{escaped}}}}}"#
+    );
+    let header = |name: &str| format!("HTTP/1.1 200 OK\r\n{name}: {HOSTILE_HEADER}\r\n");
+    let answers = [
+        ("HTTP/1.1 200 OK\r\n".to_owned(), status),
+        ("HTTP/1.1 500 No\r\n".to_owned(), HOSTILE.to_owned()),
+        (
+            "HTTP/1.1 404 No\r\n".to_owned(),
+            format!("{{\"message\":{}}}", escaped.replacen('"', "\"Data object ", 1)),
+        ),
+        (
+            format!("HTTP/1.1 302 No\r\nlocation: {HOSTILE_HEADER}\r\n"),
+            String::new(),
+        ),
+        (header("x-cache"), "abc".to_owned()),
+        (
+            format!("HTTP/1.1 206 OK\r\ncontent-range: {HOSTILE_HEADER}\r\n"),
+            "abc".to_owned(),
+        ),
+        (format!("{HOSTILE}\r\n"), String::new()),
+    ];
+    for (head, body) in answers {
+        let (url, _tasks) = saying(head, body).await;
+        let measured = run(&format!("{url} --asset 1 --allow-private 127.0.0.0/8")).await;
+        let text = measured.print(MeasureFormat::Text);
+        assert!(text.contains("seen"), "it quotes them: {text}");
+        assert!(text.lines().all(isochrone_proto::text::is_clean), "{text:?}");
+        assert!(
+            !text.contains("\n  total             0.001 ms"),
+            "a line is forged: {text}"
+        );
+        let json = measured.print(MeasureFormat::Json);
+        assert!(json.lines().all(isochrone_proto::text::is_clean), "{json:?}");
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        each_text(&value, &|text| {
+            assert!(isochrone_proto::text::is_clean(text), "{text:?}");
+        });
+    }
+}
+
+fn each_text(value: &serde_json::Value, look: &impl Fn(&str)) {
+    match value {
+        serde_json::Value::String(text) => look(text),
+        serde_json::Value::Array(values) => values.iter().for_each(|value| each_text(value, look)),
+        serde_json::Value::Object(fields) => fields.values().for_each(|value| each_text(value, look)),
+        _ => {}
+    }
+}

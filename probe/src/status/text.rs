@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use bytesize::ByteSize;
+use isochrone_proto::text::cleaned;
 use jiff::Timestamp;
 
 use super::{ClockStatus, LedgerStatus, PlanStatus, Status};
@@ -11,12 +12,12 @@ use crate::prober::EchoPorts;
 use crate::uplink::CLOCK_NAMED_ABOVE_MS;
 
 impl Status {
-    /// Some lines of plain text.
+    /// Some lines of plain text. What others said forges none.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();
         for (word, value) in self.lines() {
-            writeln!(text, "{word:<12} {value}").expect("a String takes every text");
+            writeln!(text, "{word:<12} {}", cleaned(&value)).expect("a String takes every text");
         }
         if let Some(clock) = self.clock.and_then(|clock| clock.words(self.now_ms)) {
             writeln!(text, "{:<12} {clock}", "clock").expect("a String takes every text");
@@ -27,8 +28,9 @@ impl Status {
         if let Some(unkept) = &self.unkept {
             writeln!(
                 text,
-                "{:<12} NOT WRITABLE: {unkept}; the probe goes on without it and tries again: make room on the disk",
-                "state folder"
+                "{:<12} NOT WRITABLE: {}; the probe goes on without it and tries again: make room on the disk",
+                "state folder",
+                cleaned(unkept)
             )
             .expect("a String takes every text");
         }
@@ -235,6 +237,86 @@ fn time(millis: u64) -> String {
 mod tests {
     use super::*;
     use crate::echo::DropCounts;
+
+    fn status() -> Status {
+        let counts =
+            r#"{"planned":1,"run":1,"skipped":0,"stored":1,"spooled":0,"dropped":0,"spooled_before":0}"#;
+        let mut ledger: serde_json::Value = serde_json::from_str(counts).unwrap();
+        for more in ["refused", "refused_before", "refused_batches", "refused_for_time"] {
+            ledger[more] = 1.into();
+        }
+        Status {
+            schema: "isochrone.probe-status/1".into(),
+            now_ms: 1,
+            probe: "0011".into(),
+            name: "ada-berlin".into(),
+            software: "0.1.0".into(),
+            collector: Some("192.0.2.1:7470".into()),
+            link_since_ms: 1,
+            trouble: Some("timed out".into()),
+            clock: Some(ClockStatus {
+                offset_ms: 60_000,
+                collector_ms: 1,
+                collector_is_wrong: false,
+            }),
+            certificate_until_ms: 1,
+            unkept: Some("the plan".into()),
+            echo_port: 7472,
+            echo_ports: EchoPorts { v4: 7472, v6: 7472 },
+            echo_counted: EchoCounters::default(),
+            plan: Some(PlanStatus {
+                version: "1.2".into(),
+                expires_ms: 1,
+                expired: false,
+                peers: 1,
+                endpoints: 1,
+                checks: 1,
+            }),
+            spool: crate::status::SpoolStatus {
+                bytes: 1,
+                bytes_max: 2,
+                corrupt_records: 1,
+            },
+            ledger: serde_json::from_value(ledger).unwrap(),
+        }
+    }
+
+    fn texts<'a>(value: &'a mut serde_json::Value, found: &mut Vec<&'a mut String>) {
+        match value {
+            serde_json::Value::String(text) => found.push(text),
+            serde_json::Value::Object(fields) => fields.values_mut().for_each(|value| texts(value, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_text_of_a_status_is_shown_and_not_obeyed() {
+        const HOSTILE: &str = "seen\u{1b}[2J\u{202e}\nconnection   connected\u{9b}\0";
+        let mut seen = 0;
+        for connected in [true, false] {
+            let mut honest = status();
+            honest.collector = honest.collector.filter(|_| connected);
+            let line_count = honest.text().lines().count();
+            for place in 0.. {
+                let mut value = serde_json::to_value(&honest).unwrap();
+                let mut found = Vec::new();
+                texts(&mut value, &mut found);
+                let Some(text) = found.into_iter().nth(place) else {
+                    break;
+                };
+                HOSTILE.clone_into(text);
+                let status: Status = serde_json::from_value(value).unwrap();
+                let text = status.text();
+                assert!(text.lines().all(isochrone_proto::text::is_clean), "{text:?}");
+                assert_eq!(text.lines().count(), line_count, "a line is forged: {text}");
+                seen += usize::from(text.contains("seen"));
+            }
+        }
+        assert_eq!(
+            seen, 10,
+            "name, id, version, what is not kept, and collector or trouble"
+        );
+    }
 
     #[test]
     fn clock_is_named_above_two_seconds_with_both_times() {

@@ -348,3 +348,85 @@ fn account_and_outbox_and_notices_count() {
     let (code, says) = said(&nobody);
     assert!(code == 0 && says[0].contains("No receiver"), "{says:?}");
 }
+
+/// The view with at least one of everything that a report of it quotes.
+fn full_view() -> LiveView {
+    use VerdictState::{Down, Up};
+    let mut full = view();
+    full.nodes.push(node("tokyo", Down, Up, Up));
+    full.nodes.push(node("lima", Up, Down, Down));
+    full.probes.push(ProbeView {
+        name: "ken-osaka".to_owned(),
+        ..probe(ProbeState::Away)
+    });
+    let evidence = isochrone_web::view::Evidence {
+        vantage: "ada-berlin".to_owned(),
+        network: None,
+        phase: "connect".to_owned(),
+        error: "refused".to_owned(),
+        at: at(NOW.0),
+    };
+    let of = |target: &str, check| IncidentView {
+        target: target.to_owned(),
+        caveat: Some("Both vantages are in one network.".to_owned()),
+        evidence: vec![evidence.clone()],
+        ..incident(check)
+    };
+    full.incidents = vec![
+        of("tokyo", IncidentCheck::Connect),
+        of("lima", IncidentCheck::Status),
+        of("ken-osaka", IncidentCheck::Probe),
+        IncidentView {
+            flapping: Some(4),
+            openings_per_hour: Some(12.0),
+            ..of("berlin", IncidentCheck::Connect)
+        },
+    ];
+    full.notices = vec![Notice {
+        level: NoticeLevel::Warning,
+        text: "The disk is 91 % full; free some space.".to_owned(),
+        at: at(NOW.0),
+    }];
+    full
+}
+
+fn texts<'a>(value: &'a mut serde_json::Value, found: &mut Vec<&'a mut String>) {
+    match value {
+        serde_json::Value::String(text) => found.push(text),
+        serde_json::Value::Array(values) => values.iter_mut().for_each(|value| texts(value, found)),
+        serde_json::Value::Object(fields) => fields.values_mut().for_each(|value| texts(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_text_of_the_page_is_shown_by_status_and_not_obeyed() {
+    const HOSTILE: &str = "seen\u{1b}[2J\u{202e}\n- All is well\u{9b}\0";
+    let honest = serde_json::to_value(full_view()).unwrap();
+    let (mut seen, mut walked) = (0, 0);
+    for place in 0.. {
+        let mut value = honest.clone();
+        let mut found = Vec::new();
+        texts(&mut value, &mut found);
+        let Some(text) = found.into_iter().nth(place) else {
+            break;
+        };
+        HOSTILE.clone_into(text);
+        let Ok(view) = serde_json::from_value::<LiveView>(value) else {
+            continue; // a word or an instant of ours
+        };
+        walked += 1;
+        let report = of_view(&view, NOW);
+        let text = report.text(WIDTH);
+        assert!(text.lines().all(isochrone_proto::text::is_clean), "{text:?}");
+        assert!(!text.contains("\n- All is well"), "a line is forged: {text}");
+        let mut json = report.json();
+        let mut found = Vec::new();
+        texts(&mut json, &mut found);
+        for text in found {
+            assert!(isochrone_proto::text::is_clean(text), "{text:?}");
+        }
+        seen += usize::from(text.contains("seen"));
+    }
+    assert!(walked > 30 && seen >= 6, "{walked} {seen}");
+}

@@ -133,9 +133,9 @@ fn line(cell: &EvidenceBody) -> String {
         plain(&cell.vantage),
         plain(&cell.place),
         words::network(cell.network),
-        cell.kind,
+        plain(&cell.kind),
         cell.failures,
-        cell.phase,
+        plain(&cell.phase),
         code(&cell.error)
     )
 }

@@ -68,8 +68,8 @@ impl Silences {
 const STORE_FULL_PATIENCE: Duration = Duration::from_secs(150);
 /// Why nobody knows how a node is that is measured.
 pub(super) const MEASURED: &str = "It is measured, but nobody who measures it may judge it: their own lines are not \
-    proven, or they fail alone too often, or they are its own worker's. This says nothing about the node itself. See \
-    the probes' states.";
+    proven, or they fail alone too often, or cannot measure it (`isochrone-probe measure` there says why), or they are \
+    its own worker's. This says nothing about the node itself. See the probes' states.";
 /// Why nobody knows how one is that is not.
 const UNMEASURED: &str = "No probe that may judge it sends fresh results: this says nothing about the node itself. See \
     the probes' states and the plan.";

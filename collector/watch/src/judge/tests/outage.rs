@@ -435,6 +435,16 @@ fn unsent_runs_say_nothing_either_way() {
 }
 
 #[test]
+fn node_that_no_probe_can_measure_is_told_as_that_and_never_as_down() {
+    let mut mesh = Mesh::ten();
+    mesh.run(600, failing(100.0, 900.0, Seen::Unsent));
+    let whats: Vec<What> = mesh.told.iter().map(|(_, telling)| telling.what).collect();
+    assert_eq!(whats, [What::NobodyMayJudge]);
+    let caveat = mesh.told[0].1.incidents[0].caveat.as_deref().unwrap();
+    assert!(caveat.contains("cannot measure it"), "{caveat}");
+}
+
+#[test]
 fn router_that_says_unreachable_is_the_targets_failure() {
     let mut mesh = Mesh::ten();
     let unreachable = Seen::Red(Phase::Connect, FailureCause::Unreachable);
