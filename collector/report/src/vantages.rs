@@ -29,8 +29,8 @@ impl Witnesses {
         traces.last = traces.last.max(Some(slot));
     }
 
-    /// Which of the probes are one server.
-    pub(crate) fn servers(&self, roster: &Roster) -> Servers {
-        Servers::new(roster, &self.0)
+    /// Which of the probes are one server, as far as what was read, until `until`, says.
+    pub(crate) fn servers(&self, roster: &Roster, until: UnixMillis) -> Servers {
+        Servers::new(roster, &self.0, until)
     }
 }

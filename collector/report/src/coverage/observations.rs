@@ -163,14 +163,15 @@ impl<'a> ObservationsBuilder<'a> {
         (nodes, left_out)
     }
 
-    /// The servers with a probe that is active or was measured with, and the place of each among them.
+    /// The servers with a probe that was measured with, or is active and was there, and the place of each among them.
     fn vantages(&self, servers: &Servers, notes: &mut Vec<Note>) -> (Vec<Vantage>, BTreeMap<ProbeId, usize>) {
         let mut vantages = Vec::new();
         let mut places: BTreeMap<ProbeId, usize> = BTreeMap::new();
         for probe in self.roster.probes() {
             let measured = self.days.keys().any(|(of, ..)| *of == probe.id);
             let is_another = servers.of(probe.id) != probe.id;
-            if is_another || !probe.active && !measured {
+            let was_there = probe.active && probe.joined < self.window.until;
+            if is_another || !was_there && !measured {
                 continue;
             }
             match vantage(probe) {
@@ -188,7 +189,7 @@ impl<'a> ObservationsBuilder<'a> {
 
     pub(super) fn finish(mut self, source: Source) -> Observations {
         let (nodes, mut notes) = self.nodes();
-        let servers = self.witnesses.servers(self.roster);
+        let servers = self.witnesses.servers(self.roster, self.window.until);
         self.join_days(&servers);
         let (vantages, places) = self.vantages(&servers, &mut notes);
         let indices: BTreeMap<TargetId, usize> = nodes

@@ -109,7 +109,7 @@ impl<'a> NodesBuilder<'a> {
         let replayed = std::mem::replace(&mut self.replay, empty).finish();
         let outages = outages::merge(replayed.incidents.clone(), kept, self.window);
         self.judge(&replayed, &outages);
-        let servers = self.witnesses.servers(self.roster);
+        let servers = self.witnesses.servers(self.roster, self.window.until);
         self.counts.values_mut().for_each(|counts| counts.join(&servers));
         let is_told = |node: &&NodeEntry| !node.removed || self.measured.contains_key(&node.id);
         let told = self.roster.nodes().filter(is_told);
