@@ -174,7 +174,7 @@ fn export_since_holds_the_slots_from_then_on() {
     let all = slots(&context, "export ndjson");
     let newest = all.iter().max().unwrap();
     let now: jiff::Timestamp = newest.parse().unwrap();
-    let now = u64::try_from(now.as_millisecond()).unwrap();
+    let now = u64::try_from(now.as_millisecond()).unwrap() + 5_000; // between two slots, and the clock runs on
     context.clock = Clock::virtual_from(UnixMillis(now));
     let begin = jiff::Timestamp::from_millisecond((now - 60_000) as i64).unwrap();
     let expected: Vec<String> = all
