@@ -1,6 +1,8 @@
 //! The collector's watch: feeds the monitor with what was stored, has it judge once a second, delivers its
 //! alerts, and publishes the page's view. One task owns the state, so nothing is locked.
 
+mod account;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
@@ -15,16 +17,13 @@ use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::StoreError;
 use isochrone_store::ingest::Committed;
-use isochrone_store::ledger::{self, Ledger};
 use isochrone_watch::alert::{Courier, Deliver, Outbox, heartbeat};
 use isochrone_watch::judge::{ONE_PLACE, Output, What};
 use isochrone_watch::monitor::{
     Monitor, MonitorParts, OpenSessions, Rejudged, SessionFacts, longest_interval, rejudge,
 };
 use isochrone_web::LiveView;
-use isochrone_web::view::{
-    CollectorView, EchoPort, EchoPorts, LedgerTotals, Notice, NoticeLevel, PlanView, Source,
-};
+use isochrone_web::view::{CollectorView, EchoPort, EchoPorts, Notice, NoticeLevel, PlanView, Source};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use tokio::sync::{mpsc, watch};
@@ -32,6 +31,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use self::account::{Account, Drawn};
 use crate::assembly::roster;
 use crate::commands::CommandContext;
 use crate::downloads::Downloads;
@@ -41,8 +41,6 @@ use crate::view::{CollectorFacts, Link, ViewParts};
 
 /// How often verdicts are made and the view is published.
 const TICK: Duration = Duration::from_secs(1);
-/// How often the account for the page is drawn up.
-const LEDGER_EVERY: Duration = Duration::from_secs(3);
 /// Over so many ticks the page's rate of measurements is taken.
 const RATE_TICKS: usize = 10;
 /// Committed batches taken at once before anything else gets a turn.
@@ -104,13 +102,6 @@ async fn next<T: 'static>(work: &mut JoinSet<Result<T, WorkError>>) -> Option<Re
     Some(work.join_next().await?.map_err(WorkError::from).flatten())
 }
 
-/// The ledger, as drawn up last.
-struct Account {
-    ledger: Ledger,
-    at: UnixMillis,
-    due: Instant,
-}
-
 impl Supervisor {
     /// Rebuilds live state, takes up open incidents and waiting alerts.
     ///
@@ -135,11 +126,7 @@ impl Supervisor {
             roster: roster(registry, &targets.borrow()),
         };
         let monitor = Monitor::open(store, of_watch, now)?;
-        let account = Account {
-            ledger: ledger::read(store, now)?,
-            at: now,
-            due: clock.now(),
-        };
+        let account = Account::open(store, (clock.now(), now))?;
         let folder = parts.context.store_file.parent().unwrap_or(Path::new(""));
         let of = (collector_name(registry.addresses()), folder);
         let store_watch = StoreWatch::open(store, &parts.outbox, of)?;
@@ -171,7 +158,7 @@ impl Supervisor {
         self.spawn_messengers(&mut messengers, &stop);
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut ledgers, mut rejudging) = (JoinSet::new(), JoinSet::new());
+        let (mut accounts, mut rejudging) = (JoinSet::new(), JoinSet::new());
         let mut batches = Vec::with_capacity(TAKEN_AT_ONCE);
         loop {
             tokio::select! {
@@ -180,10 +167,10 @@ impl Supervisor {
                 _ = ticks.tick() => {
                     self.look_at_clock();
                     self.tick();
-                    self.draw_up(&mut ledgers);
+                    self.draw_up(&mut accounts);
                     self.rejudge(&mut rejudging);
                 }
-                Some(read) = next(&mut ledgers) => self.take_account(read),
+                Some(drawn) = next(&mut accounts) => self.take_account(drawn),
                 Some(judged) = next(&mut rejudging) => self.take_rejudged(judged),
                 taken = self.parts.committed.recv_many(&mut batches, TAKEN_AT_ONCE) => {
                     self.look_at_clock(); // before what was dated by it
@@ -286,19 +273,19 @@ impl Supervisor {
         }
     }
 
-    /// Draws up the ledger on a thread that may block, if the last one is old enough.
-    fn draw_up(&mut self, ledgers: &mut JoinSet<Result<(Ledger, UnixMillis), WorkError>>) {
-        let now = self.parts.context.clock.now();
-        if ledgers.is_empty() && now >= self.account.due {
-            self.account.due = now + LEDGER_EVERY;
-            let (store, wall) = (self.parts.context.store.clone(), self.parts.context.clock.wall());
-            ledgers.spawn_blocking(move || Ok((ledger::read(&store, wall)?, wall)));
+    /// Draws up the account on a thread that may block, if the last one is old enough.
+    fn draw_up(&mut self, accounts: &mut JoinSet<Result<Drawn, WorkError>>) {
+        let CommandContext { store, clock, .. } = &self.parts.context;
+        if accounts.is_empty()
+            && let Some(work) = self.account.work(store, (clock.now(), clock.wall()))
+        {
+            accounts.spawn_blocking(move || Ok(work()?));
         }
     }
 
-    fn take_account(&mut self, read: Result<(Ledger, UnixMillis), WorkError>) {
-        match read {
-            Ok((ledger, at)) => (self.account.ledger, self.account.at) = (ledger, at),
+    fn take_account(&mut self, drawn: Result<Drawn, WorkError>) {
+        match drawn {
+            Ok(drawn) => self.account.drawn = drawn,
             Err(error) => tracing::error!(error = %chain(&error), "cannot draw up the ledger"),
         }
     }
@@ -354,7 +341,7 @@ impl Supervisor {
                 issued: timestamp(plans.issued),
                 expires: timestamp(plans.expires),
             }),
-            ledger: totals(&self.account),
+            ledger: self.account.drawn.totals.clone(),
             notices: self.notices(&plans, now),
         }
     }
@@ -383,7 +370,7 @@ impl Supervisor {
                 at,
             });
         }
-        notices.extend(self.store_watch.notices(&self.account.ledger.damage, now));
+        notices.extend(self.store_watch.notices(&self.account.drawn.damage, now));
         notices
     }
 
@@ -457,30 +444,6 @@ fn link(session: Option<SessionView>, since: UnixMillis, checked: &[Option<Check
         epoch: session.epochs.last().map(|epoch| epoch.epoch.to_string()),
         echo_port,
         echo_port_number: Some(session.echo_port),
-    }
-}
-
-fn totals(account: &Account) -> LedgerTotals {
-    let sums = account.ledger.totals();
-    LedgerTotals {
-        from: account
-            .ledger
-            .rows
-            .iter()
-            .map(|row| row.hour)
-            .min()
-            .map(|hour| timestamp(hour.start())),
-        to: (!account.ledger.rows.is_empty()).then(|| timestamp(account.at)),
-        planned: sums.planned,
-        run: sums.run,
-        skipped: sums.skipped,
-        absent: sums.absent,
-        stored: sums.stored,
-        spooled: sums.spooled,
-        dropped: sums.dropped,
-        refused: sums.refused,
-        forked: sums.forked,
-        balanced: account.ledger.is_balanced(),
     }
 }
 

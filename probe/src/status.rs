@@ -127,6 +127,9 @@ pub struct LedgerStatus {
     pub refused_for_time: u64,
     /// Batches that the collector refused for their content, now and before.
     pub refused_batches: u64,
+    /// More was refused than these figures say: the file that kept the count was damaged. The collector's ledger has it.
+    #[serde(default)]
+    pub refused_incomplete: bool,
 }
 
 /// Where the answers come from; a cheap handle.
@@ -156,9 +159,10 @@ impl StatusSource {
         let now = self.clock.wall();
         let link = self.link.borrow().clone();
         let plan = self.following.borrow().clone();
-        let (spool, own, refused) = self
-            .spool
-            .with(|spool| (spool.state(), spool.own_rows(), spool.refused_ever()));
+        let (spool, own, (refused, refused_incomplete)) = self.spool.with(|spool| {
+            let refused = (spool.refused_ever(), spool.is_refused_incomplete());
+            (spool.state(), spool.own_rows(), refused)
+        });
         let skipped = self.recorded.borrow().skipped;
         Status {
             schema: "isochrone.probe-status/1".into(),
@@ -200,6 +204,7 @@ impl StatusSource {
                 refused_before: refused.rows.saturating_sub(own.refused),
                 refused_for_time: refused.rows_for_time,
                 refused_batches: refused.batches,
+                refused_incomplete,
             },
         }
     }

@@ -28,6 +28,7 @@ use isochrone_store::ledger;
 use isochrone_store::{ScanRange, Stored};
 use isochrone_tests::world::headquarters::HOSTS;
 use isochrone_tests::world::network::Link;
+use isochrone_tests::world::watch::WATCHED;
 use isochrone_tests::world::{Scale, World, on_virtual_time, targets};
 
 const fn seconds(seconds: u64) -> Duration {
@@ -57,6 +58,14 @@ fn scale(probes: u8) -> Scale {
 }
 
 /// A mesh whose probes are connected and have measured for a while.
+/// Of a mesh whose collector judges, tells and shows a page.
+fn with_page(probes: u8) -> Scale {
+    Scale {
+        watch: Some(WATCHED.to_owned()),
+        ..scale(probes)
+    }
+}
+
 async fn running(seed: u64, scale: &Scale) -> World {
     trace();
     let world = World::new(seed, scale).await;
@@ -102,6 +111,32 @@ fn planned_of(world: &World, probe: ProbeId) -> u64 {
     let rows = ledger::rows(&world.collector.process().store, now).unwrap();
     let own = rows.iter().filter(|row| row.probe == probe);
     own.map(|row| row.planned).sum()
+}
+
+/// The page says of what is lost, refused, forked and revoked what the ledger says: no less than when the page's sums
+/// were drawn up at the earliest, no more than now. What is still under way moves with the time.
+async fn page_agrees(world: &World) {
+    let sums = |ledger: &ledger::Ledger| {
+        let it = ledger.totals();
+        [it.dropped, it.damaged, it.revoked, it.refused, it.forked]
+    };
+    let ledger = || ledger::read(&world.collector.process().store, world.collector.clock.wall()).unwrap();
+    let before = sums(&ledger());
+    pass(seconds(4)).await; // the page's sums are drawn up every three seconds
+    let views = world.collector.process().context.views.as_ref();
+    let page = views.expect("a watched mesh has a page").borrow().ledger.clone();
+    let now = ledger();
+    let after = sums(&now);
+    assert_eq!(page.balanced, now.is_balanced());
+    let page = [
+        page.dropped,
+        page.damaged,
+        page.revoked,
+        page.refused,
+        page.forked,
+    ];
+    let is_between = (0..page.len()).all(|part| before[part] <= page[part] && page[part] <= after[part]);
+    assert!(is_between, "{before:?} {page:?} {after:?}");
 }
 
 fn happened(world: &World, probe: ProbeId, kind: impl Fn(&GateEventKind) -> bool) -> bool {

@@ -50,6 +50,12 @@ impl SetAside {
         self.mended && self.consequence == WRITTEN_ANEW
     }
 
+    /// It stands in its table again, from the copy.
+    pub(crate) fn taken_from_the_copy(&mut self) {
+        "taken from the other copy: nothing is lost".clone_into(&mut self.consequence);
+        self.mended = true;
+    }
+
     /// Nothing made it good, and nobody accepted it.
     #[must_use]
     pub fn is_open(&self) -> bool {
@@ -77,9 +83,9 @@ pub(crate) fn plan_is_back(
     transaction: &WriteTransaction,
     found: &Found,
     key: &[u8],
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     if !found.is_back(key) {
-        return Ok(());
+        return Ok(false);
     }
     let is_it = |aside: &SetAside| aside.table == PLANS.name && aside.key == hex(key) && !aside.mended;
     mend(
@@ -87,7 +93,8 @@ pub(crate) fn plan_is_back(
         found,
         is_it,
         "the probe returned the plan: its batches are served again",
-    )
+    )?;
+    Ok(true)
 }
 
 /// A damaged batch came again from its probe: what was set aside for it is mended. `key`: its key in the stream.

@@ -19,6 +19,7 @@ use crate::disk::{DiskReserve, FreeSpace};
 use crate::error::StoreError;
 use crate::format;
 use crate::found::Found;
+use crate::ledger::changes::Changes;
 use crate::numbers::{Numbers, read_number};
 use crate::plans::PlanCache;
 use crate::rows::words_of;
@@ -68,6 +69,8 @@ pub(crate) struct Inner {
     pub(crate) asides: AtomicU64,
     /// What was read of it last, and when it was.
     pub(crate) damage: Mutex<Option<(u64, Damage)>>,
+    /// What changed in the account.
+    pub(crate) changes: Changes,
 }
 
 /// So often a reader begins anew where pages could not be read: once for each table that was put right on the way.
@@ -180,6 +183,7 @@ impl Store {
             trouble: Mutex::default(),
             asides: AtomicU64::new(0),
             damage: Mutex::default(),
+            changes: Changes::default(),
         }));
         let prepare = || store.write_tables(|transaction| format::prepare(transaction, store.found()));
         prepare().or_else(|error| if error.is_settled() { prepare() } else { Err(error) })?;
@@ -323,8 +327,16 @@ impl Store {
     ) -> Result<T, StoreError> {
         let result = self.database().and_then(|database| {
             let writing = Writing(IS_WRITING.replace(true));
-            let result = write_on(&database, durability, body);
+            let mut ends_plans = false;
+            let result = write_on(&database, durability, |transaction| {
+                let result = body(transaction);
+                ends_plans = transaction.ends_plans();
+                result
+            });
             drop(writing);
+            if ends_plans {
+                self.account_changes().everything();
+            }
             result
         });
         self.note_written(result.as_ref().map(|(_, is_durable)| *is_durable));

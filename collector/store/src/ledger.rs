@@ -4,8 +4,10 @@
 //! planned is counted here again, from the plans that each epoch adopted, and compared at the epoch's cut
 //! with what the probe says. `verify` does not trust any of it, and counts the log itself.
 
+pub(crate) mod changes;
 mod planned;
 mod slots;
+mod sums;
 mod verify;
 
 use std::collections::BTreeSet;
@@ -15,6 +17,7 @@ use isochrone_proto::ids::{EpochId, ProbeId};
 use isochrone_proto::units::{Hour, UnixMillis};
 
 use self::planned::{EpochAccount, accounts};
+pub use self::sums::Sums;
 pub use self::verify::{Audit, verify, verify_with};
 use crate::ingest::{Refused, newest_refused};
 use crate::{Damage, HourRow, Store, StoreError};
@@ -105,21 +108,67 @@ pub struct Totals {
 }
 
 impl Totals {
+    const NOTHING: Self = Self {
+        planned: 0,
+        run: 0,
+        skipped: 0,
+        absent: 0,
+        stored: 0,
+        spooled: 0,
+        dropped: 0,
+        damaged: 0,
+        refused: 0,
+        forked: 0,
+        revoked: 0,
+    };
+
     /// The sums of `rows`.
     pub fn of<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Self {
-        rows.into_iter().fold(Self::default(), |sum, row| Self {
-            planned: sum.planned + row.planned,
-            run: sum.run + row.run,
-            skipped: sum.skipped + row.skipped,
-            absent: sum.absent + row.absent,
-            stored: sum.stored + row.stored,
-            spooled: sum.spooled + row.spooled,
-            dropped: sum.dropped + row.dropped,
-            damaged: sum.damaged + row.damaged,
-            refused: sum.refused + row.refused,
-            forked: sum.forked + row.forked,
-            revoked: sum.revoked + row.revoked,
-        })
+        rows.into_iter()
+            .fold(Self::NOTHING, |sum, row| sum.plus(&Self::from(row)))
+    }
+
+    fn plus(&self, other: &Self) -> Self {
+        self.with(other, |sum, part| sum + part)
+    }
+
+    /// Without `other`, which is a part of them.
+    fn minus(&self, other: &Self) -> Self {
+        self.with(other, |sum, part| sum - part)
+    }
+
+    fn with(&self, other: &Self, both: impl Fn(u64, u64) -> u64) -> Self {
+        Self {
+            planned: both(self.planned, other.planned),
+            run: both(self.run, other.run),
+            skipped: both(self.skipped, other.skipped),
+            absent: both(self.absent, other.absent),
+            stored: both(self.stored, other.stored),
+            spooled: both(self.spooled, other.spooled),
+            dropped: both(self.dropped, other.dropped),
+            damaged: both(self.damaged, other.damaged),
+            refused: both(self.refused, other.refused),
+            forked: both(self.forked, other.forked),
+            revoked: both(self.revoked, other.revoked),
+        }
+    }
+}
+
+impl From<&Row> for Totals {
+    fn from(row: &Row) -> Self {
+        Self {
+            planned: row.planned,
+            run: row.run,
+            skipped: row.skipped,
+            absent: row.absent,
+            stored: row.stored,
+            spooled: row.spooled,
+            dropped: row.dropped,
+            damaged: row.damaged,
+            refused: row.refused,
+            forked: row.forked,
+            revoked: row.revoked,
+        }
     }
 }
 
@@ -149,11 +198,15 @@ pub fn read(store: &Store, now: UnixMillis) -> Result<Ledger, StoreError> {
 /// When the store failed.
 pub fn rows(store: &Store, now: UnixMillis) -> Result<Vec<Row>, StoreError> {
     let accounts = accounts(store, now)?;
-    Ok(accounts.iter().flat_map(rows_of).collect())
+    Ok(accounts
+        .iter()
+        .flat_map(|account| rows_from(account, Hour(0)))
+        .collect())
 }
 
-fn rows_of(account: &EpochAccount) -> Vec<Row> {
-    let mut planned = account.planned();
+/// The rows of an epoch, of `first` and later hours, by hour.
+fn rows_from(account: &EpochAccount, first: Hour) -> Vec<Row> {
+    let mut planned = account.planned(first);
     for (&hour, counts) in &account.hours {
         if !account.knows_plans_of(hour) {
             let told = planned.entry(hour).or_default();

@@ -106,7 +106,8 @@ impl Store {
         for (_, plan) in plans {
             refuse_twins(plan)?;
         }
-        self.write_tables(|transaction| {
+        let is_back = self.write_tables(|transaction| {
+            let mut is_back = false;
             let mut archive = PLANS.open(transaction, self.found())?;
             let mut numbers = Numbers::open(transaction, self.found())?;
             let mut highest = PlanVersion {
@@ -117,13 +118,17 @@ impl Store {
                 let key = plan_key(plan.probe, plan.version);
                 if archive.get(&key)?.is_none() {
                     archive.insert(&key, &encode_row(signed))?;
-                    plan_is_back(transaction, self.found(), &key)?;
+                    is_back |= plan_is_back(transaction, self.found(), &key)?;
                 }
                 highest = highest.max(plan.version);
             }
             numbers.set(META_PROMOTION, u64::from(highest.promotion))?;
-            numbers.set(META_PLAN, highest.number)
+            numbers.set(META_PLAN, highest.number)?;
+            Ok(is_back)
         })?;
+        if is_back {
+            self.account_changes().everything();
+        }
         self.damage_changed(); // it may have been missing
         Ok(())
     }

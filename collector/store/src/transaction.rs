@@ -1,5 +1,7 @@
 //! A write transaction as other crates hold it: they pass it on, only this crate opens tables in it.
 
+use std::cell::Cell;
+
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::UnixMillis;
 use redb::WriteTransaction;
@@ -9,11 +11,17 @@ use crate::found::Found;
 use crate::tables::ENDS;
 
 /// One durable change: everything that is written in it happens, or nothing.
-pub struct Transaction(WriteTransaction);
+pub struct Transaction {
+    tables: WriteTransaction,
+    ends_plans: Cell<bool>,
+}
 
 impl Transaction {
-    pub(crate) fn new(transaction: WriteTransaction) -> Self {
-        Self(transaction)
+    pub(crate) fn new(tables: WriteTransaction) -> Self {
+        Self {
+            tables,
+            ends_plans: Cell::new(false),
+        }
     }
 
     /// Ends what is planned of a revoked probe: measurements of `at` and later are refused from now on.
@@ -22,16 +30,22 @@ impl Transaction {
     /// When the store failed.
     pub fn end_plans(&self, probe: ProbeId, at: UnixMillis) -> Result<(), StoreError> {
         let found = Found::default(); // nothing is read here
-        ENDS.open(&self.0, &found)?.insert_number(probe.0, at.0)?;
+        self.ends_plans.set(true);
+        ENDS.open(&self.tables, &found)?.insert_number(probe.0, at.0)?;
         Ok(())
     }
 
+    /// Whether a probe's plans end with it.
+    pub(crate) fn ends_plans(&self) -> bool {
+        self.ends_plans.get()
+    }
+
     pub(crate) fn tables(&self) -> &WriteTransaction {
-        &self.0
+        &self.tables
     }
 
     pub(crate) fn into_tables(self) -> WriteTransaction {
-        self.0
+        self.tables
     }
 }
 

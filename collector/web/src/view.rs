@@ -453,12 +453,16 @@ pub struct LedgerTotals {
     pub stored: u64,
     /// Results still in a probe's spool.
     pub spooled: u64,
-    /// Results that a full spool dropped.
+    /// Results that were lost: with a full spool, or with a damaged row of the store.
     pub dropped: u64,
+    /// Of those, with a damaged row.
+    pub damaged: u64,
     /// Results refused for their content.
     pub refused: u64,
     /// Results of a cloned or restored probe.
     pub forked: u64,
+    /// Of `spooled` and `absent`, those of a revoked probe: they never come any more.
+    pub revoked: u64,
     /// Both equations hold and both ends agree on `planned`.
     pub balanced: bool,
 }

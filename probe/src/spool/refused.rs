@@ -1,6 +1,7 @@
 //! What the collector refused, by its own count, for as long as the state folder lives: a restart forgets nothing.
 
 use std::collections::HashSet;
+use std::io;
 
 use isochrone_proto::control::RefusedSoFar;
 use isochrone_proto::ids::EpochId;
@@ -20,6 +21,9 @@ pub(super) struct RefusedCounts {
     earlier: Counts,
     /// By epoch, oldest first: what the collector told last.
     epochs: Vec<OfEpoch>,
+    /// The file could not be read once: what was counted before is known to the collector alone.
+    #[serde(default)]
+    is_incomplete: bool,
     #[serde(skip)]
     changed: bool,
 }
@@ -123,6 +127,12 @@ impl Spool {
         self.refused.sum(|_| true, self.refused.earlier)
     }
 
+    /// Whether more was refused than [`Spool::refused_ever`] knows: its file was damaged.
+    #[must_use]
+    pub fn is_refused_incomplete(&self) -> bool {
+        self.refused.is_incomplete
+    }
+
     /// Measurements of this process that were refused.
     #[must_use]
     pub(super) fn refused_own(&self) -> u64 {
@@ -142,15 +152,19 @@ impl Spool {
     }
 
     pub(super) fn load_refused(&mut self) {
-        let Ok(bytes) = self.disk.read(FILE) else {
-            return; // nothing was refused yet
+        let read = match self.disk.read(FILE) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(io::Error::from),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return, // nothing was refused yet
+            Err(error) => Err(error),
         };
-        match serde_json::from_slice(&bytes) {
-            Ok(counts) => self.refused = counts,
-            Err(error) => {
-                tracing::warn!(%error, file = FILE, "the counts of what was refused are damaged; the collector's ledger has them");
+        self.refused = read.unwrap_or_else(|error| {
+            tracing::warn!(%error, file = FILE, "the counts of what was refused cannot be read; the collector's ledger has them");
+            RefusedCounts {
+                is_incomplete: true,
+                changed: true,
+                ..RefusedCounts::default()
             }
-        }
+        });
     }
 }
 

@@ -21,7 +21,7 @@ impl Status {
         if let Some(clock) = self.clock.and_then(|clock| clock.words(self.now_ms)) {
             writeln!(text, "{:<12} {clock}", "clock").expect("a String takes every text");
         }
-        if self.ledger.refused_batches > 0 {
+        if self.ledger.refused_batches > 0 || self.ledger.refused_incomplete {
             writeln!(text, "{:<12} {}", "refused", refused(&self.ledger)).expect("a String takes every text");
         }
         if let Some(unkept) = &self.unkept {
@@ -161,7 +161,12 @@ impl PlanStatus {
 /// What the collector refused, ever since this probe joined.
 fn refused(ledger: &LedgerStatus) -> String {
     let rows = ledger.refused + ledger.refused_before;
-    let mut words = format!("{rows} measurements in {} batches", ledger.refused_batches);
+    let batches = ledger.refused_batches;
+    let mut words = format!("{rows} measurements in {batches} batches");
+    if ledger.refused_incomplete {
+        words =
+            format!("at least {words} (the file with the earlier count was damaged; the collector has it)");
+    }
     if ledger.refused_before > 0 {
         write!(words, ", {} of them of earlier processes", ledger.refused_before)
             .expect("a String takes every text");
@@ -253,6 +258,27 @@ mod tests {
                 .unwrap()
                 .ends_with("its clock is the wrong one")
         );
+    }
+
+    #[test]
+    fn refused_rows_are_a_lower_bound_where_the_count_was_damaged() {
+        let mut ledger = LedgerStatus {
+            planned: 9,
+            run: 9,
+            skipped: 0,
+            stored: 4,
+            spooled: 0,
+            dropped: 0,
+            spooled_before: 0,
+            refused: 5,
+            refused_before: 0,
+            refused_for_time: 0,
+            refused_batches: 2,
+            refused_incomplete: false,
+        };
+        assert!(refused(&ledger).starts_with("5 measurements in 2 batches; "));
+        ledger.refused_incomplete = true;
+        assert!(refused(&ledger).starts_with("at least 5 measurements in 2 batches (the file "));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Wrong clocks: what is refused, what is named, and that nodes which are down are noticed all the same.
 
 use isochrone_proto::ids::TargetId;
-use isochrone_tests::world::watch::{Letter, WATCHED};
+use isochrone_tests::world::watch::Letter;
 
 use super::*;
 
@@ -41,8 +41,9 @@ fn named(world: &World) -> Vec<String> {
     clocks.probes.into_iter().map(|(_, name, _)| name).collect()
 }
 
-/// Ledger, `ledger --verify` and every running probe's status tell one story; measurements refused of each machine's.
-fn one_story(world: &World) -> Vec<u64> {
+/// Page, ledger, `ledger --verify` and every running probe's status tell one story; measurements refused of each machine's.
+async fn one_story(world: &World) -> Vec<u64> {
+    page_agrees(world).await;
     let store = &world.collector.process().store;
     let ledger = ledger::read(store, world.collector.clock.wall()).unwrap();
     assert!(ledger.is_balanced(), "{:#?}", ledger.rows);
@@ -140,7 +141,7 @@ fn collector_ten_minutes_behind_for_twenty_seconds_names_itself_and_counts_what_
         pass(seconds(240)).await; // longer than silence is borne
         assert_eq!(sentences(&world), Vec::<String>::new());
         nobody_is_silent(&world);
-        let refused = one_story(&world);
+        let refused = one_story(&world).await;
         assert!(refused.iter().all(|rows| *rows > 50), "{refused:?}");
 
         world.machines[0].stop().await;
@@ -150,7 +151,7 @@ fn collector_ten_minutes_behind_for_twenty_seconds_names_itself_and_counts_what_
         world.until("all are back", seconds(120), all).await;
         pass(seconds(10)).await;
         assert_eq!(
-            one_story(&world),
+            one_story(&world).await,
             refused,
             "nothing is forgotten, and nothing refused again"
         );
@@ -182,7 +183,11 @@ fn collector_ten_minutes_forward_names_itself_and_still_notices_a_dead_node() {
         );
         pass(seconds(240)).await;
         nobody_is_silent(&world);
-        assert_eq!(one_story(&world), [0, 0, 0], "ten minutes late is not too late");
+        assert_eq!(
+            one_story(&world).await,
+            [0, 0, 0],
+            "ten minutes late is not too late"
+        );
         assert!(
             told_of_clocks(&world, "own-clock") >= 1,
             "above a minute it is an alert"
@@ -212,7 +217,7 @@ fn probe_six_minutes_fast_is_named_and_what_it_measures_is_refused_and_counted()
             1,
             "above a minute it is an alert"
         );
-        let refused = one_story(&world);
+        let refused = one_story(&world).await;
         assert!(refused[3] > 500 && refused[..3] == [0, 0, 0], "{refused:?}");
         assert_eq!(world.stored(fast), 0);
         let quarantined = quarantined(&world.collector.process().store).unwrap();
@@ -228,7 +233,7 @@ fn probe_six_minutes_fast_is_named_and_what_it_measures_is_refused_and_counted()
         pass(seconds(20)).await;
         assert_eq!(sentences(&world), Vec::<String>::new());
         assert!(world.stored(fast) > 0, "what follows is stored");
-        one_story(&world);
+        one_story(&world).await;
         judge_refusing(world).await;
     });
 }
@@ -246,7 +251,7 @@ fn fleet_forty_five_seconds_slow_still_pages() {
         pass(seconds(60)).await;
         nobody_is_silent(&world);
         notices_a_dead_node(&world, seconds(30)).await;
-        assert_eq!(one_story(&world), [0, 0, 0]);
+        assert_eq!(one_story(&world).await, [0, 0, 0]);
         judge(world).await;
     });
 }
@@ -257,7 +262,7 @@ fn one_probe_forty_five_seconds_slow_is_named_and_judges_as_the_others() {
         let world = watched(54, &[0, -45_000]).await;
         assert_eq!(named(&world), ["probe-2"]);
         notices_a_dead_node(&world, seconds(30)).await; // two judges are needed, and it is one of them
-        assert_eq!(one_story(&world), [0, 0]);
+        assert_eq!(one_story(&world).await, [0, 0]);
         judge(world).await;
     });
 }
@@ -275,7 +280,7 @@ fn probe_four_minutes_fast_and_then_corrected_judges_at_once() {
         assert_eq!(epochs(&world, world.machines[1].probe).len(), 2);
         notices_a_dead_node(&world, seconds(30)).await; // two judges are needed, and it is one of them
         assert_eq!(
-            one_story(&world),
+            one_story(&world).await,
             [0, 0],
             "within five minutes nothing is refused"
         );
@@ -332,7 +337,7 @@ fn collector_that_starts_far_off(seed: u64, by_ms: i64, said: &str) {
         pass(seconds(60)).await;
         assert_eq!(self::sentences(&world), Vec::<String>::new());
         world.until("all are connected", seconds(60), all).await;
-        one_story(&world);
+        one_story(&world).await;
         notices_a_dead_node(&world, seconds(30)).await;
     });
 }

@@ -18,7 +18,7 @@ fn rows_of(world: &World, probe: ProbeId) -> ledger::Totals {
 #[test]
 fn revoked_with_a_full_spool_the_ledger_says_what_is_lost_with_it() {
     on_virtual_time(async {
-        let world = running(70, &scale(2)).await;
+        let world = running(70, &with_page(2)).await;
         let revoked = world.machines[0].probe;
         world.cut(0, true);
         pass(seconds(120)).await;
@@ -30,6 +30,7 @@ fn revoked_with_a_full_spool_the_ledger_says_what_is_lost_with_it() {
         pass(seconds(120)).await;
         let rows = rows_of(&world, revoked);
         assert!(rows.revoked > 0, "{rows:?}");
+        page_agrees(&world).await;
         assert_eq!(rows.revoked, rows.spooled + rows.absent);
         assert_eq!(rows.planned, planned, "its plan ended with the revocation");
         let text = isochrone_report::ledger::text(&ledger_of(&world), None, 200);
@@ -43,7 +44,7 @@ fn revoked_with_a_full_spool_the_ledger_says_what_is_lost_with_it() {
 #[test]
 fn revoked_just_before_the_collector_fails_it_stays_out_and_stops() {
     on_virtual_time(async {
-        let mut world = running(71, &scale(2)).await;
+        let mut world = running(71, &with_page(2)).await;
         let revoked = world.machines[0].probe;
         world.collector.revoke(revoked);
         let planned = rows_of(&world, revoked).planned;
@@ -51,6 +52,7 @@ fn revoked_just_before_the_collector_fails_it_stays_out_and_stops() {
         pass(seconds(60)).await;
         assert!(world.collector.process().sessions.view(revoked).is_none());
         assert_eq!(rows_of(&world, revoked).planned, planned);
+        page_agrees(&world).await;
         assert_eq!(world.machines[0].status().unwrap().plan, None);
     });
 }

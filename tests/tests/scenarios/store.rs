@@ -6,18 +6,10 @@ use isochrone_gate::audit::Actor;
 use isochrone_report::log::Window;
 use isochrone_report::{Printed as _, coverage, nodes, show};
 use isochrone_store::{Part, Store, export};
-use isochrone_tests::world::watch::WATCHED;
 use isochrone_watch::alert::Event;
 use isochrone_web::view::NoticeLevel;
 
 use super::*;
-
-fn watched(probes: u8) -> Scale {
-    Scale {
-        watch: Some(WATCHED.to_owned()),
-        ..scale(probes)
-    }
-}
 
 /// An alert that was sent.
 #[derive(Debug)]
@@ -78,7 +70,7 @@ async fn flip_between_two_runs(world: &mut World, table: &str, place: usize, bit
 #[test]
 fn bit_that_flips_in_a_recent_batch_is_told_alike_everywhere_and_ends_nothing() {
     on_virtual_time(async {
-        let mut world = running(60, &watched(3)).await;
+        let mut world = running(60, &with_page(3)).await;
         pass(seconds(30)).await;
         let batches = world.collector.process().store.commit_number().unwrap() as usize;
         for machine in &mut world.machines {
@@ -97,6 +89,7 @@ fn bit_that_flips_in_a_recent_batch_is_told_alike_everywhere_and_ends_nothing() 
         assert!(ledger.is_balanced(), "{ledger:?}");
         assert_eq!(totals.stored, exported(store));
         assert_eq!(totals.stored, audit.measurements);
+        page_agrees(&world).await;
         let row = &ledger.damage.set_aside[0];
         assert_eq!(
             (row.table.as_str(), row.commit),
@@ -147,7 +140,7 @@ fn bit_that_flips_in_a_recent_batch_is_told_alike_everywhere_and_ends_nothing() 
 #[test]
 fn bit_that_flips_in_a_recent_batch_is_made_good_by_its_probe() {
     on_virtual_time(async {
-        let mut world = running(67, &watched(3)).await;
+        let mut world = running(67, &with_page(3)).await;
         pass(seconds(30)).await;
         let batches = world.collector.process().store.commit_number().unwrap() as usize;
         flip_between_two_runs(&mut world, "log", batches - 5, 1_000).await;
@@ -168,7 +161,7 @@ fn bit_that_flips_in_a_recent_batch_is_made_good_by_its_probe() {
 #[test]
 fn plan_that_is_damaged_comes_back_from_its_probe_with_all_that_was_stored_under_it() {
     on_virtual_time(async {
-        let mut world = running(61, &watched(2)).await;
+        let mut world = running(61, &with_page(2)).await;
         pass(seconds(30)).await;
         let plans = world.collector.process().store.table_rows().unwrap();
         let plans = plans.iter().find(|(table, _)| *table == "plans").unwrap().1;
@@ -191,7 +184,7 @@ fn plan_that_is_damaged_comes_back_from_its_probe_with_all_that_was_stored_under
 #[test]
 fn epoch_whose_account_is_damaged_twice_goes_on_and_forks_nothing() {
     on_virtual_time(async {
-        let mut world = running(62, &watched(2)).await;
+        let mut world = running(62, &with_page(2)).await;
         pass(seconds(30)).await;
         flip_between_two_runs(&mut world, "epochs", 0, 90).await;
         pass(seconds(30)).await;
@@ -220,7 +213,7 @@ fn epoch_whose_account_is_damaged_twice_goes_on_and_forks_nothing() {
 #[test]
 fn full_disk_is_told_as_that_and_silences_nobody() {
     on_virtual_time(async {
-        let world = running(63, &watched(3)).await;
+        let world = running(63, &with_page(3)).await;
         assert!(events(&world).is_empty(), "{:?}", told(&world));
         world.collector.fill_disk(true);
         pass(seconds(600)).await;
@@ -250,7 +243,7 @@ fn full_disk_is_told_as_that_and_silences_nobody() {
 #[test]
 fn disk_that_takes_no_byte_is_told_past_the_store_and_silences_nobody() {
     on_virtual_time(async {
-        let world = running(65, &watched(3)).await;
+        let world = running(65, &with_page(3)).await;
         world.collector.fill_disk(true);
         world
             .collector
@@ -276,7 +269,7 @@ fn disk_that_takes_no_byte_is_told_past_the_store_and_silences_nobody() {
 #[test]
 fn disk_that_fails_for_five_minutes_is_told_with_its_error_and_silences_nobody() {
     on_virtual_time(async {
-        let world = running(66, &watched(3)).await;
+        let world = running(66, &with_page(3)).await;
         world
             .collector
             .disk
@@ -304,7 +297,7 @@ fn disk_that_fails_for_five_minutes_is_told_with_its_error_and_silences_nobody()
 #[test]
 fn probe_that_dies_while_the_disk_is_full_is_still_missed() {
     on_virtual_time(async {
-        let mut world = running(64, &watched(3)).await;
+        let mut world = running(64, &with_page(3)).await;
         world.collector.fill_disk(true);
         pass(seconds(60)).await;
         world.machines[2].kill().await;

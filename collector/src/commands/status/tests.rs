@@ -119,8 +119,10 @@ fn view() -> LiveView {
             stored: 0,
             spooled: 0,
             dropped: 0,
+            damaged: 0,
             refused: 0,
             forked: 0,
+            revoked: 0,
             balanced: true,
         },
         alerts: AlertsView {

@@ -46,6 +46,7 @@ impl Store {
             match result {
                 Ok(told) => {
                     self.damage_changed();
+                    self.account_changes().everything();
                     self.found().settled(&damaged);
                     self.forget_plans(&damaged);
                     for row in told {
@@ -123,7 +124,7 @@ fn set_aside(
     if damaged.iter().any(|row| row.table == LOG_HOURS.name) {
         index_hours(transaction, found)?;
     }
-    heal_copies(transaction, found, &mut rows)?;
+    heal_copies(transaction, found, damaged, &mut rows)?;
     Numbers::open(transaction, found)?.heal(transaction, found)?;
     if suspects.accounts {
         let lost = recount(transaction, found, &suspects)?;

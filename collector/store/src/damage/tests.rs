@@ -7,6 +7,7 @@ use isochrone_proto::ids::{Digest, Sequence};
 use proptest::prelude::*;
 
 use super::flip::Part;
+use crate::aside::SetAside;
 use crate::ingest::fixture::*;
 use crate::ingest::{Ingested, quarantined};
 use crate::ledger::{self, Totals};
@@ -91,6 +92,8 @@ fn totals(store: &Store) -> Totals {
 }
 
 const WHOLE: u64 = 7 * ROWS;
+/// Tables in which the rich store has rows.
+const TABLES: usize = 43;
 
 /// Opens the store and reads everything as a start and its readers do; nothing may end for what is damaged, and
 /// nothing may be told wrongly.
@@ -159,7 +162,7 @@ fn one_flipped_bit_of_any_table_is_named_and_everything_else_is_served() {
     let whole = rich();
     let before = totals(&store_on(&whole.snapshot()));
     let tables = store_on(&whole.snapshot()).table_rows().unwrap();
-    assert_eq!(tables.len(), 43, "{tables:?}");
+    assert_eq!(tables.len(), TABLES, "{tables:?}");
     for (table, rows) in tables {
         for place in [rows / 2, rows - 1] {
             // of the value: one of the middle, its checksum
@@ -175,11 +178,39 @@ fn one_flipped_bit_of_any_table_is_named_and_everything_else_is_served() {
     }
 }
 
+#[test]
+fn of_several_damaged_rows_only_those_that_the_copy_has_are_called_whole() {
+    for (table, copy) in RECORDS {
+        for lost in 0..3 {
+            let disk = rich();
+            let (by_value, by_key) = ((lost + 1) % 3, (lost + 2) % 3);
+            let store = store_on(&disk);
+            assert!(store.flip_both(table, lost, Part::Value, 77).unwrap());
+            assert!(store.flip_bit(table, by_value, Part::Value, 78).unwrap());
+            assert!(store.flip_bit(copy, by_key, Part::Key, 9).unwrap());
+            drop(store);
+
+            let store = store_on(&disk);
+            let records = Records::<String>::new(store.clone(), table);
+            let served = records.list().unwrap();
+            assert_eq!(served.len(), 2, "{table}, {lost}");
+            ledger::verify(&store).unwrap();
+            let damage = store.damage().unwrap();
+            let is_whole = |row: &SetAside| row.consequence.starts_with("taken from the other copy");
+            let (whole, lost_rows): (Vec<_>, Vec<_>) = damage.set_aside.iter().partition(|row| is_whole(row));
+            let key = ["one", "three", "two"][lost];
+            let keys = |rows: &[&SetAside]| rows.iter().map(|row| row.key == key).collect::<Vec<_>>();
+            assert_eq!(keys(&lost_rows), [true, true], "{table}, {lost}: {lost_rows:?}");
+            assert_eq!(keys(&whole), [false, false], "{table}, {lost}: {whole:?}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 30, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_bit_flips_is_found(table in 0_usize..41, place in 0_usize..40, is_key: bool, bit in 0_usize..100_000) {
+    fn whatever_bit_flips_is_found(table in 0_usize..TABLES, place in 0_usize..40, is_key: bool, bit in 0_usize..100_000) {
         let disk = rich();
         let tables = store_on(&disk.snapshot()).table_rows().unwrap();
         let (table, _) = tables[table];

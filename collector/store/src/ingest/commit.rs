@@ -99,8 +99,12 @@ impl Committer {
         }
         match result {
             Ok((mut memory, answers, committed)) => {
+                self.store
+                    .account_changes()
+                    .note(std::mem::take(&mut memory.changes));
                 if std::mem::take(&mut memory.is_mended) {
                     self.store.damage_changed();
+                    self.store.account_changes().everything();
                 }
                 self.memory = Some(memory); // the commit is durable: now it is true
                 for (job, answer) in jobs.into_iter().zip(answers) {
@@ -115,6 +119,7 @@ impl Committer {
             }
             Err(error) => {
                 tracing::error!(error = %chain(&error), items = jobs.len(), "store refused a commit");
+                self.store.account_changes().everything(); // it may have become durable
                 self.memory = None;
                 for job in jobs {
                     job.fail();

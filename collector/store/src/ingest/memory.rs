@@ -8,6 +8,7 @@ use redb::WriteTransaction;
 use super::quarantine::Quarantine;
 use super::stream::EpochMemory;
 use crate::found::Found;
+use crate::ledger::changes::Change;
 use crate::numbers::Numbers;
 use crate::{StoreError, tables};
 
@@ -21,6 +22,8 @@ pub(super) struct Memory {
     pub(super) set_aside: u64,
     /// Something that was damaged came back, in this transaction.
     pub(super) is_mended: bool,
+    /// What this transaction changes in the account.
+    pub(super) changes: Vec<Change>,
     /// The accounts were put right so often when this was read.
     pub(super) recounts: u64,
 }
@@ -47,6 +50,7 @@ impl Memory {
             epochs: HashMap::new(),
             set_aside: numbers.get(tables::META_ASIDE)?,
             is_mended: false,
+            changes: Vec::new(),
             recounts,
         })
     }

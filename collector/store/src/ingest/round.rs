@@ -79,7 +79,10 @@ impl<'t> Round<'t> {
         let mut changed = self.memory.is_mended || self.before != self.memory.counters();
         for key in self.touched.drain(..) {
             if let Some(epoch) = self.memory.epochs.get_mut(&key) {
-                changed |= epoch.is_dirty();
+                if epoch.is_dirty() {
+                    changed = true;
+                    self.memory.changes.push((key, epoch.first_changed_hour()));
+                }
                 epoch.flush(&mut self.epochs)?;
             }
         }

@@ -178,6 +178,12 @@ impl EpochMemory {
         &mut self.row
     }
 
+    /// The earliest hour that changed.
+    pub(super) fn first_changed_hour(&self) -> Option<Hour> {
+        let changed = self.hours.iter().filter(|hour| hour.dirty);
+        changed.map(|hour| hour.hour).min()
+    }
+
     /// Writes what changed, and forgets what is no longer current.
     pub(super) fn flush(&mut self, tables: &mut EpochTables<'_>) -> Result<(), StoreError> {
         if std::mem::take(&mut self.dirty) {

@@ -9,7 +9,7 @@ use isochrone_proto::units::{Hour, UnixMillis};
 use redb::ReadTransaction;
 
 use crate::found::Found;
-use crate::tables::{ENDS, EPOCHS, HOURS, parse_epoch_key, parse_hour_key};
+use crate::tables::{ENDS, EPOCHS, HOURS, hour_key, parse_epoch_key, parse_hour_key};
 use crate::{EpochRow, HourRow, Store, StoreError};
 
 /// An epoch, with all that its rows are made of.
@@ -25,7 +25,7 @@ pub(super) struct EpochAccount {
     spans: Vec<PlanSpan>,
     /// A plan that it followed from there on is missing: what it planned cannot be counted again.
     missing_from: Option<UnixMillis>,
-    end: UnixMillis,
+    pub(super) end: UnixMillis,
     cut: UnixMillis,
 }
 
@@ -36,9 +36,11 @@ struct PlanSpan {
     until: UnixMillis,
 }
 
-struct KnownEpoch {
-    id: EpochId,
-    row: EpochRow,
+/// An epoch, as it is kept.
+#[derive(Debug)]
+pub(super) struct KnownEpoch {
+    pub(super) id: EpochId,
+    pub(super) row: EpochRow,
 }
 
 /// The accounts of every epoch, by probe and the order of its epochs, as of one instant: epochs and hours
@@ -57,7 +59,7 @@ pub(super) fn accounts(store: &Store, now: UnixMillis) -> Result<Vec<EpochAccoun
                 let later = epochs[index + 1..]
                     .iter()
                     .find_map(|later| later.row.first_slot());
-                let mut account = account(store, probe, epoch, later, now)?;
+                let mut account = EpochAccount::of(store, probe, (epoch, later), now)?;
                 account.revoked = ended.is_some();
                 account.hours = hours.remove(&(probe, epoch.id)).unwrap_or_default();
                 accounts.push(account);
@@ -67,10 +69,10 @@ pub(super) fn accounts(store: &Store, now: UnixMillis) -> Result<Vec<EpochAccoun
     })
 }
 
-type Epochs = BTreeMap<ProbeId, Vec<KnownEpoch>>;
+pub(super) type Epochs = BTreeMap<ProbeId, Vec<KnownEpoch>>;
 type Hours = BTreeMap<(ProbeId, EpochId), BTreeMap<Hour, HourRow>>;
 
-fn read_epochs(transaction: &ReadTransaction, found: &Found) -> Result<Epochs, StoreError> {
+pub(super) fn read_epochs(transaction: &ReadTransaction, found: &Found) -> Result<Epochs, StoreError> {
     let mut probes = Epochs::new();
     let table = EPOCHS.read(transaction, found)?;
     for entry in table.iter()? {
@@ -96,50 +98,72 @@ fn read_hours(transaction: &ReadTransaction, found: &Found) -> Result<Hours, Sto
     Ok(epochs)
 }
 
-fn account(
-    store: &Store,
-    probe: ProbeId,
-    epoch: &KnownEpoch,
-    later: Option<UnixMillis>,
-    now: UnixMillis,
-) -> Result<EpochAccount, StoreError> {
-    let row = &epoch.row;
-    let mut spans = Vec::with_capacity(row.adoptions.len());
-    let mut missing_from = None;
-    for (index, adoption) in row.adoptions.iter().enumerate() {
-        let next = row.adoptions.get(index + 1);
-        let Some(plan) = store.plan(probe, adoption.version)? else {
-            missing_from = missing_from.or(Some(adoption.first_slot));
-            continue;
-        };
-        spans.push(PlanSpan {
-            from: adoption.first_slot,
-            until: next.map_or(plan.expires, |next| next.first_slot.min(plan.expires)),
-            plan,
-        });
+/// The hours of an epoch, of `first` and later ones.
+pub(super) fn read_hours_of(
+    transaction: &ReadTransaction,
+    found: &Found,
+    (probe, epoch, first): (ProbeId, EpochId, Hour),
+) -> Result<BTreeMap<Hour, HourRow>, StoreError> {
+    let mut hours = BTreeMap::new();
+    let table = HOURS.read(transaction, found)?;
+    let (lowest, highest) = (
+        hour_key(probe, epoch, first),
+        hour_key(probe, epoch, Hour(u32::MAX)),
+    );
+    for entry in table.range::<&[u8; 28]>(&lowest..=&highest)? {
+        let (key, row) = entry?;
+        let (_, _, hour) = parse_hour_key(key.value());
+        if let Some(row) = table.decode(key.value(), &row, HourRow::decode) {
+            hours.insert(hour, row);
+        }
     }
-    let probe_name = spans.last().map(|span| span.plan.probe_name.clone());
-    Ok(EpochAccount {
-        probe,
-        probe_name: probe_name.unwrap_or_else(|| probe.to_string()),
-        epoch: epoch.id,
-        over: later.is_some() && row.is_drained(),
-        revoked: false,
-        hours: BTreeMap::new(),
-        spans,
-        missing_from,
-        end: later.map_or(now, |later| later.min(now)).max(row.cut),
-        cut: row.cut,
-    })
+    Ok(hours)
 }
 
 impl EpochAccount {
-    /// Planned slots by hour, until the epoch's end.
-    pub(super) fn planned(&self) -> BTreeMap<Hour, u64> {
+    /// The account of an epoch and the first slot of the next one, as of `now`; without its hours.
+    pub(super) fn of(
+        store: &Store,
+        probe: ProbeId,
+        (epoch, later): (&KnownEpoch, Option<UnixMillis>),
+        now: UnixMillis,
+    ) -> Result<Self, StoreError> {
+        let row = &epoch.row;
+        let mut spans = Vec::with_capacity(row.adoptions.len());
+        let mut missing_from = None;
+        for (index, adoption) in row.adoptions.iter().enumerate() {
+            let next = row.adoptions.get(index + 1);
+            let Some(plan) = store.plan(probe, adoption.version)? else {
+                missing_from = missing_from.or(Some(adoption.first_slot));
+                continue;
+            };
+            spans.push(PlanSpan {
+                from: adoption.first_slot,
+                until: next.map_or(plan.expires, |next| next.first_slot.min(plan.expires)),
+                plan,
+            });
+        }
+        let probe_name = spans.last().map(|span| span.plan.probe_name.clone());
+        Ok(Self {
+            probe,
+            probe_name: probe_name.unwrap_or_else(|| probe.to_string()),
+            epoch: epoch.id,
+            over: later.is_some() && row.is_drained(),
+            revoked: false,
+            hours: BTreeMap::new(),
+            spans,
+            missing_from,
+            end: later.map_or(now, |later| later.min(now)).max(row.cut),
+            cut: row.cut,
+        })
+    }
+
+    /// Planned slots by hour, of `first` and later ones, until the epoch's end.
+    pub(super) fn planned(&self, first: Hour) -> BTreeMap<Hour, u64> {
         let mut planned = BTreeMap::new();
         for span in &self.spans {
             let until = span.until.min(self.end);
-            let mut from = span.from;
+            let mut from = span.from.max(first.start());
             while from < until {
                 let hour = from.hour();
                 let slots = span.plan.count_slots(from, until.min(hour.end()));

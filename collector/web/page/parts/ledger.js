@@ -9,7 +9,7 @@ const PARTS = [
   ["spooled", "on the way", "Measured, and kept on the probe's disk until the collector has it."],
   ["skipped", "skipped", "Not measured, for a cause that the probe noted: it was late, busy, or shutting down."],
   ["absent", "absent", "Planned, and nothing was heard: the probe was stopped, its machine is off, or its results are still on their way."],
-  ["dropped", "dropped", "Measured, and lost when a probe's disk space for waiting results was full."],
+  ["dropped", "dropped", "Measured, and lost: a probe's disk space for waiting results was full, or a row of the store was damaged."],
   ["refused", "refused", "Results that contradicted the plan. Kept apart, and not counted as measured."],
   ["forked", "forked", "Results of a copied or restored probe. Kept apart, and not counted twice."],
 ];
@@ -25,7 +25,15 @@ export function ledger(view) {
     h("dl.parts", {}, PARTS.map(([key, name, meaning]) => h("div", { key, class: totals[key] ? null : "zero" },
       h("dt", {}, h(`i.${key}`, {}), term(name, meaning)),
       h("dd", {}, count(totals[key]), h("small", {}, percent(totals[key] / totals.planned)))))),
+    h("p.small", {}, lost(totals)),
     h("p.small", {}, period(totals, view)));
+}
+
+/** What of these parts never comes back, in words. */
+function lost(totals) {
+  const damaged = totals.damaged ? `${count(totals.damaged)} of those dropped were lost with damaged rows of the store. ` : "";
+  const revoked = totals.revoked ? `${count(totals.revoked)} of those on the way or absent never come: their probe was revoked.` : "";
+  return `${damaged}${revoked}`;
 }
 
 function sentence(totals) {

@@ -158,8 +158,10 @@ pub(super) fn view() -> LiveView {
             stored: 95,
             spooled: 2,
             dropped: 0,
+            damaged: 0,
             refused: 0,
             forked: 0,
+            revoked: 0,
             balanced: true,
         },
         alerts: AlertsView {

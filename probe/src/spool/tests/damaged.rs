@@ -192,3 +192,36 @@ fn damaged_format_byte_is_damage_and_no_other_format() {
         []
     );
 }
+
+#[test]
+fn count_of_what_was_refused_says_so_when_its_file_was_damaged() {
+    let disk = Arc::new(MemoryDisk::new());
+    let (mut spool, _) = filled(&disk, 1);
+    let told = RefusedSoFar {
+        batches: 1,
+        rows: 7,
+        rows_for_time: 7,
+    };
+    spool.refused(epoch(1), told);
+    spool.save_refused();
+    drop(spool);
+    let whole = open(&disk, 1 << 20);
+    assert_eq!(
+        (whole.refused_ever(), whole.is_refused_incomplete()),
+        (told, false)
+    );
+    drop(whole);
+
+    disk.corrupt("refused.json", 0, 0x40);
+    for again in 0..2 {
+        let mut spool = open(&disk, 1 << 20);
+        assert!(spool.is_refused_incomplete(), "start {again}");
+        spool.refused(epoch(1), told);
+        assert_eq!(
+            spool.refused_ever().rows,
+            7,
+            "what the collector tells of epochs held here is known again"
+        );
+        spool.save_refused();
+    }
+}
