@@ -148,6 +148,17 @@ async fn status(paths: &Paths, format: Format, show: &mut impl FnMut(Answer)) ->
         ..paths.clone()
     };
     let demo = demo.socket().exists().then_some(demo.state);
+    if let (None, Some(service)) = (&demo, paths.other_service()) {
+        let reason = format!(
+            "none runs in {}; the service's folder is {}",
+            paths.state.display(),
+            service.display()
+        );
+        return show_while(show, |answers| {
+            commands::status_of_no_answer(reason, format, answers)
+        })
+        .await;
+    }
     show_while(show, |answers| {
         commands::status_of_no_collector(demo, format, answers)
     })
@@ -179,8 +190,12 @@ async fn reach(paths: &Paths, command: &Command, mut show: impl FnMut(Answer)) -
                 return Ok(Reached::Nothing(*format));
             }
             anyhow::bail!(
-                "there is no store in {}: no collector ran with this state folder yet. Is it another one? Name it with --state; or start a collector with `up` or `serve`",
-                paths.state.display()
+                "there is no store in {}: no collector ran with this state folder yet. {}; or start a collector with `up` or `serve`",
+                paths.state.display(),
+                match paths.other_service() {
+                    Some(service) => format!("The service's is {}: run this with sudo", service.display()),
+                    None => "Is it another one? Name it with --state".to_owned(),
+                }
             );
         }
         match (CommandContext::open(paths), waits.next()) {

@@ -126,7 +126,16 @@ async fn join_mesh(paths: &Paths, token: &Token) -> Result<ExitCode, Box<dyn std
 }
 
 async fn show_status(paths: &Paths, format: Format) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let status = status::ask(&paths.state).await?;
+    let asked = status::ask(&paths.state).await;
+    let status = asked.map_err(|error| match paths.other_service() {
+        Some(service) => format!(
+            "no isochrone-probe runs with the state folder {}; that of the service is {}: run this with sudo",
+            paths.state.display(),
+            service.display()
+        )
+        .into(),
+        None => Box::<dyn std::error::Error>::from(error),
+    })?;
     match format {
         Format::Text => say(&status.text()),
         Format::Json => say(&format!("{}\n", serde_json::to_string(&status)?)),

@@ -34,12 +34,13 @@ pub struct Servers(BTreeMap<ProbeId, ProbeId>);
 
 impl Servers {
     /// Joins the probes of one worker that came one after the other, and stood at one place or had one address. Where
-    /// one still measured after the next had joined, they are two servers: a key that is replaced measures no more.
+    /// one still measured after the next had joined, they are two servers: a key that is replaced measures no more. Of
+    /// what joined from `until` on, where the traces end, nothing is known.
     #[must_use]
-    pub fn new(roster: &Roster, traces: &BTreeMap<ProbeId, Traces>) -> Self {
+    pub fn new(roster: &Roster, traces: &BTreeMap<ProbeId, Traces>, until: UnixMillis) -> Self {
         let nothing = Traces::default();
-        let mut probes: Vec<_> = roster
-            .probes()
+        let known = roster.probes().filter(|probe| probe.joined < until);
+        let mut probes: Vec<_> = known
             .map(|entry| Probe {
                 entry,
                 traces: traces.get(&entry.id).unwrap_or(&nothing),
@@ -159,7 +160,7 @@ mod tests {
     fn servers(members: &[(ProbeEntry, Traces)]) -> (usize, String) {
         let roster = Roster::new(members.iter().map(|(entry, _)| entry.clone()), []);
         let traces = members.iter().map(|(entry, traces)| (entry.id, traces.clone()));
-        let servers = Servers::new(&roster, &traces.collect());
+        let servers = Servers::new(&roster, &traces.collect(), UnixMillis(DAY0 + 8 * DAY));
         let ids: BTreeSet<_> = members.iter().map(|(entry, _)| servers.of(entry.id)).collect();
         let first = roster.probe(servers.of(members[0].0.id)).unwrap();
         (ids.len(), first.name.clone())
@@ -239,6 +240,12 @@ mod tests {
             elsewhere("there", 2, Some(3), "::ffff:172.17.0.1"),
         ];
         assert_eq!(servers(&nat).0, 2, "behind one proxy");
+    }
+
+    #[test]
+    fn probe_that_joined_after_the_traces_end_stands_for_nobody() {
+        let later = [member("first", 0, Some(7)), member("later", 8, None)];
+        assert_eq!(servers(&later), (2, "first".to_owned()));
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub mod show;
 pub mod status;
 pub mod tables;
 pub mod targets;
+mod vantages;
 mod words;
 
 use serde_json::Value;

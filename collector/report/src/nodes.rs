@@ -30,6 +30,7 @@ use crate::frame::Frame;
 use crate::lines::Lines;
 use crate::log::{Window, fill};
 use crate::tables::Table;
+use crate::vantages::Witnesses;
 
 /// Reads the log and makes the report. `progress` gets the count of batches read so far.
 ///
@@ -43,7 +44,7 @@ pub fn from_store(
 ) -> Result<NodesReport, StoreError> {
     let facts = Facts::read(store)?;
     let clocks = facts.clocks.clone();
-    let mut builder = NodesBuilder::new(roster, window, facts);
+    let mut builder = NodesBuilder::new(roster, window, facts).with_witnesses(Witnesses::read(store)?);
     fill(store, (builder.reads(), &clocks), &mut builder, progress)?;
     let kept = monitor::incidents(store).list()?;
     let kept: Vec<_> = kept.into_iter().map(|(_, incident)| incident).collect();

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::terminal::word;
 
+/// Name of the state folder.
+const FOLDER: &str = "isochrone-collector";
+
 /// The collector's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {
@@ -41,7 +44,7 @@ impl Paths {
                 } else {
                     xdg("XDG_STATE_HOME", ".local/state")
                 };
-                (folder.join("isochrone-collector"), folder.join("isochrone-probe"))
+                (folder.join(FOLDER), folder.join("isochrone-probe"))
             }
         };
         let targets = config.parent().unwrap_or(Path::new(".")).join("targets.toml");
@@ -62,6 +65,19 @@ impl Paths {
         let named = config.into_iter().chain(state);
         let words = named.map(|(option, path)| format!("{option} {}", word(path)));
         words.collect::<Vec<_>>().join(" ")
+    }
+
+    /// The folder of the service on this machine, where that is another than this and nobody named one: root's, which
+    /// whoever is not root does not look into.
+    #[must_use]
+    pub fn other_service(&self) -> Option<PathBuf> {
+        self.other_than(&Path::new("/var/lib").join(FOLDER))
+    }
+
+    fn other_than(&self, service: &Path) -> Option<PathBuf> {
+        let is_usual = self.state == Self::find(None, None).state;
+        let is_there = service.symlink_metadata().is_ok(); // a link may lead where this user cannot look
+        (is_usual && self.state != service && is_there).then(|| service.to_owned())
     }
 
     /// The control socket in the state folder.
@@ -100,6 +116,16 @@ mod tests {
         assert_eq!(named.probe_state, Path::new("/srv/mesh/probe"));
         assert_eq!(named.probe_config(), Path::new("/etc/x/probe.toml"));
         let usual = Paths::find(None, None);
+        let service = tempfile::tempdir().unwrap();
+        let other = Some(service.path().to_owned());
+        assert_eq!(usual.other_than(service.path()), other, "the service's");
+        assert_eq!(usual.other_than(&service.path().join("none")), None);
+        assert_eq!(usual.other_than(&usual.state), None, "its own");
+        assert_eq!(
+            named.other_than(service.path()),
+            None,
+            "whoever names one means it"
+        );
         assert_eq!(
             named.options(),
             "--config /etc/x/collector.toml --state /srv/mesh"

@@ -1,7 +1,7 @@
 //! Where the configuration and the state are.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::config::{Config, ConfigError};
 
@@ -12,7 +12,11 @@ pub(super) struct Paths {
     /// Named by the user, so that it must be there.
     config_named: bool,
     pub(super) state: PathBuf,
+    state_named: bool,
 }
+
+/// The state folder of the service.
+const SERVICE: &str = "/var/lib/isochrone-probe";
 
 impl Paths {
     /// What the user named, else the system's for root, else the user's own (XDG).
@@ -33,16 +37,28 @@ impl Paths {
         };
         let default_state = || {
             if is_root {
-                PathBuf::from("/var/lib/isochrone-probe")
+                PathBuf::from(SERVICE)
             } else {
                 home("XDG_STATE_HOME", ".local/state").join("isochrone-probe")
             }
         };
         Self {
             config_named: config.is_some(),
+            state_named: state.is_some(),
             config: config.unwrap_or_else(default_config),
             state: state.unwrap_or_else(default_state),
         }
+    }
+
+    /// The folder of the service on this machine, where that is another than this and nobody named one: root's, which
+    /// whoever is not root does not look into.
+    pub(super) fn other_service(&self) -> Option<PathBuf> {
+        self.other_than(Path::new(SERVICE))
+    }
+
+    fn other_than(&self, service: &Path) -> Option<PathBuf> {
+        let is_there = service.symlink_metadata().is_ok(); // a link may lead where this user cannot look
+        (!self.state_named && self.state != service && is_there).then(|| service.to_owned())
     }
 
     /// Refuses the state folder of a collector: `ISOCHRONE_STATE` names one for whoever works with both.
@@ -70,6 +86,27 @@ impl Paths {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folder_of_the_service_is_named_where_nobody_named_another() {
+        let service = tempfile::tempdir().unwrap();
+        let usual = Paths::find(None, None);
+        assert_eq!(usual.other_than(service.path()).as_deref(), Some(service.path()));
+        assert_eq!(usual.other_than(&service.path().join("none")), None);
+        assert_eq!(usual.other_than(&usual.state), None, "its own");
+        let dangling = service.path().join("isochrone-probe");
+        std::os::unix::fs::symlink("/var/lib/private/x", &dangling).unwrap();
+        assert!(
+            usual.other_than(&dangling).is_some(),
+            "a service with an id of its own"
+        );
+        let named = Paths::find(None, Some("/srv/probe".into()));
+        assert_eq!(
+            named.other_than(service.path()),
+            None,
+            "whoever names one means it"
+        );
+    }
 
     #[test]
     fn collectors_file_and_folder_are_refused_by_name() {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use isochrone_base::kinds::{CountsFor, Ended, EndpointRun, Finding, counts_for};
 use isochrone_base::roster::{NodeEntry, ProbeEntry, Roster};
-use isochrone_base::servers::{Servers, Traces};
+use isochrone_base::servers::Servers;
 use isochrone_base::words;
 use isochrone_coverage::country::Country;
 use isochrone_coverage::geo::Position;
@@ -17,11 +17,11 @@ use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::measurement::Phase;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::{Store, StoreError, Stored};
-use isochrone_watch::addresses::Addresses;
 use isochrone_watch::clocks::Clocks;
 use isochrone_watch::judge::Cadence;
 
 use crate::log::{DAY_MS, Fill, Window, dated, fill};
+use crate::vantages::Witnesses;
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -38,8 +38,8 @@ pub fn from_store(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Observations, StoreError> {
     let clocks = Clocks::read(store)?;
-    let mut builder = ObservationsBuilder::new(roster, window).with_clocks(clocks.clone());
-    builder.take_addresses(&Addresses::read(store)?);
+    let builder = ObservationsBuilder::new(roster, window);
+    let mut builder = builder.with(clocks.clone(), Witnesses::read(store)?);
     fill(store, (window, &clocks), &mut builder, progress)?;
     Ok(builder.finish(source))
 }
@@ -51,8 +51,8 @@ pub(super) struct ObservationsBuilder<'a> {
     window: Window,
     /// By probe, node and day.
     days: HashMap<(ProbeId, TargetId, u64), Reading>,
-    /// Of each probe, what tells whether it is a server that was invited again.
-    traces: BTreeMap<ProbeId, Traces>,
+    /// Which of them are one server.
+    witnesses: Witnesses,
     /// Until when each node was measured: its newest slot, and how long that stays fresh.
     until: HashMap<TargetId, UnixMillis>,
     clocks: Clocks,
@@ -83,8 +83,7 @@ impl Fill for ObservationsBuilder<'_> {
             let fresh_ms = Cadence::of(check.schedule).apart_ms().max(HOUR_MS);
             let until = self.until.entry(target.id).or_default();
             *until = UnixMillis(slot.0 + fresh_ms).max(*until);
-            let traces = self.traces.entry(stored.probe).or_default();
-            traces.last = traces.last.max(Some(slot));
+            self.witnesses.measured(stored.probe, slot);
             let key = (stored.probe, target.id, slot.0 / DAY_MS);
             self.days.entry(key).or_default().add(counts_for, &run);
         }
@@ -122,21 +121,18 @@ impl<'a> ObservationsBuilder<'a> {
             roster,
             window,
             days: HashMap::new(),
-            traces: BTreeMap::new(),
+            witnesses: Witnesses::default(),
             until: HashMap::new(),
             clocks: Clocks::default(),
         }
     }
 
-    /// How far the probes' clocks were off.
-    fn with_clocks(self, clocks: Clocks) -> Self {
-        Self { clocks, ..self }
-    }
-
-    /// Whence the probes' sessions came.
-    fn take_addresses(&mut self, addresses: &Addresses) {
-        for (probe, address) in addresses.all() {
-            self.traces.entry(probe).or_default().addresses.insert(address);
+    /// How far the probes' clocks were off, and whence they came.
+    fn with(self, clocks: Clocks, witnesses: Witnesses) -> Self {
+        Self {
+            clocks,
+            witnesses,
+            ..self
         }
     }
 
@@ -167,14 +163,15 @@ impl<'a> ObservationsBuilder<'a> {
         (nodes, left_out)
     }
 
-    /// The servers with a probe that is active or was measured with, and the place of each among them.
+    /// The servers with a probe that was measured with, or is active and was there, and the place of each among them.
     fn vantages(&self, servers: &Servers, notes: &mut Vec<Note>) -> (Vec<Vantage>, BTreeMap<ProbeId, usize>) {
         let mut vantages = Vec::new();
         let mut places: BTreeMap<ProbeId, usize> = BTreeMap::new();
         for probe in self.roster.probes() {
             let measured = self.days.keys().any(|(of, ..)| *of == probe.id);
             let is_another = servers.of(probe.id) != probe.id;
-            if is_another || !probe.active && !measured {
+            let was_there = probe.active && probe.joined < self.window.until;
+            if is_another || !was_there && !measured {
                 continue;
             }
             match vantage(probe) {
@@ -192,7 +189,7 @@ impl<'a> ObservationsBuilder<'a> {
 
     pub(super) fn finish(mut self, source: Source) -> Observations {
         let (nodes, mut notes) = self.nodes();
-        let servers = Servers::new(self.roster, &self.traces);
+        let servers = self.witnesses.servers(self.roster, self.window.until);
         self.join_days(&servers);
         let (vantages, places) = self.vantages(&servers, &mut notes);
         let indices: BTreeMap<TargetId, usize> = nodes

@@ -20,6 +20,7 @@ use super::outages::report;
 use super::values::{AvailabilityReport, NodeReport, NodesReport};
 use crate::log::{DAY_MS, Fill, Window, dated};
 use crate::outages::{self, Outages};
+use crate::vantages::Witnesses;
 
 /// What the log holds so far.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(super) struct NodesBuilder<'a> {
     slice_ms: u64,
     /// First and last check of each node, whoever's.
     measured: BTreeMap<TargetId, (UnixMillis, UnixMillis)>,
+    /// Which of the probes are one server.
+    witnesses: Witnesses,
     replay: Replay,
 }
 
@@ -45,6 +48,7 @@ impl Fill for NodesBuilder<'_> {
             let Some((check, target)) = planned.filter(|_| self.window.holds(slot)) else {
                 continue;
             };
+            self.witnesses.measured(stored.probe, slot);
             let run = EndpointRun::of(check.kind.check, &row.outcome);
             let said = Observation::of(check.kind, slot, &row.outcome);
             if let (Some(run), Some(said)) = (run, said) {
@@ -62,8 +66,14 @@ impl<'a> NodesBuilder<'a> {
             counts: BTreeMap::new(),
             slice_ms: slice_ms(window),
             measured: BTreeMap::new(),
+            witnesses: Witnesses::default(),
             replay: Replay::new(roster, (window.from, window.until)).with_facts(facts),
         }
+    }
+
+    /// Whence the probes came.
+    pub(super) fn with_witnesses(self, witnesses: Witnesses) -> Self {
+        Self { witnesses, ..self }
     }
 
     /// What is to be read from the log: a while before the window, too.
@@ -99,6 +109,8 @@ impl<'a> NodesBuilder<'a> {
         let replayed = std::mem::replace(&mut self.replay, empty).finish();
         let outages = outages::merge(replayed.incidents.clone(), kept, self.window);
         self.judge(&replayed, &outages);
+        let servers = self.witnesses.servers(self.roster, self.window.until);
+        self.counts.values_mut().for_each(|counts| counts.join(&servers));
         let is_told = |node: &&NodeEntry| !node.removed || self.measured.contains_key(&node.id);
         let told = self.roster.nodes().filter(is_told);
         let of = |node: &NodeEntry| outages.get(&node.id).map_or(&[][..], Vec::as_slice);

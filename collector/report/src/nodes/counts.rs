@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use isochrone_base::kinds::{Ended, EndpointRun};
+use isochrone_base::servers::Servers;
 use isochrone_base::words;
 use isochrone_coverage::histogram::LogHistogram;
 use isochrone_proto::ids::ProbeId;
@@ -60,6 +61,12 @@ impl Counts {
             Word::Absent => self.absent += 1,
             Word::Nothing => self.unjudged += 1,
         }
+    }
+
+    /// Probes of one server are one vantage.
+    pub(super) fn join(&mut self, servers: &Servers) {
+        let of_probes = std::mem::take(&mut self.vantages).into_iter();
+        self.vantages = of_probes.map(|probe| servers.of(probe)).collect();
     }
 
     fn add_good(&mut self, check: Check, run: &EndpointRun<'_>) {

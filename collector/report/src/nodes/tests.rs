@@ -111,6 +111,32 @@ fn node<'a>(report: &'a NodesReport, name: &str) -> &'a NodeReport {
     report.nodes.iter().find(|node| node.node == name).unwrap()
 }
 
+#[test]
+fn server_that_was_invited_again_is_one_vantage_of_the_day() {
+    let again = fixture::probe("paris-again", "bob", None);
+    let again = ProbeEntry {
+        joined: UnixMillis(DAY0 + 300_000),
+        ..again
+    };
+    let roster = Roster::new(
+        [fixture::probe("paris", "bob", Some(2)), again],
+        [fixture::node("lima", "pia")],
+    );
+    let vantages = |until: u64, from: u64| {
+        let report = run(&roster, window(60), |round, probe, _, kind| {
+            let measures = if probe == "paris" {
+                round < until
+            } else {
+                round >= from
+            };
+            measures.then(|| usual(kind))
+        });
+        node(&report, "lima").days[0].vantages
+    };
+    assert_eq!(vantages(30, 31), 1, "one after the other");
+    assert_eq!(vantages(60, 31), 2, "beside each other");
+}
+
 fn kept(start: UnixMillis, end: Option<UnixMillis>) -> Incident {
     Incident {
         id: "kept".into(),

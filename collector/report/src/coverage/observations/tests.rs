@@ -57,6 +57,16 @@ fn server_that_was_invited_again_is_one_vantage_whatever_was_written_of_it() {
     assert_eq!(names, ["berlin"], "no second vantage takes the caveat away");
     let day = reading(&observations, "berlin", "tokyo", 0).expect("of both");
     assert_eq!(day.rtt.times.count(), 2);
+    let old = [("berlin-before", "tokyo", CONNECT4, 0, connected(250))];
+    let since = |probe: &ProbeEntry| if probe.active { DAY0 + 20 * DAY_MS } else { 0 };
+    let probes = roster.probes().map(|probe| ProbeEntry {
+        joined: UnixMillis(since(probe)),
+        ..probe.clone()
+    });
+    let later = Roster::new(probes, roster.nodes().cloned());
+    let vantages = observe_by(&later, &old).vantages;
+    assert_eq!(vantages.len(), 1);
+    assert_eq!(vantages[0].name, "berlin-before", "a window shows who was there");
     let at_once = [
         ("berlin-before", "tokyo", CONNECT4, 2 * DAY_MS, connected(250)),
         ("berlin", "tokyo", CONNECT4, DAY_MS, connected(252)),
