@@ -63,7 +63,7 @@ use self::outage::by_hand;
 pub(crate) use self::reading::same_way;
 use self::sight::{Matter, Sight};
 use self::silence::Silences;
-pub(crate) use self::silence::{OWN_NETWORK, UNSENT};
+pub(crate) use self::silence::{FORBIDDEN, OWN_NETWORK};
 pub use self::state::{NodeStanding, Said, Standing, State, Verdict};
 use self::tally::Tally;
 pub use self::tell::Telling;

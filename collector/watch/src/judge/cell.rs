@@ -27,8 +27,8 @@ pub(super) struct Cell {
     pub(super) is_way: bool,
     /// Newest run of any word: the target is measured.
     pub(super) measured: UnixMillis,
-    /// Newest run that never left the probe: its own rules forbid it, or it cannot.
-    pub(super) unsent: UnixMillis,
+    /// Newest run that the probe's own rules forbade.
+    pub(super) forbidden: UnixMillis,
     /// The way to the target.
     pub(super) way: Streak,
     /// Its name.
@@ -96,7 +96,7 @@ impl Cell {
             is_planned: true,
             is_way: false,
             measured: UnixMillis(0),
-            unsent: UnixMillis(0),
+            forbidden: UnixMillis(0),
             way: Streak::default(),
             name: Streak::default(),
             failure: None,
@@ -114,7 +114,7 @@ impl Cell {
     pub(super) fn start_anew(&mut self) {
         (self.way, self.name) = (Streak::default(), Streak::default());
         (self.measured, self.counted, self.mistrusted) = (UnixMillis(0), UnixMillis(0), UnixMillis(0));
-        self.unsent = UnixMillis(0);
+        self.forbidden = UnixMillis(0);
         (self.failure, self.maybe_alone) = (None, false);
         (self.proven_before, self.named_before) = (false, false);
     }
@@ -124,7 +124,7 @@ impl Cell {
         each(
             [
                 &mut self.measured,
-                &mut self.unsent,
+                &mut self.forbidden,
                 &mut self.counted,
                 &mut self.mistrusted,
             ],

@@ -56,8 +56,8 @@ impl Engine {
         let (vantage, node) = (self.cells[place].vantage, self.cells[place].target);
         let cell = &mut self.cells[place];
         cell.measured = cell.measured.max(run.began);
-        if run.word == Word::Nothing {
-            cell.unsent = cell.unsent.max(run.began);
+        if run.word == Word::Forbidden {
+            cell.forbidden = cell.forbidden.max(run.began);
         }
         let mut reached = cell.reached(run);
         if let Reached::Failed(_, cause) = reached

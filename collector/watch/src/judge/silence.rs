@@ -73,9 +73,9 @@ pub(super) const MEASURED: &str = "It is measured, but nobody who measures it ma
     proven, or they fail alone too often, or they are its own worker's. This says nothing about the node itself. See \
     the probes' states.";
 /// Why nobody knows how a node is that no probe may ask.
-pub(crate) const UNSENT: &str = "No probe that is to measure it can ask: its address is a private or local one that their own files \
-    do not open (allow_private in each probe.toml), or they have no route of its family. This says nothing about the node \
-    itself. `show` names the error.";
+pub(crate) const FORBIDDEN: &str = "No probe that is to measure it may ask: its address is a private or local one, or the \
+    probe's own, and only the probes' own files open those (allow_private in probe.toml). This says nothing about the \
+    node itself.";
 /// Why nobody knows how one is that is not.
 const UNMEASURED: &str = "No probe that may judge it sends fresh results: this says nothing about the node itself. See \
     the probes' states and the plan.";
@@ -306,7 +306,7 @@ impl Engine {
         let subject = Subject::Node(node.id);
         let mut incident = lack((subject, node.name()), IncidentCheck::Data, since, self.now);
         let caveat = match is_measured {
-            true if self.is_unsent(place) => UNSENT,
+            true if self.is_forbidden(place) => FORBIDDEN,
             true => MEASURED,
             false => UNMEASURED,
         };
@@ -316,12 +316,12 @@ impl Engine {
         self.nodes[place].blindness = Some(incident);
     }
 
-    /// Whether no run of those that measure a node leaves its probe.
-    fn is_unsent(&self, place: usize) -> bool {
+    /// Whether every probe that measures a node is forbidden to ask it by its own rules.
+    fn is_forbidden(&self, place: usize) -> bool {
         let ways = self.nodes[place].ways.iter().flatten();
         let cells = ways.map(|&way| &self.cells[way]);
         let mut measured = cells.filter(|cell| cell.is_measured(self.now));
-        measured.all(|cell| cell.unsent == cell.measured)
+        measured.all(|cell| cell.forbidden == cell.measured)
     }
 
     /// Whether something ought to be known of a node. Where it is down, that was told; where nobody measures it because

@@ -12,7 +12,7 @@ use isochrone_proto::units::UnixMillis;
 use super::Known;
 use super::names::listed;
 use crate::incident::{Cause, Ending, Incident, IncidentCheck, Subject};
-use crate::judge::{OWN_NETWORK, State, Telling, UNSENT, What};
+use crate::judge::{FORBIDDEN, OWN_NETWORK, State, Telling, What};
 
 /// The last part of an alert's id: the same telling always has the same.
 pub(super) fn id_word(telling: &Telling) -> String {
@@ -363,14 +363,14 @@ fn lack(what: What, incidents: &[Incident], known: Known<'_>) -> String {
             count("probe"),
             first_of_all(incidents)
         ),
-        What::NobodyMayJudge if is_one && is_unsent(incidents) => {
-            format!("{names}: no probe can ask it since {since} UTC. {UNSENT}")
+        What::NobodyMayJudge if is_one && is_forbidden(incidents) => {
+            format!("{names}: no probe may ask it since {since} UTC. {FORBIDDEN}")
         }
         What::NobodyMayJudge if is_one => {
             format!("{names}: measured, but nobody may judge it since {since} UTC.")
         }
-        What::NobodyMayJudge if is_unsent(incidents) => format!(
-            "{}: no probe can ask them since {since} UTC: {names}. {UNSENT}",
+        What::NobodyMayJudge if is_forbidden(incidents) => format!(
+            "{}: no probe may ask them since {since} UTC: {names}. {FORBIDDEN}",
             count("node")
         ),
         What::NobodyMayJudge => format!(
@@ -385,11 +385,11 @@ fn lack(what: What, incidents: &[Incident], known: Known<'_>) -> String {
     }
 }
 
-/// Whether no run of theirs leaves its probe, by what was noted of each.
-fn is_unsent(incidents: &[Incident]) -> bool {
+/// Whether every probe is forbidden to ask them, by what was noted of each.
+fn is_forbidden(incidents: &[Incident]) -> bool {
     incidents
         .iter()
-        .all(|incident| incident.caveat.as_deref() == Some(UNSENT))
+        .all(|incident| incident.caveat.as_deref() == Some(FORBIDDEN))
 }
 
 /// "A", or what to do before where most probes are silent: the page gives the same advice.

@@ -329,9 +329,15 @@ fn server_that_dies_with_a_fall_that_nobody_was_told_of_pages() {
 }
 
 #[test]
-fn node_that_no_probe_can_ask_is_told_as_that_and_with_what_to_do() {
+fn node_that_no_probe_may_ask_is_told_as_that_and_with_what_to_do() {
     let mut mesh = Mesh::ten();
-    mesh.run(300, |run| if run.node == 0 { Seen::Unsent } else { Seen::Green });
+    mesh.run(300, |run| {
+        if run.node == 0 {
+            Seen::Forbidden
+        } else {
+            Seen::Green
+        }
+    });
     let (_, told) = &mesh.told[0];
     assert_eq!(
         (told.what, mesh.told.len()),
@@ -345,7 +351,7 @@ fn node_that_no_probe_can_ask_is_told_as_that_and_with_what_to_do() {
         (&|_| None, &|_| None, &|_| crate::alert::Whose::default()),
     );
     assert!(
-        alert.summary.starts_with("n0: no probe can ask it since "),
+        alert.summary.starts_with("n0: no probe may ask it since "),
         "{}",
         alert.summary
     );
