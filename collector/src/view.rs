@@ -1,5 +1,6 @@
 //! Fills the page's view from live state, verdicts and the outbox.
 
+pub(crate) mod head;
 mod incidents;
 mod mesh;
 mod nodes;
@@ -90,7 +91,8 @@ impl ViewParts<'_> {
         notices.extend(self.unclear());
         notices.extend(self.roster.probes().filter_map(|probe| self.closed_port(probe)));
         notices.extend(self.one_place());
-        view::LiveView {
+        let mut view = view::LiveView {
+            head: view::Head::default(),
             generated_at: timestamp(self.now),
             source: self.collector.source,
             window_s: WINDOW_S,
@@ -107,7 +109,9 @@ impl ViewParts<'_> {
             incidents,
             ledger: self.collector.ledger,
             notices,
-        }
+        };
+        view.head = head::of(&view);
+        view
     }
 }
 

@@ -13,16 +13,15 @@ const PROVEN_MAX: usize = 50;
 impl ViewParts<'_> {
     pub(super) fn incidents(&self) -> Vec<view::IncidentView> {
         let shown = self.engine.open().chain(self.recent.iter().copied());
-        let shown = shown.filter_map(|incident| Some((incident, shown_check(incident.check)?)));
-        let views = shown.enumerate().map(|(place, (incident, check))| {
+        let views = shown.enumerate().map(|(place, incident)| {
             let cells = if place < PROVEN_MAX { usize::MAX } else { 0 };
-            self.incident(incident, check, cells)
+            self.incident(incident, cells)
         });
         views.collect()
     }
 
     /// With so many cells of evidence at most.
-    fn incident(&self, incident: &Incident, check: view::IncidentCheck, cells: usize) -> view::IncidentView {
+    fn incident(&self, incident: &Incident, cells: usize) -> view::IncidentView {
         let (alerts_delivered, alerts_pending) = self.alerts(incident);
         let evidence = incident.evidence.iter().take(cells).map(|cell| view::Evidence {
             vantage: cell.vantage.clone(),
@@ -34,9 +33,9 @@ impl ViewParts<'_> {
         view::IncidentView {
             id: incident.id.clone(),
             target: incident.target.clone(),
-            check,
+            check: shown_check(incident.check),
             checks: shown_checks(incident),
-            flapping: incident.flapping.map(|flapping| flapping.openings),
+            flapping: incident.falls(),
             openings_per_hour: incident.flapping.and_then(|flapping| flapping.per_hour()),
             up_since: incident.up_since().map(timestamp),
             late: incident.late,
@@ -72,20 +71,13 @@ impl ViewParts<'_> {
         }
     }
 
-    /// What is known of no node, or of some only in part.
+    /// What is known of some nodes only in part.
     pub(super) fn unclear(&self) -> Vec<view::Notice> {
         let notice = |text, at| view::Notice {
             level: view::NoticeLevel::Warning,
             text,
             at: timestamp(at),
         };
-        let open = self.engine.open();
-        let blind = open
-            .filter(|incident| incident.check == IncidentCheck::Data)
-            .map(|incident| {
-                let caveat = incident.caveat.as_deref().unwrap_or_default();
-                notice(format!("{}: {caveat}", incident.target), incident.start)
-            });
         let partial = self.engine.partial().filter_map(|(target, since)| {
             let name = &self.roster.node(target)?.name;
             let text = format!(
@@ -99,19 +91,19 @@ impl ViewParts<'_> {
                         fewer networks report than before. It judges nobody until they do again.";
             notice(text.to_owned(), since)
         });
-        blind.chain(partial).chain(own_line).collect()
+        partial.chain(own_line).collect()
     }
 }
 
-/// `None` for what a notice says.
-fn shown_check(check: IncidentCheck) -> Option<view::IncidentCheck> {
+fn shown_check(check: IncidentCheck) -> view::IncidentCheck {
     match check {
-        IncidentCheck::Connect => Some(view::IncidentCheck::Connect),
-        IncidentCheck::Name => Some(view::IncidentCheck::Name),
-        IncidentCheck::Status | IncidentCheck::Http => Some(view::IncidentCheck::Status),
-        IncidentCheck::Asset => Some(view::IncidentCheck::Asset),
-        IncidentCheck::Probe => Some(view::IncidentCheck::Probe),
-        IncidentCheck::Data => None,
+        IncidentCheck::Connect => view::IncidentCheck::Connect,
+        IncidentCheck::Name => view::IncidentCheck::Name,
+        IncidentCheck::Status => view::IncidentCheck::Status,
+        IncidentCheck::Http => view::IncidentCheck::Http,
+        IncidentCheck::Asset => view::IncidentCheck::Asset,
+        IncidentCheck::Probe => view::IncidentCheck::Probe,
+        IncidentCheck::Data => view::IncidentCheck::Data,
     }
 }
 
@@ -119,5 +111,5 @@ fn shown_checks(incident: &Incident) -> Vec<view::IncidentCheck> {
     let mut checks: Vec<_> = incident.checks.iter().map(|span| span.check).collect();
     checks.sort_unstable();
     checks.dedup();
-    checks.into_iter().filter_map(shown_check).collect()
+    checks.into_iter().map(shown_check).collect()
 }

@@ -5,6 +5,8 @@ use isochrone_base::roster::ProbeEntry;
 use isochrone_base::words::timestamp;
 use isochrone_proto::ids::TargetId;
 use isochrone_proto::kind::{Check, Family, Kind};
+use isochrone_proto::units::UnixMillis;
+use isochrone_watch::incident::Subject;
 use isochrone_watch::live::{Cell, Finding};
 use isochrone_web::view;
 
@@ -42,7 +44,7 @@ impl ViewParts<'_> {
             longitude: probe.longitude,
             network: probe.network,
             state,
-            since: timestamp(link.map_or(probe.joined, |link| link.since)),
+            since: timestamp(self.since(probe, state)),
             version: link.and_then(|link| link.version.clone()),
             plan_version: link.and_then(|link| link.plan_version),
             rtt_ms: link.and_then(|link| link.rtt_ms),
@@ -50,6 +52,21 @@ impl ViewParts<'_> {
             epoch: link.and_then(|link| link.epoch.clone()).or_else(epoch),
             last_measurement: vantage.and_then(|vantage| vantage.last_slot).map(timestamp),
             echo_port: link.map_or(NO_PORTS, |link| link.echo_port),
+        }
+    }
+
+    /// Since when a probe is in its state: of a silent one what its incident says, and where no session was seen since the
+    /// collector began, its last word.
+    fn since(&self, probe: &ProbeEntry, state: view::ProbeState) -> UnixMillis {
+        let silent = || {
+            let mut open = self.engine.open();
+            open.find(|incident| incident.subject == Subject::Probe(probe.id))
+        };
+        let said = || self.live.vantage(probe.id).and_then(|vantage| vantage.last_slot);
+        match (state, self.links.get(&probe.id)) {
+            (view::ProbeState::Silent, _) => silent().map_or(probe.joined, |incident| incident.start),
+            (_, Some(link)) => link.since,
+            (_, None) => said().unwrap_or(probe.joined),
         }
     }
 

@@ -108,6 +108,7 @@ impl ViewParts<'_> {
             longitude: node.longitude,
             network: node.network,
             url: node.url.clone(),
+            plain: kinds.contains(&IncidentCheck::Http),
             connect: of(
                 standing.as_ref().map(|standing| standing.connect),
                 &[IncidentCheck::Connect, IncidentCheck::Name],

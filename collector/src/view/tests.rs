@@ -355,6 +355,7 @@ fn what_nobody_is_to_ask_is_not_asked_and_no_missing_data() {
     }
     .view();
     let site = &view.nodes[0];
+    assert!(site.plain);
     assert_eq!(site.asset.state, view::VerdictState::NotAsked);
     assert_ne!(
         site.status.state,
@@ -417,6 +418,65 @@ fn outage_that_a_message_of_several_named_was_told() {
         .view();
         assert_eq!(view.incidents[0].alerts_pending, expected, "{told} {group:?}");
     }
+}
+
+#[test]
+fn page_that_fails_and_a_node_that_nobody_may_judge_are_incidents_by_their_own_names() {
+    let kept = |check: &str| -> Incident {
+        let kept = serde_json::json!({
+            "id": check, "subject": Subject::Node(TargetId::of_node("lima")), "target": "lima", "check": check,
+            "checks": [], "cause": "unknown", "start": DAY0, "noticed": DAY0, "end": DAY0 + 10_000, "ending": "recovered",
+            "caveat": null, "evidence": [], "spells": [], "flapping": null, "group": null, "told": true,
+        });
+        serde_json::from_value(kept).unwrap()
+    };
+    let (page, data) = (kept("http"), kept("data"));
+    let roster = Roster::new([], [fixture::node("lima", "pia")]);
+    let monitor = monitor(&roster);
+    let view = ViewParts {
+        live: monitor.live(),
+        engine: monitor.engine(),
+        recent: vec![&page, &data],
+        roster: &roster,
+        board: &Board::default(),
+        receivers: 1,
+        links: &BTreeMap::new(),
+        now: UnixMillis(DAY0 + 30_000),
+        collector: facts(),
+    }
+    .view();
+    let checks: Vec<_> = view.incidents.iter().map(|incident| incident.check).collect();
+    assert_eq!(checks, [view::IncidentCheck::Http, view::IncidentCheck::Data]);
+}
+
+#[test]
+fn probe_that_is_silent_is_so_since_its_incident_began_whatever_sessions_were_seen() {
+    let mut probe = fixture::probe("berlin", "ada", Some(1));
+    probe.joined = UnixMillis(DAY0 - 86_400_000);
+    let roster = Roster::new([probe], []);
+    let mut monitor = monitor(&roster);
+    let now = |second: u64| UnixMillis(DAY0 + second * 1_000);
+    for second in 1..=200 {
+        monitor.tick(&roster, &OpenSessions::new(), now(second)).unwrap();
+    }
+    let view = ViewParts {
+        live: monitor.live(),
+        engine: monitor.engine(),
+        recent: Vec::new(),
+        roster: &roster,
+        board: &Board::default(),
+        receivers: 1,
+        links: &BTreeMap::new(),
+        now: now(200),
+        collector: facts(),
+    }
+    .view();
+    let (probe, incident) = (&view.probes[0], &view.incidents[0]);
+    assert_eq!(
+        (probe.state, probe.since),
+        (view::ProbeState::Silent, incident.start)
+    );
+    assert_eq!(view.head.verdict, view::HeadVerdict::Wrong, "{:?}", view.head);
 }
 
 #[test]

@@ -79,7 +79,12 @@ impl Feed {
             };
             engine.observe(cell, &run);
             let is_late = received.0 > slot.0 + cadence.red_ms();
-            if is_late && !matches!(run.word, Word::Green | Word::Nothing | Word::Absent) {
+            if is_late
+                && !matches!(
+                    run.word,
+                    Word::Green | Word::Forbidden | Word::Nothing | Word::Absent
+                )
+            {
                 late.add(slot);
             }
         }

@@ -60,7 +60,7 @@ impl IncidentCheck {
         }
     }
 
-    /// The word in JSON and for people.
+    /// The word in JSON.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -74,6 +74,15 @@ impl IncidentCheck {
         }
     }
 
+    /// The word for people, the same in alerts, reports and on the page.
+    #[must_use]
+    pub const fn shown(self) -> &'static str {
+        match self {
+            Self::Http => "page",
+            _ => self.word(),
+        }
+    }
+
     /// Whether it is one of an outage of a node's.
     #[must_use]
     pub const fn is_outage(self) -> bool {
@@ -83,7 +92,7 @@ impl IncidentCheck {
 
 impl fmt::Display for IncidentCheck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.write_str(self.shown())
     }
 }
 
@@ -332,6 +341,18 @@ impl Incident {
             .sum()
     }
 
+    /// How often it went down within its own time, if it comes and goes: the outage before, by which it does, is another
+    /// incident.
+    #[must_use]
+    pub fn falls(&self) -> Option<u32> {
+        let flapping = self.flapping?;
+        let falls = match flapping.first {
+            UnixMillis(0) => flapping.openings, // not noted when
+            first => flapping.openings.saturating_sub(u32::from(first < self.start)),
+        };
+        Some(falls.max(1))
+    }
+
     /// When one of its checks failed or answered last.
     #[must_use]
     pub fn changed(&self) -> UnixMillis {
@@ -472,6 +493,23 @@ pub(crate) mod tests {
         assert!(first < second);
         assert_eq!(first, asset);
         assert_ne!(first, data);
+    }
+
+    #[test]
+    fn outage_before_is_no_fall_of_the_incident_that_comes_and_goes() {
+        let mut flapping = incident(10_000, None);
+        assert_eq!(flapping.falls(), None);
+        let times = |openings, first| {
+            Some(Flapping {
+                openings,
+                first: at(first),
+                ..Flapping::default()
+            })
+        };
+        for (openings, first, falls) in [(2, 5_000, 1), (3, 5_000, 2), (3, 10_000, 3)] {
+            flapping.flapping = times(openings, first);
+            assert_eq!(flapping.falls(), Some(falls));
+        }
     }
 
     #[test]

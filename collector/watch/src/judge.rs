@@ -63,6 +63,7 @@ use self::outage::by_hand;
 pub(crate) use self::reading::same_way;
 use self::sight::{Matter, Sight};
 use self::silence::Silences;
+pub(crate) use self::silence::{FORBIDDEN, OWN_NETWORK};
 pub use self::state::{NodeStanding, Said, Standing, State, Verdict};
 use self::tally::Tally;
 pub use self::tell::Telling;
@@ -233,6 +234,7 @@ impl Engine {
 
     /// Who is who from now on.
     pub fn set_roster(&mut self, roster: &Roster) {
+        let were_active: Vec<bool> = self.vantages.iter().map(Vantage::is_active).collect();
         for vantage in &mut self.vantages {
             vantage.entry = None;
         }
@@ -246,6 +248,16 @@ impl Engine {
                 ..entry.clone()
             };
             (vantage.entry, vantage.worker) = (Some(entry), Some(worker));
+        }
+        for (place, _) in were_active
+            .into_iter()
+            .enumerate()
+            .filter(|(_, was_active)| *was_active)
+        {
+            if !self.vantages[place].is_active() {
+                let grids = self.nodes.iter_mut().flat_map(|node| &mut node.grids);
+                grids.for_each(|grid| grid.forget(place)); // it judges nobody any more
+            }
         }
         for node in &mut self.nodes {
             (node.entry, node.is_dirty) = (None, true);

@@ -17,6 +17,7 @@ export function nodeState(node) {
   if (any("partial")) return "partial";
   if (any("degraded")) return "degraded";
   if (connect.state === "nobody-may-judge") return "nobody-may-judge";
+  if (connect.state === "no-data") return "no-data";
   if (any("up")) return "up";
   return "no-data";
 }
@@ -34,6 +35,15 @@ export function witnesses(nodes) {
   return { vantages: distinct((cell) => cell.vantage), networks: distinct((cell) => cell.network ?? "unknown") };
 }
 
+/** The collector's judgement, which `status` says as well, as a sign. */
+const TONE = { well: "up", wrong: "degraded", "cannot-tell": "no-data" };
+
+/** What is wrong beside the nodes, and is not said elsewhere in the head. */
+function beyondNodes(view) {
+  const said = new Set([...view.notices.map((notice) => notice.text)]);
+  return view.head.findings.filter((finding) => finding.weight !== "note" && finding.subject === null && !said.has(finding.says)).map((finding) => finding.says);
+}
+
 /** { tone, title, more: [sentences] }; tone is a sign, or "start" while something is still to be set up. */
 export function headline(view) {
   if (view.probes.length === 0) return noProbes();
@@ -42,10 +52,11 @@ export function headline(view) {
   const groups = new Map(RANK.map((state) => [state, []]));
   for (const node of watched) groups.get(nodeState(node)).push(node);
   const bad = ["down", "no-asset", "status-only"].flatMap((state) => groups.get(state));
-  const cut = bad.length === 0 && !view.probes.some((probe) => probe.state === "connected");
-  if (cut) return { tone: "no-data", title: "No probe is connected: nothing new is known about any node.", more: ["What stands below is the last that was known."] };
+  const noNews = bad.length === 0 && !view.probes.some((probe) => probe.state === "connected");
+  if (noNews) return { tone: TONE[view.head.verdict], title: "No probe is connected: nothing new is known about any node.", more: ["What stands below is the last that was known."] };
   const first = bad.length === 1 ? one(bad[0], view) : bad.length > 1 ? several(groups, bad, watched) : noneBad(view, groups, watched);
-  return { ...first, more: [...(first.more ?? []), ...others(groups, bad), ...flapping(view), ...probes(view), ...idle(watched), ...unalertable(view, watched)] };
+  const tone = bad.length ? first.tone : TONE[view.head.verdict];
+  return { ...first, tone, more: [...(first.more ?? []), ...others(groups, bad), ...beyondNodes(view), ...flapping(view), ...probes(view), ...idle(watched), ...unalertable(view, watched)] };
 }
 
 function noProbes() {
@@ -81,6 +92,7 @@ function one(node, view) {
       more: ["It still delivers assets, so users notice little."],
     };
   }
+  if (failing === node.status && node.plain) return { tone: "down", title: `${node.name}: its page does not answer${since}${seen}.` };
   return { tone: "down", title: `${node.name} is down${since}${seen}.` };
 }
 
@@ -88,7 +100,7 @@ function one(node, view) {
 function seenFrom(node, verdict, view) {
   const { vantages_ok: ok, vantages_total: total, networks } = verdict;
   if (total === 0) {
-    const incident = view.incidents.find((one) => one.target === node.name && one.state === "open" && one.check !== "probe" && !one.up_since);
+    const incident = view.incidents.find((one) => one.target === node.name && one.state === "open" && !["probe", "data"].includes(one.check) && !one.up_since);
     const then = incident?.vantages ?? 0;
     return then ? `, seen from ${plural(then, "vantage")} then; nobody may judge it now` : "";
   }
@@ -114,7 +126,8 @@ function noneBad(view, groups, watched) {
   const { vantages, networks } = witnesses(watched);
   const few = networks < 2;
   const seen = `seen from ${few ? "only " : ""}${plural(vantages, "vantage")} in ${plural(networks, "network")}`;
-  const doubt = few ? { more: ["Fewer than two networks judge now: a fault on the way there and a fault of the node look the same."] } : {};
+  const isSaid = view.head.findings.some((finding) => finding.says.startsWith("Fewer than two networks"));
+  const doubt = few && !isSaid ? { more: ["Fewer than two networks judge now: a fault on the way there and a fault of the node look the same."] } : {};
   if (silent.length === watched.length) {
     return { tone: "no-data", title: "No fresh data about any node: nobody knows whether they are up." };
   }
@@ -135,6 +148,8 @@ function noneBad(view, groups, watched) {
   const unjudged = groups.get("nobody-may-judge");
   if (unjudged.length) {
     const names = listed(unjudged.map((node) => node.name));
+    const why = unjudged.length === 1 ? view.head.findings.find((finding) => finding.subject === names && finding.weight === "cannot-tell") : null;
+    if (why) return { tone: "no-data", title: why.says };
     return { tone: "no-data", title: `${names}: measured, but nobody may judge ${unjudged.length === 1 ? "it" : "them"}.` };
   }
   if (silent.length) {
@@ -145,8 +160,7 @@ function noneBad(view, groups, watched) {
     };
   }
   const title = watched.length === 1 ? `${watched[0].name} is up, ${seen}.` : `All ${watched.length} nodes are up, ${seen}.`;
-  const left = few && new Set(view.probes.filter((probe) => probe.state !== "revoked").map((probe) => probe.network)).size > 1;
-  return { tone: left ? "degraded" : "up", title, ...doubt };
+  return { tone: "up", title, ...doubt };
 }
 
 function rest(number) {

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 /// Everything the page shows, at one instant.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LiveView {
+    /// What all of it comes to.
+    pub head: Head,
     /// When this view was made, by the collector's clock.
     pub generated_at: Timestamp,
     /// Measured, or made up by the demo.
@@ -34,6 +36,51 @@ pub struct LiveView {
     pub alerts: AlertsView,
     /// What the lead should know and no other field says: a nearly full disk, a plan near its end.
     pub notices: Vec<Notice>,
+}
+
+/// What a view comes to: the page's head and `status` are this judgement.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// The heaviest finding's.
+    pub verdict: HeadVerdict,
+    /// What is not as it should be.
+    pub findings: Vec<Finding>,
+}
+
+/// Whether all is well.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeadVerdict {
+    /// Nothing is wrong.
+    Well,
+    /// Nobody knows.
+    #[default]
+    CannotTell,
+    /// Something is wrong.
+    Wrong,
+}
+
+/// One thing that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// How much it weighs.
+    pub weight: Weight,
+    /// Name of the node or probe; `None` where it is about none.
+    pub subject: Option<String>,
+    /// A sentence.
+    pub says: String,
+}
+
+/// How much a finding weighs; the heaviest decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Weight {
+    /// Good to know.
+    Note,
+    /// Whether this is well cannot be told.
+    CannotTell,
+    /// Something is wrong.
+    Wrong,
 }
 
 /// Where the figures come from.
@@ -210,6 +257,8 @@ pub struct NodeView {
     pub network: Option<u32>,
     /// Its public URL.
     pub url: String,
+    /// It is a plain HTTP endpoint: `status` is about its page.
+    pub plain: bool,
     /// Can it be reached?
     pub connect: Verdict,
     /// Does its status answer?
@@ -386,8 +435,12 @@ pub enum IncidentCheck {
     Status,
     /// A node's asset.
     Asset,
+    /// The page of a plain HTTP endpoint.
+    Http,
     /// A probe went silent.
     Probe,
+    /// Nobody measures a node, or nobody who does may judge it.
+    Data,
 }
 
 /// Whether an incident is over.

@@ -59,7 +59,7 @@ impl Counts {
             Word::Green | Word::Slow => self.add_good(check, run),
             Word::Red { .. } | Word::Source { .. } => {}
             Word::Absent => self.absent += 1,
-            Word::Nothing => self.unjudged += 1,
+            Word::Forbidden | Word::Nothing => self.unjudged += 1,
         }
     }
 

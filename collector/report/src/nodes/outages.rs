@@ -26,7 +26,7 @@ pub(super) fn report(incident: &Incident, until: UnixMillis) -> OutageReport {
         duration_s: incident.down_ms(until) as f64 / 1_000.0,
         networks: count_networks(incident.evidence.iter().map(|cell| cell.network)),
         failure: most.map(|((phase, cause), _)| format!("{phase}: {cause}")),
-        flapping: incident.flapping.map(|flapping| flapping.openings),
+        flapping: incident.falls(),
         up_since: incident.up_since(),
         late: incident.late,
     }

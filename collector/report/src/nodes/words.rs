@@ -67,10 +67,11 @@ pub(super) fn failing(outage: &OutageReport) -> String {
             checks.push(span.check);
         }
     }
-    let names: Vec<&str> = checks.iter().map(|check| check.word()).collect();
+    let names: Vec<&str> = checks.iter().map(|check| check.shown()).collect();
     let names = names.join(" and ");
     match outage.flapping {
-        Some(openings) => format!("{names}, down {openings} times"),
+        Some(1) => format!("{names}, down again"),
+        Some(falls) => format!("{names}, down {falls} times"),
         None => names,
     }
 }

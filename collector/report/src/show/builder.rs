@@ -312,7 +312,7 @@ fn incident_line(incident: &Incident) -> IncidentLine {
         id: incident.id.clone(),
         check: incident.check.word(),
         checks: checks(incident),
-        flapping: incident.flapping.map(|flapping| flapping.openings),
+        flapping: incident.falls(),
         up_since: incident.up_since().map(words::rfc3339),
         late: incident.late,
         start: words::rfc3339(incident.start),

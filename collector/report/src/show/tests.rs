@@ -251,7 +251,7 @@ fn what_fails_alike_at_one_time_is_one_entry_of_text() {
     assert_eq!(report.failures.len(), 5, "JSON holds each");
     let text = report.text(120);
     for entry in [
-        "00:00:00 to 00:00:50, 11 times: timeout in connect: status4, asset-get4; 2 of 2 vantages\n",
+        "00:00:00 to 00:00:50, 11 times: timeout in connect: status4, asset-get4; 1 of 1 vantage, and osaka*\n",
         "00:00:30: not-found in verify (HTTP 404): asset-get4; osaka*",
         "00:05:00 to 00:05:10, 2 times: timeout in connect: status4; berlin (",
     ] {

@@ -70,7 +70,8 @@ impl ShowReport {
             lines.wrapped(UNCOUNTED);
         }
         let groups = Group::of(&self.failures);
-        let vantages: BTreeSet<&str> = self.seen.iter().map(|seen| seen.vantage.as_str()).collect();
+        let judges = self.seen.iter().filter(|seen| !seen.own);
+        let vantages: BTreeSet<&str> = judges.map(|seen| seen.vantage.as_str()).collect();
         for group in groups.iter().take(SHOWN) {
             group.write(lines, width, vantages.len());
         }
@@ -104,15 +105,27 @@ impl ShowReport {
     }
 }
 
+/// A check of the JSON for people.
+fn shown(check: &'static str) -> &'static str {
+    let of = IncidentCheck::ALL.into_iter().find(|of| of.word() == check);
+    of.map_or(check, IncidentCheck::shown)
+}
+
 impl IncidentLine {
     /// "connect", "status and asset", "connect, down 7 times".
     fn what(&self) -> String {
         let names = match self.checks.is_empty() {
-            true => self.check.to_owned(),
-            false => self.checks.join(" and "),
+            true => shown(self.check).to_owned(),
+            false => self
+                .checks
+                .iter()
+                .map(|check| shown(check))
+                .collect::<Vec<_>>()
+                .join(" and "),
         };
         match self.flapping {
-            Some(openings) => format!("{names}, down {openings} times"),
+            Some(1) => format!("{names}, down again"),
+            Some(falls) => format!("{names}, down {falls} times"),
             None => names,
         }
     }
@@ -144,7 +157,7 @@ impl IncidentLine {
 }
 
 impl Group<'_> {
-    /// `measured`: how many vantages measured the node at all.
+    /// `measured`: how many vantages measured the node at all, its own worker's left out.
     fn write(&self, lines: &mut Lines, width: usize, measured: usize) {
         let one = self.first();
         let times = match self.count() {
@@ -192,8 +205,24 @@ impl Group<'_> {
         let one = self.first();
         match names.as_slice() {
             [name] => format!("{name} ({}, {})", one.place, network(one.network)),
-            all if all.len() == measured => format!("{measured} of {measured} vantages"),
-            some => format!("{} of {measured} vantages: {}", some.len(), some.join(", ")),
+            all => {
+                let own: Vec<&str> = all
+                    .iter()
+                    .map(String::as_str)
+                    .filter(|name| name.ends_with('*'))
+                    .collect();
+                let others = all.len() - own.len();
+                let named = match others == measured {
+                    true => own,
+                    false => all.iter().map(String::as_str).collect(),
+                };
+                let named = match named.is_empty() {
+                    true => String::new(),
+                    false if others == measured => format!(", and {}", named.join(", ")),
+                    false => format!(": {}", named.join(", ")),
+                };
+                format!("{others} of {}{named}", count(measured, "vantage"))
+            }
         }
     }
 }

@@ -1,6 +1,9 @@
 use isochrone_web::view::{
-    AlertsView, Cause, CollectorView, EchoPort, EchoPorts, LedgerTotals, Notice, ProbeView,
+    AlertsView, Cause, CellOutcome, CellVerdict, CollectorView, EchoPort, EchoPorts, Family, Head,
+    HeadVerdict, IncidentCheck, IncidentState, IncidentView, LedgerTotals, NodeCell, NodeView, Notice,
+    NoticeLevel, ProbeState, ProbeView, Verdict, VerdictState,
 };
+use jiff::Timestamp;
 
 use super::*;
 
@@ -29,6 +32,7 @@ fn node(name: &str, connect: VerdictState, status: VerdictState, asset: VerdictS
         longitude: None,
         network: None,
         url: "https://node.example.org/distributor/".to_owned(),
+        plain: false,
         connect: verdict(connect, 0),
         status: verdict(status, 1),
         asset: verdict(asset, 2),
@@ -93,6 +97,7 @@ fn incident(check: IncidentCheck) -> IncidentView {
 fn view() -> LiveView {
     use VerdictState::Up;
     LiveView {
+        head: Head::default(),
         generated_at: at(NOW.0),
         source: Source::Store,
         window_s: 900,
@@ -134,9 +139,21 @@ fn view() -> LiveView {
     }
 }
 
+/// What the collector makes of a view.
+fn judged(view: &LiveView) -> LiveView {
+    LiveView {
+        head: head::of(view),
+        ..view.clone()
+    }
+}
+
+fn report(view: &LiveView) -> StatusReport {
+    of_view(&judged(view), NOW)
+}
+
 /// The exit code, and the findings' sentences.
 fn said(view: &LiveView) -> (u8, Vec<String>) {
-    let report = of_view(view, NOW);
+    let report = report(view);
     let says = report.findings.iter().map(|finding| finding.says.clone());
     (report.exit_code(), says.collect())
 }
@@ -202,7 +219,7 @@ fn state_of_a_node_decides_and_only_its_worst_is_said() {
         let mut view = view();
         view.nodes.push(node("tokyo", at_rest, at_rest, at_rest));
         assert_eq!(
-            of_view(&view, NOW).nodes,
+            report(&view).nodes,
             Share {
                 all: 1,
                 well: 1,
@@ -213,12 +230,26 @@ fn state_of_a_node_decides_and_only_its_worst_is_said() {
 }
 
 #[test]
+fn page_of_a_plain_endpoint_is_called_a_page() {
+    use VerdictState::{Down, NotAsked, Up};
+    let mut view = view();
+    let mut site = node("berlin", Up, Down, NotAsked);
+    site.plain = true;
+    view.nodes = vec![site];
+    let (_, says) = said(&view);
+    assert!(
+        says[0].starts_with("berlin: its page does not answer since "),
+        "{says:?}"
+    );
+}
+
+#[test]
 fn silent_probe_is_wrong_and_a_revoked_one_is_nobody() {
     let mut view = view();
     view.probes.push(probe(ProbeState::Silent));
     view.probes.push(probe(ProbeState::Revoked));
     view.incidents = vec![incident(IncidentCheck::Probe)];
-    let report = of_view(&view, NOW);
+    let report = report(&view);
     assert_eq!(
         report.probes,
         Share {
@@ -302,6 +333,73 @@ fn node_that_answers_again_is_held_down_in_words_and_one_that_nobody_may_judge_h
 }
 
 #[test]
+fn mesh_without_a_connected_probe_cannot_be_told_of() {
+    let mut view = view();
+    view.probes[0].state = ProbeState::Away;
+    let (code, says) = said(&view);
+    assert_eq!(code, 3);
+    assert!(says[0].starts_with("No probe is connected"), "{says:?}");
+}
+
+#[test]
+fn judges_of_one_network_in_a_mesh_of_two_are_not_well() {
+    let mut view = view();
+    view.probes.push(ProbeView {
+        network: Some(2),
+        ..probe(ProbeState::Connected)
+    });
+    assert_eq!(said(&view), (0, vec![]));
+    view.nodes[0].cells.push(NodeCell {
+        vantage: "ada-berlin".to_owned(),
+        network: Some(2),
+        family: Family::V4,
+        connect: CellOutcome::Ok,
+        status: CellOutcome::Ok,
+        asset: CellOutcome::Ok,
+        connect_ms: None,
+        phase: None,
+        error: None,
+        own: false,
+        verdict: CellVerdict::Green,
+        at: None,
+    });
+    let (code, says) = said(&view);
+    assert!(
+        code == 1 && says[0].starts_with("Fewer than two networks"),
+        "{says:?}"
+    );
+}
+
+/// The page draws its head by the verdict of the view, and `status` ends by it.
+#[test]
+fn page_and_status_never_differ() {
+    type Set = fn(&mut LiveView);
+    let cases: [(HeadVerdict, u8, Set); 6] = [
+        (HeadVerdict::Well, 0, |_| {}),
+        (HeadVerdict::Wrong, 1, |view| {
+            view.incidents = vec![incident(IncidentCheck::Probe)];
+        }),
+        (HeadVerdict::Wrong, 1, |view| view.ledger.balanced = false),
+        (HeadVerdict::Wrong, 1, |view| {
+            (view.alerts.pending, view.alerts.oldest) = (1, Some(at(NOW.0 - 60_001)));
+        }),
+        (HeadVerdict::CannotTell, 3, |view| {
+            view.probes[0].state = ProbeState::Silent;
+        }),
+        (HeadVerdict::CannotTell, 3, |view| {
+            view.nodes[0].connect = verdict(VerdictState::NoData, 0);
+        }),
+    ];
+    for (expected, code, set) in cases {
+        let mut view = view();
+        set(&mut view);
+        let view = judged(&view);
+        assert_eq!(view.head.verdict, expected, "{:?}", view.head);
+        assert_eq!(of_view(&view, NOW).exit_code(), code, "{:?}", view.head);
+    }
+}
+
+#[test]
 fn empty_mesh_cannot_be_told_of() {
     let mut view = view();
     view.nodes.clear();
@@ -342,7 +440,11 @@ fn account_and_outbox_and_notices_count() {
     }
     let mut waiting = view();
     (waiting.alerts.pending, waiting.alerts.oldest) = (1, Some(at(NOW.0 - 60_000)));
-    assert_eq!(said(&waiting), (0, vec![]), "an alert on its way is no fault");
+    let (code, says) = said(&waiting);
+    assert!(
+        code == 0 && says[0].starts_with("1 alert waits"),
+        "an alert on its way is no fault, and is said: {says:?}"
+    );
     let mut nobody = view();
     nobody.alerts.receivers = 0;
     let (code, says) = said(&nobody);

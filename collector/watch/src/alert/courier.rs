@@ -5,6 +5,7 @@
 
 mod queue;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,7 +107,11 @@ impl Courier {
                 }
             }
             let Some(pending) = queue.next else { continue };
-            match lane.receiver.request(&pending.alert) {
+            let alert = match queue::is_late(&pending, lane.after, now) {
+                true => Cow::Owned(pending.alert.told_late(pending.created)),
+                false => Cow::Borrowed(&pending.alert),
+            };
+            match lane.receiver.request(&alert) {
                 Ok(request) => {
                     lane.under_way = true;
                     parcels.push(Parcel {

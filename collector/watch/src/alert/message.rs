@@ -266,6 +266,18 @@ impl Alert {
         }
     }
 
+    /// The same alert where its receiver was away until long after: it says how things were then.
+    pub(super) fn told_late(&self, then: UnixMillis) -> Self {
+        let then = words::date_time(then);
+        Self {
+            summary: format!(
+                "{} Told late: so it was at {then} UTC; `status` says how it is now.",
+                self.summary
+            ),
+            ..self.clone()
+        }
+    }
+
     /// The same alert, marked as the demo's for programs and people.
     pub(super) fn of_demo(self) -> Self {
         Self {

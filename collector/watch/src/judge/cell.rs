@@ -27,6 +27,8 @@ pub(super) struct Cell {
     pub(super) is_way: bool,
     /// Newest run of any word: the target is measured.
     pub(super) measured: UnixMillis,
+    /// Newest run that the probe's own rules forbade.
+    pub(super) forbidden: UnixMillis,
     /// The way to the target.
     pub(super) way: Streak,
     /// Its name.
@@ -94,6 +96,7 @@ impl Cell {
             is_planned: true,
             is_way: false,
             measured: UnixMillis(0),
+            forbidden: UnixMillis(0),
             way: Streak::default(),
             name: Streak::default(),
             failure: None,
@@ -111,6 +114,7 @@ impl Cell {
     pub(super) fn start_anew(&mut self) {
         (self.way, self.name) = (Streak::default(), Streak::default());
         (self.measured, self.counted, self.mistrusted) = (UnixMillis(0), UnixMillis(0), UnixMillis(0));
+        self.forbidden = UnixMillis(0);
         (self.failure, self.maybe_alone) = (None, false);
         (self.proven_before, self.named_before) = (false, false);
     }
@@ -118,7 +122,12 @@ impl Cell {
     /// The clock was set: what was noted by the old one is read by the new.
     pub(super) fn reckon(&mut self, anew: Anew<'_>) {
         each(
-            [&mut self.measured, &mut self.counted, &mut self.mistrusted],
+            [
+                &mut self.measured,
+                &mut self.forbidden,
+                &mut self.counted,
+                &mut self.mistrusted,
+            ],
             anew,
         );
         for streak in [&mut self.way, &mut self.name] {

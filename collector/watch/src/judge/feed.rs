@@ -9,7 +9,7 @@ use isochrone_proto::units::UnixMillis;
 
 use super::cell::{Cell, Colour};
 use super::line::{Host, Line, is_near};
-use super::observation::{Cadence, Observation, Reached, is_certificate, service_of};
+use super::observation::{Cadence, Observation, Reached, Word, is_certificate, service_of};
 use super::sight::Matter;
 use super::state::Verdict;
 use super::vantage::{Session, light_us, of};
@@ -56,6 +56,9 @@ impl Engine {
         let (vantage, node) = (self.cells[place].vantage, self.cells[place].target);
         let cell = &mut self.cells[place];
         cell.measured = cell.measured.max(run.began);
+        if run.word == Word::Forbidden {
+            cell.forbidden = cell.forbidden.max(run.began);
+        }
         let mut reached = cell.reached(run);
         if let Reached::Failed(_, cause) = reached
             && is_certificate(cause)

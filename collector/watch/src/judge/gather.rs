@@ -6,7 +6,7 @@ use isochrone_proto::units::UnixMillis;
 use super::Engine;
 use super::anew::{Anew, each};
 use super::fleet::{Fault, fails_since};
-use super::silence::MEASURED;
+use super::silence::{FORBIDDEN, MEASURED};
 use super::what::What;
 use crate::incident::{Incident, IncidentCheck, Subject};
 
@@ -49,7 +49,9 @@ impl Gathered {
 /// What the beginning of a lack is: of a probe's word, or of a node's verdict.
 fn what_began(lack: &Incident) -> What {
     match lack.check {
-        IncidentCheck::Data if lack.caveat.as_deref() == Some(MEASURED) => What::NobodyMayJudge,
+        IncidentCheck::Data if matches!(lack.caveat.as_deref(), Some(MEASURED | FORBIDDEN)) => {
+            What::NobodyMayJudge
+        }
         IncidentCheck::Data => What::NoData,
         _ => What::Silent,
     }

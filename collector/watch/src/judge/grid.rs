@@ -77,7 +77,7 @@ pub(super) struct Failing {
     pub(super) last_good: UnixMillis,
     /// The newest.
     pub(super) last: UnixMillis,
-    /// Every failure was only slow, or hung.
+    /// Too few failed: they are late, or hung, in part at least.
     pub(super) is_slow: bool,
     /// Most blame a storage source.
     pub(super) is_source: bool,
@@ -179,15 +179,24 @@ impl Grid {
             return None;
         }
         let since = self.bad_since?;
-        let newest = &row[..IN_A_ROW];
-        let is_slow = newest.iter().all(|answer| answer.grade == Grade::Slow);
-        let sources = row.iter().filter(|answer| answer.grade == Grade::Source).count();
+        // one that comes late is no failure: it neither makes a row of failures longer nor breaks it
+        let hard: Vec<&Answer> = row
+            .iter()
+            .copied()
+            .filter(|answer| answer.grade != Grade::Slow)
+            .collect();
+        let is_slow = hard.len() < IN_A_ROW || !are_enough(&hard, possible);
+        let faults = if is_slow { &row } else { &hard };
+        let sources = faults
+            .iter()
+            .filter(|answer| answer.grade == Grade::Source)
+            .count();
         Some(Failing {
             since,
             last_good: self.good,
-            last: newest[0].began,
+            last: row[0].began,
             is_slow,
-            is_source: sources * 2 > row.len(),
+            is_source: sources * 2 > faults.len(),
             is_outage: !is_slow || now.0 >= since.0 + SLOW_MS,
         })
     }
@@ -340,6 +349,22 @@ mod tests {
         let early = grid.failing(POSSIBLE, now(1_189), |_| true).unwrap();
         assert!(early.is_slow && !early.is_outage);
         assert!(grid.failing(POSSIBLE, now(1_200), |_| true).unwrap().is_outage);
+    }
+
+    #[test]
+    fn late_answers_make_no_failure_a_row_of_four() {
+        use Grade::{Failed, Good, Slow, Source};
+        let mut grid = grid(&[(0, Good), (1, Slow), (2, Source), (3, Slow), (4, Failed)]);
+        let early = grid.failing(POSSIBLE, now(1_041), |_| true).unwrap();
+        assert!(early.is_slow && !early.is_outage, "two failed: {early:?}");
+        grid.add(answer(1_050, 5, Failed));
+        grid.add(answer(1_060, 6, Failed));
+        let failing = grid.failing(POSSIBLE, now(1_061), |_| true).unwrap();
+        assert!(
+            failing.is_outage && !failing.is_slow,
+            "four failed with no good answer between: {failing:?}"
+        );
+        assert_eq!((failing.since, failing.last), (now(1_010), now(1_060)));
     }
 
     #[test]

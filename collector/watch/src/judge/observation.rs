@@ -104,7 +104,9 @@ pub enum Word {
     },
     /// It answered, but does not know or serve this object (404, 421): neither way.
     Absent,
-    /// Nothing: the run never left the probe, or the probe's own rules forbade it.
+    /// Nothing: the probe's own rules forbade the address.
+    Forbidden,
+    /// Nothing: the run never left the probe.
     Nothing,
 }
 
@@ -131,7 +133,7 @@ impl Word {
     pub(super) const fn reached(self) -> Reached {
         match self {
             Self::Green | Self::Slow | Self::Source { .. } | Self::Absent => Reached::Stood,
-            Self::Nothing => Reached::Unknown,
+            Self::Forbidden | Self::Nothing => Reached::Unknown,
             Self::Red { phase, cause } => match phase {
                 Phase::Resolve if matches!(cause, FailureCause::NoAddress) => Reached::Unknown,
                 Phase::Resolve => Reached::Unresolved(cause),

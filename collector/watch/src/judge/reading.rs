@@ -6,7 +6,7 @@ use std::time::Duration;
 use isochrone_base::kinds::{Ended, EndpointRun, Finding};
 use isochrone_proto::kind::{Check, Kind};
 use isochrone_proto::measurement::{
-    ConnectOutcome, ConnectResult, EndpointOutcome, EndpointResult, FailureCause, Outcome, Phase,
+    ConnectOutcome, ConnectResult, EndpointOutcome, EndpointResult, FailureCause, Outcome, Phase, SendFailure,
 };
 use isochrone_proto::schedule::Schedule;
 use isochrone_proto::units::{Micros, UnixMillis};
@@ -68,6 +68,14 @@ fn word(check: Check, run: &EndpointRun<'_>) -> Word {
                 false => Word::Red { phase, cause },
             }
         }
+        (_, Ended::Unsent(SendFailure::ForbiddenAddress)) => Word::Forbidden,
+        (
+            _,
+            Ended::Failed {
+                cause: FailureCause::ForbiddenAddress,
+                ..
+            },
+        ) => Word::Forbidden,
         _ => Word::Nothing,
     }
 }

@@ -31,7 +31,7 @@ impl Engine {
                 (Grade::Slow, Some((phase, cause)))
             }
             (Word::Red { phase, cause }, _) => (Grade::Failed, Some((phase, cause))),
-            (Word::Absent | Word::Nothing, _) => return,
+            (Word::Absent | Word::Forbidden | Word::Nothing, _) => return,
         };
         let (node, vantage) = (cell.target, cell.vantage);
         let is_sick = self.vantages[vantage].lines[of(cell.kind.family)].is_sick(self.now);

@@ -64,12 +64,18 @@ impl Silences {
     }
 }
 
+/// What to do where most probes are silent.
+pub(crate) const OWN_NETWORK: &str = "check the collector's own network first.";
 /// A probe that is told to come back later is away for up to 70 s at a time.
 const STORE_FULL_PATIENCE: Duration = Duration::from_secs(150);
 /// Why nobody knows how a node is that is measured.
 pub(super) const MEASURED: &str = "It is measured, but nobody who measures it may judge it: their own lines are not \
     proven, or they fail alone too often, or cannot measure it (`isochrone-probe measure` there says why), or they are \
     its own worker's. This says nothing about the node itself. See the probes' states.";
+/// Why nobody knows how a node is that no probe may ask.
+pub(crate) const FORBIDDEN: &str = "No probe that is to measure it may ask: its address is a private or local one, or the \
+    probe's own, and only the probes' own files open those (allow_private in probe.toml). This says nothing about the \
+    node itself.";
 /// Why nobody knows how one is that is not.
 const UNMEASURED: &str = "No probe that may judge it sends fresh results: this says nothing about the node itself. See \
     the probes' states and the plan.";
@@ -172,7 +178,7 @@ impl Engine {
         }
         if silent > 1 && silent * 2 > active {
             caveats.push(format!(
-                "{silent} of {active} probes are silent at once: check the collector's own network first."
+                "{silent} of {active} probes are silent at once: {OWN_NETWORK}"
             ));
         }
         if since == self.started {
@@ -299,11 +305,23 @@ impl Engine {
         let node = &self.nodes[place];
         let subject = Subject::Node(node.id);
         let mut incident = lack((subject, node.name()), IncidentCheck::Data, since, self.now);
-        let caveat = if is_measured { MEASURED } else { UNMEASURED };
+        let caveat = match is_measured {
+            true if self.is_forbidden(place) => FORBIDDEN,
+            true => MEASURED,
+            false => UNMEASURED,
+        };
         incident.caveat = Some(caveat.to_owned());
         self.keep(&incident);
         self.say_began(incident.clone());
         self.nodes[place].blindness = Some(incident);
+    }
+
+    /// Whether every probe that measures a node is forbidden to ask it by its own rules.
+    fn is_forbidden(&self, place: usize) -> bool {
+        let ways = self.nodes[place].ways.iter().flatten();
+        let cells = ways.map(|&way| &self.cells[way]);
+        let mut measured = cells.filter(|cell| cell.is_measured(self.now));
+        measured.all(|cell| cell.forbidden == cell.measured)
     }
 
     /// Whether something ought to be known of a node. Where it is down, that was told; where nobody measures it because

@@ -2,7 +2,7 @@
 
 import { nodeState, signOf } from "../headline.js";
 import { incidentCard, ordered } from "../parts/incident.js";
-import { figure, idle, nodeTable, verdictCell } from "../parts/nodes.js";
+import { figure, idle, nodeTable, statusName, verdictCell } from "../parts/nodes.js";
 import { firstSteps } from "../parts/notes.js";
 import { label, sign } from "../parts/sign.js";
 import { h } from "../render.js";
@@ -34,7 +34,7 @@ function one(view, name) {
       h("p.url", {}, h("code", {}, node.url)),
       h("dl.facts", {},
         fact("Reached", verdictCell(node.connect, view)),
-        fact("Status", verdictCell(node.status, view)),
+        fact(statusName(node), verdictCell(node.status, view)),
         fact("Asset", verdictCell(node.asset, view)),
         fact("Connect, median", figure(node.connect_p50_ms, node.connect_samples)),
         fact("First byte, median, cached", figure(node.ttfb_p50_ms, node.ttfb_samples)),
@@ -55,7 +55,7 @@ function vantages(node, view) {
   if (node.cells.length === 0) return h("p.none", {}, "No vantage checked this node so far.");
   const cells = [...node.cells].sort((a, b) => a.own - b.own || a.vantage.localeCompare(b.vantage) || a.family.localeCompare(b.family));
   return h("div.scroll", {}, h("table.list.vantages", {},
-    h("thead", {}, h("tr", {}, ["Vantage", "Reached", "Status", "Asset", "Connect", "When", "Why, if it fails now"].map((head) => h("th", { scope: "col", class: head === "Connect" ? "number" : null }, head)))),
+    h("thead", {}, h("tr", {}, ["Vantage", "Reached", statusName(node), "Asset", "Connect", "When", "Why, if it fails now"].map((head) => h("th", { scope: "col", class: head === "Connect" ? "number" : null }, head)))),
     h("tbody", {}, cells.map((cell) => h("tr", { key: `${cell.vantage} ${cell.family}`, class: cell.own ? "own" : null },
       h("th.name", { scope: "row" }, h("b", {}, cell.vantage), h("small", {}, [`${network(cell.network)} · IP${cell.family}`, idle(cell)].filter(Boolean).join(" · "))),
       h("td", {}, outcome(cell.connect)),
@@ -104,12 +104,13 @@ async function read(since) {
 }
 
 function days(entry) {
+  const plain = entry.days.some((one) => one.http_checks > 0);
   return h("div.scroll", {}, h("table.list", {},
-    h("thead", {}, h("tr", {}, ["Day", "Checks", "Status ok", "Asset ok", "First byte p50", "First byte p90"].map((head, index) => h("th", { scope: "col", class: index ? "number" : null }, head)))),
+    h("thead", {}, h("tr", {}, ["Day", "Checks", plain ? "Page ok" : "Status ok", "Asset ok", "First byte p50", "First byte p90"].map((head, index) => h("th", { scope: "col", class: index ? "number" : null }, head)))),
     h("tbody", {}, [...entry.days].reverse().map((one) => h("tr", { key: one.day },
       h("th", { scope: "row" }, one.day),
       h("td.number", {}, count(one.checks)),
-      h("td.number", {}, share(one.status_ok)),
+      h("td.number", {}, share(plain ? one.http_ok : one.status_ok)),
       h("td.number", {}, share(one.asset_ok)),
       h("td.number", {}, milliseconds(one.ttfb_p50_ms)),
       h("td.number", {}, milliseconds(one.ttfb_p90_ms)))))));

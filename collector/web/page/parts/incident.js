@@ -9,15 +9,21 @@ const CHECK = {
   name: (name) => `The name of ${name} gives no address`,
   status: (name) => `${name} does not answer its status`,
   asset: (name) => `${name} delivers no asset`,
+  http: (name) => `The page of ${name} does not answer`,
   probe: (name) => `The probe ${name} is silent`,
+  data: (name) => `How ${name} is, nobody can say`,
 };
 const PAST = {
   connect: (name) => `${name} could not be reached`,
   name: (name) => `The name of ${name} gave no address`,
   status: (name) => `${name} did not answer its status`,
   asset: (name) => `${name} delivered no asset`,
+  http: (name) => `The page of ${name} did not answer`,
   probe: (name) => `The probe ${name} was silent`,
+  data: (name) => `How ${name} was, nobody could say`,
 };
+/** What failed, in a word. */
+const WORDS = { http: "page" };
 const CAUSE = {
   node: "the fault seems to be at the node",
   source: "by the node's own word the fault is a storage source's",
@@ -46,7 +52,7 @@ export function incidentCard(incident, view, open, brief = false) {
   const start = clock(incident.start, view.generated_at, short);
   const when = isOpen ? `since ${start} UTC, for ${span(seconds)}` : `${start} to ${clock(incident.end, view.generated_at, short)} UTC, ${span(seconds)}`;
   return h(`article.incident.${incident.state}`, { key: incident.id },
-    h("h3", {}, sign(isOpen ? "down" : "up"), h("span", {}, title)),
+    h("h3", {}, sign(isOpen ? (incident.check === "data" ? "no-data" : "down") : "up"), h("span", {}, title)),
     h("p.when", { title: full(incident.start) }, when),
     proof(incident, view, open, brief));
 }
@@ -62,7 +68,7 @@ function flappingCard(incident, view, brief) {
 /** Why, who was told, and who saw it. */
 function proof(incident, view, open, brief) {
   return [
-    h("p", {}, `${CAUSE[incident.cause][0].toUpperCase()}${CAUSE[incident.cause].slice(1)}.`, marks(incident), incident.caveat ? ` ${incident.caveat}` : ""),
+    h("p", {}, incident.check === "data" ? "" : `${CAUSE[incident.cause][0].toUpperCase()}${CAUSE[incident.cause].slice(1)}.`, marks(incident), incident.caveat ? ` ${incident.caveat}` : ""),
     h("p.alerts", {}, alerts(incident)),
     incident.evidence.length === 0 ? counted(incident) : h("details", { open },
       h("summary", {}, incident.check === "probe" ? "Evidence" : `Evidence: ${plural(incident.vantages, "vantage")}`),
@@ -83,11 +89,12 @@ export function isFailing(incident) {
 
 /** What is special about it, in sentences. */
 function marks(incident) {
-  const others = incident.checks.filter((check) => check !== incident.check);
+  const others = incident.checks.filter((check) => check !== incident.check).map((check) => WORDS[check] ?? check);
   const too = others.length ? ` Failing in it as well: ${others.join(", ")}.` : "";
   const rate = incident.openings_per_hour;
   const often = rate ? `, ${rate.toFixed(rate < 9.5 ? 1 : 0)} an hour` : "";
-  const flaps = incident.flapping ? ` It comes and goes: down ${incident.flapping} times so far${often}.` : "";
+  const times = incident.flapping > 1 ? `down ${incident.flapping} times since then` : "it was down shortly before this as well";
+  const flaps = incident.flapping ? ` It comes and goes: ${times}${often}.` : "";
   const late = incident.late ? " It was found in results that came late: nobody was woken." : "";
   return `${too}${flaps}${late}`;
 }

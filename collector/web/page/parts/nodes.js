@@ -23,7 +23,7 @@ export function nodeTable(view) {
   ];
   const titles = {
     Reached: "Can the node be reached at all?",
-    Status: "Does the node answer its status request?",
+    Status: "Does the node answer its status request, or a plain HTTP endpoint with its page?",
     Asset: "Does the node deliver a real file?",
     Vantages: "One mark for each vantage: upper half reached and status, lower half asset. A round mark is the worker's own probe, a pale one fails for a fault of its own: neither judges.",
     Connect: "Median time to open a connection, from all vantages but the worker's own",
@@ -45,7 +45,7 @@ function row(node, view) {
       h("a", { href: `#/nodes/${encodeURIComponent(node.name)}` }, sign(signOf(state)), h("b", {}, node.name)),
       h("small", {}, `${node.place} · ${node.worker}`)),
     field("Reached", verdictCell(node.connect, view)),
-    field("Status", verdictCell(node.status, view)),
+    field(statusName(node), [verdictCell(node.status, view), node.plain ? h("small", {}, "page") : null]),
     field("Asset", verdictCell(node.asset, view)),
     field("Vantages", strip(node)),
     field("Connect", figure(node.connect_p50_ms, node.connect_samples), "number"),
@@ -55,6 +55,11 @@ function row(node, view) {
 
 function field(name, content, kind) {
   return h("td", { role: "cell", "data-label": name, class: kind }, content);
+}
+
+/** What the status of a node is called: a plain HTTP endpoint has a page instead. */
+export function statusName(node) {
+  return node.plain ? "Page" : "Status";
 }
 
 /** "up", "down since 03:02" and who says so. */
@@ -95,7 +100,7 @@ function strip(node) {
   const failing = cells.filter((cell) => judges(cell) && [cell.connect, cell.status, cell.asset].includes("failed"));
   const summary = failing.length ? `fails from ${listed(failing.map((cell) => cell.vantage))}` : "no vantage that judges fails";
   return h("span.strip", { class: cells.length > 20 ? "many" : null, role: "img", "aria-label": summary }, cells.map((cell) =>
-    h("i", { class: `${MARK[cell.verdict]}s-${upper(cell)} a-${cell.asset === "not-asked" ? upper(cell) : cell.asset}`, title: cellTitle(cell) })));
+    h("i", { class: `${MARK[cell.verdict]}s-${upper(cell)} a-${cell.asset === "not-asked" ? upper(cell) : cell.asset}`, title: cellTitle(cell, statusName(node).toLowerCase()) })));
 }
 
 /** How the mark of a vantage that judges nothing now is drawn. */
@@ -126,9 +131,9 @@ function upper(cell) {
   return ["no-data", "not-asked"].includes(cell.status) ? cell.connect : cell.status;
 }
 
-function cellTitle(cell) {
+function cellTitle(cell, status) {
   const words = { ok: "ok", failed: "failed", "no-data": "no data" };
-  const checks = [["reached", cell.connect], ["status", cell.status], ["asset", cell.asset]].filter(([, outcome]) => outcome !== "not-asked");
+  const checks = [["reached", cell.connect], [status, cell.status], ["asset", cell.asset]].filter(([, outcome]) => outcome !== "not-asked");
   const lines = [`${cell.vantage} (${network(cell.network)}, IP${cell.family})`, checks.map(([name, outcome]) => `${name} ${words[outcome]}`).join(", ")];
   if (cell.error) lines.push(`${cell.phase ?? ""}: ${cell.error}`);
   if (!judges(cell)) lines.push(idle(cell));

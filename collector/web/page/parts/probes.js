@@ -75,9 +75,13 @@ function port(family, state) {
   return h(`span.port.${state}`, { title: words[state] }, `${family} ${{ verified: "open", closed: "closed", unknown: NOTHING }[state]}`);
 }
 
+/** A plan of less than so many seconds ago may be on its way. */
+const PLAN_ON_ITS_WAY_S = 60;
+
 function plan(probe, view) {
   if (probe.plan_version === null) return NOTHING;
-  const behind = view.plan && probe.plan_version < view.plan.version;
+  const settled = (at) => age(at, view.generated_at) > PLAN_ON_ITS_WAY_S;
+  const behind = view.plan && probe.plan_version < view.plan.version && settled(view.plan.issued) && settled(probe.since);
   return h("span", { class: behind ? "warn" : null, title: behind ? `The newest plan is ${view.plan.version}` : null }, `${probe.plan_version}${behind ? " (older)" : ""}`);
 }
 

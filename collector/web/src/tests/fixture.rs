@@ -118,6 +118,15 @@ fn at(text: &str) -> jiff::Timestamp {
 pub(super) fn view() -> LiveView {
     let now = at("2026-11-22T03:20:00Z");
     LiveView {
+        head: Head {
+            verdict: HeadVerdict::Wrong,
+            findings: vec![Finding {
+                weight: Weight::Wrong,
+                subject: Some("tokyo".to_owned()),
+                says: "tokyo is down since 2026-11-22 03:02:00 UTC, seen by 6 of 8 vantages in 6 networks."
+                    .to_owned(),
+            }],
+        },
         generated_at: now,
         source: Source::Store,
         window_s: 3600,
@@ -216,6 +225,7 @@ fn node() -> NodeView {
         longitude: Some(139.7),
         network: Some(64501),
         url: "https://node.example.org/distributor/".to_owned(),
+        plain: false,
         connect: down.clone(),
         status: down.clone(),
         asset: down,

@@ -1,7 +1,9 @@
 //! How often a mesh whose nodes are well would have paged in a quarter.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Result, anyhow};
-use isochrone_watch::judge::{Output, What};
+use isochrone_watch::judge::{Output, Telling, What};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -11,9 +13,10 @@ use super::mesh::Mesh;
 use super::trouble::{Trouble, one_network};
 
 /// What one seed gave.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Quarter {
-    pub(super) pages: u64,
+    /// Each in a line: when, about whom, and what they saw who said so.
+    pub(super) pages: Vec<String>,
     /// Of probes that really were silent; none of the above.
     pub(super) silences: u64,
     pub(super) rows: u64,
@@ -49,7 +52,7 @@ fn quarter(seed: u64, days: u64) -> Result<Quarter> {
     let mut trouble = Trouble::new(&mut rng);
     let mut links = Links::new(&mut rng);
     let mut draws = StdRng::seed_from_u64(seed + 1_000_000);
-    let (mut pages, mut silences) = (0, 0);
+    let (mut pages, mut silences) = (Vec::new(), 0);
     while mesh.second < days * 86_400 {
         let asleep = links.turn(&mut mesh, &trouble, &mut draws);
         let outputs = mesh.step(
@@ -61,7 +64,8 @@ fn quarter(seed: u64, days: u64) -> Result<Quarter> {
             let Output::Told(telling) = output else { continue };
             match telling.what {
                 What::Silent => silences += 1,
-                _ => pages += u64::from(telling.pages()),
+                _ if telling.pages() => pages.push(page(seed, mesh.second, telling)),
+                _ => {}
             }
         }
     }
@@ -73,6 +77,33 @@ fn quarter(seed: u64, days: u64) -> Result<Quarter> {
     })
 }
 
+/// "seed 3, day 12 04:11:22: Down, node-4 (asset: 4 vantages, first-byte)".
+fn page(seed: u64, second: u64, telling: &Telling) -> String {
+    let about = telling.incidents.iter().map(|incident| {
+        let phases: BTreeSet<String> = incident
+            .evidence
+            .iter()
+            .map(|cell| cell.phase.to_string())
+            .collect();
+        let phases: Vec<String> = phases.into_iter().collect();
+        format!(
+            "{} ({}: {} vantages, {})",
+            incident.target,
+            incident.check,
+            incident.witnesses().0,
+            phases.join(" and ")
+        )
+    });
+    let about: Vec<String> = about.collect();
+    let (day, hour, minute) = (second / 86_400, second / 3_600 % 24, second / 60 % 60);
+    format!(
+        "seed {seed}, day {day} {hour:02}:{minute:02}:{:02}: {:?}, {}",
+        second % 60,
+        telling.what,
+        about.join(", ")
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,7 +111,7 @@ mod tests {
     #[test]
     fn day_of_losses_bursts_and_reloads_pages_nobody() {
         let quarter = quarter(1, 1).unwrap();
-        assert_eq!(quarter.pages, 0);
+        assert!(quarter.pages.is_empty(), "{:?}", quarter.pages);
         assert!(quarter.rows > 700_000, "{}", quarter.rows);
     }
 }

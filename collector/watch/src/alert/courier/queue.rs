@@ -32,6 +32,15 @@ pub(super) fn ripe_in(pending: &Pending, after: Duration, now: UnixMillis) -> Du
     }
 }
 
+/// What comes and goes, told so much later than it might have been, is no word on now.
+const LATE: Duration = Duration::from_secs(60);
+
+/// Whether an alert says that something is down again, and comes so late that it may be up since: nothing more is said of
+/// it before it was steady. Of what does not come and go, the end would be there.
+pub(super) fn is_late(pending: &Pending, after: Duration, now: UnixMillis) -> bool {
+    pending.alert.event == Event::Flapping && now.since(ripe_at(pending, after)) > LATE
+}
+
 /// When an alert may be sent: at once, unless it begins something and its receiver asked to wait.
 fn ripe_at(pending: &Pending, after: Duration) -> UnixMillis {
     match begins(pending) {

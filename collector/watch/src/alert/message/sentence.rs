@@ -12,7 +12,7 @@ use isochrone_proto::units::UnixMillis;
 use super::Known;
 use super::names::listed;
 use crate::incident::{Cause, Ending, Incident, IncidentCheck, Subject};
-use crate::judge::{State, Telling, What};
+use crate::judge::{FORBIDDEN, OWN_NETWORK, State, Telling, What};
 
 /// The last part of an alert's id: the same telling always has the same.
 pub(super) fn id_word(telling: &Telling) -> String {
@@ -136,7 +136,15 @@ fn seen_by(incident: &Incident) -> String {
     )
 }
 
-/// How often one that comes and goes went down.
+/// How often it went down in its own time: "again", or "3 times".
+fn fell_times(incident: &Incident) -> String {
+    match incident.falls() {
+        Some(times @ 2..) => format!("{times} times"),
+        _ => "again".to_owned(),
+    }
+}
+
+/// How often one that comes and goes went down, the time before it was known to included.
 fn openings(incident: &Incident) -> usize {
     incident.flapping.map_or(1, |flapping| flapping.openings as usize)
 }
@@ -160,7 +168,7 @@ fn fell(incident: &Incident) -> UnixMillis {
 
 /// Nodes that can be reached again, and do not serve.
 fn better(incidents: &[Incident]) -> String {
-    let rest = |incident: &Incident| incident.worst_open().map_or("", |span| span.check.word());
+    let rest = |incident: &Incident| incident.worst_open().map_or("", |span| span.check.shown());
     match incidents {
         [one] => {
             let closed = one.checks.iter().filter_map(|span| span.end).max();
@@ -295,10 +303,10 @@ fn over(incident: &Incident) -> String {
         (_, IncidentCheck::Probe) => format!("Probe {target} is heard again after {lasted}, {span}."),
         (_, IncidentCheck::Data) => format!("{target}: judged again after {lasted} without data, {span}."),
         _ => match incident.flapping {
-            Some(flapping) => format!(
-                "{} has been up for 10 minutes, after going down {} times, {span}; it was down for {}.",
+            Some(_) => format!(
+                "{} has been up for 10 minutes, after going down {}, {span}; it was down for {}.",
                 what_is(incident),
-                flapping.openings,
+                fell_times(incident),
                 words::duration(incident.down_ms(end))
             ),
             None => format!("{} is up again after {lasted}, {span}.", what_is(incident)),
@@ -316,7 +324,7 @@ fn many_over(what: What, incidents: &[Incident]) -> String {
             incident.target.clone()
         };
         match incident.flapping {
-            Some(flapping) => format!("{name} after going down {} times in {lasted}", flapping.openings),
+            Some(_) => format!("{name} after going down {} in {lasted}", fell_times(incident)),
             None => format!("{name} after {lasted}"),
         }
     });
@@ -347,15 +355,24 @@ fn lack(what: What, incidents: &[Incident], known: Known<'_>) -> String {
             let with_node = incidents.iter().find(|incident| incident.group.is_some());
             let caveat = with_node.and_then(|incident| incident.caveat.as_deref());
             let blame = caveat.unwrap_or("No node is blamed.");
-            format!("Probe {names} is silent since {since} UTC. {blame}{whose} Ask its worker {ASK}")
+            let ask = first_of_all(incidents);
+            format!("Probe {names} is silent since {since} UTC. {blame}{whose} {ask}sk its worker {ASK}")
         }
         What::Silent => format!(
-            "{} are silent since {since} UTC: {names}. No node is blamed. Ask each one's worker {ASK}",
-            count("probe")
+            "{} are silent since {since} UTC: {names}. No node is blamed. {}sk each one's worker {ASK}",
+            count("probe"),
+            first_of_all(incidents)
         ),
+        What::NobodyMayJudge if is_one && is_forbidden(incidents) => {
+            format!("{names}: no probe may ask it since {since} UTC. {FORBIDDEN}")
+        }
         What::NobodyMayJudge if is_one => {
             format!("{names}: measured, but nobody may judge it since {since} UTC.")
         }
+        What::NobodyMayJudge if is_forbidden(incidents) => format!(
+            "{}: no probe may ask them since {since} UTC: {names}. {FORBIDDEN}",
+            count("node")
+        ),
         What::NobodyMayJudge => format!(
             "{} are measured, but nobody may judge them since {since} UTC: {names}.",
             count("node")
@@ -365,6 +382,23 @@ fn lack(what: What, incidents: &[Incident], known: Known<'_>) -> String {
             "{}: no data since {since} UTC, no probe measures them: {names}.",
             count("node")
         ),
+    }
+}
+
+/// Whether every probe is forbidden to ask them, by what was noted of each.
+fn is_forbidden(incidents: &[Incident]) -> bool {
+    incidents
+        .iter()
+        .all(|incident| incident.caveat.as_deref() == Some(FORBIDDEN))
+}
+
+/// "A", or what to do before where most probes are silent: the page gives the same advice.
+fn first_of_all(incidents: &[Incident]) -> String {
+    let caveats = incidents.iter().filter_map(|incident| incident.caveat.as_deref());
+    let is_most = caveats.into_iter().any(|caveat| caveat.contains(OWN_NETWORK));
+    match is_most {
+        true => format!("Most probes are silent: {OWN_NETWORK} Then a"),
+        false => "A".to_owned(),
     }
 }
 

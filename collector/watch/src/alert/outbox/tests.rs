@@ -291,6 +291,30 @@ fn alert_is_never_queued_twice() {
 }
 
 #[test]
+fn fall_of_what_comes_and_goes_says_when_it_was_so_where_it_comes_late() {
+    let store = store();
+    let outbox = Outbox::open(&store, receivers(), T0).unwrap();
+    let mut courier = Courier::new(outbox.clone());
+    outbox
+        .add(&telling(What::Flapping, vec![incident()], T0), T0)
+        .unwrap();
+    let body = |courier: &mut Courier, second: u64| {
+        let now = UnixMillis(T0.0 + second * 1_000);
+        let mut parcels = courier.due(both(now));
+        assert_eq!(parcels.len(), 2);
+        for parcel in &parcels {
+            courier.settle(parcel, unreachable(), both(now), 1.0).unwrap();
+        }
+        parcels.remove(0).request.body.unwrap().to_string()
+    };
+    let late = "Told late: so it was at 2026-11-22 02:58:03 UTC; `status` says how it is now.";
+    assert!(!body(&mut courier, 0).contains("Told late"));
+    assert!(!body(&mut courier, 60).contains("Told late"));
+    let told = body(&mut courier, 400);
+    assert!(told.contains(late), "{told}");
+}
+
+#[test]
 fn dead_receiver_blocks_no_other_and_loses_nothing() {
     let store = store();
     let outbox = Outbox::open(&store, receivers(), T0).unwrap();

@@ -43,6 +43,7 @@ pub(super) enum Seen {
     Source,
     Absent,
     Unsent,
+    Forbidden,
     /// The probe is dead: no row at all.
     Gone,
 }
@@ -345,6 +346,7 @@ impl Mesh {
                 cause: FailureCause::BadStatus,
             },
             Seen::Absent => Word::Absent,
+            Seen::Forbidden => Word::Forbidden,
             Seen::Unsent | Seen::Gone => Word::Nothing,
         };
         let connect_ms = if let Seen::GreenIn(ms) = seen { ms } else { 40 };

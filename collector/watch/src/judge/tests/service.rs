@@ -222,3 +222,27 @@ fn asset_that_fails_after_the_collectors_clock_was_set_back_is_told_as_ever() {
     mesh.run(760, only(Check::AssetGet, ERROR));
     assert_eq!(mesh.messages()[1].1, What::Up);
 }
+
+#[test]
+fn answers_of_a_probe_that_was_revoked_are_in_no_count() {
+    let mut mesh = Mesh::ten().asking(Check::Status, Family::V4, 100_000);
+    mesh.run(300, |_| Seen::Green);
+    let judges = |mesh: &Mesh| {
+        mesh.engine
+            .standing(mesh.target(0))
+            .unwrap()
+            .status
+            .unwrap()
+            .judges
+    };
+    let before = judges(&mesh);
+    // those whose answers stand: the newest eight, of eight probes
+    mesh.probes
+        .iter_mut()
+        .skip(5)
+        .for_each(|probe| probe.active = false);
+    mesh.reroster();
+    mesh.run(301, |_| Seen::Green);
+    assert!(before >= 7, "{before}");
+    assert!(judges(&mesh) <= 4, "{}", judges(&mesh));
+}

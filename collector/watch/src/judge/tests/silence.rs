@@ -327,3 +327,68 @@ fn server_that_dies_with_a_fall_that_nobody_was_told_of_pages() {
     let (_, silent) = silent.unwrap_or_else(|| panic!("{:?}", mesh.messages()));
     assert!(silent.pages(), "{:?}", mesh.messages());
 }
+
+#[test]
+fn node_that_no_probe_may_ask_is_told_as_that_and_with_what_to_do() {
+    let mut mesh = Mesh::ten();
+    mesh.run(300, |run| {
+        if run.node == 0 {
+            Seen::Forbidden
+        } else {
+            Seen::Green
+        }
+    });
+    let (_, told) = &mesh.told[0];
+    assert_eq!(
+        (told.what, mesh.told.len()),
+        (What::NobodyMayJudge, 1),
+        "{:?}",
+        mesh.messages()
+    );
+    let alert = crate::alert::Alert::of_telling(
+        told,
+        "lead",
+        (&|_| None, &|_| None, &|_| crate::alert::Whose::default()),
+    );
+    assert!(
+        alert.summary.starts_with("n0: no probe may ask it since "),
+        "{}",
+        alert.summary
+    );
+    assert!(alert.summary.contains("allow_private"), "{}", alert.summary);
+}
+
+#[test]
+fn alert_about_most_probes_gives_the_pages_advice() {
+    let mut mesh = Mesh::new(&[1, 2, 3, 4], 3).connecting();
+    mesh.run(100, |_| Seen::Green);
+    mesh.dead = vec![0, 1, 2];
+    mesh.run(400, |_| Seen::Green);
+    let (_, told) = mesh
+        .told
+        .iter()
+        .find(|(_, told)| told.what == What::Silent)
+        .unwrap();
+    let alert = crate::alert::Alert::of_telling(
+        told,
+        "lead",
+        (&|_| None, &|_| None, &|_| crate::alert::Whose::default()),
+    );
+    let advice = "3 of 4 probes are silent at once: check the collector's own network first.";
+    let caveats: Vec<_> = told
+        .incidents
+        .iter()
+        .filter_map(|one| one.caveat.as_deref())
+        .collect();
+    assert!(
+        caveats.iter().any(|caveat| caveat.contains(advice)),
+        "{caveats:?}"
+    );
+    assert!(
+        alert
+            .summary
+            .contains("check the collector's own network first. Then ask"),
+        "{}",
+        alert.summary
+    );
+}

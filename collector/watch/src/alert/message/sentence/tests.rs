@@ -326,3 +326,11 @@ fn node_that_is_reached_again_says_what_still_fails() {
         "2 nodes can be reached again, and do not serve: tokyo (status still fails), tokyo (status still fails)."
     );
 }
+
+#[test]
+fn page_of_a_plain_endpoint_is_called_a_page() {
+    let mut page = named("tokyo", None);
+    page.check = IncidentCheck::Http;
+    let said = says(&telling(What::Down, vec![page]));
+    assert!(said.starts_with("tokyo: page is down since "), "{said}");
+}
