@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, ready};
 use isochrone_tests::nginx::Nginx;
-use isochrone_web::view::{AlertsView, CollectorView, LedgerTotals, LiveView, Source};
+use isochrone_web::view::{AlertsView, CollectorView, Head, LedgerTotals, LiveView, Source};
 use isochrone_web::{Access, AccessToken, ReportError, ReportQuery, Reports, router, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -50,6 +50,7 @@ impl Reports for Empty {
 fn view(commit_number: u64) -> Arc<LiveView> {
     let at: jiff::Timestamp = "2026-11-22T03:20:00Z".parse().unwrap();
     Arc::new(LiveView {
+        head: Head::default(),
         generated_at: at,
         source: Source::Store,
         window_s: 3600,
@@ -76,8 +77,10 @@ fn view(commit_number: u64) -> Arc<LiveView> {
             stored: 0,
             spooled: 0,
             dropped: 0,
+            damaged: 0,
             refused: 0,
             forked: 0,
+            revoked: 0,
             balanced: true,
         },
         alerts: AlertsView {
