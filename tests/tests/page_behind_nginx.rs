@@ -78,6 +78,8 @@ fn view(commit_number: u64) -> Arc<LiveView> {
             dropped: 0,
             refused: 0,
             forked: 0,
+            damaged: 0,
+            revoked: 0,
             balanced: true,
         },
         alerts: AlertsView {
