@@ -14,12 +14,12 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use isochrone_base::error_chain::chain;
 use redb::{Builder, Database, Durability, ReadTransaction, ReadableDatabase, WriteTransaction};
 
+use crate::changes::Changes;
 use crate::damage::{Damage, read_all};
 use crate::disk::{DiskReserve, FreeSpace};
 use crate::error::StoreError;
 use crate::format;
 use crate::found::Found;
-use crate::ledger::changes::Changes;
 use crate::numbers::{Numbers, read_number};
 use crate::plans::PlanCache;
 use crate::rows::words_of;

@@ -4,7 +4,6 @@
 //! planned is counted here again, from the plans that each epoch adopted, and compared at the epoch's cut
 //! with what the probe says. `verify` does not trust any of it, and counts the log itself.
 
-pub(crate) mod changes;
 mod planned;
 mod slots;
 mod sums;

@@ -6,6 +6,7 @@
 mod account;
 mod aside;
 mod blob;
+mod changes;
 mod damage;
 mod database;
 mod disk;

@@ -7,8 +7,8 @@ use redb::WriteTransaction;
 
 use super::quarantine::Quarantine;
 use super::stream::EpochMemory;
+use crate::changes::Change;
 use crate::found::Found;
-use crate::ledger::changes::Change;
 use crate::numbers::Numbers;
 use crate::{StoreError, tables};
 

@@ -20,8 +20,8 @@ pub(crate) struct Changes(Mutex<Noted>);
 pub(crate) struct Noted {
     is_watched: bool,
     /// More than single epochs: a revocation, or damage that was put right.
-    pub(super) everything: bool,
-    pub(super) epochs: BTreeMap<(ProbeId, EpochId), Option<Hour>>,
+    pub(crate) everything: bool,
+    pub(crate) epochs: BTreeMap<(ProbeId, EpochId), Option<Hour>>,
 }
 
 impl Changes {
@@ -43,7 +43,7 @@ impl Changes {
     }
 
     /// What changed since the last call; at the first call, everything.
-    pub(super) fn take(&self) -> Noted {
+    pub(crate) fn take(&self) -> Noted {
         let mut noted = self.lock();
         let watched = Noted {
             is_watched: true,
