@@ -514,9 +514,10 @@ fn every_text_of_the_page_is_shown_by_status_and_not_obeyed() {
             break;
         };
         HOSTILE.clone_into(text);
-        let Ok(view) = serde_json::from_value::<LiveView>(value) else {
+        let Ok(mut view) = serde_json::from_value::<LiveView>(value) else {
             continue; // a word or an instant of ours
         };
+        view.head = head::of(&view);
         walked += 1;
         let report = of_view(&view, NOW);
         let text = report.text(WIDTH);
