@@ -115,10 +115,9 @@ impl Engine {
                 self.collector_line.suspect_since = Some(now);
                 self.wake_all();
             }
-            (Some(since), false) if now.0 >= since.0 + TOLD_AFTER_MS => {
-                if !std::mem::replace(&mut self.collector_line.is_told, true) {
-                    self.say(What::OwnLine, vec![]);
-                }
+            (Some(since), false) if !self.collector_line.is_told && now.0 >= since.0 + TOLD_AFTER_MS => {
+                self.collector_line.is_told = true;
+                self.say(What::OwnLine, vec![]);
             }
             (Some(_), true) => {
                 self.collector_line.suspect_since = None;
