@@ -20,10 +20,15 @@ const NETWORKS: usize = 2;
 /// How long "just before" is.
 const BEFORE_MS: u64 = 300_000;
 
+/// The suspicion is told once it has lasted so long: after a reload of the collector all probes are back by then.
+const TOLD_AFTER_MS: u64 = 5_000;
+
 /// What is known of it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CollectorLine {
     suspect_since: Option<UnixMillis>,
+    /// People know.
+    is_told: bool,
     /// Networks that clear it, and sessions that stood before it was the suspect.
     needed: usize,
     stood: usize,
@@ -49,6 +54,7 @@ impl CollectorLine {
     pub(super) fn reckon(&mut self, anew: Anew<'_>) {
         let Self {
             suspect_since,
+            is_told: _,
             needed: _,
             stood: _,
             heard,
@@ -59,7 +65,7 @@ impl CollectorLine {
 
     /// After a gap in the collector's own ticks nothing is known: sessions that end now ended in the gap.
     pub(super) fn restart(&mut self, now: UnixMillis) {
-        self.suspect_since = None;
+        (self.suspect_since, self.is_told) = (None, false);
         self.due = UnixMillis(now.0 + AT_ONCE_MS);
     }
 }
@@ -107,13 +113,18 @@ impl Engine {
         match (suspect_since, is_cleared) {
             (None, false) => {
                 self.collector_line.suspect_since = Some(now);
-                self.say(What::OwnLine, vec![]);
                 self.wake_all();
+            }
+            (Some(since), false) if !self.collector_line.is_told && now.0 >= since.0 + TOLD_AFTER_MS => {
+                self.collector_line.is_told = true;
+                self.say(What::OwnLine, vec![]);
             }
             (Some(_), true) => {
                 self.collector_line.suspect_since = None;
                 self.started = now; // no silence is older
-                self.say(What::OwnLineBack, vec![]);
+                if std::mem::take(&mut self.collector_line.is_told) {
+                    self.say(What::OwnLineBack, vec![]);
+                }
                 self.wake_all();
             }
             _ => {}

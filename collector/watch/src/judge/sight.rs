@@ -251,7 +251,7 @@ impl Engine {
         let reached = self.reached_by(node, family.map_or(0, of));
         for word in &sight.words {
             let is_red = word.colour == Colour::Red;
-            if is_red && self.fails_elsewhere(&self.cells[word.cell], reached) {
+            if is_red && self.fails_elsewhere(&self.cells[word.cell], &reached) {
                 continue;
             }
             count.add(Vote {

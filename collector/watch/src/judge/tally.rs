@@ -12,25 +12,48 @@ pub(super) struct Tally {
 }
 
 /// Judges of a node with a fresh word.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Reached {
     judges: u32,
     greens: u32,
+    /// The same by network: number, judges, greens.
+    networks: Vec<(Option<u32>, u32, u32)>,
 }
 
 impl Reached {
     /// Whether most get through, but for one of them with this word.
-    fn but(self, one: Option<Colour>) -> bool {
+    fn but(&self, one: Option<Colour>) -> bool {
         let judges = self.judges - u32::from(one.is_some());
         let greens = self.greens - u32::from(one == Some(Colour::Green));
         greens * 2 > judges
     }
+
+    /// Whether most networks get through, by their own majority: however many probes a bad one has.
+    fn by_networks(&self) -> bool {
+        let through = self
+            .networks
+            .iter()
+            .filter(|(_, judges, greens)| greens * 2 > *judges);
+        through.count() * 2 > self.networks.len()
+    }
+
+    fn add(&mut self, network: Option<u32>, is_green: bool) {
+        self.judges += 1;
+        self.greens += u32::from(is_green);
+        let place = self.networks.iter().position(|(of, ..)| *of == network);
+        let place = place.unwrap_or_else(|| {
+            self.networks.push((network, 0, 0));
+            self.networks.len() - 1
+        });
+        let (_, judges, greens) = &mut self.networks[place];
+        (*judges, *greens) = (*judges + 1, *greens + u32::from(is_green));
+    }
 }
 
 impl Engine {
-    /// Whether a vantage fails on most of the other nodes that most other judges reach now. `reached`: how many reach this
-    /// one.
-    pub(super) fn fails_elsewhere(&self, cell: &Cell, reached: Reached) -> bool {
+    /// Whether a vantage fails on most of the other nodes that most other judges, or most networks, reach now. `reached`:
+    /// who reach this one.
+    pub(super) fn fails_elsewhere(&self, cell: &Cell, reached: &Reached) -> bool {
         let family = of(cell.kind.family);
         let all = self.tallies.as_ref().map(|tallies| tallies[cell.vantage][family]);
         let all = all.unwrap_or_default();
@@ -47,7 +70,7 @@ impl Engine {
                 let reached = self.reached_by(node, family);
                 for &way in &self.nodes[node].ways[family] {
                     let cell = &self.cells[way];
-                    let one = self.tally_of(cell, reached);
+                    let one = self.tally_of(cell, &reached);
                     let all = &mut tallies[cell.vantage][family];
                     (all.fails, all.works) = (all.fails + one.fails, all.works + one.works);
                 }
@@ -57,10 +80,11 @@ impl Engine {
     }
 
     /// What one cell adds to its vantage's tally: whether it works, or fails on a node that most others reach.
-    fn tally_of(&self, cell: &Cell, reached: Reached) -> Tally {
+    fn tally_of(&self, cell: &Cell, reached: &Reached) -> Tally {
         let colour = cell.fresh(&cell.way, self.now);
         let is_judge = self.may_judge(cell.target, cell);
-        let is_failure = colour == Some(Colour::Red) && reached.but(is_judge.then_some(colour).flatten());
+        let is_reached = || reached.by_networks() || reached.but(is_judge.then_some(colour).flatten());
+        let is_failure = colour == Some(Colour::Red) && is_reached();
         Tally {
             fails: u32::from(is_failure),
             works: u32::from(colour == Some(Colour::Green)),
@@ -90,8 +114,8 @@ impl Engine {
     fn add_reached(&self, reached: &mut Reached, node: usize, cell: &Cell) {
         let colour = cell.fresh(&cell.way, self.now);
         if let Some(colour) = colour.filter(|_| self.may_judge(node, cell)) {
-            reached.judges += 1;
-            reached.greens += u32::from(colour == Colour::Green);
+            let network = self.vantages[cell.vantage].network();
+            reached.add(network, colour == Colour::Green);
         }
     }
 }

@@ -226,6 +226,41 @@ fn own_line_is_cleared_when_most_sessions_report_though_the_second_network_stays
     assert_eq!(whats, [What::OwnLine, What::OwnLineBack]);
 }
 
+/// The collector's process was away for three seconds, and its probes wait before they come back.
+#[test]
+fn reload_after_which_the_probes_take_their_time_pages_nobody() {
+    let mut mesh = Mesh::ten();
+    mesh.run(100, |_| Seen::Green);
+    end_sessions(&mut mesh, 0..10, 100.0);
+    mesh.run(117, |_| Seen::Green);
+    assert!(mesh.engine.own_line_suspect_since().is_some(), "it judges nobody");
+    mesh.dead.clear();
+    for number in 0..10 {
+        mesh.engine.session(mesh.probe(number), true, at(117.0));
+    }
+    mesh.run(200, |_| Seen::Green);
+    assert_eq!(mesh.engine.own_line_suspect_since(), None);
+    assert!(mesh.told.is_empty(), "{:?}", mesh.messages());
+}
+
+/// Six probes of one network and one of another lose most of what they send, to all nodes alike.
+#[test]
+fn burst_on_one_network_and_one_line_is_no_nodes_fault() {
+    let mut mesh = Mesh::new(&[1, 1, 1, 1, 1, 1, 2, 3, 4, 5], 9).connecting();
+    mesh.run(200, |run| {
+        let is_in_burst = (run.probe < 6 || run.probe == 9) && (100.0..124.0).contains(&run.second);
+        let is_lucky = run.node != 8 && (run.node + run.probe).is_multiple_of(4);
+        match run {
+            Run {
+                probe: 7, node: 8, ..
+            } => Seen::Gone,
+            _ if is_in_burst && !is_lucky => Seen::Silent,
+            _ => Seen::Green,
+        }
+    });
+    assert!(mesh.told.is_empty(), "{:?}", mesh.messages());
+}
+
 #[test]
 fn gap_in_the_collectors_own_ticks_is_a_restart() {
     let mut mesh = Mesh::ten();
