@@ -16,8 +16,8 @@ use crate::roster::{ProbeEntry, Roster};
 
 /// One worker's sites closer together than this are one place, written in two ways.
 const ONE_PLACE_KM: f64 = 100.0;
-/// Dates of measurements are good to this.
-const BLUR: Duration = Duration::from_secs(60);
+/// Measurements are dated by the probe's clock, which may be ahead of the collector's by so much (then they are refused).
+const BLUR: Duration = Duration::from_secs(5 * 60 + 10);
 
 /// What a probe left, beside what the lead wrote of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -164,6 +164,16 @@ mod tests {
         let ids: BTreeSet<_> = members.iter().map(|(entry, _)| servers.of(entry.id)).collect();
         let first = roster.probe(servers.of(members[0].0.id)).unwrap();
         (ids.len(), first.name.clone())
+    }
+
+    #[test]
+    fn server_whose_clock_was_ahead_when_it_was_invited_again_is_one() {
+        let again = member("again", 3, Some(5));
+        for (ahead, count) in [(4 * 60_000, 1), (11 * 60_000, 2)] {
+            let (entry, mut traces) = member("first", 0, None);
+            traces.last = Some(UnixMillis(DAY0 + 3 * DAY + ahead));
+            assert_eq!(servers(&[(entry, traces), again.clone()]).0, count, "{ahead} ms");
+        }
     }
 
     #[test]

@@ -74,13 +74,16 @@ fn of_the_mesh(view: &LiveView) -> Vec<Finding> {
     findings
 }
 
-/// Whether judges of one network alone speak, of a mesh that has more.
+/// Whether judges of one network alone speak, where those of more could: a worker's own probe never judges their node.
 fn has_fewer_networks_than_it_could(view: &LiveView) -> bool {
-    let cells = watched(view).flat_map(|node| &node.cells);
-    let judges = cells.filter(|cell| matches!(cell.verdict, CellVerdict::Green | CellVerdict::Red));
-    let judging: BTreeSet<_> = judges.map(|cell| cell.network).collect();
-    let all: BTreeSet<_> = members(view).map(|probe| probe.network).collect();
-    judging.len() == 1 && all.len() > 1
+    let networks = |is_of: fn(CellVerdict) -> bool| {
+        let cells = watched(view).flat_map(|node| &node.cells);
+        let cells = cells.filter(move |cell| is_of(cell.verdict));
+        cells.map(|cell| cell.network).collect::<BTreeSet<_>>()
+    };
+    let judging = networks(|verdict| matches!(verdict, CellVerdict::Green | CellVerdict::Red));
+    let could = networks(|verdict| verdict != CellVerdict::Own);
+    judging.len() == 1 && could.len() > 1
 }
 
 fn general(weight: Weight, says: impl Into<String>) -> Finding {

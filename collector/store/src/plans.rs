@@ -106,7 +106,10 @@ impl Store {
         for (_, plan) in plans {
             refuse_twins(plan)?;
         }
-        let is_back = self.write_tables(|transaction| {
+        let keys = plans.iter().map(|(_, plan)| plan_key(plan.probe, plan.version).to_vec());
+        let known = self.found().missing_plans();
+        let missing: Vec<_> = keys.filter(|key| known.contains(key)).collect();
+        let kept = self.write_tables(|transaction| {
             let mut is_back = false;
             let mut archive = PLANS.open(transaction, self.found())?;
             let mut numbers = Numbers::open(transaction, self.found())?;
@@ -125,10 +128,14 @@ impl Store {
             numbers.set(META_PROMOTION, u64::from(highest.promotion))?;
             numbers.set(META_PLAN, highest.number)?;
             Ok(is_back)
-        })?;
-        if is_back {
+        });
+        if !matches!(kept, Ok(false)) {
             self.account_changes().everything();
         }
+        if kept.is_err() {
+            missing.into_iter().for_each(|key| self.found().is_missing(key)); // nothing was kept
+        }
+        kept?;
         self.damage_changed(); // it may have been missing
         Ok(())
     }

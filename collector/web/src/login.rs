@@ -74,13 +74,17 @@ impl Logins {
         self.access.token()
     }
 
-    /// Looks at what `visitor` says is the token; wrong ones are counted.
+    /// Looks at what `visitor` says is the token, unless they guessed too often; wrong ones are counted.
     pub(crate) fn attempt(&self, visitor: Visitor, token: &AccessToken, candidate: &str) -> Tried {
+        let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = (self.now)();
+        if let Err(wait) = throttle.looks_at(visitor, now) {
+            return Tried::TooOften { wait };
+        }
         if token.is(candidate) {
             return Tried::Right;
         }
-        let mut throttle = self.throttle.lock().unwrap_or_else(PoisonError::into_inner);
-        match throttle.wrong(visitor, (self.now)()) {
+        match throttle.wrong(visitor, now) {
             Ok(()) => Tried::Wrong,
             Err(wait) => Tried::TooOften { wait },
         }

@@ -1,5 +1,5 @@
-//! How often a wrong token may be tried: by one visitor, and by all together. The right one gets in at any time: it cannot
-//! be guessed at any rate, and a crowd of guessers, or one behind the same proxy, is to lock nobody out.
+//! How often a token may be tried: by one visitor, whatever they bring, so that nobody guesses fast; and wrong ones by all
+//! together, which never holds up whoever brings the right one: a crowd of guessers locks nobody out.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,6 +19,9 @@ const OF_ALL: Rate = Rate {
     at_once: 60,
 };
 
+/// Visitors whose wrong tokens are counted at once: each is forgotten a minute after the last, at most.
+const VISITORS_MAX: usize = 16_384;
+
 #[derive(Clone, Copy)]
 struct Rate {
     each: Duration,
@@ -33,28 +36,39 @@ struct Wrong(Instant);
 #[derive(Default)]
 pub(crate) struct Throttle {
     all: Option<Wrong>,
-    /// Of each visitor: no more than those that `all` let in within a minute.
+    /// Of each visitor; at most [`VISITORS_MAX`].
     visitors: HashMap<Visitor, Wrong>,
 }
 
 impl Throttle {
-    /// Whether a wrong token of this visitor's is still told to be wrong; else when to come again.
-    fn admits(&self, visitor: Visitor, now: Instant) -> Result<(), Duration> {
-        let own = self
-            .visitors
-            .get(&visitor)
-            .map_or(Ok(()), |wrong| wrong.room(OF_ONE, now));
-        own.and(self.all.map_or(Ok(()), |all| all.room(OF_ALL, now)))
+    /// Whether a token of this visitor's is looked at; else when to come again.
+    pub(crate) fn looks_at(&mut self, visitor: Visitor, now: Instant) -> Result<(), Duration> {
+        if self.visitors.len() >= VISITORS_MAX {
+            self.visitors.retain(|_, wrong| wrong.0 > now);
+        }
+        match self.visitors.get(&visitor) {
+            Some(wrong) => wrong.room(OF_ONE, now),
+            None if self.visitors.len() < VISITORS_MAX => Ok(()),
+            None => Err(OF_ALL.each), // so many cannot be counted one by one
+        }
+    }
+
+    /// Whether a wrong token of this visitor's is told to be wrong; else when to come again.
+    fn admits(&mut self, visitor: Visitor, now: Instant) -> Result<(), Duration> {
+        self.looks_at(visitor, now)?;
+        self.all.map_or(Ok(()), |all| all.room(OF_ALL, now))
     }
 
     /// Counts a wrong token; an error says when this visitor may try again.
     pub(crate) fn wrong(&mut self, visitor: Visitor, now: Instant) -> Result<(), Duration> {
-        self.admits(visitor, now)?;
-        self.visitors.retain(|_, wrong| wrong.0 > now);
+        self.looks_at(visitor, now)?;
+        let admitted = self.admits(visitor, now);
         let own = self.visitors.entry(visitor).or_insert(Wrong(now));
         *own = own.and_one(OF_ONE, now);
-        self.all = Some(self.all.unwrap_or(Wrong(now)).and_one(OF_ALL, now));
-        Ok(())
+        if admitted.is_ok() {
+            self.all = Some(self.all.unwrap_or(Wrong(now)).and_one(OF_ALL, now));
+        }
+        admitted
     }
 }
 
@@ -126,6 +140,20 @@ mod tests {
             looked_at += taken(&mut throttle, (0..50).map(|n| visitor(20_000 + 50 * second + n)));
         }
         assert_eq!(looked_at, 60);
-        assert!(throttle.visitors.len() <= 120, "{}", throttle.visitors.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn crowd_that_cannot_be_counted_is_not_looked_at_and_soon_forgotten() {
+        let mut throttle = Throttle::default();
+        for number in 0..=VISITORS_MAX as u32 {
+            let looks = throttle.looks_at(visitor(number), now());
+            assert_eq!(looks.is_ok(), number < VISITORS_MAX as u32, "{number}");
+            let told = throttle.wrong(visitor(number), now());
+            assert_eq!(told.is_ok(), number < 60, "{number}");
+        }
+        assert_eq!(throttle.visitors.len(), VISITORS_MAX);
+        advance(Duration::from_secs(60)).await;
+        assert_eq!(throttle.looks_at(visitor(u32::MAX), now()), Ok(()));
+        assert!(throttle.visitors.is_empty());
     }
 }

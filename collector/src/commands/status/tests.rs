@@ -349,9 +349,9 @@ fn judges_of_one_network_in_a_mesh_of_two_are_not_well() {
         ..probe(ProbeState::Connected)
     });
     assert_eq!(said(&view), (0, vec![]));
-    view.nodes[0].cells.push(NodeCell {
+    let cell = |network, verdict| NodeCell {
         vantage: "ada-berlin".to_owned(),
-        network: Some(2),
+        network: Some(network),
         family: Family::V4,
         connect: CellOutcome::Ok,
         status: CellOutcome::Ok,
@@ -359,10 +359,14 @@ fn judges_of_one_network_in_a_mesh_of_two_are_not_well() {
         connect_ms: None,
         phase: None,
         error: None,
-        own: false,
-        verdict: CellVerdict::Green,
+        own: verdict == CellVerdict::Own,
+        verdict,
         at: None,
-    });
+    };
+    let own = cell(1, CellVerdict::Own);
+    view.nodes[0].cells = vec![cell(2, CellVerdict::Green), cell(2, CellVerdict::Green), own];
+    assert_eq!(said(&view), (0, vec![]), "its own worker's probe never judges it");
+    view.nodes[0].cells.push(cell(1, CellVerdict::Silent));
     let (code, says) = said(&view);
     assert!(
         code == 1 && says[0].starts_with("Fewer than two networks"),

@@ -26,7 +26,7 @@ pub(super) struct EpochAccount {
     /// A plan that it followed from there on is missing: what it planned cannot be counted again.
     missing_from: Option<UnixMillis>,
     pub(super) end: UnixMillis,
-    cut: UnixMillis,
+    pub(super) cut: UnixMillis,
 }
 
 /// From when to when an epoch followed a plan.

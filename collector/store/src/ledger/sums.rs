@@ -130,7 +130,7 @@ impl Probe {
             .iter()
             .filter(|adoption| !old.adoptions.contains(adoption));
         let earliest = adopted.map(|adoption| adoption.first_slot.hour());
-        let earliest = earliest.chain(hour).chain([old.cut.hour()]).min();
+        let earliest = earliest.chain(hour).min();
         if earliest.is_some_and(|hour| hour < epoch.settled.until) || old.is_drained() != new.is_drained() {
             epoch.settled = Settled::NOTHING;
         }
@@ -245,7 +245,14 @@ impl Sums {
         transaction: &ReadTransaction,
         now: UnixMillis,
     ) -> Result<(), StoreError> {
+        let table = EPOCHS.read(transaction, store.found())?;
         for (&id, probe) in &mut self.probes {
+            // a commit may be seen here before it says what it changed: an epoch and its hours are of one instant
+            for order in probe.open.clone() {
+                if let Lookup::Is(row) = table.lookup_as(&epoch_key(id, order.1), EpochRow::decode)? {
+                    probe.put(KnownEpoch { id: order.1, row }, None);
+                }
+            }
             probe.reorder();
             probe.changed.extend(&probe.open);
             let until = probe.ended.map_or(now, |at| at.min(now));
@@ -272,7 +279,8 @@ impl Settled {
     /// Counts the hours that are not settled, and settles those that are over.
     fn count(&mut self, account: &EpochAccount, now: UnixMillis) -> Counted {
         let rows = rows_from(account, self.until);
-        let until = now.hour().min(account.end.hour()).max(self.until);
+        // what is planned beyond its cut may still be told, for the life of a plan
+        let until = now.hour().min(account.cut.hour()).max(self.until);
         let (over, others) = rows.split_at(rows.partition_point(|row| row.hour < until));
         *self = Self {
             until,

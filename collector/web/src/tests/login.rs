@@ -153,8 +153,25 @@ async fn right_token_gets_in_whatever_others_try() {
     let form = format!("token={TOKEN}");
     let opened = web.send("POST", "/login", &[("X-Forwarded-For", "198.51.100.2")], &form);
     assert_eq!(opened.await.status, 303);
-    let behind_one_proxy = newcomer("192.0.2.3");
-    assert_eq!(web.get_with("/api/state", &behind_one_proxy).await.status, 200);
+    let mistyped_once = newcomer("192.0.2.3");
+    assert_eq!(web.get_with("/api/state", &mistyped_once).await.status, 200);
+}
+
+#[tokio::test]
+async fn guesser_who_hits_upon_the_token_is_not_told() {
+    let web = Web::protected().await;
+    let bring = |token: String| {
+        let web = &web;
+        async move {
+            let bearer = format!("Bearer {token}");
+            let guess = [("Authorization", &*bearer), ("X-Forwarded-For", "192.0.2.9")];
+            web.get_with("/api/state", &guess).await.status
+        }
+    };
+    for number in 0..5 {
+        assert_eq!(bring(format!("{number}{TOKEN}")).await, 401);
+    }
+    assert_eq!(bring(TOKEN.to_owned()).await, 429, "as any other");
 }
 
 #[tokio::test]

@@ -207,3 +207,41 @@ fn commit_and_a_passing_hour_count_nothing_of_the_past_again() {
         assert_eq!(sums.totals().stored, sequence * ROWS);
     }
 }
+
+#[test]
+fn sums_drawn_up_while_batches_are_committed_never_look_unbalanced() {
+    let (_, store) = store_with_plan();
+    let ingest = inline(&store);
+    let writer = std::thread::spawn(move || store_honest(&ingest, EPOCH, 120));
+    let (mut sums, mut drawn) = (Sums::default(), 0);
+    while !writer.is_finished() || drawn == 0 {
+        sums.update(&store, cut_of(120)).unwrap();
+        assert!(sums.is_balanced(), "{:?}", sums.totals());
+        drawn += 1;
+    }
+    writer.join().unwrap();
+    sums.update(&store, cut_of(120)).unwrap();
+    assert_eq!(sums.totals(), ledger::read(&store, cut_of(120)).unwrap().totals());
+}
+
+#[test]
+fn plan_that_comes_back_at_the_second_try_is_counted_again() {
+    let (disk, store) = store_with_plan();
+    store_honest(&inline(&store), EPOCH, 300);
+    let mut sums = Sums::default();
+    sums.update(&store, cut_of(300)).unwrap();
+    store.flip_bit("plans", 0, Part::Value, 200).unwrap();
+    ledger::verify(&store).unwrap();
+    sums.update(&store, cut_of(300)).unwrap();
+    assert!(!sums.is_balanced());
+
+    disk.fail_writes(Some(std::io::ErrorKind::StorageFull));
+    store.put_plan(&signed(&plan(1)), &plan(1)).unwrap_err();
+    disk.fail_writes(None);
+    sums.update(&store, cut_of(300)).unwrap();
+    assert!(!sums.is_balanced());
+    store.put_plan(&signed(&plan(1)), &plan(1)).unwrap();
+    sums.update(&store, cut_of(300)).unwrap();
+    assert!(sums.is_balanced());
+    assert_eq!(store.damage().unwrap().lost, 0);
+}
