@@ -26,6 +26,7 @@ mod row;
 mod rows;
 mod scan;
 mod seal;
+mod segment;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -44,4 +45,5 @@ pub use self::error::{DatabaseFailure, StoreError};
 pub use self::records::Records;
 pub(crate) use self::row::{Malformed, RowReader, RowWriter};
 pub use self::scan::{ScanRange, Stored};
+pub use self::segment::{Compacted, Sealed, SegmentFile};
 pub use self::transaction::Transaction;

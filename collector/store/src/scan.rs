@@ -1,4 +1,4 @@
-//! Reading the log back.
+//! Reading back what was stored, whether it is still in the log or in segments.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use isochrone_proto::batch::Batch;
 use isochrone_proto::codec;
 use isochrone_proto::ids::{EpochId, ProbeId, Sequence};
+use isochrone_proto::measurement::Measurement;
 use isochrone_proto::plan::Plan;
 use isochrone_proto::units::{Hour, UnixMillis};
 use redb::ReadTransaction;
@@ -14,6 +15,7 @@ use super::tables::{LOG, LOG_HOURS};
 use super::{Store, StoreError, StoredBlob};
 use crate::found::Found;
 use crate::row::Malformed;
+use crate::segment::{Head, SealedLog};
 
 /// Which batches are read. The default is all of them.
 #[derive(Clone, Copy, Debug)]
@@ -66,17 +68,18 @@ impl ScanRange {
         Ok(first.map(|first| first.max(after)))
     }
 
-    fn holds(&self, blob: &StoredBlob<'_>) -> bool {
+    fn holds(&self, batch: &Facts) -> bool {
         let whole_time = self.from.0 == 0 && self.until.0 == u64::MAX;
-        let in_time = whole_time || (blob.rows > 0 && blob.slots.1 >= self.from && blob.slots.0 < self.until);
-        in_time && self.probe.is_none_or(|probe| probe == blob.probe)
+        let in_time =
+            whole_time || (batch.rows > 0 && batch.slots.1 >= self.from && batch.slots.0 < self.until);
+        in_time && self.probe.is_none_or(|probe| probe == batch.probe)
     }
 }
 
-/// A batch of the log.
+/// A stored batch.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    /// Its place in the log.
+    /// Its commit number.
     pub commit: u64,
     /// The probe that measured it.
     pub probe: ProbeId,
@@ -86,16 +89,16 @@ pub struct Stored {
     pub sequence: Sequence,
     /// When it was received.
     pub received: UnixMillis,
-    /// Decoded; its rows stand in it by column.
+    /// Decoded; its rows stand in it by column. Of a sealed one the digest of the batch before is not known any more.
     pub batch: Batch,
     /// The plan whose checks its rows name.
     pub plan: Arc<Plan>,
 }
 
 impl Store {
-    /// Gives every batch in `range` to `each`, in the order of commits, until it breaks. Sees the log as it
-    /// was when the call began. A damaged batch, and one whose plan is missing, is passed over, and named in
-    /// [`Store::damage`].
+    /// Gives every batch in `range` to `each`, in the order of commits, until it breaks: what is in the log and what is
+    /// in segments alike. Sees both as they were when the call began. A damaged batch, and one whose plan is missing, is
+    /// passed over, and named in [`Store::damage`]; so are the measurements of a damaged segment.
     ///
     /// # Errors
     /// When the store failed.
@@ -106,42 +109,77 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut given = 0; // where pages could not be read, it begins again behind what was given
         self.read(|transaction| {
-            let log = LOG.read(transaction, self.found())?;
             let Some(first) = range.first_commit(transaction, self.found())? else {
                 return Ok(());
             };
             let first = first.max(given + 1);
-            for row in log.range(first..)? {
-                let (commit, row) = row?;
-                let commit = commit.value();
-                let decoded = log.decode(commit, &row, |row| {
-                    let blob = StoredBlob::decode(row)?;
-                    range.holds(&blob).then(|| content(&blob)).transpose()
-                });
-                let Some(Some((blob, batch))) = decoded else {
-                    continue;
-                };
-                let version = batch.header.plan;
-                let Some(plan) = self.plan(blob.probe, version)? else {
-                    self.note_missing_plan(blob.probe, version);
-                    continue;
-                };
-                let stored = Stored {
-                    commit,
-                    probe: blob.probe,
-                    epoch: batch.header.epoch,
-                    sequence: batch.header.sequence,
-                    received: blob.received,
-                    batch,
-                    plan,
-                };
-                given = commit;
-                if each(stored).is_break() {
-                    break;
+            let mut each = |stored: Stored| {
+                given = stored.commit;
+                each(stored)
+            };
+            let log = LOG.read(transaction, self.found())?;
+            let mut rows = log.range(first..)?.peekable();
+            let mut log_until = |until: u64, each: &mut dyn FnMut(Stored) -> ControlFlow<()>| {
+                while let Some(row) = rows.next_if(|row| match row {
+                    Ok((commit, _)) => commit.value() < until,
+                    Err(_) => true,
+                }) {
+                    let (commit, row) = row?;
+                    let commit = commit.value();
+                    let decoded = log.decode(commit, &row, |row| {
+                        let blob = StoredBlob::decode(row)?;
+                        range.holds(&Facts::of(&blob)).then(|| content(&blob)).transpose()
+                    });
+                    if let Some(Some((head, batch))) = decoded
+                        && self.give(commit, &head, batch, each)?.is_break()
+                    {
+                        return Ok(ControlFlow::Break(()));
+                    }
                 }
+                Ok::<_, StoreError>(ControlFlow::Continue(()))
+            };
+            let sealed = SealedLog::read(transaction, self.found(), &self.0.segments)?;
+            let mut is_over = false;
+            let wants = |head: &Head| range.holds(&Facts::of_head(head));
+            sealed.walk(first, &wants, &mut |head, runs| {
+                let mut step = log_until(head.commit, &mut each)?;
+                if step.is_continue()
+                    && let Some(batch) = batch_of(&head, &runs)
+                {
+                    let facts = Facts::of_head(&head);
+                    step = self.give(head.commit, &facts, batch, &mut each)?;
+                }
+                is_over = step.is_break();
+                Ok(step)
+            })?;
+            if !is_over {
+                return log_until(u64::MAX, &mut each).map(drop);
             }
             Ok(())
         })
+    }
+
+    fn give(
+        &self,
+        commit: u64,
+        facts: &Facts,
+        batch: Batch,
+        each: &mut dyn FnMut(Stored) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, StoreError> {
+        let version = batch.header.plan;
+        let Some(plan) = self.plan(facts.probe, version)? else {
+            self.note_missing_plan(facts.probe, version);
+            return Ok(ControlFlow::Continue(()));
+        };
+        Ok(each(Stored {
+            commit,
+            probe: facts.probe,
+            epoch: batch.header.epoch,
+            sequence: batch.header.sequence,
+            received: facts.received,
+            batch,
+            plan,
+        }))
     }
 
     /// The hour of the oldest batch's last slot; `None`: the log is empty.
@@ -157,17 +195,48 @@ impl Store {
     }
 }
 
-/// Whose a batch is and when it came.
-struct Head {
+/// What is known of a batch without its measurements.
+struct Facts {
     probe: ProbeId,
     received: UnixMillis,
+    rows: u16,
+    slots: (UnixMillis, UnixMillis),
 }
 
-fn content(blob: &StoredBlob<'_>) -> Result<(Head, Batch), Malformed> {
+impl Facts {
+    fn of(blob: &StoredBlob<'_>) -> Self {
+        Self {
+            probe: blob.probe,
+            received: blob.received,
+            rows: blob.rows,
+            slots: blob.slots,
+        }
+    }
+
+    fn of_head(head: &Head) -> Self {
+        Self {
+            probe: head.probe,
+            received: head.received,
+            rows: head.rows,
+            slots: head.slots,
+        }
+    }
+}
+
+fn content(blob: &StoredBlob<'_>) -> Result<(Facts, Batch), Malformed> {
     let batch = codec::decode_batch(blob.payload).map_err(|_| Malformed::Content { what: "batch" })?;
-    let head = Head {
-        probe: blob.probe,
-        received: blob.received,
-    };
-    Ok((head, batch))
+    Ok((Facts::of(blob), batch))
+}
+
+/// A sealed batch as it came, but for the digest of the one before it; `None`: all its measurements are lost.
+fn batch_of(head: &Head, runs: &[Measurement]) -> Option<Batch> {
+    if runs.is_empty() && head.rows > 0 {
+        return None;
+    }
+    let packed = Batch::pack(head.header.clone(), runs);
+    packed
+        .inspect_err(
+            |error| tracing::error!(%error, commit = head.commit, "a sealed batch is larger than any"),
+        )
+        .ok()
 }

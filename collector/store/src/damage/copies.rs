@@ -7,7 +7,7 @@ use crate::aside::SetAside;
 use crate::found::{Fault, Found};
 use crate::rows::{TableOf, guarded};
 use crate::seal::{SEAL_BYTES, seal, unseal};
-use crate::tables::{ENDS, EPOCHS, HOURS};
+use crate::tables::{ENDS, EPOCHS, HOURS, SEALED, SEGMENTS};
 use crate::twice::kept_twice;
 
 /// Puts both copies of each table right of which rows were set aside, and says of these what was made good.
@@ -27,6 +27,10 @@ pub(super) fn heal_copies(
             heal(transaction, found, HOURS)?
         } else if name == ENDS.name {
             heal(transaction, found, ENDS)?
+        } else if name == SEGMENTS.name {
+            heal(transaction, found, SEGMENTS)?
+        } else if name == SEALED.name {
+            heal(transaction, found, SEALED)?
         } else {
             heal(transaction, found, TableOf::<&'static [u8]>::new(name))?
         };

@@ -1,0 +1,145 @@
+//! Batches on their way into segments: their measurements by kind, day and series, and a head of each.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use isochrone_proto::ids::{Digest, PlanVersion, ProbeId, TargetId};
+use isochrone_proto::kind::Kind;
+use isochrone_proto::measurement::Measurement;
+use isochrone_proto::plan::Plan;
+use isochrone_proto::units::UnixMillis;
+
+use super::day::Day;
+use super::heads::Head;
+use super::series::{Entry, Series};
+
+/// The measurements of one kind and day.
+#[derive(Debug)]
+pub(super) struct Sheet {
+    pub(super) kind: Kind,
+    pub(super) day: Day,
+    pub(super) series: Vec<Series>,
+    places: HashMap<SeriesKey, usize>,
+    pub(super) slots: (UnixMillis, UnixMillis),
+    pub(super) rows: u64,
+}
+
+type SeriesKey = (ProbeId, Arc<str>, TargetId, Arc<str>);
+
+/// Everything that is gathered for one span.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    pub(super) heads: Vec<Head>,
+    pub(super) sheets: Vec<Sheet>,
+    sheet_of: HashMap<(Kind, Day), usize>,
+    plans: HashMap<(ProbeId, PlanVersion), Vec<Option<CheckPlace>>>,
+    pub(super) rows: u64,
+}
+
+/// What a check of a plan measures, and where its last row went.
+#[derive(Debug)]
+struct CheckPlace {
+    kind: Kind,
+    series: SeriesKey,
+    last: Option<LastPlace>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct LastPlace {
+    day: Day,
+    sheet: usize,
+    series: usize,
+}
+
+impl Gathered {
+    /// Takes in a batch of `runs` under `plan`, which has all their checks.
+    pub(super) fn add(&mut self, mut head: Head, runs: impl Iterator<Item = Measurement>, plan: &Plan) {
+        self.add_runs(&head, runs, plan);
+        head.header.previous = Digest::ZERO;
+        self.heads.push(head);
+    }
+
+    /// As [`Gathered::add`], without keeping the head.
+    pub(super) fn add_runs(&mut self, head: &Head, runs: impl IntoIterator<Item = Measurement>, plan: &Plan) {
+        let key = (head.probe, head.header.plan);
+        let mut places = self.plans.remove(&key).unwrap_or_else(|| places_of(plan));
+        for run in runs {
+            if let Some(Some(place)) = places.get_mut(usize::from(run.check)) {
+                self.put(place, head, run);
+                self.rows += 1;
+            }
+        }
+        self.plans.insert(key, places);
+    }
+
+    fn put(&mut self, place: &mut CheckPlace, head: &Head, run: Measurement) {
+        let (slot, day) = (run.slot, Day::of(run.slot));
+        let at = match place.last {
+            Some(last) if last.day == day => last,
+            _ => {
+                let sheet = self.sheet(place.kind, day);
+                let series = self.sheets[sheet].series(&place.series);
+                *place.last.insert(LastPlace { day, sheet, series })
+            }
+        };
+        let sheet = &mut self.sheets[at.sheet];
+        sheet.rows += 1;
+        sheet.slots = (sheet.slots.0.min(slot), sheet.slots.1.max(slot));
+        sheet.series[at.series].entries.push(Entry {
+            commit: head.commit,
+            epoch: head.header.epoch,
+            run,
+        });
+    }
+
+    fn sheet(&mut self, kind: Kind, day: Day) -> usize {
+        *self.sheet_of.entry((kind, day)).or_insert_with(|| {
+            self.sheets.push(Sheet {
+                kind,
+                day,
+                series: Vec::new(),
+                places: HashMap::new(),
+                slots: (UnixMillis(u64::MAX), UnixMillis(0)),
+                rows: 0,
+            });
+            self.sheets.len() - 1
+        })
+    }
+}
+
+impl Sheet {
+    fn series(&mut self, key: &SeriesKey) -> usize {
+        if let Some(place) = self.places.get(key) {
+            return *place;
+        }
+        let (probe, probe_name, target, target_name) = key.clone();
+        self.series.push(Series {
+            probe,
+            probe_name,
+            target,
+            target_name,
+            entries: Vec::new(),
+        });
+        self.places.insert(key.clone(), self.series.len() - 1);
+        self.series.len() - 1
+    }
+}
+
+/// By check.
+fn places_of(plan: &Plan) -> Vec<Option<CheckPlace>> {
+    let probe: Arc<str> = plan.probe_name.as_str().into();
+    let targets: Vec<(TargetId, Arc<str>)> = plan
+        .targets
+        .iter()
+        .map(|target| (target.id, target.name.as_str().into()))
+        .collect();
+    let places = plan.checks.iter().map(|check| {
+        let (id, name) = targets.get(usize::from(check.target))?;
+        Some(CheckPlace {
+            kind: check.kind,
+            series: (plan.probe, Arc::clone(&probe), *id, Arc::clone(name)),
+            last: None,
+        })
+    });
+    places.collect()
+}
