@@ -14,6 +14,7 @@ mod gather;
 pub(crate) mod heads;
 mod holds;
 mod outcomes;
+mod runs;
 mod schema;
 mod sealed;
 mod sealer;

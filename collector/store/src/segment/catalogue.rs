@@ -121,6 +121,10 @@ impl Group {
         self.segments.iter().map(|segment| segment.rows).sum()
     }
 
+    pub(super) fn bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.bytes).sum()
+    }
+
     /// The last day that it holds slots of.
     pub(crate) fn day(&self) -> Option<Day> {
         self.segments.iter().map(|segment| segment.day).max()

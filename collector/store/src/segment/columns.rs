@@ -12,6 +12,8 @@ pub(super) enum Values {
     Numbers(Vec<i32>),
     Large(Vec<i64>),
     Texts(Vec<ByteArray>),
+    /// Texts on their way into a file, most of which follow their like: each with how often it stands there.
+    Runs(Vec<(ByteArray, usize)>),
     Flags(Vec<bool>),
 }
 
@@ -71,6 +73,25 @@ impl Cells {
         }
     }
 
+    /// A column of texts that every row has: where one is another than the one before, `of` makes it.
+    pub(super) fn runs<T: PartialEq>(rows: impl Iterator<Item = T>, of: impl Fn(&T) -> ByteArray) -> Self {
+        let mut runs: Vec<(ByteArray, usize)> = Vec::new();
+        let mut last = None;
+        for row in rows {
+            match runs.last_mut() {
+                Some(run) if last.as_ref() == Some(&row) => run.1 += 1,
+                _ => {
+                    runs.push((of(&row), 1));
+                    last = Some(row);
+                }
+            }
+        }
+        Self {
+            values: Values::Runs(runs),
+            present: None,
+        }
+    }
+
     /// A column that some rows have.
     pub(super) fn maybe<T: Cell>(cells: impl Iterator<Item = Option<T>>) -> Self {
         let (rows, _) = cells.size_hint();
@@ -88,14 +109,12 @@ impl Cells {
     pub(super) fn write(&self, column: &mut SerializedColumnWriter<'_>) -> Result<(), ParquetError> {
         let present = self.present.as_deref();
         match &self.values {
-            Values::Numbers(values) => column.typed::<Int32Type>().write_batch(values, present, None)?,
-            Values::Large(values) => column.typed::<Int64Type>().write_batch(values, present, None)?,
-            Values::Texts(values) => column
-                .typed::<ByteArrayType>()
-                .write_batch(values, present, None)?,
-            Values::Flags(values) => column.typed::<BoolType>().write_batch(values, present, None)?,
-        };
-        Ok(())
+            Values::Numbers(values) => write::<Int32Type>(column, values, present),
+            Values::Large(values) => write::<Int64Type>(column, values, present),
+            Values::Texts(values) => write::<ByteArrayType>(column, values, present),
+            Values::Flags(values) => write::<BoolType>(column, values, present),
+            Values::Runs(runs) => write_runs(column, runs),
+        }
     }
 
     /// Reads a column of `rows` rows.
@@ -112,6 +131,35 @@ impl Cells {
         };
         Ok(Self { values, present })
     }
+}
+
+fn write<T: DataType>(
+    column: &mut SerializedColumnWriter<'_>,
+    values: &[T::T],
+    present: Option<&[i16]>,
+) -> Result<(), ParquetError> {
+    column.typed::<T>().write_batch(values, present, None).map(drop)
+}
+
+/// Rows that are handed on at once.
+const AT_ONCE: usize = 1_024;
+
+fn write_runs(
+    column: &mut SerializedColumnWriter<'_>,
+    runs: &[(ByteArray, usize)],
+) -> Result<(), ParquetError> {
+    let mut alike = Vec::with_capacity(AT_ONCE);
+    for (text, times) in runs {
+        alike.clear();
+        alike.resize(AT_ONCE.min(*times), text.clone());
+        let mut left = *times;
+        while left > 0 {
+            let now = left.min(AT_ONCE);
+            write::<ByteArrayType>(column, &alike[..now], None)?;
+            left -= now;
+        }
+    }
+    Ok(())
 }
 
 fn all<T: DataType>(
@@ -164,7 +212,7 @@ impl<'c> Cursor<'c> {
         let place = self.step()?;
         match &self.cells.values {
             Values::Numbers(values) => values.get(place).copied(),
-            Values::Large(_) | Values::Texts(_) | Values::Flags(_) => None,
+            Values::Large(_) | Values::Texts(_) | Values::Runs(_) | Values::Flags(_) => None,
         }
     }
 
@@ -172,7 +220,7 @@ impl<'c> Cursor<'c> {
         let place = self.step()?;
         match &self.cells.values {
             Values::Large(values) => values.get(place).copied(),
-            Values::Numbers(_) | Values::Texts(_) | Values::Flags(_) => None,
+            Values::Numbers(_) | Values::Texts(_) | Values::Runs(_) | Values::Flags(_) => None,
         }
     }
 
@@ -180,7 +228,7 @@ impl<'c> Cursor<'c> {
         let place = self.step()?;
         match &self.cells.values {
             Values::Texts(values) => values.get(place)?.as_utf8().ok(),
-            Values::Numbers(_) | Values::Large(_) | Values::Flags(_) => None,
+            Values::Numbers(_) | Values::Large(_) | Values::Runs(_) | Values::Flags(_) => None,
         }
     }
 
@@ -188,7 +236,7 @@ impl<'c> Cursor<'c> {
         let place = self.step()?;
         match &self.cells.values {
             Values::Flags(values) => values.get(place).copied(),
-            Values::Numbers(_) | Values::Large(_) | Values::Texts(_) => None,
+            Values::Numbers(_) | Values::Large(_) | Values::Texts(_) | Values::Runs(_) => None,
         }
     }
 }

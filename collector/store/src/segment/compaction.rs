@@ -3,6 +3,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use isochrone_proto::units::UnixMillis;
@@ -59,6 +60,9 @@ impl Store {
             discard(&*segments.folder, &written);
             return Err(error);
         }
+        let total = |all: &[Segment]| all.iter().map(|segment| segment.bytes).sum::<u64>();
+        segments.bytes.fetch_add(total(&written), Ordering::Relaxed);
+        segments.bytes.fetch_sub(total(&found.old), Ordering::Relaxed);
         segments.note_replaced(found.old.iter().map(|old| old.number));
         Ok(Some(Compacted {
             replaced: found.old.len() as u64,

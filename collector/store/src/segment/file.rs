@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use isochrone_proto::ids::{EpochId, ProbeId, TargetId};
+use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::{Kind, Layout};
 use isochrone_proto::measurement::Measurement;
 use isochrone_proto::units::UnixMillis;
@@ -16,6 +16,7 @@ use parquet::file::writer::SerializedFileWriter;
 use super::columns::{Cells, Cursor, text};
 use super::day::Day;
 use super::outcomes::{Outcomes, cells, micros};
+use super::runs::Runs;
 use super::schema;
 use super::series::{Entry, Series};
 
@@ -118,29 +119,24 @@ fn write_group(
     layout: Layout,
     rows: &[Row<'_>],
 ) -> Result<(), FileError> {
-    let names = |of: fn(&Names) -> &ByteArray| Cells::always(rows.iter().map(|row| of(row.0).clone()));
-    let mut last: Option<(EpochId, ByteArray)> = None;
-    let epochs = rows.iter().map(|(_, entry)| match &last {
-        Some((epoch, text)) if *epoch == entry.epoch => text.clone(),
-        _ => last
-            .insert((entry.epoch, text(&entry.epoch.to_string())))
-            .1
-            .clone(),
-    });
+    let ids = ids(rows);
     let mut columns = vec![
-        names(|names| &names.probe),
-        names(|names| &names.probe_id),
-        Cells::always(epochs),
-        names(|names| &names.kind),
-        names(|names| &names.target),
-        names(|names| &names.target_id),
         Cells::always(rows.iter().map(|row| row.1.run.slot.0.cast_signed())),
         Cells::always(rows.iter().map(|row| row.1.commit.cast_signed())),
         Cells::always(rows.iter().map(|row| i32::from(row.1.run.check))),
         Cells::always(rows.iter().map(|row| row.1.run.lateness.get().cast_signed())),
     ];
     columns.extend(cells(layout, rows.iter().map(|row| &row.1.run.outcome)));
+    let described = schema::columns(layout).zip(0..);
+    let ids: Vec<_> = ids
+        .iter()
+        .zip(described)
+        .map(|(runs, (column, place))| (runs, writer.schema_descr().column(place), column.is_sought()))
+        .collect();
     let mut group = writer.next_row_group()?;
+    for (runs, column, is_sought) in ids {
+        runs.write(&mut group, column, is_sought)?;
+    }
     for cells in &columns {
         if let Some(mut column) = group.next_column()? {
             cells.write(&mut column)?;
@@ -149,6 +145,31 @@ fn write_group(
     }
     group.close()?;
     Ok(())
+}
+
+/// The first columns: who measured what.
+fn ids(rows: &[Row<'_>]) -> [Runs; 6] {
+    let series: Vec<(&Names, usize)> = rows
+        .chunk_by(|one, next| std::ptr::eq(one.0, next.0))
+        .map(|rows| (rows[0].0, rows.len()))
+        .collect();
+    let names = |of: fn(&Names) -> &ByteArray| -> Runs {
+        series
+            .iter()
+            .map(|(names, rows)| (of(names).clone(), *rows))
+            .collect()
+    };
+    let epochs = rows.chunk_by(|one, next| one.1.epoch == next.1.epoch);
+    [
+        names(|names| &names.probe),
+        names(|names| &names.probe_id),
+        epochs
+            .map(|rows| (text(&rows[0].1.epoch.to_string()), rows.len()))
+            .collect(),
+        names(|names| &names.kind),
+        names(|names| &names.target),
+        names(|names| &names.target_id),
+    ]
 }
 
 /// Gives the rows of a segment to `each`, with the commit of each, as they stand in it: by probe, target and slot.

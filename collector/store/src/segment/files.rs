@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use isochrone_base::error_chain::chain;
@@ -9,7 +10,7 @@ use isochrone_proto::units::UnixMillis;
 use redb::WriteTransaction;
 use serde::Serialize;
 
-use super::catalogue::{Segment, groups};
+use super::catalogue::{Group, Segment, groups};
 use super::sealer::is_ours;
 use crate::found::Found;
 use crate::row::{Malformed, RowReader, RowWriter};
@@ -63,6 +64,12 @@ impl Store {
         Ok(segments.iter().map(of).collect())
     }
 
+    /// Bytes of all segments; what is set aside since the start still counts.
+    #[must_use]
+    pub fn segment_bytes(&self) -> u64 {
+        self.0.segments.bytes.load(Ordering::Relaxed)
+    }
+
     /// Removes the files that were replaced long enough ago, and that nobody reads. Returns how many.
     ///
     /// # Errors
@@ -110,6 +117,8 @@ impl Store {
             let segments = groups.iter().flat_map(|group| &group.segments);
             let mut named: HashSet<String> = segments.map(Segment::name).collect();
             let counted = named.len() as u64;
+            let bytes = groups.iter().map(Group::bytes).sum();
+            self.0.segments.bytes.store(bytes, Ordering::Relaxed);
             let table = REPLACED.read(transaction, self.found())?;
             for row in table.iter()? {
                 let (number, row) = row?;
@@ -121,7 +130,9 @@ impl Store {
         if !folder.exists() {
             let path = folder.path("");
             return match counted {
-                0 => Ok(()),
+                0 => folder
+                    .make()
+                    .map_err(|source| StoreError::Segment { path, source }),
                 segments => Err(StoreError::NoSegments { path, segments }),
             };
         }

@@ -1,6 +1,7 @@
 //! Who reads segments right now: a file that was replaced stays while anybody may still open it.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::folder::Folder;
@@ -9,6 +10,8 @@ use super::folder::Folder;
 #[derive(Debug)]
 pub(crate) struct Segments {
     pub(crate) folder: Arc<dyn Folder>,
+    /// Bytes of the files that the catalogue names.
+    pub(super) bytes: AtomicU64,
     /// One sealer, or compaction, at a time.
     pub(super) sealing: Mutex<()>,
     holds: Mutex<Holds>,
@@ -34,6 +37,7 @@ impl Segments {
     pub(crate) fn new(folder: Arc<dyn Folder>) -> Self {
         Self {
             folder,
+            bytes: AtomicU64::new(0),
             sealing: Mutex::default(),
             holds: Mutex::default(),
         }

@@ -16,7 +16,7 @@ use super::columns::{Cells, text, word};
 /// The cells of every column behind [`super::schema::COMMON`]'s, `outcome` and `cause` before them.
 pub(super) fn cells<'a>(layout: Layout, outcomes: impl Iterator<Item = &'a Outcome> + Clone) -> Vec<Cells> {
     let mut cells = vec![
-        Cells::always(outcomes.clone().map(|outcome| word(said(outcome)))),
+        Cells::runs(outcomes.clone().map(said), |said| word(said)),
         Cells::maybe(outcomes.clone().map(|outcome| cause(outcome).map(word))),
     ];
     match layout {
@@ -165,7 +165,7 @@ fn answer_cells<'a>(outcomes: impl Iterator<Item = &'a Outcome> + Clone) -> [Cel
     [
         Cells::maybe(ok.clone().map(|row| row.map(|row| us(row.0.first_byte)))),
         Cells::maybe(ok.clone().map(|row| row.map(|row| us(row.0.transfer)))),
-        Cells::always(requests.clone().map(|row| word(cache(row)))),
+        Cells::runs(requests.clone().map(cache), |cache| word(cache)),
         Cells::maybe(requests.map(|row| row?.http_status.map(i32::from))),
         Cells::maybe(ok.clone().map(|row| row.map(|row| row.1.cast_signed()))),
         Cells::maybe(ok.clone().map(|row| row?.2.map(u64::cast_signed))),

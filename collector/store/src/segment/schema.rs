@@ -178,8 +178,17 @@ impl Column {
             .build()
     }
 
+    /// Rows are sorted by it, or nearly so: readers pass over the groups that do not hold what they look for.
+    pub(super) fn is_sought(&self) -> bool {
+        ["probe", "target", "slot", "commit"].contains(&self.name)
+    }
+
     fn encode(&self, properties: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
         let path = ColumnPath::from(self.name);
+        let properties = match self.is_sought() {
+            true => properties,
+            false => properties.set_column_statistics_enabled(path.clone(), EnabledStatistics::None),
+        };
         let encoding = match self.form {
             Form::Word | Form::Small | Form::Large | Form::Flag => return properties,
             Form::Instant | Form::Rising => Encoding::DELTA_BINARY_PACKED,

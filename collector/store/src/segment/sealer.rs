@@ -5,6 +5,7 @@
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use isochrone_proto::batch::Batch;
@@ -84,11 +85,13 @@ impl Store {
             discard(&*segments.folder, &written);
             return Err(error);
         }
+        let bytes = written.iter().map(|segment| segment.bytes).sum();
+        segments.bytes.fetch_add(bytes, Ordering::Relaxed);
         Ok(Some(Sealed {
             batches: gathered.heads.len() as u64,
             measurements: gathered.rows,
             files: written.len() as u64,
-            bytes: written.iter().map(|segment| segment.bytes).sum(),
+            bytes,
         }))
     }
 
@@ -198,9 +201,6 @@ impl Files<'_> {
             let path = self.folder.path(name);
             move |source| StoreError::Segment { path, source }
         };
-        if !sheets.is_empty() {
-            self.folder.make().map_err(failed(""))?;
-        }
         for sheet in sheets.iter_mut() {
             let number = self.last + 1 + written.len() as u64;
             let facts = Facts {

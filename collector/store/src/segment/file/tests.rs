@@ -1,5 +1,6 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use isochrone_proto::ids::EpochId;
 use isochrone_proto::kind::{Check, Family};
 use isochrone_proto::measurement::{
     CacheState, ConnectOutcome, ConnectPhases, ConnectResult, EchoOutcome, EndpointOutcome, EndpointResult,
@@ -192,6 +193,21 @@ proptest! {
             .collect();
         let rows = read_back(&bytes, layout);
         prop_assert_eq!(rows, expected);
+        let named = series.iter().flat_map(|series| {
+            series.entries.iter().map(|entry| {
+                let ids = [&*series.probe_name, &series.probe.to_string(), &entry.epoch.to_string()];
+                let target = [&*series.target_name, &series.target.to_string()];
+                let (ids, target) = (ids.map(str::to_owned), target.map(str::to_owned));
+                (ids, kind_of(layout).to_string(), target)
+            })
+        });
+        let reader = SerializedFileReader::new(Bytes::from(bytes)).unwrap();
+        let found = reader.get_row_iter(None).unwrap().map(|row| {
+            let row = row.unwrap();
+            let text = |place| row.get_string(place).unwrap().clone();
+            ([text(0), text(1), text(2)], text(3), [text(4), text(5)])
+        });
+        prop_assert!(found.eq(named));
     }
 }
 
