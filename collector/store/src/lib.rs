@@ -15,6 +15,7 @@ pub mod export;
 pub mod fixture;
 mod format;
 mod found;
+mod heads;
 pub mod ingest;
 pub mod ledger;
 #[cfg(any(test, feature = "testing"))]

@@ -6,8 +6,8 @@
 use redb::{ReadTransaction, WriteTransaction};
 
 use crate::found::Found;
+use crate::heads::last_sealed;
 use crate::rows::{Lookup, WriteRows};
-use crate::segment::last_sealed;
 use crate::tables::{
     ASIDE, EPOCHS, FORMAT, LOG, META_ASIDE, META_COMMIT, META_FORMAT, META_NAMES, META_ORDINAL, META_PLAN,
     META_PROMOTION, META_QUARANTINED, META_SEGMENT, NUMBERS, PLANS, QUARANTINE, REPLACED, SEALED, SEGMENTS,

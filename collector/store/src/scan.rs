@@ -14,8 +14,9 @@ use redb::ReadTransaction;
 use super::tables::{LOG, LOG_HOURS};
 use super::{Store, StoreError, StoredBlob};
 use crate::found::Found;
+use crate::heads::Head;
 use crate::row::Malformed;
-use crate::segment::{Head, SealedLog};
+use crate::segment::SealedLog;
 
 /// Which batches are read. The default is all of them.
 #[derive(Clone, Copy, Debug)]

@@ -17,7 +17,7 @@ pub(crate) const ASIDE: TableOf<u64> = TableOf::new("set aside");
 pub(crate) const LOG: TableOf<u64> = TableOf::new("log");
 /// segment's number → which file it is, and what it holds: [`crate::segment::Segment`].
 pub(crate) const SEGMENTS: TableOf<u64> = TableOf::new(twice::SEGMENTS.0);
-/// first commit number → heads of batches whose measurements are in segments: [`crate::segment::Head`].
+/// first commit number → heads of batches whose measurements are in segments: [`crate::heads::Head`].
 pub(crate) const SEALED: TableOf<u64> = TableOf::new(twice::SEALED.0);
 /// segment's number → the file of a segment that others replaced, and since when.
 pub(crate) const REPLACED: TableOf<u64> = TableOf::new("replaced segments");

@@ -12,10 +12,11 @@ use super::order::{Taken, take};
 use super::recount::{Lost, Suspects, recount};
 use crate::aside::{SetAside, WRITTEN_ANEW, encode, unhex};
 use crate::found::{Damaged, Fault, Found};
+use crate::heads::{self, Head};
 use crate::numbers::Numbers;
 use crate::rows::{TableOf, guarded};
 use crate::seal::SEAL_BYTES;
-use crate::segment::{Head, Segment, Segments, heads};
+use crate::segment::{Segment, Segments};
 use crate::tables::{
     ASIDE, EPOCHS, EPOCHS_AGAIN, HOURS, HOURS_AGAIN, LOG, LOG_HOURS, META_ASIDE, META_ASIDE_BYTES, NUMBERS,
     PLANS, SEALED, SEALED_AGAIN, SEEN, SEGMENTS, SEGMENTS_AGAIN, STREAM, TOMBSTONES, plan_of,

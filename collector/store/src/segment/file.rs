@@ -8,13 +8,13 @@ use isochrone_proto::kind::{Kind, Layout};
 use isochrone_proto::measurement::Measurement;
 use isochrone_proto::units::UnixMillis;
 use parquet::data_type::ByteArray;
-use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 
 use super::columns::{Cells, Cursor, text};
 use super::day::Day;
+use super::error::FileError;
 use super::outcomes::{Outcomes, cells, micros};
 use super::runs::Runs;
 use super::schema;
@@ -32,15 +32,6 @@ pub(crate) struct Facts {
     pub(crate) commits: (u64, u64),
     /// How often its rows were written into segments.
     pub(crate) generation: u32,
-}
-
-/// Why a segment is not what was written, or cannot be.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum FileError {
-    #[error(transparent)]
-    Parquet(#[from] ParquetError),
-    #[error("column {column} holds what means nothing")]
-    Meaning { column: &'static str },
 }
 
 /// Sorts the series, and makes the segment of them.

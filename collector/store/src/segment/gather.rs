@@ -10,8 +10,8 @@ use isochrone_proto::plan::Plan;
 use isochrone_proto::units::UnixMillis;
 
 use super::day::Day;
-use super::heads::Head;
 use super::series::{Entry, Series};
+use crate::heads::Head;
 
 /// The measurements of one kind and day.
 #[derive(Debug)]

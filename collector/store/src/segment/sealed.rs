@@ -14,10 +14,10 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, Table, WriteTransactio
 use super::catalogue::{Group, Segment, Span, groups_in};
 use super::file;
 use super::folder::Folder;
-use super::heads::{self, Head};
 use super::holds::Segments;
 use crate::StoreError;
 use crate::found::{Fault, Found};
+use crate::heads::{self, Head};
 use crate::rows::Rows;
 use crate::tables::{SEALED, SEGMENTS};
 

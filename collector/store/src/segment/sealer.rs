@@ -11,17 +11,17 @@ use std::time::Duration;
 use isochrone_proto::batch::Batch;
 use isochrone_proto::codec;
 use isochrone_proto::units::UnixMillis;
-use redb::{ReadableTable, WriteTransaction};
+use redb::WriteTransaction;
 
 use super::catalogue::{EXTENSION, Group, Segment, Span, groups};
 use super::file::{Facts, write};
 use super::folder::Folder;
 use super::gather::{Gathered, Sheet};
-use super::heads::{self, BLOCK_HEADS, Head, span_of};
 use crate::found::Found;
+use crate::heads::{self, BLOCK_HEADS, Head, last_sealed};
 use crate::numbers::{Numbers, read_number};
 use crate::row::Malformed;
-use crate::rows::{Rows, WriteRows};
+use crate::rows::WriteRows;
 use crate::tables::{LOG, META_SEGMENT, SEALED, SEGMENTS};
 use crate::{Store, StoreError, StoredBlob};
 
@@ -154,6 +154,14 @@ impl Store {
         gathered.add(head, batch.measurements(), &plan);
         Ok(ControlFlow::Continue(()))
     }
+}
+
+/// From the first to the last commit of what was gathered.
+fn span_of(heads: &[Head]) -> Option<Span> {
+    Some(Span {
+        first: heads.first()?.commit,
+        last: heads.last()?.commit,
+    })
 }
 
 /// Which group holds a commit, or between which it lies.
@@ -300,19 +308,6 @@ fn take_out(transaction: &WriteTransaction, found: &Found, heads: &[Head]) -> Re
         block.push(head.clone());
     }
     insert(&mut blocks, &block)
-}
-
-/// The last commit that has a head; 0 if there is none.
-pub(crate) fn last_sealed<T: ReadableTable<u64, &'static [u8]>>(
-    blocks: &Rows<'_, u64, T>,
-) -> Result<u64, StoreError> {
-    let Some((key, row)) = blocks.iter()?.next_back().transpose()? else {
-        return Ok(0);
-    };
-    let heads = blocks.decode(key.value(), &row, heads::decode);
-    Ok(heads
-        .and_then(|heads| Some(heads.last()?.commit))
-        .unwrap_or(key.value()))
 }
 
 fn insert(blocks: &mut WriteRows<'_, u64>, block: &[Head]) -> Result<(), StoreError> {

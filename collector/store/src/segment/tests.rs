@@ -391,8 +391,8 @@ fn store_on_a_file_system_seals_into_the_folder_beside_it() {
 fn head_of_any_batch_comes_back_as_it_was() {
     use isochrone_proto::ids::Sequence;
     use isochrone_proto::ledger::{Event, SkipCause, SkippedRange};
-    let mut heads: Vec<super::Head> = (1..=6)
-        .map(|sequence| super::Head {
+    let mut heads: Vec<crate::heads::Head> = (1..=6)
+        .map(|sequence| crate::heads::Head {
             commit: sequence * sequence,
             probe: ProbeId(sequence % 2),
             received: UnixMillis(START.0.wrapping_sub(sequence * 77)),
@@ -433,9 +433,9 @@ fn head_of_any_batch_comes_back_as_it_was() {
             cause,
         })
         .collect();
-    let bytes = super::heads::encode(&heads);
-    assert_eq!(super::heads::decode(&bytes).unwrap(), heads);
+    let bytes = crate::heads::encode(&heads);
+    assert_eq!(crate::heads::decode(&bytes).unwrap(), heads);
     for length in 0..bytes.len() {
-        assert!(super::heads::decode(&bytes[..length]).is_err());
+        assert!(crate::heads::decode(&bytes[..length]).is_err());
     }
 }

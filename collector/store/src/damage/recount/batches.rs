@@ -9,7 +9,8 @@ use isochrone_proto::ids::Sequence;
 use isochrone_proto::units::UnixMillis;
 
 use super::{EpochKey, Tables};
-use crate::segment::{Head, Span};
+use crate::heads::Head;
+use crate::segment::Span;
 use crate::tables::stream_key;
 use crate::{StoreError, StoredBlob, StreamEntry, StreamKind};
 

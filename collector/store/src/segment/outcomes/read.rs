@@ -11,7 +11,7 @@ use isochrone_proto::units::Micros;
 
 use super::{FAILED, KERNEL, OK, REPLIED, TIMED_OUT, UNSENT, USER};
 use crate::segment::columns::{Cells, Cursor};
-use crate::segment::file::FileError;
+use crate::segment::error::FileError;
 
 /// Columns that connections and requests have in common.
 const REACH: usize = 8;

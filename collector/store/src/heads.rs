@@ -6,10 +6,12 @@ use isochrone_proto::batch::BatchHeader;
 use isochrone_proto::ids::{Digest, EpochId, PlanVersion, ProbeId, Sequence};
 use isochrone_proto::ledger::{Adoption, Event, HourCount, SkippedRange};
 use isochrone_proto::units::{Hour, UnixMillis};
+use redb::ReadableTable;
 
-use super::catalogue::Span;
+use crate::StoreError;
 use crate::account::SKIP_CAUSES;
 use crate::row::{Malformed, RowReader, RowWriter};
+use crate::rows::Rows;
 
 /// A sealed batch without its measurements.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,14 +30,6 @@ pub(crate) struct Head {
 pub(crate) const BLOCK_HEADS: usize = 1_024;
 
 const VERSION: u8 = 1;
-
-/// The commits of a block: the first is its key.
-pub(crate) fn span_of(heads: &[Head]) -> Option<Span> {
-    Some(Span {
-        first: heads.first()?.commit,
-        last: heads.last()?.commit,
-    })
-}
 
 /// The heads of a block, lowest commit first.
 pub(crate) fn encode(heads: &[Head]) -> Vec<u8> {
@@ -81,6 +75,19 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<Head>, Malformed> {
     }
     row.end()?;
     Ok(heads)
+}
+
+/// The last commit that has a head; 0 if there is none.
+pub(crate) fn last_sealed<T: ReadableTable<u64, &'static [u8]>>(
+    blocks: &Rows<'_, u64, T>,
+) -> Result<u64, StoreError> {
+    let Some((key, row)) = blocks.iter()?.next_back().transpose()? else {
+        return Ok(0);
+    };
+    let heads = blocks.decode(key.value(), &row, decode);
+    Ok(heads
+        .and_then(|heads| Some(heads.last()?.commit))
+        .unwrap_or(key.value()))
 }
 
 /// What the heads of a block name by place.
