@@ -6,7 +6,7 @@ use isochrone_base::clock::Clock;
 use isochrone_base::error_chain::chain;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::{Store, StoreError};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 
 /// How often it is looked whether there is anything to do.
@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_secs(60);
 /// # Errors
 /// When a span's thread ended in a panic. A store that fails is logged and tried again.
 pub(crate) async fn run(store: Store, clock: Clock, stop: CancellationToken) -> anyhow::Result<()> {
-    let mut ticks = interval(LOOK);
+    let mut ticks = interval_at(clock.now() + LOOK, LOOK); // a start has enough to do
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let work = async {

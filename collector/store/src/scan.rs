@@ -1,5 +1,6 @@
 //! Reading back what was stored, whether it is still in the log or in segments.
 
+use std::iter::Peekable;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -9,13 +10,14 @@ use isochrone_proto::ids::{EpochId, ProbeId, Sequence};
 use isochrone_proto::measurement::Measurement;
 use isochrone_proto::plan::Plan;
 use isochrone_proto::units::{Hour, UnixMillis};
-use redb::ReadTransaction;
+use redb::{AccessGuard, ReadTransaction};
 
 use super::tables::{LOG, LOG_HOURS};
 use super::{Store, StoreError, StoredBlob};
 use crate::found::Found;
 use crate::heads::Head;
 use crate::row::Malformed;
+use crate::rows::{ReadRows, Whole};
 use crate::segment::SealedLog;
 
 /// Which batches are read. The default is all of them.
@@ -119,31 +121,17 @@ impl Store {
                 each(stored)
             };
             let log = LOG.read(transaction, self.found())?;
-            let mut rows = log.range(first..)?.peekable();
-            let mut log_until = |until: u64, each: &mut dyn FnMut(Stored) -> ControlFlow<()>| {
-                while let Some(row) = rows.next_if(|row| match row {
-                    Ok((commit, _)) => commit.value() < until,
-                    Err(_) => true,
-                }) {
-                    let (commit, row) = row?;
-                    let commit = commit.value();
-                    let decoded = log.decode(commit, &row, |row| {
-                        let blob = StoredBlob::decode(row)?;
-                        range.holds(&Facts::of(&blob)).then(|| content(&blob)).transpose()
-                    });
-                    if let Some(Some((head, batch))) = decoded
-                        && self.give(commit, &head, batch, each)?.is_break()
-                    {
-                        return Ok(ControlFlow::Break(()));
-                    }
-                }
-                Ok::<_, StoreError>(ControlFlow::Continue(()))
+            let mut logged = Logged {
+                store: self,
+                range,
+                log: &log,
+                rows: log.range(first..)?.peekable(),
             };
             let sealed = SealedLog::read(transaction, self.found(), &self.0.segments)?;
             let mut is_over = false;
             let wants = |head: &Head| range.holds(&Facts::of_head(head));
             sealed.walk(first, &wants, &mut |head, runs| {
-                let mut step = log_until(head.commit, &mut each)?;
+                let mut step = logged.give_until(head.commit, &mut each)?;
                 if step.is_continue()
                     && let Some(batch) = batch_of(&head, &runs)
                 {
@@ -153,10 +141,10 @@ impl Store {
                 is_over = step.is_break();
                 Ok(step)
             })?;
-            if !is_over {
-                return log_until(u64::MAX, &mut each).map(drop);
+            match is_over {
+                true => Ok(()),
+                false => logged.give_until(u64::MAX, &mut each).map(drop),
             }
-            Ok(())
         })
     }
 
@@ -165,7 +153,7 @@ impl Store {
         commit: u64,
         facts: &Facts,
         batch: Batch,
-        each: &mut dyn FnMut(Stored) -> ControlFlow<()>,
+        each: Each<'_>,
     ) -> Result<ControlFlow<()>, StoreError> {
         let version = batch.header.plan;
         let Some(plan) = self.plan(facts.probe, version)? else {
@@ -193,6 +181,42 @@ impl Store {
             let oldest = hours.iter()?.next().transpose()?;
             Ok(oldest.map(|(hour, _)| Hour(hour.value())))
         })
+    }
+}
+
+/// What a reader does with a batch.
+type Each<'e> = &'e mut dyn FnMut(Stored) -> ControlFlow<()>;
+
+/// A row of the log, with its commit number.
+type LogRow<'l> = Result<(AccessGuard<'l, u64>, Whole<'l>), StoreError>;
+
+/// What is still in the log.
+struct Logged<'l, I: Iterator> {
+    store: &'l Store,
+    range: ScanRange,
+    log: &'l ReadRows<'l, u64>,
+    rows: Peekable<I>,
+}
+
+impl<'l, I: Iterator<Item = LogRow<'l>>> Logged<'l, I> {
+    /// Gives the batches before commit `until` that were not given yet.
+    fn give_until(&mut self, until: u64, each: Each<'_>) -> Result<ControlFlow<()>, StoreError> {
+        let is_before = |row: &LogRow<'_>| row.as_ref().map_or(true, |(commit, _)| commit.value() < until);
+        while let Some(row) = self.rows.next_if(is_before) {
+            let (commit, row) = row?;
+            let commit = commit.value();
+            let decoded = self.log.decode(commit, &row, |row| {
+                let blob = StoredBlob::decode(row)?;
+                let is_wanted = self.range.holds(&Facts::of(&blob));
+                is_wanted.then(|| content(&blob)).transpose()
+            });
+            if let Some(Some((facts, batch))) = decoded
+                && self.store.give(commit, &facts, batch, each)?.is_break()
+            {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 }
 

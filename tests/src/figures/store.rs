@@ -28,7 +28,9 @@ pub const FIGURES: &[Figure] = &[
     Figure::quick(&["store.bytes_per_endpoint"], endpoint),
 ];
 
-/// Probes of 50 peers over both families each, every second.
+/// So many are there to be peers.
+const MESH: u64 = 64;
+/// Of these, those whose measurements are stored: of 50 peers over both families each, every second.
 const PROBES: usize = 20;
 /// Of each, in batches of a second.
 const SECONDS: usize = 600;
@@ -41,7 +43,7 @@ const AT_ONCE: usize = 512;
 
 fn echo() -> Result<Vec<Measured>> {
     let filled = Filled::new()?;
-    let ids: Vec<ProbeId> = (1..=PROBES as u64).map(ProbeId).collect();
+    let ids: Vec<ProbeId> = (1..=MESH).map(ProbeId).collect();
     for place in 0..PROBES {
         let plan = echoes::plan(place, &ids, filled.start)?;
         let stream = Stream::new(place, &plan, filled.start, SECONDS)?;

@@ -30,7 +30,7 @@ const AGE: Duration = Duration::from_secs(3_600);
 /// A batch that came later than this in the future came while the clock was wrong: it waits for nothing.
 const AHEAD: Duration = Duration::from_secs(3_600);
 /// Measurements of one span: so many are held in memory, when it is written and when it is read.
-pub(super) const SPAN_ROWS: u64 = 1 << 20;
+pub(super) const SPAN_ROWS: u64 = 1 << 19;
 /// Batches that one transaction takes out of the log: ingest waits for it.
 const SPAN_BATCHES: usize = 1 << 14;
 
