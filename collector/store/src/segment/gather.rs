@@ -52,9 +52,14 @@ struct LastPlace {
 }
 
 impl Gathered {
-    /// Takes in a batch of `runs` under `plan`, which has all their checks.
+    /// Takes in a batch of `runs` under `plan`; nothing of it, where the plan lacks one of their checks.
     pub(super) fn add(&mut self, mut head: Head, runs: impl Iterator<Item = Measurement>, plan: &Plan) {
+        let before = self.rows;
         self.add_runs(&head, runs, plan);
+        if self.rows - before < u64::from(head.rows) {
+            self.forget(head.commit);
+            return;
+        }
         head.header.previous = Digest::ZERO;
         self.heads.push(head);
     }
@@ -70,6 +75,27 @@ impl Gathered {
             }
         }
         self.plans.insert(key, places);
+    }
+
+    /// Takes the measurements of a commit out again.
+    fn forget(&mut self, commit: u64) {
+        for sheet in &mut self.sheets {
+            for series in &mut sheet.series {
+                let before = series.entries.len();
+                series.entries.retain(|entry| entry.commit != commit);
+                let gone = (before - series.entries.len()) as u64;
+                sheet.rows -= gone;
+                self.rows -= gone;
+            }
+        }
+        self.sheets.retain(|sheet| sheet.rows > 0);
+        self.sheet_of = self
+            .sheets
+            .iter()
+            .map(|sheet| (sheet.kind, sheet.day))
+            .zip(0..)
+            .collect();
+        self.plans.clear(); // they remember places
     }
 
     fn put(&mut self, place: &mut CheckPlace, head: &Head, run: Measurement) {
@@ -142,4 +168,45 @@ fn places_of(plan: &Plan) -> Vec<Option<CheckPlace>> {
         })
     });
     places.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::fixture::*;
+
+    fn head(commit: u64, rows: &[Measurement]) -> Head {
+        Head {
+            commit,
+            probe: ADA,
+            received: cut_of(commit),
+            rows: rows.len() as u16,
+            slots: (START, cut_of(commit)),
+            header: header(EPOCH, commit, Digest::ZERO),
+        }
+    }
+
+    #[test]
+    fn batch_with_a_check_that_its_plan_lacks_leaves_nothing() {
+        let plan = plan(1);
+        let (mut gathered, whole) = (Gathered::default(), measurements(1, 0));
+        gathered.add(head(1, &whole), whole.clone().into_iter(), &plan);
+        let odd = [
+            status(cut_of(1).0, false),
+            echo(0, cut_of(1).0, 5),
+            echo(9, cut_of(1).0, 5),
+        ];
+        gathered.add(head(2, &odd), odd.clone().into_iter(), &plan);
+        let next = measurements(3, 0);
+        gathered.add(head(3, &next), next.clone().into_iter(), &plan);
+        let commits: Vec<u64> = gathered.heads.iter().map(|head| head.commit).collect();
+        assert_eq!((commits, gathered.rows), (vec![1, 3], 2 * ROWS));
+        let sheets = gathered.sheets.iter();
+        let series = sheets.flat_map(|sheet| &sheet.series);
+        let entries: Vec<&Entry> = series.flat_map(|series| &series.entries).collect();
+        assert_eq!(entries.len() as u64, 2 * ROWS);
+        assert!(entries.iter().all(|entry| entry.commit != 2));
+        let rows: u64 = gathered.sheets.iter().map(|sheet| sheet.rows).sum();
+        assert_eq!(rows, 2 * ROWS);
+    }
 }

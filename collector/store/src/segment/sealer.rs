@@ -3,7 +3,6 @@
 //! nothing, after it the log's rows are gone: a crash finds one or the other.
 
 use std::io;
-use std::ops::ControlFlow;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -123,8 +122,9 @@ impl Store {
                 if stretch.is_some_and(|stretch| stretch != stretch_of(&groups, commit)) {
                     break; // spans do not cross each other
                 }
-                if self.add(&mut gathered, head, &batch)?.is_break() {
-                    continue;
+                self.add(&mut gathered, head, &batch)?;
+                if gathered.heads.last().is_none_or(|head| head.commit != commit) {
+                    continue; // it cannot be sealed now
                 }
                 stretch = Some(stretch_of(&groups, commit));
                 if gathered.heads.len() >= SPAN_BATCHES || gathered.rows >= SPAN_ROWS {
@@ -136,23 +136,14 @@ impl Store {
         })
     }
 
-    /// Takes in a batch; breaks where it cannot be sealed.
-    pub(super) fn add(
-        &self,
-        gathered: &mut Gathered,
-        head: Head,
-        batch: &Batch,
-    ) -> Result<ControlFlow<()>, StoreError> {
+    /// Takes in a batch, if it can be sealed.
+    fn add(&self, gathered: &mut Gathered, head: Head, batch: &Batch) -> Result<(), StoreError> {
         let version = head.header.plan;
-        let Some(plan) = self.plan(head.probe, version)? else {
-            self.note_missing_plan(head.probe, version);
-            return Ok(ControlFlow::Break(()));
-        };
-        if batch.slots().any(|(check, _)| plan.target_of(check).is_none()) {
-            return Ok(ControlFlow::Break(())); // ingest refuses those
+        match self.plan(head.probe, version)? {
+            Some(plan) => gathered.add(head, batch.measurements(), &plan),
+            None => self.note_missing_plan(head.probe, version),
         }
-        gathered.add(head, batch.measurements(), &plan);
-        Ok(ControlFlow::Continue(()))
+        Ok(())
     }
 }
 
