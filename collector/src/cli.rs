@@ -132,6 +132,9 @@ Exit codes: 0 well, 1 something is wrong, 3 cannot tell.")]
     /// Write out what is stored.
     #[command(subcommand)]
     Export(ExportCommand),
+    /// The store itself: its files.
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Who did what and when: invitations, joins, revocations, edits of the targets.
     #[command(after_help = "Example:
   isochrone-collector audit --format json")]
@@ -456,6 +459,20 @@ pub enum ExportCommand {
         /// Which slots; all where nothing is said.
         #[command(flatten)]
         window: ExportWindow,
+    },
+}
+
+/// The store itself.
+#[derive(Clone, Debug, PartialEq, Subcommand, Serialize, Deserialize)]
+pub enum StoreCommand {
+    /// The Parquet files that together hold each sealed measurement once. They stay for ten minutes at least.
+    #[command(after_help = "Examples:
+  isochrone-collector store files
+  isochrone-collector store files --format json")]
+    Files {
+        /// How to print them: text is one path a line.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
     },
 }
 

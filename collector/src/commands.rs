@@ -7,6 +7,7 @@ mod page;
 mod probes;
 mod reports;
 mod status;
+mod store;
 mod targets;
 
 use std::path::PathBuf;
@@ -77,10 +78,11 @@ impl CommandContext {
         }
     }
 
-    /// Size of the store's file, in bytes; 0 if it cannot be told.
+    /// Size of the store's file and its segments, in bytes; without what cannot be told.
     #[must_use]
     pub fn store_bytes(&self) -> u64 {
-        std::fs::metadata(&self.store_file).map_or(0, |file| file.len())
+        let file = std::fs::metadata(&self.store_file).map_or(0, |file| file.len());
+        file + self.store.segment_bytes()
     }
 }
 
@@ -107,6 +109,7 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
         } => reports::accept_damage(&context, which, format, &out).await,
         Command::Ledger { verify, format, .. } => reports::ledger(&context, verify, format, &out).await,
         Command::Export(command) => reports::export(&context, command, &out).await,
+        Command::Store(command) => store::carry_out(&context, command, &out).await,
         Command::Audit { format } => probes::audit(&context, format, &out).await,
     };
     if result.is_ok() && reads_log {

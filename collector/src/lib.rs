@@ -12,6 +12,7 @@ pub mod gate_alerts;
 pub mod log;
 mod plan_notices;
 mod run;
+mod sealing;
 pub mod serve;
 pub mod store_watch;
 pub mod supervisor;

@@ -31,6 +31,7 @@ use crate::commands::{self, CommandContext};
 use crate::config::{Config, Paths};
 use crate::control;
 use crate::gate_alerts::GateAlerts;
+use crate::sealing;
 use crate::supervisor::{Supervisor, SupervisorParts, collector_name};
 
 /// How long tasks may take to end after a stop.
@@ -170,6 +171,7 @@ impl Collector {
         let (addresses, clock) = (assembly.addresses, context.clock.clone());
         tasks.spawn(finishing(addresses.run(check, who, clock.clone(), stop.clone())));
         tasks.spawn(supervisor.run(stop.clone()));
+        tasks.spawn(sealing::run(context.store.clone(), clock.clone(), stop.clone()));
         tasks.spawn(hangup::reload(context.clone(), stop.clone()));
         tasks.spawn(take_commands(paths.clone(), context.clone(), stop.clone()));
         let reports = Arc::new(commands::PageReports::new(context));

@@ -12,6 +12,7 @@ mod mesh;
 pub mod planner;
 pub mod probe;
 mod process;
+pub mod store;
 pub mod wire;
 mod workspace;
 
@@ -22,6 +23,7 @@ use std::fmt;
 pub const ALL: &[&[Figure]] = &[
     wire::FIGURES,
     ingest::FIGURES,
+    store::FIGURES,
     probe::FIGURES,
     planner::FIGURES,
     health::FIGURES,

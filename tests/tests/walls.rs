@@ -50,6 +50,7 @@ const KEPT_IN: &[(&str, &str)] = &[
     ("bincode", "proto"),
     ("zstd", "proto collector/coverage"), // coverage unpacks its table of cities
     ("redb", "collector/store"),
+    ("parquet", "collector/store"),
     ("axum", "collector/web"),
     ("comfy-table", "collector/report"),
     ("csv", "collector/coverage collector/report"), // coverage reads, report writes

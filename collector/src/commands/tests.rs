@@ -98,6 +98,7 @@ fn commands() -> Vec<String> {
     each("probe list", &["text", "json"]);
     each("target list", &["text", "json"]);
     each("audit", &["text", "json"]);
+    each("store files", &["json"]);
     each("ledger", &["text", "json"]);
     each("ledger --verify", &["text", "json"]);
     each("ledger --accept-damage all", &["text", "json"]);
@@ -311,6 +312,46 @@ fn damaged_batch_ends_no_command_and_all_of_them_say_the_same() {
         verified.contains("0 lost, 0 counted twice, 1 rows damaged"),
         "{verified}"
     );
+}
+
+#[test]
+fn store_files_names_each_sealed_measurement_once() {
+    let (_folder, context) = context(false);
+    let (code, printed) = said(&context, "store files");
+    assert_eq!((code, printed.as_str()), (0, ""), "nothing is sealed yet");
+    let sealed = context
+        .store
+        .seal(UnixMillis(START.0 + 3 * 3_600_000))
+        .unwrap()
+        .unwrap();
+    let (_, printed) = said(&context, "store files");
+    let paths: Vec<&str> = printed.lines().collect();
+    assert_eq!(paths.len(), 2);
+    assert!(paths.iter().all(|path| fs::metadata(path).is_ok()), "{paths:?}");
+    let (_, printed) = said(&context, "store files --format json");
+    let json: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    let files = json["files"].as_array().unwrap();
+    let rows: u64 = files.iter().map(|file| file["rows"].as_u64().unwrap()).sum();
+    assert_eq!((rows, sealed.measurements), (5 * ROWS, 5 * ROWS));
+    let file = &files[0];
+    let expected = serde_json::json!({
+        "path": paths[0],
+        "kind": "echo4",
+        "day": "2026-11-22",
+        "rows": 5 * 11,
+        "bytes": fs::metadata(paths[0]).unwrap().len(),
+        "first_commit": 1,
+        "last_commit": 5,
+        "generation": 1,
+    });
+    assert_eq!((file, &json["schema"]), (&expected, &"isochrone.files/1".into()));
+    let bytes: u64 = files.iter().map(|file| file["bytes"].as_u64().unwrap()).sum();
+    assert_eq!(
+        context.store_bytes(),
+        fs::metadata(&context.store_file).unwrap().len() + bytes
+    );
+    let exported = |context: &CommandContext| said(context, "export ndjson").1.lines().count() as u64;
+    assert_eq!(exported(&context), 5 * ROWS);
 }
 
 #[test]

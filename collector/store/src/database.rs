@@ -23,6 +23,7 @@ use crate::found::Found;
 use crate::numbers::{Numbers, read_number};
 use crate::plans::PlanCache;
 use crate::rows::words_of;
+use crate::segment::{Directory, Folder, Segments};
 use crate::tables;
 use crate::transaction::Transaction;
 
@@ -56,6 +57,7 @@ pub(crate) struct Inner {
     slot: Mutex<Slot>,
     opener: Opener,
     reserve: DiskReserve,
+    pub(crate) segments: Segments,
     pub(crate) plans: RwLock<PlanCache>,
     /// What its numbers say, read once.
     demo: AtomicBool,
@@ -125,6 +127,7 @@ impl Store {
         let folder = file.parent().unwrap_or(Path::new(".")).to_owned();
         let free_space = options.free_space.unwrap_or_else(|| FreeSpace::of_folder(folder));
         let reserve = DiskReserve::new(options.reserve_bytes, Some(free_space));
+        let folder = Arc::new(Directory::beside(file));
         let (file, cache) = (file.to_owned(), options.cache_bytes);
         let opener = Box::new(move || {
             Builder::new()
@@ -132,7 +135,7 @@ impl Store {
                 .create(&file)
                 .map_err(|source| StoreError::open(&file, source))
         });
-        Self::with_opener(opener, reserve)
+        Self::with_opener(opener, reserve, folder)
     }
 
     /// A store in memory, for tests.
@@ -141,7 +144,8 @@ impl Store {
     /// As [`Store::open`].
     #[cfg(any(test, feature = "testing"))]
     pub fn in_memory(options: StoreOptions) -> Result<Self, StoreError> {
-        Self::on_backend(redb::backends::InMemoryBackend::new(), options)
+        let folder = Arc::new(crate::lossy::LossyBackend::new());
+        Self::on_backend(redb::backends::InMemoryBackend::new(), options, folder)
     }
 
     /// Opens the store on a disk that loses what was not synced, or makes it there; for tests.
@@ -150,11 +154,15 @@ impl Store {
     /// As [`Store::open`].
     #[cfg(any(test, feature = "testing"))]
     pub fn on_lossy(disk: crate::lossy::LossyBackend, options: StoreOptions) -> Result<Self, StoreError> {
-        Self::on_backend(disk, options)
+        Self::on_backend(disk.clone(), options, Arc::new(disk))
     }
 
     #[cfg(any(test, feature = "testing"))]
-    fn on_backend(backend: impl redb::StorageBackend, options: StoreOptions) -> Result<Self, StoreError> {
+    fn on_backend(
+        backend: impl redb::StorageBackend,
+        options: StoreOptions,
+        folder: Arc<dyn Folder>,
+    ) -> Result<Self, StoreError> {
         let backend: Arc<dyn redb::StorageBackend> = Arc::new(backend);
         let reserve = DiskReserve::new(options.reserve_bytes, options.free_space);
         let opener = Box::new(move || {
@@ -163,10 +171,14 @@ impl Store {
                 .create_with_backend(crate::lossy::Shared(Arc::clone(&backend)))
                 .map_err(|source| StoreError::open(Path::new("(backend)"), source))
         });
-        Self::with_opener(opener, reserve)
+        Self::with_opener(opener, reserve, folder)
     }
 
-    fn with_opener(opener: Opener, reserve: DiskReserve) -> Result<Self, StoreError> {
+    fn with_opener(
+        opener: Opener,
+        reserve: DiskReserve,
+        folder: Arc<dyn Folder>,
+    ) -> Result<Self, StoreError> {
         let database = Arc::new(opened(&opener)?);
         let slot = Mutex::new(Slot {
             database: Some(database),
@@ -176,6 +188,7 @@ impl Store {
             slot,
             opener,
             reserve,
+            segments: Segments::new(folder),
             plans: RwLock::default(),
             demo: AtomicBool::new(false),
             found: Found::default(),
@@ -189,6 +202,7 @@ impl Store {
         prepare().or_else(|error| if error.is_settled() { prepare() } else { Err(error) })?;
         store.recall_missing_plans()?;
         store.look_through()?;
+        store.remove_strays()?;
         let demo = store.read(|transaction| read_number(transaction, store.found(), tables::META_DEMO))? != 0;
         store.0.demo.store(demo, Ordering::Relaxed);
         Ok(store)
@@ -201,6 +215,8 @@ impl Store {
             read_all(transaction, self.found(), tables::LOG_HOURS)?;
             read_all(transaction, self.found(), tables::EPOCHS)?;
             read_all(transaction, self.found(), tables::SEEN)?;
+            read_all(transaction, self.found(), tables::SEGMENTS)?;
+            read_all(transaction, self.found(), tables::SEGMENTS_AGAIN)?;
             for copy in tables::NUMBERS {
                 read_all(transaction, self.found(), copy)?;
             }
@@ -264,6 +280,7 @@ impl Store {
         &self,
         body: impl FnOnce(&ReadTransaction) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        let _hold = self.0.segments.hold(); // files that are replaced meanwhile stay
         let database = self.database()?;
         let result = database
             .begin_read()

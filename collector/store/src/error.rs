@@ -59,6 +59,25 @@ pub enum StoreError {
     /// A row of an account that is about to change is damaged. It is put right before the next call.
     #[error("a row of an account is damaged and is being put right; try again")]
     Unsettled,
+    /// The disk does not give, or take, a segment.
+    #[error("the store cannot read or write {}", path.display())]
+    Segment {
+        /// The file, or the folder of segments.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The store has segments, and their folder is not there.
+    #[error(
+        "the store's folder of segments {} is not there, and the store names {segments} of them: put the folder back, or the whole state folder of a backup", path.display()
+    )]
+    NoSegments {
+        /// The folder.
+        path: PathBuf,
+        /// How many.
+        segments: u64,
+    },
     /// A record could not be made into JSON.
     #[error("record {key:?} of table {table} cannot be written")]
     Record {
@@ -153,6 +172,8 @@ impl StoreError {
             | Self::Reopening
             | Self::Pages { .. }
             | Self::Unsettled
+            | Self::Segment { .. }
+            | Self::NoSegments { .. }
             | Self::Record { .. }
             | Self::TwinChecks { .. }
             | Self::NotForTheDemo

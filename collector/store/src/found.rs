@@ -28,6 +28,14 @@ pub(crate) enum Fault {
     /// Something names it, and it is not there.
     #[error("it is missing")]
     Missing,
+    /// The file of a segment is not what was written.
+    #[error("its file {name} is not what was written: {what}")]
+    File {
+        /// The file's name.
+        name: String,
+        /// What is wrong, in words.
+        what: String,
+    },
     /// The database cannot read where it stood. It stands for all rows there.
     #[error("pages of the table cannot be read; it was written anew from the others")]
     Pages,
@@ -72,6 +80,11 @@ impl Found {
     pub(crate) fn is_waiting(&self) -> bool {
         let noted = self.lock();
         !noted.waiting.is_empty() || !noted.pages.is_empty()
+    }
+
+    /// Whether a damaged row of a table waits to be set aside: what was read of it may lack some.
+    pub(crate) fn is_waiting_in(&self, table: &str) -> bool {
+        self.lock().waiting.iter().any(|row| row.table == table)
     }
 
     pub(crate) fn take(&self) -> Vec<Damaged> {

@@ -16,6 +16,7 @@ pub mod export;
 pub mod fixture;
 mod format;
 mod found;
+mod heads;
 pub mod ingest;
 pub mod ledger;
 #[cfg(any(test, feature = "testing"))]
@@ -27,6 +28,7 @@ mod row;
 mod rows;
 mod scan;
 mod seal;
+mod segment;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -45,4 +47,5 @@ pub use self::error::{DatabaseFailure, StoreError};
 pub use self::records::Records;
 pub(crate) use self::row::{Malformed, RowReader, RowWriter};
 pub use self::scan::{ScanRange, Stored};
+pub use self::segment::{Compacted, Sealed, SegmentFile};
 pub use self::transaction::Transaction;

@@ -1,10 +1,14 @@
 //! A disk for tests: it loses what was not synced when it crashes, and fails when told to.
 
+mod files;
+
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::StorageBackend;
+
+use self::files::Files;
 
 /// A disk in memory. Handles share it; [`LossyBackend::crash`] ends them all and leaves a new disk with what
 /// was durable, and as much of the rest as chance kept.
@@ -20,6 +24,7 @@ struct Disk {
     failing: Option<io::ErrorKind>,
     operations_left: Option<u64>,
     syncs: u64,
+    files: Files,
 }
 
 #[derive(Clone)]
@@ -57,13 +62,15 @@ impl LossyBackend {
                 _ => {}
             }
         }
-        Self::of(content)
+        let files = disk.files.crash(&mut random);
+        Self::of(content, files)
     }
 
     /// A copy of what is durable now: a backup, or a snapshot of the machine.
     #[must_use]
     pub fn snapshot(&self) -> Self {
-        Self::of(self.disk().durable.clone())
+        let disk = self.disk();
+        Self::of(disk.durable.clone(), disk.files.snapshot())
     }
 
     /// Flips one bit of what is durable.
@@ -99,8 +106,9 @@ impl LossyBackend {
         self.disk().syncs
     }
 
-    fn of(content: Vec<u8>) -> Self {
+    fn of(content: Vec<u8>, files: Files) -> Self {
         let disk = Disk {
+            files,
             current: content.clone(),
             durable: content,
             ..Disk::default()

@@ -6,10 +6,11 @@
 use redb::{ReadTransaction, WriteTransaction};
 
 use crate::found::Found;
+use crate::heads::last_sealed;
 use crate::rows::{Lookup, WriteRows};
 use crate::tables::{
     ASIDE, EPOCHS, FORMAT, LOG, META_ASIDE, META_COMMIT, META_FORMAT, META_NAMES, META_ORDINAL, META_PLAN,
-    META_PROMOTION, META_QUARANTINED, NUMBERS, PLANS, QUARANTINE,
+    META_PROMOTION, META_QUARANTINED, META_SEGMENT, NUMBERS, PLANS, QUARANTINE, REPLACED, SEALED, SEGMENTS,
 };
 use crate::{EpochRow, StoreError};
 
@@ -108,7 +109,11 @@ fn counted(transaction: &WriteTransaction, found: &Found, name: &str) -> Result<
         Ok(last.map_or(0, |(key, _)| key.value()))
     };
     match name {
-        META_COMMIT => last_of(LOG),
+        META_COMMIT => {
+            let sealed = last_sealed(&SEALED.open(transaction, found)?)?;
+            Ok(last_of(LOG)?.max(sealed))
+        }
+        META_SEGMENT => Ok(last_of(SEGMENTS)?.max(last_of(REPLACED)?)),
         META_QUARANTINED => last_of(QUARANTINE),
         META_ASIDE => last_of(ASIDE),
         META_ORDINAL => {

@@ -103,6 +103,15 @@ impl<'a> RowReader<'a> {
         Ok(*array)
     }
 
+    pub(crate) fn bytes(&mut self, length: usize, field: &'static str) -> Result<&'a [u8], Malformed> {
+        let (bytes, rest) = self
+            .0
+            .split_at_checked(length)
+            .ok_or(Malformed::Short { field })?;
+        self.0 = rest;
+        Ok(bytes)
+    }
+
     pub(crate) fn rest(self) -> &'a [u8] {
         self.0
     }

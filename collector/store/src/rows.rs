@@ -336,6 +336,26 @@ impl<K: Key + 'static, T: ReadableTable<K, &'static [u8]>> Rows<'_, K, T> {
         Ok(())
     }
 
+    /// Looks whether each row of the copy in that range is in the table: one that is not is noted.
+    pub(crate) fn compare_range<'a, B: Borrow<K::SelfType<'a>> + 'a>(
+        &self,
+        range: impl RangeBounds<B> + 'a,
+    ) -> Result<(), StoreError> {
+        let Some((name, copy)) = &self.copy else {
+            return Ok(());
+        };
+        guarded(self.found, name, || {
+            for row in copy.range(range)? {
+                let (key, row) = row?;
+                let bytes = K::as_bytes(&key.value()).as_ref().to_vec();
+                if unseal(name, &bytes, row.value()).is_some() && self.table.get(key.value())?.is_none() {
+                    self.note(&bytes, Fault::Missing);
+                }
+            }
+            Ok::<(), StoreError>(())
+        })
+    }
+
     /// Rows, damaged ones included.
     pub(crate) fn len(&self) -> Result<u64, StoreError> {
         Ok(self.table.len()?)

@@ -1,19 +1,24 @@
-//! Reading the log back.
+//! Reading back what was stored, whether it is still in the log or in segments.
 
+use std::iter::Peekable;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use isochrone_proto::batch::Batch;
 use isochrone_proto::codec;
 use isochrone_proto::ids::{EpochId, ProbeId, Sequence};
+use isochrone_proto::measurement::Measurement;
 use isochrone_proto::plan::Plan;
 use isochrone_proto::units::{Hour, UnixMillis};
-use redb::ReadTransaction;
+use redb::{AccessGuard, ReadTransaction};
 
 use super::tables::{LOG, LOG_HOURS};
 use super::{Store, StoreError, StoredBlob};
 use crate::found::Found;
+use crate::heads::Head;
 use crate::row::Malformed;
+use crate::rows::{ReadRows, Whole};
+use crate::segment::SealedLog;
 
 /// Which batches are read. The default is all of them.
 #[derive(Clone, Copy, Debug)]
@@ -66,17 +71,18 @@ impl ScanRange {
         Ok(first.map(|first| first.max(after)))
     }
 
-    fn holds(&self, blob: &StoredBlob<'_>) -> bool {
+    fn holds(&self, batch: &Facts) -> bool {
         let whole_time = self.from.0 == 0 && self.until.0 == u64::MAX;
-        let in_time = whole_time || (blob.rows > 0 && blob.slots.1 >= self.from && blob.slots.0 < self.until);
-        in_time && self.probe.is_none_or(|probe| probe == blob.probe)
+        let in_time =
+            whole_time || (batch.rows > 0 && batch.slots.1 >= self.from && batch.slots.0 < self.until);
+        in_time && self.probe.is_none_or(|probe| probe == batch.probe)
     }
 }
 
-/// A batch of the log.
+/// A stored batch.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    /// Its place in the log.
+    /// Its commit number.
     pub commit: u64,
     /// The probe that measured it.
     pub probe: ProbeId,
@@ -86,16 +92,16 @@ pub struct Stored {
     pub sequence: Sequence,
     /// When it was received.
     pub received: UnixMillis,
-    /// Decoded; its rows stand in it by column.
+    /// Decoded; its rows stand in it by column. Of a sealed one the digest of the batch before is not known any more.
     pub batch: Batch,
     /// The plan whose checks its rows name.
     pub plan: Arc<Plan>,
 }
 
 impl Store {
-    /// Gives every batch in `range` to `each`, in the order of commits, until it breaks. Sees the log as it
-    /// was when the call began. A damaged batch, and one whose plan is missing, is passed over, and named in
-    /// [`Store::damage`].
+    /// Gives every batch in `range` to `each`, in the order of commits, until it breaks: what is in the log and what is
+    /// in segments alike. Sees both as they were when the call began. A damaged batch, and one whose plan is missing, is
+    /// passed over, and named in [`Store::damage`]; so are the measurements of a damaged segment.
     ///
     /// # Errors
     /// When the store failed.
@@ -106,42 +112,63 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut given = 0; // where pages could not be read, it begins again behind what was given
         self.read(|transaction| {
-            let log = LOG.read(transaction, self.found())?;
             let Some(first) = range.first_commit(transaction, self.found())? else {
                 return Ok(());
             };
             let first = first.max(given + 1);
-            for row in log.range(first..)? {
-                let (commit, row) = row?;
-                let commit = commit.value();
-                let decoded = log.decode(commit, &row, |row| {
-                    let blob = StoredBlob::decode(row)?;
-                    range.holds(&blob).then(|| content(&blob)).transpose()
-                });
-                let Some(Some((blob, batch))) = decoded else {
-                    continue;
-                };
-                let version = batch.header.plan;
-                let Some(plan) = self.plan(blob.probe, version)? else {
-                    self.note_missing_plan(blob.probe, version);
-                    continue;
-                };
-                let stored = Stored {
-                    commit,
-                    probe: blob.probe,
-                    epoch: batch.header.epoch,
-                    sequence: batch.header.sequence,
-                    received: blob.received,
-                    batch,
-                    plan,
-                };
-                given = commit;
-                if each(stored).is_break() {
-                    break;
+            let mut each = |stored: Stored| {
+                given = stored.commit;
+                each(stored)
+            };
+            let log = LOG.read(transaction, self.found())?;
+            let mut logged = Logged {
+                store: self,
+                range,
+                log: &log,
+                rows: log.range(first..)?.peekable(),
+            };
+            let sealed = SealedLog::read(transaction, self.found(), &self.0.segments)?;
+            let mut is_over = false;
+            let wants = |head: &Head| range.holds(&Facts::of_head(head));
+            sealed.walk(first, &wants, &mut |head, runs| {
+                let mut step = logged.give_until(head.commit, &mut each)?;
+                if step.is_continue()
+                    && let Some(batch) = batch_of(&head, &runs)
+                {
+                    let facts = Facts::of_head(&head);
+                    step = self.give(head.commit, &facts, batch, &mut each)?;
                 }
+                is_over = step.is_break();
+                Ok(step)
+            })?;
+            match is_over {
+                true => Ok(()),
+                false => logged.give_until(u64::MAX, &mut each).map(drop),
             }
-            Ok(())
         })
+    }
+
+    fn give(
+        &self,
+        commit: u64,
+        facts: &Facts,
+        batch: Batch,
+        each: Each<'_>,
+    ) -> Result<ControlFlow<()>, StoreError> {
+        let version = batch.header.plan;
+        let Some(plan) = self.plan(facts.probe, version)? else {
+            self.note_missing_plan(facts.probe, version);
+            return Ok(ControlFlow::Continue(()));
+        };
+        Ok(each(Stored {
+            commit,
+            probe: facts.probe,
+            epoch: batch.header.epoch,
+            sequence: batch.header.sequence,
+            received: facts.received,
+            batch,
+            plan,
+        }))
     }
 
     /// The hour of the oldest batch's last slot; `None`: the log is empty.
@@ -157,17 +184,84 @@ impl Store {
     }
 }
 
-/// Whose a batch is and when it came.
-struct Head {
-    probe: ProbeId,
-    received: UnixMillis,
+/// What a reader does with a batch.
+type Each<'e> = &'e mut dyn FnMut(Stored) -> ControlFlow<()>;
+
+/// A row of the log, with its commit number.
+type LogRow<'l> = Result<(AccessGuard<'l, u64>, Whole<'l>), StoreError>;
+
+/// What is still in the log.
+struct Logged<'l, I: Iterator> {
+    store: &'l Store,
+    range: ScanRange,
+    log: &'l ReadRows<'l, u64>,
+    rows: Peekable<I>,
 }
 
-fn content(blob: &StoredBlob<'_>) -> Result<(Head, Batch), Malformed> {
+impl<'l, I: Iterator<Item = LogRow<'l>>> Logged<'l, I> {
+    /// Gives the batches before commit `until` that were not given yet.
+    fn give_until(&mut self, until: u64, each: Each<'_>) -> Result<ControlFlow<()>, StoreError> {
+        let is_before = |row: &LogRow<'_>| row.as_ref().map_or(true, |(commit, _)| commit.value() < until);
+        while let Some(row) = self.rows.next_if(is_before) {
+            let (commit, row) = row?;
+            let commit = commit.value();
+            let decoded = self.log.decode(commit, &row, |row| {
+                let blob = StoredBlob::decode(row)?;
+                let is_wanted = self.range.holds(&Facts::of(&blob));
+                is_wanted.then(|| content(&blob)).transpose()
+            });
+            if let Some(Some((facts, batch))) = decoded
+                && self.store.give(commit, &facts, batch, each)?.is_break()
+            {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// What is known of a batch without its measurements.
+struct Facts {
+    probe: ProbeId,
+    received: UnixMillis,
+    rows: u16,
+    slots: (UnixMillis, UnixMillis),
+}
+
+impl Facts {
+    fn of(blob: &StoredBlob<'_>) -> Self {
+        Self {
+            probe: blob.probe,
+            received: blob.received,
+            rows: blob.rows,
+            slots: blob.slots,
+        }
+    }
+
+    fn of_head(head: &Head) -> Self {
+        Self {
+            probe: head.probe,
+            received: head.received,
+            rows: head.rows,
+            slots: head.slots,
+        }
+    }
+}
+
+fn content(blob: &StoredBlob<'_>) -> Result<(Facts, Batch), Malformed> {
     let batch = codec::decode_batch(blob.payload).map_err(|_| Malformed::Content { what: "batch" })?;
-    let head = Head {
-        probe: blob.probe,
-        received: blob.received,
-    };
-    Ok((head, batch))
+    Ok((Facts::of(blob), batch))
+}
+
+/// A sealed batch as it came, but for the digest of the one before it; `None`: all its measurements are lost.
+fn batch_of(head: &Head, runs: &[Measurement]) -> Option<Batch> {
+    if runs.is_empty() && head.rows > 0 {
+        return None;
+    }
+    let packed = Batch::pack(head.header.clone(), runs);
+    packed
+        .inspect_err(
+            |error| tracing::error!(%error, commit = head.commit, "a sealed batch is larger than any"),
+        )
+        .ok()
 }

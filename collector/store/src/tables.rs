@@ -15,6 +15,12 @@ pub(crate) const NUMBERS: [TableOf<&'static [u8]>; 2] =
 pub(crate) const ASIDE: TableOf<u64> = TableOf::new("set aside");
 /// commit number → batch.
 pub(crate) const LOG: TableOf<u64> = TableOf::new("log");
+/// segment's number → which file it is, and what it holds: [`crate::segment::Segment`].
+pub(crate) const SEGMENTS: TableOf<u64> = TableOf::new(twice::SEGMENTS.0);
+/// first commit number → heads of batches whose measurements are in segments: [`crate::heads::Head`].
+pub(crate) const SEALED: TableOf<u64> = TableOf::new(twice::SEALED.0);
+/// segment's number → the file of a segment that others replaced, and since when.
+pub(crate) const REPLACED: TableOf<u64> = TableOf::new("replaced segments");
 /// hour of a batch's last slot → the first commit number of such a batch: where a search by time begins.
 pub(crate) const LOG_HOURS: TableOf<u32> = TableOf::new("log hours");
 /// (probe, epoch, sequence) → what stands there, its commit number, its digest.
@@ -47,6 +53,11 @@ pub(crate) const HOURS_AGAIN: TableOf<&'static [u8; 28]> = TableOf::new(twice::H
 /// Each row of [`ENDS`] once more.
 pub(crate) const ENDS_AGAIN: TableOf<u64> = TableOf::new(twice::ENDS.1);
 
+/// Each row of [`SEGMENTS`] once more.
+pub(crate) const SEGMENTS_AGAIN: TableOf<u64> = TableOf::new(twice::SEGMENTS.1);
+/// Each row of [`SEALED`] once more.
+pub(crate) const SEALED_AGAIN: TableOf<u64> = TableOf::new(twice::SEALED.1);
+
 pub(crate) const META_FORMAT: &str = "format";
 pub(crate) const META_COMMIT: &str = "commit number";
 pub(crate) const META_ORDINAL: &str = "epochs noted";
@@ -63,8 +74,10 @@ pub(crate) const META_ASIDE: &str = "rows set aside";
 pub(crate) const META_ASIDE_BYTES: &str = "bytes set aside";
 /// The last of them that people were told of.
 pub(crate) const META_ASIDE_TOLD: &str = "rows set aside told";
+/// Segments that were ever numbered.
+pub(crate) const META_SEGMENT: &str = "segments numbered";
 /// Every number there is.
-pub(crate) const META_NAMES: [&str; 12] = [
+pub(crate) const META_NAMES: [&str; 13] = [
     META_FORMAT,
     META_COMMIT,
     META_ORDINAL,
@@ -77,10 +90,13 @@ pub(crate) const META_NAMES: [&str; 12] = [
     META_ASIDE,
     META_ASIDE_BYTES,
     META_ASIDE_TOLD,
+    META_SEGMENT,
 ];
 /// The format this build reads and writes. 1: batches without the kind connect. 2: without sections. 3: rows without
-/// checksums. 4: most tables kept once.
-pub(crate) const FORMAT: u64 = 5;
+/// checksums. 4: most tables kept once. 5: without segments.
+pub(crate) const FORMAT: u64 = 6;
+/// The oldest format that becomes [`FORMAT`] when it is opened: it lacks tables, and nothing else.
+pub(crate) const FORMAT_OLDEST: u64 = 5;
 
 pub(crate) fn epoch_key(probe: ProbeId, epoch: EpochId) -> [u8; 24] {
     let mut key = [0; 24];
@@ -171,7 +187,7 @@ macro_rules! with_each_table {
     ($table:ident => $work:expr) => {
         $crate::tables::with_each_table!(@ $table => $work;
             ASIDE LOG LOG_HOURS STREAM EPOCHS SEEN HOURS PROBE_HOURS TOMBSTONES FORKS QUARANTINE ENDS PLANS
-            EPOCHS_AGAIN HOURS_AGAIN ENDS_AGAIN)
+            EPOCHS_AGAIN HOURS_AGAIN ENDS_AGAIN SEGMENTS SEGMENTS_AGAIN SEALED SEALED_AGAIN REPLACED)
     };
     (@ $table:ident => $work:expr; $($name:ident)*) => {
         $({

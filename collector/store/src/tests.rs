@@ -33,7 +33,7 @@ fn file_that_is_no_store_is_refused_by_name() {
 
 #[test]
 fn store_of_another_format_is_refused_with_what_to_do() {
-    for found in [tables::FORMAT - 1, tables::FORMAT + 1] {
+    for found in [tables::FORMAT_OLDEST - 1, tables::FORMAT + 1] {
         let disk = LossyBackend::new();
         let store = store_on(&disk);
         store
@@ -51,6 +51,26 @@ fn store_of_another_format_is_refused_with_what_to_do() {
             "{said}"
         );
     }
+}
+
+#[test]
+fn store_of_the_format_before_segments_becomes_one_of_this() {
+    let disk = LossyBackend::new();
+    let store = store_on(&disk);
+    let of_format = |store: &Store, format| {
+        store.write_tables(|transaction| {
+            let mut numbers = crate::numbers::Numbers::open(transaction, store.found())?;
+            let before = numbers.get(tables::META_FORMAT)?;
+            numbers.set(tables::META_FORMAT, format)?;
+            Ok(before)
+        })
+    };
+    of_format(&store, 5).unwrap();
+    store.put_plan(&signed(&plan(9)), &plan(9)).unwrap();
+    drop(store);
+    let store = store_on(&disk);
+    assert_eq!(store.latest_plan(ADA).unwrap(), Some(signed(&plan(9))));
+    assert_eq!(of_format(&store, tables::FORMAT).unwrap(), tables::FORMAT);
 }
 
 #[test]

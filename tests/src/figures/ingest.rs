@@ -4,7 +4,7 @@
 //! The collector is the built `isochrone-collector serve`, a process of its own on a disk of its own; the probes
 //! are here, and speak the real wire: mutual TLS, Hello, at most eight batches in flight each.
 
-mod echoes;
+pub(super) mod echoes;
 mod session;
 
 use std::fs;

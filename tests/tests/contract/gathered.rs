@@ -97,6 +97,7 @@ impl Mesh {
             ("ledger", collector(&["ledger"])),
             ("status", vec![self.status()]),
             ("audit", collector(&["audit"])),
+            ("files", collector(&["store", "files"])),
             ("export", documents(&self.collector(&["export", "ndjson"]))),
             ("probe-status", status),
             ("measure", measure.concat()),

@@ -226,6 +226,20 @@ pub(crate) const STEPS: &[Step] = &[
         "sudo isochrone-collector export ndjson --from 2026-11-22T02:50:00Z --to 2026-11-22T03:10:00Z > tokyo.ndjson",
         "\"slot\":",
     ),
+    // Reading what is stored with other programs
+    lead("sudo isochrone-collector store files", ""), // nothing is old enough
+    lead(
+        "sudo isochrone-collector store files --format json",
+        "\"isochrone.files/1\"",
+    ),
+    step(
+        Who::File(
+            "tests/tests/segments.rs",
+            "line_of_the_guide_reads_sealed_measurements_with_duckdb",
+        ),
+        "sudo isochrone-collector store files | grep /echo4-2026-11-22- | python3 -c \"import duckdb, sys; duckdb.sql('select probe, target, count(*) as runs, count(rtt_us) as answered, median(rtt_us) as rtt_us from read_parquet(\\$files) group by all order by all', params={'files': sys.stdin.read().split()}).show()\"",
+        "",
+    ),
     // Backup and restore
     lead("sudo systemctl stop isochrone-collector", ""),
     lead(

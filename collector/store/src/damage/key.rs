@@ -3,14 +3,25 @@
 use crate::aside::hex;
 use crate::found::Damaged;
 use crate::tables::{
-    ASIDE, ENDS, EPOCHS, FORKS, HOURS, LOG, LOG_HOURS, PLANS, PROBE_HOURS, QUARANTINE, SEEN, STREAM,
-    TOMBSTONES,
+    ASIDE, ENDS, EPOCHS, FORKS, HOURS, LOG, LOG_HOURS, PLANS, PROBE_HOURS, QUARANTINE, REPLACED, SEALED,
+    SEALED_AGAIN, SEEN, SEGMENTS, SEGMENTS_AGAIN, STREAM, TOMBSTONES,
 };
 
 /// A key as people read it.
 pub(super) fn words_of(row: &Damaged) -> String {
     let key = &row.key;
-    let is_number = [LOG.name, QUARANTINE.name, ASIDE.name, LOG_HOURS.name, ENDS.name].contains(&row.table);
+    let numbered = [
+        LOG.name,
+        QUARANTINE.name,
+        ASIDE.name,
+        LOG_HOURS.name,
+        ENDS.name,
+        SEGMENTS.name,
+        SEGMENTS_AGAIN.name,
+        SEALED.name,
+        SEALED_AGAIN.name,
+        REPLACED.name,
+    ];
     let binary = [
         STREAM.name,
         TOMBSTONES.name,
@@ -21,7 +32,7 @@ pub(super) fn words_of(row: &Damaged) -> String {
         FORKS.name,
         PLANS.name,
     ];
-    if is_number {
+    if numbered.contains(&row.table) {
         let mut bytes = [0; 8];
         let length = key.len().min(8);
         bytes[..length].copy_from_slice(&key[..length]);

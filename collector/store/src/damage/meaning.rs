@@ -4,10 +4,20 @@
 pub(super) const BATCH: &str =
     "its measurements are served no more; the ledger counts them as dropped, not as stored";
 
+/// Of a segment, or of both rows that name it.
+pub(super) const SEGMENT: &str =
+    "its measurements are served no more; the ledger counts them as dropped, not as stored";
+
 /// By table: what its loss means, and whether it is made good. Of a table that is kept twice: the loss of both.
 pub(super) fn consequence(table: &str) -> (&'static str, bool) {
     match table {
         "log" => (BATCH, false),
+        "segments" | "segments again" => (SEGMENT, false),
+        "sealed batches" | "sealed batches again" => (
+            "both copies are damaged: each batch that is lost with them is named by itself",
+            true,
+        ),
+        "replaced segments" => ("a file that is needed no more goes with the next start", true),
         "log hours" => ("an index: made again from the log", true),
         "stream" => (
             "found again from the log, or taken as known: nothing is counted a second time",

@@ -27,7 +27,9 @@ pub(super) fn take(transaction: &WriteTransaction, row: &Damaged) -> Result<Take
             bytes: Some(Vec::new()),
             was_out_of_order: true,
         }),
-        Fault::Seal | Fault::Form(_) | Fault::Missing => with_table(row.table, Take { transaction, row }),
+        Fault::Seal | Fault::Form(_) | Fault::File { .. } | Fault::Missing => {
+            with_table(row.table, Take { transaction, row })
+        }
     }
 }
 
@@ -94,9 +96,9 @@ impl Visit for Take<'_> {
             }
             (false, false) => {}
         }
-        if let (Fault::Form(_), Some(copy)) = (&row.what, table.copy()) {
+        if let (Fault::Form(_) | Fault::File { .. }, Some(copy)) = (&row.what, table.copy()) {
             let mut copy = transaction.open_table(copy.definition())?;
-            copy.remove(K::from_bytes(&row.key))?; // it was written like that into both
+            copy.remove(K::from_bytes(&row.key))?; // it was written like that into both, or both name that file
         }
         Ok(Taken {
             bytes: is_taken.then_some(bytes),

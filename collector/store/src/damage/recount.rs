@@ -5,25 +5,26 @@
 //! its batches, and a batch that is damaged leaves exactly the measurements that the hours counted and the log no
 //! longer holds.
 
+mod batches;
 mod hours;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use isochrone_proto::batch::Batch;
-use isochrone_proto::codec;
 use isochrone_proto::ids::{Digest, EpochId, ProbeId, Sequence};
 use isochrone_proto::ledger::{DropCause, Event};
-use redb::WriteTransaction;
+use redb::{Table, WriteTransaction};
 
+use self::batches::whole_batch;
 use super::order::is_hidden;
 use crate::found::Found;
 use crate::ingest::{SeenAgain, refused_of};
 use crate::rows::{WriteRows, guarded};
+use crate::segment::{SealedLog, Segments, Span};
 use crate::tables::{
     EPOCHS, FORKS, HOURS, LOG, META_ORDINAL, STREAM, TOMBSTONES, epoch_key, fork_key, parse_epoch_key,
     stream_key,
 };
-use crate::{EpochRow, StoreError, StoredBlob, StreamEntry, StreamKind, TombstoneRow};
+use crate::{EpochRow, StoreError, StreamEntry, StreamKind, TombstoneRow};
 
 type EpochKey = (ProbeId, EpochId);
 
@@ -46,6 +47,8 @@ pub(super) struct Suspects {
     pub(super) accounts: bool,
     /// Hours of epochs under keys like these are gone: of each the first 24 bytes.
     pub(super) hours: Vec<Vec<u8>>,
+    /// Segments of these spans are gone; `None`: of any.
+    pub(super) segments: Vec<Option<Span>>,
     /// What was seen of epochs under keys like these is gone.
     pub(super) seen: Vec<Vec<u8>>,
     /// What was seen of any epoch may be gone.
@@ -55,29 +58,34 @@ pub(super) struct Suspects {
 /// Counts again. Returns the batches that are lost.
 pub(super) fn recount(
     transaction: &WriteTransaction,
-    found: &Found,
+    (found, segments): (&Found, &Segments),
     suspects: &Suspects,
 ) -> Result<Vec<Lost>, StoreError> {
-    let missing = Tables::open(transaction, found)?.missing()?;
+    let missing = Tables::open(transaction, found, segments)?.missing()?;
     if !missing.is_empty() {
         guarded(found, LOG.name, || is_hidden(transaction, LOG, &missing))?; // a search passed them by: then they are there now
     }
-    let mut tables = Tables::open(transaction, found)?;
+    let mut tables = Tables::open(transaction, found, segments)?;
     let mut lost = tables.mark_lost()?;
     tables.adopt_orphans()?;
     let shapes = tables.shapes()?;
     let mut touched: BTreeSet<EpochKey> = lost.iter().map(|lost| (lost.probe, lost.epoch)).collect();
+    touched.extend(tables.epochs_in(&suspects.segments)?);
+    let mut unseen = BTreeSet::new();
     for (&key, shape) in &shapes {
         tables.fill_gaps(key, shape, &mut lost)?;
         if tables.restore_epoch(transaction, key, shape)? || is_like(&suspects.hours, key) {
             touched.insert(key);
         }
         if suspects.all_seen || is_like(&suspects.seen, key) {
-            tables.see_again(transaction, key)?;
+            unseen.insert(key);
         }
     }
+    tables.see_again(transaction, &unseen)?;
+    let mut counted = tables.count_batches(transaction, &touched)?;
     for key in touched {
-        let missing = tables.recount_hours(transaction, key)?;
+        let counted = counted.remove(&key).unwrap_or_default();
+        let missing = tables.recount_hours(transaction, key, &counted)?;
         let first = lost.iter_mut().find(|lost| (lost.probe, lost.epoch) == key);
         if let Some(first) = first {
             first.measurements = missing;
@@ -101,6 +109,9 @@ struct Tables<'t> {
     epochs: WriteRows<'t, &'static [u8; 24]>,
     hours: WriteRows<'t, &'static [u8; 28]>,
     tombstones: WriteRows<'t, &'static [u8; 32]>,
+    sealed: SealedLog<'t, Table<'t, u64, &'static [u8]>>,
+    /// The commits of what is sealed.
+    commits: Vec<Span>,
     found: &'t Found,
 }
 
@@ -126,8 +137,15 @@ impl Default for Shape {
 }
 
 impl<'t> Tables<'t> {
-    fn open(transaction: &'t WriteTransaction, found: &'t Found) -> Result<Self, StoreError> {
+    fn open(
+        transaction: &'t WriteTransaction,
+        found: &'t Found,
+        segments: &'t Segments,
+    ) -> Result<Self, StoreError> {
+        let sealed = SealedLog::open(transaction, found, segments)?;
         Ok(Self {
+            commits: sealed.commits()?,
+            sealed,
             log: LOG.open(transaction, found)?,
             stream: STREAM.open(transaction, found)?,
             epochs: EPOCHS.open(transaction, found)?,
@@ -156,7 +174,7 @@ impl<'t> Tables<'t> {
         let mut missing = Vec::new();
         for (_, _, entry) in self.entries()? {
             if let StreamKind::Batch { commit } = entry.kind
-                && self.log.get(commit)?.is_none()
+                && !self.holds(commit)?
             {
                 missing.push(commit.to_le_bytes().to_vec());
             }
@@ -171,7 +189,7 @@ impl<'t> Tables<'t> {
             let StreamKind::Batch { commit } = entry.kind else {
                 continue;
             };
-            if self.log.get(commit)?.is_some() {
+            if self.holds(commit)? {
                 continue;
             }
             let entry = StreamEntry {
@@ -201,7 +219,8 @@ impl<'t> Tables<'t> {
                 StreamKind::Refused | StreamKind::Tombstone | StreamKind::Lost | StreamKind::Gone => None,
             })
             .collect();
-        if named.len() as u64 == self.log.len()? {
+        let sealed: u64 = self.commits.iter().map(|stretch| stretch.width()).sum();
+        if named.len() as u64 == self.log.len()? + sealed {
             return Ok(());
         }
         let mut orphans = Vec::new();
@@ -219,6 +238,17 @@ impl<'t> Tables<'t> {
             };
             let digest = Digest::of(blob.payload);
             orphans.push((key, StreamEntry { kind, digest }));
+        }
+        for &stretch in &self.commits {
+            self.sealed.each_head(stretch, &mut |head| {
+                if named.contains(&head.commit) {
+                    return;
+                }
+                let key = stream_key(head.probe, head.header.epoch, head.header.sequence);
+                let kind = StreamKind::Batch { commit: head.commit };
+                let digest = Digest::ZERO; // known no more: what comes under that sequence is taken as known
+                orphans.push((key, StreamEntry { kind, digest }));
+            })?;
         }
         for (key, entry) in orphans {
             let stands = self.stream.get_as(&key, StreamEntry::decode)?;
@@ -332,14 +362,17 @@ impl<'t> Tables<'t> {
             forked_batches: self.forked_batches(transaction, key)?,
             ..EpochRow::default()
         };
-        self.each_batch(key, |batch| {
-            let header = &batch.header;
+        self.each_header(key, |header| {
             if row.adoptions.last() != Some(&header.adopted) {
                 row.adoptions.push(header.adopted);
             }
             row.cut = row.cut.max(header.cut);
             row.closed |= header.events.contains(&Event::Closed);
         })?;
+        // a batch that came again has a later commit than those after it
+        row.adoptions
+            .sort_by_key(|adoption| (adoption.first_slot, adoption.version));
+        row.adoptions.dedup();
         row.ordinal = self.free_ordinal(transaction, key.0, &row)?;
         self.epochs.insert(&row_key, &row.encode())?;
         Ok(true)
@@ -391,32 +424,22 @@ impl<'t> Tables<'t> {
     }
 
     /// Which slots were seen, by the whole batches: so none of them is counted twice.
-    fn see_again(&self, transaction: &WriteTransaction, key: EpochKey) -> Result<(), StoreError> {
-        let Some(row) = self.epochs.get_as(&epoch_key(key.0, key.1), EpochRow::decode)? else {
-            return Ok(());
-        };
-        let mut seen = SeenAgain::new(transaction, self.found, key, &row.adoptions)?;
-        self.each_batch(key, |batch| seen.see(batch))?;
-        seen.write(transaction, self.found, key)
-    }
-
-    /// The whole batches of an epoch, in order.
-    fn each_batch(&self, (probe, epoch): EpochKey, mut each: impl FnMut(&Batch)) -> Result<(), StoreError> {
-        let lowest = stream_key(probe, epoch, Sequence(0));
-        let highest = stream_key(probe, epoch, Sequence(u64::MAX));
-        for entry in self.stream.range::<&[u8; 32]>(&lowest..=&highest)? {
-            let (key, entry) = entry?;
-            let entry = self.stream.decode(key.value(), &entry, StreamEntry::decode);
-            let Some(StreamKind::Batch { commit }) = entry.map(|entry| entry.kind) else {
+    fn see_again(&self, transaction: &WriteTransaction, keys: &BTreeSet<EpochKey>) -> Result<(), StoreError> {
+        let mut all = BTreeMap::new();
+        for &key in keys {
+            let Some(row) = self.epochs.get_as(&epoch_key(key.0, key.1), EpochRow::decode)? else {
                 continue;
             };
-            if let Some(row) = self.log.get(commit)?
-                && let Some((_, batch)) = whole_batch(row.value())
-            {
-                each(&batch);
-            }
+            all.insert(key, SeenAgain::new(transaction, self.found, key, &row.adoptions)?);
         }
-        Ok(())
+        let known: BTreeSet<EpochKey> = all.keys().copied().collect();
+        self.each_batch(&known, |key, header, slots| {
+            if let Some(seen) = all.get_mut(&key) {
+                seen.see(header, slots);
+            }
+        })?;
+        all.iter()
+            .try_for_each(|(key, seen)| seen.write(transaction, self.found, *key))
     }
 }
 
@@ -425,10 +448,4 @@ fn split(key: &[u8; 32]) -> (EpochKey, Sequence) {
     head.copy_from_slice(&key[..24]);
     sequence.copy_from_slice(&key[24..]);
     (parse_epoch_key(&head), Sequence(u64::from_be_bytes(sequence)))
-}
-
-fn whole_batch(row: &[u8]) -> Option<(StoredBlob<'_>, Batch)> {
-    let blob = StoredBlob::decode(row).ok()?;
-    let batch = codec::decode_batch(blob.payload).ok()?;
-    Some((blob, batch))
 }

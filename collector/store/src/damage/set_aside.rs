@@ -12,11 +12,15 @@ use super::order::{Taken, take};
 use super::recount::{Lost, Suspects, recount};
 use crate::aside::{SetAside, WRITTEN_ANEW, encode, unhex};
 use crate::found::{Damaged, Fault, Found};
+use crate::heads::{self, Head};
 use crate::numbers::Numbers;
 use crate::rows::{TableOf, guarded};
+use crate::seal::SEAL_BYTES;
+use crate::segment::{Segment, Segments};
 use crate::tables::{
     ASIDE, EPOCHS, EPOCHS_AGAIN, HOURS, HOURS_AGAIN, LOG, LOG_HOURS, META_ASIDE, META_ASIDE_BYTES, NUMBERS,
-    PLANS, SEEN, STREAM, TOMBSTONES, plan_of, with_each_table,
+    PLANS, SEALED, SEALED_AGAIN, SEEN, SEGMENTS, SEGMENTS_AGAIN, STREAM, TOMBSTONES, plan_of,
+    with_each_table,
 };
 use crate::twice::RECORDS;
 use crate::{Store, StoreError, StoredBlob};
@@ -41,7 +45,7 @@ impl Store {
             }
             let result = self.write_quietly(|transaction| {
                 self.0.recounts.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                set_aside(transaction, self.found(), &damaged)
+                set_aside(transaction, (self.found(), &self.0.segments), &damaged)
             });
             match result {
                 Ok(told) => {
@@ -49,6 +53,7 @@ impl Store {
                     self.account_changes().everything();
                     self.found().settled(&damaged);
                     self.forget_plans(&damaged);
+                    self.keep_damaged_files(&told);
                     for row in told {
                         tracing::error!(
                             table = row.table,
@@ -65,6 +70,16 @@ impl Store {
                     return;
                 }
             }
+        }
+    }
+
+    /// Files of segments that were set aside stay, under names that nobody globs.
+    fn keep_damaged_files(&self, told: &[SetAside]) {
+        let of_segments = told
+            .iter()
+            .filter(|row| [SEGMENTS.name, SEGMENTS_AGAIN.name].contains(&row.table.as_str()) && !row.mended);
+        for number in of_segments.filter_map(|row| row.key.parse().ok()) {
+            self.keep_damaged_file(number);
         }
     }
 
@@ -99,7 +114,7 @@ impl Store {
 
 fn set_aside(
     transaction: &WriteTransaction,
-    found: &Found,
+    (found, segments): (&Found, &Segments),
     damaged: &[Damaged],
 ) -> Result<Vec<SetAside>, StoreError> {
     let (mut rows, mut suspects) = (Vec::new(), Suspects::default());
@@ -110,7 +125,10 @@ fn set_aside(
         } = guarded(found, row.table, || take(transaction, row))?;
         let mut aside = describe(transaction, found, row)?;
         if bytes.is_some() || was_out_of_order {
-            suspect(&mut suspects, row);
+            suspect(&mut suspects, row, bytes.as_deref());
+            if let Some(segment) = segment_of(row, bytes.as_deref()) {
+                aside.measurements = segment.rows;
+            }
             suspects.all_seen |= was_out_of_order && row.table == SEEN.name;
         }
         if bytes.is_none() {
@@ -127,7 +145,7 @@ fn set_aside(
     heal_copies(transaction, found, damaged, &mut rows)?;
     Numbers::open(transaction, found)?.heal(transaction, found)?;
     if suspects.accounts {
-        let lost = recount(transaction, found, &suspects)?;
+        let lost = recount(transaction, (found, segments), &suspects)?;
         name_lost(&mut rows, lost);
     }
     keep(transaction, found, rows)
@@ -146,9 +164,22 @@ pub(crate) fn read_all<K: Key + 'static>(
     rows.compare_copies()
 }
 
-fn suspect(suspects: &mut Suspects, row: &Damaged) {
+/// The segment that a row of the catalogue names, where its file is damaged and not the row.
+fn segment_of(row: &Damaged, bytes: Option<&[u8]>) -> Option<Segment> {
+    let is_file = row.table == SEGMENTS.name && matches!(row.what, Fault::File { .. });
+    let bytes = bytes.filter(|_| is_file)?;
+    Segment::decode(bytes.get(..bytes.len().checked_sub(SEAL_BYTES)?)?).ok()
+}
+
+fn suspect(suspects: &mut Suspects, row: &Damaged, bytes: Option<&[u8]>) {
     let epoch = row.key.get(..24).unwrap_or_default().to_vec();
     match row.table {
+        table if [SEGMENTS.name, SEGMENTS_AGAIN.name].contains(&table) => {
+            suspects
+                .segments
+                .push(segment_of(row, bytes).map(|segment| segment.span));
+        }
+        table if [SEALED.name, SEALED_AGAIN.name].contains(&table) => {}
         table if table == HOURS.name => suspects.hours.push(epoch),
         table if table == SEEN.name => suspects.seen.push(epoch),
         table if [LOG.name, STREAM.name, EPOCHS.name, TOMBSTONES.name].contains(&table) => {}
@@ -260,6 +291,17 @@ fn index_hours(transaction: &WriteTransaction, found: &Found) -> Result<(), Stor
             firsts.entry(blob.1.hour()).or_insert(commit.value());
         }
     }
+    let sealed = SEALED.open(transaction, found)?;
+    for row in sealed.iter()? {
+        let (key, row) = row?;
+        let block = sealed
+            .decode(key.value(), &row, heads::decode)
+            .unwrap_or_default();
+        for head in block.iter().filter(|head| head.rows > 0) {
+            let first = firsts.entry(head.slots.1.hour()).or_insert(head.commit);
+            *first = head.commit.min(*first);
+        }
+    }
     let mut hours = LOG_HOURS.open(transaction, found)?;
     for (hour, commit) in firsts {
         hours.insert_number(hour.0, commit)?;
@@ -288,6 +330,19 @@ fn measured_under(
         if batch.is_ok_and(|batch| batch.header.plan == version) {
             measurements += u64::from(blob.rows);
         }
+    }
+    let sealed = SEALED.open(transaction, found)?;
+    for row in sealed.iter()? {
+        let (key, row) = row?;
+        let block = sealed
+            .decode(key.value(), &row, heads::decode)
+            .unwrap_or_default();
+        let of = |head: &&Head| head.probe == probe && head.header.plan == version;
+        measurements += block
+            .iter()
+            .filter(of)
+            .map(|head| u64::from(head.rows))
+            .sum::<u64>();
     }
     Ok(measurements)
 }

@@ -6,7 +6,8 @@ use crate::StoreError;
 use crate::rows::TableOf;
 use crate::tables::{
     ASIDE, ENDS, ENDS_AGAIN, EPOCHS, EPOCHS_AGAIN, FORKS, HOURS, HOURS_AGAIN, LOG, LOG_HOURS, PLANS,
-    PROBE_HOURS, QUARANTINE, SEEN, STREAM, TOMBSTONES,
+    PROBE_HOURS, QUARANTINE, REPLACED, SEALED, SEALED_AGAIN, SEEN, SEGMENTS, SEGMENTS_AGAIN, STREAM,
+    TOMBSTONES,
 };
 
 /// Work with a table.
@@ -30,6 +31,11 @@ pub(super) fn with_table<V: Visit>(name: &'static str, visit: V) -> Result<V::Ou
         "quarantine" => visit.visit(QUARANTINE),
         "plans" => visit.visit(PLANS),
         "ends" => visit.visit(ENDS),
+        "segments" => visit.visit(SEGMENTS),
+        "segments again" => visit.visit(SEGMENTS_AGAIN),
+        "sealed batches" => visit.visit(SEALED),
+        "sealed batches again" => visit.visit(SEALED_AGAIN),
+        "replaced segments" => visit.visit(REPLACED),
         "set aside" => visit.visit(ASIDE),
         "epochs again" => visit.visit(EPOCHS_AGAIN),
         "hours again" => visit.visit(HOURS_AGAIN),

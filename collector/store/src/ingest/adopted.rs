@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use isochrone_proto::batch::Batch;
+use isochrone_proto::batch::BatchHeader;
 use isochrone_proto::ids::{EpochId, ProbeId};
 use isochrone_proto::kind::Layout;
 use isochrone_proto::ledger::{Adoption, SkippedRange};
@@ -113,10 +113,10 @@ impl SeenAgain {
         Ok(Self(plans))
     }
 
-    pub(crate) fn see(&mut self, batch: &Batch) {
-        let of = |plan: &&mut AdoptedPlan| plan.plan.version == batch.header.plan;
+    pub(crate) fn see(&mut self, header: &BatchHeader, slots: &[(u16, UnixMillis)]) {
+        let of = |plan: &&mut AdoptedPlan| plan.plan.version == header.plan;
         if let Some(plan) = self.0.iter_mut().rev().find(of) {
-            see(plan, batch);
+            see(plan, header, slots);
         }
     }
 
@@ -135,13 +135,13 @@ impl SeenAgain {
 }
 
 /// Marks the slots of a batch that was placed before as seen.
-fn see(plan: &mut AdoptedPlan, batch: &Batch) {
-    for (check, slot) in batch.slots() {
+fn see(plan: &mut AdoptedPlan, header: &BatchHeader, slots: &[(u16, UnixMillis)]) {
+    for &(check, slot) in slots {
         if let Some((seen, number)) = seen_of(plan, check, slot) {
             seen.add(number);
         }
     }
-    for range in &batch.header.skipped {
+    for range in &header.skipped {
         if let Some((seen, first)) = seen_of(plan, range.check, range.first_slot) {
             seen.add_run(first, first.saturating_add(range.count));
         }

@@ -1,19 +1,22 @@
-//! Counts the log again, trusting nothing that was counted on the way in.
+//! Counts log and segments again, trusting nothing that was counted on the way in.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
 
 use isochrone_base::words;
-use isochrone_proto::batch::Batch;
+use isochrone_proto::batch::BatchHeader;
 use isochrone_proto::codec;
 use isochrone_proto::ids::{Digest, EpochId, ProbeId, Sequence, TargetId};
 use isochrone_proto::kind::Kind;
 use isochrone_proto::plan::Plan;
-use isochrone_proto::units::Hour;
-use redb::ReadTransaction;
+use isochrone_proto::units::{Hour, UnixMillis};
+use redb::{ReadOnlyTable, ReadTransaction};
 
 use super::slots::Slots;
 
 use crate::numbers::read_number;
+use crate::rows::ReadRows;
+use crate::segment::{SealedLog, Span};
 use crate::tables::{
     ASIDE, EPOCHS, HOURS, LOG, META_COMMIT, STREAM, TOMBSTONES, parse_epoch_key, parse_hour_key, stream_key,
 };
@@ -118,7 +121,9 @@ impl Count {
     ) -> Result<(), StoreError> {
         let stream = STREAM.read(transaction, store.found())?;
         let log = LOG.read(transaction, store.found())?;
-        let total = log.len()?;
+        let sealed = SealedLog::read(transaction, store.found(), &store.0.segments)?;
+        let total = log.len()? + sealed.commits()?.into_iter().map(Span::width).sum::<u64>();
+        self.sealed(store, &sealed, &stream, &mut |done| progress(done, total))?;
         for entry in log.iter()? {
             progress(self.audit.batches, total);
             let (commit, row) = entry?;
@@ -148,7 +153,7 @@ impl Count {
             if plan.is_none() {
                 store.note_missing_plan(probe, version);
             }
-            self.rows((probe, commit), &batch, plan.as_deref());
+            self.rows(&batch.header, (probe, commit), batch.slots(), plan.as_deref());
         }
         let commits = read_number(transaction, store.found(), META_COMMIT)?;
         let gone = lost_batches(store, transaction)?;
@@ -161,10 +166,45 @@ impl Count {
         Ok(())
     }
 
+    /// What is in segments: there the checksum of the file stands for the digests of batches.
+    fn sealed(
+        &mut self,
+        store: &Store,
+        sealed: &SealedLog<'_, ReadOnlyTable<u64, &'static [u8]>>,
+        stream: &ReadRows<'_, &'static [u8; 32]>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(), StoreError> {
+        sealed.walk(0, &|_| true, &mut |head, runs| {
+            progress(self.audit.batches);
+            let (probe, epoch, sequence) = (head.probe, head.header.epoch, head.header.sequence);
+            let commit = head.commit;
+            let stands = stream.get_as(&stream_key(probe, epoch, sequence), StreamEntry::decode)?;
+            if stands.is_none_or(|stands| stands.kind != (StreamKind::Batch { commit })) {
+                self.audit.find(format!(
+                    "sealed batch {commit} of probe {probe} (epoch {epoch}, sequence {sequence}) is not what its sequence names"
+                ));
+            }
+            self.audit.batches += 1;
+            let plan = store.plan(probe, head.header.plan)?;
+            if plan.is_none() {
+                store.note_missing_plan(probe, head.header.plan);
+            }
+            let slots = runs.iter().map(|run| (run.check, run.slot));
+            self.rows(&head.header, (probe, commit), slots, plan.as_deref());
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+
     /// Counts the rows of one batch by hour, and by what was measured.
-    fn rows(&mut self, (probe, commit): (ProbeId, u64), batch: &Batch, plan: Option<&Plan>) {
-        let (epoch, version) = (batch.header.epoch, batch.header.plan);
-        for (check, slot) in batch.slots() {
+    fn rows(
+        &mut self,
+        header: &BatchHeader,
+        (probe, commit): (ProbeId, u64),
+        slots: impl Iterator<Item = (u16, UnixMillis)>,
+        plan: Option<&Plan>,
+    ) {
+        let (epoch, version) = (header.epoch, header.plan);
+        for (check, slot) in slots {
             self.audit.measurements += 1;
             *self.hours.entry((probe, epoch, slot.hour())).or_default() += 1;
             let Some(plan) = plan else { continue };
@@ -265,7 +305,9 @@ impl Count {
                 self.gap(probe, epoch, expected, row.mark.0);
             }
         }
-        if batches != self.audit.batches || LOG.read(transaction, found)?.len()? != batches {
+        let sealed = SealedLog::read(transaction, found, &store.0.segments)?.commits()?;
+        let kept = LOG.read(transaction, found)?.len()? + sealed.into_iter().map(Span::width).sum::<u64>();
+        if batches != self.audit.batches || kept != batches {
             self.audit.find(format!(
                 "{batches} sequences name a batch, the log holds {}",
                 self.audit.batches

@@ -23,12 +23,12 @@ use rand::{Rng as _, SeedableRng as _};
 use crate::figures::wire::{micros, outcome};
 
 /// In a batch.
-pub(super) const ECHOES: usize = 2 * PEERS;
+pub(in crate::figures) const ECHOES: usize = 2 * PEERS;
 const PEERS: usize = 50;
 const INTERVAL_MS: u32 = 1_000;
 
 /// The plan of probe `place` of `ids`: the next 50 probes of the ring, over both families.
-pub(super) fn plan(place: usize, ids: &[ProbeId], start: UnixMillis) -> Result<Plan> {
+pub(in crate::figures) fn plan(place: usize, ids: &[ProbeId], start: UnixMillis) -> Result<Plan> {
     let probe = ids[place];
     let mut plan = Plan {
         version: version(),
@@ -76,16 +76,21 @@ fn version() -> PlanVersion {
 }
 
 /// What one probe sends: an epoch's batches, sealed, in sequence.
-pub(super) struct Stream {
+pub(in crate::figures) struct Stream {
     pub(super) place: usize,
     pub(super) epoch: EpochState,
-    pub(super) frames: Vec<Vec<u8>>,
+    pub(in crate::figures) frames: Vec<Vec<u8>>,
 }
 
 impl Stream {
     /// One batch for each of `seconds` from `start` on. RTTs, losses and delays are those of the figures
     /// `wire.*`; `place` is the seed.
-    pub(super) fn new(place: usize, plan: &Plan, start: UnixMillis, seconds: usize) -> Result<Self> {
+    pub(in crate::figures) fn new(
+        place: usize,
+        plan: &Plan,
+        start: UnixMillis,
+        seconds: usize,
+    ) -> Result<Self> {
         let mut random = StdRng::seed_from_u64(place as u64);
         let bases: Vec<f64> = (0..PEERS)
             .map(|_| random.random_range(1_000.0..300_000.0))

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use isochrone_proto::batch::Batch;
+use isochrone_proto::batch::BatchHeader;
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::{Hour, UnixMillis};
 use redb::WriteTransaction;
@@ -20,9 +20,9 @@ impl Tables<'_> {
         &mut self,
         transaction: &WriteTransaction,
         key: EpochKey,
+        counted: &BTreeMap<Hour, HourRow>,
     ) -> Result<u64, StoreError> {
         let (probe, epoch) = key;
-        let counted = self.count_batches(transaction, key)?;
         let known = self.known_hours(key)?;
         let refused = refused_of(transaction, self.found, key)?;
         let hours: BTreeSet<Hour> = counted.keys().chain(known.keys()).copied().collect();
@@ -56,25 +56,27 @@ impl Tables<'_> {
         Ok(lost)
     }
 
-    /// What an epoch's whole batches hold and say, by hour.
-    fn count_batches(
+    /// What the whole batches of these epochs hold and say, by hour.
+    pub(super) fn count_batches(
         &self,
         transaction: &WriteTransaction,
-        key: EpochKey,
-    ) -> Result<BTreeMap<Hour, HourRow>, StoreError> {
-        let mut counted: BTreeMap<Hour, HourRow> = BTreeMap::new();
+        keys: &BTreeSet<EpochKey>,
+    ) -> Result<BTreeMap<EpochKey, BTreeMap<Hour, HourRow>>, StoreError> {
+        let mut all: BTreeMap<EpochKey, BTreeMap<Hour, HourRow>> = BTreeMap::new();
         let mut failed = None;
-        self.each_batch(key, |batch| {
-            for (_, slot) in batch.slots() {
+        self.each_batch(keys, |key, header, slots| {
+            let counted = all.entry(key).or_default();
+            for (_, slot) in slots {
                 counted.entry(slot.hour()).or_default().stored += 1;
             }
-            for told in &batch.header.hours {
-                counted.entry(told.hour).or_default().told(told);
+            for told in &header.hours {
+                let hour = counted.entry(told.hour).or_default();
+                hour.told(&hour.at_least(told)); // one that came again says less than those after it
             }
-            let skipped = self.count_skipped(transaction, key.0, batch, &mut counted);
+            let skipped = self.count_skipped(transaction, key.0, header, counted);
             failed = failed.take().or(skipped.err());
         })?;
-        failed.map_or(Ok(counted), Err)
+        failed.map_or(Ok(all), Err)
     }
 
     fn known_hours(&self, (probe, epoch): EpochKey) -> Result<BTreeMap<Hour, HourRow>, StoreError> {
@@ -97,16 +99,16 @@ impl Tables<'_> {
         &self,
         transaction: &WriteTransaction,
         probe: ProbeId,
-        batch: &Batch,
+        header: &BatchHeader,
         counted: &mut BTreeMap<Hour, HourRow>,
     ) -> Result<(), StoreError> {
-        if batch.header.skipped.is_empty() {
+        if header.skipped.is_empty() {
             return Ok(());
         }
-        let Some(plan) = plan_in(transaction, self.found, probe, batch.header.plan)? else {
+        let Some(plan) = plan_in(transaction, self.found, probe, header.plan)? else {
             return Ok(());
         };
-        for range in &batch.header.skipped {
+        for range in &header.skipped {
             let Some(check) = plan.checks.get(usize::from(range.check)) else {
                 continue;
             };

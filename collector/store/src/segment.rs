@@ -1,0 +1,31 @@
+//! Segments: what the log held, sealed into Parquet files that anyone can read.
+//!
+//! One file holds measurements of one kind whose slots lie on one day, sorted by probe, target and slot
+//! (`segment/schema.rs` says its columns). It is written once and never changed.
+
+mod catalogue;
+mod columns;
+mod compaction;
+mod day;
+mod error;
+mod file;
+mod files;
+mod folder;
+mod gather;
+mod holds;
+mod outcomes;
+mod runs;
+mod schema;
+mod sealed;
+mod sealer;
+mod series;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use self::catalogue::{Segment, Span};
+pub use self::compaction::Compacted;
+pub use self::files::SegmentFile;
+pub(crate) use self::folder::{Directory, Folder};
+pub(crate) use self::holds::Segments;
+pub(crate) use self::sealed::SealedLog;
+pub use self::sealer::Sealed;

@@ -1,0 +1,242 @@
+//! Values of one column, on their way into a file and out of it.
+
+use bytes::Bytes;
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
+use parquet::errors::ParquetError;
+use parquet::file::writer::SerializedColumnWriter;
+
+/// Values of one column; where it is optional, only those that are there.
+#[derive(Debug)]
+pub(super) enum Values {
+    Numbers(Vec<i32>),
+    Large(Vec<i64>),
+    Texts(Vec<ByteArray>),
+    /// Texts on their way into a file, most of which follow their like: each with how often it stands there.
+    Runs(Vec<(ByteArray, usize)>),
+    Flags(Vec<bool>),
+}
+
+/// A column of a row group.
+#[derive(Debug)]
+pub(super) struct Cells {
+    pub(super) values: Values,
+    /// 1 for each row that has a value, else 0; `None`: all have.
+    pub(super) present: Option<Vec<i16>>,
+}
+
+/// A text that is not kept anew for each row.
+pub(super) fn text(text: &str) -> ByteArray {
+    ByteArray::from(Bytes::copy_from_slice(text.as_bytes()))
+}
+
+/// One of our own words.
+pub(super) fn word(word: &'static str) -> ByteArray {
+    ByteArray::from(Bytes::from_static(word.as_bytes()))
+}
+
+/// A type of cell.
+pub(super) trait Cell: Sized {
+    fn wrap(values: Vec<Self>) -> Values;
+}
+
+impl Cell for i32 {
+    fn wrap(values: Vec<Self>) -> Values {
+        Values::Numbers(values)
+    }
+}
+
+impl Cell for i64 {
+    fn wrap(values: Vec<Self>) -> Values {
+        Values::Large(values)
+    }
+}
+
+impl Cell for ByteArray {
+    fn wrap(values: Vec<Self>) -> Values {
+        Values::Texts(values)
+    }
+}
+
+impl Cell for bool {
+    fn wrap(values: Vec<Self>) -> Values {
+        Values::Flags(values)
+    }
+}
+
+impl Cells {
+    /// A column that every row has.
+    pub(super) fn always<T: Cell>(values: impl Iterator<Item = T>) -> Self {
+        Self {
+            values: T::wrap(values.collect()),
+            present: None,
+        }
+    }
+
+    /// A column of texts that every row has: where one is another than the one before, `of` makes it.
+    pub(super) fn runs<T: PartialEq>(rows: impl Iterator<Item = T>, of: impl Fn(&T) -> ByteArray) -> Self {
+        let mut runs: Vec<(ByteArray, usize)> = Vec::new();
+        let mut last = None;
+        for row in rows {
+            match runs.last_mut() {
+                Some(run) if last.as_ref() == Some(&row) => run.1 += 1,
+                _ => {
+                    runs.push((of(&row), 1));
+                    last = Some(row);
+                }
+            }
+        }
+        Self {
+            values: Values::Runs(runs),
+            present: None,
+        }
+    }
+
+    /// A column that some rows have.
+    pub(super) fn maybe<T: Cell>(cells: impl Iterator<Item = Option<T>>) -> Self {
+        let (rows, _) = cells.size_hint();
+        let (mut values, mut present) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+        for cell in cells {
+            present.push(i16::from(cell.is_some()));
+            values.extend(cell);
+        }
+        Self {
+            values: T::wrap(values),
+            present: Some(present),
+        }
+    }
+
+    pub(super) fn write(&self, column: &mut SerializedColumnWriter<'_>) -> Result<(), ParquetError> {
+        let present = self.present.as_deref();
+        match &self.values {
+            Values::Numbers(values) => write::<Int32Type>(column, values, present),
+            Values::Large(values) => write::<Int64Type>(column, values, present),
+            Values::Texts(values) => write::<ByteArrayType>(column, values, present),
+            Values::Flags(values) => write::<BoolType>(column, values, present),
+            Values::Runs(runs) => write_runs(column, runs),
+        }
+    }
+
+    /// Reads a column of `rows` rows.
+    pub(super) fn read(reader: ColumnReader, rows: usize, is_optional: bool) -> Result<Self, ParquetError> {
+        let mut present = is_optional.then(|| Vec::with_capacity(rows));
+        let values = match reader {
+            ColumnReader::Int32ColumnReader(reader) => Values::Numbers(all(reader, rows, present.as_mut())?),
+            ColumnReader::Int64ColumnReader(reader) => Values::Large(all(reader, rows, present.as_mut())?),
+            ColumnReader::ByteArrayColumnReader(reader) => {
+                Values::Texts(all(reader, rows, present.as_mut())?)
+            }
+            ColumnReader::BoolColumnReader(reader) => Values::Flags(all(reader, rows, present.as_mut())?),
+            _ => return Err(ParquetError::General("a column of another type".to_owned())),
+        };
+        Ok(Self { values, present })
+    }
+}
+
+fn write<T: DataType>(
+    column: &mut SerializedColumnWriter<'_>,
+    values: &[T::T],
+    present: Option<&[i16]>,
+) -> Result<(), ParquetError> {
+    column.typed::<T>().write_batch(values, present, None).map(drop)
+}
+
+/// Rows that are handed on at once.
+const AT_ONCE: usize = 1_024;
+
+fn write_runs(
+    column: &mut SerializedColumnWriter<'_>,
+    runs: &[(ByteArray, usize)],
+) -> Result<(), ParquetError> {
+    let mut alike = Vec::with_capacity(AT_ONCE);
+    for (text, times) in runs {
+        alike.clear();
+        alike.resize(AT_ONCE.min(*times), text.clone());
+        let mut left = *times;
+        while left > 0 {
+            let now = left.min(AT_ONCE);
+            write::<ByteArrayType>(column, &alike[..now], None)?;
+            left -= now;
+        }
+    }
+    Ok(())
+}
+
+fn all<T: DataType>(
+    mut reader: ColumnReaderImpl<T>,
+    rows: usize,
+    mut present: Option<&mut Vec<i16>>,
+) -> Result<Vec<T::T>, ParquetError> {
+    let mut values = Vec::with_capacity(rows);
+    let mut read = 0;
+    while read < rows {
+        let (records, _, _) = reader.read_records(rows - read, present.as_deref_mut(), None, &mut values)?;
+        if records == 0 {
+            return Err(ParquetError::EOF("a column ends too early".to_owned()));
+        }
+        read += records;
+    }
+    Ok(values)
+}
+
+/// Goes through a column row by row.
+#[derive(Debug)]
+pub(super) struct Cursor<'c> {
+    cells: &'c Cells,
+    row: usize,
+    value: usize,
+}
+
+impl<'c> Cursor<'c> {
+    pub(super) fn new(cells: &'c Cells) -> Self {
+        Self {
+            cells,
+            row: 0,
+            value: 0,
+        }
+    }
+
+    /// Where the next row's value stands, if it has one.
+    fn step(&mut self) -> Option<usize> {
+        let is_there = match &self.cells.present {
+            Some(present) => present.get(self.row).copied() == Some(1),
+            None => true,
+        };
+        self.row += 1;
+        let place = self.value;
+        self.value += usize::from(is_there);
+        is_there.then_some(place)
+    }
+
+    pub(super) fn number(&mut self) -> Option<i32> {
+        let place = self.step()?;
+        match &self.cells.values {
+            Values::Numbers(values) => values.get(place).copied(),
+            Values::Large(_) | Values::Texts(_) | Values::Runs(_) | Values::Flags(_) => None,
+        }
+    }
+
+    pub(super) fn large(&mut self) -> Option<i64> {
+        let place = self.step()?;
+        match &self.cells.values {
+            Values::Large(values) => values.get(place).copied(),
+            Values::Numbers(_) | Values::Texts(_) | Values::Runs(_) | Values::Flags(_) => None,
+        }
+    }
+
+    pub(super) fn text(&mut self) -> Option<&'c str> {
+        let place = self.step()?;
+        match &self.cells.values {
+            Values::Texts(values) => values.get(place)?.as_utf8().ok(),
+            Values::Numbers(_) | Values::Large(_) | Values::Runs(_) | Values::Flags(_) => None,
+        }
+    }
+
+    pub(super) fn flag(&mut self) -> Option<bool> {
+        let place = self.step()?;
+        match &self.cells.values {
+            Values::Flags(values) => values.get(place).copied(),
+            Values::Numbers(_) | Values::Large(_) | Values::Texts(_) | Values::Runs(_) => None,
+        }
+    }
+}

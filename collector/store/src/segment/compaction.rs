@@ -1,0 +1,145 @@
+//! Small segments of a day that is over become few large ones. Files are only ever replaced as a whole, in one
+//! transaction; the old ones stay until nobody can be reading them.
+
+use std::ops::ControlFlow;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use isochrone_proto::units::UnixMillis;
+
+use super::catalogue::{Group, Segment, Span};
+use super::day::Day;
+use super::files::replace;
+use super::gather::Gathered;
+use super::sealed::SealedLog;
+use super::sealer::{Files, SPAN_ROWS, discard, enter};
+use crate::numbers::read_number;
+use crate::tables::META_SEGMENT;
+use crate::{Store, StoreError};
+
+/// A day is over when so much of the next one has passed: most of it is sealed by then.
+const OVER: Duration = Duration::from_secs(3 * 3_600);
+
+/// What was compacted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Compacted {
+    /// Files that are needed no more.
+    pub replaced: u64,
+    /// Files that hold their measurements now.
+    pub files: u64,
+    /// How many these are.
+    pub measurements: u64,
+}
+
+impl Store {
+    /// Makes fewer segments of neighbours of one day, as many as make one span; `None`: there are none. Reads and writes
+    /// files: not for an async task.
+    ///
+    /// # Errors
+    /// When the store failed. Nothing has changed then.
+    pub fn compact(&self, now: UnixMillis) -> Result<Option<Compacted>, StoreError> {
+        let segments = &self.0.segments;
+        let _alone = segments.sealing.lock().unwrap_or_else(PoisonError::into_inner);
+        let today = Day::of(now.minus(OVER));
+        let Some(mut found) = self.find_compactable(today)? else {
+            return Ok(None);
+        };
+        let files = Files {
+            folder: &*segments.folder,
+            span: found.span,
+            generation: 1 + found.old.iter().map(|old| old.generation).max().unwrap_or(0),
+            last: found.last,
+        };
+        let written = files.write(&mut found.gathered.sheets)?;
+        let swapped = self.write_tables(|transaction| {
+            replace(transaction, self.found(), (&found.old, now))?;
+            enter(transaction, self.found(), &written)
+        });
+        if let Err(error) = swapped {
+            discard(&*segments.folder, &written);
+            return Err(error);
+        }
+        let total = |all: &[Segment]| all.iter().map(|segment| segment.bytes).sum::<u64>();
+        segments.bytes.fetch_add(total(&written), Ordering::Relaxed);
+        segments.bytes.fetch_sub(total(&found.old), Ordering::Relaxed);
+        segments.note_replaced(found.old.iter().map(|old| old.number));
+        Ok(Some(Compacted {
+            replaced: found.old.len() as u64,
+            files: written.len() as u64,
+            measurements: found.gathered.rows,
+        }))
+    }
+
+    /// The first neighbours that can become one, with their measurements.
+    fn find_compactable(&self, today: Day) -> Result<Option<Compactable>, StoreError> {
+        self.read(|transaction| {
+            let last = read_number(transaction, self.found(), META_SEGMENT)?;
+            let sealed = SealedLog::read(transaction, self.found(), &self.0.segments)?;
+            for run in runs(sealed.groups(), today) {
+                let span = Span {
+                    first: run.iter().map(|group| group.span.first).min().unwrap_or(0),
+                    last: run.iter().map(|group| group.span.last).max().unwrap_or(0),
+                };
+                let mut gathered = Gathered::default();
+                let mut is_whole = true;
+                sealed.walk(span.first, &|head| span.holds(head.commit), &mut |head, runs| {
+                    let version = head.header.plan;
+                    match self.plan(head.probe, version)? {
+                        Some(plan) => gathered.add_runs(&head, runs, &plan),
+                        None => is_whole = false,
+                    }
+                    Ok(match is_whole {
+                        true => ControlFlow::Continue(()),
+                        false => ControlFlow::Break(()),
+                    })
+                })?;
+                let rows: u64 = run.iter().map(Group::rows).sum();
+                // what is damaged, or cannot be told what it is, stays where it is
+                if is_whole && gathered.rows == rows {
+                    let old = run.iter().flat_map(|group| group.segments.clone()).collect();
+                    return Ok(Some(Compactable {
+                        span,
+                        old,
+                        gathered,
+                        last,
+                    }));
+                }
+            }
+            Ok(None)
+        })
+    }
+}
+
+struct Compactable {
+    span: Span,
+    old: Vec<Segment>,
+    gathered: Gathered,
+    last: u64,
+}
+
+/// Neighbours of one day before `today` that fit into one span: two or more, or one whose segments lie within each other.
+fn runs(groups: &[Group], today: Day) -> Vec<&[Group]> {
+    let mut runs = Vec::new();
+    let mut from = 0;
+    let mut rows = 0;
+    for (place, group) in groups.iter().enumerate() {
+        let is_next = groups[from].day() == group.day() && rows + group.rows() <= SPAN_ROWS;
+        if !is_next {
+            runs.push(&groups[from..place]);
+            (from, rows) = (place, 0);
+        }
+        rows += group.rows();
+    }
+    runs.push(&groups[from..]);
+    runs.retain(|run| {
+        let is_over = run.iter().all(|group| group.day().is_some_and(|day| day < today));
+        is_over && (run.len() > 1 || run.iter().any(is_nested))
+    });
+    runs
+}
+
+fn is_nested(group: &Group) -> bool {
+    let spans = group.segments.iter().map(|segment| segment.span);
+    spans.clone().any(|span| span != group.span)
+}

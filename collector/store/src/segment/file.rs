@@ -1,0 +1,212 @@
+//! The file of one kind and one day, as bytes.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use isochrone_proto::ids::{ProbeId, TargetId};
+use isochrone_proto::kind::{Kind, Layout};
+use isochrone_proto::measurement::Measurement;
+use isochrone_proto::units::UnixMillis;
+use parquet::data_type::ByteArray;
+use parquet::file::metadata::KeyValue;
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use parquet::file::writer::SerializedFileWriter;
+
+use super::columns::{Cells, Cursor, text};
+use super::day::Day;
+use super::error::FileError;
+use super::outcomes::{Outcomes, cells, micros};
+use super::runs::Runs;
+use super::schema;
+use super::series::{Entry, Series};
+
+/// Rows that are encoded, and read, at once.
+const GROUP_ROWS: usize = 1 << 17;
+
+/// What a whole segment has in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub(crate) kind: Kind,
+    pub(crate) day: Day,
+    /// The first and the last commit that it can hold rows of.
+    pub(crate) commits: (u64, u64),
+    /// How often its rows were written into segments.
+    pub(crate) generation: u32,
+}
+
+/// Sorts the series, and makes the segment of them.
+pub(crate) fn write(facts: &Facts, series: &mut [Series]) -> Result<Vec<u8>, FileError> {
+    series.sort_by(|a, b| a.place().cmp(&b.place()));
+    for one in series.iter_mut() {
+        one.entries.sort_by_key(|entry| (entry.run.slot, entry.commit));
+    }
+    let layout = facts.kind.check.layout();
+    let properties = schema::properties(layout)?.set_key_value_metadata(Some(facts.words()));
+    let out = Vec::new();
+    let mut writer = SerializedFileWriter::new(out, schema::of(layout)?, Arc::new(properties.build()))?;
+    let names: Vec<Names> = series
+        .iter()
+        .map(|series| Names::of(series, facts.kind))
+        .collect();
+    let mut rows = Vec::new();
+    for (names, series) in names.iter().zip(series.iter()) {
+        let mut entries = series.entries.as_slice();
+        while !entries.is_empty() {
+            let (now, later) = entries.split_at(entries.len().min(GROUP_ROWS - rows.len()));
+            rows.extend(now.iter().map(|entry| (names, entry)));
+            entries = later;
+            if rows.len() == GROUP_ROWS {
+                write_group(&mut writer, layout, &rows)?;
+                rows.clear();
+            }
+        }
+    }
+    if !rows.is_empty() {
+        write_group(&mut writer, layout, &rows)?;
+    }
+    Ok(writer.into_inner()?)
+}
+
+impl Facts {
+    fn words(&self) -> Vec<KeyValue> {
+        let word = |key: &str, value: String| KeyValue::new(format!("isochrone.{key}"), value);
+        vec![
+            word("schema", schema::name(self.kind.check.layout()).to_owned()),
+            word("kind", self.kind.to_string()),
+            word("day", self.day.to_string()),
+            word("first_commit", self.commits.0.to_string()),
+            word("last_commit", self.commits.1.to_string()),
+            word("generation", self.generation.to_string()),
+        ]
+    }
+}
+
+/// What all rows of a series say.
+struct Names {
+    probe: ByteArray,
+    probe_id: ByteArray,
+    kind: ByteArray,
+    target: ByteArray,
+    target_id: ByteArray,
+}
+
+impl Names {
+    fn of(series: &Series, kind: Kind) -> Self {
+        let (probe, target): (ProbeId, TargetId) = (series.probe, series.target);
+        Self {
+            probe: text(&series.probe_name),
+            probe_id: text(&probe.to_string()),
+            kind: text(&kind.to_string()),
+            target: text(&series.target_name),
+            target_id: text(&target.to_string()),
+        }
+    }
+}
+
+type Row<'r> = (&'r Names, &'r Entry);
+
+fn write_group(
+    writer: &mut SerializedFileWriter<Vec<u8>>,
+    layout: Layout,
+    rows: &[Row<'_>],
+) -> Result<(), FileError> {
+    let ids = ids(rows);
+    let mut columns = vec![
+        Cells::always(rows.iter().map(|row| row.1.run.slot.0.cast_signed())),
+        Cells::always(rows.iter().map(|row| row.1.commit.cast_signed())),
+        Cells::always(rows.iter().map(|row| i32::from(row.1.run.check))),
+        Cells::always(rows.iter().map(|row| row.1.run.lateness.get().cast_signed())),
+    ];
+    columns.extend(cells(layout, rows.iter().map(|row| &row.1.run.outcome)));
+    let described = schema::columns(layout).zip(0..);
+    let ids: Vec<_> = ids
+        .iter()
+        .zip(described)
+        .map(|(runs, (column, place))| (runs, writer.schema_descr().column(place), column.is_sought()))
+        .collect();
+    let mut group = writer.next_row_group()?;
+    for (runs, column, is_sought) in ids {
+        runs.write(&mut group, column, is_sought)?;
+    }
+    for cells in &columns {
+        if let Some(mut column) = group.next_column()? {
+            cells.write(&mut column)?;
+            column.close()?;
+        }
+    }
+    group.close()?;
+    Ok(())
+}
+
+/// The first columns: who measured what.
+fn ids(rows: &[Row<'_>]) -> [Runs; 6] {
+    let series: Vec<(&Names, usize)> = rows
+        .chunk_by(|one, next| std::ptr::eq(one.0, next.0))
+        .map(|rows| (rows[0].0, rows.len()))
+        .collect();
+    let names = |of: fn(&Names) -> &ByteArray| -> Runs {
+        series
+            .iter()
+            .map(|(names, rows)| (of(names).clone(), *rows))
+            .collect()
+    };
+    let epochs = rows.chunk_by(|one, next| one.1.epoch == next.1.epoch);
+    [
+        names(|names| &names.probe),
+        names(|names| &names.probe_id),
+        epochs
+            .map(|rows| (text(&rows[0].1.epoch.to_string()), rows.len()))
+            .collect(),
+        names(|names| &names.kind),
+        names(|names| &names.target),
+        names(|names| &names.target_id),
+    ]
+}
+
+/// Gives the rows of a segment to `each`, with the commit of each, as they stand in it: by probe, target and slot.
+pub(crate) fn read(
+    bytes: Bytes,
+    layout: Layout,
+    mut each: impl FnMut(u64, Measurement),
+) -> Result<(), FileError> {
+    let reader = SerializedFileReader::new(bytes)?;
+    if *reader.metadata().file_metadata().schema() != *schema::of(layout)? {
+        return Err(FileError::Meaning { column: "(schema)" });
+    }
+    for group in 0..reader.num_row_groups() {
+        let group = reader.get_row_group(group)?;
+        let rows = usize::try_from(group.metadata().num_rows());
+        let rows = rows.map_err(|_| FileError::Meaning { column: "(rows)" })?;
+        let read = |name| {
+            let found = schema::columns(layout)
+                .enumerate()
+                .find(|(_, column)| column.name == name);
+            let (place, column) = found.ok_or(FileError::Meaning { column: name })?;
+            let reader = group.get_column_reader(place)?;
+            Cells::read(reader, rows, column.is_optional).map_err(FileError::from)
+        };
+        let [slot, commit] = [read("slot")?, read("commit")?];
+        let [check, lateness] = [read("check_index")?, read("lateness_us")?];
+        let own = schema::columns(layout).skip(schema::COMMON.len() - 2);
+        let own: Vec<Cells> = own.map(|column| read(column.name)).collect::<Result<_, _>>()?;
+        let [mut slot, mut commit] = [Cursor::new(&slot), Cursor::new(&commit)];
+        let [mut check, mut lateness] = [Cursor::new(&check), Cursor::new(&lateness)];
+        let mut outcomes = Outcomes::new(layout, &own)?;
+        for _ in 0..rows {
+            let check = check.number().and_then(|check| u16::try_from(check).ok());
+            let run = Measurement {
+                check: check.ok_or(FileError::Meaning {
+                    column: "check_index",
+                })?,
+                slot: UnixMillis(slot.large().unwrap_or_default().cast_unsigned()),
+                lateness: micros("lateness_us", lateness.number())?,
+                outcome: outcomes.next()?,
+            };
+            each(commit.large().unwrap_or_default().cast_unsigned(), run);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,212 @@
+//! Batches on their way into segments: their measurements by kind, day and series, and a head of each.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use isochrone_proto::ids::{Digest, PlanVersion, ProbeId, TargetId};
+use isochrone_proto::kind::Kind;
+use isochrone_proto::measurement::Measurement;
+use isochrone_proto::plan::Plan;
+use isochrone_proto::units::UnixMillis;
+
+use super::day::Day;
+use super::series::{Entry, Series};
+use crate::heads::Head;
+
+/// The measurements of one kind and day.
+#[derive(Debug)]
+pub(super) struct Sheet {
+    pub(super) kind: Kind,
+    pub(super) day: Day,
+    pub(super) series: Vec<Series>,
+    places: HashMap<SeriesKey, usize>,
+    pub(super) slots: (UnixMillis, UnixMillis),
+    pub(super) rows: u64,
+}
+
+type SeriesKey = (ProbeId, Arc<str>, TargetId, Arc<str>);
+
+/// Everything that is gathered for one span.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    pub(super) heads: Vec<Head>,
+    pub(super) sheets: Vec<Sheet>,
+    sheet_of: HashMap<(Kind, Day), usize>,
+    plans: HashMap<(ProbeId, PlanVersion), Vec<Option<CheckPlace>>>,
+    pub(super) rows: u64,
+}
+
+/// What a check of a plan measures, and where its last row went.
+#[derive(Debug)]
+struct CheckPlace {
+    kind: Kind,
+    series: SeriesKey,
+    last: Option<LastPlace>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct LastPlace {
+    day: Day,
+    sheet: usize,
+    series: usize,
+}
+
+impl Gathered {
+    /// Takes in a batch of `runs` under `plan`; nothing of it, where the plan lacks one of their checks.
+    pub(super) fn add(&mut self, mut head: Head, runs: impl Iterator<Item = Measurement>, plan: &Plan) {
+        let before = self.rows;
+        self.add_runs(&head, runs, plan);
+        if self.rows - before < u64::from(head.rows) {
+            self.forget(head.commit);
+            return;
+        }
+        head.header.previous = Digest::ZERO;
+        self.heads.push(head);
+    }
+
+    /// As [`Gathered::add`], without keeping the head.
+    pub(super) fn add_runs(&mut self, head: &Head, runs: impl IntoIterator<Item = Measurement>, plan: &Plan) {
+        let key = (head.probe, head.header.plan);
+        let mut places = self.plans.remove(&key).unwrap_or_else(|| places_of(plan));
+        for run in runs {
+            if let Some(Some(place)) = places.get_mut(usize::from(run.check)) {
+                self.put(place, head, run);
+                self.rows += 1;
+            }
+        }
+        self.plans.insert(key, places);
+    }
+
+    /// Takes the measurements of a commit out again.
+    fn forget(&mut self, commit: u64) {
+        for sheet in &mut self.sheets {
+            for series in &mut sheet.series {
+                let before = series.entries.len();
+                series.entries.retain(|entry| entry.commit != commit);
+                let gone = (before - series.entries.len()) as u64;
+                sheet.rows -= gone;
+                self.rows -= gone;
+            }
+        }
+        self.sheets.retain(|sheet| sheet.rows > 0);
+        self.sheet_of = self
+            .sheets
+            .iter()
+            .map(|sheet| (sheet.kind, sheet.day))
+            .zip(0..)
+            .collect();
+        self.plans.clear(); // they remember places
+    }
+
+    fn put(&mut self, place: &mut CheckPlace, head: &Head, run: Measurement) {
+        let (slot, day) = (run.slot, Day::of(run.slot));
+        let at = match place.last {
+            Some(last) if last.day == day => last,
+            _ => {
+                let sheet = self.sheet(place.kind, day);
+                let series = self.sheets[sheet].series(&place.series);
+                *place.last.insert(LastPlace { day, sheet, series })
+            }
+        };
+        let sheet = &mut self.sheets[at.sheet];
+        sheet.rows += 1;
+        sheet.slots = (sheet.slots.0.min(slot), sheet.slots.1.max(slot));
+        sheet.series[at.series].entries.push(Entry {
+            commit: head.commit,
+            epoch: head.header.epoch,
+            run,
+        });
+    }
+
+    fn sheet(&mut self, kind: Kind, day: Day) -> usize {
+        *self.sheet_of.entry((kind, day)).or_insert_with(|| {
+            self.sheets.push(Sheet {
+                kind,
+                day,
+                series: Vec::new(),
+                places: HashMap::new(),
+                slots: (UnixMillis(u64::MAX), UnixMillis(0)),
+                rows: 0,
+            });
+            self.sheets.len() - 1
+        })
+    }
+}
+
+impl Sheet {
+    fn series(&mut self, key: &SeriesKey) -> usize {
+        if let Some(place) = self.places.get(key) {
+            return *place;
+        }
+        let (probe, probe_name, target, target_name) = key.clone();
+        self.series.push(Series {
+            probe,
+            probe_name,
+            target,
+            target_name,
+            entries: Vec::new(),
+        });
+        self.places.insert(key.clone(), self.series.len() - 1);
+        self.series.len() - 1
+    }
+}
+
+/// By check.
+fn places_of(plan: &Plan) -> Vec<Option<CheckPlace>> {
+    let probe: Arc<str> = plan.probe_name.as_str().into();
+    let targets: Vec<(TargetId, Arc<str>)> = plan
+        .targets
+        .iter()
+        .map(|target| (target.id, target.name.as_str().into()))
+        .collect();
+    let places = plan.checks.iter().map(|check| {
+        let (id, name) = targets.get(usize::from(check.target))?;
+        Some(CheckPlace {
+            kind: check.kind,
+            series: (plan.probe, Arc::clone(&probe), *id, Arc::clone(name)),
+            last: None,
+        })
+    });
+    places.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::fixture::*;
+
+    fn head(commit: u64, rows: &[Measurement]) -> Head {
+        Head {
+            commit,
+            probe: ADA,
+            received: cut_of(commit),
+            rows: rows.len() as u16,
+            slots: (START, cut_of(commit)),
+            header: header(EPOCH, commit, Digest::ZERO),
+        }
+    }
+
+    #[test]
+    fn batch_with_a_check_that_its_plan_lacks_leaves_nothing() {
+        let plan = plan(1);
+        let (mut gathered, whole) = (Gathered::default(), measurements(1, 0));
+        gathered.add(head(1, &whole), whole.clone().into_iter(), &plan);
+        let odd = [
+            status(cut_of(1).0, false),
+            echo(0, cut_of(1).0, 5),
+            echo(9, cut_of(1).0, 5),
+        ];
+        gathered.add(head(2, &odd), odd.clone().into_iter(), &plan);
+        let next = measurements(3, 0);
+        gathered.add(head(3, &next), next.clone().into_iter(), &plan);
+        let commits: Vec<u64> = gathered.heads.iter().map(|head| head.commit).collect();
+        assert_eq!((commits, gathered.rows), (vec![1, 3], 2 * ROWS));
+        let sheets = gathered.sheets.iter();
+        let series = sheets.flat_map(|sheet| &sheet.series);
+        let entries: Vec<&Entry> = series.flat_map(|series| &series.entries).collect();
+        assert_eq!(entries.len() as u64, 2 * ROWS);
+        assert!(entries.iter().all(|entry| entry.commit != 2));
+        let rows: u64 = gathered.sheets.iter().map(|sheet| sheet.rows).sum();
+        assert_eq!(rows, 2 * ROWS);
+    }
+}

@@ -1,0 +1,89 @@
+//! Who reads segments right now: a file that was replaced stays while anybody may still open it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::folder::Folder;
+
+/// What a store keeps of its segments in memory.
+#[derive(Debug)]
+pub(crate) struct Segments {
+    pub(crate) folder: Arc<dyn Folder>,
+    /// Bytes of the files that the catalogue names.
+    pub(super) bytes: AtomicU64,
+    /// One sealer, or compaction, at a time.
+    pub(super) sealing: Mutex<()>,
+    holds: Mutex<Holds>,
+}
+
+#[derive(Debug, Default)]
+struct Holds {
+    /// Readers that ever began.
+    began: u64,
+    reading: BTreeSet<u64>,
+    /// Replaced segments, by number, with how many readers had begun by then.
+    replaced: HashMap<u64, u64>,
+}
+
+/// A reader of segments, for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Hold<'s> {
+    segments: &'s Segments,
+    number: u64,
+}
+
+impl Segments {
+    pub(crate) fn new(folder: Arc<dyn Folder>) -> Self {
+        Self {
+            folder,
+            bytes: AtomicU64::new(0),
+            sealing: Mutex::default(),
+            holds: Mutex::default(),
+        }
+    }
+
+    /// Begin before the catalogue is read: what it names then stays.
+    pub(crate) fn hold(&self) -> Hold<'_> {
+        let mut holds = self.lock();
+        holds.began += 1;
+        let number = holds.began;
+        holds.reading.insert(number);
+        Hold {
+            segments: self,
+            number,
+        }
+    }
+
+    /// The catalogue names these no longer, and that is durable.
+    pub(super) fn note_replaced(&self, numbers: impl IntoIterator<Item = u64>) {
+        let mut holds = self.lock();
+        let began = holds.began;
+        holds
+            .replaced
+            .extend(numbers.into_iter().map(|number| (number, began)));
+    }
+
+    /// Whether nobody reads a replaced segment any more. One that this process did not replace has no readers here.
+    pub(super) fn is_free(&self, number: u64) -> bool {
+        let holds = self.lock();
+        let Some(began) = holds.replaced.get(&number) else {
+            return true;
+        };
+        holds.reading.first().is_none_or(|oldest| oldest > began)
+    }
+
+    pub(super) fn forget_replaced(&self, number: u64) {
+        self.lock().replaced.remove(&number);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Holds> {
+        self.holds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        self.segments.lock().reading.remove(&self.number);
+    }
+}

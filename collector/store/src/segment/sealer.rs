@@ -1,0 +1,337 @@
+//! From the log into segments: a span of old commits is written into files, these are made durable, and one short
+//! transaction takes the commits out of the log and puts the files into the catalogue. Before it the files count for
+//! nothing, after it the log's rows are gone: a crash finds one or the other.
+
+use std::io;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use isochrone_proto::batch::Batch;
+use isochrone_proto::codec;
+use isochrone_proto::units::UnixMillis;
+use redb::WriteTransaction;
+
+use super::catalogue::{EXTENSION, Group, Segment, Span, groups};
+use super::file::{Facts, write};
+use super::folder::Folder;
+use super::gather::{Gathered, Sheet};
+use crate::found::Found;
+use crate::heads::{self, BLOCK_HEADS, Head, last_sealed};
+use crate::numbers::{Numbers, read_number};
+use crate::row::Malformed;
+use crate::rows::WriteRows;
+use crate::tables::{LOG, META_SEGMENT, SEALED, SEGMENTS};
+use crate::{Store, StoreError, StoredBlob};
+
+/// What is younger stays in the log: live state is rebuilt from it, and most that comes late comes until then.
+const AGE: Duration = Duration::from_secs(3_600);
+/// A batch that came later than this in the future came while the clock was wrong: it waits for nothing.
+const AHEAD: Duration = Duration::from_secs(3_600);
+/// Measurements of one span: so many are held in memory, when it is written and when it is read.
+pub(super) const SPAN_ROWS: u64 = 1 << 19;
+/// Batches that one transaction takes out of the log: ingest waits for it.
+const SPAN_BATCHES: usize = 1 << 14;
+
+/// What was sealed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sealed {
+    /// Batches that left the log.
+    pub batches: u64,
+    /// Their measurements, which are in segments now.
+    pub measurements: u64,
+    /// Files that were written.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Store {
+    /// Seals the oldest commits that came before the last full hour, as many as make one span; `None`: there are none.
+    /// Reads and writes files: not for an async task.
+    ///
+    /// # Errors
+    /// When the store failed. Nothing is lost then, and the log is as it was.
+    pub fn seal(&self, now: UnixMillis) -> Result<Option<Sealed>, StoreError> {
+        let until = now.minus(AGE).hour().start();
+        self.seal_before(until, now.plus(AHEAD))
+    }
+
+    /// Seals what came before `until` or after `ahead`.
+    pub(crate) fn seal_before(
+        &self,
+        until: UnixMillis,
+        ahead: UnixMillis,
+    ) -> Result<Option<Sealed>, StoreError> {
+        let segments = &self.0.segments;
+        let _alone = segments.sealing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut gathered, span, last) = self.gather(|received| received < until || received > ahead)?;
+        let Some(span) = span else {
+            return Ok(None);
+        };
+        let files = Files {
+            folder: &*segments.folder,
+            span,
+            generation: 1,
+            last,
+        };
+        let written = files.write(&mut gathered.sheets)?;
+        let swapped = self.write_tables(|transaction| {
+            take_out(transaction, self.found(), &gathered.heads)?;
+            enter(transaction, self.found(), &written)
+        });
+        if let Err(error) = swapped {
+            discard(&*segments.folder, &written);
+            return Err(error);
+        }
+        let bytes = written.iter().map(|segment| segment.bytes).sum();
+        segments.bytes.fetch_add(bytes, Ordering::Relaxed);
+        Ok(Some(Sealed {
+            batches: gathered.heads.len() as u64,
+            measurements: gathered.rows,
+            files: written.len() as u64,
+            bytes,
+        }))
+    }
+
+    /// The oldest batches that are old enough, with their span and the number of the last segment. A batch whose plan is
+    /// missing stays in the log: nobody could say what it measured.
+    fn gather(
+        &self,
+        is_old: impl Fn(UnixMillis) -> bool,
+    ) -> Result<(Gathered, Option<Span>, u64), StoreError> {
+        self.read(|transaction| {
+            let groups = groups(transaction, self.found())?;
+            let last = read_number(transaction, self.found(), META_SEGMENT)?;
+            let log = LOG.read(transaction, self.found())?;
+            let mut gathered = Gathered::default();
+            let mut stretch = None;
+            for row in log.iter()? {
+                let (commit, row) = row?;
+                let commit = commit.value();
+                let decoded = log.decode(commit, &row, |row| {
+                    let blob = StoredBlob::decode(row)?;
+                    is_old(blob.received).then(|| batch_of(commit, &blob)).transpose()
+                });
+                let Some(decoded) = decoded else {
+                    continue; // damaged: it is set aside when this is over
+                };
+                let Some((head, batch)) = decoded else {
+                    break;
+                };
+                if stretch.is_some_and(|stretch| stretch != stretch_of(&groups, commit)) {
+                    break; // spans do not cross each other
+                }
+                self.add(&mut gathered, head, &batch)?;
+                if gathered.heads.last().is_none_or(|head| head.commit != commit) {
+                    continue; // it cannot be sealed now
+                }
+                stretch = Some(stretch_of(&groups, commit));
+                if gathered.heads.len() >= SPAN_BATCHES || gathered.rows >= SPAN_ROWS {
+                    break;
+                }
+            }
+            let span = span_of(&gathered.heads);
+            Ok((gathered, span, last))
+        })
+    }
+
+    /// Takes in a batch, if it can be sealed.
+    fn add(&self, gathered: &mut Gathered, head: Head, batch: &Batch) -> Result<(), StoreError> {
+        let version = head.header.plan;
+        match self.plan(head.probe, version)? {
+            Some(plan) => gathered.add(head, batch.measurements(), &plan),
+            None => self.note_missing_plan(head.probe, version),
+        }
+        Ok(())
+    }
+}
+
+/// From the first to the last commit of what was gathered.
+fn span_of(heads: &[Head]) -> Option<Span> {
+    Some(Span {
+        first: heads.first()?.commit,
+        last: heads.last()?.commit,
+    })
+}
+
+/// Which group holds a commit, or between which it lies.
+fn stretch_of(groups: &[Group], commit: u64) -> (usize, bool) {
+    let place = groups.partition_point(|group| group.span.last < commit);
+    let is_inside = groups.get(place).is_some_and(|group| group.span.holds(commit));
+    (place, is_inside)
+}
+
+fn batch_of(commit: u64, blob: &StoredBlob<'_>) -> Result<(Head, Batch), Malformed> {
+    let batch = codec::decode_batch(blob.payload).map_err(|_| Malformed::Content { what: "batch" })?;
+    let head = Head {
+        commit,
+        probe: blob.probe,
+        received: blob.received,
+        rows: blob.rows,
+        slots: blob.slots,
+        header: batch.header.clone(),
+    };
+    Ok((head, batch))
+}
+
+/// The files of a span, before they are in the catalogue.
+pub(super) struct Files<'f> {
+    pub(super) folder: &'f dyn Folder,
+    pub(super) span: Span,
+    pub(super) generation: u32,
+    /// The number of the last segment before them.
+    pub(super) last: u64,
+}
+
+impl Files<'_> {
+    /// Writes them, durably. Where that fails, none is left.
+    pub(super) fn write(&self, sheets: &mut [Sheet]) -> Result<Vec<Segment>, StoreError> {
+        let mut written = Vec::with_capacity(sheets.len());
+        let result = self.write_each(sheets, &mut written);
+        if result.is_err() {
+            discard(self.folder, &written);
+        }
+        result.map(|()| written)
+    }
+
+    fn write_each(&self, sheets: &mut [Sheet], written: &mut Vec<Segment>) -> Result<(), StoreError> {
+        let failed = |name: &str| {
+            let path = self.folder.path(name);
+            move |source| StoreError::Segment { path, source }
+        };
+        for sheet in sheets.iter_mut() {
+            let number = self.last + 1 + written.len() as u64;
+            let facts = Facts {
+                kind: sheet.kind,
+                day: sheet.day,
+                commits: (self.span.first, self.span.last),
+                generation: self.generation,
+            };
+            let content = write(&facts, &mut sheet.series);
+            sheet.series = Vec::new(); // its memory is needed no more
+            let mut segment = Segment {
+                number,
+                kind: sheet.kind,
+                day: sheet.day,
+                span: self.span,
+                slots: sheet.slots,
+                rows: sheet.rows,
+                bytes: 0,
+                checksum: 0,
+                generation: self.generation,
+            };
+            let name = segment.name();
+            let content = content.map_err(|error| failed(&name)(io::Error::other(error)))?;
+            segment.bytes = content.len() as u64;
+            segment.checksum = crc32c::crc32c(&content);
+            let unfinished = unfinished(&name);
+            written.push(segment);
+            self.folder
+                .write(&unfinished, &content)
+                .map_err(failed(&unfinished))?;
+            self.folder.rename(&unfinished, &name).map_err(failed(&name))?;
+        }
+        if !sheets.is_empty() {
+            self.folder.sync().map_err(failed(""))?;
+        }
+        Ok(())
+    }
+}
+
+/// The name of a file until it is whole.
+fn unfinished(name: &str) -> String {
+    format!("{name}.unfinished")
+}
+
+/// Whether a file has a name of ours: one that nothing names is a stray.
+pub(super) fn is_ours(name: &str) -> bool {
+    name.ends_with(EXTENSION) || name.ends_with(&unfinished(EXTENSION))
+}
+
+/// Removes files that the catalogue does not have. What cannot be removed now goes at the next start.
+pub(super) fn discard(folder: &dyn Folder, segments: &[Segment]) {
+    for segment in segments {
+        let name = segment.name();
+        for name in [unfinished(&name), name] {
+            if let Err(error) = folder.remove(&name) {
+                tracing::debug!(%error, name, "cannot remove what was not sealed");
+            }
+        }
+    }
+}
+
+/// Puts segments into the catalogue.
+pub(super) fn enter(
+    transaction: &WriteTransaction,
+    found: &Found,
+    segments: &[Segment],
+) -> Result<(), StoreError> {
+    let Some(last) = segments.last() else {
+        return Ok(());
+    };
+    let mut table = SEGMENTS.open(transaction, found)?;
+    for segment in segments {
+        table.insert(segment.number, &segment.encode())?;
+    }
+    Numbers::open(transaction, found)?.set(META_SEGMENT, last.number)
+}
+
+/// Takes batches out of the log, and keeps their heads.
+fn take_out(transaction: &WriteTransaction, found: &Found, heads: &[Head]) -> Result<(), StoreError> {
+    let mut log = LOG.open(transaction, found)?;
+    let mut blocks = SEALED.open(transaction, found)?;
+    let sealed = last_sealed(&blocks)?;
+    let mut block: Vec<Head> = Vec::with_capacity(BLOCK_HEADS);
+    for head in heads {
+        if log.remove(head.commit)?.is_none() {
+            return Err(StoreError::Unsettled); // it was set aside meanwhile
+        }
+        let is_late = head.commit < sealed; // it was left in the log once
+        if is_late && put_inside(&mut blocks, head)? {
+            continue;
+        }
+        let is_full = block.len() >= BLOCK_HEADS;
+        if is_full || is_late && lies_between(&blocks, block.last(), head)? {
+            insert(&mut blocks, &block)?;
+            block.clear();
+        }
+        block.push(head.clone());
+    }
+    insert(&mut blocks, &block)
+}
+
+fn insert(blocks: &mut WriteRows<'_, u64>, block: &[Head]) -> Result<(), StoreError> {
+    match block.first() {
+        Some(first) => blocks.insert(first.commit, &heads::encode(block)),
+        None => Ok(()),
+    }
+}
+
+/// A head within a block that is there becomes part of it: blocks do not overlap.
+fn put_inside(blocks: &mut WriteRows<'_, u64>, head: &Head) -> Result<bool, StoreError> {
+    let (key, mut block) = {
+        let before = blocks.range(..head.commit)?.next_back().transpose()?;
+        let Some((key, row)) = before else {
+            return Ok(false);
+        };
+        let block = blocks.decode(key.value(), &row, heads::decode);
+        (key.value(), block.ok_or(StoreError::Unsettled)?)
+    };
+    if block.last().is_none_or(|last| last.commit < head.commit) {
+        return Ok(false);
+    }
+    let place = block.partition_point(|other| other.commit < head.commit);
+    block.insert(place, head.clone());
+    blocks.insert(key, &heads::encode(&block))?;
+    Ok(true)
+}
+
+/// Whether a block begins between two heads.
+fn lies_between(blocks: &WriteRows<'_, u64>, before: Option<&Head>, head: &Head) -> Result<bool, StoreError> {
+    let Some(before) = before.filter(|before| before.commit + 1 < head.commit) else {
+        return Ok(false);
+    };
+    let between = blocks.range(before.commit..head.commit)?.next().transpose()?;
+    Ok(between.is_some())
+}

@@ -1,0 +1,188 @@
+//! A segment, or what names it, is not what was written: that is named and counted, and the rest is served.
+
+use super::*;
+use crate::Part;
+use crate::ledger::Totals;
+
+fn totals(store: &Store) -> Totals {
+    ledger::read(store, cut_of(20)).unwrap().totals()
+}
+
+fn rows(store: &Store) -> u64 {
+    everything(store)
+        .iter()
+        .map(|batch| batch.rows.len() as u64)
+        .sum()
+}
+
+fn first_file(disk: &LossyBackend, kind: &str) -> String {
+    let names = disk.file_names();
+    names.into_iter().find(|name| name.starts_with(kind)).unwrap()
+}
+
+/// One file of 44 echoes is lost.
+fn assert_named(disk: &LossyBackend, store: &Store, before: &Totals, name: &str) {
+    let lost = 4 * 11;
+    assert_eq!(rows(store), 15 * ROWS - lost);
+    let damage = store.damage().unwrap();
+    assert_eq!((damage.rows, damage.lost, damage.measurements), (1, 1, lost));
+    let row = &damage.set_aside[0];
+    assert_eq!((row.table.as_str(), row.measurements), ("segments", lost));
+    assert!(row.reason.contains(name), "{row:?}");
+    let account = totals(store);
+    let expected = Totals {
+        stored: before.stored - lost,
+        dropped: before.dropped + lost,
+        damaged: lost,
+        ..*before
+    };
+    assert_eq!(account, expected);
+    assert!(ledger::read(store, cut_of(20)).unwrap().is_balanced());
+    let audit = ledger::verify(store).unwrap();
+    assert_eq!((audit.lost, audit.twice, audit.damaged), (0, 0, 1), "{audit:?}");
+    assert_eq!(store.segment_files().unwrap().len(), 5);
+    assert!(!disk.file_names().contains(&name.to_owned()));
+}
+
+#[test]
+fn damaged_segment_is_set_aside_and_named_and_the_rest_is_served() {
+    for bit in [5, 4_000, usize::MAX / 16] {
+        let (disk, store, _) = sealed_thrice();
+        let before = totals(&store);
+        let name = first_file(&disk, "echo4");
+        disk.flip_in_file(&name, bit);
+        assert_named(&disk, &store, &before, &name);
+        let kept = format!("{name}.damaged");
+        assert!(disk.file_names().contains(&kept), "its bytes are kept");
+        drop(store);
+        let store = store_on(&disk.snapshot());
+        assert_eq!(rows(&store), 15 * ROWS - 44, "found once");
+        assert_eq!(store.damage().unwrap().rows, 1);
+    }
+}
+
+#[test]
+fn missing_segment_is_named_and_the_rest_is_served() {
+    let (disk, store, _) = sealed_thrice();
+    let before = totals(&store);
+    let name = first_file(&disk, "echo4");
+    disk.lose_file(&name);
+    assert_named(&disk, &store, &before, &name);
+}
+
+#[test]
+fn damaged_segment_is_never_compacted_away() {
+    let (disk, store, _) = sealed_thrice();
+    disk.flip_in_file(&first_file(&disk, "echo4"), 999);
+    assert_eq!(
+        store.compact(next_day()).unwrap(),
+        None,
+        "it was found on the way"
+    );
+    assert_eq!(store.damage().unwrap().rows, 1);
+    let compacted = store.compact(next_day()).unwrap().unwrap();
+    assert_eq!(compacted.measurements, 12 * ROWS - 44);
+    assert_eq!(rows(&store), 15 * ROWS - 44);
+    assert!(disk.file_names().iter().any(|name| name.ends_with(".damaged")));
+}
+
+#[test]
+fn accounts_are_counted_again_from_segments() {
+    for table in ["hours", "epochs", "seen", "stream"] {
+        let (disk, store, before) = sealed_thrice();
+        let account = totals(&store);
+        assert!(store.flip_both(table, 0, Part::Value, 90).unwrap());
+        drop(store);
+        let store = store_on(&disk);
+        assert!(everything(&store) == before, "{table}");
+        assert_eq!(totals(&store), account, "{table}");
+        let audit = ledger::verify(&store).unwrap();
+        assert_eq!((audit.lost, audit.twice), (0, 0), "{table}: {audit:?}");
+        assert_eq!(totals(&store), account, "{table}");
+        // the epoch goes on, and takes nothing twice
+        let mut previous = Digest::ZERO;
+        for sequence in 1..=15 {
+            let batch = honest(EPOCH, sequence, previous);
+            previous = batch.digest;
+            assert!(
+                matches!(submit(&inline(&store), batch), Ingested::Already { .. }),
+                "{table}"
+            );
+        }
+        let next = submit(&inline(&store), honest(EPOCH, 16, previous));
+        assert!(matches!(next, Ingested::Stored { .. }), "{table}: {next:?}");
+        assert_eq!(rows(&store), 16 * ROWS, "{table}");
+    }
+}
+
+#[test]
+fn batches_without_their_heads_are_lost_and_come_again_from_their_probe() {
+    let (disk, store, before) = sealed_thrice();
+    let account = totals(&store);
+    assert!(store.flip_both("sealed batches", 1, Part::Value, 90).unwrap());
+    drop(store);
+    let store = store_on(&disk);
+    assert_eq!(rows(&store), 11 * ROWS, "four batches had their heads in there");
+    assert_eq!(totals(&store).damaged, 4 * ROWS);
+    let mut previous = Digest::ZERO;
+    for sequence in 1..=15 {
+        let batch = honest(EPOCH, sequence, previous);
+        previous = batch.digest;
+        submit(&inline(&store), batch);
+    }
+    assert_eq!(rows(&store), 15 * ROWS);
+    assert_eq!(totals(&store), account);
+    let mut sequences: Vec<_> = everything(&store)
+        .iter()
+        .map(|batch| batch.header.sequence.0)
+        .collect();
+    sequences.sort_unstable();
+    assert_eq!(
+        sequences,
+        before
+            .iter()
+            .map(|batch| batch.header.sequence.0)
+            .collect::<Vec<_>>()
+    );
+    assert_sound(&store);
+}
+
+#[test]
+fn one_flipped_bit_of_what_names_segments_loses_nothing() {
+    let (whole, store, before) = sealed_thrice();
+    store.compact(next_day()).unwrap();
+    drop(store);
+    for table in [
+        "segments",
+        "segments again",
+        "sealed batches",
+        "sealed batches again",
+        "replaced segments",
+        "numbers",
+    ] {
+        for place in 0..3 {
+            for (part, bit) in [
+                (Part::Key, 9),
+                (Part::Key, 1),
+                (Part::Value, 77),
+                (Part::Value, 1 << 20),
+            ] {
+                let disk = whole.snapshot();
+                let store = store_on(&disk);
+                if !store.flip_bit(table, place, part, bit).unwrap() {
+                    continue;
+                }
+                drop(store);
+                let what = format!("{table} {place} {part:?} {bit}");
+                let store = store_on(&disk);
+                assert!(everything(&store) == before, "{what}");
+                let audit = ledger::verify(&store).unwrap();
+                assert!(audit.is_sound(), "{what}: {audit:?}");
+                let damage = store.damage().unwrap();
+                assert!(damage.rows > 0 && damage.lost == 0, "{what}: {damage:?}");
+                assert!(everything(&store) == before, "{what}");
+                assert_eq!(store.segment_files().unwrap().len(), 2, "{what}");
+            }
+        }
+    }
+}

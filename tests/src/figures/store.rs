@@ -1,0 +1,183 @@
+//! What the store costs once measurements are sealed: bytes of a row on the disk, and processor time of sealing.
+
+mod endpoints;
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use bytes::Bytes;
+use futures_util::future::join_all;
+use isochrone_base::clock::Clock;
+use isochrone_proto::codec;
+use isochrone_proto::frame;
+use isochrone_proto::ids::ProbeId;
+use isochrone_proto::plan::{Plan, SignedPlan};
+use isochrone_proto::units::UnixMillis;
+use isochrone_store::ingest::{Incoming, Ingest, IngestOptions, Ingested};
+use isochrone_store::{Store, StoreOptions};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+use super::ingest::echoes::{self, ECHOES, Stream};
+use super::process::{folder, thread_ns};
+use super::{Bound, Figure, Measured};
+
+/// This module's figures.
+pub const FIGURES: &[Figure] = &[
+    Figure::quick(&["store.bytes_per_echo", "store.seal_rows_per_cpu_second"], echo),
+    Figure::quick(&["store.bytes_per_endpoint"], endpoint),
+];
+
+/// So many are there to be peers.
+const MESH: u64 = 64;
+/// Of these, those whose measurements are stored: of 50 peers over both families each, every second.
+const PROBES: usize = 20;
+/// Of each, in batches of a second.
+const SECONDS: usize = 600;
+/// What issue 11 asks for.
+const BYTES_PER_ECHO_MAX: f64 = 6.0;
+const BYTES_PER_ENDPOINT_MAX: f64 = 20.0;
+const SEAL_ROWS_PER_CPU_SECOND_MIN: f64 = 3e6;
+/// Batches handed over at once.
+const AT_ONCE: usize = 512;
+
+fn echo() -> Result<Vec<Measured>> {
+    let filled = Filled::new()?;
+    let ids: Vec<ProbeId> = (1..=MESH).map(ProbeId).collect();
+    for place in 0..PROBES {
+        let plan = echoes::plan(place, &ids, filled.start)?;
+        let stream = Stream::new(place, &plan, filled.start, SECONDS)?;
+        let payloads = stream.frames.iter().map(|frame| Ok(frame::read(frame)?.1.into()));
+        filled.store(&plan, payloads.collect::<Result<_>>()?)?;
+    }
+    let sealed = filled.seal()?;
+    ensure!(
+        sealed.rows == (PROBES * SECONDS * ECHOES) as u64,
+        "{} rows were sealed",
+        sealed.rows
+    );
+    let how = format!(
+        "{PROBES} probes with 50 peers over both families, {SECONDS} batches of a second each: {} echoes as of the figures wire",
+        sealed.rows
+    );
+    Ok(vec![
+        Measured {
+            name: "store.bytes_per_echo".into(),
+            value: sealed.bytes_per_row(),
+            unit: "B",
+            how: format!("bytes of the segments; {how}"),
+            bound: Some(Bound::AtMost(BYTES_PER_ECHO_MAX)),
+        },
+        Measured {
+            name: "store.seal_rows_per_cpu_second".into(),
+            value: sealed.rows as f64 / sealed.cpu_seconds,
+            unit: "rows/s",
+            how: format!("log to segments on a disk, fsync included, processor time of the thread; {how}"),
+            bound: Some(Bound::AtLeast(SEAL_ROWS_PER_CPU_SECOND_MIN)),
+        },
+    ])
+}
+
+fn endpoint() -> Result<Vec<Measured>> {
+    let filled = Filled::new()?;
+    for probe in 1..=endpoints::PROBES {
+        let (plan, payloads) = endpoints::of_probe(ProbeId(probe), filled.start)?;
+        filled.store(&plan, payloads)?;
+    }
+    let sealed = filled.seal()?;
+    Ok(vec![Measured {
+        name: "store.bytes_per_endpoint".into(),
+        value: sealed.bytes_per_row(),
+        unit: "B",
+        how: format!(
+            "bytes of the segments; {} of ten probes and nine nodes in six hours: connect every 10 s, status, HEAD and GET within the nodes' budgets, one run in fifty failed",
+            sealed.rows
+        ),
+        bound: Some(Bound::AtMost(BYTES_PER_ENDPOINT_MAX)),
+    }])
+}
+
+/// A store on a disk.
+struct Filled {
+    _folder: TempDir,
+    store: Store,
+    start: UnixMillis,
+}
+
+/// What became of it.
+struct SealedRows {
+    rows: u64,
+    bytes: u64,
+    cpu_seconds: f64,
+}
+
+impl SealedRows {
+    fn bytes_per_row(&self) -> f64 {
+        self.bytes as f64 / self.rows as f64
+    }
+}
+
+impl Filled {
+    fn new() -> Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix("figures-")
+            .tempdir_in(folder()?)?;
+        let store = Store::open(&folder.path().join("store.redb"), StoreOptions::default())?;
+        let day = Clock::system().wall().0 / 86_400_000 - 1;
+        Ok(Self {
+            _folder: folder,
+            store,
+            start: UnixMillis(day * 86_400_000 + 3_600_000),
+        })
+    }
+
+    /// Stores a probe's batches as if each had come when its cut was.
+    fn store(&self, plan: &Plan, payloads: Vec<Bytes>) -> Result<()> {
+        let signed = SignedPlan {
+            plan: codec::encode_plan(plan),
+            signature: vec![0; 64],
+        };
+        self.store.put_plan(&signed, plan)?;
+        let (live, receiver) = mpsc::channel(1);
+        drop(receiver); // nobody watches
+        let (ingest, committer) = Ingest::start(self.store.clone(), live, IngestOptions::default())?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()?;
+        runtime.block_on(async {
+            for some in payloads.chunks(AT_ONCE) {
+                let mut waiting = Vec::with_capacity(some.len());
+                for payload in some {
+                    let cut = codec::decode_batch(payload)?.header.cut;
+                    let incoming = Incoming::batch(plan.probe, payload.clone(), cut)?;
+                    waiting.push(ingest.submit(incoming).await);
+                }
+                for ingested in join_all(waiting).await {
+                    ensure!(matches!(ingested, Ingested::Stored { .. }), "{ingested:?}");
+                }
+            }
+            Ok(())
+        })?;
+        drop(ingest);
+        committer.join().ok().context("the committer ended in a panic")
+    }
+
+    fn seal(&self) -> Result<SealedRows> {
+        let later = self.start.plus(Duration::from_secs(86_400));
+        let (mut rows, started) = (0, thread_ns()?);
+        while let Some(sealed) = self.store.seal(later)? {
+            rows += sealed.measurements;
+        }
+        let cpu_seconds = (thread_ns()? - started) as f64 / 1e9;
+        while self
+            .store
+            .compact(later.plus(Duration::from_secs(86_400)))?
+            .is_some()
+        {}
+        Ok(SealedRows {
+            rows,
+            bytes: self.store.segment_bytes(),
+            cpu_seconds,
+        })
+    }
+}
