@@ -24,6 +24,7 @@ pub mod fixture;
 pub mod geo;
 pub mod histogram;
 pub mod light;
+pub mod locate;
 pub mod names;
 pub mod note;
 pub mod observations;
