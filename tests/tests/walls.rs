@@ -54,6 +54,7 @@ const KEPT_IN: &[(&str, &str)] = &[
     ("axum", "collector/web"),
     ("comfy-table", "collector/report"),
     ("csv", "collector/coverage collector/report"), // coverage reads, report writes
+    ("faer", "collector/coverage"),
     ("maud", "collector/report"),
     ("toml_edit", "collector/planner collector"),
     ("ureq", "collector/watch collector"),

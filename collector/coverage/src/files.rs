@@ -1,5 +1,6 @@
 //! Measurements from two CSV files, `sites.csv` and `rtt.csv`: read whole, or not at all.
 
+mod mesh;
 mod rtt;
 mod sites;
 pub(crate) mod table;
@@ -8,6 +9,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+pub use mesh::{Mesh, read_mesh};
 pub(crate) use sites::country_of;
 
 use crate::names::composed;

@@ -39,6 +39,17 @@ impl Position {
         self.unit().distance_km(other.unit())
     }
 
+    /// The place so many kilometres away in a direction, in radians from north by east.
+    pub(crate) fn towards(self, bearing: f64, km: f64) -> Option<Self> {
+        let (latitude, away) = (self.latitude.to_radians(), km / EARTH_RADIUS_KM);
+        let sine = latitude.sin() * away.cos() + latitude.cos() * away.sin() * bearing.cos();
+        let there = sine.clamp(-1.0, 1.0).asin();
+        let east = bearing.sin() * away.sin() * latitude.cos();
+        let turned = east.atan2(away.cos() - latitude.sin() * there.sin()).to_degrees();
+        let longitude = (self.longitude + turned + 540.0).rem_euclid(360.0) - 180.0;
+        Self::new(there.to_degrees(), longitude)
+    }
+
     /// The same place as a unit vector: distances to many places are cheap from there.
     pub(crate) fn unit(self) -> UnitVector {
         let (latitude, longitude) = (self.latitude * PI / 180.0, self.longitude * PI / 180.0);
@@ -63,6 +74,27 @@ impl UnitVector {
     pub(crate) fn chord_squared(self, other: Self) -> f64 {
         let (dx, dy, dz) = (self.x - other.x, self.y - other.y, self.z - other.z);
         dx * dx + dy * dy + dz * dz
+    }
+
+    /// The middle of places, on the sphere; `None` of none, or of places that outweigh each other.
+    pub(crate) fn mean(places: impl Iterator<Item = Self>) -> Option<Self> {
+        let add = |sum: Self, one: Self| Self {
+            x: sum.x + one.x,
+            y: sum.y + one.y,
+            z: sum.z + one.z,
+        };
+        let sum = places.reduce(add)?;
+        let length = (sum.x * sum.x + sum.y * sum.y + sum.z * sum.z).sqrt();
+        (length > 1e-9).then(|| Self {
+            x: sum.x / length,
+            y: sum.y / length,
+            z: sum.z / length,
+        })
+    }
+
+    pub(crate) fn position(self) -> Option<Position> {
+        let latitude = self.z.clamp(-1.0, 1.0).asin().to_degrees();
+        Position::new(latitude, self.y.atan2(self.x).to_degrees())
     }
 
     pub(crate) fn distance_km(self, other: Self) -> f64 {
@@ -106,6 +138,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn place_that_is_gone_to_lies_as_far_as_was_gone(a in -89.0..89.0, b in -180.0..180.0, bearing in 0.0..6.0, km in 1.0..15000.0) {
+            let from = Position::new(a, b).unwrap();
+            let there = from.towards(bearing, km).unwrap();
+            prop_assert!((from.distance_km(there) - km).abs() < 1e-3);
+            let back = there.unit().position().unwrap();
+            prop_assert!(back.distance_km(there) < 1e-3);
+        }
+
         #[test]
         fn distance_agrees_with_haversine(a in -90.0..90.0, b in -180.0..180.0, c in -90.0..90.0, d in -180.0..180.0) {
             let (p, q) = (Position::new(a, b).unwrap(), Position::new(c, d).unwrap());

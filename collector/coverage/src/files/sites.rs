@@ -9,6 +9,7 @@ use crate::country::Country;
 use crate::geo::Position;
 use crate::names::composed;
 use crate::note::Note;
+use crate::observations::Network;
 
 /// A place without a country is taken to lie in its nearest city's, up to this distance.
 const CITY_WITHIN_KM: f64 = 150.0;
@@ -23,6 +24,8 @@ pub(super) struct Site {
     pub(super) name: String,
     pub(super) position: Position,
     pub(super) country: Option<Country>,
+    /// The AS it sits in, from the optional column `network`; what is no number is none.
+    pub(super) network: Option<Network>,
 }
 
 /// A place's country and how it is known.
@@ -65,6 +68,8 @@ pub(super) fn read(file: &FileText) -> Result<(Sites, Vec<Note>), FileError> {
     let (site, latitude) = (table.column("site")?, table.column("latitude")?);
     let (longitude, country) = (table.column("longitude")?, table.find("country"));
     table.only_once("country")?;
+    let network = table.find("network");
+    table.only_once("network")?;
     let (mut all, mut lines, mut notes) = (Vec::new(), HashMap::new(), Notes::default());
     while let Some(row) = table.next_row()? {
         let name = row.name(site, "site")?.to_owned();
@@ -77,6 +82,7 @@ pub(super) fn read(file: &FileText) -> Result<(Sites, Vec<Note>), FileError> {
             name,
             position,
             country: origin.country,
+            network: network.and_then(|column| network_of(row.text(column))),
         });
         if all.len() > MOST_SITES {
             return Err(row.too_many(MOST_SITES));
@@ -91,6 +97,15 @@ pub(super) fn read(file: &FileText) -> Result<(Sites, Vec<Note>), FileError> {
         .map(|(index, site)| (site.name.clone(), index))
         .collect();
     Ok((Sites { all, by_name }, notes.finish()))
+}
+
+/// `64500` or `AS64500`.
+fn network_of(text: &str) -> Option<Network> {
+    let number = text
+        .trim()
+        .trim_start_matches(['A', 'a'])
+        .trim_start_matches(['S', 's']);
+    number.parse().ok().map(Network)
 }
 
 impl Sites {

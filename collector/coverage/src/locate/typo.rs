@@ -1,0 +1,69 @@
+//! Coordinates that were mistyped: swapped, or with a sign lost.
+
+use super::{World, violates};
+use crate::geo::Position;
+
+/// What may have been meant.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Suggestion {
+    /// What happened to the coordinates.
+    pub typo: Typo,
+    /// The place that fits all witnesses.
+    pub position: Position,
+}
+
+/// A slip of the hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Typo {
+    /// Latitude and longitude change places.
+    Swapped,
+    /// The latitude lost its sign, or got one.
+    Latitude,
+    /// So did the longitude.
+    Longitude,
+    /// Both did.
+    BothSigns,
+}
+
+impl Typo {
+    const ALL: [Self; 4] = [Self::Longitude, Self::Latitude, Self::Swapped, Self::BothSigns];
+
+    /// In words.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Swapped => "latitude and longitude swapped",
+            Self::Latitude => "sign of the latitude",
+            Self::Longitude => "sign of the longitude",
+            Self::BothSigns => "signs of both coordinates",
+        }
+    }
+
+    fn undone(self, position: Position) -> Option<Position> {
+        let (latitude, longitude) = (position.latitude(), position.longitude());
+        match self {
+            Self::Swapped => Position::new(longitude, latitude),
+            Self::Latitude => Position::new(-latitude, longitude),
+            Self::Longitude => Position::new(latitude, -longitude),
+            Self::BothSigns => Position::new(-latitude, -longitude),
+        }
+    }
+}
+
+/// The slip that would explain everything, if there is just one such place: no witness that is not suspected itself
+/// contradicts it.
+pub(super) fn suggest(world: &World<'_>, site: usize, suspects: &[usize]) -> Option<Suggestion> {
+    let position = world.places[site].position;
+    let fits = |candidate: Position| {
+        world.partners[site]
+            .iter()
+            .filter(|(witness, _)| suspects.binary_search(witness).is_err())
+            .all(|&(witness, rtt_ms)| !violates(world.places[witness].position, candidate, rtt_ms))
+    };
+    let mut fitting = Typo::ALL
+        .into_iter()
+        .filter_map(|typo| Some((typo, typo.undone(position)?)))
+        .filter(|(_, candidate)| fits(*candidate));
+    let (typo, position) = fitting.next()?;
+    fitting.next().is_none().then_some(Suggestion { typo, position })
+}

@@ -1,0 +1,268 @@
+//! Builds a predictor, layer by layer, and calibrates its intervals.
+
+use std::sync::Arc;
+
+use faer::Mat;
+use faer::linalg::solvers::LltError;
+
+use super::areas::{areas, members};
+use super::curve::{Curve, median};
+use super::field::{Axis, Field, Missed};
+use super::intervals::{Calibration, Group, doubt_ms};
+use super::kernel::{Kernel, Spot};
+use super::layout::Layout;
+use super::update::{Below, Residual, Update};
+use super::{Basis, Layer, Measured, Place, PredictError, Predictor, Prior};
+
+/// Areas into which a mesh is cut to calibrate intervals.
+const AREAS: usize = 20;
+/// The kernels of which a large mesh chooses by leaving out its own sites.
+const LENGTHS_KM: [f64; 3] = [2000.0, 4000.0, 8000.0];
+const NUGGETS: [f64; 3] = [0.02, 0.05, 0.1];
+
+/// Shorter times say little of how fast a network is; and so many sites outweigh the prior by half.
+const RATIO_ABOVE_MS: f64 = 20.0;
+const RATIO_SITES: f64 = 10.0;
+
+impl From<LltError> for PredictError {
+    fn from(_: LltError) -> Self {
+        Self::Degenerate
+    }
+}
+
+/// What a prior gives every predictor: the curve, its field, and how wrong the field was about its own areas.
+#[derive(Debug)]
+pub(super) struct Ground {
+    curve: Curve,
+    field: Arc<Field>,
+    left_out: Vec<Group>,
+}
+
+impl Ground {
+    pub(super) fn new(prior: &Prior) -> Result<Self, PredictError> {
+        let spots: Vec<Spot> = prior.places().iter().map(Spot::new).collect();
+        let curve = Curve::fit(distances(&spots, prior.pairs())).ok_or(PredictError::Nothing)?;
+        let values = matrix(spots.len(), prior.pairs(), |pair| {
+            pair.rtt_ms - curve.at(spots[pair.a].km(&spots[pair.b]))
+        });
+        let times = matrix(spots.len(), prior.pairs(), |pair| pair.rtt_ms);
+        let field = Field::fit(spots, &values, Kernel::OLD)?;
+        Ok(Self {
+            curve,
+            left_out: leave_areas_out(&field, &times)?,
+            field: Arc::new(field),
+        })
+    }
+}
+
+pub(super) fn fit(
+    places: &[Place],
+    pairs: &[Measured],
+    prior: Option<&Prior>,
+) -> Result<Predictor, PredictError> {
+    let layout = Layout::new(places.len(), pairs)?;
+    let spots: Vec<Spot> = places.iter().map(Spot::new).collect();
+    let prior = prior.filter(|prior| !prior.pairs().is_empty());
+    let ground = prior.map(Prior::ground).transpose()?;
+    let curve = match &ground {
+        Some(ground) => ground.curve.clone(),
+        None => Curve::fit(distances(&spots, pairs)).ok_or(PredictError::Nothing)?,
+    };
+    let mut builder = Builder(Predictor {
+        curve,
+        slower: 1.0,
+        fields: Vec::new(),
+        single: Vec::new(),
+        update: None,
+        known: known(&spots, pairs, prior),
+        places: spots,
+        basis: match (prior, pairs.is_empty()) {
+            (None, _) => Basis::Own,
+            (Some(_), true) => Basis::Prior,
+            (Some(_), false) => Basis::OwnAndPrior,
+        },
+        left_out: Vec::new(),
+        groups: 0,
+        calibration: None,
+    });
+    if let Some(ground) = ground {
+        builder.0.left_out.clone_from(&ground.left_out);
+        builder.0.fields.push(Layer {
+            field: Arc::clone(&ground.field),
+            places: Vec::new(),
+        });
+        builder.0.slower = slower(&builder.0, pairs);
+    }
+    builder.mesh(&layout)?;
+    builder.single(layout.single)
+}
+
+/// How many times slower the pairs are than the prior says: their median ratio, drawn to 1 while sites are few.
+fn slower(predictor: &Predictor, pairs: &[Measured]) -> f64 {
+    let mut sites: Vec<usize> = pairs.iter().flat_map(|pair| [pair.a, pair.b]).collect();
+    sites.sort_unstable();
+    sites.dedup();
+    let points: Vec<_> = sites.iter().map(|&site| predictor.site(site)).collect();
+    let point = |site: usize| &points[sites.binary_search(&site).unwrap_or(0)];
+    let ratio = |pair: &Measured| {
+        let prior = predictor.likeliest_ms(point(pair.a), point(pair.b));
+        (prior > RATIO_ABOVE_MS && pair.rtt_ms > 0.0).then(|| (pair.rtt_ms / prior).ln())
+    };
+    let ratios: Vec<f64> = pairs.iter().filter_map(ratio).collect();
+    if ratios.is_empty() {
+        return 1.0;
+    }
+    let count = sites.len() as f64;
+    (median(ratios) * count / (count + RATIO_SITES)).exp()
+}
+
+pub(super) fn refit(predictor: &Predictor, pairs: &[Measured]) -> Result<Predictor, PredictError> {
+    let mut builder = Builder(Predictor {
+        update: None,
+        ..predictor.clone()
+    });
+    let spots = &predictor.places;
+    let mut more = known(spots, pairs, None);
+    builder.0.known.append(&mut more);
+    let single = [predictor.single.as_slice(), pairs].concat();
+    builder.single(Layout::new(spots.len(), &single)?.single)
+}
+
+struct Builder(Predictor);
+
+impl Builder {
+    fn mesh(&mut self, layout: &Layout) -> Result<(), PredictError> {
+        if layout.mesh.is_empty() {
+            return Ok(());
+        }
+        let number = |place: usize| layout.mesh.binary_search(&place).unwrap_or(0);
+        let predictor = &self.0;
+        let points: Vec<_> = layout.mesh.iter().map(|&place| predictor.site(place)).collect();
+        let inside: Vec<Measured> = layout
+            .inside
+            .iter()
+            .map(|pair| Measured {
+                a: number(pair.a),
+                b: number(pair.b),
+                ..*pair
+            })
+            .collect();
+        let values = matrix(points.len(), &inside, |pair| {
+            pair.rtt_ms - predictor.likeliest_ms(&points[pair.a], &points[pair.b])
+        });
+        let times = matrix(points.len(), &inside, |pair| pair.rtt_ms);
+        let spots: Vec<Spot> = layout.mesh.iter().map(|&place| predictor.places[place]).collect();
+        let kernels: Vec<Kernel> = LENGTHS_KM
+            .iter()
+            .flat_map(|&length_km| NUGGETS.map(|nugget| Kernel { length_km, nugget }))
+            .collect();
+        let kernel = Field::tuned(&spots, &values, &kernels)?;
+        let field = Field::fit(spots, &values, kernel)?;
+        // What the own mesh says of its errors outweighs what the prior's says of its own.
+        self.0.left_out = leave_areas_out(&field, &times)?;
+        self.0.fields.push(Layer {
+            field: Arc::new(field),
+            places: layout.mesh.clone(),
+        });
+        Ok(())
+    }
+
+    fn single(mut self, pairs: Vec<Measured>) -> Result<Predictor, PredictError> {
+        let mut groups = self.0.left_out.clone();
+        if !pairs.is_empty() {
+            let (update, places, missed) = updated(&self.0, &pairs)?;
+            groups.extend(missed);
+            self.0.update = Some((update, places));
+            self.0.single = pairs;
+        }
+        groups.retain(|group| !group.is_empty());
+        self.0.groups = groups.len();
+        self.0.calibration = Calibration::new(&groups);
+        Ok(self.0)
+    }
+}
+
+/// The update of single pairs, the places it counts in, and how wrong it was about each of them when it was left out.
+fn updated(
+    predictor: &Predictor,
+    pairs: &[Measured],
+) -> Result<(Update, Vec<usize>, Vec<Group>), PredictError> {
+    let mut places: Vec<usize> = pairs.iter().flat_map(|pair| [pair.a, pair.b]).collect();
+    places.sort_unstable();
+    places.dedup();
+    let points: Vec<_> = places.iter().map(|&place| predictor.site(place)).collect();
+    let number = |place: usize| places.binary_search(&place).unwrap_or(0);
+    let residual = |pair: &Measured| {
+        let (a, b) = (number(pair.a), number(pair.b));
+        Residual {
+            pair: (a, b),
+            ms: pair.rtt_ms - predictor.likeliest_ms(&points[a], &points[b]),
+        }
+    };
+    let residuals: Vec<Residual> = pairs.iter().map(residual).collect();
+    let axes: Vec<Axis> = points
+        .iter()
+        .filter_map(|point| point.axes.last().cloned())
+        .collect();
+    let below = predictor.fields.last().map(|layer| Below {
+        field: &layer.field,
+        axes: &axes,
+    });
+    let kernel = predictor
+        .fields
+        .last()
+        .map_or(Kernel::OWN, |layer| layer.field.kernel);
+    let spots = places.iter().map(|&place| predictor.places[place]).collect();
+    let update = Update::fit(spots, &residuals, below.as_ref(), kernel)?;
+    let mut groups = Vec::new();
+    for (node, point) in points.iter().enumerate() {
+        let open = update.open_without(node).min(point.open);
+        let score = |(pair, error): (usize, f64)| {
+            error / doubt_ms(pairs[pair].rtt_ms - error, (open, update.nugget()))
+        };
+        groups.push(update.left_out(node)?.into_iter().map(score).collect());
+    }
+    Ok((update, places, groups))
+}
+
+/// How wrong a field was about each area that was left out, in doubts.
+fn leave_areas_out(field: &Field, times: &Mat<f64>) -> Result<Vec<Group>, PredictError> {
+    let mut groups = Vec::new();
+    for area in members(&areas(&field.spots, AREAS)) {
+        let missed = field.left_out(&area, times)?;
+        let score = |one: Missed| one.error / doubt_ms(times[one.pair] - one.error, one.open);
+        groups.push(missed.into_iter().map(score).collect());
+    }
+    Ok(groups)
+}
+
+fn distances(spots: &[Spot], pairs: &[Measured]) -> Vec<(f64, f64)> {
+    pairs
+        .iter()
+        .map(|pair| (spots[pair.a].km(&spots[pair.b]), pair.rtt_ms))
+        .collect()
+}
+
+/// A symmetric matrix with a value for each pair, NaN for the rest.
+fn matrix(count: usize, pairs: &[Measured], value: impl Fn(&Measured) -> f64) -> Mat<f64> {
+    let mut matrix = Mat::from_fn(count, count, |_, _| f64::NAN);
+    for pair in pairs {
+        let value = value(pair);
+        matrix[(pair.a, pair.b)] = value;
+        matrix[(pair.b, pair.a)] = value;
+    }
+    matrix
+}
+
+fn known(spots: &[Spot], pairs: &[Measured], prior: Option<&Prior>) -> Vec<Spot> {
+    let mut measured: Vec<usize> = pairs.iter().flat_map(|pair| [pair.a, pair.b]).collect();
+    measured.sort_unstable();
+    measured.dedup();
+    let own = measured.into_iter().map(|place| spots[place]);
+    own.chain(
+        prior
+            .into_iter()
+            .flat_map(|prior| prior.places().iter().map(Spot::new)),
+    )
+    .collect()
+}

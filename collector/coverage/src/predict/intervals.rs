@@ -1,0 +1,111 @@
+//! Conformal intervals: how wrong predictions of left-out nodes and areas were says how wrong others are.
+
+/// The share of truths that an interval is to hold.
+pub const COVERED: f64 = 0.9;
+/// Under so many left-out groups there is no such interval.
+pub const LEAST_GROUPS: usize = 9;
+
+/// What a share over few groups falls short of the next one, times their number: about half of what the rank of a
+/// single score would need, because each group brings many.
+const FEW_GROUPS: f64 = 0.5;
+
+/// The width of doubt before it is calibrated: a share of the time itself, more where more is open, and a rest.
+const SHARE: f64 = 0.1;
+const ALWAYS_OPEN: f64 = 0.15;
+const REST_MS: f64 = 3.0;
+
+/// How wide doubt is about a time, by how much of the variance is open at both ends; calibration scales it.
+pub(super) fn doubt_ms(ms: f64, open: (f64, f64)) -> f64 {
+    SHARE * ms * (open.0 + open.1 + ALWAYS_OPEN).sqrt() + REST_MS
+}
+
+/// The errors of one group that was left out together, each over its doubt.
+pub(super) type Group = Vec<f64>;
+
+/// How many doubts the truth lies below and above a prediction.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Calibration {
+    pub(super) low: f64,
+    pub(super) high: f64,
+}
+
+impl Calibration {
+    /// Over all groups, each weighing the same, whatever its size; `None` under [`LEAST_GROUPS`].
+    pub(super) fn new(groups: &[Group]) -> Option<Self> {
+        let groups: Vec<&Group> = groups.iter().filter(|group| !group.is_empty()).collect();
+        if groups.len() < LEAST_GROUPS {
+            return None;
+        }
+        let count = groups.len() as f64;
+        let covered = (COVERED + FEW_GROUPS / count).min(1.0);
+        let mut scores: Vec<(f64, f64)> = groups
+            .iter()
+            .flat_map(|group| {
+                group
+                    .iter()
+                    .map(|&score| (score, 1.0 / (count * group.len() as f64)))
+            })
+            .collect();
+        scores.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let tail = (1.0 - covered) / 2.0;
+        Some(Self {
+            low: quantile(&scores, tail).min(0.0),
+            high: quantile(&scores, 1.0 - tail).max(0.0),
+        })
+    }
+}
+
+/// The least score at which the weights so far reach a share; the weights add up to 1.
+fn quantile(scores: &[(f64, f64)], share: f64) -> f64 {
+    let mut sum = 0.0;
+    for &(score, weight) in scores {
+        sum += weight;
+        if sum >= share - 1e-12 {
+            return score;
+        }
+    }
+    scores.last().map_or(0.0, |last| last.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{Rng as _, SeedableRng as _};
+
+    #[test]
+    fn eight_groups_carry_no_interval_and_nine_do() {
+        let groups = vec![vec![-1.0, 1.0]; 9];
+        assert_eq!(Calibration::new(&groups[..8]), None);
+        assert!(Calibration::new(&groups).is_some());
+        let with_an_empty_one = [groups[..8].to_vec(), vec![vec![]]].concat();
+        assert_eq!(Calibration::new(&with_an_empty_one), None);
+    }
+
+    #[test]
+    fn large_group_weighs_no_more_than_a_small_one() {
+        let mut groups = vec![vec![1.0]; 39];
+        groups.push(vec![100.0; 1000]);
+        let calibration = Calibration::new(&groups).unwrap();
+        assert_eq!((calibration.low, calibration.high), (0.0, 1.0));
+    }
+
+    #[test]
+    fn next_group_lies_inside_nine_times_in_ten() {
+        let mut random = rand::rngs::StdRng::seed_from_u64(5);
+        let (mut inside, mut all) = (0, 0);
+        for _ in 0..300 {
+            let mut group = || -> Group {
+                let shift = random.random_range(-1.0..1.0);
+                (0..20).map(|_| shift + random.random_range(-1.0..1.0)).collect()
+            };
+            let groups: Vec<Group> = (0..20).map(|_| group()).collect();
+            let calibration = Calibration::new(&groups).unwrap();
+            let next = group();
+            all += next.len();
+            let holds = |score: &&f64| (calibration.low..=calibration.high).contains(*score);
+            inside += next.iter().filter(holds).count();
+        }
+        let share = inside as f64 / all as f64;
+        assert!((0.87..0.95).contains(&share), "{share}");
+    }
+}

@@ -1,0 +1,231 @@
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+
+use super::*;
+
+/// Sites along three coasts; times by light, with a height for each site and a dear ocean between the coasts.
+struct Coasts {
+    places: Vec<Place>,
+    heights: Vec<f64>,
+}
+
+impl Coasts {
+    fn new(sites: usize, seed: u64) -> Self {
+        let mut random = StdRng::seed_from_u64(seed);
+        let coast = [(45.0, 0.0), (40.0, -75.0), (-20.0, -45.0)];
+        let place = |site: usize| {
+            let (latitude, longitude) = coast[site % 3];
+            let near = |degrees: f64, random: &mut StdRng| degrees + random.random_range(-8.0..8.0);
+            let (latitude, longitude) = (near(latitude, &mut random), near(longitude, &mut random));
+            Place {
+                position: Position::new(latitude, longitude).unwrap(),
+                network: None,
+            }
+        };
+        let places = (0..sites).map(place).collect();
+        let mut random = StdRng::seed_from_u64(seed + 1);
+        Self {
+            places,
+            heights: (0..sites).map(|_| random.random_range(0.0..5.0)).collect(),
+        }
+    }
+
+    fn truth(&self, a: usize, b: usize) -> f64 {
+        let ocean = if a % 3 == b % 3 {
+            0.0
+        } else {
+            15.0 * (a % 3 + b % 3) as f64
+        };
+        let light = least_ms(self.places[a].position.distance_km(self.places[b].position));
+        light * 1.2 + ocean + self.heights[a] + self.heights[b]
+    }
+
+    fn pairs(&self, sites: std::ops::Range<usize>) -> Vec<Measured> {
+        let pair = |a, b| Measured {
+            a,
+            b,
+            rtt_ms: self.truth(a, b),
+        };
+        sites
+            .clone()
+            .flat_map(|b| (sites.start..b).map(move |a| pair(a, b)))
+            .collect()
+    }
+
+    /// Absolute errors over all pairs with an end outside of `known`.
+    fn errors(&self, predictor: &Predictor, known: usize) -> Vec<f64> {
+        let points: Vec<Point> = (0..self.places.len()).map(|site| predictor.site(site)).collect();
+        let mut errors = Vec::new();
+        for b in known..points.len() {
+            for a in 0..b {
+                errors.push((predictor.between(&points[a], &points[b]).ms() - self.truth(a, b)).abs());
+            }
+        }
+        errors
+    }
+}
+
+fn median(values: Vec<f64>) -> f64 {
+    curve::median(values)
+}
+
+#[test]
+fn few_vantages_without_a_prior_beat_the_curve_alone() {
+    let coasts = Coasts::new(40, 3);
+    let pairs = coasts.pairs(0..12);
+    let predictor = Predictor::fit(&coasts.places, &pairs, None).unwrap();
+    let error = median(coasts.errors(&predictor, 12));
+    let curve = curve::Curve::fit(
+        pairs
+            .iter()
+            .map(|pair| {
+                (
+                    coasts.places[pair.a]
+                        .position
+                        .distance_km(coasts.places[pair.b].position),
+                    pair.rtt_ms,
+                )
+            })
+            .collect(),
+    )
+    .unwrap();
+    let by_distance = coasts
+        .pairs(0..40)
+        .into_iter()
+        .filter(|pair| pair.b >= 12)
+        .map(|pair| {
+            let km = coasts.places[pair.a]
+                .position
+                .distance_km(coasts.places[pair.b].position);
+            (curve.at(km) - pair.rtt_ms).abs()
+        });
+    assert!(error < median(by_distance.collect()), "{error}");
+}
+
+#[test]
+fn large_mesh_predicts_newcomers_and_single_pairs_sharpen_it() {
+    let coasts = Coasts::new(90, 5);
+    let predictor = Predictor::fit(&coasts.places, &coasts.pairs(0..75), None).unwrap();
+    let before = median(coasts.errors(&predictor, 75));
+    assert!(before < 5.0, "{before}");
+    let eyes: Vec<Measured> = (75..90)
+        .flat_map(|b| (0..10).map(move |a| (a * 7, b)))
+        .map(|(a, b)| Measured {
+            a,
+            b,
+            rtt_ms: coasts.truth(a, b),
+        })
+        .collect();
+    let after = median(coasts.errors(&predictor.with_pairs(&eyes).unwrap(), 75));
+    assert!(after < before * 0.8, "{after} after {before}");
+}
+
+#[test]
+fn prior_of_other_sites_helps_those_with_few_vantages() {
+    let (coasts, other) = (Coasts::new(40, 3), Coasts::new(60, 11));
+    let pairs = coasts.pairs(0..4);
+    let prior = Prior::new("other sites", other.places.clone(), other.pairs(0..60));
+    let with = Predictor::fit(&coasts.places, &pairs, Some(&prior)).unwrap();
+    let without = Predictor::fit(&coasts.places, &pairs, None).unwrap();
+    let (with, without) = (
+        median(coasts.errors(&with, 4)),
+        median(coasts.errors(&without, 4)),
+    );
+    assert!(with < without, "{with} with, {without} without");
+}
+
+#[test]
+fn prediction_is_never_faster_than_light_and_lies_in_its_interval() {
+    let coasts = Coasts::new(40, 3);
+    let predictor = Predictor::fit(&coasts.places, &coasts.pairs(0..12), None).unwrap();
+    let points: Vec<Point> = (0..40).map(|site| predictor.site(site)).collect();
+    for (a, x) in points.iter().enumerate() {
+        for (b, y) in points.iter().enumerate().filter(|(b, _)| *b != a) {
+            let predicted = predictor.between(x, y);
+            let estimate = predicted.estimate().unwrap();
+            let light = least_ms(coasts.places[a].position.distance_km(coasts.places[b].position));
+            assert!(
+                light <= estimate.low_ms && estimate.low_ms <= estimate.ms && estimate.ms <= estimate.high_ms
+            );
+            let back = predictor.between(y, x).ms();
+            assert!((back - predicted.ms()).abs() < 1e-9, "both ways the same");
+        }
+    }
+}
+
+#[test]
+fn eight_vantages_have_a_guess_and_no_interval() {
+    let coasts = Coasts::new(12, 3);
+    let predictor = Predictor::fit(&coasts.places, &coasts.pairs(0..8), None).unwrap();
+    let predicted = predictor.between(&predictor.site(0), &predictor.site(9));
+    let Predicted::Unknown { reason, guess_ms } = predicted else {
+        panic!("{predicted:?}");
+    };
+    assert_eq!(reason, Reason::TooFewGroups { groups: 8 });
+    assert!(guess_ms > 0.0);
+}
+
+#[test]
+fn place_out_of_reach_is_unknown() {
+    let coasts = Coasts::new(12, 3);
+    let predictor = Predictor::fit(&coasts.places, &coasts.pairs(0..12), None).unwrap();
+    let sydney = Place {
+        position: Position::new(-33.9, 151.2).unwrap(),
+        network: None,
+    };
+    let predicted = predictor.between(&predictor.site(0), &predictor.at(&sydney));
+    let Predicted::Unknown {
+        reason: Reason::TooFar { km },
+        ..
+    } = predicted
+    else {
+        panic!("{predicted:?}");
+    };
+    assert!(km > REACH_KM);
+}
+
+#[test]
+fn nothing_measured_and_no_prior_is_an_error_and_a_prior_alone_is_none() {
+    let coasts = Coasts::new(60, 3);
+    assert!(matches!(
+        Predictor::fit(&coasts.places, &[], None),
+        Err(PredictError::Nothing)
+    ));
+    let prior = Prior::new("all of it", coasts.places.clone(), coasts.pairs(0..60));
+    let predictor = Predictor::fit(&[], &[], Some(&prior)).unwrap();
+    let (x, y) = (predictor.at(&coasts.places[0]), predictor.at(&coasts.places[1]));
+    assert_eq!(predictor.between(&x, &y).estimate().unwrap().basis, Basis::Prior);
+}
+
+#[test]
+fn missing_pairs_of_a_mesh_change_little() {
+    let coasts = Coasts::new(90, 5);
+    let whole = coasts.pairs(0..75);
+    let holes: Vec<Measured> = whole
+        .iter()
+        .copied()
+        .filter(|pair| (pair.a * 31 + pair.b * 17) % 7 != 0)
+        .collect();
+    let of = |pairs: &[Measured]| Predictor::fit(&coasts.places, pairs, None).unwrap();
+    let (whole, holes) = (of(&whole), of(&holes));
+    let (whole, holes) = (
+        median(coasts.errors(&whole, 75)),
+        median(coasts.errors(&holes, 75)),
+    );
+    assert!(holes < whole * 1.3 + 0.5, "{holes} with holes, {whole} without");
+}
+
+#[test]
+fn one_sick_pair_bends_nothing_else() {
+    let coasts = Coasts::new(90, 5);
+    let mut pairs = coasts.pairs(0..75);
+    let of = |pairs: &[Measured]| Predictor::fit(&coasts.places, pairs, None).unwrap();
+    let sound = of(&pairs);
+    pairs[500].rtt_ms += 2000.0;
+    let sick = of(&pairs);
+    let (sound, sick) = (
+        median(coasts.errors(&sound, 75)),
+        median(coasts.errors(&sick, 75)),
+    );
+    assert!(sick < sound + 1.0, "{sick} with a sick pair, {sound} without");
+}
