@@ -350,8 +350,9 @@ mod tests {
             "{ours}"
         );
         assert!(value("predict.sixteen_ms_no_prior") <= ours);
-        let inside = value("predict.coverage90_no_prior");
-        assert!((0.8..=1.0).contains(&inside), "{inside}");
+        // of a region that is left out whole nothing tells what leaving it costs: only nodes are judged
+        let inside = value("predict.coverage90_node_no_prior");
+        assert!((0.87..=1.0).contains(&inside), "{inside}");
     }
 
     #[test]
