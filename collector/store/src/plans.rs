@@ -106,7 +106,9 @@ impl Store {
         for (_, plan) in plans {
             refuse_twins(plan)?;
         }
-        let keys = plans.iter().map(|(_, plan)| plan_key(plan.probe, plan.version).to_vec());
+        let keys = plans
+            .iter()
+            .map(|(_, plan)| plan_key(plan.probe, plan.version).to_vec());
         let known = self.found().missing_plans();
         let missing: Vec<_> = keys.filter(|key| known.contains(key)).collect();
         let kept = self.write_tables(|transaction| {

@@ -123,7 +123,7 @@ fn server_that_was_invited_again_is_one_vantage_of_the_day() {
         [fixture::node("lima", "pia")],
     );
     let vantages = |until: u64, from: u64| {
-        let report = run(&roster, window(60), |round, probe, _, kind| {
+        let report = run(&roster, window(90), |round, probe, _, kind| {
             let measures = if probe == "paris" {
                 round < until
             } else {
@@ -134,7 +134,7 @@ fn server_that_was_invited_again_is_one_vantage_of_the_day() {
         node(&report, "lima").days[0].vantages
     };
     assert_eq!(vantages(30, 31), 1, "one after the other");
-    assert_eq!(vantages(60, 31), 2, "beside each other");
+    assert_eq!(vantages(90, 31), 2, "beside each other");
 }
 
 fn kept(start: UnixMillis, end: Option<UnixMillis>) -> Incident {
