@@ -7,19 +7,23 @@ use rand::seq::SliceRandom as _;
 
 use isochrone_coverage::predict::{Measured, Point, PredictError, Predicted, Predictor, Prior};
 
-use super::splits::{Trial, areas, tenths, trials, whole};
+use super::splits::{CUTS, Trial, areas, tenths, trials, whole};
 use super::{Figure, World};
 
 /// How many measurements a new node gets.
 const SIXTEEN: usize = 16;
 /// Vantages, and how often so many are drawn.
-const VANTAGES: [(usize, usize); 3] = [(10, 25), (30, 10), (100, 3)];
+const VANTAGES: [(usize, usize); 3] = [(10, 25), (30, 10), (100, 5)];
+/// Into how many parts the areas are cut where the folder is most of the prior, and what the figures are then called: the
+/// fewer, the less the prior knows.
+const PARTS: [(usize, &str); 3] = [(2, ""), (3, "_thirds"), (4, "_quarters")];
 /// At so few sites beside the vantages nothing is judged.
 const LEAST_OTHERS: usize = 10;
 /// A site is known if it is within this of a vantage for sure, or beyond for sure.
 const BUDGET_MS: f64 = 50.0;
 
-/// All figures of prediction: each with the prior, and with `_no_prior` without it.
+/// All figures of prediction: each with the prior, and with `_no_prior` without it; `_thirds` and `_quarters` where the
+/// prior is cut otherwise than in halves.
 ///
 /// # Errors
 /// There is nothing to predict from.
@@ -27,9 +31,15 @@ pub fn figures(world: &World, prior: Option<&Prior>, seed: u64) -> Result<Vec<Fi
     let mut figures = Vec::new();
     if let Some(prior) = prior {
         figures.extend(from_all(world, &whole(world, prior), "", seed)?);
-        let trials = trials(world, prior, &mut StdRng::seed_from_u64(seed));
-        for vantages in VANTAGES {
-            figures.extend(from_few(world, &trials, vantages, "", seed)?);
+        for (parts, suffix) in PARTS {
+            let trials = trials(world, prior, parts, &mut StdRng::seed_from_u64(seed));
+            let is_whole = trials.len() == 1;
+            for vantages in VANTAGES {
+                figures.extend(from_few(world, &trials, vantages, suffix, seed)?);
+            }
+            if is_whole {
+                break; // there is nothing to cut
+            }
         }
     }
     let alone = Trial {
@@ -254,11 +264,12 @@ fn from_few(
 ) -> Result<Vec<Figure>, PredictError> {
     let (mut medians, mut tails, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
     let mut all = Errors::default();
+    let mut random = StdRng::seed_from_u64(seed);
+    let draws = if trials.len() == 1 { draws } else { draws / CUTS };
     for trial in trials
         .iter()
         .filter(|trial| trial.sites.len() >= vantages + LEAST_OTHERS)
     {
-        let mut random = StdRng::seed_from_u64(seed);
         for _ in 0..draws {
             let mut sites = trial.sites.clone();
             sites.shuffle(&mut random);
@@ -282,6 +293,9 @@ fn from_few(
             all.inside.append(&mut errors.inside);
             all.half_widths.append(&mut errors.half_widths);
         }
+    }
+    if medians.is_empty() {
+        return Ok(Vec::new()); // too few sites in every part
     }
     let how = format!("{} draws of {vantages} sites, median of draws", medians.len());
     let named = |what: &str| format!("predict.{what}_at_{vantages}{suffix}");

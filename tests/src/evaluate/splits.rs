@@ -11,6 +11,8 @@ use super::World;
 const SITES_AN_AREA: usize = 12;
 const LEAST_AREAS: usize = 8;
 const MOST_AREAS: usize = 20;
+/// How often areas are cut into parts: how hard a part is depends much on where its areas lie.
+pub const CUTS: usize = 5;
 /// A site of the prior this near to a judged one is taken for the same.
 const SAME_KM: f64 = 1.0;
 
@@ -33,27 +35,29 @@ pub fn whole(world: &World, prior: &Prior) -> Trial {
     }
 }
 
-/// For those who know little of their own: one trial of all sites where the prior knows few of them; where the folder is most of the prior, two: each half of
-/// the areas with a prior of the others.
+/// For those who know little of their own: one trial of all sites where the prior knows few of them. Where the folder is
+/// most of the prior, its areas are cut into so many parts, `CUTS` times anew, and each part is a trial with a prior of the others.
 #[must_use]
-pub fn trials(world: &World, prior: &Prior, random: &mut StdRng) -> Vec<Trial> {
+pub fn trials(world: &World, prior: &Prior, parts: usize, random: &mut StdRng) -> Vec<Trial> {
     let whole = whole(world, prior);
     let left = whole.prior.as_ref().map_or(0, |prior| prior.places().len());
     if left * 2 >= prior.places().len() {
         return vec![whole];
     }
-    let areas = areas(world, &whole.sites, random);
-    let halves = [0, 1].map(|half| {
-        let areas = areas.iter().enumerate().filter(|(at, _)| at % 2 == half);
-        areas.flat_map(|(_, sites)| sites.clone()).collect::<Vec<_>>()
-    });
-    halves
-        .into_iter()
-        .map(|sites| Trial {
-            prior: Some(without(prior, world, &sites)),
-            sites,
-        })
-        .collect()
+    let mut trials = Vec::with_capacity(CUTS * parts);
+    for _ in 0..CUTS {
+        let mut areas = areas(world, &whole.sites, random);
+        areas.shuffle(random);
+        for part in 0..parts {
+            let sites = areas.iter().skip(part).step_by(parts).flatten().copied();
+            let sites: Vec<usize> = sites.collect();
+            trials.push(Trial {
+                prior: Some(without(prior, world, &sites)),
+                sites,
+            });
+        }
+    }
+    trials
 }
 
 /// The prior without the sites that are judged.
@@ -154,9 +158,11 @@ mod tests {
             world.places.clone(),
             world.among(&(0..80).collect::<Vec<_>>()),
         );
-        let trials = trials(&world, &prior, &mut StdRng::seed_from_u64(1));
-        assert_eq!(trials.len(), 2);
-        assert_eq!(trials.iter().map(|trial| trial.sites.len()).sum::<usize>(), 80);
+        let trials = trials(&world, &prior, 2, &mut StdRng::seed_from_u64(1));
+        assert_eq!(trials.len(), 2 * CUTS);
+        for cut in trials.chunks(2) {
+            assert_eq!(cut.iter().map(|trial| trial.sites.len()).sum::<usize>(), 80);
+        }
         for trial in &trials {
             let prior = trial.prior.as_ref().unwrap();
             assert!(prior.places().len() > 10);
@@ -180,7 +186,7 @@ mod tests {
             other.places.clone(),
             other.among(&(0..60).collect::<Vec<_>>()),
         );
-        let trials = trials(&world, &prior, &mut StdRng::seed_from_u64(1));
+        let trials = trials(&world, &prior, 2, &mut StdRng::seed_from_u64(1));
         assert_eq!((trials.len(), trials[0].sites.len()), (1, 60));
     }
 }
