@@ -47,5 +47,5 @@ pub use self::error::{DatabaseFailure, StoreError};
 pub use self::records::Records;
 pub(crate) use self::row::{Malformed, RowReader, RowWriter};
 pub use self::scan::{ScanRange, Stored};
-pub use self::segment::{Compacted, Sealed, SegmentFile};
+pub use self::segment::{Compacted, Sealed, SegmentFile, Tier, UnknownTier};
 pub use self::transaction::Transaction;

@@ -21,6 +21,7 @@ mod sealer;
 mod series;
 #[cfg(test)]
 mod tests;
+mod tier;
 
 pub(crate) use self::catalogue::{Segment, Span};
 pub use self::compaction::Compacted;
@@ -29,3 +30,4 @@ pub(crate) use self::folder::{Directory, Folder};
 pub(crate) use self::holds::Segments;
 pub(crate) use self::sealed::SealedLog;
 pub use self::sealer::Sealed;
+pub use self::tier::{Tier, UnknownTier};
