@@ -336,6 +336,7 @@ fn store_files_names_each_sealed_measurement_once() {
     let file = &files[0];
     let expected = serde_json::json!({
         "path": paths[0],
+        "tier": "raw",
         "kind": "echo4",
         "day": "2026-11-22",
         "rows": 5 * 11,

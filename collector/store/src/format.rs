@@ -21,7 +21,7 @@ pub(crate) fn prepare(transaction: &WriteTransaction, found: &Found) -> Result<(
     let mut numbers = Numbers::open(transaction, found)?;
     match numbers.get(META_FORMAT)? {
         FORMAT => {}
-        0 | FORMAT_OLDEST => numbers.set(META_FORMAT, FORMAT)?, // 0: new; or damaged twice, and each row says its form by itself
+        0 | FORMAT_OLDEST..FORMAT => numbers.set(META_FORMAT, FORMAT)?, // 0: new; or damaged twice, and each row says its form by itself
         other => {
             return Err(StoreError::Format {
                 found: other,

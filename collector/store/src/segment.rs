@@ -14,6 +14,7 @@ mod folder;
 mod gather;
 mod holds;
 mod outcomes;
+mod rollup;
 mod runs;
 mod schema;
 mod sealed;
@@ -21,11 +22,14 @@ mod sealer;
 mod series;
 #[cfg(test)]
 mod tests;
+mod tier;
 
 pub(crate) use self::catalogue::{Segment, Span};
 pub use self::compaction::Compacted;
 pub use self::files::SegmentFile;
 pub(crate) use self::folder::{Directory, Folder};
 pub(crate) use self::holds::Segments;
+pub use self::rollup::{Loss, Period, Rollup, RollupRange, Sums, Timing};
 pub(crate) use self::sealed::SealedLog;
 pub use self::sealer::Sealed;
+pub use self::tier::{Tier, UnknownTier};

@@ -93,8 +93,8 @@ pub(crate) const META_NAMES: [&str; 13] = [
     META_SEGMENT,
 ];
 /// The format this build reads and writes. 1: batches without the kind connect. 2: without sections. 3: rows without
-/// checksums. 4: most tables kept once. 5: without segments.
-pub(crate) const FORMAT: u64 = 6;
+/// checksums. 4: most tables kept once. 5: without segments. 6: segments of measurements only.
+pub(crate) const FORMAT: u64 = 7;
 /// The oldest format that becomes [`FORMAT`] when it is opened: it lacks tables, and nothing else.
 pub(crate) const FORMAT_OLDEST: u64 = 5;
 

@@ -16,6 +16,7 @@ use super::catalogue::{EXTENSION, Group, Segment, Span, groups};
 use super::file::{Facts, write};
 use super::folder::Folder;
 use super::gather::{Gathered, Sheet};
+use super::tier::Tier;
 use crate::found::Found;
 use crate::heads::{self, BLOCK_HEADS, Head, last_sealed};
 use crate::numbers::{Numbers, read_number};
@@ -212,11 +213,13 @@ impl Files<'_> {
             sheet.series = Vec::new(); // its memory is needed no more
             let mut segment = Segment {
                 number,
+                tier: Tier::Raw,
                 kind: sheet.kind,
                 day: sheet.day,
                 span: self.span,
                 slots: sheet.slots,
                 rows: sheet.rows,
+                measurements: sheet.rows,
                 bytes: 0,
                 checksum: 0,
                 generation: self.generation,

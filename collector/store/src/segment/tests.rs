@@ -13,7 +13,7 @@ use crate::ingest::Ingested;
 use crate::ingest::fixture::*;
 use crate::lossy::LossyBackend;
 use crate::tables::{LOG, PLANS, plan_key};
-use crate::{ScanRange, Sealed, Store, StoreError, StoreOptions, ledger};
+use crate::{ScanRange, Sealed, Store, StoreError, StoreOptions, Tier, ledger};
 
 /// Everything about a stored batch but the digest of the one before it.
 #[derive(Clone, Debug, PartialEq)]
@@ -192,7 +192,7 @@ fn span_over_midnight_has_a_file_of_each_day() {
     store_honest(&inline(&store), EPOCH, 810);
     let before = everything(&store);
     assert_eq!(seal(&store, 810).len(), 1);
-    let files = store.segment_files().unwrap();
+    let files = store.segment_files(Tier::Raw).unwrap();
     let named: Vec<_> = files
         .iter()
         .map(|file| (file.kind.as_str(), file.day.as_str(), file.rows))
@@ -280,7 +280,7 @@ fn batches_left_in_the_log_are_sealed_later_within_the_spans_around_them() {
     assert!(everything(&store) == before);
     assert_eq!(in_log(&store), 0);
     store.compact(next_day()).unwrap().unwrap();
-    assert_eq!(store.segment_files().unwrap().len(), 2);
+    assert_eq!(store.segment_files(Tier::Raw).unwrap().len(), 2);
     assert!(everything(&store) == before);
     assert_sound(&store);
 }
@@ -294,7 +294,7 @@ fn segments_of_a_day_that_is_over_become_one_of_each_kind() {
     assert_eq!(compacted.measurements, 12 * ROWS);
     assert_eq!(store.compact(next_day()).unwrap(), None);
     assert!(everything(&store) == before);
-    let files = store.segment_files().unwrap();
+    let files = store.segment_files(Tier::Raw).unwrap();
     let commits: Vec<_> = files
         .iter()
         .map(|file| (file.first_commit, file.last_commit, file.generation))
@@ -369,7 +369,7 @@ fn store_on_a_file_system_seals_into_the_folder_beside_it() {
     store_honest(&inline(&store), EPOCH, 6);
     let before = everything(&store);
     seal(&store, 6);
-    let files = store.segment_files().unwrap();
+    let files = store.segment_files(Tier::Raw).unwrap();
     let bytes = |file: &crate::SegmentFile| std::fs::metadata(&file.path).unwrap().len();
     assert!(files.len() == 2 && files.iter().all(|file| bytes(file) == file.bytes));
     assert!(files[0].path.starts_with(folder.path().join("segments")));

@@ -12,7 +12,7 @@ fn check(disk: &LossyBackend, before: &[Given], what: &str) -> Store {
     assert!(ledger::verify(&store).unwrap().is_sound(), "{what}");
     let files = disk.file_names();
     let named: Vec<String> = store
-        .segment_files()
+        .segment_files(Tier::Raw)
         .unwrap()
         .iter()
         .map(|file| file.path.file_name().unwrap().to_string_lossy().into_owned())
