@@ -22,6 +22,7 @@ use crate::format;
 use crate::found::Found;
 use crate::numbers::{Numbers, read_number};
 use crate::plans::PlanCache;
+use crate::query::KnownCommits;
 use crate::rows::words_of;
 use crate::segment::{Directory, Folder, Segments};
 use crate::tables;
@@ -58,6 +59,7 @@ pub(crate) struct Inner {
     opener: Opener,
     reserve: DiskReserve,
     pub(crate) segments: Segments,
+    pub(crate) known_commits: KnownCommits,
     pub(crate) plans: RwLock<PlanCache>,
     /// What its numbers say, read once.
     demo: AtomicBool,
@@ -189,6 +191,7 @@ impl Store {
             opener,
             reserve,
             segments: Segments::new(folder),
+            known_commits: KnownCommits::default(),
             plans: RwLock::default(),
             demo: AtomicBool::new(false),
             found: Found::default(),

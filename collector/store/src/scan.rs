@@ -57,7 +57,11 @@ impl ScanRange {
     }
 
     /// The lowest commit number that can hold what is looked for, if any can.
-    fn first_commit(&self, transaction: &ReadTransaction, found: &Found) -> Result<Option<u64>, StoreError> {
+    pub(crate) fn first_commit(
+        &self,
+        transaction: &ReadTransaction,
+        found: &Found,
+    ) -> Result<Option<u64>, StoreError> {
         let after = self.after_commit.saturating_add(1);
         if self.from.0 == 0 {
             return Ok(Some(after));

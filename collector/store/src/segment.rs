@@ -4,8 +4,10 @@
 //! (`segment/schema.rs` says its columns). It is written once and never changed.
 
 mod catalogue;
+mod checked;
 mod columns;
 mod compaction;
+mod content;
 mod day;
 mod error;
 mod file;
@@ -13,6 +15,7 @@ mod files;
 mod folder;
 mod gather;
 mod holds;
+mod opened;
 mod outcomes;
 mod rollup;
 mod runs;
@@ -23,13 +26,21 @@ mod series;
 #[cfg(test)]
 mod tests;
 mod tier;
+mod timed;
+mod words;
 
-pub(crate) use self::catalogue::{Segment, Span};
+pub(crate) use self::catalogue::{Group, Segment, Span};
+pub(crate) use self::checked::Withheld;
 pub use self::compaction::Compacted;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use self::content::Content;
+pub(crate) use self::error::FileError;
 pub use self::files::SegmentFile;
 pub(crate) use self::folder::{Directory, Folder};
 pub(crate) use self::holds::Segments;
+pub(crate) use self::opened::{Opened, RowGroup};
 pub use self::rollup::{Loss, Period, Rollup, RollupRange, Sums, Timing};
 pub(crate) use self::sealed::SealedLog;
 pub use self::sealer::Sealed;
 pub use self::tier::{Tier, UnknownTier};
+pub(crate) use self::timed::{End, Timed};

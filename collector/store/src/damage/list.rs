@@ -72,6 +72,11 @@ impl Store {
     }
 
     /// What is kept of the damage changed, and that is durable.
+    pub(crate) fn damage_changes(&self) -> u64 {
+        self.0.asides.load(Ordering::Acquire)
+    }
+
+    /// What is kept of the damage changed.
     pub(crate) fn damage_changed(&self) {
         self.0.asides.fetch_add(1, Ordering::Release);
     }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::{Disk, LossyBackend, SECTOR, next};
-use crate::segment::Folder;
+use crate::segment::{Content as OpenFile, Folder};
 
 /// A folder as it is, and as it would be found after a crash.
 #[derive(Clone, Default)]
@@ -148,10 +149,10 @@ impl Folder for LossyBackend {
         Ok(self.alive()?.files.current.keys().cloned().collect())
     }
 
-    fn read(&self, name: &str) -> io::Result<Bytes> {
+    fn open(&self, name: &str) -> io::Result<Arc<dyn OpenFile>> {
         let mut disk = self.alive()?;
         let content = disk.files.content(name).ok_or(io::ErrorKind::NotFound)?;
-        Ok(Bytes::copy_from_slice(&content.bytes))
+        Ok(Arc::new(Bytes::copy_from_slice(&content.bytes)))
     }
 
     fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {

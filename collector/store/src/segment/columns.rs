@@ -1,10 +1,14 @@
 //! Values of one column, on their way into a file and out of it.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::writer::SerializedColumnWriter;
+
+use super::error::FileError;
 
 /// Values of one column; where it is optional, only those that are there.
 #[derive(Debug)]
@@ -106,6 +110,14 @@ impl Cells {
         }
     }
 
+    /// Its instants or commits.
+    pub(super) fn large(self, column: &'static str) -> Result<Vec<u64>, FileError> {
+        match self.values {
+            Values::Large(values) => Ok(values.into_iter().map(i64::cast_unsigned).collect()),
+            _ => Err(FileError::Meaning { column }),
+        }
+    }
+
     pub(super) fn write(&self, column: &mut SerializedColumnWriter<'_>) -> Result<(), ParquetError> {
         let present = self.present.as_deref();
         match &self.values {
@@ -117,16 +129,23 @@ impl Cells {
         }
     }
 
-    /// Reads a column of `rows` rows.
-    pub(super) fn read(reader: ColumnReader, rows: usize, is_optional: bool) -> Result<Self, ParquetError> {
+    /// Reads some rows of a column: stretches of them, in order.
+    pub(super) fn read(
+        reader: ColumnReader,
+        wanted: &[Range<usize>],
+        is_optional: bool,
+    ) -> Result<Self, ParquetError> {
+        let rows = wanted.iter().map(ExactSizeIterator::len).sum();
         let mut present = is_optional.then(|| Vec::with_capacity(rows));
         let values = match reader {
-            ColumnReader::Int32ColumnReader(reader) => Values::Numbers(all(reader, rows, present.as_mut())?),
-            ColumnReader::Int64ColumnReader(reader) => Values::Large(all(reader, rows, present.as_mut())?),
-            ColumnReader::ByteArrayColumnReader(reader) => {
-                Values::Texts(all(reader, rows, present.as_mut())?)
+            ColumnReader::Int32ColumnReader(reader) => {
+                Values::Numbers(some(reader, wanted, present.as_mut())?)
             }
-            ColumnReader::BoolColumnReader(reader) => Values::Flags(all(reader, rows, present.as_mut())?),
+            ColumnReader::Int64ColumnReader(reader) => Values::Large(some(reader, wanted, present.as_mut())?),
+            ColumnReader::ByteArrayColumnReader(reader) => {
+                Values::Texts(some(reader, wanted, present.as_mut())?)
+            }
+            ColumnReader::BoolColumnReader(reader) => Values::Flags(some(reader, wanted, present.as_mut())?),
             _ => return Err(ParquetError::General("a column of another type".to_owned())),
         };
         Ok(Self { values, present })
@@ -162,19 +181,28 @@ fn write_runs(
     Ok(())
 }
 
-fn all<T: DataType>(
+fn some<T: DataType>(
     mut reader: ColumnReaderImpl<T>,
-    rows: usize,
+    wanted: &[Range<usize>],
     mut present: Option<&mut Vec<i16>>,
 ) -> Result<Vec<T::T>, ParquetError> {
-    let mut values = Vec::with_capacity(rows);
-    let mut read = 0;
-    while read < rows {
-        let (records, _, _) = reader.read_records(rows - read, present.as_deref_mut(), None, &mut values)?;
-        if records == 0 {
-            return Err(ParquetError::EOF("a column ends too early".to_owned()));
+    let early = || ParquetError::EOF("a column ends too early".to_owned());
+    let mut values = Vec::with_capacity(wanted.iter().map(ExactSizeIterator::len).sum());
+    let mut at = 0;
+    for rows in wanted {
+        let before = rows.start.saturating_sub(at);
+        if before > 0 && reader.skip_records(before)? != before {
+            return Err(early());
         }
-        read += records;
+        at = rows.start;
+        while at < rows.end {
+            let (records, _, _) =
+                reader.read_records(rows.end - at, present.as_deref_mut(), None, &mut values)?;
+            if records == 0 {
+                return Err(early());
+            }
+            at += records;
+        }
     }
     Ok(values)
 }

@@ -1,20 +1,21 @@
 //! The file of one kind and one day, as bytes.
 
+use std::ops::Range;
+use std::slice;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::{Kind, Layout};
 use isochrone_proto::measurement::Measurement;
 use isochrone_proto::units::UnixMillis;
 use parquet::data_type::ByteArray;
 use parquet::file::metadata::KeyValue;
-use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 
 use super::columns::{Cells, Cursor, text};
 use super::day::Day;
 use super::error::FileError;
+use super::opened::{Opened, RowGroup};
 use super::outcomes::{Outcomes, cells, micros};
 use super::runs::Runs;
 use super::schema;
@@ -163,46 +164,85 @@ fn ids(rows: &[Row<'_>]) -> [Runs; 6] {
     ]
 }
 
-/// Gives the rows of a segment to `each`, with the commit of each, as they stand in it: by probe, target and slot.
+/// Which rows of a segment are read.
+pub(crate) struct Selection<'s> {
+    /// Between which slots they lie; none of the others is wanted.
+    pub(crate) slots: (UnixMillis, UnixMillis),
+    /// The place of a wanted commit.
+    pub(crate) place: &'s dyn Fn(u64) -> Option<u32>,
+}
+
+/// Gives the wanted rows of a segment to `each`, with the place of the commit of each, as they stand in it: by probe,
+/// target and slot.
 pub(crate) fn read(
-    bytes: Bytes,
+    opened: &Opened,
     layout: Layout,
-    mut each: impl FnMut(u64, Measurement),
+    selection: &Selection<'_>,
+    mut each: impl FnMut(u32, Measurement),
 ) -> Result<(), FileError> {
-    let reader = SerializedFileReader::new(bytes)?;
-    if *reader.metadata().file_metadata().schema() != *schema::of(layout)? {
-        return Err(FileError::Meaning { column: "(schema)" });
+    for group in opened.row_groups() {
+        let group = group?;
+        let (first, last) = selection.slots;
+        if group
+            .slots()
+            .is_some_and(|slots| slots.1 < first || slots.0 > last)
+        {
+            continue;
+        }
+        let commits = group.numbers("commit", slice::from_ref(&(0..group.rows)))?;
+        let places: Vec<Option<u32>> = commits.into_iter().map(selection.place).collect();
+        let wanted = stretches(&places);
+        if !wanted.is_empty() {
+            let places = wanted.iter().flat_map(|rows| &places[rows.clone()]);
+            read_group(&group, layout, &wanted, places.copied(), &mut each)?;
+        }
     }
-    for group in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(group)?;
-        let rows = usize::try_from(group.metadata().num_rows());
-        let rows = rows.map_err(|_| FileError::Meaning { column: "(rows)" })?;
-        let read = |name| {
-            let found = schema::columns(layout)
-                .enumerate()
-                .find(|(_, column)| column.name == name);
-            let (place, column) = found.ok_or(FileError::Meaning { column: name })?;
-            let reader = group.get_column_reader(place)?;
-            Cells::read(reader, rows, column.is_optional).map_err(FileError::from)
+    Ok(())
+}
+
+/// Wanted rows that are so close to each other are read with those between them.
+const GAP: usize = 16;
+
+/// Where the wanted rows stand.
+fn stretches(places: &[Option<u32>]) -> Vec<Range<usize>> {
+    let mut wanted: Vec<Range<usize>> = Vec::new();
+    for (row, _) in places.iter().enumerate().filter(|(_, place)| place.is_some()) {
+        match wanted.last_mut() {
+            Some(last) if row - last.end <= GAP => last.end = row + 1,
+            _ => wanted.push(row..row + 1),
+        }
+    }
+    wanted
+}
+
+fn read_group(
+    group: &RowGroup<'_>,
+    layout: Layout,
+    wanted: &[Range<usize>],
+    places: impl Iterator<Item = Option<u32>>,
+    each: &mut impl FnMut(u32, Measurement),
+) -> Result<(), FileError> {
+    let [slot, check] = [group.cells("slot", wanted)?, group.cells("check_index", wanted)?];
+    let lateness = group.cells("lateness_us", wanted)?;
+    let own = schema::columns(layout).skip(schema::COMMON.len() - 2);
+    let own: Vec<Cells> = own
+        .map(|column| group.cells(column.name, wanted))
+        .collect::<Result<_, _>>()?;
+    let [mut slot, mut check] = [Cursor::new(&slot), Cursor::new(&check)];
+    let mut lateness = Cursor::new(&lateness);
+    let mut outcomes = Outcomes::new(layout, &own)?;
+    for place in places {
+        let check = check.number().and_then(|check| u16::try_from(check).ok());
+        let run = Measurement {
+            check: check.ok_or(FileError::Meaning {
+                column: "check_index",
+            })?,
+            slot: UnixMillis(slot.large().unwrap_or_default().cast_unsigned()),
+            lateness: micros("lateness_us", lateness.number())?,
+            outcome: outcomes.next()?,
         };
-        let [slot, commit] = [read("slot")?, read("commit")?];
-        let [check, lateness] = [read("check_index")?, read("lateness_us")?];
-        let own = schema::columns(layout).skip(schema::COMMON.len() - 2);
-        let own: Vec<Cells> = own.map(|column| read(column.name)).collect::<Result<_, _>>()?;
-        let [mut slot, mut commit] = [Cursor::new(&slot), Cursor::new(&commit)];
-        let [mut check, mut lateness] = [Cursor::new(&check), Cursor::new(&lateness)];
-        let mut outcomes = Outcomes::new(layout, &own)?;
-        for _ in 0..rows {
-            let check = check.number().and_then(|check| u16::try_from(check).ok());
-            let run = Measurement {
-                check: check.ok_or(FileError::Meaning {
-                    column: "check_index",
-                })?,
-                slot: UnixMillis(slot.large().unwrap_or_default().cast_unsigned()),
-                lateness: micros("lateness_us", lateness.number())?,
-                outcome: outcomes.next()?,
-            };
-            each(commit.large().unwrap_or_default().cast_unsigned(), run);
+        if let Some(place) = place {
+            each(place, run);
         }
     }
     Ok(())

@@ -4,8 +4,9 @@ use std::fmt::Debug;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use bytes::Bytes;
+use super::content::Content;
 
 /// A folder of files. The tests' disk is another one, which loses what was not synced.
 pub(crate) trait Folder: Debug + Send + Sync {
@@ -21,8 +22,8 @@ pub(crate) trait Folder: Debug + Send + Sync {
     /// The names of its files.
     fn list(&self) -> io::Result<Vec<String>>;
 
-    /// The whole of a file.
-    fn read(&self, name: &str) -> io::Result<Bytes>;
+    /// Opens a file to whoever reads it.
+    fn open(&self, name: &str) -> io::Result<Arc<dyn Content>>;
 
     /// Writes a file whose content is durable then; its name is with [`Folder::sync`].
     fn write(&self, name: &str, content: &[u8]) -> io::Result<()>;
@@ -73,8 +74,8 @@ impl Folder for Directory {
         names.filter_map(io::Result::transpose).collect()
     }
 
-    fn read(&self, name: &str) -> io::Result<Bytes> {
-        fs::read(self.path(name)).map(Bytes::from)
+    fn open(&self, name: &str) -> io::Result<Arc<dyn Content>> {
+        Ok(Arc::new(File::open(self.path(name))?))
     }
 
     fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {

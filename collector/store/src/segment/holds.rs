@@ -4,6 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::catalogue::Segment;
+use super::checked::{Checked, Withheld};
+use super::content::Content;
 use super::folder::Folder;
 
 /// What a store keeps of its segments in memory.
@@ -14,6 +17,7 @@ pub(crate) struct Segments {
     pub(super) bytes: AtomicU64,
     /// One sealer, or compaction, at a time.
     pub(super) sealing: Mutex<()>,
+    checked: Checked,
     holds: Mutex<Holds>,
 }
 
@@ -39,8 +43,14 @@ impl Segments {
             folder,
             bytes: AtomicU64::new(0),
             sealing: Mutex::default(),
+            checked: Checked::default(),
             holds: Mutex::default(),
         }
+    }
+
+    /// Opens the file of a segment, if it is what was written.
+    pub(crate) fn open(&self, segment: &Segment) -> Result<Arc<dyn Content>, Withheld> {
+        self.checked.open(&*self.folder, segment)
     }
 
     /// Begin before the catalogue is read: what it names then stays.
@@ -75,6 +85,7 @@ impl Segments {
 
     pub(super) fn forget_replaced(&self, number: u64) {
         self.lock().replaced.remove(&number);
+        self.checked.forget(number);
     }
 
     fn lock(&self) -> MutexGuard<'_, Holds> {

@@ -3,18 +3,19 @@
 //! A group of segments is read as a whole and sorted by commit, so that whoever reads sees no difference to the log.
 //! A segment that is not what was written is noted, and the rest is given.
 
-use std::io;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use bytes::Bytes;
 use isochrone_proto::measurement::Measurement;
 use isochrone_proto::units::UnixMillis;
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, Table, WriteTransaction};
 
 use super::catalogue::{Group, Segment, Span, groups_in};
-use super::file;
-use super::folder::Folder;
+use super::checked::Withheld;
+use super::content::Content;
+use super::file::{self, Selection};
 use super::holds::Segments;
+use super::opened::Opened;
 use crate::StoreError;
 use crate::found::{Fault, Found};
 use crate::heads::{self, Head};
@@ -25,7 +26,7 @@ use crate::tables::{SEALED, SEGMENTS};
 pub(crate) struct SealedLog<'t, T> {
     blocks: Rows<'t, u64, T>,
     groups: Vec<Group>,
-    folder: &'t dyn Folder,
+    segments: &'t Segments,
     found: &'t Found,
     /// Damage to what names segments ends the walk: what is read again after it was put right lacks nothing.
     is_strict: bool,
@@ -51,7 +52,7 @@ impl<'t> SealedLog<'t, ReadOnlyTable<u64, &'static [u8]>> {
         Ok(Self {
             groups,
             blocks: SEALED.read(transaction, found)?,
-            folder: &*segments.folder,
+            segments,
             found,
             is_strict: true,
         })
@@ -68,7 +69,7 @@ impl<'t> SealedLog<'t, Table<'t, u64, &'static [u8]>> {
         Ok(Self {
             groups: groups_in(&SEGMENTS.open(transaction, found)?)?,
             blocks: SEALED.open(transaction, found)?,
-            folder: &*segments.folder,
+            segments,
             found,
             is_strict: false,
         })
@@ -141,16 +142,32 @@ impl<T: ReadableTable<u64, &'static [u8]>> SealedLog<'_, T> {
 
     /// The commits that have heads, in stretches without a gap.
     pub(crate) fn commits(&self) -> Result<Vec<Span>, StoreError> {
-        let mut stretches: Vec<Span> = Vec::new();
-        self.heads(span(0, u64::MAX), &mut |head| {
-            match stretches.last_mut() {
-                Some(stretch) if stretch.last + 1 == head.commit => stretch.last = head.commit,
-                _ => stretches.push(span(head.commit, head.commit)),
-            }
-            Ok(ControlFlow::Continue(()))
-        })
-        .map(drop)?;
+        let mut stretches = Vec::new();
+        self.each_head(span(0, u64::MAX), &mut |head| {
+            lengthen(&mut stretches, head.commit)
+        })?;
         Ok(stretches)
+    }
+
+    /// As [`SealedLog::commits`], of one group: only their rows count.
+    pub(crate) fn commits_of(&self, group: &Group) -> Result<Vec<Span>, StoreError> {
+        let (mut stretches, mut rows) = (Vec::new(), 0);
+        self.each_head(group.span, &mut |head| {
+            rows += u64::from(head.rows);
+            lengthen(&mut stretches, head.commit);
+        })?;
+        self.look_for_heads(group, rows)?;
+        Ok(stretches)
+    }
+
+    /// Where the heads that were found have fewer rows than a group, some are missing: a search passes by what stands
+    /// under a damaged key.
+    fn look_for_heads(&self, group: &Group, rows: u64) -> Result<(), StoreError> {
+        if rows < group.rows() {
+            self.blocks.compare_range(group.span.first..=group.span.last)?;
+            self.check_blocks()?;
+        }
+        Ok(())
     }
 
     /// Heads between groups: their batches have no measurements, or these are lost.
@@ -179,11 +196,7 @@ impl<T: ReadableTable<u64, &'static [u8]>> SealedLog<'_, T> {
                 wanted.add(&head);
             }
         })?;
-        if rows < group.rows() {
-            // heads are missing: where a key is damaged, a search passes them by
-            self.blocks.compare_range(group.span.first..=group.span.last)?;
-            self.check_blocks()?;
-        }
+        self.look_for_heads(group, rows)?;
         if wanted.commits.is_empty() {
             return Ok(ControlFlow::Continue(()));
         }
@@ -210,14 +223,17 @@ impl<T: ReadableTable<u64, &'static [u8]>> SealedLog<'_, T> {
             if segment.slots.1 < wanted.slots.0 || segment.slots.0 > wanted.slots.1 {
                 continue;
             }
-            let Some(bytes) = self.bytes_of(segment)? else {
+            let Some(content) = self.content_of(segment)? else {
                 continue;
             };
             let before = rows.len();
-            let read = file::read(bytes, segment.kind.check.layout(), |commit, run| {
-                if let Some(place) = places.place(commit) {
-                    rows.push((place, run));
-                }
+            let layout = segment.kind.check.layout();
+            let selection = Selection {
+                slots: wanted.slots,
+                place: &|commit| places.place(commit),
+            };
+            let read = Opened::new(content, layout).and_then(|opened| {
+                file::read(&opened, layout, &selection, |place, run| rows.push((place, run)))
             });
             if let Err(error) = read {
                 rows.truncate(before);
@@ -229,24 +245,15 @@ impl<T: ReadableTable<u64, &'static [u8]>> SealedLog<'_, T> {
     }
 
     /// The file of a segment, if it is what was written.
-    fn bytes_of(&self, segment: &Segment) -> Result<Option<Bytes>, StoreError> {
-        let name = segment.name();
-        let bytes = match self.folder.read(&name) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.note(segment, "it is missing".to_owned());
-                return Ok(None);
+    fn content_of(&self, segment: &Segment) -> Result<Option<Arc<dyn Content>>, StoreError> {
+        match self.segments.open(segment) {
+            Ok(content) => Ok(Some(content)),
+            Err(Withheld::Damaged(what)) => {
+                self.note(segment, what);
+                Ok(None)
             }
-            Err(source) => {
-                let path = self.folder.path(&name);
-                return Err(StoreError::Segment { path, source });
-            }
-        };
-        if bytes.len() as u64 != segment.bytes || crc32c::crc32c(&bytes) != segment.checksum {
-            self.note(segment, "its checksum does not fit".to_owned());
-            return Ok(None);
+            Err(Withheld::Unread(error)) => Err(error),
         }
-        Ok(Some(bytes))
     }
 
     fn note(&self, segment: &Segment, what: String) {
@@ -256,6 +263,14 @@ impl<T: ReadableTable<u64, &'static [u8]>> SealedLog<'_, T> {
         };
         self.found
             .note(SEGMENTS.name, &segment.number.to_le_bytes(), what);
+    }
+}
+
+/// Adds the next commit to stretches without a gap.
+fn lengthen(stretches: &mut Vec<Span>, commit: u64) {
+    match stretches.last_mut() {
+        Some(stretch) if stretch.last + 1 == commit => stretch.last = commit,
+        _ => stretches.push(span(commit, commit)),
     }
 }
 

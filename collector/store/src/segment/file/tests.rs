@@ -1,5 +1,6 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use bytes::Bytes;
 use isochrone_proto::ids::EpochId;
 use isochrone_proto::kind::{Check, Family};
 use isochrone_proto::measurement::{
@@ -7,6 +8,7 @@ use isochrone_proto::measurement::{
     FailureCause, Outcome, Phase, Phases, SendFailure, Stamp,
 };
 use isochrone_proto::units::Micros;
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::RowAccessor as _;
 use proptest::prelude::*;
 
@@ -171,10 +173,16 @@ fn written() -> impl Strategy<Value = (Layout, Vec<Series>)> {
     ]
 }
 
-fn read_back(bytes: &[u8], layout: Layout) -> Vec<(u64, Measurement)> {
+fn read_back(bytes: &[u8], layout: Layout, wants: impl Fn(u64) -> bool) -> Vec<(u64, Measurement)> {
     let mut rows = Vec::new();
-    read(Bytes::copy_from_slice(bytes), layout, |commit, run| {
-        rows.push((commit, run))
+    let selection = Selection {
+        slots: (UnixMillis(0), UnixMillis(u64::MAX)),
+        place: &|commit| u32::try_from(commit).ok().filter(|_| wants(commit)),
+    };
+    let content = Arc::new(Bytes::copy_from_slice(bytes));
+    let opened = Opened::new(content, layout).unwrap();
+    read(&opened, layout, &selection, |commit, run| {
+        rows.push((u64::from(commit), run))
     })
     .unwrap();
     rows
@@ -184,15 +192,18 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_rows_come_back_as_they_were((layout, mut series) in written()) {
+    fn any_rows_come_back_as_they_were((layout, mut series) in written(), chosen in any::<u64>()) {
         let bytes = write(&facts(layout), &mut series).unwrap();
         let expected: Vec<_> = series
             .iter()
             .flat_map(|series| &series.entries)
             .map(|entry| (entry.commit, entry.run.clone()))
             .collect();
-        let rows = read_back(&bytes, layout);
-        prop_assert_eq!(rows, expected);
+        let rows = read_back(&bytes, layout, |_| true);
+        prop_assert_eq!(&rows, &expected);
+        let is_chosen = |commit: u64| chosen >> (commit % 64) & 1 == 1;
+        let expected: Vec<_> = expected.into_iter().filter(|(commit, _)| is_chosen(*commit)).collect();
+        prop_assert_eq!(read_back(&bytes, layout, is_chosen), expected);
         let named = series.iter().flat_map(|series| {
             series.entries.iter().map(|entry| {
                 let ids = [&*series.probe_name, &series.probe.to_string(), &entry.epoch.to_string()];
