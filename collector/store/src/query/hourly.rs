@@ -34,7 +34,7 @@ pub struct HourOfTarget {
     pub percentiles: Option<[Micros; 3]>,
 }
 
-const QUANTILES: [f64; 3] = [0.5, 0.95, 0.99];
+const PERCENTS: [usize; 3] = [50, 95, 99];
 
 impl Store {
     /// Gives every hour of every target in which a run was asked for to `each`, by hour, kind and target. The figures are
@@ -212,9 +212,9 @@ fn percentiles(us: &mut [i32]) -> Option<[Micros; 3]> {
     let count = us.len();
     let mut found = [Micros::default(); 3];
     let mut rest = us;
-    for (quantile, found) in QUANTILES.iter().zip(&mut found).rev() {
-        let rank = (quantile * count as f64).ceil() as usize;
-        let place = rank.clamp(1, count.max(1)) - 1;
+    for (percent, found) in PERCENTS.iter().zip(&mut found).rev() {
+        let rank = (count * percent).div_ceil(100);
+        let place = rank.max(1) - 1;
         if place >= rest.len() {
             return None; // there are no times
         }

@@ -9,7 +9,7 @@ use isochrone_proto::codec;
 use isochrone_proto::ids::{Digest, ProbeId, TargetId};
 use isochrone_proto::kind::{Check, Family, Kind};
 use isochrone_proto::measurement::{EchoOutcome, Measurement, Outcome, SendFailure, Stamp};
-use isochrone_proto::units::{Hour, Micros, UnixMillis};
+use isochrone_proto::units::{Micros, UnixMillis};
 use proptest::prelude::*;
 
 use super::*;
