@@ -22,8 +22,11 @@ use crate::format;
 use crate::found::Found;
 use crate::numbers::{Numbers, read_number};
 use crate::plans::PlanCache;
+use crate::retention::{Retention, Trimming};
 use crate::rows::words_of;
-use crate::segment::{Directory, Folder, Segments};
+#[cfg(any(test, feature = "testing"))]
+use crate::segment::Folder;
+use crate::segment::{Directory, Segments};
 use crate::tables;
 use crate::transaction::Transaction;
 
@@ -37,6 +40,8 @@ pub struct StoreOptions {
     /// Says how many bytes are free; `None`: asks the file system of the store's folder (a store on a
     /// backend of its own then has no reserve).
     pub free_space: Option<FreeSpace>,
+    /// How long what is stored is kept.
+    pub retention: Retention,
 }
 
 impl Default for StoreOptions {
@@ -45,6 +50,7 @@ impl Default for StoreOptions {
             cache_bytes: 256 << 20,
             reserve_bytes: 1 << 30,
             free_space: None,
+            retention: Retention::default(),
         }
     }
 }
@@ -73,6 +79,8 @@ pub(crate) struct Inner {
     pub(crate) damage: Mutex<Option<(u64, Damage)>>,
     /// What changed in the account.
     pub(crate) changes: Changes,
+    /// How far retention went through the accounts.
+    pub(crate) trimming: Mutex<Trimming>,
 }
 
 /// So often a reader begins anew where pages could not be read: once for each table that was put right on the way.
@@ -127,7 +135,7 @@ impl Store {
         let folder = file.parent().unwrap_or(Path::new(".")).to_owned();
         let free_space = options.free_space.unwrap_or_else(|| FreeSpace::of_folder(folder));
         let reserve = DiskReserve::new(options.reserve_bytes, Some(free_space));
-        let folder = Arc::new(Directory::beside(file));
+        let segments = Segments::new(Arc::new(Directory::beside(file)), options.retention);
         let (file, cache) = (file.to_owned(), options.cache_bytes);
         let opener = Box::new(move || {
             Builder::new()
@@ -135,7 +143,7 @@ impl Store {
                 .create(&file)
                 .map_err(|source| StoreError::open(&file, source))
         });
-        Self::with_opener(opener, reserve, folder)
+        Self::with_opener(opener, reserve, segments)
     }
 
     /// A store in memory, for tests.
@@ -171,14 +179,10 @@ impl Store {
                 .create_with_backend(crate::lossy::Shared(Arc::clone(&backend)))
                 .map_err(|source| StoreError::open(Path::new("(backend)"), source))
         });
-        Self::with_opener(opener, reserve, folder)
+        Self::with_opener(opener, reserve, Segments::new(folder, options.retention))
     }
 
-    fn with_opener(
-        opener: Opener,
-        reserve: DiskReserve,
-        folder: Arc<dyn Folder>,
-    ) -> Result<Self, StoreError> {
+    fn with_opener(opener: Opener, reserve: DiskReserve, segments: Segments) -> Result<Self, StoreError> {
         let database = Arc::new(opened(&opener)?);
         let slot = Mutex::new(Slot {
             database: Some(database),
@@ -188,7 +192,7 @@ impl Store {
             slot,
             opener,
             reserve,
-            segments: Segments::new(folder),
+            segments,
             plans: RwLock::default(),
             demo: AtomicBool::new(false),
             found: Found::default(),
@@ -197,6 +201,7 @@ impl Store {
             asides: AtomicU64::new(0),
             damage: Mutex::default(),
             changes: Changes::default(),
+            trimming: Mutex::default(),
         }));
         let prepare = || store.write_tables(|transaction| format::prepare(transaction, store.found()));
         prepare().or_else(|error| if error.is_settled() { prepare() } else { Err(error) })?;
@@ -358,6 +363,12 @@ impl Store {
         });
         self.note_written(result.as_ref().map(|(_, is_durable)| *is_durable));
         self.note(result.map(|(value, _)| value))
+    }
+
+    /// How long what is stored is kept.
+    #[must_use]
+    pub fn retention(&self) -> &Retention {
+        &self.0.segments.retention
     }
 
     /// How often damage was put right: what was read before may have gaps.

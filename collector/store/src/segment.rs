@@ -14,6 +14,7 @@ mod folder;
 mod gather;
 mod holds;
 mod outcomes;
+mod removal;
 mod runs;
 mod schema;
 mod sealed;
@@ -25,8 +26,11 @@ mod tier;
 
 pub(crate) use self::catalogue::{Segment, Span};
 pub use self::compaction::Compacted;
+pub(crate) use self::day::Day;
 pub use self::files::SegmentFile;
-pub(crate) use self::folder::{Directory, Folder};
+pub(crate) use self::folder::Directory;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use self::folder::Folder;
 pub(crate) use self::holds::Segments;
 pub(crate) use self::sealed::SealedLog;
 pub use self::sealer::Sealed;

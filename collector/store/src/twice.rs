@@ -7,6 +7,7 @@ pub(crate) const EPOCHS: Twice = ("epochs", "epochs again");
 pub(crate) const HOURS: Twice = ("hours", "hours again");
 pub(crate) const ENDS: Twice = ("ends", "ends again");
 pub(crate) const SEGMENTS: Twice = ("segments", "segments again");
+pub(crate) const REMOVED: Twice = ("removed hours", "removed hours again");
 pub(crate) const SEALED: Twice = ("sealed batches", "sealed batches again");
 
 /// The tables of records, [`crate::Records`].
@@ -28,5 +29,7 @@ pub(crate) const RECORDS: [Twice; 13] = [
 
 /// Every table that is kept twice.
 pub(crate) fn kept_twice() -> impl Iterator<Item = Twice> {
-    [EPOCHS, HOURS, ENDS, SEGMENTS, SEALED].into_iter().chain(RECORDS)
+    [EPOCHS, HOURS, ENDS, SEGMENTS, SEALED, REMOVED]
+        .into_iter()
+        .chain(RECORDS)
 }

@@ -228,6 +228,20 @@ impl<T: ReadableTable<u64, &'static [u8]>> SealedLog<'_, T> {
         Ok(rows)
     }
 
+    /// Gives the commit and the slot of each row of a segment to `each`.
+    pub(super) fn each_slot(
+        &self,
+        segment: &Segment,
+        each: &mut dyn FnMut(u64, UnixMillis),
+    ) -> Result<(), StoreError> {
+        let bytes = self.bytes_of(segment)?.ok_or(StoreError::Unsettled)?;
+        let layout = segment.kind.check.layout();
+        file::read(bytes, layout, |commit, run| each(commit, run.slot)).map_err(|error| {
+            self.note(segment, error.to_string());
+            StoreError::Unsettled
+        })
+    }
+
     /// The file of a segment, if it is what was written.
     fn bytes_of(&self, segment: &Segment) -> Result<Option<Bytes>, StoreError> {
         let name = segment.name();
