@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use isochrone_base::error_chain::chain;
+use redb::backends::FileBackend;
 use redb::{Builder, Database, Durability, ReadTransaction, ReadableDatabase, WriteTransaction};
 
 use crate::changes::Changes;
@@ -21,6 +22,7 @@ use crate::error::StoreError;
 use crate::format;
 use crate::found::Found;
 use crate::numbers::{Numbers, read_number};
+use crate::overlay::Overlay;
 use crate::plans::PlanCache;
 use crate::retention::{Retention, Trimming};
 use crate::rows::words_of;
@@ -91,11 +93,21 @@ thread_local! {
     static IS_WRITING: Cell<bool> = const { Cell::new(false) };
 }
 
-type Opener = Box<dyn Fn() -> Result<Database, StoreError> + Send + Sync>;
+type Opener = Box<dyn Fn(Access) -> Result<Database, StoreError> + Send + Sync>;
+
+/// What a database is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    /// A disk that takes nothing will do: the database writes beside it, in memory.
+    Read,
+    Write,
+}
 
 struct Slot {
     database: Option<Arc<Database>>,
     failed: bool,
+    /// For what it was opened.
+    access: Access,
 }
 
 impl Drop for Slot {
@@ -137,11 +149,14 @@ impl Store {
         let reserve = DiskReserve::new(options.reserve_bytes, Some(free_space));
         let segments = Segments::new(Arc::new(Directory::beside(file)), options.retention);
         let (file, cache) = (file.to_owned(), options.cache_bytes);
-        let opener = Box::new(move || {
-            Builder::new()
-                .set_cache_size(cache)
-                .create(&file)
-                .map_err(|source| StoreError::open(&file, source))
+        let opener = Box::new(move |access| {
+            let mut builder = Builder::new();
+            builder.set_cache_size(cache);
+            let opened = match access {
+                Access::Write => builder.create(&file),
+                Access::Read => overlay_of(&file).and_then(|overlay| builder.create_with_backend(overlay)),
+            };
+            opened.map_err(|source| StoreError::open(&file, source))
         });
         Self::with_opener(opener, reserve, segments)
     }
@@ -173,20 +188,27 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let backend: Arc<dyn redb::StorageBackend> = Arc::new(backend);
         let reserve = DiskReserve::new(options.reserve_bytes, options.free_space);
-        let opener = Box::new(move || {
-            Builder::new()
-                .set_cache_size(options.cache_bytes)
-                .create_with_backend(crate::lossy::Shared(Arc::clone(&backend)))
-                .map_err(|source| StoreError::open(Path::new("(backend)"), source))
+        let opener = Box::new(move |access| {
+            let mut builder = Builder::new();
+            builder.set_cache_size(options.cache_bytes);
+            let shared = crate::lossy::Shared(Arc::clone(&backend));
+            let opened = match access {
+                Access::Write => builder.create_with_backend(shared),
+                Access::Read => Overlay::new(shared)
+                    .map_err(|error| redb::StorageError::from(error).into())
+                    .and_then(|overlay| builder.create_with_backend(overlay)),
+            };
+            opened.map_err(|source| StoreError::open(Path::new("(backend)"), source))
         });
         Self::with_opener(opener, reserve, Segments::new(folder, options.retention))
     }
 
     fn with_opener(opener: Opener, reserve: DiskReserve, segments: Segments) -> Result<Self, StoreError> {
-        let database = Arc::new(opened(&opener)?);
+        let database = Arc::new(opened(&opener, Access::Write)?);
         let slot = Mutex::new(Slot {
             database: Some(database),
             failed: false,
+            access: Access::Write,
         });
         let store = Self(Arc::new(Inner {
             slot,
@@ -286,7 +308,7 @@ impl Store {
         body: impl FnOnce(&ReadTransaction) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let _hold = self.0.segments.hold(); // files that are replaced meanwhile stay
-        let database = self.database()?;
+        let database = self.database(Access::Read)?;
         let result = database
             .begin_read()
             .map_err(StoreError::from)
@@ -299,7 +321,7 @@ impl Store {
 
     /// The database itself, for putting damage right.
     pub(crate) fn open_database(&self) -> Result<Arc<Database>, StoreError> {
-        self.database()
+        self.database(Access::Read)
     }
 
     /// Sets aside what a reader found, unless this thread is in the middle of a change: then after that.
@@ -347,7 +369,7 @@ impl Store {
         durability: Durability,
         body: impl FnOnce(&Transaction) -> Result<(T, bool), StoreError>,
     ) -> Result<T, StoreError> {
-        let result = self.database().and_then(|database| {
+        let result = self.database(Access::Write).and_then(|database| {
             let writing = Writing(IS_WRITING.replace(true));
             let mut ends_plans = false;
             let result = write_on(&database, durability, |transaction| {
@@ -437,10 +459,12 @@ impl Store {
         self.read(|transaction| read_number(transaction, self.found(), tables::META_COMMIT))
     }
 
-    /// The open database; opens it again after a failure.
-    fn database(&self) -> Result<Arc<Database>, StoreError> {
+    /// The open database; opens it again after a failure. Where the disk takes nothing, it can still be read.
+    fn database(&self, access: Access) -> Result<Arc<Database>, StoreError> {
         let mut slot = self.0.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_enough = slot.access == Access::Write || access == Access::Read;
         if !slot.failed
+            && is_enough
             && let Some(database) = &slot.database
         {
             return Ok(Arc::clone(database));
@@ -454,10 +478,22 @@ impl Store {
                 }
             }
         }
-        let database = Arc::new(opened(&self.0.opener)?);
+        slot.failed = true; // until it is open
+        let (database, access) = match (opened(&self.0.opener, Access::Write), access) {
+            (Ok(database), _) => (database, Access::Write),
+            (Err(error), Access::Write) => return Err(error),
+            (Err(error), Access::Read) => {
+                let error = chain(&error);
+                tracing::warn!(%error, "the store cannot be written; it is read as it is");
+                (opened(&self.0.opener, Access::Read)?, Access::Read)
+            }
+        };
+        if access == Access::Write {
+            tracing::warn!("store opened again after an I/O error");
+        }
+        let database = Arc::new(database);
         slot.database = Some(Arc::clone(&database));
-        slot.failed = false;
-        tracing::warn!("store opened again after an I/O error");
+        (slot.failed, slot.access) = (false, access);
         Ok(database)
     }
 
@@ -473,8 +509,15 @@ impl Store {
 }
 
 /// The database may panic over a file that is not what it wrote.
-fn opened(opener: &Opener) -> Result<Database, StoreError> {
-    caught(opener)
+fn opened(opener: &Opener, access: Access) -> Result<Database, StoreError> {
+    caught(|| opener(access))
+}
+
+/// A file as it is, which is not written.
+fn overlay_of(file: &Path) -> Result<Overlay<FileBackend>, redb::DatabaseError> {
+    let opened = std::fs::OpenOptions::new().read(true).write(true).open(file);
+    let backend = FileBackend::new(opened.map_err(redb::StorageError::from)?)?;
+    Ok(Overlay::new(backend).map_err(redb::StorageError::from)?)
 }
 
 /// Calls the database where its own state is at stake, which may be damaged.

@@ -22,6 +22,7 @@ pub mod ledger;
 #[cfg(any(test, feature = "testing"))]
 pub mod lossy;
 mod numbers;
+mod overlay;
 mod plans;
 mod records;
 mod retention;

@@ -45,7 +45,8 @@ impl<'t> SealedLog<'t, ReadOnlyTable<u64, &'static [u8]>> {
         segments: &'t Segments,
     ) -> Result<Self, StoreError> {
         let groups = groups_in(&SEGMENTS.read(transaction, found)?)?;
-        if found.is_waiting_in(SEGMENTS.name) {
+        let is_strict = !found.is_stuck();
+        if is_strict && found.is_waiting_in(SEGMENTS.name) {
             return Err(StoreError::Unsettled);
         }
         Ok(Self {
@@ -53,7 +54,7 @@ impl<'t> SealedLog<'t, ReadOnlyTable<u64, &'static [u8]>> {
             blocks: SEALED.read(transaction, found)?,
             folder: &*segments.folder,
             found,
-            is_strict: true,
+            is_strict,
         })
     }
 }
