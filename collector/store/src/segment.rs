@@ -15,6 +15,7 @@ mod gather;
 mod holds;
 mod outcomes;
 mod removal;
+mod rollup;
 mod runs;
 mod schema;
 mod sealed;
@@ -32,6 +33,7 @@ pub(crate) use self::folder::Directory;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use self::folder::Folder;
 pub(crate) use self::holds::Segments;
+pub use self::rollup::{Loss, Period, Rollup, RollupRange, Sums, Timing};
 pub(crate) use self::sealed::SealedLog;
 pub use self::sealer::Sealed;
 pub use self::tier::{Tier, UnknownTier};
