@@ -13,6 +13,7 @@ mod files;
 mod folder;
 mod gather;
 mod holds;
+mod marks;
 mod outcomes;
 mod removal;
 mod rollup;
@@ -21,9 +22,11 @@ mod schema;
 mod sealed;
 mod sealer;
 mod series;
+mod sheet;
 #[cfg(test)]
 mod tests;
 mod tier;
+mod writer;
 
 pub(crate) use self::catalogue::{Segment, Span};
 pub use self::compaction::Compacted;
@@ -33,6 +36,7 @@ pub(crate) use self::folder::Directory;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use self::folder::Folder;
 pub(crate) use self::holds::Segments;
+pub(crate) use self::marks::{Broken, mark_all, mark_broken};
 pub use self::rollup::{Loss, Period, Rollup, RollupRange, Sums, Timing};
 pub(crate) use self::sealed::SealedLog;
 pub use self::sealer::Sealed;

@@ -10,6 +10,8 @@ pub(crate) const SEGMENTS: Twice = ("segments", "segments again");
 pub(crate) const REMOVED: Twice = ("removed hours", "removed hours again");
 pub(crate) const SEALED: Twice = ("sealed batches", "sealed batches again");
 
+pub(crate) const UNROLLED: Twice = ("days without rollups", "days without rollups again");
+
 /// The tables of records, [`crate::Records`].
 pub(crate) const RECORDS: [Twice; 13] = [
     ("probes", "probes again"),
@@ -29,7 +31,7 @@ pub(crate) const RECORDS: [Twice; 13] = [
 
 /// Every table that is kept twice.
 pub(crate) fn kept_twice() -> impl Iterator<Item = Twice> {
-    [EPOCHS, HOURS, ENDS, SEGMENTS, SEALED, REMOVED]
+    [EPOCHS, HOURS, ENDS, SEGMENTS, SEALED, UNROLLED, REMOVED]
         .into_iter()
         .chain(RECORDS)
 }

@@ -5,6 +5,7 @@ use crate::found::Damaged;
 use crate::tables::{
     ASIDE, ENDS, EPOCHS, FORKS, HOURS, LOG, LOG_HOURS, PLANS, PROBE_HOURS, QUARANTINE, REMOVED,
     REMOVED_AGAIN, REPLACED, SEALED, SEALED_AGAIN, SEEN, SEGMENTS, SEGMENTS_AGAIN, STREAM, TOMBSTONES,
+    UNROLLED, UNROLLED_AGAIN,
 };
 
 /// A key as people read it.
@@ -23,6 +24,8 @@ pub(super) fn words_of(row: &Damaged) -> String {
         REPLACED.name,
         REMOVED.name,
         REMOVED_AGAIN.name,
+        UNROLLED.name,
+        UNROLLED_AGAIN.name,
     ];
     let binary = [
         STREAM.name,

@@ -10,7 +10,7 @@ use crate::ingest::Ingested;
 use crate::ingest::fixture::*;
 use crate::ledger::{self, Totals};
 use crate::lossy::LossyBackend;
-use crate::{ScanRange, StoreOptions};
+use crate::{ScanRange, StoreOptions, Tier};
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -85,7 +85,8 @@ fn measurements_that_are_too_old_go_by_whole_segments_and_stay_counted() {
 
     let removed = retain(&store, after_days(31));
     assert_eq!((removed.measurements, removed.files), (30 * ROWS, 6));
-    assert_eq!(store.segment_bytes(), 0);
+    assert!(store.segment_files(Tier::Raw).unwrap().is_empty());
+    assert!(store.segment_bytes() > 0, "what they add up to is kept");
     assert_eq!(served(&store), 3 * ROWS, "the log is not touched");
     let after = account(&store, after_days(31));
     assert_eq!(after.removed, 30 * ROWS);
@@ -98,13 +99,19 @@ fn measurements_that_are_too_old_go_by_whole_segments_and_stay_counted() {
 fn files_stay_ten_minutes_and_while_somebody_reads_them() {
     let (disk, store) = sealed(0);
     let now = after_days(31);
-    let files = disk.file_names().len();
+    let raw = || {
+        disk.file_names()
+            .iter()
+            .filter(|name| name.starts_with("echo4"))
+            .count()
+    };
+    let files = raw();
     retain(&store, now);
-    assert!(store.segment_files(crate::Tier::Raw).unwrap().is_empty());
+    assert!(store.segment_files(Tier::Raw).unwrap().is_empty());
     store.remove_replaced(UnixMillis(now.0 + 599_000)).unwrap();
-    assert_eq!(disk.file_names().len(), files);
+    assert!(raw() == files && files > 0);
     store.remove_replaced(UnixMillis(now.0 + 600_000)).unwrap();
-    assert!(disk.file_names().is_empty());
+    assert_eq!(raw(), 0);
 }
 
 #[test]
@@ -234,7 +241,8 @@ fn over_the_size_the_oldest_measurements_go_but_never_the_last_week() {
     assert_eq!(retain(&store, after_days(6)).files, 0);
     assert_eq!(store.shortfall(), Some(Shortfall { bytes, total: 1 }));
     let removed = retain(&store, after_days(8));
-    assert_eq!((removed.measurements, removed.files), (20 * ROWS, 4));
+    assert_eq!(removed.measurements, 20 * ROWS);
+    assert_eq!(removed.bytes, bytes, "hours and days went after them");
     assert_eq!(store.shortfall(), None);
     let audit = ledger::verify(&store).unwrap();
     assert!(audit.is_sound(), "{audit:?}");
@@ -308,4 +316,31 @@ fn row_of_every_version_before_is_read() {
     old[0] = 3;
     old.truncate(old.len() - 3);
     assert_eq!(crate::EpochRow::decode(&old).unwrap(), row);
+}
+
+#[test]
+fn rolled_up_figures_stay_when_the_measurements_are_gone() {
+    let (_, store) = sealed(0);
+    let figures = |store: &Store, period| {
+        let mut all = Vec::new();
+        let range = crate::RollupRange::of(period, UnixMillis(0), UnixMillis(u64::MAX));
+        let each = |rollup| {
+            all.push(rollup);
+            ControlFlow::Continue(())
+        };
+        store.rolled(&range, each).unwrap();
+        all
+    };
+    let periods = [crate::Period::Hour, crate::Period::Day];
+    let before = periods.map(|period| figures(&store, period));
+    assert!(before.iter().all(|rollups| !rollups.is_empty()));
+    retain(&store, after_days(31));
+    assert_eq!(served(&store), 0);
+    assert!(periods.map(|period| figures(&store, period)) == before);
+    retain(&store, after_days(181));
+    let [hours, days] = periods.map(|period| figures(&store, period));
+    assert!(hours.is_empty() && days == before[1]);
+    retain(&store, after_days(3 * 365 + 2));
+    assert!(figures(&store, crate::Period::Day).is_empty());
+    assert_eq!(store.segment_bytes(), 0);
 }

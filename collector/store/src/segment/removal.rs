@@ -10,6 +10,7 @@ use redb::{ReadTransaction, WriteTransaction};
 
 use super::catalogue::{Group, Segment, Span, segments};
 use super::files::replace;
+use super::marks;
 use super::sealed::SealedLog;
 use super::tier::Tier;
 use crate::found::Found;
@@ -83,7 +84,12 @@ impl Store {
 
     fn find_due(&self, transaction: &ReadTransaction, now: UnixMillis) -> Result<Option<Due>, StoreError> {
         let all = segments(transaction, self.found())?;
-        let Some(due) = next_due(&all, self.retention(), now) else {
+        let unrolled = marks::read(transaction, self.found())?;
+        let is_needed = |segment: &Segment| unrolled.contains_key(&segment.day); // to add it up again
+        let may_go = |segment: &&Segment| segment.tier != Tier::Raw || !is_needed(segment);
+        let free: Vec<&Segment> = all.iter().filter(may_go).collect();
+        let is_large = self.segment_bytes() > self.retention().total;
+        let Some(due) = next_due(&free, (self.retention(), is_large), now) else {
             return Ok(None);
         };
         if due[0].tier != Tier::Raw {
@@ -146,10 +152,14 @@ fn is_among(segment: &Segment, others: &[Segment]) -> bool {
 }
 
 /// The segments that are to go next: of measurements those of one group, else several of one tier.
-fn next_due(all: &[Segment], retention: &Retention, now: UnixMillis) -> Option<Vec<Segment>> {
+fn next_due(
+    free: &[&Segment],
+    (retention, is_large): (&Retention, bool),
+    now: UnixMillis,
+) -> Option<Vec<Segment>> {
     let oldest = |tier: Tier, kept| {
         let limit = now.minus(kept);
-        let of_tier = all
+        let of_tier = free
             .iter()
             .filter(move |segment| segment.tier == tier && segment.slots.1 < limit);
         of_tier.min_by_key(|segment| (segment.slots.1, segment.number))
@@ -159,16 +169,21 @@ fn next_due(all: &[Segment], retention: &Retention, now: UnixMillis) -> Option<V
         let Some(first) = oldest(tier, retention.of(tier)) else {
             continue;
         };
-        let is_next = |segment: &&Segment| {
+        let is_next = |segment: &&&Segment| {
             let is_mate = tier != Tier::Raw || segment.span == first.span;
             segment.tier == tier && segment.slots.1 < limit && is_mate
         };
-        return Some(all.iter().filter(is_next).take(FILES_MAX).cloned().collect());
+        return Some(
+            free.iter()
+                .filter(is_next)
+                .take(FILES_MAX)
+                .map(|segment| (*segment).clone())
+                .collect(),
+        );
     }
-    let bytes: u64 = all.iter().map(|segment| segment.bytes).sum();
     let yields = |tier| oldest(tier, Retention::FLOOR);
-    let first = (bytes > retention.total).then(|| Tier::ALL.into_iter().find_map(yields));
-    first.flatten().map(|segment| vec![segment.clone()])
+    let first = is_large.then(|| Tier::ALL.into_iter().find_map(yields));
+    first.flatten().map(|segment| vec![(*segment).clone()])
 }
 
 /// The measurements of `due`, by epoch and hour. A row whose head is missing never counted.

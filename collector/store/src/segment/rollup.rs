@@ -1,7 +1,12 @@
 //! Rollups: what the measurements of an hour or a UTC day add up to, by who measured what and how it was answered.
 
+mod file;
 mod fold;
+mod folding;
+mod pieces;
 mod read;
+mod roller;
+mod schema;
 mod sums;
 
 use std::sync::Arc;
@@ -11,6 +16,8 @@ use isochrone_proto::kind::Kind;
 use isochrone_proto::measurement::CacheState;
 use isochrone_proto::units::UnixMillis;
 
+pub(super) use self::pieces::Pieces;
+pub(super) use self::roller::Roller;
 pub use self::sums::{Loss, Sums, Timing};
 use super::day::{DAY_MS, Day};
 use super::tier::Tier;
@@ -129,3 +136,6 @@ pub(super) struct Key {
     pub(super) cache: CacheState,
     pub(super) suspect: bool,
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,12 @@
 //! Adds up measurements, and what batches say of skipped slots.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
-use isochrone_proto::ids::TargetId;
+use isochrone_proto::ids::{ProbeId, TargetId};
+use isochrone_proto::kind::{Check, Family, Kind};
 use isochrone_proto::ledger::SkippedRange;
 use isochrone_proto::measurement::{CacheState, EchoOutcome, Measurement, Outcome};
-use isochrone_proto::plan::Plan;
+use isochrone_proto::plan::{Plan, PlannedCheck, Target};
 use isochrone_proto::units::UnixMillis;
 
 use super::sums::Added;
@@ -44,21 +44,21 @@ impl Fold {
 
     /// Adds a run under `plan`.
     pub(super) fn add(&mut self, plan: &Plan, run: &Measurement, wants: &dyn Fn(&Key) -> bool) {
-        let (cache, suspect) = way(&run.outcome);
-        let Some((key, names)) = self.key(plan, run.check, run.slot) else {
+        let Some((check, target)) = plan.target_of(run.check) else {
             return;
         };
+        let (cache, suspect) = way(&run.outcome);
         let key = Key {
             cache,
             suspect,
-            ..key
+            ..self.key(plan, check, target, run.slot)
         };
         if !wants(&key) {
             return;
         }
-        let sums = &mut self.entry(key, &names).sums;
+        let sums = &mut self.entry(key, &plan.probe_name, &target.name).sums;
         sums.run += 1;
-        match Added::of(key.kind.check, &run.outcome) {
+        match Added::of(check.kind.check, &run.outcome) {
             Added::Ok(times) => {
                 sums.ok += 1;
                 for (histogram, us) in sums.times.iter_mut().zip(times) {
@@ -71,35 +71,44 @@ impl Fold {
 
     /// Adds a range of skipped slots under `plan`.
     pub(super) fn skip(&mut self, plan: &Plan, range: &SkippedRange, wants: &dyn Fn(&Key) -> bool) {
-        let Some(check) = plan.checks.get(usize::from(range.check)) else {
+        let Some((check, target)) = plan.target_of(range.check) else {
             return;
         };
-        let schedule = check.schedule;
+        let until = UnixMillis(last_slot(plan, range).0.saturating_add(1));
         let mut from = range.first_slot;
-        let last = u64::from(schedule.interval_ms()) * u64::from(range.count.saturating_sub(1));
-        let until = UnixMillis(from.0.saturating_add(last).saturating_add(1));
         while from < until {
             let next = UnixMillis(self.period.start(from).0 + self.period.millis()).min(until);
-            if let Some((key, names)) = self.key(plan, range.check, from)
-                && wants(&key)
-            {
-                let count = schedule.count(from, next);
-                if count > 0 {
-                    self.entry(key, &names).sums.skipped += count;
-                }
+            let key = self.key(plan, check, target, from);
+            let count = check.schedule.count(from, next);
+            if count > 0 && wants(&key) {
+                self.entry(key, &plan.probe_name, &target.name).sums.skipped += count;
             }
             from = next;
         }
     }
 
+    /// Takes out everything up to `day`.
+    pub(super) fn take_until(&mut self, day: Day) -> Self {
+        let later = self.rollups.split_off(&Key::first_after(day));
+        Self {
+            period: self.period,
+            rollups: std::mem::replace(&mut self.rollups, later),
+        }
+    }
+
+    /// The days of which it holds any.
+    pub(super) fn days(&self) -> BTreeSet<Day> {
+        self.rollups.keys().map(|key| key.day).collect()
+    }
+
+    /// By key.
     pub(super) fn into_rollups(self) -> impl Iterator<Item = Rollup> {
         self.rollups.into_values()
     }
 
-    fn key(&self, plan: &Plan, check: u16, slot: UnixMillis) -> Option<(Key, Names)> {
-        let (check, target) = plan.target_of(check)?;
+    fn key(&self, plan: &Plan, check: &PlannedCheck, target: &Target, slot: UnixMillis) -> Key {
         let start = self.period.start(slot);
-        let key = Key {
+        Key {
             day: Day::of(start),
             kind: check.kind,
             probe: plan.probe,
@@ -107,29 +116,37 @@ impl Fold {
             start,
             cache: CacheState::Absent,
             suspect: false,
-        };
-        Some((
-            key,
-            (plan.probe_name.as_str().into(), target.name.as_str().into()),
-        ))
+        }
     }
 
-    fn entry(&mut self, key: Key, (probe, target): &Names) -> &mut Rollup {
-        self.rollups.entry(key).or_insert_with(|| Rollup {
+    fn entry(&mut self, key: Key, probe: &str, target: &str) -> &mut Rollup {
+        let rollup = self.rollups.entry(key).or_insert_with(|| Rollup {
             probe: key.probe,
-            probe_name: Arc::clone(probe),
+            probe_name: probe.into(),
             target: key.target,
-            target_name: Arc::clone(target),
+            target_name: target.into(),
             kind: key.kind,
             start: key.start,
             cache: key.cache,
             suspect: key.suspect,
             sums: Sums::default(),
-        })
+        });
+        for (name, newest) in [(&mut rollup.probe_name, probe), (&mut rollup.target_name, target)] {
+            if **name != *newest {
+                *name = newest.into();
+            }
+        }
+        rollup
     }
 }
 
-type Names = (Arc<str>, Arc<str>);
+/// The last slot of a range, whose check the plan has.
+pub(super) fn last_slot(plan: &Plan, range: &SkippedRange) -> UnixMillis {
+    let check = plan.checks.get(usize::from(range.check));
+    let interval = check.map_or(0, |check| u64::from(check.schedule.interval_ms()));
+    let behind = interval.saturating_mul(u64::from(range.count.saturating_sub(1)));
+    UnixMillis(range.first_slot.0.saturating_add(behind))
+}
 
 /// In which way a run was answered.
 pub(super) fn way(outcome: &Outcome) -> (CacheState, bool) {
@@ -153,6 +170,21 @@ impl Rollup {
             start: self.start,
             cache: self.cache,
             suspect: self.suspect,
+        }
+    }
+}
+
+impl Key {
+    /// Before every key of the next day, behind all others.
+    fn first_after(day: Day) -> Self {
+        Self {
+            day: Day(day.0.saturating_add(1)),
+            kind: Kind::new(Check::Echo, Family::V4),
+            probe: ProbeId(0),
+            target: TargetId(0),
+            start: UnixMillis(0),
+            cache: CacheState::Absent,
+            suspect: false,
         }
     }
 }
