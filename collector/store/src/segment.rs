@@ -32,9 +32,7 @@ pub(crate) use self::catalogue::{Segment, Span};
 pub use self::compaction::Compacted;
 pub(crate) use self::day::Day;
 pub use self::files::SegmentFile;
-pub(crate) use self::folder::Directory;
-#[cfg(any(test, feature = "testing"))]
-pub(crate) use self::folder::Folder;
+pub(crate) use self::folder::{Directory, Folder};
 pub(crate) use self::holds::Segments;
 pub(crate) use self::marks::{Broken, mark_all, mark_broken};
 pub use self::rollup::{Loss, Period, Rollup, RollupRange, Sums, Timing};
