@@ -51,6 +51,7 @@ pub use self::retention::{Removed, Retention, Shortfall};
 pub(crate) use self::row::{Malformed, RowReader, RowWriter};
 pub use self::scan::{ScanRange, Stored};
 pub use self::segment::{
-    Compacted, Loss, Period, Rollup, RollupRange, Sealed, SegmentFile, Sums, Tier, Timing, UnknownTier,
+    Compacted, EachFile, Loss, Period, Rollup, RollupRange, Sealed, SegmentFile, Sums, Tier, Timing,
+    UnknownTier,
 };
 pub use self::transaction::Transaction;

@@ -6,6 +6,7 @@
 mod catalogue;
 mod columns;
 mod compaction;
+mod copies;
 mod day;
 mod error;
 mod file;
@@ -30,6 +31,7 @@ mod writer;
 
 pub(crate) use self::catalogue::{Segment, Span};
 pub use self::compaction::Compacted;
+pub use self::copies::EachFile;
 pub(crate) use self::day::Day;
 pub use self::files::SegmentFile;
 pub(crate) use self::folder::{Directory, Folder};
