@@ -453,10 +453,39 @@ pub struct WindowArgs {
 /// The log itself, for other programs.
 #[derive(Clone, Debug, PartialEq, Subcommand, Serialize, Deserialize)]
 pub enum ExportCommand {
-    /// Every stored measurement with its id, one JSON object a line.
-    #[command(after_help = "Example:
-  isochrone-collector export ndjson --since 1d > measurements.ndjson")]
+    /// Every stored measurement with its id, or what they add up to, one JSON object a line.
+    #[command(after_help = "Examples:
+  isochrone-collector export ndjson --since 1d > measurements.ndjson
+  isochrone-collector export ndjson --tier hour --since 90d > hours.ndjson")]
     Ndjson {
+        /// Measurements, or what those of an hour or a day add up to.
+        #[arg(long, value_enum, default_value_t = TierName::Raw)]
+        tier: TierName,
+        /// Which slots; all where nothing is said.
+        #[command(flatten)]
+        window: ExportWindow,
+    },
+    /// The same as columns of text, with their names in the first line.
+    #[command(after_help = "Example:
+  isochrone-collector export csv --tier day > days.csv")]
+    Csv {
+        /// Measurements, or what those of an hour or a day add up to.
+        #[arg(long, value_enum, default_value_t = TierName::Raw)]
+        tier: TierName,
+        /// Which slots; all where nothing is said.
+        #[command(flatten)]
+        window: ExportWindow,
+    },
+    /// The same as Parquet files in a folder, one of each kind and day, with the columns of `store files`.
+    #[command(after_help = "Example:
+  isochrone-collector export parquet --since 1d --into yesterday")]
+    Parquet {
+        /// The folder, which is made if it is not there.
+        #[arg(long, value_name = "FOLDER")]
+        into: PathBuf,
+        /// Measurements, or what those of an hour or a day add up to.
+        #[arg(long, value_enum, default_value_t = TierName::Raw)]
+        tier: TierName,
         /// Which slots; all where nothing is said.
         #[command(flatten)]
         window: ExportWindow,

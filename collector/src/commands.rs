@@ -2,6 +2,7 @@
 //! opened the store itself.
 
 mod error;
+mod export;
 mod load;
 mod page;
 mod probes;
@@ -108,7 +109,7 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
             ..
         } => reports::accept_damage(&context, which, format, &out).await,
         Command::Ledger { verify, format, .. } => reports::ledger(&context, verify, format, &out).await,
-        Command::Export(command) => reports::export(&context, command, &out).await,
+        Command::Export(command) => export::carry_out(&context, command, &out).await,
         Command::Store(command) => store::carry_out(&context, command, &out).await,
         Command::Audit { format } => probes::audit(&context, format, &out).await,
     };
@@ -213,6 +214,14 @@ impl Out {
         self.answers
             .blocking_send(Answer::Out(text))
             .map_err(|_| CommandError::Gone)
+    }
+
+    /// An answer of another kind, from a thread that may block.
+    ///
+    /// # Errors
+    /// When nobody reads any more.
+    fn answer_blocking(&self, answer: Answer) -> Result<(), CommandError> {
+        self.answers.blocking_send(answer).map_err(|_| CommandError::Gone)
     }
 
     /// A step of the progress bar; dropped where the reader is slow.

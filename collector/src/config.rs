@@ -4,6 +4,7 @@ mod error;
 mod extra_roots;
 mod paths;
 mod reach;
+mod retention;
 mod size;
 
 use std::fs;
@@ -12,6 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use isochrone_planner::pace::{Budget, Pace};
+use isochrone_store::Retention;
 use isochrone_watch::alert::AlertsConfig;
 use isochrone_watch::judge::Patience;
 use isochrone_web::AccessToken;
@@ -20,6 +22,7 @@ use serde::Deserialize;
 pub use self::error::{ConfigError, WrongValue};
 pub use self::extra_roots::{ExtraRoots, RootsError};
 pub use self::paths::Paths;
+use self::retention::RawRetention;
 
 /// What the collector is told by its file. Every key has a default.
 #[derive(Clone, Debug)]
@@ -40,6 +43,8 @@ pub struct Config {
     pub alerts: AlertsConfig,
     /// Free bytes on the store's disk below which nothing is acknowledged.
     pub disk_reserve: u64,
+    /// How long what is stored is kept.
+    pub retention: Retention,
     /// The budget, in milliseconds, that a coverage report names as the target.
     pub coverage_target_ms: u32,
     /// Authorities that receivers of alerts may have, beside the system's roots.
@@ -64,6 +69,7 @@ struct RawConfig {
     alerts: AlertsConfig,
     #[serde(deserialize_with = "size::deserialize")]
     disk_reserve: Option<bytesize::ByteSize>,
+    retention: RawRetention,
     coverage_target_ms: Option<u32>,
     extra_roots: Vec<String>,
 }
@@ -82,6 +88,7 @@ impl Default for Config {
             health: Patience::default(),
             alerts: AlertsConfig::default(),
             disk_reserve: 1 << 30,
+            retention: Retention::default(),
             coverage_target_ms: 100,
             extra_roots: ExtraRoots::default(),
         }
@@ -123,7 +130,7 @@ impl Config {
         };
         let value = |wrong: WrongValue| ConfigError::Value {
             path: path.to_owned(),
-            line: line_of(text, wrong.key()),
+            line: line_of(text, wrong.section(), wrong.key()),
             wrong,
         };
         refuse_replaced(&text.parse().map_err(syntax)?).map_err(value)?;
@@ -161,6 +168,7 @@ impl TryFrom<RawConfig> for Config {
                 return Err(WrongValue::PublicAddress { address });
             }
         }
+        let retention = retention::of(&raw.retention, default.retention)?;
         Ok(Self {
             listen,
             web,
@@ -172,19 +180,24 @@ impl TryFrom<RawConfig> for Config {
             disk_reserve: raw
                 .disk_reserve
                 .map_or(default.disk_reserve, |size| size.as_u64()),
+            retention,
             coverage_target_ms: raw.coverage_target_ms.unwrap_or(default.coverage_target_ms),
             extra_roots: default.extra_roots,
         })
     }
 }
 
-/// The line, from 1, in which a key outside of every section is set.
-fn line_of(text: &str, key: &str) -> usize {
+/// The line, from 1, in which a key is set: in that section, or outside of every one.
+fn line_of(text: &str, section: Option<&str>, key: &str) -> usize {
+    let is_head = |line: &str| section.is_some_and(|name| line.trim() == format!("[{name}]"));
+    let before = text.lines().take_while(|line| !is_head(line)).count();
+    let begin = if section.is_some() { before } else { 0 };
     let sets = |line: &str| {
         let rest = line.trim_start().strip_prefix(key);
         rest.is_some_and(|rest| rest.trim_start().starts_with('='))
     };
-    text.lines().position(sets).map_or(1, |at| at + 1)
+    let found = text.lines().skip(begin).position(sets);
+    found.map_or(1, |at| begin + at + 1)
 }
 
 /// Refuses an address that another one of the list covers: only one socket can listen there.

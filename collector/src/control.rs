@@ -29,6 +29,13 @@ pub enum Answer {
     Out(String),
     /// For standard error.
     Err(String),
+    /// A file for the folder that the command names.
+    File {
+        /// Its name.
+        name: String,
+        /// Its bytes, as hexadecimal digits.
+        content: String,
+    },
     /// For the progress bar on a terminal.
     Progress {
         /// Steps done.

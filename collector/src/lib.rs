@@ -11,6 +11,7 @@ mod downloads;
 pub mod gate_alerts;
 pub mod log;
 mod plan_notices;
+mod received;
 mod run;
 mod sealing;
 pub mod serve;

@@ -13,12 +13,13 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Cli, Command, Format, Program, ReportCommand, TargetCommand};
+use crate::cli::{Cli, Command, ExportCommand, Format, Program, ReportCommand, TargetCommand};
 use crate::commands::{self, CommandContext};
 use crate::config::{Config, ConfigError, Paths};
 use crate::control::{self, Answer};
 use crate::demo;
 use crate::log::trace;
+use crate::received::Received;
 use crate::serve;
 use crate::terminal;
 use crate::up;
@@ -84,7 +85,14 @@ pub fn run(cli: Cli) -> u8 {
 
 /// Has the running collector carry out `command`; where none runs, opens the store.
 async fn ask_or_open(paths: Paths, mut command: Command) -> anyhow::Result<u8> {
-    let mut screen = Screen::new();
+    let received = match &command {
+        Command::Export(ExportCommand::Parquet { into, .. }) => {
+            let received = Received::into(into);
+            Some(received.with_context(|| format!("cannot make {}", into.display()))?)
+        }
+        _ => None,
+    };
+    let mut screen = Screen::new(received);
     let mut show = |answer| screen.show(answer);
     if let Command::Report(ReportCommand::Coverage(args)) = &mut command {
         commands::read_weights(args)?;
@@ -249,11 +257,13 @@ where
 /// Standard output, standard error, and a progress bar where a person watches.
 struct Screen {
     bar: Option<ProgressBar>,
+    /// Where files go that the answer brings.
+    received: Option<Received>,
 }
 
 impl Screen {
-    fn new() -> Self {
-        Self { bar: None }
+    fn new(received: Option<Received>) -> Self {
+        Self { bar: None, received }
     }
 
     fn show(&mut self, answer: Answer) {
@@ -275,6 +285,17 @@ impl Screen {
                 });
                 bar.set_length(total.max(done));
                 bar.set_position(done);
+            }
+            Answer::File { name, content } => {
+                let taken = self
+                    .received
+                    .as_ref()
+                    .map(|received| received.take(&name, &content));
+                if let Some(Err(error)) = taken {
+                    self.clear();
+                    terminal::complain(&format!("isochrone-collector: cannot write {name}: {error}\n"));
+                    std::process::exit(1);
+                }
             }
             Answer::Progress { .. } | Answer::Exit(_) => {}
         }

@@ -1,4 +1,4 @@
-//! Seals old batches into segments, and tends these, beside everything else.
+//! Seals old batches into segments, tends these, and removes what is kept no longer, beside everything else.
 
 use std::time::Duration;
 
@@ -53,6 +53,16 @@ async fn tend(store: &Store, clock: &Clock) -> anyhow::Result<()> {
 /// Does one thing that is to be done; whether there may be more.
 fn step(store: &Store, now: UnixMillis) -> Result<bool, StoreError> {
     store.remove_replaced(now)?;
+    if let Some(removed) = store.retain(now)? {
+        tracing::debug!(
+            files = removed.files,
+            bytes = removed.bytes,
+            measurements = removed.measurements,
+            rows = removed.rows,
+            "removed what is kept no longer"
+        );
+        return Ok(true);
+    }
     if store.reserve().shortage().is_some() {
         return Ok(false); // files would take what is left
     }

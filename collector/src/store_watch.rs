@@ -11,7 +11,7 @@ use std::time::Duration;
 use isochrone_base::words::date_time;
 use isochrone_gate::session::Sessions;
 use isochrone_proto::units::UnixMillis;
-use isochrone_store::{Damage, Records, SetAside, Store, StoreError};
+use isochrone_store::{Damage, Records, SetAside, Shortfall, Store, StoreError};
 use isochrone_watch::alert::{Alert, Event, Outbox};
 use isochrone_watch::monitor::Monitor;
 use isochrone_web::view::{Notice, NoticeLevel};
@@ -144,7 +144,12 @@ impl StoreWatch {
             text: damage_text(damage),
             at,
         });
-        disk.into_iter().chain(damage).collect()
+        let size = self.store.shortfall().map(|shortfall| Notice {
+            level: NoticeLevel::Warning,
+            text: shortfall_text(&shortfall),
+            at,
+        });
+        disk.into_iter().chain(damage).chain(size).collect()
     }
 
     /// What stands in the way of storing anything.
@@ -315,6 +320,16 @@ fn quoted(path: &Path) -> String {
         true => text,
         false => format!("'{}'", text.replace('\'', "'\\''")),
     }
+}
+
+fn shortfall_text(shortfall: &Shortfall) -> String {
+    format!(
+        "The collector's segments take {} ({} bytes), more than `retention.total` in collector.toml allows ({}): all that \
+         may go is gone, for the last seven days stay. Give it more room, or measure less often.",
+        bytesize::ByteSize(shortfall.bytes),
+        shortfall.bytes,
+        bytesize::ByteSize(shortfall.total)
+    )
 }
 
 const WHAT_TO_DO: &str = "`isochrone-collector ledger` names all that was damaged. Look at the disk (`journalctl -k`, \

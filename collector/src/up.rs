@@ -163,7 +163,7 @@ async fn ask(paths: &Paths, command: &Command) -> anyhow::Result<serde_json::Val
             let show = |answer| match answer {
                 Answer::Out(text) => printed.push_str(&text),
                 Answer::Err(text) => complaints.push_str(&text),
-                Answer::Progress { .. } | Answer::Exit(_) => {}
+                Answer::Progress { .. } | Answer::File { .. } | Answer::Exit(_) => {}
             };
             match control::ask(&paths.socket(), command, show).await {
                 Ok(Some(code)) => return code,

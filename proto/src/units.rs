@@ -58,6 +58,12 @@ impl Hour {
         UnixMillis(u64::from(self.0) * Self::MILLIS)
     }
 
+    /// The hour after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
     /// The first instant after this hour.
     #[must_use]
     pub fn end(self) -> UnixMillis {

@@ -66,6 +66,12 @@ pub fn duration(ms: u64) -> String {
     }
 }
 
+/// `30 days`, `1 day`: cut to the day.
+#[must_use]
+pub fn days(length: std::time::Duration) -> String {
+    count((length.as_secs() / 86_400) as usize, "day")
+}
+
 /// `3 vantages`, `1 vantage`.
 #[must_use]
 pub fn count(number: usize, word: &str) -> String {

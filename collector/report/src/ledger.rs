@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use isochrone_base::words::date_time;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::SetAside;
-use isochrone_store::ledger::{Audit, Ledger, Row, Totals};
+use isochrone_store::ledger::{Audit, Ledger, RemovedLine, Row, Totals};
 
 pub use self::json::json;
 use crate::lines::Lines;
@@ -18,7 +18,7 @@ use crate::tables::{Cell, Column, Table};
 #[must_use]
 pub fn text(ledger: &Ledger, audit: Option<&Audit>, width: usize) -> String {
     let mut lines = Lines::text(width);
-    if ledger.rows.is_empty() {
+    if ledger.rows.is_empty() && ledger.removed.is_empty() {
         lines.wrapped("Nothing was planned yet: no probe has sent a batch.");
         damage(ledger, &mut lines);
         return lines.finish();
@@ -29,6 +29,9 @@ pub fn text(ledger: &Ledger, audit: Option<&Audit>, width: usize) -> String {
         lines.wrapped(&line);
     }
     lines.wrapped(&balance(ledger));
+    for line in &ledger.removed {
+        lines.wrapped(&removed(line));
+    }
     quarantine(ledger, &mut lines);
     damage(ledger, &mut lines);
     if let Some(audit) = audit {
@@ -94,6 +97,10 @@ fn explanations(totals: &Totals) -> Vec<String> {
             totals.absent,
             "slots are absent, nothing was heard of them: the probe was stopped, its host is off, or the results are on their way.",
         ),
+        (
+            totals.removed,
+            "of the stored ones are kept no longer: retention removed them (`[retention]` in collector.toml).",
+        ),
         (totals.spooled, "measurements are still in the probes' spools."),
         (
             totals.dropped,
@@ -122,6 +129,25 @@ fn explanations(totals: &Totals) -> Vec<String> {
         .filter(|(count, _)| *count > 0)
         .map(|(count, line)| format!("{count} {line}"))
         .collect()
+}
+
+/// What was before the hours that are kept.
+fn removed(line: &RemovedLine) -> String {
+    let (from, until) = (date_time(line.from.start()), date_time(line.until.start()));
+    let (name, totals) = (&line.probe_name, &line.totals);
+    format!(
+        "Before: {name}, {from} to {until} UTC, kept no longer by the hour: {} planned, {} run, {} skipped, {} absent; \
+         {} stored, {} of these removed, {} dropped, {} refused, {} forked.",
+        totals.planned,
+        totals.run,
+        totals.skipped,
+        totals.absent,
+        totals.stored,
+        totals.removed,
+        totals.dropped,
+        totals.refused,
+        totals.forked
+    )
 }
 
 /// The newest refused items, each with its reason.

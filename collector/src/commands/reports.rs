@@ -1,6 +1,5 @@
-//! `report`, `show`, `ledger` and `export`.
+//! `report`, `show` and `ledger`.
 
-use std::io::Write;
 use std::time::Duration;
 
 use isochrone_base::roster::Roster;
@@ -14,24 +13,21 @@ use isochrone_proto::units::UnixMillis;
 use isochrone_report::log::Window;
 use isochrone_report::nodes::NodesReport;
 use isochrone_report::{Printed, coverage, nodes, show};
-use isochrone_store::export;
 use isochrone_store::ledger;
-use isochrone_store::{ScanRange, Store, StoreError};
+use isochrone_store::{Store, StoreError};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{CommandContext, CommandError, Out, UsageError, WIDTH, blocking};
 use crate::assembly::roster;
-use crate::cli::{Accepted, CoverageArgs, ExportCommand, Format, ReportCommand, ReportFormat, WindowArgs};
+use crate::cli::{Accepted, CoverageArgs, Format, ReportCommand, ReportFormat, WindowArgs};
 use crate::control::Answers;
 
 /// Resampling is random; the same data gives the same report.
 const SEED: u64 = 0x15_0C_17_0E;
 /// A larger file of weights is refused: it goes through the control socket.
 const WEIGHTS_BYTES_MAX: u64 = 8 << 20;
-/// Exported text travels in pieces of about this size.
-const PIECE_BYTES: usize = 64 * 1024;
 
 /// `report coverage` from two files: no store, no collector.
 pub async fn coverage_from_files(args: CoverageArgs, answers: Answers) -> u8 {
@@ -155,38 +151,8 @@ pub(super) async fn accept_damage(
     }
 }
 
-pub(super) async fn export(
-    context: &CommandContext,
-    command: ExportCommand,
-    out: &Out,
-) -> Result<(), CommandError> {
-    let ExportCommand::Ndjson { window } = command;
-    let now = context.clock.wall();
-    let since = window.since.as_deref().map(since).transpose()?;
-    let from = window.from.as_deref().map(|text| beginning(text, now));
-    let until = window.to.as_deref().map(|text| instant("--to", text));
-    let from = match since {
-        Some(since) => now.minus(since),
-        None => from.transpose()?.unwrap_or_default(),
-    };
-    let range = ScanRange::slots(from, until.transpose()?.unwrap_or(UnixMillis(u64::MAX)));
-    let (store, out) = (context.store.clone(), out.clone());
-    blocking(move || {
-        let mut pieces = Pieces {
-            out: out.clone(),
-            piece: Vec::with_capacity(PIECE_BYTES),
-        };
-        let result = export::ndjson(&store, range, &mut pieces, |progress| {
-            out.progress(progress.commit, progress.commits);
-        });
-        result?;
-        pieces.flush().map_err(|_| CommandError::Gone)
-    })
-    .await
-}
-
 /// `7d`.
-fn since(text: &str) -> Result<Duration, UsageError> {
+pub(super) fn since(text: &str) -> Result<Duration, UsageError> {
     humantime::parse_duration(text).map_err(|error| {
         let (option, given, example) = ("--since", text.to_owned(), "7d or 12h");
         UsageError::Duration {
@@ -213,34 +179,13 @@ pub(super) fn instant(option: &'static str, text: &str) -> Result<UnixMillis, Co
 }
 
 /// When a window begins that names its beginning: not after `now`.
-fn beginning(text: &str, now: UnixMillis) -> Result<UnixMillis, CommandError> {
+pub(super) fn beginning(text: &str, now: UnixMillis) -> Result<UnixMillis, CommandError> {
     let from = instant("--from", text)?;
     if from > now {
         let (given, now) = (text.to_owned(), rfc3339_second(now));
         return Err(UsageError::StillToCome { given, now }.into());
     }
     Ok(from)
-}
-
-/// Text on its way to whoever asked, in pieces.
-struct Pieces {
-    out: Out,
-    piece: Vec<u8>,
-}
-
-impl Write for Pieces {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.piece.extend_from_slice(bytes);
-        if self.piece.len() >= PIECE_BYTES && bytes.ends_with(b"\n") {
-            self.flush()?;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        let text = String::from_utf8(std::mem::take(&mut self.piece)).map_err(std::io::Error::other)?;
-        self.out.document_blocking(text).map_err(std::io::Error::other)
-    }
 }
 
 pub(super) async fn carry_out(

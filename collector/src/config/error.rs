@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use isochrone_web::AccessError;
 
+use super::retention::TOTAL_MIN;
 use super::{PER_MINUTE_MAX, RootsError};
 
 /// Which key has which wrong value; the words say what to do.
@@ -69,6 +70,48 @@ pub enum WrongValue {
         /// Calls a minute that were asked for.
         value: u32,
     },
+    /// A time in `[retention]` outside of its bounds.
+    #[error(
+        "retention.{key} = {}: use {} to {}",
+        days_of(*value),
+        days_of(*min),
+        days_of(*max)
+    )]
+    Kept {
+        /// Of which tier.
+        key: &'static str,
+        /// As it was asked for.
+        value: Duration,
+        /// The shortest that is taken.
+        min: Duration,
+        /// The longest that is taken.
+        max: Duration,
+    },
+    /// What is added up would go before what it was added up from.
+    #[error(
+        "retention.{key} = {}: it must be kept at least as long as {finer} ({}); make {key} longer, or {finer} shorter",
+        days_of(*value),
+        days_of(*least)
+    )]
+    KeptShorter {
+        /// Of which tier.
+        key: &'static str,
+        /// As it was asked for.
+        value: Duration,
+        /// The tier below.
+        finer: &'static str,
+        /// How long that is kept.
+        least: Duration,
+    },
+    /// Too little room for anything.
+    #[error(
+        "retention.total = {value} bytes: use {} or more; the last seven days of measurements stay whatever it says",
+        bytesize::ByteSize(TOTAL_MIN)
+    )]
+    Total {
+        /// Bytes that were asked for.
+        value: u64,
+    },
     /// Outside of its bounds.
     #[error(
         "{key} = {}: use {} to {}",
@@ -88,10 +131,28 @@ pub enum WrongValue {
     },
 }
 
+/// `30days`, as the file says it.
+fn days_of(kept: Duration) -> String {
+    match kept.as_secs() {
+        seconds if seconds % 86_400 == 0 => format!("{}days", seconds / 86_400),
+        _ => humantime::format_duration(kept).to_string(),
+    }
+}
+
 impl WrongValue {
+    /// The section that the key stands in.
+    pub(super) fn section(&self) -> Option<&'static str> {
+        match self {
+            Self::Kept { .. } | Self::KeptShorter { .. } | Self::Total { .. } => Some("retention"),
+            _ => None,
+        }
+    }
+
     /// The key.
     pub(super) fn key(&self) -> &'static str {
         match self {
+            Self::Kept { key, .. } | Self::KeptShorter { key, .. } => key,
+            Self::Total { .. } => "total",
             Self::NoListen | Self::ListenTwice { .. } => "listen",
             Self::ExtraRoots(_) => "extra_roots",
             Self::WebToken(_) => "web_token",

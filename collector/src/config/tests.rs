@@ -156,3 +156,42 @@ fn extra_roots_are_read_from_files_beside_the_configuration() {
     }
     assert!(parse("").unwrap().extra_roots.with_the_systems().is_empty());
 }
+
+#[test]
+fn retention_is_read_and_its_bounds_name_key_value_and_what_to_do() {
+    let kept = parse("[retention]\nraw = \"14d\"\nhours = \"90d\"\ndays = \"1y\"\ntotal = \"5GiB\"").unwrap();
+    let days = |days: u64| std::time::Duration::from_secs(days * 86_400);
+    assert_eq!((kept.retention.raw, kept.retention.hours), (days(14), days(90)));
+    assert_eq!(kept.retention.total, 5 << 30);
+    assert_eq!(
+        parse("").unwrap().retention,
+        isochrone_store::Retention::default()
+    );
+    for (text, line, said) in [
+        (
+            "[retention]\nraw = \"6d\"",
+            "line 2",
+            "retention.raw = 6days: use 7days to 400days",
+        ),
+        ("raw = 1\n", "line 1", "raw"),
+        (
+            "[alerts]\n[retention]\n\nhours = \"20d\"",
+            "line 4",
+            "retention.hours = 20days: it must be kept at least as long as raw (30days)",
+        ),
+        (
+            "[retention]\ndays = \"100d\"",
+            "line 2",
+            "retention.days = 100days: it must be kept at least as long as hours (180days)",
+        ),
+        (
+            "[retention]\ntotal = \"1MiB\"",
+            "line 2",
+            "retention.total = 1048576 bytes: use",
+        ),
+        ("[retention]\nweeks = \"2w\"", "line 2", "weeks"),
+    ] {
+        let error = parse(text).unwrap_err();
+        assert!(error.contains(said) && error.contains(line), "{text}: {error}");
+    }
+}

@@ -41,7 +41,7 @@ async fn status_at(folder: &std::path::Path) -> (u8, String) {
     let mut said = String::new();
     let mut show = |answer| match answer {
         Answer::Out(text) | Answer::Err(text) => said.push_str(&text),
-        Answer::Progress { .. } | Answer::Exit(_) => {}
+        Answer::Progress { .. } | Answer::File { .. } | Answer::Exit(_) => {}
     };
     let paths = paths(folder);
     let asked = status(&paths, Format::Text, &mut show);

@@ -109,6 +109,7 @@ impl Opened {
         make_private_folder(&paths.state)?;
         let options = StoreOptions {
             reserve_bytes: config.disk_reserve,
+            retention: config.retention,
             ..StoreOptions::default()
         };
         let store = Store::open(&paths.store(), options)?;

@@ -3,7 +3,7 @@
 use isochrone_proto::control::RefusedSoFar;
 use isochrone_proto::ids::{Digest, PlanVersion, Sequence};
 use isochrone_proto::ledger::{Adoption, DropCause, HourCount, SkipCause};
-use isochrone_proto::units::UnixMillis;
+use isochrone_proto::units::{Hour, UnixMillis};
 
 use super::row::{Malformed, RowReader, RowWriter};
 
@@ -24,8 +24,14 @@ pub(crate) struct EpochRow {
     pub(crate) cut: UnixMillis,
     /// `Closed` was among the events: nothing follows.
     pub(crate) closed: bool,
-    /// The plans followed, in order.
+    /// The plans followed, in order, but for those that retention took out.
     pub(crate) adoptions: Vec<Adoption>,
+    /// Its first slot, where the first adoption is no longer there; 0: it is.
+    pub(crate) began: UnixMillis,
+    /// Hours before stand in the line of what was removed, and are counted no more.
+    pub(crate) kept_from: Hour,
+    /// Nothing is known any more of what stood at lower sequences, but that it stood there.
+    pub(crate) stream_from: Sequence,
     /// Batches and tombstones refused for their content.
     pub(crate) refused_batches: u64,
     /// Measurements in them; each stands in an hour, too.
@@ -49,6 +55,9 @@ impl Default for EpochRow {
             cut: UnixMillis(0),
             closed: false,
             adoptions: Vec::new(),
+            began: UnixMillis(0),
+            kept_from: Hour(0),
+            stream_from: Sequence(1),
             refused_batches: 0,
             refused_rows: 0,
             refused_for_time: 0,
@@ -59,7 +68,9 @@ impl Default for EpochRow {
 }
 
 /// 1: without counts of refused rows. 2: with a mark of damaged accounts.
-const EPOCH_VERSION: u8 = 3;
+const EPOCH_VERSION: u8 = 4;
+/// A row before anything could be removed.
+const EPOCH_VERSION_WHOLE: u8 = 3;
 
 impl EpochRow {
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -81,12 +92,21 @@ impl EpochRow {
             .number(self.refused_rows)
             .number(self.refused_for_time)
             .number(self.forked_batches)
-            .number(self.forks_uncounted);
+            .number(self.forks_uncounted)
+            .number(self.began.0)
+            .number(u64::from(self.kept_from.0))
+            .number(self.stream_from.0);
         row.0
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut row = RowReader::new(bytes, EPOCH_VERSION)?;
+        let is_whole = bytes.first() == Some(&EPOCH_VERSION_WHOLE);
+        let version = if is_whole {
+            EPOCH_VERSION_WHOLE
+        } else {
+            EPOCH_VERSION
+        };
+        let mut row = RowReader::new(bytes, version)?;
         let mut epoch = Self {
             ordinal: row.number("ordinal")?,
             mark: Sequence(row.number("mark")?),
@@ -111,17 +131,21 @@ impl EpochRow {
         epoch.refused_for_time = row.number("rows refused for their time")?;
         epoch.forked_batches = row.number("forked batches")?;
         epoch.forks_uncounted = row.number("forks uncounted")?;
+        if !is_whole {
+            epoch.began = UnixMillis(row.number("beginning")?);
+            epoch.kept_from = Hour(row.narrow("first hour kept")?);
+            epoch.stream_from = Sequence(row.number("first sequence kept")?);
+        }
         row.end()?;
         Ok(epoch)
     }
 
     /// The first slot this epoch can have measured, if anything says so.
     pub(crate) fn first_slot(&self) -> Option<UnixMillis> {
-        let told = Some(self.told_first_slot).filter(|slot| slot.0 != 0);
-        self.adoptions
-            .first()
-            .map(|adoption| adoption.first_slot)
-            .or(told)
+        let known = |slot: UnixMillis| Some(slot).filter(|slot| slot.0 != 0);
+        known(self.began)
+            .or(self.adoptions.first().map(|adoption| adoption.first_slot))
+            .or(known(self.told_first_slot))
     }
 
     /// What was refused of it so far.
@@ -142,8 +166,10 @@ impl EpochRow {
 /// One hour's account of an epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct HourRow {
-    /// Measurements in the log.
+    /// Measurements that were stored, and are whole or removed.
     pub(crate) stored: u64,
+    /// Of these, measurements that retention removed.
+    pub(crate) removed: u64,
     /// Measurements of refused batches.
     pub(crate) refused: u64,
     /// Measurements that a tombstone stands for.
@@ -174,7 +200,9 @@ pub(crate) const SKIP_CAUSES: [SkipCause; 5] = [
 ];
 
 /// 1: without what was damaged.
-const HOUR_VERSION: u8 = 2;
+const HOUR_VERSION: u8 = 3;
+/// A row before anything could be removed.
+const HOUR_VERSION_WHOLE: u8 = 2;
 
 impl HourRow {
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -185,14 +213,20 @@ impl HourRow {
         for count in self.skipped_by_cause {
             row.number(count);
         }
-        for count in [self.planned, self.run, self.skipped, self.pending] {
+        for count in [self.planned, self.run, self.skipped, self.pending, self.removed] {
             row.number(count);
         }
         row.0
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut row = RowReader::new(bytes, HOUR_VERSION)?;
+        let is_whole = bytes.first() == Some(&HOUR_VERSION_WHOLE);
+        let version = if is_whole {
+            HOUR_VERSION_WHOLE
+        } else {
+            HOUR_VERSION
+        };
+        let mut row = RowReader::new(bytes, version)?;
         let mut hour = Self {
             stored: row.number("stored")?,
             refused: row.number("refused")?,
@@ -208,6 +242,9 @@ impl HourRow {
         hour.run = row.number("run")?;
         hour.skipped = row.number("skipped")?;
         hour.pending = row.number("pending")?;
+        if !is_whole {
+            hour.removed = row.number("removed")?;
+        }
         row.end()?;
         Ok(hour)
     }
@@ -274,6 +311,8 @@ pub(crate) enum StreamKind {
     Lost,
     /// Something that was damaged, and that nobody has any more.
     Gone,
+    /// A batch whose measurements retention removed.
+    Removed,
 }
 
 const STREAM_KIND_BATCH: u8 = 1;
@@ -281,6 +320,7 @@ const STREAM_KIND_REFUSED: u8 = 2;
 const STREAM_KIND_TOMBSTONE: u8 = 3;
 const STREAM_KIND_LOST: u8 = 4;
 const STREAM_KIND_GONE: u8 = 5;
+const STREAM_KIND_REMOVED: u8 = 6;
 
 impl StreamEntry {
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -290,6 +330,7 @@ impl StreamEntry {
             StreamKind::Tombstone => (STREAM_KIND_TOMBSTONE, 0),
             StreamKind::Lost => (STREAM_KIND_LOST, 0),
             StreamKind::Gone => (STREAM_KIND_GONE, 0),
+            StreamKind::Removed => (STREAM_KIND_REMOVED, 0),
         };
         let mut row = RowWriter(Vec::with_capacity(42));
         row.bytes(&[code]).bytes(&self.digest.0).number(commit);
@@ -308,6 +349,7 @@ impl StreamEntry {
             STREAM_KIND_TOMBSTONE => StreamKind::Tombstone,
             STREAM_KIND_LOST => StreamKind::Lost,
             STREAM_KIND_GONE => StreamKind::Gone,
+            STREAM_KIND_REMOVED => StreamKind::Removed,
             found => {
                 return Err(Malformed::Unknown {
                     field: "kind",

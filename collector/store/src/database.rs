@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use isochrone_base::error_chain::chain;
+use redb::backends::FileBackend;
 use redb::{Builder, Database, Durability, ReadTransaction, ReadableDatabase, WriteTransaction};
 
 use crate::changes::Changes;
@@ -21,10 +22,14 @@ use crate::error::StoreError;
 use crate::format;
 use crate::found::Found;
 use crate::numbers::{Numbers, read_number};
+use crate::overlay::Overlay;
 use crate::plans::PlanCache;
 use crate::query::KnownCommits;
+use crate::retention::{Retention, Trimming};
 use crate::rows::words_of;
-use crate::segment::{Directory, Folder, Segments};
+#[cfg(any(test, feature = "testing"))]
+use crate::segment::Folder;
+use crate::segment::{Directory, Segments};
 use crate::tables;
 use crate::transaction::Transaction;
 
@@ -38,6 +43,8 @@ pub struct StoreOptions {
     /// Says how many bytes are free; `None`: asks the file system of the store's folder (a store on a
     /// backend of its own then has no reserve).
     pub free_space: Option<FreeSpace>,
+    /// How long what is stored is kept.
+    pub retention: Retention,
 }
 
 impl Default for StoreOptions {
@@ -46,6 +53,7 @@ impl Default for StoreOptions {
             cache_bytes: 256 << 20,
             reserve_bytes: 1 << 30,
             free_space: None,
+            retention: Retention::default(),
         }
     }
 }
@@ -75,6 +83,8 @@ pub(crate) struct Inner {
     pub(crate) damage: Mutex<Option<(u64, Damage)>>,
     /// What changed in the account.
     pub(crate) changes: Changes,
+    /// How far retention went through the accounts.
+    pub(crate) trimming: Mutex<Trimming>,
 }
 
 /// So often a reader begins anew where pages could not be read: once for each table that was put right on the way.
@@ -85,11 +95,21 @@ thread_local! {
     static IS_WRITING: Cell<bool> = const { Cell::new(false) };
 }
 
-type Opener = Box<dyn Fn() -> Result<Database, StoreError> + Send + Sync>;
+type Opener = Box<dyn Fn(Access) -> Result<Database, StoreError> + Send + Sync>;
+
+/// What a database is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    /// A disk that takes nothing will do: the database writes beside it, in memory.
+    Read,
+    Write,
+}
 
 struct Slot {
     database: Option<Arc<Database>>,
     failed: bool,
+    /// For what it was opened.
+    access: Access,
 }
 
 impl Drop for Slot {
@@ -129,15 +149,18 @@ impl Store {
         let folder = file.parent().unwrap_or(Path::new(".")).to_owned();
         let free_space = options.free_space.unwrap_or_else(|| FreeSpace::of_folder(folder));
         let reserve = DiskReserve::new(options.reserve_bytes, Some(free_space));
-        let folder = Arc::new(Directory::beside(file));
+        let segments = Segments::new(Arc::new(Directory::beside(file)), options.retention);
         let (file, cache) = (file.to_owned(), options.cache_bytes);
-        let opener = Box::new(move || {
-            Builder::new()
-                .set_cache_size(cache)
-                .create(&file)
-                .map_err(|source| StoreError::open(&file, source))
+        let opener = Box::new(move |access| {
+            let mut builder = Builder::new();
+            builder.set_cache_size(cache);
+            let opened = match access {
+                Access::Write => builder.create(&file),
+                Access::Read => overlay_of(&file).and_then(|overlay| builder.create_with_backend(overlay)),
+            };
+            opened.map_err(|source| StoreError::open(&file, source))
         });
-        Self::with_opener(opener, reserve, folder)
+        Self::with_opener(opener, reserve, segments)
     }
 
     /// A store in memory, for tests.
@@ -167,30 +190,33 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let backend: Arc<dyn redb::StorageBackend> = Arc::new(backend);
         let reserve = DiskReserve::new(options.reserve_bytes, options.free_space);
-        let opener = Box::new(move || {
-            Builder::new()
-                .set_cache_size(options.cache_bytes)
-                .create_with_backend(crate::lossy::Shared(Arc::clone(&backend)))
-                .map_err(|source| StoreError::open(Path::new("(backend)"), source))
+        let opener = Box::new(move |access| {
+            let mut builder = Builder::new();
+            builder.set_cache_size(options.cache_bytes);
+            let shared = crate::lossy::Shared(Arc::clone(&backend));
+            let opened = match access {
+                Access::Write => builder.create_with_backend(shared),
+                Access::Read => Overlay::new(shared)
+                    .map_err(|error| redb::StorageError::from(error).into())
+                    .and_then(|overlay| builder.create_with_backend(overlay)),
+            };
+            opened.map_err(|source| StoreError::open(Path::new("(backend)"), source))
         });
-        Self::with_opener(opener, reserve, folder)
+        Self::with_opener(opener, reserve, Segments::new(folder, options.retention))
     }
 
-    fn with_opener(
-        opener: Opener,
-        reserve: DiskReserve,
-        folder: Arc<dyn Folder>,
-    ) -> Result<Self, StoreError> {
-        let database = Arc::new(opened(&opener)?);
+    fn with_opener(opener: Opener, reserve: DiskReserve, segments: Segments) -> Result<Self, StoreError> {
+        let database = Arc::new(opened(&opener, Access::Write)?);
         let slot = Mutex::new(Slot {
             database: Some(database),
             failed: false,
+            access: Access::Write,
         });
         let store = Self(Arc::new(Inner {
             slot,
             opener,
             reserve,
-            segments: Segments::new(folder),
+            segments,
             known_commits: KnownCommits::default(),
             plans: RwLock::default(),
             demo: AtomicBool::new(false),
@@ -200,6 +226,7 @@ impl Store {
             asides: AtomicU64::new(0),
             damage: Mutex::default(),
             changes: Changes::default(),
+            trimming: Mutex::default(),
         }));
         let prepare = || store.write_tables(|transaction| format::prepare(transaction, store.found()));
         prepare().or_else(|error| if error.is_settled() { prepare() } else { Err(error) })?;
@@ -284,7 +311,7 @@ impl Store {
         body: impl FnOnce(&ReadTransaction) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let _hold = self.0.segments.hold(); // files that are replaced meanwhile stay
-        let database = self.database()?;
+        let database = self.database(Access::Read)?;
         let result = database
             .begin_read()
             .map_err(StoreError::from)
@@ -297,7 +324,7 @@ impl Store {
 
     /// The database itself, for putting damage right.
     pub(crate) fn open_database(&self) -> Result<Arc<Database>, StoreError> {
-        self.database()
+        self.database(Access::Read)
     }
 
     /// Sets aside what a reader found, unless this thread is in the middle of a change: then after that.
@@ -345,7 +372,7 @@ impl Store {
         durability: Durability,
         body: impl FnOnce(&Transaction) -> Result<(T, bool), StoreError>,
     ) -> Result<T, StoreError> {
-        let result = self.database().and_then(|database| {
+        let result = self.database(Access::Write).and_then(|database| {
             let writing = Writing(IS_WRITING.replace(true));
             let mut ends_plans = false;
             let result = write_on(&database, durability, |transaction| {
@@ -361,6 +388,12 @@ impl Store {
         });
         self.note_written(result.as_ref().map(|(_, is_durable)| *is_durable));
         self.note(result.map(|(value, _)| value))
+    }
+
+    /// How long what is stored is kept.
+    #[must_use]
+    pub fn retention(&self) -> &Retention {
+        &self.0.segments.retention
     }
 
     /// How often damage was put right: what was read before may have gaps.
@@ -429,10 +462,12 @@ impl Store {
         self.read(|transaction| read_number(transaction, self.found(), tables::META_COMMIT))
     }
 
-    /// The open database; opens it again after a failure.
-    fn database(&self) -> Result<Arc<Database>, StoreError> {
+    /// The open database; opens it again after a failure. Where the disk takes nothing, it can still be read.
+    fn database(&self, access: Access) -> Result<Arc<Database>, StoreError> {
         let mut slot = self.0.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_enough = slot.access == Access::Write || access == Access::Read;
         if !slot.failed
+            && is_enough
             && let Some(database) = &slot.database
         {
             return Ok(Arc::clone(database));
@@ -446,10 +481,22 @@ impl Store {
                 }
             }
         }
-        let database = Arc::new(opened(&self.0.opener)?);
+        slot.failed = true; // until it is open
+        let (database, access) = match (opened(&self.0.opener, Access::Write), access) {
+            (Ok(database), _) => (database, Access::Write),
+            (Err(error), Access::Write) => return Err(error),
+            (Err(error), Access::Read) => {
+                let error = chain(&error);
+                tracing::warn!(%error, "the store cannot be written; it is read as it is");
+                (opened(&self.0.opener, Access::Read)?, Access::Read)
+            }
+        };
+        if access == Access::Write {
+            tracing::warn!("store opened again after an I/O error");
+        }
+        let database = Arc::new(database);
         slot.database = Some(Arc::clone(&database));
-        slot.failed = false;
-        tracing::warn!("store opened again after an I/O error");
+        (slot.failed, slot.access) = (false, access);
         Ok(database)
     }
 
@@ -465,8 +512,15 @@ impl Store {
 }
 
 /// The database may panic over a file that is not what it wrote.
-fn opened(opener: &Opener) -> Result<Database, StoreError> {
-    caught(opener)
+fn opened(opener: &Opener, access: Access) -> Result<Database, StoreError> {
+    caught(|| opener(access))
+}
+
+/// A file as it is, which is not written.
+fn overlay_of(file: &Path) -> Result<Overlay<FileBackend>, redb::DatabaseError> {
+    let opened = std::fs::OpenOptions::new().read(true).write(true).open(file);
+    let backend = FileBackend::new(opened.map_err(redb::StorageError::from)?)?;
+    Ok(Overlay::new(backend).map_err(redb::StorageError::from)?)
 }
 
 /// Calls the database where its own state is at stake, which may be damaged.

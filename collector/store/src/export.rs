@@ -1,4 +1,8 @@
-//! Every stored measurement, one line of JSON each, with its id, so that anyone can check the store.
+//! What is stored, for other programs: every measurement with its id, so that anyone can check the store, and what they
+//! add up to. As lines of text here; as files of Parquet in `segment/copies.rs`.
+
+mod csv;
+mod rollups;
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -7,6 +11,7 @@ use isochrone_base::kinds::OutcomeJson;
 use isochrone_base::words;
 use serde::Serialize;
 
+pub use self::rollups::rollups;
 use crate::{ScanRange, Store, StoreError, Stored};
 
 /// How far an export is.
@@ -20,6 +25,15 @@ pub struct Progress {
     pub measurements: u64,
 }
 
+/// How the rows of an export are written: both are text, a row a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextFormat {
+    /// An object of JSON a line.
+    Ndjson,
+    /// Columns, with their names in the first line.
+    Csv,
+}
+
 /// Writes every measurement in `range` to `out` and returns how many. `progress` is called for each batch.
 ///
 /// # Errors
@@ -28,30 +42,69 @@ pub fn ndjson(
     store: &Store,
     range: ScanRange,
     out: &mut impl Write,
+    progress: impl FnMut(Progress),
+) -> Result<u64, StoreError> {
+    measurements(store, (TextFormat::Ndjson, range), out, progress)
+}
+
+/// As [`ndjson`], in either format.
+///
+/// # Errors
+/// As [`ndjson`].
+pub fn measurements(
+    store: &Store,
+    (format, range): (TextFormat, ScanRange),
+    out: &mut impl Write,
     mut progress: impl FnMut(Progress),
 ) -> Result<u64, StoreError> {
     let commits = store.commit_number()?;
-    let mut measurements = 0;
-    let mut failure = None;
+    let mut lines = Lines::begin(format, &csv::MEASUREMENT, out).map_err(StoreError::Reader)?;
+    let (mut measurements, mut failure) = (0, None);
     let demo = store.is_demo().then_some("demo");
-    store.scan(range, |stored| match write_batch(&stored, range, demo, out) {
-        Ok(written) => {
-            measurements += written;
-            progress(Progress {
-                commit: stored.commit,
-                commits,
-                measurements,
-            });
-            ControlFlow::Continue(())
-        }
-        Err(error) => {
-            failure = Some(error);
-            ControlFlow::Break(())
+    store.scan(range, |stored| {
+        match write_batch(&stored, range, demo, &mut lines) {
+            Ok(written) => {
+                measurements += written;
+                progress(Progress {
+                    commit: stored.commit,
+                    commits,
+                    measurements,
+                });
+                ControlFlow::Continue(())
+            }
+            Err(error) => {
+                failure = Some(error);
+                ControlFlow::Break(())
+            }
         }
     })?;
-    match failure {
-        Some(error) => Err(StoreError::Reader(error)),
-        None => out.flush().map(|()| measurements).map_err(StoreError::Reader),
+    let ended = failure.map_or_else(|| lines.out.flush(), Err);
+    ended.map(|()| measurements).map_err(StoreError::Reader)
+}
+
+/// Rows on their way to `out`.
+struct Lines<'o, W> {
+    format: TextFormat,
+    columns: &'static [&'static str],
+    out: &'o mut W,
+}
+
+impl<'o, W: Write> Lines<'o, W> {
+    fn begin(format: TextFormat, columns: &'static [&'static str], out: &'o mut W) -> io::Result<Self> {
+        if format == TextFormat::Csv {
+            csv::write_head(columns, out)?;
+        }
+        Ok(Self { format, columns, out })
+    }
+
+    fn write(&mut self, line: &impl Serialize) -> io::Result<()> {
+        match self.format {
+            TextFormat::Ndjson => {
+                serde_json::to_writer(&mut *self.out, line)?;
+                self.out.write_all(b"\n")
+            }
+            TextFormat::Csv => csv::write_row(self.columns, &serde_json::to_value(line)?, self.out),
+        }
     }
 }
 
@@ -59,7 +112,7 @@ fn write_batch(
     stored: &Stored,
     range: ScanRange,
     source: Option<&'static str>,
-    out: &mut impl Write,
+    lines: &mut Lines<'_, impl Write>,
 ) -> io::Result<u64> {
     let (probe_id, epoch) = (stored.probe.to_string(), stored.epoch.to_string());
     let mut written = 0;
@@ -70,7 +123,7 @@ fn write_batch(
         let Some((check, target)) = stored.plan.target_of(measurement.check) else {
             continue; // ingest refused it: a stored row always has its check
         };
-        let line = Line {
+        lines.write(&Line {
             source,
             probe: &stored.plan.probe_name,
             probe_id: &probe_id,
@@ -81,9 +134,7 @@ fn write_batch(
             slot: words::rfc3339_millis(measurement.slot),
             lateness_us: measurement.lateness.get(),
             result: OutcomeJson::of(&measurement.outcome),
-        };
-        serde_json::to_writer(&mut *out, &line)?;
-        out.write_all(b"\n")?;
+        })?;
         written += 1;
     }
     Ok(written)

@@ -52,6 +52,8 @@ struct Noted {
     known: HashSet<(&'static str, Vec<u8>)>,
     /// Tables of which a page could not be read.
     pages: BTreeSet<&'static str>,
+    /// What waits could not be set aside: the disk takes nothing.
+    is_stuck: bool,
 }
 
 impl Found {
@@ -85,6 +87,16 @@ impl Found {
     /// Whether a damaged row of a table waits to be set aside: what was read of it may lack some.
     pub(crate) fn is_waiting_in(&self, table: &str) -> bool {
         self.lock().waiting.iter().any(|row| row.table == table)
+    }
+
+    /// Whether what waits is to be passed over: it cannot be set aside for now.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.lock().is_stuck
+    }
+
+    /// What was found could be set aside, or not.
+    pub(crate) fn set_stuck(&self, is_stuck: bool) {
+        self.lock().is_stuck = is_stuck;
     }
 
     pub(crate) fn take(&self) -> Vec<Damaged> {

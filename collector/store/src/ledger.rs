@@ -16,9 +16,11 @@ use isochrone_proto::ids::{EpochId, ProbeId};
 use isochrone_proto::units::{Hour, UnixMillis};
 
 use self::planned::{EpochAccount, accounts};
+pub(crate) use self::planned::{Kept, kept_of};
 pub use self::sums::Sums;
 pub use self::verify::{Audit, verify, verify_with};
 use crate::ingest::{Refused, newest_refused};
+use crate::retention::removed_lines;
 use crate::{Damage, HourRow, Store, StoreError};
 
 /// One hour of one epoch.
@@ -42,8 +44,10 @@ pub struct Row {
     pub(crate) not_running: u64,
     /// Slots of which nothing was heard: the host is off, or its results are still to come.
     pub absent: u64,
-    /// Measurements in the store.
+    /// Measurements that were stored.
     pub stored: u64,
+    /// Of these, measurements that are kept no longer, and were removed.
+    pub removed: u64,
     /// Measurements that the probe counted and that are still to come.
     pub spooled: u64,
     /// Measurements that the probe's spool dropped, and said so; and those that are lost with damaged batches.
@@ -61,11 +65,32 @@ pub struct Row {
     pub balanced: bool,
 }
 
+/// The oldest hours of a probe, which are kept no longer, in one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemovedLine {
+    /// The probe that the account is of.
+    pub probe: ProbeId,
+    /// Its name.
+    pub probe_name: String,
+    /// The first hour.
+    pub from: Hour,
+    /// The hour after the last.
+    pub until: Hour,
+    /// Rows that it stands for: an hour of each epoch.
+    pub rows: u64,
+    /// Of these, rows that were not balanced.
+    pub unbalanced: u64,
+    /// Their sums.
+    pub totals: Totals,
+}
+
 /// The whole account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ledger {
     /// By probe, epoch and hour.
     pub rows: Vec<Row>,
+    /// What was before them, in one line a probe.
+    pub removed: Vec<RemovedLine>,
     /// Batches and tombstones that were ever refused for their content.
     pub refused: u64,
     /// The newest of them that are kept, newest first.
@@ -92,6 +117,8 @@ pub struct Totals {
     pub absent: u64,
     /// See [`Row::stored`].
     pub stored: u64,
+    /// See [`Row::removed`].
+    pub removed: u64,
     /// See [`Row::spooled`].
     pub spooled: u64,
     /// See [`Row::dropped`].
@@ -113,6 +140,7 @@ impl Totals {
         skipped: 0,
         absent: 0,
         stored: 0,
+        removed: 0,
         spooled: 0,
         dropped: 0,
         damaged: 0,
@@ -121,13 +149,63 @@ impl Totals {
         revoked: 0,
     };
 
+    /// In the order in which they are written.
+    pub(crate) fn counts(&self) -> [u64; 12] {
+        [
+            self.planned,
+            self.run,
+            self.skipped,
+            self.absent,
+            self.stored,
+            self.removed,
+            self.spooled,
+            self.dropped,
+            self.damaged,
+            self.refused,
+            self.forked,
+            self.revoked,
+        ]
+    }
+
+    /// Of what [`Totals::counts`] gave.
+    pub(crate) fn from_counts(counts: [u64; 12]) -> Self {
+        let [
+            planned,
+            run,
+            skipped,
+            absent,
+            stored,
+            removed,
+            spooled,
+            dropped,
+            damaged,
+            refused,
+            forked,
+            revoked,
+        ] = counts;
+        Self {
+            planned,
+            run,
+            skipped,
+            absent,
+            stored,
+            removed,
+            spooled,
+            dropped,
+            damaged,
+            refused,
+            forked,
+            revoked,
+        }
+    }
+
     /// The sums of `rows`.
     pub fn of<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Self {
         rows.into_iter()
             .fold(Self::NOTHING, |sum, row| sum.plus(&Self::from(row)))
     }
 
-    fn plus(&self, other: &Self) -> Self {
+    pub(crate) fn plus(&self, other: &Self) -> Self {
         self.with(other, |sum, part| sum + part)
     }
 
@@ -143,6 +221,7 @@ impl Totals {
             skipped: both(self.skipped, other.skipped),
             absent: both(self.absent, other.absent),
             stored: both(self.stored, other.stored),
+            removed: both(self.removed, other.removed),
             spooled: both(self.spooled, other.spooled),
             dropped: both(self.dropped, other.dropped),
             damaged: both(self.damaged, other.damaged),
@@ -161,6 +240,7 @@ impl From<&Row> for Totals {
             skipped: row.skipped,
             absent: row.absent,
             stored: row.stored,
+            removed: row.removed,
             spooled: row.spooled,
             dropped: row.dropped,
             damaged: row.damaged,
@@ -184,6 +264,7 @@ pub fn read(store: &Store, now: UnixMillis) -> Result<Ledger, StoreError> {
     let (refused, quarantine) = newest_refused(store, REFUSED_TOLD)?;
     Ok(Ledger {
         rows,
+        removed: removed_lines(store)?,
         refused,
         quarantine,
         damage: store.damage()?,
@@ -205,14 +286,19 @@ pub fn rows(store: &Store, now: UnixMillis) -> Result<Vec<Row>, StoreError> {
 
 /// The rows of an epoch, of `first` and later hours, by hour.
 fn rows_from(account: &EpochAccount, first: Hour) -> Vec<Row> {
+    let first = first.max(account.kept_from);
     let mut planned = account.planned(first);
-    for (&hour, counts) in &account.hours {
+    for (&hour, counts) in account.hours.range(first..) {
         if !account.knows_plans_of(hour) {
             let told = planned.entry(hour).or_default();
             *told = counts.planned.max(*told); // by the probe's word
         }
     }
-    let hours: BTreeSet<Hour> = planned.keys().chain(account.hours.keys()).copied().collect();
+    let hours: BTreeSet<Hour> = planned
+        .keys()
+        .chain(account.hours.range(first..).map(|(hour, _)| hour))
+        .copied()
+        .collect();
     let row = |hour| {
         let planned = planned.get(&hour).copied().unwrap_or(0);
         let counts = account.hours.get(&hour).copied().unwrap_or_default();
@@ -255,6 +341,7 @@ fn row_of(account: &EpochAccount, hour: Hour, planned: u64, counts: &HourRow) ->
         not_running,
         absent,
         stored: counts.stored,
+        removed: counts.removed,
         spooled,
         dropped: counts.dropped + counts.damaged,
         damaged: counts.damaged,

@@ -22,9 +22,11 @@ pub mod ledger;
 #[cfg(any(test, feature = "testing"))]
 pub mod lossy;
 mod numbers;
+mod overlay;
 mod plans;
 mod query;
 mod records;
+mod retention;
 mod row;
 mod rows;
 mod scan;
@@ -47,9 +49,11 @@ pub use self::disk::{DiskReserve, FreeSpace};
 pub use self::error::{DatabaseFailure, StoreError};
 pub use self::query::{HourOfTarget, Point, Runs, Said, Series};
 pub use self::records::Records;
+pub use self::retention::{Removed, Retention, Shortfall};
 pub(crate) use self::row::{Malformed, RowReader, RowWriter};
 pub use self::scan::{ScanRange, Stored};
 pub use self::segment::{
-    Compacted, Loss, Period, Rollup, RollupRange, Sealed, SegmentFile, Sums, Tier, Timing, UnknownTier,
+    Compacted, EachFile, Loss, Period, Rollup, RollupRange, Sealed, SegmentFile, Sums, Tier, Timing,
+    UnknownTier,
 };
 pub use self::transaction::Transaction;

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use isochrone_proto::codec;
 use isochrone_proto::ids::{PlanVersion, ProbeId};
 use isochrone_proto::plan::{Plan, SignedPlan};
-use redb::WriteTransaction;
+use redb::{ReadTransaction, WriteTransaction};
 
 use super::row::{Malformed, RowReader, RowWriter};
 use super::tables::{META_PLAN, META_PROMOTION, PLANS, plan_key, plan_of};
@@ -182,6 +182,14 @@ impl Store {
         }
     }
 
+    /// These are kept no longer.
+    pub(crate) fn forget_plans_of(&self, probe: ProbeId, versions: &[PlanVersion]) {
+        let mut cache = self.0.plans.write().unwrap_or_else(PoisonError::into_inner);
+        for version in versions {
+            cache.0.remove(&(probe, *version));
+        }
+    }
+
     fn cache_plan(&self, probe: ProbeId, version: PlanVersion, plan: &Arc<Plan>) {
         let mut cache = self.0.plans.write().unwrap_or_else(PoisonError::into_inner);
         if cache.0.len() >= CACHED_MAX {
@@ -189,6 +197,27 @@ impl Store {
         }
         cache.0.insert((probe, version), Arc::clone(plan));
     }
+}
+
+/// The oldest plans of a probe, as they were signed, with their versions: `most` at most.
+pub(crate) fn plans_of(
+    transaction: &ReadTransaction,
+    found: &Found,
+    probe: ProbeId,
+    most: usize,
+) -> Result<Vec<(PlanVersion, SignedPlan)>, StoreError> {
+    let plans = PLANS.read(transaction, found)?;
+    let lowest = plan_key(probe, PlanVersion::default());
+    let mut of_probe = Vec::new();
+    for row in plans.range::<&[u8; 20]>(&lowest..)?.take(most) {
+        let (key, row) = row?;
+        let Some((_, version)) = plan_of(key.value()).filter(|(whose, _)| *whose == probe) else {
+            break;
+        };
+        let signed = plans.decode(key.value(), &row, decode_row);
+        of_probe.push((version, signed.ok_or(StoreError::Unsettled)?));
+    }
+    Ok(of_probe)
 }
 
 fn refuse_twins(plan: &Plan) -> Result<(), StoreError> {

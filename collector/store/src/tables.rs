@@ -8,6 +8,9 @@ use crate::twice;
 use isochrone_proto::ids::{Digest, EpochId, PlanVersion, ProbeId, Sequence};
 use isochrone_proto::units::Hour;
 
+/// probe → what retention took out of its ledger: [`crate::retention::RemovedHours`].
+pub(crate) const REMOVED: TableOf<u64> = TableOf::new(twice::REMOVED.0);
+
 /// Single numbers by name, each kept twice: see [`crate::numbers`].
 pub(crate) const NUMBERS: [TableOf<&'static [u8]>; 2] =
     [TableOf::new("numbers"), TableOf::new("numbers again")];
@@ -61,6 +64,8 @@ pub(crate) const SEGMENTS_AGAIN: TableOf<u64> = TableOf::new(twice::SEGMENTS.1);
 pub(crate) const UNROLLED_AGAIN: TableOf<u32> = TableOf::new(twice::UNROLLED.1);
 /// Each row of [`SEALED`] once more.
 pub(crate) const SEALED_AGAIN: TableOf<u64> = TableOf::new(twice::SEALED.1);
+/// Each row of [`REMOVED`] once more.
+pub(crate) const REMOVED_AGAIN: TableOf<u64> = TableOf::new(twice::REMOVED.1);
 
 pub(crate) const META_FORMAT: &str = "format";
 pub(crate) const META_COMMIT: &str = "commit number";
@@ -80,8 +85,10 @@ pub(crate) const META_ASIDE_BYTES: &str = "bytes set aside";
 pub(crate) const META_ASIDE_TOLD: &str = "rows set aside told";
 /// Segments that were ever numbered.
 pub(crate) const META_SEGMENT: &str = "segments numbered";
+/// Batches whose measurements retention removed.
+pub(crate) const META_REMOVED: &str = "batches removed";
 /// Every number there is.
-pub(crate) const META_NAMES: [&str; 13] = [
+pub(crate) const META_NAMES: [&str; 14] = [
     META_FORMAT,
     META_COMMIT,
     META_ORDINAL,
@@ -95,6 +102,7 @@ pub(crate) const META_NAMES: [&str; 13] = [
     META_ASIDE_BYTES,
     META_ASIDE_TOLD,
     META_SEGMENT,
+    META_REMOVED,
 ];
 /// The format this build reads and writes. 1: batches without the kind connect. 2: without sections. 3: rows without
 /// checksums. 4: most tables kept once. 5: without segments. 6: segments of measurements only.
@@ -192,7 +200,7 @@ macro_rules! with_each_table {
         $crate::tables::with_each_table!(@ $table => $work;
             ASIDE LOG LOG_HOURS STREAM EPOCHS SEEN HOURS PROBE_HOURS TOMBSTONES FORKS QUARANTINE ENDS PLANS
             EPOCHS_AGAIN HOURS_AGAIN ENDS_AGAIN SEGMENTS SEGMENTS_AGAIN SEALED SEALED_AGAIN REPLACED
-            UNROLLED UNROLLED_AGAIN)
+            UNROLLED UNROLLED_AGAIN REMOVED REMOVED_AGAIN)
     };
     (@ $table:ident => $work:expr; $($name:ident)*) => {
         $({

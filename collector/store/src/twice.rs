@@ -7,6 +7,7 @@ pub(crate) const EPOCHS: Twice = ("epochs", "epochs again");
 pub(crate) const HOURS: Twice = ("hours", "hours again");
 pub(crate) const ENDS: Twice = ("ends", "ends again");
 pub(crate) const SEGMENTS: Twice = ("segments", "segments again");
+pub(crate) const REMOVED: Twice = ("removed hours", "removed hours again");
 pub(crate) const SEALED: Twice = ("sealed batches", "sealed batches again");
 
 pub(crate) const UNROLLED: Twice = ("days without rollups", "days without rollups again");
@@ -30,7 +31,7 @@ pub(crate) const RECORDS: [Twice; 13] = [
 
 /// Every table that is kept twice.
 pub(crate) fn kept_twice() -> impl Iterator<Item = Twice> {
-    [EPOCHS, HOURS, ENDS, SEGMENTS, SEALED, UNROLLED]
+    [EPOCHS, HOURS, ENDS, SEGMENTS, SEALED, UNROLLED, REMOVED]
         .into_iter()
         .chain(RECORDS)
 }

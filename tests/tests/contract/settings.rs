@@ -27,6 +27,12 @@ extra_roots = []
 silent_after = "2m"
 no_data_after = "4m"
 
+[retention]
+raw = "20days"
+hours = "90days"
+days = "2years"
+total = "10GiB"
+
 [alerts]
 webhook = "https://alerts.example.org/isochrone"
 webhook_after = "30s"
@@ -76,7 +82,7 @@ const ALL: [Settings; 3] = [
     Settings {
         file: "collector.toml",
         whole: COLLECTOR,
-        sections: &["", "[health]", "[alerts]"],
+        sections: &["", "[health]", "[retention]", "[alerts]"],
     },
     Settings {
         file: "probe.toml",

@@ -3,7 +3,7 @@
 use isochrone_base::words::rfc3339;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::SetAside;
-use isochrone_store::ledger::{Audit, Ledger, Row};
+use isochrone_store::ledger::{Audit, Ledger, RemovedLine, Row};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -12,6 +12,7 @@ struct Document<'a> {
     source: &'static str,
     balanced: bool,
     rows: Vec<RowJson<'a>>,
+    removed: Vec<RemovedJson<'a>>,
     quarantine: QuarantineJson<'a>,
     damage: DamageJson<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,6 +69,7 @@ struct RowJson<'a> {
     skipped: u64,
     absent: u64,
     stored: u64,
+    removed: u64,
     spooled: u64,
     dropped: u64,
     damaged: u64,
@@ -97,6 +99,7 @@ pub fn json(ledger: &Ledger, audit: Option<&Audit>) -> String {
         source: ledger.source,
         balanced: ledger.is_balanced(),
         rows: ledger.rows.iter().map(row).collect(),
+        removed: ledger.removed.iter().map(removed).collect(),
         quarantine: QuarantineJson {
             refused: ledger.refused,
             newest: newest.collect(),
@@ -134,6 +137,7 @@ fn row(row: &Row) -> RowJson<'_> {
         skipped: row.skipped,
         absent: row.absent,
         stored: row.stored,
+        removed: row.removed,
         spooled: row.spooled,
         dropped: row.dropped,
         damaged: row.damaged,
@@ -141,6 +145,51 @@ fn row(row: &Row) -> RowJson<'_> {
         forked: row.forked,
         revoked: row.revoked,
         balanced: row.balanced,
+    }
+}
+
+/// The oldest hours of a probe, which are kept no longer one by one.
+#[derive(Serialize)]
+struct RemovedJson<'a> {
+    probe: &'a str,
+    probe_id: String,
+    from: String,
+    to: String,
+    planned: u64,
+    run: u64,
+    skipped: u64,
+    absent: u64,
+    stored: u64,
+    removed: u64,
+    spooled: u64,
+    dropped: u64,
+    damaged: u64,
+    refused: u64,
+    forked: u64,
+    revoked: u64,
+    balanced: bool,
+}
+
+fn removed(line: &RemovedLine) -> RemovedJson<'_> {
+    let totals = &line.totals;
+    RemovedJson {
+        probe: &line.probe_name,
+        probe_id: line.probe.to_string(),
+        from: rfc3339(line.from.start()),
+        to: rfc3339(line.until.start()),
+        planned: totals.planned,
+        run: totals.run,
+        skipped: totals.skipped,
+        absent: totals.absent,
+        stored: totals.stored,
+        removed: totals.removed,
+        spooled: totals.spooled,
+        dropped: totals.dropped,
+        damaged: totals.damaged,
+        refused: totals.refused,
+        forked: totals.forked,
+        revoked: totals.revoked,
+        balanced: line.unbalanced == 0,
     }
 }
 
@@ -163,7 +212,7 @@ mod tests {
             r#"{"schema":"isochrone.ledger/1","source":"store","balanced":true,"rows":[{"probe":"ada-1","#,
             r#""probe_id":"0000000000000ada","epoch":"07070707070707070707070707070707","#,
             r#""hour":"2026-11-22T10:00:00Z","planned":13,"run":12,"skipped":1,"absent":0,"stored":12,"#,
-            r#""spooled":0,"dropped":0,"damaged":0,"refused":0,"forked":0,"revoked":0,"balanced":true}],"#,
+            r#""removed":0,"spooled":0,"dropped":0,"damaged":0,"refused":0,"forked":0,"revoked":0,"balanced":true}],"removed":[],"#,
             r#""quarantine":{"refused":0,"newest":[]},"#,
             r#""damage":{"rows":0,"lost":0,"accepted":0,"measurements":0,"withheld":0,"set_aside":[]}}"#
         );

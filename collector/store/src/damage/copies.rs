@@ -7,7 +7,7 @@ use crate::aside::SetAside;
 use crate::found::{Damaged, Fault, Found};
 use crate::rows::{TableOf, guarded};
 use crate::seal::{SEAL_BYTES, seal, unseal};
-use crate::tables::{ENDS, EPOCHS, HOURS, SEALED, SEGMENTS, UNROLLED};
+use crate::tables::{ENDS, EPOCHS, HOURS, REMOVED, SEALED, SEGMENTS, UNROLLED};
 use crate::twice::kept_twice;
 
 /// Of so many rows of a table the true keys are looked for, where theirs were damaged; each is tried on every row.
@@ -41,6 +41,8 @@ pub(super) fn heal_copies(
             heal(transaction, found, (UNROLLED, &mut damaged))?;
         } else if name == SEALED.name {
             heal(transaction, found, (SEALED, &mut damaged))?;
+        } else if name == REMOVED.name {
+            heal(transaction, found, (REMOVED, &mut damaged))?;
         } else {
             let table = TableOf::<&'static [u8]>::new(name);
             heal(transaction, found, (table, &mut damaged))?;

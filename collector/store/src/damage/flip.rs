@@ -6,8 +6,8 @@ use super::visit::{Visit, with_table};
 use crate::rows::TableOf;
 use crate::tables::{
     ASIDE, ENDS, ENDS_AGAIN, EPOCHS, EPOCHS_AGAIN, FORKS, HOURS, HOURS_AGAIN, LOG, LOG_HOURS, NUMBERS, PLANS,
-    PROBE_HOURS, QUARANTINE, REPLACED, SEALED, SEALED_AGAIN, SEEN, SEGMENTS, SEGMENTS_AGAIN, STREAM,
-    TOMBSTONES, UNROLLED, UNROLLED_AGAIN,
+    PROBE_HOURS, QUARANTINE, REMOVED, REMOVED_AGAIN, REPLACED, SEALED, SEALED_AGAIN, SEEN, SEGMENTS,
+    SEGMENTS_AGAIN, STREAM, TOMBSTONES, UNROLLED, UNROLLED_AGAIN,
 };
 use crate::twice::{RECORDS, kept_twice};
 use crate::{Store, StoreError};
@@ -183,6 +183,8 @@ fn table_names() -> impl Iterator<Item = &'static str> {
         SEALED.name,
         SEALED_AGAIN.name,
         REPLACED.name,
+        REMOVED.name,
+        REMOVED_AGAIN.name,
         UNROLLED.name,
         UNROLLED_AGAIN.name,
     ];

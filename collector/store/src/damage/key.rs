@@ -3,8 +3,9 @@
 use crate::aside::hex;
 use crate::found::Damaged;
 use crate::tables::{
-    ASIDE, ENDS, EPOCHS, FORKS, HOURS, LOG, LOG_HOURS, PLANS, PROBE_HOURS, QUARANTINE, REPLACED, SEALED,
-    SEALED_AGAIN, SEEN, SEGMENTS, SEGMENTS_AGAIN, STREAM, TOMBSTONES, UNROLLED, UNROLLED_AGAIN,
+    ASIDE, ENDS, EPOCHS, FORKS, HOURS, LOG, LOG_HOURS, PLANS, PROBE_HOURS, QUARANTINE, REMOVED,
+    REMOVED_AGAIN, REPLACED, SEALED, SEALED_AGAIN, SEEN, SEGMENTS, SEGMENTS_AGAIN, STREAM, TOMBSTONES,
+    UNROLLED, UNROLLED_AGAIN,
 };
 
 /// A key as people read it.
@@ -21,6 +22,8 @@ pub(super) fn words_of(row: &Damaged) -> String {
         SEALED.name,
         SEALED_AGAIN.name,
         REPLACED.name,
+        REMOVED.name,
+        REMOVED_AGAIN.name,
         UNROLLED.name,
         UNROLLED_AGAIN.name,
     ];

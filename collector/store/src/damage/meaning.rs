@@ -26,6 +26,10 @@ pub(super) fn consequence(table: &str) -> (&'static str, bool) {
             true,
         ),
         "replaced segments" => ("a file that is needed no more goes with the next start", true),
+        "removed hours" | "removed hours again" => (
+            "both copies are damaged: what retention took out of that probe's ledger is not known any more",
+            false,
+        ),
         "log hours" => ("an index: made again from the log", true),
         "stream" => (
             "found again from the log, or taken as known: nothing is counted a second time",

@@ -24,7 +24,7 @@ use crate::tables::{
     EPOCHS, FORKS, HOURS, LOG, META_ORDINAL, STREAM, TOMBSTONES, epoch_key, fork_key, parse_epoch_key,
     stream_key,
 };
-use crate::{EpochRow, StoreError, StreamEntry, StreamKind, TombstoneRow};
+use crate::{EpochRow, Retention, StoreError, StreamEntry, StreamKind, TombstoneRow};
 
 type EpochKey = (ProbeId, EpochId);
 
@@ -113,6 +113,7 @@ struct Tables<'t> {
     /// The commits of what is sealed.
     commits: Vec<Span>,
     found: &'t Found,
+    retention: Retention,
 }
 
 /// What stands under an epoch's sequences.
@@ -136,6 +137,17 @@ impl Default for Shape {
     }
 }
 
+impl Shape {
+    /// Of an epoch, of which nothing is known below `first`.
+    fn from(first: Option<&Sequence>) -> Self {
+        let below = first.map_or(0, |first| first.0.saturating_sub(1));
+        Self {
+            last: (Sequence(below), Digest::ZERO),
+            ..Self::default()
+        }
+    }
+}
+
 impl<'t> Tables<'t> {
     fn open(
         transaction: &'t WriteTransaction,
@@ -152,6 +164,7 @@ impl<'t> Tables<'t> {
             hours: HOURS.open(transaction, found)?,
             tombstones: TOMBSTONES.open(transaction, found)?,
             found,
+            retention: segments.retention,
         })
     }
 
@@ -216,13 +229,18 @@ impl<'t> Tables<'t> {
             .into_iter()
             .filter_map(|(_, _, entry)| match entry.kind {
                 StreamKind::Batch { commit } => Some(commit),
-                StreamKind::Refused | StreamKind::Tombstone | StreamKind::Lost | StreamKind::Gone => None,
+                StreamKind::Refused
+                | StreamKind::Tombstone
+                | StreamKind::Lost
+                | StreamKind::Gone
+                | StreamKind::Removed => None,
             })
             .collect();
         let sealed: u64 = self.commits.iter().map(|stretch| stretch.width()).sum();
         if named.len() as u64 == self.log.len()? + sealed {
             return Ok(());
         }
+        let from = self.first_known()?;
         let mut orphans = Vec::new();
         for row in self.log.iter()? {
             let (commit, row) = row?;
@@ -241,7 +259,9 @@ impl<'t> Tables<'t> {
         }
         for &stretch in &self.commits {
             self.sealed.each_head(stretch, &mut |head| {
-                if named.contains(&head.commit) {
+                let from = from.get(&(head.probe, head.header.epoch));
+                let is_trimmed = from.map_or(head.rows == 0, |from| head.header.sequence < *from);
+                if named.contains(&head.commit) || is_trimmed {
                     return;
                 }
                 let key = stream_key(head.probe, head.header.epoch, head.header.sequence);
@@ -259,10 +279,24 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
+    /// The lowest sequence of each epoch of which anything is known: what was below is removed.
+    fn first_known(&self) -> Result<BTreeMap<EpochKey, Sequence>, StoreError> {
+        let mut first = BTreeMap::new();
+        for row in self.epochs.iter()? {
+            let (key, row) = row?;
+            let row = self.epochs.decode(key.value(), &row, EpochRow::decode);
+            first.extend(row.map(|row| (parse_epoch_key(key.value()), row.stream_from)));
+        }
+        Ok(first)
+    }
+
     fn shapes(&self) -> Result<BTreeMap<EpochKey, Shape>, StoreError> {
         let mut shapes: BTreeMap<EpochKey, Shape> = BTreeMap::new();
+        let from = self.first_known()?;
         for (epoch, sequence, entry) in self.entries()? {
-            let shape = shapes.entry(epoch).or_default();
+            let shape = shapes
+                .entry(epoch)
+                .or_insert_with(|| Shape::from(from.get(&epoch)));
             let expected = shape.last.0.next();
             let first = match entry.kind {
                 StreamKind::Tombstone => {
@@ -284,7 +318,7 @@ impl<'t> Tables<'t> {
                     let range = self.tombstones.get_as(&key, TombstoneRow::decode)?;
                     range.map_or(sequence, |range| range.first)
                 }
-                StreamKind::Batch { .. } => sequence,
+                StreamKind::Batch { .. } | StreamKind::Removed => sequence,
             };
             if first > expected {
                 shape.gaps.push((expected.0, first.0 - 1));
@@ -358,7 +392,9 @@ impl<'t> Tables<'t> {
             mark: shape.last.0,
             digest: shape.last.1,
             refused_batches: shape.refused,
-            refused_rows: refused_of(transaction, self.found, key)?.values().sum(),
+            refused_rows: refused_of(transaction, (self.found, &self.retention), key)?
+                .values()
+                .sum(),
             forked_batches: self.forked_batches(transaction, key)?,
             ..EpochRow::default()
         };

@@ -37,6 +37,7 @@ impl Store {
         for _ in 0..ROUNDS_MAX {
             if let Err(error) = self.rebuild_tables() {
                 tracing::error!(error = %chain(&error), "cannot put right a table of which pages cannot be read");
+                self.found().set_stuck(true);
                 return;
             }
             let damaged = self.found().take();
@@ -49,6 +50,7 @@ impl Store {
             });
             match result {
                 Ok(told) => {
+                    self.found().set_stuck(false);
                     self.damage_changed();
                     self.account_changes().everything();
                     self.found().settled(&damaged);
@@ -67,6 +69,7 @@ impl Store {
                 Err(error) => {
                     tracing::error!(error = %chain(&error), rows = damaged.len(), "cannot set damaged rows aside; they are passed over");
                     self.found().give_back(damaged);
+                    self.found().set_stuck(true); // a read needs no write
                     return;
                 }
             }

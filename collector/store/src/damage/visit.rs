@@ -6,8 +6,8 @@ use crate::StoreError;
 use crate::rows::TableOf;
 use crate::tables::{
     ASIDE, ENDS, ENDS_AGAIN, EPOCHS, EPOCHS_AGAIN, FORKS, HOURS, HOURS_AGAIN, LOG, LOG_HOURS, PLANS,
-    PROBE_HOURS, QUARANTINE, REPLACED, SEALED, SEALED_AGAIN, SEEN, SEGMENTS, SEGMENTS_AGAIN, STREAM,
-    TOMBSTONES, UNROLLED, UNROLLED_AGAIN,
+    PROBE_HOURS, QUARANTINE, REMOVED, REMOVED_AGAIN, REPLACED, SEALED, SEALED_AGAIN, SEEN, SEGMENTS,
+    SEGMENTS_AGAIN, STREAM, TOMBSTONES, UNROLLED, UNROLLED_AGAIN,
 };
 
 /// Work with a table.
@@ -38,6 +38,8 @@ pub(super) fn with_table<V: Visit>(name: &'static str, visit: V) -> Result<V::Ou
         "days without rollups" => visit.visit(UNROLLED),
         "days without rollups again" => visit.visit(UNROLLED_AGAIN),
         "replaced segments" => visit.visit(REPLACED),
+        "removed hours" => visit.visit(REMOVED),
+        "removed hours again" => visit.visit(REMOVED_AGAIN),
         "set aside" => visit.visit(ASIDE),
         "epochs again" => visit.visit(EPOCHS_AGAIN),
         "hours again" => visit.visit(HOURS_AGAIN),

@@ -65,7 +65,7 @@ fn connection_is_stored_and_has_its_line() {
     let store = store_on(&LossyBackend::new());
     store.put_plan(&signed(&planned), &planned).unwrap();
     let us = |us| Micros::new(us).unwrap();
-    let mut rows = measurements(1, 0);
+    let mut rows = crate::ingest::fixture::measurements(1, 0);
     rows[11].outcome = Outcome::Connect(Box::new(ConnectOutcome {
         address: Some("2001:db8::7".parse().unwrap()),
         certificate_expires: Some(1_800_000_000),
@@ -127,4 +127,116 @@ fn reader_that_is_gone_ends_the_export() {
     store_honest(&inline(&store), EPOCH, 1);
     let ended = ndjson(&store, ScanRange::default(), &mut Gone, |_| {});
     assert!(matches!(ended, Err(StoreError::Reader(_))));
+}
+
+/// Cells of a row that holds no quotes.
+fn cells(row: &str) -> Vec<&str> {
+    row.split(',').collect()
+}
+
+#[test]
+fn csv_has_the_columns_of_the_contract_and_a_version_in_each_row() {
+    let (lines, _) = export(ScanRange::default());
+    let (_, store) = store_with_plan();
+    store_honest(&inline(&store), EPOCH, 5);
+    let mut out = Vec::new();
+    let whole = (TextFormat::Csv, ScanRange::default());
+    let written = super::measurements(&store, whole, &mut out, |_| ()).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let mut rows = text.lines();
+    let head = cells(rows.next().unwrap());
+    assert_eq!((head[0], head[30]), ("source", "schema"));
+    assert_eq!((written, rows.clone().count()), (5 * ROWS, lines.len()));
+    for (row, line) in rows.zip(&lines) {
+        let row = cells(row);
+        assert_eq!(
+            (row.len(), row[0], row[30]),
+            (31, "store", "isochrone.measurements/1")
+        );
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        for (key, value) in line.as_object().unwrap() {
+            let place = head.iter().position(|column| column == key).expect(key);
+            let expected = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            assert_eq!(row[place], expected, "{key}");
+        }
+    }
+}
+
+#[test]
+fn text_with_commas_quotes_and_lines_stays_one_cell() {
+    let mut out = Vec::new();
+    let row = serde_json::json!({"a": "x,y", "b": "say \"it\"", "c": "two\nlines", "d": null});
+    csv::write_row(&["a", "b", "c", "d", "e"], &row, &mut out).unwrap();
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        "\"x,y\",\"say \"\"it\"\"\",\"two\nlines\",,\n"
+    );
+}
+
+#[test]
+fn rollups_add_up_to_the_measurements_in_either_format() {
+    let (_, store) = store_with_plan();
+    store_honest(&inline(&store), EPOCH, 30);
+    store.seal_before(cut_of(15), UnixMillis(u64::MAX)).unwrap();
+    for period in [crate::Period::Hour, crate::Period::Day] {
+        let range = crate::RollupRange::of(period, UnixMillis(0), UnixMillis(u64::MAX));
+        let (mut json, mut csv) = (Vec::new(), Vec::new());
+        let lines = rollups(&store, (TextFormat::Ndjson, &range), &mut json, |_| ()).unwrap();
+        assert_eq!(
+            rollups(&store, (TextFormat::Csv, &range), &mut csv, |_| ()).unwrap(),
+            lines
+        );
+        let json = String::from_utf8(json).unwrap();
+        let all: Vec<serde_json::Value> = json
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let sum = |key: &str| all.iter().filter_map(|line| line[key].as_u64()).sum::<u64>();
+        assert_eq!((sum("run"), sum("skipped")), (30 * ROWS, 30));
+        assert_eq!(sum("rtt_count"), 30 * 6, "a loss has no time");
+        assert!(all.iter().all(|line| line["schema"] == "isochrone.rollups/1"));
+        let csv = String::from_utf8(csv).unwrap();
+        let head = cells(csv.lines().next().unwrap());
+        for key in all.iter().flat_map(|line| line.as_object().unwrap().keys()) {
+            assert!(head.contains(&key.as_str()), "{key} is no column");
+        }
+        assert_eq!(csv.lines().count() as u64, lines + 1);
+    }
+}
+
+#[test]
+fn copies_are_whole_files_of_the_stores_own_schemas() {
+    use parquet::file::reader::{FileReader as _, SerializedFileReader};
+
+    let (_, store) = store_with_plan();
+    store_honest(&inline(&store), EPOCH, 30);
+    store.seal_before(cut_of(15), UnixMillis(u64::MAX)).unwrap();
+    let (mut rows, mut names) = (0, Vec::new());
+    let mut each = |name: String, content: Vec<u8>| {
+        let reader = SerializedFileReader::new(bytes::Bytes::from(content)).unwrap();
+        let metadata = reader.metadata().file_metadata();
+        rows += metadata.num_rows() as u64;
+        let words = metadata.key_value_metadata().unwrap();
+        assert!(
+            words.iter().any(|word| word.key == "isochrone.schema"),
+            "{words:?}"
+        );
+        names.push(name);
+        Ok(())
+    };
+    let range = ScanRange::slots(cut_of(10), cut_of(25));
+    let written = store.copy_measurements(range, &mut each, |_| ()).unwrap();
+    assert_eq!(written, 15 * ROWS);
+    let range = crate::RollupRange::of(crate::Period::Hour, UnixMillis(0), UnixMillis(u64::MAX));
+    let rolled = store.copy_rollups(&range, &mut each, |_| ()).unwrap();
+    assert_eq!(rows, written + rolled);
+    let day = |prefix: &str| names.iter().filter(|name| name.starts_with(prefix)).count();
+    assert_eq!((day("echo4-2026-11-22-"), day("status4-2026-11-22-")), (1, 1));
+    assert_eq!((day("hours-echo4-2026-11-22-"), names.len()), (1, 4));
+    let failed = store.copy_measurements(
+        ScanRange::default(),
+        &mut |_, _| Err(io::ErrorKind::StorageFull.into()),
+        |_| (),
+    );
+    assert!(matches!(failed, Err(StoreError::Reader(_))));
 }

@@ -96,7 +96,7 @@ impl Round<'_> {
             .into_iter()
             .flat_map(|batch| batch.slots())
             .map(|(_, slot)| slot);
-        let counts = RowCounts::of_refused(slots, Window::around(incoming.received));
+        let counts = RowCounts::of_refused(slots, Window::around(incoming.received, self.store.retention()));
         for (hour, rows) in counts.hours {
             epoch.hour_mut(&self.epochs, hour)?.forked += rows;
         }

@@ -1,23 +1,19 @@
 //! Whether the content of a batch can be what its plan asked for.
 
-use isochrone_base::words::{duration, rfc3339_second};
+use isochrone_base::words::{self, duration, rfc3339_second};
 use isochrone_proto::batch::Batch;
 use isochrone_proto::ids::PlanVersion;
 use isochrone_proto::ledger::{Adoption, HourCount, SkippedRange};
 use isochrone_proto::units::{Hour, UnixMillis};
 
 use super::adopted::{AdoptedPlan, CheckState, Span, seen_of};
-use crate::HourRow;
+use crate::{HourRow, Retention};
 
-/// Slots older than this when they arrive are refused: raw measurements are kept no longer.
-pub(crate) const RAW_RETENTION: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
 /// Slots further ahead of the collector's clock are refused.
 pub(crate) const AHEAD_MAX: std::time::Duration = std::time::Duration::from_secs(5 * 60);
 /// An account that reaches further ahead is not taken over: nothing can be said of its slots. One that is nearer is,
 /// even where its measurements are refused for their time: what was refused then stands where it was planned.
 const ACCOUNT_AHEAD_MAX: std::time::Duration = std::time::Duration::from_secs(24 * 3_600);
-/// An adoption further back is refused: marks live this long, and no plan.
-const ADOPTION_AGE_MAX: std::time::Duration = std::time::Duration::from_secs(90 * 86_400);
 
 /// Why a batch or tombstone is refused for its content.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,20 +25,24 @@ pub enum RefuseReason {
         error: std::sync::Arc<str>,
     },
     /// A slot too old or too far ahead: the probe's clock is wrong, or it was away for too long.
-    #[error("{}, and only the last 30 days and the next 5 minutes are taken", apart("slot", *slot, *now))]
+    #[error("{}, and only the last {} and the next 5 minutes are taken", apart("slot", *slot, *now), words::days(*kept))]
     SlotOutOfRange {
         /// When the run was planned, by the probe's clock.
         slot: UnixMillis,
         /// The collector's clock.
         now: UnixMillis,
+        /// How long measurements are kept, and taken.
+        kept: std::time::Duration,
     },
     /// A cut too old or too far ahead.
-    #[error("{}, and only the last 90 days and the next 5 minutes are taken", apart("cut", *cut, *now))]
+    #[error("{}, and only the last {} and the next 5 minutes are taken", apart("cut", *cut, *now), words::days(*kept))]
     CutOutOfRange {
         /// Up to where the account reaches, by the probe's clock.
         cut: UnixMillis,
         /// The collector's clock.
         now: UnixMillis,
+        /// How long accounts are kept, and taken.
+        kept: std::time::Duration,
     },
     /// The probe was revoked before.
     #[error("the probe was revoked at {}, and its plan ended with that", rfc3339_second(*at))]
@@ -170,16 +170,18 @@ pub(super) struct Window {
     until: UnixMillis,
     adopted_from: UnixMillis,
     account_until: UnixMillis,
+    retention: Retention,
 }
 
 impl Window {
-    pub(super) fn around(now: UnixMillis) -> Self {
+    pub(super) fn around(now: UnixMillis, retention: &Retention) -> Self {
         Self {
             now,
-            from: now.minus(RAW_RETENTION),
+            from: now.minus(retention.raw),
             until: now.plus(AHEAD_MAX),
-            adopted_from: now.minus(ADOPTION_AGE_MAX),
+            adopted_from: now.minus(retention.accounts()),
             account_until: now.plus(ACCOUNT_AHEAD_MAX),
+            retention: *retention,
         }
     }
 
@@ -202,8 +204,13 @@ impl Window {
     }
 
     pub(super) fn out_of_range(&self, slot: UnixMillis) -> RefuseReason {
-        let now = self.now;
-        RefuseReason::SlotOutOfRange { slot, now }
+        let (now, kept) = (self.now, self.retention.raw);
+        RefuseReason::SlotOutOfRange { slot, now, kept }
+    }
+
+    fn cut_out_of_range(&self, cut: UnixMillis) -> RefuseReason {
+        let (now, kept) = (self.now, self.retention.accounts());
+        RefuseReason::CutOutOfRange { cut, now, kept }
     }
 
     /// Whether an account up to `cut` is taken over.
@@ -211,18 +218,16 @@ impl Window {
         if (self.adopted_from..=self.account_until).contains(&cut) {
             Ok(())
         } else {
-            let now = self.now;
-            Err(RefuseReason::CutOutOfRange { cut, now })
+            Err(self.cut_out_of_range(cut))
         }
     }
 
     /// What was measured up to `cut` may be stored; its account was taken over before.
     pub(super) fn check_reached(&self, cut: UnixMillis) -> Result<(), RefuseReason> {
-        let now = self.now;
         if cut <= self.until {
             Ok(())
         } else {
-            Err(RefuseReason::CutOutOfRange { cut, now })
+            Err(self.cut_out_of_range(cut))
         }
     }
 

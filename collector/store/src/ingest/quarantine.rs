@@ -14,7 +14,7 @@ use crate::found::Found;
 use crate::numbers::{Numbers, read_number};
 use crate::row::Malformed;
 use crate::tables::{META_QUARANTINE_BYTES, META_QUARANTINE_FIRST, META_QUARANTINED, QUARANTINE};
-use crate::{Store, StoreError};
+use crate::{Retention, Store, StoreError};
 
 /// Bytes kept; the oldest go first.
 const BYTES_MAX: u64 = 64 << 20;
@@ -159,7 +159,7 @@ pub(crate) fn newest_refused(store: &Store, limit: usize) -> Result<(u64, Vec<Re
 /// Measurements of an epoch's refused batches that are kept, by hour.
 pub(crate) fn refused_of(
     transaction: &WriteTransaction,
-    found: &Found,
+    (found, retention): (&Found, &Retention),
     (probe, epoch): (ProbeId, EpochId),
 ) -> Result<BTreeMap<Hour, u64>, StoreError> {
     let (probe, epoch) = (probe.to_string(), epoch.to_string());
@@ -175,7 +175,7 @@ pub(crate) fn refused_of(
         if refused.item == "batch"
             && let Ok(batch) = codec::decode_batch(payload)
         {
-            let window = Window::around(UnixMillis(refused.received_ms));
+            let window = Window::around(UnixMillis(refused.received_ms), retention);
             for (_, slot) in batch.slots() {
                 *hours.entry(window.hour_of_refused(slot)).or_default() += 1;
             }

@@ -153,7 +153,8 @@ impl<'t> Round<'t> {
             Err(NotStored::Failed(error)) => return Err(error),
             Err(NotStored::Refused(reason)) => {
                 let slots = batch.slots().map(|(_, slot)| slot);
-                let counts = RowCounts::of_refused(slots, Window::around(incoming.received));
+                let counts =
+                    RowCounts::of_refused(slots, Window::around(incoming.received, self.store.retention()));
                 for (hour, rows) in counts.hours {
                     epoch.hour_mut(&self.epochs, hour)?.refused += rows;
                 }
@@ -214,7 +215,10 @@ impl<'t> Round<'t> {
         incoming: &Incoming,
         batch: &Batch,
     ) -> Result<(RowCounts, usize), NotStored> {
-        let (header, window) = (&batch.header, Window::around(incoming.received));
+        let (header, window) = (
+            &batch.header,
+            Window::around(incoming.received, self.store.retention()),
+        );
         self.check_revoked(incoming.probe, batch)?;
         self.take_account(epoch, header, window)?;
         window.check_reached(header.cut)?;

@@ -262,6 +262,42 @@ fn failed_disk_acknowledges_nothing_and_works_again_when_it_is_well() {
 }
 
 #[test]
+fn disk_that_takes_no_byte_is_read_and_works_again_when_it_does() {
+    let (disk, store) = store_with_plan();
+    let ingest = inline(&store);
+    let previous = store_honest(&ingest, EPOCH, 3);
+    let served = |store: &crate::Store| {
+        let mut rows = 0;
+        let scanned = store.scan(crate::ScanRange::default(), |stored| {
+            rows += stored.batch.rows() as u64;
+            std::ops::ControlFlow::Continue(())
+        });
+        scanned.map(|()| rows)
+    };
+    let next = honest(EPOCH, 4, previous);
+    let now = cut_of(5);
+    let before = ledger::read(&store, now).unwrap();
+    for round in 0..3 {
+        disk.fail_writes(Some(io::ErrorKind::StorageFull));
+        let failed = Ingested::Unavailable(Unavailable::Storage);
+        assert_eq!(submit(&ingest, next.clone()), failed, "{round}");
+        assert_eq!(served(&store).unwrap(), 3 * ROWS, "{round}");
+        assert_eq!(ledger::read(&store, now).unwrap(), before, "{round}");
+        assert!(
+            store.seal_before(cut_of(3), UnixMillis(u64::MAX)).is_err(),
+            "{round}"
+        );
+        assert!(store.trouble().is_some(), "{round}");
+        assert_eq!(served(&store).unwrap(), 3 * ROWS, "{round}");
+    }
+    disk.fail_writes(None);
+    assert_eq!(submit(&ingest, next), Ingested::Stored { mark: Sequence(4) });
+    assert_eq!(store.trouble(), None);
+    assert_eq!(served(&store).unwrap(), 4 * ROWS);
+    assert!(ledger::verify(&store).unwrap().is_sound());
+}
+
+#[test]
 fn acknowledged_batch_survives_any_crash_after_it() {
     for seed in 0..20 {
         let (disk, store) = store_with_plan();

@@ -69,7 +69,7 @@ impl Round<'_> {
         incoming: &Incoming,
         tombstone: &Tombstone,
     ) -> Result<(), NotStored> {
-        let window = Window::around(incoming.received);
+        let window = Window::around(incoming.received, self.store.retention());
         if let Some(at) = self.epochs.ended(incoming.probe)?
             && tombstone.cut > at
         {

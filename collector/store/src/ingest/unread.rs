@@ -46,7 +46,7 @@ impl Round<'_> {
         let Some(header) = &unread.place.header else {
             return Ok(0);
         };
-        let window = Window::around(incoming.received);
+        let window = Window::around(incoming.received, self.store.retention());
         self.take_account(epoch, header, window)?;
         let mut rows = 0;
         for count in &header.hours {

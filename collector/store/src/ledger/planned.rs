@@ -8,8 +8,9 @@ use isochrone_proto::plan::Plan;
 use isochrone_proto::units::{Hour, UnixMillis};
 use redb::ReadTransaction;
 
+use super::{Row, rows_from};
 use crate::found::Found;
-use crate::tables::{ENDS, EPOCHS, HOURS, hour_key, parse_epoch_key, parse_hour_key};
+use crate::tables::{ENDS, EPOCHS, HOURS, epoch_key, hour_key, parse_epoch_key, parse_hour_key};
 use crate::{EpochRow, HourRow, Store, StoreError};
 
 /// An epoch, with all that its rows are made of.
@@ -22,6 +23,8 @@ pub(super) struct EpochAccount {
     /// Its probe was revoked: nothing more of it is taken.
     pub(super) revoked: bool,
     pub(super) hours: BTreeMap<Hour, HourRow>,
+    /// Earlier hours are counted no more.
+    pub(super) kept_from: Hour,
     spans: Vec<PlanSpan>,
     /// A plan that it followed from there on is missing: what it planned cannot be counted again.
     missing_from: Option<UnixMillis>,
@@ -67,6 +70,59 @@ pub(super) fn accounts(store: &Store, now: UnixMillis) -> Result<Vec<EpochAccoun
         }
         Ok(accounts)
     })
+}
+
+/// An epoch, with the hours of its account that are kept.
+pub(crate) struct Kept {
+    pub(crate) epoch: EpochId,
+    pub(crate) row: EpochRow,
+    pub(crate) hours: Vec<Row>,
+    /// No slot is planned of it from there on.
+    pub(crate) last_planned: UnixMillis,
+}
+
+/// The epochs of a probe in their order, with their hours as they are when nothing more comes.
+pub(crate) fn kept_of(
+    store: &Store,
+    transaction: &ReadTransaction,
+    probe: ProbeId,
+) -> Result<Vec<Kept>, StoreError> {
+    let never = UnixMillis(u64::MAX);
+    let table = EPOCHS.read(transaction, store.found())?;
+    let (lowest, highest) = (
+        epoch_key(probe, EpochId([0; 16])),
+        epoch_key(probe, EpochId([0xff; 16])),
+    );
+    let mut epochs = Vec::new();
+    for entry in table.range::<&[u8; 24]>(&lowest..=&highest)? {
+        let (key, row) = entry?;
+        let (_, id) = parse_epoch_key(key.value());
+        let row = table.decode(key.value(), &row, EpochRow::decode);
+        epochs.push(KnownEpoch {
+            id,
+            row: row.ok_or(StoreError::Unsettled)?,
+        });
+    }
+    epochs.sort_by_key(|epoch| epoch.row.ordinal);
+    let ends = ENDS.read(transaction, store.found())?;
+    let ended = ends.get(probe.0)?.map(|at| UnixMillis(at.number()));
+    let mut kept = Vec::with_capacity(epochs.len());
+    for (index, epoch) in epochs.iter().enumerate() {
+        let later = epochs[index + 1..]
+            .iter()
+            .find_map(|later| later.row.first_slot());
+        let mut account = EpochAccount::of(store, probe, (epoch, later), ended.unwrap_or(never))?;
+        account.revoked = ended.is_some();
+        account.hours = read_hours_of(transaction, store.found(), (probe, epoch.id, Hour(0)))?;
+        let last_planned = account.spans.iter().map(|span| span.until.min(account.end)).max();
+        kept.push(Kept {
+            epoch: epoch.id,
+            row: epoch.row.clone(),
+            hours: rows_from(&account, Hour(0)),
+            last_planned: last_planned.unwrap_or(UnixMillis(0)),
+        });
+    }
+    Ok(kept)
 }
 
 pub(super) type Epochs = BTreeMap<ProbeId, Vec<KnownEpoch>>;
@@ -151,6 +207,7 @@ impl EpochAccount {
             over: later.is_some() && row.is_drained(),
             revoked: false,
             hours: BTreeMap::new(),
+            kept_from: row.kept_from,
             spans,
             missing_from,
             end: later.map_or(now, |later| later.min(now)).max(row.cut),

@@ -12,13 +12,15 @@ use isochrone_proto::plan::Plan;
 use isochrone_proto::units::{Hour, UnixMillis};
 use redb::{ReadOnlyTable, ReadTransaction};
 
+use super::planned::{KnownEpoch, read_epochs};
 use super::slots::Slots;
 
 use crate::numbers::read_number;
 use crate::rows::ReadRows;
 use crate::segment::{SealedLog, Span};
 use crate::tables::{
-    ASIDE, EPOCHS, HOURS, LOG, META_COMMIT, STREAM, TOMBSTONES, parse_epoch_key, parse_hour_key, stream_key,
+    ASIDE, EPOCHS, HOURS, LOG, META_COMMIT, META_REMOVED, STREAM, TOMBSTONES, parse_epoch_key,
+    parse_hour_key, stream_key,
 };
 use crate::{
     EpochRow, HourRow, Malformed, Store, StoreError, StoredBlob, StreamEntry, StreamKind, TombstoneRow,
@@ -72,6 +74,10 @@ struct Count {
     audit: Audit,
     slots: HashMap<MeasurementGroup, Slots>,
     hours: BTreeMap<HourOf, u64>,
+    /// The lowest sequence of each epoch of which anything is known.
+    first_known: HashMap<(ProbeId, EpochId), Sequence>,
+    /// Sealed batches below that.
+    trimmed: u64,
 }
 
 /// Reads every row of every table again, and sets aside what is damaged; then compares: digests, sequences without a
@@ -94,6 +100,7 @@ pub fn verify_with(store: &Store, progress: &mut dyn FnMut(u64, u64)) -> Result<
         let healed = store.healed();
         audit = store.read(|transaction| {
             let mut count = Count::default();
+            count.epochs(store, transaction)?;
             count.log(store, transaction, progress)?;
             count.doubles();
             count.hours(store, transaction)?;
@@ -157,11 +164,20 @@ impl Count {
         }
         let commits = read_number(transaction, store.found(), META_COMMIT)?;
         let gone = lost_batches(store, transaction)?;
-        if commits != self.audit.batches + gone {
+        let removed = read_number(transaction, store.found(), META_REMOVED)?;
+        if commits != self.audit.batches + gone + removed {
             let batches = self.audit.batches;
             self.audit.find(format!(
                 "the log holds {batches} batches, {commits} were committed"
             ));
+        }
+        Ok(())
+    }
+
+    fn epochs(&mut self, store: &Store, transaction: &ReadTransaction) -> Result<(), StoreError> {
+        for (probe, epochs) in read_epochs(transaction, store.found())? {
+            let of = |epoch: KnownEpoch| ((probe, epoch.id), epoch.row.stream_from);
+            self.first_known.extend(epochs.into_iter().map(of));
         }
         Ok(())
     }
@@ -174,12 +190,17 @@ impl Count {
         stream: &ReadRows<'_, &'static [u8; 32]>,
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), StoreError> {
+        let known = self.first_known.clone();
         sealed.walk(0, &|_| true, &mut |head, runs| {
             progress(self.audit.batches);
             let (probe, epoch, sequence) = (head.probe, head.header.epoch, head.header.sequence);
             let commit = head.commit;
             let stands = stream.get_as(&stream_key(probe, epoch, sequence), StreamEntry::decode)?;
-            if stands.is_none_or(|stands| stands.kind != (StreamKind::Batch { commit })) {
+            // of an epoch that is gone, only batches without measurements are left
+            let from = known.get(&(probe, epoch)).copied();
+            let is_trimmed = from.map_or(head.rows == 0, |from| sequence < from);
+            self.trimmed += u64::from(is_trimmed);
+            if !is_trimmed && stands.is_none_or(|stands| stands.kind != (StreamKind::Batch { commit })) {
                 self.audit.find(format!(
                     "sealed batch {commit} of probe {probe} (epoch {epoch}, sequence {sequence}) is not what its sequence names"
                 ));
@@ -241,7 +262,11 @@ impl Count {
             };
             let (probe, epoch, hour) = parse_hour_key(key.value());
             let found = self.hours.remove(&(probe, epoch, hour)).unwrap_or(0);
-            self.compare((probe, epoch, hour), row.stored, found);
+            self.compare(
+                (probe, epoch, hour),
+                row.stored - row.removed.min(row.stored),
+                found,
+            );
         }
         for (hour, found) in std::mem::take(&mut self.hours) {
             self.compare(hour, 0, found);
@@ -274,7 +299,7 @@ impl Count {
             let Some(row) = epochs.decode(key.value(), &row, EpochRow::decode) else {
                 continue;
             };
-            let mut expected = 1;
+            let mut expected = row.stream_from.0;
             let lowest = stream_key(probe, epoch, Sequence(0));
             let highest = stream_key(probe, epoch, Sequence(u64::MAX));
             for entry in stream.range::<&[u8; 32]>(&lowest..=&highest)? {
@@ -290,7 +315,7 @@ impl Count {
                         batches += 1;
                         sequence
                     }
-                    StreamKind::Refused => sequence,
+                    StreamKind::Refused | StreamKind::Removed => sequence,
                     StreamKind::Tombstone | StreamKind::Lost | StreamKind::Gone => {
                         let range = tombstones.get_as(key.value(), TombstoneRow::decode)?;
                         range.map_or(sequence, |range| range.first.0)
@@ -307,7 +332,8 @@ impl Count {
         }
         let sealed = SealedLog::read(transaction, found, &store.0.segments)?.commits()?;
         let kept = LOG.read(transaction, found)?.len()? + sealed.into_iter().map(Span::width).sum::<u64>();
-        if batches != self.audit.batches || kept != batches {
+        let named = batches + self.trimmed;
+        if named != self.audit.batches || kept != named {
             self.audit.find(format!(
                 "{batches} sequences name a batch, the log holds {}",
                 self.audit.batches

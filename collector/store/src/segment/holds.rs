@@ -1,23 +1,30 @@
 //! Who reads segments right now: a file that was replaced stays while anybody may still open it.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::catalogue::Segment;
 use super::checked::{Checked, Withheld};
 use super::content::Content;
 use super::folder::Folder;
+use crate::Retention;
 
 /// What a store keeps of its segments in memory.
 #[derive(Debug)]
 pub(crate) struct Segments {
     pub(crate) folder: Arc<dyn Folder>,
+    /// How long they are kept.
+    pub(crate) retention: Retention,
     /// Bytes of the files that the catalogue names.
     pub(super) bytes: AtomicU64,
     /// One sealer, or compaction, at a time.
-    pub(super) sealing: Mutex<()>,
+    pub(crate) sealing: Mutex<()>,
     checked: Checked,
+    /// The hour, since 1970, in which nothing was found that is too old.
+    pub(super) looked: AtomicU64,
+    /// They are larger than they may be, and no more may go.
+    pub(super) is_short: AtomicBool,
     holds: Mutex<Holds>,
 }
 
@@ -38,12 +45,15 @@ pub(crate) struct Hold<'s> {
 }
 
 impl Segments {
-    pub(crate) fn new(folder: Arc<dyn Folder>) -> Self {
+    pub(crate) fn new(folder: Arc<dyn Folder>, retention: Retention) -> Self {
         Self {
             folder,
+            retention,
             bytes: AtomicU64::new(0),
             sealing: Mutex::default(),
             checked: Checked::default(),
+            looked: AtomicU64::new(0),
+            is_short: AtomicBool::new(false),
             holds: Mutex::default(),
         }
     }

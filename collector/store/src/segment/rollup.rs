@@ -16,6 +16,7 @@ use isochrone_proto::kind::Kind;
 use isochrone_proto::measurement::CacheState;
 use isochrone_proto::units::UnixMillis;
 
+pub(super) use self::file::write;
 pub(super) use self::pieces::Pieces;
 pub(super) use self::roller::Roller;
 pub use self::sums::{Loss, Sums, Timing};

@@ -3,11 +3,12 @@
 //! A group of segments is read as a whole and sorted by commit, so that whoever reads sees no difference to the log.
 //! A segment that is not what was written is noted, and the rest is given.
 
-use std::io;
 use std::ops::ControlFlow;
+use std::slice;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use isochrone_proto::kind::Layout;
 use isochrone_proto::measurement::Measurement;
 use isochrone_proto::units::UnixMillis;
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, Table, WriteTransaction};
@@ -15,8 +16,8 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, Table, WriteTransactio
 use super::catalogue::{Group, Segment, Span, groups_in};
 use super::checked::Withheld;
 use super::content::Content;
+use super::error::FileError;
 use super::file::{self, Selection};
-use super::folder::Folder;
 use super::holds::Segments;
 use super::opened::Opened;
 use crate::StoreError;
@@ -49,7 +50,8 @@ impl<'t> SealedLog<'t, ReadOnlyTable<u64, &'static [u8]>> {
         segments: &'t Segments,
     ) -> Result<Self, StoreError> {
         let groups = groups_in(&SEGMENTS.read(transaction, found)?)?;
-        if found.is_waiting_in(SEGMENTS.name) {
+        let is_strict = !found.is_stuck();
+        if is_strict && found.is_waiting_in(SEGMENTS.name) {
             return Err(StoreError::Unsettled);
         }
         Ok(Self {
@@ -57,7 +59,7 @@ impl<'t> SealedLog<'t, ReadOnlyTable<u64, &'static [u8]>> {
             blocks: SEALED.read(transaction, found)?,
             segments,
             found,
-            is_strict: true,
+            is_strict,
         })
     }
 }
@@ -226,7 +228,7 @@ impl<T: ReadableTable<u64, &'static [u8]>> SealedLog<'_, T> {
             if segment.slots.1 < wanted.slots.0 || segment.slots.0 > wanted.slots.1 {
                 continue;
             }
-            let Some(content) = self.content_of(segment)? else {
+            let Some(content) = content_of(self.segments, self.found, segment)? else {
                 continue;
             };
             let before = rows.len();
@@ -247,42 +249,72 @@ impl<T: ReadableTable<u64, &'static [u8]>> SealedLog<'_, T> {
         Ok(rows)
     }
 
-    /// The file of a segment, if it is what was written.
-    fn content_of(&self, segment: &Segment) -> Result<Option<Arc<dyn Content>>, StoreError> {
-        match self.segments.open(segment) {
-            Ok(content) => Ok(Some(content)),
-            Err(Withheld::Damaged(what)) => {
-                note(self.found, segment, what);
-                Ok(None)
-            }
-            Err(Withheld::Unread(error)) => Err(error),
-        }
+    /// Gives the commit and the slot of each row of a segment to `each`.
+    pub(super) fn each_slot(
+        &self,
+        segment: &Segment,
+        each: &mut dyn FnMut(u64, UnixMillis),
+    ) -> Result<(), StoreError> {
+        let content = content_of(self.segments, self.found, segment)?.ok_or(StoreError::Unsettled)?;
+        slots_of(content, segment.kind.check.layout(), each).map_err(|error| {
+            note(self.found, segment, error.to_string());
+            StoreError::Unsettled
+        })
     }
 }
 
+/// Gives the commit and the slot of each row of a file to `each`.
+fn slots_of(
+    content: Arc<dyn Content>,
+    layout: Layout,
+    each: &mut dyn FnMut(u64, UnixMillis),
+) -> Result<(), FileError> {
+    let opened = Opened::new(content, layout)?;
+    for group in opened.row_groups() {
+        let group = group?;
+        let all = 0..group.rows;
+        let all = slice::from_ref(&all);
+        let commits = group.numbers("commit", all)?;
+        for (commit, slot) in commits.into_iter().zip(group.numbers("slot", all)?) {
+            each(commit, UnixMillis(slot));
+        }
+    }
+    Ok(())
+}
+
 /// The file of a segment, if it is what was written; else that is noted.
+pub(super) fn content_of(
+    segments: &Segments,
+    found: &Found,
+    segment: &Segment,
+) -> Result<Option<Arc<dyn Content>>, StoreError> {
+    match segments.open(segment) {
+        Ok(content) => Ok(Some(content)),
+        Err(Withheld::Damaged(what)) => {
+            note(found, segment, what);
+            Ok(None)
+        }
+        Err(Withheld::Unread(error)) => Err(error),
+    }
+}
+
+/// The bytes of such a file.
 pub(super) fn bytes_of(
-    folder: &dyn Folder,
+    segments: &Segments,
     found: &Found,
     segment: &Segment,
 ) -> Result<Option<Bytes>, StoreError> {
-    let name = segment.name();
-    let bytes = match folder.read(&name) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            note(found, segment, "it is missing".to_owned());
-            return Ok(None);
-        }
-        Err(source) => {
-            let path = folder.path(&name);
-            return Err(StoreError::Segment { path, source });
-        }
-    };
-    if bytes.len() as u64 != segment.bytes || crc32c::crc32c(&bytes) != segment.checksum {
-        note(found, segment, "its checksum does not fit".to_owned());
+    let Some(content) = content_of(segments, found, segment)? else {
         return Ok(None);
-    }
-    Ok(Some(bytes))
+    };
+    let length = usize::try_from(segment.bytes).unwrap_or(usize::MAX); // it was checked
+    content
+        .read_at(0, length)
+        .map(Some)
+        .map_err(|source| StoreError::Segment {
+            path: segments.folder.path(&segment.name()),
+            source,
+        })
 }
 
 /// Notes that the file of a segment is not what was written.

@@ -10,8 +10,8 @@ use redb::WriteTransaction;
 use super::{EpochKey, Tables};
 use crate::ingest::refused_of;
 use crate::plans::plan_in;
-use crate::tables::{hour_key, parse_hour_key};
-use crate::{HourRow, StoreError};
+use crate::tables::{epoch_key, hour_key, parse_hour_key};
+use crate::{EpochRow, HourRow, StoreError};
 
 impl Tables<'_> {
     /// Counts an epoch's hours again from its batches. Returns how many measurements are lost since the hours were
@@ -24,17 +24,20 @@ impl Tables<'_> {
     ) -> Result<u64, StoreError> {
         let (probe, epoch) = key;
         let known = self.known_hours(key)?;
-        let refused = refused_of(transaction, self.found, key)?;
-        let hours: BTreeSet<Hour> = counted.keys().chain(known.keys()).copied().collect();
+        let refused = refused_of(transaction, (self.found, &self.retention), key)?;
+        let row = self.epochs.get_as(&epoch_key(probe, epoch), EpochRow::decode)?;
+        let kept_from = row.map_or(Hour(0), |row| row.kept_from);
+        let hours = counted.keys().chain(known.keys()).copied();
+        let hours: BTreeSet<Hour> = hours.filter(|hour| *hour >= kept_from).collect();
         let mut lost = 0;
         for hour in hours {
             let found = counted.get(&hour).copied().unwrap_or_default();
             let row = match known.get(&hour) {
                 Some(row) => {
-                    let missing = row.stored.saturating_sub(found.stored);
+                    let missing = row.stored.saturating_sub(found.stored + row.removed);
                     lost += missing;
                     HourRow {
-                        stored: found.stored,
+                        stored: found.stored + row.removed,
                         damaged: row.damaged + missing,
                         ..*row
                     }

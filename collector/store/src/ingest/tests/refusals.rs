@@ -128,7 +128,8 @@ fn cut_ahead_of_the_clock_is_refused() {
         let (_, store) = store_with_plan();
         let answer = submit(&inline(&store), incoming_at(&batch, cut_of(1)));
         let (cut, now) = (header.cut, cut_of(1));
-        let reason = RefuseReason::CutOutOfRange { cut, now };
+        let kept = store.retention().accounts();
+        let reason = RefuseReason::CutOutOfRange { cut, now, kept };
         assert_eq!(refusal(answer), (Sequence(1), reason));
     }
 }

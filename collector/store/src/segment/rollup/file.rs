@@ -1,5 +1,7 @@
 //! The file of one kind's rollups, as bytes.
 
+use std::slice;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -136,7 +138,11 @@ impl Group {
     fn read(group: &dyn RowGroupReader, layout: Layout, rows: usize) -> Result<Self, FileError> {
         let cells = schema::columns(layout).enumerate().map(|(place, column)| {
             let reader = group.get_column_reader(place)?;
-            Ok(Cells::read(reader, rows, column.is_optional)?)
+            Ok(Cells::read(
+                reader,
+                slice::from_ref(&(0..rows)),
+                column.is_optional,
+            )?)
         });
         cells.collect::<Result<_, FileError>>().map(Self)
     }

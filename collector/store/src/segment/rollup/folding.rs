@@ -119,8 +119,7 @@ impl Store {
                 });
                 let mut is_whole = true;
                 for segment in &old {
-                    let folder = &*self.0.segments.folder;
-                    match rollups_of(folder, self.found(), segment, &|_| true)? {
+                    match rollups_of(&self.0.segments, self.found(), segment, &|_| true)? {
                         Some(rollups) => rollups.into_iter().for_each(|rollup| fold.merge(rollup)),
                         None => is_whole = false, // it is set aside when this is over
                     }

@@ -18,7 +18,7 @@ use crate::segment::catalogue::{Segment, segments};
 use crate::segment::day::Day;
 use crate::segment::marks;
 use crate::segment::sealed::{bytes_of, note};
-use crate::segment::{Folder, SealedLog};
+use crate::segment::{SealedLog, Segments};
 use crate::tables::{LOG, SEGMENTS};
 use crate::{Store, StoreError, StoredBlob};
 
@@ -48,7 +48,7 @@ impl Store {
                 for segment in parts.segments.remove(&day).unwrap_or_default() {
                     let segments = &self.0.segments;
                     let wants = |key: &Key| range.holds(key);
-                    let rollups = rollups_of(&*segments.folder, self.found(), &segment, &wants)?;
+                    let rollups = rollups_of(segments, self.found(), &segment, &wants)?;
                     if rollups.is_none() && !lenient {
                         return Err(StoreError::Unsettled); // it is read from the measurements then
                     }
@@ -188,12 +188,12 @@ impl Store {
 
 /// The rollups of a segment that are wanted; `None`: it is not what was written, and that is noted.
 pub(super) fn rollups_of(
-    folder: &dyn Folder,
+    segments: &Segments,
     found: &Found,
     segment: &Segment,
     wants: Wants<'_>,
 ) -> Result<Option<Vec<Rollup>>, StoreError> {
-    let Some(bytes) = bytes_of(folder, found, segment)? else {
+    let Some(bytes) = bytes_of(segments, found, segment)? else {
         return Ok(None);
     };
     let mut rollups = Vec::new();

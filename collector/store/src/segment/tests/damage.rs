@@ -45,6 +45,34 @@ fn assert_named(disk: &LossyBackend, store: &Store, before: &Totals, name: &str)
 }
 
 #[test]
+fn damage_that_a_full_disk_lets_nobody_put_right_is_passed_over_until_it_has_room() {
+    for tables in [
+        &["sealed batches", "sealed batches again"][..],
+        &["segments", "segments again"][..],
+    ] {
+        let (disk, store, before) = sealed_thrice();
+        for table in tables {
+            store.flip_bit(table, 0, Part::Value, 77).unwrap();
+        }
+        disk.fail_writes(Some(std::io::ErrorKind::StorageFull));
+        for round in 0..3 {
+            let found = everything(&store);
+            let is_whole = |batch: &Given| before.contains(batch);
+            assert!(
+                found.len() >= 7 && found[4..].iter().all(is_whole),
+                "{tables:?}, {round}"
+            );
+        }
+        disk.fail_writes(None);
+        everything(&store);
+        let damage = store.damage().unwrap();
+        assert!(damage.rows > 0, "{tables:?}: {damage:?}");
+        let audit = ledger::verify(&store).unwrap();
+        assert_eq!((audit.lost, audit.twice), (0, 0), "{tables:?}: {audit:?}");
+    }
+}
+
+#[test]
 fn damaged_segment_is_set_aside_and_named_and_the_rest_is_served() {
     for bit in [5, 4_000, usize::MAX / 16] {
         let (disk, store, _) = sealed_thrice();

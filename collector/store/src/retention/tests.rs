@@ -1,0 +1,346 @@
+//! What goes, what stays counted, and what a crash leaves.
+
+use std::ops::ControlFlow;
+
+use isochrone_proto::ids::{Digest, Sequence};
+use isochrone_proto::units::UnixMillis;
+
+use super::*;
+use crate::ingest::Ingested;
+use crate::ingest::fixture::*;
+use crate::ledger::{self, Totals};
+use crate::lossy::LossyBackend;
+use crate::{ScanRange, StoreOptions, Tier};
+
+const DAY_MS: u64 = 86_400_000;
+
+fn after_days(days: u64) -> UnixMillis {
+    UnixMillis(START.0 + days * DAY_MS)
+}
+
+/// Seals the batches up to `sequence`.
+fn seal(store: &Store, sequence: u64) {
+    let until = UnixMillis(cut_of(sequence).0 + 31);
+    while store.seal_before(until, UnixMillis(u64::MAX)).unwrap().is_some() {}
+}
+
+/// Thirty batches of half an hour in three spans of segments; `left` more in the log.
+fn sealed(left: u64) -> (LossyBackend, Store) {
+    let (disk, store) = store_with_plan();
+    store_honest(&inline(&store), EPOCH, 30 + left);
+    for sequence in [10, 20, 30] {
+        seal(&store, sequence);
+    }
+    (disk, store)
+}
+
+/// Everything that is due at `now`.
+fn retain(store: &Store, now: UnixMillis) -> Removed {
+    let mut sum = Removed::default();
+    while let Some(step) = store.retain(now).unwrap() {
+        sum.files += step.files;
+        sum.bytes += step.bytes;
+        sum.measurements += step.measurements;
+        sum.rows += step.rows;
+    }
+    sum
+}
+
+fn served(store: &Store) -> u64 {
+    let mut rows = 0;
+    let each = |stored: crate::Stored| {
+        rows += stored.batch.rows() as u64;
+        ControlFlow::Continue(())
+    };
+    store.scan(ScanRange::default(), each).unwrap();
+    rows
+}
+
+/// The account as a whole: what is kept by the hour, and what was before.
+fn account(store: &Store, now: UnixMillis) -> Totals {
+    let ledger = ledger::read(store, now).unwrap();
+    let lines = ledger.removed.iter().map(|line| line.totals);
+    lines.fold(ledger.totals(), |sum, line| sum.plus(&line))
+}
+
+/// Counted again, nothing is missing; the page's sums are those of the ledger.
+fn assert_sound(store: &Store, sums: &mut ledger::Sums, now: UnixMillis) {
+    let audit = ledger::verify(store).unwrap();
+    assert!(audit.is_sound(), "{audit:?}");
+    sums.update(store, now).unwrap();
+    let ledger = ledger::read(store, now).unwrap();
+    assert_eq!(sums.totals(), ledger.totals());
+    assert_eq!(sums.first_hour(), ledger.rows.iter().map(|row| row.hour).min());
+    assert!(ledger.is_balanced() && sums.is_balanced());
+}
+
+#[test]
+fn measurements_that_are_too_old_go_by_whole_segments_and_stay_counted() {
+    let (_, store) = sealed(3);
+    let mut sums = ledger::Sums::default();
+    assert_sound(&store, &mut sums, cut_of(33));
+    let before = account(&store, after_days(31));
+    assert_eq!(retain(&store, after_days(29)).files, 0);
+    assert_eq!(served(&store), 33 * ROWS);
+
+    let removed = retain(&store, after_days(31));
+    assert_eq!((removed.measurements, removed.files), (30 * ROWS, 6));
+    assert!(store.segment_files(Tier::Raw).unwrap().is_empty());
+    assert!(store.segment_bytes() > 0, "what they add up to is kept");
+    assert_eq!(served(&store), 3 * ROWS, "the log is not touched");
+    let after = account(&store, after_days(31));
+    assert_eq!(after.removed, 30 * ROWS);
+    assert_eq!(Totals { removed: 0, ..after }, before, "and nothing else changed");
+    assert_sound(&store, &mut sums, after_days(31));
+    assert_eq!(retain(&store, after_days(31)), Removed::default());
+}
+
+#[test]
+fn files_stay_ten_minutes_and_while_somebody_reads_them() {
+    let (disk, store) = sealed(0);
+    let now = after_days(31);
+    let raw = || {
+        disk.file_names()
+            .iter()
+            .filter(|name| name.starts_with("echo4"))
+            .count()
+    };
+    let files = raw();
+    retain(&store, now);
+    assert!(store.segment_files(Tier::Raw).unwrap().is_empty());
+    store.remove_replaced(UnixMillis(now.0 + 599_000)).unwrap();
+    assert!(raw() == files && files > 0);
+    store.remove_replaced(UnixMillis(now.0 + 600_000)).unwrap();
+    assert_eq!(raw(), 0);
+}
+
+#[test]
+fn hours_without_measurements_become_one_line_and_the_sums_agree() {
+    let (_, store) = sealed(0);
+    let mut sums = ledger::Sums::default();
+    let before = account(&store, after_days(32));
+    assert_sound(&store, &mut sums, after_days(1));
+    retain(&store, after_days(32));
+    let ledger = ledger::read(&store, after_days(32)).unwrap();
+    let [line] = ledger.removed.as_slice() else {
+        panic!("{:?}", ledger.removed);
+    };
+    assert_eq!(line.probe_name, "ada-1");
+    assert_eq!(
+        (line.from, line.until),
+        (
+            START.hour(),
+            crate::segment::Day::of(after_days(2)).start().hour()
+        )
+    );
+    assert_eq!((line.totals.stored, line.totals.removed), (30 * ROWS, 30 * ROWS));
+    assert_eq!(line.unbalanced, 0);
+    assert!(ledger.rows.iter().all(|row| row.hour >= line.until));
+    let after = account(&store, after_days(32));
+    assert_eq!(Totals { removed: 0, ..after }, before);
+    assert_sound(&store, &mut sums, after_days(32));
+}
+
+#[test]
+fn epoch_of_which_nothing_is_kept_goes_and_the_newest_plan_stays() {
+    let (disk, store) = sealed(0);
+    let mut sums = ledger::Sums::default();
+    assert_sound(&store, &mut sums, after_days(1));
+    let before = account(&store, after_days(100));
+    store.put_plan(&signed(&plan(2)), &plan(2)).unwrap();
+    retain(&store, after_days(100));
+    assert_sound(&store, &mut sums, after_days(100));
+    let after = account(&store, after_days(100));
+    assert_eq!(Totals { removed: 0, ..after }, before);
+    assert!(ledger::read(&store, after_days(100)).unwrap().rows.is_empty());
+    assert_eq!(store.plan(ADA, version(1)).unwrap(), None);
+    assert!(store.plan(ADA, version(2)).unwrap().is_some());
+    let left = [
+        "epochs",
+        "stream",
+        "seen",
+        "hours",
+        "probe hours",
+        "log hours",
+        "sealed batches",
+    ];
+    for (table, rows) in store.table_rows().unwrap() {
+        assert!(
+            !left.contains(&table) || rows == 0,
+            "{rows} rows of {table} are left"
+        );
+    }
+    drop(store);
+    assert_sound(&store_on(&disk), &mut ledger::Sums::default(), after_days(100));
+}
+
+#[test]
+fn batch_that_comes_again_below_what_is_known_is_taken_as_known() {
+    let (_, store) = sealed(0);
+    let ingest = inline(&store);
+    let first = honest(EPOCH, 1, Digest::ZERO);
+    let mark = Sequence(30);
+    let other = || incoming(header(EPOCH, 2, first.digest), &measurements(2, 5));
+    assert_eq!(
+        submit(&ingest, other()),
+        Ingested::Forked {
+            sequence: Sequence(2)
+        }
+    );
+    retain(&store, after_days(5));
+    assert_eq!(submit(&ingest, first.clone()), Ingested::Already { mark });
+    assert_eq!(
+        submit(&ingest, other()),
+        Ingested::Already { mark },
+        "its digest is gone"
+    );
+    assert_eq!(served(&store), 30 * ROWS);
+    let last = incoming(header(EPOCH, 30, first.digest), &measurements(30, 5));
+    let forked = Ingested::Forked {
+        sequence: Sequence(30),
+    };
+    assert_eq!(submit(&ingest, last), forked, "at the mark it is known");
+    let audit = ledger::verify(&store).unwrap();
+    assert!(audit.is_sound(), "{audit:?}");
+}
+
+#[test]
+fn batch_that_comes_after_its_epoch_was_trimmed_goes_on_from_the_mark() {
+    let (_, store) = sealed(0);
+    let ingest = inline(&store);
+    let last = {
+        let mut previous = Digest::ZERO;
+        for sequence in 1..=30 {
+            previous = honest(EPOCH, sequence, previous).digest;
+        }
+        previous
+    };
+    retain(&store, after_days(5));
+    let next = honest(EPOCH, 31, last);
+    assert_eq!(submit(&ingest, next), Ingested::Stored { mark: Sequence(31) });
+    assert_sound(&store, &mut ledger::Sums::default(), after_days(5));
+}
+
+#[test]
+fn over_the_size_the_oldest_measurements_go_but_never_the_last_week() {
+    let disk = LossyBackend::new();
+    let options = || StoreOptions {
+        retention: Retention {
+            total: 1,
+            ..Retention::default()
+        },
+        ..StoreOptions::default()
+    };
+    let store = Store::on_lossy(disk.clone(), options()).unwrap();
+    store.put_plan(&signed(&plan(1)), &plan(1)).unwrap();
+    store_honest(&inline(&store), EPOCH, 20);
+    seal(&store, 10);
+    seal(&store, 20);
+    let bytes = store.segment_bytes();
+    assert_eq!(store.shortfall(), None, "nobody looked yet");
+    assert_eq!(retain(&store, after_days(6)).files, 0);
+    assert_eq!(store.shortfall(), Some(Shortfall { bytes, total: 1 }));
+    let removed = retain(&store, after_days(8));
+    assert_eq!(removed.measurements, 20 * ROWS);
+    assert_eq!(removed.bytes, bytes, "hours and days went after them");
+    assert_eq!(store.shortfall(), None);
+    let audit = ledger::verify(&store).unwrap();
+    assert!(audit.is_sound(), "{audit:?}");
+}
+
+#[test]
+fn crash_at_any_write_of_retention_loses_and_doubles_nothing() {
+    let (whole, store) = sealed(2);
+    let now = after_days(31);
+    let before = account(&store, now);
+    drop(store);
+    let (mut finished, mut crashed) = (0, 0);
+    for operations in (0..240).step_by(2) {
+        let disk = whole.snapshot();
+        let store = store_on(&disk);
+        disk.die_after(operations);
+        let mut result = Ok(());
+        loop {
+            match store
+                .retain(now)
+                .and_then(|step| store.remove_replaced(after_days(32)).map(|_| step))
+            {
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            }
+        }
+        match result {
+            Ok(()) => finished += 1,
+            Err(_) => crashed += 1,
+        }
+        for seed in 0..2 {
+            let store = store_on(&disk.crash(operations * 3 + seed));
+            let what = format!("after {operations} writes, seed {seed}");
+            assert!(store.damage().unwrap().is_none(), "{what}: {:?}", store.damage());
+            for is_last in [false, true] {
+                let audit = ledger::verify(&store).unwrap();
+                assert!(audit.is_sound(), "{what}: {audit:?}");
+                let after = account(&store, now);
+                assert_eq!(served(&store) + after.removed, 32 * ROWS, "{what}");
+                assert_eq!(Totals { removed: 0, ..after }, before, "{what}");
+                if !is_last {
+                    retain(&store, now);
+                    assert_eq!(served(&store), 2 * ROWS, "{what}: and it goes on");
+                }
+            }
+        }
+    }
+    assert!(finished > 5 && crashed > 10, "{finished} {crashed}");
+}
+
+#[test]
+fn row_of_every_version_before_is_read() {
+    let row = crate::HourRow {
+        stored: 7,
+        planned: 9,
+        ..crate::HourRow::default()
+    };
+    let mut old = row.encode();
+    (old[0], _) = (2, old.pop()); // without what was removed
+    assert_eq!(crate::HourRow::decode(&old).unwrap(), row);
+    let row = crate::EpochRow {
+        ordinal: 3,
+        mark: Sequence(4),
+        ..crate::EpochRow::default()
+    };
+    let mut old = row.encode();
+    old[0] = 3;
+    old.truncate(old.len() - 3);
+    assert_eq!(crate::EpochRow::decode(&old).unwrap(), row);
+}
+
+#[test]
+fn rolled_up_figures_stay_when_the_measurements_are_gone() {
+    let (_, store) = sealed(0);
+    let figures = |store: &Store, period| {
+        let mut all = Vec::new();
+        let range = crate::RollupRange::of(period, UnixMillis(0), UnixMillis(u64::MAX));
+        let each = |rollup| {
+            all.push(rollup);
+            ControlFlow::Continue(())
+        };
+        store.rolled(&range, each).unwrap();
+        all
+    };
+    let periods = [crate::Period::Hour, crate::Period::Day];
+    let before = periods.map(|period| figures(&store, period));
+    assert!(before.iter().all(|rollups| !rollups.is_empty()));
+    retain(&store, after_days(31));
+    assert_eq!(served(&store), 0);
+    assert!(periods.map(|period| figures(&store, period)) == before);
+    retain(&store, after_days(181));
+    let [hours, days] = periods.map(|period| figures(&store, period));
+    assert!(hours.is_empty() && days == before[1]);
+    retain(&store, after_days(3 * 365 + 2));
+    assert!(figures(&store, crate::Period::Day).is_empty());
+    assert_eq!(store.segment_bytes(), 0);
+}
