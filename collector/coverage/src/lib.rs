@@ -16,6 +16,7 @@
 //! ```
 
 pub mod cities;
+pub mod count;
 pub mod country;
 pub mod files;
 #[cfg(any(test, feature = "testing"))]

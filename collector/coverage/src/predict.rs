@@ -8,21 +8,25 @@
 mod areas;
 mod build;
 mod curve;
+mod draws;
 mod field;
 mod intervals;
 mod isotonic;
 mod kernel;
 mod layout;
+mod origins;
 mod prior;
 mod update;
 
 use std::sync::Arc;
 
+pub use draws::Draws;
 use field::{Axis, Field};
 pub use intervals::{COVERED, LEAST_GROUPS};
 use intervals::{Calibration, Group};
 use kernel::Spot;
-pub use prior::{Prior, PriorError};
+pub use origins::Origins;
+pub use prior::{Prior, PriorChoice, PriorError};
 use update::{Seen, Update};
 
 use crate::geo::Position;
@@ -196,6 +200,13 @@ pub struct Point {
     nearest_km: f64,
 }
 
+impl Point {
+    /// How much of its variance is open.
+    pub(super) fn open(&self) -> f64 {
+        self.open
+    }
+}
+
 impl Predictor {
     /// From pairs measured between places, on a prior if there is one. A pair given twice counts once: the lower.
     ///
@@ -230,22 +241,7 @@ impl Predictor {
     pub fn between(&self, x: &Point, y: &Point) -> Predicted {
         let ms = self.likeliest_ms(x, y);
         let km = x.nearest_km.max(y.nearest_km);
-        if km > REACH_KM {
-            let reason = Reason::TooFar { km };
-            return Predicted::Unknown { reason, guess_ms: ms };
-        }
-        let Some(calibration) = self.calibration else {
-            let reason = Reason::TooFewGroups { groups: self.groups };
-            return Predicted::Unknown { reason, guess_ms: ms };
-        };
-        let doubt = intervals::doubt_ms(ms, (x.open, y.open));
-        let floor = least_ms(x.spot.km(&y.spot));
-        Predicted::Within(Estimate {
-            ms,
-            low_ms: (ms + calibration.low * doubt).max(floor),
-            high_ms: ms + calibration.high * doubt,
-            basis: self.basis,
-        })
+        self.warranted(ms, (x.open, y.open), km, least_ms(x.spot.km(&y.spot)))
     }
 
     /// The likeliest time between two points, in milliseconds, without an interval.
@@ -280,11 +276,7 @@ impl Predictor {
             .chain(seen.iter().map(|seen| seen.open));
         Point {
             open: opens.fold(f64::INFINITY, f64::min),
-            nearest_km: self
-                .known
-                .iter()
-                .map(|known| known.km(&spot))
-                .fold(f64::INFINITY, f64::min),
+            nearest_km: Spot::nearest_km(&self.known, &spot),
             spot,
             axes,
             seen,

@@ -1,8 +1,11 @@
 //! The region coverage report: from where each node is near, how surely, and what is not measured.
 
 mod build;
+mod depth;
 mod headline;
 mod matrix;
+mod offsets;
+mod prediction;
 mod prepare;
 mod ranking;
 mod regions;
@@ -11,15 +14,22 @@ mod shares;
 mod speakers;
 mod split;
 mod sum;
+mod top;
 
 pub use build::build;
 pub use build::{Options, ReportError};
+pub use depth::{Aim, Backup, ByKilometres, Depth, Detour, Half, TargetShare, Trend};
+pub use offsets::{OffsetError, Offsets};
+pub use prediction::{
+    ClassPrediction, Forecast, MeanTime, Method, PredictedCell, PredictedTime, RegionPrediction, WhyNot,
+};
+pub use top::{Meets, TopCountries, TopCountry, TopVerdict};
 
 use crate::country::{Continent, Country};
 use crate::geo::Position;
 use crate::note::Note;
 use crate::observations::{AccessClass, Basis, Node, Source, Statistic, TtfbKind, Window};
-use crate::weights::{WeightKind, WeightSource};
+use crate::weights::{InternetSummary, WeightKind, WeightSource};
 
 /// A vantage speaks for its country's cities up to this distance.
 pub const SPEAKS_FOR_KM: f64 = 300.0;
@@ -52,8 +62,18 @@ pub struct CoverageReport {
     pub weights: WeightSummary,
     /// The lead's own budget, if one is configured; it is among the shares' budgets then.
     pub target_ms: Option<f64>,
+    /// The lead's other targets.
+    pub targets: Targets,
     /// One part for each access class that has a vantage; the one with most vantages first.
     pub classes: Vec<ClassReport>,
+    /// Whether predictions stand beside the first class's measurements.
+    pub forecast: Forecast,
+    /// The first class by further weights, side by side.
+    pub beside: Vec<Beside>,
+    /// The heaviest countries against the targets, if the lead's rule is asked for.
+    pub top_countries: Option<TopCountries>,
+    /// What a user's own line adds to every time from a data centre, as the lead configured it; regions by code.
+    pub offsets: Offsets,
     /// What a reader must know about how the measurements were read.
     pub notes: Vec<Note>,
 }
@@ -67,6 +87,39 @@ pub struct WeightSummary {
     pub total: f64,
     /// Whom they come from.
     pub source: WeightSource,
+    /// The shares of people who use the internet that people were multiplied by.
+    pub internet: Option<InternetSummary>,
+}
+
+/// The lead's targets beside round-trip time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Targets {
+    /// The median time to first byte of the best node, at most so many milliseconds.
+    pub ttfb_ms: f64,
+    /// Its throughput, at least so many megabits a second.
+    pub mbps: f64,
+}
+
+impl Default for Targets {
+    fn default() -> Self {
+        Self {
+            ttfb_ms: 350.0,
+            mbps: 20.0,
+        }
+    }
+}
+
+/// The same class by other weights.
+#[derive(Clone, Debug)]
+pub struct Beside {
+    /// Which.
+    pub weights: WeightSummary,
+    /// The share that some vantage speaks for.
+    pub known_share: f64,
+    /// Shares as measured.
+    pub shares: Vec<Share>,
+    /// Shares with predictions.
+    pub shares_predicted: Option<Vec<Share>>,
 }
 
 /// The report of one access class: classes are never pooled.
@@ -98,6 +151,10 @@ pub struct ClassReport {
     pub vantages: Vec<VantageReport>,
     /// The places whose weights were summed.
     pub places: Vec<WeightedPlace>,
+    /// What is predicted where no vantage speaks.
+    pub predicted: Option<ClassPrediction>,
+    /// Backup distances, further targets, choosing by kilometres, trend.
+    pub depth: Depth,
 }
 
 /// Why no headline share is given.
@@ -172,6 +229,8 @@ pub struct Region {
     pub measured: Option<RegionFigures>,
     /// Shares of the region's weight by budget.
     pub shares: Vec<Share>,
+    /// What is predicted for the part that no vantage speaks for; `None`: nothing, or there is no such part.
+    pub predicted: Option<RegionPrediction>,
 }
 
 /// How many say something, and how far apart they sit.
@@ -233,6 +292,8 @@ pub struct Figures {
     pub ttfb_p90_ms: Option<f64>,
     /// Times to first byte counted.
     pub ttfb_samples: Option<u64>,
+    /// Median throughput of large cached answers, in megabits a second; `None`: not measured.
+    pub mbps: Option<f64>,
 }
 
 /// What one vantage saw.
@@ -258,6 +319,8 @@ pub struct VantageReport {
     pub second: Option<NodeTime>,
     /// All statistics of the best node.
     pub figures: Figures,
+    /// What a user's own line adds to times here.
+    pub offset_ms: f64,
 }
 
 /// A node and the time to it.
@@ -282,6 +345,8 @@ pub struct WeightedPlace {
     pub weight: f64,
     /// Index into the class's vantages: who speaks for it.
     pub speaker: Option<usize>,
+    /// Its country, if it is known.
+    pub country: Option<Country>,
 }
 
 impl CoverageReport {
@@ -341,7 +406,7 @@ impl VantageReport {
     pub fn standing(&self, budget_ms: f64) -> Standing {
         Standing::of(
             self.best.as_ref().map(|best| (best.ms, best.interval)),
-            budget_ms,
+            budget_ms - self.offset_ms,
             self.own_node,
         )
     }
@@ -350,7 +415,7 @@ impl VantageReport {
     pub(crate) fn standing_after_any_loss(&self, budget_ms: f64) -> Standing {
         Standing::of(
             self.second.as_ref().map(|second| (second.ms, second.interval)),
-            budget_ms,
+            budget_ms - self.offset_ms,
             self.own_node,
         )
     }

@@ -1,6 +1,9 @@
 //! How much each place counts.
 
 mod from_file;
+mod internet;
+
+pub use internet::{InternetShares, InternetSummary};
 
 use crate::cities;
 use crate::country::Country;
@@ -14,6 +17,7 @@ pub struct Weights {
     kind: WeightKind,
     source: WeightSource,
     basis: Basis,
+    internet: Option<InternetShares>,
 }
 
 /// What a city counts by.
@@ -97,6 +101,7 @@ impl Weights {
             kind: WeightKind::People,
             source: WeightSource::Cities,
             basis: Basis::People,
+            internet: None,
         }
     }
 
@@ -106,6 +111,7 @@ impl Weights {
             kind: WeightKind::Sites,
             source: WeightSource::Vantages,
             basis: Basis::Sites,
+            internet: None,
         }
     }
 
@@ -124,7 +130,24 @@ impl Weights {
             kind: WeightKind::File,
             source,
             basis,
+            internet: None,
         })
+    }
+
+    /// People multiplied by their country's share of internet users; other weights stay as they are, for they count
+    /// use already.
+    #[must_use]
+    pub fn with_internet(self, shares: InternetShares) -> Self {
+        Self {
+            internet: Some(shares),
+            ..self
+        }
+    }
+
+    /// Whether and how shares of internet users were applied.
+    pub fn internet(&self) -> Option<InternetSummary> {
+        let shares = self.internet.as_ref()?;
+        Some(shares.summary(matches!(self.basis, Basis::People)))
     }
 
     /// Whether people or numbers from a file.
@@ -160,7 +183,12 @@ impl Weights {
         match &self.basis {
             Basis::People => {
                 let countries = cities::table().countries().iter();
-                Demand::Places(countries.flat_map(|facts| spread(facts.country, None)).collect())
+                let mut points: Vec<Point> =
+                    countries.flat_map(|facts| spread(facts.country, None)).collect();
+                if let Some(shares) = &self.internet {
+                    shares.apply(&mut points);
+                }
+                Demand::Places(points)
             }
             Basis::Countries(countries) => Demand::Places(
                 countries

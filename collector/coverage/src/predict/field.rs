@@ -41,6 +41,13 @@ pub(super) struct Axis {
     pub(super) open: f64,
 }
 
+impl Axis {
+    /// The weights times the kernel.
+    pub(super) fn weighted(&self) -> &[f64] {
+        &self.weighted
+    }
+}
+
 impl Field {
     /// Of a mesh with a value, or NaN, for each pair of spots.
     pub(super) fn fit(spots: Vec<Spot>, values: &Mat<f64>, kernel: Kernel) -> Result<Self, LltError> {
@@ -97,6 +104,11 @@ impl Field {
             k,
             open,
         }
+    }
+
+    /// The inverse of the kernel between the spots.
+    pub(super) fn precision(&self) -> &Mat<f64> {
+        &self.precision
     }
 
     /// What the field adds to the base between two places.

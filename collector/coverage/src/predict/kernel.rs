@@ -26,6 +26,13 @@ impl Spot {
     pub(super) fn unit(&self) -> UnitVector {
         self.unit
     }
+
+    /// How far the nearest of some spots is; infinitely far of none.
+    pub(super) fn nearest_km(of: &[Self], to: &Self) -> f64 {
+        let chord = |one: &&Self| one.unit.chord_squared(to.unit);
+        let nearest = of.iter().min_by(|a, b| chord(a).total_cmp(&chord(b)));
+        nearest.map_or(f64::INFINITY, |nearest| nearest.km(to))
+    }
 }
 
 /// The covariance of what two places' round-trip times have beyond the curve, towards one and the same third

@@ -29,6 +29,30 @@ pub struct Prior {
     ground: OnceLock<Option<Arc<Ground>>>,
 }
 
+/// Which prior predictions stand on.
+#[derive(Clone, Debug, Default)]
+pub enum PriorChoice {
+    /// The one in the binary.
+    #[default]
+    Embedded,
+    /// None: own measurements alone.
+    None,
+    /// Another one.
+    Given(Arc<Prior>),
+}
+
+impl PriorChoice {
+    /// The prior, if there is one.
+    #[must_use]
+    pub fn get(&self) -> Option<&Prior> {
+        match self {
+            Self::Embedded => Some(Prior::embedded()),
+            Self::None => None,
+            Self::Given(prior) => Some(prior),
+        }
+    }
+}
+
 /// A file that is no prior.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PriorError {

@@ -229,3 +229,68 @@ fn one_sick_pair_bends_nothing_else() {
     );
     assert!(sick < sound + 1.0, "{sick} with a sick pair, {sound} without");
 }
+
+/// The short way says what the long way says, with and without a prior.
+#[test]
+fn many_at_once_say_what_each_says_alone() {
+    let coasts = Coasts::new(14, 3);
+    for prior in [None, Some(Prior::embedded())] {
+        let predictor = Predictor::fit(&coasts.places, &coasts.pairs(0..14), prior).unwrap();
+        let strangers: Vec<Place> = [(48.9, 2.4), (-33.9, 151.2), (1.3, 103.8), (-80.0, 0.0)]
+            .map(|(latitude, longitude)| Place {
+                position: Position::new(latitude, longitude).unwrap(),
+                network: None,
+            })
+            .to_vec();
+        let origins = predictor.origins(&strangers);
+        for node in 0..coasts.places.len() {
+            let node = predictor.site(node);
+            for (at, stranger) in strangers.iter().enumerate() {
+                let alone = predictor.between(&predictor.at(stranger), &node);
+                let together = predictor.from_origin(&origins, at, &node);
+                assert!(
+                    (alone.ms() - together.ms()).abs() < 1e-7,
+                    "{alone:?} {together:?}"
+                );
+                match (alone.estimate(), together.estimate()) {
+                    (Some(alone), Some(together)) => {
+                        assert!((alone.high_ms - together.high_ms).abs() < 1e-7);
+                        assert!((alone.low_ms - together.low_ms).abs() < 1e-7);
+                    }
+                    (alone, together) => assert_eq!(alone, together),
+                }
+            }
+        }
+    }
+}
+
+/// Two neighbours err alike, two far places do not, and each errs by 1 in the usual deviation.
+#[test]
+fn draws_of_neighbours_go_together() {
+    let coasts = Coasts::new(12, 5);
+    let predictor = Predictor::fit(&coasts.places, &coasts.pairs(0..12), Some(Prior::embedded())).unwrap();
+    let place = |latitude, longitude| Place {
+        position: Position::new(latitude, longitude).unwrap(),
+        network: None,
+    };
+    let places = [place(9.0, 7.4), place(9.1, 7.5), place(35.7, 139.7)];
+    let nodes = [place(45.0, 0.0), place(-20.0, -45.0)];
+    let points = nodes.map(|node| predictor.at(&node));
+    let draws = Draws::new(&predictor.origins(&places), &predictor.origins(&nodes), &points);
+    let mut all = vec![[0.0_f64; 3]; 2000];
+    draws.run(2000, &mut StdRng::seed_from_u64(1), |draw, place, z| {
+        assert_eq!(z.len(), 2);
+        all[draw][place] = f64::from(z[0]);
+    });
+    let product = |a: usize, b: usize| all.iter().map(|z| z[a] * z[b]).sum::<f64>() / 2000.0;
+    for at in 0..3 {
+        assert!((product(at, at) - 1.0).abs() < 0.15, "{}", product(at, at));
+    }
+    assert!(product(0, 1) > 0.4, "{}", product(0, 1));
+    assert!(
+        product(0, 1) > product(0, 2) + 0.2,
+        "{} {}",
+        product(0, 1),
+        product(0, 2)
+    );
+}

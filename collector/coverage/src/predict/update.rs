@@ -1,7 +1,7 @@
 //! What single pairs add to a field: an exact Gaussian-process update, in which pairs that nothing bears out weigh less.
 
 use faer::linalg::solvers::{DenseSolveCore as _, LltError, Solve as _};
-use faer::{Mat, Side};
+use faer::{Mat, MatRef, Side};
 
 use super::curve::median;
 use super::field::{Axis, Field, covariance, dot, times};
@@ -125,6 +125,35 @@ impl Update {
     /// What the update adds between two places.
     pub(super) fn between(x: &Seen, y: &Seen) -> f64 {
         dot(&x.direct, &y.weighted.0) - dot(&x.through, &y.weighted.1)
+    }
+
+    /// The same from a place of which only the kernels are known: direct, and through the field below.
+    pub(super) fn toward(x: (&[f64], &[f64]), y: &Seen) -> f64 {
+        dot(x.0, &y.weighted.0) - dot(x.1, &y.weighted.1)
+    }
+
+    /// Many places through the field below, whose kernel to them is `below`.
+    pub(super) fn through(&self, below: Option<MatRef<'_, f64>>, places: usize) -> Mat<f64> {
+        match below {
+            Some(below) if !self.counts.is_empty() => {
+                let counts = Mat::from_fn(self.counts.len(), below.nrows(), |i, j| self.counts[i][j]);
+                counts * below
+            }
+            _ => Mat::zeros(self.spots.len(), places),
+        }
+    }
+
+    pub(super) fn spots(&self) -> &[Spot] {
+        &self.spots
+    }
+
+    pub(super) fn kernel(&self) -> Kernel {
+        self.kernel
+    }
+
+    /// The inverse of the kernel between the spots.
+    pub(super) fn between_spots(&self) -> &Mat<f64> {
+        &self.between
     }
 
     /// What the pairs without those of one spot would have got wrong about them: each pair's index, and measured

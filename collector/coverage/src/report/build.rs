@@ -10,10 +10,14 @@ use super::ranking::{Ranking, node_time};
 use super::regions::{Field, regions};
 use super::resample::{DayDraws, draw_networks};
 use super::speakers::Speakers;
-use super::{BUDGETS_MS, ClassReport, CoverageReport, Figures, VantageReport, WeightSummary, Witnesses};
+use super::{
+    BUDGETS_MS, ClassReport, CoverageReport, Depth, Figures, Forecast, Offsets, Targets, VantageReport,
+    WeightSummary, WhyNot, Witnesses,
+};
 use super::{headline, shares};
-use crate::files::FileError;
+use crate::files::{FileError, Mesh};
 use crate::observations::{AccessClass, Observations, Statistic, Vantage};
+use crate::predict::PriorChoice;
 use crate::weights::Weights;
 
 /// What to compute.
@@ -25,8 +29,24 @@ pub struct Options {
     pub statistic: Statistic,
     /// The lead's own budget in milliseconds, beside the fixed ones.
     pub target_ms: Option<f64>,
-    /// How often days and networks are resampled; default 400.
+    /// How often days and networks are resampled, and the predicted field is drawn; default 400.
     pub replicates: usize,
+    /// Whether what nobody measured is predicted; default: yes.
+    pub predict: bool,
+    /// What predictions rest on beside own measurements.
+    pub prior: PriorChoice,
+    /// Further pairs measured between sites, for predictions only; places by the names of vantages and nodes.
+    pub mesh: Option<Mesh>,
+    /// Further weights, whose shares stand beside.
+    pub beside: Vec<Weights>,
+    /// Targets beside round-trip time.
+    pub targets: Targets,
+    /// So many of the heaviest countries are held against the targets.
+    pub top_countries: Option<usize>,
+    /// What a user's own line adds, by region.
+    pub offsets: Offsets,
+    /// Nodes and vantages, by name, that cannot be where they say: left out.
+    pub impossible: Vec<String>,
 }
 
 impl Options {
@@ -37,6 +57,14 @@ impl Options {
             statistic: Statistic::P50,
             target_ms: None,
             replicates: 400,
+            predict: true,
+            prior: PriorChoice::default(),
+            mesh: None,
+            beside: Vec::new(),
+            targets: Targets::default(),
+            top_countries: None,
+            offsets: Offsets::default(),
+            impossible: Vec::new(),
         }
     }
 }
@@ -121,6 +149,7 @@ pub fn build(
         matrix: &matrix,
         weights: &options.weights,
         budgets: &budgets,
+        offsets: &options.offsets,
     };
     let mut classes: Vec<ClassReport> = AccessClass::ALL
         .into_iter()
@@ -139,9 +168,15 @@ pub fn build(
             kind: options.weights.kind(),
             total: classes.first().map_or(0.0, |class| class.total_weight),
             source: options.weights.source().clone(),
+            internet: options.weights.internet(),
         },
         target_ms: options.target_ms,
+        targets: options.targets,
         classes,
+        forecast: Forecast::Missing(WhyNot::NotAsked),
+        beside: Vec::new(),
+        top_countries: None,
+        offsets: options.offsets.clone(),
         notes: observations.notes.clone(),
     })
 }
@@ -165,6 +200,7 @@ struct Ground<'a> {
     matrix: &'a Matrix,
     weights: &'a Weights,
     budgets: &'a [f64],
+    offsets: &'a Offsets,
 }
 
 impl Ground<'_> {
@@ -215,7 +251,17 @@ impl Ground<'_> {
             continents,
             vantages: reports,
             places: speakers.places,
+            predicted: None,
+            depth: Depth::default(),
         })
+    }
+
+    /// What a user's own line adds: data centres alone lack it.
+    fn offset_ms(&self, vantage: &Vantage) -> f64 {
+        match vantage.access {
+            AccessClass::DataCentre => self.offsets.of(vantage.country),
+            AccessClass::Eyeball | AccessClass::Unknown => 0.0,
+        }
     }
 
     /// The vantages of one access class, by index.
@@ -258,6 +304,7 @@ impl Ground<'_> {
             figures: ranking
                 .and_then(|ranking| self.matrix.time(index, ranking.best))
                 .map_or_else(Figures::default, |time| time.figures),
+            offset_ms: self.offset_ms(vantage),
         }
     }
 }

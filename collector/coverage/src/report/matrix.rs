@@ -133,5 +133,6 @@ fn figures_of(days: &BTreeMap<Day, DayCell>) -> Figures {
         ttfb_p50_ms: ms(&ttfb, 0.5),
         ttfb_p90_ms: ms(&ttfb, 0.9),
         ttfb_samples: (!ttfb.times.is_empty()).then(|| ttfb.times.count()),
+        mbps: None,
     }
 }

@@ -103,6 +103,7 @@ impl Field<'_> {
             witnesses: Witnesses::of(&vantages),
             measured: self.figures(&heard),
             shares: self.budgets.iter().map(at).collect(),
+            predicted: None,
         }
     }
 
@@ -265,6 +266,7 @@ impl Field<'_> {
             ttfb_p50_ms: average(|figures| figures.ttfb_p50_ms),
             ttfb_p90_ms: average(|figures| figures.ttfb_p90_ms),
             ttfb_samples: total(|figures| figures.ttfb_samples),
+            mbps: average(|figures| figures.mbps),
         }
     }
 }

@@ -39,13 +39,14 @@ pub(super) fn add_intervals(shares: &mut [Share], field: &Field<'_>) {
     };
     let mut within = vec![vec![0.0; weights.len()]; shares.len()];
     for (replicate, weights) in weights.iter().enumerate() {
-        for (&vantage, weight) in field
+        for ((&vantage, report), weight) in field
             .members
             .iter()
+            .zip(field.reports)
             .zip(weights)
             .filter(|(_, weight)| **weight > 0.0)
         {
-            let best = lowest(vantage, replicate);
+            let best = lowest(vantage, replicate) + report.offset_ms;
             for (share, within) in shares.iter().zip(&mut within) {
                 if best <= share.budget_ms {
                     within[replicate] += weight / total;
@@ -72,10 +73,12 @@ pub(super) fn worst_losses(field: &Field<'_>) -> Vec<WorstLoss> {
         .collect();
     let losses = |budget: f64| {
         without.iter().zip(field.nodes).map(move |(times, node)| {
-            let speakers = times
-                .iter()
-                .zip(field.reports)
-                .map(|(&time, vantage)| (vantage.weight, Standing::of(time, budget, vantage.own_node)));
+            let speakers = times.iter().zip(field.reports).map(|(&time, vantage)| {
+                (
+                    vantage.weight,
+                    Standing::of(time, budget - vantage.offset_ms, vantage.own_node),
+                )
+            });
             WorstLoss {
                 node: node.name.clone(),
                 share: share(budget, total, speakers),

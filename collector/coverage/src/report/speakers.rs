@@ -68,6 +68,7 @@ impl Speakers {
                 position: vantage.position,
                 weight,
                 speaker,
+                country: vantage.country,
             };
             speakers.add(vantage.country, place);
             if usable[index] {
@@ -100,6 +101,7 @@ impl Speakers {
                 position: point.position,
                 weight: point.weight,
                 speaker: chosen.first().copied(),
+                country: point.country,
             };
             speakers.add(point.country, place);
         }

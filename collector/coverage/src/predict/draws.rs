@@ -1,0 +1,213 @@
+//! What predictions may be wrong by, drawn for all pairs at once: neighbours err alike.
+//!
+//! A pair's covariance is the product of the kernel along both ends, before and after all that is known, so its
+//! error is the sum of two fields: what is open about the place, towards every node, and what is known of the place
+//! times what is open about the node. Both are drawn through a low-rank factor (Cholesky with pivots) and a rest of
+//! each place's own.
+
+use faer::Mat;
+use rand::Rng;
+
+use super::Point;
+use super::origins::Origins;
+
+/// Columns of the factor of what is open, and of what is known: enough that the rest is each place's own.
+const OPEN_RANK: usize = 72;
+const KNOWN_RANK: usize = 20;
+/// So many draws go through one product of matrices.
+const BLOCK: usize = 8;
+/// Normal deviates that are drawn from.
+const POOL: usize = 1 << 16;
+
+/// Joint draws of errors between many places and a few points, each of mean 0 and variance 1.
+#[derive(Clone, Debug)]
+pub struct Draws {
+    places: usize,
+    points: usize,
+    /// Both factors side by side, a row for each place.
+    factor: Mat<f32>,
+    open_rank: usize,
+    /// What each place has to itself.
+    rest: Vec<f32>,
+    /// Factors along the nodes: of all there is to know, and of what is open; row after row.
+    whole: Vec<f32>,
+    open: Vec<f32>,
+    /// One over the usual deviation, place after place.
+    scale: Vec<f32>,
+}
+
+impl Draws {
+    /// `points` are the same places as `nodes`, as they were measured.
+    #[must_use]
+    pub fn new(origins: &Origins, nodes: &Origins, points: &[Point]) -> Self {
+        let (places, count) = (origins.len(), nodes.len());
+        let open = Factor::pivoted(places, OPEN_RANK, |a, b| origins.open_together(a, b));
+        let known = Factor::pivoted(places, KNOWN_RANK, |a, b| origins.explained(a, b));
+        let rest: Vec<f32> = open
+            .rest
+            .iter()
+            .map(|rest| (rest + origins.nugget()).sqrt() as f32)
+            .collect();
+        let nugget = |a: usize, b: usize| if a == b { nodes.nugget() } else { 0.0 };
+        let whole = |a: usize, b: usize| nodes.alike(a, b) + nugget(a, b);
+        let left = |a: usize, b: usize| nodes.open_together(a, b) + nugget(a, b);
+        let measured: Vec<f64> = (0..count)
+            .map(|node| (points[node].open() / left(node, node).max(1e-9)).sqrt())
+            .collect();
+        let still = |a: usize, b: usize| left(a, b) * measured[a] * measured[b];
+        let scale = (0..places).flat_map(|place| {
+            let open = origins.open_together(place, place).max(0.0) + origins.nugget();
+            let known = origins.explained(place, place).max(0.0);
+            (0..count).map(move |node| (open, known, node))
+        });
+        let scale = scale.map(|(open, known, node)| {
+            let variance = open * whole(node, node) + known * still(node, node);
+            (1.0 / variance.max(1e-9).sqrt()) as f32
+        });
+        let (a, b) = (open.columns.len(), known.columns.len());
+        let entry = |place: usize, column: usize| match column.checked_sub(a) {
+            None => open.columns[column][place] as f32,
+            Some(column) => known.columns[column][place] as f32,
+        };
+        Self {
+            places,
+            points: count,
+            factor: Mat::from_fn(places, a + b, entry),
+            open_rank: a,
+            rest,
+            whole: lower(count, whole),
+            open: lower(count, still),
+            scale: scale.collect(),
+        }
+    }
+
+    /// Draws so many times; `each` gets the draw, the place and its errors towards the points, in usual deviations.
+    pub fn run(&self, draws: usize, random: &mut impl Rng, mut each: impl FnMut(usize, usize, &[f32])) {
+        let pool = Pool::new(random);
+        let (points, mut errors, mut own) = (self.points, vec![0.0; self.points], vec![0.0; self.points]);
+        for first in (0..draws).step_by(BLOCK) {
+            let block = BLOCK.min(draws - first);
+            let spread = &self.factor * self.coefficients(block, &pool, random);
+            for draw in 0..block {
+                let columns: Vec<&[f32]> = (0..points)
+                    .map(|point| spread.col_as_slice(draw * points + point))
+                    .collect();
+                for place in 0..self.places {
+                    pool.fill(&mut own, random);
+                    let (rest, scale) = (self.rest[place], &self.scale[place * points..]);
+                    for (point, error) in errors.iter_mut().enumerate() {
+                        let alone = along(&self.whole, point, points, &own);
+                        *error = (columns[point][place] + rest * alone) * scale[point];
+                    }
+                    each(first + draw, place, &errors);
+                }
+            }
+        }
+    }
+
+    /// What each column of the factor is taken times, for each point of each draw.
+    fn coefficients(&self, block: usize, pool: &Pool, random: &mut impl Rng) -> Mat<f32> {
+        let (points, rank) = (self.points, self.factor.ncols());
+        let mut coefficients = Mat::zeros(rank, points * block);
+        let mut own = vec![0.0; points];
+        for draw in 0..block {
+            for column in 0..rank {
+                pool.fill(&mut own, random);
+                let nodes = if column < self.open_rank {
+                    &self.whole
+                } else {
+                    &self.open
+                };
+                for point in 0..points {
+                    coefficients[(column, draw * points + point)] = along(nodes, point, points, &own);
+                }
+            }
+        }
+        coefficients
+    }
+}
+
+/// One entry of a lower factor times a vector.
+fn along(factor: &[f32], row: usize, width: usize, own: &[f32]) -> f32 {
+    let row = &factor[row * width..row * width + row + 1];
+    row.iter().zip(own).map(|(a, b)| a * b).sum()
+}
+
+/// The Cholesky factor of a small covariance, row after row; what rounding makes negative is nothing.
+fn lower(count: usize, covariance: impl Fn(usize, usize) -> f64) -> Vec<f32> {
+    let mut factor = vec![0.0; count * count];
+    for i in 0..count {
+        for j in 0..=i {
+            let sum: f64 = (0..j)
+                .map(|k| factor[i * count + k] * factor[j * count + k])
+                .sum();
+            let value = covariance(i, j) - sum;
+            factor[i * count + j] = match factor[j * count + j] {
+                _ if i == j => value.max(0.0).sqrt(),
+                0.0 => 0.0,
+                pivot => value / pivot,
+            };
+        }
+    }
+    factor.into_iter().map(|value| value as f32).collect()
+}
+
+/// A covariance as a few columns and what they leave of its diagonal.
+struct Factor {
+    columns: Vec<Vec<f64>>,
+    rest: Vec<f64>,
+}
+
+impl Factor {
+    fn pivoted(count: usize, most: usize, covariance: impl Fn(usize, usize) -> f64) -> Self {
+        let mut rest: Vec<f64> = (0..count).map(|at| covariance(at, at).max(0.0)).collect();
+        let mut columns: Vec<Vec<f64>> = Vec::new();
+        let enough = 1e-6 * rest.iter().sum::<f64>();
+        while columns.len() < most && rest.iter().sum::<f64>() > enough {
+            let Some(pivot) = (0..count).max_by(|&a, &b| rest[a].total_cmp(&rest[b])) else {
+                break;
+            };
+            let root = rest[pivot].sqrt();
+            let mut column: Vec<f64> = (0..count).map(|at| covariance(at, pivot)).collect();
+            for known in &columns {
+                let share = known[pivot];
+                column
+                    .iter_mut()
+                    .zip(known)
+                    .for_each(|(value, known)| *value -= share * known);
+            }
+            for (value, rest) in column.iter_mut().zip(&mut rest) {
+                *value /= root;
+                *rest = (*rest - *value * *value).max(0.0);
+            }
+            rest[pivot] = 0.0;
+            columns.push(column);
+        }
+        Self { columns, rest }
+    }
+}
+
+/// Normal deviates, drawn from with replacement: much cheaper than making each anew.
+struct Pool(Vec<f32>);
+
+impl Pool {
+    fn new(random: &mut impl Rng) -> Self {
+        let mut pool = Vec::with_capacity(POOL);
+        while pool.len() < POOL {
+            let (u, v): (f64, f64) = (random.random_range(f64::MIN_POSITIVE..1.0), random.random());
+            let (length, turn) = ((-2.0 * u.ln()).sqrt(), (std::f64::consts::TAU * v).sin_cos());
+            pool.extend([(length * turn.0) as f32, (length * turn.1) as f32]);
+        }
+        Self(pool)
+    }
+
+    fn fill(&self, values: &mut [f32], random: &mut impl Rng) {
+        for four in values.chunks_mut(4) {
+            let mut bits: u64 = random.random();
+            for value in four {
+                *value = self.0[(bits & 0xffff) as usize];
+                bits >>= 16;
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Coverage in depth: what is left when a node dies, targets beside round-trip time, choosing by kilometres, trend.
+
+use super::{Interval, Share};
+use crate::observations::Day;
+
+/// What the shares alone do not tell.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Depth {
+    /// From the nearest node to the next, over what is measured.
+    pub backup: Option<Backup>,
+    /// How the weight stands to the lead's targets; always round-trip time, time to first byte and throughput.
+    pub targets: Vec<TargetShare>,
+    /// What choosing the nearest node by kilometres costs where it was measured.
+    pub by_km: Option<ByKilometres>,
+    /// The same with predictions.
+    pub by_km_predicted: Option<ByKilometres>,
+    /// The first half of the window against the second.
+    pub trend: Option<Trend>,
+}
+
+/// Distances when all nodes live, and when each place's nearest is dead: weighted means.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Backup {
+    /// To the nearest node that counts, in milliseconds.
+    pub nearest_ms: f64,
+    /// To the next one.
+    pub next_ms: f64,
+    /// The weight that measured both.
+    pub weight: f64,
+}
+
+/// What a target is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aim {
+    /// Round-trip time to the nearest node, at most so many milliseconds.
+    Rtt,
+    /// Its median time to first byte, at most so many milliseconds.
+    Ttfb,
+    /// Its throughput, at least so many megabits a second.
+    Mbps,
+}
+
+impl Aim {
+    /// The word in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rtt => "rtt_ms",
+            Self::Ttfb => "ttfb_ms",
+            Self::Mbps => "mbps",
+        }
+    }
+}
+
+/// How the weight stands to one target.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TargetShare {
+    /// What it is about.
+    pub aim: Aim,
+    /// The target, in the aim's unit.
+    pub target: f64,
+    /// Met, missed and unknown; `None`: not measured at all.
+    pub share: Option<Share>,
+}
+
+/// The players choose the node whose claimed place is nearest by great circle: what that costs against the best one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ByKilometres {
+    /// The mean time to the node that is nearest by kilometres.
+    pub chosen_ms: f64,
+    /// The mean time to the best node.
+    pub best_ms: f64,
+    /// The weight of which both are known.
+    pub weight: f64,
+    /// The part of it that is sent to a node which does not tie with the best.
+    pub misled_weight: f64,
+    /// Where it costs most, the costliest first.
+    pub worst: Vec<Detour>,
+}
+
+/// A place that is sent to another node than the best.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Detour {
+    /// The vantage, or the region that was predicted.
+    pub place: String,
+    /// The node nearest by kilometres.
+    pub chosen: String,
+    /// The best one.
+    pub best: String,
+    /// How much longer it takes, in milliseconds.
+    pub cost_ms: f64,
+    /// The weight it costs that.
+    pub weight: f64,
+}
+
+/// Two halves of a window against each other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trend {
+    /// The first.
+    pub first: Half,
+    /// The second.
+    pub second: Half,
+    /// How much longer the mean time is in the second, over the vantages that measured in both.
+    pub change_ms: Option<f64>,
+    /// Its 90 % interval; none under seven days in a half.
+    pub interval: Option<Interval>,
+}
+
+/// Half of a window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Half {
+    /// Its first day with a measurement.
+    pub from: Day,
+    /// Its last one.
+    pub to: Day,
+    /// Days with a measurement.
+    pub days: usize,
+    /// The mean time to the nearest node over the measured weight.
+    pub mean_ms: Option<f64>,
+    /// Its shares.
+    pub shares: Vec<Share>,
+}

@@ -1,0 +1,116 @@
+//! What stands beside the measured figures where nobody measured: times with an interval, marked as predicted.
+
+use super::{Interval, Share};
+use crate::country::Country;
+use crate::geo::Position;
+
+/// Whether predictions stand beside what was measured.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Forecast {
+    /// They do.
+    Made(Method),
+    /// They do not.
+    Missing(WhyNot),
+}
+
+/// What predictions rest on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Method {
+    /// Where the prior's times come from; `None`: predicted without one.
+    pub prior: Option<String>,
+    /// Pairs measured here.
+    pub own_pairs: usize,
+    /// Farther than this from any measured site nothing is predicted.
+    pub reach_km: f64,
+    /// The share of truths that an interval of one pair is to hold.
+    pub covered: f64,
+    /// How often the whole field was drawn.
+    pub draws: usize,
+}
+
+/// Why nothing is predicted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhyNot {
+    /// Nobody asked for it.
+    NotAsked,
+    /// No node has a place.
+    NoPlacedNode,
+    /// Nothing was measured, and there is no prior.
+    Nothing,
+    /// Too few vantages for an interval, and no prior.
+    TooFewVantages,
+    /// The times and places cannot be solved.
+    Degenerate,
+}
+
+/// What is predicted for one access class, beside what it measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClassPrediction {
+    /// Shares of all weight: by measurement where a vantage speaks, by prediction elsewhere. Intervals hold both
+    /// resampled days and joint draws of the predicted field.
+    pub shares: Vec<Share>,
+    /// The same if any one node dies.
+    pub survives: Vec<Share>,
+    /// The weight that only a prediction speaks for.
+    pub weight: f64,
+    /// The weight that nobody measured and that is out of reach.
+    pub unknown_weight: f64,
+    /// The mean time to the nearest node, over what is measured or predicted.
+    pub mean: Option<MeanTime>,
+    /// Places nobody speaks for, gathered into cells of about 100 km within a country; heaviest first.
+    pub cells: Vec<PredictedCell>,
+}
+
+/// A weighted mean.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MeanTime {
+    /// In milliseconds.
+    pub ms: f64,
+    /// Its 90 % interval.
+    pub interval: Option<Interval>,
+    /// The weight behind it.
+    pub weight: f64,
+}
+
+/// Some cities of one country that lie together and that no vantage speaks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PredictedCell {
+    /// Their weighted middle.
+    pub position: Position,
+    /// Their country.
+    pub country: Option<Country>,
+    /// Their weight.
+    pub weight: f64,
+    /// What is predicted there; `None`: unknown.
+    pub nearest: Option<PredictedTime>,
+}
+
+/// The nearest node of a cell, as predicted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PredictedTime {
+    /// The likeliest nearest node.
+    pub node: String,
+    /// The time to the nearest node, whichever it is, in milliseconds.
+    pub ms: f64,
+    /// Its 90 % interval.
+    pub interval: Interval,
+    /// The time to the next one, if there is another node.
+    pub second_ms: Option<f64>,
+}
+
+/// What is predicted for the part of a region that no vantage speaks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RegionPrediction {
+    /// That part's weight.
+    pub weight: f64,
+    /// The node with the lowest predicted mean there.
+    pub best: String,
+    /// Nodes that cannot be told from it, the best first.
+    pub tie_set: Vec<String>,
+    /// The mean time to the best node over the predicted weight.
+    pub ms: f64,
+    /// Its 90 % interval, from joint draws.
+    pub interval: Interval,
+    /// Shares of the whole region's weight, measured and predicted.
+    pub shares: Vec<Share>,
+}

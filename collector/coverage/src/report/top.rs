@@ -1,0 +1,132 @@
+//! The group's rule: a node is added only where one of the heaviest countries has none that meets the targets for
+//! two terms.
+
+use super::{ClassReport, Region, RegionId, Targets};
+use crate::country::Country;
+
+/// A term has so many days; the rule asks for two.
+pub(super) const TERM_DAYS: i32 = 15;
+
+/// The heaviest countries against the targets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TopCountries {
+    /// The heaviest first.
+    pub countries: Vec<TopCountry>,
+    /// The window holds two terms, so a country can be judged.
+    pub two_terms: bool,
+}
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TopCountry {
+    /// Which.
+    pub country: Country,
+    /// Its share of all weight.
+    pub share: f64,
+    /// The best node there, if any was measured.
+    pub best: Option<String>,
+    /// Its median time to first byte.
+    pub ttfb_ms: Option<f64>,
+    /// In the window's first half and in its second.
+    pub halves: [Meets; 2],
+    /// What the rule says.
+    pub verdict: TopVerdict,
+}
+
+/// Whether some node meets the targets in a country.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meets {
+    /// Time to first byte and throughput.
+    All,
+    /// Time to first byte; throughput is not measured.
+    AllMeasured,
+    /// It does not.
+    No,
+    /// Not measured.
+    Unknown,
+}
+
+/// What the rule says of a country.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TopVerdict {
+    /// No node met the targets in two terms: a node may be added.
+    Add,
+    /// Some node met them.
+    Served,
+    /// It is not measured, or not for two terms.
+    CannotTell,
+}
+
+impl TopVerdict {
+    /// The word in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Add => "add",
+            Self::Served => "served",
+            Self::CannotTell => "cannot-tell",
+        }
+    }
+}
+
+impl Meets {
+    fn of(region: Option<&Region>, targets: &Targets) -> Self {
+        let figures = region
+            .and_then(|region| region.measured.as_ref())
+            .map(|measured| measured.figures);
+        let Some(ttfb_ms) = figures.and_then(|figures| figures.ttfb_p50_ms) else {
+            return Self::Unknown;
+        };
+        let mbps = figures.and_then(|figures| figures.mbps);
+        match (ttfb_ms <= targets.ttfb_ms, mbps.map(|mbps| mbps >= targets.mbps)) {
+            (false, _) | (_, Some(false)) => Self::No,
+            (true, Some(true)) => Self::All,
+            (true, None) => Self::AllMeasured,
+        }
+    }
+}
+
+/// The `count` heaviest countries of a class; `halves` are its countries in each half of the window, which holds two
+/// terms or does not.
+pub(super) fn countries(
+    class: &ClassReport,
+    count: usize,
+    targets: &Targets,
+    halves: Option<&[Vec<Region>; 2]>,
+    two_terms: bool,
+) -> TopCountries {
+    let named = class.regions.iter().filter_map(|region| match region.id {
+        RegionId::Country(country) => Some((country, region)),
+        RegionId::Continent(_) | RegionId::Elsewhere => None,
+    });
+    let countries = named.take(count).map(|(country, region)| {
+        let half = |at: usize| {
+            let regions = halves.map(|halves| &halves[at])?;
+            regions.iter().find(|half| half.id == region.id)
+        };
+        let halves = [0, 1].map(|at| Meets::of(half(at), targets));
+        let measured = region.measured.as_ref();
+        TopCountry {
+            country,
+            share: super::part(region.weight, class.total_weight),
+            best: measured.map(|measured| measured.best.clone()),
+            ttfb_ms: measured.and_then(|measured| measured.figures.ttfb_p50_ms),
+            halves,
+            verdict: verdict(halves, two_terms),
+        }
+    });
+    TopCountries {
+        countries: countries.collect(),
+        two_terms,
+    }
+}
+
+fn verdict(halves: [Meets; 2], two_terms: bool) -> TopVerdict {
+    let served = |meets: &Meets| matches!(meets, Meets::All | Meets::AllMeasured);
+    if halves.iter().any(served) {
+        TopVerdict::Served
+    } else if two_terms && halves == [Meets::No; 2] {
+        TopVerdict::Add
+    } else {
+        TopVerdict::CannotTell
+    }
+}
