@@ -11,10 +11,12 @@ mod anycast;
 mod cover;
 mod fit;
 mod region;
+mod survey;
 mod typo;
 
 pub use anycast::{Anycast, anycast};
 pub use region::{Bestline, Disc, Estimate, Region, estimate};
+pub use survey::{Contradiction, Impossible, Misplaced, Site, SiteKind, Survey, Surveyed, impossible};
 pub use typo::{Suggestion, Typo};
 
 use crate::geo::Position;

@@ -78,6 +78,11 @@ pub enum Note {
         /// Its name.
         probe: String,
     },
+    /// A node whose place is not known.
+    NodeUnplaced {
+        /// Its name.
+        node: String,
+    },
 }
 
 /// What became of a node.

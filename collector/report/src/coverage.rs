@@ -3,7 +3,7 @@
 mod caveats;
 mod json;
 mod map;
-mod notes;
+pub(crate) mod notes;
 mod observations;
 mod page;
 mod predicted;
@@ -18,10 +18,12 @@ use isochrone_coverage::report::{CoverageReport, Region};
 use serde_json::Value;
 
 pub use self::observations::from_store;
+pub(crate) use self::words::window;
 use crate::Printed;
 use crate::frame::Frame;
 use crate::lines::Lines;
 use crate::tables::Table;
+use crate::world;
 
 impl Printed for CoverageReport {
     fn frame(&self) -> Frame {
@@ -83,7 +85,7 @@ fn attributions(report: &CoverageReport) -> Vec<String> {
     if !all[0].contains(cities::ATTRIBUTION) {
         all.push(cities::ATTRIBUTION.to_owned());
     }
-    all.push(map::ATTRIBUTION.to_owned());
+    all.push(world::ATTRIBUTION.to_owned());
     all
 }
 

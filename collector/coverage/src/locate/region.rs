@@ -49,6 +49,15 @@ pub struct Region {
     pub apart_km: f64,
 }
 
+impl Estimate {
+    /// How far the region reaches from its middle, in kilometres.
+    #[must_use]
+    pub fn reach_km(&self) -> f64 {
+        let away = |point: &Position| point.distance_km(self.position);
+        self.region.points.iter().map(away).fold(0.0, f64::max)
+    }
+}
+
 impl Bestline {
     /// The line under all of a witness's measurements (kilometres, milliseconds) that is closest to them.
     #[must_use]
@@ -119,16 +128,10 @@ pub fn estimate(discs: &[Disc]) -> Option<Estimate> {
     let mut best = around(centre, reach, &discs);
     for _ in 1..ROUNDS {
         centre = best.position;
-        reach = (reach * CLOSER).max(spread_km(&best));
+        reach = (reach * CLOSER).max(best.reach_km());
         best = around(centre, reach, &discs);
     }
     Some(best)
-}
-
-/// How far the region reaches from its middle.
-fn spread_km(estimate: &Estimate) -> f64 {
-    let away = |point: &Position| point.distance_km(estimate.position);
-    estimate.region.points.iter().map(away).fold(0.0, f64::max)
 }
 
 /// The best points within a reach of a centre.

@@ -5,7 +5,7 @@ use isochrone_coverage::cities;
 use isochrone_coverage::note::{Gone, Note};
 use isochrone_coverage::weights::WeightSource;
 
-pub(super) fn sentence(note: &Note) -> String {
+pub(crate) fn sentence(note: &Note) -> String {
     match note {
         Note::OtherTimes { file, read, others } => format!(
             "{file} also holds {}: this report reads {read} only.",
@@ -71,6 +71,9 @@ pub(super) fn sentence(note: &Note) -> String {
         Note::FewRuns { vantages, least } => format!(
             "Fewer than {least} runs reached any node from {}: its figures may be chance.",
             vantages.join(", ")
+        ),
+        Note::NodeUnplaced { node } => format!(
+            "Node {node} has no coordinates, and is left out: give it some with `target set {node} --location`."
         ),
         Note::ProbeUnplaced { probe } => format!(
             "Probe {probe} has no coordinates, and is left out: give it some with `probe invite --location`."
