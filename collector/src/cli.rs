@@ -111,6 +111,13 @@ Exit codes: 0 well, 1 something is wrong, 3 cannot tell.")]
     /// What the log says, over a window of time.
     #[command(subcommand)]
     Report(ReportCommand),
+    /// Can sites stand where they say? By light alone: what contradicts a place, and how far the others are proved.
+    #[command(after_help = "Examples:
+  isochrone-collector locate
+  isochrone-collector locate --format html > locate.html
+  isochrone-collector locate --sure ada-berlin --mmdb GeoLite2-City.mmdb
+  isochrone-collector locate --sites sites.csv --rtt rtt.csv")]
+    Locate(LocateArgs),
     /// The account of every planned slot: what was run, skipped, stored, dropped.
     #[command(after_help = "Examples:
   isochrone-collector ledger
@@ -436,6 +443,30 @@ pub struct CoverageArgs {
     pub format: ReportFormat,
 }
 
+/// What `locate` is made from.
+#[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
+pub struct LocateArgs {
+    /// How far back.
+    #[command(flatten)]
+    pub window: WindowArgs,
+    /// Sites whose place is known for sure from elsewhere: only they can confirm others.
+    #[arg(long, value_delimiter = ',', value_name = "NAME,NAME,…")]
+    pub sure: Vec<String>,
+    /// A database of addresses (GeoLite2, DB-IP), as one more witness that counts in no verdict; may be given
+    /// several times.
+    #[arg(long, value_name = "FILE")]
+    pub mmdb: Vec<PathBuf>,
+    /// Measured sites instead of a store: site, latitude, longitude[, network].
+    #[arg(long, requires = "rtt", conflicts_with_all = ["since", "from", "to", "mmdb"], value_name = "FILE")]
+    pub sites: Option<PathBuf>,
+    /// Round-trip times between the sites: source, destination, rtt_ms (or min_rtt_ms, p50_rtt_ms).
+    #[arg(long, requires = "sites", value_name = "FILE")]
+    pub rtt: Option<PathBuf>,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub format: ReportFormat,
+}
+
 /// A window of time.
 #[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
 pub struct WindowArgs {
@@ -555,9 +586,10 @@ pub enum Format {
 }
 
 /// How a report is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum ReportFormat {
     /// For people, at most 100 columns.
+    #[default]
     Text,
     /// For programs.
     Json,
@@ -636,6 +668,7 @@ mod tests {
         for (line, has_all) in [
             ("report coverage", true),
             ("report nodes", true),
+            ("locate", true),
             ("ledger", false),
             ("audit", false),
             ("show tokyo", false),

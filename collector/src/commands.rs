@@ -4,6 +4,7 @@
 mod error;
 mod export;
 mod load;
+mod locate;
 mod page;
 mod probes;
 mod reports;
@@ -30,6 +31,7 @@ use isochrone_web::LiveView;
 use tokio::sync::watch;
 
 pub use self::error::{CommandError, UsageError};
+pub use self::locate::{locate_from_files, with_whole_paths};
 pub use self::page::PageReports;
 pub use self::reports::{coverage_from_files, read_weights};
 pub use self::status::{status_of_no_answer, status_of_no_collector};
@@ -92,7 +94,7 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
     let out = Out::new(answers, &context.store);
     let reads_log = matches!(
         command,
-        Command::Show { .. } | Command::Report(_) | Command::Export(_)
+        Command::Show { .. } | Command::Report(_) | Command::Locate(_) | Command::Export(_)
     );
     let result = match command {
         Command::Status { format } => match status::status(&context, format, &out).await {
@@ -103,6 +105,7 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
         Command::Target(command) => targets::carry_out(&context, command, &out).await,
         Command::Show { node, window, format } => reports::show(&context, &node, &window, format, &out).await,
         Command::Report(command) => reports::carry_out(&context, command, &out).await,
+        Command::Locate(args) => locate::locate(&context, args, &out).await,
         Command::Ledger {
             accept_damage: Some(which),
             format,

@@ -56,12 +56,17 @@ const KEPT_IN: &[(&str, &str)] = &[
     ("csv", "collector/coverage collector/report"), // coverage reads, report writes
     ("faer", "collector/coverage"),
     ("maud", "collector/report"),
+    ("maxminddb", "collector"),
     ("toml_edit", "collector/planner collector"),
     ("ureq", "collector/watch collector"),
 ];
 
 /// Names that only these places may write.
 const WRITTEN_IN: &[(&str, &[&str])] = &[
+    (
+        "maxminddb::",
+        &["collector/src/commands/locate/databases.rs", "tests/"],
+    ),
     ("bincode::", &["proto/src/serializer.rs", "tests/"]),
     (
         "zstd::",

@@ -40,7 +40,8 @@ impl Position {
     }
 
     /// The place so many kilometres away in a direction, in radians from north by east.
-    pub(crate) fn towards(self, bearing: f64, km: f64) -> Option<Self> {
+    #[must_use]
+    pub fn towards(self, bearing: f64, km: f64) -> Option<Self> {
         let (latitude, away) = (self.latitude.to_radians(), km / EARTH_RADIUS_KM);
         let sine = latitude.sin() * away.cos() + latitude.cos() * away.sin() * bearing.cos();
         let there = sine.clamp(-1.0, 1.0).asin();

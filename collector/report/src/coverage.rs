@@ -3,9 +3,10 @@
 mod caveats;
 mod json;
 mod map;
-mod notes;
+pub(crate) mod notes;
 mod observations;
 mod page;
+mod predicted;
 mod tables;
 mod text;
 mod words;
@@ -17,10 +18,12 @@ use isochrone_coverage::report::{CoverageReport, Region};
 use serde_json::Value;
 
 pub use self::observations::from_store;
+pub(crate) use self::words::window;
 use crate::Printed;
 use crate::frame::Frame;
 use crate::lines::Lines;
 use crate::tables::Table;
+use crate::world;
 
 impl Printed for CoverageReport {
     fn frame(&self) -> Frame {
@@ -38,6 +41,8 @@ impl Printed for CoverageReport {
             demo: self.source == Source::Demo,
             method: caveats::all(self)
                 .into_iter()
+                .chain(predicted::method(self))
+                .chain(predicted::settings(self))
                 .chain(self.notes.iter().map(notes::sentence))
                 .collect(),
             glossary: &words::GLOSSARY,
@@ -80,7 +85,7 @@ fn attributions(report: &CoverageReport) -> Vec<String> {
     if !all[0].contains(cities::ATTRIBUTION) {
         all.push(cities::ATTRIBUTION.to_owned());
     }
-    all.push(map::ATTRIBUTION.to_owned());
+    all.push(world::ATTRIBUTION.to_owned());
     all
 }
 

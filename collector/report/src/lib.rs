@@ -12,6 +12,7 @@ pub mod frame;
 mod golden;
 pub mod ledger;
 pub mod lines;
+pub mod locate;
 pub mod log;
 pub mod nodes;
 mod outages;
@@ -22,6 +23,7 @@ pub mod tables;
 pub mod targets;
 mod vantages;
 mod words;
+mod world;
 
 use serde_json::Value;
 

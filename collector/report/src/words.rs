@@ -47,6 +47,29 @@ pub(crate) fn ms_interval(interval: Option<Interval>) -> String {
     )
 }
 
+/// A distance: `80 km`, `640 km`, `11,600 km`.
+pub(crate) fn km(value: f64) -> String {
+    kilometres(value, f64::round)
+}
+
+/// The same, never less than it is: what something lies within.
+pub(crate) fn km_at_most(value: f64) -> String {
+    kilometres(value, f64::ceil)
+}
+
+fn kilometres(value: f64, round: fn(f64) -> f64) -> String {
+    let step = match value {
+        far if far >= 1_000.0 => 100.0,
+        near if near >= 100.0 => 10.0,
+        _ => 1.0,
+    };
+    let whole = (round(value / step) * step) as u64;
+    match (whole / 1_000, whole % 1_000) {
+        (0, rest) => format!("{rest} km"),
+        (thousands, rest) => format!("{thousands},{rest:03} km"),
+    }
+}
+
 /// A weight: `83 M`, `1.2 M`, `640 k`, `12`.
 pub(crate) fn weight(value: f64) -> String {
     match value {
@@ -71,4 +94,18 @@ pub(crate) fn cut(text: &str, max: usize) -> String {
     }
     let kept: String = text.chars().take(max - 1).collect();
     format!("{kept}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bound_in_kilometres_is_never_rounded_down() {
+        assert_eq!(km(11_608.0), "11,600 km");
+        assert_eq!(km_at_most(11_608.0), "11,700 km");
+        assert_eq!(km_at_most(991.0), "1,000 km");
+        assert_eq!((km_at_most(0.2), km(0.2)), ("1 km".to_owned(), "0 km".to_owned()));
+        assert_eq!(km(96.6), "97 km");
+    }
 }

@@ -11,6 +11,8 @@ use isochrone_planner::targets::{EditError, NodeError, TargetsError};
 use isochrone_store::StoreError;
 use tokio::task::JoinError;
 
+use super::locate::DatabaseError;
+
 /// Why a command was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
@@ -65,6 +67,9 @@ pub enum CommandError {
     /// A file of figures cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A database of addresses does not speak.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// The coverage report cannot be made.
     #[error(transparent)]
     Coverage(#[from] ReportError),
@@ -175,6 +180,20 @@ pub enum UsageError {
     /// One of two files.
     #[error("--sites and --rtt go together, and --nodes says which sites are nodes")]
     FilesApart,
+    /// One of two files.
+    #[error("--sites and --rtt go together")]
+    MeshFilesApart,
+    /// A name that no site has.
+    #[error("--sure: no site is called {name}; {}", example.as_ref().map_or_else(
+        || "there is none yet".to_owned(),
+        |example| format!("write it as the report does, such as {example}"),
+    ))]
+    NoSuchSite {
+        /// As given.
+        name: String,
+        /// One that there is.
+        example: Option<String>,
+    },
     /// The command names a file of weights and does not hold it.
     #[error("--weights {file}: the file did not come with the command; are both of one version?")]
     WeightsLeftBehind {

@@ -79,7 +79,11 @@ fn weights(args: &CoverageArgs) -> Result<Weights, CommandError> {
     }
 }
 
-async fn print(report: &impl Printed, format: ReportFormat, out: &Out) -> Result<(), CommandError> {
+pub(super) async fn print(
+    report: &impl Printed,
+    format: ReportFormat,
+    out: &Out,
+) -> Result<(), CommandError> {
     match format {
         ReportFormat::Text => out.document(report.text(WIDTH)).await,
         ReportFormat::Json => out.json(&report.json()).await,
@@ -289,16 +293,16 @@ pub(super) async fn coverage(
 }
 
 /// What a report reads from the log with.
-struct Reading {
-    store: Store,
-    roster: Roster,
-    window: Window,
+pub(super) struct Reading {
+    pub(super) store: Store,
+    pub(super) roster: Roster,
+    pub(super) window: Window,
     /// Batches in the log, for the progress bar.
     total: u64,
 }
 
 impl Reading {
-    fn of(context: &CommandContext, window: Window) -> Result<Self, StoreError> {
+    pub(super) fn of(context: &CommandContext, window: Window) -> Result<Self, StoreError> {
         let store = context.store.clone();
         let targets = context.targets.borrow().clone();
         let removed = removed_nodes::removed(&store, &targets)?;
@@ -310,7 +314,7 @@ impl Reading {
         })
     }
 
-    fn progress(&self, out: &Out) -> impl FnMut(u64) + use<> {
+    pub(super) fn progress(&self, out: &Out) -> impl FnMut(u64) + use<> {
         let (out, total) = (out.clone(), self.total);
         move |done| out.progress(done, total)
     }
@@ -360,7 +364,7 @@ impl From<ReportFailure> for CommandError {
 }
 
 /// The window that the options name; seven days without any.
-fn window(context: &CommandContext, args: &WindowArgs) -> Result<Window, CommandError> {
+pub(super) fn window(context: &CommandContext, args: &WindowArgs) -> Result<Window, CommandError> {
     let now = context.clock.wall();
     if args.from.is_none() && args.to.is_none() {
         return Ok(Window::since(

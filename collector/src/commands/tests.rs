@@ -111,6 +111,10 @@ fn commands() -> Vec<String> {
         &format!("report coverage {WINDOW}"),
         &["text", "json", "html", "md", "csv"],
     );
+    each(
+        &format!("locate {WINDOW}"),
+        &["text", "json", "html", "md", "csv"],
+    );
     commands.push("target set berlin --interval 20s".to_owned());
     commands
         .push("target add oslo --url https://oslo.example.org/ --worker w --location 59.9,10.7".to_owned());

@@ -23,7 +23,7 @@ use super::link::Cut;
 use super::probe_process::{NodeAddress, Orders, Task};
 use super::receiver::Receiver;
 use super::relay::{self, EchoRelay};
-use super::world::{CITIES, City};
+use super::world::{CITIES, City, claimed};
 use crate::cli::{AccessArg, Command, Format, ProbeCommand};
 use crate::config::Paths;
 use crate::control::{self, Answer};
@@ -457,7 +457,8 @@ fn targets_toml(nodes: &BTreeMap<usize, ArgusNode>) -> String {
     nodes
         .iter()
         .map(|(index, node)| {
-            let City { name, worker, place, latitude, longitude, network, .. } = CITIES[*index];
+            let City { name, worker, place, network, .. } = CITIES[*index];
+            let (latitude, longitude) = claimed(&CITIES[*index]);
             let url = node.base_url();
             format!(
                 "[[node]]\nnode = \"{name}\"\nkind = \"argus\"\nurl = \"{url}\"\nworker = \"{worker}\"\nplace = \"{place}\"\nlatitude = {latitude:?}\nlongitude = {longitude:?}\nnetwork = {network}\nasset = \"{ASSET}\"\ninterval = \"2s\"\n\n"

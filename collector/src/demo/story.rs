@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::director::Director;
 use super::history::{SLOW_BY, SLOW_NODE};
 use super::world::CITIES;
-use crate::cli::{Command, CoverageArgs, Format, ReportCommand, ReportFormat, WindowArgs};
+use crate::cli::{Command, CoverageArgs, Format, LocateArgs, ReportCommand, ReportFormat, WindowArgs};
 use crate::terminal;
 
 /// How long one step may take before the demo says that something is wrong.
@@ -47,6 +47,7 @@ impl<'a> Story<'a> {
         self.collector_is_killed().await?;
         self.node_comes_back().await?;
         self.fleet_fails().await?;
+        self.locate().await?;
         self.report().await
     }
 
@@ -67,6 +68,9 @@ impl<'a> Story<'a> {
             "The mesh is up: {pairs} pairs are measured. Isochrone's page: http://{}/",
             self.world.page
         ));
+        self.say(
+            "The node in Los Angeles claims a place that lies: its longitude lost its sign. What light says of that comes at the end.",
+        );
         self.say(&format!(
             "One node is sick on purpose: {SLOW_NODE} answers {} ms late. It is up, so nobody is alerted; its time to first byte on the page tells.",
             SLOW_BY.as_millis()
@@ -196,15 +200,26 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
+    /// The answer alone: what `locate` says before its tables.
+    async fn locate(&mut self) -> anyhow::Result<()> {
+        self.say("Nothing is faster than light: can all sites stand where they say?");
+        let args = LocateArgs {
+            window: fifteen_days(),
+            ..LocateArgs::default()
+        };
+        let (code, text) = self.ask(Command::Locate(args)).await?;
+        if code != 0 {
+            bail!("locate failed: {text}");
+        }
+        let answer = text.split("\nEach place\n").next().unwrap_or_default();
+        terminal::say(&format!("\n{}\n\n", answer.trim_end()));
+        Ok(())
+    }
+
     async fn report(&mut self) -> anyhow::Result<()> {
         self.say("Last, the region coverage report over fifteen simulated days, with what it cannot say:");
-        let window = WindowArgs {
-            since: Some("15days".to_owned()),
-            from: None,
-            to: None,
-        };
         let args = CoverageArgs {
-            window,
+            window: fifteen_days(),
             weights: "people".to_owned(),
             weights_file: None,
             sites: None,
@@ -391,6 +406,15 @@ fn summary(alert: &Alert) -> String {
         )
     });
     lines.fold(alert.summary.clone(), |text, line| text + &line)
+}
+
+/// All that the demo's past holds.
+fn fifteen_days() -> WindowArgs {
+    WindowArgs {
+        since: Some("15days".to_owned()),
+        from: None,
+        to: None,
+    }
 }
 
 /// Results younger than this are of the moment, in seconds.

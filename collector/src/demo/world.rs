@@ -72,6 +72,18 @@ pub const CITIES: [City; 10] = [
     city("sydney", "Sydney, AU", "jack", (-33.87, 151.21), 64509, true),
 ];
 
+/// The node whose claimed place lies, and what it claims: the longitude lost its sign, which puts Los Angeles into China.
+const MISPLACED: (&str, (f64, f64)) = ("losangeles", (34.05, 118.24));
+
+/// Degrees north and east that a city's node claims.
+#[must_use]
+pub fn claimed(city: &City) -> (f64, f64) {
+    match MISPLACED {
+        (name, claim) if name == city.name => claim,
+        _ => (city.latitude, city.longitude),
+    }
+}
+
 /// Half of a symmetric table, in milliseconds: row i holds the times to the cities after it.
 const RTT_MS: [&[u16]; 9] = [
     &[90, 150, 200, 110, 165, 140, 170, 235, 290], // Berlin
@@ -108,6 +120,10 @@ pub fn rtt_with_jitter(a: usize, b: usize, random: u64) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use isochrone_coverage::geo::Position;
+    use isochrone_coverage::locate::{Typo, Verdict, locate};
+    use isochrone_coverage::predict::{Measured, Place};
+
     use super::*;
 
     fn index(name: &str) -> usize {
@@ -151,6 +167,41 @@ mod tests {
                 CITIES[b].name
             );
         }
+    }
+
+    #[test]
+    fn the_one_node_whose_claimed_place_lies_is_found_and_its_slip_named() {
+        let place = |(latitude, longitude)| Place {
+            position: Position::new(latitude, longitude).unwrap(),
+            network: None,
+        };
+        let probes = CITIES.iter().map(|city| place((city.latitude, city.longitude)));
+        let nodes: Vec<usize> = (0..CITIES.len())
+            .filter(|&index| CITIES[index].has_node)
+            .collect();
+        let places: Vec<Place> = probes
+            .chain(nodes.iter().map(|&index| place(claimed(&CITIES[index]))))
+            .collect();
+        let mut pairs = Vec::new();
+        for a in 0..CITIES.len() {
+            let mut measured = |b, city| {
+                let rtt_ms = rtt(a, city).as_secs_f64() * 1_000.0;
+                pairs.push(Measured { a, b, rtt_ms });
+            };
+            (0..a).for_each(|b| measured(b, b));
+            let others = nodes.iter().enumerate().filter(|(_, city)| **city != a);
+            others.for_each(|(at, &city)| measured(CITIES.len() + at, city));
+        }
+        let location = locate(&places, &pairs, &[]);
+        let liar = CITIES.len()
+            + nodes
+                .iter()
+                .position(|&city| CITIES[city].name == MISPLACED.0)
+                .unwrap();
+        assert_eq!(location.suspects, [liar]);
+        let found = &location.sites[liar];
+        assert_eq!(found.verdict, Verdict::Impossible);
+        assert_eq!(found.suggestion.unwrap().typo, Typo::Longitude);
     }
 
     #[test]

@@ -93,6 +93,7 @@ impl Mesh {
             ("targets", collector(&["target", "list"])),
             ("show", collector(&["show", "tokyo"])),
             ("coverage", collector(&["report", "coverage"])),
+            ("locate", collector(&["locate"])),
             ("nodes", collector(&["report", "nodes"])),
             ("ledger", collector(&["ledger"])),
             ("status", vec![self.status()]),
@@ -105,12 +106,16 @@ impl Mesh {
     }
 
     fn csv(&self) -> BTreeMap<&'static str, String> {
-        let csv = |report: &str| {
-            let said = self.collector(&["report", report, "--format", "csv"]);
+        let csv = |report: &[&str]| {
+            let said = self.collector(&[report, &["--format", "csv"]].concat());
             succeeded(&said);
             String::from_utf8(said.stdout).unwrap()
         };
-        BTreeMap::from([("nodes", csv("nodes")), ("coverage", csv("coverage"))])
+        BTreeMap::from([
+            ("nodes", csv(&["report", "nodes"])),
+            ("coverage", csv(&["report", "coverage"])),
+            ("locate", csv(&["locate"])),
+        ])
     }
 
     fn files(&self) -> BTreeMap<&'static str, BTreeSet<String>> {

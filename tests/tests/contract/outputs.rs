@@ -10,13 +10,16 @@ use crate::book;
 use crate::gathered::MESH;
 use crate::key_tree;
 
-/// Every JSON output has its keys; that of coverage together with a report on files, which knows more.
+/// Every JSON output has its keys; those of coverage and locate together with a report on files, which knows more.
 #[test]
 fn keys_of_every_output_are_the_agreed_ones() {
     for (name, documents) in &MESH.json {
         let mut documents = documents.clone();
         if *name == "coverage" {
             documents.push(coverage_of_files());
+        }
+        if *name == "locate" {
+            documents.push(locate_of_files());
         }
         key_tree::compare(name, &documents);
     }
@@ -74,4 +77,24 @@ fn coverage_of_files() -> Value {
         .unwrap();
     assert!(said.status.success(), "{said:?}");
     serde_json::from_slice(&said.stdout).unwrap()
+}
+
+/// A site that lost a sign has what the honest ones do not.
+fn locate_of_files() -> Value {
+    let example = |name: &str| book::root().join("docs/example").join(name);
+    let folder = tempfile::tempdir().unwrap();
+    let sites = std::fs::read_to_string(example("sites.csv")).unwrap();
+    let sites = sites.replace("34.05,-118.24", "34.05,118.24");
+    std::fs::write(folder.path().join("sites.csv"), sites).unwrap();
+    let said = Command::new(program("isochrone-collector"))
+        .args(["locate", "--format", "json", "--sites"])
+        .arg(folder.path().join("sites.csv"))
+        .arg("--rtt")
+        .arg(example("rtt.csv"))
+        .output()
+        .unwrap();
+    assert!(said.status.success(), "{said:?}");
+    let said: Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert_eq!(said["suspects"], serde_json::json!(["losangeles"]));
+    said
 }

@@ -32,7 +32,9 @@ pub fn read_mesh(sites: &FileText, rtt: &FileText) -> Result<Mesh, FileError> {
         sites: &known,
     };
     let times = rtt::read(rtt, &names, &all)?;
-    notes.extend(times.notes);
+    // Which direction was measured means nothing here: every site is both ends.
+    let told = |note: &Note| !matches!(note, Note::Reversed { .. });
+    notes.extend(times.notes.into_iter().filter(told));
     let forth = times.values.iter().filter(|one| one.vantage < one.node);
     let mut pairs: Vec<Measured> = forth
         .map(|one| Measured {

@@ -39,6 +39,17 @@ impl Typo {
         }
     }
 
+    /// What undoes it, in words: "with the …".
+    #[must_use]
+    pub fn undone_in_words(self) -> &'static str {
+        match self {
+            Self::Swapped => "coordinates the other way round",
+            Self::Latitude => "other sign of the latitude",
+            Self::Longitude => "other sign of the longitude",
+            Self::BothSigns => "other sign of both coordinates",
+        }
+    }
+
     fn undone(self, position: Position) -> Option<Position> {
         let (latitude, longitude) = (position.latitude(), position.longitude());
         match self {

@@ -1,18 +1,15 @@
 //! The world map: one SVG that shows, for each budget, which places are within it.
 
-mod land;
-
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-pub(super) use self::land::ATTRIBUTION;
-use self::land::{EqualEarth, tenths};
 use isochrone_coverage::geo::Position;
 use isochrone_coverage::report::{ClassReport, CoverageReport, Standing, VantageReport, WeightedPlace};
 use isochrone_coverage::weights::WeightKind;
 use maud::{Markup, html};
 
 use super::words::{first_line, of_what, vantage_title};
+use crate::world::{EqualEarth, tenths};
 
 /// Places of one speaker within a square of this side become one dot, so that a page stays small.
 const CELL: f64 = 2.5;

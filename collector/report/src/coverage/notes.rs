@@ -5,7 +5,7 @@ use isochrone_coverage::cities;
 use isochrone_coverage::note::{Gone, Note};
 use isochrone_coverage::weights::WeightSource;
 
-pub(super) fn sentence(note: &Note) -> String {
+pub(crate) fn sentence(note: &Note) -> String {
     match note {
         Note::OtherTimes { file, read, others } => format!(
             "{file} also holds {}: this report reads {read} only.",
@@ -48,6 +48,33 @@ pub(super) fn sentence(note: &Note) -> String {
             };
             format!("Node {node} was measured and is {now} since: it is left out.")
         }
+        Note::Impossible { names } => format!(
+            "Left out, for light contradicts the place {}: {}. See `locate`: place does not fit; typo?",
+            if names.len() == 1 {
+                "it claims"
+            } else {
+                "they claim"
+            },
+            names.join(", ")
+        ),
+        Note::NodesUnplaced { nodes } => format!(
+            "No coordinates are known of {}: what was measured counts, but nothing is predicted towards {}, nor can it \
+             be said which node is nearest by kilometres. Set `place` in targets.toml.",
+            nodes.join(", "),
+            if nodes.len() == 1 { "it" } else { "them" }
+        ),
+        Note::OneVantage => {
+            "Only one vantage measured: this is the view of one server in one building, and says \
+                             nothing of a country."
+                .to_owned()
+        }
+        Note::FewRuns { vantages, least } => format!(
+            "Fewer than {least} runs reached any node from {}: its figures may be chance.",
+            vantages.join(", ")
+        ),
+        Note::NodeUnplaced { node } => format!(
+            "Node {node} has no coordinates, and is left out: give it some with `target set {node} --location`."
+        ),
         Note::ProbeUnplaced { probe } => format!(
             "Probe {probe} has no coordinates, and is left out: give it some with `probe invite --location`."
         ),

@@ -78,7 +78,7 @@ fn networks(class: &ClassReport) -> String {
 }
 
 /// `2026-11-15 19:48 to 2026-11-22 19:48 UTC`.
-pub(super) fn window(window: Window) -> String {
+pub(crate) fn window(window: Window) -> String {
     let minute = |at: jiff::Timestamp| at.strftime("%Y-%m-%d %H:%M").to_string();
     format!("{} to {} UTC", minute(window.from), minute(window.to))
 }

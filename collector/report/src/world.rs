@@ -1,4 +1,4 @@
-//! Outlines of the world's land, for maps.
+//! The world as a picture: outlines of its land, and where a place lies in it.
 
 use std::f64::consts::PI;
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use isochrone_coverage::geo::Position;
 pub(crate) const ATTRIBUTION: &str = "land: Natural Earth (naturalearthdata.com), public domain";
 
 /// The outlines made by `data/make_land.mjs`.
-const LAND: &str = include_str!("../../../data/land.txt");
+const LAND: &str = include_str!("../data/land.txt");
 /// The file's coordinates are counted in this part of a degree.
 const UNITS_PER_DEGREE: f64 = 20.0;
 
@@ -35,19 +35,19 @@ fn ring(line: &str) -> Vec<Position> {
 ///
 /// Its picture is [`WIDTH`](Self::WIDTH) × [`HEIGHT`](Self::HEIGHT) units and ends below South America.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct EqualEarth;
+pub(crate) struct EqualEarth;
 
 impl EqualEarth {
     /// Width of the picture.
-    pub(super) const WIDTH: f64 = 1000.0;
+    pub(crate) const WIDTH: f64 = 1000.0;
     /// Height of the picture: from 84° north to 57° south.
-    pub(super) const HEIGHT: f64 = 439.0;
+    pub(crate) const HEIGHT: f64 = 439.0;
     /// Half the width of the projection in its own units, and where the picture's upper edge lies.
     const HALF_WIDTH: f64 = 2.7066299836960748;
     const TOP: f64 = 1.307;
 
     /// Where a place lies in the picture: right and down from its upper left corner.
-    pub(super) fn project(position: Position) -> (f64, f64) {
+    pub(crate) fn project(position: Position) -> (f64, f64) {
         const A: [f64; 4] = [1.340264, -0.081106, 0.000893, 0.003796];
         let (latitude, longitude) = (
             position.latitude() * PI / 180.0,
@@ -63,7 +63,7 @@ impl EqualEarth {
     }
 
     /// The land as the `d` of one SVG path.
-    pub(super) fn land_path() -> String {
+    pub(crate) fn land_path() -> String {
         let mut path = String::with_capacity(64 << 10);
         for ring in outline() {
             let mut last = (0, 0);
@@ -87,7 +87,7 @@ impl EqualEarth {
 }
 
 /// A number of tenths, as short as it can be written.
-pub(super) fn tenths(value: i32) -> String {
+pub(crate) fn tenths(value: i32) -> String {
     let sign = if value < 0 { "-" } else { "" };
     match (value.unsigned_abs() / 10, value.unsigned_abs() % 10) {
         (whole, 0) => format!("{sign}{whole}"),

@@ -1,0 +1,59 @@
+//! The report as one HTML page.
+
+use maud::{Markup, html};
+
+use super::words::{answer, anycast, impossible, label, story};
+use super::{LocateReport, map, tables};
+use crate::frame::Frame;
+
+/// What this page has beside every page.
+const STYLE: &str = include_str!("style.css");
+
+pub(super) fn html(report: &LocateReport, frame: &Frame) -> String {
+    let body = html! {
+        section.class {
+            @for (index, sentence) in answer(report).iter().chain(&anycast(report)).enumerate() {
+                p.first.lead[index == 0] { (sentence) }
+            }
+            (figure(report))
+            @for site in impossible(report) {
+                div.callout.wrong role="note" {
+                    h3 { (label(report, site)) ": place does not fit; typo?" }
+                    ul { @for sentence in story(report, site) { li { (sentence) } } }
+                }
+            }
+            (tables::places(report).html())
+            @if let Some(databases) = tables::databases(report) { (databases.html()) }
+        }
+    };
+    frame.html(STYLE, &body)
+}
+
+fn figure(report: &LocateReport) -> Markup {
+    let marks = [
+        ("claimed", "claimed, and nothing contradicts it"),
+        ("false", "claimed, and it does not fit"),
+        ("meant", "what may have been meant"),
+        ("region", "where it probably stands"),
+    ];
+    let shown = if impossible(report).is_empty() {
+        1
+    } else {
+        marks.len()
+    };
+    html! {
+        figure.world {
+            (map::places(report))
+            figcaption {
+                ul.legend {
+                    @for (kind, words) in &marks[..shown] {
+                        li { svg viewBox="0 0 16 16" aria-hidden="true" { (map::mark(kind, (8.0, 8.0))) } (words) }
+                    }
+                }
+                @if shown > 1 {
+                    span.hint { "Dashed: how far light can have come in the times of the witnesses that contradict it." }
+                }
+            }
+        }
+    }
+}

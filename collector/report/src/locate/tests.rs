@@ -1,0 +1,250 @@
+use std::sync::Arc;
+
+use isochrone_base::fixture::{self, DAY0, connected, good, replied};
+use isochrone_base::roster::{NodeEntry, ProbeEntry, Roster};
+use isochrone_coverage::files::{FileText, read_mesh};
+use isochrone_coverage::locate::{Survey, Verdict};
+use isochrone_proto::ids::TargetId;
+use isochrone_proto::measurement::Outcome;
+use isochrone_proto::units::UnixMillis;
+use isochrone_store::fixture::stored;
+
+use super::survey::SurveyBuilder;
+use super::*;
+use crate::log::{Fill as _, Window};
+
+/// The sites of `docs/example`, with Los Angeles as it is claimed.
+fn files(los_angeles: &str) -> LocateReport {
+    let example = |name: &str| {
+        let path = format!("{}/../../docs/example/{name}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(path).unwrap()
+    };
+    let sites = example("sites.csv").replace("losangeles,34.05,-118.24", los_angeles);
+    let mesh = read_mesh(
+        &FileText::new("sites.csv", sites),
+        &FileText::new("rtt.csv", example("rtt.csv")),
+    );
+    LocateReport {
+        surveyed: Survey::of_mesh(mesh.unwrap()).judge(&[]),
+        databases: Vec::new(),
+        sure: Vec::new(),
+    }
+}
+
+/// Text as it was before it was broken into lines.
+fn flowing(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn lost_sign_is_named_first_with_what_contradicts_it_and_what_was_meant() {
+    let report = files("losangeles,34.05,118.24");
+    let text = report.text(100);
+    let answer = text.lines().find(|line| line.contains("typo?")).unwrap();
+    assert_eq!(answer, "losangeles: place does not fit; typo?");
+    for said in [
+        "It answered newyork in 65.0 ms; light needs 116 ms for the 11,600 km",
+        "Meant to be 34.05, -118.24, at Los Angeles, US?",
+        "With the other sign of the longitude every witness fits.",
+    ] {
+        assert!(flowing(&text).contains(said), "{said}: {text}");
+    }
+}
+
+#[test]
+fn every_format_of_a_wrong_place_is_as_agreed() {
+    crate::golden::check("locate", &files("losangeles,34.05,118.24"));
+}
+
+#[test]
+fn honest_places_are_called_nothing_more_than_uncontradicted() {
+    let report = files("losangeles,34.05,-118.24");
+    let text = flowing(&report.text(100));
+    assert!(
+        text.contains("Nothing contradicts any of the 10 places, which proves little"),
+        "{text}"
+    );
+    assert!(text.contains("could be anywhere within"), "{text}");
+    assert!(!text.contains("typo?"), "{text}");
+    assert!(!report.html().contains("class=\"callout"));
+}
+
+#[test]
+fn site_known_for_sure_confirms_others_to_a_radius() {
+    let mut report = files("losangeles,34.05,-118.24");
+    report.surveyed = report.surveyed.survey.clone().judge(&[0]);
+    report.sure = vec![0];
+    let verdict = report.surveyed.location.sites[1].verdict;
+    assert!(matches!(verdict, Verdict::Confirmed { .. }), "{verdict:?}");
+    assert!(report.text(100).contains("named as sure"));
+    assert_eq!(report.json()["sites"][1]["verdict"], "confirmed");
+}
+
+#[test]
+fn page_draws_the_region_and_loads_nothing() {
+    let html = files("losangeles,34.05,118.24").html();
+    for outside in ["<script", "src=", "href=", "url(", "@import", "http:", "https:"] {
+        assert!(!html.contains(outside), "{outside}");
+    }
+    for drawn in [
+        "class=\"region\"",
+        "class=\"reach\"",
+        "class=\"meant\"",
+        "class=\"false\"",
+    ] {
+        assert!(html.contains(drawn), "{drawn}");
+    }
+}
+
+#[test]
+fn database_stands_apart_and_changes_no_verdict() {
+    let mut report = files("losangeles,34.05,-118.24");
+    let before = report.json()["sites"][3]["verdict"].clone();
+    report.databases.push(DatabaseWord {
+        database: "cities.mmdb".to_owned(),
+        site: 3,
+        position: Position::new(52.5, 13.4),
+        country: Country::code("DE"),
+    });
+    let (json, text) = (report.json(), report.text(100));
+    assert_eq!(json["sites"][3]["verdict"], before);
+    assert_eq!(json["sites"][3]["databases"][0]["country"], "DE");
+    assert!(text.contains("What databases say (in no verdict)"), "{text}");
+    assert!(text.contains("count in no verdict"), "{text}");
+}
+
+fn probe(name: &str, worker: &str, at: (f64, f64)) -> ProbeEntry {
+    ProbeEntry {
+        latitude: Some(at.0),
+        longitude: Some(at.1),
+        ..fixture::probe(name, worker, Some(u32::try_from(name.len()).unwrap()))
+    }
+}
+
+/// Berlin, New York and Sydney measure a node that says it stands in Berlin, and answers from Sydney.
+fn roster() -> Roster {
+    let node = NodeEntry {
+        latitude: Some(52.5),
+        longitude: Some(13.4),
+        ..fixture::node("claims-berlin", "jack")
+    };
+    Roster::new(
+        [
+            probe("berlin", "ada", (52.5, 13.4)),
+            probe("newyork", "ben", (40.7, -74.0)),
+            probe("sydney", "jack", (-33.9, 151.2)),
+            probe("melbourne", "pia", (-37.8, 145.0)),
+        ],
+        [node],
+    )
+}
+
+fn seen(rows: &[(&str, TargetId, &str, Outcome)]) -> FromStore {
+    let roster = roster();
+    let window = Window {
+        from: UnixMillis(DAY0),
+        until: UnixMillis(DAY0 + 86_400_000),
+    };
+    let mut builder = SurveyBuilder::new(&roster, window);
+    for (from, to, kind, outcome) in rows {
+        let plan = Arc::new(fixture::plan(
+            &roster,
+            fixture::probe_id(from),
+            &["status4".parse().unwrap(), "connect4".parse().unwrap()],
+        ));
+        let check = fixture::check(&plan, *to, kind.parse().unwrap());
+        builder.add(&stored(
+            &plan,
+            &[fixture::row(check, UnixMillis(DAY0), outcome.clone())],
+        ));
+    }
+    builder.finish(Source::Store)
+}
+
+fn time(from: &FromStore, a: &str, b: &str) -> Option<f64> {
+    let at = |name: &str| {
+        from.survey
+            .sites
+            .iter()
+            .position(|site| site.name == name)
+            .unwrap()
+    };
+    let (a, b) = (at(a), at(b));
+    let pair = from
+        .survey
+        .pairs
+        .iter()
+        .find(|pair| (pair.a, pair.b) == (a.min(b), a.max(b)));
+    pair.map(|pair| pair.rtt_ms)
+}
+
+#[test]
+fn shortest_raw_time_of_either_direction_counts_and_own_sites_do_not() {
+    let (node, peer) = (TargetId::of_node("claims-berlin"), |name: &str| {
+        TargetId::of_peer(fixture::probe_id(name))
+    });
+    let found = seen(&[
+        ("berlin", peer("newyork"), "echo4", replied(95)),
+        ("newyork", peer("berlin"), "echo4", replied(90)),
+        ("berlin", node, "status4", good(291)),
+        ("berlin", node, "connect4", connected(290)),
+        ("sydney", node, "connect4", connected(1)),
+        ("melbourne", node, "connect4", connected(12)),
+    ]);
+    assert_eq!(time(&found, "berlin", "newyork"), Some(90.0));
+    assert_eq!(time(&found, "berlin", "claims-berlin"), Some(290.0));
+    assert_eq!(
+        time(&found, "sydney", "claims-berlin"),
+        None,
+        "one worker runs both"
+    );
+    assert_eq!(time(&found, "melbourne", "claims-berlin"), Some(12.0));
+    let at = found
+        .survey
+        .sites
+        .iter()
+        .position(|site| site.name == "claims-berlin")
+        .unwrap();
+    assert_eq!(found.addresses[at].len(), 1, "as it was dialled");
+}
+
+#[test]
+fn claimed_delay_of_a_responder_is_never_subtracted() {
+    let replied = Outcome::Echo(isochrone_proto::measurement::EchoOutcome::Replied {
+        rtt: isochrone_proto::units::Micros::new(90_000).unwrap(),
+        claimed_delay: isochrone_proto::units::Micros::new(80_000).unwrap(),
+        stamp: isochrone_proto::measurement::Stamp::Kernel,
+        suspect: true,
+    });
+    let peer = TargetId::of_peer(fixture::probe_id("newyork"));
+    let found = seen(&[("berlin", peer, "echo4", replied)]);
+    assert_eq!(time(&found, "berlin", "newyork"), Some(90.0));
+}
+
+#[test]
+fn site_without_coordinates_is_left_out_and_named() {
+    let roster = Roster::new(
+        [],
+        [NodeEntry {
+            latitude: None,
+            ..fixture::node("lima", "pia")
+        }],
+    );
+    let window = Window {
+        from: UnixMillis(DAY0),
+        until: UnixMillis(DAY0 + 1),
+    };
+    let found = SurveyBuilder::new(&roster, window).finish(Source::Store);
+    let report = LocateReport {
+        surveyed: found.survey.judge(&[]),
+        databases: Vec::new(),
+        sure: Vec::new(),
+    };
+    assert!(report.surveyed.survey.sites.is_empty());
+    let text = flowing(&report.text(100));
+    assert!(
+        text.contains("Node lima has no coordinates, and is left out"),
+        "{text}"
+    );
+    assert!(text.contains("There is no site to judge"), "{text}");
+}
