@@ -3,6 +3,7 @@
 use crate::country::Country;
 use crate::geo::Position;
 use crate::report::Interval;
+pub use crate::report::counting::count;
 
 /// Under so many vantages the network-wide verdict is always "cannot tell".
 pub const LEAST_VANTAGES: usize = 30;

@@ -4,6 +4,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use crate::cities;
+use crate::count::Thresholds;
 use crate::histogram::LogHistogram;
 use crate::observations::{
     AccessClass, Basis, Day, DayReading, Network, Node, Observations, Readings, Samples, SingleReading,
@@ -126,14 +127,23 @@ pub fn samples(ms: &[f64], lost: u64) -> Samples {
     Samples { times, lost }
 }
 
-/// Its report, by a fixed seed.
+/// Its report as measured, by a fixed seed.
 pub fn report(observations: &Observations, weights: Weights) -> CoverageReport {
-    build(
-        observations,
-        &Options::new(weights),
-        &mut StdRng::seed_from_u64(7),
-    )
-    .unwrap()
+    let options = Options {
+        predict: false,
+        ..Options::new(weights)
+    };
+    build(observations, &options, &mut StdRng::seed_from_u64(7)).unwrap()
+}
+
+/// Its report with predictions, and whether its nodes are too many or too few, by a fixed seed and few draws.
+pub fn forecast(observations: &Observations, weights: Weights) -> CoverageReport {
+    let options = Options {
+        replicates: 40,
+        count: Some(Thresholds::default()),
+        ..Options::new(weights)
+    };
+    build(observations, &options, &mut StdRng::seed_from_u64(7)).unwrap()
 }
 
 /// Three vantages in two countries, one beside a node, measured for ten days; with a name that is not plain text.

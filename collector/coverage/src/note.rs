@@ -54,6 +54,25 @@ pub enum Note {
         /// What became of it.
         now: Gone,
     },
+    /// Its claimed place cannot be: light contradicts it. Left out.
+    Impossible {
+        /// Nodes and vantages, by name.
+        names: Vec<String>,
+    },
+    /// Nodes without coordinates: nothing is predicted towards them, nor chosen by kilometres.
+    NodesUnplaced {
+        /// Their names.
+        nodes: Vec<String>,
+    },
+    /// Only one vantage measured.
+    OneVantage,
+    /// Vantages that measured some node with very few runs.
+    FewRuns {
+        /// Their names.
+        vantages: Vec<String>,
+        /// Fewer than so many.
+        least: u64,
+    },
     /// A probe whose place is not known.
     ProbeUnplaced {
         /// Its name.

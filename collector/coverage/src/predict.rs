@@ -224,6 +224,12 @@ impl Predictor {
         build::refit(self, pairs)
     }
 
+    /// Whether enough was left out to give its times intervals.
+    #[must_use]
+    pub fn is_calibrated(&self) -> bool {
+        self.calibration.is_some()
+    }
+
     /// One of the places that were handed in.
     #[must_use]
     pub fn site(&self, place: usize) -> Point {

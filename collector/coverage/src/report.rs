@@ -1,9 +1,13 @@
 //! The region coverage report: from where each node is near, how surely, and what is not measured.
 
 mod build;
+mod by_km;
+pub(crate) mod counting;
 mod depth;
+mod forecast;
 mod headline;
 mod matrix;
+mod notes;
 mod offsets;
 mod prediction;
 mod prepare;
@@ -15,6 +19,7 @@ mod speakers;
 mod split;
 mod sum;
 mod top;
+mod trend;
 
 pub use build::build;
 pub use build::{Options, ReportError};
@@ -25,6 +30,7 @@ pub use prediction::{
 };
 pub use top::{Meets, TopCountries, TopCountry, TopVerdict};
 
+use crate::count::Count;
 use crate::country::{Continent, Country};
 use crate::geo::Position;
 use crate::note::Note;
@@ -74,6 +80,8 @@ pub struct CoverageReport {
     pub top_countries: Option<TopCountries>,
     /// What a user's own line adds to every time from a data centre, as the lead configured it; regions by code.
     pub offsets: Offsets,
+    /// Too many or too few nodes, by the first class; `None`: not asked for.
+    pub count: Option<Count>,
     /// What a reader must know about how the measurements were read.
     pub notes: Vec<Note>,
 }
@@ -357,10 +365,14 @@ impl CoverageReport {
 
     /// The index of the budget that is shown first: the lead's own, or the default.
     pub fn first_budget(&self, class: &ClassReport) -> usize {
-        let wanted = self.target_ms.unwrap_or(DEFAULT_TARGET_MS);
-        let at = class.shares.iter().position(|share| share.budget_ms == wanted);
-        at.unwrap_or(0)
+        first_budget(self.target_ms, &class.shares)
     }
+}
+
+fn first_budget(target_ms: Option<f64>, shares: &[Share]) -> usize {
+    let wanted = target_ms.unwrap_or(DEFAULT_TARGET_MS);
+    let at = shares.iter().position(|share| share.budget_ms == wanted);
+    at.unwrap_or(0)
 }
 
 impl ClassReport {

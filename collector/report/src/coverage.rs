@@ -6,6 +6,7 @@ mod map;
 pub(crate) mod notes;
 mod observations;
 mod page;
+mod predicted;
 mod tables;
 mod text;
 mod words;
@@ -40,6 +41,8 @@ impl Printed for CoverageReport {
             demo: self.source == Source::Demo,
             method: caveats::all(self)
                 .into_iter()
+                .chain(predicted::method(self))
+                .chain(predicted::settings(self))
                 .chain(self.notes.iter().map(notes::sentence))
                 .collect(),
             glossary: &words::GLOSSARY,

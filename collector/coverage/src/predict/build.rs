@@ -53,6 +53,14 @@ impl Ground {
             field: Arc::new(field),
         })
     }
+
+    /// The median absolute error about the pairs of some sites that are left out together.
+    pub(super) fn left_out(&self, prior: &Prior, sites: &[usize]) -> Option<f64> {
+        let times = matrix(prior.places().len(), prior.pairs(), |pair| pair.rtt_ms);
+        let missed = self.field.left_out(sites, &times).ok()?;
+        let errors: Vec<f64> = missed.iter().map(|one| one.error.abs()).collect();
+        (!errors.is_empty()).then(|| median(errors))
+    }
 }
 
 pub(super) fn fit(

@@ -39,7 +39,7 @@ pub struct Draws {
 impl Draws {
     /// `points` are the same places as `nodes`, as they were measured.
     #[must_use]
-    pub fn new(origins: &Origins, nodes: &Origins, points: &[Point]) -> Self {
+    pub fn new(origins: &Origins, nodes: &Origins, points: &[&Point]) -> Self {
         let (places, count) = (origins.len(), nodes.len());
         let open = Factor::pivoted(places, OPEN_RANK, |a, b| origins.open_together(a, b));
         let known = Factor::pivoted(places, KNOWN_RANK, |a, b| origins.explained(a, b));

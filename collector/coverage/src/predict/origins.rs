@@ -73,6 +73,31 @@ impl Origins {
         self.spots.len()
     }
 
+    /// Only some of them, ascending.
+    #[must_use]
+    pub fn only(&self, kept: &[usize]) -> Self {
+        let numbers = |of: &[f64]| kept.iter().map(|&at| of[at]).collect();
+        let rows = |rows: &Rows| Rows {
+            width: rows.width,
+            values: kept.iter().flat_map(|&at| rows.row(at)).copied().collect(),
+        };
+        Self {
+            spots: kept.iter().map(|&at| self.spots[at]).collect(),
+            nearest_km: numbers(&self.nearest_km),
+            open: numbers(&self.open),
+            fields: self.fields.iter().map(rows).collect(),
+            seen: self
+                .seen
+                .as_ref()
+                .map(|(direct, through)| (rows(direct), rows(through))),
+            lens: self.lens.as_ref().map(|lens| Lens {
+                kernel: lens.kernel,
+                k: rows(&lens.k),
+                counts: rows(&lens.counts),
+            }),
+        }
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

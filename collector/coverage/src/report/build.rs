@@ -4,20 +4,25 @@ use std::collections::BTreeMap;
 
 use rand::Rng;
 
+use super::by_km::ByKm;
+use super::forecast::{self, Known};
 use super::matrix::Matrix;
 use super::prepare::Prepared;
 use super::ranking::{Ranking, node_time};
 use super::regions::{Field, regions};
 use super::resample::{DayDraws, draw_networks};
 use super::speakers::Speakers;
+use super::trend::Halves;
 use super::{
-    BUDGETS_MS, ClassReport, CoverageReport, Depth, Figures, Forecast, Offsets, Targets, VantageReport,
-    WeightSummary, WhyNot, Witnesses,
+    BUDGETS_MS, Beside, ClassReport, CoverageReport, Depth, Figures, Forecast, Method, Offsets, Region,
+    Targets, VantageReport, WeightSummary, WhyNot, Witnesses,
 };
-use super::{headline, shares};
+use super::{counting, depth, headline, notes, shares, top};
+use crate::count::Thresholds;
+use crate::country::Country;
 use crate::files::{FileError, Mesh};
 use crate::observations::{AccessClass, Observations, Statistic, Vantage};
-use crate::predict::PriorChoice;
+use crate::predict::{COVERED, PriorChoice, REACH_KM};
 use crate::weights::Weights;
 
 /// What to compute.
@@ -47,6 +52,8 @@ pub struct Options {
     pub offsets: Offsets,
     /// Nodes and vantages, by name, that cannot be where they say: left out.
     pub impossible: Vec<String>,
+    /// Whether too many or too few is answered too, and by which thresholds; default: no.
+    pub count: Option<Thresholds>,
 }
 
 impl Options {
@@ -65,6 +72,7 @@ impl Options {
             top_countries: None,
             offsets: Offsets::default(),
             impossible: Vec::new(),
+            count: None,
         }
     }
 }
@@ -78,6 +86,12 @@ pub enum ReportError {
     /// There is no vantage.
     #[error("there is no vantage: invite a probe with `probe invite`, or give a file of sites")]
     NoVantage,
+    /// Every node's place is impossible.
+    #[error("no node is left to report on: the places of all of them are impossible; see `locate`")]
+    NoNodeLeft,
+    /// Every vantage's place is impossible.
+    #[error("no vantage is left to report from: the places of all of them are impossible; see `locate`")]
+    NoVantageLeft,
     /// Two nodes have one name.
     #[error("two nodes are called `{name}`: names must be unique")]
     NodeTwice {
@@ -133,8 +147,10 @@ pub fn build(
     random: &mut impl Rng,
 ) -> Result<CoverageReport, ReportError> {
     let budgets = budgets(options.target_ms)?;
-    let prepared = Prepared::new(observations)?;
-    options.weights.check(&prepared.vantages)?;
+    let prepared = Prepared::new(observations, &options.impossible)?;
+    for weights in std::iter::once(&options.weights).chain(&options.beside) {
+        weights.check(&prepared.vantages)?;
+    }
     let statistic = prepared.single.unwrap_or(options.statistic);
     if prepared.single.is_none() && statistic == Statistic::Unnamed {
         return Err(ReportError::Statistic);
@@ -149,13 +165,35 @@ pub fn build(
         matrix: &matrix,
         weights: &options.weights,
         budgets: &budgets,
-        offsets: &options.offsets,
+        options,
     };
-    let mut classes: Vec<ClassReport> = AccessClass::ALL
+    let halves = Halves::new(&prepared, statistic, options.replicates, random);
+    let mut parts: Vec<ClassPart> = AccessClass::ALL
         .into_iter()
-        .filter_map(|access| ground.class(access, random))
+        .filter_map(|access| ground.class(access, halves.as_ref(), random))
         .collect();
-    classes.sort_by_key(|class| std::cmp::Reverse(class.vantages.len()));
+    parts.sort_by_key(|part| std::cmp::Reverse(part.class.vantages.len()));
+    let top_countries = options.top_countries.zip(parts.first());
+    let two_terms = halves.as_ref().is_some_and(Halves::are_terms);
+    let top_countries = top_countries.map(|(count, part)| {
+        top::countries(
+            &part.class,
+            count,
+            &options.targets,
+            part.halves.as_ref(),
+            two_terms,
+        )
+    });
+    let beside = options.beside.iter().filter_map(|weights| {
+        let access = parts.first()?.class.access;
+        Ground { weights, ..ground }.beside(access, random)
+    });
+    let beside = beside.collect();
+    let count = options.count.as_ref();
+    let count = count.map(|thresholds| counting::count(observations, options, thresholds, random));
+    let count = count.transpose()?;
+    let mut notes = observations.notes.clone();
+    notes.extend(notes::of(&prepared, observations, options));
     Ok(CoverageReport {
         source: observations.source,
         statistic,
@@ -164,21 +202,31 @@ pub fn build(
         days: prepared.days.as_ref().map(Vec::len),
         ttfb: prepared.ttfb,
         nodes: prepared.nodes.iter().map(|&node| node.clone()).collect(),
-        weights: WeightSummary {
-            kind: options.weights.kind(),
-            total: classes.first().map_or(0.0, |class| class.total_weight),
-            source: options.weights.source().clone(),
-            internet: options.weights.internet(),
-        },
+        weights: summary(
+            &options.weights,
+            parts.first().map_or(0.0, |part| part.class.total_weight),
+        ),
         target_ms: options.target_ms,
         targets: options.targets,
-        classes,
-        forecast: Forecast::Missing(WhyNot::NotAsked),
-        beside: Vec::new(),
-        top_countries: None,
+        beside,
+        forecast: parts
+            .first()
+            .map_or(Forecast::Missing(WhyNot::NotAsked), |part| part.forecast.clone()),
+        classes: parts.into_iter().map(|part| part.class).collect(),
+        top_countries,
+        count,
         offsets: options.offsets.clone(),
-        notes: observations.notes.clone(),
+        notes,
     })
+}
+
+fn summary(weights: &Weights, total: f64) -> WeightSummary {
+    WeightSummary {
+        kind: weights.kind(),
+        total,
+        source: weights.source().clone(),
+        internet: weights.internet(),
+    }
 }
 
 fn budgets(target_ms: Option<f64>) -> Result<Vec<f64>, ReportError> {
@@ -195,17 +243,67 @@ fn budgets(target_ms: Option<f64>) -> Result<Vec<f64>, ReportError> {
 }
 
 /// What the parts of all access classes are computed from.
-struct Ground<'a> {
-    prepared: &'a Prepared<'a>,
-    matrix: &'a Matrix,
-    weights: &'a Weights,
-    budgets: &'a [f64],
-    offsets: &'a Offsets,
+#[derive(Clone, Copy)]
+pub(super) struct Ground<'a> {
+    pub(super) prepared: &'a Prepared<'a>,
+    pub(super) matrix: &'a Matrix,
+    pub(super) weights: &'a Weights,
+    pub(super) budgets: &'a [f64],
+    pub(super) options: &'a Options,
+}
+
+/// One class, and what only the report as a whole needs of it.
+struct ClassPart {
+    class: ClassReport,
+    forecast: Forecast,
+    halves: Option<[Vec<Region>; 2]>,
 }
 
 impl Ground<'_> {
     /// The part of one access class; `None` if no vantage has it.
-    fn class(&self, access: AccessClass, random: &mut impl Rng) -> Option<ClassReport> {
+    fn class(
+        &self,
+        access: AccessClass,
+        halves: Option<&Halves<'_>>,
+        random: &mut impl Rng,
+    ) -> Option<ClassPart> {
+        let (mut class, forecast) = self.whole(access, true, random)?;
+        let mut regions = None;
+        if let Some(halves) = halves
+            && let Some((trend, of_halves)) = halves.class(self, (access, &class), random)
+        {
+            class.depth.trend = Some(trend);
+            regions = Some(of_halves);
+        }
+        Some(ClassPart {
+            class,
+            forecast,
+            halves: regions,
+        })
+    }
+
+    /// The same without predictions.
+    pub(super) fn measured(&self, access: AccessClass, random: &mut impl Rng) -> Option<ClassReport> {
+        self.whole(access, false, random).map(|(class, _)| class)
+    }
+
+    /// The shares of one class by other weights.
+    fn beside(&self, access: AccessClass, random: &mut impl Rng) -> Option<Beside> {
+        let (class, _) = self.whole(access, true, random)?;
+        Some(Beside {
+            weights: summary(self.weights, class.total_weight),
+            known_share: class.known_share(),
+            shares_predicted: class.predicted.map(|predicted| predicted.shares),
+            shares: class.shares,
+        })
+    }
+
+    fn whole(
+        &self,
+        access: AccessClass,
+        predict: bool,
+        random: &mut impl Rng,
+    ) -> Option<(ClassReport, Forecast)> {
         let members = self.members(access);
         if members.is_empty() {
             return None;
@@ -229,37 +327,113 @@ impl Ground<'_> {
             replicate_weights: &replicate_weights,
             budgets: self.budgets,
         };
-        let mut at_budgets = shares::at_budgets(&field, VantageReport::standing);
-        shares::add_intervals(&mut at_budgets, &field);
-        let survives = shares::at_budgets(&field, VantageReport::standing_after_any_loss);
-        let worst_losses = shares::worst_losses(&field);
-        let (countries, continents) = regions(&field);
+        let mut class = self.measured_class(access, &field);
+        let predicted = match predict && self.options.predict {
+            true => self.predicted(&mut class, &field, random),
+            false => Err(WhyNot::NotAsked),
+        };
+        let forecast = predicted.map_or_else(Forecast::Missing, Forecast::Made);
+        class.places = speakers.places;
+        class.vantages = reports;
+        Some((class, forecast))
+    }
+
+    /// All but the places and the vantages themselves.
+    fn measured_class(&self, access: AccessClass, field: &Field<'_>) -> ClassReport {
+        let (speakers, reports) = (field.speakers, field.reports);
+        let within = shares::within(field);
+        let mut at_budgets = shares::at_budgets(field, VantageReport::standing);
+        shares::add_intervals(&mut at_budgets, within.as_deref());
+        let (countries, continents) = regions(field);
         let (whole, known) = (speakers.amount.whole(), speakers.amount.known());
-        let heaviest = headline::heaviest(&reports);
+        let heaviest = headline::heaviest(reports);
         let heaviest_weight = heaviest.map_or(0.0, |index| reports[index].weight);
-        Some(ClassReport {
+        let first = super::first_budget(self.options.target_ms, &at_budgets);
+        let targets = depth::targets(reports, whole, &at_budgets[first], &self.options.targets);
+        ClassReport {
             access,
-            witnesses: Witnesses::of(&vantages),
+            witnesses: Witnesses::of(field.vantages),
             total_weight: whole,
             known_weight: known,
             heaviest,
             withheld: headline::withheld(known, whole, heaviest_weight),
             shares: at_budgets,
-            survives,
-            worst_losses,
+            survives: shares::at_budgets(field, VantageReport::standing_after_any_loss),
+            worst_losses: shares::worst_losses(field),
             regions: countries,
             continents,
-            vantages: reports,
-            places: speakers.places,
+            vantages: Vec::new(),
+            places: Vec::new(),
             predicted: None,
-            depth: Depth::default(),
+            depth: Depth {
+                backup: depth::backup(reports),
+                targets,
+                by_km: ByKm::measured(field).finish(),
+                by_km_predicted: None,
+                trend: None,
+            },
+        }
+    }
+
+    /// Adds what is predicted to what one class measured.
+    fn predicted(
+        &self,
+        class: &mut ClassReport,
+        field: &Field<'_>,
+        random: &mut impl Rng,
+    ) -> Result<Method, WhyNot> {
+        let time = |vantage: usize, node: usize| self.matrix.ms(field.members[vantage], node);
+        let known = Known::new(field.vantages, field.nodes, self.options.mesh.as_ref(), time);
+        let prior = self.options.prior.get();
+        let fitted = known.fit(prior)?;
+        let names: Vec<String> = field.nodes.iter().map(|node| node.name.clone()).collect();
+        let offset = |country| self.offset_in(class.access, country);
+        let draws = self.options.replicates;
+        let beside = forecast::Beside {
+            total_weight: class.total_weight,
+            budgets: self.budgets,
+            shares: &class.shares,
+            survives: &class.survives,
+            within: shares::within(field),
+            sums: shares::sums(field, draws),
+            node_names: &names,
+            offset: &offset,
+            draws,
+        };
+        let silent = field
+            .speakers
+            .places
+            .iter()
+            .filter(|place| place.speaker.is_none());
+        let predicted = forecast::Predicted::new(&beside, &fitted, forecast::gather(silent), random);
+        let of = |regions: &[Region]| -> Vec<_> {
+            regions
+                .iter()
+                .map(|region| predicted.region(region, &beside))
+                .collect()
+        };
+        let (countries, continents) = (of(&class.regions), of(&class.continents));
+        let by_km = forecast::by_km(&ByKm::measured(field), &predicted);
+        let of_class = predicted.class;
+        let regions = class.regions.iter_mut().chain(&mut class.continents);
+        for (region, predicted) in regions.zip(countries.into_iter().chain(continents)) {
+            region.predicted = predicted;
+        }
+        class.predicted = Some(of_class);
+        class.depth.by_km_predicted = by_km;
+        Ok(Method {
+            prior: prior.map(|prior| prior.source().to_owned()),
+            own_pairs: fitted.own_pairs,
+            reach_km: REACH_KM,
+            covered: COVERED,
+            draws,
         })
     }
 
     /// What a user's own line adds: data centres alone lack it.
-    fn offset_ms(&self, vantage: &Vantage) -> f64 {
-        match vantage.access {
-            AccessClass::DataCentre => self.offsets.of(vantage.country),
+    fn offset_in(&self, access: AccessClass, country: Option<Country>) -> f64 {
+        match access {
+            AccessClass::DataCentre => self.options.offsets.of(country),
             AccessClass::Eyeball | AccessClass::Unknown => 0.0,
         }
     }
@@ -304,7 +478,7 @@ impl Ground<'_> {
             figures: ranking
                 .and_then(|ranking| self.matrix.time(index, ranking.best))
                 .map_or_else(Figures::default, |time| time.figures),
-            offset_ms: self.offset_ms(vantage),
+            offset_ms: self.offset_in(vantage.access, vantage.country),
         }
     }
 }

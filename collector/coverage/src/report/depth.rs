@@ -1,6 +1,7 @@
 //! Coverage in depth: what is left when a node dies, targets beside round-trip time, choosing by kilometres, trend.
 
-use super::{Interval, Share};
+use super::split::share;
+use super::{Interval, Share, Standing, Targets, VantageReport};
 use crate::observations::Day;
 
 /// What the shares alone do not tell.
@@ -118,4 +119,60 @@ pub struct Half {
     pub mean_ms: Option<f64>,
     /// Its shares.
     pub shares: Vec<Share>,
+}
+
+/// The nearest node and the next, over vantages that measured both.
+pub(super) fn backup(vantages: &[VantageReport]) -> Option<Backup> {
+    let both = || {
+        let both = |vantage: &VantageReport| {
+            let (best, second) = (vantage.best.as_ref()?, vantage.second.as_ref()?);
+            (vantage.weight > 0.0).then_some((vantage.weight, best.ms, second.ms))
+        };
+        vantages.iter().filter_map(both)
+    };
+    let weight: f64 = both().map(|(weight, _, _)| weight).sum();
+    (weight > 0.0).then(|| Backup {
+        nearest_ms: both().map(|(weight, best, _)| weight * best).sum::<f64>() / weight,
+        next_ms: both().map(|(weight, _, second)| weight * second).sum::<f64>() / weight,
+        weight,
+    })
+}
+
+/// How all weight stands to the targets, by what the vantages measured of their best node.
+pub(super) fn targets(
+    vantages: &[VantageReport],
+    total: f64,
+    first: &Share,
+    targets: &Targets,
+) -> Vec<TargetShare> {
+    let judged = |met: &dyn Fn(&VantageReport) -> Option<bool>, target: f64| {
+        let standing = |vantage: &VantageReport| match met(vantage) {
+            None => Standing::Unknown,
+            Some(true) => Standing::Within,
+            Some(false) if vantage.own_node => Standing::OwnNode,
+            Some(false) => Standing::Beyond,
+        };
+        let any = vantages.iter().any(|vantage| met(vantage).is_some());
+        any.then(|| {
+            share(
+                target,
+                total,
+                vantages.iter().map(|one| (one.weight, standing(one))),
+            )
+        })
+    };
+    let ttfb = |vantage: &VantageReport| {
+        let ttfb_ms = vantage.figures.ttfb_p50_ms?;
+        Some(ttfb_ms <= targets.ttfb_ms)
+    };
+    let mbps = |vantage: &VantageReport| {
+        let mbps = vantage.figures.mbps?;
+        Some(mbps >= targets.mbps)
+    };
+    let one = |aim, target, share| TargetShare { aim, target, share };
+    vec![
+        one(Aim::Rtt, first.budget_ms, Some(*first)),
+        one(Aim::Ttfb, targets.ttfb_ms, judged(&ttfb, targets.ttfb_ms)),
+        one(Aim::Mbps, targets.mbps, judged(&mbps, targets.mbps)),
+    ]
 }

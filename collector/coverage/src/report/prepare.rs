@@ -8,6 +8,7 @@ use crate::observations::{
 };
 
 /// Observations sorted by name, with one cell for each (vantage, node) that was measured.
+#[derive(Clone)]
 pub(super) struct Prepared<'a> {
     pub(super) nodes: Vec<&'a Node>,
     pub(super) vantages: Vec<&'a Vantage>,
@@ -19,19 +20,53 @@ pub(super) struct Prepared<'a> {
     pub(super) ttfb: Option<TtfbKind>,
 }
 
+#[derive(Clone)]
 pub(super) enum Cell {
     Days(BTreeMap<Day, DayCell>),
     Single { rtt_ms: f64, reversed: bool },
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct DayCell {
     pub(super) rtt: Samples,
     pub(super) ttfb: Samples,
 }
 
 impl<'a> Prepared<'a> {
-    pub(super) fn new(observations: &'a Observations) -> Result<Self, ReportError> {
+    /// Without the nodes and vantages named in `impossible`.
+    pub(super) fn new(observations: &'a Observations, impossible: &[String]) -> Result<Self, ReportError> {
+        let mut prepared = Self::whole(observations)?;
+        if !impossible.is_empty() {
+            prepared.leave_out(impossible);
+        }
+        match (prepared.nodes.is_empty(), prepared.vantages.is_empty()) {
+            (true, _) => Err(ReportError::NoNodeLeft),
+            (_, true) => Err(ReportError::NoVantageLeft),
+            (false, false) => Ok(prepared),
+        }
+    }
+
+    fn leave_out(&mut self, impossible: &[String]) {
+        let kept = |names: Vec<&String>| -> (Vec<Option<usize>>, Vec<bool>) {
+            let keep: Vec<bool> = names.iter().map(|name| !impossible.contains(name)).collect();
+            let mut next = 0..;
+            let number = |&keep: &bool| if keep { next.next() } else { None };
+            (keep.iter().map(number).collect(), keep)
+        };
+        let (node_at, node_kept) = kept(self.nodes.iter().map(|node| &node.name).collect());
+        let (vantage_at, vantage_kept) = kept(self.vantages.iter().map(|vantage| &vantage.name).collect());
+        let mut keep = node_kept.iter();
+        self.nodes.retain(|_| keep.next().is_some_and(|keep| *keep));
+        let mut keep = vantage_kept.iter();
+        self.vantages.retain(|_| keep.next().is_some_and(|keep| *keep));
+        let moved = |((vantage, node), cell)| Some(((vantage_at[vantage]?, node_at[node]?), cell));
+        self.cells = std::mem::take(&mut self.cells)
+            .into_iter()
+            .filter_map(moved)
+            .collect();
+    }
+
+    fn whole(observations: &'a Observations) -> Result<Self, ReportError> {
         let (nodes, node_at) =
             sorted(&observations.nodes, |node| &node.name).map_err(|name| ReportError::NodeTwice { name })?;
         let (vantages, vantage_at) = sorted(&observations.vantages, |vantage| &vantage.name)
@@ -71,6 +106,33 @@ impl<'a> Prepared<'a> {
             }
         }
         Ok(prepared)
+    }
+
+    /// Only some of its days; single values have none.
+    pub(super) fn only(&self, keep: impl Fn(Day) -> bool) -> Self {
+        let days = self
+            .days
+            .as_ref()
+            .map(|days| days.iter().copied().filter(|&day| keep(day)).collect());
+        let kept = |(&at, cell): (&(usize, usize), &Cell)| match cell {
+            Cell::Single { .. } => None,
+            Cell::Days(days) => {
+                let kept: BTreeMap<Day, DayCell> = days
+                    .iter()
+                    .filter(|(day, _)| keep(**day))
+                    .map(|(&day, cell)| (day, cell.clone()))
+                    .collect();
+                (!kept.is_empty()).then_some((at, Cell::Days(kept)))
+            }
+        };
+        Self {
+            nodes: self.nodes.clone(),
+            vantages: self.vantages.clone(),
+            cells: self.cells.iter().filter_map(kept).collect(),
+            days,
+            single: self.single,
+            ttfb: self.ttfb,
+        }
     }
 
     fn add_single(&mut self, at: (usize, usize), value: &SingleReading) -> Result<(), ReportError> {

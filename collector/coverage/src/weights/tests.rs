@@ -100,3 +100,34 @@ fn bad_weights_are_named_with_file_and_line() {
         assert_eq!(from(text).unwrap_err().to_string(), message);
     }
 }
+
+#[test]
+fn people_are_multiplied_by_their_countrys_internet_share() {
+    let file = FileText::new("internet.csv", "country,internet_share\nDE,0.5\nFR,0.25\n");
+    let shares = InternetShares::from_file(&file).unwrap();
+    let of = |weights: &Weights, code: &str| -> f64 {
+        let Demand::Places(points) = weights.demand(&[]) else {
+            panic!("people live in places")
+        };
+        let country = Country::code(code);
+        let own = points.iter().filter(|point| point.country == country);
+        own.map(|point| point.weight).sum()
+    };
+    let (all, online) = (Weights::people(), Weights::people().with_internet(shares));
+    for (code, share) in [("DE", 0.5), ("FR", 0.25), ("JP", 1.0)] {
+        assert!(
+            (of(&online, code) / of(&all, code) - share).abs() < 1e-9,
+            "{code}"
+        );
+    }
+    let summary = online.internet().unwrap();
+    assert!(summary.applied && summary.countries == 2 && summary.missing > 100);
+    for (text, says) in [
+        ("country,internet_share\nDE,87\n", "a share from 0 to 1"),
+        ("country,internet_share\nAtlantis,0.5\n", "Atlantis"),
+        ("country,share\nDE,0.5\n", "internet_share"),
+    ] {
+        let error = InternetShares::from_file(&FileText::new("internet.csv", text)).unwrap_err();
+        assert!(error.to_string().contains(says), "{error}");
+    }
+}

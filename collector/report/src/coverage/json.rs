@@ -1,5 +1,7 @@
 //! The report as JSON, `isochrone.coverage/1`: keys are never renamed, further ones may be added.
 
+mod beside;
+
 use isochrone_coverage::observations::{Node, Source, Window};
 use isochrone_coverage::report::{
     ClassReport, CoverageReport, Figures, Interval, NodeTime, Region, Share, VantageReport, Withheld,
@@ -7,7 +9,7 @@ use isochrone_coverage::report::{
 };
 use serde_json::{Value, json};
 
-use super::{caveats, notes, words};
+use super::{caveats, notes, predicted, words};
 
 /// The report as `isochrone.coverage/1`. Numbers are not rounded.
 pub(super) fn document(report: &CoverageReport) -> Value {
@@ -21,7 +23,9 @@ pub(super) fn document(report: &CoverageReport) -> Value {
         .flat_map(|class| class.vantages.iter().map(|seen| vantage(class, seen)));
     let caveats = caveats::all(report)
         .into_iter()
-        .chain(caveats::first_byte(report));
+        .chain(caveats::first_byte(report))
+        .chain(predicted::method(report))
+        .chain(predicted::settings(report));
     json!({
         "schema": "isochrone.coverage/1",
         "source": report.source.as_str(),
@@ -36,11 +40,19 @@ pub(super) fn document(report: &CoverageReport) -> Value {
             "kind": report.weights.kind.as_str(),
             "total": report.weights.total,
             "attribution": notes::attribution(&report.weights.source),
+            "internet": report.weights.internet.as_ref().map(beside::internet),
         },
         "access": main.map(|class| class.access.as_str()),
         "summary": main.map(summary),
         "shares": shares_of(|class| &class.shares),
+        "shares_predicted": main.and_then(|class| beside::shares_predicted(class)),
         "survives_any_one_node": shares_of(|class| &class.survives),
+        "prediction": beside::forecast(&report.forecast),
+        "depth": main.map(beside::depth),
+        "weights_beside": report.beside.iter().map(beside::weights).collect::<Vec<_>>(),
+        "top_countries": report.top_countries.as_ref().map(beside::top_countries),
+        "targets": { "ttfb_ms": report.targets.ttfb_ms, "mbps": report.targets.mbps },
+        "access_offsets": beside::offsets(&report.offsets),
         "worst_single_loss": losses.unwrap_or_default(),
         "regions": of_classes(&report.classes, |class| &class.regions),
         "continents": of_classes(&report.classes, |class| &class.continents),
@@ -74,6 +86,9 @@ fn class(class: &ClassReport) -> Value {
         "summary": summary(class),
         "shares": shares(&class.shares),
         "survives_any_one_node": shares(&class.survives),
+        "shares_predicted": beside::shares_predicted(class),
+        "predicted": class.predicted.as_ref().map(beside::class),
+        "depth": beside::depth(class),
     })
 }
 
@@ -128,6 +143,7 @@ fn region(class: &ClassReport, region: &Region) -> Value {
         "verdict": words::verdict(region),
         "own_node": measured.is_some_and(|measured| measured.own_node),
         "shares": shares(&region.shares),
+        "predicted": region.predicted.as_ref().map(beside::region),
     });
     with_figures(row, figures)
 }
@@ -170,6 +186,7 @@ fn with_figures(mut row: Value, figures: Figures) -> Value {
         ("ttfb_p50_ms", json!(figures.ttfb_p50_ms)),
         ("ttfb_p90_ms", json!(figures.ttfb_p90_ms)),
         ("ttfb_samples", json!(figures.ttfb_samples)),
+        ("mbps", json!(figures.mbps)),
     ] {
         row[key] = figure;
     }

@@ -51,6 +51,30 @@ pub(crate) fn sentence(note: &Note) -> String {
         Note::NodeUnplaced { node } => format!(
             "Node {node} has no coordinates, and is left out: give it some with `target set {node} --location`."
         ),
+        Note::Impossible { names } => format!(
+            "Left out, for light contradicts the place {}: {}. See `locate`: place does not fit; typo?",
+            if names.len() == 1 {
+                "it claims"
+            } else {
+                "they claim"
+            },
+            names.join(", ")
+        ),
+        Note::NodesUnplaced { nodes } => format!(
+            "No coordinates are known of {}: what was measured counts, but nothing is predicted towards {}, nor can it \
+             be said which node is nearest by kilometres. Set `place` in targets.toml.",
+            nodes.join(", "),
+            if nodes.len() == 1 { "it" } else { "them" }
+        ),
+        Note::OneVantage => {
+            "Only one vantage measured: this is the view of one server in one building, and says \
+                             nothing of a country."
+                .to_owned()
+        }
+        Note::FewRuns { vantages, least } => format!(
+            "Fewer than {least} runs reached any node from {}: its figures may be chance.",
+            vantages.join(", ")
+        ),
         Note::ProbeUnplaced { probe } => format!(
             "Probe {probe} has no coordinates, and is left out: give it some with `probe invite --location`."
         ),

@@ -4,7 +4,7 @@ use isochrone_coverage::report::{ClassReport, CoverageReport, Region};
 use isochrone_coverage::weights::WeightKind;
 
 use super::words::{self, weight_title};
-use super::{measured, tables};
+use super::{measured, predicted, tables};
 use crate::lines::Lines;
 use crate::words::{percent, weight};
 
@@ -15,6 +15,17 @@ pub(super) fn body(report: &CoverageReport, lines: &mut Lines) {
     for class in &report.classes {
         lines.blank();
         self::class(report, class, lines);
+    }
+    if let Some(beside) = predicted::beside(report) {
+        lines.blank();
+        lines.heading(2, beside.title());
+        lines.table(&beside);
+    }
+    let top = predicted::top_countries(report);
+    if !top.is_empty() {
+        lines.blank();
+        lines.heading(2, "The rule of the heaviest countries");
+        top.iter().for_each(|sentence| lines.wrapped(sentence));
     }
 }
 
@@ -31,6 +42,11 @@ fn class(report: &CoverageReport, class: &ClassReport, lines: &mut Lines) {
         words::withheld(class)
             .into_iter()
             .for_each(|sentence| lines.wrapped(sentence));
+    }
+    if let Some(shares) = predicted::shares(report, class) {
+        lines.blank();
+        lines.heading(3, shares.title());
+        lines.table(&shares);
     }
     let unmeasured = class.unmeasured();
     if !unmeasured.is_empty() {
@@ -57,6 +73,7 @@ fn class(report: &CoverageReport, class: &ClassReport, lines: &mut Lines) {
     let vantages = tables::vantages(report, class);
     lines.heading(3, vantages.title());
     lines.table(&vantages);
+    predicted::body(report, class, lines);
 }
 
 /// What the columns of the regions' tables mean.

@@ -1,0 +1,78 @@
+//! Where a further node might stand: sites that were measured and are no nodes, and the heaviest cities.
+
+use crate::cities;
+use crate::country::Country;
+use crate::files::Mesh;
+use crate::geo::Position;
+use crate::report::forecast::Cell;
+
+/// Candidates nearer than this to a node, or to a heavier candidate, add nothing new.
+const APART_KM: f64 = 250.0;
+/// A cell is called by its largest city within this.
+const AROUND_KM: f64 = 80.0;
+
+/// A place that might get a node.
+#[derive(Clone, Debug)]
+pub(super) struct Spot {
+    pub(super) name: String,
+    pub(super) position: Position,
+    pub(super) country: Option<Country>,
+    /// Its number among the mesh's sites, if it is one.
+    pub(super) site: Option<usize>,
+}
+
+/// At most so many, the mesh's sites first and then the heaviest cells' cities.
+pub(super) fn candidates(cells: &[Cell], nodes: &[Position], mesh: Option<&Mesh>, most: usize) -> Vec<Spot> {
+    let mut spots = sites(nodes, mesh);
+    let mut heavy: Vec<&Cell> = cells.iter().collect();
+    heavy.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+    let mut taken: Vec<_> = nodes.iter().map(|node| node.unit()).collect();
+    taken.extend(spots.iter().map(|spot| spot.position.unit()));
+    let most = spots.len() + most;
+    for cell in heavy {
+        if spots.len() >= most {
+            break;
+        }
+        let Some(city) = city(cell.position, cell.country) else {
+            continue;
+        };
+        let unit = city.1.unit();
+        if taken.iter().all(|other| other.distance_km(unit) >= APART_KM) {
+            taken.push(unit);
+            spots.push(Spot {
+                name: city.0,
+                position: city.1,
+                country: cell.country,
+                site: None,
+            });
+        }
+    }
+    spots
+}
+
+fn sites(nodes: &[Position], mesh: Option<&Mesh>) -> Vec<Spot> {
+    const NODE_KM: f64 = 1.0;
+    let Some(mesh) = mesh else { return Vec::new() };
+    let free = |position: Position| nodes.iter().all(|node| node.distance_km(position) > NODE_KM);
+    let site = |(at, name): (usize, &String)| {
+        let position = mesh.places[at].position;
+        free(position).then(|| Spot {
+            name: name.clone(),
+            position,
+            country: cities::table().nearest(position).map(|(city, _)| city.country),
+            site: Some(at),
+        })
+    };
+    mesh.names.iter().enumerate().filter_map(site).collect()
+}
+
+/// The largest city around a place, as `City, CC`, and where it lies.
+pub(super) fn city(position: Position, country: Option<Country>) -> Option<(String, Position)> {
+    let table = cities::table();
+    let city = match country {
+        Some(country) => table.largest_within(country, position, AROUND_KM),
+        None => None,
+    };
+    let city = city.or_else(|| table.nearest(position).map(|(city, _)| city))?;
+    Some((format!("{}, {}", city.name, city.country), city.position))
+}

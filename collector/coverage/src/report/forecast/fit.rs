@@ -1,0 +1,134 @@
+//! A predictor of what one class measured.
+
+use std::collections::HashMap;
+
+use crate::files::Mesh;
+use crate::observations::{Node, Vantage};
+use crate::predict::{Measured, Place, Point, PredictError, Predictor, Prior};
+use crate::report::WhyNot;
+
+/// A vantage and its own node this close are one place.
+const ONE_PLACE_KM: f64 = 1.0;
+
+/// What one class measured, as places and pairs.
+pub(crate) struct Known {
+    places: Vec<Place>,
+    pairs: Vec<Measured>,
+    /// By node: its place, if it has one.
+    nodes: Vec<Option<usize>>,
+}
+
+/// A predictor, and the nodes as it sees them.
+pub(crate) struct Fitted {
+    pub(crate) predictor: Predictor,
+    /// By node; `None`: it has no place.
+    pub(crate) nodes: Vec<Option<usize>>,
+    pub(crate) places: Vec<Place>,
+    pub(crate) own_pairs: usize,
+}
+
+impl Known {
+    /// `time` gives the time in milliseconds of a vantage, by index, and a node, where it was measured.
+    pub(crate) fn new(
+        vantages: &[&Vantage],
+        nodes: &[&Node],
+        mesh: Option<&Mesh>,
+        time: impl Fn(usize, usize) -> Option<f64>,
+    ) -> Self {
+        let mut known = match mesh {
+            Some(mesh) => Self {
+                places: mesh.places.clone(),
+                pairs: mesh.pairs.clone(),
+                nodes: Vec::new(),
+            },
+            None => Self {
+                places: Vec::new(),
+                pairs: Vec::new(),
+                nodes: Vec::new(),
+            },
+        };
+        let names = mesh.map_or(&[][..], |mesh| &mesh.names);
+        let named: HashMap<&str, usize> = names.iter().enumerate().map(|(at, name)| (&**name, at)).collect();
+        let sites: Vec<usize> = vantages
+            .iter()
+            .map(|vantage| match named.get(&*vantage.site) {
+                Some(&site) => site,
+                None => known.place(Place {
+                    position: vantage.position,
+                    network: vantage.network,
+                }),
+            })
+            .collect();
+        let beside = |node: &Node| {
+            let own = |vantage: &&&Vantage| {
+                let near = |position| vantage.position.distance_km(position) <= ONE_PLACE_KM;
+                vantage.own_node.as_ref() == Some(&node.name) && node.position.is_some_and(near)
+            };
+            vantages.iter().position(|vantage| own(&vantage))
+        };
+        for node in nodes {
+            let place = match (named.get(&*node.site), beside(node), node.position) {
+                (Some(&site), _, _) => Some(site),
+                (None, Some(vantage), _) => Some(sites[vantage]),
+                (None, None, Some(position)) => Some(known.place(Place {
+                    position,
+                    network: None,
+                })),
+                (None, None, None) => None,
+            };
+            known.nodes.push(place);
+        }
+        if mesh.is_none() {
+            known.measured(&sites, time);
+        }
+        known
+    }
+
+    fn place(&mut self, place: Place) -> usize {
+        self.places.push(place);
+        self.places.len() - 1
+    }
+
+    fn measured(&mut self, sites: &[usize], time: impl Fn(usize, usize) -> Option<f64>) {
+        for (vantage, &a) in sites.iter().enumerate() {
+            for (node, &b) in self.nodes.iter().enumerate() {
+                if let (Some(b), Some(rtt_ms)) = (b.filter(|&b| b != a), time(vantage, node)) {
+                    self.pairs.push(Measured { a, b, rtt_ms });
+                }
+            }
+        }
+    }
+
+    /// # Errors
+    /// Why nothing can be predicted.
+    pub(crate) fn fit(self, prior: Option<&Prior>) -> Result<Fitted, WhyNot> {
+        if self.nodes.iter().all(Option::is_none) {
+            return Err(WhyNot::NoPlacedNode);
+        }
+        let predictor = Predictor::fit(&self.places, &self.pairs, prior).map_err(|error| match error {
+            PredictError::Nothing => WhyNot::Nothing,
+            PredictError::Pair { .. } | PredictError::Degenerate => WhyNot::Degenerate,
+        })?;
+        if !predictor.is_calibrated() {
+            return Err(WhyNot::TooFewVantages);
+        }
+        Ok(Fitted {
+            predictor,
+            nodes: self.nodes,
+            own_pairs: self.pairs.len(),
+            places: self.places,
+        })
+    }
+}
+
+impl Fitted {
+    /// The nodes that have a place: their index, and how they are seen.
+    pub(crate) fn placed(&self) -> Vec<(usize, Place, Point)> {
+        let placed = self.nodes.iter().enumerate();
+        let placed = placed.filter_map(|(node, place)| {
+            let place = (*place)?;
+            Some((node, self.places[place], self.predictor.site(place)))
+        });
+        placed.collect()
+    }
+}

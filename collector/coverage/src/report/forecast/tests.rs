@@ -1,0 +1,287 @@
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use crate::country::Country;
+use crate::fixture::{forecast, node, report, single, small_world, vantage};
+use crate::light::least_ms;
+use crate::note::Note;
+use crate::observations::Observations;
+use crate::predict::PriorChoice;
+use crate::report::{
+    Aim, CoverageReport, Forecast, Offsets, Options, Region, RegionId, Standing, TopVerdict, WhyNot, build,
+};
+use crate::weights::Weights;
+
+fn built(observations: &Observations, options: &Options) -> CoverageReport {
+    build(observations, options, &mut StdRng::seed_from_u64(7)).unwrap()
+}
+
+fn few(options: Options) -> Options {
+    Options {
+        replicates: 40,
+        ..options
+    }
+}
+
+fn region<'r>(report: &'r CoverageReport, code: &str) -> &'r Region {
+    let wanted = RegionId::Country(Country::code(code).unwrap());
+    report.classes[0]
+        .regions
+        .iter()
+        .find(|region| region.id == wanted)
+        .unwrap()
+}
+
+#[test]
+fn what_was_measured_stays_as_it_is_beside_predictions() {
+    let (measured, with) = (
+        report(&small_world(), Weights::people()),
+        forecast(&small_world(), Weights::people()),
+    );
+    let (a, b) = (&measured.classes[0], &with.classes[0]);
+    for (a, b) in a.shares.iter().zip(&b.shares) {
+        assert_eq!((a.within, a.beyond, a.unknown), (b.within, b.beyond, b.unknown));
+    }
+    assert!(a.predicted.is_none());
+    let predicted = b.predicted.as_ref().unwrap();
+    for (measured, with) in b.shares.iter().zip(&predicted.shares) {
+        assert!(with.within >= measured.within && with.beyond >= measured.beyond);
+        assert!((with.within + with.beyond + with.unknown - 1.0).abs() < 1e-9);
+        let interval = with.interval.unwrap();
+        assert!(interval.low <= interval.high && interval.low >= measured.within - 1e-9);
+    }
+    let whole = b.known_weight + predicted.weight + predicted.unknown_weight;
+    assert!(
+        (whole / b.total_weight - 1.0).abs() < 1e-9,
+        "every place is measured, predicted or unknown"
+    );
+}
+
+#[test]
+fn city_is_within_only_by_its_upper_end_and_beyond_only_by_its_lower_end() {
+    let report = forecast(&small_world(), Weights::people());
+    let class = &report.classes[0];
+    let predicted = class.predicted.as_ref().unwrap();
+    for (at, share) in predicted.shares.iter().enumerate() {
+        let sum = |wanted: Standing| -> f64 {
+            let cells = predicted.cells.iter().filter(|cell| {
+                let nearest = cell
+                    .nearest
+                    .as_ref()
+                    .map(|nearest| (nearest.ms, Some(nearest.interval)));
+                Standing::of(nearest, share.budget_ms, false) == wanted
+            });
+            cells.map(|cell| cell.weight).sum::<f64>() / class.total_weight
+        };
+        assert!((share.within - class.shares[at].within - sum(Standing::Within)).abs() < 1e-9);
+        assert!((share.beyond - class.shares[at].beyond - sum(Standing::Beyond)).abs() < 1e-9);
+    }
+}
+
+#[test]
+fn prediction_is_never_faster_than_light_and_its_interval_holds_it() {
+    let world = small_world();
+    let report = forecast(&world, Weights::people());
+    let predicted = report.classes[0].predicted.as_ref().unwrap();
+    assert!(predicted.cells.len() > 500);
+    for cell in &predicted.cells {
+        let Some(nearest) = &cell.nearest else { continue };
+        let nodes = world.nodes.iter().filter_map(|node| node.position);
+        let km = nodes
+            .map(|node| node.distance_km(cell.position))
+            .fold(f64::INFINITY, f64::min);
+        assert!(nearest.interval.low >= least_ms(km) * 0.999 - 0.01, "{cell:?}");
+        assert!(nearest.interval.low <= nearest.ms && nearest.ms <= nearest.interval.high);
+        assert!(nearest.second_ms.unwrap() >= nearest.ms);
+    }
+}
+
+#[test]
+fn unmeasured_country_is_predicted_to_its_likeliest_node() {
+    let report = forecast(&small_world(), Weights::people());
+    let (japan, germany) = (region(&report, "JP"), region(&report, "DE"));
+    let predicted = japan.predicted.as_ref().unwrap();
+    assert!(japan.measured.is_none());
+    assert_eq!(predicted.best, "<tokyo> & co");
+    assert!(predicted.interval.low <= predicted.ms && predicted.ms <= predicted.interval.high);
+    assert!(germany.measured.is_some(), "and its rest is predicted beside");
+    let rest = germany
+        .predicted
+        .as_ref()
+        .map_or(0.0, |predicted| predicted.weight);
+    assert!((germany.known_weight + rest) / germany.weight <= 1.0 + 1e-9);
+}
+
+#[test]
+fn few_vantages_without_a_prior_predict_nothing_and_say_why() {
+    let options = few(Options {
+        prior: PriorChoice::None,
+        ..Options::new(Weights::people())
+    });
+    let report = built(&small_world(), &options);
+    assert_eq!(report.forecast, Forecast::Missing(WhyNot::TooFewVantages));
+    assert!(report.classes[0].predicted.is_none());
+    assert!(!report.classes[0].regions.is_empty(), "the rest is there");
+}
+
+#[test]
+fn nodes_without_coordinates_are_named_and_nothing_is_predicted() {
+    let mut world = small_world();
+    world.nodes.iter_mut().for_each(|node| node.position = None);
+    let report = built(&world, &few(Options::new(Weights::people())));
+    assert_eq!(report.forecast, Forecast::Missing(WhyNot::NoPlacedNode));
+    assert!(
+        report
+            .notes
+            .iter()
+            .any(|note| matches!(note, Note::NodesUnplaced { nodes } if nodes.len() == 3))
+    );
+    assert!(region(&report, "DE").measured.is_some());
+}
+
+#[test]
+fn node_whose_place_is_not_known_leaves_nothing_beyond() {
+    let mut world = small_world();
+    world.nodes[2].position = None;
+    let report = built(&world, &few(Options::new(Weights::people())));
+    let predicted = report.classes[0].predicted.as_ref().unwrap();
+    let measured = &report.classes[0].shares;
+    for (with, measured) in predicted.shares.iter().zip(measured) {
+        assert!(
+            (with.beyond - measured.beyond).abs() < 1e-9,
+            "the unplaced node may be near"
+        );
+    }
+}
+
+#[test]
+fn impossible_node_is_left_out_and_said() {
+    let options = few(Options {
+        impossible: vec!["berlin".to_owned()],
+        ..Options::new(Weights::people())
+    });
+    let report = built(&small_world(), &options);
+    assert!(report.nodes.iter().all(|node| node.name != "berlin"));
+    assert_eq!(region(&report, "DE").measured.as_ref().unwrap().best, "paris");
+    assert!(report.notes.contains(&Note::Impossible {
+        names: vec!["berlin".to_owned()]
+    }));
+    let all = ["berlin", "paris", "<tokyo> & co"].map(str::to_owned).to_vec();
+    let options = Options {
+        impossible: all,
+        ..options
+    };
+    assert!(build(&small_world(), &options, &mut StdRng::seed_from_u64(1)).is_err());
+}
+
+#[test]
+fn access_offset_moves_shares_and_not_times() {
+    let options = |offsets| {
+        few(Options {
+            offsets,
+            ..Options::new(Weights::sites())
+        })
+    };
+    let none = built(&small_world(), &options(Offsets::default()));
+    let some = built(&small_world(), &options(Offsets::new([("DE", 10.0)]).unwrap()));
+    let (none, some) = (&none.classes[0], &some.classes[0]);
+    assert_eq!(none.vantages[0].best, some.vantages[0].best);
+    assert_eq!((none.shares[0].within, none.shares[0].budget_ms), (1.0, 20.0));
+    assert!(
+        (some.shares[0].within - 2.0 / 3.0).abs() < 1e-9,
+        "11.7 ms and 10 more are above 20"
+    );
+}
+
+#[test]
+fn trend_tells_the_halves_apart() {
+    let mut world = small_world();
+    if let crate::observations::Readings::Days(readings) = &mut world.readings {
+        for reading in readings.iter_mut().filter(|reading| reading.day.0 >= 5) {
+            reading.rtt = crate::fixture::samples(&[40.0, 41.0, 42.0], 0);
+        }
+    }
+    let report = report(&world, Weights::people());
+    let trend = report.classes[0].depth.trend.as_ref().unwrap();
+    assert_eq!((trend.first.days, trend.second.days), (5, 5));
+    assert!(trend.change_ms.unwrap() > 20.0, "{trend:?}");
+    assert_eq!(trend.interval, None, "under seven days in a half");
+}
+
+#[test]
+fn depth_holds_backups_targets_and_what_kilometres_cost() {
+    let world = single(
+        vec![node("near", "Hamburg, DE"), node("far", "Paris, FR")],
+        vec![vantage("ada", "Berlin, DE")],
+        &[(0, 0, 40.0), (0, 1, 15.0)],
+    );
+    let report = report(&world, Weights::people());
+    let depth = &report.classes[0].depth;
+    let backup = depth.backup.unwrap();
+    assert_eq!((backup.nearest_ms, backup.next_ms), (15.0, 40.0));
+    let by_km = depth.by_km.as_ref().unwrap();
+    assert_eq!(
+        (by_km.chosen_ms, by_km.best_ms, by_km.misled_weight),
+        (40.0, 15.0, by_km.weight)
+    );
+    assert_eq!(
+        (by_km.worst[0].chosen.as_str(), by_km.worst[0].best.as_str()),
+        ("near", "far")
+    );
+    let aims: Vec<(Aim, bool)> = depth
+        .targets
+        .iter()
+        .map(|one| (one.aim, one.share.is_some()))
+        .collect();
+    assert_eq!(
+        aims,
+        [(Aim::Rtt, true), (Aim::Ttfb, false), (Aim::Mbps, false)],
+        "not measured is not zero"
+    );
+    assert!(report.notes.contains(&Note::OneVantage));
+}
+
+#[test]
+fn other_weights_stand_beside() {
+    let options = few(Options {
+        beside: vec![Weights::sites()],
+        ..Options::new(Weights::people())
+    });
+    let report = built(&small_world(), &options);
+    assert_eq!(report.beside.len(), 1);
+    assert_eq!(
+        (report.beside[0].weights.total, report.beside[0].known_share),
+        (3.0, 1.0)
+    );
+}
+
+#[test]
+fn rule_of_the_heaviest_countries_asks_for_two_terms() {
+    let options = Options {
+        predict: false,
+        top_countries: Some(10),
+        ..Options::new(Weights::people())
+    };
+    let report = built(&small_world(), &options);
+    let top = report.top_countries.as_ref().unwrap();
+    assert_eq!(
+        (top.countries.len(), top.two_terms),
+        (10, false),
+        "ten days are no two terms"
+    );
+    assert!(
+        top.countries
+            .iter()
+            .all(|one| one.verdict == TopVerdict::CannotTell)
+    );
+    let sites = Options {
+        weights: Weights::sites(),
+        ..options
+    };
+    let report = built(&small_world(), &sites);
+    let top = report.top_countries.unwrap();
+    assert!(
+        top.countries.iter().all(|one| one.verdict == TopVerdict::Served),
+        "{top:?}"
+    );
+}

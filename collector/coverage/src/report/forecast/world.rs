@@ -1,0 +1,176 @@
+//! Cells and sites with the times that are predicted between them, ready to be drawn.
+
+use std::ops::Range;
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng as _};
+
+use super::cells::Cell;
+use crate::light::least_ms;
+use crate::predict::{Draws, Origins, Place, Point, Predictor};
+use crate::report::Interval;
+
+/// So many threads share the draws.
+const THREADS: usize = 2;
+/// The interval's ends lie so many usual deviations from the likeliest time: 5 % of a normal are beyond each.
+const ENDS: f64 = 1.644_853_6;
+
+/// Cells within reach, and the times to some sites.
+pub(crate) struct World {
+    pub(crate) cells: Vec<Cell>,
+    /// Out of reach.
+    pub(crate) unknown: Vec<Cell>,
+    sites: usize,
+    /// Cell after cell.
+    times: Vec<Time>,
+    origins: Origins,
+    draws: Option<Draws>,
+}
+
+/// One predicted time; `ms` is NaN where it is unknown.
+#[derive(Clone, Copy, Debug)]
+struct Time {
+    ms: f32,
+    /// Milliseconds a usual deviation below and above.
+    below: f32,
+    above: f32,
+    floor: f32,
+}
+
+impl World {
+    /// `sites` with their places, as the predictor sees them.
+    pub(crate) fn new(predictor: &Predictor, cells: Vec<Cell>, sites: &[(Place, Point)]) -> Self {
+        let place = |cell: &Cell| Place {
+            position: cell.position,
+            network: None,
+        };
+        let places: Vec<Place> = cells.iter().map(place).collect();
+        let origins = predictor.origins(&places);
+        let mut times = Vec::with_capacity(cells.len() * sites.len());
+        let mut reached = Vec::new();
+        for at in 0..cells.len() {
+            let row = sites.iter().map(|(site, point)| {
+                let floor = least_ms(places[at].position.distance_km(site.position));
+                let predicted = predictor.from_origin(&origins, at, point);
+                predicted.estimate().map_or(Time::UNKNOWN, |estimate| Time {
+                    ms: estimate.ms as f32,
+                    below: ((estimate.ms - estimate.low_ms) / ENDS) as f32,
+                    above: ((estimate.high_ms - estimate.ms) / ENDS) as f32,
+                    floor: floor as f32,
+                })
+            });
+            let row: Vec<Time> = row.collect();
+            if row.iter().any(|time| !time.ms.is_nan()) {
+                reached.push(at);
+                times.extend(row);
+            }
+        }
+        let (mut inside, mut unknown) = (Vec::with_capacity(reached.len()), Vec::new());
+        let mut next = reached.iter().peekable();
+        for (at, cell) in cells.into_iter().enumerate() {
+            match next.next_if(|&&reached| reached == at) {
+                Some(_) => inside.push(cell),
+                None => unknown.push(cell),
+            }
+        }
+        Self {
+            origins: origins.only(&reached),
+            draws: None,
+            cells: inside,
+            unknown,
+            sites: sites.len(),
+            times,
+        }
+    }
+
+    /// Ready to be drawn; the sites are those that it was made with.
+    pub(crate) fn with_draws(self, predictor: &Predictor, sites: &[(Place, Point)]) -> Self {
+        let nodes = predictor.origins(&sites.iter().map(|(place, _)| *place).collect::<Vec<_>>());
+        let points: Vec<&Point> = sites.iter().map(|(_, point)| point).collect();
+        Self {
+            draws: Some(Draws::new(&self.origins, &nodes, &points)),
+            ..self
+        }
+    }
+
+    /// The interval of the site that is likeliest to be nearest.
+    pub(crate) fn interval(&self, cell: usize) -> Option<Interval> {
+        let time = &self.times[cell * self.sites + self.best(cell)?];
+        let (ms, below, above) = (f64::from(time.ms), f64::from(time.below), f64::from(time.above));
+        Some(Interval {
+            low: ms - below * ENDS,
+            high: ms + above * ENDS,
+        })
+    }
+
+    /// The likeliest time from a cell to a site; NaN: unknown.
+    pub(crate) fn ms(&self, cell: usize, site: usize) -> f64 {
+        f64::from(self.times[cell * self.sites + site].ms)
+    }
+
+    /// The site that is likeliest to be nearest.
+    pub(crate) fn best(&self, cell: usize) -> Option<usize> {
+        (0..self.sites)
+            .filter(|&site| self.ms(cell, site).is_finite())
+            .min_by(|&a, &b| self.ms(cell, a).total_cmp(&self.ms(cell, b)))
+    }
+
+    /// Draws so many times, over two threads that share the draws; `add` gets the draw, the cell, and its times to
+    /// all sites. The same randomness gives the same draws, whatever the machine.
+    pub(crate) fn draw<T: Send>(
+        &self,
+        draws: usize,
+        random: &mut impl Rng,
+        make: impl Fn(Range<usize>) -> T + Sync,
+        add: impl Fn(&mut T, usize, usize, &[f32]) + Sync,
+    ) -> Vec<T> {
+        let Some(drawn) = &self.draws else {
+            return Vec::new();
+        };
+        let part = draws.div_ceil(THREADS).max(1);
+        let ranges = (0..draws)
+            .step_by(part)
+            .map(|first| first..draws.min(first + part));
+        let seeded: Vec<(Range<usize>, u64)> = ranges.map(|range| (range, random.random())).collect();
+        let work = |range: Range<usize>, seed: u64| {
+            let (mut tally, mut row) = (make(range.clone()), vec![0.0; self.sites]);
+            let mut random = StdRng::seed_from_u64(seed);
+            drawn.run(range.len(), &mut random, |draw, cell, errors| {
+                let times = &self.times[cell * self.sites..(cell + 1) * self.sites];
+                for ((time, error), value) in times.iter().zip(errors).zip(&mut row) {
+                    *value = time.drawn(*error);
+                }
+                add(&mut tally, range.start + draw, cell, &row);
+            });
+            tally
+        };
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = seeded
+                .into_iter()
+                .map(|(range, seed)| scope.spawn(move || work(range, seed)))
+                .collect();
+            let joined = threads.into_iter().map(|thread| match thread.join() {
+                Ok(tally) => tally,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            joined.collect()
+        })
+    }
+}
+
+impl Time {
+    const UNKNOWN: Self = Self {
+        ms: f32::NAN,
+        below: 0.0,
+        above: 0.0,
+        floor: 0.0,
+    };
+
+    fn drawn(&self, error: f32) -> f32 {
+        if self.ms.is_nan() {
+            return f32::NAN;
+        }
+        let span = if error < 0.0 { self.below } else { self.above };
+        (self.ms + error * span).max(self.floor)
+    }
+}

@@ -1,0 +1,57 @@
+//! What cannot be said of these observations, and why.
+
+use super::build::Options;
+use super::prepare::{Cell, Prepared};
+use crate::note::Note;
+use crate::observations::Observations;
+
+/// With fewer runs than this a vantage's figures say little.
+const LEAST_RUNS: u64 = 30;
+
+/// Notes on what the report cannot say.
+pub(super) fn of(prepared: &Prepared<'_>, observations: &Observations, options: &Options) -> Vec<Note> {
+    let mut notes = Vec::new();
+    let all = observations.nodes.iter().map(|node| &node.name);
+    let all = all.chain(observations.vantages.iter().map(|vantage| &vantage.name));
+    let mut names: Vec<String> = all
+        .filter(|name| options.impossible.contains(name))
+        .cloned()
+        .collect();
+    names.sort();
+    names.dedup();
+    if !names.is_empty() {
+        notes.push(Note::Impossible { names });
+    }
+    let unplaced = prepared.nodes.iter().filter(|node| node.position.is_none());
+    let nodes: Vec<String> = unplaced.map(|node| node.name.clone()).collect();
+    if !nodes.is_empty() {
+        notes.push(Note::NodesUnplaced { nodes });
+    }
+    if prepared.vantages.len() == 1 {
+        notes.push(Note::OneVantage);
+    }
+    let vantages = few_runs(prepared);
+    if !vantages.is_empty() {
+        notes.push(Note::FewRuns {
+            vantages,
+            least: LEAST_RUNS,
+        });
+    }
+    notes
+}
+
+/// Vantages none of whose nodes was reached often enough.
+fn few_runs(prepared: &Prepared<'_>) -> Vec<String> {
+    let mut most: Vec<Option<u64>> = vec![None; prepared.vantages.len()];
+    for (&(vantage, _), cell) in &prepared.cells {
+        if let Cell::Days(days) = cell {
+            let runs: u64 = days.values().map(|day| day.rtt.times.count()).sum();
+            most[vantage] = most[vantage].max(Some(runs));
+        }
+    }
+    let few = |(vantage, runs): (usize, &Option<u64>)| {
+        let few = runs.is_some_and(|runs| runs > 0 && runs < LEAST_RUNS);
+        few.then(|| prepared.vantages[vantage].name.clone())
+    };
+    most.iter().enumerate().filter_map(few).collect()
+}

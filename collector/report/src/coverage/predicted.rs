@@ -1,0 +1,397 @@
+//! Predictions, depth and what would be measured next, in sentences and tables. Predicted figures carry a mark.
+
+use isochrone_coverage::observations::AccessClass;
+use isochrone_coverage::report::{
+    Aim, ByKilometres, ClassReport, CoverageReport, Forecast, Region, Share, TargetShare, TopVerdict, Trend,
+    WhyNot,
+};
+
+use super::words::{self, of_what, percent_interval, region_name};
+use crate::lines::Lines;
+use crate::tables::{Column, Table};
+use crate::words::{NONE, budget, ms, ms_interval, percent, weight};
+
+/// What stands before a predicted figure.
+pub(super) const MARK: &str = "~";
+/// Rows of the table of predicted regions.
+const ROWS: usize = 15;
+
+/// Why nothing is predicted.
+pub(super) fn why_not(why: WhyNot) -> &'static str {
+    match why {
+        WhyNot::NotAsked => "no prediction was asked for",
+        WhyNot::NoPlacedNode => "no node has coordinates, so nothing can be predicted towards it",
+        WhyNot::Nothing => "nothing was measured between two places, and there is no prior",
+        WhyNot::TooFewVantages => {
+            "fewer than nine vantages can be left out to see how wrong a prediction is, and there is no prior"
+        }
+        WhyNot::Degenerate => "these places and times contradict each other too much to be solved",
+    }
+}
+
+/// How predictions were made, or why there are none.
+pub(super) fn method(report: &CoverageReport) -> Vec<String> {
+    match &report.forecast {
+        Forecast::Missing(WhyNot::NotAsked) => Vec::new(),
+        Forecast::Missing(why) => vec![format!("Nothing is predicted: {}.", why_not(*why))],
+        Forecast::Made(method) => vec![format!(
+            "{MARK} marks what is predicted, for cities that no vantage speaks for: from {} here{}, with an interval \
+             that is to hold {} of the truths, calibrated by leaving out whole nodes and areas. A city is within a \
+             budget only if its interval's upper end is, and beyond only if its lower end is. Farther than {:.0} km \
+             from any measured site all is unknown. Intervals of sums hold {} joint draws of the field.",
+            isochrone_base::words::count(method.own_pairs, "measured pair"),
+            match &method.prior {
+                Some(prior) => format!(" and old public measurements ({prior})"),
+                None => " alone, without a prior".to_owned(),
+            },
+            percent(method.covered),
+            method.reach_km,
+            method.draws,
+        )],
+    }
+}
+
+/// The three shares of every budget, as measured and with predictions, side by side.
+pub(super) fn shares(report: &CoverageReport, class: &ClassReport) -> Option<Table> {
+    let predicted = class.predicted.as_ref()?;
+    let columns = [
+        Column::names("budget"),
+        Column::figures("within"),
+        Column::figures("beyond"),
+        Column::figures("unknown"),
+        Column::figures("~within"),
+        Column::figures("~beyond"),
+        Column::figures("~unknown"),
+        Column::figures("~90 % interval"),
+        Column::figures("~any one dead"),
+    ];
+    let rows = class
+        .shares
+        .iter()
+        .zip(&predicted.shares)
+        .zip(&predicted.survives);
+    let rows = rows.map(|((measured, with), survives)| {
+        let target = report.target_ms == Some(measured.budget_ms);
+        let three = |share: &Share| {
+            [
+                percent(share.within),
+                percent(share.beyond),
+                percent(share.unknown),
+            ]
+        };
+        let mut row = vec![format!(
+            "{}{}",
+            budget(measured.budget_ms),
+            if target { " (target)" } else { "" }
+        )];
+        row.extend(three(measured));
+        row.extend(three(with));
+        row.push(percent_interval(with.interval));
+        row.push(percent(survives.within));
+        row.into_iter().map(Into::into).collect()
+    });
+    Some(Table::new("Measured only, and with predictions (~)", columns).rows(rows))
+}
+
+/// Countries that are mostly predicted, the heaviest first.
+pub(super) fn regions(class: &ClassReport, at: usize) -> Option<Table> {
+    let predicted: Vec<&Region> = class
+        .regions
+        .iter()
+        .filter(|region| region.predicted.is_some())
+        .collect();
+    if predicted.is_empty() {
+        return None;
+    }
+    let title = class
+        .shares
+        .get(at)
+        .map_or_else(String::new, |share| budget(share.budget_ms));
+    let columns = [
+        Column::names("predicted (~)"),
+        Column::figures("weight"),
+        Column::names("~best node"),
+        Column::figures("~ms"),
+        Column::figures("~90 % interval"),
+        Column::figures(format!("~within {title}")),
+    ];
+    let rows = predicted.into_iter().filter_map(|region| {
+        let one = region.predicted.as_ref()?;
+        Some(vec![
+            crate::words::cut(region_name(&region.id), 20).into(),
+            weight(one.weight).into(),
+            one.tie_set
+                .first()
+                .map_or_else(|| one.best.clone(), |_| tied(&one.tie_set))
+                .into(),
+            ms(Some(one.ms)).into(),
+            ms_interval(Some(one.interval)).into(),
+            one.shares
+                .get(at)
+                .map_or_else(|| NONE.to_owned(), |share| percent(share.within))
+                .into(),
+        ])
+    });
+    Some(
+        Table::new("Predicted, where no vantage speaks", columns)
+            .rows(rows)
+            .at_most(ROWS, "country"),
+    )
+}
+
+/// Some names of a tie, and how many more.
+fn tied(names: &[String]) -> String {
+    const NAMED: usize = 2;
+    let more = names.len().saturating_sub(NAMED);
+    let named = names
+        .iter()
+        .take(NAMED)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(" = ");
+    if more > 0 {
+        format!("{named} +{more}")
+    } else {
+        named
+    }
+}
+
+/// What is left when a node dies, the lead's targets, choosing by kilometres, and the trend.
+pub(super) fn depth(report: &CoverageReport, class: &ClassReport) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let targets = class.depth.targets.iter().filter(|target| target.aim != Aim::Rtt);
+    sentences.extend(targets.map(|target| self::target(report, target)));
+    sentences.extend(
+        class
+            .depth
+            .by_km
+            .as_ref()
+            .map(|by_km| kilometres(report, class, by_km, "")),
+    );
+    let predicted = class.depth.by_km_predicted.as_ref();
+    sentences.extend(predicted.map(|by_km| kilometres(report, class, by_km, MARK)));
+    sentences.extend(
+        class
+            .depth
+            .trend
+            .as_ref()
+            .map(|trend| self::trend(class, trend, report)),
+    );
+    sentences
+}
+
+fn target(report: &CoverageReport, target: &TargetShare) -> String {
+    let what = match target.aim {
+        Aim::Rtt => format!("a round trip of {}", budget(target.target)),
+        Aim::Ttfb => format!("a median time to first byte of {}", budget(target.target)),
+        Aim::Mbps => format!("{} Mbps", target.target),
+    };
+    match target.share {
+        None => format!("Target of {what}: not measured."),
+        Some(share) => format!(
+            "Target of {what} at the nearest node: met for {} of {}, missed for {}, unknown for {}.",
+            percent(share.within),
+            of_what(report),
+            percent(share.beyond),
+            percent(share.unknown)
+        ),
+    }
+}
+
+fn kilometres(report: &CoverageReport, class: &ClassReport, by_km: &ByKilometres, mark: &str) -> String {
+    let of = |share: f64| percent(share / class.total_weight);
+    let what = of_what(report);
+    let known = if mark.is_empty() {
+        "measured"
+    } else {
+        "measured or predicted"
+    };
+    let worst = by_km.worst.first().map(|worst| {
+        format!(
+            " The dearest: {} is sent to {} and not to {}, {mark}{} ms more.",
+            worst.place,
+            worst.chosen,
+            worst.best,
+            ms(Some(worst.cost_ms))
+        )
+    });
+    format!(
+        "Players choose the node nearest by kilometres: where that is {known} ({} of {what}) they wait {mark}{} ms, the \
+         best node would give {mark}{} ms; {mark}{} of {what} are sent to a node that is slower than the best.{}",
+        of(by_km.weight),
+        ms(Some(by_km.chosen_ms)),
+        ms(Some(by_km.best_ms)),
+        of(by_km.misled_weight),
+        worst.unwrap_or_default()
+    )
+}
+
+fn trend(class: &ClassReport, trend: &Trend, report: &CoverageReport) -> String {
+    let at = report.first_budget(class);
+    let within = |shares: &[Share]| {
+        shares
+            .get(at)
+            .map_or_else(|| NONE.to_owned(), |share| percent(share.within))
+    };
+    let change = match trend.change_ms {
+        None => "no vantage measured in both".to_owned(),
+        Some(change) => format!(
+            "the nearest node takes {}{} ms in the second ({})",
+            if change >= 0.0 { "+" } else { "−" },
+            ms(Some(change.abs())),
+            trend.interval.map_or_else(
+                || "no interval under seven days a half".to_owned(),
+                |interval| format!("90 % interval {:+.1} to {:+.1} ms", interval.low, interval.high)
+            )
+        ),
+    };
+    format!(
+        "Trend, first half of the window against the second: {} and {} within the first budget; {change}.",
+        within(&trend.first.shares),
+        within(&trend.second.shares)
+    )
+}
+
+/// Other weights beside the report's own, at every budget's first figure.
+pub(super) fn beside(report: &CoverageReport) -> Option<Table> {
+    let class = report.classes.first()?;
+    if report.beside.is_empty() {
+        return None;
+    }
+    let at = report.first_budget(class);
+    let row = |name: String, known: f64, shares: &[Share], predicted: Option<&[Share]>| {
+        let three = |share: Option<&Share>| {
+            share.map_or([NONE.to_owned(), NONE.to_owned(), NONE.to_owned()], |share| {
+                [
+                    percent(share.within),
+                    percent(share.beyond),
+                    percent(share.unknown),
+                ]
+            })
+        };
+        let mut row = vec![name, percent(known)];
+        row.extend(three(shares.get(at)));
+        row.extend(three(predicted.and_then(|shares| shares.get(at))));
+        row.into_iter().map(Into::into).collect::<Vec<_>>()
+    };
+    let own = class
+        .predicted
+        .as_ref()
+        .map(|predicted| predicted.shares.as_slice());
+    let mut rows = vec![row(
+        of_what(report).to_owned(),
+        class.known_share(),
+        &class.shares,
+        own,
+    )];
+    rows.extend(report.beside.iter().map(|beside| {
+        let name = super::notes::attribution(&beside.weights.source);
+        row(
+            name,
+            beside.known_share,
+            &beside.shares,
+            beside.shares_predicted.as_deref(),
+        )
+    }));
+    let columns = [
+        Column::names("weights"),
+        Column::figures("known"),
+        Column::figures("within"),
+        Column::figures("beyond"),
+        Column::figures("unknown"),
+        Column::figures("~within"),
+        Column::figures("~beyond"),
+        Column::figures("~unknown"),
+    ];
+    let title = class
+        .shares
+        .get(at)
+        .map_or_else(String::new, |share| budget(share.budget_ms));
+    Some(Table::new(format!("By other weights, at {title}"), columns).rows(rows))
+}
+
+/// The lead's rule of the heaviest countries, in sentences.
+pub(super) fn top_countries(report: &CoverageReport) -> Vec<String> {
+    let Some(top) = &report.top_countries else {
+        return Vec::new();
+    };
+    let named = |verdict: TopVerdict| {
+        let of = top.countries.iter().filter(|country| country.verdict == verdict);
+        of.map(|country| country.country.name().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let mut sentences = vec![format!(
+        "Rule: a node is added only where one of the {} heaviest countries has none that meets the targets ({} to the \
+         first byte, {} Mbps) for two terms of 15 days.",
+        top.countries.len(),
+        budget(report.targets.ttfb_ms),
+        report.targets.mbps
+    )];
+    for (verdict, says) in [
+        (
+            TopVerdict::Add,
+            "No node met them for two terms, a node may be added",
+        ),
+        (TopVerdict::Served, "Some node met them"),
+        (
+            TopVerdict::CannotTell,
+            "Cannot be told, for it is not measured for two terms",
+        ),
+    ] {
+        let names = named(verdict);
+        if !names.is_empty() {
+            sentences.push(format!("{says}: {}.", names.join(", ")));
+        }
+    }
+    sentences
+}
+
+/// What a user's own line adds, and what people were multiplied by.
+pub(super) fn settings(report: &CoverageReport) -> Vec<String> {
+    let servers = report
+        .classes
+        .iter()
+        .any(|class| class.access == AccessClass::DataCentre);
+    let mut sentences = Vec::new();
+    let given = report.offsets.given();
+    if !given.is_empty() {
+        let each: Vec<String> = given
+            .iter()
+            .map(|(region, ms)| format!("{region} {ms} ms"))
+            .collect();
+        sentences.push(format!(
+            "Shares and means hold what a user's own line adds, as configured: {}. Single times do not.",
+            each.join(", ")
+        ));
+    } else if servers {
+        sentences.push("Nothing is added for a user's own line: no access offset is configured.".to_owned());
+    }
+    sentences.push(match &report.weights.internet {
+        Some(internet) if internet.applied => format!(
+            "People are multiplied by their country's share of internet users ({}: {} countries; {} that it does not name \
+             are counted whole).",
+            internet.name, internet.countries, internet.missing
+        ),
+        Some(internet) => format!("{} is not applied: these weights are no people.", internet.name),
+        None if words::of_what(report) == "people" => {
+            "All people count, whether or not they use the internet: no file of internet shares was given.".to_owned()
+        }
+        None => return sentences,
+    });
+    sentences
+}
+
+/// All that is said below the measured tables.
+pub(super) fn body(report: &CoverageReport, class: &ClassReport, lines: &mut Lines) {
+    if let Some(table) = regions(class, report.first_budget(class)) {
+        lines.blank();
+        lines.heading(3, table.title());
+        lines.table(&table);
+    }
+    let depth = depth(report, class);
+    if !depth.is_empty() {
+        lines.blank();
+        lines.heading(3, "In depth");
+        depth.iter().for_each(|sentence| lines.wrapped(sentence));
+    }
+}
