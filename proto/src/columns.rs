@@ -108,6 +108,7 @@ fn put(bits: &mut [u8], at: usize, value: u64) {
     }
 }
 
+#[inline]
 fn get(bits: &[u8], at: usize, width: usize) -> u64 {
     let (byte, shift) = (at / 8, at % 8);
     if width <= 56

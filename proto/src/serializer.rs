@@ -4,11 +4,15 @@
 
 mod door;
 
+use std::cell::RefCell;
 use std::marker::PhantomData;
 
 use bincode::config::{self, Configuration, Limit};
 use serde::de::DeserializeSeed;
 use serde::{Deserialize, Deserializer, Serialize};
+use zstd::bulk::Compressor;
+use zstd::stream::read::Decoder;
+use zstd::zstd_safe::{DCtx, ResetDirective};
 
 use self::door::Door;
 
@@ -18,6 +22,8 @@ const LEVEL: i32 = 1;
 /// Largest window that a compressed body may ask for, as a power of two: the decoder reserves it at once. 1 MiB,
 /// the largest payload of any kind.
 const WINDOW_LOG_MAX: u32 = 20;
+/// Room that is made at once for a body by its own word; for more it has to bring the bytes.
+const ROOM_MAX: usize = 64 * 1024;
 
 pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     bincode::serde::encode_to_vec(value, config::standard())
@@ -73,18 +79,34 @@ pub(crate) fn compress(payload: &[u8]) -> Option<Vec<u8>> {
     if payload.len() < COMPRESS_FROM {
         return None;
     }
-    let compressed = zstd::bulk::compress(payload, LEVEL).ok()?;
+    let compressed = COMPRESSOR.with_borrow_mut(|kept| {
+        if kept.is_none() {
+            *kept = Compressor::new(LEVEL).ok();
+        }
+        kept.as_mut()?.compress(payload).ok()
+    })?;
     (compressed.len() < payload.len()).then_some(compressed)
 }
 
 /// Unpacks what [`compress`] made; whatever follows it is damage.
 pub(crate) fn decompress(body: &[u8], max: usize) -> Result<Vec<u8>, DecompressError> {
+    DECOMPRESSOR.with_borrow_mut(|context| {
+        let reset = context.reset(ResetDirective::SessionOnly); // whatever became of the body before
+        reset.map_err(|_| DecompressError::Broken)?;
+        unpack(context, body, max)
+    })
+}
+
+fn unpack(context: &mut DCtx<'static>, body: &[u8], max: usize) -> Result<Vec<u8>, DecompressError> {
     use std::io::Read;
 
     let broken = |_| DecompressError::Broken;
-    let mut decoder = zstd::stream::read::Decoder::with_buffer(body).map_err(broken)?;
+    let mut decoder = Decoder::with_context(body, context);
     decoder.window_log_max(WINDOW_LOG_MAX).map_err(broken)?;
-    let mut payload = Vec::new();
+    // with room for all of it, and a byte to see the end in, it is unpacked in one go; what it says is no promise
+    let told = zstd::zstd_safe::get_frame_content_size(body).ok().flatten();
+    let room = told.map_or(0, |told| told.min(max.min(ROOM_MAX) as u64) as usize);
+    let mut payload = Vec::with_capacity(room + 1);
     let mut capped = decoder.single_frame().take(max as u64 + 1);
     capped.read_to_end(&mut payload).map_err(broken)?;
     if payload.len() > max {
@@ -94,6 +116,13 @@ pub(crate) fn decompress(body: &[u8], max: usize) -> Result<Vec<u8>, DecompressE
         [] => Ok(payload),
         _ => Err(DecompressError::Broken),
     }
+}
+
+thread_local! {
+    /// Kept from body to body: to make one costs more than to unpack a batch with it.
+    static DECOMPRESSOR: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
+    /// As [`DECOMPRESSOR`]; made when it is needed.
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
 }
 
 /// Why a compressed body is refused.

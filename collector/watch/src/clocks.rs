@@ -54,6 +54,10 @@ pub struct Clocks {
     unsaved: BTreeSet<ProbeId>,
 }
 
+/// How far one probe's clock was off, at every instant.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock<'a>(&'a [Offset]);
+
 impl Clocks {
     /// As they were measured.
     ///
@@ -143,20 +147,13 @@ impl Clocks {
     /// again, and what is reported.
     #[must_use]
     pub fn date(&self, probe: ProbeId, slot: UnixMillis, received: UnixMillis) -> Option<UnixMillis> {
-        let is_here = |at: &UnixMillis| at.0 <= received.0.saturating_add(AHEAD_MS);
-        let offsets = self.offsets.get(&probe).map_or(&[][..], Vec::as_slice);
-        let in_use = offsets
-            .iter()
-            .rev()
-            .map(|offset| (offset.since, offset.local(slot)));
-        let mut of_its_time = in_use.filter(|(since, at)| since.0 <= at.0.saturating_add(NOTICED_MS));
-        let found = of_its_time.find(|(_, at)| is_here(at)).map(|(_, at)| at);
-        let first = offsets.first().map_or(slot, |offset| offset.local(slot));
-        let found = found.or(Some(first).filter(is_here));
-        found.or_else(|| {
-            let mut any = offsets.iter().rev().map(|offset| offset.local(slot));
-            any.find(is_here)
-        })
+        self.of(probe).date(slot, received)
+    }
+
+    /// One probe's clock, to date all rows of a batch by.
+    #[must_use]
+    pub fn of(&self, probe: ProbeId) -> Clock<'_> {
+        Clock(self.offsets.get(&probe).map_or(&[][..], Vec::as_slice))
     }
 
     /// The slots, by the probes' own clocks, that may lie between two instants of the collector's.
@@ -184,6 +181,27 @@ impl Clocks {
 
     pub(crate) fn saved(&mut self) {
         self.unsaved.clear();
+    }
+}
+
+impl Clock<'_> {
+    /// See [`Clocks::date`].
+    #[must_use]
+    pub fn date(&self, slot: UnixMillis, received: UnixMillis) -> Option<UnixMillis> {
+        let is_here = |at: &UnixMillis| at.0 <= received.0.saturating_add(AHEAD_MS);
+        let Self(offsets) = self;
+        let in_use = offsets
+            .iter()
+            .rev()
+            .map(|offset| (offset.since, offset.local(slot)));
+        let mut of_its_time = in_use.filter(|(since, at)| since.0 <= at.0.saturating_add(NOTICED_MS));
+        let found = of_its_time.find(|(_, at)| is_here(at)).map(|(_, at)| at);
+        let first = offsets.first().map_or(slot, |offset| offset.local(slot));
+        let found = found.or(Some(first).filter(is_here));
+        found.or_else(|| {
+            let mut any = offsets.iter().rev().map(|offset| offset.local(slot));
+            any.find(is_here)
+        })
     }
 }
 

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use isochrone_base::roster::Roster;
-use isochrone_proto::batch::Batch;
 use isochrone_proto::ids::{PlanVersion, ProbeId};
 use isochrone_proto::kind::{Family, Kind};
 use isochrone_proto::measurement::EchoOutcome;
 use isochrone_proto::plan::{Plan, TargetAddress};
 use isochrone_proto::units::UnixMillis;
 
-use crate::judge::{Cadence, CellId, Engine, Observation, Word};
+use crate::dated::Dated;
+use crate::judge::{Cadence, CellId, Engine, Observation, VantageId, Word};
 use crate::late::Late;
 
 /// Plans of one vantage whose places are remembered; older batches resolve theirs again.
@@ -23,7 +23,7 @@ enum Destination {
     /// An endpoint's check.
     Cell(CellId, Kind, Cadence),
     /// An echo to another probe.
-    Peer(ProbeId, Family),
+    Peer(VantageId, Family),
     /// It names no target.
     Nowhere,
 }
@@ -49,31 +49,31 @@ pub(crate) struct Feed {
 type PlanDestinations = (PlanVersion, Arc<[Destination]>);
 
 impl Feed {
-    /// Gives the rows of a stored batch to `engine`. `date`: when a slot was, by the collector's clock. A failure that is
-    /// older than any word could be comes out as late.
+    /// Gives the rows of a stored batch to `engine`. A failure that is older than any word could be comes out as late.
     pub(crate) fn apply(
         &mut self,
         engine: &mut Engine,
-        (probe, plan, batch): (ProbeId, &Plan, &Batch),
-        (received, date): (UnixMillis, impl Fn(UnixMillis) -> Option<UnixMillis>),
+        (probe, plan): (ProbeId, &Plan),
+        dated: &Dated,
+        received: UnixMillis,
     ) -> Late {
         let places = self.places(engine, probe, plan);
         let place = |check: u16| places.get(usize::from(check)).copied();
+        let from = engine.vantage(probe);
         let mut late = Late::default();
-        for row in batch.echoes() {
+        for row in &dated.echoes {
             if let (EchoOutcome::Replied { rtt, .. }, Some(Destination::Peer(peer, family))) =
                 (row.outcome, place(row.check))
-                && let Some(slot) = date(row.slot)
             {
-                let at = UnixMillis(slot.0 + u64::from(rtt.get()) / 1_000);
-                engine.echoed(probe, peer, family, at);
+                let at = UnixMillis(row.slot.0 + u64::from(rtt.get()) / 1_000);
+                engine.echoed(from, peer, family, at);
             }
         }
-        for row in batch.endpoints() {
+        for row in &dated.endpoints {
             let Some(Destination::Cell(cell, kind, cadence)) = place(row.check) else {
                 continue;
             };
-            let Some(slot) = date(row.slot) else { continue };
+            let slot = row.slot;
             let Some(run) = Observation::of(kind, slot, &row.outcome) else {
                 continue;
             };
@@ -124,7 +124,7 @@ fn place(engine: &mut Engine, probe: ProbeId, plan: &Plan, index: u16) -> Destin
         return Destination::Nowhere;
     };
     if let TargetAddress::Peer { probe: peer, .. } = target.address {
-        return Destination::Peer(peer, check.kind.family);
+        return Destination::Peer(engine.vantage(peer), check.kind.family);
     }
     let cadence = Cadence::of(check.schedule);
     Destination::Cell(

@@ -120,6 +120,10 @@ pub enum Output {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CellId(usize);
 
+/// Handle of one vantage: see [`Engine::vantage`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VantageId(usize);
+
 /// The rule's memory.
 #[derive(Clone, Debug)]
 pub struct Engine {

@@ -4,6 +4,7 @@
 pub mod addresses;
 pub mod alert;
 pub mod clocks;
+mod dated;
 pub mod facts;
 mod feed;
 #[cfg(feature = "testing")]

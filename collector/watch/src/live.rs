@@ -12,13 +12,14 @@ use std::sync::Arc;
 
 use isochrone_base::kinds::EndpointRun;
 pub use isochrone_base::kinds::Finding;
-use isochrone_proto::batch::Batch;
 use isochrone_proto::ids::{EpochId, PlanVersion, ProbeId, TargetId};
 use isochrone_proto::kind::Kind;
 use isochrone_proto::plan::Plan;
 use isochrone_proto::units::UnixMillis;
 
 pub use cell::{Cell, EndpointCell, Failure};
+
+use crate::dated::Dated;
 
 /// Plans of one vantage whose places are remembered; older batches resolve theirs again.
 const PLANS_KEPT: usize = 4;
@@ -55,43 +56,37 @@ impl Live {
         Self::default()
     }
 
-    /// Takes in a stored batch. `plan` is the one that its header names: checks are looked up there once a
-    /// plan, then each row finds its cell by index. `date`: when a slot was, by the collector's clock.
+    /// Takes in a stored batch of `epoch`. `plan` is the one that its header names: checks are looked up there once a
+    /// plan, then each row finds its cell by index.
     pub(crate) fn apply(
         &mut self,
-        (probe, plan, batch): (ProbeId, &Plan, &Batch),
-        (received, date): (UnixMillis, impl Fn(UnixMillis) -> Option<UnixMillis>),
+        (probe, plan, epoch): (ProbeId, &Plan, EpochId),
+        dated: &Dated,
+        received: UnixMillis,
     ) {
-        let vantage = self
-            .vantages
-            .entry(probe)
-            .or_insert_with(|| Vantage::new(batch.header.epoch));
+        let vantage = self.vantages.entry(probe).or_insert_with(|| Vantage::new(epoch));
         vantage.heard = vantage.heard.max(received);
-        vantage.epoch = batch.header.epoch;
+        vantage.epoch = epoch;
         let places = vantage.places(plan);
         let cells = &mut vantage.cells;
         let mut newest = vantage.last_slot.unwrap_or_default();
-        for mut row in batch.echoes() {
-            let Some(slot) = date(row.slot) else { continue };
-            row.slot = slot;
+        for row in &dated.echoes {
             if let Some(cell) = cell_at(cells, &places, row.check) {
-                cell.echo(&row);
+                cell.echo(row);
                 newest = newest.max(row.slot);
             }
         }
-        for row in batch.endpoints() {
+        for row in &dated.endpoints {
             let Some(cell) = cell_at(cells, &places, row.check) else {
                 continue;
             };
-            if let Some(run) = EndpointRun::of(cell.kind.check, &row.outcome)
-                && let Some(slot) = date(row.slot)
-            {
-                cell.endpoint_run(slot, &run);
-                newest = newest.max(slot);
+            if let Some(run) = EndpointRun::of(cell.kind.check, &row.outcome) {
+                cell.endpoint_run(row.slot, &run);
+                newest = newest.max(row.slot);
             }
         }
         vantage.last_slot = Some(newest).filter(|slot| slot.0 > 0);
-        self.rows += batch.rows() as u64;
+        self.rows += dated.rows;
     }
 
     /// A probe's clock was set: its cells start anew.

@@ -20,6 +20,7 @@ pub use self::late::{LateStretch, Rejudged, rejudge};
 use crate::addresses::family_of;
 use crate::alert::{Alert, Outbox, Whose};
 use crate::clocks::Change;
+use crate::dated::Dated;
 use crate::facts::Facts;
 use crate::feed::Feed;
 use crate::incident::{Incident, Subject};
@@ -102,6 +103,8 @@ pub struct Monitor {
     live: Live,
     engine: Engine,
     feed: Feed,
+    /// The rows of the batch that is taken in.
+    dated: Dated,
     facts: Facts,
     outbox: Outbox,
     incidents: Incidents,
@@ -137,6 +140,7 @@ impl Monitor {
             live: Live::new(),
             engine: Engine::new(patience, now),
             feed: Feed::default(),
+            dated: Dated::default(),
             facts: Facts::read(store)?,
             outbox,
             journal: Journal::open(store, now)?,
@@ -170,16 +174,19 @@ impl Monitor {
         };
         store.scan(recent, |stored| {
             // what is dated ahead of the present was stored while a clock was wrong
-            let clocks = &monitor.facts.clocks;
+            let clock = monitor.facts.clocks.of(stored.probe);
             let date = |slot| {
-                let dated = clocks.date(stored.probe, slot, stored.received);
+                let dated = clock.date(slot, stored.received);
                 dated.filter(|at| *at <= now)
             };
-            let of = (stored.probe, &*stored.plan, &stored.batch);
-            monitor.live.apply(of, (stored.received.min(now), date));
+            monitor.dated.fill(&stored.batch, date);
+            let (dated, epoch) = (&monitor.dated, stored.batch.header.epoch);
+            let of = (stored.probe, &*stored.plan);
+            let heard = stored.received.min(now);
+            monitor.live.apply((of.0, of.1, epoch), dated, heard);
             monitor
                 .feed
-                .apply(&mut monitor.engine, of, (stored.received, date));
+                .apply(&mut monitor.engine, of, dated, stored.received);
             monitor.seen = monitor.seen.max(stored.commit);
             ControlFlow::Continue(())
         })?;
@@ -205,11 +212,13 @@ impl Monitor {
         } = committed;
         let change = self.facts.clocks.noted(*probe, &batch.header, *received);
         self.take_change(*probe, change);
-        let date = |slot| self.facts.clocks.date(*probe, slot, *received);
-        let of = (*probe, &**plan, &**batch);
-        self.live.apply(of, (*received, date));
+        let clock = self.facts.clocks.of(*probe);
+        self.dated.fill(batch, |slot| clock.date(slot, *received));
+        let (dated, epoch) = (&self.dated, batch.header.epoch);
+        self.live.apply((*probe, plan, epoch), dated, *received);
         self.engine.heard(*probe, self.family_of(*probe), *received);
-        let late = self.feed.apply(&mut self.engine, of, (*received, date));
+        let of = (*probe, &**plan);
+        let late = self.feed.apply(&mut self.engine, of, &self.dated, *received);
         self.journal.late(late, *received);
     }
 

@@ -13,10 +13,15 @@ use super::observation::{Cadence, Observation, Reached, Word, is_certificate, se
 use super::sight::Matter;
 use super::state::Verdict;
 use super::vantage::{Session, light_us, of};
-use super::{CellId, Engine, GAP_MS};
+use super::{CellId, Engine, GAP_MS, VantageId};
 use crate::incident::IncidentCheck;
 
 impl Engine {
+    /// The handle of a probe as a vantage, to be had once a plan.
+    pub fn vantage(&mut self, probe: ProbeId) -> VantageId {
+        VantageId(self.vantage_place(probe))
+    }
+
     /// The handle of a check, to be had once a plan. Where a vantage connects, only that says whether the node can
     /// be reached; where it does not, its status or page does.
     pub fn cell(&mut self, probe: ProbeId, target: TargetId, kind: Kind, cadence: Cadence) -> CellId {
@@ -186,8 +191,13 @@ impl Engine {
     }
 
     /// An echo of `from` to `to` was answered: UDP gets through, unless both stand beside each other.
-    pub fn echoed(&mut self, from: ProbeId, to: ProbeId, family: Family, at: UnixMillis) {
-        let (from, to) = (self.vantage_place(from), self.vantage_place(to));
+    pub fn echoed(
+        &mut self,
+        VantageId(from): VantageId,
+        VantageId(to): VantageId,
+        family: Family,
+        at: UnixMillis,
+    ) {
         let family = of(family);
         let addresses = (
             self.vantages[from].addresses[family],

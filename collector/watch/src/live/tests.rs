@@ -1,4 +1,4 @@
-use isochrone_proto::batch::BatchHeader;
+use isochrone_proto::batch::{Batch, BatchHeader};
 use isochrone_proto::ids::{Digest, Sequence};
 use isochrone_proto::kind::{Check, Family};
 use isochrone_proto::ledger::{Adoption, Event};
@@ -127,7 +127,8 @@ const BASE: u64 = 1_000_000_000;
 
 /// Takes a batch in whose clock is right.
 fn apply(live: &mut Live, probe: ProbeId, plan: &Plan, batch: &Batch, received: UnixMillis) {
-    live.apply((probe, plan, batch), (received, Some));
+    let epoch = batch.header.epoch;
+    live.apply((probe, plan, epoch), &Dated::of(batch, Some), received);
 }
 
 #[test]
@@ -320,7 +321,8 @@ fn by_its_clock(clocks: &mut Clocks, live: &mut Live, plan: &Plan, (batch, recei
         live.start_anew(probe);
     }
     let date = |slot| clocks.date(probe, slot, received);
-    live.apply((probe, plan, batch), (received, date));
+    let epoch = batch.header.epoch;
+    live.apply((probe, plan, epoch), &Dated::of(batch, date), received);
 }
 
 /// A probe that was four minutes ahead, and then corrected: the slots of before were never newer than the present, and

@@ -165,7 +165,8 @@ impl Mesh {
                 if self.links[i] == Link::Up {
                     self.engine.heard(probe, Family::V4, now);
                     let peer = self.probes[(i + 1) % PROBES];
-                    self.engine.echoed(probe, peer, Family::V4, now);
+                    let (from, to) = (self.engine.vantage(probe), self.engine.vantage(peer));
+                    self.engine.echoed(from, to, Family::V4, now);
                 }
             }
         }

@@ -323,7 +323,8 @@ impl Mesh {
             }
             if self.has_echoes {
                 let peer = self.probe((number + 1) % self.probes.len());
-                self.engine.echoed(probe, peer, Family::V4, now);
+                let (from, to) = (self.engine.vantage(probe), self.engine.vantage(peer));
+                self.engine.echoed(from, to, Family::V4, now);
             }
         }
     }
