@@ -20,7 +20,7 @@ use isochrone_base::roster::Roster;
 use isochrone_base::words::date_time;
 use isochrone_store::{Store, StoreError};
 use isochrone_watch::facts::Facts;
-use isochrone_watch::monitor;
+use isochrone_watch::{monitor, past};
 use serde_json::Value;
 
 use self::builder::NodesBuilder;
@@ -44,13 +44,15 @@ pub fn from_store(
 ) -> Result<NodesReport, StoreError> {
     let facts = Facts::read(store)?;
     let clocks = facts.clocks.clone();
-    let mut builder = NodesBuilder::new(roster, window, facts).with_witnesses(Witnesses::read(store)?);
-    fill(store, (builder.reads(), &clocks), &mut builder, progress)?;
+    let builder = NodesBuilder::new(roster, window, clocks.clone());
+    let mut builder = builder.with_witnesses(Witnesses::read(store)?);
+    fill(store, (window, &clocks), &mut builder, progress)?;
+    let replayed = past::judge(store, (roster, facts), (window.from, window.until), progress)?;
     let kept = monitor::incidents(store).list()?;
     let kept: Vec<_> = kept.into_iter().map(|(_, incident)| incident).collect();
     Ok(NodesReport {
         source: store.source(),
-        ..builder.finish(&kept)
+        ..builder.finish(&replayed, &kept)
     })
 }
 

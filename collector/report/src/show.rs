@@ -9,7 +9,7 @@ mod values;
 use isochrone_base::roster::Roster;
 use isochrone_store::{Store, StoreError};
 use isochrone_watch::facts::Facts;
-use isochrone_watch::monitor;
+use isochrone_watch::{monitor, past};
 
 use self::builder::ShowBuilder;
 pub use self::values::{FailureRun, IncidentLine, SeenBy, ShowReport};
@@ -31,13 +31,14 @@ pub fn from_store(
     };
     let facts = Facts::read(store)?;
     let clocks = facts.clocks.clone();
-    let mut builder = ShowBuilder::new(roster, node, window, facts);
-    fill(store, (builder.reads(), &clocks), &mut builder, progress)?;
+    let mut builder = ShowBuilder::new(roster, node, window, clocks.clone());
+    fill(store, (window, &clocks), &mut builder, progress)?;
+    let replayed = past::judge(store, (roster, facts), (window.from, window.until), progress)?;
     let kept = monitor::incidents(store).list()?;
     let kept: Vec<_> = kept.into_iter().map(|(_, incident)| incident).collect();
     Ok(Some(ShowReport {
         source: store.source(),
-        ..builder.finish(&kept)
+        ..builder.finish(&replayed, &kept)
     }))
 }
 

@@ -85,11 +85,12 @@ impl Counts {
         }
     }
 
-    pub(super) fn add_failure(&mut self, weight: Weight) {
+    /// So many failures weigh so much.
+    pub(super) fn add_failures(&mut self, weight: Weight, failures: u64) {
         match weight {
-            Weight::Counts(check) => *self.failed.entry(check).or_default() += 1,
-            Weight::Unproven => self.unjudged += 1,
-            Weight::Unheard => self.unheard += 1,
+            Weight::Counts(check) => *self.failed.entry(check).or_default() += failures,
+            Weight::Unproven => self.unjudged += failures,
+            Weight::Unheard => self.unheard += failures,
             Weight::Nothing => {}
         }
     }

@@ -11,14 +11,14 @@ use isochrone_proto::kind::{Check, Kind};
 use isochrone_proto::measurement::Outcome;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::Stored;
-use isochrone_watch::facts::Facts;
+use isochrone_watch::clocks::Clocks;
 use isochrone_watch::incident::{Incident, Subject};
 use isochrone_watch::judge::Cadence;
-use isochrone_watch::replay::Replay;
+use isochrone_watch::replay::Replayed;
 
 use super::values::{FailureRun, IncidentLine, SeenBy, ShowReport, Slots};
 use crate::log::{Fill, Window, dated};
-use crate::outages::{self, Outages, Weight};
+use crate::outages::{self, Outages, Scale, Weight};
 
 /// One slot of a probe's check of the node.
 type CellSlot = (ProbeId, Kind, UnixMillis);
@@ -30,7 +30,7 @@ pub(super) struct ShowBuilder<'a> {
     node: &'a NodeEntry,
     window: Window,
     cells: BTreeMap<(ProbeId, Kind), Cell>,
-    replay: Replay,
+    clocks: Clocks,
 }
 
 #[derive(Debug)]
@@ -66,9 +66,8 @@ impl Fill for ShowBuilder<'_> {
         if self.roster.probe(stored.probe).is_none() {
             return;
         }
-        self.replay.add(stored);
         for row in stored.batch.endpoints() {
-            let slot = dated(&self.replay.facts().clocks, stored, row.slot);
+            let slot = dated(&self.clocks, stored, row.slot);
             let planned = stored.plan.target_of(row.check);
             let Some((check, target)) = planned.filter(|_| self.window.holds(slot)) else {
                 continue;
@@ -175,41 +174,36 @@ fn is_same(one: &Failure, other: &Failure) -> bool {
 }
 
 impl<'a> ShowBuilder<'a> {
-    pub(super) fn new(roster: &'a Roster, node: &'a NodeEntry, window: Window, facts: Facts) -> Self {
+    pub(super) fn new(roster: &'a Roster, node: &'a NodeEntry, window: Window, clocks: Clocks) -> Self {
         Self {
             roster,
             node,
             window,
             cells: BTreeMap::new(),
-            replay: Replay::new(roster, (window.from, window.until)).with_facts(facts),
+            clocks,
         }
     }
 
-    /// What is to be read from the log: a while before the window, too.
-    pub(super) fn reads(&self) -> Window {
-        Window {
-            from: self.replay.reads_from(),
-            until: self.window.until,
+    /// The slots of failures that count against the node.
+    fn counted(&self, replayed: &Replayed, outages: &Outages) -> BTreeSet<CellSlot> {
+        let mut counted = BTreeSet::new();
+        let about = replayed.failures.cells();
+        for (cell, stretches) in about.filter(|(cell, _)| cell.target == self.node.id) {
+            let scale = Scale::of(cell, self.roster, outages);
+            for stretch in stretches {
+                let weighs =
+                    |slot: &UnixMillis| matches!(scale.weigh(*slot, stretch.word), Weight::Counts(_));
+                let slots = stretch.slots().filter(weighs);
+                counted.extend(slots.map(|slot| (cell.probe, cell.kind, slot)));
+            }
         }
+        counted
     }
 
-    /// Judges what was read.
-    fn judge(&mut self, kept: &[Incident]) -> (Outages, BTreeSet<CellSlot>) {
-        let empty = Replay::new(&Roster::default(), (self.window.from, self.window.from));
-        let replayed = std::mem::replace(&mut self.replay, empty).finish();
-        let outages = outages::merge(replayed.incidents, kept, self.window);
-        let about = replayed.failures.iter();
-        let about = about.filter(|failure| failure.cell.target == self.node.id);
-        let counted = about
-            .filter(|failure| matches!(outages::weigh(failure, self.roster, &outages), Weight::Counts(_)));
-        let counted = counted.map(|failure| (failure.cell.probe, failure.cell.kind, failure.slot));
-        let counted = counted.collect();
-        (outages, counted)
-    }
-
-    /// The report. `kept`: the incidents of the store.
-    pub(super) fn finish(mut self, kept: &[Incident]) -> ShowReport {
-        let (outages, counted) = self.judge(kept);
+    /// The report. `replayed`: what the engine says of the window; `kept`: the incidents of the store.
+    pub(super) fn finish(mut self, replayed: &Replayed, kept: &[Incident]) -> ShowReport {
+        let outages = outages::merge(replayed.incidents.clone(), kept, self.window);
+        let counted = self.counted(replayed, &outages);
         let (mut failures, mut seen) = (Vec::new(), Vec::new());
         for ((probe, kind), cell) in &mut self.cells {
             let (id, check) = (*probe, *kind);
