@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use isochrone_base::names::composed;
+use isochrone_store::Tier;
 use serde::{Deserialize, Serialize};
 
 /// Knows which node is down and where from, and where nodes cover the world.
@@ -465,11 +466,15 @@ pub enum ExportCommand {
 /// The store itself.
 #[derive(Clone, Debug, PartialEq, Subcommand, Serialize, Deserialize)]
 pub enum StoreCommand {
-    /// The Parquet files that together hold each sealed measurement once. They stay for ten minutes at least.
+    /// The Parquet files of a tier that together hold each sealed measurement once. They stay for ten minutes at least.
     #[command(after_help = "Examples:
   isochrone-collector store files
+  isochrone-collector store files --tier hour
   isochrone-collector store files --format json")]
     Files {
+        /// Measurements, or what those of an hour or a day add up to.
+        #[arg(long, value_enum, default_value_t = TierName::Raw)]
+        tier: TierName,
         /// How to print them: text is one path a line.
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -488,6 +493,27 @@ pub struct ExportWindow {
     /// Slots before this instant.
     #[arg(long, value_name = "INSTANT")]
     pub to: Option<String>,
+}
+
+/// How far measurements are added up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+pub enum TierName {
+    /// Each by itself.
+    Raw,
+    /// By hours.
+    Hour,
+    /// By UTC days.
+    Day,
+}
+
+impl From<TierName> for Tier {
+    fn from(name: TierName) -> Self {
+        match name {
+            TierName::Raw => Self::Raw,
+            TierName::Hour => Self::Hour,
+            TierName::Day => Self::Day,
+        }
+    }
 }
 
 /// How a listing is printed.

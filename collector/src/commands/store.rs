@@ -19,9 +19,9 @@ pub(super) async fn carry_out(
     command: StoreCommand,
     out: &Out,
 ) -> Result<(), CommandError> {
-    let StoreCommand::Files { format } = command;
+    let StoreCommand::Files { tier, format } = command;
     let store = context.store.clone();
-    let files = blocking(move || Ok(store.segment_files()?)).await?;
+    let files = blocking(move || Ok(store.segment_files(tier.into())?)).await?;
     match format {
         Format::Json => {
             let schema = "isochrone.files/1";

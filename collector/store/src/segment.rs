@@ -13,19 +13,27 @@ mod files;
 mod folder;
 mod gather;
 mod holds;
+mod marks;
 mod outcomes;
+mod rollup;
 mod runs;
 mod schema;
 mod sealed;
 mod sealer;
 mod series;
+mod sheet;
 #[cfg(test)]
 mod tests;
+mod tier;
+mod writer;
 
 pub(crate) use self::catalogue::{Segment, Span};
 pub use self::compaction::Compacted;
 pub use self::files::SegmentFile;
 pub(crate) use self::folder::{Directory, Folder};
 pub(crate) use self::holds::Segments;
+pub(crate) use self::marks::{Broken, mark_all, mark_broken};
+pub use self::rollup::{Loss, Period, Rollup, RollupRange, Sums, Timing};
 pub(crate) use self::sealed::SealedLog;
 pub use self::sealer::Sealed;
+pub use self::tier::{Tier, UnknownTier};

@@ -5,6 +5,7 @@ use isochrone_proto::units::UnixMillis;
 use redb::{ReadTransaction, ReadableTable};
 
 use super::day::Day;
+use super::tier::Tier;
 use crate::StoreError;
 use crate::found::Found;
 use crate::row::{Malformed, RowReader, RowWriter};
@@ -16,13 +17,17 @@ use crate::tables::SEGMENTS;
 pub(crate) struct Segment {
     /// Counts up, for the name of its file; never used twice.
     pub(crate) number: u64,
+    pub(crate) tier: Tier,
     pub(crate) kind: Kind,
+    /// The day of its slots; of days that were put together into one file the first.
     pub(crate) day: Day,
     /// The span of commits that it was sealed with, with its segments of other kinds and days. Spans do not cross each other.
     pub(crate) span: Span,
     /// The first and the last slot in it.
     pub(crate) slots: (UnixMillis, UnixMillis),
     pub(crate) rows: u64,
+    /// Measurements in it, or added up in it.
+    pub(crate) measurements: u64,
     pub(crate) bytes: u64,
     /// CRC-32C of the file.
     pub(crate) checksum: u32,
@@ -48,12 +53,15 @@ impl Span {
     }
 }
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// A row of format 6, which had no tiers.
+const VERSION_RAW: u8 = 1;
 
 impl Segment {
     /// The name of its file.
     pub(crate) fn name(&self) -> String {
-        format!("{}-{}{}", self.kind, self.day, Self::ending(self.number))
+        let (tier, kind, day) = (self.tier.prefix(), self.kind, self.day);
+        format!("{tier}{kind}-{day}{}", Self::ending(self.number))
     }
 
     /// How the names of files with that number end.
@@ -75,17 +83,22 @@ impl Segment {
             .number(self.rows)
             .number(self.bytes)
             .number(u64::from(self.checksum))
-            .number(u64::from(self.generation));
+            .number(u64::from(self.generation))
+            .number(code_of(self.tier))
+            .number(self.measurements);
         row.0
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut row = RowReader::new(bytes, VERSION)?;
+        let is_raw = bytes.first() == Some(&VERSION_RAW);
+        let version = if is_raw { VERSION_RAW } else { VERSION };
+        let mut row = RowReader::new(bytes, version)?;
         let number = row.number("number")?;
         let length: usize = row.narrow("kind's length")?;
         let kind = std::str::from_utf8(row.bytes(length, "kind")?).map_err(|_| Malformed::Text)?;
-        let segment = Self {
+        let mut segment = Self {
             number,
+            tier: Tier::Raw,
             kind: kind.parse().map_err(|_| Malformed::Content { what: "kind" })?,
             day: Day(row.narrow("day")?),
             span: Span {
@@ -97,19 +110,41 @@ impl Segment {
                 UnixMillis(row.number("last slot")?),
             ),
             rows: row.number("rows")?,
+            measurements: 0,
             bytes: row.number("bytes")?,
             checksum: row.narrow("checksum")?,
             generation: row.narrow("generation")?,
         };
+        segment.measurements = segment.rows;
+        if !is_raw {
+            segment.tier = tier_of(row.number("tier")?)?;
+            segment.measurements = row.number("measurements")?;
+        }
         row.end()?;
         Ok(segment)
     }
 }
 
+const fn code_of(tier: Tier) -> u64 {
+    match tier {
+        Tier::Raw => 0,
+        Tier::Hour => 1,
+        Tier::Day => 2,
+    }
+}
+
+fn tier_of(code: u64) -> Result<Tier, Malformed> {
+    let known = Tier::ALL.into_iter().find(|tier| code_of(*tier) == code);
+    known.ok_or(Malformed::Unknown {
+        field: "tier",
+        found: code,
+    })
+}
+
 /// How the files of segments end.
 pub(super) const EXTENSION: &str = ".parquet";
 
-/// Segments whose spans overlap: what is read, and rewritten, together.
+/// Segments of measurements whose spans overlap: what is read, and rewritten, together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Group {
     pub(crate) span: Span,
@@ -121,17 +156,13 @@ impl Group {
         self.segments.iter().map(|segment| segment.rows).sum()
     }
 
-    pub(super) fn bytes(&self) -> u64 {
-        self.segments.iter().map(|segment| segment.bytes).sum()
-    }
-
     /// The last day that it holds slots of.
     pub(crate) fn day(&self) -> Option<Day> {
         self.segments.iter().map(|segment| segment.day).max()
     }
 }
 
-/// The groups of the catalogue, by their commits.
+/// The groups of measurements in the catalogue, by their commits.
 pub(crate) fn groups(transaction: &ReadTransaction, found: &Found) -> Result<Vec<Group>, StoreError> {
     groups_in(&SEGMENTS.read(transaction, found)?)
 }
@@ -140,11 +171,8 @@ pub(crate) fn groups(transaction: &ReadTransaction, found: &Found) -> Result<Vec
 pub(crate) fn groups_in<T: ReadableTable<u64, &'static [u8]>>(
     table: &Rows<'_, u64, T>,
 ) -> Result<Vec<Group>, StoreError> {
-    let mut segments = Vec::new();
-    for row in table.iter()? {
-        let (number, row) = row?;
-        segments.extend(table.decode(number.value(), &row, Segment::decode));
-    }
+    let mut segments = segments_in(table)?;
+    segments.retain(|segment| segment.tier == Tier::Raw);
     segments.sort_by_key(|segment| (segment.span, segment.number));
     let mut groups: Vec<Group> = Vec::new();
     for segment in segments {
@@ -160,4 +188,21 @@ pub(crate) fn groups_in<T: ReadableTable<u64, &'static [u8]>>(
         }
     }
     Ok(groups)
+}
+
+/// Every segment of the catalogue, of all tiers, by number.
+pub(crate) fn segments(transaction: &ReadTransaction, found: &Found) -> Result<Vec<Segment>, StoreError> {
+    segments_in(&SEGMENTS.read(transaction, found)?)
+}
+
+/// As [`segments`], of an open table.
+pub(crate) fn segments_in<T: ReadableTable<u64, &'static [u8]>>(
+    table: &Rows<'_, u64, T>,
+) -> Result<Vec<Segment>, StoreError> {
+    let mut segments = Vec::new();
+    for row in table.iter()? {
+        let (number, row) = row?;
+        segments.extend(table.decode(number.value(), &row, Segment::decode));
+    }
+    Ok(segments)
 }

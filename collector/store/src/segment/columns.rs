@@ -208,6 +208,11 @@ impl<'c> Cursor<'c> {
         is_there.then_some(place)
     }
 
+    /// Goes past the next row.
+    pub(super) fn pass(&mut self) {
+        self.step();
+    }
+
     pub(super) fn number(&mut self) -> Option<i32> {
         let place = self.step()?;
         match &self.cells.values {
@@ -228,6 +233,14 @@ impl<'c> Cursor<'c> {
         let place = self.step()?;
         match &self.cells.values {
             Values::Texts(values) => values.get(place)?.as_utf8().ok(),
+            Values::Numbers(_) | Values::Large(_) | Values::Runs(_) | Values::Flags(_) => None,
+        }
+    }
+
+    pub(super) fn bytes(&mut self) -> Option<&'c [u8]> {
+        let place = self.step()?;
+        match &self.cells.values {
+            Values::Texts(values) => values.get(place).map(ByteArray::data),
             Values::Numbers(_) | Values::Large(_) | Values::Runs(_) | Values::Flags(_) => None,
         }
     }

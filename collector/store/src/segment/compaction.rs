@@ -13,13 +13,14 @@ use super::day::Day;
 use super::files::replace;
 use super::gather::Gathered;
 use super::sealed::SealedLog;
-use super::sealer::{Files, SPAN_ROWS, discard, enter};
+use super::sealer::SPAN_ROWS;
+use super::writer::{Files, discard, enter};
 use crate::numbers::read_number;
 use crate::tables::META_SEGMENT;
 use crate::{Store, StoreError};
 
 /// A day is over when so much of the next one has passed: most of it is sealed by then.
-const OVER: Duration = Duration::from_secs(3 * 3_600);
+pub(super) const OVER: Duration = Duration::from_secs(3 * 3_600);
 
 /// What was compacted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,7 +52,12 @@ impl Store {
             generation: 1 + found.old.iter().map(|old| old.generation).max().unwrap_or(0),
             last: found.last,
         };
-        let written = files.write(&mut found.gathered.sheets)?;
+        let written = files.write_all(|written| {
+            for mut sheet in std::mem::take(&mut found.gathered.sheets) {
+                files.put_sheet(&mut sheet, written)?; // what they add up to stays as it is
+            }
+            Ok(())
+        })?;
         let swapped = self.write_tables(|transaction| {
             replace(transaction, self.found(), (&found.old, now))?;
             enter(transaction, self.found(), &written)

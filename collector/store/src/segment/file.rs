@@ -41,7 +41,8 @@ pub(crate) fn write(facts: &Facts, series: &mut [Series]) -> Result<Vec<u8>, Fil
         one.entries.sort_by_key(|entry| (entry.run.slot, entry.commit));
     }
     let layout = facts.kind.check.layout();
-    let properties = schema::properties(layout)?.set_key_value_metadata(Some(facts.words()));
+    let properties =
+        schema::properties(layout)?.set_key_value_metadata(Some(facts.words(schema::name(layout))));
     let out = Vec::new();
     let mut writer = SerializedFileWriter::new(out, schema::of(layout)?, Arc::new(properties.build()))?;
     let names: Vec<Names> = series
@@ -68,10 +69,11 @@ pub(crate) fn write(facts: &Facts, series: &mut [Series]) -> Result<Vec<u8>, Fil
 }
 
 impl Facts {
-    fn words(&self) -> Vec<KeyValue> {
+    /// What stands in a file of rows of `schema`.
+    pub(super) fn words(&self, schema: &str) -> Vec<KeyValue> {
         let word = |key: &str, value: String| KeyValue::new(format!("isochrone.{key}"), value);
         vec![
-            word("schema", schema::name(self.kind.check.layout()).to_owned()),
+            word("schema", schema.to_owned()),
             word("kind", self.kind.to_string()),
             word("day", self.day.to_string()),
             word("first_commit", self.commits.0.to_string()),

@@ -10,8 +10,10 @@ use isochrone_proto::units::UnixMillis;
 use redb::WriteTransaction;
 use serde::Serialize;
 
-use super::catalogue::{Group, Segment, groups};
-use super::sealer::is_ours;
+use super::catalogue::{Segment, segments};
+use super::marks;
+use super::tier::Tier;
+use super::writer::is_ours;
 use crate::found::Found;
 use crate::row::{Malformed, RowReader, RowWriter};
 use crate::tables::{REPLACED, SEGMENTS};
@@ -25,11 +27,13 @@ const KEPT: Duration = Duration::from_secs(600);
 pub struct SegmentFile {
     /// Where it lies.
     pub path: PathBuf,
+    /// What it holds: measurements, or what they add up to.
+    pub tier: Tier,
     /// What was measured: `echo4`, `connect6` and the like.
     pub kind: String,
     /// The UTC day of its slots, `2026-11-22`.
     pub day: String,
-    /// Measurements in it.
+    /// Rows in it.
     pub rows: u64,
     /// Its size.
     pub bytes: u64,
@@ -42,17 +46,22 @@ pub struct SegmentFile {
 }
 
 impl Store {
-    /// The files of all segments, by kind, day and commits: each sealed measurement stands in exactly one of them. They
-    /// stay where they are for ten minutes at least.
+    /// The files of a tier, by kind, day and commits: each sealed measurement stands in exactly one of them, or is added
+    /// up in exactly one; of days whose rollups are being made anew no rollups are listed meanwhile. They stay where they are for ten minutes at least.
     ///
     /// # Errors
     /// When the store failed.
-    pub fn segment_files(&self) -> Result<Vec<SegmentFile>, StoreError> {
-        let groups = self.read(|transaction| groups(transaction, self.found()))?;
-        let mut segments: Vec<Segment> = groups.into_iter().flat_map(|group| group.segments).collect();
+    pub fn segment_files(&self, tier: Tier) -> Result<Vec<SegmentFile>, StoreError> {
+        let (mut segments, marks) = self.read(|transaction| {
+            let segments = segments(transaction, self.found())?;
+            Ok((segments, marks::read(transaction, self.found())?))
+        })?;
+        let counts = |segment: &Segment| tier == Tier::Raw || !marks.contains_key(&segment.day);
+        segments.retain(|segment| segment.tier == tier && counts(segment));
         segments.sort_by_key(|segment| (segment.kind, segment.day, segment.span, segment.number));
         let of = |segment: &Segment| SegmentFile {
             path: self.0.segments.folder.path(&segment.name()),
+            tier: segment.tier,
             kind: segment.kind.to_string(),
             day: segment.day.to_string(),
             rows: segment.rows,
@@ -113,11 +122,10 @@ impl Store {
     pub(crate) fn remove_strays(&self) -> Result<(), StoreError> {
         let folder = &self.0.segments.folder;
         let (counted, named) = self.read(|transaction| {
-            let groups = groups(transaction, self.found())?;
-            let segments = groups.iter().flat_map(|group| &group.segments);
-            let mut named: HashSet<String> = segments.map(Segment::name).collect();
+            let segments = segments(transaction, self.found())?;
+            let mut named: HashSet<String> = segments.iter().map(Segment::name).collect();
             let counted = named.len() as u64;
-            let bytes = groups.iter().map(Group::bytes).sum();
+            let bytes = segments.iter().map(|segment| segment.bytes).sum();
             self.0.segments.bytes.store(bytes, Ordering::Relaxed);
             let table = REPLACED.read(transaction, self.found())?;
             for row in table.iter()? {

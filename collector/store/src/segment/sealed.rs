@@ -210,7 +210,7 @@ impl<T: ReadableTable<u64, &'static [u8]>> SealedLog<'_, T> {
             if segment.slots.1 < wanted.slots.0 || segment.slots.0 > wanted.slots.1 {
                 continue;
             }
-            let Some(bytes) = self.bytes_of(segment)? else {
+            let Some(bytes) = bytes_of(self.folder, self.found, segment)? else {
                 continue;
             };
             let before = rows.len();
@@ -221,42 +221,46 @@ impl<T: ReadableTable<u64, &'static [u8]>> SealedLog<'_, T> {
             });
             if let Err(error) = read {
                 rows.truncate(before);
-                self.note(segment, error.to_string());
+                note(self.found, segment, error.to_string());
             }
         }
         rows.sort_by_key(|(place, run)| (*place, run.slot, run.check));
         Ok(rows)
     }
+}
 
-    /// The file of a segment, if it is what was written.
-    fn bytes_of(&self, segment: &Segment) -> Result<Option<Bytes>, StoreError> {
-        let name = segment.name();
-        let bytes = match self.folder.read(&name) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.note(segment, "it is missing".to_owned());
-                return Ok(None);
-            }
-            Err(source) => {
-                let path = self.folder.path(&name);
-                return Err(StoreError::Segment { path, source });
-            }
-        };
-        if bytes.len() as u64 != segment.bytes || crc32c::crc32c(&bytes) != segment.checksum {
-            self.note(segment, "its checksum does not fit".to_owned());
+/// The file of a segment, if it is what was written; else that is noted.
+pub(super) fn bytes_of(
+    folder: &dyn Folder,
+    found: &Found,
+    segment: &Segment,
+) -> Result<Option<Bytes>, StoreError> {
+    let name = segment.name();
+    let bytes = match folder.read(&name) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            note(found, segment, "it is missing".to_owned());
             return Ok(None);
         }
-        Ok(Some(bytes))
+        Err(source) => {
+            let path = folder.path(&name);
+            return Err(StoreError::Segment { path, source });
+        }
+    };
+    if bytes.len() as u64 != segment.bytes || crc32c::crc32c(&bytes) != segment.checksum {
+        note(found, segment, "its checksum does not fit".to_owned());
+        return Ok(None);
     }
+    Ok(Some(bytes))
+}
 
-    fn note(&self, segment: &Segment, what: String) {
-        let what = Fault::File {
-            name: segment.name(),
-            what,
-        };
-        self.found
-            .note(SEGMENTS.name, &segment.number.to_le_bytes(), what);
-    }
+/// Notes that the file of a segment is not what was written.
+pub(super) fn note(found: &Found, segment: &Segment, what: String) {
+    let what = Fault::File {
+        name: segment.name(),
+        what,
+    };
+    found.note(SEGMENTS.name, &segment.number.to_le_bytes(), what);
 }
 
 fn span(first: u64, last: u64) -> Span {

@@ -40,7 +40,7 @@ fn assert_named(disk: &LossyBackend, store: &Store, before: &Totals, name: &str)
     assert!(ledger::read(store, cut_of(20)).unwrap().is_balanced());
     let audit = ledger::verify(store).unwrap();
     assert_eq!((audit.lost, audit.twice, audit.damaged), (0, 0, 1), "{audit:?}");
-    assert_eq!(store.segment_files().unwrap().len(), 5);
+    assert_eq!(store.segment_files(Tier::Raw).unwrap().len(), 5);
     assert!(!disk.file_names().contains(&name.to_owned()));
 }
 
@@ -181,7 +181,7 @@ fn one_flipped_bit_of_what_names_segments_loses_nothing() {
                 let damage = store.damage().unwrap();
                 assert!(damage.rows > 0 && damage.lost == 0, "{what}: {damage:?}");
                 assert!(everything(&store) == before, "{what}");
-                assert_eq!(store.segment_files().unwrap().len(), 2, "{what}");
+                assert_eq!(store.segment_files(Tier::Raw).unwrap().len(), 2, "{what}");
             }
         }
     }
