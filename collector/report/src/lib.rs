@@ -20,6 +20,7 @@ pub mod show;
 pub mod status;
 pub mod tables;
 pub mod targets;
+pub mod tiers;
 mod vantages;
 mod words;
 

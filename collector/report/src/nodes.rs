@@ -28,8 +28,9 @@ pub use self::values::{DayReport, NodeReport, NodesReport, OutageReport, Slice, 
 use crate::Printed;
 use crate::frame::Frame;
 use crate::lines::Lines;
-use crate::log::{Window, fill};
+use crate::log::Window;
 use crate::tables::Table;
+use crate::tiers::{self, Held, Needs};
 use crate::vantages::Witnesses;
 
 /// Reads the log and makes the report. `progress` gets the count of batches read so far.
@@ -46,12 +47,15 @@ pub fn from_store(
     let clocks = facts.clocks.clone();
     let builder = NodesBuilder::new(roster, window, clocks.clone());
     let mut builder = builder.with_witnesses(Witnesses::read(store)?);
-    fill(store, (window, &clocks), &mut builder, progress)?;
+    let held = Held::of(store)?;
+    let tiers = tiers::choose(window, held, Needs::sums(builder.coarsest()));
+    tiers::read(store, (window, &clocks), (&tiers, held), &mut builder, progress)?;
     let replayed = past::judge(store, (roster, facts), (window.from, window.until), progress)?;
     let kept = monitor::incidents(store).list()?;
     let kept: Vec<_> = kept.into_iter().map(|(_, incident)| incident).collect();
     Ok(NodesReport {
         source: store.source(),
+        tiers,
         ..builder.finish(&replayed, &kept)
     })
 }
@@ -63,7 +67,9 @@ impl Printed for NodesReport {
             title: "Nodes",
             about: vec![format!("{} to {} UTC", minute(self.from), minute(self.to))],
             demo: self.source == "demo",
-            method: METHOD.map(str::to_owned).into(),
+            method: (METHOD.map(str::to_owned).into_iter())
+                .chain((!self.tiers.is_empty()).then(|| tiers::sentence_of(&self.tiers)))
+                .collect(),
             ..Frame::default()
         }
     }

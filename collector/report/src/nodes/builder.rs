@@ -7,7 +7,7 @@ use isochrone_base::roster::{NodeEntry, Roster};
 use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::Kind;
 use isochrone_proto::units::UnixMillis;
-use isochrone_store::Stored;
+use isochrone_store::{Period, Rollup, Stored, Tier};
 use isochrone_watch::clocks::Clocks;
 use isochrone_watch::incident::Incident;
 use isochrone_watch::judge::Observation;
@@ -18,8 +18,9 @@ use isochrone_watch::spans::Span;
 use super::counts::{Counts, Part, day_report, slice, slice_ms, whole};
 use super::outages::report;
 use super::values::{AvailabilityReport, NodeReport, NodesReport};
-use crate::log::{DAY_MS, Fill, Window, dated};
+use crate::log::{DAY_MS, Window, dated};
 use crate::outages::{self, Outages, Scale};
+use crate::tiers::Fill;
 use crate::vantages::Witnesses;
 
 /// What the log holds so far.
@@ -37,11 +38,11 @@ pub(super) struct NodesBuilder<'a> {
 }
 
 impl Fill for NodesBuilder<'_> {
-    fn add(&mut self, stored: &Stored) {
+    fn add(&mut self, stored: &Stored, slots: Window) {
         if self.roster.probe(stored.probe).is_none() {
             return;
         }
-        for row in stored.batch.endpoints() {
+        for row in stored.batch.endpoints().filter(|row| slots.holds(row.slot)) {
             let slot = dated(&self.clocks, stored, row.slot);
             let planned = stored.plan.target_of(row.check);
             let Some((check, target)) = planned.filter(|_| self.window.holds(slot)) else {
@@ -53,6 +54,25 @@ impl Fill for NodesBuilder<'_> {
             if let (Some(run), Some(said)) = (run, said) {
                 self.add_run((target.id, stored.probe, check.kind), (&run, &said));
             }
+        }
+    }
+
+    fn add_sums(&mut self, rollup: &Rollup, period: Period) {
+        let Rollup {
+            probe, target, start, ..
+        } = *rollup;
+        if self.roster.probe(probe).is_none() || self.roster.node(target).is_none() || rollup.sums.run == 0 {
+            return;
+        }
+        self.witnesses.measured(probe, start);
+        let last = UnixMillis(start.0 + period.millis() - 1).min(self.window.until);
+        let (known, until) = self.measured.entry(target).or_insert((start, last));
+        (*known, *until) = (start.max(self.window.from).min(*known), last.max(*until));
+        if !self.is_counted(target, probe) {
+            return;
+        }
+        for part in parts(start, self.slice_ms) {
+            self.counts.entry((target, part)).or_default().add_sums(rollup);
         }
     }
 }
@@ -67,6 +87,14 @@ impl<'a> NodesBuilder<'a> {
             measured: BTreeMap::new(),
             witnesses: Witnesses::default(),
             clocks,
+        }
+    }
+
+    /// The coarsest that its days and charts can be read from.
+    pub(super) const fn coarsest(&self) -> Tier {
+        match self.slice_ms.is_multiple_of(DAY_MS) {
+            true => Tier::Day,
+            false => Tier::Hour,
         }
     }
 
@@ -98,6 +126,7 @@ impl<'a> NodesBuilder<'a> {
     pub(super) fn finish(mut self, replayed: &Replayed, kept: &[Incident]) -> NodesReport {
         let outages = outages::merge(replayed.incidents.clone(), kept, self.window);
         self.judge(replayed, &outages);
+        self.narrow(replayed);
         let servers = self.witnesses.servers(self.roster, self.window.until);
         self.counts.values_mut().for_each(|counts| counts.join(&servers));
         let is_told = |node: &&NodeEntry| !node.removed || self.measured.contains_key(&node.id);
@@ -116,6 +145,7 @@ impl<'a> NodesBuilder<'a> {
             to: self.window.until,
             would_have_paged: pages.count() as u64,
             is_one_place: replayed.is_one_place,
+            tiers: Vec::new(),
             measured_from: self.measured.values().map(|(first, _)| *first).min(),
             nodes,
         }
@@ -151,6 +181,21 @@ impl<'a> NodesBuilder<'a> {
             for stretch in stretches {
                 let check = cell.kind.check;
                 self.each_part(cell.target, stretch, |counts, runs| counts.take_back(check, runs));
+            }
+        }
+    }
+
+    /// Sums do not say when within them a node was measured first and last: where nobody measured it, it was not.
+    fn narrow(&mut self, replayed: &Replayed) {
+        for (target, (first, last)) in &mut self.measured {
+            let unmeasured = replayed.unknown.get(target).map_or(&[][..], |of| &of.unmeasured);
+            for &(from, until) in unmeasured {
+                if (from..until).contains(first) && until <= *last {
+                    *first = until;
+                }
+                if (from..until).contains(last) && from >= *first {
+                    *last = from;
+                }
             }
         }
     }

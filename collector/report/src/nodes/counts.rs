@@ -2,21 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use isochrone_base::kinds::{Ended, EndpointRun};
+use isochrone_base::kinds::{Ended, EndpointRun, Finding};
 use isochrone_base::servers::Servers;
 use isochrone_base::words;
 use isochrone_coverage::histogram::LogHistogram;
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::kind::Check;
 use isochrone_proto::units::UnixMillis;
+use isochrone_store::{Rollup, Timing};
 use isochrone_watch::incident::IncidentCheck;
 use isochrone_watch::judge::Word;
 
 use super::values::{DayReport, Slice, Ttfb, Whole};
 use crate::log::{DAY_MS, Window};
 use crate::outages::Weight;
+use crate::tiers::{HOUR_MS, finding, is_comparable};
 
-const HOUR_MS: u64 = 3_600_000;
 /// More slices than this cannot be told apart on a page.
 const SLICES: u64 = 400;
 
@@ -60,6 +61,28 @@ impl Counts {
             Word::Red { .. } | Word::Source { .. } => {}
             Word::Absent => self.absent += 1,
             Word::Forbidden | Word::Nothing => self.unjudged += 1,
+        }
+    }
+
+    /// Counts what the checks of an hour or a day add up to, likewise.
+    pub(super) fn add_sums(&mut self, rollup: &Rollup) {
+        let (check, sums) = (rollup.kind.check, &rollup.sums);
+        self.checks += sums.run;
+        self.vantages.insert(rollup.probe);
+        if let Some(check) = IncidentCheck::of(check) {
+            *self.good.entry(check).or_default() += sums.ok;
+        }
+        match check {
+            Check::Status => self.status_ttfb.merge(sums.times(Timing::FirstByte)),
+            _ if is_comparable(rollup) => self.ttfb.merge(sums.times(Timing::FirstByte)),
+            _ => {}
+        }
+        for (&loss, &count) in &sums.losses {
+            match finding(loss) {
+                Finding::Absent => self.absent += count,
+                Finding::Nothing => self.unjudged += count,
+                Finding::Good | Finding::Bad => {}
+            }
         }
     }
 

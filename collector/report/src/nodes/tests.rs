@@ -28,7 +28,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::golden::check;
-use crate::log::{DAY_MS, Fill};
+use crate::log::DAY_MS;
+use crate::tiers::Fill as _;
 
 const STATUS4: Kind = Kind::new(Check::Status, Family::V4);
 const STATUS6: Kind = Kind::new(Check::Status, Family::V6);
@@ -80,7 +81,7 @@ fn filled(roster: &Roster, window: Window, facts: Facts) -> Filled<'_> {
 
 impl Filled<'_> {
     fn add(&mut self, stored: &Stored) {
-        self.0.add(stored);
+        self.0.add(stored, crate::tiers::ALWAYS);
         self.1.add(stored);
     }
 

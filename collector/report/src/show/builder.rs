@@ -10,15 +10,17 @@ use isochrone_proto::ids::ProbeId;
 use isochrone_proto::kind::{Check, Kind};
 use isochrone_proto::measurement::Outcome;
 use isochrone_proto::units::UnixMillis;
-use isochrone_store::Stored;
+use isochrone_store::{Period, Rollup, Stored};
 use isochrone_watch::clocks::Clocks;
 use isochrone_watch::incident::{Incident, Subject};
 use isochrone_watch::judge::Cadence;
 use isochrone_watch::replay::Replayed;
 
+use super::sums::Summed;
 use super::values::{FailureRun, IncidentLine, SeenBy, ShowReport, Slots};
-use crate::log::{Fill, Window, dated};
+use crate::log::{Window, dated};
 use crate::outages::{self, Outages, Scale, Weight};
+use crate::tiers::{Fill, finding};
 
 /// One slot of a probe's check of the node.
 type CellSlot = (ProbeId, Kind, UnixMillis);
@@ -40,6 +42,8 @@ struct Cell {
     last_ok: Option<UnixMillis>,
     answers: Vec<UnixMillis>,
     failures: Vec<Failure>,
+    /// Of hours and days of which no single run is read.
+    sums: Vec<Summed>,
 }
 
 #[derive(Clone, Debug)]
@@ -62,11 +66,11 @@ struct Run {
 }
 
 impl Fill for ShowBuilder<'_> {
-    fn add(&mut self, stored: &Stored) {
+    fn add(&mut self, stored: &Stored, slots: Window) {
         if self.roster.probe(stored.probe).is_none() {
             return;
         }
-        for row in stored.batch.endpoints() {
+        for row in stored.batch.endpoints().filter(|row| slots.holds(row.slot)) {
             let slot = dated(&self.clocks, stored, row.slot);
             let planned = stored.plan.target_of(row.check);
             let Some((check, target)) = planned.filter(|_| self.window.holds(slot)) else {
@@ -77,21 +81,50 @@ impl Fill for ShowBuilder<'_> {
                 let cell = self
                     .cells
                     .entry((stored.probe, check.kind))
-                    .or_insert_with(|| Cell::new(cadence));
+                    .or_insert_with(|| Cell::new(cadence.apart_ms()));
                 cell.add(slot, check.kind.check, row.outcome);
             }
+        }
+    }
+
+    fn add_sums(&mut self, rollup: &Rollup, period: Period) {
+        let Rollup {
+            probe,
+            target,
+            kind,
+            start,
+            ref sums,
+            ..
+        } = *rollup;
+        if target != self.node.id || self.roster.probe(probe).is_none() || sums.run == 0 {
+            return;
+        }
+        let cell = self.cells.entry((probe, kind));
+        let cell = cell.or_insert_with(|| Cell::new(period.millis()));
+        cell.ok += sums.ok;
+        if sums.ok > 0 {
+            cell.last_ok = cell.last_ok.max(Some(start));
+        }
+        for (&loss, &count) in &sums.losses {
+            cell.sums.push(Summed {
+                first: start,
+                last: UnixMillis(start.0 + period.millis() - 1).min(self.window.until),
+                loss,
+                count,
+            });
         }
     }
 }
 
 impl Cell {
-    fn new(cadence: Cadence) -> Self {
+    fn new(gap_ms: u64) -> Self {
         Self {
-            gap_ms: cadence.apart_ms(),
+            gap_ms,
             ok: 0,
             last_ok: None,
             answers: Vec::new(),
             failures: Vec::new(),
+            sums: Vec::new(),
         }
     }
 
@@ -115,7 +148,9 @@ impl Cell {
     }
 
     fn count(&self, of: Finding) -> u64 {
-        self.failures.iter().filter(|failure| failure.seen == of).count() as u64
+        let runs = self.failures.iter().filter(|failure| failure.seen == of).count() as u64;
+        let sums = self.sums.iter().filter(|summed| finding(summed.loss) == of);
+        runs + sums.map(|summed| summed.count).sum::<u64>()
     }
 
     /// Equal failures with no success between them.
@@ -213,6 +248,10 @@ impl<'a> ShowBuilder<'a> {
             let own = self.node.is_own(probe);
             let runs = cell.runs(|slot| counted.contains(&(id, check, slot)));
             failures.extend(runs.iter().map(|run| run.told(probe, *kind, own)));
+            let counted = counted.iter().filter(|(of, on, _)| (*of, *on) == (id, check));
+            let mut counted: Vec<UnixMillis> = counted.map(|(.., slot)| *slot).collect();
+            let sums = cell.sums.iter();
+            failures.extend(sums.map(|summed| summed.told((probe, own), check, &mut counted)));
             seen.push(SeenBy {
                 vantage: probe.name.clone(),
                 place: probe.site.clone(),
@@ -248,6 +287,7 @@ impl<'a> ShowBuilder<'a> {
             incidents: about.into_iter().map(incident_line).collect(),
             failures,
             seen,
+            tiers: Vec::new(),
         }
     }
 }
@@ -284,6 +324,7 @@ impl Run {
                 .map(|address| address.to_string())
                 .unwrap_or_default(),
             down: last.seen == Finding::Bad,
+            summed: false,
             slots: Slots {
                 first: self.first,
                 last: last.slot,

@@ -16,7 +16,7 @@ use isochrone_watch::replay::Replay;
 
 use super::builder::ShowBuilder;
 use super::*;
-use crate::log::Fill as _;
+use crate::tiers::Fill as _;
 
 const STATUS4: Kind = Kind::new(Check::Status, Family::V4);
 const GET4: Kind = Kind::new(Check::AssetGet, Family::V4);
@@ -45,7 +45,7 @@ fn filled<'a>(roster: &'a Roster, node: &'a NodeEntry, window: Window, facts: Fa
 
 impl Filled<'_> {
     fn add(&mut self, stored: &Stored) {
-        self.0.add(stored);
+        self.0.add(stored, crate::tiers::ALWAYS);
         self.1.add(stored);
     }
 
