@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use isochrone_base::clock::Clock;
 use isochrone_base::error_chain::chain;
+use isochrone_base::roster::Roster;
 use isochrone_gate::audit::Actor;
 use isochrone_gate::registry::Registry;
 use isochrone_gate::session::Sessions;
@@ -26,7 +27,7 @@ use isochrone_planner::plans::AddressBook;
 use isochrone_planner::removed_nodes;
 use isochrone_planner::targets::Targets;
 use isochrone_report::frame::DEMO;
-use isochrone_store::Store;
+use isochrone_store::{Store, StoreError};
 use isochrone_web::LiveView;
 use tokio::sync::watch;
 
@@ -35,6 +36,7 @@ pub use self::locate::{locate_from_files, with_whole_paths};
 pub use self::page::PageReports;
 pub use self::reports::{coverage_from_files, read_weights};
 pub use self::status::{status_of_no_answer, status_of_no_collector};
+use crate::assembly::roster;
 use crate::cli::{Command, Format};
 use crate::config::Config;
 use crate::control::{Answer, Answers};
@@ -68,6 +70,15 @@ pub struct CommandContext {
     /// What the page shows, where a collector runs in this process (else nothing is connected by definition, not by
     /// observation).
     pub views: Option<watch::Receiver<Arc<LiveView>>>,
+}
+
+impl CommandContext {
+    /// Who is who, nodes that were removed included: the past knows them.
+    pub(crate) fn past_roster(&self) -> Result<Roster, StoreError> {
+        let targets = self.targets.borrow().clone();
+        let removed = removed_nodes::removed(&self.store, &targets)?;
+        Ok(roster(&self.registry, &targets).with_nodes(removed))
+    }
 }
 
 impl CommandContext {

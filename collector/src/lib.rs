@@ -9,6 +9,7 @@ pub mod control;
 pub mod demo;
 mod downloads;
 pub mod gate_alerts;
+mod judging;
 pub mod log;
 mod plan_notices;
 mod received;

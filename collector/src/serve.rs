@@ -31,6 +31,7 @@ use crate::commands::{self, CommandContext};
 use crate::config::{Config, Paths};
 use crate::control;
 use crate::gate_alerts::GateAlerts;
+use crate::judging;
 use crate::sealing;
 use crate::supervisor::{Supervisor, SupervisorParts, collector_name};
 
@@ -172,6 +173,7 @@ impl Collector {
         tasks.spawn(finishing(addresses.run(check, who, clock.clone(), stop.clone())));
         tasks.spawn(supervisor.run(stop.clone()));
         tasks.spawn(sealing::run(context.store.clone(), clock.clone(), stop.clone()));
+        tasks.spawn(judging::run(context.clone(), stop.clone()));
         tasks.spawn(hangup::reload(context.clone(), stop.clone()));
         tasks.spawn(take_commands(paths.clone(), context.clone(), stop.clone()));
         let reports = Arc::new(commands::PageReports::new(context));

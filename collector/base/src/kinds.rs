@@ -117,15 +117,23 @@ impl<'a> EndpointRun<'a> {
     /// What it says of its target.
     #[must_use]
     pub const fn finding(&self) -> Finding {
-        match self.ended {
-            Ended::Ok { .. } => Finding::Good,
-            Ended::Unsent(_) => Finding::Nothing,
-            Ended::Failed { cause, .. } if cause.is_down() => Finding::Bad,
-            Ended::Failed {
+        self.ended.finding()
+    }
+}
+
+impl Ended<'_> {
+    /// What a run that ended so says of its target.
+    #[must_use]
+    pub const fn finding(&self) -> Finding {
+        match self {
+            Self::Ok { .. } => Finding::Good,
+            Self::Unsent(_) => Finding::Nothing,
+            Self::Failed { cause, .. } if cause.is_down() => Finding::Bad,
+            Self::Failed {
                 cause: FailureCause::NotFound | FailureCause::Misdirected,
                 ..
             } => Finding::Absent,
-            Ended::Failed { .. } => Finding::Nothing,
+            Self::Failed { .. } => Finding::Nothing,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What a reader must know of how the observations were read.
 
+use jiff::Timestamp;
+
 use crate::country::Country;
 
 /// What a reader must know of how the observations were read: what was taken instead, and what was left out.
@@ -83,6 +85,47 @@ pub enum Note {
         /// Its name.
         node: String,
     },
+    /// What each stretch of the window was read from, in order of time.
+    ReadFrom(Vec<ReadFrom>),
+    /// A probe whose clock was off and whose rows are gone: its sums stand by its own clock.
+    ClockOff {
+        /// Its name.
+        probe: String,
+    },
+}
+
+/// A stretch of the window, and what was read there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadFrom {
+    /// What.
+    pub tier: Tier,
+    /// Its first instant.
+    pub from: Timestamp,
+    /// The first instant after it.
+    pub to: Timestamp,
+}
+
+/// How far what is read is added up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tier {
+    /// Every measurement by itself.
+    Raw,
+    /// Hours.
+    Hour,
+    /// UTC days.
+    Day,
+}
+
+impl Tier {
+    /// As it is written: `raw`, `hour`, `day`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Hour => "hour",
+            Self::Day => "day",
+        }
+    }
 }
 
 /// What became of a node.

@@ -21,6 +21,7 @@ pub mod show;
 pub mod status;
 pub mod tables;
 pub mod targets;
+pub mod tiers;
 mod vantages;
 mod words;
 mod world;

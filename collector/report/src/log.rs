@@ -3,12 +3,13 @@
 //! Each report is filled batch by batch in any order, then finished; the same figures come from a live
 //! store, a restored one, or one that was filled up days later.
 
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::{Store, StoreError, Stored};
 use isochrone_watch::clocks::Clocks;
+
+use crate::tiers;
 
 pub(crate) const DAY_MS: u64 = 86_400_000;
 /// The slots of a batch lie closer together than this.
@@ -33,17 +34,22 @@ impl Window {
         }
     }
 
-    /// The part of it that the log can hold: from the day of the oldest batch until `now`. Without this, a window
+    /// The part of it that the store can hold: from the day of the oldest batch, or of the oldest sums, until `now`. Without this, a window
     /// of centuries would list each of its days.
     ///
     /// # Errors
     /// When the store failed.
     pub fn within(self, store: &Store, now: UnixMillis) -> Result<Self, StoreError> {
         let until = self.until.min(now);
-        let oldest = store.oldest_hour()?.map_or(until, |hour| {
+        let rows = store.oldest_hour()?.map(|hour| {
             let first = hour.start().minus(BATCH_SPAN_MAX); // a batch may have begun before the hour of its end
             UnixMillis(first.0 / DAY_MS * DAY_MS)
         });
+        let oldest = rows
+            .into_iter()
+            .chain(tiers::oldest_sums(store)?)
+            .min()
+            .unwrap_or(until);
         let from = self.from.max(oldest).min(until);
         Ok(Self { from, until })
     }
@@ -55,33 +61,10 @@ impl Window {
     }
 }
 
-/// Something that is filled from the log.
-pub(crate) trait Fill {
-    /// Takes in one batch.
-    fn add(&mut self, stored: &Stored);
-}
-
 /// When a slot of a batch was, by the collector's clock: when its row came, where nothing else is known.
 pub(crate) fn dated(clocks: &Clocks, stored: &Stored, slot: UnixMillis) -> UnixMillis {
     let dated = clocks.date(stored.probe, slot, stored.received);
     dated.unwrap_or(stored.received)
-}
-
-/// Gives every batch that may hold a slot in `window`, read by `clocks`, to `report`, and the count so far to `progress`.
-pub(crate) fn fill(
-    store: &Store,
-    (window, clocks): (Window, &Clocks),
-    report: &mut impl Fill,
-    progress: &mut dyn FnMut(u64),
-) -> Result<(), StoreError> {
-    let mut batches = 0;
-    store.scan(clocks.slots(window.from, window.until), |stored| {
-        report.add(&stored);
-        batches += 1;
-        progress(batches);
-        ControlFlow::Continue(())
-    })?;
-    Ok(())
 }
 
 #[cfg(test)]

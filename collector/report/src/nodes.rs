@@ -20,7 +20,7 @@ use isochrone_base::roster::Roster;
 use isochrone_base::words::date_time;
 use isochrone_store::{Store, StoreError};
 use isochrone_watch::facts::Facts;
-use isochrone_watch::monitor;
+use isochrone_watch::{monitor, past};
 use serde_json::Value;
 
 use self::builder::NodesBuilder;
@@ -28,8 +28,9 @@ pub use self::values::{DayReport, NodeReport, NodesReport, OutageReport, Slice, 
 use crate::Printed;
 use crate::frame::Frame;
 use crate::lines::Lines;
-use crate::log::{Window, fill};
+use crate::log::Window;
 use crate::tables::Table;
+use crate::tiers::{self, Held, Needs};
 use crate::vantages::Witnesses;
 
 /// Reads the log and makes the report. `progress` gets the count of batches read so far.
@@ -44,13 +45,18 @@ pub fn from_store(
 ) -> Result<NodesReport, StoreError> {
     let facts = Facts::read(store)?;
     let clocks = facts.clocks.clone();
-    let mut builder = NodesBuilder::new(roster, window, facts).with_witnesses(Witnesses::read(store)?);
-    fill(store, (builder.reads(), &clocks), &mut builder, progress)?;
+    let builder = NodesBuilder::new(roster, window, clocks.clone());
+    let mut builder = builder.with_witnesses(Witnesses::read(store)?);
+    let held = Held::of(store)?;
+    let tiers = tiers::choose(window, held, Needs::sums(builder.coarsest()));
+    tiers::read(store, (window, &clocks), (&tiers, held), &mut builder, progress)?;
+    let replayed = past::judge(store, (roster, facts), (window.from, window.until), progress)?;
     let kept = monitor::incidents(store).list()?;
     let kept: Vec<_> = kept.into_iter().map(|(_, incident)| incident).collect();
     Ok(NodesReport {
         source: store.source(),
-        ..builder.finish(&kept)
+        tiers,
+        ..builder.finish(&replayed, &kept)
     })
 }
 
@@ -61,7 +67,9 @@ impl Printed for NodesReport {
             title: "Nodes",
             about: vec![format!("{} to {} UTC", minute(self.from), minute(self.to))],
             demo: self.source == "demo",
-            method: METHOD.map(str::to_owned).into(),
+            method: (METHOD.map(str::to_owned).into_iter())
+                .chain((!self.tiers.is_empty()).then(|| tiers::sentence_of(&self.tiers)))
+                .collect(),
             ..Frame::default()
         }
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use isochrone_base::roster::Roster;
 use isochrone_proto::ids::TargetId;
+use isochrone_proto::units::UnixMillis;
 use isochrone_watch::incident::{Incident, IncidentCheck, Subject};
-use isochrone_watch::replay::JudgedFailure;
+use isochrone_watch::replay::{CellKey, Weighed};
 
 use crate::log::Window;
 
@@ -60,28 +61,48 @@ pub(crate) enum Weight {
     Nothing,
 }
 
-/// What a failure says of its node. Within an outage that stands it counts: that nothing else answers any more is part
-/// of an outage of all nodes.
-pub(crate) fn weigh(failure: &JudgedFailure, roster: &Roster, outages: &Outages) -> Weight {
-    let cell = failure.cell;
-    let (node, probe) = (roster.node(cell.target), roster.probe(cell.probe));
-    let is_own = node.zip(probe).is_none_or(|(node, probe)| node.is_own(probe));
-    let Some(check) = IncidentCheck::of(cell.kind.check).filter(|_| !is_own) else {
-        return Weight::Nothing;
-    };
-    let of_node = outages.get(&cell.target).map_or(&[][..], Vec::as_slice);
-    match failure.counts || stands(of_node, failure) {
-        true => Weight::Counts(check),
-        false if failure.is_heard => Weight::Unproven,
-        false => Weight::Unheard,
-    }
+/// How the failures of one check are weighed.
+#[derive(Debug)]
+pub(crate) struct Scale<'a> {
+    outages: &'a [Incident],
+    /// `None`: they are in no share.
+    check: Option<IncidentCheck>,
 }
 
-/// Whether a failure lies in an outage of what it speaks against.
-fn stands(outages: &[Incident], failure: &JudgedFailure) -> bool {
-    let mut spans = outages.iter().flat_map(|outage| &outage.checks);
-    spans.any(|span| {
-        let holds = span.start <= failure.slot && span.end.is_none_or(|end| failure.slot < end);
-        holds && failure.against == Some(span.check)
-    })
+impl<'a> Scale<'a> {
+    pub(crate) fn of(cell: CellKey, roster: &Roster, outages: &'a Outages) -> Self {
+        let (node, probe) = (roster.node(cell.target), roster.probe(cell.probe));
+        let is_own = node.zip(probe).is_none_or(|(node, probe)| node.is_own(probe));
+        Self {
+            outages: outages.get(&cell.target).map_or(&[][..], Vec::as_slice),
+            check: IncidentCheck::of(cell.kind.check).filter(|_| !is_own),
+        }
+    }
+
+    /// Whether all failures with this word weigh the same, whenever they were.
+    pub(crate) fn is_even(&self, word: Weighed) -> bool {
+        self.outages.is_empty() || word.counts || word.against.is_none()
+    }
+
+    /// What a failure says of its node. Within an outage that stands it counts: that nothing else answers any more is
+    /// part of an outage of all nodes.
+    pub(crate) fn weigh(&self, slot: UnixMillis, word: Weighed) -> Weight {
+        let Some(check) = self.check else {
+            return Weight::Nothing;
+        };
+        match word.counts || self.stands(slot, word) {
+            true => Weight::Counts(check),
+            false if word.is_heard => Weight::Unproven,
+            false => Weight::Unheard,
+        }
+    }
+
+    /// Whether a failure lies in an outage of what it speaks against.
+    fn stands(&self, slot: UnixMillis, word: Weighed) -> bool {
+        let mut spans = self.outages.iter().flat_map(|outage| &outage.checks);
+        spans.any(|span| {
+            let holds = span.start <= slot && span.end.is_none_or(|end| slot < end);
+            holds && word.against == Some(span.check)
+        })
+    }
 }

@@ -3,17 +3,19 @@
 
 mod builder;
 mod groups;
+mod sums;
 mod text;
 mod values;
 
 use isochrone_base::roster::Roster;
 use isochrone_store::{Store, StoreError};
 use isochrone_watch::facts::Facts;
-use isochrone_watch::monitor;
+use isochrone_watch::{monitor, past};
 
 use self::builder::ShowBuilder;
 pub use self::values::{FailureRun, IncidentLine, SeenBy, ShowReport};
-use crate::log::{Window, fill};
+use crate::log::Window;
+use crate::tiers::{self, Held, Needs};
 
 /// Reads the log and makes the report; `None` if no node has this name.
 ///
@@ -31,13 +33,17 @@ pub fn from_store(
     };
     let facts = Facts::read(store)?;
     let clocks = facts.clocks.clone();
-    let mut builder = ShowBuilder::new(roster, node, window, facts);
-    fill(store, (builder.reads(), &clocks), &mut builder, progress)?;
+    let mut builder = ShowBuilder::new(roster, node, window, clocks.clone());
+    let held = Held::of(store)?;
+    let tiers = tiers::choose(window, held, Needs::RUNS);
+    tiers::read(store, (window, &clocks), (&tiers, held), &mut builder, progress)?;
+    let replayed = past::judge(store, (roster, facts), (window.from, window.until), progress)?;
     let kept = monitor::incidents(store).list()?;
     let kept: Vec<_> = kept.into_iter().map(|(_, incident)| incident).collect();
     Ok(Some(ShowReport {
         source: store.source(),
-        ..builder.finish(&kept)
+        tiers,
+        ..builder.finish(&replayed, &kept)
     }))
 }
 

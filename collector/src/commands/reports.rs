@@ -8,7 +8,6 @@ use isochrone_coverage::files::{self, FileText};
 use isochrone_coverage::observations::Source;
 use isochrone_coverage::report::{self, CoverageReport, Options};
 use isochrone_coverage::weights::Weights;
-use isochrone_planner::removed_nodes;
 use isochrone_proto::units::UnixMillis;
 use isochrone_report::log::Window;
 use isochrone_report::nodes::NodesReport;
@@ -20,7 +19,6 @@ use rand::rngs::StdRng;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{CommandContext, CommandError, Out, UsageError, WIDTH, blocking};
-use crate::assembly::roster;
 use crate::cli::{Accepted, CoverageArgs, Format, ReportCommand, ReportFormat, WindowArgs};
 use crate::control::Answers;
 
@@ -304,10 +302,8 @@ pub(super) struct Reading {
 impl Reading {
     pub(super) fn of(context: &CommandContext, window: Window) -> Result<Self, StoreError> {
         let store = context.store.clone();
-        let targets = context.targets.borrow().clone();
-        let removed = removed_nodes::removed(&store, &targets)?;
         Ok(Self {
-            roster: roster(&context.registry, &targets).with_nodes(removed),
+            roster: context.past_roster()?,
             window: window.within(&store, context.clock.wall())?,
             total: store.commit_number()?,
             store,

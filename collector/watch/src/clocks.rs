@@ -10,6 +10,8 @@ use isochrone_proto::units::UnixMillis;
 use isochrone_store::{Records, ScanRange, Store, StoreError, Transaction};
 use serde::{Deserialize, Serialize};
 
+use crate::spans::Span;
+
 const TABLE: &str = "clock_offsets";
 /// A measurement that differs by less from the offset in use changes nothing: it trembles with the network, and the
 /// bounds of outages must not.
@@ -163,6 +165,26 @@ impl Clocks {
         let (behind, ahead) = (all().min().unwrap_or(0).min(0), all().max().unwrap_or(0).max(0));
         let from = UnixMillis(from.0.saturating_add_signed(behind));
         ScanRange::slots(from, UnixMillis(until.0.saturating_add_signed(ahead)))
+    }
+
+    /// Probes whose clocks were off at some time of a window, by more than measurements tremble.
+    #[must_use]
+    pub fn off(&self, (from, until): Span) -> Vec<ProbeId> {
+        let is_off = |offsets: &Vec<Offset>| {
+            let ends = offsets
+                .iter()
+                .skip(1)
+                .map(|next| next.since)
+                .chain([UnixMillis(u64::MAX)]);
+            let mut in_use = offsets.iter().zip(ends);
+            in_use.any(|(offset, end)| {
+                let is_first = offset.since == offsets[0].since; // it holds for the time before, too
+                let touches = (is_first || offset.since < until) && end.0.saturating_add(NOTICED_MS) > from.0;
+                touches && offset.ms.unsigned_abs() > TREMBLE_MS
+            })
+        };
+        let off = self.offsets.iter().filter(|(_, offsets)| is_off(offsets));
+        off.map(|(probe, _)| *probe).collect()
     }
 
     pub(crate) fn has_unsaved(&self) -> bool {
@@ -382,6 +404,27 @@ mod tests {
             assert_eq!(date(&clocks, at(980), at(980)), Some(at(980)), "before the step");
             let after = UnixMillis(at(1_010).0.saturating_add_signed(by_ms));
             assert_eq!(date(&clocks, at(1_010), after), Some(after));
+        }
+    }
+
+    #[test]
+    fn clock_is_off_in_windows_that_its_offset_touches() {
+        let mut clocks = Clocks::default();
+        clocks.measured(ADA, 3, at(0));
+        clocks.measured(ADA, 45_000, at(100));
+        clocks.measured(ADA, 0, at(200));
+        for (from, until, is_off) in [
+            (0, 50, false),
+            (50, 150, true),
+            (150, 160, true),
+            (205, 300, true),
+            (211, 300, false),
+        ] {
+            assert_eq!(
+                !clocks.off((at(from), at(until))).is_empty(),
+                is_off,
+                "{from} to {until}"
+            );
         }
     }
 

@@ -34,6 +34,7 @@ mod outage;
 mod plan;
 mod quorum;
 mod reading;
+mod revived;
 mod services;
 mod sight;
 mod silence;
@@ -51,7 +52,7 @@ use isochrone_base::roster::{ProbeEntry, Roster};
 use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::Kind;
 use isochrone_proto::units::UnixMillis;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use self::cell::{Cell, Colour};
 use self::collector_line::CollectorLine;
@@ -117,7 +118,7 @@ pub enum Output {
 }
 
 /// Handle of one (vantage, target, check, family): see [`Engine::cell`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CellId(usize);
 
 /// Handle of one vantage: see [`Engine::vantage`].
@@ -125,16 +126,20 @@ pub struct CellId(usize);
 pub struct VantageId(usize);
 
 /// The rule's memory.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Engine {
+    #[serde(skip)]
     patience: Patience,
     started: UnixMillis,
     now: UnixMillis,
     vantages: Vec<Vantage>,
+    #[serde(skip)]
     by_probe: HashMap<ProbeId, usize>,
     nodes: Vec<Node>,
+    #[serde(skip)]
     by_target: HashMap<TargetId, usize>,
     cells: Vec<Cell>,
+    #[serde(skip)]
     by_key: HashMap<(usize, usize, Kind), usize>,
     workers: HashMap<String, usize>,
     /// All addresses known stand on one machine or in one prefix, as in the demo: nearness then means nothing.
@@ -146,9 +151,12 @@ pub struct Engine {
     silences: Silences,
     groups: Vec<group::Group>,
     gathered: gather::Gathered,
+    #[serde(skip)]
     output: Vec<Output>,
+    #[serde(skip)]
     scratch: [Sight; 2],
     /// How each vantage fares on all nodes, worked out once a step, if it is asked for.
+    #[serde(skip)]
     tallies: Option<Vec<[Tally; 2]>>,
 }
 

@@ -14,5 +14,6 @@ pub mod judge;
 mod late;
 pub mod live;
 pub mod monitor;
+pub mod past;
 pub mod replay;
 pub mod spans;

@@ -143,6 +143,7 @@ impl Headquarters {
             cache_bytes: 4 << 20,
             reserve_bytes: RESERVE,
             free_space: Some(FreeSpace::new(move || Ok(free.load(Ordering::Relaxed)))),
+            ..StoreOptions::default()
         };
         Store::on_lossy(self.disk.clone(), options).expect("a store survives every crash")
     }

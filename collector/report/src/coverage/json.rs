@@ -2,6 +2,7 @@
 
 mod beside;
 
+use isochrone_coverage::note::{Note, ReadFrom};
 use isochrone_coverage::observations::{Node, Source, Window};
 use isochrone_coverage::report::{
     ClassReport, CoverageReport, Figures, Interval, NodeTime, Region, Share, VantageReport, Withheld,
@@ -33,6 +34,7 @@ pub(super) fn document(report: &CoverageReport) -> Value {
         "statistic": report.statistic.as_str(),
         "basis": report.basis.as_str(),
         "window": report.window.map(window),
+        "tiers": tiers(&report.notes),
         "days": report.days,
         "provisional": report.provisional(),
         "nodes": report.nodes.iter().map(node).collect::<Vec<_>>(),
@@ -64,6 +66,16 @@ pub(super) fn document(report: &CoverageReport) -> Value {
         "notes": report.notes.iter().map(notes::sentence).collect::<Vec<_>>(),
         "attributions": super::attributions(report),
     })
+}
+
+/// What was read; `null` where no store was.
+fn tiers(notes: &[Note]) -> Option<Value> {
+    let spans = notes.iter().find_map(|note| match note {
+        Note::ReadFrom(spans) => Some(spans),
+        _ => None,
+    })?;
+    let span = |span: &ReadFrom| json!({ "tier": span.tier.as_str(), "from": span.from.to_string(), "to": span.to.to_string() });
+    Some(spans.iter().map(span).collect())
 }
 
 fn window(window: Window) -> Value {

@@ -4,6 +4,9 @@ use isochrone_base::words::count;
 use isochrone_coverage::cities;
 use isochrone_coverage::note::{Gone, Note};
 use isochrone_coverage::weights::WeightSource;
+use jiff::Timestamp;
+
+use crate::tiers;
 
 pub(crate) fn sentence(note: &Note) -> String {
     match note {
@@ -74,6 +77,14 @@ pub(crate) fn sentence(note: &Note) -> String {
         ),
         Note::NodeUnplaced { node } => format!(
             "Node {node} has no coordinates, and is left out: give it some with `target set {node} --location`."
+        ),
+        Note::ReadFrom(spans) => {
+            let minute = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M").to_string();
+            let spans = spans.iter();
+            tiers::sentence(spans.map(|span| (span.tier.as_str(), minute(span.from), minute(span.to))))
+        }
+        Note::ClockOff { probe } => format!(
+            "The clock of probe {probe} was off: where its single measurements are gone, its sums stand by its own clock."
         ),
         Note::ProbeUnplaced { probe } => format!(
             "Probe {probe} has no coordinates, and is left out: give it some with `probe invite --location`."

@@ -16,14 +16,13 @@ use isochrone_coverage::observations::{
 use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::measurement::Phase;
 use isochrone_proto::units::UnixMillis;
-use isochrone_store::{Store, StoreError, Stored};
+use isochrone_store::{Loss, Period, Rollup, Store, StoreError, Stored, Timing};
 use isochrone_watch::clocks::Clocks;
 use isochrone_watch::judge::Cadence;
 
-use crate::log::{DAY_MS, Fill, Window, dated, fill};
+use crate::log::{DAY_MS, Window, dated};
+use crate::tiers::{self, Fill, HOUR_MS, Held, Needs, is_comparable};
 use crate::vantages::Witnesses;
-
-const HOUR_MS: u64 = 3_600_000;
 
 /// Reads the log. A node's RTT from a vantage is the TCP-connect phase of its checks; time to first byte
 /// stands beside it, of cached assets and plain pages only. `source` says whether this is the demo's world.
@@ -40,8 +39,20 @@ pub fn from_store(
     let clocks = Clocks::read(store)?;
     let builder = ObservationsBuilder::new(roster, window);
     let mut builder = builder.with(clocks.clone(), Witnesses::read(store)?);
-    fill(store, (window, &clocks), &mut builder, progress)?;
-    Ok(builder.finish(source))
+    let held = Held::of(store)?;
+    let tiers = tiers::choose(window, held, Needs::DAYS);
+    tiers::read(store, (window, &clocks), (&tiers, held), &mut builder, progress)?;
+    let mut observations = builder.finish(source);
+    observations.notes.push(Note::ReadFrom(tiers::note(&tiers)));
+    if window.from < held.rows_from() {
+        let off = clocks.off((window.from, window.until)).into_iter();
+        let off = off.filter_map(|probe| roster.probe(probe));
+        let notes = off.map(|probe| Note::ClockOff {
+            probe: probe.name.clone(),
+        });
+        observations.notes.extend(notes);
+    }
+    Ok(observations)
 }
 
 /// What the log holds so far.
@@ -65,8 +76,8 @@ struct Reading {
 }
 
 impl Fill for ObservationsBuilder<'_> {
-    fn add(&mut self, stored: &Stored) {
-        for row in stored.batch.endpoints() {
+    fn add(&mut self, stored: &Stored, slots: Window) {
+        for row in stored.batch.endpoints().filter(|row| slots.holds(row.slot)) {
             let Some((check, target)) = stored.plan.target_of(row.check) else {
                 continue;
             };
@@ -88,6 +99,26 @@ impl Fill for ObservationsBuilder<'_> {
             self.days.entry(key).or_default().add(counts_for, &run);
         }
     }
+
+    fn add_sums(&mut self, rollup: &Rollup, period: Period) {
+        let counts_for = counts_for(rollup.kind.check);
+        let Rollup {
+            probe,
+            target,
+            start,
+            sums,
+            ..
+        } = rollup;
+        if counts_for == CountsFor::Nothing || sums.run == 0 || self.roster.node(*target).is_none() {
+            return;
+        }
+        // when the last one was is not known nearer; who was there at the window's end is read from measurements
+        let until = self.until.entry(*target).or_default();
+        *until = UnixMillis(start.0 + period.millis()).max(*until);
+        self.witnesses.measured(*probe, *start);
+        let key = (*probe, *target, start.0 / DAY_MS);
+        self.days.entry(key).or_default().add_sums(counts_for, rollup);
+    }
 }
 
 impl Reading {
@@ -107,6 +138,19 @@ impl Reading {
             }
             Ended::Unsent(_) => {}
         }
+    }
+
+    fn add_sums(&mut self, counts_for: CountsFor, rollup: &Rollup) {
+        let sums = &rollup.sums;
+        self.connect.times.merge(sums.times(Timing::Connect));
+        if counts_for != CountsFor::Status && is_comparable(rollup) {
+            self.ttfb.times.merge(sums.times(Timing::FirstByte));
+        }
+        let lost = sums.losses.iter().filter(|(loss, _)| match loss {
+            Loss::Failed(phase, cause) => *phase == Phase::Connect && cause.is_down(),
+            Loss::TimedOut | Loss::Unsent(_) => false,
+        });
+        self.connect.lost += lost.map(|(_, count)| count).sum::<u64>();
     }
 
     fn merge(&mut self, other: &Self) {

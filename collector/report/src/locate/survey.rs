@@ -13,12 +13,14 @@ use isochrone_coverage::note::Note;
 use isochrone_coverage::observations::{Network, Source, Statistic, Window as Span};
 use isochrone_coverage::predict::{Measured, Place};
 use isochrone_proto::ids::{ProbeId, TargetId};
+use isochrone_proto::kind::Check;
 use isochrone_proto::measurement::{EchoOutcome, Measurement, Outcome};
-use isochrone_store::{Store, StoreError, Stored};
+use isochrone_store::{Period, Rollup, Store, StoreError, Stored, Timing};
 use isochrone_watch::addresses::Addresses;
 use isochrone_watch::clocks::Clocks;
 
-use crate::log::{Fill, Window, dated, fill};
+use crate::log::{Window, dated};
+use crate::tiers::{self, Fill, Held, Needs};
 use crate::vantages::Witnesses;
 
 /// Claimed places and the times between them, and the addresses that sites were seen under.
@@ -26,7 +28,7 @@ use crate::vantages::Witnesses;
 pub struct FromStore {
     /// What was measured.
     pub survey: Survey,
-    /// By site: its addresses, as probes dialled them or came from them.
+    /// By site: its addresses, as probes dialled them in runs that were read by themselves, or came from them.
     pub addresses: Vec<BTreeSet<IpAddr>>,
 }
 
@@ -52,8 +54,12 @@ pub fn from_store(
     for (probe, address) in Addresses::read(store)?.all() {
         builder.seen(Key::Probe(probe), address);
     }
-    fill(store, (window, &clocks), &mut builder, progress)?;
-    Ok(builder.finish(source))
+    let held = Held::of(store)?;
+    let tiers = tiers::choose(window, held, Needs::DAYS);
+    tiers::read(store, (window, &clocks), (&tiers, held), &mut builder, progress)?;
+    let mut found = builder.finish(source);
+    found.survey.notes.push(Note::ReadFrom(tiers::note(&tiers)));
+    Ok(found)
 }
 
 /// A site, before it has its place in the survey.
@@ -76,8 +82,12 @@ pub(super) struct SurveyBuilder<'a> {
 }
 
 impl Fill for SurveyBuilder<'_> {
-    fn add(&mut self, stored: &Stored) {
-        for row in stored.batch.echoes() {
+    fn wants(_: Check) -> bool {
+        true
+    }
+
+    fn add(&mut self, stored: &Stored, slots: Window) {
+        for row in stored.batch.echoes().filter(|row| slots.holds(row.slot)) {
             let slot = dated(&self.clocks, stored, row.slot);
             let target = stored.plan.target_of(row.check).map(|(_, target)| target.id);
             if let (EchoOutcome::Replied { rtt, .. }, Some(target), true) =
@@ -88,8 +98,26 @@ impl Fill for SurveyBuilder<'_> {
                 self.took(stored.probe, Key::Probe(peer.id), rtt.get());
             }
         }
-        for row in stored.batch.endpoints() {
+        for row in stored.batch.endpoints().filter(|row| slots.holds(row.slot)) {
             self.add_endpoint(stored, &row);
+        }
+    }
+
+    fn add_sums(&mut self, rollup: &Rollup, _: Period) {
+        let (timing, target) = match rollup.kind.check {
+            Check::Echo => {
+                let peer = self.roster.peer(rollup.target);
+                (Timing::Rtt, peer.map(|peer| Key::Probe(peer.id)))
+            }
+            check => {
+                let is_node = counts_for(check) != CountsFor::Nothing;
+                let node = self.roster.node(rollup.target).filter(|_| is_node);
+                (Timing::Connect, node.map(|node| Key::Node(node.id)))
+            }
+        };
+        if let (Some(us), Some(target)) = (rollup.sums.times(timing).min_us(), target) {
+            self.witnesses.measured(rollup.probe, rollup.start);
+            self.took(rollup.probe, target, us.round() as u32);
         }
     }
 }

@@ -11,7 +11,8 @@ use isochrone_store::fixture::stored;
 
 use super::survey::SurveyBuilder;
 use super::*;
-use crate::log::{Fill as _, Window};
+use crate::log::Window;
+use crate::tiers::{ALWAYS, Fill as _};
 
 /// The sites of `docs/example`, with Los Angeles as it is claimed.
 fn files(los_angeles: &str) -> LocateReport {
@@ -153,10 +154,10 @@ fn seen(rows: &[(&str, TargetId, &str, Outcome)]) -> FromStore {
             &["status4".parse().unwrap(), "connect4".parse().unwrap()],
         ));
         let check = fixture::check(&plan, *to, kind.parse().unwrap());
-        builder.add(&stored(
-            &plan,
-            &[fixture::row(check, UnixMillis(DAY0), outcome.clone())],
-        ));
+        builder.add(
+            &stored(&plan, &[fixture::row(check, UnixMillis(DAY0), outcome.clone())]),
+            ALWAYS,
+        );
     }
     builder.finish(Source::Store)
 }

@@ -7,19 +7,20 @@ use isochrone_base::roster::{NodeEntry, Roster};
 use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::Kind;
 use isochrone_proto::units::UnixMillis;
-use isochrone_store::Stored;
-use isochrone_watch::facts::Facts;
+use isochrone_store::{Period, Rollup, Stored, Tier};
+use isochrone_watch::clocks::Clocks;
 use isochrone_watch::incident::Incident;
 use isochrone_watch::judge::Observation;
 use isochrone_watch::judge::availability::Account;
-use isochrone_watch::replay::{Replay, Replayed, Unknown};
+use isochrone_watch::replay::{Replayed, Stretch, Unknown};
 use isochrone_watch::spans::Span;
 
 use super::counts::{Counts, Part, day_report, slice, slice_ms, whole};
 use super::outages::report;
 use super::values::{AvailabilityReport, NodeReport, NodesReport};
-use crate::log::{DAY_MS, Fill, Window, dated};
-use crate::outages::{self, Outages};
+use crate::log::{DAY_MS, Window, dated};
+use crate::outages::{self, Outages, Scale};
+use crate::tiers::Fill;
 use crate::vantages::Witnesses;
 
 /// What the log holds so far.
@@ -33,17 +34,16 @@ pub(super) struct NodesBuilder<'a> {
     measured: BTreeMap<TargetId, (UnixMillis, UnixMillis)>,
     /// Which of the probes are one server.
     witnesses: Witnesses,
-    replay: Replay,
+    clocks: Clocks,
 }
 
 impl Fill for NodesBuilder<'_> {
-    fn add(&mut self, stored: &Stored) {
+    fn add(&mut self, stored: &Stored, slots: Window) {
         if self.roster.probe(stored.probe).is_none() {
             return;
         }
-        self.replay.add(stored);
-        for row in stored.batch.endpoints() {
-            let slot = dated(&self.replay.facts().clocks, stored, row.slot);
+        for row in stored.batch.endpoints().filter(|row| slots.holds(row.slot)) {
+            let slot = dated(&self.clocks, stored, row.slot);
             let planned = stored.plan.target_of(row.check);
             let Some((check, target)) = planned.filter(|_| self.window.holds(slot)) else {
                 continue;
@@ -56,10 +56,29 @@ impl Fill for NodesBuilder<'_> {
             }
         }
     }
+
+    fn add_sums(&mut self, rollup: &Rollup, period: Period) {
+        let Rollup {
+            probe, target, start, ..
+        } = *rollup;
+        if self.roster.probe(probe).is_none() || self.roster.node(target).is_none() || rollup.sums.run == 0 {
+            return;
+        }
+        self.witnesses.measured(probe, start);
+        let last = UnixMillis(start.0 + period.millis() - 1).min(self.window.until);
+        let (known, until) = self.measured.entry(target).or_insert((start, last));
+        (*known, *until) = (start.max(self.window.from).min(*known), last.max(*until));
+        if !self.is_counted(target, probe) {
+            return;
+        }
+        for part in parts(start, self.slice_ms) {
+            self.counts.entry((target, part)).or_default().add_sums(rollup);
+        }
+    }
 }
 
 impl<'a> NodesBuilder<'a> {
-    pub(super) fn new(roster: &'a Roster, window: Window, facts: Facts) -> Self {
+    pub(super) fn new(roster: &'a Roster, window: Window, clocks: Clocks) -> Self {
         Self {
             roster,
             window,
@@ -67,21 +86,21 @@ impl<'a> NodesBuilder<'a> {
             slice_ms: slice_ms(window),
             measured: BTreeMap::new(),
             witnesses: Witnesses::default(),
-            replay: Replay::new(roster, (window.from, window.until)).with_facts(facts),
+            clocks,
+        }
+    }
+
+    /// The coarsest that its days and charts can be read from.
+    pub(super) const fn coarsest(&self) -> Tier {
+        match self.slice_ms.is_multiple_of(DAY_MS) {
+            true => Tier::Day,
+            false => Tier::Hour,
         }
     }
 
     /// Whence the probes came.
     pub(super) fn with_witnesses(self, witnesses: Witnesses) -> Self {
         Self { witnesses, ..self }
-    }
-
-    /// What is to be read from the log: a while before the window, too.
-    pub(super) fn reads(&self) -> Window {
-        Window {
-            from: self.replay.reads_from(),
-            until: self.window.until,
-        }
     }
 
     fn add_run(
@@ -103,12 +122,11 @@ impl<'a> NodesBuilder<'a> {
         }
     }
 
-    /// The report. `kept`: the incidents of the store.
-    pub(super) fn finish(mut self, kept: &[Incident]) -> NodesReport {
-        let empty = Replay::new(&Roster::default(), (self.window.from, self.window.from));
-        let replayed = std::mem::replace(&mut self.replay, empty).finish();
+    /// The report. `replayed`: what the engine says of the window; `kept`: the incidents of the store.
+    pub(super) fn finish(mut self, replayed: &Replayed, kept: &[Incident]) -> NodesReport {
         let outages = outages::merge(replayed.incidents.clone(), kept, self.window);
-        self.judge(&replayed, &outages);
+        self.judge(replayed, &outages);
+        self.narrow(replayed);
         let servers = self.witnesses.servers(self.roster, self.window.until);
         self.counts.values_mut().for_each(|counts| counts.join(&servers));
         let is_told = |node: &&NodeEntry| !node.removed || self.measured.contains_key(&node.id);
@@ -119,7 +137,7 @@ impl<'a> NodesBuilder<'a> {
             .map(|node| self.node(node, of(node), &unknown(node)))
             .collect();
         nodes.sort_by(|one, other| one.node.cmp(&other.node));
-        let pages = replayed.messages.iter().filter(|telling| telling.pages());
+        let pages = replayed.messages.iter().filter(|message| message.pages);
         NodesReport {
             schema: "isochrone.nodes/1",
             source: "store",
@@ -127,6 +145,7 @@ impl<'a> NodesBuilder<'a> {
             to: self.window.until,
             would_have_paged: pages.count() as u64,
             is_one_place: replayed.is_one_place,
+            tiers: Vec::new(),
             measured_from: self.measured.values().map(|(first, _)| *first).min(),
             nodes,
         }
@@ -135,20 +154,67 @@ impl<'a> NodesBuilder<'a> {
     /// Counts the failures, and takes back the answers of vantages that might not judge, now that all that was read says
     /// which those are.
     fn judge(&mut self, replayed: &Replayed, outages: &Outages) {
-        for failure in replayed.failures.iter() {
-            let weight = outages::weigh(&failure, self.roster, outages);
-            for part in parts(failure.slot, self.slice_ms) {
-                let counts = self.counts.entry((failure.cell.target, part)).or_default();
-                counts.add_failure(weight);
+        for (cell, stretches) in replayed.failures.cells() {
+            let scale = Scale::of(cell, self.roster, outages);
+            for stretch in stretches {
+                let word = stretch.word;
+                if scale.is_even(word) {
+                    let weight = scale.weigh(stretch.first, word);
+                    self.each_part(cell.target, stretch, |counts, runs| {
+                        counts.add_failures(weight, runs)
+                    });
+                    continue;
+                }
+                for slot in stretch.slots() {
+                    let weight = scale.weigh(slot, word);
+                    for part in parts(slot, self.slice_ms) {
+                        let counts = self.counts.entry((cell.target, part)).or_default();
+                        counts.add_failures(weight, 1);
+                    }
+                }
             }
         }
-        for (&(cell, hour), &answers) in &replayed.unheard {
+        for (cell, stretches) in replayed.unheard.cells() {
             if !self.is_counted(cell.target, cell.probe) {
                 continue;
             }
-            for part in parts(hour.start(), self.slice_ms) {
-                let counts = self.counts.entry((cell.target, part)).or_default();
-                counts.take_back(cell.kind.check, answers);
+            for stretch in stretches {
+                let check = cell.kind.check;
+                self.each_part(cell.target, stretch, |counts, runs| counts.take_back(check, runs));
+            }
+        }
+    }
+
+    /// Sums do not say when within them a node was measured first and last: where nobody measured it, it was not.
+    fn narrow(&mut self, replayed: &Replayed) {
+        for (target, (first, last)) in &mut self.measured {
+            let unmeasured = replayed.unknown.get(target).map_or(&[][..], |of| &of.unmeasured);
+            for &(from, until) in unmeasured {
+                if (from..until).contains(first) && until <= *last {
+                    *first = until;
+                }
+                if (from..until).contains(last) && from >= *first {
+                    *last = from;
+                }
+            }
+        }
+    }
+
+    /// Gives the counts of each part that runs of a stretch lie in, with how many of them do.
+    fn each_part<W: Copy + Eq>(
+        &mut self,
+        target: TargetId,
+        stretch: &Stretch<W>,
+        take: impl Fn(&mut Counts, u64),
+    ) {
+        type OfNumber = fn(u64) -> Part;
+        for (ms, part) in [(DAY_MS, Part::Day as OfNumber), (self.slice_ms, Part::Slice)] {
+            for number in stretch.first.0 / ms..=stretch.last.0 / ms {
+                let span = (UnixMillis(number * ms), UnixMillis((number + 1) * ms));
+                if let Some(within) = stretch.within(span) {
+                    let counts = self.counts.entry((target, part(number))).or_default();
+                    take(counts, within.runs());
+                }
             }
         }
     }

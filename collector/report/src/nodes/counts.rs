@@ -2,21 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use isochrone_base::kinds::{Ended, EndpointRun};
+use isochrone_base::kinds::{Ended, EndpointRun, Finding};
 use isochrone_base::servers::Servers;
 use isochrone_base::words;
 use isochrone_coverage::histogram::LogHistogram;
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::kind::Check;
 use isochrone_proto::units::UnixMillis;
+use isochrone_store::{Rollup, Timing};
 use isochrone_watch::incident::IncidentCheck;
 use isochrone_watch::judge::Word;
 
 use super::values::{DayReport, Slice, Ttfb, Whole};
 use crate::log::{DAY_MS, Window};
 use crate::outages::Weight;
+use crate::tiers::{HOUR_MS, finding, is_comparable};
 
-const HOUR_MS: u64 = 3_600_000;
 /// More slices than this cannot be told apart on a page.
 const SLICES: u64 = 400;
 
@@ -63,6 +64,28 @@ impl Counts {
         }
     }
 
+    /// Counts what the checks of an hour or a day add up to, likewise.
+    pub(super) fn add_sums(&mut self, rollup: &Rollup) {
+        let (check, sums) = (rollup.kind.check, &rollup.sums);
+        self.checks += sums.run;
+        self.vantages.insert(rollup.probe);
+        if let Some(check) = IncidentCheck::of(check) {
+            *self.good.entry(check).or_default() += sums.ok;
+        }
+        match check {
+            Check::Status => self.status_ttfb.merge(sums.times(Timing::FirstByte)),
+            _ if is_comparable(rollup) => self.ttfb.merge(sums.times(Timing::FirstByte)),
+            _ => {}
+        }
+        for (&loss, &count) in &sums.losses {
+            match finding(loss) {
+                Finding::Absent => self.absent += count,
+                Finding::Nothing => self.unjudged += count,
+                Finding::Good | Finding::Bad => {}
+            }
+        }
+    }
+
     /// Probes of one server are one vantage.
     pub(super) fn join(&mut self, servers: &Servers) {
         let of_probes = std::mem::take(&mut self.vantages).into_iter();
@@ -85,11 +108,12 @@ impl Counts {
         }
     }
 
-    pub(super) fn add_failure(&mut self, weight: Weight) {
+    /// So many failures weigh so much.
+    pub(super) fn add_failures(&mut self, weight: Weight, failures: u64) {
         match weight {
-            Weight::Counts(check) => *self.failed.entry(check).or_default() += 1,
-            Weight::Unproven => self.unjudged += 1,
-            Weight::Unheard => self.unheard += 1,
+            Weight::Counts(check) => *self.failed.entry(check).or_default() += failures,
+            Weight::Unproven => self.unjudged += failures,
+            Weight::Unheard => self.unheard += failures,
             Weight::Nothing => {}
         }
     }

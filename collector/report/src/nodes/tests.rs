@@ -20,14 +20,16 @@ use isochrone_proto::units::Micros;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::fixture::stored;
 use isochrone_store::ingest::Committed;
-use isochrone_store::{Store, StoreOptions};
+use isochrone_store::{Store, StoreOptions, Stored};
 use isochrone_watch::incident::{Cause, Flapping, Incident, IncidentCheck, Spell, Subject};
 use isochrone_watch::monitor::{OpenSessions, SessionFacts};
+use isochrone_watch::replay::Replay;
 use proptest::prelude::*;
 
 use super::*;
 use crate::golden::check;
-use crate::log::{DAY_MS, Fill};
+use crate::log::DAY_MS;
+use crate::tiers::Fill as _;
 
 const STATUS4: Kind = Kind::new(Check::Status, Family::V4);
 const STATUS6: Kind = Kind::new(Check::Status, Family::V6);
@@ -62,8 +64,30 @@ fn run(
     run_plans(roster, window, plan_of, outcome)
 }
 
-fn builder(roster: &Roster, window: Window) -> NodesBuilder<'_> {
-    NodesBuilder::new(roster, window, Facts::default())
+/// What is read, for what is counted and for the engine.
+struct Filled<'a>(NodesBuilder<'a>, Replay);
+
+fn builder(roster: &Roster, window: Window) -> Filled<'_> {
+    filled(roster, window, Facts::default())
+}
+
+fn filled(roster: &Roster, window: Window, facts: Facts) -> Filled<'_> {
+    let builder = NodesBuilder::new(roster, window, facts.clocks.clone());
+    Filled(
+        builder,
+        Replay::new(roster, (window.from, window.until)).with_facts(facts),
+    )
+}
+
+impl Filled<'_> {
+    fn add(&mut self, stored: &Stored) {
+        self.0.add(stored, crate::tiers::ALWAYS);
+        self.1.add(stored);
+    }
+
+    fn finish(self, kept: &[Incident]) -> NodesReport {
+        self.0.finish(&self.1.finish(), kept)
+    }
 }
 
 fn run_plans(

@@ -5,6 +5,8 @@ use isochrone_proto::units::UnixMillis;
 use isochrone_watch::incident::IncidentCheck;
 use serde::{Serialize, Serializer};
 
+use crate::tiers::TierSpan;
+
 /// `isochrone.nodes/1`. Numbers are not rounded; what was not measured is `null`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NodesReport {
@@ -18,6 +20,8 @@ pub struct NodesReport {
     /// First instant after it, RFC 3339.
     #[serde(serialize_with = "rfc3339")]
     pub to: UnixMillis,
+    /// What each stretch of the window was read from.
+    pub tiers: Vec<TierSpan>,
     /// Messages that were meant to wake somebody, had the rule as it stands been asked all the while.
     pub(crate) would_have_paged: u64,
     /// All addresses known stand on one machine or in one prefix: no vantage was taken to stand beside a node.

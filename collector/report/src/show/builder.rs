@@ -10,15 +10,17 @@ use isochrone_proto::ids::ProbeId;
 use isochrone_proto::kind::{Check, Kind};
 use isochrone_proto::measurement::Outcome;
 use isochrone_proto::units::UnixMillis;
-use isochrone_store::Stored;
-use isochrone_watch::facts::Facts;
+use isochrone_store::{Period, Rollup, Stored};
+use isochrone_watch::clocks::Clocks;
 use isochrone_watch::incident::{Incident, Subject};
 use isochrone_watch::judge::Cadence;
-use isochrone_watch::replay::Replay;
+use isochrone_watch::replay::Replayed;
 
+use super::sums::Summed;
 use super::values::{FailureRun, IncidentLine, SeenBy, ShowReport, Slots};
-use crate::log::{Fill, Window, dated};
-use crate::outages::{self, Outages, Weight};
+use crate::log::{Window, dated};
+use crate::outages::{self, Outages, Scale, Weight};
+use crate::tiers::{Fill, finding};
 
 /// One slot of a probe's check of the node.
 type CellSlot = (ProbeId, Kind, UnixMillis);
@@ -30,7 +32,7 @@ pub(super) struct ShowBuilder<'a> {
     node: &'a NodeEntry,
     window: Window,
     cells: BTreeMap<(ProbeId, Kind), Cell>,
-    replay: Replay,
+    clocks: Clocks,
 }
 
 #[derive(Debug)]
@@ -40,6 +42,8 @@ struct Cell {
     last_ok: Option<UnixMillis>,
     answers: Vec<UnixMillis>,
     failures: Vec<Failure>,
+    /// Of hours and days of which no single run is read.
+    sums: Vec<Summed>,
 }
 
 #[derive(Clone, Debug)]
@@ -62,13 +66,12 @@ struct Run {
 }
 
 impl Fill for ShowBuilder<'_> {
-    fn add(&mut self, stored: &Stored) {
+    fn add(&mut self, stored: &Stored, slots: Window) {
         if self.roster.probe(stored.probe).is_none() {
             return;
         }
-        self.replay.add(stored);
-        for row in stored.batch.endpoints() {
-            let slot = dated(&self.replay.facts().clocks, stored, row.slot);
+        for row in stored.batch.endpoints().filter(|row| slots.holds(row.slot)) {
+            let slot = dated(&self.clocks, stored, row.slot);
             let planned = stored.plan.target_of(row.check);
             let Some((check, target)) = planned.filter(|_| self.window.holds(slot)) else {
                 continue;
@@ -78,21 +81,50 @@ impl Fill for ShowBuilder<'_> {
                 let cell = self
                     .cells
                     .entry((stored.probe, check.kind))
-                    .or_insert_with(|| Cell::new(cadence));
+                    .or_insert_with(|| Cell::new(cadence.apart_ms()));
                 cell.add(slot, check.kind.check, row.outcome);
             }
+        }
+    }
+
+    fn add_sums(&mut self, rollup: &Rollup, period: Period) {
+        let Rollup {
+            probe,
+            target,
+            kind,
+            start,
+            ref sums,
+            ..
+        } = *rollup;
+        if target != self.node.id || self.roster.probe(probe).is_none() || sums.run == 0 {
+            return;
+        }
+        let cell = self.cells.entry((probe, kind));
+        let cell = cell.or_insert_with(|| Cell::new(period.millis()));
+        cell.ok += sums.ok;
+        if sums.ok > 0 {
+            cell.last_ok = cell.last_ok.max(Some(start));
+        }
+        for (&loss, &count) in &sums.losses {
+            cell.sums.push(Summed {
+                first: start,
+                last: UnixMillis(start.0 + period.millis() - 1).min(self.window.until),
+                loss,
+                count,
+            });
         }
     }
 }
 
 impl Cell {
-    fn new(cadence: Cadence) -> Self {
+    fn new(gap_ms: u64) -> Self {
         Self {
-            gap_ms: cadence.apart_ms(),
+            gap_ms,
             ok: 0,
             last_ok: None,
             answers: Vec::new(),
             failures: Vec::new(),
+            sums: Vec::new(),
         }
     }
 
@@ -116,7 +148,9 @@ impl Cell {
     }
 
     fn count(&self, of: Finding) -> u64 {
-        self.failures.iter().filter(|failure| failure.seen == of).count() as u64
+        let runs = self.failures.iter().filter(|failure| failure.seen == of).count() as u64;
+        let sums = self.sums.iter().filter(|summed| finding(summed.loss) == of);
+        runs + sums.map(|summed| summed.count).sum::<u64>()
     }
 
     /// Equal failures with no success between them.
@@ -175,41 +209,36 @@ fn is_same(one: &Failure, other: &Failure) -> bool {
 }
 
 impl<'a> ShowBuilder<'a> {
-    pub(super) fn new(roster: &'a Roster, node: &'a NodeEntry, window: Window, facts: Facts) -> Self {
+    pub(super) fn new(roster: &'a Roster, node: &'a NodeEntry, window: Window, clocks: Clocks) -> Self {
         Self {
             roster,
             node,
             window,
             cells: BTreeMap::new(),
-            replay: Replay::new(roster, (window.from, window.until)).with_facts(facts),
+            clocks,
         }
     }
 
-    /// What is to be read from the log: a while before the window, too.
-    pub(super) fn reads(&self) -> Window {
-        Window {
-            from: self.replay.reads_from(),
-            until: self.window.until,
+    /// The slots of failures that count against the node.
+    fn counted(&self, replayed: &Replayed, outages: &Outages) -> BTreeSet<CellSlot> {
+        let mut counted = BTreeSet::new();
+        let about = replayed.failures.cells();
+        for (cell, stretches) in about.filter(|(cell, _)| cell.target == self.node.id) {
+            let scale = Scale::of(cell, self.roster, outages);
+            for stretch in stretches {
+                let weighs =
+                    |slot: &UnixMillis| matches!(scale.weigh(*slot, stretch.word), Weight::Counts(_));
+                let slots = stretch.slots().filter(weighs);
+                counted.extend(slots.map(|slot| (cell.probe, cell.kind, slot)));
+            }
         }
+        counted
     }
 
-    /// Judges what was read.
-    fn judge(&mut self, kept: &[Incident]) -> (Outages, BTreeSet<CellSlot>) {
-        let empty = Replay::new(&Roster::default(), (self.window.from, self.window.from));
-        let replayed = std::mem::replace(&mut self.replay, empty).finish();
-        let outages = outages::merge(replayed.incidents, kept, self.window);
-        let about = replayed.failures.iter();
-        let about = about.filter(|failure| failure.cell.target == self.node.id);
-        let counted = about
-            .filter(|failure| matches!(outages::weigh(failure, self.roster, &outages), Weight::Counts(_)));
-        let counted = counted.map(|failure| (failure.cell.probe, failure.cell.kind, failure.slot));
-        let counted = counted.collect();
-        (outages, counted)
-    }
-
-    /// The report. `kept`: the incidents of the store.
-    pub(super) fn finish(mut self, kept: &[Incident]) -> ShowReport {
-        let (outages, counted) = self.judge(kept);
+    /// The report. `replayed`: what the engine says of the window; `kept`: the incidents of the store.
+    pub(super) fn finish(mut self, replayed: &Replayed, kept: &[Incident]) -> ShowReport {
+        let outages = outages::merge(replayed.incidents.clone(), kept, self.window);
+        let counted = self.counted(replayed, &outages);
         let (mut failures, mut seen) = (Vec::new(), Vec::new());
         for ((probe, kind), cell) in &mut self.cells {
             let (id, check) = (*probe, *kind);
@@ -219,6 +248,10 @@ impl<'a> ShowBuilder<'a> {
             let own = self.node.is_own(probe);
             let runs = cell.runs(|slot| counted.contains(&(id, check, slot)));
             failures.extend(runs.iter().map(|run| run.told(probe, *kind, own)));
+            let counted = counted.iter().filter(|(of, on, _)| (*of, *on) == (id, check));
+            let mut counted: Vec<UnixMillis> = counted.map(|(.., slot)| *slot).collect();
+            let sums = cell.sums.iter();
+            failures.extend(sums.map(|summed| summed.told((probe, own), check, &mut counted)));
             seen.push(SeenBy {
                 vantage: probe.name.clone(),
                 place: probe.site.clone(),
@@ -254,6 +287,7 @@ impl<'a> ShowBuilder<'a> {
             incidents: about.into_iter().map(incident_line).collect(),
             failures,
             seen,
+            tiers: Vec::new(),
         }
     }
 }
@@ -290,6 +324,7 @@ impl Run {
                 .map(|address| address.to_string())
                 .unwrap_or_default(),
             down: last.seen == Finding::Bad,
+            summed: false,
             slots: Slots {
                 first: self.first,
                 last: last.slot,

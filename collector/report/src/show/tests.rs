@@ -1,20 +1,22 @@
 use std::sync::Arc;
 
 use isochrone_base::fixture::{self, DAY0, failed, good, timeout};
-use isochrone_base::roster::Roster;
+use isochrone_base::roster::{NodeEntry, Roster};
 use isochrone_proto::ids::TargetId;
 use isochrone_proto::kind::Kind;
 use isochrone_proto::kind::{Check, Family};
 use isochrone_proto::measurement::Outcome;
 use isochrone_proto::measurement::{CacheState, EndpointResult, FailureCause, Phase, Phases, SendFailure};
 use isochrone_proto::units::UnixMillis;
+use isochrone_store::Stored;
 use isochrone_store::fixture::stored;
 use isochrone_watch::facts::Facts;
 use isochrone_watch::incident::{Cause, Flapping, Incident, IncidentCheck, Spell, Subject};
+use isochrone_watch::replay::Replay;
 
 use super::builder::ShowBuilder;
 use super::*;
-use crate::log::Fill as _;
+use crate::tiers::Fill as _;
 
 const STATUS4: Kind = Kind::new(Check::Status, Family::V4);
 const GET4: Kind = Kind::new(Check::AssetGet, Family::V4);
@@ -30,9 +32,31 @@ fn roster() -> Roster {
     )
 }
 
-fn add(builder: &mut ShowBuilder<'_>, from: &str, kind: Kind, outcomes: &[(u64, Outcome)]) {
+/// What is read, for what is shown and for the engine.
+struct Filled<'a>(ShowBuilder<'a>, Replay);
+
+fn filled<'a>(roster: &'a Roster, node: &'a NodeEntry, window: Window, facts: Facts) -> Filled<'a> {
+    let builder = ShowBuilder::new(roster, node, window, facts.clocks.clone());
+    Filled(
+        builder,
+        Replay::new(roster, (window.from, window.until)).with_facts(facts),
+    )
+}
+
+impl Filled<'_> {
+    fn add(&mut self, stored: &Stored) {
+        self.0.add(stored, crate::tiers::ALWAYS);
+        self.1.add(stored);
+    }
+
+    fn finish(self, kept: &[Incident]) -> ShowReport {
+        self.0.finish(&self.1.finish(), kept)
+    }
+}
+
+fn add(builder: &mut Filled<'_>, from: &str, kind: Kind, outcomes: &[(u64, Outcome)]) {
     let plan = Arc::new(fixture::plan(
-        builder.roster,
+        builder.0.roster,
         fixture::probe_id(from),
         &[STATUS4, GET4, CONNECT4],
     ));
@@ -79,7 +103,7 @@ fn incident(start: u64, end: Option<u64>) -> Incident {
 #[test]
 fn golden_text() {
     let roster = roster();
-    let mut builder = ShowBuilder::new(
+    let mut builder = filled(
         &roster,
         roster.node_named("tokyo").unwrap(),
         window(),
@@ -148,7 +172,7 @@ not held: the node answered that it does not hold the object. unsent: the probe 
 #[test]
 fn flapping_incident_that_is_up_ends_when_it_came_up_and_is_watched() {
     let roster = roster();
-    let builder = ShowBuilder::new(
+    let builder = filled(
         &roster,
         roster.node_named("tokyo").unwrap(),
         window(),
@@ -177,7 +201,7 @@ fn flapping_incident_that_is_up_ends_when_it_came_up_and_is_watched() {
 #[test]
 fn connections_are_shown_like_other_checks() {
     let roster = roster();
-    let mut builder = ShowBuilder::new(
+    let mut builder = filled(
         &roster,
         roster.node_named("tokyo").unwrap(),
         window(),
@@ -207,7 +231,7 @@ fn connections_are_shown_like_other_checks() {
 #[test]
 fn success_between_failures_parts_them() {
     let roster = roster();
-    let mut builder = ShowBuilder::new(
+    let mut builder = filled(
         &roster,
         roster.node_named("tokyo").unwrap(),
         window(),
@@ -230,7 +254,7 @@ fn success_between_failures_parts_them() {
 #[test]
 fn what_fails_alike_at_one_time_is_one_entry_of_text() {
     let roster = roster();
-    let mut builder = ShowBuilder::new(
+    let mut builder = filled(
         &roster,
         roster.node_named("tokyo").unwrap(),
         window(),
@@ -263,7 +287,7 @@ fn what_fails_alike_at_one_time_is_one_entry_of_text() {
 #[test]
 fn success_of_one_vantage_parts_the_entries_of_text() {
     let roster = roster();
-    let mut builder = ShowBuilder::new(
+    let mut builder = filled(
         &roster,
         roster.node_named("tokyo").unwrap(),
         window(),
@@ -278,7 +302,7 @@ fn success_of_one_vantage_parts_the_entries_of_text() {
 #[test]
 fn unsent_check_says_nothing_against_the_node() {
     let roster = roster();
-    let mut builder = ShowBuilder::new(
+    let mut builder = filled(
         &roster,
         roster.node_named("tokyo").unwrap(),
         window(),
@@ -311,7 +335,7 @@ fn unsent_check_says_nothing_against_the_node() {
 #[test]
 fn window_without_rows_says_no_data() {
     let roster = roster();
-    let builder = ShowBuilder::new(
+    let builder = filled(
         &roster,
         roster.node_named("tokyo").unwrap(),
         window(),
@@ -324,7 +348,7 @@ fn window_without_rows_says_no_data() {
 #[test]
 fn terminal_codes_in_an_error_are_spelled_out() {
     let roster = roster();
-    let mut builder = ShowBuilder::new(
+    let mut builder = filled(
         &roster,
         roster.node_named("tokyo").unwrap(),
         window(),
@@ -354,7 +378,7 @@ fn second_outage_is_another_entry_though_some_of_its_vantages_saw_no_first() {
         [fixture::node("tokyo", "ken")],
     );
     let tokyo = roster.node_named("tokyo").unwrap();
-    let mut builder = ShowBuilder::new(&roster, tokyo, window(), Facts::default());
+    let mut builder = filled(&roster, tokyo, window(), Facts::default());
     let down = |rounds: &[u64]| rounds.iter().map(|&round| (round, timeout())).collect::<Vec<_>>();
     for name in ["berlin", "paris"] {
         add(&mut builder, name, CONNECT4, &down(&[0, 1]));
@@ -375,7 +399,7 @@ fn second_outage_is_another_entry_though_some_of_its_vantages_saw_no_first() {
 fn failures_of_one_vantage_with_other_words_are_one_entry_while_it_does_not_succeed() {
     let roster = roster();
     let tokyo = roster.node_named("tokyo").unwrap();
-    let mut builder = ShowBuilder::new(&roster, tokyo, window(), Facts::default());
+    let mut builder = filled(&roster, tokyo, window(), Facts::default());
     let reset = || {
         let result = EndpointResult::Failed {
             phase: Phase::Connect,
@@ -401,7 +425,7 @@ fn judged(kept: &[Incident]) -> ShowReport {
         ["tokyo", "lima", "quito"].map(|node| fixture::node(node, "ken")),
     );
     let tokyo = roster.node_named("tokyo").unwrap();
-    let mut builder = ShowBuilder::new(&roster, tokyo, window(), Facts::default());
+    let mut builder = filled(&roster, tokyo, window(), Facts::default());
     for probe in roster.probes() {
         let plan = Arc::new(fixture::plan(&roster, probe.id, &[CONNECT4]));
         let mut rows = Vec::new();
@@ -449,7 +473,7 @@ fn failures_are_shown_with_how_many_of_them_count() {
     assert!(counted.contains(&("p2", 10, 10)), "{counted:?}");
     let roster = roster();
     let tokyo = roster.node_named("tokyo").unwrap();
-    let mut builder = ShowBuilder::new(&roster, tokyo, window(), Facts::default());
+    let mut builder = filled(&roster, tokyo, window(), Facts::default());
     add(&mut builder, "berlin", STATUS4, &[(1, timeout())]);
     let report = builder.finish(&[]);
     assert_eq!(report.failures[0].counted, 0, "its own line was not proven");
@@ -461,7 +485,7 @@ fn failures_are_shown_with_how_many_of_them_count() {
 fn asset_that_is_no_argus_answer_is_shown_as_the_engine_judges_it() {
     let roster = roster();
     let tokyo = roster.node_named("tokyo").unwrap();
-    let mut builder = ShowBuilder::new(&roster, tokyo, window(), Facts::default());
+    let mut builder = filled(&roster, tokyo, window(), Facts::default());
     let result = EndpointResult::Ok {
         phases: Phases::default(),
         body_bytes: 500,

@@ -177,6 +177,7 @@ impl Group<'_> {
         );
         lines.hung("  ", HANG, &head);
         let dialled = match self.each(|run| run.address.clone()) {
+            _ if one.summed => "within this time; sums hold no texts and addresses".to_owned(),
             none if none.is_empty() => "nothing dialled".to_owned(),
             addresses => format!("dialled {}", addresses.join(", ")),
         };

@@ -3,6 +3,8 @@
 use isochrone_proto::units::UnixMillis;
 use serde::Serialize;
 
+use crate::tiers::TierSpan;
+
 /// `isochrone.show/1`: one node in a window.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ShowReport {
@@ -30,6 +32,8 @@ pub struct ShowReport {
     pub failures: Vec<FailureRun>,
     /// What each vantage saw altogether.
     pub seen: Vec<SeenBy>,
+    /// What each stretch of the window was read from.
+    pub tiers: Vec<TierSpan>,
 }
 
 /// What `show` prints of an incident.
@@ -93,6 +97,9 @@ pub struct FailureRun {
     pub address: String,
     /// It speaks against the node (404, 421 and checks that never left the probe do not).
     pub down: bool,
+    /// They are of the sums of an hour or a day: between `first` and `last`, and not in a row.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) summed: bool,
     #[serde(skip)]
     pub(super) slots: Slots,
 }

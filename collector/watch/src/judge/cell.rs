@@ -8,13 +8,14 @@ use std::net::IpAddr;
 use isochrone_proto::kind::Kind;
 use isochrone_proto::measurement::{FailureCause, Phase};
 use isochrone_proto::units::UnixMillis;
+use serde::{Deserialize, Serialize};
 
 use self::usual::Usual;
 use super::anew::{Anew, each};
 use super::observation::{Cadence, Observation, Reached};
 
 /// One (vantage, target, check, family).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Cell {
     /// Place of the vantage and of the target in the engine.
     pub(super) vantage: usize,
@@ -51,7 +52,7 @@ pub(super) struct Cell {
 }
 
 /// Runs of one colour in a row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Streak {
     /// `None` before the first run that says anything.
     pub(super) colour: Option<Colour>,
@@ -66,14 +67,14 @@ pub(super) struct Streak {
 }
 
 /// Green or red.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Colour {
     Green,
     Red,
 }
 
 /// A failure, verbatim.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Failure {
     pub(super) phase: Phase,
     pub(super) cause: FailureCause,

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use isochrone_proto::units::UnixMillis;
+use serde::{Deserialize, Serialize};
 
 use super::anew::{Anew, each};
 use super::vantage::{Session, Vantage};
@@ -24,7 +25,7 @@ const BEFORE_MS: u64 = 300_000;
 const TOLD_AFTER_MS: u64 = 5_000;
 
 /// What is known of it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct CollectorLine {
     suspect_since: Option<UnixMillis>,
     /// People know.

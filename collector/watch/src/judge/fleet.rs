@@ -1,6 +1,7 @@
 //! What fails of many nodes at once: half of them, of two workers, within one interval.
 
 use isochrone_proto::units::UnixMillis;
+use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use super::observation::{SERVICES, Service};
@@ -15,7 +16,7 @@ const SHARED_WORKERS: usize = 2;
 const SUSPECT: usize = 2;
 
 /// What fails together: no node whose status fails is a part of a fleet that cannot be reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Fault {
     /// Nodes cannot be reached, or their names give no address.
     Way,

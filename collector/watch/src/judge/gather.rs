@@ -2,6 +2,7 @@
 //! flapping nodes that stay down. One message, held back a moment while more are about to join.
 
 use isochrone_proto::units::UnixMillis;
+use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use super::anew::{Anew, each};
@@ -26,7 +27,7 @@ const GATHERED: [What; 7] = [
 ];
 
 /// What waits to be said.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Gathered {
     waiting: Vec<(What, UnixMillis, Incident)>,
 }

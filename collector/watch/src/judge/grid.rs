@@ -6,6 +6,7 @@
 
 use isochrone_proto::measurement::{FailureCause, Phase};
 use isochrone_proto::units::UnixMillis;
+use serde::{Deserialize, Serialize};
 
 use super::anew::{Anew, each};
 
@@ -23,7 +24,7 @@ const SLOW_MS: u64 = 180_000;
 const KEPT: usize = 8;
 
 /// How an answer counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Grade {
     Good,
     Slow,
@@ -32,7 +33,7 @@ pub(super) enum Grade {
 }
 
 /// One answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Answer {
     /// Place of the cell in the engine.
     pub(super) cell: usize,
@@ -55,7 +56,7 @@ pub(super) struct Possible {
 }
 
 /// The newest answers, by when they began.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Grid {
     answers: Vec<Answer>,
     /// The first that was not good, of those in a row that it ends with.

@@ -1,6 +1,7 @@
 //! A shared outage: told as one message, and so is its end.
 
 use isochrone_proto::units::UnixMillis;
+use serde::{Deserialize, Serialize};
 
 use super::anew::{Anew, each};
 use super::flapping::STEADY_MS;
@@ -15,7 +16,7 @@ use crate::incident::{Cause, Incident, IncidentCheck};
 const GATHER_MS: u64 = 22_000;
 
 /// A shared outage that was told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Group {
     id: String,
     /// Places of its nodes whose outages go on.

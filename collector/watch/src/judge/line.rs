@@ -10,6 +10,7 @@ use std::net::IpAddr;
 
 use isochrone_proto::measurement::Phase;
 use isochrone_proto::units::UnixMillis;
+use serde::{Deserialize, Serialize};
 
 use self::sick::Sick;
 use super::anew::{Anew, each};
@@ -21,7 +22,7 @@ const BEFORE_HOLDS_MS: u64 = 300_000;
 const UDP_HOLDS_MS: u64 = 20_000;
 
 /// Where a target stands. In a mesh that stands on one machine as a whole, every target counts as a host of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Host {
     Address(IpAddr),
     Target(usize),
@@ -38,7 +39,7 @@ impl Host {
 }
 
 /// What is known of the line of one vantage over one family.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Line {
     connected: Latest<Host>,
     secured: Latest<Host>,
@@ -184,7 +185,7 @@ fn is_recent(proof: UnixMillis, began: UnixMillis, cadence: Cadence) -> bool {
 }
 
 /// The newest time of the newest key, and of the newest other one: enough to ask "another than this".
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Latest<K> {
     first: Option<(K, UnixMillis)>,
     second: Option<(K, UnixMillis)>,

@@ -4,6 +4,7 @@ use isochrone_base::roster::NodeEntry;
 use isochrone_proto::ids::TargetId;
 use isochrone_proto::kind::Family;
 use isochrone_proto::units::UnixMillis;
+use serde::{Deserialize, Serialize};
 
 use super::anew::{Anew, each};
 use super::fleet::Fault;
@@ -13,10 +14,11 @@ use super::state::{NodeStanding, Standing, State};
 use crate::incident::{Incident, IncidentCheck};
 
 /// One target.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Node {
     pub(super) id: TargetId,
     /// `None`: nobody judges it; an answer of it may still prove a line.
+    #[serde(skip)]
     pub(super) entry: Option<NodeEntry>,
     /// Its worker's number in the engine.
     pub(super) worker: Option<usize>,
@@ -43,7 +45,7 @@ pub(super) struct Node {
 }
 
 /// What a node's judgement remembers beside its incidents.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Memory {
     /// When its last outage went down last, and when it was over.
     pub(super) last: Option<(UnixMillis, UnixMillis)>,
@@ -73,7 +75,7 @@ pub(super) struct Memory {
 }
 
 /// A node that a message named as failing.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Listed {
     /// The group that the message was about.
     pub(super) group: String,

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use isochrone_proto::kind::Check;
 use isochrone_proto::measurement::{FailureCause, Phase};
 use isochrone_proto::units::{Micros, UnixMillis};
+use serde::{Deserialize, Serialize};
 
 /// The service that the answers of a check judge; none for a mere connection, and none for HEAD: that is answered
 /// from chain data, and never "served".
@@ -27,7 +28,7 @@ pub(super) enum Service {
 pub(super) const SERVICES: [Service; 2] = [Service::Status, Service::Asset];
 
 /// How often a vantage asks, and how long it waits, in milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cadence {
     /// Between two runs.
     pub interval_ms: u64,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::UnixMillis;
+use serde::{Deserialize, Serialize};
 
 use super::Engine;
 use super::anew::{Anew, each};
@@ -17,7 +18,7 @@ use super::what::What;
 use crate::incident::{Cause, Ending, Incident, IncidentCheck, Subject};
 
 /// The probes' silences.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Silences {
     open: BTreeMap<ProbeId, Incident>,
     last_ends: BTreeMap<ProbeId, UnixMillis>,

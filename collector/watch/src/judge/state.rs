@@ -97,7 +97,7 @@ impl fmt::Display for State {
 }
 
 /// A state with what stands behind it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// The word.
     pub state: State,

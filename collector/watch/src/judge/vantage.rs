@@ -6,14 +6,16 @@ use isochrone_base::roster::ProbeEntry;
 use isochrone_proto::ids::ProbeId;
 use isochrone_proto::kind::Family;
 use isochrone_proto::units::UnixMillis;
+use serde::{Deserialize, Serialize};
 
 use super::line::Line;
 
 /// One probe.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Vantage {
     pub(super) probe: ProbeId,
     /// `None` for one that the roster does not know: it judges nobody.
+    #[serde(skip)]
     pub(super) entry: Option<ProbeEntry>,
     /// Its worker's number in the engine.
     pub(super) worker: Option<usize>,
@@ -34,7 +36,7 @@ pub(super) struct Vantage {
 }
 
 /// Its connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Session {
     /// Nothing was ever said of it.
     Unknown,

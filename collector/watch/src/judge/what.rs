@@ -1,7 +1,9 @@
 //! What a message is about.
 
+use serde::{Deserialize, Serialize};
+
 /// What a message is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum What {
     /// Outages began.
     Down,

@@ -264,7 +264,8 @@ pub fn rejudge(store: &Store, roster: &Roster, stretch: LateStretch) -> Result<R
     let facts = Facts::read(store)?;
     let clocks = facts.clocks.clone();
     let mut replay = Replay::new(roster, around).with_facts(facts);
-    store.scan(clocks.slots(replay.reads_from(), around.1), |stored| {
+    let (from, until) = replay.reads();
+    store.scan(clocks.slots(from, until), |stored| {
         replay.add(&stored);
         ControlFlow::Continue(())
     })?;

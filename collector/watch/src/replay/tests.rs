@@ -89,9 +89,9 @@ fn failures_come_with_whether_they_count() {
     let replayed = replay(&roster, batches(&roster, dead));
     let of = |name: &str, kind: Kind| {
         let probe = fixture::probe_id(name);
-        let cell = move |failure: &JudgedFailure| failure.cell.probe == probe && failure.cell.kind == kind;
-        let failures = replayed.failures.iter().filter(cell);
-        failures.map(|failure| failure.counts).collect::<Vec<_>>()
+        let of_cell = move |cell: CellKey| cell.probe == probe && cell.kind == kind;
+        let failures = replayed.failures.iter().filter(|(cell, ..)| of_cell(*cell));
+        failures.map(|(_, _, weighed)| weighed.counts).collect::<Vec<_>>()
     };
     assert_eq!(
         of("p2", CONNECT4),
@@ -271,20 +271,16 @@ fn probe_that_stood_on_a_nodes_server_judges_the_past_as_little_as_the_present()
     batches(&roster, fails).iter().for_each(|batch| replay.add(batch));
     let replayed = replay.finish();
     let counts = |rounds: std::ops::Range<u64>| {
-        let of = replayed.failures.iter().filter(|failure| {
-            let round = (failure.slot.0 - DAY0) / 10_000;
-            failure.cell.probe == p2 && rounds.contains(&round)
+        let of = replayed.failures.iter().filter(|(cell, slot, _)| {
+            let round = (slot.0 - DAY0) / 10_000;
+            cell.probe == p2 && rounds.contains(&round)
         });
-        of.map(|failure| (failure.counts, failure.is_heard))
+        of.map(|(_, _, weighed)| (weighed.counts, weighed.is_heard))
             .collect::<Vec<_>>()
     };
     assert_eq!(counts(100..120), vec![(true, true); 20]);
     assert_eq!(counts(200..220), vec![(false, false); 20]);
-    let unheard: u64 = replayed
-        .unheard
-        .iter()
-        .filter(|((cell, _), _)| cell.probe == p2)
-        .map(|(_, answers)| answers)
-        .sum();
+    let of_p2 = replayed.unheard.iter().filter(|(cell, ..)| cell.probe == p2);
+    let unheard = of_p2.count();
     assert!(unheard > 900, "{unheard}");
 }

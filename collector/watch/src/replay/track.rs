@@ -90,9 +90,28 @@ impl Track {
         })
     }
 
+    /// How long the runs before `at` show it to be measured.
+    pub(super) fn measured_until(&self, at: UnixMillis) -> Option<UnixMillis> {
+        let before = self.entries.iter().take_while(|entry| entry.first < at);
+        let until = before.map(|entry| {
+            let step = entry.cadence.interval_ms.max(1);
+            let last = entry.last.min(UnixMillis(at.0 - 1)).0;
+            let last = last - (last - entry.first.0) % step;
+            UnixMillis(last + entry.cadence.red_ms())
+        });
+        until.max()
+    }
+
     /// Reads from the beginning.
     pub(super) fn begin(&mut self) {
         (self.at, self.within) = (0, None);
+    }
+
+    /// Passes over the runs that ended by then: they were read before.
+    pub(super) fn pass(&mut self, ended: UnixMillis) {
+        while self.next_due().is_some_and(|due| due <= ended) {
+            self.next();
+        }
     }
 
     /// When the next run ended.
@@ -110,8 +129,6 @@ impl Track {
         let following = UnixMillis(slot.0 + entry.cadence.interval_ms.max(1));
         if following <= entry.last {
             self.within = Some(following);
-        } else if slot < entry.last {
-            self.within = Some(entry.last); // runs that stand off the grid
         } else {
             (self.at, self.within) = (place + 1, None);
         }
@@ -121,8 +138,7 @@ impl Track {
 }
 
 impl Entry {
-    /// Whether a run beside it says the same: an answer one interval away or less, a failure on the same grid, so that
-    /// each is counted.
+    /// Whether a run beside it says the same, on the same grid: each is read where it stood.
     fn takes(&self, run: &Observation<'_>, cadence: Cadence) -> bool {
         let slot = run.began.0;
         let apart = slot.abs_diff(self.last.0).min(self.first.0.abs_diff(slot));
@@ -131,10 +147,7 @@ impl Entry {
             (None, None) => true,
             _ => false,
         };
-        let is_beside = match self.run.word {
-            Word::Green => apart <= cadence.interval_ms,
-            _ => apart == cadence.interval_ms,
-        };
+        let is_beside = apart == cadence.interval_ms;
         self.run.word == run.word
             && self.cadence == cadence
             && is_beside

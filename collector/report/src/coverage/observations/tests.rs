@@ -96,7 +96,7 @@ fn observe_by(roster: &Roster, rows: &[(&str, &str, Kind, u64, Outcome)]) -> Obs
         ));
         let check = fixture::check(&plan, TargetId::of_node(to), *kind);
         let row = fixture::row(check, UnixMillis(DAY0 + slot), outcome.clone());
-        tally.add(&stored(&plan, &[row]));
+        tally.add(&stored(&plan, &[row]), tiers::ALWAYS);
     }
     tally.finish(Source::Store)
 }
@@ -263,7 +263,7 @@ fn paused_or_removed_node_counts_in_a_window_to_whose_end_it_was_measured() {
             let rows: Vec<_> = (0..100)
                 .map(|round| fixture::row(check, UnixMillis(DAY0 + round * 10_000), good(250)))
                 .collect();
-            tally.add(&stored(&plan, &rows));
+            tally.add(&stored(&plan, &rows), tiers::ALWAYS);
             let observations = tally.finish(Source::Store);
             let is_noted = observations
                 .notes

@@ -153,6 +153,7 @@ fn text_of_large_figures_fits_a_hundred_columns() {
         ..DayReport::default()
     };
     let report = NodesReport {
+        tiers: Vec::new(),
         schema: "isochrone.nodes/1",
         source: "demo",
         from: UnixMillis(DAY0),

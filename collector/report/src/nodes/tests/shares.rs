@@ -30,7 +30,7 @@ fn facts(roster: &Roster, address: impl Fn(&str) -> SocketAddr) -> Facts {
 /// Connections only, each ten seconds.
 fn report(facts: Facts, rounds: u64, fails: impl Fn(u64, &str, &str) -> bool) -> NodesReport {
     let roster = mesh();
-    let mut builder = NodesBuilder::new(&roster, window(rounds), facts);
+    let mut builder = filled(&roster, window(rounds), facts);
     for probe in roster.probes() {
         let plan = Arc::new(fixture::plan(&roster, probe.id, &[CONNECT4]));
         let rows = (0..rounds).flat_map(|round| {

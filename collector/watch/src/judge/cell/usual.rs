@@ -1,6 +1,7 @@
 //! The usual minimum of a cell's times to connect: what is far below it was answered by a box on the way.
 
 use isochrone_proto::units::{Micros, UnixMillis};
+use serde::{Deserialize, Serialize};
 
 use crate::judge::anew::Anew;
 
@@ -11,7 +12,7 @@ const ENOUGH: u32 = 30;
 const HOUR_MS: u64 = 3_600_000;
 
 /// Minimum of this hour and of the last one that had enough.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Usual {
     /// Light needs so long, there and back; 0 if a place is not known.
     light_us: u32,
@@ -20,7 +21,7 @@ pub(super) struct Usual {
     last: Minimum,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Minimum {
     us: u32,
     times: u32,

@@ -3,6 +3,7 @@
 //! would silence its probe about all others.
 
 use isochrone_proto::units::UnixMillis;
+use serde::{Deserialize, Serialize};
 
 use crate::judge::anew::Anew;
 
@@ -15,7 +16,7 @@ const LONELY_PERCENT: u32 = 10;
 const LONELY_MIN: u32 = 3;
 
 /// Runs and lonely failures of the last ten minutes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Sick {
     parts: [Part; PARTS],
     runs: u32,
@@ -25,7 +26,7 @@ pub(super) struct Sick {
     is_sick: bool,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Part {
     minute: u64,
     runs: u32,
