@@ -23,7 +23,7 @@ use crate::found::Found;
 use crate::numbers::{Numbers, read_number};
 use crate::plans::PlanCache;
 use crate::rows::words_of;
-use crate::segment::{Directory, Folder, Segments};
+use crate::segment::{Directory, Folder, Logged, Segments};
 use crate::tables;
 use crate::transaction::Transaction;
 
@@ -58,6 +58,8 @@ pub(crate) struct Inner {
     opener: Opener,
     reserve: DiskReserve,
     pub(crate) segments: Segments,
+    /// What the log adds up to.
+    pub(crate) logged: Logged,
     pub(crate) plans: RwLock<PlanCache>,
     /// What its numbers say, read once.
     demo: AtomicBool,
@@ -189,6 +191,7 @@ impl Store {
             opener,
             reserve,
             segments: Segments::new(folder),
+            logged: Logged::default(),
             plans: RwLock::default(),
             demo: AtomicBool::new(false),
             found: Found::default(),

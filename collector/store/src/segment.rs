@@ -28,11 +28,11 @@ mod tier;
 mod writer;
 
 pub(crate) use self::catalogue::{Segment, Span};
-pub use self::compaction::Compacted;
-pub use self::files::SegmentFile;
+pub use self::files::{Compacted, SegmentFile};
 pub(crate) use self::folder::{Directory, Folder};
 pub(crate) use self::holds::Segments;
 pub(crate) use self::marks::{Broken, mark_all, mark_broken};
+pub(crate) use self::rollup::Logged;
 pub use self::rollup::{Loss, Period, Rollup, RollupRange, Sums, Timing};
 pub(crate) use self::sealed::SealedLog;
 pub use self::sealer::Sealed;

@@ -5,7 +5,6 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::folder::Folder;
-use super::rollup::Logged;
 
 /// What a store keeps of its segments in memory.
 #[derive(Debug)]
@@ -15,8 +14,6 @@ pub(crate) struct Segments {
     pub(super) bytes: AtomicU64,
     /// One sealer, or compaction, at a time.
     pub(super) sealing: Mutex<()>,
-    /// What the log adds up to.
-    pub(super) logged: Logged,
     holds: Mutex<Holds>,
 }
 
@@ -42,7 +39,6 @@ impl Segments {
             folder,
             bytes: AtomicU64::new(0),
             sealing: Mutex::default(),
-            logged: Logged::default(),
             holds: Mutex::default(),
         }
     }

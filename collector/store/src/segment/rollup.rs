@@ -17,7 +17,7 @@ use isochrone_proto::kind::Kind;
 use isochrone_proto::measurement::CacheState;
 use isochrone_proto::units::UnixMillis;
 
-pub(super) use self::logged::Logged;
+pub(crate) use self::logged::Logged;
 pub(super) use self::pieces::Pieces;
 pub(super) use self::roller::Roller;
 pub use self::sums::{Loss, Sums, Timing};

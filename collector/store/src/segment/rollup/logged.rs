@@ -18,7 +18,7 @@ const KEPT_MAX: usize = 100_000;
 
 /// What was added up of the log.
 #[derive(Debug, Default)]
-pub(in crate::segment) struct Logged(Mutex<Option<Sums>>);
+pub(crate) struct Logged(Mutex<Option<Sums>>);
 
 #[derive(Debug)]
 struct Sums {
@@ -50,7 +50,7 @@ impl Store {
         wants: &dyn Fn(&Key) -> bool,
     ) -> Result<(), StoreError> {
         let log = LOG.read(transaction, self.found())?;
-        let mut kept = self.0.segments.logged.lock();
+        let mut kept = self.0.logged.lock();
         let mut sums = kept.take().unwrap_or_else(Sums::new);
         if !self.add_newer(&log, &mut sums)? {
             sums = Sums::new();
