@@ -39,7 +39,7 @@ impl Said {
         match answer {
             Answer::Out(text) => self.out += &text,
             Answer::Err(text) => self.err += &text,
-            Answer::Progress { .. } | Answer::Exit(_) => {}
+            Answer::Progress { .. } | Answer::Exit(_) | Answer::File { .. } => {}
         }
     }
 

@@ -29,7 +29,7 @@ use crate::retention::{Retention, Trimming};
 use crate::rows::words_of;
 #[cfg(any(test, feature = "testing"))]
 use crate::segment::Folder;
-use crate::segment::{Directory, Segments};
+use crate::segment::{Directory, Logged, Segments};
 use crate::tables;
 use crate::transaction::Transaction;
 
@@ -68,6 +68,8 @@ pub(crate) struct Inner {
     reserve: DiskReserve,
     pub(crate) segments: Segments,
     pub(crate) known_commits: KnownCommits,
+    /// What the log adds up to.
+    pub(crate) logged: Logged,
     pub(crate) plans: RwLock<PlanCache>,
     /// What its numbers say, read once.
     demo: AtomicBool,
@@ -218,6 +220,7 @@ impl Store {
             reserve,
             segments,
             known_commits: KnownCommits::default(),
+            logged: Logged::default(),
             plans: RwLock::default(),
             demo: AtomicBool::new(false),
             found: Found::default(),

@@ -36,19 +36,19 @@ mod writer;
 
 pub(crate) use self::catalogue::{Group, Segment, Span};
 pub(crate) use self::checked::Withheld;
-pub use self::compaction::Compacted;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use self::content::Content;
 pub use self::copies::EachFile;
 pub(crate) use self::day::Day;
 pub(crate) use self::error::FileError;
-pub use self::files::SegmentFile;
+pub use self::files::{Compacted, SegmentFile};
 pub(crate) use self::folder::Directory;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use self::folder::Folder;
 pub(crate) use self::holds::Segments;
 pub(crate) use self::marks::{Broken, mark_all, mark_broken};
 pub(crate) use self::opened::{Opened, RowGroup};
+pub(crate) use self::rollup::Logged;
 pub use self::rollup::{Loss, Period, Rollup, RollupRange, Sums, Timing};
 pub(crate) use self::sealed::SealedLog;
 pub use self::sealer::Sealed;

@@ -8,11 +8,11 @@ use isochrone_proto::kind::Kind;
 use isochrone_proto::units::UnixMillis;
 
 use super::catalogue::EXTENSION;
+use super::catalogue::SPAN_ROWS;
 use super::day::Day;
 use super::file::{Facts, write};
 use super::gather::Gathered;
 use super::rollup;
-use super::sealer::SPAN_ROWS;
 use crate::export::Progress;
 use crate::heads::Head;
 use crate::{Rollup, RollupRange, ScanRange, Store, StoreError, Stored};

@@ -1,6 +1,7 @@
 //! A day of slots.
 
 use std::fmt;
+use std::time::Duration;
 
 use isochrone_base::words;
 use isochrone_proto::units::UnixMillis;
@@ -10,6 +11,8 @@ use isochrone_proto::units::UnixMillis;
 pub(crate) struct Day(pub(crate) u32);
 
 pub(crate) const DAY_MS: u64 = 86_400_000;
+/// A day is over when so much of the next one has passed: most of it is sealed by then.
+pub(super) const OVER: Duration = Duration::from_secs(3 * 3_600);
 
 impl Day {
     /// The day that an instant falls on.

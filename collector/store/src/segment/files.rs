@@ -22,6 +22,17 @@ use crate::{Store, StoreError};
 /// A replaced file stays at least this long: whoever listed it may still open it.
 const KEPT: Duration = Duration::from_secs(600);
 
+/// What was compacted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Compacted {
+    /// Files that are needed no more.
+    pub replaced: u64,
+    /// Files that hold their measurements now.
+    pub files: u64,
+    /// How many these are.
+    pub measurements: u64,
+}
+
 /// A file of measurements, for readers outside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SegmentFile {

@@ -3,6 +3,7 @@
 mod file;
 mod fold;
 mod folding;
+mod logged;
 mod pieces;
 mod read;
 mod roller;
@@ -17,6 +18,7 @@ use isochrone_proto::measurement::CacheState;
 use isochrone_proto::units::UnixMillis;
 
 pub(super) use self::file::write;
+pub(crate) use self::logged::Logged;
 pub(super) use self::pieces::Pieces;
 pub(super) use self::roller::Roller;
 pub use self::sums::{Loss, Sums, Timing};

@@ -219,7 +219,7 @@ pub(super) fn properties(layout: Layout) -> Result<WriterPropertiesBuilder, Parq
 pub(super) fn properties_of<'c>(
     columns: impl Iterator<Item = &'c Column>,
 ) -> Result<WriterPropertiesBuilder, ParquetError> {
-    let level = ZstdLevel::try_new(3)?;
+    let level = ZstdLevel::try_new(1)?;
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
         .set_statistics_enabled(EnabledStatistics::Chunk)

@@ -11,7 +11,7 @@ use isochrone_proto::codec;
 use isochrone_proto::units::UnixMillis;
 use redb::WriteTransaction;
 
-use super::catalogue::{Group, Segment, Span, groups};
+use super::catalogue::{Group, SPAN_ROWS, Segment, Span, groups};
 use super::gather::Gathered;
 use super::rollup::{Pieces, Roller};
 use super::sheet::Sheet;
@@ -28,8 +28,6 @@ use crate::{Store, StoreError, StoredBlob};
 const AGE: Duration = Duration::from_secs(3_600);
 /// A batch that came later than this in the future came while the clock was wrong: it waits for nothing.
 const AHEAD: Duration = Duration::from_secs(3_600);
-/// Measurements of one span: so many are held in memory, when it is written and when it is read.
-pub(super) const SPAN_ROWS: u64 = 1 << 19;
 /// Batches that one transaction takes out of the log: ingest waits for it.
 const SPAN_BATCHES: usize = 1 << 14;
 

@@ -20,7 +20,7 @@ use super::{Key, Loss, Period, Rollup, Sums};
 use crate::segment::columns::{Cells, Cursor, text, word};
 use crate::segment::day::Day;
 use crate::segment::error::FileError;
-use crate::segment::file::Facts;
+use crate::segment::file::{Facts, write_columns};
 use crate::segment::schema::{of_columns, properties_of};
 
 /// Rollups that are encoded, and read, at once.
@@ -42,14 +42,7 @@ pub(in crate::segment) fn write(
         for timing in schema::timings(layout) {
             columns.extend(time_cells(rows, |rollup| rollup.sums.times(*timing)));
         }
-        let mut group = writer.next_row_group()?;
-        for cells in &columns {
-            if let Some(mut column) = group.next_column()? {
-                cells.write(&mut column)?;
-                column.close()?;
-            }
-        }
-        group.close()?;
+        write_columns(&mut writer, &columns, schema::columns(layout))?;
     }
     Ok(writer.into_inner()?)
 }

@@ -101,6 +101,18 @@ impl Fold {
         self.rollups.keys().map(|key| key.day).collect()
     }
 
+    pub(super) const fn period(&self) -> Period {
+        self.period
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.rollups.len()
+    }
+
+    pub(super) fn rollups(&self) -> impl Iterator<Item = &Rollup> {
+        self.rollups.values()
+    }
+
     /// By key.
     pub(super) fn into_rollups(self) -> impl Iterator<Item = Rollup> {
         self.rollups.into_values()

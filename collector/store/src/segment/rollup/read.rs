@@ -6,21 +6,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use isochrone_proto::codec;
 use redb::ReadTransaction;
 
 use super::fold::{Fold, last_slot};
 use super::{Key, Rollup, RollupRange, file};
 use crate::found::Found;
 use crate::heads::Head;
-use crate::row::Malformed;
 use crate::segment::catalogue::{Segment, segments};
 use crate::segment::day::Day;
 use crate::segment::marks;
 use crate::segment::sealed::{bytes_of, note};
 use crate::segment::{SealedLog, Segments};
-use crate::tables::{LOG, SEGMENTS};
-use crate::{Store, StoreError, StoredBlob};
+use crate::tables::SEGMENTS;
+use crate::{Store, StoreError};
 
 /// Which keys are wanted.
 type Wants<'w> = &'w dyn Fn(&Key) -> bool;
@@ -99,39 +97,6 @@ impl Store {
             segments: of_files,
             rest,
         })
-    }
-
-    /// Adds up what is in the log.
-    fn fold_log(
-        &self,
-        transaction: &ReadTransaction,
-        fold: &mut Fold,
-        wants: Wants<'_>,
-    ) -> Result<(), StoreError> {
-        let log = LOG.read(transaction, self.found())?;
-        for row in log.iter()? {
-            let (commit, row) = row?;
-            let decoded = log.decode(commit.value(), &row, |row| {
-                let blob = StoredBlob::decode(row)?;
-                let batch = codec::decode_batch(blob.payload);
-                let batch = batch.map_err(|_| Malformed::Content { what: "batch" })?;
-                Ok((blob.probe, batch))
-            });
-            let Some((probe, batch)) = decoded else {
-                continue;
-            };
-            let Some(plan) = self.plan(probe, batch.header.plan)? else {
-                self.note_missing_plan(probe, batch.header.plan);
-                continue;
-            };
-            for run in batch.measurements() {
-                fold.add(&plan, &run, wants);
-            }
-            for skipped in &batch.header.skipped {
-                fold.skip(&plan, skipped, wants);
-            }
-        }
-        Ok(())
     }
 
     /// Adds up the sealed measurements of whole days. Returns whether all plans were there: what was measured under one
