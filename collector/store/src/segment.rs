@@ -37,7 +37,7 @@ pub(crate) use self::error::FileError;
 pub use self::files::SegmentFile;
 pub(crate) use self::folder::{Directory, Folder};
 pub(crate) use self::holds::Segments;
-pub(crate) use self::opened::{Opened, RowGroup};
+pub(crate) use self::opened::RowGroup;
 pub(crate) use self::sealed::SealedLog;
 pub use self::sealer::Sealed;
 pub use self::tier::{Tier, UnknownTier};

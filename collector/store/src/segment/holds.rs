@@ -4,10 +4,15 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use parquet::file::metadata::ParquetMetaData;
+
 use super::catalogue::Segment;
 use super::checked::{Checked, Withheld};
-use super::content::Content;
 use super::folder::Folder;
+use super::opened::Opened;
+
+/// So many files are remembered, some 30 KB each; when there are more, they are read anew.
+const DESCRIBED_MAX: usize = 512;
 
 /// What a store keeps of its segments in memory.
 #[derive(Debug)]
@@ -18,6 +23,8 @@ pub(crate) struct Segments {
     /// One sealer, or compaction, at a time.
     pub(super) sealing: Mutex<()>,
     checked: Checked,
+    /// What files say of themselves, by the number of their segment: they were checked, and never change.
+    described: Mutex<HashMap<u64, Arc<ParquetMetaData>>>,
     holds: Mutex<Holds>,
 }
 
@@ -44,13 +51,30 @@ impl Segments {
             bytes: AtomicU64::new(0),
             sealing: Mutex::default(),
             checked: Checked::default(),
+            described: Mutex::default(),
             holds: Mutex::default(),
         }
     }
 
     /// Opens the file of a segment, if it is what was written.
-    pub(crate) fn open(&self, segment: &Segment) -> Result<Arc<dyn Content>, Withheld> {
-        self.checked.open(&*self.folder, segment)
+    pub(crate) fn open(&self, segment: &Segment) -> Result<Opened, Withheld> {
+        let content = self.checked.open(&*self.folder, segment)?;
+        let known = self.described().get(&segment.number).cloned();
+        let is_new = known.is_none();
+        let opened = Opened::new(content, segment.kind.check.layout(), known);
+        let opened = opened.map_err(|error| Withheld::Damaged(error.to_string()))?;
+        if is_new {
+            let mut described = self.described();
+            if described.len() >= DESCRIBED_MAX {
+                described.clear();
+            }
+            described.insert(segment.number, opened.metadata());
+        }
+        Ok(opened)
+    }
+
+    fn described(&self) -> MutexGuard<'_, HashMap<u64, Arc<ParquetMetaData>>> {
+        self.described.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begin before the catalogue is read: what it names then stays.
@@ -86,6 +110,7 @@ impl Segments {
     pub(super) fn forget_replaced(&self, number: u64) {
         self.lock().replaced.remove(&number);
         self.checked.forget(number);
+        self.described().remove(&number);
     }
 
     fn lock(&self) -> MutexGuard<'_, Holds> {

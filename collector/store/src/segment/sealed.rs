@@ -4,7 +4,6 @@
 //! A segment that is not what was written is noted, and the rest is given.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 use isochrone_proto::measurement::Measurement;
 use isochrone_proto::units::UnixMillis;
@@ -12,7 +11,6 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, Table, WriteTransactio
 
 use super::catalogue::{Group, Segment, Span, groups_in};
 use super::checked::Withheld;
-use super::content::Content;
 use super::file::{self, Selection};
 use super::holds::Segments;
 use super::opened::Opened;
@@ -223,7 +221,7 @@ impl<T: ReadableTable<u64, &'static [u8]>> SealedLog<'_, T> {
             if segment.slots.1 < wanted.slots.0 || segment.slots.0 > wanted.slots.1 {
                 continue;
             }
-            let Some(content) = self.content_of(segment)? else {
+            let Some(opened) = self.opened(segment)? else {
                 continue;
             };
             let before = rows.len();
@@ -232,9 +230,7 @@ impl<T: ReadableTable<u64, &'static [u8]>> SealedLog<'_, T> {
                 slots: wanted.slots,
                 place: &|commit| places.place(commit),
             };
-            let read = Opened::new(content, layout).and_then(|opened| {
-                file::read(&opened, layout, &selection, |place, run| rows.push((place, run)))
-            });
+            let read = file::read(&opened, layout, &selection, |place, run| rows.push((place, run)));
             if let Err(error) = read {
                 rows.truncate(before);
                 self.note(segment, error.to_string());
@@ -245,9 +241,9 @@ impl<T: ReadableTable<u64, &'static [u8]>> SealedLog<'_, T> {
     }
 
     /// The file of a segment, if it is what was written.
-    fn content_of(&self, segment: &Segment) -> Result<Option<Arc<dyn Content>>, StoreError> {
+    fn opened(&self, segment: &Segment) -> Result<Option<Opened>, StoreError> {
         match self.segments.open(segment) {
-            Ok(content) => Ok(Some(content)),
+            Ok(opened) => Ok(Some(opened)),
             Err(Withheld::Damaged(what)) => {
                 self.note(segment, what);
                 Ok(None)
