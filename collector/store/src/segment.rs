@@ -47,7 +47,7 @@ pub(crate) use self::folder::Directory;
 pub(crate) use self::folder::Folder;
 pub(crate) use self::holds::Segments;
 pub(crate) use self::marks::{Broken, mark_all, mark_broken};
-pub(crate) use self::opened::{Opened, RowGroup};
+pub(crate) use self::opened::RowGroup;
 pub(crate) use self::rollup::Logged;
 pub use self::rollup::{Loss, Period, Rollup, RollupRange, Sums, Timing};
 pub(crate) use self::sealed::SealedLog;

@@ -8,7 +8,7 @@ use isochrone_proto::ids::{ProbeId, TargetId};
 
 use super::gather::{Columns, Gather, Place};
 use super::window::Asked;
-use crate::segment::{FileError, Opened, RowGroup, Segment, Segments, Span, Timed, Withheld};
+use crate::segment::{FileError, RowGroup, Segment, Segments, Span, Timed, Withheld};
 
 /// A segment, and the commits whose rows count.
 #[derive(Clone, Debug)]
@@ -25,13 +25,9 @@ impl Part {
         asked: &Asked,
         gather: &mut G,
     ) -> Result<(), Withheld> {
-        let content = segments.open(&self.segment)?;
-        let layout = self.segment.kind.check.layout();
-        let read = Opened::new(content, layout).and_then(|opened| {
-            opened
-                .row_groups()
-                .try_for_each(|group| self.group(&group?, asked, gather))
-        });
+        let opened = segments.open(&self.segment)?;
+        let mut groups = opened.row_groups();
+        let read = groups.try_for_each(|group| self.group(&group?, asked, gather));
         match read {
             Ok(()) => gather.keep(),
             Err(error) => {
@@ -125,10 +121,10 @@ fn parsed(id: &[u8], column: &'static str) -> Result<u64, FileError> {
 }
 
 /// Where runs of values stand.
-fn ranges<T: Copy>(runs: &[(Option<T>, usize)]) -> Vec<(T, Range<usize>)> {
+fn ranges<T: Copy>(runs: &[(T, usize)]) -> Vec<(T, Range<usize>)> {
     let (mut ranges, mut at) = (Vec::with_capacity(runs.len()), 0);
     for (value, rows) in runs {
-        ranges.extend(value.map(|value| (value, at..at + rows)));
+        ranges.push((*value, at..at + rows));
         at += rows;
     }
     ranges

@@ -4,11 +4,17 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use parquet::file::metadata::ParquetMetaData;
+
 use super::catalogue::Segment;
 use super::checked::{Checked, Withheld};
 use super::content::Content;
 use super::folder::Folder;
+use super::opened::Opened;
 use crate::Retention;
+
+/// So many files are remembered, some 30 KB each; when there are more, they are read anew.
+const DESCRIBED_MAX: usize = 512;
 
 /// What a store keeps of its segments in memory.
 #[derive(Debug)]
@@ -25,6 +31,8 @@ pub(crate) struct Segments {
     pub(super) looked: AtomicU64,
     /// They are larger than they may be, and no more may go.
     pub(super) is_short: AtomicBool,
+    /// What files say of themselves, by the number of their segment: they were checked, and never change.
+    described: Mutex<HashMap<u64, Arc<ParquetMetaData>>>,
     holds: Mutex<Holds>,
 }
 
@@ -54,13 +62,35 @@ impl Segments {
             checked: Checked::default(),
             looked: AtomicU64::new(0),
             is_short: AtomicBool::new(false),
+            described: Mutex::default(),
             holds: Mutex::default(),
         }
     }
 
-    /// Opens the file of a segment, if it is what was written.
-    pub(crate) fn open(&self, segment: &Segment) -> Result<Arc<dyn Content>, Withheld> {
+    /// The file of a segment, if it is what was written.
+    pub(super) fn content(&self, segment: &Segment) -> Result<Arc<dyn Content>, Withheld> {
         self.checked.open(&*self.folder, segment)
+    }
+
+    /// Opens a file of measurements, if it is what was written.
+    pub(crate) fn open(&self, segment: &Segment) -> Result<Opened, Withheld> {
+        let content = self.content(segment)?;
+        let known = self.described().get(&segment.number).cloned();
+        let is_new = known.is_none();
+        let opened = Opened::new(content, segment.kind.check.layout(), known);
+        let opened = opened.map_err(|error| Withheld::Damaged(error.to_string()))?;
+        if is_new {
+            let mut described = self.described();
+            if described.len() >= DESCRIBED_MAX {
+                described.clear();
+            }
+            described.insert(segment.number, opened.metadata());
+        }
+        Ok(opened)
+    }
+
+    fn described(&self) -> MutexGuard<'_, HashMap<u64, Arc<ParquetMetaData>>> {
+        self.described.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begin before the catalogue is read: what it names then stays.
@@ -96,6 +126,7 @@ impl Segments {
     pub(super) fn forget_replaced(&self, number: u64) {
         self.lock().replaced.remove(&number);
         self.checked.forget(number);
+        self.described().remove(&number);
     }
 
     fn lock(&self) -> MutexGuard<'_, Holds> {

@@ -24,13 +24,24 @@ use super::words::Words;
 #[derive(Debug)]
 pub(crate) struct Opened {
     content: Arc<dyn Content>,
-    metadata: ParquetMetaData,
+    metadata: Arc<ParquetMetaData>,
     layout: Layout,
 }
 
 impl Opened {
-    /// Reads what it says of itself.
-    pub(crate) fn new(content: Arc<dyn Content>, layout: Layout) -> Result<Self, FileError> {
+    /// Reads what it says of itself, unless that is `known`.
+    pub(super) fn new(
+        content: Arc<dyn Content>,
+        layout: Layout,
+        known: Option<Arc<ParquetMetaData>>,
+    ) -> Result<Self, FileError> {
+        if let Some(metadata) = known {
+            return Ok(Self {
+                content,
+                metadata,
+                layout,
+            });
+        }
         let length = content.length().map_err(ParquetError::from)?;
         let content = Whole(content, length);
         let metadata = ParquetMetaDataReader::new().parse_and_finish(&content)?;
@@ -39,9 +50,14 @@ impl Opened {
         }
         Ok(Self {
             content: content.0,
-            metadata,
+            metadata: Arc::new(metadata),
             layout,
         })
+    }
+
+    /// What it says of itself.
+    pub(super) fn metadata(&self) -> Arc<ParquetMetaData> {
+        Arc::clone(&self.metadata)
     }
 
     /// Its row groups.
@@ -105,10 +121,10 @@ impl RowGroup<'_> {
         self.cells(name, wanted)?.large(name)
     }
 
-    /// A column of few different texts.
+    /// A column of few different texts, which every row has.
     pub(crate) fn words(&self, name: &'static str) -> Result<Words, FileError> {
-        let (place, column) = self.column(name)?;
-        Words::read(&mut self.pages(place)?, column.is_optional)
+        let (place, _) = self.column(name)?;
+        Words::read(&mut self.pages(place)?)
     }
 
     fn column(&self, name: &'static str) -> Result<(usize, &'static schema::Column), FileError> {

@@ -29,11 +29,11 @@ pub(super) fn cells<'a>(layout: Layout, outcomes: impl Iterator<Item = &'a Outco
     cells
 }
 
-pub(super) const REPLIED: &str = "replied";
-pub(super) const TIMED_OUT: &str = "timed-out";
-pub(super) const OK: &str = "ok";
-pub(super) const FAILED: &str = "failed";
-pub(super) const UNSENT: &str = "unsent";
+const REPLIED: &str = "replied";
+const TIMED_OUT: &str = "timed-out";
+const OK: &str = "ok";
+const FAILED: &str = "failed";
+const UNSENT: &str = "unsent";
 const KERNEL: &str = "kernel";
 const USER: &str = "user";
 

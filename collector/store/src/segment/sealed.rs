@@ -5,17 +5,14 @@
 
 use std::ops::ControlFlow;
 use std::slice;
-use std::sync::Arc;
 
 use bytes::Bytes;
-use isochrone_proto::kind::Layout;
 use isochrone_proto::measurement::Measurement;
 use isochrone_proto::units::UnixMillis;
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, Table, WriteTransaction};
 
 use super::catalogue::{Group, Segment, Span, groups_in};
 use super::checked::Withheld;
-use super::content::Content;
 use super::error::FileError;
 use super::file::{self, Selection};
 use super::holds::Segments;
@@ -228,7 +225,7 @@ impl<T: ReadableTable<u64, &'static [u8]>> SealedLog<'_, T> {
             if segment.slots.1 < wanted.slots.0 || segment.slots.0 > wanted.slots.1 {
                 continue;
             }
-            let Some(content) = content_of(self.segments, self.found, segment)? else {
+            let Some(opened) = noted(self.found, segment, self.segments.open(segment))? else {
                 continue;
             };
             let before = rows.len();
@@ -237,9 +234,7 @@ impl<T: ReadableTable<u64, &'static [u8]>> SealedLog<'_, T> {
                 slots: wanted.slots,
                 place: &|commit| places.place(commit),
             };
-            let read = Opened::new(content, layout).and_then(|opened| {
-                file::read(&opened, layout, &selection, |place, run| rows.push((place, run)))
-            });
+            let read = file::read(&opened, layout, &selection, |place, run| rows.push((place, run)));
             if let Err(error) = read {
                 rows.truncate(before);
                 note(self.found, segment, error.to_string());
@@ -255,8 +250,8 @@ impl<T: ReadableTable<u64, &'static [u8]>> SealedLog<'_, T> {
         segment: &Segment,
         each: &mut dyn FnMut(u64, UnixMillis),
     ) -> Result<(), StoreError> {
-        let content = content_of(self.segments, self.found, segment)?.ok_or(StoreError::Unsettled)?;
-        slots_of(content, segment.kind.check.layout(), each).map_err(|error| {
+        let opened = noted(self.found, segment, self.segments.open(segment))?;
+        slots_of(&opened.ok_or(StoreError::Unsettled)?, each).map_err(|error| {
             note(self.found, segment, error.to_string());
             StoreError::Unsettled
         })
@@ -264,12 +259,7 @@ impl<T: ReadableTable<u64, &'static [u8]>> SealedLog<'_, T> {
 }
 
 /// Gives the commit and the slot of each row of a file to `each`.
-fn slots_of(
-    content: Arc<dyn Content>,
-    layout: Layout,
-    each: &mut dyn FnMut(u64, UnixMillis),
-) -> Result<(), FileError> {
-    let opened = Opened::new(content, layout)?;
+fn slots_of(opened: &Opened, each: &mut dyn FnMut(u64, UnixMillis)) -> Result<(), FileError> {
     for group in opened.row_groups() {
         let group = group?;
         let all = 0..group.rows;
@@ -282,14 +272,10 @@ fn slots_of(
     Ok(())
 }
 
-/// The file of a segment, if it is what was written; else that is noted.
-pub(super) fn content_of(
-    segments: &Segments,
-    found: &Found,
-    segment: &Segment,
-) -> Result<Option<Arc<dyn Content>>, StoreError> {
-    match segments.open(segment) {
-        Ok(content) => Ok(Some(content)),
+/// What was read of a segment; `None`: it is not what was written, and that is noted.
+fn noted<T>(found: &Found, segment: &Segment, read: Result<T, Withheld>) -> Result<Option<T>, StoreError> {
+    match read {
+        Ok(read) => Ok(Some(read)),
         Err(Withheld::Damaged(what)) => {
             note(found, segment, what);
             Ok(None)
@@ -298,13 +284,13 @@ pub(super) fn content_of(
     }
 }
 
-/// The bytes of such a file.
+/// The bytes of the file of a segment, if it is what was written; else that is noted.
 pub(super) fn bytes_of(
     segments: &Segments,
     found: &Found,
     segment: &Segment,
 ) -> Result<Option<Bytes>, StoreError> {
-    let Some(content) = content_of(segments, found, segment)? else {
+    let Some(content) = noted(found, segment, segments.content(segment))? else {
         return Ok(None);
     };
     let length = usize::try_from(segment.bytes).unwrap_or(usize::MAX); // it was checked

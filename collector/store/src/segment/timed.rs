@@ -5,10 +5,9 @@ use std::ops::Range;
 use isochrone_proto::kind::Layout;
 use isochrone_proto::measurement::FailureCause;
 
-use super::columns::{Cells, Values};
+use super::columns::{Cells, Cursor, Values};
 use super::error::FileError;
 use super::opened::RowGroup;
-use super::outcomes::{FAILED, OK, REPLIED, TIMED_OUT, UNSENT};
 
 /// Some rows of a row group, by column.
 #[derive(Debug)]
@@ -55,77 +54,45 @@ impl RowGroup<'_> {
             },
             Layout::Connect | Layout::Endpoint => Vec::new(),
         };
+        let ends = match asks_why {
+            true => self.ends(wanted, &answered)?,
+            false => Vec::new(),
+        };
         Ok(Timed {
             slots: self.numbers("slot", wanted)?,
             answered,
             rtt: times,
             suspect,
-            ends: match asks_why {
-                true => self.ends(wanted)?,
-                false => Vec::new(),
-            },
+            ends,
         })
     }
 
-    fn ends(&self, wanted: &[Range<usize>]) -> Result<Vec<End>, FileError> {
-        let said = self
-            .words("outcome")?
-            .runs_as(|word| match std::str::from_utf8(word) {
-                Ok(REPLIED | OK) => Ok(End::Answered),
-                Ok(TIMED_OUT | FAILED) => Ok(End::Failed(None)),
-                Ok(UNSENT) => Ok(End::Unsent),
-                _ => Err(FileError::Meaning { column: "outcome" }),
-            })?;
-        let mut ends = Vec::with_capacity(wanted.iter().map(ExactSizeIterator::len).sum());
-        each(&said, wanted, |end, rows| {
-            let end = end.ok_or(FileError::Meaning { column: "outcome" })?;
-            ends.resize(ends.len() + rows, end);
-            Ok(())
-        })?;
-        let causes = self.words("cause")?.runs_as(|word| {
-            let known = FailureCause::ALL.iter();
-            Ok(known.copied().find(|cause| cause.word().as_bytes() == word))
-        })?;
-        let mut at = 0;
-        each(&causes, wanted, |cause, rows| {
-            let ends = ends.get_mut(at..at + rows);
-            let ends = ends.ok_or(FileError::Meaning { column: "cause" })?;
-            for end in ends.iter_mut().filter(|end| **end == End::Failed(None)) {
-                *end = End::Failed(cause.flatten());
+    /// Of those that were not answered: an echo that has a cause was not sent, and a connection or request that got
+    /// nowhere has no phase.
+    fn ends(&self, wanted: &[Range<usize>], answered: &[i16]) -> Result<Vec<End>, FileError> {
+        let causes = self.cells("cause", wanted)?;
+        let phases = match self.layout() {
+            Layout::Echo => None,
+            Layout::Connect | Layout::Endpoint => Some(self.cells("phase", wanted)?),
+        };
+        let (mut causes, mut phases) = (Cursor::new(&causes), phases.as_ref().map(Cursor::new));
+        let ends = answered.iter().map(|answered| {
+            let cause = causes.text();
+            let is_sent = match &mut phases {
+                Some(phases) => phases.text().is_some(),
+                None => cause.is_none(),
+            };
+            match (answered, is_sent) {
+                (1, _) => End::Answered,
+                (_, true) => End::Failed(cause.and_then(known)),
+                (_, false) => End::Unsent,
             }
-            at += rows;
-            Ok(())
-        })?;
-        match at == ends.len() {
-            true => Ok(ends),
-            false => Err(FileError::Meaning { column: "cause" }),
-        }
+        });
+        Ok(ends.collect())
     }
 }
 
-/// The parts of runs that lie in the wanted rows.
-fn each<T: Copy>(
-    runs: &[(T, usize)],
-    wanted: &[Range<usize>],
-    mut of: impl FnMut(T, usize) -> Result<(), FileError>,
-) -> Result<(), FileError> {
-    let (mut runs, mut start) = (runs.iter().peekable(), 0);
-    for rows in wanted {
-        let mut at = rows.start;
-        while at < rows.end {
-            let Some((value, many)) = runs.peek() else {
-                return Err(FileError::Meaning { column: "(runs)" });
-            };
-            let end = start + many;
-            if end <= at {
-                start = end;
-                runs.next();
-                continue;
-            }
-            let until = end.min(rows.end);
-            of(*value, until - at)?;
-            at = until;
-        }
-    }
-    Ok(())
+fn known(word: &str) -> Option<FailureCause> {
+    let mut known = FailureCause::ALL.iter().copied();
+    known.find(|cause| cause.word() == word)
 }

@@ -1,4 +1,4 @@
-//! Columns of few different texts, read as runs: where each value stands is known without looking at every row.
+//! Columns of few different texts that every row has, read as runs: where each value stands is known without looking at every row.
 
 use bytes::Bytes;
 use parquet::basic::Encoding;
@@ -11,16 +11,13 @@ use super::error::FileError;
 #[derive(Debug, Default)]
 pub(crate) struct Words {
     dictionary: Vec<Bytes>,
-    /// Which text of the dictionary, or [`NONE`], and how many rows have it.
+    /// Which text of the dictionary, and how many rows have it.
     runs: Vec<(u32, usize)>,
 }
 
-/// A row without a value.
-const NONE: u32 = u32::MAX;
-
 impl Words {
     /// Reads a column from its pages.
-    pub(super) fn read(pages: &mut dyn PageReader, is_optional: bool) -> Result<Self, FileError> {
+    pub(super) fn read(pages: &mut dyn PageReader) -> Result<Self, FileError> {
         let mut words = Self::default();
         while let Some(page) = pages.get_next_page()? {
             match page {
@@ -32,70 +29,28 @@ impl Words {
                     num_values,
                     encoding: Encoding::RLE_DICTIONARY,
                     ..
-                } => words.page(&buf, num_values as usize, is_optional)?,
+                } => words.page(&buf, num_values as usize)?,
                 Page::DataPage { .. } | Page::DataPageV2 { .. } => return Err(short()),
             }
         }
         Ok(words)
     }
 
-    fn page(&mut self, bytes: &[u8], rows: usize, is_optional: bool) -> Result<(), FileError> {
-        let mut levels = Vec::new();
-        let mut values = bytes;
-        if is_optional {
-            let (length, rest) = bytes.split_first_chunk::<4>().ok_or_else(short)?;
-            let length = u32::from_le_bytes(*length) as usize;
-            let (of_levels, rest) = rest.split_at_checked(length).ok_or_else(short)?;
-            hybrid(of_levels, 1, rows, &mut levels)?;
-            values = rest;
-        } else {
-            levels.push((1, rows));
-        }
-        let there: usize = levels
-            .iter()
-            .filter(|level| level.0 == 1)
-            .map(|level| level.1)
-            .sum();
-        let mut found = Vec::new();
-        if there > 0 {
-            let (width, rest) = values.split_first().ok_or_else(short)?;
-            hybrid(rest, u32::from(*width), there, &mut found)?;
-        }
-        if found.iter().any(|run| run.0 as usize >= self.dictionary.len()) {
-            return Err(short());
-        }
-        let mut found = found.into_iter();
-        let mut run = (0, 0);
-        for (level, mut rows) in levels {
-            while level == 1 && rows > 0 {
-                if run.1 == 0 {
-                    run = found.next().ok_or_else(short)?;
-                }
-                let now = rows.min(run.1);
-                push(&mut self.runs, run.0, now);
-                (rows, run.1) = (rows - now, run.1 - now);
-            }
-            if level != 1 {
-                push(&mut self.runs, NONE, rows);
-            }
-        }
-        Ok(())
+    fn page(&mut self, bytes: &[u8], rows: usize) -> Result<(), FileError> {
+        let (width, values) = bytes.split_first().ok_or_else(short)?;
+        hybrid(values, u32::from(*width), rows, &mut self.runs)
     }
 
     /// The runs, with what each value means.
     pub(crate) fn runs_as<T: Copy>(
         &self,
         meaning: impl Fn(&[u8]) -> Result<T, FileError>,
-    ) -> Result<Vec<(Option<T>, usize)>, FileError> {
-        let known: Vec<T> = self
-            .dictionary
-            .iter()
-            .map(|text| meaning(text))
-            .collect::<Result<_, _>>()?;
+    ) -> Result<Vec<(T, usize)>, FileError> {
+        let texts = self.dictionary.iter();
+        let known: Vec<T> = texts.map(|text| meaning(text)).collect::<Result<_, _>>()?;
         let runs = self.runs.iter();
-        Ok(runs
-            .map(|(place, rows)| (known.get(*place as usize).copied(), *rows))
-            .collect())
+        runs.map(|(place, rows)| Ok((*known.get(*place as usize).ok_or_else(short)?, *rows)))
+            .collect()
     }
 }
 

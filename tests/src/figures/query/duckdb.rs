@@ -14,6 +14,7 @@ const PROGRAM: &str = r"
 import sys, time, duckdb
 question = sys.argv[1]
 connection = duckdb.connect()
+connection.execute('set enable_progress_bar = false')
 for _ in sys.stdin:
     began = time.perf_counter()
     rows = connection.execute(question).fetchall()
@@ -53,7 +54,7 @@ impl DuckDb {
             .map(|file| format!("'{}'", file.path.display()))
             .collect();
         let question = format!(
-            "select kind, target_id, date_trunc('hour', slot) as hour, count(*), count(rtt_us), \
+            "select kind, target_id, epoch_ms(slot) // 3600000 as hour, count(*), count(rtt_us), \
              quantile_disc(rtt_us, [0.5, 0.95, 0.99]) filter (where not suspect) \
              from read_parquet([{}]) group by kind, target_id, hour",
             files.join(",")

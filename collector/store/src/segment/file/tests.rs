@@ -180,7 +180,7 @@ fn read_back(bytes: &[u8], layout: Layout, wants: impl Fn(u64) -> bool) -> Vec<(
         place: &|commit| u32::try_from(commit).ok().filter(|_| wants(commit)),
     };
     let content = Arc::new(Bytes::copy_from_slice(bytes));
-    let opened = Opened::new(content, layout).unwrap();
+    let opened = Opened::new(content, layout, None).unwrap();
     read(&opened, layout, &selection, |commit, run| {
         rows.push((u64::from(commit), run))
     })
