@@ -173,6 +173,11 @@ fn apart(offset_ms: i64) -> String {
     format!("{} {direction}", duration(rounded_ms))
 }
 
+/// Whether the collector's clock is the wrong one, by each probe's clock minus its own.
+pub(crate) fn is_collector_wrong(offsets: Vec<i64>) -> bool {
+    common_offset(offsets).is_some()
+}
+
 /// What most of the probes, and at least two, are away from the collector by, within [`NAMED_ABOVE_MS`] of each other;
 /// `None` where the collector is among the most.
 fn common_offset(mut offsets: Vec<i64>) -> Option<i64> {
@@ -268,6 +273,23 @@ mod tests {
                 .all(|(_, _, clock)| clock.ms() <= TOLD_ABOVE_MS),
             "{told:?}"
         );
+    }
+
+    #[test]
+    fn short_question_about_the_own_clock_is_answered_as_the_long_one() {
+        for offsets in [
+            &[][..],
+            &[360_000],
+            &[600_000, 600_100],
+            &[-600_000, -600_100, -600_050, 0],
+            &[5_000, 90_000, -70_000],
+        ] {
+            assert_eq!(
+                is_collector_wrong(offsets.to_vec()),
+                clocks(offsets).collector_ms.is_some(),
+                "{offsets:?}"
+            );
+        }
     }
 
     #[test]

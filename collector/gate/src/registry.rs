@@ -261,26 +261,37 @@ impl Registry {
         Ok(true)
     }
 
-    /// Notes that a probe's responder has its newest secret, `epoch`: from now on probers get keys of it.
-    /// Whether that was news.
+    /// Notes that the responders of these probes have their newest secret, that of the epoch beside each: from now on
+    /// probers get keys of it. For how many that was news; where it was none, nothing is copied or written.
     ///
     /// # Errors
     /// When the store refuses.
-    pub fn confirm_secret(&self, id: ProbeId, epoch: KeyEpoch) -> Result<bool, RegistryError> {
+    pub fn confirm_secrets(&self, told: &[(ProbeId, KeyEpoch)]) -> Result<usize, RegistryError> {
+        let is_news = |members: &Members, (id, epoch): &(ProbeId, KeyEpoch)| {
+            members
+                .probes
+                .get(id)
+                .is_some_and(|probe| probe.has_news_of_secret(*epoch))
+        };
+        let members = self.members();
+        if !told.iter().any(|told| is_news(&members, told)) {
+            return Ok(0); // without waiting for who writes
+        }
         let _writer = self.writer();
         let mut draft = self.draft();
-        let news = |probe: &&Arc<ProbeRecord>| {
-            let newest = probe.secrets.first().map(|keyed| keyed.epoch);
-            probe.is_active() && newest == Some(epoch) && probe.known_secret != newest
-        };
-        let Some(probe) = draft.members.probes.get(&id).filter(news) else {
-            return Ok(false);
-        };
-        let mut probe = ProbeRecord::clone(probe);
-        probe.known_secret = Some(epoch);
-        draft.put_probe(probe);
-        self.commit(draft)?;
-        Ok(true)
+        let news: Vec<_> = told.iter().filter(|told| is_news(&draft.members, told)).collect();
+        for (id, epoch) in &news {
+            if let Some(probe) = draft.members.probes.get(id) {
+                let mut probe = ProbeRecord::clone(probe);
+                probe.known_secret = Some(*epoch);
+                draft.put_probe(probe);
+            }
+        }
+        let count = news.len();
+        if count > 0 {
+            self.commit(draft)?;
+        }
+        Ok(count)
     }
 
     /// Whether what a probe announces is news.

@@ -37,7 +37,7 @@ pub(crate) use self::frames::FrameReader;
 pub use self::gate::Gate;
 use self::quota::Bucket;
 use self::replies::Replies;
-use crate::clocks::{Clocks, Offsets};
+use crate::clocks::{Clocks, Offsets, is_collector_wrong};
 use crate::registry::Registry;
 
 /// Instance numbers remembered of one probe, to notice one that comes back.
@@ -96,6 +96,8 @@ pub struct Sessions(Arc<Inner>);
 #[derive(Default)]
 struct Inner {
     seats: Mutex<HashMap<ProbeId, Seat>>,
+    /// Whether the collector's clock is the wrong one, and until when that holds.
+    own_clock: Mutex<Option<(Instant, bool)>>,
     changes: watch::Sender<u64>,
 }
 
@@ -152,6 +154,41 @@ impl Sessions {
         views
     }
 
+    /// The connected probes that follow a plan, and which.
+    #[must_use]
+    pub fn followed(&self) -> Vec<(ProbeId, PlanVersion)> {
+        let seats = self.seats();
+        let live = seats
+            .iter()
+            .filter_map(|(probe, seat)| Some((*probe, seat.live.as_ref()?)));
+        live.filter_map(|(probe, live)| Some((probe, live.lock().plan?)))
+            .collect()
+    }
+
+    /// Whether the collector's own clock is the wrong one. Each probe is told with each ping, and all of them are looked
+    /// at for it: what was found holds for a millisecond for each of them.
+    pub(crate) fn is_own_clock_wrong(&self, now: Instant) -> bool {
+        let mut found = self.0.own_clock.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((until, is_wrong)) = *found
+            && now < until
+        {
+            return is_wrong;
+        }
+        let live: Vec<_> = self
+            .seats()
+            .values()
+            .filter_map(|seat| seat.live.clone())
+            .collect();
+        let offsets: Vec<i64> = live
+            .iter()
+            .filter_map(|live| live.lock().clock_offset_ms)
+            .collect();
+        let holds = Duration::from_millis(offsets.len() as u64);
+        let is_wrong = is_collector_wrong(offsets);
+        *found = Some((now + holds, is_wrong));
+        is_wrong
+    }
+
     /// Whose clock is wrong, by what the connected probes answered.
     #[must_use]
     pub fn clocks(&self) -> Clocks {
@@ -169,6 +206,7 @@ impl Sessions {
 
     /// The collector's own clock was set, by so much: what was measured of the probes' clocks moves with it.
     pub fn clock_stepped(&self, by_ms: i64) {
+        *self.0.own_clock.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let moved = |at: UnixMillis| UnixMillis(at.0.saturating_add_signed(by_ms));
         for seat in self.seats().values_mut() {
             seat.unstored = seat.unstored.map(moved);
@@ -230,7 +268,10 @@ impl Sessions {
 
     /// Closes the connections of probes that the registry no longer lets in.
     pub(crate) fn close_revoked(&self, registry: &Registry) {
-        let connected: Vec<_> = self.list().into_iter().map(|view| view.probe).collect();
+        let seats = self.seats();
+        let connected = seats.iter().filter(|(_, seat)| seat.live.is_some());
+        let connected: Vec<_> = connected.map(|(probe, _)| *probe).collect();
+        drop(seats);
         for probe in connected {
             if !registry.probe(probe).is_some_and(|record| record.is_active()) {
                 let reason = isochrone_proto::control::Refusal::Revoked.to_string();

@@ -247,17 +247,21 @@ impl Plans {
     /// A probe that follows its newest plan has the secrets in it: its peers may use the newest.
     fn confirm_secrets(&self) {
         let parts = &self.0.parts;
-        for view in parts.sessions.list() {
-            let newest = self
-                .state()
-                .current
-                .get(&view.probe)
-                .filter(|issued| Some(issued.version) == view.plan)
-                .and_then(|issued| issued.draft.responder.secrets.first().map(|(epoch, _)| *epoch));
-            let Some(epoch) = newest else { continue };
-            if let Err(error) = parts.registry.confirm_secret(view.probe, epoch) {
-                tracing::error!(probe = %view.name, error = %isochrone_base::error_chain::chain(&error), "cannot note that a probe has its new echo secret; its peers keep the old key");
-            }
+        let followed = parts.sessions.followed();
+        let told: Vec<_> = {
+            let state = self.state();
+            let newest = followed.into_iter().filter_map(|(probe, plan)| {
+                let issued = state
+                    .current
+                    .get(&probe)
+                    .filter(|issued| issued.version == plan)?;
+                let (epoch, _) = issued.draft.responder.secrets.first()?;
+                Some((probe, *epoch))
+            });
+            newest.collect()
+        };
+        if let Err(error) = parts.registry.confirm_secrets(&told) {
+            tracing::error!(error = %isochrone_base::error_chain::chain(&error), "cannot note that probes have their new echo secrets; their peers keep the old keys");
         }
     }
 

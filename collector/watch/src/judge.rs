@@ -353,7 +353,13 @@ impl Engine {
     /// Whether a probe's silence is an incident.
     #[must_use]
     pub fn is_silent(&self, probe: ProbeId) -> bool {
-        self.silences.open_of(probe).is_some()
+        self.silence_of(probe).is_some()
+    }
+
+    /// The incident that a probe's silence is, while it lasts.
+    #[must_use]
+    pub fn silence_of(&self, probe: ProbeId) -> Option<&Incident> {
+        self.silences.open_of(probe)
     }
 
     /// Nodes that some judges fail to reach for five minutes and more, and since when: advice, never a page.

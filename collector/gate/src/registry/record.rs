@@ -103,6 +103,12 @@ pub struct KeyedSecret {
 }
 
 impl ProbeRecord {
+    /// Whether it would be news that its responder has the secret of `epoch`: it is its newest, and was not known to be there.
+    pub(super) fn has_news_of_secret(&self, epoch: KeyEpoch) -> bool {
+        let newest = self.secrets.first().map(|keyed| keyed.epoch);
+        self.is_active() && newest == Some(epoch) && self.known_secret != newest
+    }
+
     /// Whether it may come in.
     #[must_use]
     pub fn is_active(&self) -> bool {

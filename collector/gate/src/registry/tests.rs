@@ -235,6 +235,20 @@ async fn registry_is_the_same_after_it_was_opened_again_and_keeps_no_token() {
 }
 
 #[tokio::test]
+async fn secrets_of_a_whole_fleet_are_one_change_and_no_news_is_none() {
+    let office = Office::new();
+    let told: Vec<_> = ["ada", "bob", "eve"]
+        .map(|name| (office.joined(name).id, KeyEpoch(0)))
+        .into();
+    let changes = office.registry.changes();
+    let before = *changes.borrow();
+    assert_eq!(office.registry.confirm_secrets(&told).unwrap(), 3);
+    assert_eq!(*changes.borrow() - before, 1);
+    assert_eq!(office.registry.confirm_secrets(&told).unwrap(), 0);
+    assert_eq!(*changes.borrow() - before, 1);
+}
+
+#[tokio::test]
 async fn revocation_keeps_the_secret_that_the_responder_is_known_to_have() {
     let office = Office::new();
     let (ada, bob, eve) = (office.joined("ada"), office.joined("bob"), office.joined("eve"));
@@ -244,9 +258,9 @@ async fn revocation_keeps_the_secret_that_the_responder_is_known_to_have() {
         (epochs, record.known_secret.map(|epoch| epoch.0))
     };
     assert_eq!(secrets(ada.id), (vec![0], None));
-    assert!(office.registry.confirm_secret(ada.id, KeyEpoch(0)).unwrap());
+    assert!(office.registry.confirm_secrets(&[(ada.id, KeyEpoch(0))]).unwrap() == 1);
     assert!(
-        !office.registry.confirm_secret(ada.id, KeyEpoch(0)).unwrap(),
+        office.registry.confirm_secrets(&[(ada.id, KeyEpoch(0))]).unwrap() == 0,
         "no news"
     );
     office.registry.revoke(bob.id, &lead(), "test").unwrap();
@@ -260,10 +274,10 @@ async fn revocation_keeps_the_secret_that_the_responder_is_known_to_have() {
     office.registry.revoke(eve.id, &lead(), "test").unwrap();
     assert_eq!(secrets(ada.id), (vec![2, 0], Some(0)));
     assert!(
-        !office.registry.confirm_secret(ada.id, KeyEpoch(1)).unwrap(),
+        office.registry.confirm_secrets(&[(ada.id, KeyEpoch(1))]).unwrap() == 0,
         "gone"
     );
-    assert!(office.registry.confirm_secret(ada.id, KeyEpoch(2)).unwrap());
+    assert!(office.registry.confirm_secrets(&[(ada.id, KeyEpoch(2))]).unwrap() == 1);
     let fay = office.joined("fay");
     office.registry.revoke(fay.id, &lead(), "test").unwrap();
     assert_eq!(
@@ -272,7 +286,7 @@ async fn revocation_keeps_the_secret_that_the_responder_is_known_to_have() {
         "a secret she has is kept beside the new one"
     );
     assert!(
-        !office.registry.confirm_secret(bob.id, KeyEpoch(0)).unwrap(),
+        office.registry.confirm_secrets(&[(bob.id, KeyEpoch(0))]).unwrap() == 0,
         "out"
     );
 }

@@ -248,7 +248,7 @@ impl Talk {
         let offset_ms = self.live.lock().clock_offset_ms?;
         Some(control::Clocks {
             offset_ms,
-            collector_is_wrong: self.gate.sessions.clocks().collector_ms.is_some(),
+            collector_is_wrong: self.gate.sessions.is_own_clock_wrong(self.gate.clock.now()),
         })
     }
 

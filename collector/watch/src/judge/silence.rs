@@ -1,6 +1,6 @@
 //! Probes that went silent, and nodes of which nothing is known for too long.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub(super) struct Silences {
     open: BTreeMap<ProbeId, Incident>,
     last_ends: BTreeMap<ProbeId, UnixMillis>,
     /// Silent probes, told or not, when last looked.
-    silent: Vec<ProbeId>,
+    silent: BTreeSet<ProbeId>,
     /// Looked at again then.
     due: UnixMillis,
 }
