@@ -1,6 +1,8 @@
 //! What commands print, and how it is marked.
 
 mod hostile;
+mod kept;
+mod operations;
 
 use std::fs;
 

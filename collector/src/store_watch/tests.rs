@@ -262,3 +262,29 @@ fn damage_that_trickles_in_is_told_at_once_and_then_gathered() {
     let all = told.iter().find(|(_, text)| text.starts_with("4 rows")).unwrap();
     assert!(all.1.contains("And 1 more"), "{all:?}");
 }
+
+#[test]
+fn segments_that_are_larger_than_they_may_be_are_told_on_the_page() {
+    let retention = isochrone_store::Retention {
+        total: 1,
+        ..isochrone_store::Retention::default()
+    };
+    let options = StoreOptions {
+        retention,
+        ..StoreOptions::default()
+    };
+    let store = Store::on_lossy(LossyBackend::new(), options).unwrap();
+    store.put_plan(&signed(&plan(1)), &plan(1)).unwrap();
+    store_honest(&inline(&store), EPOCH, 30);
+    let after = |hours: u64| UnixMillis(isochrone_store::ingest::fixture::START.0 + hours * 3_600_000);
+    while store.seal(after(4)).unwrap().is_some() {}
+    let bench = Bench::on(store, Arc::default());
+    while bench.store.retain(after(5)).unwrap().is_some() {}
+    let notices = bench.notices();
+    assert!(
+        matches!(&notices[..], [text] if text.contains("retention.total") && text.contains("seven days")),
+        "{notices:?}"
+    );
+    while bench.store.retain(after(9 * 24)).unwrap().is_some() {}
+    assert!(bench.notices().is_empty(), "there is room again");
+}

@@ -11,7 +11,19 @@ use crate::tables::*;
 /// Where formats 1 to 3 kept their number.
 const OLD_META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 
-/// Makes every table, so that readers find them; checks the format.
+/// What makes of a store of a format one of the next: in the transaction that opens it, with every table there. Together
+/// they happen, or nothing does: a crash finds the old format or the new one.
+type Step = fn(&WriteTransaction, &Found) -> Result<(), StoreError>;
+
+/// The formats that this build makes its own, the oldest first, each with the step to the next one.
+const LADDER: [(u64, Step); 2] = [
+    (5, |_, _| Ok(())), // it lacks tables, and nothing else
+    (6, mark_all),      // it has no rollups
+];
+
+const _: () = assert!(LADDER[0].0 == FORMAT_OLDEST && LADDER[LADDER.len() - 1].0 + 1 == FORMAT);
+
+/// Makes every table, so that readers find them; checks the format, and climbs from an older one.
 pub(crate) fn prepare(transaction: &WriteTransaction, found: &Found) -> Result<(), StoreError> {
     if let Some(old) = old_format(transaction)? {
         return Err(StoreError::Format {
@@ -22,8 +34,7 @@ pub(crate) fn prepare(transaction: &WriteTransaction, found: &Found) -> Result<(
     let mut numbers = Numbers::open(transaction, found)?;
     let before = numbers.get(META_FORMAT)?;
     match before {
-        FORMAT => {}
-        0 | FORMAT_OLDEST..FORMAT => numbers.set(META_FORMAT, FORMAT)?, // 0: new; or damaged twice, and each row says its form by itself
+        0 | FORMAT_OLDEST..=FORMAT => {} // 0: new; or damaged twice, and each row says its form by itself
         other => {
             return Err(StoreError::Format {
                 found: other,
@@ -32,17 +43,22 @@ pub(crate) fn prepare(transaction: &WriteTransaction, found: &Found) -> Result<(
         }
     }
     with_each_table!(table => table.open(transaction, found)?);
-    match before {
-        0 => {
-            let broken = Broken {
-                any: true, // whether there were rollups is not known then
-                ..Broken::default()
-            };
-            mark_broken(transaction, found, &broken)
-        }
-        FORMAT_OLDEST..FORMAT => mark_all(transaction, found), // it has no rollups
-        _ => Ok(()),
+    if before == FORMAT {
+        return Ok(());
     }
+    if before == 0 {
+        let broken = Broken {
+            any: true, // whether there were rollups is not known then
+            ..Broken::default()
+        };
+        mark_broken(transaction, found, &broken)?;
+    } else {
+        let steps = LADDER.iter().filter(|(from, _)| *from >= before);
+        steps
+            .into_iter()
+            .try_for_each(|(_, step)| step(transaction, found))?;
+    }
+    numbers.set(META_FORMAT, FORMAT)
 }
 
 /// The number of an older format, whose tables this build cannot open.

@@ -4,6 +4,7 @@
 //! read through this.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -104,13 +105,11 @@ impl<B: StorageBackend> StorageBackend for Overlay<B> {
         let mut above = self.above();
         let mut done = 0;
         for (number, inside, part) in pieces(offset, data.len()) {
-            if !above.pieces.contains_key(&number) {
-                let piece = self.piece(number)?;
-                above.pieces.insert(number, piece);
-            }
-            if let Some(piece) = above.pieces.get_mut(&number) {
-                piece[inside..inside + part].copy_from_slice(&data[done..done + part]);
-            }
+            let piece = match above.pieces.entry(number) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(self.piece(number)?),
+            };
+            piece[inside..inside + part].copy_from_slice(&data[done..done + part]);
             done += part;
         }
         above.length = above.length.max(offset + data.len() as u64);

@@ -85,7 +85,7 @@ pub(crate) const META_ASIDE_BYTES: &str = "bytes set aside";
 pub(crate) const META_ASIDE_TOLD: &str = "rows set aside told";
 /// Segments that were ever numbered.
 pub(crate) const META_SEGMENT: &str = "segments numbered";
-/// Batches whose measurements retention removed.
+/// Batches whose heads are gone: retention removed them, or damage of both copies did, when nothing else named them.
 pub(crate) const META_REMOVED: &str = "batches removed";
 /// Every number there is.
 pub(crate) const META_NAMES: [&str; 14] = [

@@ -18,11 +18,12 @@ use self::batches::whole_batch;
 use super::order::is_hidden;
 use crate::found::Found;
 use crate::ingest::{SeenAgain, refused_of};
+use crate::numbers::Numbers;
 use crate::rows::{WriteRows, guarded};
 use crate::segment::{SealedLog, Segments, Span};
 use crate::tables::{
-    EPOCHS, FORKS, HOURS, LOG, META_ORDINAL, STREAM, TOMBSTONES, epoch_key, fork_key, parse_epoch_key,
-    stream_key,
+    ASIDE, EPOCHS, FORKS, HOURS, LOG, META_COMMIT, META_ORDINAL, META_REMOVED, STREAM, TOMBSTONES, epoch_key,
+    fork_key, parse_epoch_key, stream_key,
 };
 use crate::{EpochRow, Retention, StoreError, StreamEntry, StreamKind, TombstoneRow};
 
@@ -49,6 +50,8 @@ pub(super) struct Suspects {
     pub(super) hours: Vec<Vec<u8>>,
     /// Segments of these spans are gone; `None`: of any.
     pub(super) segments: Vec<Option<Span>>,
+    /// Heads of batches are gone, of one copy at least.
+    pub(super) heads: bool,
     /// What was seen of epochs under keys like these is gone.
     pub(super) seen: Vec<Vec<u8>>,
     /// What was seen of any epoch may be gone.
@@ -81,14 +84,32 @@ pub(super) fn recount(
             unseen.insert(key);
         }
     }
+    let unnamed = match suspects.heads {
+        true => tables.unnamed(transaction, &lost)?,
+        false => 0,
+    };
+    if unnamed > 0 {
+        touched.extend(shapes.keys()); // nothing says whose they were
+        let mut numbers = Numbers::open(transaction, found)?;
+        let removed = numbers.get(META_REMOVED)? + unnamed;
+        numbers.set(META_REMOVED, removed)?;
+    }
     tables.see_again(transaction, &unseen)?;
     let mut counted = tables.count_batches(transaction, &touched)?;
     for key in touched {
         let counted = counted.remove(&key).unwrap_or_default();
         let missing = tables.recount_hours(transaction, key, &counted)?;
         let first = lost.iter_mut().find(|lost| (lost.probe, lost.epoch) == key);
-        if let Some(first) = first {
-            first.measurements = missing;
+        match first {
+            Some(first) => first.measurements = missing,
+            None if missing > 0 && unnamed > 0 => lost.push(Lost {
+                probe: key.0,
+                epoch: key.1,
+                sequence: Sequence::NONE,
+                commit: None,
+                measurements: missing,
+            }),
+            None => {}
         }
     }
     Ok(lost)
@@ -288,6 +309,27 @@ impl<'t> Tables<'t> {
             first.extend(row.map(|row| (parse_epoch_key(key.value()), row.stream_from)));
         }
         Ok(first)
+    }
+
+    /// How many batches were committed that are neither here, nor removed, nor named as lost: their digests were gone
+    /// before their heads were.
+    fn unnamed(&self, transaction: &WriteTransaction, lost: &[Lost]) -> Result<u64, StoreError> {
+        let numbers = Numbers::open(transaction, self.found)?;
+        let known = numbers
+            .get(META_COMMIT)?
+            .saturating_sub(numbers.get(META_REMOVED)?);
+        let sealed: u64 = self.commits.iter().map(|stretch| stretch.width()).sum();
+        let named = lost.iter().filter(|lost| lost.commit.is_some()).count() as u64;
+        let mut gone = 0;
+        let aside = ASIDE.open(transaction, self.found)?;
+        for row in aside.iter()? {
+            let (key, row) = row?;
+            let row = aside.decode(key.value(), &row, |row| {
+                crate::aside::decode(row).map(|(row, _)| row)
+            });
+            gone += u64::from(row.is_some_and(|row| row.table == LOG.name && row.commit.is_some()));
+        }
+        Ok(known.saturating_sub(self.log.len()? + sealed + named + gone))
     }
 
     fn shapes(&self) -> Result<BTreeMap<EpochKey, Shape>, StoreError> {

@@ -201,7 +201,7 @@ fn suspect(suspects: &mut Suspects, row: &Damaged, bytes: Option<&[u8]>) {
                 .segments
                 .push(segment_of(row, bytes).map(|segment| segment.span));
         }
-        table if [SEALED.name, SEALED_AGAIN.name].contains(&table) => {}
+        table if [SEALED.name, SEALED_AGAIN.name].contains(&table) => suspects.heads = true,
         table if table == HOURS.name => suspects.hours.push(epoch),
         table if table == SEEN.name => suspects.seen.push(epoch),
         table if [LOG.name, STREAM.name, EPOCHS.name, TOMBSTONES.name].contains(&table) => {}

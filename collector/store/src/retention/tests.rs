@@ -344,3 +344,31 @@ fn rolled_up_figures_stay_when_the_measurements_are_gone() {
     assert!(figures(&store, crate::Period::Day).is_empty());
     assert_eq!(store.segment_bytes(), 0);
 }
+
+#[test]
+fn heads_that_are_lost_after_their_digests_are_counted_as_damaged() {
+    let (_, store) = sealed(2);
+    let now = after_days(5);
+    let before = account(&store, now);
+    retain(&store, now);
+    for table in ["sealed batches", "sealed batches again"] {
+        assert!(store.flip_bit(table, 0, crate::Part::Value, 77).unwrap());
+    }
+    let kept = served(&store);
+    assert!(kept < 32 * ROWS);
+    let audit = ledger::verify(&store).unwrap();
+    assert_eq!((audit.lost, audit.twice), (0, 0), "{audit:?}");
+    let after = account(&store, now);
+    assert_eq!((after.stored, after.damaged), (kept, 32 * ROWS - kept));
+    assert_eq!(after.planned, before.planned);
+    let ledger = ledger::read(&store, now).unwrap();
+    assert!(ledger.is_balanced());
+    assert_eq!(ledger.damage.measurements, 32 * ROWS - kept);
+    let findings = |audit: &ledger::Audit| {
+        audit
+            .findings
+            .iter()
+            .any(|found| found.contains("were committed"))
+    };
+    assert!(!findings(&audit), "{audit:?}");
+}
