@@ -65,11 +65,9 @@ fn section(report: &CoverageReport, index: usize, class: &ClassReport) -> Markup
         section.class {
             h2 { (words::class_title(class.access)) }
             p.first { (words::first_line(report, class)) }
+            @if index == 0 { (figure::world(report, class)) }
             (headline(report, class))
-            @if index == 0 {
-                (figure::world(report, class))
-                (counting(report, class))
-            }
+            @if index == 0 { (counting(report, class)) }
             (unmeasured(class))
             @for (title, regions) in words::region_lists(class) {
                 @if let Some(regions) = measured(regions) {
