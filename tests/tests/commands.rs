@@ -66,14 +66,18 @@ fn act_of(arguments: &[&str]) -> Command {
     }
 }
 
+fn is_of_files(report: &ReportCommand) -> bool {
+    matches!(report, ReportCommand::Coverage(args) if args.sites.is_some())
+}
+
 /// Carries a command out where no collector runs.
 async fn say(paths: &Paths, arguments: &[&str]) -> Said {
     let command = act_of(arguments);
     let (answers, mut waiting) = mpsc::channel(16);
     let mut work = JoinSet::new();
     match command {
-        Command::Report(ReportCommand::Coverage(args)) if args.sites.is_some() => {
-            work.spawn(commands::coverage_from_files(args, answers));
+        Command::Report(report) if is_of_files(&report) => {
+            work.spawn(commands::report_from_files(report, answers));
         }
         command => {
             work.spawn(commands::carry_out(

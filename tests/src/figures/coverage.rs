@@ -16,7 +16,7 @@ use rand::{Rng as _, SeedableRng as _};
 use super::{Bound, Figure, Measured, median};
 
 /// This module's figures.
-pub const FIGURES: &[Figure] = &[Figure::quick(
+pub(super) const FIGURES: &[Figure] = &[Figure::quick(
     &["coverage.predicted_ms", "coverage.first_ms"],
     predicted,
 )];
