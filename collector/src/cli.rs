@@ -249,6 +249,12 @@ fn as_number(text: &str) -> Result<u32, String> {
         .map_err(|_| "write the AS number, such as 64500 or \"AS 64500\"".to_owned())
 }
 
+/// A number of milliseconds that is not negative.
+fn milliseconds(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|ms: &f64| ms.is_finite() && *ms >= 0.0);
+    number.ok_or_else(|| "write a number of milliseconds, such as 1.5".to_owned())
+}
+
 /// What kind of line a server sits on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum AccessArg {
@@ -402,6 +408,12 @@ pub enum ReportCommand {
   isochrone-collector report coverage --format html > coverage.html
   isochrone-collector report coverage --sites sites.csv --rtt rtt.csv --nodes berlin,tokyo")]
     Coverage(CoverageArgs),
+    /// Too many or too few nodes: what each is worth, where the next one belongs, and what to measure before deciding.
+    #[command(after_help = "Examples:
+  isochrone-collector report count --since 15d
+  isochrone-collector report count --since 15d --drop-ms 0.5 --add-ms 3 --format html > count.html
+  isochrone-collector report count --sites sites.csv --rtt rtt.csv --nodes berlin,tokyo")]
+    Count(CountArgs),
     /// Per node and day: availability, time to first byte, outages.
     #[command(after_help = "Examples:
   isochrone-collector report nodes --since 7d
@@ -414,6 +426,31 @@ pub enum ReportCommand {
         #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
         format: ReportFormat,
     },
+}
+
+impl ReportCommand {
+    /// What the reports that also come from files are made from.
+    pub fn coverage_args(&mut self) -> Option<&mut CoverageArgs> {
+        match self {
+            Self::Coverage(args) => Some(args),
+            Self::Count(args) => Some(&mut args.coverage),
+            Self::Nodes { .. } => None,
+        }
+    }
+}
+
+/// What `report count` is made from.
+#[derive(Clone, Debug, PartialEq, Args, Serialize, Deserialize)]
+pub struct CountArgs {
+    /// The same as coverage.
+    #[command(flatten)]
+    pub coverage: CoverageArgs,
+    /// A node whose loss makes the mean time longer by less than so many milliseconds may go.
+    #[arg(long, default_value_t = 1.0, value_parser = milliseconds, value_name = "MS")]
+    pub drop_ms: f64,
+    /// A node is wanted that makes the mean time shorter by more than so many milliseconds.
+    #[arg(long, default_value_t = 2.0, value_parser = milliseconds, value_name = "MS")]
+    pub add_ms: f64,
 }
 
 /// What `report coverage` is made from.
@@ -613,6 +650,7 @@ mod tests {
         for (line, has_all) in [
             ("report coverage", true),
             ("report nodes", true),
+            ("report count", true),
             ("locate", true),
             ("ledger", false),
             ("audit", false),

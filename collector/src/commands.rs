@@ -32,7 +32,7 @@ use tokio::sync::watch;
 pub use self::error::{CommandError, UsageError};
 pub use self::locate::{locate_from_files, with_whole_paths};
 pub use self::page::PageReports;
-pub use self::reports::{coverage_from_files, read_weights};
+pub use self::reports::{read_weights, report_from_files};
 pub use self::status::{status_of_no_answer, status_of_no_collector};
 use crate::cli::{Command, Format};
 use crate::config::Config;

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Cli, Command, Format, Program, ReportCommand, TargetCommand};
+use crate::cli::{Cli, Command, Format, Program, TargetCommand};
 use crate::commands::{self, CommandContext};
 use crate::config::{Config, ConfigError, Paths};
 use crate::control::{self, Answer};
@@ -86,14 +86,14 @@ pub fn run(cli: Cli) -> u8 {
 async fn ask_or_open(paths: Paths, mut command: Command) -> anyhow::Result<u8> {
     let mut screen = Screen::new();
     let mut show = |answer| screen.show(answer);
-    if let Command::Report(ReportCommand::Coverage(args)) = &mut command {
-        commands::read_weights(args)?;
-    }
-    if let Command::Report(ReportCommand::Coverage(args)) = &command
-        && args.sites.is_some()
+    if let Command::Report(report) = &mut command
+        && let Some(args) = report.coverage_args()
     {
-        let args = args.clone();
-        return show_while(&mut show, |answers| commands::coverage_from_files(args, answers)).await;
+        commands::read_weights(args)?;
+        if args.sites.is_some() {
+            let report = report.clone();
+            return show_while(&mut show, |answers| commands::report_from_files(report, answers)).await;
+        }
     }
     if let Command::Locate(args) = command {
         if args.sites.is_some() {

@@ -5,12 +5,16 @@
 
 mod axis;
 mod bar;
+mod curve;
+mod interval_bar;
 mod lines;
 mod strip;
 mod timeline;
 
 pub(crate) use axis::Axis;
 pub(crate) use bar::{Part, bar};
+pub(crate) use curve::{Mark, curve};
+pub(crate) use interval_bar::{Scale, interval_bar};
 pub(crate) use lines::{Line, Point, lines};
 use maud::{Markup, html};
 pub(crate) use strip::{Cell, strip};

@@ -1,5 +1,6 @@
 //! The region coverage report: from where each node is near, how surely, and what is not measured.
 
+mod answer;
 mod caveats;
 mod json;
 mod map;
@@ -18,7 +19,7 @@ use isochrone_coverage::report::{CoverageReport, Region};
 use serde_json::Value;
 
 pub use self::observations::from_store;
-pub(crate) use self::words::window;
+pub(crate) use self::words::{weight_title, window};
 use crate::Printed;
 use crate::frame::Frame;
 use crate::lines::Lines;
@@ -80,7 +81,7 @@ fn measured(regions: &[Region]) -> Option<Vec<&Region>> {
 }
 
 /// Whom the figures come from.
-fn attributions(report: &CoverageReport) -> Vec<String> {
+pub(crate) fn attributions(report: &CoverageReport) -> Vec<String> {
     let mut all = vec![notes::attribution(&report.weights.source)];
     if !all[0].contains(cities::ATTRIBUTION) {
         all.push(cities::ATTRIBUTION.to_owned());

@@ -6,6 +6,7 @@
 pub mod audit;
 mod characters;
 mod charts;
+pub mod count;
 pub mod coverage;
 pub mod frame;
 #[cfg(test)]

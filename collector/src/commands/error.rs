@@ -73,6 +73,9 @@ pub enum CommandError {
     /// The coverage report cannot be made.
     #[error(transparent)]
     Coverage(#[from] ReportError),
+    /// A report on coverage came without a count.
+    #[error("nothing was counted; report this")]
+    NotCounted,
     /// A report cannot read the store.
     #[error("the store cannot be read")]
     Unread(#[source] StoreError),

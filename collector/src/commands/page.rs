@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use isochrone_base::error_chain::chain;
+use isochrone_coverage::count::Thresholds;
 use isochrone_coverage::report::{self, CoverageReport};
 use isochrone_coverage::weights::Weights;
 use isochrone_proto::units::UnixMillis;
@@ -19,7 +20,7 @@ use isochrone_web::{ReportError, ReportQuery, Reports, Weights as PageWeights};
 use tokio::sync::Semaphore;
 
 use self::links::{Document, links};
-use super::reports::{Asker, ReportFailure, Turn, coverage, nodes, reading};
+use super::reports::{Asked, Asker, ReportFailure, Turn, coverage, nodes, reading};
 use super::{CommandContext, Out};
 
 /// Reports that are made at once for the page: each reads the whole log of its window. One more waits its turn.
@@ -56,7 +57,9 @@ impl PageReports {
         };
         let (turn, out) = (self.turn().await, Out::nowhere());
         let asker = Asker { out: &out, turn };
-        Ok(coverage(&self.context, self.window(&query)?, weights, asker).await?)
+        let thresholds = Thresholds::default();
+        let asked = Asked { weights, thresholds };
+        Ok(coverage(&self.context, self.window(&query)?, asked, asker).await?)
     }
 
     async fn nodes(&self, query: ReportQuery) -> Result<NodesReport, ReportError> {

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use isochrone_base::roster::Roster;
 use isochrone_base::words::rfc3339_second;
+use isochrone_coverage::count::Thresholds;
 use isochrone_coverage::files::{self, FileText};
-use isochrone_coverage::observations::Source;
+use isochrone_coverage::locate::impossible;
+use isochrone_coverage::observations::{Observations, Source};
 use isochrone_coverage::report::{self, CoverageReport, Options};
 use isochrone_coverage::weights::Weights;
 use isochrone_planner::removed_nodes;
 use isochrone_proto::units::UnixMillis;
+use isochrone_report::count::CountReport;
 use isochrone_report::log::Window;
 use isochrone_report::nodes::NodesReport;
 use isochrone_report::{Printed, coverage, nodes, show};
@@ -23,7 +26,9 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{CommandContext, CommandError, Out, UsageError, WIDTH, blocking};
 use crate::assembly::roster;
-use crate::cli::{Accepted, CoverageArgs, ExportCommand, Format, ReportCommand, ReportFormat, WindowArgs};
+use crate::cli::{
+    Accepted, CountArgs, CoverageArgs, ExportCommand, Format, ReportCommand, ReportFormat, WindowArgs,
+};
 use crate::control::Answers;
 
 /// Resampling is random; the same data gives the same report.
@@ -33,27 +38,88 @@ const WEIGHTS_BYTES_MAX: u64 = 8 << 20;
 /// Exported text travels in pieces of about this size.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// `report coverage` from two files: no store, no collector.
-pub async fn coverage_from_files(args: CoverageArgs, answers: Answers) -> u8 {
+/// `report coverage` or `report count` from two files: no store, no collector.
+pub async fn report_from_files(command: ReportCommand, answers: Answers) -> u8 {
     let out = Out::of_files(answers);
     let result = async {
-        let format = args.format;
-        let report = blocking(move || report_of_files(&args)).await?;
-        print(&report, format, &out).await
+        match command {
+            ReportCommand::Coverage(args) => {
+                let format = args.format;
+                let report = blocking(move || report_of_files(&args, Thresholds::default())).await?;
+                print(&report, format, &out).await
+            }
+            ReportCommand::Count(args) => {
+                let format = args.coverage.format;
+                let thresholds = thresholds(&args);
+                let report = blocking(move || report_of_files(&args.coverage, thresholds)).await?;
+                print_count(report, format, &out).await
+            }
+            ReportCommand::Nodes { .. } => Err(UsageError::FilesApart.into()),
+        }
     };
     out.end(result.await).await
 }
 
-fn report_of_files(args: &CoverageArgs) -> Result<CoverageReport, CommandError> {
+fn report_of_files(args: &CoverageArgs, thresholds: Thresholds) -> Result<CoverageReport, CommandError> {
     let (Some(sites), Some(rtt)) = (&args.sites, &args.rtt) else {
         return Err(UsageError::FilesApart.into());
     };
     let sites = FileText::load(sites)?;
     let rtt = FileText::load(rtt)?;
     let observations = files::read(&sites, &rtt, &args.nodes)?;
-    let options = Options::new(weights(args)?);
+    let asked = Asked {
+        weights: weights(args)?,
+        thresholds,
+    };
     let mut random = StdRng::seed_from_u64(SEED);
-    Ok(report::build(&observations, &options, &mut random)?)
+    Ok(report::build(
+        &observations,
+        &options(asked, &observations),
+        &mut random,
+    )?)
+}
+
+/// What a report on coverage is to be by.
+pub(super) struct Asked {
+    pub(super) weights: Weights,
+    pub(super) thresholds: Thresholds,
+}
+
+/// The same without whatever light says is not where it claims to be.
+fn options(asked: Asked, observations: &Observations) -> Options {
+    let impossible = impossible(observations);
+    let nodes = impossible
+        .nodes
+        .iter()
+        .map(|&node| observations.nodes[node].name.clone());
+    let vantages = impossible.vantages.iter();
+    let vantages = vantages.map(|&vantage| observations.vantages[vantage].name.clone());
+    let mut names: Vec<String> = nodes.chain(vantages).collect();
+    names.sort();
+    names.dedup();
+    Options {
+        impossible: names,
+        count: Some(asked.thresholds),
+        ..Options::new(asked.weights)
+    }
+}
+
+fn thresholds(args: &CountArgs) -> Thresholds {
+    Thresholds {
+        drop_ms: args.drop_ms,
+        add_ms: args.add_ms,
+    }
+}
+
+async fn print_count(
+    mut coverage: CoverageReport,
+    format: ReportFormat,
+    out: &Out,
+) -> Result<(), CommandError> {
+    let Some(count) = coverage.count.take() else {
+        return Err(CommandError::NotCounted);
+    };
+    print(&CountReport { coverage, count }, format, out).await
 }
 
 /// Reads the file that `--weights` names, so that it goes along with the command.
@@ -254,9 +320,22 @@ pub(super) async fn carry_out(
 ) -> Result<(), CommandError> {
     match command {
         ReportCommand::Coverage(args) => {
-            let (window, weights) = (window(context, &args.window)?, weights(&args)?);
-            let report = coverage(context, window, weights, Asker { out, turn: None }).await?;
+            let asked = Asked {
+                weights: weights(&args)?,
+                thresholds: Thresholds::default(),
+            };
+            let window = window(context, &args.window)?;
+            let report = coverage(context, window, asked, Asker { out, turn: None }).await?;
             print(&report, args.format, out).await
+        }
+        ReportCommand::Count(args) => {
+            let asked = Asked {
+                weights: weights(&args.coverage)?,
+                thresholds: thresholds(&args),
+            };
+            let window = window(context, &args.coverage.window)?;
+            let report = coverage(context, window, asked, Asker { out, turn: None }).await?;
+            print_count(report, args.coverage.format, out).await
         }
         ReportCommand::Nodes { window, format } => {
             let report = nodes(
@@ -323,7 +402,7 @@ pub(super) async fn nodes(
 pub(super) async fn coverage(
     context: &CommandContext,
     window: Window,
-    weights: Weights,
+    asked: Asked,
     asker: Asker<'_>,
 ) -> Result<CoverageReport, ReportFailure> {
     let (context, out) = (context.clone(), asker.out.clone());
@@ -339,7 +418,7 @@ pub(super) async fn coverage(
             coverage::from_store(&read.store, &read.roster, read.window, source, &mut progress)?;
         let options = Options {
             target_ms: Some(f64::from(context.config.coverage_target_ms)),
-            ..Options::new(weights)
+            ..options(asked, &observations)
         };
         let mut random = StdRng::seed_from_u64(SEED);
         Ok(report::build(&observations, &options, &mut random)?)

@@ -112,6 +112,10 @@ fn commands() -> Vec<String> {
         &["text", "json", "html", "md", "csv"],
     );
     each(
+        &format!("report count {WINDOW}"),
+        &["text", "json", "html", "md", "csv"],
+    );
+    each(
         &format!("locate {WINDOW}"),
         &["text", "json", "html", "md", "csv"],
     );

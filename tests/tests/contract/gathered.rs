@@ -94,6 +94,7 @@ impl Mesh {
             ("show", collector(&["show", "tokyo"])),
             ("coverage", collector(&["report", "coverage"])),
             ("locate", collector(&["locate"])),
+            ("count", collector(&["report", "count"])),
             ("nodes", collector(&["report", "nodes"])),
             ("ledger", collector(&["ledger"])),
             ("status", vec![self.status()]),
@@ -115,6 +116,7 @@ impl Mesh {
             ("nodes", csv(&["report", "nodes"])),
             ("coverage", csv(&["report", "coverage"])),
             ("locate", csv(&["locate"])),
+            ("count", csv(&["report", "count"])),
         ])
     }
 

@@ -10,13 +10,16 @@ use crate::book;
 use crate::gathered::MESH;
 use crate::key_tree;
 
-/// Every JSON output has its keys; those of coverage and locate together with a report on files, which knows more.
+/// Every JSON output has its keys; those of coverage, count and locate together with a report on files, which knows more.
 #[test]
 fn keys_of_every_output_are_the_agreed_ones() {
     for (name, documents) in &MESH.json {
         let mut documents = documents.clone();
         if *name == "coverage" {
-            documents.push(coverage_of_files());
+            documents.push(of_files("coverage"));
+        }
+        if *name == "count" {
+            documents.push(of_files("count"));
         }
         if *name == "locate" {
             documents.push(locate_of_files());
@@ -58,17 +61,10 @@ fn columns_of_csv_are_the_listed_ones() {
     }
 }
 
-fn coverage_of_files() -> Value {
+fn of_files(report: &str) -> Value {
     let example = |name: &str| book::root().join("docs/example").join(name);
     let said = Command::new(program("isochrone-collector"))
-        .args([
-            "report",
-            "coverage",
-            "--format",
-            "json",
-            "--nodes",
-            "berlin,tokyo",
-        ])
+        .args(["report", report, "--format", "json", "--nodes", "berlin,tokyo"])
         .arg("--sites")
         .arg(example("sites.csv"))
         .arg("--rtt")

@@ -76,7 +76,7 @@ fn band(axis: Axis, run: &[Point], y: impl Fn(f64) -> f64) -> String {
 }
 
 /// 1, 2 or 5 times a power of ten, at or above `value`.
-fn round_above(value: f64) -> f64 {
+pub(super) fn round_above(value: f64) -> f64 {
     let power = 10f64.powf(value.max(1e-3).log10().floor());
     let fits = [1.0, 2.0, 5.0, 10.0].into_iter().map(|step| step * power);
     fits.into_iter()

@@ -1,10 +1,12 @@
 //! The world map: one SVG that shows, for each budget, which places are within it.
 
+pub(super) mod predicted;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use isochrone_coverage::geo::Position;
-use isochrone_coverage::report::{ClassReport, CoverageReport, Standing, VantageReport, WeightedPlace};
+use isochrone_coverage::report::{ClassReport, CoverageReport, Standing, VantageReport};
 use isochrone_coverage::weights::WeightKind;
 use maud::{Markup, html};
 
@@ -19,6 +21,8 @@ const SIZES: [f64; 4] = [0.04, 0.1, 0.25, 0.6];
 /// Marks stand whole between these heights of the picture.
 const UPPER: f64 = 14.0;
 const LOWER: f64 = EqualEarth::HEIGHT - 6.0;
+/// Cities after the best guess that are marked.
+const RUNNERS_UP: usize = 4;
 /// With more vantages than this, their rings are smaller.
 const CROWD: usize = 60;
 
@@ -40,11 +44,13 @@ pub(super) fn coverage(report: &CoverageReport, class: &ClassReport) -> Markup {
                 " live or count; triangles are nodes, rings are vantages. The tables below say the same in figures."
             }
             path.land d=(EqualEarth::land_path()) {}
+            (predicted::contours(class))
             (dots(report, class))
             @for vantage in &class.vantages {
                 @let (x, y) = at(vantage.position);
                 circle.vantage cx=(x) cy=(y) { title { (vantage_title(vantage)) (beyond(vantage.position)) } }
             }
+            (next_cities(report))
             @for (node, position) in nodes() {
                 @let (x, y) = at(position);
                 path.node d={ "M" (x) " " (y) "m0-3.5l-5.6-10h11.2z" } { title { "Node " (node.name) ", " (node.site) (beyond(position)) } }
@@ -60,9 +66,12 @@ fn dots(report: &CoverageReport, class: &ClassReport) -> Markup {
         let (x, y) = EqualEarth::project(place.position);
         let y = y.clamp(UPPER, LOWER);
         let key = (place.speaker, (x / CELL) as i32, (y / CELL) as i32);
-        cells.entry(key).or_default().add(place, (x, y));
+        cells.entry(key).or_default().add(place.weight, (x, y));
     }
     let heaviest = cells.values().map(|dot| dot.weight).fold(0.0, f64::max);
+    if class.predicted.is_some() {
+        cells.retain(|(speaker, ..), _| speaker.is_some());
+    }
     let mut paths: BTreeMap<(Option<usize>, usize), String> = BTreeMap::new();
     for ((speaker, ..), dot) in &cells {
         let path = paths.entry((*speaker, dot.size(heaviest))).or_default();
@@ -75,10 +84,29 @@ fn dots(report: &CoverageReport, class: &ClassReport) -> Markup {
         Some(vantage) => format!("Spoken for by {}", vantage_title(vantage)),
     };
     html! {
+        @if let Some(predicted) = &class.predicted { (predicted::cells(class, predicted, heaviest)) }
         @for ((speaker, size), path) in &paths {
             @let vantage = speaker.map(|index| &class.vantages[index]);
             @let standing = vantage.map_or_else(String::new, |vantage| standing_classes(class, vantage));
-            path class={ "dot s" (size) (standing) } d=(path) { title { (title(vantage)) } }
+            @let class = if vantage.is_some() { "dot s" } else { "dot blank s" };
+            path class={ (class) (size) (standing) } d=(path) { title { (title(vantage)) } }
+        }
+    }
+}
+
+/// Where the next node belongs, as far as is known; the best guess largest.
+fn next_cities(report: &CoverageReport) -> Markup {
+    let next = report.count.as_ref().and_then(|count| count.next.as_ref());
+    html! {
+        @if let Some(next) = next {
+            @for (rank, city) in next.runners_up.iter().take(RUNNERS_UP).enumerate().map(|(at, city)| (at + 2, city)).chain([(1, &next.best)]) {
+                @let (x, y) = at(city.position);
+                g.next.best[rank == 1] {
+                    title { "Best guess for the next node, number " (rank) ": " (city.place) }
+                    circle cx=(x) cy=(y) r=(if rank == 1 { 7.5 } else { 5.5 }) {}
+                    text x=(x) y=(y) dy=".36em" text-anchor="middle" { (rank) }
+                }
+            }
         }
     }
 }
@@ -106,9 +134,9 @@ struct Dot {
 }
 
 impl Dot {
-    fn add(&mut self, place: &WeightedPlace, (x, y): (f64, f64)) {
+    fn add(&mut self, weight: f64, (x, y): (f64, f64)) {
         // A place without weight still marks where it lies.
-        let weight = place.weight.max(f64::MIN_POSITIVE);
+        let weight = weight.max(f64::MIN_POSITIVE);
         let part = weight / (self.weight + weight);
         self.weight += weight;
         self.x += (x - self.x) * part;

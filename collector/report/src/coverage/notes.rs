@@ -48,6 +48,9 @@ pub(crate) fn sentence(note: &Note) -> String {
             };
             format!("Node {node} was measured and is {now} since: it is left out.")
         }
+        Note::NodeUnplaced { node } => format!(
+            "Node {node} has no coordinates, and is left out: give it some with `target set {node} --location`."
+        ),
         Note::Impossible { names } => format!(
             "Left out, for light contradicts the place {}: {}. See `locate`: place does not fit; typo?",
             if names.len() == 1 {
@@ -71,9 +74,6 @@ pub(crate) fn sentence(note: &Note) -> String {
         Note::FewRuns { vantages, least } => format!(
             "Fewer than {least} runs reached any node from {}: its figures may be chance.",
             vantages.join(", ")
-        ),
-        Note::NodeUnplaced { node } => format!(
-            "Node {node} has no coordinates, and is left out: give it some with `target set {node} --location`."
         ),
         Note::ProbeUnplaced { probe } => format!(
             "Probe {probe} has no coordinates, and is left out: give it some with `probe invite --location`."

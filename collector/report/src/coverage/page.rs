@@ -1,16 +1,22 @@
 //! The report as one HTML page.
 
+mod figure;
+mod nodes;
+
 use isochrone_coverage::observations::Source;
-use isochrone_coverage::report::{ClassReport, CoverageReport, Region, Share};
+use isochrone_coverage::report::{ClassReport, CoverageReport, Region};
 use maud::{Markup, html};
 
-use super::map;
+use super::answer::answer;
 use super::words::{self, of_what};
-use super::{caveats, measured, tables};
+use super::{caveats, measured, predicted, tables};
 use crate::charts::{Part, bar};
+use crate::count;
 use crate::frame::Frame;
 use crate::words::{budget, percent, weight};
 
+/// What this page has beside every page.
+const STYLE: &str = include_str!("page/style.css");
 /// How many unmeasured regions are listed.
 const UNMEASURED: usize = 12;
 
@@ -25,9 +31,11 @@ pub(super) fn html(report: &CoverageReport, mut frame: Frame) -> String {
     frame.sources.insert(0, source);
     frame.method.extend(caveats::first_byte(report));
     let body = html! {
+        div.answer { @for sentence in answer(report) { p { (sentence) } } }
         @for (index, class) in report.classes.iter().enumerate() { (section(report, index, class)) }
+        (whole(report))
     };
-    frame.html(&budget_style(report), &body)
+    frame.html(&format!("{STYLE}{}", budget_style(report)), &body)
 }
 
 /// One rule for each budget: the chosen one colours its dots.
@@ -39,6 +47,10 @@ fn budget_style(report: &CoverageReport) -> String {
                 "#b{index}:checked~.map .i{index}{{stroke:var(--within);stroke-linecap:round;opacity:1}}\
                  #b{index}:checked~.map .o{index}{{stroke:var(--beyond);stroke-linecap:square;opacity:1}}\
                  #b{index}:checked~.map .n{index}{{stroke:var(--own);stroke-linecap:square;opacity:1}}\
+                 #b{index}:checked~.map .soft.p{index}{{stroke:var(--within)}}\
+                 #b{index}:checked~.map .soft.q{index}{{stroke:var(--beyond);stroke-linecap:square}}\
+                 #b{index}:checked~.map .hatch.p{index},#b{index}:checked~.map .hatch.q{index}{{display:none}}\
+                 #b{index}:checked~.map .c{index}{{display:inline}}\
                  #b{index}:checked~.tally .t{index}{{display:flex}}\
                  #b{index}:checked~.choice label[for=b{index}]{{display:block;background:var(--ink);color:var(--paper);border-color:var(--ink)}}\
                  #b{index}:focus-visible~.choice label[for=b{index}]{{outline:3px solid var(--focus);outline-offset:2px}}"
@@ -53,8 +65,9 @@ fn section(report: &CoverageReport, index: usize, class: &ClassReport) -> Markup
         section.class {
             h2 { (words::class_title(class.access)) }
             p.first { (words::first_line(report, class)) }
+            @if index == 0 { (figure::world(report, class)) }
             (headline(report, class))
-            @if index == 0 { (map_figure(report, class)) }
+            @if index == 0 { (counting(report, class)) }
             (unmeasured(class))
             @for (title, regions) in words::region_lists(class) {
                 @if let Some(regions) = measured(regions) {
@@ -63,7 +76,51 @@ fn section(report: &CoverageReport, index: usize, class: &ClassReport) -> Markup
             }
             @if class.regions.iter().any(words::narrow) { p.hint { "¹ " (words::NARROW) "." } }
             (tables::vantages(report, class).html())
+            (beyond_measured(report, class))
         }
+    }
+}
+
+/// What is predicted by country, and coverage in depth.
+fn beyond_measured(report: &CoverageReport, class: &ClassReport) -> Markup {
+    let depth = predicted::depth(report, class);
+    html! {
+        @if let Some(regions) = predicted::regions(class, report.first_budget(class)) { (regions.html()) }
+        @if !depth.is_empty() {
+            h3 { "In depth" }
+            ul.depth { @for sentence in &depth { li { (sentence) } } }
+        }
+    }
+}
+
+/// What concerns the whole report.
+fn whole(report: &CoverageReport) -> Markup {
+    let top = predicted::top_countries(report);
+    html! {
+        @if let Some(beside) = predicted::beside(report) { (beside.html()) }
+        @if !top.is_empty() {
+            h3 { "The rule of the heaviest countries" }
+            ul.depth { @for sentence in &top { li { (sentence) } } }
+        }
+        h3 { "To disagree with it" }
+        p.first {
+            "Every figure of this page stands unrounded, with its interval and count, in the same report as JSON or CSV \
+             (" code { "report coverage --format json" } "); which node is worth what in " code { "report count" }
+            ", whose place does not fit in " code { "locate" } ", and each measurement in " code { "export ndjson" } "."
+        }
+    }
+}
+
+/// Too many or too few, and node by node.
+fn counting(report: &CoverageReport, class: &ClassReport) -> Markup {
+    html! {
+        @if let Some(counted) = &report.count {
+            h2 { "Too many or too few?" }
+            ul.depth { @for sentence in count::answer(counted) { li { (sentence) } } }
+            (count::curve_figure(counted))
+            (count::node_bars(counted))
+        }
+        (nodes::table(report, class).html())
     }
 }
 
@@ -75,7 +132,6 @@ fn headline(report: &CoverageReport, class: &ClassReport) -> Markup {
             div.callout role="note" {
                 h3 { "No headline share" }
                 @for why in words::withheld(class) { p { (why) } }
-                p { "What can be said: the distances below, what is not measured, and a count." }
                 (counted)
             }
         } @else if let Some(share) = share {
@@ -90,70 +146,6 @@ fn headline(report: &CoverageReport, class: &ClassReport) -> Markup {
             }
             (counted)
             (tables::shares(report, class).html())
-        }
-    }
-}
-
-fn map_figure(report: &CoverageReport, class: &ClassReport) -> Markup {
-    let first = report.first_budget(class);
-    let shares = || class.shares.iter().enumerate();
-    html! {
-        figure.world role="group" aria-label="Map by budget" {
-            @for (index, share) in shares() {
-                input type="radio" name="budget" id={ "b" (index) } aria-label=(budget(share.budget_ms)) checked[index == first];
-            }
-            p.choice {
-                span { "Round-trip time within" }
-                @for (index, share) in shares() { label for={ "b" (index) } { (budget(share.budget_ms)) } }
-            }
-            (map::coverage(report, class))
-            div.tally {
-                // Only without figures where none may be a headline.
-                @if class.withheld.is_empty() {
-                    @for (index, share) in shares() { div class={ "t" (index) } { (tally(share)) } }
-                }
-            }
-            figcaption {
-                (legend())
-                span.hint {
-                    "Dots: places, by " (of_what(report)) ". Dots that lie close together are drawn as one."
-                }
-            }
-        }
-    }
-}
-
-/// A bar with its figures in words below it.
-fn tally(share: &Share) -> Markup {
-    html! {
-        (words::bar(share))
-        p {
-            span { b { (percent(share.within)) } " within" }
-            span { b { (percent(share.beyond)) } " beyond" }
-            span {
-                b { (percent(share.unknown)) } " not measured"
-                @if share.own_node > 0.0 {
-                    ", " (percent(share.own_node)) " of it with its own node, the next beyond"
-                }
-            }
-        }
-    }
-}
-
-fn legend() -> Markup {
-    let dots = [
-        ("l-within", "within"),
-        ("l-beyond", "beyond"),
-        ("l-own", "has its own node, the next is beyond"),
-        ("l-unknown", "not measured"),
-    ];
-    html! {
-        ul.legend {
-            @for (class, words) in dots {
-                li { svg viewBox="0 0 16 16" aria-hidden="true" { path class=(class) d="M8 8h.02" {} } (words) }
-            }
-            li { svg viewBox="0 0 16 16" aria-hidden="true" { path.node d="M8 13l-5.6-10h11.2z" {} } "node" }
-            li { svg viewBox="0 0 16 16" aria-hidden="true" { circle.vantage cx="8" cy="8" {} } "vantage" }
         }
     }
 }

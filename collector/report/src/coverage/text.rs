@@ -3,6 +3,7 @@
 use isochrone_coverage::report::{ClassReport, CoverageReport, Region};
 use isochrone_coverage::weights::WeightKind;
 
+use super::answer::answer;
 use super::words::{self, weight_title};
 use super::{measured, predicted, tables};
 use crate::lines::Lines;
@@ -12,6 +13,8 @@ use crate::words::{percent, weight};
 const UNMEASURED: usize = 10;
 
 pub(super) fn body(report: &CoverageReport, lines: &mut Lines) {
+    lines.blank();
+    answer(report).iter().for_each(|sentence| lines.wrapped(sentence));
     for class in &report.classes {
         lines.blank();
         self::class(report, class, lines);

@@ -70,7 +70,7 @@ pub(super) fn first_line(report: &CoverageReport, class: &ClassReport) -> String
     }
 }
 
-fn networks(class: &ClassReport) -> String {
+pub(super) fn networks(class: &ClassReport) -> String {
     match class.witnesses.networks_given {
         true => count(class.witnesses.networks, "network"),
         false => "networks that are not given (counted as one)".to_owned(),
@@ -230,7 +230,7 @@ pub(super) fn of_what(report: &CoverageReport) -> &'static str {
 }
 
 /// The title of the column of weights.
-pub(super) fn weight_title(report: &CoverageReport) -> &'static str {
+pub(crate) fn weight_title(report: &CoverageReport) -> &'static str {
     match report.weights.kind {
         WeightKind::People => "people",
         WeightKind::Sites => "sites",

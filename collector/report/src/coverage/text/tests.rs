@@ -51,7 +51,7 @@ fn summary_comes_first() {
         lines
             .iter()
             .take(5)
-            .any(|line| line.starts_with("3 vantages in 2 networks speak for")),
+            .any(|line| line.starts_with("Between servers: 3 vantages in 2 networks;")),
         "{text}"
     );
     assert!(text.contains("Less than 30 % is measured"), "{text}");

@@ -1,0 +1,150 @@
+//! The count as JSON, `isochrone.count/1`: keys are never renamed, further ones may be added.
+
+use isochrone_coverage::count::{
+    Candidate, CurvePoint, Doubt, DropOne, NextNode, NodeVerdict, Priced, Redundancy, Unpredictable,
+    Unreliable, Wanted,
+};
+use isochrone_coverage::observations::Source;
+use isochrone_coverage::report::Interval;
+use serde_json::{Value, json};
+
+use super::CountReport;
+use super::words::{answer, verdict};
+use crate::Printed as _;
+
+/// Numbers are not rounded.
+pub(super) fn document(report: &CountReport) -> Value {
+    let (count, coverage) = (&report.count, &report.coverage);
+    let frame = report.frame();
+    json!({
+        "schema": "isochrone.count/1",
+        "source": coverage.source.as_str(),
+        "demo": coverage.source == Source::Demo,
+        "window": coverage.window.map(|window| json!({ "from": window.from.to_string(), "to": window.to.to_string() })),
+        "verdict": count.verdict.as_str(),
+        "says": verdict(count),
+        "answer": answer(count),
+        "reasons": count.reasons.iter().map(|doubt| reason(*doubt)).collect::<Vec<_>>(),
+        "by_latency_alone": count.by_latency_alone,
+        "thresholds": { "drop_ms": count.thresholds.drop_ms, "add_ms": count.thresholds.add_ms },
+        "priced": priced(count.priced),
+        "known_share": count.known_share,
+        "predicted_share": count.predicted_share,
+        "vantages": count.vantages,
+        "nodes": count.nodes,
+        "curve": count.curve.iter().map(curve).collect::<Vec<_>>(),
+        "drop_one": count.drop_one.iter().map(drop_one).collect::<Vec<_>>(),
+        "worst_loss": count.worst_loss.as_ref().map(drop_one),
+        "next": count.next.as_ref().map(next),
+        "unpredictable": count.unpredictable.iter().map(unpredictable).collect::<Vec<_>>(),
+        "redundancy": count.redundancy.iter().map(redundancy).collect::<Vec<_>>(),
+        "measure": count.measure.iter().map(measure).collect::<Vec<_>>(),
+        "caveats": frame.method,
+        "attributions": frame.sources,
+    })
+}
+
+fn reason(doubt: Doubt) -> &'static str {
+    match doubt {
+        Doubt::FewVantages => "few-vantages",
+        Doubt::WideIntervals => "wide-intervals",
+        Doubt::NoPredictions => "no-predictions",
+        Doubt::NotByDays => "not-by-days",
+        Doubt::NothingKnown => "nothing-known",
+    }
+}
+
+fn priced(priced: Priced) -> Value {
+    match priced {
+        Priced::ByDays { chosen, priced } => json!({ "chosen_days": chosen, "priced_days": priced }),
+        Priced::Alike => Value::Null,
+    }
+}
+
+fn ends(interval: Option<Interval>) -> (Option<f64>, Option<f64>) {
+    (
+        interval.map(|interval| interval.low),
+        interval.map(|interval| interval.high),
+    )
+}
+
+fn curve(point: &CurvePoint) -> Value {
+    let (low, high) = ends(point.interval);
+    json!({ "k": point.k, "mean_ms": point.mean_ms, "low_ms": low, "high_ms": high, "nodes": point.chosen })
+}
+
+fn drop_one(drop: &DropOne) -> Value {
+    let (low, high) = ends(drop.interval);
+    let measure: &[String] = match &drop.verdict {
+        NodeVerdict::Needed => &[],
+        NodeVerdict::MayGo { confirm_with } => confirm_with,
+        NodeVerdict::CannotTell { measure } => measure,
+    };
+    json!({
+        "node": drop.node,
+        "cost_ms": drop.cost_ms,
+        "low_ms": low,
+        "high_ms": high,
+        "weight": drop.weight,
+        "verdict": drop.verdict.as_str(),
+        "measure": measure,
+    })
+}
+
+fn next(next: &NextNode) -> Value {
+    json!({
+        "best": candidate(&next.best),
+        "runners_up": next.runners_up.iter().map(candidate).collect::<Vec<_>>(),
+        "calibrated": next.calibrated,
+    })
+}
+
+fn candidate(city: &Candidate) -> Value {
+    let (low, high) = ends(city.interval);
+    json!({
+        "place": city.place,
+        "latitude": city.position.latitude(),
+        "longitude": city.position.longitude(),
+        "country": city.country.map(|country| country.to_string()),
+        "gain_ms": city.gain_ms,
+        "low_ms": low,
+        "high_ms": high,
+        "predicted": city.predicted,
+    })
+}
+
+fn unpredictable(country: &Unpredictable) -> Value {
+    let (median_ms, usual_ms, sites) = match country.why {
+        Unreliable::Unseen => (None, None, 0),
+        Unreliable::Misses {
+            median_ms,
+            usual_ms,
+            sites,
+        } => (Some(median_ms), Some(usual_ms), sites),
+    };
+    json!({
+        "country": country.country.to_string(),
+        "name": country.country.name(),
+        "share": country.share,
+        "sites": sites,
+        "median_error_ms": median_ms,
+        "usual_error_ms": usual_ms,
+        "city": country.city.as_ref().map(candidate),
+    })
+}
+
+fn redundancy(seen: &Redundancy) -> Value {
+    json!({ "vantage": seen.vantage, "within_100_ms": seen.within, "second_ms": seen.second_ms })
+}
+
+fn measure(wanted: &Wanted) -> Value {
+    let (low, high) = ends(wanted.interval);
+    json!({
+        "place": wanted.place,
+        "latitude": wanted.position.latitude(),
+        "longitude": wanted.position.longitude(),
+        "weight": wanted.weight,
+        "low_ms": low,
+        "high_ms": high,
+    })
+}

@@ -1,0 +1,173 @@
+use isochrone_coverage::count::{
+    Candidate, Count, CurvePoint, Doubt, DropOne, NextNode, NodeVerdict, Priced, Redundancy, Thresholds,
+    Unpredictable, Unreliable, Verdict, Wanted,
+};
+use isochrone_coverage::country::Country;
+use isochrone_coverage::fixture::{report, small_world};
+use isochrone_coverage::geo::Position;
+use isochrone_coverage::report::Interval;
+use isochrone_coverage::weights::Weights;
+
+use super::*;
+
+fn interval(low: f64, high: f64) -> Option<Interval> {
+    Some(Interval { low, high })
+}
+
+fn city(place: &str, gain_ms: f64) -> Candidate {
+    Candidate {
+        place: place.to_owned(),
+        position: Position::new(6.5, 3.4).unwrap(),
+        country: Country::code(&place[place.len() - 2..]),
+        gain_ms,
+        interval: interval(gain_ms / 2.0, gain_ms * 2.0),
+        predicted: true,
+    }
+}
+
+fn lost(node: &str, cost_ms: f64, verdict: NodeVerdict) -> DropOne {
+    DropOne {
+        node: node.to_owned(),
+        cost_ms,
+        interval: interval(cost_ms / 4.0, cost_ms * 2.0),
+        weight: 9e6,
+        verdict,
+    }
+}
+
+/// Two nodes of which one may go, seen from ten vantages.
+fn count() -> Count {
+    let needed = lost("tokyo", 31.4, NodeVerdict::Needed);
+    let confirm_with = vec!["Lagos, NG".to_owned()];
+    let point = |k, mean_ms| CurvePoint {
+        k,
+        mean_ms,
+        interval: interval(mean_ms * 0.9, mean_ms * 1.2),
+        chosen: ["tokyo", "berlin", "Lagos, NG", "Lima, PE"][..k]
+            .iter()
+            .map(|&name| name.to_owned())
+            .collect(),
+    };
+    Count {
+        verdict: Verdict::CannotTell,
+        reasons: vec![Doubt::FewVantages, Doubt::WideIntervals],
+        by_latency_alone: true,
+        thresholds: Thresholds::default(),
+        priced: Priced::ByDays { chosen: 8, priced: 7 },
+        known_share: 0.8,
+        predicted_share: 0.72,
+        vantages: 10,
+        nodes: 2,
+        curve: vec![point(1, 146.0), point(2, 92.0), point(3, 75.0), point(4, 54.0)],
+        drop_one: vec![
+            needed.clone(),
+            lost("berlin", 0.3, NodeVerdict::MayGo { confirm_with }),
+        ],
+        worst_loss: Some(needed),
+        next: Some(NextNode {
+            best: city("Lagos, NG", 12.0),
+            runners_up: vec![city("Lima, PE", 9.0)],
+            calibrated: false,
+        }),
+        unpredictable: vec![Unpredictable {
+            country: Country::code("CN").unwrap(),
+            share: 0.18,
+            city: Some(city("Shanghai, CN", 14.0)),
+            why: Unreliable::Misses {
+                median_ms: 41.0,
+                usual_ms: 12.0,
+                sites: 3,
+            },
+        }],
+        redundancy: vec![Redundancy {
+            vantage: "v-paris".to_owned(),
+            within: 1,
+            second_ms: Some(210.0),
+        }],
+        measure: vec![Wanted {
+            place: "Lagos, NG".to_owned(),
+            position: Position::new(6.5, 3.4).unwrap(),
+            weight: 2.1e8,
+            interval: None,
+        }],
+    }
+}
+
+fn counted(count: Count) -> CountReport {
+    CountReport {
+        coverage: report(&small_world(), Weights::people()),
+        count,
+    }
+}
+
+#[test]
+fn every_format_of_a_count_is_as_agreed() {
+    crate::golden::check("count", &counted(count()));
+}
+
+#[test]
+fn answer_comes_first_and_says_what_would_decide() {
+    let text = counted(count()).text(100);
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let at = |words: &str| text.find(words).unwrap_or_else(|| panic!("{words}: {text}"));
+    let verdict = at(
+        "Whether 2 nodes are too many or too few cannot be told, by latency alone: 10 vantages are too few",
+    );
+    let next =
+        at("Best guess for the next city: Lagos, NG (12.0 ms less in the mean, 6.00–24.0), not yet measured");
+    let china = at(
+        "China (18.0 % of the weight) cannot be predicted: its 3 known sites, left out, are predicted 41.0 ms off",
+    );
+    let decide = at("Measuring from these places would decide most: Lagos, NG.");
+    assert!(verdict < next && next < china && china < decide);
+    at("The intervals of gains are not calibrated.");
+    at("candidate to drop, confirm with Lagos, NG");
+}
+
+#[test]
+fn sure_verdicts_are_said_as_such() {
+    let of = |verdict| {
+        let reasons = Vec::new();
+        words::verdict(&Count {
+            verdict,
+            reasons,
+            ..count()
+        })
+    };
+    assert!(of(Verdict::TooMany).starts_with("Too many, by latency alone: of 2 nodes at least one can go"));
+    assert!(of(Verdict::TooFew).starts_with("Too few, by latency alone: one more beside the 2 nodes"));
+}
+
+#[test]
+fn without_predictions_no_node_is_priced_and_the_reader_is_told_why() {
+    let bare = Count {
+        drop_one: Vec::new(),
+        worst_loss: None,
+        next: None,
+        curve: Vec::new(),
+        ..count()
+    };
+    let report = counted(bare);
+    let (text, html) = (report.text(100), report.html());
+    assert!(text.contains("What each node is worth is not printed"), "{text}");
+    assert!(!text.contains("If one node were gone"), "{text}");
+    assert!(!html.contains("class=\"worth\"") && !html.contains("class=\"chart-figure"));
+    assert_eq!(report.json()["drop_one"], serde_json::json!([]));
+}
+
+#[test]
+fn page_draws_the_curve_and_each_nodes_worth() {
+    let html = counted(count()).html();
+    for drawn in [
+        "class=\"whisker\"",
+        "class=\"hole\"",
+        "class=\"threshold\"",
+        "fill needed",
+        "fill may-go",
+    ] {
+        assert!(html.contains(drawn), "{drawn}");
+    }
+    for outside in ["<script", "src=", "href=", "url(", "@import", "http:", "https:"] {
+        assert!(!html.contains(outside), "{outside}");
+    }
+}

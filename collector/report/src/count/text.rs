@@ -1,0 +1,28 @@
+//! The count as text for a terminal, or as Markdown: the answer first, then tables.
+
+use super::words::answer;
+use super::{CountReport, tables};
+use crate::coverage::weight_title;
+use crate::lines::Lines;
+use crate::tables::Table;
+
+pub(super) fn body(report: &CountReport, lines: &mut Lines) {
+    let (count, what) = (&report.count, weight_title(&report.coverage));
+    lines.blank();
+    answer(count).iter().for_each(|sentence| lines.wrapped(sentence));
+    let tables = [
+        (!count.drop_one.is_empty()).then(|| tables::drop_one(count, what)),
+        (!count.curve.is_empty()).then(|| tables::curve(count)),
+        (!count.measure.is_empty()).then(|| tables::measure(count, what)),
+        (!count.redundancy.is_empty()).then(|| tables::redundancy(count)),
+    ];
+    for table in tables.into_iter().flatten() {
+        section(&table, lines);
+    }
+}
+
+fn section(table: &Table, lines: &mut Lines) {
+    lines.blank();
+    lines.heading(2, table.title());
+    lines.table(table);
+}

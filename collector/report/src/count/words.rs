@@ -1,0 +1,256 @@
+//! What every rendering of the count says in the same words.
+
+use isochrone_base::words::count as so_many;
+use isochrone_coverage::count::{
+    Candidate, Count, Doubt, DropOne, LEAST_VANTAGES, NextNode, NodeVerdict, Priced, Unpredictable,
+    Unreliable, Verdict, Wanted,
+};
+use isochrone_coverage::observations::AccessClass;
+use isochrone_coverage::report::Interval;
+
+use super::CountReport;
+use crate::words::{ms, ms_interval, percent};
+
+/// What the words mean, for a reader who meets them here first.
+pub(crate) const GLOSSARY: [(&str, &str); 5] = [
+    (
+        "Mean time",
+        "The round-trip time to the nearest node, averaged over all weight that was measured or predicted.",
+    ),
+    (
+        "Cost of losing a node",
+        "How much longer the mean time is without it.",
+    ),
+    (
+        "Gain of a city",
+        "How much shorter the mean time would be with one more node there.",
+    ),
+    (
+        "Predicted",
+        "Nobody measured it. The time comes from distance, from what was measured elsewhere, and from older public \
+         measurements; its interval was calibrated by leaving out whole areas.",
+    ),
+    (
+        "90 % interval",
+        "Days were drawn again and again, whole, and the predicted field with them; nine of ten results lay in this range.",
+    ),
+];
+/// Places that are listed in a sentence.
+const NAMED: usize = 5;
+
+/// The answer, in a few sentences.
+pub(crate) fn answer(count: &Count) -> Vec<String> {
+    let mut sentences = vec![verdict(count)];
+    sentences.extend(count.next.as_ref().map(next));
+    sentences.extend(count.unpredictable.iter().map(unpredictable));
+    sentences.extend(worst_loss(count));
+    sentences.extend(decide(&count.measure));
+    sentences
+}
+
+/// Too many, too few, or why it cannot be told.
+pub(super) fn verdict(count: &Count) -> String {
+    let nodes = so_many(count.nodes, "node");
+    let (drop_ms, add_ms) = (count.thresholds.drop_ms, count.thresholds.add_ms);
+    let alone = if count.by_latency_alone {
+        ", by latency alone"
+    } else {
+        ""
+    };
+    match count.verdict {
+        Verdict::TooMany => format!(
+            "Too many{alone}: of {nodes} at least one can go at a cost below {drop_ms} ms in the mean."
+        ),
+        Verdict::TooFew => format!(
+            "Too few{alone}: one more beside the {nodes} would shorten the mean by more than {add_ms} ms."
+        ),
+        Verdict::CannotTell => {
+            let reasons: Vec<String> = count.reasons.iter().map(|doubt| reason(*doubt, count)).collect();
+            let why = if reasons.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", reasons.join("; "))
+            };
+            format!("Whether {nodes} are too many or too few cannot be told{alone}{why}.")
+        }
+    }
+}
+
+fn reason(doubt: Doubt, count: &Count) -> String {
+    match doubt {
+        Doubt::FewVantages => format!(
+            "{} are too few for a verdict on a whole network, which needs {LEAST_VANTAGES}",
+            so_many(count.vantages, "vantage")
+        ),
+        Doubt::WideIntervals => "the intervals reach across what counts as worth a node".to_owned(),
+        Doubt::NoPredictions => "most places are neither measured nor predicted".to_owned(),
+        Doubt::NotByDays => "without days, the same times chose the nodes and priced them".to_owned(),
+        Doubt::NothingKnown => "nothing was measured that counts".to_owned(),
+    }
+}
+
+/// Where the next node belongs, as far as anyone can say.
+pub(super) fn next(next: &NextNode) -> String {
+    let runners = match next.runners_up.split_first() {
+        None => String::new(),
+        Some(_) => {
+            let all: Vec<String> = next.runners_up.iter().take(NAMED).map(gain).collect();
+            format!("; runners-up {}", all.join(", "))
+        }
+    };
+    let measured = if next.best.predicted {
+        ", not yet measured"
+    } else {
+        ""
+    };
+    let calibrated = if next.calibrated {
+        ""
+    } else {
+        " The intervals of gains are not calibrated."
+    };
+    format!(
+        "Best guess for the next city: {}{measured}{runners}.{calibrated}",
+        gain(&next.best)
+    )
+}
+
+/// `Lagos, NG (4.2 ms less in the mean, 1.0–9.3)`
+fn gain(candidate: &Candidate) -> String {
+    let interval = candidate
+        .interval
+        .map(|interval| format!(", {}", ms_interval(Some(interval))))
+        .unwrap_or_default();
+    format!(
+        "{} ({} ms less in the mean{interval})",
+        candidate.place,
+        ms(Some(candidate.gain_ms))
+    )
+}
+
+/// A country of its own line: what is predicted there cannot be relied on.
+pub(super) fn unpredictable(country: &Unpredictable) -> String {
+    let why = match country.why {
+        Unreliable::Unseen => "no site is known in it".to_owned(),
+        Unreliable::Misses {
+            median_ms,
+            usual_ms,
+            sites,
+        } => format!(
+            "its {}, left out, {} predicted {} ms off, where {} ms are usual",
+            so_many(sites, "known site"),
+            if sites == 1 { "is" } else { "are" },
+            ms(Some(median_ms)),
+            ms(Some(usual_ms))
+        ),
+    };
+    let city = country
+        .city
+        .as_ref()
+        .map(|city| format!(" Its best city would seem to be {}.", gain(city)))
+        .unwrap_or_default();
+    format!(
+        "{} ({} of the weight) cannot be predicted: {why}.{city}",
+        country.country.name(),
+        percent(country.share)
+    )
+}
+
+fn worst_loss(count: &Count) -> Option<String> {
+    let worst = count.worst_loss.as_ref()?;
+    Some(format!(
+        "The node that is missed most is {}: without it the mean is {} ms longer{}.",
+        worst.node,
+        ms(Some(worst.cost_ms)),
+        in_brackets(worst.interval)
+    ))
+}
+
+/// What to measure.
+pub(crate) fn decide(measure: &[Wanted]) -> Option<String> {
+    let places: Vec<&str> = measure
+        .iter()
+        .take(NAMED)
+        .map(|wanted| wanted.place.as_str())
+        .collect();
+    (!places.is_empty()).then(|| {
+        format!(
+            "Measuring from these places would decide most: {}.",
+            places.join("; ")
+        )
+    })
+}
+
+fn in_brackets(interval: Option<Interval>) -> String {
+    interval
+        .map(|interval| format!(" ({})", ms_interval(Some(interval))))
+        .unwrap_or_default()
+}
+
+/// What follows for one node.
+pub(crate) fn node_verdict(drop: &DropOne) -> String {
+    match &drop.verdict {
+        NodeVerdict::Needed => "needed".to_owned(),
+        NodeVerdict::MayGo { confirm_with } if confirm_with.is_empty() => "candidate to drop".to_owned(),
+        NodeVerdict::MayGo { confirm_with } => {
+            format!("candidate to drop, confirm with {}", list(confirm_with))
+        }
+        NodeVerdict::CannotTell { measure } if measure.is_empty() => "cannot tell".to_owned(),
+        NodeVerdict::CannotTell { measure } => format!("cannot tell; measure {}", list(measure)),
+    }
+}
+
+fn list(places: &[String]) -> String {
+    let some: Vec<&str> = places.iter().take(2).map(String::as_str).collect();
+    some.join("; ")
+}
+
+/// How the figures were made, and what they cannot say.
+pub(super) fn method(report: &CountReport) -> Vec<String> {
+    let count = &report.count;
+    let mut method = vec![
+        format!(
+            "The mean runs over {} of the weight; of that share of all weight, {} is predicted and not measured.",
+            percent(count.known_share),
+            percent(count.predicted_share)
+        ),
+        match count.priced {
+            Priced::ByDays { chosen, priced } => format!(
+                "Sets of nodes were chosen on {} and priced on {}: on the days that chose them they would look better \
+                 than they are.",
+                so_many(chosen, "odd day"),
+                so_many(priced, "even day")
+            ),
+            Priced::Alike => {
+                "The same times chose sets of nodes and priced them, so gains look a little better than they are."
+                    .to_owned()
+            }
+        },
+        format!(
+            "A node is needed if the lower end of its loss is above {} ms in the mean, a candidate to drop if the upper \
+             end is below it; the next one is wanted if its gain is above {} ms at the lower end. Both thresholds are the \
+             lead's to set.",
+            count.thresholds.drop_ms, count.thresholds.add_ms
+        ),
+    ];
+    if count.by_latency_alone {
+        method.push(
+            "How much each node carries is not in it: a node may be needed for its traffic.".to_owned(),
+        );
+    }
+    if count.drop_one.is_empty() {
+        method.push(
+            "What each node is worth is not printed: from so few vantages alone it would be noise (rank correlation \
+             with the truth .03)."
+                .to_owned(),
+        );
+    }
+    if report
+        .coverage
+        .classes
+        .first()
+        .is_some_and(|class| class.access == AccessClass::DataCentre)
+    {
+        method.push("Between servers: no figure holds a user's last mile.".to_owned());
+    }
+    method
+}

@@ -1,0 +1,135 @@
+//! The answer for a reader who knows nothing of the project: what is known, how far people are from a node, whose place
+//! lies, where the next node belongs, and what to measure. The first sentences of every rendering.
+
+use isochrone_base::words::count as so_many;
+use isochrone_coverage::count::{NextNode, Unpredictable};
+use isochrone_coverage::note::Note;
+use isochrone_coverage::observations::AccessClass;
+use isochrone_coverage::report::{ClassReport, CoverageReport, SPEAKS_FOR_KM, Share};
+use isochrone_coverage::weights::WeightKind;
+
+use super::words::{networks, of_what};
+use crate::count;
+use crate::words::{budget, ms, percent};
+
+/// The answer, in a few sentences, the weightiest first.
+pub(super) fn answer(report: &CoverageReport) -> Vec<String> {
+    let mut sentences = Vec::new();
+    sentences.extend(report.classes.first().map(|class| witnesses(report, class)));
+    sentences.extend(misplaced(report));
+    if let Some(class) = report.classes.first() {
+        sentences.extend(shares(report, class));
+        sentences.extend(backup(class));
+    }
+    if let Some(counted) = &report.count {
+        sentences.extend(counted.next.as_ref().map(next));
+        sentences.extend(unpredictable(report, &counted.unpredictable));
+        sentences.extend(count::decide(&counted.measure));
+    }
+    sentences
+}
+
+/// Who measured, and how much of the world they stand near.
+fn witnesses(report: &CoverageReport, class: &ClassReport) -> String {
+    let known = percent(class.known_share());
+    let between = match class.access {
+        AccessClass::DataCentre => "Between servers",
+        AccessClass::Eyeball => "From users' lines",
+        AccessClass::Unknown => "From sites whose access is not known",
+    };
+    let near = match report.weights.kind {
+        WeightKind::Sites => format!("{known} of sites were measured"),
+        WeightKind::People => {
+            format!("{known} of city people live within {SPEAKS_FOR_KM} km of one, in its country")
+        }
+        WeightKind::File => {
+            format!("{known} of the file's weight lies within {SPEAKS_FOR_KM} km of one, in its country")
+        }
+    };
+    format!(
+        "{between}: {} in {}; {near}.",
+        so_many(class.vantages.len(), "vantage"),
+        networks(class)
+    )
+}
+
+/// How far the weight is from a node: measured only, where that may be a headline, and with predictions.
+fn shares(report: &CoverageReport, class: &ClassReport) -> Option<String> {
+    let at = report.first_budget(class);
+    let measured = class.shares.get(at)?;
+    let three = |share: &Share| {
+        format!(
+            "{} within, {} beyond, {} unknown",
+            percent(share.within),
+            percent(share.beyond),
+            percent(share.unknown)
+        )
+    };
+    let headline = class.withheld.is_empty();
+    let measured_words = headline.then(|| format!("measured: {}", three(measured)));
+    let predicted = class.predicted.as_ref().and_then(|all| all.shares.get(at));
+    let predicted_words = predicted.map(|share| format!("with predictions: {}", three(share)));
+    let parts: Vec<String> = measured_words.into_iter().chain(predicted_words).collect();
+    (!parts.is_empty()).then(|| {
+        format!(
+            "Of {}, {} or less from a node, {}.",
+            of_what(report),
+            budget(measured.budget_ms),
+            parts.join("; ")
+        )
+    })
+}
+
+/// Whose claimed place lies.
+fn misplaced(report: &CoverageReport) -> Option<String> {
+    report.notes.iter().find_map(|note| match note {
+        Note::Impossible { names } => Some(format!(
+            "{}: place does not fit; typo? Left out here; `locate` says why.",
+            names.join(", ")
+        )),
+        _ => None,
+    })
+}
+
+/// Where the next node belongs, without figures: they stand below.
+fn next(next: &NextNode) -> String {
+    let runners: Vec<&str> = next.runners_up.iter().map(|city| city.place.as_str()).collect();
+    let runners = match runners.is_empty() {
+        true => String::new(),
+        false => format!("; runners-up {}", runners.join("; ")),
+    };
+    let measured = if next.best.predicted {
+        ", not yet measured"
+    } else {
+        ""
+    };
+    format!(
+        "Best guess for the next city: {}{measured}{runners}.",
+        next.best.place
+    )
+}
+
+/// The heavy countries of which no prediction can be relied on.
+fn unpredictable(report: &CoverageReport, countries: &[Unpredictable]) -> Option<String> {
+    let names: Vec<&str> = countries.iter().map(|one| one.country.name()).collect();
+    let (last, others) = names.split_last()?;
+    let all = match others {
+        [] => (*last).to_owned(),
+        others => format!("{} and {last}", others.join(", ")),
+    };
+    let share = percent(countries.iter().map(|one| one.share).sum());
+    Some(format!(
+        "{all} ({share} of {}) cannot be predicted.",
+        of_what(report)
+    ))
+}
+
+/// How far the nearest node is, and the next.
+fn backup(class: &ClassReport) -> Option<String> {
+    let backup = class.depth.backup?;
+    Some(format!(
+        "Backup distances: where it was measured, the nearest node is {} ms away in the mean, and the next one {} ms.",
+        ms(Some(backup.nearest_ms)),
+        ms(Some(backup.next_ms))
+    ))
+}
