@@ -144,19 +144,24 @@ impl CityTable {
         Some((self.city(index), self.cities[index].unit.distance_km(unit)))
     }
 
-    /// The largest city of a country within so many kilometres of a place.
-    pub(crate) fn largest_of(&'static self, country: Country, position: Position, km: f64) -> Option<City> {
+    /// The largest city within a distance of a place, whatever its country: what people call that place.
+    pub fn largest_near(&'static self, position: Position, km: f64) -> Option<City> {
         let unit = position.unit();
-        let range = self.facts(country)?.cities.clone();
-        let near = range.filter(|&index| self.cities[index].unit.distance_km(unit) <= km);
+        let near = (0..self.cities.len()).filter(|&index| self.cities[index].unit.distance_km(unit) <= km);
         near.max_by_key(|&index| self.cities[index].people)
             .map(|index| self.city(index))
     }
 
-    /// The largest city within a distance of a place: what people call that place.
-    pub fn largest_within(&'static self, position: Position, km: f64) -> Option<City> {
+    /// The largest city of a country within so many kilometres of a place.
+    pub(crate) fn largest_within(
+        &'static self,
+        country: Country,
+        position: Position,
+        km: f64,
+    ) -> Option<City> {
         let unit = position.unit();
-        let near = (0..self.cities.len()).filter(|&index| self.cities[index].unit.distance_km(unit) <= km);
+        let range = self.facts(country)?.cities.clone();
+        let near = range.filter(|&index| self.cities[index].unit.distance_km(unit) <= km);
         near.max_by_key(|&index| self.cities[index].people)
             .map(|index| self.city(index))
     }

@@ -309,7 +309,7 @@ pub(super) fn coordinates(position: Position) -> String {
 
 /// The nearest city, and how far it is.
 pub(super) fn near(position: Position) -> String {
-    if let Some(city) = cities::table().largest_within(position, AT_KM) {
+    if let Some(city) = cities::table().largest_near(position, AT_KM) {
         return format!("at {}, {}", city.name, city.country);
     }
     match cities::table().nearest(position) {

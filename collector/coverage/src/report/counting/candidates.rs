@@ -70,8 +70,8 @@ fn sites(nodes: &[Position], mesh: Option<&Mesh>) -> Vec<Spot> {
 pub(super) fn city(position: Position, country: Option<Country>) -> Option<(String, Position)> {
     let table = cities::table();
     let city = match country {
-        Some(country) => table.largest_of(country, position, AROUND_KM),
-        None => table.largest_within(position, AROUND_KM),
+        Some(country) => table.largest_within(country, position, AROUND_KM),
+        None => table.largest_near(position, AROUND_KM),
     };
     let city = city.or_else(|| table.nearest(position).map(|(city, _)| city))?;
     Some((format!("{}, {}", city.name, city.country), city.position))
