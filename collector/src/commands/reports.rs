@@ -469,6 +469,7 @@ mod tests {
 
     use super::*;
     use crate::cli::{Cli, Command, Program};
+    use crate::demo::world::{CITIES, claimed, rtt};
 
     #[test]
     fn instants_before_all_and_still_to_come_are_told_as_such() {
@@ -490,6 +491,47 @@ mod tests {
             instant("--to", "2099-01-01T00:00:00Z").is_ok(),
             "a window may end later"
         );
+    }
+
+    /// The demo's places and times as files, each place as it is claimed.
+    fn demo_files(folder: &std::path::Path) -> CoverageArgs {
+        let mut sites = "site,latitude,longitude\n".to_owned();
+        let mut times = "source,destination,rtt_ms\n".to_owned();
+        for (a, city) in CITIES.iter().enumerate() {
+            let (latitude, longitude) = claimed(city);
+            sites += &format!("{},{latitude},{longitude}\n", city.name);
+            for b in (0..CITIES.len()).filter(|&b| b != a) {
+                let ms = rtt(a, b).as_millis();
+                times += &format!("{},{},{ms}\n", city.name, CITIES[b].name);
+            }
+        }
+        let (sites_file, times_file) = (folder.join("sites.csv"), folder.join("rtt.csv"));
+        std::fs::write(&sites_file, sites).unwrap();
+        std::fs::write(&times_file, times).unwrap();
+        let nodes = CITIES.iter().filter(|city| city.has_node);
+        CoverageArgs {
+            sites: Some(sites_file),
+            rtt: Some(times_file),
+            nodes: nodes.map(|city| city.name.to_owned()).collect(),
+            ..coverage_args("people")
+        }
+    }
+
+    #[test]
+    fn demo_report_answers_in_its_first_sentences_and_names_the_node_whose_place_lies() {
+        let folder = tempfile::tempdir().unwrap();
+        let report = report_of_files(&demo_files(folder.path()), Thresholds::default()).unwrap();
+        let text = report.text(100).split_whitespace().collect::<Vec<_>>().join(" ");
+        let at = |words: &str| text.find(words).unwrap_or_else(|| panic!("{words}: {text}"));
+        let sentences = [
+            at("9 vantages in"),
+            at("losangeles: place does not fit; typo? Left out here"),
+            at("Of people, 100 ms or less from a node, with predictions:"),
+            at("Best guess for the next city:"),
+            at("How to read this"),
+        ];
+        assert!(sentences.is_sorted(), "{sentences:?}: {text}");
+        assert!(report.nodes.iter().all(|node| node.name != "losangeles"));
     }
 
     fn coverage_args(weights: &str) -> CoverageArgs {
