@@ -75,5 +75,16 @@ fn step(store: &Store, now: UnixMillis) -> Result<bool, StoreError> {
         );
         return Ok(true);
     }
+    for folded in [Store::fold_rollups, Store::roll_up_again] {
+        if let Some(folded) = folded(store, now)? {
+            tracing::debug!(
+                measurements = folded.measurements,
+                replaced = folded.replaced,
+                files = folded.files,
+                "rollups put together"
+            );
+            return Ok(true);
+        }
+    }
     Ok(false)
 }

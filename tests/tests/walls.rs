@@ -12,7 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("probe", &["proto"]),
     ("collector/coverage", &[]),
     ("collector/base", &["coverage", "proto"]),
-    ("collector/store", &["base", "proto"]),
+    ("collector/store", &["base", "coverage", "proto"]),
     ("collector/gate", &["base", "proto", "store"]),
     ("collector/planner", &["base", "gate", "proto", "store"]),
     ("collector/watch", &["base", "proto", "store"]),

@@ -326,7 +326,7 @@ fn store_files_names_each_sealed_measurement_once() {
         .unwrap();
     let (_, printed) = said(&context, "store files");
     let paths: Vec<&str> = printed.lines().collect();
-    assert_eq!(paths.len(), 2);
+    assert_eq!(paths.len(), 2, "of measurements");
     assert!(paths.iter().all(|path| fs::metadata(path).is_ok()), "{paths:?}");
     let (_, printed) = said(&context, "store files --format json");
     let json: serde_json::Value = serde_json::from_str(&printed).unwrap();

@@ -24,7 +24,7 @@ use crate::numbers::{Numbers, read_number};
 use crate::plans::PlanCache;
 use crate::query::KnownCommits;
 use crate::rows::words_of;
-use crate::segment::{Directory, Folder, Segments};
+use crate::segment::{Directory, Folder, Logged, Segments};
 use crate::tables;
 use crate::transaction::Transaction;
 
@@ -59,6 +59,8 @@ pub(crate) struct Inner {
     opener: Opener,
     reserve: DiskReserve,
     pub(crate) segments: Segments,
+    /// What the log adds up to.
+    pub(crate) logged: Logged,
     pub(crate) known_commits: KnownCommits,
     pub(crate) plans: RwLock<PlanCache>,
     /// What its numbers say, read once.
@@ -191,6 +193,7 @@ impl Store {
             opener,
             reserve,
             segments: Segments::new(folder),
+            logged: Logged::default(),
             known_commits: KnownCommits::default(),
             plans: RwLock::default(),
             demo: AtomicBool::new(false),

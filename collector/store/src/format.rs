@@ -5,6 +5,7 @@ use redb::{TableDefinition, TableError, TableHandle as _, WriteTransaction};
 use crate::StoreError;
 use crate::found::Found;
 use crate::numbers::Numbers;
+use crate::segment::{Broken, mark_all, mark_broken};
 use crate::tables::*;
 
 /// Where formats 1 to 3 kept their number.
@@ -19,7 +20,8 @@ pub(crate) fn prepare(transaction: &WriteTransaction, found: &Found) -> Result<(
         });
     }
     let mut numbers = Numbers::open(transaction, found)?;
-    match numbers.get(META_FORMAT)? {
+    let before = numbers.get(META_FORMAT)?;
+    match before {
         FORMAT => {}
         0 | FORMAT_OLDEST..FORMAT => numbers.set(META_FORMAT, FORMAT)?, // 0: new; or damaged twice, and each row says its form by itself
         other => {
@@ -30,7 +32,17 @@ pub(crate) fn prepare(transaction: &WriteTransaction, found: &Found) -> Result<(
         }
     }
     with_each_table!(table => table.open(transaction, found)?);
-    Ok(())
+    match before {
+        0 => {
+            let broken = Broken {
+                any: true, // whether there were rollups is not known then
+                ..Broken::default()
+            };
+            mark_broken(transaction, found, &broken)
+        }
+        FORMAT_OLDEST..FORMAT => mark_all(transaction, found), // it has no rollups
+        _ => Ok(()),
+    }
 }
 
 /// The number of an older format, whose tables this build cannot open.

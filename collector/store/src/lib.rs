@@ -49,5 +49,7 @@ pub use self::query::{HourOfTarget, Point, Runs, Said, Series};
 pub use self::records::Records;
 pub(crate) use self::row::{Malformed, RowReader, RowWriter};
 pub use self::scan::{ScanRange, Stored};
-pub use self::segment::{Compacted, Sealed, SegmentFile, Tier, UnknownTier};
+pub use self::segment::{
+    Compacted, Loss, Period, Rollup, RollupRange, Sealed, SegmentFile, Sums, Tier, Timing, UnknownTier,
+};
 pub use self::transaction::Transaction;

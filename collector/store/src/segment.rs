@@ -15,29 +15,35 @@ mod files;
 mod folder;
 mod gather;
 mod holds;
+mod marks;
 mod opened;
 mod outcomes;
+mod rollup;
 mod runs;
 mod schema;
 mod sealed;
 mod sealer;
 mod series;
+mod sheet;
 #[cfg(test)]
 mod tests;
 mod tier;
 mod timed;
 mod words;
+mod writer;
 
 pub(crate) use self::catalogue::{Group, Segment, Span};
 pub(crate) use self::checked::Withheld;
-pub use self::compaction::Compacted;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use self::content::Content;
 pub(crate) use self::error::FileError;
-pub use self::files::SegmentFile;
+pub use self::files::{Compacted, SegmentFile};
 pub(crate) use self::folder::{Directory, Folder};
 pub(crate) use self::holds::Segments;
+pub(crate) use self::marks::{Broken, mark_all, mark_broken};
 pub(crate) use self::opened::RowGroup;
+pub(crate) use self::rollup::Logged;
+pub use self::rollup::{Loss, Period, Rollup, RollupRange, Sums, Timing};
 pub(crate) use self::sealed::SealedLog;
 pub use self::sealer::Sealed;
 pub use self::tier::{Tier, UnknownTier};

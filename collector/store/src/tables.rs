@@ -21,6 +21,8 @@ pub(crate) const SEGMENTS: TableOf<u64> = TableOf::new(twice::SEGMENTS.0);
 pub(crate) const SEALED: TableOf<u64> = TableOf::new(twice::SEALED.0);
 /// segment's number → the file of a segment that others replaced, and since when.
 pub(crate) const REPLACED: TableOf<u64> = TableOf::new("replaced segments");
+/// day of slots → the number of its mark: its rollups do not count, and are to be made again.
+pub(crate) const UNROLLED: TableOf<u32> = TableOf::new(twice::UNROLLED.0);
 /// hour of a batch's last slot → the first commit number of such a batch: where a search by time begins.
 pub(crate) const LOG_HOURS: TableOf<u32> = TableOf::new("log hours");
 /// (probe, epoch, sequence) → what stands there, its commit number, its digest.
@@ -55,6 +57,8 @@ pub(crate) const ENDS_AGAIN: TableOf<u64> = TableOf::new(twice::ENDS.1);
 
 /// Each row of [`SEGMENTS`] once more.
 pub(crate) const SEGMENTS_AGAIN: TableOf<u64> = TableOf::new(twice::SEGMENTS.1);
+/// Each row of [`UNROLLED`] once more.
+pub(crate) const UNROLLED_AGAIN: TableOf<u32> = TableOf::new(twice::UNROLLED.1);
 /// Each row of [`SEALED`] once more.
 pub(crate) const SEALED_AGAIN: TableOf<u64> = TableOf::new(twice::SEALED.1);
 
@@ -187,7 +191,8 @@ macro_rules! with_each_table {
     ($table:ident => $work:expr) => {
         $crate::tables::with_each_table!(@ $table => $work;
             ASIDE LOG LOG_HOURS STREAM EPOCHS SEEN HOURS PROBE_HOURS TOMBSTONES FORKS QUARANTINE ENDS PLANS
-            EPOCHS_AGAIN HOURS_AGAIN ENDS_AGAIN SEGMENTS SEGMENTS_AGAIN SEALED SEALED_AGAIN REPLACED)
+            EPOCHS_AGAIN HOURS_AGAIN ENDS_AGAIN SEGMENTS SEGMENTS_AGAIN SEALED SEALED_AGAIN REPLACED
+            UNROLLED UNROLLED_AGAIN)
     };
     (@ $table:ident => $work:expr; $($name:ident)*) => {
         $({

@@ -9,6 +9,8 @@ pub(crate) const ENDS: Twice = ("ends", "ends again");
 pub(crate) const SEGMENTS: Twice = ("segments", "segments again");
 pub(crate) const SEALED: Twice = ("sealed batches", "sealed batches again");
 
+pub(crate) const UNROLLED: Twice = ("days without rollups", "days without rollups again");
+
 /// The tables of records, [`crate::Records`].
 pub(crate) const RECORDS: [Twice; 13] = [
     ("probes", "probes again"),
@@ -28,5 +30,7 @@ pub(crate) const RECORDS: [Twice; 13] = [
 
 /// Every table that is kept twice.
 pub(crate) fn kept_twice() -> impl Iterator<Item = Twice> {
-    [EPOCHS, HOURS, ENDS, SEGMENTS, SEALED].into_iter().chain(RECORDS)
+    [EPOCHS, HOURS, ENDS, SEGMENTS, SEALED, UNROLLED]
+        .into_iter()
+        .chain(RECORDS)
 }

@@ -228,6 +228,7 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     // Reading what is stored with other programs
     lead("sudo isochrone-collector store files", ""), // nothing is old enough
+    lead("sudo isochrone-collector store files --tier hour", ""),
     lead(
         "sudo isochrone-collector store files --format json",
         "\"isochrone.files/1\"",

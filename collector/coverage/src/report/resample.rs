@@ -268,7 +268,7 @@ mod tests {
                 };
                 match exact {
                     None => prop_assert!(replicate.is_nan()),
-                    // The merged histogram clamps to its exact extremes: both are within 1 %.
+                    // The merged histogram clamps to its exact extremes: both are within the error of a bucket.
                     Some(us) => prop_assert!((replicate - us / 1e3).abs() <= us / 1e3 * 0.0203),
                 }
             }

@@ -7,7 +7,7 @@ use crate::aside::SetAside;
 use crate::found::{Damaged, Fault, Found};
 use crate::rows::{TableOf, guarded};
 use crate::seal::{SEAL_BYTES, seal, unseal};
-use crate::tables::{ENDS, EPOCHS, HOURS, SEALED, SEGMENTS};
+use crate::tables::{ENDS, EPOCHS, HOURS, SEALED, SEGMENTS, UNROLLED};
 use crate::twice::kept_twice;
 
 /// Of so many rows of a table the true keys are looked for, where theirs were damaged; each is tried on every row.
@@ -37,6 +37,8 @@ pub(super) fn heal_copies(
             heal(transaction, found, (ENDS, &mut damaged))?;
         } else if name == SEGMENTS.name {
             heal(transaction, found, (SEGMENTS, &mut damaged))?;
+        } else if name == UNROLLED.name {
+            heal(transaction, found, (UNROLLED, &mut damaged))?;
         } else if name == SEALED.name {
             heal(transaction, found, (SEALED, &mut damaged))?;
         } else {

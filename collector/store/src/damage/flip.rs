@@ -7,7 +7,7 @@ use crate::rows::TableOf;
 use crate::tables::{
     ASIDE, ENDS, ENDS_AGAIN, EPOCHS, EPOCHS_AGAIN, FORKS, HOURS, HOURS_AGAIN, LOG, LOG_HOURS, NUMBERS, PLANS,
     PROBE_HOURS, QUARANTINE, REPLACED, SEALED, SEALED_AGAIN, SEEN, SEGMENTS, SEGMENTS_AGAIN, STREAM,
-    TOMBSTONES,
+    TOMBSTONES, UNROLLED, UNROLLED_AGAIN,
 };
 use crate::twice::{RECORDS, kept_twice};
 use crate::{Store, StoreError};
@@ -183,6 +183,8 @@ fn table_names() -> impl Iterator<Item = &'static str> {
         SEALED.name,
         SEALED_AGAIN.name,
         REPLACED.name,
+        UNROLLED.name,
+        UNROLLED_AGAIN.name,
     ];
     let records = RECORDS.into_iter().flat_map(|(name, copy)| [name, copy]);
     let texts = NUMBERS.into_iter().map(|table| table.name).chain(records);

@@ -4,7 +4,7 @@ use crate::aside::hex;
 use crate::found::Damaged;
 use crate::tables::{
     ASIDE, ENDS, EPOCHS, FORKS, HOURS, LOG, LOG_HOURS, PLANS, PROBE_HOURS, QUARANTINE, REPLACED, SEALED,
-    SEALED_AGAIN, SEEN, SEGMENTS, SEGMENTS_AGAIN, STREAM, TOMBSTONES,
+    SEALED_AGAIN, SEEN, SEGMENTS, SEGMENTS_AGAIN, STREAM, TOMBSTONES, UNROLLED, UNROLLED_AGAIN,
 };
 
 /// A key as people read it.
@@ -21,6 +21,8 @@ pub(super) fn words_of(row: &Damaged) -> String {
         SEALED.name,
         SEALED_AGAIN.name,
         REPLACED.name,
+        UNROLLED.name,
+        UNROLLED_AGAIN.name,
     ];
     let binary = [
         STREAM.name,

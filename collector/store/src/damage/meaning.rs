@@ -8,6 +8,10 @@ pub(super) const BATCH: &str =
 pub(super) const SEGMENT: &str =
     "its measurements are served no more; the ledger counts them as dropped, not as stored";
 
+/// Of a file of rollups.
+pub(super) const ROLLUP: &str =
+    "they are made again from the measurements, where these are kept; else they are in reports no more";
+
 /// By table: what its loss means, and whether it is made good. Of a table that is kept twice: the loss of both.
 pub(super) fn consequence(table: &str) -> (&'static str, bool) {
     match table {
@@ -15,6 +19,10 @@ pub(super) fn consequence(table: &str) -> (&'static str, bool) {
         "segments" | "segments again" => (SEGMENT, false),
         "sealed batches" | "sealed batches again" => (
             "both copies are damaged: each batch that is lost with them is named by itself",
+            true,
+        ),
+        "days without rollups" | "days without rollups again" => (
+            "both copies are damaged: the rollups of all days whose measurements are kept are made again",
             true,
         ),
         "replaced segments" => ("a file that is needed no more goes with the next start", true),

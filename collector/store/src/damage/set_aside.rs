@@ -7,7 +7,7 @@ use redb::{Key, WriteTransaction};
 
 use super::copies::heal_copies;
 use super::key::words_of;
-use super::meaning::{BATCH, consequence};
+use super::meaning::{BATCH, ROLLUP, consequence};
 use super::order::{Taken, take};
 use super::recount::{Lost, Suspects, recount};
 use crate::aside::{SetAside, WRITTEN_ANEW, encode, unhex};
@@ -16,11 +16,11 @@ use crate::heads::{self, Head};
 use crate::numbers::Numbers;
 use crate::rows::{TableOf, guarded};
 use crate::seal::SEAL_BYTES;
-use crate::segment::{Segment, Segments};
+use crate::segment::{Broken, Segment, Segments, Tier, mark_broken};
 use crate::tables::{
     ASIDE, EPOCHS, EPOCHS_AGAIN, HOURS, HOURS_AGAIN, LOG, LOG_HOURS, META_ASIDE, META_ASIDE_BYTES, NUMBERS,
-    PLANS, SEALED, SEALED_AGAIN, SEEN, SEGMENTS, SEGMENTS_AGAIN, STREAM, TOMBSTONES, plan_of,
-    with_each_table,
+    PLANS, SEALED, SEALED_AGAIN, SEEN, SEGMENTS, SEGMENTS_AGAIN, STREAM, TOMBSTONES, UNROLLED,
+    UNROLLED_AGAIN, plan_of, with_each_table,
 };
 use crate::twice::RECORDS;
 use crate::{Store, StoreError, StoredBlob};
@@ -118,6 +118,7 @@ fn set_aside(
     damaged: &[Damaged],
 ) -> Result<Vec<SetAside>, StoreError> {
     let (mut rows, mut suspects) = (Vec::new(), Suspects::default());
+    let mut broken = Broken::default();
     for row in damaged {
         let Taken {
             bytes,
@@ -125,10 +126,17 @@ fn set_aside(
         } = guarded(found, row.table, || take(transaction, row))?;
         let mut aside = describe(transaction, found, row)?;
         if bytes.is_some() || was_out_of_order {
-            suspect(&mut suspects, row, bytes.as_deref());
-            if let Some(segment) = segment_of(row, bytes.as_deref()) {
-                aside.measurements = segment.rows;
+            match segment_of(row, bytes.as_deref()) {
+                Some(segment) if segment.tier != Tier::Raw => {
+                    ROLLUP.clone_into(&mut aside.consequence);
+                    broken.days.insert(segment.day.0);
+                }
+                segment => {
+                    suspect(&mut suspects, row, bytes.as_deref());
+                    aside.measurements = segment.map_or(aside.measurements, |segment| segment.rows);
+                }
             }
+            broken.any |= MARKS.contains(&row.table);
             suspects.all_seen |= was_out_of_order && row.table == SEEN.name;
         }
         if bytes.is_none() {
@@ -143,13 +151,24 @@ fn set_aside(
         index_hours(transaction, found)?;
     }
     heal_copies(transaction, found, damaged, &mut rows)?;
+    let is_lost = |row: &SetAside| SEGMENT_ROWS.contains(&row.table.as_str()) && !row.mended;
+    broken.any |= rows
+        .iter()
+        .zip(damaged)
+        .any(|((row, _), damaged)| is_lost(row) && !matches!(damaged.what, Fault::File { .. }));
     Numbers::open(transaction, found)?.heal(transaction, found)?;
     if suspects.accounts {
         let lost = recount(transaction, (found, segments), &suspects)?;
+        broken.commits = lost.iter().filter_map(|lost| lost.commit).collect();
         name_lost(&mut rows, lost);
     }
+    mark_broken(transaction, found, &broken)?;
     keep(transaction, found, rows)
 }
+
+/// Of which table rows say of a day that its rollups do not count.
+const MARKS: [&str; 2] = [UNROLLED.name, UNROLLED_AGAIN.name];
+const SEGMENT_ROWS: [&str; 2] = [SEGMENTS.name, SEGMENTS_AGAIN.name];
 
 /// Reads every row of a table: a damaged one is noted.
 pub(crate) fn read_all<K: Key + 'static>(

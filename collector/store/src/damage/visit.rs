@@ -7,7 +7,7 @@ use crate::rows::TableOf;
 use crate::tables::{
     ASIDE, ENDS, ENDS_AGAIN, EPOCHS, EPOCHS_AGAIN, FORKS, HOURS, HOURS_AGAIN, LOG, LOG_HOURS, PLANS,
     PROBE_HOURS, QUARANTINE, REPLACED, SEALED, SEALED_AGAIN, SEEN, SEGMENTS, SEGMENTS_AGAIN, STREAM,
-    TOMBSTONES,
+    TOMBSTONES, UNROLLED, UNROLLED_AGAIN,
 };
 
 /// Work with a table.
@@ -35,6 +35,8 @@ pub(super) fn with_table<V: Visit>(name: &'static str, visit: V) -> Result<V::Ou
         "segments again" => visit.visit(SEGMENTS_AGAIN),
         "sealed batches" => visit.visit(SEALED),
         "sealed batches again" => visit.visit(SEALED_AGAIN),
+        "days without rollups" => visit.visit(UNROLLED),
+        "days without rollups again" => visit.visit(UNROLLED_AGAIN),
         "replaced segments" => visit.visit(REPLACED),
         "set aside" => visit.visit(ASIDE),
         "epochs again" => visit.visit(EPOCHS_AGAIN),

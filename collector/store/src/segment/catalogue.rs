@@ -35,6 +35,9 @@ pub(crate) struct Segment {
     pub(crate) generation: u32,
 }
 
+/// Measurements of one span: so many are held in memory, when it is written and when it is read.
+pub(super) const SPAN_ROWS: u64 = 1 << 19;
+
 /// Consecutive commits: the first and the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Span {

@@ -6,7 +6,10 @@ use bytes::Bytes;
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
-use parquet::file::writer::SerializedColumnWriter;
+use parquet::file::writer::{SerializedColumnWriter, SerializedRowGroupWriter};
+use parquet::schema::types::ColumnDescPtr;
+
+use super::runs::Runs;
 
 use super::error::FileError;
 
@@ -16,8 +19,8 @@ pub(super) enum Values {
     Numbers(Vec<i32>),
     Large(Vec<i64>),
     Texts(Vec<ByteArray>),
-    /// Texts on their way into a file, most of which follow their like: each with how often it stands there.
-    Runs(Vec<(ByteArray, usize)>),
+    /// Values on their way into a file, most of which follow their like.
+    Runs(Runs),
     Flags(Vec<bool>),
 }
 
@@ -37,6 +40,11 @@ pub(super) fn text(text: &str) -> ByteArray {
 /// One of our own words.
 pub(super) fn word(word: &'static str) -> ByteArray {
     ByteArray::from(Bytes::from_static(word.as_bytes()))
+}
+
+/// A number's bytes, as they stand in a dictionary.
+pub(super) fn small(number: i32) -> ByteArray {
+    ByteArray::from(number.to_le_bytes().to_vec())
 }
 
 /// A type of cell.
@@ -77,21 +85,37 @@ impl Cells {
         }
     }
 
-    /// A column of texts that every row has: where one is another than the one before, `of` makes it.
+    /// A column of values that mostly follow their like: where one is another than the one before, `of` makes its bytes.
     pub(super) fn runs<T: PartialEq>(rows: impl Iterator<Item = T>, of: impl Fn(&T) -> ByteArray) -> Self {
-        let mut runs: Vec<(ByteArray, usize)> = Vec::new();
-        let mut last = None;
+        Self::maybe_runs(rows.map(Some), of)
+    }
+
+    /// A column of values that are counted already.
+    pub(super) const fn of_runs(runs: Runs) -> Self {
+        Self {
+            values: Values::Runs(runs),
+            present: None,
+        }
+    }
+
+    /// As [`Cells::runs`], of values that some rows have.
+    pub(super) fn maybe_runs<T: PartialEq>(
+        rows: impl Iterator<Item = Option<T>>,
+        of: impl Fn(&T) -> ByteArray,
+    ) -> Self {
+        let mut runs: Vec<(Option<ByteArray>, usize)> = Vec::new();
+        let mut last: Option<T> = None;
         for row in rows {
             match runs.last_mut() {
-                Some(run) if last.as_ref() == Some(&row) => run.1 += 1,
+                Some(run) if last == row => run.1 += 1,
                 _ => {
-                    runs.push((of(&row), 1));
-                    last = Some(row);
+                    runs.push((row.as_ref().map(&of), 1));
+                    last = row;
                 }
             }
         }
         Self {
-            values: Values::Runs(runs),
+            values: Values::Runs(runs.into_iter().collect()),
             present: None,
         }
     }
@@ -118,15 +142,28 @@ impl Cells {
         }
     }
 
-    pub(super) fn write(&self, column: &mut SerializedColumnWriter<'_>) -> Result<(), ParquetError> {
+    /// Writes them as the next column of a row group.
+    pub(super) fn write(
+        &self,
+        group: &mut SerializedRowGroupWriter<'_, Vec<u8>>,
+        column: ColumnDescPtr,
+        is_sought: bool,
+    ) -> Result<(), ParquetError> {
+        if let Values::Runs(runs) = &self.values {
+            return runs.write(group, column, is_sought);
+        }
+        let Some(mut column) = group.next_column()? else {
+            return Err(ParquetError::General("a column too many".to_owned()));
+        };
         let present = self.present.as_deref();
         match &self.values {
-            Values::Numbers(values) => write::<Int32Type>(column, values, present),
-            Values::Large(values) => write::<Int64Type>(column, values, present),
-            Values::Texts(values) => write::<ByteArrayType>(column, values, present),
-            Values::Flags(values) => write::<BoolType>(column, values, present),
-            Values::Runs(runs) => write_runs(column, runs),
-        }
+            Values::Numbers(values) => write::<Int32Type>(&mut column, values, present),
+            Values::Large(values) => write::<Int64Type>(&mut column, values, present),
+            Values::Texts(values) => write::<ByteArrayType>(&mut column, values, present),
+            Values::Flags(values) => write::<BoolType>(&mut column, values, present),
+            Values::Runs(_) => Ok(()),
+        }?;
+        column.close()
     }
 
     /// Reads some rows of a column: stretches of them, in order.
@@ -158,27 +195,6 @@ fn write<T: DataType>(
     present: Option<&[i16]>,
 ) -> Result<(), ParquetError> {
     column.typed::<T>().write_batch(values, present, None).map(drop)
-}
-
-/// Rows that are handed on at once.
-const AT_ONCE: usize = 1_024;
-
-fn write_runs(
-    column: &mut SerializedColumnWriter<'_>,
-    runs: &[(ByteArray, usize)],
-) -> Result<(), ParquetError> {
-    let mut alike = Vec::with_capacity(AT_ONCE);
-    for (text, times) in runs {
-        alike.clear();
-        alike.resize(AT_ONCE.min(*times), text.clone());
-        let mut left = *times;
-        while left > 0 {
-            let now = left.min(AT_ONCE);
-            write::<ByteArrayType>(column, &alike[..now], None)?;
-            left -= now;
-        }
-    }
-    Ok(())
 }
 
 fn some<T: DataType>(
@@ -236,6 +252,11 @@ impl<'c> Cursor<'c> {
         is_there.then_some(place)
     }
 
+    /// Goes past the next row.
+    pub(super) fn pass(&mut self) {
+        self.step();
+    }
+
     pub(super) fn number(&mut self) -> Option<i32> {
         let place = self.step()?;
         match &self.cells.values {
@@ -256,6 +277,14 @@ impl<'c> Cursor<'c> {
         let place = self.step()?;
         match &self.cells.values {
             Values::Texts(values) => values.get(place)?.as_utf8().ok(),
+            Values::Numbers(_) | Values::Large(_) | Values::Runs(_) | Values::Flags(_) => None,
+        }
+    }
+
+    pub(super) fn bytes(&mut self) -> Option<&'c [u8]> {
+        let place = self.step()?;
+        match &self.cells.values {
+            Values::Texts(values) => values.get(place).map(ByteArray::data),
             Values::Numbers(_) | Values::Large(_) | Values::Runs(_) | Values::Flags(_) => None,
         }
     }

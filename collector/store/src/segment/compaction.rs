@@ -4,33 +4,18 @@
 use std::ops::ControlFlow;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use isochrone_proto::units::UnixMillis;
 
-use super::catalogue::{Group, Segment, Span};
-use super::day::Day;
-use super::files::replace;
+use super::catalogue::{Group, SPAN_ROWS, Segment, Span};
+use super::day::{Day, OVER};
+use super::files::{Compacted, replace};
 use super::gather::Gathered;
 use super::sealed::SealedLog;
-use super::sealer::{Files, SPAN_ROWS, discard, enter};
+use super::writer::{Files, discard, enter};
 use crate::numbers::read_number;
 use crate::tables::META_SEGMENT;
 use crate::{Store, StoreError};
-
-/// A day is over when so much of the next one has passed: most of it is sealed by then.
-const OVER: Duration = Duration::from_secs(3 * 3_600);
-
-/// What was compacted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Compacted {
-    /// Files that are needed no more.
-    pub replaced: u64,
-    /// Files that hold their measurements now.
-    pub files: u64,
-    /// How many these are.
-    pub measurements: u64,
-}
 
 impl Store {
     /// Makes fewer segments of neighbours of one day, as many as make one span; `None`: there are none. Reads and writes
@@ -51,7 +36,12 @@ impl Store {
             generation: 1 + found.old.iter().map(|old| old.generation).max().unwrap_or(0),
             last: found.last,
         };
-        let written = files.write(&mut found.gathered.sheets)?;
+        let written = files.write_all(|written| {
+            for mut sheet in std::mem::take(&mut found.gathered.sheets) {
+                files.put_sheet(&mut sheet, written)?; // what they add up to stays as it is
+            }
+            Ok(())
+        })?;
         let swapped = self.write_tables(|transaction| {
             replace(transaction, self.found(), (&found.old, now))?;
             enter(transaction, self.found(), &written)

@@ -1,6 +1,7 @@
 //! A day of slots.
 
 use std::fmt;
+use std::time::Duration;
 
 use isochrone_base::words;
 use isochrone_proto::units::UnixMillis;
@@ -9,7 +10,9 @@ use isochrone_proto::units::UnixMillis;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Day(pub(crate) u32);
 
-const DAY_MS: u64 = 86_400_000;
+pub(crate) const DAY_MS: u64 = 86_400_000;
+/// A day is over when so much of the next one has passed: most of it is sealed by then.
+pub(super) const OVER: Duration = Duration::from_secs(3 * 3_600);
 
 impl Day {
     /// The day that an instant falls on.

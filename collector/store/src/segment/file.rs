@@ -12,13 +12,12 @@ use parquet::data_type::ByteArray;
 use parquet::file::metadata::KeyValue;
 use parquet::file::writer::SerializedFileWriter;
 
-use super::columns::{Cells, Cursor, text};
+use super::columns::{Cells, Cursor, small, text};
 use super::day::Day;
 use super::error::FileError;
 use super::opened::{Opened, RowGroup};
 use super::outcomes::{Outcomes, cells, micros};
-use super::runs::Runs;
-use super::schema;
+use super::schema::{self, Column};
 use super::series::{Entry, Series};
 
 /// Rows that are encoded, and read, at once.
@@ -42,7 +41,8 @@ pub(crate) fn write(facts: &Facts, series: &mut [Series]) -> Result<Vec<u8>, Fil
         one.entries.sort_by_key(|entry| (entry.run.slot, entry.commit));
     }
     let layout = facts.kind.check.layout();
-    let properties = schema::properties(layout)?.set_key_value_metadata(Some(facts.words()));
+    let properties =
+        schema::properties(layout)?.set_key_value_metadata(Some(facts.words(schema::name(layout))));
     let out = Vec::new();
     let mut writer = SerializedFileWriter::new(out, schema::of(layout)?, Arc::new(properties.build()))?;
     let names: Vec<Names> = series
@@ -69,10 +69,11 @@ pub(crate) fn write(facts: &Facts, series: &mut [Series]) -> Result<Vec<u8>, Fil
 }
 
 impl Facts {
-    fn words(&self) -> Vec<KeyValue> {
+    /// What stands in a file of rows of `schema`.
+    pub(super) fn words(&self, schema: &str) -> Vec<KeyValue> {
         let word = |key: &str, value: String| KeyValue::new(format!("isochrone.{key}"), value);
         vec![
-            word("schema", schema::name(self.kind.check.layout()).to_owned()),
+            word("schema", schema.to_owned()),
             word("kind", self.kind.to_string()),
             word("day", self.day.to_string()),
             word("first_commit", self.commits.0.to_string()),
@@ -111,53 +112,58 @@ fn write_group(
     layout: Layout,
     rows: &[Row<'_>],
 ) -> Result<(), FileError> {
-    let ids = ids(rows);
-    let mut columns = vec![
+    let mut columns = ids(rows);
+    columns.extend([
         Cells::always(rows.iter().map(|row| row.1.run.slot.0.cast_signed())),
         Cells::always(rows.iter().map(|row| row.1.commit.cast_signed())),
-        Cells::always(rows.iter().map(|row| i32::from(row.1.run.check))),
+        Cells::runs(rows.iter().map(|row| row.1.run.check), |check| {
+            small(i32::from(*check))
+        }),
         Cells::always(rows.iter().map(|row| row.1.run.lateness.get().cast_signed())),
-    ];
+    ]);
     columns.extend(cells(layout, rows.iter().map(|row| &row.1.run.outcome)));
-    let described = schema::columns(layout).zip(0..);
-    let ids: Vec<_> = ids
-        .iter()
-        .zip(described)
-        .map(|(runs, (column, place))| (runs, writer.schema_descr().column(place), column.is_sought()))
+    write_columns(writer, &columns, schema::columns(layout))
+}
+
+/// Writes the columns of a row group.
+pub(super) fn write_columns<'c>(
+    writer: &mut SerializedFileWriter<Vec<u8>>,
+    columns: &[Cells],
+    described: impl Iterator<Item = &'c Column>,
+) -> Result<(), FileError> {
+    let places: Vec<_> = described
+        .zip(0..)
+        .map(|(column, place)| (writer.schema_descr().column(place), column.is_sought()))
         .collect();
     let mut group = writer.next_row_group()?;
-    for (runs, column, is_sought) in ids {
-        runs.write(&mut group, column, is_sought)?;
-    }
-    for cells in &columns {
-        if let Some(mut column) = group.next_column()? {
-            cells.write(&mut column)?;
-            column.close()?;
-        }
+    for (cells, (column, is_sought)) in columns.iter().zip(places) {
+        cells.write(&mut group, column, is_sought)?;
     }
     group.close()?;
     Ok(())
 }
 
 /// The first columns: who measured what.
-fn ids(rows: &[Row<'_>]) -> [Runs; 6] {
+fn ids(rows: &[Row<'_>]) -> Vec<Cells> {
     let series: Vec<(&Names, usize)> = rows
         .chunk_by(|one, next| std::ptr::eq(one.0, next.0))
         .map(|rows| (rows[0].0, rows.len()))
         .collect();
-    let names = |of: fn(&Names) -> &ByteArray| -> Runs {
-        series
+    let names = |of: fn(&Names) -> &ByteArray| {
+        let of_series = series
             .iter()
-            .map(|(names, rows)| (of(names).clone(), *rows))
-            .collect()
+            .map(|(names, rows)| (Some(of(names).clone()), *rows));
+        Cells::of_runs(of_series.collect())
     };
     let epochs = rows.chunk_by(|one, next| one.1.epoch == next.1.epoch);
-    [
+    vec![
         names(|names| &names.probe),
         names(|names| &names.probe_id),
-        epochs
-            .map(|rows| (text(&rows[0].1.epoch.to_string()), rows.len()))
-            .collect(),
+        Cells::of_runs(
+            epochs
+                .map(|rows| (Some(text(&rows[0].1.epoch.to_string())), rows.len()))
+                .collect(),
+        ),
         names(|names| &names.kind),
         names(|names| &names.target),
         names(|names| &names.target_id),

@@ -11,8 +11,9 @@ use redb::WriteTransaction;
 use serde::Serialize;
 
 use super::catalogue::{Segment, segments};
-use super::sealer::is_ours;
+use super::marks;
 use super::tier::Tier;
+use super::writer::is_ours;
 use crate::found::Found;
 use crate::row::{Malformed, RowReader, RowWriter};
 use crate::tables::{REPLACED, SEGMENTS};
@@ -20,6 +21,17 @@ use crate::{Store, StoreError};
 
 /// A replaced file stays at least this long: whoever listed it may still open it.
 const KEPT: Duration = Duration::from_secs(600);
+
+/// What was compacted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Compacted {
+    /// Files that are needed no more.
+    pub replaced: u64,
+    /// Files that hold their measurements now.
+    pub files: u64,
+    /// How many these are.
+    pub measurements: u64,
+}
 
 /// A file of measurements, for readers outside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -46,13 +58,17 @@ pub struct SegmentFile {
 
 impl Store {
     /// The files of a tier, by kind, day and commits: each sealed measurement stands in exactly one of them, or is added
-    /// up in exactly one. They stay where they are for ten minutes at least.
+    /// up in exactly one; of days whose rollups are being made anew no rollups are listed meanwhile. They stay where they are for ten minutes at least.
     ///
     /// # Errors
     /// When the store failed.
     pub fn segment_files(&self, tier: Tier) -> Result<Vec<SegmentFile>, StoreError> {
-        let mut segments = self.read(|transaction| segments(transaction, self.found()))?;
-        segments.retain(|segment| segment.tier == tier);
+        let (mut segments, marks) = self.read(|transaction| {
+            let segments = segments(transaction, self.found())?;
+            Ok((segments, marks::read(transaction, self.found())?))
+        })?;
+        let counts = |segment: &Segment| tier == Tier::Raw || !marks.contains_key(&segment.day);
+        segments.retain(|segment| segment.tier == tier && counts(segment));
         segments.sort_by_key(|segment| (segment.kind, segment.day, segment.span, segment.number));
         let of = |segment: &Segment| SegmentFile {
             path: self.0.segments.folder.path(&segment.name()),

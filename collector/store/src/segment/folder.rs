@@ -6,6 +6,8 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::content::Content;
 
 /// A folder of files. The tests' disk is another one, which loses what was not synced.
@@ -24,6 +26,13 @@ pub(crate) trait Folder: Debug + Send + Sync {
 
     /// Opens a file to whoever reads it.
     fn open(&self, name: &str) -> io::Result<Arc<dyn Content>>;
+
+    /// The whole of a file.
+    fn read(&self, name: &str) -> io::Result<Bytes> {
+        let content = self.open(name)?;
+        let length = usize::try_from(content.length()?).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        content.read_at(0, length)
+    }
 
     /// Writes a file whose content is durable then; its name is with [`Folder::sync`].
     fn write(&self, name: &str, content: &[u8]) -> io::Result<()>;

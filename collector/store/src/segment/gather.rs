@@ -7,29 +7,19 @@ use isochrone_proto::ids::{Digest, PlanVersion, ProbeId, TargetId};
 use isochrone_proto::kind::Kind;
 use isochrone_proto::measurement::Measurement;
 use isochrone_proto::plan::Plan;
-use isochrone_proto::units::UnixMillis;
 
 use super::day::Day;
-use super::series::{Entry, Series};
+use super::rollup::Pieces;
+use super::series::Entry;
+use super::sheet::{SeriesKey, Sheet};
 use crate::heads::Head;
-
-/// The measurements of one kind and day.
-#[derive(Debug)]
-pub(super) struct Sheet {
-    pub(super) kind: Kind,
-    pub(super) day: Day,
-    pub(super) series: Vec<Series>,
-    places: HashMap<SeriesKey, usize>,
-    pub(super) slots: (UnixMillis, UnixMillis),
-    pub(super) rows: u64,
-}
-
-type SeriesKey = (ProbeId, Arc<str>, TargetId, Arc<str>);
 
 /// Everything that is gathered for one span.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     pub(super) heads: Vec<Head>,
+    /// What these say of skipped slots.
+    pub(super) pieces: Pieces,
     pub(super) sheets: Vec<Sheet>,
     sheet_of: HashMap<(Kind, Day), usize>,
     plans: HashMap<(ProbeId, PlanVersion), Vec<Option<CheckPlace>>>,
@@ -60,6 +50,7 @@ impl Gathered {
             self.forget(head.commit);
             return;
         }
+        self.pieces.skip(&head, plan);
         head.header.previous = Digest::ZERO;
         self.heads.push(head);
     }
@@ -120,34 +111,9 @@ impl Gathered {
 
     fn sheet(&mut self, kind: Kind, day: Day) -> usize {
         *self.sheet_of.entry((kind, day)).or_insert_with(|| {
-            self.sheets.push(Sheet {
-                kind,
-                day,
-                series: Vec::new(),
-                places: HashMap::new(),
-                slots: (UnixMillis(u64::MAX), UnixMillis(0)),
-                rows: 0,
-            });
+            self.sheets.push(Sheet::new(kind, day));
             self.sheets.len() - 1
         })
-    }
-}
-
-impl Sheet {
-    fn series(&mut self, key: &SeriesKey) -> usize {
-        if let Some(place) = self.places.get(key) {
-            return *place;
-        }
-        let (probe, probe_name, target, target_name) = key.clone();
-        self.series.push(Series {
-            probe,
-            probe_name,
-            target,
-            target_name,
-            entries: Vec::new(),
-        });
-        self.places.insert(key.clone(), self.series.len() - 1);
-        self.series.len() - 1
     }
 }
 

@@ -8,16 +8,15 @@ use isochrone_proto::measurement::{
     SendFailure, Stamp,
 };
 use isochrone_proto::units::Micros;
-use parquet::data_type::ByteArray;
 
 pub(super) use self::read::{Outcomes, micros};
-use super::columns::{Cells, text, word};
+use super::columns::{Cells, small, text, word};
 
 /// The cells of every column behind [`super::schema::COMMON`]'s, `outcome` and `cause` before them.
 pub(super) fn cells<'a>(layout: Layout, outcomes: impl Iterator<Item = &'a Outcome> + Clone) -> Vec<Cells> {
     let mut cells = vec![
         Cells::runs(outcomes.clone().map(said), |said| word(said)),
-        Cells::maybe(outcomes.clone().map(|outcome| cause(outcome).map(word))),
+        Cells::maybe_runs(outcomes.clone().map(cause), |cause| word(cause)),
     ];
     match layout {
         Layout::Echo => cells.extend(echo_cells(outcomes)),
@@ -81,7 +80,7 @@ fn echo_cells<'a>(outcomes: impl Iterator<Item = &'a Outcome> + Clone) -> [Cells
     [
         Cells::maybe(replied.clone().map(|row| row.map(|row| us(row.0)))),
         Cells::maybe(replied.clone().map(|row| row.map(|row| us(row.1)))),
-        Cells::maybe(replied.clone().map(|row| row.map(|row| stamp(row.2)))),
+        Cells::maybe_runs(replied.clone().map(|row| row.map(|row| row.2)), |of| stamp(*of)),
         Cells::maybe(replied.map(|row| row.map(|row| row.3))),
     ]
 }
@@ -116,7 +115,6 @@ fn end_of(outcome: &Outcome) -> End<'_> {
 
 /// What connections and requests have in common.
 fn reach_cells<'a>(outcomes: impl Iterator<Item = &'a Outcome> + Clone) -> [Cells; 8] {
-    let (mut address, mut message) = (Kept::default(), Kept::default());
     let seen = outcomes.clone().map(|outcome| match outcome {
         Outcome::Connect(outcome) => (outcome.address, outcome.certificate_expires),
         Outcome::Endpoint(outcome) => (outcome.address, outcome.certificate_expires),
@@ -134,10 +132,14 @@ fn reach_cells<'a>(outcomes: impl Iterator<Item = &'a Outcome> + Clone) -> [Cell
         Cells::maybe(times)
     };
     [
-        Cells::maybe(seen.clone().map(|row| row.0.map(|ip| address.of(ip)))),
+        Cells::maybe_runs(seen.clone().map(|row| row.0), |address| {
+            text(&address.to_string())
+        }),
         Cells::maybe(seen.map(|row| row.1.map(u64::cast_signed))),
-        Cells::maybe(failed.clone().map(|row| row.map(|row| word(row.0.word())))),
-        Cells::maybe(failed.map(|row| row.map(|row| message.of(row.1)))),
+        Cells::maybe_runs(failed.clone().map(|row| row.map(|row| row.0)), |phase| {
+            word(phase.word())
+        }),
+        Cells::maybe_runs(failed.map(|row| row.map(|row| row.1)), |message| text(message)),
         phase(0),
         phase(1),
         phase(2),
@@ -160,41 +162,21 @@ fn answer_cells<'a>(outcomes: impl Iterator<Item = &'a Outcome> + Clone) -> [Cel
         } => Some((*phases, *body_bytes, *node_uptime_s, node_version.as_str())),
         EndpointResult::Failed { .. } | EndpointResult::Unsent(_) => None,
     });
-    let mut version = Kept::default();
     let cache = |row: Option<&EndpointOutcome>| row.map_or(CacheState::Absent, |row| row.cache).word();
     [
         Cells::maybe(ok.clone().map(|row| row.map(|row| us(row.0.first_byte)))),
         Cells::maybe(ok.clone().map(|row| row.map(|row| us(row.0.transfer)))),
         Cells::runs(requests.clone().map(cache), |cache| word(cache)),
-        Cells::maybe(requests.map(|row| row?.http_status.map(i32::from))),
+        Cells::maybe_runs(requests.map(|row| row?.http_status), |status| {
+            small(i32::from(*status))
+        }),
         Cells::maybe(ok.clone().map(|row| row.map(|row| row.1.cast_signed()))),
         Cells::maybe(ok.clone().map(|row| row?.2.map(u64::cast_signed))),
-        Cells::maybe(ok.map(|row| row.map(|row| version.of(row.3)))),
+        Cells::maybe_runs(ok.map(|row| row.map(|row| row.3)), |version| text(version)),
     ]
 }
 
 /// At most 100 s.
 fn us(duration: Micros) -> i32 {
     duration.get().cast_signed()
-}
-
-/// The text that came last: neighbours mostly have the same.
-struct Kept<T>(Option<(T, ByteArray)>);
-
-impl<T> Default for Kept<T> {
-    fn default() -> Self {
-        Self(None)
-    }
-}
-
-impl<T: PartialEq + ToString> Kept<T> {
-    fn of(&mut self, value: T) -> ByteArray {
-        match &self.0 {
-            Some((last, bytes)) if *last == value => bytes.clone(),
-            _ => {
-                let bytes = text(&value.to_string());
-                self.0.insert((value, bytes)).1.clone()
-            }
-        }
-    }
 }

@@ -42,6 +42,8 @@ pub(super) enum Form {
     Large,
     /// Yes or no.
     Flag,
+    /// Bytes that are seldom alike.
+    Bytes,
 }
 
 /// A column.
@@ -53,7 +55,7 @@ pub(super) struct Column {
     pub(super) is_optional: bool,
 }
 
-const fn always(name: &'static str, form: Form) -> Column {
+pub(super) const fn always(name: &'static str, form: Form) -> Column {
     Column {
         name,
         form,
@@ -61,7 +63,7 @@ const fn always(name: &'static str, form: Form) -> Column {
     }
 }
 
-const fn maybe(name: &'static str, form: Form) -> Column {
+pub(super) const fn maybe(name: &'static str, form: Form) -> Column {
     Column {
         name,
         form,
@@ -146,10 +148,16 @@ pub(super) const fn name(layout: Layout) -> &'static str {
 
 /// The schema as Parquet has it.
 pub(super) fn of(layout: Layout) -> Result<Arc<Type>, ParquetError> {
-    let fields: Result<Vec<_>, _> = columns(layout)
-        .map(|column| column.field().map(Arc::new))
-        .collect();
-    let schema = Type::group_type_builder("measurement").with_fields(fields?);
+    of_columns("measurement", columns(layout))
+}
+
+/// The schema of columns whose rows are called `name`.
+pub(super) fn of_columns<'c>(
+    name: &str,
+    columns: impl Iterator<Item = &'c Column>,
+) -> Result<Arc<Type>, ParquetError> {
+    let fields: Result<Vec<_>, _> = columns.map(|column| column.field().map(Arc::new)).collect();
+    let schema = Type::group_type_builder(name).with_fields(fields?);
     schema.build().map(Arc::new)
 }
 
@@ -171,6 +179,7 @@ impl Column {
             Form::Small => (Physical::INT32, Some(unsigned(32))),
             Form::Large => (Physical::INT64, Some(unsigned(64))),
             Form::Flag => (Physical::BOOLEAN, None),
+            Form::Bytes => (Physical::BYTE_ARRAY, None),
         };
         Type::primitive_type_builder(self.name, physical)
             .with_logical_type(logical)
@@ -180,7 +189,7 @@ impl Column {
 
     /// Rows are sorted by it, or nearly so: readers pass over the groups that do not hold what they look for.
     pub(super) fn is_sought(&self) -> bool {
-        ["probe", "target", "slot", "commit"].contains(&self.name)
+        ["probe", "target", "slot", "commit", "start"].contains(&self.name)
     }
 
     fn encode(&self, properties: WriterPropertiesBuilder) -> WriterPropertiesBuilder {
@@ -193,6 +202,7 @@ impl Column {
             Form::Word | Form::Small | Form::Large | Form::Flag => return properties,
             Form::Instant | Form::Rising => Encoding::DELTA_BINARY_PACKED,
             Form::Micros => Encoding::BYTE_STREAM_SPLIT,
+            Form::Bytes => Encoding::PLAIN,
         };
         properties
             .set_column_dictionary_enabled(path.clone(), false)
@@ -202,10 +212,17 @@ impl Column {
 
 /// How a segment is written.
 pub(super) fn properties(layout: Layout) -> Result<WriterPropertiesBuilder, ParquetError> {
-    let level = ZstdLevel::try_new(3)?;
+    properties_of(columns(layout))
+}
+
+/// How a file of such columns is written.
+pub(super) fn properties_of<'c>(
+    columns: impl Iterator<Item = &'c Column>,
+) -> Result<WriterPropertiesBuilder, ParquetError> {
+    let level = ZstdLevel::try_new(1)?;
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_created_by("isochrone".to_owned());
-    Ok(columns(layout).fold(properties, |properties, column| column.encode(properties)))
+    Ok(columns.fold(properties, |properties, column| column.encode(properties)))
 }

@@ -3,8 +3,10 @@
 //! A group of segments is read as a whole and sorted by commit, so that whoever reads sees no difference to the log.
 //! A segment that is not what was written is noted, and the rest is given.
 
+use std::io;
 use std::ops::ControlFlow;
 
+use bytes::Bytes;
 use isochrone_proto::measurement::Measurement;
 use isochrone_proto::units::UnixMillis;
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, Table, WriteTransaction};
@@ -12,6 +14,7 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, Table, WriteTransactio
 use super::catalogue::{Group, Segment, Span, groups_in};
 use super::checked::Withheld;
 use super::file::{self, Selection};
+use super::folder::Folder;
 use super::holds::Segments;
 use super::opened::Opened;
 use crate::StoreError;
@@ -221,7 +224,7 @@ impl<T: ReadableTable<u64, &'static [u8]>> SealedLog<'_, T> {
             if segment.slots.1 < wanted.slots.0 || segment.slots.0 > wanted.slots.1 {
                 continue;
             }
-            let Some(opened) = self.opened(segment)? else {
+            let Some(opened) = opened(self.segments, self.found, segment)? else {
                 continue;
             };
             let before = rows.len();
@@ -233,33 +236,62 @@ impl<T: ReadableTable<u64, &'static [u8]>> SealedLog<'_, T> {
             let read = file::read(&opened, layout, &selection, |place, run| rows.push((place, run)));
             if let Err(error) = read {
                 rows.truncate(before);
-                self.note(segment, error.to_string());
+                note(self.found, segment, error.to_string());
             }
         }
         rows.sort_by_key(|(place, run)| (*place, run.slot, run.check));
         Ok(rows)
     }
+}
 
-    /// The file of a segment, if it is what was written.
-    fn opened(&self, segment: &Segment) -> Result<Option<Opened>, StoreError> {
-        match self.segments.open(segment) {
-            Ok(opened) => Ok(Some(opened)),
-            Err(Withheld::Damaged(what)) => {
-                self.note(segment, what);
-                Ok(None)
-            }
-            Err(Withheld::Unread(error)) => Err(error),
+/// The file of a segment, if it is what was written; else that is noted.
+pub(super) fn opened(
+    segments: &Segments,
+    found: &Found,
+    segment: &Segment,
+) -> Result<Option<Opened>, StoreError> {
+    match segments.open(segment) {
+        Ok(opened) => Ok(Some(opened)),
+        Err(Withheld::Damaged(what)) => {
+            note(found, segment, what);
+            Ok(None)
         }
+        Err(Withheld::Unread(error)) => Err(error),
     }
+}
 
-    fn note(&self, segment: &Segment, what: String) {
-        let what = Fault::File {
-            name: segment.name(),
-            what,
-        };
-        self.found
-            .note(SEGMENTS.name, &segment.number.to_le_bytes(), what);
+/// The file of a segment, if it is what was written; else that is noted.
+pub(super) fn bytes_of(
+    folder: &dyn Folder,
+    found: &Found,
+    segment: &Segment,
+) -> Result<Option<Bytes>, StoreError> {
+    let name = segment.name();
+    let bytes = match folder.read(&name) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            note(found, segment, "it is missing".to_owned());
+            return Ok(None);
+        }
+        Err(source) => {
+            let path = folder.path(&name);
+            return Err(StoreError::Segment { path, source });
+        }
+    };
+    if bytes.len() as u64 != segment.bytes || crc32c::crc32c(&bytes) != segment.checksum {
+        note(found, segment, "its checksum does not fit".to_owned());
+        return Ok(None);
     }
+    Ok(Some(bytes))
+}
+
+/// Notes that the file of a segment is not what was written.
+pub(super) fn note(found: &Found, segment: &Segment, what: String) {
+    let what = Fault::File {
+        name: segment.name(),
+        what,
+    };
+    found.note(SEGMENTS.name, &segment.number.to_le_bytes(), what);
 }
 
 /// Adds the next commit to stretches without a gap.

@@ -2,7 +2,6 @@
 //! transaction takes the commits out of the log and puts the files into the catalogue. Before it the files count for
 //! nothing, after it the log's rows are gone: a crash finds one or the other.
 
-use std::io;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,25 +11,23 @@ use isochrone_proto::codec;
 use isochrone_proto::units::UnixMillis;
 use redb::WriteTransaction;
 
-use super::catalogue::{EXTENSION, Group, Segment, Span, groups};
-use super::file::{Facts, write};
-use super::folder::Folder;
-use super::gather::{Gathered, Sheet};
-use super::tier::Tier;
+use super::catalogue::{Group, SPAN_ROWS, Segment, Span, groups};
+use super::gather::Gathered;
+use super::rollup::{Pieces, Roller};
+use super::sheet::Sheet;
+use super::writer::{Files, discard, enter};
 use crate::found::Found;
 use crate::heads::{self, BLOCK_HEADS, Head, last_sealed};
-use crate::numbers::{Numbers, read_number};
+use crate::numbers::read_number;
 use crate::row::Malformed;
 use crate::rows::WriteRows;
-use crate::tables::{LOG, META_SEGMENT, SEALED, SEGMENTS};
+use crate::tables::{LOG, META_SEGMENT, SEALED};
 use crate::{Store, StoreError, StoredBlob};
 
 /// What is younger stays in the log: live state is rebuilt from it, and most that comes late comes until then.
 const AGE: Duration = Duration::from_secs(3_600);
 /// A batch that came later than this in the future came while the clock was wrong: it waits for nothing.
 const AHEAD: Duration = Duration::from_secs(3_600);
-/// Measurements of one span: so many are held in memory, when it is written and when it is read.
-pub(super) const SPAN_ROWS: u64 = 1 << 19;
 /// Batches that one transaction takes out of the log: ingest waits for it.
 const SPAN_BATCHES: usize = 1 << 14;
 
@@ -76,7 +73,7 @@ impl Store {
             generation: 1,
             last,
         };
-        let written = files.write(&mut gathered.sheets)?;
+        let written = write_all(&files, &mut gathered.sheets, gathered.pieces)?;
         let swapped = self.write_tables(|transaction| {
             take_out(transaction, self.found(), &gathered.heads)?;
             enter(transaction, self.found(), &written)
@@ -176,108 +173,22 @@ fn batch_of(commit: u64, blob: &StoredBlob<'_>) -> Result<(Head, Batch), Malform
     Ok((head, batch))
 }
 
-/// The files of a span, before they are in the catalogue.
-pub(super) struct Files<'f> {
-    pub(super) folder: &'f dyn Folder,
-    pub(super) span: Span,
-    pub(super) generation: u32,
-    /// The number of the last segment before them.
-    pub(super) last: u64,
-}
-
-impl Files<'_> {
-    /// Writes them, durably. Where that fails, none is left.
-    pub(super) fn write(&self, sheets: &mut [Sheet]) -> Result<Vec<Segment>, StoreError> {
-        let mut written = Vec::with_capacity(sheets.len());
-        let result = self.write_each(sheets, &mut written);
-        if result.is_err() {
-            discard(self.folder, &written);
-        }
-        result.map(|()| written)
-    }
-
-    fn write_each(&self, sheets: &mut [Sheet], written: &mut Vec<Segment>) -> Result<(), StoreError> {
-        let failed = |name: &str| {
-            let path = self.folder.path(name);
-            move |source| StoreError::Segment { path, source }
-        };
-        for sheet in sheets.iter_mut() {
-            let number = self.last + 1 + written.len() as u64;
-            let facts = Facts {
-                kind: sheet.kind,
-                day: sheet.day,
-                commits: (self.span.first, self.span.last),
-                generation: self.generation,
-            };
-            let content = write(&facts, &mut sheet.series);
-            sheet.series = Vec::new(); // its memory is needed no more
-            let mut segment = Segment {
-                number,
-                tier: Tier::Raw,
-                kind: sheet.kind,
-                day: sheet.day,
-                span: self.span,
-                slots: sheet.slots,
-                rows: sheet.rows,
-                measurements: sheet.rows,
-                bytes: 0,
-                checksum: 0,
-                generation: self.generation,
-            };
-            let name = segment.name();
-            let content = content.map_err(|error| failed(&name)(io::Error::other(error)))?;
-            segment.bytes = content.len() as u64;
-            segment.checksum = crc32c::crc32c(&content);
-            let unfinished = unfinished(&name);
-            written.push(segment);
-            self.folder
-                .write(&unfinished, &content)
-                .map_err(failed(&unfinished))?;
-            self.folder.rename(&unfinished, &name).map_err(failed(&name))?;
-        }
-        if !sheets.is_empty() {
-            self.folder.sync().map_err(failed(""))?;
-        }
-        Ok(())
-    }
-}
-
-/// The name of a file until it is whole.
-fn unfinished(name: &str) -> String {
-    format!("{name}.unfinished")
-}
-
-/// Whether a file has a name of ours: one that nothing names is a stray.
-pub(super) fn is_ours(name: &str) -> bool {
-    name.ends_with(EXTENSION) || name.ends_with(&unfinished(EXTENSION))
-}
-
-/// Removes files that the catalogue does not have. What cannot be removed now goes at the next start.
-pub(super) fn discard(folder: &dyn Folder, segments: &[Segment]) {
-    for segment in segments {
-        let name = segment.name();
-        for name in [unfinished(&name), name] {
-            if let Err(error) = folder.remove(&name) {
-                tracing::debug!(%error, name, "cannot remove what was not sealed");
+/// Writes measurements, and what they add up to besides `pieces`.
+fn write_all(
+    files: &Files<'_>,
+    sheets: &mut [Sheet],
+    mut pieces: Pieces,
+) -> Result<Vec<Segment>, StoreError> {
+    files.write_all(|written| {
+        let mut roller = Roller::default();
+        for sheet in sheets {
+            files.put_sheet(sheet, written)?;
+            for series in std::mem::take(&mut sheet.series) {
+                roller.roll(sheet.kind, &series, &mut |hour| pieces.add(hour));
             }
         }
-    }
-}
-
-/// Puts segments into the catalogue.
-pub(super) fn enter(
-    transaction: &WriteTransaction,
-    found: &Found,
-    segments: &[Segment],
-) -> Result<(), StoreError> {
-    let Some(last) = segments.last() else {
-        return Ok(());
-    };
-    let mut table = SEGMENTS.open(transaction, found)?;
-    for segment in segments {
-        table.insert(segment.number, &segment.encode())?;
-    }
-    Numbers::open(transaction, found)?.set(META_SEGMENT, last.number)
+        pieces.write(files, written)
+    })
 }
 
 /// Takes batches out of the log, and keeps their heads.

@@ -177,7 +177,7 @@ fn nodes_within_two_milliseconds_or_five_percent_tie() {
             .len()
             == 2
     };
-    // 1 % of histogram error on both sides is stayed clear of.
+    // Twice the histogram error on both sides is stayed clear of.
     assert!(ties(10.0, 11.5) && !ties(10.0, 12.6));
     assert!(ties(200.0, 205.0) && !ties(200.0, 216.0));
 }

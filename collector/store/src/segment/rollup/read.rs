@@ -1,0 +1,194 @@
+//! Reading rollups: whatever is stored, each measurement once.
+//!
+//! What is sealed is in files of rollups, but for days whose rollups do not count; these, and what is still in the log, are
+//! added up from the measurements. All of it is read in one transaction, which decides of each measurement where it is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use redb::ReadTransaction;
+
+use super::fold::{Fold, last_slot};
+use super::{Key, Rollup, RollupRange, file};
+use crate::found::Found;
+use crate::heads::Head;
+use crate::segment::catalogue::{Segment, segments};
+use crate::segment::day::Day;
+use crate::segment::marks;
+use crate::segment::sealed::{bytes_of, note};
+use crate::segment::{Folder, SealedLog};
+use crate::tables::SEGMENTS;
+use crate::{Store, StoreError};
+
+/// Which keys are wanted.
+type Wants<'w> = &'w dyn Fn(&Key) -> bool;
+
+impl Store {
+    /// Gives the rollups in `range` to `each`, by day, kind, probe, target and period, until it breaks. Each stored
+    /// measurement counts in exactly one: what is sealed as well as what is still in the log, as of one instant. What is
+    /// damaged is passed over, and named in [`Store::damage`]; rollups that are damaged are made again from the measurements
+    /// where these are there.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub fn rolled(
+        &self,
+        range: &RollupRange,
+        mut each: impl FnMut(Rollup) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let mut given: Option<Key> = None; // where something was put right, it begins again behind what was given
+        let mut is_strict = true;
+        self.read(|transaction| {
+            let mut parts = self.parts(transaction, range)?;
+            let lenient = !std::mem::replace(&mut is_strict, false);
+            for day in parts.days() {
+                let mut of_day = parts.rest.take_until(day);
+                for segment in parts.segments.remove(&day).unwrap_or_default() {
+                    let segments = &self.0.segments;
+                    let wants = |key: &Key| range.holds(key);
+                    let rollups = rollups_of(&*segments.folder, self.found(), &segment, &wants)?;
+                    if rollups.is_none() && !lenient {
+                        return Err(StoreError::Unsettled); // it is read from the measurements then
+                    }
+                    rollups
+                        .into_iter()
+                        .flatten()
+                        .for_each(|rollup| of_day.merge(rollup));
+                }
+                for rollup in of_day.into_rollups() {
+                    let key = rollup.key();
+                    if given.is_some_and(|given| key <= given) {
+                        continue;
+                    }
+                    given = Some(key);
+                    if each(rollup).is_break() {
+                        return Ok(());
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Where everything in `range` is.
+    fn parts(&self, transaction: &ReadTransaction, range: &RollupRange) -> Result<Parts, StoreError> {
+        let marks = marks::read(transaction, self.found())?;
+        let mut of_files: BTreeMap<Day, Vec<Segment>> = BTreeMap::new();
+        for segment in segments(transaction, self.found())? {
+            let is_wanted = segment.tier == range.period.tier()
+                && range.wants(segment.kind)
+                && segment.slots.1 >= range.from
+                && segment.slots.0 < range.until;
+            if is_wanted && !marks.contains_key(&segment.day) {
+                of_files.entry(segment.day).or_default().push(segment);
+            }
+        }
+        if self.found().is_waiting_in(SEGMENTS.name) {
+            return Err(StoreError::Unsettled);
+        }
+        for segments in of_files.values_mut() {
+            segments.sort_by_key(|segment| (segment.span.last, segment.number)); // the newest names last
+        }
+        let days: BTreeSet<Day> = marks.into_keys().filter(|day| range.touches(*day)).collect();
+        let mut rest = Fold::new(range.period);
+        self.fold_days(transaction, &days, &mut rest, &|key| range.holds(key))?;
+        self.fold_log(transaction, &mut rest, &|key| range.holds(key))?;
+        Ok(Parts {
+            segments: of_files,
+            rest,
+        })
+    }
+
+    /// Adds up the sealed measurements of whole days. Returns whether all plans were there: what was measured under one
+    /// that is missing is withheld until it is back.
+    pub(super) fn fold_days(
+        &self,
+        transaction: &ReadTransaction,
+        days: &BTreeSet<Day>,
+        fold: &mut Fold,
+        wants: Wants<'_>,
+    ) -> Result<bool, StoreError> {
+        let mut is_whole = true;
+        if days.is_empty() {
+            return Ok(is_whole);
+        }
+        let wants = |key: &Key| days.contains(&key.day) && wants(key);
+        let sealed = SealedLog::read(transaction, self.found(), &self.0.segments)?;
+        sealed.walk(0, &|head| self.touches(head, days), &mut |head, runs| {
+            let version = head.header.plan;
+            let Some(plan) = self.plan(head.probe, version)? else {
+                self.note_missing_plan(head.probe, version);
+                is_whole = false;
+                return Ok(ControlFlow::Continue(()));
+            };
+            for run in &runs {
+                fold.add(&plan, run, &wants);
+            }
+            for skipped in &head.header.skipped {
+                fold.skip(&plan, skipped, &wants);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(is_whole)
+    }
+
+    /// Whether a batch may hold, or tell of, slots of these days.
+    fn touches(&self, head: &Head, days: &BTreeSet<Day>) -> bool {
+        let holds = |first, last| days.range(Day::of(first)..=Day::of(last)).next().is_some();
+        if head.rows > 0 && holds(head.slots.0, head.slots.1) {
+            return true;
+        }
+        if head.header.skipped.is_empty() {
+            return false;
+        }
+        match self.plan(head.probe, head.header.plan) {
+            Ok(Some(plan)) => {
+                let mut skipped = head.header.skipped.iter();
+                skipped.any(|range| holds(range.first_slot, last_slot(&plan, range)))
+            }
+            Ok(None) | Err(_) => true, // whoever reads it finds out
+        }
+    }
+}
+
+/// The rollups of a segment that are wanted; `None`: it is not what was written, and that is noted.
+pub(super) fn rollups_of(
+    folder: &dyn Folder,
+    found: &Found,
+    segment: &Segment,
+    wants: Wants<'_>,
+) -> Result<Option<Vec<Rollup>>, StoreError> {
+    let Some(bytes) = bytes_of(folder, found, segment)? else {
+        return Ok(None);
+    };
+    let mut rollups = Vec::new();
+    match file::read(bytes, segment.kind, wants, &mut |rollup| rollups.push(rollup)) {
+        Ok(()) => Ok(Some(rollups)),
+        Err(error) => {
+            note(found, segment, error.to_string());
+            Ok(None)
+        }
+    }
+}
+
+/// Where the rollups of a range are.
+struct Parts {
+    /// In files, by day.
+    segments: BTreeMap<Day, Vec<Segment>>,
+    /// In none: added up from measurements.
+    rest: Fold,
+}
+
+impl Parts {
+    fn days(&self) -> BTreeSet<Day> {
+        let mut days = self.rest.days();
+        days.extend(self.segments.keys());
+        days
+    }
+}
+
+impl RollupRange {
+    fn touches(&self, day: Day) -> bool {
+        Day(day.0.saturating_add(1)).start() > self.from && day.start() < self.until
+    }
+}
