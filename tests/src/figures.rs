@@ -12,6 +12,7 @@ mod mesh;
 pub mod planner;
 pub mod probe;
 mod process;
+pub mod report;
 pub mod store;
 pub mod wire;
 mod workspace;
@@ -24,6 +25,7 @@ pub const ALL: &[&[Figure]] = &[
     wire::FIGURES,
     ingest::FIGURES,
     store::FIGURES,
+    report::FIGURES,
     probe::FIGURES,
     planner::FIGURES,
     health::FIGURES,

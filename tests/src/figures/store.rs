@@ -1,13 +1,13 @@
 //! What the store costs once measurements are sealed: bytes of a row on the disk, and processor time of sealing.
 
-mod endpoints;
+pub(super) mod endpoints;
 
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
 use futures_util::future::join_all;
-use isochrone_base::clock::Clock;
+use isochrone_base::clock::{Clock, unpaused};
 use isochrone_proto::codec;
 use isochrone_proto::frame;
 use isochrone_proto::ids::ProbeId;
@@ -40,6 +40,7 @@ const BYTES_PER_ENDPOINT_MAX: f64 = 20.0;
 const SEAL_ROWS_PER_CPU_SECOND_MIN: f64 = 3e6;
 /// Batches handed over at once.
 const AT_ONCE: usize = 512;
+const DAY_MS: u64 = 86_400_000;
 
 fn echo() -> Result<Vec<Measured>> {
     let filled = Filled::new()?;
@@ -81,7 +82,7 @@ fn echo() -> Result<Vec<Measured>> {
 fn endpoint() -> Result<Vec<Measured>> {
     let filled = Filled::new()?;
     for probe in 1..=endpoints::PROBES {
-        let (plan, payloads) = endpoints::of_probe(ProbeId(probe), filled.start)?;
+        let (plan, payloads) = endpoints::of_probe(ProbeId(probe), filled.start, endpoints::HOURS)?;
         filled.store(&plan, payloads)?;
     }
     let sealed = filled.seal()?;
@@ -98,11 +99,15 @@ fn endpoint() -> Result<Vec<Measured>> {
 }
 
 /// A store on a disk.
-struct Filled {
-    _folder: TempDir,
-    store: Store,
-    start: UnixMillis,
+pub struct Filled {
+    folder: TempDir,
+    /// It.
+    pub store: Store,
+    pub(super) start: UnixMillis,
 }
+
+/// A batch as it comes: whose it is, and when.
+pub(super) type Coming = (ProbeId, Bytes, UnixMillis);
 
 /// What became of it.
 struct SealedRows {
@@ -118,26 +123,51 @@ impl SealedRows {
 }
 
 impl Filled {
+    /// From one o'clock of yesterday on.
     fn new() -> Result<Self> {
+        let day = Clock::system().wall().0 / DAY_MS - 1;
+        Self::from(UnixMillis(day * DAY_MS + 3_600_000))
+    }
+
+    /// An empty one, for what begins at `start`.
+    pub(super) fn from(start: UnixMillis) -> Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("figures-")
             .tempdir_in(folder()?)?;
         let store = Store::open(&folder.path().join("store.redb"), StoreOptions::default())?;
-        let day = Clock::system().wall().0 / 86_400_000 - 1;
-        Ok(Self {
-            _folder: folder,
-            store,
-            start: UnixMillis(day * 86_400_000 + 3_600_000),
-        })
+        Ok(Self { folder, store, start })
     }
 
-    /// Stores a probe's batches as if each had come when its cut was.
-    fn store(&self, plan: &Plan, payloads: Vec<Bytes>) -> Result<()> {
+    /// Closes the store and opens it again; how long opening took.
+    pub(super) fn open_again(self) -> Result<(Self, Duration)> {
+        let Self { folder, store, start } = self;
+        drop(store);
+        let began = unpaused();
+        let store = Store::open(&folder.path().join("store.redb"), StoreOptions::default())?;
+        Ok((Self { folder, store, start }, began.elapsed()))
+    }
+
+    /// Keeps a plan, whose batches are to come.
+    pub(super) fn keep(&self, plan: &Plan) -> Result<()> {
         let signed = SignedPlan {
             plan: codec::encode_plan(plan),
             signature: vec![0; 64],
         };
-        self.store.put_plan(&signed, plan)?;
+        Ok(self.store.put_plan(&signed, plan)?)
+    }
+
+    /// Stores a probe's batches as if each had come when its cut was.
+    fn store(&self, plan: &Plan, payloads: Vec<Bytes>) -> Result<()> {
+        self.keep(plan)?;
+        let coming = payloads.into_iter().map(|payload| {
+            let cut = codec::decode_batch(&payload)?.header.cut;
+            Ok((plan.probe, payload, cut))
+        });
+        self.store_all(&coming.collect::<Result<Vec<Coming>>>()?)
+    }
+
+    /// Stores batches in the order in which they come.
+    pub(super) fn store_all(&self, coming: &[Coming]) -> Result<()> {
         let (live, receiver) = mpsc::channel(1);
         drop(receiver); // nobody watches
         let (ingest, committer) = Ingest::start(self.store.clone(), live, IngestOptions::default())?;
@@ -145,11 +175,10 @@ impl Filled {
             .enable_time()
             .build()?;
         runtime.block_on(async {
-            for some in payloads.chunks(AT_ONCE) {
+            for some in coming.chunks(AT_ONCE) {
                 let mut waiting = Vec::with_capacity(some.len());
-                for payload in some {
-                    let cut = codec::decode_batch(payload)?.header.cut;
-                    let incoming = Incoming::batch(plan.probe, payload.clone(), cut)?;
+                for (probe, payload, received) in some {
+                    let incoming = Incoming::batch(*probe, payload.clone(), *received)?;
                     waiting.push(ingest.submit(incoming).await);
                 }
                 for ingested in join_all(waiting).await {
@@ -162,18 +191,27 @@ impl Filled {
         committer.join().ok().context("the committer ended in a panic")
     }
 
-    fn seal(&self) -> Result<SealedRows> {
-        let later = self.start.plus(Duration::from_secs(86_400));
-        let (mut rows, started) = (0, thread_ns()?);
-        while let Some(sealed) = self.store.seal(later)? {
+    /// Seals whatever is old enough at `now`; how many rows that were.
+    pub(super) fn seal_all(&self, now: UnixMillis) -> Result<u64> {
+        let mut rows = 0;
+        while let Some(sealed) = self.store.seal(now)? {
             rows += sealed.measurements;
         }
+        Ok(rows)
+    }
+
+    /// Compacts what can be at `now`.
+    pub(super) fn compact_all(&self, now: UnixMillis) -> Result<()> {
+        while self.store.compact(now)?.is_some() {}
+        Ok(())
+    }
+
+    fn seal(&self) -> Result<SealedRows> {
+        let later = self.start.plus(Duration::from_secs(86_400));
+        let started = thread_ns()?;
+        let rows = self.seal_all(later)?;
         let cpu_seconds = (thread_ns()? - started) as f64 / 1e9;
-        while self
-            .store
-            .compact(later.plus(Duration::from_secs(86_400)))?
-            .is_some()
-        {}
+        self.compact_all(later.plus(Duration::from_secs(86_400)))?;
         Ok(SealedRows {
             rows,
             bytes: self.store.segment_bytes(),

@@ -1,4 +1,4 @@
-//! What one probe says of nine nodes in six hours.
+//! What one probe says of nine nodes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,11 +22,12 @@ use rand::{Rng as _, SeedableRng as _};
 
 use crate::figures::wire::micros;
 
-pub(super) const PROBES: u64 = 10;
+pub(in crate::figures) const PROBES: u64 = 10;
 const NODES: usize = 9;
-const HOURS: u64 = 6;
+/// Of the figure of its size.
+pub(super) const HOURS: u64 = 6;
 /// One batch holds so much.
-const BATCH: Duration = Duration::from_secs(60);
+pub(in crate::figures) const BATCH: Duration = Duration::from_secs(60);
 /// Of each node: within its budgets, ten probes together.
 const CHECKS: [(Check, u32); 4] = [
     (Check::Connect, 10_000),
@@ -35,8 +36,12 @@ const CHECKS: [(Check, u32); 4] = [
     (Check::AssetGet, 100_000),
 ];
 
-/// Its plan and its batches, as spooled.
-pub(super) fn of_probe(probe: ProbeId, start: UnixMillis) -> Result<(Plan, Vec<Bytes>)> {
+/// Its plan and the batches of so many hours, as spooled: one a minute.
+pub(in crate::figures) fn of_probe(
+    probe: ProbeId,
+    start: UnixMillis,
+    hours: u64,
+) -> Result<(Plan, Vec<Bytes>)> {
     let plan = plan(probe, start)?;
     let mut random = StdRng::seed_from_u64(probe.0);
     let bases: Vec<f64> = (0..NODES)
@@ -49,7 +54,7 @@ pub(super) fn of_probe(probe: ProbeId, start: UnixMillis) -> Result<(Plan, Vec<B
     };
     let (mut previous, mut run) = (Digest::ZERO, BTreeMap::new());
     let mut payloads = Vec::new();
-    for number in 0..HOURS * 3_600 / BATCH.as_secs() {
+    for number in 0..hours * 3_600 / BATCH.as_secs() {
         let from = UnixMillis(start.0 + number * BATCH.as_millis() as u64);
         let rows = rows(&mut random, &plan, &bases, from);
         let hour = from.hour();
