@@ -14,6 +14,7 @@ pub mod planner;
 pub mod probe;
 mod process;
 pub mod query;
+pub mod report;
 pub mod store;
 pub mod wire;
 mod workspace;
@@ -27,6 +28,7 @@ pub const ALL: &[&[Figure]] = &[
     ingest::FIGURES,
     store::FIGURES,
     query::FIGURES,
+    report::FIGURES,
     probe::FIGURES,
     planner::FIGURES,
     health::FIGURES,

@@ -99,9 +99,10 @@ fn endpoint() -> Result<Vec<Measured>> {
 }
 
 /// A store on a disk.
-pub(super) struct Filled {
+pub struct Filled {
     folder: TempDir,
-    pub(super) store: Store,
+    /// It.
+    pub store: Store,
     pub(super) start: UnixMillis,
 }
 
