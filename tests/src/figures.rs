@@ -5,13 +5,16 @@
 //! peer in the same run, alternating, and quotes medians: wall times on shared machines swing.
 
 pub mod build;
+pub mod fleet;
 pub mod health;
+pub mod idle;
 pub mod ingest;
 pub mod lines;
 mod mesh;
 pub mod planner;
 pub mod probe;
 mod process;
+mod state;
 pub mod store;
 pub mod wire;
 mod workspace;
@@ -23,6 +26,8 @@ use std::fmt;
 pub const ALL: &[&[Figure]] = &[
     wire::FIGURES,
     ingest::FIGURES,
+    fleet::FIGURES,
+    idle::FIGURES,
     store::FIGURES,
     probe::FIGURES,
     planner::FIGURES,

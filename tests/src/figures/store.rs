@@ -1,6 +1,6 @@
 //! What the store costs once measurements are sealed: bytes of a row on the disk, and processor time of sealing.
 
-mod endpoints;
+pub(super) mod endpoints;
 
 use std::time::Duration;
 
@@ -131,35 +131,8 @@ impl Filled {
         })
     }
 
-    /// Stores a probe's batches as if each had come when its cut was.
     fn store(&self, plan: &Plan, payloads: Vec<Bytes>) -> Result<()> {
-        let signed = SignedPlan {
-            plan: codec::encode_plan(plan),
-            signature: vec![0; 64],
-        };
-        self.store.put_plan(&signed, plan)?;
-        let (live, receiver) = mpsc::channel(1);
-        drop(receiver); // nobody watches
-        let (ingest, committer) = Ingest::start(self.store.clone(), live, IngestOptions::default())?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()?;
-        runtime.block_on(async {
-            for some in payloads.chunks(AT_ONCE) {
-                let mut waiting = Vec::with_capacity(some.len());
-                for payload in some {
-                    let cut = codec::decode_batch(payload)?.header.cut;
-                    let incoming = Incoming::batch(plan.probe, payload.clone(), cut)?;
-                    waiting.push(ingest.submit(incoming).await);
-                }
-                for ingested in join_all(waiting).await {
-                    ensure!(matches!(ingested, Ingested::Stored { .. }), "{ingested:?}");
-                }
-            }
-            Ok(())
-        })?;
-        drop(ingest);
-        committer.join().ok().context("the committer ended in a panic")
+        keep(&self.store, plan, payloads)
     }
 
     fn seal(&self) -> Result<SealedRows> {
@@ -180,4 +153,35 @@ impl Filled {
             cpu_seconds,
         })
     }
+}
+
+/// Stores a probe's batches as if each had come when its cut was.
+pub(super) fn keep(store: &Store, plan: &Plan, payloads: Vec<Bytes>) -> Result<()> {
+    let signed = SignedPlan {
+        plan: codec::encode_plan(plan),
+        signature: vec![0; 64],
+    };
+    store.put_plan(&signed, plan)?;
+    let (live, receiver) = mpsc::channel(1);
+    drop(receiver); // nobody watches
+    let (ingest, committer) = Ingest::start(store.clone(), live, IngestOptions::default())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
+    runtime.block_on(async {
+        for some in payloads.chunks(AT_ONCE) {
+            let mut waiting = Vec::with_capacity(some.len());
+            for payload in some {
+                let cut = codec::decode_batch(payload)?.header.cut;
+                let incoming = Incoming::batch(plan.probe, payload.clone(), cut)?;
+                waiting.push(ingest.submit(incoming).await);
+            }
+            for ingested in join_all(waiting).await {
+                ensure!(matches!(ingested, Ingested::Stored { .. }), "{ingested:?}");
+            }
+        }
+        Ok(())
+    })?;
+    drop(ingest);
+    committer.join().ok().context("the committer ended in a panic")
 }
