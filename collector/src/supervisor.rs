@@ -43,6 +43,8 @@ use crate::view::{CollectorFacts, Link, ViewParts};
 const TICK: Duration = Duration::from_secs(1);
 /// Over so many ticks the page's rate of measurements is taken.
 const RATE_TICKS: usize = 10;
+/// Making the view takes at most one in so many parts of a core: that of a large fleet is published less often.
+const VIEW_SHARE: u32 = 20;
 /// Committed batches taken at once before anything else gets a turn.
 const TAKEN_AT_ONCE: usize = 256;
 /// A plan that ends sooner than this is worth a notice.
@@ -70,6 +72,8 @@ pub struct Supervisor {
     started: UnixMillis,
     /// There once [`Supervisor::start`] has made the first view.
     views: Option<watch::Sender<Arc<LiveView>>>,
+    /// The next view is made then, or with the tick after.
+    view_due: Instant,
     judged: watch::Sender<UnixMillis>,
     account: Account,
     downloads: Downloads,
@@ -135,6 +139,7 @@ impl Supervisor {
             store_watch,
             started: now,
             views: None,
+            view_due: clock.now(),
             judged: watch::Sender::new(now),
             account,
             downloads: Downloads::default(),
@@ -291,10 +296,16 @@ impl Supervisor {
     }
 
     fn publish(&mut self, now: UnixMillis) {
+        let began = self.parts.context.clock.now();
+        if began < self.view_due {
+            return;
+        }
         let view = Arc::new(self.view(now));
         if let Some(views) = &self.views {
             views.send_replace(view);
         }
+        let took = self.parts.context.clock.now().saturating_duration_since(began);
+        self.view_due = next_view(began, took);
     }
 
     fn view(&mut self, now: UnixMillis) -> LiveView {
@@ -411,6 +422,11 @@ impl Supervisor {
     }
 }
 
+/// When the next view is made, after one that took so long.
+fn next_view(began: Instant, took: Duration) -> Instant {
+    began + took * VIEW_SHARE
+}
+
 fn link(session: Option<SessionView>, since: UnixMillis, checked: &[Option<Checked>; 2]) -> Link {
     let port = |checked: &Option<Checked>| match checked {
         Some(checked) if checked.answered.is_some() => EchoPort::Verified,
@@ -477,5 +493,20 @@ fn log(output: &Output) {
         What::Down | What::NoData | What::NobodyMayJudge | What::Silent => {
             tracing::warn!(%names, "incident opened");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn view_that_takes_long_is_made_seldom_and_a_quick_one_with_every_tick() {
+        let began = isochrone_base::clock::Clock::system().now();
+        assert!(next_view(began, Duration::from_millis(5)) < began + TICK);
+        assert_eq!(
+            next_view(began, Duration::from_millis(400)),
+            began + Duration::from_secs(8)
+        );
     }
 }

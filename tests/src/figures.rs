@@ -6,7 +6,9 @@
 
 pub mod build;
 mod coverage;
+pub mod fleet;
 pub mod health;
+pub mod idle;
 pub mod ingest;
 pub mod lines;
 mod mesh;
@@ -15,6 +17,7 @@ pub mod probe;
 mod process;
 pub mod query;
 pub mod report;
+mod state;
 pub mod store;
 pub mod wire;
 mod workspace;
@@ -26,6 +29,8 @@ use std::fmt;
 pub const ALL: &[&[Figure]] = &[
     wire::FIGURES,
     ingest::FIGURES,
+    fleet::FIGURES,
+    idle::FIGURES,
     store::FIGURES,
     query::FIGURES,
     report::FIGURES,

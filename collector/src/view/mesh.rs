@@ -6,7 +6,6 @@ use isochrone_base::words::timestamp;
 use isochrone_proto::ids::TargetId;
 use isochrone_proto::kind::{Check, Family, Kind};
 use isochrone_proto::units::UnixMillis;
-use isochrone_watch::incident::Subject;
 use isochrone_watch::live::{Cell, Finding};
 use isochrone_web::view;
 
@@ -14,6 +13,8 @@ use super::{ViewParts, family};
 
 /// So many echoes in a row that nobody answered are a path that is lost.
 const LOST_IN_A_ROW: u32 = 3;
+/// Of more probes not every pair is planned, and none is missed for a closed port.
+const FULL_MESH_MAX: usize = 50;
 /// More loss than this is unusual.
 const LOSS_UNUSUAL: f64 = 0.05;
 
@@ -58,10 +59,7 @@ impl ViewParts<'_> {
     /// Since when a probe is in its state: of a silent one what its incident says, and where no session was seen since the
     /// collector began, its last word.
     fn since(&self, probe: &ProbeEntry, state: view::ProbeState) -> UnixMillis {
-        let silent = || {
-            let mut open = self.engine.open();
-            open.find(|incident| incident.subject == Subject::Probe(probe.id))
-        };
+        let silent = || self.engine.silence_of(probe.id);
         let said = || self.live.vantage(probe.id).and_then(|vantage| vantage.last_slot);
         match (state, self.links.get(&probe.id)) {
             (view::ProbeState::Silent, _) => silent().map_or(probe.joined, |incident| incident.start),
@@ -92,6 +90,9 @@ impl ViewParts<'_> {
     /// The pairs that no plan holds because nobody ever reached the peer: shown as what they are, not left out.
     fn closed_cells(&self) -> Vec<view::MeshCell> {
         let mut cells = Vec::new();
+        if self.roster.probes().filter(|probe| probe.active).count() > FULL_MESH_MAX {
+            return cells; // the notices name the ports
+        }
         for of in [Family::V4, Family::V6] {
             let port = |probe: &ProbeEntry| self.links.get(&probe.id).map(|link| port_of(link.echo_port, of));
             let active = || self.roster.probes().filter(|probe| probe.active);

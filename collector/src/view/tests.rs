@@ -262,16 +262,9 @@ fn words_of_probes_and_nodes_reach_the_page_clean() {
     each(&serde_json::to_value(&view).unwrap());
 }
 
-#[test]
-fn closed_echo_port_is_shown_as_such_with_the_command_that_opens_it() {
-    let roster = Roster::new(
-        [
-            fixture::probe("berlin", "ada", Some(1)),
-            fixture::probe("paris", "bob", Some(2)),
-        ],
-        [],
-    );
-    let link = |v4| Link {
+/// A connected probe's.
+fn link(v4: view::EchoPort) -> Link {
+    Link {
         connected: true,
         since: UnixMillis(DAY0),
         version: None,
@@ -281,7 +274,47 @@ fn closed_echo_port_is_shown_as_such_with_the_command_that_opens_it() {
         epoch: None,
         echo_port: view::EchoPorts { v4, ..NO_PORTS },
         echo_port_number: Some(7_999),
+    }
+}
+
+/// Each pair of them would be a cell: 25 million of 5,000 probes.
+#[test]
+fn closed_echo_ports_of_a_large_mesh_are_named_and_make_no_cell_of_every_pair() {
+    let cells = |count: usize| {
+        let names: Vec<String> = (0..count).map(|place| format!("probe-{place}")).collect();
+        let probes = names.iter().map(|name| fixture::probe(name, name, None));
+        let roster = Roster::new(probes.collect::<Vec<_>>(), []);
+        let links = names
+            .iter()
+            .map(|name| (fixture::probe_id(name), link(view::EchoPort::Closed)));
+        let view = ViewParts {
+            live: &Live::new(),
+            engine: &Engine::new(Patience::default(), UnixMillis(DAY0)),
+            recent: Vec::new(),
+            roster: &roster,
+            board: &Board::default(),
+            receivers: 1,
+            links: &links.collect(),
+            now: UnixMillis(DAY0),
+            collector: facts(),
+        }
+        .view();
+        assert!(view.notices.len() >= count, "each port is named");
+        view.mesh.len()
     };
+    assert_eq!(cells(50), 50 * 49);
+    assert_eq!(cells(51), 0);
+}
+
+#[test]
+fn closed_echo_port_is_shown_as_such_with_the_command_that_opens_it() {
+    let roster = Roster::new(
+        [
+            fixture::probe("berlin", "ada", Some(1)),
+            fixture::probe("paris", "bob", Some(2)),
+        ],
+        [],
+    );
     let links = [
         (fixture::probe_id("berlin"), link(view::EchoPort::Verified)),
         (fixture::probe_id("paris"), link(view::EchoPort::Closed)),

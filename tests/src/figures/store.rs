@@ -149,46 +149,16 @@ impl Filled {
 
     /// Keeps a plan, whose batches are to come.
     pub(super) fn keep(&self, plan: &Plan) -> Result<()> {
-        let signed = SignedPlan {
-            plan: codec::encode_plan(plan),
-            signature: vec![0; 64],
-        };
-        Ok(self.store.put_plan(&signed, plan)?)
+        keep_plan(&self.store, plan)
     }
 
-    /// Stores a probe's batches as if each had come when its cut was.
     fn store(&self, plan: &Plan, payloads: Vec<Bytes>) -> Result<()> {
-        self.keep(plan)?;
-        let coming = payloads.into_iter().map(|payload| {
-            let cut = codec::decode_batch(&payload)?.header.cut;
-            Ok((plan.probe, payload, cut))
-        });
-        self.store_all(&coming.collect::<Result<Vec<Coming>>>()?)
+        keep(&self.store, plan, payloads)
     }
 
     /// Stores batches in the order in which they come.
     pub(super) fn store_all(&self, coming: &[Coming]) -> Result<()> {
-        let (live, receiver) = mpsc::channel(1);
-        drop(receiver); // nobody watches
-        let (ingest, committer) = Ingest::start(self.store.clone(), live, IngestOptions::default())?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()?;
-        runtime.block_on(async {
-            for some in coming.chunks(AT_ONCE) {
-                let mut waiting = Vec::with_capacity(some.len());
-                for (probe, payload, received) in some {
-                    let incoming = Incoming::batch(*probe, payload.clone(), *received)?;
-                    waiting.push(ingest.submit(incoming).await);
-                }
-                for ingested in join_all(waiting).await {
-                    ensure!(matches!(ingested, Ingested::Stored { .. }), "{ingested:?}");
-                }
-            }
-            Ok(())
-        })?;
-        drop(ingest);
-        committer.join().ok().context("the committer ended in a panic")
+        store_all(&self.store, coming)
     }
 
     /// Seals whatever is old enough at `now`; how many rows that were.
@@ -218,4 +188,46 @@ impl Filled {
             cpu_seconds,
         })
     }
+}
+
+/// Stores a probe's batches as if each had come when its cut was.
+pub(super) fn keep(store: &Store, plan: &Plan, payloads: Vec<Bytes>) -> Result<()> {
+    keep_plan(store, plan)?;
+    let coming = payloads.into_iter().map(|payload| {
+        let cut = codec::decode_batch(&payload)?.header.cut;
+        Ok((plan.probe, payload, cut))
+    });
+    store_all(store, &coming.collect::<Result<Vec<Coming>>>()?)
+}
+
+fn keep_plan(store: &Store, plan: &Plan) -> Result<()> {
+    let signed = SignedPlan {
+        plan: codec::encode_plan(plan),
+        signature: vec![0; 64],
+    };
+    Ok(store.put_plan(&signed, plan)?)
+}
+
+fn store_all(store: &Store, coming: &[Coming]) -> Result<()> {
+    let (live, receiver) = mpsc::channel(1);
+    drop(receiver); // nobody watches
+    let (ingest, committer) = Ingest::start(store.clone(), live, IngestOptions::default())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
+    runtime.block_on(async {
+        for some in coming.chunks(AT_ONCE) {
+            let mut waiting = Vec::with_capacity(some.len());
+            for (probe, payload, received) in some {
+                let incoming = Incoming::batch(*probe, payload.clone(), *received)?;
+                waiting.push(ingest.submit(incoming).await);
+            }
+            for ingested in join_all(waiting).await {
+                ensure!(matches!(ingested, Ingested::Stored { .. }), "{ingested:?}");
+            }
+        }
+        Ok(())
+    })?;
+    drop(ingest);
+    committer.join().ok().context("the committer ended in a panic")
 }

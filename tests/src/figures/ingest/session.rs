@@ -144,14 +144,14 @@ async fn listen(mut send: SendStream, mut receive: RecvStream, stored: watch::Se
     }
 }
 
-async fn say(send: &mut SendStream, message: &ProbeMessage) -> Result<()> {
+pub(in crate::figures) async fn say(send: &mut SendStream, message: &ProbeMessage) -> Result<()> {
     let payload = codec::encode_from_probe(message);
     send.write_all(&frame::seal(MessageKind::FromProbe, &payload)?)
         .await?;
     Ok(())
 }
 
-async fn hear(receive: &mut RecvStream) -> Result<CollectorMessage> {
+pub(in crate::figures) async fn hear(receive: &mut RecvStream) -> Result<CollectorMessage> {
     let mut header = [0; HEADER_BYTES];
     receive.read_exact(&mut header).await?;
     let header = FrameHeader::parse(&header)?;

@@ -23,9 +23,9 @@ use rand::{Rng as _, SeedableRng as _};
 use crate::figures::wire::micros;
 
 pub(in crate::figures) const PROBES: u64 = 10;
-const NODES: usize = 9;
-/// Of the figure of its size.
-pub(super) const HOURS: u64 = 6;
+pub(in crate::figures) const NODES: usize = 9;
+/// Of the figure of its size, and of a stretch.
+pub(in crate::figures) const HOURS: u64 = 6;
 /// One batch holds so much.
 pub(in crate::figures) const BATCH: Duration = Duration::from_secs(60);
 /// Of each node: within its budgets, ten probes together.
@@ -42,8 +42,22 @@ pub(in crate::figures) fn of_probe(
     start: UnixMillis,
     hours: u64,
 ) -> Result<(Plan, Vec<Bytes>)> {
-    let plan = plan(probe, start)?;
-    let mut random = StdRng::seed_from_u64(probe.0);
+    made(probe, start, (1, hours))
+}
+
+/// As [`of_probe`], in an epoch and by a plan of its own: the plan has this number, which must rise.
+pub(in crate::figures) fn stretch(
+    probe: ProbeId,
+    start: UnixMillis,
+    number: u64,
+) -> Result<(Plan, Vec<Bytes>)> {
+    made(probe, start, (number, HOURS))
+}
+
+fn made(probe: ProbeId, start: UnixMillis, (number, hours): (u64, u64)) -> Result<(Plan, Vec<Bytes>)> {
+    let mut plan = plan(probe, start)?;
+    plan.version.number = number;
+    let mut random = StdRng::seed_from_u64(probe.0.wrapping_add(number));
     let bases: Vec<f64> = (0..NODES)
         .map(|_| random.random_range(3_000.0..250_000.0))
         .collect();
@@ -142,7 +156,8 @@ fn rows(random: &mut StdRng, plan: &Plan, bases: &[f64], from: UnixMillis) -> Ve
     rows
 }
 
-fn outcome(random: &mut StdRng, check: Check, (node, base): (usize, f64)) -> Outcome {
+/// What became of a run of `check` towards a node, and how long its answers take.
+pub(in crate::figures) fn outcome(random: &mut StdRng, check: Check, (node, base): (usize, f64)) -> Outcome {
     let address = format!("192.0.2.{node}").parse().ok();
     let certificate_expires = Some(1_800_000_000 + node as u64);
     let mut near = |us: f64| micros(us * random.random_range(1.0..1.1));
