@@ -474,9 +474,47 @@ pub struct CoverageArgs {
     /// Which of the sites are nodes.
     #[arg(long, requires = "sites", value_delimiter = ',', value_name = "NAME,NAME,…")]
     pub nodes: Vec<String>,
+    /// Further weights, the prior, targets and offsets.
+    #[command(flatten)]
+    pub engine: EngineArgs,
     /// How to print it.
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub format: ReportFormat,
+}
+
+/// What predictions, targets and further weights are.
+#[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
+pub struct EngineArgs {
+    /// Further weights beside, such as measured demand: a file as --weights takes it.
+    #[arg(long, value_name = "FILE")]
+    pub demand: Option<String>,
+    /// The text of that file.
+    #[arg(skip)]
+    pub demand_file: Option<String>,
+    /// The share of people who use the internet: country, internet_share (0 to 1).
+    #[arg(long, value_name = "FILE")]
+    pub internet_shares: Option<String>,
+    /// The text of that file.
+    #[arg(skip)]
+    pub internet_file: Option<String>,
+    /// What predictions rest on beside own times: none, or a file [default: the one in the program].
+    #[arg(long, value_name = "none|FILE")]
+    pub prior: Option<String>,
+    /// The bytes of that file.
+    #[arg(skip)]
+    pub prior_file: Option<Vec<u8>>,
+    /// What a user's own line adds in a region, such as NG=30, continent:AF=20 or *=5; may be given several times.
+    #[arg(long, value_name = "REGION=MS")]
+    pub access_offset: Vec<String>,
+    /// The target of the median time to first byte, in milliseconds [default: 350].
+    #[arg(long, value_parser = milliseconds, value_name = "MS")]
+    pub target_ttfb_ms: Option<f64>,
+    /// The target of throughput, in megabits a second [default: 20].
+    #[arg(long, value_name = "MBPS")]
+    pub target_mbps: Option<f64>,
+    /// Hold so many of the heaviest countries against the targets.
+    #[arg(long, value_name = "COUNT")]
+    pub top_countries: Option<usize>,
 }
 
 /// What `locate` is made from.

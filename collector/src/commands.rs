@@ -1,6 +1,7 @@
 //! Carries out commands: in the running collector for whoever asks through the control socket, or in a process that
 //! opened the store itself.
 
+mod engine;
 mod error;
 mod load;
 mod locate;

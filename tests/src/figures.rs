@@ -5,6 +5,7 @@
 //! peer in the same run, alternating, and quotes medians: wall times on shared machines swing.
 
 pub mod build;
+mod coverage;
 pub mod health;
 pub mod ingest;
 pub mod lines;
@@ -27,6 +28,7 @@ pub const ALL: &[&[Figure]] = &[
     probe::FIGURES,
     planner::FIGURES,
     health::FIGURES,
+    coverage::FIGURES,
     build::FIGURES,
     lines::FIGURES,
 ];

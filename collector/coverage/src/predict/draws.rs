@@ -12,17 +12,16 @@ use super::Point;
 use super::origins::Origins;
 
 /// Columns of the factor of what is open, and of what is known: enough that the rest is each place's own.
-const OPEN_RANK: usize = 72;
-const KNOWN_RANK: usize = 20;
+const OPEN_RANK: usize = 48;
+const KNOWN_RANK: usize = 12;
 /// So many draws go through one product of matrices.
 const BLOCK: usize = 8;
-/// Normal deviates that are drawn from.
-const POOL: usize = 1 << 16;
+/// Vectors of normal deviates, one for each point, that are drawn from.
+const POOL: usize = 1 << 13;
 
 /// Joint draws of errors between many places and a few points, each of mean 0 and variance 1.
 #[derive(Clone, Debug)]
 pub struct Draws {
-    places: usize,
     points: usize,
     /// Both factors side by side, a row for each place.
     factor: Mat<f32>,
@@ -70,7 +69,6 @@ impl Draws {
             Some(column) => known.columns[column][place] as f32,
         };
         Self {
-            places,
             points: count,
             factor: Mat::from_fn(places, a + b, entry),
             open_rank: a,
@@ -83,8 +81,8 @@ impl Draws {
 
     /// Draws so many times; `each` gets the draw, the place and its errors towards the points, in usual deviations.
     pub fn run(&self, draws: usize, random: &mut impl Rng, mut each: impl FnMut(usize, usize, &[f32])) {
-        let pool = Pool::new(random);
-        let (points, mut errors, mut own) = (self.points, vec![0.0; self.points], vec![0.0; self.points]);
+        let pool = Pool::new(&self.whole, self.points, random);
+        let (points, mut errors) = (self.points, vec![0.0; self.points]);
         for first in (0..draws).step_by(BLOCK) {
             let block = BLOCK.min(draws - first);
             let spread = &self.factor * self.coefficients(block, &pool, random);
@@ -92,12 +90,12 @@ impl Draws {
                 let columns: Vec<&[f32]> = (0..points)
                     .map(|point| spread.col_as_slice(draw * points + point))
                     .collect();
-                for place in 0..self.places {
-                    pool.fill(&mut own, random);
-                    let (rest, scale) = (self.rest[place], &self.scale[place * points..]);
-                    for (point, error) in errors.iter_mut().enumerate() {
-                        let alone = along(&self.whole, point, points, &own);
-                        *error = (columns[point][place] + rest * alone) * scale[point];
+                let scales = self.scale.chunks_exact(points);
+                for (place, scale) in scales.enumerate() {
+                    let (rest, alone) = (self.rest[place], pool.vector(random));
+                    let each_point = columns.iter().zip(alone).zip(scale);
+                    for (error, ((column, alone), scale)) in errors.iter_mut().zip(each_point) {
+                        *error = (column[place] + rest * alone) * scale;
                     }
                     each(first + draw, place, &errors);
                 }
@@ -109,17 +107,17 @@ impl Draws {
     fn coefficients(&self, block: usize, pool: &Pool, random: &mut impl Rng) -> Mat<f32> {
         let (points, rank) = (self.points, self.factor.ncols());
         let mut coefficients = Mat::zeros(rank, points * block);
-        let mut own = vec![0.0; points];
         for draw in 0..block {
             for column in 0..rank {
-                pool.fill(&mut own, random);
-                let nodes = if column < self.open_rank {
-                    &self.whole
+                let is_open = column < self.open_rank;
+                let own = if is_open {
+                    pool.vector(random)
                 } else {
-                    &self.open
+                    pool.plain(random)
                 };
-                for point in 0..points {
-                    coefficients[(column, draw * points + point)] = along(nodes, point, points, &own);
+                for (point, &open) in own.iter().enumerate() {
+                    let known = || along(&self.open, point, points, own);
+                    coefficients[(column, draw * points + point)] = if is_open { open } else { known() };
                 }
             }
         }
@@ -187,27 +185,45 @@ impl Factor {
     }
 }
 
-/// Normal deviates, drawn from with replacement: much cheaper than making each anew.
-struct Pool(Vec<f32>);
+/// Vectors of normal deviates, drawn from with replacement: much cheaper than making each anew.
+struct Pool {
+    width: usize,
+    /// Independent ones, and the same with the covariance of the points.
+    plain: Vec<f32>,
+    vectors: Vec<f32>,
+}
 
 impl Pool {
-    fn new(random: &mut impl Rng) -> Self {
-        let mut pool = Vec::with_capacity(POOL);
-        while pool.len() < POOL {
+    fn new(factor: &[f32], width: usize, random: &mut impl Rng) -> Self {
+        let count = POOL * width;
+        let mut plain = Vec::with_capacity(count + 1);
+        while plain.len() < count {
             let (u, v): (f64, f64) = (random.random_range(f64::MIN_POSITIVE..1.0), random.random());
             let (length, turn) = ((-2.0 * u.ln()).sqrt(), (std::f64::consts::TAU * v).sin_cos());
-            pool.extend([(length * turn.0) as f32, (length * turn.1) as f32]);
+            plain.extend([(length * turn.0) as f32, (length * turn.1) as f32]);
         }
-        Self(pool)
+        plain.truncate(count);
+        let of = |own: &[f32]| {
+            (0..width)
+                .map(|row| along(factor, row, width, own))
+                .collect::<Vec<f32>>()
+        };
+        Self {
+            vectors: plain.chunks(width.max(1)).flat_map(of).collect(),
+            plain,
+            width,
+        }
     }
 
-    fn fill(&self, values: &mut [f32], random: &mut impl Rng) {
-        for four in values.chunks_mut(4) {
-            let mut bits: u64 = random.random();
-            for value in four {
-                *value = self.0[(bits & 0xffff) as usize];
-                bits >>= 16;
-            }
-        }
+    fn vector(&self, random: &mut impl Rng) -> &[f32] {
+        &self.vectors[self.start(random)..][..self.width]
+    }
+
+    fn plain(&self, random: &mut impl Rng) -> &[f32] {
+        &self.plain[self.start(random)..][..self.width]
+    }
+
+    fn start(&self, random: &mut impl Rng) -> usize {
+        (random.random::<u32>() as usize % POOL) * self.width
     }
 }

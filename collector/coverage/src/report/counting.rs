@@ -112,7 +112,7 @@ impl Plan {
         };
         let (trusted, doubted) = (best(true), best(false));
         let mut kept: Vec<usize> = trusted.into_iter().take(1 + RUNNERS_UP).collect();
-        kept.extend(doubted.into_iter().take(3 * UNPREDICTABLE));
+        kept.extend(doubted.into_iter().take(UNPREDICTABLE));
         kept.extend(sets.iter().flatten().copied().filter(|site| *site >= nodes.len()));
         kept.sort_unstable();
         kept.dedup();

@@ -283,6 +283,13 @@ struct Spread {
 }
 
 impl Spread {
+    /// Nothing was drawn.
+    const NOTHING: Self = Self {
+        low: 0.0,
+        middle: f32::NAN,
+        high: f32::INFINITY,
+    };
+
     fn of(values: &mut [f32], complete: bool) -> Self {
         let count = values.len();
         let mut at = |share: f64| {
@@ -307,28 +314,26 @@ impl Spread {
 
 impl Quantiles {
     fn of(tallies: &[Tally], cells: usize, complete: bool) -> Self {
-        let spread = |pick: fn(&Tally, usize) -> &[f32]| {
-            let mut values = Vec::new();
-            let of = |cell| {
-                values.clear();
-                tallies
-                    .iter()
-                    .for_each(|tally| values.extend_from_slice(pick(tally, cell)));
-                match values.is_empty() {
-                    true => Spread {
-                        low: 0.0,
-                        middle: f32::NAN,
-                        high: f32::INFINITY,
-                    },
-                    false => Spread::of(&mut values, complete),
-                }
-            };
-            (0..cells).map(of).collect()
+        let mut values = Vec::new();
+        let mut spread = |drawn: &mut dyn Iterator<Item = f32>| {
+            values.clear();
+            values.extend(drawn);
+            match values.is_empty() {
+                true => Spread::NOTHING,
+                false => Spread::of(&mut values, complete),
+            }
         };
-        Self {
-            nearest: spread(Tally::nearest),
-            next: spread(Tally::next),
+        let mut quantiles = Self {
+            nearest: Vec::with_capacity(cells),
+            next: Vec::with_capacity(cells),
+        };
+        for cell in 0..cells {
+            let nearest = spread(&mut tallies.iter().flat_map(|tally| tally.nearest(cell)));
+            quantiles.nearest.push(nearest);
+            let next = spread(&mut tallies.iter().flat_map(|tally| tally.next(cell)));
+            quantiles.next.push(next);
         }
+        quantiles
     }
 
     fn standings(&self, world: &World, beside: &Beside<'_>) -> Standings {

@@ -57,7 +57,7 @@ pub struct ClassPrediction {
     pub unknown_weight: f64,
     /// The mean time to the nearest node, over what is measured or predicted.
     pub mean: Option<MeanTime>,
-    /// Places nobody speaks for, gathered into cells of about 100 km within a country; heaviest first.
+    /// Places nobody speaks for, gathered into cells of about 200 km within a country; heaviest first.
     pub cells: Vec<PredictedCell>,
 }
 

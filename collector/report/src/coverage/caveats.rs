@@ -2,7 +2,7 @@
 
 use isochrone_base::words::count;
 use isochrone_coverage::observations::{AccessClass, Basis, Source, TtfbKind};
-use isochrone_coverage::report::{CoverageReport, LEAST_DAYS, SPEAKS_FOR_KM};
+use isochrone_coverage::report::{CoverageReport, Forecast, LEAST_DAYS, SPEAKS_FOR_KM};
 use isochrone_coverage::weights::WeightKind;
 
 use crate::frame::DEMO;
@@ -23,7 +23,11 @@ pub(super) fn all(report: &CoverageReport) -> Vec<String> {
         WeightKind::Sites => "Every vantage counts 1 and speaks for itself.".to_owned(),
         WeightKind::People | WeightKind::File => format!(
             "A vantage speaks for the cities of its country within {SPEAKS_FOR_KM} km, the nearest vantage \
-             first. All else is not measured, and not guessed."
+             first. All else is not measured{}.",
+            match report.forecast {
+                Forecast::Made(_) => ": it is predicted, apart and marked, or unknown",
+                Forecast::Missing(_) => ", and not guessed",
+            }
         ),
     });
     caveats.push(basis(report).to_owned());

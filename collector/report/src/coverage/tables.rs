@@ -239,7 +239,8 @@ fn node(time: Option<&NodeTime>) -> String {
 /// Keys of a region in JSON, in the order of the columns. `source` is the report's, so that rows of the demo's
 /// world stay marked wherever they are pasted; `level` is `country` or `continent`, whose codes are partly the same.
 const CSV: &str = "access region name continent weight known_weight vantages networks best tie_set runner_up \
-    runner_up_ms best_ms min_ms p50_ms p90_ms p99_ms rtt_ms low_ms high_ms loss samples verdict source level";
+    runner_up_ms best_ms min_ms p50_ms p90_ms p99_ms rtt_ms low_ms high_ms loss samples verdict source \
+    predicted_weight predicted_best predicted_ms predicted_low_ms predicted_high_ms level";
 
 /// A row for each region of the JSON.
 pub(super) fn csv(json: &Value) -> Table {
@@ -249,6 +250,9 @@ pub(super) fn csv(json: &Value) -> Table {
             let cells = CSV.split(' ').map(|column| match column {
                 "source" => csv_cell(&json["source"]),
                 "level" => level.into(),
+                _ if column.starts_with("predicted_") => {
+                    csv_cell(&region["predicted"][&column["predicted_".len()..]])
+                }
                 _ => csv_cell(&region[column]),
             });
             cells.collect()

@@ -71,7 +71,7 @@ pub(super) fn city(position: Position, country: Option<Country>) -> Option<(Stri
     let table = cities::table();
     let city = match country {
         Some(country) => table.largest_within(country, position, AROUND_KM),
-        None => None,
+        None => table.largest_near(position, AROUND_KM),
     };
     let city = city.or_else(|| table.nearest(position).map(|(city, _)| city))?;
     Some((format!("{}, {}", city.name, city.country), city.position))

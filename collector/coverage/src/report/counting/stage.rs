@@ -125,8 +125,9 @@ impl<'a> Scene<'a> {
         self.total.max(f64::MIN_POSITIVE)
     }
 
+    /// Half as many as the report's: many more sites are drawn.
     pub(super) fn draws(&self) -> usize {
-        self.options.replicates
+        self.options.replicates.div_ceil(2)
     }
 
     pub(super) fn predicts(&self) -> bool {
@@ -484,7 +485,10 @@ impl Stage {
             let near = wanted
                 .iter()
                 .any(|other| other.position.distance_km(one.position) < NEW_KM);
-            if let Some((name, position)) = city(one.position, None).filter(|_| !near) {
+            if near {
+                continue;
+            }
+            if let Some((name, position)) = city(one.position, None) {
                 (one.place, one.position) = (name, position);
                 wanted.push(one);
             }

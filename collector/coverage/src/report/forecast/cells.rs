@@ -6,9 +6,9 @@ use crate::country::Country;
 use crate::geo::Position;
 use crate::report::WeightedPlace;
 
-/// Degrees a cell is wide: 111 km from south to north, less from west to east. Within one the predicted times differ
+/// Degrees a cell is wide: 222 km from south to north, less from west to east. Within one the predicted times differ
 /// by far less than their intervals.
-const DEGREES: f64 = 1.0;
+const DEGREES: f64 = 2.0;
 
 /// Some cities as one.
 #[derive(Clone, Copy, Debug)]

@@ -36,7 +36,7 @@ pub(super) struct Tally {
     /// By draw, then country, then site: weight times time.
     sums: Vec<f64>,
     row: usize,
-    /// By cell, then draw: the time to the nearest node and to the next.
+    /// By draw, then cell: the time to the nearest node and to the next.
     nearest: Vec<f32>,
     next: Vec<f32>,
     /// By cell: the sums of times to the site nearest by kilometres, to the best, and how often they differ.
@@ -143,7 +143,7 @@ impl Tally {
                 next = time;
             }
         }
-        let place = cell * self.draws.len() + draw;
+        let place = draw * ground.cells.len() + cell;
         (self.nearest[place], self.next[place]) = (best, next);
         let time = f64::from(best) + ground.offsets[cell];
         self.means[draw] += weight * time;
@@ -174,11 +174,13 @@ impl Tally {
         self.sums.chunks(self.row.max(1))
     }
 
-    pub(super) fn nearest(&self, cell: usize) -> &[f32] {
-        &self.nearest[cell * self.draws.len()..][..self.draws.len()]
+    pub(super) fn nearest(&self, cell: usize) -> impl Iterator<Item = f32> {
+        let cells = self.chosen.len();
+        self.nearest.iter().skip(cell).step_by(cells).copied()
     }
 
-    pub(super) fn next(&self, cell: usize) -> &[f32] {
-        &self.next[cell * self.draws.len()..][..self.draws.len()]
+    pub(super) fn next(&self, cell: usize) -> impl Iterator<Item = f32> {
+        let cells = self.chosen.len();
+        self.next.iter().skip(cell).step_by(cells).copied()
     }
 }

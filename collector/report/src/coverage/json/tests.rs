@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use isochrone_coverage::fixture::{node, report, single, small_world, vantage};
+use isochrone_coverage::fixture::{forecast, node, report, single, small_world, vantage};
 use isochrone_coverage::observations::{Observations, Source};
 use isochrone_coverage::weights::Weights;
 use serde_json::Value;
@@ -216,4 +216,42 @@ fn no_last_mile_is_said_in_every_report() {
             assert!(text.replace('\n', " ").contains("GeoNames"));
         }
     }
+}
+
+#[test]
+fn predicted_figures_stand_apart_and_are_marked() {
+    let report = forecast(&small_world(), Weights::people());
+    let json = report.json();
+    assert_eq!(json["prediction"]["made"], true);
+    let (measured, with) = (&json["shares"][1], &json["shares_predicted"][1]);
+    holds(with, &["budget_ms", "in", "out", "unknown", "in_low", "in_high"]);
+    assert!(with["in"].as_f64().unwrap() > measured["in"].as_f64().unwrap());
+    let japan = json["regions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["region"] == "JP")
+        .unwrap();
+    assert_eq!(
+        (&japan["best"], &japan["predicted"]["best"]),
+        (&Value::Null, &"<tokyo> & co".into())
+    );
+    holds(
+        &japan["predicted"],
+        &["weight", "ms", "low_ms", "high_ms", "tie_set", "shares"],
+    );
+    assert_eq!(
+        json["depth"]["targets"][2]["measured"], false,
+        "throughput is not measured"
+    );
+    let text = report.text(100);
+    for words in [
+        "Measured only, and with predictions (~)",
+        "~within",
+        "Predicted, where no vantage speaks",
+        "~best node",
+    ] {
+        assert!(text.contains(words), "{words} is missing:\n{text}");
+    }
+    assert!(report.csv().lines().next().unwrap().contains("predicted_ms"));
 }
