@@ -116,7 +116,7 @@ Exit codes: 0 well, 1 something is wrong, 3 cannot tell.")]
   isochrone-collector locate --format html > locate.html
   isochrone-collector locate --sure ada-berlin --mmdb GeoLite2-City.mmdb
   isochrone-collector locate --sites sites.csv --rtt rtt.csv")]
-    Locate(LocateArgs),
+    Locate(Box<LocateArgs>),
     /// The account of every planned slot: what was run, skipped, stored, dropped.
     #[command(after_help = "Examples:
   isochrone-collector ledger
@@ -407,13 +407,13 @@ pub enum ReportCommand {
   isochrone-collector report coverage --since 7d
   isochrone-collector report coverage --format html > coverage.html
   isochrone-collector report coverage --sites sites.csv --rtt rtt.csv --nodes berlin,tokyo")]
-    Coverage(CoverageArgs),
+    Coverage(Box<CoverageArgs>),
     /// Too many or too few nodes: what each is worth, where the next one belongs, and what to measure before deciding.
     #[command(after_help = "Examples:
   isochrone-collector report count --since 15d
   isochrone-collector report count --since 15d --drop-ms 0.5 --add-ms 3 --format html > count.html
   isochrone-collector report count --sites sites.csv --rtt rtt.csv --nodes berlin,tokyo")]
-    Count(CountArgs),
+    Count(Box<CountArgs>),
     /// Per node and day: availability, time to first byte, outages.
     #[command(after_help = "Examples:
   isochrone-collector report nodes --since 7d
@@ -432,7 +432,7 @@ impl ReportCommand {
     /// What the reports that also come from files are made from.
     pub fn coverage_args(&mut self) -> Option<&mut CoverageArgs> {
         match self {
-            Self::Coverage(args) => Some(args),
+            Self::Coverage(args) => Some(&mut **args),
             Self::Count(args) => Some(&mut args.coverage),
             Self::Nodes { .. } => None,
         }

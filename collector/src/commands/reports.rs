@@ -608,7 +608,7 @@ mod tests {
     fn coverage_args(weights: &str) -> CoverageArgs {
         let words = ["isochrone-collector", "report", "coverage", "--weights", weights];
         match Cli::parse_from(words).program {
-            Program::Command(Command::Report(ReportCommand::Coverage(args))) => args,
+            Program::Command(Command::Report(ReportCommand::Coverage(args))) => *args,
             other => panic!("{other:?}"),
         }
     }
@@ -620,7 +620,8 @@ mod tests {
         std::fs::write(&file, "site,weight\nberlin,3\n").unwrap();
         let mut args = coverage_args(file.to_str().unwrap());
         read_weights(&mut args).unwrap();
-        let command = serde_json::to_string(&Command::Report(ReportCommand::Coverage(args))).unwrap();
+        let command =
+            serde_json::to_string(&Command::Report(ReportCommand::Coverage(Box::new(args)))).unwrap();
         drop(folder);
         match serde_json::from_str(&command).unwrap() {
             Command::Report(ReportCommand::Coverage(args)) => drop(weights(&args).unwrap()),

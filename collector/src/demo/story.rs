@@ -209,7 +209,7 @@ impl<'a> Story<'a> {
             window: fifteen_days(),
             ..LocateArgs::default()
         };
-        let (code, text) = self.ask(Command::Locate(args)).await?;
+        let (code, text) = self.ask(Command::Locate(Box::new(args))).await?;
         if code != 0 {
             bail!("locate failed: {text}");
         }
@@ -230,7 +230,9 @@ impl<'a> Story<'a> {
             engine: EngineArgs::default(),
             format: ReportFormat::Text,
         };
-        let (code, text) = self.ask(Command::Report(ReportCommand::Coverage(args))).await?;
+        let (code, text) = self
+            .ask(Command::Report(ReportCommand::Coverage(Box::new(args))))
+            .await?;
         if code != 0 {
             bail!("the report failed: {text}");
         }
