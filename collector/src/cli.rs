@@ -117,7 +117,7 @@ Exit codes: 0 well, 1 something is wrong, 3 cannot tell.")]
   isochrone-collector locate --format html > locate.html
   isochrone-collector locate --sure ada-berlin --mmdb GeoLite2-City.mmdb
   isochrone-collector locate --sites sites.csv --rtt rtt.csv")]
-    Locate(LocateArgs),
+    Locate(Box<LocateArgs>),
     /// The account of every planned slot: what was run, skipped, stored, dropped.
     #[command(after_help = "Examples:
   isochrone-collector ledger
@@ -408,13 +408,13 @@ pub enum ReportCommand {
   isochrone-collector report coverage --since 7d
   isochrone-collector report coverage --format html > coverage.html
   isochrone-collector report coverage --sites sites.csv --rtt rtt.csv --nodes berlin,tokyo")]
-    Coverage(CoverageArgs),
+    Coverage(Box<CoverageArgs>),
     /// Too many or too few nodes: what each is worth, where the next one belongs, and what to measure before deciding.
     #[command(after_help = "Examples:
   isochrone-collector report count --since 15d
   isochrone-collector report count --since 15d --drop-ms 0.5 --add-ms 3 --format html > count.html
   isochrone-collector report count --sites sites.csv --rtt rtt.csv --nodes berlin,tokyo")]
-    Count(CountArgs),
+    Count(Box<CountArgs>),
     /// Per node and day: availability, time to first byte, outages.
     #[command(after_help = "Examples:
   isochrone-collector report nodes --since 7d
@@ -433,7 +433,7 @@ impl ReportCommand {
     /// What the reports that also come from files are made from.
     pub fn coverage_args(&mut self) -> Option<&mut CoverageArgs> {
         match self {
-            Self::Coverage(args) => Some(args),
+            Self::Coverage(args) => Some(&mut **args),
             Self::Count(args) => Some(&mut args.coverage),
             Self::Nodes { .. } => None,
         }
@@ -475,9 +475,47 @@ pub struct CoverageArgs {
     /// Which of the sites are nodes.
     #[arg(long, requires = "sites", value_delimiter = ',', value_name = "NAME,NAME,…")]
     pub nodes: Vec<String>,
+    /// Further weights, the prior, targets and offsets.
+    #[command(flatten)]
+    pub engine: EngineArgs,
     /// How to print it.
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub format: ReportFormat,
+}
+
+/// What predictions, targets and further weights are.
+#[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
+pub struct EngineArgs {
+    /// Further weights beside, such as measured demand: a file as --weights takes it.
+    #[arg(long, value_name = "FILE")]
+    pub demand: Option<String>,
+    /// The text of that file.
+    #[arg(skip)]
+    pub demand_file: Option<String>,
+    /// The share of people who use the internet: country, internet_share (0 to 1).
+    #[arg(long, value_name = "FILE")]
+    pub internet_shares: Option<String>,
+    /// The text of that file.
+    #[arg(skip)]
+    pub internet_file: Option<String>,
+    /// What predictions rest on beside own times: none, or a file [default: the one in the program].
+    #[arg(long, value_name = "none|FILE")]
+    pub prior: Option<String>,
+    /// The bytes of that file.
+    #[arg(skip)]
+    pub prior_file: Option<Vec<u8>>,
+    /// What a user's own line adds in a region, such as NG=30, continent:AF=20 or *=5; may be given several times.
+    #[arg(long, value_name = "REGION=MS")]
+    pub access_offset: Vec<String>,
+    /// The target of the median time to first byte, in milliseconds [default: 350].
+    #[arg(long, value_parser = milliseconds, value_name = "MS")]
+    pub target_ttfb_ms: Option<f64>,
+    /// The target of throughput, in megabits a second [default: 20].
+    #[arg(long, value_name = "MBPS")]
+    pub target_mbps: Option<f64>,
+    /// Hold so many of the heaviest countries against the targets.
+    #[arg(long, value_name = "COUNT")]
+    pub top_countries: Option<usize>,
 }
 
 /// What `locate` is made from.

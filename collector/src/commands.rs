@@ -1,6 +1,7 @@
 //! Carries out commands: in the running collector for whoever asks through the control socket, or in a process that
 //! opened the store itself.
 
+mod engine;
 mod error;
 mod export;
 mod load;
@@ -116,7 +117,7 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
         Command::Target(command) => targets::carry_out(&context, command, &out).await,
         Command::Show { node, window, format } => reports::show(&context, &node, &window, format, &out).await,
         Command::Report(command) => reports::carry_out(&context, command, &out).await,
-        Command::Locate(args) => locate::locate(&context, args, &out).await,
+        Command::Locate(args) => locate::locate(&context, *args, &out).await,
         Command::Ledger {
             accept_damage: Some(which),
             format,

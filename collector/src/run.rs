@@ -105,9 +105,9 @@ async fn ask_or_open(paths: Paths, mut command: Command) -> anyhow::Result<u8> {
     }
     if let Command::Locate(args) = command {
         if args.sites.is_some() {
-            return show_while(&mut show, |answers| commands::locate_from_files(args, answers)).await;
+            return show_while(&mut show, |answers| commands::locate_from_files(*args, answers)).await;
         }
-        command = Command::Locate(commands::with_whole_paths(args));
+        command = Command::Locate(Box::new(commands::with_whole_paths(*args)));
     }
     if let Command::Status { format } = command {
         return status(&paths, format, &mut show).await;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use isochrone_base::error_chain::chain;
 use isochrone_base::place::UnclearPlace;
 use isochrone_coverage::files::FileError;
-use isochrone_coverage::report::ReportError;
+use isochrone_coverage::predict::PriorError;
+use isochrone_coverage::report::{OffsetError, ReportError};
 use isochrone_gate::registry::RegistryError;
 use isochrone_planner::targets::{EditError, NodeError, TargetsError};
 use isochrone_store::StoreError;
@@ -197,6 +198,32 @@ pub enum UsageError {
         /// One that there is.
         example: Option<String>,
     },
+    /// The file of a prior cannot be read.
+    #[error("--prior {file}: cannot be read; name a file made by make_prior.py, or `none`")]
+    NoPrior {
+        /// The file's name.
+        file: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file of a prior holds none.
+    #[error("--prior {file}: {error}")]
+    BadPrior {
+        /// The file's name.
+        file: String,
+        /// Why.
+        error: PriorError,
+    },
+    /// An access offset that is no region and time.
+    #[error("--access-offset {given}: write a region and milliseconds, such as NG=30")]
+    AccessOffset {
+        /// As it was given.
+        given: String,
+    },
+    /// An access offset that cannot be.
+    #[error(transparent)]
+    Offset(OffsetError),
     /// The command names a file of weights and does not hold it.
     #[error("--weights {file}: the file did not come with the command; are both of one version?")]
     WeightsLeftBehind {

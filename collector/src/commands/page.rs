@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use isochrone_base::error_chain::chain;
 use isochrone_coverage::count::Thresholds;
-use isochrone_coverage::report::{self, CoverageReport};
+use isochrone_coverage::report::{self, CoverageReport, Options};
 use isochrone_coverage::weights::Weights;
 use isochrone_proto::units::UnixMillis;
 use isochrone_report::Printed;
@@ -57,8 +57,10 @@ impl PageReports {
         };
         let (turn, out) = (self.turn().await, Out::nowhere());
         let asker = Asker { out: &out, turn };
-        let thresholds = Thresholds::default();
-        let asked = Asked { weights, thresholds };
+        let asked = Asked {
+            options: Options::new(weights),
+            thresholds: Thresholds::default(),
+        };
         Ok(coverage(&self.context, self.window(&query)?, asked, asker).await?)
     }
 

@@ -21,7 +21,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{CommandContext, CommandError, Out, UsageError, WIDTH, blocking};
+use super::{CommandContext, CommandError, Out, UsageError, WIDTH, blocking, engine};
 use crate::cli::{Accepted, CountArgs, CoverageArgs, Format, ReportCommand, ReportFormat, WindowArgs};
 use crate::control::Answers;
 
@@ -60,7 +60,10 @@ fn report_of_files(args: &CoverageArgs, thresholds: Thresholds) -> Result<Covera
     let rtt = FileText::load(rtt)?;
     let observations = files::read(&sites, &rtt, &args.nodes)?;
     let asked = Asked {
-        weights: weights(args)?,
+        options: Options {
+            mesh: Some(files::read_mesh(&sites, &rtt)?),
+            ..engine::options(&args.engine, weights(args)?)?
+        },
         thresholds,
     };
     let mut random = StdRng::seed_from_u64(SEED);
@@ -73,7 +76,7 @@ fn report_of_files(args: &CoverageArgs, thresholds: Thresholds) -> Result<Covera
 
 /// What a report on coverage is to be by.
 pub(super) struct Asked {
-    pub(super) weights: Weights,
+    pub(super) options: Options,
     pub(super) thresholds: Thresholds,
 }
 
@@ -89,10 +92,16 @@ fn options(asked: Asked, observations: &Observations) -> Options {
     let mut names: Vec<String> = nodes.chain(vantages).collect();
     names.sort();
     names.dedup();
+    let mut mesh = asked.options.mesh;
+    if let Some(mesh) = &mut mesh {
+        let lies = |site: usize| names.contains(&mesh.names[site]);
+        mesh.pairs.retain(|pair| !lies(pair.a) && !lies(pair.b));
+    }
     Options {
         impossible: names,
+        mesh,
         count: Some(asked.thresholds),
-        ..Options::new(asked.weights)
+        ..asked.options
     }
 }
 
@@ -114,11 +123,12 @@ async fn print_count(
     print(&CountReport { coverage, count }, format, out).await
 }
 
-/// Reads the file that `--weights` names, so that it goes along with the command.
+/// Reads the files that `--weights` and its like name, so that they go along with the command.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When one cannot be read.
 pub fn read_weights(args: &mut CoverageArgs) -> Result<(), CommandError> {
+    engine::read_files(&mut args.engine)?;
     if ["people", "sites"].contains(&args.weights.as_str()) {
         return Ok(());
     }
@@ -262,7 +272,7 @@ pub(super) async fn carry_out(
     match command {
         ReportCommand::Coverage(args) => {
             let asked = Asked {
-                weights: weights(&args)?,
+                options: engine::options(&args.engine, weights(&args)?)?,
                 thresholds: Thresholds::default(),
             };
             let window = window(context, &args.window)?;
@@ -271,7 +281,7 @@ pub(super) async fn carry_out(
         }
         ReportCommand::Count(args) => {
             let asked = Asked {
-                weights: weights(&args.coverage)?,
+                options: engine::options(&args.coverage.engine, weights(&args.coverage)?)?,
                 thresholds: thresholds(&args),
             };
             let window = window(context, &args.coverage.window)?;
@@ -537,7 +547,7 @@ mod tests {
     fn coverage_args(weights: &str) -> CoverageArgs {
         let words = ["isochrone-collector", "report", "coverage", "--weights", weights];
         match Cli::parse_from(words).program {
-            Program::Command(Command::Report(ReportCommand::Coverage(args))) => args,
+            Program::Command(Command::Report(ReportCommand::Coverage(args))) => *args,
             other => panic!("{other:?}"),
         }
     }
@@ -549,7 +559,8 @@ mod tests {
         std::fs::write(&file, "site,weight\nberlin,3\n").unwrap();
         let mut args = coverage_args(file.to_str().unwrap());
         read_weights(&mut args).unwrap();
-        let command = serde_json::to_string(&Command::Report(ReportCommand::Coverage(args))).unwrap();
+        let command =
+            serde_json::to_string(&Command::Report(ReportCommand::Coverage(Box::new(args)))).unwrap();
         drop(folder);
         match serde_json::from_str(&command).unwrap() {
             Command::Report(ReportCommand::Coverage(args)) => drop(weights(&args).unwrap()),

@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 use super::director::Director;
 use super::history::{SLOW_BY, SLOW_NODE};
 use super::world::CITIES;
-use crate::cli::{Command, CoverageArgs, Format, LocateArgs, ReportCommand, ReportFormat, WindowArgs};
+use crate::cli::{
+    Command, CoverageArgs, EngineArgs, Format, LocateArgs, ReportCommand, ReportFormat, WindowArgs,
+};
 use crate::terminal;
 
 /// How long one step may take before the demo says that something is wrong.
@@ -207,7 +209,7 @@ impl<'a> Story<'a> {
             window: fifteen_days(),
             ..LocateArgs::default()
         };
-        let (code, text) = self.ask(Command::Locate(args)).await?;
+        let (code, text) = self.ask(Command::Locate(Box::new(args))).await?;
         if code != 0 {
             bail!("locate failed: {text}");
         }
@@ -225,9 +227,12 @@ impl<'a> Story<'a> {
             sites: None,
             rtt: None,
             nodes: Vec::new(),
+            engine: EngineArgs::default(),
             format: ReportFormat::Text,
         };
-        let (code, text) = self.ask(Command::Report(ReportCommand::Coverage(args))).await?;
+        let (code, text) = self
+            .ask(Command::Report(ReportCommand::Coverage(Box::new(args))))
+            .await?;
         if code != 0 {
             bail!("the report failed: {text}");
         }
