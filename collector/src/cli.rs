@@ -413,7 +413,7 @@ pub enum ReportCommand {
   isochrone-collector report count --since 15d
   isochrone-collector report count --since 15d --drop-ms 0.5 --add-ms 3 --format html > count.html
   isochrone-collector report count --sites sites.csv --rtt rtt.csv --nodes berlin,tokyo")]
-    Count(CountArgs),
+    Count(Box<CountArgs>),
     /// Per node and day: availability, time to first byte, outages.
     #[command(after_help = "Examples:
   isochrone-collector report nodes --since 7d
@@ -476,7 +476,7 @@ pub struct CoverageArgs {
     pub nodes: Vec<String>,
     /// Further weights, the prior, targets and offsets.
     #[command(flatten)]
-    pub engine: EngineArgs,
+    pub engine: Box<EngineArgs>,
     /// How to print it.
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub format: ReportFormat,

@@ -45,7 +45,7 @@ pub(super) fn document(report: &CoverageReport) -> Value {
         "access": main.map(|class| class.access.as_str()),
         "summary": main.map(summary),
         "shares": shares_of(|class| &class.shares),
-        "shares_predicted": main.and_then(|class| beside::shares_predicted(class)),
+        "shares_predicted": main.and_then(beside::shares_predicted),
         "survives_any_one_node": shares_of(|class| &class.survives),
         "prediction": beside::forecast(&report.forecast),
         "depth": main.map(beside::depth),
