@@ -356,7 +356,13 @@ fn store_files_names_each_sealed_measurement_once() {
         "generation": 1,
     });
     assert_eq!((file, &json["schema"]), (&expected, &"isochrone.files/1".into()));
-    let bytes: u64 = files.iter().map(|file| file["bytes"].as_u64().unwrap()).sum();
+    let bytes_of = |tier: &str| -> u64 {
+        let (_, printed) = said(&context, &format!("store files --tier {tier} --format json"));
+        let json: serde_json::Value = serde_json::from_str(&printed).unwrap();
+        let files = json["files"].as_array().unwrap();
+        files.iter().map(|file| file["bytes"].as_u64().unwrap()).sum()
+    };
+    let bytes: u64 = ["raw", "hour", "day"].map(bytes_of).into_iter().sum();
     assert_eq!(
         context.store_bytes(),
         fs::metadata(&context.store_file).unwrap().len() + bytes

@@ -21,7 +21,8 @@ impl Dated {
             endpoints,
             rows,
         } = self;
-        (echoes.clear(), endpoints.clear());
+        echoes.clear();
+        endpoints.clear();
         *rows = batch.rows() as u64;
         batch.echoes().for_each(|row| {
             if let Some(slot) = date(row.slot) {

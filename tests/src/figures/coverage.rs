@@ -1,8 +1,7 @@
 //! Coverage: what a whole report with predictions takes.
 
-use std::time::Instant;
-
 use anyhow::{Context as _, Result, ensure};
+use isochrone_base::clock::unpaused;
 use isochrone_coverage::cities;
 use isochrone_coverage::histogram::LogHistogram;
 use isochrone_coverage::observations::{
@@ -45,7 +44,7 @@ fn predicted() -> Result<Vec<Measured>> {
     let (mut times, mut first_ms) = (Vec::new(), 0.0);
     let mut cells = 0;
     for round in 0..=ROUNDS {
-        let begun = Instant::now();
+        let begun = unpaused();
         let report = report::build(&observations, &options, &mut StdRng::seed_from_u64(7))?;
         let ms = begun.elapsed().as_secs_f64() * 1e3;
         match round {

@@ -294,7 +294,7 @@ impl Seen {
 
 /// Where the responder of a member is; 0 where it has none.
 fn echo_port(place: usize) -> u16 {
-    if place % (PROBES / RESPONDERS) == 0 {
+    if place.is_multiple_of(PROBES / RESPONDERS) {
         10_000 + place as u16 // at most 15,000
     } else {
         0

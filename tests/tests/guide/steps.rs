@@ -210,6 +210,24 @@ pub(crate) const STEPS: &[Step] = &[
         "isochrone-collector report coverage --sites sites.csv --rtt rtt.csv --nodes berlin,tokyo --weights people",
         "tokyo",
     ),
+    // Too many or too few nodes
+    lead("sudo isochrone-collector report count --since 15d", ""),
+    lead(
+        "sudo isochrone-collector report count --since 15d --drop-ms 0.5 --add-ms 3 --format html > count.html",
+        "</html>",
+    ),
+    lead(
+        "isochrone-collector report count --sites sites.csv --rtt rtt.csv --nodes berlin,tokyo",
+        "tokyo",
+    ),
+    // Where sites stand
+    lead("sudo isochrone-collector locate", "berlin"),
+    lead(
+        "sudo isochrone-collector locate --format html > locate.html",
+        "</html>",
+    ),
+    lead("sudo isochrone-collector locate --sure ada-berlin", "berlin"),
+    lead("isochrone-collector locate --sites sites.csv --rtt rtt.csv", ""),
     // The ledger in plain words
     lead("sudo isochrone-collector ledger", "planned"),
     lead(

@@ -86,12 +86,6 @@ pub enum ReportError {
     /// There is no vantage.
     #[error("there is no vantage: invite a probe with `probe invite`, or give a file of sites")]
     NoVantage,
-    /// Every node's place is impossible.
-    #[error("no node is left to report on: the places of all of them are impossible; see `locate`")]
-    NoNodeLeft,
-    /// Every vantage's place is impossible.
-    #[error("no vantage is left to report from: the places of all of them are impossible; see `locate`")]
-    NoVantageLeft,
     /// Two nodes have one name.
     #[error("two nodes are called `{name}`: names must be unique")]
     NodeTwice {

@@ -19,7 +19,13 @@ pub(super) fn of(prepared: &Prepared<'_>, observations: &Observations, options: 
         .collect();
     names.sort();
     names.dedup();
-    if !names.is_empty() {
+    let is_there = |name: &String| {
+        prepared.nodes.iter().any(|node| node.name == *name)
+            || prepared.vantages.iter().any(|vantage| vantage.name == *name)
+    };
+    if names.iter().any(is_there) {
+        notes.push(Note::PlacesContradict);
+    } else if !names.is_empty() {
         notes.push(Note::Impossible { names });
     }
     let unplaced = prepared.nodes.iter().filter(|node| node.position.is_none());

@@ -33,17 +33,16 @@ pub(super) struct DayCell {
 }
 
 impl<'a> Prepared<'a> {
-    /// Without the nodes and vantages named in `impossible`.
+    /// Without the nodes and vantages named in `impossible`; with all of them where no node or no vantage would be left: the
+    /// places then contradict each other as a whole, and none of them can be told to be the wrong one.
     pub(super) fn new(observations: &'a Observations, impossible: &[String]) -> Result<Self, ReportError> {
         let mut prepared = Self::whole(observations)?;
-        if !impossible.is_empty() {
+        let has_node = prepared.nodes.iter().any(|node| !impossible.contains(&node.name));
+        let mut vantages = prepared.vantages.iter();
+        if has_node && vantages.any(|vantage| !impossible.contains(&vantage.name)) {
             prepared.leave_out(impossible);
         }
-        match (prepared.nodes.is_empty(), prepared.vantages.is_empty()) {
-            (true, _) => Err(ReportError::NoNodeLeft),
-            (_, true) => Err(ReportError::NoVantageLeft),
-            (false, false) => Ok(prepared),
-        }
+        Ok(prepared)
     }
 
     fn leave_out(&mut self, impossible: &[String]) {

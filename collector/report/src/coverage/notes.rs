@@ -60,6 +60,11 @@ pub(crate) fn sentence(note: &Note) -> String {
             },
             names.join(", ")
         ),
+        Note::PlacesContradict => {
+            "The claimed places contradict each other as a whole: none is left out, and nothing that \
+                                   rests on a place can be trusted. See `locate`."
+                .to_owned()
+        }
         Note::NodesUnplaced { nodes } => format!(
             "No coordinates are known of {}: what was measured counts, but nothing is predicted towards {}, nor can it \
              be said which node is nearest by kilometres. Set `place` in targets.toml.",
