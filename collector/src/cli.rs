@@ -476,7 +476,7 @@ pub struct CoverageArgs {
     pub nodes: Vec<String>,
     /// Further weights, the prior, targets and offsets.
     #[command(flatten)]
-    pub engine: EngineArgs,
+    pub engine: Box<EngineArgs>,
     /// How to print it.
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub format: ReportFormat,

@@ -5,7 +5,7 @@
 //! peer in the same run, alternating, and quotes medians: wall times on shared machines swing.
 
 pub mod build;
-mod coverage;
+pub mod coverage;
 pub mod health;
 pub mod ingest;
 pub mod lines;

@@ -11,9 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::director::Director;
 use super::history::{SLOW_BY, SLOW_NODE};
 use super::world::CITIES;
-use crate::cli::{
-    Command, CoverageArgs, EngineArgs, Format, LocateArgs, ReportCommand, ReportFormat, WindowArgs,
-};
+use crate::cli::{Command, CoverageArgs, Format, LocateArgs, ReportCommand, ReportFormat, WindowArgs};
 use crate::terminal;
 
 /// How long one step may take before the demo says that something is wrong.
@@ -227,7 +225,7 @@ impl<'a> Story<'a> {
             sites: None,
             rtt: None,
             nodes: Vec::new(),
-            engine: EngineArgs::default(),
+            engine: Box::default(),
             format: ReportFormat::Text,
         };
         let (code, text) = self

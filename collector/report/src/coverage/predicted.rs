@@ -38,7 +38,8 @@ pub(super) fn method(report: &CoverageReport) -> Vec<String> {
             "{MARK} marks what is predicted, for cities that no vantage speaks for: from {} here{}, with an interval \
              that is to hold {} of the truths, calibrated by leaving out whole nodes and areas. A city is within a \
              budget only if its interval's upper end is, and beyond only if its lower end is. Farther than {:.0} km \
-             from any measured site all is unknown. Intervals of sums hold {} joint draws of the field.",
+             from any measured site all is unknown. The interval beside a share is where the true share lies in {} joint draws of the field: mostly \
+             above what is surely within.",
             isochrone_base::words::count(method.own_pairs, "measured pair"),
             match &method.prior {
                 Some(prior) => format!(" and old public measurements ({prior})"),
@@ -62,7 +63,7 @@ pub(super) fn shares(report: &CoverageReport, class: &ClassReport) -> Option<Tab
         Column::figures("~within"),
         Column::figures("~beyond"),
         Column::figures("~unknown"),
-        Column::figures("~90 % interval"),
+        Column::figures("~true within, 90 %"),
         Column::figures("~any one dead"),
     ];
     let rows = class

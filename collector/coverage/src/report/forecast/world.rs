@@ -48,9 +48,9 @@ impl World {
         let origins = predictor.origins(&places);
         let mut times = Vec::with_capacity(cells.len() * sites.len());
         let mut reached = Vec::new();
-        for (at, place) in places.iter().enumerate() {
+        for (at, from) in places.iter().enumerate() {
             let row = sites.iter().map(|(site, point)| {
-                let floor = least_ms(place.position.distance_km(site.position));
+                let floor = least_ms(from.position.distance_km(site.position));
                 let predicted = predictor.from_origin(&origins, at, point);
                 predicted.estimate().map_or(Time::UNKNOWN, |estimate| Time {
                     ms: estimate.ms as f32,
