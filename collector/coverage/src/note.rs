@@ -82,6 +82,11 @@ pub enum Note {
         /// Its name.
         probe: String,
     },
+    /// Times and places contradict each other as a whole: nobody is left out for that.
+    AllContradict {
+        /// Sites whose places would be impossible.
+        sites: usize,
+    },
     /// A node whose place is not known.
     NodeUnplaced {
         /// Its name.

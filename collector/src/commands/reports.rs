@@ -7,6 +7,7 @@ use isochrone_base::words::rfc3339_second;
 use isochrone_coverage::count::Thresholds;
 use isochrone_coverage::files::{self, FileText};
 use isochrone_coverage::locate::impossible;
+use isochrone_coverage::note::Note;
 use isochrone_coverage::observations::{Observations, Source};
 use isochrone_coverage::report::{self, CoverageReport, Options};
 use isochrone_coverage::weights::Weights;
@@ -58,7 +59,7 @@ fn report_of_files(args: &CoverageArgs, thresholds: Thresholds) -> Result<Covera
     };
     let sites = FileText::load(sites)?;
     let rtt = FileText::load(rtt)?;
-    let observations = files::read(&sites, &rtt, &args.nodes)?;
+    let mut observations = files::read(&sites, &rtt, &args.nodes)?;
     let asked = Asked {
         options: Options {
             mesh: Some(files::read_mesh(&sites, &rtt)?),
@@ -67,11 +68,8 @@ fn report_of_files(args: &CoverageArgs, thresholds: Thresholds) -> Result<Covera
         thresholds,
     };
     let mut random = StdRng::seed_from_u64(SEED);
-    Ok(report::build(
-        &observations,
-        &options(asked, &observations),
-        &mut random,
-    )?)
+    let options = options(asked, &mut observations);
+    Ok(report::build(&observations, &options, &mut random)?)
 }
 
 /// What a report on coverage is to be by.
@@ -81,8 +79,12 @@ pub(super) struct Asked {
 }
 
 /// The same without whatever light says is not where it claims to be.
-fn options(asked: Asked, observations: &Observations) -> Options {
+fn options(asked: Asked, observations: &mut Observations) -> Options {
     let impossible = impossible(observations);
+    if impossible.too_many > 0 {
+        let sites = impossible.too_many;
+        observations.notes.push(Note::AllContradict { sites });
+    }
     let nodes = impossible
         .nodes
         .iter()
@@ -365,11 +367,11 @@ pub(super) async fn coverage(
             Source::Store
         };
         let mut progress = read.progress(&out);
-        let observations =
+        let mut observations =
             coverage::from_store(&read.store, &read.roster, read.window, source, &mut progress)?;
         let options = Options {
             target_ms: Some(f64::from(context.config.coverage_target_ms)),
-            ..options(asked, &observations)
+            ..options(asked, &mut observations)
         };
         let mut random = StdRng::seed_from_u64(SEED);
         Ok(report::build(&observations, &options, &mut random)?)

@@ -1,6 +1,6 @@
 //! A survey of named sites: who claims to stand where, what was measured between them, and what follows from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Anycast, Bestline, Disc, Estimate, Located, Location, Verdict, anycast, estimate, locate};
 use crate::files::Mesh;
@@ -208,6 +208,9 @@ pub struct Impossible {
     pub nodes: Vec<usize>,
     /// Indices into [`Observations::vantages`], ascending.
     pub vantages: Vec<usize>,
+    /// So many places contradict the times that not the places are at fault, but the times: of a mesh on one machine,
+    /// or of files that do not belong together. Then nobody is named above; this is how many sites it would be.
+    pub too_many: usize,
 }
 
 /// The nodes and vantages of observations that cannot stand where they say, by the times between vantages and nodes
@@ -250,7 +253,16 @@ pub fn impossible(observations: &Observations) -> Impossible {
     let location = locate(&places, &pairs, &[]);
     let is_impossible = |site: usize| location.sites[site].verdict == Verdict::Impossible;
     let of_node = |node: &usize| node_at[*node].is_some_and(is_impossible);
+    let measured: BTreeSet<usize> = pairs.iter().flat_map(|pair| [pair.a, pair.b]).collect();
+    let accused = measured.iter().filter(|site| is_impossible(**site)).count();
+    if accused > 0 && 2 * accused >= measured.len() {
+        return Impossible {
+            too_many: accused,
+            ..Impossible::default()
+        };
+    }
     Impossible {
+        too_many: 0,
         nodes: (0..observations.nodes.len()).filter(of_node).collect(),
         vantages: (0..observations.vantages.len())
             .filter(|site| is_impossible(*site))

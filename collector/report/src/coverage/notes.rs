@@ -51,6 +51,11 @@ pub(crate) fn sentence(note: &Note) -> String {
             };
             format!("Node {node} was measured and is {now} since: it is left out.")
         }
+        Note::AllContradict { sites } => format!(
+            "Light contradicts the places of {}, at least half of all: the times are at fault, not the places (a mesh on \
+             one machine, or files that do not belong together). Nothing is left out for that.",
+            count(*sites, "site")
+        ),
         Note::Impossible { names } => format!(
             "Left out, for light contradicts the place {}: {}. See `locate`: place does not fit; typo?",
             if names.len() == 1 {

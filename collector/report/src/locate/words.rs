@@ -123,6 +123,13 @@ pub(super) fn answer(report: &LocateReport) -> Vec<String> {
             names(report, several)
         )),
     }
+    if !wrong.is_empty() && 2 * wrong.len() >= report.surveyed.survey.sites.len() {
+        sentences.push(
+            "That is half of all at least: the times are more likely at fault than the places (a mesh on one machine, \
+             or files that do not belong together)."
+                .to_owned(),
+        );
+    }
     sentences.extend(suspects(report, &wrong));
     sentences.extend(undecided(report));
     sentences.extend(rest(report));

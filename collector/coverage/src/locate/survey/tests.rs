@@ -75,7 +75,8 @@ fn node_of_a_file_that_is_also_a_vantage_is_judged_by_all_its_times() {
         impossible(&world),
         Impossible {
             nodes: vec![0],
-            vantages: vec![4]
+            vantages: vec![4],
+            too_many: 0,
         }
     );
 }
@@ -146,4 +147,29 @@ fn survey_says_by_what_a_place_is_contradicted_and_where_the_site_probably_stand
     assert_eq!(estimate.region.apart_km, 0.0);
     assert!(estimate.position.distance_km(truth) < estimate.position.distance_km(position));
     assert!(estimate.reach_km() > 0.0);
+}
+
+#[test]
+fn mesh_on_one_machine_accuses_nobody_and_says_how_many_it_would_be() {
+    let vantages = [
+        ("v-newyork", "New York, US"),
+        ("v-lagos", "Lagos, NG"),
+        ("v-tokyo", "Tokyo, JP"),
+    ];
+    let nodes = vec![
+        node("berlin", "Berlin, DE"),
+        node("lima", "Lima, PE"),
+        node("sydney", "Sydney, AU"),
+    ];
+    let times: Vec<(usize, usize, f64)> = (0..9).map(|pair| (pair / 3, pair % 3, 0.2)).collect();
+    let world = single(
+        nodes,
+        vantages.map(|(name, place)| vantage(name, place)).to_vec(),
+        &times,
+    );
+    let found = impossible(&world);
+    assert_eq!(
+        (found.nodes.len(), found.vantages.len(), found.too_many),
+        (0, 0, 3)
+    );
 }
