@@ -211,7 +211,10 @@ pub(crate) const STEPS: &[Step] = &[
         "tokyo",
     ),
     // Too many or too few nodes
-    lead("sudo isochrone-collector report count --since 15d", ""),
+    lead(
+        "sudo isochrone-collector report count --since 15d",
+        "Too many or too few nodes",
+    ),
     lead(
         "sudo isochrone-collector report count --since 15d --drop-ms 0.5 --add-ms 3 --format html > count.html",
         "</html>",
@@ -227,7 +230,10 @@ pub(crate) const STEPS: &[Step] = &[
         "</html>",
     ),
     lead("sudo isochrone-collector locate --sure ada-berlin", "berlin"),
-    lead("isochrone-collector locate --sites sites.csv --rtt rtt.csv", ""),
+    lead(
+        "isochrone-collector locate --sites sites.csv --rtt rtt.csv",
+        "tokyo",
+    ),
     // The ledger in plain words
     lead("sudo isochrone-collector ledger", "planned"),
     lead(
