@@ -229,7 +229,7 @@ pub(crate) const STEPS: &[Step] = &[
         "sudo isochrone-collector locate --format html > locate.html",
         "</html>",
     ),
-    lead("sudo isochrone-collector locate --sure ada-berlin", "berlin"),
+    lead("sudo isochrone-collector locate --sure berlin", "berlin"),
     lead(
         "isochrone-collector locate --sites sites.csv --rtt rtt.csv",
         "tokyo",
