@@ -4,12 +4,12 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use crate::cities;
-use crate::count::Thresholds;
 use crate::histogram::LogHistogram;
 use crate::observations::{
     AccessClass, Basis, Day, DayReading, Network, Node, Observations, Readings, Samples, SingleReading,
     Source, Statistic, Vantage, Window,
 };
+use crate::report::count::Thresholds;
 use crate::report::{CoverageReport, Options, build};
 use crate::weights::Weights;
 

@@ -16,7 +16,6 @@
 //! ```
 
 pub mod cities;
-pub mod count;
 pub mod country;
 pub mod files;
 #[cfg(any(test, feature = "testing"))]
@@ -32,3 +31,5 @@ pub mod observations;
 pub mod predict;
 pub mod report;
 pub mod weights;
+
+pub use report::count;

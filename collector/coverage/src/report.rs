@@ -2,6 +2,7 @@
 
 mod build;
 mod by_km;
+pub mod count;
 pub(crate) mod counting;
 mod depth;
 mod forecast;
@@ -9,6 +10,7 @@ mod headline;
 mod matrix;
 mod notes;
 mod offsets;
+mod options;
 mod prediction;
 mod prepare;
 mod ranking;
@@ -21,21 +23,23 @@ mod sum;
 mod top;
 mod trend;
 
+use build::Ground;
+pub use build::ReportError;
 pub use build::build;
-pub use build::{Options, ReportError};
 pub use depth::{Aim, Backup, ByKilometres, Depth, Detour, Half, TargetShare, Trend};
 pub use offsets::{OffsetError, Offsets};
+pub use options::Options;
 pub use prediction::{
     ClassPrediction, Forecast, MeanTime, Method, PredictedCell, PredictedTime, RegionPrediction, WhyNot,
 };
 pub use top::{Meets, TopCountries, TopCountry, TopVerdict};
 
-use crate::count::Count;
 use crate::country::{Continent, Country};
 use crate::geo::Position;
 use crate::note::Note;
 use crate::observations::{AccessClass, Basis, Node, Source, Statistic, TtfbKind, Window};
 use crate::weights::{InternetSummary, WeightKind, WeightSource};
+use count::Count;
 
 /// A vantage speaks for its country's cities up to this distance.
 pub const SPEAKS_FOR_KM: f64 = 300.0;

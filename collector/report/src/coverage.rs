@@ -2,6 +2,7 @@
 
 mod answer;
 mod caveats;
+mod count;
 mod json;
 mod map;
 pub(crate) mod notes;
@@ -18,8 +19,9 @@ use isochrone_coverage::observations::Source;
 use isochrone_coverage::report::{CoverageReport, Region};
 use serde_json::Value;
 
+pub use self::count::CountReport;
 pub use self::observations::from_store;
-pub(crate) use self::words::{weight_title, window};
+pub(crate) use self::words::window;
 use crate::Printed;
 use crate::frame::Frame;
 use crate::lines::Lines;
@@ -81,7 +83,7 @@ fn measured(regions: &[Region]) -> Option<Vec<&Region>> {
 }
 
 /// Whom the figures come from.
-pub(crate) fn attributions(report: &CoverageReport) -> Vec<String> {
+fn attributions(report: &CoverageReport) -> Vec<String> {
     let mut all = vec![notes::attribution(&report.weights.source)];
     if !all[0].contains(cities::ATTRIBUTION) {
         all.push(cities::ATTRIBUTION.to_owned());

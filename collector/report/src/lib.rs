@@ -6,7 +6,6 @@
 pub mod audit;
 mod characters;
 mod charts;
-pub mod count;
 pub mod coverage;
 pub mod frame;
 #[cfg(test)]

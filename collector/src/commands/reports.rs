@@ -12,7 +12,7 @@ use isochrone_coverage::observations::{Observations, Source};
 use isochrone_coverage::report::{self, CoverageReport, Options};
 use isochrone_coverage::weights::Weights;
 use isochrone_proto::units::UnixMillis;
-use isochrone_report::count::CountReport;
+use isochrone_report::coverage::CountReport;
 use isochrone_report::log::Window;
 use isochrone_report::nodes::NodesReport;
 use isochrone_report::{Printed, coverage, nodes, show};

@@ -7,6 +7,7 @@ use rand::Rng;
 use super::by_km::ByKm;
 use super::forecast::{self, Known};
 use super::matrix::Matrix;
+use super::options::Options;
 use super::prepare::Prepared;
 use super::ranking::{Ranking, node_time};
 use super::regions::{Field, regions};
@@ -14,68 +15,15 @@ use super::resample::{DayDraws, draw_networks};
 use super::speakers::Speakers;
 use super::trend::Halves;
 use super::{
-    BUDGETS_MS, Beside, ClassReport, CoverageReport, Depth, Figures, Forecast, Method, Offsets, Region,
-    Targets, VantageReport, WeightSummary, WhyNot, Witnesses,
+    BUDGETS_MS, Beside, ClassReport, CoverageReport, Depth, Figures, Forecast, Method, Region, VantageReport,
+    WeightSummary, WhyNot, Witnesses,
 };
 use super::{counting, depth, headline, notes, shares, top};
-use crate::count::Thresholds;
 use crate::country::Country;
-use crate::files::{FileError, Mesh};
+use crate::files::FileError;
 use crate::observations::{AccessClass, Observations, Statistic, Vantage};
-use crate::predict::{COVERED, PriorChoice, REACH_KM};
+use crate::predict::{COVERED, REACH_KM};
 use crate::weights::Weights;
-
-/// What to compute.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// What counts how much.
-    pub weights: Weights,
-    /// The statistic by which nodes are compared, where the source holds several; default: the median.
-    pub statistic: Statistic,
-    /// The lead's own budget in milliseconds, beside the fixed ones.
-    pub target_ms: Option<f64>,
-    /// How often days and networks are resampled, and the predicted field is drawn; default 400.
-    pub replicates: usize,
-    /// Whether what nobody measured is predicted; default: yes.
-    pub predict: bool,
-    /// What predictions rest on beside own measurements.
-    pub prior: PriorChoice,
-    /// Further pairs measured between sites, for predictions only; places by the names of vantages and nodes.
-    pub mesh: Option<Mesh>,
-    /// Further weights, whose shares stand beside.
-    pub beside: Vec<Weights>,
-    /// Targets beside round-trip time.
-    pub targets: Targets,
-    /// So many of the heaviest countries are held against the targets.
-    pub top_countries: Option<usize>,
-    /// What a user's own line adds, by region.
-    pub offsets: Offsets,
-    /// Nodes and vantages, by name, that cannot be where they say: left out.
-    pub impossible: Vec<String>,
-    /// Whether too many or too few is answered too, and by which thresholds; default: no.
-    pub count: Option<Thresholds>,
-}
-
-impl Options {
-    /// The defaults.
-    pub fn new(weights: Weights) -> Self {
-        Self {
-            weights,
-            statistic: Statistic::P50,
-            target_ms: None,
-            replicates: 400,
-            predict: true,
-            prior: PriorChoice::default(),
-            mesh: None,
-            beside: Vec::new(),
-            targets: Targets::default(),
-            top_countries: None,
-            offsets: Offsets::default(),
-            impossible: Vec::new(),
-            count: None,
-        }
-    }
-}
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]

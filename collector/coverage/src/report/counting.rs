@@ -16,12 +16,12 @@ use trust::Trust;
 
 use super::resample::interval;
 use super::{Options, ReportError};
-use crate::count::{
+use crate::country::Country;
+use crate::observations::Observations;
+use crate::report::count::{
     Candidate, Count, CurvePoint, Doubt, DropOne, LEAST_VANTAGES, NextNode, Priced, REDUNDANT_MS, Redundancy,
     Thresholds, Unpredictable,
 };
-use crate::country::Country;
-use crate::observations::Observations;
 
 /// Heavy cities that are looked at as places of a further node, beside the sites that were measured.
 const CITIES: usize = 50;
@@ -34,7 +34,7 @@ const UNPREDICTABLE: usize = 5;
 ///
 /// # Errors
 /// The observations or options contradict themselves; the error says where.
-pub fn count(
+pub(crate) fn count(
     observations: &Observations,
     options: &Options,
     thresholds: &Thresholds,
@@ -54,7 +54,7 @@ pub fn count(
     let prices = pricing.prices(&wares, scene.draws(), random);
     let mut count = Count {
         reasons: Vec::new(),
-        verdict: crate::count::Verdict::CannotTell,
+        verdict: crate::report::count::Verdict::CannotTell,
         by_latency_alone: true,
         thresholds: *thresholds,
         priced: scene.priced(),

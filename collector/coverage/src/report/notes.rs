@@ -1,6 +1,6 @@
 //! What cannot be said of these observations, and why.
 
-use super::build::Options;
+use super::options::Options;
 use super::prepare::{Cell, Prepared};
 use crate::note::Note;
 use crate::observations::Observations;

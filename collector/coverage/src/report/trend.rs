@@ -2,14 +2,13 @@
 
 use rand::Rng;
 
-use super::build::Ground;
 use super::depth::{Half, Trend};
 use super::matrix::Matrix;
 use super::prepare::Prepared;
 use super::resample::{DayDraws, interval};
 use super::shares::lowest;
 use super::top::TERM_DAYS;
-use super::{ClassReport, Interval, Region, VantageReport};
+use super::{ClassReport, Ground, Interval, Region, VantageReport};
 use crate::observations::{AccessClass, Day, Statistic};
 
 /// Two halves, measured apart.

@@ -8,8 +8,8 @@ use isochrone_coverage::observations::AccessClass;
 use isochrone_coverage::report::{ClassReport, CoverageReport, SPEAKS_FOR_KM, Share};
 use isochrone_coverage::weights::WeightKind;
 
+use super::count;
 use super::words::{networks, of_what};
-use crate::count;
 use crate::words::{budget, ms, percent};
 
 /// The answer, in a few sentences, the weightiest first.

@@ -9,9 +9,8 @@ use maud::{Markup, html};
 
 use super::answer::answer;
 use super::words::{self, of_what};
-use super::{caveats, measured, predicted, tables};
+use super::{caveats, count, measured, predicted, tables};
 use crate::charts::{Part, bar};
-use crate::count;
 use crate::frame::Frame;
 use crate::words::{budget, percent, weight};
 

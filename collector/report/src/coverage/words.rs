@@ -230,7 +230,7 @@ pub(super) fn of_what(report: &CoverageReport) -> &'static str {
 }
 
 /// The title of the column of weights.
-pub(crate) fn weight_title(report: &CoverageReport) -> &'static str {
+pub(super) fn weight_title(report: &CoverageReport) -> &'static str {
     match report.weights.kind {
         WeightKind::People => "people",
         WeightKind::Sites => "sites",

@@ -1,9 +1,9 @@
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use crate::count::{Count, Doubt, NodeVerdict, Priced, Thresholds, Verdict};
 use crate::fixture::{daily, node, single, small_world, vantage};
 use crate::observations::Observations;
+use crate::report::count::{Count, Doubt, NodeVerdict, Priced, Thresholds, Verdict};
 use crate::report::{Options, counting};
 use crate::weights::Weights;
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::cities;
-use crate::count::Unreliable;
 use crate::country::Country;
 use crate::predict::{Place, Prior};
+use crate::report::count::Unreliable;
 
 /// Only countries with this share of the weight are looked at.
 pub(super) const HEAVY: f64 = 0.01;

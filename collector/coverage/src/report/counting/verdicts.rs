@@ -3,7 +3,7 @@
 use super::price::Prices;
 use super::stage::{Scene, Stage};
 use super::{Count, Doubt, DropOne, LEAST_VANTAGES, Priced, Thresholds, middle};
-use crate::count::{NodeVerdict, Verdict};
+use crate::report::count::{NodeVerdict, Verdict};
 
 /// What each node's loss costs, the dearest first.
 pub(super) fn drop_one(

@@ -2,8 +2,8 @@
 
 use isochrone_coverage::report::{ClassReport, CoverageReport};
 
+use super::super::count;
 use super::super::words::weight_title;
-use crate::count;
 use crate::tables::{Cell, Column, Table};
 use crate::words::{NONE, ms, weight};
 

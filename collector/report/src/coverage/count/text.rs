@@ -1,8 +1,8 @@
 //! The count as text for a terminal, or as Markdown: the answer first, then tables.
 
+use super::super::words::weight_title;
 use super::words::answer;
 use super::{CountReport, tables};
-use crate::coverage::weight_title;
 use crate::lines::Lines;
 use crate::tables::Table;
 

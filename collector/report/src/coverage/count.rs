@@ -13,8 +13,9 @@ use isochrone_coverage::observations::Source;
 use isochrone_coverage::report::CoverageReport;
 use serde_json::Value;
 
+use super::words::window;
+use super::{attributions, notes};
 use crate::Printed;
-use crate::coverage::{attributions, notes, window};
 use crate::frame::Frame;
 use crate::lines::Lines;
 use crate::tables::Table;

@@ -3,10 +3,10 @@
 use isochrone_coverage::count::{Count, NodeVerdict};
 use maud::{Markup, html};
 
+use super::super::words::weight_title;
 use super::words::{answer, node_verdict};
 use super::{CountReport, tables};
 use crate::charts::{Mark, Scale, curve, interval_bar};
-use crate::coverage::weight_title;
 use crate::frame::Frame;
 use crate::words::{ms, ms_interval};
 

@@ -1,9 +1,8 @@
 //! Too many or too few nodes: what each count of nodes gives, what each node is worth, and what the next would bring.
 
+use super::Interval;
 use crate::country::Country;
 use crate::geo::Position;
-use crate::report::Interval;
-pub use crate::report::counting::count;
 
 /// Under so many vantages the network-wide verdict is always "cannot tell".
 pub const LEAST_VANTAGES: usize = 30;
