@@ -5,6 +5,8 @@
 
 mod read;
 
+use std::time::Duration;
+
 use isochrone_base::kinds::{Ended, Finding};
 use isochrone_base::words::{self, date_time};
 use isochrone_coverage::note::{ReadFrom, Tier as NoteTier};
@@ -19,6 +21,8 @@ pub(crate) use self::read::{Fill, read};
 use crate::log::{DAY_MS, Window};
 
 pub(crate) const HOUR_MS: u64 = 3_600_000;
+/// The slots of a batch lie closer together than this.
+const BATCH_SPAN_MAX: Duration = Duration::from_secs(3_600);
 /// A window that is shorter is read by hours: a day of it would be most of it.
 const DAYS_FROM_MS: u64 = 3 * DAY_MS;
 
@@ -109,8 +113,26 @@ impl Held {
     }
 }
 
+impl Window {
+    /// The part of it that the store can hold: from the day of the oldest batch, or of the oldest sums, until `now`. Without this, a window
+    /// of centuries would list each of its days.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub fn within(self, store: &Store, now: UnixMillis) -> Result<Self, StoreError> {
+        let until = self.until.min(now);
+        let rows = store.oldest_hour()?.map(|hour| {
+            let first = hour.start().minus(BATCH_SPAN_MAX); // a batch may have begun before the hour of its end
+            UnixMillis(first.0 / DAY_MS * DAY_MS)
+        });
+        let oldest = rows.into_iter().chain(oldest_sums(store)?).min().unwrap_or(until);
+        let from = self.from.max(oldest).min(until);
+        Ok(Self { from, until })
+    }
+}
+
 /// The oldest day of which there are sums.
-pub(crate) fn oldest_sums(store: &Store) -> Result<Option<UnixMillis>, StoreError> {
+fn oldest_sums(store: &Store) -> Result<Option<UnixMillis>, StoreError> {
     let days = [first_day(store, Tier::Hour)?, first_day(store, Tier::Day)?];
     Ok(days.into_iter().flatten().min())
 }

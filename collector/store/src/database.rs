@@ -21,11 +21,12 @@ use crate::disk::{DiskReserve, FreeSpace};
 use crate::error::StoreError;
 use crate::format;
 use crate::found::Found;
+use crate::limits::Retention;
 use crate::numbers::{Numbers, read_number};
 use crate::overlay::Overlay;
 use crate::plans::PlanCache;
 use crate::query::KnownCommits;
-use crate::retention::{Retention, Trimming};
+use crate::retention::Trimming;
 use crate::rows::words_of;
 #[cfg(any(test, feature = "testing"))]
 use crate::segment::Folder;

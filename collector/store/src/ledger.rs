@@ -5,6 +5,7 @@
 //! with what the probe says. `verify` does not trust any of it, and counts the log itself.
 
 mod planned;
+mod removed_hours;
 mod slots;
 mod sums;
 mod verify;
@@ -17,10 +18,11 @@ use isochrone_proto::units::{Hour, UnixMillis};
 
 use self::planned::{EpochAccount, accounts};
 pub(crate) use self::planned::{Kept, kept_of};
+pub(crate) use self::removed_hours::RemovedHours;
+use self::removed_hours::removed_lines;
 pub use self::sums::Sums;
 pub use self::verify::{Audit, verify, verify_with};
 use crate::ingest::{Refused, newest_refused};
-use crate::retention::removed_lines;
 use crate::{Damage, HourRow, Store, StoreError};
 
 /// One hour of one epoch.

@@ -19,6 +19,7 @@ mod found;
 mod heads;
 pub mod ingest;
 pub mod ledger;
+mod limits;
 #[cfg(any(test, feature = "testing"))]
 pub mod lossy;
 mod numbers;
@@ -35,6 +36,7 @@ mod segment;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod tier;
 mod transaction;
 mod twice;
 
@@ -47,13 +49,13 @@ pub use self::damage::Part;
 pub use self::database::{Store, StoreOptions};
 pub use self::disk::{DiskReserve, FreeSpace};
 pub use self::error::{DatabaseFailure, StoreError};
+pub use self::limits::{Removed, Retention, Shortfall};
 pub use self::query::{HourOfTarget, Point, Runs, Said, Series};
 pub use self::records::Records;
-pub use self::retention::{Removed, Retention, Shortfall};
 pub(crate) use self::row::{Malformed, RowReader, RowWriter};
 pub use self::scan::{ScanRange, Stored};
 pub use self::segment::{
-    Compacted, EachFile, Loss, Period, Rollup, RollupRange, Sealed, SegmentFile, Sums, Tier, Timing,
-    UnknownTier,
+    Compacted, EachFile, Loss, Period, Rollup, RollupRange, Sealed, SegmentFile, Sums, Timing,
 };
+pub use self::tier::{Tier, UnknownTier};
 pub use self::transaction::Transaction;

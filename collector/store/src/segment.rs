@@ -29,7 +29,6 @@ mod series;
 mod sheet;
 #[cfg(test)]
 mod tests;
-mod tier;
 mod timed;
 mod words;
 mod writer;
@@ -52,5 +51,4 @@ pub(crate) use self::rollup::Logged;
 pub use self::rollup::{Loss, Period, Rollup, RollupRange, Sums, Timing};
 pub(crate) use self::sealed::SealedLog;
 pub use self::sealer::Sealed;
-pub use self::tier::{Tier, UnknownTier};
 pub(crate) use self::timed::{End, Timed};

@@ -8,7 +8,7 @@ use crate::twice;
 use isochrone_proto::ids::{Digest, EpochId, PlanVersion, ProbeId, Sequence};
 use isochrone_proto::units::Hour;
 
-/// probe → what retention took out of its ledger: [`crate::retention::RemovedHours`].
+/// probe → what retention took out of its ledger: [`crate::ledger::RemovedHours`].
 pub(crate) const REMOVED: TableOf<u64> = TableOf::new(twice::REMOVED.0);
 
 /// Single numbers by name, each kept twice: see [`crate::numbers`].

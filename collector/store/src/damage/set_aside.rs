@@ -16,12 +16,13 @@ use crate::heads::{self, Head};
 use crate::numbers::Numbers;
 use crate::rows::{TableOf, guarded};
 use crate::seal::SEAL_BYTES;
-use crate::segment::{Broken, Segment, Segments, Tier, mark_broken};
+use crate::segment::{Broken, Segment, Segments, mark_broken};
 use crate::tables::{
     ASIDE, EPOCHS, EPOCHS_AGAIN, HOURS, HOURS_AGAIN, LOG, LOG_HOURS, META_ASIDE, META_ASIDE_BYTES, NUMBERS,
     PLANS, SEALED, SEALED_AGAIN, SEEN, SEGMENTS, SEGMENTS_AGAIN, STREAM, TOMBSTONES, UNROLLED,
     UNROLLED_AGAIN, plan_of, with_each_table,
 };
+use crate::tier::Tier;
 use crate::twice::RECORDS;
 use crate::{Store, StoreError, StoredBlob};
 

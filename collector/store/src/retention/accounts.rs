@@ -14,8 +14,8 @@ use isochrone_proto::plan::SignedPlan;
 use isochrone_proto::units::{Hour, UnixMillis};
 use redb::ReadTransaction;
 
-use super::Removed;
 use crate::ledger::{Kept, Row, kept_of};
+use crate::limits::Removed;
 use crate::numbers::read_number;
 use crate::plans::plans_of;
 use crate::segment::Day;

@@ -6,9 +6,9 @@ use isochrone_proto::ids::{Digest, EpochId, ProbeId, Sequence};
 use isochrone_proto::units::Hour;
 use redb::WriteTransaction;
 
-use super::RemovedHours;
 use super::accounts::{Limits, Surplus, SurplusOfEpoch};
 use crate::found::Found;
+use crate::ledger::RemovedHours;
 use crate::rows::WriteRows;
 use crate::tables::{
     EPOCHS, FORKS, HOURS, PLANS, PROBE_HOURS, REMOVED, SEEN, STREAM, TOMBSTONES, epoch_key, fork_key,

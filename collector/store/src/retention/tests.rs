@@ -9,6 +9,7 @@ use super::*;
 use crate::ingest::Ingested;
 use crate::ingest::fixture::*;
 use crate::ledger::{self, Totals};
+use crate::limits::{Retention, Shortfall};
 use crate::lossy::LossyBackend;
 use crate::{ScanRange, StoreOptions, Tier};
 

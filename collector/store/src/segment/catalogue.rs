@@ -5,12 +5,12 @@ use isochrone_proto::units::UnixMillis;
 use redb::{ReadTransaction, ReadableTable};
 
 use super::day::Day;
-use super::tier::Tier;
 use crate::StoreError;
 use crate::found::Found;
 use crate::row::{Malformed, RowReader, RowWriter};
 use crate::rows::Rows;
 use crate::tables::SEGMENTS;
+use crate::tier::Tier;
 
 /// A segment, as the catalogue has it.
 #[derive(Clone, Debug, PartialEq, Eq)]

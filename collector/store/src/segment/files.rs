@@ -12,11 +12,11 @@ use serde::Serialize;
 
 use super::catalogue::{Segment, segments};
 use super::marks;
-use super::tier::Tier;
 use super::writer::is_ours;
 use crate::found::Found;
 use crate::row::{Malformed, RowReader, RowWriter};
 use crate::tables::{REPLACED, SEGMENTS};
+use crate::tier::Tier;
 use crate::{Store, StoreError};
 
 /// A replaced file stays at least this long: whoever listed it may still open it.

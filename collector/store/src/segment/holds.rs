@@ -11,7 +11,7 @@ use super::checked::{Checked, Withheld};
 use super::content::Content;
 use super::folder::Folder;
 use super::opened::Opened;
-use crate::Retention;
+use crate::limits::Retention;
 
 /// So many files are remembered, some 30 KB each; when there are more, they are read anew.
 const DESCRIBED_MAX: usize = 512;

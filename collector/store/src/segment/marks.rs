@@ -7,11 +7,11 @@ use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 
 use super::catalogue::{Segment, Span, segments_in};
 use super::day::Day;
-use super::tier::Tier;
 use crate::StoreError;
 use crate::found::Found;
 use crate::rows::Rows;
 use crate::tables::{HOURS, SEGMENTS, UNROLLED, parse_hour_key};
+use crate::tier::Tier;
 
 /// The marked days, each with the number of its mark: another one is another mark.
 pub(super) type Marks = BTreeMap<Day, u64>;

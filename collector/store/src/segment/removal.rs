@@ -12,13 +12,13 @@ use super::catalogue::{Group, Segment, Span, segments};
 use super::files::replace;
 use super::marks;
 use super::sealed::SealedLog;
-use super::tier::Tier;
 use crate::found::Found;
 use crate::heads::{self, Head};
+use crate::limits::{Removed, Retention, Shortfall};
 use crate::numbers::Numbers;
-use crate::retention::{Removed, Retention, Shortfall};
 use crate::rows::WriteRows;
 use crate::tables::{HOURS, LOG, LOG_HOURS, META_REMOVED, SEALED, STREAM, hour_key, stream_key};
+use crate::tier::Tier;
 use crate::{HourRow, Store, StoreError, StoredBlob, StreamEntry, StreamKind};
 
 /// Files of what was added up that go in one step.

@@ -23,7 +23,7 @@ pub(super) use self::pieces::Pieces;
 pub(super) use self::roller::Roller;
 pub use self::sums::{Loss, Sums, Timing};
 use super::day::{DAY_MS, Day};
-use super::tier::Tier;
+use crate::tier::Tier;
 
 /// How long a time is added up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -9,11 +9,11 @@ use super::error::FileError;
 use super::file::{Facts, write};
 use super::folder::Folder;
 use super::sheet::Sheet;
-use super::tier::Tier;
 use crate::StoreError;
 use crate::found::Found;
 use crate::numbers::Numbers;
 use crate::tables::{META_SEGMENT, SEGMENTS};
+use crate::tier::Tier;
 
 /// The files of a span, before they are in the catalogue.
 pub(super) struct Files<'f> {

@@ -17,9 +17,9 @@ use crate::segment::catalogue::{Segment, Span, segments};
 use crate::segment::day::{Day, OVER};
 use crate::segment::files::{Compacted, replace};
 use crate::segment::marks::{self, unmark};
-use crate::segment::tier::Tier;
 use crate::segment::writer::{Files, discard, enter};
 use crate::tables::META_SEGMENT;
+use crate::tier::Tier;
 use crate::{Store, StoreError};
 
 /// Pieces are put together once those beside the largest hold so large a part of its rows, …

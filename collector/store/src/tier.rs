@@ -33,7 +33,7 @@ impl Tier {
     }
 
     /// With which the names of its files begin: those of measurements begin with their kind.
-    pub(super) const fn prefix(self) -> &'static str {
+    pub(crate) const fn prefix(self) -> &'static str {
         match self {
             Self::Raw => "",
             Self::Hour => "hours-",

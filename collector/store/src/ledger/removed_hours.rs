@@ -4,8 +4,8 @@ use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::Hour;
 use redb::ReadTransaction;
 
+use super::{RemovedLine, Row, Totals};
 use crate::found::Found;
-use crate::ledger::{RemovedLine, Row, Totals};
 use crate::row::{Malformed, RowReader, RowWriter};
 use crate::tables::REMOVED;
 use crate::{Store, StoreError};
