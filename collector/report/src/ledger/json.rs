@@ -3,7 +3,7 @@
 use isochrone_base::words::rfc3339;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::SetAside;
-use isochrone_store::ledger::{Audit, Ledger, RemovedLine, Row};
+use isochrone_store::ledger::{Audit, Ledger, RemovedLine, Row, Totals};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -58,12 +58,9 @@ struct RefusedJson<'a> {
     received: String,
 }
 
+/// What became of planned slots.
 #[derive(Serialize)]
-struct RowJson<'a> {
-    probe: &'a str,
-    probe_id: String,
-    epoch: String,
-    hour: String,
+struct Counts {
     planned: u64,
     run: u64,
     skipped: u64,
@@ -76,6 +73,35 @@ struct RowJson<'a> {
     refused: u64,
     forked: u64,
     revoked: u64,
+}
+
+impl Counts {
+    const fn of(totals: &Totals) -> Self {
+        Self {
+            planned: totals.planned,
+            run: totals.run,
+            skipped: totals.skipped,
+            absent: totals.absent,
+            stored: totals.stored,
+            removed: totals.removed,
+            spooled: totals.spooled,
+            dropped: totals.dropped,
+            damaged: totals.damaged,
+            refused: totals.refused,
+            forked: totals.forked,
+            revoked: totals.revoked,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct RowJson<'a> {
+    probe: &'a str,
+    probe_id: String,
+    epoch: String,
+    hour: String,
+    #[serde(flatten)]
+    counts: Counts,
     balanced: bool,
 }
 
@@ -132,18 +158,7 @@ fn row(row: &Row) -> RowJson<'_> {
         probe_id: row.probe.to_string(),
         epoch: row.epoch.to_string(),
         hour: rfc3339(row.hour.start()),
-        planned: row.planned,
-        run: row.run,
-        skipped: row.skipped,
-        absent: row.absent,
-        stored: row.stored,
-        removed: row.removed,
-        spooled: row.spooled,
-        dropped: row.dropped,
-        damaged: row.damaged,
-        refused: row.refused,
-        forked: row.forked,
-        revoked: row.revoked,
+        counts: Counts::of(&Totals::from(row)),
         balanced: row.balanced,
     }
 }
@@ -155,40 +170,18 @@ struct RemovedJson<'a> {
     probe_id: String,
     from: String,
     to: String,
-    planned: u64,
-    run: u64,
-    skipped: u64,
-    absent: u64,
-    stored: u64,
-    removed: u64,
-    spooled: u64,
-    dropped: u64,
-    damaged: u64,
-    refused: u64,
-    forked: u64,
-    revoked: u64,
+    #[serde(flatten)]
+    counts: Counts,
     balanced: bool,
 }
 
 fn removed(line: &RemovedLine) -> RemovedJson<'_> {
-    let totals = &line.totals;
     RemovedJson {
         probe: &line.probe_name,
         probe_id: line.probe.to_string(),
         from: rfc3339(line.from.start()),
         to: rfc3339(line.until.start()),
-        planned: totals.planned,
-        run: totals.run,
-        skipped: totals.skipped,
-        absent: totals.absent,
-        stored: totals.stored,
-        removed: totals.removed,
-        spooled: totals.spooled,
-        dropped: totals.dropped,
-        damaged: totals.damaged,
-        refused: totals.refused,
-        forked: totals.forked,
-        revoked: totals.revoked,
+        counts: Counts::of(&line.totals),
         balanced: line.unbalanced == 0,
     }
 }

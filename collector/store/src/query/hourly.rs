@@ -11,7 +11,7 @@ use isochrone_proto::units::{Hour, Micros, UnixMillis};
 use super::Runs;
 use super::gather::{Columns, Gather, Place};
 use super::said::Said;
-use super::snapshot::{Snapshot, threads};
+use super::snapshot::threads;
 use crate::{Store, StoreError};
 
 /// One hour of a target in one kind of check, all probes together.
@@ -43,23 +43,14 @@ impl Store {
     /// # Errors
     /// When the store failed. What was given by then is true.
     pub fn hourly(&self, asked: &Runs, mut each: impl FnMut(HourOfTarget)) -> Result<(), StoreError> {
-        let mut next = asked.from; // where it begins again, should damage end the first reading
-        self.read(|transaction| {
-            let asked = Runs {
-                from: next,
-                ..asked.clone()
-            };
-            let snapshot = Snapshot::new(self, transaction, &asked)?;
-            for piece in snapshot.pieces() {
-                let mut hours = Vec::new();
-                for part in piece.parts() {
-                    let gathered = snapshot.gather(&part, || Hours::new(&part.runs))?;
-                    hours.extend(figures(gathered));
-                }
-                hours.sort_unstable_by_key(|hour| (hour.hour, hour.kind, hour.target));
-                hours.into_iter().for_each(&mut each);
-                next = piece.until;
+        self.each_piece(asked, |snapshot, piece| {
+            let mut hours = Vec::new();
+            for part in piece.parts() {
+                let gathered = snapshot.gather(&part, || Hours::new(&part.runs))?;
+                hours.extend(figures(gathered));
             }
+            hours.sort_unstable_by_key(|hour| (hour.hour, hour.kind, hour.target));
+            hours.into_iter().for_each(&mut each);
             Ok(())
         })
     }

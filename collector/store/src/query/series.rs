@@ -9,7 +9,6 @@ use isochrone_proto::units::{Micros, UnixMillis};
 use super::Runs;
 use super::gather::{Columns, Gather, Place};
 use super::said::Said;
-use super::snapshot::Snapshot;
 use crate::segment::End;
 use crate::{Store, StoreError};
 
@@ -42,19 +41,10 @@ impl Store {
     /// # Errors
     /// When the store failed. What was given by then is true.
     pub fn series(&self, asked: &Runs, mut each: impl FnMut(Series)) -> Result<(), StoreError> {
-        let mut next = asked.from; // where it begins again, should damage end the first reading
-        self.read(|transaction| {
-            let asked = Runs {
-                from: next,
-                ..asked.clone()
-            };
-            let snapshot = Snapshot::new(self, transaction, &asked)?;
-            for piece in snapshot.pieces() {
-                for part in piece.parts() {
-                    let gathered = snapshot.gather(&part, || Lines::new(&part.runs))?;
-                    together(gathered).for_each(&mut each);
-                }
-                next = piece.until;
+        self.each_piece(asked, |snapshot, piece| {
+            for part in piece.parts() {
+                let gathered = snapshot.gather(&part, || Lines::new(&part.runs))?;
+                together(gathered).for_each(&mut each);
             }
             Ok(())
         })

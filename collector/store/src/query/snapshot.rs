@@ -36,12 +36,32 @@ pub(super) fn threads() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
+impl Store {
+    /// Gives every piece of what is asked for to `each`, the oldest first. Where damage ends the reading, it begins again
+    /// behind the last piece that was given.
+    pub(super) fn each_piece(
+        &self,
+        asked: &Runs,
+        mut each: impl FnMut(&Snapshot<'_>, &Piece) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut next = asked.from;
+        self.read(|transaction| {
+            let asked = Runs {
+                from: next,
+                ..asked.clone()
+            };
+            let snapshot = Snapshot::new(self, transaction, &asked)?;
+            for piece in snapshot.pieces() {
+                each(&snapshot, &piece)?;
+                next = piece.until;
+            }
+            Ok(())
+        })
+    }
+}
+
 impl<'t> Snapshot<'t> {
-    pub(super) fn new(
-        store: &'t Store,
-        transaction: &'t ReadTransaction,
-        runs: &Runs,
-    ) -> Result<Self, StoreError> {
+    fn new(store: &'t Store, transaction: &'t ReadTransaction, runs: &Runs) -> Result<Self, StoreError> {
         let damaged = store.damage_changes();
         let sealed = SealedLog::read(transaction, store.found(), &store.0.segments)?;
         let known = &store.0.known_commits;
@@ -69,7 +89,7 @@ impl<'t> Snapshot<'t> {
     }
 
     /// The pieces in which it is read.
-    pub(super) fn pieces(&self) -> Vec<Piece> {
+    fn pieces(&self) -> Vec<Piece> {
         let segments = self.parts.iter().map(|part| Stretch {
             slots: part.segment.slots,
             rows: part.segment.rows,
