@@ -75,8 +75,14 @@ pub fn days(length: std::time::Duration) -> String {
 /// `3 vantages`, `1 vantage`.
 #[must_use]
 pub fn count(number: usize, word: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {word}{plural}")
+    let stem = word
+        .strip_suffix('y')
+        .filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u']));
+    match (number, stem) {
+        (1, _) => format!("{number} {word}"),
+        (_, Some(stem)) => format!("{number} {stem}ies"),
+        (_, None) => format!("{number} {word}s"),
+    }
 }
 
 /// `AS 64500`, or `network unknown`.
@@ -146,5 +152,12 @@ mod tests {
         );
         assert_eq!(rfc3339_millis(at), "2026-11-22T02:58:03.000Z");
         assert_eq!(timestamp(UnixMillis(u64::MAX)), Timestamp::MAX);
+    }
+
+    #[test]
+    fn plurals_are_written_as_english_writes_them() {
+        let said = [(1, "country"), (2, "country"), (0, "day"), (3, "node")]
+            .map(|(number, word)| count(number, word));
+        assert_eq!(said, ["1 country", "2 countries", "0 days", "3 nodes"]);
     }
 }
