@@ -1,11 +1,12 @@
 //! A row that was set aside, as it is kept.
 
-use redb::WriteTransaction;
+use redb::{ReadableTable, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
 use crate::StoreError;
 use crate::found::Found;
-use crate::tables::{ASIDE, PLANS, sequence_of};
+use crate::rows::Rows;
+use crate::tables::{ASIDE, LOG, PLANS, sequence_of};
 
 /// What follows from a damaged row that was whole again before it could be set aside.
 pub(crate) const WRITTEN_ANEW: &str = "it was written anew since";
@@ -42,6 +43,19 @@ pub struct SetAside {
     /// A person said that they know of it: it is told of no more.
     #[serde(default)]
     pub accepted: bool,
+}
+
+/// How many batches of the log were set aside.
+pub(crate) fn batches<T: ReadableTable<u64, &'static [u8]>>(
+    aside: &Rows<'_, u64, T>,
+) -> Result<u64, StoreError> {
+    let mut batches = 0;
+    for row in aside.iter()? {
+        let (key, row) = row?;
+        let row = aside.decode(key.value(), &row, |row| decode(row).map(|(row, _)| row));
+        batches += u64::from(row.is_some_and(|row| row.table == LOG.name && row.commit.is_some()));
+    }
+    Ok(batches)
 }
 
 impl SetAside {

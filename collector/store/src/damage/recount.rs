@@ -16,6 +16,7 @@ use redb::{Table, WriteTransaction};
 
 use self::batches::whole_batch;
 use super::order::is_hidden;
+use crate::aside;
 use crate::found::Found;
 use crate::ingest::{SeenAgain, refused_of};
 use crate::numbers::Numbers;
@@ -320,15 +321,7 @@ impl<'t> Tables<'t> {
             .saturating_sub(numbers.get(META_REMOVED)?);
         let sealed: u64 = self.commits.iter().map(|stretch| stretch.width()).sum();
         let named = lost.iter().filter(|lost| lost.commit.is_some()).count() as u64;
-        let mut gone = 0;
-        let aside = ASIDE.open(transaction, self.found)?;
-        for row in aside.iter()? {
-            let (key, row) = row?;
-            let row = aside.decode(key.value(), &row, |row| {
-                crate::aside::decode(row).map(|(row, _)| row)
-            });
-            gone += u64::from(row.is_some_and(|row| row.table == LOG.name && row.commit.is_some()));
-        }
+        let gone = aside::batches(&ASIDE.open(transaction, self.found)?)?;
         Ok(known.saturating_sub(self.log.len()? + sealed + named + gone))
     }
 

@@ -15,6 +15,7 @@ use redb::{ReadOnlyTable, ReadTransaction};
 use super::planned::{KnownEpoch, read_epochs};
 use super::slots::Slots;
 
+use crate::aside;
 use crate::numbers::read_number;
 use crate::rows::ReadRows;
 use crate::segment::{SealedLog, Span};
@@ -163,7 +164,7 @@ impl Count {
             self.rows(&batch.header, (probe, commit), batch.slots(), plan.as_deref());
         }
         let commits = read_number(transaction, store.found(), META_COMMIT)?;
-        let gone = lost_batches(store, transaction)?;
+        let gone = aside::batches(&ASIDE.read(transaction, store.found())?)?;
         let removed = read_number(transaction, store.found(), META_REMOVED)?;
         if commits != self.audit.batches + gone + removed {
             let batches = self.audit.batches;
@@ -348,18 +349,4 @@ impl Count {
             "probe {probe} (epoch {epoch}): nothing stands at sequences {first} to {last}, below the mark"
         ));
     }
-}
-
-/// Batches that were set aside.
-fn lost_batches(store: &Store, transaction: &ReadTransaction) -> Result<u64, StoreError> {
-    let aside = ASIDE.read(transaction, store.found())?;
-    let mut batches = 0;
-    for row in aside.iter()? {
-        let (key, row) = row?;
-        let row = aside.decode(key.value(), &row, |row| {
-            crate::aside::decode(row).map(|(row, _)| row)
-        });
-        batches += u64::from(row.is_some_and(|row| row.table == LOG.name && row.commit.is_some()));
-    }
-    Ok(batches)
 }
