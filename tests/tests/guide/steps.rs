@@ -336,6 +336,11 @@ pub(crate) const STEPS: &[Step] = &[
     lead("isochrone-collector report nodes --since 7d", "tokyo"),
     lead("isochrone-collector report coverage --since 7d", "tokyo"),
     lead(
+        "isochrone-collector report count --since 15d",
+        "Too many or too few nodes",
+    ),
+    lead("isochrone-collector locate", "berlin"),
+    lead(
         "isochrone-collector ledger --verify",
         "0 lost, 0 counted twice, 0 rows damaged",
     ),
