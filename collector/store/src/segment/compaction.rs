@@ -38,7 +38,7 @@ impl Store {
         };
         let written = files.write_all(|written| {
             for mut sheet in std::mem::take(&mut found.gathered.sheets) {
-                files.put_sheet(&mut sheet, written)?; // what they add up to stays as it is
+                files.put_sheet(&mut sheet, &found.gathered.batches, written)?; // what they add up to stays as it is
             }
             Ok(())
         })?;

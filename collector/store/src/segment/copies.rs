@@ -134,10 +134,11 @@ impl Copies<'_> {
 
     fn write(&mut self, mut gathered: Gathered) -> Result<(), StoreError> {
         gathered.sheets.sort_by_key(|sheet| (sheet.day, sheet.kind));
-        for sheet in &mut gathered.sheets {
+        for mut sheet in gathered.sheets {
             let facts = self.facts(sheet.kind, sheet.day);
-            let content = write(&facts, &mut sheet.series);
-            sheet.series = Vec::new(); // its memory is needed no more
+            sheet.sort();
+            let content = write(&facts, &sheet, &gathered.batches);
+            drop(sheet); // its memory is needed no more
             self.put("", &facts, content)?;
         }
         self.commits = (0, 0);

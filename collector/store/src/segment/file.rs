@@ -18,7 +18,8 @@ use super::error::FileError;
 use super::opened::{Opened, RowGroup};
 use super::outcomes::{Outcomes, cells, micros};
 use super::schema::{self, Column};
-use super::series::{Entry, Series};
+use super::series::{BatchOf, Entry, Series};
+use super::sheet::Sheet;
 
 /// Rows that are encoded, and read, at once.
 const GROUP_ROWS: usize = 1 << 17;
@@ -34,36 +35,26 @@ pub(crate) struct Facts {
     pub(crate) generation: u32,
 }
 
-/// Sorts the series, and makes the segment of them.
-pub(crate) fn write(facts: &Facts, series: &mut [Series]) -> Result<Vec<u8>, FileError> {
-    series.sort_by(|a, b| a.place().cmp(&b.place()));
-    for one in series.iter_mut() {
-        one.entries.sort_by_key(|entry| (entry.run.slot, entry.commit));
-    }
+/// Makes the segment of a sorted sheet, whose entries came in `batches`.
+pub(crate) fn write(facts: &Facts, sheet: &Sheet, batches: &[BatchOf]) -> Result<Vec<u8>, FileError> {
     let layout = facts.kind.check.layout();
     let properties =
         schema::properties(layout)?.set_key_value_metadata(Some(facts.words(schema::name(layout))));
     let out = Vec::new();
     let mut writer = SerializedFileWriter::new(out, schema::of(layout)?, Arc::new(properties.build()))?;
-    let names: Vec<Names> = series
-        .iter()
-        .map(|series| Names::of(series, facts.kind))
+    let series = sheet.series.iter();
+    let series: Vec<_> = series
+        .map(|series| (Names::of(series, facts.kind), series.rows.clone()))
         .collect();
-    let mut rows = Vec::new();
-    for (names, series) in names.iter().zip(series.iter()) {
-        let mut entries = series.entries.as_slice();
-        while !entries.is_empty() {
-            let (now, later) = entries.split_at(entries.len().min(GROUP_ROWS - rows.len()));
-            rows.extend(now.iter().map(|entry| (names, entry)));
-            entries = later;
-            if rows.len() == GROUP_ROWS {
-                write_group(&mut writer, layout, &rows)?;
-                rows.clear();
-            }
-        }
-    }
-    if !rows.is_empty() {
-        write_group(&mut writer, layout, &rows)?;
+    for (number, entries) in sheet.entries.chunks(GROUP_ROWS).enumerate() {
+        let first = number * GROUP_ROWS;
+        let within = series.iter().map(|(names, rows)| {
+            let from = rows.start.max(first);
+            let until = rows.end.min(first + entries.len());
+            (names, until.saturating_sub(from))
+        });
+        let names: Vec<_> = within.filter(|(_, rows)| *rows > 0).collect();
+        write_group(&mut writer, layout, &names, (entries, batches))?;
     }
     Ok(writer.into_inner()?)
 }
@@ -105,23 +96,27 @@ impl Names {
     }
 }
 
-type Row<'r> = (&'r Names, &'r Entry);
-
+/// Writes rows, of which so many are of each series.
 fn write_group(
     writer: &mut SerializedFileWriter<Vec<u8>>,
     layout: Layout,
-    rows: &[Row<'_>],
+    names: &[(&Names, usize)],
+    (entries, batches): (&[Entry], &[BatchOf]),
 ) -> Result<(), FileError> {
-    let mut columns = ids(rows);
+    let batch_of = |entry: &Entry| batches[entry.batch as usize];
+    let epochs = Cells::runs(entries.iter().map(|entry| batch_of(entry).epoch), |epoch| {
+        text(&epoch.to_string())
+    });
+    let mut columns = ids(names, epochs);
     columns.extend([
-        Cells::always(rows.iter().map(|row| row.1.run.slot.0.cast_signed())),
-        Cells::always(rows.iter().map(|row| row.1.commit.cast_signed())),
-        Cells::runs(rows.iter().map(|row| row.1.run.check), |check| {
+        Cells::always(entries.iter().map(|entry| entry.run.slot.0.cast_signed())),
+        Cells::always(entries.iter().map(|entry| batch_of(entry).commit.cast_signed())),
+        Cells::runs(entries.iter().map(|entry| entry.run.check), |check| {
             small(i32::from(*check))
         }),
-        Cells::always(rows.iter().map(|row| row.1.run.lateness.get().cast_signed())),
+        Cells::always(entries.iter().map(|entry| entry.run.lateness.get().cast_signed())),
     ]);
-    columns.extend(cells(layout, rows.iter().map(|row| &row.1.run.outcome)));
+    columns.extend(cells(layout, entries.iter().map(|entry| &entry.run.outcome)));
     write_columns(writer, &columns, schema::columns(layout))
 }
 
@@ -144,26 +139,17 @@ pub(super) fn write_columns<'c>(
 }
 
 /// The first columns: who measured what.
-fn ids(rows: &[Row<'_>]) -> Vec<Cells> {
-    let series: Vec<(&Names, usize)> = rows
-        .chunk_by(|one, next| std::ptr::eq(one.0, next.0))
-        .map(|rows| (rows[0].0, rows.len()))
-        .collect();
+fn ids(series: &[(&Names, usize)], epochs: Cells) -> Vec<Cells> {
     let names = |of: fn(&Names) -> &ByteArray| {
         let of_series = series
             .iter()
             .map(|(names, rows)| (Some(of(names).clone()), *rows));
         Cells::of_runs(of_series.collect())
     };
-    let epochs = rows.chunk_by(|one, next| one.1.epoch == next.1.epoch);
     vec![
         names(|names| &names.probe),
         names(|names| &names.probe_id),
-        Cells::of_runs(
-            epochs
-                .map(|rows| (Some(text(&rows[0].1.epoch.to_string())), rows.len()))
-                .collect(),
-        ),
+        epochs,
         names(|names| &names.kind),
         names(|names| &names.target),
         names(|names| &names.target_id),

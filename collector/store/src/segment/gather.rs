@@ -10,7 +10,7 @@ use isochrone_proto::plan::Plan;
 
 use super::day::Day;
 use super::rollup::Pieces;
-use super::series::Entry;
+use super::series::BatchOf;
 use super::sheet::{SeriesKey, Sheet};
 use crate::heads::Head;
 
@@ -21,6 +21,8 @@ pub(super) struct Gathered {
     /// What these say of skipped slots.
     pub(super) pieces: Pieces,
     pub(super) sheets: Vec<Sheet>,
+    /// By the place that entries name.
+    pub(super) batches: Vec<BatchOf>,
     sheet_of: HashMap<(Kind, Day), usize>,
     plans: HashMap<(ProbeId, PlanVersion), Vec<Option<CheckPlace>>>,
     pub(super) rows: u64,
@@ -38,7 +40,7 @@ struct CheckPlace {
 struct LastPlace {
     day: Day,
     sheet: usize,
-    series: usize,
+    series: u32,
 }
 
 impl Gathered {
@@ -47,7 +49,7 @@ impl Gathered {
         let before = self.rows;
         self.add_runs(&head, runs, plan);
         if self.rows - before < u64::from(head.rows) {
-            self.forget(head.commit);
+            self.forget();
             return;
         }
         self.pieces.skip(&head, plan);
@@ -59,27 +61,29 @@ impl Gathered {
     pub(super) fn add_runs(&mut self, head: &Head, runs: impl IntoIterator<Item = Measurement>, plan: &Plan) {
         let key = (head.probe, head.header.plan);
         let mut places = self.plans.remove(&key).unwrap_or_else(|| places_of(plan));
-        for run in runs {
+        let batch = self.batches.len() as u32; // fewer than there are runs
+        self.batches.push(BatchOf {
+            commit: head.commit,
+            epoch: head.header.epoch,
+        });
+        runs.into_iter().for_each(|run| {
             if let Some(Some(place)) = places.get_mut(usize::from(run.check)) {
-                self.put(place, head, run);
-                self.rows += 1;
+                self.put(place, batch, run);
             }
-        }
+        });
         self.plans.insert(key, places);
     }
 
-    /// Takes the measurements of a commit out again.
-    fn forget(&mut self, commit: u64) {
-        for sheet in &mut self.sheets {
-            for series in &mut sheet.series {
-                let before = series.entries.len();
-                series.entries.retain(|entry| entry.commit != commit);
-                let gone = (before - series.entries.len()) as u64;
-                sheet.rows -= gone;
-                self.rows -= gone;
-            }
-        }
-        self.sheets.retain(|sheet| sheet.rows > 0);
+    /// Takes the measurements of the last batch out again.
+    fn forget(&mut self) {
+        self.batches.pop();
+        let last = self.batches.len() as u32;
+        self.rows -= self
+            .sheets
+            .iter_mut()
+            .map(|sheet| sheet.forget(last))
+            .sum::<u64>();
+        self.sheets.retain(|sheet| sheet.rows() > 0);
         self.sheet_of = self
             .sheets
             .iter()
@@ -89,8 +93,8 @@ impl Gathered {
         self.plans.clear(); // they remember places
     }
 
-    fn put(&mut self, place: &mut CheckPlace, head: &Head, run: Measurement) {
-        let (slot, day) = (run.slot, Day::of(run.slot));
+    fn put(&mut self, place: &mut CheckPlace, batch: u32, run: Measurement) {
+        let day = Day::of(run.slot);
         let at = match place.last {
             Some(last) if last.day == day => last,
             _ => {
@@ -99,14 +103,8 @@ impl Gathered {
                 *place.last.insert(LastPlace { day, sheet, series })
             }
         };
-        let sheet = &mut self.sheets[at.sheet];
-        sheet.rows += 1;
-        sheet.slots = (sheet.slots.0.min(slot), sheet.slots.1.max(slot));
-        sheet.series[at.series].entries.push(Entry {
-            commit: head.commit,
-            epoch: head.header.epoch,
-            run,
-        });
+        self.sheets[at.sheet].push(at.series, batch, run);
+        self.rows += 1;
     }
 
     fn sheet(&mut self, kind: Kind, day: Day) -> usize {
@@ -167,12 +165,12 @@ mod tests {
         gathered.add(head(3, &next), next.clone().into_iter(), &plan);
         let commits: Vec<u64> = gathered.heads.iter().map(|head| head.commit).collect();
         assert_eq!((commits, gathered.rows), (vec![1, 3], 2 * ROWS));
-        let sheets = gathered.sheets.iter();
-        let series = sheets.flat_map(|sheet| &sheet.series);
-        let entries: Vec<&Entry> = series.flat_map(|series| &series.entries).collect();
+        let entries: Vec<_> = gathered.sheets.iter().flat_map(|sheet| &sheet.entries).collect();
         assert_eq!(entries.len() as u64, 2 * ROWS);
-        assert!(entries.iter().all(|entry| entry.commit != 2));
-        let rows: u64 = gathered.sheets.iter().map(|sheet| sheet.rows).sum();
-        assert_eq!(rows, 2 * ROWS);
+        let commits = entries
+            .iter()
+            .map(|entry| gathered.batches[entry.batch as usize].commit);
+        assert!(commits.clone().all(|commit| commit != 2));
+        assert_eq!(commits.filter(|commit| *commit == 3).count() as u64, ROWS);
     }
 }

@@ -13,8 +13,7 @@ use redb::WriteTransaction;
 
 use super::catalogue::{Group, SPAN_ROWS, Segment, Span, groups};
 use super::gather::Gathered;
-use super::rollup::{Pieces, Roller};
-use super::sheet::Sheet;
+use super::rollup::Roller;
 use super::writer::{Files, discard, enter};
 use crate::found::Found;
 use crate::heads::{self, BLOCK_HEADS, Head, last_sealed};
@@ -73,7 +72,7 @@ impl Store {
             generation: 1,
             last,
         };
-        let written = write_all(&files, &mut gathered.sheets, gathered.pieces)?;
+        let written = write_all(&files, &mut gathered)?;
         let swapped = self.write_tables(|transaction| {
             take_out(transaction, self.found(), &gathered.heads)?;
             enter(transaction, self.found(), &written)
@@ -173,19 +172,13 @@ fn batch_of(commit: u64, blob: &StoredBlob<'_>) -> Result<(Head, Batch), Malform
     Ok((head, batch))
 }
 
-/// Writes measurements, and what they add up to besides `pieces`.
-fn write_all(
-    files: &Files<'_>,
-    sheets: &mut [Sheet],
-    mut pieces: Pieces,
-) -> Result<Vec<Segment>, StoreError> {
+/// Writes measurements, and what they and skipped slots add up to.
+fn write_all(files: &Files<'_>, gathered: &mut Gathered) -> Result<Vec<Segment>, StoreError> {
     files.write_all(|written| {
-        let mut roller = Roller::default();
-        for sheet in sheets {
-            files.put_sheet(sheet, written)?;
-            for series in std::mem::take(&mut sheet.series) {
-                roller.roll(sheet.kind, &series, &mut |hour| pieces.add(hour));
-            }
+        let (mut roller, mut pieces) = (Roller::default(), std::mem::take(&mut gathered.pieces));
+        for mut sheet in std::mem::take(&mut gathered.sheets) {
+            files.put_sheet(&mut sheet, &gathered.batches, written)?;
+            roller.roll(&sheet, &mut |hour| pieces.add(hour));
         }
         pieces.write(files, written)
     })

@@ -8,6 +8,7 @@ use super::catalogue::{EXTENSION, Segment, Span};
 use super::error::FileError;
 use super::file::{Facts, write};
 use super::folder::Folder;
+use super::series::BatchOf;
 use super::sheet::Sheet;
 use crate::StoreError;
 use crate::found::Found;
@@ -41,15 +42,21 @@ impl Files<'_> {
         result.map(|()| written)
     }
 
-    /// Writes the measurements of a kind and day, sorted then.
-    pub(super) fn put_sheet(&self, sheet: &mut Sheet, written: &mut Vec<Segment>) -> Result<(), StoreError> {
+    /// Writes the measurements of a kind and day, sorted then, which came in `batches`.
+    pub(super) fn put_sheet(
+        &self,
+        sheet: &mut Sheet,
+        batches: &[BatchOf],
+        written: &mut Vec<Segment>,
+    ) -> Result<(), StoreError> {
         let facts = Facts {
             kind: sheet.kind,
             day: sheet.day,
             commits: (self.span.first, self.span.last),
             generation: self.generation,
         };
-        let content = write(&facts, &mut sheet.series);
+        sheet.sort();
+        let content = write(&facts, sheet, batches);
         let segment = Segment {
             number: 0,
             tier: Tier::Raw,
@@ -57,8 +64,8 @@ impl Files<'_> {
             day: sheet.day,
             span: self.span,
             slots: sheet.slots,
-            rows: sheet.rows,
-            measurements: sheet.rows,
+            rows: sheet.rows(),
+            measurements: sheet.rows(),
             bytes: 0,
             checksum: 0,
             generation: self.generation,

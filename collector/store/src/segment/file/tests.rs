@@ -14,6 +14,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ingest::fixture::{ADA, START, echo};
+use crate::segment::sheet::SeriesKey;
 
 fn kind_of(layout: Layout) -> Kind {
     let check = match layout {
@@ -132,7 +133,10 @@ fn requests() -> BoxedStrategy<Outcome> {
         .boxed()
 }
 
-fn entries(outcome: BoxedStrategy<Outcome>) -> impl Strategy<Value = Vec<Entry>> {
+/// A run, and the batch that it came in.
+type Came = (BatchOf, Measurement);
+
+fn entries(outcome: BoxedStrategy<Outcome>) -> impl Strategy<Value = Vec<Came>> {
     let entry = (
         1_u64..1_000,
         0_u8..3,
@@ -141,30 +145,50 @@ fn entries(outcome: BoxedStrategy<Outcome>) -> impl Strategy<Value = Vec<Entry>>
         us(),
         outcome,
     );
-    let entry = entry.prop_map(|(commit, epoch, check, slot, lateness, outcome)| Entry {
-        commit,
-        epoch: EpochId([epoch; 16]),
-        run: Measurement {
+    let entry = entry.prop_map(|(commit, epoch, check, slot, lateness, outcome)| {
+        let epoch = EpochId([epoch; 16]);
+        let run = Measurement {
             check,
             slot: UnixMillis(START.0 + slot),
             lateness,
             outcome,
-        },
+        };
+        (BatchOf { commit, epoch }, run)
     });
     prop::collection::vec(entry, 0..40)
 }
 
+/// A sorted sheet of these series, and the batches of its entries, of which each has one.
+fn sheet_of(layout: Layout, all: impl IntoIterator<Item = (SeriesKey, Vec<Came>)>) -> (Sheet, Vec<BatchOf>) {
+    let (mut sheet, mut batches) = (Sheet::new(kind_of(layout), Day::of(START)), Vec::new());
+    for (key, came) in all {
+        for (batch, run) in came {
+            let series = sheet.series(&key);
+            sheet.push(series, batches.len() as u32, run);
+            batches.push(batch);
+        }
+    }
+    sheet.sort();
+    (sheet, batches)
+}
+
 /// Rows of any layout, in series.
-fn written() -> impl Strategy<Value = (Layout, Vec<Series>)> {
+fn written() -> impl Strategy<Value = (Layout, Sheet, Vec<BatchOf>)> {
     let of = |(layout, outcome): (Layout, BoxedStrategy<Outcome>)| {
-        let series = (0_u64..4, 0_u64..4, entries(outcome)).prop_map(|(probe, target, entries)| Series {
-            probe: ProbeId(probe),
-            probe_name: format!("probe-{probe}").into(),
-            target: TargetId(target),
-            target_name: format!("target-{target}").into(),
-            entries,
+        let series = (0_u64..4, 0_u64..4, entries(outcome)).prop_map(|(probe, target, entries)| {
+            let (probe_name, target_name) = (format!("probe-{probe}"), format!("target-{target}"));
+            let key = (
+                ProbeId(probe),
+                probe_name.into(),
+                TargetId(target),
+                target_name.into(),
+            );
+            (key, entries)
         });
-        prop::collection::vec(series, 0..6).prop_map(move |series| (layout, series))
+        prop::collection::vec(series, 0..6).prop_map(move |series| {
+            let (sheet, batches) = sheet_of(layout, series);
+            (layout, sheet, batches)
+        })
     };
     prop_oneof![
         of((Layout::Echo, echoes())),
@@ -192,21 +216,24 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_rows_come_back_as_they_were((layout, mut series) in written(), chosen in any::<u64>()) {
-        let bytes = write(&facts(layout), &mut series).unwrap();
-        let expected: Vec<_> = series
+    fn any_rows_come_back_as_they_were((layout, sheet, batches) in written(), chosen in any::<u64>()) {
+        let bytes = write(&facts(layout), &sheet, &batches).unwrap();
+        let batch_of = |entry: &Entry| batches[entry.batch as usize];
+        let expected: Vec<_> = sheet
+            .entries
             .iter()
-            .flat_map(|series| &series.entries)
-            .map(|entry| (entry.commit, entry.run.clone()))
+            .map(|entry| (batch_of(entry).commit, entry.run.clone()))
             .collect();
+        prop_assert_eq!(expected.len(), batches.len());
         let rows = read_back(&bytes, layout, |_| true);
         prop_assert_eq!(&rows, &expected);
         let is_chosen = |commit: u64| chosen >> (commit % 64) & 1 == 1;
         let expected: Vec<_> = expected.into_iter().filter(|(commit, _)| is_chosen(*commit)).collect();
         prop_assert_eq!(read_back(&bytes, layout, is_chosen), expected);
-        let named = series.iter().flat_map(|series| {
-            series.entries.iter().map(|entry| {
-                let ids = [&*series.probe_name, &series.probe.to_string(), &entry.epoch.to_string()];
+        let named = sheet.series.iter().flat_map(|series| {
+            sheet.entries[series.rows.clone()].iter().map(|entry| {
+                let epoch = batch_of(entry).epoch.to_string();
+                let ids = [&*series.probe_name, &series.probe.to_string(), &epoch];
                 let target = [&*series.target_name, &series.target.to_string()];
                 let (ids, target) = (ids.map(str::to_owned), target.map(str::to_owned));
                 (ids, kind_of(layout).to_string(), target)
@@ -224,24 +251,16 @@ proptest! {
 
 #[test]
 fn rows_stand_by_probe_target_and_slot_with_their_ids_in_words() {
-    let at = |slot, commit| Entry {
-        commit,
-        epoch: EpochId([7; 16]),
-        run: echo(1, START.0 + slot, 20_000),
-    };
-    let series = |probe: &str, target: &str, entries| Series {
-        probe: ADA,
-        probe_name: probe.into(),
-        target: TargetId(5),
-        target_name: target.into(),
-        entries,
-    };
-    let mut all = [
+    let epoch = EpochId([7; 16]);
+    let at = |slot, commit| (BatchOf { commit, epoch }, echo(1, START.0 + slot, 20_000));
+    let series = |probe: &str, target: &str, came| ((ADA, probe.into(), TargetId(5), target.into()), came);
+    let all = [
         series("bob", "eve", vec![at(9, 1)]),
         series("ada", "eve", vec![at(8, 2), at(3, 4)]),
         series("ada", "bob", vec![at(7, 3)]),
     ];
-    let bytes = write(&facts(Layout::Echo), &mut all).unwrap();
+    let (sheet, batches) = sheet_of(Layout::Echo, all);
+    let bytes = write(&facts(Layout::Echo), &sheet, &batches).unwrap();
     let reader = SerializedFileReader::new(Bytes::from(bytes)).unwrap();
     let metadata = reader
         .metadata()

@@ -8,6 +8,7 @@ use super::fold::way;
 use super::sums::Added;
 use super::{Loss, Period, Rollup, Sums, Timing};
 use crate::segment::series::{Entry, Series};
+use crate::segment::sheet::Sheet;
 
 /// Adds up series after series.
 #[derive(Debug, Default)]
@@ -17,10 +18,16 @@ pub(in crate::segment) struct Roller {
 }
 
 impl Roller {
-    /// Gives the hours of a series, whose runs are sorted by slot, to `each`.
-    pub(in crate::segment) fn roll(&mut self, kind: Kind, series: &Series, each: &mut dyn FnMut(Rollup)) {
+    /// Gives the hours of a sorted sheet to `each`.
+    pub(in crate::segment) fn roll(&mut self, sheet: &Sheet, each: &mut dyn FnMut(Rollup)) {
+        for series in &sheet.series {
+            self.roll_series(sheet.kind, (series, &sheet.entries[series.rows.clone()]), each);
+        }
+    }
+
+    fn roll_series(&mut self, kind: Kind, (series, runs): (&Series, &[Entry]), each: &mut dyn FnMut(Rollup)) {
         let hour = |entry: &Entry| entry.run.slot.hour();
-        for runs in series.entries.chunk_by(|one, next| hour(one) == hour(next)) {
+        for runs in runs.chunk_by(|one, next| hour(one) == hour(next)) {
             self.find_ways(runs);
             for place in 0..self.ways.len() {
                 let (cache, suspect) = self.ways[place];
