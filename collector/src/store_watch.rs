@@ -3,6 +3,8 @@
 //! Both are told once, and kept in the store together with what was told, so that a restart repeats nothing. What says
 //! that nothing can be stored goes past the store, and is kept once that works.
 
+mod upkeep;
+
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,6 +49,8 @@ pub struct StoreWatch {
     rows: Option<u64>,
     /// When damage was told last.
     damage_told: Option<UnixMillis>,
+    /// It was told that upkeep fails, and it still does.
+    is_untended_told: bool,
 }
 
 /// Nothing can be stored: kept until that is over.
@@ -89,6 +93,7 @@ impl StoreWatch {
             works_since: None,
             rows: None,
             damage_told: None,
+            is_untended_told: false,
         })
     }
 
@@ -116,6 +121,7 @@ impl StoreWatch {
         };
         monitor.note_store_full(is_stopped, &unstored, now);
         told.and_then(|()| self.look_for_damage(now))
+            .and_then(|()| self.look_at_upkeep(now))
     }
 
     /// The collector's clock was set: what is waited for is waited for as long.
@@ -149,7 +155,26 @@ impl StoreWatch {
             text: shortfall_text(&shortfall),
             at,
         });
-        disk.into_iter().chain(damage).chain(size).collect()
+        let upkeep = upkeep::fails(&self.store).map(|text| Notice {
+            level: NoticeLevel::Error,
+            text,
+            at,
+        });
+        disk.into_iter().chain(damage).chain(size).chain(upkeep).collect()
+    }
+
+    fn look_at_upkeep(&mut self, now: UnixMillis) -> Result<(), StoreError> {
+        let Some(text) = upkeep::fails(&self.store) else {
+            self.is_untended_told = false;
+            return Ok(());
+        };
+        if !self.is_untended_told {
+            let id = format!("{:013}-upkeep-fails", now.0);
+            self.outbox
+                .add(&self.alert((Event::UpkeepFails, id), text, now), now)?;
+            self.is_untended_told = true;
+        }
+        Ok(())
     }
 
     /// What stands in the way of storing anything.

@@ -288,3 +288,31 @@ fn segments_that_are_larger_than_they_may_be_are_told_on_the_page() {
     while bench.store.retain(after(9 * 24)).unwrap().is_some() {}
     assert!(bench.notices().is_empty(), "there is room again");
 }
+
+#[test]
+fn upkeep_that_fails_for_hours_is_told_once_and_is_on_the_page_until_it_works() {
+    let mut bench = Bench::new();
+    let fails = |hours: u64| isochrone_store::UpkeepFailure {
+        lasts: Duration::from_secs(hours * 3_600),
+        error: "the store cannot read or write segments/x.parquet: EIO".to_owned(),
+    };
+    bench.store.note_upkeep(Some(fails(2)));
+    bench.tick(1);
+    assert!(bench.told().is_empty() && bench.notices().is_empty());
+    for hours in [3, 4, 5] {
+        bench.store.note_upkeep(Some(fails(hours)));
+        bench.tick(hours);
+    }
+    let told = bench.told();
+    assert!(
+        matches!(&told[..], [(Event::UpkeepFails, text)] if text.contains("3 hours") && text.contains("x.parquet")),
+        "{told:?}"
+    );
+    assert!(bench.notices()[0].contains("5 hours"));
+    bench.store.note_upkeep(None);
+    bench.tick(6);
+    assert!(bench.notices().is_empty());
+    bench.store.note_upkeep(Some(fails(3)));
+    bench.tick(7);
+    assert_eq!(bench.told().len(), 2, "another time");
+}

@@ -26,13 +26,14 @@ use crate::numbers::{Numbers, read_number};
 use crate::overlay::Overlay;
 use crate::plans::PlanCache;
 use crate::query::KnownCommits;
-use crate::retention::Trimming;
+use crate::retention::{Pace, Trimming};
 use crate::rows::words_of;
 #[cfg(any(test, feature = "testing"))]
 use crate::segment::Folder;
 use crate::segment::{Directory, Logged, Segments};
 use crate::tables;
 use crate::transaction::Transaction;
+use crate::upkeep::UpkeepFailure;
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
@@ -84,10 +85,14 @@ pub(crate) struct Inner {
     pub(crate) asides: AtomicU64,
     /// What was read of it last, and when it was.
     pub(crate) damage: Mutex<Option<(u64, Damage)>>,
+    /// What of its upkeep fails.
+    pub(crate) upkeep: Mutex<Option<UpkeepFailure>>,
     /// What changed in the account.
     pub(crate) changes: Changes,
     /// How far retention went through the accounts.
     pub(crate) trimming: Mutex<Trimming>,
+    /// The time that retention goes by.
+    pub(crate) pace: Mutex<Pace>,
 }
 
 /// So often a reader begins anew where pages could not be read: once for each table that was put right on the way.
@@ -147,12 +152,16 @@ impl Store {
     /// Opens the store in `file`, or makes it.
     ///
     /// # Errors
-    /// When another process has it open, when it is none, or of a format this build does not read.
+    /// When another process has it open, when it is none, or of a format this build does not read; when it is to be made
+    /// where segments are.
     pub fn open(file: &Path, options: StoreOptions) -> Result<Self, StoreError> {
         let folder = file.parent().unwrap_or(Path::new(".")).to_owned();
         let free_space = options.free_space.unwrap_or_else(|| FreeSpace::of_folder(folder));
         let reserve = DiskReserve::new(options.reserve_bytes, Some(free_space));
         let segments = Segments::new(Arc::new(Directory::beside(file)), options.retention);
+        if is_new(file) {
+            segments.refuse_new(file)?;
+        }
         let (file, cache) = (file.to_owned(), options.cache_bytes);
         let opener = Box::new(move |access| {
             let mut builder = Builder::new();
@@ -229,14 +238,16 @@ impl Store {
             trouble: Mutex::default(),
             asides: AtomicU64::new(0),
             damage: Mutex::default(),
+            upkeep: Mutex::default(),
             changes: Changes::default(),
             trimming: Mutex::default(),
+            pace: Mutex::default(),
         }));
         let prepare = || store.write_tables(|transaction| format::prepare(transaction, store.found()));
         prepare().or_else(|error| if error.is_settled() { prepare() } else { Err(error) })?;
         store.recall_missing_plans()?;
         store.look_through()?;
-        store.remove_strays()?;
+        store.look_for_files()?;
         let demo = store.read(|transaction| read_number(transaction, store.found(), tables::META_DEMO))? != 0;
         store.0.demo.store(demo, Ordering::Relaxed);
         Ok(store)
@@ -512,6 +523,14 @@ impl Store {
             slot.failed = true;
         }
         result
+    }
+}
+
+/// Whether a store in `file` is yet to be made: it is not there, or nothing is in it.
+fn is_new(file: &Path) -> bool {
+    match std::fs::metadata(file) {
+        Ok(facts) => facts.len() == 0,
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
     }
 }
 

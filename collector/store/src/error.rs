@@ -78,6 +78,19 @@ pub enum StoreError {
         /// How many.
         segments: u64,
     },
+    /// A folder of segments is there, and the store that they belong to is not.
+    #[error(
+        "there is no store {}, and {} holds {segments} files of one: put the store back that belongs to them, or the whole state folder of a backup; to begin anew, move that folder away",
+        path.display(), folder.display()
+    )]
+    NoStore {
+        /// The store's file.
+        path: PathBuf,
+        /// The folder.
+        folder: PathBuf,
+        /// How many files of segments are in it.
+        segments: u64,
+    },
     /// A record could not be made into JSON.
     #[error("record {key:?} of table {table} cannot be written")]
     Record {
@@ -174,6 +187,7 @@ impl StoreError {
             | Self::Unsettled
             | Self::Segment { .. }
             | Self::NoSegments { .. }
+            | Self::NoStore { .. }
             | Self::Record { .. }
             | Self::TwinChecks { .. }
             | Self::NotForTheDemo

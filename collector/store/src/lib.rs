@@ -39,6 +39,7 @@ mod tests;
 mod tier;
 mod transaction;
 mod twice;
+mod upkeep;
 
 pub(crate) use self::account::{EpochRow, HourRow, StreamEntry, StreamKind, TombstoneRow};
 pub use self::aside::SetAside;
@@ -59,3 +60,4 @@ pub use self::segment::{
 };
 pub use self::tier::{Tier, UnknownTier};
 pub use self::transaction::Transaction;
+pub use self::upkeep::UpkeepFailure;

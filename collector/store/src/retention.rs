@@ -6,17 +6,20 @@
 
 mod accounts;
 mod apply;
+mod pace;
 
 use std::sync::PoisonError;
 
 use isochrone_proto::units::UnixMillis;
 
 pub(crate) use self::accounts::Trimming;
+pub(crate) use self::pace::Pace;
 use crate::limits::Removed;
 use crate::{Store, StoreError};
 
 impl Store {
-    /// Removes what is to go next, a little at a time; `None`: nothing is, for now. Reads files: not for an async task.
+    /// Removes what is to go next, a little at a time; `None`: nothing is, for now. Reads files: not for an async task. What
+    /// it removes does not come back: `now` is to be [`Store::retention_time`], not a clock that may have been set.
     ///
     /// # Errors
     /// When the store failed. Nothing has changed then.

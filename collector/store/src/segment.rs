@@ -16,9 +16,11 @@ mod files;
 mod folder;
 mod gather;
 mod holds;
+mod in_vain;
 mod marks;
 mod opened;
 mod outcomes;
+mod recheck;
 mod removal;
 mod rollup;
 mod runs;
@@ -27,6 +29,7 @@ mod sealed;
 mod sealer;
 mod series;
 mod sheet;
+mod strays;
 #[cfg(test)]
 mod tests;
 mod timed;
@@ -36,7 +39,7 @@ mod writer;
 pub(crate) use self::catalogue::{Group, Segment, Span};
 pub(crate) use self::checked::Withheld;
 #[cfg(any(test, feature = "testing"))]
-pub(crate) use self::content::Content;
+pub(crate) use self::content::{Content, Stamp};
 pub use self::copies::EachFile;
 pub(crate) use self::day::Day;
 pub(crate) use self::error::FileError;

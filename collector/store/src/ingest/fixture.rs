@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
 
 use bytes::Bytes;
 use isochrone_proto::batch::{Batch, BatchHeader};
@@ -23,7 +24,7 @@ use tokio::sync::mpsc;
 
 use super::{Incoming, Ingest, Ingested};
 use crate::lossy::LossyBackend;
-use crate::{Store, StoreOptions};
+use crate::{Store, StoreError, StoreOptions};
 
 /// The probe.
 pub const ADA: ProbeId = ProbeId(0xada);
@@ -111,6 +112,12 @@ pub fn store_with_plan() -> (LossyBackend, Store) {
     let store = store_on(&disk);
     store.put_plan(&signed(&plan(1)), &plan(1)).unwrap();
     (disk, store)
+}
+
+/// What `store` removes of what was replaced, as ten minutes pass.
+pub fn ten_minutes_pass(store: &Store) -> Result<u64, StoreError> {
+    store.remove_replaced(Duration::ZERO)?;
+    store.remove_replaced(Duration::from_secs(600))
 }
 
 /// An ingest without a thread, and nobody who watches.

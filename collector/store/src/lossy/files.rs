@@ -1,14 +1,15 @@
 //! The files beside the database on a disk for tests: content and names are durable apart from each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use nix::errno::Errno;
 
 use super::{Disk, LossyBackend, SECTOR, next};
-use crate::segment::{Content as OpenFile, Folder};
+use crate::segment::{Content as OpenFile, Folder, Stamp};
 
 /// A folder as it is, and as it would be found after a crash.
 #[derive(Clone, Default)]
@@ -18,12 +19,43 @@ pub(super) struct Files {
     current: BTreeMap<String, usize>,
     durable: BTreeMap<String, usize>,
     unsynced: Vec<Naming>,
+    /// Files of which the disk gives nothing.
+    unreadable: BTreeSet<String>,
+    /// What changes without a write does not show in a stamp.
+    has_stamps: bool,
+    /// How often one was opened.
+    opened: u64,
 }
 
 #[derive(Clone)]
 struct Content {
     bytes: Vec<u8>,
     is_durable: bool,
+}
+
+/// A file that is open.
+#[derive(Debug)]
+struct Open {
+    bytes: Bytes,
+    stamp: Option<Stamp>,
+    is_unreadable: bool,
+}
+
+impl OpenFile for Open {
+    fn length(&self) -> io::Result<u64> {
+        self.bytes.length()
+    }
+
+    fn stamp(&self) -> io::Result<Option<Stamp>> {
+        Ok(self.stamp)
+    }
+
+    fn read_at(&self, from: u64, length: usize) -> io::Result<Bytes> {
+        match self.is_unreadable {
+            true => Err(Errno::EIO.into()),
+            false => self.bytes.read_at(from, length),
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -124,6 +156,26 @@ impl LossyBackend {
         }
     }
 
+    /// From here on the disk does not give what is in a file, or does again.
+    pub fn fail_reads_of(&self, name: &str, fails: bool) {
+        let unreadable = &mut self.disk().files.unreadable;
+        match fails {
+            true => unreadable.insert(name.to_owned()),
+            false => unreadable.remove(name),
+        };
+    }
+
+    /// From here on a file that changes without a write has the stamp that it had.
+    pub fn keep_stamps(&self) {
+        self.disk().files.has_stamps = true;
+    }
+
+    /// How often a file was opened.
+    #[must_use]
+    pub fn files_opened(&self) -> u64 {
+        self.disk().files.opened
+    }
+
     /// Removes a file, past everything.
     pub fn lose_file(&self, name: &str) {
         let Disk { files, .. } = &mut *self.disk();
@@ -150,9 +202,15 @@ impl Folder for LossyBackend {
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn OpenFile>> {
-        let mut disk = self.alive()?;
-        let content = disk.files.content(name).ok_or(io::ErrorKind::NotFound)?;
-        Ok(Arc::new(Bytes::copy_from_slice(&content.bytes)))
+        let Disk { files, .. } = &mut *self.alive()?;
+        files.opened += 1;
+        let number = *files.current.get(name).ok_or(io::ErrorKind::NotFound)?;
+        let content = &files.contents[number];
+        Ok(Arc::new(Open {
+            bytes: Bytes::copy_from_slice(&content.bytes),
+            stamp: files.has_stamps.then(|| Stamp::numbered(number as u64)),
+            is_unreadable: files.unreadable.contains(name),
+        }))
     }
 
     fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {

@@ -32,7 +32,7 @@ impl Part {
             Ok(()) => gather.keep(),
             Err(error) => {
                 gather.forget();
-                return Err(Withheld::Damaged(error.to_string()));
+                return Err(segments.unread(&self.segment, &error));
             }
         }
         Ok(())

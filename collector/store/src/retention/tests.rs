@@ -1,6 +1,7 @@
 //! What goes, what stays counted, and what a crash leaves.
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use isochrone_proto::ids::{Digest, Sequence};
 use isochrone_proto::units::UnixMillis;
@@ -96,6 +97,70 @@ fn measurements_that_are_too_old_go_by_whole_segments_and_stay_counted() {
     assert_eq!(retain(&store, after_days(31)), Removed::default());
 }
 
+/// Everything that is due by the clock, which shows `wall` so many minutes after the machine started.
+fn retain_by_clock(store: &Store, wall: UnixMillis, minutes: u64) -> Removed {
+    let since_boot = Duration::from_secs(minutes * 60);
+    retain(store, store.retention_time(wall, since_boot).unwrap())
+}
+
+#[test]
+fn clock_that_jumps_ahead_removes_nothing_and_neither_does_one_that_is_ahead_at_a_start() {
+    let (disk, store) = sealed(3);
+    let before = account(&store, after_days(1));
+    let at = |minutes: u64| cut_of(33 + minutes);
+    assert_eq!(retain_by_clock(&store, at(0), 0), Removed::default());
+    let ahead = |minutes: u64, days: u64| UnixMillis(at(minutes).0 + days * DAY_MS);
+    for minutes in 1..=30 {
+        for days in [40, 400] {
+            assert_eq!(
+                retain_by_clock(&store, ahead(minutes, days), minutes),
+                Removed::default()
+            );
+        }
+    }
+    drop(store);
+    let store = store_on(&disk); // while it is ahead
+    for minutes in 31..=60 {
+        assert_eq!(
+            retain_by_clock(&store, ahead(minutes, 400), minutes),
+            Removed::default()
+        );
+    }
+    assert_eq!(retain_by_clock(&store, at(61), 61), Removed::default());
+    assert_eq!(account(&store, after_days(1)), before);
+    assert_eq!(served(&store), 33 * ROWS);
+}
+
+#[test]
+fn retention_follows_the_clock_and_catches_up_after_the_collector_was_off() {
+    let (disk, store) = sealed(0);
+    let day = 24 * 60;
+    for days in 0..=32 {
+        retain_by_clock(&store, after_days(days), days * day);
+        assert_eq!(served(&store) == 0, days >= 31, "after {days} days");
+    }
+    let time = |store: &Store, days: u64| {
+        let since_boot = Duration::from_secs(days * 86_400);
+        store.retention_time(after_days(days), since_boot).unwrap()
+    };
+    assert_eq!(time(&store, 32), after_days(32));
+    assert_eq!(
+        store
+            .retention_time(after_days(2), Duration::from_secs(32 * 86_400))
+            .unwrap(),
+        after_days(2),
+        "a clock that is behind is followed at once"
+    );
+    assert_eq!(time(&store, 33), after_days(33), "and costs nothing");
+    drop(store);
+    let store = store_on(&disk); // it was off for ten days
+    let times: Vec<UnixMillis> = [43, 44, 48, 53, 54]
+        .into_iter()
+        .map(|days| time(&store, days))
+        .collect();
+    assert_eq!(times, [33, 35, 43, 53, 54].map(after_days));
+}
+
 #[test]
 fn files_stay_ten_minutes_and_while_somebody_reads_them() {
     let (disk, store) = sealed(0);
@@ -109,9 +174,11 @@ fn files_stay_ten_minutes_and_while_somebody_reads_them() {
     let files = raw();
     retain(&store, now);
     assert!(store.segment_files(Tier::Raw).unwrap().is_empty());
-    store.remove_replaced(UnixMillis(now.0 + 599_000)).unwrap();
-    assert!(raw() == files && files > 0);
-    store.remove_replaced(UnixMillis(now.0 + 600_000)).unwrap();
+    for seconds in [5, 604] {
+        store.remove_replaced(Duration::from_secs(seconds)).unwrap();
+        assert!(raw() == files && files > 0);
+    }
+    store.remove_replaced(Duration::from_secs(605)).unwrap();
     assert_eq!(raw(), 0);
 }
 
@@ -264,7 +331,7 @@ fn crash_at_any_write_of_retention_loses_and_doubles_nothing() {
         loop {
             match store
                 .retain(now)
-                .and_then(|step| store.remove_replaced(after_days(32)).map(|_| step))
+                .and_then(|step| ten_minutes_pass(&store).map(|_| step))
             {
                 Ok(Some(_)) => {}
                 Ok(None) => break,

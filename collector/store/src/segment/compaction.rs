@@ -2,7 +2,6 @@
 //! transaction; the old ones stay until nobody can be reading them.
 
 use std::ops::ControlFlow;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use isochrone_proto::units::UnixMillis;
@@ -11,6 +10,7 @@ use super::catalogue::{Group, SPAN_ROWS, Segment, Span};
 use super::day::{Day, OVER};
 use super::files::{Compacted, replace};
 use super::gather::Gathered;
+use super::in_vain::InVain;
 use super::sealed::SealedLog;
 use super::writer::{Files, discard, enter};
 use crate::numbers::read_number;
@@ -25,7 +25,7 @@ impl Store {
     /// When the store failed. Nothing has changed then.
     pub fn compact(&self, now: UnixMillis) -> Result<Option<Compacted>, StoreError> {
         let segments = &self.0.segments;
-        let _alone = segments.sealing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.alone()?;
         let today = Day::of(now.minus(OVER));
         let Some(mut found) = self.find_compactable(today)? else {
             return Ok(None);
@@ -36,7 +36,7 @@ impl Store {
             generation: 1 + found.old.iter().map(|old| old.generation).max().unwrap_or(0),
             last: found.last,
         };
-        let written = files.write_all(|written| {
+        let written = self.write_files(&files, |written| {
             for mut sheet in std::mem::take(&mut found.gathered.sheets) {
                 files.put_sheet(&mut sheet, &found.gathered.batches, written)?; // what they add up to stays as it is
             }
@@ -65,19 +65,20 @@ impl Store {
     fn find_compactable(&self, today: Day) -> Result<Option<Compactable>, StoreError> {
         self.read(|transaction| {
             let last = read_number(transaction, self.found(), META_SEGMENT)?;
-            let sealed = SealedLog::read(transaction, self.found(), &self.0.segments)?;
-            for run in runs(sealed.groups(), today) {
+            let sealed = SealedLog::read(transaction, self.found(), &self.0.segments)?.checked_whole();
+            let mut in_vain = self.in_vain(today);
+            for run in runs(sealed.groups(), today, &in_vain) {
                 let span = Span {
                     first: run.iter().map(|group| group.span.first).min().unwrap_or(0),
                     last: run.iter().map(|group| group.span.last).max().unwrap_or(0),
                 };
                 let mut gathered = Gathered::default();
-                let mut is_whole = true;
+                let (mut is_whole, mut under_missing) = (true, None);
                 sealed.walk(span.first, &|head| span.holds(head.commit), &mut |head, runs| {
                     let version = head.header.plan;
                     match self.plan(head.probe, version)? {
                         Some(plan) => gathered.add_runs(&head, runs, &plan),
-                        None => is_whole = false,
+                        None => (is_whole, under_missing) = (false, Some(head.commit)),
                     }
                     Ok(match is_whole {
                         true => ControlFlow::Continue(()),
@@ -95,6 +96,12 @@ impl Store {
                         last,
                     }));
                 }
+                for group in run {
+                    let is_under_missing = under_missing.is_some_and(|commit| group.span.holds(commit));
+                    if is_under_missing || sealed.rows_with_heads(group)? < group.rows() {
+                        in_vain.add(group);
+                    }
+                }
             }
             Ok(None)
         })
@@ -109,12 +116,15 @@ struct Compactable {
 }
 
 /// Neighbours of one day before `today` that fit into one span: two or more, or one whose segments lie within each other.
-fn runs(groups: &[Group], today: Day) -> Vec<&[Group]> {
+/// Those that cannot be put together with others stay out.
+fn runs<'g>(groups: &'g [Group], today: Day, in_vain: &InVain) -> Vec<&'g [Group]> {
     let mut runs = Vec::new();
     let mut from = 0;
     let mut rows = 0;
+    let is_apart = |group: &Group| in_vain.holds(group);
     for (place, group) in groups.iter().enumerate() {
         let is_next = groups[from].day() == group.day() && rows + group.rows() <= SPAN_ROWS;
+        let is_next = is_next && is_apart(&groups[from]) == is_apart(group);
         if !is_next {
             runs.push(&groups[from..place]);
             (from, rows) = (place, 0);
@@ -123,8 +133,8 @@ fn runs(groups: &[Group], today: Day) -> Vec<&[Group]> {
     }
     runs.push(&groups[from..]);
     runs.retain(|run| {
-        let is_over = run.iter().all(|group| group.day().is_some_and(|day| day < today));
-        is_over && (run.len() > 1 || run.iter().any(is_nested))
+        let is_over = |group: &Group| group.day().is_some_and(|day| day < today) && !is_apart(group);
+        run.iter().all(is_over) && (run.len() > 1 || run.iter().any(is_nested))
     });
     runs
 }

@@ -29,6 +29,20 @@ pub(crate) struct Stamp {
     changed: (i64, i64),
 }
 
+impl Stamp {
+    /// Of a file of a simulated disk.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) const fn numbered(inode: u64) -> Self {
+        Self {
+            device: 0,
+            inode,
+            length: 0,
+            modified: (0, 0),
+            changed: (0, 0),
+        }
+    }
+}
+
 impl Content for File {
     fn length(&self) -> io::Result<u64> {
         self.metadata().map(|facts| facts.len())

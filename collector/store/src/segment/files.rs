@@ -1,7 +1,7 @@
-//! The files of segments: which count, which nobody needs any more, and which are strays.
+//! The files of segments: which count, and which nobody needs any more.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -12,15 +12,12 @@ use serde::Serialize;
 
 use super::catalogue::{Segment, segments};
 use super::marks;
-use super::writer::is_ours;
+use super::strays::DAMAGED;
 use crate::found::Found;
 use crate::row::{Malformed, RowReader, RowWriter};
 use crate::tables::{REPLACED, SEGMENTS};
 use crate::tier::Tier;
 use crate::{Store, StoreError};
-
-/// A replaced file stays at least this long: whoever listed it may still open it.
-const KEPT: Duration = Duration::from_secs(600);
 
 /// What was compacted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,12 +87,17 @@ impl Store {
         self.0.segments.bytes.load(Ordering::Relaxed)
     }
 
-    /// Removes the files that were replaced long enough ago, and that nobody reads. Returns how many.
+    /// Removes the files that were replaced long enough ago, and that nobody reads. Returns how many. `since_boot`: the time
+    /// that nobody sets; the ten minutes are counted from the first call that finds a file replaced, after each start anew.
     ///
     /// # Errors
-    /// When the store failed.
-    pub fn remove_replaced(&self, now: UnixMillis) -> Result<u64, StoreError> {
+    /// When the store failed. A file that the disk keeps is tried again by the next call.
+    pub fn remove_replaced(&self, since_boot: Duration) -> Result<u64, StoreError> {
         let segments = &self.0.segments;
+        let _alone = segments.sealing.lock().unwrap_or_else(PoisonError::into_inner);
+        if segments.lacks_files.load(Ordering::Relaxed) {
+            return Ok(0); // what replaced them may be what is not there
+        }
         let replaced = self.read(|transaction| {
             let table = REPLACED.read(transaction, self.found())?;
             let mut replaced = Vec::new();
@@ -107,19 +109,18 @@ impl Store {
             Ok(replaced)
         })?;
         let mut gone = Vec::new();
-        for (number, row) in replaced {
-            if !row.is_due(now) || !segments.is_free(number) {
-                continue;
-            }
+        for (number, row) in segments.overdue(replaced, since_boot) {
             match segments.folder.remove(&row.name) {
                 Ok(()) => gone.push(number),
-                Err(source) => {
-                    let path = segments.folder.path(&row.name);
-                    return Err(StoreError::Segment { path, source });
+                Err(error) => {
+                    tracing::warn!(%error, name = row.name, "cannot remove a file that was replaced; it is tried again");
                 }
             }
         }
         if !gone.is_empty() {
+            let path = || segments.folder.path("");
+            let synced = segments.folder.sync(); // a file that came back after a crash would have no name in here
+            synced.map_err(|source| StoreError::Segment { path: path(), source })?;
             self.write_tables(|transaction| {
                 let mut table = REPLACED.open(transaction, self.found())?;
                 gone.iter().try_for_each(|number| table.remove(*number).map(drop))
@@ -127,50 +128,6 @@ impl Store {
             gone.iter().for_each(|number| segments.forget_replaced(*number));
         }
         Ok(gone.len() as u64)
-    }
-
-    /// Removes files of ours that neither the catalogue nor what was replaced names: a crash left them.
-    pub(crate) fn remove_strays(&self) -> Result<(), StoreError> {
-        let folder = &self.0.segments.folder;
-        let (counted, named) = self.read(|transaction| {
-            let segments = segments(transaction, self.found())?;
-            let mut named: HashSet<String> = segments.iter().map(Segment::name).collect();
-            let counted = named.len() as u64;
-            let bytes = segments.iter().map(|segment| segment.bytes).sum();
-            self.0.segments.bytes.store(bytes, Ordering::Relaxed);
-            let table = REPLACED.read(transaction, self.found())?;
-            for row in table.iter()? {
-                let (number, row) = row?;
-                let row = table.decode(number.value(), &row, Replaced::decode);
-                named.extend(row.map(|row| row.name));
-            }
-            Ok((counted, named))
-        })?;
-        if !folder.exists() {
-            let path = folder.path("");
-            return match counted {
-                0 => folder
-                    .make()
-                    .map_err(|source| StoreError::Segment { path, source }),
-                segments => Err(StoreError::NoSegments { path, segments }),
-            };
-        }
-        let listed = folder.list().map_err(|source| StoreError::Segment {
-            path: folder.path(""),
-            source,
-        })?;
-        for stray in listed
-            .iter()
-            .filter(|name| is_ours(name) && !named.contains(*name))
-        {
-            match folder.remove(stray) {
-                Ok(()) => tracing::info!(name = stray, "a file that no segment names was removed"),
-                Err(error) => {
-                    tracing::warn!(%error, name = stray, "cannot remove a file that no segment names")
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Keeps the file of a segment that was set aside from going as a stray: under another name, which nobody globs.
@@ -181,7 +138,7 @@ impl Store {
             return;
         };
         for name in names.iter().filter(|name| name.ends_with(&ending)) {
-            if let Err(error) = folder.rename(name, &format!("{name}.damaged")) {
+            if let Err(error) = folder.rename(name, &format!("{name}{DAMAGED}")) {
                 let error = chain(&error);
                 tracing::warn!(%error, name, "cannot rename the damaged file of a segment");
             }
@@ -210,22 +167,29 @@ pub(super) fn replace(
     Ok(())
 }
 
-/// A file that others replaced.
-struct Replaced {
+/// A file that is to go: others replaced it, or it is not in the catalogue yet.
+pub(super) struct Replaced {
+    /// When it was replaced; 0 of one that is not in the catalogue yet.
     at: UnixMillis,
-    name: String,
+    pub(super) name: String,
 }
 
 const VERSION: u8 = 1;
 
 impl Replaced {
-    fn encode(&self) -> Vec<u8> {
+    /// A file that has its name, and counts for nothing before the catalogue has it.
+    pub(super) fn unentered(segment: &Segment) -> Self {
+        let (at, name) = (UnixMillis(0), segment.name());
+        Self { at, name }
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
         let mut row = RowWriter::version(VERSION);
         row.number(self.at.0).bytes(self.name.as_bytes());
         row.0
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut row = RowReader::new(bytes, VERSION)?;
         let at = UnixMillis(row.number("instant")?);
         let name = std::str::from_utf8(row.rest()).map_err(|_| Malformed::Text)?;
@@ -233,10 +197,5 @@ impl Replaced {
             at,
             name: name.to_owned(),
         })
-    }
-
-    /// Also where the clock was set back since: then nobody can tell.
-    fn is_due(&self, now: UnixMillis) -> bool {
-        now >= self.at.plus(KEPT) || self.at > now.plus(KEPT)
     }
 }

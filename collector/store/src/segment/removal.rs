@@ -85,7 +85,11 @@ impl Store {
     fn find_due(&self, transaction: &ReadTransaction, now: UnixMillis) -> Result<Option<Due>, StoreError> {
         let all = segments(transaction, self.found())?;
         let unrolled = marks::read(transaction, self.found())?;
-        let is_needed = |segment: &Segment| unrolled.contains_key(&segment.day); // to add it up again
+        let in_vain = self.in_vain_before();
+        let is_needed = |segment: &Segment| {
+            let mark = unrolled.get(&segment.day); // to add it up again, as far as that can be
+            mark.is_some_and(|number| !in_vain.marks.contains(&(segment.day, *number)))
+        };
         let may_go = |segment: &&Segment| segment.tier != Tier::Raw || !is_needed(segment);
         let free: Vec<&Segment> = all.iter().filter(may_go).collect();
         let is_large = self.segment_bytes() > self.retention().total;

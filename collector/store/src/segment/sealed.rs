@@ -12,7 +12,7 @@ use isochrone_proto::units::UnixMillis;
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, Table, WriteTransaction};
 
 use super::catalogue::{Group, Segment, Span, groups_in};
-use super::checked::Withheld;
+use super::checked::{Look, Withheld};
 use super::error::FileError;
 use super::file::{self, Selection};
 use super::holds::Segments;
@@ -31,6 +31,8 @@ pub(crate) struct SealedLog<'t, T> {
     found: &'t Found,
     /// Damage to what names segments ends the walk: what is read again after it was put right lacks nothing.
     is_strict: bool,
+    /// How files are opened.
+    look: Look,
 }
 
 /// What a reader does with a sealed batch and its measurements.
@@ -57,6 +59,7 @@ impl<'t> SealedLog<'t, ReadOnlyTable<u64, &'static [u8]>> {
             segments,
             found,
             is_strict,
+            look: Look::Once,
         })
     }
 }
@@ -74,11 +77,18 @@ impl<'t> SealedLog<'t, Table<'t, u64, &'static [u8]>> {
             segments,
             found,
             is_strict: false,
+            look: Look::Once,
         })
     }
 }
 
 impl<T: ReadableTable<u64, &'static [u8]>> SealedLog<'_, T> {
+    /// The same for whoever makes other files of what is read.
+    pub(super) fn checked_whole(self) -> Self {
+        let look = Look::Whole;
+        Self { look, ..self }
+    }
+
     pub(crate) fn groups(&self) -> &[Group] {
         &self.groups
     }
@@ -162,6 +172,13 @@ impl<T: ReadableTable<u64, &'static [u8]>> SealedLog<'_, T> {
         Ok(stretches)
     }
 
+    /// How many rows a group has by its heads.
+    pub(super) fn rows_with_heads(&self, group: &Group) -> Result<u64, StoreError> {
+        let mut rows = 0;
+        self.each_head(group.span, &mut |head| rows += u64::from(head.rows))?;
+        Ok(rows)
+    }
+
     /// Where the heads that were found have fewer rows than a group, some are missing: a search passes by what stands
     /// under a damaged key.
     fn look_for_heads(&self, group: &Group, rows: u64) -> Result<(), StoreError> {
@@ -225,7 +242,8 @@ impl<T: ReadableTable<u64, &'static [u8]>> SealedLog<'_, T> {
             if segment.slots.1 < wanted.slots.0 || segment.slots.0 > wanted.slots.1 {
                 continue;
             }
-            let Some(opened) = noted(self.found, segment, self.segments.open(segment))? else {
+            let opened = self.segments.open_as(segment, self.look);
+            let Some(opened) = noted(self.found, segment, opened)? else {
                 continue;
             };
             let before = rows.len();
@@ -237,7 +255,8 @@ impl<T: ReadableTable<u64, &'static [u8]>> SealedLog<'_, T> {
             let read = file::read(&opened, layout, &selection, |place, run| rows.push((place, run)));
             if let Err(error) = read {
                 rows.truncate(before);
-                note(self.found, segment, error.to_string());
+                let why = self.segments.unread(segment, &error);
+                noted(self.found, segment, Err::<(), _>(why))?;
             }
         }
         rows.sort_by_key(|(place, run)| (*place, run.slot, run.check));
@@ -250,11 +269,10 @@ impl<T: ReadableTable<u64, &'static [u8]>> SealedLog<'_, T> {
         segment: &Segment,
         each: &mut dyn FnMut(u64, UnixMillis),
     ) -> Result<(), StoreError> {
-        let opened = noted(self.found, segment, self.segments.open(segment))?;
-        slots_of(&opened.ok_or(StoreError::Unsettled)?, each).map_err(|error| {
-            note(self.found, segment, error.to_string());
-            StoreError::Unsettled
-        })
+        let opened = noted(self.found, segment, self.segments.open_as(segment, self.look))?;
+        let read = slots_of(&opened.ok_or(StoreError::Unsettled)?, each);
+        let read = read.map_err(|error| self.segments.unread(segment, &error));
+        noted(self.found, segment, read)?.ok_or(StoreError::Unsettled)
     }
 }
 
@@ -273,7 +291,11 @@ fn slots_of(opened: &Opened, each: &mut dyn FnMut(u64, UnixMillis)) -> Result<()
 }
 
 /// What was read of a segment; `None`: it is not what was written, and that is noted.
-fn noted<T>(found: &Found, segment: &Segment, read: Result<T, Withheld>) -> Result<Option<T>, StoreError> {
+pub(super) fn noted<T>(
+    found: &Found,
+    segment: &Segment,
+    read: Result<T, Withheld>,
+) -> Result<Option<T>, StoreError> {
     match read {
         Ok(read) => Ok(Some(read)),
         Err(Withheld::Damaged(what)) => {
@@ -289,18 +311,18 @@ pub(super) fn bytes_of(
     segments: &Segments,
     found: &Found,
     segment: &Segment,
+    look: Look,
 ) -> Result<Option<Bytes>, StoreError> {
-    let Some(content) = noted(found, segment, segments.content(segment))? else {
+    let Some(content) = noted(found, segment, segments.content(segment, look))? else {
         return Ok(None);
     };
     let length = usize::try_from(segment.bytes).unwrap_or(usize::MAX); // it was checked
-    content
-        .read_at(0, length)
-        .map(Some)
-        .map_err(|source| StoreError::Segment {
-            path: segments.folder.path(&segment.name()),
-            source,
-        })
+    let read = content.read_at(0, length);
+    noted(
+        found,
+        segment,
+        read.map_err(|source| segments.failed(segment, source)),
+    )
 }
 
 /// Notes that the file of a segment is not what was written.

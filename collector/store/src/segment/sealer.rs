@@ -2,7 +2,6 @@
 //! transaction takes the commits out of the log and puts the files into the catalogue. Before it the files count for
 //! nothing, after it the log's rows are gone: a crash finds one or the other.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use crate::found::Found;
 use crate::heads::{self, BLOCK_HEADS, Head, last_sealed};
 use crate::numbers::read_number;
 use crate::row::Malformed;
-use crate::rows::WriteRows;
+use crate::rows::{ReadRows, WriteRows};
 use crate::tables::{LOG, META_SEGMENT, SEALED};
 use crate::{Store, StoreError, StoredBlob};
 
@@ -54,15 +53,15 @@ impl Store {
         self.seal_before(until, now.plus(AHEAD))
     }
 
-    /// Seals what came before `until` or after `ahead`.
+    /// Seals what came before `until` or after `ahead`, and what came before anything that came before `until`.
     pub(crate) fn seal_before(
         &self,
         until: UnixMillis,
         ahead: UnixMillis,
     ) -> Result<Option<Sealed>, StoreError> {
         let segments = &self.0.segments;
-        let _alone = segments.sealing.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut gathered, span, last) = self.gather(|received| received < until || received > ahead)?;
+        let _alone = self.alone()?;
+        let (mut gathered, span, last) = self.gather(Age::new(until, ahead))?;
         let Some(span) = span else {
             return Ok(None);
         };
@@ -72,7 +71,7 @@ impl Store {
             generation: 1,
             last,
         };
-        let written = write_all(&files, &mut gathered)?;
+        let written = self.write_files(&files, |written| write_all(&files, &mut gathered, written))?;
         let swapped = self.write_tables(|transaction| {
             take_out(transaction, self.found(), &gathered.heads)?;
             enter(transaction, self.found(), &written)
@@ -93,10 +92,7 @@ impl Store {
 
     /// The oldest batches that are old enough, with their span and the number of the last segment. A batch whose plan is
     /// missing stays in the log: nobody could say what it measured.
-    fn gather(
-        &self,
-        is_old: impl Fn(UnixMillis) -> bool,
-    ) -> Result<(Gathered, Option<Span>, u64), StoreError> {
+    fn gather(&self, mut age: Age) -> Result<(Gathered, Option<Span>, u64), StoreError> {
         self.read(|transaction| {
             let groups = groups(transaction, self.found())?;
             let last = read_number(transaction, self.found(), META_SEGMENT)?;
@@ -106,10 +102,17 @@ impl Store {
             for row in log.iter()? {
                 let (commit, row) = row?;
                 let commit = commit.value();
-                let decoded = log.decode(commit, &row, |row| {
-                    let blob = StoredBlob::decode(row)?;
-                    is_old(blob.received).then(|| batch_of(commit, &blob)).transpose()
-                });
+                let decode = |age: &Age| {
+                    log.decode(commit, &row, |row| {
+                        let blob = StoredBlob::decode(row)?;
+                        let is_old = age.is_old(commit, blob.received);
+                        is_old.then(|| batch_of(commit, &blob)).transpose()
+                    })
+                };
+                let mut decoded = decode(&age);
+                if matches!(decoded, Some(None)) && age.look_behind(&log, commit)? {
+                    decoded = decode(&age);
+                }
                 let Some(decoded) = decoded else {
                     continue; // damaged: it is set aside when this is over
                 };
@@ -144,6 +147,52 @@ impl Store {
     }
 }
 
+/// Which batches of the log are old.
+struct Age {
+    /// Those that came before this instant, …
+    until: UnixMillis,
+    /// … or after this one, …
+    ahead: UnixMillis,
+    /// … and those before this commit.
+    older: u64,
+}
+
+impl Age {
+    const fn new(until: UnixMillis, ahead: UnixMillis) -> Self {
+        let older = 0;
+        Self { until, ahead, older }
+    }
+
+    fn is_old(&self, commit: u64, received: UnixMillis) -> bool {
+        received < self.until || received > self.ahead || commit < self.older
+    }
+
+    /// Looks whether a batch behind `commit` is old; so is what lies before it then: batches come one after the other,
+    /// and the clock was ahead. It is looked at distances that double, so a stretch that came by such a clock is found
+    /// once as much has come behind it.
+    fn look_behind(&mut self, log: &ReadRows<'_, u64>, commit: u64) -> Result<bool, StoreError> {
+        let last = log.iter()?.next_back().transpose()?;
+        let last = last.map_or(0, |(last, _)| last.value());
+        let distances = (0..u64::BITS).map(|doubled| 1 << doubled);
+        for from in distances.map_while(|distance| commit.checked_add(distance)) {
+            if from > last {
+                break;
+            }
+            let Some(row) = log.range(from..)?.next() else {
+                break;
+            };
+            let (behind, row) = row?;
+            let behind = behind.value();
+            let received = log.decode(behind, &row, |row| Ok(StoredBlob::decode(row)?.received));
+            if received.is_some_and(|received| received < self.until) {
+                self.older = behind;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
 /// From the first to the last commit of what was gathered.
 fn span_of(heads: &[Head]) -> Option<Span> {
     Some(Span {
@@ -173,15 +222,17 @@ fn batch_of(commit: u64, blob: &StoredBlob<'_>) -> Result<(Head, Batch), Malform
 }
 
 /// Writes measurements, and what they and skipped slots add up to.
-fn write_all(files: &Files<'_>, gathered: &mut Gathered) -> Result<Vec<Segment>, StoreError> {
-    files.write_all(|written| {
-        let (mut roller, mut pieces) = (Roller::default(), std::mem::take(&mut gathered.pieces));
-        for mut sheet in std::mem::take(&mut gathered.sheets) {
-            files.put_sheet(&mut sheet, &gathered.batches, written)?;
-            roller.roll(&sheet, &mut |hour| pieces.add(hour));
-        }
-        pieces.write(files, written)
-    })
+fn write_all(
+    files: &Files<'_>,
+    gathered: &mut Gathered,
+    written: &mut Vec<Segment>,
+) -> Result<(), StoreError> {
+    let (mut roller, mut pieces) = (Roller::default(), std::mem::take(&mut gathered.pieces));
+    for mut sheet in std::mem::take(&mut gathered.sheets) {
+        files.put_sheet(&mut sheet, &gathered.batches, written)?;
+        roller.roll(&sheet, &mut |hour| pieces.add(hour));
+    }
+    pieces.write(files, written)
 }
 
 /// Takes batches out of the log, and keeps their heads.

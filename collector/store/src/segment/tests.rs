@@ -1,7 +1,9 @@
 mod crashes;
 mod damage;
+mod strays;
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use isochrone_proto::batch::BatchHeader;
 use isochrone_proto::ids::{Digest, EpochId, ProbeId};
@@ -197,6 +199,27 @@ fn batch_that_came_by_a_clock_far_ahead_holds_nothing_up() {
 }
 
 #[test]
+fn batches_behind_one_that_came_by_a_clock_a_little_ahead_are_sealed() {
+    for ahead in [1, 3, 9] {
+        let (_, store) = store_with_plan();
+        let (ingest, mut previous) = (inline(&store), Digest::ZERO);
+        for sequence in 1..=30 {
+            let mut batch = honest(EPOCH, sequence, previous); // 10:40 to 11:10
+            if sequence <= ahead {
+                batch.received = cut_of(sequence + 50);
+            }
+            previous = batch.digest;
+            assert!(matches!(submit(&ingest, batch), Ingested::Stored { .. }));
+        }
+        let before = everything(&store);
+        let sealed = store.seal(cut_of(85)).unwrap().unwrap();
+        assert_eq!(sealed.batches, 19, "what came until 11:00, {ahead} ahead");
+        assert_eq!(store.seal(cut_of(85)).unwrap(), None);
+        assert!(everything(&store) == before);
+    }
+}
+
+#[test]
 fn span_over_midnight_has_a_file_of_each_day() {
     let (_, store) = store_with_plan();
     store_honest(&inline(&store), EPOCH, 810);
@@ -317,7 +340,7 @@ fn segments_of_a_day_that_is_over_become_one_of_each_kind() {
 #[test]
 fn replaced_files_stay_ten_minutes_and_while_a_reader_may_open_them() {
     let (disk, store, before) = sealed_thrice();
-    let later = |minutes: u64| UnixMillis(next_day().0 + minutes * 60_000);
+    let minutes = |minutes: u64| Duration::from_secs(3_600 + minutes * 60);
     let (mut seen, mut reads) = (Vec::new(), 0);
     store
         .scan(ScanRange::default(), |stored| {
@@ -326,46 +349,62 @@ fn replaced_files_stay_ten_minutes_and_while_a_reader_may_open_them() {
             if reads == 1 {
                 store.compact(next_day()).unwrap().unwrap();
             }
-            assert_eq!(
-                store.remove_replaced(later(60)).unwrap(),
-                0,
-                "this scan still reads them"
-            );
+            for passed in [0, 60] {
+                let removed = store.remove_replaced(minutes(passed)).unwrap();
+                assert_eq!(removed, 0, "this scan still reads them");
+            }
             ControlFlow::Continue(())
         })
         .unwrap();
     assert_eq!(seen, (1..=15).collect::<Vec<_>>());
     assert!(store.damage().unwrap().is_none());
-    assert_eq!(store.remove_replaced(later(9)).unwrap(), 0);
     let store = {
         drop(store);
         store_on(&disk) // a start in between keeps them, too
     };
+    for passed in [61, 70] {
+        assert_eq!(store.remove_replaced(minutes(passed)).unwrap(), 0);
+    }
     assert_eq!(raw_files(&disk).len(), 8);
-    assert_eq!(store.remove_replaced(later(10)).unwrap(), 6);
+    assert_eq!(store.remove_replaced(minutes(71)).unwrap(), 6);
     assert_eq!(raw_files(&disk).len(), 2);
-    assert_eq!(store.remove_replaced(later(10)).unwrap(), 0);
+    assert_eq!(store.remove_replaced(minutes(81)).unwrap(), 0);
     assert!(everything(&store) == before);
 }
 
 #[test]
-fn files_that_nothing_names_go_at_the_next_start_and_others_stay() {
+fn files_that_nothing_names_are_put_aside_before_any_is_written_and_half_written_ones_go() {
     use super::Folder as _;
     let (disk, store, before) = sealed_thrice();
     let known = disk.file_names();
     for name in [
         "echo4-2026-11-22-0000000099.parquet",
         "echo4-2026-11-22-0000000098.parquet.unfinished",
+        "mine.parquet",
         "notes.txt",
     ] {
         disk.write(name, b"something").unwrap();
     }
     drop(store);
+    let found = disk.file_names();
     let store = store_on(&disk);
-    let mut expected = known;
-    expected.push("notes.txt".to_owned());
+    assert_eq!(disk.file_names(), found, "who only looks changes nothing");
+    assert_eq!(store.compact(START).unwrap(), None);
+    let others = [
+        "echo4-2026-11-22-0000000099.parquet.stray",
+        "mine.parquet",
+        "notes.txt",
+    ];
+    let mut expected: Vec<String> = known.into_iter().chain(others.map(str::to_owned)).collect();
     expected.sort();
     assert_eq!(disk.file_names(), expected);
+    store.compact(next_day()).unwrap().unwrap();
+    let numbers = store.segment_files(Tier::Raw).unwrap();
+    let is_new = |file: &crate::SegmentFile| file.path.to_string_lossy().contains("-00000001");
+    assert!(
+        numbers.iter().all(is_new),
+        "no number is given twice: {numbers:?}"
+    );
     assert!(everything(&store) == before);
 }
 

@@ -1,20 +1,25 @@
-//! Files on their way into the catalogue: written under another name, synced, renamed, and their folder synced.
+//! Files on their way into the catalogue: written under another name and synced; named by the database as unentered; renamed,
+//! and their folder synced; entered.
 
 use std::io;
 
 use redb::WriteTransaction;
 
-use super::catalogue::{EXTENSION, Segment, Span};
+use super::catalogue::{Segment, Span};
 use super::error::FileError;
 use super::file::{Facts, write};
+use super::files::Replaced;
 use super::folder::Folder;
 use super::series::BatchOf;
 use super::sheet::Sheet;
-use crate::StoreError;
 use crate::found::Found;
 use crate::numbers::Numbers;
-use crate::tables::{META_SEGMENT, SEGMENTS};
+use crate::tables::{META_SEGMENT, REPLACED, SEGMENTS};
 use crate::tier::Tier;
+use crate::{Store, StoreError};
+
+/// How the name of a file ends until it is whole.
+pub(super) const UNFINISHED: &str = ".unfinished";
 
 /// The files of a span, before they are in the catalogue.
 pub(super) struct Files<'f> {
@@ -25,23 +30,42 @@ pub(super) struct Files<'f> {
     pub(super) last: u64,
 }
 
-impl Files<'_> {
-    /// Writes the files that `body` puts, durably. Where that fails, none is left.
-    pub(super) fn write_all(
+impl Store {
+    /// Writes the files that `body` puts, durably, and gives them their names. Where that fails, none is left. Until the
+    /// catalogue has them, the database names them among those that are to go: after a crash it knows them as its own.
+    pub(super) fn write_files(
         &self,
+        files: &Files<'_>,
         body: impl FnOnce(&mut Vec<Segment>) -> Result<(), StoreError>,
     ) -> Result<Vec<Segment>, StoreError> {
         let mut written = Vec::new();
-        let result = body(&mut written).and_then(|()| match written.is_empty() {
-            true => Ok(()),
-            false => self.folder.sync().map_err(self.failed("")),
-        });
+        let result = body(&mut written).and_then(|()| self.name_files(files, &written));
         if result.is_err() {
-            discard(self.folder, &written);
+            discard(files.folder, &written);
         }
         result.map(|()| written)
     }
 
+    fn name_files(&self, files: &Files<'_>, written: &[Segment]) -> Result<(), StoreError> {
+        let Some(last) = written.last() else {
+            return Ok(());
+        };
+        self.write_tables(|transaction| {
+            let mut replaced = REPLACED.open(transaction, self.found())?;
+            for segment in written {
+                replaced.insert(segment.number, &Replaced::unentered(segment).encode())?;
+            }
+            Numbers::open(transaction, self.found())?.set(META_SEGMENT, last.number)
+        })?;
+        for name in written.iter().map(Segment::name) {
+            let renamed = files.folder.rename(&unfinished(&name), &name);
+            renamed.map_err(files.failed(&name))?;
+        }
+        files.folder.sync().map_err(files.failed(""))
+    }
+}
+
+impl Files<'_> {
     /// Writes the measurements of a kind and day, sorted then, which came in `batches`.
     pub(super) fn put_sheet(
         &self,
@@ -89,8 +113,7 @@ impl Files<'_> {
         written.push(segment);
         self.folder
             .write(&unfinished, &content)
-            .map_err(self.failed(&unfinished))?;
-        self.folder.rename(&unfinished, &name).map_err(self.failed(&name))
+            .map_err(self.failed(&unfinished))
     }
 
     fn failed(&self, name: &str) -> impl FnOnce(io::Error) -> StoreError {
@@ -101,12 +124,7 @@ impl Files<'_> {
 
 /// The name of a file until it is whole.
 fn unfinished(name: &str) -> String {
-    format!("{name}.unfinished")
-}
-
-/// Whether a file has a name of ours: one that nothing names is a stray.
-pub(super) fn is_ours(name: &str) -> bool {
-    name.ends_with(EXTENSION) || name.ends_with(&unfinished(EXTENSION))
+    format!("{name}{UNFINISHED}")
 }
 
 /// Removes files that the catalogue does not have. What cannot be removed now goes at the next start.
@@ -121,18 +139,17 @@ pub(super) fn discard(folder: &dyn Folder, segments: &[Segment]) {
     }
 }
 
-/// Puts segments into the catalogue.
+/// Puts segments into the catalogue, whose files have their names.
 pub(super) fn enter(
     transaction: &WriteTransaction,
     found: &Found,
     segments: &[Segment],
 ) -> Result<(), StoreError> {
-    let Some(last) = segments.last() else {
-        return Ok(());
-    };
     let mut table = SEGMENTS.open(transaction, found)?;
+    let mut replaced = REPLACED.open(transaction, found)?;
     for segment in segments {
         table.insert(segment.number, &segment.encode())?;
+        replaced.remove(segment.number)?;
     }
-    Numbers::open(transaction, found)?.set(META_SEGMENT, last.number)
+    Ok(())
 }

@@ -107,11 +107,13 @@ pub enum Event {
     CannotStore,
     /// It can be written again.
     CanStore,
+    /// What tends the collector's store has failed for hours: it seals and removes nothing, or not all.
+    UpkeepFails,
 }
 
 impl Event {
     /// Every one, in the order of the documents.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Opened,
         Self::Ended,
         Self::Worse,
@@ -127,6 +129,7 @@ impl Event {
         Self::DiskRoom,
         Self::CannotStore,
         Self::CanStore,
+        Self::UpkeepFails,
     ];
 
     const fn of(what: What) -> Self {
@@ -162,6 +165,7 @@ impl Event {
             Self::DiskRoom => "disk-room",
             Self::CannotStore => "cannot-store",
             Self::CanStore => "can-store",
+            Self::UpkeepFails => "upkeep-fails",
         }
     }
 }

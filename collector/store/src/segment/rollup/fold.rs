@@ -113,6 +113,11 @@ impl Fold {
         self.rollups.values()
     }
 
+    /// Leaves out all others.
+    pub(super) fn retain(&mut self, is_kept: impl Fn(&Rollup) -> bool) {
+        self.rollups.retain(|_, rollup| is_kept(rollup));
+    }
+
     /// By key.
     pub(super) fn into_rollups(self) -> impl Iterator<Item = Rollup> {
         self.rollups.into_values()

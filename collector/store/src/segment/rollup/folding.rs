@@ -1,24 +1,25 @@
 //! Fewer files of rollups: pieces of a day become one, and a marked day gets its rollups anew. Both replace files as a
-//! whole, in one transaction.
+//! whole, in one transaction. What they are made of is checked whole before.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use isochrone_proto::kind::Kind;
-use isochrone_proto::units::UnixMillis;
+use isochrone_proto::units::{Hour, UnixMillis};
 
 use super::fold::Fold;
 use super::pieces::{Pieces, write_piece};
-use super::read::rollups_of;
-use super::{Period, Rollup};
+use super::read::{ReadSealed, rollups_of};
+use super::{Key, Period, Rollup};
 use crate::numbers::read_number;
+use crate::segment::SealedLog;
 use crate::segment::catalogue::{Segment, Span, segments};
+use crate::segment::checked::Look;
 use crate::segment::day::{Day, OVER};
 use crate::segment::files::{Compacted, replace};
 use crate::segment::marks::{self, unmark};
 use crate::segment::writer::{Files, discard, enter};
-use crate::tables::META_SEGMENT;
+use crate::tables::{META_SEGMENT, SEGMENTS};
 use crate::tier::Tier;
 use crate::{Store, StoreError};
 
@@ -27,6 +28,9 @@ const PART: u64 = 8;
 /// … or once there are so many.
 const PIECES: usize = 8;
 
+/// Each rollup of a file, which is checked whole.
+const EVERY: (Look, &dyn Fn(&Key) -> bool) = (Look::Whole, &|_| true);
+
 impl Store {
     /// Makes one file of the pieces of one kind's rollups of a day that is over; `None`: there are none. Reads and writes
     /// files: not for an async task.
@@ -34,8 +38,7 @@ impl Store {
     /// # Errors
     /// When the store failed. Nothing has changed then.
     pub fn fold_rollups(&self, now: UnixMillis) -> Result<Option<Compacted>, StoreError> {
-        let segments = &self.0.segments;
-        let _alone = segments.sealing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.alone()?;
         let today = Day::of(now.minus(OVER));
         let Some(Foldable { old, rollups, last }) = self.find_pieces(today)? else {
             return Ok(None);
@@ -46,8 +49,8 @@ impl Store {
             Tier::Day => Period::Day,
         };
         let files = self.files_of(&old, last);
-        let written =
-            files.write_all(|written| write_piece(&files, (period, kind, day), &rollups, written))?;
+        let place = (period, kind, day);
+        let written = self.write_files(&files, |written| write_piece(&files, place, &rollups, written))?;
         self.swap(&old, &written, now, None)?;
         Ok(Some(Compacted {
             replaced: old.len() as u64,
@@ -62,19 +65,18 @@ impl Store {
     /// # Errors
     /// When the store failed. Nothing has changed then.
     pub fn roll_up_again(&self, now: UnixMillis) -> Result<Option<Compacted>, StoreError> {
-        let segments = &self.0.segments;
-        let _alone = segments.sealing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = self.alone()?;
         let Some(Marked {
             mark,
             old,
             hours,
             last,
-        }) = self.find_marked()?
+        }) = self.find_marked(Day::of(now))?
         else {
             return Ok(None);
         };
         let files = self.files_of(&old, last);
-        let written = files.write_all(|written| Pieces::of(hours).write(&files, written))?;
+        let written = self.write_files(&files, |written| Pieces::of(hours).write(&files, written))?;
         let old: Vec<Segment> = old.into_iter().filter(|old| old.tier != Tier::Raw).collect();
         self.swap(&old, &written, now, Some(mark))?;
         let of_hours = written.iter().filter(|segment| segment.tier == Tier::Hour);
@@ -118,7 +120,7 @@ impl Store {
                 });
                 let mut is_whole = true;
                 for segment in &old {
-                    match rollups_of(&self.0.segments, self.found(), segment, &|_| true)? {
+                    match rollups_of(&self.0.segments, self.found(), segment, EVERY)? {
                         Some(rollups) => rollups.into_iter().for_each(|rollup| fold.merge(rollup)),
                         None => is_whole = false, // it is set aside when this is over
                     }
@@ -134,18 +136,28 @@ impl Store {
 
     /// The first marked day that can be made again, with its mark, its segments, and what its measurements add up to by
     /// hours.
-    fn find_marked(&self) -> Result<Option<Marked>, StoreError> {
+    fn find_marked(&self, today: Day) -> Result<Option<Marked>, StoreError> {
         self.read(|transaction| {
             let marks = marks::read(transaction, self.found())?;
             let last = read_number(transaction, self.found(), META_SEGMENT)?;
+            let mut in_vain = self.in_vain(today);
             for (day, number) in marks {
-                let mut hours = Fold::new(Period::Hour);
-                if !self.fold_days(transaction, &BTreeSet::from([day]), &mut hours, &|_| true)? {
+                let mark = (day, number);
+                if in_vain.marks.contains(&mark) {
                     continue;
+                }
+                let sealed = SealedLog::read(transaction, self.found(), &self.0.segments)?.checked_whole();
+                let mut hours = Fold::new(Period::Hour);
+                if !self.fold_days(&sealed, &BTreeSet::from([day]), &mut hours, &|_| true)? {
+                    in_vain.marks.insert(mark);
+                    continue;
+                }
+                if self.found().is_waiting_in(SEGMENTS.name) {
+                    return Err(StoreError::Unsettled); // a file is damaged: it begins again without it
                 }
                 let mut old = segments(transaction, self.found())?;
                 old.retain(|segment| segment.day == day);
-                let mark = (day, number);
+                self.keep_hours(&sealed, &old, &mut hours)?;
                 return Ok(Some(Marked {
                     mark,
                     old,
@@ -155,6 +167,45 @@ impl Store {
             }
             Ok(None)
         })
+    }
+
+    /// Hours of which measurements are gone keep what they added up to: that knows more.
+    fn keep_hours(
+        &self,
+        sealed: &ReadSealed<'_>,
+        old: &[Segment],
+        hours: &mut Fold,
+    ) -> Result<(), StoreError> {
+        let kinds: BTreeSet<Kind> = old.iter().map(|segment| segment.kind).collect();
+        for kind in kinds {
+            let of = |tier| {
+                let of_kind = move |segment: &&Segment| (segment.tier, segment.kind) == (tier, kind);
+                old.iter().filter(of_kind)
+            };
+            let count = |tier| of(tier).map(|segment| segment.measurements).sum::<u64>();
+            if count(Tier::Raw) >= count(Tier::Hour) {
+                continue;
+            }
+            let mut rows: BTreeMap<Hour, u64> = BTreeMap::new(); // those of lost heads as well: they are not gone
+            for segment in of(Tier::Raw) {
+                sealed.each_slot(segment, &mut |_, slot| *rows.entry(slot.hour()).or_default() += 1)?;
+            }
+            let mut known = Fold::new(Period::Hour);
+            for segment in of(Tier::Hour) {
+                let rollups = rollups_of(&self.0.segments, self.found(), segment, EVERY)?;
+                let rollups = rollups.ok_or(StoreError::Unsettled)?;
+                rollups.into_iter().for_each(|rollup| known.merge(rollup));
+            }
+            let mut run: BTreeMap<Hour, u64> = BTreeMap::new();
+            for rollup in known.rollups() {
+                *run.entry(rollup.start.hour()).or_default() += rollup.sums.run;
+            }
+            run.retain(|hour, run| rows.get(hour).is_none_or(|rows| rows < run));
+            hours.retain(|rollup| rollup.kind != kind || !run.contains_key(&rollup.start.hour()));
+            known.retain(|rollup| run.contains_key(&rollup.start.hour()));
+            known.into_rollups().for_each(|rollup| hours.merge(rollup));
+        }
+        Ok(())
     }
 
     /// Puts the new files into the place of the old ones, and takes a mark away.

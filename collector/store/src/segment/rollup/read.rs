@@ -6,13 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use redb::ReadTransaction;
+use redb::{ReadOnlyTable, ReadTransaction};
 
 use super::fold::{Fold, last_slot};
 use super::{Key, Rollup, RollupRange, file};
 use crate::found::Found;
 use crate::heads::Head;
 use crate::segment::catalogue::{Segment, segments};
+use crate::segment::checked::Look;
 use crate::segment::day::Day;
 use crate::segment::marks;
 use crate::segment::sealed::{bytes_of, note};
@@ -20,6 +21,8 @@ use crate::segment::{SealedLog, Segments};
 use crate::tables::SEGMENTS;
 use crate::{Store, StoreError};
 
+/// What is sealed, to a reader.
+pub(super) type ReadSealed<'t> = SealedLog<'t, ReadOnlyTable<u64, &'static [u8]>>;
 /// Which keys are wanted.
 type Wants<'w> = &'w dyn Fn(&Key) -> bool;
 
@@ -46,7 +49,7 @@ impl Store {
                 for segment in parts.segments.remove(&day).unwrap_or_default() {
                     let segments = &self.0.segments;
                     let wants = |key: &Key| range.holds(key);
-                    let rollups = rollups_of(segments, self.found(), &segment, &wants)?;
+                    let rollups = rollups_of(segments, self.found(), &segment, (Look::Once, &wants))?;
                     if rollups.is_none() && !lenient {
                         return Err(StoreError::Unsettled); // it is read from the measurements then
                     }
@@ -91,7 +94,10 @@ impl Store {
         }
         let days: BTreeSet<Day> = marks.into_keys().filter(|day| range.touches(*day)).collect();
         let mut rest = Fold::new(range.period);
-        self.fold_days(transaction, &days, &mut rest, &|key| range.holds(key))?;
+        if !days.is_empty() {
+            let sealed = SealedLog::read(transaction, self.found(), &self.0.segments)?;
+            self.fold_days(&sealed, &days, &mut rest, &|key| range.holds(key))?;
+        }
         self.fold_log(transaction, &mut rest, &|key| range.holds(key))?;
         Ok(Parts {
             segments: of_files,
@@ -103,17 +109,13 @@ impl Store {
     /// that is missing is withheld until it is back.
     pub(super) fn fold_days(
         &self,
-        transaction: &ReadTransaction,
+        sealed: &ReadSealed<'_>,
         days: &BTreeSet<Day>,
         fold: &mut Fold,
         wants: Wants<'_>,
     ) -> Result<bool, StoreError> {
         let mut is_whole = true;
-        if days.is_empty() {
-            return Ok(is_whole);
-        }
         let wants = |key: &Key| days.contains(&key.day) && wants(key);
-        let sealed = SealedLog::read(transaction, self.found(), &self.0.segments)?;
         sealed.walk(0, &|head| self.touches(head, days), &mut |head, runs| {
             let version = head.header.plan;
             let Some(plan) = self.plan(head.probe, version)? else {
@@ -156,9 +158,9 @@ pub(super) fn rollups_of(
     segments: &Segments,
     found: &Found,
     segment: &Segment,
-    wants: Wants<'_>,
+    (look, wants): (Look, Wants<'_>),
 ) -> Result<Option<Vec<Rollup>>, StoreError> {
-    let Some(bytes) = bytes_of(segments, found, segment)? else {
+    let Some(bytes) = bytes_of(segments, found, segment, look)? else {
         return Ok(None);
     };
     let mut rollups = Vec::new();

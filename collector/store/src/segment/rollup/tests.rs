@@ -212,7 +212,7 @@ proptest! {
                 Act::Compact => { store.compact(late).unwrap(); }
                 Act::Fold => { store.fold_rollups(late).unwrap(); }
                 Act::Again => { store.roll_up_again(late).unwrap(); }
-                Act::Remove => { store.remove_replaced(late.plus(std::time::Duration::from_secs(900))).unwrap(); }
+                Act::Remove => { ten_minutes_pass(&store).unwrap(); }
                 Act::Start => { drop(store); store = store_on(&disk); }
                 Act::Damage(place) => {
                     let names = [named(&store, Tier::Hour), named(&store, Tier::Day)].concat();

@@ -214,3 +214,84 @@ fn one_flipped_bit_of_what_names_segments_loses_nothing() {
         }
     }
 }
+
+#[test]
+fn file_with_an_unreadable_sector_is_set_aside_and_the_rest_is_served() {
+    let (disk, store, _) = sealed_thrice();
+    let before = totals(&store);
+    let name = first_file(&disk, "echo4");
+    disk.fail_reads_of(&name, true);
+    assert_named(&disk, &store, &before, &name);
+}
+
+#[test]
+fn disk_that_gives_no_file_at_all_sets_nothing_aside() {
+    let (disk, store) = store_with_plan();
+    store_honest(&inline(&store), EPOCH, 30);
+    let before = everything(&store);
+    (1..=30).for_each(|sequence| drop(seal(&store, sequence)));
+    let names = disk.file_names();
+    for name in &names {
+        disk.fail_reads_of(name, true);
+    }
+    let scanned = store.scan(ScanRange::default(), |_| ControlFlow::Continue(()));
+    assert!(matches!(scanned, Err(StoreError::Segment { .. })), "{scanned:?}");
+    for name in &names {
+        disk.fail_reads_of(name, false);
+    }
+    assert!(everything(&store) == before);
+    assert!(store.damage().unwrap().is_none());
+}
+
+/// What decays without a write, after it was found whole.
+#[test]
+fn file_that_decays_after_it_was_checked_is_not_compacted() {
+    let (disk, store, before) = sealed_thrice();
+    disk.keep_stamps();
+    assert!(everything(&store) == before);
+    for (bit, kind) in [(999, "echo4"), (5_000, "status4")] {
+        disk.flip_in_file(&first_file(&disk, kind), bit);
+    }
+    assert_eq!(store.compact(next_day()).unwrap(), None);
+    assert_eq!(store.damage().unwrap().rows, 2);
+    let lost = 4 * ROWS;
+    assert_eq!(rows(&store), 15 * ROWS - lost);
+    let compacted = store.compact(next_day()).unwrap().unwrap();
+    assert_eq!(compacted.measurements, 12 * ROWS - lost);
+}
+
+#[test]
+fn run_that_cannot_be_compacted_is_not_read_again_and_again() {
+    let (disk, store, _) = sealed_thrice();
+    assert!(store.flip_both("sealed batches", 1, Part::Value, 90).unwrap());
+    let given = everything(&store);
+    assert_eq!(given.len(), 11);
+    store.compact(next_day()).unwrap();
+    let opened = disk.files_opened();
+    assert_eq!(store.compact(next_day()).unwrap(), None);
+    assert_eq!(disk.files_opened(), opened);
+    assert!(everything(&store) == given);
+}
+
+#[test]
+fn every_file_is_read_again_within_a_week() {
+    let (disk, store, before) = sealed_thrice();
+    disk.keep_stamps();
+    assert!(everything(&store) == before);
+    let minute = |minute: u64| UnixMillis(START.0 + minute * 60_000);
+    let mut files = 0;
+    for hour in 0..7 * 24 {
+        files += store
+            .check_files(minute(hour * 60), minute(hour * 60 + 60))
+            .unwrap();
+    }
+    assert_eq!(files, disk.file_names().len() as u64, "each once");
+    let name = first_file(&disk, "echo4");
+    disk.flip_in_file(&name, 4_000);
+    assert!(store.damage().unwrap().is_none());
+    for tick in 0..=7 * 24 * 60 {
+        store.check_files(minute(tick), minute(tick + 1)).unwrap();
+    }
+    let damage = store.damage().unwrap();
+    assert!(damage.set_aside[0].reason.contains(&name), "{damage:?}");
+}

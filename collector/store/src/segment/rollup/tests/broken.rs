@@ -92,6 +92,87 @@ fn measurements_of_lost_heads_count_no_more_until_they_come_again() {
 }
 
 #[test]
+fn hours_whose_measurements_are_removed_keep_their_rollups_when_heads_are_lost() {
+    let (_disk, store) = store_with_plan();
+    store_honest(&inline(&store), EPOCH, 30); // 10:40 to 11:10
+    for sequence in [10, 20, 30] {
+        store
+            .seal_before(UnixMillis(cut_of(sequence).0 + 31), UnixMillis(u64::MAX))
+            .unwrap();
+    }
+    let periods = [Period::Hour, Period::Day];
+    let rollups =
+        |store: &Store| periods.map(|period| rolled(store, &RollupRange::of(period, EVER.0, EVER.1)));
+    let run = |rollups: &[Rollup]| rollups.iter().map(|rollup| rollup.sums.run).sum::<u64>();
+    let before = rollups(&store);
+    let month_later = UnixMillis(cut_of(15).0 + 30 * 86_400_000);
+    assert_eq!(
+        store.remove_due(month_later).unwrap().unwrap().measurements,
+        10 * ROWS
+    );
+    assert!(store.flip_both("sealed batches", 1, Part::Value, 90).unwrap());
+    Oracle::of(&store, Period::Hour); // reads the heads, and so finds it
+    assert_eq!(marked(&store), 1);
+    while store.roll_up_again(next_day()).unwrap().is_some() {}
+    let [hours, days] = rollups(&store);
+    let of_first = |rollups: &[Rollup]| {
+        rollups
+            .iter()
+            .filter(|it| it.start.hour() == START.hour())
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    assert!(
+        of_first(&hours) == of_first(&before[0]),
+        "the hour that is partly removed stays"
+    );
+    assert_eq!((run(&hours), run(&days)), (20 * ROWS, 20 * ROWS));
+    let mut previous = isochrone_proto::ids::Digest::ZERO;
+    for sequence in 1..=30 {
+        let batch = honest(EPOCH, sequence, previous);
+        previous = batch.digest;
+        submit(&inline(&store), batch);
+    }
+    let [hours, days] = rollups(&store);
+    assert_eq!(
+        (run(&hours), run(&days)),
+        (30 * ROWS, 30 * ROWS),
+        "what comes again counts once"
+    );
+}
+
+#[test]
+fn rollups_that_decay_after_they_were_checked_are_not_folded() {
+    for tier in [Tier::Hour, Tier::Day] {
+        let (disk, store) = sealed_thrice();
+        disk.keep_stamps();
+        check(&store, "whole");
+        disk.flip_in_file(&named(&store, tier).remove(0), 5_000);
+        while store.fold_rollups(next_day()).unwrap().is_some() {}
+        assert_eq!(store.damage().unwrap().rows, 1);
+        while store.roll_up_again(next_day()).unwrap().is_some() {}
+        check(&store, "made again");
+    }
+}
+
+#[test]
+fn measurements_that_decayed_are_not_rolled_up_again() {
+    let (disk, store) = sealed_thrice();
+    disk.keep_stamps();
+    let before = Oracle::of(&store, Period::Hour);
+    store
+        .write_tables(|transaction| marks::mark_all(transaction, store.found()))
+        .unwrap();
+    disk.flip_in_file(&named(&store, Tier::Raw)[0], 3_000);
+    while store.roll_up_again(next_day()).unwrap().is_some() {}
+    assert_eq!(store.damage().unwrap().rows, 1);
+    before.compare(
+        &rolled(&store, &RollupRange::of(Period::Hour, EVER.0, EVER.1)),
+        "hours know more",
+    );
+}
+
+#[test]
 fn rollups_of_a_damaged_segment_of_measurements_stay() {
     let (disk, store) = sealed_thrice();
     let before = rolled(&store, &RollupRange::of(Period::Hour, EVER.0, EVER.1));
@@ -175,7 +256,7 @@ fn one_flipped_bit_of_what_names_rollups_changes_nothing() {
 
 #[test]
 fn day_under_a_missing_plan_is_rolled_up_once_it_is_back() {
-    let (_disk, store) = sealed_thrice();
+    let (disk, store) = sealed_thrice();
     let before = Oracle::of(&store, Period::Day);
     let key = plan_key(ADA, version(1));
     let lost = store.write_tables(|transaction| {
@@ -190,6 +271,13 @@ fn day_under_a_missing_plan_is_rolled_up_once_it_is_back() {
     });
     lost.unwrap();
     assert_eq!(store.roll_up_again(next_day()).unwrap(), None);
+    let opened = disk.files_opened();
+    assert_eq!(store.roll_up_again(next_day()).unwrap(), None);
+    assert_eq!(
+        disk.files_opened(),
+        opened,
+        "it is not looked at again each minute"
+    );
     let days = RollupRange::of(Period::Day, EVER.0, EVER.1);
     assert_eq!((marked(&store), rolled(&store, &days)), (2, Vec::new()));
     store.put_plan(&signed(&plan(1)), &plan(1)).unwrap();
@@ -197,4 +285,36 @@ fn day_under_a_missing_plan_is_rolled_up_once_it_is_back() {
     while store.roll_up_again(next_day()).unwrap().is_some() {}
     before.compare(&rolled(&store, &days), "made");
     assert_eq!(marked(&store), 0);
+}
+
+#[test]
+fn measurements_under_a_missing_plan_go_in_their_time_and_what_they_add_up_to_stays() {
+    let (_disk, store) = sealed_thrice();
+    let days = RollupRange::of(Period::Day, EVER.0, EVER.1);
+    let before = rolled(&store, &days);
+    let key = plan_key(ADA, version(1));
+    let lost = store.write_tables(|transaction| {
+        marks::mark_all(transaction, store.found())?;
+        PLANS.open(transaction, store.found())?.remove(&key)?;
+        store.forget_plans(&[Damaged {
+            table: PLANS.name,
+            key: key.to_vec(),
+            what: Fault::Missing,
+        }]);
+        Ok(())
+    });
+    lost.unwrap();
+    let month_later = UnixMillis(START.0 + 40 * 86_400_000);
+    while let Some(removed) = store.retain(month_later).unwrap() {
+        assert_eq!(removed.files, 0, "they are to be added up");
+    }
+    assert_eq!(store.roll_up_again(month_later).unwrap(), None);
+    let next_hour = UnixMillis(month_later.0 + 3_600_000);
+    while store.retain(next_hour).unwrap().is_some() {}
+    assert!(store.segment_files(Tier::Raw).unwrap().is_empty());
+    let day_later = UnixMillis(month_later.0 + 86_400_000);
+    while store.roll_up_again(day_later).unwrap().is_some() {}
+    assert_eq!(marked(&store), 0);
+    store.put_plan(&signed(&plan(1)), &plan(1)).unwrap();
+    assert!(rolled(&store, &days) == before);
 }

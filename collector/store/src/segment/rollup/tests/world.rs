@@ -1,7 +1,6 @@
 //! A probe whose measurements come out in many ways, and the oracle.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use isochrone_proto::batch::Batch;
 use isochrone_proto::ids::{Digest, EpochId, ProbeId, Sequence, TargetId};
@@ -336,9 +335,4 @@ fn compare_times(given: &LogHistogram, mut samples: Vec<u64>, what: &str) {
         let exact = samples[rank - 1] as f64;
         assert!((got - exact).abs() <= exact * 0.0055, "{what}: {q} {got} {exact}");
     }
-}
-
-/// As long as a replaced file stays, and a bit.
-pub(super) fn after_a_while(now: UnixMillis) -> UnixMillis {
-    now.plus(Duration::from_secs(900))
 }
