@@ -87,8 +87,10 @@ pub(crate) const META_ASIDE_TOLD: &str = "rows set aside told";
 pub(crate) const META_SEGMENT: &str = "segments numbered";
 /// Batches whose heads are gone: retention removed them, or damage of both copies did, when nothing else named them.
 pub(crate) const META_REMOVED: &str = "batches removed";
+/// How many segments left the catalogue, for others or for good.
+pub(crate) const META_REPLACED: &str = "segments replaced";
 /// Every number there is.
-pub(crate) const META_NAMES: [&str; 14] = [
+pub(crate) const META_NAMES: [&str; 15] = [
     META_FORMAT,
     META_COMMIT,
     META_ORDINAL,
@@ -103,6 +105,7 @@ pub(crate) const META_NAMES: [&str; 14] = [
     META_ASIDE_TOLD,
     META_SEGMENT,
     META_REMOVED,
+    META_REPLACED,
 ];
 /// The format this build reads and writes. 1: batches without the kind connect. 2: without sections. 3: rows without
 /// checksums. 4: most tables kept once. 5: without segments. 6: segments of measurements only.

@@ -66,6 +66,10 @@ impl Checked {
         self.lock().remove(&number);
     }
 
+    pub(super) fn forget_all(&self) {
+        self.lock().clear();
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Stamp>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
