@@ -94,11 +94,24 @@ pub enum Note {
     },
     /// What each stretch of the window was read from, in order of time.
     ReadFrom(Vec<ReadFrom>),
+    /// The window that was asked for begins before anything that is kept.
+    BeforeKept(BeforeKept),
     /// A probe whose clock was off and whose rows are gone: its sums stand by its own clock.
     ClockOff {
         /// Its name.
         probe: String,
     },
+}
+
+/// Since when anything is kept, where more was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BeforeKept {
+    /// Where the window begins that was asked for.
+    pub asked_from: Timestamp,
+    /// Since when something is kept; `None`: nothing is stored yet.
+    pub kept_from: Option<Timestamp>,
+    /// Retention removed what was before.
+    pub removed: bool,
 }
 
 /// A stretch of the window, and what was read there.

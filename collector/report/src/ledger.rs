@@ -4,7 +4,7 @@ mod json;
 
 use std::collections::BTreeMap;
 
-use isochrone_base::words::date_time;
+use isochrone_base::words::{count, date_time};
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::SetAside;
 use isochrone_store::ledger::{Audit, Ledger, RemovedLine, Row, Totals};
@@ -39,7 +39,8 @@ pub fn text(ledger: &Ledger, audit: Option<&Audit>, width: usize) -> String {
             lines.wrapped(&format!("FAULT: {finding}"));
         }
         lines.wrapped(&format!(
-            "Counted again from the log: {} measurements in {} batches, {} lost, {} counted twice, {} rows damaged{}.",
+            "Counted again from the log: {} measurements in {} batches, {} lost, {} counted twice, {} rows damaged{}, {} \
+             of hours and days not what was measured.",
             audit.measurements,
             audit.batches,
             audit.lost,
@@ -48,7 +49,8 @@ pub fn text(ledger: &Ledger, audit: Option<&Audit>, width: usize) -> String {
             match audit.accepted {
                 0 => String::new(),
                 accepted => format!(" ({accepted} others are accepted)"),
-            }
+            },
+            count(audit.wrong_sums as usize, "sum"),
         ));
     }
     lines.finish()

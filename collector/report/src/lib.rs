@@ -10,6 +10,7 @@ pub mod coverage;
 pub mod frame;
 #[cfg(test)]
 mod golden;
+pub mod kept;
 pub mod ledger;
 pub mod lines;
 pub mod locate;

@@ -27,8 +27,8 @@ use self::builder::NodesBuilder;
 pub use self::values::{DayReport, NodeReport, NodesReport, OutageReport, Slice, SpanReport, Ttfb, Whole};
 use crate::Printed;
 use crate::frame::Frame;
+use crate::kept::{BeforeKept, Within};
 use crate::lines::Lines;
-use crate::log::Window;
 use crate::tables::Table;
 use crate::tiers::{self, Held, Needs};
 use crate::vantages::Witnesses;
@@ -40,9 +40,10 @@ use crate::vantages::Witnesses;
 pub fn from_store(
     store: &Store,
     roster: &Roster,
-    window: Window,
+    window: impl Into<Within>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<NodesReport, StoreError> {
+    let Within { window, before } = window.into();
     let facts = Facts::read(store)?;
     let clocks = facts.clocks.clone();
     let builder = NodesBuilder::new(roster, window, clocks.clone());
@@ -56,6 +57,7 @@ pub fn from_store(
     Ok(NodesReport {
         source: store.source(),
         tiers,
+        before_kept: before,
         ..builder.finish(&replayed, &kept)
     })
 }
@@ -68,6 +70,7 @@ impl Printed for NodesReport {
             about: vec![format!("{} to {} UTC", minute(self.from), minute(self.to))],
             demo: self.source == "demo",
             method: (METHOD.map(str::to_owned).into_iter())
+                .chain(self.before_kept.as_ref().map(BeforeKept::sentence))
                 .chain((!self.tiers.is_empty()).then(|| tiers::sentence_of(&self.tiers)))
                 .collect(),
             ..Frame::default()

@@ -14,7 +14,7 @@ use isochrone_watch::{monitor, past};
 
 use self::builder::ShowBuilder;
 pub use self::values::{FailureRun, IncidentLine, SeenBy, ShowReport};
-use crate::log::Window;
+use crate::kept::Within;
 use crate::tiers::{self, Held, Needs};
 
 /// Reads the log and makes the report; `None` if no node has this name.
@@ -25,12 +25,13 @@ pub fn from_store(
     store: &Store,
     roster: &Roster,
     node: &str,
-    window: Window,
+    window: impl Into<Within>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Option<ShowReport>, StoreError> {
     let Some(node) = roster.node_named(node) else {
         return Ok(None);
     };
+    let Within { window, before } = window.into();
     let facts = Facts::read(store)?;
     let clocks = facts.clocks.clone();
     let mut builder = ShowBuilder::new(roster, node, window, clocks.clone());
@@ -43,6 +44,7 @@ pub fn from_store(
     Ok(Some(ShowReport {
         source: store.source(),
         tiers,
+        before_kept: before,
         ..builder.finish(&replayed, &kept)
     }))
 }

@@ -113,22 +113,13 @@ impl Held {
     }
 }
 
-impl Window {
-    /// The part of it that the store can hold: from the day of the oldest batch, or of the oldest sums, until `now`. Without this, a window
-    /// of centuries would list each of its days.
-    ///
-    /// # Errors
-    /// When the store failed.
-    pub fn within(self, store: &Store, now: UnixMillis) -> Result<Self, StoreError> {
-        let until = self.until.min(now);
-        let rows = store.oldest_hour()?.map(|hour| {
-            let first = hour.start().minus(BATCH_SPAN_MAX); // a batch may have begun before the hour of its end
-            UnixMillis(first.0 / DAY_MS * DAY_MS)
-        });
-        let oldest = rows.into_iter().chain(oldest_sums(store)?).min().unwrap_or(until);
-        let from = self.from.max(oldest).min(until);
-        Ok(Self { from, until })
-    }
+/// The first day that the store can hold anything of; `None`: it holds nothing.
+pub(crate) fn oldest_day(store: &Store) -> Result<Option<UnixMillis>, StoreError> {
+    let rows = store.oldest_hour()?.map(|hour| {
+        let first = hour.start().minus(BATCH_SPAN_MAX); // a batch may have begun before the hour of its end
+        UnixMillis(first.0 / DAY_MS * DAY_MS)
+    });
+    Ok(rows.into_iter().chain(oldest_sums(store)?).min())
 }
 
 /// The oldest day of which there are sums.

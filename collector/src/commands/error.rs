@@ -43,7 +43,7 @@ pub enum CommandError {
     },
     /// Rows of the store were lost or counted twice.
     #[error(
-        "the store and its counters disagree: {lost} lost, {twice} twice, {damaged} rows damaged; keep a copy of the state folder and report this (damage that you know of: `ledger --accept-damage all`)"
+        "the store and its counters disagree: {lost} lost, {twice} twice, {damaged} rows damaged, {wrong_sums} sums wrong; keep a copy of the state folder and report this (damage that you know of: `ledger --accept-damage all`)"
     )]
     Unsound {
         /// Rows that are counted and not there.
@@ -52,6 +52,8 @@ pub enum CommandError {
         twice: u64,
         /// Rows that are damaged for good.
         damaged: u64,
+        /// Sums of a day that are not those of its measurements.
+        wrong_sums: u64,
     },
     /// The targets are changed, and nothing says who did it.
     #[error("{} is changed and in force, but the audit log could not be written", file.display())]

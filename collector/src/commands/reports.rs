@@ -13,6 +13,7 @@ use isochrone_coverage::report::{self, CoverageReport, Options};
 use isochrone_coverage::weights::Weights;
 use isochrone_proto::units::UnixMillis;
 use isochrone_report::coverage::CountReport;
+use isochrone_report::kept::Within;
 use isochrone_report::log::Window;
 use isochrone_report::nodes::NodesReport;
 use isochrone_report::{Printed, coverage, nodes, show};
@@ -197,6 +198,7 @@ pub(super) async fn ledger(
             lost: audit.lost,
             twice: audit.twice,
             damaged: audit.damaged,
+            wrong_sums: audit.wrong_sums,
         }),
         _ => Ok(()),
     }
@@ -383,7 +385,7 @@ pub(super) async fn coverage(
 pub(super) struct Reading {
     pub(super) store: Store,
     pub(super) roster: Roster,
-    pub(super) window: Window,
+    pub(super) window: Within,
     /// Batches in the log, for the progress bar.
     total: u64,
 }

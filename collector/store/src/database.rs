@@ -274,6 +274,13 @@ impl Store {
         &self.0.found
     }
 
+    /// How many rows were ever read, of all tables.
+    #[cfg(any(test, feature = "testing"))]
+    #[must_use]
+    pub fn rows_read(&self) -> u64 {
+        self.found().rows()
+    }
+
     /// Marks everything in this store as the demo's, for good.
     ///
     /// # Errors
@@ -497,6 +504,7 @@ impl Store {
             }
         }
         slot.failed = true; // until it is open
+        self.0.segments.forget_catalogue();
         let (database, access) = match (opened(&self.0.opener, Access::Write), access) {
             (Ok(database), _) => (database, Access::Write),
             (Err(error), Access::Write) => return Err(error),

@@ -43,7 +43,12 @@ pub(crate) enum Fault {
 
 /// What readers found, until it is set aside.
 #[derive(Debug, Default)]
-pub(crate) struct Found(Mutex<Noted>);
+pub(crate) struct Found {
+    noted: Mutex<Noted>,
+    /// Rows that were read.
+    #[cfg(any(test, feature = "testing"))]
+    rows: std::sync::atomic::AtomicU64,
+}
 
 #[derive(Debug, Default)]
 struct Noted {
@@ -67,6 +72,19 @@ impl Found {
                 what,
             });
         }
+    }
+
+    /// A row is read: tests count them.
+    #[cfg_attr(not(any(test, feature = "testing")), allow(clippy::unused_self))]
+    pub(crate) fn count_row(&self) {
+        #[cfg(any(test, feature = "testing"))]
+        self.rows.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// How many rows were ever read.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// Notes that a page of a table could not be read.
@@ -135,6 +153,6 @@ impl Found {
     }
 
     fn lock(&self) -> MutexGuard<'_, Noted> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -5,6 +5,7 @@
 
 mod account;
 mod aside;
+mod beginning;
 mod blob;
 mod changes;
 mod damage;
@@ -43,6 +44,7 @@ mod upkeep;
 
 pub(crate) use self::account::{EpochRow, HourRow, StreamEntry, StreamKind, TombstoneRow};
 pub use self::aside::SetAside;
+pub use self::beginning::Beginning;
 pub(crate) use self::blob::StoredBlob;
 pub use self::damage::Damage;
 #[cfg(any(test, feature = "testing"))]

@@ -23,6 +23,7 @@ struct Disk {
     dead: bool,
     failing: Option<io::ErrorKind>,
     operations_left: Option<u64>,
+    room_left: Option<u64>,
     syncs: u64,
     files: Files,
 }
@@ -100,6 +101,12 @@ impl LossyBackend {
         self.disk().operations_left = Some(operations);
     }
 
+    /// Takes so many more writes and syncs, and then none: it is full, until it is told of another count. Files can be
+    /// removed all the while.
+    pub fn full_after(&self, operations: Option<u64>) {
+        self.disk().room_left = operations;
+    }
+
     /// How often it was synced.
     #[must_use]
     pub fn syncs(&self) -> u64 {
@@ -129,6 +136,19 @@ impl LossyBackend {
     }
 
     fn writable(&self) -> io::Result<MutexGuard<'_, Disk>> {
+        let mut disk = self.removable()?;
+        match &mut disk.room_left {
+            Some(0) => Err(io::ErrorKind::StorageFull.into()),
+            Some(left) => {
+                *left -= 1;
+                Ok(disk)
+            }
+            None => Ok(disk),
+        }
+    }
+
+    /// For what takes no room.
+    fn removable(&self) -> io::Result<MutexGuard<'_, Disk>> {
         let mut disk = self.alive()?;
         if let Some(kind) = disk.failing {
             return Err(io::Error::new(kind, "the simulated disk fails"));

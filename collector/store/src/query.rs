@@ -37,6 +37,8 @@ pub struct Runs {
     pub kinds: Vec<Kind>,
     /// Only by this probe.
     pub probe: Option<ProbeId>,
+    /// But not by these.
+    pub without: Vec<ProbeId>,
     /// Only against this target.
     pub target: Option<TargetId>,
 }
@@ -48,6 +50,7 @@ impl Default for Runs {
             until: UnixMillis(u64::MAX),
             kinds: Vec::new(),
             probe: None,
+            without: Vec::new(),
             target: None,
         }
     }
@@ -57,6 +60,11 @@ impl Runs {
     /// Whether runs of a kind are asked for.
     fn has_kind(&self, kind: Kind) -> bool {
         self.kinds.is_empty() || self.kinds.contains(&kind)
+    }
+
+    /// Whether runs of a probe are asked for.
+    fn has_probe(&self, probe: ProbeId) -> bool {
+        self.probe.is_none_or(|asked| asked == probe) && !self.without.contains(&probe)
     }
 
     /// Whether a slot is asked for.

@@ -367,6 +367,7 @@ impl<K: Key + 'static, T: ReadableTable<K, &'static [u8]>> Rows<'_, K, T> {
     }
 
     fn check<'a>(&self, key: &[u8], row: AccessGuard<'a, &'static [u8]>) -> Option<Whole<'a>> {
+        self.found.count_row();
         if unseal(self.of.name, key, row.value()).is_some() {
             return Some(Whole(row));
         }

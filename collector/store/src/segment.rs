@@ -36,7 +36,7 @@ mod timed;
 mod words;
 mod writer;
 
-pub(crate) use self::catalogue::{Group, Segment, Span};
+pub(crate) use self::catalogue::{Catalogue, Group, Segment, Span};
 pub(crate) use self::checked::Withheld;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use self::content::{Content, Stamp};
@@ -50,7 +50,7 @@ pub(crate) use self::folder::Folder;
 pub(crate) use self::holds::Segments;
 pub(crate) use self::marks::{Broken, mark_all, mark_broken};
 pub(crate) use self::opened::RowGroup;
-pub(crate) use self::rollup::Logged;
+pub(crate) use self::rollup::{Logged, Tally};
 pub use self::rollup::{Loss, Period, Rollup, RollupRange, Sums, Timing};
 pub(crate) use self::sealed::SealedLog;
 pub use self::sealer::Sealed;

@@ -89,8 +89,10 @@ pub(crate) const META_SEGMENT: &str = "segments numbered";
 pub(crate) const META_REMOVED: &str = "batches removed";
 /// The time that retention reached, in milliseconds.
 pub(crate) const META_RETENTION: &str = "time of retention";
+/// How many segments left the catalogue, for others or for good.
+pub(crate) const META_REPLACED: &str = "segments replaced";
 /// Every number there is.
-pub(crate) const META_NAMES: [&str; 15] = [
+pub(crate) const META_NAMES: [&str; 16] = [
     META_FORMAT,
     META_COMMIT,
     META_ORDINAL,
@@ -106,6 +108,7 @@ pub(crate) const META_NAMES: [&str; 15] = [
     META_SEGMENT,
     META_REMOVED,
     META_RETENTION,
+    META_REPLACED,
 ];
 /// The format this build reads and writes. 1: batches without the kind connect. 2: without sections. 3: rows without
 /// checksums. 4: most tables kept once. 5: without segments. 6: segments of measurements only.

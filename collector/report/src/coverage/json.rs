@@ -35,6 +35,7 @@ pub(super) fn document(report: &CoverageReport) -> Value {
         "basis": report.basis.as_str(),
         "window": report.window.map(window),
         "tiers": tiers(&report.notes),
+        "before_kept": before_kept(&report.notes),
         "days": report.days,
         "provisional": report.provisional(),
         "nodes": report.nodes.iter().map(node).collect::<Vec<_>>(),
@@ -76,6 +77,18 @@ fn tiers(notes: &[Note]) -> Option<Value> {
     })?;
     let span = |span: &ReadFrom| json!({ "tier": span.tier.as_str(), "from": span.from.to_string(), "to": span.to.to_string() });
     Some(spans.iter().map(span).collect())
+}
+
+/// What was asked for before anything that is kept; `null`: nothing was.
+fn before_kept(notes: &[Note]) -> Option<Value> {
+    notes.iter().find_map(|note| match note {
+        Note::BeforeKept(before) => Some(json!({
+            "asked_from": before.asked_from.to_string(),
+            "kept_from": before.kept_from.map(|at| at.to_string()),
+            "removed": before.removed,
+        })),
+        _ => None,
+    })
 }
 
 fn window(window: Window) -> Value {

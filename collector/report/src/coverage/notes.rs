@@ -6,7 +6,7 @@ use isochrone_coverage::note::{Gone, Note};
 use isochrone_coverage::weights::WeightSource;
 use jiff::Timestamp;
 
-use crate::tiers;
+use crate::{kept, tiers};
 
 pub(crate) fn sentence(note: &Note) -> String {
     match note {
@@ -89,9 +89,12 @@ pub(crate) fn sentence(note: &Note) -> String {
             "Node {node} has no coordinates, and is left out: give it some with `target set {node} --location`."
         ),
         Note::ReadFrom(spans) => {
-            let minute = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M").to_string();
             let spans = spans.iter();
             tiers::sentence(spans.map(|span| (span.tier.as_str(), minute(span.from), minute(span.to))))
+        }
+        Note::BeforeKept(before) => {
+            let kept = before.kept_from.map(minute);
+            kept::sentence(&minute(before.asked_from), kept.as_deref(), before.removed)
         }
         Note::ClockOff { probe } => format!(
             "The clock of probe {probe} was off: where its single measurements are gone, its sums stand by its own clock."
@@ -100,6 +103,10 @@ pub(crate) fn sentence(note: &Note) -> String {
             "Probe {probe} has no coordinates, and is left out: give it some with `probe invite --location`."
         ),
     }
+}
+
+fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M").to_string()
 }
 
 /// Whom the weights come from.

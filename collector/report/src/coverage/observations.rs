@@ -20,6 +20,7 @@ use isochrone_store::{Loss, Period, Rollup, Store, StoreError, Stored, Timing};
 use isochrone_watch::clocks::Clocks;
 use isochrone_watch::judge::Cadence;
 
+use crate::kept::Within;
 use crate::log::{DAY_MS, Window, dated};
 use crate::tiers::{self, Fill, HOUR_MS, Held, Needs, is_comparable};
 use crate::vantages::Witnesses;
@@ -32,10 +33,11 @@ use crate::vantages::Witnesses;
 pub fn from_store(
     store: &Store,
     roster: &Roster,
-    window: Window,
+    window: impl Into<Within>,
     source: Source,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Observations, StoreError> {
+    let Within { window, before } = window.into();
     let clocks = Clocks::read(store)?;
     let builder = ObservationsBuilder::new(roster, window);
     let mut builder = builder.with(clocks.clone(), Witnesses::read(store)?);
@@ -43,6 +45,7 @@ pub fn from_store(
     let tiers = tiers::choose(window, held, Needs::DAYS);
     tiers::read(store, (window, &clocks), (&tiers, held), &mut builder, progress)?;
     let mut observations = builder.finish(source);
+    observations.notes.extend(before.map(|before| before.note()));
     observations.notes.push(Note::ReadFrom(tiers::note(&tiers)));
     if window.from < held.rows_from() {
         let off = clocks.off((window.from, window.until)).into_iter();

@@ -28,6 +28,7 @@ struct AuditJson<'a> {
     twice: u64,
     damaged: u64,
     accepted: u64,
+    wrong_sums: u64,
     findings: &'a [String],
 }
 
@@ -146,6 +147,7 @@ pub fn json(ledger: &Ledger, audit: Option<&Audit>) -> String {
             twice: audit.twice,
             damaged: audit.damaged,
             accepted: audit.accepted,
+            wrong_sums: audit.wrong_sums,
             findings: &audit.findings,
         }),
     };

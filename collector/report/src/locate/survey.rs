@@ -19,6 +19,7 @@ use isochrone_store::{Period, Rollup, Store, StoreError, Stored, Timing};
 use isochrone_watch::addresses::Addresses;
 use isochrone_watch::clocks::Clocks;
 
+use crate::kept::Within;
 use crate::log::{Window, dated};
 use crate::tiers::{self, Fill, Held, Needs};
 use crate::vantages::Witnesses;
@@ -41,10 +42,11 @@ pub struct FromStore {
 pub fn from_store(
     store: &Store,
     roster: &Roster,
-    window: Window,
+    window: impl Into<Within>,
     source: Source,
     progress: &mut dyn FnMut(u64),
 ) -> Result<FromStore, StoreError> {
+    let Within { window, before } = window.into();
     let clocks = Clocks::read(store)?;
     let mut builder = SurveyBuilder {
         clocks: clocks.clone(),
@@ -58,6 +60,7 @@ pub fn from_store(
     let tiers = tiers::choose(window, held, Needs::DAYS);
     tiers::read(store, (window, &clocks), (&tiers, held), &mut builder, progress)?;
     let mut found = builder.finish(source);
+    found.survey.notes.extend(before.map(|before| before.note()));
     found.survey.notes.push(Note::ReadFrom(tiers::note(&tiers)));
     Ok(found)
 }

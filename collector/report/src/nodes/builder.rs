@@ -146,6 +146,7 @@ impl<'a> NodesBuilder<'a> {
             would_have_paged: pages.count() as u64,
             is_one_place: replayed.is_one_place,
             tiers: Vec::new(),
+            before_kept: None,
             measured_from: self.measured.values().map(|(first, _)| *first).min(),
             nodes,
         }

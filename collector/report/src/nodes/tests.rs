@@ -28,7 +28,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::golden::check;
-use crate::log::DAY_MS;
+use crate::log::{DAY_MS, Window};
 use crate::tiers::Fill as _;
 
 const STATUS4: Kind = Kind::new(Check::Status, Family::V4);

@@ -5,6 +5,7 @@ use isochrone_proto::units::UnixMillis;
 use isochrone_watch::incident::IncidentCheck;
 use serde::{Serialize, Serializer};
 
+use crate::kept::BeforeKept;
 use crate::tiers::TierSpan;
 
 /// `isochrone.nodes/1`. Numbers are not rounded; what was not measured is `null`.
@@ -22,6 +23,8 @@ pub struct NodesReport {
     pub to: UnixMillis,
     /// What each stretch of the window was read from.
     pub tiers: Vec<TierSpan>,
+    /// The window that was asked for begins before anything that is kept; `null`: it does not.
+    pub before_kept: Option<BeforeKept>,
     /// Messages that were meant to wake somebody, had the rule as it stands been asked all the while.
     pub(crate) would_have_paged: u64,
     /// All addresses known stand on one machine or in one prefix: no vantage was taken to stand beside a node.

@@ -288,6 +288,7 @@ impl<'a> ShowBuilder<'a> {
             failures,
             seen,
             tiers: Vec::new(),
+            before_kept: None,
         }
     }
 }

@@ -16,6 +16,7 @@ use isochrone_watch::replay::Replay;
 
 use super::builder::ShowBuilder;
 use super::*;
+use crate::log::Window;
 use crate::tiers::Fill as _;
 
 const STATUS4: Kind = Kind::new(Check::Status, Family::V4);
@@ -498,4 +499,38 @@ fn asset_that_is_no_argus_answer_is_shown_as_the_engine_judges_it() {
     let failure = &report.failures[0];
     assert_eq!((failure.down, failure.cause.as_str()), (true, "not-argus"));
     assert_eq!((report.seen[0].ok, report.seen[0].failed), (0, 1));
+}
+
+#[test]
+fn text_says_what_it_was_read_from_and_since_when_anything_is_kept() {
+    let hour = |of: u64| UnixMillis(DAY0 + of * 3_600_000);
+    let span = |tier, from, to| crate::tiers::TierSpan {
+        tier,
+        from: hour(from),
+        to: hour(to),
+    };
+    let before = crate::kept::BeforeKept {
+        asked_from: UnixMillis(DAY0 - 1),
+        kept_from: Some(hour(2)),
+        removed: false,
+    };
+    let plain = judged(&[]);
+    let report = ShowReport {
+        tiers: vec![
+            span(isochrone_store::Tier::Hour, 2, 30),
+            span(isochrone_store::Tier::Raw, 30, 31),
+        ],
+        before_kept: Some(before),
+        ..plain.clone()
+    };
+    let words = report.text(100).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains(&before.sentence()), "{words}");
+    assert!(
+        words.ends_with(
+            "Read from sums of hours from 2026-11-22 02:00 to 2026-11-23 06:00, single measurements from 2026-11-23 \
+             06:00 to 2026-11-23 07:00 (UTC)."
+        ),
+        "{words}"
+    );
+    assert!(!plain.text(100).contains("Read from"));
 }

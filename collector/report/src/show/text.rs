@@ -10,6 +10,7 @@ use super::values::{FailureRun, IncidentLine, SeenBy, ShowReport};
 use crate::frame::DEMO;
 use crate::lines::Lines;
 use crate::tables::{Cell, Column, Table};
+use crate::tiers;
 use crate::words::{WATCHED, cut};
 
 /// Entries of text; JSON holds all.
@@ -36,9 +37,16 @@ impl ShowReport {
         lines.verbatim(cut(&title.join(" · "), width));
         lines.verbatim(cut(&self.url, width));
         lines.wrapped(&format!("{} to {} UTC", plain(&self.from), plain(&self.to)));
+        if let Some(before) = &self.before_kept {
+            lines.wrapped(&before.sentence());
+        }
         self.incidents_text(&mut lines);
         self.failures_text(&mut lines, width);
         self.seen_text(&mut lines);
+        if !self.tiers.is_empty() {
+            lines.blank();
+            lines.wrapped(&tiers::sentence_of(&self.tiers));
+        }
         lines.finish()
     }
 

@@ -3,6 +3,7 @@
 use isochrone_proto::units::UnixMillis;
 use serde::Serialize;
 
+use crate::kept::BeforeKept;
 use crate::tiers::TierSpan;
 
 /// `isochrone.show/1`: one node in a window.
@@ -34,6 +35,8 @@ pub struct ShowReport {
     pub seen: Vec<SeenBy>,
     /// What each stretch of the window was read from.
     pub tiers: Vec<TierSpan>,
+    /// The window that was asked for begins before anything that is kept; `null`: it does not.
+    pub before_kept: Option<BeforeKept>,
 }
 
 /// What `show` prints of an incident.

@@ -79,7 +79,11 @@ pub(crate) fn removed_lines(store: &Store) -> Result<Vec<RemovedLine>, StoreErro
     store.read(|transaction| read_lines(transaction, store.found()))
 }
 
-fn read_lines(transaction: &ReadTransaction, found: &Found) -> Result<Vec<RemovedLine>, StoreError> {
+/// The same, of a transaction.
+pub(super) fn read_lines(
+    transaction: &ReadTransaction,
+    found: &Found,
+) -> Result<Vec<RemovedLine>, StoreError> {
     let table = REMOVED.read(transaction, found)?;
     let mut lines = Vec::new();
     for row in table.iter()? {

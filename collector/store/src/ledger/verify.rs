@@ -1,5 +1,7 @@
 //! Counts log and segments again, trusting nothing that was counted on the way in.
 
+mod rollups;
+
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 
@@ -18,7 +20,7 @@ use super::slots::Slots;
 use crate::aside;
 use crate::numbers::read_number;
 use crate::rows::ReadRows;
-use crate::segment::{SealedLog, Span};
+use crate::segment::{SealedLog, Span, Tally};
 use crate::tables::{
     ASIDE, EPOCHS, HOURS, LOG, META_COMMIT, META_REMOVED, STREAM, TOMBSTONES, parse_epoch_key,
     parse_hour_key, stream_key,
@@ -43,6 +45,8 @@ pub struct Audit {
     pub damaged: u64,
     /// Rows that are damaged for good, and were accepted: [`Store::accept_damage_in`].
     pub accepted: u64,
+    /// Sums of a day that are not those of its measurements, by kind, probe and target, in hours or in days.
+    pub wrong_sums: u64,
     /// Each fault in words; at most `Audit::FINDINGS_MAX`.
     pub findings: Vec<String>,
 }
@@ -79,10 +83,12 @@ struct Count {
     first_known: HashMap<(ProbeId, EpochId), Sequence>,
     /// Sealed batches below that.
     trimmed: u64,
+    tally: Tally,
 }
 
-/// Reads every row of every table again, and sets aside what is damaged; then compares: digests, sequences without a
-/// gap, measurement ids without a double, and the ledger's stored counts. Goes on after each fault.
+/// Reads every row of every table and every file of segments again, and sets aside what is damaged; then compares: digests,
+/// sequences without a gap, measurement ids without a double, the ledger's stored counts, and what hours and days add up
+/// to. Goes on after each fault.
 ///
 /// # Errors
 /// When the store failed.
@@ -90,19 +96,24 @@ pub fn verify(store: &Store) -> Result<Audit, StoreError> {
     verify_with(store, &mut |_, _| ())
 }
 
-/// As [`verify`]; tells after each batch how many of all were read.
+/// As [`verify`]; tells after each batch, and each file of rollups, how many of all were read.
 ///
 /// # Errors
 /// As [`verify`].
 pub fn verify_with(store: &Store, progress: &mut dyn FnMut(u64, u64)) -> Result<Audit, StoreError> {
     store.read_every_row()?;
+    store.0.segments.check_again();
     let mut audit = Audit::default();
     for _ in 0..COUNTS_MAX {
         let healed = store.healed();
         audit = store.read(|transaction| {
-            let mut count = Count::default();
+            let mut count = Count {
+                tally: Tally::read(store, transaction)?,
+                ..Count::default()
+            };
             count.epochs(store, transaction)?;
             count.log(store, transaction, progress)?;
+            count.rollups(store, transaction, progress)?;
             count.doubles();
             count.hours(store, transaction)?;
             count.sequences(store, transaction)?;
@@ -121,6 +132,16 @@ pub fn verify_with(store: &Store, progress: &mut dyn FnMut(u64, u64)) -> Result<
 }
 
 impl Count {
+    /// How much there is to read: batches, and files of rollups.
+    fn total(
+        &self,
+        log: &ReadRows<'_, u64>,
+        sealed: &SealedLog<'_, ReadOnlyTable<u64, &'static [u8]>>,
+    ) -> Result<u64, StoreError> {
+        let sealed = sealed.commits()?.into_iter().map(Span::width).sum::<u64>();
+        Ok(log.len()? + sealed + self.tally.files())
+    }
+
     fn log(
         &mut self,
         store: &Store,
@@ -130,7 +151,7 @@ impl Count {
         let stream = STREAM.read(transaction, store.found())?;
         let log = LOG.read(transaction, store.found())?;
         let sealed = SealedLog::read(transaction, store.found(), &store.0.segments)?;
-        let total = log.len()? + sealed.commits()?.into_iter().map(Span::width).sum::<u64>();
+        let total = self.total(&log, &sealed)?;
         self.sealed(store, &sealed, &stream, &mut |done| progress(done, total))?;
         for entry in log.iter()? {
             progress(self.audit.batches, total);
@@ -210,6 +231,13 @@ impl Count {
             let plan = store.plan(probe, head.header.plan)?;
             if plan.is_none() {
                 store.note_missing_plan(probe, head.header.plan);
+            }
+            for run in &runs {
+                match plan.as_ref().map(|plan| plan.target_of(run.check)) {
+                    Some(Some((check, target))) => self.tally.add(check.kind, (probe, target.id), run.slot),
+                    Some(None) => {} // told below
+                    None => self.tally.lacks_plan(probe),
+                }
             }
             let slots = runs.iter().map(|run| (run.check, run.slot));
             self.rows(&head.header, (probe, commit), slots, plan.as_deref());

@@ -234,7 +234,7 @@ impl Folder for LossyBackend {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        self.writable()?.files.change(Naming::Removed(name.to_owned()));
+        self.removable()?.files.change(Naming::Removed(name.to_owned()));
         Ok(())
     }
 

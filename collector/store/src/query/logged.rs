@@ -103,8 +103,7 @@ impl<'t> Logged<'t> {
             let commit = commit.value();
             let goes_on = self.log.decode(commit, &row, |row| {
                 let blob = StoredBlob::decode(row)?;
-                let is_asked = runs.probe.is_none_or(|probe| probe == blob.probe);
-                let is_wanted = is_asked && blob.rows > 0 && runs.touches(blob.slots);
+                let is_wanted = runs.has_probe(blob.probe) && blob.rows > 0 && runs.touches(blob.slots);
                 Ok::<bool, Malformed>(!is_wanted || each(commit, &blob))
             });
             if goes_on == Some(false) {

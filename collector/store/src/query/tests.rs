@@ -89,6 +89,7 @@ fn oracle(store: &Store, asked: &Runs) -> BTreeMap<Key, Vec<Point>> {
             let is_asked = (asked.from..asked.until).contains(&run.slot)
                 && (asked.kinds.is_empty() || asked.kinds.contains(&check.kind))
                 && asked.probe.is_none_or(|probe| probe == stored.probe)
+                && !asked.without.contains(&stored.probe)
                 && asked.target.is_none_or(|asked| asked == target.id);
             if is_asked {
                 let line = all.entry((target.id, check.kind, stored.probe)).or_default();
@@ -171,15 +172,19 @@ fn asked() -> impl Strategy<Value = Runs> {
         TargetId::of_peer(ADA),
     ];
     let target = prop::option::of(prop::sample::select(targets));
-    (minutes, kinds, probe, target).prop_map(|((from, many), kinds, probe, target)| Runs {
-        from: UnixMillis(START.0 + from * 60_000 + 5_000),
-        until: UnixMillis(START.0 + (from + many) * 60_000),
-        kinds: kinds
-            .into_iter()
-            .map(|check| Kind::new(check, Family::V4))
-            .collect(),
-        probe,
-        target,
+    let without = prop::sample::subsequence(vec![ADA, BOB], 0..=1);
+    (minutes, kinds, (probe, without), target).prop_map(|((from, many), kinds, (probe, without), target)| {
+        Runs {
+            from: UnixMillis(START.0 + from * 60_000 + 5_000),
+            until: UnixMillis(START.0 + (from + many) * 60_000),
+            kinds: kinds
+                .into_iter()
+                .map(|check| Kind::new(check, Family::V4))
+                .collect(),
+            probe,
+            without,
+            target,
+        }
     })
 }
 

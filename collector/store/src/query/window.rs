@@ -26,7 +26,7 @@ pub(super) struct Asked {
 impl Asked {
     pub(super) fn has(&self, probe: ProbeId, target: TargetId) -> bool {
         let (divisor, rest) = self.share;
-        self.runs.probe.is_none_or(|asked| asked == probe)
+        self.runs.has_probe(probe)
             && self.runs.target.is_none_or(|asked| asked == target)
             && target.0 % divisor == rest
     }

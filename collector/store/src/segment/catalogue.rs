@@ -1,15 +1,19 @@
 //! The catalogue: which segments count. A file that it does not name is none.
 
+use std::sync::Arc;
+
 use isochrone_proto::kind::Kind;
 use isochrone_proto::units::UnixMillis;
 use redb::{ReadTransaction, ReadableTable};
 
 use super::day::Day;
+use super::holds::Segments;
 use crate::StoreError;
 use crate::found::Found;
+use crate::numbers::read_number;
 use crate::row::{Malformed, RowReader, RowWriter};
 use crate::rows::Rows;
-use crate::tables::SEGMENTS;
+use crate::tables::{META_ASIDE, META_REPLACED, META_SEGMENT, SEGMENTS};
 use crate::tier::Tier;
 
 /// A segment, as the catalogue has it.
@@ -165,16 +169,51 @@ impl Group {
     }
 }
 
-/// The groups of measurements in the catalogue, by their commits.
-pub(crate) fn groups(transaction: &ReadTransaction, found: &Found) -> Result<Vec<Group>, StoreError> {
-    groups_in(&SEGMENTS.read(transaction, found)?)
+/// The catalogue as of one instant.
+#[derive(Debug, Default)]
+pub(crate) struct Catalogue {
+    /// Every segment, of all tiers, by number.
+    pub(crate) segments: Vec<Segment>,
+    /// The groups of measurements, by their commits.
+    pub(crate) groups: Vec<Group>,
 }
 
-/// As [`groups`], of an open table.
-pub(crate) fn groups_in<T: ReadableTable<u64, &'static [u8]>>(
-    table: &Rows<'_, u64, T>,
-) -> Result<Vec<Group>, StoreError> {
-    let mut segments = segments_in(table)?;
+/// By what an instant's catalogue is known: segments that were numbered, replaced, and rows that were set aside.
+pub(super) type Edition = [u64; 3];
+
+impl Catalogue {
+    /// As a reader sees it: what was read before, unless it was changed since.
+    pub(crate) fn read(
+        transaction: &ReadTransaction,
+        found: &Found,
+        segments: &Segments,
+    ) -> Result<Arc<Self>, StoreError> {
+        let mut edition: Edition = [0; 3];
+        for (number, name) in edition.iter_mut().zip([META_SEGMENT, META_REPLACED, META_ASIDE]) {
+            *number = read_number(transaction, found, name)?;
+        }
+        if let Some(known) = segments.catalogue(edition) {
+            return Ok(known);
+        }
+        let read = Arc::new(Self::of(&SEGMENTS.read(transaction, found)?)?);
+        if !found.is_waiting_in(SEGMENTS.name) {
+            segments.know(edition, &read);
+        }
+        Ok(read)
+    }
+
+    /// All that an open table holds.
+    pub(crate) fn of<T: ReadableTable<u64, &'static [u8]>>(
+        table: &Rows<'_, u64, T>,
+    ) -> Result<Self, StoreError> {
+        let segments = segments_in(table)?;
+        let groups = groups_of(&segments);
+        Ok(Self { segments, groups })
+    }
+}
+
+fn groups_of(segments: &[Segment]) -> Vec<Group> {
+    let mut segments: Vec<Segment> = segments.to_vec();
     segments.retain(|segment| segment.tier == Tier::Raw);
     segments.sort_by_key(|segment| (segment.span, segment.number));
     let mut groups: Vec<Group> = Vec::new();
@@ -190,15 +229,10 @@ pub(crate) fn groups_in<T: ReadableTable<u64, &'static [u8]>>(
             }),
         }
     }
-    Ok(groups)
+    groups
 }
 
-/// Every segment of the catalogue, of all tiers, by number.
-pub(crate) fn segments(transaction: &ReadTransaction, found: &Found) -> Result<Vec<Segment>, StoreError> {
-    segments_in(&SEGMENTS.read(transaction, found)?)
-}
-
-/// As [`segments`], of an open table.
+/// Every segment that an open table names.
 pub(crate) fn segments_in<T: ReadableTable<u64, &'static [u8]>>(
     table: &Rows<'_, u64, T>,
 ) -> Result<Vec<Segment>, StoreError> {

@@ -116,6 +116,10 @@ impl Checked {
         self.lock().stamps.remove(&number);
     }
 
+    pub(super) fn forget_all(&self) {
+        self.lock().stamps.clear();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

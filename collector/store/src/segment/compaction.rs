@@ -12,7 +12,7 @@ use super::files::{Compacted, replace};
 use super::gather::Gathered;
 use super::in_vain::InVain;
 use super::sealed::SealedLog;
-use super::writer::{Files, discard, enter};
+use super::writer::Files;
 use crate::numbers::read_number;
 use crate::tables::META_SEGMENT;
 use crate::{Store, StoreError};
@@ -42,14 +42,9 @@ impl Store {
             }
             Ok(())
         })?;
-        let swapped = self.write_tables(|transaction| {
-            replace(transaction, self.found(), (&found.old, now))?;
-            enter(transaction, self.found(), &written)
-        });
-        if let Err(error) = swapped {
-            discard(&*segments.folder, &written);
-            return Err(error);
-        }
+        self.enter_written(&written, |transaction| {
+            replace(transaction, self.found(), (&found.old, now))
+        })?;
         let total = |all: &[Segment]| all.iter().map(|segment| segment.bytes).sum::<u64>();
         segments.bytes.fetch_add(total(&written), Ordering::Relaxed);
         segments.bytes.fetch_sub(total(&found.old), Ordering::Relaxed);

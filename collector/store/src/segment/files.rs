@@ -10,12 +10,13 @@ use isochrone_proto::units::UnixMillis;
 use redb::WriteTransaction;
 use serde::Serialize;
 
-use super::catalogue::{Segment, segments};
+use super::catalogue::{Catalogue, Segment};
 use super::marks;
 use super::strays::DAMAGED;
 use crate::found::Found;
+use crate::numbers::Numbers;
 use crate::row::{Malformed, RowReader, RowWriter};
-use crate::tables::{REPLACED, SEGMENTS};
+use crate::tables::{META_REPLACED, REPLACED, SEGMENTS};
 use crate::tier::Tier;
 use crate::{Store, StoreError};
 
@@ -60,12 +61,13 @@ impl Store {
     /// # Errors
     /// When the store failed.
     pub fn segment_files(&self, tier: Tier) -> Result<Vec<SegmentFile>, StoreError> {
-        let (mut segments, marks) = self.read(|transaction| {
-            let segments = segments(transaction, self.found())?;
-            Ok((segments, marks::read(transaction, self.found())?))
+        let (catalogue, marks) = self.read(|transaction| {
+            let catalogue = Catalogue::read(transaction, self.found(), &self.0.segments)?;
+            Ok((catalogue, marks::read(transaction, self.found())?))
         })?;
         let counts = |segment: &Segment| tier == Tier::Raw || !marks.contains_key(&segment.day);
-        segments.retain(|segment| segment.tier == tier && counts(segment));
+        let of_tier = catalogue.segments.iter().filter(|segment| segment.tier == tier);
+        let mut segments: Vec<&Segment> = of_tier.filter(|segment| counts(segment)).collect();
         segments.sort_by_key(|segment| (segment.kind, segment.day, segment.span, segment.number));
         let of = |segment: &Segment| SegmentFile {
             path: self.0.segments.folder.path(&segment.name()),
@@ -78,10 +80,10 @@ impl Store {
             last_commit: segment.span.last,
             generation: segment.generation,
         };
-        Ok(segments.iter().map(of).collect())
+        Ok(segments.into_iter().map(of).collect())
     }
 
-    /// Bytes of all segments; what is set aside since the start still counts.
+    /// Bytes of all segments; what is set aside still counts until it is looked, each hour, what is too old.
     #[must_use]
     pub fn segment_bytes(&self) -> u64 {
         self.0.segments.bytes.load(Ordering::Relaxed)
@@ -164,7 +166,9 @@ pub(super) fn replace(
         };
         replaced.insert(segment.number, &row.encode())?;
     }
-    Ok(())
+    let mut numbers = Numbers::open(transaction, found)?;
+    let before = numbers.get(META_REPLACED)?;
+    numbers.set(META_REPLACED, before + old.len() as u64)
 }
 
 /// A file that is to go: others replaced it, or it is not in the catalogue yet.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use parquet::file::metadata::ParquetMetaData;
 
-use super::catalogue::Segment;
+use super::catalogue::{Catalogue, Edition, Segment};
 use super::checked::{Checked, Look, Withheld};
 use super::content::Content;
 use super::error::FileError;
@@ -43,6 +43,8 @@ pub(crate) struct Segments {
     pub(super) is_short: AtomicBool,
     /// What files say of themselves, by the number of their segment: they were checked, and never change.
     described: Mutex<HashMap<u64, Arc<ParquetMetaData>>>,
+    /// What the catalogue was when it was read last.
+    known: Mutex<Option<(Edition, Arc<Catalogue>)>>,
     holds: Mutex<Holds>,
 }
 
@@ -77,13 +79,36 @@ impl Segments {
             looked: AtomicU64::new(0),
             is_short: AtomicBool::new(false),
             described: Mutex::default(),
+            known: Mutex::default(),
             holds: Mutex::default(),
         }
+    }
+
+    /// The catalogue of that edition, if it is the one that was read last.
+    pub(super) fn catalogue(&self, edition: Edition) -> Option<Arc<Catalogue>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, catalogue) = known.as_ref().filter(|(of, _)| *of == edition)?;
+        Some(Arc::clone(catalogue))
+    }
+
+    pub(super) fn know(&self, edition: Edition, catalogue: &Arc<Catalogue>) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = Some((edition, Arc::clone(catalogue)));
+    }
+
+    /// The store is opened again: what was read of a change that failed may not be there.
+    pub(crate) fn forget_catalogue(&self) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// The file of a segment, if it is what was written.
     pub(super) fn content(&self, segment: &Segment, look: Look) -> Result<Arc<dyn Content>, Withheld> {
         self.checked.open(&*self.folder, segment, look)
+    }
+
+    /// From here on every file is checked as if nobody had read it before.
+    pub(crate) fn check_again(&self) {
+        self.checked.forget_all();
     }
 
     /// Opens a file of measurements, if it is what was written.

@@ -18,7 +18,7 @@ pub(super) type Marks = BTreeMap<Day, u64>;
 
 pub(super) fn read(transaction: &ReadTransaction, found: &Found) -> Result<Marks, StoreError> {
     let marks = read_in(&UNROLLED.read(transaction, found)?)?;
-    match found.is_waiting_in(UNROLLED.name) {
+    match found.is_waiting_in(UNROLLED.name) && !found.is_stuck() {
         true => Err(StoreError::Unsettled),
         false => Ok(marks),
     }

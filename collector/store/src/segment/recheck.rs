@@ -2,7 +2,7 @@
 
 use isochrone_proto::units::UnixMillis;
 
-use super::catalogue::{Segment, segments};
+use super::catalogue::{Catalogue, Segment};
 use super::checked::Look;
 use super::sealed::noted;
 use crate::{Store, StoreError};
@@ -22,10 +22,11 @@ impl Store {
         let minutes = (from.0 / MINUTE_MS, until.0 / MINUTE_MS);
         self.read(|transaction| {
             let mut files = 0;
-            for segment in segments(transaction, self.found())? {
-                if is_due(&segment, minutes) {
-                    let content = self.0.segments.content(&segment, Look::Whole);
-                    noted(self.found(), &segment, content)?;
+            let catalogue = Catalogue::read(transaction, self.found(), &self.0.segments)?;
+            for segment in &catalogue.segments {
+                if is_due(segment, minutes) {
+                    let content = self.0.segments.content(segment, Look::Whole);
+                    noted(self.found(), segment, content)?;
                     files += 1;
                 }
             }

@@ -8,7 +8,7 @@ use isochrone_proto::ids::{EpochId, ProbeId};
 use isochrone_proto::units::{Hour, UnixMillis};
 use redb::{ReadTransaction, WriteTransaction};
 
-use super::catalogue::{Group, Segment, Span, segments};
+use super::catalogue::{Catalogue, Group, Segment, Span};
 use super::files::replace;
 use super::marks;
 use super::sealed::SealedLog;
@@ -83,7 +83,10 @@ impl Store {
     }
 
     fn find_due(&self, transaction: &ReadTransaction, now: UnixMillis) -> Result<Option<Due>, StoreError> {
-        let all = segments(transaction, self.found())?;
+        let catalogue = Catalogue::read(transaction, self.found(), &self.0.segments)?;
+        let all = &catalogue.segments;
+        let bytes = all.iter().map(|segment| segment.bytes).sum();
+        self.0.segments.bytes.store(bytes, Ordering::Relaxed); // what was set aside counts no more
         let unrolled = marks::read(transaction, self.found())?;
         let in_vain = self.in_vain_before();
         let is_needed = |segment: &Segment| {
@@ -119,7 +122,7 @@ impl Store {
         Ok(Some(Due {
             counted: counted(&sealed, group, &due)?,
             heads: is_whole.then_some(Span { first: before, last }),
-            oldest: self.oldest_without(transaction, &all, &due)?,
+            oldest: self.oldest_without(transaction, all, &due)?,
             segments: due,
         }))
     }

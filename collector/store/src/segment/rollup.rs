@@ -9,6 +9,7 @@ mod read;
 mod roller;
 mod schema;
 mod sums;
+mod tally;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ pub(crate) use self::logged::Logged;
 pub(super) use self::pieces::Pieces;
 pub(super) use self::roller::Roller;
 pub use self::sums::{Loss, Sums, Timing};
+pub(crate) use self::tally::Tally;
 use super::day::{DAY_MS, Day};
 use crate::tier::Tier;
 

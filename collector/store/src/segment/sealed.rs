@@ -5,13 +5,14 @@
 
 use std::ops::ControlFlow;
 use std::slice;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use isochrone_proto::measurement::Measurement;
 use isochrone_proto::units::UnixMillis;
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, Table, WriteTransaction};
 
-use super::catalogue::{Group, Segment, Span, groups_in};
+use super::catalogue::{Catalogue, Group, Segment, Span};
 use super::checked::{Look, Withheld};
 use super::error::FileError;
 use super::file::{self, Selection};
@@ -26,7 +27,7 @@ use crate::tables::{SEALED, SEGMENTS};
 /// Every sealed batch, as of one instant.
 pub(crate) struct SealedLog<'t, T> {
     blocks: Rows<'t, u64, T>,
-    groups: Vec<Group>,
+    catalogue: Arc<Catalogue>,
     segments: &'t Segments,
     found: &'t Found,
     /// Damage to what names segments ends the walk: what is read again after it was put right lacks nothing.
@@ -48,13 +49,13 @@ impl<'t> SealedLog<'t, ReadOnlyTable<u64, &'static [u8]>> {
         found: &'t Found,
         segments: &'t Segments,
     ) -> Result<Self, StoreError> {
-        let groups = groups_in(&SEGMENTS.read(transaction, found)?)?;
+        let catalogue = Catalogue::read(transaction, found, segments)?;
         let is_strict = !found.is_stuck();
         if is_strict && found.is_waiting_in(SEGMENTS.name) {
             return Err(StoreError::Unsettled);
         }
         Ok(Self {
-            groups,
+            catalogue,
             blocks: SEALED.read(transaction, found)?,
             segments,
             found,
@@ -72,7 +73,7 @@ impl<'t> SealedLog<'t, Table<'t, u64, &'static [u8]>> {
         segments: &'t Segments,
     ) -> Result<Self, StoreError> {
         Ok(Self {
-            groups: groups_in(&SEGMENTS.open(transaction, found)?)?,
+            catalogue: Arc::new(Catalogue::of(&SEGMENTS.open(transaction, found)?)?),
             blocks: SEALED.open(transaction, found)?,
             segments,
             found,
@@ -90,7 +91,7 @@ impl<T: ReadableTable<u64, &'static [u8]>> SealedLog<'_, T> {
     }
 
     pub(crate) fn groups(&self) -> &[Group] {
-        &self.groups
+        &self.catalogue.groups
     }
 
     /// Gives the sealed batches from commit `from` on that are wanted to `each`, until it breaks.
@@ -101,7 +102,7 @@ impl<T: ReadableTable<u64, &'static [u8]>> SealedLog<'_, T> {
         each: EachSealed<'_>,
     ) -> Result<(), StoreError> {
         let mut next = from;
-        for group in self.groups.iter().filter(|group| group.span.last >= from) {
+        for group in self.groups().iter().filter(|group| group.span.last >= from) {
             let first = group.span.first;
             if next < first && self.without_rows(span(next, first - 1), wants, each)?.is_break() {
                 return Ok(());

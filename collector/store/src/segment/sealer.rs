@@ -10,10 +10,10 @@ use isochrone_proto::codec;
 use isochrone_proto::units::UnixMillis;
 use redb::WriteTransaction;
 
-use super::catalogue::{Group, SPAN_ROWS, Segment, Span, groups};
+use super::catalogue::{Catalogue, Group, SPAN_ROWS, Segment, Span};
 use super::gather::Gathered;
 use super::rollup::Roller;
-use super::writer::{Files, discard, enter};
+use super::writer::Files;
 use crate::found::Found;
 use crate::heads::{self, BLOCK_HEADS, Head, last_sealed};
 use crate::numbers::read_number;
@@ -72,14 +72,9 @@ impl Store {
             last,
         };
         let written = self.write_files(&files, |written| write_all(&files, &mut gathered, written))?;
-        let swapped = self.write_tables(|transaction| {
-            take_out(transaction, self.found(), &gathered.heads)?;
-            enter(transaction, self.found(), &written)
-        });
-        if let Err(error) = swapped {
-            discard(&*segments.folder, &written);
-            return Err(error);
-        }
+        self.enter_written(&written, |transaction| {
+            take_out(transaction, self.found(), &gathered.heads)
+        })?;
         let bytes = written.iter().map(|segment| segment.bytes).sum();
         segments.bytes.fetch_add(bytes, Ordering::Relaxed);
         Ok(Some(Sealed {
@@ -94,7 +89,7 @@ impl Store {
     /// missing stays in the log: nobody could say what it measured.
     fn gather(&self, mut age: Age) -> Result<(Gathered, Option<Span>, u64), StoreError> {
         self.read(|transaction| {
-            let groups = groups(transaction, self.found())?;
+            let catalogue = Catalogue::read(transaction, self.found(), &self.0.segments)?;
             let last = read_number(transaction, self.found(), META_SEGMENT)?;
             let log = LOG.read(transaction, self.found())?;
             let mut gathered = Gathered::default();
@@ -119,14 +114,14 @@ impl Store {
                 let Some((head, batch)) = decoded else {
                     break;
                 };
-                if stretch.is_some_and(|stretch| stretch != stretch_of(&groups, commit)) {
+                if stretch.is_some_and(|stretch| stretch != stretch_of(&catalogue.groups, commit)) {
                     break; // spans do not cross each other
                 }
                 self.add(&mut gathered, head, &batch)?;
                 if gathered.heads.last().is_none_or(|head| head.commit != commit) {
                     continue; // it cannot be sealed now
                 }
-                stretch = Some(stretch_of(&groups, commit));
+                stretch = Some(stretch_of(&catalogue.groups, commit));
                 if gathered.heads.len() >= SPAN_BATCHES || gathered.rows >= SPAN_ROWS {
                     break;
                 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 
-use super::catalogue::{EXTENSION, Segment, segments};
+use super::catalogue::{Catalogue, EXTENSION, Segment};
 use super::files::Replaced;
 use super::holds::Segments;
 use super::writer::UNFINISHED;
@@ -54,7 +54,8 @@ impl Store {
     pub(crate) fn look_for_files(&self) -> Result<(), StoreError> {
         let of_store = &self.0.segments;
         let folder = &of_store.folder;
-        let named = self.read(|transaction| segments(transaction, self.found()))?;
+        let catalogue = self.read(|transaction| Catalogue::read(transaction, self.found(), of_store))?;
+        let named = &catalogue.segments;
         let bytes = named.iter().map(|segment| segment.bytes).sum();
         of_store.bytes.store(bytes, Ordering::Relaxed);
         if !folder.exists() {
@@ -104,7 +105,8 @@ impl Store {
         let of_store = &self.0.segments;
         let folder = &of_store.folder;
         let (named, last) = self.read(|transaction| {
-            let segments = segments(transaction, self.found())?;
+            let catalogue = Catalogue::read(transaction, self.found(), &self.0.segments)?;
+            let segments = &catalogue.segments;
             let mut named: HashSet<String> = segments.iter().map(Segment::name).collect();
             let table = REPLACED.read(transaction, self.found())?;
             for row in table.iter()? {

@@ -128,7 +128,7 @@ fn unfinished(name: &str) -> String {
 }
 
 /// Removes files that the catalogue does not have. What cannot be removed now goes at the next start.
-pub(super) fn discard(folder: &dyn Folder, segments: &[Segment]) {
+fn discard(folder: &dyn Folder, segments: &[Segment]) {
     for segment in segments {
         let name = segment.name();
         for name in [unfinished(&name), name] {
@@ -139,12 +139,42 @@ pub(super) fn discard(folder: &dyn Folder, segments: &[Segment]) {
     }
 }
 
+impl Store {
+    /// Enters files that are written, in the transaction that `body` fills. Where that fails, nobody knows whether it
+    /// took place before the store is open again: files that it names by then stay, and it is as if it had not failed.
+    pub(super) fn enter_written(
+        &self,
+        written: &[Segment],
+        body: impl FnOnce(&WriteTransaction) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let entered = self.write_tables(|transaction| {
+            body(transaction)?;
+            enter(transaction, self.found(), written)
+        });
+        let Err(error) = entered else {
+            return Ok(());
+        };
+        let named = self.read(|transaction| {
+            let table = SEGMENTS.read(transaction, self.found())?;
+            let mut named = true;
+            for segment in written {
+                named &= table.get_as(segment.number, Segment::decode)?.as_ref() == Some(segment);
+            }
+            Ok(named)
+        });
+        match named {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                discard(&*self.0.segments.folder, written);
+                Err(error)
+            }
+            Err(_) => Err(error), // what nothing names goes at the next start
+        }
+    }
+}
+
 /// Puts segments into the catalogue, whose files have their names.
-pub(super) fn enter(
-    transaction: &WriteTransaction,
-    found: &Found,
-    segments: &[Segment],
-) -> Result<(), StoreError> {
+fn enter(transaction: &WriteTransaction, found: &Found, segments: &[Segment]) -> Result<(), StoreError> {
     let mut table = SEGMENTS.open(transaction, found)?;
     let mut replaced = REPLACED.open(transaction, found)?;
     for segment in segments {

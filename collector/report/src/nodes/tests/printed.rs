@@ -154,6 +154,7 @@ fn text_of_large_figures_fits_a_hundred_columns() {
     };
     let report = NodesReport {
         tiers: Vec::new(),
+        before_kept: None,
         schema: "isochrone.nodes/1",
         source: "demo",
         from: UnixMillis(DAY0),
@@ -218,4 +219,24 @@ fn text_of_large_figures_fits_a_hundred_columns() {
         text.contains("  vantages\n") && !text.contains("Left out"),
         "{text}"
     );
+}
+
+#[test]
+fn window_that_begins_before_anything_kept_says_so_in_every_format() {
+    let before = crate::kept::BeforeKept {
+        asked_from: UnixMillis(DAY0 - 9 * DAY_MS),
+        kept_from: Some(UnixMillis(DAY0)),
+        removed: true,
+    };
+    let report = NodesReport {
+        before_kept: Some(before),
+        ..golden_world()
+    };
+    for printed in [report.text(100), report.markdown(), report.html()] {
+        let words = printed.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains(&before.sentence()), "{printed}");
+    }
+    assert_eq!(report.json()["before_kept"]["removed"], true);
+    assert_eq!(golden_world().json()["before_kept"], Value::Null);
+    assert!(!golden_world().text(100).contains("was asked for"));
 }

@@ -13,12 +13,12 @@ use super::read::{ReadSealed, rollups_of};
 use super::{Key, Period, Rollup};
 use crate::numbers::read_number;
 use crate::segment::SealedLog;
-use crate::segment::catalogue::{Segment, Span, segments};
+use crate::segment::catalogue::{Catalogue, Segment, Span};
 use crate::segment::checked::Look;
 use crate::segment::day::{Day, OVER};
 use crate::segment::files::{Compacted, replace};
 use crate::segment::marks::{self, unmark};
-use crate::segment::writer::{Files, discard, enter};
+use crate::segment::writer::Files;
 use crate::tables::{META_SEGMENT, SEGMENTS};
 use crate::tier::Tier;
 use crate::{Store, StoreError};
@@ -105,11 +105,12 @@ impl Store {
             let marks = marks::read(transaction, self.found())?;
             let last = read_number(transaction, self.found(), META_SEGMENT)?;
             let mut pieces: BTreeMap<(Tier, Kind, Day), Vec<Segment>> = BTreeMap::new();
-            for segment in segments(transaction, self.found())? {
+            let catalogue = Catalogue::read(transaction, self.found(), &self.0.segments)?;
+            for segment in &catalogue.segments {
                 let is_over = segment.day < today && !marks.contains_key(&segment.day);
                 if is_over && segment.tier != Tier::Raw {
                     let key = (segment.tier, segment.kind, segment.day);
-                    pieces.entry(key).or_default().push(segment);
+                    pieces.entry(key).or_default().push(segment.clone());
                 }
             }
             for ((tier, ..), mut old) in pieces.into_iter().filter(|(_, old)| are_many(old)) {
@@ -155,8 +156,9 @@ impl Store {
                 if self.found().is_waiting_in(SEGMENTS.name) {
                     return Err(StoreError::Unsettled); // a file is damaged: it begins again without it
                 }
-                let mut old = segments(transaction, self.found())?;
-                old.retain(|segment| segment.day == day);
+                let catalogue = Catalogue::read(transaction, self.found(), &self.0.segments)?;
+                let of_day = catalogue.segments.iter().filter(|segment| segment.day == day);
+                let old: Vec<Segment> = of_day.cloned().collect();
                 self.keep_hours(&sealed, &old, &mut hours)?;
                 return Ok(Some(Marked {
                     mark,
@@ -217,18 +219,13 @@ impl Store {
         mark: Option<(Day, u64)>,
     ) -> Result<(), StoreError> {
         let segments = &self.0.segments;
-        let swapped = self.write_tables(|transaction| {
+        self.enter_written(written, |transaction| {
             replace(transaction, self.found(), (old, now))?;
-            enter(transaction, self.found(), written)?;
             match mark {
                 Some(mark) => unmark(transaction, self.found(), mark),
                 None => Ok(()),
             }
-        });
-        if let Err(error) = swapped {
-            discard(&*segments.folder, written);
-            return Err(error);
-        }
+        })?;
         let total = |all: &[Segment]| all.iter().map(|segment| segment.bytes).sum::<u64>();
         segments.bytes.fetch_add(total(written), Ordering::Relaxed);
         segments.bytes.fetch_sub(total(old), Ordering::Relaxed);

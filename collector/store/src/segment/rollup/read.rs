@@ -12,7 +12,7 @@ use super::fold::{Fold, last_slot};
 use super::{Key, Rollup, RollupRange, file};
 use crate::found::Found;
 use crate::heads::Head;
-use crate::segment::catalogue::{Segment, segments};
+use crate::segment::catalogue::{Catalogue, Segment};
 use crate::segment::checked::Look;
 use crate::segment::day::Day;
 use crate::segment::marks;
@@ -50,7 +50,7 @@ impl Store {
                     let segments = &self.0.segments;
                     let wants = |key: &Key| range.holds(key);
                     let rollups = rollups_of(segments, self.found(), &segment, (Look::Once, &wants))?;
-                    if rollups.is_none() && !lenient {
+                    if rollups.is_none() && !lenient && !self.found().is_stuck() {
                         return Err(StoreError::Unsettled); // it is read from the measurements then
                     }
                     rollups
@@ -77,16 +77,17 @@ impl Store {
     fn parts(&self, transaction: &ReadTransaction, range: &RollupRange) -> Result<Parts, StoreError> {
         let marks = marks::read(transaction, self.found())?;
         let mut of_files: BTreeMap<Day, Vec<Segment>> = BTreeMap::new();
-        for segment in segments(transaction, self.found())? {
+        let catalogue = Catalogue::read(transaction, self.found(), &self.0.segments)?;
+        for segment in &catalogue.segments {
             let is_wanted = segment.tier == range.period.tier()
                 && range.wants(segment.kind)
                 && segment.slots.1 >= range.from
                 && segment.slots.0 < range.until;
             if is_wanted && !marks.contains_key(&segment.day) {
-                of_files.entry(segment.day).or_default().push(segment);
+                of_files.entry(segment.day).or_default().push(segment.clone());
             }
         }
-        if self.found().is_waiting_in(SEGMENTS.name) {
+        if self.found().is_waiting_in(SEGMENTS.name) && !self.found().is_stuck() {
             return Err(StoreError::Unsettled);
         }
         for segments in of_files.values_mut() {

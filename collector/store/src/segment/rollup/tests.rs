@@ -2,6 +2,8 @@
 
 mod broken;
 mod crashes;
+mod full;
+mod verified;
 mod world;
 
 use std::ops::ControlFlow;
@@ -44,6 +46,16 @@ fn named(store: &Store, tier: Tier) -> Vec<String> {
     let files = store.segment_files(tier).unwrap();
     let names = files.iter().map(|file| file.path.file_name().unwrap());
     names.map(|name| name.to_string_lossy().into_owned()).collect()
+}
+
+fn sealed_twice() -> (LossyBackend, Store) {
+    let (disk, store) = store_with_plan();
+    let mut world = World::default();
+    for _ in 0..2 {
+        world.store(&store, Place::default(), 5);
+        world.seal(&store);
+    }
+    (disk, store)
 }
 
 #[test]

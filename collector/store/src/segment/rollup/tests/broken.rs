@@ -56,6 +56,22 @@ fn damaged_file_of_rollups_is_named_and_made_again() {
 }
 
 #[test]
+fn damaged_file_of_rollups_on_a_full_disk_is_passed_over_and_the_rest_is_served() {
+    let (disk, store) = sealed_thrice();
+    let days = RollupRange::of(Period::Day, EVER.0, EVER.1);
+    let run = |rollups: Vec<Rollup>| rollups.iter().map(|rollup| rollup.sums.run).sum::<u64>();
+    let before = run(rolled(&store, &days));
+    disk.flip_in_file(&named(&store, Tier::Day)[0], 5_000);
+    disk.full_after(Some(0));
+    let while_full = run(rolled(&store, &days));
+    assert!(while_full > 0 && while_full < before, "{while_full} of {before}");
+    disk.full_after(None);
+    rolled(&store, &days); // what was found is set aside behind it
+    assert_eq!(run(rolled(&store, &days)), before, "from the measurements");
+    assert_eq!(marked(&store), 1);
+}
+
+#[test]
 fn measurements_of_lost_heads_count_no_more_until_they_come_again() {
     let (disk, store) = store_with_plan();
     store_honest(&inline(&store), EPOCH, 15);

@@ -27,6 +27,8 @@ pub(super) struct Place {
 pub(super) struct World {
     streams: BTreeMap<Place, Stream>,
     commits: u64,
+    /// So many days later than at first all comes.
+    pub(super) ahead_days: u64,
     random: u64,
 }
 
@@ -59,7 +61,7 @@ impl World {
         let ingest = inline(store);
         for _ in 0..batches {
             self.commits += 1;
-            let received = UnixMillis(START.0 + 3 * DAY_MS + self.commits * 1_000);
+            let received = UnixMillis(self.began() + self.commits * 1_000);
             let batch = self.next_batch(place);
             let incoming = incoming_at(&batch, received);
             let stream = self.streams.get_mut(&place).unwrap();
@@ -71,8 +73,12 @@ impl World {
 
     /// Seals all that came so far, but for a few.
     pub(super) fn seal(&self, store: &Store) {
-        let until = UnixMillis(START.0 + 3 * DAY_MS + self.commits * 1_000 - 1_500);
+        let until = UnixMillis(self.began() + self.commits * 1_000 - 1_500);
         while store.seal_before(until, UnixMillis(u64::MAX)).unwrap().is_some() {}
+    }
+
+    fn began(&self) -> u64 {
+        START.0 + (3 + self.ahead_days) * DAY_MS
     }
 
     fn next_batch(&mut self, place: Place) -> Batch {
