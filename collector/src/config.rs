@@ -63,6 +63,8 @@ struct RawConfig {
     status_per_minute: Option<u32>,
     asset_per_minute: Option<u32>,
     connect_per_minute: Option<u32>,
+    #[serde(deserialize_with = "size::deserialize")]
+    throughput_bytes_per_day: Option<bytesize::ByteSize>,
     #[serde(with = "humantime_serde")]
     plan_lifetime: Option<Duration>,
     health: Patience,
@@ -250,7 +252,18 @@ fn budget(raw: &RawConfig, default: Budget) -> Result<Budget, WrongValue> {
         status: per_minute("status_per_minute", raw.status_per_minute, default.status)?,
         asset: per_minute("asset_per_minute", raw.asset_per_minute, default.asset)?,
         connect: per_minute("connect_per_minute", raw.connect_per_minute, default.connect)?,
+        throughput: throughput(raw.throughput_bytes_per_day, default.throughput)?,
     })
+}
+
+/// Bytes a day; 0: none.
+fn throughput(value: Option<bytesize::ByteSize>, default: u64) -> Result<u64, WrongValue> {
+    let value = value.map_or(default, |size| size.as_u64());
+    if value == 0 || (Budget::THROUGHPUT_MIN..=Budget::THROUGHPUT_MAX).contains(&value) {
+        Ok(value)
+    } else {
+        Err(WrongValue::Throughput { value })
+    }
 }
 
 /// Calls a minute.

@@ -33,6 +33,9 @@ pub struct MeasureArgs {
     /// The target is an Argus node: ask for its status, and for this object by HEAD and ranged GET.
     #[arg(long, value_name = "ID")]
     pub asset: Option<AssetId>,
+    /// With --asset: also fetch 8 MiB of the object, where the node has it in its cache, and say how fast they came.
+    #[arg(long, requires = "asset")]
+    pub throughput: bool,
     /// Only connect: TCP, and TLS where the URL is https. No request is sent.
     #[arg(long, conflicts_with_all = ["argus", "asset"])]
     pub connect: bool,
@@ -237,6 +240,12 @@ fn requests(args: &MeasureArgs, target: &EndpointUrl) -> Vec<Check> {
             asset,
             first: ByteCount::ASSET_DEFAULT,
         });
+        if args.throughput {
+            checks.push(Check::Throughput {
+                base: target.clone(),
+                asset,
+            });
+        }
     }
     checks
 }

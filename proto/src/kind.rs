@@ -27,6 +27,8 @@ pub enum Check {
     Http,
     /// TCP handshake with an endpoint, TLS where its URL is https, then closed: no request.
     Connect,
+    /// GET of a large range of a cached asset: how fast the node sends.
+    Throughput,
 }
 
 /// What is fixed about a check. Each check's module holds its own, and nothing else knows these.
@@ -116,13 +118,14 @@ impl Kind {
 
 impl Check {
     /// Every check, in the order of the reports.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Echo,
         Self::Status,
         Self::AssetHead,
         Self::AssetGet,
         Self::Http,
         Self::Connect,
+        Self::Throughput,
     ];
 
     /// What is fixed about it.
@@ -135,6 +138,7 @@ impl Check {
             Self::AssetGet => &asset::GET_FACTS,
             Self::Http => &http::FACTS,
             Self::Connect => &connect::FACTS,
+            Self::Throughput => &asset::THROUGHPUT_FACTS,
         }
     }
 
@@ -153,7 +157,7 @@ impl Check {
         }
     }
 
-    /// Whether it answers "is the asset served?" (and not "is the node's status fine?").
+    /// Whether it asks for an object of a node's (and not for its status).
     #[must_use]
     pub const fn is_asset(self) -> bool {
         matches!(self.facts().target, TargetKind::Asset)

@@ -35,6 +35,11 @@ pub const HELLO_EPOCHS_MAX: usize = 1_024;
 pub(crate) const ECHO_INTERVAL_MIN_MS: u32 = 100;
 /// Shortest interval of an endpoint check, in milliseconds (invariant 4).
 pub const ENDPOINT_INTERVAL_MIN_MS: u32 = 1_000;
+/// Shortest interval of a throughput check, in milliseconds: 6 h, four times a day (invariant 4).
+pub const THROUGHPUT_INTERVAL_MIN_MS: u32 = 6 * 3_600_000;
+/// What a throughput check asks for, in bytes: 8 MiB from the object's beginning. A shorter range ends while TCP is still
+/// finding the way's pace.
+pub const THROUGHPUT_BYTES: u32 = 8 << 20;
 /// Most endpoint checks that one probe's plan may ask of one host, a second (invariant 4).
 pub const HOST_RATE_MAX: u64 = 20;
 /// Most endpoint checks that one probe's plan may ask of all hosts together, a second (invariant 4).

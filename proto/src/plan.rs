@@ -340,7 +340,9 @@ pub enum PlanError {
     #[error("the plan has a kind of check that this release does not know")]
     UnknownKind(#[from] UnknownKind),
     /// Faster than the compiled-in floor.
-    #[error("{kind} of {target} is planned more often than this probe allows (echo 100 ms, endpoint 1 s)")]
+    #[error(
+        "{kind} of {target} is planned more often than this probe allows (echo 100 ms, endpoint 1 s, throughput 6 h)"
+    )]
     BelowFloor {
         /// Of the check that cannot be.
         kind: Kind,

@@ -62,6 +62,7 @@ impl Default for Scale {
                     status: 90,
                     asset: 72,
                     connect: 180,
+                    throughput: 0,
                 },
                 plan_lifetime: Duration::from_secs(86_400),
             },

@@ -174,6 +174,7 @@ fn busy() -> Scale {
         status: 180,
         asset: 360,
         connect: 360,
+        throughput: 0,
     };
     busy.targets = targets(&["berlin", "oslo", "lima"]);
     busy

@@ -25,8 +25,21 @@ pub enum CountsFor {
     Asset,
     /// A plain HTTP endpoint.
     Http,
+    /// How fast a node sends: coverage speaks of it; no verdict does.
+    Throughput,
     /// Nothing: kept, shown and exported, but no verdict, report or alert looks at it.
     Nothing,
+}
+
+impl CountsFor {
+    /// Whether verdicts look at the runs: who is down, what a node's shares are, what is alerted.
+    #[must_use]
+    pub const fn is_judged(self) -> bool {
+        match self {
+            Self::Mesh | Self::Connect | Self::Status | Self::Asset | Self::Http => true,
+            Self::Throughput | Self::Nothing => false,
+        }
+    }
 }
 
 /// What the runs of `check` count for.
@@ -38,6 +51,7 @@ pub const fn counts_for(check: Check) -> CountsFor {
         Check::AssetHead | Check::AssetGet => CountsFor::Asset,
         Check::Http => CountsFor::Http,
         Check::Connect => CountsFor::Connect,
+        Check::Throughput => CountsFor::Throughput,
     }
 }
 

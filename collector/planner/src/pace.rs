@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use isochrone_proto::limits::THROUGHPUT_BYTES;
+
 /// How often things are measured, and how long a plan lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
@@ -15,7 +17,7 @@ pub struct Pace {
     pub plan_lifetime: Duration,
 }
 
-/// Most calls a minute that all probes together make of one node; each at least 1.
+/// Most that all probes together ask of one node: calls a minute, each at least 1, and bytes a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     /// Its status, or the page of a plain web server. Each call costs an Argus node's indexer two queries and a
@@ -25,6 +27,16 @@ pub struct Budget {
     pub asset: u32,
     /// TCP connections that are opened and closed again.
     pub connect: u32,
+    /// Bytes a day that are fetched of its asset to see how fast it sends; 0: that is not measured. Otherwise at least
+    /// `Budget::THROUGHPUT_MIN`.
+    pub throughput: u64,
+}
+
+impl Budget {
+    /// The smallest budget of throughput that lets a vantage have its turn once a day, over both families.
+    pub const THROUGHPUT_MIN: u64 = 2 * THROUGHPUT_BYTES as u64;
+    /// The largest: 64 GiB, a fifth of what a server of 10 TB a month can send.
+    pub const THROUGHPUT_MAX: u64 = 64 << 30;
 }
 
 impl Default for Pace {
@@ -44,6 +56,7 @@ impl Default for Budget {
             status: 6,
             asset: 12,
             connect: 120,
+            throughput: 0,
         }
     }
 }

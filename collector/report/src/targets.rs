@@ -65,6 +65,8 @@ pub struct TargetLoad {
     pub asset_per_minute: f64,
     /// Connections a minute.
     pub connect_per_minute: f64,
+    /// Bytes a day that are fetched to see how fast it sends; 0: that is not measured.
+    pub throughput_bytes_per_day: u64,
     /// How many probes check it.
     pub vantages: usize,
     /// Between two connect checks by one of them.
@@ -171,6 +173,7 @@ impl TargetLine {
                 "status_per_minute": self.load.status_per_minute,
                 "asset_per_minute": self.load.asset_per_minute,
                 "connect_per_minute": self.load.connect_per_minute,
+                "throughput_bytes_per_day": self.load.throughput_bytes_per_day,
                 "vantages": self.load.vantages,
                 "connect_interval_s": self.load.connect_interval.as_secs_f64(),
             },
@@ -204,6 +207,7 @@ mod tests {
                 status_per_minute: 6.0,
                 asset_per_minute: 3.52,
                 connect_per_minute: 60.0,
+                throughput_bytes_per_day: 0,
                 vantages: 10,
                 connect_interval: Duration::from_secs(10),
             },
@@ -248,7 +252,8 @@ mod tests {
             r#""url":"https://node.example.org/","worker":"ada","place":"Berlin, DE","latitude":52.5,"#,
             r#""longitude":13.4,"country":"DE","network":null,"buckets":["0:0"],"asset":null,"#,
             r#""interval_s":1.5,"paused":true,"lacks_slash":false,"worker_has_probe":false,"#,
-            r#""load":{"status_per_minute":6.0,"asset_per_minute":3.52,"connect_per_minute":60.0,"vantages":10,"#,
+            r#""load":{"status_per_minute":6.0,"asset_per_minute":3.52,"connect_per_minute":60.0,"#,
+            r#""throughput_bytes_per_day":0,"vantages":10,"#,
             r#""connect_interval_s":10.0}}]}"#
         );
         let expected: Value = serde_json::from_str(expected).unwrap();

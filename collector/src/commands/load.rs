@@ -8,6 +8,7 @@ use isochrone_planner::draft::{HostPrefixes, LeftOut, Load, Participant, PlanInp
 use isochrone_planner::pace::Pace;
 use isochrone_planner::plans::PeerAddresses;
 use isochrone_planner::targets::Targets;
+use isochrone_proto::limits::THROUGHPUT_BYTES;
 use isochrone_report::targets::{TargetLoad, calls};
 
 use crate::commands::CommandContext;
@@ -59,8 +60,12 @@ pub(super) fn sentence(load: &Load, is_paused: bool) -> String {
         );
     }
     let interval = Duration::from_millis(load.connect_interval_ms.into());
+    let throughput = match load.throughput > 0.0 {
+        true => format!(" Throughput: {} a day.", bytes(load)),
+        false => String::new(),
+    };
     format!(
-        "Load on {}: {} status, {} asset and {} connect calls a minute, evenly spaced, by {} (each connects every {}).",
+        "Load on {}: {} status, {} asset and {} connect calls a minute, evenly spaced, by {} (each connects every {}).{throughput}",
         load.node,
         calls(load.status),
         calls(load.asset),
@@ -76,9 +81,19 @@ pub(super) fn told(load: &Load) -> TargetLoad {
         status_per_minute: load.status,
         asset_per_minute: load.asset,
         connect_per_minute: load.connect,
+        throughput_bytes_per_day: throughput_bytes(load),
         vantages: load.vantages,
         connect_interval: Duration::from_millis(load.connect_interval_ms.into()),
     }
+}
+
+/// Bytes a day.
+fn throughput_bytes(load: &Load) -> u64 {
+    (load.throughput * f64::from(THROUGHPUT_BYTES)).round() as u64
+}
+
+fn bytes(load: &Load) -> bytesize::ByteSize {
+    bytesize::ByteSize(throughput_bytes(load))
 }
 
 fn probes(count: usize) -> String {
@@ -102,11 +117,14 @@ mod tests {
             status: 6.0,
             asset: 11.96,
             connect: 60.0,
+            throughput: 0.0,
         };
         assert_eq!(
             sentence(&load, false),
             "Load on berlin: 6 status, 12 asset and 60 connect calls a minute, evenly spaced, by 10 probes (each connects every 10s)."
         );
+        load.throughput = 40.0;
+        assert!(sentence(&load, false).ends_with(" Throughput: 320.0 MiB a day."));
         load.vantages = 0;
         assert!(sentence(&load, false).contains("no probe that can check it has joined"));
         assert_eq!(

@@ -219,7 +219,7 @@ fn load_on_a_node_is_told_when_it_is_added_and_listed() {
     let listed: serde_json::Value = serde_json::from_str(&printed).unwrap();
     let expected = serde_json::json!({
         "status_per_minute": 6.0, "asset_per_minute": 12.0, "connect_per_minute": 6.0,
-        "vantages": 1, "connect_interval_s": 10.0,
+        "throughput_bytes_per_day": 0, "vantages": 1, "connect_interval_s": 10.0,
     });
     assert_eq!(listed["nodes"][0]["load"], expected);
     let (_, printed) = said(&context, "target list");

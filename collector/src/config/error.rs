@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use isochrone_planner::pace::Budget;
 use isochrone_web::AccessError;
 
 use super::retention::TOTAL_MIN;
@@ -69,6 +70,16 @@ pub enum WrongValue {
         key: &'static str,
         /// Calls a minute that were asked for.
         value: u32,
+    },
+    /// Bytes a day that no vantage could keep, or too many.
+    #[error(
+        "throughput_bytes_per_day = {value} bytes: use {} to {}, or 0B for none",
+        bytesize::ByteSize(Budget::THROUGHPUT_MIN),
+        bytesize::ByteSize(Budget::THROUGHPUT_MAX)
+    )]
+    Throughput {
+        /// Bytes that were asked for.
+        value: u64,
     },
     /// A time in `[retention]` outside of its bounds.
     #[error(
@@ -153,6 +164,7 @@ impl WrongValue {
         match self {
             Self::Kept { key, .. } | Self::KeptShorter { key, .. } => key,
             Self::Total { .. } => "total",
+            Self::Throughput { .. } => "throughput_bytes_per_day",
             Self::NoListen | Self::ListenTwice { .. } => "listen",
             Self::ExtraRoots(_) => "extra_roots",
             Self::WebToken(_) => "web_token",

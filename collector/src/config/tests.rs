@@ -47,6 +47,7 @@ fn budgets_are_held_to_their_bounds_on_both_sides() {
         status: 1,
         asset: 6_000,
         connect: 60,
+        throughput: 0,
     };
     assert_eq!(config.pace.budget, expected);
     for wrong in [
@@ -56,6 +57,22 @@ fn budgets_are_held_to_their_bounds_on_both_sides() {
     ] {
         let error = parse(wrong).unwrap_err();
         assert!(error.contains(wrong) && error.contains("1 to 6000"), "{error}");
+    }
+}
+
+#[test]
+fn throughput_is_off_and_its_bytes_are_held_to_their_bounds_on_both_sides() {
+    let bytes = |text: &str| parse(text).map(|config| config.pace.budget.throughput);
+    assert_eq!(bytes(""), Ok(0));
+    assert_eq!(bytes("throughput_bytes_per_day = \"0B\""), Ok(0));
+    assert_eq!(bytes("throughput_bytes_per_day = \"16MiB\""), Ok(16 << 20));
+    assert_eq!(bytes("throughput_bytes_per_day = \"64GiB\""), Ok(64 << 30));
+    for wrong in ["16777215B", "68719476737B"] {
+        let error = bytes(&format!("throughput_bytes_per_day = \"{wrong}\"")).unwrap_err();
+        assert!(
+            error.contains("throughput_bytes_per_day") && error.contains("16.0 MiB to 64.0 GiB"),
+            "{error}"
+        );
     }
 }
 

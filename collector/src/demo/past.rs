@@ -130,6 +130,7 @@ fn input(context: &CommandContext) -> PlanInput {
                 status: 2,
                 asset: 2,
                 connect: 3,
+                throughput: 0,
             },
             ..Pace::default()
         },

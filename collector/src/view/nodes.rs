@@ -247,7 +247,7 @@ impl Witness<'_> {
 fn planned(vantage: &Vantage, node: TargetId, of: Family) -> Vec<&Cell> {
     let cells = Check::ALL
         .into_iter()
-        .filter(|check| check.is_endpoint())
+        .filter(|check| check.is_endpoint() && counts_for(*check).is_judged())
         .filter_map(|check| vantage.cell(node, Kind::new(check, of)));
     cells.filter(|cell| cell.planned).collect()
 }

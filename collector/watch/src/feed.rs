@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use isochrone_base::kinds::counts_for;
 use isochrone_base::roster::Roster;
 use isochrone_proto::ids::{PlanVersion, ProbeId};
 use isochrone_proto::kind::{Family, Kind};
@@ -24,7 +25,7 @@ enum Destination {
     Cell(CellId, Kind, Cadence),
     /// An echo to another probe.
     Peer(VantageId, Family),
-    /// It names no target.
+    /// It names no target, or no verdict looks at its kind.
     Nowhere,
 }
 
@@ -125,6 +126,9 @@ fn place(engine: &mut Engine, probe: ProbeId, plan: &Plan, index: u16) -> Destin
     };
     if let TargetAddress::Peer { probe: peer, .. } = target.address {
         return Destination::Peer(engine.vantage(peer), check.kind.family);
+    }
+    if !counts_for(check.kind.check).is_judged() {
+        return Destination::Nowhere;
     }
     let cadence = Cadence::of(check.schedule);
     Destination::Cell(

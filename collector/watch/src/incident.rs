@@ -56,7 +56,7 @@ impl IncidentCheck {
             Check::Status => Some(Self::Status),
             Check::AssetGet => Some(Self::Asset),
             Check::Http => Some(Self::Http),
-            Check::AssetHead | Check::Echo => None,
+            Check::AssetHead | Check::Throughput | Check::Echo => None,
         }
     }
 

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use isochrone_base::kinds::counts_for;
 use isochrone_base::roster::Roster;
 use isochrone_proto::codec;
 use isochrone_proto::ids::ProbeId;
@@ -77,7 +78,7 @@ pub struct SessionFacts {
 /// The open sessions.
 pub type OpenSessions = BTreeMap<ProbeId, SessionFacts>;
 
-/// The longest interval of any check in the newest plans of `probes`.
+/// The longest interval of any check that is judged in the newest plans of `probes`.
 ///
 /// # Errors
 /// When the store failed.
@@ -91,7 +92,9 @@ pub fn longest_interval(
         let Some(Ok(plan)) = plan.map(|signed| codec::decode_plan(&signed.plan)) else {
             continue;
         };
-        let intervals = plan.checks.iter().map(|check| check.schedule.interval_ms());
+        let judged = plan.checks.iter();
+        let judged = judged.filter(|check| counts_for(check.kind.check).is_judged());
+        let intervals = judged.map(|check| check.schedule.interval_ms());
         longest_ms = intervals.max().unwrap_or(0).max(longest_ms);
     }
     Ok(Duration::from_millis(u64::from(longest_ms)))

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use isochrone_proto::kind::{Check as Kind, Family};
+use isochrone_proto::limits::THROUGHPUT_BYTES;
 use isochrone_proto::measurement::{CacheState, FailureCause};
 
 use crate::argus::{ArgusStatus, AssetId, DataSource};
@@ -68,6 +69,13 @@ pub enum Check {
         /// How many bytes are asked for and at most read.
         first: ByteCount,
     },
+    /// GET of an asset's first 8 MiB, read only where the node has it in its cache: how fast the node sends.
+    Throughput {
+        /// The node's base URL.
+        base: EndpointUrl,
+        /// The object.
+        asset: AssetId,
+    },
 }
 
 impl Check {
@@ -78,6 +86,16 @@ impl Check {
             Self::ArgusStatus { .. } => Kind::Status,
             Self::AssetHead { .. } => Kind::AssetHead,
             Self::AssetGet { .. } => Kind::AssetGet,
+            Self::Throughput { .. } => Kind::Throughput,
+        }
+    }
+
+    /// How many of an asset's first bytes it asks for; `None` where it asks for no range.
+    pub(crate) fn range(&self) -> Option<ByteCount> {
+        match self {
+            Self::AssetGet { first, .. } => Some(*first),
+            Self::Throughput { .. } => Some(ByteCount::THROUGHPUT),
+            Self::Http { .. } | Self::ArgusStatus { .. } | Self::AssetHead { .. } => None,
         }
     }
 
@@ -85,7 +103,10 @@ impl Check {
     pub(crate) fn planned_url(&self) -> &EndpointUrl {
         match self {
             Self::Http { url } => url,
-            Self::ArgusStatus { base } | Self::AssetHead { base, .. } | Self::AssetGet { base, .. } => base,
+            Self::ArgusStatus { base }
+            | Self::AssetHead { base, .. }
+            | Self::AssetGet { base, .. }
+            | Self::Throughput { base, .. } => base,
         }
     }
 }
@@ -96,7 +117,9 @@ pub struct ByteCount(u32);
 
 impl ByteCount {
     /// The ceiling, 8 MiB: checks are to stay a small part of a node's traffic.
-    pub const MAX: u32 = 8 << 20;
+    pub const MAX: u32 = THROUGHPUT_BYTES;
+    /// What a throughput check asks for.
+    pub(crate) const THROUGHPUT: Self = Self(THROUGHPUT_BYTES);
     /// What an asset GET asks for unless the plan says otherwise: 64 KiB (`bytes=0-65535`).
     pub const ASSET_DEFAULT: Self = Self(65_536);
 

@@ -35,9 +35,9 @@ impl<'a> Run<'a> {
         let url = match &request.check {
             Check::Http { url } => url.clone(),
             Check::ArgusStatus { base } => base.join(argus::STATUS_PATH),
-            Check::AssetHead { base, asset } | Check::AssetGet { base, asset, .. } => {
-                base.join(&asset.path())
-            }
+            Check::AssetHead { base, asset }
+            | Check::AssetGet { base, asset, .. }
+            | Check::Throughput { base, asset } => base.join(&asset.path()),
         };
         Self {
             prober,
@@ -135,7 +135,7 @@ impl<'a> Run<'a> {
             .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))
             .header(CACHE_CONTROL, HeaderValue::from_static("no-cache"))
             .header(CONNECTION, HeaderValue::from_static("close"));
-        if let Check::AssetGet { first, .. } = &self.request.check {
+        if let Some(first) = self.request.check.range() {
             request = request.header(RANGE, format!("bytes=0-{}", first.get() - 1));
         }
         request.body(Empty::new()).map_err(|error| {

@@ -6,6 +6,7 @@ mod healthy;
 mod phases;
 mod secured;
 mod sockets;
+mod throughput;
 mod trickles;
 
 use std::net::{IpAddr, SocketAddr};
@@ -89,6 +90,16 @@ fn asset_get(first: u32) -> CheckRequest {
             base: base(),
             asset: crate::argus::AssetId::new(1343),
             first,
+        },
+        Family::V4,
+    )
+}
+
+fn throughput() -> CheckRequest {
+    CheckRequest::new(
+        Check::Throughput {
+            base: base(),
+            asset: crate::argus::AssetId::new(1343),
         },
         Family::V4,
     )

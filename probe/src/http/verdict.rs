@@ -8,7 +8,7 @@ use crate::argus::{
     self, ArgusStatus, BadStatusBody, ContentRange, DataSource, cache_state, content_length,
     is_asset_controller,
 };
-use crate::http::check::{AbsenceReason, AnswerKind, Check, Limits};
+use crate::http::check::{AbsenceReason, AnswerKind, ByteCount, Check, Limits};
 use crate::http::exchange::BodyRead;
 use crate::reach::{Broken, ErrorText};
 
@@ -53,6 +53,14 @@ pub(crate) fn plan(check: &Check, status: u16, headers: &HeaderMap, limits: &Lim
             cap: u64::from(first.get()),
             keep: 0,
         },
+        // What the node has to fetch first comes as fast as its source.
+        Check::Throughput { .. } => Plan::Capped {
+            cap: match cache_state(headers) {
+                CacheState::Hit => u64::from(ByteCount::THROUGHPUT.get()),
+                CacheState::Absent | CacheState::Pending | CacheState::Miss => 0,
+            },
+            keep: 0,
+        },
     }
 }
 
@@ -90,13 +98,34 @@ pub(crate) fn judge(
             }
             Ok(Verdict::Good(asset(headers, size)))
         }
+        Check::Throughput { .. } => throughput(status, headers, body),
     }
+}
+
+/// A range that was cut short, by the object's own size too, says nothing of the pace.
+fn throughput(status: u16, headers: &HeaderMap, body: &BodyRead) -> Result<Verdict, Broken> {
+    check_argus(headers)?;
+    if cache_state(headers) != CacheState::Hit {
+        return Ok(Verdict::Good(asset(headers, None)));
+    }
+    let asked = u64::from(ByteCount::THROUGHPUT.get());
+    let size = check_range(status, headers, body, asked)?;
+    if body.bytes < asked {
+        let text = format!(
+            "{} bytes came; a throughput is measured over {asked}, of a larger object",
+            body.bytes
+        );
+        return Err(Broken::new(FailureCause::BodyTooShort, ErrorText::new(&text)));
+    }
+    Ok(Verdict::Good(asset(headers, size)))
 }
 
 /// `x-cache` where it counts: 416 and 500 can carry it too.
 pub(crate) fn counted_cache(check: &Check, status: u16, headers: &HeaderMap) -> CacheState {
     match check {
-        Check::AssetHead { .. } | Check::AssetGet { .. } if matches!(status, 200 | 206 | 304) => {
+        Check::AssetHead { .. } | Check::AssetGet { .. } | Check::Throughput { .. }
+            if matches!(status, 200 | 206 | 304) =>
+        {
             cache_state(headers)
         }
         _ => CacheState::Absent,
@@ -107,7 +136,7 @@ fn is_good(check: &Check, status: u16) -> bool {
     match check {
         Check::Http { .. } => (200..300).contains(&status),
         Check::ArgusStatus { .. } | Check::AssetHead { .. } => status == 200,
-        Check::AssetGet { .. } => matches!(status, 200 | 206),
+        Check::AssetGet { .. } | Check::Throughput { .. } => matches!(status, 200 | 206),
     }
 }
 
@@ -181,7 +210,7 @@ fn refusal(check: &Check, status: u16, headers: &HeaderMap, body: &BodyRead) -> 
             ErrorText::new(&format!("{status} to {to}")),
         ));
     }
-    let is_asset = matches!(check, Check::AssetHead { .. } | Check::AssetGet { .. });
+    let is_asset = check.kind().is_asset();
     let message = argus::refusal_message(&body.kept);
     let reason = match status {
         404 => Some(AbsenceReason::NotFound),

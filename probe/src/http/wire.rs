@@ -64,6 +64,10 @@ impl CheckRequest {
                 asset: object()?,
                 first: ByteCount::ASSET_DEFAULT,
             },
+            PlannedKind::Throughput => Check::Throughput {
+                base: base()?,
+                asset: object()?,
+            },
         };
         let default = Timeouts::default_of(&check);
         let timeouts = Timeouts {

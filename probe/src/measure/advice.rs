@@ -77,7 +77,7 @@ fn advice_on_failure(cause: FailureCause, address: Option<IpAddr>) -> Cow<'stati
         Is::BadHttp => "is it the right port and scheme?",
         Is::HeaderTooLarge => "cookies that grew, or a proxy that adds headers",
         Is::BodyTooLarge => "the answer is larger than any node's; another server may answer",
-        Is::BodyTooShort => "the answer broke off before its end",
+        Is::BodyTooShort => "the answer ended before all that was asked for had come",
         Is::BadStatus | Is::NotFound | Is::Misdirected => {
             "the server answered, but not with what was asked for"
         }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use isochrone_proto::kind::Kind;
+use isochrone_proto::kind::{Check, Kind};
 use serde_json::{Value, json};
 
 use super::Report;
@@ -69,7 +69,12 @@ fn check(out: &mut String, steps: Steps, kind: Kind, report: &Report) {
         .map_or_else(String::new, |address| format!("  {address}"));
     let head = format!("{kind}{at}");
     match report {
-        Report::Request(report) => request(out, steps, &head, report),
+        Report::Request(report) => {
+            request(out, steps, &head, report);
+            if kind.check == Check::Throughput && report.outcome.answer().is_some() {
+                throughput(out, report);
+            }
+        }
         Report::Connect(report) => connection(out, steps, &head, report),
     }
     if report.is_reached() {
@@ -108,6 +113,22 @@ fn request(out: &mut String, steps: Steps, head: &str, report: &CheckReport) {
             );
         }
         CheckOutcome::Failed(failure) => failed(out, head, failure, report.address),
+    }
+}
+
+/// How fast the object came.
+fn throughput(out: &mut String, report: &CheckReport) {
+    match report.to_outcome().mbps(Check::Throughput) {
+        Some(mbps) => line(
+            out,
+            format_args!("  {mbps:.1} Mbps from the first byte of the object to the last"),
+        ),
+        None => line(
+            out,
+            format_args!(
+                "  no throughput: the node does not have the object in its cache; ask again once it has"
+            ),
+        ),
     }
 }
 
@@ -273,6 +294,9 @@ fn check_json(steps: Steps, kind: Kind, report: &Report) -> Value {
             Err(failure) => failed_json(failure),
         },
     };
+    if let (Check::Throughput, Report::Request(report)) = (kind.check, report) {
+        value["mbps"] = json!(report.to_outcome().mbps(kind.check));
+    }
     if let (Some(value), Value::Object(details)) = (value.as_object_mut(), details) {
         value.extend(details);
     }

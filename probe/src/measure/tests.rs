@@ -50,12 +50,45 @@ async fn node() -> (String, JoinSet<()>) {
                 "/distributor/api/v1/status" => format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{status}", status.len()),
                 "/distributor/api/v1/assets/1" if request.starts_with("HEAD") => "HTTP/1.1 200 OK\r\nx-cache: hit\r\ncontent-length: 5\r\n\r\n".to_owned(),
                 "/distributor/api/v1/assets/1" => "HTTP/1.1 206 X\r\nx-cache: hit\r\nx-data-source: local\r\ncontent-range: bytes 0-4/5\r\ncontent-length: 5\r\n\r\nhello".to_owned(),
+                "/distributor/api/v1/assets/8" if request.starts_with("HEAD") => "HTTP/1.1 200 OK\r\nx-cache: hit\r\ncontent-length: 9000000\r\n\r\n".to_owned(),
+                "/distributor/api/v1/assets/8" => {
+                    let range = request.split("bytes=0-").nth(1).unwrap();
+                    let bytes = range.split('\r').next().unwrap().parse::<usize>().unwrap() + 1;
+                    let head = format!("HTTP/1.1 206 X\r\nx-cache: hit\r\ncontent-range: bytes 0-{}/9000000\r\ncontent-length: {bytes}\r\n\r\n", bytes - 1);
+                    head + &"x".repeat(bytes)
+                }
                 _ => format!("HTTP/1.1 404 X\r\ntiming-allow-origin: *\r\ncontent-length: {}\r\n\r\n{}", missing.len(), if request.starts_with("HEAD") { "" } else { missing }),
             };
             stream.write_all(answer.as_bytes()).await.unwrap();
         }
     });
     (url, tasks)
+}
+
+#[tokio::test]
+async fn throughput_is_asked_for_by_name_and_told_in_megabits() {
+    let (url, _tasks) = node().await;
+    let asked = format!("{url} --asset 8 --throughput --allow-private 127.0.0.0/8");
+    let measured = run(&asked).await;
+    let (kind, _) = measured.checks().last().unwrap();
+    assert_eq!(kind.to_string(), "throughput4");
+    let text = measured.print(MeasureFormat::Text);
+    assert!(text.contains(" Mbps from the first byte"), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&measured.print(MeasureFormat::Json)).unwrap();
+    assert!(json["checks"][3]["mbps"].as_f64().unwrap() > 1.0, "{json}");
+    assert!(json["checks"][2].get("mbps").is_none(), "{json}");
+
+    let small = run(&asked.replace("--asset 8", "--asset 1")).await;
+    assert!(!small.works());
+    let text = small.print(MeasureFormat::Text);
+    assert!(
+        text.contains("5 bytes came") && text.contains("larger object"),
+        "{text}"
+    );
+    assert!(
+        Command::try_parse_from(["measure", "u", "--throughput"]).is_err(),
+        "of no object"
+    );
 }
 
 #[tokio::test]

@@ -1,10 +1,16 @@
-//! `asset-head` and `asset-get`: whether a node serves an object. Their runs have the outcome of [`super::http`].
+//! `asset-head` and `asset-get`: whether a node serves an object; `throughput`: how fast. Their runs have the outcome of
+//! [`super::http`].
 
 use super::{Facts, Layout, TargetKind};
-use crate::limits::ENDPOINT_INTERVAL_MIN_MS;
+use crate::limits::{ENDPOINT_INTERVAL_MIN_MS, THROUGHPUT_INTERVAL_MIN_MS, TIMEOUT_MAX_MS};
 
 pub(super) const HEAD_FACTS: Facts = facts("asset-head");
 pub(super) const GET_FACTS: Facts = facts("asset-get");
+pub(super) const THROUGHPUT_FACTS: Facts = Facts {
+    interval_min_ms: THROUGHPUT_INTERVAL_MIN_MS,
+    timeout_ms: TIMEOUT_MAX_MS, // ends for whoever gets 1.2 Mbps
+    ..facts("throughput")
+};
 
 const fn facts(word: &'static str) -> Facts {
     Facts {

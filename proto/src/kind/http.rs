@@ -5,10 +5,10 @@ mod columns;
 use std::net::IpAddr;
 
 pub(crate) use self::columns::EndpointColumns;
-use super::{Facts, Layout, TargetKind};
+use super::{Check, Facts, Layout, TargetKind};
 use crate::coded::coded;
 use crate::failure::{FailureCause, Phase, SendFailure};
-use crate::limits::ENDPOINT_INTERVAL_MIN_MS;
+use crate::limits::{ENDPOINT_INTERVAL_MIN_MS, THROUGHPUT_BYTES};
 use crate::units::Micros;
 
 pub(super) const FACTS: Facts = Facts {
@@ -35,6 +35,22 @@ pub struct EndpointOutcome {
 }
 
 impl EndpointOutcome {
+    /// How fast the node sent, in megabits a second: of a run of [`Check::Throughput`] that the node answered from its
+    /// cache, from the first byte to the last. `None` for every other one: a range that is shorter ends while TCP still
+    /// looks for the way's pace, and what the node has to fetch first comes as fast as its source.
+    #[must_use]
+    pub fn mbps(&self, check: Check) -> Option<f64> {
+        let EndpointResult::Ok {
+            phases, body_bytes, ..
+        } = &self.result
+        else {
+            return None;
+        };
+        let is_whole = *body_bytes >= THROUGHPUT_BYTES && phases.transfer.get() > 0;
+        let counts = check == Check::Throughput && self.cache == CacheState::Hit && is_whole;
+        counts.then(|| f64::from(*body_bytes) * 8.0 / f64::from(phases.transfer.get()))
+    }
+
     /// A run that ended before an address was dialled.
     #[must_use]
     pub(crate) fn undialled(result: EndpointResult) -> Self {
@@ -120,5 +136,42 @@ coded! {
         Pending = 2 "pending",
         /// The node started fetching it: the first byte measures its source.
         Miss = 3 "miss",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn throughput_is_told_of_whole_ranges_from_the_cache_alone() {
+        let run = |cache, body_bytes, transfer_us| EndpointOutcome {
+            http_status: Some(206),
+            cache,
+            ..EndpointOutcome::undialled(EndpointResult::Ok {
+                phases: Phases {
+                    connect: Micros::new(30_000).expect("within bounds"),
+                    transfer: Micros::new(transfer_us).expect("within bounds"),
+                    ..Phases::default()
+                },
+                body_bytes,
+                node_uptime_s: None,
+                node_version: String::new(),
+            })
+        };
+        let whole = run(CacheState::Hit, THROUGHPUT_BYTES, 3_355_443);
+        let mbps = whole.mbps(Check::Throughput).expect("a whole range");
+        assert!((mbps - 20.0).abs() < 1e-5, "{mbps}");
+        assert_eq!(whole.mbps(Check::AssetGet), None);
+        for none in [
+            run(CacheState::Miss, THROUGHPUT_BYTES, 3_355_443),
+            run(CacheState::Pending, THROUGHPUT_BYTES, 3_355_443),
+            run(CacheState::Absent, THROUGHPUT_BYTES, 3_355_443),
+            run(CacheState::Hit, THROUGHPUT_BYTES - 1, 3_355_443),
+            run(CacheState::Hit, THROUGHPUT_BYTES, 0),
+            EndpointOutcome::undialled(EndpointResult::Unsent(SendFailure::Local)),
+        ] {
+            assert_eq!(none.mbps(Check::Throughput), None, "{none:?}");
+        }
     }
 }

@@ -105,13 +105,16 @@ fn bounds_hold_from_both_sides() {
 }
 
 #[test]
-fn floors_are_100_ms_for_echo_and_a_second_for_endpoints() {
+fn floors_are_100_ms_for_echo_a_second_for_endpoints_and_six_hours_for_throughput() {
     let every = |interval_ms| Schedule::new(interval_ms, 0, 1).expect("within bounds");
     assert!(every(100).respects_floor(Check::Echo));
-    for check in &Check::ALL[1..] {
+    for check in &Check::ALL[1..6] {
         assert!(!every(999).respects_floor(*check));
         assert!(every(1_000).respects_floor(*check));
     }
+    assert_eq!(Check::ALL[6], Check::Throughput);
+    assert!(!every(21_599_999).respects_floor(Check::Throughput));
+    assert!(every(21_600_000).respects_floor(Check::Throughput));
 }
 
 #[test]

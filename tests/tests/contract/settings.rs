@@ -18,6 +18,7 @@ echo_interval = "5s"
 status_per_minute = 3
 asset_per_minute = 6
 connect_per_minute = 60
+throughput_bytes_per_day = "320MiB"
 plan_lifetime = "1day"
 disk_reserve = "2MiB"
 coverage_target_ms = 80

@@ -102,6 +102,15 @@ fn every_kind_counts_for_something() {
 }
 
 #[test]
+fn how_fast_a_node_sends_is_judged_by_nothing() {
+    let unjudged = Check::ALL
+        .into_iter()
+        .filter(|check| !counts_for(*check).is_judged());
+    assert_eq!(unjudged.collect::<Vec<_>>(), [Check::Throughput]);
+    assert!(!CountsFor::Nothing.is_judged());
+}
+
+#[test]
 fn run_of_a_connection_says_what_a_request_would_but_has_no_first_byte() {
     let outcome = connected();
     let run = EndpointRun::of(Check::Connect, &outcome).unwrap();

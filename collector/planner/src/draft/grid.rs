@@ -10,7 +10,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use isochrone_proto::kind::{Check, Family, Kind};
-use isochrone_proto::limits::{ENDPOINT_INTERVAL_MIN_MS, INTERVAL_MAX_MS};
+use isochrone_proto::limits::{
+    ENDPOINT_INTERVAL_MIN_MS, INTERVAL_MAX_MS, THROUGHPUT_BYTES, THROUGHPUT_INTERVAL_MIN_MS,
+};
 use isochrone_proto::schedule::Schedule;
 use isochrone_proto::units::UnixMillis;
 
@@ -24,6 +26,7 @@ const SEATS_MIN: u32 = 4;
 /// An asset that is downloaded again at each GET is asked for so many times less often.
 const DOWNLOADS_SLOWER: u32 = 4;
 const MINUTE_MS: u32 = 60_000;
+const DAY_MS: u32 = 86_400_000;
 
 /// When whose turn it is to ask a node.
 pub(super) struct Grid<'a> {
@@ -39,6 +42,8 @@ struct Round {
     checks: &'static [Check],
     /// Between two turns.
     step_ms: u32,
+    /// Between two turns of one vantage at least.
+    floor_ms: u32,
 }
 
 /// What the checks of a node cost it.
@@ -56,6 +61,8 @@ pub struct Load {
     pub asset: f64,
     /// Connect checks a minute.
     pub connect: f64,
+    /// Throughput checks a day, over every family.
+    pub throughput: f64,
 }
 
 impl<'a> Grid<'a> {
@@ -69,17 +76,9 @@ impl<'a> Grid<'a> {
         let seats = u32::try_from(within).unwrap_or(u32::MAX).max(SEATS_MIN);
         let needed_ms = (u64::from(seats) * u64::from(per_seat_ms)).div_ceil(u64::from(pace.budget.connect));
         let connect_ms = asked_ms.max(u32::try_from(needed_ms).unwrap_or(INTERVAL_MAX_MS));
-        let rounds = rounds_of(node, &pace.budget).map(|(checks, budget)| {
-            let calls = checks.len() as u32 * families;
-            let slower = if downloads && checks[0].is_asset() {
-                DOWNLOADS_SLOWER
-            } else {
-                1
-            };
-            Round {
-                checks,
-                step_ms: stretched((MINUTE_MS * calls).div_ceil(budget) * slower, factor),
-            }
+        let rounds = rounds_of(node, &pace.budget, downloads).map(|round| Round {
+            step_ms: stretched(round.step_ms, factor),
+            ..round
         });
         Self {
             node,
@@ -104,17 +103,17 @@ impl<'a> Grid<'a> {
     pub(super) fn load(&self, vantages: usize) -> Load {
         let per_minute = |interval_ms: u32| f64::from(MINUTE_MS) / f64::from(interval_ms);
         let families = self.node.families.len() as f64;
-        let (mut status, mut asset) = (0.0, 0.0);
+        let (mut status, mut asset, mut throughput) = (0.0, 0.0, 0.0);
         for round in &self.rounds {
             let seats = (0..vantages as u32).filter_map(|seat| round.share(seat, vantages));
             let turns: f64 = seats
                 .map(|points| per_minute(points.saturating_mul(round.step_ms)))
                 .sum();
             let calls = turns * round.checks.len() as f64 * families;
-            if round.checks[0].is_asset() {
-                asset += calls;
-            } else {
-                status += calls;
+            match round.checks[0] {
+                Check::Throughput => throughput += calls * f64::from(DAY_MS / MINUTE_MS),
+                check if check.is_asset() => asset += calls,
+                _ => status += calls,
             }
         }
         Load {
@@ -124,6 +123,7 @@ impl<'a> Grid<'a> {
             status,
             asset,
             connect: vantages as f64 * families * per_minute(self.connect_ms),
+            throughput,
         }
     }
 
@@ -221,23 +221,41 @@ impl Round {
         let half = 1 << vantages.ilog2();
         let is_halved = seat >= half || seat < vantages - half;
         let share = if is_halved { 2 * half } else { half };
-        let floor = ENDPOINT_INTERVAL_MIN_MS
-            .div_ceil(self.step_ms)
-            .next_power_of_two();
+        let floor = self.floor_ms.div_ceil(self.step_ms).next_power_of_two();
         Some(share.max(floor))
     }
 }
 
-/// What is asked of a node besides connecting, and how often a minute.
-fn rounds_of(node: &Node, budget: &Budget) -> impl Iterator<Item = (&'static [Check], u32)> {
-    const ASSET: &[Check] = &[Check::AssetHead, Check::AssetGet];
+/// What is asked of a node besides connecting, and how often. How fast it sends is not measured where its asset is
+/// downloaded again each time: that would be its source's pace.
+fn rounds_of(node: &Node, budget: &Budget, downloads: bool) -> impl Iterator<Item = Round> {
+    let families = node.families.len() as u32;
+    let per_minute = |checks: &'static [Check], budget: u32, slower: u32| Round {
+        checks,
+        step_ms: (MINUTE_MS * checks.len() as u32 * families).div_ceil(budget) * slower,
+        floor_ms: ENDPOINT_INTERVAL_MIN_MS,
+    };
     let page: &[Check] = match node.kind {
         NodeKind::Argus => &[Check::Status],
         NodeKind::Http => &[Check::Http],
     };
+    let slower = if downloads { DOWNLOADS_SLOWER } else { 1 };
     let has_asset = node.kind == NodeKind::Argus && node.asset.is_some();
-    let asset = has_asset.then_some((ASSET, budget.asset));
-    [(page, budget.status)].into_iter().chain(asset)
+    let asset = has_asset.then(|| per_minute(&[Check::AssetHead, Check::AssetGet], budget.asset, slower));
+    let is_asked = has_asset && !downloads && budget.throughput > 0;
+    let throughput = is_asked.then(|| Round {
+        checks: &[Check::Throughput],
+        step_ms: throughput_step_ms(families, budget.throughput),
+        floor_ms: THROUGHPUT_INTERVAL_MIN_MS * families, // four times a day, whatever the family
+    });
+    let page = per_minute(page, budget.status, 1);
+    [page].into_iter().chain(asset).chain(throughput)
+}
+
+/// Between two turns, each a range over every family: as many whole ones as any day's bytes allow.
+fn throughput_step_ms(families: u32, bytes_a_day: u64) -> u32 {
+    let turns = bytes_a_day / (u64::from(THROUGHPUT_BYTES) * u64::from(families));
+    DAY_MS.div_ceil(u32::try_from(turns).unwrap_or(u32::MAX).max(1))
 }
 
 fn line(check: Check, family: Family, interval_ms: u32, offset_ms: u64) -> (Kind, Schedule) {

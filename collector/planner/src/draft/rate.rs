@@ -72,7 +72,7 @@ pub(super) fn of_nodes(input: &PlanInput) -> Vec<Option<Stretch>> {
     let rate = |node: &Node| {
         let grid = input.grid(node, 1.0);
         let load = grid.load(input.vantages_of(node, &grid));
-        (load.status + load.asset + load.connect) / 60.0
+        (load.status + load.asset + load.connect) / 60.0 + load.throughput / 86_400.0
     };
     let rates: Vec<f64> = input.nodes.iter().map(rate).collect();
     let (mut hosts, mut prefixes) = (HashMap::<&str, f64>::new(), HashMap::<CountedFor<'_>, f64>::new());

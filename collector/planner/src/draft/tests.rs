@@ -91,6 +91,7 @@ fn input(probes: u64, nodes: Vec<Node>) -> PlanInput {
                 status: 6,
                 asset: 12,
                 connect: 120,
+                throughput: 0,
             },
             ..Pace::default()
         },

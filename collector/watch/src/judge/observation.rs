@@ -13,7 +13,7 @@ pub(super) const fn service_of(check: Check) -> Option<Service> {
     match check {
         Check::Status | Check::Http => Some(Service::Status),
         Check::AssetGet => Some(Service::Asset),
-        Check::Connect | Check::AssetHead | Check::Echo => None,
+        Check::Connect | Check::AssetHead | Check::Throughput | Check::Echo => None,
     }
 }
 

@@ -77,7 +77,7 @@ impl Engine {
         let rank = |kind: Kind| match kind.check {
             Check::Connect => 0,
             Check::Status | Check::Http => 1,
-            Check::AssetHead | Check::AssetGet | Check::Echo => 2,
+            Check::AssetHead | Check::AssetGet | Check::Throughput | Check::Echo => 2,
         };
         let new = rank(cell.kind);
         if new == 2 {

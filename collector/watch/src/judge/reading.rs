@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use isochrone_base::kinds::{Ended, EndpointRun, Finding};
+use isochrone_base::kinds::{Ended, EndpointRun, Finding, counts_for};
 use isochrone_proto::kind::{Check, Kind};
 use isochrone_proto::measurement::{
     ConnectOutcome, ConnectResult, EndpointOutcome, EndpointResult, FailureCause, Outcome, Phase, SendFailure,
@@ -28,10 +28,13 @@ impl Cadence {
 }
 
 impl<'a> Observation<'a> {
-    /// What the run of a slot says; `None` for an echo, which judges no node. A run stands at its slot: the jitter of
-    /// its start is nobody's.
+    /// What the run of a slot says; `None` for an echo, which judges no node, and for kinds that no verdict looks at. A
+    /// run stands at its slot: the jitter of its start is nobody's.
     #[must_use]
     pub fn of(kind: Kind, slot: UnixMillis, outcome: &'a Outcome) -> Option<Self> {
+        if !counts_for(kind.check).is_judged() {
+            return None;
+        }
         let run = EndpointRun::of(kind.check, outcome)?;
         let said = Said {
             word: word(kind.check, &run),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use isochrone_proto::limits::{CONTROL_BYTES_MAX, PLAN_CHECKS_MAX};
+use isochrone_proto::limits::{CONTROL_BYTES_MAX, PLAN_CHECKS_MAX, THROUGHPUT_BYTES};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
@@ -19,11 +19,13 @@ enum Part {
     Status,
     Asset,
     Connect,
+    Throughput,
 }
 
 fn part_of(kind: Kind) -> Part {
     match kind.check {
         Check::Status | Check::Http => Part::Status,
+        Check::Throughput => Part::Throughput,
         check if check.is_asset() => Part::Asset,
         _ => Part::Connect,
     }
@@ -86,6 +88,7 @@ fn most_of(budget: &Budget, part: Part) -> u32 {
         Part::Status => budget.status,
         Part::Asset => budget.asset,
         Part::Connect => budget.connect,
+        Part::Throughput => 0, // its budget is a day's
     }
 }
 
@@ -149,6 +152,7 @@ fn calls_keep_any_budget_while_probes_come_and_go() {
             status: random.random_range(1..=20),
             asset: random.random_range(1..=40),
             connect: random.random_range(1..=400),
+            throughput: 0,
         };
         input.nodes[0].interval = Some(std::time::Duration::from_secs(random.random_range(1..60)));
         let (mut seats, mut next) = (Seats::default(), 1_000);
@@ -185,6 +189,115 @@ fn budgets_are_used_up_by_two_families() {
         "{load:?}"
     );
     assert_eq!((load.vantages, load.connect_interval_ms), (10, 10_000));
+}
+
+const DAY_MS: u64 = 86_400_000;
+
+/// The throughput checks of four days, each with who runs it, in order.
+fn throughput(seated: &Seated) -> Vec<(u64, ProbeId)> {
+    let mut runs = Vec::new();
+    for (probe, checks) in seated {
+        let checks = checks
+            .iter()
+            .filter(|(kind, _)| part_of(*kind) == Part::Throughput);
+        for (_, schedule) in checks {
+            let mut slot = schedule.first_from(UnixMillis(100 * DAY_MS));
+            while slot < UnixMillis(104 * DAY_MS) {
+                runs.push((slot.0, *probe));
+                slot = schedule.after(slot);
+            }
+        }
+    }
+    runs.sort_unstable();
+    runs
+}
+
+/// The most of `runs` that any day holds, wherever it begins.
+fn most_a_day(runs: &[u64]) -> u64 {
+    let within = |(place, first): (usize, &u64)| runs[place..].partition_point(|run| *run < first + DAY_MS);
+    runs.iter().enumerate().map(within).max().unwrap_or(0) as u64
+}
+
+#[test]
+fn throughput_is_not_planned_unless_its_budget_says_so() {
+    let input = input(10, vec![over("berlin", "46")]);
+    assert_eq!(throughput(&checks_of(&drafted(&input).drafts, "berlin")), []);
+    assert!(input.loads()[0].throughput.abs() < 1e-9);
+}
+
+/// Both sides: no day costs more bytes than the budget, no vantage asks more than four times, and the budget is used up
+/// as far as the vantages may.
+#[test]
+fn throughput_keeps_its_budget_of_bytes_and_uses_it_up() {
+    let bytes = u64::from(THROUGHPUT_BYTES);
+    for families in ["4", "46"] {
+        for probes in [1, 2, 3, 7, 10, 16, 33] {
+            for mebibytes in [16, 24, 40, 100, 320, 512, 1_000, 65_536] {
+                let mut input = input(probes, vec![over("berlin", families)]);
+                let budget = mebibytes << 20;
+                input.pace.budget.throughput = budget;
+                let (_, seated) = seated_in(&input, &Seats::default());
+                let runs = throughput(&seated);
+                let case = format!("{probes} probes over {families}, {mebibytes} MiB a day");
+                let slots: Vec<u64> = runs.iter().map(|(slot, _)| *slot).collect();
+                let most = most_a_day(&slots);
+                assert!(most * bytes <= budget, "{case}: {most} runs in a day");
+                for probe in seated.keys() {
+                    let own = runs.iter().filter(|(_, of)| of == probe);
+                    let own = most_a_day(&own.map(|(slot, _)| *slot).collect::<Vec<_>>());
+                    assert!(own <= 4, "{case}: {own} by one vantage");
+                }
+                // turns are halved to keep the floor, so a vantage has at least two of its four a day
+                let turn = families.len() as u64;
+                let affordable = (budget / (bytes * turn) * turn).min(2 * (seated.len() as u64));
+                let planned = slots.len() as u64 / 4;
+                assert!(
+                    planned + turn >= affordable,
+                    "{case}: {planned} of {affordable} a day"
+                );
+                let load = input.loads().remove(0).throughput;
+                let apart = (load * 4.0 - slots.len() as f64).abs();
+                let ends = turn * seated.len() as u64; // a run more or less of each in four days
+                assert!(apart <= ends as f64, "{case}: {load}");
+            }
+        }
+    }
+}
+
+#[test]
+fn pace_of_a_source_is_not_measured_for_the_nodes() {
+    let mut page = over("lima", "4");
+    page.kind = NodeKind::Http;
+    let mut bare = over("rome", "4");
+    bare.asset = None;
+    let mut input = input(10, vec![over("berlin", "4"), over("oslo", "4"), page, bare]);
+    input.pace.budget.throughput = 512 << 20;
+    input.downloads.insert("berlin".to_owned());
+    let drafts = drafted(&input).drafts;
+    let runs = |node: &str| throughput(&checks_of(&drafts, node)).len();
+    assert_eq!(runs("oslo"), 4 * 4 * 10, "four times a day by each");
+    assert_eq!(
+        (runs("berlin"), runs("lima"), runs("rome")),
+        (0, 0, 0),
+        "downloaded each time, a plain web server, no asset"
+    );
+}
+
+/// What is asked besides stays as it was.
+#[test]
+fn throughput_moves_no_other_check() {
+    let mut input = input(9, vec![over("berlin", "46")]);
+    let before = drafted(&input);
+    input.pace.budget.throughput = 512 << 20;
+    let after = input.draft(&before.seats);
+    assert_eq!(before.seats, after.seats);
+    let mut seated = checks_of(&after.drafts, "berlin");
+    for checks in seated.values_mut() {
+        checks.retain(|(kind, _)| part_of(*kind) != Part::Throughput);
+    }
+    assert_eq!(seated, checks_of(&before.drafts, "berlin"));
+    let found = input.seats_in(after.drafts.iter().map(|(probe, draft)| (*probe, draft)));
+    assert_eq!(found, after.seats);
 }
 
 #[test]
@@ -416,6 +529,7 @@ fn many_slow_addresses_stay_below_what_a_probe_runs_a_second() {
         status: 60,
         asset: 120,
         connect: 600,
+        throughput: 0,
     };
     let Drafted { drafts, limits, .. } = drafted(&input);
     assert_eq!(plan_of(drafts[0].1.clone()).check(), Ok(()));
