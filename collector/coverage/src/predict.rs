@@ -7,6 +7,7 @@
 
 mod areas;
 mod build;
+mod countries;
 mod curve;
 mod draws;
 mod field;
@@ -20,6 +21,8 @@ mod update;
 
 use std::sync::Arc;
 
+use build::LeftOut;
+pub(crate) use countries::{KnownCountry, country_at};
 pub use draws::Draws;
 use field::{Axis, Field};
 pub use intervals::{COVERED, LEAST_GROUPS};
@@ -204,6 +207,11 @@ impl Point {
     /// How much of its variance is open.
     pub(super) fn open(&self) -> f64 {
         self.open
+    }
+
+    /// Whether it lies within [`REACH_KM`] of a site that was measured.
+    pub(crate) fn is_in_reach(&self) -> bool {
+        self.nearest_km <= REACH_KM
     }
 }
 

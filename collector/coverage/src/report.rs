@@ -22,6 +22,7 @@ mod split;
 mod sum;
 mod top;
 mod trend;
+mod trust;
 
 use build::Ground;
 pub use build::ReportError;
@@ -30,7 +31,8 @@ pub use depth::{Aim, Backup, ByKilometres, Depth, Detour, Half, TargetShare, Tre
 pub use offsets::{OffsetError, Offsets};
 pub use options::Options;
 pub use prediction::{
-    ClassPrediction, Forecast, MeanTime, Method, PredictedCell, PredictedTime, RegionPrediction, WhyNot,
+    ClassPrediction, Forecast, MeanTime, Method, PredictedCell, PredictedTime, RegionPrediction, Unseen,
+    WhyNot, Widened,
 };
 pub use top::{Meets, TopCountries, TopCountry, TopVerdict};
 

@@ -54,13 +54,30 @@ impl Ground {
         })
     }
 
-    /// The median absolute error about the pairs of some sites that are left out together.
-    pub(super) fn left_out(&self, prior: &Prior, sites: &[usize]) -> Option<f64> {
+    /// How wrong it is about the pairs of each group of sites that are left out together.
+    pub(super) fn left_out(&self, prior: &Prior, groups: &[Vec<usize>]) -> Vec<Option<LeftOut>> {
         let times = matrix(prior.places().len(), prior.pairs(), |pair| pair.rtt_ms);
-        let missed = self.field.left_out(sites, &times).ok()?;
-        let errors: Vec<f64> = missed.iter().map(|one| one.error.abs()).collect();
-        (!errors.is_empty()).then(|| median(errors))
+        let calibration = Calibration::new(&self.left_out);
+        let of = |sites: &Vec<usize>| {
+            let missed = self.field.left_out(sites, &times).ok()?;
+            let errors: Vec<f64> = missed.iter().map(|one| one.error.abs()).collect();
+            let scores: Vec<f64> = missed.iter().map(|one| score(one, &times)).collect();
+            (!errors.is_empty()).then(|| LeftOut {
+                median_ms: median(errors),
+                widened: calibration.map_or(1.0, |calibration| calibration.widened(&scores)),
+            })
+        };
+        groups.iter().map(of).collect()
     }
+}
+
+/// How wrong a prior is about sites that were left out together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct LeftOut {
+    /// The median absolute error of their pairs, in milliseconds.
+    pub(super) median_ms: f64,
+    /// So many times as wide intervals would have to be to hold as many of their pairs as they promise.
+    pub(super) widened: f64,
 }
 
 pub(super) fn fit(
@@ -238,10 +255,14 @@ fn leave_areas_out(field: &Field, times: &Mat<f64>) -> Result<Vec<Group>, Predic
     let mut groups = Vec::new();
     for area in members(&areas(&field.spots, AREAS)) {
         let missed = field.left_out(&area, times)?;
-        let score = |one: Missed| one.error / doubt_ms(times[one.pair] - one.error, one.open);
-        groups.push(missed.into_iter().map(score).collect());
+        groups.push(missed.iter().map(|one| score(one, times)).collect());
     }
     Ok(groups)
+}
+
+/// An error over its doubt.
+fn score(one: &Missed, times: &Mat<f64>) -> f64 {
+    one.error / doubt_ms(times[one.pair] - one.error, one.open)
 }
 
 fn distances(spots: &[Spot], pairs: &[Measured]) -> Vec<(f64, f64)> {

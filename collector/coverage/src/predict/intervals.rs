@@ -55,6 +55,27 @@ impl Calibration {
     }
 }
 
+impl Calibration {
+    /// So many times as wide intervals hold the promised share of other errors, each over its doubt.
+    pub(super) fn widened(&self, scores: &[f64]) -> f64 {
+        let beyond = |score: f64| match score < 0.0 {
+            true => score / self.low,
+            false => score / self.high,
+        };
+        let mut times: Vec<(f64, f64)> = scores
+            .iter()
+            .map(|&score| beyond(score))
+            .map(|times| (times, 1.0 / scores.len() as f64))
+            .filter(|(times, _)| times.is_finite())
+            .collect();
+        times.sort_by(|a, b| a.0.total_cmp(&b.0));
+        match times.is_empty() {
+            true => 1.0,
+            false => quantile(&times, COVERED),
+        }
+    }
+}
+
 /// The least score at which the weights so far reach a share; the weights add up to 1.
 fn quantile(scores: &[(f64, f64)], share: f64) -> f64 {
     let mut sum = 0.0;
@@ -87,6 +108,16 @@ mod tests {
         groups.push(vec![100.0; 1000]);
         let calibration = Calibration::new(&groups).unwrap();
         assert_eq!((calibration.low, calibration.high), (0.0, 1.0));
+    }
+
+    #[test]
+    fn errors_three_times_as_large_ask_for_intervals_three_times_as_wide() {
+        let calibration = Calibration { low: -2.0, high: 4.0 };
+        let scores: Vec<f64> = (0..10).map(|at| if at % 2 == 0 { -6.0 } else { 12.0 }).collect();
+        assert_eq!(calibration.widened(&scores), 3.0);
+        let one_of_ten = [vec![0.5; 9], vec![400.0]].concat();
+        assert_eq!(calibration.widened(&one_of_ten), 0.125, "nine of ten are held");
+        assert_eq!(calibration.widened(&[]), 1.0);
     }
 
     #[test]

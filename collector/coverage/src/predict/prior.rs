@@ -1,9 +1,12 @@
 //! The prior: public meshes as old, noisy data, for those who have few vantages of their own.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, OnceLock};
 
-use super::build::Ground;
+use super::build::{Ground, LeftOut};
+use super::countries::{self, KnownCountry};
 use super::{Measured, Place, PredictError};
+use crate::country::Country;
 use crate::geo::Position;
 
 /// The meshes named in NOTICE, packed by `data/make_prior.py`, which describes the layout.
@@ -27,6 +30,8 @@ pub struct Prior {
     pairs: Vec<Measured>,
     /// What predictions stand on: the same for all of them, so made once.
     ground: OnceLock<Option<Arc<Ground>>>,
+    /// What it knows by country, made once too.
+    countries: OnceLock<BTreeMap<Country, KnownCountry>>,
 }
 
 /// Which prior predictions stand on.
@@ -72,6 +77,7 @@ impl Prior {
             places,
             pairs,
             ground: OnceLock::new(),
+            countries: OnceLock::new(),
         }
     }
 
@@ -98,14 +104,17 @@ impl Prior {
         ground.clone().ok_or(PredictError::Degenerate)
     }
 
-    /// How wrong it is about each group of its sites when that is left out: the median error of its pairs in
-    /// milliseconds; `None` where there is none to tell.
-    #[must_use]
-    pub fn left_out(&self, groups: &[Vec<usize>]) -> Vec<Option<f64>> {
+    /// How wrong it is about each group of its sites when that is left out; `None` where there is no pair to tell.
+    pub(super) fn left_out(&self, groups: &[Vec<usize>]) -> Vec<Option<LeftOut>> {
         match self.ground() {
-            Ok(ground) => groups.iter().map(|group| ground.left_out(self, group)).collect(),
+            Ok(ground) => ground.left_out(self, groups),
             Err(_) => vec![None; groups.len()],
         }
+    }
+
+    /// The countries in which it knows a site, and how well it predicts each.
+    pub(crate) fn countries(&self) -> &BTreeMap<Country, KnownCountry> {
+        self.countries.get_or_init(|| countries::of(self))
     }
 
     /// The one in the binary.

@@ -14,6 +14,7 @@ use super::regions::{Field, regions};
 use super::resample::{DayDraws, draw_networks};
 use super::speakers::Speakers;
 use super::trend::Halves;
+use super::trust::Trust;
 use super::{
     BUDGETS_MS, Beside, ClassReport, CoverageReport, Depth, Figures, Forecast, Method, Region, VantageReport,
     WeightSummary, WhyNot, Witnesses,
@@ -347,7 +348,9 @@ impl Ground<'_> {
             .places
             .iter()
             .filter(|place| place.speaker.is_none());
-        let predicted = forecast::Predicted::new(&beside, &fitted, forecast::gather(silent), random);
+        let trust = Trust::new(&fitted.measured, prior, &field.speakers.places);
+        let cells = forecast::gather(silent);
+        let predicted = forecast::Predicted::new(&beside, (&fitted, &trust), cells, random);
         let of = |regions: &[Region]| -> Vec<_> {
             regions
                 .iter()

@@ -1,6 +1,6 @@
 //! Too many or too few nodes: what each count of nodes gives, what each node is worth, and what the next would bring.
 
-use super::Interval;
+use super::{Interval, Unseen, Widened};
 use crate::country::Country;
 use crate::geo::Position;
 
@@ -38,8 +38,10 @@ pub struct Count {
     pub worst_loss: Option<DropOne>,
     /// Where the next node belongs.
     pub next: Option<NextNode>,
-    /// Heavy countries whose predictions cannot be relied on, each with its line.
-    pub unpredictable: Vec<Unpredictable>,
+    /// Heavy countries in which no site is known: they are not predicted, and no further node is guessed there.
+    pub unpredictable: Vec<Unseen>,
+    /// Heavy countries whose intervals are widened, each with its line.
+    pub doubtful: Vec<Doubtful>,
     /// Each vantage's second node, as measured.
     pub redundancy: Vec<Redundancy>,
     /// Where measurements would decide most, the most first.
@@ -200,33 +202,13 @@ pub struct Candidate {
     pub predicted: bool,
 }
 
-/// A country whose predictions cannot be relied on.
+/// A country that is predicted worse than others.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Unpredictable {
-    /// Which.
-    pub country: Country,
-    /// Its share of all weight.
-    pub share: f64,
-    /// Its best city and what it would seem to gain.
+pub struct Doubtful {
+    /// Which, how badly, and by how much its intervals are widened.
+    pub how: Widened,
+    /// Its best city and what it would gain, if it was priced.
     pub city: Option<Candidate>,
-    /// Why.
-    pub why: Unreliable,
-}
-
-/// Why a country's predictions cannot be relied on.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Unreliable {
-    /// No known site lies in it.
-    Unseen,
-    /// Its known sites, left out, are predicted badly.
-    Misses {
-        /// The median error of their pairs.
-        median_ms: f64,
-        /// The same of all countries.
-        usual_ms: f64,
-        /// Known sites in it.
-        sites: usize,
-    },
 }
 
 /// A vantage's second node, as measured.

@@ -4,7 +4,6 @@ mod candidates;
 mod choose;
 mod price;
 mod stage;
-mod trust;
 mod verdicts;
 
 use rand::Rng;
@@ -12,15 +11,13 @@ use rand::Rng;
 use candidates::Spot;
 use price::Wares;
 use stage::{Scene, Stage};
-use trust::Trust;
 
 use super::resample::interval;
-use super::{Options, ReportError};
-use crate::country::Country;
+use super::{Options, ReportError, Widened};
 use crate::observations::Observations;
 use crate::report::count::{
-    Candidate, Count, CurvePoint, Doubt, DropOne, LEAST_VANTAGES, NextNode, Priced, REDUNDANT_MS, Redundancy,
-    Thresholds, Unpredictable,
+    Candidate, Count, CurvePoint, Doubt, Doubtful, DropOne, LEAST_VANTAGES, NextNode, Priced, REDUNDANT_MS,
+    Redundancy, Thresholds,
 };
 
 /// Heavy cities that are looked at as places of a further node, beside the sites that were measured.
@@ -28,7 +25,7 @@ const CITIES: usize = 50;
 /// Best guesses that are named after the best one.
 const RUNNERS_UP: usize = 4;
 /// Countries that get a line of their own, the heaviest first.
-const UNPREDICTABLE: usize = 5;
+const DOUBTFUL: usize = 5;
 
 /// How many nodes are worth their keep, by the access class with most vantages.
 ///
@@ -42,13 +39,7 @@ pub(crate) fn count(
 ) -> Result<Count, ReportError> {
     let scene = Scene::new(observations, options)?;
     let choosing = Stage::new(&scene, scene.odd(), None, random);
-    let trust = Trust::new(&scene.own_places(), options.prior.get());
-    let spots = scene.candidates(&choosing, CITIES.max(2 * scene.nodes()));
-    let doubted = |spot: &Spot| {
-        spot.site.is_none() && spot.country.is_some_and(|country| trust.doubt(country).is_some())
-    };
-    let trusted: Vec<usize> = (0..spots.len()).filter(|&spot| !doubted(&spots[spot])).collect();
-    let plan = Plan::new(&scene, &choosing, &spots, &trusted);
+    let plan = Plan::new(&scene, &choosing);
     let pricing = Stage::new(&scene, scene.even(), Some(&plan.spots), random);
     let wares = plan.wares(&pricing, scene.nodes());
     let prices = pricing.prices(&wares, scene.draws(), random);
@@ -65,8 +56,9 @@ pub(crate) fn count(
         curve: plan.curve(&scene, &prices),
         drop_one: Vec::new(),
         worst_loss: None,
-        next: plan.next(&scene, &prices, &doubted),
-        unpredictable: plan.unpredictable(&scene, &trust, &prices),
+        next: plan.next(&scene, &prices),
+        unpredictable: pricing.unseen(),
+        doubtful: plan.doubtful(&pricing, &prices),
         redundancy: scene.redundancy(),
         measure: pricing.wanted(),
     };
@@ -96,23 +88,18 @@ struct Plan {
 type Gains = Vec<f64>;
 
 impl Plan {
-    fn new(scene: &Scene<'_>, stage: &Stage, spots: &[Spot], trusted: &[usize]) -> Self {
+    fn new(scene: &Scene<'_>, stage: &Stage) -> Self {
+        let spots = stage.spots();
         let nodes: Vec<usize> = (0..scene.nodes()).collect();
         let site = |spot: usize| nodes.len() + spot;
         let table = stage.table(spots);
         let mut sets = table.best_sets(&[], &nodes, nodes.len());
-        let from: Vec<usize> = trusted.iter().map(|&spot| site(spot)).collect();
-        sets.extend(table.best_sets(&nodes, &from, nodes.len()));
         let all: Vec<usize> = (0..spots.len()).map(site).collect();
+        sets.extend(table.best_sets(&nodes, &all, nodes.len()));
         let mut gains = table.gains(&nodes, &all);
         gains.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        let best = |wanted: bool| {
-            let of = gains.iter().filter(|(site, _)| from.contains(site) == wanted);
-            of.map(|(site, _)| *site).collect::<Vec<_>>()
-        };
-        let (trusted, doubted) = (best(true), best(false));
-        let mut kept: Vec<usize> = trusted.into_iter().take(1 + RUNNERS_UP).collect();
-        kept.extend(doubted.into_iter().take(UNPREDICTABLE));
+        let best = gains.iter().map(|(site, _)| *site);
+        let mut kept: Vec<usize> = best.take(1 + RUNNERS_UP).collect();
         kept.extend(sets.iter().flatten().copied().filter(|site| *site >= nodes.len()));
         kept.sort_unstable();
         kept.dedup();
@@ -171,18 +158,13 @@ impl Plan {
         })
     }
 
-    /// The candidates that can be relied on, by what they gain on the days that price.
-    fn next(
-        &self,
-        scene: &Scene<'_>,
-        prices: &price::Prices,
-        doubted: &dyn Fn(&Spot) -> bool,
-    ) -> Option<NextNode> {
+    /// The candidates, by what they gain on the days that price.
+    fn next(&self, scene: &Scene<'_>, prices: &price::Prices) -> Option<NextNode> {
         if !scene.predicts() {
             return None;
         }
-        let trusted = (0..self.spots.len()).filter(|&spot| !doubted(&self.spots[spot]));
-        let mut all: Vec<Candidate> = trusted.filter_map(|spot| self.candidate(spot, prices)).collect();
+        let spots = 0..self.spots.len();
+        let mut all: Vec<Candidate> = spots.filter_map(|spot| self.candidate(spot, prices)).collect();
         all.sort_by(|a, b| b.gain_ms.total_cmp(&a.gain_ms));
         let mut all = all.into_iter();
         Some(NextNode {
@@ -192,23 +174,17 @@ impl Plan {
         })
     }
 
-    fn unpredictable(&self, scene: &Scene<'_>, trust: &Trust, prices: &price::Prices) -> Vec<Unpredictable> {
-        let mut heavy = scene.heavy_countries(trust::HEAVY);
-        heavy.retain(|(country, _)| trust.doubt(*country).is_some());
-        let city = |country: Country| {
-            let own = (0..self.spots.len()).filter(|&spot| self.spots[spot].country == Some(country));
+    fn doubtful(&self, stage: &Stage, prices: &price::Prices) -> Vec<Doubtful> {
+        let city = |how: &Widened| {
+            let own = (0..self.spots.len()).filter(|&spot| self.spots[spot].country == Some(how.country));
             let all = own.filter_map(|spot| self.candidate(spot, prices));
             all.max_by(|a, b| a.gain_ms.total_cmp(&b.gain_ms))
         };
-        let line = |(country, share): (Country, f64)| {
-            Some(Unpredictable {
-                country,
-                share,
-                city: city(country),
-                why: trust.doubt(country)?,
-            })
+        let line = |how: Widened| Doubtful {
+            city: city(&how),
+            how,
         };
-        heavy.into_iter().filter_map(line).take(UNPREDICTABLE).collect()
+        stage.wide().into_iter().take(DOUBTFUL).map(line).collect()
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) use world::World;
 use super::by_km::ByKm;
 use super::prediction::{ClassPrediction, MeanTime, PredictedCell, PredictedTime};
 use super::resample::interval;
+use super::trust::Trust;
 use super::{ByKilometres, Interval, Region, RegionId, RegionPrediction, Share, Standing};
 use crate::country::Country;
 use crate::predict::{Place, Point};
@@ -58,7 +59,12 @@ struct Standings {
 pub(super) type Sites = Vec<(usize, Place, Point)>;
 
 impl Predicted {
-    pub(super) fn new(beside: &Beside<'_>, fitted: &Fitted, cells: Vec<Cell>, random: &mut impl Rng) -> Self {
+    pub(super) fn new(
+        beside: &Beside<'_>,
+        (fitted, trust): (&Fitted, &Trust),
+        cells: Vec<Cell>,
+        random: &mut impl Rng,
+    ) -> Self {
         let placed: Sites = fitted.placed();
         let nodes: Vec<usize> = placed.iter().map(|(node, _, _)| *node).collect();
         let complete = nodes.len() == beside.node_names.len();
@@ -66,7 +72,10 @@ impl Predicted {
             .into_iter()
             .map(|(_, place, point)| (place, point))
             .collect();
-        let world = World::new(&fitted.predictor, cells, &sites).with_draws(&fitted.predictor, &sites);
+        // The nodes are measured: only their cells may be in doubt.
+        let as_usual = vec![1.0; sites.len()];
+        let world = World::new(&fitted.predictor, cells, (&sites, &as_usual), trust);
+        let world = world.with_draws(&fitted.predictor, &sites);
         let countries = countries(&world.cells);
         let ground = Ground::new(&world, &sites, &countries, beside);
         let tallies = world.draw(
@@ -77,7 +86,11 @@ impl Predicted {
         );
         let quantiles = Quantiles::of(&tallies, world.cells.len(), complete);
         let standings = quantiles.standings(&world, beside);
-        let class = class(beside, &world, (&tallies, &quantiles, &standings), &nodes);
+        let class = ClassPrediction {
+            unseen: trust.unseen(),
+            widened: trust.wide(),
+            ..class(beside, &world, (&tallies, &quantiles, &standings), &nodes)
+        };
         let by_km = ground.by_km(&tallies, &nodes, beside);
         Self {
             class,
@@ -196,7 +209,8 @@ fn class(
         let weights = world.cells.iter().map(|cell| cell.weight);
         weights.zip(standings[budget].iter().copied()).collect()
     };
-    let total = beside.total_weight;
+    let sum = |cells: &[Cell]| cells.iter().fold(0.0, |sum, cell| sum + cell.weight);
+    let (total, unknown_weight) = (beside.total_weight, sum(&world.unknown));
     let mut shares = combined(beside.shares, total, |budget| of(&standings.nearest, budget));
     for (budget, share) in shares.iter_mut().enumerate() {
         let measured = |draw: usize| match &beside.within {
@@ -207,15 +221,20 @@ fn class(
         let drawn = drawn
             .enumerate()
             .map(|(draw, weight)| measured(draw) + weight / total);
-        share.interval = interval(drawn);
+        // What is not predicted may lie within or not.
+        share.interval = interval(drawn).map(|drawn| Interval {
+            high: (drawn.high + unknown_weight / total).min(1.0),
+            ..drawn
+        });
     }
-    let sum = |cells: &[Cell]| cells.iter().fold(0.0, |sum, cell| sum + cell.weight);
     let weight = sum(&world.cells);
     ClassPrediction {
         shares,
         survives: combined(beside.survives, total, |budget| of(&standings.next, budget)),
         weight,
-        unknown_weight: sum(&world.unknown),
+        unknown_weight,
+        unseen: Vec::new(),
+        widened: Vec::new(),
         mean: mean(beside, tallies, weight),
         cells: predicted_cells(beside, world, quantiles, nodes),
     }

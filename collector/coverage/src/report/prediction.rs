@@ -53,12 +53,42 @@ pub struct ClassPrediction {
     pub survives: Vec<Share>,
     /// The weight that only a prediction speaks for.
     pub weight: f64,
-    /// The weight that nobody measured and that is out of reach.
+    /// The weight that nobody measured and that is not predicted: out of reach, or in an unseen country.
     pub unknown_weight: f64,
+    /// Heavy countries without any known site: they are not predicted. The heaviest first.
+    pub unseen: Vec<Unseen>,
+    /// Heavy countries whose intervals are widened. The heaviest first.
+    pub widened: Vec<Widened>,
     /// The mean time to the nearest node, over what is measured or predicted.
     pub mean: Option<MeanTime>,
     /// Places nobody speaks for, gathered into cells of about 200 km within a country; heaviest first.
     pub cells: Vec<PredictedCell>,
+}
+
+/// A country with at least 1 % of all weight in which no site is known, neither here nor by the prior.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Unseen {
+    /// Which.
+    pub country: Country,
+    /// Its share of all weight.
+    pub share: f64,
+}
+
+/// A country whose known sites, when they are left out, are predicted twice as badly as usual.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Widened {
+    /// Which.
+    pub country: Country,
+    /// Its share of all weight.
+    pub share: f64,
+    /// The prior's sites in it.
+    pub sites: usize,
+    /// The median error of their pairs.
+    pub median_ms: f64,
+    /// The same of all countries.
+    pub usual_ms: f64,
+    /// So many times as wide as elsewhere its intervals are: as wide as these pairs would have needed.
+    pub times: f64,
 }
 
 /// A weighted mean.

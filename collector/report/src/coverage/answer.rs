@@ -2,15 +2,15 @@
 //! lies, where the next node belongs, and what to measure. The first sentences of every rendering.
 
 use isochrone_base::words::count as so_many;
-use isochrone_coverage::count::{NextNode, Unpredictable};
+use isochrone_coverage::count::NextNode;
 use isochrone_coverage::note::Note;
 use isochrone_coverage::observations::AccessClass;
 use isochrone_coverage::report::{ClassReport, CoverageReport, SPEAKS_FOR_KM, Share};
 use isochrone_coverage::weights::WeightKind;
 
-use super::count;
 use super::words::{networks, of_what};
-use crate::words::{budget, ms, percent};
+use super::{count, predicted};
+use crate::words::{budget, ms, ms_interval, percent};
 
 /// The answer, in a few sentences, the weightiest first.
 pub(super) fn answer(report: &CoverageReport) -> Vec<String> {
@@ -22,8 +22,8 @@ pub(super) fn answer(report: &CoverageReport) -> Vec<String> {
         sentences.extend(backup(class));
     }
     if let Some(counted) = &report.count {
-        sentences.extend(counted.next.as_ref().map(next));
-        sentences.extend(unpredictable(report, &counted.unpredictable));
+        sentences.extend(counted.next.as_ref().map(|next| self::next(report, next)));
+        sentences.extend(predicted::unseen(&counted.unpredictable, of_what(report)));
         sentences.extend(count::decide(&counted.measure));
     }
     sentences
@@ -91,8 +91,9 @@ fn misplaced(report: &CoverageReport) -> Option<String> {
     })
 }
 
-/// Where the next node belongs, without figures: they stand below.
-fn next(next: &NextNode) -> String {
+/// Where the next node belongs, without figures: they stand below. Only where its country is predicted badly its own
+/// interval is told at once.
+fn next(report: &CoverageReport, next: &NextNode) -> String {
     let runners: Vec<&str> = next.runners_up.iter().map(|city| city.place.as_str()).collect();
     let runners = match runners.is_empty() {
         true => String::new(),
@@ -103,25 +104,21 @@ fn next(next: &NextNode) -> String {
     } else {
         ""
     };
+    let class = report.classes.first().and_then(|class| class.predicted.as_ref());
+    let mut badly = class.iter().flat_map(|class| &class.widened);
+    let doubt = badly.find(|how| next.best.predicted && Some(how.country) == next.best.country);
+    let doubt = doubt.map(|how| {
+        format!(
+            " {} is predicted badly: it would gain {} ms in the mean.",
+            how.country.name(),
+            ms_interval(next.best.interval)
+        )
+    });
     format!(
-        "Best guess for the next city: {}{measured}{runners}.",
-        next.best.place
+        "Best guess for the next city: {}{measured}{runners}.{}",
+        next.best.place,
+        doubt.unwrap_or_default()
     )
-}
-
-/// The heavy countries of which no prediction can be relied on.
-fn unpredictable(report: &CoverageReport, countries: &[Unpredictable]) -> Option<String> {
-    let names: Vec<&str> = countries.iter().map(|one| one.country.name()).collect();
-    let (last, others) = names.split_last()?;
-    let all = match others {
-        [] => (*last).to_owned(),
-        others => format!("{} and {last}", others.join(", ")),
-    };
-    let share = percent(countries.iter().map(|one| one.share).sum());
-    Some(format!(
-        "{all} ({share} of {}) cannot be predicted.",
-        of_what(report)
-    ))
 }
 
 /// How far the nearest node is, and the next.

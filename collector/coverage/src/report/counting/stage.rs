@@ -1,6 +1,5 @@
 //! The ground that counting stands on: one class, its cells, and the times on some of the days.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use rand::Rng;
@@ -9,17 +8,17 @@ use super::candidates::{Spot, candidates, city};
 use super::choose::Table;
 use super::price::{Prices, Wares};
 use super::{Priced, REDUNDANT_MS, Redundancy};
-use crate::country::Country;
 use crate::geo::Position;
 use crate::observations::{AccessClass, Day, Observations, Statistic, Vantage};
 use crate::predict::{Place, Point};
 use crate::report::count::Wanted;
-use crate::report::forecast::{Cell, Known, World, gather};
+use crate::report::forecast::{Cell, Fitted, Known, World, gather};
 use crate::report::matrix::Matrix;
 use crate::report::prepare::Prepared;
 use crate::report::resample::DayDraws;
 use crate::report::speakers::Speakers;
-use crate::report::{Options, ReportError, WeightedPlace};
+use crate::report::trust::Trust;
+use crate::report::{Options, ReportError, Unseen, WeightedPlace, Widened};
 
 /// Places named as those where measurements would decide most.
 const WANTED: usize = 8;
@@ -39,9 +38,12 @@ pub(super) struct Scene<'a> {
 pub(super) struct Stage {
     cells: Vec<Cell>,
     weights: Vec<f64>,
-    /// Cells that nobody measured and that are out of reach.
+    /// Cells that nobody measured and that are not predicted.
     unknown: Vec<Cell>,
     world: Option<World>,
+    trust: Option<Trust>,
+    /// Where a further node might stand.
+    spots: Vec<Spot>,
     /// By site of the world: its number among nodes and candidates.
     slots: Vec<usize>,
     matrix: Matrix,
@@ -141,47 +143,20 @@ impl<'a> Scene<'a> {
         self.members.iter().filter(measured).count()
     }
 
-    /// The places of vantages and of the mesh.
-    pub(super) fn own_places(&self) -> Vec<Place> {
-        let vantage = |&index: &usize| Place {
-            position: self.prepared.vantages[index].position,
+    /// Where a further node might stand: only where times towards it are predicted.
+    fn candidates(&self, cells: &[Cell], fitted: &Fitted, trust: &Trust) -> Vec<Spot> {
+        let nodes = self.prepared.nodes.iter();
+        let nodes: Vec<Position> = nodes.filter_map(|node| node.position).collect();
+        let place = |cell: &Cell| Place {
+            position: cell.position,
             network: None,
         };
-        let mesh = self
-            .options
-            .mesh
-            .iter()
-            .flat_map(|mesh| mesh.places.iter().copied());
-        self.members.iter().map(vantage).chain(mesh).collect()
-    }
-
-    pub(super) fn candidates(&self, stage: &Stage, most: usize) -> Vec<Spot> {
-        if stage.world.is_none() {
-            return Vec::new();
-        }
-        let nodes: Vec<Position> = self
-            .prepared
-            .nodes
-            .iter()
-            .filter_map(|node| node.position)
-            .collect();
-        candidates(&stage.cells, &nodes, self.options.mesh.as_ref(), most)
-    }
-
-    /// Countries with at least this share of all weight, the heaviest first.
-    pub(super) fn heavy_countries(&self, least: f64) -> Vec<(Country, f64)> {
-        let mut countries: BTreeMap<Country, f64> = BTreeMap::new();
-        for place in &self.places {
-            if let Some(country) = place.country {
-                *countries.entry(country).or_default() += place.weight / self.total_weight();
-            }
-        }
-        let mut heavy: Vec<(Country, f64)> = countries
-            .into_iter()
-            .filter(|(_, share)| *share >= least)
-            .collect();
-        heavy.sort_by(|a, b| b.1.total_cmp(&a.1));
-        heavy
+        let predicted = |cell: &&Cell| {
+            trust.widened(cell.country).is_some() && fitted.predictor.at(&place(cell)).is_in_reach()
+        };
+        let cells: Vec<Cell> = cells.iter().filter(predicted).copied().collect();
+        let most = super::CITIES.max(2 * self.nodes());
+        candidates(&cells, &nodes, self.options.mesh.as_ref(), most)
     }
 
     pub(super) fn redundancy(&self) -> Vec<Redundancy> {
@@ -201,8 +176,7 @@ impl<'a> Scene<'a> {
 }
 
 impl Stage {
-    /// With draws only if it is to price, and then with these candidates; without any the caller asks for later ones
-    /// by [`Stage::table`].
+    /// With draws only if it is to price, and then with these candidates; without any it finds them.
     pub(super) fn new(
         scene: &Scene<'_>,
         days: Prepared<'_>,
@@ -220,6 +194,8 @@ impl Stage {
             weights: Vec::new(),
             unknown: Vec::new(),
             world: None,
+            trust: None,
+            spots: Vec::new(),
             slots: Vec::new(),
             members: scene.members.clone(),
             nodes: scene.nodes(),
@@ -254,17 +230,12 @@ impl Stage {
         let Ok(fitted) = known.fit(scene.options.prior.get()) else {
             return;
         };
+        let trust = Trust::new(&fitted.measured, scene.options.prior.get(), &scene.places);
         let mut sites: Vec<(usize, Place, Point)> = fitted.placed();
-        let nodes: Vec<Position> = scene
-            .prepared
-            .nodes
-            .iter()
-            .filter_map(|node| node.position)
-            .collect();
-        let most = super::CITIES.max(2 * scene.nodes());
+        let mut widened = vec![1.0; sites.len()];
         let spots = match pricing {
             Some(spots) => spots.to_vec(),
-            None => candidates(all, &nodes, scene.options.mesh.as_ref(), most),
+            None => scene.candidates(all, &fitted, &trust),
         };
         for (at, spot) in spots.iter().enumerate() {
             let place = Place {
@@ -276,20 +247,24 @@ impl Stage {
                 None => fitted.predictor.at(&place),
             };
             sites.push((scene.nodes() + at, place, point));
+            let wide = trust.widened(spot.country).filter(|_| spot.site.is_none());
+            widened.push(wide.unwrap_or(1.0));
         }
         self.sites = scene.nodes() + spots.len();
+        self.spots = spots;
         self.slots = sites.iter().map(|(slot, _, _)| *slot).collect();
         let sites: Vec<(Place, Point)> = sites
             .into_iter()
             .map(|(_, place, point)| (place, point))
             .collect();
-        let world = World::new(&fitted.predictor, all.to_vec(), &sites);
+        let world = World::new(&fitted.predictor, all.to_vec(), (&sites, &widened), &trust);
         let world = match pricing {
             Some(_) => world.with_draws(&fitted.predictor, &sites),
             None => world,
         };
         (self.cells, self.unknown) = (world.cells.clone(), world.unknown.clone());
         self.world = Some(world);
+        self.trust = Some(trust);
     }
 
     fn measured_any(&self, cell: &Cell) -> bool {
@@ -389,6 +364,21 @@ impl Stage {
 
     pub(super) fn weights(&self) -> &[f64] {
         &self.weights
+    }
+
+    /// Where a further node might stand; none without predictions.
+    pub(super) fn spots(&self) -> &[Spot] {
+        &self.spots
+    }
+
+    /// Heavy countries that are not predicted.
+    pub(super) fn unseen(&self) -> Vec<Unseen> {
+        self.trust.as_ref().map_or_else(Vec::new, Trust::unseen)
+    }
+
+    /// Heavy countries whose intervals are widened.
+    pub(super) fn wide(&self) -> Vec<Widened> {
+        self.trust.as_ref().map_or_else(Vec::new, Trust::wide)
     }
 
     pub(super) fn is_empty(&self) -> bool {

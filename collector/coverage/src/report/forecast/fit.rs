@@ -1,6 +1,6 @@
 //! A predictor of what one class measured.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::files::Mesh;
 use crate::observations::{Node, Vantage};
@@ -24,6 +24,8 @@ pub(crate) struct Fitted {
     /// By node; `None`: it has no place.
     pub(crate) nodes: Vec<Option<usize>>,
     pub(crate) places: Vec<Place>,
+    /// The places between which something was measured.
+    pub(crate) measured: Vec<Place>,
     pub(crate) own_pairs: usize,
 }
 
@@ -112,7 +114,9 @@ impl Known {
         if !predictor.is_calibrated() {
             return Err(WhyNot::TooFewVantages);
         }
+        let ends: BTreeSet<usize> = self.pairs.iter().flat_map(|pair| [pair.a, pair.b]).collect();
         Ok(Fitted {
+            measured: ends.into_iter().map(|end| self.places[end]).collect(),
             predictor,
             nodes: self.nodes,
             own_pairs: self.pairs.len(),

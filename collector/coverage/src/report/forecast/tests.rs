@@ -113,6 +113,41 @@ fn unmeasured_country_is_predicted_to_its_likeliest_node() {
 }
 
 #[test]
+fn heavy_country_without_a_known_site_is_unknown_in_shares_map_and_region_alike() {
+    let report = forecast(&small_world(), Weights::people());
+    let class = &report.classes[0];
+    let predicted = class.predicted.as_ref().unwrap();
+    let china = Country::code("CN").unwrap();
+    let unseen: Vec<Country> = predicted.unseen.iter().map(|one| one.country).collect();
+    assert_eq!(unseen[0], china, "{unseen:?}");
+    let cells = || predicted.cells.iter().filter(|cell| cell.country == Some(china));
+    assert!(cells().count() > 50 && cells().all(|cell| cell.nearest.is_none()));
+    assert!(region(&report, "CN").predicted.is_none());
+    let share: f64 = predicted.unseen.iter().map(|one| one.share).sum();
+    assert!(predicted.unknown_weight >= 0.999 * share * class.total_weight);
+    for share_at in &predicted.shares {
+        assert!(share_at.unknown >= share - 1e-9, "{share_at:?}");
+        let interval = share_at.interval.unwrap();
+        assert!(
+            interval.high - interval.low >= share - 1e-9,
+            "the truth may lie there too: {share_at:?}"
+        );
+    }
+}
+
+#[test]
+fn country_that_is_predicted_badly_keeps_its_prediction_and_is_named() {
+    let report = forecast(&small_world(), Weights::people());
+    let predicted = report.classes[0].predicted.as_ref().unwrap();
+    let india = Country::code("IN").unwrap();
+    let wide = predicted.widened.iter().find(|one| one.country == india).unwrap();
+    assert!(
+        wide.times > 1.0 && region(&report, "IN").predicted.is_some(),
+        "{wide:?}"
+    );
+}
+
+#[test]
 fn few_vantages_without_a_prior_predict_nothing_and_say_why() {
     let options = few(Options {
         prior: PriorChoice::None,

@@ -7,8 +7,9 @@ use rand::{Rng, SeedableRng as _};
 
 use super::cells::Cell;
 use crate::light::least_ms;
-use crate::predict::{Draws, Origins, Place, Point, Predictor};
+use crate::predict::{Draws, Estimate, Origins, Place, Point, Predictor};
 use crate::report::Interval;
+use crate::report::trust::Trust;
 
 /// So many threads share the draws.
 const THREADS: usize = 2;
@@ -18,7 +19,7 @@ const ENDS: f64 = 1.644_853_6;
 /// Cells within reach, and the times to some sites.
 pub(crate) struct World {
     pub(crate) cells: Vec<Cell>,
-    /// Out of reach.
+    /// Out of reach, or in a country that is not predicted.
     pub(crate) unknown: Vec<Cell>,
     sites: usize,
     /// Cell after cell.
@@ -38,8 +39,14 @@ struct Time {
 }
 
 impl World {
-    /// `sites` with their places, as the predictor sees them.
-    pub(crate) fn new(predictor: &Predictor, cells: Vec<Cell>, sites: &[(Place, Point)]) -> Self {
+    /// `sites` with their places, as the predictor sees them; `widened` how many times as wide as usual the intervals
+    /// towards each are.
+    pub(crate) fn new(
+        predictor: &Predictor,
+        cells: Vec<Cell>,
+        (sites, widened): (&[(Place, Point)], &[f64]),
+        trust: &Trust,
+    ) -> Self {
         let place = |cell: &Cell| Place {
             position: cell.position,
             network: None,
@@ -49,14 +56,14 @@ impl World {
         let mut times = Vec::with_capacity(cells.len() * sites.len());
         let mut reached = Vec::new();
         for (at, from) in places.iter().enumerate() {
-            let row = sites.iter().map(|(site, point)| {
+            let Some(wide) = trust.widened(cells[at].country) else {
+                continue;
+            };
+            let row = sites.iter().zip(widened).map(|((site, point), widened)| {
                 let floor = least_ms(from.position.distance_km(site.position));
                 let predicted = predictor.from_origin(&origins, at, point);
-                predicted.estimate().map_or(Time::UNKNOWN, |estimate| Time {
-                    ms: estimate.ms as f32,
-                    below: ((estimate.ms - estimate.low_ms) / ENDS) as f32,
-                    above: ((estimate.high_ms - estimate.ms) / ENDS) as f32,
-                    floor: floor as f32,
+                predicted.estimate().map_or(Time::UNKNOWN, |estimate| {
+                    Time::new(estimate, wide.max(*widened), floor)
                 })
             });
             let row: Vec<Time> = row.collect();
@@ -98,7 +105,7 @@ impl World {
         let time = &self.times[cell * self.sites + self.best(cell)?];
         let (ms, below, above) = (f64::from(time.ms), f64::from(time.below), f64::from(time.above));
         Some(Interval {
-            low: ms - below * ENDS,
+            low: (ms - below * ENDS).max(f64::from(time.floor)),
             high: ms + above * ENDS,
         })
     }
@@ -166,11 +173,61 @@ impl Time {
         floor: 0.0,
     };
 
+    fn new(estimate: &Estimate, wide: f64, floor: f64) -> Self {
+        Self {
+            ms: estimate.ms as f32,
+            below: (wide * (estimate.ms - estimate.low_ms) / ENDS) as f32,
+            above: (wide * (estimate.high_ms - estimate.ms) / ENDS) as f32,
+            floor: floor as f32,
+        }
+    }
+
     fn drawn(&self, error: f32) -> f32 {
         if self.ms.is_nan() {
             return f32::NAN;
         }
         let span = if error < 0.0 { self.below } else { self.above };
         (self.ms + error * span).max(self.floor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cities;
+    use crate::predict::Prior;
+    use crate::report::WeightedPlace;
+
+    #[test]
+    fn interval_of_a_country_that_is_predicted_badly_is_wider_by_its_own_factor() {
+        let at = |name: &str| cities::find(name).expect(name);
+        let place = |name: &str| Place {
+            position: at(name).position,
+            network: None,
+        };
+        let prior = Prior::embedded();
+        let predictor = Predictor::fit(&[place("Frankfurt am Main, DE")], &[], Some(prior)).unwrap();
+        let delhi = at("Delhi, IN");
+        let places = [WeightedPlace {
+            position: delhi.position,
+            weight: 1.0,
+            speaker: None,
+            country: Some(delhi.country),
+        }];
+        let sites = [(place("Frankfurt am Main, DE"), predictor.site(0))];
+        let above = |trust: &Trust| {
+            let world = World::new(
+                &predictor,
+                crate::report::forecast::gather(&places),
+                (&sites, &[1.0]),
+                trust,
+            );
+            world.interval(0).unwrap().high - world.ms(0, 0)
+        };
+        let trusted = Trust::new(&[place("Delhi, IN")], None, &places);
+        let doubted = Trust::new(&[], Some(prior), &places);
+        let factor = doubted.widened(Some(delhi.country)).unwrap();
+        assert!(factor > 1.2);
+        assert!((above(&doubted) / above(&trusted) / factor - 1.0).abs() < 1e-3);
     }
 }

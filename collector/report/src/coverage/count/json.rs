@@ -1,11 +1,10 @@
 //! The count as JSON, `isochrone.count/1`: keys are never renamed, further ones may be added.
 
 use isochrone_coverage::count::{
-    Candidate, CurvePoint, Doubt, DropOne, NextNode, NodeVerdict, Priced, Redundancy, Unpredictable,
-    Unreliable, Wanted,
+    Candidate, CurvePoint, Doubt, Doubtful, DropOne, NextNode, NodeVerdict, Priced, Redundancy, Wanted,
 };
 use isochrone_coverage::observations::Source;
-use isochrone_coverage::report::Interval;
+use isochrone_coverage::report::{Interval, Unseen};
 use serde_json::{Value, json};
 
 use super::CountReport;
@@ -37,6 +36,7 @@ pub(super) fn document(report: &CountReport) -> Value {
         "worst_loss": count.worst_loss.as_ref().map(drop_one),
         "next": count.next.as_ref().map(next),
         "unpredictable": count.unpredictable.iter().map(unpredictable).collect::<Vec<_>>(),
+        "doubtful": count.doubtful.iter().map(doubtful).collect::<Vec<_>>(),
         "redundancy": count.redundancy.iter().map(redundancy).collect::<Vec<_>>(),
         "measure": count.measure.iter().map(measure).collect::<Vec<_>>(),
         "caveats": frame.method,
@@ -113,23 +113,29 @@ fn candidate(city: &Candidate) -> Value {
     })
 }
 
-fn unpredictable(country: &Unpredictable) -> Value {
-    let (median_ms, usual_ms, sites) = match country.why {
-        Unreliable::Unseen => (None, None, 0),
-        Unreliable::Misses {
-            median_ms,
-            usual_ms,
-            sites,
-        } => (Some(median_ms), Some(usual_ms), sites),
-    };
+/// A country without a known site: its errors and its city stay empty.
+fn unpredictable(unseen: &Unseen) -> Value {
     json!({
-        "country": country.country.to_string(),
-        "name": country.country.name(),
-        "share": country.share,
-        "sites": sites,
-        "median_error_ms": median_ms,
-        "usual_error_ms": usual_ms,
-        "city": country.city.as_ref().map(candidate),
+        "country": unseen.country.to_string(),
+        "name": unseen.country.name(),
+        "share": unseen.share,
+        "sites": 0,
+        "median_error_ms": null,
+        "usual_error_ms": null,
+        "city": null,
+    })
+}
+
+fn doubtful(doubtful: &Doubtful) -> Value {
+    json!({
+        "country": doubtful.how.country.to_string(),
+        "name": doubtful.how.country.name(),
+        "share": doubtful.how.share,
+        "sites": doubtful.how.sites,
+        "median_error_ms": doubtful.how.median_ms,
+        "usual_error_ms": doubtful.how.usual_ms,
+        "widened": doubtful.how.times,
+        "city": doubtful.city.as_ref().map(candidate),
     })
 }
 

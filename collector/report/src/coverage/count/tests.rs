@@ -1,11 +1,11 @@
 use isochrone_coverage::count::{
-    Candidate, Count, CurvePoint, Doubt, DropOne, NextNode, NodeVerdict, Priced, Redundancy, Thresholds,
-    Unpredictable, Unreliable, Verdict, Wanted,
+    Candidate, Count, CurvePoint, Doubt, Doubtful, DropOne, NextNode, NodeVerdict, Priced, Redundancy,
+    Thresholds, Verdict, Wanted,
 };
 use isochrone_coverage::country::Country;
 use isochrone_coverage::fixture::{report, small_world};
 use isochrone_coverage::geo::Position;
-use isochrone_coverage::report::Interval;
+use isochrone_coverage::report::{Interval, Unseen, Widened};
 use isochrone_coverage::weights::Weights;
 
 use super::*;
@@ -69,15 +69,20 @@ fn count() -> Count {
             runners_up: vec![city("Lima, PE", 9.0)],
             calibrated: false,
         }),
-        unpredictable: vec![Unpredictable {
+        unpredictable: vec![Unseen {
             country: Country::code("CN").unwrap(),
             share: 0.18,
-            city: Some(city("Shanghai, CN", 14.0)),
-            why: Unreliable::Misses {
+        }],
+        doubtful: vec![Doubtful {
+            how: Widened {
+                country: Country::code("IN").unwrap(),
+                share: 0.17,
+                sites: 3,
                 median_ms: 41.0,
                 usual_ms: 12.0,
-                sites: 3,
+                times: 1.94,
             },
+            city: Some(city("Delhi, IN", 14.0)),
         }],
         redundancy: vec![Redundancy {
             vantage: "v-paris".to_owned(),
@@ -115,11 +120,12 @@ fn answer_comes_first_and_says_what_would_decide() {
     );
     let next =
         at("Best guess for the next city: Lagos, NG (12.0 ms less in the mean, 6.00–24.0), not yet measured");
-    let china = at(
-        "China (18.0 % of the weight) cannot be predicted: its 3 known sites, left out, are predicted 41.0 ms off",
+    let china = at("China (18.0 % of the weight) cannot be predicted: no site is known in it.");
+    let india = at(
+        "India (17.0 % of the weight) is predicted badly: its 3 known sites, left out, are predicted 41.0 ms off, where 12.0 ms are usual; its intervals are 1.9 times as wide for that. Its best city would be Delhi, IN (14.0 ms less",
     );
     let decide = at("Measuring from these places would decide most: Lagos, NG.");
-    assert!(verdict < next && next < china && china < decide);
+    assert!(verdict < next && next < china && china < india && india < decide);
     at("The intervals of gains are not calibrated.");
     at("candidate to drop, confirm with Lagos, NG");
 }

@@ -2,11 +2,11 @@
 
 use isochrone_base::words::count as so_many;
 use isochrone_coverage::count::{
-    Candidate, Count, Doubt, DropOne, LEAST_VANTAGES, NextNode, NodeVerdict, Priced, Unpredictable,
-    Unreliable, Verdict, Wanted,
+    Candidate, Count, Doubt, Doubtful, DropOne, LEAST_VANTAGES, NextNode, NodeVerdict, Priced, Verdict,
+    Wanted,
 };
 use isochrone_coverage::observations::AccessClass;
-use isochrone_coverage::report::Interval;
+use isochrone_coverage::report::{Interval, Widened};
 
 use super::CountReport;
 use crate::words::{ms, ms_interval, percent};
@@ -42,7 +42,11 @@ const NAMED: usize = 5;
 pub(crate) fn answer(count: &Count) -> Vec<String> {
     let mut sentences = vec![verdict(count)];
     sentences.extend(count.next.as_ref().map(next));
-    sentences.extend(count.unpredictable.iter().map(unpredictable));
+    sentences.extend(super::super::predicted::unseen(
+        &count.unpredictable,
+        "the weight",
+    ));
+    sentences.extend(count.doubtful.iter().map(doubtful));
     sentences.extend(worst_loss(count));
     sentences.extend(decide(&count.measure));
     sentences
@@ -71,7 +75,8 @@ pub(super) fn verdict(count: &Count) -> String {
             } else {
                 format!(": {}", reasons.join("; "))
             };
-            format!("Whether {nodes} are too many or too few cannot be told{alone}{why}.")
+            let are = if count.nodes == 1 { "is" } else { "are" };
+            format!("Whether {nodes} {are} too many or too few cannot be told{alone}{why}.")
         }
     }
 }
@@ -79,8 +84,9 @@ pub(super) fn verdict(count: &Count) -> String {
 fn reason(doubt: Doubt, count: &Count) -> String {
     match doubt {
         Doubt::FewVantages => format!(
-            "{} are too few for a verdict on a whole network, which needs {LEAST_VANTAGES}",
-            so_many(count.vantages, "vantage")
+            "{} {} too few for a verdict on a whole network, which needs {LEAST_VANTAGES}",
+            so_many(count.vantages, "vantage"),
+            if count.vantages == 1 { "is" } else { "are" }
         ),
         Doubt::WideIntervals => "the intervals reach across what counts as worth a node".to_owned(),
         Doubt::NoPredictions => "most places are neither measured nor predicted".to_owned(),
@@ -127,32 +133,33 @@ fn gain(candidate: &Candidate) -> String {
     )
 }
 
-/// A country of its own line: what is predicted there cannot be relied on.
-pub(super) fn unpredictable(country: &Unpredictable) -> String {
-    let why = match country.why {
-        Unreliable::Unseen => "no site is known in it".to_owned(),
-        Unreliable::Misses {
-            median_ms,
-            usual_ms,
-            sites,
-        } => format!(
-            "its {}, left out, {} predicted {} ms off, where {} ms are usual",
-            so_many(sites, "known site"),
-            if sites == 1 { "is" } else { "are" },
-            ms(Some(median_ms)),
-            ms(Some(usual_ms))
-        ),
-    };
-    let city = country
+/// A country of its own line: how badly it is predicted, and its best city all the same.
+pub(super) fn doubtful(doubtful: &Doubtful) -> String {
+    let city = doubtful
         .city
         .as_ref()
-        .map(|city| format!(" Its best city would seem to be {}.", gain(city)))
+        .map(|city| format!(" Its best city would be {}.", gain(city)))
         .unwrap_or_default();
+    format!("{}{city}", badly(&doubtful.how))
+}
+
+/// How badly a country is predicted.
+fn badly(how: &Widened) -> String {
     format!(
-        "{} ({} of the weight) cannot be predicted: {why}.{city}",
-        country.country.name(),
-        percent(country.share)
+        "{} ({} of the weight) is predicted badly: its {}, left out, are predicted {} ms off, where {} ms are usual; \
+         its intervals are {} times as wide for that.",
+        how.country.name(),
+        percent(how.share),
+        so_many(how.sites, "known site"),
+        ms(Some(how.median_ms)),
+        ms(Some(how.usual_ms)),
+        times(how.times)
     )
+}
+
+/// `1.9`
+pub(crate) fn times(times: f64) -> String {
+    format!("{times:.1}")
 }
 
 fn worst_loss(count: &Count) -> Option<String> {

@@ -4,7 +4,7 @@ use isochrone_coverage::country::Country;
 use isochrone_coverage::observations::Day;
 use isochrone_coverage::report::{
     Beside, ByKilometres, ClassPrediction, ClassReport, Forecast, Half, Meets, Offsets, PredictedCell,
-    RegionPrediction, TargetShare, TopCountries, TopCountry, Trend,
+    RegionPrediction, TargetShare, TopCountries, TopCountry, Trend, Unseen, Widened,
 };
 use isochrone_coverage::weights::InternetSummary;
 use serde_json::{Value, json};
@@ -55,7 +55,25 @@ pub(super) fn class(class: &ClassPrediction) -> Value {
         "low_ms": low(interval),
         "high_ms": high(interval),
         "cells": class.cells.len(),
+        "unpredictable": class.unseen.iter().map(unseen).collect::<Vec<_>>(),
+        "doubtful": class.widened.iter().map(widened).collect::<Vec<_>>(),
         "places": class.cells.iter().take(PLACES).map(cell).collect::<Vec<_>>(),
+    })
+}
+
+fn unseen(unseen: &Unseen) -> Value {
+    json!({ "country": unseen.country.to_string(), "name": unseen.country.name(), "share": unseen.share })
+}
+
+fn widened(widened: &Widened) -> Value {
+    json!({
+        "country": widened.country.to_string(),
+        "name": widened.country.name(),
+        "share": widened.share,
+        "sites": widened.sites,
+        "median_error_ms": widened.median_ms,
+        "usual_error_ms": widened.usual_ms,
+        "widened": widened.times,
     })
 }
 
