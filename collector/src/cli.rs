@@ -13,7 +13,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use isochrone_base::names::composed;
 use serde::{Deserialize, Serialize};
 
-pub use self::reports::{CountArgs, CoverageArgs, EngineArgs, LocateArgs, ReportCommand, WindowArgs};
+pub use self::reports::{
+    CountArgs, CoverageArgs, DEFAULT_SEED, EngineArgs, LocateArgs, ReportCommand, WindowArgs,
+};
 pub use self::stored::{ExportCommand, ExportWindow, StoreCommand, TierName};
 pub use self::targets::{NodeArgs, NodeChanges, NodeFacts, NodeKey, TargetCommand};
 

@@ -8,6 +8,7 @@
 //! stands where it says. Method and sources: docs/coverage.md.
 
 mod anycast;
+mod confirm;
 mod cover;
 mod fit;
 mod region;
@@ -22,6 +23,7 @@ pub use typo::{Suggestion, Typo};
 use crate::geo::Position;
 use crate::light::most_km;
 use crate::predict::{Measured, Place};
+use cover::Cover;
 
 /// So many kilometres more than light allows are forgiven: coordinates are those of a city, not of a rack.
 pub const SLACK_KM: f64 = 50.0;
@@ -47,17 +49,19 @@ pub struct Located {
 /// Whether a site can be where it says.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Verdict {
-    /// It cannot: at least two independent witnesses were answered too soon.
+    /// It cannot: at least two independent witnesses were answered too soon, or one that is sure.
     Impossible,
     /// It can; it could be anywhere within so many kilometres of its nearest witness.
     Consistent {
         /// What the nearest witness proves, if it stands where it says.
         radius_km: f64,
     },
-    /// It stands within so many kilometres of a place that is itself sure.
+    /// It stands within so many kilometres of a site whose place is sure: not of its own claim.
     Confirmed {
         /// As many.
         radius_km: f64,
+        /// The site that is sure.
+        root: usize,
     },
     /// Nobody measured it, or only those that contradict each other.
     Unknown,
@@ -79,7 +83,7 @@ impl Verdict {
     #[must_use]
     pub fn radius_km(self) -> Option<f64> {
         match self {
-            Self::Consistent { radius_km } | Self::Confirmed { radius_km } => Some(radius_km),
+            Self::Consistent { radius_km } | Self::Confirmed { radius_km, .. } => Some(radius_km),
             Self::Impossible | Self::Unknown => None,
         }
     }
@@ -90,23 +94,36 @@ impl Verdict {
 pub struct Location {
     /// By site, in the order they were given in.
     pub sites: Vec<Located>,
-    /// The smallest set of sites whose wrong places explain all violations; ascending. Of several such sets the one
-    /// whose times follow the claimed distances least.
+    /// The smallest set of sites whose wrong places explain all violations, none of them sure; ascending. Of several such
+    /// sets the one whose times follow the claimed distances least.
     pub suspects: Vec<usize>,
     /// Whether no smaller set can explain them.
     pub smallest: bool,
 }
 
+impl Located {
+    /// The site whose surroundings the radius bounds, if there is one: what is sure, or else the nearest witness.
+    #[must_use]
+    pub fn centre(&self) -> Option<usize> {
+        match self.verdict {
+            Verdict::Confirmed { root, .. } => Some(root),
+            Verdict::Consistent { .. } => self.witnesses.first().copied(),
+            Verdict::Impossible | Verdict::Unknown => None,
+        }
+    }
+}
+
 /// Judges claimed places by the times between them: raw round-trip times, with nothing subtracted. `sure` are sites
-/// whose place is known from elsewhere; nobody else is ever confirmed.
+/// whose place is known from elsewhere: they are never suspected, one of them suffices as witness, and nobody else
+/// confirms. Of sure sites that contradict each other none is.
 #[must_use]
 pub fn locate(places: &[Place], pairs: &[Measured], sure: &[usize]) -> Location {
-    let world = World::new(places, pairs);
-    let cover = cover::smallest(&world.misfits(), &world.violations);
+    let world = World::new(places, pairs, sure);
+    let cover = world.suspects();
     let located = |site| world.located(site, &cover.sites);
     let mut sites: Vec<Located> = (0..places.len()).map(located).collect();
     world.doubt(&mut sites);
-    world.confirm(&mut sites, sure);
+    confirm::confirm(&world, &mut sites);
     for (site, located) in sites.iter_mut().enumerate() {
         if located.verdict == Verdict::Impossible {
             located.suggestion = typo::suggest(&world, site, &cover.sites);
@@ -125,10 +142,12 @@ struct World<'a> {
     /// By site: its partners with the time between them, the shortest first.
     partners: Vec<Vec<(usize, f64)>>,
     violations: Vec<(usize, usize)>,
+    /// Sites whose place is known from elsewhere.
+    sure: Vec<usize>,
 }
 
 impl<'a> World<'a> {
-    fn new(places: &'a [Place], pairs: &[Measured]) -> Self {
+    fn new(places: &'a [Place], pairs: &[Measured], sure: &[usize]) -> Self {
         let mut partners = vec![Vec::new(); places.len()];
         let mut violations = Vec::new();
         for pair in pairs.iter().filter(|pair| pair.a != pair.b) {
@@ -143,46 +162,75 @@ impl<'a> World<'a> {
         }
         violations.sort_unstable();
         violations.dedup();
+        let contradicted = |site: &usize| {
+            let by_another =
+                |&(a, b): &(usize, usize)| a == *site && sure.contains(&b) || b == *site && sure.contains(&a);
+            violations.iter().any(by_another)
+        };
         Self {
             places,
             partners,
+            sure: sure.iter().copied().filter(|site| !contradicted(site)).collect(),
             violations,
         }
     }
 
+    /// The smallest set of sites that explains all violations: whoever contradicts a sure site, and the fewest others.
+    fn suspects(&self) -> Cover {
+        let mut forced: Vec<usize> = self
+            .violations
+            .iter()
+            .filter_map(|&(a, b)| match (self.sure.contains(&a), self.sure.contains(&b)) {
+                (true, _) => Some(b),
+                (_, true) => Some(a),
+                _ => None,
+            })
+            .collect();
+        forced.sort_unstable();
+        forced.dedup();
+        let open = |(a, b): &(usize, usize)| !forced.contains(a) && !forced.contains(b);
+        let left: Vec<(usize, usize)> = self.violations.iter().copied().filter(open).collect();
+        let mut cover = cover::smallest(&self.misfits(), &left);
+        cover.sites.extend(forced);
+        cover.sites.sort_unstable();
+        cover
+    }
+
+    /// Whom a site's claim contradicts.
+    fn against(&self, site: usize) -> Vec<usize> {
+        let other = |&(a, b): &(usize, usize)| match site {
+            _ if a == site => Some(b),
+            _ if b == site => Some(a),
+            _ => None,
+        };
+        self.violations.iter().filter_map(other).collect()
+    }
+
     fn located(&self, site: usize, suspects: &[usize]) -> Located {
         let suspected = |site: &usize| suspects.binary_search(site).is_ok();
-        let contradicts = |&&(a, b): &&(usize, usize)| a == site || b == site;
-        let other = |&(a, b): &(usize, usize)| if a == site { b } else { a };
-        let against: Vec<usize> = self.violations.iter().filter(contradicts).map(other).collect();
+        let against = self.against(site);
+        let violations = against.len();
         let honest = |&(witness, _): &(usize, f64)| !suspected(&witness) && !against.contains(&witness);
         let mut nearest = self.partners[site].iter().copied().filter(honest);
         let (verdict, witnesses) = if suspected(&site) {
-            let mut against: Vec<usize> = against
-                .iter()
-                .copied()
-                .filter(|witness| !suspected(witness))
-                .collect();
+            let mut against: Vec<usize> = against.into_iter().filter(|other| !suspected(other)).collect();
             against.sort_by(|a, b| self.time(site, *a).total_cmp(&self.time(site, *b)));
-            if self.independent(&against) {
+            let one_is_sure = against.iter().any(|witness| self.sure.contains(witness));
+            if one_is_sure || self.independent(&against) {
                 (Verdict::Impossible, against)
             } else {
                 (Verdict::Unknown, against)
             }
         } else if let Some((witness, rtt_ms)) = nearest.next() {
-            (
-                Verdict::Consistent {
-                    radius_km: most_km(rtt_ms),
-                },
-                vec![witness],
-            )
+            let radius_km = most_km(rtt_ms);
+            (Verdict::Consistent { radius_km }, vec![witness])
         } else {
             (Verdict::Unknown, Vec::new())
         };
         Located {
             verdict,
             witnesses,
-            violations: against.len(),
+            violations,
             suggestion: None,
         }
     }
@@ -208,18 +256,20 @@ impl<'a> World<'a> {
 
     /// Whether two of the witnesses stand in different places or networks.
     fn independent(&self, witnesses: &[usize]) -> bool {
-        let independent = |a: &usize, b: &usize| {
-            let (a, b) = (&self.places[*a], &self.places[*b]);
-            let networks = a.network.zip(b.network).is_some_and(|(a, b)| a != b);
-            networks || a.position.distance_km(b.position) > APART_KM
-        };
         let mut kept: Vec<usize> = Vec::new();
-        for witness in witnesses {
-            if kept.iter().all(|other| independent(other, witness)) {
-                kept.push(*witness);
+        for &witness in witnesses {
+            if kept.iter().all(|&other| self.apart(other, witness)) {
+                kept.push(witness);
             }
         }
         kept.len() >= LEAST_WITNESSES
+    }
+
+    /// Whether two sites stand in different places or networks.
+    fn apart(&self, a: usize, b: usize) -> bool {
+        let (a, b) = (&self.places[a], &self.places[b]);
+        let networks = a.network.zip(b.network).is_some_and(|(a, b)| a != b);
+        networks || a.position.distance_km(b.position) > APART_KM
     }
 
     /// Where two sites contradict each other and nobody else decides, nothing is known of either.
@@ -228,38 +278,6 @@ impl<'a> World<'a> {
             if sites[a].verdict != Verdict::Impossible && sites[b].verdict != Verdict::Impossible {
                 sites[a].verdict = Verdict::Unknown;
                 sites[b].verdict = Verdict::Unknown;
-            }
-        }
-    }
-
-    /// Carries sureness outwards: who answered a sure site in time t stands within t · c / 3 of it.
-    fn confirm(&self, sites: &mut [Located], sure: &[usize]) {
-        let mut radius = vec![f64::INFINITY; sites.len()];
-        let mut open: Vec<usize> = (0..sites.len())
-            .filter(|&site| matches!(sites[site].verdict, Verdict::Consistent { .. } | Verdict::Unknown))
-            .filter(|&site| sites[site].violations == 0)
-            .collect();
-        for &site in sure.iter().filter(|site| open.contains(site)) {
-            radius[site] = 0.0;
-        }
-        while let Some((at, &site)) = open
-            .iter()
-            .enumerate()
-            .min_by(|a, b| radius[*a.1].total_cmp(&radius[*b.1]))
-        {
-            if radius[site].is_infinite() {
-                break;
-            }
-            open.swap_remove(at);
-            sites[site].verdict = Verdict::Confirmed {
-                radius_km: radius[site],
-            };
-            for &(partner, rtt_ms) in &self.partners[site] {
-                let through = radius[site] + most_km(rtt_ms);
-                if open.contains(&partner) && through < radius[partner] {
-                    radius[partner] = through;
-                    sites[partner].witnesses = vec![site];
-                }
             }
         }
     }

@@ -61,6 +61,11 @@ pub enum Note {
         /// Nodes and vantages, by name.
         names: Vec<String>,
     },
+    /// Claimed places that contradict each other, and nobody decides which is wrong: none is left out.
+    Undecided {
+        /// Nodes and vantages, by name.
+        names: Vec<String>,
+    },
     /// Light contradicts the claimed places of all nodes, or of all vantages: none is left out.
     PlacesContradict,
     /// Nodes without coordinates: nothing is predicted towards them, nor chosen by kilometres.

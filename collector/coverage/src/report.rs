@@ -26,7 +26,7 @@ mod trust;
 
 use build::Ground;
 pub use build::ReportError;
-pub use build::build;
+pub use build::{build, build_with};
 pub use depth::{Aim, Backup, ByKilometres, Depth, Detour, Half, TargetShare, Trend};
 pub use offsets::{OffsetError, Offsets};
 pub use options::Options;

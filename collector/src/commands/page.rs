@@ -22,6 +22,7 @@ use tokio::sync::Semaphore;
 use self::links::{Document, links};
 use super::reports::{Asked, Asker, ReportFailure, Turn, coverage, nodes, reading};
 use super::{CommandContext, Out};
+use crate::cli::DEFAULT_SEED;
 
 /// Reports that are made at once for the page: each reads the whole log of its window. One more waits its turn.
 const PAGE_REPORTS_MAX: usize = 2;
@@ -60,6 +61,7 @@ impl PageReports {
         let asked = Asked {
             options: Options::new(weights),
             thresholds: Thresholds::default(),
+            seed: DEFAULT_SEED,
         };
         Ok(coverage(&self.context, self.window(&query)?, asked, asker).await?)
     }

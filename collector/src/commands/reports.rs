@@ -27,8 +27,6 @@ use super::{CommandContext, CommandError, Out, UsageError, WIDTH, blocking, engi
 use crate::cli::{Accepted, CountArgs, CoverageArgs, Format, ReportCommand, ReportFormat, WindowArgs};
 use crate::control::Answers;
 
-/// Resampling is random; the same data gives the same report.
-const SEED: u64 = 0x15_0C_17_0E;
 /// A larger file of weights is refused: it goes through the control socket.
 const WEIGHTS_BYTES_MAX: u64 = 8 << 20;
 
@@ -39,13 +37,15 @@ pub async fn report_from_files(command: ReportCommand, answers: Answers) -> u8 {
         match command {
             ReportCommand::Coverage(args) => {
                 let format = args.format;
-                let report = blocking(move || report_of_files(&args, Thresholds::default())).await?;
+                let bar = out.clone();
+                let report = blocking(move || report_of_files(&args, Thresholds::default(), &bar)).await?;
                 print(&report, format, &out).await
             }
             ReportCommand::Count(args) => {
                 let format = args.coverage.format;
                 let thresholds = thresholds(&args);
-                let report = blocking(move || report_of_files(&args.coverage, thresholds)).await?;
+                let bar = out.clone();
+                let report = blocking(move || report_of_files(&args.coverage, thresholds, &bar)).await?;
                 print_count(report, format, &out).await
             }
             ReportCommand::Nodes { .. } => Err(UsageError::FilesApart.into()),
@@ -54,7 +54,11 @@ pub async fn report_from_files(command: ReportCommand, answers: Answers) -> u8 {
     out.end(result.await).await
 }
 
-fn report_of_files(args: &CoverageArgs, thresholds: Thresholds) -> Result<CoverageReport, CommandError> {
+fn report_of_files(
+    args: &CoverageArgs,
+    thresholds: Thresholds,
+    out: &Out,
+) -> Result<CoverageReport, CommandError> {
     let (Some(sites), Some(rtt)) = (&args.sites, &args.rtt) else {
         return Err(UsageError::FilesApart.into());
     };
@@ -67,24 +71,36 @@ fn report_of_files(args: &CoverageArgs, thresholds: Thresholds) -> Result<Covera
             ..engine::options(&args.engine, weights(args)?)?
         },
         thresholds,
+        seed: args.engine.seed,
     };
-    let mut random = StdRng::seed_from_u64(SEED);
+    let mut random = StdRng::seed_from_u64(asked.seed);
     let options = options(asked, &mut observations);
-    Ok(report::build(&observations, &options, &mut random)?)
+    let mut progress = |done, total| out.progress(done, total);
+    Ok(report::build_with(
+        &observations,
+        &options,
+        &mut random,
+        &mut progress,
+    )?)
 }
 
 /// What a report on coverage is to be by.
 pub(super) struct Asked {
     pub(super) options: Options,
     pub(super) thresholds: Thresholds,
+    pub(super) seed: u64,
 }
 
 /// The same without whatever light says is not where it claims to be.
 fn options(asked: Asked, observations: &mut Observations) -> Options {
-    let impossible = impossible(observations);
+    let impossible = impossible(observations, asked.options.mesh.as_ref());
     if impossible.too_many > 0 {
         let sites = impossible.too_many;
         observations.notes.push(Note::AllContradict { sites });
+    }
+    if !impossible.undecided.is_empty() {
+        let names = impossible.undecided;
+        observations.notes.push(Note::Undecided { names });
     }
     let nodes = impossible
         .nodes
@@ -278,6 +294,7 @@ pub(super) async fn carry_out(
             let asked = Asked {
                 options: engine::options(&args.engine, weights(&args)?)?,
                 thresholds: Thresholds::default(),
+                seed: args.engine.seed,
             };
             let window = window(context, &args.window)?;
             let report = coverage(context, window, asked, Asker { out, turn: None }).await?;
@@ -287,6 +304,7 @@ pub(super) async fn carry_out(
             let asked = Asked {
                 options: engine::options(&args.coverage.engine, weights(&args.coverage)?)?,
                 thresholds: thresholds(&args),
+                seed: args.coverage.engine.seed,
             };
             let window = window(context, &args.coverage.window)?;
             let report = coverage(context, window, asked, Asker { out, turn: None }).await?;
@@ -371,11 +389,11 @@ pub(super) async fn coverage(
         let mut progress = read.progress(&out);
         let mut observations =
             coverage::from_store(&read.store, &read.roster, read.window, source, &mut progress)?;
+        let mut random = StdRng::seed_from_u64(asked.seed);
         let options = Options {
             target_ms: Some(f64::from(context.config.coverage_target_ms)),
             ..options(asked, &mut observations)
         };
-        let mut random = StdRng::seed_from_u64(SEED);
         Ok(report::build(&observations, &options, &mut random)?)
     })
     .await
@@ -482,7 +500,8 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
-    use crate::cli::{Cli, Command, Program};
+    use crate::cli::{Cli, Command, DEFAULT_SEED, Program};
+    use crate::control::Answer;
     use crate::demo::world::{CITIES, claimed, rtt};
 
     #[test]
@@ -534,7 +553,8 @@ mod tests {
     #[test]
     fn demo_report_answers_in_its_first_sentences_and_names_the_node_whose_place_lies() {
         let folder = tempfile::tempdir().unwrap();
-        let report = report_of_files(&demo_files(folder.path()), Thresholds::default()).unwrap();
+        let report =
+            report_of_files(&demo_files(folder.path()), Thresholds::default(), &Out::nowhere()).unwrap();
         let text = report.text(100).split_whitespace().collect::<Vec<_>>().join(" ");
         let at = |words: &str| text.find(words).unwrap_or_else(|| panic!("{words}: {text}"));
         let sentences = [
@@ -546,6 +566,41 @@ mod tests {
         ];
         assert!(sentences.is_sorted(), "{sentences:?}: {text}");
         assert!(report.nodes.iter().all(|node| node.name != "losangeles"));
+    }
+
+    #[test]
+    fn other_seed_draws_otherwise_and_the_same_seed_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let json = |seed: u64| {
+            let mut args = demo_files(folder.path());
+            args.engine.seed = seed;
+            let report = report_of_files(&args, Thresholds::default(), &Out::nowhere()).unwrap();
+            report.json()["shares_predicted"].to_string()
+        };
+        assert_eq!(coverage_args("people").engine.seed, DEFAULT_SEED);
+        let first = json(1);
+        assert_eq!(json(1), first);
+        assert_ne!(json(2), first);
+    }
+
+    #[tokio::test]
+    async fn report_from_files_shows_how_far_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let args = demo_files(folder.path());
+        let (answers, mut said) = tokio::sync::mpsc::channel(64);
+        let out = Out::of_files(answers);
+        blocking(move || report_of_files(&args, Thresholds::default(), &out))
+            .await
+            .unwrap();
+        let mut steps = Vec::new();
+        while let Some(answer) = said.recv().await {
+            if let Answer::Progress { done, total } = answer {
+                steps.push((done, total));
+            }
+        }
+        let total = steps[0].1;
+        assert!(steps.len() > 2 && steps.is_sorted(), "{steps:?}");
+        assert_eq!(steps.last(), Some(&(total, total)));
     }
 
     fn coverage_args(weights: &str) -> CoverageArgs {

@@ -103,7 +103,7 @@ impl Rows<'_> {
         let from = site(row, self.source, "source", self.known)?;
         let to = site(row, self.destination, "destination", self.known)?;
         let (column, name) = self.time;
-        let rtt_ms = row.amount(column, name)?;
+        let rtt_ms = row.milliseconds(column, name)?;
         if self.lines.contains_key(&(from, to)) {
             let pair = format!("{} to {}", row.text(self.source), row.text(self.destination));
             row.once(&mut self.lines, (from, to), "pair", &pair)?;

@@ -6,6 +6,11 @@ use std::hash::Hash;
 use super::{FileError, FileText};
 use crate::geo::Position;
 
+/// No round trip takes longer, in milliseconds; microseconds by mistake stay below.
+const LONGEST_MS: f64 = 3_600_000.0;
+/// A larger number is refused.
+const LARGEST: f64 = 1e15;
+
 /// A table whose header was read.
 pub(crate) struct Table<'a> {
     file: &'a str,
@@ -172,14 +177,32 @@ impl Row<'_> {
         if name.is_empty() { Err(empty()) } else { Ok(name) }
     }
 
-    /// A finite number that is not negative.
+    /// A time in milliseconds, at most [`LONGEST_MS`].
+    pub(crate) fn milliseconds(&self, column: usize, called: &'static str) -> Result<f64, FileError> {
+        let ms = self.amount(column, called)?;
+        match ms <= LONGEST_MS {
+            true => Ok(ms),
+            false => Err(self.bad_number(
+                column,
+                called,
+                "milliseconds are needed here, an hour of them at most",
+            )),
+        }
+    }
+
+    /// A number that is not negative, and not so large that sums of such numbers lose the others.
     pub(crate) fn amount(&self, column: usize, called: &'static str) -> Result<f64, FileError> {
         // Adding nothing turns −0 into 0.
         let amount = self
             .number(column)
             .filter(|value| *value >= 0.0)
             .map(|value| value + 0.0);
-        amount.ok_or_else(|| self.bad_number(column, called, "a number that is 0 or more is needed here"))
+        let amount = amount
+            .ok_or_else(|| self.bad_number(column, called, "a number that is 0 or more is needed here"))?;
+        match amount <= LARGEST {
+            true => Ok(amount),
+            false => Err(self.bad_number(column, called, "a number of at most 1e15 is needed here")),
+        }
     }
 
     pub(crate) fn position(&self, latitude: usize, longitude: usize) -> Result<Position, FileError> {

@@ -205,6 +205,11 @@ fn bad_times_are_named_with_file_and_line() {
         ("tyo,ber,inf", format!("rtt.csv:3: min_rtt_ms = `inf`: {number}")),
         ("tyo,ber,", format!("rtt.csv:3: min_rtt_ms = ``: {number}")),
         (
+            "tyo,ber,1e30",
+            "rtt.csv:3: min_rtt_ms = `1e30`: milliseconds are needed here, an hour of them at most"
+                .to_owned(),
+        ),
+        (
             "osa,ber,9",
             "rtt.csv:3: site `osa` is not in sites.csv: add it there, or remove this line".to_owned(),
         ),

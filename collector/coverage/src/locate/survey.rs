@@ -211,12 +211,33 @@ pub struct Impossible {
     /// So many places contradict the times that not the places are at fault, but the times: of a mesh on one machine,
     /// or of files that do not belong together. Then nobody is named above; this is how many sites it would be.
     pub too_many: usize,
+    /// Sites that contradict each other while nobody decides between them, by name, in order.
+    pub undecided: Vec<String>,
 }
 
-/// The nodes and vantages of observations that cannot stand where they say, by the times between vantages and nodes
-/// alone. A vantage says nothing of its own node. A site that is vantage and node of a file counts once.
+/// The nodes and vantages of observations that cannot stand where they say: by all that was measured between sites if
+/// that is given, otherwise by the times between vantages and nodes alone. A vantage says nothing of its own node. A
+/// site that is vantage and node of a file counts once.
 #[must_use]
-pub fn impossible(observations: &Observations) -> Impossible {
+pub fn impossible(observations: &Observations, mesh: Option<&Mesh>) -> Impossible {
+    match mesh {
+        Some(mesh) => {
+            let at = |name: &String| mesh.names.iter().position(|site| site == name);
+            let numbered = Numbered {
+                nodes: observations.nodes.iter().map(|node| at(&node.name)).collect(),
+                vantages: observations
+                    .vantages
+                    .iter()
+                    .map(|vantage| at(&vantage.name))
+                    .collect(),
+            };
+            numbered.accused(observations, &mesh.places, &mesh.pairs)
+        }
+        None => of_vantages_and_nodes(observations),
+    }
+}
+
+fn of_vantages_and_nodes(observations: &Observations) -> Impossible {
     let mut places: Vec<Place> = observations
         .vantages
         .iter()
@@ -225,14 +246,14 @@ pub fn impossible(observations: &Observations) -> Impossible {
             network: vantage.network,
         })
         .collect();
-    let mut node_at: Vec<Option<usize>> = Vec::with_capacity(observations.nodes.len());
+    let mut nodes: Vec<Option<usize>> = Vec::with_capacity(observations.nodes.len());
     for node in &observations.nodes {
         let same_site = |name: &String| observations.source == Source::Files && *name == node.name;
         let known = observations
             .vantages
             .iter()
             .position(|vantage| same_site(&vantage.name));
-        node_at.push(known.or_else(|| {
+        nodes.push(known.or_else(|| {
             let position = node.position?;
             places.push(Place {
                 position,
@@ -241,32 +262,56 @@ pub fn impossible(observations: &Observations) -> Impossible {
             Some(places.len() - 1)
         }));
     }
-    let shortest = shortest_ms(observations);
-    let pairs: Vec<Measured> = shortest
+    let pairs: Vec<Measured> = shortest_ms(observations)
         .into_iter()
         .filter(|((vantage, node), _)| !observations.vantages[*vantage].owns(&observations.nodes[*node]))
         .filter_map(|((vantage, node), rtt_ms)| {
-            let (a, b) = (vantage, node_at[node]?);
+            let (a, b) = (vantage, nodes[node]?);
             Some(Measured { a, b, rtt_ms })
         })
         .collect();
-    let location = locate(&places, &pairs, &[]);
-    let is_impossible = |site: usize| location.sites[site].verdict == Verdict::Impossible;
-    let of_node = |node: &usize| node_at[*node].is_some_and(is_impossible);
-    let measured: BTreeSet<usize> = pairs.iter().flat_map(|pair| [pair.a, pair.b]).collect();
-    let accused = measured.iter().filter(|site| is_impossible(**site)).count();
-    if accused > 0 && 2 * accused >= measured.len() {
-        return Impossible {
-            too_many: accused,
-            ..Impossible::default()
+    let vantages = (0..observations.vantages.len()).map(Some).collect();
+    Numbered { nodes, vantages }.accused(observations, &places, &pairs)
+}
+
+/// Which of the places that are judged each node and each vantage has.
+struct Numbered {
+    nodes: Vec<Option<usize>>,
+    vantages: Vec<Option<usize>>,
+}
+
+impl Numbered {
+    fn accused(&self, observations: &Observations, places: &[Place], pairs: &[Measured]) -> Impossible {
+        let sites = locate(places, pairs, &[]).sites;
+        let is_impossible = |site: usize| sites[site].verdict == Verdict::Impossible;
+        let measured: BTreeSet<usize> = pairs.iter().flat_map(|pair| [pair.a, pair.b]).collect();
+        let accused = measured.iter().filter(|site| is_impossible(**site)).count();
+        if accused > 0 && 2 * accused >= measured.len() {
+            return Impossible {
+                too_many: accused,
+                ..Impossible::default()
+            };
+        }
+        let of = |numbers: &[Option<usize>], holds: &dyn Fn(usize) -> bool| -> Vec<usize> {
+            let holding = numbers
+                .iter()
+                .enumerate()
+                .filter(|(_, site)| site.is_some_and(holds));
+            holding.map(|(at, _)| at).collect()
         };
-    }
-    Impossible {
-        too_many: 0,
-        nodes: (0..observations.nodes.len()).filter(of_node).collect(),
-        vantages: (0..observations.vantages.len())
-            .filter(|site| is_impossible(*site))
-            .collect(),
+        let is_open = |site: usize| sites[site].verdict == Verdict::Unknown && sites[site].violations > 0;
+        let nodes = of(&self.nodes, &is_open).into_iter();
+        let vantages = of(&self.vantages, &is_open).into_iter();
+        let undecided: BTreeSet<String> = nodes
+            .map(|node| observations.nodes[node].name.clone())
+            .chain(vantages.map(|vantage| observations.vantages[vantage].name.clone()))
+            .collect();
+        Impossible {
+            nodes: of(&self.nodes, &is_impossible),
+            vantages: of(&self.vantages, &is_impossible),
+            too_many: 0,
+            undecided: undecided.into_iter().collect(),
+        }
     }
 }
 

@@ -135,14 +135,8 @@ fn only_a_sure_witness_confirms_and_radii_add_up() {
     let location = locate(&places, &pairs, &[0]);
     let verdicts: Vec<Verdict> = location.sites.iter().map(|site| site.verdict).collect();
     let radius = most_km(3.0);
-    assert_eq!(verdicts[0], Verdict::Confirmed { radius_km: 0.0 });
-    assert_eq!(verdicts[1], Verdict::Confirmed { radius_km: radius });
-    assert_eq!(
-        verdicts[2],
-        Verdict::Confirmed {
-            radius_km: radius * 2.0
-        }
-    );
+    let confirmed = |radius_km: f64| Verdict::Confirmed { radius_km, root: 0 };
+    assert_eq!(verdicts[..3], [0.0, radius, radius * 2.0].map(confirmed));
     assert_eq!(verdicts[3], Verdict::Unknown);
     let nobody_is_sure = locate(&places, &pairs, &[]);
     assert!(
@@ -154,18 +148,64 @@ fn only_a_sure_witness_confirms_and_radii_add_up() {
 }
 
 #[test]
-fn liar_who_says_to_be_sure_confirms_nobody() {
-    let truth = cities();
-    let mut claimed = truth.clone();
-    claimed[1] = place(35.7, 139.7);
-    let location = locate(&claimed, &honest(&truth), &[1]);
-    assert_eq!(location.sites[1].verdict, Verdict::Impossible);
+fn sure_site_is_no_suspect_and_accuses_alone() {
+    let places = vec![
+        place(52.5, 13.4),
+        place(-33.9, 151.2),
+        place(-37.8, 145.0),
+        place(-27.5, 153.0),
+    ];
+    let pairs = [1, 2, 3].map(|b| Measured {
+        a: 0,
+        b,
+        rtt_ms: 20.0,
+    });
+    let nobody_is_sure = locate(&places, &pairs, &[]);
+    assert_eq!(nobody_is_sure.suspects, [0]);
+    let location = locate(&places, &pairs, &[0]);
+    assert_eq!(location.suspects, [1, 2, 3]);
+    let verdicts = location.sites.iter().map(|site| site.verdict);
+    assert_eq!(
+        verdicts.collect::<Vec<_>>(),
+        [
+            Verdict::Confirmed {
+                radius_km: 0.0,
+                root: 0
+            },
+            Verdict::Impossible,
+            Verdict::Impossible,
+            Verdict::Impossible
+        ]
+    );
+}
+
+#[test]
+fn two_sure_sites_that_contradict_each_other_are_judged_like_others() {
+    let places = vec![place(52.5, 13.4), place(-33.9, 151.2)];
+    let pairs = [Measured {
+        a: 0,
+        b: 1,
+        rtt_ms: 20.0,
+    }];
+    let location = locate(&places, &pairs, &[0, 1]);
+    assert!(location.sites.iter().all(|site| site.verdict == Verdict::Unknown));
+}
+
+#[test]
+fn one_time_that_is_too_short_accuses_nobody_whose_other_times_fit() {
+    let mut places = cities();
+    places.extend([place(35.69, 139.69), place(37.57, 126.98)]);
+    let mut pairs = honest(&places);
+    let wrong = pairs.iter_mut().find(|pair| (pair.a, pair.b) == (0, 6)).unwrap();
+    wrong.rtt_ms = 1.0;
+    let location = locate(&places, &pairs, &[]);
     assert!(
         location
             .sites
             .iter()
-            .all(|site| !matches!(site.verdict, Verdict::Confirmed { .. }))
+            .all(|site| site.verdict != Verdict::Impossible)
     );
+    assert!(location.sites.iter().filter(|site| site.violations == 1).count() == 2);
 }
 
 #[test]
@@ -190,6 +230,25 @@ fn swapped_and_mirrored_coordinates_are_suggested() {
         );
         assert!(suggestion.unwrap().position.distance_km(truth[site].position) < 1e-6);
     }
+}
+
+#[test]
+fn near_equator_and_greenwich_the_single_flip_is_suggested() {
+    let asia = [
+        place(1.3, -103.8),
+        place(35.7, 139.7),
+        place(22.3, 114.2),
+        place(-33.9, 151.2),
+        place(19.1, 72.9),
+    ];
+    let mut truth = asia.to_vec();
+    truth[0] = place(1.3, 103.8);
+    let suggestion = locate(&asia, &honest(&truth), &[]).sites[0].suggestion;
+    assert_eq!(suggestion.map(|one| one.typo), Some(Typo::Longitude));
+    let mut europe = cities();
+    europe[2] = place(-51.5, -0.1);
+    let suggestion = locate(&europe, &honest(&cities()), &[]).sites[2].suggestion;
+    assert_eq!(suggestion.map(|one| one.typo), Some(Typo::Latitude));
 }
 
 #[test]

@@ -3,6 +3,9 @@
 use super::{World, violates};
 use crate::geo::Position;
 
+/// Two places this near are one: times tell them apart hardly, and a reader knows which is theirs.
+const SAME_KM: f64 = 500.0;
+
 /// What may have been meant.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Suggestion {
@@ -26,6 +29,7 @@ pub enum Typo {
 }
 
 impl Typo {
+    /// The smallest slip first.
     const ALL: [Self; 4] = [Self::Longitude, Self::Latitude, Self::Swapped, Self::BothSigns];
 
     /// In words.
@@ -62,7 +66,7 @@ impl Typo {
 }
 
 /// The slip that would explain everything, if there is just one such place: no witness that is not suspected itself
-/// contradicts it.
+/// contradicts it. Near the equator and Greenwich one flip more leads to the same place; then the smaller slip is meant.
 pub(super) fn suggest(world: &World<'_>, site: usize, suspects: &[usize]) -> Option<Suggestion> {
     let position = world.places[site].position;
     let fits = |candidate: Position| {
@@ -76,5 +80,7 @@ pub(super) fn suggest(world: &World<'_>, site: usize, suspects: &[usize]) -> Opt
         .filter_map(|typo| Some((typo, typo.undone(position)?)))
         .filter(|(_, candidate)| fits(*candidate));
     let (typo, position) = fitting.next()?;
-    fitting.next().is_none().then_some(Suggestion { typo, position })
+    fitting
+        .all(|(_, other)| other.distance_km(position) <= SAME_KM)
+        .then_some(Suggestion { typo, position })
 }

@@ -89,6 +89,20 @@ pub fn build(
     options: &Options,
     random: &mut impl Rng,
 ) -> Result<CoverageReport, ReportError> {
+    build_with(observations, options, random, &mut |_, _| {})
+}
+
+/// The same, telling after each step how many are done, and of how many.
+///
+/// # Errors
+/// The same.
+pub fn build_with(
+    observations: &Observations,
+    options: &Options,
+    random: &mut impl Rng,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<CoverageReport, ReportError> {
+    let mut steps = Steps::new(options, progress);
     let budgets = budgets(options.target_ms)?;
     let prepared = Prepared::new(observations, &options.impossible)?;
     for weights in std::iter::once(&options.weights).chain(&options.beside) {
@@ -111,10 +125,12 @@ pub fn build(
         options,
     };
     let halves = Halves::new(&prepared, statistic, options.replicates, random);
-    let mut parts: Vec<ClassPart> = AccessClass::ALL
-        .into_iter()
-        .filter_map(|access| ground.class(access, halves.as_ref(), random))
-        .collect();
+    steps.next();
+    let mut parts: Vec<ClassPart> = Vec::new();
+    for access in AccessClass::ALL {
+        parts.extend(ground.class(access, halves.as_ref(), random));
+        steps.next();
+    }
     parts.sort_by_key(|part| std::cmp::Reverse(part.class.vantages.len()));
     let top_countries = options.top_countries.zip(parts.first());
     let two_terms = halves.as_ref().is_some_and(Halves::are_terms);
@@ -131,10 +147,11 @@ pub fn build(
         let access = parts.first()?.class.access;
         Ground { weights, ..ground }.beside(access, random)
     });
-    let beside = beside.collect();
+    let beside = beside.inspect(|_| steps.next()).collect();
     let count = options.count.as_ref();
     let count = count.map(|thresholds| counting::count(observations, options, thresholds, random));
     let count = count.transpose()?;
+    steps.end();
     let mut notes = observations.notes.clone();
     notes.extend(notes::of(&prepared, observations, options));
     Ok(CoverageReport {
@@ -161,6 +178,33 @@ pub fn build(
         offsets: options.offsets.clone(),
         notes,
     })
+}
+
+/// How far the report is.
+struct Steps<'a> {
+    done: u64,
+    total: u64,
+    progress: &'a mut dyn FnMut(u64, u64),
+}
+
+impl<'a> Steps<'a> {
+    fn new(options: &Options, progress: &'a mut dyn FnMut(u64, u64)) -> Self {
+        let parts = 1 + AccessClass::ALL.len() + options.beside.len() + usize::from(options.count.is_some());
+        Self {
+            done: 0,
+            total: parts as u64,
+            progress,
+        }
+    }
+
+    fn next(&mut self) {
+        self.done += 1;
+        (self.progress)(self.done, self.total);
+    }
+
+    fn end(&mut self) {
+        (self.progress)(self.total, self.total);
+    }
 }
 
 fn summary(weights: &Weights, total: f64) -> WeightSummary {

@@ -68,6 +68,10 @@ fn bad_weights_are_named_with_file_and_line() {
             "weights.csv:2: weight = `many`: a number that is 0 or more is needed here",
         ),
         (
+            "country,weight\nDE,1e308\n",
+            "weights.csv:2: weight = `1e308`: a number of at most 1e15 is needed here",
+        ),
+        (
             "country,weight\nAtlantis,1\n",
             "weights.csv:2: country `Atlantis` is not known: write its two-letter ISO code, such as DE",
         ),

@@ -65,6 +65,11 @@ pub(crate) fn sentence(note: &Note) -> String {
             },
             names.join(", ")
         ),
+        Note::Undecided { names } => format!(
+            "Light says that not all of {} stand where they claim, and too few others measured them to say which does not: \
+             none is left out. See `locate`.",
+            names.join(", ")
+        ),
         Note::PlacesContradict => {
             "The claimed places contradict each other as a whole: none is left out, and nothing that \
                                    rests on a place can be trusted. See `locate`."

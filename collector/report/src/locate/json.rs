@@ -49,6 +49,7 @@ fn site(report: &LocateReport, at: usize) -> Value {
         "network": site.place.network.map(|network| network.0),
         "verdict": located.verdict.as_str(),
         "radius_km": located.verdict.radius_km(),
+        "centre": located.centre().map(|centre| label(report, centre)),
         "witnesses": located.witnesses.iter().map(|&witness| label(report, witness)).collect::<Vec<_>>(),
         "violations": located.violations,
         "contradictions": misplaced.map(|misplaced| contradictions(report, misplaced)).unwrap_or_default(),

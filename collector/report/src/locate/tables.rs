@@ -91,6 +91,7 @@ pub(super) fn csv(report: &LocateReport) -> Table {
         "suggested_latitude",
         "suggested_longitude",
         "source",
+        "centre",
     ];
     let number = |value: Option<f64>| Cell::from(value.map_or_else(String::new, |value| value.to_string()));
     let sites = report
@@ -114,6 +115,10 @@ pub(super) fn csv(report: &LocateReport) -> Table {
             number(meant.map(|meant| meant.latitude())),
             number(meant.map(|meant| meant.longitude())),
             report.surveyed.survey.source.as_str().into(),
+            located
+                .centre()
+                .map_or_else(String::new, |centre| label(report, centre))
+                .into(),
         ]
     });
     Table::new("sites", columns.map(Column::names)).rows(rows)

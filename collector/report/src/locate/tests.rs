@@ -81,6 +81,64 @@ fn site_known_for_sure_confirms_others_to_a_radius() {
     assert_eq!(report.json()["sites"][1]["verdict"], "confirmed");
 }
 
+/// Sites and times of a file.
+fn judged(sites: &str, rtt: &str, sure: &[usize]) -> LocateReport {
+    let mesh = read_mesh(
+        &FileText::new("sites.csv", format!("site,latitude,longitude\n{sites}")),
+        &FileText::new("rtt.csv", format!("source,destination,rtt_ms\n{rtt}")),
+    );
+    LocateReport {
+        surveyed: Survey::of_mesh(mesh.unwrap()).judge(sure),
+        databases: Vec::new(),
+        sure: sure.to_vec(),
+    }
+}
+
+#[test]
+fn confirmed_radius_is_of_the_sure_site_and_not_of_the_claim() {
+    let report = judged(
+        "root,0,0\nmid,0,60\nleaf,0,0.5\n",
+        "root,mid,70\nmid,leaf,70\n",
+        &[0],
+    );
+    let text = flowing(&report.text(120));
+    assert!(text.contains("within 7,000 km of root"), "{text}");
+    assert!(text.contains("within 14,000 km of root"), "{text}");
+    assert!(!text.contains("of its claim"), "{text}");
+    let json = report.json();
+    assert_eq!(
+        (&json["sites"][2]["centre"], &json["sites"][2]["witnesses"][0]),
+        (&Value::from("root"), &Value::from("mid"))
+    );
+}
+
+#[test]
+fn sites_at_no_time_apart_are_not_named_as_sure() {
+    let report = judged("a,10,10\nb,10,10\nc,20,20\n", "a,b,0\na,c,40\n", &[]);
+    let text = flowing(&report.text(120));
+    assert!(!text.contains("fits named as sure"), "{text}");
+    assert!(
+        text.contains("within 0 km of a") && text.contains("within 0 km of b"),
+        "{text}"
+    );
+}
+
+#[test]
+fn sure_site_that_others_contradict_is_said_to_carry_all() {
+    let report = judged(
+        "berlin,52.5,13.4\nl1,-33.9,151.2\nl2,-37.8,145.0\n",
+        "berlin,l1,20\nberlin,l2,20\n",
+        &[0],
+    );
+    let text = flowing(&report.text(120));
+    assert!(text.contains("2 places do not fit; typos? l1 and l2."), "{text}");
+    assert!(
+        text.contains("berlin was named as sure, and 2 sites contradict it: all rests on that word."),
+        "{text}"
+    );
+    assert!(!text.contains("berlin: place does not fit"), "{text}");
+}
+
 #[test]
 fn page_draws_the_region_and_loads_nothing() {
     let html = files("losangeles,34.05,118.24").html();

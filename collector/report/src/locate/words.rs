@@ -10,7 +10,7 @@ use super::{DatabaseWord, LocateReport};
 use crate::words::{NONE, km, km_at_most, ms};
 
 /// What the words mean, for a reader who meets them here first.
-pub(super) const GLOSSARY: [(&str, &str); 5] = [
+pub(super) const GLOSSARY: [(&str, &str); 6] = [
     (
         "Site",
         "A probe, a node, or a row of a file, with the place it claims.",
@@ -27,6 +27,10 @@ pub(super) const GLOSSARY: [(&str, &str); 5] = [
         "Could be anywhere within",
         "How far light can have come in half the shortest time to the nearest witness: the site may stand \
          anywhere in that circle, if that witness stands where it says.",
+    ),
+    (
+        "Confirmed",
+        "It stands within that far of a site that was named as sure: of that site, not of its own claim.",
     ),
     (
         "Anycast",
@@ -56,10 +60,11 @@ pub(super) fn method(report: &LocateReport) -> Vec<String> {
             "Nothing is faster than light in fibre, two thirds of c: 100 km there and back take a millisecond. A \
              pair is a contradiction if its claimed places lie farther apart than that, by more than {SLACK_KM} km. \
              It accuses two sites: whose place is wrong is decided by the smallest set of sites that explains all \
-             contradictions, and by two witnesses at least, {APART_KM} km apart or in different networks."
+             contradictions, and by two witnesses at least, {APART_KM} km apart or in different networks. One is enough \
+             if it is named as sure."
         ),
         "A site can answer late and never early, so no contradiction proves nothing: lies of some hundred \
-         kilometres are never found, and with ten witnesses about half of those over 3,000 km."
+         kilometres are never found, and of those over 3,000 km ten witnesses miss a quarter to a half (docs/coverage.md)."
             .to_owned(),
     ];
     if report.sure.is_empty() {
@@ -130,6 +135,7 @@ pub(super) fn answer(report: &LocateReport) -> Vec<String> {
                 .to_owned(),
         );
     }
+    sentences.extend(sure(report));
     sentences.extend(suspects(report, &wrong));
     sentences.extend(undecided(report));
     sentences.extend(rest(report));
@@ -145,6 +151,26 @@ pub(super) fn answer(report: &LocateReport) -> Vec<String> {
         ));
     }
     sentences
+}
+
+/// What contradicts a site that was named as sure: then its own place is the first to check.
+fn sure(report: &LocateReport) -> Vec<String> {
+    let sites = &report.surveyed.location.sites;
+    let contradicted = report.sure.iter().filter(|&&site| sites[site].violations > 0);
+    contradicted
+        .map(|&site| {
+            let name = label(report, site);
+            match sites[site].verdict {
+                Verdict::Confirmed { .. } => format!(
+                    "{name} was named as sure, and {} contradict it: all rests on that word.",
+                    count(sites[site].violations, "site")
+                ),
+                _ => format!(
+                    "{name} was named as sure and contradicts another that was: neither is taken as sure."
+                ),
+            }
+        })
+        .collect()
 }
 
 /// How few wrong places explain all that contradicts.
@@ -339,17 +365,15 @@ pub(super) fn verdict(located: &Located) -> &'static str {
 /// How far a place is proved, in words.
 pub(super) fn proved(report: &LocateReport, site: usize) -> String {
     let located = &report.surveyed.location.sites[site];
-    let of = |witness: &usize| format!(" of {}", label(report, *witness));
-    match located.verdict.radius_km() {
-        None => NONE.to_owned(),
-        Some(0.0) => "named as sure".to_owned(),
-        Some(radius) => {
-            let of = match located.verdict {
-                Verdict::Consistent { .. } => located.witnesses.first().map(of),
-                _ => Some(" of its claim".to_owned()),
-            };
-            format!("within {}{}", km_at_most(radius), of.unwrap_or_default())
+    match located.verdict {
+        Verdict::Confirmed { root, .. } if root == site => "named as sure".to_owned(),
+        Verdict::Consistent { radius_km } | Verdict::Confirmed { radius_km, .. } => {
+            let of = located
+                .centre()
+                .map(|centre| format!(" of {}", label(report, centre)));
+            format!("within {}{}", km_at_most(radius_km), of.unwrap_or_default())
         }
+        Verdict::Impossible | Verdict::Unknown => NONE.to_owned(),
     }
 }
 

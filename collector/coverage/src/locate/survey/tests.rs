@@ -1,4 +1,5 @@
 use super::*;
+use crate::files::{self, FileText};
 use crate::fixture::{daily, node, single, vantage};
 use crate::geo::Position;
 use crate::locate::Typo;
@@ -31,7 +32,7 @@ fn lost_sign() -> Observations {
 
 #[test]
 fn node_that_lost_a_sign_is_impossible_in_observations_and_nobody_else_is() {
-    let found = impossible(&lost_sign());
+    let found = impossible(&lost_sign(), None);
     assert_eq!((found.nodes, found.vantages.len()), (vec![0], 0));
 }
 
@@ -39,11 +40,12 @@ fn node_that_lost_a_sign_is_impossible_in_observations_and_nobody_else_is() {
 fn own_vantage_accuses_no_node_and_one_witness_does_not_either() {
     let mut world = lost_sign();
     world.vantages[1].own_node = Some("losangeles".to_owned());
-    assert_eq!(
-        impossible(&world),
-        Impossible::default(),
+    let found = impossible(&world, None);
+    assert!(
+        found.nodes.is_empty() && found.vantages.is_empty(),
         "New York alone is left"
     );
+    assert_eq!(found.undecided, ["losangeles", "v-newyork"], "and both are named");
 }
 
 #[test]
@@ -52,12 +54,16 @@ fn shortest_of_all_days_is_what_counts() {
     let slow_but_once = |_, node, day| if node == 0 && day == 3 { 0.0 } else { 400.0 };
     let times: [(usize, usize, &[f64]); 2] = [(0, 0, &[65.0]), (1, 0, &[170.0])];
     assert_eq!(
-        impossible(&daily(nodes.clone(), vantages.clone(), 7, &times, slow_but_once)).nodes,
+        impossible(
+            &daily(nodes.clone(), vantages.clone(), 7, &times, slow_but_once),
+            None
+        )
+        .nodes,
         [0]
     );
     let always_slow = |_, _, _| 400.0;
     assert_eq!(
-        impossible(&daily(nodes, vantages, 7, &times, always_slow)),
+        impossible(&daily(nodes, vantages, 7, &times, always_slow), None),
         Impossible::default()
     );
 }
@@ -72,11 +78,11 @@ fn node_of_a_file_that_is_also_a_vantage_is_judged_by_all_its_times() {
         ..vantage("losangeles", "Los Angeles, US")
     });
     assert_eq!(
-        impossible(&world),
+        impossible(&world, None),
         Impossible {
             nodes: vec![0],
             vantages: vec![4],
-            too_many: 0,
+            ..Impossible::default()
         }
     );
 }
@@ -85,7 +91,7 @@ fn node_of_a_file_that_is_also_a_vantage_is_judged_by_all_its_times() {
 fn node_without_coordinates_is_judged_by_nobody() {
     let mut world = lost_sign();
     world.nodes[0].position = None;
-    assert_eq!(impossible(&world), Impossible::default());
+    assert_eq!(impossible(&world, None), Impossible::default());
 }
 
 #[test]
@@ -167,9 +173,25 @@ fn mesh_on_one_machine_accuses_nobody_and_says_how_many_it_would_be() {
         vantages.map(|(name, place)| vantage(name, place)).to_vec(),
         &times,
     );
-    let found = impossible(&world);
+    let found = impossible(&world, None);
     assert_eq!(
         (found.nodes.len(), found.vantages.len(), found.too_many),
         (0, 0, 3)
     );
+}
+
+#[test]
+fn vantage_of_a_file_whose_place_only_other_sites_contradict_is_impossible_too() {
+    let sites = "site,latitude,longitude\nber,52.5,13.4\nny,40.7,-74.0\nsin,1.29,-103.85\ntyo,35.69,139.69\nsyd,-33.87,151.21\n";
+    let rtt = "source,destination,rtt_ms\nber,ny,90\nsin,ber,170\nsin,ny,230\nsin,tyo,70\nsin,syd,95\ntyo,ber,230\nsyd,ny,200\n";
+    let (sites, rtt) = (FileText::new("sites.csv", sites), FileText::new("rtt.csv", rtt));
+    let observations = files::read(&sites, &rtt, &["ber", "ny"]).unwrap();
+    let mesh = files::read_mesh(&sites, &rtt).unwrap();
+    let found = impossible(&observations, Some(&mesh));
+    assert_eq!(
+        (found.nodes.len(), found.vantages),
+        (0, vec![2]),
+        "Tokyo and Sydney say so"
+    );
+    assert_eq!(impossible(&observations, None).vantages, Vec::<usize>::new());
 }
