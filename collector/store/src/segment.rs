@@ -16,6 +16,7 @@ mod files;
 mod folder;
 mod gather;
 mod holds;
+mod known;
 mod marks;
 mod opened;
 mod outcomes;
@@ -33,7 +34,7 @@ mod timed;
 mod words;
 mod writer;
 
-pub(crate) use self::catalogue::{Catalogue, Group, Segment, Span};
+pub(crate) use self::catalogue::{Group, Segment, Span};
 pub(crate) use self::checked::Withheld;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use self::content::Content;

@@ -10,7 +10,7 @@ use isochrone_proto::units::UnixMillis;
 use redb::WriteTransaction;
 use serde::Serialize;
 
-use super::catalogue::{Catalogue, Segment};
+use super::catalogue::Segment;
 use super::marks;
 use super::writer::is_ours;
 use crate::found::Found;
@@ -65,7 +65,7 @@ impl Store {
     /// When the store failed.
     pub fn segment_files(&self, tier: Tier) -> Result<Vec<SegmentFile>, StoreError> {
         let (catalogue, marks) = self.read(|transaction| {
-            let catalogue = Catalogue::read(transaction, self.found(), &self.0.segments)?;
+            let catalogue = self.0.segments.known.read(transaction, self.found())?;
             Ok((catalogue, marks::read(transaction, self.found())?))
         })?;
         let counts = |segment: &Segment| tier == Tier::Raw || !marks.contains_key(&segment.day);
@@ -135,7 +135,7 @@ impl Store {
     pub(crate) fn remove_strays(&self) -> Result<(), StoreError> {
         let folder = &self.0.segments.folder;
         let (counted, named) = self.read(|transaction| {
-            let catalogue = Catalogue::read(transaction, self.found(), &self.0.segments)?;
+            let catalogue = self.0.segments.known.read(transaction, self.found())?;
             let segments = &catalogue.segments;
             let mut named: HashSet<String> = segments.iter().map(Segment::name).collect();
             let counted = named.len() as u64;

@@ -11,7 +11,7 @@ use isochrone_proto::codec;
 use isochrone_proto::units::UnixMillis;
 use redb::WriteTransaction;
 
-use super::catalogue::{Catalogue, Group, SPAN_ROWS, Segment, Span};
+use super::catalogue::{Group, SPAN_ROWS, Segment, Span};
 use super::gather::Gathered;
 use super::rollup::{Pieces, Roller};
 use super::sheet::Sheet;
@@ -94,7 +94,7 @@ impl Store {
         is_old: impl Fn(UnixMillis) -> bool,
     ) -> Result<(Gathered, Option<Span>, u64), StoreError> {
         self.read(|transaction| {
-            let catalogue = Catalogue::read(transaction, self.found(), &self.0.segments)?;
+            let catalogue = self.0.segments.known.read(transaction, self.found())?;
             let last = read_number(transaction, self.found(), META_SEGMENT)?;
             let log = LOG.read(transaction, self.found())?;
             let mut gathered = Gathered::default();

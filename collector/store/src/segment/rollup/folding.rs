@@ -13,7 +13,7 @@ use super::pieces::{Pieces, write_piece};
 use super::read::rollups_of;
 use super::{Period, Rollup};
 use crate::numbers::read_number;
-use crate::segment::catalogue::{Catalogue, Segment, Span};
+use crate::segment::catalogue::{Segment, Span};
 use crate::segment::day::{Day, OVER};
 use crate::segment::files::{Compacted, replace};
 use crate::segment::marks::{self, unmark};
@@ -103,7 +103,7 @@ impl Store {
             let marks = marks::read(transaction, self.found())?;
             let last = read_number(transaction, self.found(), META_SEGMENT)?;
             let mut pieces: BTreeMap<(Tier, Kind, Day), Vec<Segment>> = BTreeMap::new();
-            let catalogue = Catalogue::read(transaction, self.found(), &self.0.segments)?;
+            let catalogue = self.0.segments.known.read(transaction, self.found())?;
             for segment in &catalogue.segments {
                 let is_over = segment.day < today && !marks.contains_key(&segment.day);
                 if is_over && segment.tier != Tier::Raw {
@@ -144,7 +144,7 @@ impl Store {
                 if !self.fold_days(transaction, &BTreeSet::from([day]), &mut hours, &|_| true)? {
                     continue;
                 }
-                let catalogue = Catalogue::read(transaction, self.found(), &self.0.segments)?;
+                let catalogue = self.0.segments.known.read(transaction, self.found())?;
                 let of_day = catalogue.segments.iter().filter(|segment| segment.day == day);
                 let old = of_day.cloned().collect();
                 let mark = (day, number);
