@@ -4,7 +4,7 @@ use isochrone_proto::units::{Hour, UnixMillis};
 use redb::ReadTransaction;
 
 use crate::ledger::RemovedHours;
-use crate::segment::{Catalogue, Day, Segment};
+use crate::segment::{Day, Segment};
 use crate::tables::{LOG_HOURS, REMOVED};
 use crate::{Store, StoreError, Tier};
 
@@ -27,7 +27,7 @@ impl Store {
             let log = LOG_HOURS.read(transaction, self.found())?;
             let log = log.iter()?.next().transpose()?;
             let log = log.map(|(hour, _)| Hour(hour.value()).start());
-            let catalogue = Catalogue::read(transaction, self.found(), &self.0.segments)?;
+            let catalogue = self.0.segments.known.read(transaction, self.found())?;
             let Some(from) = oldest(&catalogue.segments, log) else {
                 return Ok(None);
             };

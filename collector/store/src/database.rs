@@ -504,7 +504,7 @@ impl Store {
             }
         }
         slot.failed = true; // until it is open
-        self.0.segments.forget_catalogue();
+        self.0.segments.known.forget();
         let (database, access) = match (opened(&self.0.opener, Access::Write), access) {
             (Ok(database), _) => (database, Access::Write),
             (Err(error), Access::Write) => return Err(error),

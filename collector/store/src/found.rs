@@ -75,7 +75,6 @@ impl Found {
     }
 
     /// A row is read: tests count them.
-    #[cfg_attr(not(any(test, feature = "testing")), allow(clippy::unused_self))]
     pub(crate) fn count_row(&self) {
         #[cfg(any(test, feature = "testing"))]
         self.rows.fetch_add(1, std::sync::atomic::Ordering::Relaxed);

@@ -17,6 +17,7 @@ mod folder;
 mod gather;
 mod holds;
 mod in_vain;
+mod known;
 mod marks;
 mod opened;
 mod outcomes;
@@ -36,7 +37,7 @@ mod timed;
 mod words;
 mod writer;
 
-pub(crate) use self::catalogue::{Catalogue, Group, Segment, Span};
+pub(crate) use self::catalogue::{Group, Segment, Span};
 pub(crate) use self::checked::Withheld;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use self::content::{Content, Stamp};

@@ -1,19 +1,13 @@
 //! The catalogue: which segments count. A file that it does not name is none.
 
-use std::sync::Arc;
-
 use isochrone_proto::kind::Kind;
 use isochrone_proto::units::UnixMillis;
-use redb::{ReadTransaction, ReadableTable};
+use redb::ReadableTable;
 
 use super::day::Day;
-use super::holds::Segments;
 use crate::StoreError;
-use crate::found::Found;
-use crate::numbers::read_number;
 use crate::row::{Malformed, RowReader, RowWriter};
 use crate::rows::Rows;
-use crate::tables::{META_ASIDE, META_REPLACED, META_SEGMENT, SEGMENTS};
 use crate::tier::Tier;
 
 /// A segment, as the catalogue has it.
@@ -178,30 +172,7 @@ pub(crate) struct Catalogue {
     pub(crate) groups: Vec<Group>,
 }
 
-/// By what an instant's catalogue is known: segments that were numbered, replaced, and rows that were set aside.
-pub(super) type Edition = [u64; 3];
-
 impl Catalogue {
-    /// As a reader sees it: what was read before, unless it was changed since.
-    pub(crate) fn read(
-        transaction: &ReadTransaction,
-        found: &Found,
-        segments: &Segments,
-    ) -> Result<Arc<Self>, StoreError> {
-        let mut edition: Edition = [0; 3];
-        for (number, name) in edition.iter_mut().zip([META_SEGMENT, META_REPLACED, META_ASIDE]) {
-            *number = read_number(transaction, found, name)?;
-        }
-        if let Some(known) = segments.catalogue(edition) {
-            return Ok(known);
-        }
-        let read = Arc::new(Self::of(&SEGMENTS.read(transaction, found)?)?);
-        if !found.is_waiting_in(SEGMENTS.name) {
-            segments.know(edition, &read);
-        }
-        Ok(read)
-    }
-
     /// All that an open table holds.
     pub(crate) fn of<T: ReadableTable<u64, &'static [u8]>>(
         table: &Rows<'_, u64, T>,

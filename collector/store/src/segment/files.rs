@@ -10,7 +10,7 @@ use isochrone_proto::units::UnixMillis;
 use redb::WriteTransaction;
 use serde::Serialize;
 
-use super::catalogue::{Catalogue, Segment};
+use super::catalogue::Segment;
 use super::marks;
 use super::strays::DAMAGED;
 use crate::found::Found;
@@ -62,7 +62,7 @@ impl Store {
     /// When the store failed.
     pub fn segment_files(&self, tier: Tier) -> Result<Vec<SegmentFile>, StoreError> {
         let (catalogue, marks) = self.read(|transaction| {
-            let catalogue = Catalogue::read(transaction, self.found(), &self.0.segments)?;
+            let catalogue = self.0.segments.known.read(transaction, self.found())?;
             Ok((catalogue, marks::read(transaction, self.found())?))
         })?;
         let counts = |segment: &Segment| tier == Tier::Raw || !marks.contains_key(&segment.day);

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use parquet::file::metadata::ParquetMetaData;
 
-use super::catalogue::{Catalogue, Edition, Segment};
+use super::catalogue::Segment;
 use super::checked::{Checked, Look, Withheld};
 use super::content::Content;
 use super::error::FileError;
 use super::folder::Folder;
 use super::in_vain::InVain;
+use super::known::Known;
 use super::opened::Opened;
 use crate::StoreError;
 use crate::limits::Retention;
@@ -43,8 +44,8 @@ pub(crate) struct Segments {
     pub(super) is_short: AtomicBool,
     /// What files say of themselves, by the number of their segment: they were checked, and never change.
     described: Mutex<HashMap<u64, Arc<ParquetMetaData>>>,
-    /// What the catalogue was when it was read last.
-    known: Mutex<Option<(Edition, Arc<Catalogue>)>>,
+    /// The catalogue as it was read last.
+    pub(crate) known: Known,
     holds: Mutex<Holds>,
 }
 
@@ -79,26 +80,9 @@ impl Segments {
             looked: AtomicU64::new(0),
             is_short: AtomicBool::new(false),
             described: Mutex::default(),
-            known: Mutex::default(),
+            known: Known::default(),
             holds: Mutex::default(),
         }
-    }
-
-    /// The catalogue of that edition, if it is the one that was read last.
-    pub(super) fn catalogue(&self, edition: Edition) -> Option<Arc<Catalogue>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, catalogue) = known.as_ref().filter(|(of, _)| *of == edition)?;
-        Some(Arc::clone(catalogue))
-    }
-
-    pub(super) fn know(&self, edition: Edition, catalogue: &Arc<Catalogue>) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        *known = Some((edition, Arc::clone(catalogue)));
-    }
-
-    /// The store is opened again: what was read of a change that failed may not be there.
-    pub(crate) fn forget_catalogue(&self) {
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// The file of a segment, if it is what was written.

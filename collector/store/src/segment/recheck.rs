@@ -2,7 +2,7 @@
 
 use isochrone_proto::units::UnixMillis;
 
-use super::catalogue::{Catalogue, Segment};
+use super::catalogue::Segment;
 use super::checked::Look;
 use super::sealed::noted;
 use crate::{Store, StoreError};
@@ -22,7 +22,7 @@ impl Store {
         let minutes = (from.0 / MINUTE_MS, until.0 / MINUTE_MS);
         self.read(|transaction| {
             let mut files = 0;
-            let catalogue = Catalogue::read(transaction, self.found(), &self.0.segments)?;
+            let catalogue = self.0.segments.known.read(transaction, self.found())?;
             for segment in &catalogue.segments {
                 if is_due(segment, minutes) {
                     let content = self.0.segments.content(segment, Look::Whole);

@@ -8,7 +8,7 @@ use isochrone_proto::ids::{EpochId, ProbeId};
 use isochrone_proto::units::{Hour, UnixMillis};
 use redb::{ReadTransaction, WriteTransaction};
 
-use super::catalogue::{Catalogue, Group, Segment, Span};
+use super::catalogue::{Group, Segment, Span};
 use super::files::replace;
 use super::marks;
 use super::sealed::SealedLog;
@@ -83,7 +83,7 @@ impl Store {
     }
 
     fn find_due(&self, transaction: &ReadTransaction, now: UnixMillis) -> Result<Option<Due>, StoreError> {
-        let catalogue = Catalogue::read(transaction, self.found(), &self.0.segments)?;
+        let catalogue = self.0.segments.known.read(transaction, self.found())?;
         let all = &catalogue.segments;
         let bytes = all.iter().map(|segment| segment.bytes).sum();
         self.0.segments.bytes.store(bytes, Ordering::Relaxed); // what was set aside counts no more

@@ -49,7 +49,7 @@ impl<'t> SealedLog<'t, ReadOnlyTable<u64, &'static [u8]>> {
         found: &'t Found,
         segments: &'t Segments,
     ) -> Result<Self, StoreError> {
-        let catalogue = Catalogue::read(transaction, found, segments)?;
+        let catalogue = segments.known.read(transaction, found)?;
         let is_strict = !found.is_stuck();
         if is_strict && found.is_waiting_in(SEGMENTS.name) {
             return Err(StoreError::Unsettled);

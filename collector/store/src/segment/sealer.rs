@@ -10,7 +10,7 @@ use isochrone_proto::codec;
 use isochrone_proto::units::UnixMillis;
 use redb::WriteTransaction;
 
-use super::catalogue::{Catalogue, Group, SPAN_ROWS, Segment, Span};
+use super::catalogue::{Group, SPAN_ROWS, Segment, Span};
 use super::gather::Gathered;
 use super::rollup::Roller;
 use super::writer::Files;
@@ -89,7 +89,7 @@ impl Store {
     /// missing stays in the log: nobody could say what it measured.
     fn gather(&self, mut age: Age) -> Result<(Gathered, Option<Span>, u64), StoreError> {
         self.read(|transaction| {
-            let catalogue = Catalogue::read(transaction, self.found(), &self.0.segments)?;
+            let catalogue = self.0.segments.known.read(transaction, self.found())?;
             let last = read_number(transaction, self.found(), META_SEGMENT)?;
             let log = LOG.read(transaction, self.found())?;
             let mut gathered = Gathered::default();

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 
-use super::catalogue::{Catalogue, EXTENSION, Segment};
+use super::catalogue::{EXTENSION, Segment};
 use super::files::Replaced;
 use super::holds::Segments;
 use super::writer::UNFINISHED;
@@ -54,7 +54,7 @@ impl Store {
     pub(crate) fn look_for_files(&self) -> Result<(), StoreError> {
         let of_store = &self.0.segments;
         let folder = &of_store.folder;
-        let catalogue = self.read(|transaction| Catalogue::read(transaction, self.found(), of_store))?;
+        let catalogue = self.read(|transaction| of_store.known.read(transaction, self.found()))?;
         let named = &catalogue.segments;
         let bytes = named.iter().map(|segment| segment.bytes).sum();
         of_store.bytes.store(bytes, Ordering::Relaxed);
@@ -105,7 +105,7 @@ impl Store {
         let of_store = &self.0.segments;
         let folder = &of_store.folder;
         let (named, last) = self.read(|transaction| {
-            let catalogue = Catalogue::read(transaction, self.found(), &self.0.segments)?;
+            let catalogue = self.0.segments.known.read(transaction, self.found())?;
             let segments = &catalogue.segments;
             let mut named: HashSet<String> = segments.iter().map(Segment::name).collect();
             let table = REPLACED.read(transaction, self.found())?;

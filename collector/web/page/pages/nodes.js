@@ -80,7 +80,19 @@ function history(name) {
   const mine = data.nodes.find((entry) => entry.node === name);
   const reading = ui.history.days < DAYS ? h("p.none", {}, asking ? `Reading the other ${DAYS - 1} days …` : reason) : null;
   if (!mine || mine.days.length === 0) return [reading, h("p.none", {}, "No day is on record yet.")];
-  return [reading, days(mine), outages(mine)];
+  return [reading, days(mine), outages(mine), h("p.none", {}, source(data))];
+}
+
+const TIER = { raw: "single measurements", hour: "sums of hours", day: "sums of days" };
+
+/** What the report was read from, and since when anything is kept if that is less than was asked for. */
+export function source({ tiers, before_kept: before }) {
+  const minute = (instant) => `${day(instant)} ${clock(instant, instant)}`;
+  const spans = tiers.map((one) => `${TIER[one.tier]} from ${minute(one.from)} to ${minute(one.to)}`);
+  const read = spans.length ? `Read from ${spans.join(", ")} (UTC).` : "";
+  if (!before?.kept_from) return read;
+  const kept = minute(before.kept_from);
+  return `${before.removed ? `Nothing before ${kept} is kept: retention removed it` : `Nothing was stored before ${kept}`}. ${read}`;
 }
 
 /** One report holds all nodes: what one node's page read, the next one shows. */

@@ -13,7 +13,7 @@ use super::read::{ReadSealed, rollups_of};
 use super::{Key, Period, Rollup};
 use crate::numbers::read_number;
 use crate::segment::SealedLog;
-use crate::segment::catalogue::{Catalogue, Segment, Span};
+use crate::segment::catalogue::{Segment, Span};
 use crate::segment::checked::Look;
 use crate::segment::day::{Day, OVER};
 use crate::segment::files::{Compacted, replace};
@@ -105,7 +105,7 @@ impl Store {
             let marks = marks::read(transaction, self.found())?;
             let last = read_number(transaction, self.found(), META_SEGMENT)?;
             let mut pieces: BTreeMap<(Tier, Kind, Day), Vec<Segment>> = BTreeMap::new();
-            let catalogue = Catalogue::read(transaction, self.found(), &self.0.segments)?;
+            let catalogue = self.0.segments.known.read(transaction, self.found())?;
             for segment in &catalogue.segments {
                 let is_over = segment.day < today && !marks.contains_key(&segment.day);
                 if is_over && segment.tier != Tier::Raw {
@@ -156,7 +156,7 @@ impl Store {
                 if self.found().is_waiting_in(SEGMENTS.name) {
                     return Err(StoreError::Unsettled); // a file is damaged: it begins again without it
                 }
-                let catalogue = Catalogue::read(transaction, self.found(), &self.0.segments)?;
+                let catalogue = self.0.segments.known.read(transaction, self.found())?;
                 let of_day = catalogue.segments.iter().filter(|segment| segment.day == day);
                 let old: Vec<Segment> = of_day.cloned().collect();
                 self.keep_hours(&sealed, &old, &mut hours)?;

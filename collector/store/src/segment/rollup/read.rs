@@ -12,7 +12,7 @@ use super::fold::{Fold, last_slot};
 use super::{Key, Rollup, RollupRange, file};
 use crate::found::Found;
 use crate::heads::Head;
-use crate::segment::catalogue::{Catalogue, Segment};
+use crate::segment::catalogue::Segment;
 use crate::segment::checked::Look;
 use crate::segment::day::Day;
 use crate::segment::marks;
@@ -77,7 +77,7 @@ impl Store {
     fn parts(&self, transaction: &ReadTransaction, range: &RollupRange) -> Result<Parts, StoreError> {
         let marks = marks::read(transaction, self.found())?;
         let mut of_files: BTreeMap<Day, Vec<Segment>> = BTreeMap::new();
-        let catalogue = Catalogue::read(transaction, self.found(), &self.0.segments)?;
+        let catalogue = self.0.segments.known.read(transaction, self.found())?;
         for segment in &catalogue.segments {
             let is_wanted = segment.tier == range.period.tier()
                 && range.wants(segment.kind)

@@ -8,7 +8,7 @@ use isochrone_proto::units::UnixMillis;
 use redb::ReadTransaction;
 
 use super::read::rollups_of;
-use crate::segment::catalogue::{Catalogue, Segment};
+use crate::segment::catalogue::Segment;
 use crate::segment::checked::Look;
 use crate::segment::day::Day;
 use crate::segment::marks;
@@ -42,7 +42,7 @@ impl Tally {
         let found = store.found();
         let marks = marks::read(transaction, found)?;
         let mut tally = Self::default();
-        for segment in &Catalogue::read(transaction, found, &store.0.segments)?.segments {
+        for segment in &store.0.segments.known.read(transaction, found)?.segments {
             if segment.tier != Tier::Raw && !marks.contains_key(&segment.day) {
                 let place = (segment.tier, (segment.kind, segment.day));
                 tally.files.entry(place).or_default().push(segment.clone());

@@ -54,7 +54,7 @@ fn damage_that_a_full_disk_lets_nobody_put_right_is_passed_over_until_it_has_roo
         for table in tables {
             store.flip_bit(table, 0, Part::Value, 77).unwrap();
         }
-        store.0.segments.forget_catalogue(); // else it is not read again
+        store.0.segments.known.forget(); // else it is not read again
         disk.fail_writes(Some(std::io::ErrorKind::StorageFull));
         for round in 0..3 {
             let found = everything(&store);

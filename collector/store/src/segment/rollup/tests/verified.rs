@@ -59,7 +59,7 @@ fn file_of_rollups_that_is_missing_from_the_sums_is_told_by_those_that_are_left(
     let lost =
         store.write_tables(|transaction| SEGMENTS.open(transaction, store.found())?.remove(piece.number));
     lost.unwrap();
-    store.0.segments.forget_catalogue();
+    store.0.segments.known.forget();
     let audit = ledger::verify(&store).unwrap();
     let left = catalogue(&store)
         .into_iter()
@@ -85,7 +85,7 @@ fn file_of_rollups_that_counts_twice_is_named() {
         table.insert(replaced.number, &replaced.encode())
     });
     doubled.unwrap();
-    store.0.segments.forget_catalogue();
+    store.0.segments.known.forget();
     let audit = ledger::verify(&store).unwrap();
     assert!(audit.wrong_sums > 0 && !audit.is_sound(), "{audit:?}");
     assert_eq!(
