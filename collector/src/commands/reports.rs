@@ -6,7 +6,7 @@ use isochrone_base::roster::Roster;
 use isochrone_base::words::rfc3339_second;
 use isochrone_coverage::count::Thresholds;
 use isochrone_coverage::files::{self, FileText};
-use isochrone_coverage::locate::impossible;
+use isochrone_coverage::locate::{Impossible, impossible};
 use isochrone_coverage::note::Note;
 use isochrone_coverage::observations::{Observations, Source};
 use isochrone_coverage::report::{self, CoverageReport, Options};
@@ -25,6 +25,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{CommandContext, CommandError, Out, UsageError, WIDTH, blocking, engine};
 use crate::cli::{Accepted, CountArgs, CoverageArgs, Format, ReportCommand, ReportFormat, WindowArgs};
+use crate::config::CoverageSettings;
 use crate::control::Answers;
 
 /// A larger file of weights is refused: it goes through the control socket.
@@ -68,7 +69,7 @@ fn report_of_files(
     let asked = Asked {
         options: Options {
             mesh: Some(files::read_mesh(&sites, &rtt)?),
-            ..engine::options(&args.engine, weights(args)?)?
+            ..engine::options(&args.engine, weights(args)?, &CoverageSettings::default())?
         },
         thresholds,
         seed: args.engine.seed,
@@ -93,7 +94,11 @@ pub(super) struct Asked {
 
 /// The same without whatever light says is not where it claims to be.
 fn options(asked: Asked, observations: &mut Observations) -> Options {
-    let impossible = impossible(observations, asked.options.mesh.as_ref());
+    // What is wrong as a whole accuses nobody.
+    let impossible = match observations.notes.iter().any(Note::is_grave) {
+        true => Impossible::default(),
+        false => impossible(observations, asked.options.mesh.as_ref()),
+    };
     if impossible.too_many > 0 {
         let sites = impossible.too_many;
         observations.notes.push(Note::AllContradict { sites });
@@ -292,7 +297,7 @@ pub(super) async fn carry_out(
     match command {
         ReportCommand::Coverage(args) => {
             let asked = Asked {
-                options: engine::options(&args.engine, weights(&args)?)?,
+                options: engine::options(&args.engine, weights(&args)?, &context.config.coverage)?,
                 thresholds: Thresholds::default(),
                 seed: args.engine.seed,
             };
@@ -302,7 +307,11 @@ pub(super) async fn carry_out(
         }
         ReportCommand::Count(args) => {
             let asked = Asked {
-                options: engine::options(&args.coverage.engine, weights(&args.coverage)?)?,
+                options: engine::options(
+                    &args.coverage.engine,
+                    weights(&args.coverage)?,
+                    &context.config.coverage,
+                )?,
                 thresholds: thresholds(&args),
                 seed: args.coverage.engine.seed,
             };
@@ -496,6 +505,9 @@ pub(super) fn window(context: &CommandContext, args: &WindowArgs) -> Result<Wind
 }
 
 #[cfg(test)]
+mod bad_files;
+
+#[cfg(test)]
 mod tests {
     use clap::Parser as _;
 
@@ -559,9 +571,9 @@ mod tests {
         let at = |words: &str| text.find(words).unwrap_or_else(|| panic!("{words}: {text}"));
         let sentences = [
             at("9 vantages in"),
-            at("losangeles: place does not fit; typo? Left out here"),
             at("Of people, 100 ms or less from a node, with predictions:"),
             at("Best guess for the next city:"),
+            at("losangeles: place does not fit; typo? Left out here"),
             at("How to read this"),
         ];
         assert!(sentences.is_sorted(), "{sentences:?}: {text}");

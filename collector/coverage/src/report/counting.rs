@@ -166,6 +166,7 @@ impl Plan {
         let spots = 0..self.spots.len();
         let mut all: Vec<Candidate> = spots.filter_map(|spot| self.candidate(spot, prices)).collect();
         all.sort_by(|a, b| b.gain_ms.total_cmp(&a.gain_ms));
+        let all = candidates::one_of_each_city(all);
         let mut all = all.into_iter();
         Some(NextNode {
             best: all.next()?,

@@ -4,10 +4,13 @@ use crate::cities;
 use crate::country::Country;
 use crate::files::Mesh;
 use crate::geo::Position;
+use crate::report::count::Candidate;
 use crate::report::forecast::Cell;
 
 /// Candidates nearer than this to a node, or to a heavier candidate, add nothing new.
 const APART_KM: f64 = 250.0;
+/// A measured site this near to a node is no further city: what it would gain is another network in the same one.
+const CITY_KM: f64 = 50.0;
 /// A cell is called by its largest city within this.
 const AROUND_KM: f64 = 80.0;
 
@@ -51,9 +54,8 @@ pub(super) fn candidates(cells: &[Cell], nodes: &[Position], mesh: Option<&Mesh>
 }
 
 fn sites(nodes: &[Position], mesh: Option<&Mesh>) -> Vec<Spot> {
-    const NODE_KM: f64 = 1.0;
     let Some(mesh) = mesh else { return Vec::new() };
-    let free = |position: Position| nodes.iter().all(|node| node.distance_km(position) > NODE_KM);
+    let free = |position: Position| nodes.iter().all(|node| node.distance_km(position) > CITY_KM);
     let site = |(at, name): (usize, &String)| {
         let position = mesh.places[at].position;
         free(position).then(|| Spot {
@@ -75,4 +77,66 @@ pub(super) fn city(position: Position, country: Option<Country>) -> Option<(Stri
     };
     let city = city.or_else(|| table.nearest(position).map(|(city, _)| city))?;
     Some((format!("{}, {}", city.name, city.country), city.position))
+}
+
+/// Of candidates in one city only the first: another network there is no other city.
+pub(super) fn one_of_each_city(candidates: Vec<Candidate>) -> Vec<Candidate> {
+    let mut kept: Vec<Candidate> = Vec::new();
+    for candidate in candidates {
+        let near = |other: &Candidate| other.position.distance_km(candidate.position) <= CITY_KM;
+        if !kept.iter().any(near) {
+            kept.push(candidate);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::predict::Place;
+
+    fn mesh(sites: &[(&str, &str)]) -> Mesh {
+        let place = |city: &str| Place {
+            position: cities::find(city).expect(city).position,
+            network: None,
+        };
+        Mesh {
+            names: sites.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            places: sites.iter().map(|(_, city)| place(city)).collect(),
+            pairs: Vec::new(),
+            statistic: crate::observations::Statistic::Min,
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn site_in_the_city_of_a_node_is_no_further_city() {
+        let mesh = mesh(&[("potsdam", "Potsdam, DE"), ("paris", "Paris, FR")]);
+        let berlin = cities::find("Berlin, DE").unwrap().position;
+        let names: Vec<String> = candidates(&[], &[berlin], Some(&mesh), 9)
+            .into_iter()
+            .map(|spot| spot.name)
+            .collect();
+        assert_eq!(names, ["paris"]);
+    }
+
+    #[test]
+    fn best_of_several_networks_in_one_city_stands_for_it() {
+        let candidate = |place: &str, city: &str, gain_ms| Candidate {
+            place: place.to_owned(),
+            position: cities::find(city).expect(city).position,
+            country: None,
+            gain_ms,
+            interval: None,
+            predicted: false,
+        };
+        let kept = one_of_each_city(vec![
+            candidate("fra-1", "Frankfurt am Main, DE", 4.0),
+            candidate("fra-2", "Frankfurt am Main, DE", 3.0),
+            candidate("paris", "Paris, FR", 2.0),
+        ]);
+        let names: Vec<&str> = kept.iter().map(|one| one.place.as_str()).collect();
+        assert_eq!(names, ["fra-1", "paris"]);
+    }
 }
