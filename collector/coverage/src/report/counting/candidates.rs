@@ -1,12 +1,14 @@
-//! Where a further node might stand: sites that were measured and are no nodes, and the heaviest cities.
+//! Where a further node might stand: cities where a site was measured that is no node, and the heaviest other cities.
+
+use std::collections::BTreeMap;
 
 use crate::cities;
 use crate::country::Country;
 use crate::files::Mesh;
-use crate::geo::Position;
+use crate::geo::{Position, UnitVector};
 use crate::report::forecast::Cell;
 
-/// Candidates nearer than this to a node, or to a heavier candidate, add nothing new.
+/// Candidates nearer than this to a node, or to an earlier candidate, add nothing new.
 const APART_KM: f64 = 250.0;
 /// A cell is called by its largest city within this.
 const AROUND_KM: f64 = 80.0;
@@ -14,56 +16,91 @@ const AROUND_KM: f64 = 80.0;
 /// A place that might get a node.
 #[derive(Clone, Debug)]
 pub(super) struct Spot {
+    /// `City, CC`.
     pub(super) name: String,
     pub(super) position: Position,
     pub(super) country: Option<Country>,
-    /// Its number among the mesh's sites, if it is one.
-    pub(super) site: Option<usize>,
+    /// The site that was measured there, if one was.
+    pub(super) site: Option<Site>,
 }
 
-/// At most so many, the mesh's sites first and then the heaviest cells' cities.
-pub(super) fn candidates(cells: &[Cell], nodes: &[Position], mesh: Option<&Mesh>, most: usize) -> Vec<Spot> {
-    let mut spots = sites(nodes, mesh);
-    let mut heavy: Vec<&Cell> = cells.iter().collect();
-    heavy.sort_by(|a, b| b.weight.total_cmp(&a.weight));
-    let mut taken: Vec<_> = nodes.iter().map(|node| node.unit()).collect();
-    taken.extend(spots.iter().map(|spot| spot.position.unit()));
-    let most = spots.len() + most;
-    for cell in heavy {
-        if spots.len() >= most {
-            break;
-        }
-        let Some(city) = city(cell.position, cell.country) else {
-            continue;
-        };
-        let unit = city.1.unit();
-        if taken.iter().all(|other| other.distance_km(unit) >= APART_KM) {
-            taken.push(unit);
-            spots.push(Spot {
-                name: city.0,
-                position: city.1,
-                country: cell.country,
-                site: None,
-            });
+/// A site of the mesh.
+#[derive(Clone, Debug)]
+pub(super) struct Site {
+    /// Its number there.
+    pub(super) at: usize,
+    pub(super) name: String,
+}
+
+/// Candidates that stand apart from the nodes and from each other.
+pub(super) struct Candidates {
+    taken: Vec<UnitVector>,
+    spots: Vec<Spot>,
+}
+
+impl Candidates {
+    pub(super) fn beside(nodes: &[Position]) -> Self {
+        Self {
+            taken: nodes.iter().map(|node| node.unit()).collect(),
+            spots: Vec::new(),
         }
     }
-    spots
-}
 
-fn sites(nodes: &[Position], mesh: Option<&Mesh>) -> Vec<Spot> {
-    const NODE_KM: f64 = 1.0;
-    let Some(mesh) = mesh else { return Vec::new() };
-    let free = |position: Position| nodes.iter().all(|node| node.distance_km(position) > NODE_KM);
-    let site = |(at, name): (usize, &String)| {
-        let position = mesh.places[at].position;
-        free(position).then(|| Spot {
-            name: name.clone(),
-            position,
-            country: cities::table().nearest(position).map(|(city, _)| city.country),
-            site: Some(at),
-        })
-    };
-    mesh.names.iter().enumerate().filter_map(site).collect()
+    /// The cities of sites between which something was measured, those with most pairs first; `country` says in which
+    /// one a site stands, by its name.
+    pub(super) fn measured(mut self, mesh: &Mesh, country: impl Fn(&str) -> Option<Country>) -> Self {
+        let mut pairs: BTreeMap<usize, usize> = BTreeMap::new();
+        for end in mesh.pairs.iter().flat_map(|pair| [pair.a, pair.b]) {
+            *pairs.entry(end).or_default() += 1;
+        }
+        let mut sites: Vec<(usize, usize)> = pairs.into_iter().collect();
+        sites.sort_by_key(|&(_, pairs)| std::cmp::Reverse(pairs));
+        for (at, _) in sites {
+            let (position, name) = (mesh.places[at].position, &mesh.names[at]);
+            let near = || cities::table().nearest(position).map(|(city, _)| city.country);
+            let country = country(name).or_else(near);
+            let site = Site {
+                at,
+                name: name.clone(),
+            };
+            self.add(Spot {
+                name: city(position, country).map_or_else(|| name.clone(), |(city, _)| city),
+                position,
+                country,
+                site: Some(site),
+            });
+        }
+        self
+    }
+
+    /// The cities of the heaviest cells, at most so many.
+    pub(super) fn heaviest(mut self, mut cells: Vec<Cell>, most: usize) -> Vec<Spot> {
+        cells.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+        let most = self.spots.len() + most;
+        for cell in cells {
+            if self.spots.len() >= most {
+                break;
+            }
+            if let Some((name, position)) = city(cell.position, cell.country) {
+                self.add(Spot {
+                    name,
+                    position,
+                    country: cell.country,
+                    site: None,
+                });
+            }
+        }
+        self.spots
+    }
+
+    fn add(&mut self, spot: Spot) {
+        let unit = spot.position.unit();
+        let apart = self.taken.iter().all(|other| other.distance_km(unit) >= APART_KM);
+        if apart && self.spots.iter().all(|other| other.name != spot.name) {
+            self.taken.push(unit);
+            self.spots.push(spot);
+        }
+    }
 }
 
 /// The largest city around a place, as `City, CC`, and where it lies.
