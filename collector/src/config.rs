@@ -1,5 +1,6 @@
 //! `collector.toml`: read once at start, checked whole before any port is bound.
 
+mod coverage;
 mod error;
 mod extra_roots;
 mod paths;
@@ -19,6 +20,7 @@ use isochrone_watch::judge::Patience;
 use isochrone_web::AccessToken;
 use serde::Deserialize;
 
+pub use self::coverage::{CoverageSettings, NO_PRIOR};
 pub use self::error::{ConfigError, WrongValue};
 pub use self::extra_roots::{ExtraRoots, RootsError};
 pub use self::paths::Paths;
@@ -47,6 +49,8 @@ pub struct Config {
     pub retention: Retention,
     /// The budget, in milliseconds, that a coverage report names as the target.
     pub coverage_target_ms: u32,
+    /// What else coverage reports are made with where no option says otherwise.
+    pub coverage: CoverageSettings,
     /// Authorities that receivers of alerts may have, beside the system's roots.
     pub extra_roots: ExtraRoots,
 }
@@ -71,6 +75,7 @@ struct RawConfig {
     disk_reserve: Option<bytesize::ByteSize>,
     retention: RawRetention,
     coverage_target_ms: Option<u32>,
+    coverage: coverage::RawCoverage,
     extra_roots: Vec<String>,
 }
 
@@ -90,6 +95,7 @@ impl Default for Config {
             disk_reserve: 1 << 30,
             retention: Retention::default(),
             coverage_target_ms: 100,
+            coverage: CoverageSettings::default(),
             extra_roots: ExtraRoots::default(),
         }
     }
@@ -137,8 +143,10 @@ impl Config {
         let raw: RawConfig = toml::from_str(text).map_err(syntax)?;
         let roots = ExtraRoots::read(&raw.extra_roots, path);
         let extra_roots = roots.map_err(|wrong| value(WrongValue::ExtraRoots(wrong)))?;
+        let coverage = coverage::of(&raw.coverage, path).map_err(value)?;
         let config = Self::try_from(raw).map_err(value)?;
         Ok(Self {
+            coverage,
             extra_roots,
             ..config
         })
@@ -182,6 +190,7 @@ impl TryFrom<RawConfig> for Config {
                 .map_or(default.disk_reserve, |size| size.as_u64()),
             retention,
             coverage_target_ms: raw.coverage_target_ms.unwrap_or(default.coverage_target_ms),
+            coverage: default.coverage,
             extra_roots: default.extra_roots,
         })
     }

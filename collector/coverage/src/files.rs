@@ -1,5 +1,6 @@
 //! Measurements from two CSV files, `sites.csv` and `rtt.csv`: read whole, or not at all.
 
+mod doubts;
 mod mesh;
 mod rtt;
 mod sites;
@@ -13,7 +14,7 @@ pub use mesh::{Mesh, read_mesh};
 pub(crate) use sites::country_of;
 
 use crate::names::composed;
-use crate::observations::{AccessClass, Basis, Node, Observations, Readings, Source, Vantage};
+use crate::observations::{AccessClass, Basis, Node, Observations, Readings, SingleReading, Source, Vantage};
 
 /// A larger file is refused.
 pub(crate) const LARGEST_FILE: u64 = 512 << 20;
@@ -235,6 +236,14 @@ pub enum FileError {
         /// What it says.
         value: String,
     },
+    /// No site has coordinates.
+    #[error(
+        "{file}: no site has coordinates, so nothing can be said of any region: fill in latitude and longitude"
+    )]
+    NoPlaces {
+        /// Its path, as it was given.
+        file: String,
+    },
     /// None of the columns of times is there.
     #[error(
         "{file}:1: no column of times: name one of `rtt_ms`, `min_rtt_ms`, `p50_rtt_ms` in the header line"
@@ -282,7 +291,8 @@ fn suggestion(nearest: &Option<String>) -> String {
     }
 }
 
-/// Reads sites and times; `nodes` says which sites are nodes. Every site is a vantage.
+/// Reads sites and times; `nodes` says which sites are nodes. Every site that has coordinates is a vantage. What
+/// contradicts itself is left out and noted, as long as something is left.
 ///
 /// # Errors
 /// The first bad row with its file and line. Nothing half-read is returned.
@@ -295,20 +305,33 @@ pub fn read(sites: &FileText, rtt: &FileText, nodes: &[impl AsRef<str>]) -> Resu
     let nodes = sites.nodes(sites_file.name(), nodes)?;
     let times = rtt::read(rtt, &known, &nodes)?;
     notes.extend(times.notes);
-    let vantages = sites.all.iter().enumerate().map(|(index, site)| Vantage {
-        name: site.name.clone(),
-        site: site.name.clone(),
-        position: site.position,
-        country: site.country,
-        network: None,
-        access: AccessClass::Unknown,
-        worker: None,
-        own_node: nodes.contains(&index).then(|| site.name.clone()),
+    let (placed, number) = sites.placed();
+    if placed.is_empty() {
+        return Err(FileError::NoPlaces {
+            file: sites_file.name().to_owned(),
+        });
+    }
+    let vantages = placed.iter().map(|&(index, position)| {
+        let site = &sites.all[index];
+        Vantage {
+            name: site.name.clone(),
+            site: site.name.clone(),
+            position,
+            country: site.country,
+            network: None,
+            access: AccessClass::Unknown,
+            worker: None,
+            own_node: nodes.contains(&index).then(|| site.name.clone()),
+        }
+    });
+    let values = times.values.into_iter().filter_map(|value| {
+        let vantage = number[value.vantage]?;
+        Some(SingleReading { vantage, ..value })
     });
     let targets = nodes.iter().map(|&index| &sites.all[index]).map(|site| Node {
         name: site.name.clone(),
         site: site.name.clone(),
-        position: Some(site.position),
+        position: site.position,
         country: site.country,
         worker: None,
     });
@@ -320,7 +343,7 @@ pub fn read(sites: &FileText, rtt: &FileText, nodes: &[impl AsRef<str>]) -> Resu
         vantages: vantages.collect(),
         readings: Readings::Single {
             statistic: times.statistic,
-            values: times.values,
+            values: values.collect(),
         },
         notes,
     })

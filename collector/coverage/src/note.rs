@@ -27,6 +27,67 @@ pub enum Note {
     Reversed {
         /// How many.
         pairs: usize,
+        /// How many pairs there are.
+        of: usize,
+    },
+    /// Sites without coordinates: they are no vantages, and nothing is predicted towards them.
+    NoCoordinates {
+        /// Their names.
+        sites: Vec<String>,
+    },
+    /// Sites whose coordinates can be read only the other way round: left out like those without any.
+    OtherWayRound {
+        /// Their names.
+        sites: Vec<String>,
+    },
+    /// Latitude and longitude look swapped as a whole.
+    LooksSwapped {
+        /// The file's path, as it was given.
+        file: String,
+        /// Sites that lie near a city of their country as they are given.
+        fit: usize,
+        /// The same the other way round.
+        fit_swapped: usize,
+        /// How many sites there are.
+        of: usize,
+    },
+    /// Times look like another unit.
+    LooksLikeUnit {
+        /// The file's path, as it was given.
+        file: String,
+        /// Which.
+        unit: Unit,
+        /// The median of the times over what light in fibre needs.
+        median: f64,
+    },
+    /// A pair that is given twice with different times: not used.
+    GivenTwice {
+        /// The file's path, as it was given.
+        file: String,
+        /// The first such pair, as `berlin to paris`.
+        pair: String,
+        /// The lines in which it stands.
+        lines: (u64, u64),
+        /// How many more such pairs there are.
+        more: usize,
+    },
+    /// A file of weights that gives none to any place.
+    NoWeight {
+        /// Its name.
+        file: String,
+    },
+    /// Rows that name sites which the other file does not hold: not used.
+    UnknownSites {
+        /// The file's path, as it was given.
+        file: String,
+        /// The first such line.
+        line: u64,
+        /// The sites' names.
+        sites: Vec<String>,
+        /// How many rows.
+        rows: usize,
+        /// The file of sites.
+        known_from: String,
     },
     /// Sites without a country lie in that of the nearest city.
     NearestCity {
@@ -99,6 +160,29 @@ pub enum Note {
         /// Its name.
         probe: String,
     },
+}
+
+/// What a file's times look like instead of milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A thousand times too short.
+    Seconds,
+    /// A thousand times too long.
+    Microseconds,
+}
+
+impl Note {
+    /// Whether places and times contradict each other as a whole, so that nothing may be predicted from them.
+    #[must_use]
+    pub fn is_grave(&self) -> bool {
+        matches!(
+            self,
+            Self::AllContradict { .. }
+                | Self::PlacesContradict
+                | Self::LooksSwapped { .. }
+                | Self::LooksLikeUnit { .. }
+        )
+    }
 }
 
 /// A stretch of the window, and what was read there.

@@ -1,5 +1,7 @@
 //! What was measured: vantages, nodes, and the round-trip times between them.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use crate::country::Country;
@@ -24,6 +26,18 @@ pub struct Observations {
     pub readings: Readings,
     /// What a reader of the report must know about how they were read.
     pub notes: Vec<Note>,
+}
+
+impl Observations {
+    /// The sites that were measured from, those too that are no vantage for want of coordinates.
+    pub(crate) fn sites(&self) -> BTreeSet<&str> {
+        let left_out = self.notes.iter().flat_map(|note| match note {
+            Note::NoCoordinates { sites } | Note::OtherWayRound { sites } => &sites[..],
+            _ => &[],
+        });
+        let vantages = self.vantages.iter().map(|vantage| &*vantage.site);
+        vantages.chain(left_out.map(|site| &**site)).collect()
+    }
 }
 
 /// Where measurements come from.

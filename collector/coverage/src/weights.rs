@@ -3,6 +3,8 @@
 mod from_file;
 mod internet;
 
+use std::collections::BTreeSet;
+
 pub use internet::{InternetShares, InternetSummary};
 
 use crate::cities;
@@ -161,14 +163,12 @@ impl Weights {
     }
 
     /// # Errors
-    /// A site of the file that no vantage has.
-    pub(crate) fn check(&self, vantages: &[&Vantage]) -> Result<(), FileError> {
+    /// A site of the file that is none of those measured from.
+    pub(crate) fn check(&self, known: &BTreeSet<&str>) -> Result<(), FileError> {
         let Basis::NamedSites(sites) = &self.basis else {
             return Ok(());
         };
-        let missing = sites
-            .iter()
-            .find(|named| !vantages.iter().any(|vantage| vantage.site == named.site));
+        let missing = sites.iter().find(|named| !known.contains(&*named.site));
         missing.map_or(Ok(()), |named| {
             Err(FileError::UnknownSite {
                 file: named.file.clone(),

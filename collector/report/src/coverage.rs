@@ -3,6 +3,7 @@
 mod answer;
 mod caveats;
 mod count;
+mod countries;
 mod json;
 mod map;
 pub(crate) mod notes;
@@ -11,6 +12,7 @@ mod page;
 mod predicted;
 mod tables;
 mod text;
+mod top;
 mod words;
 
 use isochrone_base::words::count;

@@ -9,12 +9,10 @@ use isochrone_coverage::weights::{InternetShares, Weights};
 
 use super::{CommandError, UsageError};
 use crate::cli::EngineArgs;
+use crate::config::{CoverageSettings, NO_PRIOR};
 
 /// A larger file is refused: it goes through the control socket.
 const FILE_BYTES_MAX: u64 = 8 << 20;
-/// In the place of a prior's file: none.
-const NO_PRIOR: &str = "none";
-
 /// Reads the files that the options name, so that they go along with the command.
 ///
 /// # Errors
@@ -37,8 +35,13 @@ pub(super) fn read_files(args: &mut EngineArgs) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// The options of a report by these weights; files come with the command.
-pub(super) fn options(args: &EngineArgs, weights: Weights) -> Result<Options, CommandError> {
+/// The options of a report by these weights; files come with the command. What no option says is as the file of
+/// configuration does.
+pub(super) fn options(
+    args: &EngineArgs,
+    weights: Weights,
+    settings: &CoverageSettings,
+) -> Result<Options, CommandError> {
     let file = |name: &Option<String>, text: &Option<String>| {
         name.as_ref()
             .zip(text.as_ref())
@@ -53,7 +56,7 @@ pub(super) fn options(args: &EngineArgs, weights: Weights) -> Result<Options, Co
         None => Vec::new(),
     };
     let prior = match (args.prior.as_deref(), &args.prior_file) {
-        (None, _) => PriorChoice::Embedded,
+        (None, _) => settings.prior.clone(),
         (Some(NO_PRIOR), _) => PriorChoice::None,
         (Some(file), bytes) => {
             let bytes = bytes.as_deref().unwrap_or_default();
@@ -64,22 +67,31 @@ pub(super) fn options(args: &EngineArgs, weights: Weights) -> Result<Options, Co
             PriorChoice::Given(Arc::new(prior))
         }
     };
-    let default = Targets::default();
     Ok(Options {
         beside,
         prior,
         targets: Targets {
-            ttfb_ms: args.target_ttfb_ms.unwrap_or(default.ttfb_ms),
-            mbps: args.target_mbps.unwrap_or(default.mbps),
+            ttfb_ms: args.target_ttfb_ms.unwrap_or(settings.targets.ttfb_ms),
+            mbps: args.target_mbps.unwrap_or(settings.targets.mbps),
         },
         top_countries: args.top_countries,
-        offsets: offsets(&args.access_offset)?,
+        offsets: offsets(&args.access_offset, &settings.offsets)?,
         ..Options::new(weights)
     })
 }
 
-/// `NG=30` and the like.
-fn offsets(given: &[String]) -> Result<Offsets, UsageError> {
+/// What reports are made with that name no option.
+pub(super) fn configured(weights: Weights, settings: &CoverageSettings) -> Options {
+    Options {
+        prior: settings.prior.clone(),
+        targets: settings.targets,
+        offsets: settings.offsets.clone(),
+        ..Options::new(weights)
+    }
+}
+
+/// `NG=30` and the like; a region that no option names keeps what is configured.
+fn offsets(given: &[String], configured: &Offsets) -> Result<Offsets, UsageError> {
     let split = |text: &String| {
         let (region, ms) = text.split_once('=')?;
         Some((region.trim().to_owned(), ms.trim().parse::<f64>().ok()?))
@@ -89,8 +101,10 @@ fn offsets(given: &[String]) -> Result<Offsets, UsageError> {
         let pair = split(text).ok_or_else(|| UsageError::AccessOffset { given: text.clone() })?;
         pairs.push(pair);
     }
-    let pairs = pairs.iter().map(|(region, ms)| (region.as_str(), *ms));
-    Offsets::new(pairs).map_err(UsageError::Offset)
+    let is_given = |region: &String| pairs.iter().any(|(given, _)| given.eq_ignore_ascii_case(region));
+    let kept = configured.given().iter().filter(|(region, _)| !is_given(region));
+    let all = kept.chain(&pairs).map(|(region, ms)| (region.as_str(), *ms));
+    Offsets::new(all).map_err(UsageError::Offset)
 }
 
 #[cfg(test)]
@@ -107,7 +121,9 @@ mod tests {
 
     #[test]
     fn prior_is_the_embedded_one_none_or_a_file_that_came_along() {
-        let prior = |args: &EngineArgs| options(args, Weights::people()).map(|options| options.prior);
+        let prior = |args: &EngineArgs| {
+            options(args, Weights::people(), &CoverageSettings::default()).map(|options| options.prior)
+        };
         assert!(matches!(prior(&args(None, &[])), Ok(PriorChoice::Embedded)));
         assert!(matches!(prior(&args(Some("none"), &[])), Ok(PriorChoice::None)));
         let folder = tempfile::tempdir().unwrap();
@@ -123,12 +139,44 @@ mod tests {
 
     #[test]
     fn offset_is_a_region_and_milliseconds() {
-        let offsets = |given: &[&str]| options(&args(None, given), Weights::people());
+        let settings = CoverageSettings::default();
+        let offsets = |given: &[&str]| options(&args(None, given), Weights::people(), &settings);
         assert_eq!(offsets(&["NG=30", "*=5"]).unwrap().offsets.given().len(), 2);
         for wrong in ["NG", "NG=fast", "Atlantis=5", "NG=-1"] {
             let error = offsets(&[wrong]).unwrap_err().to_string();
             assert!(error.contains(wrong.split('=').next().unwrap()), "{error}");
         }
+    }
+
+    #[test]
+    fn options_win_over_what_is_configured_and_the_rest_of_it_stays() {
+        let settings = CoverageSettings {
+            targets: Targets {
+                ttfb_ms: 200.0,
+                mbps: 50.0,
+            },
+            offsets: Offsets::new([("NG", 40.0), ("*", 5.0)]).unwrap(),
+            prior: PriorChoice::None,
+        };
+        let read = |args: &EngineArgs| options(args, Weights::people(), &settings).unwrap();
+        let bare = read(&EngineArgs::default());
+        assert_eq!(
+            (bare.targets, &bare.offsets),
+            (settings.targets, &settings.offsets)
+        );
+        assert!(matches!(bare.prior, PriorChoice::None));
+        let given = read(&EngineArgs {
+            target_ttfb_ms: Some(300.0),
+            ..args(None, &["ng=30"])
+        });
+        assert_eq!((given.targets.ttfb_ms, given.targets.mbps), (300.0, 50.0));
+        let all: Vec<_> = given
+            .offsets
+            .given()
+            .iter()
+            .map(|(region, ms)| (region.as_str(), *ms))
+            .collect();
+        assert_eq!(all, [("*", 5.0), ("ng", 30.0)]);
     }
 
     #[test]
@@ -146,7 +194,7 @@ mod tests {
         };
         read_files(&mut args).unwrap();
         drop(folder);
-        let options = options(&args, Weights::people()).unwrap();
+        let options = options(&args, Weights::people(), &CoverageSettings::default()).unwrap();
         assert_eq!(
             (
                 options.beside.len(),

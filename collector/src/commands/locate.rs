@@ -36,7 +36,7 @@ pub async fn locate_from_files(args: LocateArgs, answers: Answers) -> u8 {
     out.end(result.await).await
 }
 
-fn of_files(args: &LocateArgs) -> Result<LocateReport, CommandError> {
+pub(super) fn of_files(args: &LocateArgs) -> Result<LocateReport, CommandError> {
     let (Some(sites), Some(rtt)) = (&args.sites, &args.rtt) else {
         return Err(UsageError::MeshFilesApart.into());
     };
@@ -149,8 +149,8 @@ mod tests {
     }
 
     #[test]
-    fn swapped_columns_are_told_where_they_cannot_be() {
-        let (_folder, args) = args("site,latitude,longitude\nber,13.4,152.5\npar,102.4,48.9\n", RTT);
+    fn latitude_that_can_be_none_is_told_with_its_line() {
+        let (_folder, args) = args("site,latitude,longitude\nber,13.4,152.5\npar,102.4,148.9\n", RTT);
         let error = of_files(&args).unwrap_err().to_string();
         assert!(error.contains("sites.csv:3: latitude = `102.4`"), "{error}");
     }

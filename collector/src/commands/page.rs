@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use isochrone_base::error_chain::chain;
 use isochrone_coverage::count::Thresholds;
-use isochrone_coverage::report::{self, CoverageReport, Options};
+use isochrone_coverage::report::{self, CoverageReport};
 use isochrone_coverage::weights::Weights;
 use isochrone_proto::units::UnixMillis;
 use isochrone_report::Printed;
@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 
 use self::links::{Document, links};
 use super::reports::{Asked, Asker, ReportFailure, Turn, coverage, nodes, reading};
-use super::{CommandContext, Out};
+use super::{CommandContext, Out, engine};
 
 /// Reports that are made at once for the page: each reads the whole log of its window. One more waits its turn.
 const PAGE_REPORTS_MAX: usize = 2;
@@ -58,7 +58,7 @@ impl PageReports {
         let (turn, out) = (self.turn().await, Out::nowhere());
         let asker = Asker { out: &out, turn };
         let asked = Asked {
-            options: Options::new(weights),
+            options: engine::configured(weights, &self.context.config.coverage),
             thresholds: Thresholds::default(),
         };
         Ok(coverage(&self.context, self.window(&query)?, asked, asker).await?)

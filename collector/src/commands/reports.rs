@@ -6,7 +6,7 @@ use isochrone_base::roster::Roster;
 use isochrone_base::words::rfc3339_second;
 use isochrone_coverage::count::Thresholds;
 use isochrone_coverage::files::{self, FileText};
-use isochrone_coverage::locate::impossible;
+use isochrone_coverage::locate::{Impossible, impossible};
 use isochrone_coverage::note::Note;
 use isochrone_coverage::observations::{Observations, Source};
 use isochrone_coverage::report::{self, CoverageReport, Options};
@@ -24,6 +24,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{CommandContext, CommandError, Out, UsageError, WIDTH, blocking, engine};
 use crate::cli::{Accepted, CountArgs, CoverageArgs, Format, ReportCommand, ReportFormat, WindowArgs};
+use crate::config::CoverageSettings;
 use crate::control::Answers;
 
 /// Resampling is random; the same data gives the same report.
@@ -63,7 +64,7 @@ fn report_of_files(args: &CoverageArgs, thresholds: Thresholds) -> Result<Covera
     let asked = Asked {
         options: Options {
             mesh: Some(files::read_mesh(&sites, &rtt)?),
-            ..engine::options(&args.engine, weights(args)?)?
+            ..engine::options(&args.engine, weights(args)?, &CoverageSettings::default())?
         },
         thresholds,
     };
@@ -80,7 +81,11 @@ pub(super) struct Asked {
 
 /// The same without whatever light says is not where it claims to be.
 fn options(asked: Asked, observations: &mut Observations) -> Options {
-    let impossible = impossible(observations);
+    // What is wrong as a whole accuses nobody.
+    let impossible = match observations.notes.iter().any(Note::is_grave) {
+        true => Impossible::default(),
+        false => impossible(observations),
+    };
     if impossible.too_many > 0 {
         let sites = impossible.too_many;
         observations.notes.push(Note::AllContradict { sites });
@@ -274,7 +279,7 @@ pub(super) async fn carry_out(
     match command {
         ReportCommand::Coverage(args) => {
             let asked = Asked {
-                options: engine::options(&args.engine, weights(&args)?)?,
+                options: engine::options(&args.engine, weights(&args)?, &context.config.coverage)?,
                 thresholds: Thresholds::default(),
             };
             let window = window(context, &args.window)?;
@@ -283,7 +288,11 @@ pub(super) async fn carry_out(
         }
         ReportCommand::Count(args) => {
             let asked = Asked {
-                options: engine::options(&args.coverage.engine, weights(&args.coverage)?)?,
+                options: engine::options(
+                    &args.coverage.engine,
+                    weights(&args.coverage)?,
+                    &context.config.coverage,
+                )?,
                 thresholds: thresholds(&args),
             };
             let window = window(context, &args.coverage.window)?;
@@ -476,6 +485,9 @@ pub(super) fn window(context: &CommandContext, args: &WindowArgs) -> Result<Wind
 }
 
 #[cfg(test)]
+mod bad_files;
+
+#[cfg(test)]
 mod tests {
     use clap::Parser as _;
 
@@ -537,9 +549,9 @@ mod tests {
         let at = |words: &str| text.find(words).unwrap_or_else(|| panic!("{words}: {text}"));
         let sentences = [
             at("9 vantages in"),
-            at("losangeles: place does not fit; typo? Left out here"),
             at("Of people, 100 ms or less from a node, with predictions:"),
             at("Best guess for the next city:"),
+            at("losangeles: place does not fit; typo? Left out here"),
             at("How to read this"),
         ];
         assert!(sentences.is_sorted(), "{sentences:?}: {text}");

@@ -112,6 +112,33 @@ pub enum WrongValue {
         /// Bytes that were asked for.
         value: u64,
     },
+    /// A target of coverage that nothing can meet or miss.
+    #[error("coverage.{key} = {value}: use a number above 0")]
+    CoverageTarget {
+        /// Which.
+        key: &'static str,
+        /// As it was asked for.
+        value: String,
+    },
+    /// What a user's line adds, in no region, or no time.
+    #[error(
+        "coverage.access_offset: {region} = {value}: name a country's ISO code, a continent as \"continent:EU\", or \"*\", \
+         and 0 to 1000 milliseconds"
+    )]
+    AccessOffset {
+        /// As written.
+        region: String,
+        /// Milliseconds that were asked for.
+        value: String,
+    },
+    /// A prior that cannot be read.
+    #[error("coverage.prior = \"{file}\": {reason}; name such a file, write \"none\", or leave the key away")]
+    Prior {
+        /// As written.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Outside of its bounds.
     #[error(
         "{key} = {}: use {} to {}",
@@ -144,6 +171,7 @@ impl WrongValue {
     pub(super) fn section(&self) -> Option<&'static str> {
         match self {
             Self::Kept { .. } | Self::KeptShorter { .. } | Self::Total { .. } => Some("retention"),
+            Self::CoverageTarget { .. } | Self::AccessOffset { .. } | Self::Prior { .. } => Some("coverage"),
             _ => None,
         }
     }
@@ -153,6 +181,9 @@ impl WrongValue {
         match self {
             Self::Kept { key, .. } | Self::KeptShorter { key, .. } => key,
             Self::Total { .. } => "total",
+            Self::CoverageTarget { key, .. } => key,
+            Self::AccessOffset { .. } => "access_offset",
+            Self::Prior { .. } => "prior",
             Self::NoListen | Self::ListenTwice { .. } => "listen",
             Self::ExtraRoots(_) => "extra_roots",
             Self::WebToken(_) => "web_token",

@@ -195,3 +195,70 @@ fn retention_is_read_and_its_bounds_name_key_value_and_what_to_do() {
         assert!(error.contains(said) && error.contains(line), "{text}: {error}");
     }
 }
+
+#[test]
+fn coverage_is_read_and_its_errors_name_file_line_key_value_and_what_to_do() {
+    let text = "[coverage]\ntarget_ttfb_ms = 250\ntarget_mbps = 12.5\naccess_offset = { NG = 30, \"continent:AF\" = 20, \"*\" = 5 }\nprior = \"none\"";
+    let read = parse(text).unwrap().coverage;
+    assert_eq!((read.targets.ttfb_ms, read.targets.mbps), (250.0, 12.5));
+    assert_eq!(read.offsets.given().len(), 3);
+    assert!(matches!(
+        read.prior,
+        isochrone_coverage::predict::PriorChoice::None
+    ));
+    let default = parse("").unwrap().coverage;
+    assert_eq!((default.targets.ttfb_ms, default.targets.mbps), (350.0, 20.0));
+    for (text, line, says) in [
+        (
+            "[coverage]\ntarget_ttfb_ms = 0",
+            2,
+            "coverage.target_ttfb_ms = 0: use a number above 0",
+        ),
+        (
+            "[coverage]\n\ntarget_mbps = -3",
+            3,
+            "coverage.target_mbps = -3: use a number above 0",
+        ),
+        (
+            "[coverage]\naccess_offset = { Atlantis = 5 }",
+            2,
+            "coverage.access_offset: Atlantis = 5: name a country's ISO code",
+        ),
+        (
+            "[coverage]\naccess_offset = { NG = 5000 }",
+            2,
+            "coverage.access_offset: NG = 5000: name",
+        ),
+        (
+            "[coverage]\nprior = \"nowhere.bin\"",
+            2,
+            "coverage.prior = \"nowhere.bin\": the file cannot be read",
+        ),
+    ] {
+        let error = parse(text).unwrap_err();
+        assert!(
+            error.contains(says) && error.contains(&format!("collector.toml, line {line}: ")),
+            "{error}"
+        );
+    }
+    assert!(
+        parse("[coverage]\ntarget_ttfb = 3")
+            .unwrap_err()
+            .contains("target_ttfb")
+    );
+}
+
+#[test]
+fn prior_of_the_configuration_begins_where_the_file_lies() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("prior.bin"), b"no prior").unwrap();
+    let error = Config::parse(
+        "[coverage]\nprior = \"prior.bin\"",
+        &folder.path().join("collector.toml"),
+    );
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.contains("coverage.prior = \"prior.bin\": this is no prior"),
+        "{error}"
+    );
+}

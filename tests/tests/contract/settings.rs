@@ -33,6 +33,12 @@ hours = "90days"
 days = "2years"
 total = "10GiB"
 
+[coverage]
+target_ttfb_ms = 300
+target_mbps = 25
+access_offset = { NG = 30, "*" = 5 }
+prior = "none"
+
 [alerts]
 webhook = "https://alerts.example.org/isochrone"
 webhook_after = "30s"
@@ -82,7 +88,7 @@ const ALL: [Settings; 3] = [
     Settings {
         file: "collector.toml",
         whole: COLLECTOR,
-        sections: &["", "[health]", "[retention]", "[alerts]"],
+        sections: &["", "[health]", "[retention]", "[coverage]", "[alerts]"],
     },
     Settings {
         file: "probe.toml",

@@ -2,7 +2,7 @@
 
 use super::{FileError, FileText, rtt, sites};
 use crate::note::Note;
-use crate::observations::Statistic;
+use crate::observations::{SingleReading, Statistic};
 use crate::predict::{Measured, Place};
 
 /// All that two files hold of sites and the pairs between them; none of them needs to be a node.
@@ -35,29 +35,33 @@ pub fn read_mesh(sites: &FileText, rtt: &FileText) -> Result<Mesh, FileError> {
     // Which direction was measured means nothing here: every site is both ends.
     let told = |note: &Note| !matches!(note, Note::Reversed { .. });
     notes.extend(times.notes.into_iter().filter(told));
+    let (placed, number) = known.placed();
+    let between = |one: &SingleReading| {
+        let (a, b) = (number[one.vantage]?, number[one.node]?);
+        let rtt_ms = one.rtt_ms;
+        Some(Measured { a, b, rtt_ms })
+    };
     let forth = times.values.iter().filter(|one| one.vantage < one.node);
-    let mut pairs: Vec<Measured> = forth
-        .map(|one| Measured {
-            a: one.vantage,
-            b: one.node,
-            rtt_ms: one.rtt_ms,
-        })
-        .collect();
+    let mut pairs: Vec<Measured> = forth.filter_map(between).collect();
     // Vantages come in order, and each one's nodes too.
-    for back in times.values.iter().filter(|one| one.vantage > one.node) {
-        let key = (back.node, back.vantage);
+    let back = times.values.iter().filter(|one| one.vantage > one.node);
+    for back in back.filter_map(between) {
+        let key = (back.b, back.a);
         if let Ok(at) = pairs.binary_search_by_key(&key, |pair| (pair.a, pair.b)) {
             pairs[at].rtt_ms = pairs[at].rtt_ms.min(back.rtt_ms);
         }
     }
+    let site = |index: usize| &known.all[index];
     Ok(Mesh {
-        names: known.all.iter().map(|site| site.name.clone()).collect(),
-        places: known
-            .all
+        names: placed
             .iter()
-            .map(|site| Place {
-                position: site.position,
-                network: site.network,
+            .map(|&(index, _)| site(index).name.clone())
+            .collect(),
+        places: placed
+            .iter()
+            .map(|&(index, position)| Place {
+                position,
+                network: site(index).network,
             })
             .collect(),
         pairs,

@@ -1,7 +1,8 @@
 //! Reads `rtt.csv`, keeping what stands between a site and a node.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::doubts::Paces;
 use super::sites::Sites;
 use super::table::{Row, Table};
 use super::{FileError, FileText};
@@ -44,6 +45,7 @@ pub(super) fn read(file: &FileText, known: &KnownSites<'_>, nodes: &[usize]) -> 
         others,
     } = times_column(&table, file.name())?;
     let mut rows = Rows {
+        file: file.name(),
         known,
         source,
         destination,
@@ -56,14 +58,21 @@ pub(super) fn read(file: &FileText, known: &KnownSites<'_>, nodes: &[usize]) -> 
         lines: HashMap::new(),
         pairs: BTreeMap::new(),
         own: 0,
+        paces: Paces::default(),
+        twice: Vec::new(),
+        unknown: Unknown::default(),
     };
     while let Some(row) = table.next_row()? {
         rows.take(&row)?;
     }
+    if let Some(first) = rows.unknown.first.take_if(|_| rows.lines.is_empty()) {
+        return Err(first);
+    }
     if rows.lines.is_empty() {
         return Err(table.no_rows());
     }
-    let mut notes = Vec::new();
+    let mut notes = rows.contradictions();
+    notes.extend(std::mem::take(&mut rows.paces).unit(file.name()));
     if !others.is_empty() {
         let (file, read) = (file.name().to_owned(), name);
         notes.push(Note::OtherTimes { file, read, others });
@@ -83,6 +92,7 @@ pub(super) fn read(file: &FileText, known: &KnownSites<'_>, nodes: &[usize]) -> 
 
 /// The rows that were read so far.
 struct Rows<'a> {
+    file: &'a str,
     known: &'a KnownSites<'a>,
     source: usize,
     destination: usize,
@@ -90,28 +100,64 @@ struct Rows<'a> {
     time: (usize, &'static str),
     /// Which node a site is.
     node_at: HashMap<usize, usize>,
-    /// In which line each pair of sites stands.
-    lines: HashMap<(usize, usize), u64>,
+    /// In which line each pair of sites stands, and its time.
+    lines: HashMap<(usize, usize), (u64, f64)>,
     /// By vantage and node.
     pairs: BTreeMap<(usize, usize), Pair>,
     /// Rows from a site to itself.
     own: usize,
+    /// How long pairs take.
+    paces: Paces,
+    /// Pairs that stand twice with different times, as written, with both lines.
+    twice: Vec<((usize, usize), String, (u64, u64))>,
+    unknown: Unknown,
+}
+
+/// Rows that name a site which the file of sites does not hold.
+#[derive(Default)]
+struct Unknown {
+    rows: usize,
+    line: u64,
+    names: BTreeSet<String>,
+    /// What is wrong with the first.
+    first: Option<FileError>,
 }
 
 impl Rows<'_> {
     fn take(&mut self, row: &Row<'_>) -> Result<(), FileError> {
+        let (column, name) = self.time;
         let from = site(row, self.source, "source", self.known)?;
         let to = site(row, self.destination, "destination", self.known)?;
-        let (column, name) = self.time;
         let rtt_ms = row.amount(column, name)?;
-        if self.lines.contains_key(&(from, to)) {
-            let pair = format!("{} to {}", row.text(self.source), row.text(self.destination));
-            row.once(&mut self.lines, (from, to), "pair", &pair)?;
+        let (from, to) = match (from, to) {
+            (Ok(from), Ok(to)) => (from, to),
+            (from, to) => {
+                let names: Vec<String> = from.err().into_iter().chain(to.err()).collect();
+                let error = || FileError::UnknownSite {
+                    file: row.file().to_owned(),
+                    line: row.line(),
+                    site: names[0].clone(),
+                    known_from: self.known.file.to_owned(),
+                };
+                self.unknown.add(row.line(), names.clone(), error);
+                return Ok(());
+            }
+        };
+        if let Some(&(line, before_ms)) = self.lines.get(&(from, to)) {
+            if before_ms != rtt_ms {
+                let pair = format!("{} to {}", row.text(self.source), row.text(self.destination));
+                self.twice.push(((from, to), pair, (line, row.line())));
+            }
+            return Ok(());
         }
-        self.lines.insert((from, to), row.line());
+        self.lines.insert((from, to), (row.line(), rtt_ms));
         if from == to {
             self.own += 1;
             return Ok(());
+        }
+        let place = |site: usize| self.known.sites.all[site].position;
+        if let (Some(a), Some(b)) = (place(from), place(to)) {
+            self.paces.add(a, b, rtt_ms);
         }
         if let Some(&node) = self.node_at.get(&to) {
             self.pairs.entry((from, node)).or_default().forth = Some(rtt_ms);
@@ -120,6 +166,46 @@ impl Rows<'_> {
             self.pairs.entry((to, node)).or_default().back = Some(rtt_ms);
         }
         Ok(())
+    }
+}
+
+impl Rows<'_> {
+    /// Leaves out pairs that stand twice with different times, and tells of all that was left out.
+    fn contradictions(&mut self) -> Vec<Note> {
+        for &((from, to), ..) in &self.twice {
+            if let Some(&node) = self.node_at.get(&to) {
+                self.pairs.entry((from, node)).or_default().forth = None;
+            }
+            if let Some(&node) = self.node_at.get(&from) {
+                self.pairs.entry((to, node)).or_default().back = None;
+            }
+        }
+        let file = self.file.to_owned();
+        let pairs: BTreeSet<(usize, usize)> = self.twice.iter().map(|(pair, ..)| *pair).collect();
+        let twice = self.twice.first().map(|(_, pair, lines)| Note::GivenTwice {
+            file: file.clone(),
+            pair: pair.clone(),
+            lines: *lines,
+            more: pairs.len() - 1,
+        });
+        let unknown = (self.unknown.rows > 0).then(|| Note::UnknownSites {
+            file,
+            line: self.unknown.line,
+            sites: self.unknown.names.iter().cloned().collect(),
+            rows: self.unknown.rows,
+            known_from: self.known.file.to_owned(),
+        });
+        twice.into_iter().chain(unknown).collect()
+    }
+}
+
+impl Unknown {
+    fn add(&mut self, line: u64, names: impl IntoIterator<Item = String>, error: impl FnOnce() -> FileError) {
+        self.rows += 1;
+        self.names.extend(names);
+        if self.first.is_none() {
+            (self.line, self.first) = (line, Some(error()));
+        }
     }
 }
 
@@ -151,19 +237,20 @@ fn times_column(table: &Table<'_>, file: &str) -> Result<TimesColumn, FileError>
     })
 }
 
-fn site(row: &Row<'_>, column: usize, called: &str, known: &KnownSites<'_>) -> Result<usize, FileError> {
+/// A row's site, or its name where nobody knows it.
+fn site(
+    row: &Row<'_>,
+    column: usize,
+    called: &str,
+    known: &KnownSites<'_>,
+) -> Result<Result<usize, String>, FileError> {
     let name = row.name(column, called)?;
-    known
+    Ok(known
         .sites
         .by_name
         .get(name)
         .copied()
-        .ok_or_else(|| FileError::UnknownSite {
-            file: row.file().to_owned(),
-            line: row.line(),
-            site: name.to_owned(),
-            known_from: known.file.to_owned(),
-        })
+        .ok_or_else(|| name.to_owned()))
 }
 
 impl Pair {
@@ -189,5 +276,6 @@ fn direction_note(statistic: Statistic, values: &[SingleReading]) -> Option<Note
     if statistic == Statistic::Min {
         return Some(Note::LowerDirection);
     }
-    (reversed > 0).then_some(Note::Reversed { pairs: reversed })
+    let of = values.len();
+    (reversed > 0).then_some(Note::Reversed { pairs: reversed, of })
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::table::Table;
-use super::{FileError, FileText, MOST_SITES};
+use super::table::{Coordinates, Table};
+use super::{FileError, FileText, MOST_SITES, doubts};
 use crate::cities;
 use crate::country::Country;
 use crate::geo::Position;
@@ -22,7 +22,12 @@ pub(super) struct Sites {
 
 pub(super) struct Site {
     pub(super) name: String,
-    pub(super) position: Position,
+    /// Where it lies; `None`: it gives no coordinates, or only the other way round.
+    pub(super) position: Option<Position>,
+    pub(super) is_other_way_round: bool,
+    /// The country it names.
+    pub(super) given: Option<Country>,
+    /// That one, or the nearest city's.
     pub(super) country: Option<Country>,
     /// The AS it sits in, from the optional column `network`; what is no number is none.
     pub(super) network: Option<Network>,
@@ -74,14 +79,27 @@ pub(super) fn read(file: &FileText) -> Result<(Sites, Vec<Note>), FileError> {
     while let Some(row) = table.next_row()? {
         let name = row.name(site, "site")?.to_owned();
         row.once(&mut lines, name.clone(), "site", &name)?;
-        let position = row.position(latitude, longitude)?;
+        let coordinates = row.coordinates(latitude, longitude)?;
         let given = country.map_or("", |column| row.text(column));
-        let origin = country_of(given, position);
-        notes.add(&name, given, &origin);
+        let position = match coordinates {
+            Coordinates::Given(position) => Some(position),
+            Coordinates::Missing | Coordinates::OtherWayRound => None,
+        };
+        notes.place(&name, coordinates);
+        let country = match position {
+            Some(position) => {
+                let origin = country_of(given, position);
+                notes.add(&name, given, &origin);
+                origin.country
+            }
+            None => Country::find(given),
+        };
         all.push(Site {
             name,
             position,
-            country: origin.country,
+            is_other_way_round: coordinates == Coordinates::OtherWayRound,
+            given: Country::find(given),
+            country,
             network: network.and_then(|column| network_of(row.text(column))),
         });
         if all.len() > MOST_SITES {
@@ -96,7 +114,9 @@ pub(super) fn read(file: &FileText) -> Result<(Sites, Vec<Note>), FileError> {
         .enumerate()
         .map(|(index, site)| (site.name.clone(), index))
         .collect();
-    Ok((Sites { all, by_name }, notes.finish()))
+    let mut notes = notes.finish();
+    notes.extend(doubts::swapped(file.name(), &all));
+    Ok((Sites { all, by_name }, notes))
 }
 
 /// `64500` or `AS64500`.
@@ -109,6 +129,16 @@ fn network_of(text: &str) -> Option<Network> {
 }
 
 impl Sites {
+    /// The sites that have coordinates, by index, and by site its number among them.
+    pub(super) fn placed(&self) -> (Vec<(usize, Position)>, Vec<Option<usize>>) {
+        let (mut placed, mut number) = (Vec::new(), Vec::new());
+        for (index, site) in self.all.iter().enumerate() {
+            number.push(site.position.map(|_| placed.len()));
+            placed.extend(site.position.map(|position| (index, position)));
+        }
+        (placed, number)
+    }
+
     /// The sites that are nodes, by index.
     pub(super) fn nodes(&self, file: &str, names: &[impl AsRef<str>]) -> Result<Vec<usize>, FileError> {
         let mut nodes = Vec::new();
@@ -168,9 +198,19 @@ struct Notes {
     derived: usize,
     nowhere: Vec<String>,
     unknown_names: BTreeMap<String, Country>,
+    missing: Vec<String>,
+    other_way_round: Vec<String>,
 }
 
 impl Notes {
+    fn place(&mut self, site: &str, coordinates: Coordinates) {
+        match coordinates {
+            Coordinates::Given(_) => {}
+            Coordinates::Missing => self.missing.push(site.to_owned()),
+            Coordinates::OtherWayRound => self.other_way_round.push(site.to_owned()),
+        }
+    }
+
     fn add(&mut self, site: &str, given: &str, origin: &Origin) {
         match (&origin.known_by, origin.country) {
             (KnownBy::File, _) => {}
@@ -192,6 +232,15 @@ impl Notes {
             more,
             within_km: CITY_WITHIN_KM,
         });
-        derived.into_iter().chain(unknown).chain(nowhere).collect()
+        let some = |sites: Vec<String>| (!sites.is_empty()).then_some(sites);
+        let missing = some(self.missing).map(|sites| Note::NoCoordinates { sites });
+        let swapped = some(self.other_way_round).map(|sites| Note::OtherWayRound { sites });
+        let places = missing.into_iter().chain(swapped);
+        derived
+            .into_iter()
+            .chain(unknown)
+            .chain(nowhere)
+            .chain(places)
+            .collect()
     }
 }

@@ -21,6 +21,17 @@ pub(crate) struct Row<'a> {
     record: &'a csv::StringRecord,
 }
 
+/// What a row says of its place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Coordinates {
+    /// Where it is.
+    Given(Position),
+    /// Neither latitude nor longitude.
+    Missing,
+    /// The latitude can be none, but both are good the other way round.
+    OtherWayRound,
+}
+
 impl<'a> Table<'a> {
     pub(crate) fn open(text: &'a FileText) -> Result<Self, FileError> {
         let file = text.name();
@@ -180,6 +191,22 @@ impl Row<'_> {
             .filter(|value| *value >= 0.0)
             .map(|value| value + 0.0);
         amount.ok_or_else(|| self.bad_number(column, called, "a number that is 0 or more is needed here"))
+    }
+
+    /// A place, if the row gives one.
+    pub(crate) fn coordinates(&self, latitude: usize, longitude: usize) -> Result<Coordinates, FileError> {
+        if self.text(latitude).is_empty() && self.text(longitude).is_empty() {
+            return Ok(Coordinates::Missing);
+        }
+        let swapped = || {
+            let (north, east) = (self.number(longitude)?, self.number(latitude)?);
+            (east.abs() > 90.0).then(|| Position::new(north, east)).flatten()
+        };
+        match self.position(latitude, longitude) {
+            Ok(position) => Ok(Coordinates::Given(position)),
+            Err(_) if swapped().is_some() => Ok(Coordinates::OtherWayRound),
+            Err(error) => Err(error),
+        }
     }
 
     pub(crate) fn position(&self, latitude: usize, longitude: usize) -> Result<Position, FileError> {

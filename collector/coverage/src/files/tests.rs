@@ -1,5 +1,5 @@
 use super::*;
-use crate::note::Note;
+use crate::note::{Note, Unit};
 use crate::observations::{SingleReading, Statistic};
 
 const SITES: &str = "site,latitude,longitude\nber,52.52,13.405\npar,48.8566,2.3522\ntyo,35.6762,139.6503\n";
@@ -68,7 +68,7 @@ fn medians_take_vantage_to_node_and_the_reverse_only_for_want_of_it() {
         .collect();
     assert_eq!(times, [(1, 15.5, false), (2, 231.25, true)]);
     let notes = read_texts(SITES, rtt, &["ber"]).unwrap().notes;
-    assert!(notes.contains(&Note::Reversed { pairs: 1 }), "{notes:?}");
+    assert!(notes.contains(&Note::Reversed { pairs: 1, of: 2 }), "{notes:?}");
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn bad_sites_are_named_with_file_and_line() {
     let header = "site,latitude,longitude\nber,52.52,13.405\n";
     let cases = [
         (
-            "par,90.5,2.35",
+            "par,90.5,200",
             "sites.csv:3: latitude = `90.5`: degrees between -90 and 90 are needed here",
         ),
         (
@@ -187,7 +187,7 @@ fn bad_sites_are_named_with_file_and_line() {
     for (row, message) in cases {
         assert_eq!(error(&format!("{header}{row}\n"), RTT, &["ber"]), message);
     }
-    let blank_above = format!("{header}\n\npar,91,2\n");
+    let blank_above = format!("{header}\n\npar,91,200\n");
     assert!(error(&blank_above, RTT, &["ber"]).starts_with("sites.csv:5: latitude = `91`"));
 }
 
@@ -205,18 +205,6 @@ fn bad_times_are_named_with_file_and_line() {
         ("tyo,ber,inf", format!("rtt.csv:3: min_rtt_ms = `inf`: {number}")),
         ("tyo,ber,", format!("rtt.csv:3: min_rtt_ms = ``: {number}")),
         (
-            "osa,ber,9",
-            "rtt.csv:3: site `osa` is not in sites.csv: add it there, or remove this line".to_owned(),
-        ),
-        (
-            "tyo,osa,9",
-            "rtt.csv:3: site `osa` is not in sites.csv: add it there, or remove this line".to_owned(),
-        ),
-        (
-            "par,ber,9",
-            "rtt.csv:3: pair `par to ber` was already given in line 2: remove one of the two".to_owned(),
-        ),
-        (
             ",ber,9",
             "rtt.csv:3: `source` is empty: fill it in or remove the line".to_owned(),
         ),
@@ -228,6 +216,12 @@ fn bad_times_are_named_with_file_and_line() {
     for (row, message) in cases {
         assert_eq!(error(SITES, &format!("{header}{row}\n"), &["ber"]), message);
     }
+    let strangers = "source,destination,min_rtt_ms\nosa,ber,9\ntyo,rom,9\n";
+    assert_eq!(
+        error(SITES, strangers, &["ber"]),
+        "rtt.csv:2: site `osa` is not in sites.csv: add it there, or remove this line",
+        "nothing would be left"
+    );
     // A bad row counts even where no node is concerned: nothing half-read is reported.
     assert!(error(SITES, &format!("{header}par,tyo,-3\n"), &["ber"]).starts_with("rtt.csv:3:"));
 }
@@ -343,4 +337,133 @@ fn names_of_letters_and_marks_apart_are_the_composed_ones_in_each_file_and_optio
         let read = read_texts(sites, rtt, &[node]).unwrap();
         assert_eq!(read.nodes[0].name, "zürich");
     }
+}
+
+fn notes(sites: &str, rtt: &str) -> Vec<Note> {
+    read_texts(sites, rtt, &["ber"]).unwrap().notes
+}
+
+#[test]
+fn sites_without_coordinates_are_left_out_and_named_and_the_rest_is_there() {
+    let sites = format!("{SITES}lag,,\nnyc,40.7,-74.0\n");
+    let rtt = format!("{RTT}lag,ber,110\nnyc,ber,90\n");
+    let read = read_texts(&sites, &rtt, &["ber", "lag"]).unwrap();
+    let names: Vec<_> = read
+        .vantages
+        .iter()
+        .map(|vantage| vantage.name.as_str())
+        .collect();
+    assert_eq!(names, ["ber", "par", "tyo", "nyc"]);
+    assert_eq!(read.nodes[1].position, None);
+    let Readings::Single { values, .. } = &read.readings else {
+        panic!("files hold single values")
+    };
+    let of = |vantage: usize, node: usize| {
+        let found = values
+            .iter()
+            .find(|one| (one.vantage, one.node) == (vantage, node));
+        found.map(|one| one.rtt_ms)
+    };
+    assert_eq!(of(3, 0), Some(90.0), "each row stays with its own site");
+    assert_eq!(
+        of(0, 1),
+        Some(110.0),
+        "a node needs no coordinates to be measured"
+    );
+    let missing = Note::NoCoordinates {
+        sites: vec!["lag".to_owned()],
+    };
+    assert!(read.notes.contains(&missing), "{:?}", read.notes);
+    let mesh = read_mesh(&FileText::new("sites.csv", sites), &FileText::new("rtt.csv", rtt)).unwrap();
+    assert_eq!(mesh.names, ["ber", "par", "tyo", "nyc"]);
+    let nyc = mesh.pairs.iter().find(|pair| (pair.a, pair.b) == (0, 3)).unwrap();
+    assert_eq!(nyc.rtt_ms, 90.0);
+}
+
+#[test]
+fn files_without_any_coordinates_are_refused_with_what_to_do() {
+    assert_eq!(
+        error(
+            "site,latitude,longitude\nber,,\npar,,\n",
+            "source,destination,rtt_ms\npar,ber,9\n",
+            &["ber"]
+        ),
+        "sites.csv: no site has coordinates, so nothing can be said of any region: fill in latitude and longitude"
+    );
+}
+
+#[test]
+fn swapped_coordinates_are_told_site_by_site_and_as_a_whole() {
+    let one = notes(&SITES.replace("35.6762,139.6503", "139.6503,35.6762"), RTT);
+    let tyo = Note::OtherWayRound {
+        sites: vec!["tyo".to_owned()],
+    };
+    assert!(one.contains(&tyo), "{one:?}");
+    assert!(!one.iter().any(Note::is_grave), "one site is a typo: {one:?}");
+    let all = notes(&SITES.replace("latitude,longitude", "longitude,latitude"), RTT);
+    let swapped = all.iter().find(|note| matches!(note, Note::LooksSwapped { .. }));
+    let Some(Note::LooksSwapped {
+        fit, fit_swapped, of, ..
+    }) = swapped
+    else {
+        panic!("{all:?}")
+    };
+    assert_eq!((*fit_swapped, *of), (3, 3));
+    assert!(*fit < 2, "{all:?}");
+    assert!(!notes(SITES, RTT).iter().any(Note::is_grave));
+}
+
+#[test]
+fn country_that_is_given_tells_swapped_columns_where_a_city_lies_either_way() {
+    // 32, 35 and the like lie near cities both ways: Jordan, Tunisia.
+    let rows = "amm,31.95,35.93,JO\nirb,32.55,35.85,JO\nzar,32.07,36.09,JO\n";
+    let rtt = "source,destination,rtt_ms\namm,irb,5\nzar,irb,6\n";
+    let read = |header: &str| {
+        let sites = format!("site,{header},country\n{rows}");
+        read_texts(&sites, rtt, &["irb"]).unwrap().notes
+    };
+    assert!(!read("latitude,longitude").iter().any(Note::is_grave));
+    assert!(read("longitude,latitude").iter().any(Note::is_grave));
+}
+
+#[test]
+fn times_in_another_unit_are_told_by_what_light_allows() {
+    let sites = "site,latitude,longitude\nber,52.5,13.4\nnyc,40.7,-74.0\ntyo,35.7,139.7\n";
+    let unit = |times: [f64; 3]| {
+        let [a, b, c] = times;
+        let rtt = format!("source,destination,rtt_ms\nnyc,ber,{a}\ntyo,ber,{b}\nnyc,tyo,{c}\n");
+        notes(sites, &rtt).into_iter().find_map(|note| match note {
+            Note::LooksLikeUnit { unit, .. } => Some(unit),
+            _ => None,
+        })
+    };
+    assert_eq!(unit([90.0, 235.0, 165.0]), None);
+    assert_eq!(unit([0.09, 0.235, 0.165]), Some(Unit::Seconds));
+    assert_eq!(unit([90_000.0, 235_000.0, 165_000.0]), Some(Unit::Microseconds));
+    assert_eq!(unit([1.0, 2.0, 3.0]), None, "what light contradicts is no unit");
+    assert_eq!(unit([2_000.0, 900.0, 1_500.0]), None, "slow is slow");
+}
+
+#[test]
+fn rows_that_contradict_each_other_or_name_strangers_are_left_out_and_said() {
+    let rtt = "source,destination,rtt_ms\npar,ber,15\ntyo,ber,231\npar,ber,500\nosa,ber,9\ntyo,ber,231\n";
+    let (_, values) = values(SITES, rtt, &["ber"]);
+    let times: Vec<_> = values.iter().map(|value| (value.vantage, value.rtt_ms)).collect();
+    assert_eq!(times, [(2, 231.0)], "the same time twice counts once");
+    let notes = notes(SITES, rtt);
+    let twice = Note::GivenTwice {
+        file: "rtt.csv".to_owned(),
+        pair: "par to ber".to_owned(),
+        lines: (2, 4),
+        more: 0,
+    };
+    assert!(notes.contains(&twice), "{notes:?}");
+    let strangers = Note::UnknownSites {
+        file: "rtt.csv".to_owned(),
+        line: 5,
+        sites: vec!["osa".to_owned()],
+        rows: 1,
+        known_from: "sites.csv".to_owned(),
+    };
+    assert!(notes.contains(&strangers), "{notes:?}");
 }

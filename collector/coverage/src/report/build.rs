@@ -16,14 +16,15 @@ use super::speakers::Speakers;
 use super::trend::Halves;
 use super::trust::Trust;
 use super::{
-    BUDGETS_MS, Beside, ClassReport, CoverageReport, Depth, Figures, Forecast, Method, Region, VantageReport,
-    WeightSummary, WhyNot, Witnesses,
+    BUDGETS_MS, Beside, ClassReport, CoverageReport, Depth, Figures, Forecast, Method, Region, TopCountries,
+    VantageReport, WeightSummary, WhyNot, Witnesses,
 };
 use super::{counting, depth, headline, notes, shares, top};
 use crate::files::FileError;
+use crate::note::Note;
 use crate::observations::{AccessClass, Observations, Statistic, Vantage};
 use crate::predict::{COVERED, REACH_KM};
-use crate::weights::Weights;
+use crate::weights::{WeightSource, Weights};
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
@@ -90,8 +91,16 @@ pub fn build(
 ) -> Result<CoverageReport, ReportError> {
     let budgets = budgets(options.target_ms)?;
     let prepared = Prepared::new(observations, &options.impossible)?;
+    let mut notes = observations.notes.clone();
+    notes.extend(notes::of(&prepared, observations, options));
+    let contradicted = options.predict && notes.iter().any(Note::is_grave);
+    let measured_only = contradicted.then(|| Options {
+        predict: false,
+        ..options.clone()
+    });
+    let options = measured_only.as_ref().unwrap_or(options);
     for weights in std::iter::once(&options.weights).chain(&options.beside) {
-        weights.check(&prepared.vantages)?;
+        weights.check(&observations.sites())?;
     }
     let statistic = prepared.single.unwrap_or(options.statistic);
     if prepared.single.is_none() && statistic == Statistic::Unnamed {
@@ -115,30 +124,22 @@ pub fn build(
         .filter_map(|access| ground.class(access, halves.as_ref(), random))
         .collect();
     parts.sort_by_key(|part| std::cmp::Reverse(part.class.vantages.len()));
-    let top_countries = options.top_countries.zip(parts.first());
-    let two_terms = halves.as_ref().is_some_and(Halves::are_terms);
-    let top_countries = top_countries.map(|(count, part)| {
-        top::countries(
-            &part.class,
-            count,
-            &options.targets,
-            part.halves.as_ref(),
-            two_terms,
-        )
-    });
+    let top_countries = top_countries(options, parts.first(), halves.as_ref());
     let beside = options.beside.iter().filter_map(|weights| {
         let access = parts.first()?.class.access;
         Ground { weights, ..ground }.beside(access, random)
     });
-    let beside = beside.collect();
+    let beside: Vec<Beside> = beside.collect();
+    let total = parts.first().map_or(0.0, |part| part.class.total_weight);
+    let weights = summary(&options.weights, total);
+    let all_weights = std::iter::once(&weights).chain(beside.iter().map(|beside| &beside.weights));
+    notes.extend(all_weights.filter_map(weightless));
     let count = options.count.as_ref();
     let count = count.map(|thresholds| {
         let predicted = parts.first().and_then(|part| part.class.predicted.as_ref());
         counting::count(observations, options, (thresholds, predicted), random)
     });
     let count = count.transpose()?;
-    let mut notes = observations.notes.clone();
-    notes.extend(notes::of(&prepared, observations, options));
     Ok(CoverageReport {
         source: observations.source,
         statistic,
@@ -147,22 +148,49 @@ pub fn build(
         days: prepared.days.as_ref().map(Vec::len),
         ttfb: prepared.ttfb,
         nodes: prepared.nodes.iter().map(|&node| node.clone()).collect(),
-        weights: summary(
-            &options.weights,
-            parts.first().map_or(0.0, |part| part.class.total_weight),
-        ),
+        weights,
         target_ms: options.target_ms,
         targets: options.targets,
         beside,
-        forecast: parts
-            .first()
-            .map_or(Forecast::Missing(WhyNot::NotAsked), |part| part.forecast.clone()),
+        forecast: match (contradicted, parts.first()) {
+            (true, _) => Forecast::Missing(WhyNot::Contradicted),
+            (false, Some(part)) => part.forecast.clone(),
+            (false, None) => Forecast::Missing(WhyNot::NotAsked),
+        },
         classes: parts.into_iter().map(|part| part.class).collect(),
         top_countries,
         count,
         offsets: options.offsets.clone(),
         notes,
     })
+}
+
+/// That a file gives no weight to any place.
+fn weightless(weights: &WeightSummary) -> Option<Note> {
+    match &weights.source {
+        WeightSource::File { name, .. } if weights.total <= 0.0 => {
+            Some(Note::NoWeight { file: name.clone() })
+        }
+        _ => None,
+    }
+}
+
+/// The lead's rule, if it is asked for.
+fn top_countries(
+    options: &Options,
+    first: Option<&ClassPart>,
+    halves: Option<&Halves<'_>>,
+) -> Option<TopCountries> {
+    let (count, part) = options.top_countries.zip(first)?;
+    let two_terms = halves.is_some_and(Halves::are_terms);
+    let halves = part.halves.as_ref();
+    Some(top::countries(
+        &part.class,
+        count,
+        &options.targets,
+        halves,
+        two_terms,
+    ))
 }
 
 fn summary(weights: &Weights, total: f64) -> WeightSummary {

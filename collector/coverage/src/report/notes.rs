@@ -1,5 +1,7 @@
 //! What cannot be said of these observations, and why.
 
+use std::collections::BTreeSet;
+
 use super::options::Options;
 use super::prepare::{Cell, Prepared};
 use crate::note::Note;
@@ -33,7 +35,8 @@ pub(super) fn of(prepared: &Prepared<'_>, observations: &Observations, options: 
     if !nodes.is_empty() {
         notes.push(Note::NodesUnplaced { nodes });
     }
-    if prepared.vantages.len() == 1 {
+    let measured: BTreeSet<usize> = prepared.cells.keys().map(|(vantage, _)| *vantage).collect();
+    if prepared.vantages.len() == 1 || measured.len() == 1 {
         notes.push(Note::OneVantage);
     }
     let vantages = few_runs(prepared);

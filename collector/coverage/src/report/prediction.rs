@@ -39,6 +39,8 @@ pub enum WhyNot {
     Nothing,
     /// Too few vantages for an interval, and no prior.
     TooFewVantages,
+    /// Places and times contradict each other as a whole.
+    Contradicted,
     /// The times and places cannot be solved.
     Degenerate,
 }

@@ -92,7 +92,7 @@ fn bad_weights_are_named_with_file_and_line() {
             "weights.csv:1: no column `country, or latitude and longitude, or site`: add it to the header line",
         ),
         (
-            "country,weight\n",
+            "",
             "weights.csv holds no rows: it needs a header line and at least one line below it",
         ),
     ];

@@ -9,24 +9,42 @@ use isochrone_coverage::report::{ClassReport, CoverageReport, SPEAKS_FOR_KM, Sha
 use isochrone_coverage::weights::WeightKind;
 
 use super::words::{networks, of_what};
-use super::{count, predicted};
+use super::{count, countries, notes};
 use crate::words::{budget, ms, ms_interval, percent};
 
-/// The answer, in a few sentences, the weightiest first.
+/// The answer, in a few sentences: who measured, how far people are from a node, where the next one belongs; then the rest.
 pub(super) fn answer(report: &CoverageReport) -> Vec<String> {
-    let mut sentences = Vec::new();
-    sentences.extend(report.classes.first().map(|class| witnesses(report, class)));
-    sentences.extend(misplaced(report));
-    if let Some(class) = report.classes.first() {
-        sentences.extend(shares(report, class));
-        sentences.extend(backup(class));
+    let Some(class) = report.classes.first() else {
+        return notes::grave(&report.notes).collect();
+    };
+    let mut sentences = vec![witnesses(report, class)];
+    let wrong = notes::grave(&report.notes).chain(weightless(report, class));
+    sentences.extend(wrong);
+    if sentences.len() > 1 {
+        return sentences;
     }
+    sentences.extend(shares(report, class));
     if let Some(counted) = &report.count {
         sentences.extend(counted.next.as_ref().map(|next| self::next(report, next)));
-        sentences.extend(predicted::unseen(&counted.unpredictable, of_what(report)));
-        sentences.extend(count::decide(&counted.measure));
+        sentences.extend(countries::unseen(&counted.unpredictable, of_what(report)));
     }
+    sentences.extend(misplaced(report));
+    sentences.extend(notes::one_view(&report.notes));
+    sentences.extend(backup(class));
+    sentences.extend(
+        report
+            .count
+            .iter()
+            .filter_map(|counted| count::decide(&counted.measure)),
+    );
     sentences
+}
+
+/// That nothing weighs anything: then no share can be said.
+fn weightless(report: &CoverageReport, class: &ClassReport) -> Option<String> {
+    let mut notes = report.notes.iter();
+    let note = notes.find(|note| matches!(note, Note::NoWeight { .. }));
+    note.filter(|_| class.total_weight <= 0.0).map(notes::sentence)
 }
 
 /// Who measured, and how much of the world they stand near.
@@ -46,8 +64,18 @@ fn witnesses(report: &CoverageReport, class: &ClassReport) -> String {
             format!("{known} of the file's weight lies within {SPEAKS_FOR_KM} km of one, in its country")
         }
     };
+    let measured = class
+        .vantages
+        .iter()
+        .filter(|vantage| vantage.best.is_some())
+        .count();
+    let measured = match (measured, class.vantages.len()) {
+        (measured, all) if measured == all => String::new(),
+        (0, _) => ", none of which measured a node that counts".to_owned(),
+        (measured, _) => format!(", of which {measured} measured a node that counts"),
+    };
     format!(
-        "{between}: {} in {}; {near}.",
+        "{between}: {} in {}{measured}; {near}.",
         so_many(class.vantages.len(), "vantage"),
         networks(class)
     )

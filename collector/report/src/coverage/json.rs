@@ -10,7 +10,7 @@ use isochrone_coverage::report::{
 };
 use serde_json::{Value, json};
 
-use super::{caveats, notes, predicted, words};
+use super::{caveats, notes, predicted, top, words};
 
 /// The report as `isochrone.coverage/1`. Numbers are not rounded.
 pub(super) fn document(report: &CoverageReport) -> Value {
@@ -52,7 +52,7 @@ pub(super) fn document(report: &CoverageReport) -> Value {
         "prediction": beside::forecast(&report.forecast),
         "depth": main.map(beside::depth),
         "weights_beside": report.beside.iter().map(beside::weights).collect::<Vec<_>>(),
-        "top_countries": report.top_countries.as_ref().map(beside::top_countries),
+        "top_countries": report.top_countries.as_ref().map(top::json),
         "targets": { "ttfb_ms": report.targets.ttfb_ms, "mbps": report.targets.mbps },
         "access_offsets": beside::offsets(&report.offsets),
         "worst_single_loss": losses.unwrap_or_default(),
@@ -60,6 +60,7 @@ pub(super) fn document(report: &CoverageReport) -> Value {
         "continents": of_classes(&report.classes, |class| &class.continents),
         "vantages": vantages.collect::<Vec<_>>(),
         "classes": report.classes.iter().map(class).collect::<Vec<_>>(),
+        "answer": super::answer::answer(report),
         "ttfb_kind": report.ttfb.map(|kind| kind.as_str()),
         "target_ms": report.target_ms,
         "caveats": caveats.collect::<Vec<_>>(),

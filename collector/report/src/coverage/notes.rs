@@ -1,5 +1,7 @@
 //! How the observations were read, and whom the weights come from, in sentences.
 
+mod files;
+
 use isochrone_base::words::count;
 use isochrone_coverage::cities;
 use isochrone_coverage::note::{Gone, Note};
@@ -19,7 +21,11 @@ pub(crate) fn sentence(note: &Note) -> String {
             count(*rows, "row")
         ),
         Note::LowerDirection => "Of the two directions of a pair the lower minimum is taken.".to_owned(),
-        Note::Reversed { pairs } => format!(
+        Note::Reversed { pairs, of } if pairs == of && *pairs > 1 => format!(
+            "All {pairs} pairs were measured only from the node to the vantage (marked ←): are the columns source and \
+             destination swapped? A round trip is as long either way, so the times count."
+        ),
+        Note::Reversed { pairs, .. } => format!(
             "{} {} measured only from the node to the vantage: marked ←.",
             count(*pairs, "pair"),
             if *pairs == 1 { "was" } else { "were" }
@@ -44,6 +50,31 @@ pub(crate) fn sentence(note: &Note) -> String {
                 "Site {site}{others}: no country is given and no city lies within {within_km} km; it speaks for no one."
             )
         }
+        Note::NoCoordinates { sites } => files::no_coordinates(sites),
+        Note::OtherWayRound { sites } => files::other_way_round(sites),
+        Note::LooksSwapped {
+            file,
+            fit,
+            fit_swapped,
+            of,
+        } => files::swapped(file, (*fit, *fit_swapped), *of),
+        Note::LooksLikeUnit { file, unit, median } => files::unit(file, *unit, *median),
+        Note::NoWeight { file } => format!(
+            "{file} gives no weight to any place: no share can be given by it. What each vantage measured stands as it is."
+        ),
+        Note::GivenTwice {
+            file,
+            pair,
+            lines,
+            more,
+        } => files::twice(file, pair, *lines, *more),
+        Note::UnknownSites {
+            file,
+            line,
+            sites,
+            rows,
+            known_from,
+        } => files::strangers((file, *line), *rows, sites, known_from),
         Note::NodeGone { node, now } => {
             let now = match now {
                 Gone::Paused => "paused",
@@ -53,7 +84,7 @@ pub(crate) fn sentence(note: &Note) -> String {
         }
         Note::AllContradict { sites } => format!(
             "Light contradicts the places of {}, at least half of all: the times are at fault, not the places (a mesh on \
-             one machine, or files that do not belong together). Nothing is left out for that.",
+             one machine, or files that do not belong together). Nothing is left out for that, and nothing is predicted.",
             count(*sites, "site")
         ),
         Note::Impossible { names } => format!(
@@ -72,8 +103,10 @@ pub(crate) fn sentence(note: &Note) -> String {
         }
         Note::NodesUnplaced { nodes } => format!(
             "No coordinates are known of {}: what was measured counts, but nothing is predicted towards {}, nor can it \
-             be said which node is nearest by kilometres. Set `place` in targets.toml.",
+             be said which node is nearest by kilometres. Give {} a place (latitude and longitude in the file of sites, `place` \
+             in targets.toml).",
             nodes.join(", "),
+            if nodes.len() == 1 { "it" } else { "them" },
             if nodes.len() == 1 { "it" } else { "them" }
         ),
         Note::OneVantage => {
@@ -102,6 +135,17 @@ pub(crate) fn sentence(note: &Note) -> String {
     }
 }
 
+/// What is wrong as a whole: what rests on it is not said.
+pub(crate) fn grave(notes: &[Note]) -> impl Iterator<Item = String> {
+    notes.iter().filter(|note| note.is_grave()).map(sentence)
+}
+
+/// That all is the view of one vantage.
+pub(super) fn one_view(notes: &[Note]) -> impl Iterator<Item = String> {
+    let one = notes.iter().filter(|note| matches!(note, Note::OneVantage));
+    one.map(sentence)
+}
+
 /// Whom the weights come from.
 pub(super) fn attribution(weights: &WeightSource) -> String {
     match weights {
@@ -127,8 +171,10 @@ mod tests {
             "1 row from a site to itself: not used, a node does not judge itself."
         );
         assert!(words(Note::OwnRows { rows: 2 }).starts_with("2 rows from"));
-        assert!(words(Note::Reversed { pairs: 1 }).starts_with("1 pair was measured only from the node"));
-        assert!(words(Note::Reversed { pairs: 3 }).starts_with("3 pairs were measured"));
+        assert!(
+            words(Note::Reversed { pairs: 1, of: 9 }).starts_with("1 pair was measured only from the node")
+        );
+        assert!(words(Note::Reversed { pairs: 3, of: 9 }).starts_with("3 pairs were measured"));
         assert!(words(Note::NearestCity { sites: 3 }).starts_with("The country of 3 sites is not given"));
         let others = Note::OtherTimes {
             file: "rtt.csv".to_owned(),

@@ -9,7 +9,7 @@ use maud::{Markup, html};
 
 use super::answer::answer;
 use super::words::{self, of_what};
-use super::{caveats, count, measured, predicted, tables};
+use super::{caveats, count, measured, predicted, tables, top};
 use crate::charts::{Part, bar};
 use crate::frame::Frame;
 use crate::words::{budget, percent, weight};
@@ -94,12 +94,12 @@ fn beyond_measured(report: &CoverageReport, class: &ClassReport) -> Markup {
 
 /// What concerns the whole report.
 fn whole(report: &CoverageReport) -> Markup {
-    let top = predicted::top_countries(report);
+    let sentences = top::sentences(report);
     html! {
         @if let Some(beside) = predicted::beside(report) { (beside.html()) }
-        @if !top.is_empty() {
-            h3 { "The rule of the heaviest countries" }
-            ul.depth { @for sentence in &top { li { (sentence) } } }
+        @if !sentences.is_empty() {
+            h3 { (top::TITLE) }
+            ul.depth { @for sentence in &sentences { li { (sentence) } } }
         }
         h3 { "To disagree with it" }
         p.first {

@@ -2,11 +2,11 @@
 
 use isochrone_coverage::observations::AccessClass;
 use isochrone_coverage::report::{
-    Aim, ByKilometres, ClassPrediction, ClassReport, CoverageReport, Forecast, Region, Share, TargetShare,
-    TopVerdict, Trend, Unseen, WhyNot,
+    Aim, ByKilometres, ClassReport, CoverageReport, Forecast, Method, Region, Share, TargetShare, Trend,
+    WhyNot,
 };
 
-use super::count::times;
+use super::countries;
 use super::words::{self, of_what, percent_interval, region_name};
 use crate::lines::Lines;
 use crate::tables::{Column, Table};
@@ -26,6 +26,7 @@ pub(super) fn why_not(why: WhyNot) -> &'static str {
         WhyNot::TooFewVantages => {
             "fewer than nine vantages can be left out to see how wrong a prediction is, and there is no prior"
         }
+        WhyNot::Contradicted => "places and times contradict each other as a whole",
         WhyNot::Degenerate => "these places and times contradict each other too much to be solved",
     }
 }
@@ -35,59 +36,30 @@ pub(super) fn method(report: &CoverageReport) -> Vec<String> {
     match &report.forecast {
         Forecast::Missing(WhyNot::NotAsked) => Vec::new(),
         Forecast::Missing(why) => vec![format!("Nothing is predicted: {}.", why_not(*why))],
-        Forecast::Made(method) => vec![format!(
-            "{MARK} marks what is predicted, for cities that no vantage speaks for: from {} here{}, with an interval \
-             that is to hold {} of the truths, calibrated by leaving out whole nodes and areas. A city is within a \
-             budget only if its interval's upper end is, and beyond only if its lower end is. Farther than {:.0} km \
-             from any measured site all is unknown. The interval beside a share is where the true share lies in {} joint draws of the field: mostly \
-             above what is surely within.",
-            isochrone_base::words::count(method.own_pairs, "measured pair"),
-            match &method.prior {
-                Some(prior) => format!(" and old public measurements ({prior})"),
-                None => " alone, without a prior".to_owned(),
-            },
-            percent(method.covered),
-            method.reach_km,
-            method.draws,
-        )]
-        .into_iter()
-        .chain(report.classes.first().and_then(|class| class.predicted.as_ref()).into_iter().flat_map(countries))
-        .collect(),
+        Forecast::Made(method) => {
+            let class = report.classes.first().and_then(|class| class.predicted.as_ref());
+            let countries = class.into_iter().flat_map(countries::method);
+            std::iter::once(made(method)).chain(countries).collect()
+        }
     }
 }
 
-/// Which countries are not predicted, and which with wider intervals.
-fn countries(predicted: &ClassPrediction) -> Vec<String> {
-    let mut sentences = vec![
-        "A country that carries 1 % of the weight or more is not predicted where no site is known in it, neither here \
-         nor by the old measurements: it counts as unknown, and no node is guessed there."
-            .to_owned(),
-    ];
-    let wide = predicted.widened.iter();
-    let wide = wide.map(|how| format!("{} {} times", how.country.name(), times(how.times)));
-    let wide: Vec<String> = wide.collect();
-    if !wide.is_empty() {
-        sentences.push(format!(
-            "Where a country's known sites, left out, are predicted twice as badly as usual, its intervals are as wide as \
-             those sites would have needed: {}.",
-            wide.join(", ")
-        ));
-    }
-    sentences
-}
-
-/// The heavy countries that are not predicted, in a sentence.
-pub(super) fn unseen(countries: &[Unseen], what: &str) -> Option<String> {
-    let names: Vec<&str> = countries.iter().map(|one| one.country.name()).collect();
-    let (last, others) = names.split_last()?;
-    let (all, there) = match others {
-        [] => ((*last).to_owned(), "it"),
-        others => (format!("{} and {last}", others.join(", ")), "them"),
-    };
-    let share = percent(countries.iter().map(|one| one.share).sum());
-    Some(format!(
-        "{all} ({share} of {what}) cannot be predicted: no site is known in {there}."
-    ))
+fn made(method: &Method) -> String {
+    format!(
+        "{MARK} marks what is predicted, for cities that no vantage speaks for: from {} here{}, with an interval that \
+         is to hold {} of the truths, calibrated by leaving out whole nodes and areas. A city is within a budget only \
+         if its interval's upper end is, and beyond only if its lower end is. Farther than {:.0} km from any measured \
+         site all is unknown. The interval beside a share is where the true share lies in {} joint draws of the field: \
+         mostly above what is surely within, with all that is not predicted at its upper end.",
+        isochrone_base::words::count(method.own_pairs, "measured pair"),
+        match &method.prior {
+            Some(prior) => format!(" and old public measurements ({prior})"),
+            None => " alone, without a prior".to_owned(),
+        },
+        percent(method.covered),
+        method.reach_km,
+        method.draws,
+    )
 }
 
 /// The three shares of every budget, as measured and with predictions, side by side.
@@ -347,42 +319,6 @@ pub(super) fn beside(report: &CoverageReport) -> Option<Table> {
         .get(at)
         .map_or_else(String::new, |share| budget(share.budget_ms));
     Some(Table::new(format!("By other weights, at {title}"), columns).rows(rows))
-}
-
-/// The lead's rule of the heaviest countries, in sentences.
-pub(super) fn top_countries(report: &CoverageReport) -> Vec<String> {
-    let Some(top) = &report.top_countries else {
-        return Vec::new();
-    };
-    let named = |verdict: TopVerdict| {
-        let of = top.countries.iter().filter(|country| country.verdict == verdict);
-        of.map(|country| country.country.name().to_owned())
-            .collect::<Vec<_>>()
-    };
-    let mut sentences = vec![format!(
-        "Rule: a node is added only where one of the {} heaviest countries has none that meets the targets ({} to the \
-         first byte, {} Mbps) for two terms of 15 days.",
-        top.countries.len(),
-        budget(report.targets.ttfb_ms),
-        report.targets.mbps
-    )];
-    for (verdict, says) in [
-        (
-            TopVerdict::Add,
-            "No node met them for two terms, a node may be added",
-        ),
-        (TopVerdict::Served, "Some node met them"),
-        (
-            TopVerdict::CannotTell,
-            "Cannot be told, for it is not measured for two terms",
-        ),
-    ] {
-        let names = named(verdict);
-        if !names.is_empty() {
-            sentences.push(format!("{says}: {}.", names.join(", ")));
-        }
-    }
-    sentences
 }
 
 /// What a user's own line adds, and what people were multiplied by.

@@ -5,7 +5,7 @@ use isochrone_coverage::weights::WeightKind;
 
 use super::answer::answer;
 use super::words::{self, weight_title};
-use super::{measured, predicted, tables};
+use super::{measured, predicted, tables, top};
 use crate::lines::Lines;
 use crate::words::{percent, weight};
 
@@ -24,11 +24,11 @@ pub(super) fn body(report: &CoverageReport, lines: &mut Lines) {
         lines.heading(2, beside.title());
         lines.table(&beside);
     }
-    let top = predicted::top_countries(report);
-    if !top.is_empty() {
+    let sentences = top::sentences(report);
+    if !sentences.is_empty() {
         lines.blank();
-        lines.heading(2, "The rule of the heaviest countries");
-        top.iter().for_each(|sentence| lines.wrapped(sentence));
+        lines.heading(2, top::TITLE);
+        sentences.iter().for_each(|sentence| lines.wrapped(sentence));
     }
 }
 

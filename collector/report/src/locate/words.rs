@@ -7,6 +7,7 @@ use isochrone_coverage::locate::{APART_KM, Anycast, Located, SLACK_KM, Site, Ver
 use isochrone_coverage::observations::{Source, Statistic};
 
 use super::{DatabaseWord, LocateReport};
+use crate::coverage::notes::grave;
 use crate::words::{NONE, km, km_at_most, ms};
 
 /// What the words mean, for a reader who meets them here first.
@@ -35,6 +36,8 @@ pub(super) const GLOSSARY: [(&str, &str); 5] = [
 ];
 /// The largest city within this names a place.
 const AT_KM: f64 = 40.0;
+/// Half-way round the Earth: nothing lies farther away.
+const HALF_ROUND_KM: f64 = 20_015.0;
 /// Contradictions of a site that are told in sentences.
 const TOLD: usize = 3;
 /// Names that are listed in a sentence.
@@ -114,6 +117,7 @@ pub(super) fn answer(report: &LocateReport) -> Vec<String> {
             "There is no site to judge: none has coordinates, or none was there in this window.".to_owned(),
         ];
     }
+    sentences.extend(grave(&report.surveyed.survey.notes));
     match wrong.as_slice() {
         [] => {}
         [one] => sentences.push(format!("{}: place does not fit; typo?", label(report, *one))),
@@ -200,12 +204,23 @@ fn rest(report: &LocateReport) -> Option<String> {
         true => format!("Nothing contradicts any of the {}", count(radii.len(), "place")),
         false => format!("Nothing contradicts the other {}", count(radii.len(), "place")),
     };
+    if *least >= HALF_ROUND_KM {
+        return Some(format!(
+            "{fits}, which proves nothing: by light alone, each could be anywhere on Earth."
+        ));
+    }
+    let at_most = |radius: f64| km_at_most(radius.min(HALF_ROUND_KM));
+    let whole = if *most >= HALF_ROUND_KM {
+        " (the whole Earth)"
+    } else {
+        ""
+    };
     Some(format!(
-        "{fits}, which proves little: by light alone, each could be anywhere within {} to {} of its nearest \
+        "{fits}, which proves little: by light alone, each could be anywhere within {} to {}{whole} of its nearest \
          witness, half of them within {}.",
-        km_at_most(*least),
-        km_at_most(*most),
-        km_at_most(radii[radii.len() / 2]),
+        at_most(*least),
+        at_most(*most),
+        at_most(radii[radii.len() / 2]),
     ))
 }
 
@@ -343,6 +358,7 @@ pub(super) fn proved(report: &LocateReport, site: usize) -> String {
     match located.verdict.radius_km() {
         None => NONE.to_owned(),
         Some(0.0) => "named as sure".to_owned(),
+        Some(radius) if radius >= HALF_ROUND_KM => "anywhere on Earth".to_owned(),
         Some(radius) => {
             let of = match located.verdict {
                 Verdict::Consistent { .. } => located.witnesses.first().map(of),

@@ -113,3 +113,68 @@ pub(super) fn city(position: Position, country: Option<Country>) -> Option<(Stri
     let city = city.or_else(|| table.nearest(position).map(|(city, _)| city))?;
     Some((format!("{}, {}", city.name, city.country), city.position))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::predict::{Measured, Place};
+
+    /// Each site with so many pairs.
+    fn mesh(sites: &[(&str, &str, usize)]) -> Mesh {
+        let place = |city: &str| Place {
+            position: cities::find(city).expect(city).position,
+            network: None,
+        };
+        let pair = |a: usize| Measured {
+            a,
+            b: sites.len(),
+            rtt_ms: 9.0,
+        };
+        let mut names: Vec<String> = sites.iter().map(|(name, _, _)| (*name).to_owned()).collect();
+        let mut places: Vec<Place> = sites.iter().map(|(_, city, _)| place(city)).collect();
+        names.push("berlin".to_owned());
+        places.push(place("Berlin, DE"));
+        let pairs = sites.iter().enumerate();
+        Mesh {
+            names,
+            places,
+            pairs: pairs
+                .flat_map(|(at, &(_, _, count))| vec![pair(at); count])
+                .collect(),
+            statistic: crate::observations::Statistic::Min,
+            notes: Vec::new(),
+        }
+    }
+
+    fn beside_berlin(mesh: &Mesh) -> Vec<(String, Option<String>)> {
+        let berlin = cities::find("Berlin, DE").unwrap().position;
+        let spots = Candidates::beside(&[berlin]).measured(mesh, |_| None);
+        let spots = spots.heaviest(Vec::new(), 9);
+        let named = |spot: Spot| (spot.name, spot.site.map(|site| site.name));
+        spots.into_iter().map(named).collect()
+    }
+
+    #[test]
+    fn site_near_a_node_is_no_further_city_and_one_without_pairs_is_none_at_all() {
+        let mesh = mesh(&[
+            ("potsdam", "Potsdam, DE", 1),
+            ("madrid", "Madrid, ES", 0),
+            ("par-1", "Paris, FR", 1),
+        ]);
+        assert_eq!(
+            beside_berlin(&mesh),
+            [("Paris, FR".to_owned(), Some("par-1".to_owned()))]
+        );
+    }
+
+    #[test]
+    fn of_several_networks_in_one_city_the_one_with_most_pairs_stands_for_it() {
+        let mesh = mesh(&[
+            ("par-1", "Paris, FR", 1),
+            ("mad-1", "Madrid, ES", 2),
+            ("par-2", "Paris, FR", 3),
+        ]);
+        let sites: Vec<Option<String>> = beside_berlin(&mesh).into_iter().map(|(_, site)| site).collect();
+        assert_eq!(sites, [Some("par-2".to_owned()), Some("mad-1".to_owned())]);
+    }
+}

@@ -26,7 +26,7 @@ pub(super) struct Scene<'a> {
 impl<'a> Scene<'a> {
     pub(super) fn new(observations: &'a Observations, options: &'a Options) -> Result<Self, ReportError> {
         let prepared = Prepared::new(observations, &options.impossible)?;
-        options.weights.check(&prepared.vantages)?;
+        options.weights.check(&observations.sites())?;
         let statistic = prepared.single.unwrap_or(options.statistic);
         if prepared.single.is_none() && statistic == Statistic::Unnamed {
             return Err(ReportError::Statistic);

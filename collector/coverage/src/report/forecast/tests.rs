@@ -378,3 +378,60 @@ fn shares_of_many_cities_are_never_above_one() {
         assert!(share.within + share.beyond <= 1.0, "{share:?}");
     }
 }
+
+/// India seen from one vantage for so many days, with a time to first byte by day.
+fn india(days: i32, ttfb_ms: impl Fn(i32) -> f64) -> Observations {
+    let nodes = vec![node("berlin", "Berlin, DE"), node("singapore", "Singapore, SG")];
+    let times: [(usize, usize, &[f64]); 2] = [(0, 0, &[140.0]), (0, 1, &[60.0])];
+    let mut world = crate::fixture::daily(
+        nodes,
+        vec![vantage("ada", "Mumbai, IN")],
+        days,
+        &times,
+        |_, _, _| 0.0,
+    );
+    if let crate::observations::Readings::Days(readings) = &mut world.readings {
+        for reading in readings.iter_mut() {
+            let ms = ttfb_ms(reading.day.0);
+            reading.ttfb = Some((
+                crate::observations::TtfbKind::Cached,
+                crate::fixture::samples(&[ms], 0),
+            ));
+        }
+    }
+    world
+}
+
+#[test]
+fn node_may_be_added_only_where_a_heavy_country_missed_the_targets_for_two_terms() {
+    let verdict = |world: &Observations| {
+        let options = Options {
+            predict: false,
+            top_countries: Some(10),
+            ..Options::new(Weights::people())
+        };
+        let top = built(world, &options).top_countries.unwrap();
+        let india = top
+            .countries
+            .iter()
+            .find(|one| one.country.as_str() == "IN")
+            .unwrap();
+        let others = top.countries.iter().filter(|one| one.country.as_str() != "IN");
+        assert!(
+            others.clone().count() == 9 && others.clone().all(|one| one.verdict == TopVerdict::CannotTell)
+        );
+        india.verdict
+    };
+    assert_eq!(verdict(&india(30, |_| 900.0)), TopVerdict::Add);
+    assert_eq!(
+        verdict(&india(29, |_| 900.0)),
+        TopVerdict::CannotTell,
+        "one day short of two terms"
+    );
+    let mended = |day| if day < 15 { 900.0 } else { 200.0 };
+    assert_eq!(
+        verdict(&india(30, mended)),
+        TopVerdict::Served,
+        "one of two terms is enough"
+    );
+}

@@ -8,8 +8,9 @@ use isochrone_coverage::observations::Source;
 use isochrone_coverage::report::{Interval, Unseen};
 use serde_json::{Value, json};
 
+use super::super::top;
 use super::CountReport;
-use super::words::{answer, verdict};
+use super::words::{answer_of, verdict};
 use crate::Printed as _;
 
 /// Numbers are not rounded.
@@ -23,7 +24,7 @@ pub(super) fn document(report: &CountReport) -> Value {
         "window": coverage.window.map(|window| json!({ "from": window.from.to_string(), "to": window.to.to_string() })),
         "verdict": count.verdict.as_str(),
         "says": verdict(count),
-        "answer": answer(count),
+        "answer": answer_of(report),
         "reasons": count.reasons.iter().map(|doubt| reason(*doubt)).collect::<Vec<_>>(),
         "by_latency_alone": count.by_latency_alone,
         "thresholds": { "drop_ms": count.thresholds.drop_ms, "add_ms": count.thresholds.add_ms },
@@ -42,6 +43,7 @@ pub(super) fn document(report: &CountReport) -> Value {
         "next": count.next.as_ref().map(next),
         "unpredictable": count.unpredictable.iter().map(unpredictable).collect::<Vec<_>>(),
         "doubtful": count.doubtful.iter().map(doubtful).collect::<Vec<_>>(),
+        "top_countries": coverage.top_countries.as_ref().map(top::json),
         "redundancy": count.redundancy.iter().map(redundancy).collect::<Vec<_>>(),
         "measure": count.measure.iter().map(measure).collect::<Vec<_>>(),
         "caveats": frame.method,

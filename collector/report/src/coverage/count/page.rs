@@ -3,8 +3,9 @@
 use isochrone_coverage::count::{Count, NodeVerdict};
 use maud::{Markup, html};
 
+use super::super::top;
 use super::super::words::weight_title;
-use super::words::{answer, mark, node_verdict};
+use super::words::{answer_of, mark, node_verdict};
 use super::{CountReport, tables};
 use crate::charts::{Mark, Scale, curve, interval_bar};
 use crate::frame::Frame;
@@ -14,7 +15,12 @@ pub(super) fn html(report: &CountReport, frame: &Frame) -> String {
     let (count, what) = (&report.count, weight_title(&report.coverage));
     let body = html! {
         section.class {
-            div.answer { @for sentence in answer(count) { p { (sentence) } } }
+            div.answer { @for sentence in answer_of(report) { p { (sentence) } } }
+            @let sentences = top::sentences(&report.coverage);
+            @if !sentences.is_empty() {
+                h3 { (top::TITLE) }
+                ul.depth { @for sentence in &sentences { li { (sentence) } } }
+            }
             (curve_figure(count))
             (node_bars(count))
             @if !count.measure.is_empty() { (tables::measure(count, what).html()) }

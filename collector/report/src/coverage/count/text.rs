@@ -1,7 +1,8 @@
 //! The count as text for a terminal, or as Markdown: the answer first, then tables.
 
+use super::super::top;
 use super::super::words::weight_title;
-use super::words::answer;
+use super::words::answer_of;
 use super::{CountReport, tables};
 use crate::lines::Lines;
 use crate::tables::Table;
@@ -9,7 +10,15 @@ use crate::tables::Table;
 pub(super) fn body(report: &CountReport, lines: &mut Lines) {
     let (count, what) = (&report.count, weight_title(&report.coverage));
     lines.blank();
-    answer(count).iter().for_each(|sentence| lines.wrapped(sentence));
+    answer_of(report)
+        .iter()
+        .for_each(|sentence| lines.wrapped(sentence));
+    let sentences = top::sentences(&report.coverage);
+    if !sentences.is_empty() {
+        lines.blank();
+        lines.heading(2, top::TITLE);
+        sentences.iter().for_each(|sentence| lines.wrapped(sentence));
+    }
     let tables = [
         (!count.drop_one.is_empty()).then(|| tables::drop_one(count, what)),
         (!count.curve.is_empty()).then(|| tables::curve(count)),

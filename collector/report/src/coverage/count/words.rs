@@ -9,6 +9,7 @@ use isochrone_coverage::observations::AccessClass;
 use isochrone_coverage::report::{Interval, LEAST_DAYS, Widened};
 
 use super::super::predicted::MARK;
+use super::super::{countries, notes};
 use super::CountReport;
 use crate::words::{ms, ms_interval, percent};
 
@@ -40,14 +41,18 @@ pub(crate) const GLOSSARY: [(&str, &str); 5] = [
 /// Places that are listed in a sentence.
 const NAMED: usize = 5;
 
+/// The answer of a whole report: what is wrong with its data comes first.
+pub(super) fn answer_of(report: &CountReport) -> Vec<String> {
+    let notes = &report.coverage.notes;
+    let wrong = notes::grave(notes).chain(notes::one_view(notes));
+    wrong.chain(answer(&report.count)).collect()
+}
+
 /// The answer, in a few sentences.
 pub(crate) fn answer(count: &Count) -> Vec<String> {
     let mut sentences = vec![verdict(count)];
     sentences.extend(count.next.as_ref().map(next));
-    sentences.extend(super::super::predicted::unseen(
-        &count.unpredictable,
-        "the weight",
-    ));
+    sentences.extend(countries::unseen(&count.unpredictable, "the weight"));
     sentences.extend(count.doubtful.iter().map(doubtful));
     sentences.extend(worst_loss(count));
     sentences.extend(one_at_a_time(count));
@@ -196,13 +201,8 @@ fn badly(how: &Widened) -> String {
         so_many(how.sites, "known site"),
         ms(Some(how.median_ms)),
         ms(Some(how.usual_ms)),
-        times(how.times)
+        countries::times(how.times)
     )
-}
-
-/// `1.9`
-pub(crate) fn times(times: f64) -> String {
-    format!("{times:.1}")
 }
 
 fn worst_loss(count: &Count) -> Option<String> {

@@ -1,10 +1,10 @@
-//! What stands beside the measured figures: predictions, depth, further weights, the rule of the heaviest countries.
+//! What stands beside the measured figures: predictions, depth, further weights.
 
 use isochrone_coverage::country::Country;
 use isochrone_coverage::observations::Day;
 use isochrone_coverage::report::{
-    Beside, ByKilometres, ClassPrediction, ClassReport, Forecast, Half, Meets, Offsets, PredictedCell,
-    RegionPrediction, TargetShare, TopCountries, TopCountry, Trend, Unseen, Widened,
+    Beside, ByKilometres, ClassPrediction, ClassReport, Forecast, Half, Offsets, PredictedCell,
+    RegionPrediction, TargetShare, Trend, Unseen, Widened,
 };
 use isochrone_coverage::weights::InternetSummary;
 use serde_json::{Value, json};
@@ -199,31 +199,6 @@ pub(super) fn internet(internet: &InternetSummary) -> Value {
 pub(super) fn offsets(offsets: &Offsets) -> Vec<Value> {
     let offset = |(region, ms): &(String, f64)| json!({ "region": region, "ms": ms });
     offsets.given().iter().map(offset).collect()
-}
-
-pub(super) fn top_countries(top: &TopCountries) -> Value {
-    json!({
-        "two_terms": top.two_terms,
-        "countries": top.countries.iter().map(top_country).collect::<Vec<_>>(),
-    })
-}
-
-fn top_country(top: &TopCountry) -> Value {
-    let meets = |meets: &Meets| match meets {
-        Meets::All => "met",
-        Meets::AllMeasured => "met-without-throughput",
-        Meets::No => "missed",
-        Meets::Unknown => "unknown",
-    };
-    json!({
-        "country": top.country.to_string(),
-        "name": top.country.name(),
-        "share": top.share,
-        "best": top.best,
-        "ttfb_p50_ms": top.ttfb_ms,
-        "terms": top.halves.iter().map(meets).collect::<Vec<_>>(),
-        "verdict": top.verdict.as_str(),
-    })
 }
 
 fn country(country: Option<Country>) -> Option<String> {

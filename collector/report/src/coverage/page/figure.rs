@@ -48,7 +48,7 @@ fn tally(class: &ClassReport, index: usize, measured: &Share) -> Markup {
         @if class.withheld.is_empty() || predicted.is_some() {
             (one("Measured", measured, "90 % interval", ""))
         }
-        @if let Some(share) = predicted { (one("With predictions", share, "in nine of ten joint draws", "soft")) }
+        @if let Some(share) = predicted { (one("With predictions", share, "the true share within, 90 %:", "soft")) }
     }
 }
 

@@ -216,3 +216,31 @@ fn window_that_begins_at_noon_is_as_long_as_it_is() {
         assert!(about(&world).ends_with(ending), "{}", about(&world));
     }
 }
+
+#[test]
+fn region_with_three_samples_is_named_as_chance_and_the_rest_is_there() {
+    let nodes = vec![node("berlin", "Berlin, DE"), node("tokyo", "Tokyo, JP")];
+    let vantages = vec![vantage("ada", "Hamburg, DE"), vantage("bob", "Lagos, NG")];
+    let many = vec![6.0; 20];
+    let times: [(usize, usize, &[f64]); 4] =
+        [(0, 0, &many), (0, 1, &many), (1, 0, &[110.0]), (1, 1, &[260.0])];
+    let world = daily(nodes, vantages, 3, &times, |_, _, _| 0.0);
+    let report = isochrone_coverage::fixture::forecast(&world, Weights::people());
+    let count = crate::coverage::CountReport {
+        count: report.count.clone().unwrap(),
+        coverage: report.clone(),
+    };
+    let sentence = "Fewer than 30 runs reached any node from bob: its figures may be chance.";
+    let plain = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for text in [report.text(100), report.html(), report.json().to_string()] {
+        assert!(plain(text).contains(sentence));
+    }
+    for text in [count.text(100), count.html(), count.json().to_string()] {
+        assert!(plain(text).contains(sentence));
+    }
+    let text = report.text(100);
+    assert!(
+        text.contains("Nigeria") && text.contains("Provisional: measurements of 3 UTC days."),
+        "{text}"
+    );
+}
