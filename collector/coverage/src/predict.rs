@@ -208,11 +208,6 @@ impl Point {
     pub(super) fn open(&self) -> f64 {
         self.open
     }
-
-    /// Whether it lies within [`REACH_KM`] of a site that was measured.
-    pub(crate) fn is_in_reach(&self) -> bool {
-        self.nearest_km <= REACH_KM
-    }
 }
 
 impl Predictor {
@@ -236,6 +231,11 @@ impl Predictor {
     #[must_use]
     pub fn is_calibrated(&self) -> bool {
         self.calibration.is_some()
+    }
+
+    /// Whether a place lies within [`REACH_KM`] of a site that was measured.
+    pub(crate) fn is_in_reach(&self, place: &Place) -> bool {
+        Spot::nearest_km(&self.known, &Spot::new(place)) <= REACH_KM
     }
 
     /// One of the places that were handed in.

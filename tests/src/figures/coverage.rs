@@ -3,6 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use isochrone_base::clock::unpaused;
 use isochrone_coverage::cities;
+use isochrone_coverage::count::Thresholds;
 use isochrone_coverage::histogram::LogHistogram;
 use isochrone_coverage::observations::{
     AccessClass, Basis, Day, DayReading, Network, Node, Observations, Readings, Samples, Source, Vantage,
@@ -40,7 +41,11 @@ const ROUNDS: usize = 7;
 
 fn predicted() -> Result<Vec<Measured>> {
     let observations = observations()?;
-    let options = Options::new(Weights::people());
+    // As `report coverage` makes it.
+    let options = Options {
+        count: Some(Thresholds::default()),
+        ..Options::new(Weights::people())
+    };
     let (mut times, mut first_ms) = (Vec::new(), 0.0);
     let mut cells = 0;
     for round in 0..=ROUNDS {
@@ -57,6 +62,7 @@ fn predicted() -> Result<Vec<Measured>> {
         &observations,
         &Options {
             predict: false,
+            count: None,
             ..options.clone()
         },
         &mut StdRng::seed_from_u64(7),
@@ -69,7 +75,7 @@ fn predicted() -> Result<Vec<Measured>> {
         value: median(&times),
         unit: "ms",
         how: format!(
-            "wall time of a whole report: {} vantages, {NODES} nodes, {DAYS} days, {cities} cities in {cells} cells that no \
+            "wall time of a whole report, too many or too few included, the first round of the process ({first_ms:.0} ms) apart: {} vantages, {NODES} nodes, {DAYS} days, {cities} cities in {cells} cells that no \
              vantage speaks for, {} resamples and joint draws on two threads; median of {ROUNDS}",
             PLACES.len(),
             options.replicates
@@ -95,6 +101,11 @@ fn checked(report: &CoverageReport) -> Result<usize> {
     ensure!(
         predicted.shares.iter().all(|share| share.interval.is_some()),
         "an interval each"
+    );
+    let count = report.count.as_ref().context("too many or too few")?;
+    ensure!(
+        !count.drop_one.is_empty() && count.next.is_some(),
+        "what nodes are worth"
     );
     ensure!(
         predicted.weight > class.total_weight / 2.0,

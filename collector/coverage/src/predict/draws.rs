@@ -3,7 +3,8 @@
 //! A pair's covariance is the product of the kernel along both ends, before and after all that is known, so its
 //! error is the sum of two fields: what is open about the place, towards every node, and what is known of the place
 //! times what is open about the node. Both are drawn through a low-rank factor (Cholesky with pivots) and a rest of
-//! each place's own.
+//! each place's own. Nodes of one site err as one, and what a node has to itself fades over some hundred kilometres:
+//! otherwise the nearer of two would be nearer by chance, and a second node at one site would seem to be worth much.
 
 use faer::Mat;
 use rand::Rng;
@@ -14,6 +15,8 @@ use super::origins::Origins;
 /// Columns of the factor of what is open, and of what is known: enough that the rest is each place's own.
 const OPEN_RANK: usize = 48;
 const KNOWN_RANK: usize = 12;
+/// Nodes this near to each other are at one site.
+const SITE_KM: f64 = 50.0;
 /// So many draws go through one product of matrices.
 const BLOCK: usize = 8;
 /// Vectors of normal deviates, one for each point, that are drawn from.
@@ -47,9 +50,10 @@ impl Draws {
             .iter()
             .map(|rest| (rest + origins.nugget()).sqrt() as f32)
             .collect();
-        let nugget = |a: usize, b: usize| if a == b { nodes.nugget() } else { 0.0 };
-        let whole = |a: usize, b: usize| nodes.alike(a, b) + nugget(a, b);
-        let left = |a: usize, b: usize| nodes.open_together(a, b) + nugget(a, b);
+        let site = sites(count, |a, b| nodes.km(a, b));
+        let nugget = |a: usize, b: usize| nodes.nugget() * nodes.beside(site[a], site[b]);
+        let whole = |a: usize, b: usize| nodes.alike(site[a], site[b]) + nugget(a, b);
+        let left = |a: usize, b: usize| nodes.open_together(site[a], site[b]) + nugget(a, b);
         let measured: Vec<f64> = (0..count)
             .map(|node| (points[node].open() / left(node, node).max(1e-9)).sqrt())
             .collect();
@@ -123,6 +127,16 @@ impl Draws {
         }
         coefficients
     }
+}
+
+/// By node: the first one of its site.
+fn sites(count: usize, km: impl Fn(usize, usize) -> f64) -> Vec<usize> {
+    let mut site: Vec<usize> = Vec::with_capacity(count);
+    for node in 0..count {
+        let near = |&first: &usize| site[first] == first && km(node, first) <= SITE_KM;
+        site.push((0..node).find(near).unwrap_or(node));
+    }
+    site
 }
 
 /// One entry of a lower factor times a vector.

@@ -10,6 +10,8 @@ use crate::predict::field::dot;
 
 /// So many threads share the work.
 const THREADS: usize = 2;
+/// Within so many kilometres a place shares what one place has to itself.
+const BESIDE_KM: f64 = 300.0;
 /// Fewer places than this are not worth a thread.
 const WORTH_A_THREAD: usize = 400;
 
@@ -120,6 +122,16 @@ impl Origins {
     /// How alike two places are before anything is known.
     pub(super) fn alike(&self, a: usize, b: usize) -> f64 {
         self.kernel().between(&self.spots[a], &self.spots[b])
+    }
+
+    /// How far two places are apart.
+    pub(super) fn km(&self, a: usize, b: usize) -> f64 {
+        self.spots[a].km(&self.spots[b])
+    }
+
+    /// How much two places share of what one has to itself: all in one place, nothing far apart.
+    pub(super) fn beside(&self, a: usize, b: usize) -> f64 {
+        (-(self.km(a, b) / BESIDE_KM).powi(2)).exp()
     }
 
     /// What one place has to itself.

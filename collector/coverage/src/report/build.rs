@@ -20,7 +20,6 @@ use super::{
     VantageReport, WeightSummary, WhyNot, Witnesses,
 };
 use super::{counting, depth, headline, notes, shares, top};
-use crate::country::Country;
 use crate::files::FileError;
 use crate::note::Note;
 use crate::observations::{AccessClass, Observations, Statistic, Vantage};
@@ -152,7 +151,10 @@ pub fn build_with(
     let all_weights = std::iter::once(&weights).chain(beside.iter().map(|beside| &beside.weights));
     notes.extend(all_weights.filter_map(weightless));
     let count = options.count.as_ref();
-    let count = count.map(|thresholds| counting::count(observations, options, thresholds, random));
+    let count = count.map(|thresholds| {
+        let predicted = parts.first().and_then(|part| part.class.predicted.as_ref());
+        counting::count(observations, options, (thresholds, predicted), random)
+    });
     let count = count.transpose()?;
     steps.end();
     Ok(CoverageReport {
@@ -402,7 +404,7 @@ impl Ground<'_> {
         let prior = self.options.prior.get();
         let fitted = known.fit(prior)?;
         let names: Vec<String> = field.nodes.iter().map(|node| node.name.clone()).collect();
-        let offset = |country| self.offset_in(class.access, country);
+        let offset = |country| self.options.offsets.in_class(class.access, country);
         let draws = self.options.replicates;
         let beside = forecast::Beside {
             total_weight: class.total_weight,
@@ -421,7 +423,7 @@ impl Ground<'_> {
             .iter()
             .filter(|place| place.speaker.is_none());
         let trust = Trust::new(&fitted.measured, prior, &field.speakers.places);
-        let cells = forecast::gather(silent);
+        let cells = forecast::gather(silent, forecast::DEGREES);
         let predicted = forecast::Predicted::new(&beside, (&fitted, &trust), cells, random);
         let of = |regions: &[Region]| -> Vec<_> {
             regions
@@ -445,14 +447,6 @@ impl Ground<'_> {
             covered: COVERED,
             draws,
         })
-    }
-
-    /// What a user's own line adds: data centres alone lack it.
-    fn offset_in(&self, access: AccessClass, country: Option<Country>) -> f64 {
-        match access {
-            AccessClass::DataCentre => self.options.offsets.of(country),
-            AccessClass::Eyeball | AccessClass::Unknown => 0.0,
-        }
     }
 
     /// The vantages of one access class, by index.
@@ -495,7 +489,7 @@ impl Ground<'_> {
             figures: ranking
                 .and_then(|ranking| self.matrix.time(index, ranking.best))
                 .map_or_else(Figures::default, |time| time.figures),
-            offset_ms: self.offset_in(vantage.access, vantage.country),
+            offset_ms: self.options.offsets.in_class(vantage.access, vantage.country),
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct Count {
     pub thresholds: Thresholds,
     /// How values were chosen and priced.
     pub priced: Priced,
+    /// Whether the days that priced were resampled; otherwise intervals hold only what predictions leave open.
+    pub days_resampled: bool,
     /// The share of weight the means run over: measured or predicted.
     pub known_share: f64,
     /// The part of it that is predicted.
@@ -30,11 +32,14 @@ pub struct Count {
     pub vantages: usize,
     /// Today's nodes.
     pub nodes: usize,
-    /// The mean time with the best `k` nodes: up to today's count of today's nodes, beyond it with further cities.
+    /// The mean time with the best `k` nodes: up to today's count of today's nodes that can be priced, beyond it with
+    /// further cities.
     pub curve: Vec<CurvePoint>,
+    /// Nodes of which no figure can be given; they are in none of the sets.
+    pub unpriced: Vec<Unpriced>,
     /// What it costs to lose each node, the costliest first; empty where it must not be said.
     pub drop_one: Vec<DropOne>,
-    /// The node whose loss costs most.
+    /// The node whose loss costs most on the days that chose.
     pub worst_loss: Option<DropOne>,
     /// Where the next node belongs.
     pub next: Option<NextNode>,
@@ -59,6 +64,41 @@ pub enum Verdict {
     CannotTell,
 }
 
+/// A node of which no figure can be given.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unpriced {
+    /// Its name.
+    pub node: String,
+    /// Why.
+    pub why: WhyUnpriced,
+}
+
+/// Why no figure can be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhyUnpriced {
+    /// Nobody who counts measured it.
+    NotMeasured,
+    /// It has no coordinates, so nothing is predicted towards it.
+    NoPlace,
+}
+
+impl WhyUnpriced {
+    /// The word in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotMeasured => "not-measured",
+            Self::NoPlace => "no-place",
+        }
+    }
+}
+
+impl Count {
+    /// Whether its means, costs and gains rest on predictions too.
+    pub fn is_predicted(&self) -> bool {
+        self.predicted_share > 0.0
+    }
+}
+
 impl Verdict {
     /// The word in JSON.
     pub fn as_str(self) -> &'static str {
@@ -79,8 +119,12 @@ pub enum Doubt {
     WideIntervals,
     /// There are no predictions, so most weight is unknown.
     NoPredictions,
+    /// Fewer vantages than [`LEAST_VANTAGES`] and no prior: what is predicted from them alone says nothing of nodes.
+    NoPrior,
     /// Odd and even days cannot be told apart: the same times chose and priced.
     NotByDays,
+    /// Too few even days to be resampled.
+    FewDays,
     /// Nothing was measured that counts.
     NothingKnown,
 }
@@ -188,8 +232,10 @@ pub struct NextNode {
 /// A city that might get a node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
-    /// `City, CC`, or a site's name.
+    /// `City, CC`.
     pub place: String,
+    /// The site that was measured there; `None`: no pair with that city was.
+    pub site: Option<String>,
     /// Where.
     pub position: Position,
     /// Its country.
@@ -198,7 +244,7 @@ pub struct Candidate {
     pub gain_ms: f64,
     /// The 90 % interval of that.
     pub interval: Option<Interval>,
-    /// Nobody measured it.
+    /// Its gain rests on predictions: nobody measured it from all the weight that counts.
     pub predicted: bool,
 }
 

@@ -7,10 +7,10 @@ mod world;
 
 use rand::Rng;
 
-pub(crate) use cells::{Cell, gather};
+pub(crate) use cells::{Cell, DEGREES, gather};
 pub(crate) use fit::{Fitted, Known};
 use tally::{Ground, Tally};
-pub(crate) use world::World;
+pub(crate) use world::{Toward, World};
 
 use super::by_km::ByKm;
 use super::prediction::{ClassPrediction, MeanTime, PredictedCell, PredictedTime};
@@ -74,7 +74,12 @@ impl Predicted {
             .collect();
         // The nodes are measured: only their cells may be in doubt.
         let as_usual = vec![1.0; sites.len()];
-        let world = World::new(&fitted.predictor, cells, (&sites, &as_usual), trust);
+        let toward = Toward {
+            sites: &sites,
+            nodes: sites.len(),
+            widened: &as_usual,
+        };
+        let world = World::new(&fitted.predictor, cells, toward, trust);
         let world = world.with_draws(&fitted.predictor, &sites);
         let countries = countries(&world.cells);
         let ground = Ground::new(&world, &sites, &countries, beside);
@@ -187,7 +192,9 @@ fn countries(cells: &[Cell]) -> Vec<(Option<Country>, Vec<usize>)> {
 fn combined(measured: &[Share], total: f64, cells: impl Fn(usize) -> Vec<(f64, Standing)>) -> Vec<Share> {
     let with = |(budget, share): (usize, &Share)| {
         let added = super::split::share(share.budget_ms, total, cells(budget));
-        let (within, beyond) = (share.within + added.within, share.beyond + added.beyond);
+        // Sums of many cities may exceed the whole by a rounding.
+        let within = (share.within + added.within).min(1.0);
+        let beyond = (share.beyond + added.beyond).min(1.0 - within);
         Share {
             within,
             beyond,
@@ -221,10 +228,17 @@ fn class(
         let drawn = drawn
             .enumerate()
             .map(|(draw, weight)| measured(draw) + weight / total);
-        // What is not predicted may lie within or not.
+        // What is not predicted may lie within or not, and all that is predicted may where a node's place is not known.
+        let most = match nodes.len() == beside.node_names.len() {
+            true => unknown_weight / total,
+            false => 1.0,
+        };
+        let least_beyond = beside.shares[budget].beyond;
         share.interval = interval(drawn).map(|drawn| Interval {
-            high: (drawn.high + unknown_weight / total).min(1.0),
-            ..drawn
+            low: drawn.low.min(1.0),
+            high: (drawn.high + most)
+                .min(1.0 - least_beyond)
+                .max(drawn.low.min(1.0)),
         });
     }
     let weight = sum(&world.cells);

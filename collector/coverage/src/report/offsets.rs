@@ -1,8 +1,9 @@
-//! What a user's own line adds to a time measured from a data centre, by region, as the lead configured it.
+//! What a user's own line adds to a time that does not hold it, by region, as the lead configured it.
 
 use std::collections::BTreeMap;
 
 use crate::country::{Continent, Country};
+use crate::observations::AccessClass;
 
 /// Milliseconds that the access network adds, by country, continent, or everywhere; none by default.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -66,6 +67,15 @@ impl Offsets {
         Ok(())
     }
 
+    /// What is added in a country to what a class measured: only users' own lines hold it already. Files do not say
+    /// from where they measured; whoever configures an offset for them says that it was not from users' lines.
+    pub(crate) fn in_class(&self, access: AccessClass, country: Option<Country>) -> f64 {
+        match access {
+            AccessClass::DataCentre | AccessClass::Unknown => self.of(country),
+            AccessClass::Eyeball => 0.0,
+        }
+    }
+
     /// What is added in a country: its own offset, its continent's, or what holds everywhere.
     pub(crate) fn of(&self, country: Option<Country>) -> f64 {
         let own = country.and_then(|country| self.countries.get(&country));
@@ -91,6 +101,13 @@ mod tests {
         let of = |code: &str| offsets.of(Country::code(code));
         assert_eq!([of("NG"), of("KE"), of("DE")], [30.0, 20.0, 5.0]);
         assert_eq!(Offsets::default().of(Country::code("DE")), 0.0);
+    }
+
+    #[test]
+    fn only_users_own_lines_hold_the_offset_already() {
+        let offsets = Offsets::new([("*", 5.0)]).unwrap();
+        let of = |access| offsets.in_class(access, Country::code("DE"));
+        assert_eq!(AccessClass::ALL.map(of), [5.0, 0.0, 5.0]);
     }
 
     #[test]

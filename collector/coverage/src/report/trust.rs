@@ -12,7 +12,7 @@ pub(crate) const HEAVY: f64 = 0.01;
 
 /// How far predictions hold, by country.
 pub(crate) struct Trust {
-    /// Countries with a share of at least [`HEAVY`], the heaviest first.
+    /// Countries of which at least [`HEAVY`] of all weight is not measured, with that share, the heaviest first.
     heavy: Vec<(Country, f64)>,
     /// Countries in which a site was measured, here or by the prior.
     seen: BTreeSet<Country>,
@@ -79,7 +79,7 @@ fn heavy<'a>(places: impl IntoIterator<Item = &'a WeightedPlace>) -> Vec<(Countr
     let (mut countries, mut total) = (BTreeMap::<Country, f64>::new(), 0.0);
     for place in places {
         total += place.weight;
-        if let Some(country) = place.country {
+        if let (Some(country), None) = (place.country, place.speaker) {
             *countries.entry(country).or_default() += place.weight;
         }
     }
@@ -133,6 +133,23 @@ mod tests {
         let trust = Trust::new(&[beijing], Some(prior), &places);
         assert_eq!(trust.widened(code("CN")), Some(1.0));
         assert!(trust.unseen().is_empty());
+    }
+
+    #[test]
+    fn country_that_was_measured_whole_is_neither_unseen_nor_predicted_badly() {
+        let spoken_for = |city: &str| WeightedPlace {
+            speaker: Some(0),
+            ..place(city, 30.0)
+        };
+        let places = [
+            spoken_for("Shanghai, CN"),
+            spoken_for("Mumbai, IN"),
+            place("Delhi, IN", 0.5),
+            place("Paris, FR", 39.5),
+        ];
+        let trust = Trust::new(&[], Some(Prior::embedded()), &places);
+        assert!(trust.unseen().is_empty(), "{:?}", trust.unseen());
+        assert!(trust.wide().is_empty(), "{:?}", trust.wide());
     }
 
     #[test]

@@ -127,10 +127,9 @@ fn next(report: &CoverageReport, next: &NextNode) -> String {
         true => String::new(),
         false => format!("; runners-up {}", runners.join("; ")),
     };
-    let measured = if next.best.predicted {
-        ", not yet measured"
-    } else {
-        ""
+    let measured = match &next.best.site {
+        None => ", not yet measured",
+        Some(_) => "",
     };
     let class = report.classes.first().and_then(|class| class.predicted.as_ref());
     let mut badly = class.iter().flat_map(|class| &class.widened);

@@ -1,71 +1,106 @@
-//! Where a further node might stand: sites that were measured and are no nodes, and the heaviest cities.
+//! Where a further node might stand: cities where a site was measured that is no node, and the heaviest other cities.
+
+use std::collections::BTreeMap;
 
 use crate::cities;
 use crate::country::Country;
 use crate::files::Mesh;
-use crate::geo::Position;
-use crate::report::count::Candidate;
+use crate::geo::{Position, UnitVector};
 use crate::report::forecast::Cell;
 
-/// Candidates nearer than this to a node, or to a heavier candidate, add nothing new.
+/// Candidates nearer than this to a node, or to an earlier candidate, add nothing new.
 const APART_KM: f64 = 250.0;
-/// A measured site this near to a node is no further city: what it would gain is another network in the same one.
-const CITY_KM: f64 = 50.0;
 /// A cell is called by its largest city within this.
 const AROUND_KM: f64 = 80.0;
 
 /// A place that might get a node.
 #[derive(Clone, Debug)]
 pub(super) struct Spot {
+    /// `City, CC`.
     pub(super) name: String,
     pub(super) position: Position,
     pub(super) country: Option<Country>,
-    /// Its number among the mesh's sites, if it is one.
-    pub(super) site: Option<usize>,
+    /// The site that was measured there, if one was.
+    pub(super) site: Option<Site>,
 }
 
-/// At most so many, the mesh's sites first and then the heaviest cells' cities.
-pub(super) fn candidates(cells: &[Cell], nodes: &[Position], mesh: Option<&Mesh>, most: usize) -> Vec<Spot> {
-    let mut spots = sites(nodes, mesh);
-    let mut heavy: Vec<&Cell> = cells.iter().collect();
-    heavy.sort_by(|a, b| b.weight.total_cmp(&a.weight));
-    let mut taken: Vec<_> = nodes.iter().map(|node| node.unit()).collect();
-    taken.extend(spots.iter().map(|spot| spot.position.unit()));
-    let most = spots.len() + most;
-    for cell in heavy {
-        if spots.len() >= most {
-            break;
-        }
-        let Some(city) = city(cell.position, cell.country) else {
-            continue;
-        };
-        let unit = city.1.unit();
-        if taken.iter().all(|other| other.distance_km(unit) >= APART_KM) {
-            taken.push(unit);
-            spots.push(Spot {
-                name: city.0,
-                position: city.1,
-                country: cell.country,
-                site: None,
-            });
+/// A site of the mesh.
+#[derive(Clone, Debug)]
+pub(super) struct Site {
+    /// Its number there.
+    pub(super) at: usize,
+    pub(super) name: String,
+}
+
+/// Candidates that stand apart from the nodes and from each other.
+pub(super) struct Candidates {
+    taken: Vec<UnitVector>,
+    spots: Vec<Spot>,
+}
+
+impl Candidates {
+    pub(super) fn beside(nodes: &[Position]) -> Self {
+        Self {
+            taken: nodes.iter().map(|node| node.unit()).collect(),
+            spots: Vec::new(),
         }
     }
-    spots
-}
 
-fn sites(nodes: &[Position], mesh: Option<&Mesh>) -> Vec<Spot> {
-    let Some(mesh) = mesh else { return Vec::new() };
-    let free = |position: Position| nodes.iter().all(|node| node.distance_km(position) > CITY_KM);
-    let site = |(at, name): (usize, &String)| {
-        let position = mesh.places[at].position;
-        free(position).then(|| Spot {
-            name: name.clone(),
-            position,
-            country: cities::table().nearest(position).map(|(city, _)| city.country),
-            site: Some(at),
-        })
-    };
-    mesh.names.iter().enumerate().filter_map(site).collect()
+    /// The cities of sites between which something was measured, those with most pairs first; `country` says in which
+    /// one a site stands, by its name.
+    pub(super) fn measured(mut self, mesh: &Mesh, country: impl Fn(&str) -> Option<Country>) -> Self {
+        let mut pairs: BTreeMap<usize, usize> = BTreeMap::new();
+        for end in mesh.pairs.iter().flat_map(|pair| [pair.a, pair.b]) {
+            *pairs.entry(end).or_default() += 1;
+        }
+        let mut sites: Vec<(usize, usize)> = pairs.into_iter().collect();
+        sites.sort_by_key(|&(_, pairs)| std::cmp::Reverse(pairs));
+        for (at, _) in sites {
+            let (position, name) = (mesh.places[at].position, &mesh.names[at]);
+            let near = || cities::table().nearest(position).map(|(city, _)| city.country);
+            let country = country(name).or_else(near);
+            let site = Site {
+                at,
+                name: name.clone(),
+            };
+            self.add(Spot {
+                name: city(position, country).map_or_else(|| name.clone(), |(city, _)| city),
+                position,
+                country,
+                site: Some(site),
+            });
+        }
+        self
+    }
+
+    /// The cities of the heaviest cells, at most so many.
+    pub(super) fn heaviest(mut self, mut cells: Vec<Cell>, most: usize) -> Vec<Spot> {
+        cells.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+        let most = self.spots.len() + most;
+        for cell in cells {
+            if self.spots.len() >= most {
+                break;
+            }
+            if let Some((name, position)) = city(cell.position, cell.country) {
+                self.add(Spot {
+                    name,
+                    position,
+                    country: cell.country,
+                    site: None,
+                });
+            }
+        }
+        self.spots
+    }
+
+    fn add(&mut self, spot: Spot) {
+        let unit = spot.position.unit();
+        let apart = self.taken.iter().all(|other| other.distance_km(unit) >= APART_KM);
+        if apart && self.spots.iter().all(|other| other.name != spot.name) {
+            self.taken.push(unit);
+            self.spots.push(spot);
+        }
+    }
 }
 
 /// The largest city around a place, as `City, CC`, and where it lies.
@@ -79,64 +114,67 @@ pub(super) fn city(position: Position, country: Option<Country>) -> Option<(Stri
     Some((format!("{}, {}", city.name, city.country), city.position))
 }
 
-/// Of candidates in one city only the first: another network there is no other city.
-pub(super) fn one_of_each_city(candidates: Vec<Candidate>) -> Vec<Candidate> {
-    let mut kept: Vec<Candidate> = Vec::new();
-    for candidate in candidates {
-        let near = |other: &Candidate| other.position.distance_km(candidate.position) <= CITY_KM;
-        if !kept.iter().any(near) {
-            kept.push(candidate);
-        }
-    }
-    kept
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::predict::Place;
+    use crate::predict::{Measured, Place};
 
-    fn mesh(sites: &[(&str, &str)]) -> Mesh {
+    /// Each site with so many pairs.
+    fn mesh(sites: &[(&str, &str, usize)]) -> Mesh {
         let place = |city: &str| Place {
             position: cities::find(city).expect(city).position,
             network: None,
         };
+        let pair = |a: usize| Measured {
+            a,
+            b: sites.len(),
+            rtt_ms: 9.0,
+        };
+        let mut names: Vec<String> = sites.iter().map(|(name, _, _)| (*name).to_owned()).collect();
+        let mut places: Vec<Place> = sites.iter().map(|(_, city, _)| place(city)).collect();
+        names.push("berlin".to_owned());
+        places.push(place("Berlin, DE"));
+        let pairs = sites.iter().enumerate();
         Mesh {
-            names: sites.iter().map(|(name, _)| (*name).to_owned()).collect(),
-            places: sites.iter().map(|(_, city)| place(city)).collect(),
-            pairs: Vec::new(),
+            names,
+            places,
+            pairs: pairs
+                .flat_map(|(at, &(_, _, count))| vec![pair(at); count])
+                .collect(),
             statistic: crate::observations::Statistic::Min,
             notes: Vec::new(),
         }
     }
 
-    #[test]
-    fn site_in_the_city_of_a_node_is_no_further_city() {
-        let mesh = mesh(&[("potsdam", "Potsdam, DE"), ("paris", "Paris, FR")]);
+    fn beside_berlin(mesh: &Mesh) -> Vec<(String, Option<String>)> {
         let berlin = cities::find("Berlin, DE").unwrap().position;
-        let names: Vec<String> = candidates(&[], &[berlin], Some(&mesh), 9)
-            .into_iter()
-            .map(|spot| spot.name)
-            .collect();
-        assert_eq!(names, ["paris"]);
+        let spots = Candidates::beside(&[berlin]).measured(mesh, |_| None);
+        let spots = spots.heaviest(Vec::new(), 9);
+        let named = |spot: Spot| (spot.name, spot.site.map(|site| site.name));
+        spots.into_iter().map(named).collect()
     }
 
     #[test]
-    fn best_of_several_networks_in_one_city_stands_for_it() {
-        let candidate = |place: &str, city: &str, gain_ms| Candidate {
-            place: place.to_owned(),
-            position: cities::find(city).expect(city).position,
-            country: None,
-            gain_ms,
-            interval: None,
-            predicted: false,
-        };
-        let kept = one_of_each_city(vec![
-            candidate("fra-1", "Frankfurt am Main, DE", 4.0),
-            candidate("fra-2", "Frankfurt am Main, DE", 3.0),
-            candidate("paris", "Paris, FR", 2.0),
+    fn site_near_a_node_is_no_further_city_and_one_without_pairs_is_none_at_all() {
+        let mesh = mesh(&[
+            ("potsdam", "Potsdam, DE", 1),
+            ("madrid", "Madrid, ES", 0),
+            ("par-1", "Paris, FR", 1),
         ]);
-        let names: Vec<&str> = kept.iter().map(|one| one.place.as_str()).collect();
-        assert_eq!(names, ["fra-1", "paris"]);
+        assert_eq!(
+            beside_berlin(&mesh),
+            [("Paris, FR".to_owned(), Some("par-1".to_owned()))]
+        );
+    }
+
+    #[test]
+    fn of_several_networks_in_one_city_the_one_with_most_pairs_stands_for_it() {
+        let mesh = mesh(&[
+            ("par-1", "Paris, FR", 1),
+            ("mad-1", "Madrid, ES", 2),
+            ("par-2", "Paris, FR", 3),
+        ]);
+        let sites: Vec<Option<String>> = beside_berlin(&mesh).into_iter().map(|(_, site)| site).collect();
+        assert_eq!(sites, [Some("par-2".to_owned()), Some("mad-1".to_owned())]);
     }
 }

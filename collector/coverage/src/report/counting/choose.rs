@@ -84,6 +84,27 @@ impl Table {
         others.map(gain).collect()
     }
 
+    /// What losing each site of a set would cost, in milliseconds of the mean; of one alone it cannot be said.
+    pub(super) fn losses(&self, set: &[usize]) -> Vec<f64> {
+        let total: f64 = self.weights.iter().sum();
+        let mut losses = vec![0.0; set.len()];
+        for (near, weight) in self.near(set).iter().zip(&self.weights) {
+            if near.second.is_finite() {
+                losses[near.site] += weight * (near.second - near.first) / total;
+            }
+        }
+        losses
+    }
+
+    /// How far a cell is from each site, and from the nearest of a set.
+    pub(super) fn nearest(&self, cell: usize, set: &[usize]) -> (&[f64], f64) {
+        let row = self.row(cell);
+        (
+            row,
+            set.iter().map(|&site| row[site]).fold(f64::INFINITY, f64::min),
+        )
+    }
+
     fn near(&self, set: &[usize]) -> Vec<Near> {
         let of = |cell: usize| {
             let row = self.row(cell);
@@ -198,6 +219,11 @@ mod tests {
             for (site, gain) in table.gains(&[0, 1], &[2, 3, 4, 5]) {
                 let loss = table.mean(&[0, 1]) - table.mean(&[0, 1, site]);
                 prop_assert!((loss - gain).abs() < 1e-9, "{loss} {gain}");
+            }
+            let losses = table.losses(&[0, 3, 5]);
+            for (lost, rest) in [[3, 5], [0, 5], [0, 3]].iter().enumerate() {
+                let cost = table.mean(rest) - table.mean(&[0, 3, 5]);
+                prop_assert!((losses[lost] - cost).abs() < 1e-9, "{cost} {losses:?}");
             }
         }
     }

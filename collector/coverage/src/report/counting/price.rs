@@ -4,8 +4,8 @@ use std::ops::Range;
 
 /// What is priced.
 pub(super) struct Wares<'a> {
-    /// Today's nodes: the first so many sites.
-    pub(super) nodes: usize,
+    /// Today's nodes, as far as they can be priced.
+    pub(super) nodes: &'a [usize],
     /// Sets of sites.
     pub(super) sets: &'a [Vec<usize>],
     /// Sites that might be added to today's.
@@ -26,7 +26,7 @@ impl Prices {
         Self {
             first: draws.start,
             sets: vec![vec![0.0; wares.sets.len()]; draws.len()],
-            losses: vec![vec![0.0; wares.nodes]; draws.len()],
+            losses: vec![vec![0.0; wares.nodes.len()]; draws.len()],
             gains: vec![vec![0.0; wares.further.len()]; draws.len()],
         }
     }
@@ -34,22 +34,28 @@ impl Prices {
     /// Adds one cell of one draw; times that are not known are farther than all that are.
     pub(super) fn add(&mut self, wares: &Wares<'_>, draw: usize, cell: usize, times: &[f64]) {
         let (draw, weight) = (draw - self.first, wares.weights[cell]);
-        let (mut node, mut first, mut second) = (0, f64::INFINITY, f64::INFINITY);
-        for (at, &ms) in times[..wares.nodes].iter().enumerate() {
+        let (mut nearest, mut first, mut second) = (0, f64::INFINITY, f64::INFINITY);
+        for (at, &node) in wares.nodes.iter().enumerate() {
+            let ms = times[node];
             if ms < first {
-                (node, first, second) = (at, ms, first);
+                (nearest, first, second) = (at, ms, first);
             } else if ms < second {
                 second = ms;
             }
         }
         if second.is_finite() {
-            self.losses[draw][node] += weight * (second - first);
+            self.losses[draw][nearest] += weight * (second - first);
         }
         for (gain, &site) in self.gains[draw].iter_mut().zip(wares.further) {
             *gain += weight * (first - times[site]).max(0.0);
         }
         for (sum, set) in self.sets[draw].iter_mut().zip(wares.sets) {
-            *sum += weight * set.iter().map(|&site| times[site]).fold(f64::INFINITY, f64::min);
+            // Further cities come after all of today's nodes.
+            let (nearest, rest) = match set.len() > wares.nodes.len() {
+                true => (first, &set[wares.nodes.len()..]),
+                false => (f64::INFINITY, &set[..]),
+            };
+            *sum += weight * rest.iter().map(|&site| times[site]).fold(nearest, f64::min);
         }
     }
 

@@ -4,35 +4,22 @@ use std::ops::Range;
 
 use rand::Rng;
 
-use super::candidates::{Spot, candidates, city};
+use super::candidates::Spot;
 use super::choose::Table;
 use super::price::{Prices, Wares};
-use super::{Priced, REDUNDANT_MS, Redundancy};
-use crate::geo::Position;
-use crate::observations::{AccessClass, Day, Observations, Statistic, Vantage};
+use super::scene::Scene;
+use crate::observations::Vantage;
 use crate::predict::{Place, Point};
-use crate::report::count::Wanted;
-use crate::report::forecast::{Cell, Fitted, Known, World, gather};
+use crate::report::count::WhyUnpriced;
+use crate::report::forecast::{Cell, Known, Toward, World, gather};
 use crate::report::matrix::Matrix;
 use crate::report::prepare::Prepared;
 use crate::report::resample::DayDraws;
-use crate::report::speakers::Speakers;
 use crate::report::trust::Trust;
-use crate::report::{Options, ReportError, Unseen, WeightedPlace, Widened};
+use crate::report::{Unseen, Widened};
 
-/// Places named as those where measurements would decide most.
-const WANTED: usize = 8;
-
-/// One class and what it carries, whatever the day.
-pub(super) struct Scene<'a> {
-    prepared: Prepared<'a>,
-    whole: Matrix,
-    statistic: Statistic,
-    options: &'a Options,
-    members: Vec<usize>,
-    places: Vec<WeightedPlace>,
-    total: f64,
-}
+/// Degrees a cell is wide: twice as many as where single regions are shown, for only sums over all are asked for.
+const DEGREES: f64 = 4.0;
 
 /// The times on some of the days.
 pub(super) struct Stage {
@@ -46,133 +33,12 @@ pub(super) struct Stage {
     spots: Vec<Spot>,
     /// By site of the world: its number among nodes and candidates.
     slots: Vec<usize>,
+    /// By node: why no figure can be given of it.
+    unpriced: Vec<Option<WhyUnpriced>>,
     matrix: Matrix,
     members: Vec<usize>,
     nodes: usize,
     sites: usize,
-}
-
-impl<'a> Scene<'a> {
-    pub(super) fn new(observations: &'a Observations, options: &'a Options) -> Result<Self, ReportError> {
-        let prepared = Prepared::new(observations, &options.impossible)?;
-        options.weights.check(&observations.sites())?;
-        let statistic = prepared.single.unwrap_or(options.statistic);
-        if prepared.single.is_none() && statistic == Statistic::Unnamed {
-            return Err(ReportError::Statistic);
-        }
-        let whole = Matrix::new(&prepared, statistic, None);
-        let of = |access: AccessClass| -> Vec<usize> {
-            let all = prepared.vantages.iter().enumerate();
-            all.filter(|(_, vantage)| vantage.access == access)
-                .map(|(index, _)| index)
-                .collect()
-        };
-        // Of classes of one size the first in the order in which reports list them.
-        let members = AccessClass::ALL
-            .into_iter()
-            .rev()
-            .map(of)
-            .max_by_key(Vec::len)
-            .unwrap_or_default();
-        let vantages: Vec<&Vantage> = members.iter().map(|&index| prepared.vantages[index]).collect();
-        let measured = |&vantage: &usize| (0..whole.nodes()).any(|node| whole.ms(vantage, node).is_some());
-        let usable: Vec<bool> = members.iter().map(measured).collect();
-        let speakers = Speakers::new(&options.weights.demand(&vantages), &vantages, &usable);
-        Ok(Self {
-            total: speakers.amount.whole(),
-            places: speakers.places,
-            members,
-            whole,
-            statistic,
-            options,
-            prepared,
-        })
-    }
-
-    /// Odd days, or all where they cannot be told apart.
-    pub(super) fn odd(&self) -> Prepared<'a> {
-        self.days_of(1)
-    }
-
-    /// Even days.
-    pub(super) fn even(&self) -> Prepared<'a> {
-        self.days_of(0)
-    }
-
-    fn days_of(&self, parity: i32) -> Prepared<'a> {
-        match self.priced() {
-            Priced::ByDays { .. } => self.prepared.only(|day: Day| day.0.rem_euclid(2) == parity),
-            Priced::Alike => self.prepared.clone(),
-        }
-    }
-
-    pub(super) fn priced(&self) -> Priced {
-        let days = self.prepared.days.as_deref().unwrap_or_default();
-        let odd = days.iter().filter(|day| day.0.rem_euclid(2) == 1).count();
-        match (odd, days.len() - odd) {
-            (0, _) | (_, 0) => Priced::Alike,
-            (chosen, priced) => Priced::ByDays { chosen, priced },
-        }
-    }
-
-    pub(super) fn nodes(&self) -> usize {
-        self.prepared.nodes.len()
-    }
-
-    pub(super) fn node_name(&self, node: usize) -> String {
-        self.prepared.nodes[node].name.clone()
-    }
-
-    pub(super) fn total_weight(&self) -> f64 {
-        self.total.max(f64::MIN_POSITIVE)
-    }
-
-    /// Half as many as the report's: many more sites are drawn.
-    pub(super) fn draws(&self) -> usize {
-        self.options.replicates.div_ceil(2)
-    }
-
-    pub(super) fn predicts(&self) -> bool {
-        self.options.predict
-    }
-
-    /// Vantages that measured a node that counts.
-    pub(super) fn measuring(&self) -> usize {
-        let measured =
-            |&&vantage: &&usize| (0..self.nodes()).any(|node| self.whole.ms(vantage, node).is_some());
-        self.members.iter().filter(measured).count()
-    }
-
-    /// Where a further node might stand: only where times towards it are predicted.
-    fn candidates(&self, cells: &[Cell], fitted: &Fitted, trust: &Trust) -> Vec<Spot> {
-        let nodes = self.prepared.nodes.iter();
-        let nodes: Vec<Position> = nodes.filter_map(|node| node.position).collect();
-        let place = |cell: &Cell| Place {
-            position: cell.position,
-            network: None,
-        };
-        let predicted = |cell: &&Cell| {
-            trust.widened(cell.country).is_some() && fitted.predictor.at(&place(cell)).is_in_reach()
-        };
-        let cells: Vec<Cell> = cells.iter().filter(predicted).copied().collect();
-        let most = super::CITIES.max(2 * self.nodes());
-        candidates(&cells, &nodes, self.options.mesh.as_ref(), most)
-    }
-
-    pub(super) fn redundancy(&self) -> Vec<Redundancy> {
-        let of = |&vantage: &usize| {
-            let mut times: Vec<f64> = (0..self.nodes())
-                .filter_map(|node| self.whole.ms(vantage, node))
-                .collect();
-            times.sort_by(f64::total_cmp);
-            Redundancy {
-                vantage: self.prepared.vantages[vantage].name.clone(),
-                within: times.iter().filter(|ms| **ms <= REDUNDANT_MS).count(),
-                second_ms: times.get(1).copied(),
-            }
-        };
-        self.members.iter().map(of).collect()
-    }
 }
 
 impl Stage {
@@ -188,7 +54,7 @@ impl Stage {
             _ => None,
         };
         let matrix = Matrix::new(&days, scene.statistic, draws.as_ref());
-        let all = gather(&scene.places);
+        let all = gather(&scene.places, DEGREES);
         let mut stage = Self {
             cells: Vec::new(),
             weights: Vec::new(),
@@ -197,6 +63,7 @@ impl Stage {
             trust: None,
             spots: Vec::new(),
             slots: Vec::new(),
+            unpriced: Vec::new(),
             members: scene.members.clone(),
             nodes: scene.nodes(),
             sites: scene.nodes(),
@@ -211,6 +78,12 @@ impl Stage {
             (stage.cells, stage.unknown) = (cells, unknown);
         }
         stage.weights = stage.cells.iter().map(|cell| cell.weight).collect();
+        let why = |node: usize| match scene.is_measured(node) {
+            false => Some(WhyUnpriced::NotMeasured),
+            true if stage.is_predicted() && !stage.slots.contains(&node) => Some(WhyUnpriced::NoPlace),
+            true => None,
+        };
+        stage.unpriced = (0..stage.nodes).map(why).collect();
         stage
     }
 
@@ -232,7 +105,8 @@ impl Stage {
         };
         let trust = Trust::new(&fitted.measured, scene.options.prior.get(), &scene.places);
         let mut sites: Vec<(usize, Place, Point)> = fitted.placed();
-        let mut widened = vec![1.0; sites.len()];
+        let nodes = sites.len();
+        let mut widened = vec![1.0; nodes];
         let spots = match pricing {
             Some(spots) => spots.to_vec(),
             None => scene.candidates(all, &fitted, &trust),
@@ -242,8 +116,8 @@ impl Stage {
                 position: spot.position,
                 network: None,
             };
-            let point = match spot.site {
-                Some(site) => fitted.predictor.site(site),
+            let point = match &spot.site {
+                Some(site) => fitted.predictor.site(site.at),
                 None => fitted.predictor.at(&place),
             };
             sites.push((scene.nodes() + at, place, point));
@@ -257,7 +131,12 @@ impl Stage {
             .into_iter()
             .map(|(_, place, point)| (place, point))
             .collect();
-        let world = World::new(&fitted.predictor, all.to_vec(), (&sites, &widened), &trust);
+        let toward = Toward {
+            sites: &sites,
+            nodes,
+            widened: &widened,
+        };
+        let world = World::new(&fitted.predictor, all.to_vec(), toward, &trust);
         let world = match pricing {
             Some(_) => world.with_draws(&fitted.predictor, &sites),
             None => world,
@@ -274,7 +153,8 @@ impl Stage {
         cell.speaker.is_some_and(times)
     }
 
-    /// A row with what was measured put in, and what is not known as far as the farthest that is.
+    /// A row with what was measured put in, and what is not known as far as the farthest that is. So are nodes that cannot
+    /// be priced: they are nearest to nobody.
     fn complete(&self, cell: usize, row: &mut [f64], draw: Option<usize>) {
         if let Some(speaker) = self.cells[cell].speaker {
             let vantage = self.members[speaker];
@@ -285,6 +165,9 @@ impl Stage {
                 }
             }
         }
+        let why = self.unpriced.iter().zip(&mut row[..self.nodes]);
+        why.filter(|(why, _)| why.is_some())
+            .for_each(|(_, ms)| *ms = f64::NAN);
         let farthest = row
             .iter()
             .copied()
@@ -318,8 +201,8 @@ impl Stage {
     }
 
     /// Prices over draws, in milliseconds of the mean.
-    pub(super) fn prices(&self, wares: &Wares<'_>, draws: usize, random: &mut impl Rng) -> Prices {
-        let total: f64 = self.weights.iter().sum();
+    pub(super) fn prices(&self, wares: &Wares<'_>, scene: &Scene<'_>, random: &mut impl Rng) -> Prices {
+        let (total, draws): (f64, usize) = (self.weights.iter().sum(), scene.draws());
         let mut prices = match &self.world {
             Some(world) if draws > 0 => {
                 let parts = world.draw(
@@ -345,6 +228,9 @@ impl Stage {
             .chain(&mut prices.losses)
             .chain(&mut prices.gains);
         all.flatten().for_each(|sum| *sum /= total);
+        let own_line_ms = scene.own_line_ms(&self.cells);
+        let means = prices.sets.iter_mut().flatten();
+        means.for_each(|mean| *mean += own_line_ms);
         prices
     }
 
@@ -381,6 +267,33 @@ impl Stage {
         self.trust.as_ref().map_or_else(Vec::new, Trust::wide)
     }
 
+    pub(super) fn cells(&self) -> &[Cell] {
+        &self.cells
+    }
+
+    /// Cells that nobody measured and that are not predicted.
+    pub(super) fn unknown(&self) -> &[Cell] {
+        &self.unknown
+    }
+
+    /// Nodes of which no figure can be given, and why.
+    pub(super) fn unpriced(&self) -> impl Iterator<Item = (usize, WhyUnpriced)> {
+        let all = self.unpriced.iter().enumerate();
+        all.filter_map(|(node, why)| Some((node, (*why)?)))
+    }
+
+    /// Nodes of which figures can be given.
+    pub(super) fn priceable(&self) -> Vec<usize> {
+        (0..self.nodes)
+            .filter(|&node| self.unpriced[node].is_none())
+            .collect()
+    }
+
+    /// Whether its days were drawn again and again.
+    pub(super) fn days_resampled(&self) -> bool {
+        self.matrix.replicates > 0
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.cells.is_empty()
     }
@@ -396,93 +309,5 @@ impl Stage {
     pub(super) fn predicted_weight(&self) -> f64 {
         let silent = self.cells.iter().filter(|cell| cell.speaker.is_none());
         silent.map(|cell| cell.weight).sum()
-    }
-
-    /// The weight that is nearest to each node, and the places whose measurement would decide about it: the heaviest
-    /// that are only predicted, with the widest intervals.
-    pub(super) fn around(&self, node: usize) -> (f64, Vec<String>) {
-        const NAMED: usize = 3;
-        let table = self.table(&[]);
-        let nearest = |cell: &usize| {
-            let row = &table.ms[cell * table.sites..][..table.sites];
-            (0..table.sites).min_by(|&a, &b| row[a].total_cmp(&row[b])) == Some(node)
-        };
-        let cells: Vec<usize> = (0..self.cells.len()).filter(nearest).collect();
-        let weight = cells.iter().map(|&cell| self.weights[cell]).sum();
-        let mut doubtful: Vec<usize> = cells.into_iter().filter(|&cell| self.doubt(cell) > 0.0).collect();
-        doubtful.sort_by(|&a, &b| self.doubt(b).total_cmp(&self.doubt(a)));
-        (weight, self.named(&doubtful, NAMED))
-    }
-
-    /// How much a cell's measurement would say: its weight times the width of its interval.
-    fn doubt(&self, cell: usize) -> f64 {
-        let (Some(world), None) = (&self.world, self.cells[cell].speaker) else {
-            return 0.0;
-        };
-        let width = world
-            .interval(cell)
-            .map_or(0.0, |interval| interval.high - interval.low);
-        self.weights[cell] * width
-    }
-
-    /// Names of cells, each city once.
-    fn named(&self, cells: &[usize], most: usize) -> Vec<String> {
-        let mut names: Vec<String> = Vec::new();
-        for cell in cells.iter().map(|&cell| &self.cells[cell]) {
-            let name = city(cell.position, cell.country).map(|(name, _)| name);
-            names.extend(name.filter(|name| !names.contains(name)));
-            if names.len() == most {
-                break;
-            }
-        }
-        names
-    }
-
-    /// Where measurements would decide most.
-    pub(super) fn wanted(&self) -> Vec<Wanted> {
-        let mut all: Vec<(f64, Wanted)> = Vec::new();
-        let mut add = |cell: &Cell, worth: f64, interval| {
-            all.push((
-                worth,
-                Wanted {
-                    place: String::new(),
-                    position: cell.position,
-                    weight: cell.weight,
-                    interval,
-                },
-            ));
-        };
-        const UNKNOWN_MS: f64 = 300.0;
-        for (at, cell) in self
-            .cells
-            .iter()
-            .enumerate()
-            .filter(|(_, cell)| cell.speaker.is_none())
-        {
-            let interval = self.world.as_ref().and_then(|world| world.interval(at));
-            add(cell, self.doubt(at), interval);
-        }
-        self.unknown
-            .iter()
-            .for_each(|cell| add(cell, cell.weight * UNKNOWN_MS, None));
-        all.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let mut wanted: Vec<Wanted> = Vec::new();
-        for (_, mut one) in all {
-            if wanted.len() == WANTED {
-                break;
-            }
-            const NEW_KM: f64 = 500.0;
-            let near = wanted
-                .iter()
-                .any(|other| other.position.distance_km(one.position) < NEW_KM);
-            if near {
-                continue;
-            }
-            if let Some((name, position)) = city(one.position, None) {
-                (one.place, one.position) = (name, position);
-                wanted.push(one);
-            }
-        }
-        wanted
     }
 }

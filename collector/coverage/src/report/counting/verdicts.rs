@@ -1,24 +1,24 @@
 //! What follows from prices.
 
 use super::price::Prices;
-use super::stage::{Scene, Stage};
-use super::{Count, Doubt, DropOne, LEAST_VANTAGES, Priced, Thresholds, middle};
-use crate::report::count::{NodeVerdict, Verdict};
+use super::scene::Scene;
+use super::{Asked, Count, Doubt, DropOne, LEAST_VANTAGES, Plan, Priced, Thresholds, Verdict, middle};
+use crate::report::count::NodeVerdict;
 
 /// What each node's loss costs, the dearest first.
 pub(super) fn drop_one(
     scene: &Scene<'_>,
-    stage: &Stage,
+    (plan, asked): (&Plan, &Asked<'_>),
     prices: &Prices,
     thresholds: &Thresholds,
 ) -> Vec<DropOne> {
-    if scene.nodes() < 2 {
+    if plan.nodes.len() < 2 {
         return Vec::new();
     }
-    let one = |node: usize| {
-        let drawn: Vec<f64> = prices.losses.iter().map(|losses| losses[node]).collect();
+    let one = |(at, &node): (usize, &usize)| {
+        let drawn: Vec<f64> = prices.losses.iter().map(|losses| losses[at]).collect();
         let (cost_ms, interval) = middle(&drawn)?;
-        let (weight, places) = stage.around(node);
+        let (weight, places) = asked.around(node);
         let verdict = match interval {
             Some(interval) if interval.low > thresholds.drop_ms => NodeVerdict::Needed,
             Some(interval) if interval.high < thresholds.drop_ms => {
@@ -34,12 +34,13 @@ pub(super) fn drop_one(
             verdict,
         })
     };
-    let mut all: Vec<DropOne> = (0..scene.nodes()).filter_map(one).collect();
+    let mut all: Vec<DropOne> = plan.nodes.iter().enumerate().filter_map(one).collect();
     all.sort_by(|a, b| b.cost_ms.total_cmp(&a.cost_ms));
     all
 }
 
-/// The network-wide verdict: of three.
+/// The network-wide verdict: of three. Intervals hold the days only where days were resampled that did not choose: a
+/// verdict for the whole is not given by others.
 pub(super) fn overall(count: &mut Count, predicted: bool) {
     if count.vantages < LEAST_VANTAGES {
         count.reasons.push(Doubt::FewVantages);
@@ -47,8 +48,10 @@ pub(super) fn overall(count: &mut Count, predicted: bool) {
     if !predicted {
         count.reasons.push(Doubt::NoPredictions);
     }
-    if count.priced == Priced::Alike {
-        count.reasons.push(Doubt::NotByDays);
+    match count.priced {
+        Priced::Alike => count.reasons.push(Doubt::NotByDays),
+        Priced::ByDays { .. } if !count.days_resampled => count.reasons.push(Doubt::FewDays),
+        Priced::ByDays { .. } => {}
     }
     let few = count.next.as_ref().and_then(|next| next.best.interval);
     let too_few = few.is_some_and(|gain| gain.low > count.thresholds.add_ms);
@@ -57,7 +60,8 @@ pub(super) fn overall(count: &mut Count, predicted: bool) {
     if !too_few && !too_many {
         count.reasons.push(Doubt::WideIntervals);
     }
-    count.verdict = match (count.vantages < LEAST_VANTAGES, too_few, too_many) {
+    let unsure = count.vantages < LEAST_VANTAGES || !count.days_resampled;
+    count.verdict = match (unsure, too_few, too_many) {
         (true, _, _) | (false, false, false) => Verdict::CannotTell,
         (false, true, _) => Verdict::TooFew,
         (false, false, true) => Verdict::TooMany,

@@ -6,9 +6,9 @@ use crate::country::Country;
 use crate::geo::Position;
 use crate::report::WeightedPlace;
 
-/// Degrees a cell is wide: 222 km from south to north, less from west to east. Within one the predicted times differ
-/// by far less than their intervals.
-const DEGREES: f64 = 2.0;
+/// Degrees a cell is usually wide: 222 km from south to north, less from west to east. Within one the predicted times
+/// differ by far less than their intervals.
+pub(crate) const DEGREES: f64 = 2.0;
 
 /// Some cities as one.
 #[derive(Clone, Copy, Debug)]
@@ -21,12 +21,12 @@ pub(crate) struct Cell {
     pub(crate) speaker: Option<usize>,
 }
 
-/// Gathers places into cells; those that weigh nothing are left out.
-pub(crate) fn gather<'a>(places: impl IntoIterator<Item = &'a WeightedPlace>) -> Vec<Cell> {
+/// Gathers places into cells that are so many degrees wide; those that weigh nothing are left out.
+pub(crate) fn gather<'a>(places: impl IntoIterator<Item = &'a WeightedPlace>, wide: f64) -> Vec<Cell> {
     let mut sums: BTreeMap<_, (f64, f64, f64)> = BTreeMap::new();
     for place in places.into_iter().filter(|place| place.weight > 0.0) {
         let (latitude, longitude) = (place.position.latitude(), place.position.longitude());
-        let at = |degrees: f64| (degrees / DEGREES).floor() as i32;
+        let at = |degrees: f64| (degrees / wide).floor() as i32;
         let sum = sums
             .entry((place.country, place.speaker, at(latitude), at(longitude)))
             .or_default();
@@ -69,7 +69,7 @@ mod tests {
             place(53.3, "DE", 5.0, None),
             place(53.4, "DE", 0.0, None),
         ];
-        let cells = gather(&places);
+        let cells = gather(&places, DEGREES);
         assert_eq!(cells.len(), 4);
         assert_eq!(cells.iter().map(|cell| cell.weight).sum::<f64>(), 15.0);
         let joined = cells

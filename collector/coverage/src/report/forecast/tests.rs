@@ -186,6 +186,12 @@ fn node_whose_place_is_not_known_leaves_nothing_beyond() {
             (with.beyond - measured.beyond).abs() < 1e-9,
             "the unplaced node may be near"
         );
+        let interval = with.interval.unwrap();
+        assert_eq!(
+            interval.high,
+            1.0 - measured.beyond,
+            "and so may everybody: {interval:?}"
+        );
     }
 }
 
@@ -334,6 +340,43 @@ fn rule_of_the_heaviest_countries_asks_for_two_terms() {
         top.countries.iter().all(|one| one.verdict == TopVerdict::Served),
         "{top:?}"
     );
+}
+
+#[test]
+fn access_offset_counts_for_files_too() {
+    let offsets = |offsets| {
+        few(Options {
+            offsets,
+            ..Options::new(Weights::sites())
+        })
+    };
+    let mut world = single(
+        vec![node("berlin", "Berlin, DE")],
+        vec![vantage("ada", "Hamburg, DE")],
+        &[(0, 0, 15.0)],
+    );
+    world.vantages[0].access = crate::observations::AccessClass::Unknown;
+    let none = built(&world, &offsets(Offsets::default()));
+    let some = built(&world, &offsets(Offsets::new([("*", 90.0)]).unwrap()));
+    assert_eq!(
+        (none.classes[0].shares[0].within, some.classes[0].shares[0].within),
+        (1.0, 0.0)
+    );
+}
+
+#[test]
+fn shares_of_many_cities_are_never_above_one() {
+    let report = forecast(&small_world(), Weights::people());
+    let class = &report.classes[0];
+    let of_regions = class.regions.iter().chain(&class.continents);
+    let predicted = of_regions.filter_map(|region| region.predicted.as_ref());
+    let shares = predicted.flat_map(|predicted| &predicted.shares);
+    for share in shares.chain(&class.predicted.as_ref().unwrap().shares) {
+        for part in [share.within, share.beyond, share.unknown] {
+            assert!((0.0..=1.0).contains(&part), "{share:?}");
+        }
+        assert!(share.within + share.beyond <= 1.0, "{share:?}");
+    }
 }
 
 /// India seen from one vantage for so many days, with a time to first byte by day.

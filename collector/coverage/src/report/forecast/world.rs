@@ -8,7 +8,6 @@ use rand::{Rng, SeedableRng as _};
 use super::cells::Cell;
 use crate::light::least_ms;
 use crate::predict::{Draws, Estimate, Origins, Place, Point, Predictor};
-use crate::report::Interval;
 use crate::report::trust::Trust;
 
 /// So many threads share the draws.
@@ -22,6 +21,8 @@ pub(crate) struct World {
     /// Out of reach, or in a country that is not predicted.
     pub(crate) unknown: Vec<Cell>,
     sites: usize,
+    /// The first so many sites are nodes; the others are places that might get one.
+    nodes: usize,
     /// Cell after cell.
     times: Vec<Time>,
     origins: Origins,
@@ -38,15 +39,24 @@ struct Time {
     floor: f32,
 }
 
+/// Sites towards which times are predicted.
+#[derive(Clone, Copy)]
+pub(crate) struct Toward<'a> {
+    /// With their places, as the predictor sees them: nodes first.
+    pub(crate) sites: &'a [(Place, Point)],
+    /// How many of them are nodes.
+    pub(crate) nodes: usize,
+    /// How many times as wide as usual the intervals towards each are.
+    pub(crate) widened: &'a [f64],
+}
+
 impl World {
-    /// `sites` with their places, as the predictor sees them; `widened` how many times as wide as usual the intervals
-    /// towards each are.
-    pub(crate) fn new(
-        predictor: &Predictor,
-        cells: Vec<Cell>,
-        (sites, widened): (&[(Place, Point)], &[f64]),
-        trust: &Trust,
-    ) -> Self {
+    pub(crate) fn new(predictor: &Predictor, cells: Vec<Cell>, toward: Toward<'_>, trust: &Trust) -> Self {
+        let Toward {
+            sites,
+            nodes,
+            widened,
+        } = toward;
         let place = |cell: &Cell| Place {
             position: cell.position,
             network: None,
@@ -86,6 +96,7 @@ impl World {
             cells: inside,
             unknown,
             sites: sites.len(),
+            nodes,
             times,
         }
     }
@@ -100,24 +111,14 @@ impl World {
         }
     }
 
-    /// The interval of the site that is likeliest to be nearest.
-    pub(crate) fn interval(&self, cell: usize) -> Option<Interval> {
-        let time = &self.times[cell * self.sites + self.best(cell)?];
-        let (ms, below, above) = (f64::from(time.ms), f64::from(time.below), f64::from(time.above));
-        Some(Interval {
-            low: (ms - below * ENDS).max(f64::from(time.floor)),
-            high: ms + above * ENDS,
-        })
-    }
-
     /// The likeliest time from a cell to a site; NaN: unknown.
     pub(crate) fn ms(&self, cell: usize, site: usize) -> f64 {
         f64::from(self.times[cell * self.sites + site].ms)
     }
 
-    /// The site that is likeliest to be nearest.
+    /// The node that is likeliest to be nearest.
     pub(crate) fn best(&self, cell: usize) -> Option<usize> {
-        (0..self.sites)
+        (0..self.nodes)
             .filter(|&site| self.ms(cell, site).is_finite())
             .min_by(|&a, &b| self.ms(cell, a).total_cmp(&self.ms(cell, b)))
     }
@@ -197,6 +198,7 @@ mod tests {
     use crate::cities;
     use crate::predict::Prior;
     use crate::report::WeightedPlace;
+    use crate::report::forecast::{DEGREES, gather};
 
     #[test]
     fn interval_of_a_country_that_is_predicted_badly_is_wider_by_its_own_factor() {
@@ -216,13 +218,13 @@ mod tests {
         }];
         let sites = [(place("Frankfurt am Main, DE"), predictor.site(0))];
         let above = |trust: &Trust| {
-            let world = World::new(
-                &predictor,
-                crate::report::forecast::gather(&places),
-                (&sites, &[1.0]),
-                trust,
-            );
-            world.interval(0).unwrap().high - world.ms(0, 0)
+            let toward = Toward {
+                sites: &sites,
+                nodes: 1,
+                widened: &[1.0],
+            };
+            let world = World::new(&predictor, gather(&places, DEGREES), toward, trust);
+            f64::from(world.times[0].above)
         };
         let trusted = Trust::new(&[place("Delhi, IN")], None, &places);
         let doubted = Trust::new(&[], Some(prior), &places);

@@ -1,7 +1,8 @@
 //! The count as JSON, `isochrone.count/1`: keys are never renamed, further ones may be added.
 
 use isochrone_coverage::count::{
-    Candidate, CurvePoint, Doubt, Doubtful, DropOne, NextNode, NodeVerdict, Priced, Redundancy, Wanted,
+    Candidate, CurvePoint, Doubt, Doubtful, DropOne, NextNode, NodeVerdict, Priced, Redundancy, Unpriced,
+    Wanted,
 };
 use isochrone_coverage::observations::Source;
 use isochrone_coverage::report::{Interval, Unseen};
@@ -28,12 +29,16 @@ pub(super) fn document(report: &CountReport) -> Value {
         "by_latency_alone": count.by_latency_alone,
         "thresholds": { "drop_ms": count.thresholds.drop_ms, "add_ms": count.thresholds.add_ms },
         "priced": priced(count.priced),
+        "days_resampled": count.days_resampled,
         "known_share": count.known_share,
+        "measured_share": (count.known_share - count.predicted_share).max(0.0),
         "predicted_share": count.predicted_share,
+        "predicted": count.is_predicted(),
         "vantages": count.vantages,
         "nodes": count.nodes,
         "curve": count.curve.iter().map(curve).collect::<Vec<_>>(),
         "drop_one": count.drop_one.iter().map(drop_one).collect::<Vec<_>>(),
+        "unpriced": count.unpriced.iter().map(unpriced).collect::<Vec<_>>(),
         "worst_loss": count.worst_loss.as_ref().map(drop_one),
         "next": count.next.as_ref().map(next),
         "unpredictable": count.unpredictable.iter().map(unpredictable).collect::<Vec<_>>(),
@@ -51,7 +56,9 @@ fn reason(doubt: Doubt) -> &'static str {
         Doubt::FewVantages => "few-vantages",
         Doubt::WideIntervals => "wide-intervals",
         Doubt::NoPredictions => "no-predictions",
+        Doubt::NoPrior => "no-prior",
         Doubt::NotByDays => "not-by-days",
+        Doubt::FewDays => "few-days",
         Doubt::NothingKnown => "nothing-known",
     }
 }
@@ -93,6 +100,10 @@ fn drop_one(drop: &DropOne) -> Value {
     })
 }
 
+fn unpriced(unpriced: &Unpriced) -> Value {
+    json!({ "node": unpriced.node, "why": unpriced.why.as_str() })
+}
+
 fn next(next: &NextNode) -> Value {
     json!({
         "best": candidate(&next.best),
@@ -105,6 +116,7 @@ fn candidate(city: &Candidate) -> Value {
     let (low, high) = ends(city.interval);
     json!({
         "place": city.place,
+        "site": city.site,
         "latitude": city.position.latitude(),
         "longitude": city.position.longitude(),
         "country": city.country.map(|country| country.to_string()),

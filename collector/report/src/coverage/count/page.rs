@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::super::top;
 use super::super::words::weight_title;
-use super::words::{answer_of, node_verdict};
+use super::words::{answer_of, mark, node_verdict};
 use super::{CountReport, tables};
 use crate::charts::{Mark, Scale, curve, interval_bar};
 use crate::frame::Frame;
@@ -47,16 +47,21 @@ pub(crate) fn curve_figure(count: &Count) -> Markup {
     if marks.len() < 2 {
         return Markup::default();
     }
+    let predicted = mark(count.is_predicted());
     let says = |mark: &Mark| {
         let interval = mark
             .ends
             .map(|(low, high)| format!(" ({}–{})", ms(Some(low)), ms(Some(high))));
         format!(
-            "{} nodes: {} ms{}",
+            "{} nodes: {predicted}{} ms{}",
             mark.at,
             ms(Some(mark.value)),
             interval.unwrap_or_default()
         )
+    };
+    let rest = match count.is_predicted() {
+        true => " Where nobody measured, every time is predicted (~).",
+        false => "",
     };
     html! {
         figure.chart-figure {
@@ -65,7 +70,7 @@ pub(crate) fn curve_figure(count: &Count) -> Markup {
             figcaption {
                 span.hint {
                     "Filled: the best so many of today's " (count.nodes) " nodes. Hollow: further cities beside all of them, \
-                     predicted. Lines: 90 % intervals."
+                     predicted. Lines: 90 % intervals." (rest)
                 }
             }
         }
@@ -99,7 +104,7 @@ pub(crate) fn node_bars(count: &Count) -> Markup {
                 li {
                     span.name { (drop.node) }
                     (interval_bar(&scale, class, (drop.cost_ms, ends), count.thresholds.drop_ms))
-                    span.num { (ms(Some(drop.cost_ms))) " " span.soft { (ms_interval(drop.interval)) } }
+                    span.num { (mark(count.is_predicted())) (ms(Some(drop.cost_ms))) " " span.soft { (ms_interval(drop.interval)) } }
                     span.verdict { (node_verdict(drop)) }
                 }
             }

@@ -4,17 +4,18 @@ use isochrone_coverage::count::{Count, REDUNDANT_MS};
 use isochrone_coverage::observations::Source;
 use isochrone_coverage::report::Interval;
 
-use super::words::node_verdict;
+use super::words::{mark, node_verdict, why_unpriced};
 use crate::tables::{Cell, Column, Table};
-use crate::words::{ms, ms_interval, weight};
+use crate::words::{NONE, ms, ms_interval, weight};
 
 /// What losing each node costs.
 pub(super) fn drop_one(count: &Count, what: &str) -> Table {
+    let mark = mark(count.is_predicted());
     let columns = [
         Column::names("node"),
-        Column::figures("cost ms").on_page("Mean without it, ms more"),
-        Column::figures("interval").on_page("90 % interval"),
-        Column::figures(format!("nearest to ({what})")),
+        Column::figures(format!("{mark}cost ms")).on_page(format!("{mark}Mean without it, ms more")),
+        Column::figures(format!("{mark}interval")).on_page(format!("{mark}90 % interval")),
+        Column::figures(format!("{mark}nearest to ({what})")),
         Column::names("verdict"),
     ];
     let rows = count.drop_one.iter().map(|drop| -> Vec<Cell> {
@@ -26,15 +27,26 @@ pub(super) fn drop_one(count: &Count, what: &str) -> Table {
             node_verdict(drop).into(),
         ]
     });
-    Table::new("If one node were gone", columns).rows(rows)
+    let unpriced = count.unpriced.iter().map(|one| -> Vec<Cell> {
+        let why = format!("cannot tell: {}", why_unpriced(one.why));
+        vec![
+            one.node.clone().into(),
+            NONE.into(),
+            NONE.into(),
+            NONE.into(),
+            why.into(),
+        ]
+    });
+    Table::new("If one node were gone", columns).rows(rows.chain(unpriced))
 }
 
 /// What each number of nodes gives.
 pub(super) fn curve(count: &Count) -> Table {
+    let mark = mark(count.is_predicted());
     let columns = [
         Column::figures("nodes"),
-        Column::figures("mean ms"),
-        Column::figures("interval").on_page("90 % interval"),
+        Column::figures(format!("{mark}mean ms")),
+        Column::figures(format!("{mark}interval")).on_page(format!("{mark}90 % interval")),
         Column::names("the best set"),
     ];
     let rows = count.curve.iter().map(|point| -> Vec<Cell> {
@@ -76,7 +88,7 @@ pub(super) fn measure(count: &Count, what: &str) -> Table {
     let columns = [
         Column::names("measure from"),
         Column::figures(format!("{what} that nobody speaks for")),
-        Column::figures("nearest node, ms").on_page("Nearest node, 90 % interval, ms"),
+        Column::figures("~nearest node, ms").on_page("~Nearest node, 90 % interval, ms"),
     ];
     let rows = count.measure.iter().map(|wanted| -> Vec<Cell> {
         vec![
@@ -95,8 +107,19 @@ pub(super) fn measure(count: &Count, what: &str) -> Table {
 
 /// A line for each figure; figures are not rounded.
 pub(super) fn csv(count: &Count, source: Source) -> Table {
+    let predicted = if count.is_predicted() { "true" } else { "false" };
     let columns = [
-        "part", "name", "k", "ms", "low_ms", "high_ms", "weight", "verdict", "source",
+        "part",
+        "name",
+        "k",
+        "ms",
+        "low_ms",
+        "high_ms",
+        "weight",
+        "verdict",
+        "source",
+        "predicted",
+        "site",
     ];
     let curve = count.curve.iter().map(|point| {
         let k = Some(point.k as f64);
@@ -118,13 +141,15 @@ pub(super) fn csv(count: &Count, source: Source) -> Table {
         .flat_map(|next| std::iter::once(&next.best).chain(&next.runners_up));
     let next = next.map(|city| {
         let known = if city.predicted { "predicted" } else { "measured" };
-        row(
+        let site = city.site.as_deref().unwrap_or_default();
+        let row = row(
             ("next", &city.place),
             None,
             Some(city.gain_ms),
             city.interval,
             (None, known),
-        )
+        );
+        (row, site)
     });
     let measure = count.measure.iter().map(|wanted| {
         row(
@@ -136,11 +161,18 @@ pub(super) fn csv(count: &Count, source: Source) -> Table {
         )
     });
     Table::new("count", columns.map(Column::names)).rows(
-        curve.chain(drop_one).chain(next).chain(measure).map(|mut row| {
-            row.push(source.as_str().into());
-            row
-        }),
+        without_site(curve.chain(drop_one))
+            .chain(next)
+            .chain(without_site(measure))
+            .map(|(mut row, site)| {
+                row.extend([source.as_str(), predicted, site].map(Cell::from));
+                row
+            }),
     )
+}
+
+fn without_site<'a>(rows: impl Iterator<Item = Vec<Cell>>) -> impl Iterator<Item = (Vec<Cell>, &'a str)> {
+    rows.map(|row| (row, ""))
 }
 
 fn row(

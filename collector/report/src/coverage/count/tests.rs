@@ -1,6 +1,6 @@
 use isochrone_coverage::count::{
     Candidate, Count, CurvePoint, Doubt, Doubtful, DropOne, NextNode, NodeVerdict, Priced, Redundancy,
-    Thresholds, Verdict, Wanted,
+    Thresholds, Unpriced, Verdict, Wanted, WhyUnpriced,
 };
 use isochrone_coverage::country::Country;
 use isochrone_coverage::fixture::{report, small_world};
@@ -17,6 +17,7 @@ fn interval(low: f64, high: f64) -> Option<Interval> {
 fn city(place: &str, gain_ms: f64) -> Candidate {
     Candidate {
         place: place.to_owned(),
+        site: None,
         position: Position::new(6.5, 3.4).unwrap(),
         country: Country::code(&place[place.len() - 2..]),
         gain_ms,
@@ -54,6 +55,7 @@ fn count() -> Count {
         by_latency_alone: true,
         thresholds: Thresholds::default(),
         priced: Priced::ByDays { chosen: 8, priced: 7 },
+        days_resampled: true,
         known_share: 0.8,
         predicted_share: 0.72,
         vantages: 10,
@@ -63,6 +65,7 @@ fn count() -> Count {
             needed.clone(),
             lost("berlin", 0.3, NodeVerdict::MayGo { confirm_with }),
         ],
+        unpriced: Vec::new(),
         worst_loss: Some(needed),
         next: Some(NextNode {
             best: city("Lagos, NG", 12.0),
@@ -118,16 +121,111 @@ fn answer_comes_first_and_says_what_would_decide() {
     let verdict = at(
         "Whether 2 nodes are too many or too few cannot be told, by latency alone: 10 vantages are too few",
     );
-    let next =
-        at("Best guess for the next city: Lagos, NG (12.0 ms less in the mean, 6.00–24.0), not yet measured");
+    let next = at(
+        "Best guess for the next city: Lagos, NG (~12.0 ms less in the mean, 6.00–24.0), not yet measured",
+    );
     let china = at("China (18.0 % of the weight) cannot be predicted: no site is known in it.");
     let india = at(
-        "India (17.0 % of the weight) is predicted badly: its 3 known sites, left out, are predicted 41.0 ms off, where 12.0 ms are usual; its intervals are 1.9 times as wide for that. Its best city would be Delhi, IN (14.0 ms less",
+        "India (17.0 % of the weight) is predicted badly: its 3 known sites, left out, are predicted 41.0 ms off, where 12.0 ms are usual; its intervals are 1.9 times as wide for that. Its best city would be Delhi, IN (~14.0 ms less",
     );
     let decide = at("Measuring from these places would decide most: Lagos, NG.");
     assert!(verdict < next && next < china && china < india && india < decide);
     at("The intervals of gains are not calibrated.");
     at("candidate to drop, confirm with Lagos, NG");
+}
+
+#[test]
+fn figures_that_rest_on_predictions_are_marked_in_every_format() {
+    let report = counted(count());
+    let text = report.text(100);
+    for marked in [
+        "~cost ms",
+        "~mean ms",
+        "the mean is ~31.4 ms longer",
+        "(~12.0 ms less",
+        "~nearest node, ms",
+    ] {
+        assert!(text.contains(marked), "{marked}: {text}");
+    }
+    let html = report.html();
+    for marked in [
+        "~Mean without it, ms more",
+        "~31.4",
+        "1 nodes: ~146 ms",
+        "~mean ms",
+    ] {
+        assert!(html.contains(marked), "{marked}");
+    }
+    let csv = report.csv();
+    assert!(
+        csv.lines().next().unwrap().ends_with("source,predicted,site"),
+        "{csv}"
+    );
+    assert!(csv.lines().skip(1).all(|row| row.contains(",true,")), "{csv}");
+    let json = report.json();
+    assert_eq!(
+        (&json["predicted"], &json["next"]["best"]["site"]),
+        (&true.into(), &Value::Null)
+    );
+    assert!((json["measured_share"].as_f64().unwrap() - 0.08).abs() < 1e-9);
+
+    let measured = counted(Count {
+        predicted_share: 0.0,
+        ..count()
+    });
+    assert!(!measured.text(100).contains("~cost ms") && measured.text(100).contains("cost ms"));
+}
+
+#[test]
+fn days_that_were_not_resampled_make_figures_provisional() {
+    let few = counted(Count {
+        priced: Priced::ByDays { chosen: 3, priced: 4 },
+        days_resampled: false,
+        reasons: vec![Doubt::FewDays],
+        ..count()
+    });
+    let text = few.text(400);
+    assert!(
+        text.contains("Provisional: 4 even days are too few to be resampled"),
+        "{text}"
+    );
+    assert!(text.contains("the days that price are too few to be resampled, which needs 7 even ones"));
+    assert_eq!(few.json()["reasons"], serde_json::json!(["few-days"]));
+    assert!(!counted(count()).text(400).contains("Provisional"));
+}
+
+#[test]
+fn node_without_a_price_is_named_and_two_candidates_back_each_other() {
+    let may_go = |node: &str| {
+        let confirm_with = vec!["Lagos, NG".to_owned()];
+        lost(node, 0.3, NodeVerdict::MayGo { confirm_with })
+    };
+    let report = counted(Count {
+        drop_one: vec![may_go("berlin"), may_go("potsdam")],
+        unpriced: vec![Unpriced {
+            node: "lost".to_owned(),
+            why: WhyUnpriced::NoPlace,
+        }],
+        ..count()
+    });
+    let text = report.text(400);
+    assert!(
+        text.contains("What lost is worth cannot be told: it has no coordinates."),
+        "{text}"
+    );
+    assert!(text.contains("drop one and ask again"), "{text}");
+    assert!(
+        text.contains("cannot tell: it has no coordinates"),
+        "in the table: {text}"
+    );
+    assert_eq!(
+        report.json()["unpriced"],
+        serde_json::json!([{ "node": "lost", "why": "no-place" }])
+    );
+    assert!(
+        !counted(count()).text(400).contains("ask again"),
+        "one candidate alone"
+    );
 }
 
 #[test]

@@ -2,12 +2,13 @@
 
 use isochrone_base::words::count as so_many;
 use isochrone_coverage::count::{
-    Candidate, Count, Doubt, Doubtful, DropOne, LEAST_VANTAGES, NextNode, NodeVerdict, Priced, Verdict,
-    Wanted,
+    Candidate, Count, Doubt, Doubtful, DropOne, LEAST_VANTAGES, NextNode, NodeVerdict, Priced, Unpriced,
+    Verdict, Wanted, WhyUnpriced,
 };
 use isochrone_coverage::observations::AccessClass;
-use isochrone_coverage::report::{Interval, Widened};
+use isochrone_coverage::report::{Interval, LEAST_DAYS, Widened};
 
+use super::super::predicted::MARK;
 use super::super::{countries, notes};
 use super::CountReport;
 use crate::words::{ms, ms_interval, percent};
@@ -33,7 +34,8 @@ pub(crate) const GLOSSARY: [(&str, &str); 5] = [
     ),
     (
         "90 % interval",
-        "Days were drawn again and again, whole, and the predicted field with them; nine of ten results lay in this range.",
+        "The predicted field was drawn again and again, and whole days with it where the notes do not say otherwise; nine \
+         of ten results lay in this range.",
     ),
 ];
 /// Places that are listed in a sentence.
@@ -53,8 +55,42 @@ pub(crate) fn answer(count: &Count) -> Vec<String> {
     sentences.extend(countries::unseen(&count.unpredictable, "the weight"));
     sentences.extend(count.doubtful.iter().map(doubtful));
     sentences.extend(worst_loss(count));
+    sentences.extend(one_at_a_time(count));
+    sentences.extend(count.unpriced.iter().map(unpriced));
     sentences.extend(decide(&count.measure));
     sentences
+}
+
+/// What stands before a figure that rests on predictions.
+pub(super) fn mark(predicted: bool) -> &'static str {
+    if predicted { MARK } else { "" }
+}
+
+/// That candidates to drop may stand in for each other.
+fn one_at_a_time(count: &Count) -> Option<String> {
+    let may_go = |one: &&DropOne| matches!(one.verdict, NodeVerdict::MayGo { .. });
+    let many = count.drop_one.iter().filter(may_go).count() > 1;
+    many.then(|| {
+        "Costs of losing nodes do not add up: two candidates to drop may each stand in for the other, so drop one and \
+         ask again."
+            .to_owned()
+    })
+}
+
+fn unpriced(unpriced: &Unpriced) -> String {
+    format!(
+        "What {} is worth cannot be told: {}.",
+        unpriced.node,
+        why_unpriced(unpriced.why)
+    )
+}
+
+/// Why no figure can be given of a node.
+pub(super) fn why_unpriced(why: WhyUnpriced) -> &'static str {
+    match why {
+        WhyUnpriced::NotMeasured => "nobody who counts measured it",
+        WhyUnpriced::NoPlace => "it has no coordinates",
+    }
 }
 
 /// Too many, too few, or why it cannot be told.
@@ -95,7 +131,14 @@ fn reason(doubt: Doubt, count: &Count) -> String {
         ),
         Doubt::WideIntervals => "the intervals reach across what counts as worth a node".to_owned(),
         Doubt::NoPredictions => "most places are neither measured nor predicted".to_owned(),
+        Doubt::NoPrior => {
+            "predicted from so few vantages alone, without a prior, nothing is known of what nodes are worth"
+                .to_owned()
+        }
         Doubt::NotByDays => "without days, the same times chose the nodes and priced them".to_owned(),
+        Doubt::FewDays => {
+            format!("the days that price are too few to be resampled, which needs {LEAST_DAYS} even ones")
+        }
         Doubt::NothingKnown => "nothing was measured that counts".to_owned(),
     }
 }
@@ -109,10 +152,9 @@ pub(super) fn next(next: &NextNode) -> String {
             format!("; runners-up {}", all.join(", "))
         }
     };
-    let measured = if next.best.predicted {
-        ", not yet measured"
-    } else {
-        ""
+    let measured = match &next.best.site {
+        None => ", not yet measured",
+        Some(_) => "",
     };
     let calibrated = if next.calibrated {
         ""
@@ -132,8 +174,9 @@ fn gain(candidate: &Candidate) -> String {
         .map(|interval| format!(", {}", ms_interval(Some(interval))))
         .unwrap_or_default();
     format!(
-        "{} ({} ms less in the mean{interval})",
+        "{} ({}{} ms less in the mean{interval})",
         candidate.place,
+        mark(candidate.predicted),
         ms(Some(candidate.gain_ms))
     )
 }
@@ -165,8 +208,9 @@ fn badly(how: &Widened) -> String {
 fn worst_loss(count: &Count) -> Option<String> {
     let worst = count.worst_loss.as_ref()?;
     Some(format!(
-        "The node that is missed most is {}: without it the mean is {} ms longer{}.",
+        "The node that is missed most is {}: without it the mean is {}{} ms longer{}.",
         worst.node,
+        mark(count.is_predicted()),
         ms(Some(worst.cost_ms)),
         in_brackets(worst.interval)
     ))
@@ -239,15 +283,31 @@ pub(super) fn method(report: &CountReport) -> Vec<String> {
             count.thresholds.drop_ms, count.thresholds.add_ms
         ),
     ];
+    if let (Priced::ByDays { priced, .. }, false) = (count.priced, count.days_resampled) {
+        method.push(format!(
+            "Provisional: {} are too few to be resampled, so intervals hold what predictions leave open and not what changes \
+             from day to day; {LEAST_DAYS} are needed.",
+            so_many(priced, "even day")
+        ));
+    }
+    if count.is_predicted() {
+        method.push(format!("{MARK} marks figures that rest on predictions."));
+    }
+    if count.drop_one.len() > 1 {
+        method.push(
+            "Costs of losing single nodes do not add up: each is what the mean loses while all others stay."
+                .to_owned(),
+        );
+    }
     if count.by_latency_alone {
         method.push(
             "How much each node carries is not in it: a node may be needed for its traffic.".to_owned(),
         );
     }
-    if count.drop_one.is_empty() {
+    if count.drop_one.is_empty() && count.next.is_none() {
         method.push(
-            "What each node is worth is not printed: from so few vantages alone it would be noise (rank correlation \
-             with the truth .03)."
+            "What each node is worth is not printed, nor where the next one belongs: from so few vantages alone it would be \
+             noise (rank correlation with the truth .03)."
                 .to_owned(),
         );
     }
