@@ -39,6 +39,7 @@ mod tests;
 mod tier;
 mod transaction;
 mod twice;
+mod whole;
 
 pub(crate) use self::account::{EpochRow, HourRow, StreamEntry, StreamKind, TombstoneRow};
 pub use self::aside::SetAside;

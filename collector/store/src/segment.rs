@@ -33,12 +33,12 @@ mod timed;
 mod words;
 mod writer;
 
-pub(crate) use self::catalogue::{Group, Segment, Span};
+pub(crate) use self::catalogue::{Group, Segment, Span, segments_in};
 pub(crate) use self::checked::Withheld;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use self::content::Content;
 pub use self::copies::EachFile;
-pub(crate) use self::day::Day;
+pub(crate) use self::day::{DAY_MS, Day};
 pub(crate) use self::error::FileError;
 pub use self::files::{Compacted, SegmentFile};
 pub(crate) use self::folder::Directory;
