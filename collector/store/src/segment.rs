@@ -45,7 +45,7 @@ pub(crate) use self::folder::Directory;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use self::folder::Folder;
 pub(crate) use self::holds::Segments;
-pub(crate) use self::marks::{Broken, mark_all, mark_broken};
+pub(crate) use self::marks::{Broken, are_lost, mark_all, mark_broken};
 pub(crate) use self::opened::RowGroup;
 pub(crate) use self::rollup::Logged;
 pub use self::rollup::{Loss, Period, Rollup, RollupRange, Sums, Timing};
