@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use isochrone_base::clock::Clock;
 use isochrone_base::error_chain::chain;
 use isochrone_base::roster::Roster;
+use isochrone_base::words;
 use isochrone_gate::audit::Actor;
 use isochrone_gate::registry::Registry;
 use isochrone_gate::session::Sessions;
@@ -28,7 +29,7 @@ use isochrone_planner::plans::AddressBook;
 use isochrone_planner::removed_nodes;
 use isochrone_planner::targets::Targets;
 use isochrone_report::frame::DEMO;
-use isochrone_store::{Store, StoreError};
+use isochrone_store::{Damage, Store, StoreError};
 use isochrone_web::LiveView;
 use tokio::sync::watch;
 
@@ -146,22 +147,40 @@ pub async fn targets_of_file(
     out.end(listed).await
 }
 
-/// Says beside what was printed, on standard error, that the log has holes.
+/// Says beside what was printed, on standard error, that the store has holes.
 async fn say_damage(store: &Store, out: &Out) {
     let damage = match store.damage() {
-        Ok(damage) if damage.open_measurements() > 0 => damage,
-        Ok(_) => return,
+        Ok(damage) => damage,
         Err(error) => {
             tracing::warn!(error = %chain(&error), "cannot tell what is damaged");
             return;
         }
     };
-    let note = format!(
-        "note: damaged rows of the store are left out: {} measurements are lost with them, {} are withheld until \
-         their plan is back; `isochrone-collector ledger` names them\n",
-        damage.measurements, damage.withheld
-    );
-    out.say(Answer::Err(note)).await;
+    for note in damage_notes(&damage) {
+        out.say(Answer::Err(format!(
+            "note: {note}; `isochrone-collector ledger` names them\n"
+        )))
+        .await;
+    }
+}
+
+fn damage_notes(damage: &Damage) -> Vec<String> {
+    let mut notes = Vec::new();
+    if damage.open_measurements() > 0 {
+        notes.push(format!(
+            "damaged rows of the store are left out: {} measurements are lost with them, {} are withheld until \
+             their plan is back",
+            damage.measurements, damage.withheld
+        ));
+    }
+    if damage.lost_sums > 0 {
+        let files = words::count(damage.lost_sums as usize, "damaged file");
+        notes.push(format!(
+            "{files} of what hours or days add up to cannot be made again, for the measurements are kept no longer: \
+             reports over these days may lack some"
+        ));
+    }
+    notes
 }
 
 /// Where a command prints. What comes from the demo's store is marked as that here.

@@ -78,23 +78,14 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// As the store says.
+    /// As the store says: rows that came late are there, and others as old are not.
     pub(crate) fn of(store: &Store) -> Result<Self, StoreError> {
-        let (hours, days) = (first_day(store, Tier::Hour)?, first_day(store, Tier::Day)?);
-        let rows = store.oldest_hour()?.map(|hour| hour.start());
-        let oldest = [rows, hours, days]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or_default();
-        let of = |from: Option<UnixMillis>, whole: u64| match from {
-            Some(from) if from.0 / DAY_MS == oldest.0 / DAY_MS => UnixMillis(0), // nothing of it is gone
-            Some(from) => UnixMillis(from.0.div_ceil(whole) * whole),
-            None => UnixMillis(0),
-        };
+        let whole = |from: UnixMillis, ms: u64| UnixMillis(from.0.div_ceil(ms) * ms);
+        let hours_from = whole(store.whole_from(Tier::Hour)?, DAY_MS);
+        let rows_from = whole(store.whole_from(Tier::Raw)?, HOUR_MS);
         Ok(Self {
-            rows_from: of(rows.map(|rows| UnixMillis(rows.0 + 1)), HOUR_MS), // the first hour may lack some
-            hours_from: of(hours, DAY_MS),
+            rows_from: rows_from.max(hours_from), // what is finer goes first, unless it is still needed
+            hours_from,
         })
     }
 
@@ -110,6 +101,19 @@ impl Held {
     /// From when on single measurements are there.
     pub(crate) const fn rows_from(&self) -> UnixMillis {
         self.rows_from
+    }
+
+    /// From when on what is read from `tiers` can be read from single measurements instead: no sums that begin before it
+    /// hold any behind it.
+    fn rows_instead(&self, tiers: &[TierSpan]) -> UnixMillis {
+        let from = self.rows_from;
+        let touched = tiers.iter().find(|span| (span.from..span.to).contains(&from));
+        let period = match touched.map(|span| span.tier) {
+            Some(Tier::Hour) => HOUR_MS,
+            Some(Tier::Day) => DAY_MS,
+            Some(Tier::Raw) | None => 1,
+        };
+        UnixMillis(from.0.div_ceil(period) * period)
     }
 }
 

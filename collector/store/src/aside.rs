@@ -11,6 +11,10 @@ use crate::tables::{ASIDE, LOG, PLANS, sequence_of};
 /// What follows from a damaged row that was whole again before it could be set aside.
 pub(crate) const WRITTEN_ANEW: &str = "it was written anew since";
 
+/// What follows from a damaged file of rollups that nothing can be made again from.
+pub(crate) const SUMS_LOST: &str =
+    "what they add up to is lost, for the measurements are kept no longer: reports over that day may lack it";
+
 /// A row that was set aside.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SetAside {
@@ -68,6 +72,11 @@ impl SetAside {
     pub(crate) fn taken_from_the_copy(&mut self) {
         "taken from the other copy: nothing is lost".clone_into(&mut self.consequence);
         self.mended = true;
+    }
+
+    /// Sums of hours or days are lost with it, and nobody accepted that.
+    pub(crate) fn are_sums_lost(&self) -> bool {
+        self.is_open() && self.consequence == SUMS_LOST
     }
 
     /// Nothing made it good, and nobody accepted it.

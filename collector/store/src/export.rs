@@ -124,6 +124,7 @@ fn write_batch(
             continue; // ingest refused it: a stored row always has its check
         };
         lines.write(&Line {
+            schema: csv::MEASUREMENT_SCHEMA,
             source,
             probe: &stored.plan.probe_name,
             probe_id: &probe_id,
@@ -140,9 +141,10 @@ fn write_batch(
     Ok(written)
 }
 
-/// One measurement: its id first, then what became of it. What was not measured has no key.
+/// One measurement: what its keys are, its id, then what became of it. What was not measured has no key.
 #[derive(Serialize)]
 struct Line<'a> {
+    schema: &'static str,
     /// Said only of the demo's.
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<&'static str>,

@@ -7,6 +7,7 @@ use crate::found::Found;
 use crate::numbers::Numbers;
 use crate::segment::{Broken, mark_all, mark_broken};
 use crate::tables::*;
+use crate::whole;
 
 /// Where formats 1 to 3 kept their number.
 const OLD_META: TableDefinition<&str, u64> = TableDefinition::new("meta");
@@ -16,9 +17,10 @@ const OLD_META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 type Step = fn(&WriteTransaction, &Found) -> Result<(), StoreError>;
 
 /// The formats that this build makes its own, the oldest first, each with the step to the next one.
-const LADDER: [(u64, Step); 2] = [
+const LADDER: [(u64, Step); 3] = [
     (5, |_, _| Ok(())), // it lacks tables, and nothing else
     (6, mark_all),      // it has no rollups
+    (7, whole::find),   // it does not say from when on a tier is whole
 ];
 
 const _: () = assert!(LADDER[0].0 == FORMAT_OLDEST && LADDER[LADDER.len() - 1].0 + 1 == FORMAT);
@@ -31,8 +33,7 @@ pub(crate) fn prepare(transaction: &WriteTransaction, found: &Found) -> Result<(
             expected: FORMAT,
         });
     }
-    let mut numbers = Numbers::open(transaction, found)?;
-    let before = numbers.get(META_FORMAT)?;
+    let before = Numbers::open(transaction, found)?.get(META_FORMAT)?;
     match before {
         0 | FORMAT_OLDEST..=FORMAT => {} // 0: new; or damaged twice, and each row says its form by itself
         other => {
@@ -52,13 +53,14 @@ pub(crate) fn prepare(transaction: &WriteTransaction, found: &Found) -> Result<(
             ..Broken::default()
         };
         mark_broken(transaction, found, &broken)?;
+        whole::find(transaction, found)?;
     } else {
         let steps = LADDER.iter().filter(|(from, _)| *from >= before);
         steps
             .into_iter()
             .try_for_each(|(_, step)| step(transaction, found))?;
     }
-    numbers.set(META_FORMAT, FORMAT)
+    Numbers::open(transaction, found)?.set(META_FORMAT, FORMAT)
 }
 
 /// The number of an older format, whose tables this build cannot open.

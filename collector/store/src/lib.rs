@@ -41,6 +41,7 @@ mod tier;
 mod transaction;
 mod twice;
 mod upkeep;
+mod whole;
 
 pub(crate) use self::account::{EpochRow, HourRow, StreamEntry, StreamKind, TombstoneRow};
 pub use self::aside::SetAside;

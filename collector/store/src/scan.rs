@@ -112,8 +112,22 @@ impl Store {
     pub fn scan(
         &self,
         range: ScanRange,
+        each: impl FnMut(Stored) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        self.scan_of(range, &|_| true, each)
+    }
+
+    /// As [`Store::scan`], only of probes that `wants`.
+    ///
+    /// # Errors
+    /// As [`Store::scan`].
+    pub fn scan_of(
+        &self,
+        range: ScanRange,
+        wants: &dyn Fn(ProbeId) -> bool,
         mut each: impl FnMut(Stored) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
+        let holds = |facts: &Facts| range.holds(facts) && wants(facts.probe);
         let mut given = 0; // where pages could not be read, it begins again behind what was given
         self.read(|transaction| {
             let Some(first) = range.first_commit(transaction, self.found())? else {
@@ -127,14 +141,13 @@ impl Store {
             let log = LOG.read(transaction, self.found())?;
             let mut logged = Logged {
                 store: self,
-                range,
+                holds: &holds,
                 log: &log,
                 rows: log.range(first..)?.peekable(),
             };
             let sealed = SealedLog::read(transaction, self.found(), &self.0.segments)?;
             let mut is_over = false;
-            let wants = |head: &Head| range.holds(&Facts::of_head(head));
-            sealed.walk(first, &wants, &mut |head, runs| {
+            sealed.walk(first, &|head| holds(&Facts::of_head(head)), &mut |head, runs| {
                 let mut step = logged.give_until(head.commit, &mut each)?;
                 if step.is_continue()
                     && let Some(batch) = batch_of(&head, &runs)
@@ -197,7 +210,8 @@ type LogRow<'l> = Result<(AccessGuard<'l, u64>, Whole<'l>), StoreError>;
 /// What is still in the log.
 struct Logged<'l, I: Iterator> {
     store: &'l Store,
-    range: ScanRange,
+    /// Which batches are wanted.
+    holds: &'l dyn Fn(&Facts) -> bool,
     log: &'l ReadRows<'l, u64>,
     rows: Peekable<I>,
 }
@@ -211,7 +225,7 @@ impl<'l, I: Iterator<Item = LogRow<'l>>> Logged<'l, I> {
             let commit = commit.value();
             let decoded = self.log.decode(commit, &row, |row| {
                 let blob = StoredBlob::decode(row)?;
-                let is_wanted = self.range.holds(&Facts::of(&blob));
+                let is_wanted = (self.holds)(&Facts::of(&blob));
                 is_wanted.then(|| content(&blob)).transpose()
             });
             if let Some(Some((facts, batch))) = decoded

@@ -37,19 +37,19 @@ mod timed;
 mod words;
 mod writer;
 
-pub(crate) use self::catalogue::{Group, Segment, Span};
+pub(crate) use self::catalogue::{Group, Segment, Span, segments_in};
 pub(crate) use self::checked::Withheld;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use self::content::{Content, Stamp};
 pub use self::copies::EachFile;
-pub(crate) use self::day::Day;
+pub(crate) use self::day::{DAY_MS, Day};
 pub(crate) use self::error::FileError;
 pub use self::files::{Compacted, SegmentFile};
 pub(crate) use self::folder::Directory;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use self::folder::Folder;
 pub(crate) use self::holds::Segments;
-pub(crate) use self::marks::{Broken, mark_all, mark_broken};
+pub(crate) use self::marks::{Broken, are_lost, mark_all, mark_broken};
 pub(crate) use self::opened::RowGroup;
 pub(crate) use self::rollup::{Logged, Tally};
 pub use self::rollup::{Loss, Period, Rollup, RollupRange, Sums, Timing};

@@ -91,8 +91,12 @@ pub(crate) const META_REMOVED: &str = "batches removed";
 pub(crate) const META_RETENTION: &str = "time of retention";
 /// How many segments left the catalogue, for others or for good.
 pub(crate) const META_REPLACED: &str = "segments replaced";
+/// From when on nothing of measurements, of hours and of days was removed: [`crate::whole`].
+pub(crate) const META_RAW_FROM: &str = "measurements whole from";
+pub(crate) const META_HOURS_FROM: &str = "hours whole from";
+pub(crate) const META_DAYS_FROM: &str = "days whole from";
 /// Every number there is.
-pub(crate) const META_NAMES: [&str; 16] = [
+pub(crate) const META_NAMES: [&str; 19] = [
     META_FORMAT,
     META_COMMIT,
     META_ORDINAL,
@@ -109,10 +113,14 @@ pub(crate) const META_NAMES: [&str; 16] = [
     META_REMOVED,
     META_RETENTION,
     META_REPLACED,
+    META_RAW_FROM,
+    META_HOURS_FROM,
+    META_DAYS_FROM,
 ];
 /// The format this build reads and writes. 1: batches without the kind connect. 2: without sections. 3: rows without
-/// checksums. 4: most tables kept once. 5: without segments. 6: segments of measurements only.
-pub(crate) const FORMAT: u64 = 7;
+/// checksums. 4: most tables kept once. 5: without segments. 6: segments of measurements only. 7: does not say
+/// from when on a tier is whole.
+pub(crate) const FORMAT: u64 = 8;
 /// The oldest format that becomes [`FORMAT`] when it is opened: it lacks tables, and nothing else.
 pub(crate) const FORMAT_OLDEST: u64 = 5;
 

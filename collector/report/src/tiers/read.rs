@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use isochrone_proto::kind::{Check, Family, Kind};
 use isochrone_proto::units::UnixMillis;
-use isochrone_store::{Period, Rollup, RollupRange, ScanRange, Store, StoreError, Stored, Tier};
+use isochrone_store::{Period, Rollup, RollupRange, Store, StoreError, Stored, Tier};
 use isochrone_watch::clocks::Clocks;
 
 use super::{Held, TierSpan};
@@ -44,6 +44,7 @@ pub(crate) fn read<F: Fill>(
         true => clocks.off((window.from, window.until)),
         false => Vec::new(),
     };
+    let rows_from = held.rows_instead(tiers);
     let mut batches = 0;
     for (place, span) in tiers.iter().enumerate() {
         let period = match span.tier {
@@ -75,30 +76,26 @@ pub(crate) fn read<F: Fill>(
             ..RollupRange::of(period, span.from, span.to)
         };
         store.rolled(&range, |rollup| {
-            if !off.contains(&rollup.probe) || rollup.start < held.rows_from() {
+            if !off.contains(&rollup.probe) || rollup.start < rows_from {
                 report.add_sums(&rollup, period);
             }
             ControlFlow::Continue(())
         })?;
     }
-    for probe in off {
-        let from = window.from.max(held.rows_from());
-        let range = ScanRange {
-            probe: Some(probe),
-            ..clocks.slots(from, window.until)
-        };
-        let slots = Window {
-            from: held.rows_from(),
-            ..ALWAYS
-        };
-        store.scan(range, |stored| {
-            report.add(&stored, slots);
-            batches += 1;
-            progress(batches);
-            ControlFlow::Continue(())
-        })?;
+    if off.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let slots = Window {
+        from: rows_from,
+        ..ALWAYS
+    };
+    let range = clocks.slots(window.from.max(rows_from), window.until);
+    store.scan_of(range, &|probe| off.contains(&probe), |stored| {
+        report.add(&stored, slots);
+        batches += 1;
+        progress(batches);
+        ControlFlow::Continue(())
+    })
 }
 
 /// Every kind of such checks.

@@ -29,6 +29,8 @@ pub struct Damage {
     pub measurements: u64,
     /// Measurements that are whole and not served while their plan is missing.
     pub withheld: u64,
+    /// Files of sums of hours or days that are lost and that nobody accepted: nothing made them good.
+    pub lost_sums: u64,
     /// The newest of them, newest first.
     pub set_aside: Vec<SetAside>,
 }
@@ -188,6 +190,7 @@ pub(super) fn read(transaction: &ReadTransaction, found: &Found) -> Result<Damag
     let accepted = damage.set_aside.iter().filter(|row| row.accepted && !row.mended);
     damage.accepted = accepted.clone().count() as u64;
     damage.accepted_measurements = accepted.map(|row| row.measurements).sum();
+    damage.lost_sums = damage.set_aside.iter().filter(|row| row.are_sums_lost()).count() as u64;
     damage.set_aside.truncate(LISTED_MAX);
     let hours = HOURS.read(transaction, found)?;
     for row in hours.iter()? {

@@ -10,7 +10,7 @@ pub(super) const SEGMENT: &str =
 
 /// Of a file of rollups.
 pub(super) const ROLLUP: &str =
-    "they are made again from the measurements, where these are kept; else they are in reports no more";
+    "what they add up to is made again from the measurements, or from sums of hours";
 
 /// By table: what its loss means, and whether it is made good. Of a table that is kept twice: the loss of both.
 pub(super) fn consequence(table: &str) -> (&'static str, bool) {

@@ -10,13 +10,13 @@ use super::key::words_of;
 use super::meaning::{BATCH, ROLLUP, consequence};
 use super::order::{Taken, take};
 use super::recount::{Lost, Suspects, recount};
-use crate::aside::{SetAside, WRITTEN_ANEW, encode, unhex};
+use crate::aside::{SUMS_LOST, SetAside, WRITTEN_ANEW, encode, unhex};
 use crate::found::{Damaged, Fault, Found};
 use crate::heads::{self, Head};
 use crate::numbers::Numbers;
 use crate::rows::{TableOf, guarded};
 use crate::seal::SEAL_BYTES;
-use crate::segment::{Broken, Segment, Segments, mark_broken};
+use crate::segment::{Broken, Segment, Segments, are_lost, mark_broken};
 use crate::tables::{
     ASIDE, EPOCHS, EPOCHS_AGAIN, HOURS, HOURS_AGAIN, LOG, LOG_HOURS, META_ASIDE, META_ASIDE_BYTES, NUMBERS,
     PLANS, SEALED, SEALED_AGAIN, SEEN, SEGMENTS, SEGMENTS_AGAIN, STREAM, TOMBSTONES, UNROLLED,
@@ -122,7 +122,7 @@ fn set_aside(
     damaged: &[Damaged],
 ) -> Result<Vec<SetAside>, StoreError> {
     let (mut rows, mut suspects) = (Vec::new(), Suspects::default());
-    let mut broken = Broken::default();
+    let (mut broken, mut of_sums) = (Broken::default(), Vec::new());
     for row in damaged {
         let Taken {
             bytes,
@@ -134,6 +134,7 @@ fn set_aside(
                 Some(segment) if segment.tier != Tier::Raw => {
                     ROLLUP.clone_into(&mut aside.consequence);
                     broken.days.insert(segment.day.0);
+                    of_sums.push((rows.len(), segment));
                 }
                 segment => {
                     suspect(&mut suspects, row, bytes.as_deref());
@@ -167,6 +168,12 @@ fn set_aside(
         name_lost(&mut rows, lost);
     }
     mark_broken(transaction, found, &broken)?;
+    for (place, segment) in of_sums {
+        if are_lost(transaction, found, &segment)? {
+            let (row, _): &mut (SetAside, Vec<u8>) = &mut rows[place];
+            SUMS_LOST.clone_into(&mut row.consequence);
+        }
+    }
     keep(transaction, found, rows)
 }
 

@@ -1,12 +1,13 @@
 //! Rows as columns of text (RFC 4180). The last column names the columns and their meaning with a version: there is no
-//! line before the names, which readers would trip over.
+//! line before the names, which readers would trip over. Text that a spreadsheet would take for a formula stands behind an
+//! apostrophe: whoever answers a probe chooses some of it.
 
 use std::io::{self, Write};
 
 use serde_json::Value;
 
-/// The version of [`MEASUREMENT`], in the last column.
-const MEASUREMENT_SCHEMA: &str = "isochrone.measurements/1";
+/// The names of a measurement and their meaning: [`MEASUREMENT`], and the keys of JSON.
+pub(super) const MEASUREMENT_SCHEMA: &str = "isochrone.measurements/1";
 
 /// The columns of a measurement: the keys of its line of JSON. What was not measured is empty.
 pub(super) const MEASUREMENT: [&str; 31] = [
@@ -56,18 +57,24 @@ pub(super) fn write_row(columns: &[&str], row: &Value, out: &mut impl Write) -> 
             line.push(',');
         }
         match row.get(column) {
-            Some(Value::String(text)) => push(&mut line, text),
+            Some(Value::String(text)) => push_text(&mut line, text),
             Some(Value::Null) => {}
             Some(value) => push(&mut line, &value.to_string()),
-            None => line.push_str(match *column {
-                "schema" => MEASUREMENT_SCHEMA,
-                "source" => "store",
-                _ => "",
-            }),
+            None if *column == "source" => line.push_str("store"),
+            None => {}
         }
     }
     line.push('\n');
     out.write_all(line.as_bytes())
+}
+
+/// Words, not figures.
+fn push_text(line: &mut String, text: &str) {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    match is_formula {
+        true => push(line, &format!("'{text}")),
+        false => push(line, text),
+    }
 }
 
 fn push(line: &mut String, text: &str) {

@@ -28,7 +28,7 @@ fn each_kind_of_result_has_its_line() {
     assert_eq!(lines.len() as u64, 5 * ROWS);
     let id = |kind: &str, target: &str, target_id: &str, slot: &str| {
         format!(
-            r#"{{"probe":"ada-1","probe_id":"0000000000000ada","epoch":"{EPOCH}","kind":"{kind}","target":"{target}","target_id":"{target_id}","slot":"2026-11-22T10:{slot}.000Z""#
+            r#"{{"schema":"isochrone.measurements/1","probe":"ada-1","probe_id":"0000000000000ada","epoch":"{EPOCH}","kind":"{kind}","target":"{target}","target_id":"{target_id}","slot":"2026-11-22T10:{slot}.000Z""#
         )
     };
     let plan = plan(1);
@@ -87,7 +87,7 @@ fn connection_is_stored_and_has_its_line() {
     let text = String::from_utf8(out).unwrap();
     let line = text.lines().last().unwrap();
     let id = format!(
-        r#"{{"probe":"ada-1","probe_id":"0000000000000ada","epoch":"{EPOCH}","kind":"connect6","target":"berlin","target_id":"{}","slot":"2026-11-22T10:40:00.000Z","lateness_us":900"#,
+        r#"{{"schema":"isochrone.measurements/1","probe":"ada-1","probe_id":"0000000000000ada","epoch":"{EPOCH}","kind":"connect6","target":"berlin","target_id":"{}","slot":"2026-11-22T10:40:00.000Z","lateness_us":900"#,
         planned.targets[2].id
     );
     let ended = r#","outcome":"ok","address":"2001:db8::7","certificate_expires_s":1800000000,"resolve_us":100,"connect_us":20000,"tls_us":41000,"unattributed_us":12}"#;
@@ -170,6 +170,17 @@ fn text_with_commas_quotes_and_lines_stays_one_cell() {
     assert_eq!(
         String::from_utf8(out).unwrap(),
         "\"x,y\",\"say \"\"it\"\"\",\"two\nlines\",,\n"
+    );
+}
+
+#[test]
+fn text_that_a_spreadsheet_would_take_for_a_formula_stands_behind_an_apostrophe() {
+    let mut out = Vec::new();
+    let row = serde_json::json!({"a": "=HYPERLINK(\"x\")", "b": "+1", "c": "-x", "d": "@x", "e": "\t=x", "f": -5, "g": "a=b"});
+    csv::write_row(&["a", "b", "c", "d", "e", "f", "g"], &row, &mut out).unwrap();
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        "\"'=HYPERLINK(\"\"x\"\")\",'+1,'-x,'@x,'\t=x,-5,a=b\n"
     );
 }
 

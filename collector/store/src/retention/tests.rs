@@ -12,6 +12,8 @@ use crate::ingest::fixture::*;
 use crate::ledger::{self, Totals};
 use crate::limits::{Retention, Shortfall};
 use crate::lossy::LossyBackend;
+use crate::numbers::Numbers;
+use crate::tables::{META_FORMAT, META_RAW_FROM, NUMBERS};
 use crate::{ScanRange, StoreOptions, Tier};
 
 const DAY_MS: u64 = 86_400_000;
@@ -439,4 +441,57 @@ fn heads_that_are_lost_after_their_digests_are_counted_as_damaged() {
             .any(|found| found.contains("were committed"))
     };
     assert!(!findings(&audit), "{audit:?}");
+}
+
+/// The store's number of a tier.
+fn whole_from(store: &Store, tier: Tier) -> u64 {
+    store.whole_from(tier).unwrap().0
+}
+
+#[test]
+fn tier_is_whole_from_where_retention_stopped_however_old_what_comes_late_is() {
+    let (_, store) = sealed(3);
+    assert_eq!(Tier::ALL.map(|tier| whole_from(&store, tier)), [0, 0, 0]);
+    retain(&store, after_days(31));
+    let from = whole_from(&store, Tier::Raw);
+    let mut oldest = u64::MAX;
+    let each = |stored: crate::Stored| {
+        let slots = stored.batch.measurements().map(|run| run.slot.0);
+        oldest = slots.chain([oldest]).min().unwrap();
+        ControlFlow::Continue(())
+    };
+    store.scan(ScanRange::default(), each).unwrap();
+    assert!(from > START.0 && from <= oldest, "{from} {oldest}");
+    store_honest(&inline(&store), isochrone_proto::ids::EpochId([9; 16]), 3); // as old as what is gone
+    assert_eq!(store.oldest_hour().unwrap(), Some(START.hour()));
+    assert_eq!(whole_from(&store, Tier::Raw), from);
+    assert_eq!(whole_from(&store, Tier::Hour), 0);
+    retain(&store, after_days(181));
+    assert!(whole_from(&store, Tier::Hour) > START.0);
+    assert_eq!(whole_from(&store, Tier::Day), 0);
+}
+
+#[test]
+fn store_that_does_not_say_from_when_a_tier_is_whole_finds_it() {
+    let (disk, store) = sealed(3);
+    retain(&store, after_days(31));
+    let from = whole_from(&store, Tier::Raw);
+    let is_found = |store: &Store| (from..after_days(3).0).contains(&whole_from(store, Tier::Raw));
+    let healed = store.write_tables(|transaction| {
+        for copy in NUMBERS {
+            copy.open(transaction, store.found())?
+                .remove(META_RAW_FROM.as_bytes())?;
+        }
+        Numbers::open(transaction, store.found())?.heal(transaction, store.found())
+    });
+    healed.unwrap();
+    assert!(is_found(&store), "both copies were lost");
+    let made_old = store.write_tables(|transaction| {
+        let mut numbers = Numbers::open(transaction, store.found())?;
+        numbers.set(META_RAW_FROM, 0)?;
+        numbers.set(META_FORMAT, 7)
+    });
+    made_old.unwrap();
+    drop(store);
+    assert!(is_found(&store_on(&disk)), "it is of the format before");
 }

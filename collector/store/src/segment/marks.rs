@@ -7,6 +7,7 @@ use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 
 use super::catalogue::{Segment, Span, segments_in};
 use super::day::Day;
+use super::rollup::gaps;
 use crate::StoreError;
 use crate::found::Found;
 use crate::rows::Rows;
@@ -108,6 +109,21 @@ pub(crate) fn mark_broken(
         }
     }
     mark(transaction, found, days)
+}
+
+/// Whether nothing is there to make the rollups of a damaged file again from.
+pub(crate) fn are_lost(
+    transaction: &WriteTransaction,
+    found: &Found,
+    rollups: &Segment,
+) -> Result<bool, StoreError> {
+    if UNROLLED.open(transaction, found)?.get(rollups.day.0)?.is_some() {
+        return Ok(false); // from the measurements
+    }
+    let segments = segments_in(&SEGMENTS.open(transaction, found)?)?;
+    let of_it = |segment: &&Segment| segment.day == rollups.day && segment.kind == rollups.kind;
+    let is_gap = !gaps::find(segments.iter().filter(of_it)).is_empty();
+    Ok(rollups.tier != Tier::Day || !is_gap)
 }
 
 /// Measurements of a day, by tier.

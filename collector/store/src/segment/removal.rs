@@ -19,7 +19,7 @@ use crate::numbers::Numbers;
 use crate::rows::WriteRows;
 use crate::tables::{HOURS, LOG, LOG_HOURS, META_REMOVED, SEALED, STREAM, hour_key, stream_key};
 use crate::tier::Tier;
-use crate::{HourRow, Store, StoreError, StoredBlob, StreamEntry, StreamKind};
+use crate::{HourRow, Store, StoreError, StoredBlob, StreamEntry, StreamKind, whole};
 
 /// Files of what was added up that go in one step.
 const FILES_MAX: usize = 256;
@@ -222,6 +222,7 @@ impl Due {
         now: UnixMillis,
     ) -> Result<(), StoreError> {
         replace(transaction, found, (&self.segments, now))?;
+        whole::advance(transaction, found, &self.segments)?;
         let mut hours = HOURS.open(transaction, found)?;
         for (&(probe, epoch, hour), rows) in &self.counted {
             let key = hour_key(probe, epoch, hour);

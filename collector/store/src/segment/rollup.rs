@@ -3,6 +3,7 @@
 mod file;
 mod fold;
 mod folding;
+pub(super) mod gaps;
 mod logged;
 mod pieces;
 mod read;
@@ -59,6 +60,16 @@ impl Period {
     #[must_use]
     pub const fn start(self, slot: UnixMillis) -> UnixMillis {
         UnixMillis(slot.0 - slot.0 % self.millis())
+    }
+}
+
+impl Period {
+    /// What a rollup of a part of a period is of, once it is added up.
+    const fn key(self, key: Key) -> Key {
+        Key {
+            start: self.start(key.start),
+            ..key
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use isochrone_proto::units::UnixMillis;
-use isochrone_store::{ScanRange, Store, StoreError, Stored};
+use isochrone_store::{ScanRange, Store, StoreError, Stored, Tier};
 
 /// Stored batches.
 pub(super) trait Log {
@@ -13,7 +13,7 @@ pub(super) trait Log {
     /// The newest commit.
     fn commit_number(&self) -> Result<u64, StoreError>;
 
-    /// The beginning of the hour of the oldest rows; `None` if there are none.
+    /// The beginning of the hour of the oldest rows of which retention removed none; `None` if there are no rows.
     fn begins(&self) -> Result<Option<UnixMillis>, StoreError>;
 }
 
@@ -30,6 +30,8 @@ impl Log for Store {
     }
 
     fn begins(&self) -> Result<Option<UnixMillis>, StoreError> {
-        Ok(self.oldest_hour()?.map(|hour| hour.start()))
+        let whole_from = self.whole_from(Tier::Raw)?;
+        let oldest = self.oldest_hour()?.map(|hour| hour.start());
+        Ok(oldest.map(|oldest| oldest.max(whole_from)))
     }
 }

@@ -42,6 +42,12 @@ impl Fold {
         }
     }
 
+    /// Adds a rollup of the same period or of a part of it.
+    pub(super) fn merge_finer(&mut self, rollup: Rollup) {
+        let start = self.period.start(rollup.start);
+        self.merge(Rollup { start, ..rollup });
+    }
+
     /// Adds a run under `plan`.
     pub(super) fn add(&mut self, plan: &Plan, run: &Measurement, wants: &dyn Fn(&Key) -> bool) {
         let Some((check, target)) = plan.target_of(run.check) else {

@@ -10,7 +10,7 @@ use isochrone_proto::units::{Hour, UnixMillis};
 use super::fold::Fold;
 use super::pieces::{Pieces, write_piece};
 use super::read::{ReadSealed, rollups_of};
-use super::{Key, Period, Rollup};
+use super::{Key, Period, Rollup, gaps};
 use crate::numbers::read_number;
 use crate::segment::SealedLog;
 use crate::segment::catalogue::{Segment, Span};
@@ -32,7 +32,8 @@ const PIECES: usize = 8;
 const EVERY: (Look, &dyn Fn(&Key) -> bool) = (Look::Whole, &|_| true);
 
 impl Store {
-    /// Makes one file of the pieces of one kind's rollups of a day that is over; `None`: there are none. Reads and writes
+    /// Makes one file of the pieces of one kind's rollups of a day that is over, or days of hours where these are lost and
+    /// the measurements are gone; `None`: there are none. Reads and writes
     /// files: not for an async task.
     ///
     /// # Errors
@@ -40,17 +41,18 @@ impl Store {
     pub fn fold_rollups(&self, now: UnixMillis) -> Result<Option<Compacted>, StoreError> {
         let _alone = self.alone()?;
         let today = Day::of(now.minus(OVER));
-        let Some(Foldable { old, rollups, last }) = self.find_pieces(today)? else {
+        let Some(Foldable {
+            of,
+            from,
+            old,
+            rollups,
+            last,
+        }) = self.find_pieces(today)?
+        else {
             return Ok(None);
         };
-        let (kind, day) = (old[0].kind, old[0].day);
-        let period = match old[0].tier {
-            Tier::Raw | Tier::Hour => Period::Hour,
-            Tier::Day => Period::Day,
-        };
-        let files = self.files_of(&old, last);
-        let place = (period, kind, day);
-        let written = self.write_files(&files, |written| write_piece(&files, place, &rollups, written))?;
+        let files = self.files_of(&[from, old.clone()].concat(), last);
+        let written = self.write_files(&files, |written| write_piece(&files, of, &rollups, written))?;
         self.swap(&old, &written, now, None)?;
         Ok(Some(Compacted {
             replaced: old.len() as u64,
@@ -104,35 +106,58 @@ impl Store {
         self.read(|transaction| {
             let marks = marks::read(transaction, self.found())?;
             let last = read_number(transaction, self.found(), META_SEGMENT)?;
-            let mut pieces: BTreeMap<(Tier, Kind, Day), Vec<Segment>> = BTreeMap::new();
             let catalogue = self.0.segments.known.read(transaction, self.found())?;
-            for segment in &catalogue.segments {
-                let is_over = segment.day < today && !marks.contains_key(&segment.day);
-                if is_over && segment.tier != Tier::Raw {
-                    let key = (segment.tier, segment.kind, segment.day);
-                    pieces.entry(key).or_default().push(segment.clone());
+            let counts = |segment: &&Segment| segment.tier != Tier::Raw && !marks.contains_key(&segment.day);
+            let all = || catalogue.segments.iter().filter(counts);
+            for gap in gaps::find(all()) {
+                if let Some(rollups) = self.folded(Period::Day, &gap.hours)? {
+                    return Ok(Some(Foldable {
+                        of: (Period::Day, gap.hours[0].kind, gap.hours[0].day),
+                        from: gap.hours,
+                        old: gap.days,
+                        rollups,
+                        last,
+                    }));
                 }
             }
-            for ((tier, ..), mut old) in pieces.into_iter().filter(|(_, old)| are_many(old)) {
-                old.sort_by_key(|segment| (segment.span.last, segment.number)); // the newest names last
-                let mut fold = Fold::new(match tier {
+            let mut pieces: BTreeMap<(Period, Kind, Day), Vec<Segment>> = BTreeMap::new();
+            for segment in all().filter(|segment| segment.day < today) {
+                let period = match segment.tier {
                     Tier::Raw | Tier::Hour => Period::Hour,
                     Tier::Day => Period::Day,
-                });
-                let mut is_whole = true;
-                for segment in &old {
-                    match rollups_of(&self.0.segments, self.found(), segment, EVERY)? {
-                        Some(rollups) => rollups.into_iter().for_each(|rollup| fold.merge(rollup)),
-                        None => is_whole = false, // it is set aside when this is over
-                    }
-                }
-                if is_whole {
-                    let rollups = fold.into_rollups().collect();
-                    return Ok(Some(Foldable { old, rollups, last }));
+                };
+                pieces
+                    .entry((period, segment.kind, segment.day))
+                    .or_default()
+                    .push(segment.clone());
+            }
+            for (of, old) in pieces.into_iter().filter(|(_, old)| are_many(old)) {
+                if let Some(rollups) = self.folded(of.0, &old)? {
+                    return Ok(Some(Foldable {
+                        of,
+                        from: Vec::new(),
+                        old,
+                        rollups,
+                        last,
+                    }));
                 }
             }
             Ok(None)
         })
+    }
+
+    /// What pieces add up to; `None`: one of them is not what was written, and is set aside when this is over.
+    fn folded(&self, period: Period, pieces: &[Segment]) -> Result<Option<Vec<Rollup>>, StoreError> {
+        let mut pieces: Vec<&Segment> = pieces.iter().collect();
+        pieces.sort_by_key(|segment| (segment.span.last, segment.number)); // the newest names last
+        let mut fold = Fold::new(period);
+        for segment in pieces {
+            let Some(rollups) = rollups_of(&self.0.segments, self.found(), segment, EVERY)? else {
+                return Ok(None);
+            };
+            rollups.into_iter().for_each(|rollup| fold.merge_finer(rollup));
+        }
+        Ok(Some(fold.into_rollups().collect()))
     }
 
     /// The first marked day that can be made again, with its mark, its segments, and what its measurements add up to by
@@ -236,6 +261,9 @@ impl Store {
 
 /// Pieces that are to become one.
 struct Foldable {
+    of: (Period, Kind, Day),
+    /// What is read beside the old ones, and stays.
+    from: Vec<Segment>,
     old: Vec<Segment>,
     rollups: Vec<Rollup>,
     /// The number of the last segment.

@@ -7,7 +7,7 @@ use isochrone_proto::codec;
 use redb::ReadTransaction;
 
 use super::fold::Fold;
-use super::{Key, Period, Rollup};
+use super::{Key, Period};
 use crate::row::Malformed;
 use crate::rows::ReadRows;
 use crate::tables::LOG;
@@ -57,14 +57,8 @@ impl Store {
             sums.is_whole = self.add_newer(&log, &mut sums)?;
         }
         for hour in sums.hours.rollups() {
-            let period = fold.period();
-            let start = period.start(hour.start);
-            let key = Key { start, ..hour.key() };
-            if wants(&key) {
-                fold.merge(Rollup {
-                    start,
-                    ..hour.clone()
-                });
+            if wants(&fold.period().key(hour.key())) {
+                fold.merge_finer(hour.clone());
             }
         }
         let is_kept = sums.is_whole && sums.hours.len() <= KEPT_MAX;

@@ -61,10 +61,7 @@ impl Pieces {
             write_piece(files, (Period::Hour, kind, day), &hours, written)?;
             let mut days = Fold::new(Period::Day);
             for hour in hours {
-                days.merge(Rollup {
-                    start: Period::Day.start(hour.start),
-                    ..hour
-                });
+                days.merge_finer(hour);
             }
             let days: Vec<Rollup> = days.into_rollups().collect();
             write_piece(files, (Period::Day, kind, day), &days, written)?;

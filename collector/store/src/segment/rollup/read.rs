@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use redb::{ReadOnlyTable, ReadTransaction};
 
 use super::fold::{Fold, last_slot};
-use super::{Key, Rollup, RollupRange, file};
+use super::{Key, Period, Rollup, RollupRange, file, gaps};
 use crate::found::Found;
 use crate::heads::Head;
 use crate::segment::catalogue::Segment;
@@ -23,6 +23,9 @@ use crate::{Store, StoreError};
 
 /// What is sealed, to a reader.
 pub(super) type ReadSealed<'t> = SealedLog<'t, ReadOnlyTable<u64, &'static [u8]>>;
+/// So often it is read anew where files are damaged: days, the hours that stand for them, and the measurements.
+const TRIES: u32 = 3;
+
 /// Which keys are wanted.
 type Wants<'w> = &'w dyn Fn(&Key) -> bool;
 
@@ -40,23 +43,26 @@ impl Store {
         mut each: impl FnMut(Rollup) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         let mut given: Option<Key> = None; // where something was put right, it begins again behind what was given
-        let mut is_strict = true;
+        let mut tries = 0;
         self.read(|transaction| {
             let mut parts = self.parts(transaction, range)?;
-            let lenient = !std::mem::replace(&mut is_strict, false);
+            tries += 1;
+            let is_strict = tries <= TRIES;
+            let mut is_broken = false;
             for day in parts.days() {
                 let mut of_day = parts.rest.take_until(day);
                 for segment in parts.segments.remove(&day).unwrap_or_default() {
                     let segments = &self.0.segments;
-                    let wants = |key: &Key| range.holds(key);
+                    let wants = |key: &Key| range.holds(&range.period.key(*key)); // hours may stand for a day
                     let rollups = rollups_of(segments, self.found(), &segment, (Look::Once, &wants))?;
-                    if rollups.is_none() && !lenient && !self.found().is_stuck() {
-                        return Err(StoreError::Unsettled); // it is read from the measurements then
-                    }
+                    is_broken |= rollups.is_none() && is_strict && !self.found().is_stuck();
                     rollups
                         .into_iter()
                         .flatten()
-                        .for_each(|rollup| of_day.merge(rollup));
+                        .for_each(|rollup| of_day.merge_finer(rollup));
+                }
+                if is_broken {
+                    continue; // what else is damaged is found at once
                 }
                 for rollup in of_day.into_rollups() {
                     let key = rollup.key();
@@ -69,22 +75,35 @@ impl Store {
                     }
                 }
             }
-            Ok(())
+            match is_broken {
+                true => Err(StoreError::Unsettled), // it is read from the measurements then, or days from hours
+                false => Ok(()),
+            }
         })
     }
 
     /// Where everything in `range` is.
     fn parts(&self, transaction: &ReadTransaction, range: &RollupRange) -> Result<Parts, StoreError> {
         let marks = marks::read(transaction, self.found())?;
-        let mut of_files: BTreeMap<Day, Vec<Segment>> = BTreeMap::new();
         let catalogue = self.0.segments.known.read(transaction, self.found())?;
-        for segment in &catalogue.segments {
+        let all = &catalogue.segments;
+        let counts = |segment: &&Segment| {
+            range.wants(segment.kind) && range.touches(segment.day) && !marks.contains_key(&segment.day)
+        };
+        let mut of_files: BTreeMap<Day, Vec<Segment>> = BTreeMap::new();
+        for segment in all.iter().filter(counts) {
             let is_wanted = segment.tier == range.period.tier()
-                && range.wants(segment.kind)
                 && segment.slots.1 >= range.from
                 && segment.slots.0 < range.until;
-            if is_wanted && !marks.contains_key(&segment.day) {
+            if is_wanted {
                 of_files.entry(segment.day).or_default().push(segment.clone());
+            }
+        }
+        if range.period == Period::Day {
+            for gap in gaps::find(all.iter().filter(counts)) {
+                let of_day = of_files.entry(gap.hours[0].day).or_default();
+                of_day.retain(|segment| !gap.days.contains(segment));
+                of_day.extend(gap.hours);
             }
         }
         if self.found().is_waiting_in(SEGMENTS.name) && !self.found().is_stuck() {

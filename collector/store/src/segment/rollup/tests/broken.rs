@@ -55,6 +55,68 @@ fn damaged_file_of_rollups_is_named_and_made_again() {
     }
 }
 
+/// The measurements are kept no longer.
+fn without_measurements() -> (LossyBackend, Store) {
+    let (disk, store) = sealed_thrice();
+    let now = UnixMillis(next_day().0 + 32 * 86_400_000);
+    while store.retain(now).unwrap().is_some() {}
+    assert!(named(&store, Tier::Raw).is_empty() && !named(&store, Tier::Hour).is_empty());
+    (disk, store)
+}
+
+#[test]
+fn damaged_days_whose_measurements_are_gone_are_read_and_made_again_from_hours() {
+    for is_folded in [false, true] {
+        let (disk, store) = without_measurements();
+        let ranges = [Period::Hour, Period::Day].map(|period| RollupRange::of(period, EVER.0, EVER.1));
+        let before = ranges.clone().map(|range| rolled(&store, &range));
+        while is_folded && store.fold_rollups(next_day()).unwrap().is_some() {}
+        let mut names = named(&store, Tier::Day);
+        let others = names.split_off(1);
+        for names in [names, others] {
+            names.iter().for_each(|name| disk.flip_in_file(name, 5_000));
+            let what = format!("{names:?} are damaged");
+            let after = ranges.clone().map(|range| rolled(&store, &range));
+            assert!(after == before, "{what}");
+            assert_eq!(
+                (store.damage().unwrap().lost_sums, marked(&store)),
+                (0, 0),
+                "{what}"
+            );
+        }
+        while store.fold_rollups(next_day()).unwrap().is_some() {}
+        assert_eq!(named(&store, Tier::Day).len(), 4, "of two kinds and days");
+        drop(store);
+        let store = store_on(&disk.snapshot());
+        assert!(
+            ranges.clone().map(|range| rolled(&store, &range)) == before,
+            "made again"
+        );
+    }
+}
+
+#[test]
+fn damaged_hours_whose_measurements_are_gone_are_told_of_until_somebody_accepts_it() {
+    let (disk, store) = without_measurements();
+    let days = RollupRange::of(Period::Day, EVER.0, EVER.1);
+    let before = rolled(&store, &days);
+    disk.flip_in_file(&named(&store, Tier::Hour)[0], 5_000);
+    rolled(&store, &RollupRange::of(Period::Hour, EVER.0, EVER.1));
+    let damage = store.damage().unwrap();
+    assert_eq!((damage.lost_sums, damage.measurements), (1, 0), "{damage:?}");
+    assert_eq!(
+        store.fold_rollups(next_day()).unwrap().map(|_| ()),
+        Some(()),
+        "the others of that day"
+    );
+    assert!(rolled(&store, &days) == before, "days know it still");
+    store
+        .write(|transaction| store.accept_damage_in(transaction, None))
+        .unwrap();
+    store.damage_accepted();
+    assert_eq!(store.damage().unwrap().lost_sums, 0);
+}
+
 #[test]
 fn damaged_file_of_rollups_on_a_full_disk_is_passed_over_and_the_rest_is_served() {
     let (disk, store) = sealed_thrice();
