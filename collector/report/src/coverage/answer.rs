@@ -23,13 +23,13 @@ pub(super) fn answer(report: &CoverageReport) -> Vec<String> {
     if sentences.len() > 1 {
         return sentences;
     }
+    sentences.extend(notes::one_view(&report.notes));
     sentences.extend(shares(report, class));
     if let Some(counted) = &report.count {
         sentences.extend(counted.next.as_ref().map(|next| self::next(report, next)));
         sentences.extend(countries::unseen(&counted.unpredictable, of_what(report)));
     }
     sentences.extend(misplaced(report));
-    sentences.extend(notes::one_view(&report.notes));
     sentences.extend(backup(class));
     sentences.extend(
         report
