@@ -48,6 +48,8 @@ pub(crate) use self::holds::Segments;
 pub(crate) use self::marks::{Broken, mark_all, mark_broken};
 pub(crate) use self::opened::RowGroup;
 pub(crate) use self::rollup::Logged;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use self::rollup::added_up;
 pub use self::rollup::{Loss, Period, Rollup, RollupRange, Sums, Timing};
 pub(crate) use self::sealed::SealedLog;
 pub use self::sealer::Sealed;
