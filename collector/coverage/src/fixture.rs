@@ -102,6 +102,7 @@ pub fn daily(
                 day: Day(day),
                 rtt: samples(&shifted, 1),
                 ttfb: None,
+                throughput: Samples::default(),
             });
         }
     }

@@ -241,7 +241,13 @@ pub struct DayReading {
     pub rtt: Samples,
     /// Time to first byte, of one kind only: cached and uncached are never mixed.
     pub ttfb: Option<(TtfbKind, Samples)>,
+    /// How long [`THROUGHPUT_MEGABITS`] of an object took that the node held; lost are those of which only a part had come
+    /// when their time was over.
+    pub throughput: Samples,
 }
+
+/// What a throughput is measured over, in megabits: 8 MiB.
+pub const THROUGHPUT_MEGABITS: f64 = 67.108_864;
 
 /// Whether a time to first byte includes the node's own fetch of an object it did not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -276,6 +282,14 @@ impl Samples {
     pub fn merge(&mut self, other: &Self) {
         self.times.merge(&other.times);
         self.lost = self.lost.saturating_add(other.lost);
+    }
+
+    /// The time at or below which half of all runs are, in microseconds, where those that did not arrive took longer than
+    /// any that did; `None` if nothing was run, or if that half did not arrive.
+    pub(crate) fn median_of_all_us(&self) -> Option<f64> {
+        let arrived = self.times.count();
+        let q = 0.5 * arrived.saturating_add(self.lost) as f64 / arrived as f64;
+        (arrived > 0 && q <= 1.0).then(|| self.times.quantile_us(q))?
     }
 
     /// The share of runs that failed, 0…1; `None` if nothing was run.

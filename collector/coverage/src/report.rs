@@ -306,8 +306,23 @@ pub struct Figures {
     pub ttfb_p90_ms: Option<f64>,
     /// Times to first byte counted.
     pub ttfb_samples: Option<u64>,
-    /// Median throughput of large cached answers, in megabits a second; `None`: not measured.
+    /// Median throughput of large cached answers, in megabits a second; `None`: not measured, or more than half of them
+    /// did not come whole in their time.
     pub mbps: Option<f64>,
+    /// Answers that came whole.
+    pub mbps_samples: Option<u64>,
+    /// Answers of which only a part had come when their time was over: slower than the others.
+    pub mbps_lost: Option<u64>,
+}
+
+impl Figures {
+    /// Whether the throughput is at least `mbps`; `None`: not measured. Where most did not come whole in a minute, it is
+    /// not: that is 1.1 megabits a second.
+    fn sends_at(&self, mbps: f64) -> Option<bool> {
+        let is_slow = self.mbps_lost.is_some_and(|lost| lost > 0);
+        let whole = self.mbps.map(|measured| measured >= mbps);
+        whole.or_else(|| is_slow.then_some(false))
+    }
 }
 
 /// What one vantage saw.

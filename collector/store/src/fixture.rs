@@ -7,7 +7,7 @@ use isochrone_proto::measurement::Measurement;
 use isochrone_proto::plan::Plan;
 use isochrone_proto::units::UnixMillis;
 
-use crate::Stored;
+use crate::{Period, Rollup, Stored, segment};
 
 /// A batch of these rows as the log gives it back.
 #[must_use]
@@ -23,4 +23,10 @@ pub fn stored(plan: &Arc<Plan>, rows: &[Measurement]) -> Stored {
         batch,
         plan: Arc::clone(plan),
     }
+}
+
+/// What these rows add up to, as rollups give it.
+#[must_use]
+pub fn rolled(period: Period, plan: &Plan, rows: &[Measurement]) -> Vec<Rollup> {
+    segment::added_up(period, plan, rows)
 }

@@ -51,6 +51,8 @@ pub(crate) use self::folder::Folder;
 pub(crate) use self::holds::Segments;
 pub(crate) use self::marks::{Broken, are_lost, mark_all, mark_broken};
 pub(crate) use self::opened::RowGroup;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use self::rollup::added_up;
 pub(crate) use self::rollup::{Logged, Tally};
 pub use self::rollup::{Loss, Period, Rollup, RollupRange, Sums, Timing};
 pub(crate) use self::sealed::SealedLog;

@@ -40,6 +40,20 @@ impl EndpointOutcome {
     /// looks for the way's pace, and what the node has to fetch first comes as fast as its source.
     #[must_use]
     pub fn mbps(&self, check: Check) -> Option<f64> {
+        let (bytes, us) = self.whole_range(check)?;
+        Some(f64::from(bytes) * 8.0 / f64::from(us))
+    }
+
+    /// The same as the time in microseconds, from 1, that 8 MiB ([`THROUGHPUT_BYTES`]) took: some bytes more may have come.
+    #[must_use]
+    pub fn throughput_us(&self, check: Check) -> Option<u32> {
+        let (bytes, us) = self.whole_range(check)?;
+        let us = f64::from(us) * f64::from(THROUGHPUT_BYTES) / f64::from(bytes);
+        Some((us.round() as u32).max(1)) // not above what it was
+    }
+
+    /// Bytes, and the microseconds that they took.
+    fn whole_range(&self, check: Check) -> Option<(u32, u32)> {
         let EndpointResult::Ok {
             phases, body_bytes, ..
         } = &self.result
@@ -48,7 +62,7 @@ impl EndpointOutcome {
         };
         let is_whole = *body_bytes >= THROUGHPUT_BYTES && phases.transfer.get() > 0;
         let counts = check == Check::Throughput && self.cache == CacheState::Hit && is_whole;
-        counts.then(|| f64::from(*body_bytes) * 8.0 / f64::from(phases.transfer.get()))
+        counts.then_some((*body_bytes, phases.transfer.get()))
     }
 
     /// A run that ended before an address was dialled.
@@ -162,7 +176,10 @@ mod tests {
         let whole = run(CacheState::Hit, THROUGHPUT_BYTES, 3_355_443);
         let mbps = whole.mbps(Check::Throughput).expect("a whole range");
         assert!((mbps - 20.0).abs() < 1e-5, "{mbps}");
+        assert_eq!(whole.throughput_us(Check::Throughput), Some(3_355_443));
         assert_eq!(whole.mbps(Check::AssetGet), None);
+        let more = run(CacheState::Hit, 2 * THROUGHPUT_BYTES, 3_000_001);
+        assert_eq!(more.throughput_us(Check::Throughput), Some(1_500_001), "of 8 MiB");
         for none in [
             run(CacheState::Miss, THROUGHPUT_BYTES, 3_355_443),
             run(CacheState::Pending, THROUGHPUT_BYTES, 3_355_443),
@@ -172,6 +189,7 @@ mod tests {
             EndpointOutcome::undialled(EndpointResult::Unsent(SendFailure::Local)),
         ] {
             assert_eq!(none.mbps(Check::Throughput), None, "{none:?}");
+            assert_eq!(none.throughput_us(Check::Throughput), None, "{none:?}");
         }
     }
 }

@@ -153,6 +153,7 @@ fn observations() -> Result<Observations> {
                     day: Day(day),
                     rtt: Samples { times, lost: 1 },
                     ttfb: None,
+                    throughput: Samples::default(),
                 });
             }
         }

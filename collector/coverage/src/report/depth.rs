@@ -165,14 +165,74 @@ pub(super) fn targets(
         let ttfb_ms = vantage.figures.ttfb_p50_ms?;
         Some(ttfb_ms <= targets.ttfb_ms)
     };
-    let mbps = |vantage: &VantageReport| {
-        let mbps = vantage.figures.mbps?;
-        Some(mbps >= targets.mbps)
-    };
+    let mbps = |vantage: &VantageReport| vantage.figures.sends_at(targets.mbps);
     let one = |aim, target, share| TargetShare { aim, target, share };
     vec![
         one(Aim::Rtt, first.budget_ms, Some(*first)),
         one(Aim::Ttfb, targets.ttfb_ms, judged(&ttfb, targets.ttfb_ms)),
         one(Aim::Mbps, targets.mbps, judged(&mbps, targets.mbps)),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::fixture::{daily, node, report, samples, vantage};
+    use crate::observations::{Readings, Samples};
+    use crate::weights::Weights;
+
+    /// One node, and vantages that got its 8 MiB so, each on two days.
+    fn world(throughput: &[Samples]) -> crate::observations::Observations {
+        let names = ["Berlin, DE", "Paris, FR", "Madrid, ES"];
+        let vantages = names.map(|place| vantage(place, place)).to_vec();
+        let times = [(0, 0, &[9.0][..]), (1, 0, &[9.0]), (2, 0, &[9.0])];
+        let nodes = vec![node("oslo", "Oslo, NO")];
+        let mut world = daily(nodes, vantages, 2, &times, |_, _, _| 0.0);
+        if let Readings::Days(readings) = &mut world.readings {
+            for reading in readings {
+                reading.throughput = throughput[reading.vantage].clone();
+            }
+        }
+        world
+    }
+
+    #[test]
+    fn throughput_is_held_against_its_target_where_it_was_measured() {
+        let most_lost = samples(&[1_000.0], 2);
+        let fast = samples(&[3_000.0, 1_000.0, 3_400.0], 0);
+        let report = report(&world(&[fast, most_lost, Samples::default()]), Weights::sites());
+        let class = &report.classes[0];
+        let mut figures: Vec<_> = class.vantages.iter().collect();
+        figures.sort_by(|one, other| one.name.cmp(&other.name));
+        let told = |at: usize| {
+            let figures = figures[at].figures;
+            (figures.mbps, figures.mbps_samples, figures.mbps_lost)
+        };
+        let (mbps, samples, lost) = told(0);
+        assert!(
+            (mbps.unwrap() - 22.37).abs() < 0.15,
+            "67.1 megabits in 3 s: {mbps:?}"
+        );
+        assert_eq!((samples, lost), (Some(6), Some(0)));
+        assert_eq!(told(1), (None, None, None), "never asked");
+        assert_eq!(told(2), (None, Some(2), Some(4)), "its median did not come whole");
+        let share = class.depth.targets[2].share.unwrap();
+        let third = 1.0 / 3.0;
+        for (found, expected) in [
+            (share.within, third),
+            (share.beyond, third),
+            (share.unknown, third),
+        ] {
+            assert!((found - expected).abs() < 1e-9, "{share:?}");
+        }
+    }
+
+    #[test]
+    fn ranges_that_did_not_come_whole_are_the_slowest() {
+        let median = |ms: &[f64], lost| samples(ms, lost).median_of_all_us();
+        let near = |us: Option<f64>, ms: f64| us.is_some_and(|us| (us / 1e3 - ms).abs() < ms * 0.006);
+        assert!(near(median(&[1_000.0, 2_000.0, 5_000.0], 0), 2_000.0));
+        assert!(near(median(&[1_000.0, 2_000.0, 5_000.0], 2), 5_000.0));
+        assert_eq!(median(&[1_000.0, 2_000.0, 5_000.0], 4), None);
+        assert_eq!((median(&[], 3), median(&[], 0)), (None, None));
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Figures;
 use super::prepare::{Cell, DayCell, Prepared};
 use super::resample::DayDraws;
-use crate::observations::{Day, Samples, Statistic};
+use crate::observations::{Day, Samples, Statistic, THROUGHPUT_MEGABITS};
 
 /// The times of every (vantage, node) that may be used: a vantage's own node is left out.
 pub(super) struct Matrix {
@@ -116,11 +116,13 @@ impl Figures {
 }
 
 fn figures_of(days: &BTreeMap<Day, DayCell>) -> Figures {
-    let (mut rtt, mut ttfb) = (Samples::default(), Samples::default());
+    let (mut rtt, mut ttfb, mut throughput) = (Samples::default(), Samples::default(), Samples::default());
     for day in days.values() {
         rtt.merge(&day.rtt);
         ttfb.merge(&day.ttfb);
+        throughput.merge(&day.throughput);
     }
+    let is_timed = throughput.loss().is_some();
     let ms = |samples: &Samples, q: f64| samples.times.quantile_us(q).map(|us| us / 1e3);
     Figures {
         min_ms: rtt.times.min_us().map(|us| us / 1e3),
@@ -133,6 +135,10 @@ fn figures_of(days: &BTreeMap<Day, DayCell>) -> Figures {
         ttfb_p50_ms: ms(&ttfb, 0.5),
         ttfb_p90_ms: ms(&ttfb, 0.9),
         ttfb_samples: (!ttfb.times.is_empty()).then(|| ttfb.times.count()),
-        mbps: None,
+        mbps: throughput
+            .median_of_all_us()
+            .map(|us| THROUGHPUT_MEGABITS * 1e6 / us),
+        mbps_samples: is_timed.then(|| throughput.times.count()),
+        mbps_lost: is_timed.then_some(throughput.lost),
     }
 }

@@ -30,6 +30,7 @@ pub(super) enum Cell {
 pub(super) struct DayCell {
     pub(super) rtt: Samples,
     pub(super) ttfb: Samples,
+    pub(super) throughput: Samples,
 }
 
 impl<'a> Prepared<'a> {
@@ -159,6 +160,7 @@ impl<'a> Prepared<'a> {
         };
         let day = days.entry(reading.day).or_default();
         day.rtt.merge(&reading.rtt);
+        day.throughput.merge(&reading.throughput);
         if let Some((kind, samples)) = &reading.ttfb {
             if *self.ttfb.get_or_insert(*kind) != *kind {
                 return Err(ReportError::MixedTtfb);

@@ -267,6 +267,8 @@ impl Field<'_> {
             ttfb_p90_ms: average(|figures| figures.ttfb_p90_ms),
             ttfb_samples: total(|figures| figures.ttfb_samples),
             mbps: average(|figures| figures.mbps),
+            mbps_samples: total(|figures| figures.mbps_samples),
+            mbps_lost: total(|figures| figures.mbps_lost),
         }
     }
 }

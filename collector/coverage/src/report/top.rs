@@ -76,8 +76,8 @@ impl Meets {
         let Some(ttfb_ms) = figures.and_then(|figures| figures.ttfb_p50_ms) else {
             return Self::Unknown;
         };
-        let mbps = figures.and_then(|figures| figures.mbps);
-        match (ttfb_ms <= targets.ttfb_ms, mbps.map(|mbps| mbps >= targets.mbps)) {
+        let sends = figures.and_then(|figures| figures.sends_at(targets.mbps));
+        match (ttfb_ms <= targets.ttfb_ms, sends) {
             (false, _) | (_, Some(false)) => Self::No,
             (true, Some(true)) => Self::All,
             (true, None) => Self::AllMeasured,

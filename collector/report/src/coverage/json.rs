@@ -213,6 +213,8 @@ fn with_figures(mut row: Value, figures: Figures) -> Value {
         ("ttfb_p90_ms", json!(figures.ttfb_p90_ms)),
         ("ttfb_samples", json!(figures.ttfb_samples)),
         ("mbps", json!(figures.mbps)),
+        ("mbps_samples", json!(figures.mbps_samples)),
+        ("mbps_lost", json!(figures.mbps_lost)),
     ] {
         row[key] = figure;
     }

@@ -14,7 +14,8 @@ use isochrone_coverage::observations::{
     Window as Span,
 };
 use isochrone_proto::ids::{ProbeId, TargetId};
-use isochrone_proto::measurement::Phase;
+use isochrone_proto::kind::Check;
+use isochrone_proto::measurement::{EndpointResult, FailureCause, Outcome, Phase};
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::{Loss, Period, Rollup, Store, StoreError, Stored, Timing};
 use isochrone_watch::clocks::Clocks;
@@ -76,6 +77,7 @@ pub(super) struct ObservationsBuilder<'a> {
 struct Reading {
     connect: Samples,
     ttfb: Samples,
+    throughput: Samples,
 }
 
 impl Fill for ObservationsBuilder<'_> {
@@ -94,11 +96,15 @@ impl Fill for ObservationsBuilder<'_> {
             if !self.window.holds(slot) || self.roster.node(target.id).is_none() {
                 continue;
             }
+            let key = (stored.probe, target.id, slot.0 / DAY_MS);
+            if counts_for == CountsFor::Throughput {
+                self.days.entry(key).or_default().add_throughput(&row.outcome);
+                continue; // four times a day does not say who is there
+            }
             let fresh_ms = Cadence::of(check.schedule).apart_ms().max(HOUR_MS);
             let until = self.until.entry(target.id).or_default();
             *until = UnixMillis(slot.0 + fresh_ms).max(*until);
             self.witnesses.measured(stored.probe, slot);
-            let key = (stored.probe, target.id, slot.0 / DAY_MS);
             self.days.entry(key).or_default().add(counts_for, &run);
         }
     }
@@ -115,11 +121,15 @@ impl Fill for ObservationsBuilder<'_> {
         if counts_for == CountsFor::Nothing || sums.run == 0 || self.roster.node(*target).is_none() {
             return;
         }
+        let key = (*probe, *target, start.0 / DAY_MS);
+        if counts_for == CountsFor::Throughput {
+            self.days.entry(key).or_default().add_ranges(rollup);
+            return;
+        }
         // when the last one was is not known nearer; who was there at the window's end is read from measurements
         let until = self.until.entry(*target).or_default();
         *until = UnixMillis(start.0 + period.millis()).max(*until);
         self.witnesses.measured(*probe, *start);
-        let key = (*probe, *target, start.0 / DAY_MS);
         self.days.entry(key).or_default().add_sums(counts_for, rollup);
     }
 }
@@ -156,9 +166,31 @@ impl Reading {
         self.connect.lost += lost.map(|(_, count)| count).sum::<u64>();
     }
 
+    fn add_throughput(&mut self, outcome: &Outcome) {
+        let Outcome::Endpoint(outcome) = outcome else {
+            return;
+        };
+        if let Some(us) = outcome.throughput_us(Check::Throughput) {
+            let _is_a_time = self.throughput.times.record_us(f64::from(us));
+        }
+        if let EndpointResult::Failed { phase, cause, .. } = outcome.result
+            && is_cut_short(Loss::Failed(phase, cause))
+        {
+            self.throughput.lost += 1;
+        }
+    }
+
+    fn add_ranges(&mut self, rollup: &Rollup) {
+        self.throughput.times.merge(rollup.sums.times(Timing::Range));
+        let losses = rollup.sums.losses.iter();
+        let lost = losses.filter(|(loss, _)| is_cut_short(**loss));
+        self.throughput.lost += lost.map(|(_, count)| count).sum::<u64>();
+    }
+
     fn merge(&mut self, other: &Self) {
         self.connect.merge(&other.connect);
         self.ttfb.merge(&other.ttfb);
+        self.throughput.merge(&other.throughput);
     }
 }
 
@@ -254,6 +286,7 @@ impl<'a> ObservationsBuilder<'a> {
                     day: Day(i32::try_from(day).unwrap_or(i32::MAX)),
                     rtt: reading.connect,
                     ttfb: ttfb.then_some((TtfbKind::Cached, reading.ttfb)),
+                    throughput: reading.throughput,
                 });
             }
         }
@@ -271,6 +304,11 @@ impl<'a> ObservationsBuilder<'a> {
             notes,
         }
     }
+}
+
+/// Whether an object was on its way, and too slowly: any other failure says nothing of the pace.
+fn is_cut_short(loss: Loss) -> bool {
+    matches!(loss, Loss::Failed(Phase::Transfer, FailureCause::Timeout))
 }
 
 fn vantage(probe: &ProbeEntry) -> Option<Vantage> {

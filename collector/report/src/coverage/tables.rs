@@ -1,6 +1,8 @@
 //! The report's tables.
 
-use isochrone_coverage::report::{ClassReport, CoverageReport, NodeTime, Region, VantageReport, Witnesses};
+use isochrone_coverage::report::{
+    ClassReport, CoverageReport, Figures, NodeTime, Region, VantageReport, Witnesses,
+};
 use maud::html;
 use serde_json::Value;
 
@@ -49,7 +51,10 @@ pub(super) fn shares(report: &CoverageReport, class: &ClassReport) -> Table {
 
 /// Regions in which something was measured; the budget at `at` is shown as a bar on a page.
 pub(super) fn regions(report: &CoverageReport, title: &str, regions: &[&Region], at: usize) -> Table {
-    let rows = regions.iter().map(|region| region_row(report, region, at));
+    let timed = regions.iter().any(|region| is_timed(&figures_of(region)));
+    let rows = regions
+        .iter()
+        .map(|region| region_row(report, region, (at, timed)));
     Table::new(title, region_columns(report, regions, at))
         .rows(rows)
         .at_most(ROWS, "region")
@@ -84,13 +89,22 @@ fn region_columns(report: &CoverageReport, regions: &[&Region], at: usize) -> Ve
     if report.ttfb.is_some() {
         columns.push(Column::figures("TTFB p50 / p90").page_only());
     }
+    if regions.iter().any(|region| is_timed(&figures_of(region))) {
+        columns.push(Column::figures(MBPS).page_only());
+    }
     columns.push(Column::names(format!("Next node, {time}")).page_only());
     columns
 }
 
-fn region_row(report: &CoverageReport, region: &Region, at: usize) -> Vec<Cell> {
+fn figures_of(region: &Region) -> Figures {
     let measured = region.measured.as_ref();
-    let figures = measured.map(|measured| measured.figures).unwrap_or_default();
+    measured.map(|measured| measured.figures).unwrap_or_default()
+}
+
+/// `timed`: somewhere it was measured how fast the nodes send.
+fn region_row(report: &CoverageReport, region: &Region, (at, timed): (usize, bool)) -> Vec<Cell> {
+    let measured = region.measured.as_ref();
+    let figures = figures_of(region);
     let by_days = report.days.is_some();
     let known = region.known_share();
     let share = region.shares.get(at);
@@ -127,6 +141,9 @@ fn region_row(report: &CoverageReport, region: &Region, at: usize) -> Vec<Cell> 
     }
     if report.ttfb.is_some() {
         row.push(times(&[figures.ttfb_p50_ms, figures.ttfb_p90_ms]));
+    }
+    if timed {
+        row.push(throughput(&figures).into());
     }
     row.push(Cell::page_only(html! {
         @if let Some((node, time)) = next { (node) " " span.soft { (ms(time)) } } @else { (NONE) }
@@ -188,7 +205,8 @@ fn times(times: &[Option<f64>]) -> Cell {
 /// Vantages, the one that speaks for most first.
 pub(super) fn vantages(report: &CoverageReport, class: &ClassReport) -> Table {
     let time = words::column(report.statistic);
-    let columns = [
+    let timed = class.vantages.iter().any(|vantage| is_timed(&vantage.figures));
+    let mut columns = vec![
         Column::names("vantage"),
         Column::names("Place").page_only(),
         Column::figures("speaks for"),
@@ -198,12 +216,13 @@ pub(super) fn vantages(report: &CoverageReport, class: &ClassReport) -> Table {
         Column::names("next").on_page("Next node"),
         Column::figures(time),
     ];
+    columns.extend(timed.then(|| Column::figures(MBPS)));
     let mut listed: Vec<&VantageReport> = class.vantages.iter().collect();
     listed.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.name.cmp(&b.name)));
     let rows = listed.into_iter().map(|vantage| {
         let (best, second) = (vantage.best.as_ref(), vantage.second.as_ref());
         let own = if vantage.own_node { " *" } else { "" };
-        vec![
+        let mut row = vec![
             format!("{}{own}", vantage.name).into(),
             Cell::page_only(html! { (place(vantage)) }),
             weight(vantage.weight).into(),
@@ -212,7 +231,11 @@ pub(super) fn vantages(report: &CoverageReport, class: &ClassReport) -> Table {
             ms_interval(best.and_then(|time| time.interval)).into(),
             node(second).into(),
             ms(second.map(|time| time.ms)).into(),
-        ]
+        ];
+        if timed {
+            row.push(throughput(&vantage.figures).into());
+        }
+        row
     });
     Table::new(
         "Backup distances: the nearest node of each vantage, and the next",
@@ -220,6 +243,28 @@ pub(super) fn vantages(report: &CoverageReport, class: &ClassReport) -> Table {
     )
     .rows(rows)
     .at_most(ROWS, "vantage")
+}
+
+/// Heads the column of how fast the nearest node sends, with the count of ranges.
+const MBPS: &str = "Mbps (runs)";
+
+fn is_timed(figures: &Figures) -> bool {
+    figures.mbps_samples.is_some()
+}
+
+/// `55.3 (12)`; where some ranges were cut short, `2.1 (3 of 4)`, and `too slow (1 of 4)` where most were.
+fn throughput(figures: &Figures) -> String {
+    let whole = figures.mbps_samples.unwrap_or_default();
+    let all = whole + figures.mbps_lost.unwrap_or_default();
+    let runs = match all == whole {
+        true => whole.to_string(),
+        false => format!("{whole} of {all}"),
+    };
+    match figures.mbps {
+        Some(mbps) => format!("{mbps:.1} ({runs})"),
+        None if all > 0 => format!("too slow ({runs})"),
+        None => NONE.to_owned(),
+    }
 }
 
 /// The place's name, or the country's where the vantage is called by its place.

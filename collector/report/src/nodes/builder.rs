@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use isochrone_base::kinds::EndpointRun;
+use isochrone_base::kinds::{EndpointRun, counts_for};
 use isochrone_base::roster::{NodeEntry, Roster};
 use isochrone_proto::ids::{ProbeId, TargetId};
-use isochrone_proto::kind::Kind;
+use isochrone_proto::kind::{Check, Kind};
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::{Period, Rollup, Stored, Tier};
 use isochrone_watch::clocks::Clocks;
@@ -38,6 +38,11 @@ pub(super) struct NodesBuilder<'a> {
 }
 
 impl Fill for NodesBuilder<'_> {
+    /// As of runs: those that are judged.
+    fn wants(check: Check) -> bool {
+        check.is_endpoint() && counts_for(check).is_judged()
+    }
+
     fn add(&mut self, stored: &Stored, slots: Window) {
         if self.roster.probe(stored.probe).is_none() {
             return;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use isochrone_base::kinds::{Ended, EndpointRun, Finding, address_of, is_own_rule};
+use isochrone_base::kinds::{Ended, EndpointRun, Finding, address_of, counts_for, is_own_rule};
 use isochrone_base::roster::{NodeEntry, ProbeEntry, Roster};
 use isochrone_base::words;
 use isochrone_proto::ids::ProbeId;
@@ -324,7 +324,7 @@ impl Run {
             address: address_of(&last.outcome)
                 .map(|address| address.to_string())
                 .unwrap_or_default(),
-            down: last.seen == Finding::Bad,
+            down: last.seen == Finding::Bad && counts_for(kind.check).is_judged(),
             summed: false,
             slots: Slots {
                 first: self.first,

@@ -1,6 +1,6 @@
 //! Failures of an hour or a day, as they add up: of weeks, no single run is read.
 
-use isochrone_base::kinds::Finding;
+use isochrone_base::kinds::{Finding, counts_for};
 use isochrone_base::roster::ProbeEntry;
 use isochrone_base::words;
 use isochrone_proto::kind::Kind;
@@ -34,7 +34,7 @@ impl Summed {
             Loss::Failed(phase, cause) => (Some(phase.word()), cause.to_string()),
             Loss::Unsent(cause) => (None, format!("unsent: {cause}")),
         };
-        let down = finding(self.loss) == Finding::Bad;
+        let down = finding(self.loss) == Finding::Bad && counts_for(kind.check).is_judged();
         let most = if down { self.count } else { 0 };
         let mut taken = 0;
         counted.retain(|slot| {

@@ -98,7 +98,7 @@ pub struct FailureRun {
     pub http_status: Option<u16>,
     /// The address that was dialled; empty if none was.
     pub address: String,
-    /// It speaks against the node (404, 421 and checks that never left the probe do not).
+    /// It speaks against the node (404, 421 and checks that never left the probe do not, nor how fast it sends).
     pub down: bool,
     /// They are of the sums of an hour or a day: between `first` and `last`, and not in a row.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

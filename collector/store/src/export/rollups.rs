@@ -45,7 +45,8 @@ pub fn rollups(
 /// Its names and their meaning.
 const SCHEMA: &str = "isochrone.rollups/1";
 
-/// The columns of a rollup: the keys of its line of JSON. What was not measured is empty.
+/// The columns of a rollup: the keys of its line of JSON, but for a throughput's `range`, which lines and Parquet alone
+/// have. What was not measured is empty.
 const COLUMNS: [&str; 51] = [
     "source",
     "tier",
@@ -163,6 +164,7 @@ const fn name_of(timing: Timing) -> &'static str {
         Timing::Connect => "connect",
         Timing::Tls => "tls",
         Timing::FirstByte => "first_byte",
+        Timing::Range => "range",
     }
 }
 

@@ -18,6 +18,8 @@ use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::Kind;
 use isochrone_proto::measurement::CacheState;
 use isochrone_proto::units::UnixMillis;
+#[cfg(any(test, feature = "testing"))]
+use isochrone_proto::{measurement::Measurement, plan::Plan};
 
 pub(super) use self::file::write;
 pub(crate) use self::logged::Logged;
@@ -27,6 +29,14 @@ pub use self::sums::{Loss, Sums, Timing};
 pub(crate) use self::tally::Tally;
 use super::day::{DAY_MS, Day};
 use crate::tier::Tier;
+
+/// What runs under a plan add up to.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) fn added_up(period: Period, plan: &Plan, runs: &[Measurement]) -> Vec<Rollup> {
+    let mut fold = fold::Fold::new(period);
+    runs.iter().for_each(|run| fold.add(plan, run, &|_| true));
+    fold.into_rollups().collect()
+}
 
 /// How long a time is added up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

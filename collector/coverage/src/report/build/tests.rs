@@ -468,6 +468,7 @@ fn vantage_that_reached_nothing_speaks_for_no_one() {
         day: Day(1),
         rtt: samples(&[], 50),
         ttfb: None,
+        throughput: samples(&[], 0),
     });
     let report = report(&world, Weights::people());
     let silent = &report.classes[0].vantages[0];

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use isochrone_coverage::histogram::LogHistogram;
 use isochrone_proto::ids::{ProbeId, TargetId};
-use isochrone_proto::kind::{Kind, Layout};
+use isochrone_proto::kind::{Check, Kind};
 use isochrone_proto::measurement::CacheState;
 use isochrone_proto::units::UnixMillis;
 use parquet::data_type::ByteArray;
@@ -32,17 +32,17 @@ pub(in crate::segment) fn write(
     period: Period,
     rollups: &[Rollup],
 ) -> Result<Vec<u8>, FileError> {
-    let layout = facts.kind.check.layout();
-    let words = facts.words(schema::name(period, layout));
-    let properties = properties_of(schema::columns(layout))?.set_key_value_metadata(Some(words));
-    let of_rows = of_columns("rollup", schema::columns(layout))?;
+    let check = facts.kind.check;
+    let words = facts.words(schema::name(period, check));
+    let properties = properties_of(schema::columns(check))?.set_key_value_metadata(Some(words));
+    let of_rows = of_columns("rollup", schema::columns(check))?;
     let mut writer = SerializedFileWriter::new(Vec::new(), of_rows, Arc::new(properties.build()))?;
     for rows in rollups.chunks(GROUP_ROWS) {
         let mut columns = common_cells(rows);
-        for timing in schema::timings(layout) {
+        for timing in schema::timings(check) {
             columns.extend(time_cells(rows, |rollup| rollup.sums.times(*timing)));
         }
-        write_columns(&mut writer, &columns, schema::columns(layout))?;
+        write_columns(&mut writer, &columns, schema::columns(check))?;
     }
     Ok(writer.into_inner()?)
 }
@@ -103,9 +103,9 @@ pub(in crate::segment) fn read(
     wants: &dyn Fn(&Key) -> bool,
     each: &mut dyn FnMut(Rollup),
 ) -> Result<(), FileError> {
-    let layout = kind.check.layout();
+    let check = kind.check;
     let reader = SerializedFileReader::new(bytes)?;
-    let expected = of_columns("rollup", schema::columns(layout))?;
+    let expected = of_columns("rollup", schema::columns(check))?;
     if *reader.metadata().file_metadata().schema() != *expected {
         return Err(FileError::Meaning { column: "(schema)" });
     }
@@ -113,10 +113,10 @@ pub(in crate::segment) fn read(
         let group = reader.get_row_group(group)?;
         let rows = usize::try_from(group.metadata().num_rows());
         let rows = rows.map_err(|_| FileError::Meaning { column: "(rows)" })?;
-        let cells = Group::read(&*group, layout, rows)?;
+        let cells = Group::read(&*group, check, rows)?;
         let mut cursors = Cursors::of(&cells);
         for _ in 0..rows {
-            if let Some(rollup) = cursors.next(kind, layout, wants)? {
+            if let Some(rollup) = cursors.next(kind, wants)? {
                 each(rollup);
             }
         }
@@ -128,8 +128,8 @@ pub(in crate::segment) fn read(
 struct Group(Vec<Cells>);
 
 impl Group {
-    fn read(group: &dyn RowGroupReader, layout: Layout, rows: usize) -> Result<Self, FileError> {
-        let cells = schema::columns(layout).enumerate().map(|(place, column)| {
+    fn read(group: &dyn RowGroupReader, check: Check, rows: usize) -> Result<Self, FileError> {
+        let cells = schema::columns(check).enumerate().map(|(place, column)| {
             let reader = group.get_column_reader(place)?;
             Ok(Cells::read(
                 reader,
@@ -170,12 +170,7 @@ impl<'c> Cursors<'c> {
     }
 
     /// The next rollup, if it is wanted.
-    fn next(
-        &mut self,
-        kind: Kind,
-        layout: Layout,
-        wants: &dyn Fn(&Key) -> bool,
-    ) -> Result<Option<Rollup>, FileError> {
+    fn next(&mut self, kind: Kind, wants: &dyn Fn(&Key) -> bool) -> Result<Option<Rollup>, FileError> {
         let (probe_name, target_name) = (self.columns[PROBE].text(), self.columns[TARGET].text());
         let key = self.key(kind)?;
         let [run, skipped, ok] = [self.number(RUN)?, self.number(SKIPPED)?, self.number(OK)?];
@@ -194,7 +189,7 @@ impl<'c> Cursors<'c> {
             ..Sums::default()
         };
         let of_timings = self.columns[schema::COMMON.len()..].chunks_mut(4);
-        for (timing, columns) in schema::timings(layout).iter().zip(of_timings) {
+        for (timing, columns) in schema::timings(kind.check).iter().zip(of_timings) {
             if let Some(bytes) = columns[3].bytes() {
                 let times = LogHistogram::from_bytes(bytes);
                 sums.times[*timing as usize] =

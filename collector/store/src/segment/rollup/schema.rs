@@ -15,7 +15,8 @@
 //! | `losses` | the other measurements by what became of them, as JSON: `{"connect/refused":2,"timed-out":1}`; null: none |
 //!
 //! Then of each time that a kind has (echo: `rtt`; endpoints: `resolve`, `connect`, `tls`; requests also `first_byte`,
-//! which counts from the beginning of the run), where any was measured:
+//! which counts from the beginning of the run; throughput also `range`: how long 8 MiB took that the node had in its
+//! cache, from the first byte to the last), where any was measured:
 //!
 //! | column | |
 //! |---|---|
@@ -26,7 +27,7 @@
 //! Several rows may be of the same probe, kind, target, start, cache and suspect, in one file or in several: they are
 //! added up (late measurements make more of them).
 
-use isochrone_proto::kind::Layout;
+use isochrone_proto::kind::{Check, Layout};
 
 use super::{Period, Timing};
 use crate::segment::schema::{Column, Form, always, maybe};
@@ -78,30 +79,46 @@ const FIRST_BYTE: [Column; 4] = timed(
     "first_byte_histogram",
 );
 
-/// The times that runs of a layout have.
-pub(super) const fn timings(layout: Layout) -> &'static [Timing] {
-    match layout {
+const RANGE: [Column; 4] = timed("range_count", "range_min_us", "range_max_us", "range_histogram");
+
+/// The times that runs of a check have.
+pub(super) const fn timings(check: Check) -> &'static [Timing] {
+    if matches!(check, Check::Throughput) {
+        return &[
+            Timing::Resolve,
+            Timing::Connect,
+            Timing::Tls,
+            Timing::FirstByte,
+            Timing::Range,
+        ];
+    }
+    match check.layout() {
         Layout::Echo => &[Timing::Rtt],
         Layout::Connect => &[Timing::Resolve, Timing::Connect, Timing::Tls],
         Layout::Endpoint => &[Timing::Resolve, Timing::Connect, Timing::Tls, Timing::FirstByte],
     }
 }
 
-/// Every column of a layout, in the file's order.
-pub(super) fn columns(layout: Layout) -> impl Iterator<Item = &'static Column> {
-    let of_timings = timings(layout).iter().flat_map(|timing| match timing {
+/// Every column of a check, in the file's order.
+pub(super) fn columns(check: Check) -> impl Iterator<Item = &'static Column> {
+    let of_timings = timings(check).iter().flat_map(|timing| match timing {
         Timing::Rtt => &RTT,
         Timing::Resolve => &RESOLVE,
         Timing::Connect => &CONNECT,
         Timing::Tls => &TLS,
         Timing::FirstByte => &FIRST_BYTE,
+        Timing::Range => &RANGE,
     });
     COMMON.iter().chain(of_timings)
 }
 
 /// The name of a schema, with the version of its form.
-pub(super) const fn name(period: Period, layout: Layout) -> &'static str {
-    match (period, layout) {
+pub(super) const fn name(period: Period, check: Check) -> &'static str {
+    match (period, check.layout()) {
+        (Period::Hour, Layout::Endpoint) if matches!(check, Check::Throughput) => {
+            "isochrone.hour.throughput/1"
+        }
+        (Period::Day, Layout::Endpoint) if matches!(check, Check::Throughput) => "isochrone.day.throughput/1",
         (Period::Hour, Layout::Echo) => "isochrone.hour.echo/1",
         (Period::Hour, Layout::Connect) => "isochrone.hour.connect/1",
         (Period::Hour, Layout::Endpoint) => "isochrone.hour.http/1",

@@ -66,16 +66,19 @@ pub enum Timing {
     Tls,
     /// From the beginning to the first byte of the answer to a request.
     FirstByte,
+    /// How long 8 MiB of an object took that the node had in its cache, of throughput checks.
+    Range,
 }
 
 impl Timing {
     /// Every one.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Rtt,
         Self::Resolve,
         Self::Connect,
         Self::Tls,
         Self::FirstByte,
+        Self::Range,
     ];
 }
 
@@ -131,27 +134,29 @@ impl Added {
     /// As reports judge it: a success that no Argus node gives is none.
     pub(super) fn of(check: Check, outcome: &Outcome) -> Self {
         match outcome {
-            Outcome::Echo(EchoOutcome::Replied { rtt, .. }) => Self::Ok([rtt.get().max(1), 0, 0, 0, 0]),
+            Outcome::Echo(EchoOutcome::Replied { rtt, .. }) => Self::Ok([rtt.get().max(1), 0, 0, 0, 0, 0]),
             Outcome::Echo(EchoOutcome::TimedOut) => Self::Lost(Loss::TimedOut),
             Outcome::Echo(EchoOutcome::Unsent(cause)) => Self::Lost(Loss::Unsent(*cause)),
             Outcome::Connect(of) => match (ended(check, outcome), &of.result) {
                 (Some(Ended::Ok { .. }) | None, ConnectResult::Connected(phases)) => {
-                    Self::ok([phases.resolve, phases.connect, phases.tls], 0)
+                    Self::ok([phases.resolve, phases.connect, phases.tls], 0, 0)
                 }
                 (ended, _) => Self::Lost(loss(ended)),
             },
             Outcome::Endpoint(of) => match (ended(check, outcome), &of.result) {
                 (Some(Ended::Ok { .. }) | None, EndpointResult::Ok { phases, .. }) => {
                     let first_byte = u32::try_from(phases.ttfb_us()).unwrap_or(u32::MAX);
-                    Self::ok([phases.resolve, phases.connect, phases.tls], first_byte)
+                    let range = of.throughput_us(check).unwrap_or_default();
+                    Self::ok([phases.resolve, phases.connect, phases.tls], first_byte, range)
                 }
                 (ended, _) => Self::Lost(loss(ended)),
             },
         }
     }
 
-    fn ok([resolve, connect, tls]: [Micros; 3], first_byte: u32) -> Self {
-        Self::Ok([0, resolve.get(), connect.get().max(1), tls.get(), first_byte])
+    fn ok([resolve, connect, tls]: [Micros; 3], first_byte: u32, range: u32) -> Self {
+        let connect = connect.get().max(1);
+        Self::Ok([0, resolve.get(), connect, tls.get(), first_byte, range])
     }
 }
 

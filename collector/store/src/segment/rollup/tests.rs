@@ -14,9 +14,10 @@ use isochrone_proto::units::UnixMillis;
 use proptest::prelude::*;
 
 use self::world::*;
-use super::{Loss, Period, Rollup, RollupRange, Timing};
+use super::{Day, Loss, Period, Rollup, RollupRange, Timing, added_up};
 use crate::ingest::fixture::*;
 use crate::lossy::LossyBackend;
+use crate::segment::file::Facts;
 use crate::segment::marks;
 use crate::{Store, Tier};
 
@@ -96,6 +97,63 @@ fn sealed_spans_leave_pieces_that_become_one_file_of_a_kind_and_day() {
             .iter()
             .all(|name| name.starts_with("echo4") || name.starts_with("status4"))
     );
+}
+
+/// Files of earlier releases hold none of these, so that their columns need no other version.
+#[test]
+fn range_of_a_throughput_is_added_up_and_read_back_from_its_file() {
+    use isochrone_proto::measurement::{
+        CacheState, EndpointOutcome, EndpointResult, Measurement, Outcome, Phases,
+    };
+    use isochrone_proto::units::Micros;
+
+    let kind: Kind = "throughput4".parse().unwrap();
+    let mut plan = plan(1);
+    plan.checks[2].kind = kind;
+    let run = |place: u64, cache, body_bytes, transfer_us| Measurement {
+        slot: UnixMillis(START.0 + place * 6 * 3_600_000),
+        outcome: Outcome::Endpoint(Box::new(EndpointOutcome {
+            address: None,
+            http_status: Some(206),
+            cache,
+            certificate_expires: None,
+            result: EndpointResult::Ok {
+                phases: Phases {
+                    transfer: Micros::new(transfer_us).unwrap(),
+                    ..Phases::default()
+                },
+                body_bytes,
+                node_uptime_s: None,
+                node_version: String::new(),
+            },
+        })),
+        ..status(START.0, false)
+    };
+    let rows = [
+        run(0, CacheState::Hit, 8 << 20, 3_000_000),
+        run(1, CacheState::Hit, 16 << 20, 2_000_000),
+        run(2, CacheState::Miss, 0, 5),
+    ];
+    let rollups = added_up(Period::Day, &plan, &rows);
+    let ranges: Vec<_> = rollups
+        .iter()
+        .map(|rollup| {
+            let ranges = rollup.sums.times(Timing::Range);
+            (rollup.cache, ranges.count(), ranges.min_us(), ranges.max_us())
+        })
+        .collect();
+    let hit = (CacheState::Hit, 2, Some(1_000_000.0), Some(3_000_000.0));
+    assert_eq!(ranges, [hit, (CacheState::Miss, 0, None, None)]);
+    let facts = Facts {
+        kind,
+        day: Day::of(START),
+        commits: (1, 1),
+        generation: 1,
+    };
+    let file = super::write(&facts, Period::Day, &rollups).unwrap();
+    let mut read = Vec::new();
+    super::file::read(file.into(), kind, &|_| true, &mut |rollup| read.push(rollup)).unwrap();
+    assert_eq!(read, rollups);
 }
 
 #[test]
