@@ -3,8 +3,10 @@
 //! `cargo run --release -p isochrone-tests --bin evaluate -- where --data FOLDER`, any folder of `sites.csv` and
 //! `rtt.csv`. Splits are seeded. Nothing is tuned on what is judged, and judged sites are never in the prior.
 
+pub mod anycast;
 pub mod locate;
 pub mod predict;
+pub mod shares;
 pub mod splits;
 mod synthetic;
 pub mod world;
@@ -44,7 +46,9 @@ impl Figure {
 /// The data cannot be predicted from at all.
 pub fn whereabouts(world: &World, prior: Option<&Prior>, seed: u64) -> anyhow::Result<Vec<Figure>> {
     let mut figures = predict::figures(world, prior, seed)?;
+    figures.extend(shares::figures(world, prior, seed)?);
     figures.extend(locate::figures(world, seed));
+    figures.extend(anycast::figures(world, seed));
     figures.retain(|figure| figure.value.is_finite());
     Ok(figures)
 }

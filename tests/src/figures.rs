@@ -19,6 +19,7 @@ pub mod query;
 pub mod report;
 mod state;
 pub mod store;
+pub mod whereabouts;
 pub mod wire;
 mod workspace;
 
@@ -38,6 +39,7 @@ pub const ALL: &[&[Figure]] = &[
     planner::FIGURES,
     health::FIGURES,
     coverage::FIGURES,
+    whereabouts::FIGURES,
     build::FIGURES,
     lines::FIGURES,
 ];

@@ -4,7 +4,7 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 
-use isochrone_coverage::locate::{Bestline, Disc, Verdict, anycast, estimate, locate};
+use isochrone_coverage::locate::{Bestline, Disc, Location, Verdict, anycast, estimate, locate};
 use isochrone_coverage::predict::{Measured, Place};
 
 use super::predict::median;
@@ -12,7 +12,7 @@ use super::{Figure, World};
 
 /// A lie is so far from the truth, at least, in kilometres.
 const LIE_KM: f64 = 3000.0;
-const LIES: usize = 400;
+const LIES: usize = 2000;
 /// Witnesses of a lie.
 const WITNESSES: [(usize, &str); 3] = [
     (30, "locate.lies_found"),
@@ -31,33 +31,12 @@ const ESTIMATES: [(usize, &str); 3] = [
 pub fn figures(world: &World, seed: u64) -> Vec<Figure> {
     let mut random = StdRng::seed_from_u64(seed);
     let all: Vec<usize> = (0..world.len()).collect();
-    let pairs = world.among(&all);
-    let location = locate(&world.places, &pairs, &[]);
-    let accused = location
-        .sites
-        .iter()
-        .filter(|site| site.verdict == Verdict::Impossible)
-        .count();
-    let how = format!("of {} sites as the folder has them", world.len());
-    let honest: Vec<usize> = all
-        .iter()
-        .copied()
-        .filter(|&site| location.sites[site].violations == 0)
-        .collect();
-    let several = anycast(&world.places, &pairs, &location).len();
-    let mut figures = vec![
-        Figure::new("locate.false_accusations", accused as f64, "", how.clone()),
-        Figure::new("locate.anycast_suspected", several as f64, "", how),
-    ];
+    let mut figures = as_it_is(world, &all);
     for (witnesses, name) in WITNESSES {
-        let found = lies_found(world, &honest, witnesses, &mut random);
-        let how = format!(
-            "share of {LIES} planted lies over {LIE_KM} km, one at a time, {witnesses} witnesses, cause named"
-        );
-        figures.push(Figure::new(name, found, "", how));
+        figures.extend(lies(world, &all, (witnesses, name), &mut random));
     }
     for (witnesses, name) in ESTIMATES {
-        let errors = estimates(world, &honest, witnesses, &mut random);
+        let errors = estimates(world, &all, witnesses, &mut random);
         let how = format!(
             "median distance of the estimate from the truth, n = {}",
             errors.len()
@@ -67,20 +46,87 @@ pub fn figures(world: &World, seed: u64) -> Vec<Figure> {
     figures
 }
 
-/// The share of lies for which the liar, and nobody else, is suspected. NaN without enough sites.
-fn lies_found(world: &World, honest: &[usize], witnesses: usize, random: &mut StdRng) -> f64 {
-    let (mut found, mut told) = (0, 0);
+/// Whom the folder's own places and times accuse.
+fn as_it_is(world: &World, all: &[usize]) -> Vec<Figure> {
+    let pairs = world.among(all);
+    let location = locate(&world.places, &pairs, &[]);
+    let several = anycast(&world.places, &pairs, &location).len();
+    let how = format!("of {} sites as the folder has them", world.len());
+    let figure = |name: &str, value: usize| Figure::new(name, value as f64, "", how.clone());
+    vec![
+        figure("locate.false_accusations", accused(&location).len()),
+        figure("locate.suspects", location.suspects.len()),
+        figure("locate.anycast_suspected", several),
+    ]
+}
+
+/// The sites that are called impossible.
+fn accused(location: &Location) -> Vec<usize> {
+    let sites = location.sites.iter().enumerate();
+    let accused = sites.filter(|(_, site)| site.verdict == Verdict::Impossible);
+    accused.map(|(site, _)| site).collect()
+}
+
+/// What becomes of planted lies, and of the honest beside them.
+#[derive(Default)]
+struct Tally {
+    told: usize,
+    /// Lies for which the liar is called impossible, and nobody else is suspected.
+    found: usize,
+    /// Runs in which somebody honest is called impossible.
+    wronged: usize,
+}
+
+/// Figures of so many lies, each told alone to so many witnesses. None without enough sites.
+fn lies(
+    world: &World,
+    honest: &[usize],
+    (witnesses, name): (usize, &str),
+    random: &mut StdRng,
+) -> Vec<Figure> {
+    let mut tally = Tally::default();
     for _ in 0..LIES * 10 {
-        if told == LIES {
+        if tally.told == LIES {
             break;
         }
-        let Some(lie) = Lie::tell(world, honest, witnesses, random) else {
-            continue;
-        };
-        told += 1;
-        found += usize::from(lie.is_found(world));
+        if let Some(lie) = Lie::tell(world, honest, witnesses, random) {
+            tally.add(&lie, world);
+        }
     }
-    found as f64 / told as f64
+    if tally.told == 0 {
+        return Vec::new();
+    }
+    let suffix = name.trim_start_matches("locate.lies_found");
+    let share = |name: String, count: usize, what: &str| {
+        let how = format!(
+            "{what}, of {} lies over {LIE_KM} km, one at a time, {witnesses} witnesses",
+            tally.told
+        );
+        Figure::new(name, count as f64 / tally.told as f64, "", how)
+    };
+    vec![
+        share(
+            name.to_owned(),
+            tally.found,
+            "called impossible, and nobody else suspected",
+        ),
+        share(
+            format!("locate.honest_accused{suffix}"),
+            tally.wronged,
+            "an honest site is called impossible beside the lie",
+        ),
+    ]
+}
+
+impl Tally {
+    fn add(&mut self, lie: &Lie, world: &World) {
+        self.told += 1;
+        let liar = lie.witnesses.len();
+        let location = lie.judged(world);
+        let accused = accused(&location);
+        self.found += usize::from(accused == [liar] && location.suspects == [liar]);
+        self.wronged += usize::from(accused.iter().any(|site| *site != liar));
+    }
 }
 
 /// A site that claims another's place, and those who measured it.
@@ -113,7 +159,8 @@ impl Lie {
         })
     }
 
-    fn is_found(&self, world: &World) -> bool {
+    /// What is said of the witnesses, and of the liar after them.
+    fn judged(&self, world: &World) -> Location {
         let sites: Vec<usize> = self.witnesses.iter().copied().chain([self.liar]).collect();
         let mut places: Vec<Place> = sites.iter().map(|&site| world.places[site]).collect();
         let last = sites.len() - 1;
@@ -128,8 +175,7 @@ impl Lie {
                 ..pair
             })
             .collect();
-        let location = locate(&places, &pairs, &[]);
-        location.suspects == [last]
+        locate(&places, &pairs, &[])
     }
 }
 
@@ -177,8 +223,21 @@ mod tests {
         let figures = figures(&detours(60, 3), 1);
         let value = |name: &str| figures.iter().find(|figure| figure.name == name).unwrap().value;
         assert_eq!(value("locate.false_accusations"), 0.0);
+        assert_eq!(value("locate.suspects"), 0.0);
         assert_eq!(value("locate.anycast_suspected"), 0.0);
         assert!(value("locate.lies_found") > value("locate.lies_found_9"));
         assert!(value("locate.lies_found") > 0.7);
+        for suffix in ["", "_10", "_9"] {
+            assert_eq!(value(&format!("locate.honest_accused{suffix}")), 0.0);
+        }
+    }
+
+    #[test]
+    fn liar_who_is_only_suspected_does_not_count_as_found() {
+        // one witness at most contradicts the claim
+        let (world, mut random) = (detours(8, 3), StdRng::seed_from_u64(1));
+        let all: Vec<usize> = (0..world.len()).collect();
+        let found = lies(&world, &all, (1, "locate.lies_found_1"), &mut random);
+        assert_eq!(found[0].value, 0.0);
     }
 }
