@@ -75,8 +75,9 @@ fn predicted() -> Result<Vec<Measured>> {
         value: median(&times),
         unit: "ms",
         how: format!(
-            "wall time of a whole report, too many or too few included, the first round of the process ({first_ms:.0} ms) apart: {} vantages, {NODES} nodes, {DAYS} days, {cities} cities in {cells} cells that no \
-             vantage speaks for, {} resamples and joint draws on two threads; median of {ROUNDS}",
+            "wall time of a whole report, too many or too few included: {} vantages, {NODES} nodes, {DAYS} days, {cities} \
+             cities in {cells} cells that no vantage speaks for, {} resamples and joint draws on two threads; median of \
+             {ROUNDS}; the first round of the process took {first_ms:.0} ms",
             PLACES.len(),
             options.replicates
         ),

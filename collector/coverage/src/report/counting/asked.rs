@@ -59,9 +59,9 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// The weight that is nearest to a node, and the places whose measurement would decide about it: the heaviest that are
-    /// only predicted, with the widest intervals; then those that might be nearest to it as well; if there are none,
-    /// those it is least behind in.
+    /// The weight that is nearest to a node, and the places whose measurement would decide about it: the heaviest that
+    /// are only predicted, with the widest intervals; then those that might be nearest to it as well; if there are
+    /// none, those it is least behind in.
     pub(super) fn around(&self, node: usize) -> (f64, Vec<String>) {
         let (mut weight, mut own, mut near, mut all) = (0.0, Vec::new(), Vec::new(), Vec::new());
         for (cell, &width) in self.widths.iter().enumerate() {

@@ -153,8 +153,8 @@ impl Stage {
         cell.speaker.is_some_and(times)
     }
 
-    /// A row with what was measured put in, and what is not known as far as the farthest that is. So are nodes that cannot
-    /// be priced: they are nearest to nobody.
+    /// A row with what was measured put in, and what is not known as far as the farthest that is. So are nodes that
+    /// cannot be priced: they are nearest to nobody.
     fn complete(&self, cell: usize, row: &mut [f64], draw: Option<usize>) {
         if let Some(speaker) = self.cells[cell].speaker {
             let vantage = self.members[speaker];
