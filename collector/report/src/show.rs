@@ -3,6 +3,7 @@
 
 mod builder;
 mod groups;
+mod hours;
 mod sums;
 mod text;
 mod values;
@@ -13,6 +14,7 @@ use isochrone_watch::facts::Facts;
 use isochrone_watch::{monitor, past};
 
 use self::builder::ShowBuilder;
+pub use self::hours::HourLine;
 pub use self::values::{FailureRun, IncidentLine, SeenBy, ShowReport};
 use crate::kept::Within;
 use crate::tiers::{self, Held, Needs};
@@ -45,6 +47,7 @@ pub fn from_store(
         source: store.source(),
         tiers,
         before_kept: before,
+        hours: hours::read(store, (roster, node), window, held.rows_from())?,
         ..builder.finish(&replayed, &kept)
     }))
 }

@@ -287,6 +287,7 @@ impl<'a> ShowBuilder<'a> {
             incidents: about.into_iter().map(incident_line).collect(),
             failures,
             seen,
+            hours: Vec::new(),
             tiers: Vec::new(),
             before_kept: None,
         }

@@ -534,3 +534,38 @@ fn text_says_what_it_was_read_from_and_since_when_anything_is_kept() {
     );
     assert!(!plain.text(100).contains("Read from"));
 }
+
+#[test]
+fn hours_hold_every_vantage_but_the_nodes_own() {
+    use isochrone_store::ingest::fixture::{ADA, EPOCH, START, inline, store_honest, store_with_plan};
+    let (_disk, store) = store_with_plan();
+    store_honest(&inline(&store), EPOCH, 3);
+    let window = Window {
+        from: START,
+        until: UnixMillis(START.0 + 600_000),
+    };
+    let shown = |worker: &str| {
+        let probe = isochrone_base::roster::ProbeEntry {
+            id: ADA,
+            ..fixture::probe("oslo", worker, Some(1))
+        };
+        let roster = Roster::new([probe], [fixture::node("berlin", "ken")]);
+        let report = from_store(&store, &roster, "berlin", window, &mut |_| ());
+        report.unwrap().unwrap()
+    };
+    let (other, own) = (shown("ada"), shown("ken"));
+    assert_eq!(other.hours.len(), 1, "{:?}", other.hours);
+    assert_eq!(
+        (other.hours[0].checks, other.hours[0].kind.to_string()),
+        (3, "status4".to_owned())
+    );
+    assert_eq!(other.seen[0].ok, other.hours[0].answered);
+    assert!(
+        other
+            .text(100)
+            .contains("Hour by hour, status4, all vantages but its own")
+    );
+    assert!(own.seen[0].ok > 0 && own.hours.is_empty(), "{own:?}");
+    let json = serde_json::to_value(&other).unwrap();
+    assert_eq!(json["hours"][0]["hour"], "2026-11-22T10:00:00Z", "{json}");
+}

@@ -6,6 +6,7 @@ use isochrone_base::words::{count, network, network_in_column};
 use isochrone_watch::incident::IncidentCheck;
 
 use super::groups::Group;
+use super::hours;
 use super::values::{FailureRun, IncidentLine, SeenBy, ShowReport};
 use crate::frame::DEMO;
 use crate::lines::Lines;
@@ -43,6 +44,7 @@ impl ShowReport {
         self.incidents_text(&mut lines);
         self.failures_text(&mut lines, width);
         self.seen_text(&mut lines);
+        hours::write(&self.hours, &mut lines);
         if !self.tiers.is_empty() {
             lines.blank();
             lines.wrapped(&tiers::sentence_of(&self.tiers));

@@ -3,6 +3,7 @@
 use isochrone_proto::units::UnixMillis;
 use serde::Serialize;
 
+use super::hours::HourLine;
 use crate::kept::BeforeKept;
 use crate::tiers::TierSpan;
 
@@ -33,6 +34,8 @@ pub struct ShowReport {
     pub failures: Vec<FailureRun>,
     /// What each vantage saw altogether.
     pub seen: Vec<SeenBy>,
+    /// How long it took hour by hour, as far back as single measurements are kept.
+    pub hours: Vec<HourLine>,
     /// What each stretch of the window was read from.
     pub tiers: Vec<TierSpan>,
     /// The window that was asked for begins before anything that is kept; `null`: it does not.

@@ -3,6 +3,7 @@
 mod broken;
 mod crashes;
 mod full;
+mod periodic;
 mod verified;
 mod world;
 
