@@ -108,9 +108,15 @@ struct Rows<'a> {
     own: usize,
     /// How long pairs take.
     paces: Paces,
-    /// Pairs that stand twice with different times, as written, with both lines.
-    twice: Vec<((usize, usize), String, (u64, u64))>,
+    twice: Vec<Twice>,
     unknown: Unknown,
+}
+
+/// A pair that stands twice with different times.
+struct Twice {
+    pair: (usize, usize),
+    written: String,
+    lines: (u64, u64),
 }
 
 /// Rows that name a site which the file of sites does not hold.
@@ -145,8 +151,11 @@ impl Rows<'_> {
         };
         if let Some(&(line, before_ms)) = self.lines.get(&(from, to)) {
             if before_ms != rtt_ms {
-                let pair = format!("{} to {}", row.text(self.source), row.text(self.destination));
-                self.twice.push(((from, to), pair, (line, row.line())));
+                self.twice.push(Twice {
+                    pair: (from, to),
+                    written: format!("{} to {}", row.text(self.source), row.text(self.destination)),
+                    lines: (line, row.line()),
+                });
             }
             return Ok(());
         }
@@ -172,7 +181,7 @@ impl Rows<'_> {
 impl Rows<'_> {
     /// Leaves out pairs that stand twice with different times, and tells of all that was left out.
     fn contradictions(&mut self) -> Vec<Note> {
-        for &((from, to), ..) in &self.twice {
+        for &Twice { pair: (from, to), .. } in &self.twice {
             if let Some(&node) = self.node_at.get(&to) {
                 self.pairs.entry((from, node)).or_default().forth = None;
             }
@@ -181,13 +190,17 @@ impl Rows<'_> {
             }
         }
         let file = self.file.to_owned();
-        let pairs: BTreeSet<(usize, usize)> = self.twice.iter().map(|(pair, ..)| *pair).collect();
-        let twice = self.twice.first().map(|(_, pair, lines)| Note::GivenTwice {
-            file: file.clone(),
-            pair: pair.clone(),
-            lines: *lines,
-            more: pairs.len() - 1,
-        });
+        let pairs: BTreeSet<(usize, usize)> = self.twice.iter().map(|twice| twice.pair).collect();
+        let twice = self.twice.first().map(
+            |Twice {
+                 written: pair, lines, ..
+             }| Note::GivenTwice {
+                file: file.clone(),
+                pair: pair.clone(),
+                lines: *lines,
+                more: pairs.len() - 1,
+            },
+        );
         let unknown = (self.unknown.rows > 0).then(|| Note::UnknownSites {
             file,
             line: self.unknown.line,

@@ -1,5 +1,7 @@
 //! What is done every minute reads as much after ten times the history.
 
+use std::time::Duration;
+
 use super::*;
 use crate::ledger::Sums;
 
@@ -18,13 +20,13 @@ fn history(days: u64) -> (LossyBackend, Store, UnixMillis) {
     }
     let now = UnixMillis(START.0 + (days + 3) * 86_400_000 + 12 * 3_600_000); // no day ends soon
     while tend(&store, now) {}
-    store.remove_replaced(after_a_while(now)).unwrap(); // these wait for ten minutes, however long the history is
+    ten_minutes_pass(&store).unwrap(); // these wait for ten minutes, however long the history is
     (disk, store, now)
 }
 
 /// All that the sealer looks for in a minute; whether there was anything.
 fn tend(store: &Store, now: UnixMillis) -> bool {
-    store.remove_replaced(now).unwrap();
+    store.remove_replaced(Duration::from_millis(now.0)).unwrap();
     store.retain(now).unwrap().is_some()
         || store.seal(now).unwrap().is_some()
         || store.compact(now).unwrap().is_some()
