@@ -190,29 +190,31 @@ impl Row<'_> {
 
     /// A time in milliseconds, at most [`LONGEST_MS`].
     pub(crate) fn milliseconds(&self, column: usize, called: &'static str) -> Result<f64, FileError> {
-        let ms = self.amount(column, called)?;
-        match ms <= LONGEST_MS {
-            true => Ok(ms),
-            false => Err(self.bad_number(
-                column,
-                called,
-                "milliseconds are needed here, an hour of them at most",
-            )),
-        }
+        let expected = "milliseconds are needed here, an hour of them at most";
+        self.up_to(LONGEST_MS, (column, called), expected)
     }
 
     /// A number that is not negative, and not so large that sums of such numbers lose the others.
     pub(crate) fn amount(&self, column: usize, called: &'static str) -> Result<f64, FileError> {
-        // Adding nothing turns −0 into 0.
-        let amount = self
-            .number(column)
-            .filter(|value| *value >= 0.0)
-            .map(|value| value + 0.0);
-        let amount = amount
-            .ok_or_else(|| self.bad_number(column, called, "a number that is 0 or more is needed here"))?;
-        match amount <= LARGEST {
-            true => Ok(amount),
-            false => Err(self.bad_number(column, called, "a number of at most 1e15 is needed here")),
+        self.up_to(
+            LARGEST,
+            (column, called),
+            "a number of at most 1e15 is needed here",
+        )
+    }
+
+    /// A number that is not negative; `expected` tells of one that is larger than `most`.
+    fn up_to(
+        &self,
+        most: f64,
+        (column, called): (usize, &'static str),
+        expected: &'static str,
+    ) -> Result<f64, FileError> {
+        match self.number(column) {
+            // Adding nothing turns −0 into 0.
+            Some(value) if (0.0..=most).contains(&value) => Ok(value + 0.0),
+            Some(value) if value > most => Err(self.bad_number(column, called, expected)),
+            _ => Err(self.bad_number(column, called, "a number that is 0 or more is needed here")),
         }
     }
 

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Anycast, Bestline, Disc, Estimate, Located, Location, Verdict, anycast, estimate, locate};
+use super::{
+    Anycast, Bestline, Disc, Estimate, Located, Location, Verdict, anycast, estimate, locate, violates,
+};
 use crate::files::Mesh;
 use crate::light::least_ms;
 use crate::note::Note;
@@ -299,7 +301,16 @@ impl Numbered {
                 .filter(|(_, site)| site.is_some_and(holds));
             holding.map(|(at, _)| at).collect()
         };
-        let is_open = |site: usize| sites[site].verdict == Verdict::Unknown && sites[site].violations > 0;
+        let contradicts = |pair: &&Measured| {
+            let is_explained = is_impossible(pair.a) || is_impossible(pair.b);
+            !is_explained && violates(places[pair.a].position, places[pair.b].position, pair.rtt_ms)
+        };
+        let open: BTreeSet<usize> = pairs
+            .iter()
+            .filter(contradicts)
+            .flat_map(|pair| [pair.a, pair.b])
+            .collect();
+        let is_open = |site: usize| open.contains(&site);
         let nodes = of(&self.nodes, &is_open).into_iter();
         let vantages = of(&self.vantages, &is_open).into_iter();
         let undecided: BTreeSet<String> = nodes
