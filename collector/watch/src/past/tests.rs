@@ -318,3 +318,22 @@ fn node_that_was_added_later_was_measured_by_nobody_before() {
     let unknown = &replayed.unknown[&TargetId::of_node("n4")];
     assert_eq!(unknown.unmeasured, [(at(0), at(120))]);
 }
+
+#[test]
+fn ten_times_the_history_is_no_more_to_read_for_the_keeper() {
+    let [few, many] = [3, 30].map(|hours| {
+        let (roster, log, kept) = (roster(), MadeLog::default(), kept());
+        let minutes = hours * 60;
+        let all = batches(&roster, minutes + 10, &[]);
+        let (before, newest): (Vec<_>, Vec<_>) = all.into_iter().partition(|(came, _)| *came < minutes);
+        let take = |of: Vec<(u64, Stored)>| log.take(&of.into_iter().map(|(_, of)| of).collect::<Vec<_>>());
+        take(before);
+        keep_all(&log, &kept, &roster, at(minutes + 2));
+        take(newest);
+        let (batches, rows) = (log.read.get(), kept.store.rows_read());
+        keep_all(&log, &kept, &roster, at(minutes + 12));
+        (log.read.get() - batches, kept.store.rows_read() - rows)
+    });
+    assert!(few.0 > 0 && few.1 > 0, "{few:?}");
+    assert!(many.0 <= few.0 + 4 && many.1 <= few.1 + 8, "{few:?} {many:?}");
+}
