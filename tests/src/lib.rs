@@ -5,4 +5,5 @@ pub mod evaluate;
 pub mod figures;
 pub mod nginx;
 pub mod programs;
+pub mod statistics;
 pub mod world;

@@ -13,7 +13,6 @@ use crate::tables::{
     META_NAMES, META_ORDINAL, META_PLAN, META_PROMOTION, META_QUARANTINED, META_RAW_FROM, META_SEGMENT,
     NUMBERS, PLANS, QUARANTINE, REPLACED, SEALED, SEGMENTS,
 };
-use crate::whole::found_again;
 use crate::{EpochRow, StoreError};
 
 /// The numbers, open to a writer.
@@ -45,11 +44,13 @@ impl<'t> Numbers<'t> {
         Ok(())
     }
 
-    /// Writes again what one copy lost, and finds again what both did. Damaged rows are noted.
+    /// Writes again what one copy lost, and finds again what both did; `whole_from` finds from when on a tier is whole. Damaged
+    /// rows are noted.
     pub(crate) fn heal(
         &mut self,
         transaction: &'t WriteTransaction,
         found: &'t Found,
+        whole_from: impl Fn(&str) -> Result<u64, StoreError>,
     ) -> Result<(), StoreError> {
         for copy in &self.0 {
             for row in copy.iter()? {
@@ -65,9 +66,7 @@ impl<'t> Numbers<'t> {
                     META_PROMOTION => highest_plan(transaction, found)?.0,
                     META_PLAN => highest_plan(transaction, found)?.1,
                     META_FORMAT => FORMAT, // every row says its form by itself
-                    META_RAW_FROM | META_HOURS_FROM | META_DAYS_FROM => {
-                        found_again(transaction, found, name)?
-                    }
+                    META_RAW_FROM | META_HOURS_FROM | META_DAYS_FROM => whole_from(name)?,
                     _ => counted,
                 },
             };

@@ -14,6 +14,7 @@ mod error;
 mod file;
 mod files;
 mod folder;
+mod gaps;
 mod gather;
 mod holds;
 mod in_vain;

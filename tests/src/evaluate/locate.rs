@@ -7,8 +7,8 @@ use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use isochrone_coverage::locate::{Bestline, Disc, Location, Verdict, anycast, estimate, locate};
 use isochrone_coverage::predict::{Measured, Place};
 
-use super::predict::median;
 use super::{Figure, World};
+use crate::statistics::median;
 
 /// A lie is so far from the truth, at least, in kilometres.
 const LIE_KM: f64 = 3000.0;

@@ -9,6 +9,7 @@ use isochrone_coverage::predict::{Measured, Point, PredictError, Predicted, Pred
 
 use super::splits::{CUTS, Trial, areas, tenths, trials, whole};
 use super::{Figure, World};
+use crate::statistics::median;
 
 /// How many measurements a new node gets.
 const SIXTEEN: usize = 16;
@@ -331,11 +332,6 @@ fn unknown_share(predictor: &Predictor, points: &[Point], vantages: usize) -> f6
         !within && !beyond
     });
     unknown.count() as f64 / others.len() as f64
-}
-
-/// The middle of values; NaN of none.
-pub(super) fn median(values: &[f64]) -> f64 {
-    crate::figures::median(values)
 }
 
 fn quantile(values: &[f64], share: f64) -> f64 {

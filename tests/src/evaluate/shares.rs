@@ -18,6 +18,7 @@ use isochrone_coverage::weights::Weights;
 
 use super::splits::{CUTS, Trial, trials};
 use super::{Figure, World};
+use crate::statistics::median;
 
 const VANTAGES: usize = 10;
 const NODES: usize = 5;
@@ -106,7 +107,7 @@ impl Judged {
             ),
             Figure::new(
                 format!("interval.{name}_halfwidth_at_10{suffix}"),
-                super::predict::median(&self.widths) / 2.0,
+                median(&self.widths) / 2.0,
                 unit,
                 format!("median of half the interval's width, {how}"),
             ),

@@ -8,7 +8,8 @@ use isochrone_base::clock::Clock;
 
 use super::process::{BOTH, cargo, children_processor_seconds, folder};
 use super::workspace::{Member, members};
-use super::{Figure, Measured, median};
+use super::{Figure, Measured};
+use crate::statistics::median;
 
 /// This module's figures.
 pub const FIGURES: &[Figure] = &[

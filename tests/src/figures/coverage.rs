@@ -13,7 +13,8 @@ use isochrone_coverage::weights::Weights;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
-use super::{Bound, Figure, Measured, median};
+use super::{Bound, Figure, Measured};
+use crate::statistics::median;
 
 /// This module's figures.
 pub(super) const FIGURES: &[Figure] = &[Figure::quick(

@@ -20,7 +20,8 @@ use self::echoes::{ECHOES, Stream};
 use self::session::Session;
 use super::process::{Process, binary};
 use super::state::State;
-use super::{Bound, Figure, Measured, median};
+use super::{Bound, Figure, Measured};
+use crate::statistics::median;
 
 /// This module's figures.
 pub const FIGURES: &[Figure] = &[

@@ -17,7 +17,8 @@ use isochrone_watch::live::Live;
 use isochrone_watch::monitor::{Monitor, MonitorParts};
 
 use self::duckdb::{Answer, DuckDb};
-use super::{Bound, Figure, Measured, median};
+use super::{Bound, Figure, Measured};
+use crate::statistics::median;
 
 /// This module's figures.
 pub const FIGURES: &[Figure] = &[

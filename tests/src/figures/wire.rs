@@ -17,7 +17,8 @@ use rand::{Rng as _, SeedableRng as _};
 use serde::{Deserialize, Serialize};
 
 use super::process::thread_ns;
-use super::{Bound, Figure, Measured, median};
+use super::{Bound, Figure, Measured};
+use crate::statistics::median;
 
 /// This module's figures.
 pub const FIGURES: &[Figure] = &[

@@ -233,7 +233,7 @@ fn types_are_the_listed_ones() {
             let is_so = match word.split([',', ' ']).next().expect("a first word") {
                 "list" => value.is_array(),
                 "whole" => value.is_integer(),
-                "number" => value.is_float(),
+                "number" => value.is_float() || value.is_integer(),
                 "true" => value.is_bool(),
                 _ => value.is_str(),
             };

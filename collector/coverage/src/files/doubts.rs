@@ -1,6 +1,5 @@
 //! What is wrong with files as a whole: columns that look swapped, times in another unit.
 
-use super::sites::Site;
 use crate::cities;
 use crate::country::Country;
 use crate::geo::Position;
@@ -18,9 +17,18 @@ const FAR_KM: f64 = 500.0;
 /// Times are usually so many times what light in fibre needs over the great circle.
 const USUAL: std::ops::RangeInclusive<f64> = 1.0..=20.0;
 
+/// A site's place, as it is given.
+pub(super) struct Given {
+    /// `None`: it gives no coordinates, or only the other way round.
+    pub(super) position: Option<Position>,
+    pub(super) is_other_way_round: bool,
+    /// The country it names.
+    pub(super) country: Option<Country>,
+}
+
 /// Whether latitude and longitude look swapped: as they are given most sites lie far from every city, or in another
 /// country than they say; the other way round nearly all fit.
-pub(super) fn swapped(file: &str, sites: &[Site]) -> Option<Note> {
+pub(super) fn swapped(file: &str, sites: &[Given]) -> Option<Note> {
     let (mut fit, mut fit_swapped, mut of) = (0, 0, 0);
     for site in sites.iter().step_by(sites.len().div_ceil(MOST).max(1)) {
         let Some(position) = site.position else {
@@ -30,9 +38,9 @@ pub(super) fn swapped(file: &str, sites: &[Site]) -> Option<Note> {
             continue;
         };
         of += 1;
-        fit += usize::from(fits(position, site.given));
+        fit += usize::from(fits(position, site.country));
         let swapped = Position::new(position.longitude(), position.latitude());
-        fit_swapped += usize::from(swapped.is_some_and(|swapped| fits(swapped, site.given)));
+        fit_swapped += usize::from(swapped.is_some_and(|swapped| fits(swapped, site.country)));
     }
     let is_swapped = of >= LEAST && 2 * fit <= of && 5 * fit_swapped >= 4 * of && fit_swapped > fit;
     is_swapped.then(|| Note::LooksSwapped {

@@ -24,9 +24,6 @@ pub(super) struct Site {
     pub(super) name: String,
     /// Where it lies; `None`: it gives no coordinates, or only the other way round.
     pub(super) position: Option<Position>,
-    pub(super) is_other_way_round: bool,
-    /// The country it names.
-    pub(super) given: Option<Country>,
     /// That one, or the nearest city's.
     pub(super) country: Option<Country>,
     /// The AS it sits in, from the optional column `network`; what is no number is none.
@@ -75,7 +72,8 @@ pub(super) fn read(file: &FileText) -> Result<(Sites, Vec<Note>), FileError> {
     table.only_once("country")?;
     let network = table.find("network");
     table.only_once("network")?;
-    let (mut all, mut lines, mut notes) = (Vec::new(), HashMap::new(), Notes::default());
+    let (mut all, mut written) = (Vec::new(), Vec::new());
+    let (mut lines, mut notes) = (HashMap::new(), Notes::default());
     while let Some(row) = table.next_row()? {
         let name = row.name(site, "site")?.to_owned();
         row.once(&mut lines, name.clone(), "site", &name)?;
@@ -94,11 +92,14 @@ pub(super) fn read(file: &FileText) -> Result<(Sites, Vec<Note>), FileError> {
             }
             None => Country::find(given),
         };
+        written.push(doubts::Given {
+            position,
+            is_other_way_round: coordinates == Coordinates::OtherWayRound,
+            country: Country::find(given),
+        });
         all.push(Site {
             name,
             position,
-            is_other_way_round: coordinates == Coordinates::OtherWayRound,
-            given: Country::find(given),
             country,
             network: network.and_then(|column| network_of(row.text(column))),
         });
@@ -115,7 +116,7 @@ pub(super) fn read(file: &FileText) -> Result<(Sites, Vec<Note>), FileError> {
         .map(|(index, site)| (site.name.clone(), index))
         .collect();
     let mut notes = notes.finish();
-    notes.extend(doubts::swapped(file.name(), &all));
+    notes.extend(doubts::swapped(file.name(), &written));
     Ok((Sites { all, by_name }, notes))
 }
 

@@ -24,7 +24,7 @@ use crate::tables::{
 };
 use crate::tier::Tier;
 use crate::twice::RECORDS;
-use crate::{Store, StoreError, StoredBlob};
+use crate::{Store, StoreError, StoredBlob, whole};
 
 /// Bytes kept of all rows that were set aside; further ones are named, and counted, without theirs.
 const BYTES_MAX: u64 = 64 << 20;
@@ -161,7 +161,8 @@ fn set_aside(
         .iter()
         .zip(damaged)
         .any(|((row, _), damaged)| is_lost(row) && !matches!(damaged.what, Fault::File { .. }));
-    Numbers::open(transaction, found)?.heal(transaction, found)?;
+    let whole_from = |name: &str| whole::found_again(transaction, found, name);
+    Numbers::open(transaction, found)?.heal(transaction, found, whole_from)?;
     if suspects.accounts {
         let lost = recount(transaction, (found, segments), &suspects)?;
         broken.commits = lost.iter().filter_map(|lost| lost.commit).collect();

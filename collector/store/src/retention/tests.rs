@@ -14,7 +14,7 @@ use crate::limits::{Retention, Shortfall};
 use crate::lossy::LossyBackend;
 use crate::numbers::Numbers;
 use crate::tables::{META_FORMAT, META_RAW_FROM, NUMBERS};
-use crate::{ScanRange, StoreOptions, Tier};
+use crate::{ScanRange, StoreOptions, Tier, whole};
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -482,7 +482,8 @@ fn store_that_does_not_say_from_when_a_tier_is_whole_finds_it() {
             copy.open(transaction, store.found())?
                 .remove(META_RAW_FROM.as_bytes())?;
         }
-        Numbers::open(transaction, store.found())?.heal(transaction, store.found())
+        let whole_from = |name: &str| whole::found_again(transaction, store.found(), name);
+        Numbers::open(transaction, store.found())?.heal(transaction, store.found(), whole_from)
     });
     healed.unwrap();
     assert!(is_found(&store), "both copies were lost");

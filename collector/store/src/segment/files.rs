@@ -12,13 +12,15 @@ use serde::Serialize;
 
 use super::catalogue::Segment;
 use super::marks;
-use super::strays::DAMAGED;
 use crate::found::Found;
 use crate::numbers::Numbers;
 use crate::row::{Malformed, RowReader, RowWriter};
 use crate::tables::{META_REPLACED, REPLACED, SEGMENTS};
 use crate::tier::Tier;
 use crate::{Store, StoreError};
+
+/// How those of files end that were set aside as damaged.
+pub(super) const DAMAGED: &str = ".damaged";
 
 /// What was compacted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
