@@ -96,7 +96,10 @@ impl Store {
         let segments = &self.0.segments;
         let _alone = segments.sealing.lock().unwrap_or_else(PoisonError::into_inner);
         if segments.lacks_files.load(Ordering::Relaxed) {
-            return Ok(0); // what replaced them may be what is not there
+            self.look_for_files()?;
+            if segments.lacks_files.load(Ordering::Relaxed) {
+                return Ok(0); // what replaced them may be what is not there
+            }
         }
         let replaced = self.read(|transaction| {
             let table = REPLACED.read(transaction, self.found())?;
