@@ -12,12 +12,14 @@ use serde::Serialize;
 
 use super::catalogue::{Segment, segments};
 use super::marks;
-use super::strays::DAMAGED;
 use crate::found::Found;
 use crate::row::{Malformed, RowReader, RowWriter};
 use crate::tables::{REPLACED, SEGMENTS};
 use crate::tier::Tier;
 use crate::{Store, StoreError};
+
+/// How the names of files end that were set aside as damaged.
+pub(super) const DAMAGED: &str = ".damaged";
 
 /// What was compacted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 
 use super::catalogue::{EXTENSION, Segment, segments};
-use super::files::Replaced;
+use super::files::{DAMAGED, Replaced};
 use super::holds::Segments;
 use super::writer::UNFINISHED;
 use crate::numbers::{Numbers, read_number};
@@ -18,8 +18,6 @@ use crate::{Store, StoreError};
 
 /// How the names of files end that no catalogue named.
 const STRAY: &str = ".stray";
-/// How those of files end that were set aside as damaged.
-pub(super) const DAMAGED: &str = ".damaged";
 
 impl Segments {
     /// Says no where a store is to be made in `file` beside segments of another.
