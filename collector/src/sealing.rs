@@ -105,8 +105,8 @@ impl Work {
             Self::RemoveReplaced => store.remove_replaced(at.since_boot).map(|_| false),
             Self::Retain => retain(store, at),
             Self::Seal => seal(store, at.wall),
-            Self::Compact => Ok(is_done("compacted", store.compact(at.wall)?)),
-            Self::Fold => Ok(is_done("rollups put together", store.fold_rollups(at.wall)?)),
+            Self::Compact => Ok(is_done("measurements", store.compact(at.wall)?)),
+            Self::Fold => Ok(is_done("rollups", store.fold_rollups(at.wall)?)),
             Self::RollUpAgain => Ok(is_done("rollups made again", store.roll_up_again(at.wall)?)),
             Self::Check => check(store, at).map(|()| false),
         }
@@ -182,7 +182,8 @@ fn is_done(what: &'static str, compacted: Option<Compacted>) -> bool {
             measurements = compacted.measurements,
             replaced = compacted.replaced,
             files = compacted.files,
-            "{what}"
+            what,
+            "files put together"
         );
     }
     compacted.is_some()

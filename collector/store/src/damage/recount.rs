@@ -6,6 +6,7 @@
 //! longer holds.
 
 mod batches;
+mod files;
 mod hours;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -15,13 +16,14 @@ use isochrone_proto::ledger::{DropCause, Event};
 use redb::{Table, WriteTransaction};
 
 use self::batches::whole_batch;
+pub(super) use self::files::recount_files;
 use super::order::is_hidden;
 use crate::aside;
 use crate::found::Found;
 use crate::ingest::{SeenAgain, refused_of};
 use crate::numbers::Numbers;
 use crate::rows::{WriteRows, guarded};
-use crate::segment::{SealedLog, Segments, Span};
+use crate::segment::{SealedLog, Segment, Segments, Span};
 use crate::tables::{
     ASIDE, EPOCHS, FORKS, HOURS, LOG, META_COMMIT, META_ORDINAL, META_REMOVED, STREAM, TOMBSTONES, epoch_key,
     fork_key, parse_epoch_key, stream_key,
@@ -49,8 +51,10 @@ pub(super) struct Suspects {
     pub(super) accounts: bool,
     /// Hours of epochs under keys like these are gone: of each the first 24 bytes.
     pub(super) hours: Vec<Vec<u8>>,
-    /// Segments of these spans are gone; `None`: of any.
-    pub(super) segments: Vec<Option<Span>>,
+    /// Segments are gone of which nobody knows what they held.
+    pub(super) any_segment: bool,
+    /// Segments whose files are gone.
+    pub(super) files: Vec<Segment>,
     /// Heads of batches are gone, of one copy at least.
     pub(super) heads: bool,
     /// What was seen of epochs under keys like these is gone.
@@ -74,7 +78,13 @@ pub(super) fn recount(
     tables.adopt_orphans()?;
     let shapes = tables.shapes()?;
     let mut touched: BTreeSet<EpochKey> = lost.iter().map(|lost| (lost.probe, lost.epoch)).collect();
-    touched.extend(tables.epochs_in(&suspects.segments)?);
+    let all = Span {
+        first: 0,
+        last: u64::MAX,
+    };
+    let of_files = suspects.files.iter().map(|segment| segment.span);
+    let spans = of_files.chain(suspects.any_segment.then_some(all));
+    touched.extend(tables.epochs_in(spans)?);
     let mut unseen = BTreeSet::new();
     for (&key, shape) in &shapes {
         tables.fill_gaps(key, shape, &mut lost)?;

@@ -9,7 +9,7 @@ use super::copies::heal_copies;
 use super::key::words_of;
 use super::meaning::{BATCH, ROLLUP, consequence};
 use super::order::{Taken, take};
-use super::recount::{Lost, Suspects, recount};
+use super::recount::{Lost, Suspects, recount, recount_files};
 use crate::aside::{SUMS_LOST, SetAside, WRITTEN_ANEW, encode, unhex};
 use crate::found::{Damaged, Fault, Found};
 use crate::heads::{self, Head};
@@ -167,6 +167,8 @@ fn set_aside(
         let lost = recount(transaction, (found, segments), &suspects)?;
         broken.commits = lost.iter().filter_map(|lost| lost.commit).collect();
         name_lost(&mut rows, lost);
+    } else {
+        recount_files(transaction, (found, segments), &suspects.files)?;
     }
     mark_broken(transaction, found, &broken)?;
     for (place, segment) in of_sums {
@@ -205,11 +207,13 @@ fn segment_of(row: &Damaged, bytes: Option<&[u8]>) -> Option<Segment> {
 fn suspect(suspects: &mut Suspects, row: &Damaged, bytes: Option<&[u8]>) {
     let epoch = row.key.get(..24).unwrap_or_default().to_vec();
     match row.table {
-        table if [SEGMENTS.name, SEGMENTS_AGAIN.name].contains(&table) => {
-            suspects
-                .segments
-                .push(segment_of(row, bytes).map(|segment| segment.span));
-        }
+        table if [SEGMENTS.name, SEGMENTS_AGAIN.name].contains(&table) => match segment_of(row, bytes) {
+            Some(segment) => {
+                suspects.files.push(segment); // nothing else of the accounts is in doubt
+                return;
+            }
+            None => suspects.any_segment = true,
+        },
         table if [SEALED.name, SEALED_AGAIN.name].contains(&table) => suspects.heads = true,
         table if table == HOURS.name => suspects.hours.push(epoch),
         table if table == SEEN.name => suspects.seen.push(epoch),

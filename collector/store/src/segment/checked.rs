@@ -41,6 +41,9 @@ pub(crate) enum Withheld {
     Unread(StoreError),
 }
 
+/// What was found in a file, and its stamp then.
+type Read = (Option<Arc<dyn Content>>, Option<Stamp>);
+
 /// How a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
@@ -71,13 +74,7 @@ impl Checked {
     }
 
     /// What is in the file, with its stamp; nothing, if it is not what was written.
-    #[expect(clippy::type_complexity, reason = "a pair")]
-    fn read(
-        &self,
-        folder: &dyn Folder,
-        segment: &Segment,
-        look: Look,
-    ) -> io::Result<(Option<Arc<dyn Content>>, Option<Stamp>)> {
+    fn read(&self, folder: &dyn Folder, segment: &Segment, look: Look) -> io::Result<Read> {
         let content = folder.open(&segment.name())?;
         let stamp = content.stamp()?;
         if look == Look::Once && stamp.is_some() && self.lock().stamps.get(&segment.number).copied() == stamp

@@ -19,7 +19,7 @@ use crate::tables::{META_REPLACED, REPLACED, SEGMENTS};
 use crate::tier::Tier;
 use crate::{Store, StoreError};
 
-/// How those of files end that were set aside as damaged.
+/// How the names of files end that were set aside as damaged.
 pub(super) const DAMAGED: &str = ".damaged";
 
 /// What was compacted.
@@ -100,7 +100,10 @@ impl Store {
         let segments = &self.0.segments;
         let _alone = segments.sealing.lock().unwrap_or_else(PoisonError::into_inner);
         if segments.lacks_files.load(Ordering::Relaxed) {
-            return Ok(0); // what replaced them may be what is not there
+            self.look_for_files()?;
+            if segments.lacks_files.load(Ordering::Relaxed) {
+                return Ok(0); // what replaced them may be what is not there
+            }
         }
         let replaced = self.read(|transaction| {
             let table = REPLACED.read(transaction, self.found())?;

@@ -124,13 +124,13 @@ impl Store {
         }
         let mut strays = 0;
         for name in listed.iter().filter(|name| !named.contains(*name)) {
-            let done = match () {
-                () if is_unfinished(name) => folder.remove(name),
-                () if is_segment(name) => {
-                    strays += 1;
-                    folder.rename(name, &format!("{name}{STRAY}"))
-                }
-                () => continue,
+            let done = if is_unfinished(name) {
+                folder.remove(name)
+            } else if is_segment(name) {
+                strays += 1;
+                folder.rename(name, &format!("{name}{STRAY}"))
+            } else {
+                continue;
             };
             if let Err(error) = done {
                 tracing::warn!(%error, name, "cannot put a file aside that no segment names");

@@ -25,15 +25,14 @@ impl Tables<'_> {
         Ok(is_sealed || self.log.get(commit)?.is_some())
     }
 
-    /// The epochs that have sealed batches in these spans; `None` is any.
-    pub(super) fn epochs_in(&self, spans: &[Option<Span>]) -> Result<BTreeSet<EpochKey>, StoreError> {
+    /// The epochs that have sealed batches in these spans.
+    pub(super) fn epochs_in(
+        &self,
+        spans: impl Iterator<Item = Span>,
+    ) -> Result<BTreeSet<EpochKey>, StoreError> {
         let mut epochs = BTreeSet::new();
         for span in spans {
-            let all = Span {
-                first: 0,
-                last: u64::MAX,
-            };
-            self.sealed.each_head(span.unwrap_or(all), &mut |head| {
+            self.sealed.each_head(span, &mut |head| {
                 epochs.insert((head.probe, head.header.epoch));
             })?;
         }

@@ -5,7 +5,11 @@ use crate::Part;
 use crate::ledger::Totals;
 
 fn totals(store: &Store) -> Totals {
-    ledger::read(store, cut_of(20)).unwrap().totals()
+    totals_at(store, 20)
+}
+
+fn totals_at(store: &Store, sequence: u64) -> Totals {
+    ledger::read(store, cut_of(sequence)).unwrap().totals()
 }
 
 fn rows(store: &Store) -> u64 {
@@ -88,6 +92,33 @@ fn damaged_segment_is_set_aside_and_named_and_the_rest_is_served() {
         assert_eq!(rows(&store), 15 * ROWS - 44, "found once");
         assert_eq!(store.damage().unwrap().rows, 1);
     }
+}
+
+#[test]
+fn damaged_file_has_no_other_read_again_but_those_of_its_hours() {
+    let (disk, store) = store_with_plan();
+    store_honest(&inline(&store), EPOCH, 300); // 10:40 to 15:40
+    for sequence in (20..=300).step_by(20) {
+        seal(&store, sequence);
+    }
+    let (before, given) = (totals_at(&store, 300), rows(&store));
+    let name = first_file(&disk, "echo4");
+    disk.flip_in_file(&name, 4_000);
+    let opened = disk.files_opened();
+    let read = store.scan(ScanRange::slots(START, cut_of(1)), |_| ControlFlow::Continue(()));
+    read.unwrap();
+    let opened = disk.files_opened() - opened;
+    assert!(
+        (2..=8).contains(&opened),
+        "{opened} of {}",
+        disk.file_names().len()
+    );
+    let lost = given - rows(&store);
+    assert!((200..=240).contains(&lost), "{lost}");
+    let after = totals_at(&store, 300);
+    assert_eq!((after.stored, after.damaged), (before.stored - lost, lost));
+    let audit = ledger::verify(&store).unwrap();
+    assert_eq!((audit.lost, audit.twice, audit.damaged), (0, 0, 1), "{audit:?}");
 }
 
 #[test]

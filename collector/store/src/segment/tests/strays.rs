@@ -57,6 +57,22 @@ fn store_is_never_made_beside_segments_that_are_there() {
 }
 
 #[test]
+fn replaced_files_stay_while_any_is_missing_that_is_named() {
+    let (disk, store, _) = sealed_thrice();
+    store.compact(next_day()).unwrap().unwrap();
+    let name = raw_files(&disk).pop().unwrap();
+    disk.lose_file(&name);
+    drop(store);
+    let store = store_on(&disk);
+    let files = raw_files(&disk).len();
+    assert_eq!(ten_minutes_pass(&store).unwrap(), 0);
+    assert_eq!(raw_files(&disk).len(), files, "they may be what is left of it");
+    everything(&store); // finds it, and names it
+    assert_eq!(store.damage().unwrap().rows, 1);
+    assert_eq!(ten_minutes_pass(&store).unwrap(), 6);
+}
+
+#[test]
 fn older_database_beside_newer_segments_loses_no_file() {
     let (folder, given) = older_and_newer();
     let [database, older, newer] = ["store.redb", "older", "newer"].map(|name| folder.path().join(name));
