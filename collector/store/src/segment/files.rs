@@ -11,6 +11,7 @@ use redb::WriteTransaction;
 use serde::Serialize;
 
 use super::catalogue::{Segment, segments};
+use super::damaged::ENDING;
 use super::marks;
 use super::writer::is_ours;
 use crate::found::Found;
@@ -181,7 +182,7 @@ impl Store {
             return;
         };
         for name in names.iter().filter(|name| name.ends_with(&ending)) {
-            if let Err(error) = folder.rename(name, &format!("{name}.damaged")) {
+            if let Err(error) = folder.rename(name, &format!("{name}{ENDING}")) {
                 let error = chain(&error);
                 tracing::warn!(%error, name, "cannot rename the damaged file of a segment");
             }
