@@ -16,6 +16,7 @@ mod targets;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use isochrone_base::clock::Clock;
 use isochrone_base::error_chain::chain;
@@ -31,6 +32,8 @@ use isochrone_planner::targets::Targets;
 use isochrone_report::frame::DEMO;
 use isochrone_store::{Damage, Store, StoreError};
 use isochrone_web::LiveView;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::watch;
 
 pub use self::error::{CommandError, UsageError};
@@ -248,6 +251,19 @@ impl Out {
         self.answers
             .blocking_send(Answer::Out(text))
             .map_err(|_| CommandError::Gone)
+    }
+
+    /// The same, given back where nobody took it for that long.
+    ///
+    /// # Errors
+    /// When nobody reads any more.
+    fn offer_blocking(&self, text: String, patience: Duration) -> Result<Option<String>, CommandError> {
+        let sent = self.answers.send_timeout(Answer::Out(text), patience);
+        match Handle::current().block_on(sent) {
+            Ok(()) => Ok(None),
+            Err(SendTimeoutError::Timeout(Answer::Out(text))) => Ok(Some(text)),
+            Err(_) => Err(CommandError::Gone),
+        }
     }
 
     /// An answer of another kind, from a thread that may block.

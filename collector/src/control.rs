@@ -29,12 +29,14 @@ pub enum Answer {
     Out(String),
     /// For standard error.
     Err(String),
-    /// A file for the folder that the command names.
+    /// A piece of a file for the folder that the command names.
     File {
         /// Its name.
         name: String,
-        /// Its bytes, as hexadecimal digits.
+        /// Its next bytes, as base64.
         content: String,
+        /// It is whole with them.
+        is_last: bool,
     },
     /// For the progress bar on a terminal.
     Progress {

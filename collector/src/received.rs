@@ -1,39 +1,47 @@
 //! Files that a command's answer brings, on their way into the folder that it named.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-/// Takes such files.
-pub(crate) struct Received(PathBuf);
+use data_encoding::BASE64;
+
+/// Takes such files, piece by piece.
+pub(crate) struct Received {
+    folder: PathBuf,
+    /// The file of which more is to come.
+    open: Option<(String, File)>,
+}
 
 impl Received {
     /// Into `folder`, which is made if it is not there.
     pub(crate) fn into(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        Ok(Self(folder.to_owned()))
+        Ok(Self {
+            folder: folder.to_owned(),
+            open: None,
+        })
     }
 
-    /// Writes a file whose bytes are given as hexadecimal digits. Its name is there only with all of them.
-    pub(crate) fn take(&self, name: &str, content: &str) -> io::Result<()> {
+    /// Writes the next bytes of a file, given as base64. Its name is there only with all of them.
+    pub(crate) fn take(&mut self, name: &str, content: &str, is_last: bool) -> io::Result<()> {
         if name.contains(['/', '\\']) || name.starts_with('.') {
             return Err(io::Error::other("a name that leads out of the folder"));
         }
-        let content = unhex(content).ok_or_else(|| io::Error::other("bytes that are none"))?;
-        let unfinished = self.0.join(format!("{name}.unfinished"));
-        fs::write(&unfinished, content)?;
-        fs::rename(unfinished, self.0.join(name))
+        let content = BASE64.decode(content.as_bytes());
+        let content = content.map_err(|_| io::Error::other("bytes that are none"))?;
+        let unfinished = self.folder.join(format!("{name}.unfinished"));
+        let mut file = match self.open.take() {
+            Some((open, file)) if open == name => file,
+            _ => File::create(&unfinished)?,
+        };
+        file.write_all(&content)?;
+        if is_last {
+            return fs::rename(unfinished, self.folder.join(name));
+        }
+        self.open = Some((name.to_owned(), file));
+        Ok(())
     }
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |letter: &u8| char::from(*letter).to_digit(16);
-    let pairs = text.as_bytes().chunks(2);
-    let byte = |pair: &[u8]| match pair {
-        [high, low] => u8::try_from(digit(high)? * 16 + digit(low)?).ok(),
-        _ => None,
-    };
-    pairs.map(byte).collect()
 }
 
 #[cfg(test)]
@@ -43,18 +51,22 @@ mod tests {
     #[test]
     fn file_is_written_whole_and_never_beside_the_folder() {
         let folder = tempfile::tempdir().unwrap();
-        let received = Received::into(&folder.path().join("made")).unwrap();
-        received.take("a.parquet", "00ff10").unwrap();
-        let found = fs::read(folder.path().join("made/a.parquet")).unwrap();
-        assert_eq!(found, [0, 255, 16]);
+        let mut received = Received::into(&folder.path().join("made")).unwrap();
+        let made = folder.path().join("made/a.parquet");
+        received.take("a.parquet", "AP8=", false).unwrap();
+        assert!(!made.exists(), "more of it is to come");
+        received.take("a.parquet", "EA==", true).unwrap();
+        assert_eq!(fs::read(&made).unwrap(), [0, 255, 16]);
+        received.take("a.parquet", "Bw==", true).unwrap();
+        assert_eq!(fs::read(&made).unwrap(), [7], "it begins anew");
         for (name, content) in [
-            ("../b", "00"),
-            ("/b", "00"),
-            (".b", "00"),
-            ("b", "0"),
-            ("b", "0g"),
+            ("../b", "AA=="),
+            ("/b", "AA=="),
+            (".b", "AA=="),
+            ("b", "A"),
+            ("b", "A!=="),
         ] {
-            assert!(received.take(name, content).is_err(), "{name} {content}");
+            assert!(received.take(name, content, true).is_err(), "{name} {content}");
         }
         assert_eq!(fs::read_dir(folder.path().join("made")).unwrap().count(), 1);
     }

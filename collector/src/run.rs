@@ -292,11 +292,15 @@ impl Screen {
                 bar.set_length(total.max(done));
                 bar.set_position(done);
             }
-            Answer::File { name, content } => {
+            Answer::File {
+                name,
+                content,
+                is_last,
+            } => {
                 let taken = self
                     .received
-                    .as_ref()
-                    .map(|received| received.take(&name, &content));
+                    .as_mut()
+                    .map(|received| received.take(&name, &content, is_last));
                 if let Some(Err(error)) = taken {
                     self.clear();
                     terminal::complain(&format!("isochrone-collector: cannot write {name}: {error}\n"));

@@ -1,9 +1,11 @@
 //! `export`: what is stored, for other programs.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
+use data_encoding::BASE64;
 use isochrone_proto::units::UnixMillis;
-use isochrone_store::export::{self, TextFormat};
+use isochrone_store::export::{self, Outlet, TextFormat};
 use isochrone_store::{Period, RollupRange, ScanRange, Store};
 
 use super::reports::{beginning, instant, since};
@@ -11,8 +13,10 @@ use super::{CommandContext, CommandError, Out, blocking};
 use crate::cli::{ExportCommand, ExportWindow, TierName};
 use crate::control::Answer;
 
-/// Exported text travels in pieces of about this size.
+/// What is exported travels in pieces of about this size.
 const PIECE_BYTES: usize = 64 * 1024;
+/// A reader that takes nothing for so long has paused: the store is let go of until they go on.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) async fn carry_out(
     context: &CommandContext,
@@ -78,14 +82,21 @@ impl Export {
                 self.progress_by_time(),
             )?,
         };
-        pieces.flush().map_err(|_| CommandError::Gone)
+        Ok(())
     }
 
     fn files(&self) -> Result<(), CommandError> {
         let mut each = |name: String, content: Vec<u8>| {
-            let content = content.iter().map(|byte| format!("{byte:02x}")).collect();
-            let sent = self.out.answer_blocking(Answer::File { name, content });
-            sent.map_err(io::Error::other)
+            let mut pieces = content.chunks(PIECE_BYTES).peekable();
+            while let Some(piece) = pieces.next() {
+                let sent = self.out.answer_blocking(Answer::File {
+                    name: name.clone(),
+                    content: BASE64.encode(piece),
+                    is_last: pieces.peek().is_none(),
+                });
+                sent.map_err(io::Error::other)?;
+            }
+            Ok(())
         };
         match self.rollups() {
             None => self.store.copy_measurements(self.range, &mut each, |progress| {
@@ -129,17 +140,38 @@ struct Pieces {
     piece: Vec<u8>,
 }
 
+impl Pieces {
+    fn take(&mut self) -> io::Result<String> {
+        String::from_utf8(std::mem::take(&mut self.piece)).map_err(io::Error::other)
+    }
+}
+
 impl Write for Pieces {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.piece.extend_from_slice(bytes);
-        if self.piece.len() >= PIECE_BYTES && bytes.ends_with(b"\n") {
-            self.flush()?;
-        }
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let text = String::from_utf8(std::mem::take(&mut self.piece)).map_err(io::Error::other)?;
+        if self.piece.is_empty() {
+            return Ok(());
+        }
+        let text = self.take()?;
         self.out.document_blocking(text).map_err(io::Error::other)
+    }
+}
+
+impl Outlet for Pieces {
+    fn hand_on(&mut self) -> io::Result<bool> {
+        if self.piece.len() < PIECE_BYTES {
+            return Ok(true);
+        }
+        let text = self.take()?;
+        let back = self
+            .out
+            .offer_blocking(text, PATIENCE)
+            .map_err(io::Error::other)?;
+        self.piece = back.map(String::into_bytes).unwrap_or_default();
+        Ok(self.piece.is_empty())
     }
 }

@@ -25,6 +25,28 @@ pub struct Progress {
     pub measurements: u64,
 }
 
+/// Where the text of an export goes. As long as whoever reads it has paused, nothing of the store is held for it.
+pub trait Outlet: Write {
+    /// Hands on what was written so far, unless the reader has paused; whether it has not. All that was written is kept.
+    ///
+    /// # Errors
+    /// When the reader is gone.
+    fn hand_on(&mut self) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    /// Hands on what was written so far, however long the reader takes.
+    ///
+    /// # Errors
+    /// When the reader is gone.
+    fn wait(&mut self) -> io::Result<()> {
+        self.flush()
+    }
+}
+
+impl Outlet for Vec<u8> {}
+impl Outlet for io::Sink {}
+
 /// How the rows of an export are written: both are text, a row a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextFormat {
@@ -41,7 +63,7 @@ pub enum TextFormat {
 pub fn ndjson(
     store: &Store,
     range: ScanRange,
-    out: &mut impl Write,
+    out: &mut impl Outlet,
     progress: impl FnMut(Progress),
 ) -> Result<u64, StoreError> {
     measurements(store, (TextFormat::Ndjson, range), out, progress)
@@ -54,32 +76,43 @@ pub fn ndjson(
 pub fn measurements(
     store: &Store,
     (format, range): (TextFormat, ScanRange),
-    out: &mut impl Write,
+    out: &mut impl Outlet,
     mut progress: impl FnMut(Progress),
 ) -> Result<u64, StoreError> {
     let commits = store.commit_number()?;
     let mut lines = Lines::begin(format, &csv::MEASUREMENT, out).map_err(StoreError::Reader)?;
-    let (mut measurements, mut failure) = (0, None);
+    let (mut measurements, mut rest) = (0, range);
     let demo = store.is_demo().then_some("demo");
-    store.scan(range, |stored| {
-        match write_batch(&stored, range, demo, &mut lines) {
-            Ok(written) => {
+    loop {
+        let mut handed_on = Ok(true);
+        store.scan(rest, |stored| {
+            if stored.commit > commits {
+                return ControlFlow::Break(()); // it came since
+            }
+            rest.after_commit = stored.commit;
+            handed_on = write_batch(&stored, range, demo, &mut lines).and_then(|written| {
                 measurements += written;
                 progress(Progress {
                     commit: stored.commit,
                     commits,
                     measurements,
                 });
-                ControlFlow::Continue(())
-            }
-            Err(error) => {
-                failure = Some(error);
-                ControlFlow::Break(())
-            }
+                lines.out.hand_on()
+            });
+            go_on(&handed_on)
+        })?;
+        if lines.wait(handed_on)? {
+            return Ok(measurements);
         }
-    })?;
-    let ended = failure.map_or_else(|| lines.out.flush(), Err);
-    ended.map(|()| measurements).map_err(StoreError::Reader)
+    }
+}
+
+/// Until the reader pauses, or is gone.
+fn go_on(handed_on: &io::Result<bool>) -> ControlFlow<()> {
+    match handed_on {
+        Ok(true) => ControlFlow::Continue(()),
+        Ok(false) | Err(_) => ControlFlow::Break(()),
+    }
 }
 
 /// Rows on their way to `out`.
@@ -89,12 +122,18 @@ struct Lines<'o, W> {
     out: &'o mut W,
 }
 
-impl<'o, W: Write> Lines<'o, W> {
+impl<'o, W: Outlet> Lines<'o, W> {
     fn begin(format: TextFormat, columns: &'static [&'static str], out: &'o mut W) -> io::Result<Self> {
         if format == TextFormat::Csv {
             csv::write_head(columns, out)?;
         }
         Ok(Self { format, columns, out })
+    }
+
+    /// Waits for the reader, or says that it is gone; whether it had not paused.
+    fn wait(&mut self, handed_on: io::Result<bool>) -> Result<bool, StoreError> {
+        let waited = handed_on.and_then(|kept_up| self.out.wait().map(|()| kept_up));
+        waited.map_err(StoreError::Reader)
     }
 
     fn write(&mut self, line: &impl Serialize) -> io::Result<()> {
@@ -112,7 +151,7 @@ fn write_batch(
     stored: &Stored,
     range: ScanRange,
     source: Option<&'static str>,
-    lines: &mut Lines<'_, impl Write>,
+    lines: &mut Lines<'_, impl Outlet>,
 ) -> io::Result<u64> {
     let (probe_id, epoch) = (stored.probe.to_string(), stored.epoch.to_string());
     let mut written = 0;

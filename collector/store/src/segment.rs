@@ -9,6 +9,7 @@ mod columns;
 mod compaction;
 mod content;
 mod copies;
+mod damaged;
 mod day;
 mod error;
 mod file;

@@ -1,14 +1,11 @@
 //! What measurements add up to, as lines of text.
 
-use std::collections::BTreeMap;
-use std::io::Write;
-use std::ops::ControlFlow;
-
 use isochrone_base::words::rfc3339;
 use isochrone_coverage::histogram::LogHistogram;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
-use super::{Lines, TextFormat};
+use super::{Lines, Outlet, TextFormat, go_on};
 use crate::{Rollup, RollupRange, Store, StoreError, Timing};
 
 /// Writes the rollups in `range` to `out` and returns how many. `progress` gets the instant of each period, in
@@ -19,27 +16,29 @@ use crate::{Rollup, RollupRange, Store, StoreError, Timing};
 pub fn rollups(
     store: &Store,
     (format, range): (TextFormat, &RollupRange),
-    out: &mut impl Write,
+    out: &mut impl Outlet,
     mut progress: impl FnMut(u64),
 ) -> Result<u64, StoreError> {
     let mut lines = Lines::begin(format, &COLUMNS, out).map_err(StoreError::Reader)?;
-    let (mut written, mut failure) = (0, None);
+    let (mut written, mut after) = (0, None);
     let tier = range.period.tier().word();
-    store.rolled(range, |rollup| {
-        match lines.write(&Line::of(&rollup, (store.source(), tier))) {
-            Ok(()) => {
-                written += 1;
-                progress(rollup.start.0);
-                ControlFlow::Continue(())
-            }
-            Err(error) => {
-                failure = Some(error);
-                ControlFlow::Break(())
-            }
+    loop {
+        let mut handed_on = Ok(true);
+        store.rolled_after(range, after, |rollup| {
+            after = Some(rollup.key());
+            handed_on = lines
+                .write(&Line::of(&rollup, (store.source(), tier)))
+                .and_then(|()| {
+                    written += 1;
+                    progress(rollup.start.0);
+                    lines.out.hand_on()
+                });
+            go_on(&handed_on)
+        })?;
+        if lines.wait(handed_on)? {
+            return Ok(written);
         }
-    })?;
-    let ended = failure.map_or_else(|| lines.out.flush(), Err);
-    ended.map(|()| written).map_err(StoreError::Reader)
+    }
 }
 
 /// Its names and their meaning.

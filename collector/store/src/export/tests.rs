@@ -123,6 +123,7 @@ fn reader_that_is_gone_ends_the_export() {
             Ok(())
         }
     }
+    impl Outlet for Gone {}
     let (_, store) = store_with_plan();
     store_honest(&inline(&store), EPOCH, 1);
     let ended = ndjson(&store, ScanRange::default(), &mut Gone, |_| {});
@@ -250,4 +251,127 @@ fn copies_are_whole_files_of_the_stores_own_schemas() {
         |_| (),
     );
     assert!(matches!(failed, Err(StoreError::Reader(_))));
+}
+
+/// Whoever reads pauses after each batch or rollup. Meanwhile the store is tended: what was replaced goes, as nobody holds it.
+struct Pausing<'s> {
+    store: &'s Store,
+    disk: &'s LossyBackend,
+    text: Vec<u8>,
+    pauses: u64,
+}
+
+impl Write for Pausing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.text.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Outlet for Pausing<'_> {
+    fn hand_on(&mut self) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    fn wait(&mut self) -> io::Result<()> {
+        self.pauses += 1;
+        tend(self.store, self.disk);
+        Ok(())
+    }
+}
+
+/// Compacts and folds, and removes every file that was replaced.
+fn tend(store: &Store, disk: &LossyBackend) {
+    let later = UnixMillis(START.0 + 3 * 86_400_000);
+    store.compact(later).unwrap();
+    store.fold_rollups(later).unwrap();
+    ten_minutes_pass(store).unwrap();
+    let named = crate::Tier::ALL.map(|tier| store.segment_files(tier).unwrap().len());
+    assert_eq!(
+        disk.file_names().len(),
+        named.iter().sum::<usize>(),
+        "something holds files"
+    );
+}
+
+/// Batches in three spans of segments, and some in the log.
+fn spans() -> (LossyBackend, Store) {
+    let (disk, store) = store_with_plan();
+    store_honest(&inline(&store), EPOCH, 12);
+    for sequence in [3, 6, 9] {
+        store.seal_before(cut_of(sequence), UnixMillis(u64::MAX)).unwrap();
+    }
+    (disk, store)
+}
+
+#[test]
+fn reader_that_pauses_holds_nothing_of_the_store_and_gets_every_row_once() {
+    let whole = |period| crate::RollupRange::of(period, UnixMillis(0), UnixMillis(u64::MAX));
+    let exported = |out: &mut dyn FnMut(&Store, &LossyBackend) -> Vec<u8>| {
+        let (disk, store) = spans();
+        out(&store, &disk)
+    };
+    for format in [TextFormat::Ndjson, TextFormat::Csv] {
+        let mut pauses = 0;
+        let range = ScanRange::default();
+        let paused = exported(&mut |store, disk| {
+            let mut out = Pausing {
+                store,
+                disk,
+                text: Vec::new(),
+                pauses: 0,
+            };
+            super::measurements(store, (format, range), &mut out, |_| ()).unwrap();
+            pauses = out.pauses;
+            out.text
+        });
+        let steady = exported(&mut |store, _| {
+            let mut out = Vec::new();
+            super::measurements(store, (format, range), &mut out, |_| ()).unwrap();
+            out
+        });
+        assert!(paused == steady && pauses >= 12, "{pauses} pauses");
+        for period in [crate::Period::Hour, crate::Period::Day] {
+            let range = whole(period);
+            let paused = exported(&mut |store, disk| {
+                let mut out = Pausing {
+                    store,
+                    disk,
+                    text: Vec::new(),
+                    pauses: 0,
+                };
+                rollups(store, (format, &range), &mut out, |_| ()).unwrap();
+                out.text
+            });
+            let steady = exported(&mut |store, _| {
+                let mut out = Vec::new();
+                rollups(store, (format, &range), &mut out, |_| ()).unwrap();
+                out
+            });
+            assert!(paused == steady && !paused.is_empty(), "{period:?}");
+        }
+    }
+}
+
+#[test]
+fn reader_that_pauses_between_files_holds_nothing_of_the_store() {
+    let (disk, store) = spans();
+    let mut files = 0;
+    let mut each = |_: String, _: Vec<u8>| {
+        tend(&store, &disk);
+        files += 1;
+        Ok(())
+    };
+    let written = store
+        .copy_measurements(ScanRange::default(), &mut each, |_| ())
+        .unwrap();
+    let range = crate::RollupRange::of(crate::Period::Hour, UnixMillis(0), UnixMillis(u64::MAX));
+    let rolled = store.copy_rollups(&range, &mut each, |_| ()).unwrap();
+    assert!(
+        written == 12 * ROWS && rolled > 0 && files == 4,
+        "{written} {rolled} {files}"
+    );
 }

@@ -96,6 +96,7 @@ impl Store {
                 if trimming.is_changed {
                     self.account_changes().everything(); // the first hour may be another
                 }
+                self.remove_damaged_files(now)?;
                 *trimming = Trimming {
                     done: Some(today),
                     ..Trimming::default()

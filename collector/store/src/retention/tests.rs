@@ -443,6 +443,21 @@ fn heads_that_are_lost_after_their_digests_are_counted_as_damaged() {
     assert!(!findings(&audit), "{audit:?}");
 }
 
+#[test]
+fn damaged_file_goes_when_its_measurements_would_be_kept_no_longer() {
+    let (disk, store) = sealed(3);
+    let names = || disk.file_names().into_iter();
+    let first = names().find(|name| name.starts_with("echo4")).unwrap();
+    disk.flip_in_file(&first, 3_000);
+    served(&store); // finds it
+    let is_there = || names().any(|name| name == format!("{first}.damaged"));
+    assert!(is_there());
+    retain(&store, after_days(30));
+    assert!(is_there());
+    retain(&store, after_days(31));
+    assert!(!is_there());
+}
+
 /// The store's number of a tier.
 fn whole_from(store: &Store, tier: Tier) -> u64 {
     store.whole_from(tier).unwrap().0

@@ -38,28 +38,33 @@ impl Store {
             files: 0,
             commits: (0, 0),
         };
-        let (mut gathered, mut measurements, mut result) = (Gathered::default(), 0, Ok(()));
-        self.scan(range, |stored| {
-            add(&mut gathered, &stored, range);
-            copies.saw(stored.commit);
-            progress(Progress {
-                commit: stored.commit,
-                commits,
-                measurements: measurements + gathered.rows,
-            });
-            if gathered.rows >= SPAN_ROWS {
-                measurements += gathered.rows;
-                result = copies.write(std::mem::take(&mut gathered));
+        let (mut measurements, mut rest) = (0, range);
+        loop {
+            let mut gathered = Gathered::default();
+            self.scan(rest, |stored| {
+                if stored.commit > commits {
+                    return ControlFlow::Break(()); // it came since
+                }
+                rest.after_commit = stored.commit;
+                add(&mut gathered, &stored, range);
+                copies.saw(stored.commit);
+                progress(Progress {
+                    commit: stored.commit,
+                    commits,
+                    measurements: measurements + gathered.rows,
+                });
+                match gathered.rows < SPAN_ROWS {
+                    true => ControlFlow::Continue(()),
+                    false => ControlFlow::Break(()), // nothing of the store is held while it is written
+                }
+            })?;
+            let (rows, is_last) = (gathered.rows, gathered.rows < SPAN_ROWS);
+            copies.write(gathered)?;
+            measurements += rows;
+            if is_last {
+                return Ok(measurements);
             }
-            match result {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
-            }
-        })?;
-        measurements += gathered.rows;
-        result
-            .and_then(|()| copies.write(gathered))
-            .map(|()| measurements)
+        }
     }
 
     /// Gives the rollups in `range` to `each`, as files; returns how many rollups these are.
@@ -78,26 +83,28 @@ impl Store {
             files: 0,
             commits,
         };
-        let (mut of_file, mut rollups, mut result) = (Vec::new(), 0, Ok(()));
+        let (mut rollups, mut after) = (0, None);
         let place = |rollup: &Rollup| (Day::of(rollup.start), rollup.kind);
-        self.rolled(range, |rollup| {
-            if of_file
-                .first()
-                .is_some_and(|first| place(first) != place(&rollup))
-            {
-                result = copies.write_rollups(range, &std::mem::take(&mut of_file));
+        loop {
+            let mut of_file: Vec<Rollup> = Vec::new();
+            let mut is_last = true;
+            self.rolled_after(range, after, |rollup| {
+                let first = of_file.first();
+                if first.is_some_and(|first| place(first) != place(&rollup)) {
+                    is_last = false;
+                    return ControlFlow::Break(()); // likewise; it is given again
+                }
+                after = Some(rollup.key());
+                progress(rollup.start.0);
+                rollups += 1;
+                of_file.push(rollup);
+                ControlFlow::Continue(())
+            })?;
+            copies.write_rollups(range, &of_file)?;
+            if is_last {
+                return Ok(rollups);
             }
-            progress(rollup.start.0);
-            rollups += 1;
-            of_file.push(rollup);
-            match result {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
-            }
-        })?;
-        result
-            .and_then(|()| copies.write_rollups(range, &of_file))
-            .map(|()| rollups)
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use redb::WriteTransaction;
 use serde::Serialize;
 
 use super::catalogue::Segment;
+use super::damaged::ENDING;
 use super::marks;
 use crate::found::Found;
 use crate::numbers::Numbers;
@@ -18,9 +19,6 @@ use crate::row::{Malformed, RowReader, RowWriter};
 use crate::tables::{META_REPLACED, REPLACED, SEGMENTS};
 use crate::tier::Tier;
 use crate::{Store, StoreError};
-
-/// How the names of files end that were set aside as damaged.
-pub(super) const DAMAGED: &str = ".damaged";
 
 /// What was compacted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -145,7 +143,7 @@ impl Store {
             return;
         };
         for name in names.iter().filter(|name| name.ends_with(&ending)) {
-            if let Err(error) = folder.rename(name, &format!("{name}{DAMAGED}")) {
+            if let Err(error) = folder.rename(name, &format!("{name}{ENDING}")) {
                 let error = chain(&error);
                 tracing::warn!(%error, name, "cannot rename the damaged file of a segment");
             }

@@ -152,7 +152,7 @@ impl RollupRange {
 
 /// What a rollup is of; rollups are given in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Key {
+pub(crate) struct Key {
     pub(super) day: Day,
     pub(super) kind: Kind,
     pub(super) probe: ProbeId,

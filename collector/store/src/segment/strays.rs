@@ -9,7 +9,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 
 use super::catalogue::{EXTENSION, Segment};
-use super::files::{DAMAGED, Replaced};
+use super::damaged::ENDING as DAMAGED;
+use super::files::Replaced;
 use super::holds::Segments;
 use super::writer::UNFINISHED;
 use crate::numbers::{Numbers, read_number};

@@ -184,7 +184,7 @@ pub(super) fn way(outcome: &Outcome) -> (CacheState, bool) {
 }
 
 impl Rollup {
-    pub(super) fn key(&self) -> Key {
+    pub(crate) fn key(&self) -> Key {
         Key {
             day: Day::of(self.start),
             kind: self.kind,

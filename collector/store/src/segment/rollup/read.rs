@@ -41,9 +41,24 @@ impl Store {
     pub fn rolled(
         &self,
         range: &RollupRange,
+        each: impl FnMut(Rollup) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        self.rolled_after(range, None, each)
+    }
+
+    /// As [`Store::rolled`], behind what was given before.
+    pub(crate) fn rolled_after(
+        &self,
+        range: &RollupRange,
+        after: Option<Key>,
         mut each: impl FnMut(Rollup) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        let mut given: Option<Key> = None; // where something was put right, it begins again behind what was given
+        let begun = after.map_or(range.from, |key| key.day.start().max(range.from));
+        let range = &RollupRange {
+            from: begun,
+            ..range.clone()
+        };
+        let mut given = after; // where something was put right, it begins again behind what was given
         let mut tries = 0;
         self.read(|transaction| {
             let mut parts = self.parts(transaction, range)?;
