@@ -75,6 +75,11 @@ impl ScanRange {
         Ok(first.map(|first| first.max(after)))
     }
 
+    /// The first and the last slot of which one is held by each batch in it.
+    const fn slots_held(&self) -> (UnixMillis, UnixMillis) {
+        (self.from, UnixMillis(self.until.0.saturating_sub(1)))
+    }
+
     fn holds(&self, batch: &Facts) -> bool {
         let whole_time = self.from.0 == 0 && self.until.0 == u64::MAX;
         let in_time =
@@ -147,7 +152,8 @@ impl Store {
             };
             let sealed = SealedLog::read(transaction, self.found(), &self.0.segments)?;
             let mut is_over = false;
-            sealed.walk(first, &|head| holds(&Facts::of_head(head)), &mut |head, runs| {
+            let (slots, wanted) = (range.slots_held(), |head: &Head| holds(&Facts::of_head(head)));
+            sealed.walk_within(slots, first, &wanted, &mut |head, runs| {
                 let mut step = logged.give_until(head.commit, &mut each)?;
                 if step.is_continue()
                     && let Some(batch) = batch_of(&head, &runs)

@@ -276,6 +276,9 @@ fn of_vantages_and_nodes(observations: &Observations) -> Impossible {
     Numbered { nodes, vantages }.accused(observations, &places, &pairs)
 }
 
+/// So many accuse each other by a single time.
+const PAIR: usize = 2;
+
 /// Which of the places that are judged each node and each vantage has.
 struct Numbered {
     nodes: Vec<Option<usize>>,
@@ -287,13 +290,6 @@ impl Numbered {
         let sites = locate(places, pairs, &[]).sites;
         let is_impossible = |site: usize| sites[site].verdict == Verdict::Impossible;
         let measured: BTreeSet<usize> = pairs.iter().flat_map(|pair| [pair.a, pair.b]).collect();
-        let accused = measured.iter().filter(|site| is_impossible(**site)).count();
-        if accused > 0 && 2 * accused >= measured.len() {
-            return Impossible {
-                too_many: accused,
-                ..Impossible::default()
-            };
-        }
         let of = |numbers: &[Option<usize>], holds: &dyn Fn(usize) -> bool| -> Vec<usize> {
             let holding = numbers
                 .iter()
@@ -311,6 +307,14 @@ impl Numbered {
             .flat_map(|pair| [pair.a, pair.b])
             .collect();
         let is_open = |site: usize| open.contains(&site);
+        let is_accused = |site: &&usize| is_impossible(**site) || is_open(**site);
+        let accused = measured.iter().filter(is_accused).count();
+        if accused > PAIR && 2 * accused >= measured.len() {
+            return Impossible {
+                too_many: accused,
+                ..Impossible::default()
+            };
+        }
         let nodes = of(&self.nodes, &is_open).into_iter();
         let vantages = of(&self.vantages, &is_open).into_iter();
         let undecided: BTreeSet<String> = nodes

@@ -157,6 +157,12 @@ impl Group {
         self.segments.iter().map(|segment| segment.rows).sum()
     }
 
+    /// Whether it may hold slots in `[first, last]`.
+    pub(crate) fn touches(&self, (first, last): (UnixMillis, UnixMillis)) -> bool {
+        let mut slots = self.segments.iter().map(|segment| segment.slots);
+        slots.any(|slots| slots.0 <= last && slots.1 >= first)
+    }
+
     /// The last day that it holds slots of.
     pub(crate) fn day(&self) -> Option<Day> {
         self.segments.iter().map(|segment| segment.day).max()

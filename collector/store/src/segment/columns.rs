@@ -134,6 +134,14 @@ impl Cells {
         }
     }
 
+    /// A column that was not read.
+    pub(super) const fn unread() -> Self {
+        Self {
+            values: Values::Flags(Vec::new()),
+            present: None,
+        }
+    }
+
     /// Its instants or commits.
     pub(super) fn large(self, column: &'static str) -> Result<Vec<u64>, FileError> {
         match self.values {

@@ -101,6 +101,18 @@ impl<T: ReadableTable<u64, &'static [u8]>> SealedLog<'_, T> {
         wants: &dyn Fn(&Head) -> bool,
         each: EachSealed<'_>,
     ) -> Result<(), StoreError> {
+        self.walk_within((UnixMillis(0), UnixMillis(u64::MAX)), from, wants, each)
+    }
+
+    /// The same where no batch is wanted but those with a slot in `[slots.0, slots.1]`: of groups that hold none not even the heads
+    /// are read.
+    pub(crate) fn walk_within(
+        &self,
+        slots: (UnixMillis, UnixMillis),
+        from: u64,
+        wants: &dyn Fn(&Head) -> bool,
+        each: EachSealed<'_>,
+    ) -> Result<(), StoreError> {
         let mut next = from;
         for group in self.groups().iter().filter(|group| group.span.last >= from) {
             let first = group.span.first;
@@ -108,7 +120,7 @@ impl<T: ReadableTable<u64, &'static [u8]>> SealedLog<'_, T> {
                 return Ok(());
             }
             let wants_of_group = |head: &Head| head.commit >= next && wants(head);
-            if self.group(group, &wants_of_group, each)?.is_break() {
+            if group.touches(slots) && self.group(group, &wants_of_group, each)?.is_break() {
                 return Ok(());
             }
             next = group.span.last.saturating_add(1);
