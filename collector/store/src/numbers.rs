@@ -9,11 +9,9 @@ use crate::found::Found;
 use crate::heads::last_sealed;
 use crate::rows::{Lookup, WriteRows};
 use crate::tables::{
-    ASIDE, EPOCHS, FORMAT, LOG, META_ASIDE, META_COMMIT, META_DAYS_FROM, META_FORMAT, META_HOURS_FROM,
-    META_NAMES, META_ORDINAL, META_PLAN, META_PROMOTION, META_QUARANTINED, META_RAW_FROM, META_SEGMENT,
-    NUMBERS, PLANS, QUARANTINE, REPLACED, SEALED, SEGMENTS,
+    ASIDE, EPOCHS, FORMAT, LOG, META_ASIDE, META_COMMIT, META_FORMAT, META_NAMES, META_ORDINAL, META_PLAN,
+    META_PROMOTION, META_QUARANTINED, META_SEGMENT, NUMBERS, PLANS, QUARANTINE, REPLACED, SEALED, SEGMENTS,
 };
-use crate::whole::found_again;
 use crate::{EpochRow, StoreError};
 
 /// The numbers, open to a writer.
@@ -65,9 +63,6 @@ impl<'t> Numbers<'t> {
                     META_PROMOTION => highest_plan(transaction, found)?.0,
                     META_PLAN => highest_plan(transaction, found)?.1,
                     META_FORMAT => FORMAT, // every row says its form by itself
-                    META_RAW_FROM | META_HOURS_FROM | META_DAYS_FROM => {
-                        found_again(transaction, found, name)?
-                    }
                     _ => counted,
                 },
             };

@@ -15,6 +15,7 @@ mod error;
 mod file;
 mod files;
 mod folder;
+mod gaps;
 mod gather;
 mod holds;
 mod marks;
@@ -31,6 +32,7 @@ mod sheet;
 #[cfg(test)]
 mod tests;
 mod timed;
+mod whole;
 mod words;
 mod writer;
 

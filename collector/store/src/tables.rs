@@ -87,7 +87,7 @@ pub(crate) const META_ASIDE_TOLD: &str = "rows set aside told";
 pub(crate) const META_SEGMENT: &str = "segments numbered";
 /// Batches whose heads are gone: retention removed them, or damage of both copies did, when nothing else named them.
 pub(crate) const META_REMOVED: &str = "batches removed";
-/// From when on nothing of measurements, of hours and of days was removed: [`crate::whole`].
+/// From when on nothing of measurements, of hours and of days was removed.
 pub(crate) const META_RAW_FROM: &str = "measurements whole from";
 pub(crate) const META_HOURS_FROM: &str = "hours whole from";
 pub(crate) const META_DAYS_FROM: &str = "days whole from";

@@ -24,7 +24,7 @@ use crate::tables::{
 };
 use crate::tier::Tier;
 use crate::twice::RECORDS;
-use crate::{Store, StoreError, StoredBlob};
+use crate::{Store, StoreError, StoredBlob, whole};
 
 /// Bytes kept of all rows that were set aside; further ones are named, and counted, without theirs.
 const BYTES_MAX: u64 = 64 << 20;
@@ -162,6 +162,7 @@ fn set_aside(
         .zip(damaged)
         .any(|((row, _), damaged)| is_lost(row) && !matches!(damaged.what, Fault::File { .. }));
     Numbers::open(transaction, found)?.heal(transaction, found)?;
+    whole::find(transaction, found)?;
     if suspects.accounts {
         let lost = recount(transaction, (found, segments), &suspects)?;
         broken.commits = lost.iter().filter_map(|lost| lost.commit).collect();

@@ -13,7 +13,7 @@ use crate::limits::{Retention, Shortfall};
 use crate::lossy::LossyBackend;
 use crate::numbers::Numbers;
 use crate::tables::{META_FORMAT, META_RAW_FROM, NUMBERS};
-use crate::{ScanRange, StoreOptions, Tier};
+use crate::{ScanRange, StoreOptions, Tier, whole};
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -430,7 +430,7 @@ fn store_that_does_not_say_from_when_a_tier_is_whole_finds_it() {
             copy.open(transaction, store.found())?
                 .remove(META_RAW_FROM.as_bytes())?;
         }
-        Numbers::open(transaction, store.found())?.heal(transaction, store.found())
+        whole::find(transaction, store.found())
     });
     healed.unwrap();
     assert!(is_found(&store), "both copies were lost");

@@ -7,7 +7,7 @@ use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 
 use super::catalogue::{Segment, Span, segments_in};
 use super::day::Day;
-use super::rollup::gaps;
+use super::gaps;
 use crate::StoreError;
 use crate::found::Found;
 use crate::rows::Rows;

@@ -3,7 +3,6 @@
 mod file;
 mod fold;
 mod folding;
-pub(super) mod gaps;
 mod logged;
 mod pieces;
 mod read;

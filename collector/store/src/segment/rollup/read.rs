@@ -9,11 +9,12 @@ use std::ops::ControlFlow;
 use redb::ReadTransaction;
 
 use super::fold::{Fold, last_slot};
-use super::{Key, Period, Rollup, RollupRange, file, gaps};
+use super::{Key, Period, Rollup, RollupRange, file};
 use crate::found::Found;
 use crate::heads::Head;
 use crate::segment::catalogue::{Segment, segments};
 use crate::segment::day::Day;
+use crate::segment::gaps;
 use crate::segment::marks;
 use crate::segment::sealed::{bytes_of, note};
 use crate::segment::{SealedLog, Segments};

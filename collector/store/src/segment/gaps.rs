@@ -8,20 +8,20 @@ use std::collections::BTreeMap;
 
 use isochrone_proto::kind::Kind;
 
-use crate::segment::catalogue::Segment;
-use crate::segment::day::Day;
+use super::catalogue::Segment;
+use super::day::Day;
 use crate::tier::Tier;
 
 /// Hours of one kind and day, and the days of the same spans.
 #[derive(Debug, Default)]
-pub(in crate::segment) struct Gap {
+pub(super) struct Gap {
     pub(super) hours: Vec<Segment>,
     /// They count no more than the hours do.
     pub(super) days: Vec<Segment>,
 }
 
 /// Where days among `segments` lack what hours know.
-pub(in crate::segment) fn find<'s>(segments: impl IntoIterator<Item = &'s Segment>) -> Vec<Gap> {
+pub(super) fn find<'s>(segments: impl IntoIterator<Item = &'s Segment>) -> Vec<Gap> {
     let mut pieces: BTreeMap<(Kind, Day), Vec<&Segment>> = BTreeMap::new();
     for segment in segments.into_iter().filter(|segment| segment.tier != Tier::Raw) {
         pieces
@@ -62,7 +62,7 @@ mod tests {
     use isochrone_proto::units::UnixMillis;
 
     use super::*;
-    use crate::segment::catalogue::Span;
+    use crate::segment::Span;
 
     fn piece(tier: Tier, (first, last): (u64, u64), measurements: u64) -> Segment {
         Segment {
