@@ -9,9 +9,8 @@ use crate::found::Found;
 use crate::heads::last_sealed;
 use crate::rows::{Lookup, WriteRows};
 use crate::tables::{
-    ASIDE, EPOCHS, FORMAT, LOG, META_ASIDE, META_COMMIT, META_DAYS_FROM, META_FORMAT, META_HOURS_FROM,
-    META_NAMES, META_ORDINAL, META_PLAN, META_PROMOTION, META_QUARANTINED, META_RAW_FROM, META_SEGMENT,
-    NUMBERS, PLANS, QUARANTINE, REPLACED, SEALED, SEGMENTS,
+    ASIDE, EPOCHS, FORMAT, LOG, META_ASIDE, META_COMMIT, META_FORMAT, META_NAMES, META_ORDINAL, META_PLAN,
+    META_PROMOTION, META_QUARANTINED, META_SEGMENT, NUMBERS, PLANS, QUARANTINE, REPLACED, SEALED, SEGMENTS,
 };
 use crate::{EpochRow, StoreError};
 
@@ -44,13 +43,11 @@ impl<'t> Numbers<'t> {
         Ok(())
     }
 
-    /// Writes again what one copy lost, and finds again what both did; `whole_from` finds from when on a tier is whole. Damaged
-    /// rows are noted.
+    /// Writes again what one copy lost, and finds again what both did. Damaged rows are noted.
     pub(crate) fn heal(
         &mut self,
         transaction: &'t WriteTransaction,
         found: &'t Found,
-        whole_from: impl Fn(&str) -> Result<u64, StoreError>,
     ) -> Result<(), StoreError> {
         for copy in &self.0 {
             for row in copy.iter()? {
@@ -66,7 +63,6 @@ impl<'t> Numbers<'t> {
                     META_PROMOTION => highest_plan(transaction, found)?.0,
                     META_PLAN => highest_plan(transaction, found)?.1,
                     META_FORMAT => FORMAT, // every row says its form by itself
-                    META_RAW_FROM | META_HOURS_FROM | META_DAYS_FROM => whole_from(name)?,
                     _ => counted,
                 },
             };

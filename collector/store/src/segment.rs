@@ -36,6 +36,7 @@ mod strays;
 #[cfg(test)]
 mod tests;
 mod timed;
+mod whole;
 mod words;
 mod writer;
 

@@ -91,7 +91,7 @@ pub(crate) const META_REMOVED: &str = "batches removed";
 pub(crate) const META_RETENTION: &str = "time of retention";
 /// How many segments left the catalogue, for others or for good.
 pub(crate) const META_REPLACED: &str = "segments replaced";
-/// From when on nothing of measurements, of hours and of days was removed: [`crate::whole`].
+/// From when on nothing of measurements, of hours and of days was removed.
 pub(crate) const META_RAW_FROM: &str = "measurements whole from";
 pub(crate) const META_HOURS_FROM: &str = "hours whole from";
 pub(crate) const META_DAYS_FROM: &str = "days whole from";

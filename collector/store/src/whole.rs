@@ -1,76 +1,32 @@
-//! From when on each tier is whole: what retention removed of it lies before. Kept, for what is left does not say it: rows
-//! that come late are as old as those that are gone.
+//! From when on measurements and hours are whole, found again where the store does not say it (`segment/whole.rs`): in an older
+//! format, or where both copies of the number are lost.
 
 use isochrone_proto::units::UnixMillis;
 use redb::WriteTransaction;
 
 use crate::found::Found;
 use crate::ledger::RemovedHours;
-use crate::numbers::{Numbers, read_number};
-use crate::segment::{Segment, segments_in};
-use crate::tables::{
-    HOURS, META_DAYS_FROM, META_HOURS_FROM, META_RAW_FROM, REMOVED, SEGMENTS, parse_hour_key,
-};
-use crate::{HourRow, Store, StoreError, Tier};
+use crate::numbers::Numbers;
+use crate::segment::{DAY_MS, segments_in};
+use crate::tables::{HOURS, META_HOURS_FROM, META_RAW_FROM, REMOVED, SEGMENTS, parse_hour_key};
+use crate::{HourRow, StoreError, Tier};
 
-impl Store {
-    /// From when on retention removed nothing of a tier: before it something may be left. 0: it never removed any.
-    ///
-    /// # Errors
-    /// When the store failed.
-    pub fn whole_from(&self, tier: Tier) -> Result<UnixMillis, StoreError> {
-        self.read(|transaction| read_number(transaction, self.found(), name_of(tier)).map(UnixMillis))
-    }
-}
-
-const fn name_of(tier: Tier) -> &'static str {
-    match tier {
-        Tier::Raw => META_RAW_FROM,
-        Tier::Hour => META_HOURS_FROM,
-        Tier::Day => META_DAYS_FROM,
-    }
-}
-
-/// Notes that retention removes these segments.
-pub(crate) fn advance(
-    transaction: &WriteTransaction,
-    found: &Found,
-    removed: &[Segment],
-) -> Result<(), StoreError> {
-    let mut numbers = Numbers::open(transaction, found)?;
-    for segment in removed {
-        let (name, after) = (name_of(segment.tier), segment.slots.1.0 + 1);
-        if numbers.get(name)? < after {
-            numbers.set(name, after)?;
-        }
-    }
-    Ok(())
-}
-
-/// Finds it for a store that does not say it.
+/// Finds it by what the account says of removed measurements, and by which sums are left: at least as late as it was.
+/// Before the oldest day there is nothing.
 pub(crate) fn find(transaction: &WriteTransaction, found: &Found) -> Result<(), StoreError> {
-    for tier in Tier::ALL {
-        let from = found_again(transaction, found, name_of(tier))?;
+    for (name, find) in [(META_RAW_FROM, raw_from as Find), (META_HOURS_FROM, hours_from)] {
+        if Numbers::open(transaction, found)?.get(name)? > 0 {
+            continue;
+        }
+        let from = find(transaction, found)?;
         if from > 0 {
-            Numbers::open(transaction, found)?.set(name_of(tier), from)?;
+            Numbers::open(transaction, found)?.set(name, from)?;
         }
     }
     Ok(())
 }
 
-/// The number of that name, by what the account says of removed measurements, and by which sums are left. At least as
-/// late as it was, but for days: before these there is nothing.
-pub(crate) fn found_again(
-    transaction: &WriteTransaction,
-    found: &Found,
-    name: &str,
-) -> Result<u64, StoreError> {
-    match name {
-        META_RAW_FROM => raw_from(transaction, found),
-        META_HOURS_FROM => hours_from(transaction, found),
-        _ => Ok(0),
-    }
-}
+type Find = fn(&WriteTransaction, &Found) -> Result<u64, StoreError>;
 
 fn raw_from(transaction: &WriteTransaction, found: &Found) -> Result<u64, StoreError> {
     let mut from = UnixMillis(0);
@@ -102,5 +58,5 @@ fn hours_from(transaction: &WriteTransaction, found: &Found) -> Result<u64, Stor
     let days = || of(Tier::Day).map(|segment| segment.day.start());
     let without = |day: &UnixMillis| first_hours.is_none_or(|first| *day < first);
     let gone = days().filter(without).max();
-    Ok(gone.map_or(0, |day| day.0 + crate::segment::DAY_MS))
+    Ok(gone.map_or(0, |day| day.0 + DAY_MS))
 }

@@ -161,8 +161,8 @@ fn set_aside(
         .iter()
         .zip(damaged)
         .any(|((row, _), damaged)| is_lost(row) && !matches!(damaged.what, Fault::File { .. }));
-    let whole_from = |name: &str| whole::found_again(transaction, found, name);
-    Numbers::open(transaction, found)?.heal(transaction, found, whole_from)?;
+    Numbers::open(transaction, found)?.heal(transaction, found)?;
+    whole::find(transaction, found)?;
     if suspects.accounts {
         let lost = recount(transaction, (found, segments), &suspects)?;
         broken.commits = lost.iter().filter_map(|lost| lost.commit).collect();

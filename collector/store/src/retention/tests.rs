@@ -497,8 +497,7 @@ fn store_that_does_not_say_from_when_a_tier_is_whole_finds_it() {
             copy.open(transaction, store.found())?
                 .remove(META_RAW_FROM.as_bytes())?;
         }
-        let whole_from = |name: &str| whole::found_again(transaction, store.found(), name);
-        Numbers::open(transaction, store.found())?.heal(transaction, store.found(), whole_from)
+        whole::find(transaction, store.found())
     });
     healed.unwrap();
     assert!(is_found(&store), "both copies were lost");

@@ -62,7 +62,7 @@ mod tests {
     use isochrone_proto::units::UnixMillis;
 
     use super::*;
-    use crate::segment::catalogue::Span;
+    use crate::segment::Span;
 
     fn piece(tier: Tier, (first, last): (u64, u64), measurements: u64) -> Segment {
         Segment {

@@ -12,6 +12,7 @@ use super::catalogue::{Group, Segment, Span};
 use super::files::replace;
 use super::marks;
 use super::sealed::SealedLog;
+use super::whole;
 use crate::found::Found;
 use crate::heads::{self, Head};
 use crate::limits::{Removed, Retention, Shortfall};
@@ -19,7 +20,7 @@ use crate::numbers::Numbers;
 use crate::rows::WriteRows;
 use crate::tables::{HOURS, LOG, LOG_HOURS, META_REMOVED, SEALED, STREAM, hour_key, stream_key};
 use crate::tier::Tier;
-use crate::{HourRow, Store, StoreError, StoredBlob, StreamEntry, StreamKind, whole};
+use crate::{HourRow, Store, StoreError, StoredBlob, StreamEntry, StreamKind};
 
 /// Files of what was added up that go in one step.
 const FILES_MAX: usize = 256;
