@@ -232,6 +232,7 @@ fn types_are_the_listed_ones() {
             let value = &values[key];
             let is_so = match word.split([',', ' ']).next().expect("a first word") {
                 "list" => value.is_array(),
+                "table" => value.is_table(),
                 "whole" => value.is_integer(),
                 "number" => value.is_float() || value.is_integer(),
                 "true" => value.is_bool(),
