@@ -18,7 +18,7 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
 use self::mesh::Mesh;
-use super::store::Filled;
+use super::store::{Coming, Filled};
 use super::{Bound, Figure, Measured};
 
 /// This module's figures.
@@ -34,6 +34,7 @@ const DAY_MS: u64 = 86_400_000;
 const MINUTE_MS: u64 = 60_000;
 /// Since the collector last looked whether there is anything to judge.
 const SINCE_LOOK: Duration = Duration::from_secs(60);
+const SEALED_EVERY: Duration = Duration::from_secs(6 * 3_600);
 const RUNS: usize = 7;
 const SEED: u64 = 7;
 
@@ -82,9 +83,8 @@ fn reports() -> Result<Vec<Measured>> {
 /// # Errors
 /// When the store failed.
 pub fn sealed_mesh(days: u64, size: (usize, usize)) -> Result<(Filled, Roster, UnixMillis)> {
-    let start = UnixMillis(20_500 * DAY_MS);
-    let now = UnixMillis(start.0 + days * DAY_MS + 220 * MINUTE_MS);
-    let mut mesh = Mesh::new(start, size)?;
+    let (start, now) = stretch(days);
+    let mut mesh = Mesh::new(start, size, &mesh::CONNECT)?;
     let filled = Filled::from(start)?;
     for plan in mesh.plans() {
         filled.keep(plan)?;
@@ -99,6 +99,71 @@ pub fn sealed_mesh(days: u64, size: (usize, usize)) -> Result<(Filled, Roster, U
     let roster = mesh.roster();
     while past::keep(&filled.store, &roster, now.minus(SINCE_LOOK))? {}
     Ok((filled, roster, now))
+}
+
+/// A mesh of which one probe was away.
+pub struct PatchyMesh {
+    /// The store.
+    pub filled: Filled,
+    /// Who is who.
+    pub roster: Roster,
+    /// Since when it measures.
+    pub start: UnixMillis,
+    /// The instant at which it stands so.
+    pub now: UnixMillis,
+    late: Vec<Coming>,
+}
+
+impl PatchyMesh {
+    /// So many days and some hours of the mesh's first probes and nodes, each node checked in every way: sealed every six
+    /// hours, and not compacted. The last probe's batches have not come yet.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub fn new(days: u64, size: (usize, usize)) -> Result<Self> {
+        let (start, now) = stretch(days);
+        let mut mesh = Mesh::new(start, size, &mesh::ALL)?;
+        let filled = Filled::from(start)?;
+        for plan in mesh.plans() {
+            filled.keep(plan)?;
+        }
+        let roster = mesh.roster();
+        let last = roster.probes().map(|probe| probe.id).max();
+        let (mut late, mut from) = (Vec::new(), start);
+        while from < now {
+            let until = from.plus(SEALED_EVERY).min(now);
+            let coming = mesh.coming(from, until)?;
+            let is_last = |coming: &Coming| Some(coming.0) == last;
+            let (away, here): (Vec<Coming>, Vec<Coming>) = coming.into_iter().partition(is_last);
+            filled.store_all(&here)?;
+            filled.seal_all(until)?;
+            late.extend(away);
+            from = until;
+        }
+        Ok(Self {
+            filled,
+            roster,
+            start,
+            now,
+            late,
+        })
+    }
+
+    /// The last probe is back, and sends all that it measured.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub fn bring_late(&mut self) -> Result<()> {
+        let coming = std::mem::take(&mut self.late).into_iter();
+        let coming = coming.map(|(probe, payload, _)| (probe, payload, self.now));
+        self.filled.store_all(&coming.collect::<Vec<_>>())
+    }
+}
+
+/// So many days and some hours.
+fn stretch(days: u64) -> (UnixMillis, UnixMillis) {
+    let start = UnixMillis(20_500 * DAY_MS);
+    (start, UnixMillis(start.0 + days * DAY_MS + 220 * MINUTE_MS))
 }
 
 fn median_ms(mut once: impl FnMut() -> Result<()>) -> Result<f64> {

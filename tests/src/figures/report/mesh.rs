@@ -17,14 +17,31 @@ use isochrone_proto::units::{Hour, UnixMillis};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
-use crate::figures::store::Coming;
+use crate::figures::store::{Coming, endpoints};
 use crate::figures::wire::micros;
 
-const CONNECT4: Kind = Kind::new(Check::Connect, Family::V4);
-const INTERVAL_MS: u32 = 10_000;
+/// What is measured of each node, and how often; a batch holds so much.
+pub(super) struct Checks {
+    each: &'static [(Check, u32)],
+    batch_ms: u64,
+}
+
+/// As in the figures, …
+pub(super) const CONNECT: Checks = Checks {
+    each: &[(Check::Connect, 10_000)],
+    batch_ms: 20_000,
+};
+/// … and where all that is measured of nodes is to be there.
+pub(super) const ALL: Checks = Checks {
+    each: &[
+        (Check::Connect, 100_000),
+        (Check::Status, 400_000),
+        (Check::AssetHead, 400_000),
+        (Check::AssetGet, 400_000),
+    ],
+    batch_ms: 300_000,
+};
 const TIMEOUT_MS: u32 = 4_000;
-/// A batch holds so much.
-const BATCH_MS: u64 = 20_000;
 const MINUTE_MS: u64 = 60_000;
 const DAY_MS: u64 = 86_400_000;
 /// Of a hundred thousand runs so many are lost for no reason.
@@ -75,6 +92,7 @@ pub(super) const WHOLE: (usize, usize) = (PROBES.len(), NODES.len());
 pub(super) struct Mesh {
     start: UnixMillis,
     nodes: &'static [Place],
+    batch_ms: u64,
     probes: Vec<Probe>,
 }
 
@@ -88,12 +106,13 @@ struct Probe {
 }
 
 impl Mesh {
-    /// Of the first so many probes and nodes.
-    pub(super) fn new(start: UnixMillis, (probes, nodes): (usize, usize)) -> Result<Self> {
-        let probes = (0..probes).map(|place| Probe::new(place, start, &NODES[..nodes]));
+    /// Of the first so many probes and nodes, and such checks.
+    pub(super) fn new(start: UnixMillis, (probes, nodes): (usize, usize), checks: &Checks) -> Result<Self> {
+        let probes = (0..probes).map(|place| Probe::new(place, start, (&NODES[..nodes], checks)));
         Ok(Self {
             start,
             nodes: &NODES[..nodes],
+            batch_ms: checks.batch_ms,
             probes: probes.collect::<Result<_>>()?,
         })
     }
@@ -139,7 +158,7 @@ impl Mesh {
         let mut coming = Vec::new();
         let mut at = from;
         while at < until {
-            let cut = UnixMillis(at.0 + BATCH_MS);
+            let cut = UnixMillis(at.0 + self.batch_ms);
             for (place, probe) in self.probes.iter_mut().enumerate() {
                 let payload = probe.batch(place, (at, cut), self.start)?;
                 coming.push((probe.plan.probe, payload, UnixMillis(cut.0 + 500)));
@@ -151,7 +170,7 @@ impl Mesh {
 }
 
 impl Probe {
-    fn new(place: usize, start: UnixMillis, nodes: &[Place]) -> Result<Self> {
+    fn new(place: usize, start: UnixMillis, (nodes, checks): (&[Place], &Checks)) -> Result<Self> {
         let probe = probe_id(place);
         let mut plan = Plan {
             version: PlanVersion {
@@ -166,6 +185,7 @@ impl Probe {
             checks: Vec::new(),
             responder: ResponderPlan::default(),
         };
+        let has_asset = checks.each.iter().any(|(check, _)| check.is_asset());
         for (number, node) in nodes.iter().enumerate() {
             let id = TargetId::of_node(node.0);
             plan.targets.push(Target {
@@ -173,14 +193,17 @@ impl Probe {
                 name: node.0.to_owned(),
                 address: TargetAddress::Endpoint {
                     url: url(node.0),
-                    asset: None,
+                    asset: has_asset.then(|| "1343".to_owned()),
                 },
             });
-            plan.checks.push(PlannedCheck {
-                kind: CONNECT4,
-                target: number as u16,
-                schedule: Schedule::spread(probe, id, CONNECT4, INTERVAL_MS, TIMEOUT_MS)?,
-            });
+            for &(check, interval_ms) in checks.each {
+                let kind = Kind::new(check, Family::V4);
+                plan.checks.push(PlannedCheck {
+                    kind,
+                    target: number as u16,
+                    schedule: Schedule::spread(probe, id, kind, interval_ms, TIMEOUT_MS)?,
+                });
+            }
         }
         let mut random = StdRng::seed_from_u64(place as u64);
         Ok(Self {
@@ -201,15 +224,22 @@ impl Probe {
     ) -> Result<Bytes> {
         let mut rows = Vec::new();
         for (number, check) in self.plan.checks.clone().into_iter().enumerate() {
+            let node = usize::from(check.target);
+            let base = base_us(&PROBES[place], &NODES[node]);
             let mut slot = check.schedule.first_from(from);
             while slot < cut {
                 rows.push(Measurement {
                     check: number as u16,
                     slot,
                     lateness: micros(self.random.random_range(0.0..1_000.0)),
-                    outcome: Outcome::Connect(Box::new(self.outcome(place, number, (slot, start)))),
+                    outcome: match check.kind.check {
+                        Check::Connect => {
+                            Outcome::Connect(Box::new(self.outcome(place, node, (slot, start))))
+                        }
+                        other => endpoints::outcome(&mut self.random, other, (node, base)),
+                    },
                 });
-                slot = UnixMillis(slot.0 + u64::from(INTERVAL_MS));
+                slot = UnixMillis(slot.0 + u64::from(check.schedule.interval_ms()));
             }
         }
         rows.sort_by_key(|row| (row.slot, row.check));
