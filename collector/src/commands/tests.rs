@@ -80,7 +80,10 @@ fn said(context: &CommandContext, line: &str) -> (u8, String) {
             }
         }
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
     let carried_out = async { tokio::join!(carry_out(context.clone(), command, answers), collect).0 };
     let code = runtime.block_on(carried_out);
     (code, printed)
