@@ -26,6 +26,7 @@ use super::{Bound, Figure, Measured};
 pub const FIGURES: &[Figure] = &[
     Figure::quick(&["store.bytes_per_echo", "store.seal_rows_per_cpu_second"], echo),
     Figure::quick(&["store.bytes_per_endpoint"], endpoint),
+    Figure::quick(&["store.database_bytes_per_endpoint"], database),
 ];
 
 /// So many are there to be peers.
@@ -38,6 +39,8 @@ const SECONDS: usize = 600;
 const BYTES_PER_ECHO_MAX: f64 = 6.0;
 const BYTES_PER_ENDPOINT_MAX: f64 = 20.0;
 const SEAL_ROWS_PER_CPU_SECOND_MIN: f64 = 3e6;
+/// Of the figure of the database.
+const DATABASE_HOURS: u64 = 2;
 /// Batches handed over at once.
 const AT_ONCE: usize = 512;
 const DAY_MS: u64 = 86_400_000;
@@ -95,6 +98,36 @@ fn endpoint() -> Result<Vec<Measured>> {
             sealed.rows
         ),
         bound: Some(Bound::AtMost(BYTES_PER_ENDPOINT_MAX)),
+    }])
+}
+
+/// What is left of each row in the database, once it is in a segment and its batch's digest is gone.
+fn database() -> Result<Vec<Measured>> {
+    let filled = Filled::new()?;
+    let empty = filled.store.database_bytes()?;
+    let mut batches = 0;
+    for probe in 1..=endpoints::PROBES {
+        let (plan, payloads) = endpoints::by_seconds(ProbeId(probe), filled.start, DATABASE_HOURS)?;
+        batches += payloads.len();
+        filled.store(&plan, payloads)?;
+    }
+    let sealed = filled.seal()?;
+    let per_row = |filled: &Filled| -> Result<f64> {
+        let bytes = filled.store.database_bytes()?.saturating_sub(empty);
+        Ok(bytes as f64 / sealed.rows as f64)
+    };
+    let at_first = per_row(&filled)?;
+    let later = filled.start.plus(Duration::from_secs(5 * 86_400));
+    while filled.store.retain(later)?.is_some() {}
+    Ok(vec![Measured {
+        name: "store.database_bytes_per_endpoint".into(),
+        value: per_row(&filled)?,
+        unit: "B",
+        how: format!(
+            "bytes of the database beside the segments, from the fourth day on until the measurements go ({at_first:.1} B before); {} rows in {batches} batches of a second, of ten probes and nine nodes in {DATABASE_HOURS} hours",
+            sealed.rows
+        ),
+        bound: None,
     }])
 }
 

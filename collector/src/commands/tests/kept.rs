@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::*;
 
-const PRESENT: &str = "format-7";
+const PRESENT: &str = "format-8";
 /// What was printed then, by the name of its file.
 const SAID: [(&str, &str); 5] = [
     ("ledger.json", "ledger --format json"),

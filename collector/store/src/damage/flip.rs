@@ -22,6 +22,17 @@ pub enum Part {
 }
 
 impl Store {
+    /// Bytes that the database's rows take, with what finds them: not the room in its pages and its file that is free.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub fn database_bytes(&self) -> Result<u64, StoreError> {
+        self.write_tables_if(|transaction| {
+            let stats = transaction.stats()?;
+            Ok((stats.stored_bytes() + stats.metadata_bytes(), false))
+        })
+    }
+
     /// Every table that has rows, with how many.
     ///
     /// # Errors

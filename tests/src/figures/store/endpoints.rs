@@ -42,7 +42,16 @@ pub(in crate::figures) fn of_probe(
     start: UnixMillis,
     hours: u64,
 ) -> Result<(Plan, Vec<Bytes>)> {
-    made(probe, start, (1, hours))
+    made(probe, start, (1, hours, BATCH))
+}
+
+/// As [`of_probe`], in batches of a second, as a probe makes them: those without a row are none.
+pub(in crate::figures) fn by_seconds(
+    probe: ProbeId,
+    start: UnixMillis,
+    hours: u64,
+) -> Result<(Plan, Vec<Bytes>)> {
+    made(probe, start, (1, hours, Duration::from_secs(1)))
 }
 
 /// As [`of_probe`], in an epoch and by a plan of its own: the plan has this number, which must rise.
@@ -51,10 +60,14 @@ pub(in crate::figures) fn stretch(
     start: UnixMillis,
     number: u64,
 ) -> Result<(Plan, Vec<Bytes>)> {
-    made(probe, start, (number, HOURS))
+    made(probe, start, (number, HOURS, BATCH))
 }
 
-fn made(probe: ProbeId, start: UnixMillis, (number, hours): (u64, u64)) -> Result<(Plan, Vec<Bytes>)> {
+fn made(
+    probe: ProbeId,
+    start: UnixMillis,
+    (number, hours, batch): (u64, u64, Duration),
+) -> Result<(Plan, Vec<Bytes>)> {
     let mut plan = plan(probe, start)?;
     plan.version.number = number;
     let mut random = StdRng::seed_from_u64(probe.0.wrapping_add(number));
@@ -68,18 +81,21 @@ fn made(probe: ProbeId, start: UnixMillis, (number, hours): (u64, u64)) -> Resul
     };
     let (mut previous, mut run) = (Digest::ZERO, BTreeMap::new());
     let mut payloads = Vec::new();
-    for number in 0..hours * 3_600 / BATCH.as_secs() {
-        let from = UnixMillis(start.0 + number * BATCH.as_millis() as u64);
-        let rows = rows(&mut random, &plan, &bases, from);
+    for number in 0..hours * 3_600 / batch.as_secs() {
+        let from = UnixMillis(start.0 + number * batch.as_millis() as u64);
+        let rows = rows(&mut random, (&plan, &bases), (from, from.plus(batch)));
+        if rows.is_empty() {
+            continue;
+        }
         let hour = from.hour();
         *run.entry(hour).or_insert(0) += rows.len() as u64;
         let header = BatchHeader {
             epoch,
-            sequence: Sequence(number + 1),
+            sequence: Sequence(payloads.len() as u64 + 1),
             previous,
             adopted,
             plan: plan.version,
-            cut: from.plus(BATCH),
+            cut: from.plus(batch),
             hours: vec![HourCount {
                 hour,
                 planned: run[&hour],
@@ -136,8 +152,11 @@ fn plan(probe: ProbeId, start: UnixMillis) -> Result<Plan> {
 }
 
 /// Everything that is due in one batch's time.
-fn rows(random: &mut StdRng, plan: &Plan, bases: &[f64], from: UnixMillis) -> Vec<Measurement> {
-    let until = from.plus(BATCH);
+fn rows(
+    random: &mut StdRng,
+    (plan, bases): (&Plan, &[f64]),
+    (from, until): (UnixMillis, UnixMillis),
+) -> Vec<Measurement> {
     let mut rows = Vec::new();
     for (place, check) in plan.checks.iter().enumerate() {
         let mut slot = check.schedule.first_from(from);
