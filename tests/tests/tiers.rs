@@ -1,6 +1,8 @@
 //! Reports that are read from sums of hours and days say what a naive count over every measurement says, whatever of these
 //! is gone, came late, is damaged, or was dated by a clock that was off.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
