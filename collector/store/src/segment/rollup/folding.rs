@@ -24,17 +24,18 @@ use crate::tables::{META_SEGMENT, SEGMENTS};
 use crate::tier::Tier;
 use crate::{Store, StoreError};
 
-/// Pieces are put together once those beside the largest hold so large a part of its rows, …
+/// Pieces of a day that is over are put together once those beside the largest hold so large a part of its rows, …
 const PART: u64 = 8;
-/// … or once there are so many.
+/// … or once there are so many. Before its day is over so many of one generation become one of the next: each rollup is
+/// written again a few times then, however many spans a day has.
 const PIECES: usize = 8;
 
 /// Each rollup of a file, which is checked whole.
 const EVERY: (Look, &dyn Fn(&Key) -> bool) = (Look::Whole, &|_| true);
 
 impl Store {
-    /// Makes one file of the pieces of one kind's rollups of a day that is over, or days of hours where these are lost and
-    /// the measurements are gone; `None`: there are none. Reads and writes
+    /// Makes one file of the pieces of one kind's rollups of a day, or days of hours where these are lost and
+    /// the measurements are gone; `None`: there are too few. Reads and writes
     /// files: not for an async task.
     ///
     /// # Errors
@@ -122,7 +123,7 @@ impl Store {
                 }
             }
             let mut pieces: BTreeMap<(Period, Kind, Day), Vec<Segment>> = BTreeMap::new();
-            for segment in all().filter(|segment| segment.day < today) {
+            for segment in all() {
                 let period = match segment.tier {
                     Tier::Raw | Tier::Hour => Period::Hour,
                     Tier::Day => Period::Day,
@@ -132,7 +133,12 @@ impl Store {
                     .or_default()
                     .push(segment.clone());
             }
-            for (of, old) in pieces.into_iter().filter(|(_, old)| are_many(old)) {
+            for (of, pieces) in pieces {
+                let old = match of.2 < today {
+                    true => Some(pieces).filter(|pieces| are_many(pieces)),
+                    false => of_one_generation(pieces),
+                };
+                let Some(old) = old else { continue };
                 if let Some(rollups) = self.folded(of.0, &old)? {
                     return Ok(Some(Foldable {
                         of,
@@ -279,6 +285,18 @@ struct Marked {
     hours: Fold,
     /// The number of the last segment.
     last: u64,
+}
+
+/// The youngest pieces of one generation, once they are enough to become one of the next.
+fn of_one_generation(pieces: Vec<Segment>) -> Option<Vec<Segment>> {
+    let mut generations: BTreeMap<u64, Vec<Segment>> = BTreeMap::new();
+    for piece in pieces {
+        generations
+            .entry(piece.generation.into())
+            .or_default()
+            .push(piece);
+    }
+    generations.into_values().find(|alike| alike.len() >= PIECES)
 }
 
 fn are_many(pieces: &[Segment]) -> bool {

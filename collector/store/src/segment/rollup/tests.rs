@@ -75,7 +75,7 @@ fn sealed_spans_leave_pieces_that_become_one_file_of_a_kind_and_day() {
     assert_eq!(
         store.fold_rollups(cut_of(200)).unwrap(),
         None,
-        "its day is not over"
+        "its day is not over, and they are few"
     );
     while store.fold_rollups(next_day()).unwrap().is_some() {}
     check(&store, "folded");
@@ -98,6 +98,39 @@ fn sealed_spans_leave_pieces_that_become_one_file_of_a_kind_and_day() {
             .iter()
             .all(|name| name.starts_with("echo4") || name.starts_with("status4"))
     );
+}
+
+#[test]
+fn pieces_of_a_day_that_is_not_over_stay_few_and_are_written_again_a_few_times_only() {
+    let (_disk, store) = store_with_plan();
+    let mut world = World::default();
+    let mut written = 0;
+    for span in 1..=130_u64 {
+        world.store(&store, Place::default(), 2);
+        world.seal(&store);
+        while let Some(folded) = store.fold_rollups(cut_of(200)).unwrap() {
+            written += folded.measurements;
+        }
+        let most = 7 * 2 * (1 + span.ilog(8) as usize);
+        for tier in [Tier::Hour, Tier::Day] {
+            let names = named(&store, tier);
+            assert!(names.len() <= most, "{} files after {span} spans", names.len());
+        }
+    }
+    check(&store, "folded by generations");
+    let measurements: u64 = store
+        .segment_files(Tier::Raw)
+        .unwrap()
+        .iter()
+        .map(|file| file.rows)
+        .sum();
+    assert!(
+        written <= 2 * 2 * measurements,
+        "{written} of {measurements}, twice in each of two tiers at most"
+    );
+    while store.fold_rollups(next_day()).unwrap().is_some() {}
+    check(&store, "its day is over");
+    assert_eq!(named(&store, Tier::Hour).len(), 2, "of two kinds");
 }
 
 /// Files of earlier releases hold none of these, so that their columns need no other version.
