@@ -41,6 +41,8 @@ const PROBES: usize = 5_000;
 const ROUND: Duration = Duration::from_secs(10);
 /// Probes whose echo port answers: the others ask these, and a plan is small.
 const RESPONDERS: usize = 500;
+/// Who asks each of them, at least.
+const LEAST_PROBERS: usize = 40;
 /// Probes that share a socket here. To the collector each is a connection of its own.
 const TO_A_SOCKET: usize = 50;
 /// How long the fleet is watched at rest, and how often its collector's memory is read.
@@ -149,6 +151,7 @@ async fn watch_fleet(
     let fleet = Fleet::of(state, ROUND);
     let mut members = fleet.spawn(state, echo_port)?;
     fleet.all_there(&mut members).await?;
+    fleet.all_have_keys().await?;
     let (rss_mb, cpu_percent) = fleet.at_rest(&collector, WATCHED).await?;
     collector.kill()?;
     fleet.restarted();
@@ -221,6 +224,24 @@ impl Fleet {
             }
         }
         Ok(())
+    }
+
+    /// Waits until the plans hold the keys of all responders: a responder's peers get its key once a batch said that it
+    /// knows its secret.
+    async fn all_have_keys(&self) -> Result<()> {
+        let least = (RESPONDERS * LEAST_PROBERS) as u64;
+        let began = self.clock.now();
+        loop {
+            let checks = self.checks.load(Ordering::Relaxed);
+            if checks >= least {
+                return Ok(());
+            }
+            ensure!(
+                self.clock.now() - began < PATIENCE,
+                "the plans hold {checks} checks after {PATIENCE:?}, and at least {least} are wanted"
+            );
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// The collector was killed: most members notice that only when it is back, and none of them is there.

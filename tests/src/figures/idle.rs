@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use isochrone_base::clock::Clock;
-use isochrone_base::roster::{AccessClass, NodeEntry, ProbeEntry, Roster};
-use isochrone_proto::ids::TargetId;
 use isochrone_proto::units::UnixMillis;
 use isochrone_watch::past;
 
@@ -82,6 +80,7 @@ fn idle() -> Result<Vec<Measured>> {
 /// Stores the month, and seals, compacts, folds and judges it as a collector would have done day by day; how many
 /// measurements it has.
 fn fill(state: &State) -> Result<u64> {
+    let roster = state.roster()?; // before the store is open here
     let (store, now) = (state.open_store()?, Clock::system().wall());
     let stretch = Duration::from_secs(endpoints::HOURS * 3_600);
     let stretches = DAYS * 24 / endpoints::HOURS;
@@ -99,43 +98,7 @@ fn fill(state: &State) -> Result<u64> {
     }
     while store.compact(now)?.is_some() {}
     while store.fold_rollups(now)?.is_some() {}
-    while past::keep(&store, &roster(state, UnixMillis(first)), now)? {}
+    while past::keep(&store, &roster, now)? {}
     ensure!(rows > 0, "nothing was sealed");
     Ok(rows)
-}
-
-/// Who measured since `start`, and what.
-fn roster(state: &State, start: UnixMillis) -> Roster {
-    let probes = state
-        .probes
-        .iter()
-        .enumerate()
-        .map(|(place, identity)| ProbeEntry {
-            id: identity.probe(),
-            name: format!("probe-{place}"),
-            worker: format!("worker-{place}"),
-            site: "Berlin, DE".to_owned(),
-            latitude: None,
-            longitude: None,
-            country: None,
-            network: Some(64_500 + place as u32),
-            access: AccessClass::Unknown,
-            active: true,
-            joined: start,
-        });
-    let nodes = (0..endpoints::NODES).map(|node| NodeEntry {
-        id: TargetId::of_node(&format!("node-{node}")),
-        name: format!("node-{node}"),
-        url: format!("https://node-{node}.example.org/distributor/"),
-        worker: Some(format!("worker-{node}")),
-        place: "Berlin, DE".to_owned(),
-        latitude: Some(52.5),
-        longitude: Some(node as f64 + 0.5),
-        country: None,
-        network: None,
-        paused: false,
-        removed: false,
-        interval: None,
-    });
-    Roster::new(probes.collect::<Vec<_>>(), nodes.collect::<Vec<_>>())
 }

@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use isochrone_base::clock::Clock;
+use isochrone_base::roster::Roster;
+use isochrone_collector::assembly;
 use isochrone_gate::authority::Authority;
 use isochrone_gate::events::GateEvents;
 use isochrone_gate::registry::{Registry, RegistryParts};
+use isochrone_planner::targets::Targets;
 use isochrone_probe::identity::Identity;
 use isochrone_store::{Store, StoreOptions};
+use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use rand::{Rng as _, SeedableRng as _};
 use tempfile::TempDir;
 
 use super::mesh;
@@ -38,20 +41,30 @@ impl State {
             probes: Vec::new(),
         };
         fs::create_dir_all(state.folder().join("authority"))?;
-        let (clock, mut random) = (Clock::system(), StdRng::from_os_rng());
-        let registry = Registry::open(RegistryParts {
-            store: state.open_store()?,
-            authority: state.authority()?,
-            clock,
-            events: GateEvents::channel().0,
-            addresses: vec![address.to_string()],
-            seed: random.random(),
-        })?;
+        let registry = state.registry()?;
         let probes = (0..count).map(|place| mesh::join(&registry, &format!("probe-{place}"), address));
         state.probes = probes.collect::<Result<_>>()?;
         let config = format!("listen = [\"{address}\"]\nweb = \"127.0.0.1:0\"\n");
         fs::write(state.config(), config)?;
         Ok(state)
+    }
+
+    /// Who has joined, while no collector has its store.
+    fn registry(&self) -> Result<Registry> {
+        Ok(Registry::open(RegistryParts {
+            store: self.open_store()?,
+            authority: self.authority()?,
+            clock: Clock::system(),
+            events: GateEvents::channel().0,
+            addresses: vec![self.address.to_string()],
+            seed: rand::random(),
+        })?)
+    }
+
+    /// Who measures and what is measured, as its collector will read it.
+    pub(super) fn roster(&self) -> Result<Roster> {
+        let targets = Targets::read(&self.targets())?;
+        Ok(assembly::roster(&self.registry()?, &targets))
     }
 
     /// Its store, while no collector has it.
@@ -87,7 +100,11 @@ impl State {
 
     /// Writes the nodes that are measured.
     pub(super) fn write_targets(&self, text: &str) -> Result<()> {
-        Ok(fs::write(self.folder.path().join("targets.toml"), text)?)
+        Ok(fs::write(self.targets(), text)?)
+    }
+
+    fn targets(&self) -> PathBuf {
+        self.folder.path().join("targets.toml")
     }
 
     fn config(&self) -> PathBuf {

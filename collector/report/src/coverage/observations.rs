@@ -81,6 +81,8 @@ struct Reading {
 }
 
 impl Fill for ObservationsBuilder<'_> {
+    const TIMINGS: &'static [Timing] = &[Timing::Connect, Timing::FirstByte, Timing::Range];
+
     fn add(&mut self, stored: &Stored, slots: Window) {
         for row in stored.batch.endpoints().filter(|row| slots.holds(row.slot)) {
             let Some((check, target)) = stored.plan.target_of(row.check) else {

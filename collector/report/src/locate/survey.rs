@@ -85,6 +85,8 @@ pub(super) struct SurveyBuilder<'a> {
 }
 
 impl Fill for SurveyBuilder<'_> {
+    const TIMINGS: &'static [Timing] = &[Timing::Rtt, Timing::Connect];
+
     fn wants(_: Check) -> bool {
         true
     }

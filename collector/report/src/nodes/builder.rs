@@ -7,7 +7,7 @@ use isochrone_base::roster::{NodeEntry, Roster};
 use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::{Check, Kind};
 use isochrone_proto::units::UnixMillis;
-use isochrone_store::{Period, Rollup, Stored, Tier};
+use isochrone_store::{Period, Rollup, Stored, Tier, Timing};
 use isochrone_watch::clocks::Clocks;
 use isochrone_watch::incident::Incident;
 use isochrone_watch::judge::Observation;
@@ -38,6 +38,8 @@ pub(super) struct NodesBuilder<'a> {
 }
 
 impl Fill for NodesBuilder<'_> {
+    const TIMINGS: &'static [Timing] = &[Timing::FirstByte];
+
     /// As of runs: those that are judged.
     fn wants(check: Check) -> bool {
         check.is_endpoint() && counts_for(check).is_judged()

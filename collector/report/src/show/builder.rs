@@ -10,7 +10,7 @@ use isochrone_proto::ids::ProbeId;
 use isochrone_proto::kind::{Check, Kind};
 use isochrone_proto::measurement::Outcome;
 use isochrone_proto::units::UnixMillis;
-use isochrone_store::{Period, Rollup, Stored};
+use isochrone_store::{Period, Rollup, Stored, Timing};
 use isochrone_watch::clocks::Clocks;
 use isochrone_watch::incident::{Incident, Subject};
 use isochrone_watch::judge::Cadence;
@@ -66,6 +66,8 @@ struct Run {
 }
 
 impl Fill for ShowBuilder<'_> {
+    const TIMINGS: &'static [Timing] = &[];
+
     fn add(&mut self, stored: &Stored, slots: Window) {
         if self.roster.probe(stored.probe).is_none() {
             return;

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use isochrone_proto::kind::{Check, Family, Kind};
 use isochrone_proto::units::UnixMillis;
-use isochrone_store::{Period, Rollup, RollupRange, Store, StoreError, Stored, Tier};
+use isochrone_store::{Period, Rollup, RollupRange, Store, StoreError, Stored, Tier, Timing};
 use isochrone_watch::clocks::Clocks;
 
 use super::{Held, TierSpan};
@@ -12,6 +12,9 @@ use crate::log::Window;
 
 /// Something that is filled from the store.
 pub(crate) trait Fill {
+    /// Of which times it wants sums.
+    const TIMINGS: &'static [Timing];
+
     /// Of which checks it wants sums: those of nodes.
     fn wants(check: Check) -> bool {
         check.is_endpoint()
@@ -73,6 +76,7 @@ pub(crate) fn read<F: Fill>(
         };
         let range = RollupRange {
             kinds: Some(kinds_of(F::wants)),
+            timings: Some(F::TIMINGS.to_vec()),
             ..RollupRange::of(period, span.from, span.to)
         };
         store.rolled(&range, |rollup| {

@@ -122,6 +122,8 @@ pub struct RollupRange {
     pub target: Option<TargetId>,
     /// Only of these kinds; `None`: of all.
     pub kinds: Option<Vec<Kind>>,
+    /// Only these times need be there: what is read of files leaves out the others; `None`: all.
+    pub timings: Option<Vec<Timing>>,
 }
 
 impl RollupRange {
@@ -135,6 +137,7 @@ impl RollupRange {
             probe: None,
             target: None,
             kinds: None,
+            timings: None,
         }
     }
 

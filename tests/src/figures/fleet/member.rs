@@ -19,7 +19,7 @@ use isochrone_proto::ids::{Digest, EpochId, PlanVersion, Sequence};
 use isochrone_proto::kind::Check;
 use isochrone_proto::known::Known;
 use isochrone_proto::ledger::{Adoption, HourCount};
-use isochrone_proto::measurement::{EchoOutcome, Measurement, Outcome};
+use isochrone_proto::measurement::{Measurement, Outcome};
 use isochrone_proto::plan::Plan;
 use isochrone_proto::units::{Hour, Micros, UnixMillis};
 use quinn::{ClientConfig, Connection, Endpoint, RecvStream, SendStream};
@@ -29,7 +29,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Fleet;
 use crate::figures::ingest::session::{hear, say};
-use crate::figures::store::endpoints::outcome;
+use crate::figures::store::endpoints;
+use crate::figures::wire;
 
 pub(super) struct Member {
     place: usize,
@@ -37,8 +38,9 @@ pub(super) struct Member {
     config: ClientConfig,
     echo_port: u16,
     epoch: EpochId,
-    /// The plan it follows, and from which slot on.
+    /// The plan it follows, and from which slot on; a newer one takes its place once a batch has closed.
     adopted: Option<(Plan, Adoption)>,
+    newer: Option<Plan>,
     sequence: u64,
     previous: Digest,
     run: BTreeMap<Hour, u64>,
@@ -49,7 +51,7 @@ pub(super) struct Member {
     random: StdRng,
 }
 
-/// How long a node's answers take.
+/// How long answers take.
 const ANSWERS_US: f64 = 40_000.0;
 
 /// A welcomed connection.
@@ -70,6 +72,7 @@ impl Member {
             echo_port,
             epoch: EpochId(rand::random()),
             adopted: None,
+            newer: None,
             sequence: 0,
             previous: Digest::ZERO,
             run: BTreeMap::new(),
@@ -204,6 +207,9 @@ impl Member {
                     }
                     let Some(batch) = self.measure(fleet.clock.wall())? else { continue };
                     fleet.made.fetch_add(1, Ordering::Relaxed);
+                    if let Some(newer) = self.newer.take() {
+                        self.adopt(newer, self.cut, fleet);
+                    }
                     if session.live.write_all(&batch).await.is_err() {
                         return Ok(());
                     }
@@ -236,23 +242,31 @@ impl Member {
                 };
                 return Ok(say(&mut session.control, &pong).await.is_ok());
             }
-            // later plans differ by keys alone, and the first is followed to the end
-            CollectorMessage::Plan(signed) if self.adopted.is_none() => {
+            CollectorMessage::Plan(signed) => {
                 let plan = codec::decode_plan(&signed.plan)?;
-                fleet
-                    .checks
-                    .fetch_add(plan.checks.len() as u64, Ordering::Relaxed);
-                let first_slot = fleet.clock.wall();
-                let adoption = Adoption {
-                    version: plan.version,
-                    first_slot,
-                };
-                (self.cut, self.adopted) = (first_slot, Some((plan, adoption)));
+                if self.adopted.is_some() {
+                    self.newer = Some(plan);
+                } else {
+                    self.adopt(plan, fleet.clock.wall(), fleet);
+                }
             }
-            CollectorMessage::Plan(_) => {}
             other => bail!("the collector says {other:?}"),
         }
         Ok(true)
+    }
+
+    /// Follows `plan` from the slots of an instant on.
+    fn adopt(&mut self, plan: Plan, from: UnixMillis, fleet: &Fleet) {
+        let count = |plan: &Plan| plan.checks.len() as u64;
+        if let Some((before, _)) = &self.adopted {
+            fleet.checks.fetch_sub(count(before), Ordering::Relaxed);
+        }
+        fleet.checks.fetch_add(count(&plan), Ordering::Relaxed);
+        let adoption = Adoption {
+            version: plan.version,
+            first_slot: from,
+        };
+        (self.cut, self.adopted) = (from, Some((plan, adoption)));
     }
 
     /// Every slot since the last batch, as one; `None` without a plan.
@@ -269,8 +283,12 @@ impl Member {
                     slot,
                     lateness: Micros::default(),
                     outcome: match planned.kind.check {
-                        Check::Echo => Outcome::Echo(EchoOutcome::TimedOut),
-                        check => outcome(&mut self.random, check, (usize::from(planned.target), ANSWERS_US)),
+                        Check::Echo => Outcome::Echo(wire::outcome(&mut self.random, ANSWERS_US)),
+                        check => endpoints::outcome(
+                            &mut self.random,
+                            check,
+                            (usize::from(planned.target), ANSWERS_US),
+                        ),
                     },
                 });
                 slot = planned.schedule.after(slot);

@@ -11,17 +11,18 @@ use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::{Check, Kind};
 use isochrone_proto::measurement::CacheState;
 use isochrone_proto::units::UnixMillis;
+use parquet::basic::Compression;
 use parquet::data_type::ByteArray;
 use parquet::file::reader::{FileReader as _, RowGroupReader, SerializedFileReader};
 use parquet::file::writer::SerializedFileWriter;
 
 use super::schema;
-use super::{Key, Loss, Period, Rollup, Sums};
+use super::{Key, Loss, Period, Rollup, Sums, Timing};
 use crate::segment::columns::{Cells, Cursor, text, word};
 use crate::segment::day::Day;
 use crate::segment::error::FileError;
 use crate::segment::file::{Facts, write_columns};
-use crate::segment::schema::{of_columns, properties_of};
+use crate::segment::schema::{Form, of_columns, properties_of};
 
 /// Rollups that are encoded, and read, at once.
 const GROUP_ROWS: usize = 1 << 16;
@@ -34,7 +35,11 @@ pub(in crate::segment) fn write(
 ) -> Result<Vec<u8>, FileError> {
     let check = facts.kind.check;
     let words = facts.words(schema::name(period, check));
-    let properties = properties_of(schema::columns(check))?.set_key_value_metadata(Some(words));
+    let mut properties = properties_of(schema::columns(check))?.set_key_value_metadata(Some(words));
+    for column in schema::columns(check).filter(|column| column.form != Form::Bytes) {
+        // a decompressor takes longer to make than these few bytes to read
+        properties = properties.set_column_compression(column.name.into(), Compression::UNCOMPRESSED);
+    }
     let of_rows = of_columns("rollup", schema::columns(check))?;
     let mut writer = SerializedFileWriter::new(Vec::new(), of_rows, Arc::new(properties.build()))?;
     for rows in rollups.chunks(GROUP_ROWS) {
@@ -96,11 +101,27 @@ fn losses_of(text: Option<&str>) -> Option<BTreeMap<Loss, u64>> {
     said.into_iter().map(parse).collect()
 }
 
-/// Gives the rollups of a file that are wanted to `each`, as they stand in it.
-pub(in crate::segment) fn read(
+/// What is read of a file.
+pub(super) struct Asked<'a> {
+    /// Rollups of these keys …
+    pub(super) wants: &'a dyn Fn(&Key) -> bool,
+    /// … with these times; `None`: with all.
+    pub(super) timings: Option<&'a [Timing]>,
+}
+
+impl Asked<'_> {
+    /// All of it.
+    pub(super) const EVERY: Self = Self {
+        wants: &|_| true,
+        timings: None,
+    };
+}
+
+/// Gives the rollups of a file that are wanted to `each`, as they stand in it, with the times that are.
+pub(super) fn read(
     bytes: Bytes,
     kind: Kind,
-    wants: &dyn Fn(&Key) -> bool,
+    asked: &Asked<'_>,
     each: &mut dyn FnMut(Rollup),
 ) -> Result<(), FileError> {
     let check = kind.check;
@@ -113,10 +134,10 @@ pub(in crate::segment) fn read(
         let group = reader.get_row_group(group)?;
         let rows = usize::try_from(group.metadata().num_rows());
         let rows = rows.map_err(|_| FileError::Meaning { column: "(rows)" })?;
-        let cells = Group::read(&*group, check, rows)?;
+        let cells = Group::read(&*group, (check, asked.timings), rows)?;
         let mut cursors = Cursors::of(&cells);
         for _ in 0..rows {
-            if let Some(rollup) = cursors.next(kind, wants)? {
+            if let Some(rollup) = cursors.next(kind, asked.wants)? {
                 each(rollup);
             }
         }
@@ -128,9 +149,13 @@ pub(in crate::segment) fn read(
 struct Group(Vec<Cells>);
 
 impl Group {
-    fn read(group: &dyn RowGroupReader, check: Check, rows: usize) -> Result<Self, FileError> {
+    fn read(
+        group: &dyn RowGroupReader,
+        (check, timings): (Check, Option<&[Timing]>),
+        rows: usize,
+    ) -> Result<Self, FileError> {
         let cells = schema::columns(check).enumerate().map(|(place, column)| {
-            if !is_read(place) {
+            if !is_read(place, check, timings) {
                 return Ok(Cells::unread());
             }
             let reader = group.get_column_reader(place)?;
@@ -145,11 +170,13 @@ impl Group {
 }
 
 /// Whether a column says what no other does: the kind is known, counts and ends of times stand in their histograms.
-const fn is_read(place: usize) -> bool {
-    match place.checked_sub(schema::COMMON.len()) {
-        None => place != KIND && place != PLANNED,
-        Some(of_times) => of_times % 4 == 3,
-    }
+fn is_read(place: usize, check: Check, timings: Option<&[Timing]>) -> bool {
+    let Some(of_times) = place.checked_sub(schema::COMMON.len()) else {
+        return place != KIND && place != PLANNED;
+    };
+    let timing = schema::timings(check).get(of_times / 4);
+    let is_asked = |timing| timings.is_none_or(|asked| asked.contains(timing));
+    of_times % 4 == 3 && timing.is_some_and(is_asked)
 }
 
 struct Cursors<'c> {

@@ -7,10 +7,11 @@ use std::sync::atomic::Ordering;
 use isochrone_proto::kind::Kind;
 use isochrone_proto::units::{Hour, UnixMillis};
 
+use super::file::Asked;
 use super::fold::Fold;
 use super::pieces::{Pieces, write_piece};
 use super::read::{ReadSealed, rollups_of};
-use super::{Key, Period, Rollup};
+use super::{Period, Rollup};
 use crate::numbers::read_number;
 use crate::segment::SealedLog;
 use crate::segment::catalogue::{Segment, Span};
@@ -31,7 +32,7 @@ const PART: u64 = 8;
 const PIECES: usize = 8;
 
 /// Each rollup of a file, which is checked whole.
-const EVERY: (Look, &dyn Fn(&Key) -> bool) = (Look::Whole, &|_| true);
+const EVERY: (Look, &Asked<'_>) = (Look::Whole, &Asked::EVERY);
 
 impl Store {
     /// Makes one file of the pieces of one kind's rollups of a day, or days of hours where these are lost and

@@ -8,8 +8,9 @@ use std::ops::ControlFlow;
 
 use redb::{ReadOnlyTable, ReadTransaction};
 
+use super::file::{self, Asked};
 use super::fold::{Fold, last_slot};
-use super::{Key, Period, Rollup, RollupRange, file};
+use super::{Key, Period, Rollup, RollupRange};
 use crate::found::Found;
 use crate::heads::Head;
 use crate::segment::catalogue::Segment;
@@ -67,20 +68,27 @@ impl Store {
             let mut is_broken = false;
             for day in parts.days() {
                 let mut of_day = parts.rest.take_until(day);
+                let mut in_order: Vec<Rollup> = Vec::new(); // before all that has to be put together
                 for segment in parts.segments.remove(&day).unwrap_or_default() {
-                    let segments = &self.0.segments;
-                    let wants = |key: &Key| range.holds(&range.period.key(*key)); // hours may stand for a day
-                    let rollups = rollups_of(segments, self.found(), &segment, (Look::Once, &wants))?;
+                    let asked = Asked {
+                        wants: &|key| range.holds(&range.period.key(*key)), // hours may stand for a day
+                        timings: range.timings.as_deref(),
+                    };
+                    let rollups = rollups_of(&self.0.segments, self.found(), &segment, (Look::Once, &asked))?;
                     is_broken |= rollups.is_none() && is_strict && !self.found().is_stuck();
-                    rollups
-                        .into_iter()
-                        .flatten()
-                        .for_each(|rollup| of_day.merge_finer(rollup));
+                    let rollups = rollups.unwrap_or_default();
+                    let is_finest = segment.tier == range.period.tier();
+                    if is_finest && of_day.len() == 0 && follow(&in_order, &rollups) {
+                        in_order.extend(rollups);
+                    } else {
+                        let all = in_order.drain(..).chain(rollups);
+                        all.for_each(|rollup| of_day.merge_finer(rollup));
+                    }
                 }
                 if is_broken {
                     continue; // what else is damaged is found at once
                 }
-                for rollup in of_day.into_rollups() {
+                for rollup in in_order.into_iter().chain(of_day.into_rollups()) {
                     let key = rollup.key();
                     if given.is_some_and(|given| key <= given) {
                         continue;
@@ -126,7 +134,8 @@ impl Store {
             return Err(StoreError::Unsettled);
         }
         for segments in of_files.values_mut() {
-            segments.sort_by_key(|segment| (segment.span.last, segment.number)); // the newest names last
+            // the newest names last
+            segments.sort_by_key(|segment| (segment.kind, segment.span.last, segment.number));
         }
         let days: BTreeSet<Day> = marks.into_keys().filter(|day| range.touches(*day)).collect();
         let mut rest = Fold::new(range.period);
@@ -194,19 +203,26 @@ pub(super) fn rollups_of(
     segments: &Segments,
     found: &Found,
     segment: &Segment,
-    (look, wants): (Look, Wants<'_>),
+    (look, asked): (Look, &Asked<'_>),
 ) -> Result<Option<Vec<Rollup>>, StoreError> {
     let Some(bytes) = bytes_of(segments, found, segment, look)? else {
         return Ok(None);
     };
     let mut rollups = Vec::new();
-    match file::read(bytes, segment.kind, wants, &mut |rollup| rollups.push(rollup)) {
+    match file::read(bytes, segment.kind, asked, &mut |rollup| rollups.push(rollup)) {
         Ok(()) => Ok(Some(rollups)),
         Err(error) => {
             note(found, segment, error.to_string());
             Ok(None)
         }
     }
+}
+
+/// Whether `next` lie in order behind `before`, each once: then nothing has to be put together.
+fn follow(before: &[Rollup], next: &[Rollup]) -> bool {
+    let last = before.last().into_iter();
+    last.chain(next)
+        .is_sorted_by(|one, other| one.key() < other.key())
 }
 
 /// Where the rollups of a range are.

@@ -7,6 +7,7 @@ use isochrone_proto::kind::Kind;
 use isochrone_proto::units::UnixMillis;
 use redb::ReadTransaction;
 
+use super::file::Asked;
 use super::read::rollups_of;
 use crate::segment::catalogue::Segment;
 use crate::segment::checked::Look;
@@ -97,7 +98,12 @@ impl Tally {
             for file in files {
                 done += 1;
                 progress(done);
-                let rollups = rollups_of(&store.0.segments, store.found(), file, (Look::Once, &|_| true))?;
+                let rollups = rollups_of(
+                    &store.0.segments,
+                    store.found(),
+                    file,
+                    (Look::Once, &Asked::EVERY),
+                )?;
                 let Some((rollups, runs)) = rollups.zip(summed.as_mut()) else {
                     summed = None;
                     continue;

@@ -186,8 +186,48 @@ fn range_of_a_throughput_is_added_up_and_read_back_from_its_file() {
     };
     let file = super::write(&facts, Period::Day, &rollups).unwrap();
     let mut read = Vec::new();
-    super::file::read(file.into(), kind, &|_| true, &mut |rollup| read.push(rollup)).unwrap();
+    super::file::read(file.into(), kind, &super::file::Asked::EVERY, &mut |rollup| {
+        read.push(rollup)
+    })
+    .unwrap();
     assert_eq!(read, rollups);
+}
+
+#[test]
+fn times_that_nobody_asks_for_are_not_read() {
+    let (_disk, store) = store_with_plan();
+    let mut world = World::default();
+    world.store(&store, Place::default(), 100);
+    world.seal(&store);
+    let status: Kind = "status4".parse().unwrap();
+    let of = |timings: Option<Vec<Timing>>| {
+        let range = RollupRange {
+            kinds: Some(vec![status]),
+            timings,
+            ..RollupRange::of(Period::Hour, EVER.0, EVER.1)
+        };
+        rolled(&store, &range)
+    };
+    let (all, some) = (of(None), of(Some(vec![Timing::FirstByte])));
+    assert!(
+        all.iter()
+            .any(|rollup| !rollup.sums.times(Timing::Connect).is_empty())
+    );
+    assert_eq!(all.len(), some.len());
+    for (whole, part) in all.iter().zip(&some) {
+        assert_eq!(whole.key(), part.key());
+        assert_eq!(
+            whole.sums.times(Timing::FirstByte),
+            part.sums.times(Timing::FirstByte)
+        );
+        assert_eq!(
+            (whole.sums.run, whole.sums.ok, &whole.sums.losses),
+            (part.sums.run, part.sums.ok, &part.sums.losses)
+        );
+    }
+    // what is in the log still has them
+    let is_left_out = |part: &Rollup| part.sums.ok > 0 && part.sums.times(Timing::Connect).is_empty();
+    assert!(some.iter().any(is_left_out) && !all.iter().any(is_left_out));
 }
 
 #[test]
