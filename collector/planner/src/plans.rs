@@ -120,6 +120,7 @@ impl Plans {
                 probe.id,
                 Issued {
                     version: plan.version,
+                    secret_since: plan.version,
                     draft,
                     issued: plan.issued,
                     expires: plan.expires,
@@ -234,7 +235,7 @@ impl Plans {
                 Ok(()) = registry.changed() => {}
                 Ok(()) = addresses.changed() => {}
                 Ok(()) = targets.changed() => {}
-                Ok(()) = sessions.changed() => {} // one that follows its newest plan has its newest secret
+                Ok(()) = sessions.changed() => {} // one that follows a newer plan may have a newer secret
                 () = tokio::time::sleep(LOOK) => {}
             }
             tokio::time::sleep(SETTLE).await;
@@ -244,19 +245,16 @@ impl Plans {
         }
     }
 
-    /// A probe that follows its newest plan has the secrets in it: its peers may use the newest.
+    /// A probe that follows a plan has the secrets in it: its peers may use the newest. In a large fleet most plans change
+    /// with each round of keys, so the plan in force is not waited for.
     fn confirm_secrets(&self) {
         let parts = &self.0.parts;
         let followed = parts.sessions.followed();
         let told: Vec<_> = {
             let state = self.state();
             let newest = followed.into_iter().filter_map(|(probe, plan)| {
-                let issued = state
-                    .current
-                    .get(&probe)
-                    .filter(|issued| issued.version == plan)?;
-                let (epoch, _) = issued.draft.responder.secrets.first()?;
-                Some((probe, *epoch))
+                let epoch = state.current.get(&probe)?.secret_in(plan)?;
+                Some((probe, epoch))
             });
             newest.collect()
         };

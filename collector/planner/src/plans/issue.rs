@@ -1,6 +1,7 @@
 //! Numbering, signing and sending: what makes a draft a plan in force.
 
 use isochrone_proto::codec;
+use isochrone_proto::echo::KeyEpoch;
 use isochrone_proto::ids::{PlanVersion, ProbeId};
 use isochrone_proto::limits::CONTROL_BYTES_MAX;
 use isochrone_proto::plan::{Plan, SignedPlan};
@@ -15,6 +16,8 @@ pub(super) type Fresh = (ProbeId, Issued, Plan);
 /// A plan in force.
 pub(super) struct Issued {
     pub(super) version: PlanVersion,
+    /// The first of its plans, as far as known, that holds its responder's newest secret.
+    pub(super) secret_since: PlanVersion,
     pub(super) draft: Draft,
     pub(super) issued: UnixMillis,
     pub(super) expires: UnixMillis,
@@ -25,6 +28,12 @@ impl Issued {
     /// Whether it is not past half its life: then it need not be issued anew.
     pub(super) fn is_young(&self, now: UnixMillis) -> bool {
         now < self.issued.plus(self.expires.since(self.issued) / 2)
+    }
+
+    /// The newest of the responder's secrets, if a probe that follows `plan` has it.
+    pub(super) fn secret_in(&self, plan: PlanVersion) -> Option<KeyEpoch> {
+        let has_it = (self.secret_since..=self.version).contains(&plan);
+        newest_secret(&self.draft).filter(|_| has_it)
     }
 }
 
@@ -61,7 +70,9 @@ impl Plans {
                 draft = last_good.draft.clone(); // it would end before long
                 plan = self.plan(probe, &draft, version, now);
             }
-            let issued = self.sign(draft, &plan)?;
+            let same_secret = in_force.filter(|issued| newest_secret(&issued.draft) == newest_secret(&draft));
+            let secret_since = same_secret.map_or(version, |issued| issued.secret_since);
+            let issued = self.sign(draft, &plan, secret_since)?;
             fresh.push((probe, issued, plan));
         }
         if !fresh.is_empty() {
@@ -104,15 +115,20 @@ impl Plans {
         }
     }
 
-    fn sign(&self, draft: Draft, plan: &Plan) -> Result<Issued, PlansError> {
+    fn sign(&self, draft: Draft, plan: &Plan, secret_since: PlanVersion) -> Result<Issued, PlansError> {
         Ok(Issued {
             version: plan.version,
+            secret_since,
             draft,
             issued: plan.issued,
             expires: plan.expires,
             signed: self.0.parts.authority.sign_plan(codec::encode_plan(plan))?,
         })
     }
+}
+
+fn newest_secret(draft: &Draft) -> Option<KeyEpoch> {
+    draft.responder.secrets.first().map(|(epoch, _)| *epoch)
 }
 
 /// Whether a probe would take it; else why not. The draft keeps these bounds by itself, and what is signed is not left to

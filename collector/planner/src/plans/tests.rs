@@ -3,6 +3,7 @@ use std::sync::mpsc;
 
 use isochrone_gate::events::GateEvents;
 use isochrone_gate::registry::{Access, ProbeRecord, ProbeState, RegistryParts};
+use isochrone_proto::echo::{KeyEpoch, ResponderSecret};
 use isochrone_proto::ids::{KeyHash, TargetId};
 use isochrone_proto::plan::{PlannedCheck, ResponderPlan, Target, TargetAddress};
 use isochrone_proto::schedule::Schedule;
@@ -108,6 +109,37 @@ async fn plan_numbered_before_a_higher_one_turned_up_is_not_put_in_force() {
     assert!(next[0].2.version > higher);
     assert_eq!(plans.put_in_force(next), 1);
     assert!(plans.current(PROBE).is_some());
+}
+
+/// Else the keys of a large fleet would wait for each other: each round of them changes most plans.
+#[tokio::test(start_paused = true)]
+async fn secret_is_known_from_the_first_plan_that_holds_it_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let plans = plans(folder.path());
+    let issue = |epoch: u16, checks: u16| {
+        let mut draft = oversized(checks);
+        draft.responder.secrets = vec![(KeyEpoch(epoch), ResponderSecret([epoch as u8; 32]))];
+        let (fresh, _) = plans.number(vec![(PROBE, draft)]).unwrap();
+        let version = fresh[0].2.version;
+        assert_eq!(plans.put_in_force(fresh), 1);
+        version
+    };
+    let known = |plan| plans.state().current[&PROBE].secret_in(plan);
+    let [first, second] = [issue(1, 1), issue(1, 2)];
+    assert_eq!([first, second].map(known), [Some(KeyEpoch(1)); 2]);
+
+    let third = issue(2, 2);
+    assert_eq!(
+        [first, second].map(known),
+        [None; 2],
+        "these hold the one before it"
+    );
+    assert_eq!(known(third), Some(KeyEpoch(2)));
+    let of_another = PlanVersion {
+        number: third.number + 1,
+        ..third
+    };
+    assert_eq!(known(of_another), None, "nobody knows what that one holds");
 }
 
 #[tokio::test(start_paused = true)]

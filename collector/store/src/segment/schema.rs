@@ -210,9 +210,12 @@ impl Column {
     }
 }
 
+/// Rows of a page: whoever asks for one target of many reads about so many too much.
+const PAGE_ROWS: usize = 4_096;
+
 /// How a segment is written.
 pub(super) fn properties(layout: Layout) -> Result<WriterPropertiesBuilder, ParquetError> {
-    properties_of(columns(layout))
+    Ok(properties_of(columns(layout))?.set_data_page_row_count_limit(PAGE_ROWS))
 }
 
 /// How a file of such columns is written.
