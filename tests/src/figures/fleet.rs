@@ -6,7 +6,6 @@
 
 mod member;
 
-use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,10 +38,11 @@ pub const FIGURES: &[Figure] = &[Figure::slow(
 
 const PROBES: usize = 5_000;
 const ROUND: Duration = Duration::from_secs(10);
-/// Probes whose echo port answers: the others ask these, and a plan is small.
-const RESPONDERS: usize = 500;
-/// Who asks each of them, at least.
-const LEAST_PROBERS: usize = 40;
+/// Probes whose echo port answers. They ask each other, about ten each; the plans of the others are empty.
+const RESPONDERS: usize = 1_000;
+const ECHO_PORT: u16 = 7_472;
+/// What all plans together hold at least, once the responders know each other.
+const CHECKS: u64 = 9_000;
 /// Probes that share a socket here. To the collector each is a connection of its own.
 const TO_A_SOCKET: usize = 50;
 /// How long the fleet is watched at rest, and how often its collector's memory is read.
@@ -89,8 +89,8 @@ fn fleet() -> Result<Vec<Measured>> {
     seen.ensure_nothing_is_lost(&state)?;
     let how = |what: &str| {
         format!(
-            "{what}; isochrone-collector serve as a process of its own, {PROBES} probes over QUIC with mutual TLS on loopback, {} checks each, a batch each 10 s; the probes on the same processors",
-            seen.checks / PROBES as u64
+            "{what}; isochrone-collector serve as a process of its own, {PROBES} probes over QUIC with mutual TLS on loopback, {} checks in all, a batch of each every 10 s; the probes on the same processors",
+            seen.checks
         )
     };
     let figure = |name: &'static str, value, unit, what: &str, bound| Measured {
@@ -149,9 +149,9 @@ async fn watch_fleet(
     start: impl Fn() -> Result<Process>,
 ) -> Result<Seen> {
     let fleet = Fleet::of(state, ROUND);
-    let mut members = fleet.spawn(state, echo_port)?;
+    let mut members = fleet.spawn(state, echo_address)?;
     fleet.all_there(&mut members).await?;
-    fleet.all_have_keys().await?;
+    fleet.all_have_plans().await?;
     let (rss_mb, cpu_percent) = fleet.at_rest(&collector, WATCHED).await?;
     collector.kill()?;
     fleet.restarted();
@@ -192,17 +192,17 @@ impl Fleet {
         })
     }
 
-    /// Starts every member; `echo_port` says where each has its responder.
+    /// Starts every member; `echo_address` says where each has its responder.
     pub(super) fn spawn(
         self: &Arc<Self>,
         state: &State,
-        echo_port: impl Fn(usize) -> u16,
+        echo_address: impl Fn(usize) -> Option<SocketAddr>,
     ) -> Result<JoinSet<Result<()>>> {
         let mut members = JoinSet::new();
         for (chunk, identities) in state.probes.chunks(TO_A_SOCKET).enumerate() {
             let endpoint = Endpoint::client((Ipv4Addr::LOCALHOST, 0).into())?;
             for (place, identity) in (chunk * TO_A_SOCKET..).zip(identities) {
-                let member = Member::new(place, identity, echo_port(place))?;
+                let member = Member::new(place, identity, echo_address(place))?;
                 members.spawn(member.run(endpoint.clone(), Arc::clone(self)));
             }
         }
@@ -226,19 +226,18 @@ impl Fleet {
         Ok(())
     }
 
-    /// Waits until the plans hold the keys of all responders: a responder's peers get its key once a batch said that it
+    /// Waits until the plans have become as large as they will: a responder's peers get its key once a batch said that it
     /// knows its secret.
-    async fn all_have_keys(&self) -> Result<()> {
-        let least = (RESPONDERS * LEAST_PROBERS) as u64;
+    async fn all_have_plans(&self) -> Result<()> {
         let began = self.clock.now();
         loop {
             let checks = self.checks.load(Ordering::Relaxed);
-            if checks >= least {
+            if checks >= CHECKS {
                 return Ok(());
             }
             ensure!(
                 self.clock.now() - began < PATIENCE,
-                "the plans hold {checks} checks after {PATIENCE:?}, and at least {least} are wanted"
+                "the plans hold {checks} checks after {PATIENCE:?}, and at least {CHECKS} are wanted"
             );
             tokio::time::sleep(LOOK_EVERY).await;
         }
@@ -313,27 +312,23 @@ impl Seen {
     }
 }
 
-/// Where the responder of a member is; 0 where it has none.
-fn echo_port(place: usize) -> u16 {
-    if place.is_multiple_of(PROBES / RESPONDERS) {
-        10_000 + place as u16 // at most 15,000
-    } else {
-        0
-    }
+/// Where the responder of a member is, if it has one: each in a prefix of its own, for the planner holds the fleet's rate
+/// towards a prefix.
+fn echo_address(place: usize) -> Option<SocketAddr> {
+    let [high, low] = u16::try_from(place).ok()?.to_be_bytes();
+    let has_one = place.is_multiple_of(PROBES / RESPONDERS);
+    has_one.then(|| (Ipv4Addr::new(127, high + 1, low, 1), ECHO_PORT).into())
 }
 
-/// Notes that the ports of some answered a moment ago, as the collector would after it asked them.
+/// Notes that the responders of some answered a moment ago, as the collector would after it asked them.
 fn open_echo_ports(state: &State) -> Result<()> {
     let (book, now) = (AddressBook::open(&state.open_store()?)?, Clock::system().wall());
-    let mut ports = BTreeSet::new();
     for (place, identity) in state.probes.iter().enumerate() {
-        let port = echo_port(place);
-        if port == 0 {
+        let Some(address) = echo_address(place) else {
             continue;
-        }
-        ensure!(ports.insert(port), "port {port} is given twice");
+        };
         let checked = Checked {
-            address: (Ipv4Addr::LOCALHOST, port).into(),
+            address,
             answered: Some(now),
             asked: now,
             refused: None,

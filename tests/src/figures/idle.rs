@@ -45,7 +45,7 @@ fn idle() -> Result<Vec<Measured>> {
         .build()?;
     let (rss_mb, percent) = runtime.block_on(async {
         let fleet = Fleet::of(&state, ROUND);
-        let mut members = fleet.spawn(&state, |_| 0)?;
+        let mut members = fleet.spawn(&state, |_| None)?;
         fleet.all_there(&mut members).await?;
         tokio::time::sleep(SETTLE).await;
         let seen = fleet.at_rest(&collector, WATCHED).await?;

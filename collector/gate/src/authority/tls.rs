@@ -103,6 +103,8 @@ fn transport() -> quinn::TransportConfig {
         .stream_receive_window(STREAM_WINDOW.into())
         .send_window(u64::from(CONNECTION_WINDOW) * 4)
         .datagram_receive_buffer_size(None)
+        // little is sent, and a buffer for ten datagrams stays with each connection
+        .enable_segmentation_offload(false)
         .keep_alive_interval(Some(KEEP_ALIVE))
         .max_idle_timeout(Some(IDLE.try_into().expect("30 s fit a varint of milliseconds")))
         .congestion_controller_factory(Arc::new(quinn::congestion::CubicConfig::default()));

@@ -2,6 +2,7 @@
 //! keeps what is not acknowledged, and comes back after a cut.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -36,7 +37,7 @@ pub(super) struct Member {
     place: usize,
     identity: Identity,
     config: ClientConfig,
-    echo_port: u16,
+    echo_address: Option<SocketAddr>,
     epoch: EpochId,
     /// The plan it follows, and from which slot on; a newer one takes its place once a batch has closed.
     adopted: Option<(Plan, Adoption)>,
@@ -62,14 +63,14 @@ struct Session {
 }
 
 impl Member {
-    pub(super) fn new(place: usize, identity: &Identity, echo_port: u16) -> Result<Self> {
+    pub(super) fn new(place: usize, identity: &Identity, echo_address: Option<SocketAddr>) -> Result<Self> {
         let verifier = CollectorVerifier::new(Trust::Authority(identity.authority().clone()));
         let time = Arc::new(rustls::time_provider::DefaultTimeProvider);
         Ok(Self {
             place,
             identity: identity.clone(),
             config: probe_config(identity, &verifier, time)?,
-            echo_port,
+            echo_address,
             epoch: EpochId(rand::random()),
             adopted: None,
             newer: None,
@@ -165,8 +166,8 @@ impl Member {
                 last_digest: self.previous,
                 closed: false,
             }],
-            echo_port: self.echo_port,
-            advertise: Vec::new(),
+            echo_port: self.echo_address.map_or(0, |address| address.port()),
+            advertise: self.echo_address.into_iter().collect(),
             spool: SpoolState::default(),
             probe_time: now,
             known: Known::of_this_build(),
