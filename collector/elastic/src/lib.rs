@@ -10,6 +10,8 @@ pub mod dead_letters;
 mod delivery;
 pub mod document;
 pub mod index;
+#[cfg(test)]
+mod mock;
 pub mod retry;
 pub mod send;
 mod server;
