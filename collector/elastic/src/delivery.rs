@@ -134,7 +134,12 @@ impl Delivery {
     pub fn answered(&mut self, bulk: Bulk, now: Instant, jitter: f64) {
         match bulk {
             Bulk::Items(verdicts) => self.judged(verdicts, now, jitter),
-            Bulk::Later { wait, reason } => self.wait(reason, wait, now, jitter),
+            Bulk::Later { wait, reason } => {
+                if self.failures >= PATIENT && self.next_count() > LEAST {
+                    self.at_once = (self.next_count() / 2).max(LEAST); // more may never fit in its memory
+                }
+                self.wait(reason, wait, now, jitter);
+            }
             Bulk::Blocked { reason } => self.block(reason, now),
             Bulk::TooLarge if self.next_count() > 1 => {
                 self.at_once = self.next_count() / 2;
@@ -214,6 +219,10 @@ impl Delivery {
     }
 }
 
+/// Failures in a row after which less is sent at once.
+const PATIENT: u32 = 2;
+/// So few go at once however busy the server is.
+const LEAST: usize = 20;
 /// The longest wait between two tries.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// A server may ask for more, up to this.

@@ -99,6 +99,19 @@ fn what_is_too_large_is_split_down_to_one_and_that_one_is_dead() {
 }
 
 #[test]
+fn server_that_stays_busy_is_sent_less_at_once() {
+    let now = Clock::system().now();
+    let mut delivery = delivery(1_000, 1_000);
+    let mut counts = Vec::new();
+    for _ in 0..9 {
+        let reason = "busy".to_owned();
+        delivery.answered(Bulk::Later { wait: None, reason }, now, 0.0);
+        counts.push(delivery.next_count());
+    }
+    assert_eq!(counts, [1_000, 1_000, 500, 250, 125, 62, 31, 20, 20]);
+}
+
+#[test]
 fn what_somebody_must_change_keeps_all_that_was_not_taken() {
     let now = Clock::system().now();
     let mut delivery = delivery(3, 3);
