@@ -229,13 +229,13 @@ impl Elasticsearch {
             .and_then(|text| text.trim().parse().ok())
             .filter(|pid| *pid > 1)
         {
-            drop(kill(Pid::from_raw(pid), Signal::SIGKILL));
+            kill(Pid::from_raw(pid), Signal::SIGKILL).ok(); // it may be gone
         }
         if let Some(mut launcher) = self.launcher.take() {
-            drop(launcher.kill());
-            drop(launcher.wait());
+            launcher.kill().ok();
+            launcher.wait().ok();
         }
-        drop(fs::remove_file(self.home().join("pid")));
+        fs::remove_file(self.home().join("pid")).ok();
     }
 }
 

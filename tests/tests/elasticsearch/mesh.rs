@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 /// Releases that can be started here.
-pub fn releases() -> Vec<(Release, PathBuf)> {
+pub(crate) fn releases() -> Vec<(Release, PathBuf)> {
     let found: Vec<_> = RELEASES
         .into_iter()
         .filter_map(|release| Some((release, release.java()?)))
@@ -34,17 +34,17 @@ pub fn releases() -> Vec<(Release, PathBuf)> {
     found
 }
 
-pub struct Mesh {
-    pub store: Store,
+pub(crate) struct Mesh {
+    pub(crate) store: Store,
     ingest: Ingest,
     previous: Digest,
     sequence: u64,
-    pub settings: Settings,
+    pub(crate) settings: Settings,
     folder: TempDir,
 }
 
 impl Mesh {
-    pub fn new(server: &Elasticsearch) -> Self {
+    pub(crate) fn new(server: &Elasticsearch) -> Self {
         let (_disk, store) = fixture::store_with_plan();
         Self {
             ingest: fixture::inline(&store),
@@ -62,7 +62,7 @@ impl Mesh {
         }
     }
 
-    pub async fn measure(&mut self, batches: u64) {
+    pub(crate) async fn measure(&mut self, batches: u64) {
         for _ in 0..batches {
             self.sequence += 1;
             let header = fixture::header(fixture::EPOCH, self.sequence, self.previous);
@@ -72,15 +72,15 @@ impl Mesh {
         }
     }
 
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::new(&self.settings, Clock::system()).unwrap()
     }
 
-    pub fn names(&self) -> Names {
+    pub(crate) fn names(&self) -> Names {
         Names::new(self.settings.prefix.clone(), self.settings.period)
     }
 
-    pub async fn set_up(&self) {
+    pub(crate) async fn set_up(&self) {
         let (client, names) = (self.client(), self.names());
         let found = Setup::look(&client, &names).await.unwrap();
         let failed = found.apply(&client).await;
@@ -90,7 +90,7 @@ impl Mesh {
     }
 
     /// Follows until all is there; `seen` is told how it stands, and may do something about it.
-    pub async fn follow(&self, mut seen: impl AsyncFnMut(&SinkStatus)) {
+    pub(crate) async fn follow(&self, mut seen: impl AsyncFnMut(&SinkStatus)) {
         let parts = SinkParts {
             store: self.store.clone(),
             settings: self.settings.clone(),
@@ -125,7 +125,7 @@ impl Mesh {
     }
 
     /// The server's own count is that of an export, and `verify` says so.
-    pub async fn assert_equal(&self) {
+    pub(crate) async fn assert_equal(&self) {
         let count = export::ndjson(&self.store, ScanRange::default(), &mut std::io::sink(), |_| {}).unwrap();
         let client = self.client();
         let refresh = client.fetch(Method::Post, "isochrone-*/_refresh", None).await;
@@ -141,7 +141,7 @@ impl Mesh {
         assert_eq!((sum, report.unsent), (count, 0));
     }
 
-    pub async fn verify(&self, repair: Option<&mut Sender>) -> Report {
+    pub(crate) async fn verify(&self, repair: Option<&mut Sender>) -> Report {
         let client = self.client();
         let names = self.names();
         let cursor = Cursors::of(&self.store).get(&names).unwrap().unwrap();
@@ -160,7 +160,7 @@ impl Mesh {
         verifier.verify(window, repair, |_, _| {}).await.unwrap()
     }
 
-    pub async fn sender(&self) -> Sender {
+    pub(crate) async fn sender(&self) -> Sender {
         let server = Server::ask(&self.client()).await.unwrap();
         Sender::new(self.client(), self.names(), Clock::system(), server.can.lifecycle)
     }
