@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use isochrone_base::clock::Clock;
+use isochrone_base::roster::Roster;
 use isochrone_proto::units::UnixMillis;
+use isochrone_store::Store;
+use isochrone_watch::alert::Outbox;
+use isochrone_watch::judge::Patience;
+use isochrone_watch::monitor::{Monitor, MonitorParts, rejudge};
 use isochrone_watch::past;
 
 use super::fleet::Fleet;
@@ -77,6 +82,24 @@ fn idle() -> Result<Vec<Measured>> {
     ])
 }
 
+/// Judges what a collector that has never seen this log would take for rows that came late, in parts beside its other work.
+fn judge_late(store: &Store, roster: Roster, now: UnixMillis) -> Result<()> {
+    let parts = MonitorParts {
+        patience: Patience::default(),
+        outbox: Outbox::open(store, vec![], now)?,
+        collector: "figures".to_owned(),
+        longest_interval: Duration::ZERO,
+        roster: roster.clone(),
+    };
+    let mut monitor = Monitor::open(store, parts, now)?;
+    let quiet = now.plus(Duration::from_secs(86_400));
+    while let Some(stretch) = monitor.take_late(quiet) {
+        let judged = rejudge(store, &roster, stretch)?;
+        monitor.take_rejudged(judged, quiet)?;
+    }
+    Ok(())
+}
+
 /// Stores the month, and seals, compacts, folds and judges it as a collector would have done day by day; how many
 /// measurements it has.
 fn fill(state: &State) -> Result<u64> {
@@ -99,6 +122,7 @@ fn fill(state: &State) -> Result<u64> {
     while store.compact(now)?.is_some() {}
     while store.fold_rollups(now)?.is_some() {}
     while past::keep(&store, &roster, now)? {}
+    judge_late(&store, roster, now)?;
     ensure!(rows > 0, "nothing was sealed");
     Ok(rows)
 }
