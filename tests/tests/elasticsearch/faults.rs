@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::mesh::{Mesh, releases};
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Maven and a Java; .ci/run runs it"]
 async fn server_that_is_killed_in_a_bulk_and_back_has_everything_once() {
     for (release, java) in releases() {
         let mut server = Elasticsearch::unpack(release, java, "").unwrap();
@@ -119,6 +120,7 @@ async fn missing_extra_and_changed_are_named_and_repaired(mesh: &Mesh, index: &s
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Maven and a Java; .ci/run runs it"]
 async fn server_that_takes_little_at_once_gets_everything() {
     for (release, java) in releases() {
         for settings in [

@@ -23,6 +23,7 @@ xpack.security.transport.ssl.enabled: false
 ";
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Maven and a Java; .ci/run runs it"]
 async fn account_that_may_do_the_least_feeds_it_over_tls_and_can_change_nothing() {
     for (release, java) in releases() {
         let folder = tempfile::tempdir().unwrap();
