@@ -191,6 +191,9 @@ pub struct Share {
     pub beyond: f64,
     /// The share that is not measured, or not surely enough.
     pub unknown: f64,
+    /// The part of `unknown` that is measured or predicted, but by a time whose interval reaches across the budget: it
+    /// cannot be told. The rest of `unknown` is neither measured nor predicted, or in `own_node`.
+    pub undecided: f64,
     /// The part of `unknown` whose vantage stands beside a node of its own, and whose next node is beyond.
     pub own_node: f64,
     /// The 90 % interval of `within` over resampled days and networks.

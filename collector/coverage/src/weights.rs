@@ -157,6 +157,11 @@ impl Weights {
         self.kind
     }
 
+    /// Whether they are those of vantages themselves, and not of places for which vantages speak.
+    pub(crate) fn are_of_vantages(&self) -> bool {
+        matches!(self.basis, Basis::Sites | Basis::NamedSites(_))
+    }
+
     /// Whom they come from.
     pub fn source(&self) -> &WeightSource {
         &self.source

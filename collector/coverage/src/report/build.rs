@@ -406,24 +406,32 @@ impl Ground<'_> {
         let names: Vec<String> = field.nodes.iter().map(|node| node.name.clone()).collect();
         let offset = |country| self.options.offsets.in_class(class.access, country);
         let draws = self.options.replicates;
+        let timing = |vantage: usize, node: usize, draw: usize| {
+            let ms = self.matrix.ms(field.members[vantage], node)?;
+            let of_days = self.matrix.replicate(field.members[vantage], node, draw);
+            Some((ms, of_days.map_or(0.0, |drawn| drawn - ms)))
+        };
+        let themselves = self.weights.are_of_vantages();
         let beside = forecast::Beside {
             total_weight: class.total_weight,
             budgets: self.budgets,
             shares: &class.shares,
             survives: &class.survives,
-            within: shares::within(field),
-            sums: shares::sums(field, draws),
+            spoken: match themselves {
+                true => forecast::Spoken::Themselves {
+                    within: shares::within(field),
+                    sums: shares::sums(field, draws),
+                },
+                false => forecast::Spoken::Cities(&timing),
+            },
             node_names: &names,
             offset: &offset,
             draws,
         };
-        let silent = field
-            .speakers
-            .places
-            .iter()
-            .filter(|place| place.speaker.is_none());
+        let places = field.speakers.places.iter();
+        let drawn = places.filter(|place| !themselves || place.speaker.is_none());
         let trust = Trust::new(&fitted.measured, prior, &field.speakers.places);
-        let cells = forecast::gather(silent, forecast::DEGREES);
+        let cells = forecast::gather(drawn, forecast::DEGREES);
         let predicted = forecast::Predicted::new(&beside, (&fitted, &trust), cells, random);
         let of = |regions: &[Region]| -> Vec<_> {
             regions

@@ -228,6 +228,8 @@ fn shares(shares: &[Share]) -> Vec<Value> {
             "in": share.within,
             "out": share.beyond,
             "unknown": share.unknown,
+            "undecided": share.undecided,
+            "own_node": share.own_node,
             "in_low": low(share.interval),
             "in_high": high(share.interval),
         })

@@ -7,7 +7,7 @@ use isochrone_coverage::report::{
 };
 
 use super::countries;
-use super::words::{self, of_what, percent_interval, region_name};
+use super::words::{self, not_predicted, of_what, percent_interval, region_name};
 use crate::lines::Lines;
 use crate::tables::{Column, Table};
 use crate::words::{NONE, budget, ms, ms_interval, percent, weight};
@@ -48,9 +48,11 @@ fn made(method: &Method) -> String {
     format!(
         "{MARK} marks what is predicted, for cities that no vantage speaks for: from {} here{}, with an interval that \
          is to hold {} of the truths, calibrated by leaving out whole nodes and areas. A city is within a budget only \
-         if its interval's upper end is, and beyond only if its lower end is. Farther than {:.0} km from any measured \
-         site all is unknown. The interval beside a share is where the true share lies in {} joint draws of the field: \
-         mostly above what is surely within, with all that is not predicted at its upper end.",
+         if its interval's upper end is (surely within), and beyond only if its lower end is (surely beyond); between both it \
+         cannot be told, which is no want of data but what the interval leaves open. Farther than {:.0} km from any measured \
+         site nothing is predicted (none). The interval beside a share is where the true share lies in {} joint draws of the \
+         field, cities around a vantage among them, for these have networks of their own: mostly above what is surely within, \
+         with all that is not predicted at its upper end.",
         isochrone_base::words::count(method.own_pairs, "measured pair"),
         match &method.prior {
             Some(prior) => format!(" and old public measurements ({prior})"),
@@ -70,9 +72,10 @@ pub(super) fn shares(report: &CoverageReport, class: &ClassReport) -> Option<Tab
         Column::figures("within"),
         Column::figures("beyond"),
         Column::figures("unknown"),
-        Column::figures("~within"),
-        Column::figures("~beyond"),
-        Column::figures("~unknown"),
+        Column::figures("~sure within").on_page("~Surely within"),
+        Column::figures("~sure beyond").on_page("~Surely beyond"),
+        Column::figures("~cannot tell").on_page("~Cannot tell: the interval reaches across"),
+        Column::figures("~none").on_page("~Not predicted"),
         Column::figures("~true within, 90 %"),
         Column::figures("~any one dead"),
     ];
@@ -96,7 +99,12 @@ pub(super) fn shares(report: &CoverageReport, class: &ClassReport) -> Option<Tab
             if target { " (target)" } else { "" }
         )];
         row.extend(three(measured));
-        row.extend(three(with));
+        row.extend([
+            percent(with.within),
+            percent(with.beyond),
+            percent(with.undecided),
+            percent(not_predicted(with)),
+        ]);
         row.push(percent_interval(with.interval));
         row.push(percent(survives.within));
         row.into_iter().map(Into::into).collect()
@@ -310,9 +318,9 @@ pub(super) fn beside(report: &CoverageReport) -> Option<Table> {
         Column::figures("within"),
         Column::figures("beyond"),
         Column::figures("unknown"),
-        Column::figures("~within"),
-        Column::figures("~beyond"),
-        Column::figures("~unknown"),
+        Column::figures("~sure within"),
+        Column::figures("~sure beyond"),
+        Column::figures("~open").on_page("~Cannot tell, or not predicted"),
     ];
     let title = class
         .shares

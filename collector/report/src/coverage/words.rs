@@ -139,6 +139,31 @@ pub(super) fn counted(report: &CoverageReport, class: &ClassReport) -> Vec<Strin
     sentences
 }
 
+/// How a weight splits with predictions, in words that tell what is sure from what cannot be told.
+pub(super) fn surely(share: &Share, what: &str) -> String {
+    let budget = budget(share.budget_ms);
+    let missing = not_predicted(share);
+    let mut words = format!(
+        "{} surely within, {} surely beyond; for {} it cannot be told, because a time that is predicted there has an interval \
+         that reaches across {budget}",
+        percent(share.within),
+        percent(share.beyond),
+        percent(share.undecided),
+    );
+    if missing > LEAST_PART {
+        words.push_str(&format!(
+            "; {} of {what} are not predicted at all",
+            percent(missing)
+        ));
+    }
+    words
+}
+
+/// The share that is neither measured nor predicted, or known only of its vantage's own node.
+pub(super) fn not_predicted(share: &Share) -> f64 {
+    (share.unknown - share.undecided).max(0.0)
+}
+
 /// Shares below this are the rounding of sums.
 const LEAST_PART: f64 = 1e-9;
 

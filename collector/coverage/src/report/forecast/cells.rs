@@ -21,6 +21,13 @@ pub(crate) struct Cell {
     pub(crate) speaker: Option<usize>,
 }
 
+impl Cell {
+    /// Whether no vantage speaks for it.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.speaker.is_none()
+    }
+}
+
 /// Gathers places into cells that are so many degrees wide; those that weigh nothing are left out.
 pub(crate) fn gather<'a>(places: impl IntoIterator<Item = &'a WeightedPlace>, wide: f64) -> Vec<Cell> {
     let mut sums: BTreeMap<_, (f64, f64, f64)> = BTreeMap::new();

@@ -2,6 +2,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use crate::country::Country;
+use crate::files::FileText;
 use crate::fixture::{forecast, node, report, single, small_world, vantage};
 use crate::light::least_ms;
 use crate::note::Note;
@@ -75,7 +76,47 @@ fn city_is_within_only_by_its_upper_end_and_beyond_only_by_its_lower_end() {
         };
         assert!((share.within - class.shares[at].within - sum(Standing::Within)).abs() < 1e-9);
         assert!((share.beyond - class.shares[at].beyond - sum(Standing::Beyond)).abs() < 1e-9);
+        let missing = predicted.unknown_weight / class.total_weight;
+        let across = sum(Standing::Unknown) - missing;
+        assert!((share.undecided - class.shares[at].undecided - across).abs() < 1e-9);
+        assert!(share.undecided > 0.0 || share.budget_ms < 50.0, "{share:?}");
+        let rest = share.unknown - share.undecided - share.own_node;
+        assert!(
+            (rest - missing).abs() < 1e-9,
+            "the rest is not predicted: {share:?}"
+        );
     }
+}
+
+/// One server is one network in one building: cities around it have others.
+#[test]
+fn city_a_vantage_speaks_for_is_drawn_around_what_was_measured_and_a_vantage_itself_is_not() {
+    let nodes = vec![node("berlin", "Berlin, DE"), node("tokyo", "Tokyo, JP")];
+    let world = single(
+        nodes,
+        vec![vantage("ada", "Hamburg, DE"), vantage("bob", "Munich, DE")],
+        &[(0, 0, 9.0), (0, 1, 230.0), (1, 0, 14.0), (1, 1, 240.0)],
+    );
+    let near = "latitude,longitude,country,weight\n53.08,8.8,DE,3\n48.37,10.9,DE,1\n";
+    let cities = Weights::from_file(&FileText::new("near.csv", near)).unwrap();
+    let report = forecast(&world, cities);
+    let class = &report.classes[0];
+    assert_eq!(class.known_share(), 1.0);
+    let mean = class.predicted.as_ref().unwrap().mean.unwrap();
+    let interval = mean.interval.unwrap();
+    assert!(interval.high - interval.low > 2.0, "{mean:?}");
+    assert!(interval.low < 12.0 && interval.high > 10.0, "{mean:?}");
+    let costs = &report.count.as_ref().unwrap().drop_one;
+    let of_berlin = costs
+        .iter()
+        .find(|one| one.node == "berlin")
+        .unwrap()
+        .interval
+        .unwrap();
+    assert!(of_berlin.high - of_berlin.low > 2.0, "{of_berlin:?}");
+    let themselves = forecast(&world, Weights::sites());
+    let mean = themselves.classes[0].predicted.as_ref().unwrap().mean.unwrap();
+    assert_eq!(mean.ms, 11.5, "what a vantage measured is its own truth");
 }
 
 #[test]
