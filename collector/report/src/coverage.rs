@@ -10,6 +10,7 @@ pub(crate) mod notes;
 mod observations;
 mod page;
 mod predicted;
+mod surveyed;
 mod tables;
 mod text;
 mod top;
@@ -22,7 +23,7 @@ use isochrone_coverage::report::{CoverageReport, Region};
 use serde_json::Value;
 
 pub use self::count::CountReport;
-pub use self::observations::from_store;
+pub use self::surveyed::{FromStore, from_store};
 pub(crate) use self::words::window;
 use crate::Printed;
 use crate::frame::Frame;

@@ -17,6 +17,7 @@ use isochrone_coverage::locate::Surveyed;
 use isochrone_coverage::observations::Source;
 use serde_json::Value;
 
+pub(crate) use self::survey::SurveyBuilder;
 pub use self::survey::{FromStore, from_store};
 use crate::Printed;
 use crate::coverage::{notes, window};
