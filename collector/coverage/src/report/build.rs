@@ -10,7 +10,7 @@ use super::matrix::Matrix;
 use super::options::Options;
 use super::prepare::Prepared;
 use super::ranking::{Ranking, node_time};
-use super::regions::{Field, regions};
+use super::regions::Field;
 use super::resample::{DayDraws, draw_networks};
 use super::speakers::Speakers;
 use super::trend::Halves;
@@ -19,7 +19,7 @@ use super::{
     BUDGETS_MS, Beside, ClassReport, CoverageReport, Depth, Figures, Forecast, Method, Region, TopCountries,
     VantageReport, WeightSummary, WhyNot, Witnesses,
 };
-use super::{counting, depth, headline, notes, shares, top};
+use super::{counting, depth, headline, notes, regions, shares, top};
 use crate::files::FileError;
 use crate::note::Note;
 use crate::observations::{AccessClass, Observations, Statistic, Vantage};
@@ -361,7 +361,7 @@ impl Ground<'_> {
         let within = shares::within(field);
         let mut at_budgets = shares::at_budgets(field, VantageReport::standing);
         shares::add_intervals(&mut at_budgets, within.as_deref());
-        let (countries, continents) = regions(field);
+        let (countries, continents) = regions::regions(field);
         let (whole, known) = (speakers.amount.whole(), speakers.amount.known());
         let heaviest = headline::heaviest(reports);
         let heaviest_weight = heaviest.map_or(0.0, |index| reports[index].weight);
@@ -379,6 +379,10 @@ impl Ground<'_> {
             worst_losses: shares::worst_losses(field),
             regions: countries,
             continents,
+            subdivisions: match self.options.subdivisions {
+                true => regions::subdivisions(field),
+                false => Vec::new(),
+            },
             vantages: Vec::new(),
             places: Vec::new(),
             predicted: None,
@@ -431,7 +435,7 @@ impl Ground<'_> {
         let places = field.speakers.places.iter();
         let drawn = places.filter(|place| !themselves || place.speaker.is_none());
         let trust = Trust::new(&fitted.measured, prior, &field.speakers.places);
-        let cells = forecast::gather(drawn, forecast::DEGREES);
+        let cells = forecast::gather(drawn, forecast::DEGREES, self.options.subdivisions);
         let predicted = forecast::Predicted::new(&beside, (&fitted, &trust), cells, random);
         let of = |regions: &[Region]| -> Vec<_> {
             regions
@@ -440,10 +444,12 @@ impl Ground<'_> {
                 .collect()
         };
         let (countries, continents) = (of(&class.regions), of(&class.continents));
+        let subdivisions = of(&class.subdivisions);
         let by_km = forecast::by_km(&ByKm::measured(field), &predicted);
         let of_class = predicted.class;
         let regions = class.regions.iter_mut().chain(&mut class.continents);
-        for (region, predicted) in regions.zip(countries.into_iter().chain(continents)) {
+        let regions = regions.chain(&mut class.subdivisions);
+        for (region, predicted) in regions.zip(countries.into_iter().chain(continents).chain(subdivisions)) {
             region.predicted = predicted;
         }
         class.predicted = Some(of_class);

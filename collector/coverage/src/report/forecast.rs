@@ -18,9 +18,10 @@ use super::by_km::ByKm;
 use super::prediction::{ClassPrediction, MeanTime, PredictedCell, PredictedTime};
 use super::resample::interval;
 use super::trust::Trust;
-use super::{ByKilometres, Interval, Region, RegionId, RegionPrediction, Share, Standing};
+use super::{ByKilometres, Interval, Region, RegionPrediction, Share, Standing};
 use crate::country::Country;
 use crate::predict::{Place, Point};
+use crate::subdivision::Subdivision;
 
 /// What one class measured, as far as predictions stand beside it.
 pub(super) struct Beside<'a> {
@@ -56,7 +57,7 @@ pub(super) type Timing<'a> = dyn Fn(usize, usize, usize) -> Option<(f64, f64)> +
 pub(super) struct Predicted {
     pub(super) class: ClassPrediction,
     /// By country, of the cells that are within reach.
-    countries: Vec<(Option<Country>, Vec<usize>)>,
+    countries: Vec<(Parts, Vec<usize>)>,
     tallies: Vec<Tally>,
     world: World,
     standings: Standings,
@@ -64,6 +65,9 @@ pub(super) struct Predicted {
     nodes: Vec<usize>,
     pub(super) by_km: ByKm,
 }
+
+/// A country, and a subdivision of it where cells are told apart by that.
+type Parts = (Option<Country>, Option<Subdivision>);
 
 /// The nodes that are predicted: by index among all, with their places.
 pub(super) type Sites = Vec<(usize, Place, Point)>;
@@ -120,13 +124,9 @@ impl Predicted {
 
     /// What is predicted in one region.
     pub(super) fn region(&self, region: &Region, beside: &Beside<'_>) -> Option<RegionPrediction> {
-        let inside = |country: &Option<Country>| match region.id {
-            RegionId::Country(of) => *country == Some(of),
-            RegionId::Continent(of) => country.and_then(Country::continent) == Some(of),
-            RegionId::Elsewhere => country.is_none(),
-        };
+        let inside = |(country, subdivision): Parts| region.id.holds(country, subdivision);
         let parts: Vec<usize> = (0..self.countries.len())
-            .filter(|&at| inside(&self.countries[at].0))
+            .filter(|&at| inside(self.countries[at].0))
             .collect();
         let cells: Vec<usize> = parts
             .iter()
@@ -184,16 +184,17 @@ impl Predicted {
     }
 }
 
-fn countries(cells: &[Cell]) -> Vec<(Option<Country>, Vec<usize>)> {
-    let mut countries: Vec<(Option<Country>, Vec<usize>)> = Vec::new();
+/// Cells of one country lie beside each other, and of one subdivision among them.
+fn countries(cells: &[Cell]) -> Vec<(Parts, Vec<usize>)> {
+    let mut countries: Vec<(Parts, Vec<usize>)> = Vec::new();
     let silent = cells.iter().enumerate().filter(|(_, cell)| cell.is_silent());
     for (at, cell) in silent {
         match countries
             .last_mut()
-            .filter(|(country, _)| *country == cell.country)
+            .filter(|(parts, _)| *parts == (cell.country, cell.subdivision))
         {
             Some((_, cells)) => cells.push(at),
-            None => countries.push((cell.country, vec![at])),
+            None => countries.push(((cell.country, cell.subdivision), vec![at])),
         }
     }
     countries

@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use super::{Beside, Cell, Spoken, Timing, World};
+use super::{Beside, Cell, Parts, Spoken, Timing, World};
 use crate::cities;
-use crate::country::Country;
 use crate::predict::{Place, Point};
 use crate::report::by_km::{ByKm, misled};
 use crate::report::depth::Detour;
@@ -51,7 +50,7 @@ impl<'a> Ground<'a> {
     pub(super) fn new(
         world: &'a World,
         (sites, nodes): (&[(Place, Point)], &'a [usize]),
-        countries: &[(Option<Country>, Vec<usize>)],
+        countries: &[(Parts, Vec<usize>)],
         beside: &Beside<'a>,
     ) -> Self {
         let cells = &world.cells;

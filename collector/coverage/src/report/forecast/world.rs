@@ -236,6 +236,7 @@ mod tests {
             weight: 1.0,
             speaker: None,
             country: Some(delhi.country),
+            subdivision: delhi.subdivision,
         }];
         let sites = [(place("Frankfurt am Main, DE"), predictor.site(0))];
         let above = |trust: &Trust| {
@@ -244,7 +245,7 @@ mod tests {
                 nodes: 1,
                 widened: &[1.0],
             };
-            let world = World::new(&predictor, gather(&places, DEGREES), toward, trust);
+            let world = World::new(&predictor, gather(&places, DEGREES, false), toward, trust);
             f64::from(world.times[0].above)
         };
         let trusted = Trust::new(&[place("Delhi, IN")], None, &places);
