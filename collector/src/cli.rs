@@ -14,7 +14,7 @@ use isochrone_base::names::composed;
 use serde::{Deserialize, Serialize};
 
 pub use self::reports::{
-    CountArgs, CoverageArgs, DEFAULT_SEED, EngineArgs, LocateArgs, ReportCommand, WindowArgs,
+    CountArgs, CoverageArgs, DEFAULT_SEED, EngineArgs, LocateArgs, RegionsArg, ReportCommand, WindowArgs,
 };
 pub use self::stored::{ExportCommand, ExportWindow, StoreCommand, TierName};
 pub use self::targets::{NodeArgs, NodeChanges, NodeFacts, NodeKey, TargetCommand};

@@ -65,9 +65,10 @@ impl Printed for CoverageReport {
         page::html(self, frame)
     }
 
-    /// Countries, then continents; what was not measured is empty.
+    /// Countries, then continents, then subdivisions where they were asked for; what was not measured is empty.
     fn csv_table(&self) -> Table {
-        tables::csv(&json::document(self))
+        let at = self.classes.first().map_or(0, |class| self.first_budget(class));
+        tables::csv(&json::document(self), at)
     }
 
     /// `isochrone.coverage/1`.

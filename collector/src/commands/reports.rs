@@ -24,7 +24,9 @@ use rand::rngs::StdRng;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{CommandContext, CommandError, Out, UsageError, WIDTH, blocking, engine};
-use crate::cli::{Accepted, CountArgs, CoverageArgs, Format, ReportCommand, ReportFormat, WindowArgs};
+use crate::cli::{
+    Accepted, CountArgs, CoverageArgs, Format, RegionsArg, ReportCommand, ReportFormat, WindowArgs,
+};
 use crate::config::CoverageSettings;
 use crate::control::Answers;
 
@@ -69,6 +71,7 @@ fn report_of_files(
     let asked = Asked {
         options: Options {
             mesh: Some(files::read_mesh(&sites, &rtt)?),
+            subdivisions: args.regions == RegionsArg::Subdivisions,
             ..engine::options(&args.engine, weights(args)?, &CoverageSettings::default())?
         },
         thresholds,
@@ -298,7 +301,10 @@ pub(super) async fn carry_out(
     match command {
         ReportCommand::Coverage(args) => {
             let asked = Asked {
-                options: engine::options(&args.engine, weights(&args)?, &context.config.coverage)?,
+                options: Options {
+                    subdivisions: args.regions == RegionsArg::Subdivisions,
+                    ..engine::options(&args.engine, weights(&args)?, &context.config.coverage)?
+                },
                 thresholds: Thresholds::default(),
                 seed: args.engine.seed,
             };

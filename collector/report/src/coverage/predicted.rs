@@ -2,12 +2,12 @@
 
 use isochrone_coverage::observations::AccessClass;
 use isochrone_coverage::report::{
-    Aim, ByKilometres, ClassReport, CoverageReport, Forecast, Method, Region, Share, TargetShare, Trend,
-    WhyNot,
+    Aim, ByKilometres, ClassReport, CoverageReport, Forecast, Method, Region, RegionId, Share, TargetShare,
+    Trend, WhyNot,
 };
 
 use super::countries;
-use super::words::{self, not_predicted, of_what, percent_interval, region_name};
+use super::words::{self, cannot_tell, not_predicted, of_what, percent_interval, region_name};
 use crate::lines::Lines;
 use crate::tables::{Column, Table};
 use crate::words::{NONE, budget, ms, ms_interval, percent, weight};
@@ -16,6 +16,9 @@ use crate::words::{NONE, budget, ms, ms_interval, percent, weight};
 pub(super) const MARK: &str = "~";
 /// Rows of the table of predicted regions.
 const ROWS: usize = 15;
+/// Rows of the table of predicted subdivisions, and the share of all weight from which a country is large.
+const SUBDIVISIONS: usize = 40;
+const LARGE: f64 = 0.01;
 
 /// Why nothing is predicted.
 pub(super) fn why_not(why: WhyNot) -> &'static str {
@@ -102,7 +105,7 @@ pub(super) fn shares(report: &CoverageReport, class: &ClassReport) -> Option<Tab
         row.extend([
             percent(with.within),
             percent(with.beyond),
-            percent(with.undecided),
+            percent(cannot_tell(with)),
             percent(not_predicted(with)),
         ]);
         row.push(percent_interval(with.interval));
@@ -114,11 +117,33 @@ pub(super) fn shares(report: &CoverageReport, class: &ClassReport) -> Option<Tab
 
 /// Countries that are mostly predicted, the heaviest first.
 pub(super) fn regions(class: &ClassReport, at: usize) -> Option<Table> {
-    let predicted: Vec<&Region> = class
-        .regions
-        .iter()
-        .filter(|region| region.predicted.is_some())
-        .collect();
+    let table = of_regions(
+        class,
+        class.regions.iter(),
+        ("Predicted, where no vantage speaks", at),
+    )?;
+    Some(table.at_most(ROWS, "country"))
+}
+
+/// Subdivisions of large countries that are mostly predicted, where they were asked for; beside the country's code.
+pub(super) fn subdivisions(class: &ClassReport, at: usize) -> Option<Table> {
+    let large = |id: &RegionId| {
+        let mut countries = class.regions.iter();
+        let country = countries.find(|region| id.country().is_some() && region.id.country() == id.country());
+        country.is_some_and(|country| country.weight >= LARGE * class.total_weight)
+    };
+    let those = class.subdivisions.iter().filter(|region| large(&region.id));
+    let table = of_regions(class, those, ("Predicted, by subdivision of large countries", at))?;
+    Some(table.at_most(SUBDIVISIONS, "subdivision"))
+}
+
+/// A table of those that are predicted.
+fn of_regions<'a>(
+    class: &ClassReport,
+    regions: impl Iterator<Item = &'a Region>,
+    (heading, at): (&str, usize),
+) -> Option<Table> {
+    let predicted: Vec<&Region> = regions.filter(|region| region.predicted.is_some()).collect();
     if predicted.is_empty() {
         return None;
     }
@@ -132,12 +157,12 @@ pub(super) fn regions(class: &ClassReport, at: usize) -> Option<Table> {
         Column::names("~best node"),
         Column::figures("~ms"),
         Column::figures("~90 % interval"),
-        Column::figures(format!("~within {title}")),
+        Column::figures(format!("~sure within {title}")),
     ];
     let rows = predicted.into_iter().filter_map(|region| {
         let one = region.predicted.as_ref()?;
         Some(vec![
-            crate::words::cut(region_name(&region.id), 20).into(),
+            crate::words::cut(&titled(&region.id), 20).into(),
             weight(one.weight).into(),
             one.tie_set
                 .first()
@@ -151,11 +176,15 @@ pub(super) fn regions(class: &ClassReport, at: usize) -> Option<Table> {
                 .into(),
         ])
     });
-    Some(
-        Table::new("Predicted, where no vantage speaks", columns)
-            .rows(rows)
-            .at_most(ROWS, "country"),
-    )
+    Some(Table::new(heading, columns).rows(rows))
+}
+
+/// A region's name; a subdivision's stands behind its code.
+fn titled(id: &RegionId) -> String {
+    match id {
+        RegionId::Subdivision(_) => format!("{} {}", words::region_code(id), region_name(id)),
+        _ => region_name(id),
+    }
 }
 
 /// Some names of a tie, and how many more.
@@ -366,7 +395,8 @@ pub(super) fn settings(report: &CoverageReport) -> Vec<String> {
 
 /// All that is said below the measured tables.
 pub(super) fn body(report: &CoverageReport, class: &ClassReport, lines: &mut Lines) {
-    if let Some(table) = regions(class, report.first_budget(class)) {
+    let at = report.first_budget(class);
+    for table in regions(class, at).into_iter().chain(subdivisions(class, at)) {
         lines.blank();
         lines.heading(3, table.title());
         lines.table(&table);

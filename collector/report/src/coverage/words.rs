@@ -148,7 +148,7 @@ pub(super) fn surely(share: &Share, what: &str) -> String {
          that reaches across {budget}",
         percent(share.within),
         percent(share.beyond),
-        percent(share.undecided),
+        percent(cannot_tell(share)),
     );
     if missing > LEAST_PART {
         words.push_str(&format!(
@@ -159,9 +159,15 @@ pub(super) fn surely(share: &Share, what: &str) -> String {
     words
 }
 
-/// The share that is neither measured nor predicted, or known only of its vantage's own node.
+/// The share that is neither measured nor predicted.
 pub(super) fn not_predicted(share: &Share) -> f64 {
-    (share.unknown - share.undecided).max(0.0)
+    (share.unknown - cannot_tell(share)).max(0.0)
+}
+
+/// The share that is measured or predicted, by a time that does not decide: its interval reaches across the budget, or
+/// its vantage cannot judge its own node.
+pub(super) fn cannot_tell(share: &Share) -> f64 {
+    share.undecided + share.own_node
 }
 
 /// Shares below this are the rounding of sums.
@@ -210,19 +216,25 @@ pub(super) fn verdict(region: &Region) -> &'static str {
     }
 }
 
-pub(super) fn region_code(id: &RegionId) -> &str {
+pub(super) fn region_code(id: &RegionId) -> String {
     match id {
-        RegionId::Country(country) => country.as_str(),
-        RegionId::Continent(continent) => continent.as_str(),
-        RegionId::Elsewhere => "--",
+        RegionId::Country(country) => country.to_string(),
+        RegionId::Continent(continent) => continent.as_str().to_owned(),
+        RegionId::Subdivision(subdivision) => subdivision.to_string(),
+        RegionId::NoSubdivision(country) => format!("{country}-?"),
+        RegionId::Elsewhere => "--".to_owned(),
     }
 }
 
-pub(super) fn region_name(id: &RegionId) -> &str {
+pub(super) fn region_name(id: &RegionId) -> String {
     match id {
-        RegionId::Country(country) => country.name(),
-        RegionId::Continent(continent) => continent.name(),
-        RegionId::Elsewhere => "no known country",
+        RegionId::Country(country) => country.name().to_owned(),
+        RegionId::Continent(continent) => continent.name().to_owned(),
+        RegionId::Subdivision(subdivision) => subdivision
+            .name()
+            .map_or_else(|| subdivision.to_string(), ToOwned::to_owned),
+        RegionId::NoSubdivision(country) => format!("{}, subdivision not known", country.name()),
+        RegionId::Elsewhere => "no known country".to_owned(),
     }
 }
 
@@ -325,9 +337,10 @@ pub(super) fn percent_interval(interval: Option<Interval>) -> String {
 }
 
 /// The lists of regions, each with its title. Countries without a vantage are told apart, as not measured.
-pub(super) fn region_lists(class: &ClassReport) -> [(&'static str, &[Region]); 2] {
+pub(super) fn region_lists(class: &ClassReport) -> [(&'static str, &[Region]); 3] {
     [
         ("Countries with a vantage", &class.regions),
+        ("Subdivisions that a vantage speaks for", &class.subdivisions),
         ("Continents (sums of their countries)", &class.continents),
     ]
 }
