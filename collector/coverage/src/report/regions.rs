@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use super::matrix::Matrix;
 use super::ranking::ties;
 use super::resample::interval;
-use super::speakers::{Amount, Speakers};
+use super::speakers::{Amount, Heard, Part, Speakers};
 use super::split::share;
 use super::{Figures, Interval, Region, RegionFigures, RegionId, VantageReport, Witnesses};
 use crate::country::{Continent, Country};
 use crate::observations::{Network, Node, Vantage};
-use crate::subdivision::Subdivision;
 
 /// What all regions of one class are computed from. Vectors over vantages run over the class's members.
 pub(super) struct Field<'a> {
@@ -88,11 +87,7 @@ struct Contender {
 }
 
 impl Field<'_> {
-    fn subdivision(
-        &self,
-        (country, subdivision): (Country, Option<Subdivision>),
-        (amount, heard): &(Amount, BTreeMap<usize, f64>),
-    ) -> Region {
+    fn subdivision(&self, (country, subdivision): Part, (amount, heard): &(Amount, Heard)) -> Region {
         let part = |index: usize, whole: f64| {
             let all = self.speakers.weights[index];
             let own = heard.get(&index).copied().unwrap_or_default();

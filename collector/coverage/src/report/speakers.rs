@@ -42,6 +42,12 @@ impl Amount {
     }
 }
 
+/// A country, and a subdivision of it where that is known.
+pub(super) type Part = (Country, Option<Subdivision>);
+
+/// By vantage: how much it speaks for.
+pub(super) type Heard = BTreeMap<usize, f64>;
+
 /// The weight that each vantage speaks for, and each country's.
 pub(super) struct Speakers {
     /// By vantage.
@@ -49,7 +55,7 @@ pub(super) struct Speakers {
     /// By country; `None` holds places without one.
     pub(super) countries: BTreeMap<Option<Country>, Amount>,
     /// By country and subdivision, and who speaks there for how much.
-    pub(super) subdivisions: BTreeMap<(Country, Option<Subdivision>), (Amount, BTreeMap<usize, f64>)>,
+    pub(super) subdivisions: BTreeMap<Part, (Amount, Heard)>,
     pub(super) places: Vec<WeightedPlace>,
     pub(super) amount: Amount,
 }
