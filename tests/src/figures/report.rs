@@ -46,7 +46,8 @@ fn reports() -> Result<Vec<Measured>> {
     };
     let coverage_ms = median_ms(|| {
         let window = window.within(&filled.store, now)?;
-        let seen = coverage::from_store(&filled.store, &roster, window, Source::Store, &mut |_| {})?;
+        let seen =
+            coverage::from_store(&filled.store, &roster, window, Source::Store, &mut |_| {})?.observations;
         let mut random = StdRng::seed_from_u64(SEED);
         let report = build(&seen, &Options::new(Weights::people()), &mut random)?;
         ensure!(!report.text(100).is_empty());
