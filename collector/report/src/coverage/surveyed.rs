@@ -10,8 +10,8 @@ use isochrone_watch::clocks::Clocks;
 
 use super::observations::ObservationsBuilder;
 use crate::kept::Within;
-use crate::locate::SurveyBuilder;
 use crate::log::Window;
+use crate::survey::SurveyBuilder;
 use crate::tiers::{self, Fill, Held, Needs};
 use crate::vantages::Witnesses;
 
