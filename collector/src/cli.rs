@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "elasticsearch")]
 pub use self::elastic::{ElasticCommand, SetupArgs, VerifyArgs};
 pub use self::reports::{
-    CountArgs, CoverageArgs, DEFAULT_SEED, EngineArgs, LocateArgs, ReportCommand, WindowArgs,
+    CountArgs, CoverageArgs, DEFAULT_SEED, EngineArgs, LocateArgs, RegionsArg, ReportCommand, WindowArgs,
 };
 pub use self::stored::{ExportCommand, ExportWindow, StoreCommand, TierName};
 pub use self::targets::{NodeArgs, NodeChanges, NodeFacts, NodeKey, TargetCommand};

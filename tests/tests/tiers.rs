@@ -59,7 +59,9 @@ fn reports_from_sums_say_what_every_measurement_says() {
         })
         .unwrap();
 
-    let seen = coverage::from_store(store, &roster, window, Source::Store, &mut |_| {}).unwrap();
+    let seen = coverage::from_store(store, &roster, window, Source::Store, &mut |_| {})
+        .unwrap()
+        .observations;
     let Readings::Days(days) = &seen.readings else {
         panic!("{:?}", seen.readings)
     };
@@ -197,7 +199,9 @@ impl Past {
     /// Compares coverage with it; of a probe whose clock was off a few runs may be of the day beside.
     fn check_coverage(&self, what: &str) {
         let (store, roster) = (&self.mesh.filled.store, &self.mesh.roster);
-        let seen = coverage::from_store(store, roster, self.window, Source::Store, &mut |_| {}).unwrap();
+        let seen = coverage::from_store(store, roster, self.window, Source::Store, &mut |_| {})
+            .unwrap()
+            .observations;
         self.compare(&seen, what);
     }
 

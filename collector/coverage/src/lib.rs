@@ -30,6 +30,7 @@ pub mod note;
 pub mod observations;
 pub mod predict;
 pub mod report;
+pub mod subdivision;
 pub mod weights;
 
 pub use report::count;

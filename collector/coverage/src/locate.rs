@@ -17,7 +17,9 @@ mod typo;
 
 pub use anycast::{Anycast, anycast};
 pub use region::{Bestline, Disc, Estimate, Region, estimate};
-pub use survey::{Contradiction, Impossible, Misplaced, Site, SiteKind, Survey, Surveyed, impossible};
+pub use survey::{
+    Contradiction, Impossible, Misplaced, Site, SiteKind, Survey, Surveyed, impossible, impossible_by,
+};
 pub use typo::{Suggestion, Typo};
 
 use crate::geo::Position;

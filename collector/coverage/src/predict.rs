@@ -25,6 +25,7 @@ use build::LeftOut;
 pub(crate) use countries::{KnownCountry, country_at};
 pub use draws::Draws;
 use field::{Axis, Field};
+pub(crate) use intervals::ENDS;
 pub use intervals::{COVERED, LEAST_GROUPS};
 use intervals::{Calibration, Group};
 use kernel::Spot;
@@ -169,6 +170,8 @@ pub struct Predictor {
     curve: curve::Curve,
     /// How much slower own pairs are than the prior says: what it says is taken so many times.
     slower: f64,
+    /// By what share of itself every time may be wrong alike, as a standard deviation.
+    level: f64,
     /// The prior's, if there is one, then the own mesh's, if it is large. Each on what the one below left over.
     fields: Vec<Layer>,
     /// Single pairs, their update, and the places it counts in.
@@ -183,6 +186,8 @@ pub struct Predictor {
     /// How many groups were left out in all.
     groups: usize,
     calibration: Option<Calibration>,
+    /// The share of variance that the errors of all pairs have in common.
+    common: f64,
 }
 
 /// A field and, where its spots are own places, which.
@@ -231,6 +236,12 @@ impl Predictor {
     #[must_use]
     pub fn is_calibrated(&self) -> bool {
         self.calibration.is_some()
+    }
+
+    /// The share of a predicted time's variance that is everybody's error, 0…1: what groups that were left out shared
+    /// beyond the field, and how unsure the level of all times is. `usual_ms` is the time's usual deviation.
+    pub(crate) fn shared(&self, ms: f64, usual_ms: f64) -> f64 {
+        (self.common + (self.level * ms / usual_ms.max(f64::MIN_POSITIVE)).powi(2)).min(1.0)
     }
 
     /// Whether a place lies within [`REACH_KM`] of a site that was measured.

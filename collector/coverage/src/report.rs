@@ -40,6 +40,7 @@ use crate::country::{Continent, Country};
 use crate::geo::Position;
 use crate::note::Note;
 use crate::observations::{AccessClass, Basis, Node, Source, Statistic, TtfbKind, Window};
+use crate::subdivision::Subdivision;
 use crate::weights::{InternetSummary, WeightKind, WeightSource};
 use count::Count;
 
@@ -161,6 +162,8 @@ pub struct ClassReport {
     pub regions: Vec<Region>,
     /// Continents, heaviest first.
     pub continents: Vec<Region>,
+    /// Subdivisions, heaviest first; empty unless asked for.
+    pub subdivisions: Vec<Region>,
     /// Vantages, by name.
     pub vantages: Vec<VantageReport>,
     /// The places whose weights were summed.
@@ -191,6 +194,9 @@ pub struct Share {
     pub beyond: f64,
     /// The share that is not measured, or not surely enough.
     pub unknown: f64,
+    /// The part of `unknown` that is measured or predicted, but by a time whose interval reaches across the budget: it
+    /// cannot be told. The rest of `unknown` is neither measured nor predicted, or in `own_node`.
+    pub undecided: f64,
     /// The part of `unknown` whose vantage stands beside a node of its own, and whose next node is beyond.
     pub own_node: f64,
     /// The 90 % interval of `within` over resampled days and networks.
@@ -220,6 +226,10 @@ pub struct WorstLoss {
 pub enum RegionId {
     /// By its ISO 3166 code.
     Country(Country),
+    /// By its ISO 3166-2 code.
+    Subdivision(Subdivision),
+    /// What of a country lies in no subdivision that is known.
+    NoSubdivision(Country),
     /// A continent: the sum of its countries.
     Continent(Continent),
     /// Places without a known country.
@@ -277,6 +287,8 @@ pub struct RegionFigures {
     pub interval: Option<Interval>,
     /// All statistics of the best node.
     pub figures: Figures,
+    /// The same of every node that was measured there, by name.
+    pub nodes: Vec<(String, Figures)>,
     /// Some of its vantages stand beside a node: that one does not count, so the best is a backup there.
     pub own_node: bool,
     /// The vantages that speak for some of its weight and measured the best node.
@@ -376,6 +388,8 @@ pub struct WeightedPlace {
     pub speaker: Option<usize>,
     /// Its country, if it is known.
     pub country: Option<Country>,
+    /// Its subdivision, if it is known.
+    pub subdivision: Option<Subdivision>,
 }
 
 impl CoverageReport {
@@ -419,6 +433,29 @@ impl ClassReport {
         regions.retain(|(_, missing)| *missing > self.total_weight * 1e-9);
         regions.sort_by(|a, b| b.1.total_cmp(&a.1));
         regions
+    }
+}
+
+impl RegionId {
+    /// Whether a place of a country and subdivision lies in it.
+    pub(crate) fn holds(self, country: Option<Country>, subdivision: Option<Subdivision>) -> bool {
+        match self {
+            Self::Country(of) => country == Some(of),
+            Self::Continent(of) => country.and_then(Country::continent) == Some(of),
+            Self::Subdivision(of) => subdivision == Some(of),
+            Self::NoSubdivision(of) => country == Some(of) && subdivision.is_none(),
+            Self::Elsewhere => country.is_none(),
+        }
+    }
+
+    /// The country that it is, or is part of.
+    #[must_use]
+    pub fn country(self) -> Option<Country> {
+        match self {
+            Self::Country(country) | Self::NoSubdivision(country) => Some(country),
+            Self::Subdivision(subdivision) => Some(subdivision.country()),
+            Self::Continent(_) | Self::Elsewhere => None,
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::country::Country;
 use crate::files::{FileError, FileText};
 use crate::geo::Position;
 use crate::observations::Vantage;
+use crate::subdivision::Subdivision;
 
 /// How much each place counts.
 #[derive(Clone, Debug)]
@@ -76,6 +77,7 @@ enum Basis {
 pub(crate) struct Point {
     pub(crate) position: Position,
     pub(crate) country: Option<Country>,
+    pub(crate) subdivision: Option<Subdivision>,
     pub(crate) weight: f64,
 }
 
@@ -157,6 +159,11 @@ impl Weights {
         self.kind
     }
 
+    /// Whether they are those of vantages themselves, and not of places for which vantages speak.
+    pub(crate) fn are_of_vantages(&self) -> bool {
+        matches!(self.basis, Basis::Sites | Basis::NamedSites(_))
+    }
+
     /// Whom they come from.
     pub fn source(&self) -> &WeightSource {
         &self.source
@@ -225,6 +232,7 @@ fn spread(country: Country, weight: Option<f64>) -> impl Iterator<Item = Point> 
     table.of(country).map(move |city| Point {
         position: city.position,
         country: Some(country),
+        subdivision: city.subdivision,
         weight: f64::from(city.people) * total / in_cities,
     })
 }

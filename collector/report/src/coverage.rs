@@ -10,6 +10,7 @@ pub(crate) mod notes;
 mod observations;
 mod page;
 mod predicted;
+mod surveyed;
 mod tables;
 mod text;
 mod top;
@@ -22,7 +23,7 @@ use isochrone_coverage::report::{CoverageReport, Region};
 use serde_json::Value;
 
 pub use self::count::CountReport;
-pub use self::observations::from_store;
+pub use self::surveyed::{FromStore, from_store};
 pub(crate) use self::words::window;
 use crate::Printed;
 use crate::frame::Frame;
@@ -64,9 +65,10 @@ impl Printed for CoverageReport {
         page::html(self, frame)
     }
 
-    /// Countries, then continents; what was not measured is empty.
+    /// Countries, then continents, then subdivisions where they were asked for; what was not measured is empty.
     fn csv_table(&self) -> Table {
-        tables::csv(&json::document(self))
+        let at = self.classes.first().map_or(0, |class| self.first_budget(class));
+        tables::csv(&json::document(self), at)
     }
 
     /// `isochrone.coverage/1`.

@@ -20,6 +20,7 @@ mod outages;
 pub mod probes;
 pub mod show;
 pub mod status;
+mod survey;
 pub mod tables;
 pub mod targets;
 pub mod tiers;

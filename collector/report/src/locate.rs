@@ -4,7 +4,6 @@
 mod json;
 mod map;
 mod page;
-mod survey;
 mod tables;
 mod text;
 mod words;
@@ -17,11 +16,11 @@ use isochrone_coverage::locate::Surveyed;
 use isochrone_coverage::observations::Source;
 use serde_json::Value;
 
-pub use self::survey::{FromStore, from_store};
 use crate::Printed;
 use crate::coverage::{notes, window};
 use crate::frame::Frame;
 use crate::lines::Lines;
+pub use crate::survey::{FromStore, from_store};
 use crate::tables::Table;
 use crate::world;
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use super::{ReportFormat, milliseconds};
@@ -14,6 +14,7 @@ pub enum ReportCommand {
     #[command(after_help = "Examples:
   isochrone-collector report coverage --since 7d
   isochrone-collector report coverage --format html > coverage.html
+  isochrone-collector report coverage --regions subdivisions --format csv > regions.csv
   isochrone-collector report coverage --sites sites.csv --rtt rtt.csv --nodes berlin,tokyo")]
     Coverage(Box<CoverageArgs>),
     /// Too many or too few nodes: what each is worth, where the next one belongs, and what to measure before deciding.
@@ -85,9 +86,23 @@ pub struct CoverageArgs {
     /// Further weights, the prior, targets and offsets.
     #[command(flatten)]
     pub engine: Box<EngineArgs>,
+    /// By what regions: countries and continents, or ISO 3166-2 subdivisions too.
+    #[arg(long, value_enum, default_value_t = RegionsArg::Countries)]
+    #[serde(default)]
+    pub regions: RegionsArg,
     /// How to print it.
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub format: ReportFormat,
+}
+
+/// By what regions a report on coverage gives figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+pub enum RegionsArg {
+    /// Countries and continents.
+    #[default]
+    Countries,
+    /// Subdivisions of countries too, such as US-CA.
+    Subdivisions,
 }
 
 /// What predictions, targets and further weights are.

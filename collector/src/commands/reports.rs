@@ -6,7 +6,7 @@ use isochrone_base::roster::Roster;
 use isochrone_base::words::rfc3339_second;
 use isochrone_coverage::count::Thresholds;
 use isochrone_coverage::files::{self, FileText};
-use isochrone_coverage::locate::{Impossible, impossible};
+use isochrone_coverage::locate::{Impossible, Survey, impossible, impossible_by};
 use isochrone_coverage::note::Note;
 use isochrone_coverage::observations::{Observations, Source};
 use isochrone_coverage::report::{self, CoverageReport, Options};
@@ -24,7 +24,9 @@ use rand::rngs::StdRng;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{CommandContext, CommandError, Out, UsageError, WIDTH, blocking, engine};
-use crate::cli::{Accepted, CountArgs, CoverageArgs, Format, ReportCommand, ReportFormat, WindowArgs};
+use crate::cli::{
+    Accepted, CountArgs, CoverageArgs, Format, RegionsArg, ReportCommand, ReportFormat, WindowArgs,
+};
 use crate::config::CoverageSettings;
 use crate::control::Answers;
 
@@ -69,13 +71,14 @@ fn report_of_files(
     let asked = Asked {
         options: Options {
             mesh: Some(files::read_mesh(&sites, &rtt)?),
+            subdivisions: args.regions == RegionsArg::Subdivisions,
             ..engine::options(&args.engine, weights(args)?, &CoverageSettings::default())?
         },
         thresholds,
         seed: args.engine.seed,
     };
     let mut random = StdRng::seed_from_u64(asked.seed);
-    let options = options(asked, &mut observations);
+    let options = options(asked, &mut observations, None);
     let mut progress = |done, total| out.progress(done, total);
     Ok(report::build_with(
         &observations,
@@ -92,12 +95,13 @@ pub(super) struct Asked {
     pub(super) seed: u64,
 }
 
-/// The same without whatever light says is not where it claims to be.
-fn options(asked: Asked, observations: &mut Observations) -> Options {
+/// The same without whatever light says is not where it claims to be: by all that was measured, as `locate` has it.
+fn options(asked: Asked, observations: &mut Observations, survey: Option<&Survey>) -> Options {
     // What is wrong as a whole accuses nobody.
-    let impossible = match observations.notes.iter().any(Note::is_grave) {
-        true => Impossible::default(),
-        false => impossible(observations, asked.options.mesh.as_ref()),
+    let impossible = match (observations.notes.iter().any(Note::is_grave), survey) {
+        (true, _) => Impossible::default(),
+        (false, Some(survey)) => impossible_by(observations, survey),
+        (false, None) => impossible(observations, asked.options.mesh.as_ref()),
     };
     if impossible.too_many > 0 {
         let sites = impossible.too_many;
@@ -297,7 +301,10 @@ pub(super) async fn carry_out(
     match command {
         ReportCommand::Coverage(args) => {
             let asked = Asked {
-                options: engine::options(&args.engine, weights(&args)?, &context.config.coverage)?,
+                options: Options {
+                    subdivisions: args.regions == RegionsArg::Subdivisions,
+                    ..engine::options(&args.engine, weights(&args)?, &context.config.coverage)?
+                },
                 thresholds: Thresholds::default(),
                 seed: args.engine.seed,
             };
@@ -396,12 +403,12 @@ pub(super) async fn coverage(
             Source::Store
         };
         let mut progress = read.progress(&out);
-        let mut observations =
-            coverage::from_store(&read.store, &read.roster, read.window, source, &mut progress)?;
+        let found = coverage::from_store(&read.store, &read.roster, read.window, source, &mut progress)?;
+        let (mut observations, survey) = (found.observations, found.survey);
         let mut random = StdRng::seed_from_u64(asked.seed);
         let options = Options {
             target_ms: Some(f64::from(context.config.coverage_target_ms)),
-            ..options(asked, &mut observations)
+            ..options(asked, &mut observations, Some(&survey))
         };
         Ok(report::build(&observations, &options, &mut random)?)
     })

@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 use super::director::Director;
 use super::history::{SLOW_BY, SLOW_NODE};
 use super::world::CITIES;
-use crate::cli::{Command, CoverageArgs, Format, LocateArgs, ReportCommand, ReportFormat, WindowArgs};
+use crate::cli::{
+    Command, CoverageArgs, Format, LocateArgs, RegionsArg, ReportCommand, ReportFormat, WindowArgs,
+};
 use crate::terminal;
 
 /// How long one step may take before the demo says that something is wrong.
@@ -219,6 +221,7 @@ impl<'a> Story<'a> {
     async fn report(&mut self) -> anyhow::Result<()> {
         self.say("Last, the region coverage report over fifteen simulated days, with what it cannot say:");
         let args = CoverageArgs {
+            regions: RegionsArg::default(),
             window: fifteen_days(),
             weights: "people".to_owned(),
             weights_file: None,

@@ -13,7 +13,7 @@ use isochrone_coverage::count::Thresholds;
 use isochrone_coverage::files::{self, FileText};
 use isochrone_coverage::geo::Position;
 use isochrone_coverage::predict::{Prior, PriorChoice};
-use isochrone_coverage::report::{self, CoverageReport, Interval, Options};
+use isochrone_coverage::report::{self, ClassPrediction, CoverageReport, Interval, Options, PredictedCell};
 use isochrone_coverage::weights::Weights;
 
 use super::splits::{CUTS, Trial, trials};
@@ -27,6 +27,8 @@ const DRAWS: usize = 25;
 const LEAST_OTHERS: usize = 10;
 /// A candidate this near to a site is that site.
 const SAME_KM: f64 = 1.0;
+/// A site lies at most so far from the middle of its cell.
+const CELL_KM: f64 = 160.0;
 /// Budgets by which some sites are within and some beyond.
 const BUDGETS_MS: [f64; 3] = [50.0, 100.0, 150.0];
 
@@ -127,9 +129,10 @@ impl Held {
         {
             self.shares.take(share.interval, drawn.within(share.budget_ms));
         }
+        // What is out of reach is in no mean of the report: these are judged over the others.
+        let drawn = &drawn.reached(predicted);
         let today = drawn.mean(|node| node < NODES);
-        // what is out of reach is in no mean
-        if let Some(mean) = predicted.mean.filter(|_| predicted.unknown_weight == 0.0) {
+        if let Some(mean) = predicted.mean {
             self.means.take(mean.interval, today);
         }
         let Some(count) = &report.count else { return };
@@ -187,6 +190,21 @@ impl<'a> Drawn<'a> {
         let is_known = |site: &usize| known.iter().all(|&node| world.time(*site, node).is_some());
         let others: Vec<usize> = others.iter().copied().filter(is_known).collect();
         (others.len() >= LEAST_OTHERS).then_some(Self { world, known, others })
+    }
+
+    /// The same without the people of whom the report predicts nothing.
+    fn reached(&self, predicted: &ClassPrediction) -> Self {
+        let unknown = |site: &usize| {
+            let here = self.world.places[*site].position;
+            let km = |cell: &PredictedCell| cell.position.distance_km(here);
+            let nearest = predicted.cells.iter().min_by(|a, b| km(a).total_cmp(&km(b)));
+            nearest.is_some_and(|cell| cell.nearest.is_none() && km(cell) <= CELL_KM)
+        };
+        let others = self.others.iter().copied().filter(|site| !unknown(site));
+        Self {
+            others: others.collect(),
+            ..*self
+        }
     }
 
     fn name(&self, number: usize) -> String {
@@ -277,6 +295,20 @@ mod tests {
         assert_eq!(held.shares.inside.len(), BUDGETS_MS.len());
         assert_eq!(held.costs.inside.len(), NODES);
         assert!(held.figures("").iter().all(|figure| figure.value.is_finite()));
+    }
+
+    #[test]
+    fn people_of_whom_nothing_is_predicted_are_in_no_mean_that_is_judged() {
+        let (world, sites) = (detours(40, 3), (0..40).collect::<Vec<_>>());
+        let drawn = Drawn::of(&world, &sites).unwrap();
+        let report = drawn
+            .report(PriorChoice::Embedded, &mut StdRng::seed_from_u64(1))
+            .unwrap();
+        let mut predicted = report.classes[0].predicted.clone().unwrap();
+        let all = drawn.reached(&predicted).others.len();
+        predicted.cells[0].nearest = None;
+        let rest = drawn.reached(&predicted).others.len();
+        assert!(rest < all && all <= drawn.others.len(), "{rest} {all}");
     }
 
     #[test]

@@ -52,6 +52,7 @@ fn reports() -> Result<Vec<Measured>> {
         median_ms(|| {
             let window = window.within(&filled.store, now)?;
             let seen = coverage::from_store(&filled.store, &roster, window, Source::Store, &mut |_| {})?;
+            let seen = seen.observations;
             let mut random = StdRng::seed_from_u64(SEED);
             let options = Options {
                 predict,

@@ -110,7 +110,9 @@ fn bit_that_flips_in_a_recent_batch_is_told_alike_everywhere_and_ends_nothing() 
         assert!(show.unwrap().text(100).contains("berlin"));
         let nodes = nodes::from_store(store, &roster, window, &mut |_| ()).unwrap();
         assert!(nodes.text(100).contains("berlin"));
-        let seen = coverage::from_store(store, &roster, window, Source::Store, &mut |_| ()).unwrap();
+        let seen = coverage::from_store(store, &roster, window, Source::Store, &mut |_| ())
+            .unwrap()
+            .observations;
         assert!(!seen.nodes.is_empty());
 
         let (told, notices) = (told(&world), notices(&world));

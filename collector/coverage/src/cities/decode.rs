@@ -1,10 +1,12 @@
 //! Unpacks the table that `data/make_cities.py` made; its layout is described there.
 
+use crate::subdivision::Subdivision;
+
 use super::{CityTable, CountryFacts, Row, fold};
 use crate::country::{Continent, Country};
 use crate::geo::Position;
 
-const MAGIC: &[u8] = b"ISOCITY1";
+const MAGIC: &[u8] = b"ISOCITY2";
 /// The unpacked table is about 1 MB; more is damage.
 const LARGEST: usize = 8 << 20;
 
@@ -34,18 +36,21 @@ fn parse(reader: &mut Reader<'_>) -> Option<CityTable> {
         people: Reader(reader.slice()?),
     };
     let mut others = Reader(reader.slice()?);
-    let cities = columns.rows(&countries)?;
+    let mut cities = columns.rows(&countries)?;
     let (mut other_names, mut city) = (Vec::new(), 0);
     while !others.0.is_empty() {
         city += u32::try_from(others.varint()?).ok()?;
         let text = others.text()?;
         other_names.extend(text.split('\n').map(|name| (city, fold(name))));
     }
+    let (mut named, mut numbers) = (Reader(reader.slice()?), Reader(reader.slice()?));
+    let subdivisions = subdivisions((&mut named, &mut numbers), &countries, &mut cities)?;
     let whole = reader.0.is_empty() && (city as usize) < cities.len();
     whole.then_some(CityTable {
         countries,
         names: columns.names,
         cities,
+        subdivisions,
         other_names,
     })
 }
@@ -75,6 +80,30 @@ fn countries(reader: &mut Reader<'_>) -> Option<Vec<CountryFacts>> {
         .collect()
 }
 
+/// All subdivisions, ascending; tells each city its own.
+fn subdivisions(
+    (named, numbers): (&mut Reader<'_>, &mut Reader<'_>),
+    countries: &[CountryFacts],
+    cities: &mut [Row],
+) -> Option<Vec<(Subdivision, String)>> {
+    let mut all = Vec::new();
+    for facts in countries {
+        let first = all.len();
+        for _ in 0..named.varint()? {
+            let code = Subdivision::new(facts.country, named.line()?)?;
+            all.push((code, named.line()?.to_owned()));
+        }
+        for city in cities.get_mut(facts.cities.clone())? {
+            let number = usize::try_from(numbers.varint()?).ok()?;
+            if let Some(number) = number.checked_sub(1) {
+                city.subdivision = Some(all.get(first + number)?.0);
+            }
+        }
+    }
+    let is_whole = named.0.is_empty() && numbers.0.is_empty() && all.is_sorted_by(|a, b| a.0 < b.0);
+    is_whole.then_some(all)
+}
+
 struct Columns<'a> {
     names: String,
     latitudes: Reader<'a>,
@@ -95,6 +124,7 @@ impl Columns<'_> {
                 rows.push(Row {
                     name: (start, end),
                     country: u16::try_from(country).ok()?,
+                    subdivision: None,
                     position,
                     unit: position.unit(),
                     people: u32::try_from(self.people.varint()?).ok()?,
@@ -119,6 +149,14 @@ impl<'a> Reader<'a> {
 
     fn fixed(&mut self, count: usize) -> Option<&'a str> {
         std::str::from_utf8(self.bytes(count)?).ok()
+    }
+
+    /// Up to the next newline, which is taken too.
+    fn line(&mut self) -> Option<&'a str> {
+        let end = self.0.iter().position(|byte| *byte == b'\n')?;
+        let line = self.bytes(end)?;
+        self.bytes(1)?;
+        std::str::from_utf8(line).ok()
     }
 
     fn slice(&mut self) -> Option<&'a [u8]> {

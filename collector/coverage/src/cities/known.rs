@@ -1,6 +1,7 @@
-//! What the table knows of a country: found by what people write, its name, its continent.
+//! What the table knows of a country: found by what people write, its name, its continent; and of a subdivision.
 
 use crate::country::{Continent, Country};
+use crate::subdivision::Subdivision;
 
 impl Country {
     /// Finds a known country by ISO code (two or three letters) or English name: `DE`, `deu`, `Germany`.
@@ -29,6 +30,14 @@ impl Country {
     /// The continent it belongs to, if the table knows the country.
     pub fn continent(self) -> Option<Continent> {
         super::table().facts(self).map(|facts| facts.continent)
+    }
+}
+
+impl Subdivision {
+    /// Its name, as GeoNames spells it; `None`: the table does not know it.
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        super::table().subdivision_name(self)
     }
 }
 
@@ -87,5 +96,48 @@ mod tests {
         );
         let unknown = Country::code("zz").unwrap();
         assert_eq!((unknown.name(), unknown.continent()), ("ZZ", None));
+    }
+
+    fn of(city: &str) -> Option<String> {
+        let city = crate::cities::find(city).expect(city);
+        city.subdivision.map(|subdivision| subdivision.to_string())
+    }
+
+    #[test]
+    fn cities_lie_in_the_subdivision_that_iso_names_today() {
+        for (city, code) in [
+            ("Los Angeles, US", "US-CA"),
+            ("Chicago, US", "US-IL"),
+            ("Munich, DE", "DE-BY"),
+            ("Shanghai, CN", "CN-SH"),
+            ("Guangzhou, CN", "CN-GD"),
+            ("Mumbai, IN", "IN-MH"),
+            ("Hyderabad, IN", "IN-TS"),
+            ("São Paulo, BR", "BR-SP"),
+            ("Johannesburg, ZA", "ZA-GP"),
+            ("London, GB", "GB-ENG"),
+            ("Toronto, CA", "CA-ON"),
+            ("Sydney, AU", "AU-NSW"),
+        ] {
+            assert_eq!(of(city).as_deref(), Some(code), "{city}");
+        }
+    }
+
+    #[test]
+    fn what_no_two_sources_agree_on_is_not_known() {
+        assert_eq!(of("Singapore, SG"), None);
+        assert_eq!(of("Taipei, TW"), None);
+    }
+
+    #[test]
+    fn subdivision_has_its_country_and_name() {
+        let california = Subdivision::new(Country::code("US").unwrap(), "CA").unwrap();
+        assert_eq!(california.name(), Some("California"));
+        assert_eq!(california.country().as_str(), "US");
+        let nowhere = Subdivision::new(california.country(), "ZZ").unwrap();
+        assert_eq!(nowhere.name(), None);
+        for text in ["", "ABCD", "A-"] {
+            assert_eq!(Subdivision::new(california.country(), text), None, "{text}");
+        }
     }
 }

@@ -239,6 +239,25 @@ pub fn impossible(observations: &Observations, mesh: Option<&Mesh>) -> Impossibl
     }
 }
 
+/// The same by a whole survey: what probes measured among each other counts too, as it does where places are judged by
+/// themselves.
+#[must_use]
+pub fn impossible_by(observations: &Observations, survey: &Survey) -> Impossible {
+    let at = |name: &str, kind: SiteKind| {
+        let same = |site: &Site| site.kind == kind && site.name == name;
+        survey.sites.iter().position(same)
+    };
+    let (nodes, vantages) = (observations.nodes.iter(), observations.vantages.iter());
+    let places: Vec<Place> = survey.sites.iter().map(|site| site.place).collect();
+    let numbered = Numbered {
+        nodes: nodes.map(|node| at(&node.name, SiteKind::Node)).collect(),
+        vantages: vantages
+            .map(|vantage| at(&vantage.name, SiteKind::Probe))
+            .collect(),
+    };
+    numbered.accused(observations, &places, &survey.pairs)
+}
+
 fn of_vantages_and_nodes(observations: &Observations) -> Impossible {
     let mut places: Vec<Place> = observations
         .vantages

@@ -23,6 +23,11 @@ const NUGGETS: [f64; 3] = [0.02, 0.05, 0.1];
 /// Shorter times say little of how fast a network is; and so many sites outweigh the prior by half.
 const RATIO_ABOVE_MS: f64 = 20.0;
 const RATIO_SITES: f64 = 10.0;
+/// From so many sites on their own medians say how far one scatters; before, this is the usual scatter.
+const LEAST_RATIOS: usize = 5;
+const USUAL_SCATTER: f64 = 0.2;
+/// From the median of absolute deviations to a standard deviation.
+const MAD: f64 = 1.4826;
 
 impl From<LltError> for PredictError {
     fn from(_: LltError) -> Self {
@@ -59,7 +64,7 @@ impl Ground {
         let times = matrix(prior.places().len(), prior.pairs(), |pair| pair.rtt_ms);
         let calibration = Calibration::new(&self.left_out);
         let of = |sites: &Vec<usize>| {
-            let missed = self.field.left_out(sites, &times).ok()?;
+            let (missed, _) = self.field.left_out(sites, &times).ok()?;
             let errors: Vec<f64> = missed.iter().map(|one| one.error.abs()).collect();
             let scores: Vec<f64> = missed.iter().map(|one| score(one, &times)).collect();
             (!errors.is_empty()).then(|| LeftOut {
@@ -96,6 +101,7 @@ pub(super) fn fit(
     let mut builder = Builder(Predictor {
         curve,
         slower: 1.0,
+        level: 0.0,
         fields: Vec::new(),
         single: Vec::new(),
         update: None,
@@ -109,6 +115,7 @@ pub(super) fn fit(
         left_out: Vec::new(),
         groups: 0,
         calibration: None,
+        common: 0.0,
     });
     if let Some(ground) = ground {
         builder.0.left_out.clone_from(&ground.left_out);
@@ -116,29 +123,56 @@ pub(super) fn fit(
             field: Arc::clone(&ground.field),
             places: Vec::new(),
         });
-        builder.0.slower = slower(&builder.0, pairs);
     }
+    (builder.0.slower, builder.0.level) = level(&builder.0, pairs);
     builder.mesh(&layout)?;
     builder.single(layout.single)
 }
 
-/// How many times slower the pairs are than the prior says: their median ratio, drawn to 1 while sites are few.
-fn slower(predictor: &Predictor, pairs: &[Measured]) -> f64 {
+/// How many times slower the pairs are than is predicted: their median ratio. What a prior predicts is taken so many
+/// times, drawn to 1 while sites are few; without one the curve is these pairs' own already. The second figure is by
+/// what share of every time that may still be wrong, as a standard deviation: sites' own medians scatter, they are few,
+/// and the prior counts for [`RATIO_SITES`] of them.
+fn level(predictor: &Predictor, pairs: &[Measured]) -> (f64, f64) {
     let mut sites: Vec<usize> = pairs.iter().flat_map(|pair| [pair.a, pair.b]).collect();
     sites.sort_unstable();
     sites.dedup();
     let points: Vec<_> = sites.iter().map(|&site| predictor.site(site)).collect();
-    let point = |site: usize| &points[sites.binary_search(&site).unwrap_or(0)];
-    let ratio = |pair: &Measured| {
-        let prior = predictor.likeliest_ms(point(pair.a), point(pair.b));
-        (prior > RATIO_ABOVE_MS && pair.rtt_ms > 0.0).then(|| (pair.rtt_ms / prior).ln())
-    };
-    let ratios: Vec<f64> = pairs.iter().filter_map(ratio).collect();
-    if ratios.is_empty() {
-        return 1.0;
+    let number = |site: usize| sites.binary_search(&site).unwrap_or(0);
+    let mut of_site = vec![Vec::new(); sites.len()];
+    let mut ratios = Vec::new();
+    for pair in pairs {
+        let (a, b) = (number(pair.a), number(pair.b));
+        let predicted = predictor.likeliest_ms(&points[a], &points[b]);
+        if predicted > RATIO_ABOVE_MS && pair.rtt_ms > 0.0 {
+            let ratio = (pair.rtt_ms / predicted).ln();
+            ratios.push(ratio);
+            of_site[a].push(ratio);
+            of_site[b].push(ratio);
+        }
     }
-    let count = sites.len() as f64;
-    (median(ratios) * count / (count + RATIO_SITES)).exp()
+    let told = predictor.basis != Basis::Own;
+    let old = if told { RATIO_SITES } else { 0.0 };
+    of_site.retain(|ratios| !ratios.is_empty());
+    let count = of_site.len() as f64;
+    let scatter = match of_site.len() {
+        0..LEAST_RATIOS => USUAL_SCATTER,
+        _ => scatter(of_site.into_iter().map(median).collect()),
+    };
+    let unsure = scatter / (count + old).max(1.0).sqrt();
+    match ratios.is_empty() || !told {
+        true => (1.0, unsure),
+        false => (
+            (median(ratios) * sites.len() as f64 / (sites.len() as f64 + old)).exp(),
+            unsure,
+        ),
+    }
+}
+
+/// The usual deviation from the median, as robust as it.
+fn scatter(values: Vec<f64>) -> f64 {
+    let middle = median(values.clone());
+    MAD * median(values.into_iter().map(|value| (value - middle).abs()).collect())
 }
 
 pub(super) fn refit(predictor: &Predictor, pairs: &[Measured]) -> Result<Predictor, PredictError> {
@@ -200,9 +234,11 @@ impl Builder {
             self.0.update = Some((update, places));
             self.0.single = pairs;
         }
-        groups.retain(|group| !group.is_empty());
+        groups.retain(|group| !group.scores.is_empty());
         self.0.groups = groups.len();
         self.0.calibration = Calibration::new(&groups);
+        let common = |calibration: Calibration| calibration.common(&groups);
+        self.0.common = self.0.calibration.map_or(0.0, common);
         Ok(self.0)
     }
 }
@@ -245,7 +281,11 @@ fn updated(
         let score = |(pair, error): (usize, f64)| {
             error / doubt_ms(pairs[pair].rtt_ms - error, (open, update.nugget()))
         };
-        groups.push(update.left_out(node)?.into_iter().map(score).collect());
+        let (missed, alike) = update.left_out(node)?;
+        groups.push(Group {
+            scores: missed.into_iter().map(score).collect(),
+            alike,
+        });
     }
     Ok((update, places, groups))
 }
@@ -254,8 +294,11 @@ fn updated(
 fn leave_areas_out(field: &Field, times: &Mat<f64>) -> Result<Vec<Group>, PredictError> {
     let mut groups = Vec::new();
     for area in members(&areas(&field.spots, AREAS)) {
-        let missed = field.left_out(&area, times)?;
-        groups.push(missed.iter().map(|one| score(one, times)).collect());
+        let (missed, alike) = field.left_out(&area, times)?;
+        groups.push(Group {
+            scores: missed.iter().map(|one| score(one, times)).collect(),
+            alike,
+        });
     }
     Ok(groups)
 }

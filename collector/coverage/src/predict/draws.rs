@@ -83,14 +83,21 @@ impl Draws {
         }
     }
 
-    /// Draws so many times; `each` gets the draw, the place and its errors towards the points, in usual deviations.
-    pub fn run(&self, draws: usize, random: &mut impl Rng, mut each: impl FnMut(usize, usize, &[f32])) {
+    /// Draws so many times; `each` gets the draw, the place, its errors towards the points in usual deviations, and
+    /// one more of such errors that is the same for all of the draw.
+    pub fn run(
+        &self,
+        draws: usize,
+        random: &mut impl Rng,
+        mut each: impl FnMut(usize, usize, (&[f32], f32)),
+    ) {
         let pool = Pool::new(&self.whole, self.points, random);
         let (points, mut errors) = (self.points, vec![0.0; self.points]);
         for first in (0..draws).step_by(BLOCK) {
             let block = BLOCK.min(draws - first);
             let spread = &self.factor * self.coefficients(block, &pool, random);
             for draw in 0..block {
+                let shared = pool.one(random);
                 let columns: Vec<&[f32]> = (0..points)
                     .map(|point| spread.col_as_slice(draw * points + point))
                     .collect();
@@ -101,7 +108,7 @@ impl Draws {
                     for (error, ((column, alone), scale)) in errors.iter_mut().zip(each_point) {
                         *error = (column[place] + rest * alone) * scale;
                     }
-                    each(first + draw, place, &errors);
+                    each(first + draw, place, (&errors, shared));
                 }
             }
         }
@@ -235,6 +242,10 @@ impl Pool {
 
     fn plain(&self, random: &mut impl Rng) -> &[f32] {
         &self.plain[self.start(random)..][..self.width]
+    }
+
+    fn one(&self, random: &mut impl Rng) -> f32 {
+        self.plain(random).first().copied().unwrap_or_default()
     }
 
     fn start(&self, random: &mut impl Rng) -> usize {

@@ -122,8 +122,9 @@ impl Field {
     }
 
     /// What the mesh without an area would have got wrong there, for each pair with an end in the area that was
-    /// measured: the pair, its error, and how much was open at both ends.
-    pub(super) fn left_out(&self, area: &[usize], values: &Mat<f64>) -> Result<Vec<Missed>, LltError> {
+    /// measured: the pair, its error, and how much was open at both ends. Beside it the variance of their mean by the
+    /// field's own account, where each one's is 1.
+    pub(super) fn left_out(&self, area: &[usize], values: &Mat<f64>) -> Result<(Vec<Missed>, f64), LltError> {
         let size = area.len();
         let block = Mat::from_fn(size, size, |i, j| self.precision[(area[i], area[j])]);
         let inverse = block.llt(Side::Lower)?.inverse();
@@ -150,7 +151,13 @@ impl Field {
                 });
             }
         }
-        Ok(missed)
+        // Towards others a pair errs by what is open about its end in the area, times all there is to know of the other.
+        let others: Vec<Spot> = (0..self.spots.len())
+            .filter(|&spot| place_in_area[spot].is_none())
+            .map(|spot| self.spots[spot])
+            .collect();
+        let alike = mean_correlation(&inverse) * mean_correlation(&covariance(&others, self.kernel));
+        Ok((missed, alike))
     }
 }
 
@@ -160,6 +167,17 @@ pub(super) struct Missed {
     /// Measured minus predicted.
     pub(super) error: f64,
     pub(super) open: (f64, f64),
+}
+
+/// The mean of a covariance's correlations: the variance of a mean, where each one's is 1.
+pub(super) fn mean_correlation(covariance: &Mat<f64>) -> f64 {
+    let count = covariance.nrows();
+    let deviation = |at: usize| covariance[(at, at)].max(f64::MIN_POSITIVE).sqrt();
+    let sum: f64 = (0..count)
+        .flat_map(|j| (0..count).map(move |i| (i, j)))
+        .map(|(i, j)| covariance[(i, j)] / (deviation(i) * deviation(j)))
+        .sum();
+    sum / (count * count).max(1) as f64
 }
 
 fn inverse(spots: &[Spot], kernel: Kernel) -> Result<Mat<f64>, LltError> {

@@ -1,5 +1,10 @@
 //! Conformal intervals: how wrong predictions of left-out nodes and areas were says how wrong others are.
 
+/// The ends of an interval lie so many usual deviations from its middle: 5 % of a normal are beyond each.
+pub(crate) const ENDS: f64 = 1.644_853_6;
+/// One score counts for no more usual deviations than this in a mean.
+const FARTHEST: f64 = 3.0;
+
 /// The share of truths that an interval is to hold.
 pub const COVERED: f64 = 0.9;
 /// Under so many left-out groups there is no such interval.
@@ -19,8 +24,14 @@ pub(super) fn doubt_ms(ms: f64, open: (f64, f64)) -> f64 {
     SHARE * ms * (open.0 + open.1 + ALWAYS_OPEN).sqrt() + REST_MS
 }
 
-/// The errors of one group that was left out together, each over its doubt.
-pub(super) type Group = Vec<f64>;
+/// What was wrong about one group that was left out together.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Group {
+    /// The error of each pair, over its doubt.
+    pub(super) scores: Vec<f64>,
+    /// How far these err as one by the field's own account: the variance of their mean, where each one's is 1.
+    pub(super) alike: f64,
+}
 
 /// How many doubts the truth lies below and above a prediction.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,7 +43,8 @@ pub(super) struct Calibration {
 impl Calibration {
     /// Over all groups, each weighing the same, whatever its size; `None` under [`LEAST_GROUPS`].
     pub(super) fn new(groups: &[Group]) -> Option<Self> {
-        let groups: Vec<&Group> = groups.iter().filter(|group| !group.is_empty()).collect();
+        let scores = groups.iter().map(|group| &group.scores);
+        let groups: Vec<&Vec<f64>> = scores.filter(|scores| !scores.is_empty()).collect();
         if groups.len() < LEAST_GROUPS {
             return None;
         }
@@ -76,6 +88,36 @@ impl Calibration {
     }
 }
 
+impl Calibration {
+    /// The share of variance that errors of all pairs have in common beyond what the field says of them, 0…1: as much
+    /// as makes the means of left-out groups scatter as they did. Groups stand for the world here, so an error that is
+    /// one area's alone counts as everybody's: rather too much than too little.
+    pub(super) fn common(&self, groups: &[Group]) -> f64 {
+        let usual = |score: &f64| {
+            let end = if *score < 0.0 { -self.low } else { self.high };
+            (ENDS * score / end.max(f64::MIN_POSITIVE)).clamp(-FARTHEST, FARTHEST)
+        };
+        let groups: Vec<&Group> = groups.iter().filter(|group| !group.scores.is_empty()).collect();
+        let over = |value: &dyn Fn(&Group) -> f64| {
+            let sum: f64 = groups.iter().map(|group| value(group)).sum();
+            sum / groups.len().max(1) as f64
+        };
+        let mean = |group: &Group, of: &dyn Fn(f64) -> f64| {
+            let all = group.scores.iter().map(usual);
+            all.map(of).sum::<f64>() / group.scores.len() as f64
+        };
+        let (of_means, of_all) = (
+            over(&|group| mean(group, &|score| score).powi(2)),
+            over(&|group| mean(group, &|score| score.powi(2))),
+        );
+        let expected = over(&|group| group.alike);
+        if of_all <= 0.0 || expected >= 1.0 {
+            return 0.0;
+        }
+        ((of_means / of_all - expected) / (1.0 - expected)).clamp(0.0, 1.0)
+    }
+}
+
 /// The least score at which the weights so far reach a share; the weights add up to 1.
 fn quantile(scores: &[(f64, f64)], share: f64) -> f64 {
     let mut sum = 0.0;
@@ -93,19 +135,55 @@ mod tests {
     use super::*;
     use rand::{Rng as _, SeedableRng as _};
 
+    fn group(scores: &[f64]) -> Group {
+        Group {
+            scores: scores.to_vec(),
+            alike: 0.0,
+        }
+    }
+
+    /// Groups that share an error of this variance, each with errors of its own.
+    fn sharing(shared: f64, alike: f64) -> f64 {
+        let mut random = rand::rngs::StdRng::seed_from_u64(9);
+        let mut normal = || {
+            let sum: f64 = (0..12).map(|_| random.random_range(0.0..1.0)).sum();
+            sum - 6.0
+        };
+        let mut drawn = || {
+            let of_group = normal() * shared.sqrt();
+            let scores = (0..60).map(|_| of_group + normal() * (1.0 - shared).sqrt());
+            Group {
+                scores: scores.collect(),
+                alike,
+            }
+        };
+        let groups: Vec<Group> = (0..400).map(|_| drawn()).collect();
+        Calibration::new(&groups).unwrap().common(&groups)
+    }
+
+    #[test]
+    fn common_error_is_what_means_of_groups_scatter_by_beyond_the_field() {
+        assert!(sharing(0.0, 1.0 / 60.0) < 0.02);
+        let half = sharing(0.5, 1.0 / 60.0);
+        assert!((half - 0.5).abs() < 0.08, "{half}");
+        assert!(sharing(0.5, 0.5) < 0.12, "the field accounts for it already");
+        let rest = sharing(0.5, 0.25);
+        assert!((rest - 1.0 / 3.0).abs() < 0.08, "{rest}");
+    }
+
     #[test]
     fn eight_groups_carry_no_interval_and_nine_do() {
-        let groups = vec![vec![-1.0, 1.0]; 9];
+        let groups = vec![group(&[-1.0, 1.0]); 9];
         assert_eq!(Calibration::new(&groups[..8]), None);
         assert!(Calibration::new(&groups).is_some());
-        let with_an_empty_one = [groups[..8].to_vec(), vec![vec![]]].concat();
+        let with_an_empty_one = [groups[..8].to_vec(), vec![group(&[])]].concat();
         assert_eq!(Calibration::new(&with_an_empty_one), None);
     }
 
     #[test]
     fn large_group_weighs_no_more_than_a_small_one() {
-        let mut groups = vec![vec![1.0]; 39];
-        groups.push(vec![100.0; 1000]);
+        let mut groups = vec![group(&[1.0]); 39];
+        groups.push(group(&[100.0; 1000]));
         let calibration = Calibration::new(&groups).unwrap();
         assert_eq!((calibration.low, calibration.high), (0.0, 1.0));
     }
@@ -125,13 +203,13 @@ mod tests {
         let mut random = rand::rngs::StdRng::seed_from_u64(5);
         let (mut inside, mut all) = (0, 0);
         for _ in 0..300 {
-            let mut group = || -> Group {
+            let mut drawn = || -> Vec<f64> {
                 let shift = random.random_range(-1.0..1.0);
                 (0..20).map(|_| shift + random.random_range(-1.0..1.0)).collect()
             };
-            let groups: Vec<Group> = (0..20).map(|_| group()).collect();
+            let groups: Vec<Group> = (0..20).map(|_| group(&drawn())).collect();
             let calibration = Calibration::new(&groups).unwrap();
-            let next = group();
+            let next = drawn();
             all += next.len();
             let holds = |score: &&f64| (calibration.low..=calibration.high).contains(*score);
             inside += next.iter().filter(holds).count();

@@ -283,8 +283,8 @@ fn draws_of_neighbours_go_together() {
     );
     let mut all = vec![[0.0_f64; 3]; 2000];
     draws.run(2000, &mut StdRng::seed_from_u64(1), |draw, place, z| {
-        assert_eq!(z.len(), 2);
-        all[draw][place] = f64::from(z[0]);
+        assert_eq!(z.0.len(), 2);
+        all[draw][place] = f64::from(z.0[0]);
     });
     let product = |a: usize, b: usize| all.iter().map(|z| z[a] * z[b]).sum::<f64>() / 2000.0;
     for at in 0..3 {
@@ -297,4 +297,21 @@ fn draws_of_neighbours_go_together() {
         product(0, 1),
         product(0, 2)
     );
+}
+
+/// The level of all times is one error that everybody shares: the fewer sites tell it, the larger.
+#[test]
+fn fewer_sites_leave_the_level_of_all_times_less_sure() {
+    let coasts = Coasts::new(60, 5);
+    let shared = |sites: usize, prior: Option<&Prior>| {
+        let predictor = Predictor::fit(&coasts.places, &coasts.pairs(0..sites), prior).unwrap();
+        predictor.level
+    };
+    let (few, many) = (shared(10, None), shared(50, None));
+    assert!(few > 0.0 && many < few, "{few} {many}");
+    let told = shared(10, Some(Prior::embedded()));
+    assert!(told > 0.0, "{told}");
+    let predictor = Predictor::fit(&coasts.places, &coasts.pairs(0..10), None).unwrap();
+    assert!(predictor.shared(200.0, 10.0) > predictor.shared(20.0, 10.0));
+    assert!(predictor.shared(1e6, 1.0) <= 1.0);
 }

@@ -4,7 +4,7 @@ use faer::linalg::solvers::{DenseSolveCore as _, LltError, Solve as _};
 use faer::{Mat, MatRef, Side};
 
 use super::curve::median;
-use super::field::{Axis, Field, covariance, dot, times};
+use super::field::{Axis, Field, covariance, dot, mean_correlation, times};
 use super::kernel::{Kernel, Spot};
 
 /// A pair's own share, beside the kernel's variance of about 1.
@@ -157,20 +157,19 @@ impl Update {
     }
 
     /// What the pairs without those of one spot would have got wrong about them: each pair's index, and measured
-    /// minus predicted.
-    pub(super) fn left_out(&self, spot: usize) -> Result<Vec<(usize, f64)>, LltError> {
+    /// minus predicted; and the variance of their mean by the field's own account, where each one's is 1.
+    pub(super) fn left_out(&self, spot: usize) -> Result<(Vec<(usize, f64)>, f64), LltError> {
         let touches = |&at: &usize| self.pairs[at].0 == spot || self.pairs[at].1 == spot;
         let touched: Vec<usize> = (0..self.pairs.len()).filter(touches).collect();
         let block = Mat::from_fn(touched.len(), touched.len(), |i, j| {
             self.precision[(touched[i], touched[j])]
         });
         let values = Mat::from_fn(touched.len(), 1, |i, _| self.solved[touched[i]]);
-        let errors = block.llt(Side::Lower)?.solve(&values);
-        Ok(touched
-            .iter()
-            .enumerate()
-            .map(|(at, &pair)| (pair, errors[(at, 0)]))
-            .collect())
+        let factor = block.llt(Side::Lower)?;
+        let errors = factor.solve(&values);
+        let missed = touched.iter().enumerate();
+        let missed = missed.map(|(at, &pair)| (pair, errors[(at, 0)])).collect();
+        Ok((missed, mean_correlation(&factor.inverse())))
     }
 
     /// What one node has to itself.

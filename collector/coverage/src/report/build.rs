@@ -10,7 +10,7 @@ use super::matrix::Matrix;
 use super::options::Options;
 use super::prepare::Prepared;
 use super::ranking::{Ranking, node_time};
-use super::regions::{Field, regions};
+use super::regions::Field;
 use super::resample::{DayDraws, draw_networks};
 use super::speakers::Speakers;
 use super::trend::Halves;
@@ -19,7 +19,7 @@ use super::{
     BUDGETS_MS, Beside, ClassReport, CoverageReport, Depth, Figures, Forecast, Method, Region, TopCountries,
     VantageReport, WeightSummary, WhyNot, Witnesses,
 };
-use super::{counting, depth, headline, notes, shares, top};
+use super::{counting, depth, headline, notes, regions, shares, top};
 use crate::files::FileError;
 use crate::note::Note;
 use crate::observations::{AccessClass, Observations, Statistic, Vantage};
@@ -361,7 +361,7 @@ impl Ground<'_> {
         let within = shares::within(field);
         let mut at_budgets = shares::at_budgets(field, VantageReport::standing);
         shares::add_intervals(&mut at_budgets, within.as_deref());
-        let (countries, continents) = regions(field);
+        let (countries, continents) = regions::regions(field);
         let (whole, known) = (speakers.amount.whole(), speakers.amount.known());
         let heaviest = headline::heaviest(reports);
         let heaviest_weight = heaviest.map_or(0.0, |index| reports[index].weight);
@@ -379,6 +379,10 @@ impl Ground<'_> {
             worst_losses: shares::worst_losses(field),
             regions: countries,
             continents,
+            subdivisions: match self.options.subdivisions {
+                true => regions::subdivisions(field),
+                false => Vec::new(),
+            },
             vantages: Vec::new(),
             places: Vec::new(),
             predicted: None,
@@ -406,24 +410,32 @@ impl Ground<'_> {
         let names: Vec<String> = field.nodes.iter().map(|node| node.name.clone()).collect();
         let offset = |country| self.options.offsets.in_class(class.access, country);
         let draws = self.options.replicates;
+        let timing = |vantage: usize, node: usize, draw: usize| {
+            let ms = self.matrix.ms(field.members[vantage], node)?;
+            let of_days = self.matrix.replicate(field.members[vantage], node, draw);
+            Some((ms, of_days.map_or(0.0, |drawn| drawn - ms)))
+        };
+        let themselves = self.weights.are_of_vantages();
         let beside = forecast::Beside {
             total_weight: class.total_weight,
             budgets: self.budgets,
             shares: &class.shares,
             survives: &class.survives,
-            within: shares::within(field),
-            sums: shares::sums(field, draws),
+            spoken: match themselves {
+                true => forecast::Spoken::Themselves {
+                    within: shares::within(field),
+                    sums: shares::sums(field, draws),
+                },
+                false => forecast::Spoken::Cities(&timing),
+            },
             node_names: &names,
             offset: &offset,
             draws,
         };
-        let silent = field
-            .speakers
-            .places
-            .iter()
-            .filter(|place| place.speaker.is_none());
+        let places = field.speakers.places.iter();
+        let drawn = places.filter(|place| !themselves || place.speaker.is_none());
         let trust = Trust::new(&fitted.measured, prior, &field.speakers.places);
-        let cells = forecast::gather(silent, forecast::DEGREES);
+        let cells = forecast::gather(drawn, forecast::DEGREES, self.options.subdivisions);
         let predicted = forecast::Predicted::new(&beside, (&fitted, &trust), cells, random);
         let of = |regions: &[Region]| -> Vec<_> {
             regions
@@ -432,10 +444,12 @@ impl Ground<'_> {
                 .collect()
         };
         let (countries, continents) = (of(&class.regions), of(&class.continents));
+        let subdivisions = of(&class.subdivisions);
         let by_km = forecast::by_km(&ByKm::measured(field), &predicted);
         let of_class = predicted.class;
         let regions = class.regions.iter_mut().chain(&mut class.continents);
-        for (region, predicted) in regions.zip(countries.into_iter().chain(continents)) {
+        let regions = regions.chain(&mut class.subdivisions);
+        for (region, predicted) in regions.zip(countries.into_iter().chain(continents).chain(subdivisions)) {
             region.predicted = predicted;
         }
         class.predicted = Some(of_class);

@@ -4,6 +4,10 @@ use super::{Interval, Unseen, Widened};
 use crate::country::Country;
 use crate::geo::Position;
 
+/// Of ten 90 % intervals of means, costs and gains so many held the truth where it was known (`interval.*` of
+/// `evaluate where`, docs/coverage.md); said beside such intervals until it is nine.
+pub const HELD_OF_TEN: u8 = 8;
+
 /// Under so many vantages the network-wide verdict is always "cannot tell".
 pub const LEAST_VANTAGES: usize = 30;
 /// A second node within this is a stand-in.
@@ -224,8 +228,7 @@ pub struct NextNode {
     pub best: Candidate,
     /// The next ones.
     pub runners_up: Vec<Candidate>,
-    /// Whether the intervals of gains were calibrated. They never are yet: of such intervals fewer held the truth
-    /// than they promise.
+    /// Whether the intervals of gains were calibrated. They never are yet: see [`HELD_OF_TEN`].
     pub calibrated: bool,
 }
 

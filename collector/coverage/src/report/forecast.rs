@@ -2,6 +2,7 @@
 
 mod cells;
 mod fit;
+mod quantiles;
 mod tally;
 mod world;
 
@@ -9,6 +10,7 @@ use rand::Rng;
 
 pub(crate) use cells::{Cell, DEGREES, gather};
 pub(crate) use fit::{Fitted, Known};
+use quantiles::{Quantiles, Standings};
 use tally::{Ground, Tally};
 pub(crate) use world::{Toward, World};
 
@@ -16,9 +18,10 @@ use super::by_km::ByKm;
 use super::prediction::{ClassPrediction, MeanTime, PredictedCell, PredictedTime};
 use super::resample::interval;
 use super::trust::Trust;
-use super::{ByKilometres, Interval, Region, RegionId, RegionPrediction, Share, Standing};
+use super::{ByKilometres, Interval, Region, RegionPrediction, Share, Standing};
 use crate::country::Country;
 use crate::predict::{Place, Point};
+use crate::subdivision::Subdivision;
 
 /// What one class measured, as far as predictions stand beside it.
 pub(super) struct Beside<'a> {
@@ -26,21 +29,35 @@ pub(super) struct Beside<'a> {
     pub(super) budgets: &'a [f64],
     pub(super) shares: &'a [Share],
     pub(super) survives: &'a [Share],
-    /// By budget and draw: the measured share within it.
-    pub(super) within: Option<Vec<Vec<f64>>>,
-    /// By draw: the sum of weight times the measured time to the nearest node. The last: the weight itself.
-    pub(super) sums: (Vec<f64>, f64),
+    /// What is known where a vantage speaks.
+    pub(super) spoken: Spoken<'a>,
     pub(super) node_names: &'a [String],
     /// What a user's own line adds in a country.
     pub(super) offset: &'a dyn Fn(Option<Country>) -> f64,
     pub(super) draws: usize,
 }
 
+/// What is known of places that a vantage speaks for.
+pub(super) enum Spoken<'a> {
+    /// Vantages speak for nobody but themselves: what they measured is the truth.
+    Themselves {
+        /// By budget and draw: the measured share within it; `None`: it is the same in every draw.
+        within: Option<Vec<Vec<f64>>>,
+        /// By draw: the sum of weight times the measured time to the nearest node. The last: the weight itself.
+        sums: (Vec<f64>, f64),
+    },
+    /// They speak for the cities around them, each of which has networks of its own: drawn around what was measured.
+    Cities(&'a Timing<'a>),
+}
+
+/// By vantage, node and draw: the time as measured in milliseconds, and by how much the days of the draw change it.
+pub(super) type Timing<'a> = dyn Fn(usize, usize, usize) -> Option<(f64, f64)> + Sync + 'a;
+
 /// What is predicted, and for which regions.
 pub(super) struct Predicted {
     pub(super) class: ClassPrediction,
     /// By country, of the cells that are within reach.
-    countries: Vec<(Option<Country>, Vec<usize>)>,
+    countries: Vec<(Parts, Vec<usize>)>,
     tallies: Vec<Tally>,
     world: World,
     standings: Standings,
@@ -49,11 +66,8 @@ pub(super) struct Predicted {
     pub(super) by_km: ByKm,
 }
 
-/// By budget: how each cell's nearest and next node stand to it.
-struct Standings {
-    nearest: Vec<Vec<Standing>>,
-    next: Vec<Vec<Standing>>,
-}
+/// A country, and a subdivision of it where cells are told apart by that.
+type Parts = (Option<Country>, Option<Subdivision>);
 
 /// The nodes that are predicted: by index among all, with their places.
 pub(super) type Sites = Vec<(usize, Place, Point)>;
@@ -82,14 +96,14 @@ impl Predicted {
         let world = World::new(&fitted.predictor, cells, toward, trust);
         let world = world.with_draws(&fitted.predictor, &sites);
         let countries = countries(&world.cells);
-        let ground = Ground::new(&world, &sites, &countries, beside);
+        let ground = Ground::new(&world, (&sites, &nodes), &countries, beside);
         let tallies = world.draw(
             beside.draws,
             random,
             |range| Tally::new(range, &ground),
             |tally, draw, cell, times| tally.add(&ground, draw, cell, times),
         );
-        let quantiles = Quantiles::of(&tallies, world.cells.len(), complete);
+        let quantiles = Quantiles::of(&tallies, &world.cells, complete);
         let standings = quantiles.standings(&world, beside);
         let class = ClassPrediction {
             unseen: trust.unseen(),
@@ -110,13 +124,9 @@ impl Predicted {
 
     /// What is predicted in one region.
     pub(super) fn region(&self, region: &Region, beside: &Beside<'_>) -> Option<RegionPrediction> {
-        let inside = |country: &Option<Country>| match region.id {
-            RegionId::Country(of) => *country == Some(of),
-            RegionId::Continent(of) => country.and_then(Country::continent) == Some(of),
-            RegionId::Elsewhere => country.is_none(),
-        };
+        let inside = |(country, subdivision): Parts| region.id.holds(country, subdivision);
         let parts: Vec<usize> = (0..self.countries.len())
-            .filter(|&at| inside(&self.countries[at].0))
+            .filter(|&at| inside(self.countries[at].0))
             .collect();
         let cells: Vec<usize> = parts
             .iter()
@@ -174,15 +184,17 @@ impl Predicted {
     }
 }
 
-fn countries(cells: &[Cell]) -> Vec<(Option<Country>, Vec<usize>)> {
-    let mut countries: Vec<(Option<Country>, Vec<usize>)> = Vec::new();
-    for (at, cell) in cells.iter().enumerate() {
+/// Cells of one country lie beside each other, and of one subdivision among them.
+fn countries(cells: &[Cell]) -> Vec<(Parts, Vec<usize>)> {
+    let mut countries: Vec<(Parts, Vec<usize>)> = Vec::new();
+    let silent = cells.iter().enumerate().filter(|(_, cell)| cell.is_silent());
+    for (at, cell) in silent {
         match countries
             .last_mut()
-            .filter(|(country, _)| *country == cell.country)
+            .filter(|(parts, _)| *parts == (cell.country, cell.subdivision))
         {
             Some((_, cells)) => cells.push(at),
-            None => countries.push((cell.country, vec![at])),
+            None => countries.push(((cell.country, cell.subdivision), vec![at])),
         }
     }
     countries
@@ -195,10 +207,12 @@ fn combined(measured: &[Share], total: f64, cells: impl Fn(usize) -> Vec<(f64, S
         // Sums of many cities may exceed the whole by a rounding.
         let within = (share.within + added.within).min(1.0);
         let beyond = (share.beyond + added.beyond).min(1.0 - within);
+        let unknown = (1.0 - within - beyond).max(0.0);
         Share {
             within,
             beyond,
-            unknown: (1.0 - within - beyond).max(0.0),
+            unknown,
+            undecided: (share.undecided + added.undecided).min(unknown),
             interval: None,
             ..*share
         }
@@ -213,16 +227,23 @@ fn class(
     nodes: &[usize],
 ) -> ClassPrediction {
     let of = |standings: &Vec<Vec<Standing>>, budget: usize| {
-        let weights = world.cells.iter().map(|cell| cell.weight);
-        weights.zip(standings[budget].iter().copied()).collect()
+        let cells = world.cells.iter().zip(standings[budget].iter().copied());
+        let silent = cells.filter(|(cell, _)| cell.is_silent());
+        silent.map(|(cell, standing)| (cell.weight, standing)).collect()
     };
-    let sum = |cells: &[Cell]| cells.iter().fold(0.0, |sum, cell| sum + cell.weight);
+    let sum = |cells: &[Cell]| {
+        let silent = cells.iter().filter(|cell| cell.is_silent());
+        silent.fold(0.0, |sum, cell| sum + cell.weight)
+    };
     let (total, unknown_weight) = (beside.total_weight, sum(&world.unknown));
     let mut shares = combined(beside.shares, total, |budget| of(&standings.nearest, budget));
     for (budget, share) in shares.iter_mut().enumerate() {
-        let measured = |draw: usize| match &beside.within {
-            Some(within) => within[budget][draw],
-            None => beside.shares[budget].within,
+        let measured = |draw: usize| match &beside.spoken {
+            Spoken::Themselves {
+                within: Some(within), ..
+            } => within[budget][draw],
+            Spoken::Themselves { within: None, .. } => beside.shares[budget].within,
+            Spoken::Cities(_) => 0.0,
         };
         let drawn = tallies.iter().flat_map(|tally| tally.within(budget));
         let drawn = drawn
@@ -230,10 +251,13 @@ fn class(
             .map(|(draw, weight)| measured(draw) + weight / total);
         // What is not predicted may lie within or not, and all that is predicted may where a node's place is not known.
         let most = match nodes.len() == beside.node_names.len() {
-            true => unknown_weight / total,
+            true => world.unknown.iter().map(|cell| cell.weight).sum::<f64>() / total,
             false => 1.0,
         };
-        let least_beyond = beside.shares[budget].beyond;
+        let least_beyond = match &beside.spoken {
+            Spoken::Themselves { .. } => beside.shares[budget].beyond,
+            Spoken::Cities(_) => 0.0,
+        };
         share.interval = interval(drawn).map(|drawn| Interval {
             low: drawn.low.min(1.0),
             high: (drawn.high + most)
@@ -249,18 +273,20 @@ fn class(
         unknown_weight,
         unseen: Vec::new(),
         widened: Vec::new(),
-        mean: mean(beside, tallies, weight),
+        mean: mean(beside, tallies, world, weight),
         cells: predicted_cells(beside, world, quantiles, nodes),
     }
 }
 
-fn mean(beside: &Beside<'_>, tallies: &[Tally], weight: f64) -> Option<MeanTime> {
-    let (measured, known) = &beside.sums;
+fn mean(beside: &Beside<'_>, tallies: &[Tally], world: &World, weight: f64) -> Option<MeanTime> {
+    let (measured, known) = match &beside.spoken {
+        Spoken::Themselves { sums, .. } => (&sums.0[..], sums.1),
+        Spoken::Cities(_) => (&[][..], world.spoken_weight()),
+    };
     let whole = weight + known;
-    let drawn = tallies.iter().flat_map(Tally::means);
+    let drawn = tallies.iter().flat_map(Tally::means).enumerate();
     let drawn: Vec<f64> = drawn
-        .zip(measured)
-        .map(|(drawn, measured)| (drawn + measured) / whole)
+        .map(|(draw, drawn)| (drawn + measured.get(draw).copied().unwrap_or_default()) / whole)
         .collect();
     if drawn.is_empty() || whole <= 0.0 {
         return None;
@@ -284,7 +310,8 @@ fn predicted_cells(
         weight: cell.weight,
         nearest,
     };
-    let known = world.cells.iter().enumerate().map(|(at, one)| {
+    let silent = world.cells.iter().enumerate().filter(|(_, one)| one.is_silent());
+    let known = silent.map(|(at, one)| {
         let nearest = world.best(at).map(|site| PredictedTime {
             node: beside.node_names[nodes[site]].clone(),
             ms: f64::from(quantiles.nearest[at].middle),
@@ -296,100 +323,11 @@ fn predicted_cells(
         });
         cell(one, nearest)
     });
-    let unknown = world.unknown.iter().map(|one| cell(one, None));
+    let unknown = world.unknown.iter().filter(|one| one.is_silent());
+    let unknown = unknown.map(|one| cell(one, None));
     let mut cells: Vec<PredictedCell> = known.chain(unknown).collect();
     cells.sort_by(|a, b| b.weight.total_cmp(&a.weight));
     cells
-}
-
-/// The ends and the middle of what was drawn for each cell.
-struct Quantiles {
-    nearest: Vec<Spread>,
-    next: Vec<Spread>,
-}
-
-#[derive(Clone, Copy)]
-struct Spread {
-    low: f32,
-    middle: f32,
-    high: f32,
-}
-
-impl Spread {
-    /// Nothing was drawn.
-    const NOTHING: Self = Self {
-        low: 0.0,
-        middle: f32::NAN,
-        high: f32::INFINITY,
-    };
-
-    fn of(values: &mut [f32], complete: bool) -> Self {
-        let count = values.len();
-        let mut at = |share: f64| {
-            let rank = ((share * count as f64).ceil() as usize).clamp(1, count) - 1;
-            *values.select_nth_unstable_by(rank, f32::total_cmp).1
-        };
-        Self {
-            // A node whose place is not known may be nearer than all others.
-            low: if complete { at(0.05) } else { 0.0 },
-            middle: at(0.5),
-            high: at(0.95),
-        }
-    }
-
-    fn interval(self) -> Interval {
-        Interval {
-            low: f64::from(self.low),
-            high: f64::from(self.high),
-        }
-    }
-}
-
-impl Quantiles {
-    fn of(tallies: &[Tally], cells: usize, complete: bool) -> Self {
-        let mut values = Vec::new();
-        let mut spread = |drawn: &mut dyn Iterator<Item = f32>| {
-            values.clear();
-            values.extend(drawn);
-            match values.is_empty() {
-                true => Spread::NOTHING,
-                false => Spread::of(&mut values, complete),
-            }
-        };
-        let mut quantiles = Self {
-            nearest: Vec::with_capacity(cells),
-            next: Vec::with_capacity(cells),
-        };
-        for cell in 0..cells {
-            let nearest = spread(&mut tallies.iter().flat_map(|tally| tally.nearest(cell)));
-            quantiles.nearest.push(nearest);
-            let next = spread(&mut tallies.iter().flat_map(|tally| tally.next(cell)));
-            quantiles.next.push(next);
-        }
-        quantiles
-    }
-
-    fn standings(&self, world: &World, beside: &Beside<'_>) -> Standings {
-        let offsets: Vec<f64> = world
-            .cells
-            .iter()
-            .map(|cell| (beside.offset)(cell.country))
-            .collect();
-        let at = |spreads: &[Spread]| {
-            let budget = |&budget: &f64| {
-                let standing = |(spread, offset): (&Spread, &f64)| {
-                    let time = (f64::from(spread.middle), Some(spread.interval()));
-                    Standing::of(Some(time), budget - offset, false)
-                };
-                spreads.iter().zip(&offsets).map(standing).collect()
-            };
-            beside.budgets.iter().map(budget).collect()
-        };
-        Standings {
-            nearest: at(&self.nearest),
-            next: at(&self.next),
-        }
-    }
 }
 
 /// What is left to say of choosing by kilometres with predictions: measured and predicted together.

@@ -34,6 +34,8 @@ pub struct Options {
     pub offsets: Offsets,
     /// Nodes and vantages, by name, that cannot be where they say: left out.
     pub impossible: Vec<String>,
+    /// Whether figures are given by ISO 3166-2 subdivision too; default: no.
+    pub subdivisions: bool,
     /// Whether too many or too few is answered too, and by which thresholds; default: no.
     pub count: Option<Thresholds>,
 }
@@ -54,6 +56,7 @@ impl Options {
             top_countries: None,
             offsets: Offsets::default(),
             impossible: Vec::new(),
+            subdivisions: false,
             count: None,
         }
     }

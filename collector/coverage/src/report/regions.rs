@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::matrix::Matrix;
 use super::ranking::ties;
 use super::resample::interval;
-use super::speakers::{Amount, Speakers};
+use super::speakers::{Amount, Heard, Part, Speakers};
 use super::split::share;
 use super::{Figures, Interval, Region, RegionFigures, RegionId, VantageReport, Witnesses};
 use crate::country::{Continent, Country};
@@ -54,6 +54,16 @@ pub(super) fn regions(field: &Field<'_>) -> (Vec<Region>, Vec<Region>) {
     (finish(countries), finish(continents))
 }
 
+/// Subdivisions, heaviest first: each heard by the vantages that speak for a part of it, for as much as that part.
+pub(super) fn subdivisions(field: &Field<'_>) -> Vec<Region> {
+    let all = field.speakers.subdivisions.iter();
+    let mut regions: Vec<Region> = all
+        .map(|(place, known)| field.subdivision(*place, known))
+        .collect();
+    regions.sort_by(|a, b| b.weight.total_cmp(&a.weight).then(a.id.cmp(&b.id)));
+    regions
+}
+
 /// Distinct networks; unknown ones count as one.
 fn networks<'a>(vantages: impl IntoIterator<Item = &'a Vantage>) -> usize {
     let mut all: Vec<Option<Network>> = vantages.into_iter().map(|vantage| vantage.network).collect();
@@ -77,6 +87,40 @@ struct Contender {
 }
 
 impl Field<'_> {
+    fn subdivision(&self, (country, subdivision): Part, (amount, heard): &(Amount, Heard)) -> Region {
+        let part = |index: usize, whole: f64| {
+            let all = self.speakers.weights[index];
+            let own = heard.get(&index).copied().unwrap_or_default();
+            if all > 0.0 { whole * own / all } else { 0.0 }
+        };
+        let parts = |weights: &[f64]| -> Vec<f64> {
+            let weights = weights.iter().enumerate();
+            weights.map(|(index, &weight)| part(index, weight)).collect()
+        };
+        let replicates = match heard.is_empty() {
+            true => Vec::new(),
+            false => self
+                .replicate_weights
+                .iter()
+                .map(|weights| parts(weights))
+                .collect(),
+        };
+        let field = Field {
+            speakers: &Speakers::of_part(parts(&self.speakers.weights)),
+            replicate_weights: &replicates,
+            ..*self
+        };
+        let id = match subdivision {
+            Some(subdivision) => RegionId::Subdivision(subdivision),
+            None => RegionId::NoSubdivision(country),
+        };
+        let area = Area {
+            amount: *amount,
+            vantages: heard.keys().copied().collect(),
+        };
+        field.region(id, &area)
+    }
+
     fn region(&self, id: RegionId, area: &Area) -> Region {
         let weight_of = |&index: &usize| self.speakers.weights[index];
         let heard: Vec<usize> = area
@@ -85,10 +129,9 @@ impl Field<'_> {
             .copied()
             .filter(|index| weight_of(index) > 0.0)
             .collect();
-        let continent = match id {
-            RegionId::Country(country) => country.continent(),
+        let continent: Option<Continent> = match id {
             RegionId::Continent(continent) => Some(continent),
-            RegionId::Elsewhere => None::<Continent>,
+            _ => id.country().and_then(Country::continent),
         };
         let at = |&budget: &f64| {
             let standing = |&index: &usize| (weight_of(&index), self.reports[index].standing(budget));
@@ -133,6 +176,10 @@ impl Field<'_> {
             runner_up_ms: runner_up.and_then(|next| self.beside(heard, &best, next.node)),
             interval: self.best_interval(heard, best.node),
             figures: self.pooled(heard, best.node),
+            nodes: (0..self.nodes.len())
+                .filter(|&node| self.mean_ms(heard, node).is_some())
+                .map(|node| (self.nodes[node].name.clone(), self.pooled(heard, node)))
+                .collect(),
             own_node: heard.iter().any(|&index| self.reports[index].own_node),
             witnesses: Witnesses::of(&witnesses),
         })

@@ -7,6 +7,7 @@ use super::{SPEAKS_FOR_KM, WeightedPlace};
 use crate::country::Country;
 use crate::geo::UnitVector;
 use crate::observations::Vantage;
+use crate::subdivision::Subdivision;
 use crate::weights::{Demand, Point};
 
 /// Vantages this close to each other are one place, and share what it speaks for.
@@ -41,12 +42,20 @@ impl Amount {
     }
 }
 
+/// A country, and a subdivision of it where that is known.
+pub(super) type Part = (Country, Option<Subdivision>);
+
+/// By vantage: how much it speaks for.
+pub(super) type Heard = BTreeMap<usize, f64>;
+
 /// The weight that each vantage speaks for, and each country's.
 pub(super) struct Speakers {
     /// By vantage.
     pub(super) weights: Vec<f64>,
     /// By country; `None` holds places without one.
     pub(super) countries: BTreeMap<Option<Country>, Amount>,
+    /// By country and subdivision, and who speaks there for how much.
+    pub(super) subdivisions: BTreeMap<Part, (Amount, Heard)>,
     pub(super) places: Vec<WeightedPlace>,
     pub(super) amount: Amount,
 }
@@ -69,8 +78,9 @@ impl Speakers {
                 weight,
                 speaker,
                 country: vantage.country,
+                subdivision: None,
             };
-            speakers.add(vantage.country, place);
+            speakers.add(vantage.country, place, speaker.as_slice());
             if usable[index] {
                 speakers.weights[index] = weight;
             }
@@ -102,22 +112,39 @@ impl Speakers {
                 weight: point.weight,
                 speaker: chosen.first().copied(),
                 country: point.country,
+                subdivision: point.subdivision,
             };
-            speakers.add(point.country, place);
+            speakers.add(point.country, place, &chosen);
         }
         speakers
+    }
+
+    /// What vantages speak for in a part of the world, and nothing else.
+    pub(super) fn of_part(weights: Vec<f64>) -> Self {
+        Self {
+            weights,
+            ..Self::silent(0)
+        }
     }
 
     fn silent(vantages: usize) -> Self {
         Self {
             weights: vec![0.0; vantages],
             countries: BTreeMap::new(),
+            subdivisions: BTreeMap::new(),
             places: Vec::new(),
             amount: Amount::default(),
         }
     }
 
-    fn add(&mut self, country: Option<Country>, place: WeightedPlace) {
+    fn add(&mut self, country: Option<Country>, place: WeightedPlace, speakers: &[usize]) {
+        if let Some(country) = country {
+            let (amount, heard) = self.subdivisions.entry((country, place.subdivision)).or_default();
+            amount.add_place(&place);
+            for &speaker in speakers {
+                *heard.entry(speaker).or_default() += place.weight / speakers.len() as f64;
+            }
+        }
         self.countries.entry(country).or_default().add_place(&place);
         self.amount.add_place(&place);
         self.places.push(place);

@@ -8,13 +8,13 @@ pub(super) fn share(
     total: f64,
     speakers: impl IntoIterator<Item = (f64, Standing)>,
 ) -> Share {
-    let (mut within, mut beyond, mut own_node) = (0.0, 0.0, 0.0);
+    let (mut within, mut beyond, mut own_node, mut undecided) = (0.0, 0.0, 0.0, 0.0);
     for (weight, standing) in speakers {
         match standing {
             Standing::Within => within += weight,
             Standing::Beyond => beyond += weight,
             Standing::OwnNode => own_node += weight,
-            Standing::Unknown => {}
+            Standing::Unknown => undecided += weight,
         }
     }
     let of_total = |weight: f64| {
@@ -25,11 +25,13 @@ pub(super) fn share(
         }
     };
     let (within, beyond) = (of_total(within), of_total(beyond));
+    let unknown = (1.0 - within - beyond).max(0.0);
     Share {
         budget_ms,
         within,
         beyond,
-        unknown: (1.0 - within - beyond).max(0.0),
+        unknown,
+        undecided: of_total(undecided).min(unknown),
         own_node: of_total(own_node),
         interval: None,
     }
@@ -53,6 +55,7 @@ mod tests {
             for part in [split.within, split.beyond, split.unknown] {
                 prop_assert!((0.0..=1.0).contains(&part));
             }
+            prop_assert!(split.undecided + split.own_node <= split.unknown + 1e-9, "so is what cannot be told");
             prop_assert!(split.own_node <= split.unknown + 1e-9, "it is a part of what is not measured");
         }
     }

@@ -1,7 +1,7 @@
 //! The group's rule: a node is added only where one of the heaviest countries has none that meets the targets for
 //! two terms.
 
-use super::{ClassReport, Region, RegionId, Targets};
+use super::{ClassReport, Figures, Region, RegionId, Targets};
 use crate::country::Country;
 
 /// A term has so many days; the rule asks for two.
@@ -27,6 +27,9 @@ pub struct TopCountry {
     pub best: Option<String>,
     /// Its median time to first byte.
     pub ttfb_ms: Option<f64>,
+    /// The node that meets the targets there in the newest half in which one does; the one with the shortest time to
+    /// first byte, and not always the nearest.
+    pub met_by: Option<String>,
     /// In the window's first half and in its second.
     pub halves: [Meets; 2],
     /// What the rule says.
@@ -69,19 +72,41 @@ impl TopVerdict {
 }
 
 impl Meets {
-    fn of(region: Option<&Region>, targets: &Targets) -> Self {
-        let figures = region
-            .and_then(|region| region.measured.as_ref())
-            .map(|measured| measured.figures);
-        let Some(ttfb_ms) = figures.and_then(|figures| figures.ttfb_p50_ms) else {
+    fn of(figures: &Figures, targets: &Targets) -> Self {
+        let Some(ttfb_ms) = figures.ttfb_p50_ms else {
             return Self::Unknown;
         };
-        let sends = figures.and_then(|figures| figures.sends_at(targets.mbps));
-        match (ttfb_ms <= targets.ttfb_ms, sends) {
+        match (ttfb_ms <= targets.ttfb_ms, figures.sends_at(targets.mbps)) {
             (false, _) | (_, Some(false)) => Self::No,
             (true, Some(true)) => Self::All,
             (true, None) => Self::AllMeasured,
         }
+    }
+
+    /// Whether any node meets them in a region, and which: the nearest may be slow where another is not. That none does
+    /// is said only where each was measured.
+    fn any(region: Option<&Region>, targets: &Targets) -> (Self, Option<String>) {
+        let nodes = region
+            .and_then(|region| region.measured.as_ref())
+            .map_or(&[][..], |measured| &measured.nodes);
+        let judged = || {
+            nodes
+                .iter()
+                .map(|(name, figures)| (name, figures, Self::of(figures, targets)))
+        };
+        let fastest = |wanted: Self| {
+            let those = judged().filter(|(.., meets)| *meets == wanted);
+            let ttfb_ms = |figures: &Figures| figures.ttfb_p50_ms.unwrap_or(f64::INFINITY);
+            let fastest = those.min_by(|a, b| ttfb_ms(a.1).total_cmp(&ttfb_ms(b.1)));
+            fastest.map(|(name, ..)| name.clone())
+        };
+        for meets in [Self::All, Self::AllMeasured] {
+            if let Some(name) = fastest(meets) {
+                return (meets, Some(name));
+            }
+        }
+        let missed = !nodes.is_empty() && judged().all(|(.., meets)| meets == Self::No);
+        (if missed { Self::No } else { Self::Unknown }, None)
     }
 }
 
@@ -96,20 +121,22 @@ pub(super) fn countries(
 ) -> TopCountries {
     let named = class.regions.iter().filter_map(|region| match region.id {
         RegionId::Country(country) => Some((country, region)),
-        RegionId::Continent(_) | RegionId::Elsewhere => None,
+        _ => None,
     });
     let countries = named.take(count).map(|(country, region)| {
         let half = |at: usize| {
             let regions = halves.map(|halves| &halves[at])?;
             regions.iter().find(|half| half.id == region.id)
         };
-        let halves = [0, 1].map(|at| Meets::of(half(at), targets));
+        let [(first, by_first), (second, by_second)] = [0, 1].map(|at| Meets::any(half(at), targets));
+        let halves = [first, second];
         let measured = region.measured.as_ref();
         TopCountry {
             country,
             share: super::part(region.weight, class.total_weight),
             best: measured.map(|measured| measured.best.clone()),
             ttfb_ms: measured.and_then(|measured| measured.figures.ttfb_p50_ms),
+            met_by: by_second.or(by_first),
             halves,
             verdict: verdict(halves, two_terms),
         }

@@ -102,6 +102,7 @@ mod tests {
             weight,
             speaker: None,
             country: Some(city.country),
+            subdivision: city.subdivision,
         }
     }
 

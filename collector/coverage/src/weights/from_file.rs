@@ -7,6 +7,11 @@ use crate::cities;
 use crate::country::Country;
 use crate::files::table::{Row, Table};
 use crate::files::{FileError, FileText, MOST_SITES, country_of};
+use crate::geo::Position;
+use crate::subdivision::Subdivision;
+
+/// So near to a city a place lies in its subdivision.
+const NEAR_CITY_KM: f64 = 25.0;
 
 pub(super) fn read(file: &FileText) -> Result<Basis, FileError> {
     let mut table = Table::open(file)?;
@@ -22,9 +27,11 @@ pub(super) fn read(file: &FileText) -> Result<Basis, FileError> {
             each(&mut table, |row| {
                 let position = row.position(latitude, longitude)?;
                 let given = country.map(|column| row.text(column)).unwrap_or_default();
+                let country = country_of(given, position).country;
                 points.push(Point {
                     position,
-                    country: country_of(given, position).country,
+                    country,
+                    subdivision: subdivision_at(position, country),
                     weight: row.amount(weight, "weight")?,
                 });
                 Ok(())
@@ -57,6 +64,13 @@ pub(super) fn read(file: &FileText) -> Result<Basis, FileError> {
         }
     };
     Ok(basis)
+}
+
+/// That of the nearest city, where one of the country is near.
+fn subdivision_at(position: Position, country: Option<Country>) -> Option<Subdivision> {
+    let (city, km) = cities::table().nearest(position)?;
+    city.subdivision
+        .filter(|_| km <= NEAR_CITY_KM && country == Some(city.country))
 }
 
 fn countries(table: &mut Table<'_>, country: usize, weight: usize) -> Result<Vec<(Country, f64)>, FileError> {

@@ -8,7 +8,7 @@ use isochrone_coverage::observations::AccessClass;
 use isochrone_coverage::report::{ClassReport, CoverageReport, SPEAKS_FOR_KM, Share};
 use isochrone_coverage::weights::WeightKind;
 
-use super::words::{networks, of_what};
+use super::words::{networks, of_what, surely};
 use super::{count, countries, notes};
 use crate::words::{budget, ms, ms_interval, percent};
 
@@ -96,7 +96,8 @@ fn shares(report: &CoverageReport, class: &ClassReport) -> Option<String> {
     let headline = class.withheld.is_empty();
     let measured_words = headline.then(|| format!("measured: {}", three(measured)));
     let predicted = class.predicted.as_ref().and_then(|all| all.shares.get(at));
-    let predicted_words = predicted.map(|share| format!("with predictions: {}", three(share)));
+    let surely = |share: &Share| format!("with predictions: {}", surely(share, of_what(report)));
+    let predicted_words = predicted.map(surely);
     let parts: Vec<String> = measured_words.into_iter().chain(predicted_words).collect();
     (!parts.is_empty()).then(|| {
         format!(

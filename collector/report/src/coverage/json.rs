@@ -59,6 +59,7 @@ pub(super) fn document(report: &CoverageReport) -> Value {
         "worst_single_loss": losses.unwrap_or_default(),
         "regions": of_classes(&report.classes, |class| &class.regions),
         "continents": of_classes(&report.classes, |class| &class.continents),
+        "subdivisions": of_classes(&report.classes, |class| &class.subdivisions),
         "vantages": vantages.collect::<Vec<_>>(),
         "classes": report.classes.iter().map(class).collect::<Vec<_>>(),
         "answer": super::answer::answer(report),
@@ -151,6 +152,7 @@ fn region(class: &ClassReport, region: &Region) -> Value {
     let figures = measured.map_or_else(Figures::default, |measured| measured.figures);
     let row = json!({
         "region": words::region_code(&region.id),
+        "country": region.id.country().map(|country| country.to_string()),
         "name": words::region_name(&region.id),
         "continent": region.continent.map(|continent| continent.as_str()),
         "weight": region.weight,
@@ -228,6 +230,8 @@ fn shares(shares: &[Share]) -> Vec<Value> {
             "in": share.within,
             "out": share.beyond,
             "unknown": share.unknown,
+            "undecided": share.undecided,
+            "own_node": share.own_node,
             "in_low": low(share.interval),
             "in_high": high(share.interval),
         })

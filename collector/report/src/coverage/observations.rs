@@ -17,47 +17,13 @@ use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::Check;
 use isochrone_proto::measurement::{EndpointResult, FailureCause, Outcome, Phase};
 use isochrone_proto::units::UnixMillis;
-use isochrone_store::{Loss, Period, Rollup, Store, StoreError, Stored, Timing};
+use isochrone_store::{Loss, Period, Rollup, Stored, Timing};
 use isochrone_watch::clocks::Clocks;
 use isochrone_watch::judge::Cadence;
 
-use crate::kept::Within;
 use crate::log::{DAY_MS, Window, dated};
-use crate::tiers::{self, Fill, HOUR_MS, Held, Needs, is_comparable};
+use crate::tiers::{Fill, HOUR_MS, is_comparable};
 use crate::vantages::Witnesses;
-
-/// Reads the log. A node's RTT from a vantage is the TCP-connect phase of its checks; time to first byte
-/// stands beside it, of cached assets and plain pages only. `source` says whether this is the demo's world.
-///
-/// # Errors
-/// When the store failed.
-pub fn from_store(
-    store: &Store,
-    roster: &Roster,
-    window: impl Into<Within>,
-    source: Source,
-    progress: &mut dyn FnMut(u64),
-) -> Result<Observations, StoreError> {
-    let Within { window, before } = window.into();
-    let clocks = Clocks::read(store)?;
-    let builder = ObservationsBuilder::new(roster, window);
-    let mut builder = builder.with(clocks.clone(), Witnesses::read(store)?);
-    let held = Held::of(store)?;
-    let tiers = tiers::choose(window, held, Needs::DAYS);
-    tiers::read(store, (window, &clocks), (&tiers, held), &mut builder, progress)?;
-    let mut observations = builder.finish(source);
-    observations.notes.extend(before.map(|before| before.note()));
-    observations.notes.push(Note::ReadFrom(tiers::note(&tiers)));
-    if window.from < held.rows_from() {
-        let off = clocks.off((window.from, window.until)).into_iter();
-        let off = off.filter_map(|probe| roster.probe(probe));
-        let notes = off.map(|probe| Note::ClockOff {
-            probe: probe.name.clone(),
-        });
-        observations.notes.extend(notes);
-    }
-    Ok(observations)
-}
 
 /// What the log holds so far.
 #[derive(Debug)]
@@ -209,7 +175,7 @@ impl<'a> ObservationsBuilder<'a> {
     }
 
     /// How far the probes' clocks were off, and whence they came.
-    fn with(self, clocks: Clocks, witnesses: Witnesses) -> Self {
+    pub(super) fn with(self, clocks: Clocks, witnesses: Witnesses) -> Self {
         Self {
             clocks,
             witnesses,

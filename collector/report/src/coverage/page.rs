@@ -85,6 +85,7 @@ fn beyond_measured(report: &CoverageReport, class: &ClassReport) -> Markup {
     let depth = predicted::depth(report, class);
     html! {
         @if let Some(regions) = predicted::regions(class, report.first_budget(class)) { (regions.html()) }
+        @if let Some(parts) = predicted::subdivisions(class, report.first_budget(class)) { (parts.html()) }
         @if !depth.is_empty() {
             h3 { "In depth" }
             ul.depth { @for sentence in &depth { li { (sentence) } } }

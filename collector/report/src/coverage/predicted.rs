@@ -2,12 +2,12 @@
 
 use isochrone_coverage::observations::AccessClass;
 use isochrone_coverage::report::{
-    Aim, ByKilometres, ClassReport, CoverageReport, Forecast, Method, Region, Share, TargetShare, Trend,
-    WhyNot,
+    Aim, ByKilometres, ClassReport, CoverageReport, Forecast, Method, Region, RegionId, Share, TargetShare,
+    Trend, WhyNot,
 };
 
 use super::countries;
-use super::words::{self, of_what, percent_interval, region_name};
+use super::words::{self, cannot_tell, not_predicted, of_what, percent_interval, region_name};
 use crate::lines::Lines;
 use crate::tables::{Column, Table};
 use crate::words::{NONE, budget, ms, ms_interval, percent, weight};
@@ -16,6 +16,9 @@ use crate::words::{NONE, budget, ms, ms_interval, percent, weight};
 pub(super) const MARK: &str = "~";
 /// Rows of the table of predicted regions.
 const ROWS: usize = 15;
+/// Rows of the table of predicted subdivisions, and the share of all weight from which a country is large.
+const SUBDIVISIONS: usize = 40;
+const LARGE: f64 = 0.01;
 
 /// Why nothing is predicted.
 pub(super) fn why_not(why: WhyNot) -> &'static str {
@@ -48,9 +51,11 @@ fn made(method: &Method) -> String {
     format!(
         "{MARK} marks what is predicted, for cities that no vantage speaks for: from {} here{}, with an interval that \
          is to hold {} of the truths, calibrated by leaving out whole nodes and areas. A city is within a budget only \
-         if its interval's upper end is, and beyond only if its lower end is. Farther than {:.0} km from any measured \
-         site all is unknown. The interval beside a share is where the true share lies in {} joint draws of the field: \
-         mostly above what is surely within, with all that is not predicted at its upper end.",
+         if its interval's upper end is (surely within), and beyond only if its lower end is (surely beyond); between both it \
+         cannot be told, which is no want of data but what the interval leaves open. Farther than {:.0} km from any measured \
+         site nothing is predicted (none). The interval beside a share is where the true share lies in {} joint draws of the \
+         field, cities around a vantage among them, for these have networks of their own: mostly above what is surely within, \
+         with all that is not predicted at its upper end.",
         isochrone_base::words::count(method.own_pairs, "measured pair"),
         match &method.prior {
             Some(prior) => format!(" and old public measurements ({prior})"),
@@ -70,9 +75,10 @@ pub(super) fn shares(report: &CoverageReport, class: &ClassReport) -> Option<Tab
         Column::figures("within"),
         Column::figures("beyond"),
         Column::figures("unknown"),
-        Column::figures("~within"),
-        Column::figures("~beyond"),
-        Column::figures("~unknown"),
+        Column::figures("~sure within").on_page("~Surely within"),
+        Column::figures("~sure beyond").on_page("~Surely beyond"),
+        Column::figures("~cannot tell").on_page("~Cannot tell: the interval reaches across"),
+        Column::figures("~none").on_page("~Not predicted"),
         Column::figures("~true within, 90 %"),
         Column::figures("~any one dead"),
     ];
@@ -96,7 +102,12 @@ pub(super) fn shares(report: &CoverageReport, class: &ClassReport) -> Option<Tab
             if target { " (target)" } else { "" }
         )];
         row.extend(three(measured));
-        row.extend(three(with));
+        row.extend([
+            percent(with.within),
+            percent(with.beyond),
+            percent(cannot_tell(with)),
+            percent(not_predicted(with)),
+        ]);
         row.push(percent_interval(with.interval));
         row.push(percent(survives.within));
         row.into_iter().map(Into::into).collect()
@@ -106,11 +117,33 @@ pub(super) fn shares(report: &CoverageReport, class: &ClassReport) -> Option<Tab
 
 /// Countries that are mostly predicted, the heaviest first.
 pub(super) fn regions(class: &ClassReport, at: usize) -> Option<Table> {
-    let predicted: Vec<&Region> = class
-        .regions
-        .iter()
-        .filter(|region| region.predicted.is_some())
-        .collect();
+    let table = of_regions(
+        class,
+        class.regions.iter(),
+        ("Predicted, where no vantage speaks", at),
+    )?;
+    Some(table.at_most(ROWS, "country"))
+}
+
+/// Subdivisions of large countries that are mostly predicted, where they were asked for; beside the country's code.
+pub(super) fn subdivisions(class: &ClassReport, at: usize) -> Option<Table> {
+    let large = |id: &RegionId| {
+        let mut countries = class.regions.iter();
+        let country = countries.find(|region| id.country().is_some() && region.id.country() == id.country());
+        country.is_some_and(|country| country.weight >= LARGE * class.total_weight)
+    };
+    let those = class.subdivisions.iter().filter(|region| large(&region.id));
+    let table = of_regions(class, those, ("Predicted, by subdivision of large countries", at))?;
+    Some(table.at_most(SUBDIVISIONS, "subdivision"))
+}
+
+/// A table of those that are predicted.
+fn of_regions<'a>(
+    class: &ClassReport,
+    regions: impl Iterator<Item = &'a Region>,
+    (heading, at): (&str, usize),
+) -> Option<Table> {
+    let predicted: Vec<&Region> = regions.filter(|region| region.predicted.is_some()).collect();
     if predicted.is_empty() {
         return None;
     }
@@ -124,12 +157,12 @@ pub(super) fn regions(class: &ClassReport, at: usize) -> Option<Table> {
         Column::names("~best node"),
         Column::figures("~ms"),
         Column::figures("~90 % interval"),
-        Column::figures(format!("~within {title}")),
+        Column::figures(format!("~sure within {title}")),
     ];
     let rows = predicted.into_iter().filter_map(|region| {
         let one = region.predicted.as_ref()?;
         Some(vec![
-            crate::words::cut(region_name(&region.id), 20).into(),
+            crate::words::cut(&titled(&region.id), 20).into(),
             weight(one.weight).into(),
             one.tie_set
                 .first()
@@ -143,11 +176,15 @@ pub(super) fn regions(class: &ClassReport, at: usize) -> Option<Table> {
                 .into(),
         ])
     });
-    Some(
-        Table::new("Predicted, where no vantage speaks", columns)
-            .rows(rows)
-            .at_most(ROWS, "country"),
-    )
+    Some(Table::new(heading, columns).rows(rows))
+}
+
+/// A region's name; a subdivision's stands behind its code.
+fn titled(id: &RegionId) -> String {
+    match id {
+        RegionId::Subdivision(_) => format!("{} {}", words::region_code(id), region_name(id)),
+        _ => region_name(id),
+    }
 }
 
 /// Some names of a tie, and how many more.
@@ -310,9 +347,9 @@ pub(super) fn beside(report: &CoverageReport) -> Option<Table> {
         Column::figures("within"),
         Column::figures("beyond"),
         Column::figures("unknown"),
-        Column::figures("~within"),
-        Column::figures("~beyond"),
-        Column::figures("~unknown"),
+        Column::figures("~sure within"),
+        Column::figures("~sure beyond"),
+        Column::figures("~open").on_page("~Cannot tell, or not predicted"),
     ];
     let title = class
         .shares
@@ -358,7 +395,8 @@ pub(super) fn settings(report: &CoverageReport) -> Vec<String> {
 
 /// All that is said below the measured tables.
 pub(super) fn body(report: &CoverageReport, class: &ClassReport, lines: &mut Lines) {
-    if let Some(table) = regions(class, report.first_budget(class)) {
+    let at = report.first_budget(class);
+    for table in regions(class, at).into_iter().chain(subdivisions(class, at)) {
         lines.blank();
         lines.heading(3, table.title());
         lines.table(&table);

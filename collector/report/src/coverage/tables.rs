@@ -154,7 +154,7 @@ fn region_row(report: &CoverageReport, region: &Region, (at, timed): (usize, boo
 /// Cut in text, where it would push the figures off the page.
 fn region_name(region: &Region) -> Cell {
     let name = words::region_name(&region.id);
-    let cut = cut(name, NAME);
+    let cut = cut(&name, NAME);
     let own = region.measured.as_ref().is_some_and(|measured| measured.own_node);
     let code = words::region_code(&region.id);
     Cell::from(format!("{cut}{}", if own { " *" } else { "" }))
@@ -282,19 +282,32 @@ fn node(time: Option<&NodeTime>) -> String {
 }
 
 /// Keys of a region in JSON, in the order of the columns. `source` is the report's, so that rows of the demo's
-/// world stay marked wherever they are pasted; `level` is `country` or `continent`, whose codes are partly the same.
+/// world stay marked wherever they are pasted; `level` is `country`, `continent` or `subdivision`, the first two
+/// of whose codes are partly the same. Shares are those at the budget that is shown first, the target's if there is one;
+/// `predicted_in` and the others hold measured and predicted together.
 const CSV: &str = "access region name continent weight known_weight vantages networks best tie_set runner_up \
     runner_up_ms best_ms min_ms p50_ms p90_ms p99_ms rtt_ms low_ms high_ms loss samples verdict source \
-    predicted_weight predicted_best predicted_ms predicted_low_ms predicted_high_ms level";
+    predicted_weight predicted_best predicted_ms predicted_low_ms predicted_high_ms level budget_ms in out undecided unknown \
+    predicted_in predicted_out predicted_undecided predicted_unknown";
+
+/// Columns of the share at the budget that is shown first, by their keys in JSON.
+const SHARE: [&str; 5] = ["budget_ms", "in", "out", "undecided", "unknown"];
 
 /// A row for each region of the JSON.
-pub(super) fn csv(json: &Value) -> Table {
+pub(super) fn csv(json: &Value, at: usize) -> Table {
     let of_list = |(list, level): (&str, &'static str)| {
         let regions = json[list].as_array().into_iter().flatten();
         let rows = regions.map(move |region| {
             let cells = CSV.split(' ').map(|column| match column {
                 "source" => csv_cell(&json["source"]),
                 "level" => level.into(),
+                _ if SHARE.contains(&column) => csv_cell(&region["shares"][at][column]),
+                _ if column
+                    .strip_prefix("predicted_")
+                    .is_some_and(|key| SHARE.contains(&key)) =>
+                {
+                    csv_cell(&region["predicted"]["shares"][at][&column["predicted_".len()..]])
+                }
                 _ if column.starts_with("predicted_") => {
                     csv_cell(&region["predicted"][&column["predicted_".len()..]])
                 }
@@ -304,9 +317,12 @@ pub(super) fn csv(json: &Value) -> Table {
         });
         rows.collect::<Vec<_>>()
     };
-    let rows = [("regions", "country"), ("continents", "continent")]
-        .into_iter()
-        .flat_map(of_list);
+    let lists = [
+        ("regions", "country"),
+        ("continents", "continent"),
+        ("subdivisions", "subdivision"),
+    ];
+    let rows = lists.into_iter().flat_map(of_list);
     Table::new("regions", CSV.split(' ').map(Column::names)).rows(rows)
 }
 

@@ -65,6 +65,7 @@ fn top_country(top: &TopCountry) -> Value {
         "share": top.share,
         "best": top.best,
         "ttfb_p50_ms": top.ttfb_ms,
+        "met_by": top.met_by,
         "terms": top.halves.iter().map(meets).collect::<Vec<_>>(),
         "verdict": top.verdict.as_str(),
     })

@@ -139,6 +139,37 @@ pub(super) fn counted(report: &CoverageReport, class: &ClassReport) -> Vec<Strin
     sentences
 }
 
+/// How a weight splits with predictions, in words that tell what is sure from what cannot be told.
+pub(super) fn surely(share: &Share, what: &str) -> String {
+    let budget = budget(share.budget_ms);
+    let missing = not_predicted(share);
+    let mut words = format!(
+        "{} surely within, {} surely beyond; for {} it cannot be told, because a time that is predicted there has an interval \
+         that reaches across {budget}",
+        percent(share.within),
+        percent(share.beyond),
+        percent(cannot_tell(share)),
+    );
+    if missing > LEAST_PART {
+        words.push_str(&format!(
+            "; {} of {what} are not predicted at all",
+            percent(missing)
+        ));
+    }
+    words
+}
+
+/// The share that is neither measured nor predicted.
+pub(super) fn not_predicted(share: &Share) -> f64 {
+    (share.unknown - cannot_tell(share)).max(0.0)
+}
+
+/// The share that is measured or predicted, by a time that does not decide: its interval reaches across the budget, or
+/// its vantage cannot judge its own node.
+pub(super) fn cannot_tell(share: &Share) -> f64 {
+    share.undecided + share.own_node
+}
+
 /// Shares below this are the rounding of sums.
 const LEAST_PART: f64 = 1e-9;
 
@@ -185,19 +216,25 @@ pub(super) fn verdict(region: &Region) -> &'static str {
     }
 }
 
-pub(super) fn region_code(id: &RegionId) -> &str {
+pub(super) fn region_code(id: &RegionId) -> String {
     match id {
-        RegionId::Country(country) => country.as_str(),
-        RegionId::Continent(continent) => continent.as_str(),
-        RegionId::Elsewhere => "--",
+        RegionId::Country(country) => country.to_string(),
+        RegionId::Continent(continent) => continent.as_str().to_owned(),
+        RegionId::Subdivision(subdivision) => subdivision.to_string(),
+        RegionId::NoSubdivision(country) => format!("{country}-?"),
+        RegionId::Elsewhere => "--".to_owned(),
     }
 }
 
-pub(super) fn region_name(id: &RegionId) -> &str {
+pub(super) fn region_name(id: &RegionId) -> String {
     match id {
-        RegionId::Country(country) => country.name(),
-        RegionId::Continent(continent) => continent.name(),
-        RegionId::Elsewhere => "no known country",
+        RegionId::Country(country) => country.name().to_owned(),
+        RegionId::Continent(continent) => continent.name().to_owned(),
+        RegionId::Subdivision(subdivision) => subdivision
+            .name()
+            .map_or_else(|| subdivision.to_string(), ToOwned::to_owned),
+        RegionId::NoSubdivision(country) => format!("{}, subdivision not known", country.name()),
+        RegionId::Elsewhere => "no known country".to_owned(),
     }
 }
 
@@ -300,9 +337,10 @@ pub(super) fn percent_interval(interval: Option<Interval>) -> String {
 }
 
 /// The lists of regions, each with its title. Countries without a vantage are told apart, as not measured.
-pub(super) fn region_lists(class: &ClassReport) -> [(&'static str, &[Region]); 2] {
+pub(super) fn region_lists(class: &ClassReport) -> [(&'static str, &[Region]); 3] {
     [
         ("Countries with a vantage", &class.regions),
+        ("Subdivisions that a vantage speaks for", &class.subdivisions),
         ("Continents (sums of their countries)", &class.continents),
     ]
 }

@@ -9,9 +9,9 @@ use isochrone_proto::measurement::Outcome;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::fixture::stored;
 
-use super::survey::SurveyBuilder;
 use super::*;
 use crate::log::Window;
+use crate::survey::SurveyBuilder;
 use crate::tiers::{ALWAYS, Fill as _};
 
 /// The sites of `docs/example`, with Los Angeles as it is claimed.

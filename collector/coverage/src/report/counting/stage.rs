@@ -37,6 +37,8 @@ pub(super) struct Stage {
     unpriced: Vec<Option<WhyUnpriced>>,
     matrix: Matrix,
     members: Vec<usize>,
+    /// Vantages speak for the cities around them, and not for themselves alone.
+    speaks_for_others: bool,
     nodes: usize,
     sites: usize,
 }
@@ -54,7 +56,7 @@ impl Stage {
             _ => None,
         };
         let matrix = Matrix::new(&days, scene.statistic, draws.as_ref());
-        let all = gather(&scene.places, DEGREES);
+        let all = gather(&scene.places, DEGREES, false);
         let mut stage = Self {
             cells: Vec::new(),
             weights: Vec::new(),
@@ -65,6 +67,7 @@ impl Stage {
             slots: Vec::new(),
             unpriced: Vec::new(),
             members: scene.members.clone(),
+            speaks_for_others: !scene.options.weights.are_of_vantages(),
             nodes: scene.nodes(),
             sites: scene.nodes(),
             matrix,
@@ -159,10 +162,16 @@ impl Stage {
         if let Some(speaker) = self.cells[cell].speaker {
             let vantage = self.members[speaker];
             for (node, value) in row[..self.nodes].iter_mut().enumerate() {
-                let drawn = draw.and_then(|draw| self.matrix.replicate(vantage, node, draw));
-                if let Some(ms) = drawn.or_else(|| self.matrix.ms(vantage, node)) {
-                    *value = ms;
-                }
+                let Some(ms) = self.matrix.ms(vantage, node) else {
+                    continue;
+                };
+                let of_days = draw.and_then(|draw| self.matrix.replicate(vantage, node, draw));
+                let measured = of_days.unwrap_or(ms);
+                // A city around a vantage has networks of its own: drawn around what was measured.
+                *value = match draw.is_some() && self.speaks_for_others && value.is_finite() {
+                    true => *value + measured - ms,
+                    false => measured,
+                };
             }
         }
         let why = self.unpriced.iter().zip(&mut row[..self.nodes]);

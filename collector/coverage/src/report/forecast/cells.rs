@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::country::Country;
 use crate::geo::Position;
 use crate::report::WeightedPlace;
+use crate::subdivision::Subdivision;
 
 /// Degrees a cell is usually wide: 222 km from south to north, less from west to east. Within one the predicted times
 /// differ by far less than their intervals.
@@ -16,29 +17,49 @@ pub(crate) struct Cell {
     /// Their weighted middle.
     pub(crate) position: Position,
     pub(crate) country: Option<Country>,
+    /// Their subdivision, where cells are told apart by it.
+    pub(crate) subdivision: Option<Subdivision>,
     pub(crate) weight: f64,
     /// Who speaks for them, by index in the class.
     pub(crate) speaker: Option<usize>,
 }
 
-/// Gathers places into cells that are so many degrees wide; those that weigh nothing are left out.
-pub(crate) fn gather<'a>(places: impl IntoIterator<Item = &'a WeightedPlace>, wide: f64) -> Vec<Cell> {
+impl Cell {
+    /// Whether no vantage speaks for it.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.speaker.is_none()
+    }
+}
+
+/// Gathers places into cells that are so many degrees wide, of one subdivision each if that is asked for; those that
+/// weigh nothing are left out.
+pub(crate) fn gather<'a>(
+    places: impl IntoIterator<Item = &'a WeightedPlace>,
+    wide: f64,
+    by_subdivision: bool,
+) -> Vec<Cell> {
     let mut sums: BTreeMap<_, (f64, f64, f64)> = BTreeMap::new();
     for place in places.into_iter().filter(|place| place.weight > 0.0) {
         let (latitude, longitude) = (place.position.latitude(), place.position.longitude());
         let at = |degrees: f64| (degrees / wide).floor() as i32;
         let sum = sums
-            .entry((place.country, place.speaker, at(latitude), at(longitude)))
+            .entry((
+                (place.country, place.subdivision.filter(|_| by_subdivision)),
+                place.speaker,
+                at(latitude),
+                at(longitude),
+            ))
             .or_default();
         sum.0 += place.weight;
         sum.1 += place.weight * latitude;
         sum.2 += place.weight * longitude;
     }
-    let cell = |((country, speaker, _, _), (weight, north, east))| {
+    let cell = |(((country, subdivision), speaker, _, _), (weight, north, east))| {
         let (latitude, longitude): (f64, f64) = (north / weight, east / weight);
         Some(Cell {
             position: Position::new(latitude.clamp(-90.0, 90.0), longitude.clamp(-180.0, 180.0))?,
             country,
+            subdivision,
             weight,
             speaker,
         })
@@ -56,6 +77,7 @@ mod tests {
             weight,
             speaker,
             country: Country::code(country),
+            subdivision: None,
         }
     }
 
@@ -69,7 +91,7 @@ mod tests {
             place(53.3, "DE", 5.0, None),
             place(53.4, "DE", 0.0, None),
         ];
-        let cells = gather(&places, DEGREES);
+        let cells = gather(&places, DEGREES, false);
         assert_eq!(cells.len(), 4);
         assert_eq!(cells.iter().map(|cell| cell.weight).sum::<f64>(), 15.0);
         let joined = cells

@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use super::{Beside, Cell, World};
+use super::{Beside, Cell, Parts, Spoken, Timing, World};
 use crate::cities;
-use crate::country::Country;
 use crate::predict::{Place, Point};
 use crate::report::by_km::{ByKm, misled};
 use crate::report::depth::Detour;
@@ -23,6 +22,10 @@ pub(super) struct Ground<'a> {
     budgets: &'a [f64],
     countries: usize,
     sites: usize,
+    /// The nodes that the sites are, by index among all.
+    nodes: &'a [usize],
+    all_nodes: usize,
+    timing: Option<&'a Timing<'a>>,
 }
 
 /// What was counted in some of the draws.
@@ -46,8 +49,8 @@ pub(super) struct Tally {
 impl<'a> Ground<'a> {
     pub(super) fn new(
         world: &'a World,
-        sites: &[(Place, Point)],
-        countries: &[(Option<Country>, Vec<usize>)],
+        (sites, nodes): (&[(Place, Point)], &'a [usize]),
+        countries: &[(Parts, Vec<usize>)],
         beside: &Beside<'a>,
     ) -> Self {
         let cells = &world.cells;
@@ -71,8 +74,34 @@ impl<'a> Ground<'a> {
             budgets: beside.budgets,
             countries: countries.len(),
             sites: sites.len(),
+            nodes,
+            all_nodes: beside.node_names.len(),
+            timing: match beside.spoken {
+                Spoken::Themselves { .. } => None,
+                Spoken::Cities(timing) => Some(timing),
+            },
             cells,
         }
+    }
+
+    /// The time to the nearest node of a cell for which a vantage speaks: as drawn around what it measured, on the days
+    /// of the draw; towards nodes without a place as measured.
+    fn spoken(&self, (draw, cell, speaker): (usize, usize, usize), times: &[f32]) -> f64 {
+        let Some(timing) = self.timing else {
+            return f64::INFINITY;
+        };
+        let drawn = times
+            .iter()
+            .zip(self.nodes)
+            .enumerate()
+            .map(|(site, (time, &node))| {
+                let change = timing(speaker, node, draw).map_or(0.0, |(_, change)| change);
+                (f64::from(*time) + change).max(self.world.floor(cell, site))
+            });
+        let unplaced = (0..self.all_nodes).filter(|node| !self.nodes.contains(node));
+        let measured =
+            unplaced.filter_map(|node| timing(speaker, node, draw).map(|(ms, change)| ms + change));
+        drawn.chain(measured).fold(f64::INFINITY, f64::min)
     }
 
     /// What choosing by kilometres costs where it was predicted.
@@ -80,7 +109,8 @@ impl<'a> Ground<'a> {
         let draws: usize = tallies.iter().map(|tally| tally.draws.len()).sum();
         let mut sum = ByKm::default();
         let mut worst: Vec<(f64, usize, f64)> = Vec::new();
-        for (at, cell) in self.cells.iter().enumerate() {
+        let silent = self.cells.iter().enumerate().filter(|(_, cell)| cell.is_silent());
+        for (at, cell) in silent {
             let add =
                 |sum: (f64, f64, u32), one: (f64, f64, u32)| (sum.0 + one.0, sum.1 + one.1, sum.2 + one.2);
             let of_cell = tallies
@@ -131,8 +161,13 @@ impl Tally {
     }
 
     pub(super) fn add(&mut self, ground: &Ground<'_>, draw: usize, cell: usize, times: &[f32]) {
-        let draw = draw - self.draws.start;
         let weight = ground.cells[cell].weight;
+        if let Some(speaker) = ground.cells[cell].speaker {
+            let time = ground.spoken((draw, cell, speaker), times) + ground.offsets[cell];
+            self.count(draw - self.draws.start, ground, (weight, time));
+            return;
+        }
+        let draw = draw - self.draws.start;
         let (mut best, mut next) = (f32::INFINITY, f32::INFINITY);
         let sums = &mut self.sums[draw * self.row + ground.country[cell] * ground.sites..][..ground.sites];
         for (&time, sum) in times.iter().zip(sums) {
@@ -146,6 +181,15 @@ impl Tally {
         let place = draw * ground.cells.len() + cell;
         (self.nearest[place], self.next[place]) = (best, next);
         let time = f64::from(best) + ground.offsets[cell];
+        self.count(draw, ground, (weight, time));
+        let (chosen, best) = (f64::from(times[ground.by_km[cell]]), f64::from(best));
+        let of_cell = &mut self.chosen[cell];
+        of_cell.0 += chosen;
+        of_cell.1 += best;
+        of_cell.2 += u32::from(misled(chosen, best));
+    }
+
+    fn count(&mut self, draw: usize, ground: &Ground<'_>, (weight, time): (f64, f64)) {
         self.means[draw] += weight * time;
         let within = &mut self.within[draw * self.budgets..][..self.budgets];
         for (within, &budget) in within.iter_mut().zip(ground.budgets) {
@@ -153,11 +197,6 @@ impl Tally {
                 *within += weight;
             }
         }
-        let (chosen, best) = (f64::from(times[ground.by_km[cell]]), f64::from(best));
-        let of_cell = &mut self.chosen[cell];
-        of_cell.0 += chosen;
-        of_cell.1 += best;
-        of_cell.2 += u32::from(misled(chosen, best));
     }
 
     /// By draw: the weight within a budget.

@@ -2,6 +2,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use crate::country::Country;
+use crate::files::FileText;
 use crate::fixture::{forecast, node, report, single, small_world, vantage};
 use crate::light::least_ms;
 use crate::note::Note;
@@ -75,7 +76,47 @@ fn city_is_within_only_by_its_upper_end_and_beyond_only_by_its_lower_end() {
         };
         assert!((share.within - class.shares[at].within - sum(Standing::Within)).abs() < 1e-9);
         assert!((share.beyond - class.shares[at].beyond - sum(Standing::Beyond)).abs() < 1e-9);
+        let missing = predicted.unknown_weight / class.total_weight;
+        let across = sum(Standing::Unknown) - missing;
+        assert!((share.undecided - class.shares[at].undecided - across).abs() < 1e-9);
+        assert!(share.undecided > 0.0 || share.budget_ms < 50.0, "{share:?}");
+        let rest = share.unknown - share.undecided - share.own_node;
+        assert!(
+            (rest - missing).abs() < 1e-9,
+            "the rest is not predicted: {share:?}"
+        );
     }
+}
+
+/// One server is one network in one building: cities around it have others.
+#[test]
+fn city_a_vantage_speaks_for_is_drawn_around_what_was_measured_and_a_vantage_itself_is_not() {
+    let nodes = vec![node("berlin", "Berlin, DE"), node("tokyo", "Tokyo, JP")];
+    let world = single(
+        nodes,
+        vec![vantage("ada", "Hamburg, DE"), vantage("bob", "Munich, DE")],
+        &[(0, 0, 9.0), (0, 1, 230.0), (1, 0, 14.0), (1, 1, 240.0)],
+    );
+    let near = "latitude,longitude,country,weight\n53.08,8.8,DE,3\n48.37,10.9,DE,1\n";
+    let cities = Weights::from_file(&FileText::new("near.csv", near)).unwrap();
+    let report = forecast(&world, cities);
+    let class = &report.classes[0];
+    assert_eq!(class.known_share(), 1.0);
+    let mean = class.predicted.as_ref().unwrap().mean.unwrap();
+    let interval = mean.interval.unwrap();
+    assert!(interval.high - interval.low > 2.0, "{mean:?}");
+    assert!(interval.low < 12.0 && interval.high > 10.0, "{mean:?}");
+    let costs = &report.count.as_ref().unwrap().drop_one;
+    let of_berlin = costs
+        .iter()
+        .find(|one| one.node == "berlin")
+        .unwrap()
+        .interval
+        .unwrap();
+    assert!(of_berlin.high - of_berlin.low > 2.0, "{of_berlin:?}");
+    let themselves = forecast(&world, Weights::sites());
+    let mean = themselves.classes[0].predicted.as_ref().unwrap().mean.unwrap();
+    assert_eq!(mean.ms, 11.5, "what a vantage measured is its own truth");
 }
 
 #[test]
@@ -433,5 +474,93 @@ fn node_may_be_added_only_where_a_heavy_country_missed_the_targets_for_two_terms
         verdict(&india(30, mended)),
         TopVerdict::Served,
         "one of two terms is enough"
+    );
+}
+
+/// The rule asks for a node that meets the targets, not for the nearest one to.
+#[test]
+fn country_is_served_where_another_node_than_the_nearest_meets_the_targets() {
+    let asked = |slow: f64, other: Option<f64>| {
+        let mut world = india(30, |_| slow);
+        if let crate::observations::Readings::Days(readings) = &mut world.readings {
+            for reading in readings.iter_mut().filter(|reading| reading.node == 0) {
+                reading.ttfb = other.map(|ms| {
+                    (
+                        crate::observations::TtfbKind::Cached,
+                        crate::fixture::samples(&[ms], 0),
+                    )
+                });
+            }
+        }
+        let options = few(Options {
+            top_countries: Some(1),
+            ..Options::new(Weights::people())
+        });
+        let weights = Weights::from_file(&FileText::new("india.csv", "country,weight\nIN,1\n")).unwrap();
+        let report = built(&world, &Options { weights, ..options });
+        let top = report.top_countries.unwrap().countries.remove(0);
+        (top.verdict, top.best, top.met_by)
+    };
+    let singapore = Some("singapore".to_owned());
+    assert_eq!(
+        asked(900.0, Some(200.0)),
+        (TopVerdict::Served, singapore.clone(), Some("berlin".to_owned()))
+    );
+    assert_eq!(
+        asked(900.0, Some(800.0)),
+        (TopVerdict::Add, singapore.clone(), None)
+    );
+    assert_eq!(asked(900.0, None), (TopVerdict::CannotTell, singapore, None));
+}
+
+/// A subdivision is the sum of its cities, and all of them are the country.
+#[test]
+fn subdivisions_add_up_to_their_country_and_are_told_apart_where_asked() {
+    let nodes = vec![node("newyork", "New York City, US"), node("berlin", "Berlin, DE")];
+    let vantages = vec![vantage("la", "Los Angeles, US"), vantage("muc", "Munich, DE")];
+    let times = [(0, 0, 62.0), (0, 1, 150.0), (1, 0, 95.0), (1, 1, 12.0)];
+    let world = single(nodes, vantages, &times);
+    let asked = |subdivisions| {
+        let options = Options {
+            subdivisions,
+            ..Options::new(Weights::people())
+        };
+        built(&world, &few(options)).classes.remove(0)
+    };
+    assert!(asked(false).subdivisions.is_empty());
+    let class = asked(true);
+    let of = |code: &str| {
+        let all = class.subdivisions.iter();
+        let mut those =
+            all.filter(|region| matches!(region.id, RegionId::Subdivision(one) if one.to_string() == code));
+        those.next().expect(code)
+    };
+    let (california, texas) = (of("US-CA"), of("US-TX"));
+    let measured = california.measured.as_ref().unwrap();
+    assert_eq!((measured.best.as_str(), measured.value_ms), ("newyork", 62.0));
+    assert!(california.known_weight > 0.0 && california.known_weight < california.weight);
+    assert_eq!((texas.known_weight, texas.measured.is_none()), (0.0, true));
+    let predicted = texas.predicted.as_ref().unwrap();
+    assert_eq!(predicted.best, "newyork");
+    assert!((predicted.weight / texas.weight - 1.0).abs() < 1e-9);
+    for country in class.regions.iter().filter(|region| region.weight > 0.0) {
+        let parts = class
+            .subdivisions
+            .iter()
+            .filter(|part| part.id.country() == country.id.country());
+        let (weight, known) = parts.fold((0.0, 0.0), |sum, part| {
+            (sum.0 + part.weight, sum.1 + part.known_weight)
+        });
+        assert!((weight / country.weight - 1.0).abs() < 1e-9, "{:?}", country.id);
+        assert!(
+            (known - country.known_weight).abs() < 1e-6 * country.weight,
+            "{:?}",
+            country.id
+        );
+    }
+    let singapore = RegionId::NoSubdivision(Country::code("SG").unwrap());
+    assert!(
+        class.subdivisions.iter().any(|region| region.id == singapore),
+        "said, not guessed"
     );
 }

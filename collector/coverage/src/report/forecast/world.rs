@@ -7,13 +7,11 @@ use rand::{Rng, SeedableRng as _};
 
 use super::cells::Cell;
 use crate::light::least_ms;
-use crate::predict::{Draws, Estimate, Origins, Place, Point, Predictor};
+use crate::predict::{Draws, ENDS, Estimate, Origins, Place, Point, Predictor};
 use crate::report::trust::Trust;
 
 /// So many threads share the draws.
 const THREADS: usize = 2;
-/// The interval's ends lie so many usual deviations from the likeliest time: 5 % of a normal are beyond each.
-const ENDS: f64 = 1.644_853_6;
 
 /// Cells within reach, and the times to some sites.
 pub(crate) struct World {
@@ -37,6 +35,9 @@ struct Time {
     below: f32,
     above: f32,
     floor: f32,
+    /// How much of its error is its own, and how much is everybody's: squares add up to 1.
+    own: f32,
+    shared: f32,
 }
 
 /// Sites towards which times are predicted.
@@ -73,7 +74,7 @@ impl World {
                 let floor = least_ms(from.position.distance_km(site.position));
                 let predicted = predictor.from_origin(&origins, at, point);
                 predicted.estimate().map_or(Time::UNKNOWN, |estimate| {
-                    Time::new(estimate, wide.max(*widened), floor)
+                    Time::new(predictor, estimate, wide.max(*widened), floor)
                 })
             });
             let row: Vec<Time> = row.collect();
@@ -116,6 +117,17 @@ impl World {
         f64::from(self.times[cell * self.sites + site].ms)
     }
 
+    /// The weight of cells within reach that a vantage speaks for.
+    pub(crate) fn spoken_weight(&self) -> f64 {
+        let spoken = self.cells.iter().filter(|cell| !cell.is_silent());
+        spoken.map(|cell| cell.weight).sum()
+    }
+
+    /// Light takes so long from a cell to a site, in milliseconds.
+    pub(crate) fn floor(&self, cell: usize, site: usize) -> f64 {
+        f64::from(self.times[cell * self.sites + site].floor)
+    }
+
     /// The node that is likeliest to be nearest.
     pub(crate) fn best(&self, cell: usize) -> Option<usize> {
         (0..self.nodes)
@@ -143,10 +155,10 @@ impl World {
         let work = |range: Range<usize>, seed: u64| {
             let (mut tally, mut row) = (make(range.clone()), vec![0.0; self.sites]);
             let mut random = StdRng::seed_from_u64(seed);
-            drawn.run(range.len(), &mut random, |draw, cell, errors| {
+            drawn.run(range.len(), &mut random, |draw, cell, (errors, everybody)| {
                 let times = &self.times[cell * self.sites..(cell + 1) * self.sites];
                 for ((time, error), value) in times.iter().zip(errors).zip(&mut row) {
-                    *value = time.drawn(*error);
+                    *value = time.drawn(*error, everybody);
                 }
                 add(&mut tally, range.start + draw, cell, &row);
             });
@@ -172,21 +184,30 @@ impl Time {
         below: 0.0,
         above: 0.0,
         floor: 0.0,
+        own: 1.0,
+        shared: 0.0,
     };
 
-    fn new(estimate: &Estimate, wide: f64, floor: f64) -> Self {
+    fn new(predictor: &Predictor, estimate: &Estimate, wide: f64, floor: f64) -> Self {
+        let below = wide * (estimate.ms - estimate.low_ms) / ENDS;
+        let above = wide * (estimate.high_ms - estimate.ms) / ENDS;
+        let shared = predictor.shared(estimate.ms, below.max(above));
         Self {
             ms: estimate.ms as f32,
-            below: (wide * (estimate.ms - estimate.low_ms) / ENDS) as f32,
-            above: (wide * (estimate.high_ms - estimate.ms) / ENDS) as f32,
+            below: below as f32,
+            above: above as f32,
             floor: floor as f32,
+            own: (1.0 - shared).sqrt() as f32,
+            shared: shared.sqrt() as f32,
         }
     }
 
-    fn drawn(&self, error: f32) -> f32 {
+    /// With an error of its own and everybody's, in usual deviations.
+    fn drawn(&self, error: f32, everybody: f32) -> f32 {
         if self.ms.is_nan() {
             return f32::NAN;
         }
+        let error = self.own * error + self.shared * everybody;
         let span = if error < 0.0 { self.below } else { self.above };
         (self.ms + error * span).max(self.floor)
     }
@@ -215,6 +236,7 @@ mod tests {
             weight: 1.0,
             speaker: None,
             country: Some(delhi.country),
+            subdivision: delhi.subdivision,
         }];
         let sites = [(place("Frankfurt am Main, DE"), predictor.site(0))];
         let above = |trust: &Trust| {
@@ -223,7 +245,7 @@ mod tests {
                 nodes: 1,
                 widened: &[1.0],
             };
-            let world = World::new(&predictor, gather(&places, DEGREES), toward, trust);
+            let world = World::new(&predictor, gather(&places, DEGREES, false), toward, trust);
             f64::from(world.times[0].above)
         };
         let trusted = Trust::new(&[place("Delhi, IN")], None, &places);

@@ -1,10 +1,11 @@
 //! The count as JSON, `isochrone.count/1`: keys are never renamed, further ones may be added.
 
 use isochrone_coverage::count::{
-    Candidate, CurvePoint, Doubt, Doubtful, DropOne, NextNode, NodeVerdict, Priced, Redundancy, Unpriced,
-    Wanted,
+    Candidate, Count, CurvePoint, Doubt, Doubtful, DropOne, HELD_OF_TEN, NextNode, NodeVerdict, Priced,
+    Redundancy, Unpriced, Wanted,
 };
 use isochrone_coverage::observations::Source;
+use isochrone_coverage::predict::COVERED;
 use isochrone_coverage::report::{Interval, Unseen};
 use serde_json::{Value, json};
 
@@ -30,6 +31,7 @@ pub(super) fn document(report: &CountReport) -> Value {
         "thresholds": { "drop_ms": count.thresholds.drop_ms, "add_ms": count.thresholds.add_ms },
         "priced": priced(count.priced),
         "days_resampled": count.days_resampled,
+        "intervals": intervals(count),
         "known_share": count.known_share,
         "measured_share": (count.known_share - count.predicted_share).max(0.0),
         "predicted_share": count.predicted_share,
@@ -49,6 +51,14 @@ pub(super) fn document(report: &CountReport) -> Value {
         "caveats": frame.method,
         "attributions": frame.sources,
     })
+}
+
+/// What the intervals promise, and how many of ten held the truth where it was known; `null` without predictions.
+fn intervals(count: &Count) -> Value {
+    match count.is_predicted() {
+        true => json!({ "promised": COVERED, "calibrated": false, "held_of_ten": HELD_OF_TEN }),
+        false => Value::Null,
+    }
 }
 
 fn reason(doubt: Doubt) -> &'static str {

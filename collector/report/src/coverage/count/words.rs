@@ -2,8 +2,8 @@
 
 use isochrone_base::words::count as so_many;
 use isochrone_coverage::count::{
-    Candidate, Count, Doubt, Doubtful, DropOne, LEAST_VANTAGES, NextNode, NodeVerdict, Priced, Unpriced,
-    Verdict, Wanted, WhyUnpriced,
+    Candidate, Count, Doubt, Doubtful, DropOne, HELD_OF_TEN, LEAST_VANTAGES, NextNode, NodeVerdict, Priced,
+    Unpriced, Verdict, Wanted, WhyUnpriced,
 };
 use isochrone_coverage::observations::AccessClass;
 use isochrone_coverage::report::{Interval, LEAST_DAYS, Widened};
@@ -143,6 +143,14 @@ fn reason(doubt: Doubt, count: &Count) -> String {
     }
 }
 
+/// What intervals of means, costs and gains are worth.
+pub(crate) fn not_calibrated() -> String {
+    format!(
+        "90 % intervals of means, costs and gains are not calibrated: where the truth was known such an interval held it \
+         {HELD_OF_TEN} of 10 times."
+    )
+}
+
 /// Where the next node belongs, as far as anyone can say.
 pub(super) fn next(next: &NextNode) -> String {
     let runners = match next.runners_up.split_first() {
@@ -156,13 +164,12 @@ pub(super) fn next(next: &NextNode) -> String {
         None => ", not yet measured",
         Some(_) => "",
     };
-    let calibrated = if next.calibrated {
-        ""
-    } else {
-        " The intervals of gains are not calibrated."
+    let doubt = match next.calibrated {
+        true => String::new(),
+        false => format!(" {}", not_calibrated()),
     };
     format!(
-        "Best guess for the next city: {}{measured}{runners}.{calibrated}",
+        "Best guess for the next city: {}{measured}{runners}.{doubt}",
         gain(&next.best)
     )
 }
@@ -291,7 +298,10 @@ pub(super) fn method(report: &CountReport) -> Vec<String> {
         ));
     }
     if count.is_predicted() {
-        method.push(format!("{MARK} marks figures that rest on predictions."));
+        method.push(format!(
+            "{MARK} marks figures that rest on predictions. {}",
+            not_calibrated()
+        ));
     }
     if count.drop_one.len() > 1 {
         method.push(

@@ -183,11 +183,11 @@ fn codes_of_countries_and_continents_are_told_apart_in_csv() {
     let csv = report(&small_world(), Weights::people()).csv();
     let rows: Vec<&str> = csv.lines().filter(|line| line.contains(",AF,")).collect();
     let of = |name: &str, level: &str| {
-        let named = |row: &&&str| row.contains(&format!(",AF,{name},")) && row.ends_with(level);
+        let named = |row: &&&str| row.contains(&format!(",AF,{name},")) && row.contains(level);
         rows.iter().filter(named).count()
     };
     assert_eq!(
-        (of("Afghanistan", ",country"), of("Africa", ",continent")),
+        (of("Afghanistan", ",country,"), of("Africa", ",continent,")),
         (1, 1),
         "{rows:#?}"
     );
@@ -247,11 +247,81 @@ fn predicted_figures_stand_apart_and_are_marked() {
     let text = report.text(100);
     for words in [
         "Measured only, and with predictions (~)",
-        "~within",
+        "~sure within",
+        "~cannot tell",
         "Predicted, where no vantage speaks",
         "~best node",
     ] {
         assert!(text.contains(words), "{words} is missing:\n{text}");
     }
     assert!(report.csv().lines().next().unwrap().contains("predicted_ms"));
+}
+
+#[test]
+fn subdivisions_stand_in_json_csv_and_text_where_they_were_asked_for() {
+    use isochrone_coverage::report::{Options, build};
+    use rand::SeedableRng as _;
+
+    let options = Options {
+        subdivisions: true,
+        replicates: 20,
+        ..Options::new(Weights::people())
+    };
+    let mut random = rand::rngs::StdRng::seed_from_u64(7);
+    let report = build(&small_world(), &options, &mut random).unwrap();
+    let json = report.json();
+    let of = |code: &str| {
+        let all = json["subdivisions"].as_array().unwrap().iter();
+        let mut those = all.filter(|region| region["region"] == code);
+        those.next().unwrap_or_else(|| panic!("{code}"))
+    };
+    assert_eq!(
+        (&of("DE-HH")["name"], &of("DE-HH")["country"]),
+        (&"Hamburg".into(), &"DE".into())
+    );
+    assert!(of("DE-HH")["known_weight"].as_f64().unwrap() > 0.0);
+    assert!(of("US-CA")["predicted"]["weight"].as_f64().unwrap() > 0.0);
+    assert_eq!(of("SG-?")["name"], "Singapore, subdivision not known");
+    let countries = json["regions"].as_array().unwrap();
+    assert!(
+        countries.iter().any(|region| region["region"] == "US"),
+        "as before"
+    );
+    let csv = report.csv();
+    let header: Vec<&str> = csv.lines().next().unwrap().split(',').collect();
+    let hamburg = csv.lines().find(|line| line.contains(",DE-HH,")).unwrap();
+    assert!(hamburg.contains("subdivision"), "{hamburg}");
+    for column in ["budget_ms", "in", "out", "undecided", "unknown", "predicted_in"] {
+        assert!(header.contains(&column), "{column}");
+    }
+    let text = report.text(100);
+    assert!(
+        text.contains("by subdivision of large countries") && text.contains("US-CA Cali"),
+        "{text}"
+    );
+    assert!(report.html().contains("Subdivisions that a vantage speaks for"));
+}
+
+#[test]
+fn shares_with_predictions_say_what_cannot_be_told_and_what_is_not_predicted() {
+    let report = isochrone_coverage::fixture::forecast(&small_world(), Weights::people());
+    let json = report.json();
+    let number = |share: &Value, key: &str| share[key].as_f64().unwrap();
+    for share in json["shares_predicted"].as_array().unwrap() {
+        assert!(
+            number(share, "undecided") <= number(share, "unknown") + 1e-9,
+            "{share}"
+        );
+    }
+    let text = report.text(100).split_whitespace().collect::<Vec<_>>().join(" ");
+    for words in [
+        "surely within",
+        "surely beyond",
+        "it cannot be told",
+        "not predicted at all",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let html = report.html();
+    assert!(html.contains("cannot be told: predicted, but the interval reaches across"));
 }

@@ -8,6 +8,8 @@ use isochrone_proto::measurement::{FailureCause, Outcome};
 use isochrone_store::fixture::stored;
 use rand::SeedableRng;
 
+use crate::tiers;
+
 use super::*;
 use crate::Printed as _;
 use crate::coverage::notes::sentence;

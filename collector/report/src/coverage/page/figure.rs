@@ -46,16 +46,34 @@ fn tally(class: &ClassReport, index: usize, measured: &Share) -> Markup {
         .and_then(|predicted| predicted.shares.get(index));
     html! {
         @if class.withheld.is_empty() || predicted.is_some() {
-            (one("Measured", measured, "90 % interval", ""))
+            (one("Measured", measured))
         }
-        @if let Some(share) = predicted { (one("With predictions", share, "the true share within, 90 %:", "soft")) }
+        @if let Some(share) = predicted { (with_predictions(share)) }
     }
 }
 
-/// `drawn`: what the interval of the share within is.
-fn one(title: &str, share: &Share, drawn: &str, class: &str) -> Markup {
+/// What is sure by predictions, what they cannot tell, and what they do not reach.
+fn with_predictions(share: &Share) -> Markup {
     html! {
-        div.sum.(class) {
+        div.sum.soft {
+            span.name { "With predictions" }
+            (words::bar(share))
+            p {
+                span { b { (percent(share.within)) } " surely within" }
+                span { b { (percent(share.beyond)) } " surely beyond" }
+                span { b { (percent(words::cannot_tell(share))) } " cannot be told: predicted, but the interval reaches across" }
+                span { b { (percent(words::not_predicted(share))) } " not predicted" }
+                @if let Some(interval) = share.interval {
+                    span { "the true share within, 90 %: " (percent(interval.low)) " to " (percent(interval.high)) }
+                }
+            }
+        }
+    }
+}
+
+fn one(title: &str, share: &Share) -> Markup {
+    html! {
+        div.sum {
             span.name { (title) }
             (words::bar(share))
             p {
@@ -66,7 +84,7 @@ fn one(title: &str, share: &Share, drawn: &str, class: &str) -> Markup {
                     @if share.own_node > 0.0 { ", " (percent(share.own_node)) " of it with its own node, the next beyond" }
                 }
                 @if let Some(interval) = share.interval {
-                    span { (drawn) " " (percent(interval.low)) " to " (percent(interval.high)) }
+                    span { "90 % interval " (percent(interval.low)) " to " (percent(interval.high)) }
                 }
             }
         }
@@ -78,9 +96,9 @@ fn legend(report: &CoverageReport, class: &ClassReport) -> Markup {
     let own = class.vantages.iter().any(|vantage| vantage.own_node);
     let dots = [
         (true, "l-within", "within"),
-        (predicts, "l-within soft", "predicted within"),
+        (predicts, "l-within soft", "predicted, surely within"),
         (true, "l-beyond", "beyond"),
-        (predicts, "l-beyond soft", "predicted beyond"),
+        (predicts, "l-beyond soft", "predicted, surely beyond"),
         (own, "l-own", "has its own node, the next is beyond"),
         (!predicts, "l-unknown", "not measured"),
     ];
@@ -90,7 +108,7 @@ fn legend(report: &CoverageReport, class: &ClassReport) -> Markup {
                 li { svg viewBox="0 0 16 16" aria-hidden="true" { path class=(class) d="M8 8h.02" {} } (words) }
             }
             @if predicts {
-                li { svg viewBox="0 0 16 16" aria-hidden="true" { path.hatch d="M2 8l6 -6M3 14l11 -11M9 14l5 -5" {} } "unknown" }
+                li { svg viewBox="0 0 16 16" aria-hidden="true" { path.hatch d="M2 8l6 -6M3 14l11 -11M9 14l5 -5" {} } "not predicted, or no interval decides" }
             }
             @if has_contours(class) {
                 li { svg viewBox="0 0 16 16" aria-hidden="true" { g.iso.shown { path.edge d="M8 8h.02" {} path.area d="M8 8h.02" {} } } "within, as an area" }

@@ -48,11 +48,8 @@ pub fn from_store(
 ) -> Result<FromStore, StoreError> {
     let Within { window, before } = window.into();
     let clocks = Clocks::read(store)?;
-    let mut builder = SurveyBuilder {
-        clocks: clocks.clone(),
-        witnesses: Witnesses::read(store)?,
-        ..SurveyBuilder::new(roster, window)
-    };
+    let builder = SurveyBuilder::new(roster, window);
+    let mut builder = builder.with(clocks.clone(), Witnesses::read(store)?);
     for (probe, address) in Addresses::read(store)?.all() {
         builder.seen(Key::Probe(probe), address);
     }
@@ -74,7 +71,7 @@ enum Key {
 
 /// What the log holds so far.
 #[derive(Debug)]
-pub(super) struct SurveyBuilder<'a> {
+pub(crate) struct SurveyBuilder<'a> {
     roster: &'a Roster,
     window: Window,
     /// By who measured and what: the shortest time in microseconds.
@@ -128,7 +125,7 @@ impl Fill for SurveyBuilder<'_> {
 }
 
 impl<'a> SurveyBuilder<'a> {
-    pub(super) fn new(roster: &'a Roster, window: Window) -> Self {
+    pub(crate) fn new(roster: &'a Roster, window: Window) -> Self {
         Self {
             roster,
             window,
@@ -136,6 +133,15 @@ impl<'a> SurveyBuilder<'a> {
             addresses: BTreeMap::new(),
             witnesses: Witnesses::default(),
             clocks: Clocks::default(),
+        }
+    }
+
+    /// How far the probes' clocks were off, and whence they came.
+    pub(crate) fn with(self, clocks: Clocks, witnesses: Witnesses) -> Self {
+        Self {
+            clocks,
+            witnesses,
+            ..self
         }
     }
 
@@ -170,7 +176,7 @@ impl<'a> SurveyBuilder<'a> {
         self.addresses.entry(site).or_default().insert(address);
     }
 
-    pub(super) fn finish(self, source: Source) -> FromStore {
+    pub(crate) fn finish(self, source: Source) -> FromStore {
         let servers = self.witnesses.servers(self.roster, self.window.until);
         let (sites, notes) = self.sites(&servers);
         let index: BTreeMap<Key, usize> = sites

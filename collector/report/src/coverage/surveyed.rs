@@ -1,0 +1,88 @@
+//! What was measured of nodes, and all that places can be judged by, in one reading of the log.
+
+use isochrone_base::roster::Roster;
+use isochrone_coverage::locate::Survey;
+use isochrone_coverage::note::Note;
+use isochrone_coverage::observations::{Observations, Source};
+use isochrone_proto::kind::Check;
+use isochrone_store::{Period, Rollup, Store, StoreError, Stored};
+use isochrone_watch::clocks::Clocks;
+
+use super::observations::ObservationsBuilder;
+use crate::kept::Within;
+use crate::log::Window;
+use crate::survey::SurveyBuilder;
+use crate::tiers::{self, Fill, Held, Needs};
+use crate::vantages::Witnesses;
+
+/// What a report on coverage is computed from.
+#[derive(Clone, Debug)]
+pub struct FromStore {
+    /// The times of nodes, by vantage and day.
+    pub observations: Observations,
+    /// The shortest times between probes, and from probes to nodes: what `locate` judges places by.
+    pub survey: Survey,
+}
+
+/// Reads the log. A node's RTT from a vantage is the TCP-connect phase of its checks; time to first byte
+/// stands beside it, of cached assets and plain pages only. `source` says whether this is the demo's world.
+///
+/// # Errors
+/// When the store failed.
+pub fn from_store(
+    store: &Store,
+    roster: &Roster,
+    window: impl Into<Within>,
+    source: Source,
+    progress: &mut dyn FnMut(u64),
+) -> Result<FromStore, StoreError> {
+    let Within { window, before } = window.into();
+    let clocks = Clocks::read(store)?;
+    let mut both = Both {
+        observations: ObservationsBuilder::new(roster, window).with(clocks.clone(), Witnesses::read(store)?),
+        survey: SurveyBuilder::new(roster, window).with(clocks.clone(), Witnesses::read(store)?),
+    };
+    let held = Held::of(store)?;
+    let tiers = tiers::choose(window, held, Needs::DAYS);
+    tiers::read(store, (window, &clocks), (&tiers, held), &mut both, progress)?;
+    let mut observations = both.observations.finish(source);
+    observations.notes.extend(before.map(|before| before.note()));
+    observations.notes.push(Note::ReadFrom(tiers::note(&tiers)));
+    if window.from < held.rows_from() {
+        let off = clocks.off((window.from, window.until)).into_iter();
+        let off = off.filter_map(|probe| roster.probe(probe));
+        let notes = off.map(|probe| Note::ClockOff {
+            probe: probe.name.clone(),
+        });
+        observations.notes.extend(notes);
+    }
+    Ok(FromStore {
+        observations,
+        survey: both.survey.finish(source).survey,
+    })
+}
+
+/// Fills both from the same rows.
+pub(super) struct Both<'a> {
+    pub(super) observations: ObservationsBuilder<'a>,
+    pub(super) survey: SurveyBuilder<'a>,
+}
+
+impl Fill for Both<'_> {
+    fn wants(check: Check) -> bool {
+        SurveyBuilder::wants(check) || ObservationsBuilder::wants(check)
+    }
+
+    fn add(&mut self, stored: &Stored, slots: Window) {
+        self.observations.add(stored, slots);
+        self.survey.add(stored, slots);
+    }
+
+    fn add_sums(&mut self, rollup: &Rollup, period: Period) {
+        self.observations.add_sums(rollup, period);
+        self.survey.add_sums(rollup, period);
+    }
+}
+
+#[cfg(test)]
+mod tests;
