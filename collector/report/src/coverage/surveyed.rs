@@ -5,7 +5,7 @@ use isochrone_coverage::locate::Survey;
 use isochrone_coverage::note::Note;
 use isochrone_coverage::observations::{Observations, Source};
 use isochrone_proto::kind::Check;
-use isochrone_store::{Period, Rollup, Store, StoreError, Stored};
+use isochrone_store::{Period, Rollup, Store, StoreError, Stored, Timing};
 use isochrone_watch::clocks::Clocks;
 
 use super::observations::ObservationsBuilder;
@@ -69,6 +69,8 @@ pub(super) struct Both<'a> {
 }
 
 impl Fill for Both<'_> {
+    const TIMINGS: &'static [Timing] = &[Timing::Rtt, Timing::Connect, Timing::FirstByte, Timing::Range];
+
     fn wants(check: Check) -> bool {
         SurveyBuilder::wants(check) || ObservationsBuilder::wants(check)
     }
