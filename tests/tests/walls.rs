@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("collector/gate", &["base", "proto", "store"]),
     ("collector/planner", &["base", "gate", "proto", "store"]),
     ("collector/watch", &["base", "proto", "store"]),
+    ("collector/elastic", &["base", "coverage", "proto", "store"]),
     (
         "collector/report",
         &["base", "coverage", "proto", "store", "watch"],
@@ -24,7 +25,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "collector",
         &[
-            "base", "coverage", "gate", "planner", "probe", "proto", "report", "store", "watch", "web",
+            "base", "coverage", "elastic", "gate", "planner", "probe", "proto", "report", "store", "watch",
+            "web",
         ],
     ),
     (
@@ -33,6 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "base",
             "collector",
             "coverage",
+            "elastic",
             "gate",
             "planner",
             "probe",
@@ -52,6 +55,8 @@ const KEPT_IN: &[(&str, &str)] = &[
     ("redb", "collector/store"),
     ("parquet", "collector/store"),
     ("axum", "collector/web"),
+    ("elasticsearch", "collector/elastic"),
+    ("flate2", "collector/elastic"),
     ("comfy-table", "collector/report"),
     ("csv", "collector/coverage collector/report"), // coverage reads, report writes
     ("faer", "collector/coverage"),
@@ -68,6 +73,14 @@ const WRITTEN_IN: &[(&str, &[&str])] = &[
         &["collector/src/commands/locate/databases.rs", "tests/"],
     ),
     ("bincode::", &["proto/src/serializer.rs", "tests/"]),
+    (
+        "elasticsearch::",
+        &[
+            "collector/elastic/src/client.rs",
+            "collector/elastic/src/client/",
+            "tests/",
+        ],
+    ),
     (
         "zstd::",
         &[
