@@ -2,8 +2,21 @@
 //!
 //! The official client does the HTTP; retries, what became of each document, and back-pressure are this crate's.
 
+mod bulk;
 mod client;
+pub mod cursor;
+pub mod dead_letters;
+mod delivery;
+pub mod document;
+pub mod index;
+pub mod retry;
+pub mod send;
+mod server;
 mod settings;
+pub mod setup;
+pub mod sink;
+pub mod verify;
 
 pub use self::client::{Answer, Client, ClientError, Method, Packed, RawAnswer, RequestError, reason};
+pub use self::server::{Capabilities, Flavour, Server, ServerError};
 pub use self::settings::{Account, Period, Prefix, RawSettings, Settings, SettingsError};

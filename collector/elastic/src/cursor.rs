@@ -1,0 +1,51 @@
+//! How far the store's measurements are in a cluster: a commit number, kept in the store itself.
+//!
+//! It lies in the same database as the log, so it can never be of another log: a store that is restored or made anew has
+//! its own, and sends again what the cluster may have already, which changes nothing there.
+
+use isochrone_store::{Records, Store, StoreError};
+use serde::{Deserialize, Serialize};
+
+use crate::Period;
+use crate::index::Names;
+
+/// How far it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// The cluster's random id.
+    pub cluster: String,
+    /// How much time one of its indices spans: other ones would hold everything twice.
+    pub period: Period,
+    /// Every commit up to this one is there, or in the dead letters.
+    pub commit: u64,
+}
+
+/// Where cursors are kept, by prefix.
+#[derive(Clone, Debug)]
+pub struct Cursors(Records<Cursor>);
+
+impl Cursors {
+    /// Those of a store.
+    #[must_use]
+    pub fn of(store: &Store) -> Self {
+        Self(Records::new(store.clone(), TABLE))
+    }
+
+    /// The cursor of these indices; `None`: nothing of the store went there yet.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub fn get(&self, names: &Names) -> Result<Option<Cursor>, StoreError> {
+        self.0.get(names.prefix().as_str())
+    }
+
+    /// Moves it, durably.
+    ///
+    /// # Errors
+    /// When the store failed: then it stands where it was.
+    pub fn put(&self, names: &Names, cursor: &Cursor) -> Result<(), StoreError> {
+        self.0.put(names.prefix().as_str(), cursor)
+    }
+}
+
+const TABLE: &str = "elastic_cursors";

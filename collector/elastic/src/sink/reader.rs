@@ -1,0 +1,97 @@
+//! What of the store comes next, as documents.
+
+use std::ops::ControlFlow;
+
+use isochrone_proto::units::UnixMillis;
+use isochrone_store::{ScanRange, Store, StoreError};
+
+use crate::document::{Document, Writer};
+use crate::index::Names;
+use crate::send::AT_ONCE;
+
+/// Reads on from a commit. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Reader {
+    store: Store,
+    names: Names,
+}
+
+/// Documents that go together.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    pub(super) documents: Vec<Document>,
+    /// Once all of them are there, every commit up to this one is.
+    pub(super) last: u64,
+}
+
+/// What was read in one go.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) chunks: Vec<Chunk>,
+    /// The store's last commit.
+    pub(super) commits: u64,
+    /// When the oldest of it was received.
+    pub(super) oldest: Option<UnixMillis>,
+}
+
+impl Reader {
+    pub(super) const fn new(store: Store, names: Names) -> Self {
+        Self { store, names }
+    }
+
+    /// What comes after commit `after`, some chunks at most: nothing of the store is held while they are sent.
+    pub(super) fn read(&self, after: u64) -> Result<Reading, StoreError> {
+        let commits = self.store.commit_number()?;
+        let mut reading = Reading {
+            chunks: Vec::new(),
+            commits,
+            oldest: None,
+        };
+        if commits <= after {
+            return Ok(reading);
+        }
+        let mut writer = Writer::new(self.names.clone());
+        let mut chunk = Chunk {
+            documents: Vec::new(),
+            last: after,
+        };
+        let range = ScanRange {
+            after_commit: after,
+            ..ScanRange::default()
+        };
+        let mut is_whole = true;
+        self.store.scan(range, |stored| {
+            if stored.commit > commits {
+                return ControlFlow::Break(()); // it came since
+            }
+            reading.oldest.get_or_insert(stored.received);
+            writer.documents(&stored, |document| chunk.documents.push(document));
+            chunk.last = stored.commit;
+            if chunk.documents.len() < AT_ONCE {
+                return ControlFlow::Continue(());
+            }
+            let last = chunk.last;
+            let full = std::mem::replace(
+                &mut chunk,
+                Chunk {
+                    documents: Vec::new(),
+                    last,
+                },
+            );
+            reading.chunks.push(full);
+            is_whole = reading.chunks.len() < CHUNKS;
+            match is_whole {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            }
+        })?;
+        if is_whole {
+            chunk.last = commits; // whatever stands between holds no measurements, or none that can be read
+            reading.chunks.push(chunk);
+        }
+        Ok(reading)
+    }
+}
+
+/// Chunks in one reading: some 30 MB of documents.
+const CHUNKS: usize = 8;
