@@ -8,6 +8,7 @@ pub mod cursor;
 pub mod dead_letters;
 mod delivery;
 pub mod document;
+pub mod import;
 pub mod index;
 pub mod retry;
 pub mod send;
