@@ -3,6 +3,8 @@
 //! `serve` and `up` run here. Every other command is an [`Command`]: the running collector carries it out for us
 //! through its control socket, or, where none runs, this process opens the store itself.
 
+#[cfg(feature = "elasticsearch")]
+mod elastic;
 mod reports;
 mod stored;
 mod targets;
@@ -13,6 +15,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use isochrone_base::names::composed;
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "elasticsearch")]
+pub use self::elastic::{ElasticCommand, SetupArgs, VerifyArgs};
 pub use self::reports::{
     CountArgs, CoverageArgs, DEFAULT_SEED, EngineArgs, LocateArgs, ReportCommand, WindowArgs,
 };
@@ -152,6 +156,11 @@ Exit codes: 0 well, 1 something is wrong, 3 cannot tell.")]
     /// The store itself: its files.
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Elasticsearch: what must stand there, and whether all that is stored lies there ([elasticsearch] in
+    /// collector.toml).
+    #[cfg(feature = "elasticsearch")]
+    #[command(subcommand)]
+    Elastic(ElasticCommand),
     /// Who did what and when: invitations, joins, revocations, edits of the targets.
     #[command(after_help = "Example:
   isochrone-collector audit --format json")]

@@ -1,6 +1,8 @@
 //! Carries out commands: in the running collector for whoever asks through the control socket, or in a process that
 //! opened the store itself.
 
+#[cfg(feature = "elasticsearch")]
+mod elastic;
 mod engine;
 mod error;
 mod export;
@@ -36,6 +38,8 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::watch;
 
+#[cfg(feature = "elasticsearch")]
+pub use self::elastic::elastic_without_store;
 pub use self::error::{CommandError, UsageError};
 pub use self::locate::{locate_from_files, with_whole_paths};
 pub use self::page::PageReports;
@@ -97,6 +101,13 @@ impl CommandContext {
         }
     }
 
+    /// Documents that Elasticsearch will not take.
+    #[cfg(feature = "elasticsearch")]
+    #[must_use]
+    pub fn dead_letters(&self) -> PathBuf {
+        self.store_file.with_file_name(elastic::DEAD_LETTERS)
+    }
+
     /// Size of the store's file and its segments, in bytes; without what cannot be told.
     #[must_use]
     pub fn store_bytes(&self) -> u64 {
@@ -130,6 +141,8 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
         Command::Ledger { verify, format, .. } => reports::ledger(&context, verify, format, &out).await,
         Command::Export(command) => export::carry_out(&context, command, &out).await,
         Command::Store(command) => store::carry_out(&context, command, &out).await,
+        #[cfg(feature = "elasticsearch")]
+        Command::Elastic(command) => elastic::carry_out(&context, command, &out).await,
         Command::Audit { format } => probes::audit(&context, format, &out).await,
     };
     if result.is_ok() && reads_log {

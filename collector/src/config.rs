@@ -1,6 +1,8 @@
 //! `collector.toml`: read once at start, checked whole before any port is bound.
 
 mod coverage;
+#[cfg(feature = "elasticsearch")]
+mod elastic;
 mod error;
 mod extra_roots;
 mod paths;
@@ -53,6 +55,9 @@ pub struct Config {
     pub coverage: CoverageSettings,
     /// Authorities that receivers of alerts may have, beside the system's roots.
     pub extra_roots: ExtraRoots,
+    /// The cluster that measurements go to; `None`: to none.
+    #[cfg(feature = "elasticsearch")]
+    pub elasticsearch: Option<isochrone_elastic::Settings>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -79,6 +84,8 @@ struct RawConfig {
     coverage_target_ms: Option<u32>,
     coverage: coverage::RawCoverage,
     extra_roots: Vec<String>,
+    #[cfg(feature = "elasticsearch")]
+    elasticsearch: Option<isochrone_elastic::RawSettings>,
 }
 
 impl Default for Config {
@@ -99,6 +106,8 @@ impl Default for Config {
             coverage_target_ms: 100,
             coverage: CoverageSettings::default(),
             extra_roots: ExtraRoots::default(),
+            #[cfg(feature = "elasticsearch")]
+            elasticsearch: None,
         }
     }
 }
@@ -142,7 +151,13 @@ impl Config {
             wrong,
         };
         refuse_replaced(&text.parse().map_err(syntax)?).map_err(value)?;
-        let raw: RawConfig = toml::from_str(text).map_err(syntax)?;
+        #[cfg_attr(
+            not(feature = "elasticsearch"),
+            expect(unused_mut, reason = "only Elasticsearch takes its part")
+        )]
+        let mut raw: RawConfig = toml::from_str(text).map_err(syntax)?;
+        #[cfg(feature = "elasticsearch")]
+        let elasticsearch = elastic::of(raw.elasticsearch.take(), path).map_err(value)?;
         let roots = ExtraRoots::read(&raw.extra_roots, path);
         let extra_roots = roots.map_err(|wrong| value(WrongValue::ExtraRoots(wrong)))?;
         let coverage = coverage::of(&raw.coverage, path).map_err(value)?;
@@ -150,6 +165,8 @@ impl Config {
         Ok(Self {
             coverage,
             extra_roots,
+            #[cfg(feature = "elasticsearch")]
+            elasticsearch,
             ..config
         })
     }
@@ -194,6 +211,8 @@ impl TryFrom<RawConfig> for Config {
             coverage_target_ms: raw.coverage_target_ms.unwrap_or(default.coverage_target_ms),
             coverage: default.coverage,
             extra_roots: default.extra_roots,
+            #[cfg(feature = "elasticsearch")]
+            elasticsearch: default.elasticsearch,
         })
     }
 }
@@ -240,6 +259,10 @@ fn refuse_replaced(table: &toml::Table) -> Result<(), WrongValue> {
             let value = value.to_string();
             return Err(WrongValue::Replaced { key, value, by });
         }
+    }
+    #[cfg(not(feature = "elasticsearch"))]
+    if table.contains_key("elasticsearch") {
+        return Err(WrongValue::WithoutElasticsearch);
     }
     let probes_own = table.get("allow_private").map(ToString::to_string);
     probes_own.map_or(Ok(()), |value| Err(WrongValue::ProbesOwn { value }))

@@ -8,6 +8,8 @@ pub mod config;
 pub mod control;
 pub mod demo;
 mod downloads;
+#[cfg(feature = "elasticsearch")]
+mod elastic_watch;
 pub mod gate_alerts;
 mod judging;
 pub mod log;

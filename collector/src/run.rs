@@ -109,6 +109,16 @@ async fn ask_or_open(paths: Paths, mut command: Command) -> anyhow::Result<u8> {
         }
         command = Command::Locate(Box::new(commands::with_whole_paths(*args)));
     }
+    #[cfg(feature = "elasticsearch")]
+    if let Command::Elastic(elastic) = &command
+        && elastic.needs_no_store()
+    {
+        let (config, elastic) = (Config::read(&paths.config)?, elastic.clone());
+        return show_while(&mut show, |answers| {
+            commands::elastic_without_store(config, paths, elastic, answers)
+        })
+        .await;
+    }
     if let Command::Status { format } = command {
         return status(&paths, format, &mut show).await;
     }

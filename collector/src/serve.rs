@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use isochrone_base::clock;
+#[cfg(feature = "elasticsearch")]
+use isochrone_elastic::sink::{self, SinkParts, SinkStatus};
 use isochrone_gate::audit::Actor;
 use isochrone_gate::events::GateEvents;
 use isochrone_planner::echo_check::EchoCheck;
@@ -89,7 +91,13 @@ struct Collector {
     supervisor: Supervisor,
     views: watch::Receiver<Arc<LiveView>>,
     committer: thread::JoinHandle<()>,
+    #[cfg(feature = "elasticsearch")]
+    sink: Option<Sink>,
 }
+
+/// What follows the store into Elasticsearch, and where it tells how it stands.
+#[cfg(feature = "elasticsearch")]
+type Sink = (SinkParts, watch::Sender<SinkStatus>);
 
 impl Collector {
     fn build(paths: &Paths, config: &Arc<Config>, targets: Targets, opened: &Opened) -> anyhow::Result<Self> {
@@ -124,7 +132,11 @@ impl Collector {
             actor: Actor::Collector,
             views: None,
         };
+        #[cfg(feature = "elasticsearch")]
+        let sink = sink(&context);
         let (supervisor, views) = Supervisor::start(SupervisorParts {
+            #[cfg(feature = "elasticsearch")]
+            elastic: sink.as_ref().map(|(_, status)| status.subscribe()),
             context: context.clone(),
             committed: committed_receiver,
             outbox,
@@ -144,6 +156,8 @@ impl Collector {
             supervisor,
             views,
             committer,
+            #[cfg(feature = "elasticsearch")]
+            sink,
         })
     }
 
@@ -161,6 +175,8 @@ impl Collector {
             supervisor,
             views,
             committer,
+            #[cfg(feature = "elasticsearch")]
+            sink,
         } = self;
         for endpoint in doors.endpoints {
             let (listener, stop) = (Arc::clone(&assembly.listener), stop.clone());
@@ -174,6 +190,11 @@ impl Collector {
         tasks.spawn(supervisor.run(stop.clone()));
         tasks.spawn(sealing::run(context.store.clone(), clock.clone(), stop.clone()));
         tasks.spawn(judging::run(context.clone(), stop.clone()));
+        #[cfg(feature = "elasticsearch")]
+        if let Some((parts, status)) = sink {
+            let stop = stop.clone();
+            tasks.spawn(async move { Ok(sink::run(parts, status, stop).await?) });
+        }
         tasks.spawn(hangup::reload(context.clone(), stop.clone()));
         tasks.spawn(take_commands(paths.clone(), context.clone(), stop.clone()));
         let reports = Arc::new(commands::PageReports::new(context));
@@ -181,6 +202,17 @@ impl Collector {
         tasks.spawn(finishing(isochrone_web::serve(doors.page, router, stop.clone())));
         Ok(committer)
     }
+}
+
+#[cfg(feature = "elasticsearch")]
+fn sink(context: &CommandContext) -> Option<Sink> {
+    let parts = SinkParts {
+        store: context.store.clone(),
+        settings: context.config.elasticsearch.clone()?,
+        dead_letters: context.dead_letters(),
+        clock: context.clock.clone(),
+    };
+    Some((parts, watch::Sender::new(SinkStatus::default())))
 }
 
 /// Carries out what comes through the control socket.

@@ -62,6 +62,9 @@ pub struct SupervisorParts {
     pub plans: Plans,
     /// Carries the alerts.
     pub deliver: Arc<dyn Deliver>,
+    /// How the sink into Elasticsearch stands, where there is one.
+    #[cfg(feature = "elasticsearch")]
+    pub elastic: Option<watch::Receiver<isochrone_elastic::sink::SinkStatus>>,
 }
 
 /// The watch, not yet begun.
@@ -69,6 +72,8 @@ pub struct Supervisor {
     parts: SupervisorParts,
     monitor: Monitor,
     store_watch: StoreWatch,
+    #[cfg(feature = "elasticsearch")]
+    elastic_watch: Option<crate::elastic_watch::ElasticWatch>,
     started: UnixMillis,
     /// There once [`Supervisor::start`] has made the first view.
     views: Option<watch::Sender<Arc<LiveView>>>,
@@ -134,9 +139,21 @@ impl Supervisor {
         let folder = parts.context.store_file.parent().unwrap_or(Path::new(""));
         let of = (collector_name(registry.addresses()), folder);
         let store_watch = StoreWatch::open(store, &parts.outbox, of)?;
+        #[cfg(feature = "elasticsearch")]
+        let elastic_watch = match &parts.elastic {
+            Some(status) => Some(crate::elastic_watch::ElasticWatch::open(
+                store,
+                &parts.outbox,
+                (of.0, parts.context.dead_letters()),
+                status.clone(),
+            )?),
+            None => None,
+        };
         let mut supervisor = Self {
             monitor,
             store_watch,
+            #[cfg(feature = "elasticsearch")]
+            elastic_watch,
             started: now,
             views: None,
             view_due: clock.now(),
@@ -231,6 +248,10 @@ impl Supervisor {
         let told = self.store_watch.tick(&mut self.monitor, &context.sessions, now);
         if let Err(error) = told {
             tracing::error!(error = %chain(&error), "cannot keep what is told of the store; trying again");
+        }
+        #[cfg(feature = "elasticsearch")]
+        if let Some(Err(error)) = self.elastic_watch.as_mut().map(|watch| watch.tick(now)) {
+            tracing::error!(error = %chain(&error), "cannot keep what is told of Elasticsearch; trying again");
         }
         let sessions = context.sessions.list();
         let sessions: OpenSessions = sessions.iter().map(open_session).collect();
@@ -382,6 +403,8 @@ impl Supervisor {
             });
         }
         notices.extend(self.store_watch.notices(&self.account.drawn.damage, now));
+        #[cfg(feature = "elasticsearch")]
+        notices.extend(self.elastic_watch.iter().flat_map(|watch| watch.notices(now)));
         notices
     }
 

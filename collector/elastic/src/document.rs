@@ -85,6 +85,8 @@ pub struct Document {
 #[derive(Debug)]
 pub struct Writer {
     names: Names,
+    /// Earlier slots are passed over.
+    from: UnixMillis,
     /// The index of a period, by family and day.
     indices: HashMap<(Family, u64), Arc<str>>,
     heads: HashMap<HeadKey, Arc<[u8]>>,
@@ -105,15 +107,25 @@ impl Writer {
     pub fn new(names: Names) -> Self {
         Self {
             names,
+            from: UnixMillis(0),
             indices: HashMap::new(),
             heads: HashMap::new(),
         }
+    }
+
+    /// Only of slots at or after `from`.
+    #[must_use]
+    pub fn since(self, from: UnixMillis) -> Self {
+        Self { from, ..self }
     }
 
     /// The documents of a batch, in its order.
     pub fn documents(&mut self, stored: &Stored, mut each: impl FnMut(Document)) {
         let epoch = stored.epoch.to_string();
         for measurement in stored.batch.measurements() {
+            if measurement.slot < self.from {
+                continue;
+            }
             let Some((check, target)) = stored.plan.target_of(measurement.check) else {
                 continue; // ingest refused it: a stored row always has its check
             };

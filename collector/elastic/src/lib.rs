@@ -2,6 +2,7 @@
 //!
 //! The official client does the HTTP; retries, what became of each document, and back-pressure are this crate's.
 
+pub mod backfill;
 mod bulk;
 mod client;
 pub mod cursor;

@@ -3,7 +3,7 @@
 //! It reads what is durable and holds nothing up: a cluster that is away for days costs the store nothing but the room
 //! that its measurements take anyway.
 
-mod reader;
+pub(crate) mod reader;
 mod status;
 
 use std::path::PathBuf;

@@ -85,6 +85,10 @@ pub enum CommandError {
     /// A report's thread ended early.
     #[error("the report ended early")]
     ReportEnded(#[source] JoinError),
+    /// Elasticsearch.
+    #[cfg(feature = "elasticsearch")]
+    #[error(transparent)]
+    Elastic(#[from] super::elastic::ElasticError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -150,6 +150,17 @@ pub enum WrongValue {
         /// What is wrong with it.
         reason: String,
     },
+    /// A cluster that cannot be spoken to so.
+    #[cfg(feature = "elasticsearch")]
+    #[error(transparent)]
+    Elasticsearch(isochrone_elastic::SettingsError),
+    /// This program speaks to no cluster.
+    #[cfg(not(feature = "elasticsearch"))]
+    #[error(
+        "[elasticsearch]: this isochrone-collector was built without the feature elasticsearch; remove the section, or \
+         build with it"
+    )]
+    WithoutElasticsearch,
     /// Outside of its bounds.
     #[error(
         "{key} = {}: use {} to {}",
@@ -183,6 +194,8 @@ impl WrongValue {
         match self {
             Self::Kept { .. } | Self::KeptShorter { .. } | Self::Total { .. } => Some("retention"),
             Self::CoverageTarget { .. } | Self::AccessOffset { .. } | Self::Prior { .. } => Some("coverage"),
+            #[cfg(feature = "elasticsearch")]
+            Self::Elasticsearch(_) => Some("elasticsearch"),
             _ => None,
         }
     }
@@ -196,6 +209,10 @@ impl WrongValue {
             Self::CoverageTarget { key, .. } => key,
             Self::AccessOffset { .. } => "access_offset",
             Self::Prior { .. } => "prior",
+            #[cfg(feature = "elasticsearch")]
+            Self::Elasticsearch(wrong) => wrong.key(),
+            #[cfg(not(feature = "elasticsearch"))]
+            Self::WithoutElasticsearch => "[elasticsearch]",
             Self::NoListen | Self::ListenTwice { .. } => "listen",
             Self::ExtraRoots(_) => "extra_roots",
             Self::WebToken(_) => "web_token",

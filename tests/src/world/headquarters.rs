@@ -260,6 +260,7 @@ impl Headquarters {
         let nodes = Arc::clone(&context.targets.borrow());
         removed_nodes::note(&context.store, &nodes).expect("a store that opened can be written");
         let parts = SupervisorParts {
+            elastic: None,
             context: context.clone(),
             committed,
             outbox,

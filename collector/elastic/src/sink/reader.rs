@@ -11,36 +11,43 @@ use crate::send::AT_ONCE;
 
 /// Reads on from a commit. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Reader {
+pub(crate) struct Reader {
     store: Store,
     names: Names,
+    from: UnixMillis,
 }
 
 /// Documents that go together.
 #[derive(Debug)]
-pub(super) struct Chunk {
-    pub(super) documents: Vec<Document>,
+pub(crate) struct Chunk {
+    pub(crate) documents: Vec<Document>,
     /// Once all of them are there, every commit up to this one is.
-    pub(super) last: u64,
+    pub(crate) last: u64,
 }
 
 /// What was read in one go.
 #[derive(Debug)]
-pub(super) struct Reading {
-    pub(super) chunks: Vec<Chunk>,
+pub(crate) struct Reading {
+    pub(crate) chunks: Vec<Chunk>,
     /// The store's last commit.
-    pub(super) commits: u64,
+    pub(crate) commits: u64,
     /// When the oldest of it was received.
-    pub(super) oldest: Option<UnixMillis>,
+    pub(crate) oldest: Option<UnixMillis>,
 }
 
 impl Reader {
-    pub(super) const fn new(store: Store, names: Names) -> Self {
-        Self { store, names }
+    pub(crate) const fn new(store: Store, names: Names) -> Self {
+        let from = UnixMillis(0);
+        Self { store, names, from }
+    }
+
+    /// Only slots at or after `from`.
+    pub(crate) const fn since(store: Store, names: Names, from: UnixMillis) -> Self {
+        Self { store, names, from }
     }
 
     /// What comes after commit `after`, some chunks at most: nothing of the store is held while they are sent.
-    pub(super) fn read(&self, after: u64) -> Result<Reading, StoreError> {
+    pub(crate) fn read(&self, after: u64) -> Result<Reading, StoreError> {
         let commits = self.store.commit_number()?;
         let mut reading = Reading {
             chunks: Vec::new(),
@@ -50,13 +57,14 @@ impl Reader {
         if commits <= after {
             return Ok(reading);
         }
-        let mut writer = Writer::new(self.names.clone());
+        let mut writer = Writer::new(self.names.clone()).since(self.from);
         let mut chunk = Chunk {
             documents: Vec::new(),
             last: after,
         };
         let range = ScanRange {
             after_commit: after,
+            from: self.from,
             ..ScanRange::default()
         };
         let mut is_whole = true;

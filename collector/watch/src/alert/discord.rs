@@ -21,14 +21,18 @@ const LINES_OF_SEVERAL: usize = 2;
 pub(super) fn body(alert: &Alert) -> Value {
     let (mark, colour) = match alert.event {
         Event::Opened | Event::Worse | Event::Flapping | Event::Steady => ("\u{1f534}", 0x00d1_3438),
-        Event::Ended | Event::OwnLineBack | Event::DiskRoom | Event::CanStore => ("\u{1f7e2}", 0x002e_a043),
+        Event::Ended | Event::OwnLineBack | Event::DiskRoom | Event::CanStore | Event::ElasticGoesOn => {
+            ("\u{1f7e2}", 0x002e_a043)
+        }
         Event::Late | Event::Better => ("\u{26aa}", 0x0080_8890),
         Event::Security
         | Event::OwnLine
         | Event::Damage
         | Event::DiskFull
         | Event::CannotStore
-        | Event::UpkeepFails => ("\u{1f7e0}", 0x00e3_b341),
+        | Event::UpkeepFails
+        | Event::ElasticStops
+        | Event::ElasticRefuses => ("\u{1f7e0}", 0x00e3_b341),
     };
     json!({
         "username": "Isochrone",

@@ -109,11 +109,17 @@ pub enum Event {
     CanStore,
     /// What tends the collector's store has failed for hours: it seals and removes nothing, or not all.
     UpkeepFails,
+    /// Elasticsearch has taken nothing for minutes; everything is kept here.
+    ElasticStops,
+    /// It takes what comes again.
+    ElasticGoesOn,
+    /// Elasticsearch refused documents for their content; they are kept in a file.
+    ElasticRefuses,
 }
 
 impl Event {
     /// Every one, in the order of the documents.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::Opened,
         Self::Ended,
         Self::Worse,
@@ -130,6 +136,9 @@ impl Event {
         Self::CannotStore,
         Self::CanStore,
         Self::UpkeepFails,
+        Self::ElasticStops,
+        Self::ElasticGoesOn,
+        Self::ElasticRefuses,
     ];
 
     const fn of(what: What) -> Self {
@@ -166,6 +175,9 @@ impl Event {
             Self::CannotStore => "cannot-store",
             Self::CanStore => "can-store",
             Self::UpkeepFails => "upkeep-fails",
+            Self::ElasticStops => "elastic-stops",
+            Self::ElasticGoesOn => "elastic-goes-on",
+            Self::ElasticRefuses => "elastic-refuses",
         }
     }
 }
@@ -258,7 +270,14 @@ impl Alert {
             id,
             source: store(),
             event,
-            pages: !matches!(event, Event::DiskRoom | Event::CanStore),
+            pages: !matches!(
+                event,
+                Event::DiskRoom
+                    | Event::CanStore
+                    | Event::ElasticStops
+                    | Event::ElasticGoesOn
+                    | Event::ElasticRefuses
+            ), // nothing is lost while Elasticsearch is away: nobody has to get up
             at: words::rfc3339(at),
             collector: collector.to_owned(),
             summary,

@@ -123,6 +123,7 @@ fn over_of_the_collector(waiting: &[Arc<Pending>]) -> Option<usize> {
             Event::OwnLine => Event::OwnLineBack,
             Event::DiskFull => Event::DiskRoom,
             Event::CannotStore => Event::CanStore,
+            Event::ElasticStops => Event::ElasticGoesOn,
             _ => return None,
         };
         let mut later = waiting[place + 1..].iter();

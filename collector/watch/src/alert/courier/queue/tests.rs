@@ -99,6 +99,7 @@ fn what_a_later_alert_about_the_collector_takes_back_is_not_its_last_word() {
         (Event::OwnLine, Event::OwnLineBack),
         (Event::DiskFull, Event::DiskRoom),
         (Event::CannotStore, Event::CanStore),
+        (Event::ElasticStops, Event::ElasticGoesOn),
     ] {
         let waiting = vec![own(began, 0), own(over, 60), own(began, 90)];
         let queue = Queue::of(waiting.clone(), Duration::ZERO, (at(200), nobody));
