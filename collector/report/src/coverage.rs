@@ -23,6 +23,7 @@ use serde_json::Value;
 
 pub use self::count::CountReport;
 pub use self::observations::from_store;
+pub(crate) use self::observations::node as node_of;
 pub(crate) use self::words::window;
 use crate::Printed;
 use crate::frame::Frame;
@@ -37,6 +38,7 @@ impl Printed for CoverageReport {
             words::statistic(self.statistic),
             count(self.nodes.len(), "node")
         )];
+        about.extend((self.source == Source::Imported).then(|| "imported, not ours".to_owned()));
         about.extend(self.window.map(words::window));
         about.extend(self.days.map(|days| words::length(days, self.window)));
         about.extend(self.provisional().then(|| "provisional".to_owned()));

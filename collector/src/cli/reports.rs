@@ -82,6 +82,10 @@ pub struct CoverageArgs {
     /// Which of the sites are nodes.
     #[arg(long, requires = "sites", value_delimiter = ',', value_name = "NAME,NAME,…")]
     pub nodes: Vec<String>,
+    /// Of what was imported of others' probers, and nothing of our own; where no window is named, of all of it.
+    #[arg(long, conflicts_with = "sites")]
+    #[serde(default)]
+    pub imported: bool,
     /// Further weights, the prior, targets and offsets.
     #[command(flatten)]
     pub engine: Box<EngineArgs>,

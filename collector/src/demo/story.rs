@@ -219,6 +219,7 @@ impl<'a> Story<'a> {
     async fn report(&mut self) -> anyhow::Result<()> {
         self.say("Last, the region coverage report over fifteen simulated days, with what it cannot say:");
         let args = CoverageArgs {
+            imported: false,
             window: fifteen_days(),
             weights: "people".to_owned(),
             weights_file: None,

@@ -17,6 +17,7 @@ use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::Check;
 use isochrone_proto::measurement::{EndpointResult, FailureCause, Outcome, Phase};
 use isochrone_proto::units::UnixMillis;
+use isochrone_store::imported::Imported;
 use isochrone_store::{Loss, Period, Rollup, Store, StoreError, Stored, Timing};
 use isochrone_watch::clocks::Clocks;
 use isochrone_watch::judge::Cadence;
@@ -48,6 +49,7 @@ pub fn from_store(
     let mut observations = builder.finish(source);
     observations.notes.extend(before.map(|before| before.note()));
     observations.notes.push(Note::ReadFrom(tiers::note(&tiers)));
+    observations.notes.extend(imported_apart(store)?);
     if window.from < held.rows_from() {
         let off = clocks.off((window.from, window.until)).into_iter();
         let off = off.filter_map(|probe| roster.probe(probe));
@@ -57,6 +59,13 @@ pub fn from_store(
         observations.notes.extend(notes);
     }
     Ok(observations)
+}
+
+/// What was imported and is in no figure of a report of our own.
+fn imported_apart(store: &Store) -> Result<Option<Note>, StoreError> {
+    let sources = Imported::of(store).sources()?;
+    let documents = sources.iter().map(|source| source.documents).sum();
+    Ok((documents > 0).then_some(Note::ImportedApart { documents }))
 }
 
 /// What the log holds so far.
@@ -326,7 +335,7 @@ fn vantage(probe: &ProbeEntry) -> Option<Vantage> {
     })
 }
 
-fn node(node: &NodeEntry) -> Node {
+pub(crate) fn node(node: &NodeEntry) -> Node {
     let position = node.latitude.zip(node.longitude);
     Node {
         name: node.name.clone(),
