@@ -1,6 +1,6 @@
 use super::*;
 use crate::carrier::is_in_use;
-use crate::cli::ProbeCommand;
+use crate::cli::{ProbeCommand, TargetCommand};
 use crate::commands::CommandContext;
 
 const LIST: Command = Command::Probe(ProbeCommand::List { format: Format::Text });
