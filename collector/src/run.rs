@@ -110,7 +110,7 @@ async fn ask_or_open(paths: Paths, mut command: Command) -> anyhow::Result<u8> {
     {
         let (config, elastic) = (Config::read(&paths.config)?, elastic.clone());
         return show_while(&mut show, |answers| {
-            commands::elastic_without_store(config, paths, elastic, answers)
+            commands::elastic_without_store(config, elastic, answers)
         })
         .await;
     }

@@ -210,6 +210,7 @@ fn sink(context: &CommandContext) -> Option<Sink> {
         store: context.store.clone(),
         settings: context.config.elasticsearch.clone()?,
         dead_letters: context.dead_letters(),
+        pace: sink::Pace::default(),
         clock: context.clock.clone(),
     };
     Some((parts, watch::Sender::new(SinkStatus::default())))

@@ -1,6 +1,7 @@
 //! Isochrone's harness: an in-memory QUIC network on virtual time, disks that lose what was not synced, and the
 //! simulated world built from them.
 
+pub mod elasticsearch;
 pub mod evaluate;
 pub mod figures;
 pub mod nginx;

@@ -23,6 +23,25 @@ pub struct Delivery {
     trouble: Option<Trouble>,
     /// Dead ones that nobody wrote down yet.
     dead: Vec<Dead>,
+    pace: Pace,
+}
+
+/// How long is waited after failures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// After the first; doubled with each one in a row, up to a minute.
+    pub first: Duration,
+    /// Where somebody has to change something first.
+    pub blocked: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            first: Duration::from_millis(500),
+            blocked: Duration::from_secs(30),
+        }
+    }
 }
 
 /// A document that will never be taken as it is.
@@ -48,7 +67,7 @@ pub struct Trouble {
 impl Delivery {
     /// Nothing of it was sent yet; at most `at_once` documents go in one bulk.
     #[must_use]
-    pub fn new(documents: Vec<Document>, at_once: usize) -> Self {
+    pub fn new(documents: Vec<Document>, at_once: usize, pace: Pace) -> Self {
         Self {
             open: (0..documents.len()).collect(),
             documents,
@@ -57,6 +76,7 @@ impl Delivery {
             failures: 0,
             trouble: None,
             dead: Vec::new(),
+            pace,
         }
     }
 
@@ -114,7 +134,12 @@ impl Delivery {
     pub fn answered(&mut self, bulk: Bulk, now: Instant, jitter: f64) {
         match bulk {
             Bulk::Items(verdicts) => self.judged(verdicts, now, jitter),
-            Bulk::Later { wait, reason } => self.wait(reason, wait, now, jitter),
+            Bulk::Later { wait, reason } => {
+                if self.failures >= PATIENT && self.next_count() > LEAST {
+                    self.at_once = (self.next_count() / 2).max(LEAST); // more may never fit in its memory
+                }
+                self.wait(reason, wait, now, jitter);
+            }
             Bulk::Blocked { reason } => self.block(reason, now),
             Bulk::TooLarge if self.next_count() > 1 => {
                 self.at_once = self.next_count() / 2;
@@ -169,7 +194,9 @@ impl Delivery {
     }
 
     fn wait(&mut self, reason: String, asked: Option<Duration>, now: Instant, jitter: f64) {
-        let doubled = FIRST_WAIT
+        let doubled = self
+            .pace
+            .first
             .saturating_mul(1 << self.failures.min(16))
             .min(LONGEST_WAIT);
         let spread = doubled.mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0);
@@ -184,7 +211,7 @@ impl Delivery {
 
     fn block(&mut self, reason: String, now: Instant) {
         self.failures = 0;
-        self.until = Some(now + BLOCKED_WAIT);
+        self.until = Some(now + self.pace.blocked);
         self.trouble = Some(Trouble {
             reason,
             is_blocked: true,
@@ -192,14 +219,14 @@ impl Delivery {
     }
 }
 
-/// The first wait after a failure; doubled with each one in a row.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// And at most.
+/// Failures in a row after which less is sent at once.
+const PATIENT: u32 = 2;
+/// So few go at once however busy the server is.
+const LEAST: usize = 20;
+/// The longest wait between two tries.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// A server may ask for more, up to this.
 const LONGEST_ASKED: Duration = Duration::from_secs(600);
-/// How long nothing is tried where somebody has to change something first.
-const BLOCKED_WAIT: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests;

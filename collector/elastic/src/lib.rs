@@ -11,6 +11,8 @@ mod delivery;
 pub mod document;
 pub mod import;
 pub mod index;
+#[cfg(test)]
+mod mock;
 pub mod retry;
 pub mod send;
 mod server;

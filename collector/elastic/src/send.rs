@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::bulk::{self, Bulk};
-use crate::delivery::{Dead, Delivery};
+use crate::delivery::{Dead, Delivery, Pace};
 use crate::document::Document;
 use crate::index::{Family, Names, difference};
 use crate::{Client, Method, RequestError};
@@ -91,7 +91,7 @@ impl Sender {
     /// # Errors
     /// When it gave up: some are there then, and may be sent again.
     pub async fn send_all(&mut self, documents: Vec<Document>) -> Result<Vec<Dead>, SendError> {
-        let mut delivery = Delivery::new(documents, AT_ONCE);
+        let mut delivery = Delivery::new(documents, AT_ONCE, Pace::default());
         let mut failures = 0;
         while !delivery.is_done() {
             if let Some(until) = delivery.until() {

@@ -19,6 +19,7 @@ use self::reader::{Chunk, Reader};
 pub use self::status::{SinkStatus, Standing};
 use crate::cursor::{Cursor, Cursors};
 use crate::dead_letters::DeadLetters;
+pub use crate::delivery::Pace;
 use crate::delivery::{Dead, Delivery};
 use crate::index::Names;
 use crate::send::{AT_ONCE, Sender};
@@ -33,6 +34,8 @@ pub struct SinkParts {
     pub settings: Settings,
     /// The file of documents that the cluster will not take.
     pub dead_letters: PathBuf,
+    /// How long is waited after failures.
+    pub pace: Pace,
     /// The time.
     pub clock: Clock,
 }
@@ -59,7 +62,7 @@ pub async fn run(
             };
             let is_blocked = failed.is_blocked();
             status.send_modify(|status| status.trouble(is_blocked, chain(&failed), parts.clock.wall()));
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(parts.pace.blocked.min(AGAIN)).await;
         }
     };
     tokio::select! {
@@ -172,7 +175,7 @@ impl<'s> Sink<'s> {
     /// Sends one chunk whole, and moves the cursor behind it; `false`: the cluster is another one now.
     async fn deliver(&mut self, chunk: Chunk) -> Result<bool, SinkError> {
         let count = chunk.documents.len() as u64;
-        let mut delivery = Delivery::new(chunk.documents, self.at_once);
+        let mut delivery = Delivery::new(chunk.documents, self.at_once, self.parts.pace);
         let mut unwritten: Vec<Dead> = Vec::new();
         while !delivery.is_done() {
             if let Some(until) = delivery.until() {
@@ -250,5 +253,8 @@ fn begin(kept: Option<Cursor>, server: &Server, names: &Names) -> Result<Cursor,
 
 /// How often it is looked whether there is something new.
 const POLL: Duration = Duration::from_secs(1);
-/// After what cannot go on, until it is tried from the start.
+/// After what cannot go on, until it is tried from the start, at most.
 const AGAIN: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests;

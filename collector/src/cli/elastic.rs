@@ -41,12 +41,11 @@ Exit codes: 0 equal, 1 they differ or could not be compared.")]
     Verify(VerifyArgs),
     /// Send documents again that the cluster refused, after somebody put right why.
     #[command(after_help = "Example:
-  isochrone-collector elastic retry
   isochrone-collector elastic retry /var/lib/isochrone-collector/elastic-dead-letters.ndjson")]
     Retry {
-        /// The file of dead letters [default: the one in the state folder].
+        /// The file of dead letters: elastic-dead-letters.ndjson in the state folder, or a copy.
         #[arg(value_name = "FILE")]
-        file: Option<PathBuf>,
+        file: PathBuf,
         /// How to print it.
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,

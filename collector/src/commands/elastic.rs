@@ -20,7 +20,7 @@ use serde_json::json;
 use super::reports::since;
 use super::{CommandContext, CommandError, Out};
 use crate::cli::{ElasticCommand, Format, VerifyArgs};
-use crate::config::{Config, Paths};
+use crate::config::Config;
 use crate::control::{Answer, Answers};
 
 /// Name of the file of dead letters, in the state folder.
@@ -87,35 +87,21 @@ pub(super) async fn carry_out(
             let since = context.clock.wall().minus(since(&text)?);
             again(context, since, format, out).await
         }
-        command => without_store(config, &context.dead_letters(), command, out).await,
+        command => without_store(config, command, out).await,
     }
 }
 
 /// Carries out what needs configuration and files alone.
-pub async fn elastic_without_store(
-    config: Config,
-    paths: Paths,
-    command: ElasticCommand,
-    answers: Answers,
-) -> u8 {
+pub async fn elastic_without_store(config: Config, command: ElasticCommand, answers: Answers) -> u8 {
     let out = Out::of_files(answers);
-    let letters = paths.state.join(DEAD_LETTERS);
-    let done = without_store(&config, &letters, command, &out).await;
+    let done = without_store(&config, command, &out).await;
     out.end(done).await
 }
 
-async fn without_store(
-    config: &Config,
-    letters: &Path,
-    command: ElasticCommand,
-    out: &Out,
-) -> Result<(), CommandError> {
+async fn without_store(config: &Config, command: ElasticCommand, out: &Out) -> Result<(), CommandError> {
     match command {
         ElasticCommand::Setup(args) => setup::setup(config, &args, out).await,
-        ElasticCommand::Retry { file, format } => {
-            let file = file.as_deref().unwrap_or(letters);
-            retry_file(config, file, format, out).await
-        }
+        ElasticCommand::Retry { file, format } => retry_file(config, &file, format, out).await,
         ElasticCommand::Backfill { .. } | ElasticCommand::Verify(_) => Ok(()), // they need the store
     }
 }
@@ -168,11 +154,6 @@ async fn client(settings: &Settings, out: &Out) -> Result<Client, ElasticError> 
 }
 
 async fn retry_file(config: &Config, file: &Path, format: Format, out: &Out) -> Result<(), CommandError> {
-    if DeadLetters::open(file).map_err(ElasticError::from)?.count() == 0 && !file.exists() {
-        return out
-            .text(format!("{}: there are no dead letters.\n", file.display()))
-            .await;
-    }
     let mut sender = Reached::of(config, out).await?.sender(config)?;
     let retried = retry(file, &mut sender).await.map_err(ElasticError::from)?;
     match format {

@@ -25,7 +25,7 @@ fn document(at: u64) -> Document {
 }
 
 fn delivery(count: u64, at_once: usize) -> Delivery {
-    Delivery::new((0..count).map(document).collect(), at_once)
+    Delivery::new((0..count).map(document).collect(), at_once, Pace::default())
 }
 
 fn slots(delivery: &Delivery) -> Vec<String> {
@@ -55,7 +55,7 @@ fn only_what_was_not_taken_goes_again() {
     assert_eq!(delivery.next_count(), 3);
     delivery.answered(Bulk::Items(vec![Verdict::Done, later(), dead()]), now, 0.0);
     assert_eq!(slots(&delivery), ["{\"slot\":1}", "{\"slot\":3}"]);
-    assert_eq!(delivery.until(), Some(now + FIRST_WAIT / 2));
+    assert_eq!(delivery.until(), Some(now + Pace::default().first / 2));
     let dead = delivery.take_dead();
     assert_eq!((dead.len(), dead[0].status), (1, 400));
     assert!(!delivery.is_done());
@@ -99,6 +99,19 @@ fn what_is_too_large_is_split_down_to_one_and_that_one_is_dead() {
 }
 
 #[test]
+fn server_that_stays_busy_is_sent_less_at_once() {
+    let now = Clock::system().now();
+    let mut delivery = delivery(1_000, 1_000);
+    let mut counts = Vec::new();
+    for _ in 0..9 {
+        let reason = "busy".to_owned();
+        delivery.answered(Bulk::Later { wait: None, reason }, now, 0.0);
+        counts.push(delivery.next_count());
+    }
+    assert_eq!(counts, [1_000, 1_000, 500, 250, 125, 62, 31, 20, 20]);
+}
+
+#[test]
 fn what_somebody_must_change_keeps_all_that_was_not_taken() {
     let now = Clock::system().now();
     let mut delivery = delivery(3, 3);
@@ -108,7 +121,7 @@ fn what_somebody_must_change_keeps_all_that_was_not_taken() {
     delivery.answered(Bulk::Items(vec![blocked, Verdict::Done, later()]), now, 0.0);
     assert!(delivery.trouble().unwrap().is_blocked);
     assert_eq!(slots(&delivery), ["{\"slot\":0}", "{\"slot\":2}"]);
-    assert_eq!(delivery.until(), Some(now + BLOCKED_WAIT));
+    assert_eq!(delivery.until(), Some(now + Pace::default().blocked));
 }
 
 proptest! {

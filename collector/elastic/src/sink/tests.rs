@@ -1,0 +1,318 @@
+//! The sink against a strict server, after each of whose faults the documents are the store's, no more and no less.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use isochrone_proto::ids::Digest;
+use isochrone_store::ScanRange;
+use isochrone_store::export;
+use isochrone_store::ingest::fixture;
+use tempfile::TempDir;
+use url::Url;
+
+use super::*;
+use crate::mock::{Fault, Mock};
+use crate::{Period, Prefix, dead_letters, retry, setup};
+
+fn settings(mock: &Mock) -> Settings {
+    Settings {
+        urls: vec![Url::parse(&mock.url).unwrap()],
+        ca: None,
+        account: None,
+        prefix: Prefix::default(),
+        period: Period::Month,
+    }
+}
+
+/// A store with so many batches of one probe.
+async fn filled(batches: u64) -> Store {
+    let (_disk, store) = fixture::store_with_plan();
+    let ingest = fixture::inline(&store);
+    let mut previous = Digest::ZERO;
+    for sequence in 1..=batches {
+        let header = fixture::header(fixture::EPOCH, sequence, previous);
+        let incoming = fixture::incoming(header, &fixture::measurements(sequence, 0));
+        previous = incoming.digest;
+        ingest.submit(incoming).await.await;
+    }
+    store
+}
+
+struct Run {
+    mock: Mock,
+    store: Store,
+    folder: TempDir,
+}
+
+impl Run {
+    async fn new(batches: u64) -> Self {
+        Self {
+            mock: Mock::start(),
+            store: filled(batches).await,
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn parts(&self) -> SinkParts {
+        SinkParts {
+            store: self.store.clone(),
+            settings: settings(&self.mock),
+            dead_letters: self.letters().to_owned(),
+            pace: Pace {
+                first: Duration::from_millis(20),
+                blocked: Duration::from_millis(50),
+            },
+            clock: Clock::system(),
+        }
+    }
+
+    fn letters(&self) -> std::path::PathBuf {
+        self.folder.path().join("dead.ndjson")
+    }
+
+    /// Follows until all is there and `wanted` was seen.
+    async fn follow(&self, mut seen: impl FnMut(&SinkStatus)) -> SinkStatus {
+        let (status, mut watched) = watch::channel(SinkStatus::default());
+        let stop = CancellationToken::new();
+        let running = run(self.parts(), status, stop.clone());
+        let commits = self.store.commit_number().unwrap();
+        let until = async {
+            loop {
+                watched.changed().await.unwrap();
+                let status = watched.borrow().clone();
+                seen(&status);
+                if status.commit == commits && status.standing == Standing::Following {
+                    stop.cancel();
+                    return status;
+                }
+            }
+        };
+        let both = async { tokio::join!(running, until) };
+        let (ended, status) = tokio::time::timeout(Duration::from_secs(60), both).await.unwrap();
+        ended.unwrap();
+        status
+    }
+
+    /// What an export of the store counts, which knows nothing of documents, and their ids.
+    fn assert_equal(&self, without: u64) {
+        let mut lines = Vec::new();
+        let count = export::ndjson(&self.store, ScanRange::default(), &mut lines, |_| {}).unwrap();
+        let state = self.mock.state();
+        assert_eq!(state.strange, Vec::<String>::new());
+        assert_eq!(state.documents.len() as u64, count - without);
+        let slots = |text: &serde_json::Value| {
+            let kind = text["kind"].as_str().unwrap().to_owned();
+            (
+                kind,
+                text["target"].as_str().unwrap().to_owned(),
+                text["outcome"].clone().to_string(),
+            )
+        };
+        let mut ours: Vec<_> = lines
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| slots(&serde_json::from_slice(line).unwrap()))
+            .collect();
+        let mut theirs: Vec<_> = state.documents.values().map(slots).collect();
+        if without == 0 {
+            ours.sort();
+            theirs.sort();
+            assert_eq!(ours, theirs);
+        }
+        let ids: BTreeSet<&String> = state.documents.keys().map(|(_, id)| id).collect();
+        assert_eq!(ids.len(), state.documents.len());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_is_there_once_after_each_fault() {
+    let faults = [
+        vec![],
+        vec![Fault::Whole(429), Fault::Whole(503), Fault::Whole(502)],
+        vec![Fault::EveryThird(429, "es_rejected_execution_exception")],
+        vec![Fault::EveryThird(503, "unavailable_shards_exception")],
+        vec![Fault::TakenAndCut, Fault::HalfAndGone, Fault::TakenAndCut],
+        vec![Fault::TakenAndSlow(Duration::from_millis(300))],
+    ];
+    for faults in faults {
+        let run = Run::new(60).await;
+        run.mock.state().faults.extend(faults.clone());
+        let status = run.follow(|_| {}).await;
+        assert_eq!((status.dead, status.behind()), (0, 0), "{faults:?}");
+        run.assert_equal(0);
+        assert!(!run.letters().exists());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_must_change_stops_it_says_why_and_goes_on_after() {
+    for (fault, says) in [
+        (Fault::Whole(401), "password"),
+        (Fault::Whole(403), "privilege"),
+        (Fault::EveryThird(403, "security_exception"), "privilege"),
+        (Fault::EveryThird(403, "cluster_block_exception"), "block"),
+        (Fault::EveryThird(400, "index_closed_exception"), "open the index"),
+        (Fault::EveryThird(400, "validation_exception"), "shards"),
+    ] {
+        let run = Run::new(60).await;
+        run.mock.state().faults.push_back(fault.clone());
+        let mut blocked = None;
+        run.follow(|status| {
+            if status.standing == Standing::Blocked {
+                assert_eq!(status.commit, 0, "the cursor stands still");
+                blocked = status.last_error.clone();
+            }
+        })
+        .await;
+        let (_, words) = blocked.unwrap_or_else(|| panic!("{fault:?}"));
+        assert!(words.contains(says), "{words}");
+        run.assert_equal(0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bulk_that_is_too_large_is_split() {
+    let run = Run::new(60).await;
+    run.mock.state().most = 100;
+    run.follow(|_| {}).await;
+    run.assert_equal(0);
+    assert!(run.mock.state().bulks > 7);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_documents_are_dead_letters_and_go_with_a_retry() {
+    let run = Run::new(60).await;
+    let fault = Fault::EveryThird(400, "document_parsing_exception");
+    run.mock.state().faults.push_back(fault);
+    let status = run.follow(|_| {}).await;
+    assert_eq!(status.dead, 240);
+    run.assert_equal(240);
+    let letters = dead_letters::read(&run.letters()).unwrap();
+    assert_eq!(letters.len(), 240);
+    assert_eq!(letters[0].reason, "document_parsing_exception: by the test");
+    let mut sender = sender(&run.mock);
+    run.mock
+        .state()
+        .faults
+        .push_back(Fault::EveryThird(400, "document_parsing_exception"));
+    let retried = retry::retry(&run.letters(), &mut sender).await.unwrap();
+    assert_eq!((retried.sent, retried.dead), (160, 80));
+    let retried = retry::retry(&run.letters(), &mut sender).await.unwrap();
+    assert_eq!((retried.sent, retried.dead), (80, 0));
+    run.assert_equal(0);
+    assert!(!run.letters().exists());
+}
+
+fn sender(mock: &Mock) -> Sender {
+    let settings = settings(mock);
+    let client = Client::new(&settings, Clock::system()).unwrap();
+    let names = Names::new(settings.prefix, settings.period);
+    Sender::new(client, names, Clock::system(), false)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sink_that_begins_again_sends_only_what_is_new() {
+    let run = Run::new(30).await;
+    run.follow(|_| {}).await;
+    let bulks = run.mock.state().bulks;
+    run.follow(|_| {}).await;
+    assert_eq!(run.mock.state().bulks, bulks, "nothing was sent twice");
+    run.mock.state().documents.clear(); // somebody deleted all of it
+    let mut letters = DeadLetters::open(&run.letters()).unwrap();
+    let names = Names::new(Prefix::default(), Period::Month);
+    let from = (run.store.clone(), names);
+    let since = isochrone_proto::units::UnixMillis(0);
+    let mut sender = sender(&run.mock);
+    let done = crate::backfill::backfill(from, since, &mut sender, &mut letters, |_, _| {}).await;
+    assert_eq!(done.unwrap().documents, 30 * 12);
+    run.assert_equal(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changed_mapping_stops_it_and_is_named() {
+    let run = Run::new(5).await;
+    run.follow(|_| {}).await;
+    let at = fixture::START;
+    let index = Names::new(Prefix::default(), Period::Month).index(crate::index::Family::Echo, at);
+    run.mock.state().mappings.get_mut(&index).unwrap()["properties"]["rtt_us"]["type"] = "text".into();
+    let mut delivery = Delivery::new(run_documents(&run.store), 1_000, Pace::default());
+    sender(&run.mock).step(&mut delivery).await;
+    let trouble = delivery.trouble().unwrap();
+    assert!(trouble.is_blocked, "{trouble:?}");
+    assert!(
+        trouble.reason.contains(&index) && trouble.reason.contains("rtt_us is text"),
+        "{trouble:?}"
+    );
+}
+
+fn run_documents(store: &Store) -> Vec<crate::document::Document> {
+    let names = Names::new(Prefix::default(), Period::Month);
+    let mut reading = Reader::new(store.clone(), names).read(0).unwrap();
+    reading.chunks.remove(0).documents
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn setup_makes_what_a_whole_server_has_and_is_done_then() {
+    let mock = Mock::start();
+    {
+        let mut state = mock.state();
+        state.has_everything = true;
+        state.root =
+            Some(serde_json::json!({ "version": { "number": "9.5.2" }, "tagline": "You Know, for Search" }));
+    }
+    let client = Client::new(&settings(&mock), Clock::system()).unwrap();
+    let names = Names::new(Prefix::default(), Period::Month);
+    let found = setup::Setup::look(&client, &names).await.unwrap();
+    assert_eq!(found.server.to_string(), "Elasticsearch 9.5.2");
+    assert_eq!((found.server.lacks(), found.is_done()), (Vec::new(), false));
+    assert!(mock.state().templates.is_empty(), "looking changes nothing");
+    assert!(found.apply(&client).await.is_empty());
+    let again = setup::Setup::look(&client, &names).await.unwrap();
+    assert!(again.is_done(), "{:?}", again.items);
+    let state = mock.state();
+    assert_eq!((state.templates.len(), state.policies.len()), (5, 1));
+    let echo = &state.templates["isochrone-echo"]["template"]["settings"]["index"];
+    assert_eq!(echo["lifecycle"]["name"], "isochrone-raw");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_elasticsearch_or_too_old_is_named() {
+    let mock = Mock::start();
+    let client = Client::new(&settings(&mock), Clock::system()).unwrap();
+    for (root, says) in [
+        (serde_json::json!({ "hello": "world" }), "is no Elasticsearch"),
+        (
+            serde_json::json!({ "version": { "number": "7.17.0" } }),
+            "version 7.17.0",
+        ),
+    ] {
+        mock.state().root = Some(root);
+        let words = Server::ask(&client).await.unwrap_err().to_string();
+        assert!(words.contains(says) && words.contains(&mock.url), "{words}");
+    }
+    mock.state().root =
+        Some(serde_json::json!({ "version": { "number": "2.19.0", "distribution": "opensearch" } }));
+    let server = Server::ask(&client).await.unwrap();
+    assert!(server.lacks()[0].contains("OpenSearch"), "{:?}", server.lacks());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn api_key_goes_along_and_a_wrong_one_is_told_without_it() {
+    let mock = Mock::start();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key");
+    std::fs::write(&file, "c2VjcmV0\n").unwrap();
+    let with = |file: &Path| Settings {
+        account: Some(crate::Account::ApiKey {
+            file: file.to_owned(),
+        }),
+        ..settings(&mock)
+    };
+    mock.state().authorization = Some("ApiKey c2VjcmV0".to_owned());
+    let client = Client::new(&with(&file), Clock::system()).unwrap();
+    Server::ask(&client).await.unwrap();
+    std::fs::write(&file, "d3Jvbmc=\n").unwrap();
+    let client = Client::new(&with(&file), Clock::system()).unwrap();
+    let words = chain(&Server::ask(&client).await.unwrap_err());
+    assert!(words.contains("401") && !words.contains("d3Jvbmc"), "{words}");
+}

@@ -1,0 +1,8 @@
+//! The sink, setup and verify against real servers of both releases: after each fault the documents are the store's, no
+//! more and no less, counted by the server itself.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod faults;
+mod mesh;
+mod secured;

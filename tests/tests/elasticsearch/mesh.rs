@@ -1,0 +1,167 @@
+//! A store with one probe's batches, and a sink that follows it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use isochrone_base::clock::Clock;
+use isochrone_elastic::cursor::Cursors;
+use isochrone_elastic::index::Names;
+use isochrone_elastic::send::Sender;
+use isochrone_elastic::setup::Setup;
+use isochrone_elastic::sink::{self, Pace, SinkParts, SinkStatus, Standing};
+use isochrone_elastic::verify::{Report, Verifier, Window};
+use isochrone_elastic::{Account, Client, Method, Period, Prefix, Server, Settings};
+use isochrone_proto::ids::Digest;
+use isochrone_proto::units::UnixMillis;
+use isochrone_store::ingest::{Ingest, fixture};
+use isochrone_store::{ScanRange, Store, export};
+use isochrone_tests::elasticsearch::{Elasticsearch, RELEASES, Release};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+/// Releases that can be started here.
+pub(crate) fn releases() -> Vec<(Release, PathBuf)> {
+    let found: Vec<_> = RELEASES
+        .into_iter()
+        .filter_map(|release| Some((release, release.java()?)))
+        .collect();
+    assert!(
+        !found.is_empty(),
+        "no Java at all: apt-get install default-jre-headless"
+    );
+    found
+}
+
+pub(crate) struct Mesh {
+    pub(crate) store: Store,
+    ingest: Ingest,
+    previous: Digest,
+    sequence: u64,
+    pub(crate) settings: Settings,
+    folder: TempDir,
+}
+
+impl Mesh {
+    pub(crate) fn new(server: &Elasticsearch) -> Self {
+        let (_disk, store) = fixture::store_with_plan();
+        Self {
+            ingest: fixture::inline(&store),
+            store,
+            previous: Digest::ZERO,
+            sequence: 0,
+            settings: Settings {
+                urls: vec![Url::parse(&server.url()).unwrap()],
+                ca: None,
+                account: None::<Account>,
+                prefix: Prefix::default(),
+                period: Period::Month,
+            },
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub(crate) async fn measure(&mut self, batches: u64) {
+        for _ in 0..batches {
+            self.sequence += 1;
+            let header = fixture::header(fixture::EPOCH, self.sequence, self.previous);
+            let incoming = fixture::incoming(header, &fixture::measurements(self.sequence, 0));
+            self.previous = incoming.digest;
+            self.ingest.submit(incoming).await.await;
+        }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::new(&self.settings, Clock::system()).unwrap()
+    }
+
+    pub(crate) fn names(&self) -> Names {
+        Names::new(self.settings.prefix.clone(), self.settings.period)
+    }
+
+    pub(crate) async fn set_up(&self) {
+        let (client, names) = (self.client(), self.names());
+        let found = Setup::look(&client, &names).await.unwrap();
+        let failed = found.apply(&client).await;
+        assert!(failed.is_empty(), "{failed:?}");
+        let again = Setup::look(&client, &names).await.unwrap();
+        assert!(again.is_done(), "{:?}", again.items);
+    }
+
+    /// Follows until all is there; `seen` is told how it stands, and may do something about it.
+    pub(crate) async fn follow(&self, mut seen: impl AsyncFnMut(&SinkStatus)) {
+        let parts = SinkParts {
+            store: self.store.clone(),
+            settings: self.settings.clone(),
+            dead_letters: self.folder.path().join("dead.ndjson"),
+            pace: Pace {
+                first: Duration::from_millis(100),
+                blocked: Duration::from_millis(500),
+            },
+            clock: Clock::system(),
+        };
+        let (status, mut watched) = watch::channel(SinkStatus::default());
+        let stop = CancellationToken::new();
+        let running = sink::run(parts, status, stop.clone());
+        let commits = self.store.commit_number().unwrap();
+        let until = async {
+            loop {
+                watched.changed().await.unwrap();
+                let status = watched.borrow_and_update().clone();
+                seen(&status).await;
+                if status.commit == commits && status.standing == Standing::Following {
+                    assert_eq!(status.dead, 0, "{status:?}");
+                    stop.cancel();
+                    return;
+                }
+            }
+        };
+        let both = async { tokio::join!(running, until) };
+        let (ended, ()) = tokio::time::timeout(Duration::from_secs(240), both)
+            .await
+            .unwrap();
+        ended.unwrap();
+    }
+
+    /// The server's own count is that of an export, and `verify` says so.
+    pub(crate) async fn assert_equal(&self) {
+        let count = export::ndjson(&self.store, ScanRange::default(), &mut std::io::sink(), |_| {}).unwrap();
+        let client = self.client();
+        let refresh = client.fetch(Method::Post, "isochrone-*/_refresh", None).await;
+        refresh.unwrap();
+        let counted = client
+            .fetch(Method::Get, "isochrone-*/_count", None)
+            .await
+            .unwrap();
+        assert_eq!(counted["count"].as_u64(), Some(count), "{counted}");
+        let report = self.verify(None).await;
+        assert!(report.equal, "{report:?}");
+        let sum: u64 = report.periods.iter().map(|period| period.elasticsearch).sum();
+        assert_eq!((sum, report.unsent), (count, 0));
+    }
+
+    pub(crate) async fn verify(&self, repair: Option<&mut Sender>) -> Report {
+        let client = self.client();
+        let names = self.names();
+        let cursor = Cursors::of(&self.store).get(&names).unwrap().unwrap();
+        let verifier = Verifier {
+            store: self.store.clone(),
+            client: &client,
+            names,
+        };
+        let day = 86_400_000;
+        let from = UnixMillis(fixture::START.0 / day * day);
+        let window = Window {
+            from,
+            until: UnixMillis(from.0 + 8 * day),
+            commit: cursor.commit,
+        };
+        verifier.verify(window, repair, |_, _| {}).await.unwrap()
+    }
+
+    pub(crate) async fn sender(&self) -> Sender {
+        let server = Server::ask(&self.client()).await.unwrap();
+        Sender::new(self.client(), self.names(), Clock::system(), server.can.lifecycle)
+    }
+}

@@ -1,0 +1,141 @@
+//! TLS with a private authority, and an account that may do the least.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use isochrone_base::error_chain::chain;
+use isochrone_elastic::setup::{Setup, role};
+use isochrone_elastic::sink::Standing;
+use isochrone_elastic::{Account, Method, Server, Settings};
+use isochrone_tests::elasticsearch::Elasticsearch;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use serde_json::json;
+use tempfile::TempDir;
+use url::Url;
+
+use crate::mesh::{Mesh, releases};
+
+const TLS: &str = "xpack.security.enabled: true
+xpack.security.http.ssl.enabled: true
+xpack.security.http.ssl.key: node.key
+xpack.security.http.ssl.certificate: node.pem
+xpack.security.transport.ssl.enabled: false
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn account_that_may_do_the_least_feeds_it_over_tls_and_can_change_nothing() {
+    for (release, java) in releases() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut server = Elasticsearch::unpack(release, java, TLS).unwrap();
+        let mut mesh = Mesh::new(&server);
+        let ca = certificates(&server, &folder);
+        server.tool("elasticsearch-keystore", &["create"], "").unwrap();
+        let bootstrap = ["add", "-x", "bootstrap.password"];
+        server
+            .tool("elasticsearch-keystore", &bootstrap, "of-the-admin")
+            .unwrap();
+        let writer = ["useradd", "writer", "-p", "of-the-writer", "-r", "isochrone_sink"];
+        server.tool("elasticsearch-users", &writer, "").unwrap();
+        let roles = format!("isochrone_sink: {}\n", role(&mesh.names()));
+        fs::write(server.config().join("roles.yml"), roles).unwrap();
+        server.start().await.unwrap();
+
+        mesh.settings.ca = Some(ca);
+        let as_user = |name: &str, password: &str| {
+            let file = folder.path().join(name);
+            fs::write(&file, password).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+            Some(Account::User {
+                name: name.to_owned(),
+                password_file: file,
+            })
+        };
+        mesh.settings.account = as_user("elastic", "of-the-admin");
+        mesh.set_up().await;
+        mesh.settings.account = as_user("writer", "of-the-writer");
+        mesh.measure(500).await;
+        mesh.follow(async |_| {}).await;
+        mesh.assert_equal().await;
+
+        let client = mesh.client();
+        let refused = client.fetch(Method::Delete, "isochrone-echo-*", None).await;
+        assert!(refused.is_err(), "{refused:?}");
+        let query = json!({ "size": 1 });
+        let found = client
+            .fetch(Method::Post, "isochrone-echo-*/_search", Some(&query))
+            .await
+            .unwrap();
+        let hit = &found["hits"]["hits"][0];
+        let (index, id) = (hit["_index"].as_str().unwrap(), hit["_id"].as_str().unwrap());
+        let path = format!("{index}/_doc/{id}");
+        let refused = client
+            .request(Method::Put, &path, Some(&hit["_source"]))
+            .await
+            .unwrap();
+        assert_eq!(refused.status, 403, "{refused:?}");
+        let refused = Setup::look(&client, &mesh.names()).await.map(drop);
+        assert!(chain(&refused.unwrap_err()).contains("403"));
+
+        wrong_password_and_foreign_certificates_are_told(&mut mesh, as_user("writer", "another")).await;
+        mesh.settings.account = as_user("writer", "of-the-writer");
+        mesh.assert_equal().await;
+    }
+}
+
+async fn wrong_password_and_foreign_certificates_are_told(mesh: &mut Mesh, wrong: Option<Account>) {
+    let right = mesh.settings.account.clone();
+    mesh.settings.account = wrong;
+    mesh.measure(5).await;
+    let mut told = None;
+    let Some(Account::User { password_file, .. }) = mesh.settings.account.clone() else {
+        panic!("a user");
+    };
+    mesh.follow(async |status| {
+        if status.standing == Standing::Blocked && told.is_none() {
+            told = status.last_error.clone();
+            fs::write(&password_file, "of-the-writer").unwrap(); // it is read again
+        }
+    })
+    .await;
+    let (_, words) = told.unwrap();
+    assert!(words.contains("401") && !words.contains("another"), "{words}");
+    mesh.settings.account = right;
+    for (settings, says) in [
+        (
+            Settings {
+                ca: None,
+                ..mesh.settings.clone()
+            },
+            "UnknownIssuer",
+        ),
+        (
+            Settings {
+                urls: vec![
+                    Url::parse(&mesh.settings.urls[0].as_str().replace("localhost", "127.0.0.1")).unwrap(),
+                ],
+                ..mesh.settings.clone()
+            },
+            "not valid for name",
+        ),
+    ] {
+        let client =
+            isochrone_elastic::Client::new(&settings, isochrone_base::clock::Clock::system()).unwrap();
+        let words = chain(&Server::ask(&client).await.unwrap_err());
+        assert!(words.contains(says), "{words}");
+    }
+}
+
+/// A private authority's certificate for `localhost`, in the server's configuration; where the authority's own is.
+fn certificates(server: &Elasticsearch, folder: &TempDir) -> std::path::PathBuf {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let node = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let node = node.signed_by(&key, &authority).unwrap();
+    fs::write(server.config().join("node.key"), key.serialize_pem()).unwrap();
+    fs::write(server.config().join("node.pem"), node.pem()).unwrap();
+    let file = folder.path().join("ca.pem");
+    fs::write(&file, authority.pem()).unwrap();
+    file
+}
