@@ -151,7 +151,7 @@ async fn refused_documents_are_listed_by_reason_and_the_rest_is_taken_in() {
     other["assetDownloadResult"]["ttfb"] = json!(7);
     writeln!(text, "{other}\n{}", document(1)).unwrap();
     for _ in 0..20 {
-        text.push_str("{\"message\":\"\u{1b}[31mred\"}\n");
+        text.push_str("{\"message\":\"\\u001b[31mred\"}\n");
     }
     let path = folder.path().join("mixed.ndjson");
     fs::write(&path, text).unwrap();

@@ -152,8 +152,10 @@ impl Lines {
         if line.is_empty() {
             return Ok(None);
         }
-        let value: Value =
-            serde_json::from_slice(line).map_err(|error| Unfit::NotJson(excerpt(&error.to_string())))?;
+        let value: Value = serde_json::from_slice(line).map_err(|error| {
+            let words = error.to_string();
+            Unfit::NotJson(excerpt(&words.replace(" at line 1 column ", " at column "))) // the file's line is another
+        })?;
         if is_action(&value) {
             return Ok(None);
         }
