@@ -41,9 +41,9 @@ async fn import(paths: &Paths, command: ImportCommand, answers: &Answers) -> any
         ImportCommand::Ndjson { file, index, options } => (Source::file(&file, index.into(), now)?, options),
         ImportCommand::Elasticsearch { from, options } => {
             let named = source::Named::of(&from, now)?;
-            let resume = match (&from.since, options.dry_run) {
-                (None, false) => store.reached(&named.key).await?,
-                _ => None,
+            let resume = match named.key.clone().filter(|_| !options.dry_run) {
+                Some(key) => store.reached(&key).await?,
+                None => None,
             };
             if let Some(at) = resume {
                 let at = isochrone_base::words::rfc3339_second(at);

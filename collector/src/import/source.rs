@@ -23,7 +23,7 @@ pub(super) enum Source {
     Index {
         pull: Box<Pull>,
         index: ImportedIndex,
-        key: String,
+        key: Option<String>,
     },
 }
 
@@ -34,8 +34,9 @@ pub(super) struct Named {
     index: ImportedIndex,
     since: Option<UnixMillis>,
     now: UnixMillis,
-    /// What the store keeps an interrupted import under.
-    pub(super) key: String,
+    /// What the store keeps an interrupted import under; `None`: only a part of the index is wanted, and whoever goes on
+    /// with all of it must not take that for the whole.
+    pub(super) key: Option<String>,
 }
 
 impl Named {
@@ -65,14 +66,17 @@ impl Named {
             let since = humantime::parse_duration(text);
             since.with_context(|| format!("--since {text}: write it as 90d or 12h"))
         });
+        let since = since.transpose()?;
         let url = from.url.first().map_or("", String::as_str).trim_end_matches('/');
+        let index = ImportedIndex::from(shape);
+        let key = format!("{url} {} {}", from.index, index.word());
         Ok(Self {
+            key: since.is_none().then_some(key),
             settings,
             name: from.index.clone(),
-            index: shape.into(),
-            since: since.transpose()?.map(|since| now.minus(since)),
+            index,
+            since: since.map(|since| now.minus(since)),
             now,
-            key: format!("{url} {}", from.index),
         })
     }
 }
@@ -110,11 +114,11 @@ impl Source {
         }
     }
 
-    /// What the store keeps an interrupted import under; `None`: a file is begun anew, which changes nothing.
+    /// What the store keeps an interrupted import under; `None`: it is begun anew, which changes nothing.
     pub(super) fn key(&self) -> Option<String> {
         match self {
             Self::File { .. } => None,
-            Self::Index { key, .. } => Some(key.clone()),
+            Self::Index { key, .. } => key.clone(),
         }
     }
 

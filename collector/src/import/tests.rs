@@ -225,6 +225,26 @@ async fn hundred_thousand_documents_become_figures_in_pieces() {
     );
 }
 
+#[test]
+fn part_of_an_index_is_never_taken_for_the_whole_that_was_interrupted() {
+    let key = |line: &str| {
+        let words = format!("isochrone-collector import elasticsearch --url http://127.0.0.1:1/ {line}");
+        let Program::Command(Command::Import(ImportCommand::Elasticsearch { from, .. })) =
+            Cli::try_parse_from(words.split(' ')).unwrap().program
+        else {
+            panic!("an import: {line}")
+        };
+        source::Named::of(&from, UnixMillis(NOON)).unwrap().key
+    };
+    let whole = key("--index operators-ping");
+    assert_eq!(
+        whole.as_deref(),
+        Some("http://127.0.0.1:1 operators-ping operators-ping")
+    );
+    assert_ne!(key("--index operators-ping --as distributors-status"), whole);
+    assert_eq!(key("--index operators-ping --since 7d"), None);
+}
+
 #[tokio::test]
 async fn options_of_a_cluster_that_cannot_be_are_named() {
     let (_folder, paths) = world();
