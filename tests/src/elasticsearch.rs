@@ -176,7 +176,7 @@ impl Elasticsearch {
     /// Starts it, with the data that it had, and waits until it answers.
     ///
     /// # Errors
-    /// When it does not within two minutes.
+    /// When it does not within five minutes, which a busy machine may take.
     pub async fn start(&mut self) -> anyhow::Result<()> {
         let log = fs::File::create(self.folder.path().join("log"))?;
         let mut command = match geteuid().is_root() {
@@ -205,7 +205,7 @@ impl Elasticsearch {
             .stderr(log)
             .process_group(0);
         self.launcher = Some(command.spawn()?);
-        for _ in 0..480 {
+        for _ in 0..1_200 {
             let text = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
             if text.contains("\"started ") || text.contains("] started ") || text.contains(" started {") {
                 return Ok(());
@@ -219,7 +219,7 @@ impl Elasticsearch {
             }
             tokio::time::sleep(Duration::from_millis(250)).await;
         }
-        bail!("Elasticsearch did not start within two minutes")
+        bail!("Elasticsearch did not start within five minutes")
     }
 
     /// Ends it as a power cut does.

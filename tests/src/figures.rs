@@ -6,6 +6,7 @@
 
 pub mod build;
 pub mod coverage;
+pub mod elastic;
 pub mod fleet;
 pub mod health;
 pub mod idle;
@@ -34,6 +35,7 @@ pub const ALL: &[&[Figure]] = &[
     idle::FIGURES,
     store::FIGURES,
     query::FIGURES,
+    elastic::FIGURES,
     report::FIGURES,
     probe::FIGURES,
     planner::FIGURES,
