@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 
 use crate::country::Country;
-use crate::observations::Window;
 
 /// What a reader must know of how the observations were read: what was taken instead, and what was left out.
 #[derive(Clone, Debug, PartialEq)]
@@ -210,7 +209,7 @@ pub struct ImportedSpan {
     /// In the window, of those that cannot.
     pub without_times: u64,
     /// From when to when there are any; `None`: there are none.
-    pub ever: Option<Window>,
+    pub ever: Option<(Timestamp, Timestamp)>,
 }
 
 impl Note {

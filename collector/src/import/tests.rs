@@ -29,7 +29,7 @@ fn world() -> (TempDir, Paths) {
 
 fn document(number: u64) -> Value {
     json!({
-        "time": NOON + number * 1_000, "source": if number % 2 == 0 { "eu" } else { "us" },
+        "time": NOON + number * 1_000, "source": if number.is_multiple_of(2) { "eu" } else { "us" },
         "nodeEndpoint": "https://node.example.org/", "pingStatus": "ok",
         "assetDownloadResult": { "status": 200, "ttfb": 100 + number % 50, "cacheStatus": "hit" },
     })

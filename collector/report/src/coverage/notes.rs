@@ -161,10 +161,10 @@ fn imported(span: &ImportedSpan) -> String {
         ),
     };
     let ever = match (span.documents, span.ever) {
-        (0, Some(ever)) => format!(
+        (0, Some((from, to))) => format!(
             " There are some from {} to {}: name a window with --from and --to.",
-            minute(ever.from),
-            minute(ever.to)
+            minute(from),
+            minute(to)
         ),
         (0, None) => " Nothing is imported yet: see `import --help`.".to_owned(),
         _ => String::new(),

@@ -130,7 +130,7 @@ impl Read {
         let mut notes = vec![Note::Imported(ImportedSpan {
             documents: self.documents,
             without_times: self.older,
-            ever: ever.map(span),
+            ever: ever.map(|(from, to)| (timestamp(from), timestamp(to))),
         })];
         if !self.unplaced.is_empty() {
             let vantages = self.unplaced.into_iter().collect();
