@@ -35,7 +35,7 @@ impl Printed for CoverageReport {
     fn frame(&self) -> Frame {
         let mut about = vec![format!(
             "{} to {}",
-            words::statistic(self.statistic),
+            words::statistic(self),
             count(self.nodes.len(), "node")
         )];
         about.extend((self.source == Source::Imported).then(|| "imported, not ours".to_owned()));

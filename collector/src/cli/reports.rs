@@ -17,6 +17,7 @@ pub enum ReportCommand {
   isochrone-collector report coverage --sites sites.csv --rtt rtt.csv --nodes berlin,tokyo")]
     Coverage(Box<CoverageArgs>),
     /// Too many or too few nodes: what each is worth, where the next one belongs, and what to measure before deciding.
+    #[command(mut_arg("imported", |option| option.hide(true)))]
     #[command(after_help = "Examples:
   isochrone-collector report count --since 15d
   isochrone-collector report count --since 15d --drop-ms 0.5 --add-ms 3 --format html > count.html

@@ -190,6 +190,11 @@ pub enum UsageError {
     /// A name that several cities of the country have.
     #[error("--place {0}; say which with --location LAT,LON beside it")]
     UnclearPlace(#[source] UnclearPlace),
+    /// A count of what cannot be predicted from.
+    #[error(
+        "report count takes no --imported: it rests on round trips, and what was imported are times to first byte"
+    )]
+    NoCountOfImported,
     /// No place.
     #[error("{given}: {source}")]
     Place {

@@ -312,6 +312,7 @@ pub(super) async fn carry_out(
             };
             print(&report, args.format, out).await
         }
+        ReportCommand::Count(args) if args.coverage.imported => Err(UsageError::NoCountOfImported.into()),
         ReportCommand::Count(args) => {
             let asked = Asked {
                 options: engine::options(
@@ -322,13 +323,8 @@ pub(super) async fn carry_out(
                 thresholds: thresholds(&args),
                 seed: args.coverage.engine.seed,
             };
-            let report = match args.coverage.imported {
-                true => imported::coverage(context, &args.coverage.window, asked).await?,
-                false => {
-                    let window = window(context, &args.coverage.window)?;
-                    coverage(context, window, asked, Asker { out, turn: None }).await?
-                }
-            };
+            let window = window(context, &args.coverage.window)?;
+            let report = coverage(context, window, asked, Asker { out, turn: None }).await?;
             print_count(report, args.coverage.format, out).await
         }
         ReportCommand::Nodes { window, format } => {

@@ -144,6 +144,55 @@ async fn running_collector_takes_in_what_another_process_reads() {
 }
 
 #[tokio::test]
+async fn coverage_of_imported_documents_predicts_nothing_and_no_count_is_made_of_them() {
+    let (folder, paths) = world();
+    let path = file(&folder, "pings.ndjson", 0..200);
+    import(
+        &paths,
+        &format!("import ndjson {} --as operators-ping", path.display()),
+    )
+    .await;
+    let context = CommandContext::open(&paths).unwrap();
+    let (code, said) = carried_out(&context, &["report", "coverage", "--imported"]).await;
+    assert!(
+        code == 1 && said.contains("import place"),
+        "nobody said where they stand: {said}"
+    );
+    let (code, said) = carried_out(&context, &["import", "place", "nobody", "Berlin, DE"]).await;
+    assert!(
+        code == 1 && said.contains("no imported vantage is called"),
+        "{said}"
+    );
+    let (code, said) = carried_out(&context, &["import", "place", "eu", "Atlantis, XX"]).await;
+    assert!(code == 2 && said.contains("Atlantis, XX"), "{said}");
+    let (code, said) = carried_out(&context, &["import", "place", "eu", "Berlin, DE"]).await;
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = carried_out(&context, &["report", "coverage", "--imported"]).await;
+    assert!(code == 0 && said.contains("imported, not ours"), "{said}");
+    assert!(!said.contains('~') && !said.contains("Best guess"), "{said}");
+    let (code, said) = carried_out(&context, &["report", "count", "--imported"]).await;
+    assert!(code == 2 && said.contains("takes no --imported"), "{said}");
+}
+
+async fn carried_out(context: &CommandContext, words: &[&str]) -> (u8, String) {
+    let words = std::iter::once(&"isochrone-collector").chain(words);
+    let Program::Command(command) = Cli::try_parse_from(words).unwrap().program else {
+        panic!("a command")
+    };
+    let (answers, mut waiting) = mpsc::channel(16);
+    let mut said = String::new();
+    let hearing = async {
+        while let Some(answer) = waiting.recv().await {
+            if let Answer::Out(text) | Answer::Err(text) = answer {
+                said.push_str(&text);
+            }
+        }
+    };
+    let (code, ()) = tokio::join!(commands::carry_out(context.clone(), command, answers), hearing);
+    (code, said)
+}
+
+#[tokio::test]
 async fn refused_documents_are_listed_by_reason_and_the_rest_is_taken_in() {
     let (folder, paths) = world();
     let mut text = format!("{}\n{{}}\nnot json\n", document(0));

@@ -171,7 +171,8 @@ fn imported(span: &ImportedSpan) -> String {
     };
     format!(
         "All of it is imported, not ours: {} of operators-ping, as others' probers told them. Nobody here can check their \
-         lines, places and clocks, and a worker's own prober may be among them.{older}{ever}",
+         lines, places and clocks, and a worker's own prober may be among them. A time to first byte is no round trip: \
+         nothing is predicted from it.{older}{ever}",
         count(span.documents as usize, "document")
     )
 }

@@ -12,7 +12,7 @@ use crate::tables::{Cell, Column, Table};
 const ABOUT: &str = "Imported, not ours: what others' probers wrote down, as they told it. Nobody here can check their lines, \
      places and clocks, and a worker's own prober may be among them. It is in no share, outage and availability above, \
      in no alert and in no ledger.";
-const TIMES: &str = "TTFB is of assets the node held (operators-ping); the whole answer's time is of assets held or not \
+const TIMES: &str = "Times are those to the first byte of assets the node held (operators-ping), or of whole answers, held or not \
      (distributors-status). A degraded node answers; 404, 421 and switched-off buckets are in no asset share.";
 
 /// As text or Markdown.
@@ -72,7 +72,7 @@ fn title(node: &ImportedNode) -> String {
 }
 
 fn overview(imported: &ImportedNodes) -> Table {
-    let columns = [Column::names("node"), Column::names("imported from")];
+    let columns = [Column::names("node"), Column::names("imported from").whole()];
     let columns = columns
         .into_iter()
         .chain(figures_columns())
@@ -99,7 +99,7 @@ fn days(node: &ImportedNode) -> Table {
 }
 
 fn vantages(node: &ImportedNode) -> Table {
-    let columns = [Column::names("imported vantage"), Column::names("place")];
+    let columns = [Column::names("imported vantage"), Column::names("place").whole()];
     let rows = node.vantages.iter().map(|vantage| {
         let place = vantage.site.as_deref().unwrap_or("not said");
         let mut row = vec![vantage.vantage.as_str().into(), place.into()];
@@ -113,23 +113,26 @@ fn vantages(node: &ImportedNode) -> Table {
     .rows(rows)
 }
 
-fn figures_columns() -> [Column; 5] {
+fn figures_columns() -> [Column; 4] {
     [
         Column::figures("documents"),
         Column::figures("status ok"),
         Column::figures("asset ok"),
-        Column::figures("TTFB p50/p90 ms").on_page("TTFB p50 / p90 ms"),
-        Column::figures("answer p50/p90 ms").on_page("whole answer p50 / p90 ms"),
+        Column::figures("p50/p90 ms").on_page("time p50 / p90 ms"),
     ]
 }
 
-fn figures(of: &ImportedFigures) -> [Cell; 5] {
+/// Documents of one index have one kind of time, and none of the other.
+fn figures(of: &ImportedFigures) -> [Cell; 4] {
+    let (p50, p90, samples) = match of.answer_samples {
+        0 => (of.ttfb_p50_ms, of.ttfb_p90_ms, of.ttfb_samples),
+        samples => (of.answer_p50_ms, of.answer_p90_ms, samples),
+    };
     [
         of.checks.to_string().into(),
         share(of.status_ok, of.checks).into(),
         share(of.asset_ok, of.asset_checks).into(),
-        times(of.ttfb_p50_ms, of.ttfb_p90_ms, of.ttfb_samples).into(),
-        times(of.answer_p50_ms, of.answer_p90_ms, of.answer_samples).into(),
+        times(p50, p90, samples).into(),
     ]
 }
 

@@ -321,6 +321,7 @@ fn every_format_of_imported_coverage_says_so_and_our_own_says_that_it_is_apart()
     );
     for text in [report.text(100), report.markdown(), report.html()] {
         assert!(text.contains("imported, not ours"), "{text}");
+        assert!(text.contains("median time to first byte"), "{text}");
         assert!(
             text.contains("eu (imported)") || text.contains("All of it is imported"),
             "{text}"

@@ -30,6 +30,7 @@ pub(super) async fn coverage(
         let mut random = StdRng::seed_from_u64(asked.seed);
         let options = Options {
             target_ms: Some(target_ms),
+            predict: false, // a time to first byte is no round trip
             ..options(asked, &mut observations)
         };
         Ok(report::build(&observations, &options, &mut random)?)
