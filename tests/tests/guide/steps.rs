@@ -202,7 +202,7 @@ pub(crate) const STEPS: &[Step] = &[
         "prober-eu stands in Berlin, DE",
     ),
     lead(
-        "sudo isochrone-collector report nodes --from 2023-11-20T00:00:00Z --to 2023-11-22T00:00:00Z",
+        "sudo isochrone-collector report nodes --since 10y",
         "imported from operators-ping",
     ),
     lead(
