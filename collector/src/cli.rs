@@ -5,6 +5,8 @@
 
 #[cfg(feature = "elasticsearch")]
 mod elastic;
+#[cfg(feature = "elasticsearch")]
+mod import;
 mod reports;
 mod stored;
 mod targets;
@@ -17,6 +19,8 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "elasticsearch")]
 pub use self::elastic::{ElasticCommand, SetupArgs, VerifyArgs};
+#[cfg(feature = "elasticsearch")]
+pub use self::import::{ImportCommand, ImportFrom, ImportOptions, IndexName};
 pub use self::reports::{
     CountArgs, CoverageArgs, DEFAULT_SEED, EngineArgs, LocateArgs, RegionsArg, ReportCommand, WindowArgs,
 };
@@ -161,6 +165,11 @@ Exit codes: 0 well, 1 something is wrong, 3 cannot tell.")]
     #[cfg(feature = "elasticsearch")]
     #[command(subcommand)]
     Elastic(ElasticCommand),
+    /// Take in what the group measured before, from Elasticsearch or a file. It stays apart from our own in every report,
+    /// and is in no alert, no availability and no ledger.
+    #[cfg(feature = "elasticsearch")]
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// Who did what and when: invitations, joins, revocations, edits of the targets.
     #[command(after_help = "Example:
   isochrone-collector audit --format json")]
@@ -177,6 +186,8 @@ impl Command {
     pub fn only_reads(&self) -> bool {
         match self {
             Self::Target(command) => matches!(command, TargetCommand::List { .. }),
+            #[cfg(feature = "elasticsearch")]
+            Self::Import(command) => !command.takes_in(),
             command => !matches!(command, Self::Probe(ProbeCommand::Invite { .. })), // accepting needs damage
         }
     }

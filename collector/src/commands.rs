@@ -6,6 +6,8 @@ mod elastic;
 mod engine;
 mod error;
 mod export;
+#[cfg(feature = "elasticsearch")]
+mod import;
 mod load;
 mod locate;
 mod page;
@@ -143,6 +145,8 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
         Command::Store(command) => store::carry_out(&context, command, &out).await,
         #[cfg(feature = "elasticsearch")]
         Command::Elastic(command) => elastic::carry_out(&context, command, &out).await,
+        #[cfg(feature = "elasticsearch")]
+        Command::Import(command) => import::carry_out(&context, command, &out).await,
         Command::Audit { format } => probes::audit(&context, format, &out).await,
     };
     if result.is_ok() && reads_log {

@@ -2,6 +2,7 @@
 //! configuration, runs commands, serves, keeps watch, and plays the demo.
 
 pub mod assembly;
+mod carrier;
 pub mod cli;
 pub mod commands;
 pub mod config;
@@ -11,6 +12,8 @@ mod downloads;
 #[cfg(feature = "elasticsearch")]
 mod elastic_watch;
 pub mod gate_alerts;
+#[cfg(feature = "elasticsearch")]
+mod import;
 mod judging;
 pub mod log;
 mod plan_notices;

@@ -143,6 +143,18 @@ pub enum Note {
         /// Fewer than so many.
         least: u64,
     },
+    /// All of it was imported.
+    Imported(ImportedSpan),
+    /// Imported vantages of which nobody said where they stand: left out.
+    ImportedUnplaced {
+        /// Their names.
+        vantages: Vec<String>,
+    },
+    /// Imported documents, which are in no figure of this report.
+    ImportedApart {
+        /// How many.
+        documents: u64,
+    },
     /// A probe whose place is not known.
     ProbeUnplaced {
         /// Its name.
@@ -187,6 +199,17 @@ pub enum Unit {
     Seconds,
     /// A thousand times too long.
     Microseconds,
+}
+
+/// Documents that were imported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImportedSpan {
+    /// In the window, of those that can hold times to first byte.
+    pub documents: u64,
+    /// In the window, of those that cannot.
+    pub without_times: u64,
+    /// From when to when there are any; `None`: there are none.
+    pub ever: Option<(Timestamp, Timestamp)>,
 }
 
 impl Note {

@@ -51,6 +51,8 @@ pub enum Source {
     Elasticsearch,
     /// The demo's simulated world: each output is marked.
     Demo,
+    /// What others measured, and was imported: each output says so.
+    Imported,
 }
 
 impl Source {
@@ -61,6 +63,7 @@ impl Source {
             Self::Files => "files",
             Self::Elasticsearch => "elasticsearch",
             Self::Demo => "demo",
+            Self::Imported => "imported",
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod cursor;
 pub mod dead_letters;
 mod delivery;
 pub mod document;
+pub mod import;
 pub mod index;
 #[cfg(test)]
 mod mock;

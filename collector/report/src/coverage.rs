@@ -23,6 +23,7 @@ use isochrone_coverage::report::{CoverageReport, Region};
 use serde_json::Value;
 
 pub use self::count::CountReport;
+pub(crate) use self::observations::node as node_of;
 pub use self::surveyed::{FromStore, from_store};
 pub(crate) use self::words::window;
 use crate::Printed;
@@ -35,9 +36,10 @@ impl Printed for CoverageReport {
     fn frame(&self) -> Frame {
         let mut about = vec![format!(
             "{} to {}",
-            words::statistic(self.statistic),
+            words::statistic(self),
             count(self.nodes.len(), "node")
         )];
+        about.extend((self.source == Source::Imported).then(|| "imported, not ours".to_owned()));
         about.extend(self.window.map(words::window));
         about.extend(self.days.map(|days| words::length(days, self.window)));
         about.extend(self.provisional().then(|| "provisional".to_owned()));

@@ -10,6 +10,7 @@ pub mod coverage;
 pub mod frame;
 #[cfg(test)]
 mod golden;
+pub mod imported;
 pub mod kept;
 pub mod ledger;
 pub mod lines;
@@ -18,6 +19,7 @@ pub mod log;
 pub mod nodes;
 mod outages;
 pub mod probes;
+mod shares;
 pub mod show;
 pub mod status;
 mod survey;

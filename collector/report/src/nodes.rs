@@ -27,8 +27,10 @@ use self::builder::NodesBuilder;
 pub use self::values::{DayReport, NodeReport, NodesReport, OutageReport, Slice, SpanReport, Ttfb, Whole};
 use crate::Printed;
 use crate::frame::Frame;
+use crate::imported::ImportedNodes;
 use crate::kept::{BeforeKept, Within};
 use crate::lines::Lines;
+use crate::log::Window;
 use crate::tables::Table;
 use crate::tiers::{self, Held, Needs};
 use crate::vantages::Witnesses;
@@ -54,7 +56,13 @@ pub fn from_store(
     let replayed = past::judge(store, (roster, facts), (window.from, window.until), progress)?;
     let kept = monitor::incidents(store).list()?;
     let kept: Vec<_> = kept.into_iter().map(|(_, incident)| incident).collect();
+    let asked_from = before.map_or(window.from, |before| before.asked_from);
+    let asked = Window {
+        from: asked_from,
+        until: window.until,
+    };
     Ok(NodesReport {
+        imported: ImportedNodes::read(store, roster, asked)?,
         source: store.source(),
         tiers,
         before_kept: before,

@@ -18,6 +18,7 @@ pub enum ReportCommand {
   isochrone-collector report coverage --sites sites.csv --rtt rtt.csv --nodes berlin,tokyo")]
     Coverage(Box<CoverageArgs>),
     /// Too many or too few nodes: what each is worth, where the next one belongs, and what to measure before deciding.
+    #[command(mut_arg("imported", |option| option.hide(true)))]
     #[command(after_help = "Examples:
   isochrone-collector report count --since 15d
   isochrone-collector report count --since 15d --drop-ms 0.5 --add-ms 3 --format html > count.html
@@ -83,6 +84,10 @@ pub struct CoverageArgs {
     /// Which of the sites are nodes.
     #[arg(long, requires = "sites", value_delimiter = ',', value_name = "NAME,NAME,…")]
     pub nodes: Vec<String>,
+    /// Of what was imported of others' probers, and nothing of our own; where no window is named, of all of it.
+    #[arg(long, conflicts_with = "sites")]
+    #[serde(default)]
+    pub imported: bool,
     /// Further weights, the prior, targets and offsets.
     #[command(flatten)]
     pub engine: Box<EngineArgs>,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use isochrone_base::error_chain::chain;
-use isochrone_base::place::UnclearPlace;
+use isochrone_base::place::{UnclearPlace, UnknownPlace};
 use isochrone_coverage::files::FileError;
 use isochrone_coverage::predict::PriorError;
 use isochrone_coverage::report::{OffsetError, ReportError};
@@ -89,6 +89,15 @@ pub enum CommandError {
     #[cfg(feature = "elasticsearch")]
     #[error(transparent)]
     Elastic(#[from] super::elastic::ElasticError),
+    /// No imported vantage has this name.
+    #[error("no imported vantage is called {name:?}; `import list` shows all names")]
+    NoSuchSource {
+        /// As given.
+        name: String,
+    },
+    /// There is nothing that a report on imported documents could be made from.
+    #[error("{0}")]
+    NothingImported(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -181,6 +190,19 @@ pub enum UsageError {
     /// A name that several cities of the country have.
     #[error("--place {0}; say which with --location LAT,LON beside it")]
     UnclearPlace(#[source] UnclearPlace),
+    /// A count of what cannot be predicted from.
+    #[error(
+        "report count takes no --imported: it rests on round trips, and what was imported are times to first byte"
+    )]
+    NoCountOfImported,
+    /// No place.
+    #[error("{given}: {source}")]
+    Place {
+        /// As it stands on the command line.
+        given: String,
+        /// What to write instead.
+        source: UnknownPlace,
+    },
     /// No bucket.
     #[error("--bucket {given}: write family:index, such as 0:0")]
     Bucket {

@@ -1,5 +1,7 @@
 //! `report`, `show` and `ledger`.
 
+mod imported;
+
 use std::time::Duration;
 
 use isochrone_base::roster::Roster;
@@ -308,10 +310,16 @@ pub(super) async fn carry_out(
                 thresholds: Thresholds::default(),
                 seed: args.engine.seed,
             };
-            let window = window(context, &args.window)?;
-            let report = coverage(context, window, asked, Asker { out, turn: None }).await?;
+            let report = match args.imported {
+                true => imported::coverage(context, &args.window, asked).await?,
+                false => {
+                    let window = window(context, &args.window)?;
+                    coverage(context, window, asked, Asker { out, turn: None }).await?
+                }
+            };
             print(&report, args.format, out).await
         }
+        ReportCommand::Count(args) if args.coverage.imported => Err(UsageError::NoCountOfImported.into()),
         ReportCommand::Count(args) => {
             let asked = Asked {
                 options: engine::options(
@@ -562,6 +570,7 @@ mod tests {
         std::fs::write(&times_file, times).unwrap();
         let nodes = CITIES.iter().filter(|city| city.has_node);
         CoverageArgs {
+            imported: false,
             sites: Some(sites_file),
             rtt: Some(times_file),
             nodes: nodes.map(|city| city.name.to_owned()).collect(),

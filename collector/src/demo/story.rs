@@ -222,6 +222,7 @@ impl<'a> Story<'a> {
         self.say("Last, the region coverage report over fifteen simulated days, with what it cannot say:");
         let args = CoverageArgs {
             regions: RegionsArg::default(),
+            imported: false,
             window: fifteen_days(),
             weights: "people".to_owned(),
             weights_file: None,

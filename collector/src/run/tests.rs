@@ -1,5 +1,7 @@
 use super::*;
-use crate::cli::ProbeCommand;
+use crate::carrier::is_in_use;
+use crate::cli::{ProbeCommand, TargetCommand};
+use crate::commands::CommandContext;
 
 const LIST: Command = Command::Probe(ProbeCommand::List { format: Format::Text });
 

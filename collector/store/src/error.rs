@@ -121,6 +121,14 @@ pub enum StoreError {
         "this store holds real measurements, and the demo never mixes with them; give the demo another folder with --state"
     )]
     NotForTheDemo,
+    /// Too little of the disk is free to take in what nobody waits for.
+    #[error(
+        "the collector's disk has only {free_bytes} bytes free, less than its reserve; make room, then import again: what is taken in stays"
+    )]
+    Reserve {
+        /// What the file system has left.
+        free_bytes: u64,
+    },
     /// Reading was ended by the reader.
     #[error("the reader of the store's batches failed")]
     Reader(#[source] std::io::Error),
@@ -191,7 +199,8 @@ impl StoreError {
             | Self::Record { .. }
             | Self::TwinChecks { .. }
             | Self::NotForTheDemo
-            | Self::Reader(_) => false,
+            | Self::Reader(_)
+            | Self::Reserve { .. } => false,
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod fixture;
 mod format;
 mod found;
 mod heads;
+pub mod imported;
 pub mod ingest;
 pub mod ledger;
 mod limits;

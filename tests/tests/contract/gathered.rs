@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::LazyLock;
+use std::time::Duration;
 
+use isochrone_base::clock::Clock;
 use serde_json::Value;
 
 use crate::certificate;
@@ -91,6 +93,8 @@ impl Mesh {
             ),
             ("probes", collector(&["probe", "list"])),
             ("targets", collector(&["target", "list"])),
+            ("import", vec![self.import()]),
+            ("imported", collector(&["import", "list"])),
             ("show", collector(&["show", "tokyo"])),
             ("coverage", collector(&["report", "coverage"])),
             ("locate", collector(&["locate"])),
@@ -104,6 +108,33 @@ impl Mesh {
             ("probe-status", status),
             ("measure", measure.concat()),
         ])
+    }
+
+    /// What others measured of Tokyo an hour ago: some of it can be taken in.
+    fn import(&self) -> Value {
+        let hour_ago = Clock::system().wall().minus(Duration::from_secs(3_600));
+        let document = |index: u64, status: u16| {
+            serde_json::json!({
+                "time": hour_ago.0 / 3_600_000 * 3_600_000 + index, "source": "eu", "nodeEndpoint": self.tokyo.base_url(),
+                "pingStatus": "ok", "assetDownloadResult": { "status": status, "ttfb": 120.5, "cacheStatus": "hit" },
+            })
+        };
+        let text = format!("{}\n{}\n{{}}\n", document(1, 200), document(2, 500));
+        let file = self.path().join("pings.ndjson");
+        std::fs::write(&file, text).unwrap();
+        let file = file.to_str().unwrap();
+        let line = [
+            "import",
+            "ndjson",
+            file,
+            "--as",
+            "operators-ping",
+            "--format",
+            "json",
+        ];
+        let said = one_document(&self.collector(&line));
+        succeeded(&self.collector(&["import", "place", "eu", "Berlin, DE"]));
+        said
     }
 
     fn csv(&self) -> BTreeMap<&'static str, String> {

@@ -4,5 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod faults;
+mod import;
 mod mesh;
 mod secured;

@@ -188,6 +188,27 @@ pub(crate) const STEPS: &[Step] = &[
         "refused in connect",
     ),
     // Reports
+    lead(
+        "sudo isochrone-collector import ndjson docs/example/pings.ndjson --as operators-ping --dry-run",
+        "192 documents would be taken in, 0 known already, 1 would be refused",
+    ),
+    lead(
+        "sudo isochrone-collector import ndjson docs/example/pings.ndjson --as operators-ping",
+        "192 documents taken in, 0 known already, 1 refused",
+    ),
+    lead("sudo isochrone-collector import list", "prober-us"),
+    lead(
+        "sudo isochrone-collector import place prober-eu 'Berlin, DE'",
+        "prober-eu stands in Berlin, DE",
+    ),
+    lead(
+        "sudo isochrone-collector report nodes --since 10y",
+        "imported from operators-ping",
+    ),
+    lead(
+        "sudo isochrone-collector report coverage --imported",
+        "imported, not ours",
+    ),
     lead("sudo isochrone-collector report nodes --since 7d", "berlin"),
     lead(
         "sudo isochrone-collector report nodes --since 15d --format html > nodes.html",

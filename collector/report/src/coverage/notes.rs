@@ -4,7 +4,7 @@ mod files;
 
 use isochrone_base::words::count;
 use isochrone_coverage::cities;
-use isochrone_coverage::note::{Gone, Note};
+use isochrone_coverage::note::{Gone, ImportedSpan, Note};
 use isochrone_coverage::weights::WeightSource;
 use jiff::Timestamp;
 
@@ -137,10 +137,44 @@ pub(crate) fn sentence(note: &Note) -> String {
         Note::ClockOff { probe } => format!(
             "The clock of probe {probe} was off: where its single measurements are gone, its sums stand by its own clock."
         ),
+        Note::Imported(span) => imported(span),
+        Note::ImportedUnplaced { vantages } => format!(
+            "Left out, for nobody said where they stand: {}. Say it with `import place VANTAGE 'City, CC'`.",
+            vantages.join(", ")
+        ),
+        Note::ImportedApart { documents } => format!(
+            "{} in the store are in no figure here: they have a report of their own, --imported.",
+            count(*documents as usize, "imported document")
+        ),
         Note::ProbeUnplaced { probe } => format!(
             "Probe {probe} has no coordinates, and is left out: give it some with `probe invite --location`."
         ),
     }
+}
+
+fn imported(span: &ImportedSpan) -> String {
+    let older = match span.without_times {
+        0 => String::new(),
+        older => format!(
+            " {} of distributors-status hold no time to first byte, and are not read.",
+            count(older as usize, "document")
+        ),
+    };
+    let ever = match (span.documents, span.ever) {
+        (0, Some((from, to))) => format!(
+            " There are some from {} to {}: name a window with --from and --to.",
+            minute(from),
+            minute(to)
+        ),
+        (0, None) => " Nothing is imported yet: see `import --help`.".to_owned(),
+        _ => String::new(),
+    };
+    format!(
+        "All of it is imported, not ours: {} of operators-ping, as others' probers told them. Nobody here can check their \
+         lines, places and clocks, and a worker's own prober may be among them. A time to first byte is no round trip: \
+         nothing is predicted from it.{older}{ever}",
+        count(span.documents as usize, "document")
+    )
 }
 
 fn minute(at: Timestamp) -> String {

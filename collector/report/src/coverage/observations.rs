@@ -292,7 +292,7 @@ fn vantage(probe: &ProbeEntry) -> Option<Vantage> {
     })
 }
 
-fn node(node: &NodeEntry) -> Node {
+pub(crate) fn node(node: &NodeEntry) -> Node {
     let position = node.latitude.zip(node.longitude);
     Node {
         name: node.name.clone(),

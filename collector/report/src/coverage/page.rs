@@ -25,6 +25,7 @@ pub(super) fn html(report: &CoverageReport, mut frame: Frame) -> String {
         Source::Files => "files",
         Source::Elasticsearch => "Elasticsearch",
         Source::Demo => "the demo's simulated world",
+        Source::Imported => "imported documents of others, none of our own",
     };
     let source = format!("Source: {source}. Weights: {}.", of_what(report));
     frame.sources.insert(0, source);

@@ -5,6 +5,7 @@ use isochrone_coverage::locate::Survey;
 use isochrone_coverage::note::Note;
 use isochrone_coverage::observations::{Observations, Source};
 use isochrone_proto::kind::Check;
+use isochrone_store::imported::Imported;
 use isochrone_store::{Period, Rollup, Store, StoreError, Stored, Timing};
 use isochrone_watch::clocks::Clocks;
 
@@ -48,6 +49,7 @@ pub fn from_store(
     let mut observations = both.observations.finish(source);
     observations.notes.extend(before.map(|before| before.note()));
     observations.notes.push(Note::ReadFrom(tiers::note(&tiers)));
+    observations.notes.extend(imported_apart(store)?);
     if window.from < held.rows_from() {
         let off = clocks.off((window.from, window.until)).into_iter();
         let off = off.filter_map(|probe| roster.probe(probe));
@@ -60,6 +62,13 @@ pub fn from_store(
         observations,
         survey: both.survey.finish(source).survey,
     })
+}
+
+/// What was imported and is in no figure of a report of our own.
+fn imported_apart(store: &Store) -> Result<Option<Note>, StoreError> {
+    let sources = Imported::of(store).sources()?;
+    let documents = sources.iter().map(|source| source.documents).sum();
+    Ok((documents > 0).then_some(Note::ImportedApart { documents }))
 }
 
 /// Fills both from the same rows.

@@ -1,7 +1,7 @@
 //! What every rendering of the report says in the same words.
 
 use isochrone_base::words::{count, duration};
-use isochrone_coverage::observations::{AccessClass, Statistic, Window};
+use isochrone_coverage::observations::{AccessClass, Basis, Statistic, Window};
 use isochrone_coverage::report::{
     ClassReport, CoverageReport, Interval, Region, RegionId, Share, VantageReport, Withheld,
 };
@@ -276,8 +276,9 @@ pub(super) fn weight_title(report: &CoverageReport) -> &'static str {
 }
 
 /// A statistic in a sentence.
-pub(super) fn statistic(statistic: Statistic) -> &'static str {
-    match statistic {
+pub(super) fn statistic(report: &CoverageReport) -> &'static str {
+    match report.statistic {
+        Statistic::P50 if report.basis == Basis::Ttfb => "median time to first byte",
         Statistic::Min => "shortest round-trip time",
         Statistic::P50 => "median round-trip time",
         Statistic::P90 => "90th percentile of round-trip time",

@@ -18,6 +18,7 @@ use isochrone_watch::spans::Span;
 use super::counts::{Counts, Part, day_report, slice, slice_ms, whole};
 use super::outages::report;
 use super::values::{AvailabilityReport, NodeReport, NodesReport};
+use crate::imported::ImportedNodes;
 use crate::log::{DAY_MS, Window, dated};
 use crate::outages::{self, Outages, Scale};
 use crate::tiers::Fill;
@@ -156,6 +157,7 @@ impl<'a> NodesBuilder<'a> {
             before_kept: None,
             measured_from: self.measured.values().map(|(first, _)| *first).min(),
             nodes,
+            imported: ImportedNodes::default(),
         }
     }
 

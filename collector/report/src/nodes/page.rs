@@ -11,6 +11,7 @@ use super::words::{
     availability, lasted, left_out, no_outages, one_place, pages, share_of, title, ttfb_pair, unjudged,
 };
 use crate::charts::{self, Lane, Line, Point, Span};
+use crate::imported;
 
 pub(super) fn body(report: &NodesReport) -> Markup {
     html! {
@@ -23,6 +24,7 @@ pub(super) fn body(report: &NodesReport) -> Markup {
             p { (pages(report)) }
             @if let Some(one_place) = one_place(report) { p { (one_place) } }
         }
+        (imported::page(&report.imported))
     }
 }
 

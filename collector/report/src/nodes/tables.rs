@@ -5,7 +5,9 @@ use maud::html;
 
 use super::strip;
 use super::values::{DayReport, NodeReport, NodesReport, OutageReport};
-use super::words::{NO_DATA, cause, end, failing, lasted, share, share_of, times, ttfb_pair, watched};
+use super::words::{cause, end, failing, lasted, share_of, ttfb_pair, watched};
+use crate::imported;
+use crate::shares::{NO_DATA, share, times};
 use crate::tables::{Cell, Column, Table};
 
 /// A line for each node.
@@ -155,7 +157,10 @@ pub(super) fn csv(report: &NodesReport) -> Table {
         let rows = node.days.iter().map(|day| csv_row(report, node, day));
         rows.collect::<Vec<_>>()
     };
-    Table::new("days", CSV.split(' ').map(Column::names)).rows(report.nodes.iter().flat_map(of_node))
+    let columns: Vec<&str> = CSV.split_ascii_whitespace().collect();
+    let imported = imported::csv_rows(&report.imported, &columns);
+    let rows = report.nodes.iter().flat_map(of_node).chain(imported);
+    Table::new("days", columns.into_iter().map(Column::names)).rows(rows)
 }
 
 fn csv_row(report: &NodesReport, node: &NodeReport, day: &DayReport) -> Vec<Cell> {

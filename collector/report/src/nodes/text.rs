@@ -3,12 +3,14 @@
 use super::tables;
 use super::values::{NodeReport, NodesReport};
 use super::words::{availability, left_out, no_outages, one_place, outage_line, pages, title, unjudged};
+use crate::imported;
 use crate::lines::Lines;
 
 pub(super) fn body(report: &NodesReport, lines: &mut Lines) {
     lines.blank();
     if report.nodes.is_empty() {
-        return lines.wrapped(super::NO_NODES);
+        lines.wrapped(super::NO_NODES);
+        return imported::text(&report.imported, lines);
     }
     lines.table(&tables::overview(report));
     let days = lines.alike(report.nodes.iter().map(tables::days).collect());
@@ -32,6 +34,7 @@ pub(super) fn body(report: &NodesReport, lines: &mut Lines) {
     if let Some(one_place) = one_place(report) {
         lines.wrapped(one_place);
     }
+    imported::text(&report.imported, lines);
 }
 
 fn outages(node: &NodeReport, lines: &mut Lines) {

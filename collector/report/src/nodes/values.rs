@@ -5,6 +5,7 @@ use isochrone_proto::units::UnixMillis;
 use isochrone_watch::incident::IncidentCheck;
 use serde::{Serialize, Serializer};
 
+use crate::imported::ImportedNodes;
 use crate::kept::BeforeKept;
 use crate::tiers::TierSpan;
 
@@ -35,6 +36,8 @@ pub struct NodesReport {
     pub(crate) measured_from: Option<UnixMillis>,
     /// The nodes, by name.
     pub nodes: Vec<NodeReport>,
+    /// What others measured of nodes, as it was imported: in no figure above.
+    pub imported: ImportedNodes,
 }
 
 /// A node in a window: its shares, days and outages.

@@ -4,9 +4,8 @@ use isochrone_base::words::{count, date_time, duration};
 use isochrone_proto::units::UnixMillis;
 
 use super::values::{NodeReport, NodesReport, OutageReport, Slice, Ttfb};
+use crate::shares::{floor, ms_pair, share};
 use crate::words::WATCHED;
-
-pub(super) const NO_DATA: &str = "no data";
 
 /// Its name, whose it is, where it stands.
 pub(super) fn title(node: &NodeReport) -> String {
@@ -108,35 +107,9 @@ pub(super) fn share_of(good: u64, judged: u64) -> String {
     share((judged > 0).then(|| good as f64 / judged as f64), judged)
 }
 
-/// Never rounded up to 100 %.
-pub(super) fn share(share: Option<f64>, checks: u64) -> String {
-    match share {
-        None => NO_DATA.to_owned(),
-        Some(share) if share >= 1.0 => format!("100 % ({checks})"),
-        Some(share) => format!("{} ({checks})", floor(share)),
-    }
-}
-
-pub(super) fn times(p50: Option<f64>, p90: Option<f64>, samples: u64) -> String {
-    let ttfb = p50.zip(p90).map(|(p50_ms, p90_ms)| Ttfb { p50_ms, p90_ms });
-    match ttfb {
-        Some(_) => format!("{} ({samples})", ttfb_pair(ttfb)),
-        None => "-".to_owned(),
-    }
-}
-
-/// Three digits are enough for people; JSON and CSV hold all.
+/// As [`ms_pair`], where there are any.
 pub(super) fn ttfb_pair(ttfb: Option<Ttfb>) -> String {
-    let short = |ms: f64| {
-        if ms < 99.95 {
-            format!("{ms:.1}")
-        } else {
-            format!("{ms:.0}")
-        }
-    };
-    ttfb.map_or("-".to_owned(), |ttfb| {
-        format!("{} / {}", short(ttfb.p50_ms), short(ttfb.p90_ms))
-    })
+    ttfb.map_or("-".to_owned(), |ttfb| ms_pair((ttfb.p50_ms, ttfb.p90_ms)))
 }
 
 /// What stands in no share, and why.
@@ -198,11 +171,6 @@ pub(super) fn availability(node: &NodeReport) -> Option<String> {
 
 /// Where less of a time is known, nobody is judged by it.
 const KNOWN_MIN: f64 = 0.95;
-
-/// Two digits, never rounded up.
-fn floor(share: f64) -> String {
-    format!("{:.2} %", (share * 10_000.0).floor() / 100.0)
-}
 
 /// Said of a mesh in which nearness means nothing.
 pub(super) fn one_place(report: &NodesReport) -> Option<&'static str> {

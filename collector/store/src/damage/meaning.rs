@@ -91,6 +91,18 @@ pub(super) fn consequence(table: &str) -> (&'static str, bool) {
             false,
         ),
         "outbox" | "outbox again" => ("an alert was lost before its receiver had it", false),
+        "imported" => (
+            "that day of imported documents is lost: import them again, what is there stays as it is",
+            false,
+        ),
+        "imported_sources" => (
+            "that vantage of imported documents is not listed: import them again, with its place",
+            false,
+        ),
+        "imported_reached" => (
+            "an interrupted import begins anew, and changes nothing it has taken in",
+            true,
+        ),
         "disk_full" | "disk_full again" => ("a full disk may be told of once more", true),
         "outbox_delivered" | "outbox_delivered again" => ("an alert may be delivered a second time", true),
         _ => ("it is served no more", false),

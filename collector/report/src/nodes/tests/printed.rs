@@ -175,6 +175,7 @@ fn text_of_large_figures_fits_a_hundred_columns() {
             slices: Vec::new(),
             whole: Whole::default(),
         }],
+        imported: crate::imported::ImportedNodes::default(),
     };
     let text = report.text(100);
     assert!(text.starts_with("*** DEMO"));

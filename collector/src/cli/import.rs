@@ -1,0 +1,162 @@
+//! What the group measured before, and is taken in.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use isochrone_store::imported::{ImportBatch, ImportedIndex};
+use serde::{Deserialize, Serialize};
+
+use super::{Format, name};
+
+/// What others measured.
+#[derive(Clone, Debug, PartialEq, Subcommand, Serialize, Deserialize)]
+pub enum ImportCommand {
+    /// Take in a file of documents, one a line: as they were written, as a dump has them, or as a bulk request; also packed
+    /// by gzip.
+    #[command(after_help = "Examples:
+  isochrone-collector import ndjson pings.ndjson --as operators-ping --dry-run
+  isochrone-collector import ndjson pings.ndjson --as operators-ping
+  zcat old/*.gz | isochrone-collector import ndjson - --as distributors-status
+
+The same file twice changes nothing, nor do files that overlap. Exit codes: 0 done, also where some documents were refused;
+1 nothing could be taken in.")]
+    Ndjson {
+        /// The file; - is standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Whose documents they are.
+        #[arg(long = "as", value_enum, value_name = "INDEX")]
+        index: IndexName,
+        /// The same for both ways.
+        #[command(flatten)]
+        options: ImportOptions,
+    },
+    /// Take in an index of an Elasticsearch (7.12 or later; its account needs no more than `read` on the index). What was
+    /// interrupted goes on with the same command.
+    #[command(after_help = "Examples:
+  isochrone-collector import elasticsearch --url https://es.example.org:9200 --index operators-ping \\
+      --user reader --password-file ./es-password --dry-run
+  isochrone-collector import elasticsearch --url https://es.example.org:9200 --index operators-ping \\
+      --user reader --password-file ./es-password
+  isochrone-collector import elasticsearch --url https://es.example.org:9200 --index old-pings --as operators-ping \\
+      --api-key-file ./es-key --ca ./es-ca.pem --since 90d
+
+Exit codes: 0 done, also where some documents were refused; 1 nothing could be taken in, or it was interrupted.")]
+    Elasticsearch {
+        /// Which cluster, and as whom.
+        #[command(flatten)]
+        from: Box<ImportFrom>,
+        /// The same for both ways.
+        #[command(flatten)]
+        options: ImportOptions,
+    },
+    /// Say where an imported vantage stands: only then is it in `report coverage --imported`.
+    #[command(after_help = "Example:
+  isochrone-collector import place prober-eu 'Berlin, DE'")]
+    Place {
+        /// The name that the prober gave itself.
+        #[arg(value_name = "VANTAGE")]
+        vantage: String,
+        /// City and country, "City, CC".
+        #[arg(value_parser = name, value_name = "PLACE")]
+        place: String,
+    },
+    /// Every imported vantage: how many documents, from when to when, and where it stands.
+    #[command(after_help = "Examples:
+  isochrone-collector import list
+  isochrone-collector import list --format json")]
+    List {
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Documents that were read elsewhere.
+    #[command(skip)]
+    Take {
+        /// They.
+        batch: ImportBatch,
+        /// Only say what would come of it.
+        dry_run: bool,
+    },
+    /// How far an import came that was interrupted.
+    #[command(skip)]
+    Reached {
+        /// What is imported.
+        from: String,
+    },
+}
+
+/// Which cluster, and as whom.
+#[derive(Clone, Debug, PartialEq, Args, Serialize, Deserialize)]
+pub struct ImportFrom {
+    /// A node of the cluster; may be given several times.
+    #[arg(long, required = true, value_name = "URL")]
+    pub url: Vec<String>,
+    /// The index's name there.
+    #[arg(long, value_name = "NAME")]
+    pub index: String,
+    /// Whose documents they are, where the index is called otherwise [default: as the index is called].
+    #[arg(long = "as", value_enum, value_name = "INDEX")]
+    pub shape: Option<IndexName>,
+    /// A PEM file of the authority that the nodes' certificates are checked with, beside the public ones.
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// As whom.
+    #[arg(long, requires = "password_file", value_name = "NAME")]
+    pub user: Option<String>,
+    /// The file whose first line is the user's password.
+    #[arg(long, requires = "user", value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// The file whose first line is an API key as the server gave it, instead of a user.
+    #[arg(long, conflicts_with = "user", value_name = "FILE")]
+    pub api_key_file: Option<PathBuf>,
+    /// Only documents from so long ago on, such as 90d; then nothing interrupted is gone on with.
+    #[arg(long, value_name = "DURATION")]
+    pub since: Option<String>,
+}
+
+/// The same for both ways.
+#[derive(Clone, Debug, PartialEq, Args, Serialize, Deserialize)]
+pub struct ImportOptions {
+    /// Only say what would come.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Write every document that is refused into this file, a JSON line each with its reason.
+    #[arg(long, value_name = "FILE")]
+    pub refused: Option<PathBuf>,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// Whose documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+pub enum IndexName {
+    /// Since November 2023.
+    OperatorsPing,
+    /// Of 2023.
+    DistributorsStatus,
+}
+
+impl From<IndexName> for ImportedIndex {
+    fn from(name: IndexName) -> Self {
+        match name {
+            IndexName::OperatorsPing => Self::OperatorsPing,
+            IndexName::DistributorsStatus => Self::DistributorsStatus,
+        }
+    }
+}
+
+impl ImportCommand {
+    /// Whether whoever gave the command reads what it names: files and secrets never go to the collector.
+    #[must_use]
+    pub const fn reads_here(&self) -> bool {
+        matches!(self, Self::Ndjson { .. } | Self::Elasticsearch { .. })
+    }
+
+    /// Whether it puts something into the store.
+    #[must_use]
+    pub const fn takes_in(&self) -> bool {
+        matches!(self, Self::Take { dry_run: false, .. })
+    }
+}

@@ -1,0 +1,85 @@
+//! `import`, as far as it needs the store: documents that were read elsewhere are taken in, placed and listed.
+
+use isochrone_base::place;
+use isochrone_report::imported::{SourcesReport, sources_json, sources_text};
+use isochrone_store::imported::{ImportBatch, Imported, ImportedPlace};
+
+use super::{CommandContext, CommandError, Out, UsageError, WIDTH, blocking};
+use crate::cli::{Format, ImportCommand};
+
+pub(super) async fn carry_out(
+    context: &CommandContext,
+    command: ImportCommand,
+    out: &Out,
+) -> Result<(), CommandError> {
+    let imported = Imported::of(&context.store);
+    match command {
+        ImportCommand::Take { batch, dry_run } => {
+            let taken = blocking(move || Ok(imported.take(&batch, dry_run)?)).await?;
+            answer(&taken, out).await
+        }
+        ImportCommand::Reached { from } => answer(&imported.reached(&from)?, out).await,
+        ImportCommand::Place { vantage, place } => set_place(context, &vantage, place, out).await,
+        ImportCommand::List { format } => {
+            let report = SourcesReport {
+                sources: blocking(move || Ok(imported.sources()?)).await?,
+            };
+            match format {
+                Format::Json => out.json(&sources_json(&report)).await,
+                Format::Text => out.text(sources_text(&report, WIDTH)).await,
+            }
+        }
+        ImportCommand::Ndjson { .. } | ImportCommand::Elasticsearch { .. } => Ok(()), // read by whoever gave the command
+    }
+}
+
+/// For the process that asked, not for people.
+async fn answer(value: &impl serde::Serialize, out: &Out) -> Result<(), CommandError> {
+    out.document(serde_json::to_string(value)?).await
+}
+
+async fn set_place(
+    context: &CommandContext,
+    vantage: &str,
+    site: String,
+    out: &Out,
+) -> Result<(), CommandError> {
+    let found = place::find(&site).map_err(|source| UsageError::Place {
+        given: site.clone(),
+        source,
+    })?;
+    place::check_clear(&site).map_err(UsageError::UnclearPlace)?;
+    let place = ImportedPlace {
+        site,
+        latitude: found.latitude,
+        longitude: found.longitude,
+        country: found.country,
+    };
+    let imported = Imported::of(&context.store);
+    let mut is_known = false;
+    for source in imported
+        .sources()?
+        .iter()
+        .filter(|source| source.vantage == vantage)
+    {
+        is_known = true;
+        let batch = ImportBatch {
+            index: source.index,
+            runs: Vec::new(),
+            places: vec![(vantage.to_owned(), place.clone())],
+            reached: None,
+        };
+        imported.take(&batch, false)?;
+    }
+    if !is_known {
+        let name = vantage.to_owned();
+        return Err(CommandError::NoSuchSource { name });
+    }
+    let site = &place.site;
+    let what = format!("imported vantage {vantage}: {site}");
+    context.registry.note(&context.actor, "place", what)?;
+    out.text(format!(
+        "{vantage} stands in {site}; `report coverage --imported` counts it.\n"
+    ))
+    .await
+}
