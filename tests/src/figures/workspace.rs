@@ -21,6 +21,7 @@ const LEAVES: &[(&str, &str)] = &[
     ("base", "src/names.rs"),
     ("collector", "src/view.rs"),
     ("coverage", "src/geo.rs"),
+    ("elastic", "src/cursor.rs"),
     ("gate", "src/audit.rs"),
     ("planner", "src/pace.rs"),
     ("probe", "src/dns.rs"),

@@ -74,6 +74,7 @@ async fn all(imported: &Imported, mut pull: Pull, from: &str) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Maven and a Java; .ci/run runs it"]
 async fn index_of_the_group_is_imported_once_from_whatever_it_was_mapped_to() {
     for (release, java) in releases() {
         let mut server = Elasticsearch::unpack(release, java, "xpack.security.enabled: false\n").unwrap();
