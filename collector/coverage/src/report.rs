@@ -501,8 +501,10 @@ pub enum Standing {
     /// It has its own node, which no one else judges there, and the next one is beyond: not measured, but
     /// not blank either.
     OwnNode,
-    /// Not measured, or not surely enough.
+    /// By a time whose interval reaches across it.
     Unknown,
+    /// By no time at all.
+    Unmeasured,
 }
 
 impl Standing {
@@ -510,7 +512,7 @@ impl Standing {
     /// which no one else judges here, nothing is beyond.
     pub(crate) fn of(time: Option<(f64, Option<Interval>)>, budget_ms: f64, own_node: bool) -> Self {
         let Some((ms, interval)) = time else {
-            return Self::Unknown;
+            return Self::Unmeasured;
         };
         let interval = interval.unwrap_or(Interval { low: ms, high: ms });
         if interval.high <= budget_ms {

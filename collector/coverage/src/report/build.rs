@@ -140,7 +140,7 @@ pub fn build_with(
         steps.next();
     }
     parts.sort_by_key(|part| std::cmp::Reverse(part.class.vantages.len()));
-    let top_countries = top_countries(options, parts.first(), halves.as_ref());
+    let top_countries = top_countries((options, prepared.nodes.len()), parts.first(), halves.as_ref());
     let beside = options.beside.iter().filter_map(|weights| {
         let access = parts.first()?.class.access;
         Ground { weights, ..ground }.beside(access, random)
@@ -221,7 +221,7 @@ fn weightless(weights: &WeightSummary) -> Option<Note> {
 
 /// The lead's rule, if it is asked for.
 fn top_countries(
-    options: &Options,
+    (options, nodes): (&Options, usize),
     first: Option<&ClassPart>,
     halves: Option<&Halves<'_>>,
 ) -> Option<TopCountries> {
@@ -231,7 +231,7 @@ fn top_countries(
     Some(top::countries(
         &part.class,
         count,
-        &options.targets,
+        (&options.targets, nodes),
         halves,
         two_terms,
     ))

@@ -147,7 +147,7 @@ pub(super) fn targets(
 ) -> Vec<TargetShare> {
     let judged = |met: &dyn Fn(&VantageReport) -> Option<bool>, target: f64| {
         let standing = |vantage: &VantageReport| match met(vantage) {
-            None => Standing::Unknown,
+            None => Standing::Unmeasured,
             Some(true) => Standing::Within,
             Some(false) if vantage.own_node => Standing::OwnNode,
             Some(false) => Standing::Beyond,

@@ -15,6 +15,7 @@ pub(super) fn share(
             Standing::Beyond => beyond += weight,
             Standing::OwnNode => own_node += weight,
             Standing::Unknown => undecided += weight,
+            Standing::Unmeasured => {}
         }
     }
     let of_total = |weight: f64| {
@@ -45,10 +46,11 @@ mod tests {
     proptest! {
         #[test]
         fn three_shares_add_up_to_one(
-            speakers in prop::collection::vec((0.0..1e9f64, 0usize..4), 0..60),
+            speakers in prop::collection::vec((0.0..1e9f64, 0usize..5), 0..60),
             unspoken in 0.0..1e10f64,
         ) {
-            let kinds = [Standing::Within, Standing::Beyond, Standing::OwnNode, Standing::Unknown];
+            let kinds =
+                [Standing::Within, Standing::Beyond, Standing::OwnNode, Standing::Unknown, Standing::Unmeasured];
             let total = unspoken + speakers.iter().map(|(weight, _)| weight).sum::<f64>();
             let split = share(50.0, total, speakers.iter().map(|&(weight, kind)| (weight, kinds[kind])));
             prop_assert!((split.within + split.beyond + split.unknown - 1.0).abs() < 1e-9);
@@ -56,6 +58,8 @@ mod tests {
                 prop_assert!((0.0..=1.0).contains(&part));
             }
             prop_assert!(split.undecided + split.own_node <= split.unknown + 1e-9, "so is what cannot be told");
+            let across = speakers.iter().filter(|(_, kind)| *kind == 3).map(|(weight, _)| weight).sum::<f64>();
+            prop_assert!((split.undecided * total - across).abs() <= 1e-6 * total, "no time at all is not undecided");
             prop_assert!(split.own_node <= split.unknown + 1e-9, "it is a part of what is not measured");
         }
     }

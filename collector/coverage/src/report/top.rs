@@ -85,10 +85,9 @@ impl Meets {
 
     /// Whether any node meets them in a region, and which: the nearest may be slow where another is not. That none does
     /// is said only where each was measured.
-    fn any(region: Option<&Region>, targets: &Targets) -> (Self, Option<String>) {
-        let nodes = region
-            .and_then(|region| region.measured.as_ref())
-            .map_or(&[][..], |measured| &measured.nodes);
+    fn any(region: Option<&Region>, (targets, all): (&Targets, usize)) -> (Self, Option<String>) {
+        let measured = region.and_then(|region| region.measured.as_ref());
+        let nodes = measured.map_or(&[][..], |measured| &measured.nodes);
         let judged = || {
             nodes
                 .iter()
@@ -105,17 +104,18 @@ impl Meets {
                 return (meets, Some(name));
             }
         }
-        let missed = !nodes.is_empty() && judged().all(|(.., meets)| meets == Self::No);
+        let is_whole = nodes.len() == all && measured.is_some_and(|measured| !measured.own_node);
+        let missed = is_whole && judged().all(|(.., meets)| meets == Self::No);
         (if missed { Self::No } else { Self::Unknown }, None)
     }
 }
 
-/// The `count` heaviest countries of a class; `halves` are its countries in each half of the window, which holds two
+/// The `count` heaviest countries of a class against the targets, by so many nodes; `halves` are its countries in each half of the window, which holds two
 /// terms or does not.
 pub(super) fn countries(
     class: &ClassReport,
     count: usize,
-    targets: &Targets,
+    (targets, nodes): (&Targets, usize),
     halves: Option<&[Vec<Region>; 2]>,
     two_terms: bool,
 ) -> TopCountries {
@@ -128,7 +128,8 @@ pub(super) fn countries(
             let regions = halves.map(|halves| &halves[at])?;
             regions.iter().find(|half| half.id == region.id)
         };
-        let [(first, by_first), (second, by_second)] = [0, 1].map(|at| Meets::any(half(at), targets));
+        let [(first, by_first), (second, by_second)] =
+            [0, 1].map(|at| Meets::any(half(at), (targets, nodes)));
         let halves = [first, second];
         let measured = region.measured.as_ref();
         TopCountry {

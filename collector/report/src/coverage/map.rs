@@ -120,7 +120,7 @@ fn standing_classes(class: &ClassReport, vantage: &VantageReport) -> String {
             Standing::Within => push(&mut classes, format_args!(" i{index}")),
             Standing::Beyond => push(&mut classes, format_args!(" o{index}")),
             Standing::OwnNode => push(&mut classes, format_args!(" n{index}")),
-            Standing::Unknown => {}
+            Standing::Unknown | Standing::Unmeasured => {}
         }
     }
     classes

@@ -144,12 +144,18 @@ pub(super) fn surely(share: &Share, what: &str) -> String {
     let budget = budget(share.budget_ms);
     let missing = not_predicted(share);
     let mut words = format!(
-        "{} surely within, {} surely beyond; for {} it cannot be told, because a time that is predicted there has an interval \
-         that reaches across {budget}",
+        "{} surely within, {} surely beyond; for {} it cannot be told, because the interval of their time reaches across \
+         {budget}",
         percent(share.within),
         percent(share.beyond),
-        percent(cannot_tell(share)),
+        percent(share.undecided),
     );
+    if share.own_node > LEAST_PART {
+        words.push_str(&format!(
+            "; {} have a node beside them that its own worker's probe cannot judge, and the next one is beyond",
+            percent(share.own_node)
+        ));
+    }
     if missing > LEAST_PART {
         words.push_str(&format!(
             "; {} of {what} are not predicted at all",

@@ -161,6 +161,11 @@ impl Stage {
     fn complete(&self, cell: usize, row: &mut [f64], draw: Option<usize>) {
         if let Some(speaker) = self.cells[cell].speaker {
             let vantage = self.members[speaker];
+            let floor = |node: usize| {
+                let site = self.slots.iter().position(|slot| *slot == node);
+                let floor = self.world.as_ref().zip(site);
+                floor.map_or(0.0, |(world, site)| world.floor(cell, site))
+            };
             for (node, value) in row[..self.nodes].iter_mut().enumerate() {
                 let Some(ms) = self.matrix.ms(vantage, node) else {
                     continue;
@@ -169,7 +174,7 @@ impl Stage {
                 let measured = of_days.unwrap_or(ms);
                 // A city around a vantage has networks of its own: drawn around what was measured.
                 *value = match draw.is_some() && self.speaks_for_others && value.is_finite() {
-                    true => *value + measured - ms,
+                    true => (*value + measured - ms).max(floor(node)),
                     false => measured,
                 };
             }

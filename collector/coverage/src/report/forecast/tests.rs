@@ -77,7 +77,7 @@ fn city_is_within_only_by_its_upper_end_and_beyond_only_by_its_lower_end() {
         assert!((share.within - class.shares[at].within - sum(Standing::Within)).abs() < 1e-9);
         assert!((share.beyond - class.shares[at].beyond - sum(Standing::Beyond)).abs() < 1e-9);
         let missing = predicted.unknown_weight / class.total_weight;
-        let across = sum(Standing::Unknown) - missing;
+        let across = sum(Standing::Unknown);
         assert!((share.undecided - class.shares[at].undecided - across).abs() < 1e-9);
         assert!(share.undecided > 0.0 || share.budget_ms < 50.0, "{share:?}");
         let rest = share.unknown - share.undecided - share.own_node;
@@ -511,6 +511,34 @@ fn country_is_served_where_another_node_than_the_nearest_meets_the_targets() {
         (TopVerdict::Add, singapore.clone(), None)
     );
     assert_eq!(asked(900.0, None), (TopVerdict::CannotTell, singapore, None));
+}
+
+/// A node that nobody else judges there, or that no vantage there measures, may be the one that serves.
+#[test]
+fn no_node_is_asked_for_where_one_that_may_serve_was_not_judged() {
+    let verdict = |change: &dyn Fn(&mut Observations)| {
+        let mut world = india(30, |_| 900.0);
+        change(&mut world);
+        let options = few(Options {
+            top_countries: Some(1),
+            ..Options::new(Weights::people())
+        });
+        let weights = Weights::from_file(&FileText::new("india.csv", "country,weight\nIN,1\n")).unwrap();
+        let report = built(&world, &Options { weights, ..options });
+        report.top_countries.unwrap().countries.remove(0).verdict
+    };
+    assert_eq!(verdict(&|_| {}), TopVerdict::Add);
+    let unmeasured = |world: &mut Observations| {
+        if let crate::observations::Readings::Days(readings) = &mut world.readings {
+            readings.retain(|reading| reading.node == 1);
+        }
+    };
+    assert_eq!(verdict(&unmeasured), TopVerdict::CannotTell);
+    let of_one_worker = |world: &mut Observations| {
+        world.vantages[0].worker = Some("ravi".to_owned());
+        world.nodes[0].worker = Some("ravi".to_owned());
+    };
+    assert_eq!(verdict(&of_one_worker), TopVerdict::CannotTell);
 }
 
 /// A subdivision is the sum of its cities, and all of them are the country.

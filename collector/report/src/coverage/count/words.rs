@@ -147,7 +147,7 @@ fn reason(doubt: Doubt, count: &Count) -> String {
 pub(crate) fn not_calibrated() -> String {
     format!(
         "90 % intervals of means, costs and gains are not calibrated: where the truth was known such an interval held it \
-         {HELD_OF_TEN} of 10 times."
+         about {HELD_OF_TEN} of 10 times."
     )
 }
 

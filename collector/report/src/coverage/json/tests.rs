@@ -323,5 +323,5 @@ fn shares_with_predictions_say_what_cannot_be_told_and_what_is_not_predicted() {
         assert!(text.contains(words), "{words}: {text}");
     }
     let html = report.html();
-    assert!(html.contains("cannot be told: predicted, but the interval reaches across"));
+    assert!(html.contains("cannot be told: the interval of their time reaches across"));
 }

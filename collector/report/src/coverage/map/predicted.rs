@@ -133,7 +133,7 @@ fn standing_classes(class: &ClassReport, cell: &PredictedCell) -> String {
         match standing(cell.nearest.as_ref(), share.budget_ms) {
             Standing::Within => push(&mut classes, format_args!(" p{index}")),
             Standing::Beyond => push(&mut classes, format_args!(" q{index}")),
-            Standing::OwnNode | Standing::Unknown => {}
+            Standing::OwnNode | Standing::Unknown | Standing::Unmeasured => {}
         }
     }
     classes

@@ -61,7 +61,7 @@ fn with_predictions(share: &Share) -> Markup {
             p {
                 span { b { (percent(share.within)) } " surely within" }
                 span { b { (percent(share.beyond)) } " surely beyond" }
-                span { b { (percent(words::cannot_tell(share))) } " cannot be told: predicted, but the interval reaches across" }
+                span { b { (percent(words::cannot_tell(share))) } " cannot be told: the interval of their time reaches across, or their node is judged by nobody else" }
                 span { b { (percent(words::not_predicted(share))) } " not predicted" }
                 @if let Some(interval) = share.interval {
                     span { "the true share within, 90 %: " (percent(interval.low)) " to " (percent(interval.high)) }

@@ -73,6 +73,32 @@ fn crash_at_any_write_of_folding_leaves_each_measurement_in_one_rollup() {
     });
 }
 
+/// While the day goes on: eight spans are folded, and a further one is sealed behind them.
+#[test]
+fn crash_at_any_write_of_folding_an_open_day_leaves_each_measurement_in_one_rollup() {
+    let made = || {
+        let (disk, store) = store_with_plan();
+        let mut world = World::default();
+        for _ in 0..8 {
+            world.store(&store, Place::default(), 2);
+            world.seal(&store);
+        }
+        world.store(&store, Place::default(), 2);
+        (disk, store)
+    };
+    cut(made, |store| {
+        let fold = || {
+            let mut folded = store.fold_rollups(cut_of(200));
+            while folded.as_ref().is_ok_and(Option::is_some) {
+                folded = store.fold_rollups(cut_of(200)); // hours and days, of each kind
+            }
+            folded
+        };
+        let sealed = || store.seal_before(UnixMillis(u64::MAX), UnixMillis(u64::MAX));
+        fold().and_then(|_| sealed()).and_then(|_| fold()).is_ok()
+    });
+}
+
 #[test]
 fn crash_at_any_write_of_rolling_up_again_leaves_each_measurement_in_one_rollup() {
     let made = || {
