@@ -7,7 +7,7 @@ use std::time::Duration;
 use isochrone_base::words::{self, count, date_time};
 use isochrone_elastic::sink::{SinkStatus, Standing};
 use isochrone_proto::units::UnixMillis;
-use isochrone_store::{Records, Store, StoreError};
+use isochrone_store::{Records, RemovedUnsent, Store, StoreError};
 use isochrone_watch::alert::{Alert, Event, Outbox};
 use isochrone_web::view::{Notice, NoticeLevel};
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,8 @@ const SHORT: Duration = Duration::from_secs(60);
 const LONG: Duration = Duration::from_secs(600);
 /// After refused documents were told, what more is refused is gathered for so long.
 const GATHERED: Duration = Duration::from_secs(3_600);
+/// What was removed unsent is shown for so long after the last of it.
+const SHOWN: Duration = Duration::from_secs(30 * 86_400);
 
 /// Keeps watch over the sink.
 pub(crate) struct ElasticWatch {
@@ -31,6 +33,8 @@ pub(crate) struct ElasticWatch {
     records: Records<Told>,
     told: Told,
     refused_told: Option<UnixMillis>,
+    /// What retention removed before it was sent, as it was read last.
+    removed: Option<RemovedUnsent>,
 }
 
 /// What was told, kept so that a restart repeats nothing.
@@ -59,12 +63,14 @@ impl ElasticWatch {
             told: records.get(KEY)?.unwrap_or_default(),
             records,
             refused_told: None,
+            removed: store.removed_unsent()?,
         })
     }
 
     /// Tells what is new.
     pub(crate) fn tick(&mut self, now: UnixMillis) -> Result<(), StoreError> {
         let status = self.status.borrow().clone();
+        self.removed = self.records.store().removed_unsent()?;
         match (self.stopped(&status, now), self.told.stopped) {
             (Some((since, text)), None) => {
                 let told = Told {
@@ -137,7 +143,7 @@ impl ElasticWatch {
             Standing::Waiting => LONG,
             Standing::Starting | Standing::Following => return None,
         };
-        (now.since(since) >= patience).then(|| (since, trouble_text(status, since)))
+        (now.since(since) >= patience).then(|| (since, self.trouble_text(status, since)))
     }
 
     /// What the page and `status` say.
@@ -148,17 +154,42 @@ impl ElasticWatch {
         let mut notices = Vec::new();
         match status.failing_since {
             Some(since) if status.standing == Standing::Blocked || now.since(since) >= LONG => {
-                notices.push(notice(NoticeLevel::Error, trouble_text(&status, since)));
+                notices.push(notice(NoticeLevel::Error, self.trouble_text(&status, since)));
             }
             Some(since) if now.since(since) >= SHORT => {
-                notices.push(notice(NoticeLevel::Warning, trouble_text(&status, since)));
+                notices.push(notice(NoticeLevel::Warning, self.trouble_text(&status, since)));
             }
             _ => notices.push(notice(NoticeLevel::Info, lag_text(&status, now))),
         }
         if status.dead > 0 {
             notices.push(notice(NoticeLevel::Error, self.refused_text(status.dead)));
         }
+        if let Some(removed) = self.removed
+            && now.since(removed.last) < SHOWN
+        {
+            notices.push(notice(NoticeLevel::Warning, removed_text(&removed)));
+        }
         notices
+    }
+
+    fn trouble_text(&self, status: &SinkStatus, since: UnixMillis) -> String {
+        let reason = status
+            .last_error
+            .as_ref()
+            .map_or("", |(_, reason)| reason.as_str());
+        let (says, what) = match status.standing {
+            Standing::Blocked => ("takes nothing", "somebody has to put that right"),
+            _ => ("does not keep up or does not answer", "it is tried again"),
+        };
+        let kept = match self.removed {
+            Some(removed) if removed.last >= since => "some of it was removed unsent",
+            _ => "nothing is lost, all of it is in the store",
+        };
+        format!(
+            "Elasticsearch {says} since {} UTC: {reason}; {what}. {} behind; {kept}.",
+            date_time(since),
+            batches(status.behind())
+        )
     }
 
     fn refused_text(&self, dead: u64) -> String {
@@ -169,22 +200,6 @@ impl ElasticWatch {
             count(dead as usize, "document")
         )
     }
-}
-
-fn trouble_text(status: &SinkStatus, since: UnixMillis) -> String {
-    let reason = status
-        .last_error
-        .as_ref()
-        .map_or("", |(_, reason)| reason.as_str());
-    let (says, what) = match status.standing {
-        Standing::Blocked => ("takes nothing", "somebody has to put that right"),
-        _ => ("does not keep up or does not answer", "it is tried again"),
-    };
-    format!(
-        "Elasticsearch {says} since {} UTC: {reason}; {what}. {} behind; nothing is lost, all of it is in the store.",
-        date_time(since),
-        batches(status.behind())
-    )
 }
 
 fn lag_text(status: &SinkStatus, now: UnixMillis) -> String {
@@ -208,9 +223,21 @@ fn lag_text(status: &SinkStatus, now: UnixMillis) -> String {
     }
 }
 
+fn removed_text(removed: &RemovedUnsent) -> String {
+    format!(
+        "Retention removed {} before Elasticsearch had taken them, at {} UTC last: they are not there, and will not be. \
+         Unsent measurements are kept for twice `retention.raw`, while the disk and `retention.total` have room.",
+        count(removed.measurements as usize, "measurement"),
+        date_time(removed.last)
+    )
+}
+
 fn batches(behind: u64) -> String {
     match behind {
         1 => "1 batch".to_owned(),
         several => format!("{several} batches"),
     }
 }
+
+#[cfg(test)]
+mod tests;

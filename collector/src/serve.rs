@@ -133,7 +133,7 @@ impl Collector {
             views: None,
         };
         #[cfg(feature = "elasticsearch")]
-        let sink = sink(&context);
+        let sink = sink(&context)?;
         let (supervisor, views) = Supervisor::start(SupervisorParts {
             #[cfg(feature = "elasticsearch")]
             elastic: sink.as_ref().map(|(_, status)| status.subscribe()),
@@ -205,15 +205,19 @@ impl Collector {
 }
 
 #[cfg(feature = "elasticsearch")]
-fn sink(context: &CommandContext) -> Option<Sink> {
+fn sink(context: &CommandContext) -> Result<Option<Sink>, isochrone_store::StoreError> {
+    let Some(settings) = context.config.elasticsearch.clone() else {
+        return Ok(None);
+    };
+    sink::hold(&context.store, &settings)?;
     let parts = SinkParts {
         store: context.store.clone(),
-        settings: context.config.elasticsearch.clone()?,
+        settings,
         dead_letters: context.dead_letters(),
         pace: sink::Pace::default(),
         clock: context.clock.clone(),
     };
-    Some((parts, watch::Sender::new(SinkStatus::default())))
+    Ok(Some((parts, watch::Sender::new(SinkStatus::default()))))
 }
 
 /// Carries out what comes through the control socket.

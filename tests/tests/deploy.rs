@@ -1,5 +1,10 @@
 //! Every file in deploy/ is read by what reads it in production, or by a parser that is at least as strict.
 
+#[path = "deploy/compose.rs"]
+mod compose;
+#[path = "deploy/grafana.rs"]
+mod grafana;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,7 +49,11 @@ fn every_file_has_a_test() {
         .collect();
     names.sort();
     let tested = [
+        "Dockerfile",
         "collector.toml",
+        "compose",
+        "compose.yaml",
+        "grafana",
         "isochrone-collector.service",
         "isochrone-probe.service",
         "probe.toml",

@@ -40,6 +40,18 @@ pub struct SinkParts {
     pub clock: Clock,
 }
 
+/// Has the store's retention wait for what these settings' indices lack, from now on: before anything is removed, and
+/// before the cluster is reached. [`run`] moves it on.
+///
+/// # Errors
+/// When the store failed.
+pub fn hold(store: &Store, settings: &Settings) -> Result<(), StoreError> {
+    let names = Names::new(settings.prefix.clone(), settings.period);
+    let cursor = Cursors::of(store).get(&names)?;
+    store.note_sent(cursor.map_or(0, |cursor| cursor.commit));
+    Ok(())
+}
+
 /// Follows the store until `stop`. Whatever goes wrong is told in `status` and tried again.
 ///
 /// # Errors
@@ -131,6 +143,7 @@ impl<'s> Sink<'s> {
         let names = Names::new(settings.prefix.clone(), settings.period);
         let cursors = Cursors::of(&parts.store);
         let cursor = begin(cursors.get(&names)?, &server, &names)?;
+        parts.store.note_sent(cursor.commit);
         status.send_modify(|status| {
             status.opened(server.to_string(), letters.count(), cursor.commit);
         });
@@ -200,6 +213,7 @@ impl<'s> Sink<'s> {
         let kept = cursor.clone();
         tokio::task::spawn_blocking(move || cursors.put(&names, &kept)).await??;
         self.cursor = cursor;
+        self.parts.store.note_sent(self.cursor.commit);
         let (commit, dead) = (self.cursor.commit, self.letters.count());
         self.status.send_modify(|status| status.sent(commit, count, dead));
         Ok(true)

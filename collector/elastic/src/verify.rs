@@ -42,6 +42,8 @@ pub struct Report {
     pub window: WindowJson,
     /// Measurements of the window that the sink has not sent yet: neither missing nor too much.
     pub unsent: u64,
+    /// Measurements that retention removed before the sink had sent them, ever, of all days: on neither side.
+    pub removed_unsent: u64,
     /// Documents that were missing and are there now.
     pub repaired: u64,
     /// By kind and day.
@@ -122,6 +124,7 @@ impl Verifier<'_> {
         self.client.fetch(Method::Post, &all, None).await?;
         let first = window.from.0 / DAY_MS;
         let days = window.until.0.div_ceil(DAY_MS).saturating_sub(first);
+        let removed = self.store.removed_unsent()?;
         let mut report = Report {
             schema: "isochrone.verify/1",
             equal: true,
@@ -130,6 +133,7 @@ impl Verifier<'_> {
                 to: words::rfc3339(window.until),
             },
             unsent: 0,
+            removed_unsent: removed.map_or(0, |removed| removed.measurements),
             repaired: 0,
             periods: Vec::new(),
             examples: Vec::new(),

@@ -284,6 +284,12 @@ fn text_of(report: &Report) -> String {
         let unsent = count(report.unsent as usize, "measurement");
         text.push_str(&format!("{unsent} not sent yet: they count neither way.\n"));
     }
+    if report.removed_unsent > 0 {
+        let removed = count(report.removed_unsent as usize, "measurement");
+        text.push_str(&format!(
+            "note: retention removed {removed} before Elasticsearch had taken them: they are in neither.\n"
+        ));
+    }
     if report.repaired > 0 {
         let repaired = count(report.repaired as usize, "document");
         text.push_str(&format!("{repaired} sent that were missing.\n"));

@@ -57,6 +57,7 @@ pub use self::error::{DatabaseFailure, StoreError};
 pub use self::limits::{Removed, Retention, Shortfall};
 pub use self::query::{HourOfTarget, Point, Runs, Said, Series};
 pub use self::records::Records;
+pub use self::retention::RemovedUnsent;
 pub(crate) use self::row::{Malformed, RowReader, RowWriter};
 pub use self::scan::{ScanRange, Stored};
 pub use self::segment::{

@@ -7,6 +7,7 @@
 mod accounts;
 mod apply;
 mod pace;
+mod unsent;
 
 use std::sync::PoisonError;
 
@@ -14,6 +15,8 @@ use isochrone_proto::units::UnixMillis;
 
 pub(crate) use self::accounts::Trimming;
 pub(crate) use self::pace::Pace;
+pub use self::unsent::RemovedUnsent;
+pub(crate) use self::unsent::{Sent, note};
 use crate::limits::Removed;
 use crate::{Store, StoreError};
 

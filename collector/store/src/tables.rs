@@ -96,7 +96,10 @@ pub(crate) const META_RAW_FROM: &str = "measurements whole from";
 pub(crate) const META_HOURS_FROM: &str = "hours whole from";
 pub(crate) const META_DAYS_FROM: &str = "days whole from";
 /// Every number there is.
-pub(crate) const META_NAMES: [&str; 19] = [
+/// Measurements that retention removed before they were sent on, and when it last did.
+pub(crate) const META_UNSENT: &str = "measurements removed unsent";
+pub(crate) const META_UNSENT_AT: &str = "removed unsent last";
+pub(crate) const META_NAMES: [&str; 21] = [
     META_FORMAT,
     META_COMMIT,
     META_ORDINAL,
@@ -116,6 +119,8 @@ pub(crate) const META_NAMES: [&str; 19] = [
     META_RAW_FROM,
     META_HOURS_FROM,
     META_DAYS_FROM,
+    META_UNSENT,
+    META_UNSENT_AT,
 ];
 /// The format this build reads and writes. 1: batches without the kind connect. 2: without sections. 3: rows without
 /// checksums. 4: most tables kept once. 5: without segments. 6: segments of measurements only. 7: does not say

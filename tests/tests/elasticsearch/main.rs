@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod dashboards;
 mod faults;
 mod import;
 mod mesh;

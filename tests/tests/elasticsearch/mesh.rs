@@ -66,7 +66,10 @@ impl Mesh {
         for _ in 0..batches {
             self.sequence += 1;
             let header = fixture::header(fixture::EPOCH, self.sequence, self.previous);
-            let incoming = fixture::incoming(header, &fixture::measurements(self.sequence, 0));
+            let incoming = fixture::incoming(
+                header,
+                &fixture::measurements(self.sequence, self.sequence % 97 * 100),
+            );
             self.previous = incoming.digest;
             self.ingest.submit(incoming).await.await;
         }

@@ -316,3 +316,24 @@ async fn api_key_goes_along_and_a_wrong_one_is_told_without_it() {
     let words = chain(&Server::ask(&client).await.unwrap_err());
     assert!(words.contains("401") && !words.contains("d3Jvbmc"), "{words}");
 }
+
+/// Measurements that retention removes so many days after the first.
+fn removed(store: &Store, days: u64) -> u64 {
+    let now = isochrone_proto::units::UnixMillis(fixture::START.0 + days * 86_400_000);
+    while store.seal(now).unwrap().is_some() {}
+    let steps = std::iter::from_fn(|| store.retain(now).unwrap());
+    steps.map(|step| step.measurements).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retention_waits_for_the_sink_and_goes_on_behind_it() {
+    let run = Run::new(30).await;
+    hold(&run.store, &settings(&run.mock)).unwrap();
+    assert_eq!(removed(&run.store, 31), 0, "nothing was sent yet");
+    run.follow(|_| {}).await;
+    run.assert_equal(0);
+    assert_eq!(removed(&run.store, 32), 30 * 12);
+    assert_eq!(run.store.removed_unsent().unwrap(), None);
+    hold(&run.store, &settings(&run.mock)).unwrap(); // as a restart does
+    assert_eq!(removed(&run.store, 33), 0);
+}

@@ -458,6 +458,95 @@ fn damaged_file_goes_when_its_measurements_would_be_kept_no_longer() {
     assert!(!is_there());
 }
 
+/// What retention removed before it was sent.
+fn removed_unsent(store: &Store) -> Option<u64> {
+    let unsent = store.removed_unsent().unwrap();
+    unsent.map(|unsent| unsent.measurements)
+}
+
+#[test]
+fn unsent_measurements_wait_for_whoever_sends_them_and_go_when_they_were_sent() {
+    let (_, store) = sealed(3);
+    store.note_sent(20);
+    let removed = retain(&store, after_days(31));
+    assert_eq!(removed.measurements, 20 * ROWS, "what was sent goes in its time");
+    assert_eq!(served(&store), 13 * ROWS);
+    assert_sound(&store, &mut ledger::Sums::default(), after_days(31));
+    store.note_sent(33);
+    let removed = retain(&store, after_days(32));
+    assert_eq!(removed.measurements, 10 * ROWS);
+    assert_eq!(removed_unsent(&store), None);
+    assert_sound(&store, &mut ledger::Sums::default(), after_days(32));
+}
+
+#[test]
+fn unsent_measurements_go_after_twice_the_time_and_are_counted_by_commit() {
+    let (disk, store) = sealed(3);
+    store.note_sent(25); // in the middle of a file
+    assert_eq!(retain(&store, after_days(59)).measurements, 20 * ROWS);
+    assert_eq!(removed_unsent(&store), None);
+    let removed = retain(&store, after_days(61));
+    assert_eq!(removed.measurements, 10 * ROWS);
+    assert_eq!(removed_unsent(&store), Some(5 * ROWS));
+    assert_sound(&store, &mut ledger::Sums::default(), after_days(61));
+    drop(store);
+    let store = store_on(&disk);
+    let unsent = store.removed_unsent().unwrap().unwrap();
+    assert_eq!((unsent.measurements, unsent.last), (5 * ROWS, after_days(61)));
+}
+
+#[test]
+fn nobody_who_sends_keeps_nothing_and_counts_nothing() {
+    let (_, store) = sealed(3);
+    assert_eq!(retain(&store, after_days(31)).measurements, 30 * ROWS);
+    assert_eq!(removed_unsent(&store), None);
+}
+
+#[test]
+fn full_disk_lets_unsent_measurements_go_at_once_and_counts_them() {
+    let free = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(u64::MAX));
+    let asked = std::sync::Arc::clone(&free);
+    let options = StoreOptions {
+        free_space: Some(crate::FreeSpace::new(move || {
+            Ok(asked.load(std::sync::atomic::Ordering::Relaxed))
+        })),
+        ..StoreOptions::default()
+    };
+    let store = Store::on_lossy(LossyBackend::new(), options).unwrap();
+    store.put_plan(&signed(&plan(1)), &plan(1)).unwrap();
+    store_honest(&inline(&store), EPOCH, 10);
+    seal(&store, 10);
+    store.note_sent(0);
+    assert_eq!(retain(&store, after_days(31)).files, 0);
+    free.store(1, std::sync::atomic::Ordering::Relaxed);
+    let removed = retain(&store, after_days(31)); // within the same hour
+    assert_eq!(removed.measurements, 10 * ROWS);
+    assert_eq!(removed_unsent(&store), Some(10 * ROWS));
+}
+
+#[test]
+fn what_segments_may_take_stands_above_what_was_not_sent() {
+    let options = StoreOptions {
+        retention: Retention {
+            total: 1,
+            ..Retention::default()
+        },
+        ..StoreOptions::default()
+    };
+    let store = Store::on_lossy(LossyBackend::new(), options).unwrap();
+    store.put_plan(&signed(&plan(1)), &plan(1)).unwrap();
+    store_honest(&inline(&store), EPOCH, 10);
+    seal(&store, 10);
+    store.note_sent(0);
+    assert_eq!(
+        retain(&store, after_days(6)).measurements,
+        0,
+        "the last week stays"
+    );
+    assert_eq!(retain(&store, after_days(8)).measurements, 10 * ROWS);
+    assert_eq!(removed_unsent(&store), Some(10 * ROWS));
+}
+
 /// The store's number of a tier.
 fn whole_from(store: &Store, tier: Tier) -> u64 {
     store.whole_from(tier).unwrap().0

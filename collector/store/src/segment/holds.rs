@@ -40,6 +40,8 @@ pub(crate) struct Segments {
     pub(super) in_vain: Mutex<InVain>,
     /// The hour, since 1970, in which nothing was found that is too old.
     pub(super) looked: AtomicU64,
+    /// Every commit up to this one was sent on; `u64::MAX`: nobody sends any.
+    pub(crate) sent: AtomicU64,
     /// They are larger than they may be, and no more may go.
     pub(super) is_short: AtomicBool,
     /// What files say of themselves, by the number of their segment: they were checked, and never change.
@@ -78,6 +80,7 @@ impl Segments {
             checked: Checked::default(),
             in_vain: Mutex::default(),
             looked: AtomicU64::new(0),
+            sent: AtomicU64::new(u64::MAX),
             is_short: AtomicBool::new(false),
             described: Mutex::default(),
             known: Known::default(),

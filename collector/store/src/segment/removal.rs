@@ -17,6 +17,7 @@ use crate::found::Found;
 use crate::heads::{self, Head};
 use crate::limits::{Removed, Retention, Shortfall};
 use crate::numbers::Numbers;
+use crate::retention::{self, Sent};
 use crate::rows::WriteRows;
 use crate::tables::{HOURS, LOG, LOG_HOURS, META_REMOVED, SEALED, STREAM, hour_key, stream_key};
 use crate::tier::Tier;
@@ -34,6 +35,8 @@ struct Due {
     counted: BTreeMap<(ProbeId, EpochId, Hour), u64>,
     /// Heads between these commits go with them.
     heads: Option<Span>,
+    /// Of these, those that were not sent on.
+    unsent: u64,
     /// Nothing that is kept is older.
     oldest: Option<UnixMillis>,
 }
@@ -44,10 +47,12 @@ impl Store {
         let (segments, retention) = (&self.0.segments, self.retention());
         let hour = now.0 / HOUR_MS;
         let is_large = self.segment_bytes() > retention.total;
-        if segments.looked.load(Ordering::Relaxed) == hour && !is_large {
+        let sent = self.sent();
+        let is_full = sent.commit != u64::MAX && !sent.has_room;
+        if segments.looked.load(Ordering::Relaxed) == hour && !is_large && !is_full {
             return Ok(None);
         }
-        let Some(due) = self.read(|transaction| self.find_due(transaction, now))? else {
+        let Some(due) = self.read(|transaction| self.find_due(transaction, sent, now))? else {
             segments.looked.store(hour, Ordering::Relaxed);
             segments.is_short.store(is_large, Ordering::Relaxed);
             return Ok(None);
@@ -83,7 +88,12 @@ impl Store {
         (is_short && bytes > total).then_some(Shortfall { bytes, total })
     }
 
-    fn find_due(&self, transaction: &ReadTransaction, now: UnixMillis) -> Result<Option<Due>, StoreError> {
+    fn find_due(
+        &self,
+        transaction: &ReadTransaction,
+        sent: Sent,
+        now: UnixMillis,
+    ) -> Result<Option<Due>, StoreError> {
         let catalogue = self.0.segments.known.read(transaction, self.found())?;
         let all = &catalogue.segments;
         let bytes = all.iter().map(|segment| segment.bytes).sum();
@@ -94,9 +104,11 @@ impl Store {
             let mark = unrolled.get(&segment.day); // to add it up again, as far as that can be
             mark.is_some_and(|number| !in_vain.marks.contains(&(segment.day, *number)))
         };
-        let may_go = |segment: &&Segment| segment.tier != Tier::Raw || !is_needed(segment);
-        let free: Vec<&Segment> = all.iter().filter(may_go).collect();
         let is_large = self.segment_bytes() > self.retention().total;
+        let is_held = |segment: &Segment| !is_large && sent.holds(segment, self.retention(), now);
+        let may_go =
+            |segment: &&Segment| segment.tier != Tier::Raw || !(is_needed(segment) || is_held(segment));
+        let free: Vec<&Segment> = all.iter().filter(may_go).collect();
         let Some(due) = next_due(&free, (self.retention(), is_large), now) else {
             return Ok(None);
         };
@@ -104,6 +116,7 @@ impl Store {
             return Ok(Some(Due {
                 segments: due,
                 counted: BTreeMap::new(),
+                unsent: 0,
                 heads: None,
                 oldest: None,
             }));
@@ -120,8 +133,10 @@ impl Store {
             .checked_sub(1)
             .map_or(0, |before| sealed.groups()[before].span.last + 1);
         let last = group.span.last;
+        let (counted, unsent) = counted(&sealed, group, (&due, sent.commit))?;
         Ok(Some(Due {
-            counted: counted(&sealed, group, &due)?,
+            counted,
+            unsent,
             heads: is_whole.then_some(Span { first: before, last }),
             oldest: self.oldest_without(transaction, all, &due)?,
             segments: due,
@@ -194,25 +209,27 @@ fn next_due(
     first.flatten().map(|segment| vec![(*segment).clone()])
 }
 
-/// The measurements of `due`, by epoch and hour. A row whose head is missing never counted.
+/// The measurements of `due`, by epoch and hour, and how many of them came behind commit `sent`. A row whose head is
+/// missing never counted.
 fn counted(
     sealed: &SealedLog<'_, redb::ReadOnlyTable<u64, &'static [u8]>>,
     group: &Group,
-    due: &[Segment],
-) -> Result<BTreeMap<(ProbeId, EpochId, Hour), u64>, StoreError> {
+    (due, sent): (&[Segment], u64),
+) -> Result<(BTreeMap<(ProbeId, EpochId, Hour), u64>, u64), StoreError> {
     let mut epochs = HashMap::new();
     sealed.each_head(group.span, &mut |head| {
         epochs.insert(head.commit, (head.probe, head.header.epoch));
     })?;
-    let mut counted = BTreeMap::new();
+    let (mut counted, mut unsent) = (BTreeMap::new(), 0);
     for segment in due {
         sealed.each_slot(segment, &mut |commit, slot| {
             if let Some(&(probe, epoch)) = epochs.get(&commit) {
                 *counted.entry((probe, epoch, slot.hour())).or_default() += 1;
+                unsent += u64::from(commit > sent);
             }
         })?;
     }
-    Ok(counted)
+    Ok((counted, unsent))
 }
 
 impl Due {
@@ -224,6 +241,7 @@ impl Due {
     ) -> Result<(), StoreError> {
         replace(transaction, found, (&self.segments, now))?;
         whole::advance(transaction, found, &self.segments)?;
+        retention::note(transaction, found, (self.unsent, now))?;
         let mut hours = HOURS.open(transaction, found)?;
         for (&(probe, epoch, hour), rows) in &self.counted {
             let key = hour_key(probe, epoch, hour);
