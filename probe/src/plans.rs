@@ -14,8 +14,9 @@ use crate::disk::Disk;
 
 const FOLDER: &str = "plans/";
 const SIGNATURE_BYTES: usize = 64;
-/// The newest plans are kept even if nothing names them: rows of the one before may still be on their way.
-const NEWEST_KEPT: usize = 3;
+/// The newest plans are kept even if nothing names them: rows of those before may still be on their way, and while a mesh
+/// comes up several plans come in a second.
+const NEWEST_KEPT: usize = 16;
 
 /// Plans, kept in files of mode 0600: they hold keys.
 pub(crate) struct PlanStore {
