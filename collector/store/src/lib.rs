@@ -57,11 +57,10 @@ pub use self::error::{DatabaseFailure, StoreError};
 pub use self::limits::{Removed, Retention, Shortfall};
 pub use self::query::{HourOfTarget, Point, Runs, Said, Series};
 pub use self::records::Records;
-pub use self::retention::RemovedUnsent;
 pub(crate) use self::row::{Malformed, RowReader, RowWriter};
 pub use self::scan::{ScanRange, Stored};
 pub use self::segment::{
-    Compacted, EachFile, Loss, Period, Rollup, RollupRange, Sealed, SegmentFile, Sums, Timing,
+    Compacted, EachFile, Loss, Period, RemovedUnsent, Rollup, RollupRange, Sealed, SegmentFile, Sums, Timing,
 };
 pub use self::tier::{Tier, UnknownTier};
 pub use self::transaction::Transaction;

@@ -7,7 +7,6 @@
 mod accounts;
 mod apply;
 mod pace;
-mod unsent;
 
 use std::sync::PoisonError;
 
@@ -15,8 +14,6 @@ use isochrone_proto::units::UnixMillis;
 
 pub(crate) use self::accounts::Trimming;
 pub(crate) use self::pace::Pace;
-pub use self::unsent::RemovedUnsent;
-pub(crate) use self::unsent::{Sent, note};
 use crate::limits::Removed;
 use crate::{Store, StoreError};
 

@@ -36,6 +36,7 @@ mod strays;
 #[cfg(test)]
 mod tests;
 mod timed;
+mod unsent;
 mod whole;
 mod words;
 mod writer;
@@ -61,3 +62,4 @@ pub use self::rollup::{Loss, Period, Rollup, RollupRange, Sums, Timing};
 pub(crate) use self::sealed::SealedLog;
 pub use self::sealer::Sealed;
 pub(crate) use self::timed::{End, Timed};
+pub use self::unsent::RemovedUnsent;

@@ -95,10 +95,10 @@ pub(crate) const META_REPLACED: &str = "segments replaced";
 pub(crate) const META_RAW_FROM: &str = "measurements whole from";
 pub(crate) const META_HOURS_FROM: &str = "hours whole from";
 pub(crate) const META_DAYS_FROM: &str = "days whole from";
-/// Every number there is.
 /// Measurements that retention removed before they were sent on, and when it last did.
 pub(crate) const META_UNSENT: &str = "measurements removed unsent";
 pub(crate) const META_UNSENT_AT: &str = "removed unsent last";
+/// Every number there is.
 pub(crate) const META_NAMES: [&str; 21] = [
     META_FORMAT,
     META_COMMIT,

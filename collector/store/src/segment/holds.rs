@@ -41,7 +41,7 @@ pub(crate) struct Segments {
     /// The hour, since 1970, in which nothing was found that is too old.
     pub(super) looked: AtomicU64,
     /// Every commit up to this one was sent on; `u64::MAX`: nobody sends any.
-    pub(crate) sent: AtomicU64,
+    pub(super) sent: AtomicU64,
     /// They are larger than they may be, and no more may go.
     pub(super) is_short: AtomicBool,
     /// What files say of themselves, by the number of their segment: they were checked, and never change.

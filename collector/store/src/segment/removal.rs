@@ -12,12 +12,12 @@ use super::catalogue::{Group, Segment, Span};
 use super::files::replace;
 use super::marks;
 use super::sealed::SealedLog;
+use super::unsent::{self, Sent};
 use super::whole;
 use crate::found::Found;
 use crate::heads::{self, Head};
 use crate::limits::{Removed, Retention, Shortfall};
 use crate::numbers::Numbers;
-use crate::retention::{self, Sent};
 use crate::rows::WriteRows;
 use crate::tables::{HOURS, LOG, LOG_HOURS, META_REMOVED, SEALED, STREAM, hour_key, stream_key};
 use crate::tier::Tier;
@@ -28,11 +28,14 @@ const FILES_MAX: usize = 256;
 /// How often it is looked whether anything is too old: that changes with the hour.
 const HOUR_MS: u64 = 3_600_000;
 
+/// Measurements by epoch and hour.
+type Counted = BTreeMap<(ProbeId, EpochId, Hour), u64>;
+
 /// What goes in one step.
 struct Due {
     segments: Vec<Segment>,
     /// Measurements in them, by epoch and hour.
-    counted: BTreeMap<(ProbeId, EpochId, Hour), u64>,
+    counted: Counted,
     /// Heads between these commits go with them.
     heads: Option<Span>,
     /// Of these, those that were not sent on.
@@ -215,7 +218,7 @@ fn counted(
     sealed: &SealedLog<'_, redb::ReadOnlyTable<u64, &'static [u8]>>,
     group: &Group,
     (due, sent): (&[Segment], u64),
-) -> Result<(BTreeMap<(ProbeId, EpochId, Hour), u64>, u64), StoreError> {
+) -> Result<(Counted, u64), StoreError> {
     let mut epochs = HashMap::new();
     sealed.each_head(group.span, &mut |head| {
         epochs.insert(head.commit, (head.probe, head.header.epoch));
@@ -241,7 +244,7 @@ impl Due {
     ) -> Result<(), StoreError> {
         replace(transaction, found, (&self.segments, now))?;
         whole::advance(transaction, found, &self.segments)?;
-        retention::note(transaction, found, (self.unsent, now))?;
+        unsent::note(transaction, found, (self.unsent, now))?;
         let mut hours = HOURS.open(transaction, found)?;
         for (&(probe, epoch, hour), rows) in &self.counted {
             let key = hour_key(probe, epoch, hour);

@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use isochrone_proto::units::UnixMillis;
 use redb::WriteTransaction;
 
+use super::catalogue::Segment;
 use crate::found::Found;
 use crate::limits::Retention;
 use crate::numbers::{Numbers, read_number};
-use crate::segment::Segment;
 use crate::tables::{META_UNSENT, META_UNSENT_AT};
 use crate::tier::Tier;
 use crate::{Store, StoreError};
@@ -43,7 +43,7 @@ impl Store {
     }
 
     /// How far it was sent, and whether there is room to wait for the rest.
-    pub(crate) fn sent(&self) -> Sent {
+    pub(super) fn sent(&self) -> Sent {
         let commit = self.0.segments.sent.load(Ordering::Relaxed);
         Sent {
             commit,
@@ -54,17 +54,17 @@ impl Store {
 
 /// How far measurements were sent.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Sent {
+pub(super) struct Sent {
     /// Every commit up to this one was.
-    pub(crate) commit: u64,
+    pub(super) commit: u64,
     /// What is behind it may stay a while.
-    pub(crate) has_room: bool,
+    pub(super) has_room: bool,
 }
 
 impl Sent {
     /// Whether a segment stays because of what in it was not sent. Where segments are too large, none does: the lead has
     /// said how much they may take.
-    pub(crate) fn holds(&self, segment: &Segment, retention: &Retention, now: UnixMillis) -> bool {
+    pub(super) fn holds(&self, segment: &Segment, retention: &Retention, now: UnixMillis) -> bool {
         let limit = now.minus(retention.raw * MOST);
         segment.tier == Tier::Raw
             && self.has_room
@@ -74,7 +74,7 @@ impl Sent {
 }
 
 /// Notes that so many measurements go unsent.
-pub(crate) fn note(
+pub(super) fn note(
     transaction: &WriteTransaction,
     found: &Found,
     (measurements, now): (u64, UnixMillis),
