@@ -1,5 +1,7 @@
 //! Every file in deploy/ is read by what reads it in production, or by a parser that is at least as strict.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
+
 #[path = "deploy/compose.rs"]
 mod compose;
 #[path = "deploy/grafana.rs"]

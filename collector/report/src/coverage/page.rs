@@ -131,7 +131,7 @@ fn headline(report: &CoverageReport, class: &ClassReport) -> Markup {
     html! {
         @if !class.withheld.is_empty() {
             div.callout role="note" {
-                h3 { "No headline share" }
+                h3 { "No measured share as a headline" }
                 @for why in words::withheld(class) { p { (why) } }
                 (counted)
             }

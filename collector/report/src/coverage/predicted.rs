@@ -294,9 +294,13 @@ fn trend(class: &ClassReport, trend: &Trend, report: &CoverageReport) -> String 
         ),
     };
     format!(
-        "Trend, first half of the window against the second: {} and {} within the first budget; {change}.",
+        "Trend, first half of the window against the second: {} and {} within {}; {change}.",
         within(&trend.first.shares),
-        within(&trend.second.shares)
+        within(&trend.second.shares),
+        trend.first.shares.get(at).map_or_else(
+            || "the budget".to_owned(),
+            |share| crate::words::budget(share.budget_ms)
+        )
     )
 }
 

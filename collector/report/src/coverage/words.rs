@@ -183,11 +183,11 @@ const LEAST_PART: f64 = 1e-9;
 pub(super) fn withheld(class: &ClassReport) -> Vec<&'static str> {
     let sentence = |reason: &Withheld| match reason {
         Withheld::TooLittleKnown => {
-            "Less than 30 % is measured, so no share is given as a headline: it would be a guess."
+            "Less than 30 % is measured, so no share of what is measured stands as a headline: it would be a guess."
         }
         Withheld::OneVantageDominates => {
-            "One vantage speaks for more than a quarter of what is measured, so no share is given as a \
-             headline: it would be the view of one server."
+            "One vantage speaks for more than a quarter of what is measured, so no share of what is measured \
+             stands as a headline: it would be the view of one server."
         }
     };
     class.withheld.iter().map(sentence).collect()

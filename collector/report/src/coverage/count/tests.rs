@@ -189,7 +189,9 @@ fn days_that_were_not_resampled_make_figures_provisional() {
         text.contains("Provisional: 4 even days are too few to be resampled"),
         "{text}"
     );
-    assert!(text.contains("the days that price are too few to be resampled, which needs 7 even ones"));
+    assert!(text.contains(
+        "the days that price are too few to be resampled, which needs 7 even ones (`--since 15d` has them)"
+    ));
     assert_eq!(few.json()["reasons"], serde_json::json!(["few-days"]));
     assert!(!counted(count()).text(400).contains("Provisional"));
 }

@@ -137,7 +137,9 @@ fn reason(doubt: Doubt, count: &Count) -> String {
         }
         Doubt::NotByDays => "without days, the same times chose the nodes and priced them".to_owned(),
         Doubt::FewDays => {
-            format!("the days that price are too few to be resampled, which needs {LEAST_DAYS} even ones")
+            format!(
+                "the days that price are too few to be resampled, which needs {LEAST_DAYS} even ones (`--since 15d` has them)"
+            )
         }
         Doubt::NothingKnown => "nothing was measured that counts".to_owned(),
     }

@@ -114,7 +114,7 @@ fn long_table_is_folded_and_a_short_one_is_not() {
 fn withheld_headline_leaves_no_share_behind() {
     let html = report(&small_world(), Weights::people()).html();
     assert!(
-        html.contains("No headline share")
+        html.contains("No measured share as a headline")
             && !html.contains("class=\"headline\"")
             && !html.contains("Shares by budget")
     );
