@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use data_encoding::BASE64;
 
+use crate::cli::TierName;
+
 /// Takes such files, piece by piece.
 pub(crate) struct Received {
     folder: PathBuf,
@@ -21,6 +23,22 @@ impl Received {
             folder: folder.to_owned(),
             open: None,
         })
+    }
+
+    /// A file of an earlier export of that tier: together with another's it would count twice.
+    pub(crate) fn earlier(&self, tier: TierName) -> io::Result<Option<String>> {
+        for entry in fs::read_dir(&self.folder)? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            let of = match name.split_once('-') {
+                Some(("hours", _)) => TierName::Hour,
+                Some(("days", _)) => TierName::Day,
+                _ => TierName::Raw,
+            };
+            if name.ends_with(".parquet") && of == tier {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
     }
 
     /// Writes the next bytes of a file, given as base64. Its name is there only with all of them.
@@ -69,5 +87,21 @@ mod tests {
             assert!(received.take(name, content, true).is_err(), "{name} {content}");
         }
         assert_eq!(fs::read_dir(folder.path().join("made")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn file_of_an_earlier_export_is_found_by_its_tier() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut received = Received::into(folder.path()).unwrap();
+        fs::write(folder.path().join("notes.txt"), "mine").unwrap();
+        for (tier, name) in [
+            (TierName::Raw, "echo4-2026-11-22-000001.parquet"),
+            (TierName::Hour, "hours-echo4-2026-11-22-000001.parquet"),
+            (TierName::Day, "days-echo4-2026-11-22-000001.parquet"),
+        ] {
+            assert_eq!(received.earlier(tier).unwrap(), None, "{name}");
+            received.take(name, "AA==", true).unwrap();
+            assert_eq!(received.earlier(tier).unwrap().as_deref(), Some(name));
+        }
     }
 }

@@ -81,9 +81,16 @@ pub fn run(cli: Cli) -> u8 {
 /// Has the running collector carry out `command`; where none runs, opens the store.
 async fn ask_or_open(paths: Paths, mut command: Command) -> anyhow::Result<u8> {
     let received = match &command {
-        Command::Export(ExportCommand::Parquet { into, .. }) => {
-            let received = Received::into(into);
-            Some(received.with_context(|| format!("cannot make {}", into.display()))?)
+        Command::Export(ExportCommand::Parquet { into, tier, .. }) => {
+            let cannot = || format!("cannot use the folder {}", into.display());
+            let received = Received::into(into).with_context(cannot)?;
+            if let Some(file) = received.earlier(*tier).with_context(cannot)? {
+                anyhow::bail!(
+                    "{} holds {file} of an earlier export: what both hold would count twice; name another folder, or empty it",
+                    into.display()
+                );
+            }
+            Some(received)
         }
         _ => None,
     };

@@ -38,7 +38,7 @@ pub enum ExportCommand {
     #[command(after_help = "Example:
   isochrone-collector export parquet --since 1d --into yesterday")]
     Parquet {
-        /// The folder, which is made if it is not there.
+        /// The folder, which is made if it is not there, and holds nothing of this tier yet.
         #[arg(long, value_name = "FOLDER")]
         into: PathBuf,
         /// Measurements, or what those of an hour or a day add up to.
