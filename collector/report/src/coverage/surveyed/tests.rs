@@ -4,7 +4,8 @@ use isochrone_base::fixture::{self, DAY0, connected, replied};
 use isochrone_base::roster::{NodeEntry, ProbeEntry, Roster};
 use isochrone_coverage::locate::{impossible, impossible_by};
 use isochrone_proto::ids::TargetId;
-use isochrone_proto::units::UnixMillis;
+use isochrone_proto::measurement::{CacheState, EndpointResult, Phases};
+use isochrone_proto::units::{Micros, UnixMillis};
 use isochrone_store::fixture::stored;
 
 use super::*;
@@ -86,4 +87,76 @@ fn coverage_leaves_out_exactly_what_locate_calls_impossible() {
     assert_eq!(left_out, ["sydney"]);
     assert_eq!(left_out, said);
     assert!(found.nodes.is_empty() && found.too_many == 0, "{found:?}");
+}
+
+/// What a report names in [`Fill::TIMINGS`] is all that it needs of files, and no more than that.
+#[test]
+fn sums_with_the_times_that_are_asked_for_say_all_and_each_of_them_says_something() {
+    let roster = roster();
+    let window = Window {
+        from: UnixMillis(DAY0),
+        until: UnixMillis(DAY0 + 86_400_000),
+    };
+    let ok = |cache, bytes| {
+        let result = EndpointResult::Ok {
+            phases: Phases {
+                connect: Micros::new(20_000).unwrap(),
+                first_byte: Micros::new(7_000).unwrap(),
+                transfer: Micros::new(900_000).unwrap(),
+                ..Phases::default()
+            },
+            body_bytes: bytes,
+            node_uptime_s: None,
+            node_version: String::new(),
+        };
+        fixture::endpoint(result, Some(206), cache)
+    };
+    let kinds = ["connect4", "asset-get4", "throughput4"].map(|kind| kind.parse().unwrap());
+    let plan = fixture::plan(&roster, fixture::probe_id("berlin"), &kinds);
+    let lima = TargetId::of_node("lima");
+    let rows = [
+        (lima, "connect4", connected(210)),
+        (lima, "asset-get4", ok(CacheState::Hit, 100)),
+        (lima, "throughput4", ok(CacheState::Hit, 8 << 20)),
+        (
+            TargetId::of_peer(fixture::probe_id("newyork")),
+            "echo4",
+            replied(90),
+        ),
+    ];
+    let rows = rows.map(|(to, kind, outcome)| {
+        fixture::row(
+            fixture::check(&plan, to, kind.parse().unwrap()),
+            UnixMillis(DAY0),
+            outcome,
+        )
+    });
+    let sums = isochrone_store::fixture::rolled(Period::Day, &plan, &rows);
+    let read = |timings: &[Timing]| {
+        let mut both = Both {
+            observations: ObservationsBuilder::new(&roster, window),
+            survey: SurveyBuilder::new(&roster, window),
+        };
+        for rollup in &sums {
+            let sums = rollup.sums.clone().only(timings);
+            both.add_sums(
+                &Rollup {
+                    sums,
+                    ..rollup.clone()
+                },
+                Period::Day,
+            );
+        }
+        let survey = both.survey.finish(Source::Store).survey;
+        format!("{:?} {:?}", both.observations.finish(Source::Store), survey)
+    };
+    assert_eq!(read(Both::TIMINGS), read(&Timing::ALL));
+    for left_out in Both::TIMINGS {
+        let others: Vec<Timing> = Both::TIMINGS
+            .iter()
+            .copied()
+            .filter(|timing| timing != left_out)
+            .collect();
+        assert_ne!(read(&others), read(&Timing::ALL), "{left_out:?}");
+    }
 }

@@ -39,6 +39,18 @@ impl Sums {
         &self.times[timing as usize]
     }
 
+    /// With these times alone, as they come from files of which no others are read.
+    #[cfg(any(test, feature = "testing"))]
+    #[must_use]
+    pub fn only(mut self, timings: &[Timing]) -> Self {
+        for timing in Timing::ALL {
+            if !timings.contains(&timing) {
+                self.times[timing as usize] = LogHistogram::new();
+            }
+        }
+        self
+    }
+
     /// Adds what `other` adds up to.
     pub fn merge(&mut self, other: &Self) {
         self.skipped += other.skipped;
