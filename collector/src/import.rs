@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use isochrone_base::clock::Clock;
 use isochrone_base::error_chain::chain;
-use isochrone_elastic::import::Piece;
+use isochrone_elastic::import::{Piece, Unfit};
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::imported::{ImportBatch, ImportedIndex, ImportedRun, Reached, Taken};
 use tokio::sync::mpsc;
@@ -130,6 +130,12 @@ async fn take(
     for refused in &piece.refused {
         account.refuse(&refused.origin, &refused.unfit)?;
     }
+    if let Some((other, count)) = other_index(&piece) {
+        anyhow::bail!(
+            "{count} of {} documents have the shape of {other}, so nothing of them was taken in: import them --as {other}",
+            piece.runs.len() + piece.refused.len()
+        );
+    }
     let (mut origins, mut runs) = (Vec::new(), Vec::new());
     for (origin, run) in piece.runs {
         if dry_run && repeated.is_one(&run) {
@@ -152,6 +158,19 @@ async fn take(
         .collect();
     let taken = store.take(batch, dry_run).await?;
     account.take(&taken, &seen, &origins)
+}
+
+/// Of which other index most documents of a piece are: the few that fit by chance would pass for failures.
+fn other_index(piece: &Piece) -> Option<(&'static str, usize)> {
+    let mut others = piece.refused.iter().filter_map(|refused| match refused.unfit {
+        Unfit::OtherIndex(other) => Some(other),
+        _ => None,
+    });
+    let count = others.clone().count();
+    others
+        .next()
+        .filter(|_| count > piece.runs.len())
+        .map(|other| (other, count))
 }
 
 fn batch(index: ImportedIndex, runs: Vec<ImportedRun>, reached: Option<Reached>) -> ImportBatch {

@@ -114,6 +114,27 @@ async fn file_is_taken_in_once_however_often_and_a_dry_run_makes_not_even_a_stor
     assert_eq!(json["vantages"][0]["from"], "2023-11-22T12:01:00Z", "{json}");
 }
 
+/// A failed ping has no result, and so passes for a document of the other index.
+#[tokio::test]
+async fn file_of_the_other_index_is_taken_in_not_even_in_part() {
+    let (folder, paths) = world();
+    let path = folder.path().join("pings.ndjson");
+    let mut text = String::new();
+    for number in 0..20 {
+        let mut ping = document(number);
+        if number == 7 {
+            ping.as_object_mut().unwrap().remove("assetDownloadResult");
+        }
+        writeln!(text, "{ping}").unwrap();
+    }
+    fs::write(&path, text).unwrap();
+    let line = format!("import ndjson {} --as distributors-status", path.display());
+    let (code, out, err) = import(&paths, &line).await;
+    assert_eq!(code, 1, "{out} {err}");
+    assert!(err.contains("--as operators-ping"), "{out} {err}");
+    assert!(!paths.state.exists() || kept(&paths).is_empty(), "{out} {err}");
+}
+
 /// The store is open in the collector: what is read here goes to it through its socket.
 #[tokio::test]
 async fn running_collector_takes_in_what_another_process_reads() {
