@@ -160,7 +160,7 @@ Exit codes: 0 well, 1 something is wrong, 3 cannot tell.")]
     /// The store itself: its files.
     #[command(subcommand)]
     Store(StoreCommand),
-    /// Elasticsearch: what must stand there, and whether all that is stored lies there ([elasticsearch] in
+    /// Elasticsearch: what must stand there, and whether all that is stored lies there (`[elasticsearch]` in
     /// collector.toml).
     #[cfg(feature = "elasticsearch")]
     #[command(subcommand)]
