@@ -152,7 +152,7 @@ pub(super) fn surely(share: &Share, what: &str) -> String {
     );
     if share.own_node > LEAST_PART {
         words.push_str(&format!(
-            "; {} have a node beside them that its own worker's probe cannot judge, and the next one is beyond",
+            "; {} have a node beside them, which nobody else measures there, and the next one is beyond",
             percent(share.own_node)
         ));
     }
