@@ -159,9 +159,13 @@ fn is_public(host: &str) -> bool {
                 let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
                 (1..=63).contains(&label.len()) && label.bytes().all(is_letter)
             };
-            let is_private = ["localhost", "local", "internal", "lan", "home"].iter().any(|top| {
-                host.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case(top))
-            });
+            let is_private = ["localhost", "local", "internal", "lan", "home"]
+                .iter()
+                .any(|top| {
+                    host.rsplit('.')
+                        .next()
+                        .is_some_and(|last| last.eq_ignore_ascii_case(top))
+                });
             let is_number = host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
             host.len() <= 253
                 && host.contains('.')
@@ -196,8 +200,14 @@ pub(crate) mod tests {
             count,
         };
         Wish {
-            targets: vec![target("berlin", "node.example.org"), target("nairobi-provider", "test.example.net")],
-            eyes: vec![eyes("KE", Some("Nairobi"), None, 2), eyes("BR", None, Some(64_500), 3)],
+            targets: vec![
+                target("berlin", "node.example.org"),
+                target("nairobi-provider", "test.example.net"),
+            ],
+            eyes: vec![
+                eyes("KE", Some("Nairobi"), None, 2),
+                eyes("BR", None, Some(64_500), 3),
+            ],
             kind,
             family: Family::V4,
         }
@@ -205,12 +215,32 @@ pub(crate) mod tests {
 
     #[test]
     fn host_that_is_not_public_is_in_no_request() {
-        for host in ["node.example.org", "192.0.2.1", "2001:db8::1", "xn--bcher-kva.example"] {
+        for host in [
+            "node.example.org",
+            "192.0.2.1",
+            "2001:db8::1",
+            "xn--bcher-kva.example",
+        ] {
             assert!(is_public(host), "{host}");
         }
         for host in [
-            "", "localhost", "node", "10.0.0.1", "127.0.0.1", "169.254.1.1", "100.64.0.1", "0.0.0.0", "fd00::1", "::1",
-            "fe80::1", "::ffff:10.0.0.1", "a b.example", "node.example.org/", "node.local", "\"},{\"", "1.2.3.4.5",
+            "",
+            "localhost",
+            "node",
+            "10.0.0.1",
+            "127.0.0.1",
+            "169.254.1.1",
+            "100.64.0.1",
+            "0.0.0.0",
+            "fd00::1",
+            "::1",
+            "fe80::1",
+            "::ffff:10.0.0.1",
+            "a b.example",
+            "node.example.org/",
+            "node.local",
+            "\"},{\"",
+            "1.2.3.4.5",
         ] {
             assert!(!is_public(host), "{host}");
             let mut wish = wish(Kind::Ping);

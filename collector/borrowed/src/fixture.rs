@@ -34,7 +34,10 @@ pub fn atlas_probes(count: u32) -> String {
             )
         })
         .collect();
-    format!(r#"{{"count":{count},"next":null,"results":[{}]}}"#, probes.join(","))
+    format!(
+        r#"{{"count":{count},"next":null,"results":[{}]}}"#,
+        probes.join(",")
+    )
 }
 
 /// The result of one ping, as the API gives it: the `number`th, by one of `probes` probes.

@@ -4,8 +4,11 @@
 //! What is no JSON costs as little as can be: from a broken object the reading goes on behind its last bracket, or at the
 //! next line that begins an object. What does not end is passed over without being kept.
 
+mod walker;
+
 use std::io::{self, Read};
 
+use self::walker::Walker;
 use crate::refusals::Where;
 use crate::unfit::Unfit;
 use crate::window::{Filled, LONGEST, Window};
@@ -82,7 +85,8 @@ impl<R: Read> Items<R> {
 
     /// Gives up to `most` objects to `taker`; whether there may be more.
     pub(crate) fn read(&mut self, most: usize, taker: &mut impl Taker) -> io::Result<bool> {
-        if self.window.at().byte == 0 && self.window.peek()?.is_some() && self.window.bytes().starts_with(BOM) {
+        if self.window.at().byte == 0 && self.window.peek()?.is_some() && self.window.bytes().starts_with(BOM)
+        {
             self.window.pass(BOM.len());
         }
         let mut objects = 0;
@@ -225,20 +229,29 @@ impl<R: Read> Items<R> {
     /// Neither an object nor what stands between two.
     fn garbage(&mut self, taker: &mut impl Taker) -> io::Result<()> {
         let at = self.window.at();
-        let literal = self.window.bytes().iter().take_while(|byte| is_of_literal(**byte)).count();
+        let literal = self
+            .window
+            .bytes()
+            .iter()
+            .take_while(|byte| is_of_literal(**byte))
+            .count();
         if literal > 0 && self.window.bytes().get(literal) == Some(&b'[') {
             self.window.pass(literal); // `42["atlas_result",{…}]`: the stream's older frames
             return Ok(());
         }
-        let begins = String::from_utf8_lossy(&self.window.bytes()[..self.window.bytes().len().min(SHOWN)]).into_owned();
+        let begins = String::from_utf8_lossy(&self.window.bytes()[..self.window.bytes().len().min(SHOWN)])
+            .into_owned();
         let begins = begins.lines().next().unwrap_or_default();
         taker.refuse(at, &Unfit::NotAnObject(begins));
-        match (literal, self.window.bytes().first()) {
-            (0, Some(b'"' | b'[')) => self.skip(true),
-            (0, Some(b':' | b'}')) => Ok(self.window.pass(1)),
-            (0, _) => self.skip_line(),
-            _ => Ok(self.window.pass(literal)),
+        let (first, next) = (self.window.bytes().first(), self.window.bytes().get(literal));
+        match (literal, first) {
+            (0, Some(b'"' | b'[')) => return self.skip(true),
+            (0, Some(b':' | b'}')) => self.window.pass(1),
+            // `null` where an object could stand
+            (1.., _) if matches!(next, None | Some(b',' | b']' | b'\r' | b'\n')) => self.window.pass(literal),
+            _ => return self.skip_line(),
         }
+        Ok(())
     }
 
     fn skip_line(&mut self) -> io::Result<()> {
@@ -289,71 +302,6 @@ impl<R: Read> Items<R> {
         let bytes = self.window.bytes();
         let count = bytes.iter().take_while(|byte| is_passed(**byte)).count();
         self.window.pass(count);
-    }
-}
-
-/// Finds the end of one JSON value, byte by byte.
-struct Walker {
-    is_broken: bool,
-    depth: usize,
-    state: State,
-    /// The last byte ended a line.
-    is_new_line: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Begin,
-    Between,
-    Text,
-    Escape,
-    Literal,
-    Over,
-}
-
-impl Walker {
-    const fn new(is_broken: bool) -> Self {
-        Self {
-            is_broken,
-            depth: 0,
-            state: State::Begin,
-            is_new_line: false,
-        }
-    }
-
-    /// Whether the value ended before `byte`.
-    fn is_over_before(&mut self, byte: u8) -> bool {
-        let is_new_line = std::mem::replace(&mut self.is_new_line, byte == b'\n');
-        if self.state == State::Over || (self.is_broken && is_new_line && matches!(byte, b'{' | b'[')) {
-            return true;
-        }
-        self.state = match (self.state, byte) {
-            (State::Text, b'"') => self.after(),
-            (State::Text, b'\\') => State::Escape,
-            (State::Text, b'\n') if self.is_broken => State::Between, // no text of JSON holds one: it was cut
-            (State::Text | State::Escape, _) => State::Text,
-            (State::Literal, b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n') => return true,
-            (_, b'"') => State::Text,
-            (_, b'{' | b'[') => {
-                self.depth += 1;
-                State::Between
-            }
-            (State::Between, b'}' | b']') => {
-                self.depth = self.depth.saturating_sub(1);
-                self.after()
-            }
-            (State::Begin, b',' | b'}' | b']') => return true, // a value is missing
-            (State::Begin, _) => State::Literal,
-            (state, _) => state,
-        };
-        false
-    }
-
-    const fn after(&self) -> State {
-        match self.depth {
-            0 => State::Over,
-            _ => State::Between,
-        }
     }
 }
 

@@ -267,6 +267,9 @@ mod tests {
         assert_eq!(of(&[3.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(of(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
         assert_eq!(of(&[7.0]), Some(7.0));
-        assert_eq!((of(&[]), of(&[1.0; MEDIAN_OF + 1]), of(&[-1.0])), (None, None, None));
+        assert_eq!(
+            (of(&[]), of(&[1.0; MEDIAN_OF + 1]), of(&[-1.0])),
+            (None, None, None)
+        );
     }
 }

@@ -57,7 +57,11 @@ mod tests {
 
     #[test]
     fn file_is_unpacked_whatever_its_name_and_a_plain_one_is_left_as_it_is() {
-        for file in [packed(b"[{}]"), [packed(b"[{"), packed(b"}]")].concat(), b"[{}]".to_vec()] {
+        for file in [
+            packed(b"[{}]"),
+            [packed(b"[{"), packed(b"}]")].concat(),
+            b"[{}]".to_vec(),
+        ] {
             let mut text = String::new();
             open(&file[..]).unwrap().read_to_string(&mut text).unwrap();
             assert_eq!(text, "[{}]");

@@ -32,7 +32,10 @@ impl Targets {
 /// A host as it is compared: in small letters, without the dot of its root and without the brackets of IPv6.
 fn plain(host: &str) -> Cow<'_, str> {
     let host = host.trim_end_matches('.');
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let host = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host);
     match host.bytes().any(|byte| byte.is_ascii_uppercase()) {
         true => Cow::Owned(host.to_ascii_lowercase()),
         false => Cow::Borrowed(host),
@@ -70,9 +73,15 @@ mod tests {
 
     #[test]
     fn host_of_a_url_is_found_with_port_user_and_brackets_and_without() {
-        assert_eq!(host_of("https://node.example.org/distributor/"), Some("node.example.org"));
+        assert_eq!(
+            host_of("https://node.example.org/distributor/"),
+            Some("node.example.org")
+        );
         assert_eq!(host_of("http://node.example.org:80?q"), Some("node.example.org"));
-        assert_eq!(host_of("https://user:word@node.example.org:443/a@b"), Some("node.example.org"));
+        assert_eq!(
+            host_of("https://user:word@node.example.org:443/a@b"),
+            Some("node.example.org")
+        );
         assert_eq!(host_of("https://[2001:db8::1]:443/"), Some("2001:db8::1"));
         for none in ["node.example.org", "https:///path", "https://[2001:db8::1", ""] {
             assert_eq!(host_of(none), None, "{none}");

@@ -70,7 +70,10 @@ impl Unfit<'_> {
             Self::Missing(field) => ("it has no", *field),
             Self::Field { field, .. } => ("it does not hold what it should:", *field),
             Self::Early(_) => ("its time is before 2010", ""),
-            Self::Future(_) => ("its time is later than this machine's clock by more than five minutes", ""),
+            Self::Future(_) => (
+                "its time is later than this machine's clock by more than five minutes",
+                "",
+            ),
             Self::OtherKind(_) => ("another kind of measurement than ping, TLS and HTTP", ""),
             Self::OtherTarget(_) => ("of another target than the nodes and candidates", ""),
             Self::UnknownProbe(_) => ("its probe is in no list of probes that was given", ""),
@@ -132,7 +135,10 @@ pub(crate) fn excerpt(text: &str) -> String {
 fn date_time(at: UnixMillis) -> String {
     let millis = i64::try_from(at.0).ok();
     let instant = millis.and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
-    instant.map_or_else(|| format!("{} ms since 1970", at.0), |instant| instant.to_string())
+    instant.map_or_else(
+        || format!("{} ms since 1970", at.0),
+        |instant| instant.to_string(),
+    )
 }
 
 /// Characters of a file's own that are shown.
@@ -157,6 +163,10 @@ mod tests {
             Unfit::Future(UnixMillis(u64::MAX)).to_string(),
             "its time is later than this machine's clock by more than five minutes: 18446744073709551615 ms since 1970"
         );
-        assert!(Unfit::Future(UnixMillis(1_800_000_000_000)).to_string().ends_with(": 2027-01-15T08:00:00Z"));
+        assert!(
+            Unfit::Future(UnixMillis(1_800_000_000_000))
+                .to_string()
+                .ends_with(": 2027-01-15T08:00:00Z")
+        );
     }
 }

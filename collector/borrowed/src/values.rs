@@ -323,7 +323,16 @@ mod tests {
         any: Present,
     }
 
-    const ANYTHING: [&str; 8] = ["null", "true", "7", "-7", "7.5", "\"x\"", "[1,[2],{}]", "{\"a\":{\"b\":[1]}}"];
+    const ANYTHING: [&str; 8] = [
+        "null",
+        "true",
+        "7",
+        "-7",
+        "7.5",
+        "\"x\"",
+        "[1,[2],{}]",
+        "{\"a\":{\"b\":[1]}}",
+    ];
 
     #[test]
     fn anything_stands_anywhere_and_what_it_is_not_it_never_becomes() {
@@ -334,16 +343,25 @@ mod tests {
             let all: All<'_> = serde_json::from_str(&json).unwrap();
             assert_eq!(all.text.some().is_some(), value == "\"x\"", "{value}");
             let is_number = value.parse::<f64>().is_ok();
-            assert_eq!(all.number.some(), value.parse().ok().filter(|_| is_number), "{value}");
+            assert_eq!(
+                all.number.some(),
+                value.parse().ok().filter(|_| is_number),
+                "{value}"
+            );
             assert_eq!(all.flag == Flag::Is(true), value == "true", "{value}");
             assert!(all.any.0, "{value}");
-            assert_eq!(all.words.some().is_some(), value == "\"x\"" || value.starts_with('{'), "{value}");
+            assert_eq!(
+                all.words.some().is_some(),
+                value == "\"x\"" || value.starts_with('{'),
+                "{value}"
+            );
         }
     }
 
     #[test]
     fn text_is_borrowed_and_unescaped_only_where_it_must_be() {
-        let all: All<'_> = serde_json::from_str(r#"{"text":"plain","words":{"dns":"no \"such\" name"}}"#).unwrap();
+        let all: All<'_> =
+            serde_json::from_str(r#"{"text":"plain","words":{"dns":"no \"such\" name"}}"#).unwrap();
         assert!(matches!(all.text, Text(Some(Cow::Borrowed("plain")))));
         assert_eq!(all.words.some(), Some("no \"such\" name"));
     }
@@ -351,7 +369,13 @@ mod tests {
     #[test]
     fn whole_number_is_exact_and_not_below_0() {
         assert_eq!(Number::Is(7.0).whole(), Some(7));
-        for none in [Number::Is(-1.0), Number::Is(7.5), Number::Is(1e17), Number::Wrong, Number::Absent] {
+        for none in [
+            Number::Is(-1.0),
+            Number::Is(7.5),
+            Number::Is(1e17),
+            Number::Wrong,
+            Number::Absent,
+        ] {
             assert_eq!(none.whole(), None, "{none:?}");
         }
     }

@@ -150,7 +150,13 @@ mod tests {
         }
         assert_eq!(passed, file.len());
         let lines = 2 * LONGEST as u64;
-        assert_eq!(window.at(), Where { line: 1 + lines, byte: file.len() as u64 });
+        assert_eq!(
+            window.at(),
+            Where {
+                line: 1 + lines,
+                byte: file.len() as u64
+            }
+        );
         assert!(window.buffer.len() <= LONGEST && !window.is_torn_off());
     }
 }

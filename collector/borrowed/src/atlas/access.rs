@@ -90,7 +90,10 @@ mod tests {
     #[test]
     fn tag_that_says_that_something_is_wrong_is_found() {
         let of = |tag| broken([tag].into_iter());
-        assert_eq!(of("system-firewall-problem-suspected"), Some("system-firewall-problem-suspected"));
+        assert_eq!(
+            of("system-firewall-problem-suspected"),
+            Some("system-firewall-problem-suspected")
+        );
         assert_eq!(of("do-not-use"), Some("do-not-use"));
         assert_eq!(of("system-ipv6-doesnt-work"), None, "its IPv4 does");
     }

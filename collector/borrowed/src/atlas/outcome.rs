@@ -90,7 +90,9 @@ fn http(raw: &RawResult<'_>) -> Result<Outcome, Unfit<'static>> {
         return Ok(failed(cause(words), 0, words));
     }
     let status = answer.res.required("res")?;
-    let status = u16::try_from(status).ok().filter(|status| (100..600).contains(status));
+    let status = u16::try_from(status)
+        .ok()
+        .filter(|status| (100..600).contains(status));
     let status = status.ok_or(Unfit::Field {
         field: "res",
         wanted: "a status of HTTP is wanted",
@@ -128,11 +130,9 @@ fn failed(cause: Cause, sent: u16, words: &str) -> Outcome {
 
 /// What failed, by the probe's words.
 fn cause(words: &str) -> Cause {
-    let has = |some: &[&str]| {
-        let is_in = |word: &&str| words.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()));
-        some.iter().any(|word| is_in(word))
-    };
-    if has(&["resol", "dns"]) {
+    let words = words.to_ascii_lowercase();
+    let has = |some: &[&str]| some.iter().any(|word| words.contains(word));
+    if has(&["resol", "lookup", "nameserver", "dns"]) {
         Cause::Resolve
     } else if has(&["connect", "refused", "reset", "unreachable"]) {
         Cause::Connect

@@ -47,7 +47,9 @@ impl Probes {
 
     /// Those that are not, by number and in no order.
     pub fn left_out(&self) -> impl Iterator<Item = (u32, &LeftOut)> {
-        self.of.iter().filter_map(|(id, probe)| Some((*id, probe.as_ref().err()?)))
+        self.of
+            .iter()
+            .filter_map(|(id, probe)| Some((*id, probe.as_ref().err()?)))
     }
 }
 
@@ -165,7 +167,9 @@ impl Taker for ListTaker<'_> {
 impl ListTaker<'_> {
     fn take(&mut self, probe: &RawProbe<'_>) -> Result<(), Unfit<'static>> {
         if probe.prb_id.0 {
-            return Err(Unfit::WrongFile("a measurement's result, where a list of probes is wanted"));
+            return Err(Unfit::WrongFile(
+                "a measurement's result, where a list of probes is wanted",
+            ));
         }
         let id = probe.id.whole().and_then(|id| u32::try_from(id).ok());
         let Some(id) = id else {
@@ -196,7 +200,12 @@ fn vantage(id: u32, probe: &RawProbe<'_>) -> Result<Vantage, LeftOut> {
         return Err(LeftOut::Abandoned);
     }
     let place = place(probe).filter(|_| probe.tags.names().all(|tag| tag != COUNTRY_ONLY));
-    let network = |number: Number| number.whole().and_then(|asn| u32::try_from(asn).ok()).filter(|asn| *asn > 0);
+    let network = |number: Number| {
+        number
+            .whole()
+            .and_then(|asn| u32::try_from(asn).ok())
+            .filter(|asn| *asn > 0)
+    };
     Ok(Vantage {
         platform: Platform::Atlas,
         id: id.to_string(),
@@ -246,9 +255,15 @@ mod tests {
 
     #[test]
     fn probes_are_read_from_pages_archive_lines_and_arrays_alike() {
-        let page = format!("{{\"count\":2,\"next\":null,\"previous\":null,\"results\":[{OF_API},{OF_ARCHIVE}]}}");
+        let page =
+            format!("{{\"count\":2,\"next\":null,\"previous\":null,\"results\":[{OF_API},{OF_ARCHIVE}]}}");
         let archive = format!("{{\"meta\":{{\"total_count\":2}},\"objects\":[{OF_API},{OF_ARCHIVE}]}}");
-        for list in [page, archive, format!("{OF_API}\n{OF_ARCHIVE}"), format!("[{OF_API},{OF_ARCHIVE}]")] {
+        for list in [
+            page,
+            archive,
+            format!("{OF_API}\n{OF_ARCHIVE}"),
+            format!("[{OF_API},{OF_ARCHIVE}]"),
+        ] {
             let (probes, refusals) = read(&list);
             assert_eq!(refusals.total(), 0, "{:?}", refusals.listed());
             let home = probes.get(60_001).unwrap().unwrap();
@@ -257,7 +272,10 @@ mod tests {
             assert_eq!((home.network_v4, home.network_v6), (Some(64_500), None));
             assert_eq!(home.access.word(), "eyeball");
             let anchor = probes.get(7_001).unwrap().unwrap();
-            assert_eq!((anchor.place.latitude, anchor.access.word()), (52.5, "data-centre"));
+            assert_eq!(
+                (anchor.place.latitude, anchor.access.word()),
+                (52.5, "data-centre")
+            );
             assert_eq!(anchor.place.country.as_deref(), Some("DE"));
             assert_eq!((probes.used().count(), probes.left_out().count()), (2, 0));
         }
@@ -265,7 +283,9 @@ mod tests {
 
     #[test]
     fn archive_that_is_longer_than_any_object_is_read_one_probe_at_a_time() {
-        let many: Vec<String> = (1..=5_000).map(|id| OF_ARCHIVE.replace("7001", &id.to_string())).collect();
+        let many: Vec<String> = (1..=5_000)
+            .map(|id| OF_ARCHIVE.replace("7001", &id.to_string()))
+            .collect();
         let (probes, refusals) = read(&format!("{{\"objects\":[{}],\"meta\":{{}}}}", many.join(",\n")));
         assert_eq!((probes.used().count(), refusals.total()), (5_000, 0));
     }
@@ -274,37 +294,64 @@ mod tests {
     fn probe_that_is_private_broken_abandoned_or_nowhere_is_left_out_and_said() {
         for (given, instead, why) in [
             ("\"is_public\":true", "\"is_public\":false", "private"),
-            ("\"slug\":\"home\"", "\"slug\":\"system-firewall-problem-suspected\"", "tagged as broken (system-firewall-problem-suspected)"),
+            (
+                "\"slug\":\"home\"",
+                "\"slug\":\"system-firewall-problem-suspected\"",
+                "tagged as broken (system-firewall-problem-suspected)",
+            ),
             ("\"status\":{\"id\":1", "\"status\":{\"id\":3", "abandoned"),
             ("[36.8225,-1.2925]", "[0.0,0.0]", "without a place"),
             ("[36.8225,-1.2925]", "[36.8225,null]", "without a place"),
             ("[36.8225,-1.2925]", "[36.8225,-91]", "without a place"),
-            ("{\"type\":\"Point\",\"coordinates\":[36.8225,-1.2925]}", "null", "without a place"),
-            ("\"slug\":\"home\"", "\"slug\":\"system-auto-geoip-country\"", "without a place"),
+            (
+                "{\"type\":\"Point\",\"coordinates\":[36.8225,-1.2925]}",
+                "null",
+                "without a place",
+            ),
+            (
+                "\"slug\":\"home\"",
+                "\"slug\":\"system-auto-geoip-country\"",
+                "without a place",
+            ),
         ] {
             assert!(OF_API.contains(given), "{given}");
             let (probes, refusals) = read(&OF_API.replace(given, instead));
             assert_eq!(refusals.total(), 0);
-            assert_eq!(probes.get(60_001).unwrap().unwrap_err().to_string(), why, "{instead}");
+            assert_eq!(
+                probes.get(60_001).unwrap().unwrap_err().to_string(),
+                why,
+                "{instead}"
+            );
             assert_eq!((probes.used().count(), probes.left_out().count()), (0, 1));
         }
     }
 
     #[test]
     fn what_is_no_probe_is_named_and_the_rest_is_read() {
-        let list = format!("[{{\"id\":\"x\"}},{{}},{{\"prb_id\":1}},{{\"id\":-4}},{{\"id\":5000000000}},{OF_API}]");
+        let list =
+            format!("[{{\"id\":\"x\"}},{{}},{{\"prb_id\":1}},{{\"id\":-4}},{{\"id\":5000000000}},{OF_API}]");
         let (probes, refusals) = read(&list);
         assert_eq!((probes.used().count(), refusals.total()), (1, 5));
         let words: Vec<_> = refusals.listed().iter().map(|refused| &*refused.why).collect();
         assert_eq!(words[0], "id: a probe's number is wanted");
         assert_eq!(words[1], "it has no id");
-        assert_eq!(words[2], "from another kind of file: a measurement's result, where a list of probes is wanted");
+        assert_eq!(
+            words[2],
+            "from another kind of file: a measurement's result, where a list of probes is wanted"
+        );
     }
 
     #[test]
     fn later_list_is_believed() {
         let (mut probes, mut refusals) = read(OF_API);
-        probes.read(OF_API.replace("\"is_public\":true", "\"is_public\":false").as_bytes(), &mut refusals).unwrap();
+        probes
+            .read(
+                OF_API
+                    .replace("\"is_public\":true", "\"is_public\":false")
+                    .as_bytes(),
+                &mut refusals,
+            )
+            .unwrap();
         assert_eq!(probes.get(60_001), Some(Err(&LeftOut::Private)));
     }
 }

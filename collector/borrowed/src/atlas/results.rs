@@ -140,9 +140,9 @@ fn kind<'b>(raw: &'b RawResult<'_>) -> Result<Kind, Unfit<'b>> {
         ("ping", _) | ("", "Ping" | "PingMeasurement") => Ok(Kind::Ping),
         ("sslcert", _) | ("", "SSLCert") => Ok(Kind::Tls),
         ("http", _) | ("", "HTTPGet") => Ok(Kind::Http),
-        ("", "") if raw.results.0 || raw.objects.0 || raw.geometry.0 => {
-            Err(Unfit::WrongFile("a list of probes or of measurements, where results are wanted"))
-        }
+        ("", "") if raw.results.0 || raw.objects.0 || raw.geometry.0 => Err(Unfit::WrongFile(
+            "a list of probes or of measurements, where results are wanted",
+        )),
         ("", "") => Err(Unfit::Missing("type")),
         ("", other) | (other, _) => Err(Unfit::OtherKind(other)),
     }

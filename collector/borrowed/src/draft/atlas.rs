@@ -20,7 +20,11 @@ pub fn atlas(wish: &Wish) -> Result<Draft, DraftError> {
     let credits = results * credits_per_result(wish.kind);
     Wish::check_at_most("credits", credits, CREDITS_MAX)?;
     let request = Request {
-        definitions: wish.targets.iter().map(|target| definition(wish, target)).collect(),
+        definitions: wish
+            .targets
+            .iter()
+            .map(|target| definition(wish, target))
+            .collect(),
         probes: wish.eyes.iter().map(|eyes| source(wish, eyes)).collect(),
         is_oneoff: true,
     };
@@ -138,8 +142,14 @@ fn says(wish: &Wish) -> Vec<String> {
     if wish.eyes.iter().any(|eyes| eyes.network.is_some()) {
         says.push("Atlas is asked for a network or a country, not for both: a network's probes may stand elsewhere.".to_owned());
     }
-    if wish.eyes.iter().any(|eyes| eyes.network.is_none() && eyes.city.is_some()) {
-        says.push("Atlas cannot be asked for a city: the probes may stand anywhere in the country.".to_owned());
+    if wish
+        .eyes
+        .iter()
+        .any(|eyes| eyes.network.is_none() && eyes.city.is_some())
+    {
+        says.push(
+            "Atlas cannot be asked for a city: the probes may stand anywhere in the country.".to_owned(),
+        );
     }
     says
 }
@@ -205,12 +215,22 @@ mod tests {
         assert_eq!(atlas(&wish(Kind::Http)), Err(DraftError::HttpOnAtlas));
         let mut many = wish(Kind::Ping);
         many.eyes[0].count = 998;
-        assert!(matches!(atlas(&many), Err(DraftError::TooMany { what: "probes", given: 1_001, most: 1_000 })));
+        assert!(matches!(
+            atlas(&many),
+            Err(DraftError::TooMany {
+                what: "probes",
+                given: 1_001,
+                most: 1_000
+            })
+        ));
         many.eyes[0].count = 997;
         assert_eq!(atlas(&many).unwrap().credits, 12_000);
         many.targets = vec![many.targets[0].clone(); 100];
         assert_eq!(atlas(&many).unwrap().results, 100_000);
         many.kind = Kind::Tls;
-        assert!(matches!(atlas(&many), Err(DraftError::TooMany { what: "credits", .. })));
+        assert!(matches!(
+            atlas(&many),
+            Err(DraftError::TooMany { what: "credits", .. })
+        ));
     }
 }

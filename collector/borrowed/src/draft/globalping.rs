@@ -20,7 +20,9 @@ pub fn globalping(wish: &Wish) -> Result<Vec<Draft>, DraftError> {
         Wish::check_at_most("vantages of one place", eyes.count.into(), PROBES_OF_A_PLACE)?;
     }
     let drafts = wish.targets.iter().enumerate();
-    Ok(drafts.map(|(place, target)| draft(wish, target, probes, place == 0)).collect())
+    Ok(drafts
+        .map(|(place, target)| draft(wish, target, probes, place == 0))
+        .collect())
 }
 
 fn draft(wish: &Wish, target: &WishedTarget, probes: u64, is_first: bool) -> Draft {
@@ -40,9 +42,14 @@ fn draft(wish: &Wish, target: &WishedTarget, probes: u64, is_first: bool) -> Dra
     let mut says = Vec::new();
     if is_first {
         says.push("Without a token the allowance of an hour is small: curl -sS https://api.globalping.io/v1/limits says how much of it is left.".to_owned());
-        says.push("Fetch each answer's id within a week: curl -sS https://api.globalping.io/v1/measurements/ID".to_owned());
+        says.push(
+            "Fetch each answer's id within a week: curl -sS https://api.globalping.io/v1/measurements/ID"
+                .to_owned(),
+        );
     } else {
-        says.push(format!("Write the id of the first answer in place of {FIRST_ID}: the same vantages measure again."));
+        says.push(format!(
+            "Write the id of the first answer in place of {FIRST_ID}: the same vantages measure again."
+        ));
     }
     Draft {
         url: URL,
@@ -119,7 +126,10 @@ mod tests {
     #[test]
     fn each_target_is_a_request_and_the_same_vantages_measure_all() {
         let drafts = globalping(&wish(Kind::Ping)).unwrap();
-        let bodies: Vec<Json> = drafts.iter().map(|draft| serde_json::from_str(&draft.body).unwrap()).collect();
+        let bodies: Vec<Json> = drafts
+            .iter()
+            .map(|draft| serde_json::from_str(&draft.body).unwrap())
+            .collect();
         let first = json!({
             "type": "ping", "target": "node.example.org",
             "locations": [
@@ -132,7 +142,11 @@ mod tests {
         assert_eq!(bodies[1]["target"], "test.example.net");
         assert_eq!(bodies[1]["locations"], FIRST_ID);
         assert!(drafts[1].says[0].contains(FIRST_ID));
-        assert!(drafts.iter().all(|draft| (draft.results, draft.credits) == (5, 5)));
+        assert!(
+            drafts
+                .iter()
+                .all(|draft| (draft.results, draft.credits) == (5, 5))
+        );
     }
 
     #[test]
@@ -149,8 +163,22 @@ mod tests {
         assert_eq!(globalping(&wish(Kind::Tls)), Err(DraftError::TlsOnGlobalping));
         let mut many = wish(Kind::Ping);
         many.eyes[0].count = 201;
-        assert!(matches!(globalping(&many), Err(DraftError::TooMany { given: 201, most: 200, .. })));
+        assert!(matches!(
+            globalping(&many),
+            Err(DraftError::TooMany {
+                given: 201,
+                most: 200,
+                ..
+            })
+        ));
         many.eyes = vec![many.eyes[1].clone(); 167];
-        assert!(matches!(globalping(&many), Err(DraftError::TooMany { given: 501, most: 500, .. })));
+        assert!(matches!(
+            globalping(&many),
+            Err(DraftError::TooMany {
+                given: 501,
+                most: 500,
+                ..
+            })
+        ));
     }
 }

@@ -267,7 +267,10 @@ fn ping(stats: &RawStats, timings: &Timings) -> Result<Outcome, Unfit<'static>> 
 /// The last hop is the target, where it answered.
 fn mtr(result: &RawResult<'_>) -> Result<Outcome, Unfit<'static>> {
     let address = result.resolved_address.some();
-    let hop = result.hops.last().filter(|hop| hop.resolved_address.some() == address && address.is_some());
+    let hop = result
+        .hops
+        .last()
+        .filter(|hop| hop.resolved_address.some() == address && address.is_some());
     match hop {
         Some(hop) => ping(&hop.stats, &hop.timings),
         None => Ok(failure(Cause::NoReply, 0)),
@@ -276,10 +279,12 @@ fn mtr(result: &RawResult<'_>) -> Result<Outcome, Unfit<'static>> {
 
 fn http(result: &RawResult<'_>) -> Result<Outcome, Unfit<'static>> {
     let status = u16::try_from(result.status_code.required("statusCode")?).ok();
-    let status = status.filter(|status| (100..600).contains(status)).ok_or(Unfit::Field {
-        field: "statusCode",
-        wanted: "a status of HTTP is wanted",
-    })?;
+    let status = status
+        .filter(|status| (100..600).contains(status))
+        .ok_or(Unfit::Field {
+            field: "statusCode",
+            wanted: "a status of HTTP is wanted",
+        })?;
     let timings = &result.timings.http;
     let whole = timings.total.millis("total")?.ok_or(Unfit::Missing("total"))?;
     Ok(Outcome::Answered(Answer::Http(Exchange {
@@ -309,11 +314,16 @@ fn vantage(probe: &RawProbe<'_>) -> Result<Vantage, Unfit<'static>> {
         (false, true) => Access::DataCentre,
         (true, true) | (false, false) => Access::Unknown,
     };
-    let network = probe.asn.whole().and_then(|asn| u32::try_from(asn).ok()).filter(|asn| *asn > 0);
+    let network = probe
+        .asn
+        .whole()
+        .and_then(|asn| u32::try_from(asn).ok())
+        .filter(|asn| *asn > 0);
     let city = probe.city.some().map(excerpt);
     let country = country(probe.country.get());
     let id = [
-        city.clone().unwrap_or_else(|| format!("{:.2} {:.2}", place.latitude, place.longitude)),
+        city.clone()
+            .unwrap_or_else(|| format!("{:.2} {:.2}", place.latitude, place.longitude)),
         country.clone().unwrap_or_default(),
         network.map_or_else(String::new, |network| format!("AS{network}")),
         access.word().to_owned(),

@@ -37,7 +37,8 @@ impl Taker for Keeper {
     }
 
     fn pair(&mut self, key: &str, value: &[u8]) {
-        self.pairs.push((key.to_owned(), String::from_utf8_lossy(value).into_owned()));
+        self.pairs
+            .push((key.to_owned(), String::from_utf8_lossy(value).into_owned()));
     }
 
     fn close(&mut self) {
@@ -92,8 +93,11 @@ fn broken_object_costs_itself_alone() {
         ("{\"n\":1}\n{\"n\":\n{\"n\":2}\n", 2),
         ("{\"n\":1}\n{\"a\":{\"b\":[1,\n{\"n\":2}\n", 2),
         ("{\"n\":1}\n{\"a\":\"cut\n{\"n\":2}\n", 2),
-        ("{\"n\":1}\n{\"a\":\"\xff\u{1}\"}\n{\"n\":2}\n", 2),
-        ("[{\"n\":1},\n  {\n   \"n\": tru\n  },\n  {\n   \"n\": 2\n }\n]", 2),
+        ("{\"n\":1}\n{\"a\":\"\u{1}\"}\n{\"n\":2}\n", 2),
+        (
+            "[{\"n\":1},\n  {\n   \"n\": tru\n  },\n  {\n   \"n\": 2\n }\n]",
+            2,
+        ),
         ("{\"n\":1}\nnot json {\"n\":7}\n{\"n\":2}\n", 2),
         ("[{\"n\":1},null,{\"n\":2}]", 1),
         ("{\"n\":1}\n<html><body>502</body></html>\n{\"n\":2}", 2),
@@ -108,11 +112,17 @@ fn broken_object_costs_itself_alone() {
 
 #[test]
 fn object_that_does_not_end_is_named_bounded_and_the_rest_goes_on() {
-    let long = format!("{{\"n\":1}}\n{{\"a\":\"{}\"}}\n{{\"n\":2}}\n", "x".repeat(3 * LONGEST));
+    let long = format!(
+        "{{\"n\":1}}\n{{\"a\":\"{}\"}}\n{{\"n\":2}}\n",
+        "x".repeat(3 * LONGEST)
+    );
     let keeper = read(&long);
     assert_eq!(keeper.numbers, [1, 2]);
     assert_eq!(keeper.refused.len(), 1);
-    assert_eq!(keeper.refused[0].1, "longer than any result: 1048576 bytes are the most");
+    assert_eq!(
+        keeper.refused[0].1,
+        "longer than any result: 1048576 bytes are the most"
+    );
     assert_eq!(keeper.refused[0].0, Where { line: 2, byte: 8 });
     let deep = format!("[{{\"n\":1}},{{\"a\":{}", "[".repeat(3 * LONGEST));
     let keeper = read(&deep);
@@ -125,25 +135,44 @@ fn objects_of_a_list_are_taken_and_what_stands_beside_it_is_handed_on() {
     let file = r#"{"id":"a","results":[{"n":1},{"n":2}],"meta":{"x":["]}"]},"n":7} [{"results":[]},{"results":[{"n":3}],"z":null}]"#;
     let keeper = read_as(file.as_bytes(), true);
     assert_eq!(keeper.numbers, [1, 2, 3]);
-    let pairs: Vec<_> = keeper.pairs.iter().map(|(key, value)| (&**key, &**value)).collect();
-    let expected = [("id", "\"a\""), ("meta", "{\"x\":[\"]}\"]}"), ("n", "7"), ("z", "null")];
+    let pairs: Vec<_> = keeper
+        .pairs
+        .iter()
+        .map(|(key, value)| (&**key, &**value))
+        .collect();
+    let expected = [
+        ("id", "\"a\""),
+        ("meta", "{\"x\":[\"]}\"]}"),
+        ("n", "7"),
+        ("z", "null"),
+    ];
     assert_eq!(pairs, expected);
     assert_eq!((keeper.closed, keeper.refused.len()), (3, 0));
 }
 
 #[test]
 fn list_that_is_cut_gives_what_it_held_and_says_so() {
-    for cut in [r#"{"id":"a","results":[{"n":1},{"n"#, r#"{"results":[{"n":1}"#, r#"{"results":[{"n":1}],"x"#] {
+    for cut in [
+        r#"{"id":"a","results":[{"n":1},{"n"#,
+        r#"{"results":[{"n":1}"#,
+        r#"{"results":[{"n":1}],"x"#,
+    ] {
         let keeper = read_as(cut.as_bytes(), true);
         assert_eq!(keeper.numbers, [1], "{cut}");
         assert_eq!(keeper.closed, 1, "{cut}");
-        assert!(keeper.refused.iter().any(|(_, why)| why.starts_with("cut off")), "{cut}");
+        assert!(
+            keeper.refused.iter().any(|(_, why)| why.starts_with("cut off")),
+            "{cut}"
+        );
     }
 }
 
 #[test]
 fn value_beside_a_list_is_not_kept_when_it_is_long() {
-    let file = format!("{{\"raw\":\"{}\",\"results\":[{{\"n\":1}}]}}", "x".repeat(5 * LONGEST));
+    let file = format!(
+        "{{\"raw\":\"{}\",\"results\":[{{\"n\":1}}]}}",
+        "x".repeat(5 * LONGEST)
+    );
     let keeper = read_as(file.as_bytes(), true);
     assert_eq!(keeper.numbers, [1]);
     assert!(keeper.pairs.is_empty() && keeper.refused.is_empty());
