@@ -7,7 +7,8 @@ use std::net::IpAddr;
 
 pub use self::atlas::atlas;
 pub use self::globalping::{FIRST_ID, globalping};
-use crate::measurement::{Family, Kind};
+use crate::family::Family;
+use crate::measurement::Kind;
 
 /// What is to be measured, and from where.
 #[derive(Clone, Debug)]

@@ -10,6 +10,7 @@
 
 mod atlas;
 pub mod draft;
+mod family;
 #[cfg(any(test, feature = "testing"))]
 pub mod fixture;
 mod globalping;
@@ -25,10 +26,10 @@ mod vantage;
 mod window;
 
 pub use self::atlas::{AtlasResults, Probes};
+pub use self::family::Family;
 pub use self::globalping::GlobalpingResults;
 pub use self::measurement::{
-    Answer, Cause, Echoes, Exchange, Failure, Family, Handshake, Kind, Measured, MeasurementId, Micros,
-    Outcome,
+    Answer, Cause, Echoes, Exchange, Failure, Handshake, Kind, Measured, MeasurementId, Micros, Outcome,
 };
 pub use self::refusals::{Refusals, Refused, Where};
 pub use self::source::{Source, open};

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use isochrone_proto::units::UnixMillis;
 
+use crate::family::Family;
 use crate::vantage::Vantage;
 
 /// One measurement of one vantage. Its identity is platform, measurement, vantage, target and time: the same file again
@@ -49,15 +50,6 @@ pub enum Kind {
     Tls,
     /// A request of HTTP.
     Http,
-}
-
-/// An address family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Family {
-    /// IPv4.
-    V4,
-    /// IPv6.
-    V6,
 }
 
 /// A time that something took: 1 µs to 10 minutes.
@@ -210,26 +202,6 @@ impl Kind {
             Self::Ping => "ping",
             Self::Tls => "tls",
             Self::Http => "http",
-        }
-    }
-}
-
-impl Family {
-    /// That of an address.
-    #[must_use]
-    pub const fn of(address: IpAddr) -> Self {
-        match address {
-            IpAddr::V4(_) => Self::V4,
-            IpAddr::V6(_) => Self::V6,
-        }
-    }
-
-    /// 4 or 6.
-    #[must_use]
-    pub const fn number(self) -> u8 {
-        match self {
-            Self::V4 => 4,
-            Self::V6 => 6,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::measurement::Family;
+use crate::family::Family;
 
 /// Whose vantage it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

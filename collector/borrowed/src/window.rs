@@ -74,7 +74,7 @@ impl<R: Read> Window<R> {
     pub(crate) fn pass(&mut self, count: usize) {
         let until = self.end.min(self.start + count);
         let passed = &self.buffer[self.start..until];
-        self.at.line += passed.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.at.line += line_ends(passed);
         self.at.byte += passed.len() as u64;
         self.start = until;
     }
@@ -117,6 +117,12 @@ impl<R: Read> Window<R> {
             false => Filled::Over,
         })
     }
+}
+
+/// In pieces whose count a byte holds, so that many are compared at once.
+fn line_ends(bytes: &[u8]) -> u64 {
+    let of_piece = |piece: &[u8]| piece.iter().map(|byte| u8::from(*byte == b'\n')).sum::<u8>();
+    bytes.chunks(255).map(|piece| u64::from(of_piece(piece))).sum()
 }
 
 /// No result is longer: an object that does not end is not read into memory.

@@ -1,6 +1,6 @@
 //! What became of a measurement, by what a result says.
 
-use super::raw::{RawHttp, RawResult};
+use super::raw::RawResult;
 use crate::measurement::{Answer, Cause, Echoes, Exchange, Failure, Handshake, Kind, Micros, Outcome};
 use crate::unfit::{Unfit, excerpt};
 use crate::values::Number;
@@ -82,11 +82,14 @@ fn http(raw: &RawResult<'_>) -> Result<Outcome, Unfit<'static>> {
         let firmware = raw.fw.whole().and_then(|firmware| u32::try_from(firmware).ok());
         return Err(Unfit::OldForm(firmware.unwrap_or_default()));
     }
-    let answer: &RawHttp<'_> = &raw.result.http;
+    if let Some(words) = raw.err.some().or(raw.error.some()) {
+        return Ok(failed(cause(words), 0, words));
+    }
+    let answer = raw.result.http().ok_or(Unfit::Missing("result"))?;
     if let Some(words) = answer.dnserr.some() {
         return Ok(failed(Cause::Resolve, 0, words));
     }
-    if let Some(words) = answer.err.some().or(raw.err.some()).or(raw.error.some()) {
+    if let Some(words) = answer.err.some() {
         return Ok(failed(cause(words), 0, words));
     }
     let status = answer.res.required("res")?;

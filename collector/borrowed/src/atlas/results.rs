@@ -8,12 +8,14 @@ use isochrone_proto::units::UnixMillis;
 use super::Probes;
 use super::outcome::outcome;
 use super::raw::RawResult;
+use crate::family::Family;
 use crate::items::{Attempt, Depth, Items, Taker};
-use crate::measurement::{Family, Kind, Measured, MeasurementId};
+use crate::measurement::{Kind, Measured, MeasurementId};
 use crate::refusals::{Refusals, Where};
 use crate::targets::{Targets, host_of};
 use crate::time::credible;
 use crate::unfit::Unfit;
+use crate::values::Number;
 
 /// Results of RIPE Atlas, as its API gives them (an array, or a line each) or its stream does.
 pub struct AtlasResults<'r, R> {
@@ -140,7 +142,7 @@ fn kind<'b>(raw: &'b RawResult<'_>) -> Result<Kind, Unfit<'b>> {
         ("ping", _) | ("", "Ping" | "PingMeasurement") => Ok(Kind::Ping),
         ("sslcert", _) | ("", "SSLCert") => Ok(Kind::Tls),
         ("http", _) | ("", "HTTPGet") => Ok(Kind::Http),
-        ("", "") if raw.results.0 || raw.objects.0 || raw.geometry.0 => Err(Unfit::WrongFile(
+        ("", "") if raw.is_listing => Err(Unfit::WrongFile(
             "a list of probes or of measurements, where results are wanted",
         )),
         ("", "") => Err(Unfit::Missing("type")),
@@ -154,7 +156,7 @@ fn host<'b>(kind: Kind, raw: &'b RawResult<'_>) -> Result<(&'b str, &'b str), Un
         Kind::Ping | Kind::Tls => (raw.dst_name.get(), raw.dst_addr.get()),
         Kind::Http => (
             host_of(raw.uri.get()).unwrap_or_default(),
-            raw.result.http.dst_addr.get(),
+            raw.result.http().map_or("", |http| http.dst_addr.get()),
         ),
     };
     match (host, address) {
@@ -170,7 +172,7 @@ fn host<'b>(kind: Kind, raw: &'b RawResult<'_>) -> Result<(&'b str, &'b str), Un
 fn family(kind: Kind, raw: &RawResult<'_>, address: Option<IpAddr>) -> Option<Family> {
     let told = match kind {
         Kind::Ping | Kind::Tls => raw.af,
-        Kind::Http => raw.result.http.af,
+        Kind::Http => raw.result.http().map_or(Number::Absent, |http| http.af),
     };
     address.map(Family::of).or(match told.whole() {
         Some(4) => Some(Family::V4),

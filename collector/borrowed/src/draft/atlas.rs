@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use super::{Draft, DraftError, Wish};
-use crate::measurement::{Family, Kind};
+use crate::family::Family;
+use crate::measurement::Kind;
 
 /// A request to `POST /api/v2/measurements/`: each target measured once.
 ///

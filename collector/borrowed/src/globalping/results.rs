@@ -6,9 +6,10 @@ use std::net::IpAddr;
 use isochrone_proto::units::UnixMillis;
 
 use super::raw::{RawItem, RawProbe, RawResult, RawStats, Timings};
+use crate::family::Family;
 use crate::items::{Attempt, Depth, Items, Taker};
 use crate::measurement::{
-    Answer, Cause, Echoes, Exchange, Failure, Family, Kind, Measured, MeasurementId, Micros, Outcome,
+    Answer, Cause, Echoes, Exchange, Failure, Kind, Measured, MeasurementId, Micros, Outcome,
 };
 use crate::refusals::{Refusals, Where};
 use crate::targets::Targets;
