@@ -1,21 +1,24 @@
 //! How fast results of public platforms are read.
 
 use anyhow::{Result, ensure};
-use isochrone_borrowed::fixture::{NOW, atlas_ping, atlas_probes, atlas_tls, targets};
+use isochrone_borrowed::fixture::{NOW, Rows, atlas_ping, atlas_probes, atlas_tls, targets};
 use isochrone_borrowed::{AtlasResults, Outcome, Probes, Refusals};
-use nix::time::{ClockId, clock_gettime};
 
+use super::process::{resident_mb, thread_ns};
 use super::{Bound, Figure, Measured};
 
 /// This module's figures.
-pub const FIGURES: &[Figure] = &[Figure::quick(
-    &[
-        "import.atlas_rows_per_second",
-        "import.atlas_tls_rows_per_second",
-        "import.atlas_rows_per_second_of_values",
-    ],
-    atlas_rows,
-)];
+pub const FIGURES: &[Figure] = &[
+    Figure::quick(
+        &[
+            "import.atlas_rows_per_second",
+            "import.atlas_tls_rows_per_second",
+            "import.atlas_rows_per_second_of_values",
+        ],
+        atlas_rows,
+    ),
+    Figure::slow(&["import.atlas_mb_of_4_gb"], atlas_memory),
+];
 
 const ROWS: u64 = 100_000;
 const PROBES: u32 = 2_000;
@@ -113,15 +116,45 @@ fn values(file: &[u8]) -> Result<u64> {
 
 /// Rows in a second of this thread's processor time.
 fn rate(read: impl FnOnce() -> Result<u64>) -> Result<f64> {
-    let seconds = || -> Result<f64> {
-        let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?;
-        Ok(time.tv_sec() as f64 + time.tv_nsec() as f64 / 1e9)
-    };
-    let start = seconds()?;
+    let start = thread_ns()?;
     let sum = read()?;
-    let took = seconds()? - start;
+    let took = (thread_ns()? - start) as f64 / 1e9;
     ensure!(sum > 0, "nothing was read");
     Ok(ROWS as f64 / took)
+}
+
+/// What reading 4 GB of one array adds to this process's memory at its highest; every thousandth row is broken.
+fn atlas_memory() -> Result<Vec<Measured>> {
+    let mut probes = Probes::default();
+    probes.read(atlas_probes(PROBES).as_bytes(), &mut Refusals::default())?;
+    let mut ready: Vec<String> = (0..1_000).map(|number| atlas_ping(number, PROBES)).collect();
+    ready[7].truncate(300);
+    ready[7].push('}'); // balanced, and no JSON
+    let bytes: usize = ready.iter().map(|row| row.len() + 1).sum();
+    let rows = 4_000_000_000 / bytes as u64 * 1_000;
+    let file = Rows::new(rows, true, |number| ready[number as usize % ready.len()].clone());
+    let targets = targets();
+    let mut results = AtlasResults::new(file, &probes, &targets, NOW);
+    let (mut taken, before, mut highest) = (0_u64, resident()?, 0.0_f64);
+    while results.read(100_000, |_, _| taken += 1)? {
+        highest = highest.max(resident()?);
+    }
+    let refused = results.refusals().total();
+    ensure!(
+        taken + refused == rows && refused == rows / 1_000,
+        "{taken} and {refused} of {rows}"
+    );
+    Ok(vec![Measured {
+        name: "import.atlas_mb_of_4_gb".into(),
+        value: (highest - before).max(0.0),
+        unit: "MB",
+        how: format!("growth of VmRSS, looked at every 100,000 of {rows} rows; {refused} of them broken"),
+        bound: Some(Bound::AtMost(8.0)),
+    }])
+}
+
+fn resident() -> Result<f64> {
+    resident_mb(&std::fs::read_to_string("/proc/self/status")?)
 }
 
 fn median(mut rates: Vec<f64>) -> f64 {
