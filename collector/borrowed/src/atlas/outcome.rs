@@ -50,12 +50,14 @@ fn ping(raw: &RawResult<'_>) -> Result<Outcome, Unfit<'static>> {
         }
         false => Micros::median(raw.result.rtts()).filter(|_| !raw.result.is_more),
     };
-    if median.is_some_and(|median| median < min) {
+    // some firmware rounds the one and not the other
+    if median.is_some_and(|median| median.get() + ROUNDED_US < min.get()) {
         return Err(Unfit::Field {
             field: "min",
             wanted: "the shortest of its packets' times is wanted",
         });
     }
+    let min = median.map_or(min, |median| min.min(median));
     Ok(Outcome::Answered(Answer::Ping(Echoes {
         min,
         median,
@@ -147,3 +149,6 @@ fn cause(words: &str) -> Cause {
         Cause::Other
     }
 }
+
+/// A tenth of a millisecond.
+const ROUNDED_US: u32 = 100;

@@ -181,6 +181,9 @@ impl ListTaker<'_> {
                 },
             });
         };
+        if probe.is_public == Flag::Absent {
+            return Err(Unfit::Missing("is_public")); // a list of chosen fields: nobody knows who is private
+        }
         if self.probes.of.len() >= PROBES_MAX && !self.probes.of.contains_key(&id) {
             return Err(Unfit::TooMany("probes"));
         }
@@ -339,6 +342,13 @@ mod tests {
             words[2],
             "from another kind of file: a measurement's result, where a list of probes is wanted"
         );
+    }
+
+    #[test]
+    fn list_that_does_not_say_who_is_private_gives_no_probe() {
+        let (probes, refusals) = read(&OF_API.replace("\"is_public\":true,", ""));
+        assert_eq!((probes.get(60_001), refusals.total()), (None, 1));
+        assert_eq!(refusals.listed()[0].why, "it has no is_public");
     }
 
     #[test]

@@ -91,6 +91,21 @@ fn ping_gives_its_shortest_and_middle_round_trip() {
 }
 
 #[test]
+fn shortest_time_that_was_rounded_is_not_longer_than_the_middle_one() {
+    let one_packet = atlas_ping(4, 20)
+        .replace(
+            "{\"rtt\":37.211833},{\"rtt\":36.799456},{\"rtt\":38.704570}",
+            "{\"rtt\":36.7612}",
+        )
+        .replace("\"rcvd\":3", "\"rcvd\":1")
+        .replace("\"min\":36.799456", "\"min\":36.8");
+    let Outcome::Answered(Answer::Ping(echoes)) = one(&one_packet).outcome else {
+        panic!("{one_packet}");
+    };
+    assert_eq!((echoes.min, echoes.median), (us(36.7612), Some(us(36.7612))));
+}
+
+#[test]
 fn handshake_and_request_give_one_round_trip_and_the_whole() {
     let tls = one(&atlas_tls(4, 20));
     assert_eq!((tls.kind, tls.family), (Kind::Tls, Some(Family::V6)));
