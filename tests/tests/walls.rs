@@ -13,7 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("collector/coverage", &[]),
     ("collector/base", &["coverage", "proto"]),
     ("collector/borrowed", &["proto"]),
-    ("collector/store", &["base", "coverage", "proto"]),
+    ("collector/store", &["base", "borrowed", "coverage", "proto"]),
     ("collector/gate", &["base", "proto", "store"]),
     ("collector/planner", &["base", "gate", "proto", "store"]),
     ("collector/watch", &["base", "proto", "store"]),

@@ -29,7 +29,8 @@ pub use self::atlas::{AtlasResults, Probes};
 pub use self::family::Family;
 pub use self::globalping::GlobalpingResults;
 pub use self::measurement::{
-    Answer, Cause, Echoes, Exchange, Failure, Handshake, Kind, Measured, MeasurementId, Micros, Outcome,
+    Answer, Cause, Echoes, Exchange, Failure, Handshake, Kind, Measured, MeasurementId, Micros, NoTime,
+    Outcome,
 };
 pub use self::refusals::{Refusals, Refused, Where};
 pub use self::source::{Source, open};

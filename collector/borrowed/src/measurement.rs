@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use isochrone_proto::units::UnixMillis;
+use serde::{Deserialize, Serialize};
 
 use crate::family::Family;
 use crate::vantage::Vantage;
@@ -42,7 +43,8 @@ pub enum MeasurementId<'a> {
 }
 
 /// What was done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// Echo requests of ICMP, or what the platform sends in their place.
     Ping,
@@ -53,11 +55,18 @@ pub enum Kind {
 }
 
 /// A time that something took: 1 µs to 10 minutes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
 pub struct Micros(u32);
 
+/// Microseconds that nothing takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} µs is no time that anything took: above 0 and ten minutes at most are")]
+pub struct NoTime(u32);
+
 /// What became of a measurement.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// The target answered.
     Answered(Answer),
@@ -66,7 +75,8 @@ pub enum Outcome {
 }
 
 /// What was measured of a target that answered.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Answer {
     /// Of [`Kind::Ping`].
     Ping(Echoes),
@@ -77,7 +87,7 @@ pub enum Answer {
 }
 
 /// Some echo requests, of which one at least was answered.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Echoes {
     /// The shortest round trip.
     pub min: Micros,
@@ -90,7 +100,7 @@ pub struct Echoes {
 }
 
 /// A handshake of TLS.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Handshake {
     /// TCP's part of it: one round trip.
     pub connect: Option<Micros>,
@@ -99,7 +109,7 @@ pub struct Handshake {
 }
 
 /// A request of HTTP, and the answer to it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Exchange {
     /// TCP's handshake: one round trip. Globalping gives whole milliseconds.
     pub connect: Option<Micros>,
@@ -114,7 +124,7 @@ pub struct Exchange {
 }
 
 /// A measurement without an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// What failed.
     pub cause: Cause,
@@ -125,7 +135,8 @@ pub struct Failure {
 }
 
 /// What failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Cause {
     /// Nothing came back.
     NoReply,
@@ -169,6 +180,23 @@ impl Micros {
     #[must_use]
     pub fn millis(self) -> f64 {
         f64::from(self.0) / 1_000.0
+    }
+}
+
+impl TryFrom<u32> for Micros {
+    type Error = NoTime;
+
+    fn try_from(us: u32) -> Result<Self, NoTime> {
+        match us > 0 && f64::from(us) <= LONGEST_US {
+            true => Ok(Self(us)),
+            false => Err(NoTime(us)),
+        }
+    }
+}
+
+impl From<Micros> for u32 {
+    fn from(micros: Micros) -> Self {
+        micros.0
     }
 }
 

@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::family::Family;
 
 /// Whose vantage it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Platform {
     /// RIPE Atlas.
     Atlas,
@@ -14,7 +17,7 @@ pub enum Platform {
 }
 
 /// A place that somebody else measures from.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Vantage {
     /// Whose it is.
     pub platform: Platform,
@@ -32,7 +35,7 @@ pub struct Vantage {
 }
 
 /// Where a vantage stands.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Place {
     /// Degrees north, from -90 to 90.
     pub latitude: f64,
@@ -45,7 +48,8 @@ pub struct Place {
 }
 
 /// How a vantage is connected. Never pooled: only eyeballs say something of people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Access {
     /// A line that people use.
     Eyeball,
