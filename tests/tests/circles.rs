@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-const CRATES: [&str; 12] = [
+const CRATES: [&str; 13] = [
     "proto",
     "probe",
     "collector",
     "collector/base",
+    "collector/borrowed",
     "collector/coverage",
     "collector/gate",
     "collector/planner",

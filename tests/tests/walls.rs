@@ -12,7 +12,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("probe", &["proto"]),
     ("collector/coverage", &[]),
     ("collector/base", &["coverage", "proto"]),
-    ("collector/store", &["base", "coverage", "proto"]),
+    ("collector/borrowed", &["proto"]),
+    ("collector/store", &["base", "borrowed", "coverage", "proto"]),
     ("collector/gate", &["base", "proto", "store"]),
     ("collector/planner", &["base", "gate", "proto", "store"]),
     ("collector/watch", &["base", "proto", "store"]),
@@ -25,14 +26,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "collector",
         &[
-            "base", "coverage", "elastic", "gate", "planner", "probe", "proto", "report", "store", "watch",
-            "web",
+            "base", "borrowed", "coverage", "elastic", "gate", "planner", "probe", "proto", "report",
+            "store", "watch", "web",
         ],
     ),
     (
         "tests",
         &[
             "base",
+            "borrowed",
             "collector",
             "coverage",
             "elastic",
@@ -56,7 +58,7 @@ const KEPT_IN: &[(&str, &str)] = &[
     ("parquet", "collector/store"),
     ("axum", "collector/web"),
     ("elasticsearch", "collector/elastic"),
-    ("flate2", "collector/elastic"),
+    ("flate2", "collector/borrowed collector/elastic"), // borrowed unpacks, elastic does both
     ("comfy-table", "collector/report"),
     ("csv", "collector/coverage collector/report"), // coverage reads, report writes
     ("faer", "collector/coverage"),

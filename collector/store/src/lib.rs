@@ -7,6 +7,7 @@ mod account;
 mod aside;
 mod beginning;
 mod blob;
+pub mod borrowed;
 mod changes;
 mod damage;
 mod database;

@@ -163,7 +163,8 @@ fn ticks(stat: &str, fields: [usize; 2]) -> Result<f64> {
     Ok(sum)
 }
 
-fn resident_mb(status: &str) -> Result<f64> {
+/// Resident memory in 10^6 bytes, by /proc/…/status.
+pub(super) fn resident_mb(status: &str) -> Result<f64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
     let kib: f64 = kib.context("/proc/…/status names no VmRSS")?.trim().parse()?;

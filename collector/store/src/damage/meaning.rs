@@ -103,6 +103,14 @@ pub(super) fn consequence(table: &str) -> (&'static str, bool) {
             "an interrupted import begins anew, and changes nothing it has taken in",
             true,
         ),
+        "borrowed" => (
+            "that day of a borrowed eye's measurements is lost: import its file again, what is there stays as it is",
+            false,
+        ),
+        "borrowed_vantages" => (
+            "that borrowed eye is not listed until a file with a measurement of it is imported again",
+            false,
+        ),
         "disk_full" | "disk_full again" => ("a full disk may be told of once more", true),
         "outbox_delivered" | "outbox_delivered again" => ("an alert may be delivered a second time", true),
         _ => ("it is served no more", false),
