@@ -59,11 +59,20 @@ pub enum Bulk {
 pub(crate) fn body<'d>(documents: impl Iterator<Item = &'d Document>) -> Packed {
     let mut lines = Vec::with_capacity(1 << 20);
     for document in documents {
-        lines.extend_from_slice(b"{\"create\":{\"_index\":\"");
+        lines.extend_from_slice(match document.version {
+            None => b"{\"create\":{\"_index\":\"".as_slice(),
+            Some(_) => b"{\"index\":{\"_index\":\"",
+        });
         lines.extend_from_slice(document.index.as_bytes()); // of a-z, 0-9, - _ and .: nothing to escape
         lines.extend_from_slice(b"\",\"_id\":\"");
-        lines.extend_from_slice(document.id.to_string().as_bytes());
-        lines.extend_from_slice(b"\"}}\n");
+        document.id.append_to(&mut lines);
+        lines.push(b'"');
+        if let Some(version) = document.version {
+            // what is as new is the same: a bulk that is sent again is no conflict
+            lines.extend_from_slice(b",\"version_type\":\"external_gte\",\"version\":");
+            lines.extend_from_slice(version.to_string().as_bytes());
+        }
+        lines.extend_from_slice(b"}}\n");
         lines.extend_from_slice(&document.source);
         lines.push(b'\n');
     }
@@ -93,6 +102,8 @@ struct Answer {
 
 #[derive(Deserialize)]
 struct Item {
+    /// Of a document that may be revised, `index`.
+    #[serde(alias = "index")]
     create: Outcome,
 }
 

@@ -7,7 +7,8 @@ use isochrone_store::{Records, Store, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::Period;
-use crate::index::Names;
+use crate::hours::HourSet;
+use crate::index::{Histograms, Names};
 
 /// How far it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,15 @@ pub struct Cursor {
     pub period: Period,
     /// Every commit up to this one is there, or in the dead letters.
     pub commit: u64,
+    /// The version of the newest documents that may be revised.
+    #[serde(default)]
+    pub version: u64,
+    /// How rollups carry their histograms there; `None`: none went there yet.
+    #[serde(default)]
+    pub histograms: Option<Histograms>,
+    /// Hours whose rollups are to be sent, or sent again: measurements of them came.
+    #[serde(default)]
+    pub hours: HourSet,
 }
 
 /// Where cursors are kept, by prefix.

@@ -9,9 +9,10 @@ use data_encoding::BASE64URL_NOPAD;
 use isochrone_base::kinds::OutcomeJson;
 use isochrone_proto::ids::{EpochId, ProbeId, TargetId};
 use isochrone_proto::kind::Kind;
-use isochrone_proto::units::UnixMillis;
+use isochrone_proto::units::{Hour, UnixMillis};
 use isochrone_store::Stored;
 
+use crate::hours::HourSet;
 use crate::index::{Family, Names};
 
 /// A document's `_id`: base64url of the first 128 bits of BLAKE3 over the measurement's id.
@@ -44,7 +45,28 @@ impl DocumentId {
         hasher.update(&id.target.0.to_be_bytes());
         hasher.update(&id.slot.0.to_be_bytes());
         hasher.update(id.kind.to_string().as_bytes());
-        let hash = hasher.finalize();
+        Self::first_half(&hasher.finalize())
+    }
+
+    /// The id of a document that may be revised: of what names it, in `domain`, which says what it is.
+    #[must_use]
+    pub(crate) fn of_parts(domain: &[u8], parts: &[&[u8]]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(domain);
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_be_bytes()).update(part);
+        }
+        Self::first_half(&hasher.finalize())
+    }
+
+    /// Writes it as [`DocumentId`] is shown.
+    pub(crate) fn append_to(&self, out: &mut Vec<u8>) {
+        let at = out.len();
+        out.resize(at + BASE64URL_NOPAD.encode_len(self.0.len()), 0);
+        BASE64URL_NOPAD.encode_mut(&self.0, &mut out[at..]);
+    }
+
+    fn first_half(hash: &blake3::Hash) -> Self {
         let mut half = [0; 16];
         half.copy_from_slice(&hash.as_bytes()[..16]);
         Self(half)
@@ -79,6 +101,9 @@ pub struct Document {
     pub index: Arc<str>,
     /// Its JSON, on one line.
     pub source: Vec<u8>,
+    /// Of a document that may be revised: what is written over an older one, and never over a newer. `None`: it is made
+    /// once, and never again.
+    pub version: Option<u64>,
 }
 
 /// Makes documents, and keeps what is the same in many of them.
@@ -90,6 +115,8 @@ pub struct Writer {
     /// The index of a period, by family and day.
     indices: HashMap<(Family, u64), Arc<str>>,
     heads: HashMap<HeadKey, Arc<[u8]>>,
+    /// Of what was written since [`Writer::take_hours`].
+    hours: HourSet,
 }
 
 /// Everything in a document's first half.
@@ -110,6 +137,7 @@ impl Writer {
             from: UnixMillis(0),
             indices: HashMap::new(),
             heads: HashMap::new(),
+            hours: HourSet::default(),
         }
     }
 
@@ -119,10 +147,27 @@ impl Writer {
         Self { from, ..self }
     }
 
+    /// The hours that batches said something of since the last call.
+    pub(crate) fn take_hours(&mut self) -> HourSet {
+        std::mem::take(&mut self.hours)
+    }
+
+    fn note_hours(&mut self, stored: &Stored) {
+        let header = &stored.batch.header;
+        for range in &header.skipped {
+            let last = header.cut.max(range.first_slot);
+            self.hours.insert(range.first_slot.hour(), last.hour());
+        }
+    }
+
     /// The documents of a batch, in its order.
     pub fn documents(&mut self, stored: &Stored, mut each: impl FnMut(Document)) {
         let epoch = stored.epoch.to_string();
+        self.note_hours(stored);
+        let mut hours: Option<(Hour, Hour)> = None;
         for measurement in stored.batch.measurements() {
+            let hour = measurement.slot.hour();
+            hours = Some(hours.map_or((hour, hour), |(first, last)| (first.min(hour), last.max(hour))));
             if measurement.slot < self.from {
                 continue;
             }
@@ -173,7 +218,11 @@ impl Writer {
                 id: DocumentId::of(&id),
                 index: Arc::clone(index),
                 source,
+                version: None,
             });
+        }
+        if let Some((first, last)) = hours {
+            self.hours.insert(first, last);
         }
     }
 }

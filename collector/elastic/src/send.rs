@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::bulk::{self, Bulk};
 use crate::delivery::{Dead, Delivery, Pace};
 use crate::document::Document;
-use crate::index::{Family, Names, difference};
+use crate::index::{Family, Layout, Names, difference};
 use crate::{Client, Method, RequestError};
 use isochrone_base::clock::Clock;
 
@@ -18,7 +18,7 @@ pub struct Sender {
     client: Client,
     names: Names,
     clock: Clock,
-    has_lifecycle: bool,
+    layout: Layout,
     /// Indices that are there, mapped as they should be.
     ready: BTreeSet<Arc<str>>,
 }
@@ -45,12 +45,12 @@ pub enum SendError {
 impl Sender {
     /// Sends through `client`.
     #[must_use]
-    pub const fn new(client: Client, names: Names, clock: Clock, has_lifecycle: bool) -> Self {
+    pub const fn new(client: Client, names: Names, clock: Clock, layout: Layout) -> Self {
         Self {
             client,
             names,
             clock,
-            has_lifecycle,
+            layout,
             ready: BTreeSet::new(),
         }
     }
@@ -141,7 +141,7 @@ impl Sender {
             let reason = format!("{index} is no index of {}-*", self.names.prefix());
             return Err(Bulk::Blocked { reason });
         };
-        let wanted = self.names.body(family, self.has_lifecycle);
+        let wanted = self.names.body(family, self.layout);
         let path = format!("{index}/_mapping");
         let found = self
             .client

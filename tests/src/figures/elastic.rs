@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use isochrone_base::clock::Clock;
 use isochrone_elastic::cursor::Cursors;
 use isochrone_elastic::index::{Family, Names};
+use isochrone_elastic::revised::Incidents;
 use isochrone_elastic::sink::{self, Pace, SinkParts, SinkStatus, Standing};
 use isochrone_elastic::verify::{Verifier, Window};
 use isochrone_elastic::{Client, Method, Period, Prefix, Settings};
@@ -127,6 +128,7 @@ async fn follow(store: &Store, settings: &Settings) -> Result<u64> {
     let parts = SinkParts {
         store: store.clone(),
         settings: settings.clone(),
+        incidents: Incidents::none(),
         dead_letters: folder.path().join("dead.ndjson"),
         pace: Pace::default(),
         clock: Clock::system(),
@@ -175,6 +177,7 @@ async fn verify(store: &Store, client: &Client, names: Names) -> Result<f64> {
         from,
         until: UnixMillis(from.0 + 8 * day),
         commit: cursor.commit,
+        as_of: Clock::system().wall(),
     };
     let clock = Clock::system();
     let start = clock.now();
@@ -182,6 +185,9 @@ async fn verify(store: &Store, client: &Client, names: Names) -> Result<f64> {
         store: store.clone(),
         client,
         names,
+        incidents: Incidents::none(),
+        cluster: cursor.cluster,
+        histograms: cursor.histograms.unwrap_or_default(),
     };
     let report = verifier.verify(window, None, |_, _| {}).await?;
     ensure!(report.equal, "{report:?}");

@@ -76,7 +76,7 @@ async fn account_that_may_do_the_least_feeds_it_over_tls_and_can_change_nothing(
         assert_eq!(refused.status, 403, "{refused:?}");
         let template = mesh
             .names()
-            .template_body(isochrone_elastic::index::Family::Echo, false);
+            .template_body(isochrone_elastic::index::Family::Echo, Default::default());
         let refused = client
             .request(Method::Put, "_index_template/isochrone-echo", Some(&template))
             .await

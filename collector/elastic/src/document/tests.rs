@@ -85,7 +85,8 @@ fn every_key_of_a_document_is_mapped() {
         rows
     });
     let names = Names::new(Prefix::default(), Period::Month);
-    let mapped = |family| names.body(family, false)["mappings"]["properties"].clone();
+    let mapped =
+        |family| names.body(family, crate::index::Layout::default())["mappings"]["properties"].clone();
     let (echo, endpoint) = (mapped(Family::Echo), mapped(Family::Endpoint));
     assert!(documents.len() > 6, "{}", documents.len());
     for document in &documents {
