@@ -189,7 +189,7 @@ impl<'s> Sink<'s> {
             if !self.revise_when_due().await? {
                 return Ok(());
             }
-            if is_idle {
+            if is_idle && !self.is_revising() {
                 self.letters.refresh()?;
                 let dead = self.letters.count();
                 self.status.send_modify(|status| status.idle(dead));

@@ -1,6 +1,7 @@
 //! Documents that may be revised, sent once a minute: of what changed since they were sent last, and nothing else.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use isochrone_proto::units::{Hour, UnixMillis};
@@ -58,7 +59,12 @@ pub(super) fn begin(parts: &SinkParts, server: &Server, cursor: &mut Cursor) -> 
             let now = parts.clock.wall();
             let begun = parts.store.beginning()?.map_or(now, |beginning| beginning.from);
             let kept = parts.store.whole_from(Tier::Hour)?;
-            cursor.hours.insert(begun.max(kept).hour(), now.hour());
+            // what the cursor still comes by marks its hours itself
+            let until = match cursor.commit {
+                0 => parts.store.whole_from(Tier::Raw)?.min(now),
+                _ => now,
+            };
+            cursor.hours.insert(begun.max(kept).hour(), until.hour());
             cursor.histograms = Some(layout.histograms); // kept with the cursor's next step
             layout.histograms
         }
@@ -66,7 +72,26 @@ pub(super) fn begin(parts: &SinkParts, server: &Server, cursor: &mut Cursor) -> 
     Ok(Layout { histograms, ..layout })
 }
 
+/// Hours in ranges that are read at once: the log is gone through for each of them.
+fn together(hours: &[Hour]) -> Vec<Range<Hour>> {
+    let mut ranges: Vec<Range<Hour>> = Vec::new();
+    for hour in hours {
+        match ranges.last_mut() {
+            Some(range) if range.end == *hour && range.end.0 - range.start.0 < AT_ONCE => {
+                range.end = hour.next();
+            }
+            _ => ranges.push(*hour..hour.next()),
+        }
+    }
+    ranges
+}
+
 impl Sink<'_> {
+    /// Whether there is more to revise than one round takes.
+    pub(super) const fn is_revising(&self) -> bool {
+        self.revising.next.is_none()
+    }
+
     /// A round, where it is time for one; `false`: the cluster is another one now.
     pub(super) async fn revise_when_due(&mut self) -> Result<bool, SinkError> {
         let start = self.parts.clock.now();
@@ -87,8 +112,8 @@ impl Sink<'_> {
         let Some(is_all) = self.revise_rollups(now).await? else {
             return Ok(false);
         };
+        self.revising.next = is_all.then_some(start + EVERY);
         if is_all {
-            self.revising.next = Some(start + EVERY);
             self.status.send_modify(|status| status.revised_at = Some(now));
         }
         Ok(true)
@@ -120,13 +145,11 @@ impl Sink<'_> {
             return Ok(Some(true));
         };
         let last = *last;
-        for hour in &due {
-            let mut groups = self.groups(Family::Rollup, *hour..hour.next(), now).await?;
-            let group = groups.remove(hour).filter(|group| {
-                let there = self.revising.there.get(&Family::Rollup);
-                there.and_then(|there| there.get(hour)) != Some(&group.digest)
-            });
-            let changed: Vec<(Hour, Group)> = group.map(|group| (*hour, group)).into_iter().collect();
+        for hours in together(&due) {
+            let groups = self.groups(Family::Rollup, hours, now).await?;
+            let there = self.revising.there.entry(Family::Rollup).or_default();
+            let is_new = |(hour, group): &(Hour, Group)| there.get(hour) != Some(&group.digest);
+            let changed: Vec<(Hour, Group)> = groups.into_iter().filter(is_new).collect();
             if !self.send_groups(Family::Rollup, changed, Vec::new()).await? {
                 return Ok(None);
             }
@@ -143,7 +166,7 @@ impl Sink<'_> {
     async fn groups(
         &mut self,
         family: Family,
-        hours: std::ops::Range<Hour>,
+        hours: Range<Hour>,
         now: UnixMillis,
     ) -> Result<Groups, SinkError> {
         // before anything is read: whoever reads later writes over it, and not the other way round
@@ -197,5 +220,22 @@ const EVERY: Duration = Duration::from_secs(60);
 const LEDGER_EVERY: Duration = Duration::from_secs(300);
 /// An hour is added up so long after its end: most of what is late has come then, and what comes later revises it.
 const SETTLED: Duration = Duration::from_secs(120);
+/// Hours whose documents are in memory at once: of a large mesh some 40 MB.
+const AT_ONCE: u32 = 6;
 /// Hours in one round, before single measurements have their turn again.
 const HOURS: usize = 24;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_that_follow_each_other_are_read_together_and_not_too_many() {
+        let hours: Vec<Hour> = [1, 2, 3, 4, 5, 6, 7, 9].map(Hour).into();
+        let ranges: Vec<_> = together(&hours)
+            .iter()
+            .map(|range| (range.start.0, range.end.0))
+            .collect();
+        assert_eq!(ranges, [(1, 7), (7, 8), (9, 10)]);
+    }
+}
