@@ -54,17 +54,21 @@ pub enum Bulk {
     },
 }
 
-/// The body of a bulk: an action and a document each.
+/// The body of a bulk to `index`: an action and a document each. Only a document of another one names its own.
 #[must_use]
-pub(crate) fn body<'d>(documents: impl Iterator<Item = &'d Document>) -> Packed {
-    let mut lines = Vec::with_capacity(1 << 20);
+pub(crate) fn body<'d>(index: &str, documents: impl Iterator<Item = &'d Document>) -> Packed {
+    let mut lines = Vec::with_capacity(2 << 20);
     for document in documents {
         lines.extend_from_slice(match document.version {
-            None => b"{\"create\":{\"_index\":\"".as_slice(),
-            Some(_) => b"{\"index\":{\"_index\":\"",
+            None => b"{\"create\":{\"".as_slice(),
+            Some(_) => b"{\"index\":{\"",
         });
-        lines.extend_from_slice(document.index.as_bytes()); // of a-z, 0-9, - _ and .: nothing to escape
-        lines.extend_from_slice(b"\",\"_id\":\"");
+        if &*document.index != index {
+            lines.extend_from_slice(b"_index\":\"");
+            lines.extend_from_slice(document.index.as_bytes()); // of a-z, 0-9, - _ and .: nothing to escape
+            lines.extend_from_slice(b"\",\"");
+        }
+        lines.extend_from_slice(b"_id\":\"");
         document.id.append_to(&mut lines);
         lines.push(b'"');
         if let Some(version) = document.version {
@@ -79,12 +83,12 @@ pub(crate) fn body<'d>(documents: impl Iterator<Item = &'d Document>) -> Packed 
     Packed::lines(&lines)
 }
 
-/// Sends `count` documents, and reads what became of them. Whatever goes wrong on the way is an answer, too: nothing is
+/// Sends `count` documents to `index`, and reads what became of them. Whatever goes wrong on the way is an answer, too: nothing is
 /// lost by asking again.
-pub(crate) async fn send(client: &Client, count: usize, body: &Packed) -> Bulk {
+pub(crate) async fn send(client: &Client, (index, count): (&str, usize), body: &Packed) -> Bulk {
     // Of each item only what is needed: an answer is then a tenth of its length.
-    let path = "_bulk?filter_path=errors,items.*.status,items.*.error";
-    match client.send(Method::Post, path, Some(body)).await {
+    let path = format!("{index}/_bulk?filter_path=errors,items.*.status,items.*.error");
+    match client.send(Method::Post, &path, Some(body)).await {
         Ok(answer) => read(&answer, count),
         Err(error) => Bulk::Later {
             wait: None,

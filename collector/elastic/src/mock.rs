@@ -169,7 +169,7 @@ impl Mock {
                     .insert((*index).to_owned(), json()["mappings"].clone());
                 whole(200, json!({ "acknowledged": true }))
             }
-            ("POST", ["_bulk"]) => bulk(&mut state, request),
+            ("POST", [index, "_bulk"]) => bulk(&mut state, index, request),
             (method, _) => {
                 state.strange.push(format!("{method} {}", request.path));
                 whole(400, json!({ "error": "no handler found" }))
@@ -185,7 +185,7 @@ enum Sent {
     Nothing,
 }
 
-fn bulk(state: &mut State, request: &Request) -> (u16, Value, Sent) {
+fn bulk(state: &mut State, index: &str, request: &Request) -> (u16, Value, Sent) {
     state.bulks += 1;
     if request.headers.get("content-type").map(String::as_str) != Some("application/x-ndjson") {
         state.strange.push("a bulk of another content-type".to_owned());
@@ -213,7 +213,7 @@ fn bulk(state: &mut State, request: &Request) -> (u16, Value, Sent) {
             items.push(json!({ "create": { "status": status, "error": error } })); // our client reads either key
             continue;
         }
-        items.push(create(state, pair));
+        items.push(create(state, index, pair));
     }
     let has_errors = items.iter().any(|item| item["create"]["error"].is_object());
     let body = json!({ "errors": has_errors, "items": items });
@@ -224,7 +224,7 @@ fn bulk(state: &mut State, request: &Request) -> (u16, Value, Sent) {
     }
 }
 
-fn create(state: &mut State, pair: &[&str]) -> Value {
+fn create(state: &mut State, index: &str, pair: &[&str]) -> Value {
     let action: Value = serde_json::from_str(pair[0]).unwrap();
     let document: Value = serde_json::from_str(pair[1]).unwrap();
     let version = action["index"]["version"].as_u64();
@@ -236,7 +236,7 @@ fn create(state: &mut State, pair: &[&str]) -> Value {
         version.is_none() || of["version_type"] == "external_gte",
         "{action}"
     );
-    let index = of["_index"].as_str().unwrap().to_owned();
+    let index = of["_index"].as_str().unwrap_or(index).to_owned();
     let id = of["_id"].as_str().unwrap().to_owned();
     let Some(mapping) = state.mappings.get(&index) else {
         state

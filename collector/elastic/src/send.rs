@@ -74,8 +74,10 @@ impl Sender {
     pub async fn step(&mut self, delivery: &mut Delivery) {
         let bulk = match self.prepare(delivery).await {
             Ok(()) => {
-                let (count, body) = (delivery.next_count(), bulk::body(delivery.next()));
-                bulk::send(&self.client, count, &body).await
+                let index = delivery.next().next().map(|first| Arc::clone(&first.index));
+                let index = index.as_deref().unwrap_or_default();
+                let (count, body) = (delivery.next_count(), bulk::body(index, delivery.next()));
+                bulk::send(&self.client, (index, count), &body).await
             }
             Err(bulk) => bulk,
         };
