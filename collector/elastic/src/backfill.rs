@@ -3,9 +3,10 @@
 use isochrone_proto::units::{Hour, UnixMillis};
 use isochrone_store::{Store, StoreError, Tier};
 
+use crate::cursor::Revision;
 use crate::dead_letters::{DeadLetters, LetterError};
 use crate::document::Document;
-use crate::index::{Family, Histograms, Names};
+use crate::index::{Family, Names};
 use crate::revised::{Incidents, Revised};
 use crate::send::{SendError, Sender};
 use crate::sink::reader::Reader;
@@ -19,8 +20,8 @@ pub struct Source {
     pub incidents: Incidents,
     /// Under which names.
     pub names: Names,
-    /// How rollups carry their histograms there.
-    pub histograms: Histograms,
+    /// What lies there of it.
+    pub revision: Revision,
 }
 
 /// What became of it.
@@ -90,7 +91,7 @@ async fn revise(
     done: &mut Backfilled,
 ) -> Result<(), BackfillError> {
     let source = (of.store.clone(), of.incidents.clone());
-    let revised = Revised::new(source, of.names.clone(), of.histograms);
+    let revised = Revised::new(source, of.names.clone(), of.revision.histograms);
     let begun = of.store.beginning()?.map_or(now, |beginning| beginning.from);
     let kept = of.store.whole_from(Tier::Hour)?;
     let (first, end) = (since.max(begun).max(kept).hour(), now.hour());
@@ -103,9 +104,10 @@ async fn revise(
         let until = hour.saturating_add(AT_ONCE as u32).min(end.0); // the hour that goes on is not over
         (Family::Rollup, Hour(hour)..Hour(until))
     }));
+    let version = of.revision.next(now);
     for (family, hours) in steps {
         let revised = revised.clone();
-        let read = move || revised.groups(family, (hours, now), now.0);
+        let read = move || revised.groups(family, (hours, now), version);
         let groups = tokio::task::spawn_blocking(read).await??;
         let documents: Vec<Document> = groups.into_values().flat_map(|group| group.documents).collect();
         let count = documents.len() as u64;

@@ -3,6 +3,7 @@
 //! It lies in the same database as the log, so it can never be of another log: a store that is restored or made anew has
 //! its own, and sends again what the cluster may have already, which changes nothing there.
 
+use isochrone_proto::units::UnixMillis;
 use isochrone_store::{Records, Store, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,37 @@ pub struct Cursor {
     /// Hours whose rollups are to be sent, or sent again: measurements of them came.
     #[serde(default)]
     pub hours: HourSet,
+}
+
+/// What is known of documents that may be revised and lie in a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Revision {
+    /// The cluster's random id.
+    pub cluster: String,
+    /// The version of the newest of them.
+    pub version: u64,
+    /// How rollups carry their histograms.
+    pub histograms: Histograms,
+}
+
+impl Cursor {
+    /// What is known of documents that may be revised; `histograms`: their form, where none went there yet.
+    #[must_use]
+    pub fn revision(&self, histograms: Histograms) -> Revision {
+        Revision {
+            cluster: self.cluster.clone(),
+            version: self.version,
+            histograms: self.histograms.unwrap_or(histograms),
+        }
+    }
+}
+
+impl Revision {
+    /// A version that no document there is newer than, whatever clock it was written under.
+    #[must_use]
+    pub fn next(&self, now: UnixMillis) -> u64 {
+        now.0.max(self.version + 1)
+    }
 }
 
 /// Where cursors are kept, by prefix.

@@ -167,11 +167,21 @@ impl Sender {
             404 => {
                 let made = self.client.request(Method::Put, index, Some(&wanted)).await;
                 let made = made.map_err(failed)?;
-                let is_there = crate::reason(&made.body).contains("resource_already_exists");
-                match made.is_success() || is_there {
-                    true => Ok(()),
-                    false => Err(bulk::of_error(&made.refusal())),
+                let said = crate::reason(&made.body);
+                if made.is_success() || said.contains("resource_already_exists") {
+                    return Ok(());
                 }
+                Err(match bulk::of_error(&made.refusal()) {
+                    Bulk::Blocked { reason }
+                        if said.contains("validation_exception") && said.contains("shards") =>
+                    {
+                        let advice = "delete old indices, or raise cluster.max_shards_per_node";
+                        Bulk::Blocked {
+                            reason: format!("{reason}; {advice}"),
+                        }
+                    }
+                    other => other,
+                })
             }
             _ => Err(bulk::of_error(&found.refusal())),
         }

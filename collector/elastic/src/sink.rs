@@ -186,7 +186,7 @@ impl<'s> Sink<'s> {
                     return Ok(());
                 }
             }
-            if !self.revise_when_due().await? {
+            if !self.revise_when_due(is_idle).await? {
                 return Ok(());
             }
             if is_idle && !self.is_revising() {

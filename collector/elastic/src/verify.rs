@@ -18,8 +18,9 @@ use serde::Serialize;
 pub use self::compare::Period;
 use self::compare::{Compared, Part, There};
 use self::revised::Now;
+use crate::cursor::Revision;
 use crate::document::{Document, DocumentId};
-use crate::index::{Family, Histograms, Names};
+use crate::index::{Family, Names};
 use crate::revised::{Incidents, Revised};
 use crate::send::{SendError, Sender};
 use crate::{Client, Method, RequestError};
@@ -117,10 +118,8 @@ pub struct Verifier<'c> {
     pub names: Names,
     /// What is judged of what is stored.
     pub incidents: Incidents,
-    /// The cluster's random id.
-    pub cluster: String,
-    /// How rollups carry their histograms there.
-    pub histograms: Histograms,
+    /// What lies there of it.
+    pub revision: Revision,
 }
 
 impl Verifier<'_> {
@@ -221,7 +220,7 @@ impl Verifier<'_> {
 
     fn revised(&self) -> Revised {
         let source = (self.store.clone(), self.incidents.clone());
-        Revised::new(source, self.names.clone(), self.histograms)
+        Revised::new(source, self.names.clone(), self.revision.histograms)
     }
 
     async fn read(&self, family: Family, window: Window) -> Result<Now, VerifyError> {
@@ -238,7 +237,7 @@ impl Verifier<'_> {
     ) -> Result<Compared, VerifyError> {
         let mut theirs = remote::revised_hours(self.client, &self.names, (family, part)).await?;
         let nothing = Now::default();
-        let whence = (&self.store, &self.names, self.cluster.as_str());
+        let whence = (&self.store, &self.names, self.revision.cluster.as_str());
         let hours = (part.hours(), &mut theirs);
         let (ours, unsent) = now.unwrap_or(&nothing).settled(whence, family, hours)?;
         let mut compared = Compared::new(part.from, &ours, &theirs);
@@ -262,7 +261,8 @@ impl Verifier<'_> {
         parts: &BTreeSet<Part>,
     ) -> Result<BTreeMap<Part, Vec<Document>>, VerifyError> {
         let (revised, parts) = (self.revised(), parts.clone());
-        let read = move || revised::documents(&revised, window.as_of, &parts);
+        let version = self.revision.next(window.as_of);
+        let read = move || revised::documents(&revised, (window.as_of, version), &parts);
         Ok(tokio::task::spawn_blocking(read).await??)
     }
 

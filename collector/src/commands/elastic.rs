@@ -7,7 +7,7 @@ use std::path::Path;
 use isochrone_base::clock::Clock;
 use isochrone_base::words::{count, date_time};
 use isochrone_elastic::backfill::{BackfillError, Source, backfill};
-use isochrone_elastic::cursor::{Cursor, Cursors};
+use isochrone_elastic::cursor::{Cursor, Cursors, Revision};
 use isochrone_elastic::dead_letters::{DeadLetters, LetterError};
 use isochrone_elastic::index::{Layout, Names};
 use isochrone_elastic::retry::{RetryError, retry};
@@ -139,6 +139,18 @@ impl Reached {
         Ok((self, cursor))
     }
 
+    fn revision(&self, cursor: Option<&Cursor>) -> Revision {
+        let histograms = Layout::of(&self.server.can).histograms;
+        cursor.map_or_else(
+            || Revision {
+                cluster: self.server.cluster.clone(),
+                version: 0,
+                histograms,
+            },
+            |cursor| cursor.revision(histograms),
+        )
+    }
+
     fn layout(&self, cursor: Option<&Cursor>) -> Layout {
         let layout = Layout::of(&self.server.can);
         let histograms = cursor.and_then(|cursor| cursor.histograms);
@@ -206,7 +218,7 @@ async fn again(
         store: context.store.clone(),
         incidents: elastic_incidents::of(&context.store),
         names: reached.names.clone(),
-        histograms: reached.layout(cursor.as_ref()).histograms,
+        revision: reached.revision(cursor.as_ref()),
     };
     let progress = |done, all| out.progress(done, all);
     let when = (since, context.clock.wall());
@@ -258,8 +270,7 @@ async fn verify(context: &CommandContext, args: &VerifyArgs, out: &Out) -> Resul
         client: &reached.client,
         names: reached.names.clone(),
         incidents: elastic_incidents::of(&context.store),
-        cluster: reached.server.cluster.clone(),
-        histograms: reached.layout(cursor.as_ref()).histograms,
+        revision: reached.revision(cursor.as_ref()),
     };
     let mut sender = match args.repair {
         true => Some(reached.sender(&context.config, cursor.as_ref())?),

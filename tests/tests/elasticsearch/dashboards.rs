@@ -236,7 +236,7 @@ async fn assert_variable(client: &Client, variable: &Value, lines: &[Value]) {
 }
 
 /// One that goes on and two that are over, of one node.
-fn incidents() -> Vec<Incident> {
+pub(crate) fn incidents() -> Vec<Incident> {
     let one = |after_s: u64, end_s: Option<u64>| {
         let start = UnixMillis(fixture::START.0 + after_s * 1_000);
         let end = end_s.map(|seconds| UnixMillis(start.0 + seconds * 1_000));

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use isochrone_base::clock::Clock;
+use isochrone_elastic::backfill::Source;
 use isochrone_elastic::cursor::Cursors;
-use isochrone_elastic::index::{Layout, Names};
+use isochrone_elastic::index::{Histograms, Layout, Names};
 use isochrone_elastic::revised::Incidents;
 use isochrone_elastic::send::Sender;
 use isochrone_elastic::setup::Setup;
@@ -114,7 +115,7 @@ impl Mesh {
             clock: self.clock.clone(),
         };
         let (status, mut watched) = watch::channel(SinkStatus::default());
-        let stop = CancellationToken::new();
+        let (stop, last) = (CancellationToken::new(), watched.clone());
         let running = sink::run(parts, status, stop.clone());
         let commits = self.store.commit_number().unwrap();
         let until = async {
@@ -131,9 +132,8 @@ impl Mesh {
             }
         };
         let both = async { tokio::join!(running, until) };
-        let (ended, ()) = tokio::time::timeout(Duration::from_secs(240), both)
-            .await
-            .unwrap();
+        let in_time = tokio::time::timeout(Duration::from_secs(240), both).await;
+        let (ended, ()) = in_time.unwrap_or_else(|_| panic!("not there in time: {:?}", last.borrow()));
         ended.unwrap();
     }
 
@@ -166,8 +166,7 @@ impl Mesh {
             client: &client,
             names,
             incidents: self.incidents.clone(),
-            cluster: cursor.cluster.clone(),
-            histograms: cursor.histograms.unwrap_or_default(),
+            revision: cursor.revision(Histograms::default()),
         };
         let from = UnixMillis(fixture::START.0 / DAY_MS * DAY_MS);
         let window = Window {
@@ -177,6 +176,16 @@ impl Mesh {
             as_of: self.clock.wall(),
         };
         verifier.verify(window, repair, |_, _| {}).await.unwrap()
+    }
+
+    pub(crate) fn source(&self) -> Source {
+        let cursor = Cursors::of(&self.store).get(&self.names()).unwrap().unwrap();
+        Source {
+            store: self.store.clone(),
+            incidents: self.incidents.clone(),
+            names: self.names(),
+            revision: cursor.revision(Histograms::default()),
+        }
     }
 
     pub(crate) async fn sender(&self) -> Sender {

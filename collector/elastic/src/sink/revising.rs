@@ -22,8 +22,10 @@ pub(super) struct Revising {
     sent: Sent,
     /// What the cluster has of the families that are looked at as a whole.
     there: BTreeMap<Family, BTreeMap<Hour, Digest>>,
-    /// When the next round begins; `None`: now.
-    next: Option<Instant>,
+    /// When the last round began; before the first, when this was opened.
+    last: Instant,
+    /// What the next round has to do: what none did yet, or was too much for the last.
+    is_unfinished: bool,
     /// When the ledger was looked at last.
     ledger: Option<Instant>,
 }
@@ -44,7 +46,8 @@ impl Revising {
             revised: Revised::new(source, names.clone(), histograms),
             sent,
             there,
-            next: None,
+            last: parts.clock.now(),
+            is_unfinished: true,
             ledger: None,
         })
     }
@@ -89,15 +92,22 @@ fn together(hours: &[Hour]) -> Vec<Range<Hour>> {
 impl Sink<'_> {
     /// Whether there is more to revise than one round takes.
     pub(super) const fn is_revising(&self) -> bool {
-        self.revising.next.is_none()
+        self.revising.is_unfinished
     }
 
-    /// A round, where it is time for one; `false`: the cluster is another one now.
-    pub(super) async fn revise_when_due(&mut self) -> Result<bool, SinkError> {
+    /// A round, where it is time for one: while single measurements are behind, these come first. `false`: the cluster is
+    /// another one now.
+    pub(super) async fn revise_when_due(&mut self, is_idle: bool) -> Result<bool, SinkError> {
         let start = self.parts.clock.now();
-        if self.revising.next.is_some_and(|next| start < next) {
+        let patience = match (is_idle, self.revising.is_unfinished) {
+            (true, true) => Duration::ZERO,
+            (true, false) => EVERY,
+            (false, _) => PATIENCE,
+        };
+        if start.duration_since(self.revising.last) < patience {
             return Ok(true);
         }
+        self.revising.last = start;
         let now = self.parts.clock.wall();
         if !self.revise(Family::Incident, now).await? {
             return Ok(false);
@@ -112,7 +122,7 @@ impl Sink<'_> {
         let Some(is_all) = self.revise_rollups(now).await? else {
             return Ok(false);
         };
-        self.revising.next = is_all.then_some(start + EVERY);
+        self.revising.is_unfinished = !is_all;
         if is_all {
             self.status.send_modify(|status| status.revised_at = Some(now));
         }
@@ -216,6 +226,8 @@ impl Sink<'_> {
 
 /// How often it is looked for what changed.
 const EVERY: Duration = Duration::from_secs(60);
+/// How often while single measurements are behind.
+const PATIENCE: Duration = Duration::from_secs(600);
 /// How often of the ledger, which is counted from the ground.
 const LEDGER_EVERY: Duration = Duration::from_secs(300);
 /// An hour is added up so long after its end: most of what is late has come then, and what comes later revises it.

@@ -244,7 +244,11 @@ async fn sink_that_begins_again_sends_only_what_is_new() {
         store: run.store.clone(),
         incidents: Incidents::none(),
         names,
-        histograms: crate::index::Histograms::Bytes,
+        revision: Cursors::of(&run.store)
+            .get(&Names::new(Prefix::default(), Period::Month))
+            .unwrap()
+            .unwrap()
+            .revision(crate::index::Histograms::Bytes),
     };
     let when = (UnixMillis(0), run.clock.wall());
     let mut sender = sender(&run.mock);

@@ -61,7 +61,7 @@ impl Now {
 /// The documents of some hours.
 pub(super) fn documents(
     revised: &Revised,
-    now: UnixMillis,
+    (now, version): (UnixMillis, u64),
     parts: &BTreeSet<Part>,
 ) -> Result<BTreeMap<Part, Vec<Document>>, StoreError> {
     let mut documents = BTreeMap::new();
@@ -69,7 +69,7 @@ pub(super) fn documents(
         let (What::Revised(family), hour) = (part.0, part.1.hour()) else {
             continue;
         };
-        let mut groups = revised.groups(family, (hour..hour.next(), now), now.0)?;
+        let mut groups = revised.groups(family, (hour..hour.next(), now), version)?;
         let group = groups.remove(&hour).map(|group| group.documents);
         documents.insert(*part, group.unwrap_or_default());
     }
