@@ -116,7 +116,7 @@ fn sum(report: &Report, kind: &str, of: fn(&isochrone_elastic::verify::Period) -
 
 async fn lost_and_changed_revisions_are_repaired(mesh: &Mesh) {
     let client = mesh.client();
-    let mut hit = |family: Family| {
+    let hit = |family: Family| {
         let path = format!("{}/_search?version=true", mesh.names().pattern(family));
         let client = mesh.client();
         async move {
@@ -176,8 +176,9 @@ async fn mapping_is_changed(mesh: &mut Mesh) {
     let mut letters = DeadLetters::open(&folder.path().join("dead.ndjson")).unwrap();
     let mut sender = mesh.sender().await;
     let when = (UnixMillis(0), mesh.clock.wall());
+    let source = mesh.source();
     let done =
-        isochrone_elastic::backfill::backfill(&mesh.source(), when, &mut sender, &mut letters, |_, _| {});
+        isochrone_elastic::backfill::backfill(&source, when, &mut sender, &mut letters, |_, _| {});
     let done = tokio::time::timeout(Duration::from_secs(120), done)
         .await
         .unwrap()
