@@ -177,8 +177,7 @@ async fn mapping_is_changed(mesh: &mut Mesh) {
     let mut sender = mesh.sender().await;
     let when = (UnixMillis(0), mesh.clock.wall());
     let source = mesh.source();
-    let done =
-        isochrone_elastic::backfill::backfill(&source, when, &mut sender, &mut letters, |_, _| {});
+    let done = isochrone_elastic::backfill::backfill(&source, when, &mut sender, &mut letters, |_, _| {});
     let done = tokio::time::timeout(Duration::from_secs(120), done)
         .await
         .unwrap()

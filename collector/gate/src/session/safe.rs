@@ -51,18 +51,32 @@ mod tests {
         assert_eq!(safe.stored(Sequence(2), 20, Some(10)), Sequence(1));
         assert_eq!(safe.stored(Sequence(3), 30, Some(19)), Sequence(1));
         assert_eq!(safe.stored(Sequence(4), 40, Some(40)), Sequence(4));
-        assert_eq!(safe.stored(Sequence(4), 40, Some(0)), Sequence(4), "it stays safe");
+        assert_eq!(
+            safe.stored(Sequence(4), 40, Some(0)),
+            Sequence(4),
+            "it stays safe"
+        );
     }
 
     #[test]
     fn server_that_is_away_costs_no_memory_and_nothing_is_called_safe_too_early() {
         let mut safe = Safe::default();
         for number in 1..=10_000 {
-            assert_eq!(safe.stored(Sequence(number), number * 10, Some(5)), Sequence::NONE);
+            assert_eq!(
+                safe.stored(Sequence(number), number * 10, Some(5)),
+                Sequence::NONE
+            );
         }
         assert!(safe.waiting.len() <= WAITING_MAX);
         assert_eq!(safe.stored(Sequence(10_001), 100_010, Some(1_000)), Sequence(100));
-        assert_eq!(safe.stored(Sequence(10_002), 100_020, Some(100_000)), Sequence(255), "the newest waits for all");
-        assert_eq!(safe.stored(Sequence(10_003), 100_030, Some(100_030)), Sequence(10_003));
+        assert_eq!(
+            safe.stored(Sequence(10_002), 100_020, Some(100_000)),
+            Sequence(255),
+            "the newest waits for all"
+        );
+        assert_eq!(
+            safe.stored(Sequence(10_003), 100_030, Some(100_030)),
+            Sequence(10_003)
+        );
     }
 }

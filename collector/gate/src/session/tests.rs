@@ -64,7 +64,11 @@ async fn acknowledgements_of_an_epoch_collapse_and_tell_what_was_refused_so_far(
         CollectorMessage::Ack(Ack {
             epoch,
             stored: Sequence(stored),
-            safe: if epoch == one { Sequence(50) } else { Sequence::NONE },
+            safe: if epoch == one {
+                Sequence(50)
+            } else {
+                Sequence::NONE
+            },
             refused: refused.map(so_far),
         })
     };
