@@ -31,7 +31,7 @@ const LONG: Duration = Duration::from_secs(90);
 /// What a line of the document is expected to say.
 const STEPS: &[(&str, &str)] = &[
     (
-        "isochrone-collector elastic setup --dry-run",
+        "isochrone-collector elastic setup --user elastic --password-file ./elastic-password --dry-run",
         "Nothing was changed",
     ),
     (

@@ -24,7 +24,8 @@ impl Safe {
         } else if let Some(last) = self.waiting.back_mut() {
             *last = (commit, mark); // later than it could be said
         }
-        while let Some((_, mark)) = self.waiting.pop_front_if(|(commit, _)| *commit <= sent) {
+        let are_sent = self.waiting.partition_point(|(commit, _)| *commit <= sent); // in order of commits
+        for (_, mark) in self.waiting.drain(..are_sent) {
             self.safe = self.safe.max(mark);
         }
         self.safe
