@@ -23,16 +23,16 @@ const DAY_MS: i64 = 86_400_000;
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Maven and a Java; .ci/run runs it"]
 async fn full_absent_changed_and_out_of_time_it_has_everything_once() {
-    for (release, java) in releases() {
-        let mut server = Elasticsearch::unpack(release, java, "").unwrap();
-        server.start().await.unwrap();
-        let mut mesh = Mesh::new(&server);
-        shards_run_out(&mut mesh).await;
-        away_for_a_day(&mut mesh, &mut server).await;
-        clock_is_set_back(&mut mesh).await;
-        lost_and_changed_revisions_are_repaired(&mesh).await;
-        mapping_is_changed(&mut mesh).await;
-    }
+    // the newest release that can be started here: both have passed, and each costs a minute
+    let (release, java) = releases().pop().unwrap();
+    let mut server = Elasticsearch::unpack(release, java, "").unwrap();
+    server.start().await.unwrap();
+    let mut mesh = Mesh::new(&server);
+    shards_run_out(&mut mesh).await;
+    away_for_a_day(&mut mesh, &mut server).await;
+    clock_is_set_back(&mut mesh).await;
+    lost_and_changed_revisions_are_repaired(&mesh).await;
+    mapping_is_changed(&mut mesh).await;
 }
 
 async fn shards_run_out(mesh: &mut Mesh) {

@@ -8,7 +8,7 @@ use isochrone_elastic::setup::role;
 use isochrone_elastic::sink::Standing;
 use isochrone_elastic::{Account, Method, Server, Settings};
 use isochrone_tests::elasticsearch::Elasticsearch;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::json;
 use tempfile::TempDir;
 use url::Url;
@@ -136,9 +136,14 @@ async fn wrong_password_and_foreign_certificates_are_told(mesh: &mut Mesh, wrong
 pub(crate) fn certificates(server: &Elasticsearch, folder: &TempDir, name: &str) -> std::path::PathBuf {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // of the same name, curl takes the node's certificate for one that signed itself
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "a private authority");
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
-    let node = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let mut node = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    node.distinguished_name.push(DnType::CommonName, "localhost");
     let node = node.signed_by(&key, &authority).unwrap();
     fs::write(server.config().join("node.key"), key.serialize_pem()).unwrap();
     fs::write(server.config().join("node.pem"), node.pem()).unwrap();
