@@ -94,7 +94,7 @@ fn against_a_real_server() -> Result<Vec<Measured>> {
     let (ours, theirs) = (processor_s()?, cluster.processor_s()?);
     let documents = runtime.block_on(follow(&filled.store, &settings))?;
     let ours = processor_s()? - ours;
-    runtime.block_on(tokio::time::sleep(SETTLE));
+    std::thread::sleep(SETTLE);
     let theirs = cluster.processor_s()? - theirs;
     let records = super::ingest::records_per_cpu_second()?;
     let (client, names) = client(&settings)?;
