@@ -70,6 +70,26 @@ Exit codes: 0 done, also where some documents were refused; 1 nothing could be t
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
+    /// Take an imported vantage out again, with all of its documents: as if they had never been imported. Without
+    /// --confirm it only says what would go.
+    #[command(after_help = "Examples:
+  isochrone-collector import remove prober-eu
+  isochrone-collector import remove prober-eu --confirm prober-eu
+  isochrone-collector import remove prober-eu --index operators-ping --confirm prober-eu
+
+Whoever the documents were taken from still has them: they can be imported again. Exit codes: 0 removed, or nothing was there;
+1 no such vantage, without --confirm.")]
+    Remove {
+        /// The name that the prober gave itself.
+        #[arg(value_name = "VANTAGE")]
+        vantage: String,
+        /// Only documents of this index.
+        #[arg(long, value_enum, value_name = "INDEX")]
+        index: Option<IndexName>,
+        /// The name once more: then they are removed.
+        #[arg(long, value_name = "VANTAGE")]
+        confirm: Option<String>,
+    },
     /// Documents that were read elsewhere.
     #[command(skip)]
     Take {

@@ -157,6 +157,14 @@ pub enum UsageError {
         /// As it stands on the command line.
         given: String,
     },
+    /// Another name than that of what is removed.
+    #[error("--confirm {given}: it is {name:?} that would be removed; say that name once more")]
+    Confirmed {
+        /// As given.
+        given: String,
+        /// What is removed.
+        name: String,
+    },
     /// `target set` without anything to set.
     #[error("name what is to change, such as --interval 5s or --unset asset; `target set --help` lists all")]
     NothingToSet,

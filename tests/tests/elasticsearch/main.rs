@@ -3,7 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod absence;
 mod dashboards;
+mod document;
 mod faults;
 mod import;
 mod mesh;

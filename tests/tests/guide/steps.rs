@@ -209,6 +209,14 @@ pub(crate) const STEPS: &[Step] = &[
         "sudo isochrone-collector report coverage --imported",
         "imported, not ours",
     ),
+    lead(
+        "sudo isochrone-collector import remove prober-us",
+        "Nothing was changed",
+    ),
+    lead(
+        "sudo isochrone-collector import remove prober-us --confirm prober-us",
+        ", removed.",
+    ),
     lead("sudo isochrone-collector report nodes --since 7d", "berlin"),
     lead(
         "sudo isochrone-collector report nodes --since 15d --format html > nodes.html",
