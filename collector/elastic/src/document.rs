@@ -9,6 +9,7 @@ use data_encoding::BASE64URL_NOPAD;
 use isochrone_base::kinds::OutcomeJson;
 use isochrone_proto::ids::{EpochId, ProbeId, TargetId};
 use isochrone_proto::kind::Kind;
+use isochrone_proto::schedule::Schedule;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::Stored;
 
@@ -145,17 +146,23 @@ impl Writer {
             if self.heads.len() > HEADS_MAX {
                 self.heads.clear();
             }
-            let head = self
-                .heads
-                .entry(key)
-                .or_insert_with(|| head(&stored.plan.probe_name, &epoch, &id, &target.name).into());
+            let head = self.heads.entry(key).or_insert_with(|| {
+                head(
+                    (&stored.plan.probe_name, &epoch),
+                    &id,
+                    &target.name,
+                    &check.schedule,
+                )
+                .into()
+            });
             let mut source = Vec::with_capacity(head.len() + 160);
             source.extend_from_slice(head);
             let wrote = write!(
                 source,
-                "\"slot\":{},\"lateness_us\":{},",
+                "\"slot\":{},\"lateness_us\":{},\"arrival_ms\":{},",
                 measurement.slot.0,
-                measurement.lateness.get()
+                measurement.lateness.get(),
+                i128::from(stored.received.0) - i128::from(measurement.slot.0)
             );
             wrote.expect("memory takes what is written to it");
             let at = source.len();
@@ -178,15 +185,18 @@ impl Writer {
     }
 }
 
-fn head(probe: &str, epoch: &str, id: &MeasurementId, target: &str) -> Vec<u8> {
+fn head((probe, epoch): (&str, &str), id: &MeasurementId, target: &str, schedule: &Schedule) -> Vec<u8> {
     let text = |text: &str| serde_json::Value::from(text).to_string();
     format!(
-        "{{\"probe\":{},\"probe_id\":\"{}\",\"epoch\":\"{epoch}\",\"kind\":\"{}\",\"target\":{},\"target_id\":\"{}\",",
+        "{{\"probe\":{},\"probe_id\":\"{}\",\"epoch\":\"{epoch}\",\"kind\":\"{}\",\"target\":{},\"target_id\":\"{}\",\
+         \"interval_ms\":{},\"timeout_ms\":{},",
         text(probe),
         id.probe,
         id.kind,
         text(target),
-        id.target
+        id.target,
+        schedule.interval_ms(),
+        schedule.timeout_ms()
     )
     .into_bytes()
 }

@@ -13,6 +13,7 @@ pub mod import;
 pub mod index;
 #[cfg(test)]
 mod mock;
+pub mod read;
 pub mod retry;
 pub mod send;
 mod server;

@@ -96,11 +96,7 @@ impl BeforeKept {
 }
 
 /// The same of instants in words.
-pub(crate) fn sentence(
-    asked: &str,
-    kept: Option<&str>,
-    (removed, is_elsewhere): (bool, bool),
-) -> String {
+pub(crate) fn sentence(asked: &str, kept: Option<&str>, (removed, is_elsewhere): (bool, bool)) -> String {
     let rest = match (kept, removed) {
         (None, _) if is_elsewhere => "Elasticsearch holds nothing yet".to_owned(),
         (Some(kept), _) if is_elsewhere => format!("Elasticsearch holds nothing before {kept}"),

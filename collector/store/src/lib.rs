@@ -60,7 +60,8 @@ pub use self::records::Records;
 pub(crate) use self::row::{Malformed, RowReader, RowWriter};
 pub use self::scan::{Scan, ScanRange, Stored};
 pub use self::segment::{
-    AddedUp, Compacted, EachFile, Loss, Period, RemovedUnsent, Rollup, RollupRange, Sealed, SegmentFile, Sums, Timing,
+    AddedUp, Compacted, EachFile, Loss, Period, RemovedUnsent, Rollup, RollupRange, Sealed, SegmentFile,
+    Sums, Timing,
 };
 pub use self::tier::{Tier, UnknownTier};
 pub use self::transaction::Transaction;

@@ -118,9 +118,7 @@ impl OutcomeFields {
                         transfer: time("transfer_us", self.transfer_us)?,
                         unattributed: time("unattributed_us", self.unattributed_us)?,
                     },
-                    body_bytes: self
-                        .body_bytes
-                        .ok_or_else(|| self.missing(check, "body_bytes"))?,
+                    body_bytes: self.body_bytes.ok_or_else(|| self.missing(check, "body_bytes"))?,
                     node_uptime_s: self.node_uptime_s,
                     node_version: self.node_version,
                 })
@@ -253,14 +251,16 @@ mod tests {
     }
 
     fn connect() -> impl Strategy<Value = Outcome> {
-        let ok = [(); 4].map(|()| micros()).prop_map(|[resolve, connect, tls, unattributed]| {
-            ConnectResult::Connected(ConnectPhases {
-                resolve,
-                connect,
-                tls,
-                unattributed,
-            })
-        });
+        let ok = [(); 4]
+            .map(|()| micros())
+            .prop_map(|[resolve, connect, tls, unattributed]| {
+                ConnectResult::Connected(ConnectPhases {
+                    resolve,
+                    connect,
+                    tls,
+                    unattributed,
+                })
+            });
         let failed = failure().prop_map(|(phase, cause, text)| ConnectResult::Failed { phase, cause, text });
         let result = prop_oneof![ok, failed, send_failure().prop_map(ConnectResult::Unsent)];
         (address(), proptest::option::of(any::<u64>()), result).prop_map(
