@@ -16,12 +16,20 @@ use crate::tables::Table;
 
 /// Measurements that lie elsewhere, and the store of the collector whose they are. What the collector alone knows is read
 /// from the store: how far clocks were off, whence sessions came, which incidents were told, what was imported.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Elsewhere<'a, S> {
     /// Where the measurements are.
     pub rows: &'a S,
     /// Where all else is.
     pub store: &'a Store,
+}
+
+impl<S> Copy for Elsewhere<'_, S> {}
+
+impl<S> Clone for Elsewhere<'_, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
 }
 
 impl<S: Scan> Elsewhere<'_, S> {
