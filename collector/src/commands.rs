@@ -3,6 +3,8 @@
 
 #[cfg(feature = "elasticsearch")]
 mod elastic;
+#[cfg(feature = "elasticsearch")]
+mod elsewhere;
 mod engine;
 mod error;
 mod export;
@@ -147,6 +149,8 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
         Command::Elastic(command) => elastic::carry_out(&context, command, &out).await,
         #[cfg(feature = "elasticsearch")]
         Command::Import(command) => import::carry_out(&context, command, &out).await,
+        #[cfg(not(feature = "elasticsearch"))]
+        Command::Elastic(_) | Command::Import(_) => Err(UsageError::NoElasticsearch.into()),
         Command::Audit { format } => probes::audit(&context, format, &out).await,
     };
     if result.is_ok() && reads_log {

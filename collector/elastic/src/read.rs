@@ -39,12 +39,14 @@ pub struct Reader {
     progress: Progress,
 }
 
+type Told = Box<dyn FnMut(u64, u64) + Send>;
+
 /// How far a reading is.
 #[derive(Default)]
 struct Progress {
     done: Cell<u64>,
     total: Cell<u64>,
-    told: RefCell<Option<Box<dyn FnMut(u64, u64) + Send>>>,
+    told: RefCell<Option<Told>>,
 }
 
 impl std::fmt::Debug for Progress {
@@ -60,6 +62,8 @@ pub struct Foreign {
     pub documents: u64,
     /// The first one: its id, its index, what is wrong with it.
     pub example: Option<String>,
+    /// Measurements of probes that the roster does not know: another collector's, or an earlier one's.
+    pub strangers: u64,
 }
 
 impl Reader {

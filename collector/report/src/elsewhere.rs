@@ -63,6 +63,8 @@ pub struct Holdings {
     pub foreign: u64,
     /// The first of them, with its index and what is wrong with it.
     pub foreign_example: Option<String>,
+    /// Measurements of the window by probes that this collector does not know: in no figure.
+    pub unknown_probes: u64,
     /// Indices of the window, between the first and the last measurement, that are not there or are closed.
     pub missing_indices: Vec<String>,
 }
@@ -143,6 +145,13 @@ impl Holdings {
                 self.url
             ));
         }
+        if self.unknown_probes > 0 {
+            lacks.push(format!(
+                "{} of this window are of probes that this collector does not know, another's or an earlier one's, and are \
+                 in no figure here",
+                many(self.unknown_probes, "measurement")
+            ));
+        }
         if !self.missing_indices.is_empty() {
             lacks.push(format!(
                 "{} {} not there, or closed: what it would hold is in no figure here; open it, or send what the store still \
@@ -198,6 +207,18 @@ pub fn with(mut report: Value, holdings: &Holdings) -> Value {
         report.insert("elasticsearch".to_owned(), holdings);
     }
     report
+}
+
+/// The same below a report in text.
+#[must_use]
+pub fn text(holdings: &Holdings, width: usize) -> String {
+    let mut lines = Lines::text(width);
+    lines.blank();
+    for lack in holdings.lacks() {
+        lines.wrapped(&(lack + "."));
+    }
+    lines.wrapped(&holdings.sentence());
+    lines.finish()
 }
 
 #[cfg(test)]

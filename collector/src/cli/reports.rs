@@ -15,6 +15,7 @@ pub enum ReportCommand {
   isochrone-collector report coverage --since 7d
   isochrone-collector report coverage --format html > coverage.html
   isochrone-collector report coverage --regions subdivisions --format csv > regions.csv
+  isochrone-collector report coverage --since 90d --from elasticsearch
   isochrone-collector report coverage --sites sites.csv --rtt rtt.csv --nodes berlin,tokyo")]
     Coverage(Box<CoverageArgs>),
     /// Too many or too few nodes: what each is worth, where the next one belongs, and what to measure before deciding.
@@ -27,7 +28,8 @@ pub enum ReportCommand {
     /// Per node and day: availability, time to first byte, outages.
     #[command(after_help = "Examples:
   isochrone-collector report nodes --since 7d
-  isochrone-collector report nodes --since 15d --format html > nodes.html")]
+  isochrone-collector report nodes --since 15d --format html > nodes.html
+  isochrone-collector report nodes --from elasticsearch --from 2026-08-01T00:00:00Z --to 2026-08-16T00:00:00Z")]
     Nodes {
         /// How far back.
         #[command(flatten)]
@@ -45,6 +47,16 @@ impl ReportCommand {
             Self::Coverage(args) => Some(&mut **args),
             Self::Count(args) => Some(&mut args.coverage),
             Self::Nodes { .. } => None,
+        }
+    }
+
+    /// Of which time.
+    #[must_use]
+    pub fn window(&self) -> &WindowArgs {
+        match self {
+            Self::Coverage(args) => &args.window,
+            Self::Count(args) => &args.coverage.window,
+            Self::Nodes { window, .. } => window,
         }
     }
 }
@@ -179,12 +191,49 @@ pub struct LocateArgs {
 #[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
 pub struct WindowArgs {
     /// From so long ago until now, such as 7d or 12h [default: 7d].
-    #[arg(long, conflicts_with_all = ["from", "to"], value_name = "DURATION")]
+    #[arg(long, conflicts_with = "to", value_name = "DURATION")]
     pub since: Option<String>,
-    /// From this instant (RFC 3339, UTC).
-    #[arg(long, value_name = "INSTANT")]
-    pub from: Option<String>,
+    /// From this instant (RFC 3339, UTC); or `elasticsearch`: of the measurements that lie there instead of the store's.
+    /// May be given twice, for both.
+    #[arg(long, value_name = "INSTANT|elasticsearch", action = clap::ArgAction::Append)]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "one_or_many"
+    )]
+    pub from: Vec<String>,
     /// Until this instant [default: now].
     #[arg(long, value_name = "INSTANT")]
     pub to: Option<String>,
+}
+
+/// The word that `--from` takes beside an instant.
+const ELASTICSEARCH: &str = "elasticsearch";
+
+impl WindowArgs {
+    /// Whether measurements are read from Elasticsearch.
+    #[must_use]
+    pub fn is_from_elasticsearch(&self) -> bool {
+        self.from.iter().any(|from| from == ELASTICSEARCH)
+    }
+
+    /// The instants of `--from`: of a window, one at most.
+    pub fn instants(&self) -> impl Iterator<Item = &str> {
+        let given = self.from.iter().map(String::as_str);
+        given.filter(|from| *from != ELASTICSEARCH)
+    }
+}
+
+/// An earlier release wrote one text, or none.
+fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given {
+        Many(Vec<String>),
+        One(Option<String>),
+    }
+    Ok(match Given::deserialize(deserializer)? {
+        Given::Many(many) => many,
+        Given::One(one) => one.into_iter().collect(),
+    })
 }

@@ -1,5 +1,7 @@
 //! `report`, `show` and `ledger`.
 
+#[cfg(feature = "elasticsearch")]
+mod from_elasticsearch;
 mod imported;
 
 use std::time::Duration;
@@ -300,16 +302,14 @@ pub(super) async fn carry_out(
     command: ReportCommand,
     out: &Out,
 ) -> Result<(), CommandError> {
+    let is_imported = matches!(&command, ReportCommand::Coverage(args) if args.imported)
+        || matches!(&command, ReportCommand::Count(args) if args.coverage.imported);
+    if command.window().is_from_elasticsearch() && !is_imported {
+        return report_from_elasticsearch(context, command, out).await;
+    }
     match command {
         ReportCommand::Coverage(args) => {
-            let asked = Asked {
-                options: Options {
-                    subdivisions: args.regions == RegionsArg::Subdivisions,
-                    ..engine::options(&args.engine, weights(&args)?, &context.config.coverage)?
-                },
-                thresholds: Thresholds::default(),
-                seed: args.engine.seed,
-            };
+            let asked = asked_coverage(context, &args)?;
             let report = match args.imported {
                 true => imported::coverage(context, &args.window, asked).await?,
                 false => {
@@ -321,15 +321,7 @@ pub(super) async fn carry_out(
         }
         ReportCommand::Count(args) if args.coverage.imported => Err(UsageError::NoCountOfImported.into()),
         ReportCommand::Count(args) => {
-            let asked = Asked {
-                options: engine::options(
-                    &args.coverage.engine,
-                    weights(&args.coverage)?,
-                    &context.config.coverage,
-                )?,
-                thresholds: thresholds(&args),
-                seed: args.coverage.engine.seed,
-            };
+            let asked = asked_count(context, &args)?;
             let window = window(context, &args.coverage.window)?;
             let report = coverage(context, window, asked, Asker { out, turn: None }).await?;
             print_count(report, args.coverage.format, out).await
@@ -346,6 +338,48 @@ pub(super) async fn carry_out(
     }
 }
 
+fn asked_coverage(context: &CommandContext, args: &CoverageArgs) -> Result<Asked, CommandError> {
+    Ok(Asked {
+        options: Options {
+            subdivisions: args.regions == RegionsArg::Subdivisions,
+            ..engine::options(&args.engine, weights(args)?, &context.config.coverage)?
+        },
+        thresholds: Thresholds::default(),
+        seed: args.engine.seed,
+    })
+}
+
+fn asked_count(context: &CommandContext, args: &CountArgs) -> Result<Asked, CommandError> {
+    let of = &args.coverage;
+    Ok(Asked {
+        options: engine::options(&of.engine, weights(of)?, &context.config.coverage)?,
+        thresholds: thresholds(args),
+        seed: of.engine.seed,
+    })
+}
+
+#[cfg(feature = "elasticsearch")]
+use self::from_elasticsearch::{report as report_from_elasticsearch, show as show_from_elasticsearch};
+
+#[cfg(not(feature = "elasticsearch"))]
+async fn report_from_elasticsearch(
+    _: &CommandContext,
+    _: ReportCommand,
+    _: &Out,
+) -> Result<(), CommandError> {
+    Err(UsageError::NoElasticsearch.into())
+}
+
+#[cfg(not(feature = "elasticsearch"))]
+async fn show_from_elasticsearch(
+    _: &CommandContext,
+    _: (&str, &WindowArgs),
+    _: Format,
+    _: &Out,
+) -> Result<(), CommandError> {
+    Err(UsageError::NoElasticsearch.into())
+}
+
 pub(super) async fn show(
     context: &CommandContext,
     node: &str,
@@ -353,6 +387,9 @@ pub(super) async fn show(
     format: Format,
     out: &Out,
 ) -> Result<(), CommandError> {
+    if window.is_from_elasticsearch() {
+        return show_from_elasticsearch(context, (node, window), format, out).await;
+    }
     let window = self::window(context, window)?;
     let (context, progress_out, name) = (context.clone(), out.clone(), node.to_owned());
     let report = reading(None, move || {
@@ -412,15 +449,24 @@ pub(super) async fn coverage(
         };
         let mut progress = read.progress(&out);
         let found = coverage::from_store(&read.store, &read.roster, read.window, source, &mut progress)?;
-        let (mut observations, survey) = (found.observations, found.survey);
-        let mut random = StdRng::seed_from_u64(asked.seed);
-        let options = Options {
-            target_ms: Some(f64::from(context.config.coverage_target_ms)),
-            ..options(asked, &mut observations, Some(&survey))
-        };
-        Ok(report::build(&observations, &options, &mut random)?)
+        Ok(built(context.config.coverage_target_ms, asked, found)?)
     })
     .await
+}
+
+/// The report on coverage of what was read.
+fn built(
+    target_ms: u32,
+    asked: Asked,
+    found: coverage::FromStore,
+) -> Result<CoverageReport, report::ReportError> {
+    let (mut observations, survey) = (found.observations, found.survey);
+    let mut random = StdRng::seed_from_u64(asked.seed);
+    let options = Options {
+        target_ms: Some(f64::from(target_ms)),
+        ..options(asked, &mut observations, Some(&survey))
+    };
+    report::build(&observations, &options, &mut random)
 }
 
 /// What a report reads from the log with.
@@ -495,7 +541,12 @@ impl From<ReportFailure> for CommandError {
 /// The window that the options name; seven days without any.
 pub(super) fn window(context: &CommandContext, args: &WindowArgs) -> Result<Window, CommandError> {
     let now = context.clock.wall();
-    if args.from.is_none() && args.to.is_none() {
+    let mut instants = args.instants();
+    let from = instants.next();
+    if instants.next().is_some() || from.is_some() && args.since.is_some() {
+        return Err(UsageError::TwoBeginnings.into());
+    }
+    if from.is_none() && args.to.is_none() {
         return Ok(Window::since(
             now,
             since(args.since.as_deref().unwrap_or("7days"))?,
@@ -507,11 +558,7 @@ pub(super) fn window(context: &CommandContext, args: &WindowArgs) -> Result<Wind
         .map(|text| instant("--to", text))
         .transpose()?
         .unwrap_or(now);
-    let from = args
-        .from
-        .as_deref()
-        .map(|text| beginning(text, now))
-        .transpose()?;
+    let from = from.map(|text| beginning(text, now)).transpose()?;
     let from = from.unwrap_or(until.minus(Duration::from_secs(7 * 86_400)));
     if from >= until {
         return Err(UsageError::Backwards.into());

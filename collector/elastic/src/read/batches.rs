@@ -1,6 +1,6 @@
 //! Documents, as the batches that they came from: what was measured by one probe and arrived at one instant.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use isochrone_base::kinds::{OutcomeError, OutcomeFields};
@@ -23,7 +23,9 @@ use crate::document::{DocumentId, MeasurementId};
 /// Documents on their way to batches. Of a batch that was several pages apart, each part is one of its own.
 #[derive(Debug)]
 pub struct Batches {
+    /// Those whose measurements count, and which target each of them is for its peers.
     peers: HashMap<TargetId, ProbeId>,
+    probes: HashSet<ProbeId>,
     plans: HashMap<ProbeId, Planned>,
     rows: BTreeMap<(ProbeId, EpochId, UnixMillis), Vec<Measurement>>,
     foreign: Foreign,
@@ -80,11 +82,12 @@ struct Source {
 }
 
 impl Batches {
-    /// None yet. `roster` says which peers' targets are which probes.
+    /// None yet. `roster` says whose measurements count, and which peers' targets are which probes.
     #[must_use]
     pub fn new(roster: &Roster) -> Self {
         let peers = roster.probes();
         Self {
+            probes: roster.probes().map(|probe| probe.id).collect(),
             peers: peers
                 .map(|probe| (TargetId::of_peer(probe.id), probe.id))
                 .collect(),
@@ -124,6 +127,10 @@ impl Batches {
         };
         if DocumentId::parse(id) != Some(DocumentId::of(&ids)) {
             return Err(Unfit::Id);
+        }
+        if !self.probes.contains(&ids.probe) {
+            self.foreign.strangers += 1;
+            return Ok(());
         }
         let received = source.slot.checked_add_signed(source.arrival_ms);
         let received = received.ok_or_else(|| wrong("arrival_ms", &source.arrival_ms.to_string()))?;

@@ -284,6 +284,30 @@ async fn foreign_documents_are_counted_and_named_and_in_no_batch() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn measurements_of_probes_that_the_roster_does_not_know_are_counted_and_in_no_batch() {
+    let sent = batches(&roster());
+    let mock = filled(&sent);
+    let known = Roster::new([fixture::probe("ada-berlin", "ada", Some(64_500))], []);
+    let reader = Reader::open(client(&mock), &names(), &known).await.unwrap();
+    let (found, foreign) = tokio::task::spawn_blocking(move || {
+        let mut found = Vec::new();
+        reader
+            .scan(ScanRange::default(), &mut |stored| found.push(stored))
+            .unwrap();
+        (found, reader.foreign())
+    })
+    .await
+    .unwrap();
+    let ada = fixture::probe_id("ada-berlin");
+    let (ours, others): (Vec<Stored>, Vec<Stored>) = sent.into_iter().partition(|stored| stored.probe == ada);
+    assert_whole(&found, &ours, "of the known probe");
+    assert_eq!(
+        (foreign.strangers, foreign.documents),
+        (sorted(&others).len() as u64, 0)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn index_that_is_closed_or_lacking_between_others_is_named() {
     let mut sent = batches(&roster());
     for (at, stored) in batches(&roster()).into_iter().enumerate() {

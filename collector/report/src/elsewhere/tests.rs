@@ -52,6 +52,7 @@ fn whatever_is_lacking_is_said_with_what_to_do() {
         dead_letters: 1,
         removed_unsent: 3,
         foreign: 2,
+        unknown_probes: 7,
         foreign_example: Some("x in isochrone-echo-2026.11: no probe".to_owned()),
         missing_indices: vec!["isochrone-echo-2026.11".to_owned()],
         ..holdings()
@@ -62,13 +63,14 @@ fn whatever_is_lacking_is_said_with_what_to_do() {
         &["1 document", "elastic retry"],
         &["3 measurements", "retention"],
         &["2 documents", "https://es1:9200", "no probe"],
+        &["7 measurements", "does not know"],
         &["isochrone-echo-2026.11 is not there", "elastic backfill"],
     ]) {
         for word in words {
             assert!(lack.contains(word), "{word}: {lack}");
         }
     }
-    assert_eq!(lacks.len(), 5);
+    assert_eq!(lacks.len(), 6);
 }
 
 #[test]
