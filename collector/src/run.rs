@@ -134,7 +134,11 @@ async fn ask_or_open(paths: Paths, mut command: Command) -> anyhow::Result<u8> {
     }
     #[cfg(not(feature = "elasticsearch"))]
     if let Command::Elastic(_) | Command::Import(_) = &command {
-        anyhow::bail!("{}", commands::UsageError::NoElasticsearch);
+        terminal::complain(&format!(
+            "isochrone-collector: {}\n",
+            commands::UsageError::NoElasticsearch
+        ));
+        return Ok(USAGE);
     }
     #[cfg(feature = "elasticsearch")]
     if let Command::Elastic(elastic) = &command

@@ -124,8 +124,10 @@ impl Elasticsearch {
             true => "",
             false => "xpack.security.enabled: false\n",
         };
+        // how full this machine's disk is, is not on trial: above 90 % no index would be made
+        let disk = "cluster.routing.allocation.disk.threshold_enabled: false";
         let text = format!(
-            "discovery.type: single-node\nnetwork.host: 127.0.0.1\nhttp.port: {port}\n{security}{settings}\n"
+            "discovery.type: single-node\nnetwork.host: 127.0.0.1\nhttp.port: {port}\n{disk}\n{security}{settings}\n"
         );
         fs::write(server.config().join("elasticsearch.yml"), text)?;
         Ok(server)

@@ -5,23 +5,16 @@
 
 use std::ops::ControlFlow;
 
-use isochrone_coverage::observations::Source;
-use isochrone_coverage::report::{self, Options};
-use isochrone_coverage::weights::Weights;
 use isochrone_elastic::document::Writer;
 use isochrone_elastic::index::Names;
 use isochrone_elastic::read::{Batches, ReadError};
 use isochrone_elastic::{Period, Prefix};
 use isochrone_proto::units::UnixMillis;
 use isochrone_report::elsewhere::Elsewhere;
-use isochrone_report::kept::Within;
-use isochrone_report::locate::LocateReport;
 use isochrone_report::log::Window;
-use isochrone_report::{Printed as _, coverage, locate, nodes, show};
-use isochrone_store::{Records, Scan, ScanRange, Store, Stored, Tier};
+use isochrone_store::{Records, Scan, ScanRange, Stored, Tier};
 use isochrone_tests::figures::report::PatchyMesh;
-use rand::SeedableRng as _;
-use rand::rngs::StdRng;
+use isochrone_tests::same_reports::{Reports, assert_same, of_elsewhere, of_store};
 use serde_json::{Value, json};
 
 const HOUR_MS: u64 = 3_600_000;
@@ -56,6 +49,16 @@ impl<'m> Documents<'m> {
     }
 }
 
+impl Documents<'_> {
+    fn reports(&self, window: Window) -> Reports {
+        let elsewhere = Elsewhere {
+            rows: self,
+            store: &self.mesh.filled.store,
+        };
+        of_elsewhere(elsewhere, &self.mesh.roster, window)
+    }
+}
+
 impl Scan for Documents<'_> {
     type Error = ReadError;
 
@@ -71,92 +74,6 @@ impl Scan for Documents<'_> {
         }
         assert_eq!(batches.foreign().documents, 0, "{:?}", batches.foreign());
         Ok(())
-    }
-}
-
-fn coverage_json(found: coverage::FromStore) -> Value {
-    let mut random = StdRng::seed_from_u64(1);
-    report::build(&found.observations, &Options::new(Weights::people()), &mut random)
-        .unwrap()
-        .json()
-}
-
-fn locate_json(found: locate::FromStore) -> Value {
-    let addresses = format!("{:?}", found.addresses);
-    let report = LocateReport {
-        surveyed: found.survey.judge(&[]),
-        databases: Vec::new(),
-        sure: Vec::new(),
-    };
-    let mut json = report.json();
-    json["addresses"] = addresses.into();
-    json
-}
-
-/// Every report of the store.
-fn of_store(mesh: &PatchyMesh, window: Window) -> Vec<(&'static str, Value)> {
-    let (store, roster) = (&mesh.filled.store, &mesh.roster);
-    let node = &nodes::from_store(store, roster, window, &mut |_| {}).unwrap();
-    let name = &node.nodes[0].node;
-    let shown = show::from_store(store, roster, name, window, &mut |_| {}).unwrap();
-    let covered = coverage::from_store(store, roster, window, Source::Store, &mut |_| {}).unwrap();
-    let located = locate::from_store(store, roster, window, Source::Store, &mut |_| {}).unwrap();
-    vec![
-        ("nodes", node.json()),
-        ("show", serde_json::to_value(shown.unwrap()).unwrap()),
-        ("coverage", coverage_json(covered)),
-        ("locate", locate_json(located)),
-    ]
-}
-
-/// The same of documents.
-fn of_documents(documents: &Documents<'_>, window: Window) -> Vec<(&'static str, Value)> {
-    let (store, roster): (&Store, _) = (&documents.mesh.filled.store, &documents.mesh.roster);
-    let elsewhere = Elsewhere {
-        rows: documents,
-        store,
-    };
-    let within = Within::from(window);
-    let node = &nodes::from_elsewhere(elsewhere, roster, within).unwrap();
-    let name = &node.nodes[0].node;
-    let shown = show::from_elsewhere(elsewhere, roster, name, within).unwrap();
-    let covered = coverage::from_elsewhere(elsewhere, roster, within, Source::Elasticsearch).unwrap();
-    let located = locate::from_elsewhere(elsewhere, roster, within, Source::Elasticsearch).unwrap();
-    vec![
-        ("nodes", node.json()),
-        ("show", serde_json::to_value(shown.unwrap()).unwrap()),
-        ("coverage", coverage_json(covered)),
-        ("locate", locate_json(located)),
-    ]
-}
-
-/// Everything but where it is from.
-fn assert_same(store: Vec<(&str, Value)>, elsewhere: Vec<(&str, Value)>, what: &str) {
-    for ((report, mut ours), (_, mut theirs)) in store.into_iter().zip(elsewhere) {
-        let said = theirs["source"].take();
-        assert!(said.is_null() || said == "elasticsearch", "{said}");
-        ours["source"].take();
-        differing("", &ours, &theirs, &format!("{what}: {report}"));
-    }
-}
-
-/// Names the first field that differs.
-fn differing(path: &str, ours: &Value, theirs: &Value, what: &str) {
-    match (ours, theirs) {
-        (Value::Object(one), Value::Object(other)) => {
-            let keys = |of: &serde_json::Map<String, Value>| of.keys().cloned().collect::<Vec<_>>();
-            assert_eq!(keys(one), keys(other), "{what}{path}");
-            for (key, value) in one {
-                differing(&format!("{path}.{key}"), value, &other[key], what);
-            }
-        }
-        (Value::Array(one), Value::Array(other)) => {
-            assert_eq!(one.len(), other.len(), "{what}{path}");
-            for (at, value) in one.iter().enumerate() {
-                differing(&format!("{path}[{at}]"), value, &other[at], what);
-            }
-        }
-        (one, other) => assert_eq!(one, other, "{what}{path}"),
     }
 }
 
@@ -180,7 +97,11 @@ fn reports_of_documents_are_those_of_the_store_field_by_field() {
         ("all of it", 0, all),
     ] {
         let window = window(&mesh, from, until);
-        assert_same(of_store(&mesh, window), of_documents(&documents, window), what);
+        assert_same(
+            of_store(&mesh.filled.store, &mesh.roster, window),
+            documents.reports(window),
+            what,
+        );
     }
 }
 
@@ -195,7 +116,11 @@ fn probe_whose_clock_was_off_is_dated_alike() {
         offsets.put("0000000000000002", &offset).unwrap();
         let window = window(&mesh, HOUR_MS + 12_345, 24 * HOUR_MS + 54_321);
         let what = format!("ahead by {ms} ms");
-        assert_same(of_store(&mesh, window), of_documents(&documents, window), &what);
+        assert_same(
+            of_store(&mesh.filled.store, &mesh.roster, window),
+            documents.reports(window),
+            &what,
+        );
     }
 }
 
@@ -204,7 +129,7 @@ fn window_that_the_store_keeps_no_longer_is_read_from_documents_as_it_was() {
     let mut mesh = PatchyMesh::new(1, (3, 2)).unwrap();
     mesh.bring_late().unwrap();
     let window = window(&mesh, 2 * HOUR_MS + 5, 7 * HOUR_MS + 7);
-    let before = of_store(&mesh, window);
+    let before = of_store(&mesh.filled.store, &mesh.roster, window);
     let kept: Vec<_> = Documents::of(&mesh).all;
     let now = UnixMillis(mesh.now.0 + 31 * DAY_MS);
     let store = &mesh.filled.store;
@@ -215,5 +140,5 @@ fn window_that_the_store_keeps_no_longer_is_read_from_documents_as_it_was() {
         mesh: &mesh,
         all: kept,
     };
-    assert_same(before, of_documents(&documents, window), "removed");
+    assert_same(before, documents.reports(window), "removed");
 }

@@ -237,3 +237,51 @@ fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<
         Given::One(one) => one.into_iter().collect(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn from_is_an_instant_the_word_for_elasticsearch_or_both() {
+        let of = |from: &[&str]| WindowArgs {
+            from: from.iter().map(|text| (*text).to_owned()).collect(),
+            ..WindowArgs::default()
+        };
+        let instant = "2026-11-22T03:00:00Z";
+        for (given, is_elsewhere, instants) in [
+            (&[][..], false, 0),
+            (&[instant], false, 1),
+            (&["elasticsearch"], true, 0),
+            (&["elasticsearch", instant], true, 1),
+        ] {
+            let window = of(given);
+            assert_eq!(window.is_from_elasticsearch(), is_elsewhere, "{given:?}");
+            assert_eq!(window.instants().count(), instants, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn window_of_an_earlier_release_is_read() {
+        for (text, from) in [
+            (r#"{"since":"7d","from":null,"to":null}"#, &[][..]),
+            (
+                r#"{"since":null,"from":"2026-11-22T03:00:00Z","to":null}"#,
+                &["2026-11-22T03:00:00Z"],
+            ),
+            (r#"{"since":null,"to":null}"#, &[]),
+            (
+                r#"{"since":null,"from":["elasticsearch"],"to":null}"#,
+                &["elasticsearch"],
+            ),
+        ] {
+            let window: WindowArgs = serde_json::from_str(text).unwrap();
+            assert_eq!(window.from, from, "{text}");
+        }
+        let plain = serde_json::to_string(&WindowArgs::default()).unwrap();
+        assert!(
+            !plain.contains("from"),
+            "an earlier collector reads no list: {plain}"
+        );
+    }
+}

@@ -7,4 +7,5 @@ mod dashboards;
 mod faults;
 mod import;
 mod mesh;
+mod reading;
 mod secured;
