@@ -206,6 +206,17 @@ Of a time that the store keeps no longer:
 }
 
 impl Command {
+    /// Whether it reads measurements from Elasticsearch. What was imported lies in the store alone.
+    #[must_use]
+    pub fn is_from_elasticsearch(&self) -> bool {
+        match self {
+            Self::Show { window, .. } => window.is_from_elasticsearch(),
+            Self::Report(command) => command.window().is_from_elasticsearch() && !command.is_of_imported(),
+            Self::Locate(args) => args.window.is_from_elasticsearch(),
+            _ => false,
+        }
+    }
+
     /// Whether it only reads the store: then it makes none where there is none yet.
     #[must_use]
     pub fn only_reads(&self) -> bool {

@@ -50,6 +50,16 @@ impl ReportCommand {
         }
     }
 
+    /// Whether it is made of what was imported.
+    #[must_use]
+    pub fn is_of_imported(&self) -> bool {
+        match self {
+            Self::Coverage(args) => args.imported,
+            Self::Count(args) => args.coverage.imported,
+            Self::Nodes { .. } => false,
+        }
+    }
+
     /// Of which time.
     #[must_use]
     pub fn window(&self) -> &WindowArgs {

@@ -5,12 +5,8 @@ mod databases;
 use isochrone_coverage::files::{FileText, read_mesh};
 use isochrone_coverage::locate::Survey;
 use isochrone_coverage::observations::Source;
-#[cfg(feature = "elasticsearch")]
-use isochrone_report::locate::from_elsewhere;
 use isochrone_report::locate::{FromStore, LocateReport, from_store};
 
-#[cfg(feature = "elasticsearch")]
-use super::elsewhere::Elsewhere;
 use super::reports::{Reading, ReportFailure, print, reading, window};
 use super::{CommandContext, CommandError, Out, UsageError, blocking};
 use crate::cli::LocateArgs;
@@ -60,11 +56,7 @@ pub(super) async fn locate(
     args: LocateArgs,
     out: &Out,
 ) -> Result<(), CommandError> {
-    let format = args.format;
-    if args.window.is_from_elasticsearch() {
-        return locate_from_elasticsearch(context, args, out).await;
-    }
-    let window = window(context, &args.window)?;
+    let (format, window) = (args.format, window(context, &args.window)?);
     let (context, progress_out) = (context.clone(), out.clone());
     let FromStore { survey, addresses } = reading(None, move || {
         let read = Reading::of(&context, window)?;
@@ -87,7 +79,8 @@ pub(super) async fn locate(
     print(&report, format, out).await
 }
 
-async fn judged(args: LocateArgs, found: FromStore) -> Result<LocateReport, CommandError> {
+/// By light, with what databases of addresses say beside.
+pub(super) async fn judged(args: LocateArgs, found: FromStore) -> Result<LocateReport, CommandError> {
     let FromStore { survey, addresses } = found;
     blocking(move || {
         let databases = databases::ask(&args.mmdb, &addresses)?;
@@ -99,26 +92,6 @@ async fn judged(args: LocateArgs, found: FromStore) -> Result<LocateReport, Comm
         })
     })
     .await
-}
-
-#[cfg(feature = "elasticsearch")]
-async fn locate_from_elasticsearch(
-    context: &CommandContext,
-    args: LocateArgs,
-    out: &Out,
-) -> Result<(), CommandError> {
-    let (format, read) = (args.format, Elsewhere::open(context, &args.window, out).await?);
-    let source = read.source();
-    let (found, holdings) = read
-        .with(move |rows, roster, within| from_elsewhere(rows, roster, within, source))
-        .await?;
-    let report = judged(args, found).await?;
-    holdings.print(&report, format, out).await
-}
-
-#[cfg(not(feature = "elasticsearch"))]
-async fn locate_from_elasticsearch(_: &CommandContext, _: LocateArgs, _: &Out) -> Result<(), CommandError> {
-    Err(UsageError::NoElasticsearch.into())
 }
 
 /// The sites of these names, of whatever kind.

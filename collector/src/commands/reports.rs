@@ -1,7 +1,5 @@
 //! `report`, `show` and `ledger`.
 
-#[cfg(feature = "elasticsearch")]
-mod from_elasticsearch;
 mod imported;
 
 use std::time::Duration;
@@ -302,11 +300,6 @@ pub(super) async fn carry_out(
     command: ReportCommand,
     out: &Out,
 ) -> Result<(), CommandError> {
-    let is_imported = matches!(&command, ReportCommand::Coverage(args) if args.imported)
-        || matches!(&command, ReportCommand::Count(args) if args.coverage.imported);
-    if command.window().is_from_elasticsearch() && !is_imported {
-        return report_from_elasticsearch(context, command, out).await;
-    }
     match command {
         ReportCommand::Coverage(args) => {
             let asked = asked_coverage(context, &args)?;
@@ -338,7 +331,7 @@ pub(super) async fn carry_out(
     }
 }
 
-fn asked_coverage(context: &CommandContext, args: &CoverageArgs) -> Result<Asked, CommandError> {
+pub(super) fn asked_coverage(context: &CommandContext, args: &CoverageArgs) -> Result<Asked, CommandError> {
     Ok(Asked {
         options: Options {
             subdivisions: args.regions == RegionsArg::Subdivisions,
@@ -349,35 +342,13 @@ fn asked_coverage(context: &CommandContext, args: &CoverageArgs) -> Result<Asked
     })
 }
 
-fn asked_count(context: &CommandContext, args: &CountArgs) -> Result<Asked, CommandError> {
+pub(super) fn asked_count(context: &CommandContext, args: &CountArgs) -> Result<Asked, CommandError> {
     let of = &args.coverage;
     Ok(Asked {
         options: engine::options(&of.engine, weights(of)?, &context.config.coverage)?,
         thresholds: thresholds(args),
         seed: of.engine.seed,
     })
-}
-
-#[cfg(feature = "elasticsearch")]
-use self::from_elasticsearch::{report as report_from_elasticsearch, show as show_from_elasticsearch};
-
-#[cfg(not(feature = "elasticsearch"))]
-async fn report_from_elasticsearch(
-    _: &CommandContext,
-    _: ReportCommand,
-    _: &Out,
-) -> Result<(), CommandError> {
-    Err(UsageError::NoElasticsearch.into())
-}
-
-#[cfg(not(feature = "elasticsearch"))]
-async fn show_from_elasticsearch(
-    _: &CommandContext,
-    _: (&str, &WindowArgs),
-    _: Format,
-    _: &Out,
-) -> Result<(), CommandError> {
-    Err(UsageError::NoElasticsearch.into())
 }
 
 pub(super) async fn show(
@@ -387,9 +358,6 @@ pub(super) async fn show(
     format: Format,
     out: &Out,
 ) -> Result<(), CommandError> {
-    if window.is_from_elasticsearch() {
-        return show_from_elasticsearch(context, (node, window), format, out).await;
-    }
     let window = self::window(context, window)?;
     let (context, progress_out, name) = (context.clone(), out.clone(), node.to_owned());
     let report = reading(None, move || {
@@ -455,7 +423,7 @@ pub(super) async fn coverage(
 }
 
 /// The report on coverage of what was read.
-fn built(
+pub(super) fn built(
     target_ms: u32,
     asked: Asked,
     found: coverage::FromStore,

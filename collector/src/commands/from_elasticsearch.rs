@@ -1,19 +1,30 @@
-//! `report` and `show`, of measurements that lie in Elasticsearch.
+//! `report`, `show` and `locate`, of measurements that lie in Elasticsearch.
 
 use isochrone_coverage::report::CoverageReport;
 use isochrone_report::coverage::CountReport;
-use isochrone_report::{coverage, nodes, show as shown};
+use isochrone_report::{coverage, locate as located, nodes, show as shown};
 
-use super::{Asked, asked_count, asked_coverage, built};
-use crate::cli::{Format, ReportCommand, WindowArgs};
-use crate::commands::elsewhere::{Elsewhere, Said};
-use crate::commands::{CommandContext, CommandError, Out, blocking};
+use super::elsewhere::{Elsewhere, Said};
+use super::locate::judged;
+use super::reports::{Asked, asked_count, asked_coverage, built};
+use super::{CommandContext, CommandError, Out, blocking};
+use crate::cli::{Command, Format, LocateArgs, ReportCommand, WindowArgs};
 
-pub(super) async fn report(
+/// Carries out what `Command::is_from_elasticsearch` says.
+pub(super) async fn carry_out(
     context: &CommandContext,
-    command: ReportCommand,
+    command: Command,
     out: &Out,
 ) -> Result<(), CommandError> {
+    match command {
+        Command::Report(command) => report(context, command, out).await,
+        Command::Locate(args) => locate(context, *args, out).await,
+        Command::Show { node, window, format } => show(context, (&node, &window), format, out).await,
+        _ => Ok(()),
+    }
+}
+
+async fn report(context: &CommandContext, command: ReportCommand, out: &Out) -> Result<(), CommandError> {
     match command {
         ReportCommand::Coverage(args) => {
             let asked = asked_coverage(context, &args)?;
@@ -54,7 +65,7 @@ async fn covered(
     Ok((report, said))
 }
 
-pub(super) async fn show(
+async fn show(
     context: &CommandContext,
     (node, window): (&str, &WindowArgs),
     format: Format,
@@ -71,4 +82,14 @@ pub(super) async fn show(
         .await?;
     let report = report.ok_or(CommandError::NoSuchNode { name })?;
     said.print_shown(&report, format, out).await
+}
+
+async fn locate(context: &CommandContext, args: LocateArgs, out: &Out) -> Result<(), CommandError> {
+    let (format, read) = (args.format, Elsewhere::open(context, &args.window, out).await?);
+    let source = read.source();
+    let (found, said) = read
+        .with(move |rows, roster, within| located::from_elsewhere(rows, roster, within, source))
+        .await?;
+    let report = judged(args, found).await?;
+    said.print(&report, format, out).await
 }
