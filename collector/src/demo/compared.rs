@@ -18,6 +18,8 @@ const PREFIX: &str = "isochrone-demo";
 const SETTLED: Duration = Duration::from_secs(20);
 /// How long Elasticsearch may take for all of it: it has two processors less than it would like.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// A part of it that is quickly read again and again.
+const NEWEST: Duration = Duration::from_secs(60);
 /// What the demo's past holds, and its present.
 const DAYS: Duration = Duration::from_secs(15 * 86_400);
 
@@ -42,6 +44,12 @@ pub(super) async fn tell(story: &mut Story<'_>, url: &Url) -> anyhow::Result<()>
             .collect(),
         to: Some(rfc3339(until)),
     };
+    // what is sent goes in order: once the newest of it is there, all of it is
+    let newest = WindowArgs {
+        from: vec!["elasticsearch".to_owned(), rfc3339(until.minus(NEWEST))],
+        ..window(None)
+    };
+    there(story, "locate", &newest).await?;
     let mut rows = Vec::new();
     let mut fields = 0;
     for name in ["nodes", "show tokyo", "coverage", "locate"] {
