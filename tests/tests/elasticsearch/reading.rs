@@ -178,7 +178,7 @@ async fn demo_sends_its_data_there_and_finds_its_figures_equal() {
         }
         heard
     };
-    let heard = tokio::time::timeout(Duration::from_secs(900), told)
+    let heard = tokio::time::timeout(Duration::from_secs(1_800), told)
         .await
         .unwrap();
     let errors = || std::fs::read_to_string(folder.path().join("demo.err")).unwrap_or_default();
