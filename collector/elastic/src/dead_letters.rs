@@ -172,6 +172,22 @@ impl DeadLetters {
     }
 }
 
+/// How many lie in the file at `path`, which may be written to meanwhile; none where there is no file.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn count(path: &Path) -> Result<u64, LetterError> {
+    match fs::read(path) {
+        Ok(text) => Ok(text.iter().filter(|byte| **byte == b'\n').count() as u64),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(source) => Err(LetterError::File {
+            path: path.to_owned(),
+            doing: "read",
+            source,
+        }),
+    }
+}
+
 /// The letters of a file, in its order.
 ///
 /// # Errors

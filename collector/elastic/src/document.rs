@@ -9,6 +9,7 @@ use isochrone_base::kinds::OutcomeJson;
 use isochrone_proto::ids::{EpochId, ProbeId, TargetId};
 use isochrone_proto::kind::Kind;
 use isochrone_proto::measurement::{EchoOutcome, Measurement, Outcome, Stamp};
+use isochrone_proto::schedule::Schedule;
 use isochrone_proto::units::{Hour, UnixMillis};
 use isochrone_store::Stored;
 
@@ -207,7 +208,7 @@ impl Writer {
                 continue; // a plan has a target for each of its checks
             };
             let head = head.get_or_insert_with(|| Head {
-                json: head_of(&stored.plan.probe_name, &id, &target.name),
+                json: head_of(&stored.plan.probe_name, &id, &target.name, &check.schedule),
                 kind: check.kind.to_string(),
             });
             let (family, day) = (Family::of(check.kind), measurement.slot.0 / DAY_MS);
@@ -217,10 +218,11 @@ impl Writer {
             if index.0 != day {
                 *index = index_of();
             }
+            let arrival_ms = i128::from(stored.received.0) - i128::from(measurement.slot.0);
             each(Document {
                 id: DocumentId::of_kind(&id, head.kind.as_bytes()),
                 index: Arc::clone(&index.1),
-                source: source(&head.json, &measurement),
+                source: source(&head.json, &measurement, arrival_ms),
                 version: None,
             });
         }
@@ -232,13 +234,21 @@ impl Writer {
 
 /// The keys of an export's line; of an echo those are left out that say what is so of nearly every one: `stamp` is
 /// `kernel`, and `suspect` false.
-fn source(head: &[u8], measurement: &Measurement) -> Vec<u8> {
+fn source(head: &[u8], measurement: &Measurement, arrival_ms: i128) -> Vec<u8> {
     let mut source = Vec::with_capacity(head.len() + 120);
     source.extend_from_slice(head);
     source.extend_from_slice(b"\"slot\":");
     number(&mut source, measurement.slot.0);
     source.extend_from_slice(b",\"lateness_us\":");
     number(&mut source, measurement.lateness.get().into());
+    source.extend_from_slice(b",\"arrival_ms\":");
+    if arrival_ms < 0 {
+        source.push(b'-');
+    }
+    number(
+        &mut source,
+        u64::try_from(arrival_ms.unsigned_abs()).unwrap_or(u64::MAX),
+    );
     source.push(b',');
     match &measurement.outcome {
         Outcome::Echo(EchoOutcome::Replied {
@@ -283,16 +293,19 @@ fn number(out: &mut Vec<u8>, mut number: u64) {
     out.extend_from_slice(&digits[at..]);
 }
 
-fn head_of(probe: &str, id: &MeasurementId, target: &str) -> Vec<u8> {
+fn head_of(probe: &str, id: &MeasurementId, target: &str, schedule: &Schedule) -> Vec<u8> {
     let text = |text: &str| serde_json::Value::from(text).to_string();
     format!(
-        "{{\"probe\":{},\"probe_id\":\"{}\",\"epoch\":\"{}\",\"kind\":\"{}\",\"target\":{},\"target_id\":\"{}\",",
+        "{{\"probe\":{},\"probe_id\":\"{}\",\"epoch\":\"{}\",\"kind\":\"{}\",\"target\":{},\"target_id\":\"{}\",\
+          \"interval_ms\":{},\"timeout_ms\":{},",
         text(probe),
         id.probe,
         id.epoch,
         id.kind,
         text(target),
-        id.target
+        id.target,
+        schedule.interval_ms(),
+        schedule.timeout_ms()
     )
     .into_bytes()
 }

@@ -1,6 +1,8 @@
 //! A strict server for tests: it has what Elasticsearch has of the calls used here, refuses everything else, and fails on
 //! demand.
 
+mod search;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -9,6 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+
+pub(crate) use self::search::{PageFault, Searches};
 
 /// What goes wrong with the next bulk.
 #[derive(Clone, Debug)]
@@ -44,6 +48,7 @@ pub(crate) struct State {
     pub(crate) has_everything: bool,
     pub(crate) policies: BTreeMap<String, Value>,
     pub(crate) root: Option<Value>,
+    pub(crate) searches: Searches,
 }
 
 /// The server.
@@ -170,7 +175,10 @@ impl Mock {
                 whole(200, json!({ "acknowledged": true }))
             }
             ("POST", [index, "_bulk"]) => bulk(&mut state, index, request),
-            (method, _) => {
+            (method, parts) => {
+                if let Some((status, body)) = search::answer(&mut state, (method, parts), &json()) {
+                    return whole(status, body);
+                }
                 state.strange.push(format!("{method} {}", request.path));
                 whole(400, json!({ "error": "no handler found" }))
             }

@@ -15,10 +15,11 @@ use isochrone_coverage::predict::{Measured, Place};
 use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::Check;
 use isochrone_proto::measurement::{EchoOutcome, Measurement, Outcome};
-use isochrone_store::{Period, Rollup, Store, StoreError, Stored, Timing};
+use isochrone_store::{Period, Rollup, Scan, Store, StoreError, Stored, Timing};
 use isochrone_watch::addresses::Addresses;
 use isochrone_watch::clocks::Clocks;
 
+use crate::elsewhere::Elsewhere;
 use crate::kept::Within;
 use crate::log::{Window, dated};
 use crate::tiers::{self, Fill, Held, Needs};
@@ -48,11 +49,7 @@ pub fn from_store(
 ) -> Result<FromStore, StoreError> {
     let Within { window, before } = window.into();
     let clocks = Clocks::read(store)?;
-    let builder = SurveyBuilder::new(roster, window);
-    let mut builder = builder.with(clocks.clone(), Witnesses::read(store)?);
-    for (probe, address) in Addresses::read(store)?.all() {
-        builder.seen(Key::Probe(probe), address);
-    }
+    let mut builder = begun(store, (roster, window), &clocks)?;
     let held = Held::of(store)?;
     let tiers = tiers::choose(window, held, Needs::DAYS);
     tiers::read(store, (window, &clocks), (&tiers, held), &mut builder, progress)?;
@@ -60,6 +57,47 @@ pub fn from_store(
     found.survey.notes.extend(before.map(|before| before.note()));
     found.survey.notes.push(Note::ReadFrom(tiers::note(&tiers)));
     Ok(found)
+}
+
+/// The same of measurements that lie elsewhere.
+///
+/// # Errors
+/// When these, or the store, cannot be read.
+pub fn from_elsewhere<S: Scan>(
+    elsewhere: Elsewhere<'_, S>,
+    roster: &Roster,
+    within: Within,
+    source: Source,
+) -> Result<FromStore, S::Error> {
+    let Within { window, before } = within;
+    let clocks = Clocks::read(elsewhere.store)?;
+    let mut builder = begun(elsewhere.store, (roster, window), &clocks)?;
+    let tiers = tiers::choose(window, Held::all(), Needs::DAYS);
+    tiers::read_elsewhere(
+        elsewhere.rows,
+        (window, (window.from, window.until)),
+        (&clocks, &tiers),
+        &mut builder,
+        &mut |_, _| {},
+    )?;
+    let mut found = builder.finish(source);
+    found.survey.notes.extend(before.map(|before| before.note()));
+    found.survey.notes.push(Note::ReadFrom(tiers::note(&tiers)));
+    Ok(found)
+}
+
+/// With what the collector knows beside measurements.
+fn begun<'a>(
+    store: &Store,
+    (roster, window): (&'a Roster, Window),
+    clocks: &Clocks,
+) -> Result<SurveyBuilder<'a>, StoreError> {
+    let builder = SurveyBuilder::new(roster, window);
+    let mut builder = builder.with(clocks.clone(), Witnesses::read(store)?);
+    for (probe, address) in Addresses::read(store)?.all() {
+        builder.seen(Key::Probe(probe), address);
+    }
+    Ok(builder)
 }
 
 /// A site, before it has its place in the survey.

@@ -10,6 +10,7 @@ use isochrone_elastic::backfill::{BackfillError, Source, backfill};
 use isochrone_elastic::cursor::{Cursor, Cursors, Revision};
 use isochrone_elastic::dead_letters::{DeadLetters, LetterError};
 use isochrone_elastic::index::{Layout, Names};
+use isochrone_elastic::read::ReadError;
 use isochrone_elastic::retry::{RetryError, retry};
 use isochrone_elastic::send::Sender;
 use isochrone_elastic::verify::{Report, Verifier, VerifyError, Window};
@@ -68,6 +69,9 @@ pub enum ElasticError {
         /// What was missing had been sent.
         repaired: bool,
     },
+    /// Measurements cannot be read back.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// Documents are refused again.
     #[error("{count} refused again, and kept; the reasons stand in the file")]
     Refused {
@@ -109,14 +113,14 @@ async fn without_store(config: &Config, command: ElasticCommand, out: &Out) -> R
 }
 
 /// The settings' cluster, once it answered.
-struct Reached {
-    server: Server,
-    names: Names,
-    client: Client,
+pub(super) struct Reached {
+    pub(super) server: Server,
+    pub(super) names: Names,
+    pub(super) client: Client,
 }
 
 impl Reached {
-    async fn of(config: &Config, out: &Out) -> Result<Self, ElasticError> {
+    pub(super) async fn of(config: &Config, out: &Out) -> Result<Self, ElasticError> {
         let settings = settings(config)?;
         let client = client(settings, out).await?;
         Ok(Self {

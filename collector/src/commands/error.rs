@@ -186,6 +186,23 @@ pub enum UsageError {
         /// The collector's time.
         now: String,
     },
+    /// Two beginnings of a window.
+    #[error(
+        "--from names one instant, and may be given once more as `--from elasticsearch`; with --since it is that word only"
+    )]
+    TwoBeginnings,
+    /// What was imported lies in the store.
+    #[error(
+        "--imported and --from elasticsearch exclude each other: what was imported lies in the store alone"
+    )]
+    ImportedElsewhere,
+    /// The feature is not built in.
+    #[cfg(not(feature = "elasticsearch"))]
+    #[error(
+        "this isochrone-collector was built without Elasticsearch: take a release, or build it with the feature \
+         `elasticsearch`, which is on by default"
+    )]
+    NoElasticsearch,
     /// A window that ends before it begins.
     #[error("--from must be before --to")]
     Backwards,

@@ -9,4 +9,5 @@ mod document;
 mod faults;
 mod import;
 mod mesh;
+mod reading;
 mod secured;

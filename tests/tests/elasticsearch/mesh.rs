@@ -53,6 +53,11 @@ pub(crate) struct Mesh {
 impl Mesh {
     pub(crate) fn new(server: &Elasticsearch) -> Self {
         let (_disk, store) = fixture::store_with_plan();
+        Self::of(server, store)
+    }
+
+    /// Of a store that is filled already.
+    pub(crate) fn of(server: &Elasticsearch, store: Store) -> Self {
         Self {
             ingest: fixture::inline(&store),
             store,

@@ -32,6 +32,9 @@ pub(super) fn properties(family: Family, histograms: Histograms) -> Value {
             add(&["epoch"], &kept);
             add(&["slot"], &time);
             add(&["lateness_us"], &column);
+            // what reports that are read from here need, and nobody looks for
+            let kept = json!({ "type": "long", "index": false, "doc_values": false });
+            add(&["arrival_ms", "interval_ms", "timeout_ms"], &kept);
         }
         Family::Rollup => {
             add(&["probe", "target", "kind", "cache"], &word);

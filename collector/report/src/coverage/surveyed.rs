@@ -6,10 +6,11 @@ use isochrone_coverage::note::Note;
 use isochrone_coverage::observations::{Observations, Source};
 use isochrone_proto::kind::Check;
 use isochrone_store::imported::Imported;
-use isochrone_store::{Period, Rollup, Store, StoreError, Stored, Timing};
+use isochrone_store::{Period, Rollup, Scan, Store, StoreError, Stored, Timing};
 use isochrone_watch::clocks::Clocks;
 
 use super::observations::ObservationsBuilder;
+use crate::elsewhere::Elsewhere;
 use crate::kept::Within;
 use crate::log::Window;
 use crate::survey::SurveyBuilder;
@@ -58,6 +59,40 @@ pub fn from_store(
         });
         observations.notes.extend(notes);
     }
+    Ok(FromStore {
+        observations,
+        survey: both.survey.finish(source).survey,
+    })
+}
+
+/// The same of measurements that lie elsewhere.
+///
+/// # Errors
+/// When these, or the store, cannot be read.
+pub fn from_elsewhere<S: Scan>(
+    elsewhere: Elsewhere<'_, S>,
+    roster: &Roster,
+    within: Within,
+    source: Source,
+) -> Result<FromStore, S::Error> {
+    let (Within { window, before }, store) = (within, elsewhere.store);
+    let clocks = Clocks::read(store)?;
+    let mut both = Both {
+        observations: ObservationsBuilder::new(roster, window).with(clocks.clone(), Witnesses::read(store)?),
+        survey: SurveyBuilder::new(roster, window).with(clocks.clone(), Witnesses::read(store)?),
+    };
+    let tiers = tiers::choose(window, Held::all(), Needs::DAYS);
+    tiers::read_elsewhere(
+        elsewhere.rows,
+        (window, (window.from, window.until)),
+        (&clocks, &tiers),
+        &mut both,
+        &mut |_, _| {},
+    )?;
+    let mut observations = both.observations.finish(source);
+    observations.notes.extend(before.map(|before| before.note()));
+    observations.notes.push(Note::ReadFrom(tiers::note(&tiers)));
+    observations.notes.extend(imported_apart(store)?);
     Ok(FromStore {
         observations,
         survey: both.survey.finish(source).survey,
