@@ -19,9 +19,10 @@ use isochrone_store::{Period, Rollup, Store, StoreError, Stored, Timing};
 use isochrone_watch::addresses::Addresses;
 use isochrone_watch::clocks::Clocks;
 
+use crate::days;
 use crate::kept::Within;
 use crate::log::{Window, dated};
-use crate::tiers::{self, Fill, Held, Needs};
+use crate::tiers::Fill;
 use crate::vantages::Witnesses;
 
 /// Claimed places and the times between them, and the addresses that sites were seen under.
@@ -46,19 +47,18 @@ pub fn from_store(
     source: Source,
     progress: &mut dyn FnMut(u64),
 ) -> Result<FromStore, StoreError> {
-    let Within { window, before } = window.into();
-    let clocks = Clocks::read(store)?;
-    let builder = SurveyBuilder::new(roster, window);
-    let mut builder = builder.with(clocks.clone(), Witnesses::read(store)?);
-    for (probe, address) in Addresses::read(store)?.all() {
-        builder.seen(Key::Probe(probe), address);
-    }
-    let held = Held::of(store)?;
-    let tiers = tiers::choose(window, held, Needs::DAYS);
-    tiers::read(store, (window, &clocks), (&tiers, held), &mut builder, progress)?;
-    let mut found = builder.finish(source);
-    found.survey.notes.extend(before.map(|before| before.note()));
-    found.survey.notes.push(Note::ReadFrom(tiers::note(&tiers)));
+    let addresses = Addresses::read(store)?;
+    let make = |window, clocks: &Clocks, witnesses: &Witnesses| {
+        let builder = SurveyBuilder::new(roster, window);
+        let mut builder = builder.with(clocks.clone(), witnesses.clone());
+        for (probe, address) in addresses.all() {
+            builder.seen(Key::Probe(probe), address);
+        }
+        builder
+    };
+    let read = days::read(store, window, make, progress)?;
+    let mut found = read.filled.finish(source);
+    found.survey.notes.extend(read.notes);
     Ok(found)
 }
 

@@ -20,8 +20,9 @@ const AREAS: usize = 20;
 const LENGTHS_KM: [f64; 3] = [2000.0, 4000.0, 8000.0];
 const NUGGETS: [f64; 3] = [0.02, 0.05, 0.1];
 
-/// Shorter times say little of how fast a network is; and so many sites outweigh the prior by half.
+/// Shorter times and ways say little of how fast a network is; and so many sites outweigh the prior by half.
 const RATIO_ABOVE_MS: f64 = 20.0;
+const RATIO_ABOVE_KM: f64 = 300.0;
 const RATIO_SITES: f64 = 10.0;
 /// From so many sites on their own medians say how far one scatters; before, this is the usual scatter.
 const LEAST_RATIOS: usize = 5;
@@ -144,7 +145,8 @@ fn level(predictor: &Predictor, pairs: &[Measured]) -> (f64, f64) {
     for pair in pairs {
         let (a, b) = (number(pair.a), number(pair.b));
         let predicted = predictor.likeliest_ms(&points[a], &points[b]);
-        if predicted > RATIO_ABOVE_MS && pair.rtt_ms > 0.0 {
+        let is_far = points[a].spot.km(&points[b].spot) > RATIO_ABOVE_KM;
+        if is_far && predicted > RATIO_ABOVE_MS && pair.rtt_ms > 0.0 {
             let ratio = (pair.rtt_ms / predicted).ln();
             ratios.push(ratio);
             of_site[a].push(ratio);

@@ -315,3 +315,23 @@ fn fewer_sites_leave_the_level_of_all_times_less_sure() {
     assert!(predictor.shared(200.0, 10.0) > predictor.shared(20.0, 10.0));
     assert!(predictor.shared(1e6, 1.0) <= 1.0);
 }
+
+#[test]
+fn short_way_says_nothing_of_how_fast_long_ones_are() {
+    let places = ["Lima, PE", "Lima, PE", "Berlin, DE"].map(|city| Place {
+        position: crate::cities::find(city).unwrap().position,
+        network: None,
+    });
+    let prior = Some(Prior::embedded());
+    let predicted = |pairs: &[Measured]| {
+        let predictor = Predictor::fit(&places, pairs, prior).unwrap();
+        predictor.between(&predictor.site(0), &predictor.site(2)).ms()
+    };
+    let beside = Measured {
+        a: 0,
+        b: 1,
+        rtt_ms: 1.0,
+    };
+    let (with, without) = (predicted(&[beside]), predicted(&[]));
+    assert!((with / without - 1.0).abs() < 0.1, "{with} {without}");
+}

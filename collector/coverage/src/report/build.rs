@@ -55,6 +55,14 @@ pub enum ReportError {
         /// Index of the node.
         node: usize,
     },
+    /// An echo is between vantages of which one is not there, or within one.
+    #[error("an echo names the vantages {a} and {b}: give two different ones that exist")]
+    Echo {
+        /// Index of the one.
+        a: usize,
+        /// Index of the other.
+        b: usize,
+    },
     /// A single value is given twice, or is no time.
     #[error("vantage {vantage} and node {node}: a value is given twice, or is not a time")]
     Single {
@@ -128,6 +136,7 @@ pub fn build_with(
     let ground = Ground {
         prepared: &prepared,
         matrix: &matrix,
+        statistic,
         weights: &options.weights,
         budgets: &budgets,
         options,
@@ -264,6 +273,7 @@ fn budgets(target_ms: Option<f64>) -> Result<Vec<f64>, ReportError> {
 pub(super) struct Ground<'a> {
     pub(super) prepared: &'a Prepared<'a>,
     pub(super) matrix: &'a Matrix,
+    pub(super) statistic: Statistic,
     pub(super) weights: &'a Weights,
     pub(super) budgets: &'a [f64],
     pub(super) options: &'a Options,
@@ -404,7 +414,11 @@ impl Ground<'_> {
         random: &mut impl Rng,
     ) -> Result<Method, WhyNot> {
         let time = |vantage: usize, node: usize| self.matrix.ms(field.members[vantage], node);
-        let known = Known::new(field.vantages, field.nodes, self.options.mesh.as_ref(), time);
+        let beside = forecast::Further {
+            mesh: self.options.mesh.as_ref(),
+            echoes: &self.prepared.between(field.members, self.statistic),
+        };
+        let known = Known::new(field.vantages, field.nodes, beside, time);
         let prior = self.options.prior.get();
         let fitted = known.fit(prior)?;
         let names: Vec<String> = field.nodes.iter().map(|node| node.name.clone()).collect();
@@ -456,7 +470,7 @@ impl Ground<'_> {
         class.depth.by_km_predicted = by_km;
         Ok(Method {
             prior: prior.map(|prior| prior.source().to_owned()),
-            own_pairs: fitted.own_pairs,
+            own_pairs: fitted.pairs.len(),
             reach_km: REACH_KM,
             covered: COVERED,
             draws,

@@ -9,7 +9,7 @@ mod world;
 use rand::Rng;
 
 pub(crate) use cells::{Cell, DEGREES, gather};
-pub(crate) use fit::{Fitted, Known};
+pub(crate) use fit::{Fitted, Further, Known};
 use quantiles::{Quantiles, Standings};
 use tally::{Ground, Tally};
 pub(crate) use world::{Toward, World};

@@ -10,10 +10,11 @@ use isochrone_store::{Period, Rollup, Store, StoreError, Stored, Timing};
 use isochrone_watch::clocks::Clocks;
 
 use super::observations::ObservationsBuilder;
+use crate::days;
 use crate::kept::Within;
 use crate::log::Window;
 use crate::survey::SurveyBuilder;
-use crate::tiers::{self, Fill, Held, Needs};
+use crate::tiers::Fill;
 use crate::vantages::Witnesses;
 
 /// What a report on coverage is computed from.
@@ -37,21 +38,17 @@ pub fn from_store(
     source: Source,
     progress: &mut dyn FnMut(u64),
 ) -> Result<FromStore, StoreError> {
-    let Within { window, before } = window.into();
-    let clocks = Clocks::read(store)?;
-    let mut both = Both {
-        observations: ObservationsBuilder::new(roster, window).with(clocks.clone(), Witnesses::read(store)?),
-        survey: SurveyBuilder::new(roster, window).with(clocks.clone(), Witnesses::read(store)?),
+    let make = |window, clocks: &Clocks, witnesses: &Witnesses| Both {
+        observations: ObservationsBuilder::new(roster, window).with(clocks.clone(), witnesses.clone()),
+        survey: SurveyBuilder::new(roster, window).with(clocks.clone(), witnesses.clone()),
     };
-    let held = Held::of(store)?;
-    let tiers = tiers::choose(window, held, Needs::DAYS);
-    tiers::read(store, (window, &clocks), (&tiers, held), &mut both, progress)?;
+    let read = days::read(store, window, make, progress)?;
+    let (window, both) = (read.window, read.filled);
     let mut observations = both.observations.finish(source);
-    observations.notes.extend(before.map(|before| before.note()));
-    observations.notes.push(Note::ReadFrom(tiers::note(&tiers)));
+    observations.notes.extend(read.notes);
     observations.notes.extend(imported_apart(store)?);
-    if window.from < held.rows_from() {
-        let off = clocks.off((window.from, window.until)).into_iter();
+    if window.from < read.held.rows_from() {
+        let off = read.clocks.off((window.from, window.until)).into_iter();
         let off = off.filter_map(|probe| roster.probe(probe));
         let notes = off.map(|probe| Note::ClockOff {
             probe: probe.name.clone(),
