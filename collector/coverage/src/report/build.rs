@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use rand::Rng;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng as _};
 
 use super::by_km::ByKm;
 use super::forecast::{self, Known};
@@ -110,6 +111,8 @@ pub fn build_with(
     random: &mut impl Rng,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<CoverageReport, ReportError> {
+    // The advice has randomness of its own: what else is asked for does not change it.
+    let seed = random.random();
     let mut steps = Steps::new(options, progress);
     let budgets = budgets(options.target_ms)?;
     let prepared = Prepared::new(observations, &options.impossible)?;
@@ -162,7 +165,8 @@ pub fn build_with(
     let count = options.count.as_ref();
     let count = count.map(|thresholds| {
         let predicted = parts.first().and_then(|part| part.class.predicted.as_ref());
-        counting::count(observations, options, (thresholds, predicted), random)
+        let mut random = StdRng::seed_from_u64(seed);
+        counting::count(observations, options, (thresholds, predicted), &mut random)
     });
     let count = count.transpose()?;
     steps.end();
@@ -449,7 +453,11 @@ impl Ground<'_> {
         let places = field.speakers.places.iter();
         let drawn = places.filter(|place| !themselves || place.speaker.is_none());
         let trust = Trust::new(&fitted.measured, prior, &field.speakers.places);
-        let cells = forecast::gather(drawn, forecast::DEGREES, self.options.subdivisions);
+        let subdivided = match self.options.subdivisions {
+            true => forecast::subdivided(drawn.clone(), forecast::DEGREES),
+            false => Vec::new(),
+        };
+        let cells = (forecast::gather(drawn, forecast::DEGREES), &subdivided);
         let predicted = forecast::Predicted::new(&beside, (&fitted, &trust), cells, random);
         let of = |regions: &[Region]| -> Vec<_> {
             regions

@@ -56,7 +56,7 @@ impl Stage {
             _ => None,
         };
         let matrix = Matrix::new(&days, scene.statistic, draws.as_ref());
-        let all = gather(&scene.places, DEGREES, false);
+        let all = gather(&scene.places, DEGREES);
         let mut stage = Self {
             cells: Vec::new(),
             weights: Vec::new(),

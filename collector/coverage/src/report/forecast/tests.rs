@@ -595,8 +595,8 @@ fn subdivisions_add_up_to_their_country_and_are_told_apart_where_asked() {
 }
 
 /// A node in Lima that was measured from New York alone, beside a vantage of the same worker; vantages know each other.
-/// All times are
-/// so many times as long as usual.
+/// All
+/// times are so many times as long as usual.
 fn lima(slower: f64) -> (Observations, f64) {
     let places = [
         ("lima", "Lima, PE"),
@@ -673,4 +673,50 @@ fn city_of_a_vantage_without_a_node_is_where_a_further_one_might_stand() {
     let sites = std::iter::once(&next.best).chain(&next.runners_up);
     let sites: Vec<&str> = sites.filter_map(|one| one.site.as_deref()).collect();
     assert!(!sites.is_empty() && !sites.contains(&"lima"), "{sites:?}");
+}
+
+#[test]
+fn advice_and_shares_are_the_same_whatever_regions_figures_are_given_by() {
+    let asked = |subdivisions| {
+        let options = Options {
+            subdivisions,
+            count: Some(crate::count::Thresholds::default()),
+            ..few(Options::new(Weights::people()))
+        };
+        built(&small_world(), &options)
+    };
+    let (countries, subdivisions) = (asked(false), asked(true));
+    let class = |report: &CoverageReport| {
+        let class = &report.classes[0];
+        format!("{:?} {:?}", class.predicted, class.depth)
+    };
+    assert!(class(&countries) == class(&subdivisions));
+    let count = |report: &CoverageReport| format!("{:?}", report.count);
+    assert!(count(&countries) == count(&subdivisions));
+    let of = |report: &CoverageReport| -> Vec<f64> {
+        let regions = report.classes[0].continents.iter();
+        regions
+            .filter_map(|region| Some(region.predicted.as_ref()?.interval.low))
+            .collect()
+    };
+    for (one, other) in of(&countries).iter().zip(of(&subdivisions)) {
+        assert!(
+            (one / other - 1.0).abs() < 1e-9,
+            "sums alone differ by a rounding"
+        );
+    }
+    assert!(!subdivisions.classes[0].subdivisions.is_empty());
+}
+
+#[test]
+fn advice_is_the_same_whatever_stands_beside() {
+    let asked = |beside| {
+        let options = Options {
+            beside,
+            count: Some(crate::count::Thresholds::default()),
+            ..few(Options::new(Weights::people()))
+        };
+        format!("{:?}", built(&small_world(), &options).count)
+    };
+    assert!(asked(Vec::new()) == asked(vec![Weights::sites()]));
 }

@@ -245,7 +245,7 @@ mod tests {
                 nodes: 1,
                 widened: &[1.0],
             };
-            let world = World::new(&predictor, gather(&places, DEGREES, false), toward, trust);
+            let world = World::new(&predictor, gather(&places, DEGREES), toward, trust);
             f64::from(world.times[0].above)
         };
         let trusted = Trust::new(&[place("Delhi, IN")], None, &places);
