@@ -5,6 +5,7 @@ use std::sync::Arc;
 use faer::Mat;
 use faer::linalg::solvers::LltError;
 
+use super::apart::apart;
 use super::areas::{areas, members};
 use super::curve::{Curve, median};
 use super::field::{Axis, Field, Missed};
@@ -42,6 +43,7 @@ pub(super) struct Ground {
     curve: Curve,
     field: Arc<Field>,
     left_out: Vec<Group>,
+    apart: f64,
 }
 
 impl Ground {
@@ -52,8 +54,10 @@ impl Ground {
             pair.rtt_ms - curve.at(spots[pair.a].km(&spots[pair.b]))
         });
         let times = matrix(spots.len(), prior.pairs(), |pair| pair.rtt_ms);
+        let apart = apart(&spots, &times);
         let field = Field::fit(spots, &values, Kernel::OLD)?;
         Ok(Self {
+            apart,
             curve,
             left_out: leave_areas_out(&field, &times)?,
             field: Arc::new(field),
@@ -117,6 +121,7 @@ pub(super) fn fit(
         groups: 0,
         calibration: None,
         common: 0.0,
+        apart: ground.as_ref().map_or(0.0, |ground| ground.apart),
     });
     if let Some(ground) = ground {
         builder.0.left_out.clone_from(&ground.left_out);

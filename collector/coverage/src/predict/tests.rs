@@ -283,8 +283,8 @@ fn draws_of_neighbours_go_together() {
     );
     let mut all = vec![[0.0_f64; 3]; 2000];
     draws.run(2000, &mut StdRng::seed_from_u64(1), |draw, place, z| {
-        assert_eq!(z.0.len(), 2);
-        all[draw][place] = f64::from(z.0[0]);
+        assert_eq!((z.alike.len(), z.own.len()), (2, 2));
+        all[draw][place] = f64::from(z.alike[0]);
     });
     let product = |a: usize, b: usize| all.iter().map(|z| z[a] * z[b]).sum::<f64>() / 2000.0;
     for at in 0..3 {
