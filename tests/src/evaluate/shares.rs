@@ -23,7 +23,7 @@ use crate::statistics::median;
 
 const VANTAGES: usize = 10;
 const NODES: usize = 5;
-const DRAWS: usize = 25;
+const DRAWS: usize = 100;
 /// At so few other sites nothing is judged.
 const LEAST_OTHERS: usize = 10;
 /// A candidate this near to a site is that site.

@@ -20,6 +20,7 @@ use super::by_km::ByKm;
 use super::prediction::{ClassPrediction, MeanTime, PredictedCell, PredictedTime};
 use super::resample::interval;
 use super::trust::Trust;
+use super::widening::{self, widened};
 use super::{ByKilometres, Interval, Region, RegionPrediction, Share, Standing};
 use crate::country::Country;
 use crate::predict::{Place, Point};
@@ -293,7 +294,7 @@ fn mean(beside: &Beside<'_>, tallies: &[Tally], world: &World, weight: f64) -> O
     }
     Some(MeanTime {
         ms: drawn.iter().sum::<f64>() / drawn.len() as f64,
-        interval: interval(drawn.iter().copied()),
+        interval: interval(drawn.iter().copied()).map(|drawn| widened(drawn, widening::MEAN)),
         weight: whole,
     })
 }

@@ -321,6 +321,14 @@ impl Stage {
         self.world.is_some()
     }
 
+    /// How many times as wide as their draws intervals are: as they are where nothing is predicted.
+    pub(super) fn widening(&self, predicted: f64) -> f64 {
+        match self.is_predicted() {
+            true => predicted,
+            false => 1.0,
+        }
+    }
+
     pub(super) fn known_weight(&self) -> f64 {
         self.weights.iter().sum()
     }
