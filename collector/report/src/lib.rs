@@ -7,6 +7,7 @@ pub mod audit;
 mod characters;
 mod charts;
 pub mod coverage;
+mod days;
 pub mod elsewhere;
 pub mod frame;
 #[cfg(test)]

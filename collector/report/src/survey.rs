@@ -19,10 +19,11 @@ use isochrone_store::{Period, Rollup, Scan, Store, StoreError, Stored, Timing};
 use isochrone_watch::addresses::Addresses;
 use isochrone_watch::clocks::Clocks;
 
+use crate::days::{self, DaysRead};
 use crate::elsewhere::Elsewhere;
 use crate::kept::Within;
 use crate::log::{Window, dated};
-use crate::tiers::{self, Fill, Held, Needs};
+use crate::tiers::Fill;
 use crate::vantages::Witnesses;
 
 /// Claimed places and the times between them, and the addresses that sites were seen under.
@@ -47,16 +48,9 @@ pub fn from_store(
     source: Source,
     progress: &mut dyn FnMut(u64),
 ) -> Result<FromStore, StoreError> {
-    let Within { window, before } = window.into();
-    let clocks = Clocks::read(store)?;
-    let mut builder = begun(store, (roster, window), &clocks)?;
-    let held = Held::of(store)?;
-    let tiers = tiers::choose(window, held, Needs::DAYS);
-    tiers::read(store, (window, &clocks), (&tiers, held), &mut builder, progress)?;
-    let mut found = builder.finish(source);
-    found.survey.notes.extend(before.map(|before| before.note()));
-    found.survey.notes.push(Note::ReadFrom(tiers::note(&tiers)));
-    Ok(found)
+    let addresses = Addresses::read(store)?;
+    let read = days::read(store, window, begun(roster, &addresses), progress)?;
+    Ok(finished(read, source))
 }
 
 /// The same of measurements that lie elsewhere.
@@ -69,35 +63,30 @@ pub fn from_elsewhere<S: Scan>(
     within: Within,
     source: Source,
 ) -> Result<FromStore, S::Error> {
-    let Within { window, before } = within;
-    let clocks = Clocks::read(elsewhere.store)?;
-    let mut builder = begun(elsewhere.store, (roster, window), &clocks)?;
-    let tiers = tiers::choose(window, Held::all(), Needs::DAYS);
-    tiers::read_elsewhere(
-        elsewhere.rows,
-        (window, (window.from, window.until)),
-        (&clocks, &tiers),
-        &mut builder,
-        &mut |_, _| {},
-    )?;
-    let mut found = builder.finish(source);
-    found.survey.notes.extend(before.map(|before| before.note()));
-    found.survey.notes.push(Note::ReadFrom(tiers::note(&tiers)));
-    Ok(found)
+    let addresses = Addresses::read(elsewhere.store)?;
+    let read = days::read_elsewhere(elsewhere, within, begun(roster, &addresses))?;
+    Ok(finished(read, source))
 }
 
 /// With what the collector knows beside measurements.
 fn begun<'a>(
-    store: &Store,
-    (roster, window): (&'a Roster, Window),
-    clocks: &Clocks,
-) -> Result<SurveyBuilder<'a>, StoreError> {
-    let builder = SurveyBuilder::new(roster, window);
-    let mut builder = builder.with(clocks.clone(), Witnesses::read(store)?);
-    for (probe, address) in Addresses::read(store)?.all() {
-        builder.seen(Key::Probe(probe), address);
+    roster: &'a Roster,
+    addresses: &Addresses,
+) -> impl FnOnce(Window, &Clocks, &Witnesses) -> SurveyBuilder<'a> {
+    move |window, clocks, witnesses| {
+        let builder = SurveyBuilder::new(roster, window);
+        let mut builder = builder.with(clocks.clone(), witnesses.clone());
+        for (probe, address) in addresses.all() {
+            builder.seen(Key::Probe(probe), address);
+        }
+        builder
     }
-    Ok(builder)
+}
+
+fn finished(read: DaysRead<SurveyBuilder<'_>>, source: Source) -> FromStore {
+    let mut found = read.filled.finish(source);
+    found.survey.notes.extend(read.notes);
+    found
 }
 
 /// A site, before it has its place in the survey.
