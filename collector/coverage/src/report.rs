@@ -23,6 +23,7 @@ mod sum;
 mod top;
 mod trend;
 mod trust;
+mod withdraw;
 
 use build::Ground;
 pub use build::ReportError;
@@ -142,8 +143,10 @@ pub struct Beside {
 pub struct ClassReport {
     /// What kind of line its vantages sit on.
     pub access: AccessClass,
-    /// Its vantages.
+    /// Its vantages, measured or not.
     pub witnesses: Witnesses,
+    /// Those of them that measured a node that counts.
+    pub measuring: Witnesses,
     /// The sum of all weights.
     pub total_weight: f64,
     /// The weight that some vantage speaks for.
@@ -181,6 +184,8 @@ pub enum Withheld {
     TooLittleKnown,
     /// One vantage speaks for more than a quarter of what is measured.
     OneVantageDominates,
+    /// Times and places contradict each other as a whole, so no share is given.
+    NotBelieved,
 }
 
 /// How a weight splits at a budget. The three add up to 1.

@@ -282,7 +282,7 @@ impl Table {
                                         @if at == 0 {
                                             th scope="row" { (row[index].html()) }
                                         } @else {
-                                            td class=[class(column)] { (row[index].html()) }
+                                            td class=[class(column)] data-label=(label(column)) { (row[index].html()) }
                                         }
                                     }
                                 }
@@ -331,6 +331,11 @@ impl Table {
         }
         grid
     }
+}
+
+/// What stands beside a cell where each row is a card of its own: on a phone.
+fn label(column: &Column) -> String {
+    heading(column.page.as_deref().unwrap_or_default())
 }
 
 /// With a capital letter, unless it begins with a figure's name, such as p50.
@@ -398,7 +403,7 @@ mod tests {
         );
         let html = table.html().into_string();
         assert!(
-            html.contains("<th scope=\"row\">a &quot;0&quot;, &lt;b&gt;|c</th><td class=\"num\">0</td>"),
+            html.contains("<th scope=\"row\">a &quot;0&quot;, &lt;b&gt;|c</th><td class=\"num\" data-label=\"Runs\">0</td>"),
             "{html}"
         );
         assert_eq!(

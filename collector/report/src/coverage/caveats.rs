@@ -2,10 +2,11 @@
 
 use isochrone_base::words::count;
 use isochrone_coverage::observations::{AccessClass, Basis, Source, TtfbKind};
-use isochrone_coverage::report::{CoverageReport, Forecast, LEAST_DAYS, SPEAKS_FOR_KM};
+use isochrone_coverage::report::{CoverageReport, Forecast, Interval, LEAST_DAYS, SPEAKS_FOR_KM};
 use isochrone_coverage::weights::WeightKind;
 
 use crate::frame::DEMO;
+use crate::words::{ALWAYS, is_always};
 
 /// What the report says in every case, and what depends on its data.
 pub(super) fn all(report: &CoverageReport) -> Vec<String> {
@@ -110,7 +111,27 @@ fn days(report: &CoverageReport) -> String {
         ),
         Some(days) => format!(
             "Intervals hold 90 % of {days} UTC days resampled whole (and networks within a country); they describe \
-             this window, and promise nothing about the next."
+             this window, and promise nothing about the next.{}",
+            match is_always(intervals(report)) {
+                true => format!(" {ALWAYS}"),
+                false => String::new(),
+            }
         ),
     }
+}
+
+/// Intervals of times that are printed.
+fn intervals(report: &CoverageReport) -> impl Iterator<Item = Option<Interval>> {
+    report.classes.iter().flat_map(|class| {
+        let vantages = class.vantages.iter();
+        let of_vantages = vantages.map(|vantage| vantage.best.as_ref().and_then(|best| best.interval));
+        let regions = class
+            .regions
+            .iter()
+            .chain(&class.continents)
+            .chain(&class.subdivisions);
+        let of_regions =
+            regions.map(|region| region.measured.as_ref().and_then(|measured| measured.interval));
+        of_vantages.chain(of_regions)
+    })
 }

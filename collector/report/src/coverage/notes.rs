@@ -181,16 +181,49 @@ fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M").to_string()
 }
 
-/// What is wrong as a whole: what rests on it is not said.
-pub(crate) fn grave(notes: &[Note]) -> impl Iterator<Item = String> {
-    notes.iter().filter(|note| note.is_grave()).map(sentence)
+/// What is wrong with the input and changes figures, the gravest first: said before them. Of many only some, and how
+/// many more stand below.
+pub(crate) fn told_first(notes: &[Note]) -> Vec<String> {
+    let mut first: Vec<&Note> = notes.iter().filter(|note| note.is_told_first()).collect();
+    first.sort_by_key(|note| standing(note));
+    let more = first.len().saturating_sub(TOLD);
+    let mut told: Vec<String> = first.into_iter().take(TOLD).map(briefly).collect();
+    if more > 0 {
+        let are = if more == 1 { "is" } else { "are" };
+        told.push(format!("{more} more {are} wrong with the input: see below."));
+    }
+    told
 }
 
-/// That all is the view of one vantage.
-pub(super) fn one_view(notes: &[Note]) -> impl Iterator<Item = String> {
-    let one = notes.iter().filter(|note| matches!(note, Note::OneVantage));
-    one.map(sentence)
+/// Its place among what is said first.
+fn standing(note: &Note) -> u8 {
+    match note {
+        note if note.is_grave() => 0,
+        Note::OneVantage | Note::NoWeight { .. } => 1,
+        Note::Impossible { .. } | Note::Undecided { .. } => 2,
+        Note::FewRuns { .. } | Note::UnknownCountry { .. } | Note::Nowhere { .. } => 4,
+        _ => 3,
+    }
 }
+
+/// In one sentence, where all of it is said below.
+fn briefly(note: &Note) -> String {
+    match note {
+        Note::Impossible { names } if names.len() == 1 => {
+            format!("{} is left out: place does not fit; typo?", names[0])
+        }
+        Note::Impossible { names } => {
+            format!(
+                "{} are left out: their places do not fit; typos?",
+                files::some(names)
+            )
+        }
+        note => sentence(note),
+    }
+}
+
+/// Sentences that are said before all figures.
+const TOLD: usize = 4;
 
 /// Whom the weights come from.
 pub(super) fn attribution(weights: &WeightSource) -> String {

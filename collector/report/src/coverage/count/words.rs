@@ -11,7 +11,7 @@ use isochrone_coverage::report::{Interval, LEAST_DAYS, Widened};
 use super::super::predicted::MARK;
 use super::super::{countries, notes};
 use super::CountReport;
-use crate::words::{ms, ms_interval, percent};
+use crate::words::{ALWAYS, is_always, ms, ms_interval, percent};
 
 /// What the words mean, for a reader who meets them here first.
 pub(crate) const GLOSSARY: [(&str, &str); 5] = [
@@ -43,9 +43,14 @@ const NAMED: usize = 5;
 
 /// The answer of a whole report: what is wrong with its data comes first.
 pub(super) fn answer_of(report: &CountReport) -> Vec<String> {
-    let notes = &report.coverage.notes;
-    let wrong = notes::grave(notes).chain(notes::one_view(notes));
-    wrong.chain(answer(&report.count)).collect()
+    let mut sentences = wrong(report);
+    sentences.extend(answer(&report.count));
+    sentences
+}
+
+/// What is wrong with the data.
+pub(super) fn wrong(report: &CountReport) -> Vec<String> {
+    notes::told_first(&report.coverage.notes)
 }
 
 /// The answer, in a few sentences.
@@ -142,6 +147,7 @@ fn reason(doubt: Doubt, count: &Count) -> String {
             )
         }
         Doubt::NothingKnown => "nothing was measured that counts".to_owned(),
+        Doubt::NotBelieved => "times and places contradict each other as a whole".to_owned(),
     }
 }
 
@@ -304,6 +310,10 @@ pub(super) fn method(report: &CountReport) -> Vec<String> {
             "{MARK} marks figures that rest on predictions. {}",
             not_calibrated()
         ));
+    }
+    let drops = count.drop_one.iter().map(|drop| drop.interval);
+    if is_always(drops.chain(count.curve.iter().map(|point| point.interval))) {
+        method.push(ALWAYS.to_owned());
     }
     if count.drop_one.len() > 1 {
         method.push(
