@@ -6,8 +6,22 @@ use crate::characters::{escape, shown};
 
 /// A sentence on a page: what stands between backticks as code.
 pub(crate) fn page(text: &str) -> Markup {
-    let text = shown(text);
+    let text = with_units(&shown(text));
     html! { @for (is_code, part) in parts(&text) { @if is_code { code { (part) } } @else { (part) } } }
+}
+
+/// Each figure kept in one line with its unit.
+fn with_units(text: &str) -> String {
+    let mut words = text.split(' ');
+    let mut held = words.next().unwrap_or_default().to_owned();
+    let mut is_figure = held.ends_with(|last: char| last.is_ascii_digit());
+    for word in words {
+        let unit = ["%", "ms", "km", "M"].contains(&word.trim_end_matches([',', '.', ';', ':', ')']));
+        held.push(if unit && is_figure { '\u{a0}' } else { ' ' });
+        held.push_str(word);
+        is_figure = word.ends_with(|last: char| last.is_ascii_digit());
+    }
+    held
 }
 
 /// The same in Markdown, all else escaped.
@@ -48,6 +62,10 @@ mod tests {
         );
         assert_eq!(markdown(text), "a\\_b: `locate --sure <X>` says why; see `gaps`.");
         assert_eq!(page("plain").into_string(), "plain");
+        assert_eq!(
+            page("7.8 % of 12 ms (9 km); 3 M, a % b").into_string(),
+            "7.8\u{a0}% of 12\u{a0}ms (9\u{a0}km); 3\u{a0}M, a % b"
+        );
         assert_eq!(page("").into_string(), "");
     }
 

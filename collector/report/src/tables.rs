@@ -10,6 +10,9 @@ use crate::characters::{capital, escape, shown};
 /// On a page, a table of more rows than this is folded: some are shown, the rest when they are asked for.
 const FOLD: usize = 24;
 
+/// On a phone, each row of a table of more columns than this is a card.
+const SLIM: usize = 3;
+
 /// Rows of cells below titled columns.
 #[derive(Clone, Debug)]
 pub struct Table {
@@ -268,7 +271,7 @@ impl Table {
         html! {
             div class={ (fold) @if self.screen_only { " unprinted" } } {
                 div.scroll tabindex="0" role="region" aria-label=(self.title) {
-                    table {
+                    table class=[(columns.len() > SLIM).then_some("cards")] {
                         caption { span.title { (self.title) } span.sideways { "scroll sideways →" } }
                         thead { tr {
                             @for (_, column) in &columns {

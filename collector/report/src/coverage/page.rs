@@ -129,7 +129,7 @@ fn counting(report: &CoverageReport, class: &ClassReport) -> Markup {
     html! {
         @if let Some(counted) = &report.count {
             h2 { "Too many or too few?" }
-            ul.depth { @for sentence in count::answer(counted) { li { (prose::page(&sentence)) } } }
+            ul.depth { @for sentence in count::beside_coverage(counted) { li { (prose::page(&sentence)) } } }
             (count::curve_figure(counted))
             (count::node_bars(counted))
         }

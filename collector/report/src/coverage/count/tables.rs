@@ -47,7 +47,7 @@ pub(super) fn curve(count: &Count) -> Table {
         Column::figures("nodes"),
         Column::figures(format!("{mark}mean ms")),
         Column::figures(format!("{mark}interval")).on_page(format!("{mark}90 % interval")),
-        Column::names("added").on_page("Added to the row above (− left out)"),
+        Column::names("added"),
     ];
     let before = std::iter::once(&[][..]).chain(count.curve.iter().map(|point| point.chosen.as_slice()));
     let rows = count

@@ -66,6 +66,17 @@ pub(crate) fn answer(count: &Count) -> Vec<String> {
     sentences
 }
 
+/// What a report of coverage adds to its own answer: all but what that says already.
+pub(crate) fn beside_coverage(count: &Count) -> Vec<String> {
+    let mut sentences = vec![verdict(count)];
+    sentences.extend(count.next.as_ref().map(next));
+    sentences.extend(count.doubtful.iter().map(doubtful));
+    sentences.extend(worst_loss(count));
+    sentences.extend(one_at_a_time(count));
+    sentences.extend(count.unpriced.iter().map(unpriced));
+    sentences
+}
+
 /// What stands before a figure that rests on predictions.
 pub(super) fn mark(predicted: bool) -> &'static str {
     if predicted { MARK } else { "" }
