@@ -283,7 +283,7 @@ impl Table {
                                 tr {
                                     @for (at, &(index, column)) in columns.iter().enumerate() {
                                         @if at == 0 {
-                                            th scope="row" { (row[index].html()) }
+                                            th scope="row" class=[class(column)] { (row[index].html()) }
                                         } @else {
                                             td class=[class(column)] data-label=(label(column)) { (row[index].html()) }
                                         }

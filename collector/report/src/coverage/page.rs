@@ -76,7 +76,7 @@ fn section(report: &CoverageReport, index: usize, class: &ClassReport) -> Markup
     html! {
         section.class {
             h2 { (words::class_title(class.access)) }
-            p.first { (words::first_line(report, class)) }
+            p.first { (prose::page(&words::first_line(report, class))) }
             @if index == 0 { (figure::world(report, class)) }
             (headline(report, class))
             @if index == 0 { (counting(report, class)) }
@@ -144,7 +144,7 @@ fn headline(report: &CoverageReport, class: &ClassReport) -> Markup {
         @if !class.withheld.is_empty() {
             div.callout role="note" {
                 h3 { "No measured share as a headline" }
-                @for why in words::withheld(class) { p { (why) } }
+                @for why in words::withheld(class) { p { (prose::page(why)) } }
                 (counted)
             }
         } @else if let Some(share) = share {
