@@ -484,6 +484,24 @@ mod tests {
     }
 
     #[test]
+    fn rows_of_many_columns_are_cards_on_a_phone_each_cell_with_its_title() {
+        let columns = ["one", "two", "three", "four"].map(Column::names);
+        let wide = Table::new("", columns).rows([["a", "b", "c", "d"].map(Cell::from).into()]);
+        let html = wide.html().into_string();
+        assert!(html.contains("<table class=\"cards\">"), "{html}");
+        for (cell, title) in [("b", "Two"), ("c", "Three"), ("d", "Four")] {
+            assert!(
+                html.contains(&format!("<td data-label=\"{title}\">{cell}</td>")),
+                "{html}"
+            );
+        }
+        assert!(
+            !table(1).html().into_string().contains("cards"),
+            "three columns fit"
+        );
+    }
+
+    #[test]
     fn text_is_no_wider_than_asked_for() {
         let columns = [
             Column::names("one"),

@@ -60,8 +60,8 @@ pub(crate) const ALWAYS: &str = "“Always” before a figure: to the digits sho
      make it exact.";
 
 /// Whether some interval reads so.
-pub(crate) fn is_always(mut intervals: impl Iterator<Item = Option<Interval>>) -> bool {
-    intervals.any(|interval| ms_interval(interval).starts_with("always"))
+pub(crate) fn is_always(mut printed: impl Iterator<Item = String>) -> bool {
+    printed.any(|interval| interval.starts_with("always"))
 }
 
 /// A distance: `80 km`, `640 km`, `11,600 km`.

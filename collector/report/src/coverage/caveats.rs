@@ -5,8 +5,9 @@ use isochrone_coverage::observations::{AccessClass, Basis, Source, TtfbKind};
 use isochrone_coverage::report::{CoverageReport, Forecast, Interval, LEAST_DAYS, SPEAKS_FOR_KM};
 use isochrone_coverage::weights::WeightKind;
 
+use super::words::percent_interval;
 use crate::frame::DEMO;
-use crate::words::{ALWAYS, is_always};
+use crate::words::{ALWAYS, is_always, ms_interval};
 
 /// What the report says in every case, and what depends on its data.
 pub(super) fn all(report: &CoverageReport) -> Vec<String> {
@@ -120,8 +121,8 @@ fn days(report: &CoverageReport) -> String {
     }
 }
 
-/// Intervals of times that are printed.
-fn intervals(report: &CoverageReport) -> impl Iterator<Item = Option<Interval>> {
+/// Intervals, as they are printed.
+fn intervals(report: &CoverageReport) -> impl Iterator<Item = String> {
     report.classes.iter().flat_map(|class| {
         let vantages = class.vantages.iter();
         let of_vantages = vantages.map(|vantage| vantage.best.as_ref().and_then(|best| best.interval));
@@ -132,6 +133,9 @@ fn intervals(report: &CoverageReport) -> impl Iterator<Item = Option<Interval>> 
             .chain(&class.subdivisions);
         let of_regions =
             regions.map(|region| region.measured.as_ref().and_then(|measured| measured.interval));
-        of_vantages.chain(of_regions)
+        let predicted = class.predicted.iter().flat_map(|predicted| &predicted.shares);
+        let shares = class.shares.iter().chain(predicted);
+        let of_shares = shares.map(|share| percent_interval(share.interval));
+        of_vantages.chain(of_regions).map(ms_interval).chain(of_shares)
     })
 }

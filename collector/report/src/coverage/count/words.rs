@@ -323,7 +323,8 @@ pub(super) fn method(report: &CountReport) -> Vec<String> {
         ));
     }
     let drops = count.drop_one.iter().map(|drop| drop.interval);
-    if is_always(drops.chain(count.curve.iter().map(|point| point.interval))) {
+    let points = count.curve.iter().map(|point| point.interval);
+    if is_always(drops.chain(points).map(ms_interval)) {
         method.push(ALWAYS.to_owned());
     }
     if count.drop_one.len() > 1 {
