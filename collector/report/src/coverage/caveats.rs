@@ -2,7 +2,7 @@
 
 use isochrone_base::words::count;
 use isochrone_coverage::observations::{AccessClass, Basis, Source, TtfbKind};
-use isochrone_coverage::report::{CoverageReport, Forecast, Interval, LEAST_DAYS, SPEAKS_FOR_KM};
+use isochrone_coverage::report::{CoverageReport, Forecast, LEAST_DAYS, SPEAKS_FOR_KM};
 use isochrone_coverage::weights::WeightKind;
 
 use super::words::percent_interval;
