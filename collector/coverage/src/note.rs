@@ -226,8 +226,6 @@ impl Note {
             | Self::ImportedUnplaced { .. }
             | Self::GivenTwice { .. }
             | Self::UnknownSites { .. }
-            | Self::UnknownCountry { .. }
-            | Self::Nowhere { .. }
             | Self::Impossible { .. }
             | Self::Undecided { .. }
             | Self::OneVantage
@@ -241,6 +239,8 @@ impl Note {
             | Self::OwnRows { .. }
             | Self::LowerDirection
             | Self::NearestCity { .. }
+            | Self::UnknownCountry { .. }
+            | Self::Nowhere { .. }
             | Self::NodeGone { .. }
             | Self::Imported(_)
             | Self::ImportedApart { .. }

@@ -356,10 +356,7 @@ pub(crate) const STEPS: &[Step] = &[
     lead("isochrone-collector show tokyo --since 12h", "refused in connect"),
     lead("isochrone-collector report nodes --since 7d", "tokyo"),
     lead("isochrone-collector report coverage --since 7d", "tokyo"),
-    lead(
-        "isochrone-collector report count",
-        "Too many or too few nodes",
-    ),
+    lead("isochrone-collector report count", "Too many or too few nodes"),
     lead("isochrone-collector locate", "berlin"),
     lead(
         "isochrone-collector ledger --verify",

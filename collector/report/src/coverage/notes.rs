@@ -201,7 +201,7 @@ fn standing(note: &Note) -> u8 {
         note if note.is_grave() => 0,
         Note::OneVantage | Note::NoWeight { .. } => 1,
         Note::Impossible { .. } | Note::Undecided { .. } => 2,
-        Note::FewRuns { .. } | Note::UnknownCountry { .. } | Note::Nowhere { .. } => 4,
+        Note::FewRuns { .. } => 4,
         _ => 3,
     }
 }
@@ -218,6 +218,10 @@ fn briefly(note: &Note) -> String {
                 files::some(names)
             )
         }
+        Note::FewRuns { vantages, least } => sentence(&Note::FewRuns {
+            vantages: vec![files::some(vantages)],
+            least: *least,
+        }),
         note => sentence(note),
     }
 }
@@ -276,6 +280,39 @@ mod tests {
             taken: Country::code("ae").unwrap(),
         };
         assert!(words(unknown).ends_with("the nearest city's was taken, AE."));
+    }
+
+    #[test]
+    fn gravest_is_told_first_and_of_many_only_some_with_how_many_more() {
+        let names = |count: usize| (0..count).map(|at| format!("s{at}")).collect::<Vec<_>>();
+        let unplaced = |node: &str| Note::NodeUnplaced {
+            node: node.to_owned(),
+        };
+        let vantages = names(9);
+        let mut notes = vec![
+            Note::NearestCity { sites: 3 },
+            Note::FewRuns { vantages, least: 30 },
+            unplaced("oslo"),
+            Note::Impossible { names: names(2) },
+        ];
+        let told = told_first(&notes);
+        assert_eq!(told[0], "s0, s1 are left out: their places do not fit; typos?");
+        assert!(told[1].starts_with("Node oslo has no coordinates"), "{told:?}");
+        assert!(
+            told[2].contains("from s0, s1, s2, s3, s4 and 4 more: its figures"),
+            "{told:?}"
+        );
+        assert_eq!(told.len(), 3, "the nearest city changes no headline");
+        notes.extend([unplaced("lima"), unplaced("rome"), Note::PlacesContradict]);
+        let told = told_first(&notes);
+        assert!(
+            told[0].starts_with("The claimed places contradict each other as a whole"),
+            "{told:?}"
+        );
+        assert_eq!(
+            (told.len(), told[4].as_str()),
+            (5, "2 more are wrong with the input: see below.")
+        );
     }
 
     #[test]

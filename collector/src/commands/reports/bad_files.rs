@@ -364,15 +364,10 @@ fn judges_nobody(said: &Said) {
 
 /// A report of any kind.
 trait Told {
-    fn holds(&self, sentence: &str);
     fn begins_with(&self, sentence: &str);
 }
 
 impl<R: Printed> Told for R {
-    fn holds(&self, sentence: &str) {
-        holds(self, sentence);
-    }
-
     fn begins_with(&self, sentence: &str) {
         begins_with(self, sentence);
     }
