@@ -24,7 +24,6 @@ use serde_json::Value;
 
 pub use self::count::CountReport;
 pub(crate) use self::observations::node as node_of;
-pub(crate) use self::page::answer_box;
 pub use self::surveyed::{FromStore, from_store};
 pub(crate) use self::words::window;
 use crate::Printed;

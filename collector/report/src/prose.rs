@@ -10,6 +10,16 @@ pub(crate) fn page(text: &str) -> Markup {
     html! { @for (is_code, part) in parts(&text) { @if is_code { code { (part) } } @else { (part) } } }
 }
 
+/// The first thing on a page: what is wrong with the input, then the answer, whose first sentence leads.
+pub(crate) fn answer_box(wrong: &[String], says: &[String]) -> Markup {
+    html! {
+        div.answer {
+            @for sentence in wrong { p.wrong { (page(sentence)) } }
+            @for (at, sentence) in says.iter().enumerate() { p.lead[at == 0] { (page(sentence)) } }
+        }
+    }
+}
+
 /// Each figure kept in one line with its unit.
 fn with_units(text: &str) -> String {
     let mut words = text.split(' ');

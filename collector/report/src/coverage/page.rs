@@ -33,21 +33,11 @@ pub(super) fn html(report: &CoverageReport, mut frame: Frame) -> String {
     frame.method.extend(caveats::first_byte(report));
     let answer = answer(report);
     let body = html! {
-        (answer_box(&answer.wrong, &answer.says))
+        (prose::answer_box(&answer.wrong, &answer.says))
         @for (index, class) in report.classes.iter().enumerate() { (section(report, index, class)) }
         (whole(report))
     };
     frame.html(&format!("{STYLE}{}", budget_style(report)), &body)
-}
-
-/// The first thing on a page: what is wrong with the input, then the answer, whose first sentence leads.
-pub(crate) fn answer_box(wrong: &[String], says: &[String]) -> Markup {
-    html! {
-        div.answer {
-            @for sentence in wrong { p.wrong { (prose::page(sentence)) } }
-            @for (at, sentence) in says.iter().enumerate() { p.lead[at == 0] { (prose::page(sentence)) } }
-        }
-    }
 }
 
 /// One rule for each budget: the chosen one colours its dots.

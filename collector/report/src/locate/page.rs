@@ -4,7 +4,6 @@ use maud::{Markup, html};
 
 use super::words::{answer, anycast, impossible, label, story, wrong};
 use super::{LocateReport, map, tables};
-use crate::coverage::answer_box;
 use crate::frame::Frame;
 use crate::prose;
 
@@ -16,7 +15,7 @@ pub(super) fn html(report: &LocateReport, frame: &Frame) -> String {
     said.extend(anycast(report));
     let body = html! {
         section.class {
-            (answer_box(&wrong(report), &said))
+            (prose::answer_box(&wrong(report), &said))
             (figure(report))
             @for site in impossible(report) {
                 div.callout.wrong role="note" {

@@ -3,7 +3,6 @@
 use isochrone_coverage::count::{Count, NodeVerdict};
 use maud::{Markup, html};
 
-use super::super::page::answer_box;
 use super::super::top;
 use super::super::words::weight_title;
 use super::words::{answer, mark, node_verdict, not_calibrated, wrong};
@@ -17,7 +16,7 @@ pub(super) fn html(report: &CountReport, frame: &Frame) -> String {
     let (count, what) = (&report.count, weight_title(&report.coverage));
     let body = html! {
         section.class {
-            (answer_box(&wrong(report), &answer(count)))
+            (prose::answer_box(&wrong(report), &answer(count)))
             @let sentences = top::sentences(&report.coverage);
             @if !sentences.is_empty() {
                 h3 { (top::TITLE) }
