@@ -349,3 +349,4 @@ async fn blocking<T: Send + 'static>(
 
 #[cfg(test)]
 mod tests;
+mod window;
