@@ -380,7 +380,7 @@ pub(crate) const STEPS: &[Step] = &[
             "no cluster is named",
         )
     },
-    lead("isochrone-collector import list", "prober-us"),
+    lead("isochrone-collector import list", "prober-eu"),
     step(
         Who::File("tests/tests/guide/story.rs", "said.text.contains(\"Joined as \")"),
         "isochrone-probe join TOKEN",
