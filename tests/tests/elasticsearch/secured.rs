@@ -44,7 +44,8 @@ async fn account_that_may_do_the_least_feeds_it_over_tls_and_can_change_nothing(
             let add = ["useradd", user, "-p", "of-somebody", "-r", role];
             server.tool("elasticsearch-users", &add, "").unwrap();
         }
-        let elsewhere = json!([{ "names": ["operators-ping"], "privileges": ["read"] }]);
+        let elsewhere =
+            json!([{ "names": ["operators-ping"], "privileges": ["read", "view_index_metadata"] }]);
         let roles = format!(
             "isochrone_sink: {}\nwatcher: {}\nother: {}\n",
             role(&mesh.names()),
