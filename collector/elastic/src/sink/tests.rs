@@ -335,20 +335,26 @@ async fn clock_that_differs_is_told_with_its_side_and_a_little_is_not() {
     let run = Run::new(1).await;
     let client = Client::new(&settings(&run.mock), run.clock.clone()).unwrap();
     let now = run.clock.wall().0;
-    for (wall, says) in [
-        (None, None),
-        (Some(now - 1_000), None),
-        (Some(now + 185_000), Some("its clock is 3 min")),
-        (Some(now - 3_500), Some("its clock is 3 s behind this machine's")),
-    ] {
-        run.mock.state().wall_ms = wall;
-        let said = Server::ask(&client).await.unwrap().clock();
-        assert_eq!(said.is_some(), says.is_some(), "{said:?}");
+    for (wall, side) in [(now + 12_600_000, "ahead of"), (now - 12_600_000, "behind")] {
+        run.mock.state().wall_ms = Some(wall);
+        let said = Server::ask(&client).await.unwrap().clock().unwrap();
         assert!(
-            says.is_none_or(|says| said.as_ref().unwrap().starts_with(says)),
-            "{said:?}"
+            said.starts_with("its clock is 3 h") && said.contains(side),
+            "{said}"
         );
     }
+    run.mock.state().wall_ms = None;
+    let silent = Server::ask(&client).await.unwrap();
+    assert_eq!((silent.ahead_ms, silent.clock()), (0, None));
+    let by = |ahead_ms| {
+        Server {
+            ahead_ms,
+            ..silent.clone()
+        }
+        .clock()
+    };
+    assert_eq!((by(2_000), by(-2_000)), (None, None));
+    assert!(by(-2_001).is_some_and(|said| said.contains("2 s behind")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
