@@ -64,7 +64,7 @@ impl Bulk {
     /// A newer version may be there by another writer's hand, who read later. None that is of a time still to come: that
     /// was written under a clock that was ahead, or from a store that is gone.
     #[must_use]
-    pub(crate) fn as_of(mut self, now: UnixMillis) -> Self {
+    pub(crate) fn judged_at(mut self, now: UnixMillis) -> Self {
         if let Self::Items(verdicts) = &mut self {
             for verdict in verdicts {
                 if matches!(verdict, Verdict::Newer { version } if *version <= now.0) {
@@ -329,7 +329,7 @@ mod tests {
         let says = |reason: &str| {
             let error = json!({ "type": "version_conflict_engine_exception", "reason": reason });
             let items = json!({ "errors": true, "items": [{ "index": { "status": 409, "error": error } }] });
-            let Bulk::Items(verdicts) = read(&answer(200, &items), 1).as_of(UnixMillis(1_000)) else {
+            let Bulk::Items(verdicts) = read(&answer(200, &items), 1).judged_at(UnixMillis(1_000)) else {
                 panic!("items");
             };
             verdicts[0].clone()

@@ -78,7 +78,7 @@ impl Sender {
                 let index = index.as_deref().unwrap_or_default();
                 let (count, body) = (delivery.next_count(), bulk::body(index, delivery.next()));
                 let bulk = bulk::send(&self.client, (index, count), &body).await;
-                bulk.as_of(self.clock.wall())
+                bulk.judged_at(self.clock.wall())
             }
             Err(bulk) => bulk,
         };
