@@ -19,6 +19,10 @@ const KEY: &str = "told";
 const SHORT: Duration = Duration::from_secs(60);
 /// After so long it is told.
 const LONG: Duration = Duration::from_secs(600);
+/// It does not keep up where the oldest measurement that is not there waits for so long,
+const LAG: Duration = Duration::from_secs(3_600);
+/// and has done for so long: what a new cluster gets first takes its time.
+const LAGGING: Duration = Duration::from_secs(6 * 3_600);
 /// After refused documents were told, what more is refused is gathered for so long.
 const GATHERED: Duration = Duration::from_secs(3_600);
 /// What was removed unsent is shown for so long after the last of it.
@@ -32,6 +36,8 @@ pub(crate) struct ElasticWatch {
     letters: PathBuf,
     records: Records<Told>,
     told: Told,
+    /// Since when measurements wait for long though they go.
+    lagging: Option<UnixMillis>,
     refused_told: Option<UnixMillis>,
     /// What retention removed before it was sent, as it was read last.
     removed: Option<RemovedUnsent>,
@@ -62,6 +68,7 @@ impl ElasticWatch {
             letters,
             told: records.get(KEY)?.unwrap_or_default(),
             records,
+            lagging: None,
             refused_told: None,
             removed: store.removed_unsent()?,
         })
@@ -71,6 +78,9 @@ impl ElasticWatch {
     pub(crate) fn tick(&mut self, now: UnixMillis) -> Result<(), StoreError> {
         let status = self.status.borrow().clone();
         self.removed = self.records.store().removed_unsent()?;
+        let waits = status.oldest.map_or(Duration::ZERO, |oldest| now.since(oldest));
+        let is_lagging = status.failing_since.is_none() && waits >= LAG;
+        self.lagging = is_lagging.then(|| self.lagging.unwrap_or(now));
         match (self.stopped(&status, now), self.told.stopped) {
             (Some((since, text)), None) => {
                 let told = Told {
@@ -81,7 +91,8 @@ impl ElasticWatch {
             }
             (None, Some(since)) if status.standing == Standing::Following => {
                 let text = format!(
-                    "Elasticsearch takes measurements again; it had not since {} UTC. What was kept meanwhile goes there now.",
+                    "Elasticsearch takes measurements again; it had not, or not as fast as they come, since {} UTC. What was kept \
+                     meanwhile goes there now.",
                     date_time(since)
                 );
                 let told = Told {
@@ -137,13 +148,28 @@ impl ElasticWatch {
 
     /// Since when nothing is taken, and what is told of it, where that is long enough.
     fn stopped(&self, status: &SinkStatus, now: UnixMillis) -> Option<(UnixMillis, String)> {
-        let since = status.failing_since?;
+        let Some(since) = status.failing_since else {
+            return self.lags(status, now);
+        };
         let patience = match status.standing {
             Standing::Blocked => SHORT,
             Standing::Waiting => LONG,
             Standing::Starting | Standing::Following => return None,
         };
         (now.since(since) >= patience).then(|| (since, self.trouble_text(status, since)))
+    }
+
+    /// The same of a cluster that takes less than there comes.
+    fn lags(&self, status: &SinkStatus, now: UnixMillis) -> Option<(UnixMillis, String)> {
+        let since = self.lagging.filter(|since| now.since(*since) >= LAGGING)?;
+        let text = format!(
+            "{} What comes waits for more than {} since {} UTC: Elasticsearch takes less than there comes. Give it more nodes or \
+             faster disks, or measure less; what waits for twice `retention.raw` is removed unsent.",
+            lag_text(status, now),
+            words::duration(LAG.as_millis() as u64),
+            date_time(since)
+        );
+        Some((since, text))
     }
 
     /// What the page and `status` say.
@@ -159,7 +185,10 @@ impl ElasticWatch {
             Some(since) if now.since(since) >= SHORT => {
                 notices.push(notice(NoticeLevel::Warning, self.trouble_text(&status, since)));
             }
-            _ => notices.push(notice(NoticeLevel::Info, lag_text(&status, now))),
+            _ => notices.push(match self.lags(&status, now) {
+                Some((_, text)) => notice(NoticeLevel::Error, text),
+                None => notice(NoticeLevel::Info, lag_text(&status, now)),
+            }),
         }
         if status.dead > 0 {
             notices.push(notice(NoticeLevel::Error, self.refused_text(status.dead)));

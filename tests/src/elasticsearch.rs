@@ -181,6 +181,8 @@ impl Elasticsearch {
     /// When it does not within five minutes, which a busy machine may take.
     pub async fn start(&mut self) -> anyhow::Result<()> {
         let log = fs::File::create(self.folder.path().join("log"))?;
+        let temporary = self.home().join("temporary"); // else each start leaves a folder under /tmp
+        fs::create_dir_all(&temporary)?;
         let mut command = match geteuid().is_root() {
             true => {
                 // it refuses root
@@ -201,6 +203,7 @@ impl Elasticsearch {
             .arg(self.home().join("pid"))
             .env("ES_JAVA_HOME", &self.java)
             .env("ES_JAVA_OPTS", "-Xms512m -Xmx512m")
+            .env("ES_TMPDIR", &temporary)
             .current_dir(self.home())
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)

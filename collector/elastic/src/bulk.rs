@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use isochrone_proto::units::UnixMillis;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -14,6 +15,11 @@ use crate::{Client, Method, Packed};
 pub enum Verdict {
     /// It is there: written now, or before.
     Done,
+    /// A newer version of it is there.
+    Newer {
+        /// That one's version.
+        version: u64,
+    },
     /// Not now: to be sent again, alone.
     Later {
         /// The server's words.
@@ -52,6 +58,22 @@ pub enum Bulk {
         /// The server's words, and what to do.
         reason: String,
     },
+}
+
+impl Bulk {
+    /// A newer version may be there by another writer's hand, who read later. None that is of a time still to come: that
+    /// was written under a clock that was ahead, or from a store that is gone.
+    #[must_use]
+    pub(crate) fn judged_at(mut self, now: UnixMillis) -> Self {
+        if let Self::Items(verdicts) = &mut self {
+            for verdict in verdicts {
+                if matches!(verdict, Verdict::Newer { version } if *version <= now.0) {
+                    *verdict = Verdict::Done;
+                }
+            }
+        }
+        self
+    }
 }
 
 /// The body of a bulk to `index`: an action and a document each. Only a document of another one names its own.
@@ -167,7 +189,11 @@ fn of_item(outcome: &Outcome) -> Verdict {
     let words = || reason(&outcome.error);
     let kind = outcome.error["type"].as_str().unwrap_or_default();
     match outcome.status {
-        200..=299 | 409 => Verdict::Done,
+        200..=299 => Verdict::Done,
+        409 => match version_there(&outcome.error) {
+            Some(version) => Verdict::Newer { version },
+            None => Verdict::Done,
+        },
         429 | 500..=599 => Verdict::Later { reason: words() },
         status @ 400 if is_its_own_fault(kind, &outcome.error) => Verdict::Dead {
             status,
@@ -177,6 +203,16 @@ fn of_item(outcome: &Outcome) -> Verdict {
             reason: format!("{status} {}{}", words(), advice(status, kind)),
         },
     }
+}
+
+/// The version that stands in the way, of a document that may be revised; servers say it in words alone. Of a document
+/// that is made once, they say another thing.
+fn version_there(error: &Value) -> Option<u64> {
+    let reason = error["reason"].as_str()?;
+    let (_, rest) = reason.split_once("current version [")?;
+    let (version, rest) = rest.split_once(']')?;
+    let version = version.parse().ok().filter(|version| *version < VERSION_MAX)?;
+    rest.contains("is higher").then_some(version)
 }
 
 /// Whether the document is at fault, and not the index or the cluster.
@@ -219,6 +255,9 @@ pub(crate) fn of_error(error: &RequestError) -> Bulk {
         false => Bulk::Blocked { reason: words },
     }
 }
+
+/// The greatest version that a server takes.
+const VERSION_MAX: u64 = i64::MAX as u64;
 
 #[cfg(test)]
 mod tests {
@@ -263,7 +302,7 @@ mod tests {
         let words: Vec<&str> = verdicts
             .iter()
             .map(|verdict| match verdict {
-                Verdict::Done => "done",
+                Verdict::Done | Verdict::Newer { .. } => "done",
                 Verdict::Later { .. } => "later",
                 Verdict::Dead { .. } => "dead",
                 Verdict::Blocked { .. } => "blocked",
@@ -283,6 +322,26 @@ mod tests {
             reason,
             "400 index_closed_exception: because; open the index again"
         );
+    }
+
+    #[test]
+    fn newer_version_is_another_writers_unless_it_is_of_a_time_to_come() {
+        let says = |reason: &str| {
+            let error = json!({ "type": "version_conflict_engine_exception", "reason": reason });
+            let items = json!({ "errors": true, "items": [{ "index": { "status": 409, "error": error } }] });
+            let Bulk::Items(verdicts) = read(&answer(200, &items), 1).judged_at(UnixMillis(1_000)) else {
+                panic!("items");
+            };
+            verdicts[0].clone()
+        };
+        let of = |version: u64| {
+            format!("[a]: version conflict, current version [{version}] is higher than the one provided [7]")
+        };
+        assert_eq!(says(&of(1_000)), Verdict::Done);
+        assert_eq!(says(&of(1_001)), Verdict::Newer { version: 1_001 });
+        assert_eq!(says(&of(u64::MAX)), Verdict::Done, "nothing could be newer");
+        let made = "[a]: version conflict, document already exists (current version [2000])";
+        assert_eq!(says(made), Verdict::Done, "of one that is made once");
     }
 
     #[test]

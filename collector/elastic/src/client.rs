@@ -14,6 +14,7 @@ pub use elasticsearch::http::Method;
 use elasticsearch::http::headers::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use elasticsearch::http::transport::{SingleNodeConnectionPool, Transport, TransportBuilder};
 use isochrone_base::clock::Clock;
+use isochrone_proto::units::UnixMillis;
 use serde_json::Value;
 
 use self::account::Secret;
@@ -88,6 +89,11 @@ impl Client {
     #[must_use]
     pub fn name(&self) -> &str {
         self.nodes.first().map_or("", |node| &node.url)
+    }
+
+    /// This machine's time.
+    pub(crate) fn wall(&self) -> UnixMillis {
+        self.clock.wall()
     }
 
     /// One request with a body of JSON, or none, and its answer whatever its status. `path` begins with no slash, and may

@@ -21,6 +21,8 @@ pub struct Delivery {
     failures: u32,
     /// Why nothing went the last time; `None`: it did.
     trouble: Option<Trouble>,
+    /// The greatest version that a document had to take on, because a greater one than its own was there.
+    raised: Option<u64>,
     /// Dead ones that nobody wrote down yet.
     dead: Vec<Dead>,
     pace: Pace,
@@ -75,6 +77,7 @@ impl Delivery {
             until: None,
             failures: 0,
             trouble: None,
+            raised: None,
             dead: Vec::new(),
             pace,
         }
@@ -108,6 +111,12 @@ impl Delivery {
     #[must_use]
     pub const fn trouble(&self) -> Option<&Trouble> {
         self.trouble.as_ref()
+    }
+
+    /// The greatest version that a document had to take on, because a greater one than its own was there.
+    #[must_use]
+    pub const fn raised(&self) -> Option<u64> {
+        self.raised
     }
 
     /// What goes next.
@@ -162,6 +171,7 @@ impl Delivery {
         for (place, verdict) in places.into_iter().zip(verdicts) {
             match verdict {
                 Verdict::Done => continue,
+                Verdict::Newer { version } => self.raise(place, version + 1),
                 Verdict::Dead { status, reason } => {
                     self.kill(place, status, reason);
                     continue;
@@ -182,6 +192,11 @@ impl Delivery {
             (None, Some(reason)) => self.wait(reason, None, now, jitter),
             (None, None) => (self.until, self.trouble) = (None, None),
         }
+    }
+
+    fn raise(&mut self, place: usize, version: u64) {
+        self.documents[place].version = Some(version);
+        self.raised = self.raised.max(Some(version));
     }
 
     fn kill(&mut self, place: usize, status: u16, reason: String) {

@@ -194,6 +194,11 @@ pub(crate) fn difference(wanted: &Value, found: &Value) -> Option<String> {
     if found.get("dynamic").and_then(Value::as_str) != Some("strict") {
         return Some("dynamic is no longer \"strict\"".to_owned());
     }
+    let is_on = |flag: Option<&Value>| flag.is_some_and(|flag| flag == true || flag == "true");
+    let runtime = found.get("runtime").and_then(Value::as_object);
+    if let Some(name) = runtime.and_then(|fields| fields.keys().next()) {
+        return Some(format!("somebody added the runtime field {name}"));
+    }
     let empty = serde_json::Map::new();
     let fields = |of: &Value| of.get("properties").and_then(Value::as_object).cloned();
     let (wanted, found) = (
@@ -204,6 +209,9 @@ pub(crate) fn difference(wanted: &Value, found: &Value) -> Option<String> {
         let kind = |of: &Value| of.get("type").and_then(Value::as_str).map(str::to_owned);
         match found.get(name) {
             None => return Some(format!("the field {name} is missing")),
+            Some(other) if is_on(other.get("ignore_malformed")) => {
+                return Some(format!("the field {name} ignores what is malformed"));
+            }
             Some(other) if kind(other) != kind(field) => {
                 return Some(format!(
                     "the field {name} is {} and not {}",
@@ -278,6 +286,10 @@ mod tests {
         assert!(text.contains("strict"), "{text}");
         let text = changed(&|found| found["properties"]["mine"] = json!({"type": "long"}));
         assert!(text.contains("mine"), "{text}");
+        let text = changed(&|found| found["properties"]["rtt_us"]["ignore_malformed"] = json!(true));
+        assert!(text.contains("rtt_us ignores"), "{text}");
+        let text = changed(&|found| found["runtime"] = json!({"rtt_us": {"type": "long"}}));
+        assert!(text.contains("runtime field rtt_us"), "{text}");
         let text = changed(&|found| drop(found["properties"].as_object_mut().unwrap().remove("slot")));
         assert!(text.contains("slot is missing"), "{text}");
     }

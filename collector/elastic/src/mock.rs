@@ -46,6 +46,12 @@ pub(crate) struct State {
     pub(crate) bulks: u64,
     pub(crate) authorization: Option<String>,
     pub(crate) has_everything: bool,
+    /// Who asks has the sink's role, and may try no template.
+    pub(crate) is_least: bool,
+    /// Its clock, where it says one.
+    pub(crate) wall_ms: Option<u64>,
+    /// As the server says it; `None`: `mock`.
+    pub(crate) cluster: Option<Value>,
     pub(crate) policies: BTreeMap<String, Value>,
     pub(crate) root: Option<Value>,
     pub(crate) searches: Searches,
@@ -137,7 +143,20 @@ impl Mock {
             ("GET", ["_nodes", "_local", "none"]) => {
                 whole(200, json!({ "nodes": { "a": { "version": "9.5.2" } } }))
             }
-            ("GET", ["_cluster", "state", "version"]) => whole(200, json!({ "cluster_uuid": "mock" })),
+            ("GET", ["_cluster", "state", "version"]) => whole(
+                200,
+                state
+                    .cluster
+                    .clone()
+                    .unwrap_or_else(|| json!({ "cluster_uuid": "mock" })),
+            ),
+            ("GET", ["_nodes", "_local", "stats", "http"]) => {
+                whole(200, json!({ "nodes": { "a": { "timestamp": state.wall_ms } } }))
+            }
+            ("POST", ["_index_template", "_simulate"]) if state.is_least => whole(
+                403,
+                json!({ "error": { "type": "security_exception", "reason": "by the test" } }),
+            ),
             ("GET", ["_ilm", "status"]) if state.has_everything => {
                 whole(200, json!({ "operation_mode": "RUNNING" }))
             }
@@ -154,8 +173,9 @@ impl Mock {
             ("GET", ["_ilm", "status"]) | ("POST", ["_query"] | ["_index_template", "_simulate"]) => {
                 whole(400, json!({ "error": "no handler found" }))
             }
-            ("GET", ["_index_template"]) => {
+            ("GET", ["_index_template"] | ["_index_template", "*-rollup"]) => {
                 let all = state.templates.iter();
+                let all = all.filter(|(name, _)| parts.len() == 1 || name.ends_with("-rollup"));
                 let all = all.map(|(name, body)| json!({ "name": name, "index_template": body }));
                 let all: Vec<Value> = all.collect();
                 whole(200, json!({ "index_templates": all }))
@@ -269,7 +289,19 @@ fn create(state: &mut State, index: &str, pair: &[&str]) -> Value {
         Some(version) => known.is_some_and(|known| known > version),
     };
     if is_refused {
-        let error = json!({ "type": "version_conflict_engine_exception", "reason": "it is there" });
+        let reason = match (version, known) {
+            (Some(version), Some(known)) => {
+                format!(
+                    "[{}]: version conflict, current version [{known}] is higher than the one provided [{version}]",
+                    key.1
+                )
+            }
+            _ => format!(
+                "[{}]: version conflict, document already exists (current version [1])",
+                key.1
+            ),
+        };
+        let error = json!({ "type": "version_conflict_engine_exception", "reason": reason });
         return json!({ "create": { "status": 409, "error": error } });
     }
     if let Some(version) = version {

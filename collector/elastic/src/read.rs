@@ -261,8 +261,14 @@ impl Reading<'_> {
                 "{}/_pit?keep_alive={KEEP_ALIVE}&ignore_unavailable=true",
                 reader.patterns
             );
-            let opened = reader.client.fetch(Method::Post, &path, None).await;
+            let opened = reader.client.request(Method::Post, &path, None).await;
             let opened = opened.map_err(failed)?;
+            if matches!(opened.status, 400 | 405) {
+                let url = reader.client.name().to_owned();
+                let source = opened.refusal();
+                return Err(ReadError::NoPit { url, source });
+            }
+            let opened = opened.success().map_err(failed)?;
             let id = opened["id"].clone();
             if !id.is_string() {
                 return Err(reader.shape("the id of a point in time"));

@@ -77,7 +77,8 @@ impl Sender {
                 let index = delivery.next().next().map(|first| Arc::clone(&first.index));
                 let index = index.as_deref().unwrap_or_default();
                 let (count, body) = (delivery.next_count(), bulk::body(index, delivery.next()));
-                bulk::send(&self.client, (index, count), &body).await
+                let bulk = bulk::send(&self.client, (index, count), &body).await;
+                bulk.judged_at(self.clock.wall())
             }
             Err(bulk) => bulk,
         };

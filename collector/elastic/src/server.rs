@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use isochrone_base::words::duration;
 use serde_json::{Value, json};
 
 use crate::client::reason;
+use crate::index::Family;
 use crate::{Client, Method, RequestError};
 
 /// A server, and what it can do of what is wanted of it.
@@ -18,6 +20,9 @@ pub struct Server {
     pub cluster: String,
     /// What it can do.
     pub can: Capabilities,
+    /// How far its clock is ahead of this machine's, in milliseconds; negative: behind. 0: not to be told apart, or not
+    /// said.
+    pub ahead_ms: i64,
 }
 
 /// Which software.
@@ -58,6 +63,14 @@ pub enum ServerError {
         /// What it said.
         said: String,
     },
+    /// Its nodes have not found each other yet.
+    #[error(
+        "{url} says no id of its cluster: its nodes have not found each other yet, or a proxy takes it away"
+    )]
+    NoCluster {
+        /// The node.
+        url: String,
+    },
     /// A version nothing here was tried with.
     #[error("{url} is version {version}: 8.x and 9.x are supported, from 8.17 on tested; upgrade it")]
     Version {
@@ -82,7 +95,11 @@ impl Server {
                 None,
             )
             .await?;
-        let cluster = cluster["cluster_uuid"].as_str().unwrap_or_default().to_owned();
+        let cluster = cluster["cluster_uuid"].as_str();
+        let cluster = cluster.filter(|id| !id.is_empty() && *id != "_na_");
+        let cluster = cluster.ok_or_else(|| ServerError::NoCluster {
+            url: client.name().to_owned(),
+        })?;
         let major: u32 = version
             .split('.')
             .next()
@@ -95,8 +112,9 @@ impl Server {
         Ok(Self {
             flavour,
             version,
-            cluster,
+            cluster: cluster.to_owned(),
             can: capabilities(client, flavour).await?,
+            ahead_ms: ahead_ms(client).await?,
         })
     }
 
@@ -122,6 +140,22 @@ impl Server {
             }
         }
         lacks
+    }
+}
+
+impl Server {
+    /// What is to be said of its clock, where that differs from this machine's by more than two seconds.
+    #[must_use]
+    pub fn clock(&self) -> Option<String> {
+        let by = self.ahead_ms.unsigned_abs();
+        let side = if self.ahead_ms > 0 { "ahead of" } else { "behind" };
+        (by > CLOCKS_MS).then(|| {
+            format!(
+                "its clock is {} {side} this machine's: set the wrong one right. What is counted from its now (lifecycles, \
+                 NOW() in queries) is off by that; what is sent is not",
+                duration(by)
+            )
+        })
     }
 }
 
@@ -177,6 +211,22 @@ async fn identity(client: &Client) -> Result<(Flavour, String), ServerError> {
     }
 }
 
+/// By the time on an answer: within the time that it took, both clocks are taken for equal.
+async fn ahead_ms(client: &Client) -> Result<i64, RequestError> {
+    let path = "_nodes/_local/stats/http?filter_path=nodes.*.timestamp";
+    let asked = client.wall();
+    let answer = client.request(Method::Get, path, None).await?;
+    let answered = client.wall();
+    let nodes = answer.body["nodes"].as_object();
+    let node = nodes.and_then(|nodes| nodes.values().next());
+    let says = node.and_then(|node| node["timestamp"].as_u64());
+    Ok(says.map_or(0, |says| match says {
+        _ if says > answered.0 => says.saturating_sub(answered.0).cast_signed(),
+        _ if says < asked.0 => -(asked.0 - says).cast_signed(),
+        _ => 0,
+    }))
+}
+
 async fn capabilities(client: &Client, flavour: Flavour) -> Result<Capabilities, RequestError> {
     let is_elastic = flavour == Flavour::Elasticsearch;
     let lifecycle = is_elastic && answers(client, Method::Get, "_ilm/status", None).await?;
@@ -200,7 +250,8 @@ async fn answers(
     Ok(answer.is_success() || answer.status == 403)
 }
 
-/// Whether a field type exists: a template is tried with it, and not kept.
+/// Whether a field type exists: a template is tried with it, and not kept. Whoever may not try, as the sink, sees it in
+/// the templates that setup made.
 async fn has_field(client: &Client, kind: &str) -> Result<bool, RequestError> {
     let template = json!({
         "index_patterns": ["isochrone-no-such-index-*"],
@@ -210,8 +261,23 @@ async fn has_field(client: &Client, kind: &str) -> Result<bool, RequestError> {
     let answer = client
         .request(Method::Post, "_index_template/_simulate", Some(&template))
         .await?;
-    Ok(answer.is_success())
+    if answer.status != 403 {
+        return Ok(answer.is_success());
+    }
+    let path = format!("_index_template/*-{}", Family::Rollup.word());
+    let made = client.request(Method::Get, &path, None).await?;
+    let made = made.body["index_templates"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    Ok(made.iter().any(|template| {
+        let fields = &template["index_template"]["template"]["mappings"]["properties"];
+        let mut fields = fields.as_object().into_iter().flatten();
+        fields.any(|(_, field)| field["type"] == kind)
+    }))
 }
 
+/// Clocks that differ by no more are taken for equal.
+const CLOCKS_MS: u64 = 2_000;
 /// Major versions.
 const SUPPORTED: [u32; 2] = [8, 9];

@@ -148,6 +148,9 @@ impl<'s> Sink<'s> {
         }
         let letters = DeadLetters::open(&parts.dead_letters)?;
         let server = Server::ask(&client).await?;
+        if let Some(clock) = server.clock() {
+            tracing::warn!(server = %server, clock, "Elasticsearch");
+        }
         let names = Names::new(settings.prefix.clone(), settings.period);
         let cursors = Cursors::of(&parts.store);
         let mut cursor = begin(cursors.get(&names)?, &server, &names)?;
@@ -232,6 +235,14 @@ impl<'s> Sink<'s> {
             self.letters.keep(&unwritten)?; // else the cursor stays, and all of it comes again
             unwritten.clear();
             self.tell(&delivery);
+        }
+        if let Some(raised) = delivery.raised() {
+            let version = self.cursor.version.max(raised);
+            let cursor = Cursor {
+                version,
+                ..self.cursor.clone()
+            };
+            self.put(cursor).await?;
         }
         // what the server takes at once may have been a passing matter
         self.at_once = delivery.at_once().saturating_mul(2).min(AT_ONCE);

@@ -8,6 +8,7 @@ mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use isochrone_base::words;
 use isochrone_proto::kind::Kind;
@@ -204,18 +205,37 @@ impl Verifier<'_> {
         if differing.is_empty() {
             return Ok(compared);
         }
+        for hour in part.by_hour() {
+            let parts = differing
+                .iter()
+                .filter(|(_, at)| hour.from <= *at && *at < hour.until);
+            let parts: BTreeSet<Part> = parts.copied().collect();
+            if !parts.is_empty() {
+                self.hour(hour, parts, &mut compared).await?;
+            }
+        }
+        Ok(compared)
+    }
+
+    /// An hour's ids: those of a day at once would be more than fits into memory.
+    async fn hour(
+        &self,
+        window: Window,
+        parts: BTreeSet<Part>,
+        compared: &mut Compared,
+    ) -> Result<(), VerifyError> {
         let mut there: BTreeMap<Part, There> = BTreeMap::new();
-        for part in &differing {
+        for part in &parts {
             there.insert(*part, remote::ids(self.client, &self.names, *part).await?);
         }
         // Read after the cluster was: what came meanwhile is then known here, and nothing of it is too much.
-        let (store, wanted) = (self.store.clone(), differing.clone());
-        let here = tokio::task::spawn_blocking(move || stored::ids(&store, part, &wanted)).await??;
-        for part in differing {
+        let (store, wanted) = (self.store.clone(), parts.clone());
+        let here = tokio::task::spawn_blocking(move || stored::ids(&store, window, &wanted)).await??;
+        for part in parts {
             let none = BTreeMap::new();
             compared.by_ids(part, here.get(&part).unwrap_or(&none), &there[&part]);
         }
-        Ok(compared)
+        Ok(())
     }
 
     fn revised(&self) -> Revised {
@@ -284,11 +304,19 @@ impl Verifier<'_> {
         compared: &Compared,
         sender: &mut Sender,
     ) -> Result<u64, VerifyError> {
-        let missing: BTreeSet<DocumentId> = compared.missing().collect();
-        let (store, names, wanted) = (self.store.clone(), self.names.clone(), missing.clone());
-        let documents =
-            tokio::task::spawn_blocking(move || stored::documents(&store, names, part, &wanted)).await??;
-        send(documents, sender).await
+        let mut missing: Arc<BTreeSet<DocumentId>> = Arc::new(compared.missing().collect());
+        let mut sent = 0;
+        for hour in part.by_hour() {
+            let (store, names, wanted) = (self.store.clone(), self.names.clone(), Arc::clone(&missing));
+            let read = move || stored::documents(&store, names, hour, &wanted);
+            let documents = tokio::task::spawn_blocking(read).await??;
+            let left = Arc::make_mut(&mut missing);
+            for document in &documents {
+                left.remove(&document.id); // a batch may be of two hours
+            }
+            sent += send(documents, sender).await?;
+        }
+        Ok(sent)
     }
 }
 
@@ -305,6 +333,16 @@ async fn send(documents: Vec<Document>, sender: &mut Sender) -> Result<u64, Veri
 impl Window {
     fn hours(&self) -> Range<Hour> {
         self.from.hour()..Hour(self.until.0.div_ceil(HOUR_MS) as u32)
+    }
+
+    /// It in pieces, of which each lies in one hour.
+    fn by_hour(self) -> impl Iterator<Item = Self> {
+        let hours = self.hours();
+        (hours.start.0..hours.end.0).map(Hour).map(move |hour| Self {
+            from: self.from.max(hour.start()),
+            until: self.until.min(hour.end()),
+            ..self
+        })
     }
 }
 
@@ -338,3 +376,64 @@ const DAY_MS: u64 = 86_400_000;
 const HOUR_MS: u64 = 3_600_000;
 /// Differing documents that are named.
 const EXAMPLES: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_verify_are_the_agreed_ones() {
+        let report = Report {
+            schema: "isochrone.verify/1",
+            equal: false,
+            window: WindowJson {
+                from: "2026-11-29T00:00:00Z".to_owned(),
+                to: "2026-11-30T00:00:00Z".to_owned(),
+            },
+            unsent: 1,
+            unsent_revisions: 2,
+            removed_unsent: 3,
+            repaired: 4,
+            periods: vec![Period {
+                kind: "echo4".to_owned(),
+                day: "2026-11-29".to_owned(),
+                store: 5,
+                elasticsearch: 6,
+                missing: 0,
+                extra: 1,
+                changed: 0,
+            }],
+            examples: vec![Example {
+                kind: "echo4".to_owned(),
+                id: "a".to_owned(),
+                is: "extra",
+            }],
+        };
+        let agreed = serde_json::json!({
+            "schema": "isochrone.verify/1", "equal": false,
+            "window": { "from": "2026-11-29T00:00:00Z", "to": "2026-11-30T00:00:00Z" },
+            "unsent": 1, "unsent_revisions": 2, "removed_unsent": 3, "repaired": 4,
+            "periods": [{ "kind": "echo4", "day": "2026-11-29", "store": 5, "elasticsearch": 6, "missing": 0, "extra": 1,
+                "changed": 0 }],
+            "examples": [{ "kind": "echo4", "id": "a", "is": "extra" }],
+        });
+        assert_eq!(serde_json::to_value(report).unwrap(), agreed);
+    }
+
+    #[test]
+    fn window_comes_by_hours_and_ends_where_it_ends() {
+        let window = Window {
+            from: UnixMillis(HOUR_MS / 2),
+            until: UnixMillis(2 * HOUR_MS + 1),
+            commit: 0,
+            as_of: UnixMillis(0),
+        };
+        let pieces: Vec<(u64, u64)> = window.by_hour().map(|hour| (hour.from.0, hour.until.0)).collect();
+        let expected = [
+            (HOUR_MS / 2, HOUR_MS),
+            (HOUR_MS, 2 * HOUR_MS),
+            (2 * HOUR_MS, 2 * HOUR_MS + 1),
+        ];
+        assert_eq!(pieces, expected);
+    }
+}

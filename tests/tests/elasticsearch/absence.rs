@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use isochrone_elastic::Method;
+use isochrone_elastic::cursor::{Cursor, Cursors};
 use isochrone_elastic::dead_letters::DeadLetters;
 use isochrone_elastic::index::Family;
 use isochrone_elastic::revised::{Incident, Incidents};
@@ -31,6 +32,8 @@ async fn full_absent_changed_and_out_of_time_it_has_everything_once() {
     shards_run_out(&mut mesh).await;
     away_for_a_day(&mut mesh, &mut server).await;
     clock_is_set_back(&mut mesh).await;
+    store_is_restored_after_a_clock_was_ahead(&mut mesh).await;
+    documents_of_no_kind_are_too_much(&mesh).await;
     lost_and_changed_revisions_are_repaired(&mesh).await;
     mapping_is_changed(&mut mesh).await;
 }
@@ -107,6 +110,51 @@ async fn clock_is_set_back(mesh: &mut Mesh) {
         .await
         .unwrap();
     assert_eq!(open["count"], 0, "the last state wins");
+}
+
+/// What lies there is of a time still to come, and the store that is back does not know of it.
+async fn store_is_restored_after_a_clock_was_ahead(mesh: &mut Mesh) {
+    let mut found = incidents();
+    let cursors = Cursors::of(&mesh.store);
+    let before = cursors.get(&mesh.names()).unwrap().unwrap();
+    assert!(before.version > mesh.clock.wall().0, "{before:?}");
+    let restored = Cursor { version: 0, ..before };
+    cursors.put(&mesh.names(), &restored).unwrap();
+    for incident in &mut found {
+        incident.networks += 1;
+    }
+    judged(mesh, &found);
+    mesh.follow(async |_| {}).await;
+    mesh.assert_equal().await;
+}
+
+/// Nothing of the store is of them.
+async fn documents_of_no_kind_are_too_much(mesh: &Mesh) {
+    let client = mesh.client();
+    let index = mesh.names().index(Family::Echo, fixture::START);
+    for (id, kind) in [
+        ("made-up", json!("made-up")),
+        ("of-the-other-index", json!("connect4")),
+    ] {
+        let document = json!({ "slot": fixture::START.0, "kind": kind, "lateness_us": 1 });
+        let path = format!("{index}/_doc/{id}");
+        client.fetch(Method::Put, &path, Some(&document)).await.unwrap();
+    }
+    let report = mesh.verify(None).await;
+    assert_eq!(
+        sum(&report, "foreign-echo", |period| period.extra),
+        2,
+        "{report:?}"
+    );
+    assert!(
+        report.examples.iter().any(|example| example.id == "made-up"),
+        "{report:?}"
+    );
+    for id in ["made-up", "of-the-other-index"] {
+        let path = format!("{index}/_doc/{id}");
+        client.fetch(Method::Delete, &path, None).await.unwrap();
+    }
+    mesh.assert_equal().await;
 }
 
 fn sum(report: &Report, kind: &str, of: fn(&isochrone_elastic::verify::Period) -> u64) -> u64 {

@@ -16,7 +16,7 @@ use isochrone_tests::programs::program;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::mesh::{Mesh, releases};
+use crate::mesh::{Mesh, course};
 use crate::secured::{TLS, certificates};
 
 /// As the document names the cluster; its second node is one that is gone.
@@ -47,6 +47,14 @@ const STEPS: &[(&str, &str)] = &[
     (
         "isochrone-collector elastic verify --since 1d",
         "Equal: what is stored lies there",
+    ),
+    (
+        "isochrone-collector report nodes --since 90d --from elasticsearch",
+        "berlin",
+    ),
+    (
+        "isochrone-collector show berlin --since 30d --from elasticsearch",
+        "berlin",
     ),
     (
         "isochrone-collector elastic setup --queries",
@@ -313,7 +321,7 @@ async fn fill(client: &Client) {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Maven, a Java and curl; .ci/run runs it"]
 async fn document_takes_a_lead_from_nothing_to_verified_and_out_again() {
-    for (release, java) in releases() {
+    for (release, java) in course(1) {
         let folder = tempfile::tempdir().unwrap();
         let mut server = Elasticsearch::unpack(release, java, TLS).unwrap();
         certificates(&server, &folder, "es-ca.pem");

@@ -5,12 +5,12 @@ use isochrone_elastic::sink::Standing;
 use isochrone_tests::elasticsearch::Elasticsearch;
 use serde_json::json;
 
-use crate::mesh::{Mesh, releases};
+use crate::mesh::{Mesh, course};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Maven and a Java; .ci/run runs it"]
 async fn server_that_is_killed_in_a_bulk_and_back_has_everything_once() {
-    for (release, java) in releases() {
+    for (release, java) in course(0) {
         let mut server = Elasticsearch::unpack(release, java, "").unwrap();
         server.start().await.unwrap();
         let mut mesh = Mesh::new(&server);
@@ -122,7 +122,7 @@ async fn missing_extra_and_changed_are_named_and_repaired(mesh: &Mesh, index: &s
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Maven and a Java; .ci/run runs it"]
 async fn server_that_takes_little_at_once_gets_everything() {
-    for (release, java) in releases() {
+    for (release, java) in course(1) {
         for settings in [
             "http.max_content_length: 200kb",
             "indexing_pressure.memory.limit: 100kb",

@@ -9,7 +9,7 @@ use isochrone_store::{Store, StoreOptions};
 use isochrone_tests::elasticsearch::Elasticsearch;
 use serde_json::{Value, json};
 
-use crate::mesh::{Mesh, releases};
+use crate::mesh::{Mesh, course};
 
 const NOON: u64 = 1_700_654_400_000; // 2023-11-22T12:00:00Z
 const COUNT: u64 = 12_345;
@@ -76,7 +76,7 @@ async fn all(imported: &Imported, mut pull: Pull, from: &str) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Maven and a Java; .ci/run runs it"]
 async fn index_of_the_group_is_imported_once_from_whatever_it_was_mapped_to() {
-    for (release, java) in releases() {
+    for (release, java) in course(0) {
         let mut server = Elasticsearch::unpack(release, java, "xpack.security.enabled: false\n").unwrap();
         let mesh = Mesh::new(&server);
         server.start().await.unwrap();

@@ -21,7 +21,7 @@ use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
-use crate::mesh::{Mesh, releases};
+use crate::mesh::{Mesh, course, releases};
 
 const HOUR_MS: u64 = 3_600_000;
 const DAY_MS: u64 = 86_400_000;
@@ -85,7 +85,7 @@ impl Sent {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Maven and a Java; .ci/run runs it"]
 async fn reports_read_from_it_are_those_of_the_store_field_by_field() {
-    for (release, java) in releases() {
+    for (release, java) in course(1) {
         let mut server = Elasticsearch::unpack(release, java, "").unwrap();
         server.start().await.unwrap();
         let sent = Sent::to(&server).await;

@@ -4,16 +4,19 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use isochrone_base::error_chain::chain;
+use isochrone_base::roster::Roster;
+use isochrone_elastic::read::Reader;
 use isochrone_elastic::setup::role;
 use isochrone_elastic::sink::Standing;
 use isochrone_elastic::{Account, Method, Server, Settings};
+use isochrone_store::{Scan as _, ScanRange, export};
 use isochrone_tests::elasticsearch::Elasticsearch;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::json;
 use tempfile::TempDir;
 use url::Url;
 
-use crate::mesh::{Mesh, releases};
+use crate::mesh::{Mesh, course};
 
 pub(crate) const TLS: &str = "xpack.security.enabled: true
 xpack.security.http.ssl.enabled: true
@@ -25,7 +28,7 @@ xpack.security.transport.ssl.enabled: false
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Maven and a Java; .ci/run runs it"]
 async fn account_that_may_do_the_least_feeds_it_over_tls_and_can_change_nothing() {
-    for (release, java) in releases() {
+    for (release, java) in course(0) {
         let folder = tempfile::tempdir().unwrap();
         let mut server = Elasticsearch::unpack(release, java, TLS).unwrap();
         let mut mesh = Mesh::new(&server);
@@ -37,7 +40,18 @@ async fn account_that_may_do_the_least_feeds_it_over_tls_and_can_change_nothing(
             .unwrap();
         let writer = ["useradd", "writer", "-p", "of-the-writer", "-r", "isochrone_sink"];
         server.tool("elasticsearch-users", &writer, "").unwrap();
-        let roles = format!("isochrone_sink: {}\n", role(&mesh.names()));
+        for (user, role) in [("watcher", "watcher"), ("other", "other")] {
+            let add = ["useradd", user, "-p", "of-somebody", "-r", role];
+            server.tool("elasticsearch-users", &add, "").unwrap();
+        }
+        let elsewhere =
+            json!([{ "names": ["operators-ping"], "privileges": ["read", "view_index_metadata"] }]);
+        let roles = format!(
+            "isochrone_sink: {}\nwatcher: {}\nother: {}\n",
+            role(&mesh.names()),
+            json!({ "cluster": ["monitor"] }),
+            json!({ "cluster": ["monitor"], "indices": elsewhere })
+        );
         fs::write(server.config().join("roles.yml"), roles).unwrap();
         server.start().await.unwrap();
 
@@ -83,10 +97,56 @@ async fn account_that_may_do_the_least_feeds_it_over_tls_and_can_change_nothing(
             .unwrap();
         assert_eq!(refused.status, 403, "{refused:?}");
 
+        let template = client
+            .fetch(Method::Get, "_index_template/*-rollup", None)
+            .await
+            .unwrap();
+        assert_eq!(
+            template["index_templates"][0]["name"], "isochrone-rollup",
+            "it sees how setup laid out histograms"
+        );
+
+        reads_with_that_account_and_says_what_another_lacks(&mut mesh, as_user).await;
         wrong_password_and_foreign_certificates_are_told(&mut mesh, as_user("writer", "another")).await;
         mesh.settings.account = as_user("writer", "of-the-writer");
         mesh.assert_equal().await;
     }
+}
+
+async fn reads_with_that_account_and_says_what_another_lacks(
+    mesh: &mut Mesh,
+    as_user: impl Fn(&str, &str) -> Option<Account>,
+) {
+    let nobody = Roster::new([], []);
+    let reader = Reader::open(mesh.client(), &mesh.names(), &nobody).await.unwrap();
+    let read = tokio::task::spawn_blocking(move || {
+        reader.scan(ScanRange::default(), &mut |_| {}).unwrap();
+        reader.foreign()
+    });
+    let read = read.await.unwrap();
+    let count = export::ndjson(&mesh.store, ScanRange::default(), &mut std::io::sink(), |_| {}).unwrap();
+    assert_eq!((read.strangers, read.documents), (count, 0), "{read:?}");
+
+    let right = mesh.settings.account.clone();
+    for (user, password, says) in [
+        ("writer", "wrong-one", "user, password_file or api_key_file"),
+        ("watcher", "of-somebody", "elastic setup --role"),
+        (
+            "other",
+            "of-somebody",
+            "the account of [elasticsearch] may not see it",
+        ),
+    ] {
+        mesh.settings.account = as_user(user, password);
+        let refused = Reader::open(mesh.client(), &mesh.names(), &nobody).await;
+        let words = chain(&refused.unwrap_err());
+        assert!(
+            words.contains(says) && !words.contains(password),
+            "{user}: {words}"
+        );
+    }
+    mesh.settings.account = right;
+    as_user("writer", "of-the-writer");
 }
 
 async fn wrong_password_and_foreign_certificates_are_told(mesh: &mut Mesh, wrong: Option<Account>) {

@@ -24,6 +24,8 @@ pub(crate) struct Searches {
     pub(crate) closed: Vec<String>,
     pub(crate) pages: u64,
     pub(crate) opened: u64,
+    /// As OpenSearch.
+    pub(crate) knows_no_pit: bool,
 }
 
 /// The answer to a call that reads; `None`: it is none.
@@ -35,6 +37,9 @@ pub(super) fn answer(
     let list = |pattern: &str| matching(state, pattern);
     match (method, parts) {
         ("POST", [_, "_refresh"]) => Some((200, json!({}))),
+        ("POST", [_, "_pit"]) if state.searches.knows_no_pit => {
+            Some((400, json!({ "error": "no handler found for uri" })))
+        }
         ("POST", [pattern, "_pit"]) => {
             let found = !list(pattern).is_empty();
             state.searches.opened += 1;

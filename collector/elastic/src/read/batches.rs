@@ -13,6 +13,7 @@ use isochrone_proto::limits::BATCH_ROWS_MAX;
 use isochrone_proto::measurement::Measurement;
 use isochrone_proto::plan::{Plan, PlannedCheck, ResponderPlan, Target, TargetAddress};
 use isochrone_proto::schedule::Schedule;
+use isochrone_proto::text::cleaned;
 use isochrone_proto::units::{Micros, UnixMillis};
 use isochrone_store::Stored;
 use serde::Deserialize;
@@ -102,7 +103,10 @@ impl Batches {
         if let Err(unfit) = self.row(id, source) {
             self.foreign.documents += 1;
             let example = &mut self.foreign.example;
-            example.get_or_insert_with(|| format!("document {id} of index {index}: {unfit}"));
+            example.get_or_insert_with(|| {
+                let said = format!("document {id} of index {index}: {unfit}");
+                cleaned(&said.chars().take(EXAMPLE).collect::<String>()).into_owned() // anybody may have written it
+            });
         }
     }
 
@@ -235,6 +239,9 @@ fn address(ids: &MeasurementId, peers: &HashMap<TargetId, ProbeId>) -> TargetAdd
         },
     }
 }
+
+/// Characters that are shown of what is wrong with a document.
+const EXAMPLE: usize = 500;
 
 const VERSION: PlanVersion = PlanVersion {
     promotion: 0,

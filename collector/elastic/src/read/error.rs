@@ -57,14 +57,26 @@ pub enum ReadError {
     },
     /// There is no index.
     #[error(
-        "{url} has no index {pattern}: nothing was sent there yet, or somebody deleted it; `status` says how far the sink \
-         is, and `elastic backfill --since 30d` sends what is stored again"
+        "{url} has no index {pattern}: nothing was sent there yet, somebody deleted it, or the account of [elasticsearch] may \
+         not see it; `status` says how far the sink is, and `elastic backfill --since 30d` sends what is stored again"
     )]
     Nothing {
         /// The cluster.
         url: String,
         /// The indices.
         pattern: String,
+    },
+    /// OpenSearch calls them otherwise.
+    #[error(
+        "{url} knows no points in time of Elasticsearch: measurements cannot be read back from OpenSearch; the same report \
+         without --from elasticsearch is made of the store"
+    )]
+    NoPit {
+        /// The cluster.
+        url: String,
+        /// Its words.
+        #[source]
+        source: RequestError,
     },
     /// The point in time was let go.
     #[error(

@@ -246,6 +246,19 @@ async fn what_cannot_be_read_is_said_with_where_and_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn opensearch_is_named_and_the_mapping_is_not_blamed() {
+    let mock = filled(&batches(&roster()));
+    mock.state().searches.knows_no_pit = true;
+    let reader = Reader::open(client(&mock), &names(), &roster()).await.unwrap();
+    let read = tokio::task::spawn_blocking(move || reader.scan(ScanRange::default(), &mut |_| {}));
+    let words = read.await.unwrap().unwrap_err().to_string();
+    assert!(
+        words.contains(&mock.url) && words.contains("OpenSearch"),
+        "{words}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn foreign_documents_are_counted_and_named_and_in_no_batch() {
     let sent = batches(&roster());
     let mock = filled(&sent);
@@ -262,7 +275,13 @@ async fn foreign_documents_are_counted_and_named_and_in_no_batch() {
             .insert((key.0.clone(), "somebody-elses".to_owned()), document.clone());
         let mut older = document;
         older.as_object_mut().unwrap().remove("arrival_ms");
-        state.documents.insert(key, older);
+        state.documents.insert(key.clone(), older.clone());
+        older["kind"] = serde_json::json!(format!("\u{1b}[2J\u{202e}{}", "x".repeat(30_000)));
+        older["arrival_ms"] = serde_json::json!(1);
+        for place in 0..3 {
+            let id = format!("\u{1b}]0;{place}");
+            state.documents.insert((key.0.clone(), id), older.clone());
+        }
     }
     let reader = Reader::open(client(&mock), &names(), &roster()).await.unwrap();
     let (found, foreign) = tokio::task::spawn_blocking(move || {
@@ -275,11 +294,15 @@ async fn foreign_documents_are_counted_and_named_and_in_no_batch() {
     .await
     .unwrap();
     assert_eq!(found, sorted(&sent).len() - 1);
-    assert_eq!(foreign.documents, 2);
+    assert_eq!(foreign.documents, 5);
     let example = foreign.example.unwrap();
+    let says = ["arrival_ms", "_id", "kind"]
+        .iter()
+        .any(|word| example.contains(word));
+    assert!(example.contains("isochrone-e") && says, "{example}");
     assert!(
-        example.contains("isochrone-e") && (example.contains("arrival_ms") || example.contains("_id")),
-        "{example}"
+        isochrone_proto::text::is_clean(&example) && example.len() < 2_000,
+        "{example:?}"
     );
 }
 

@@ -76,9 +76,56 @@ impl Sent {
         })
     }
 
+    /// Forgets what was sent to other clusters under this prefix: one that comes back gets everything anew.
+    pub(crate) fn forget_others(&self) -> Result<(), StoreError> {
+        use std::ops::Bound::{Excluded, Included};
+        let (prefix, _) = self.begin.split_once('/').unwrap_or((&self.begin, ""));
+        let (begin, end) = (format!("{prefix}/"), format!("{prefix}0"));
+        let found = self.records.range(Included(&begin), Excluded(&end))?;
+        let others: Vec<String> = found
+            .into_iter()
+            .map(|(key, _)| key)
+            .filter(|key| !key.starts_with(&self.begin))
+            .collect();
+        if others.is_empty() {
+            return Ok(());
+        }
+        self.records.store().write(|transaction| {
+            others
+                .iter()
+                .try_for_each(|key| self.records.remove_in(transaction, key).map(|_| ()))
+        })
+    }
+
     fn key(&self, family: Family, hour: Hour) -> String {
         format!("{}{}/{:010}", self.begin, family.word(), hour.0)
     }
 }
 
 const TABLE: &str = "elastic_revised";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Period, Prefix};
+
+    #[test]
+    fn what_was_sent_to_a_cluster_that_is_gone_is_forgotten_and_nothing_else() {
+        let (_disk, store) = isochrone_store::ingest::fixture::store_with_plan();
+        let of = |prefix: &str, cluster: &str| {
+            let names = Names::new(Prefix::new(prefix).unwrap(), Period::Month);
+            Sent::of(&store, &names, cluster)
+        };
+        let sent = [
+            of("isochrone", "old"),
+            of("isochrone", "new"),
+            of("isochrone-demo", "old"),
+        ];
+        for of in &sent {
+            of.note(Family::Ledger, &[(Hour(7), Digest(1))], &[]).unwrap();
+        }
+        sent[1].forget_others().unwrap();
+        let left = sent.map(|of| of.all(Family::Ledger).unwrap().len());
+        assert_eq!(left, [0, 1, 1]);
+    }
+}

@@ -37,6 +37,7 @@ impl Revising {
         histograms: Histograms,
     ) -> Result<Self, StoreError> {
         let sent = Sent::of(&parts.store, names, cluster);
+        sent.forget_others()?;
         let mut there = BTreeMap::new();
         for family in Family::REVISED {
             there.insert(family, sent.all(family)?);

@@ -306,6 +306,75 @@ async fn setup_makes_what_a_whole_server_has_and_is_done_then() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn account_that_may_do_the_least_sends_histograms_as_setup_laid_them_out() {
+    let run = Run::new(5).await;
+    run.mock.state().has_everything = true;
+    let client = Client::new(&settings(&run.mock), run.clock.clone()).unwrap();
+    let names = Names::new(Prefix::default(), Period::Month);
+    let found = setup::Setup::look(&client, &names).await.unwrap();
+    assert_eq!(found.apply(&client).await.len(), 0);
+    run.mock.state().is_least = true;
+    run.follow(|_| {}).await;
+    let state = run.mock.state();
+    let rollups = state
+        .documents
+        .iter()
+        .filter(|((index, _), document)| index.contains("-rollup-") && !document["rtt_count"].is_null());
+    let scales: Vec<_> = rollups
+        .map(|(_, document)| document["rtt_histogram"]["scale"].clone())
+        .collect();
+    assert!(
+        !scales.is_empty() && scales.iter().all(|scale| *scale == 6),
+        "{scales:?}"
+    );
+    assert_eq!(state.strange, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clock_that_differs_is_told_with_its_side_and_a_little_is_not() {
+    let run = Run::new(1).await;
+    let client = Client::new(&settings(&run.mock), run.clock.clone()).unwrap();
+    let now = run.clock.wall().0;
+    for (wall, side) in [(now + 12_600_000, "ahead of"), (now - 12_600_000, "behind")] {
+        run.mock.state().wall_ms = Some(wall);
+        let said = Server::ask(&client).await.unwrap().clock().unwrap();
+        assert!(
+            said.starts_with("its clock is 3 h") && said.contains(side),
+            "{said}"
+        );
+    }
+    run.mock.state().wall_ms = None;
+    let silent = Server::ask(&client).await.unwrap();
+    assert_eq!((silent.ahead_ms, silent.clock()), (0, None));
+    let by = |ahead_ms| {
+        Server {
+            ahead_ms,
+            ..silent.clone()
+        }
+        .clock()
+    };
+    assert_eq!((by(2_000), by(-2_000)), (None, None));
+    assert!(by(-2_001).is_some_and(|said| said.contains("2 s behind")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cluster_that_says_no_id_is_not_taken_for_another_one() {
+    let run = Run::new(5).await;
+    let client = Client::new(&settings(&run.mock), run.clock.clone()).unwrap();
+    for says in [
+        serde_json::json!({}),
+        serde_json::json!({ "cluster_uuid": "_na_" }),
+    ] {
+        run.mock.state().cluster = Some(says);
+        let words = Server::ask(&client).await.unwrap_err().to_string();
+        assert!(
+            words.contains(&run.mock.url) && words.contains("no id of its cluster"),
+            "{words}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_elasticsearch_or_too_old_is_named() {
     let mock = Mock::start();
     let client = Client::new(&settings(&mock), Clock::system()).unwrap();
@@ -486,4 +555,38 @@ async fn measurements_that_come_late_revise_their_hour() {
             assert_eq!(state.strange, Vec::<String>::new());
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_of_a_clock_that_was_ahead_keep_nothing_out_after_a_restore() {
+    let run = Run::new(5).await;
+    let judged = std::sync::Arc::new(std::sync::Mutex::new(vec![incident(fixture::START.0, None)]));
+    let of_parts = || {
+        let judged = judged.clone();
+        SinkParts {
+            incidents: Incidents::from(move || Ok(judged.lock().unwrap().clone())),
+            ..run.parts()
+        }
+    };
+    run.follow_with(of_parts(), |_| {}).await;
+    let ahead = run.clock.wall().0 + 3 * 86_400_000;
+    run.mock
+        .state()
+        .versions
+        .values_mut()
+        .for_each(|version| *version = ahead);
+
+    // the store is restored: it knows nothing of these versions
+    *judged.lock().unwrap() = vec![incident(fixture::START.0, Some(fixture::START.0 + 90_000))];
+    run.follow_with(of_parts(), |_| {}).await;
+    let state = run.mock.state();
+    let mut incidents = state
+        .documents
+        .iter()
+        .filter(|((index, _), _)| index.contains("-incident-"));
+    let (key, document) = incidents.next().unwrap();
+    assert_eq!(
+        (&document["state"], state.versions[key]),
+        (&"over".into(), ahead + 1)
+    );
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use isochrone_base::words;
 use isochrone_proto::kind::Kind;
+use isochrone_proto::text::cleaned;
 use isochrone_proto::units::UnixMillis;
 use serde::Serialize;
 
@@ -17,6 +18,8 @@ use crate::index::Family;
 pub(super) enum What {
     /// Measurements of a kind.
     Kind(Kind),
+    /// Of no kind that such an index holds, by the family of the index: nobody's of ours.
+    Foreign(Family),
     /// What may be revised.
     Revised(Family),
 }
@@ -25,6 +28,7 @@ impl fmt::Display for What {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Kind(kind) => kind.fmt(out),
+            Self::Foreign(family) => write!(out, "foreign-{}", family.word()),
             Self::Revised(family) => out.write_str(family.word()),
         }
     }
@@ -57,7 +61,8 @@ pub(super) struct There {
 /// A kind's day, as JSON has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Period {
-    /// The kind; of what may be revised `rollup`, `ledger` or `incident`.
+    /// The kind; of what may be revised `rollup`, `ledger` or `incident`; of documents of no kind that an index of
+    /// measurements holds, `foreign-echo` or `foreign-endpoint`.
     pub kind: String,
     /// The UTC day, `2026-11-30`.
     pub day: String,
@@ -136,7 +141,7 @@ impl Compared {
         let known = there.iter().filter(|id| !here.contains_key(id));
         let extra: Vec<String> = known
             .map(ToString::to_string)
-            .chain(theirs.foreign.iter().cloned())
+            .chain(theirs.foreign.iter().map(|id| cleaned(id).into_owned()))
             .collect();
         let undue = here.iter().filter(|(id, is_due)| !**is_due && there.contains(id));
         let is_even = missing.is_empty() && extra.is_empty() && undue.count() == 0;

@@ -1,5 +1,6 @@
 //! The cluster's side.
 
+use isochrone_proto::kind::Kind;
 use isochrone_proto::units::UnixMillis;
 use serde_json::{Value, json};
 
@@ -15,18 +16,27 @@ pub(super) async fn hours(client: &Client, names: &Names, window: Window) -> Res
     let mut hours = Hours::new();
     for (family, time) in [(Family::Echo, "rtt_us"), (Family::Endpoint, "connect_us")] {
         let by_hour = by_hour(["slot", "lateness_us", time]);
+        let (known, others) = (kinds(family), no_kind(family));
         let query = json!({
             "size": 0,
             "query": within(window, "slot"),
-            "aggs": { "kinds": { "terms": { "field": "kind", "size": 100 }, "aggs": by_hour } },
+            "aggs": {
+                "kinds": { "terms": { "field": "kind", "include": known, "size": known.len() }, "aggs": by_hour },
+                "foreign": { "filter": others, "aggs": by_hour },
+            },
         });
         let answer = search(client, names, family, &query).await?;
         for kind in list(&answer["aggregations"]["kinds"]["buckets"]) {
             let Some(of) = kind["key"].as_str().and_then(kind_of) else {
-                continue; // a kind that this release does not know: nothing of the store is of it
+                continue; // it was asked for known ones
             };
             take(kind, What::Kind(of), &mut hours);
         }
+        take(
+            &answer["aggregations"]["foreign"],
+            What::Foreign(family),
+            &mut hours,
+        );
     }
     Ok(hours)
 }
@@ -45,6 +55,17 @@ pub(super) async fn revised_hours(
     let answer = search(client, names, family, &query).await?;
     take(&answer["aggregations"], What::Revised(family), &mut hours);
     Ok(hours)
+}
+
+/// The kinds whose documents lie in a family's indices.
+fn kinds(family: Family) -> Vec<String> {
+    let of_family = Kind::all().filter(|kind| Family::of(*kind) == family);
+    of_family.map(|kind| kind.to_string()).collect()
+}
+
+/// Documents of none of these: nothing of the store is such a one.
+fn no_kind(family: Family) -> Value {
+    json!({ "bool": { "must_not": [{ "terms": { "kind": kinds(family) } }] } })
 }
 
 fn within(window: Window, time: &str) -> Value {
@@ -87,6 +108,7 @@ fn take(of: &Value, what: What, hours: &mut Hours) {
 pub(super) async fn ids(client: &Client, names: &Names, part: Part) -> Result<There, VerifyError> {
     let (family, time) = match part.0 {
         What::Kind(kind) => (Family::of(kind), "slot"),
+        What::Foreign(family) => (family, "slot"),
         What::Revised(family) => (family, summed(family).map_or("start", |fields| fields[0])),
     };
     let pattern = names.pattern(family);
@@ -97,8 +119,10 @@ pub(super) async fn ids(client: &Client, names: &Names, part: Part) -> Result<Th
         as_of: part.1,
     };
     let mut filter = vec![within(hour, time)];
-    if let What::Kind(kind) = part.0 {
-        filter.push(json!({ "term": { "kind": kind.to_string() } }));
+    match part.0 {
+        What::Kind(kind) => filter.push(json!({ "term": { "kind": kind.to_string() } })),
+        What::Foreign(family) => filter.push(no_kind(family)),
+        What::Revised(_) => {}
     }
     let missing = |what| VerifyError::Shape {
         url: client.name().to_owned(),

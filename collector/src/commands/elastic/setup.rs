@@ -63,6 +63,9 @@ fn text(found: &Setup, failed: &[(String, String)], is_dry: bool) -> String {
     for lack in found.server.lacks() {
         text.push_str(&format!("  {lack}\n"));
     }
+    if let Some(clock) = found.server.clock() {
+        text.push_str(&format!("  note: {clock}\n"));
+    }
     for item in &found.items {
         let why = failed.iter().find(|(what, _)| *what == item.what);
         let says = match (&item.change, why) {
@@ -102,6 +105,7 @@ fn as_json(found: &Setup, failed: &[(String, String)], is_dry: bool) -> Value {
         "schema": "isochrone.elastic-setup/1",
         "server": found.server.to_string(),
         "lacks": found.server.lacks(),
+        "clock_ahead_ms": found.server.ahead_ms,
         "dry_run": is_dry,
         "items": items.collect::<Vec<_>>(),
     })
