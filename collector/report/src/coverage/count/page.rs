@@ -4,8 +4,9 @@ use isochrone_coverage::count::{Count, NodeVerdict};
 use maud::{Markup, html};
 
 use super::super::top;
-use super::super::words::weight_title;
-use super::words::{answer, calibration, mark, node_verdict, wrong};
+use super::super::words::{of_what, weight_title};
+use super::marks::{calibration, mark};
+use super::words::{answer, node_verdict, wrong};
 use super::{CountReport, tables};
 use crate::charts::{Mark, Scale, curve, interval_bar};
 use crate::frame::Frame;
@@ -14,9 +15,10 @@ use crate::words::{ms, ms_interval, range};
 
 pub(super) fn html(report: &CountReport, frame: &Frame) -> String {
     let (count, what) = (&report.count, weight_title(&report.coverage));
+    let says = answer(count, of_what(&report.coverage));
     let body = html! {
         section.class {
-            (prose::answer_box(&wrong(report), &answer(count)))
+            (prose::answer_box(&wrong(report), &says))
             @let sentences = top::sentences(&report.coverage);
             @if !sentences.is_empty() {
                 h3 { (top::TITLE) }
