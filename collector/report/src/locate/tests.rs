@@ -184,6 +184,32 @@ fn page_draws_the_region_and_loads_nothing() {
 }
 
 #[test]
+fn legend_explains_what_is_drawn_and_nothing_else() {
+    let words = [
+        ("false", "claimed, and it does not fit"),
+        ("meant", "what may have been meant"),
+        ("region", "where it probably stands"),
+        ("reach", "Dashed: how far light"),
+    ];
+    let mut without = files("losangeles,34.05,118.24");
+    let sites = &mut without.surveyed.location.sites;
+    sites.iter_mut().for_each(|site| site.suggestion = None);
+    let mut impossible = without.surveyed.impossible.values_mut();
+    impossible.next().unwrap().estimate = None;
+    for (report, explained) in [
+        (files("losangeles,34.05,118.24"), 4),
+        (without, 2),
+        (files("losangeles,34.05,-118.24"), 0),
+    ] {
+        let html = report.html();
+        let figure = html.split("<figcaption").nth(1).unwrap();
+        let caption = figure.split("</figcaption>").next().unwrap();
+        let said = words.iter().filter(|(_, said)| caption.contains(said)).count();
+        assert_eq!(said, explained, "{caption}");
+    }
+}
+
+#[test]
 fn database_stands_apart_and_changes_no_verdict() {
     let mut report = files("losangeles,34.05,-118.24");
     let before = report.json()["sites"][3]["verdict"].clone();
