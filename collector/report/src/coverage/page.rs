@@ -10,6 +10,7 @@ use maud::{Markup, html};
 use super::answer::answer;
 use super::words::{self, of_what};
 use super::{caveats, count, measured, predicted, tables, top};
+use crate::characters::capital;
 use crate::charts::{Part, bar};
 use crate::frame::Frame;
 use crate::prose;
@@ -75,6 +76,9 @@ fn section(report: &CoverageReport, index: usize, class: &ClassReport) -> Markup
                 @if let Some(regions) = measured(regions) {
                     (tables::regions(report, title, &regions, at).html())
                 }
+            }
+            @if class.regions.iter().any(|region| region.measured.is_some()) {
+                p.hint { (capital(&words::columns(report, ""))) }
             }
             @if class.regions.iter().any(words::narrow) { p.hint { "¹ " (words::NARROW) "." } }
             (tables::vantages(report, class).html())

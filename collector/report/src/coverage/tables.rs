@@ -89,7 +89,7 @@ fn region_columns(report: &CoverageReport, regions: &[&Region], at: usize) -> Ve
         ]);
     }
     if report.ttfb.is_some() {
-        columns.push(Column::figures("TTFB p50 / p90").page_only());
+        columns.push(Column::figures("TTFB p50 / p90 ms").page_only());
     }
     if regions.iter().any(|region| is_timed(&figures_of(region))) {
         columns.push(Column::figures(MBPS).page_only());

@@ -221,6 +221,23 @@ pub(super) fn narrow(region: &Region) -> bool {
     })
 }
 
+/// What the columns of the regions' tables mean; `short` explains what text shortens, where there are days.
+pub(super) fn columns(report: &CoverageReport, short: &str) -> String {
+    format!(
+        "known: the share of its {} that a vantage speaks for. a = b: a and b cannot be told apart.{} \
+         *: a vantage there has its own node, which does not count; the next one is shown.",
+        weight_title(report),
+        if report.days.is_some() {
+            format!(
+                "{short} runs: checks that connected to the best node; loss: the share that did not. interval: 90 % of \
+                 resampled days."
+            )
+        } else {
+            String::new()
+        },
+    )
+}
+
 /// What [`narrow`] means.
 pub(super) const NARROW: &str = "this server only, or this network only: it does not stand for the region";
 

@@ -36,6 +36,9 @@ pub(super) fn html(report: &CountReport, frame: &Frame) -> String {
     frame.html("", &body)
 }
 
+/// Fewer points are no curve. Below a curve stands what all intervals are worth.
+const LEAST_POINTS: usize = 2;
+
 /// The mean time by the number of nodes.
 pub(crate) fn curve_figure(count: &Count) -> Markup {
     let marks: Vec<Mark> = count
@@ -48,7 +51,7 @@ pub(crate) fn curve_figure(count: &Count) -> Markup {
             hollow: point.k > count.nodes,
         })
         .collect();
-    if marks.len() < 2 {
+    if marks.len() < LEAST_POINTS {
         return Markup::default();
     }
     let predicted = mark(count.is_predicted());
@@ -113,6 +116,7 @@ pub(crate) fn node_bars(count: &Count) -> Markup {
                 }
             }
         }
-        p.hint { "The upright line is the threshold: " (count.thresholds.drop_ms) " ms. Thin lines are 90 % intervals." @if count.is_predicted() { " " (calibration()) } }
+        p.hint { "The upright line is the threshold: " (count.thresholds.drop_ms) " ms. Thin lines are 90 % intervals."
+            @if count.is_predicted() && count.curve.len() < LEAST_POINTS { " " (calibration()) } }
     }
 }

@@ -434,4 +434,17 @@ fn page_draws_the_curve_and_each_nodes_worth() {
     for outside in ["<script", "src=", "href=", "url(", "@import", "http:", "https:"] {
         assert!(!html.contains(outside), "{outside}");
     }
+    let worth = crate::coverage::count::marks::calibration();
+    let figures = html.split("<h2").next().unwrap();
+    assert_eq!(
+        figures.matches(&worth).count(),
+        1,
+        "said once beside the figures, and once below"
+    );
+    let alone = counted(Count {
+        curve: Vec::new(),
+        ..count()
+    })
+    .html();
+    assert!(alone.split("<h2").next().unwrap().contains(&worth));
 }
