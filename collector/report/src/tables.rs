@@ -33,6 +33,7 @@ pub struct Column {
     figures: bool,
     whole: bool,
     spare: bool,
+    wraps: bool,
 }
 
 /// What stands in one row and column.
@@ -52,6 +53,7 @@ impl Column {
             figures: false,
             whole: false,
             spare: false,
+            wraps: false,
         }
     }
 
@@ -89,6 +91,13 @@ impl Column {
     #[must_use]
     pub(crate) fn whole(mut self) -> Self {
         self.whole = true;
+        self
+    }
+
+    /// On a wide page its cells may break into lines, where they would push others off it.
+    #[must_use]
+    pub(crate) fn wraps(mut self) -> Self {
+        self.wraps = true;
         self
     }
 
@@ -267,7 +276,11 @@ impl Table {
             (true, true) => "sheet fold newest",
         };
         let columns: Vec<_> = self.columns_in(|column| &column.page).collect();
-        let class = |column: &Column| column.figures.then_some("num");
+        let class = |column: &Column| match (column.figures, column.wraps) {
+            (true, _) => Some("num"),
+            (false, true) => Some("wraps"),
+            (false, false) => None,
+        };
         html! {
             div class={ (fold) @if self.screen_only { " unprinted" } } {
                 div.scroll tabindex="0" role="region" aria-label=(self.title) {

@@ -44,7 +44,7 @@ pub(crate) fn curve(
         .collect();
     let every = last.div_ceil(LABELS);
     let drawn = html! {
-        path.grid d=(format!("M0 {}H1000M0 {}H1000", short(y(top / 2.0)), short(y(top / 4.0)))) {}
+        path.grid d=(format!("M0 {}H1000", short(y(top / 2.0)))) {}
         path.line.first d={ "M" (steps.join("L")) } {}
         @for mark in marks {
             g {
@@ -98,6 +98,10 @@ mod tests {
         );
         assert!(svg.contains("class=\"whisker\" d=\"M250 55V40\""), "{svg}");
         assert_eq!(svg.matches("class=\"hole\"").count(), 1, "{svg}");
+        assert!(
+            svg.contains("class=\"grid\" d=\"M0 50H1000\""),
+            "each line has its label: {svg}"
+        );
         assert!(
             svg.contains("<span>200 ms</span><span>100</span><span>0</span>"),
             "{svg}"

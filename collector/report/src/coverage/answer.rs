@@ -8,6 +8,7 @@ use isochrone_coverage::observations::AccessClass;
 use isochrone_coverage::report::{ClassReport, CoverageReport, SPEAKS_FOR_KM, Share};
 use isochrone_coverage::weights::WeightKind;
 
+use super::predicted::MARK;
 use super::words::{networks, of_what, surely};
 use super::{count, countries, notes};
 use crate::words::{budget, ms, ms_interval, percent};
@@ -52,8 +53,10 @@ fn believed(report: &CoverageReport, class: &ClassReport) -> Vec<String> {
     if is_weightless(report, class) {
         return sentences;
     }
-    let next = report.count.as_ref().and_then(|counted| counted.next.as_ref());
-    sentences.extend(next.map(|next| self::next(report, next)));
+    sentences.extend(report.count.as_ref().map(|counted| match &counted.next {
+        Some(next) => self::next(report, next),
+        None => count::no_guess(counted),
+    }));
     sentences.extend(shares(report, class));
     let counted = report.count.as_ref();
     sentences.extend(counted.and_then(|counted| countries::unseen(&counted.unpredictable, of_what(report))));
@@ -149,7 +152,10 @@ fn shares(report: &CoverageReport, class: &ClassReport) -> Option<String> {
 /// Where the next node belongs, without figures: they stand below. Only where its country is predicted badly its own
 /// interval is told at once.
 fn next(report: &CoverageReport, next: &NextNode) -> String {
-    let runners: Vec<&str> = next.runners_up.iter().map(|city| city.place.as_str()).collect();
+    if !count::is_gain(&next.best) {
+        return count::NO_GAIN.to_owned();
+    }
+    let runners: Vec<&str> = count::runners_up(next).map(|city| city.place.as_str()).collect();
     let runners = match runners.is_empty() {
         true => String::new(),
         false => format!("; runners-up {}", runners.join("; ")),
@@ -163,7 +169,7 @@ fn next(report: &CoverageReport, next: &NextNode) -> String {
     let doubt = badly.find(|how| next.best.predicted && Some(how.country) == next.best.country);
     let doubt = doubt.map(|how| {
         format!(
-            " {} is predicted badly: it would gain {} ms in the mean.",
+            " {} is predicted badly: with a node there the mean would be {MARK}{} ms shorter.",
             how.country.name(),
             ms_interval(next.best.interval)
         )

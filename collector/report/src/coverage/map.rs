@@ -102,6 +102,7 @@ fn next_cities(report: &CoverageReport) -> Markup {
     let cities: Vec<_> = next
         .iter()
         .flat_map(|next| std::iter::once(&next.best).chain(&next.runners_up))
+        .filter(|city| super::count::is_gain(city))
         .take(1 + RUNNERS_UP)
         .collect();
     let places = apart(cities.iter().map(|city| EqualEarth::project(city.position)));

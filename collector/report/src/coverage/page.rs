@@ -10,6 +10,7 @@ use maud::{Markup, html};
 use super::answer::answer;
 use super::words::{self, of_what};
 use super::{caveats, count, measured, predicted, tables, top};
+use crate::characters::capital;
 use crate::charts::{Part, bar};
 use crate::frame::Frame;
 use crate::prose;
@@ -76,6 +77,9 @@ fn section(report: &CoverageReport, index: usize, class: &ClassReport) -> Markup
                     (tables::regions(report, title, &regions, at).html())
                 }
             }
+            @if class.regions.iter().any(|region| region.measured.is_some()) {
+                p.hint { (capital(&words::columns(report, ""))) }
+            }
             @if class.regions.iter().any(words::narrow) { p.hint { "¹ " (words::NARROW) "." } }
             (tables::vantages(report, class).html())
             (beyond_measured(report, class))
@@ -87,8 +91,8 @@ fn section(report: &CoverageReport, index: usize, class: &ClassReport) -> Markup
 fn beyond_measured(report: &CoverageReport, class: &ClassReport) -> Markup {
     let depth = predicted::depth(report, class);
     html! {
-        @if let Some(regions) = predicted::regions(class, report.first_budget(class)) { (regions.html()) }
-        @if let Some(parts) = predicted::subdivisions(class, report.first_budget(class)) { (parts.html()) }
+        @if let Some(regions) = predicted::regions(report, class) { (regions.html()) }
+        @if let Some(parts) = predicted::subdivisions(report, class) { (parts.html()) }
         @if !depth.is_empty() {
             h3 { "In depth" }
             ul.depth { @for sentence in &depth { li { (prose::page(sentence)) } } }
@@ -119,7 +123,7 @@ fn counting(report: &CoverageReport, class: &ClassReport) -> Markup {
     html! {
         @if let Some(counted) = &report.count {
             h2 { "Too many or too few?" }
-            ul.depth { @for sentence in count::beside_coverage(counted) { li { (prose::page(&sentence)) } } }
+            ul.depth { @for sentence in count::beside_coverage(counted, of_what(report)) { li { (prose::page(&sentence)) } } }
             (count::curve_figure(counted))
             (count::node_bars(counted))
         }

@@ -2,8 +2,8 @@
 
 use isochrone_coverage::observations::AccessClass;
 use isochrone_coverage::report::{
-    Aim, ByKilometres, ClassReport, CoverageReport, Forecast, Method, Region, RegionId, Share, TargetShare,
-    Trend, WhyNot,
+    Aim, ByKilometres, ClassReport, CoverageReport, Forecast, Method, Region, RegionId, RegionPrediction,
+    Share, TargetShare, Trend, WhyNot,
 };
 
 use super::countries;
@@ -53,7 +53,7 @@ fn made(method: &Method) -> String {
          is to hold {} of the truths, calibrated by leaving out whole nodes and areas. A city is within a budget only \
          if its interval's upper end is (surely within), and beyond only if its lower end is (surely beyond); between both it \
          cannot be told, which is no want of data but what the interval leaves open. Farther than {:.0} km from any measured \
-         site nothing is predicted (none). The interval beside a share is where the true share lies in {} joint draws of the \
+         site nothing is predicted (none). Any one dead: what is surely within whichever one node is dead. The interval beside a share is where the true share lies in {} joint draws of the \
          field, cities around a vantage among them, for these have networks of their own: mostly above what is surely within, \
          with all that is not predicted at its upper end.",
         isochrone_base::words::count(method.own_pairs, "measured pair"),
@@ -80,7 +80,7 @@ pub(super) fn shares(report: &CoverageReport, class: &ClassReport) -> Option<Tab
         Column::figures("~cannot tell").on_page("~Cannot tell: the interval reaches across"),
         Column::figures("~none").on_page("~Not predicted"),
         Column::figures("~true within, 90 %"),
-        Column::figures("~any one dead"),
+        Column::figures("~any one dead").on_page("~Surely within, any one node dead"),
     ];
     let rows = class
         .shares
@@ -115,53 +115,63 @@ pub(super) fn shares(report: &CoverageReport, class: &ClassReport) -> Option<Tab
     Some(Table::new("Measured only, and with predictions (~)", columns).rows(rows))
 }
 
-/// Countries that are mostly predicted, the heaviest first.
-pub(super) fn regions(class: &ClassReport, at: usize) -> Option<Table> {
+/// Countries of which something is predicted, the one of most predicted weight first.
+pub(super) fn regions(report: &CoverageReport, class: &ClassReport) -> Option<Table> {
     let table = of_regions(
+        report,
         class,
         class.regions.iter(),
-        ("Predicted, where no vantage speaks", at),
+        "Predicted, where no vantage speaks",
     )?;
     Some(table.at_most(ROWS, "country"))
 }
 
-/// Subdivisions of large countries that are mostly predicted, where they were asked for; beside the country's code.
-pub(super) fn subdivisions(class: &ClassReport, at: usize) -> Option<Table> {
+/// Subdivisions of large countries of which something is predicted, where they were asked for; beside the country's code.
+pub(super) fn subdivisions(report: &CoverageReport, class: &ClassReport) -> Option<Table> {
     let large = |id: &RegionId| {
         let mut countries = class.regions.iter();
         let country = countries.find(|region| id.country().is_some() && region.id.country() == id.country());
         country.is_some_and(|country| country.weight >= LARGE * class.total_weight)
     };
     let those = class.subdivisions.iter().filter(|region| large(&region.id));
-    let table = of_regions(class, those, ("Predicted, by subdivision of large countries", at))?;
+    let table = of_regions(
+        report,
+        class,
+        those,
+        "Predicted, by subdivision of large countries",
+    )?;
     Some(table.at_most(SUBDIVISIONS, "subdivision"))
 }
 
-/// A table of those that are predicted.
+/// A table of those that are predicted. All of a row's figures are of the part that no vantage speaks for.
 fn of_regions<'a>(
+    report: &CoverageReport,
     class: &ClassReport,
     regions: impl Iterator<Item = &'a Region>,
-    (heading, at): (&str, usize),
+    heading: &str,
 ) -> Option<Table> {
-    let predicted: Vec<&Region> = regions.filter(|region| region.predicted.is_some()).collect();
+    let at = report.first_budget(class);
+    let mut predicted: Vec<(&Region, &RegionPrediction)> = regions
+        .filter_map(|region| Some((region, region.predicted.as_ref()?)))
+        .collect();
     if predicted.is_empty() {
         return None;
     }
+    predicted.sort_by(|(_, a), (_, b)| b.weight.total_cmp(&a.weight));
     let title = class
         .shares
         .get(at)
         .map_or_else(String::new, |share| budget(share.budget_ms));
     let columns = [
         Column::names("predicted (~)"),
-        Column::figures("weight"),
+        Column::figures(words::weight_title(report)),
         Column::names("~best node"),
         Column::figures("~ms"),
         Column::figures("~90 % interval"),
         Column::figures(format!("~sure within {title}")),
     ];
-    let rows = predicted.into_iter().filter_map(|region| {
-        let one = region.predicted.as_ref()?;
-        Some(vec![
+    let rows = predicted.into_iter().map(|(region, one)| {
+        vec![
             crate::words::cut(&titled(&region.id), 20).into(),
             weight(one.weight).into(),
             one.tie_set
@@ -170,19 +180,28 @@ fn of_regions<'a>(
                 .into(),
             ms(Some(one.ms)).into(),
             ms_interval(Some(one.interval)).into(),
-            one.shares
-                .get(at)
-                .map_or_else(|| NONE.to_owned(), |share| percent(share.within))
+            within_predicted(region, one, at)
+                .map_or_else(|| NONE.to_owned(), percent)
                 .into(),
-        ])
+        ]
     });
     Some(Table::new(heading, columns).rows(rows))
+}
+
+/// What is surely within of the part that is predicted: a region's predicted shares hold its measured part too.
+fn within_predicted(region: &Region, one: &RegionPrediction, at: usize) -> Option<f64> {
+    let (with, measured) = (one.shares.get(at)?, region.shares.get(at)?);
+    let within = (with.within - measured.within) * region.weight / one.weight;
+    // Sums of weights are not exact.
+    let whole = (within * 1e9).round() / 1e9;
+    whole.is_finite().then(|| whole.clamp(0.0, 1.0))
 }
 
 /// A region's name; a subdivision's stands behind its code.
 fn titled(id: &RegionId) -> String {
     match id {
         RegionId::Subdivision(_) => format!("{} {}", words::region_code(id), region_name(id)),
+        RegionId::NoSubdivision(_) => words::short_name(id),
         _ => region_name(id),
     }
 }
@@ -399,8 +418,10 @@ pub(super) fn settings(report: &CoverageReport) -> Vec<String> {
 
 /// All that is said below the measured tables.
 pub(super) fn body(report: &CoverageReport, class: &ClassReport, lines: &mut Lines) {
-    let at = report.first_budget(class);
-    for table in regions(class, at).into_iter().chain(subdivisions(class, at)) {
+    for table in regions(report, class)
+        .into_iter()
+        .chain(subdivisions(report, class))
+    {
         lines.blank();
         lines.heading(3, table.title());
         lines.table(&table);

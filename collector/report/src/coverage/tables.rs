@@ -70,7 +70,9 @@ fn region_columns(report: &CoverageReport, regions: &[&Region], at: usize) -> Ve
         Column::figures("known"),
         Column::figures(if by_days { "v/n" } else { "vantages" }).on_page("Vantages /\u{a0}networks"),
         Column::names(bar).page_only(),
-        Column::names(if by_days { "best < next" } else { "best node" }).on_page("Best node"),
+        Column::names(if by_days { "best < next" } else { "best node" })
+            .on_page("Best node")
+            .wraps(),
     ];
     if by_days {
         columns.extend([
@@ -87,7 +89,7 @@ fn region_columns(report: &CoverageReport, regions: &[&Region], at: usize) -> Ve
         ]);
     }
     if report.ttfb.is_some() {
-        columns.push(Column::figures("TTFB p50 / p90").page_only());
+        columns.push(Column::figures("TTFB p50 / p90 ms").page_only());
     }
     if regions.iter().any(|region| is_timed(&figures_of(region))) {
         columns.push(Column::figures(MBPS).page_only());
@@ -154,7 +156,7 @@ fn region_row(report: &CoverageReport, region: &Region, (at, timed): (usize, boo
 /// Cut in text, where it would push the figures off the page.
 fn region_name(region: &Region) -> Cell {
     let name = words::region_name(&region.id);
-    let cut = cut(&name, NAME);
+    let cut = cut(&words::short_name(&region.id), NAME);
     let own = region.measured.as_ref().is_some_and(|measured| measured.own_node);
     let code = words::region_code(&region.id);
     Cell::from(format!("{cut}{}", if own { " *" } else { "" }))

@@ -4,7 +4,7 @@ use isochrone_coverage::report::{ClassReport, CoverageReport, Region};
 use isochrone_coverage::weights::WeightKind;
 
 use super::answer::answer;
-use super::words::{self, weight_title};
+use super::words;
 use super::{measured, predicted, tables, top};
 use crate::lines::Lines;
 use crate::words::{percent, weight};
@@ -82,20 +82,10 @@ fn class(report: &CoverageReport, class: &ClassReport, lines: &mut Lines) {
 
 /// What the columns of the regions' tables mean.
 fn columns(report: &CoverageReport, class: &ClassReport, lines: &mut Lines) {
-    if class.regions.iter().all(|region| region.measured.is_none()) {
-        return;
+    if class.regions.iter().any(|region| region.measured.is_some()) {
+        let short = " a < b: a is best, and b is next. v/n: vantages, and the networks they sit in.";
+        lines.wrapped(&words::columns(report, short));
     }
-    lines.wrapped(&format!(
-        "known: the share of its {} that a vantage speaks for. a = b: a and b cannot be told apart.{} \
-         *: a vantage there has its own node, which does not count; the next one is shown.",
-        weight_title(report),
-        if report.days.is_some() {
-            " a < b: a is best, and b is next. v/n: vantages, and the networks they sit in. runs: checks that \
-             connected to the best node; loss: the share that did not. interval: 90 % of resampled days."
-        } else {
-            ""
-        },
-    ));
 }
 
 fn unmeasured_line(report: &CoverageReport, class: &ClassReport, unmeasured: &[(&Region, f64)]) -> String {

@@ -148,12 +148,16 @@ pub(super) fn surely(share: &Share, what: &str) -> String {
     let budget = budget(share.budget_ms);
     let missing = not_predicted(share);
     let mut words = format!(
-        "{} surely within, {} surely beyond; for {} it cannot be told, because the interval of their time reaches across \
-         {budget}",
+        "{} surely within, {} surely beyond",
         percent(share.within),
         percent(share.beyond),
-        percent(share.undecided),
     );
+    if share.undecided > LEAST_PART {
+        words.push_str(&format!(
+            "; for {} it cannot be told, because the interval of their time reaches across {budget}",
+            percent(share.undecided)
+        ));
+    }
     if share.own_node > LEAST_PART {
         words.push_str(&format!(
             "; {} have a node beside them, which nobody else measures there, and the next one is beyond",
@@ -217,6 +221,23 @@ pub(super) fn narrow(region: &Region) -> bool {
     })
 }
 
+/// What the columns of the regions' tables mean; `short` explains what text shortens, where there are days.
+pub(super) fn columns(report: &CoverageReport, short: &str) -> String {
+    format!(
+        "known: the share of its {} that a vantage speaks for. a = b: a and b cannot be told apart.{} \
+         *: a vantage there has its own node, which does not count; the next one is shown.",
+        weight_title(report),
+        if report.days.is_some() {
+            format!(
+                "{short} runs: checks that connected to the best node; loss: the share that did not. interval: 90 % of \
+                 resampled days."
+            )
+        } else {
+            String::new()
+        },
+    )
+}
+
 /// What [`narrow`] means.
 pub(super) const NARROW: &str = "this server only, or this network only: it does not stand for the region";
 
@@ -236,6 +257,14 @@ pub(super) fn region_code(id: &RegionId) -> String {
         RegionId::Subdivision(subdivision) => subdivision.to_string(),
         RegionId::NoSubdivision(country) => format!("{country}-?"),
         RegionId::Elsewhere => "--".to_owned(),
+    }
+}
+
+/// A region's name where there is little room: what is special about it must not be cut off.
+pub(super) fn short_name(id: &RegionId) -> String {
+    match id {
+        RegionId::NoSubdivision(country) => format!("{country}, unknown part"),
+        _ => region_name(id),
     }
 }
 

@@ -28,13 +28,27 @@ pub(super) fn places(report: &LocateReport) -> Markup {
             title #map-title { "World map of claimed places" }
             desc #map-text { (answer(report).join(" ")) " The table below says the same in words." }
             path.land d=(EqualEarth::land_path()) {}
-            @for &site in &wrong { (region(report, site, wrong.len() <= CIRCLED)) }
+            @for &site in &wrong { (region(report, site, circles(&wrong))) }
             @for (site, claimed) in sites.filter(|(site, _)| !is_wrong(*site)) {
                 g { title { (label(report, site)) ": " (claim(claimed)) } (mark("claimed", at(claimed.place.position))) }
             }
             @for &site in &wrong { (wrong_place(report, site)) }
         }
     }
+}
+
+/// Whether how far light can have come is drawn around the witnesses against so many wrong places.
+pub(super) fn circles(wrong: &[usize]) -> bool {
+    (1..=CIRCLED).contains(&wrong.len())
+}
+
+/// Whether somewhere is drawn where a wrong place probably is.
+pub(super) fn draws_region(report: &LocateReport) -> bool {
+    let mut misplaced = report.surveyed.impossible.values();
+    misplaced.any(|one| {
+        let estimate = one.estimate.as_ref();
+        estimate.is_some_and(|estimate| !estimate.region.points.is_empty())
+    })
 }
 
 /// Where a site probably stands, and how far light can have come to those who contradict its claim.

@@ -31,27 +31,26 @@ pub(super) fn html(report: &LocateReport, frame: &Frame) -> String {
 }
 
 fn figure(report: &LocateReport) -> Markup {
+    let wrong = impossible(report);
+    let sites = &report.surveyed.location.sites;
+    let meant = wrong.iter().any(|&site| sites[site].suggestion.is_some());
     let marks = [
-        ("claimed", "claimed, and nothing contradicts it"),
-        ("false", "claimed, and it does not fit"),
-        ("meant", "what may have been meant"),
-        ("region", "where it probably stands"),
+        ("claimed", "claimed, and nothing contradicts it", true),
+        ("false", "claimed, and it does not fit", !wrong.is_empty()),
+        ("meant", "what may have been meant", meant),
+        ("region", "where it probably stands", map::draws_region(report)),
     ];
-    let shown = if impossible(report).is_empty() {
-        1
-    } else {
-        marks.len()
-    };
+    let drawn = marks.into_iter().filter(|(_, _, drawn)| *drawn);
     html! {
         figure.world {
             (map::places(report))
             figcaption {
                 ul.legend {
-                    @for (kind, words) in &marks[..shown] {
+                    @for (kind, words, _) in drawn {
                         li { svg viewBox="0 0 16 16" aria-hidden="true" { (map::mark(kind, (8.0, 8.0))) } (words) }
                     }
                 }
-                @if shown > 1 {
+                @if map::circles(&wrong) {
                     span.hint { "Dashed: how far light can have come in the times of the witnesses that contradict it." }
                 }
             }

@@ -71,6 +71,34 @@ fn honest_places_are_called_nothing_more_than_uncontradicted() {
 }
 
 #[test]
+fn places_that_nobody_measured_are_not_told_as_if_others_were_wrong() {
+    let report = judged("a,0,0\nb,0,20\nc,0,40\nd,0,60\n", "a,b,60\nb,c,60\na,c,90\n", &[]);
+    let text = flowing(&report.text(120));
+    assert!(
+        text.contains("Nothing contradicts any of the 3 places that were measured, which"),
+        "{text}"
+    );
+    assert!(!text.contains("the other"), "{text}");
+}
+
+#[test]
+fn two_places_that_contradict_each_other_are_told_as_a_pair() {
+    let report = judged(
+        "a,0,0\nb,0,80\nc,40,40\nd,-40,40\n",
+        "a,b,20\na,c,90\nb,c,90\na,d,90\nb,d,90\n",
+        &[],
+    );
+    let text = flowing(&report.text(120));
+    assert!(
+        text.contains(
+            "a and b contradict each other: one of the two places is wrong, and too few others measured them"
+        ),
+        "{text}"
+    );
+    assert!(text.contains("Nothing contradicts the other 2 places"), "{text}");
+}
+
+#[test]
 fn site_known_for_sure_confirms_others_to_a_radius() {
     let mut report = files("losangeles,34.05,-118.24");
     report.surveyed = report.surveyed.survey.clone().judge(&[0]);
@@ -152,6 +180,32 @@ fn page_draws_the_region_and_loads_nothing() {
         "class=\"false\"",
     ] {
         assert!(html.contains(drawn), "{drawn}");
+    }
+}
+
+#[test]
+fn legend_explains_what_is_drawn_and_nothing_else() {
+    let words = [
+        ("false", "claimed, and it does not fit"),
+        ("meant", "what may have been meant"),
+        ("region", "where it probably stands"),
+        ("reach", "Dashed: how far light"),
+    ];
+    let mut without = files("losangeles,34.05,118.24");
+    let sites = &mut without.surveyed.location.sites;
+    sites.iter_mut().for_each(|site| site.suggestion = None);
+    let mut impossible = without.surveyed.impossible.values_mut();
+    impossible.next().unwrap().estimate = None;
+    for (report, explained) in [
+        (files("losangeles,34.05,118.24"), 4),
+        (without, 2),
+        (files("losangeles,34.05,-118.24"), 0),
+    ] {
+        let html = report.html();
+        let figure = html.split("<figcaption").nth(1).unwrap();
+        let caption = figure.split("</figcaption>").next().unwrap();
+        let said = words.iter().filter(|(_, said)| caption.contains(said)).count();
+        assert_eq!(said, explained, "{caption}");
     }
 }
 

@@ -218,12 +218,18 @@ fn undecided(report: &LocateReport) -> Option<String> {
     let open = of_verdict(report, |site| {
         site.verdict == Verdict::Unknown && site.violations > 0
     });
-    (!open.is_empty()).then(|| {
-        format!(
+    let sites = &report.surveyed.location.sites;
+    let violations: usize = open.iter().map(|&site| sites[site].violations).sum();
+    (!open.is_empty()).then(|| match (open.len(), violations) {
+        (2, 2) => format!(
+            "{} contradict each other: one of the two places is wrong, and too few others measured them to say which.",
+            names(report, &open)
+        ),
+        _ => format!(
             "{} contradict each other, or one witness alone: one place of each pair is wrong, and too few \
              others measured them to say which.",
             names(report, &open)
-        )
+        ),
     })
 }
 
@@ -238,9 +244,17 @@ fn rest(report: &LocateReport) -> Option<String> {
         .collect();
     radii.sort_by(f64::total_cmp);
     let (least, most) = (radii.first()?, radii.last()?);
-    let fits = match radii.len() == report.surveyed.survey.sites.len() {
-        true => format!("Nothing contradicts any of the {}", count(radii.len(), "place")),
-        false => format!("Nothing contradicts the other {}", count(radii.len(), "place")),
+    let accused = of_verdict(report, |site| {
+        site.verdict == Verdict::Impossible || site.violations > 0 && site.verdict == Verdict::Unknown
+    });
+    let places = count(radii.len(), "place");
+    let fits = match (
+        radii.len() == report.surveyed.survey.sites.len(),
+        accused.is_empty(),
+    ) {
+        (true, _) => format!("Nothing contradicts any of the {places}"),
+        (false, true) => format!("Nothing contradicts any of the {places} that were measured"),
+        (false, false) => format!("Nothing contradicts the other {places}"),
     };
     if *least >= HALF_ROUND_KM {
         return Some(format!(

@@ -4,8 +4,9 @@ use isochrone_coverage::count::{Count, NodeVerdict};
 use maud::{Markup, html};
 
 use super::super::top;
-use super::super::words::weight_title;
-use super::words::{answer, calibration, mark, node_verdict, wrong};
+use super::super::words::{of_what, weight_title};
+use super::marks::{calibration, mark};
+use super::words::{answer, node_verdict, wrong};
 use super::{CountReport, tables};
 use crate::charts::{Mark, Scale, curve, interval_bar};
 use crate::frame::Frame;
@@ -14,9 +15,10 @@ use crate::words::{ms, ms_interval, range};
 
 pub(super) fn html(report: &CountReport, frame: &Frame) -> String {
     let (count, what) = (&report.count, weight_title(&report.coverage));
+    let says = answer(count, of_what(&report.coverage));
     let body = html! {
         section.class {
-            (prose::answer_box(&wrong(report), &answer(count)))
+            (prose::answer_box(&wrong(report), &says))
             @let sentences = top::sentences(&report.coverage);
             @if !sentences.is_empty() {
                 h3 { (top::TITLE) }
@@ -34,6 +36,9 @@ pub(super) fn html(report: &CountReport, frame: &Frame) -> String {
     frame.html("", &body)
 }
 
+/// Fewer points are no curve. Below a curve stands what all intervals are worth.
+const LEAST_POINTS: usize = 2;
+
 /// The mean time by the number of nodes.
 pub(crate) fn curve_figure(count: &Count) -> Markup {
     let marks: Vec<Mark> = count
@@ -46,7 +51,7 @@ pub(crate) fn curve_figure(count: &Count) -> Markup {
             hollow: point.k > count.nodes,
         })
         .collect();
-    if marks.len() < 2 {
+    if marks.len() < LEAST_POINTS {
         return Markup::default();
     }
     let predicted = mark(count.is_predicted());
@@ -111,6 +116,7 @@ pub(crate) fn node_bars(count: &Count) -> Markup {
                 }
             }
         }
-        p.hint { "The upright line is the threshold: " (count.thresholds.drop_ms) " ms. Thin lines are 90 % intervals." @if count.is_predicted() { " " (calibration()) } }
+        p.hint { "The upright line is the threshold: " (count.thresholds.drop_ms) " ms. Thin lines are 90 % intervals."
+            @if count.is_predicted() && count.curve.len() < LEAST_POINTS { " " (calibration()) } }
     }
 }

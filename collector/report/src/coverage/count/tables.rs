@@ -4,7 +4,8 @@ use isochrone_coverage::count::{Count, REDUNDANT_MS};
 use isochrone_coverage::observations::Source;
 use isochrone_coverage::report::Interval;
 
-use super::words::{mark, node_verdict, why_unpriced};
+use super::marks::mark;
+use super::words::{node_verdict, why_unpriced};
 use crate::tables::{Cell, Column, Table};
 use crate::words::{NONE, ms, ms_interval, weight};
 

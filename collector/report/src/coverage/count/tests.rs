@@ -124,9 +124,9 @@ fn answer_comes_first_and_says_what_would_decide() {
     let next = at(
         "Best guess for the next city: Lagos, NG (~12.0 ms less in the mean, 6.00–24.0), not yet measured",
     );
-    let china = at("China (18.0 % of the weight) cannot be predicted: no site is known in it.");
+    let china = at("China (18.0 % of people) cannot be predicted: no site is known in it.");
     let india = at(
-        "India (17.0 % of the weight) is predicted badly: its 3 known sites, left out, are predicted 41.0 ms off, where 12.0 ms are usual; its intervals are 1.9 times as wide for that. Its best city would be Delhi, IN (~14.0 ms less",
+        "India (17.0 % of people) is predicted badly: its 3 known sites, left out, are predicted 41.0 ms off, where 12.0 ms are usual; its intervals are 1.9 times as wide for that. Its best city would be Delhi, IN (~14.0 ms less",
     );
     let decide = at("Measuring from these places would decide most: Lagos, NG.");
     assert!(verdict < next && next < china && china < india && india < decide);
@@ -311,6 +311,115 @@ fn without_predictions_no_node_is_priced_and_the_reader_is_told_why() {
 }
 
 #[test]
+fn where_no_city_is_guessed_the_first_sentences_say_so_and_why() {
+    let first = |reasons, drop_one| {
+        let count = Count {
+            reasons,
+            drop_one,
+            next: None,
+            ..count()
+        };
+        let mut coverage = counted(count.clone()).coverage;
+        coverage.count = Some(count.clone());
+        let said = coverage.json()["answer"][1].as_str().unwrap().to_owned();
+        assert_eq!(counted(count).json()["answer"][1], said);
+        said
+    };
+    let needed = || vec![lost("tokyo", 31.4, NodeVerdict::Needed)];
+    for (reasons, drop_one, why) in [
+        (
+            vec![Doubt::FewVantages, Doubt::NoPrior],
+            needed(),
+            "from so few vantages alone, without a prior, it would be noise",
+        ),
+        (
+            vec![Doubt::NothingKnown],
+            Vec::new(),
+            "nothing was measured that counts",
+        ),
+        (
+            vec![Doubt::FewVantages],
+            Vec::new(),
+            "nobody who counts measured a node that has coordinates",
+        ),
+        (
+            vec![Doubt::FewVantages],
+            needed(),
+            "no city's times to others are measured or predicted",
+        ),
+    ] {
+        let said = first(reasons, drop_one);
+        assert_eq!(said, format!("No city can be guessed for the next node: {why}."));
+    }
+    assert!(!counted(count()).text(400).contains("No city can be guessed"));
+}
+
+#[test]
+fn city_that_gains_nothing_is_no_runner_up_and_no_best_guess() {
+    let mut some = count();
+    some.next
+        .as_mut()
+        .unwrap()
+        .runners_up
+        .push(city("Oslo, NO", 0.004));
+    let both = |count: &Count| {
+        let mut coverage = counted(count.clone()).coverage;
+        coverage.count = Some(count.clone());
+        [
+            coverage.json()["answer"].to_string(),
+            counted(count.clone()).json()["answer"].to_string(),
+        ]
+    };
+    for said in both(&some) {
+        assert!(
+            said.contains("runners-up Lima, PE") && !said.contains("Oslo"),
+            "{said}"
+        );
+    }
+    some.next.as_mut().unwrap().best.gain_ms = 0.0;
+    for said in both(&some) {
+        assert!(said.contains(NO_GAIN) && !said.contains("Lima, PE"), "{said}");
+    }
+}
+
+#[test]
+fn order_of_cities_and_what_the_mean_runs_over_are_explained() {
+    let mut some = count();
+    let text = counted(some.clone()).text(400);
+    assert!(
+        text.contains("a runner-up may show a larger one than the city before it"),
+        "{text}"
+    );
+    assert!(
+        text.contains("The mean runs over 80.0 % of people: 72.0 % are predicted, and 8.0 % measured."),
+        "{text}"
+    );
+    some.next.as_mut().unwrap().runners_up.clear();
+    assert!(!counted(some).text(400).contains("a runner-up may show"));
+}
+
+#[test]
+fn price_of_a_node_on_the_page_of_coverage_is_marked_and_has_its_interval() {
+    let mut coverage = counted(count()).coverage;
+    let node = coverage.nodes[0].name.clone();
+    coverage.count = Some(Count {
+        drop_one: vec![lost(&node, 31.4, NodeVerdict::Needed)],
+        ..count()
+    });
+    let html = coverage.html();
+    let rows = html.split("Node by node").nth(2).unwrap();
+    for said in [
+        "~If gone,\u{a0}ms more</th>",
+        "~90\u{a0}% interval</th>",
+        ">31.4</td>",
+        ">7.85–62.8</td>",
+        "<td class=\"wraps\" data-label=\"Verdict\">needed",
+    ] {
+        assert!(rows.contains(said), "{said}: {rows}");
+    }
+}
+
+#[test]
 fn page_draws_the_curve_and_each_nodes_worth() {
     let html = counted(count()).html();
     for drawn in [
@@ -325,4 +434,17 @@ fn page_draws_the_curve_and_each_nodes_worth() {
     for outside in ["<script", "src=", "href=", "url(", "@import", "http:", "https:"] {
         assert!(!html.contains(outside), "{outside}");
     }
+    let worth = crate::coverage::count::marks::calibration();
+    let figures = html.split("<h2").next().unwrap();
+    assert_eq!(
+        figures.matches(&worth).count(),
+        1,
+        "said once beside the figures, and once below"
+    );
+    let alone = counted(Count {
+        curve: Vec::new(),
+        ..count()
+    })
+    .html();
+    assert!(alone.split("<h2").next().unwrap().contains(&worth));
 }

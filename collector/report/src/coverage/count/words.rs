@@ -2,15 +2,18 @@
 
 use isochrone_base::words::count as so_many;
 use isochrone_coverage::count::{
-    Candidate, Count, Doubt, Doubtful, DropOne, HELD_OF_TEN, LEAST_VANTAGES, NextNode, NodeVerdict, Priced,
-    Unpriced, Verdict, Wanted, WhyUnpriced,
+    Count, Doubt, Doubtful, DropOne, LEAST_VANTAGES, NodeVerdict, Priced, Unpriced, Verdict, Wanted,
+    WhyUnpriced,
 };
 use isochrone_coverage::observations::AccessClass;
 use isochrone_coverage::report::{Interval, LEAST_DAYS, Widened};
 
 use super::super::predicted::MARK;
+use super::super::words::of_what;
 use super::super::{countries, notes};
 use super::CountReport;
+use super::marks::{calibration, mark};
+use super::next::{gain, next, no_guess, runners_up};
 use crate::words::{ALWAYS, is_always, ms, ms_interval, percent};
 
 /// What the words mean, for a reader who meets them here first.
@@ -44,7 +47,7 @@ const NAMED: usize = 5;
 /// The answer of a whole report: what is wrong with its data comes first.
 pub(super) fn answer_of(report: &CountReport) -> Vec<String> {
     let mut sentences = wrong(report);
-    sentences.extend(answer(&report.count));
+    sentences.extend(answer(&report.count, of_what(&report.coverage)));
     sentences
 }
 
@@ -53,12 +56,12 @@ pub(super) fn wrong(report: &CountReport) -> Vec<String> {
     notes::told_first(&report.coverage.notes)
 }
 
-/// The answer, in a few sentences.
-pub(crate) fn answer(count: &Count) -> Vec<String> {
+/// The answer, in a few sentences; `what` is what weighs, such as people.
+pub(super) fn answer(count: &Count, what: &str) -> Vec<String> {
     let mut sentences = vec![verdict(count)];
-    sentences.extend(count.next.as_ref().map(next));
-    sentences.extend(countries::unseen(&count.unpredictable, "the weight"));
-    sentences.extend(count.doubtful.iter().map(doubtful));
+    sentences.push(count.next.as_ref().map_or_else(|| no_guess(count), next));
+    sentences.extend(countries::unseen(&count.unpredictable, what));
+    sentences.extend(count.doubtful.iter().map(|one| doubtful(one, what)));
     sentences.extend(worst_loss(count));
     sentences.extend(one_at_a_time(count));
     sentences.extend(count.unpriced.iter().map(unpriced));
@@ -67,19 +70,14 @@ pub(crate) fn answer(count: &Count) -> Vec<String> {
 }
 
 /// What a report of coverage adds to its own answer: all but what that says already.
-pub(crate) fn beside_coverage(count: &Count) -> Vec<String> {
+pub(crate) fn beside_coverage(count: &Count, what: &str) -> Vec<String> {
     let mut sentences = vec![verdict(count)];
     sentences.extend(count.next.as_ref().map(next));
-    sentences.extend(count.doubtful.iter().map(doubtful));
+    sentences.extend(count.doubtful.iter().map(|one| doubtful(one, what)));
     sentences.extend(worst_loss(count));
     sentences.extend(one_at_a_time(count));
     sentences.extend(count.unpriced.iter().map(unpriced));
     sentences
-}
-
-/// What stands before a figure that rests on predictions.
-pub(super) fn mark(predicted: bool) -> &'static str {
-    if predicted { MARK } else { "" }
 }
 
 /// That candidates to drop may stand in for each other.
@@ -162,65 +160,20 @@ fn reason(doubt: Doubt, count: &Count) -> String {
     }
 }
 
-/// What intervals of means, costs and gains are worth.
-pub(crate) fn calibration() -> String {
-    format!(
-        "90 % intervals of means, costs and gains are as wide as known truths needed: such an interval held the truth \
-         about {HELD_OF_TEN} of 10 times."
-    )
-}
-
-/// Where the next node belongs, as far as anyone can say.
-pub(super) fn next(next: &NextNode) -> String {
-    let runners = match next.runners_up.split_first() {
-        None => String::new(),
-        Some(_) => {
-            let all: Vec<String> = next.runners_up.iter().take(NAMED).map(gain).collect();
-            format!("; runners-up {}", all.join(", "))
-        }
-    };
-    let measured = match &next.best.site {
-        None => ", not yet measured",
-        Some(_) => "",
-    };
-    let doubt = match next.calibrated {
-        true => String::new(),
-        false => format!(" {}", calibration()),
-    };
-    format!(
-        "Best guess for the next city: {}{measured}{runners}.{doubt}",
-        gain(&next.best)
-    )
-}
-
-/// `Lagos, NG (4.2 ms less in the mean, 1.0–9.3)`
-fn gain(candidate: &Candidate) -> String {
-    let interval = candidate
-        .interval
-        .map(|interval| format!(", {}", ms_interval(Some(interval))))
-        .unwrap_or_default();
-    format!(
-        "{} ({}{} ms less in the mean{interval})",
-        candidate.place,
-        mark(candidate.predicted),
-        ms(Some(candidate.gain_ms))
-    )
-}
-
 /// A country of its own line: how badly it is predicted, and its best city all the same.
-pub(super) fn doubtful(doubtful: &Doubtful) -> String {
+pub(super) fn doubtful(doubtful: &Doubtful, what: &str) -> String {
     let city = doubtful
         .city
         .as_ref()
         .map(|city| format!(" Its best city would be {}.", gain(city)))
         .unwrap_or_default();
-    format!("{}{city}", badly(&doubtful.how))
+    format!("{}{city}", badly(&doubtful.how, what))
 }
 
 /// How badly a country is predicted.
-fn badly(how: &Widened) -> String {
+fn badly(how: &Widened, what: &str) -> String {
     format!(
-        "{} ({} of the weight) is predicted badly: its {}, left out, are predicted {} ms off, where {} ms are usual; \
+        "{} ({} of {what}) is predicted badly: its {}, left out, are predicted {} ms off, where {} ms are usual; \
          its intervals are {} times as wide for that.",
         how.country.name(),
         percent(how.share),
@@ -283,12 +236,13 @@ fn list(places: &[String]) -> String {
 
 /// How the figures were made, and what they cannot say.
 pub(super) fn method(report: &CountReport) -> Vec<String> {
-    let count = &report.count;
+    let (count, what) = (&report.count, of_what(&report.coverage));
     let mut method = vec![
         format!(
-            "The mean runs over {} of the weight; of that share of all weight, {} is predicted and not measured.",
+            "The mean runs over {} of {what}: {} are predicted, and {} measured.",
             percent(count.known_share),
-            percent(count.predicted_share)
+            percent(count.predicted_share),
+            percent((count.known_share - count.predicted_share).max(0.0))
         ),
         match count.priced {
             Priced::ByDays { chosen, priced } => format!(
@@ -315,6 +269,17 @@ pub(super) fn method(report: &CountReport) -> Vec<String> {
              from day to day; {LEAST_DAYS} are needed.",
             so_many(priced, "even day")
         ));
+    }
+    if count
+        .next
+        .as_ref()
+        .is_some_and(|next| runners_up(next).next().is_some())
+    {
+        method.push(
+            "Cities stand in the order of what they gain by the times that chose; their gains are priced apart from that, so \
+             a runner-up may show a larger one than the city before it."
+                .to_owned(),
+        );
     }
     if count.is_predicted() {
         method.push(format!(

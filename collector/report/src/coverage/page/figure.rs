@@ -84,7 +84,7 @@ fn one(title: &str, share: &Share) -> Markup {
                     @if share.own_node > 0.0 { ", " (percent(share.own_node)) " of it with its own node, the next beyond" }
                 }
                 @if let Some(interval) = share.interval {
-                    span { "90 % interval " (range(percent(interval.low), &percent(interval.high), " to ")) }
+                    span { "90 % interval: " (range(percent(interval.low), &percent(interval.high), " to ")) }
                 }
             }
         }

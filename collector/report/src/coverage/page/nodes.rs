@@ -1,11 +1,13 @@
 //! Node by node: whom it serves best, as measured and as predicted, and what its loss would cost.
 
+use isochrone_coverage::count::Count;
 use isochrone_coverage::report::{ClassReport, CoverageReport};
 
 use super::super::count;
+use super::super::predicted::MARK;
 use super::super::words::weight_title;
 use crate::tables::{Cell, Column, Table};
-use crate::words::{NONE, ms, weight};
+use crate::words::{NONE, ms, ms_interval, weight};
 
 /// Vantages that are listed for a node.
 const NAMED: usize = 4;
@@ -16,16 +18,19 @@ pub(super) fn table(report: &CoverageReport, class: &ClassReport) -> Table {
     let mut columns = vec![
         Column::names("Node"),
         Column::names("Place"),
-        Column::names("Nearest of all from"),
+        Column::names("Nearest of all from").wraps(),
         Column::figures(format!("{what}, measured")),
     ];
     if predicts {
-        columns.push(Column::figures(format!("{what}, predicted")));
+        columns.push(Column::figures(format!("{MARK}{what}, predicted")));
     }
     if prices(report) {
+        let counted = report.count.as_ref();
+        let mark = count::mark(counted.is_some_and(Count::is_predicted));
         columns.extend([
-            Column::figures("If gone, ms more in the mean"),
-            Column::names("Verdict"),
+            Column::figures(format!("{mark}If gone,\u{a0}ms more")),
+            Column::figures(format!("{mark}90\u{a0}% interval")),
+            Column::names("Verdict").wraps(),
         ]);
     }
     let rows = report.nodes.iter().map(|node| -> Vec<Cell> {
@@ -55,6 +60,7 @@ pub(super) fn table(report: &CoverageReport, class: &ClassReport) -> Table {
             let drop = report.count.iter().flat_map(|count| &count.drop_one);
             let drop = drop.into_iter().find(|drop| drop.node == node.name);
             row.push(ms(drop.map(|drop| drop.cost_ms)).into());
+            row.push(ms_interval(drop.and_then(|drop| drop.interval)).into());
             row.push(drop.map_or_else(|| NONE.to_owned(), count::node_verdict).into());
         }
         row

@@ -131,6 +131,21 @@ fn long_table_is_folded_and_a_short_one_is_not() {
 }
 
 #[test]
+fn columns_of_regions_are_explained_and_have_units_on_the_page_too() {
+    let days = report(&small_world(), Weights::people()).html();
+    for said in [
+        "Known: the share of its people that a vantage speaks for.",
+        "runs: checks that connected to the best node",
+        "*: a vantage there has its own node",
+    ] {
+        assert!(days.contains(said), "{said}");
+    }
+    let values = report(&beside_its_node(), Weights::people()).html();
+    assert!(values.contains("Known: the share of its people") && !values.contains("runs: checks"));
+    assert!(!days.contains("TTFB p50 / p90<"), "a time has its unit");
+}
+
+#[test]
 fn withheld_headline_leaves_no_share_behind() {
     let html = report(&small_world(), Weights::people()).html();
     assert!(

@@ -218,6 +218,83 @@ fn window_that_begins_at_noon_is_as_long_as_it_is() {
 }
 
 #[test]
+fn predicted_rows_are_of_the_predicted_part_alone_and_the_heaviest_stands_first() {
+    let mut report = isochrone_coverage::fixture::forecast(&small_world(), Weights::people());
+    let at = report.first_budget(&report.classes[0]);
+    let regions = &mut report.classes[0].regions;
+    let first = regions
+        .iter()
+        .position(|region| region.predicted.is_some())
+        .unwrap();
+    let one = regions[first].predicted.clone().unwrap();
+    regions.iter_mut().for_each(|region| region.predicted = None);
+    // The first is the heavier country, and less of it is predicted.
+    for (region, weight, predicted_weight, measured, with) in
+        [(0, 100e6, 40e6, 0.6, 0.7), (1, 60e6, 60e6, 0.0, 0.5)]
+    {
+        let mut predicted = one.clone();
+        predicted.weight = predicted_weight;
+        predicted.shares[at].within = with;
+        regions[region].weight = weight;
+        regions[region].shares[at].within = measured;
+        regions[region].predicted = Some(predicted);
+    }
+    let names = [0, 1].map(|at| crate::coverage::words::region_name(&regions[at].id));
+    let text = report.text(100);
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat.contains("Any one dead: what is surely within"), "{text}");
+    let table = text.split("Predicted, where no vantage speaks").nth(1).unwrap();
+    let lines: Vec<&str> = table.lines().filter(|line| !line.is_empty()).take(4).collect();
+    assert!(
+        lines[0].contains("people") && !lines[0].contains("weight"),
+        "{table}"
+    );
+    assert!(
+        lines[2].starts_with(&names[1]) && lines[2].contains("60.0 M") && lines[2].ends_with("50.0 %"),
+        "{table}"
+    );
+    assert!(
+        lines[3].starts_with(&names[0]) && lines[3].contains("40.0 M") && lines[3].ends_with("25.0 %"),
+        "{table}"
+    );
+}
+
+#[test]
+fn what_is_special_about_a_region_is_not_cut_off_its_name() {
+    use isochrone_coverage::country::Country;
+    use isochrone_coverage::report::RegionId;
+    let mut report = report(&small_world(), Weights::people());
+    let class = &mut report.classes[0];
+    let mut part = class
+        .regions
+        .iter()
+        .find(|region| region.measured.is_some())
+        .unwrap()
+        .clone();
+    part.id = RegionId::NoSubdivision(Country::code("US").unwrap());
+    class.subdivisions = vec![part];
+    let text = report.text(100);
+    assert!(text.contains("US, unknown part"), "{text}");
+    assert!(report.html().contains("United States, subdivision not known"));
+}
+
+#[test]
+fn nothing_is_said_of_a_share_of_nobody() {
+    let share = |undecided| isochrone_coverage::report::Share {
+        undecided,
+        unknown: undecided,
+        ..report(&small_world(), Weights::sites()).classes[0].shares[0]
+    };
+    let said = |undecided| crate::coverage::words::surely(&share(undecided), "people");
+    assert!(
+        said(0.1).contains("for 10.0 % it cannot be told"),
+        "{}",
+        said(0.1)
+    );
+    assert!(!said(0.0).contains("cannot be told"), "{}", said(0.0));
+}
+
+#[test]
 fn region_with_three_samples_is_named_as_chance_and_the_rest_is_there() {
     let nodes = vec![node("berlin", "Berlin, DE"), node("tokyo", "Tokyo, JP")];
     let vantages = vec![vantage("ada", "Hamburg, DE"), vantage("bob", "Lagos, NG")];
