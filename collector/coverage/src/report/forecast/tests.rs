@@ -10,8 +10,8 @@ use crate::note::Note;
 use crate::observations::{Day, Echo, Node, Observations, Vantage};
 use crate::predict::{Place, Predictor, Prior, PriorChoice};
 use crate::report::{
-    Aim, CoverageReport, Forecast, Offsets, Options, Region, RegionId, Share, Standing, TopVerdict, WhyNot,
-    Withheld, build,
+    Aim, CoverageReport, Forecast, LeftOut, Offsets, Options, Region, RegionId, Share, Standing, TopVerdict,
+    WhyNot, Withheld, build,
 };
 use crate::weights::Weights;
 
@@ -241,7 +241,10 @@ fn node_whose_place_is_not_known_leaves_nothing_beyond() {
 #[test]
 fn impossible_node_is_left_out_and_said() {
     let options = few(Options {
-        impossible: vec!["berlin".to_owned()],
+        impossible: LeftOut {
+            nodes: vec!["berlin".to_owned()],
+            vantages: vec!["berlin".to_owned()],
+        },
         ..Options::new(Weights::people())
     });
     let report = built(&small_world(), &options);
@@ -256,7 +259,10 @@ fn impossible_node_is_left_out_and_said() {
 fn places_that_contradict_each_other_as_a_whole_leave_nobody_out() {
     let whole = built(&small_world(), &few(Options::new(Weights::people())));
     let options = few(Options {
-        impossible: ["berlin", "paris", "<tokyo> & co"].map(str::to_owned).to_vec(),
+        impossible: LeftOut {
+            nodes: ["berlin", "paris", "<tokyo> & co"].map(str::to_owned).to_vec(),
+            vantages: ["berlin", "paris", "<tokyo> & co"].map(str::to_owned).to_vec(),
+        },
         ..Options::new(Weights::people())
     });
     let report = built(&small_world(), &options);
