@@ -9,7 +9,8 @@ than half of their pairs are left out, and names are not kept. Sources and licen
 
 Layout; integers are little-endian:
 
-    "ISOPRIOR1" and a newline
+    "ISOPRIOR2" and a newline
+    CRC-32 (u32, as zlib has it) of all that follows: a time with a flipped bit is as good a number as any
     length (u16) and text of the line that names the sources
     meshes (u16), then for each
       sites (u16)
@@ -21,6 +22,7 @@ import csv
 import pathlib
 import struct
 import sys
+import zlib
 
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCE = "RIPE Atlas anchors (2018) and AWS regions (2025)"
@@ -59,9 +61,10 @@ def mesh(folder):
 
 def main(folders):
     source = SOURCE.encode()
-    parts = [b"ISOPRIOR1\n", struct.pack("<H", len(source)), source, struct.pack("<H", len(folders))]
+    parts = [struct.pack("<H", len(source)), source, struct.pack("<H", len(folders))]
     parts.extend(mesh(pathlib.Path(folder)) for folder in folders)
-    packed = b"".join(parts)
+    body = b"".join(parts)
+    packed = b"ISOPRIOR2\n" + struct.pack("<I", zlib.crc32(body)) + body
     (HERE / "prior.bin").write_bytes(packed)
     print(f"prior.bin: {len(packed)} bytes", file=sys.stderr)
 

@@ -318,7 +318,7 @@ pub fn read(sites: &FileText, rtt: &FileText, nodes: &[impl AsRef<str>]) -> Resu
             site: site.name.clone(),
             position,
             country: site.country,
-            network: None,
+            network: site.network,
             access: AccessClass::Unknown,
             worker: None,
             own_node: nodes.contains(&index).then(|| site.name.clone()),

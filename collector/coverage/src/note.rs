@@ -71,6 +71,15 @@ pub enum Note {
         /// How many more such pairs there are.
         more: usize,
     },
+    /// Rows without a time: these pairs were not measured.
+    WithoutTime {
+        /// The file's path, as it was given.
+        file: String,
+        /// The first such line.
+        line: u64,
+        /// How many rows.
+        rows: usize,
+    },
     /// A file of weights that gives none to any place.
     NoWeight {
         /// Its name.
@@ -228,6 +237,7 @@ impl Note {
             | Self::ImportedUnplaced { .. }
             | Self::GivenTwice { .. }
             | Self::UnknownSites { .. }
+            | Self::WithoutTime { .. }
             | Self::Impossible { .. }
             | Self::Undecided { .. }
             | Self::OneVantage

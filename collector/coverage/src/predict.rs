@@ -176,6 +176,8 @@ pub struct Predictor {
     level: f64,
     /// The prior's, if there is one, then the own mesh's, if it is large. Each on what the one below left over.
     fields: Vec<Layer>,
+    /// How many pairs the own mesh holds.
+    inside: usize,
     /// Single pairs, their update, and the places it counts in.
     single: Vec<Measured>,
     update: Option<(Update, Vec<usize>)>,
@@ -234,6 +236,11 @@ impl Predictor {
     /// Pairs that cannot be.
     pub fn with_pairs(&self, pairs: &[Measured]) -> Result<Self, PredictError> {
         build::refit(self, pairs)
+    }
+
+    /// How many pairs it rests on, each once: of very many single ones some are left out.
+    pub(crate) fn pairs(&self) -> usize {
+        self.inside + self.single.len()
     }
 
     /// Whether enough was left out to give its times intervals.

@@ -31,7 +31,7 @@ pub use build::ReportError;
 pub use build::{build, build_with};
 pub use depth::{Aim, Backup, ByKilometres, Depth, Detour, Half, TargetShare, Trend};
 pub use offsets::{OffsetError, Offsets};
-pub use options::Options;
+pub use options::{LeftOut, Options};
 pub use prediction::{
     ClassPrediction, Forecast, MeanTime, Method, PredictedCell, PredictedTime, RegionPrediction, Unseen,
     WhyNot, Widened,

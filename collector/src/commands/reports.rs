@@ -8,7 +8,7 @@ use isochrone_coverage::files::{self, FileText};
 use isochrone_coverage::locate::{Impossible, Survey, impossible, impossible_by};
 use isochrone_coverage::note::Note;
 use isochrone_coverage::observations::{Observations, Source};
-use isochrone_coverage::report::{self, CoverageReport, Options};
+use isochrone_coverage::report::{self, CoverageReport, LeftOut, Options};
 use isochrone_coverage::weights::Weights;
 use isochrone_report::coverage::CountReport;
 use isochrone_report::kept::Within;
@@ -110,22 +110,22 @@ fn options(asked: Asked, observations: &mut Observations, survey: Option<&Survey
         let names = impossible.undecided;
         observations.notes.push(Note::Undecided { names });
     }
-    let nodes = impossible
-        .nodes
-        .iter()
-        .map(|&node| observations.nodes[node].name.clone());
-    let vantages = impossible.vantages.iter();
-    let vantages = vantages.map(|&vantage| observations.vantages[vantage].name.clone());
-    let mut names: Vec<String> = nodes.chain(vantages).collect();
-    names.sort();
-    names.dedup();
+    let (nodes, vantages) = (impossible.nodes.iter(), impossible.vantages.iter());
+    let left_out = LeftOut {
+        nodes: nodes.map(|&node| observations.nodes[node].name.clone()).collect(),
+        vantages: vantages
+            .map(|&vantage| observations.vantages[vantage].name.clone())
+            .collect(),
+    };
     let mut mesh = asked.options.mesh;
     if let Some(mesh) = &mut mesh {
+        // A site of files is called the same as a node and as a vantage.
+        let names = [&left_out.nodes[..], &left_out.vantages[..]].concat();
         let lies = |site: usize| names.contains(&mesh.names[site]);
         mesh.pairs.retain(|pair| !lies(pair.a) && !lies(pair.b));
     }
     Options {
-        impossible: names,
+        impossible: left_out,
         mesh,
         count: Some(asked.thresholds),
         ..asked.options

@@ -61,11 +61,14 @@ pub(super) fn read(file: &FileText, known: &KnownSites<'_>, nodes: &[usize]) -> 
         paces: Paces::default(),
         twice: Vec::new(),
         unknown: Unknown::default(),
+        without: Without::default(),
     };
     while let Some(row) = table.next_row()? {
         rows.take(&row)?;
     }
-    if let Some(first) = rows.unknown.first.take_if(|_| rows.lines.is_empty()) {
+    if rows.lines.is_empty()
+        && let Some(first) = rows.unknown.first.take().or(rows.without.first.take())
+    {
         return Err(first);
     }
     if rows.lines.is_empty() {
@@ -110,6 +113,7 @@ struct Rows<'a> {
     paces: Paces,
     twice: Vec<Twice>,
     unknown: Unknown,
+    without: Without,
 }
 
 /// A pair that stands twice with different times.
@@ -129,11 +133,26 @@ struct Unknown {
     first: Option<FileError>,
 }
 
+/// Rows that hold no time: the pair was not measured, or nothing came back. A failure has no time.
+#[derive(Default)]
+struct Without {
+    rows: usize,
+    line: u64,
+    /// What is wrong with the first.
+    first: Option<FileError>,
+}
+
 impl Rows<'_> {
     fn take(&mut self, row: &Row<'_>) -> Result<(), FileError> {
         let (column, name) = self.time;
         let from = site(row, self.source, "source", self.known)?;
         let to = site(row, self.destination, "destination", self.known)?;
+        if row.lacks(column) {
+            if from != to {
+                self.without.add(row, (column, name));
+            }
+            return Ok(());
+        }
         let rtt_ms = row.milliseconds(column, name)?;
         let (from, to) = match (from, to) {
             (Ok(from), Ok(to)) => (from, to),
@@ -201,6 +220,11 @@ impl Rows<'_> {
                 more: pairs.len() - 1,
             },
         );
+        let without = (self.without.rows > 0).then(|| Note::WithoutTime {
+            file: file.clone(),
+            line: self.without.line,
+            rows: self.without.rows,
+        });
         let unknown = (self.unknown.rows > 0).then(|| Note::UnknownSites {
             file,
             line: self.unknown.line,
@@ -208,7 +232,7 @@ impl Rows<'_> {
             rows: self.unknown.rows,
             known_from: self.known.file.to_owned(),
         });
-        twice.into_iter().chain(unknown).collect()
+        twice.into_iter().chain(without).chain(unknown).collect()
     }
 }
 
@@ -218,6 +242,20 @@ impl Unknown {
         self.names.extend(names);
         if self.first.is_none() {
             (self.line, self.first) = (line, Some(error()));
+        }
+    }
+}
+
+impl Without {
+    fn add(&mut self, row: &Row<'_>, (column, called): (usize, &'static str)) {
+        self.rows += 1;
+        if self.first.is_none() {
+            let error = row.bad_number(
+                column,
+                called,
+                "no line of this file holds a time: fill in milliseconds",
+            );
+            (self.line, self.first) = (row.line(), Some(error));
         }
     }
 }

@@ -188,6 +188,14 @@ impl Row<'_> {
         if name.is_empty() { Err(empty()) } else { Ok(name) }
     }
 
+    /// Whether a value is missing, as programs write one that they do not have.
+    pub(crate) fn lacks(&self, column: usize) -> bool {
+        let text = self.text(column);
+        ["", "-", "nan", "na", "n/a", "null", "none"]
+            .iter()
+            .any(|none| text.eq_ignore_ascii_case(none))
+    }
+
     /// A time in milliseconds, at most [`LONGEST_MS`].
     pub(crate) fn milliseconds(&self, column: usize, called: &'static str) -> Result<f64, FileError> {
         let expected = "milliseconds are needed here, an hour of them at most";

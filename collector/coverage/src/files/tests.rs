@@ -201,9 +201,7 @@ fn bad_times_are_named_with_file_and_line() {
             "tyo,ber,fast",
             format!("rtt.csv:3: min_rtt_ms = `fast`: {number}"),
         ),
-        ("tyo,ber,NaN", format!("rtt.csv:3: min_rtt_ms = `NaN`: {number}")),
         ("tyo,ber,inf", format!("rtt.csv:3: min_rtt_ms = `inf`: {number}")),
-        ("tyo,ber,", format!("rtt.csv:3: min_rtt_ms = ``: {number}")),
         (
             "tyo,ber,1e30",
             "rtt.csv:3: min_rtt_ms = `1e30`: milliseconds are needed here, an hour of them at most"
@@ -471,4 +469,49 @@ fn rows_that_contradict_each_other_or_name_strangers_are_left_out_and_said() {
         known_from: "sites.csv".to_owned(),
     };
     assert!(notes.contains(&strangers), "{notes:?}");
+}
+
+#[test]
+fn rows_without_a_time_are_not_measured_and_said() {
+    let rtt = "source,destination,rtt_ms\npar,ber,15\nber,ber,\ntyo,ber,\npar,tyo,NaN\ntyo,par, null \n";
+    let (_, values) = values(SITES, rtt, &["ber"]);
+    let times: Vec<_> = values.iter().map(|value| (value.vantage, value.rtt_ms)).collect();
+    assert_eq!(times, [(1, 15.0)]);
+    let notes = notes(SITES, rtt);
+    let without = Note::WithoutTime {
+        file: "rtt.csv".to_owned(),
+        line: 4,
+        rows: 3,
+    };
+    assert!(notes.contains(&without), "{notes:?}");
+    let none = error(
+        SITES,
+        "source,destination,rtt_ms\npar,ber,\ntyo,ber,NA\n",
+        &["ber"],
+    );
+    assert_eq!(
+        none,
+        "rtt.csv:2: rtt_ms = ``: no line of this file holds a time: fill in milliseconds"
+    );
+    let negative = error(
+        SITES,
+        "source,destination,rtt_ms\npar,ber,15\ntyo,ber,-1\n",
+        &["ber"],
+    );
+    assert!(
+        negative.contains("rtt.csv:3"),
+        "a number that is no time is no missing one: {negative}"
+    );
+}
+
+#[test]
+fn networks_of_a_file_are_those_of_its_vantages() {
+    let sites = "site,latitude,longitude,network\nber,52.52,13.405,AS64500\npar,48.8566,2.3522,64501\ntyo,35.6762,139.6503,\n";
+    let read = read_texts(sites, RTT, &["ber"]).unwrap();
+    let networks: Vec<_> = read
+        .vantages
+        .iter()
+        .map(|vantage| vantage.network.map(|network| network.0))
+        .collect();
+    assert_eq!(networks, [Some(64_500), Some(64_501), None]);
 }

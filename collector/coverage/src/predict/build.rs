@@ -108,6 +108,7 @@ pub(super) fn fit(
         slower: 1.0,
         level: 0.0,
         fields: Vec::new(),
+        inside: layout.inside.len(),
         single: Vec::new(),
         update: None,
         known: known(&spots, pairs, prior),

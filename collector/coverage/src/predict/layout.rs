@@ -1,6 +1,10 @@
 //! Which of the measured pairs make a mesh that is nearly whole, and which stand alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom as _;
 
 use super::{Measured, PredictError};
 
@@ -71,14 +75,34 @@ fn mesh(places: usize, pairs: impl Iterator<Item = (usize, usize)>) -> Vec<usize
     Vec::new()
 }
 
-/// Evenly over the list, if there are too many.
+/// If there are too many, as many of each place as can be: in every round one more of those that have the fewest, in an
+/// order that owes nothing to the places' numbers. Every so-many-th of the list would be pairs of the same few nodes.
 fn thinned(pairs: Vec<Measured>) -> Vec<Measured> {
     if pairs.len() <= MOST_SINGLE {
         return pairs;
     }
-    (0..MOST_SINGLE)
-        .map(|at| pairs[at * pairs.len() / MOST_SINGLE])
-        .collect()
+    let mut left: Vec<usize> = (0..pairs.len()).collect();
+    left.shuffle(&mut StdRng::seed_from_u64(0));
+    let mut kept: Vec<usize> = Vec::with_capacity(MOST_SINGLE);
+    let mut of_place: HashMap<usize, usize> = HashMap::new();
+    for round in 1.. {
+        left.retain(|&at| {
+            let ends = [pairs[at].a, pairs[at].b];
+            let has = |place| of_place.get(place).copied().unwrap_or(0);
+            if kept.len() == MOST_SINGLE || ends.iter().all(|place| has(place) >= round) {
+                return true;
+            }
+            kept.push(at);
+            ends.iter()
+                .for_each(|&place| *of_place.entry(place).or_default() += 1);
+            false
+        });
+        if kept.len() == MOST_SINGLE {
+            break;
+        }
+    }
+    kept.sort_unstable();
+    kept.into_iter().map(|at| pairs[at]).collect()
 }
 
 #[cfg(test)]
@@ -153,5 +177,28 @@ mod tests {
             .collect();
         assert!(sparse.len() > MOST_SINGLE);
         assert_eq!(Layout::new(150, &sparse).unwrap().single.len(), MOST_SINGLE);
+    }
+
+    #[test]
+    fn each_place_keeps_pairs_when_they_are_thinned() {
+        let (nodes, vantages) = (100, 1000);
+        let pairs = (0..vantages).flat_map(|vantage| (0..nodes).map(move |node| (vantage, vantages + node)));
+        let pairs: Vec<Measured> = pairs.map(|(a, b)| Measured { a, b, rtt_ms: 10.0 }).collect();
+        let kept = Layout::new(nodes + vantages, &pairs).unwrap().single;
+        assert_eq!(kept.len(), MOST_SINGLE);
+        let of = |place: usize| {
+            kept.iter()
+                .filter(|pair| pair.a == place || pair.b == place)
+                .count()
+        };
+        let rarest = |mut places: std::ops::Range<usize>| {
+            places.try_fold(usize::MAX, |least, at| Some(of(at).min(least)))
+        };
+        assert!(rarest(0..vantages) >= Some(2), "{:?}", rarest(0..vantages));
+        let fair = MOST_SINGLE / nodes;
+        assert!(
+            rarest(vantages..vantages + nodes) >= Some(fair / 3),
+            "a node of which nothing is kept"
+        );
     }
 }

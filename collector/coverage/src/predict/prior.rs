@@ -12,7 +12,7 @@ use crate::geo::Position;
 /// The meshes named in NOTICE, packed by `data/make_prior.py`, which describes the layout.
 const PACKED: &[u8] = include_bytes!("../../data/prior.bin");
 
-const MAGIC: &[u8] = b"ISOPRIOR1\n";
+const MAGIC: &[u8] = b"ISOPRIOR2\n";
 /// Stands for a pair that was not measured.
 const NOT_MEASURED: u16 = u16::MAX;
 /// A larger file is damage.
@@ -64,9 +64,14 @@ pub enum PriorError {
     /// It starts otherwise.
     #[error("this is no prior: such a file is made by collector/coverage/data/make_prior.py")]
     Mark,
-    /// It ends early, goes on too long, or holds a value that cannot be.
+    /// It ends early, goes on too long, holds a value that cannot be, or is not what its checksum was made of.
     #[error("the prior is damaged: make it again with collector/coverage/data/make_prior.py")]
     Damaged,
+    /// It is whole, and no two sites in it were measured.
+    #[error(
+        "the prior holds no time between two sites: make it of folders that do, or predict without one (`none`)"
+    )]
+    Empty,
 }
 
 impl Prior {
@@ -126,15 +131,19 @@ impl Prior {
     /// Reads a packed prior.
     ///
     /// # Errors
-    /// It is none, or damaged.
+    /// It is none, damaged, or empty.
     pub fn read(bytes: &[u8]) -> Result<Self, PriorError> {
         let body = bytes.strip_prefix(MAGIC).ok_or(PriorError::Mark)?;
+        let (checksum, body) = body.split_first_chunk().ok_or(PriorError::Damaged)?;
+        if u32::from_le_bytes(*checksum) != crc32fast::hash(body) {
+            return Err(PriorError::Damaged);
+        }
         let mut reader = Reader(body);
         let prior = reader.prior().ok_or(PriorError::Damaged)?;
-        if reader.0.is_empty() {
-            Ok(prior)
-        } else {
-            Err(PriorError::Damaged)
+        match (reader.0, prior.pairs.is_empty()) {
+            ([], false) => Ok(prior),
+            ([], true) => Err(PriorError::Empty),
+            _ => Err(PriorError::Damaged),
         }
     }
 
@@ -248,13 +257,37 @@ mod tests {
         assert_eq!(Prior::read(cut).unwrap_err(), PriorError::Damaged);
         let longer = [PACKED, &[0]].concat();
         assert_eq!(Prior::read(&longer).unwrap_err(), PriorError::Damaged);
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend([0, 0, 1, 0, 1, 0, 0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0]);
+        let far = packed(&[0, 0, 1, 0, 1, 0, 0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0]);
         assert_eq!(
-            Prior::read(&bytes).unwrap_err(),
+            Prior::read(&far).unwrap_err(),
             PriorError::Damaged,
             "a latitude of 214748 degrees"
         );
+    }
+
+    #[test]
+    fn prior_with_a_flipped_bit_is_refused_wherever_it_is() {
+        for at in (0..PACKED.len()).step_by(997).chain([10, 13, PACKED.len() - 1]) {
+            let mut flipped = PACKED.to_vec();
+            flipped[at] ^= 1 << (at % 8);
+            assert!(Prior::read(&flipped).is_err(), "bit {} of byte {at}", at % 8);
+        }
+    }
+
+    #[test]
+    fn prior_that_holds_no_pair_is_refused() {
+        let one_site = packed(&[0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let no_mesh = packed(&[0, 0, 0, 0]);
+        let not_measured = packed(&[
+            0, 0, 1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0xff, 0xff,
+        ]);
+        for bytes in [one_site, no_mesh, not_measured] {
+            assert_eq!(Prior::read(&bytes).unwrap_err(), PriorError::Empty);
+        }
+    }
+
+    fn packed(body: &[u8]) -> Vec<u8> {
+        [MAGIC, &crc32fast::hash(body).to_le_bytes(), body].concat()
     }
 
     #[test]

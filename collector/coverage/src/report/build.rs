@@ -488,7 +488,7 @@ impl Ground<'_> {
         class.depth.by_km_predicted = by_km;
         Ok(Method {
             prior: prior.map(|prior| prior.source().to_owned()),
-            own_pairs: fitted.pairs.len(),
+            own_pairs: fitted.predictor.pairs(),
             reach_km: REACH_KM,
             covered: COVERED,
             draws,

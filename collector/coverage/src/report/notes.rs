@@ -13,19 +13,18 @@ const LEAST_RUNS: u64 = 30;
 /// Notes on what the report cannot say.
 pub(super) fn of(prepared: &Prepared<'_>, observations: &Observations, options: &Options) -> Vec<Note> {
     let mut notes = Vec::new();
-    let all = observations.nodes.iter().map(|node| &node.name);
-    let all = all.chain(observations.vantages.iter().map(|vantage| &vantage.name));
-    let mut names: Vec<String> = all
-        .filter(|name| options.impossible.contains(name))
-        .cloned()
-        .collect();
+    let impossible = &options.impossible;
+    let nodes = observations.nodes.iter().map(|node| &node.name);
+    let nodes = nodes.filter(|name| impossible.nodes.contains(name));
+    let vantages = observations.vantages.iter().map(|vantage| &vantage.name);
+    let vantages = vantages.filter(|name| impossible.vantages.contains(name));
+    let mut names: Vec<String> = nodes.chain(vantages).cloned().collect();
     names.sort();
     names.dedup();
-    let is_there = |name: &String| {
-        prepared.nodes.iter().any(|node| node.name == *name)
-            || prepared.vantages.iter().any(|vantage| vantage.name == *name)
-    };
-    if names.iter().any(is_there) {
+    let (mut nodes, mut vantages) = (prepared.nodes.iter(), prepared.vantages.iter());
+    if nodes.any(|node| impossible.nodes.contains(&node.name))
+        || vantages.any(|vantage| impossible.vantages.contains(&vantage.name))
+    {
         notes.push(Note::PlacesContradict);
     } else if !names.is_empty() {
         notes.push(Note::Impossible { names });

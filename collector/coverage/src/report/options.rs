@@ -32,12 +32,21 @@ pub struct Options {
     pub top_countries: Option<usize>,
     /// What a user's own line adds, by region.
     pub offsets: Offsets,
-    /// Nodes and vantages, by name, that cannot be where they say: left out.
-    pub impossible: Vec<String>,
+    /// What cannot be where it says: left out.
+    pub impossible: LeftOut,
     /// Whether figures are given by ISO 3166-2 subdivision too; default: no.
     pub subdivisions: bool,
     /// Whether too many or too few is answered too, and by which thresholds; default: no.
     pub count: Option<Thresholds>,
+}
+
+/// Nodes and vantages, by name: one may be called as the other is, and stand elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Nodes.
+    pub nodes: Vec<String>,
+    /// Vantages.
+    pub vantages: Vec<String>,
 }
 
 impl Options {
@@ -55,7 +64,7 @@ impl Options {
             targets: Targets::default(),
             top_countries: None,
             offsets: Offsets::default(),
-            impossible: Vec::new(),
+            impossible: LeftOut::default(),
             subdivisions: false,
             count: None,
         }

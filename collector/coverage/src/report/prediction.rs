@@ -18,7 +18,7 @@ pub enum Forecast {
 pub struct Method {
     /// Where the prior's times come from; `None`: predicted without one.
     pub prior: Option<String>,
-    /// Pairs measured here.
+    /// Pairs measured here that they rest on, each once.
     pub own_pairs: usize,
     /// Farther than this from any measured site nothing is predicted.
     pub reach_km: f64,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ReportError;
+use super::{LeftOut, ReportError};
 use crate::histogram::LogHistogram;
 use crate::observations::{
     Day, DayReading, Echo, Node, Observations, Readings, Samples, SingleReading, Statistic, TtfbKind, Vantage,
@@ -38,27 +38,30 @@ pub(super) struct DayCell {
 }
 
 impl<'a> Prepared<'a> {
-    /// Without the nodes and vantages named in `impossible`; with all of them where no node or no vantage would be left: the
-    /// places then contradict each other as a whole, and none of them can be told to be the wrong one.
-    pub(super) fn new(observations: &'a Observations, impossible: &[String]) -> Result<Self, ReportError> {
+    /// Without what is `impossible`; with all of it where no node or no vantage would be left: the places then contradict
+    /// each other as a whole, and none of them can be told to be the wrong one.
+    pub(super) fn new(observations: &'a Observations, impossible: &LeftOut) -> Result<Self, ReportError> {
         let mut prepared = Self::whole(observations)?;
-        let has_node = prepared.nodes.iter().any(|node| !impossible.contains(&node.name));
+        let mut nodes = prepared.nodes.iter();
+        let has_node = nodes.any(|node| !impossible.nodes.contains(&node.name));
         let mut vantages = prepared.vantages.iter();
-        if has_node && vantages.any(|vantage| !impossible.contains(&vantage.name)) {
+        if has_node && vantages.any(|vantage| !impossible.vantages.contains(&vantage.name)) {
             prepared.leave_out(impossible);
         }
         Ok(prepared)
     }
 
-    fn leave_out(&mut self, impossible: &[String]) {
-        let kept = |names: Vec<&String>| -> (Vec<Option<usize>>, Vec<bool>) {
+    fn leave_out(&mut self, impossible: &LeftOut) {
+        let kept = |names: Vec<&String>, impossible: &[String]| -> (Vec<Option<usize>>, Vec<bool>) {
             let keep: Vec<bool> = names.iter().map(|name| !impossible.contains(name)).collect();
             let mut next = 0..;
             let number = |&keep: &bool| if keep { next.next() } else { None };
             (keep.iter().map(number).collect(), keep)
         };
-        let (node_at, node_kept) = kept(self.nodes.iter().map(|node| &node.name).collect());
-        let (vantage_at, vantage_kept) = kept(self.vantages.iter().map(|vantage| &vantage.name).collect());
+        let nodes = self.nodes.iter().map(|node| &node.name).collect();
+        let (node_at, node_kept) = kept(nodes, &impossible.nodes);
+        let vantages = self.vantages.iter().map(|vantage| &vantage.name).collect();
+        let (vantage_at, vantage_kept) = kept(vantages, &impossible.vantages);
         let mut keep = node_kept.iter();
         self.nodes.retain(|_| keep.next().is_some_and(|keep| *keep));
         let mut keep = vantage_kept.iter();
@@ -269,13 +272,17 @@ mod tests {
             echo(0, 1, 1, 40.0),
             echo(1, 2, 0, 30.0),
         ]);
-        let prepared = Prepared::new(&observations, &[]).unwrap();
+        let prepared = Prepared::new(&observations, &LeftOut::default()).unwrap();
         // by name: ada, bob, zoe
         assert_eq!(between(&prepared, Statistic::P50), [(0, 1, 30.0), (0, 2, 20.0)]);
         assert_eq!(between(&prepared, Statistic::Min), [(0, 1, 30.0), (0, 2, 10.0)]);
         let odd = prepared.only(|day| day.0 == 1);
         assert_eq!(between(&odd, Statistic::P50), [(0, 2, 40.0)]);
-        let impossible = Prepared::new(&observations, &["ada".to_owned()]).unwrap();
+        let ada = LeftOut {
+            vantages: vec!["ada".to_owned()],
+            ..LeftOut::default()
+        };
+        let impossible = Prepared::new(&observations, &ada).unwrap();
         assert!(
             between(&impossible, Statistic::P50).is_empty(),
             "its times say nothing"
@@ -286,8 +293,32 @@ mod tests {
     fn echo_of_a_vantage_that_is_not_there_or_of_itself_is_refused() {
         for (a, b) in [(0, 3), (1, 1)] {
             let observations = world(vec![echo(a, b, 0, 9.0)]);
-            let error = Prepared::new(&observations, &[]).err();
+            let error = Prepared::new(&observations, &LeftOut::default()).err();
             assert!(matches!(error, Some(ReportError::Echo { .. })), "{error:?}");
         }
+    }
+
+    #[test]
+    fn vantage_that_is_called_as_a_node_is_leaves_the_node_there() {
+        let called_alike = |mut observations: Observations| {
+            observations.vantages[0].name = "tokyo".to_owned();
+            observations
+        };
+        let observations = called_alike(world(Vec::new()));
+        let names = |of: LeftOut| {
+            let prepared = Prepared::new(&observations, &of).unwrap();
+            (prepared.nodes.len(), prepared.vantages.len())
+        };
+        let tokyo = || vec!["tokyo".to_owned()];
+        let vantages = LeftOut {
+            vantages: tokyo(),
+            ..LeftOut::default()
+        };
+        assert_eq!(names(vantages), (1, 2));
+        let nodes = LeftOut {
+            nodes: tokyo(),
+            ..LeftOut::default()
+        };
+        assert_eq!(names(nodes), (1, 3), "no node would be left");
     }
 }

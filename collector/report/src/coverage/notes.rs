@@ -68,6 +68,7 @@ pub(crate) fn sentence(note: &Note) -> String {
             lines,
             more,
         } => files::twice(file, pair, *lines, *more),
+        Note::WithoutTime { file, line, rows } => files::without_time((file, *line), *rows),
         Note::UnknownSites {
             file,
             line,

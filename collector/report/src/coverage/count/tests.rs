@@ -130,7 +130,9 @@ fn answer_comes_first_and_says_what_would_decide() {
     );
     let decide = at("Measuring from these places would decide most: Lagos, NG.");
     assert!(verdict < next && next < china && china < india && india < decide);
-    at("as wide as known truths needed: such an interval held the truth about 9 of 10 times.");
+    at(
+        "as wide as known truths needed: such an interval held the truth about 9 of 10 times where it was known, those of means less often in parts of the world.",
+    );
     at("candidate to drop, confirm with Lagos, NG");
 }
 

@@ -55,6 +55,17 @@ pub(super) fn twice(file: &str, pair: &str, lines: (u64, u64), more: usize) -> S
     )
 }
 
+/// `first`: the file, and the first line without a time.
+pub(super) fn without_time(first: (&str, u64), rows: usize) -> String {
+    format!(
+        "{} of {}, the first in line {}, {} no time: not measured, as far as this file says.",
+        count(rows, "row"),
+        first.0,
+        first.1,
+        if rows == 1 { "holds" } else { "hold" }
+    )
+}
+
 /// `first`: the file, and the first line that names a stranger.
 pub(super) fn strangers(first: (&str, u64), rows: usize, sites: &[String], known_from: &str) -> String {
     format!(
