@@ -20,7 +20,7 @@ pub type Reports = Vec<(&'static str, Value)>;
 fn coverage_json(found: coverage::FromStore) -> Value {
     let mut random = StdRng::seed_from_u64(1);
     report::build(&found.observations, &Options::new(Weights::people()), &mut random)
-        .unwrap()
+        .expect("made data can be reported")
         .json()
 }
 
@@ -42,14 +42,20 @@ fn locate_json(found: locate::FromStore) -> Value {
 /// When one cannot be made.
 #[must_use]
 pub fn of_store(store: &Store, roster: &Roster, window: Window) -> Reports {
-    let node = &nodes::from_store(store, roster, window, &mut |_| {}).unwrap();
+    let node = &nodes::from_store(store, roster, window, &mut |_| {}).expect("made data can be reported");
     let name = &node.nodes[0].node;
-    let shown = show::from_store(store, roster, name, window, &mut |_| {}).unwrap();
-    let covered = coverage::from_store(store, roster, window, Source::Store, &mut |_| {}).unwrap();
-    let located = locate::from_store(store, roster, window, Source::Store, &mut |_| {}).unwrap();
+    let shown =
+        show::from_store(store, roster, name, window, &mut |_| {}).expect("made data can be reported");
+    let covered = coverage::from_store(store, roster, window, Source::Store, &mut |_| {})
+        .expect("made data can be reported");
+    let located = locate::from_store(store, roster, window, Source::Store, &mut |_| {})
+        .expect("made data can be reported");
     vec![
         ("nodes", node.json()),
-        ("show", serde_json::to_value(shown.unwrap()).unwrap()),
+        (
+            "show",
+            serde_json::to_value(shown.expect("made data can be reported")).unwrap(),
+        ),
         ("coverage", coverage_json(covered)),
         ("locate", locate_json(located)),
     ]
@@ -66,14 +72,19 @@ pub fn of_elsewhere<S: Scan<Error: std::fmt::Debug>>(
     window: Window,
 ) -> Reports {
     let within = Within::from(window);
-    let node = &nodes::from_elsewhere(elsewhere, roster, within).unwrap();
+    let node = &nodes::from_elsewhere(elsewhere, roster, within).expect("made data can be reported");
     let name = &node.nodes[0].node;
-    let shown = show::from_elsewhere(elsewhere, roster, name, within).unwrap();
-    let covered = coverage::from_elsewhere(elsewhere, roster, within, Source::Elasticsearch).unwrap();
-    let located = locate::from_elsewhere(elsewhere, roster, within, Source::Elasticsearch).unwrap();
+    let shown = show::from_elsewhere(elsewhere, roster, name, within).expect("made data can be reported");
+    let covered = coverage::from_elsewhere(elsewhere, roster, within, Source::Elasticsearch)
+        .expect("made data can be reported");
+    let located = locate::from_elsewhere(elsewhere, roster, within, Source::Elasticsearch)
+        .expect("made data can be reported");
     vec![
         ("nodes", node.json()),
-        ("show", serde_json::to_value(shown.unwrap()).unwrap()),
+        (
+            "show",
+            serde_json::to_value(shown.expect("made data can be reported")).unwrap(),
+        ),
         ("coverage", coverage_json(covered)),
         ("locate", locate_json(located)),
     ]
