@@ -56,7 +56,8 @@ pub enum Program {
     /// Start here: make what is missing, run the collector and a probe on this machine.
     #[command(after_help = "Examples:
   isochrone-collector up --site 'Berlin, DE'   collector, page and a probe on this machine
-  isochrone-collector up --demo               ten simulated places and nine nodes; a story of two minutes")]
+  isochrone-collector up --demo               ten simulated places and nine nodes; a story of two minutes
+  isochrone-collector up --demo --elasticsearch http://127.0.0.1:9200")]
     Up {
         /// A simulated world of probes and nodes on this machine, with a story. Everything says DEMO.
         #[arg(long)]
@@ -64,6 +65,11 @@ pub enum Program {
         /// Where this machine stands, "City, CC" [default: the city of its time zone].
         #[arg(long, conflicts_with = "demo", value_name = "CITY, CC")]
         site: Option<String>,
+        /// With --demo: send it all to this Elasticsearch, too, under names of its own (isochrone-demo-…), and hold the
+        /// figures from there against the store's.
+        #[cfg(feature = "elasticsearch")]
+        #[arg(long, requires = "demo", value_name = "URL")]
+        elasticsearch: Option<url::Url>,
     },
     /// One probe of the demo; its orders come on standard input.
     #[command(
@@ -113,7 +119,9 @@ Exit codes: 0 well, 1 something is wrong, 3 cannot tell.")]
     Target(TargetCommand),
     /// Every failure of a node in a window: when, seen from where, which phase, which error.
     #[command(after_help = "Example: what happened in Tokyo at 03:00?
-  isochrone-collector show tokyo --from 2026-11-22T02:50:00Z --to 2026-11-22T03:10:00Z")]
+  isochrone-collector show tokyo --from 2026-11-22T02:50:00Z --to 2026-11-22T03:10:00Z
+Of a time that the store keeps no longer:
+  isochrone-collector show tokyo --from elasticsearch --from 2026-08-22T02:50:00Z --to 2026-08-22T03:10:00Z")]
     Show {
         /// The node's name.
         #[arg(value_parser = name)]
@@ -132,6 +140,7 @@ Exit codes: 0 well, 1 something is wrong, 3 cannot tell.")]
     #[command(after_help = "Examples:
   isochrone-collector locate
   isochrone-collector locate --format html > locate.html
+  isochrone-collector locate --since 30d --from elasticsearch
   isochrone-collector locate --sure ada-berlin --mmdb GeoLite2-City.mmdb
   isochrone-collector locate --sites sites.csv --rtt rtt.csv")]
     Locate(Box<LocateArgs>),
@@ -170,6 +179,22 @@ Exit codes: 0 well, 1 something is wrong, 3 cannot tell.")]
     #[cfg(feature = "elasticsearch")]
     #[command(subcommand)]
     Import(ImportCommand),
+    /// Not in this program: it was built without the feature `elasticsearch`.
+    #[cfg(not(feature = "elasticsearch"))]
+    #[command(
+        hide = true,
+        disable_help_flag = true,
+        after_help = "Example: none; `isochrone-collector` was built without it."
+    )]
+    Elastic(AbsentArgs),
+    /// Not in this program: it was built without the feature `elasticsearch`.
+    #[cfg(not(feature = "elasticsearch"))]
+    #[command(
+        hide = true,
+        disable_help_flag = true,
+        after_help = "Example: none; `isochrone-collector` was built without it."
+    )]
+    Import(AbsentArgs),
     /// Who did what and when: invitations, joins, revocations, edits of the targets.
     #[command(after_help = "Example:
   isochrone-collector audit --format json")]
@@ -181,6 +206,17 @@ Exit codes: 0 well, 1 something is wrong, 3 cannot tell.")]
 }
 
 impl Command {
+    /// Whether it reads measurements from Elasticsearch. What was imported lies in the store alone.
+    #[must_use]
+    pub fn is_from_elasticsearch(&self) -> bool {
+        match self {
+            Self::Show { window, .. } => window.is_from_elasticsearch(),
+            Self::Report(command) => command.window().is_from_elasticsearch() && !command.is_of_imported(),
+            Self::Locate(args) => args.window.is_from_elasticsearch(),
+            _ => false,
+        }
+    }
+
     /// Whether it only reads the store: then it makes none where there is none yet.
     #[must_use]
     pub fn only_reads(&self) -> bool {
@@ -191,6 +227,15 @@ impl Command {
             command => !matches!(command, Self::Probe(ProbeCommand::Invite { .. })), // accepting needs damage
         }
     }
+}
+
+/// Whatever is said to a command that this program lacks.
+#[cfg(not(feature = "elasticsearch"))]
+#[derive(Clone, Debug, PartialEq, Args, Serialize, Deserialize)]
+pub struct AbsentArgs {
+    /// All of it.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    rest: Vec<String>,
 }
 
 /// Which damage is accepted.

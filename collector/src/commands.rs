@@ -3,9 +3,13 @@
 
 #[cfg(feature = "elasticsearch")]
 mod elastic;
+#[cfg(feature = "elasticsearch")]
+mod elsewhere;
 mod engine;
 mod error;
 mod export;
+#[cfg(feature = "elasticsearch")]
+mod from_elasticsearch;
 #[cfg(feature = "elasticsearch")]
 mod import;
 mod load;
@@ -134,6 +138,12 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
         },
         Command::Probe(command) => probes::carry_out(&context, command, &out).await,
         Command::Target(command) => targets::carry_out(&context, command, &out).await,
+        #[cfg(feature = "elasticsearch")]
+        command if command.is_from_elasticsearch() => {
+            from_elasticsearch::carry_out(&context, command, &out).await
+        }
+        #[cfg(not(feature = "elasticsearch"))]
+        command if command.is_from_elasticsearch() => Err(UsageError::NoElasticsearch.into()),
         Command::Show { node, window, format } => reports::show(&context, &node, &window, format, &out).await,
         Command::Report(command) => reports::carry_out(&context, command, &out).await,
         Command::Locate(args) => locate::locate(&context, *args, &out).await,
@@ -149,6 +159,8 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
         Command::Elastic(command) => elastic::carry_out(&context, command, &out).await,
         #[cfg(feature = "elasticsearch")]
         Command::Import(command) => import::carry_out(&context, command, &out).await,
+        #[cfg(not(feature = "elasticsearch"))]
+        Command::Elastic(_) | Command::Import(_) => Err(UsageError::NoElasticsearch.into()),
         Command::Audit { format } => probes::audit(&context, format, &out).await,
     };
     if result.is_ok() && reads_log {

@@ -4,6 +4,8 @@
 //! the distances and the receiver of alerts live in this process.
 
 pub mod argus_node;
+#[cfg(feature = "elasticsearch")]
+mod compared;
 pub mod director;
 pub mod history;
 pub mod link;
@@ -33,10 +35,10 @@ pub(crate) const STATE: &str = "collector";
 ///
 /// # Errors
 /// When the world cannot be built, or Isochrone did not see what the story says it must.
-pub async fn run(folder: Option<PathBuf>, stop: CancellationToken) -> anyhow::Result<()> {
-    if let Some(folder) = folder {
-        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let result = perform(&folder, &stop).await;
+pub async fn run(asked: Asked, stop: CancellationToken) -> anyhow::Result<()> {
+    if let Some(folder) = &asked.folder {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let result = perform(folder, &asked, &stop).await;
         println!("         The demo's files are in {}.", folder.display());
         return result;
     }
@@ -44,7 +46,7 @@ pub async fn run(folder: Option<PathBuf>, stop: CancellationToken) -> anyhow::Re
         .prefix("isochrone-demo-")
         .tempdir()
         .context("cannot make a temporary folder; name one with --state")?;
-    let result = perform(ours.path(), &stop).await;
+    let result = perform(ours.path(), &asked, &stop).await;
     end(ours, result)
 }
 
@@ -63,15 +65,15 @@ fn end(folder: TempDir, result: anyhow::Result<()>) -> anyhow::Result<()> {
     }
 }
 
-async fn perform(folder: &Path, stop: &CancellationToken) -> anyhow::Result<()> {
+async fn perform(folder: &Path, asked: &Asked, stop: &CancellationToken) -> anyhow::Result<()> {
     let began = monotonic();
     say(
         began,
         "A simulated world on this machine. Nothing here was measured on the internet.",
     );
-    let mut world = Director::prepare(folder).await?;
+    let mut world = Director::prepare(folder, &asked.further()).await?;
     let told = tokio::select! {
-        told = tell(&mut world, began) => told,
+        told = tell(&mut world, asked, began) => told,
         () = stop.cancelled() => Ok(()),
     };
     let result = match told {
@@ -84,7 +86,7 @@ async fn perform(folder: &Path, stop: &CancellationToken) -> anyhow::Result<()> 
     result
 }
 
-async fn tell(world: &mut Director, began: Instant) -> anyhow::Result<()> {
+async fn tell(world: &mut Director, asked: &Asked, began: Instant) -> anyhow::Result<()> {
     say(
         began,
         "A collector starts, ten probes join with their tokens, and fifteen simulated days are written into its store (some seconds; a minute in a debug build).",
@@ -101,7 +103,50 @@ async fn tell(world: &mut Director, began: Instant) -> anyhow::Result<()> {
     for (city, task) in tasks {
         world.spawn_probe(city, task).await?;
     }
-    Story::new(world, began).tell().await
+    let mut story = Story::new(world, began);
+    story.tell().await?;
+    asked.compare(&mut story).await?;
+    story.goes_on();
+    Ok(())
+}
+
+/// What the demo is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// Where its files lie; `None`: in a temporary folder.
+    pub folder: Option<PathBuf>,
+    /// Where its measurements go, too.
+    #[cfg(feature = "elasticsearch")]
+    pub elasticsearch: Option<url::Url>,
+}
+
+#[cfg(feature = "elasticsearch")]
+impl Asked {
+    /// What stands in its configuration beside.
+    fn further(&self) -> String {
+        self.elasticsearch
+            .as_ref()
+            .map(compared::toml)
+            .unwrap_or_default()
+    }
+
+    async fn compare(&self, story: &mut Story<'_>) -> anyhow::Result<()> {
+        match &self.elasticsearch {
+            Some(url) => compared::tell(story, url).await,
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(not(feature = "elasticsearch"))]
+impl Asked {
+    fn further(&self) -> String {
+        String::new()
+    }
+
+    async fn compare(&self, _: &mut Story<'_>) -> anyhow::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ pub mod control;
 pub mod demo;
 mod downloads;
 #[cfg(feature = "elasticsearch")]
+mod elastic_incidents;
+#[cfg(feature = "elasticsearch")]
 mod elastic_watch;
 pub mod gate_alerts;
 #[cfg(feature = "elasticsearch")]

@@ -57,11 +57,32 @@ pub fn run(cli: Cli) -> u8 {
             trace("info");
             runtime.block_on(async { serve::run(paths, options, stop_on_signal()?).await.map(|()| 0) })
         }
+        #[cfg(feature = "elasticsearch")]
+        Program::Up {
+            demo: true,
+            elasticsearch,
+            ..
+        } => {
+            trace("warn");
+            runtime.block_on(async {
+                let asked = demo::Asked {
+                    folder: demo_folder,
+                    elasticsearch,
+                };
+                demo::run(asked, stop_on_signal()?).await.map(|()| 0)
+            })
+        }
+        #[cfg(not(feature = "elasticsearch"))]
         Program::Up { demo: true, .. } => {
             trace("warn");
-            runtime.block_on(async { demo::run(demo_folder, stop_on_signal()?).await.map(|()| 0) })
+            runtime.block_on(async {
+                let asked = demo::Asked { folder: demo_folder };
+                demo::run(asked, stop_on_signal()?).await.map(|()| 0)
+            })
         }
-        Program::Up { demo: false, site } => {
+        Program::Up {
+            demo: false, site, ..
+        } => {
             trace("info");
             runtime.block_on(async { up::run(paths, site, stop_on_signal()?).await.map(|()| 0) })
         }
@@ -110,6 +131,14 @@ async fn ask_or_open(paths: Paths, mut command: Command) -> anyhow::Result<u8> {
             return show_while(&mut show, |answers| commands::locate_from_files(*args, answers)).await;
         }
         command = Command::Locate(Box::new(commands::with_whole_paths(*args)));
+    }
+    #[cfg(not(feature = "elasticsearch"))]
+    if let Command::Elastic(_) | Command::Import(_) = &command {
+        terminal::complain(&format!(
+            "isochrone-collector: {}\n",
+            commands::UsageError::NoElasticsearch
+        ));
+        return Ok(USAGE);
     }
     #[cfg(feature = "elasticsearch")]
     if let Command::Elastic(elastic) = &command

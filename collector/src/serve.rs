@@ -213,6 +213,7 @@ fn sink(context: &CommandContext) -> Result<Option<Sink>, isochrone_store::Store
     let parts = SinkParts {
         store: context.store.clone(),
         settings,
+        incidents: crate::elastic_incidents::of(&context.store),
         dead_letters: context.dead_letters(),
         pace: sink::Pace::default(),
         clock: context.clock.clone(),

@@ -16,12 +16,14 @@ from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models import elasticsearch as words
 
-ECHO, ENDPOINT = "isochrone-echo", "isochrone-endpoint"  # data sources: provisioning/datasources/isochrone.yaml
-MICROSECONDS, COUNT = "µs", "short"
+# data sources: provisioning/datasources/isochrone.yaml, and the field of their time
+ECHO, ENDPOINT, INCIDENT, LEDGER = "isochrone-echo", "isochrone-endpoint", "isochrone-incident", "isochrone-ledger"
+TIMES = {ECHO: "slot", ENDPOINT: "slot", INCIDENT: "start", LEDGER: "hour"}
+MICROSECONDS, SECONDS, COUNT = "µs", "s", "short"
 FOLDER = pathlib.Path(__file__).parent / "dashboards"
 
 # What each dashboard shows: title, data source, query, by which fields, which figures ("count", "min FIELD",
-# "p50,p90 FIELD", "distinct FIELD"), over time or in a table. A variable of the query narrows it to what is chosen.
+# "max FIELD", "sum FIELD", "p50,p90 FIELD", "distinct FIELD"), over time or in a table. A variable of the query narrows it to what is chosen.
 CHOSEN = "probe:$probe AND target:$target"
 DASHBOARDS = [
     {
@@ -89,37 +91,61 @@ DASHBOARDS = [
         ],
     },
     {
-        "uid": "isochrone-failures",
-        "title": "Isochrone: failures",
-        "says": "What fails, where, and who sees it. Whether that is an incident is for the collector to judge: its page and "
-        "`show NODE` say so; incidents are not in Elasticsearch yet.",
-        "chosen": ["probe", "target"],
-        "source": ENDPOINT,
+        "uid": "isochrone-incidents",
+        "title": "Isochrone: incidents",
+        "says": "Outages as the collector judged them, with how long they lasted; and below, what failed, where, and who saw it: "
+        "one vantage alone is no incident.",
+        "chosen": ["target"],
+        "source": INCIDENT,
         "panels": [
-            ("Failures by node", f"outcome:failed AND {CHOSEN}", ["target"], ["count"], "time"),
+            ("Incidents that began", "target:$target", ["target"], ["count"], "time"),
+            ("Open incidents", "state:open AND target:$target", ["target", "check", "cause"], ["count"], "table"),
+            (
+                "Incidents, and how long",
+                "state:over AND target:$target",
+                ["target", "check", "cause"],
+                ["count", "sum down_s", "max duration_s"],
+                "table",
+            ),
+            ("Who saw them", "target:$target", ["target", "vantages"], ["count"], "table"),
+            ("Failures by node", "outcome:failed AND target:$target", ["target"], ["count"], "time", ENDPOINT),
             (
                 "Causes, and how many vantages see them",
-                f"outcome:failed AND {CHOSEN}",
+                "outcome:failed AND target:$target",
                 ["target", "phase", "cause"],
                 ["count", "distinct probe"],
                 "table",
+                ENDPOINT,
             ),
-            ("Who sees failures", f"outcome:failed AND {CHOSEN}", ["probe", "target"], ["count"], "table"),
         ],
     },
     {
-        "uid": "isochrone-arrivals",
-        "title": "Isochrone: arrivals",
-        "says": "What arrived of each probe: the ledger's `stored` by slot. What was planned, skipped or dropped is in "
-        "`ledger`; it is not in Elasticsearch yet.",
+        "uid": "isochrone-ledger",
+        "title": "Isochrone: ledger",
+        "says": "What became of every planned slot, by probe and hour: planned = run + skipped + absent; run = stored + spooled + "
+        "dropped + refused + forked. An hour that still changes is written again within minutes.",
         "chosen": ["probe"],
-        "source": ECHO,
+        "source": LEDGER,
         "panels": [
-            ("Echoes by probe", "probe:$probe", ["probe"], ["count"], "time"),
-            ("Checks of nodes by probe", "probe:$probe", ["probe"], ["count"], "time", ENDPOINT),
-            ("How late echoes leave", "probe:$probe", ["probe"], ["p50,p99 lateness_us"], "time"),
-            ("Echoes of each kind", "probe:$probe", ["probe", "kind", "outcome"], ["count"], "table"),
-            ("Checks of each kind", "probe:$probe", ["probe", "kind", "outcome"], ["count"], "table", ENDPOINT),
+            ("Planned slots", "probe:$probe", ["probe"], ["sum planned"], "time"),
+            ("Stored measurements", "probe:$probe", ["probe"], ["sum stored"], "time"),
+            ("Skipped slots", "probe:$probe", ["probe"], ["sum skipped"], "time"),
+            ("Absent: nothing was heard", "probe:$probe", ["probe"], ["sum absent"], "time"),
+            (
+                "What became of them",
+                "probe:$probe",
+                ["probe"],
+                ["sum planned", "sum run", "sum skipped", "sum absent", "sum stored"],
+                "table",
+            ),
+            (
+                "What is not stored",
+                "probe:$probe",
+                ["probe"],
+                ["sum spooled", "sum dropped", "sum refused", "sum forked"],
+                "table",
+            ),
+            ("How late echoes leave", "probe:$probe", ["probe"], ["p50,p99 lateness_us"], "time", ECHO),
         ],
     },
 ]
@@ -134,8 +160,9 @@ def metric(text, number):
     number = str(number)
     if name == "count":
         return elasticsearch.Count().id(number)
-    if name == "min":
-        return elasticsearch.Min().id(number).field(field)
+    simple = {"min": elasticsearch.Min, "max": elasticsearch.Max, "sum": elasticsearch.Sum}
+    if name in simple:
+        return simple[name]().id(number).field(field)
     if name == "distinct":
         return elasticsearch.UniqueCount().id(number).field(field)
     settings = elasticsearch.ElasticsearchPercentilesSettings()
@@ -149,29 +176,32 @@ def terms(field, number):
     return elasticsearch.Terms().id(str(number)).field(field).settings(settings)
 
 
-def over_time(number, figures):
+def over_time(number, figures, time):
     least = "0" if figures == ["count"] else "1"  # none is a count, and no time
     settings = elasticsearch.ElasticsearchDateHistogramSettings().interval("auto").min_doc_count(least)
-    return elasticsearch.DateHistogram().id(str(number)).field("slot").settings(settings)
+    return elasticsearch.DateHistogram().id(str(number)).field(time).settings(settings)
 
 
 def query(source, text, fields, figures, is_over_time):
     buckets = [terms(field, 100 + place) for place, field in enumerate(fields)]
     if is_over_time:
-        buckets.append(over_time(200, figures))
-    asked = elasticsearch.Dataquery().ref_id("A").datasource(reference(source)).query(text).time_field("slot")
+        buckets.append(over_time(200, figures, TIMES[source]))
+    asked = elasticsearch.Dataquery().ref_id("A").datasource(reference(source)).query(text).time_field(TIMES[source])
     asked = asked.metrics([metric(figure, place + 1) for place, figure in enumerate(figures)])
     return asked.bucket_aggs(buckets)
 
 
 def panel(source, title, text, fields, figures, how, of=None):
     source, is_over_time = of or source, how == "time"
-    unit = COUNT if figures == ["count"] or not is_over_time else MICROSECONDS
+    is_of_times = any(figure.endswith("_us") for figure in figures)
+    unit = MICROSECONDS if is_over_time and is_of_times else COUNT
     made = timeseries.Panel() if is_over_time else table.Panel()
     made = made.title(title).datasource(reference(source)).unit(unit).height(9).span(12)
     if is_over_time:
         made = made.draw_style(common.GraphDrawStyle.LINE).show_points(common.VisibilityMode.AUTO).min(0)
-    elif any(figure.endswith("_us") for figure in figures):
+    elif any(figure.endswith("_s") for figure in figures):
+        made = made.override_by_regexp("(Sum|Max)( .*)?", [models.DynamicConfigValue(id_val="unit", value=SECONDS)])
+    elif is_of_times:
         # counts stand beside times in one table: by the names that Grafana gives the columns
         by_time = [models.DynamicConfigValue(id_val="unit", value=MICROSECONDS)]
         made = made.override_by_regexp("(Min|p[0-9.]+)( .*)?", by_time)

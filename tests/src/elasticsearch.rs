@@ -124,8 +124,10 @@ impl Elasticsearch {
             true => "",
             false => "xpack.security.enabled: false\n",
         };
+        // how full the machine's disk is, is not what is tested
+        let disk = "cluster.routing.allocation.disk.threshold_enabled: false\n";
         let text = format!(
-            "discovery.type: single-node\nnetwork.host: 127.0.0.1\nhttp.port: {port}\n{security}{settings}\n"
+            "discovery.type: single-node\nnetwork.host: 127.0.0.1\nhttp.port: {port}\n{disk}{security}{settings}\n"
         );
         fs::write(server.config().join("elasticsearch.yml"), text)?;
         Ok(server)
@@ -222,13 +224,16 @@ impl Elasticsearch {
         bail!("Elasticsearch did not start within five minutes")
     }
 
+    /// Its process; `None`: it does not run.
+    #[must_use]
+    pub fn pid(&self) -> Option<i32> {
+        let noted = fs::read_to_string(self.home().join("pid")).ok()?;
+        noted.trim().parse().ok().filter(|pid| *pid > 1)
+    }
+
     /// Ends it as a power cut does.
     pub fn kill(&mut self) {
-        let noted = fs::read_to_string(self.home().join("pid")).ok();
-        if let Some(pid) = noted
-            .and_then(|text| text.trim().parse().ok())
-            .filter(|pid| *pid > 1)
-        {
+        if let Some(pid) = self.pid() {
             kill(Pid::from_raw(pid), Signal::SIGKILL).ok(); // it may be gone
         }
         if let Some(mut launcher) = self.launcher.take() {

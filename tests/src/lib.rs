@@ -6,5 +6,6 @@ pub mod evaluate;
 pub mod figures;
 pub mod nginx;
 pub mod programs;
+pub mod same_reports;
 pub mod statistics;
 pub mod world;

@@ -3,6 +3,7 @@
 
 mod connect;
 mod echo;
+mod read;
 mod request;
 
 use std::net::IpAddr;
@@ -11,6 +12,8 @@ use isochrone_proto::kind::Check;
 use isochrone_proto::measurement::{EchoOutcome, FailureCause, Outcome, Phase, SendFailure};
 use isochrone_proto::units::Micros;
 use serde::Serialize;
+
+pub use self::read::{OutcomeError, OutcomeFields};
 
 /// What the runs of a check count for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

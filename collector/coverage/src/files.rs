@@ -345,6 +345,7 @@ pub fn read(sites: &FileText, rtt: &FileText, nodes: &[impl AsRef<str>]) -> Resu
             statistic: times.statistic,
             values: values.collect(),
         },
+        echoes: Vec::new(),
         notes,
     })
 }

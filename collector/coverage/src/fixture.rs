@@ -79,6 +79,7 @@ pub fn single(nodes: Vec<Node>, vantages: Vec<Vantage>, times: &[(usize, usize, 
             statistic: Statistic::P50,
             values: values.collect(),
         },
+        echoes: Vec::new(),
         notes: Vec::new(),
     }
 }
@@ -117,6 +118,7 @@ pub fn daily(
         nodes,
         vantages,
         readings: Readings::Days(readings),
+        echoes: Vec::new(),
         notes: Vec::new(),
     }
 }

@@ -190,6 +190,8 @@ pub struct BeforeKept {
     pub kept_from: Option<Timestamp>,
     /// Retention removed what was before.
     pub removed: bool,
+    /// Kept in Elasticsearch, not in the store.
+    pub is_elsewhere: bool,
 }
 
 /// What a file's times look like instead of milliseconds.

@@ -24,6 +24,8 @@ pub struct Observations {
     pub vantages: Vec<Vantage>,
     /// The measurements themselves.
     pub readings: Readings,
+    /// What vantages measured among each other, day by day: predictions rest on it too.
+    pub echoes: Vec<Echo>,
     /// What a reader of the report must know about how they were read.
     pub notes: Vec<Note>,
 }
@@ -247,6 +249,20 @@ pub struct DayReading {
     /// How long [`THROUGHPUT_MEGABITS`] of an object took that the node held; lost are those of which only a part had come
     /// when their time was over.
     pub throughput: Samples,
+}
+
+/// Round-trip times between two vantages on one day, whichever of them measured. Several for the same pair and day are
+/// merged.
+#[derive(Clone, Debug)]
+pub struct Echo {
+    /// Index into [`Observations::vantages`].
+    pub a: usize,
+    /// Index into [`Observations::vantages`]: another one.
+    pub b: usize,
+    /// UTC.
+    pub day: Day,
+    /// What arrived.
+    pub times: LogHistogram,
 }
 
 /// What a throughput is measured over, in megabits: 8 MiB.

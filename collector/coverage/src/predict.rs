@@ -5,6 +5,7 @@
 //! over. Intervals are conformal: calibrated by leaving out whole nodes and areas. Nothing is ever faster than
 //! light in fibre. Method, sources and figures: docs/coverage.md.
 
+mod apart;
 mod areas;
 mod build;
 mod countries;
@@ -23,7 +24,8 @@ use std::sync::Arc;
 
 use build::LeftOut;
 pub(crate) use countries::{KnownCountry, country_at};
-pub use draws::Draws;
+pub(crate) use draws::SITE_KM;
+pub use draws::{Draws, Errors};
 use field::{Axis, Field};
 pub(crate) use intervals::ENDS;
 pub use intervals::{COVERED, LEAST_GROUPS};
@@ -188,6 +190,8 @@ pub struct Predictor {
     calibration: Option<Calibration>,
     /// The share of variance that the errors of all pairs have in common.
     common: f64,
+    /// The usual deviation that is a pair's own, as a share of its time.
+    apart: f64,
 }
 
 /// A field and, where its spots are own places, which.
@@ -242,6 +246,13 @@ impl Predictor {
     /// beyond the field, and how unsure the level of all times is. `usual_ms` is the time's usual deviation.
     pub(crate) fn shared(&self, ms: f64, usual_ms: f64) -> f64 {
         (self.common + (self.level * ms / usual_ms.max(f64::MIN_POSITIVE)).powi(2)).min(1.0)
+    }
+
+    /// The share of a predicted time's variance that is its pair's own, 0…1: sites in one place differ by so much.
+    pub(crate) fn apart(&self, ms: f64, usual_ms: f64) -> f64 {
+        (self.apart * ms / usual_ms.max(f64::MIN_POSITIVE))
+            .powi(2)
+            .min(1.0)
     }
 
     /// Whether a place lies within [`REACH_KM`] of a site that was measured.

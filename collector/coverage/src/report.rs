@@ -23,6 +23,7 @@ mod sum;
 mod top;
 mod trend;
 mod trust;
+mod widening;
 
 use build::Ground;
 pub use build::ReportError;

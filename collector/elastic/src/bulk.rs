@@ -54,28 +54,41 @@ pub enum Bulk {
     },
 }
 
-/// The body of a bulk: an action and a document each.
+/// The body of a bulk to `index`: an action and a document each. Only a document of another one names its own.
 #[must_use]
-pub(crate) fn body<'d>(documents: impl Iterator<Item = &'d Document>) -> Packed {
-    let mut lines = Vec::with_capacity(1 << 20);
+pub(crate) fn body<'d>(index: &str, documents: impl Iterator<Item = &'d Document>) -> Packed {
+    let mut lines = Vec::with_capacity(2 << 20);
     for document in documents {
-        lines.extend_from_slice(b"{\"create\":{\"_index\":\"");
-        lines.extend_from_slice(document.index.as_bytes()); // of a-z, 0-9, - _ and .: nothing to escape
-        lines.extend_from_slice(b"\",\"_id\":\"");
-        lines.extend_from_slice(document.id.to_string().as_bytes());
-        lines.extend_from_slice(b"\"}}\n");
+        lines.extend_from_slice(match document.version {
+            None => b"{\"create\":{\"".as_slice(),
+            Some(_) => b"{\"index\":{\"",
+        });
+        if &*document.index != index {
+            lines.extend_from_slice(b"_index\":\"");
+            lines.extend_from_slice(document.index.as_bytes()); // of a-z, 0-9, - _ and .: nothing to escape
+            lines.extend_from_slice(b"\",\"");
+        }
+        lines.extend_from_slice(b"_id\":\"");
+        document.id.append_to(&mut lines);
+        lines.push(b'"');
+        if let Some(version) = document.version {
+            // what is as new is the same: a bulk that is sent again is no conflict
+            lines.extend_from_slice(b",\"version_type\":\"external_gte\",\"version\":");
+            lines.extend_from_slice(version.to_string().as_bytes());
+        }
+        lines.extend_from_slice(b"}}\n");
         lines.extend_from_slice(&document.source);
         lines.push(b'\n');
     }
     Packed::lines(&lines)
 }
 
-/// Sends `count` documents, and reads what became of them. Whatever goes wrong on the way is an answer, too: nothing is
+/// Sends `count` documents to `index`, and reads what became of them. Whatever goes wrong on the way is an answer, too: nothing is
 /// lost by asking again.
-pub(crate) async fn send(client: &Client, count: usize, body: &Packed) -> Bulk {
+pub(crate) async fn send(client: &Client, (index, count): (&str, usize), body: &Packed) -> Bulk {
     // Of each item only what is needed: an answer is then a tenth of its length.
-    let path = "_bulk?filter_path=errors,items.*.status,items.*.error";
-    match client.send(Method::Post, path, Some(body)).await {
+    let path = format!("{index}/_bulk?filter_path=errors,items.*.status,items.*.error");
+    match client.send(Method::Post, &path, Some(body)).await {
         Ok(answer) => read(&answer, count),
         Err(error) => Bulk::Later {
             wait: None,
@@ -93,6 +106,8 @@ struct Answer {
 
 #[derive(Deserialize)]
 struct Item {
+    /// Of a document that may be revised, `index`.
+    #[serde(alias = "index")]
     create: Outcome,
 }
 

@@ -3,11 +3,13 @@
 //! It lies in the same database as the log, so it can never be of another log: a store that is restored or made anew has
 //! its own, and sends again what the cluster may have already, which changes nothing there.
 
+use isochrone_proto::units::UnixMillis;
 use isochrone_store::{Records, Store, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::Period;
-use crate::index::Names;
+use crate::hours::HourSet;
+use crate::index::{Histograms, Names};
 
 /// How far it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +20,46 @@ pub struct Cursor {
     pub period: Period,
     /// Every commit up to this one is there, or in the dead letters.
     pub commit: u64,
+    /// The version of the newest documents that may be revised.
+    #[serde(default)]
+    pub version: u64,
+    /// How rollups carry their histograms there; `None`: none went there yet.
+    #[serde(default)]
+    pub histograms: Option<Histograms>,
+    /// Hours whose rollups are to be sent, or sent again: measurements of them came.
+    #[serde(default)]
+    pub hours: HourSet,
+}
+
+/// What is known of documents that may be revised and lie in a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Revision {
+    /// The cluster's random id.
+    pub cluster: String,
+    /// The version of the newest of them.
+    pub version: u64,
+    /// How rollups carry their histograms.
+    pub histograms: Histograms,
+}
+
+impl Cursor {
+    /// What is known of documents that may be revised; `histograms`: their form, where none went there yet.
+    #[must_use]
+    pub fn revision(&self, histograms: Histograms) -> Revision {
+        Revision {
+            cluster: self.cluster.clone(),
+            version: self.version,
+            histograms: self.histograms.unwrap_or(histograms),
+        }
+    }
+}
+
+impl Revision {
+    /// A version that no document there is newer than, whatever clock it was written under.
+    #[must_use]
+    pub fn next(&self, now: UnixMillis) -> u64 {
+        now.0.max(self.version + 1)
+    }
 }
 
 /// Where cursors are kept, by prefix.

@@ -26,6 +26,9 @@ pub struct Letter {
     pub index: String,
     /// Its id.
     pub id: String,
+    /// Of a document that may be revised: how new it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
     /// The server's status for it.
     pub status: u16,
     /// The server's words.
@@ -169,6 +172,22 @@ impl DeadLetters {
     }
 }
 
+/// How many lie in the file at `path`, which may be written to meanwhile; none where there is no file.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn count(path: &Path) -> Result<u64, LetterError> {
+    match fs::read(path) {
+        Ok(text) => Ok(text.iter().filter(|byte| **byte == b'\n').count() as u64),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(source) => Err(LetterError::File {
+            path: path.to_owned(),
+            doing: "read",
+            source,
+        }),
+    }
+}
+
 /// The letters of a file, in its order.
 ///
 /// # Errors
@@ -229,6 +248,7 @@ impl Letter {
             id: DocumentId::parse(&self.id)?,
             index: self.index.as_str().into(),
             source: self.document.get().as_bytes().to_vec(),
+            version: self.version,
         })
     }
 }
@@ -239,6 +259,7 @@ fn line_of(dead: &Dead) -> Vec<u8> {
     let letter = Letter {
         index: dead.document.index.to_string(),
         id: dead.document.id.to_string(),
+        version: dead.document.version,
         status: dead.status,
         reason: dead.reason.clone(),
         document,
@@ -306,6 +327,7 @@ mod tests {
                 id: DocumentId::of(&id),
                 index: Arc::from("isochrone-echo-2026.11"),
                 source: format!("{{\"slot\":{slot}}}").into_bytes(),
+                version: Some(slot).filter(|slot| slot % 2 == 0),
             },
             status: 400,
             reason: "no \"number\"".to_owned(),

@@ -1,5 +1,6 @@
 //! The indices: which there are, how they are named, and how their documents are mapped.
 
+mod layout;
 mod mapping;
 
 use isochrone_base::words;
@@ -7,6 +8,7 @@ use isochrone_proto::kind::{Check, Kind};
 use isochrone_proto::units::UnixMillis;
 use serde_json::{Value, json};
 
+pub use self::layout::{Histograms, Layout};
 use crate::{Period, Prefix};
 
 /// What an index holds.
@@ -33,6 +35,9 @@ impl Family {
         Self::Incident,
         Self::Ledger,
     ];
+
+    /// Those whose documents may be revised.
+    pub const REVISED: [Self; 3] = [Self::Rollup, Self::Incident, Self::Ledger];
 
     /// Those that hold single measurements.
     pub const RAW: [Self; 2] = [Self::Echo, Self::Endpoint];
@@ -137,7 +142,7 @@ impl Names {
 
     /// Settings and mappings of an index of that family, as an index is made with them.
     #[must_use]
-    pub fn body(&self, family: Family, has_lifecycle: bool) -> Value {
+    pub fn body(&self, family: Family, layout: Layout) -> Value {
         let mut settings = json!({
             "number_of_shards": 1,
             "codec": "best_compression",
@@ -148,7 +153,7 @@ impl Names {
                 "order": vec!["asc"; family.order().len()],
             },
         });
-        if has_lifecycle && family.is_raw() {
+        if layout.has_lifecycle && family.is_raw() {
             settings["lifecycle"] = json!({ "name": self.policy() });
         }
         json!({
@@ -156,18 +161,18 @@ impl Names {
             "mappings": {
                 "dynamic": "strict",
                 "_meta": { OWNER: { "mapping": VERSION, "period": self.period.to_string() } },
-                "properties": mapping::properties(family),
+                "properties": mapping::properties(family, layout.histograms),
             },
         })
     }
 
     /// The template of a family.
     #[must_use]
-    pub fn template_body(&self, family: Family, has_lifecycle: bool) -> Value {
+    pub fn template_body(&self, family: Family, layout: Layout) -> Value {
         json!({
             "index_patterns": [self.pattern(family)],
             "priority": PRIORITY,
-            "template": self.body(family, has_lifecycle),
+            "template": self.body(family, layout),
             "_meta": {
                 OWNER: { "mapping": VERSION, "period": self.period.to_string() },
                 "description": format!("Isochrone: {}", family.word()),
@@ -179,7 +184,7 @@ impl Names {
 /// The key under `_meta` that says whose something is.
 pub(crate) const OWNER: &str = "isochrone";
 /// The version of the mappings.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 /// Above those that come with the server (at most 200), below what an operator puts above all.
 pub(crate) const PRIORITY: u32 = 300;
 
@@ -209,13 +214,20 @@ pub(crate) fn difference(wanted: &Value, found: &Value) -> Option<String> {
             Some(_) => {}
         }
     }
-    let extra = found.keys().find(|name| !wanted.contains_key(*name));
+    // a template of a server that learned another form of histograms may have added it
+    let is_ours = |name: &str| wanted.contains_key(name) || Histograms::is_field(name);
+    let extra = found.keys().find(|name| !is_ours(name));
     extra.map(|name| format!("somebody added the field {name}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const WITH_ALL: Layout = Layout {
+        has_lifecycle: true,
+        histograms: Histograms::Exponential,
+    };
 
     fn names(period: Period) -> Names {
         Names::new(Prefix::default(), period)
@@ -242,7 +254,7 @@ mod tests {
     #[test]
     fn mappings_are_strict_and_sorted_by_fields_that_they_have() {
         for family in Family::ALL {
-            let body = names(Period::Month).body(family, true);
+            let body = names(Period::Month).body(family, WITH_ALL);
             assert_eq!(body["mappings"]["dynamic"], "strict");
             let fields = &body["mappings"]["properties"];
             for field in family.order() {
@@ -254,7 +266,7 @@ mod tests {
 
     #[test]
     fn changed_mapping_is_named_by_its_field() {
-        let wanted = names(Period::Month).body(Family::Echo, false)["mappings"].clone();
+        let wanted = names(Period::Month).body(Family::Echo, Layout::default())["mappings"].clone();
         let changed = |change: &dyn Fn(&mut Value)| {
             let mut found = wanted.clone();
             change(&mut found);

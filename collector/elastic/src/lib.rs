@@ -9,11 +9,14 @@ pub mod cursor;
 pub mod dead_letters;
 mod delivery;
 pub mod document;
+mod hours;
 pub mod import;
 pub mod index;
 #[cfg(test)]
 mod mock;
+pub mod read;
 pub mod retry;
+pub mod revised;
 pub mod send;
 mod server;
 mod settings;
@@ -22,5 +25,6 @@ pub mod sink;
 pub mod verify;
 
 pub use self::client::{Answer, Client, ClientError, Method, Packed, RawAnswer, RequestError, reason};
+pub use self::hours::HourSet;
 pub use self::server::{Capabilities, Flavour, Server, ServerError};
 pub use self::settings::{Account, Period, Prefix, RawSettings, Settings, SettingsError};

@@ -1,6 +1,8 @@
 //! A strict server for tests: it has what Elasticsearch has of the calls used here, refuses everything else, and fails on
 //! demand.
 
+mod search;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -9,6 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+
+pub(crate) use self::search::{PageFault, Searches};
 
 /// What goes wrong with the next bulk.
 #[derive(Clone, Debug)]
@@ -28,6 +32,10 @@ pub(crate) enum Fault {
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) documents: BTreeMap<(String, String), Value>,
+    /// Of documents that may be revised.
+    pub(crate) versions: BTreeMap<(String, String), u64>,
+    /// How often one was written.
+    pub(crate) revisions: u64,
     pub(crate) mappings: BTreeMap<String, Value>,
     pub(crate) templates: BTreeMap<String, Value>,
     pub(crate) faults: VecDeque<Fault>,
@@ -40,6 +48,7 @@ pub(crate) struct State {
     pub(crate) has_everything: bool,
     pub(crate) policies: BTreeMap<String, Value>,
     pub(crate) root: Option<Value>,
+    pub(crate) searches: Searches,
 }
 
 /// The server.
@@ -165,8 +174,11 @@ impl Mock {
                     .insert((*index).to_owned(), json()["mappings"].clone());
                 whole(200, json!({ "acknowledged": true }))
             }
-            ("POST", ["_bulk"]) => bulk(&mut state, request),
-            (method, _) => {
+            ("POST", [index, "_bulk"]) => bulk(&mut state, index, request),
+            (method, parts) => {
+                if let Some((status, body)) = search::answer(&mut state, (method, parts), &json()) {
+                    return whole(status, body);
+                }
                 state.strange.push(format!("{method} {}", request.path));
                 whole(400, json!({ "error": "no handler found" }))
             }
@@ -181,7 +193,7 @@ enum Sent {
     Nothing,
 }
 
-fn bulk(state: &mut State, request: &Request) -> (u16, Value, Sent) {
+fn bulk(state: &mut State, index: &str, request: &Request) -> (u16, Value, Sent) {
     state.bulks += 1;
     if request.headers.get("content-type").map(String::as_str) != Some("application/x-ndjson") {
         state.strange.push("a bulk of another content-type".to_owned());
@@ -206,10 +218,10 @@ fn bulk(state: &mut State, request: &Request) -> (u16, Value, Sent) {
             && at % 3 == 0
         {
             let error = json!({ "type": kind, "reason": "by the test" });
-            items.push(json!({ "create": { "status": status, "error": error } }));
+            items.push(json!({ "create": { "status": status, "error": error } })); // our client reads either key
             continue;
         }
-        items.push(create(state, pair));
+        items.push(create(state, index, pair));
     }
     let has_errors = items.iter().any(|item| item["create"]["error"].is_object());
     let body = json!({ "errors": has_errors, "items": items });
@@ -220,11 +232,20 @@ fn bulk(state: &mut State, request: &Request) -> (u16, Value, Sent) {
     }
 }
 
-fn create(state: &mut State, pair: &[&str]) -> Value {
+fn create(state: &mut State, index: &str, pair: &[&str]) -> Value {
     let action: Value = serde_json::from_str(pair[0]).unwrap();
     let document: Value = serde_json::from_str(pair[1]).unwrap();
-    let index = action["create"]["_index"].as_str().unwrap().to_owned();
-    let id = action["create"]["_id"].as_str().unwrap().to_owned();
+    let version = action["index"]["version"].as_u64();
+    let of = match version {
+        Some(_) => &action["index"],
+        None => &action["create"],
+    };
+    assert!(
+        version.is_none() || of["version_type"] == "external_gte",
+        "{action}"
+    );
+    let index = of["_index"].as_str().unwrap_or(index).to_owned();
+    let id = of["_id"].as_str().unwrap().to_owned();
     let Some(mapping) = state.mappings.get(&index) else {
         state
             .strange
@@ -241,12 +262,25 @@ fn create(state: &mut State, pair: &[&str]) -> Value {
         let error = json!({ "type": "strict_dynamic_mapping_exception", "reason": key });
         return json!({ "create": { "status": 400, "error": error } });
     }
-    if state.documents.contains_key(&(index.clone(), id.clone())) {
+    let key = (index, id);
+    let known = state.versions.get(&key).copied();
+    let is_refused = match version {
+        None => state.documents.contains_key(&key),
+        Some(version) => known.is_some_and(|known| known > version),
+    };
+    if is_refused {
         let error = json!({ "type": "version_conflict_engine_exception", "reason": "it is there" });
         return json!({ "create": { "status": 409, "error": error } });
     }
-    state.documents.insert((index, id), document);
-    json!({ "create": { "status": 201 } })
+    if let Some(version) = version {
+        state.versions.insert(key.clone(), version);
+        state.revisions += 1;
+    }
+    state.documents.insert(key, document);
+    match version {
+        None => json!({ "create": { "status": 201 } }),
+        Some(_) => json!({ "index": { "status": 201 } }),
+    }
 }
 
 fn read(input: &mut BufReader<TcpStream>) -> Option<Request> {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::bulk::{self, Bulk};
 use crate::delivery::{Dead, Delivery, Pace};
 use crate::document::Document;
-use crate::index::{Family, Names, difference};
+use crate::index::{Family, Layout, Names, difference};
 use crate::{Client, Method, RequestError};
 use isochrone_base::clock::Clock;
 
@@ -18,7 +18,7 @@ pub struct Sender {
     client: Client,
     names: Names,
     clock: Clock,
-    has_lifecycle: bool,
+    layout: Layout,
     /// Indices that are there, mapped as they should be.
     ready: BTreeSet<Arc<str>>,
 }
@@ -45,12 +45,12 @@ pub enum SendError {
 impl Sender {
     /// Sends through `client`.
     #[must_use]
-    pub const fn new(client: Client, names: Names, clock: Clock, has_lifecycle: bool) -> Self {
+    pub const fn new(client: Client, names: Names, clock: Clock, layout: Layout) -> Self {
         Self {
             client,
             names,
             clock,
-            has_lifecycle,
+            layout,
             ready: BTreeSet::new(),
         }
     }
@@ -74,8 +74,10 @@ impl Sender {
     pub async fn step(&mut self, delivery: &mut Delivery) {
         let bulk = match self.prepare(delivery).await {
             Ok(()) => {
-                let (count, body) = (delivery.next_count(), bulk::body(delivery.next()));
-                bulk::send(&self.client, count, &body).await
+                let index = delivery.next().next().map(|first| Arc::clone(&first.index));
+                let index = index.as_deref().unwrap_or_default();
+                let (count, body) = (delivery.next_count(), bulk::body(index, delivery.next()));
+                bulk::send(&self.client, (index, count), &body).await
             }
             Err(bulk) => bulk,
         };
@@ -141,7 +143,7 @@ impl Sender {
             let reason = format!("{index} is no index of {}-*", self.names.prefix());
             return Err(Bulk::Blocked { reason });
         };
-        let wanted = self.names.body(family, self.has_lifecycle);
+        let wanted = self.names.body(family, self.layout);
         let path = format!("{index}/_mapping");
         let found = self
             .client
@@ -165,11 +167,21 @@ impl Sender {
             404 => {
                 let made = self.client.request(Method::Put, index, Some(&wanted)).await;
                 let made = made.map_err(failed)?;
-                let is_there = crate::reason(&made.body).contains("resource_already_exists");
-                match made.is_success() || is_there {
-                    true => Ok(()),
-                    false => Err(bulk::of_error(&made.refusal())),
+                let said = crate::reason(&made.body);
+                if made.is_success() || said.contains("resource_already_exists") {
+                    return Ok(());
                 }
+                Err(match bulk::of_error(&made.refusal()) {
+                    Bulk::Blocked { reason }
+                        if said.contains("validation_exception") && said.contains("shards") =>
+                    {
+                        let advice = "delete old indices, or raise cluster.max_shards_per_node";
+                        Bulk::Blocked {
+                            reason: format!("{reason}; {advice}"),
+                        }
+                    }
+                    other => other,
+                })
             }
             _ => Err(bulk::of_error(&found.refusal())),
         }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 pub use self::queries::queries;
 pub use self::role::role;
-use crate::index::{Family, Names, OWNER, PRIORITY};
+use crate::index::{Family, Layout, Names, OWNER, PRIORITY};
 use crate::server::{Server, ServerError};
 use crate::{Client, Method, RequestError};
 
@@ -66,7 +66,7 @@ impl Setup {
         }
         let found = client.fetch(Method::Get, "_index_template", None).await?;
         let found = found["index_templates"].as_array().cloned().unwrap_or_default();
-        let of_family = |family| template(names, family, server.can.lifecycle, &found);
+        let of_family = |family| template(names, family, Layout::of(&server.can), &found);
         items.extend(Family::ALL.map(of_family));
         Ok(Self { server, items })
     }
@@ -124,8 +124,8 @@ async fn policy(client: &Client, names: &Names) -> Result<Item, RequestError> {
     })
 }
 
-fn template(names: &Names, family: Family, has_lifecycle: bool, found: &[Value]) -> Item {
-    let (name, body) = (names.template(family), names.template_body(family, has_lifecycle));
+fn template(names: &Names, family: Family, layout: Layout, found: &[Value]) -> Item {
+    let (name, body) = (names.template(family), names.template_body(family, layout));
     let named = |template: &&Value| template["name"] == name.as_str();
     let own = found.iter().find(named).map(|found| &found["index_template"]);
     let others = found.iter().filter(|template| !named(template));

@@ -4,6 +4,7 @@
 //! that its measurements take anyway.
 
 pub(crate) mod reader;
+mod revising;
 mod status;
 
 use std::path::PathBuf;
@@ -16,12 +17,16 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::reader::{Chunk, Reader};
+use self::revising::Revising;
 pub use self::status::{SinkStatus, Standing};
 use crate::cursor::{Cursor, Cursors};
 use crate::dead_letters::DeadLetters;
 pub use crate::delivery::Pace;
 use crate::delivery::{Dead, Delivery};
+use crate::document::Document;
+use crate::hours::HourSet;
 use crate::index::Names;
+use crate::revised::Incidents;
 use crate::send::{AT_ONCE, Sender};
 use crate::{Client, Server, Settings};
 
@@ -32,6 +37,8 @@ pub struct SinkParts {
     pub store: Store,
     /// Where it goes.
     pub settings: Settings,
+    /// What is judged of it.
+    pub incidents: Incidents,
     /// The file of documents that the cluster will not take.
     pub dead_letters: PathBuf,
     /// How long is waited after failures.
@@ -128,6 +135,7 @@ struct Sink<'s> {
     cursor: Cursor,
     letters: DeadLetters,
     reader: Reader,
+    revising: Revising,
     at_once: usize,
 }
 
@@ -142,15 +150,17 @@ impl<'s> Sink<'s> {
         let server = Server::ask(&client).await?;
         let names = Names::new(settings.prefix.clone(), settings.period);
         let cursors = Cursors::of(&parts.store);
-        let cursor = begin(cursors.get(&names)?, &server, &names)?;
+        let mut cursor = begin(cursors.get(&names)?, &server, &names)?;
+        let layout = revising::begin(parts, &server, &mut cursor)?;
         parts.store.note_sent(cursor.commit);
         status.send_modify(|status| {
             status.opened(server.to_string(), letters.count(), cursor.commit);
         });
         tracing::info!(server = %server, url = client.name(), commit = cursor.commit, "following the store into Elasticsearch");
         Ok(Self {
-            sender: Sender::new(client, names.clone(), parts.clock.clone(), server.can.lifecycle),
+            sender: Sender::new(client, names.clone(), parts.clock.clone(), layout),
             reader: Reader::new(parts.store.clone(), names.clone()),
+            revising: Revising::open(parts, (&names, &server.cluster), layout.histograms)?,
             at_once: AT_ONCE,
             parts,
             status,
@@ -176,7 +186,10 @@ impl<'s> Sink<'s> {
                     return Ok(());
                 }
             }
-            if is_idle {
+            if !self.revise_when_due(is_idle).await? {
+                return Ok(());
+            }
+            if is_idle && !self.is_revising() {
                 self.letters.refresh()?;
                 let dead = self.letters.count();
                 self.status.send_modify(|status| status.idle(dead));
@@ -188,7 +201,24 @@ impl<'s> Sink<'s> {
     /// Sends one chunk whole, and moves the cursor behind it; `false`: the cluster is another one now.
     async fn deliver(&mut self, chunk: Chunk) -> Result<bool, SinkError> {
         let count = chunk.documents.len() as u64;
-        let mut delivery = Delivery::new(chunk.documents, self.at_once, self.parts.pace);
+        if !self.send(chunk.documents).await? {
+            return Ok(false);
+        }
+        let mut cursor = Cursor {
+            commit: chunk.last,
+            ..self.cursor.clone()
+        };
+        cursor.hours.extend(&chunk.hours);
+        self.put(cursor).await?;
+        self.parts.store.note_sent(self.cursor.commit);
+        let (commit, dead) = (self.cursor.commit, self.letters.count());
+        self.status.send_modify(|status| status.sent(commit, count, dead));
+        Ok(true)
+    }
+
+    /// Sends until each is there or written down; `false`: the cluster is another one now.
+    async fn send(&mut self, documents: Vec<Document>) -> Result<bool, SinkError> {
+        let mut delivery = Delivery::new(documents, self.at_once, self.parts.pace);
         let mut unwritten: Vec<Dead> = Vec::new();
         while !delivery.is_done() {
             if let Some(until) = delivery.until() {
@@ -205,18 +235,16 @@ impl<'s> Sink<'s> {
         }
         // what the server takes at once may have been a passing matter
         self.at_once = delivery.at_once().saturating_mul(2).min(AT_ONCE);
-        let cursor = Cursor {
-            commit: chunk.last,
-            ..self.cursor.clone()
-        };
+        Ok(true)
+    }
+
+    /// Moves the cursor, durably.
+    async fn put(&mut self, cursor: Cursor) -> Result<(), SinkError> {
         let (cursors, names) = (self.cursors.clone(), self.names.clone());
         let kept = cursor.clone();
         tokio::task::spawn_blocking(move || cursors.put(&names, &kept)).await??;
         self.cursor = cursor;
-        self.parts.store.note_sent(self.cursor.commit);
-        let (commit, dead) = (self.cursor.commit, self.letters.count());
-        self.status.send_modify(|status| status.sent(commit, count, dead));
-        Ok(true)
+        Ok(())
     }
 
     /// After trouble: the files with secrets are read again, and it is asked who answers.
@@ -250,6 +278,9 @@ fn begin(kept: Option<Cursor>, server: &Server, names: &Names) -> Result<Cursor,
         cluster: server.cluster.clone(),
         period: names.period(),
         commit: 0,
+        version: 0,
+        histograms: None,
+        hours: HourSet::default(),
     };
     match kept {
         Some(kept) if kept.cluster != server.cluster => {

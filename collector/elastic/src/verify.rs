@@ -3,20 +3,25 @@
 
 mod compare;
 mod remote;
+mod revised;
 mod stored;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use isochrone_base::words;
 use isochrone_proto::kind::Kind;
-use isochrone_proto::units::UnixMillis;
+use isochrone_proto::units::{Hour, UnixMillis};
 use isochrone_store::{Store, StoreError};
 use serde::Serialize;
 
 pub use self::compare::Period;
 use self::compare::{Compared, Part, There};
-use crate::document::DocumentId;
-use crate::index::Names;
+use self::revised::Now;
+use crate::cursor::Revision;
+use crate::document::{Document, DocumentId};
+use crate::index::{Family, Names};
+use crate::revised::{Incidents, Revised};
 use crate::send::{SendError, Sender};
 use crate::{Client, Method, RequestError};
 
@@ -29,6 +34,8 @@ pub struct Window {
     pub until: UnixMillis,
     /// Commits up to which everything should be there: the cursor's.
     pub commit: u64,
+    /// The time: what may be revised is compared as of then.
+    pub as_of: UnixMillis,
 }
 
 /// What the comparison comes to.
@@ -42,6 +49,9 @@ pub struct Report {
     pub window: WindowJson,
     /// Measurements of the window that the sink has not sent yet: neither missing nor too much.
     pub unsent: u64,
+    /// Documents that may be revised and are no longer what was sent last, or were not sent yet: neither missing nor too
+    /// much.
+    pub unsent_revisions: u64,
     /// Measurements that retention removed before the sink had sent them, ever, of all days: on neither side.
     pub removed_unsent: u64,
     /// Documents that were missing and are there now.
@@ -106,6 +116,10 @@ pub struct Verifier<'c> {
     pub client: &'c Client,
     /// Under which names.
     pub names: Names,
+    /// What is judged of what is stored.
+    pub incidents: Incidents,
+    /// What lies there of it.
+    pub revision: Revision,
 }
 
 impl Verifier<'_> {
@@ -133,11 +147,16 @@ impl Verifier<'_> {
                 to: words::rfc3339(window.until),
             },
             unsent: 0,
+            unsent_revisions: 0,
             removed_unsent: removed.map_or(0, |removed| removed.measurements),
             repaired: 0,
             periods: Vec::new(),
             examples: Vec::new(),
         };
+        let mut known = BTreeMap::new();
+        for family in [Family::Incident, Family::Ledger] {
+            known.insert(family, self.read(family, window).await?);
+        }
         for day in first..first + days {
             let part = Window {
                 from: window.from.max(UnixMillis(day * DAY_MS)),
@@ -153,6 +172,22 @@ impl Verifier<'_> {
                 compared = self.day(part).await?;
             }
             report.take(compared);
+            for family in Family::REVISED {
+                let read = match known.get(&family) {
+                    Some(_) => None,
+                    None => Some(self.read(family, part).await?), // a day's at a time
+                };
+                let now = read.as_ref().or(known.get(&family));
+                let mut compared = self.revised_day(family, part, now).await?;
+                if let Some(sender) = repair.as_deref_mut()
+                    && compared.to_revise().next().is_some()
+                {
+                    report.repaired += self.revise(part, &compared, sender).await?;
+                    self.client.fetch(Method::Post, &all, None).await?;
+                    compared = self.revised_day(family, part, now).await?;
+                }
+                report.take_revised(compared);
+            }
             progress(day + 1 - first, days);
         }
         report.equal = report.periods.iter().all(Period::is_equal);
@@ -183,6 +218,66 @@ impl Verifier<'_> {
         Ok(compared)
     }
 
+    fn revised(&self) -> Revised {
+        let source = (self.store.clone(), self.incidents.clone());
+        Revised::new(source, self.names.clone(), self.revision.histograms)
+    }
+
+    async fn read(&self, family: Family, window: Window) -> Result<Now, VerifyError> {
+        let (revised, when) = (self.revised(), (window.hours(), window.as_of));
+        Ok(tokio::task::spawn_blocking(move || Now::read(&revised, family, when)).await??)
+    }
+
+    /// A day of what may be revised.
+    async fn revised_day(
+        &self,
+        family: Family,
+        part: Window,
+        now: Option<&Now>,
+    ) -> Result<Compared, VerifyError> {
+        let mut theirs = remote::revised_hours(self.client, &self.names, (family, part)).await?;
+        let nothing = Now::default();
+        let whence = (&self.store, &self.names, self.revision.cluster.as_str());
+        let hours = (part.hours(), &mut theirs);
+        let (ours, unsent) = now.unwrap_or(&nothing).settled(whence, family, hours)?;
+        let mut compared = Compared::new(part.from, &ours, &theirs);
+        compared.unsent = unsent;
+        let differing = compared.differing(&ours, &theirs);
+        if differing.is_empty() {
+            return Ok(compared);
+        }
+        let documents = self.documents(part, &differing).await?;
+        let here = revised::ids(&documents);
+        for part in differing {
+            let there = remote::ids(self.client, &self.names, part).await?;
+            compared.by_ids(part, here.get(&part).unwrap_or(&BTreeMap::new()), &there);
+        }
+        Ok(compared)
+    }
+
+    async fn documents(
+        &self,
+        window: Window,
+        parts: &BTreeSet<Part>,
+    ) -> Result<BTreeMap<Part, Vec<Document>>, VerifyError> {
+        let (revised, parts) = (self.revised(), parts.clone());
+        let version = self.revision.next(window.as_of);
+        let read = move || revised::documents(&revised, (window.as_of, version), &parts);
+        Ok(tokio::task::spawn_blocking(read).await??)
+    }
+
+    /// Sends hours again of which something is missing or was changed.
+    async fn revise(
+        &self,
+        window: Window,
+        compared: &Compared,
+        sender: &mut Sender,
+    ) -> Result<u64, VerifyError> {
+        let parts: BTreeSet<Part> = compared.to_revise().collect();
+        let documents = self.documents(window, &parts).await?;
+        send(documents.into_values().flatten().collect(), sender).await
+    }
+
     async fn repair(
         &self,
         part: Window,
@@ -193,18 +288,38 @@ impl Verifier<'_> {
         let (store, names, wanted) = (self.store.clone(), self.names.clone(), missing.clone());
         let documents =
             tokio::task::spawn_blocking(move || stored::documents(&store, names, part, &wanted)).await??;
-        let count = documents.len() as u64;
-        let dead = sender.send_all(documents).await?;
-        for dead in &dead {
-            tracing::warn!(id = %dead.document.id, reason = dead.reason, "a missing document is refused");
-        }
-        Ok(count - dead.len() as u64)
+        send(documents, sender).await
+    }
+}
+
+/// Sends what is missing; gives how many are there now.
+async fn send(documents: Vec<Document>, sender: &mut Sender) -> Result<u64, VerifyError> {
+    let count = documents.len() as u64;
+    let dead = sender.send_all(documents).await?;
+    for dead in &dead {
+        tracing::warn!(id = %dead.document.id, reason = dead.reason, "a missing document is refused");
+    }
+    Ok(count - dead.len() as u64)
+}
+
+impl Window {
+    fn hours(&self) -> Range<Hour> {
+        self.from.hour()..Hour(self.until.0.div_ceil(HOUR_MS) as u32)
     }
 }
 
 impl Report {
     fn take(&mut self, compared: Compared) {
         self.unsent += compared.unsent;
+        self.note(compared);
+    }
+
+    fn take_revised(&mut self, compared: Compared) {
+        self.unsent_revisions += compared.unsent;
+        self.note(compared);
+    }
+
+    fn note(&mut self, compared: Compared) {
         for example in compared.examples() {
             if self.examples.len() < EXAMPLES {
                 self.examples.push(example);

@@ -12,6 +12,7 @@ mod frames;
 mod gate;
 mod quota;
 mod replies;
+mod safe;
 mod talk;
 #[cfg(test)]
 mod tests;

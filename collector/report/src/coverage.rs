@@ -24,7 +24,7 @@ use serde_json::Value;
 
 pub use self::count::CountReport;
 pub(crate) use self::observations::node as node_of;
-pub use self::surveyed::{FromStore, from_store};
+pub use self::surveyed::{FromStore, from_elsewhere, from_store};
 pub(crate) use self::words::window;
 use crate::Printed;
 use crate::frame::Frame;

@@ -29,6 +29,9 @@ pub struct BeforeKept {
     pub kept_from: Option<UnixMillis>,
     /// Retention removed what was before it; else nothing was stored before.
     pub removed: bool,
+    /// Kept in Elasticsearch, not in the store.
+    #[serde(skip)]
+    pub is_elsewhere: bool,
 }
 
 fn rfc3339<S: Serializer>(at: &UnixMillis, serializer: S) -> Result<S::Ok, S::Error> {
@@ -64,6 +67,7 @@ impl Window {
                 asked_from: self.from,
                 kept_from,
                 removed: beginning.is_some_and(|beginning| beginning.is_removed),
+                is_elsewhere: false,
             }),
         })
     }
@@ -76,7 +80,7 @@ impl BeforeKept {
         sentence(
             &minute(self.asked_from),
             self.kept_from.map(minute).as_deref(),
-            self.removed,
+            (self.removed, self.is_elsewhere),
         )
     }
 
@@ -86,13 +90,16 @@ impl BeforeKept {
             asked_from: words::timestamp(self.asked_from),
             kept_from: self.kept_from.map(words::timestamp),
             removed: self.removed,
+            is_elsewhere: self.is_elsewhere,
         })
     }
 }
 
 /// The same of instants in words.
-pub(crate) fn sentence(asked: &str, kept: Option<&str>, removed: bool) -> String {
+pub(crate) fn sentence(asked: &str, kept: Option<&str>, (removed, is_elsewhere): (bool, bool)) -> String {
     let rest = match (kept, removed) {
+        (None, _) if is_elsewhere => "Elasticsearch holds nothing yet".to_owned(),
+        (Some(kept), _) if is_elsewhere => format!("Elasticsearch holds nothing before {kept}"),
         (None, _) => "nothing is stored yet".to_owned(),
         (Some(kept), true) => format!("nothing before {kept} is kept: retention removed it"),
         (Some(kept), false) => format!("nothing was stored before {kept}"),
@@ -110,6 +117,7 @@ mod tests {
             asked_from: UnixMillis(1_795_316_400_000),
             kept_from: kept_from.map(UnixMillis),
             removed,
+            is_elsewhere: false,
         };
         let kept = Some(1_795_406_400_000);
         assert_eq!(

@@ -7,6 +7,8 @@ pub mod audit;
 mod characters;
 mod charts;
 pub mod coverage;
+mod days;
+pub mod elsewhere;
 pub mod frame;
 #[cfg(test)]
 mod golden;

@@ -20,7 +20,7 @@ use crate::Printed;
 use crate::coverage::{notes, window};
 use crate::frame::Frame;
 use crate::lines::Lines;
-pub use crate::survey::{FromStore, from_store};
+pub use crate::survey::{FromStore, from_elsewhere, from_store};
 use crate::tables::Table;
 use crate::world;
 

@@ -18,14 +18,16 @@ mod words;
 
 use isochrone_base::roster::Roster;
 use isochrone_base::words::date_time;
-use isochrone_store::{Store, StoreError};
+use isochrone_store::{Scan, Store, StoreError};
 use isochrone_watch::facts::Facts;
+use isochrone_watch::replay::{Replay, Replayed};
 use isochrone_watch::{monitor, past};
 use serde_json::Value;
 
 use self::builder::NodesBuilder;
 pub use self::values::{DayReport, NodeReport, NodesReport, OutageReport, Slice, SpanReport, Ttfb, Whole};
 use crate::Printed;
+use crate::elsewhere::Elsewhere;
 use crate::frame::Frame;
 use crate::imported::ImportedNodes;
 use crate::kept::{BeforeKept, Within};
@@ -54,6 +56,52 @@ pub fn from_store(
     let tiers = tiers::choose(window, held, Needs::sums(builder.coarsest()));
     tiers::read(store, (window, &clocks), (&tiers, held), &mut builder, progress)?;
     let replayed = past::judge(store, (roster, facts), (window.from, window.until), progress)?;
+    let report = told(store, (builder, &replayed), Within { window, before })?;
+    Ok(NodesReport {
+        source: store.source(),
+        tiers,
+        ..report
+    })
+}
+
+/// The same of measurements that lie elsewhere, all of them judged again.
+///
+/// # Errors
+/// When these, or the store, cannot be read.
+pub fn from_elsewhere<S: Scan>(
+    elsewhere: Elsewhere<'_, S>,
+    roster: &Roster,
+    within: Within,
+) -> Result<NodesReport, S::Error> {
+    let (window, store) = (within.window, elsewhere.store);
+    let facts = Facts::read(store)?;
+    let clocks = facts.clocks.clone();
+    let builder = NodesBuilder::new(roster, window, clocks.clone());
+    let mut builder = builder.with_witnesses(Witnesses::read(store)?);
+    let tiers = tiers::choose(window, Held::all(), Needs::sums(builder.coarsest()));
+    let mut replay = Replay::new(roster, (window.from, window.until)).with_facts(facts);
+    let reads = replay.reads();
+    tiers::read_elsewhere(
+        elsewhere.rows,
+        (window, reads),
+        (&clocks, &tiers),
+        &mut builder,
+        &mut |stored, _| replay.add(stored),
+    )?;
+    let report = told(store, (builder, &replay.finish()), within)?;
+    Ok(NodesReport {
+        source: elsewhere.source(),
+        tiers,
+        ..report
+    })
+}
+
+/// With what the collector itself knows.
+fn told(
+    store: &Store,
+    (builder, replayed): (NodesBuilder<'_>, &Replayed),
+    Within { window, before }: Within,
+) -> Result<NodesReport, StoreError> {
     let kept = monitor::incidents(store).list()?;
     let kept: Vec<_> = kept.into_iter().map(|(_, incident)| incident).collect();
     let asked_from = before.map_or(window.from, |before| before.asked_from);
@@ -62,11 +110,9 @@ pub fn from_store(
         until: window.until,
     };
     Ok(NodesReport {
-        imported: ImportedNodes::read(store, roster, asked)?,
-        source: store.source(),
-        tiers,
+        imported: ImportedNodes::read(store, builder.roster(), asked)?,
         before_kept: before,
-        ..builder.finish(&replayed, &kept)
+        ..builder.finish(replayed, &kept)
     })
 }
 

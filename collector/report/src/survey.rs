@@ -15,13 +15,15 @@ use isochrone_coverage::predict::{Measured, Place};
 use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::Check;
 use isochrone_proto::measurement::{EchoOutcome, Measurement, Outcome};
-use isochrone_store::{Period, Rollup, Store, StoreError, Stored, Timing};
+use isochrone_store::{Period, Rollup, Scan, Store, StoreError, Stored, Timing};
 use isochrone_watch::addresses::Addresses;
 use isochrone_watch::clocks::Clocks;
 
+use crate::days::{self, DaysRead};
+use crate::elsewhere::Elsewhere;
 use crate::kept::Within;
 use crate::log::{Window, dated};
-use crate::tiers::{self, Fill, Held, Needs};
+use crate::tiers::Fill;
 use crate::vantages::Witnesses;
 
 /// Claimed places and the times between them, and the addresses that sites were seen under.
@@ -46,20 +48,45 @@ pub fn from_store(
     source: Source,
     progress: &mut dyn FnMut(u64),
 ) -> Result<FromStore, StoreError> {
-    let Within { window, before } = window.into();
-    let clocks = Clocks::read(store)?;
-    let builder = SurveyBuilder::new(roster, window);
-    let mut builder = builder.with(clocks.clone(), Witnesses::read(store)?);
-    for (probe, address) in Addresses::read(store)?.all() {
-        builder.seen(Key::Probe(probe), address);
+    let addresses = Addresses::read(store)?;
+    let read = days::read(store, window, begun(roster, &addresses), progress)?;
+    Ok(finished(read, source))
+}
+
+/// The same of measurements that lie elsewhere.
+///
+/// # Errors
+/// When these, or the store, cannot be read.
+pub fn from_elsewhere<S: Scan>(
+    elsewhere: Elsewhere<'_, S>,
+    roster: &Roster,
+    within: Within,
+    source: Source,
+) -> Result<FromStore, S::Error> {
+    let addresses = Addresses::read(elsewhere.store)?;
+    let read = days::read_elsewhere(elsewhere, within, begun(roster, &addresses))?;
+    Ok(finished(read, source))
+}
+
+/// With what the collector knows beside measurements.
+fn begun<'a>(
+    roster: &'a Roster,
+    addresses: &Addresses,
+) -> impl FnOnce(Window, &Clocks, &Witnesses) -> SurveyBuilder<'a> {
+    move |window, clocks, witnesses| {
+        let builder = SurveyBuilder::new(roster, window);
+        let mut builder = builder.with(clocks.clone(), witnesses.clone());
+        for (probe, address) in addresses.all() {
+            builder.seen(Key::Probe(probe), address);
+        }
+        builder
     }
-    let held = Held::of(store)?;
-    let tiers = tiers::choose(window, held, Needs::DAYS);
-    tiers::read(store, (window, &clocks), (&tiers, held), &mut builder, progress)?;
-    let mut found = builder.finish(source);
-    found.survey.notes.extend(before.map(|before| before.note()));
-    found.survey.notes.push(Note::ReadFrom(tiers::note(&tiers)));
-    Ok(found)
+}
+
+fn finished(read: DaysRead<SurveyBuilder<'_>>, source: Source) -> FromStore {
+    let mut found = read.filled.finish(source);
+    found.survey.notes.extend(read.notes);
+    found
 }
 
 /// A site, before it has its place in the survey.

@@ -3,6 +3,7 @@
 //! Sums hold whole hours and whole UTC days; the window's ragged ends are read from its measurements. A short window is
 //! read from these alone. Where measurements are gone, an hour is taken whole, and where hours are gone, a day.
 
+mod elsewhere;
 mod read;
 
 use std::time::Duration;
@@ -15,9 +16,8 @@ use isochrone_proto::units::UnixMillis;
 use isochrone_store::{Loss, Rollup, Store, StoreError, Tier};
 use serde::{Serialize, Serializer};
 
-#[cfg(test)]
-pub(crate) use self::read::ALWAYS;
-pub(crate) use self::read::{Fill, read};
+pub(crate) use self::elsewhere::read_elsewhere;
+pub(crate) use self::read::{ALWAYS, Fill, read};
 use crate::log::{DAY_MS, Window};
 
 pub(crate) const HOUR_MS: u64 = 3_600_000;
@@ -90,8 +90,7 @@ impl Held {
     }
 
     /// Nothing is gone.
-    #[cfg(test)]
-    const fn all() -> Self {
+    pub(crate) const fn all() -> Self {
         Self {
             rows_from: UnixMillis(0),
             hours_from: UnixMillis(0),

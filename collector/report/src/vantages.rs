@@ -10,7 +10,7 @@ use isochrone_store::{Store, StoreError};
 use isochrone_watch::addresses::Addresses;
 
 /// What each probe left, as far as it was read.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Witnesses(BTreeMap<ProbeId, Traces>);
 
 impl Witnesses {

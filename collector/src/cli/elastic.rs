@@ -13,7 +13,7 @@ pub enum ElasticCommand {
     /// Make what must stand in the cluster: index templates with strict mappings, and a lifecycle policy where it has
     /// these. What stands there already is kept; what is somebody else's is named and left alone.
     #[command(after_help = "Examples:
-  isochrone-collector elastic setup --dry-run
+  isochrone-collector elastic setup --user elastic --password-file ./elastic-password --dry-run
   isochrone-collector elastic setup --user elastic --password-file ./elastic-password
   isochrone-collector elastic setup --role > role.json      the least that the sink's account must be allowed
   isochrone-collector elastic setup --queries               ES|QL, to paste into Kibana")]

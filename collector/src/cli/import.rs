@@ -56,7 +56,7 @@ Exit codes: 0 done, also where some documents were refused; 1 nothing could be t
     /// them or its stream does, also packed by gzip.
     #[command(after_help = "Examples:
   curl -o results.json 'https://atlas.ripe.net/api/v2/measurements/90000001/results/?format=json'
-  curl -o probes.json 'https://atlas.ripe.net/api/v2/probes/?measurement=90000001&page_size=500'
+  curl -o probes.json 'https://atlas.ripe.net/api/v2/probes/?id__in=60001,60002&page_size=500'
   isochrone-collector import atlas results.json --probes probes.json --dry-run
   isochrone-collector import atlas results.json --probes probes.json
   isochrone-collector import atlas results.json more.json.gz --probes probes.json --format json
@@ -113,6 +113,26 @@ not be read to its end.")]
         /// How to print it.
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
+    },
+    /// Take an imported vantage out again, with all of its documents: as if they had never been imported. Without
+    /// --confirm it only says what would go.
+    #[command(after_help = "Examples:
+  isochrone-collector import remove prober-eu
+  isochrone-collector import remove prober-eu --confirm prober-eu
+  isochrone-collector import remove prober-eu --index operators-ping --confirm prober-eu
+
+Whoever the documents were taken from still has them: they can be imported again. Exit codes: 0 removed, or nothing was there;
+1 no such vantage, without --confirm.")]
+    Remove {
+        /// The name that the prober gave itself.
+        #[arg(value_name = "VANTAGE")]
+        vantage: String,
+        /// Only documents of this index.
+        #[arg(long, value_enum, value_name = "INDEX")]
+        index: Option<IndexName>,
+        /// The name once more: then they are removed.
+        #[arg(long, value_name = "VANTAGE")]
+        confirm: Option<String>,
     },
     /// Documents that were read elsewhere.
     #[command(skip)]

@@ -15,6 +15,7 @@ pub enum ReportCommand {
   isochrone-collector report coverage --since 7d
   isochrone-collector report coverage --format html > coverage.html
   isochrone-collector report coverage --regions subdivisions --format csv > regions.csv
+  isochrone-collector report coverage --since 90d --from elasticsearch
   isochrone-collector report coverage --sites sites.csv --rtt rtt.csv --nodes berlin,tokyo")]
     Coverage(Box<CoverageArgs>),
     /// Too many or too few nodes: what each is worth, where the next one belongs, and what to measure before deciding.
@@ -27,7 +28,8 @@ pub enum ReportCommand {
     /// Per node and day: availability, time to first byte, outages.
     #[command(after_help = "Examples:
   isochrone-collector report nodes --since 7d
-  isochrone-collector report nodes --since 15d --format html > nodes.html")]
+  isochrone-collector report nodes --since 15d --format html > nodes.html
+  isochrone-collector report nodes --from elasticsearch --from 2026-08-01T00:00:00Z --to 2026-08-16T00:00:00Z")]
     Nodes {
         /// How far back.
         #[command(flatten)]
@@ -45,6 +47,26 @@ impl ReportCommand {
             Self::Coverage(args) => Some(&mut **args),
             Self::Count(args) => Some(&mut args.coverage),
             Self::Nodes { .. } => None,
+        }
+    }
+
+    /// Whether it is made of what was imported.
+    #[must_use]
+    pub fn is_of_imported(&self) -> bool {
+        match self {
+            Self::Coverage(args) => args.imported,
+            Self::Count(args) => args.coverage.imported,
+            Self::Nodes { .. } => false,
+        }
+    }
+
+    /// Of which time.
+    #[must_use]
+    pub fn window(&self) -> &WindowArgs {
+        match self {
+            Self::Coverage(args) => &args.window,
+            Self::Count(args) => &args.coverage.window,
+            Self::Nodes { window, .. } => window,
         }
     }
 }
@@ -179,12 +201,97 @@ pub struct LocateArgs {
 #[derive(Clone, Debug, Default, PartialEq, Args, Serialize, Deserialize)]
 pub struct WindowArgs {
     /// From so long ago until now, such as 7d or 12h [default: 7d].
-    #[arg(long, conflicts_with_all = ["from", "to"], value_name = "DURATION")]
+    #[arg(long, conflicts_with = "to", value_name = "DURATION")]
     pub since: Option<String>,
-    /// From this instant (RFC 3339, UTC).
-    #[arg(long, value_name = "INSTANT")]
-    pub from: Option<String>,
+    /// From this instant (RFC 3339, UTC); or `elasticsearch`: of the measurements that lie there instead of the store's.
+    /// May be given twice, for both.
+    #[arg(long, value_name = "INSTANT|elasticsearch", action = clap::ArgAction::Append)]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "one_or_many"
+    )]
+    pub from: Vec<String>,
     /// Until this instant [default: now].
     #[arg(long, value_name = "INSTANT")]
     pub to: Option<String>,
+}
+
+/// The word that `--from` takes beside an instant.
+const ELASTICSEARCH: &str = "elasticsearch";
+
+impl WindowArgs {
+    /// Whether measurements are read from Elasticsearch.
+    #[must_use]
+    pub fn is_from_elasticsearch(&self) -> bool {
+        self.from.iter().any(|from| from == ELASTICSEARCH)
+    }
+
+    /// The instants of `--from`: of a window, one at most.
+    pub fn instants(&self) -> impl Iterator<Item = &str> {
+        let given = self.from.iter().map(String::as_str);
+        given.filter(|from| *from != ELASTICSEARCH)
+    }
+}
+
+/// An earlier release wrote one text, or none.
+fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given {
+        Many(Vec<String>),
+        One(Option<String>),
+    }
+    Ok(match Given::deserialize(deserializer)? {
+        Given::Many(many) => many,
+        Given::One(one) => one.into_iter().collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn from_is_an_instant_the_word_for_elasticsearch_or_both() {
+        let of = |from: &[&str]| WindowArgs {
+            from: from.iter().map(|text| (*text).to_owned()).collect(),
+            ..WindowArgs::default()
+        };
+        let instant = "2026-11-22T03:00:00Z";
+        for (given, is_elsewhere, instants) in [
+            (&[][..], false, 0),
+            (&[instant], false, 1),
+            (&["elasticsearch"], true, 0),
+            (&["elasticsearch", instant], true, 1),
+        ] {
+            let window = of(given);
+            assert_eq!(window.is_from_elasticsearch(), is_elsewhere, "{given:?}");
+            assert_eq!(window.instants().count(), instants, "{given:?}");
+        }
+    }
+
+    #[test]
+    fn window_of_an_earlier_release_is_read() {
+        for (text, from) in [
+            (r#"{"since":"7d","from":null,"to":null}"#, &[][..]),
+            (
+                r#"{"since":null,"from":"2026-11-22T03:00:00Z","to":null}"#,
+                &["2026-11-22T03:00:00Z"],
+            ),
+            (r#"{"since":null,"to":null}"#, &[]),
+            (
+                r#"{"since":null,"from":["elasticsearch"],"to":null}"#,
+                &["elasticsearch"],
+            ),
+        ] {
+            let window: WindowArgs = serde_json::from_str(text).unwrap();
+            assert_eq!(window.from, from, "{text}");
+        }
+        let plain = serde_json::to_string(&WindowArgs::default()).unwrap();
+        assert!(
+            !plain.contains("from"),
+            "an earlier collector reads no list: {plain}"
+        );
+    }
 }

@@ -6,15 +6,17 @@ use std::path::Path;
 
 use isochrone_base::clock::Clock;
 use isochrone_base::words::{count, date_time};
-use isochrone_elastic::backfill::{BackfillError, backfill};
-use isochrone_elastic::cursor::Cursors;
+use isochrone_elastic::backfill::{BackfillError, Source, backfill};
+use isochrone_elastic::cursor::{Cursor, Cursors, Revision};
 use isochrone_elastic::dead_letters::{DeadLetters, LetterError};
-use isochrone_elastic::index::Names;
+use isochrone_elastic::index::{Layout, Names};
+use isochrone_elastic::read::ReadError;
 use isochrone_elastic::retry::{RetryError, retry};
 use isochrone_elastic::send::Sender;
 use isochrone_elastic::verify::{Report, Verifier, VerifyError, Window};
 use isochrone_elastic::{Client, ClientError, Server, ServerError, Settings};
 use isochrone_proto::units::UnixMillis;
+use isochrone_store::{Store, StoreError};
 use serde_json::json;
 
 use super::reports::since;
@@ -22,6 +24,7 @@ use super::{CommandContext, CommandError, Out};
 use crate::cli::{ElasticCommand, Format, VerifyArgs};
 use crate::config::Config;
 use crate::control::{Answer, Answers};
+use crate::elastic_incidents;
 
 /// Name of the file of dead letters, in the state folder.
 pub(super) const DEAD_LETTERS: &str = "elastic-dead-letters.ndjson";
@@ -66,6 +69,9 @@ pub enum ElasticError {
         /// What was missing had been sent.
         repaired: bool,
     },
+    /// Measurements cannot be read back.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// Documents are refused again.
     #[error("{count} refused again, and kept; the reasons stand in the file")]
     Refused {
@@ -107,14 +113,14 @@ async fn without_store(config: &Config, command: ElasticCommand, out: &Out) -> R
 }
 
 /// The settings' cluster, once it answered.
-struct Reached {
-    server: Server,
-    names: Names,
-    client: Client,
+pub(super) struct Reached {
+    pub(super) server: Server,
+    pub(super) names: Names,
+    pub(super) client: Client,
 }
 
 impl Reached {
-    async fn of(config: &Config, out: &Out) -> Result<Self, ElasticError> {
+    pub(super) async fn of(config: &Config, out: &Out) -> Result<Self, ElasticError> {
         let settings = settings(config)?;
         let client = client(settings, out).await?;
         Ok(Self {
@@ -124,15 +130,38 @@ impl Reached {
         })
     }
 
-    fn sender(&self, config: &Config) -> Result<Sender, ElasticError> {
+    fn sender(&self, config: &Config, cursor: Option<&Cursor>) -> Result<Sender, ElasticError> {
         let client = Client::new(settings(config)?, Clock::system())?;
-        let has_lifecycle = self.server.can.lifecycle;
-        Ok(Sender::new(
-            client,
-            self.names.clone(),
-            Clock::system(),
-            has_lifecycle,
-        ))
+        let layout = self.layout(cursor);
+        Ok(Sender::new(client, self.names.clone(), Clock::system(), layout))
+    }
+
+    /// As documents lie there already; where none do, as the server takes them.
+    fn with_cursor(self, store: &Store) -> Result<(Self, Option<Cursor>), StoreError> {
+        let cursor = Cursors::of(store).get(&self.names)?;
+        let cursor = cursor.filter(|cursor| cursor.cluster == self.server.cluster);
+        Ok((self, cursor))
+    }
+
+    fn revision(&self, cursor: Option<&Cursor>) -> Revision {
+        let histograms = Layout::of(&self.server.can).histograms;
+        cursor.map_or_else(
+            || Revision {
+                cluster: self.server.cluster.clone(),
+                version: 0,
+                histograms,
+            },
+            |cursor| cursor.revision(histograms),
+        )
+    }
+
+    fn layout(&self, cursor: Option<&Cursor>) -> Layout {
+        let layout = Layout::of(&self.server.can);
+        let histograms = cursor.and_then(|cursor| cursor.histograms);
+        Layout {
+            histograms: histograms.unwrap_or(layout.histograms),
+            ..layout
+        }
     }
 }
 
@@ -154,7 +183,7 @@ async fn client(settings: &Settings, out: &Out) -> Result<Client, ElasticError> 
 }
 
 async fn retry_file(config: &Config, file: &Path, format: Format, out: &Out) -> Result<(), CommandError> {
-    let mut sender = Reached::of(config, out).await?.sender(config)?;
+    let mut sender = Reached::of(config, out).await?.sender(config, None)?;
     let retried = retry(file, &mut sender).await.map_err(ElasticError::from)?;
     match format {
         Format::Json => {
@@ -186,11 +215,18 @@ async fn again(
     out: &Out,
 ) -> Result<(), CommandError> {
     let reached = Reached::of(&context.config, out).await?;
-    let mut sender = reached.sender(&context.config)?;
+    let (reached, cursor) = reached.with_cursor(&context.store)?;
+    let mut sender = reached.sender(&context.config, cursor.as_ref())?;
     let mut letters = DeadLetters::open(&context.dead_letters()).map_err(ElasticError::from)?;
-    let from = (context.store.clone(), reached.names.clone());
+    let from = Source {
+        store: context.store.clone(),
+        incidents: elastic_incidents::of(&context.store),
+        names: reached.names.clone(),
+        revision: reached.revision(cursor.as_ref()),
+    };
     let progress = |done, all| out.progress(done, all);
-    let done = backfill(from, since, &mut sender, &mut letters, progress)
+    let when = (since, context.clock.wall());
+    let done = backfill(&from, when, &mut sender, &mut letters, progress)
         .await
         .map_err(ElasticError::from)?;
     match format {
@@ -219,27 +255,29 @@ async fn again(
 
 async fn verify(context: &CommandContext, args: &VerifyArgs, out: &Out) -> Result<(), CommandError> {
     let reached = Reached::of(&context.config, out).await?;
+    let (reached, cursor) = reached.with_cursor(&context.store)?;
     let now = context.clock.wall();
     let since = args.since.as_deref().map(since).transpose()?;
     let kept = context.config.retention.raw;
     // A day that retention has begun to remove lies there whole, and here in part.
     let oldest = now.minus(kept).0.div_ceil(DAY_MS) * DAY_MS;
     let asked = since.map_or(oldest, |since| now.minus(since).0 / DAY_MS * DAY_MS);
-    let cursor = Cursors::of(&context.store).get(&reached.names)?;
-    let cursor = cursor.filter(|cursor| cursor.cluster == reached.server.cluster);
     let begin = context.store.beginning()?.map_or(now, |beginning| beginning.from);
     let window = Window {
         from: UnixMillis(asked.max(oldest).max(begin.0 / DAY_MS * DAY_MS)),
         until: UnixMillis((now.0 / DAY_MS + 1) * DAY_MS),
-        commit: cursor.map_or(0, |cursor| cursor.commit),
+        commit: cursor.as_ref().map_or(0, |cursor| cursor.commit),
+        as_of: now,
     };
     let verifier = Verifier {
         store: context.store.clone(),
         client: &reached.client,
         names: reached.names.clone(),
+        incidents: elastic_incidents::of(&context.store),
+        revision: reached.revision(cursor.as_ref()),
     };
     let mut sender = match args.repair {
-        true => Some(reached.sender(&context.config)?),
+        true => Some(reached.sender(&context.config, cursor.as_ref())?),
         false => None,
     };
     let progress = |done, all| out.progress(done, all);
@@ -283,6 +321,12 @@ fn text_of(report: &Report) -> String {
     if report.unsent > 0 {
         let unsent = count(report.unsent as usize, "measurement");
         text.push_str(&format!("{unsent} not sent yet: they count neither way.\n"));
+    }
+    if report.unsent_revisions > 0 {
+        let unsent = count(report.unsent_revisions as usize, "document");
+        text.push_str(&format!(
+            "{unsent} of hours that still change: sent within minutes, and counted neither way.\n"
+        ));
     }
     if report.removed_unsent > 0 {
         let removed = count(report.removed_unsent as usize, "measurement");

@@ -157,6 +157,14 @@ pub enum UsageError {
         /// As it stands on the command line.
         given: String,
     },
+    /// Another name than that of what is removed.
+    #[error("--confirm {given}: it is {name:?} that would be removed; say that name once more")]
+    Confirmed {
+        /// As given.
+        given: String,
+        /// What is removed.
+        name: String,
+    },
     /// `target set` without anything to set.
     #[error("name what is to change, such as --interval 5s or --unset asset; `target set --help` lists all")]
     NothingToSet,
@@ -178,6 +186,23 @@ pub enum UsageError {
         /// The collector's time.
         now: String,
     },
+    /// Two beginnings of a window.
+    #[error(
+        "--from names one instant, and may be given once more as `--from elasticsearch`; with --since it is that word only"
+    )]
+    TwoBeginnings,
+    /// What was imported lies in the store.
+    #[error(
+        "--imported and --from elasticsearch exclude each other: what was imported lies in the store alone"
+    )]
+    ImportedElsewhere,
+    /// The feature is not built in.
+    #[cfg(not(feature = "elasticsearch"))]
+    #[error(
+        "this isochrone-collector was built without Elasticsearch: take a release, or build it with the feature \
+         `elasticsearch`, which is on by default"
+    )]
+    NoElasticsearch,
     /// A window that ends before it begins.
     #[error("--from must be before --to")]
     Backwards,

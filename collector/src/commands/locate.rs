@@ -75,7 +75,14 @@ pub(super) async fn locate(
         )?)
     })
     .await?;
-    let report = blocking(move || {
+    let report = judged(args, FromStore { survey, addresses }).await?;
+    print(&report, format, out).await
+}
+
+/// By light, with what databases of addresses say beside.
+pub(super) async fn judged(args: LocateArgs, found: FromStore) -> Result<LocateReport, CommandError> {
+    let FromStore { survey, addresses } = found;
+    blocking(move || {
         let databases = databases::ask(&args.mmdb, &addresses)?;
         let sure = sure(&survey, &args.sure)?;
         Ok(LocateReport {
@@ -84,8 +91,7 @@ pub(super) async fn locate(
             sure,
         })
     })
-    .await?;
-    print(&report, format, out).await
+    .await
 }
 
 /// The sites of these names, of whatever kind.

@@ -302,14 +302,7 @@ pub(super) async fn carry_out(
 ) -> Result<(), CommandError> {
     match command {
         ReportCommand::Coverage(args) => {
-            let asked = Asked {
-                options: Options {
-                    subdivisions: args.regions == RegionsArg::Subdivisions,
-                    ..engine::options(&args.engine, weights(&args)?, &context.config.coverage)?
-                },
-                thresholds: Thresholds::default(),
-                seed: args.engine.seed,
-            };
+            let asked = asked_coverage(context, &args)?;
             let report = match args.imported {
                 true => imported::coverage(context, &args.window, asked).await?,
                 false => {
@@ -321,15 +314,7 @@ pub(super) async fn carry_out(
         }
         ReportCommand::Count(args) if args.coverage.imported => Err(UsageError::NoCountOfImported.into()),
         ReportCommand::Count(args) => {
-            let asked = Asked {
-                options: engine::options(
-                    &args.coverage.engine,
-                    weights(&args.coverage)?,
-                    &context.config.coverage,
-                )?,
-                thresholds: thresholds(&args),
-                seed: args.coverage.engine.seed,
-            };
+            let asked = asked_count(context, &args)?;
             let window = window(context, &args.coverage.window)?;
             let report = coverage(context, window, asked, Asker { out, turn: None }).await?;
             print_count(report, args.coverage.format, out).await
@@ -344,6 +329,26 @@ pub(super) async fn carry_out(
             print(&report, format, out).await
         }
     }
+}
+
+pub(super) fn asked_coverage(context: &CommandContext, args: &CoverageArgs) -> Result<Asked, CommandError> {
+    Ok(Asked {
+        options: Options {
+            subdivisions: args.regions == RegionsArg::Subdivisions,
+            ..engine::options(&args.engine, weights(args)?, &context.config.coverage)?
+        },
+        thresholds: Thresholds::default(),
+        seed: args.engine.seed,
+    })
+}
+
+pub(super) fn asked_count(context: &CommandContext, args: &CountArgs) -> Result<Asked, CommandError> {
+    let of = &args.coverage;
+    Ok(Asked {
+        options: engine::options(&of.engine, weights(of)?, &context.config.coverage)?,
+        thresholds: thresholds(args),
+        seed: of.engine.seed,
+    })
 }
 
 pub(super) async fn show(
@@ -412,15 +417,24 @@ pub(super) async fn coverage(
         };
         let mut progress = read.progress(&out);
         let found = coverage::from_store(&read.store, &read.roster, read.window, source, &mut progress)?;
-        let (mut observations, survey) = (found.observations, found.survey);
-        let mut random = StdRng::seed_from_u64(asked.seed);
-        let options = Options {
-            target_ms: Some(f64::from(context.config.coverage_target_ms)),
-            ..options(asked, &mut observations, Some(&survey))
-        };
-        Ok(report::build(&observations, &options, &mut random)?)
+        Ok(built(context.config.coverage_target_ms, asked, found)?)
     })
     .await
+}
+
+/// The report on coverage of what was read.
+pub(super) fn built(
+    target_ms: u32,
+    asked: Asked,
+    found: coverage::FromStore,
+) -> Result<CoverageReport, report::ReportError> {
+    let (mut observations, survey) = (found.observations, found.survey);
+    let mut random = StdRng::seed_from_u64(asked.seed);
+    let options = Options {
+        target_ms: Some(f64::from(target_ms)),
+        ..options(asked, &mut observations, Some(&survey))
+    };
+    report::build(&observations, &options, &mut random)
 }
 
 /// What a report reads from the log with.
@@ -495,7 +509,12 @@ impl From<ReportFailure> for CommandError {
 /// The window that the options name; seven days without any.
 pub(super) fn window(context: &CommandContext, args: &WindowArgs) -> Result<Window, CommandError> {
     let now = context.clock.wall();
-    if args.from.is_none() && args.to.is_none() {
+    let mut instants = args.instants();
+    let from = instants.next();
+    if instants.next().is_some() || from.is_some() && args.since.is_some() {
+        return Err(UsageError::TwoBeginnings.into());
+    }
+    if from.is_none() && args.to.is_none() {
         return Ok(Window::since(
             now,
             since(args.since.as_deref().unwrap_or("7days"))?,
@@ -507,11 +526,7 @@ pub(super) fn window(context: &CommandContext, args: &WindowArgs) -> Result<Wind
         .map(|text| instant("--to", text))
         .transpose()?
         .unwrap_or(now);
-    let from = args
-        .from
-        .as_deref()
-        .map(|text| beginning(text, now))
-        .transpose()?;
+    let from = from.map(|text| beginning(text, now)).transpose()?;
     let from = from.unwrap_or(until.minus(Duration::from_secs(7 * 86_400)));
     if from >= until {
         return Err(UsageError::Backwards.into());

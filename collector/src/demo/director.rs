@@ -86,8 +86,8 @@ impl Probe {
 }
 
 impl Director {
-    /// Makes the folder, the nodes, the receiver and the configuration. Nothing measures yet.
-    pub async fn prepare(folder: &Path) -> anyhow::Result<Self> {
+    /// Makes the folder, the nodes, the receiver and the configuration, with `further` in it. Nothing measures yet.
+    pub async fn prepare(folder: &Path, further: &str) -> anyhow::Result<Self> {
         let mut carriers = JoinSet::new();
         let receiver = Receiver::start(&mut carriers).await?;
         let mut nodes = BTreeMap::new();
@@ -110,7 +110,10 @@ impl Director {
         let quic = SocketAddr::from((Ipv4Addr::LOCALHOST, free_udp_port()?));
         let page = free_page_address()?;
         std::fs::create_dir_all(&config)?;
-        std::fs::write(&paths.config, collector_toml(quic, page, &receiver.url()))?;
+        std::fs::write(
+            &paths.config,
+            collector_toml(quic, page, &receiver.url()) + further,
+        )?;
         std::fs::write(&paths.targets, targets_toml(&nodes))?;
         Ok(Self {
             paths,

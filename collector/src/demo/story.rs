@@ -239,6 +239,11 @@ impl<'a> Story<'a> {
             bail!("the report failed: {text}");
         }
         terminal::say(&format!("\n{text}\n"));
+        Ok(())
+    }
+
+    /// The last words: what goes on, and how to look at it.
+    pub fn goes_on(&self) {
         self.say(&format!(
             "That was the story. The mesh goes on: look around at http://{}/ and http://{}/report/coverage",
             self.world.page, self.world.page
@@ -248,7 +253,6 @@ impl<'a> Story<'a> {
             options = self.world.paths.options(),
             program = self.world.program()
         ));
-        Ok(())
     }
 
     /// Waits until the collector's own live view says so.
@@ -285,7 +289,7 @@ impl<'a> Story<'a> {
     }
 
     /// Has the collector carry out `command`; once more if it dies meanwhile.
-    async fn ask(&mut self, command: Command) -> anyhow::Result<(u8, String)> {
+    pub(super) async fn ask(&mut self, command: Command) -> anyhow::Result<(u8, String)> {
         let began = monotonic();
         loop {
             match self.world.ask(command.clone()).await {
@@ -297,7 +301,7 @@ impl<'a> Story<'a> {
         }
     }
 
-    async fn revive(&mut self) -> anyhow::Result<()> {
+    pub(super) async fn revive(&mut self) -> anyhow::Result<()> {
         for name in self.world.revive().await? {
             self.say(&format!("({name} had died and was started again)"));
         }
@@ -320,11 +324,11 @@ impl<'a> Story<'a> {
         self.world.nodes.get(&city(name)?).context("no node stands there")
     }
 
-    fn say(&self, text: &str) {
+    pub(super) fn say(&self, text: &str) {
         say(self.began, text);
     }
 
-    fn quote(&self, text: &str) {
+    pub(super) fn quote(&self, text: &str) {
         for line in text.lines() {
             terminal::say(&format!("           | {line}\n"));
         }
@@ -419,7 +423,7 @@ fn summary(alert: &Alert) -> String {
 fn fifteen_days() -> WindowArgs {
     WindowArgs {
         since: Some("15days".to_owned()),
-        from: None,
+        from: Vec::new(),
         to: None,
     }
 }

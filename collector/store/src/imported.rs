@@ -232,6 +232,43 @@ impl Imported {
         Ok(taken)
     }
 
+    /// Removes every document of a vantage, of one index or of all, durably and as a whole: as if they had never been
+    /// imported. An import that was interrupted begins anew, so that nothing of the others is passed over. Gives what was
+    /// removed; nothing, where there was nothing.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub fn remove(
+        &self,
+        vantage: &str,
+        index: Option<ImportedIndex>,
+    ) -> Result<Vec<ImportedSource>, StoreError> {
+        self.days.store().write(|transaction| {
+            let mut removed = Vec::new();
+            for (key, source) in self.sources.list_in(transaction)? {
+                if source.vantage == vantage && index.is_none_or(|index| index == source.index) {
+                    self.sources.remove_in(transaction, &key)?;
+                    removed.push(source);
+                }
+            }
+            if removed.is_empty() {
+                return Ok(removed);
+            }
+            for key in self.days.keys_in(transaction)? {
+                let is_of = parse_day_key(&key).is_some_and(|(of_index, of_vantage, _)| {
+                    of_vantage == vantage && index.is_none_or(|index| index == of_index)
+                });
+                if is_of {
+                    self.days.remove_in(transaction, &key)?;
+                }
+            }
+            for from in self.reached.keys_in(transaction)? {
+                self.reached.remove_in(transaction, &from)?;
+            }
+            Ok(removed)
+        })
+    }
+
     fn source_in(
         &self,
         transaction: &Transaction,

@@ -56,12 +56,13 @@ pub use self::database::{Store, StoreOptions};
 pub use self::disk::{DiskReserve, FreeSpace};
 pub use self::error::{DatabaseFailure, StoreError};
 pub use self::limits::{Removed, Retention, Shortfall};
-pub use self::query::{HourOfTarget, Point, Runs, Said, Series};
+pub use self::query::{HourOfTarget, HourlyRuns, Point, Runs, Said, Series};
 pub use self::records::Records;
 pub(crate) use self::row::{Malformed, RowReader, RowWriter};
-pub use self::scan::{ScanRange, Stored};
+pub use self::scan::{Scan, ScanRange, Stored};
 pub use self::segment::{
-    Compacted, EachFile, Loss, Period, RemovedUnsent, Rollup, RollupRange, Sealed, SegmentFile, Sums, Timing,
+    AddedUp, Compacted, EachFile, Loss, Period, RemovedUnsent, Rollup, RollupRange, Sealed, SegmentFile,
+    Sums, Timing,
 };
 pub use self::tier::{Tier, UnknownTier};
 pub use self::transaction::Transaction;

@@ -21,7 +21,7 @@ use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::Kind;
 use isochrone_proto::units::UnixMillis;
 
-pub use self::hourly::HourOfTarget;
+pub use self::hourly::{HourOfTarget, HourlyRuns};
 pub(crate) use self::known::KnownCommits;
 pub use self::said::Said;
 pub use self::series::{Point, Series};

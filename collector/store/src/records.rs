@@ -139,6 +139,20 @@ impl<V: Serialize + DeserializeOwned> Records<V> {
         Ok(records)
     }
 
+    /// Every key, in a transaction that changes several tables; no record is read.
+    ///
+    /// # Errors
+    /// As [`Records::get`].
+    pub fn keys_in(&self, transaction: &Transaction) -> Result<Vec<String>, StoreError> {
+        let table = self.table().open(transaction.tables(), self.store.found())?;
+        let mut keys = Vec::new();
+        for record in table.iter()? {
+            let (key, _) = record?;
+            keys.push(String::from_utf8_lossy(key.value()).into_owned());
+        }
+        Ok(keys)
+    }
+
     /// As [`Records::put`], in a transaction that changes several tables.
     ///
     /// # Errors

@@ -107,6 +107,29 @@ pub struct Stored {
     pub plan: Arc<Plan>,
 }
 
+/// Where measurements lie: in the store, or elsewhere under the same names.
+pub trait Scan {
+    /// Why it cannot be read.
+    type Error: From<StoreError>;
+
+    /// Gives every batch in `range` to `each`, in whatever order, each measurement once. A batch may be given in parts.
+    ///
+    /// # Errors
+    /// When it cannot be read. What was given by then is true.
+    fn scan(&self, range: ScanRange, each: &mut dyn FnMut(Stored)) -> Result<(), Self::Error>;
+}
+
+impl Scan for Store {
+    type Error = StoreError;
+
+    fn scan(&self, range: ScanRange, each: &mut dyn FnMut(Stored)) -> Result<(), StoreError> {
+        Self::scan(self, range, |stored| {
+            each(stored);
+            ControlFlow::Continue(())
+        })
+    }
+}
+
 impl Store {
     /// Gives every batch in `range` to `each`, in the order of commits, until it breaks: what is in the log and what is
     /// in segments alike. Sees both as they were when the call began. A damaged batch, and one whose plan is missing, is

@@ -57,8 +57,8 @@ pub(crate) use self::marks::{Broken, are_lost, mark_all, mark_broken};
 pub(crate) use self::opened::RowGroup;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use self::rollup::added_up;
+pub use self::rollup::{AddedUp, Loss, Period, Rollup, RollupRange, Sums, Timing};
 pub(crate) use self::rollup::{Logged, Tally};
-pub use self::rollup::{Loss, Period, Rollup, RollupRange, Sums, Timing};
 pub(crate) use self::sealed::SealedLog;
 pub use self::sealer::Sealed;
 pub(crate) use self::timed::{End, Timed};

@@ -334,7 +334,7 @@ fn unknown_share(predictor: &Predictor, points: &[Point], vantages: usize) -> f6
     unknown.count() as f64 / others.len() as f64
 }
 
-fn quantile(values: &[f64], share: f64) -> f64 {
+pub(super) fn quantile(values: &[f64], share: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let at = (share * sorted.len() as f64).ceil() as usize;

@@ -16,13 +16,14 @@ use isochrone_coverage::predict::{Prior, PriorChoice};
 use isochrone_coverage::report::{self, ClassPrediction, CoverageReport, Interval, Options, PredictedCell};
 use isochrone_coverage::weights::Weights;
 
+use super::predict::quantile;
 use super::splits::{CUTS, Trial, trials};
 use super::{Figure, World};
 use crate::statistics::median;
 
 const VANTAGES: usize = 10;
 const NODES: usize = 5;
-const DRAWS: usize = 25;
+const DRAWS: usize = 100;
 /// At so few other sites nothing is judged.
 const LEAST_OTHERS: usize = 10;
 /// A candidate this near to a site is that site.
@@ -83,6 +84,8 @@ struct Held {
 struct Judged {
     inside: Vec<bool>,
     widths: Vec<f64>,
+    /// How far off the middle the truth lies, in halves of the interval's width.
+    off: Vec<f64>,
 }
 
 impl Judged {
@@ -90,6 +93,11 @@ impl Judged {
         if let Some(interval) = interval {
             self.inside.push((interval.low..=interval.high).contains(&truth));
             self.widths.push(interval.high - interval.low);
+            let middle = 0.5 * (interval.low + interval.high);
+            let half = 0.5 * (interval.high - interval.low);
+            if half > 0.0 {
+                self.off.push((truth - middle) / half);
+            }
         }
     }
 
@@ -112,6 +120,18 @@ impl Judged {
                 median(&self.widths) / 2.0,
                 unit,
                 format!("median of half the interval's width, {how}"),
+            ),
+            Figure::new(
+                format!("interval.{name}_off_at_10{suffix}"),
+                median(&self.off),
+                "",
+                format!("median distance of the truth above the middle, in half-widths, {how}"),
+            ),
+            Figure::new(
+                format!("interval.{name}_widened_at_10{suffix}"),
+                quantile(&self.off.iter().map(|off| off.abs()).collect::<Vec<_>>(), 0.9),
+                "",
+                format!("times as wide about their middle nine of ten would hold the truth, {how}"),
             ),
         ]
     }

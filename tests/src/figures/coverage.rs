@@ -167,6 +167,7 @@ fn observations() -> Result<Observations> {
         nodes: found.iter().take(NODES).enumerate().map(node).collect(),
         vantages: found.iter().enumerate().map(vantage).collect(),
         readings: Readings::Days(readings),
+        echoes: Vec::new(),
         notes: Vec::new(),
     })
 }

@@ -71,7 +71,13 @@ fn ingest_500() -> Result<Vec<Measured>> {
     ingest(LARGE)
 }
 
-fn ingest(load: Load) -> Result<Vec<Measured>> {
+/// Records for each second of a collector's processor time, as `ingest.records_per_cpu_second` takes it.
+pub(super) fn records_per_cpu_second() -> Result<f64> {
+    let per_cpu = take(SMALL)?.into_iter().map(|round| round.records / round.cpu);
+    Ok(median(&per_cpu.collect::<Vec<f64>>()))
+}
+
+fn take(load: Load) -> Result<Vec<Round>> {
     let serve = binary("isochrone-collector")?;
     let prepared = Prepared::new(load)?;
     let mut collector = prepared.state.start(&serve)?;
@@ -83,7 +89,11 @@ fn ingest(load: Load) -> Result<Vec<Measured>> {
     collector.wait_for(&prepared.state.socket())?; // still there
     collector.stop()?;
     prepared.ensure_all_is_stored(load)?;
+    Ok(rounds)
+}
 
+fn ingest(load: Load) -> Result<Vec<Measured>> {
+    let rounds = take(load)?;
     let per_cpu: Vec<f64> = rounds.iter().map(|round| round.records / round.cpu).collect();
     let per_second: Vec<f64> = rounds.iter().map(|round| round.records / round.wall).collect();
     let how = |what: &str| {

@@ -146,6 +146,12 @@ impl Drop for Process {
     }
 }
 
+/// Processor time of any process, its own and the system's for it, in seconds.
+pub(super) fn processor_seconds_of(pid: i32) -> Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    Ok(ticks(&stat, [14, 15])? / TICKS_PER_SECOND)
+}
+
 /// Processor time of all children that ended, in seconds.
 pub(super) fn children_processor_seconds() -> Result<f64> {
     Ok(ticks(&fs::read_to_string("/proc/self/stat")?, [16, 17])? / TICKS_PER_SECOND)

@@ -1,7 +1,7 @@
 //! Questions over single runs: how long they take, and how long DuckDB takes over the same files.
 
 mod duckdb;
-mod filled;
+pub(super) mod filled;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

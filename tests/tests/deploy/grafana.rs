@@ -42,8 +42,13 @@ fn data_sources_read_the_indices_that_the_sink_writes() {
     assert_eq!(file["apiVersion"], 1);
     let names = Names::new(Prefix::default(), Period::Month);
     let mut wanted = BTreeSet::new();
-    for family in Family::RAW {
-        wanted.insert((names.template(family), names.pattern(family)));
+    for (family, time) in [
+        (Family::Echo, "slot"),
+        (Family::Endpoint, "slot"),
+        (Family::Incident, "start"),
+        (Family::Ledger, "hour"),
+    ] {
+        wanted.insert((names.template(family), names.pattern(family), time.to_owned()));
     }
     let services = keys(&yaml("compose.yaml")["services"]);
     let mut found = BTreeSet::new();
@@ -52,9 +57,12 @@ fn data_sources_read_the_indices_that_the_sink_writes() {
         let url = url::Url::parse(source["url"].as_str().unwrap()).unwrap();
         assert!(services.contains(url.host_str().unwrap()), "{url}");
         let settings = &source["jsonData"];
-        assert_eq!(settings["timeField"].as_str(), Some("slot"));
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        found.insert((text(&source["uid"]), text(&settings["index"])));
+        found.insert((
+            text(&source["uid"]),
+            text(&settings["index"]),
+            text(&settings["timeField"]),
+        ));
     }
     assert_eq!(found, wanted);
 }
@@ -92,7 +100,7 @@ fn every_panel_asks_a_data_source_that_there_is() {
             assert!(sources.contains(source), "{name}: {source}");
         }
     }
-    let wanted = ["arrivals", "coverage", "failures", "mesh", "nodes"];
+    let wanted = ["coverage", "incidents", "ledger", "mesh", "nodes"];
     assert_eq!(ids, wanted.map(|name| format!("isochrone-{name}")).into());
 }
 

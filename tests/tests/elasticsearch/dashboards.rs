@@ -1,10 +1,14 @@
-//! Every panel of the dashboards, asked of a real server as Grafana asks it: its rows are what an export of the store says.
+//! Every panel of the dashboards, asked of a real server as Grafana asks it: its rows are what an export of the
+//! store, its ledger and its incidents say.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use isochrone_elastic::revised::{Incident, Incidents};
 use isochrone_elastic::{Client, Method};
+use isochrone_proto::units::UnixMillis;
+use isochrone_store::ingest::fixture;
 use isochrone_store::{ScanRange, export};
 use isochrone_tests::elasticsearch::Elasticsearch;
 use serde_json::{Map, Value, json};
@@ -53,7 +57,7 @@ fn search(target: &Value) -> Value {
         let field = &metric["field"];
         let asked = match metric["type"].as_str().unwrap() {
             "count" => continue, // each bucket has it
-            "min" => json!({ "min": { "field": field } }),
+            simple @ ("min" | "max" | "sum") => json!({ simple: { "field": field } }),
             "cardinality" => json!({ "cardinality": { "field": field } }),
             "percentiles" => {
                 json!({ "percentiles": { "field": field, "percents": metric["settings"]["percents"] } })
@@ -125,33 +129,48 @@ fn is_asked_for(line: &Value, query: &str) -> bool {
     })
 }
 
-/// The lines of an export that each row is made of.
+/// The lines that each row is made of. One with several values of a field is in the row of each.
 fn expected<'l>(lines: &'l [Value], target: &Value) -> BTreeMap<Key, Vec<&'l Value>> {
     let mut expected: BTreeMap<Key, Vec<&Value>> = BTreeMap::new();
-    let family = target["datasource"]["uid"].as_str().unwrap();
+    let time = target["timeField"].as_str().unwrap();
     for line in lines {
-        let is_echo = text(&line["kind"]).starts_with("echo");
-        if is_echo != family.ends_with("-echo") || !is_asked_for(line, target["query"].as_str().unwrap()) {
+        if !is_asked_for(line, target["query"].as_str().unwrap()) {
             continue;
         }
-        let value = |bucket: &Value| match bucket["type"].as_str().unwrap() {
-            "date_histogram" => {
-                let slot = line["slot"].as_u64().unwrap_or_else(|| {
-                    let slot: jiff::Timestamp = line["slot"].as_str().unwrap().parse().unwrap();
-                    slot.as_millisecond() as u64
-                });
-                Some((slot / INTERVAL_MS * INTERVAL_MS).to_string())
+        let values = |bucket: &Value| -> Vec<String> {
+            if bucket["type"] == "date_histogram" {
+                assert_eq!(bucket["field"], time);
+                return vec![(millis(&line[time]) / INTERVAL_MS * INTERVAL_MS).to_string()];
             }
-            _ => {
-                let value = &line[bucket["field"].as_str().unwrap()];
-                (!value.is_null()).then(|| text(value))
+            match &line[bucket["field"].as_str().unwrap()] {
+                Value::Null => Vec::new(),
+                Value::Array(several) => several.iter().map(text).collect(),
+                one => vec![text(one)],
             }
         };
-        if let Some(key) = list(&target["bucketAggs"]).iter().map(value).collect() {
+        let mut keys = vec![Key::new()];
+        for bucket in list(&target["bucketAggs"]) {
+            let values = values(bucket);
+            let with = |key: &Key| -> Vec<Key> {
+                values
+                    .iter()
+                    .map(|value| [key.clone(), vec![value.clone()]].concat())
+                    .collect()
+            };
+            keys = keys.iter().flat_map(with).collect();
+        }
+        for key in keys {
             expected.entry(key).or_default().push(line);
         }
     }
     expected
+}
+
+fn millis(time: &Value) -> u64 {
+    time.as_u64().unwrap_or_else(|| {
+        let time: jiff::Timestamp = time.as_str().unwrap().parse().unwrap();
+        time.as_millisecond() as u64
+    })
 }
 
 /// A metric's values are those of these lines.
@@ -167,6 +186,15 @@ fn assert_metric(metric: &Value, row: &Row, lines: &[&Value], what: &str) {
     match metric["type"].as_str().unwrap() {
         "count" => {}
         "min" => assert_eq!(said.unwrap()["value"].as_f64(), Some(values()[0]), "{what}"),
+        "max" => assert_eq!(
+            said.unwrap()["value"].as_f64(),
+            values().last().copied(),
+            "{what}"
+        ),
+        "sum" => {
+            let sum: f64 = values().iter().sum();
+            assert_eq!(said.unwrap()["value"].as_f64(), Some(sum), "{what}");
+        }
         "cardinality" => {
             let field = metric["field"].as_str().unwrap();
             let all: std::collections::BTreeSet<_> = lines.iter().map(|line| text(&line[field])).collect();
@@ -207,6 +235,37 @@ async fn assert_variable(client: &Client, variable: &Value, lines: &[Value]) {
     }
 }
 
+/// One that goes on and two that are over, of one node.
+pub(crate) fn incidents() -> Vec<Incident> {
+    let one = |after_s: u64, end_s: Option<u64>| {
+        let start = UnixMillis(fixture::START.0 + after_s * 1_000);
+        let end = end_s.map(|seconds| UnixMillis(start.0 + seconds * 1_000));
+        Incident {
+            incident: format!("{:013}-0badcafe", start.0),
+            subject: "node",
+            target: "tokyo".into(),
+            check: "connect",
+            checks: vec!["connect", "asset"],
+            cause: "node",
+            state: if end.is_some() { "over" } else { "open" },
+            start,
+            noticed: start,
+            end,
+            ending: end.map(|_| "recovered"),
+            duration_s: end_s,
+            down_s: end_s.map(|seconds| seconds / 2),
+            falls: None,
+            caveat: None,
+            group: None,
+            late: false,
+            vantages: vec!["ada-berlin".into(), "bob-osaka".into()],
+            networks: 2,
+            evidence: Vec::new(),
+        }
+    };
+    vec![one(10, Some(90)), one(400, Some(30)), one(1_000, None)]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Maven and a Java; .ci/run runs it"]
 async fn every_panel_has_the_rows_that_an_export_has() {
@@ -214,6 +273,9 @@ async fn every_panel_has_the_rows_that_an_export_has() {
     let mut server = Elasticsearch::unpack(release, java, "").unwrap();
     server.start().await.unwrap();
     let mut mesh = Mesh::new(&server);
+    let judged = incidents();
+    let of_mesh = judged.clone();
+    mesh.incidents = Incidents::from(move || Ok(of_mesh.clone()));
     mesh.set_up().await;
     mesh.measure(120).await;
     mesh.follow(async |_| {}).await;
@@ -226,11 +288,28 @@ async fn every_panel_has_the_rows_that_an_export_has() {
         .filter(|line| !line.is_empty())
         .map(|line| serde_json::from_slice(line).unwrap())
         .collect();
+    let ledger = isochrone_store::ledger::read(&mesh.store, mesh.clock.wall()).unwrap();
+    let ledger: Value = serde_json::from_str(&isochrone_report::ledger::json(&ledger, None)).unwrap();
+    let is_echo = |line: &&Value| text(&line["kind"]).starts_with("echo");
+    let (echoes, checks): (Vec<&Value>, Vec<&Value>) = lines.iter().partition(is_echo);
+    let of_family = BTreeMap::from([
+        ("isochrone-echo", echoes.into_iter().cloned().collect()),
+        ("isochrone-endpoint", checks.into_iter().cloned().collect()),
+        (
+            "isochrone-incident",
+            judged
+                .iter()
+                .map(|one| serde_json::to_value(one).unwrap())
+                .collect(),
+        ),
+        ("isochrone-ledger", list(&ledger["rows"]).to_vec()),
+    ]);
+    let lines_of = |of: &Value| -> &Vec<Value> { &of_family[of["datasource"]["uid"].as_str().unwrap()] };
     let client = mesh.client();
     let mut panels = 0;
     for (file, dashboard) in dashboards() {
         for variable in list(&dashboard["templating"]["list"]) {
-            assert_variable(&client, variable, &lines).await;
+            assert_variable(&client, variable, lines_of(variable)).await;
         }
         for panel in list(&dashboard["panels"]) {
             let what = format!("{file}, {}", panel["title"]);
@@ -242,7 +321,7 @@ async fn every_panel_has_the_rows_that_an_export_has() {
                 let buckets = list(&target["bucketAggs"]);
                 rows(&answer["aggregations"], buckets, &Key::new(), &mut found);
                 assert!(!found.is_empty(), "{what}: no rows");
-                let expected = expected(&lines, target);
+                let expected = expected(lines_of(target), target);
                 let counts: BTreeMap<_, _> = found.iter().map(|(key, row)| (key, row.documents)).collect();
                 let wanted: BTreeMap<_, _> =
                     expected.iter().map(|(key, of)| (key, of.len() as u64)).collect();
@@ -256,5 +335,5 @@ async fn every_panel_has_the_rows_that_an_export_has() {
             panels += 1;
         }
     }
-    assert_eq!(panels, 20, "a panel that is added is counted here");
+    assert_eq!(panels, 25, "a panel that is added is counted here");
 }

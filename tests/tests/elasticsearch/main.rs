@@ -3,8 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod absence;
 mod dashboards;
+mod document;
 mod faults;
 mod import;
 mod mesh;
+mod reading;
 mod secured;

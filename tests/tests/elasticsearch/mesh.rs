@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use isochrone_base::clock::Clock;
+use isochrone_elastic::backfill::Source;
 use isochrone_elastic::cursor::Cursors;
-use isochrone_elastic::index::Names;
+use isochrone_elastic::index::{Histograms, Layout, Names};
+use isochrone_elastic::revised::Incidents;
 use isochrone_elastic::send::Sender;
 use isochrone_elastic::setup::Setup;
 use isochrone_elastic::sink::{self, Pace, SinkParts, SinkStatus, Standing};
@@ -34,18 +36,28 @@ pub(crate) fn releases() -> Vec<(Release, PathBuf)> {
     found
 }
 
+const DAY_MS: u64 = 86_400_000;
+
 pub(crate) struct Mesh {
     pub(crate) store: Store,
     ingest: Ingest,
     previous: Digest,
     sequence: u64,
     pub(crate) settings: Settings,
+    pub(crate) incidents: Incidents,
+    /// Behind all that is measured and planned.
+    pub(crate) clock: Clock,
     folder: TempDir,
 }
 
 impl Mesh {
     pub(crate) fn new(server: &Elasticsearch) -> Self {
         let (_disk, store) = fixture::store_with_plan();
+        Self::of(server, store)
+    }
+
+    /// Of a store that is filled already.
+    pub(crate) fn of(server: &Elasticsearch, store: Store) -> Self {
         Self {
             ingest: fixture::inline(&store),
             store,
@@ -58,6 +70,8 @@ impl Mesh {
                 prefix: Prefix::default(),
                 period: Period::Month,
             },
+            incidents: Incidents::none(),
+            clock: Clock::virtual_from(UnixMillis(fixture::START.0 + 8 * DAY_MS)),
             folder: tempfile::tempdir().unwrap(),
         }
     }
@@ -97,15 +111,16 @@ impl Mesh {
         let parts = SinkParts {
             store: self.store.clone(),
             settings: self.settings.clone(),
+            incidents: self.incidents.clone(),
             dead_letters: self.folder.path().join("dead.ndjson"),
             pace: Pace {
                 first: Duration::from_millis(100),
                 blocked: Duration::from_millis(500),
             },
-            clock: Clock::system(),
+            clock: self.clock.clone(),
         };
         let (status, mut watched) = watch::channel(SinkStatus::default());
-        let stop = CancellationToken::new();
+        let (stop, last) = (CancellationToken::new(), watched.clone());
         let running = sink::run(parts, status, stop.clone());
         let commits = self.store.commit_number().unwrap();
         let until = async {
@@ -113,7 +128,8 @@ impl Mesh {
                 watched.changed().await.unwrap();
                 let status = watched.borrow_and_update().clone();
                 seen(&status).await;
-                if status.commit == commits && status.standing == Standing::Following {
+                let is_there = status.commit == commits && status.revised_at.is_some();
+                if is_there && status.standing == Standing::Following {
                     assert_eq!(status.dead, 0, "{status:?}");
                     stop.cancel();
                     return;
@@ -121,9 +137,8 @@ impl Mesh {
             }
         };
         let both = async { tokio::join!(running, until) };
-        let (ended, ()) = tokio::time::timeout(Duration::from_secs(240), both)
-            .await
-            .unwrap();
+        let in_time = tokio::time::timeout(Duration::from_secs(240), both).await;
+        let (ended, ()) = in_time.unwrap_or_else(|_| panic!("not there in time: {:?}", last.borrow()));
         ended.unwrap();
     }
 
@@ -133,15 +148,18 @@ impl Mesh {
         let client = self.client();
         let refresh = client.fetch(Method::Post, "isochrone-*/_refresh", None).await;
         refresh.unwrap();
-        let counted = client
-            .fetch(Method::Get, "isochrone-*/_count", None)
-            .await
-            .unwrap();
+        let raw = "isochrone-echo-*,isochrone-endpoint-*/_count?ignore_unavailable=true";
+        let counted = client.fetch(Method::Get, raw, None).await.unwrap();
         assert_eq!(counted["count"].as_u64(), Some(count), "{counted}");
         let report = self.verify(None).await;
         assert!(report.equal, "{report:?}");
+        let all = client
+            .fetch(Method::Get, "isochrone-*/_count", None)
+            .await
+            .unwrap();
         let sum: u64 = report.periods.iter().map(|period| period.elasticsearch).sum();
-        assert_eq!((sum, report.unsent), (count, 0));
+        assert_eq!((report.unsent, report.unsent_revisions), (0, 0), "{report:?}");
+        assert_eq!(all["count"].as_u64(), Some(sum), "{report:?}");
     }
 
     pub(crate) async fn verify(&self, repair: Option<&mut Sender>) -> Report {
@@ -152,19 +170,36 @@ impl Mesh {
             store: self.store.clone(),
             client: &client,
             names,
+            incidents: self.incidents.clone(),
+            revision: cursor.revision(Histograms::default()),
         };
-        let day = 86_400_000;
-        let from = UnixMillis(fixture::START.0 / day * day);
+        let from = UnixMillis(fixture::START.0 / DAY_MS * DAY_MS);
         let window = Window {
             from,
-            until: UnixMillis(from.0 + 8 * day),
+            until: UnixMillis(from.0 + 8 * DAY_MS),
             commit: cursor.commit,
+            as_of: self.clock.wall(),
         };
         verifier.verify(window, repair, |_, _| {}).await.unwrap()
     }
 
+    pub(crate) fn source(&self) -> Source {
+        let cursor = Cursors::of(&self.store).get(&self.names()).unwrap().unwrap();
+        Source {
+            store: self.store.clone(),
+            incidents: self.incidents.clone(),
+            names: self.names(),
+            revision: cursor.revision(Histograms::default()),
+        }
+    }
+
     pub(crate) async fn sender(&self) -> Sender {
         let server = Server::ask(&self.client()).await.unwrap();
-        Sender::new(self.client(), self.names(), Clock::system(), server.can.lifecycle)
+        Sender::new(
+            self.client(),
+            self.names(),
+            Clock::system(),
+            Layout::of(&server.can),
+        )
     }
 }

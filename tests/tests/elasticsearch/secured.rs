@@ -8,14 +8,14 @@ use isochrone_elastic::setup::role;
 use isochrone_elastic::sink::Standing;
 use isochrone_elastic::{Account, Method, Server, Settings};
 use isochrone_tests::elasticsearch::Elasticsearch;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::json;
 use tempfile::TempDir;
 use url::Url;
 
 use crate::mesh::{Mesh, releases};
 
-const TLS: &str = "xpack.security.enabled: true
+pub(crate) const TLS: &str = "xpack.security.enabled: true
 xpack.security.http.ssl.enabled: true
 xpack.security.http.ssl.key: node.key
 xpack.security.http.ssl.certificate: node.pem
@@ -29,7 +29,7 @@ async fn account_that_may_do_the_least_feeds_it_over_tls_and_can_change_nothing(
         let folder = tempfile::tempdir().unwrap();
         let mut server = Elasticsearch::unpack(release, java, TLS).unwrap();
         let mut mesh = Mesh::new(&server);
-        let ca = certificates(&server, &folder);
+        let ca = certificates(&server, &folder, "ca.pem");
         server.tool("elasticsearch-keystore", &["create"], "").unwrap();
         let bootstrap = ["add", "-x", "bootstrap.password"];
         server
@@ -76,7 +76,7 @@ async fn account_that_may_do_the_least_feeds_it_over_tls_and_can_change_nothing(
         assert_eq!(refused.status, 403, "{refused:?}");
         let template = mesh
             .names()
-            .template_body(isochrone_elastic::index::Family::Echo, false);
+            .template_body(isochrone_elastic::index::Family::Echo, Default::default());
         let refused = client
             .request(Method::Put, "_index_template/isochrone-echo", Some(&template))
             .await
@@ -133,16 +133,21 @@ async fn wrong_password_and_foreign_certificates_are_told(mesh: &mut Mesh, wrong
 }
 
 /// A private authority's certificate for `localhost`, in the server's configuration; where the authority's own is.
-fn certificates(server: &Elasticsearch, folder: &TempDir) -> std::path::PathBuf {
+pub(crate) fn certificates(server: &Elasticsearch, folder: &TempDir, name: &str) -> std::path::PathBuf {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // of the same name, curl takes the node's certificate for one that signed itself
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "a private authority");
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
-    let node = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let mut node = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    node.distinguished_name.push(DnType::CommonName, "localhost");
     let node = node.signed_by(&key, &authority).unwrap();
     fs::write(server.config().join("node.key"), key.serialize_pem()).unwrap();
     fs::write(server.config().join("node.pem"), node.pem()).unwrap();
-    let file = folder.path().join("ca.pem");
+    let file = folder.path().join(name);
     fs::write(&file, authority.pem()).unwrap();
     file
 }

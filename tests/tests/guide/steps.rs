@@ -209,6 +209,14 @@ pub(crate) const STEPS: &[Step] = &[
         "sudo isochrone-collector report coverage --imported",
         "imported, not ours",
     ),
+    lead(
+        "sudo isochrone-collector import remove prober-us",
+        "Nothing was changed",
+    ),
+    lead(
+        "sudo isochrone-collector import remove prober-us --confirm prober-us",
+        ", removed.",
+    ),
     lead("sudo isochrone-collector report nodes --since 7d", "berlin"),
     lead(
         "sudo isochrone-collector report nodes --since 15d --format html > nodes.html",
@@ -367,6 +375,15 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     lead("isochrone-collector export ndjson", "\"slot\":"),
     lead("isochrone-collector audit", "revoke"),
+    lead("isochrone-collector store files", ""), // nothing is old enough
+    Step {
+        code: 1, // no cluster is named here; tests/tests/elasticsearch has real ones
+        ..lead(
+            "isochrone-collector elastic verify --since 1d",
+            "no cluster is named",
+        )
+    },
+    lead("isochrone-collector import list", "prober-us"),
     step(
         Who::File("tests/tests/guide/story.rs", "said.text.contains(\"Joined as \")"),
         "isochrone-probe join TOKEN",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use faer::Mat;
 use faer::linalg::solvers::LltError;
 
+use super::apart::apart;
 use super::areas::{areas, members};
 use super::curve::{Curve, median};
 use super::field::{Axis, Field, Missed};
@@ -20,8 +21,9 @@ const AREAS: usize = 20;
 const LENGTHS_KM: [f64; 3] = [2000.0, 4000.0, 8000.0];
 const NUGGETS: [f64; 3] = [0.02, 0.05, 0.1];
 
-/// Shorter times say little of how fast a network is; and so many sites outweigh the prior by half.
+/// Shorter times and ways say little of how fast a network is; and so many sites outweigh the prior by half.
 const RATIO_ABOVE_MS: f64 = 20.0;
+const RATIO_ABOVE_KM: f64 = 300.0;
 const RATIO_SITES: f64 = 10.0;
 /// From so many sites on their own medians say how far one scatters; before, this is the usual scatter.
 const LEAST_RATIOS: usize = 5;
@@ -41,6 +43,7 @@ pub(super) struct Ground {
     curve: Curve,
     field: Arc<Field>,
     left_out: Vec<Group>,
+    apart: f64,
 }
 
 impl Ground {
@@ -51,8 +54,10 @@ impl Ground {
             pair.rtt_ms - curve.at(spots[pair.a].km(&spots[pair.b]))
         });
         let times = matrix(spots.len(), prior.pairs(), |pair| pair.rtt_ms);
+        let apart = apart(&spots, &times);
         let field = Field::fit(spots, &values, Kernel::OLD)?;
         Ok(Self {
+            apart,
             curve,
             left_out: leave_areas_out(&field, &times)?,
             field: Arc::new(field),
@@ -116,6 +121,7 @@ pub(super) fn fit(
         groups: 0,
         calibration: None,
         common: 0.0,
+        apart: ground.as_ref().map_or(0.0, |ground| ground.apart),
     });
     if let Some(ground) = ground {
         builder.0.left_out.clone_from(&ground.left_out);
@@ -144,7 +150,8 @@ fn level(predictor: &Predictor, pairs: &[Measured]) -> (f64, f64) {
     for pair in pairs {
         let (a, b) = (number(pair.a), number(pair.b));
         let predicted = predictor.likeliest_ms(&points[a], &points[b]);
-        if predicted > RATIO_ABOVE_MS && pair.rtt_ms > 0.0 {
+        let is_far = points[a].spot.km(&points[b].spot) > RATIO_ABOVE_KM;
+        if is_far && predicted > RATIO_ABOVE_MS && pair.rtt_ms > 0.0 {
             let ratio = (pair.rtt_ms / predicted).ln();
             ratios.push(ratio);
             of_site[a].push(ratio);

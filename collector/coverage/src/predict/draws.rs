@@ -16,7 +16,7 @@ use super::origins::Origins;
 const OPEN_RANK: usize = 48;
 const KNOWN_RANK: usize = 12;
 /// Nodes this near to each other are at one site.
-const SITE_KM: f64 = 50.0;
+pub(crate) const SITE_KM: f64 = 50.0;
 /// So many draws go through one product of matrices.
 const BLOCK: usize = 8;
 /// Vectors of normal deviates, one for each point, that are drawn from.
@@ -36,6 +36,19 @@ pub struct Draws {
     open: Vec<f32>,
     /// One over the usual deviation, place after place.
     scale: Vec<f32>,
+}
+
+/// The errors of one place in one draw, in usual deviations.
+#[derive(Clone, Copy, Debug)]
+pub struct Errors<'a> {
+    /// Towards each point: neighbours err alike.
+    pub alike: &'a [f32],
+    /// Towards each point: the pair's own.
+    pub own: &'a [f32],
+    /// How much of that counts in this draw, 0…1: whether nodes of one site share their network is not known.
+    pub differ: f32,
+    /// The same for all of the draw.
+    pub shared: f32,
 }
 
 impl Draws {
@@ -83,21 +96,15 @@ impl Draws {
         }
     }
 
-    /// Draws so many times; `each` gets the draw, the place, its errors towards the points in usual deviations, and
-    /// one more of such errors that is the same for all of the draw.
-    pub fn run(
-        &self,
-        draws: usize,
-        random: &mut impl Rng,
-        mut each: impl FnMut(usize, usize, (&[f32], f32)),
-    ) {
+    /// Draws so many times; `each` gets the draw, the place, and its errors.
+    pub fn run(&self, draws: usize, random: &mut impl Rng, mut each: impl FnMut(usize, usize, Errors<'_>)) {
         let pool = Pool::new(&self.whole, self.points, random);
         let (points, mut errors) = (self.points, vec![0.0; self.points]);
         for first in (0..draws).step_by(BLOCK) {
             let block = BLOCK.min(draws - first);
             let spread = &self.factor * self.coefficients(block, &pool, random);
             for draw in 0..block {
-                let shared = pool.one(random);
+                let (shared, differ) = (pool.one(random), random.random());
                 let columns: Vec<&[f32]> = (0..points)
                     .map(|point| spread.col_as_slice(draw * points + point))
                     .collect();
@@ -108,7 +115,13 @@ impl Draws {
                     for (error, ((column, alone), scale)) in errors.iter_mut().zip(each_point) {
                         *error = (column[place] + rest * alone) * scale;
                     }
-                    each(first + draw, place, (&errors, shared));
+                    let drawn = Errors {
+                        alike: &errors,
+                        own: pool.plain(random),
+                        differ,
+                        shared,
+                    };
+                    each(first + draw, place, drawn);
                 }
             }
         }

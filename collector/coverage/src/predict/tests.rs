@@ -283,8 +283,8 @@ fn draws_of_neighbours_go_together() {
     );
     let mut all = vec![[0.0_f64; 3]; 2000];
     draws.run(2000, &mut StdRng::seed_from_u64(1), |draw, place, z| {
-        assert_eq!(z.0.len(), 2);
-        all[draw][place] = f64::from(z.0[0]);
+        assert_eq!((z.alike.len(), z.own.len()), (2, 2));
+        all[draw][place] = f64::from(z.alike[0]);
     });
     let product = |a: usize, b: usize| all.iter().map(|z| z[a] * z[b]).sum::<f64>() / 2000.0;
     for at in 0..3 {
@@ -314,4 +314,24 @@ fn fewer_sites_leave_the_level_of_all_times_less_sure() {
     let predictor = Predictor::fit(&coasts.places, &coasts.pairs(0..10), None).unwrap();
     assert!(predictor.shared(200.0, 10.0) > predictor.shared(20.0, 10.0));
     assert!(predictor.shared(1e6, 1.0) <= 1.0);
+}
+
+#[test]
+fn short_way_says_nothing_of_how_fast_long_ones_are() {
+    let places = ["Lima, PE", "Lima, PE", "Berlin, DE"].map(|city| Place {
+        position: crate::cities::find(city).unwrap().position,
+        network: None,
+    });
+    let prior = Some(Prior::embedded());
+    let predicted = |pairs: &[Measured]| {
+        let predictor = Predictor::fit(&places, pairs, prior).unwrap();
+        predictor.between(&predictor.site(0), &predictor.site(2)).ms()
+    };
+    let beside = Measured {
+        a: 0,
+        b: 1,
+        rtt_ms: 1.0,
+    };
+    let (with, without) = (predicted(&[beside]), predicted(&[]));
+    assert!((with / without - 1.0).abs() < 0.1, "{with} {without}");
 }

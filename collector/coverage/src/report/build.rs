@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use rand::Rng;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng as _};
 
 use super::by_km::ByKm;
 use super::forecast::{self, Known};
@@ -55,6 +56,14 @@ pub enum ReportError {
         /// Index of the node.
         node: usize,
     },
+    /// An echo is between vantages of which one is not there, or within one.
+    #[error("an echo names the vantages {a} and {b}: give two different ones that exist")]
+    Echo {
+        /// Index of the one.
+        a: usize,
+        /// Index of the other.
+        b: usize,
+    },
     /// A single value is given twice, or is no time.
     #[error("vantage {vantage} and node {node}: a value is given twice, or is not a time")]
     Single {
@@ -102,6 +111,8 @@ pub fn build_with(
     random: &mut impl Rng,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<CoverageReport, ReportError> {
+    // The advice has randomness of its own: what else is asked for does not change it.
+    let seed = random.random();
     let mut steps = Steps::new(options, progress);
     let budgets = budgets(options.target_ms)?;
     let prepared = Prepared::new(observations, &options.impossible)?;
@@ -128,6 +139,7 @@ pub fn build_with(
     let ground = Ground {
         prepared: &prepared,
         matrix: &matrix,
+        statistic,
         weights: &options.weights,
         budgets: &budgets,
         options,
@@ -153,7 +165,8 @@ pub fn build_with(
     let count = options.count.as_ref();
     let count = count.map(|thresholds| {
         let predicted = parts.first().and_then(|part| part.class.predicted.as_ref());
-        counting::count(observations, options, (thresholds, predicted), random)
+        let mut random = StdRng::seed_from_u64(seed);
+        counting::count(observations, options, (thresholds, predicted), &mut random)
     });
     let count = count.transpose()?;
     steps.end();
@@ -264,6 +277,7 @@ fn budgets(target_ms: Option<f64>) -> Result<Vec<f64>, ReportError> {
 pub(super) struct Ground<'a> {
     pub(super) prepared: &'a Prepared<'a>,
     pub(super) matrix: &'a Matrix,
+    pub(super) statistic: Statistic,
     pub(super) weights: &'a Weights,
     pub(super) budgets: &'a [f64],
     pub(super) options: &'a Options,
@@ -404,7 +418,11 @@ impl Ground<'_> {
         random: &mut impl Rng,
     ) -> Result<Method, WhyNot> {
         let time = |vantage: usize, node: usize| self.matrix.ms(field.members[vantage], node);
-        let known = Known::new(field.vantages, field.nodes, self.options.mesh.as_ref(), time);
+        let beside = forecast::Further {
+            mesh: self.options.mesh.as_ref(),
+            echoes: &self.prepared.between(field.members, self.statistic),
+        };
+        let known = Known::new(field.vantages, field.nodes, beside, time);
         let prior = self.options.prior.get();
         let fitted = known.fit(prior)?;
         let names: Vec<String> = field.nodes.iter().map(|node| node.name.clone()).collect();
@@ -435,7 +453,11 @@ impl Ground<'_> {
         let places = field.speakers.places.iter();
         let drawn = places.filter(|place| !themselves || place.speaker.is_none());
         let trust = Trust::new(&fitted.measured, prior, &field.speakers.places);
-        let cells = forecast::gather(drawn, forecast::DEGREES, self.options.subdivisions);
+        let subdivided = match self.options.subdivisions {
+            true => forecast::subdivided(drawn.clone(), forecast::DEGREES),
+            false => Vec::new(),
+        };
+        let cells = (forecast::gather(drawn, forecast::DEGREES), &subdivided);
         let predicted = forecast::Predicted::new(&beside, (&fitted, &trust), cells, random);
         let of = |regions: &[Region]| -> Vec<_> {
             regions
@@ -456,7 +478,7 @@ impl Ground<'_> {
         class.depth.by_km_predicted = by_km;
         Ok(Method {
             prior: prior.map(|prior| prior.source().to_owned()),
-            own_pairs: fitted.own_pairs,
+            own_pairs: fitted.pairs.len(),
             reach_km: REACH_KM,
             covered: COVERED,
             draws,

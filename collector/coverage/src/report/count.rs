@@ -5,8 +5,8 @@ use crate::country::Country;
 use crate::geo::Position;
 
 /// Of ten 90 % intervals of means, costs and gains so many held the truth where it was known (`interval.*` of
-/// `evaluate where`, docs/coverage.md); said beside such intervals until it is nine.
-pub const HELD_OF_TEN: u8 = 8;
+/// `evaluate where`, docs/coverage.md); said beside such intervals.
+pub const HELD_OF_TEN: u8 = 9;
 
 /// Under so many vantages the network-wide verdict is always "cannot tell".
 pub const LEAST_VANTAGES: usize = 30;
@@ -228,7 +228,8 @@ pub struct NextNode {
     pub best: Candidate,
     /// The next ones.
     pub runners_up: Vec<Candidate>,
-    /// Whether the intervals of gains were calibrated. They never are yet: see [`HELD_OF_TEN`].
+    /// Whether the intervals of gains are as wide as known truths needed: where they rest on predictions. See
+    /// [`HELD_OF_TEN`].
     pub calibrated: bool,
 }
 

@@ -17,6 +17,7 @@ use scene::Scene;
 use stage::Stage;
 
 use super::resample::interval;
+use super::widening::{self, widened};
 use super::{ClassPrediction, Options, ReportError, Widened};
 use crate::observations::Observations;
 use crate::report::count::{
@@ -68,7 +69,7 @@ pub(crate) fn count(
         return Ok(count);
     }
     if may_say {
-        count.drop_one = verdicts::drop_one(&scene, (&plan, &asked), &prices, thresholds);
+        count.drop_one = verdicts::drop_one(&scene, (&plan, &pricing, &asked), &prices, thresholds);
         let worst = plan.worst.map(|node| scene.node_name(node));
         let mut found = count.drop_one.iter();
         count.worst_loss = found.find(|one| Some(&one.node) == worst.as_ref()).cloned();
@@ -157,7 +158,7 @@ impl Plan {
             predicted_share: pricing.predicted_weight() / scene.total_weight(),
             vantages: scene.measuring(),
             nodes: scene.nodes(),
-            curve: self.curve(scene, prices, may_say),
+            curve: self.curve((scene, pricing), prices, may_say),
             unpriced: Vec::new(),
             drop_one: Vec::new(),
             worst_loss: None,
@@ -179,14 +180,19 @@ impl Plan {
     }
 
     /// With further cities only where they may be said.
-    fn curve(&self, scene: &Scene<'_>, prices: &price::Prices, further: bool) -> Vec<CurvePoint> {
+    fn curve(
+        &self,
+        (scene, stage): (&Scene<'_>, &Stage),
+        prices: &price::Prices,
+        further: bool,
+    ) -> Vec<CurvePoint> {
         let name = |&site: &usize| match site.checked_sub(scene.nodes()) {
             None => scene.node_name(site),
             Some(spot) => self.spots[spot].name.clone(),
         };
         let point = |(at, set): (usize, &Vec<usize>)| {
             let drawn: Vec<f64> = prices.sets.iter().map(|sums| sums[at]).collect();
-            let (mean_ms, interval) = middle(&drawn)?;
+            let (mean_ms, interval) = middle(&drawn, stage.widening(widening::MEAN))?;
             Some(CurvePoint {
                 k: set.len(),
                 mean_ms,
@@ -205,7 +211,7 @@ impl Plan {
 
     fn candidate(&self, spot: usize, stage: &Stage, prices: &price::Prices) -> Option<Candidate> {
         let drawn: Gains = prices.gains.iter().map(|gains| gains[spot]).collect();
-        let (gain_ms, interval) = middle(&drawn)?;
+        let (gain_ms, interval) = middle(&drawn, stage.widening(widening::GAIN))?;
         let spot = &self.spots[spot];
         Some(Candidate {
             place: spot.name.clone(),
@@ -226,7 +232,7 @@ impl Plan {
         Some(NextNode {
             best: all.next()?,
             runners_up: all.take(RUNNERS_UP).collect(),
-            calibrated: false,
+            calibrated: stage.is_predicted(),
         })
     }
 
@@ -244,12 +250,13 @@ impl Plan {
     }
 }
 
-/// The mean of draws and their interval; one draw has none.
-fn middle(drawn: &[f64]) -> Option<(f64, Option<super::Interval>)> {
+/// The mean of draws and their interval, so many times as wide; one draw has none.
+fn middle(drawn: &[f64], times: f64) -> Option<(f64, Option<super::Interval>)> {
     let mean = drawn.iter().sum::<f64>() / drawn.len() as f64;
     let interval = (drawn.len() > 1)
         .then(|| interval(drawn.iter().copied()))
-        .flatten();
+        .flatten()
+        .map(|drawn| widened(drawn, times));
     mean.is_finite().then_some((mean, interval))
 }
 

@@ -6,10 +6,12 @@ mod quantiles;
 mod tally;
 mod world;
 
+use std::collections::BTreeMap;
+
 use rand::Rng;
 
-pub(crate) use cells::{Cell, DEGREES, gather};
-pub(crate) use fit::{Fitted, Known};
+pub(crate) use cells::{Cell, DEGREES, Subdivided, gather, subdivided};
+pub(crate) use fit::{Fitted, Further, Known};
 use quantiles::{Quantiles, Standings};
 use tally::{Ground, Tally};
 pub(crate) use world::{Toward, World};
@@ -18,6 +20,7 @@ use super::by_km::ByKm;
 use super::prediction::{ClassPrediction, MeanTime, PredictedCell, PredictedTime};
 use super::resample::interval;
 use super::trust::Trust;
+use super::widening::{self, widened};
 use super::{ByKilometres, Interval, Region, RegionPrediction, Share, Standing};
 use crate::country::Country;
 use crate::predict::{Place, Point};
@@ -57,7 +60,7 @@ pub(super) type Timing<'a> = dyn Fn(usize, usize, usize) -> Option<(f64, f64)> +
 pub(super) struct Predicted {
     pub(super) class: ClassPrediction,
     /// By country, of the cells that are within reach.
-    countries: Vec<(Parts, Vec<usize>)>,
+    countries: Vec<(Parts, Members)>,
     tallies: Vec<Tally>,
     world: World,
     standings: Standings,
@@ -66,8 +69,11 @@ pub(super) struct Predicted {
     pub(super) by_km: ByKm,
 }
 
-/// A country, and a subdivision of it where cells are told apart by that.
+/// A country, and a subdivision of it where figures are given by that.
 type Parts = (Option<Country>, Option<Subdivision>);
+
+/// Cells, and how much of the weight of each belongs there.
+type Members = Vec<(usize, f64)>;
 
 /// The nodes that are predicted: by index among all, with their places.
 pub(super) type Sites = Vec<(usize, Place, Point)>;
@@ -76,7 +82,7 @@ impl Predicted {
     pub(super) fn new(
         beside: &Beside<'_>,
         (fitted, trust): (&Fitted, &Trust),
-        cells: Vec<Cell>,
+        (cells, subdivided): (Vec<Cell>, &Subdivided),
         random: &mut impl Rng,
     ) -> Self {
         let placed: Sites = fitted.placed();
@@ -95,7 +101,7 @@ impl Predicted {
         };
         let world = World::new(&fitted.predictor, cells, toward, trust);
         let world = world.with_draws(&fitted.predictor, &sites);
-        let countries = countries(&world.cells);
+        let countries = countries(&world.cells, subdivided);
         let ground = Ground::new(&world, (&sites, &nodes), &countries, beside);
         let tallies = world.draw(
             beside.draws,
@@ -128,16 +134,16 @@ impl Predicted {
         let parts: Vec<usize> = (0..self.countries.len())
             .filter(|&at| inside(self.countries[at].0))
             .collect();
-        let cells: Vec<usize> = parts
+        let cells: Members = parts
             .iter()
             .flat_map(|&at| self.countries[at].1.iter().copied())
             .collect();
-        let weight: f64 = cells.iter().map(|&cell| self.world.cells[cell].weight).sum();
+        let weight: f64 = cells.iter().map(|(_, weight)| weight).sum();
         if weight <= 0.0 {
             return None;
         }
         let likeliest = |site: usize| -> f64 {
-            let sum = |&cell: &usize| self.world.cells[cell].weight * self.world.ms(cell, site);
+            let sum = |&(cell, weight): &(usize, f64)| weight * self.world.ms(cell, site);
             cells.iter().map(sum).sum::<f64>() / weight
         };
         let mut order: Vec<(usize, f64)> = (0..self.nodes.len())
@@ -172,32 +178,27 @@ impl Predicted {
             ms,
             interval: interval(of_best.iter().copied())?,
             shares: combined(&region.shares, region.weight, |budget| {
-                let standing = |&cell: &usize| {
-                    (
-                        self.world.cells[cell].weight,
-                        self.standings.nearest[budget][cell],
-                    )
-                };
+                let nearest = &self.standings.nearest[budget];
+                let standing = |&(cell, weight): &(usize, f64)| (weight, nearest[cell]);
                 cells.iter().map(standing).collect()
             }),
         })
     }
 }
 
-/// Cells of one country lie beside each other, and of one subdivision among them.
-fn countries(cells: &[Cell]) -> Vec<(Parts, Vec<usize>)> {
-    let mut countries: Vec<(Parts, Vec<usize>)> = Vec::new();
+/// The cells that nobody speaks for, by country, and by subdivision where it is said how they lie in these.
+fn countries(cells: &[Cell], subdivided: &Subdivided) -> Vec<(Parts, Members)> {
+    let mut countries: BTreeMap<Parts, Members> = BTreeMap::new();
     let silent = cells.iter().enumerate().filter(|(_, cell)| cell.is_silent());
     for (at, cell) in silent {
-        match countries
-            .last_mut()
-            .filter(|(parts, _)| *parts == (cell.country, cell.subdivision))
-        {
-            Some((_, cells)) => cells.push(at),
-            None => countries.push(((cell.country, cell.subdivision), vec![at])),
+        let whole = || vec![(None, cell.weight)];
+        let parts = subdivided.get(cell.number).cloned().unwrap_or_else(whole);
+        for (subdivision, weight) in parts {
+            let members = countries.entry((cell.country, subdivision)).or_default();
+            members.push((at, weight));
         }
     }
-    countries
+    countries.into_iter().collect()
 }
 
 /// Measured shares of a weight and what cells add to them.
@@ -293,7 +294,7 @@ fn mean(beside: &Beside<'_>, tallies: &[Tally], world: &World, weight: f64) -> O
     }
     Some(MeanTime {
         ms: drawn.iter().sum::<f64>() / drawn.len() as f64,
-        interval: interval(drawn.iter().copied()),
+        interval: interval(drawn.iter().copied()).map(|drawn| widened(drawn, widening::MEAN)),
         weight: whole,
     })
 }

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ReportError;
+use crate::histogram::LogHistogram;
 use crate::observations::{
-    Day, DayReading, Node, Observations, Readings, Samples, SingleReading, Statistic, TtfbKind, Vantage,
+    Day, DayReading, Echo, Node, Observations, Readings, Samples, SingleReading, Statistic, TtfbKind, Vantage,
 };
+use crate::predict::Measured;
 
 /// Observations sorted by name, with one cell for each (vantage, node) that was measured.
 #[derive(Clone)]
@@ -13,6 +15,8 @@ pub(super) struct Prepared<'a> {
     pub(super) nodes: Vec<&'a Node>,
     pub(super) vantages: Vec<&'a Vantage>,
     pub(super) cells: BTreeMap<(usize, usize), Cell>,
+    /// By two vantages, the lower number first.
+    echoes: BTreeMap<(usize, usize), BTreeMap<Day, LogHistogram>>,
     /// The days that hold a reading, ascending; `None` for single values.
     pub(super) days: Option<Vec<Day>>,
     /// The statistic of single values.
@@ -64,6 +68,11 @@ impl<'a> Prepared<'a> {
             .into_iter()
             .filter_map(moved)
             .collect();
+        let moved = |((a, b), days)| Some(((vantage_at[a]?, vantage_at[b]?), days));
+        self.echoes = std::mem::take(&mut self.echoes)
+            .into_iter()
+            .filter_map(moved)
+            .collect();
     }
 
     fn whole(observations: &'a Observations) -> Result<Self, ReportError> {
@@ -85,6 +94,7 @@ impl<'a> Prepared<'a> {
             nodes,
             vantages,
             cells: BTreeMap::new(),
+            echoes: BTreeMap::new(),
             days: None,
             single: None,
             ttfb: None,
@@ -104,6 +114,9 @@ impl<'a> Prepared<'a> {
                     prepared.add_single(place(value.vantage, value.node)?, value)?;
                 }
             }
+        }
+        for echo in &observations.echoes {
+            prepared.add_echo(echo, &vantage_at)?;
         }
         Ok(prepared)
     }
@@ -125,14 +138,50 @@ impl<'a> Prepared<'a> {
                 (!kept.is_empty()).then_some((at, Cell::Days(kept)))
             }
         };
+        let echoed = |(&at, days): (&(usize, usize), &BTreeMap<Day, LogHistogram>)| {
+            let kept = days.iter().filter(|(day, _)| keep(**day));
+            let kept: BTreeMap<Day, LogHistogram> = kept.map(|(&day, times)| (day, times.clone())).collect();
+            (!kept.is_empty()).then_some((at, kept))
+        };
         Self {
             nodes: self.nodes.clone(),
             vantages: self.vantages.clone(),
             cells: self.cells.iter().filter_map(kept).collect(),
+            echoes: self.echoes.iter().filter_map(echoed).collect(),
             days,
             single: self.single,
             ttfb: self.ttfb,
         }
+    }
+
+    /// What some of the vantages measured among each other, by their numbers among these: the same statistic as that of
+    /// nodes, over all days.
+    pub(super) fn between(&self, members: &[usize], statistic: Statistic) -> Vec<Measured> {
+        let number = |vantage: usize| members.iter().position(|&member| member == vantage);
+        let pair = |(&(a, b), days): (&(usize, usize), &BTreeMap<Day, LogHistogram>)| {
+            let mut all = LogHistogram::new();
+            days.values().for_each(|times| all.merge(times));
+            let us = match statistic.quantile() {
+                Some(q) => all.quantile_us(q),
+                None => all.min_us(),
+            };
+            Some(Measured {
+                a: number(a)?,
+                b: number(b)?,
+                rtt_ms: us? / 1e3,
+            })
+        };
+        self.echoes.iter().filter_map(pair).collect()
+    }
+
+    fn add_echo(&mut self, echo: &Echo, went: &[usize]) -> Result<(), ReportError> {
+        let unknown = ReportError::Echo { a: echo.a, b: echo.b };
+        let (Some(&a), Some(&b), false) = (went.get(echo.a), went.get(echo.b), echo.a == echo.b) else {
+            return Err(unknown);
+        };
+        let days = self.echoes.entry((a.min(b), a.max(b))).or_default();
+        days.entry(echo.day).or_default().merge(&echo.times);
+        Ok(())
     }
 
     fn add_single(&mut self, at: (usize, usize), value: &SingleReading) -> Result<(), ReportError> {
@@ -184,4 +233,61 @@ fn sorted<T>(items: &[T], name: impl Fn(&T) -> &String) -> Result<(Vec<&T>, Vec<
     let mut went = vec![0; items.len()];
     order.iter().enumerate().for_each(|(to, &from)| went[from] = to);
     Ok((order.into_iter().map(|index| &items[index]).collect(), went))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{daily, node, vantage};
+
+    fn echo(a: usize, b: usize, day: i32, ms: f64) -> Echo {
+        let mut times = LogHistogram::new();
+        assert!(times.record_us(ms * 1e3));
+        let day = Day(day);
+        Echo { a, b, day, times }
+    }
+
+    fn world(echoes: Vec<Echo>) -> Observations {
+        let names = [("zoe", "Paris, FR"), ("ada", "Berlin, DE"), ("bob", "Rome, IT")];
+        let vantages = names.map(|(name, place)| vantage(name, place)).to_vec();
+        let nodes = vec![node("tokyo", "Tokyo, JP")];
+        let days = daily(nodes, vantages, 2, &[(0, 0, &[230.0])], |_, _, _| 0.0);
+        Observations { echoes, ..days }
+    }
+
+    fn between(prepared: &Prepared<'_>, statistic: Statistic) -> Vec<(usize, usize, f64)> {
+        let all: Vec<usize> = (0..prepared.vantages.len()).collect();
+        let pairs = prepared.between(&all, statistic).into_iter();
+        pairs.map(|pair| (pair.a, pair.b, pair.rtt_ms.round())).collect()
+    }
+
+    #[test]
+    fn echoes_of_both_directions_and_of_the_days_that_are_kept_are_one_pair() {
+        let observations = world(vec![
+            echo(0, 1, 0, 20.0),
+            echo(1, 0, 0, 10.0),
+            echo(0, 1, 1, 40.0),
+            echo(1, 2, 0, 30.0),
+        ]);
+        let prepared = Prepared::new(&observations, &[]).unwrap();
+        // by name: ada, bob, zoe
+        assert_eq!(between(&prepared, Statistic::P50), [(0, 1, 30.0), (0, 2, 20.0)]);
+        assert_eq!(between(&prepared, Statistic::Min), [(0, 1, 30.0), (0, 2, 10.0)]);
+        let odd = prepared.only(|day| day.0 == 1);
+        assert_eq!(between(&odd, Statistic::P50), [(0, 2, 40.0)]);
+        let impossible = Prepared::new(&observations, &["ada".to_owned()]).unwrap();
+        assert!(
+            between(&impossible, Statistic::P50).is_empty(),
+            "its times say nothing"
+        );
+    }
+
+    #[test]
+    fn echo_of_a_vantage_that_is_not_there_or_of_itself_is_refused() {
+        for (a, b) in [(0, 3), (1, 1)] {
+            let observations = world(vec![echo(a, b, 0, 9.0)]);
+            let error = Prepared::new(&observations, &[]).err();
+            assert!(matches!(error, Some(ReportError::Echo { .. })), "{error:?}");
+        }
+    }
 }

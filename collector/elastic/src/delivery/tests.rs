@@ -21,6 +21,7 @@ fn document(at: u64) -> Document {
         id: DocumentId::of(&id),
         index: Arc::from("isochrone-echo-2026.11"),
         source: format!("{{\"slot\":{at}}}").into_bytes(),
+        version: None,
     }
 }
 

@@ -48,6 +48,10 @@ fn echo_is_a_document_with_the_keys_of_an_export() {
     assert_eq!(first["slot"], fixture::DAY0);
     assert_eq!(first["outcome"], "replied");
     assert_eq!(first["rtt_us"], 17_000);
+    assert!(
+        first.get("stamp").is_none() && first.get("suspect").is_none(),
+        "{first}"
+    );
     assert_eq!(read(1)["outcome"], "timed-out");
     assert!(read(1).get("rtt_us").is_none(), "a loss carries no time");
     assert_eq!(&*documents[0].index, "isochrone-echo-2026.11");
@@ -85,7 +89,8 @@ fn every_key_of_a_document_is_mapped() {
         rows
     });
     let names = Names::new(Prefix::default(), Period::Month);
-    let mapped = |family| names.body(family, false)["mappings"]["properties"].clone();
+    let mapped =
+        |family| names.body(family, crate::index::Layout::default())["mappings"]["properties"].clone();
     let (echo, endpoint) = (mapped(Family::Echo), mapped(Family::Endpoint));
     assert!(documents.len() > 6, "{}", documents.len());
     for document in &documents {
@@ -149,4 +154,33 @@ fn id_is_frozen_and_differs_with_every_part() {
         assert_ne!(DocumentId::of(&other), DocumentId::of(&id), "{other:?}");
     }
     assert_eq!(json!(text.len()), 22);
+}
+
+#[test]
+fn echo_says_what_is_so_of_few() {
+    let echo: Kind = "echo4".parse().unwrap();
+    let documents = written(&[], |plan| {
+        let check = plan.checks.iter().position(|check| check.kind == echo).unwrap();
+        let mut row = fixture::row(
+            u16::try_from(check).unwrap(),
+            UnixMillis(fixture::DAY0),
+            fixture::replied(17),
+        );
+        let Outcome::Echo(EchoOutcome::Replied { stamp, suspect, .. }) = &mut row.outcome else {
+            panic!("replied");
+        };
+        (*stamp, *suspect) = (Stamp::User, true);
+        vec![row]
+    });
+    let read: Value = serde_json::from_slice(&documents[0].source).unwrap();
+    assert_eq!((&read["stamp"], &read["suspect"]), (&json!("user"), &json!(true)));
+}
+
+#[test]
+fn numbers_are_written_in_digits() {
+    for value in [0, 7, 10, 1_795_344_000_000, u64::MAX] {
+        let mut text = Vec::new();
+        number(&mut text, value);
+        assert_eq!(text, value.to_string().into_bytes());
+    }
 }

@@ -2,10 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Family;
+use isochrone_store::Timing;
+
+use super::{Family, Histograms};
+use crate::revised::word_of;
 
 /// The fields of a family's documents.
-pub(super) fn properties(family: Family) -> Value {
+pub(super) fn properties(family: Family, histograms: Histograms) -> Value {
     let mut fields = Map::new();
     let mut add = |names: &[&str], field: &Value| {
         for name in names {
@@ -18,6 +21,9 @@ pub(super) fn properties(family: Family) -> Value {
     let id = json!({ "type": "keyword", "index": false });
     let kept = json!({ "type": "keyword", "index": false, "doc_values": false });
     let text = json!({ "type": "keyword", "index": false, "doc_values": false });
+    let flag = json!({ "type": "boolean" });
+    let figure = json!({ "type": "double", "index": false });
+    let kept_object = json!({ "type": "object", "enabled": false });
     let time = json!({ "type": "date", "format": "epoch_millis||strict_date_optional_time" });
     match family {
         Family::Echo | Family::Endpoint => {
@@ -26,45 +32,56 @@ pub(super) fn properties(family: Family) -> Value {
             add(&["epoch"], &kept);
             add(&["slot"], &time);
             add(&["lateness_us"], &column);
+            // what reports that are read from here need, and nobody looks for
+            let kept = json!({ "type": "long", "index": false, "doc_values": false });
+            add(&["arrival_ms", "interval_ms", "timeout_ms"], &kept);
         }
         Family::Rollup => {
-            add(&["probe", "target", "kind", "cache", "period"], &word);
+            add(&["probe", "target", "kind", "cache"], &word);
             add(&["probe_id", "target_id"], &id);
             add(&["start"], &time);
-            add(&["runs", "good", "bad", "p50_us", "p90_us", "p99_us"], &column);
-            add(&["suspect"], &json!({ "type": "boolean" }));
-            add(&["losses"], &json!({ "type": "object", "enabled": false }));
-            add(&["histogram_bytes"], &json!({ "type": "binary" }));
+            add(&["suspect"], &flag);
+            add(&["planned", "run", "skipped", "ok"], &column);
+            add(&["losses"], &kept_object);
+            for timing in Timing::ALL {
+                let name = word_of(timing);
+                for what in ["min", "max", "p50", "p90", "p99"] {
+                    add(&[&format!("{name}_{what}_us")], &figure);
+                }
+                add(&[&format!("{name}_count")], &column);
+                add(
+                    &[&histograms.field(name)],
+                    &json!({ "type": histograms.type_name() }),
+                );
+            }
         }
         Family::Incident => {
             add(
-                &["incident", "target", "check", "cause", "ending", "state"],
+                &["incident", "subject", "target", "check", "checks", "cause"],
                 &word,
             );
-            add(&["start", "end", "acknowledged"], &time);
-            add(&["vantages", "networks"], &word);
-            add(&["seconds"], &column);
-            add(&["evidence"], &json!({ "type": "object", "enabled": false }));
+            add(&["state", "ending", "vantages", "group"], &word);
+            add(&["start", "noticed", "end"], &time);
+            add(&["duration_s", "down_s", "falls", "networks"], &column);
+            add(&["late"], &flag);
+            add(&["caveat"], &text);
+            add(&["evidence"], &kept_object);
         }
         Family::Ledger => {
             add(&["probe"], &word);
             add(&["probe_id"], &id);
             add(&["epoch"], &kept);
             add(&["hour"], &time);
-            add(
-                &[
-                    "planned", "run", "skipped", "absent", "stored", "spooled", "dropped", "refused",
-                    "forked",
-                ],
-                &column,
-            );
+            add(&["planned", "run", "skipped", "absent", "stored"], &column);
+            add(&["spooled", "dropped", "refused", "forked"], &column);
+            add(&["balanced"], &flag);
         }
     }
     match family {
         Family::Echo => {
             add(&["rtt_us", "claimed_delay_us"], &column);
             add(&["stamp"], &word);
-            add(&["suspect"], &json!({ "type": "boolean" }));
+            add(&["suspect"], &flag);
         }
         Family::Endpoint => {
             add(

@@ -6,6 +6,7 @@ use crate::index::{Family, Names};
 #[must_use]
 pub fn queries(names: &Names) -> Vec<(&'static str, &'static str, String)> {
     let (echo, endpoint) = (names.pattern(Family::Echo), names.pattern(Family::Endpoint));
+    let (incident, ledger) = (names.pattern(Family::Incident), names.pattern(Family::Ledger));
     vec![
         (
             "loss-by-pair",
@@ -41,6 +42,24 @@ pub fn queries(names: &Names) -> Vec<(&'static str, &'static str, String)> {
                 "FROM {endpoint} | WHERE outcome == \"ok\" AND first_byte_us IS NOT NULL\n\
                  | EVAL day = DATE_TRUNC(1 day, slot)\n\
                  | STATS runs = COUNT(*), p50_us = PERCENTILE(first_byte_us, 50) BY target, day | SORT day, target"
+            ),
+        ),
+        (
+            "outages-by-node",
+            "Which nodes were down, how often and for how long, over the last fifteen days?",
+            format!(
+                "FROM {incident} | WHERE start > NOW() - 15 days AND state == \"over\"\n\
+                 | STATS incidents = COUNT(*), down_s = SUM(down_s), longest_s = MAX(duration_s) BY target, check, cause\n\
+                 | SORT down_s DESC | LIMIT 100"
+            ),
+        ),
+        (
+            "planned-and-stored",
+            "What became of planned slots, by probe, over the last week?",
+            format!(
+                "FROM {ledger} | WHERE hour > NOW() - 7 days\n\
+                 | STATS planned = SUM(planned), stored = SUM(stored), skipped = SUM(skipped), absent = SUM(absent) BY probe\n\
+                 | EVAL share = TO_DOUBLE(stored) / planned | SORT share"
             ),
         ),
     ]

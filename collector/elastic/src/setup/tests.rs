@@ -25,7 +25,7 @@ fn as_given_back(value: &Value) -> Value {
 
 #[test]
 fn template_is_made_once_and_kept_as_the_server_gives_it_back() {
-    let item = template(&names(), Family::Echo, false, &[]);
+    let item = template(&names(), Family::Echo, Layout::default(), &[]);
     assert_eq!(
         (item.what.as_str(), &item.change),
         ("index template isochrone-echo", &Change::Make)
@@ -35,7 +35,7 @@ fn template_is_made_once_and_kept_as_the_server_gives_it_back() {
     let again = template(
         &names(),
         Family::Echo,
-        false,
+        Layout::default(),
         &[standing("isochrone-echo", &back)],
     );
     assert_eq!(again.change, Change::Keep);
@@ -43,7 +43,7 @@ fn template_is_made_once_and_kept_as_the_server_gives_it_back() {
     let again = template(
         &names(),
         Family::Echo,
-        false,
+        Layout::default(),
         &[standing("isochrone-echo", &back)],
     );
     let Change::Replace { because } = again.change else {
@@ -58,7 +58,7 @@ fn somebody_elses_template_is_named_and_left_alone() {
     let item = template(
         &names(),
         Family::Echo,
-        false,
+        Layout::default(),
         &[standing("ops-catch-all", &theirs)],
     );
     let Change::Leave {
@@ -73,16 +73,26 @@ fn somebody_elses_template_is_named_and_left_alone() {
         "{because}"
     );
     let lower = json!({ "index_patterns": ["*"], "priority": 100 });
-    let item = template(&names(), Family::Echo, false, &[standing("ops-default", &lower)]);
+    let item = template(
+        &names(),
+        Family::Echo,
+        Layout::default(),
+        &[standing("ops-default", &lower)],
+    );
     assert_eq!(item.change, Change::Make);
     let elsewhere = json!({ "index_patterns": ["logs-*"], "priority": 900 });
-    let item = template(&names(), Family::Echo, false, &[standing("logs", &elsewhere)]);
+    let item = template(
+        &names(),
+        Family::Echo,
+        Layout::default(),
+        &[standing("logs", &elsewhere)],
+    );
     assert_eq!(item.change, Change::Make);
     let named = json!({ "index_patterns": ["isochrone-echo-*"], "priority": 1 });
     let item = template(
         &names(),
         Family::Echo,
-        false,
+        Layout::default(),
         &[standing("isochrone-echo", &named)],
     );
     assert!(
@@ -94,11 +104,11 @@ fn somebody_elses_template_is_named_and_left_alone() {
 
 #[test]
 fn period_is_fixed_with_the_first_setup() {
-    let days = Names::new(Prefix::default(), Period::Day).template_body(Family::Echo, false);
+    let days = Names::new(Prefix::default(), Period::Day).template_body(Family::Echo, Layout::default());
     let item = template(
         &names(),
         Family::Echo,
-        false,
+        Layout::default(),
         &[standing("isochrone-echo", &days)],
     );
     assert!(

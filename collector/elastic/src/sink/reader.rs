@@ -6,6 +6,7 @@ use isochrone_proto::units::UnixMillis;
 use isochrone_store::{ScanRange, Store, StoreError};
 
 use crate::document::{Document, Writer};
+use crate::hours::HourSet;
 use crate::index::Names;
 use crate::send::AT_ONCE;
 
@@ -23,6 +24,8 @@ pub(crate) struct Chunk {
     pub(crate) documents: Vec<Document>,
     /// Once all of them are there, every commit up to this one is.
     pub(crate) last: u64,
+    /// What they say something of.
+    pub(crate) hours: HourSet,
 }
 
 /// What was read in one go.
@@ -61,6 +64,7 @@ impl Reader {
         let mut chunk = Chunk {
             documents: Vec::new(),
             last: after,
+            hours: HourSet::default(),
         };
         let range = ScanRange {
             after_commit: after,
@@ -79,11 +83,13 @@ impl Reader {
                 return ControlFlow::Continue(());
             }
             let last = chunk.last;
+            chunk.hours = writer.take_hours();
             let full = std::mem::replace(
                 &mut chunk,
                 Chunk {
                     documents: Vec::new(),
                     last,
+                    hours: HourSet::default(),
                 },
             );
             reading.chunks.push(full);
@@ -95,6 +101,7 @@ impl Reader {
         })?;
         if is_whole {
             chunk.last = commits; // whatever stands between holds no measurements, or none that can be read
+            chunk.hours = writer.take_hours();
             reading.chunks.push(chunk);
         }
         Ok(reading)

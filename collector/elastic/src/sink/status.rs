@@ -17,6 +17,10 @@ pub struct SinkStatus {
     pub oldest: Option<UnixMillis>,
     /// Documents sent since the start.
     pub documents: u64,
+    /// Documents that may be revised, sent since the start; not among `documents`.
+    pub revisions: u64,
+    /// As of when all of these were there last.
+    pub revised_at: Option<UnixMillis>,
     /// Documents in the file of dead letters.
     pub dead: u64,
     /// When something last went wrong, and what.
@@ -63,6 +67,12 @@ impl SinkStatus {
         if self.behind() == 0 {
             self.oldest = None;
         }
+        self.well();
+    }
+
+    pub(super) fn revised(&mut self, documents: u64, dead: u64) {
+        self.revisions += documents;
+        self.dead = dead;
         self.well();
     }
 

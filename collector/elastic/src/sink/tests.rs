@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use isochrone_proto::ids::Digest;
+use isochrone_proto::units::UnixMillis;
 use isochrone_store::ScanRange;
 use isochrone_store::export;
 use isochrone_store::ingest::fixture;
@@ -42,6 +43,12 @@ struct Run {
     mock: Mock,
     store: Store,
     folder: TempDir,
+    /// Behind all that is measured and planned.
+    clock: Clock,
+}
+
+fn later() -> Clock {
+    Clock::virtual_from(UnixMillis(fixture::START.0 + 8 * 86_400_000))
 }
 
 impl Run {
@@ -50,6 +57,7 @@ impl Run {
             mock: Mock::start(),
             store: filled(batches).await,
             folder: tempfile::tempdir().unwrap(),
+            clock: later(),
         }
     }
 
@@ -57,12 +65,13 @@ impl Run {
         SinkParts {
             store: self.store.clone(),
             settings: settings(&self.mock),
+            incidents: Incidents::none(),
             dead_letters: self.letters().to_owned(),
             pace: Pace {
                 first: Duration::from_millis(20),
                 blocked: Duration::from_millis(50),
             },
-            clock: Clock::system(),
+            clock: self.clock.clone(),
         }
     }
 
@@ -71,17 +80,22 @@ impl Run {
     }
 
     /// Follows until all is there and `wanted` was seen.
-    async fn follow(&self, mut seen: impl FnMut(&SinkStatus)) -> SinkStatus {
+    async fn follow(&self, seen: impl FnMut(&SinkStatus)) -> SinkStatus {
+        self.follow_with(self.parts(), seen).await
+    }
+
+    async fn follow_with(&self, parts: SinkParts, mut seen: impl FnMut(&SinkStatus)) -> SinkStatus {
         let (status, mut watched) = watch::channel(SinkStatus::default());
         let stop = CancellationToken::new();
-        let running = run(self.parts(), status, stop.clone());
+        let running = run(parts, status, stop.clone());
         let commits = self.store.commit_number().unwrap();
         let until = async {
             loop {
                 watched.changed().await.unwrap();
                 let status = watched.borrow().clone();
                 seen(&status);
-                if status.commit == commits && status.standing == Standing::Following {
+                let is_there = status.commit == commits && status.revised_at.is_some();
+                if is_there && status.standing == Standing::Following {
                     stop.cancel();
                     return status;
                 }
@@ -99,7 +113,10 @@ impl Run {
         let count = export::ndjson(&self.store, ScanRange::default(), &mut lines, |_| {}).unwrap();
         let state = self.mock.state();
         assert_eq!(state.strange, Vec::<String>::new());
-        assert_eq!(state.documents.len() as u64, count - without);
+        let is_raw =
+            |(index, _): &&(String, String)| index.contains("-echo-") || index.contains("-endpoint-");
+        let raw: Vec<_> = state.documents.keys().filter(is_raw).collect();
+        assert_eq!(raw.len() as u64, count - without);
         let slots = |text: &serde_json::Value| {
             let kind = text["kind"].as_str().unwrap().to_owned();
             (
@@ -113,14 +130,14 @@ impl Run {
             .filter(|line| !line.is_empty())
             .map(|line| slots(&serde_json::from_slice(line).unwrap()))
             .collect();
-        let mut theirs: Vec<_> = state.documents.values().map(slots).collect();
+        let mut theirs: Vec<_> = raw.iter().map(|key| slots(&state.documents[*key])).collect();
         if without == 0 {
             ours.sort();
             theirs.sort();
             assert_eq!(ours, theirs);
         }
-        let ids: BTreeSet<&String> = state.documents.keys().map(|(_, id)| id).collect();
-        assert_eq!(ids.len(), state.documents.len());
+        let ids: BTreeSet<&String> = raw.iter().map(|(_, id)| id).collect();
+        assert_eq!(ids.len(), raw.len());
     }
 }
 
@@ -207,24 +224,37 @@ fn sender(mock: &Mock) -> Sender {
     let settings = settings(mock);
     let client = Client::new(&settings, Clock::system()).unwrap();
     let names = Names::new(settings.prefix, settings.period);
-    Sender::new(client, names, Clock::system(), false)
+    Sender::new(client, names, Clock::system(), crate::index::Layout::default())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sink_that_begins_again_sends_only_what_is_new() {
     let run = Run::new(30).await;
-    run.follow(|_| {}).await;
-    let bulks = run.mock.state().bulks;
-    run.follow(|_| {}).await;
-    assert_eq!(run.mock.state().bulks, bulks, "nothing was sent twice");
+    let first = run.follow(|_| {}).await;
+    let again = run.follow(|_| {}).await;
+    assert_eq!(
+        (first.documents, again.documents),
+        (30 * 12, 0),
+        "nothing was sent twice"
+    );
     run.mock.state().documents.clear(); // somebody deleted all of it
     let mut letters = DeadLetters::open(&run.letters()).unwrap();
     let names = Names::new(Prefix::default(), Period::Month);
-    let from = (run.store.clone(), names);
-    let since = isochrone_proto::units::UnixMillis(0);
+    let from = crate::backfill::Source {
+        store: run.store.clone(),
+        incidents: Incidents::none(),
+        names,
+        revision: Cursors::of(&run.store)
+            .get(&Names::new(Prefix::default(), Period::Month))
+            .unwrap()
+            .unwrap()
+            .revision(crate::index::Histograms::Bytes),
+    };
+    let when = (UnixMillis(0), run.clock.wall());
     let mut sender = sender(&run.mock);
-    let done = crate::backfill::backfill(from, since, &mut sender, &mut letters, |_, _| {}).await;
-    assert_eq!(done.unwrap().documents, 30 * 12);
+    let done = crate::backfill::backfill(&from, when, &mut sender, &mut letters, |_, _| {}).await;
+    let state_of = |run: &Run| run.mock.state().documents.len();
+    assert_eq!(done.unwrap().documents as usize, state_of(&run));
     run.assert_equal(0);
 }
 
@@ -319,7 +349,7 @@ async fn api_key_goes_along_and_a_wrong_one_is_told_without_it() {
 
 /// Measurements that retention removes so many days after the first.
 fn removed(store: &Store, days: u64) -> u64 {
-    let now = isochrone_proto::units::UnixMillis(fixture::START.0 + days * 86_400_000);
+    let now = UnixMillis(fixture::START.0 + days * 86_400_000);
     while store.seal(now).unwrap().is_some() {}
     let steps = std::iter::from_fn(|| store.retain(now).unwrap());
     steps.map(|step| step.measurements).sum()
@@ -336,4 +366,124 @@ async fn retention_waits_for_the_sink_and_goes_on_behind_it() {
     assert_eq!(run.store.removed_unsent().unwrap(), None);
     hold(&run.store, &settings(&run.mock)).unwrap(); // as a restart does
     assert_eq!(removed(&run.store, 33), 0);
+}
+
+/// By the family's word, how many documents there are.
+fn counted(mock: &Mock, word: &str) -> usize {
+    let state = mock.state();
+    let mut indices = state.documents.keys().map(|(index, _)| index);
+    indices.by_ref().filter(|index| index.contains(word)).count()
+}
+
+fn incident(start: u64, end: Option<u64>) -> crate::revised::Incident {
+    crate::revised::Incident {
+        incident: format!("{start:013}-0badcafe"),
+        subject: "node",
+        target: "tokyo".into(),
+        check: "connect",
+        checks: vec!["connect", "asset"],
+        cause: "node",
+        state: if end.is_some() { "over" } else { "open" },
+        start: UnixMillis(start),
+        noticed: UnixMillis(start),
+        end: end.map(UnixMillis),
+        ending: end.map(|_| "recovered"),
+        duration_s: end.map(|end| (end - start) / 1_000),
+        down_s: end.map(|end| (end - start) / 1_000),
+        falls: None,
+        caveat: Some("two judges of one network".into()),
+        group: None,
+        late: false,
+        vantages: vec!["ada-berlin".into()],
+        networks: 1,
+        evidence: vec![crate::revised::Evidence {
+            vantage: "ada-berlin".into(),
+            place: "Berlin, DE".into(),
+            network: Some(64_500),
+            kind: "connect4".into(),
+            phase: "connect",
+            cause: "timeout",
+            error: "no answer within 4 s".into(),
+            slot: UnixMillis(start),
+            failures: 3,
+        }],
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_be_revised_is_sent_once_and_again_only_where_it_changed() {
+    let run = Run::new(30).await;
+    let judged = std::sync::Arc::new(std::sync::Mutex::new(vec![incident(fixture::START.0, None)]));
+    let of_parts = || {
+        let judged = judged.clone();
+        SinkParts {
+            incidents: Incidents::from(move || Ok(judged.lock().unwrap().clone())),
+            ..run.parts()
+        }
+    };
+    run.follow_with(of_parts(), |_| {}).await;
+    let rollups = counted(&run.mock, "-rollup-");
+    assert!(rollups > 0 && counted(&run.mock, "-ledger-") > 0);
+    assert_eq!(counted(&run.mock, "-incident-"), 1);
+    let rows = isochrone_store::ledger::rows(&run.store, run.clock.wall()).unwrap();
+    let planned: u64 = rows.iter().map(|row| row.planned).sum();
+    let sum = |word: &str, key: &str| -> u64 {
+        let state = run.mock.state();
+        let of = state
+            .documents
+            .iter()
+            .filter(|((index, _), _)| index.contains(word));
+        of.map(|(_, document)| document[key].as_u64().unwrap()).sum()
+    };
+    assert_eq!(sum("-ledger-", "planned"), planned);
+    assert_eq!(sum("-rollup-", "run"), 30 * 12);
+    let versions = run.mock.state().versions.clone();
+
+    let again = run.follow_with(of_parts(), |_| {}).await;
+    assert_eq!(run.mock.state().versions, versions, "{again:?}");
+
+    *judged.lock().unwrap() = vec![incident(fixture::START.0, Some(fixture::START.0 + 90_000))];
+    run.follow_with(of_parts(), |_| {}).await;
+    assert_eq!(counted(&run.mock, "-incident-"), 1, "the same document");
+    let state = run.mock.state();
+    let mut incidents = state
+        .documents
+        .iter()
+        .filter(|((index, _), _)| index.contains("-incident-"));
+    let (key, document) = incidents.next().unwrap();
+    assert_eq!(
+        (&document["state"], &document["duration_s"]),
+        (&"over".into(), &90.into())
+    );
+    assert!(state.versions[key] > versions[key]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn measurements_that_come_late_revise_their_hour() {
+    let (_disk, store) = fixture::store_with_plan();
+    let run = Run {
+        mock: Mock::start(),
+        store,
+        folder: tempfile::tempdir().unwrap(),
+        clock: later(),
+    };
+    let ingest = fixture::inline(&run.store);
+    let mut previous = Digest::ZERO;
+    for sequence in 1..=20 {
+        let header = fixture::header(fixture::EPOCH, sequence, previous);
+        let incoming = fixture::incoming(header, &fixture::measurements(sequence, 0));
+        previous = incoming.digest;
+        ingest.submit(incoming).await.await;
+        if sequence % 10 == 0 {
+            run.follow(|_| {}).await;
+            let state = run.mock.state();
+            let of = state
+                .documents
+                .iter()
+                .filter(|((index, _), _)| index.contains("-rollup-"));
+            let ran: u64 = of.map(|(_, document)| document["run"].as_u64().unwrap()).sum();
+            assert_eq!(ran, sequence * 12, "all of them lie in one hour");
+            assert_eq!(state.strange, Vec::<String>::new());
+        }
+    }
 }

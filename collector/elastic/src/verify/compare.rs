@@ -1,6 +1,7 @@
 //! Both sides' counts, and what differs. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use isochrone_base::words;
 use isochrone_proto::kind::Kind;
@@ -9,9 +10,28 @@ use serde::Serialize;
 
 use super::{Example, HOUR_MS};
 use crate::document::DocumentId;
+use crate::index::Family;
 
-/// The measurements of one kind with slots in one hour, by the hour's first instant.
-pub(super) type Part = (Kind, UnixMillis);
+/// What documents are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum What {
+    /// Measurements of a kind.
+    Kind(Kind),
+    /// What may be revised.
+    Revised(Family),
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kind(kind) => kind.fmt(out),
+            Self::Revised(family) => out.write_str(family.word()),
+        }
+    }
+}
+
+/// What documents are about, and one hour, by its first instant.
+pub(super) type Part = (What, UnixMillis);
 
 /// What is counted of each part.
 pub(super) type Hours = BTreeMap<Part, Tally>;
@@ -20,10 +40,10 @@ pub(super) type Hours = BTreeMap<Part, Tally>;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) count: u64,
-    /// Microseconds, over all that carry it.
-    pub(super) lateness_us: u64,
-    /// Of echoes their round trips, of connections and requests their handshakes.
-    pub(super) time_us: u64,
+    /// Of measurements how late they left, in microseconds; else the first of the numbers that `revised` gives.
+    pub(super) first: u64,
+    /// Of echoes their round trips, of connections and requests their handshakes; else the second of these numbers.
+    pub(super) second: u64,
 }
 
 /// The ids of an hour's documents in the cluster.
@@ -37,7 +57,7 @@ pub(super) struct There {
 /// A kind's day, as JSON has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Period {
-    /// The kind.
+    /// The kind; of what may be revised `rollup`, `ledger` or `incident`.
     pub kind: String,
     /// The UTC day, `2026-11-30`.
     pub day: String,
@@ -64,9 +84,10 @@ impl Period {
 /// A day's comparison.
 #[derive(Debug)]
 pub(super) struct Compared {
-    periods: BTreeMap<Kind, Period>,
-    missing: BTreeMap<Kind, BTreeSet<DocumentId>>,
-    extra: BTreeMap<Kind, Vec<String>>,
+    periods: BTreeMap<What, Period>,
+    missing: BTreeMap<What, BTreeSet<DocumentId>>,
+    extra: BTreeMap<What, Vec<String>>,
+    to_revise: BTreeSet<Part>,
     pub(super) unsent: u64,
 }
 
@@ -74,7 +95,7 @@ impl Compared {
     /// Counts alone so far.
     pub(super) fn new(from: UnixMillis, ours: &Hours, theirs: &Hours) -> Self {
         let day = words::date(from);
-        let mut periods: BTreeMap<Kind, Period> = BTreeMap::new();
+        let mut periods: BTreeMap<What, Period> = BTreeMap::new();
         let parts: BTreeSet<&Part> = ours.keys().chain(theirs.keys()).collect();
         for part in parts {
             let period = periods.entry(part.0).or_insert_with(|| Period {
@@ -93,6 +114,7 @@ impl Compared {
             periods,
             missing: BTreeMap::new(),
             extra: BTreeMap::new(),
+            to_revise: BTreeSet::new(),
             unsent: 0,
         }
     }
@@ -118,6 +140,9 @@ impl Compared {
             .collect();
         let undue = here.iter().filter(|(id, is_due)| !**is_due && there.contains(id));
         let is_even = missing.is_empty() && extra.is_empty() && undue.count() == 0;
+        if matches!(kind, What::Revised(_)) && (is_even || !missing.is_empty()) {
+            self.to_revise.insert(part);
+        }
         if let Some(period) = self.periods.get_mut(&kind) {
             period.missing += missing.len() as u64;
             period.extra += extra.len() as u64;
@@ -129,12 +154,17 @@ impl Compared {
         self.extra.entry(kind).or_default().extend(extra);
     }
 
+    /// What may be revised and is not there as it should be.
+    pub(super) fn to_revise(&self) -> impl Iterator<Item = Part> {
+        self.to_revise.iter().copied()
+    }
+
     pub(super) fn missing(&self) -> impl Iterator<Item = DocumentId> {
         self.missing.values().flatten().copied()
     }
 
     pub(super) fn examples(&self) -> Vec<Example> {
-        let example = |kind: &Kind, id: String, is| Example {
+        let example = |kind: &What, id: String, is| Example {
             kind: kind.to_string(),
             id,
             is,
@@ -143,7 +173,7 @@ impl Compared {
         let missing = missing.flat_map(|(kind, ids)| ids.iter().map(move |id| (kind, id.to_string())));
         let extra = self.extra.iter();
         let extra = extra.flat_map(|(kind, ids)| ids.iter().map(move |id| (kind, id.clone())));
-        let first = |ids: &mut dyn Iterator<Item = (&Kind, String)>, is| -> Vec<Example> {
+        let first = |ids: &mut dyn Iterator<Item = (&What, String)>, is| -> Vec<Example> {
             ids.take(super::EXAMPLES)
                 .map(|(kind, id)| example(kind, id, is))
                 .collect()
@@ -187,17 +217,17 @@ mod tests {
         }
     }
 
-    fn tally(count: u64, lateness_us: u64) -> Tally {
+    fn tally(count: u64, first: u64) -> Tally {
         Tally {
             count,
-            lateness_us,
-            time_us: 0,
+            first,
+            second: 0,
         }
     }
 
     #[test]
     fn one_missing_and_one_too_much_are_told_apart_though_the_counts_agree() {
-        let part = ("echo4".parse().unwrap(), UnixMillis(0));
+        let part = (What::Kind("echo4".parse().unwrap()), UnixMillis(0));
         let (ours, theirs) = (
             Hours::from([(part, tally(2, 7))]),
             Hours::from([(part, tally(2, 8))]),
@@ -217,7 +247,7 @@ mod tests {
 
     #[test]
     fn what_was_not_sent_yet_is_neither_missing_nor_too_much() {
-        let part = ("echo4".parse().unwrap(), UnixMillis(0));
+        let part = (What::Kind("echo4".parse().unwrap()), UnixMillis(0));
         let (ours, theirs) = (
             Hours::from([(part, tally(1, 7))]),
             Hours::from([(part, tally(2, 9))]),
@@ -230,7 +260,7 @@ mod tests {
 
     #[test]
     fn documents_with_the_same_ids_and_other_sums_were_changed() {
-        let part = ("echo4".parse().unwrap(), UnixMillis(0));
+        let part = (What::Kind("echo4".parse().unwrap()), UnixMillis(0));
         let (ours, theirs) = (
             Hours::from([(part, tally(1, 7))]),
             Hours::from([(part, tally(1, 9))]),

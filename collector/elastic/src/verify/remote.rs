@@ -3,57 +3,103 @@
 use isochrone_proto::units::UnixMillis;
 use serde_json::{Value, json};
 
-use super::compare::{Hours, Part, Tally, There};
+use super::compare::{Hours, Part, Tally, There, What};
 use super::{HOUR_MS, VerifyError, Window, kind_of};
 use crate::document::DocumentId;
 use crate::index::{Family, Names};
+use crate::revised::summed;
 use crate::{Client, Method};
 
 /// Counts and sums of each hour and kind, by the cluster's own arithmetic.
 pub(super) async fn hours(client: &Client, names: &Names, window: Window) -> Result<Hours, VerifyError> {
     let mut hours = Hours::new();
     for (family, time) in [(Family::Echo, "rtt_us"), (Family::Endpoint, "connect_us")] {
+        let by_hour = by_hour(["slot", "lateness_us", time]);
         let query = json!({
             "size": 0,
-            "query": { "range": { "slot": { "gte": window.from.0, "lt": window.until.0, "format": "epoch_millis" } } },
-            "aggs": { "kinds": {
-                "terms": { "field": "kind", "size": 100 },
-                "aggs": { "hours": {
-                    "date_histogram": { "field": "slot", "fixed_interval": "1h", "min_doc_count": 1 },
-                    "aggs": {
-                        "lateness": { "sum": { "field": "lateness_us" } },
-                        "time": { "sum": { "field": time } },
-                    },
-                } },
-            } },
+            "query": within(window, "slot"),
+            "aggs": { "kinds": { "terms": { "field": "kind", "size": 100 }, "aggs": by_hour } },
         });
-        let path = format!("{}/_search?{MAY_BE_MISSING}", names.pattern(family));
-        let answer = client.fetch(Method::Post, &path, Some(&query)).await?;
-        complete(client, &answer)?;
+        let answer = search(client, names, family, &query).await?;
         for kind in list(&answer["aggregations"]["kinds"]["buckets"]) {
             let Some(of) = kind["key"].as_str().and_then(kind_of) else {
                 continue; // a kind that this release does not know: nothing of the store is of it
             };
-            for hour in list(&kind["hours"]["buckets"]) {
-                let start = hour["key"].as_u64().unwrap_or_default();
-                let sum = |name: &str| hour[name]["value"].as_f64().unwrap_or_default() as u64;
-                hours.insert(
-                    (of, UnixMillis(start)),
-                    Tally {
-                        count: hour["doc_count"].as_u64().unwrap_or_default(),
-                        lateness_us: sum("lateness"),
-                        time_us: sum("time"),
-                    },
-                );
-            }
+            take(kind, What::Kind(of), &mut hours);
         }
     }
     Ok(hours)
 }
 
+/// Counts and sums of each hour of what may be revised.
+pub(super) async fn revised_hours(
+    client: &Client,
+    names: &Names,
+    (family, window): (Family, Window),
+) -> Result<Hours, VerifyError> {
+    let mut hours = Hours::new();
+    let Some(fields) = summed(family) else {
+        return Ok(hours);
+    };
+    let query = json!({ "size": 0, "query": within(window, fields[0]), "aggs": by_hour(fields) });
+    let answer = search(client, names, family, &query).await?;
+    take(&answer["aggregations"], What::Revised(family), &mut hours);
+    Ok(hours)
+}
+
+fn within(window: Window, time: &str) -> Value {
+    json!({ "range": { time: { "gte": window.from.0, "lt": window.until.0, "format": "epoch_millis" } } })
+}
+
+fn by_hour([time, first, second]: [&str; 3]) -> Value {
+    json!({ "hours": {
+        "date_histogram": { "field": time, "fixed_interval": "1h", "min_doc_count": 1 },
+        "aggs": {
+            "first": { "sum": { "field": first } },
+            "second": { "sum": { "field": second } },
+        },
+    } })
+}
+
+async fn search(client: &Client, names: &Names, family: Family, query: &Value) -> Result<Value, VerifyError> {
+    let path = format!("{}/_search?{MAY_BE_MISSING}", names.pattern(family));
+    let answer = client.fetch(Method::Post, &path, Some(query)).await?;
+    complete(client, &answer)?;
+    Ok(answer)
+}
+
+fn take(of: &Value, what: What, hours: &mut Hours) {
+    for hour in list(&of["hours"]["buckets"]) {
+        let sum = |name: &str| hour[name]["value"].as_f64().unwrap_or_default() as u64;
+        let tally = Tally {
+            count: hour["doc_count"].as_u64().unwrap_or_default(),
+            first: sum("first"),
+            second: sum("second"),
+        };
+        hours.insert(
+            (what, UnixMillis(hour["key"].as_u64().unwrap_or_default())),
+            tally,
+        );
+    }
+}
+
 /// Every id of a part.
 pub(super) async fn ids(client: &Client, names: &Names, part: Part) -> Result<There, VerifyError> {
-    let pattern = names.pattern(Family::of(part.0));
+    let (family, time) = match part.0 {
+        What::Kind(kind) => (Family::of(kind), "slot"),
+        What::Revised(family) => (family, summed(family).map_or("start", |fields| fields[0])),
+    };
+    let pattern = names.pattern(family);
+    let hour = Window {
+        from: part.1,
+        until: UnixMillis(part.1.0 + HOUR_MS),
+        commit: 0,
+        as_of: part.1,
+    };
+    let mut filter = vec![within(hour, time)];
+    if let What::Kind(kind) = part.0 {
+        filter.push(json!({ "term": { "kind": kind.to_string() } }));
+    }
     let missing = |what| VerifyError::Shape {
         url: client.name().to_owned(),
         what,
@@ -77,10 +123,7 @@ pub(super) async fn ids(client: &Client, names: &Names, part: Part) -> Result<Th
             "track_total_hits": false,
             "pit": { "id": pit, "keep_alive": "2m" },
             "sort": [{ "_shard_doc": "asc" }],
-            "query": { "bool": { "filter": [
-                { "term": { "kind": part.0.to_string() } },
-                { "range": { "slot": { "gte": part.1.0, "lt": part.1.0 + HOUR_MS, "format": "epoch_millis" } } },
-            ] } },
+            "query": { "bool": { "filter": filter } },
         });
         if let Some(after) = after.take() {
             query["search_after"] = after;

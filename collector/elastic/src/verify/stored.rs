@@ -8,7 +8,7 @@ use isochrone_proto::plan::{PlannedCheck, Target};
 use isochrone_store::{ScanRange, Store, StoreError, Stored};
 
 use super::Window;
-use super::compare::{Hours, Part, hour};
+use super::compare::{Hours, Part, What, hour};
 use crate::document::{Document, DocumentId, MeasurementId, Writer};
 use crate::index::Names;
 
@@ -29,10 +29,11 @@ pub(super) fn hours(store: &Store, window: Window) -> Result<Ours, StoreError> {
             ours.unsent += 1;
             return;
         }
-        let tally = ours.hours.entry((check.kind, hour(row.slot))).or_default();
+        let part = (What::Kind(check.kind), hour(row.slot));
+        let tally = ours.hours.entry(part).or_default();
         tally.count += 1;
-        tally.lateness_us += u64::from(row.lateness.get());
-        tally.time_us += time_us(&row.outcome);
+        tally.first += u64::from(row.lateness.get());
+        tally.second += time_us(&row.outcome);
     })?;
     Ok(ours)
 }
@@ -62,7 +63,7 @@ pub(super) fn ids(
 ) -> Result<BTreeMap<Part, BTreeMap<DocumentId, bool>>, StoreError> {
     let mut ids: BTreeMap<Part, BTreeMap<DocumentId, bool>> = BTreeMap::new();
     each(store, window, |stored, row, check, target| {
-        let part = (check.kind, hour(row.slot));
+        let part = (What::Kind(check.kind), hour(row.slot));
         if parts.contains(&part) {
             let id = DocumentId::of(&MeasurementId {
                 probe: stored.probe,

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use isochrone_proto::codec;
 use isochrone_proto::control::{CloseCode, StreamHello};
 use isochrone_proto::frame::MessageKind;
-use isochrone_proto::ids::{EpochId, PlanVersion};
+use isochrone_proto::ids::{EpochId, PlanVersion, Sequence};
 use isochrone_proto::limits::BATCHES_IN_FLIGHT_MAX;
 use isochrone_store::ingest::{Incoming, Ingested, Item, Receipt};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::end::{End, ProtocolBreak};
 use super::frames::{FrameReader, OpenedFrame};
 use super::quota::Bucket;
+use super::safe::Safe;
 use super::talk::Talk;
 
 /// A stream that was opened says within this time what it is for.
@@ -41,6 +42,7 @@ pub(super) async fn read_stream(
         in_flight: VecDeque::new(),
         batches: Bucket::batches(now),
         bytes: Bucket::bytes(now),
+        safe: Safe::default(),
         talk,
     };
     stream.run(&stop).await
@@ -54,6 +56,7 @@ struct BatchStream {
     in_flight: VecDeque<Submitted>,
     batches: Bucket,
     bytes: Bucket,
+    safe: Safe,
 }
 
 struct Submitted {
@@ -66,6 +69,15 @@ struct Submitted {
 enum Next {
     GoOn,
     Over,
+}
+
+/// What is safe of a stream whose mark is this one.
+fn safe_of(safe: &mut Safe, talk: &Talk, mark: Sequence) -> Sequence {
+    let store = &talk.gate.store;
+    let sent = store.sent_up_to();
+    // the batch's commit or a later one: never said too early
+    let commit = sent.map_or(Ok(0), |_| store.commit_number());
+    safe.stored(mark, commit.unwrap_or(u64::MAX), sent)
 }
 
 impl BatchStream {
@@ -147,10 +159,14 @@ impl BatchStream {
     async fn settle(&mut self, verdict: Ingested) -> Result<Next, End> {
         let replies = &self.talk.live.replies;
         match verdict {
-            Ingested::Stored { mark } | Ingested::Already { mark } => replies.ack(self.epoch, mark, None),
+            Ingested::Stored { mark } | Ingested::Already { mark } => {
+                let safe = safe_of(&mut self.safe, &self.talk, mark);
+                replies.ack(self.epoch, (mark, safe), None);
+            }
             Ingested::Refused { mark, reason, so_far } => {
                 tracing::warn!(epoch = %self.epoch, %mark, %reason, "batch refused for its content");
-                replies.ack(self.epoch, mark, Some(so_far));
+                let safe = safe_of(&mut self.safe, &self.talk, mark);
+                replies.ack(self.epoch, (mark, safe), Some(so_far));
             }
             Ingested::Forked { sequence } => {
                 let epoch = self.epoch;

@@ -35,16 +35,22 @@ pub(super) enum Outgoing {
 }
 
 impl Replies {
-    /// Everything of `epoch` up to `stored` is durable.
-    pub(super) fn ack(&self, epoch: EpochId, stored: Sequence, refused: Option<RefusedSoFar>) {
+    /// Everything of `epoch` up to `stored` is durable, and up to `safe` elsewhere, too.
+    pub(super) fn ack(
+        &self,
+        epoch: EpochId,
+        (stored, safe): (Sequence, Sequence),
+        refused: Option<RefusedSoFar>,
+    ) {
         let mut waiting = self.lock();
         let ack = waiting.acks.entry(epoch).or_insert(Ack {
             epoch,
             stored,
-            safe: Sequence::NONE, // nothing beyond this disk is configured
+            safe,
             refused: None,
         });
         ack.stored = ack.stored.max(stored);
+        ack.safe = ack.safe.max(safe);
         ack.refused = refused.or(ack.refused); // each tells all so far
         drop(waiting);
         self.more.notify_one();

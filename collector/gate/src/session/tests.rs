@@ -57,20 +57,24 @@ async fn acknowledgements_of_an_epoch_collapse_and_tell_what_was_refused_so_far(
     let (one, two) = (EpochId([1; 16]), EpochId([2; 16]));
     for sequence in 1..=100 {
         let refused = (sequence % 10 == 0).then(|| so_far(sequence / 10));
-        replies.ack(one, Sequence(sequence), refused);
+        replies.ack(one, (Sequence(sequence), Sequence(sequence / 2)), refused);
     }
-    replies.ack(two, Sequence(7), None);
+    replies.ack(two, (Sequence(7), Sequence::NONE), None);
     let ack = |epoch, stored, refused: Option<u64>| {
         CollectorMessage::Ack(Ack {
             epoch,
             stored: Sequence(stored),
-            safe: Sequence::NONE,
+            safe: if epoch == one {
+                Sequence(50)
+            } else {
+                Sequence::NONE
+            },
             refused: refused.map(so_far),
         })
     };
     let first = messages(replies.next().await);
     assert_eq!(first, [ack(one, 100, Some(10)), ack(two, 7, None)]);
-    replies.ack(one, Sequence(101), None);
+    replies.ack(one, (Sequence(101), Sequence(50)), None);
     assert_eq!(messages(replies.next().await), [ack(one, 101, None)]);
 }
 

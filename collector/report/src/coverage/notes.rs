@@ -132,7 +132,11 @@ pub(crate) fn sentence(note: &Note) -> String {
         }
         Note::BeforeKept(before) => {
             let kept = before.kept_from.map(minute);
-            kept::sentence(&minute(before.asked_from), kept.as_deref(), before.removed)
+            kept::sentence(
+                &minute(before.asked_from),
+                kept.as_deref(),
+                (before.removed, before.is_elsewhere),
+            )
         }
         Note::ClockOff { probe } => format!(
             "The clock of probe {probe} was off: where its single measurements are gone, its sums stand by its own clock."

@@ -1,4 +1,5 @@
-//! What the coverage report is computed from: connect times per vantage, node and day, from the log.
+//! What the coverage report is computed from, from the log: connect times per vantage, node and day, and the echoes
+//! between vantages.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,14 +9,15 @@ use isochrone_base::servers::Servers;
 use isochrone_base::words;
 use isochrone_coverage::country::Country;
 use isochrone_coverage::geo::Position;
+use isochrone_coverage::histogram::LogHistogram;
 use isochrone_coverage::note::{Gone, Note};
 use isochrone_coverage::observations::{
-    Basis, Day, DayReading, Network, Node, Observations, Readings, Samples, Source, TtfbKind, Vantage,
+    Basis, Day, DayReading, Echo, Network, Node, Observations, Readings, Samples, Source, TtfbKind, Vantage,
     Window as Span,
 };
 use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::Check;
-use isochrone_proto::measurement::{EndpointResult, FailureCause, Outcome, Phase};
+use isochrone_proto::measurement::{EchoOutcome, EndpointResult, FailureCause, Outcome, Phase};
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::{Loss, Period, Rollup, Stored, Timing};
 use isochrone_watch::clocks::Clocks;
@@ -32,6 +34,8 @@ pub(super) struct ObservationsBuilder<'a> {
     window: Window,
     /// By probe, node and day.
     days: HashMap<(ProbeId, TargetId, u64), Reading>,
+    /// By two probes and day: what the one measured of the other.
+    echoes: HashMap<(ProbeId, ProbeId, u64), LogHistogram>,
     /// Which of them are one server.
     witnesses: Witnesses,
     /// Until when each node was measured: its newest slot, and how long that stays fresh.
@@ -47,9 +51,25 @@ struct Reading {
 }
 
 impl Fill for ObservationsBuilder<'_> {
-    const TIMINGS: &'static [Timing] = &[Timing::Connect, Timing::FirstByte, Timing::Range];
+    const TIMINGS: &'static [Timing] = &[Timing::Rtt, Timing::Connect, Timing::FirstByte, Timing::Range];
+
+    fn wants(check: Check) -> bool {
+        check == Check::Echo || check.is_endpoint()
+    }
 
     fn add(&mut self, stored: &Stored, slots: Window) {
+        for row in stored.batch.echoes().filter(|row| slots.holds(row.slot)) {
+            let slot = dated(&self.clocks, stored, row.slot);
+            let target = stored.plan.target_of(row.check).map(|(_, target)| target.id);
+            let peer = target.and_then(|target| self.peer(stored.probe, target));
+            if let (EchoOutcome::Replied { rtt, .. }, Some(peer), true) =
+                (row.outcome, peer, self.window.holds(slot))
+            {
+                self.witnesses.measured(stored.probe, slot);
+                let times = self.echoes.entry((stored.probe, peer, slot.0 / DAY_MS));
+                let _is_a_time = times.or_default().record_us(f64::from(rtt.get()));
+            }
+        }
         for row in stored.batch.endpoints().filter(|row| slots.holds(row.slot)) {
             let Some((check, target)) = stored.plan.target_of(row.check) else {
                 continue;
@@ -78,6 +98,10 @@ impl Fill for ObservationsBuilder<'_> {
     }
 
     fn add_sums(&mut self, rollup: &Rollup, period: Period) {
+        if rollup.kind.check == Check::Echo {
+            self.add_echoes(rollup);
+            return;
+        }
         let counts_for = counts_for(rollup.kind.check);
         let Rollup {
             probe,
@@ -168,6 +192,7 @@ impl<'a> ObservationsBuilder<'a> {
             roster,
             window,
             days: HashMap::new(),
+            echoes: HashMap::new(),
             witnesses: Witnesses::default(),
             until: HashMap::new(),
             clocks: Clocks::default(),
@@ -181,6 +206,41 @@ impl<'a> ObservationsBuilder<'a> {
             witnesses,
             ..self
         }
+    }
+
+    /// The probe that is a target, if a probe's times to it say something: nobody is a witness of their own sites.
+    fn peer(&self, probe: ProbeId, target: TargetId) -> Option<ProbeId> {
+        let (probe, peer) = (self.roster.probe(probe)?, self.roster.peer(target)?);
+        (probe.worker != peer.worker).then_some(peer.id)
+    }
+
+    fn add_echoes(&mut self, rollup: &Rollup) {
+        let times = rollup.sums.times(Timing::Rtt);
+        if let (Some(peer), false) = (self.peer(rollup.probe, rollup.target), times.is_empty()) {
+            self.witnesses.measured(rollup.probe, rollup.start);
+            let key = (rollup.probe, peer, rollup.start.0 / DAY_MS);
+            self.echoes.entry(key).or_default().merge(times);
+        }
+    }
+
+    /// What probes measured among each other, each under the one that stands for its server.
+    fn echoes(&self, servers: &Servers, places: &BTreeMap<ProbeId, usize>) -> Vec<Echo> {
+        let mut pairs: BTreeMap<(usize, usize, u64), LogHistogram> = BTreeMap::new();
+        for (&(probe, peer, day), times) in &self.echoes {
+            let ends = (places.get(&servers.of(probe)), places.get(&servers.of(peer)));
+            if let (Some(&a), Some(&b)) = ends
+                && a != b
+            {
+                pairs.entry((a.min(b), a.max(b), day)).or_default().merge(times);
+            }
+        }
+        let echo = |((a, b, day), times)| Echo {
+            a,
+            b,
+            day: number(day),
+            times,
+        };
+        pairs.into_iter().map(echo).collect()
     }
 
     /// What was read of each server, under the probe that stands for it.
@@ -244,6 +304,7 @@ impl<'a> ObservationsBuilder<'a> {
             .enumerate()
             .map(|(index, node)| (node.id, index))
             .collect();
+        let echoes = self.echoes(&servers, &places);
         let mut readings: Vec<DayReading> = Vec::new();
         for ((probe, node, day), reading) in self.days {
             if let (Some(&vantage), Some(&node)) = (places.get(&probe), indices.get(&node)) {
@@ -251,7 +312,7 @@ impl<'a> ObservationsBuilder<'a> {
                 readings.push(DayReading {
                     vantage,
                     node,
-                    day: Day(i32::try_from(day).unwrap_or(i32::MAX)),
+                    day: number(day),
                     rtt: reading.connect,
                     ttfb: ttfb.then_some((TtfbKind::Cached, reading.ttfb)),
                     throughput: reading.throughput,
@@ -269,9 +330,14 @@ impl<'a> ObservationsBuilder<'a> {
             nodes: nodes.into_iter().map(node).collect(),
             vantages,
             readings: Readings::Days(readings),
+            echoes,
             notes,
         }
     }
+}
+
+fn number(day: u64) -> Day {
+    Day(i32::try_from(day).unwrap_or(i32::MAX))
 }
 
 /// Whether an object was on its way, and too slowly: any other failure says nothing of the pace.

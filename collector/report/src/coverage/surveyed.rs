@@ -6,14 +6,16 @@ use isochrone_coverage::note::Note;
 use isochrone_coverage::observations::{Observations, Source};
 use isochrone_proto::kind::Check;
 use isochrone_store::imported::Imported;
-use isochrone_store::{Period, Rollup, Store, StoreError, Stored, Timing};
+use isochrone_store::{Period, Rollup, Scan, Store, StoreError, Stored, Timing};
 use isochrone_watch::clocks::Clocks;
 
 use super::observations::ObservationsBuilder;
+use crate::days::{self, DaysRead};
+use crate::elsewhere::Elsewhere;
 use crate::kept::Within;
 use crate::log::Window;
 use crate::survey::SurveyBuilder;
-use crate::tiers::{self, Fill, Held, Needs};
+use crate::tiers::Fill;
 use crate::vantages::Witnesses;
 
 /// What a report on coverage is computed from.
@@ -37,21 +39,43 @@ pub fn from_store(
     source: Source,
     progress: &mut dyn FnMut(u64),
 ) -> Result<FromStore, StoreError> {
-    let Within { window, before } = window.into();
-    let clocks = Clocks::read(store)?;
-    let mut both = Both {
-        observations: ObservationsBuilder::new(roster, window).with(clocks.clone(), Witnesses::read(store)?),
-        survey: SurveyBuilder::new(roster, window).with(clocks.clone(), Witnesses::read(store)?),
-    };
-    let held = Held::of(store)?;
-    let tiers = tiers::choose(window, held, Needs::DAYS);
-    tiers::read(store, (window, &clocks), (&tiers, held), &mut both, progress)?;
+    let read = days::read(store, window, both(roster), progress)?;
+    finished(read, (store, roster), source)
+}
+
+/// The same of measurements that lie elsewhere.
+///
+/// # Errors
+/// When these, or the store, cannot be read.
+pub fn from_elsewhere<S: Scan>(
+    elsewhere: Elsewhere<'_, S>,
+    roster: &Roster,
+    within: Within,
+    source: Source,
+) -> Result<FromStore, S::Error> {
+    let store = elsewhere.store;
+    let read = days::read_elsewhere(elsewhere, within, both(roster))?;
+    Ok(finished(read, (store, roster), source)?)
+}
+
+fn both<'a>(roster: &'a Roster) -> impl FnOnce(Window, &Clocks, &Witnesses) -> Both<'a> {
+    move |window, clocks, witnesses| Both {
+        observations: ObservationsBuilder::new(roster, window).with(clocks.clone(), witnesses.clone()),
+        survey: SurveyBuilder::new(roster, window).with(clocks.clone(), witnesses.clone()),
+    }
+}
+
+fn finished(
+    read: DaysRead<Both<'_>>,
+    (store, roster): (&Store, &Roster),
+    source: Source,
+) -> Result<FromStore, StoreError> {
+    let (window, both) = (read.window, read.filled);
     let mut observations = both.observations.finish(source);
-    observations.notes.extend(before.map(|before| before.note()));
-    observations.notes.push(Note::ReadFrom(tiers::note(&tiers)));
+    observations.notes.extend(read.notes);
     observations.notes.extend(imported_apart(store)?);
-    if window.from < held.rows_from() {
-        let off = clocks.off((window.from, window.until)).into_iter();
+    if window.from < read.held.rows_from() {
+        let off = read.clocks.off((window.from, window.until)).into_iter();
         let off = off.filter_map(|probe| roster.probe(probe));
         let notes = off.map(|probe| Note::ClockOff {
             probe: probe.name.clone(),

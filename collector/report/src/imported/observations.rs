@@ -143,6 +143,7 @@ impl Read {
             nodes,
             vantages,
             readings: Readings::Days(readings),
+            echoes: Vec::new(),
             notes,
         }
     }

@@ -50,8 +50,8 @@ const NAMED: usize = 8;
 /// How the figures were made, and what they cannot say.
 pub(super) fn method(report: &LocateReport) -> Vec<String> {
     let times = match report.surveyed.survey.source {
-        Source::Files | Source::Elasticsearch | Source::Imported => "Times are as the file gives them.",
-        Source::Store | Source::Demo => {
+        Source::Files | Source::Imported => "Times are as the file gives them.",
+        Source::Store | Source::Elasticsearch | Source::Demo => {
             "Times are the shortest of the window: raw mesh echoes between probes, nothing subtracted that the \
              other side claims, and TCP handshakes with nodes. A worker's probes say nothing of the worker's \
              other sites."

@@ -106,6 +106,10 @@ impl<'a> NodesBuilder<'a> {
         }
     }
 
+    pub(super) const fn roster(&self) -> &'a Roster {
+        self.roster
+    }
+
     /// Whence the probes came.
     pub(super) fn with_witnesses(self, witnesses: Witnesses) -> Self {
         Self { witnesses, ..self }

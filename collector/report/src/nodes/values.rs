@@ -14,7 +14,7 @@ use crate::tiers::TierSpan;
 pub struct NodesReport {
     /// `isochrone.nodes/1`.
     pub schema: &'static str,
-    /// `store` or `demo`.
+    /// `store`, `elasticsearch` or `demo`.
     pub source: &'static str,
     /// First instant, RFC 3339.
     #[serde(serialize_with = "rfc3339")]

@@ -5,6 +5,7 @@ use isochrone_base::words;
 use isochrone_proto::kind::Kind;
 use isochrone_proto::units::{Hour, Micros, UnixMillis};
 use isochrone_store::{HourOfTarget, Runs, Store, StoreError};
+use isochrone_watch::spans::Span;
 use serde::{Serialize, Serializer};
 
 use crate::lines::Lines;
@@ -52,14 +53,7 @@ pub(super) fn read(
     window: Window,
     rows_from: UnixMillis,
 ) -> Result<Vec<HourLine>, StoreError> {
-    let own = roster.probes().filter(|probe| node.is_own(probe));
-    let asked = Runs {
-        from: window.from.max(rows_from),
-        until: window.until,
-        target: Some(node.id),
-        without: own.map(|probe| probe.id).collect(),
-        ..Runs::default()
-    };
+    let asked = asked((roster, node), (window.from.max(rows_from), window.until));
     let mut hours = Vec::new();
     if asked.from < asked.until {
         store.hourly(&asked, |hour| hours.push(line(&hour)))?;
@@ -67,7 +61,19 @@ pub(super) fn read(
     Ok(hours)
 }
 
-fn line(hour: &HourOfTarget) -> HourLine {
+/// All runs of those that are not its own worker's.
+pub(super) fn asked((roster, node): (&Roster, &NodeEntry), (from, until): Span) -> Runs {
+    let own = roster.probes().filter(|probe| node.is_own(probe));
+    Runs {
+        from,
+        until,
+        target: Some(node.id),
+        without: own.map(|probe| probe.id).collect(),
+        ..Runs::default()
+    }
+}
+
+pub(super) fn line(hour: &HourOfTarget) -> HourLine {
     let of = |percentile: usize| {
         let us = hour.percentiles.map(|us: [Micros; 3]| us[percentile].get());
         us.map(|us| f64::from(us) / 1e3)

@@ -513,6 +513,7 @@ fn text_says_what_it_was_read_from_and_since_when_anything_is_kept() {
         asked_from: UnixMillis(DAY0 - 1),
         kept_from: Some(hour(2)),
         removed: false,
+        is_elsewhere: false,
     };
     let plain = judged(&[]);
     let report = ShowReport {

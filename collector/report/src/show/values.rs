@@ -12,7 +12,7 @@ use crate::tiers::TierSpan;
 pub struct ShowReport {
     /// `isochrone.show/1`.
     pub schema: &'static str,
-    /// `store` or `demo`.
+    /// `store`, `elasticsearch` or `demo`.
     pub source: &'static str,
     /// The node's name.
     pub node: String,

@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 
 use super::{Asked, options, reading, window};
 use crate::cli::WindowArgs;
-use crate::commands::{CommandContext, CommandError};
+use crate::commands::{CommandContext, CommandError, UsageError};
 
 /// Makes it of all that was imported, or of a window where one is named.
 pub(super) async fn coverage(
@@ -15,7 +15,10 @@ pub(super) async fn coverage(
     args: &WindowArgs,
     asked: Asked,
 ) -> Result<CoverageReport, CommandError> {
-    let is_named = args.since.is_some() || args.from.is_some() || args.to.is_some();
+    if args.is_from_elasticsearch() {
+        return Err(UsageError::ImportedElsewhere.into());
+    }
+    let is_named = args.since.is_some() || !args.from.is_empty() || args.to.is_some();
     let window = is_named.then(|| window(context, args)).transpose()?;
     let made = context.clone();
     let observations = reading(None, move || {

@@ -255,13 +255,27 @@ impl Account {
         )
     }
 
+    /// Numbers of probes that no list has: the first of them.
+    fn unknown_probes(&self) -> Vec<String> {
+        let reasons = self.reasons();
+        let unknown = reasons
+            .iter()
+            .filter(|reason| reason.words.contains("in no list of probes"));
+        let listed = unknown.flat_map(|reason| &reason.listed);
+        let numbers = listed.filter_map(|(_, why)| why.rsplit_once(": ")?.1.parse::<u32>().ok());
+        let numbers: BTreeSet<_> = numbers.collect();
+        numbers.iter().map(u32::to_string).collect()
+    }
+
     /// What to do about it.
     fn next(&self) -> String {
-        let is_unknown = |reason: &Reason<'_>| reason.words.contains("in no list of probes");
-        if self.reasons().iter().any(is_unknown) {
-            return "Next: fetch the list of the probes that measured, and name it with --probes: curl -o probes.json \
-                    'https://atlas.ripe.net/api/v2/probes/?measurement=NUMBER&page_size=500'\n"
-                .to_owned();
+        let unknown = self.unknown_probes();
+        if !unknown.is_empty() {
+            return format!(
+                "Next: fetch the list of the probes that measured, and name it with --probes: curl -o probes.json \
+                 'https://atlas.ripe.net/api/v2/probes/?id__in={}&page_size=500'\n",
+                unknown.join(",")
+            );
         }
         match self.new + self.known {
             0 => String::new(),

@@ -74,7 +74,7 @@ pub(super) fn read_all(
         anyhow::ensure!(
             probes.used().next().is_some() || probes.left_out().next().is_some(),
             "{} holds no list of probes{}: fetch one with \
-             curl -o probes.json 'https://atlas.ripe.net/api/v2/probes/?measurement=NUMBER&page_size=500'",
+             curl -o probes.json 'https://atlas.ripe.net/api/v2/probes/?id__in=NUMBER,NUMBER&page_size=500'",
             list.display(),
             refusals
                 .listed()

@@ -101,7 +101,7 @@ async fn atlas_results_of_nodes_and_candidates_are_taken_in_once_and_all_others_
         "\"elsewhere.example\"",
         "its probe 5 is left out: private",
         "its probe is in no list of probes",
-        "--probes",
+        "probes/?id__in=7,8&page_size=500",
     ] {
         assert!(out.contains(said), "{said}: {out}");
     }

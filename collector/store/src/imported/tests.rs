@@ -200,3 +200,56 @@ proptest! {
         prop_assert_eq!(whole.sources().unwrap(), cutted.sources().unwrap());
     }
 }
+
+#[test]
+fn vantage_that_is_removed_is_as_if_it_had_never_been_imported_and_can_be_again() {
+    let imported = Imported::of(&store());
+    let of_both = || {
+        let mut some = batch(vec![run(NOON, "a b", "0:0", 5), run(NOON, "a", "0:0", 6)]);
+        some.reached = Some(Reached {
+            from: "somewhere".into(),
+            up_to: Some(UnixMillis(NOON)),
+        });
+        some
+    };
+    let old = ImportBatch {
+        index: ImportedIndex::DistributorsStatus,
+        ..batch(vec![run(NOON, "a b", "0:0", 5)])
+    };
+    imported.take(&of_both(), false).unwrap();
+    imported.take(&old, false).unwrap();
+    let removed = imported
+        .remove("a b", Some(ImportedIndex::OperatorsPing))
+        .unwrap();
+    assert_eq!(removed.len(), 1);
+    let left: Vec<_> = all(&imported)
+        .into_iter()
+        .map(|day| (day.index, day.vantage))
+        .collect();
+    assert_eq!(left.len(), 2);
+    assert!(
+        left.contains(&(ImportedIndex::DistributorsStatus, "a b".into())),
+        "{left:?}"
+    );
+    assert!(
+        left.contains(&(ImportedIndex::OperatorsPing, "a".into())),
+        "a name that begins alike: {left:?}"
+    );
+    assert_eq!(
+        imported.reached("somewhere").unwrap(),
+        None,
+        "else the next import would pass them over"
+    );
+    assert_eq!(imported.remove("a b", None).unwrap().len(), 1);
+    assert_eq!(
+        imported.remove("a b", None).unwrap(),
+        Vec::new(),
+        "twice changes nothing"
+    );
+    assert_eq!(imported.sources().unwrap().len(), 1);
+    assert_eq!(
+        imported.take(&of_both(), false).unwrap().new,
+        1,
+        "it can be imported again"
+    );
+}

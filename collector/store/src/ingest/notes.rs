@@ -41,7 +41,11 @@ impl Round<'_> {
                 epoch: state.epoch,
                 stored,
                 digest,
-                safe: Sequence::NONE,
+                safe: match self.store.sent_up_to() {
+                    // else it is said with the acknowledgements, once it is known of which commit they are
+                    Some(sent) if sent >= self.memory.commit => stored,
+                    _ => Sequence::NONE,
+                },
                 refused: epoch.row.refused(),
             });
             self.put_epoch(note.probe, state.epoch, epoch);

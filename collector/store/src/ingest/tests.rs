@@ -325,6 +325,21 @@ fn hello_tells_marks_and_ends_earlier_epochs() {
     let marks = now(ingest.hello(ADA, hello)).unwrap();
     assert_eq!((marks[0].stored, marks[0].digest), (Sequence(2), digest));
     assert_eq!((marks[1].stored, marks[1].digest), (Sequence(0), Digest::ZERO));
+    assert_eq!(marks[0].safe, Sequence::NONE, "measurements go nowhere else");
+    let commits = store.commit_number().unwrap();
+    for (sent, safe) in [(commits - 1, 0), (commits, 2)] {
+        store.note_sent(sent);
+        let again = now(ingest.hello(
+            ADA,
+            vec![state(EPOCH, START, 2), state(LATER_EPOCH, cut_of(10), 0)],
+        ))
+        .unwrap();
+        assert_eq!(
+            again[0].safe,
+            Sequence(safe),
+            "all commits were sent, or it is not said"
+        );
+    }
     let ledger = ledger::read(&store, cut_of(30)).unwrap();
     let totals = ledger.totals();
     assert_eq!(

@@ -12,7 +12,7 @@ use super::Runs;
 use super::gather::{Columns, Gather, Place};
 use super::said::Said;
 use super::snapshot::threads;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, Stored};
 
 /// One hour of a target in one kind of check, all probes together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,6 +152,56 @@ impl Gather for Hours<'_> {
     fn forget(&mut self) {
         self.taken.clear();
         self.us.clear();
+    }
+}
+
+/// The same hours, of runs that lie elsewhere than in the store.
+#[derive(Debug)]
+pub struct HourlyRuns {
+    asked: Runs,
+    kept: HashMap<Key, Times>,
+}
+
+impl HourlyRuns {
+    /// None yet of those that are asked for.
+    #[must_use]
+    pub fn new(asked: Runs) -> Self {
+        Self {
+            asked,
+            kept: HashMap::new(),
+        }
+    }
+
+    /// Adds those runs of a batch that are asked for and whose slots lie in `slots`.
+    pub fn add(&mut self, stored: &Stored, slots: Range<UnixMillis>) {
+        if !self.asked.has_probe(stored.probe) {
+            return;
+        }
+        for run in stored.batch.measurements() {
+            let Some((check, target)) = stored.plan.target_of(run.check) else {
+                continue;
+            };
+            let is_target = self.asked.target.is_none_or(|asked| asked == target.id);
+            let is_asked = self.asked.holds(run.slot) && slots.contains(&run.slot);
+            if !is_target || !is_asked || !self.asked.has_kind(check.kind) {
+                continue;
+            }
+            let of = self.kept.entry((run.slot.hour(), check.kind, target.id));
+            let times = of.or_default();
+            times.runs += 1;
+            if let Said::Answered { rtt, suspect } = Said::of(&run.outcome) {
+                times.answered += 1;
+                times.us.extend((!suspect).then_some(rtt.get().cast_signed()));
+            }
+        }
+    }
+
+    /// Every hour, by hour, kind and target.
+    #[must_use]
+    pub fn finish(self) -> Vec<HourOfTarget> {
+        let mut kept: Vec<(Key, Times)> = self.kept.into_iter().collect();
+        kept.sort_unstable_by_key(|(key, _)| *key);
+        kept.iter_mut().map(figure).collect()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Rollups: what the measurements of an hour or a UTC day add up to, by who measured what and how it was answered.
 
+mod added_up;
 mod file;
 mod fold;
 mod folding;
@@ -20,6 +21,7 @@ use isochrone_proto::units::UnixMillis;
 #[cfg(any(test, feature = "testing"))]
 use isochrone_proto::{measurement::Measurement, plan::Plan};
 
+pub use self::added_up::AddedUp;
 pub(super) use self::file::write;
 pub(crate) use self::logged::Logged;
 pub(super) use self::pieces::Pieces;

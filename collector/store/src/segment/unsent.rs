@@ -30,6 +30,13 @@ impl Store {
         self.0.segments.sent.store(commit, Ordering::Relaxed);
     }
 
+    /// Every commit up to this one was sent; `None`: measurements go nowhere else.
+    #[must_use]
+    pub fn sent_up_to(&self) -> Option<u64> {
+        let commit = self.0.segments.sent.load(Ordering::Relaxed);
+        Some(commit).filter(|commit| *commit != u64::MAX)
+    }
+
     /// What retention removed before it was sent; `None`: nothing.
     ///
     /// # Errors

@@ -25,7 +25,7 @@ const DAY_MS: u64 = 86_400_000;
 const DAY: Duration = Duration::from_millis(DAY_MS);
 
 /// How many echoes so many slices hold.
-pub(super) const fn echo_rows(slices: u64) -> u64 {
+pub(in crate::figures) const fn echo_rows(slices: u64) -> u64 {
     slices * SLICE_S * PROBES as u64 * ECHOES as u64
 }
 
@@ -34,8 +34,25 @@ pub(super) fn end(start: UnixMillis, slices: u64) -> UnixMillis {
     start.plus(Duration::from_secs(slices * SLICE_S))
 }
 
+/// What 20 probes of a mesh measure in so many seconds, still in the log.
+pub(in crate::figures) fn logged_echoes(seconds: usize) -> Result<Filled> {
+    let day = Clock::system().wall().0 / DAY_MS - 1;
+    let filled = Filled::from(UnixMillis(day * DAY_MS + 3_600_000))?;
+    let ids: Vec<ProbeId> = (1..=MESH).map(ProbeId).collect();
+    let mut streams = Vec::with_capacity(PROBES);
+    for place in 0..PROBES {
+        let plan = echoes::plan(place, &ids, filled.start)?;
+        filled.keep(&plan)?;
+        let stream = Stream::new(place, &plan, filled.start, seconds)?;
+        let payloads = stream.frames.iter().map(|frame| Ok(frame::read(frame)?.1.into()));
+        streams.push((plan.probe, payloads.collect::<Result<Vec<Bytes>>>()?));
+    }
+    filled.store_all(&in_turn(&streams, (filled.start, Duration::from_secs(1))))?;
+    Ok(filled)
+}
+
 /// What 20 probes of a mesh measure, each 50 peers over both families every second. Each slice is an epoch.
-pub(super) fn echoes(slices: u64) -> Result<Filled> {
+pub(in crate::figures) fn echoes(slices: u64) -> Result<Filled> {
     let day = Clock::system().wall().0 / DAY_MS - 1;
     let filled = Filled::from(UnixMillis(day * DAY_MS + 3_600_000))?;
     let ids: Vec<ProbeId> = (1..=MESH).map(ProbeId).collect();

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::cities;
 use crate::country::Country;
-use crate::files::Mesh;
 use crate::geo::{Position, UnitVector};
-use crate::report::forecast::Cell;
+use crate::report::forecast::{Cell, Fitted};
 
 /// Candidates nearer than this to a node, or to an earlier candidate, add nothing new.
 const APART_KM: f64 = 250.0;
@@ -24,10 +23,10 @@ pub(super) struct Spot {
     pub(super) site: Option<Site>,
 }
 
-/// A site of the mesh.
+/// A site that was measured.
 #[derive(Clone, Debug)]
 pub(super) struct Site {
-    /// Its number there.
+    /// Its number as a place.
     pub(super) at: usize,
     pub(super) name: String,
 }
@@ -46,25 +45,31 @@ impl Candidates {
         }
     }
 
-    /// The cities of sites between which something was measured, those with most pairs first; `country` says in which
-    /// one a site stands, by its name.
-    pub(super) fn measured(mut self, mesh: &Mesh, country: impl Fn(&str) -> Option<Country>) -> Self {
+    /// The cities of sites between which something was measured, those with most pairs first: the first places, by their
+    /// names; `country` says in which one a site stands, by its name.
+    pub(super) fn measured(
+        mut self,
+        names: &[&str],
+        fitted: &Fitted,
+        country: impl Fn(&str) -> Option<Country>,
+    ) -> Self {
         let mut pairs: BTreeMap<usize, usize> = BTreeMap::new();
-        for end in mesh.pairs.iter().flat_map(|pair| [pair.a, pair.b]) {
+        let ends = fitted.pairs.iter().flat_map(|pair| [pair.a, pair.b]);
+        for end in ends.filter(|end| *end < names.len()) {
             *pairs.entry(end).or_default() += 1;
         }
         let mut sites: Vec<(usize, usize)> = pairs.into_iter().collect();
         sites.sort_by_key(|&(_, pairs)| std::cmp::Reverse(pairs));
         for (at, _) in sites {
-            let (position, name) = (mesh.places[at].position, &mesh.names[at]);
+            let (position, name) = (fitted.places[at].position, names[at]);
             let near = || cities::table().nearest(position).map(|(city, _)| city.country);
             let country = country(name).or_else(near);
             let site = Site {
                 at,
-                name: name.clone(),
+                name: name.to_owned(),
             };
             self.add(Spot {
-                name: city(position, country).map_or_else(|| name.clone(), |(city, _)| city),
+                name: city(position, country).map_or_else(|| name.to_owned(), |(city, _)| city),
                 position,
                 country,
                 site: Some(site),
@@ -117,10 +122,10 @@ pub(super) fn city(position: Position, country: Option<Country>) -> Option<(Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::predict::{Measured, Place};
+    use crate::predict::{Measured, Place, Predictor, Prior};
 
-    /// Each site with so many pairs.
-    fn mesh(sites: &[(&str, &str, usize)]) -> Mesh {
+    /// Each site with so many pairs, to Berlin.
+    fn measured(sites: &[(&str, &str, usize)]) -> Fitted {
         let place = |city: &str| Place {
             position: cities::find(city).expect(city).position,
             network: None,
@@ -130,25 +135,24 @@ mod tests {
             b: sites.len(),
             rtt_ms: 9.0,
         };
-        let mut names: Vec<String> = sites.iter().map(|(name, _, _)| (*name).to_owned()).collect();
         let mut places: Vec<Place> = sites.iter().map(|(_, city, _)| place(city)).collect();
-        names.push("berlin".to_owned());
         places.push(place("Berlin, DE"));
         let pairs = sites.iter().enumerate();
-        Mesh {
-            names,
+        Fitted {
+            predictor: Predictor::fit(&places, &[], Some(Prior::embedded())).unwrap(),
+            nodes: Vec::new(),
             places,
+            measured: Vec::new(),
             pairs: pairs
                 .flat_map(|(at, &(_, _, count))| vec![pair(at); count])
                 .collect(),
-            statistic: crate::observations::Statistic::Min,
-            notes: Vec::new(),
         }
     }
 
-    fn beside_berlin(mesh: &Mesh) -> Vec<(String, Option<String>)> {
+    fn beside_berlin(sites: &[(&str, &str, usize)]) -> Vec<(String, Option<String>)> {
         let berlin = cities::find("Berlin, DE").unwrap().position;
-        let spots = Candidates::beside(&[berlin]).measured(mesh, |_| None);
+        let names: Vec<&str> = sites.iter().map(|(name, _, _)| *name).collect();
+        let spots = Candidates::beside(&[berlin]).measured(&names, &measured(sites), |_| None);
         let spots = spots.heaviest(Vec::new(), 9);
         let named = |spot: Spot| (spot.name, spot.site.map(|site| site.name));
         spots.into_iter().map(named).collect()
@@ -156,25 +160,25 @@ mod tests {
 
     #[test]
     fn site_near_a_node_is_no_further_city_and_one_without_pairs_is_none_at_all() {
-        let mesh = mesh(&[
+        let sites = [
             ("potsdam", "Potsdam, DE", 1),
             ("madrid", "Madrid, ES", 0),
             ("par-1", "Paris, FR", 1),
-        ]);
+        ];
         assert_eq!(
-            beside_berlin(&mesh),
+            beside_berlin(&sites),
             [("Paris, FR".to_owned(), Some("par-1".to_owned()))]
         );
     }
 
     #[test]
     fn of_several_networks_in_one_city_the_one_with_most_pairs_stands_for_it() {
-        let mesh = mesh(&[
+        let sites = [
             ("par-1", "Paris, FR", 1),
             ("mad-1", "Madrid, ES", 2),
             ("par-2", "Paris, FR", 3),
-        ]);
-        let sites: Vec<Option<String>> = beside_berlin(&mesh).into_iter().map(|(_, site)| site).collect();
+        ];
+        let sites: Vec<Option<String>> = beside_berlin(&sites).into_iter().map(|(_, site)| site).collect();
         assert_eq!(sites, [Some("par-2".to_owned()), Some("mad-1".to_owned())]);
     }
 }

@@ -123,13 +123,15 @@ impl<'a> Scene<'a> {
         };
         let cells: Vec<Cell> = cells.iter().filter(predicted).copied().collect();
         let country = |site: &str| {
-            let named = |vantage: &&&Vantage| vantage.site == site;
+            let named = |vantage: &&&Vantage| vantage.name == site;
             self.prepared.vantages.iter().find(named)?.country
         };
-        let mut spots = Candidates::beside(&nodes);
-        if let Some(mesh) = &self.options.mesh {
-            spots = spots.measured(mesh, country);
-        }
+        let vantages = self.members.iter();
+        let names: Vec<&str> = match &self.options.mesh {
+            Some(mesh) => mesh.names.iter().map(|name| &**name).collect(),
+            None => vantages.map(|&one| &*self.prepared.vantages[one].name).collect(),
+        };
+        let spots = Candidates::beside(&nodes).measured(&names, fitted, country);
         spots.heaviest(cells, CITIES.max(2 * self.nodes()))
     }
 

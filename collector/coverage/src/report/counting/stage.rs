@@ -9,9 +9,9 @@ use super::choose::Table;
 use super::price::{Prices, Wares};
 use super::scene::Scene;
 use crate::observations::Vantage;
-use crate::predict::{Place, Point};
+use crate::predict::{Measured, Place, Point};
 use crate::report::count::WhyUnpriced;
-use crate::report::forecast::{Cell, Known, Toward, World, gather};
+use crate::report::forecast::{Cell, Further, Known, Toward, World, gather};
 use crate::report::matrix::Matrix;
 use crate::report::prepare::Prepared;
 use crate::report::resample::DayDraws;
@@ -56,7 +56,7 @@ impl Stage {
             _ => None,
         };
         let matrix = Matrix::new(&days, scene.statistic, draws.as_ref());
-        let all = gather(&scene.places, DEGREES, false);
+        let all = gather(&scene.places, DEGREES);
         let mut stage = Self {
             cells: Vec::new(),
             weights: Vec::new(),
@@ -73,7 +73,8 @@ impl Stage {
             matrix,
         };
         if scene.options.predict {
-            stage.predict(scene, &all, pricing);
+            let echoes = days.between(&scene.members, scene.statistic);
+            stage.predict((scene, &echoes), &all, pricing);
         }
         if stage.world.is_none() {
             let known = |cell: &Cell| stage.measured_any(cell);
@@ -90,19 +91,23 @@ impl Stage {
         stage
     }
 
-    fn predict(&mut self, scene: &Scene<'_>, all: &[Cell], pricing: Option<&[Spot]>) {
+    fn predict(
+        &mut self,
+        (scene, echoes): (&Scene<'_>, &[Measured]),
+        all: &[Cell],
+        pricing: Option<&[Spot]>,
+    ) {
         let vantages: Vec<&Vantage> = scene
             .members
             .iter()
             .map(|&index| scene.prepared.vantages[index])
             .collect();
         let time = |vantage: usize, node: usize| self.matrix.ms(scene.members[vantage], node);
-        let known = Known::new(
-            &vantages,
-            &scene.prepared.nodes,
-            scene.options.mesh.as_ref(),
-            time,
-        );
+        let further = Further {
+            mesh: scene.options.mesh.as_ref(),
+            echoes,
+        };
+        let known = Known::new(&vantages, &scene.prepared.nodes, further, time);
         let Ok(fitted) = known.fit(scene.options.prior.get()) else {
             return;
         };
@@ -314,6 +319,14 @@ impl Stage {
 
     pub(super) fn is_predicted(&self) -> bool {
         self.world.is_some()
+    }
+
+    /// How many times as wide as their draws intervals are: as they are where nothing is predicted.
+    pub(super) fn widening(&self, predicted: f64) -> f64 {
+        match self.is_predicted() {
+            true => predicted,
+            false => 1.0,
+        }
     }
 
     pub(super) fn known_weight(&self) -> f64 {

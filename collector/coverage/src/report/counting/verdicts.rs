@@ -2,13 +2,15 @@
 
 use super::price::Prices;
 use super::scene::Scene;
+use super::stage::Stage;
 use super::{Asked, Count, Doubt, DropOne, LEAST_VANTAGES, Plan, Priced, Thresholds, Verdict, middle};
 use crate::report::count::NodeVerdict;
+use crate::report::widening;
 
 /// What each node's loss costs, the dearest first.
 pub(super) fn drop_one(
     scene: &Scene<'_>,
-    (plan, asked): (&Plan, &Asked<'_>),
+    (plan, pricing, asked): (&Plan, &Stage, &Asked<'_>),
     prices: &Prices,
     thresholds: &Thresholds,
 ) -> Vec<DropOne> {
@@ -17,7 +19,7 @@ pub(super) fn drop_one(
     }
     let one = |(at, &node): (usize, &usize)| {
         let drawn: Vec<f64> = prices.losses.iter().map(|losses| losses[at]).collect();
-        let (cost_ms, interval) = middle(&drawn)?;
+        let (cost_ms, interval) = middle(&drawn, pricing.widening(widening::COST))?;
         let (weight, places) = asked.around(node);
         let verdict = match interval {
             Some(interval) if interval.low > thresholds.drop_ms => NodeVerdict::Needed,

@@ -18,6 +18,15 @@ pub(crate) struct Known {
     nodes: Vec<Option<usize>>,
 }
 
+/// What was measured between sites, beside what vantages measured of nodes.
+#[derive(Clone, Copy)]
+pub(crate) struct Further<'a> {
+    /// All that files hold, vantages' times to nodes among it.
+    pub(crate) mesh: Option<&'a Mesh>,
+    /// Between vantages, by their numbers.
+    pub(crate) echoes: &'a [Measured],
+}
+
 /// A predictor, and the nodes as it sees them.
 pub(crate) struct Fitted {
     pub(crate) predictor: Predictor,
@@ -26,7 +35,8 @@ pub(crate) struct Fitted {
     pub(crate) places: Vec<Place>,
     /// The places between which something was measured.
     pub(crate) measured: Vec<Place>,
-    pub(crate) own_pairs: usize,
+    /// What was measured, by place.
+    pub(crate) pairs: Vec<Measured>,
 }
 
 impl Known {
@@ -34,7 +44,7 @@ impl Known {
     pub(crate) fn new(
         vantages: &[&Vantage],
         nodes: &[&Node],
-        mesh: Option<&Mesh>,
+        Further { mesh, echoes }: Further<'_>,
         time: impl Fn(usize, usize) -> Option<f64>,
     ) -> Self {
         let mut known = match mesh {
@@ -64,7 +74,7 @@ impl Known {
         let beside = |node: &Node| {
             let own = |vantage: &&&Vantage| {
                 let near = |position| vantage.position.distance_km(position) <= ONE_PLACE_KM;
-                vantage.own_node.as_ref() == Some(&node.name) && node.position.is_some_and(near)
+                vantage.owns(node) && node.position.is_some_and(near)
             };
             vantages.iter().position(|vantage| own(&vantage))
         };
@@ -83,6 +93,12 @@ impl Known {
         if mesh.is_none() {
             known.measured(&sites, time);
         }
+        let echo = |pair: &Measured| Measured {
+            a: sites[pair.a],
+            b: sites[pair.b],
+            ..*pair
+        };
+        known.pairs.extend(echoes.iter().map(echo));
         known
     }
 
@@ -119,7 +135,7 @@ impl Known {
             measured: ends.into_iter().map(|end| self.places[end]).collect(),
             predictor,
             nodes: self.nodes,
-            own_pairs: self.pairs.len(),
+            pairs: self.pairs,
             places: self.places,
         })
     }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Beside, Cell, Parts, Spoken, Timing, World};
+use super::{Beside, Cell, Members, Parts, Spoken, Timing, World};
 use crate::cities;
 use crate::predict::{Place, Point};
 use crate::report::by_km::{ByKm, misled};
@@ -15,9 +15,10 @@ const WORST: usize = 8;
 pub(super) struct Ground<'a> {
     world: &'a World,
     cells: &'a [Cell],
-    /// By cell: what a user's own line adds, its country, and the site nearest by kilometres.
+    /// By cell: what a user's own line adds, how much of it lies in which country or part of one, and the site nearest by
+    /// kilometres.
     offsets: Vec<f64>,
-    country: Vec<usize>,
+    parts: Vec<Members>,
     by_km: Vec<usize>,
     budgets: &'a [f64],
     countries: usize,
@@ -50,13 +51,15 @@ impl<'a> Ground<'a> {
     pub(super) fn new(
         world: &'a World,
         (sites, nodes): (&[(Place, Point)], &'a [usize]),
-        countries: &[(Parts, Vec<usize>)],
+        countries: &[(Parts, Members)],
         beside: &Beside<'a>,
     ) -> Self {
         let cells = &world.cells;
-        let mut country = vec![0; cells.len()];
+        let mut parts = vec![Vec::new(); cells.len()];
         for (at, (_, members)) in countries.iter().enumerate() {
-            members.iter().for_each(|&cell| country[cell] = at);
+            members
+                .iter()
+                .for_each(|&(cell, weight)| parts[cell].push((at, weight)));
         }
         let units: Vec<_> = sites.iter().map(|(place, _)| place.position.unit()).collect();
         let nearest = |cell: &Cell| {
@@ -69,7 +72,7 @@ impl<'a> Ground<'a> {
         Self {
             world,
             offsets: cells.iter().map(|cell| (beside.offset)(cell.country)).collect(),
-            country,
+            parts,
             by_km: cells.iter().map(nearest).collect(),
             budgets: beside.budgets,
             countries: countries.len(),
@@ -169,9 +172,13 @@ impl Tally {
         }
         let draw = draw - self.draws.start;
         let (mut best, mut next) = (f32::INFINITY, f32::INFINITY);
-        let sums = &mut self.sums[draw * self.row + ground.country[cell] * ground.sites..][..ground.sites];
-        for (&time, sum) in times.iter().zip(sums) {
-            *sum += weight * f64::from(time);
+        for &(part, weight) in &ground.parts[cell] {
+            let sums = &mut self.sums[draw * self.row + part * ground.sites..][..ground.sites];
+            for (&time, sum) in times.iter().zip(sums) {
+                *sum += weight * f64::from(time);
+            }
+        }
+        for &time in times {
             if time < best {
                 (best, next) = (time, best);
             } else if time < next {

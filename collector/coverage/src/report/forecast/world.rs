@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng as _};
 
 use super::cells::Cell;
 use crate::light::least_ms;
-use crate::predict::{Draws, ENDS, Estimate, Origins, Place, Point, Predictor};
+use crate::predict::{Draws, ENDS, Estimate, Origins, Place, Point, Predictor, SITE_KM};
 use crate::report::trust::Trust;
 
 /// So many threads share the draws.
@@ -35,7 +35,8 @@ struct Time {
     below: f32,
     above: f32,
     floor: f32,
-    /// How much of its error is its own, and how much is everybody's: squares add up to 1.
+    /// How much of its error is its neighbours' too, its own, and everybody's: squares add up to 1.
+    alike: f32,
     own: f32,
     shared: f32,
 }
@@ -64,19 +65,24 @@ impl World {
         };
         let places: Vec<Place> = cells.iter().map(place).collect();
         let origins = predictor.origins(&places);
+        let crowded = crowded(sites);
         let mut times = Vec::with_capacity(cells.len() * sites.len());
         let mut reached = Vec::new();
         for (at, from) in places.iter().enumerate() {
             let Some(wide) = trust.widened(cells[at].country) else {
                 continue;
             };
-            let row = sites.iter().zip(widened).map(|((site, point), widened)| {
-                let floor = least_ms(from.position.distance_km(site.position));
-                let predicted = predictor.from_origin(&origins, at, point);
-                predicted.estimate().map_or(Time::UNKNOWN, |estimate| {
-                    Time::new(predictor, estimate, wide.max(*widened), floor)
-                })
-            });
+            let row = sites
+                .iter()
+                .zip(widened)
+                .zip(&crowded)
+                .map(|(((site, point), widened), crowded)| {
+                    let floor = least_ms(from.position.distance_km(site.position));
+                    let predicted = predictor.from_origin(&origins, at, point);
+                    predicted.estimate().map_or(Time::UNKNOWN, |estimate| {
+                        Time::new(predictor, estimate, (wide.max(*widened), *crowded), floor)
+                    })
+                });
             let row: Vec<Time> = row.collect();
             if row.iter().any(|time| !time.ms.is_nan()) {
                 reached.push(at);
@@ -155,10 +161,11 @@ impl World {
         let work = |range: Range<usize>, seed: u64| {
             let (mut tally, mut row) = (make(range.clone()), vec![0.0; self.sites]);
             let mut random = StdRng::seed_from_u64(seed);
-            drawn.run(range.len(), &mut random, |draw, cell, (errors, everybody)| {
+            drawn.run(range.len(), &mut random, |draw, cell, errors| {
                 let times = &self.times[cell * self.sites..(cell + 1) * self.sites];
-                for ((time, error), value) in times.iter().zip(errors).zip(&mut row) {
-                    *value = time.drawn(*error, everybody);
+                let each = errors.alike.iter().zip(errors.own);
+                for ((time, (alike, own)), value) in times.iter().zip(each).zip(&mut row) {
+                    *value = time.drawn(*alike, errors.differ * own, errors.shared);
                 }
                 add(&mut tally, range.start + draw, cell, &row);
             });
@@ -184,33 +191,52 @@ impl Time {
         below: 0.0,
         above: 0.0,
         floor: 0.0,
-        own: 1.0,
+        alike: 1.0,
+        own: 0.0,
         shared: 0.0,
     };
 
-    fn new(predictor: &Predictor, estimate: &Estimate, wide: f64, floor: f64) -> Self {
+    fn new(predictor: &Predictor, estimate: &Estimate, (wide, crowded): (f64, bool), floor: f64) -> Self {
         let below = wide * (estimate.ms - estimate.low_ms) / ENDS;
         let above = wide * (estimate.high_ms - estimate.ms) / ENDS;
         let shared = predictor.shared(estimate.ms, below.max(above));
+        // Nodes of one site err alike but for this; of others it is in what is open about each.
+        let own = match crowded {
+            true => predictor.apart(estimate.ms, below.max(above)).min(1.0 - shared),
+            false => 0.0,
+        };
         Self {
             ms: estimate.ms as f32,
             below: below as f32,
             above: above as f32,
             floor: floor as f32,
-            own: (1.0 - shared).sqrt() as f32,
+            alike: (1.0 - shared - own).max(0.0).sqrt() as f32,
+            own: own.sqrt() as f32,
             shared: shared.sqrt() as f32,
         }
     }
 
-    /// With an error of its own and everybody's, in usual deviations.
-    fn drawn(&self, error: f32, everybody: f32) -> f32 {
+    /// With errors that it shares with its neighbours, of its own, and everybody's, in usual deviations.
+    fn drawn(&self, alike: f32, own: f32, everybody: f32) -> f32 {
         if self.ms.is_nan() {
             return f32::NAN;
         }
-        let error = self.own * error + self.shared * everybody;
+        let error = self.alike * alike + self.own * own + self.shared * everybody;
         let span = if error < 0.0 { self.below } else { self.above };
         (self.ms + error * span).max(self.floor)
     }
+}
+
+/// By site: whether another one stands beside it.
+fn crowded(sites: &[(Place, Point)]) -> Vec<bool> {
+    let near = |one: usize, other: usize| {
+        other != one && sites[one].0.position.distance_km(sites[other].0.position) <= SITE_KM
+    };
+    let sites = 0..sites.len();
+    sites
+        .clone()
+        .map(|one| sites.clone().any(|other| near(one, other)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -220,6 +246,56 @@ mod tests {
     use crate::predict::Prior;
     use crate::report::WeightedPlace;
     use crate::report::forecast::{DEGREES, gather};
+
+    #[test]
+    fn nodes_of_one_site_err_alike_but_for_what_sites_in_one_place_differ_by() {
+        let at = |name: &str| Place {
+            position: cities::find(name).expect(name).position,
+            network: None,
+        };
+        let (berlin, potsdam, madrid) = (at("Berlin, DE"), at("Potsdam, DE"), at("Madrid, ES"));
+        let predictor = Predictor::fit(&[berlin, potsdam, madrid], &[], Some(Prior::embedded())).unwrap();
+        let vienna = cities::find("Vienna, AT").unwrap();
+        let places = [WeightedPlace {
+            position: vienna.position,
+            weight: 1.0,
+            speaker: None,
+            country: Some(vienna.country),
+            subdivision: None,
+        }];
+        let differ = |sites: [Place; 2], numbers: [usize; 2]| {
+            let points = numbers.map(|number| predictor.site(number));
+            let sites: Vec<(Place, Point)> = sites.into_iter().zip(points).collect();
+            let toward = Toward {
+                sites: &sites,
+                nodes: 2,
+                widened: &[1.0, 1.0],
+            };
+            let own = Place {
+                position: vienna.position,
+                network: None,
+            };
+            let trust = Trust::new(&[own], None, &places);
+            let world = World::new(&predictor, gather(&places, DEGREES), toward, &trust);
+            let own = world.times.iter().map(|time| time.own).fold(0.0, f32::max);
+            let world = world.with_draws(&predictor, &sites);
+            let mut random = StdRng::seed_from_u64(3);
+            let drawn = world.draw(
+                400,
+                &mut random,
+                |_| Vec::new(),
+                |all: &mut Vec<f32>, _, _, times| all.push(times[0] - times[1]),
+            );
+            let mut drawn: Vec<f32> = drawn.concat();
+            drawn.sort_by(f32::total_cmp);
+            let at = |share: f64| drawn[(share * drawn.len() as f64) as usize];
+            (own, at(0.95) - at(0.05))
+        };
+        let (own, spread) = differ([berlin, potsdam], [0, 1]);
+        assert!(own > 0.1 && spread > 2.0, "{own} {spread}");
+        let (own, _) = differ([berlin, madrid], [0, 2]);
+        assert_eq!(own, 0.0);
+    }
 
     #[test]
     fn interval_of_a_country_that_is_predicted_badly_is_wider_by_its_own_factor() {
@@ -245,7 +321,7 @@ mod tests {
                 nodes: 1,
                 widened: &[1.0],
             };
-            let world = World::new(&predictor, gather(&places, DEGREES, false), toward, trust);
+            let world = World::new(&predictor, gather(&places, DEGREES), toward, trust);
             f64::from(world.times[0].above)
         };
         let trusted = Trust::new(&[place("Delhi, IN")], None, &places);

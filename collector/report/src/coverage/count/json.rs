@@ -56,7 +56,7 @@ pub(super) fn document(report: &CountReport) -> Value {
 /// What the intervals promise, and how many of ten held the truth where it was known; `null` without predictions.
 fn intervals(count: &Count) -> Value {
     match count.is_predicted() {
-        true => json!({ "promised": COVERED, "calibrated": false, "held_of_ten": HELD_OF_TEN }),
+        true => json!({ "promised": COVERED, "calibrated": true, "held_of_ten": HELD_OF_TEN }),
         false => Value::Null,
     }
 }

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::super::top;
 use super::super::words::weight_title;
-use super::words::{answer_of, mark, node_verdict, not_calibrated};
+use super::words::{answer_of, calibration, mark, node_verdict};
 use super::{CountReport, tables};
 use crate::charts::{Mark, Scale, curve, interval_bar};
 use crate::frame::Frame;
@@ -70,7 +70,7 @@ pub(crate) fn curve_figure(count: &Count) -> Markup {
             figcaption {
                 span.hint {
                     "Filled: the best so many of today's " (count.nodes) " nodes. Hollow: further cities beside all of them, \
-                     predicted. Lines: 90 % intervals." @if count.is_predicted() { " " (not_calibrated()) } (rest)
+                     predicted. Lines: 90 % intervals." @if count.is_predicted() { " " (calibration()) } (rest)
                 }
             }
         }
@@ -109,6 +109,6 @@ pub(crate) fn node_bars(count: &Count) -> Markup {
                 }
             }
         }
-        p.hint { "The upright line is the threshold: " (count.thresholds.drop_ms) " ms. Thin lines are 90 % intervals." @if count.is_predicted() { " " (not_calibrated()) } }
+        p.hint { "The upright line is the threshold: " (count.thresholds.drop_ms) " ms. Thin lines are 90 % intervals." @if count.is_predicted() { " " (calibration()) } }
     }
 }

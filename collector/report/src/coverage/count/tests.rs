@@ -130,7 +130,7 @@ fn answer_comes_first_and_says_what_would_decide() {
     );
     let decide = at("Measuring from these places would decide most: Lagos, NG.");
     assert!(verdict < next && next < china && china < india && india < decide);
-    at("not calibrated: where the truth was known such an interval held it about 8 of 10 times.");
+    at("as wide as known truths needed: such an interval held the truth about 9 of 10 times.");
     at("candidate to drop, confirm with Lagos, NG");
 }
 

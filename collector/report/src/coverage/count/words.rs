@@ -146,9 +146,9 @@ fn reason(doubt: Doubt, count: &Count) -> String {
 }
 
 /// What intervals of means, costs and gains are worth.
-pub(crate) fn not_calibrated() -> String {
+pub(crate) fn calibration() -> String {
     format!(
-        "90 % intervals of means, costs and gains are not calibrated: where the truth was known such an interval held it \
+        "90 % intervals of means, costs and gains are as wide as known truths needed: such an interval held the truth \
          about {HELD_OF_TEN} of 10 times."
     )
 }
@@ -168,7 +168,7 @@ pub(super) fn next(next: &NextNode) -> String {
     };
     let doubt = match next.calibrated {
         true => String::new(),
-        false => format!(" {}", not_calibrated()),
+        false => format!(" {}", calibration()),
     };
     format!(
         "Best guess for the next city: {}{measured}{runners}.{doubt}",
@@ -302,7 +302,7 @@ pub(super) fn method(report: &CountReport) -> Vec<String> {
     if count.is_predicted() {
         method.push(format!(
             "{MARK} marks figures that rest on predictions. {}",
-            not_calibrated()
+            calibration()
         ));
     }
     if count.drop_one.len() > 1 {

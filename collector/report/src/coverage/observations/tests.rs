@@ -285,3 +285,50 @@ fn paused_or_removed_node_counts_in_a_window_to_whose_end_it_was_measured() {
         );
     }
 }
+
+const ECHO4: Kind = Kind::new(Check::Echo, Family::V4);
+
+#[test]
+fn echoes_between_probes_are_the_same_from_rows_hours_and_days() {
+    let roster = roster();
+    let window = Window {
+        from: UnixMillis(DAY0),
+        until: UnixMillis(DAY0 + 10 * DAY_MS),
+    };
+    let rows = [
+        ("berlin", "osaka", 0, fixture::replied(250)),
+        ("berlin", "osaka", HOUR_MS, fixture::replied(252)),
+        ("berlin", "osaka", 2 * HOUR_MS, fixture::lost()),
+        ("osaka", "berlin", 0, fixture::replied(254)),
+        ("osaka", "berlin", DAY_MS, fixture::replied(260)),
+        ("berlin", "berlin-before", 0, fixture::replied(1)),
+    ];
+    let read = |tier: Option<Period>| {
+        let mut builder = ObservationsBuilder::new(&roster, window);
+        for (from, to, after, outcome) in &rows {
+            let plan = Arc::new(fixture::plan(&roster, fixture::probe_id(from), &[CONNECT4]));
+            let target = TargetId::of_peer(fixture::probe_id(to));
+            let check = fixture::check(&plan, target, ECHO4);
+            let row = fixture::row(check, UnixMillis(DAY0 + after), outcome.clone());
+            match tier {
+                None => builder.add(&stored(&plan, &[row]), tiers::ALWAYS),
+                Some(period) => isochrone_store::fixture::rolled(period, &plan, &[row])
+                    .iter()
+                    .for_each(|rollup| builder.add_sums(rollup, period)),
+            }
+        }
+        let seen = builder.finish(Source::Store);
+        let first = i32::try_from(DAY0 / DAY_MS).unwrap();
+        let name = |vantage: usize| seen.vantages[vantage].name.clone();
+        let echo = |echo: &Echo| {
+            let times = (echo.times.count(), echo.times.min_us());
+            (name(echo.a), name(echo.b), echo.day.0 - first, times)
+        };
+        seen.echoes.iter().map(echo).collect::<Vec<_>>()
+    };
+    let pair = |day, times| ("berlin".to_owned(), "osaka".to_owned(), day, times);
+    let both = [pair(0, (3, Some(250_000.0))), pair(1, (1, Some(260_000.0)))];
+    for tier in [None, Some(Period::Hour), Some(Period::Day)] {
+        assert_eq!(read(tier), both, "{tier:?}");
+    }
+}

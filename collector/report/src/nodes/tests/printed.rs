@@ -228,6 +228,7 @@ fn window_that_begins_before_anything_kept_says_so_in_every_format() {
         asked_from: UnixMillis(DAY0 - 9 * DAY_MS),
         kept_from: Some(UnixMillis(DAY0)),
         removed: true,
+        is_elsewhere: false,
     };
     let report = NodesReport {
         before_kept: Some(before),

@@ -1,0 +1,95 @@
+//! `report`, `show` and `locate`, of measurements that lie in Elasticsearch.
+
+use isochrone_coverage::report::CoverageReport;
+use isochrone_report::coverage::CountReport;
+use isochrone_report::{coverage, locate as located, nodes, show as shown};
+
+use super::elsewhere::{Elsewhere, Said};
+use super::locate::judged;
+use super::reports::{Asked, asked_count, asked_coverage, built};
+use super::{CommandContext, CommandError, Out, blocking};
+use crate::cli::{Command, Format, LocateArgs, ReportCommand, WindowArgs};
+
+/// Carries out what `Command::is_from_elasticsearch` says.
+pub(super) async fn carry_out(
+    context: &CommandContext,
+    command: Command,
+    out: &Out,
+) -> Result<(), CommandError> {
+    match command {
+        Command::Report(command) => report(context, command, out).await,
+        Command::Locate(args) => locate(context, *args, out).await,
+        Command::Show { node, window, format } => show(context, (&node, &window), format, out).await,
+        _ => Ok(()),
+    }
+}
+
+async fn report(context: &CommandContext, command: ReportCommand, out: &Out) -> Result<(), CommandError> {
+    match command {
+        ReportCommand::Coverage(args) => {
+            let asked = asked_coverage(context, &args)?;
+            let (report, said) =
+                covered(context, asked, Elsewhere::open(context, &args.window, out).await?).await?;
+            said.print(&report, args.format, out).await
+        }
+        ReportCommand::Count(args) => {
+            let asked = asked_count(context, &args)?;
+            let args = args.coverage;
+            let (mut coverage, said) =
+                covered(context, asked, Elsewhere::open(context, &args.window, out).await?).await?;
+            let Some(count) = coverage.count.take() else {
+                return Err(CommandError::NotCounted);
+            };
+            said.print(&CountReport { coverage, count }, args.format, out)
+                .await
+        }
+        ReportCommand::Nodes { window, format } => {
+            let read = Elsewhere::open(context, &window, out).await?;
+            let (report, said) = read.with(nodes::from_elsewhere).await?;
+            said.print(&report, format, out).await
+        }
+    }
+}
+
+async fn covered(
+    context: &CommandContext,
+    asked: Asked,
+    read: Elsewhere,
+) -> Result<(CoverageReport, Said), CommandError> {
+    let source = read.source();
+    let (found, said) = read
+        .with(move |rows, roster, within| coverage::from_elsewhere(rows, roster, within, source))
+        .await?;
+    let target_ms = context.config.coverage_target_ms;
+    let report = blocking(move || Ok(built(target_ms, asked, found)?)).await?;
+    Ok((report, said))
+}
+
+async fn show(
+    context: &CommandContext,
+    (node, window): (&str, &WindowArgs),
+    format: Format,
+    out: &Out,
+) -> Result<(), CommandError> {
+    let name = node.to_owned();
+    if context.past_roster()?.node_named(node).is_none() {
+        return Err(CommandError::NoSuchNode { name });
+    }
+    let read = Elsewhere::open(context, window, out).await?;
+    let asked = name.clone();
+    let (report, said) = read
+        .with(move |rows, roster, within| shown::from_elsewhere(rows, roster, &asked, within))
+        .await?;
+    let report = report.ok_or(CommandError::NoSuchNode { name })?;
+    said.print_shown(&report, format, out).await
+}
+
+async fn locate(context: &CommandContext, args: LocateArgs, out: &Out) -> Result<(), CommandError> {
+    let (format, read) = (args.format, Elsewhere::open(context, &args.window, out).await?);
+    let source = read.source();
+    let (found, said) = read
+        .with(move |rows, roster, within| located::from_elsewhere(rows, roster, within, source))
+        .await?;
+    let report = judged(args, found).await?;
+    said.print(&report, format, out).await
+}
