@@ -43,7 +43,8 @@ fn plain(host: &str) -> Cow<'_, str> {
 }
 
 /// The host of a URL of HTTP as platforms write it; `None`: it has none.
-pub(crate) fn host_of(url: &str) -> Option<&str> {
+#[must_use]
+pub fn host_of(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::country::Country;
+use crate::eyes::Eye;
 use crate::geo::Position;
 use crate::histogram::LogHistogram;
 use crate::note::Note;
@@ -26,6 +27,8 @@ pub struct Observations {
     pub readings: Readings,
     /// What vantages measured among each other, day by day: predictions rest on it too.
     pub echoes: Vec<Echo>,
+    /// What somebody else's vantages measured of nodes: predictions rest on it, and nothing else does.
+    pub eyes: Vec<Eye>,
     /// What a reader of the report must know about how they were read.
     pub notes: Vec<Note>,
 }

@@ -38,6 +38,7 @@ pub use prediction::{
 pub use top::{Meets, TopCountries, TopCountry, TopVerdict};
 
 use crate::country::{Continent, Country};
+use crate::eyes::EyeReport;
 use crate::geo::Position;
 use crate::note::Note;
 use crate::observations::{AccessClass, Basis, Node, Source, Statistic, TtfbKind, Window};
@@ -90,6 +91,8 @@ pub struct CoverageReport {
     pub offsets: Offsets,
     /// Too many or too few nodes, by the first class; `None`: not asked for.
     pub count: Option<Count>,
+    /// Somebody else's vantages that measured nodes: predictions rest on those that count, and nothing else does.
+    pub eyes: Vec<EyeReport>,
     /// What a reader must know about how the measurements were read.
     pub notes: Vec<Note>,
 }

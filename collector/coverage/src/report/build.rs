@@ -191,6 +191,7 @@ pub fn build_with(
         top_countries,
         count,
         offsets: options.offsets.clone(),
+        eyes: prepared.all_eyes.clone(),
         notes,
     })
 }
@@ -421,6 +422,7 @@ impl Ground<'_> {
         let beside = forecast::Further {
             mesh: self.options.mesh.as_ref(),
             echoes: &self.prepared.between(field.members, self.statistic),
+            eyes: &self.prepared.eyes,
         };
         let known = Known::new(field.vantages, field.nodes, beside, time);
         let prior = self.options.prior.get();

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ReportError;
+use crate::eyes::{Eye, EyeReport};
 use crate::histogram::LogHistogram;
 use crate::observations::{
     Day, DayReading, Echo, Node, Observations, Readings, Samples, SingleReading, Statistic, TtfbKind, Vantage,
@@ -17,6 +18,10 @@ pub(super) struct Prepared<'a> {
     pub(super) cells: BTreeMap<(usize, usize), Cell>,
     /// By two vantages, the lower number first.
     echoes: BTreeMap<(usize, usize), BTreeMap<Day, LogHistogram>>,
+    /// Eyes that count; their times are of these nodes.
+    pub(super) eyes: Vec<Eye>,
+    /// All eyes, with those that are left out.
+    pub(super) all_eyes: Vec<EyeReport>,
     /// The days that hold a reading, ascending; `None` for single values.
     pub(super) days: Option<Vec<Day>>,
     /// The statistic of single values.
@@ -47,7 +52,40 @@ impl<'a> Prepared<'a> {
         if has_node && vantages.any(|vantage| !impossible.contains(&vantage.name)) {
             prepared.leave_out(impossible);
         }
+        prepared.see(observations, impossible);
         Ok(prepared)
+    }
+
+    /// Takes the eyes whose places nobody contradicts, as many as a prediction can hold.
+    fn see(&mut self, observations: &Observations, impossible: &[String]) {
+        let name = |node: usize| observations.nodes.get(node).map(|node| &*node.name);
+        let mut room = EYE_TIMES_MAX;
+        for eye in &observations.eyes {
+            let contradicted_by = eye.contradicted_by(&observations.nodes, impossible);
+            let names = contradicted_by.iter().filter_map(|&node| name(node));
+            let here = |node: usize| self.nodes.iter().position(|here| Some(&*here.name) == name(node));
+            let times = eye.times.iter();
+            let times = times.filter_map(|time| {
+                Some(crate::eyes::EyeTime {
+                    node: here(time.node)?,
+                    ..*time
+                })
+            });
+            let times: Vec<_> = times
+                .filter(|time| time.rtt_ms.is_finite() && time.rtt_ms >= 0.0)
+                .collect();
+            let counts = contradicted_by.is_empty() && !times.is_empty() && times.len() <= room;
+            let eye = Eye { times, ..eye.clone() };
+            if counts {
+                room -= eye.times.len();
+                self.eyes.push(eye.clone());
+            }
+            self.all_eyes.push(EyeReport {
+                contradicted_by: names.map(str::to_owned).collect(),
+                eye,
+                counts,
+            });
+        }
     }
 
     fn leave_out(&mut self, impossible: &[String]) {
@@ -95,6 +133,8 @@ impl<'a> Prepared<'a> {
             vantages,
             cells: BTreeMap::new(),
             echoes: BTreeMap::new(),
+            eyes: Vec::new(),
+            all_eyes: Vec::new(),
             days: None,
             single: None,
             ttfb: None,
@@ -148,6 +188,8 @@ impl<'a> Prepared<'a> {
             vantages: self.vantages.clone(),
             cells: self.cells.iter().filter_map(kept).collect(),
             echoes: self.echoes.iter().filter_map(echoed).collect(),
+            eyes: self.eyes.clone(),
+            all_eyes: self.all_eyes.clone(),
             days,
             single: self.single,
             ttfb: self.ttfb,
@@ -219,6 +261,9 @@ impl<'a> Prepared<'a> {
         Ok(())
     }
 }
+
+/// So many times of somebody else a prediction takes, the first eyes first: it inverts a matrix of all single pairs.
+const EYE_TIMES_MAX: usize = 1_500;
 
 /// The items by name, and where each one went; the name if one occurs twice.
 fn sorted<T>(items: &[T], name: impl Fn(&T) -> &String) -> Result<(Vec<&T>, Vec<usize>), String> {
