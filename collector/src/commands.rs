@@ -351,3 +351,4 @@ async fn blocking<T: Send + 'static>(
 
 #[cfg(test)]
 mod tests;
+mod window;

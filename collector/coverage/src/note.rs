@@ -215,6 +215,43 @@ pub struct ImportedSpan {
 }
 
 impl Note {
+    /// Whether the input contradicts itself or lacks something, so that figures change: told before them.
+    #[must_use]
+    pub fn is_told_first(&self) -> bool {
+        match self {
+            Self::Reversed { pairs, of } => pairs == of && *pairs > 1,
+            Self::NoCoordinates { .. }
+            | Self::OtherWayRound { .. }
+            | Self::NodesUnplaced { .. }
+            | Self::NodeUnplaced { .. }
+            | Self::ProbeUnplaced { .. }
+            | Self::ImportedUnplaced { .. }
+            | Self::GivenTwice { .. }
+            | Self::UnknownSites { .. }
+            | Self::Impossible { .. }
+            | Self::Undecided { .. }
+            | Self::OneVantage
+            | Self::NoWeight { .. }
+            | Self::FewRuns { .. } => true,
+            Self::AllContradict { .. }
+            | Self::PlacesContradict
+            | Self::LooksSwapped { .. }
+            | Self::LooksLikeUnit { .. } => true,
+            Self::OtherTimes { .. }
+            | Self::OwnRows { .. }
+            | Self::LowerDirection
+            | Self::NearestCity { .. }
+            | Self::UnknownCountry { .. }
+            | Self::Nowhere { .. }
+            | Self::NodeGone { .. }
+            | Self::Imported(_)
+            | Self::ImportedApart { .. }
+            | Self::ReadFrom(_)
+            | Self::BeforeKept(_)
+            | Self::ClockOff { .. } => false,
+        }
+    }
+
     /// Whether places and times contradict each other as a whole, so that nothing may be predicted from them.
     #[must_use]
     pub fn is_grave(&self) -> bool {

@@ -24,6 +24,7 @@ mod top;
 mod trend;
 mod trust;
 mod widening;
+mod withdraw;
 
 use build::Ground;
 pub use build::ReportError;
@@ -146,8 +147,10 @@ pub struct Beside {
 pub struct ClassReport {
     /// What kind of line its vantages sit on.
     pub access: AccessClass,
-    /// Its vantages.
+    /// Its vantages, measured or not.
     pub witnesses: Witnesses,
+    /// Those of them that measured a node that counts.
+    pub measuring: Witnesses,
     /// The sum of all weights.
     pub total_weight: f64,
     /// The weight that some vantage speaks for.
@@ -185,6 +188,8 @@ pub enum Withheld {
     TooLittleKnown,
     /// One vantage speaks for more than a quarter of what is measured.
     OneVantageDominates,
+    /// Times and places contradict each other as a whole, so no share is given.
+    NotBelieved,
 }
 
 /// How a weight splits at a budget. The three add up to 1.

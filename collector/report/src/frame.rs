@@ -6,6 +6,7 @@ use maud::{Markup, PreEscaped, html};
 
 use crate::characters::capital;
 use crate::lines::Lines;
+use crate::prose;
 
 /// The mark of a demo.
 pub const DEMO: &str = "DEMO: a simulated world, nothing here was measured";
@@ -130,7 +131,7 @@ impl Frame {
         html! {
             section.reading {
                 h2 { "How to read this" }
-                ul { @for sentence in &self.method { li { (sentence) } } }
+                ul { @for sentence in &self.method { li { (prose::page(sentence)) } } }
                 @if !self.glossary.is_empty() {
                     h3 { "Words" }
                     dl { @for (word, meaning) in self.glossary { div { dt { (word) } dd { (meaning) } } } }

@@ -21,6 +21,7 @@ pub mod log;
 pub mod nodes;
 mod outages;
 pub mod probes;
+mod prose;
 mod shares;
 pub mod show;
 pub mod status;

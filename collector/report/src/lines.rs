@@ -1,6 +1,7 @@
 //! Text no wider than a terminal, or the same as Markdown.
 
 use crate::characters::{escape, shown};
+use crate::prose;
 use crate::tables::Table;
 
 /// Narrower than this, tables cannot be read.
@@ -52,7 +53,7 @@ impl Lines {
     pub fn wrapped(&mut self, text: &str) {
         match self.width {
             Some(_) => self.hung("", "", text),
-            None => self.paragraph(&escape(&shown(text))),
+            None => self.paragraph(&prose::markdown(text)),
         }
     }
 
@@ -65,7 +66,7 @@ impl Lines {
     pub(crate) fn marked(&mut self, mark: &str, text: &str) {
         match self.width {
             Some(_) => self.hung(mark, &" ".repeat(mark.chars().count()), text),
-            None => self.lines.push(format!("{mark}{}", escape(&shown(text)))),
+            None => self.lines.push(format!("{mark}{}", prose::markdown(text))),
         }
     }
 

@@ -10,6 +10,9 @@ use crate::characters::{capital, escape, shown};
 /// On a page, a table of more rows than this is folded: some are shown, the rest when they are asked for.
 const FOLD: usize = 24;
 
+/// On a phone, each row of a table of more columns than this is a card.
+const SLIM: usize = 3;
+
 /// Rows of cells below titled columns.
 #[derive(Clone, Debug)]
 pub struct Table {
@@ -268,7 +271,7 @@ impl Table {
         html! {
             div class={ (fold) @if self.screen_only { " unprinted" } } {
                 div.scroll tabindex="0" role="region" aria-label=(self.title) {
-                    table {
+                    table class=[(columns.len() > SLIM).then_some("cards")] {
                         caption { span.title { (self.title) } span.sideways { "scroll sideways →" } }
                         thead { tr {
                             @for (_, column) in &columns {
@@ -280,9 +283,9 @@ impl Table {
                                 tr {
                                     @for (at, &(index, column)) in columns.iter().enumerate() {
                                         @if at == 0 {
-                                            th scope="row" { (row[index].html()) }
+                                            th scope="row" class=[class(column)] { (row[index].html()) }
                                         } @else {
-                                            td class=[class(column)] { (row[index].html()) }
+                                            td class=[class(column)] data-label=(label(column)) { (row[index].html()) }
                                         }
                                     }
                                 }
@@ -331,6 +334,11 @@ impl Table {
         }
         grid
     }
+}
+
+/// What stands beside a cell where each row is a card of its own: on a phone.
+fn label(column: &Column) -> String {
+    heading(column.page.as_deref().unwrap_or_default())
 }
 
 /// With a capital letter, unless it begins with a figure's name, such as p50.
@@ -398,7 +406,7 @@ mod tests {
         );
         let html = table.html().into_string();
         assert!(
-            html.contains("<th scope=\"row\">a &quot;0&quot;, &lt;b&gt;|c</th><td class=\"num\">0</td>"),
+            html.contains("<th scope=\"row\">a &quot;0&quot;, &lt;b&gt;|c</th><td class=\"num\" data-label=\"Runs\">0</td>"),
             "{html}"
         );
         assert_eq!(
@@ -472,6 +480,24 @@ mod tests {
         assert!(
             table.html().into_string().contains("&quot;4&quot;"),
             "a page has them all"
+        );
+    }
+
+    #[test]
+    fn rows_of_many_columns_are_cards_on_a_phone_each_cell_with_its_title() {
+        let columns = ["one", "two", "three", "four"].map(Column::names);
+        let wide = Table::new("", columns).rows([["a", "b", "c", "d"].map(Cell::from).into()]);
+        let html = wide.html().into_string();
+        assert!(html.contains("<table class=\"cards\">"), "{html}");
+        for (cell, title) in [("b", "Two"), ("c", "Three"), ("d", "Four")] {
+            assert!(
+                html.contains(&format!("<td data-label=\"{title}\">{cell}</td>")),
+                "{html}"
+            );
+        }
+        assert!(
+            !table(1).html().into_string().contains("cards"),
+            "three columns fit"
         );
     }
 

@@ -43,8 +43,25 @@ pub(crate) fn ms(value: Option<f64>) -> String {
 pub(crate) fn ms_interval(interval: Option<Interval>) -> String {
     interval.map_or_else(
         || NONE.to_owned(),
-        |interval| format!("{}–{}", ms(Some(interval.low)), ms(Some(interval.high))),
+        |interval| range(ms(Some(interval.low)), &ms(Some(interval.high)), "–"),
     )
+}
+
+/// From one end to the other; where both read alike `always 3.00`: the same in every draw, and no proof of that figure.
+pub(crate) fn range(low: String, high: &str, to: &str) -> String {
+    match low == high {
+        true => format!("always {low}"),
+        false => format!("{low}{to}{high}"),
+    }
+}
+
+/// What [`range`] means where both ends are alike.
+pub(crate) const ALWAYS: &str = "“Always” before a figure: to the digits shown every draw gave the same. It did not move in this window, which does not \
+     make it exact.";
+
+/// Whether some interval reads so.
+pub(crate) fn is_always(mut printed: impl Iterator<Item = String>) -> bool {
+    printed.any(|interval| interval.starts_with("always"))
 }
 
 /// A distance: `80 km`, `640 km`, `11,600 km`.
@@ -99,6 +116,14 @@ pub(crate) fn cut(text: &str, max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn interval_without_width_says_that_every_draw_gave_the_same() {
+        let interval = |low, high| ms_interval(Some(Interval { low, high }));
+        assert_eq!(interval(3.001, 3.004), "always 3.00");
+        assert_eq!(interval(3.0, 3.1), "3.00–3.10");
+        assert_eq!(ms_interval(None), NONE);
+    }
 
     #[test]
     fn bound_in_kilometres_is_never_rounded_down() {

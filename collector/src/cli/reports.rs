@@ -20,9 +20,10 @@ pub enum ReportCommand {
     Coverage(Box<CoverageArgs>),
     /// Too many or too few nodes: what each is worth, where the next one belongs, and what to measure before deciding.
     #[command(mut_arg("imported", |option| option.hide(true)))]
+    #[command(mut_arg("since", |option| option.help("From so long ago until now, such as 15d or 30d [default: 15d]")))]
     #[command(after_help = "Examples:
-  isochrone-collector report count --since 15d
-  isochrone-collector report count --since 15d --drop-ms 0.5 --add-ms 3 --format html > count.html
+  isochrone-collector report count
+  isochrone-collector report count --since 30d --drop-ms 0.5 --add-ms 3 --format html > count.html
   isochrone-collector report count --sites sites.csv --rtt rtt.csv --nodes berlin,tokyo")]
     Count(Box<CountArgs>),
     /// Per node and day: availability, time to first byte, outages.

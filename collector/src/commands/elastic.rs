@@ -19,7 +19,7 @@ use isochrone_proto::units::UnixMillis;
 use isochrone_store::{Store, StoreError};
 use serde_json::json;
 
-use super::reports::since;
+use super::window::since;
 use super::{CommandContext, CommandError, Out};
 use crate::cli::{ElasticCommand, Format, VerifyArgs};
 use crate::config::Config;

@@ -17,9 +17,9 @@ use isochrone_report::{Printed, show::ShowReport};
 use isochrone_store::{ScanRange, Store, StoreError};
 
 use super::elastic::{ElasticError, Reached};
-use super::reports::{print, window};
+use super::reports::print;
 use super::{CommandContext, CommandError, Out, WIDTH, blocking};
-use crate::cli::{Format, ReportFormat, WindowArgs};
+use crate::cli::{Format, ReportFormat};
 use crate::control::Answer;
 
 /// Rows of so long around a window may be read with it.
@@ -41,10 +41,9 @@ impl Elsewhere {
     /// Asks the cluster of the settings what it has of a window.
     pub(super) async fn open(
         context: &CommandContext,
-        args: &WindowArgs,
+        window: Window,
         out: &Out,
     ) -> Result<Self, CommandError> {
-        let window = window(context, args)?;
         let reached = Reached::of(&context.config, out).await?;
         let store = context.store.clone();
         // before anything is looked at there: what is sent meanwhile is lacking then, at most in words

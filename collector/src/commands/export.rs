@@ -8,7 +8,7 @@ use isochrone_proto::units::UnixMillis;
 use isochrone_store::export::{self, Outlet, TextFormat};
 use isochrone_store::{Period, RollupRange, ScanRange, Store};
 
-use super::reports::{beginning, instant, since};
+use super::window::{beginning, instant, since};
 use super::{CommandContext, CommandError, Out, blocking};
 use crate::cli::{ExportCommand, ExportWindow, TierName};
 use crate::control::Answer;

@@ -7,6 +7,7 @@ use isochrone_report::{coverage, locate as located, nodes, show as shown};
 use super::elsewhere::{Elsewhere, Said};
 use super::locate::judged;
 use super::reports::{Asked, asked_count, asked_coverage, built};
+use super::window::{counting_window, window};
 use super::{CommandContext, CommandError, Out, blocking};
 use crate::cli::{Command, Format, LocateArgs, ReportCommand, WindowArgs};
 
@@ -28,15 +29,23 @@ async fn report(context: &CommandContext, command: ReportCommand, out: &Out) -> 
     match command {
         ReportCommand::Coverage(args) => {
             let asked = asked_coverage(context, &args)?;
-            let (report, said) =
-                covered(context, asked, Elsewhere::open(context, &args.window, out).await?).await?;
+            let (report, said) = covered(
+                context,
+                asked,
+                Elsewhere::open(context, window(context, &args.window)?, out).await?,
+            )
+            .await?;
             said.print(&report, args.format, out).await
         }
         ReportCommand::Count(args) => {
             let asked = asked_count(context, &args)?;
             let args = args.coverage;
-            let (mut coverage, said) =
-                covered(context, asked, Elsewhere::open(context, &args.window, out).await?).await?;
+            let (mut coverage, said) = covered(
+                context,
+                asked,
+                Elsewhere::open(context, counting_window(context, &args.window)?, out).await?,
+            )
+            .await?;
             let Some(count) = coverage.count.take() else {
                 return Err(CommandError::NotCounted);
             };
@@ -44,7 +53,7 @@ async fn report(context: &CommandContext, command: ReportCommand, out: &Out) -> 
                 .await
         }
         ReportCommand::Nodes { window, format } => {
-            let read = Elsewhere::open(context, &window, out).await?;
+            let read = Elsewhere::open(context, self::window(context, &window)?, out).await?;
             let (report, said) = read.with(nodes::from_elsewhere).await?;
             said.print(&report, format, out).await
         }
@@ -67,7 +76,7 @@ async fn covered(
 
 async fn show(
     context: &CommandContext,
-    (node, window): (&str, &WindowArgs),
+    (node, args): (&str, &WindowArgs),
     format: Format,
     out: &Out,
 ) -> Result<(), CommandError> {
@@ -75,7 +84,7 @@ async fn show(
     if context.past_roster()?.node_named(node).is_none() {
         return Err(CommandError::NoSuchNode { name });
     }
-    let read = Elsewhere::open(context, window, out).await?;
+    let read = Elsewhere::open(context, window(context, args)?, out).await?;
     let asked = name.clone();
     let (report, said) = read
         .with(move |rows, roster, within| shown::from_elsewhere(rows, roster, &asked, within))
@@ -85,7 +94,10 @@ async fn show(
 }
 
 async fn locate(context: &CommandContext, args: LocateArgs, out: &Out) -> Result<(), CommandError> {
-    let (format, read) = (args.format, Elsewhere::open(context, &args.window, out).await?);
+    let (format, read) = (
+        args.format,
+        Elsewhere::open(context, window(context, &args.window)?, out).await?,
+    );
     let source = read.source();
     let (found, said) = read
         .with(move |rows, roster, within| located::from_elsewhere(rows, roster, within, source))

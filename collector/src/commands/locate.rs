@@ -7,7 +7,8 @@ use isochrone_coverage::locate::Survey;
 use isochrone_coverage::observations::Source;
 use isochrone_report::locate::{FromStore, LocateReport, from_store};
 
-use super::reports::{Reading, ReportFailure, print, reading, window};
+use super::reports::{Reading, ReportFailure, print, reading};
+use super::window::window;
 use super::{CommandContext, CommandError, Out, UsageError, blocking};
 use crate::cli::LocateArgs;
 use crate::control::Answers;

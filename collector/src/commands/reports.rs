@@ -2,10 +2,7 @@
 
 mod imported;
 
-use std::time::Duration;
-
 use isochrone_base::roster::Roster;
-use isochrone_base::words::rfc3339_second;
 use isochrone_coverage::count::Thresholds;
 use isochrone_coverage::files::{self, FileText};
 use isochrone_coverage::locate::{Impossible, Survey, impossible, impossible_by};
@@ -13,7 +10,6 @@ use isochrone_coverage::note::Note;
 use isochrone_coverage::observations::{Observations, Source};
 use isochrone_coverage::report::{self, CoverageReport, Options};
 use isochrone_coverage::weights::Weights;
-use isochrone_proto::units::UnixMillis;
 use isochrone_report::coverage::CountReport;
 use isochrone_report::kept::Within;
 use isochrone_report::log::Window;
@@ -25,6 +21,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::window::{counting_window, window};
 use super::{CommandContext, CommandError, Out, UsageError, WIDTH, blocking, engine};
 use crate::cli::{
     Accepted, CountArgs, CoverageArgs, Format, RegionsArg, ReportCommand, ReportFormat, WindowArgs,
@@ -258,43 +255,6 @@ pub(super) async fn accept_damage(
     }
 }
 
-/// `7d`.
-pub(super) fn since(text: &str) -> Result<Duration, UsageError> {
-    humantime::parse_duration(text).map_err(|error| {
-        let (option, given, example) = ("--since", text.to_owned(), "7d or 12h");
-        UsageError::Duration {
-            option,
-            given,
-            error,
-            example,
-        }
-    })
-}
-
-/// RFC 3339.
-pub(super) fn instant(option: &'static str, text: &str) -> Result<UnixMillis, CommandError> {
-    let given = || text.to_owned();
-    let Ok(at) = text.parse::<jiff::Timestamp>() else {
-        let given = given();
-        return Err(UsageError::Instant { option, given }.into());
-    };
-    let after_1970 = u64::try_from(at.as_millisecond());
-    after_1970.map(UnixMillis).map_err(|_| {
-        let given = given();
-        UsageError::BeforeAll { option, given }.into()
-    })
-}
-
-/// When a window begins that names its beginning: not after `now`.
-pub(super) fn beginning(text: &str, now: UnixMillis) -> Result<UnixMillis, CommandError> {
-    let from = instant("--from", text)?;
-    if from > now {
-        let (given, now) = (text.to_owned(), rfc3339_second(now));
-        return Err(UsageError::StillToCome { given, now }.into());
-    }
-    Ok(from)
-}
-
 pub(super) async fn carry_out(
     context: &CommandContext,
     command: ReportCommand,
@@ -315,7 +275,7 @@ pub(super) async fn carry_out(
         ReportCommand::Count(args) if args.coverage.imported => Err(UsageError::NoCountOfImported.into()),
         ReportCommand::Count(args) => {
             let asked = asked_count(context, &args)?;
-            let window = window(context, &args.coverage.window)?;
+            let window = counting_window(context, &args.coverage.window)?;
             let report = coverage(context, window, asked, Asker { out, turn: None }).await?;
             print_count(report, args.coverage.format, out).await
         }
@@ -506,34 +466,6 @@ impl From<ReportFailure> for CommandError {
     }
 }
 
-/// The window that the options name; seven days without any.
-pub(super) fn window(context: &CommandContext, args: &WindowArgs) -> Result<Window, CommandError> {
-    let now = context.clock.wall();
-    let mut instants = args.instants();
-    let from = instants.next();
-    if instants.next().is_some() || from.is_some() && args.since.is_some() {
-        return Err(UsageError::TwoBeginnings.into());
-    }
-    if from.is_none() && args.to.is_none() {
-        return Ok(Window::since(
-            now,
-            since(args.since.as_deref().unwrap_or("7days"))?,
-        ));
-    }
-    let until = args
-        .to
-        .as_deref()
-        .map(|text| instant("--to", text))
-        .transpose()?
-        .unwrap_or(now);
-    let from = from.map(|text| beginning(text, now)).transpose()?;
-    let from = from.unwrap_or(until.minus(Duration::from_secs(7 * 86_400)));
-    if from >= until {
-        return Err(UsageError::Backwards.into());
-    }
-    Ok(Window { from, until })
-}
-
 #[cfg(test)]
 mod bad_files;
 
@@ -545,28 +477,6 @@ mod tests {
     use crate::cli::{Cli, Command, DEFAULT_SEED, Program};
     use crate::control::Answer;
     use crate::demo::world::{CITIES, claimed, rtt};
-
-    #[test]
-    fn instants_before_all_and_still_to_come_are_told_as_such() {
-        let now = UnixMillis(1_795_316_400_000);
-        let words = |text: &str| {
-            let error = beginning(text, now).unwrap_err();
-            assert_eq!(error.exit_code(), 2);
-            error.to_string()
-        };
-        assert!(words("1969-12-31T23:59:59Z").contains("before 1970"));
-        let future = words("2099-01-01T00:00:00Z");
-        assert!(
-            future.contains("still to come") && future.contains("2026-11-22T03:00:00Z"),
-            "{future}"
-        );
-        assert!(words("yesterday").contains("write an instant as"));
-        assert!(beginning("2026-11-22T02:00:00Z", now).is_ok());
-        assert!(
-            instant("--to", "2099-01-01T00:00:00Z").is_ok(),
-            "a window may end later"
-        );
-    }
 
     /// The demo's places and times as files, each place as it is claimed.
     fn demo_files(folder: &std::path::Path) -> CoverageArgs {
@@ -601,12 +511,29 @@ mod tests {
         let text = report.text(100).split_whitespace().collect::<Vec<_>>().join(" ");
         let at = |words: &str| text.find(words).unwrap_or_else(|| panic!("{words}: {text}"));
         let sentences = [
+            at("losangeles is left out: place does not fit; typo?"),
             at("9 vantages in"),
-            at("Of people, 100 ms or less from a node, with predictions:"),
+            at("backup distances where it was measured:"),
             at("Best guess for the next city:"),
-            at("losangeles: place does not fit; typo? Left out here"),
+            at("Of people, 100 ms or less from a node, with predictions:"),
+            at("cannot be predicted: no site is known in"),
+            at("Measuring from these places would decide most"),
             at("How to read this"),
         ];
+        let answer = report.json()["answer"].clone();
+        let first: Vec<&str> = answer
+            .as_array()
+            .unwrap()
+            .iter()
+            .take(3)
+            .filter_map(|said| said.as_str())
+            .collect();
+        assert!(
+            first[0].starts_with("losangeles is left out")
+                && first[1].contains("backup distances")
+                && first[2].starts_with("Best guess"),
+            "{first:?}"
+        );
         assert!(sentences.is_sorted(), "{sentences:?}: {text}");
         assert!(report.nodes.iter().all(|node| node.name != "losangeles"));
     }

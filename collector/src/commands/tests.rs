@@ -210,6 +210,24 @@ fn export_since_holds_the_slots_from_then_on() {
 }
 
 #[test]
+fn count_looks_back_over_fifteen_days_unless_told_otherwise_and_coverage_over_seven() {
+    let (_folder, mut context) = context(false);
+    // Long after the first measurement: no window begins before it.
+    let now: jiff::Timestamp = "2026-12-20T12:00:00Z".parse().unwrap();
+    context.clock = Clock::virtual_from(UnixMillis(u64::try_from(now.as_millisecond()).unwrap()));
+    let days = |line: &str| {
+        let (code, printed) = said(&context, line);
+        assert_eq!(code, 0, "{printed}");
+        let json: serde_json::Value = serde_json::from_str(&printed).unwrap();
+        let at = |key: &str| -> jiff::Timestamp { json["window"][key].as_str().unwrap().parse().unwrap() };
+        (at("to").as_second() - at("from").as_second()) / 86_400
+    };
+    assert_eq!(days("report count --format json"), 15);
+    assert_eq!(days("report count --since 3d --format json"), 3);
+    assert_eq!(days("report coverage --format json"), 7);
+}
+
+#[test]
 fn load_on_a_node_is_told_when_it_is_added_and_listed() {
     let (_folder, context) = context(false);
     let add =

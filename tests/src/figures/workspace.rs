@@ -19,6 +19,7 @@ pub(super) struct Member {
 /// Of each crate a file without modules below it. Named, so that a figure stays one of the same file when others come.
 const LEAVES: &[(&str, &str)] = &[
     ("base", "src/names.rs"),
+    ("borrowed", "src/family.rs"),
     ("collector", "src/view.rs"),
     ("coverage", "src/geo.rs"),
     ("elastic", "src/cursor.rs"),

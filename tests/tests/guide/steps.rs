@@ -241,11 +241,11 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     // Too many or too few nodes
     lead(
-        "sudo isochrone-collector report count --since 15d",
+        "sudo isochrone-collector report count",
         "Too many or too few nodes",
     ),
     lead(
-        "sudo isochrone-collector report count --since 15d --drop-ms 0.5 --add-ms 3 --format html > count.html",
+        "sudo isochrone-collector report count --since 30d --drop-ms 0.5 --add-ms 3 --format html > count.html",
         "</html>",
     ),
     lead(
@@ -364,10 +364,7 @@ pub(crate) const STEPS: &[Step] = &[
     lead("isochrone-collector show tokyo --since 12h", "refused in connect"),
     lead("isochrone-collector report nodes --since 7d", "tokyo"),
     lead("isochrone-collector report coverage --since 7d", "tokyo"),
-    lead(
-        "isochrone-collector report count --since 15d",
-        "Too many or too few nodes",
-    ),
+    lead("isochrone-collector report count", "Too many or too few nodes"),
     lead("isochrone-collector locate", "berlin"),
     lead(
         "isochrone-collector ledger --verify",
@@ -383,7 +380,7 @@ pub(crate) const STEPS: &[Step] = &[
             "no cluster is named",
         )
     },
-    lead("isochrone-collector import list", "prober-us"),
+    lead("isochrone-collector import list", "prober-eu"),
     step(
         Who::File("tests/tests/guide/story.rs", "said.text.contains(\"Joined as \")"),
         "isochrone-probe join TOKEN",

@@ -121,13 +121,16 @@ impl Survey {
         }
     }
 
-    /// Judges every claimed place; `sure` are sites whose place is known from elsewhere.
+    /// Judges every claimed place; `sure` are sites whose place is known from elsewhere. Of times or places that are wrong as
+    /// a whole none is taken.
     #[must_use]
     pub fn judge(self, sure: &[usize]) -> Surveyed {
         let places: Vec<Place> = self.sites.iter().map(|site| site.place).collect();
-        let location = locate(&places, &self.pairs, sure);
-        let anycast = anycast(&places, &self.pairs, &location);
-        let lines = Lines::new(&places, &self.pairs, &location);
+        let believed = !self.notes.iter().any(Note::is_grave);
+        let pairs = if believed { self.pairs.as_slice() } else { &[] };
+        let location = locate(&places, pairs, sure);
+        let anycast = anycast(&places, pairs, &location);
+        let lines = Lines::new(&places, pairs, &location);
         let impossible = (0..places.len())
             .filter(|&site| location.sites[site].verdict == Verdict::Impossible)
             .map(|site| (site, lines.misplaced(site, &location.sites[site])))

@@ -20,7 +20,7 @@ use super::{
     BUDGETS_MS, Beside, ClassReport, CoverageReport, Depth, Figures, Forecast, Method, Region, TopCountries,
     VantageReport, WeightSummary, WhyNot, Witnesses,
 };
-use super::{counting, depth, headline, notes, regions, shares, top};
+use super::{counting, depth, headline, notes, regions, shares, top, withdraw};
 use crate::files::FileError;
 use crate::note::Note;
 use crate::observations::{AccessClass, Observations, Statistic, Vantage};
@@ -118,7 +118,8 @@ pub fn build_with(
     let prepared = Prepared::new(observations, &options.impossible)?;
     let mut notes = observations.notes.clone();
     notes.extend(notes::of(&prepared, observations, options));
-    let contradicted = options.predict && notes.iter().any(Note::is_grave);
+    let disbelieved = notes.iter().any(Note::is_grave);
+    let contradicted = options.predict && disbelieved;
     let measured_only = contradicted.then(|| Options {
         predict: false,
         ..options.clone()
@@ -170,7 +171,7 @@ pub fn build_with(
     });
     let count = count.transpose()?;
     steps.end();
-    Ok(CoverageReport {
+    let report = CoverageReport {
         source: observations.source,
         statistic,
         basis: observations.basis,
@@ -193,6 +194,11 @@ pub fn build_with(
         offsets: options.offsets.clone(),
         eyes: prepared.all_eyes.clone(),
         notes,
+    };
+    Ok(if disbelieved {
+        withdraw::claims(report)
+    } else {
+        report
     })
 }
 
@@ -379,12 +385,16 @@ impl Ground<'_> {
         let (countries, continents) = regions::regions(field);
         let (whole, known) = (speakers.amount.whole(), speakers.amount.known());
         let heaviest = headline::heaviest(reports);
+        let measured = field.vantages.iter().zip(reports);
+        let measured = measured.filter(|(_, report)| report.best.is_some());
+        let measuring: Vec<&Vantage> = measured.map(|(&vantage, _)| vantage).collect();
         let heaviest_weight = heaviest.map_or(0.0, |index| reports[index].weight);
         let first = super::first_budget(self.options.target_ms, &at_budgets);
         let targets = depth::targets(reports, whole, &at_budgets[first], &self.options.targets);
         ClassReport {
             access,
             witnesses: Witnesses::of(field.vantages),
+            measuring: Witnesses::of(&measuring),
             total_weight: whole,
             known_weight: known,
             heaviest,

@@ -131,6 +131,8 @@ pub enum Doubt {
     FewDays,
     /// Nothing was measured that counts.
     NothingKnown,
+    /// Times and places contradict each other as a whole.
+    NotBelieved,
 }
 
 /// What the lead calls worth a node.

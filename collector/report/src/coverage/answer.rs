@@ -12,49 +12,96 @@ use super::words::{networks, of_what, surely};
 use super::{count, countries, notes};
 use crate::words::{budget, ms, ms_interval, percent};
 
-/// The answer, in a few sentences: who measured, how far people are from a node, where the next one belongs; then the rest.
-pub(super) fn answer(report: &CoverageReport) -> Vec<String> {
+/// The first sentences of every rendering.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Answer {
+    /// What is wrong with the input, and changes what follows.
+    pub(super) wrong: Vec<String>,
+    /// The answer itself.
+    pub(super) says: Vec<String>,
+}
+
+impl Answer {
+    /// All of it, what is wrong first.
+    pub(super) fn sentences(self) -> Vec<String> {
+        let mut all = self.wrong;
+        all.extend(self.says);
+        all
+    }
+}
+
+/// The answer, in a few sentences: what is wrong with the input, who measured, how far the next node is, where the next
+/// one belongs; then the rest. Of times that are not believed nothing is said.
+pub(super) fn answer(report: &CoverageReport) -> Answer {
+    let wrong = notes::told_first(&report.notes);
     let Some(class) = report.classes.first() else {
-        return notes::grave(&report.notes).collect();
+        return Answer {
+            wrong,
+            says: Vec::new(),
+        };
     };
+    let says = match report.notes.iter().any(Note::is_grave) {
+        true => vec![disbelieved(class)],
+        false => believed(report, class),
+    };
+    Answer { wrong, says }
+}
+
+fn believed(report: &CoverageReport, class: &ClassReport) -> Vec<String> {
     let mut sentences = vec![witnesses(report, class)];
-    let wrong = notes::grave(&report.notes).chain(weightless(report, class));
-    sentences.extend(wrong);
-    if sentences.len() > 1 {
+    if is_weightless(report, class) {
         return sentences;
     }
-    sentences.extend(notes::one_view(&report.notes));
+    let next = report.count.as_ref().and_then(|counted| counted.next.as_ref());
+    sentences.extend(next.map(|next| self::next(report, next)));
     sentences.extend(shares(report, class));
-    if let Some(counted) = &report.count {
-        sentences.extend(counted.next.as_ref().map(|next| self::next(report, next)));
-        sentences.extend(countries::unseen(&counted.unpredictable, of_what(report)));
-    }
-    sentences.extend(misplaced(report));
-    sentences.extend(backup(class));
-    sentences.extend(
-        report
-            .count
-            .iter()
-            .filter_map(|counted| count::decide(&counted.measure)),
-    );
+    let counted = report.count.as_ref();
+    sentences.extend(counted.and_then(|counted| countries::unseen(&counted.unpredictable, of_what(report))));
+    sentences.extend(counted.and_then(|counted| count::decide(&counted.measure)));
     sentences
 }
 
-/// That nothing weighs anything: then no share can be said.
-fn weightless(report: &CoverageReport, class: &ClassReport) -> Option<String> {
-    let mut notes = report.notes.iter();
-    let note = notes.find(|note| matches!(note, Note::NoWeight { .. }));
-    note.filter(|_| class.total_weight <= 0.0).map(notes::sentence)
+/// Who measured, where nothing may be said of it.
+fn disbelieved(class: &ClassReport) -> String {
+    format!(
+        "{}. Nothing is claimed from these times: what each vantage measured stands below as it was given.",
+        measuring(class)
+    )
 }
 
-/// Who measured, and how much of the world they stand near.
-fn witnesses(report: &CoverageReport, class: &ClassReport) -> String {
-    let known = percent(class.known_share());
+/// Whether nothing weighs anything: then no share can be said.
+fn is_weightless(report: &CoverageReport, class: &ClassReport) -> bool {
+    let mut notes = report.notes.iter();
+    class.total_weight <= 0.0 && notes.any(|note| matches!(note, Note::NoWeight { .. }))
+}
+
+/// Who measured: `Between servers: 10 vantages in 10 networks`. Those that measured nothing that counts are no vantages.
+fn measuring(class: &ClassReport) -> String {
     let between = match class.access {
         AccessClass::DataCentre => "Between servers",
         AccessClass::Eyeball => "From users' lines",
         AccessClass::Unknown => "From sites whose access is not known",
     };
+    match (class.measuring.vantages, class.vantages.len()) {
+        (0, all) => format!(
+            "{between}: none of {} measured a node that counts",
+            so_many(all, "site")
+        ),
+        (measured, all) if measured == all => {
+            format!("{between}: {} in {}", so_many(all, "vantage"), networks(class))
+        }
+        (measured, all) => format!(
+            "{between}: {} in {} ({} measured no node that counts)",
+            so_many(measured, "vantage"),
+            networks(class),
+            so_many(all - measured, "more site")
+        ),
+    }
+}
+
+/// Who measured, and how much of the world they stand near.
+fn witnesses(report: &CoverageReport, class: &ClassReport) -> String {
+    let known = percent(class.known_share());
     let near = match report.weights.kind {
         WeightKind::Sites => format!("{known} of sites were measured"),
         WeightKind::People => {
@@ -64,20 +111,10 @@ fn witnesses(report: &CoverageReport, class: &ClassReport) -> String {
             format!("{known} of the file's weight lies within {SPEAKS_FOR_KM} km of one, in its country")
         }
     };
-    let measured = class
-        .vantages
-        .iter()
-        .filter(|vantage| vantage.best.is_some())
-        .count();
-    let measured = match (measured, class.vantages.len()) {
-        (measured, all) if measured == all => String::new(),
-        (0, _) => ", none of which measured a node that counts".to_owned(),
-        (measured, _) => format!(", of which {measured} measured a node that counts"),
-    };
     format!(
-        "{between}: {} in {}{measured}; {near}.",
-        so_many(class.vantages.len(), "vantage"),
-        networks(class)
+        "{}; {near}{}.",
+        measuring(class),
+        backup(class).unwrap_or_default()
     )
 }
 
@@ -106,17 +143,6 @@ fn shares(report: &CoverageReport, class: &ClassReport) -> Option<String> {
             budget(measured.budget_ms),
             parts.join("; ")
         )
-    })
-}
-
-/// Whose claimed place lies.
-fn misplaced(report: &CoverageReport) -> Option<String> {
-    report.notes.iter().find_map(|note| match note {
-        Note::Impossible { names } => Some(format!(
-            "{}: place does not fit; typo? Left out here; `locate` says why.",
-            names.join(", ")
-        )),
-        _ => None,
     })
 }
 
@@ -149,11 +175,11 @@ fn next(report: &CoverageReport, next: &NextNode) -> String {
     )
 }
 
-/// How far the nearest node is, and the next.
+/// How far the nearest node is, and the next, at the end of a sentence.
 fn backup(class: &ClassReport) -> Option<String> {
     let backup = class.depth.backup?;
     Some(format!(
-        "Backup distances: where it was measured, the nearest node is {} ms away in the mean, and the next one {} ms.",
+        "; backup distances where it was measured: {} ms in the mean to the nearest node, {} ms to the next",
         ms(Some(backup.nearest_ms)),
         ms(Some(backup.next_ms))
     ))

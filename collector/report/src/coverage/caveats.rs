@@ -5,7 +5,9 @@ use isochrone_coverage::observations::{AccessClass, Basis, Source, TtfbKind};
 use isochrone_coverage::report::{CoverageReport, Forecast, LEAST_DAYS, SPEAKS_FOR_KM};
 use isochrone_coverage::weights::WeightKind;
 
+use super::words::percent_interval;
 use crate::frame::DEMO;
+use crate::words::{ALWAYS, is_always, ms_interval};
 
 /// What the report says in every case, and what depends on its data.
 pub(super) fn all(report: &CoverageReport) -> Vec<String> {
@@ -110,7 +112,30 @@ fn days(report: &CoverageReport) -> String {
         ),
         Some(days) => format!(
             "Intervals hold 90 % of {days} UTC days resampled whole (and networks within a country); they describe \
-             this window, and promise nothing about the next."
+             this window, and promise nothing about the next.{}",
+            match is_always(intervals(report)) {
+                true => format!(" {ALWAYS}"),
+                false => String::new(),
+            }
         ),
     }
+}
+
+/// Intervals, as they are printed.
+fn intervals(report: &CoverageReport) -> impl Iterator<Item = String> {
+    report.classes.iter().flat_map(|class| {
+        let vantages = class.vantages.iter();
+        let of_vantages = vantages.map(|vantage| vantage.best.as_ref().and_then(|best| best.interval));
+        let regions = class
+            .regions
+            .iter()
+            .chain(&class.continents)
+            .chain(&class.subdivisions);
+        let of_regions =
+            regions.map(|region| region.measured.as_ref().and_then(|measured| measured.interval));
+        let predicted = class.predicted.iter().flat_map(|predicted| &predicted.shares);
+        let shares = class.shares.iter().chain(predicted);
+        let of_shares = shares.map(|share| percent_interval(share.interval));
+        of_vantages.chain(of_regions).map(ms_interval).chain(of_shares)
+    })
 }

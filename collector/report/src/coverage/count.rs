@@ -21,7 +21,7 @@ use crate::lines::Lines;
 use crate::tables::Table;
 
 pub(crate) use self::page::{curve_figure, node_bars};
-pub(crate) use self::words::{answer, decide, node_verdict};
+pub(crate) use self::words::{beside_coverage, decide, node_verdict};
 
 /// How many nodes are worth their keep, with what it was computed from.
 #[derive(Clone, Debug)]

@@ -48,6 +48,7 @@ pub(super) fn document(report: &CoverageReport) -> Value {
         },
         "access": main.map(|class| class.access.as_str()),
         "summary": main.map(summary),
+        "reading": reading(),
         "shares": shares_of(|class| &class.shares),
         "shares_predicted": main.and_then(beside::shares_predicted),
         "survives_any_one_node": shares_of(|class| &class.survives),
@@ -64,7 +65,7 @@ pub(super) fn document(report: &CoverageReport) -> Value {
         "vantages": vantages.collect::<Vec<_>>(),
         "classes": report.classes.iter().map(class).collect::<Vec<_>>(),
         "borrowed": borrowed::json(report),
-        "answer": super::answer::answer(report),
+        "answer": super::answer::answer(report).sentences(),
         "ttfb_kind": report.ttfb.map(|kind| kind.as_str()),
         "target_ms": report.target_ms,
         "caveats": caveats.collect::<Vec<_>>(),
@@ -126,10 +127,13 @@ fn summary(class: &ClassReport) -> Value {
     let reason = |withheld: &Withheld| match withheld {
         Withheld::TooLittleKnown => "too-little-known",
         Withheld::OneVantageDominates => "one-vantage-dominates",
+        Withheld::NotBelieved => "not-believed",
     };
     json!({
         "vantages": class.vantages.len(),
+        "measuring_vantages": class.measuring.vantages,
         "networks": class.witnesses.networks,
+        "measuring_networks": class.measuring.networks,
         "known": class.known_share(),
         "known_weight": class.known_weight,
         "heaviest_vantage": class.heaviest.map(|index| &class.vantages[index].name),
@@ -236,9 +240,26 @@ fn shares(shares: &[Share]) -> Vec<Value> {
             "own_node": share.own_node,
             "in_low": low(share.interval),
             "in_high": high(share.interval),
+            "true_in_low": low(share.interval),
+            "true_in_high": high(share.interval),
         })
     };
     shares.iter().map(share).collect()
+}
+
+/// What the keys of a share mean, for whoever has only this document.
+fn reading() -> Value {
+    json!({
+        "in": "the part that is surely within the budget: the upper end of its time is",
+        "out": "the part that is surely beyond: the lower end of its time is",
+        "unknown": "the rest: not measured, not predicted, or not sure",
+        "true_in_low": "with true_in_high the 90 % interval in which the true part within lies. It is no interval around `in`, \
+                        which counts only what is sure and mostly lies at its lower end or below it",
+        "true_in_high": "see true_in_low; all that is not predicted counts as within here",
+        "in_low": "an older name of true_in_low",
+        "in_high": "an older name of true_in_high",
+        "shares": "as measured only; in shares_predicted with predictions",
+    })
 }
 
 fn loss(loss: &WorstLoss) -> Value {

@@ -23,6 +23,8 @@ const UPPER: f64 = 14.0;
 const LOWER: f64 = EqualEarth::HEIGHT - 6.0;
 /// Cities after the best guess that are marked.
 const RUNNERS_UP: usize = 4;
+/// Numbered marks stand so far apart.
+const MARK: f64 = 13.5;
 /// With more vantages than this, their rings are smaller.
 const CROWD: usize = 60;
 
@@ -97,18 +99,42 @@ fn dots(report: &CoverageReport, class: &ClassReport) -> Markup {
 /// Where the next node belongs, as far as is known; the best guess largest.
 fn next_cities(report: &CoverageReport) -> Markup {
     let next = report.count.as_ref().and_then(|count| count.next.as_ref());
+    let cities: Vec<_> = next
+        .iter()
+        .flat_map(|next| std::iter::once(&next.best).chain(&next.runners_up))
+        .take(1 + RUNNERS_UP)
+        .collect();
+    let places = apart(cities.iter().map(|city| EqualEarth::project(city.position)));
+    let marks = cities.iter().zip(places).enumerate();
     html! {
-        @if let Some(next) = next {
-            @for (rank, city) in next.runners_up.iter().take(RUNNERS_UP).enumerate().map(|(at, city)| (at + 2, city)).chain([(1, &next.best)]) {
-                @let (x, y) = at(city.position);
+        @for (rank, (city, (x, y))) in marks.map(|(at, mark)| (at + 1, mark)).rev() {
+                @let (x, y) = (short(x), short(y.clamp(UPPER, LOWER)));
                 g.next.best[rank == 1] {
                     title { "Best guess for the next node, number " (rank) ": " (city.place) }
                     circle cx=(x) cy=(y) r=(if rank == 1 { 7.5 } else { 5.5 }) {}
                     text x=(x) y=(y) dy=".36em" text-anchor="middle" { (rank) }
                 }
-            }
         }
     }
+}
+
+/// Places of marks, moved so far that none hides another: each away from those before it.
+fn apart(places: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
+    let mut set: Vec<(f64, f64)> = Vec::new();
+    for (x, y) in places {
+        let free = |&(x, y): &(f64, f64)| set.iter().all(|&(a, b)| (x - a).hypot(y - b) >= MARK);
+        let mut rings = (0..8).flat_map(|ring| {
+            let turn = move |step: i32| {
+                let angle = f64::from(step) * std::f64::consts::FRAC_PI_4;
+                let away = MARK * f64::from(ring) / 2.0;
+                (x - away * angle.cos(), y - away * angle.sin())
+            };
+            (0..8).map(turn)
+        });
+        let found = rings.find(free).unwrap_or((x, y));
+        set.push(found);
+    }
+    set
 }
 
 /// ` i1` for each budget the speaker is within, ` o1` for each it is beyond, ` n1` where it has its own node and
@@ -179,6 +205,21 @@ fn push(text: &mut String, more: std::fmt::Arguments<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn marks_of_neighbours_stand_side_by_side_and_others_where_they_are() {
+        let moved = apart([(100.0, 100.0), (101.0, 99.0), (100.0, 100.0), (300.0, 50.0)].into_iter());
+        assert_eq!((moved[0], moved[3]), ((100.0, 100.0), (300.0, 50.0)));
+        for (at, one) in moved.iter().enumerate() {
+            let others = moved[..at].iter();
+            assert!(
+                others
+                    .into_iter()
+                    .all(|other| (one.0 - other.0).hypot(one.1 - other.1) >= MARK - 1e-9),
+                "{moved:?}"
+            );
+        }
+    }
 
     #[test]
     fn site_beyond_the_picture_stands_at_its_edge_and_says_so() {

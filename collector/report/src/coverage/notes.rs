@@ -185,16 +185,53 @@ fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M").to_string()
 }
 
-/// What is wrong as a whole: what rests on it is not said.
-pub(crate) fn grave(notes: &[Note]) -> impl Iterator<Item = String> {
-    notes.iter().filter(|note| note.is_grave()).map(sentence)
+/// What is wrong with the input and changes figures, the gravest first: said before them. Of many only some, and how
+/// many more stand below.
+pub(crate) fn told_first(notes: &[Note]) -> Vec<String> {
+    let mut first: Vec<&Note> = notes.iter().filter(|note| note.is_told_first()).collect();
+    first.sort_by_key(|note| standing(note));
+    let more = first.len().saturating_sub(TOLD);
+    let mut told: Vec<String> = first.into_iter().take(TOLD).map(briefly).collect();
+    if more > 0 {
+        let are = if more == 1 { "is" } else { "are" };
+        told.push(format!("{more} more {are} wrong with the input: see below."));
+    }
+    told
 }
 
-/// That all is the view of one vantage.
-pub(super) fn one_view(notes: &[Note]) -> impl Iterator<Item = String> {
-    let one = notes.iter().filter(|note| matches!(note, Note::OneVantage));
-    one.map(sentence)
+/// Its place among what is said first.
+fn standing(note: &Note) -> u8 {
+    match note {
+        note if note.is_grave() => 0,
+        Note::OneVantage | Note::NoWeight { .. } => 1,
+        Note::Impossible { .. } | Note::Undecided { .. } => 2,
+        Note::FewRuns { .. } => 4,
+        _ => 3,
+    }
 }
+
+/// In one sentence, where all of it is said below.
+fn briefly(note: &Note) -> String {
+    match note {
+        Note::Impossible { names } if names.len() == 1 => {
+            format!("{} is left out: place does not fit; typo?", names[0])
+        }
+        Note::Impossible { names } => {
+            format!(
+                "{} are left out: their places do not fit; typos?",
+                files::some(names)
+            )
+        }
+        Note::FewRuns { vantages, least } => sentence(&Note::FewRuns {
+            vantages: vec![files::some(vantages)],
+            least: *least,
+        }),
+        note => sentence(note),
+    }
+}
+
+/// Sentences that are said before all figures.
+const TOLD: usize = 4;
 
 /// Whom the weights come from.
 pub(super) fn attribution(weights: &WeightSource) -> String {
@@ -247,6 +284,39 @@ mod tests {
             taken: Country::code("ae").unwrap(),
         };
         assert!(words(unknown).ends_with("the nearest city's was taken, AE."));
+    }
+
+    #[test]
+    fn gravest_is_told_first_and_of_many_only_some_with_how_many_more() {
+        let names = |count: usize| (0..count).map(|at| format!("s{at}")).collect::<Vec<_>>();
+        let unplaced = |node: &str| Note::NodeUnplaced {
+            node: node.to_owned(),
+        };
+        let vantages = names(9);
+        let mut notes = vec![
+            Note::NearestCity { sites: 3 },
+            Note::FewRuns { vantages, least: 30 },
+            unplaced("oslo"),
+            Note::Impossible { names: names(2) },
+        ];
+        let told = told_first(&notes);
+        assert_eq!(told[0], "s0, s1 are left out: their places do not fit; typos?");
+        assert!(told[1].starts_with("Node oslo has no coordinates"), "{told:?}");
+        assert!(
+            told[2].contains("from s0, s1, s2, s3, s4 and 4 more: its figures"),
+            "{told:?}"
+        );
+        assert_eq!(told.len(), 3, "the nearest city changes no headline");
+        notes.extend([unplaced("lima"), unplaced("rome"), Note::PlacesContradict]);
+        let told = told_first(&notes);
+        assert!(
+            told[0].starts_with("The claimed places contradict each other as a whole"),
+            "{told:?}"
+        );
+        assert_eq!(
+            (told.len(), told[4].as_str()),
+            (5, "2 more are wrong with the input: see below.")
+        );
     }
 
     #[test]

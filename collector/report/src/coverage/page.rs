@@ -12,7 +12,8 @@ use super::words::{self, of_what};
 use super::{borrowed, caveats, count, measured, predicted, tables, top};
 use crate::charts::{Part, bar};
 use crate::frame::Frame;
-use crate::words::{budget, percent, weight};
+use crate::prose;
+use crate::words::{budget, percent, range, weight};
 
 /// What this page has beside every page.
 const STYLE: &str = include_str!("page/style.css");
@@ -30,8 +31,9 @@ pub(super) fn html(report: &CoverageReport, mut frame: Frame) -> String {
     let source = format!("Source: {source}. Weights: {}.", of_what(report));
     frame.sources.insert(0, source);
     frame.method.extend(caveats::first_byte(report));
+    let answer = answer(report);
     let body = html! {
-        div.answer { @for sentence in answer(report) { p { (sentence) } } }
+        (prose::answer_box(&answer.wrong, &answer.says))
         @for (index, class) in report.classes.iter().enumerate() { (section(report, index, class)) }
         (whole(report))
     };
@@ -64,7 +66,7 @@ fn section(report: &CoverageReport, index: usize, class: &ClassReport) -> Markup
     html! {
         section.class {
             h2 { (words::class_title(class.access)) }
-            p.first { (words::first_line(report, class)) }
+            p.first { (prose::page(&words::first_line(report, class))) }
             @if index == 0 { (figure::world(report, class)) }
             (headline(report, class))
             @if index == 0 { (counting(report, class)) }
@@ -89,7 +91,7 @@ fn beyond_measured(report: &CoverageReport, class: &ClassReport) -> Markup {
         @if let Some(parts) = predicted::subdivisions(class, report.first_budget(class)) { (parts.html()) }
         @if !depth.is_empty() {
             h3 { "In depth" }
-            ul.depth { @for sentence in &depth { li { (sentence) } } }
+            ul.depth { @for sentence in &depth { li { (prose::page(sentence)) } } }
         }
     }
 }
@@ -102,7 +104,7 @@ fn whole(report: &CoverageReport) -> Markup {
         (borrowed::html(report))
         @if !sentences.is_empty() {
             h3 { (top::TITLE) }
-            ul.depth { @for sentence in &sentences { li { (sentence) } } }
+            ul.depth { @for sentence in &sentences { li { (prose::page(sentence)) } } }
         }
         h3 { "To disagree with it" }
         p.first {
@@ -118,7 +120,7 @@ fn counting(report: &CoverageReport, class: &ClassReport) -> Markup {
     html! {
         @if let Some(counted) = &report.count {
             h2 { "Too many or too few?" }
-            ul.depth { @for sentence in count::answer(counted) { li { (sentence) } } }
+            ul.depth { @for sentence in count::beside_coverage(counted) { li { (prose::page(&sentence)) } } }
             (count::curve_figure(counted))
             (count::node_bars(counted))
         }
@@ -127,13 +129,13 @@ fn counting(report: &CoverageReport, class: &ClassReport) -> Markup {
 }
 
 fn headline(report: &CoverageReport, class: &ClassReport) -> Markup {
-    let counted = html! { @for sentence in words::counted(report, class) { p { (sentence) } } };
+    let counted = html! { @for sentence in words::counted(report, class) { p { (prose::page(&sentence)) } } };
     let share = class.shares.get(report.first_budget(class));
     html! {
         @if !class.withheld.is_empty() {
             div.callout role="note" {
                 h3 { "No measured share as a headline" }
-                @for why in words::withheld(class) { p { (why) } }
+                @for why in words::withheld(class) { p { (prose::page(why)) } }
                 (counted)
             }
         } @else if let Some(share) = share {
@@ -142,7 +144,7 @@ fn headline(report: &CoverageReport, class: &ClassReport) -> Markup {
                 span {
                     "of " (of_what(report)) " within " (budget(share.budget_ms))
                     @if let Some(interval) = share.interval {
-                        " (90 % interval " (percent(interval.low)) " to " (percent(interval.high)) ")"
+                        " (90 % interval " (range(percent(interval.low), &percent(interval.high), " to ")) ")"
                     }
                 }
             }

@@ -284,14 +284,24 @@ fn node(time: Option<&NodeTime>) -> String {
 /// Keys of a region in JSON, in the order of the columns. `source` is the report's, so that rows of the demo's
 /// world stay marked wherever they are pasted; `level` is `country`, `continent` or `subdivision`, the first two
 /// of whose codes are partly the same. Shares are those at the budget that is shown first, the target's if there is one;
-/// `predicted_in` and the others hold measured and predicted together.
+/// `predicted_in` and the others hold measured and predicted together; `true_in_low` and `true_in_high` are where the true share
+/// within lies, not an interval around `in`.
 const CSV: &str = "access region name continent weight known_weight vantages networks best tie_set runner_up \
     runner_up_ms best_ms min_ms p50_ms p90_ms p99_ms rtt_ms low_ms high_ms loss samples verdict source \
     predicted_weight predicted_best predicted_ms predicted_low_ms predicted_high_ms level budget_ms in out undecided unknown \
-    predicted_in predicted_out predicted_undecided predicted_unknown";
+    predicted_in predicted_out predicted_undecided predicted_unknown true_in_low true_in_high predicted_true_in_low \
+    predicted_true_in_high";
 
 /// Columns of the share at the budget that is shown first, by their keys in JSON.
-const SHARE: [&str; 5] = ["budget_ms", "in", "out", "undecided", "unknown"];
+const SHARE: [&str; 7] = [
+    "budget_ms",
+    "in",
+    "out",
+    "undecided",
+    "unknown",
+    "true_in_low",
+    "true_in_high",
+];
 
 /// A row for each region of the JSON.
 pub(super) fn csv(json: &Value, at: usize) -> Table {

@@ -14,7 +14,8 @@ const UNMEASURED: usize = 10;
 
 pub(super) fn body(report: &CoverageReport, lines: &mut Lines) {
     lines.blank();
-    answer(report).iter().for_each(|sentence| lines.wrapped(sentence));
+    let answer = answer(report).sentences();
+    answer.iter().for_each(|sentence| lines.wrapped(sentence));
     for class in &report.classes {
         lines.blank();
         self::class(report, class, lines);

@@ -9,7 +9,7 @@ use isochrone_coverage::weights::WeightKind;
 use maud::Markup;
 
 use crate::charts::{Part, bar as bar_of};
-use crate::words::{NONE, budget, ms, percent};
+use crate::words::{NONE, budget, ms, percent, range};
 
 /// What the words mean, for a reader who meets them here first.
 pub(super) const GLOSSARY: [(&str, &str); 9] = [
@@ -45,35 +45,38 @@ pub(super) const GLOSSARY: [(&str, &str); 9] = [
         "The time to the next node: what is left when the nearest one dies.",
     ),
 ];
-/// The first line: vantages, networks, share known, weight on the largest vantage.
+/// The first line: vantages that measured, networks, share known, weight on the largest vantage.
 pub(super) fn first_line(report: &CoverageReport, class: &ClassReport) -> String {
+    if class.withheld.contains(&Withheld::NotBelieved) {
+        return "No vantage is taken to speak for anyone, for these times and places contradict each other as a whole."
+            .to_owned();
+    }
     let known = format!("{} of {}", percent(class.known_share()), of_what(report));
+    let measuring = class.measuring.vantages;
     let start = format!(
         "{} in {} {} {known}.",
-        count(class.vantages.len(), "vantage"),
+        count(measuring, "vantage"),
         networks(class),
-        if class.vantages.len() == 1 {
-            "speaks for"
-        } else {
-            "speak for"
-        },
+        if measuring == 1 { "speaks for" } else { "speak for" },
     );
     match class.heaviest.zip(class.heaviest_share()) {
-        Some((index, share)) => {
+        Some((index, share)) if measuring > 1 => {
             format!(
                 "{start} The heaviest, {}, carries {} of that.",
                 vantage_label(&class.vantages[index]),
                 percent(share)
             )
         }
-        None => start,
+        _ => start,
     }
 }
 
+/// The networks of the vantages that measured.
 pub(super) fn networks(class: &ClassReport) -> String {
-    match class.witnesses.networks_given {
-        true => count(class.witnesses.networks, "network"),
-        false => "networks that are not given (counted as one)".to_owned(),
+    match (class.measuring.networks_given, class.measuring.vantages) {
+        (true, _) => count(class.measuring.networks, "network"),
+        (false, 1) => "a network that is not given".to_owned(),
+        (false, _) => "networks that are not given (counted as one)".to_owned(),
     }
 }
 
@@ -104,7 +107,8 @@ pub(super) fn length(days: usize, window: Option<Window>) -> String {
 /// What was counted at the budget shown first, and what the part that is not measured consists of: the figures
 /// add up to the share that vantages speak for. It is no headline.
 pub(super) fn counted(report: &CoverageReport, class: &ClassReport) -> Vec<String> {
-    let Some(share) = class.shares.get(report.first_budget(class)) else {
+    let believed = !class.withheld.contains(&Withheld::NotBelieved);
+    let Some(share) = class.shares.get(report.first_budget(class)).filter(|_| believed) else {
         return Vec::new();
     };
     let (budget, what) = (budget(share.budget_ms), of_what(report));
@@ -188,6 +192,9 @@ pub(super) fn withheld(class: &ClassReport) -> Vec<&'static str> {
         Withheld::OneVantageDominates => {
             "One vantage speaks for more than a quarter of what is measured, so no share of what is measured \
              stands as a headline: it would be the view of one server."
+        }
+        Withheld::NotBelieved => {
+            "Times and places contradict each other as a whole, so no share is given at all."
         }
     };
     class.withheld.iter().map(sentence).collect()
@@ -339,7 +346,7 @@ pub(super) fn bar(share: &Share) -> Markup {
 pub(super) fn percent_interval(interval: Option<Interval>) -> String {
     interval.map_or_else(
         || NONE.to_owned(),
-        |interval| format!("{} – {}", percent(interval.low), percent(interval.high)),
+        |interval| range(percent(interval.low), &percent(interval.high), " – "),
     )
 }
 

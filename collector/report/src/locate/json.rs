@@ -5,7 +5,7 @@ use isochrone_coverage::locate::{Estimate, Misplaced, Suggestion};
 use isochrone_coverage::observations::Source;
 use serde_json::{Value, json};
 
-use super::words::{answer, label};
+use super::words::{answer, label, wrong};
 use super::{DatabaseWord, LocateReport};
 use crate::Printed as _;
 
@@ -20,7 +20,7 @@ pub(super) fn document(report: &LocateReport) -> Value {
         "demo": survey.source == Source::Demo,
         "statistic": survey.statistic.as_str(),
         "window": survey.window.map(|window| json!({ "from": window.from.to_string(), "to": window.to.to_string() })),
-        "answer": answer(report),
+        "answer": wrong(report).into_iter().chain(answer(report)).collect::<Vec<_>>(),
         "sites": (0..survey.sites.len()).map(|at| site(report, at)).collect::<Vec<_>>(),
         "suspects": labels(&location.suspects),
         "smallest": location.smallest,

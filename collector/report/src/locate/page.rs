@@ -2,24 +2,25 @@
 
 use maud::{Markup, html};
 
-use super::words::{answer, anycast, impossible, label, story};
+use super::words::{answer, anycast, impossible, label, story, wrong};
 use super::{LocateReport, map, tables};
 use crate::frame::Frame;
+use crate::prose;
 
 /// What this page has beside every page.
 const STYLE: &str = include_str!("style.css");
 
 pub(super) fn html(report: &LocateReport, frame: &Frame) -> String {
+    let mut said = answer(report);
+    said.extend(anycast(report));
     let body = html! {
         section.class {
-            @for (index, sentence) in answer(report).iter().chain(&anycast(report)).enumerate() {
-                p.first.lead[index == 0] { (sentence) }
-            }
+            (prose::answer_box(&wrong(report), &said))
             (figure(report))
             @for site in impossible(report) {
                 div.callout.wrong role="note" {
                     h3 { (label(report, site)) ": place does not fit; typo?" }
-                    ul { @for sentence in story(report, site) { li { (sentence) } } }
+                    ul { @for sentence in story(report, site) { li { (prose::page(&sentence)) } } }
                 }
             }
             (tables::places(report).html())

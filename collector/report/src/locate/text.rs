@@ -1,14 +1,16 @@
 //! The report as text for a terminal, or as Markdown: the answer first, then each place.
 
-use super::words::{answer, anycast, impossible, label, story};
+use super::words::{answer, anycast, impossible, label, story, wrong};
 use super::{LocateReport, tables};
 use crate::lines::Lines;
 
 pub(super) fn body(report: &LocateReport, lines: &mut Lines) {
     lines.blank();
-    for sentence in answer(report).iter().chain(&anycast(report)) {
-        lines.wrapped(sentence);
-    }
+    let said = wrong(report)
+        .into_iter()
+        .chain(answer(report))
+        .chain(anycast(report));
+    said.for_each(|sentence| lines.wrapped(&sentence));
     for site in impossible(report) {
         lines.blank();
         lines.heading(2, &format!("{}: place does not fit; typo?", label(report, site)));

@@ -4,10 +4,11 @@ use isochrone_base::words::count;
 use isochrone_coverage::cities;
 use isochrone_coverage::geo::Position;
 use isochrone_coverage::locate::{APART_KM, Anycast, Located, SLACK_KM, Site, Verdict};
+use isochrone_coverage::note::Note;
 use isochrone_coverage::observations::{Source, Statistic};
 
 use super::{DatabaseWord, LocateReport};
-use crate::coverage::notes::grave;
+use crate::coverage::notes::told_first;
 use crate::words::{NONE, km, km_at_most, ms};
 
 /// What the words mean, for a reader who meets them here first.
@@ -113,6 +114,11 @@ pub(super) fn impossible(report: &LocateReport) -> Vec<usize> {
     report.surveyed.impossible.keys().copied().collect()
 }
 
+/// What is wrong with the input.
+pub(super) fn wrong(report: &LocateReport) -> Vec<String> {
+    told_first(&report.surveyed.survey.notes)
+}
+
 /// The answer, in a few sentences.
 pub(super) fn answer(report: &LocateReport) -> Vec<String> {
     let wrong = impossible(report);
@@ -122,7 +128,10 @@ pub(super) fn answer(report: &LocateReport) -> Vec<String> {
             "There is no site to judge: none has coordinates, or none was there in this window.".to_owned(),
         ];
     }
-    sentences.extend(grave(&report.surveyed.survey.notes));
+    if report.surveyed.survey.notes.iter().any(Note::is_grave) {
+        return vec!["No place is judged by these times.".to_owned()];
+    }
+    sentences.extend(times_at_fault(report, wrong.len()));
     match wrong.as_slice() {
         [] => {}
         [one] => sentences.push(format!("{}: place does not fit; typo?", label(report, *one))),
@@ -131,13 +140,6 @@ pub(super) fn answer(report: &LocateReport) -> Vec<String> {
             several.len(),
             names(report, several)
         )),
-    }
-    if !wrong.is_empty() && 2 * wrong.len() >= report.surveyed.survey.sites.len() {
-        sentences.push(
-            "That is half of all at least: the times are more likely at fault than the places (a mesh on one machine, \
-             or files that do not belong together)."
-                .to_owned(),
-        );
     }
     sentences.extend(sure(report));
     sentences.extend(suspects(report, &wrong));
@@ -155,6 +157,16 @@ pub(super) fn answer(report: &LocateReport) -> Vec<String> {
         ));
     }
     sentences
+}
+
+/// That so many places contradict the times that these are at fault.
+fn times_at_fault(report: &LocateReport, wrong: usize) -> Option<String> {
+    let accused = wrong.max(report.surveyed.location.suspects.len());
+    (accused > 1 && 2 * accused >= report.surveyed.survey.sites.len()).then(|| {
+        "Half of the places at least contradict the times, so the times are more likely at fault than the places (a mesh on \
+         one machine, or files that do not belong together): believe no verdict below."
+            .to_owned()
+    })
 }
 
 /// What contradicts a site that was named as sure: then its own place is the first to check.

@@ -12,11 +12,12 @@ use super::words::{
 };
 use crate::charts::{self, Lane, Line, Point, Span};
 use crate::imported;
+use crate::prose;
 
 pub(super) fn body(report: &NodesReport) -> Markup {
     html! {
         @if report.nodes.is_empty() {
-            p.first { (super::NO_NODES) }
+            p.first { (prose::page(super::NO_NODES)) }
         } @else {
             (tables::overview(report).html())
             (legend())

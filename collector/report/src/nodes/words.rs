@@ -78,8 +78,8 @@ pub(super) fn failing(outage: &OutageReport) -> String {
 pub(super) fn cause(outage: &OutageReport) -> String {
     let place = match outage.cause {
         "node" => "at the node",
-        "source" => "at a storage source",
-        "shared" => "shared with other nodes",
+        "source" => "at a storage source (left out of the availability)",
+        "shared" => "shared with other nodes (what was shared is left out of the availability)",
         _ => "on some paths",
     };
     match &outage.failure {

@@ -62,8 +62,21 @@ impl<'a> Group<'a> {
         self.runs.iter().map(|run| run.count).sum()
     }
 
-    /// `2026-11-22 15:00:00 to 15:24:00`
+    /// Whether another one was going on at the same time.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        self.first().slots.first <= other.until && other.first().slots.first <= self.until
+    }
+
+    /// `2026-11-22 15:00:00 to 15:24:00`; of a sum, in which no instant stands, `some time from 2026-11-22 15:00:00 to …`.
     pub(super) fn span(&self) -> String {
+        let span = self.instants();
+        match self.first().summed {
+            true => format!("some time from {span}"),
+            false => span,
+        }
+    }
+
+    fn instants(&self) -> String {
         let (first, last) = (date_time(self.first().slots.first), date_time(self.until));
         match (first == last, first.get(..10) == last.get(..10)) {
             (true, _) => first,

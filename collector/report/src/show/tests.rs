@@ -139,6 +139,8 @@ Incidents
 What failed
 A failure counts against the node where its vantage may judge it (it is not the node's own worker's,
 not on its server, not sick), and its own line was proven or the outage stood.
+An entry is one kind of failure (its cause, phase and HTTP status). Entries whose times overlap may
+be one outage that failed in several ways: what was an outage stands above, under incidents.
   2026-11-22 00:00:10 to 00:00:30, 3 times: timeout in connect: status4; berlin (Berlin, DE,
       AS 64500)
       dialled 192.0.2.1; none counts
@@ -283,6 +285,8 @@ fn what_fails_alike_at_one_time_is_one_entry_of_text() {
         assert_eq!(text.matches(entry).count(), 1, "{entry}: {text}");
     }
     assert_eq!(text.matches("verbatim").count(), 3, "{text}");
+    let overlap = "Entries whose times overlap may be one outage";
+    assert_eq!(text.matches(overlap).count(), 1, "{text}");
 }
 
 #[test]
@@ -298,6 +302,7 @@ fn success_of_one_vantage_parts_the_entries_of_text() {
     add(&mut builder, "berlin", STATUS4, &rows);
     let text = builder.finish(&[]).text(100);
     assert_eq!(text.matches("timeout in connect: status4").count(), 2, "{text}");
+    assert!(!text.contains("overlap"), "one after the other: {text}");
 }
 
 #[test]

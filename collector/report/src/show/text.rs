@@ -21,6 +21,9 @@ const ERRORS: usize = 3;
 /// Where not all that failed counts.
 const UNCOUNTED: &str = "A failure counts against the node where its vantage may judge it (it is not the node's own worker's, not on its \
     server, not sick), and its own line was proven or the outage stood.";
+/// Where times of entries overlap.
+const OVERLAP: &str = "An entry is one kind of failure (its cause, phase and HTTP status). Entries whose times overlap may be one outage that \
+    failed in several ways: what was an outage stands above, under incidents.";
 /// Before the further lines of an entry.
 const HANG: &str = "      ";
 
@@ -80,6 +83,14 @@ impl ShowReport {
             lines.wrapped(UNCOUNTED);
         }
         let groups = Group::of(&self.failures);
+        let shown = &groups[..groups.len().min(SHOWN)];
+        let overlap = shown
+            .iter()
+            .enumerate()
+            .any(|(at, group)| shown[..at].iter().any(|other| group.overlaps(other)));
+        if overlap {
+            lines.wrapped(OVERLAP);
+        }
         let judges = self.seen.iter().filter(|seen| !seen.own);
         let vantages: BTreeSet<&str> = judges.map(|seen| seen.vantage.as_str()).collect();
         for group in groups.iter().take(SHOWN) {
@@ -187,7 +198,7 @@ impl Group<'_> {
         );
         lines.hung("  ", HANG, &head);
         let dialled = match self.each(|run| run.address.clone()) {
-            _ if one.summed => "within this time; sums hold no texts and addresses".to_owned(),
+            _ if one.summed => "sums hold no instants, texts and addresses".to_owned(),
             none if none.is_empty() => "nothing dialled".to_owned(),
             addresses => format!("dialled {}", addresses.join(", ")),
         };

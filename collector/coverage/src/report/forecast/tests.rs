@@ -11,7 +11,8 @@ use crate::note::Note;
 use crate::observations::{AccessClass, Day, Echo, Node, Observations, Vantage};
 use crate::predict::{Place, Predictor, Prior, PriorChoice};
 use crate::report::{
-    Aim, CoverageReport, Forecast, Offsets, Options, Region, RegionId, Standing, TopVerdict, WhyNot, build,
+    Aim, CoverageReport, Forecast, Offsets, Options, Region, RegionId, Share, Standing, TopVerdict, WhyNot,
+    Withheld, build,
 };
 use crate::weights::Weights;
 
@@ -267,9 +268,16 @@ fn places_that_contradict_each_other_as_a_whole_leave_nobody_out() {
         report.nodes.iter().map(|node| node.name.clone()).collect()
     };
     assert_eq!(names(&report), names(&whole));
+    let (class, of_whole) = (&report.classes[0], &whole.classes[0]);
+    for (given, before) in class.vantages.iter().zip(&of_whole.vantages) {
+        assert_eq!(given.best, before.best, "what was measured stands");
+    }
+    assert!(region(&whole, "DE").measured.is_some() && region(&report, "DE").measured.is_none());
+    let nothing = |share: &Share| (share.within, share.beyond, share.unknown) == (0.0, 0.0, 1.0);
+    assert!(class.shares.iter().chain(&class.survives).all(nothing));
     assert_eq!(
-        region(&report, "DE").measured.as_ref().unwrap().best,
-        region(&whole, "DE").measured.as_ref().unwrap().best
+        (class.withheld.as_slice(), class.depth.backup),
+        (&[Withheld::NotBelieved][..], None)
     );
 }
 

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::super::top;
 use super::CountReport;
+use super::tables::without;
 use super::words::{answer_of, verdict};
 use crate::Printed as _;
 
@@ -38,7 +39,7 @@ pub(super) fn document(report: &CountReport) -> Value {
         "predicted": count.is_predicted(),
         "vantages": count.vantages,
         "nodes": count.nodes,
-        "curve": count.curve.iter().map(curve).collect::<Vec<_>>(),
+        "curve": curve(&count.curve),
         "drop_one": count.drop_one.iter().map(drop_one).collect::<Vec<_>>(),
         "unpriced": count.unpriced.iter().map(unpriced).collect::<Vec<_>>(),
         "worst_loss": count.worst_loss.as_ref().map(drop_one),
@@ -70,6 +71,7 @@ fn reason(doubt: Doubt) -> &'static str {
         Doubt::NotByDays => "not-by-days",
         Doubt::FewDays => "few-days",
         Doubt::NothingKnown => "nothing-known",
+        Doubt::NotBelieved => "not-believed",
     }
 }
 
@@ -87,9 +89,22 @@ fn ends(interval: Option<Interval>) -> (Option<f64>, Option<f64>) {
     )
 }
 
-fn curve(point: &CurvePoint) -> Value {
-    let (low, high) = ends(point.interval);
-    json!({ "k": point.k, "mean_ms": point.mean_ms, "low_ms": low, "high_ms": high, "nodes": point.chosen })
+/// Each set whole, and what sets it apart from the one before.
+fn curve(points: &[CurvePoint]) -> Vec<Value> {
+    let before = std::iter::once(&[][..]).chain(points.iter().map(|point| point.chosen.as_slice()));
+    let point = |(point, before): (&CurvePoint, &[String])| {
+        let (low, high) = ends(point.interval);
+        json!({
+            "k": point.k,
+            "mean_ms": point.mean_ms,
+            "low_ms": low,
+            "high_ms": high,
+            "nodes": point.chosen,
+            "added": without(&point.chosen, before),
+            "left_out": without(before, &point.chosen),
+        })
+    };
+    points.iter().zip(before).map(point).collect()
 }
 
 fn drop_one(drop: &DropOne) -> Value {

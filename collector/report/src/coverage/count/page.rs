@@ -5,27 +5,29 @@ use maud::{Markup, html};
 
 use super::super::top;
 use super::super::words::weight_title;
-use super::words::{answer_of, calibration, mark, node_verdict};
+use super::words::{answer, calibration, mark, node_verdict, wrong};
 use super::{CountReport, tables};
 use crate::charts::{Mark, Scale, curve, interval_bar};
 use crate::frame::Frame;
-use crate::words::{ms, ms_interval};
+use crate::prose;
+use crate::words::{ms, ms_interval, range};
 
 pub(super) fn html(report: &CountReport, frame: &Frame) -> String {
     let (count, what) = (&report.count, weight_title(&report.coverage));
     let body = html! {
         section.class {
-            div.answer { @for sentence in answer_of(report) { p { (sentence) } } }
+            (prose::answer_box(&wrong(report), &answer(count)))
             @let sentences = top::sentences(&report.coverage);
             @if !sentences.is_empty() {
                 h3 { (top::TITLE) }
-                ul.depth { @for sentence in &sentences { li { (sentence) } } }
+                ul.depth { @for sentence in &sentences { li { (prose::page(sentence)) } } }
             }
             (curve_figure(count))
             (node_bars(count))
             @if !count.measure.is_empty() { (tables::measure(count, what).html()) }
+            @if let Some(why) = tables::why_no_times(count) { p.hint { (why) } }
             @if !count.drop_one.is_empty() { (tables::drop_one(count, what).html()) }
-            @if !count.curve.is_empty() { (tables::curve(count).html()) }
+            @if !count.curve.is_empty() { (tables::curve(count).html()) p.hint { (tables::STEPS) } }
             @if !count.redundancy.is_empty() { (tables::redundancy(count).html()) }
         }
     };
@@ -51,7 +53,7 @@ pub(crate) fn curve_figure(count: &Count) -> Markup {
     let says = |mark: &Mark| {
         let interval = mark
             .ends
-            .map(|(low, high)| format!(" ({}–{})", ms(Some(low)), ms(Some(high))));
+            .map(|(low, high)| format!(" ({})", range(ms(Some(low)), &ms(Some(high)), "–")));
         format!(
             "{} nodes: {predicted}{} ms{}",
             mark.at,

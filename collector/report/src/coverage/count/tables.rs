@@ -47,18 +47,41 @@ pub(super) fn curve(count: &Count) -> Table {
         Column::figures("nodes"),
         Column::figures(format!("{mark}mean ms")),
         Column::figures(format!("{mark}interval")).on_page(format!("{mark}90 % interval")),
-        Column::names("the best set"),
+        Column::names("added"),
     ];
-    let rows = count.curve.iter().map(|point| -> Vec<Cell> {
-        vec![
-            point.k.to_string().into(),
-            ms(Some(point.mean_ms)).into(),
-            ms_interval(point.interval).into(),
-            point.chosen.join("; ").into(),
-        ]
-    });
+    let before = std::iter::once(&[][..]).chain(count.curve.iter().map(|point| point.chosen.as_slice()));
+    let rows = count
+        .curve
+        .iter()
+        .zip(before)
+        .map(|(point, before)| -> Vec<Cell> {
+            vec![
+                point.k.to_string().into(),
+                ms(Some(point.mean_ms)).into(),
+                ms_interval(point.interval).into(),
+                step(before, &point.chosen).into(),
+            ]
+        });
     Table::new("With the best so many nodes", columns).rows(rows)
 }
+
+/// What a set has and the one before has not: `Paris, FR; Lagos, NG − London, GB`.
+fn step(before: &[String], set: &[String]) -> String {
+    let added = without(set, before).join("; ");
+    match without(before, set) {
+        left if left.is_empty() => added,
+        left => format!("{added} − {}", left.join("; − ")),
+    }
+}
+
+/// The names of one set that are not in another.
+pub(super) fn without<'a>(set: &'a [String], other: &[String]) -> Vec<&'a str> {
+    let own = set.iter().filter(|name| !other.contains(name));
+    own.map(String::as_str).collect()
+}
+
+/// How to read the curve's last column.
+pub(super) const STEPS: &str = "Each line's set is that of the line above with what is added; − marks what a swap took out of it. JSON and CSV list whole sets.";
 
 /// How each vantage stands if its nearest node dies.
 pub(super) fn redundancy(count: &Count) -> Table {
@@ -85,24 +108,38 @@ pub(super) fn redundancy(count: &Count) -> Table {
 
 /// What to measure, heaviest first.
 pub(super) fn measure(count: &Count, what: &str) -> Table {
-    let columns = [
+    let mut columns = vec![
         Column::names("measure from"),
         Column::figures(format!("{what} that nobody speaks for")),
-        Column::figures("~nearest node, ms").on_page("~Nearest node, 90 % interval, ms"),
     ];
+    let predicted = !nothing_predicted(count);
+    if predicted {
+        columns.push(Column::figures("~nearest node, ms").on_page("~Nearest node, 90 % interval, ms"));
+    }
     let rows = count.measure.iter().map(|wanted| -> Vec<Cell> {
-        vec![
-            wanted.place.clone().into(),
-            weight(wanted.weight).into(),
-            wanted
-                .interval
-                .map_or_else(|| "unknown".to_owned(), |interval| ms_interval(Some(interval)))
-                .into(),
-        ]
+        let mut row = vec![wanted.place.clone().into(), weight(wanted.weight).into()];
+        let interval = wanted.interval.map(|interval| ms_interval(Some(interval)));
+        if predicted {
+            row.push(interval.unwrap_or_else(|| "not predicted".to_owned()).into());
+        }
+        row
     });
     Table::new("These measurements would decide", columns)
         .rows(rows)
         .at_most(12, "place")
+}
+
+/// Whether nothing is predicted at any of the places to measure from.
+fn nothing_predicted(count: &Count) -> bool {
+    count.measure.iter().all(|wanted| wanted.interval.is_none())
+}
+
+/// Why the table of places to measure from holds no times.
+pub(super) fn why_no_times(count: &Count) -> Option<&'static str> {
+    (nothing_predicted(count) && !count.measure.is_empty()).then_some(
+        "No time to the nearest node is predicted for any of these places, so each could be near or far: that is why they \
+         would decide most.",
+    )
 }
 
 /// A line for each figure; figures are not rounded.

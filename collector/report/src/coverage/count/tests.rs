@@ -143,7 +143,6 @@ fn figures_that_rest_on_predictions_are_marked_in_every_format() {
         "~mean ms",
         "the mean is ~31.4 ms longer",
         "(~12.0 ms less",
-        "~nearest node, ms",
     ] {
         assert!(text.contains(marked), "{marked}: {text}");
     }
@@ -174,6 +173,56 @@ fn figures_that_rest_on_predictions_are_marked_in_every_format() {
         ..count()
     });
     assert!(!measured.text(100).contains("~cost ms") && measured.text(100).contains("cost ms"));
+}
+
+#[test]
+fn places_to_measure_show_times_only_where_there_are_any_and_say_why_otherwise() {
+    let why = "No time to the nearest node is predicted for any of these places";
+    let none = counted(count());
+    for text in [none.text(400), none.html(), none.markdown()] {
+        assert!(text.contains(why), "{text}");
+        assert!(!text.to_lowercase().contains("~nearest node, "), "{text}");
+    }
+    let mut some = count();
+    let mut second = some.measure[0].clone();
+    second.interval = Some(Interval {
+        low: 80.0,
+        high: 210.0,
+    });
+    some.measure.push(second);
+    let text = counted(some).text(400);
+    assert!(
+        text.contains("~nearest node, ms") && text.contains("80.0–210"),
+        "{text}"
+    );
+    assert!(text.contains("not predicted") && !text.contains(why), "{text}");
+}
+
+#[test]
+fn each_set_is_that_of_the_line_above_with_what_is_added_less_what_a_swap_took_out() {
+    let mut swapped = count();
+    swapped.curve[2].chosen = vec!["tokyo".to_owned(), "Lagos, NG".to_owned(), "Accra, GH".to_owned()];
+    let report = counted(swapped.clone());
+    let text = report.text(100);
+    assert!(text.contains("Lagos, NG; Accra, GH − berlin"), "{text}");
+    let html = report.html();
+    assert!(html.contains("Lagos, NG; Accra, GH − berlin"), "{html}");
+    let json = report.json();
+    let mut set: Vec<String> = Vec::new();
+    for (point, given) in json["curve"].as_array().unwrap().iter().zip(&swapped.curve) {
+        let names = |key: &str| {
+            let names = point[key].as_array().unwrap().iter();
+            names
+                .map(|name| name.as_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        set.retain(|name| !names("left_out").contains(name));
+        set.extend(names("added"));
+        let (mut derived, mut whole) = (set.clone(), given.chosen.clone());
+        derived.sort();
+        whole.sort();
+        assert_eq!(derived, whole);
+    }
 }
 
 #[test]

@@ -25,8 +25,15 @@ pub(super) fn body(report: &CountReport, lines: &mut Lines) {
         (!count.measure.is_empty()).then(|| tables::measure(count, what)),
         (!count.redundancy.is_empty()).then(|| tables::redundancy(count)),
     ];
-    for table in tables.into_iter().flatten() {
-        section(&table, lines);
+    let below = [
+        None,
+        (!count.curve.is_empty()).then_some(tables::STEPS),
+        tables::why_no_times(count),
+        None,
+    ];
+    for (table, below) in tables.into_iter().zip(below) {
+        table.iter().for_each(|table| section(table, lines));
+        below.iter().for_each(|sentence| lines.wrapped(sentence));
     }
 }
 

@@ -11,7 +11,7 @@ use isochrone_coverage::report::{Interval, LEAST_DAYS, Widened};
 use super::super::predicted::MARK;
 use super::super::{countries, notes};
 use super::CountReport;
-use crate::words::{ms, ms_interval, percent};
+use crate::words::{ALWAYS, is_always, ms, ms_interval, percent};
 
 /// What the words mean, for a reader who meets them here first.
 pub(crate) const GLOSSARY: [(&str, &str); 5] = [
@@ -43,9 +43,14 @@ const NAMED: usize = 5;
 
 /// The answer of a whole report: what is wrong with its data comes first.
 pub(super) fn answer_of(report: &CountReport) -> Vec<String> {
-    let notes = &report.coverage.notes;
-    let wrong = notes::grave(notes).chain(notes::one_view(notes));
-    wrong.chain(answer(&report.count)).collect()
+    let mut sentences = wrong(report);
+    sentences.extend(answer(&report.count));
+    sentences
+}
+
+/// What is wrong with the data.
+pub(super) fn wrong(report: &CountReport) -> Vec<String> {
+    notes::told_first(&report.coverage.notes)
 }
 
 /// The answer, in a few sentences.
@@ -58,6 +63,17 @@ pub(crate) fn answer(count: &Count) -> Vec<String> {
     sentences.extend(one_at_a_time(count));
     sentences.extend(count.unpriced.iter().map(unpriced));
     sentences.extend(decide(&count.measure));
+    sentences
+}
+
+/// What a report of coverage adds to its own answer: all but what that says already.
+pub(crate) fn beside_coverage(count: &Count) -> Vec<String> {
+    let mut sentences = vec![verdict(count)];
+    sentences.extend(count.next.as_ref().map(next));
+    sentences.extend(count.doubtful.iter().map(doubtful));
+    sentences.extend(worst_loss(count));
+    sentences.extend(one_at_a_time(count));
+    sentences.extend(count.unpriced.iter().map(unpriced));
     sentences
 }
 
@@ -142,6 +158,7 @@ fn reason(doubt: Doubt, count: &Count) -> String {
             )
         }
         Doubt::NothingKnown => "nothing was measured that counts".to_owned(),
+        Doubt::NotBelieved => "times and places contradict each other as a whole".to_owned(),
     }
 }
 
@@ -304,6 +321,11 @@ pub(super) fn method(report: &CountReport) -> Vec<String> {
             "{MARK} marks figures that rest on predictions. {}",
             calibration()
         ));
+    }
+    let drops = count.drop_one.iter().map(|drop| drop.interval);
+    let points = count.curve.iter().map(|point| point.interval);
+    if is_always(drops.chain(points).map(ms_interval)) {
+        method.push(ALWAYS.to_owned());
     }
     if count.drop_one.len() > 1 {
         method.push(

@@ -325,3 +325,29 @@ fn shares_with_predictions_say_what_cannot_be_told_and_what_is_not_predicted() {
     let html = report.html();
     assert!(html.contains("cannot be told: the interval of their time reaches across"));
 }
+
+#[test]
+fn true_share_has_keys_of_its_own_in_json_and_csv() {
+    let report = forecast(&small_world(), Weights::people());
+    let json = report.json();
+    let shares = json["shares_predicted"].as_array().unwrap();
+    let number = |share: &Value, key: &str| share[key].as_f64().unwrap();
+    for share in shares {
+        assert_eq!(share["true_in_low"], share["in_low"]);
+        assert_eq!(share["true_in_high"], share["in_high"]);
+        assert!(number(share, "true_in_low") <= number(share, "true_in_high"));
+    }
+    let outside = |share: &&Value| number(share, "in") < number(share, "true_in_low");
+    assert!(
+        shares.iter().any(|share| outside(&share)),
+        "what is sure lies below: {shares:?}"
+    );
+    let says = json["reading"]["true_in_low"].as_str().unwrap();
+    assert!(says.contains("no interval around `in`"), "{says}");
+    let csv = report.csv();
+    let header = csv.lines().next().unwrap();
+    assert!(
+        header.ends_with(",true_in_low,true_in_high,predicted_true_in_low,predicted_true_in_high"),
+        "{header}"
+    );
+}

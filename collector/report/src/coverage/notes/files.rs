@@ -69,7 +69,7 @@ pub(super) fn strangers(first: (&str, u64), rows: usize, sites: &[String], known
 }
 
 /// Some names, and how many more.
-fn some(names: &[String]) -> String {
+pub(super) fn some(names: &[String]) -> String {
     const NAMED: usize = 5;
     let named: Vec<&str> = names.iter().take(NAMED).map(String::as_str).collect();
     match names.len().saturating_sub(NAMED) {

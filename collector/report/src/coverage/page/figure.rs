@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use super::super::map;
 use super::super::map::predicted::{CONTOUR_KM, CONTOUR_VANTAGES, has_contours};
 use super::super::words::{self, of_what};
-use crate::words::{budget, percent};
+use crate::words::{budget, percent, range};
 
 /// The map of one class; a button for each budget.
 pub(super) fn world(report: &CoverageReport, class: &ClassReport) -> Markup {
@@ -64,7 +64,7 @@ fn with_predictions(share: &Share) -> Markup {
                 span { b { (percent(words::cannot_tell(share))) } " cannot be told: the interval of their time reaches across, or their node is judged by nobody else" }
                 span { b { (percent(words::not_predicted(share))) } " not predicted" }
                 @if let Some(interval) = share.interval {
-                    span { "the true share within, 90 %: " (percent(interval.low)) " to " (percent(interval.high)) }
+                    span { "the true share within, 90 %: " (range(percent(interval.low), &percent(interval.high), " to ")) }
                 }
             }
         }
@@ -84,7 +84,7 @@ fn one(title: &str, share: &Share) -> Markup {
                     @if share.own_node > 0.0 { ", " (percent(share.own_node)) " of it with its own node, the next beyond" }
                 }
                 @if let Some(interval) = share.interval {
-                    span { "90 % interval " (percent(interval.low)) " to " (percent(interval.high)) }
+                    span { "90 % interval " (range(percent(interval.low), &percent(interval.high), " to ")) }
                 }
             }
         }

@@ -23,6 +23,26 @@ fn assert_balanced(html: &str) {
 }
 
 #[test]
+fn commands_on_a_page_are_code_and_no_backtick_is_left() {
+    use isochrone_coverage::note::Note;
+    let mut report = report(&small_world(), Weights::people());
+    report.notes = vec![
+        Note::Impossible {
+            names: vec!["losangeles".to_owned()],
+        },
+        Note::NodeUnplaced {
+            node: "oslo".to_owned(),
+        },
+    ];
+    let html = report.html();
+    let body = html.split("</style>").nth(1).unwrap();
+    assert!(!body.contains('`'), "{body}");
+    assert!(body.contains("<code>locate</code>") && body.contains("<code>target set oslo --location</code>"));
+    let (wrong, lead) = (body.find("losangeles is left out"), body.find("class=\"lead\""));
+    assert!(wrong.is_some() && wrong < lead, "{body}");
+}
+
+#[test]
 fn page_is_whole_and_loads_nothing() {
     for world in [
         small_world(),

@@ -59,6 +59,13 @@ fn flapping_outage_that_answers_at_the_moment_is_not_called_down() {
         "2026-11-22 00:01:00 to 2026-11-22 00:01:34 (14 s) connect, down 2 times, at the node; watched until it has been \
          up for 10 minutes"
     );
+    let mut shared = outage.clone();
+    shared.cause = "shared";
+    let line = super::super::words::outage_line(&shared);
+    assert!(
+        line.contains("shared with other nodes (what was shared is left out of the availability)"),
+        "an outage beside 100 % is explained: {line}"
+    );
 }
 
 #[test]
