@@ -5,6 +5,7 @@ use isochrone_proto::units::UnixMillis;
 use isochrone_watch::incident::IncidentCheck;
 use serde::{Serialize, Serializer};
 
+use super::borrowed::BorrowedNode;
 use crate::imported::ImportedNodes;
 use crate::kept::BeforeKept;
 use crate::tiers::TierSpan;
@@ -38,6 +39,8 @@ pub struct NodesReport {
     pub nodes: Vec<NodeReport>,
     /// What others measured of nodes, as it was imported: in no figure above.
     pub imported: ImportedNodes,
+    /// What borrowed eyes measured of nodes, in short: in no figure above.
+    pub borrowed: Vec<BorrowedNode>,
 }
 
 /// A node in a window: its shares, days and outages.
@@ -230,7 +233,7 @@ pub struct SpanReport {
     pub end: Option<UnixMillis>,
 }
 
-fn rfc3339<S: Serializer>(at: &UnixMillis, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn rfc3339<S: Serializer>(at: &UnixMillis, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&words::rfc3339(*at))
 }
 

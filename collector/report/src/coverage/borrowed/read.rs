@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use isochrone_base::roster::Roster;
-use isochrone_borrowed::{Access, Answer, Outcome, Platform, host_of};
+use isochrone_borrowed::{Access, Answer, Outcome, Platform, host_as_kept};
 use isochrone_coverage::cities;
 use isochrone_coverage::country::Country;
 use isochrone_coverage::eyes::{Eye, EyeSource, EyeTime};
@@ -67,8 +67,7 @@ fn hosts(roster: &Roster, nodes: &[Node]) -> HashMap<String, Vec<usize>> {
     let mut hosts: HashMap<String, Vec<usize>> = HashMap::new();
     for entry in roster.nodes() {
         let place = nodes.iter().position(|node| node.name == entry.name);
-        if let (Some(node), Some(host)) = (place, host_of(&entry.url)) {
-            let host = host.trim_end_matches('.').to_ascii_lowercase();
+        if let (Some(node), Some(host)) = (place, host_as_kept(&entry.url)) {
             hosts.entry(host).or_default().push(node);
         }
     }
