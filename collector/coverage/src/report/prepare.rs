@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ReportError;
-use crate::eyes::{Eye, EyeReport};
+use crate::eyes::{Eye, EyeReport, EyeTime};
 use crate::histogram::LogHistogram;
 use crate::observations::{
     Day, DayReading, Echo, Node, Observations, Readings, Samples, SingleReading, Statistic, TtfbKind, Vantage,
@@ -59,14 +59,15 @@ impl<'a> Prepared<'a> {
     /// Takes the eyes whose places nobody contradicts, as many as a prediction can hold.
     fn see(&mut self, observations: &Observations, impossible: &[String]) {
         let name = |node: usize| observations.nodes.get(node).map(|node| &*node.name);
-        let mut room = EYE_TIMES_MAX;
+        let own = self.cells.len() + self.echoes.len();
+        let mut room = PAIRS_MAX.saturating_sub(own);
         for eye in &observations.eyes {
             let contradicted_by = eye.contradicted_by(&observations.nodes, impossible);
             let names = contradicted_by.iter().filter_map(|&node| name(node));
             let here = |node: usize| self.nodes.iter().position(|here| Some(&*here.name) == name(node));
             let times = eye.times.iter();
             let times = times.filter_map(|time| {
-                Some(crate::eyes::EyeTime {
+                Some(EyeTime {
                     node: here(time.node)?,
                     ..*time
                 })
@@ -262,8 +263,9 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// So many times of somebody else a prediction takes, the first eyes first: it inverts a matrix of all single pairs.
-const EYE_TIMES_MAX: usize = 1_500;
+/// So many pairs a prediction takes in all: it inverts a matrix of them, and thins out what is more. Those of our own come
+/// first, then the first eyes.
+const PAIRS_MAX: usize = 2_000;
 
 /// The items by name, and where each one went; the name if one occurs twice.
 fn sorted<T>(items: &[T], name: impl Fn(&T) -> &String) -> Result<(Vec<&T>, Vec<usize>), String> {
@@ -283,7 +285,10 @@ fn sorted<T>(items: &[T], name: impl Fn(&T) -> &String) -> Result<(Vec<&T>, Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eyes::EyeSource;
     use crate::fixture::{daily, node, vantage};
+    use crate::observations::AccessClass;
+    use crate::predict::Place;
 
     fn echo(a: usize, b: usize, day: i32, ms: f64) -> Echo {
         let mut times = LogHistogram::new();
@@ -325,6 +330,51 @@ mod tests {
             between(&impossible, Statistic::P50).is_empty(),
             "its times say nothing"
         );
+    }
+
+    #[test]
+    fn eyes_take_the_room_that_our_own_pairs_leave_and_times_of_nodes_that_are_left_out_are_none() {
+        let nodes: Vec<_> = (0..3).map(|at| node(&format!("n{at}"), "Tokyo, JP")).collect();
+        let time = |node| EyeTime {
+            node,
+            rtt_ms: 9.0,
+            least_ms: None,
+            age_days: 0.0,
+            answers: 1,
+        };
+        let eye = |at: usize| Eye {
+            name: at.to_string(),
+            source: EyeSource::Atlas,
+            site: String::new(),
+            place: Place {
+                position: nodes[0].position.unwrap(),
+                network: None,
+            },
+            country: None,
+            access: AccessClass::Eyeball,
+            times: (0..3).map(time).collect(),
+        };
+        let days = daily(
+            nodes.clone(),
+            vec![vantage("ada", "Paris, FR")],
+            1,
+            &[(0, 1, &[230.0])],
+            |_, _, _| 0.0,
+        );
+        let observations = Observations {
+            eyes: (0..700).map(eye).collect(),
+            ..days
+        };
+        let prepared = Prepared::new(&observations, &[]).unwrap();
+        assert_eq!(
+            (prepared.eyes.len(), prepared.all_eyes.len()),
+            (666, 700),
+            "1,999 pairs of 3 are left"
+        );
+        let without = Prepared::new(&observations, &["n0".to_owned()]).unwrap();
+        let of: Vec<usize> = without.eyes[0].times.iter().map(|time| time.node).collect();
+        assert_eq!(of, [0, 1], "by their new numbers");
+        assert_eq!(without.all_eyes[0].eye.times.len(), 2);
     }
 
     #[test]

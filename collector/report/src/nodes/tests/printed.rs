@@ -176,6 +176,7 @@ fn text_of_large_figures_fits_a_hundred_columns() {
             whole: Whole::default(),
         }],
         imported: crate::imported::ImportedNodes::default(),
+        borrowed: Vec::new(),
     };
     let text = report.text(100);
     assert!(text.starts_with("*** DEMO"));
