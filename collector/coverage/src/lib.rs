@@ -17,7 +17,6 @@
 
 pub mod cities;
 pub mod country;
-pub mod eyes;
 pub mod files;
 #[cfg(any(test, feature = "testing"))]
 #[allow(clippy::unwrap_used, reason = "helpers of tests may panic")]

@@ -1,14 +1,17 @@
 //! What was measured: vantages, nodes, and the round-trip times between them.
 
+mod eyes;
+
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
 use crate::country::Country;
-use crate::eyes::Eye;
 use crate::geo::Position;
 use crate::histogram::LogHistogram;
 use crate::note::Note;
+
+pub use eyes::{Eye, EyeSource, EyeTime};
 
 /// Everything a report is computed from.
 #[derive(Clone, Debug)]

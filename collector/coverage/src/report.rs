@@ -5,6 +5,7 @@ mod by_km;
 pub mod count;
 pub(crate) mod counting;
 mod depth;
+mod eyes;
 mod forecast;
 mod headline;
 mod matrix;
@@ -30,6 +31,7 @@ use build::Ground;
 pub use build::ReportError;
 pub use build::{build, build_with};
 pub use depth::{Aim, Backup, ByKilometres, Depth, Detour, Half, TargetShare, Trend};
+pub use eyes::EyeReport;
 pub use offsets::{OffsetError, Offsets};
 pub use options::Options;
 pub use prediction::{
@@ -39,7 +41,6 @@ pub use prediction::{
 pub use top::{Meets, TopCountries, TopCountry, TopVerdict};
 
 use crate::country::{Continent, Country};
-use crate::eyes::EyeReport;
 use crate::geo::Position;
 use crate::note::Note;
 use crate::observations::{AccessClass, Basis, Node, Source, Statistic, TtfbKind, Window};

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ReportError;
-use crate::eyes::{Eye, EyeReport, EyeTime};
+use super::{EyeReport, ReportError};
 use crate::histogram::LogHistogram;
+use crate::locate::contradicted_by;
 use crate::observations::{
-    Day, DayReading, Echo, Node, Observations, Readings, Samples, SingleReading, Statistic, TtfbKind, Vantage,
+    Day, DayReading, Echo, Eye, EyeTime, Node, Observations, Readings, Samples, SingleReading, Statistic,
+    TtfbKind, Vantage,
 };
 use crate::predict::Measured;
 
@@ -62,7 +63,7 @@ impl<'a> Prepared<'a> {
         let own = self.cells.len() + self.echoes.len();
         let mut room = PAIRS_MAX.saturating_sub(own);
         for eye in &observations.eyes {
-            let contradicted_by = eye.contradicted_by(&observations.nodes, impossible);
+            let contradicted_by = contradicted_by(eye, &observations.nodes, impossible);
             let names = contradicted_by.iter().filter_map(|&node| name(node));
             let here = |node: usize| self.nodes.iter().position(|here| Some(&*here.name) == name(node));
             let times = eye.times.iter();
@@ -285,10 +286,8 @@ fn sorted<T>(items: &[T], name: impl Fn(&T) -> &String) -> Result<(Vec<&T>, Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::eyes::EyeSource;
     use crate::fixture::{daily, node, vantage};
-    use crate::observations::AccessClass;
-    use crate::predict::Place;
+    use crate::observations::{AccessClass, EyeSource};
 
     fn echo(a: usize, b: usize, day: i32, ms: f64) -> Echo {
         let mut times = LogHistogram::new();
@@ -346,10 +345,8 @@ mod tests {
             name: at.to_string(),
             source: EyeSource::Atlas,
             site: String::new(),
-            place: Place {
-                position: nodes[0].position.unwrap(),
-                network: None,
-            },
+            position: nodes[0].position.unwrap(),
+            network: None,
             country: None,
             access: AccessClass::Eyeball,
             times: (0..3).map(time).collect(),

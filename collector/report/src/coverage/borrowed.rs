@@ -3,9 +3,8 @@
 mod read;
 
 use isochrone_base::words::count;
-use isochrone_coverage::eyes::{Eye, EyeReport, EyeTime};
-use isochrone_coverage::observations::AccessClass;
-use isochrone_coverage::report::{CoverageReport, Forecast};
+use isochrone_coverage::observations::{AccessClass, Eye, EyeTime};
+use isochrone_coverage::report::{CoverageReport, EyeReport, Forecast};
 use maud::{Markup, html};
 use serde_json::{Value, json};
 
@@ -121,8 +120,8 @@ pub(super) fn json(report: &CoverageReport) -> Value {
         json!({
             "source": eye.source.as_str(), "eye": eye.name, "site": eye.site,
             "country": eye.country.map(|country| country.to_string()),
-            "latitude": eye.place.position.latitude(), "longitude": eye.place.position.longitude(),
-            "network": eye.place.network.map(|network| network.0), "access": eye.access.as_str(),
+            "latitude": eye.position.latitude(), "longitude": eye.position.longitude(),
+            "network": eye.network.map(|network| network.0), "access": eye.access.as_str(),
             "counts": one.counts, "contradicted_by": one.contradicted_by, "times": times.collect::<Vec<_>>(),
         })
     });
@@ -175,7 +174,7 @@ fn table<'a>(report: &CoverageReport, title: &str, eyes: impl Iterator<Item = &'
         vec![
             name(eye).into(),
             eye.site.as_str().into(),
-            isochrone_base::words::network_in_column(eye.place.network.map(|network| network.0)).into(),
+            isochrone_base::words::network_in_column(eye.network.map(|network| network.0)).into(),
             eye.times.len().to_string().into(),
             node.map_or("none", |node| &*node.name).into(),
             best.map_or(String::new(), |time| format!("{:.1}", time.rtt_ms))

@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use isochrone_base::roster::Roster;
-use isochrone_base::words::{count, date_time};
+use isochrone_base::words::{self, count, date_time};
 use isochrone_borrowed::{Access, Outcome, Platform, host_as_kept};
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::borrowed::Borrowed;
 use isochrone_store::{Store, StoreError};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::values::rfc3339;
 use crate::log::Window;
 
 /// What borrowed eyes measured of a node in the window.
@@ -98,6 +97,10 @@ pub(super) const TITLE: &str = "Borrowed eyes";
 /// Below the title.
 pub(super) const ABOUT: &str = "Vantages of public platforms, as they were imported: in no figure above, and in no verdict. What they say \
                                 of distances is in `report coverage`.";
+
+fn rfc3339<S: Serializer>(at: &UnixMillis, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&words::rfc3339(*at))
+}
 
 /// A sentence for each node.
 pub(super) fn sentences(nodes: &[BorrowedNode]) -> Vec<String> {

@@ -233,7 +233,7 @@ pub struct SpanReport {
     pub end: Option<UnixMillis>,
 }
 
-pub(super) fn rfc3339<S: Serializer>(at: &UnixMillis, serializer: S) -> Result<S::Ok, S::Error> {
+fn rfc3339<S: Serializer>(at: &UnixMillis, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&words::rfc3339(*at))
 }
 

@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::eyes::Eye;
 use crate::files::Mesh;
-use crate::observations::{Node, Vantage};
+use crate::observations::{Eye, Node, Vantage};
 use crate::predict::{Measured, Place, Point, PredictError, Predictor, Prior};
 use crate::report::WhyNot;
 
@@ -112,7 +111,10 @@ impl Known {
 
     /// Each eye is a place of its own, behind those of vantages and nodes.
     fn borrowed(&mut self, eye: &Eye) {
-        let a = self.place(eye.place);
+        let a = self.place(Place {
+            position: eye.position,
+            network: eye.network,
+        });
         for time in &eye.times {
             if let Some(&Some(b)) = self.nodes.get(time.node) {
                 let rtt_ms = time.rtt_ms;

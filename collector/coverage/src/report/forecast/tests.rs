@@ -2,13 +2,12 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use crate::country::Country;
-use crate::eyes::{Eye, EyeSource, EyeTime};
 use crate::files::FileText;
 use crate::fixture::{daily, forecast, node, report, single, small_world, vantage};
 use crate::histogram::LogHistogram;
 use crate::light::least_ms;
 use crate::note::Note;
-use crate::observations::{AccessClass, Day, Echo, Node, Observations, Vantage};
+use crate::observations::{AccessClass, Day, Echo, Eye, EyeSource, EyeTime, Node, Observations, Vantage};
 use crate::predict::{Place, Predictor, Prior, PriorChoice};
 use crate::report::{
     Aim, CoverageReport, Forecast, Offsets, Options, Region, RegionId, Share, Standing, TopVerdict, WhyNot,
@@ -744,10 +743,8 @@ fn eye(place: &str, age_days: f64, times: &[(usize, f64)]) -> Eye {
         name: place.to_owned(),
         source: EyeSource::Atlas,
         site: place.to_owned(),
-        place: Place {
-            position: of.position,
-            network: None,
-        },
+        position: of.position,
+        network: None,
         country: of.country,
         access: AccessClass::Eyeball,
         times: times.iter().map(time).collect(),

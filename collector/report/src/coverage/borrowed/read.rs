@@ -7,10 +7,8 @@ use isochrone_base::roster::Roster;
 use isochrone_borrowed::{Access, Answer, Outcome, Platform, host_as_kept};
 use isochrone_coverage::cities;
 use isochrone_coverage::country::Country;
-use isochrone_coverage::eyes::{Eye, EyeSource, EyeTime};
 use isochrone_coverage::geo::Position;
-use isochrone_coverage::observations::{AccessClass, Network, Node};
-use isochrone_coverage::predict::Place;
+use isochrone_coverage::observations::{AccessClass, Eye, EyeSource, EyeTime, Network, Node};
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::Store;
 use isochrone_store::StoreError;
@@ -122,7 +120,8 @@ fn eye(known: &BorrowedVantage, answers: &BTreeMap<usize, Vec<Answered>>, until:
             Platform::Globalping => EyeSource::Globalping,
         },
         site,
-        place: Place { position, network },
+        position,
+        network,
         country,
         access: match vantage.access {
             Access::Eyeball => AccessClass::Eyeball,
