@@ -215,6 +215,26 @@ fn libraries_stay_in_their_rooms() {
     }
 }
 
+/// Whether a line has the name by itself, not as the end of a longer one.
+fn names(line: &str, name: &str) -> bool {
+    let is_of_a_name = |before: char| before.is_alphanumeric() || before == '_';
+    let starts_with_one = name.starts_with(is_of_a_name);
+    let mut found = line.match_indices(name);
+    found.any(|(at, _)| !(starts_with_one && line[..at].ends_with(is_of_a_name)))
+}
+
+#[test]
+fn name_at_the_end_of_a_longer_one_is_another() {
+    assert!(names("use elasticsearch::Elasticsearch;", "elasticsearch::"));
+    assert!(names("let it = (elasticsearch::new)();", "elasticsearch::"));
+    assert!(!names("from_elasticsearch::carry_out()", "elasticsearch::"));
+    assert!(names(
+        "from_elasticsearch::of(elasticsearch::new())",
+        "elasticsearch::"
+    ));
+    assert!(names("tokio::time::Instant::now()", "::Instant"));
+}
+
 #[test]
 fn names_are_written_only_where_they_belong() {
     let root = root().canonicalize().unwrap();
@@ -232,7 +252,7 @@ fn names_are_written_only_where_they_belong() {
             let written = text
                 .lines()
                 .enumerate()
-                .find(|(_, line)| !line.trim_start().starts_with("//") && line.contains(name));
+                .find(|(_, line)| !line.trim_start().starts_with("//") && names(line, name));
             if let Some((number, line)) = written
                 && !is_home
             {
