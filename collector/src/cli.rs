@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "elasticsearch")]
 pub use self::elastic::{ElasticCommand, SetupArgs, VerifyArgs};
 #[cfg(feature = "elasticsearch")]
-pub use self::import::{ImportCommand, ImportFrom, ImportOptions, IndexName};
+pub use self::import::{BorrowedOptions, ImportCommand, ImportFrom, ImportOptions, IndexName};
 pub use self::reports::{
     CountArgs, CoverageArgs, DEFAULT_SEED, EngineArgs, LocateArgs, RegionsArg, ReportCommand, WindowArgs,
 };
@@ -174,8 +174,8 @@ Of a time that the store keeps no longer:
     #[cfg(feature = "elasticsearch")]
     #[command(subcommand)]
     Elastic(ElasticCommand),
-    /// Take in what the group measured before, from Elasticsearch or a file. It stays apart from our own in every report,
-    /// and is in no alert, no availability and no ledger.
+    /// Take in what others measured: the group before, from Elasticsearch or a file, and probes of RIPE Atlas and Globalping.
+    /// It stays apart from our own in every report, and is in no alert, no availability and no ledger.
     #[cfg(feature = "elasticsearch")]
     #[command(subcommand)]
     Import(ImportCommand),

@@ -47,6 +47,8 @@ use tokio::sync::watch;
 #[cfg(feature = "elasticsearch")]
 pub use self::elastic::elastic_without_store;
 pub use self::error::{CommandError, UsageError};
+#[cfg(feature = "elasticsearch")]
+pub(crate) use self::import::{Wanted, WantedHost};
 pub use self::locate::{locate_from_files, with_whole_paths};
 pub use self::page::PageReports;
 pub use self::reports::{read_weights, report_from_files};

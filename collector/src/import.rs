@@ -1,25 +1,24 @@
-//! `import ndjson` and `import elasticsearch`: whoever gave the command reads, and the store's owner takes in, a piece at a time.
+//! `import ndjson`, `elasticsearch`, `atlas` and `globalping`: whoever gave the command reads, and the store's owner takes
+//! in, a piece at a time.
 
 mod account;
+mod borrowed;
 mod source;
+mod store;
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::Path;
 
 use anyhow::Context as _;
 use isochrone_base::clock::Clock;
 use isochrone_base::error_chain::chain;
 use isochrone_elastic::import::{Piece, Unfit};
-use isochrone_proto::units::UnixMillis;
-use isochrone_store::imported::{ImportBatch, ImportedIndex, ImportedRun, Reached, Taken};
-use tokio::sync::mpsc;
+use isochrone_store::imported::{ImportBatch, ImportedIndex, ImportedRun, Reached};
 
 use self::account::Account;
 use self::source::Source;
-use crate::carrier::{self, reach};
-use crate::cli::{Command, Format, ImportCommand, ImportOptions};
-use crate::commands::{self, CommandContext};
+use self::store::Store;
+use crate::cli::{Format, ImportCommand, ImportOptions};
 use crate::config::Paths;
 use crate::control::{Answer, Answers};
 
@@ -54,6 +53,31 @@ async fn import(paths: &Paths, command: ImportCommand, answers: &Answers) -> any
                 .await;
             }
             (Source::index(named, resume, answers).await?, options)
+        }
+        ImportCommand::Atlas {
+            files,
+            probes,
+            options,
+        } => {
+            let lists = Some(probes);
+            return borrowed::import(
+                &borrowed::Asked {
+                    files,
+                    lists,
+                    options,
+                },
+                store,
+                answers,
+            )
+            .await;
+        }
+        ImportCommand::Globalping { files, options } => {
+            let asked = borrowed::Asked {
+                files,
+                lists: None,
+                options,
+            };
+            return borrowed::import(&asked, store, answers).await;
         }
         _ => anyhow::bail!("this import is carried out by the collector"),
     };
@@ -191,101 +215,6 @@ impl Repeated {
         let mut hasher = DefaultHasher::new();
         (&run.vantage, &run.endpoint, &run.bucket, run.at.0).hash(&mut hasher);
         !self.0.insert(hasher.finish())
-    }
-}
-
-/// The store, in whatever process it is open.
-struct Store<'p> {
-    paths: &'p Paths,
-    answers: &'p Answers,
-    /// It is open here.
-    opened: Option<CommandContext>,
-}
-
-impl<'p> Store<'p> {
-    fn new(paths: &'p Paths, answers: &'p Answers) -> Self {
-        Self {
-            paths,
-            answers,
-            opened: None,
-        }
-    }
-
-    async fn take(&mut self, batch: ImportBatch, dry_run: bool) -> anyhow::Result<Taken> {
-        if dry_run && self.is_missing() {
-            let new = batch.runs.len() as u64;
-            return Ok(Taken {
-                new,
-                ..Taken::default()
-            }); // a dry run makes no store
-        }
-        self.ask(ImportCommand::Take { batch, dry_run }).await
-    }
-
-    async fn reached(&mut self, from: &str) -> anyhow::Result<Option<UnixMillis>> {
-        if self.is_missing() {
-            return Ok(None);
-        }
-        let from = from.to_owned();
-        self.ask(ImportCommand::Reached { from }).await
-    }
-
-    fn is_missing(&self) -> bool {
-        self.opened.is_none() && !Path::exists(&self.paths.store()) && !self.paths.socket().exists()
-    }
-
-    /// Has the running collector do it; where none runs, opens the store and keeps it until the import is over.
-    async fn ask<T: serde::de::DeserializeOwned>(&mut self, command: ImportCommand) -> anyhow::Result<T> {
-        let command = Command::Import(command);
-        let mut said = Heard::default();
-        if self.opened.is_none() {
-            let mut waiting = Vec::new();
-            let reached = reach(self.paths, &command, |answer| match answer {
-                Answer::Err(text) if text.contains("Waiting") => waiting.push(text),
-                answer => said.hear(answer),
-            });
-            let reached = reached.await?;
-            for text in waiting {
-                say(self.answers, text).await;
-            }
-            match reached {
-                carrier::Reached::Answered(code) => return said.value(code),
-                carrier::Reached::Opened(context) => self.opened = Some(context),
-                carrier::Reached::Nothing(_) => anyhow::bail!("there is no store to import into"),
-            }
-        }
-        let context = self.opened.clone().context("the store is not open")?;
-        let (sender, mut answers) = mpsc::channel(16); // full: the command waits
-        let hearing = async {
-            while let Some(answer) = answers.recv().await {
-                said.hear(answer);
-            }
-        };
-        let (code, ()) = tokio::join!(commands::carry_out(context, command, sender), hearing);
-        said.value(code)
-    }
-}
-
-/// What the store's owner said.
-#[derive(Default)]
-struct Heard {
-    out: String,
-    errors: String,
-}
-
-impl Heard {
-    fn hear(&mut self, answer: Answer) {
-        match answer {
-            Answer::Out(text) => self.out.push_str(&text),
-            Answer::Err(text) => self.errors.push_str(&text),
-            Answer::File { .. } | Answer::Progress { .. } | Answer::Exit(_) => {}
-        }
-    }
-
-    fn value<T: serde::de::DeserializeOwned>(self, code: u8) -> anyhow::Result<T> {
-        anyhow::ensure!(code == 0, "{}", self.errors.trim_end());
-        serde_json::from_str(&self.out)
-            .context("the collector answered something else; are both of one version?")
     }
 }
 

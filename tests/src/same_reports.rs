@@ -54,7 +54,7 @@ pub fn of_store(store: &Store, roster: &Roster, window: Window) -> Reports {
         ("nodes", node.json()),
         (
             "show",
-            serde_json::to_value(shown.expect("made data can be reported")).unwrap(),
+            serde_json::to_value(shown.expect("made data can be reported")).expect("JSON"),
         ),
         ("coverage", coverage_json(covered)),
         ("locate", locate_json(located)),
@@ -83,7 +83,7 @@ pub fn of_elsewhere<S: Scan<Error: std::fmt::Debug>>(
         ("nodes", node.json()),
         (
             "show",
-            serde_json::to_value(shown.expect("made data can be reported")).unwrap(),
+            serde_json::to_value(shown.expect("made data can be reported")).expect("JSON"),
         ),
         ("coverage", coverage_json(covered)),
         ("locate", locate_json(located)),

@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("collector/elastic", &["base", "coverage", "proto", "store"]),
     (
         "collector/report",
-        &["base", "coverage", "proto", "store", "watch"],
+        &["base", "borrowed", "coverage", "proto", "store", "watch"],
     ),
     ("collector/web", &[]),
     (

@@ -34,6 +34,6 @@ pub use self::measurement::{
 };
 pub use self::refusals::{Refusals, Refused, Where};
 pub use self::source::{Source, open};
-pub use self::targets::Targets;
+pub use self::targets::{Targets, host_as_kept};
 pub use self::unfit::Rule;
 pub use self::vantage::{Access, LeftOut, Place, Platform, Vantage};

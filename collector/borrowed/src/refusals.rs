@@ -15,6 +15,8 @@ pub struct Refusals {
 /// Something that was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
+    /// Under which reason it is counted.
+    pub rule: Rule,
     /// Where it begins.
     pub at: Where,
     /// Why: one line, cleaned.
@@ -52,8 +54,8 @@ impl Refusals {
         let count = self.counts.entry(unfit.rule()).or_default();
         *count += 1;
         if *count <= LISTED_OF_ONE {
-            let why = unfit.to_string();
-            self.listed.push(Refused { at, why });
+            let (rule, why) = (unfit.rule(), unfit.to_string());
+            self.listed.push(Refused { rule, at, why });
         }
     }
 }

@@ -42,6 +42,12 @@ fn plain(host: &str) -> Cow<'_, str> {
     }
 }
 
+/// The host of a URL of HTTP as hosts are compared and kept: in small letters, without the root's dot; `None`: it has none.
+#[must_use]
+pub fn host_as_kept(url: &str) -> Option<String> {
+    host_of(url).map(|host| plain(host).into_owned())
+}
+
 /// The host of a URL of HTTP as platforms write it; `None`: it has none.
 pub(crate) fn host_of(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://")?;
@@ -83,6 +89,10 @@ mod tests {
             Some("node.example.org")
         );
         assert_eq!(host_of("https://[2001:db8::1]:443/"), Some("2001:db8::1"));
+        assert_eq!(
+            host_as_kept("https://Node.example.org.:8443/").as_deref(),
+            Some("node.example.org")
+        );
         for none in ["node.example.org", "https:///path", "https://[2001:db8::1", ""] {
             assert_eq!(host_of(none), None, "{none}");
         }

@@ -346,6 +346,7 @@ pub fn read(sites: &FileText, rtt: &FileText, nodes: &[impl AsRef<str>]) -> Resu
             values: values.collect(),
         },
         echoes: Vec::new(),
+        eyes: Vec::new(),
         notes,
     })
 }

@@ -80,6 +80,7 @@ pub fn single(nodes: Vec<Node>, vantages: Vec<Vantage>, times: &[(usize, usize, 
             values: values.collect(),
         },
         echoes: Vec::new(),
+        eyes: Vec::new(),
         notes: Vec::new(),
     }
 }
@@ -119,6 +120,7 @@ pub fn daily(
         vantages,
         readings: Readings::Days(readings),
         echoes: Vec::new(),
+        eyes: Vec::new(),
         notes: Vec::new(),
     }
 }

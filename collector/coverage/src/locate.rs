@@ -10,12 +10,14 @@
 mod anycast;
 mod confirm;
 mod cover;
+mod eyes;
 mod fit;
 mod region;
 mod survey;
 mod typo;
 
 pub use anycast::{Anycast, anycast};
+pub use eyes::contradicted_by;
 pub use region::{Bestline, Disc, Estimate, Region, estimate};
 pub use survey::{
     Contradiction, Impossible, Misplaced, Site, SiteKind, Survey, Surveyed, impossible, impossible_by,

@@ -1,5 +1,7 @@
 //! What was measured: vantages, nodes, and the round-trip times between them.
 
+mod eyes;
+
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
@@ -8,6 +10,8 @@ use crate::country::Country;
 use crate::geo::Position;
 use crate::histogram::LogHistogram;
 use crate::note::Note;
+
+pub use eyes::{Eye, EyeSource, EyeTime};
 
 /// Everything a report is computed from.
 #[derive(Clone, Debug)]
@@ -26,6 +30,8 @@ pub struct Observations {
     pub readings: Readings,
     /// What vantages measured among each other, day by day: predictions rest on it too.
     pub echoes: Vec<Echo>,
+    /// What somebody else's vantages measured of nodes: predictions rest on it, and nothing else does.
+    pub eyes: Vec<Eye>,
     /// What a reader of the report must know about how they were read.
     pub notes: Vec<Note>,
 }

@@ -20,6 +20,7 @@ mod origins;
 mod prior;
 mod update;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use build::LeftOut;
@@ -180,6 +181,8 @@ pub struct Predictor {
     inside: usize,
     /// Single pairs, their update, and the places it counts in.
     single: Vec<Measured>,
+    /// How much some of them are doubted, by their places, the lower one first.
+    doubts: BTreeMap<(usize, usize), f64>,
     update: Option<(Update, Vec<usize>)>,
     places: Vec<Spot>,
     /// Sites that were measured, of the prior too.
@@ -227,7 +230,21 @@ impl Predictor {
     /// # Errors
     /// Nothing to predict from, or pairs that cannot be.
     pub fn fit(places: &[Place], pairs: &[Measured], prior: Option<&Prior>) -> Result<Self, PredictError> {
-        build::fit(places, pairs, prior)
+        build::fit(places, (pairs, &[]), prior)
+    }
+
+    /// The same, and pairs that others measured, or long ago: each with how much it is doubted, 0 for not at all and 1 as much
+    /// as the prior's old ones. Where a pair is among `pairs` too, that counts alone.
+    ///
+    /// # Errors
+    /// Nothing to predict from, or pairs that cannot be.
+    pub fn fit_with(
+        places: &[Place],
+        pairs: &[Measured],
+        doubted: &[(Measured, f64)],
+        prior: Option<&Prior>,
+    ) -> Result<Self, PredictError> {
+        build::fit(places, (pairs, doubted), prior)
     }
 
     /// The same with more pairs measured between its places.

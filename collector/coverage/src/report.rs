@@ -5,6 +5,7 @@ mod by_km;
 pub mod count;
 pub(crate) mod counting;
 mod depth;
+mod eyes;
 mod forecast;
 mod headline;
 mod matrix;
@@ -30,6 +31,7 @@ use build::Ground;
 pub use build::ReportError;
 pub use build::{build, build_with};
 pub use depth::{Aim, Backup, ByKilometres, Depth, Detour, Half, TargetShare, Trend};
+pub use eyes::EyeReport;
 pub use offsets::{OffsetError, Offsets};
 pub use options::{LeftOut, Options};
 pub use prediction::{
@@ -91,6 +93,8 @@ pub struct CoverageReport {
     pub offsets: Offsets,
     /// Too many or too few nodes, by the first class; `None`: not asked for.
     pub count: Option<Count>,
+    /// Somebody else's vantages that measured nodes: predictions rest on those that count, and nothing else does.
+    pub eyes: Vec<EyeReport>,
     /// What a reader must know about how the measurements were read.
     pub notes: Vec<Note>,
 }

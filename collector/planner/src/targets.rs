@@ -1,5 +1,6 @@
-//! `targets.toml`: the nodes that are checked. Listing a host is the lead's approval of it.
+//! `targets.toml`: the nodes that are checked, and places that might get one. Listing a host is the lead's approval of it.
 
+mod candidate;
 mod check;
 mod edit;
 mod line;
@@ -14,6 +15,8 @@ use isochrone_proto::kind::Family;
 use serde::Deserialize;
 use url::Url;
 
+pub use self::candidate::Candidate;
+use self::candidate::RawCandidate;
 pub use self::check::{NodeError, UrlError};
 pub use self::edit::{EditError, add, remove, set, set_paused};
 
@@ -62,11 +65,13 @@ pub enum NodeKind {
     Http,
 }
 
-/// Every node of the file.
+/// Every node and candidate of the file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Targets {
     /// In the file's order.
     pub nodes: Vec<Node>,
+    /// Places that might get a node, in the file's order.
+    pub candidates: Vec<Candidate>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -74,6 +79,8 @@ pub struct Targets {
 struct RawTargets {
     #[serde(default)]
     node: Vec<RawNode>,
+    #[serde(default)]
+    candidate: Vec<RawCandidate>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -132,12 +139,13 @@ impl Targets {
             };
             nodes.push(node.map_err(|wrong| TargetsError::Value {
                 path: path.to_owned(),
-                line: line::of(text, index, wrong.key()),
+                line: line::of(text, ("node", index), wrong.key()),
                 node: name,
                 wrong: Box::new(wrong),
             })?);
         }
-        Ok(Self { nodes })
+        let candidates = candidates(raw.candidate, &nodes, (text, path))?;
+        Ok(Self { nodes, candidates })
     }
 
     /// A node by its name, which is unique, in whatever form of Unicode it is given.
@@ -166,15 +174,59 @@ impl Targets {
             ("removed", names(removed.collect())),
         ];
         let said = parts.iter().filter(|(_, names)| !names.is_empty());
-        let said: Vec<_> = said
-            .map(|(word, names)| format!("{word} {}", names.join(", ")))
-            .collect();
+        let said = said.map(|(word, names)| format!("{word} {}", names.join(", ")));
+        let said: Vec<_> = said.chain(self.candidates_difference(before)).collect();
         if said.is_empty() {
             "nothing changed".to_owned()
         } else {
             said.join("; ")
         }
     }
+
+    fn candidates_difference(&self, before: &Self) -> Vec<String> {
+        let find = |targets: &Self, name: &str| {
+            let mut candidates = targets.candidates.iter();
+            candidates.find(|candidate| candidate.name == name).cloned()
+        };
+        let here = self.candidates.iter().filter_map(|candidate| {
+            let word = match find(before, &candidate.name) {
+                None => "added",
+                Some(known) if known != *candidate => "changed",
+                Some(_) => return None,
+            };
+            Some(format!("{word} candidate {}", candidate.name))
+        });
+        let gone = before
+            .candidates
+            .iter()
+            .filter(|candidate| find(self, &candidate.name).is_none());
+        here.chain(gone.map(|candidate| format!("removed candidate {}", candidate.name)))
+            .collect()
+    }
+}
+
+fn candidates(
+    raw: Vec<RawCandidate>,
+    nodes: &[Node],
+    (text, path): (&str, &Path),
+) -> Result<Vec<Candidate>, TargetsError> {
+    let mut candidates: Vec<Candidate> = Vec::with_capacity(raw.len());
+    for (index, raw) in raw.into_iter().enumerate() {
+        let name = composed(&raw.name);
+        let is_taken = nodes.iter().any(|node| node.name == name)
+            || candidates.iter().any(|candidate| candidate.name == name);
+        let candidate = match Candidate::try_from(raw) {
+            Ok(_) if is_taken => Err(NodeError::CandidateTaken { name: name.clone() }),
+            other => other,
+        };
+        candidates.push(candidate.map_err(|wrong| TargetsError::Candidate {
+            path: path.to_owned(),
+            line: line::of(text, ("candidate", index), wrong.key()),
+            candidate: name,
+            wrong: Box::new(wrong),
+        })?);
+    }
+    Ok(candidates)
 }
 
 /// The file that `up` writes where there is none: an example, every line of it a comment.
@@ -209,6 +261,18 @@ pub enum TargetsError {
         line: usize,
         /// The node's name.
         node: String,
+        /// Key, value, and what to write instead.
+        wrong: Box<NodeError>,
+    },
+    /// The same of a candidate.
+    #[error("{}, line {line}: candidate {candidate:?}: {wrong}", path.display())]
+    Candidate {
+        /// The file.
+        path: PathBuf,
+        /// The key's line, from 1; that of the candidate where the key is missing.
+        line: usize,
+        /// The candidate's name.
+        candidate: String,
         /// Key, value, and what to write instead.
         wrong: Box<NodeError>,
     },

@@ -1,6 +1,7 @@
 //! The region coverage report: from where each node is near, how surely, and what is not measured.
 
 mod answer;
+mod borrowed;
 mod caveats;
 mod count;
 mod countries;
@@ -51,6 +52,7 @@ impl Printed for CoverageReport {
                 .into_iter()
                 .chain(predicted::method(self))
                 .chain(predicted::settings(self))
+                .chain(borrowed::sentences(self))
                 .chain(self.notes.iter().map(notes::sentence))
                 .collect(),
             glossary: &words::GLOSSARY,

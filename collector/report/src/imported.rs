@@ -3,12 +3,14 @@
 //! It is in the report of nodes as tables of its own, and a coverage report is made from it alone. Who measured it, with
 //! which line and which clock, nobody here can check: it judges nothing.
 
+mod borrowed;
 mod counts;
 mod nodes;
 mod observations;
 mod tables;
 
 use isochrone_base::words::{count, date_time, rfc3339_second};
+use isochrone_store::borrowed::BorrowedVantage;
 use isochrone_store::imported::ImportedSource;
 use serde_json::{Value, json};
 
@@ -23,6 +25,8 @@ use crate::tables::{Column, Table};
 pub struct SourcesReport {
     /// By index and name.
     pub sources: Vec<ImportedSource>,
+    /// Vantages of public platforms, by platform and name.
+    pub borrowed: Vec<BorrowedVantage>,
 }
 
 /// `isochrone.imported/1`.
@@ -38,17 +42,28 @@ pub fn sources_json(report: &SourcesReport) -> Value {
         })
     };
     let sources: Vec<_> = report.sources.iter().map(source).collect();
-    json!({ "schema": "isochrone.imported/1", "vantages": sources })
+    let borrowed: Vec<_> = report.borrowed.iter().map(borrowed::json).collect();
+    json!({ "schema": "isochrone.imported/1", "vantages": sources, "borrowed": borrowed })
 }
 
 /// For people.
 #[must_use]
 pub fn sources_text(report: &SourcesReport, width: usize) -> String {
     let mut lines = Lines::text(width);
-    if report.sources.is_empty() {
+    if report.sources.is_empty() && report.borrowed.is_empty() {
         lines.wrapped("Nothing is imported yet: see `isochrone-collector import --help`.");
         return lines.finish();
     }
+    if !report.sources.is_empty() {
+        documents(&mut lines, report);
+    }
+    if !report.borrowed.is_empty() {
+        borrowed::text(&mut lines, &report.borrowed);
+    }
+    lines.finish()
+}
+
+fn documents(lines: &mut Lines, report: &SourcesReport) {
     let columns = [
         Column::names("vantage"),
         Column::names("index"),
@@ -85,7 +100,6 @@ pub fn sources_text(report: &SourcesReport, width: usize) -> String {
             count(unplaced, "vantage")
         ));
     }
-    lines.finish()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! the outage stood. 404, 421, checks that never left the probe, and addresses its own rules forbid are no failures; HEAD is in
 //! no share. Cached assets, uncached assets and status answers are never mixed in one time to first byte.
 
+mod borrowed;
 mod builder;
 mod counts;
 mod outages;
@@ -24,6 +25,7 @@ use isochrone_watch::replay::{Replay, Replayed};
 use isochrone_watch::{monitor, past};
 use serde_json::Value;
 
+pub use self::borrowed::BorrowedNode;
 use self::builder::NodesBuilder;
 pub use self::values::{DayReport, NodeReport, NodesReport, OutageReport, Slice, SpanReport, Ttfb, Whole};
 use crate::Printed;
@@ -111,6 +113,7 @@ fn told(
     };
     Ok(NodesReport {
         imported: ImportedNodes::read(store, builder.roster(), asked)?,
+        borrowed: borrowed::read(store, builder.roster(), asked)?,
         before_kept: before,
         ..builder.finish(replayed, &kept)
     })

@@ -13,6 +13,8 @@ use crate::tables::{Cell, Column, Table};
 pub struct TargetsReport {
     /// In the order of the file.
     pub nodes: Vec<TargetLine>,
+    /// Places that might get a node, in the order of the file.
+    pub candidates: Vec<CandidateLine>,
     /// Where further ones are written.
     pub file: String,
 }
@@ -56,6 +58,23 @@ pub struct TargetLine {
     pub load: TargetLoad,
 }
 
+/// A place that might get a node.
+#[derive(Clone, Debug)]
+pub struct CandidateLine {
+    /// As `targets.toml` writes it.
+    pub name: String,
+    /// A page of a server there.
+    pub url: String,
+    /// The city.
+    pub place: String,
+    /// Degrees north.
+    pub latitude: f64,
+    /// Degrees east.
+    pub longitude: f64,
+    /// ISO 3166 code.
+    pub country: Option<String>,
+}
+
 /// What all probes together ask of a node.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TargetLoad {
@@ -85,20 +104,33 @@ impl TargetsReport {
     #[must_use]
     pub fn json(&self) -> Value {
         let nodes: Vec<_> = self.nodes.iter().map(TargetLine::json).collect();
-        json!({ "schema": "isochrone.targets/1", "nodes": nodes })
+        let candidates = self.candidates.iter().map(|candidate| {
+            json!({
+                "name": candidate.name, "url": candidate.url, "place": candidate.place,
+                "latitude": candidate.latitude, "longitude": candidate.longitude, "country": candidate.country,
+            })
+        });
+        let candidates: Vec<_> = candidates.collect();
+        json!({ "schema": "isochrone.targets/1", "nodes": nodes, "candidates": candidates })
     }
 
     /// For people; each oddity once, with the nodes that have it.
     #[must_use]
     pub fn text(&self, width: usize) -> String {
-        if self.nodes.is_empty() {
+        if self.nodes.is_empty() && self.candidates.is_empty() {
             let file = &self.file;
             return format!("No nodes yet. Add one with `target add`, or write it into {file}.\n");
         }
         let mut lines = Lines::text(width);
-        lines.table(&self.table());
-        lines.blank();
-        lines.table(&self.loads());
+        if !self.nodes.is_empty() {
+            lines.table(&self.table());
+            lines.blank();
+            lines.table(&self.loads());
+        }
+        if !self.candidates.is_empty() {
+            lines.blank();
+            lines.table(&self.candidates());
+        }
         for (note, names) in self.noted() {
             lines.item(&format!("{}: {note}", names.join(", ")));
         }
@@ -145,6 +177,17 @@ impl TargetsReport {
             cells.map(Cell::from).into()
         });
         Table::new("Load", columns).rows(rows)
+    }
+
+    /// Nobody judges them, and no probe of ours asks them yet.
+    fn candidates(&self) -> Table {
+        let names = ["CANDIDATE", "PLACE"].map(Column::names);
+        let columns = names.into_iter().chain([Column::names("URL").whole()]);
+        let rows = self.candidates.iter().map(|candidate| {
+            let cells = [&candidate.name, &candidate.place, &candidate.url];
+            cells.map(|cell| Cell::from(cell.as_str())).into()
+        });
+        Table::new("Candidates", columns).rows(rows)
     }
 
     fn noted(&self) -> Vec<(&str, Vec<&str>)> {
@@ -216,7 +259,41 @@ mod tests {
 
     fn report(nodes: &[TargetLine]) -> TargetsReport {
         let (nodes, file) = (nodes.to_vec(), "targets.toml".to_owned());
-        TargetsReport { nodes, file }
+        TargetsReport {
+            nodes,
+            candidates: Vec::new(),
+            file,
+        }
+    }
+
+    #[test]
+    fn candidate_is_listed_beside_nodes_and_without_any() {
+        let candidate = CandidateLine {
+            name: "nairobi-provider".to_owned(),
+            url: "https://test.example.org/".to_owned(),
+            place: "Nairobi, KE".to_owned(),
+            latitude: -1.3,
+            longitude: 36.8,
+            country: Some("KE".to_owned()),
+        };
+        for nodes in [&[][..], &[node("one", &[])]] {
+            let report = TargetsReport {
+                candidates: vec![candidate.clone()],
+                ..report(nodes)
+            };
+            let text = report.text(100);
+            assert!(
+                text.contains("CANDIDATE") && text.contains("Nairobi, KE"),
+                "{text}"
+            );
+            assert!(
+                text.contains("https://test.example.org/") && !text.contains("No nodes"),
+                "{text}"
+            );
+            let json = report.json();
+            assert_eq!(json["candidates"][0]["name"], "nairobi-provider");
+            assert_eq!(json["candidates"][0]["country"], "KE");
+        }
     }
 
     #[test]
@@ -254,7 +331,7 @@ mod tests {
             r#""interval_s":1.5,"paused":true,"lacks_slash":false,"worker_has_probe":false,"#,
             r#""load":{"status_per_minute":6.0,"asset_per_minute":3.52,"connect_per_minute":60.0,"#,
             r#""throughput_bytes_per_day":0,"vantages":10,"#,
-            r#""connect_interval_s":10.0}}]}"#
+            r#""connect_interval_s":10.0}}],"candidates":[]}"#
         );
         let expected: Value = serde_json::from_str(expected).unwrap();
         assert_eq!(report(&[node("one", &["paused"])]).json(), expected);

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use isochrone_borrowed::Platform;
+use isochrone_store::borrowed::BorrowedBatch;
 use isochrone_store::imported::{ImportBatch, ImportedIndex};
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +52,48 @@ Exit codes: 0 done, also where some documents were refused; 1 nothing could be t
         #[command(flatten)]
         options: ImportOptions,
     },
+    /// Take in what probes of RIPE Atlas measured of nodes and candidates: results of ping, TLS and HTTP as its API gives
+    /// them or its stream does, also packed by gzip.
+    #[command(after_help = "Examples:
+  curl -o results.json 'https://atlas.ripe.net/api/v2/measurements/90000001/results/?format=json'
+  curl -o probes.json 'https://atlas.ripe.net/api/v2/probes/?id__in=60001,60002&page_size=500'
+  isochrone-collector import atlas results.json --probes probes.json --dry-run
+  isochrone-collector import atlas results.json --probes probes.json
+  isochrone-collector import atlas results.json more.json.gz --probes probes.json --format json
+
+A list of probes says where they stand; probes of earlier imports are known. Results of other targets than nodes and
+[[candidate]] of targets.toml are counted and named, and not taken in. The same file twice changes nothing. Exit codes: 0
+done, also where some results were refused; 1 nothing could be taken in, or a file could not be read to its end.")]
+    Atlas {
+        /// Files of results; - is standard input.
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+        /// A list of probes, as the API or the daily archive has it; may be given several times.
+        #[arg(long, value_name = "FILE")]
+        probes: Vec<PathBuf>,
+        /// The same for both platforms.
+        #[command(flatten)]
+        options: BorrowedOptions,
+    },
+    /// Take in what probes of Globalping measured of nodes and candidates: measurements of ping, mtr and http as its API
+    /// gives them, also packed by gzip.
+    #[command(after_help = "Examples:
+  curl -o nairobi.json https://api.globalping.io/v1/measurements/ID
+  isochrone-collector import globalping nairobi.json --dry-run
+  isochrone-collector import globalping *.json
+  isochrone-collector import globalping *.json --format json
+
+Results of other targets than nodes and [[candidate]] of targets.toml are counted and named, and not taken in. The same file
+twice changes nothing. Exit codes: 0 done, also where some results were refused; 1 nothing could be taken in, or a file could
+not be read to its end.")]
+    Globalping {
+        /// Files of measurements; - is standard input.
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+        /// The same for both platforms.
+        #[command(flatten)]
+        options: BorrowedOptions,
+    },
     /// Say where an imported vantage stands: only then is it in `report coverage --imported`.
     #[command(after_help = "Example:
   isochrone-collector import place prober-eu 'Berlin, DE'")]
@@ -61,7 +105,7 @@ Exit codes: 0 done, also where some documents were refused; 1 nothing could be t
         #[arg(value_parser = name, value_name = "PLACE")]
         place: String,
     },
-    /// Every imported vantage: how many documents, from when to when, and where it stands.
+    /// Every imported vantage, and every borrowed one: how much it measured, from when to when, and where it stands.
     #[command(after_help = "Examples:
   isochrone-collector import list
   isochrone-collector import list --format json")]
@@ -97,6 +141,26 @@ Whoever the documents were taken from still has them: they can be imported again
         batch: ImportBatch,
         /// Only say what would come of it.
         dry_run: bool,
+    },
+    /// Whose results of public platforms are wanted, and which vantages are known.
+    #[command(skip)]
+    Wanted {
+        /// Whose.
+        platform: Platform,
+    },
+    /// Measurements of a public platform that were read elsewhere.
+    #[command(skip)]
+    TakeBorrowed {
+        /// They.
+        batch: BorrowedBatch,
+        /// Only say what would come of it.
+        dry_run: bool,
+    },
+    /// What was taken in of a public platform, for the audit log.
+    #[command(skip)]
+    NoteBorrowed {
+        /// In words.
+        what: String,
     },
     /// How far an import came that was interrupted.
     #[command(skip)]
@@ -149,6 +213,17 @@ pub struct ImportOptions {
     pub format: Format,
 }
 
+/// The same for both platforms.
+#[derive(Clone, Copy, Debug, PartialEq, Args, Serialize, Deserialize)]
+pub struct BorrowedOptions {
+    /// Only say what would come.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
 /// Whose documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum IndexName {
@@ -171,12 +246,20 @@ impl ImportCommand {
     /// Whether whoever gave the command reads what it names: files and secrets never go to the collector.
     #[must_use]
     pub const fn reads_here(&self) -> bool {
-        matches!(self, Self::Ndjson { .. } | Self::Elasticsearch { .. })
+        matches!(
+            self,
+            Self::Ndjson { .. } | Self::Elasticsearch { .. } | Self::Atlas { .. } | Self::Globalping { .. }
+        )
     }
 
     /// Whether it puts something into the store.
     #[must_use]
     pub const fn takes_in(&self) -> bool {
-        matches!(self, Self::Take { dry_run: false, .. })
+        matches!(
+            self,
+            Self::Take { dry_run: false, .. }
+                | Self::TakeBorrowed { dry_run: false, .. }
+                | Self::NoteBorrowed { .. }
+        )
     }
 }

@@ -1,10 +1,14 @@
-//! `import`, as far as it needs the store: documents that were read elsewhere are taken in, placed and listed.
+//! `import`, as far as it needs the store: what was read elsewhere is taken in, placed and listed.
+
+mod wanted;
 
 use isochrone_base::place;
 use isochrone_base::words::{count, date_time};
 use isochrone_report::imported::{SourcesReport, sources_json, sources_text};
+use isochrone_store::borrowed::Borrowed;
 use isochrone_store::imported::{ImportBatch, Imported, ImportedIndex, ImportedPlace, ImportedSource};
 
+pub(crate) use self::wanted::{Wanted, WantedHost};
 use super::{CommandContext, CommandError, Out, UsageError, WIDTH, blocking};
 use crate::cli::{Format, ImportCommand};
 
@@ -22,9 +26,10 @@ pub(super) async fn carry_out(
         ImportCommand::Reached { from } => answer(&imported.reached(&from)?, out).await,
         ImportCommand::Place { vantage, place } => set_place(context, &vantage, place, out).await,
         ImportCommand::List { format } => {
-            let report = SourcesReport {
-                sources: blocking(move || Ok(imported.sources()?)).await?,
-            };
+            let borrowed = Borrowed::of(&context.store);
+            let listed = blocking(move || Ok((imported.sources()?, borrowed.vantages()?))).await?;
+            let (sources, borrowed) = listed;
+            let report = SourcesReport { sources, borrowed };
             match format {
                 Format::Json => out.json(&sources_json(&report)).await,
                 Format::Text => out.text(sources_text(&report, WIDTH)).await,
@@ -35,7 +40,24 @@ pub(super) async fn carry_out(
             index,
             confirm,
         } => remove(context, (vantage, index.map(Into::into)), confirm, out).await,
-        ImportCommand::Ndjson { .. } | ImportCommand::Elasticsearch { .. } => Ok(()), // read by whoever gave the command
+        ImportCommand::Wanted { platform } => {
+            let (borrowed, targets) = (Borrowed::of(&context.store), context.targets.borrow().clone());
+            let vantages = blocking(move || Ok(borrowed.vantages()?)).await?;
+            answer(&Wanted::of(&targets).with_vantages(vantages, platform), out).await
+        }
+        ImportCommand::TakeBorrowed { batch, dry_run } => {
+            let borrowed = Borrowed::of(&context.store);
+            let taken = blocking(move || Ok(borrowed.take(&batch, dry_run)?)).await?;
+            answer(&taken, out).await
+        }
+        ImportCommand::NoteBorrowed { what } => {
+            context.registry.note(&context.actor, "import", what)?;
+            answer(&(), out).await
+        }
+        ImportCommand::Ndjson { .. }
+        | ImportCommand::Elasticsearch { .. }
+        | ImportCommand::Atlas { .. }
+        | ImportCommand::Globalping { .. } => Ok(()), // read by whoever gave the command
     }
 }
 

@@ -7,7 +7,7 @@ use isochrone_base::place;
 use isochrone_planner::draft::Load;
 use isochrone_planner::pace::Pace;
 use isochrone_planner::targets::{self, EditError, Node, NodeKind, Targets};
-use isochrone_report::targets::{TargetLine, TargetsReport};
+use isochrone_report::targets::{CandidateLine, TargetLine, TargetsReport};
 
 use super::{CommandContext, CommandError, Out, UsageError, WIDTH, load};
 use crate::cli::{Format, NodeArgs, NodeChanges, NodeFacts, TargetCommand};
@@ -230,8 +230,17 @@ fn report(targets: &Targets, loads: &[Load], workers: &[&str], file: &Path) -> T
     let has_probe = |node: &Node| workers.iter().any(|worker| is_one_worker(worker, &node.worker));
     let nodes = targets.nodes.iter().zip(loads);
     let lines = nodes.map(|(node, load)| line(node, load, targets, has_probe(node)));
+    let candidates = targets.candidates.iter().map(|candidate| CandidateLine {
+        name: candidate.name.clone(),
+        url: candidate.url.to_string(),
+        place: candidate.place.clone(),
+        latitude: candidate.latitude,
+        longitude: candidate.longitude,
+        country: candidate.country.clone(),
+    });
     TargetsReport {
         nodes: lines.collect(),
+        candidates: candidates.collect(),
         file: file.display().to_string(),
     }
 }

@@ -1,16 +1,21 @@
+mod borrowed;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
 use clap::Parser as _;
 use isochrone_gate::audit::Actor;
+use isochrone_proto::units::UnixMillis;
 use isochrone_store::imported::Imported;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::cli::{Cli, Program};
+use crate::cli::{Cli, Command, Program};
+use crate::commands::{self, CommandContext};
 use crate::control;
 
 const NOON: u64 = 1_700_654_400_000; // 2023-11-22T12:00:00Z

@@ -168,6 +168,7 @@ fn observations() -> Result<Observations> {
         vantages: found.iter().enumerate().map(vantage).collect(),
         readings: Readings::Days(readings),
         echoes: Vec::new(),
+        eyes: Vec::new(),
         notes: Vec::new(),
     })
 }

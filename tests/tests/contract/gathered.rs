@@ -94,6 +94,7 @@ impl Mesh {
             ("probes", collector(&["probe", "list"])),
             ("targets", collector(&["target", "list"])),
             ("import", vec![self.import()]),
+            ("import-borrowed", self.import_borrowed()),
             ("imported", collector(&["import", "list"])),
             ("show", collector(&["show", "tokyo"])),
             ("coverage", collector(&["report", "coverage"])),
@@ -135,6 +136,32 @@ impl Mesh {
         let said = one_document(&self.collector(&line));
         succeeded(&self.collector(&["import", "place", "eu", "Berlin, DE"]));
         said
+    }
+
+    /// What a public platform measured of Tokyo's address, and of another.
+    fn import_borrowed(&self) -> Vec<Value> {
+        let now = isochrone_base::words::rfc3339_second(Clock::system().wall());
+        let results = |target: &str| {
+            serde_json::json!({
+                "id": target.replace('.', "-"), "type": "ping", "target": target, "createdAt": now, "status": "finished",
+                "results": [{
+                    "probe": { "country": "KE", "city": "Nairobi", "asn": 64_500, "latitude": -1.28, "longitude": 36.82,
+                        "network": "Example", "tags": ["eyeball-network"] },
+                    "result": { "status": "finished", "resolvedAddress": "127.0.0.1",
+                        "timings": [{ "rtt": 120.5, "ttl": 50 }],
+                        "stats": { "min": 120.5, "max": 120.5, "avg": 120.5, "total": 1, "rcv": 1, "loss": 0, "drop": 0 } },
+                }],
+            })
+        };
+        let file = self.path().join("measurements.json");
+        let text = format!("[{},{}]", results("127.0.0.1"), results("elsewhere.example.org"));
+        std::fs::write(&file, text).unwrap();
+        let cut = self.path().join("cut.json.gz");
+        std::fs::write(&cut, [&[0x1f, 0x8b][..], &[9; 40]].concat()).unwrap();
+        let (file, cut) = (file.to_str().unwrap(), cut.to_str().unwrap());
+        let said = self.collector(&["import", "globalping", file, cut, "--format", "json"]);
+        assert_eq!(said.status.code(), Some(1), "one of them is cut: {said:?}");
+        vec![serde_json::from_slice(&said.stdout).unwrap()]
     }
 
     fn csv(&self) -> BTreeMap<&'static str, String> {

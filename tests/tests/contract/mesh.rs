@@ -89,6 +89,10 @@ impl Mesh {
                  place = \"Sydney, AU\"\ninterval = \"1s\"\n",
                 self.berlin.base_url()
             )
+            + &format!(
+                "[[candidate]]\nname = \"nairobi-provider\"\nurl = \"{}\"\nplace = \"Nairobi, KE\"\n",
+                self.tokyo.base_url()
+            )
     }
 
     /// Invites each probe, lets it join, and runs it.

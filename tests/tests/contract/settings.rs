@@ -80,6 +80,12 @@ asset = "1343"
 interval = "20s"
 families = [4, 6]
 paused = true
+[[candidate]]
+name = "nairobi-provider"
+url = "https://test.example.org/"
+place = "Nairobi, KE"
+latitude = -1.3
+longitude = 36.8
 "#;
 
 /// One of the three files.
@@ -114,7 +120,7 @@ const ALL: [Settings; 3] = [
     Settings {
         file: "targets.toml",
         whole: TARGETS,
-        sections: &["", "[[node]]"],
+        sections: &["", "[[node]]", "[[candidate]]"],
     },
 ];
 

@@ -125,7 +125,7 @@ async fn trouble_is_said(sent: &Sent, server: &mut Elasticsearch) {
     let window = (sent.patchy.start, sent.patchy.now);
     assert_eq!(
         reader.extent().missing(&sent.mesh.names(), window),
-        [index.clone()]
+        std::slice::from_ref(&index)
     );
     let path = format!("{index}/_open");
     client.fetch(Method::Post, &path, None).await.unwrap();

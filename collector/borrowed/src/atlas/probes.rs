@@ -34,6 +34,13 @@ impl Probes {
         Ok(())
     }
 
+    /// Adds a probe that is known from elsewhere. What a list that is read afterwards says of it counts instead.
+    pub fn know(&mut self, vantage: Vantage) {
+        if let (Platform::Atlas, Ok(id)) = (vantage.platform, vantage.id.parse()) {
+            self.of.insert(id, Ok(vantage));
+        }
+    }
+
     /// The probe of this number; `None`: no list has it.
     #[must_use]
     pub fn get(&self, id: u32) -> Option<Result<&Vantage, &LeftOut>> {
@@ -255,6 +262,24 @@ mod tests {
         "is_public":true,"status":1,"status_since":1,"first_connected":1,"country_code":"de","latitude":52.5,
         "longitude":13.4,"day":"20261128","total_uptime":1,"tags":["system-anchor","system-ipv6-works"],
         "status_name":"Connected"}"#;
+
+    #[test]
+    fn probe_that_is_known_from_elsewhere_is_used_until_a_list_says_otherwise() {
+        let (listed, _) = read(OF_API);
+        let vantage = listed.get(60_001).unwrap().unwrap().clone();
+        let mut probes = Probes::default();
+        probes.know(vantage.clone());
+        assert_eq!(probes.get(60_001), Some(Ok(&vantage)));
+        probes.know(Vantage {
+            platform: Platform::Globalping,
+            id: "7".to_owned(),
+            ..vantage
+        });
+        assert_eq!(probes.get(7), None);
+        let private = OF_API.replace("\"is_public\":true", "\"is_public\":false");
+        probes.read(private.as_bytes(), &mut Refusals::default()).unwrap();
+        assert_eq!(probes.get(60_001), Some(Err(&LeftOut::Private)));
+    }
 
     #[test]
     fn probes_are_read_from_pages_archive_lines_and_arrays_alike() {

@@ -1,5 +1,6 @@
 //! Builds a predictor, layer by layer, and calibrates its intervals.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use faer::Mat;
@@ -92,16 +93,19 @@ pub(super) struct LeftOut {
 
 pub(super) fn fit(
     places: &[Place],
-    pairs: &[Measured],
+    (own, doubted): (&[Measured], &[(Measured, f64)]),
     prior: Option<&Prior>,
 ) -> Result<Predictor, PredictError> {
+    let (pairs, doubts) = with_doubted(own, doubted);
+    let pairs = pairs.as_slice();
+    let told = if own.is_empty() { pairs } else { own }; // how fast networks are, the own pairs say
     let layout = Layout::new(places.len(), pairs)?;
     let spots: Vec<Spot> = places.iter().map(Spot::new).collect();
     let prior = prior.filter(|prior| !prior.pairs().is_empty());
     let ground = prior.map(Prior::ground).transpose()?;
     let curve = match &ground {
         Some(ground) => ground.curve.clone(),
-        None => Curve::fit(distances(&spots, pairs)).ok_or(PredictError::Nothing)?,
+        None => Curve::fit(distances(&spots, told)).ok_or(PredictError::Nothing)?,
     };
     let mut builder = Builder(Predictor {
         curve,
@@ -110,6 +114,7 @@ pub(super) fn fit(
         fields: Vec::new(),
         inside: layout.inside.len(),
         single: Vec::new(),
+        doubts,
         update: None,
         known: known(&spots, pairs, prior),
         places: spots,
@@ -131,9 +136,25 @@ pub(super) fn fit(
             places: Vec::new(),
         });
     }
-    (builder.0.slower, builder.0.level) = level(&builder.0, pairs);
+    (builder.0.slower, builder.0.level) = level(&builder.0, told);
     builder.mesh(&layout)?;
     builder.single(layout.single)
+}
+
+/// All pairs, and how much those are doubted that nobody of ours measured, by their places.
+fn with_doubted(
+    own: &[Measured],
+    doubted: &[(Measured, f64)],
+) -> (Vec<Measured>, BTreeMap<(usize, usize), f64>) {
+    let ends = |pair: &Measured| (pair.a.min(pair.b), pair.a.max(pair.b));
+    let ours: BTreeSet<_> = own.iter().map(ends).collect();
+    let (mut pairs, mut doubts) = (own.to_vec(), BTreeMap::new());
+    for (pair, doubt) in doubted.iter().filter(|(pair, _)| !ours.contains(&ends(pair))) {
+        pairs.push(*pair);
+        let known = doubts.entry(ends(pair)).or_insert(*doubt);
+        *known = doubt.min(*known);
+    }
+    (pairs, doubts)
 }
 
 /// How many times slower the pairs are than is predicted: their median ratio. What a prior predicts is taken so many
@@ -266,6 +287,7 @@ fn updated(
         Residual {
             pair: (a, b),
             ms: pair.rtt_ms - predictor.likeliest_ms(&points[a], &points[b]),
+            doubt: predictor.doubts.get(&(pair.a, pair.b)).copied().unwrap_or(0.0),
         }
     };
     let residuals: Vec<Residual> = pairs.iter().map(residual).collect();

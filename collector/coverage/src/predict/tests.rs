@@ -335,3 +335,26 @@ fn short_way_says_nothing_of_how_fast_long_ones_are() {
     let (with, without) = (predicted(&[beside]), predicted(&[]));
     assert!((with / without - 1.0).abs() < 0.1, "{with} {without}");
 }
+
+/// One pair of a newcomer, measured 100 ms above what is predicted: the more it is doubted, the less of it is believed.
+#[test]
+fn doubted_pair_is_believed_less_and_own_one_in_its_place_alone() {
+    let coasts = Coasts::new(40, 3);
+    let own = coasts.pairs(0..12);
+    let far = |b: usize| Measured {
+        a: 0,
+        b,
+        rtt_ms: coasts.truth(0, b) + 100.0,
+    };
+    let ms = |own: &[Measured], doubted: &[(Measured, f64)]| {
+        let predictor = Predictor::fit_with(&coasts.places, own, doubted, None).unwrap();
+        predictor.between(&predictor.site(0), &predictor.site(30)).ms()
+    };
+    let (without, new) = (ms(&own, &[]), ms(&own, &[(far(30), 0.0)]));
+    let (old, oldest) = (ms(&own, &[(far(30), 1.0)]), ms(&own, &[(far(30), 4.0)]));
+    assert!(
+        new > old && old > oldest && oldest > without,
+        "{new} {old} {oldest} {without}"
+    );
+    assert_eq!(ms(&own, &[(far(5), 0.0)]), without, "it was measured by our own");
+}

@@ -12,6 +12,8 @@ const NOISE: f64 = 0.3;
 /// Errors above so many times the usual one weigh less.
 const ROBUST: f64 = 2.0;
 const ROUNDS: usize = 4;
+/// What a doubt of 1 adds to a pair's own deviation, in milliseconds.
+const OLD_MS: f64 = 8.0;
 /// The usual error is never taken for less, in milliseconds.
 const LEAST_USUAL_MS: f64 = 0.5;
 /// How far the field below is trusted: what it knows for sure may still not hold for our networks.
@@ -50,6 +52,8 @@ pub(super) struct Seen {
 pub(super) struct Residual {
     pub(super) pair: (usize, usize),
     pub(super) ms: f64,
+    /// How much it is doubted beside what a pair usually is: 1 as much as old data.
+    pub(super) doubt: f64,
 }
 
 /// The field that residuals were taken from, and the update's spots as it sees them.
@@ -215,7 +219,8 @@ impl System {
     /// The noise of each pair: more where the others do not bear it out (Huber's weights, a few rounds).
     fn noise(&self, residuals: &[Residual]) -> Result<Vec<f64>, LltError> {
         let values = Mat::from_fn(residuals.len(), 1, |i, _| residuals[i].ms);
-        let mut noise = vec![NOISE; residuals.len()];
+        let least = least_noise(residuals);
+        let mut noise = least.clone();
         for _ in 1..ROUNDS {
             let solved = self.with(&noise).llt(Side::Lower)?.solve(&values);
             let errors: Vec<f64> = noise
@@ -224,10 +229,24 @@ impl System {
                 .map(|(at, noise)| (noise * solved[(at, 0)]).abs())
                 .collect();
             let usual = MAD * median(errors.clone()) + LEAST_USUAL_MS;
-            for (noise, error) in noise.iter_mut().zip(&errors) {
-                *noise = NOISE * (error / (ROBUST * usual)).max(1.0);
+            for ((noise, error), least) in noise.iter_mut().zip(&errors).zip(&least) {
+                *noise = least * (error / (ROBUST * usual)).max(1.0);
             }
         }
         Ok(noise)
     }
+}
+
+/// The noise of each pair that the others bear out: more where it is doubted, as a share of the usual residual's variance.
+fn least_noise(residuals: &[Residual]) -> Vec<f64> {
+    if residuals.iter().all(|one| one.doubt <= 0.0) {
+        return vec![NOISE; residuals.len()];
+    }
+    let sizes = residuals.iter().map(|one| one.ms.abs()).collect();
+    let usual = MAD * median(sizes) + LEAST_USUAL_MS;
+    let old = (OLD_MS / usual).powi(2);
+    residuals
+        .iter()
+        .map(|one| NOISE + old * one.doubt.max(0.0))
+        .collect()
 }

@@ -192,6 +192,7 @@ pub fn build_with(
         top_countries,
         count,
         offsets: options.offsets.clone(),
+        eyes: prepared.all_eyes.clone(),
         notes,
     };
     Ok(if disbelieved {
@@ -431,6 +432,7 @@ impl Ground<'_> {
         let beside = forecast::Further {
             mesh: self.options.mesh.as_ref(),
             echoes: &self.prepared.between(field.members, self.statistic),
+            eyes: &self.prepared.eyes,
         };
         let known = Known::new(field.vantages, field.nodes, beside, time);
         let prior = self.options.prior.get();

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{LeftOut, ReportError};
+use super::{EyeReport, LeftOut, ReportError};
 use crate::histogram::LogHistogram;
+use crate::locate::contradicted_by;
 use crate::observations::{
-    Day, DayReading, Echo, Node, Observations, Readings, Samples, SingleReading, Statistic, TtfbKind, Vantage,
+    Day, DayReading, Echo, Eye, EyeTime, Node, Observations, Readings, Samples, SingleReading, Statistic,
+    TtfbKind, Vantage,
 };
 use crate::predict::Measured;
 
@@ -17,6 +19,10 @@ pub(super) struct Prepared<'a> {
     pub(super) cells: BTreeMap<(usize, usize), Cell>,
     /// By two vantages, the lower number first.
     echoes: BTreeMap<(usize, usize), BTreeMap<Day, LogHistogram>>,
+    /// Eyes that count; their times are of these nodes.
+    pub(super) eyes: Vec<Eye>,
+    /// All eyes, with those that are left out.
+    pub(super) all_eyes: Vec<EyeReport>,
     /// The days that hold a reading, ascending; `None` for single values.
     pub(super) days: Option<Vec<Day>>,
     /// The statistic of single values.
@@ -48,7 +54,41 @@ impl<'a> Prepared<'a> {
         if has_node && vantages.any(|vantage| !impossible.vantages.contains(&vantage.name)) {
             prepared.leave_out(impossible);
         }
+        prepared.see(observations, impossible);
         Ok(prepared)
+    }
+
+    /// Takes the eyes whose places nobody contradicts, as many as a prediction can hold.
+    fn see(&mut self, observations: &Observations, impossible: &LeftOut) {
+        let name = |node: usize| observations.nodes.get(node).map(|node| &*node.name);
+        let own = self.cells.len() + self.echoes.len();
+        let mut room = PAIRS_MAX.saturating_sub(own);
+        for eye in &observations.eyes {
+            let contradicted_by = contradicted_by(eye, &observations.nodes, &impossible.nodes);
+            let names = contradicted_by.iter().filter_map(|&node| name(node));
+            let here = |node: usize| self.nodes.iter().position(|here| Some(&*here.name) == name(node));
+            let times = eye.times.iter();
+            let times = times.filter_map(|time| {
+                Some(EyeTime {
+                    node: here(time.node)?,
+                    ..*time
+                })
+            });
+            let times: Vec<_> = times
+                .filter(|time| time.rtt_ms.is_finite() && time.rtt_ms >= 0.0)
+                .collect();
+            let counts = contradicted_by.is_empty() && !times.is_empty() && times.len() <= room;
+            let eye = Eye { times, ..eye.clone() };
+            if counts {
+                room -= eye.times.len();
+                self.eyes.push(eye.clone());
+            }
+            self.all_eyes.push(EyeReport {
+                contradicted_by: names.map(str::to_owned).collect(),
+                eye,
+                counts,
+            });
+        }
     }
 
     fn leave_out(&mut self, impossible: &LeftOut) {
@@ -98,6 +138,8 @@ impl<'a> Prepared<'a> {
             vantages,
             cells: BTreeMap::new(),
             echoes: BTreeMap::new(),
+            eyes: Vec::new(),
+            all_eyes: Vec::new(),
             days: None,
             single: None,
             ttfb: None,
@@ -151,6 +193,8 @@ impl<'a> Prepared<'a> {
             vantages: self.vantages.clone(),
             cells: self.cells.iter().filter_map(kept).collect(),
             echoes: self.echoes.iter().filter_map(echoed).collect(),
+            eyes: self.eyes.clone(),
+            all_eyes: self.all_eyes.clone(),
             days,
             single: self.single,
             ttfb: self.ttfb,
@@ -223,6 +267,10 @@ impl<'a> Prepared<'a> {
     }
 }
 
+/// So many pairs a prediction takes in all: it inverts a matrix of them, and thins out what is more. Those of our own come
+/// first, then the first eyes.
+const PAIRS_MAX: usize = 2_000;
+
 /// The items by name, and where each one went; the name if one occurs twice.
 fn sorted<T>(items: &[T], name: impl Fn(&T) -> &String) -> Result<(Vec<&T>, Vec<usize>), String> {
     let mut order: Vec<usize> = (0..items.len()).collect();
@@ -242,6 +290,7 @@ fn sorted<T>(items: &[T], name: impl Fn(&T) -> &String) -> Result<(Vec<&T>, Vec<
 mod tests {
     use super::*;
     use crate::fixture::{daily, node, vantage};
+    use crate::observations::{AccessClass, EyeSource};
 
     fn echo(a: usize, b: usize, day: i32, ms: f64) -> Echo {
         let mut times = LogHistogram::new();
@@ -287,6 +336,49 @@ mod tests {
             between(&impossible, Statistic::P50).is_empty(),
             "its times say nothing"
         );
+    }
+
+    #[test]
+    fn eyes_take_the_room_that_our_own_pairs_leave_and_times_of_nodes_that_are_left_out_are_none() {
+        let nodes: Vec<_> = (0..3).map(|at| node(&format!("n{at}"), "Tokyo, JP")).collect();
+        let time = |node| EyeTime {
+            node,
+            rtt_ms: 9.0,
+            least_ms: None,
+            age_days: 0.0,
+            answers: 1,
+        };
+        let eye = |at: usize| Eye {
+            name: at.to_string(),
+            source: EyeSource::Atlas,
+            site: String::new(),
+            position: nodes[0].position.unwrap(),
+            network: None,
+            country: None,
+            access: AccessClass::Eyeball,
+            times: (0..3).map(time).collect(),
+        };
+        let days = daily(
+            nodes.clone(),
+            vec![vantage("ada", "Paris, FR")],
+            1,
+            &[(0, 1, &[230.0])],
+            |_, _, _| 0.0,
+        );
+        let observations = Observations {
+            eyes: (0..700).map(eye).collect(),
+            ..days
+        };
+        let prepared = Prepared::new(&observations, &[]).unwrap();
+        assert_eq!(
+            (prepared.eyes.len(), prepared.all_eyes.len()),
+            (666, 700),
+            "1,999 pairs of 3 are left"
+        );
+        let without = Prepared::new(&observations, &["n0".to_owned()]).unwrap();
+        let of: Vec<usize> = without.eyes[0].times.iter().map(|time| time.node).collect();
+        assert_eq!(of, [0, 1], "by their new numbers");
+        assert_eq!(without.all_eyes[0].eye.times.len(), 2);
     }
 
     #[test]

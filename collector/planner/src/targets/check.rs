@@ -16,7 +16,7 @@ pub enum NodeError {
     /// No name.
     #[error("{key} = {value:?}: {NAME_FORM}")]
     NameForm {
-        /// `node` or `worker`.
+        /// `node` or `worker`, or `name` of a candidate.
         key: &'static str,
         /// As written.
         value: String,
@@ -25,6 +25,12 @@ pub enum NodeError {
     #[error("node = {name:?}: another node has this name; names are unique")]
     NameTaken {
         /// As the second entry writes it.
+        name: String,
+    },
+    /// A candidate's name that a node or another candidate has.
+    #[error("name = {name:?}: a node or another candidate has this name; names are unique")]
+    CandidateTaken {
+        /// As written.
         name: String,
     },
     /// No URL that can be asked.
@@ -130,6 +136,7 @@ impl NodeError {
         match self {
             Self::NameForm { key, .. } => key,
             Self::NameTaken { .. } => "node",
+            Self::CandidateTaken { .. } => "name",
             Self::Url { .. } => "url",
             Self::Asset { .. } => "asset",
             Self::Interval { .. } => "interval",
@@ -157,7 +164,7 @@ impl TryFrom<RawNode> for Node {
             url: raw.url.clone(),
             wrong,
         })?;
-        let (latitude, longitude, country) = position(&raw)?;
+        let (latitude, longitude, country) = position(raw.latitude, raw.longitude, raw.place.as_deref())?;
         let families = families(raw.families, &url)?;
         Ok(Self {
             name: raw.node,
@@ -179,7 +186,7 @@ impl TryFrom<RawNode> for Node {
     }
 }
 
-fn check_name(key: &'static str, name: &str) -> Result<(), NodeError> {
+pub(super) fn check_name(key: &'static str, name: &str) -> Result<(), NodeError> {
     let value = name.to_owned();
     match is_name(name) {
         true => Ok(()),
@@ -235,7 +242,7 @@ fn default_family(url: &Url) -> Family {
 }
 
 /// The URL, and whether a slash was put at its end.
-fn endpoint(kind: NodeKind, text: &str) -> Result<(Url, bool), UrlError> {
+pub(super) fn endpoint(kind: NodeKind, text: &str) -> Result<(Url, bool), UrlError> {
     let mut url = Url::parse(text)?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
         return Err(UrlError::NotWhole);
@@ -275,21 +282,25 @@ fn fits_dns(name: &str) -> bool {
 }
 
 /// Degrees north and east, and the country, if the place says it.
-fn position(raw: &RawNode) -> Result<(f64, f64, Option<String>), NodeError> {
-    match (raw.latitude, raw.longitude, &raw.place) {
-        (Some(latitude), _, _) if raw.longitude.is_some() && !(-90.0..=90.0).contains(&latitude) => {
+pub(super) fn position(
+    latitude: Option<f64>,
+    longitude: Option<f64>,
+    place: Option<&str>,
+) -> Result<(f64, f64, Option<String>), NodeError> {
+    match (latitude, longitude, place) {
+        (Some(latitude), Some(_), _) if !(-90.0..=90.0).contains(&latitude) => {
             Err(NodeError::Latitude { latitude })
         }
         (Some(_), Some(longitude), _) if !(-180.0..=180.0).contains(&longitude) => {
             Err(NodeError::Longitude { longitude })
         }
         (Some(latitude), Some(longitude), named) => {
-            let country = named.as_deref().and_then(place::country_in);
+            let country = named.and_then(place::country_in);
             Ok((latitude + 0.0, longitude + 0.0, country)) // -0 is 0
         }
         (None, None, Some(named)) => {
             let found = place::find(named).map_err(|unknown| NodeError::UnknownPlace {
-                place: named.clone(),
+                place: named.to_owned(),
                 unknown,
             })?;
             Ok((found.latitude, found.longitude, Some(found.country)))

@@ -146,7 +146,8 @@ fn sample_holds_no_node_and_uncommented_it_is_valid() {
             .map(str::to_owned)
     };
     let uncommented: Vec<String> = SAMPLE.lines().filter_map(keys).collect();
-    assert_eq!(parse(&uncommented.join("\n")).unwrap().nodes.len(), 1);
+    let targets = parse(&uncommented.join("\n")).unwrap();
+    assert_eq!((targets.nodes.len(), targets.candidates.len()), (1, 1));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use isochrone_coverage::report::CoverageReport;
 use serde_json::Value;
 
 use super::words::window;
-use super::{attributions, notes};
+use super::{attributions, borrowed, notes};
 use crate::Printed;
 use crate::frame::Frame;
 use crate::lines::Lines;
@@ -50,6 +50,7 @@ impl Printed for CountReport {
             demo: coverage.source == Source::Demo,
             method: words::method(self)
                 .into_iter()
+                .chain(borrowed::sentences(coverage))
                 .chain(coverage.notes.iter().map(notes::sentence))
                 .collect(),
             glossary: &words::GLOSSARY,

@@ -10,7 +10,7 @@ use isochrone_coverage::report::{
 };
 use serde_json::{Value, json};
 
-use super::{caveats, notes, predicted, top, words};
+use super::{borrowed, caveats, notes, predicted, top, words};
 
 /// The report as `isochrone.coverage/1`. Numbers are not rounded.
 pub(super) fn document(report: &CoverageReport) -> Value {
@@ -26,7 +26,8 @@ pub(super) fn document(report: &CoverageReport) -> Value {
         .into_iter()
         .chain(caveats::first_byte(report))
         .chain(predicted::method(report))
-        .chain(predicted::settings(report));
+        .chain(predicted::settings(report))
+        .chain(borrowed::sentences(report));
     json!({
         "schema": "isochrone.coverage/1",
         "source": report.source.as_str(),
@@ -63,6 +64,7 @@ pub(super) fn document(report: &CoverageReport) -> Value {
         "subdivisions": of_classes(&report.classes, |class| &class.subdivisions),
         "vantages": vantages.collect::<Vec<_>>(),
         "classes": report.classes.iter().map(class).collect::<Vec<_>>(),
+        "borrowed": borrowed::json(report),
         "answer": super::answer::answer(report).sentences(),
         "ttfb_kind": report.ttfb.map(|kind| kind.as_str()),
         "target_ms": report.target_ms,

@@ -331,6 +331,7 @@ impl<'a> ObservationsBuilder<'a> {
             vantages,
             readings: Readings::Days(readings),
             echoes,
+            eyes: Vec::new(),
             notes,
         }
     }

@@ -9,7 +9,7 @@ use maud::{Markup, html};
 
 use super::answer::answer;
 use super::words::{self, of_what};
-use super::{caveats, count, measured, predicted, tables, top};
+use super::{borrowed, caveats, count, measured, predicted, tables, top};
 use crate::characters::capital;
 use crate::charts::{Part, bar};
 use crate::frame::Frame;
@@ -105,6 +105,7 @@ fn whole(report: &CoverageReport) -> Markup {
     let sentences = top::sentences(report);
     html! {
         @if let Some(beside) = predicted::beside(report) { (beside.html()) }
+        (borrowed::html(report))
         @if !sentences.is_empty() {
             h3 { (top::TITLE) }
             ul.depth { @for sentence in &sentences { li { (prose::page(sentence)) } } }

@@ -9,6 +9,7 @@ use isochrone_store::imported::Imported;
 use isochrone_store::{Period, Rollup, Scan, Store, StoreError, Stored, Timing};
 use isochrone_watch::clocks::Clocks;
 
+use super::borrowed;
 use super::observations::ObservationsBuilder;
 use crate::days::{self, DaysRead};
 use crate::elsewhere::Elsewhere;
@@ -74,6 +75,7 @@ fn finished(
     let mut observations = both.observations.finish(source);
     observations.notes.extend(read.notes);
     observations.notes.extend(imported_apart(store)?);
+    observations.eyes = borrowed::eyes(store, (roster, &observations.nodes), window.until)?;
     if window.from < read.held.rows_from() {
         let off = read.clocks.off((window.from, window.until)).into_iter();
         let off = off.filter_map(|probe| roster.probe(probe));

@@ -5,7 +5,7 @@ use isochrone_coverage::weights::WeightKind;
 
 use super::answer::answer;
 use super::words;
-use super::{measured, predicted, tables, top};
+use super::{borrowed, measured, predicted, tables, top};
 use crate::lines::Lines;
 use crate::words::{percent, weight};
 
@@ -25,6 +25,7 @@ pub(super) fn body(report: &CoverageReport, lines: &mut Lines) {
         lines.heading(2, beside.title());
         lines.table(&beside);
     }
+    borrowed::text(report, lines);
     let sentences = top::sentences(report);
     if !sentences.is_empty() {
         lines.blank();

@@ -144,6 +144,7 @@ impl Read {
             vantages,
             readings: Readings::Days(readings),
             echoes: Vec::new(),
+            eyes: Vec::new(),
             notes,
         }
     }

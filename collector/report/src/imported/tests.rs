@@ -352,6 +352,7 @@ fn list_of_vantages_names_places_and_those_without() {
     );
     let report = SourcesReport {
         sources: Imported::of(&store).sources().unwrap(),
+        borrowed: Vec::new(),
     };
     let text = sources_text(&report, 80);
     assert!(
@@ -360,5 +361,40 @@ fn list_of_vantages_names_places_and_those_without() {
     );
     let json = sources_json(&report);
     assert_eq!(json["vantages"][0]["from"], "2023-11-22T12:00:00Z", "{json}");
-    assert!(sources_text(&SourcesReport { sources: vec![] }, 80).contains("Nothing is imported yet"));
+    let none = SourcesReport {
+        sources: vec![],
+        borrowed: vec![],
+    };
+    assert!(sources_text(&none, 80).contains("Nothing is imported yet"));
+}
+
+#[test]
+fn borrowed_vantages_are_listed_apart_and_those_that_do_not_fit_are_counted() {
+    let known = |id: usize, latitude: f64| {
+        let json = json!({
+            "vantage": {
+                "platform": "atlas", "id": id.to_string(), "network_v4": 64_500, "network_v6": null, "access": "eyeball",
+                "place": { "latitude": latitude, "longitude": 36.8, "city": null, "country": "KE" },
+            },
+            "runs": id, "first": NOON, "last": NOON + 86_400_000,
+            "moved": [{ "until": NOON, "place": { "latitude": 1.0, "longitude": 2.0, "city": null, "country": null } }],
+        });
+        serde_json::from_value(json).unwrap()
+    };
+    let report = SourcesReport {
+        sources: vec![],
+        borrowed: (1..=42).map(|id| known(id, -1.25)).collect(),
+    };
+    let text = sources_text(&report, 100);
+    assert!(
+        text.contains("-1.2, 36.8, KE") || text.contains("-1.3, 36.8, KE"),
+        "{text}"
+    );
+    assert!(text.contains("AS 64500") && text.contains("2023-11-23"), "{text}");
+    assert!(text.contains("and 2 further vantages"), "{text}");
+    assert!(text.contains("42 vantages stood elsewhere"), "{text}");
+    let json = sources_json(&report);
+    assert_eq!(json["borrowed"].as_array().unwrap().len(), 42);
+    assert_eq!(json["borrowed"][0]["access"], "eyeball");
+    assert_eq!(json["borrowed"][0]["moved"][0]["latitude"], 1.0);
 }

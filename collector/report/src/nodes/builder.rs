@@ -162,6 +162,7 @@ impl<'a> NodesBuilder<'a> {
             measured_from: self.measured.values().map(|(first, _)| *first).min(),
             nodes,
             imported: ImportedNodes::default(),
+            borrowed: Vec::new(),
         }
     }
 

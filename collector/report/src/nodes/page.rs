@@ -25,6 +25,11 @@ pub(super) fn body(report: &NodesReport) -> Markup {
             p { (pages(report)) }
             @if let Some(one_place) = one_place(report) { p { (one_place) } }
         }
+        @if !report.borrowed.is_empty() {
+            h2 { (super::borrowed::TITLE) }
+            p { (prose::page(super::borrowed::ABOUT)) }
+            ul { @for sentence in super::borrowed::sentences(&report.borrowed) { li { (sentence) } } }
+        }
         (imported::page(&report.imported))
     }
 }

@@ -1,8 +1,8 @@
 //! The report as text for a terminal, or as Markdown.
 
-use super::tables;
 use super::values::{NodeReport, NodesReport};
 use super::words::{availability, left_out, no_outages, one_place, outage_line, pages, title, unjudged};
+use super::{borrowed, tables};
 use crate::imported;
 use crate::lines::Lines;
 
@@ -10,7 +10,7 @@ pub(super) fn body(report: &NodesReport, lines: &mut Lines) {
     lines.blank();
     if report.nodes.is_empty() {
         lines.wrapped(super::NO_NODES);
-        return imported::text(&report.imported, lines);
+        return imported::text(&report.imported, lines); // whom nobody lists no eye can have measured
     }
     lines.table(&tables::overview(report));
     let days = lines.alike(report.nodes.iter().map(tables::days).collect());
@@ -34,7 +34,20 @@ pub(super) fn body(report: &NodesReport, lines: &mut Lines) {
     if let Some(one_place) = one_place(report) {
         lines.wrapped(one_place);
     }
+    eyes(report, lines);
     imported::text(&report.imported, lines);
+}
+
+fn eyes(report: &NodesReport, lines: &mut Lines) {
+    if report.borrowed.is_empty() {
+        return;
+    }
+    lines.blank();
+    lines.heading(2, borrowed::TITLE);
+    lines.wrapped(borrowed::ABOUT);
+    borrowed::sentences(&report.borrowed)
+        .iter()
+        .for_each(|sentence| lines.item(sentence));
 }
 
 fn outages(node: &NodeReport, lines: &mut Lines) {

@@ -5,6 +5,7 @@ use isochrone_proto::units::UnixMillis;
 use isochrone_watch::incident::IncidentCheck;
 use serde::{Serialize, Serializer};
 
+use super::borrowed::BorrowedNode;
 use crate::imported::ImportedNodes;
 use crate::kept::BeforeKept;
 use crate::tiers::TierSpan;
@@ -38,6 +39,8 @@ pub struct NodesReport {
     pub nodes: Vec<NodeReport>,
     /// What others measured of nodes, as it was imported: in no figure above.
     pub imported: ImportedNodes,
+    /// What borrowed eyes measured of nodes, in short: in no figure above.
+    pub borrowed: Vec<BorrowedNode>,
 }
 
 /// A node in a window: its shares, days and outages.

@@ -106,6 +106,7 @@ impl Stage {
         let further = Further {
             mesh: scene.options.mesh.as_ref(),
             echoes,
+            eyes: &scene.prepared.eyes,
         };
         let known = Known::new(&vantages, &scene.prepared.nodes, further, time);
         let Ok(fitted) = known.fit(scene.options.prior.get()) else {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::files::Mesh;
-use crate::observations::{Node, Vantage};
+use crate::observations::{Eye, Node, Vantage};
 use crate::predict::{Measured, Place, Point, PredictError, Predictor, Prior};
 use crate::report::WhyNot;
 
@@ -14,6 +14,8 @@ const ONE_PLACE_KM: f64 = 1.0;
 pub(crate) struct Known {
     places: Vec<Place>,
     pairs: Vec<Measured>,
+    /// What somebody else measured, and how much it is doubted.
+    doubted: Vec<(Measured, f64)>,
     /// By node: its place, if it has one.
     nodes: Vec<Option<usize>>,
 }
@@ -25,6 +27,8 @@ pub(crate) struct Further<'a> {
     pub(crate) mesh: Option<&'a Mesh>,
     /// Between vantages, by their numbers.
     pub(crate) echoes: &'a [Measured],
+    /// Of somebody else.
+    pub(crate) eyes: &'a [Eye],
 }
 
 /// A predictor, and the nodes as it sees them.
@@ -44,18 +48,20 @@ impl Known {
     pub(crate) fn new(
         vantages: &[&Vantage],
         nodes: &[&Node],
-        Further { mesh, echoes }: Further<'_>,
+        Further { mesh, echoes, eyes }: Further<'_>,
         time: impl Fn(usize, usize) -> Option<f64>,
     ) -> Self {
         let mut known = match mesh {
             Some(mesh) => Self {
                 places: mesh.places.clone(),
                 pairs: mesh.pairs.clone(),
+                doubted: Vec::new(),
                 nodes: Vec::new(),
             },
             None => Self {
                 places: Vec::new(),
                 pairs: Vec::new(),
+                doubted: Vec::new(),
                 nodes: Vec::new(),
             },
         };
@@ -99,7 +105,22 @@ impl Known {
             ..*pair
         };
         known.pairs.extend(echoes.iter().map(echo));
+        eyes.iter().for_each(|eye| known.borrowed(eye));
         known
+    }
+
+    /// Each eye is a place of its own, behind those of vantages and nodes.
+    fn borrowed(&mut self, eye: &Eye) {
+        let a = self.place(Place {
+            position: eye.position,
+            network: eye.network,
+        });
+        for time in &eye.times {
+            if let Some(&Some(b)) = self.nodes.get(time.node) {
+                let rtt_ms = time.rtt_ms;
+                self.doubted.push((Measured { a, b, rtt_ms }, time.doubt()));
+            }
+        }
     }
 
     fn place(&mut self, place: Place) -> usize {
@@ -123,14 +144,17 @@ impl Known {
         if self.nodes.iter().all(Option::is_none) {
             return Err(WhyNot::NoPlacedNode);
         }
-        let predictor = Predictor::fit(&self.places, &self.pairs, prior).map_err(|error| match error {
+        let predictor = Predictor::fit_with(&self.places, &self.pairs, &self.doubted, prior);
+        let predictor = predictor.map_err(|error| match error {
             PredictError::Nothing => WhyNot::Nothing,
             PredictError::Pair { .. } | PredictError::Degenerate => WhyNot::Degenerate,
         })?;
         if !predictor.is_calibrated() {
             return Err(WhyNot::TooFewVantages);
         }
-        let ends: BTreeSet<usize> = self.pairs.iter().flat_map(|pair| [pair.a, pair.b]).collect();
+        let doubted = self.doubted.iter().map(|(pair, _)| pair);
+        let all = self.pairs.iter().chain(doubted);
+        let ends: BTreeSet<usize> = all.flat_map(|pair| [pair.a, pair.b]).collect();
         Ok(Fitted {
             measured: ends.into_iter().map(|end| self.places[end]).collect(),
             predictor,

@@ -176,6 +176,7 @@ fn text_of_large_figures_fits_a_hundred_columns() {
             whole: Whole::default(),
         }],
         imported: crate::imported::ImportedNodes::default(),
+        borrowed: Vec::new(),
     };
     let text = report.text(100);
     assert!(text.starts_with("*** DEMO"));
@@ -241,4 +242,33 @@ fn window_that_begins_before_anything_kept_says_so_in_every_format() {
     assert_eq!(report.json()["before_kept"]["removed"], true);
     assert_eq!(golden_world().json()["before_kept"], Value::Null);
     assert!(!golden_world().text(100).contains("was asked for"));
+}
+
+#[test]
+fn borrowed_eyes_stand_below_all_figures_and_only_where_there_are_any() {
+    let with = |borrowed| NodesReport {
+        borrowed,
+        ..run(&roster(), window(6), |_, _, _, kind| Some(usual(kind)))
+    };
+    let eyes = BorrowedNode {
+        node: "tokyo".to_owned(),
+        eyes: 24,
+        eyeballs: 20,
+        data_centres: 4,
+        measurements: 72,
+        answered: 70,
+        newest: UnixMillis(DAY0),
+    };
+    let (without, with) = (with(Vec::new()), with(vec![eyes]));
+    let said =
+        "tokyo: 24 borrowed eyes (20 on people's lines, 4 in data centres), 70 of 72 measurements answered";
+    let flat = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for text in [with.text(100), with.markdown()] {
+        assert!(flat(text.clone()).contains(said), "{text}");
+    }
+    assert!(with.html().contains("Borrowed eyes") && !without.html().contains("Borrowed eyes"));
+    assert!(!without.text(100).contains("Borrowed eyes"));
+    assert_eq!(with.json()["borrowed"][0]["eyes"], 24);
+    assert_eq!(with.csv(), without.csv(), "no row of ours");
+    assert_eq!(with.nodes, without.nodes);
 }
