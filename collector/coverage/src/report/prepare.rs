@@ -369,13 +369,17 @@ mod tests {
             eyes: (0..700).map(eye).collect(),
             ..days
         };
-        let prepared = Prepared::new(&observations, &[]).unwrap();
+        let prepared = Prepared::new(&observations, &LeftOut::default()).unwrap();
         assert_eq!(
             (prepared.eyes.len(), prepared.all_eyes.len()),
             (666, 700),
             "1,999 pairs of 3 are left"
         );
-        let without = Prepared::new(&observations, &["n0".to_owned()]).unwrap();
+        let left_out = LeftOut {
+            nodes: vec!["n0".to_owned()],
+            ..LeftOut::default()
+        };
+        let without = Prepared::new(&observations, &left_out).unwrap();
         let of: Vec<usize> = without.eyes[0].times.iter().map(|time| time.node).collect();
         assert_eq!(of, [0, 1], "by their new numbers");
         assert_eq!(without.all_eyes[0].eye.times.len(), 2);
