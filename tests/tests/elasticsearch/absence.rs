@@ -22,7 +22,7 @@ const DAY: u64 = 1_440;
 const DAY_MS: i64 = 86_400_000;
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs Maven and a Java; .ci/run runs it"]
+#[ignore = "needs Maven and a Java; minutes: the long course of CONTRIBUTING.md runs it"]
 async fn full_absent_changed_and_out_of_time_it_has_everything_once() {
     // the newest release that can be started here: both have passed, and each costs a minute
     let (release, java) = releases().pop().unwrap();

@@ -148,7 +148,7 @@ async fn trouble_is_said(sent: &Sent, server: &mut Elasticsearch) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs Maven and a Java; .ci/run runs it"]
+#[ignore = "needs Maven and a Java; minutes: the long course of CONTRIBUTING.md runs it"]
 async fn demo_sends_its_data_there_and_finds_its_figures_equal() {
     let (release, java) = releases().pop().unwrap();
     let mut server = Elasticsearch::unpack(release, java, "").unwrap();
