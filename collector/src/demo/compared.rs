@@ -54,11 +54,10 @@ pub(super) async fn tell(story: &mut Story<'_>, url: &Url) -> anyhow::Result<()>
     let mut rows = Vec::new();
     let mut fields = 0;
     for name in ["nodes", "show tokyo", "coverage", "locate"] {
-        let mut elsewhere = there(story, name, &window(Some("elasticsearch"))).await?;
+        let (ours, mut elsewhere) = both(story, name, &window).await?;
         let held = elsewhere
             .as_object_mut()
             .and_then(|report| report.remove("elasticsearch"));
-        let ours = json(story, command(name, window(None))).await?;
         if let Some(path) = first_difference("", &ours, &elsewhere) {
             bail!(
                 "{name}{path} is not the same from the store and from Elasticsearch ({held:?}); that is a fault of Isochrone"
@@ -74,6 +73,27 @@ pub(super) async fn tell(story: &mut Story<'_>, url: &Url) -> anyhow::Result<()>
         rfc3339(until)
     ));
     Ok(())
+}
+
+/// A report from the store and from Elasticsearch. Both take clocks, addresses and told incidents from the store as it
+/// is then, and these still move at first: the store is asked before and after, until it says the same twice.
+async fn both(
+    story: &mut Story<'_>,
+    name: &str,
+    window: &impl Fn(Option<&str>) -> WindowArgs,
+) -> anyhow::Result<(Value, Value)> {
+    let began = monotonic();
+    loop {
+        let before = json(story, command(name, window(None))).await?;
+        let elsewhere = there(story, name, &window(Some("elasticsearch"))).await?;
+        let after = json(story, command(name, window(None))).await?;
+        let Some(moved) = first_difference("", &before, &after) else {
+            return Ok((after, elsewhere));
+        };
+        if began.elapsed() > PATIENCE {
+            bail!("the store's own {name} does not come to rest: {moved} still moves");
+        }
+    }
 }
 
 /// A report from Elasticsearch, once nothing of its window waits to be sent.
