@@ -140,31 +140,48 @@ async fn file_of_the_other_index_is_taken_in_not_even_in_part() {
     assert!(!paths.state.exists() || kept(&paths).is_empty(), "{out} {err}");
 }
 
+/// A collector that carries out commands on its socket.
+struct Serving {
+    stop: CancellationToken,
+    tasks: tokio::task::JoinSet<std::io::Result<()>>,
+}
+
+impl Serving {
+    async fn start(paths: &Paths, context: &CommandContext) -> Self {
+        let stop = CancellationToken::new();
+        let (socket, stopped, served) = (paths.socket(), stop.clone(), context.clone());
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(async move {
+            let carry_out =
+                move |_: Actor, command, answers| commands::carry_out(served.clone(), command, answers);
+            control::serve(&socket, stopped, carry_out).await
+        });
+        while !paths.socket().exists() {
+            tokio::task::yield_now().await;
+        }
+        Self { stop, tasks }
+    }
+
+    async fn stop(mut self) {
+        self.stop.cancel();
+        self.tasks.join_next().await.unwrap().unwrap().unwrap();
+    }
+}
+
 /// The store is open in the collector: what is read here goes to it through its socket.
 #[tokio::test]
 async fn running_collector_takes_in_what_another_process_reads() {
     let (folder, paths) = world();
     let path = file(&folder, "pings.ndjson", 0..12_000);
     let context = CommandContext::open(&paths).unwrap();
-    let stop = CancellationToken::new();
-    let (socket, stopped, served) = (paths.socket(), stop.clone(), context.clone());
-    let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(async move {
-        let carry_out =
-            move |_: Actor, command, answers| commands::carry_out(served.clone(), command, answers);
-        control::serve(&socket, stopped, carry_out).await
-    });
-    while !paths.socket().exists() {
-        tokio::task::yield_now().await;
-    }
+    let serving = Serving::start(&paths, &context).await;
     let line = format!("import ndjson {} --as operators-ping", path.display());
     let (code, out, err) = import(&paths, &line).await;
     assert!(
         code == 0 && out.contains("12000 documents taken in"),
         "{out} {err}"
     );
-    stop.cancel();
-    tasks.join_next().await.unwrap().unwrap().unwrap();
+    serving.stop().await;
     let sources = Imported::of(&context.store).sources().unwrap();
     assert_eq!(sources.iter().map(|source| source.documents).sum::<u64>(), 12_000);
 }

@@ -94,10 +94,7 @@ impl Borrowed {
     /// When the store failed, or its disk has less than the reserve.
     pub fn take(&self, batch: &BorrowedBatch, dry_run: bool) -> Result<Taken, StoreError> {
         let store = self.days.store();
-        if let Some(free_bytes) = store.reserve().shortage().filter(|_| !dry_run) {
-            return Err(StoreError::Reserve { free_bytes });
-        }
-        store.write_if(|transaction| Ok((self.take_in(transaction, batch)?, !dry_run)))
+        store.write_or_try(dry_run, |transaction| self.take_in(transaction, batch))
     }
 
     fn take_in(&self, transaction: &Transaction, batch: &BorrowedBatch) -> Result<Taken, StoreError> {

@@ -380,6 +380,21 @@ impl Store {
         result
     }
 
+    /// As [`Store::write`], while the disk has its reserve; with `dry_run` only what would come of it.
+    ///
+    /// # Errors
+    /// As [`Store::write`], and when the disk has less than the reserve.
+    pub(crate) fn write_or_try<T>(
+        &self,
+        dry_run: bool,
+        body: impl FnOnce(&Transaction) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if let Some(free_bytes) = self.reserve().shortage().filter(|_| !dry_run) {
+            return Err(StoreError::Reserve { free_bytes });
+        }
+        self.write_if(|transaction| Ok((body(transaction)?, !dry_run)))
+    }
+
     /// As [`Store::write_tables`], for setting damaged rows aside: what is found meanwhile waits.
     pub(crate) fn write_quietly<T>(
         &self,

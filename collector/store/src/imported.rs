@@ -175,10 +175,7 @@ impl Imported {
     /// When the store failed, or its disk has less than the reserve.
     pub fn take(&self, batch: &ImportBatch, dry_run: bool) -> Result<Taken, StoreError> {
         let store = self.days.store();
-        if let Some(free_bytes) = store.reserve().shortage().filter(|_| !dry_run) {
-            return Err(StoreError::Reserve { free_bytes });
-        }
-        store.write_if(|transaction| Ok((self.take_in(transaction, batch)?, !dry_run)))
+        store.write_or_try(dry_run, |transaction| self.take_in(transaction, batch))
     }
 
     fn take_in(&self, transaction: &Transaction, batch: &ImportBatch) -> Result<Taken, StoreError> {

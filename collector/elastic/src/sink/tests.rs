@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use isochrone_proto::ids::Digest;
 use isochrone_proto::units::UnixMillis;
@@ -72,6 +73,15 @@ impl Run {
                 blocked: Duration::from_millis(50),
             },
             clock: self.clock.clone(),
+        }
+    }
+
+    /// With these incidents, as they are when they are asked for.
+    fn parts_with(&self, judged: &Arc<Mutex<Vec<crate::revised::Incident>>>) -> SinkParts {
+        let judged = Arc::clone(judged);
+        SinkParts {
+            incidents: Incidents::from(move || Ok(judged.lock().unwrap().clone())),
+            ..self.parts()
         }
     }
 
@@ -482,15 +492,8 @@ fn incident(start: u64, end: Option<u64>) -> crate::revised::Incident {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_may_be_revised_is_sent_once_and_again_only_where_it_changed() {
     let run = Run::new(30).await;
-    let judged = std::sync::Arc::new(std::sync::Mutex::new(vec![incident(fixture::START.0, None)]));
-    let of_parts = || {
-        let judged = judged.clone();
-        SinkParts {
-            incidents: Incidents::from(move || Ok(judged.lock().unwrap().clone())),
-            ..run.parts()
-        }
-    };
-    run.follow_with(of_parts(), |_| {}).await;
+    let judged = Arc::new(Mutex::new(vec![incident(fixture::START.0, None)]));
+    run.follow_with(run.parts_with(&judged), |_| {}).await;
     let rollups = counted(&run.mock, "-rollup-");
     assert!(rollups > 0 && counted(&run.mock, "-ledger-") > 0);
     assert_eq!(counted(&run.mock, "-incident-"), 1);
@@ -508,11 +511,11 @@ async fn what_may_be_revised_is_sent_once_and_again_only_where_it_changed() {
     assert_eq!(sum("-rollup-", "run"), 30 * 12);
     let versions = run.mock.state().versions.clone();
 
-    let again = run.follow_with(of_parts(), |_| {}).await;
+    let again = run.follow_with(run.parts_with(&judged), |_| {}).await;
     assert_eq!(run.mock.state().versions, versions, "{again:?}");
 
     *judged.lock().unwrap() = vec![incident(fixture::START.0, Some(fixture::START.0 + 90_000))];
-    run.follow_with(of_parts(), |_| {}).await;
+    run.follow_with(run.parts_with(&judged), |_| {}).await;
     assert_eq!(counted(&run.mock, "-incident-"), 1, "the same document");
     let state = run.mock.state();
     let mut incidents = state
@@ -560,15 +563,8 @@ async fn measurements_that_come_late_revise_their_hour() {
 #[tokio::test(flavor = "multi_thread")]
 async fn versions_of_a_clock_that_was_ahead_keep_nothing_out_after_a_restore() {
     let run = Run::new(5).await;
-    let judged = std::sync::Arc::new(std::sync::Mutex::new(vec![incident(fixture::START.0, None)]));
-    let of_parts = || {
-        let judged = judged.clone();
-        SinkParts {
-            incidents: Incidents::from(move || Ok(judged.lock().unwrap().clone())),
-            ..run.parts()
-        }
-    };
-    run.follow_with(of_parts(), |_| {}).await;
+    let judged = Arc::new(Mutex::new(vec![incident(fixture::START.0, None)]));
+    run.follow_with(run.parts_with(&judged), |_| {}).await;
     let ahead = run.clock.wall().0 + 3 * 86_400_000;
     run.mock
         .state()
@@ -578,7 +574,7 @@ async fn versions_of_a_clock_that_was_ahead_keep_nothing_out_after_a_restore() {
 
     // the store is restored: it knows nothing of these versions
     *judged.lock().unwrap() = vec![incident(fixture::START.0, Some(fixture::START.0 + 90_000))];
-    run.follow_with(of_parts(), |_| {}).await;
+    run.follow_with(run.parts_with(&judged), |_| {}).await;
     let state = run.mock.state();
     let mut incidents = state
         .documents

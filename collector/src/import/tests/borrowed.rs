@@ -202,25 +202,14 @@ async fn running_collector_takes_in_what_another_process_reads_of_a_platform() {
     let (results, probes) = (atlas_file(&folder, 24_000), probes_file(&folder));
     let context = CommandContext::open(&paths).unwrap();
     fs::write(&paths.targets, "").unwrap();
-    let stop = CancellationToken::new();
-    let (socket, stopped, served) = (paths.socket(), stop.clone(), context.clone());
-    let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(async move {
-        let carry_out =
-            move |_: Actor, command, answers| commands::carry_out(served.clone(), command, answers);
-        control::serve(&socket, stopped, carry_out).await
-    });
-    while !paths.socket().exists() {
-        tokio::task::yield_now().await;
-    }
+    let serving = Serving::start(&paths, &context).await;
     let line = format!("import atlas {} --probes {}", results.display(), probes.display());
     let (code, out, err) = import(&paths, &line).await;
     assert!(
         code == 0 && out.contains("10000 measurements taken in"),
         "{out} {err}"
     );
-    stop.cancel();
-    tasks.join_next().await.unwrap().unwrap().unwrap();
+    serving.stop().await;
     let vantages = Borrowed::of(&context.store).vantages().unwrap();
     assert_eq!(vantages.iter().map(|known| known.runs).sum::<u64>(), 10_000);
 }
