@@ -12,6 +12,7 @@ mod export;
 mod from_elasticsearch;
 #[cfg(feature = "elasticsearch")]
 mod import;
+mod ledger;
 mod load;
 mod locate;
 mod page;
@@ -151,8 +152,8 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
             accept_damage: Some(which),
             format,
             ..
-        } => reports::accept_damage(&context, which, format, &out).await,
-        Command::Ledger { verify, format, .. } => reports::ledger(&context, verify, format, &out).await,
+        } => ledger::accept_damage(&context, which, format, &out).await,
+        Command::Ledger { verify, format, .. } => ledger::shown(&context, verify, format, &out).await,
         Command::Export(command) => export::carry_out(&context, command, &out).await,
         Command::Store(command) => store::carry_out(&context, command, &out).await,
         #[cfg(feature = "elasticsearch")]

@@ -1,6 +1,7 @@
-//! `report`, `show` and `ledger`.
+//! `report` and `show`.
 
 mod imported;
+mod weights;
 
 use isochrone_base::roster::Roster;
 use isochrone_coverage::count::Thresholds;
@@ -9,28 +10,23 @@ use isochrone_coverage::locate::{Impossible, Survey, impossible, impossible_by};
 use isochrone_coverage::note::Note;
 use isochrone_coverage::observations::{Observations, Source};
 use isochrone_coverage::report::{self, CoverageReport, LeftOut, Options};
-use isochrone_coverage::weights::Weights;
 use isochrone_report::coverage::CountReport;
 use isochrone_report::kept::Within;
 use isochrone_report::log::Window;
 use isochrone_report::nodes::NodesReport;
 use isochrone_report::{Printed, coverage, nodes, show};
-use isochrone_store::ledger;
 use isochrone_store::{Store, StoreError};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::OwnedSemaphorePermit;
 
+pub use self::weights::read_weights;
+use self::weights::weights;
 use super::window::{counting_window, window};
 use super::{CommandContext, CommandError, Out, UsageError, WIDTH, blocking, engine};
-use crate::cli::{
-    Accepted, CountArgs, CoverageArgs, Format, RegionsArg, ReportCommand, ReportFormat, WindowArgs,
-};
+use crate::cli::{CountArgs, CoverageArgs, Format, RegionsArg, ReportCommand, ReportFormat, WindowArgs};
 use crate::config::CoverageSettings;
 use crate::control::Answers;
-
-/// A larger file of weights is refused: it goes through the control socket.
-const WEIGHTS_BYTES_MAX: u64 = 8 << 20;
 
 /// `report coverage` or `report count` from two files: no store, no collector.
 pub async fn report_from_files(command: ReportCommand, answers: Answers) -> u8 {
@@ -150,34 +146,6 @@ async fn print_count(
     print(&CountReport { coverage, count }, format, out).await
 }
 
-/// Reads the files that `--weights` and its like name, so that they go along with the command.
-///
-/// # Errors
-/// When one cannot be read.
-pub fn read_weights(args: &mut CoverageArgs) -> Result<(), CommandError> {
-    engine::read_files(&mut args.engine)?;
-    if ["people", "sites"].contains(&args.weights.as_str()) {
-        return Ok(());
-    }
-    let file = FileText::load_up_to(args.weights.as_ref(), WEIGHTS_BYTES_MAX);
-    args.weights_file = Some(file.map_err(CommandError::NoWeights)?.into_text()?);
-    Ok(())
-}
-
-/// `people`, `sites`, or the file that came with the command: this process may have another working folder and
-/// other rights than whoever named it.
-fn weights(args: &CoverageArgs) -> Result<Weights, CommandError> {
-    match (&args.weights_file, args.weights.as_str()) {
-        (Some(text), name) => Ok(Weights::from_file(&FileText::new(name, text.as_str()))?),
-        (None, "people") => Ok(Weights::people()),
-        (None, "sites") => Ok(Weights::sites()),
-        (None, file) => {
-            let file = file.to_owned();
-            Err(UsageError::WeightsLeftBehind { file }.into())
-        }
-    }
-}
-
 pub(super) async fn print(
     report: &impl Printed,
     format: ReportFormat,
@@ -189,69 +157,6 @@ pub(super) async fn print(
         ReportFormat::Html => out.document(report.html()).await,
         ReportFormat::Md => out.document(report.markdown()).await,
         ReportFormat::Csv => out.document(report.csv()).await,
-    }
-}
-
-pub(super) async fn ledger(
-    context: &CommandContext,
-    verify: bool,
-    format: Format,
-    out: &Out,
-) -> Result<(), CommandError> {
-    let (store, now) = (context.store.clone(), context.clock.wall());
-    let bar = out.clone();
-    let (ledger, audit) = blocking(move || {
-        // first: what is counted again may find damage, and the account is then another one
-        let audit = verify.then(|| ledger::verify_with(&store, &mut |done, total| bar.progress(done, total)));
-        let audit = audit.transpose()?;
-        Ok((ledger::read(&store, now)?, audit))
-    })
-    .await?;
-    match format {
-        Format::Json => {
-            let json = isochrone_report::ledger::json(&ledger, audit.as_ref());
-            out.document(json + "\n").await?;
-        }
-        Format::Text => {
-            out.text(isochrone_report::ledger::text(&ledger, audit.as_ref(), WIDTH))
-                .await?
-        }
-    }
-    match audit {
-        Some(audit) if !audit.is_sound() => Err(CommandError::Unsound {
-            lost: audit.lost,
-            twice: audit.twice,
-            damaged: audit.damaged,
-            wrong_sums: audit.wrong_sums,
-        }),
-        _ => Ok(()),
-    }
-}
-
-/// `ledger --accept-damage`
-pub(super) async fn accept_damage(
-    context: &CommandContext,
-    which: Accepted,
-    format: Format,
-    out: &Out,
-) -> Result<(), CommandError> {
-    let only = match which {
-        Accepted::All => None,
-        Accepted::Row(number) => Some(number),
-    };
-    let rows = context.registry.accept_damage(only, &context.actor)?;
-    if let (Accepted::Row(number), true) = (which, rows.is_empty()) {
-        return Err(UsageError::NoSuchDamage { number }.into());
-    }
-    match format {
-        Format::Json => {
-            let numbers: Vec<u64> = rows.iter().map(|row| row.number).collect();
-            out.json(&serde_json::json!({ "accepted": numbers })).await
-        }
-        Format::Text => {
-            let said = isochrone_report::ledger::accepted(&rows, WIDTH);
-            out.text(said).await
-        }
     }
 }
 
@@ -573,46 +478,11 @@ mod tests {
         assert_eq!(steps.last(), Some(&(total, total)));
     }
 
-    fn coverage_args(weights: &str) -> CoverageArgs {
+    pub(super) fn coverage_args(weights: &str) -> CoverageArgs {
         let words = ["isochrone-collector", "report", "coverage", "--weights", weights];
         match Cli::parse_from(words).program {
             Program::Command(Command::Report(ReportCommand::Coverage(args))) => *args,
             other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn file_of_weights_travels_with_the_command_and_is_not_opened_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("weights.csv");
-        std::fs::write(&file, "site,weight\nberlin,3\n").unwrap();
-        let mut args = coverage_args(file.to_str().unwrap());
-        read_weights(&mut args).unwrap();
-        let command =
-            serde_json::to_string(&Command::Report(ReportCommand::Coverage(Box::new(args)))).unwrap();
-        drop(folder);
-        match serde_json::from_str(&command).unwrap() {
-            Command::Report(ReportCommand::Coverage(args)) => drop(weights(&args).unwrap()),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn file_of_weights_that_did_not_come_along_is_not_looked_for() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("weights.csv");
-        std::fs::write(&file, "site,weight\nberlin,3\n").unwrap();
-        let error = weights(&coverage_args(file.to_str().unwrap())).unwrap_err();
-        assert!(matches!(error, CommandError::Usage(_)), "{error}");
-    }
-
-    #[test]
-    fn words_for_weights_are_no_files() {
-        for word in ["people", "sites"] {
-            let mut args = coverage_args(word);
-            read_weights(&mut args).unwrap();
-            assert_eq!(args.weights_file, None);
-            weights(&args).unwrap();
         }
     }
 }
