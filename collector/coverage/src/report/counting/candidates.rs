@@ -23,6 +23,14 @@ pub(super) struct Spot {
     pub(super) site: Option<Site>,
 }
 
+impl Spot {
+    /// Whether it goes by a name: its own, or that of the site which was measured there.
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        cities::fold(&self.name) == cities::fold(name)
+            || self.site.as_ref().is_some_and(|site| site.name == name)
+    }
+}
+
 /// A site that was measured.
 #[derive(Clone, Debug)]
 pub(super) struct Site {
