@@ -100,6 +100,8 @@ impl Mesh {
             ("coverage", collector(&["report", "coverage"])),
             ("locate", collector(&["locate"])),
             ("count", collector(&["report", "count"])),
+            ("place", collector(&["place", "-k", "2"])),
+            ("what-if", collector(&["what-if", "--add", "Lagos, NG"])),
             ("nodes", collector(&["report", "nodes"])),
             ("ledger", collector(&["ledger"])),
             ("status", vec![self.status()]),
@@ -175,6 +177,8 @@ impl Mesh {
             ("coverage", csv(&["report", "coverage"])),
             ("locate", csv(&["locate"])),
             ("count", csv(&["report", "count"])),
+            ("place", csv(&["place", "-k", "2"])),
+            ("what-if", csv(&["what-if", "--add", "Lagos, NG"])),
         ])
     }
 

@@ -16,11 +16,22 @@ fn keys_of_every_output_are_the_agreed_ones() {
     for (name, documents) in &MESH.json {
         let mut documents = documents.clone();
         if *name == "coverage" {
-            documents.push(of_files("coverage", "berlin,tokyo"));
+            documents.push(of_files(&["report", "coverage"], "berlin,tokyo"));
         }
         if *name == "count" {
-            documents.push(of_files("count", "berlin,tokyo"));
-            documents.push(of_files("count", "berlin,johannesburg,lagos")); // one that cannot be told
+            documents.push(of_files(&["report", "count"], "berlin,tokyo"));
+            documents.push(of_files(&["report", "count"], "berlin,johannesburg,lagos")); // one that cannot be told
+        }
+        if *name == "place" {
+            let further = ["place", "-k", "4", "--fixed", "all"];
+            documents.push(of_files(&further, "berlin,tokyo"));
+            // without intervals, and within a budget
+            let by_point = ["place", "-k", "2", "--prior", "none", "--objective", "cover:100"];
+            documents.push(of_files(&by_point, "berlin,johannesburg,lagos"));
+        }
+        if *name == "what-if" {
+            let change = ["what-if", "--add", "Lima, PE", "--remove", "berlin"];
+            documents.push(of_files(&change, "berlin,tokyo"));
         }
         if *name == "locate" {
             documents.push(locate_of_files());
@@ -62,10 +73,11 @@ fn columns_of_csv_are_the_listed_ones() {
     }
 }
 
-fn of_files(report: &str, nodes: &str) -> Value {
+fn of_files(command: &[&str], nodes: &str) -> Value {
     let example = |name: &str| book::root().join("docs/example").join(name);
     let said = Command::new(program("isochrone-collector"))
-        .args(["report", report, "--format", "json", "--nodes", nodes])
+        .args(command)
+        .args(["--format", "json", "--nodes", nodes])
         .arg("--sites")
         .arg(example("sites.csv"))
         .arg("--rtt")
