@@ -43,8 +43,8 @@ pub struct WhatIfArgs {
     /// The same as `report count`.
     #[command(flatten)]
     pub coverage: CoverageArgs,
-    /// A place that would get a node: a city as City, CC, or a site by its name; may be given several times.
-    #[arg(long, value_name = "PLACE")]
+    /// A place that would get a node: a city as City, CC, a site by its name, or LAT,LON; may be given several times.
+    #[arg(long, allow_hyphen_values = true, value_name = "PLACE")]
     pub add: Vec<String>,
     /// A node that would go; may be given several times.
     #[arg(long, value_name = "NODE")]

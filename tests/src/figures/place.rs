@@ -14,7 +14,11 @@ pub(super) const FIGURES: &[Figure] = &[
     Figure::quick(&["place.gap"], gap),
     Figure::quick(&["place.1000x1000_ms", "place.1000x1000_cpu_ms"], thousand),
     Figure::quick(
-        &["place.100000x1000_s", "place.100000x1000_mb", "place.100000x1000_gap"],
+        &[
+            "place.100000x1000_s",
+            "place.100000x1000_mb",
+            "place.100000x1000_gap",
+        ],
         hundred_thousand,
     ),
 ];
@@ -49,7 +53,10 @@ impl Plane {
         let height = |(x, y)| (x, y, 2.0 + 10.0 * random.random::<f32>());
         Self {
             sites: places.into_iter().map(height).collect(),
-            weights: points.iter().map(|(x, y)| f64::from(0.2 + (7.0 * x * y).exp())).collect(),
+            weights: points
+                .iter()
+                .map(|(x, y)| f64::from(0.2 + (7.0 * x * y).exp()))
+                .collect(),
             points,
         }
     }
@@ -78,7 +85,12 @@ impl Times for Plane {
     }
 }
 
-fn solved(times: &dyn Times, weights: &[f64], (sites, k): (usize, usize), effort: &Effort) -> Result<Solution> {
+fn solved(
+    times: &dyn Times,
+    weights: &[f64],
+    (sites, k): (usize, usize),
+    effort: &Effort,
+) -> Result<Solution> {
     let sites: Vec<Site> = (0..sites).map(|site| Site::new(&site.to_string())).collect();
     let problem = Problem {
         times,

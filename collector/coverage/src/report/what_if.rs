@@ -9,7 +9,7 @@ use crate::geo::Position;
 /// What would change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
-    /// Places that would get a node: a vantage or another site by its name, or a city as `City, CC`.
+    /// Places that would get a node: a vantage or another site by its name, a city as `City, CC`, or `LAT,LON`.
     pub add: Vec<String>,
     /// Nodes that would go, by name.
     pub remove: Vec<String>,

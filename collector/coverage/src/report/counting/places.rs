@@ -101,8 +101,16 @@ pub(super) fn given(place: &GivenPlace) -> Result<Spot, PlacementError> {
     })
 }
 
-/// A city as a candidate.
+/// A city as a candidate, or a place by its latitude and longitude.
 pub(super) fn city(name: &str) -> Option<Spot> {
+    if let Some(position) = coordinates(name) {
+        return Some(Spot {
+            name: name.to_owned(),
+            position,
+            country: cities::table().nearest(position).map(|(city, _)| city.country),
+            site: None,
+        });
+    }
     let city = cities::find(name)?;
     Some(Spot {
         name: format!("{}, {}", city.name, city.country),
@@ -110,4 +118,10 @@ pub(super) fn city(name: &str) -> Option<Spot> {
         country: Some(city.country),
         site: None,
     })
+}
+
+/// `-33.9,18.4`
+fn coordinates(text: &str) -> Option<Position> {
+    let (latitude, longitude) = text.split_once(',')?;
+    Position::new(latitude.trim().parse().ok()?, longitude.trim().parse().ok()?)
 }

@@ -78,6 +78,20 @@ fn far_city_shortens_the_mean_and_its_interval_says_how_surely() {
 }
 
 #[test]
+fn place_without_a_city_is_added_by_its_coordinates() {
+    let (by_name, by_place) = (
+        tried(&["Cape Town, ZA"], &[]).unwrap(),
+        tried(&["-33.93,18.42"], &[]).unwrap(),
+    );
+    assert_eq!(by_place.added[0].country, by_name.added[0].country);
+    assert!(
+        (by_place.difference.value - by_name.difference.value).abs() < 1.0,
+        "{by_place:?}"
+    );
+    assert!(tried(&["-133.93,18.42"], &[]).is_err());
+}
+
+#[test]
 fn removed_node_costs_and_names_the_pairs_it_rests_on() {
     let what = tried(&[], &["<tokyo> & co"]).unwrap();
     assert!(what.difference.value > 1.0, "{what:?}");
