@@ -27,11 +27,8 @@ fn chosen(placement: &Placement, what: &str) -> Table {
     let columns = [
         Column::names("place"),
         Column::names("today"),
-        Column::figures(format!(
-            "{}nearest to (share of {what})",
-            mark(placement.predicted)
-        )),
-        Column::names("times"),
+        Column::figures(format!("{}share of {what}", mark(placement.predicted))),
+        Column::names("measured"),
     ];
     let rows = placement.chosen.iter().map(|place| -> Vec<Cell> {
         let today = match (place.is_node, place.fixed) {
@@ -41,10 +38,10 @@ fn chosen(placement: &Placement, what: &str) -> Table {
             (false, false) => "new",
         };
         let times = match (&place.site, place.is_node) {
-            (Some(site), _) => format!("measured by {site}, others predicted"),
-            (None, true) if place.predicted => "measured where vantages stand, others predicted".to_owned(),
-            (None, true) => "measured".to_owned(),
-            (None, false) => "predicted".to_owned(),
+            (Some(site), _) => format!("in part, by {site}"),
+            (None, true) if place.predicted => "in part".to_owned(),
+            (None, true) => "yes".to_owned(),
+            (None, false) => "no, predicted".to_owned(),
         };
         vec![
             place.name.clone().into(),
