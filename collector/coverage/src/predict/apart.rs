@@ -3,7 +3,7 @@
 use faer::Mat;
 
 use super::curve::median;
-use super::draws::SITE_KM;
+use super::together::SITE_KM;
 use super::kernel::Spot;
 
 /// From so many sites on that measured both, two sites in one place can be compared.
