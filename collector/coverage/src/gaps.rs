@@ -16,3 +16,6 @@ pub use eyes::{Asked, Eye, choose};
 pub use gain::{Contest, Gain};
 pub use scene::Scene;
 pub use table::Table;
+
+/// Candidates that eyes measure beside the nodes: those that may well gain most.
+pub const SHORTLIST: usize = 5;

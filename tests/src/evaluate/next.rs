@@ -24,6 +24,8 @@ pub const LEAST_OTHERS: usize = 40;
 /// A site stands for the people of cities within this.
 const SPEAKS_KM: f64 = 300.0;
 const LEAST_PEOPLE: f64 = 1000.0;
+/// Candidates stand this far from nodes and from each other, as `report count` has them.
+const APART_KM: f64 = 250.0;
 
 /// Sites that measure, those that have nodes, and the truth about all.
 #[derive(Clone, Debug)]
@@ -33,6 +35,7 @@ pub struct Draw<'a> {
     pub sites: Vec<usize>,
     /// By site of the draw: how many people it stands for.
     pub weights: Vec<f64>,
+    candidates: Vec<usize>,
     gains: Vec<f64>,
 }
 
@@ -53,8 +56,10 @@ impl<'a> Draw<'a> {
             world,
             sites,
             weights,
+            candidates: Vec::new(),
             gains: Vec::new(),
         };
+        draw.candidates = draw.apart();
         draw.gains = (0..draw.sites.len()).map(|site| draw.gain_of(site)).collect();
         draw.best().is_some().then_some(draw)
     }
@@ -65,9 +70,23 @@ impl<'a> Draw<'a> {
         self.gains[site]
     }
 
-    /// The candidates, by their numbers in the draw: every site without a node.
-    pub fn candidates(&self) -> std::ops::Range<usize> {
-        NODES..self.sites.len()
+    /// The candidates, by their numbers in the draw: sites apart from the nodes and from each other, the heaviest first.
+    #[must_use]
+    pub fn candidates(&self) -> &[usize] {
+        &self.candidates
+    }
+
+    fn apart(&self) -> Vec<usize> {
+        let mut heaviest: Vec<usize> = (NODES..self.sites.len()).collect();
+        heaviest.sort_by(|&a, &b| self.weights[b].total_cmp(&self.weights[a]));
+        let km = |a: usize, b: usize| self.world.km(self.sites[a], self.sites[b]);
+        let mut taken: Vec<usize> = (0..NODES).collect();
+        for site in heaviest {
+            if taken.iter().all(|&other| km(site, other) >= APART_KM) {
+                taken.push(site);
+            }
+        }
+        taken.split_off(NODES)
     }
 
     /// The share of the best candidate's gain that is lost by choosing this one, 0…1.
@@ -106,6 +125,23 @@ impl<'a> Draw<'a> {
         shown
     }
 
+    /// The city that is chosen once some eyes measured all nodes and the candidates of a list, and what was known then.
+    ///
+    /// # Errors
+    /// There is nothing to predict from.
+    pub fn chosen_after(
+        &self,
+        eyes: &[usize],
+        candidates: &[usize],
+        prior: Option<&Prior>,
+    ) -> Result<(Option<usize>, View), PredictError> {
+        let to: Vec<usize> = (0..NODES).chain(candidates.iter().copied()).collect();
+        let mut measured = self.own();
+        measured.extend(self.shown(eyes.iter().copied(), &to));
+        let view = self.view(&measured, prior)?;
+        Ok((view.choice(), view))
+    }
+
     /// What is known once these pairs were measured.
     ///
     /// # Errors
@@ -121,25 +157,29 @@ impl<'a> Draw<'a> {
         let predictor = Predictor::fit(&places, &pairs, prior)?;
         let point = |(at, place): (usize, &Place)| (*place, predictor.site(at));
         let seen: Vec<(Place, Point)> = places.iter().enumerate().map(point).collect();
-        let mut table = Table::new(&predictor, &seen, &seen);
-        for city in 0..places.len() {
-            table.measured(city, city, 0.0);
-        }
-        for (&(a, b), &ms) in measured {
-            table.measured(a, b, ms);
-            table.measured(b, a, ms);
+        let sites: Vec<usize> = (0..NODES).chain(self.candidates.iter().copied()).collect();
+        let toward: Vec<(Place, Point)> = sites.iter().map(|&site| seen[site].clone()).collect();
+        let mut table = Table::new(&predictor, &seen, &toward);
+        for (number, &site) in sites.iter().enumerate() {
+            table.measured(site, number, 0.0);
+            for city in 0..places.len() {
+                if let Some(&ms) = measured.get(&(city.min(site), city.max(site))) {
+                    table.measured(city, number, ms);
+                }
+            }
         }
         let known = measured.keys().flat_map(|&(a, b)| [a, b]).collect();
         Ok(View {
             weights: self.weights.clone(),
             places,
             table,
+            sites,
             known,
         })
     }
 
     fn best(&self) -> Option<f64> {
-        let gains = self.candidates().map(|site| self.gain(site));
+        let gains = self.candidates.iter().map(|&site| self.gain(site));
         gains.max_by(f64::total_cmp).filter(|best| *best > 0.0)
     }
 
@@ -162,14 +202,16 @@ pub struct View {
     pub weights: Vec<f64>,
     /// Where each stands.
     pub places: Vec<Place>,
-    /// Times between all sites, as predicted or measured.
+    /// Times from all of them to nodes and candidates, as predicted or measured.
     pub table: Table,
+    /// Nodes and candidates: their numbers in the draw.
+    pub sites: Vec<usize>,
     /// Sites that measured anything.
     pub known: BTreeSet<usize>,
 }
 
 impl View {
-    /// For the mathematics: cities and sites have the same numbers.
+    /// For the mathematics: cities have the numbers of the draw, sites those of [`View::sites`].
     #[must_use]
     pub fn scene(&self) -> Scene<'_> {
         self.table.scene(&self.weights, NODES)
@@ -181,18 +223,10 @@ impl View {
         Contest::new(&self.scene())
     }
 
-    /// The likeliest gain of each candidate, of the likeliest times.
+    /// The candidate whose gain is the largest in the mean: its number in the draw.
     #[must_use]
-    pub fn plain(&self) -> Vec<(usize, f64)> {
-        let scene = self.scene();
-        let near: Vec<f64> = (0..scene.cities())
-            .map(|city| scene.nearest(city).map_or(f64::INFINITY, |node| scene.time(city, node)))
-            .collect();
-        let gain = |site: usize| {
-            let of = |city: usize| self.weights[city] * (near[city] - scene.time(city, site)).max(0.0);
-            (0..scene.cities()).map(of).filter(|gain| gain.is_finite()).sum::<f64>()
-        };
-        (NODES..scene.sites()).map(|site| (site, gain(site))).collect()
+    pub fn choice(&self) -> Option<usize> {
+        Some(self.sites[self.contest().best()?])
     }
 
     /// Cities in which an eye may stand: those that measured nothing yet.

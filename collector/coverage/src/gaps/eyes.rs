@@ -13,11 +13,13 @@ pub struct Asked<'a> {
     pub candidates: &'a [usize],
     /// How many eyes at most.
     pub most: usize,
-    /// What one measurement may be off by for its city, as a share of the variance of what is not known, and in milliseconds.
-    pub noise: (f64, f64),
-    /// Candidates that compete: the first of them by mean and deviation.
-    pub rivals: usize,
 }
+
+/// Candidates that compete with the best: the first of them by mean and deviation.
+const RIVALS: usize = 12;
+/// What one measurement may be off by for its city: a share of the variance of what is not known, and milliseconds.
+const NOISE_SHARE: f64 = 0.1;
+const NOISE_MS: f64 = 1.0;
 
 /// An eye that is worth having.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,7 +53,7 @@ pub fn choose(scene: &Scene<'_>, contest: &Contest, asked: &Asked<'_>) -> Vec<Ey
     let gain = |site: usize| &contest.gains[site - scene.nodes];
     let sum = |site: usize| &contest.sums[site - scene.nodes];
     let rivals: Vec<usize> = contest
-        .shortlist(asked.rivals)
+        .shortlist(RIVALS)
         .into_iter()
         .filter(|site| *site != best)
         .collect();
@@ -63,7 +65,7 @@ pub fn choose(scene: &Scene<'_>, contest: &Contest, asked: &Asked<'_>) -> Vec<Ey
     let mut open: Vec<Open> = asked
         .cities
         .iter()
-        .map(|&city| Open::new(scene, city, &sites, asked.noise))
+        .map(|&city| Open::new(scene, city, &sites))
         .collect();
     for one in &mut open {
         let of = |site: usize| -> Vec<f64> {
@@ -113,7 +115,7 @@ pub fn choose(scene: &Scene<'_>, contest: &Contest, asked: &Asked<'_>) -> Vec<Ey
 }
 
 impl Open {
-    fn new(scene: &Scene<'_>, city: usize, sites: &[usize], noise: (f64, f64)) -> Self {
+    fn new(scene: &Scene<'_>, city: usize, sites: &[usize]) -> Self {
         let known = sites.iter().filter(|site| scene.time(city, **site).is_finite());
         let pairs: Vec<Pair> = known.map(|&site| (city, site)).collect();
         let count = pairs.len();
@@ -123,7 +125,7 @@ impl Open {
                 among[i * count + j] = scene.covariance(pairs[i], pairs[j]);
             }
             let own = among[i * count + i];
-            among[i * count + i] += noise.0 * own + noise.1 * noise.1;
+            among[i * count + i] += NOISE_SHARE * own + NOISE_MS * NOISE_MS;
         }
         Self {
             city,
