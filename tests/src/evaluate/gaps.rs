@@ -62,7 +62,12 @@ struct Lost {
 }
 
 impl Lost {
-    fn of(world: &World, trials: &[Trial], people: &[f64], random: &mut StdRng) -> Result<Self, PredictError> {
+    fn of(
+        world: &World,
+        trials: &[Trial],
+        people: &[f64],
+        random: &mut StdRng,
+    ) -> Result<Self, PredictError> {
         let mut lost = Self::default();
         for at in 0..DRAWS {
             let trial = &trials[at % trials.len()];
@@ -73,7 +78,12 @@ impl Lost {
         Ok(lost)
     }
 
-    fn take(&mut self, draw: &Draw<'_>, prior: Option<&Prior>, random: &mut StdRng) -> Result<(), PredictError> {
+    fn take(
+        &mut self,
+        draw: &Draw<'_>,
+        prior: Option<&Prior>,
+        random: &mut StdRng,
+    ) -> Result<(), PredictError> {
         let view = draw.view(&draw.own(), prior)?;
         let contest = view.contest();
         let short = contest.shortlist(gaps::SHORTLIST);
@@ -117,10 +127,16 @@ impl Lost {
         );
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
         let of = |name: &str, values: &[f64], what: &str| {
-            let said = |which: &str| format!("share of the best next city's gain lost, {which} of {how}; {what}");
+            let said =
+                |which: &str| format!("share of the best next city's gain lost, {which} of {how}; {what}");
             [
                 Figure::new(format!("gaps.{name}{suffix}"), median(values), "", said("median")),
-                Figure::new(format!("gaps.{name}_mean{suffix}"), mean(values), "", said("mean")),
+                Figure::new(
+                    format!("gaps.{name}_mean{suffix}"),
+                    mean(values),
+                    "",
+                    said("mean"),
+                ),
                 Figure::new(
                     format!("gaps.{name}_p90{suffix}"),
                     quantile(values, 0.9),
@@ -133,7 +149,11 @@ impl Lost {
             of("first_twenty", &self.first, "eyes that gaps names first"),
             of("random_twenty", &self.random, "eyes at random"),
             of("heaviest_twenty", &self.heaviest, "eyes in the heaviest cities"),
-            of("unlike_twenty", &self.unlike, "eyes whose times differ most from known ones"),
+            of(
+                "unlike_twenty",
+                &self.unlike,
+                "eyes whose times differ most from known ones",
+            ),
             of("no_eyes", &self.before, "no eyes, by prediction alone"),
             of("any_city", &self.blind, "any city, whatever is known"),
         ]

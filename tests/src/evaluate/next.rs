@@ -232,7 +232,9 @@ impl View {
     /// Cities in which an eye may stand: those that measured nothing yet.
     #[must_use]
     pub fn strangers(&self) -> Vec<usize> {
-        (0..self.weights.len()).filter(|city| !self.known.contains(city)).collect()
+        (0..self.weights.len())
+            .filter(|city| !self.known.contains(city))
+            .collect()
     }
 }
 

@@ -51,7 +51,11 @@ fn intervals() -> Result<Vec<Measured>> {
 }
 
 fn next() -> Result<Vec<Measured>> {
-    Ok(measured(gaps::figures(&anchors()?, Some(Prior::embedded()), SEED)?))
+    Ok(measured(gaps::figures(
+        &anchors()?,
+        Some(Prior::embedded()),
+        SEED,
+    )?))
 }
 
 fn located() -> Result<Vec<Measured>> {

@@ -100,7 +100,10 @@ pub fn choose(scene: &Scene<'_>, contest: &Contest, asked: &Asked<'_>) -> Vec<Ey
             .map(|((more, learnt), ahead)| worth(*ahead, learnt + more) - worth(*ahead, *learnt))
             .collect();
         let most = (0..rivals.len()).max_by(|&a, &b| gained[a].total_cmp(&gained[b]));
-        learnt.iter_mut().zip(&more).for_each(|(learnt, more)| *learnt += more);
+        learnt
+            .iter_mut()
+            .zip(&more)
+            .for_each(|(learnt, more)| *learnt += more);
         let taken = open.swap_remove(at);
         chosen.push(Eye {
             city: taken.city,
@@ -186,7 +189,9 @@ fn lower(covariance: &[f64], count: usize) -> Vec<f64> {
     let mut factor = vec![0.0; count * count];
     for i in 0..count {
         for j in 0..=i {
-            let sum: f64 = (0..j).map(|k| factor[i * count + k] * factor[j * count + k]).sum();
+            let sum: f64 = (0..j)
+                .map(|k| factor[i * count + k] * factor[j * count + k])
+                .sum();
             let value = covariance[i * count + j] - sum;
             factor[i * count + j] = match factor[j * count + j] {
                 _ if i == j => value.max(0.0).sqrt(),

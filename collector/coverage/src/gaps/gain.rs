@@ -22,6 +22,9 @@ impl Gain {
     }
 }
 
+/// Beyond so many deviations a site is never nearer.
+const HARDLY: f64 = 3.0;
+
 /// The candidates against each other.
 #[derive(Clone, Debug)]
 pub struct Contest {
@@ -43,7 +46,7 @@ pub(super) struct Sum {
 }
 
 impl Contest {
-    /// Of all candidates. `most_ms`: times that are not known count as this.
+    /// Of all candidates; times that are not known count for none.
     #[must_use]
     pub fn new(scene: &Scene<'_>) -> Self {
         let nearest: Vec<Option<usize>> = (0..scene.cities()).map(|city| scene.nearest(city)).collect();
@@ -55,6 +58,10 @@ impl Contest {
                 let Some(node) = *node else { continue };
                 let (near, to) = (scene.time(city, node), scene.time(city, site));
                 if !to.is_finite() {
+                    continue;
+                }
+                let unsure = scene.deviation(city, node) + scene.deviation(city, site);
+                if near - to < -HARDLY * unsure {
                     continue;
                 }
                 let pairs = [(city, node), (city, site)];
@@ -135,7 +142,9 @@ impl Sum {
             .map(|column| together.factor(pair.0, column) * self.columns[column * sites + pair.1])
             .sum();
         if let Some(own) = self.own.get(&pair.0) {
-            let along = own.iter().map(|(site, counts)| counts * together.whole(*site, pair.1));
+            let along = own
+                .iter()
+                .map(|(site, counts)| counts * together.whole(*site, pair.1));
             of += together.rest(pair.0) * along.sum::<f64>();
         }
         alike * of + level * self.level
@@ -143,7 +152,10 @@ impl Sum {
 
     /// How two sums go together.
     pub(super) fn with(&self, scene: &Scene<'_>, other: &Self) -> f64 {
-        let each = other.terms.iter().map(|(pair, counts)| counts * self.covariance(scene, *pair));
+        let each = other
+            .terms
+            .iter()
+            .map(|(pair, counts)| counts * self.covariance(scene, *pair));
         each.sum()
     }
 }

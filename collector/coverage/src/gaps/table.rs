@@ -55,6 +55,17 @@ impl Table {
         self.deviation[city * self.sites + site] = 0.0;
     }
 
+    /// What a vantage near a city measured of a site, in milliseconds: the city is as it, and as unsure as it was.
+    pub(crate) fn around(&mut self, city: usize, site: usize, ms: f64) {
+        self.ms[city * self.sites + site] = ms;
+    }
+
+    /// All that is unsure about a city is so many times as unsure.
+    pub(crate) fn widen(&mut self, city: usize, times: f64) {
+        let row = &mut self.deviation[city * self.sites..][..self.sites];
+        row.iter_mut().for_each(|deviation| *deviation *= times);
+    }
+
     /// With the cities' weights; the first so many sites are nodes.
     #[must_use]
     pub fn scene<'a>(&'a self, weights: &'a [f64], nodes: usize) -> Scene<'a> {

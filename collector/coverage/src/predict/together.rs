@@ -102,7 +102,11 @@ impl Together {
 
     /// Two points, in one of the columns.
     pub(crate) fn along(&self, column: usize, a: usize, b: usize) -> f64 {
-        let of = if column < self.open_columns() { &self.whole } else { &self.still };
+        let of = if column < self.open_columns() {
+            &self.whole
+        } else {
+            &self.still
+        };
         of[a * self.points + b]
     }
 
