@@ -216,3 +216,161 @@ fn solved(factor: &[f64], of: &[f64]) -> Vec<f64> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Table;
+    use super::*;
+    use crate::cities;
+    use crate::predict::{Place, Point, Predictor, Prior};
+
+    const CITIES: [&str; 8] = [
+        "Lagos, NG",
+        "Nairobi, KE",
+        "Delhi, IN",
+        "Jakarta, ID",
+        "Lima, PE",
+        "Cairo, EG",
+        "Manila, PH",
+        "Accra, GH",
+    ];
+    const SITES: [&str; 5] = [
+        "Berlin, DE",
+        "New York City, US",
+        "Singapore, SG",
+        "Johannesburg, ZA",
+        "Sao Paulo, BR",
+    ];
+    const NODES: usize = 2;
+
+    fn table() -> Table {
+        let prior = Prior::embedded();
+        let predictor = Predictor::fit(&[], &[], Some(prior)).unwrap();
+        let seen = |name: &&str| {
+            let place = Place {
+                position: cities::find(name).expect(name).position,
+                network: None,
+            };
+            (place, predictor.at(&place))
+        };
+        let cities: Vec<(Place, Point)> = CITIES.iter().map(seen).collect();
+        let sites: Vec<(Place, Point)> = SITES.iter().map(seen).collect();
+        Table::new(&predictor, &cities, &sites)
+    }
+
+    /// By Gauss's elimination, for whoever does not trust Cholesky's factors and their updates.
+    fn explained(mut among: Vec<Vec<f64>>, with: &[f64]) -> f64 {
+        let count = with.len();
+        let mut right = with.to_vec();
+        for pivot in 0..count {
+            for row in pivot + 1..count {
+                let times = among[row][pivot] / among[pivot][pivot];
+                for column in pivot..count {
+                    among[row][column] -= times * among[pivot][column];
+                }
+                right[row] -= times * right[pivot];
+            }
+        }
+        for pivot in (0..count).rev() {
+            let known: f64 = (pivot + 1..count).map(|at| among[pivot][at] * right[at]).sum();
+            right[pivot] = (right[pivot] - known) / among[pivot][pivot];
+        }
+        with.iter().zip(&right).map(|(a, b)| a * b).sum()
+    }
+
+    #[test]
+    fn error_of_one_time_varies_as_its_deviation_says_and_sums_as_their_terms() {
+        let (table, weights) = (table(), [1.0, 2.0, 3.0, 1.0, 1.0, 2.0, 1.0, 1.0]);
+        let scene = table.scene(&weights, NODES);
+        for city in 0..scene.cities() {
+            for site in 0..scene.sites() {
+                let variance = scene.deviation(city, site).powi(2);
+                let found = scene.covariance((city, site), (city, site));
+                assert!(
+                    (found / variance - 1.0).abs() < 0.05,
+                    "{city} {site}: {found} {variance}"
+                );
+            }
+        }
+        let contest = Contest::new(&scene);
+        for sum in &contest.sums {
+            let naive = |pair: Pair| -> f64 {
+                sum.terms
+                    .iter()
+                    .map(|(term, counts)| counts * scene.covariance(*term, pair))
+                    .sum()
+            };
+            for pair in [(0, 0), (3, 2), (7, 4)] {
+                assert!((sum.covariance(&scene, pair) - naive(pair)).abs() < 1e-6);
+            }
+        }
+    }
+
+    /// What eyes that were chosen one after the other learn together is what all of them learn at once.
+    #[test]
+    fn eyes_in_a_row_learn_as_much_as_the_same_eyes_at_once() {
+        let (table, weights) = (table(), [1.0, 2.0, 3.0, 1.0, 1.0, 2.0, 1.0, 1.0]);
+        let scene = table.scene(&weights, NODES);
+        let contest = Contest::new(&scene);
+        let best = contest.best().unwrap();
+        let rival = contest
+            .shortlist(RIVALS)
+            .into_iter()
+            .find(|site| *site != best)
+            .unwrap();
+        let sites: Vec<usize> = (0..scene.sites()).collect();
+        let told = |pair: Pair| {
+            let of = |site: usize| contest.sums[site - NODES].covariance(&scene, pair);
+            of(rival) - of(best)
+        };
+        let open = |city: usize| {
+            let mut open = Open::new(&scene, city, &sites);
+            open.told = vec![open.pairs.iter().map(|&pair| told(pair)).collect()];
+            open
+        };
+        let (first, mut second, mut third) = (open(0), open(1), open(5));
+        second.given(&scene, &first);
+        third.given(&scene, &first);
+        third.given(&scene, &second);
+        let in_a_row = first.learns()[0] + second.learns()[0] + third.learns()[0];
+        let pairs: Vec<Pair> = [0, 1, 5]
+            .iter()
+            .flat_map(|&city| sites.iter().map(move |&site| (city, site)))
+            .collect();
+        let among = |(i, &a): (usize, &Pair)| -> Vec<f64> {
+            let each = pairs.iter().enumerate().map(|(j, &b)| {
+                let own = scene.covariance(a, b);
+                if i == j {
+                    own + NOISE_SHARE * own + NOISE_MS * NOISE_MS
+                } else {
+                    own
+                }
+            });
+            each.collect()
+        };
+        let with: Vec<f64> = pairs.iter().map(|&pair| told(pair)).collect();
+        let at_once = explained(pairs.iter().enumerate().map(among).collect(), &with);
+        assert!((in_a_row / at_once - 1.0).abs() < 1e-6, "{in_a_row} {at_once}");
+    }
+
+    #[test]
+    fn eye_where_all_is_known_tells_nothing_and_comes_last() {
+        let (mut table, weights) = (table(), [1.0, 2.0, 30.0, 1.0, 1.0, 2.0, 1.0, 1.0]);
+        for site in 0..SITES.len() {
+            table.measured(2, site, 100.0);
+        }
+        let scene = table.scene(&weights, NODES);
+        let contest = Contest::new(&scene);
+        let all: Vec<usize> = (0..CITIES.len()).collect();
+        let asked = Asked {
+            cities: &all,
+            candidates: &[2, 3, 4],
+            most: CITIES.len(),
+        };
+        let eyes = choose(&scene, &contest, &asked);
+        assert_eq!(eyes.len(), CITIES.len());
+        let known = eyes.iter().find(|eye| eye.city == 2).unwrap();
+        assert!(known.worth_ms < 1e-6, "{known:?}");
+        assert!(eyes[0].city != 2 && eyes[0].worth_ms > 0.0);
+    }
+}

@@ -235,3 +235,158 @@ fn seen(fitted: &Fitted, spot: &Spot) -> (Place, Point) {
     };
     (place, point)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{node, small_world, vantage};
+    use crate::observations::{AccessClass, CandidateSite, CandidateTime, EyeSource, EyeTime, Readings};
+    use crate::predict::PriorChoice;
+    use crate::weights::Weights;
+
+    fn options() -> Options {
+        Options {
+            replicates: 40,
+            ..Options::new(Weights::people())
+        }
+    }
+
+    fn eye(place: &str, rtt_ms: f64) -> crate::observations::Eye {
+        let of = vantage("", place);
+        let time = |node: usize| EyeTime {
+            node,
+            rtt_ms,
+            least_ms: None,
+            age_days: 0.0,
+            answers: 1,
+        };
+        crate::observations::Eye {
+            name: place.to_owned(),
+            source: EyeSource::Atlas,
+            site: place.to_owned(),
+            position: of.position,
+            network: Some(Network(64_511)),
+            country: of.country,
+            access: AccessClass::Eyeball,
+            times: (0..3).map(time).collect(),
+        }
+    }
+
+    fn candidate(place: &str, times: &[(&str, f64)]) -> CandidateSite {
+        let at = node("", place);
+        let time = |&(eye, rtt_ms): &(&str, f64)| CandidateTime {
+            source: EyeSource::Atlas,
+            eye: eye.to_owned(),
+            rtt_ms,
+            age_days: 0.0,
+            answers: 1,
+        };
+        CandidateSite {
+            name: "provider".to_owned(),
+            place: place.to_owned(),
+            position: at.position.unwrap(),
+            country: at.country,
+            times: times.iter().map(time).collect(),
+        }
+    }
+
+    #[test]
+    fn eyes_are_asked_for_where_people_are_and_nobody_measured_and_the_first_is_worth_most() {
+        let gaps = what_to_measure(&small_world(), &options(), 20).unwrap();
+        assert_eq!((gaps.why_not, gaps.vantages, gaps.nodes), (None, 3, 3));
+        assert_eq!((gaps.eyes.len(), gaps.contenders.len()), (20, SHORTLIST));
+        let names: BTreeSet<&str> = gaps.eyes.iter().map(|eye| &*eye.place).collect();
+        assert_eq!(names.len(), 20, "{names:?}");
+        let worth: f64 = gaps.eyes.iter().map(|eye| eye.worth_ms).sum();
+        assert!(
+            gaps.eyes[0].worth_ms > worth / 20.0,
+            "the first is above the mean"
+        );
+        for eye in &gaps.eyes {
+            assert!(eye.now.low < eye.now.high && eye.worth_ms >= 0.0, "{eye:?}");
+            for vantage in &small_world().vantages {
+                assert!(
+                    vantage.position.distance_km(eye.position) > KNOWN_KM / 2.0,
+                    "{eye:?}"
+                );
+            }
+        }
+        assert!(gaps.unseen.iter().any(|one| one.country.as_str() == "CN"));
+        assert_eq!(
+            gaps,
+            what_to_measure(&small_world(), &options(), 20).unwrap(),
+            "no chance in it"
+        );
+        assert_eq!(
+            what_to_measure(&small_world(), &options(), 3).unwrap().eyes,
+            gaps.eyes[..3]
+        );
+    }
+
+    #[test]
+    fn where_an_eye_stands_no_other_is_asked_for_and_its_network_is_named_nearby() {
+        let before = what_to_measure(&small_world(), &options(), 5).unwrap();
+        let first = before.eyes[0].place.clone();
+        let mut world = small_world();
+        world.eyes = vec![eye(&first, 240.0)];
+        let after = what_to_measure(&world, &options(), 5).unwrap();
+        assert_eq!(after.known_eyes, 1);
+        assert!(
+            after.eyes.iter().all(|eye| eye.place != first),
+            "{:?}",
+            after.eyes
+        );
+    }
+
+    #[test]
+    fn candidate_that_eyes_measured_is_a_measured_city_whose_gain_rests_on_their_times() {
+        let mut world = small_world();
+        world.eyes = vec![
+            eye("Nairobi, KE", 200.0),
+            eye("Kampala, UG", 210.0),
+            eye("Addis Ababa, ET", 220.0),
+        ];
+        let gain = |ms: f64| {
+            let of_eyes = [("Nairobi, KE", ms), ("Kampala, UG", ms), ("Addis Ababa, ET", ms)];
+            let options = Options {
+                candidates: vec![candidate("Nairobi, KE", &of_eyes)],
+                count: Some(crate::count::Thresholds::default()),
+                ..options()
+            };
+            let gaps = what_to_measure(&world, &options, 1).unwrap();
+            let counted = crate::report::build(&world, &options, &mut rand::SeedableRng::seed_from_u64(7));
+            let next = counted.unwrap().count.unwrap().next.unwrap();
+            let mut cities = std::iter::once(next.best).chain(next.runners_up);
+            let priced = cities.find(|city| city.place == "Nairobi, KE");
+            let ranked = gaps
+                .contenders
+                .into_iter()
+                .find(|city| city.place == "Nairobi, KE");
+            (ranked, priced)
+        };
+        let (ranked, priced) = gain(8.0);
+        let ranked = ranked.unwrap();
+        assert_eq!((ranked.eyes, ranked.candidate.as_deref()), (3, Some("provider")));
+        let near = priced.unwrap();
+        assert_eq!((near.eyes, near.site.as_deref()), (3, Some("provider")));
+        let far = gain(230.0).1.map_or(0.0, |city| city.gain_ms);
+        assert!(near.gain_ms > far + 1.0, "{} {far}", near.gain_ms);
+    }
+
+    #[test]
+    fn where_nothing_can_be_ranked_the_reason_is_given() {
+        let mut world = small_world();
+        world.readings = Readings::Days(Vec::new());
+        let gaps = what_to_measure(&world, &options(), 5).unwrap();
+        assert_eq!(
+            (gaps.why_not, gaps.eyes.len()),
+            (Some(NothingToRank::NotMeasured), 0)
+        );
+        let alone = Options {
+            prior: PriorChoice::None,
+            ..options()
+        };
+        let gaps = what_to_measure(&small_world(), &alone, 5).unwrap();
+        assert_eq!(gaps.why_not, Some(NothingToRank::NotPredicted));
+    }
+}
