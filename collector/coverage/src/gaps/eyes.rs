@@ -17,8 +17,8 @@ pub struct Asked<'a> {
 
 /// Candidates that compete with the best: the first of them by mean and deviation.
 const RIVALS: usize = 12;
-/// What one measurement may be off by for its city: a share of the variance of what is not known, and milliseconds.
-const NOISE_SHARE: f64 = 0.1;
+/// What one measurement may be off by for its city, as one line of many: a share of the variance of what is not known, and milliseconds.
+const NOISE_SHARE: f64 = 1.0;
 const NOISE_MS: f64 = 1.0;
 
 /// An eye that is worth having.

@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn where_an_eye_stands_no_other_is_asked_for_and_its_network_is_named_nearby() {
+    fn where_an_eye_stands_no_other_is_asked_for_and_its_network_is_known() {
         let before = what_to_measure(&small_world(), &options(), 5).unwrap();
         let first = before.eyes[0].place.clone();
         let mut world = small_world();
@@ -335,6 +335,15 @@ mod tests {
             after.eyes.iter().all(|eye| eye.place != first),
             "{:?}",
             after.eyes
+        );
+        let (options, wanted) = (options(), &before.eyes[0]);
+        let scene = Scene::new(&world, &options).unwrap();
+        let known = |country: &str| known_network(&scene, Country::code(country).unwrap(), wanted.position);
+        assert_eq!(known(wanted.country.as_str()), Some(Network(64_511)));
+        assert_eq!(
+            known("FJ"),
+            None,
+            "another country's network is none of this one's"
         );
     }
 
