@@ -24,7 +24,7 @@ pub enum CommandError {
     #[error("nobody reads the answer")]
     Gone,
     /// No request can be drafted.
-    #[error("no request can be drafted: {0}")]
+    #[error("no request can be drafted")]
     Draft(#[from] isochrone_borrowed::draft::DraftError),
     /// Nothing that a public platform can measure.
     #[error(
