@@ -10,6 +10,7 @@ mod error;
 mod export;
 #[cfg(feature = "elasticsearch")]
 mod from_elasticsearch;
+mod gaps;
 #[cfg(feature = "elasticsearch")]
 mod import;
 mod ledger;
@@ -49,6 +50,7 @@ use tokio::sync::watch;
 #[cfg(feature = "elasticsearch")]
 pub use self::elastic::elastic_without_store;
 pub use self::error::{CommandError, UsageError};
+pub use self::gaps::gaps_from_files;
 #[cfg(feature = "elasticsearch")]
 pub(crate) use self::import::{Wanted, WantedHost};
 pub use self::locate::{locate_from_files, with_whole_paths};
@@ -137,6 +139,7 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
             | Command::Locate(_)
             | Command::Place(_)
             | Command::WhatIf(_)
+            | Command::Gaps(_)
             | Command::Export(_)
     );
     let result = match command {
@@ -157,6 +160,7 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
         Command::Locate(args) => locate::locate(&context, *args, &out).await,
         Command::Place(args) => placing::carry_out(&context, placing::Advice::Place(args), &out).await,
         Command::WhatIf(args) => placing::carry_out(&context, placing::Advice::WhatIf(args), &out).await,
+        Command::Gaps(args) => gaps::gaps(&context, *args, &out).await,
         Command::Ledger {
             accept_damage: Some(which),
             format,

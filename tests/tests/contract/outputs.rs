@@ -10,7 +10,7 @@ use crate::book;
 use crate::gathered::MESH;
 use crate::key_tree;
 
-/// Every JSON output has its keys; those of coverage, count and locate together with a report on files, which knows more.
+/// Every JSON output has its keys; those of coverage, count, gaps and locate together with a report on files, which knows more.
 #[test]
 fn keys_of_every_output_are_the_agreed_ones() {
     for (name, documents) in &MESH.json {
@@ -32,6 +32,9 @@ fn keys_of_every_output_are_the_agreed_ones() {
         if *name == "what-if" {
             let change = ["what-if", "--add", "Lima, PE", "--remove", "berlin"];
             documents.push(of_files(&change, "berlin,tokyo"));
+        }
+        if *name == "gaps" {
+            documents.push(of_files(&["gaps"], "berlin,tokyo"));
         }
         if *name == "locate" {
             documents.push(locate_of_files());
@@ -73,10 +76,10 @@ fn columns_of_csv_are_the_listed_ones() {
     }
 }
 
-fn of_files(command: &[&str], nodes: &str) -> Value {
+fn of_files(report: &[&str], nodes: &str) -> Value {
     let example = |name: &str| book::root().join("docs/example").join(name);
     let said = Command::new(program("isochrone-collector"))
-        .args(command)
+        .args(report)
         .args(["--format", "json", "--nodes", nodes])
         .arg("--sites")
         .arg(example("sites.csv"))

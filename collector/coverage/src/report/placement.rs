@@ -197,6 +197,8 @@ pub struct ChosenPlace {
     pub fixed: bool,
     /// The site that was measured there, if it is no node.
     pub site: Option<String>,
+    /// How many borrowed eyes measured it.
+    pub eyes: usize,
     /// Where, if that is known.
     pub position: Option<Position>,
     /// Its country.

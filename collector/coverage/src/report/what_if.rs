@@ -66,6 +66,8 @@ pub struct AddedPlace {
     pub name: String,
     /// The site that was measured there.
     pub site: Option<String>,
+    /// How many borrowed eyes measured it.
+    pub eyes: usize,
     /// Where.
     pub position: Position,
     /// Its country.

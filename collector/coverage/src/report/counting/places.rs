@@ -89,12 +89,7 @@ impl<'a> Places<'a> {
 /// The candidate of a given place: what it says itself, or the city that is called so.
 pub(super) fn given(place: &GivenPlace) -> Result<Spot, PlacementError> {
     if let Some(position) = place.position {
-        return Ok(Spot {
-            name: place.name.clone(),
-            position,
-            country: cities::table().nearest(position).map(|(city, _)| city.country),
-            site: None,
-        });
+        return Ok(Spot::new(place.name.clone(), position, country_near(position)));
     }
     city(&place.name).ok_or_else(|| PlacementError::NoPlace {
         name: place.name.clone(),
@@ -104,20 +99,15 @@ pub(super) fn given(place: &GivenPlace) -> Result<Spot, PlacementError> {
 /// A city as a candidate, or a place by its latitude and longitude.
 pub(super) fn city(name: &str) -> Option<Spot> {
     if let Some(position) = coordinates(name) {
-        return Some(Spot {
-            name: name.to_owned(),
-            position,
-            country: cities::table().nearest(position).map(|(city, _)| city.country),
-            site: None,
-        });
+        return Some(Spot::new(name.to_owned(), position, country_near(position)));
     }
     let city = cities::find(name)?;
-    Some(Spot {
-        name: format!("{}, {}", city.name, city.country),
-        position: city.position,
-        country: Some(city.country),
-        site: None,
-    })
+    let called = format!("{}, {}", city.name, city.country);
+    Some(Spot::new(called, city.position, Some(city.country)))
+}
+
+fn country_near(position: Position) -> Option<Country> {
+    cities::table().nearest(position).map(|(city, _)| city.country)
 }
 
 /// `-33.9,18.4`

@@ -293,6 +293,7 @@ impl Told<'_> {
                 site: spot
                     .and_then(|spot| spot.site.as_ref())
                     .map(|site| site.name.clone()),
+                eyes: spot.map_or(0, |spot| spot.eyes),
                 position: self.places.position(site),
                 country: self.places.country(site),
                 share: shares[site],

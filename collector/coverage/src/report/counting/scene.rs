@@ -133,7 +133,8 @@ impl<'a> Scene<'a> {
             Some(mesh) => mesh.names.iter().map(|name| &**name).collect(),
             None => vantages.map(|&one| &*self.prepared.vantages[one].name).collect(),
         };
-        let spots = Candidates::beside(&nodes).measured(&names, fitted, country);
+        let named = Candidates::beside(&nodes).named(&self.options.candidates, fitted);
+        let spots = named.measured(&names, fitted, country);
         spots.heaviest(cells, CITIES.max(2 * self.nodes()))
     }
 
@@ -173,6 +174,11 @@ impl<'a> Scene<'a> {
                 .collect()
         };
         self.members.iter().map(own).collect()
+    }
+
+    /// The time of one who counts to a node in milliseconds, over all days.
+    pub(super) fn ms(&self, member: usize, node: usize) -> Option<f64> {
+        self.whole.ms(self.members[member], node)
     }
 
     /// Whether anybody who counts measured a node.

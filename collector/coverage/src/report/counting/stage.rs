@@ -110,6 +110,7 @@ impl Stage {
             mesh: scene.options.mesh.as_ref(),
             echoes,
             eyes: &scene.prepared.eyes,
+            candidates: &scene.options.candidates,
         };
         let known = Known::new(&vantages, &scene.prepared.nodes, further, time);
         let prior = scene.options.prior.get();

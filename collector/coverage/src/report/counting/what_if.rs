@@ -85,12 +85,7 @@ fn beside(scene: &Scene<'_>, name: &str) -> Option<Spot> {
         .vantages
         .iter()
         .find(|one| one.name == name || one.site == name)?;
-    Some(Spot {
-        name: name.to_owned(),
-        position: vantage.position,
-        country: vantage.country,
-        site: None,
-    })
+    Some(Spot::new(name.to_owned(), vantage.position, vantage.country))
 }
 
 /// Today's sites and those that there would be.
@@ -332,6 +327,7 @@ impl<'a> Priced<'a> {
             AddedPlace {
                 name: spot.name.clone(),
                 site: spot.site.as_ref().map(|site| site.name.clone()),
+                eyes: spot.eyes,
                 position: spot.position,
                 country: spot.country,
                 share: cells.filter(nearest).map(|cell| table.weights[cell]).sum::<f64>() / total,

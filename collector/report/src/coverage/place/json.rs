@@ -63,6 +63,7 @@ fn chosen(place: &ChosenPlace) -> Value {
         "is_node": place.is_node,
         "fixed": place.fixed,
         "site": place.site,
+        "eyes": place.eyes,
         "latitude": place.position.map(|position| position.latitude()),
         "longitude": place.position.map(|position| position.longitude()),
         "country": place.country.map(|country| country.to_string()),

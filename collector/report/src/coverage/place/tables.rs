@@ -38,6 +38,7 @@ fn chosen(placement: &Placement, what: &str) -> Table {
             (false, false) => "new",
         };
         let times = match (&place.site, place.is_node) {
+            (Some(_), _) if place.eyes > 0 => format!("in part, by {} eyes", place.eyes),
             (Some(site), _) => format!("in part, by {site}"),
             (None, true) if place.predicted => "in part".to_owned(),
             (None, true) => "yes".to_owned(),

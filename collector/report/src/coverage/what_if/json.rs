@@ -74,6 +74,7 @@ fn added(place: &AddedPlace) -> Value {
     json!({
         "place": place.name,
         "site": place.site,
+        "eyes": place.eyes,
         "latitude": place.position.latitude(),
         "longitude": place.position.longitude(),
         "country": place.country.map(|country| country.to_string()),
