@@ -22,7 +22,8 @@ pub use self::elastic::{ElasticCommand, SetupArgs, VerifyArgs};
 #[cfg(feature = "elasticsearch")]
 pub use self::import::{BorrowedOptions, ImportCommand, ImportFrom, ImportOptions, IndexName};
 pub use self::reports::{
-    CountArgs, CoverageArgs, DEFAULT_SEED, EngineArgs, LocateArgs, RegionsArg, ReportCommand, WindowArgs,
+    CountArgs, CoverageArgs, DEFAULT_SEED, DraftArg, EngineArgs, GapsArgs, LocateArgs, RegionsArg,
+    ReportCommand, WindowArgs,
 };
 pub use self::stored::{ExportCommand, ExportWindow, StoreCommand, TierName};
 pub use self::targets::{NodeArgs, NodeChanges, NodeFacts, NodeKey, TargetCommand};
@@ -144,6 +145,18 @@ Of a time that the store keeps no longer:
   isochrone-collector locate --sure ada-berlin --mmdb GeoLite2-City.mmdb
   isochrone-collector locate --sites sites.csv --rtt rtt.csv")]
     Locate(Box<LocateArgs>),
+    /// What to measure next: where a borrowed eye would make it surer which city should get the next node, and the
+    /// requests for these eyes.
+    #[command(mut_arg("imported", |option| option.hide(true)))]
+    #[command(mut_arg("regions", |option| option.hide(true)))]
+    #[command(mut_arg("since", |option| option.help("From so long ago until now, such as 15d or 30d [default: 15d]")))]
+    #[command(after_help = "Examples:
+  isochrone-collector gaps
+  isochrone-collector gaps --format csv > gaps.csv
+  isochrone-collector gaps --draft globalping > eyes.sh     then read it, and send it by hand
+  isochrone-collector gaps -n 10 --draft atlas --format json
+  isochrone-collector gaps --sites sites.csv --rtt rtt.csv --nodes berlin,tokyo")]
+    Gaps(Box<GapsArgs>),
     /// The account of every planned slot: what was run, skipped, stored, dropped.
     #[command(after_help = "Examples:
   isochrone-collector ledger
@@ -213,6 +226,7 @@ impl Command {
             Self::Show { window, .. } => window.is_from_elasticsearch(),
             Self::Report(command) => command.window().is_from_elasticsearch() && !command.is_of_imported(),
             Self::Locate(args) => args.window.is_from_elasticsearch(),
+            Self::Gaps(args) => args.coverage.window.is_from_elasticsearch(),
             _ => false,
         }
     }

@@ -10,6 +10,7 @@ mod error;
 mod export;
 #[cfg(feature = "elasticsearch")]
 mod from_elasticsearch;
+mod gaps;
 #[cfg(feature = "elasticsearch")]
 mod import;
 mod ledger;
@@ -48,6 +49,7 @@ use tokio::sync::watch;
 #[cfg(feature = "elasticsearch")]
 pub use self::elastic::elastic_without_store;
 pub use self::error::{CommandError, UsageError};
+pub use self::gaps::gaps_from_files;
 #[cfg(feature = "elasticsearch")]
 pub(crate) use self::import::{Wanted, WantedHost};
 pub use self::locate::{locate_from_files, with_whole_paths};
@@ -130,7 +132,11 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
     let out = Out::new(answers, &context.store);
     let reads_log = matches!(
         command,
-        Command::Show { .. } | Command::Report(_) | Command::Locate(_) | Command::Export(_)
+        Command::Show { .. }
+            | Command::Report(_)
+            | Command::Locate(_)
+            | Command::Gaps(_)
+            | Command::Export(_)
     );
     let result = match command {
         Command::Status { format } => match status::status(&context, format, &out).await {
@@ -148,6 +154,7 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
         Command::Show { node, window, format } => reports::show(&context, &node, &window, format, &out).await,
         Command::Report(command) => reports::carry_out(&context, command, &out).await,
         Command::Locate(args) => locate::locate(&context, *args, &out).await,
+        Command::Gaps(args) => gaps::gaps(&context, *args, &out).await,
         Command::Ledger {
             accept_damage: Some(which),
             format,

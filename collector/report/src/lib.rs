@@ -10,6 +10,7 @@ pub mod coverage;
 mod days;
 pub mod elsewhere;
 pub mod frame;
+pub mod gaps;
 #[cfg(test)]
 mod golden;
 pub mod imported;

@@ -86,6 +86,30 @@ pub struct CountArgs {
     pub add_ms: f64,
 }
 
+/// What `gaps` is made from.
+#[derive(Clone, Debug, PartialEq, Args, Serialize, Deserialize)]
+pub struct GapsArgs {
+    /// The same as coverage.
+    #[command(flatten)]
+    pub coverage: CoverageArgs,
+    /// So many eyes at most.
+    #[arg(short = 'n', long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "COUNT")]
+    pub eyes: u16,
+    /// Print the requests for these eyes instead, to all nodes and candidates of targets.toml, ready to send by hand: as a
+    /// script for a shell, or with `--format json`. Nothing is sent.
+    #[arg(long, value_enum, conflicts_with = "sites", value_name = "PLATFORM")]
+    pub draft: Option<DraftArg>,
+}
+
+/// Whom requests are drafted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+pub enum DraftArg {
+    /// RIPE Atlas, for credits.
+    Atlas,
+    /// Globalping, for tests of an hourly allowance.
+    Globalping,
+}
+
 /// What `report coverage` is made from.
 #[derive(Clone, Debug, PartialEq, Args, Serialize, Deserialize)]
 pub struct CoverageArgs {

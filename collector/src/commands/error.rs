@@ -23,6 +23,17 @@ pub enum CommandError {
     /// Whoever asked has left.
     #[error("nobody reads the answer")]
     Gone,
+    /// No request can be drafted.
+    #[error("no request can be drafted")]
+    Draft(#[from] isochrone_borrowed::draft::DraftError),
+    /// Nothing that a public platform can measure.
+    #[error(
+        "no request can be drafted: none of the nodes and candidates has a public name or address; give one in targets.toml (`target list` shows them)"
+    )]
+    NothingPublic,
+    /// No eye is wished for.
+    #[error("no request can be drafted: no place is ranked; `gaps` says why")]
+    NoEyes,
     /// No node has this name.
     #[error("no node is called {name:?}; `target list` shows all names")]
     NoSuchNode {
@@ -220,6 +231,14 @@ pub enum UsageError {
         "report count takes no --imported: it rests on round trips, and what was imported are times to first byte"
     )]
     NoCountOfImported,
+    /// Likewise.
+    #[error(
+        "gaps takes no --imported: it rests on round trips, and what was imported are times to first byte"
+    )]
+    NoGapsOfImported,
+    /// Requests are a script, or JSON.
+    #[error("gaps --draft prints a script for a shell, or JSON: leave out --format, or take --format json")]
+    DraftFormat,
     /// No place.
     #[error("{given}: {source}")]
     Place {

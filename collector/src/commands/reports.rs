@@ -52,11 +52,11 @@ pub async fn report_from_files(command: ReportCommand, answers: Answers) -> u8 {
     out.end(result.await).await
 }
 
-fn report_of_files(
+/// What files hold, and what is asked of it.
+pub(super) fn of_files(
     args: &CoverageArgs,
     thresholds: Thresholds,
-    out: &Out,
-) -> Result<CoverageReport, CommandError> {
+) -> Result<(Observations, Options), CommandError> {
     let (Some(sites), Some(rtt)) = (&args.sites, &args.rtt) else {
         return Err(UsageError::FilesApart.into());
     };
@@ -72,8 +72,17 @@ fn report_of_files(
         thresholds,
         seed: args.engine.seed,
     };
-    let mut random = StdRng::seed_from_u64(asked.seed);
     let options = options(asked, &mut observations, None);
+    Ok((observations, options))
+}
+
+fn report_of_files(
+    args: &CoverageArgs,
+    thresholds: Thresholds,
+    out: &Out,
+) -> Result<CoverageReport, CommandError> {
+    let (observations, options) = of_files(args, thresholds)?;
+    let mut random = StdRng::seed_from_u64(args.engine.seed);
     let mut progress = |done, total| out.progress(done, total);
     Ok(report::build_with(
         &observations,
@@ -287,17 +296,27 @@ pub(super) async fn coverage(
     .await
 }
 
+/// What was read, without what light contradicts, and what is asked of it.
+pub(super) fn asked_of(asked: Asked, found: coverage::FromStore) -> (Observations, Options) {
+    let mut observations = found.observations;
+    let options = Options {
+        candidates: found.candidates,
+        ..options(asked, &mut observations, Some(&found.survey))
+    };
+    (observations, options)
+}
+
 /// The report on coverage of what was read.
 pub(super) fn built(
     target_ms: u32,
     asked: Asked,
     found: coverage::FromStore,
 ) -> Result<CoverageReport, report::ReportError> {
-    let (mut observations, survey) = (found.observations, found.survey);
     let mut random = StdRng::seed_from_u64(asked.seed);
+    let (observations, options) = asked_of(asked, found);
     let options = Options {
         target_ms: Some(f64::from(target_ms)),
-        ..options(asked, &mut observations, Some(&survey))
+        ..options
     };
     report::build(&observations, &options, &mut random)
 }
