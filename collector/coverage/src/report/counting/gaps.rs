@@ -351,26 +351,24 @@ mod tests {
     fn candidate_that_eyes_measured_is_a_measured_city_whose_gain_rests_on_their_times() {
         let mut world = small_world();
         world.eyes = vec![
-            eye("Nairobi, KE", 200.0),
-            eye("Kampala, UG", 210.0),
-            eye("Addis Ababa, ET", 220.0),
+            eye("Delhi, IN", 200.0),
+            eye("Mumbai, IN", 210.0),
+            eye("Lahore, PK", 220.0),
         ];
         let gain = |ms: f64| {
-            let of_eyes = [("Nairobi, KE", ms), ("Kampala, UG", ms), ("Addis Ababa, ET", ms)];
+            let of_eyes = [("Delhi, IN", ms), ("Mumbai, IN", ms), ("Lahore, PK", ms)];
             let options = Options {
-                candidates: vec![candidate("Nairobi, KE", &of_eyes)],
+                candidates: vec![candidate("Delhi, IN", &of_eyes)],
                 count: Some(crate::count::Thresholds::default()),
                 ..options()
             };
             let gaps = what_to_measure(&world, &options, 1).unwrap();
-            let counted = crate::report::build(&world, &options, &mut rand::SeedableRng::seed_from_u64(7));
+            let mut random: rand::rngs::StdRng = rand::SeedableRng::seed_from_u64(7);
+            let counted = crate::report::build(&world, &options, &mut random);
             let next = counted.unwrap().count.unwrap().next.unwrap();
             let mut cities = std::iter::once(next.best).chain(next.runners_up);
-            let priced = cities.find(|city| city.place == "Nairobi, KE");
-            let ranked = gaps
-                .contenders
-                .into_iter()
-                .find(|city| city.place == "Nairobi, KE");
+            let priced = cities.find(|city| city.place == "Delhi, IN");
+            let ranked = gaps.contenders.into_iter().find(|city| city.place == "Delhi, IN");
             (ranked, priced)
         };
         let (ranked, priced) = gain(8.0);
