@@ -46,7 +46,7 @@ fn names(placement: &Placement) -> Vec<&str> {
 fn ms(a: usize, b: usize) -> f64 {
     let at = |at: usize| crate::cities::find(CITIES[at]).unwrap().position;
     // A detour, so that kilometres mislead.
-    let detour = if (a + b) % 3 == 0 { 1.7 } else { 1.0 };
+    let detour = if (a + b).is_multiple_of(3) { 1.7 } else { 1.0 };
     2.0 + at(a).distance_km(at(b)) * 0.016 * detour
 }
 
