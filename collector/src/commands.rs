@@ -10,7 +10,6 @@ mod error;
 mod export;
 #[cfg(feature = "elasticsearch")]
 mod from_elasticsearch;
-#[cfg(feature = "elasticsearch")]
 mod import;
 mod ledger;
 mod load;
@@ -48,7 +47,6 @@ use tokio::sync::watch;
 #[cfg(feature = "elasticsearch")]
 pub use self::elastic::elastic_without_store;
 pub use self::error::{CommandError, UsageError};
-#[cfg(feature = "elasticsearch")]
 pub(crate) use self::import::{Wanted, WantedHost};
 pub use self::locate::{locate_from_files, with_whole_paths};
 pub use self::page::PageReports;
@@ -158,10 +156,9 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
         Command::Store(command) => store::carry_out(&context, command, &out).await,
         #[cfg(feature = "elasticsearch")]
         Command::Elastic(command) => elastic::carry_out(&context, command, &out).await,
-        #[cfg(feature = "elasticsearch")]
         Command::Import(command) => import::carry_out(&context, command, &out).await,
         #[cfg(not(feature = "elasticsearch"))]
-        Command::Elastic(_) | Command::Import(_) => Err(UsageError::NoElasticsearch.into()),
+        Command::Elastic(_) => Err(UsageError::NoElasticsearch.into()),
         Command::Audit { format } => probes::audit(&context, format, &out).await,
     };
     if result.is_ok() && reads_log {

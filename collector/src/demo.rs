@@ -3,10 +3,12 @@
 //! The collector and the ten probes are processes of their own, so that they can be killed for real; the nodes,
 //! the distances and the receiver of alerts live in this process.
 
+mod advice;
 pub mod argus_node;
 #[cfg(feature = "elasticsearch")]
 mod compared;
 pub mod director;
+mod eyes;
 pub mod history;
 pub mod link;
 pub mod past;

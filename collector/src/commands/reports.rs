@@ -71,6 +71,7 @@ fn report_of_files(
         },
         thresholds,
         seed: args.engine.seed,
+        without_borrowed: false, // files hold none
     };
     let mut random = StdRng::seed_from_u64(asked.seed);
     let options = options(asked, &mut observations, None);
@@ -88,6 +89,8 @@ pub(super) struct Asked {
     pub(super) options: Options,
     pub(super) thresholds: Thresholds,
     pub(super) seed: u64,
+    /// Borrowed eyes are left out.
+    pub(super) without_borrowed: bool,
 }
 
 /// The same without whatever light says is not where it claims to be: by all that was measured, as `locate` has it.
@@ -184,13 +187,20 @@ pub(super) async fn carry_out(
             let report = coverage(context, window, asked, Asker { out, turn: None }).await?;
             print_count(report, args.coverage.format, out).await
         }
-        ReportCommand::Nodes { window, format } => {
-            let report = nodes(
+        ReportCommand::Nodes {
+            window,
+            without_borrowed,
+            format,
+        } => {
+            let mut report = nodes(
                 context,
                 self::window(context, &window)?,
                 Asker { out, turn: None },
             )
             .await?;
+            if without_borrowed {
+                report.borrowed.clear();
+            }
             print(&report, format, out).await
         }
     }
@@ -204,6 +214,7 @@ pub(super) fn asked_coverage(context: &CommandContext, args: &CoverageArgs) -> R
         },
         thresholds: Thresholds::default(),
         seed: args.engine.seed,
+        without_borrowed: args.without_borrowed,
     })
 }
 
@@ -213,6 +224,7 @@ pub(super) fn asked_count(context: &CommandContext, args: &CountArgs) -> Result<
         options: engine::options(&of.engine, weights(of)?, &context.config.coverage)?,
         thresholds: thresholds(args),
         seed: of.engine.seed,
+        without_borrowed: of.without_borrowed,
     })
 }
 
@@ -294,6 +306,10 @@ pub(super) fn built(
     found: coverage::FromStore,
 ) -> Result<CoverageReport, report::ReportError> {
     let (mut observations, survey) = (found.observations, found.survey);
+    if asked.without_borrowed && !observations.eyes.is_empty() {
+        let eyes = std::mem::take(&mut observations.eyes).len();
+        observations.notes.push(Note::WithoutBorrowed { eyes });
+    }
     let mut random = StdRng::seed_from_u64(asked.seed);
     let options = Options {
         target_ms: Some(f64::from(target_ms)),

@@ -1,5 +1,7 @@
 //! What the demo does and what Isochrone saw, in plain words, within two minutes.
 
+use std::path::Path;
+
 use anyhow::{Context as _, bail};
 use isochrone_base::clock::{Clock, monotonic};
 use isochrone_base::words::{network, timestamp};
@@ -14,6 +16,7 @@ use super::world::CITIES;
 use crate::cli::{
     Command, CoverageArgs, Format, LocateArgs, RegionsArg, ReportCommand, ReportFormat, WindowArgs,
 };
+use crate::config::Paths;
 use crate::terminal;
 
 /// How long one step may take before the demo says that something is wrong.
@@ -49,6 +52,7 @@ impl<'a> Story<'a> {
         self.collector_is_killed().await?;
         self.node_comes_back().await?;
         self.fleet_fails().await?;
+        super::advice::tell(self).await?;
         self.locate().await?;
         self.report().await
     }
@@ -223,6 +227,7 @@ impl<'a> Story<'a> {
         let args = CoverageArgs {
             regions: RegionsArg::default(),
             imported: false,
+            without_borrowed: false,
             window: fifteen_days(),
             weights: "people".to_owned(),
             weights_file: None,
@@ -249,7 +254,7 @@ impl<'a> Story<'a> {
             self.world.page, self.world.page
         ));
         terminal::say(&format!(
-            "         Commands work too, in another terminal:\n           {program} {options} show tokyo\n           {program} {options} report nodes --since 15d\n         Ctrl-C ends the demo. Its files go with it, unless you named a folder with --state.\n",
+            "         Commands work too, in another terminal:\n           {program} {options} show tokyo\n           {program} {options} report nodes --since 15d\n           {program} {options} report count\n           {program} {options} report count --without-borrowed\n           {program} {options} import list\n         Ctrl-C ends the demo. Its files go with it, unless you named a folder with --state.\n",
             options = self.world.paths.options(),
             program = self.world.program()
         ));
@@ -322,6 +327,16 @@ impl<'a> Story<'a> {
 
     fn node(&self, name: &str) -> anyhow::Result<&super::argus_node::ArgusNode> {
         self.world.nodes.get(&city(name)?).context("no node stands there")
+    }
+
+    /// Where the demo's files lie.
+    pub(super) fn folder(&self) -> &Path {
+        self.world.folder()
+    }
+
+    /// The collector's own paths.
+    pub(super) fn paths(&self) -> Paths {
+        self.world.paths.clone()
     }
 
     pub(super) fn say(&self, text: &str) {
@@ -420,7 +435,7 @@ fn summary(alert: &Alert) -> String {
 }
 
 /// All that the demo's past holds.
-fn fifteen_days() -> WindowArgs {
+pub(super) fn fifteen_days() -> WindowArgs {
     WindowArgs {
         since: Some("15days".to_owned()),
         from: Vec::new(),

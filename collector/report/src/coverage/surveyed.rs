@@ -9,10 +9,10 @@ use isochrone_store::imported::Imported;
 use isochrone_store::{Period, Rollup, Scan, Store, StoreError, Stored, Timing};
 use isochrone_watch::clocks::Clocks;
 
-use super::borrowed;
 use super::observations::ObservationsBuilder;
 use crate::days::{self, DaysRead};
 use crate::elsewhere::Elsewhere;
+use crate::eyes::eyes;
 use crate::kept::Within;
 use crate::log::Window;
 use crate::survey::SurveyBuilder;
@@ -75,7 +75,7 @@ fn finished(
     let mut observations = both.observations.finish(source);
     observations.notes.extend(read.notes);
     observations.notes.extend(imported_apart(store)?);
-    observations.eyes = borrowed::eyes(store, (roster, &observations.nodes), window.until)?;
+    observations.eyes = eyes(store, (roster, &observations.nodes), window.until)?;
     if window.from < read.held.rows_from() {
         let off = read.clocks.off((window.from, window.until)).into_iter();
         let off = off.filter_map(|probe| roster.probe(probe));

@@ -20,7 +20,7 @@ use crate::log::DAY_MS;
 ///
 /// # Errors
 /// When the store failed.
-pub(in crate::coverage) fn eyes(
+pub(crate) fn eyes(
     store: &Store,
     (roster, nodes): (&Roster, &[Node]),
     until: UnixMillis,
