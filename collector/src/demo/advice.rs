@@ -57,7 +57,8 @@ pub(super) async fn tell(story: &mut Story<'_>) -> anyhow::Result<()> {
         bail!("borrowed eyes changed nothing of the advice; that is a fault of Isochrone");
     }
     let without = count(story, true).await?;
-    if next(&without) != next(&before) {
+    if countries(&without) != countries(&before) {
+        // figures move with each second of the living mesh, these do not
         bail!("--without-borrowed gives other advice than before the import; that is a fault of Isochrone");
     }
     story.say("Both can be had at any time: `report count`, and `report count --without-borrowed` (so can `report coverage`).");
@@ -137,7 +138,7 @@ async fn count(story: &mut Story<'_>, without_borrowed: bool) -> anyhow::Result<
     serde_json::from_str(line.context("a report printed no JSON")?).context("a report's JSON")
 }
 
-/// What is told of the next city: its place alone, for its figures move with each second of the living mesh.
+/// Where the next node belongs.
 fn next(count: &Value) -> Option<&str> {
     count["next"]["best"]["place"].as_str()
 }
