@@ -47,7 +47,7 @@ pub(super) async fn tell(story: &mut Story<'_>) -> anyhow::Result<()> {
     };
     for command in [atlas, globalping] {
         story.quote(&line(&command));
-        story.quote(&import(story.paths(), command).await?);
+        story.quote(&shortened(&import(story.paths(), command).await?));
     }
     let after = count(story, false).await?;
     story.say("The same report, before and after:");
@@ -81,6 +81,12 @@ async fn import(paths: Paths, command: ImportCommand) -> anyhow::Result<String> 
         bail!("the import failed: {printed}");
     }
     Ok(printed)
+}
+
+/// Without a line for each target: they are all the same here.
+fn shortened(printed: &str) -> String {
+    let lines = printed.lines().filter(|line| !line.starts_with("  of "));
+    lines.map(|line| format!("{line}\n")).collect()
 }
 
 /// As a person types it.

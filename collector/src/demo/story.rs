@@ -206,7 +206,7 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    /// The answer alone: what `locate` says before its tables.
+    /// The answer alone: what `locate` says before its tables, and of borrowed eyes.
     async fn locate(&mut self) -> anyhow::Result<()> {
         self.say("Nothing is faster than light: can all sites stand where they say?");
         let args = LocateArgs {
@@ -218,7 +218,8 @@ impl<'a> Story<'a> {
             bail!("locate failed: {text}");
         }
         let answer = text.split("\nEach place\n").next().unwrap_or_default();
-        terminal::say(&format!("\n{}\n\n", answer.trim_end()));
+        let eyes = paragraph(&text, "Borrowed eyes");
+        terminal::say(&format!("\n{}\n\n{eyes}\n\n", answer.trim_end()));
         Ok(())
     }
 
