@@ -107,6 +107,8 @@ async fn tell(world: &mut Director, asked: &Asked, began: Instant) -> anyhow::Re
     }
     let mut story = Story::new(world, began);
     story.tell().await?;
+    advice::tell(&mut story).await?;
+    story.conclude().await?;
     asked.compare(&mut story).await?;
     story.goes_on();
     Ok(())

@@ -41,7 +41,7 @@ impl<'a> Story<'a> {
         }
     }
 
-    /// Tells it.
+    /// Tells what happens in the mesh.
     ///
     /// # Errors
     /// When Isochrone did not see what happened: then the demo has found a fault.
@@ -51,8 +51,14 @@ impl<'a> Story<'a> {
         self.uplink_is_cut().await?;
         self.collector_is_killed().await?;
         self.node_comes_back().await?;
-        self.fleet_fails().await?;
-        super::advice::tell(self).await?;
+        self.fleet_fails().await
+    }
+
+    /// Tells its end: where sites stand, and what the mesh covers.
+    ///
+    /// # Errors
+    /// When a report fails.
+    pub async fn conclude(&mut self) -> anyhow::Result<()> {
         self.locate().await?;
         self.report().await
     }
