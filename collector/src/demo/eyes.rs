@@ -91,7 +91,7 @@ pub(super) fn write(folder: &Path, now: UnixMillis) -> anyhow::Result<Files> {
         probes: folder.join("atlas-probes.json"),
         globalping: folder.join("globalping.json"),
     };
-    let (eyes, targets) = (eyes()?, targets());
+    let (eyes, targets) = (eyes(), targets());
     let (newest, older) = (now.minus(YESTERDAY), now.minus(WEEKS_AGO));
     let (late, early): (Vec<&Eye>, Vec<&Eye>) = eyes.iter().partition(|eye| !is_older(eye));
     put(&files.atlas[0], atlas::array(&late, &targets, newest)?.as_bytes())?;
@@ -116,7 +116,7 @@ fn is_older(eye: &Eye) -> bool {
     eye.number.is_some_and(|number| number % 4 == 0)
 }
 
-fn eyes() -> anyhow::Result<Vec<Eye>> {
+fn eyes() -> Vec<Eye> {
     let mut eyes = Vec::new();
     for (place, spot) in ways::STANDING.iter().enumerate() {
         let number = FIRST_NUMBER + place as u32;
@@ -150,7 +150,7 @@ fn eyes() -> anyhow::Result<Vec<Eye>> {
             mark,
         });
     }
-    Ok(eyes)
+    eyes
 }
 
 fn targets() -> Vec<Target> {

@@ -6,12 +6,11 @@ use super::*;
 
 const NOW: UnixMillis = UnixMillis(1_795_953_600_000); // 2026-11-29T12:00:00Z
 
+/// By vantage and host: the time, and when.
+type Row = (String, String, f64, UnixMillis);
+
 /// What one of the files gives: by vantage and host the time, and what was refused.
-fn read(
-    path: &Path,
-    files: &Files,
-    is_atlas: bool,
-) -> (Vec<(String, String, f64, UnixMillis)>, Vec<(String, u64)>) {
+fn read(path: &Path, files: &Files, is_atlas: bool) -> (Vec<Row>, Vec<(String, u64)>) {
     let all = super::targets();
     let targets = Targets::new(all.iter().map(|target| (&target.host, target.host.clone())));
     let opened = |path: &Path| open(File::open(path).unwrap()).unwrap();
@@ -54,7 +53,7 @@ fn read(
 fn files_of_the_platforms_are_read_as_such_and_give_the_hidden_truth() {
     let folder = tempfile::tempdir().unwrap();
     let files = write(folder.path(), NOW).unwrap();
-    let eyes = eyes().unwrap();
+    let eyes = eyes();
     let (mut rows, mut refused) = (Vec::new(), 0);
     for (path, is_atlas) in [
         (&files.atlas[0], true),
@@ -88,7 +87,7 @@ fn files_of_the_platforms_are_read_as_such_and_give_the_hidden_truth() {
 #[test]
 fn misplaced_eye_is_contradicted_by_light_and_no_other_is() {
     let nodes: Vec<usize> = (0..CITIES.len()).filter(|&city| CITIES[city].has_node).collect();
-    for eye in eyes().unwrap() {
+    for eye in eyes() {
         let claimed = position(eye.claims).unwrap();
         let contradicts = nodes.iter().filter(|&&city| {
             let node = Position::new(CITIES[city].latitude, CITIES[city].longitude).unwrap();
