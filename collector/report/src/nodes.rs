@@ -81,7 +81,10 @@ pub fn from_elsewhere<S: Scan>(
     let builder = NodesBuilder::new(roster, window, clocks.clone());
     let mut builder = builder.with_witnesses(Witnesses::read(store)?);
     let tiers = tiers::choose(window, Held::all(), Needs::sums(builder.coarsest()));
-    let mut replay = Replay::new(roster, (window.from, window.until)).with_facts(facts);
+    // as the store's own report, it knows what came after the window as far as that is judged
+    let judged = (window.from, window.until);
+    let until = past::known_until(store, (roster, &facts), judged)?;
+    let mut replay = Replay::new(roster, (window.from, until)).with_facts(facts);
     let reads = replay.reads();
     tiers::read_elsewhere(
         elsewhere.rows,
@@ -90,7 +93,7 @@ pub fn from_elsewhere<S: Scan>(
         &mut builder,
         &mut |stored, _| replay.add(stored),
     )?;
-    let report = told(store, (builder, &replay.finish()), within)?;
+    let report = told(store, (builder, &replay.finish_within(judged)), within)?;
     Ok(NodesReport {
         source: elsewhere.source(),
         tiers,

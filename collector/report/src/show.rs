@@ -72,7 +72,10 @@ pub fn from_elsewhere<S: Scan>(
     let clocks = facts.clocks.clone();
     let mut builder = ShowBuilder::new(roster, node, window, clocks.clone());
     let tiers = tiers::choose(window, Held::all(), Needs::RUNS);
-    let mut replay = Replay::new(roster, (window.from, window.until)).with_facts(facts);
+    // as the store's own report, it knows what came after the window as far as that is judged
+    let judged = (window.from, window.until);
+    let until = past::known_until(store, (roster, &facts), judged)?;
+    let mut replay = Replay::new(roster, (window.from, until)).with_facts(facts);
     let mut hourly = HourlyRuns::new(hours::asked((roster, node), (window.from, window.until)));
     let reads = replay.reads();
     tiers::read_elsewhere(
@@ -92,7 +95,7 @@ pub fn from_elsewhere<S: Scan>(
         tiers,
         before_kept: before,
         hours: hourly.finish().iter().map(hours::line).collect(),
-        ..builder.finish(&replay.finish(), &kept)
+        ..builder.finish(&replay.finish_within(judged), &kept)
     }))
 }
 

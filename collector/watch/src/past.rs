@@ -21,7 +21,7 @@ pub use self::keeper::keep;
 use self::log::Log;
 use crate::clocks::Clocks;
 use crate::facts::Facts;
-use crate::replay::{Replay, Replayed};
+use crate::replay::{Paused, Replay, Replayed};
 use crate::spans::Span;
 
 const HOUR_MS: u64 = 3_600_000;
@@ -48,20 +48,13 @@ fn judge_by(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Replayed, StoreError> {
     let (from, until) = window;
-    let pause = match kept.mark()? {
-        Some(mark) => {
-            kept.pause(mark.pause_before(stands_until(log, kept, (&mark, roster), &facts.clocks)?))?
-        }
-        None => None,
-    };
-    let Some(pause) = pause.filter(|pause| from < pause.at()) else {
+    let Some(pause) = pause_behind(log, kept, (roster, &facts), from)? else {
         let mut replay = Replay::new(roster, window).with_facts(facts);
         read(log, &mut replay, progress)?;
         return Ok(replay.finish());
     };
     let mut replayed = Replayed::default();
-    // whether a failure counts is known some runs later
-    let settled = UnixMillis(until.0.saturating_add(HOUR_MS));
+    let settled = settled(until);
     for hour in kept.hours((from, pause.at().min(settled)))? {
         replayed.extend(hour.judged_for(roster));
     }
@@ -72,6 +65,56 @@ fn judge_by(
         replayed.extend(replay.rest());
     }
     Ok(replayed.within(window))
+}
+
+/// Until when whoever judges a window anew must judge, to say of it what [`judge`] says now: with what is kept, it knows
+/// what came after the window. Never before the window's end.
+///
+/// # Errors
+/// When the store failed.
+pub fn known_until(
+    store: &Store,
+    (roster, facts): (&Roster, &Facts),
+    window: Span,
+) -> Result<UnixMillis, StoreError> {
+    known_until_by(store, &Kept::of(store), (roster, facts), window)
+}
+
+fn known_until_by(
+    log: &impl Log,
+    kept: &Kept,
+    (roster, facts): (&Roster, &Facts),
+    (from, until): Span,
+) -> Result<UnixMillis, StoreError> {
+    let pause = pause_behind(log, kept, (roster, facts), from)?;
+    Ok(pause.map_or(until, |pause| pause.at().min(settled(until)).max(until)))
+}
+
+/// The newest pause that stands, where something of a window that begins at `from` is kept before it.
+fn pause_behind(
+    log: &impl Log,
+    kept: &Kept,
+    (roster, facts): (&Roster, &Facts),
+    from: UnixMillis,
+) -> Result<Option<Paused>, StoreError> {
+    let Some(mark) = kept.mark()? else {
+        return Ok(None);
+    };
+    let stands = stands_until(log, kept, (&mark, roster), &facts.clocks)?;
+    let pause = kept.pause(mark.pause_before(stands))?;
+    Ok(pause.filter(|pause| from < pause.at()))
+}
+
+/// Whether a failure counts is known some runs later: the hour after a window's last one is looked at, too. A whole one, as
+/// they are kept.
+fn settled(until: UnixMillis) -> UnixMillis {
+    UnixMillis(
+        until
+            .0
+            .div_ceil(HOUR_MS)
+            .saturating_add(1)
+            .saturating_mul(HOUR_MS),
+    )
 }
 
 /// Gives a replay the rows that it judges.
