@@ -81,10 +81,10 @@ pub fn from_elsewhere<S: Scan>(
     let builder = NodesBuilder::new(roster, window, clocks.clone());
     let mut builder = builder.with_witnesses(Witnesses::read(store)?);
     let tiers = tiers::choose(window, Held::all(), Needs::sums(builder.coarsest()));
-    // as the store's own report, it knows what came after the window as far as that is judged
+    // as the store's own report, it knows of outages that stood before the window, and what came after it
     let judged = (window.from, window.until);
-    let until = past::known_until(store, (roster, &facts), judged)?;
-    let mut replay = Replay::new(roster, (window.from, until)).with_facts(facts);
+    let span = past::judged_span(store, (roster, &facts), judged)?;
+    let mut replay = Replay::new(roster, span).with_facts(facts);
     let reads = replay.reads();
     tiers::read_elsewhere(
         elsewhere.rows,

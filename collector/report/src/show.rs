@@ -72,10 +72,10 @@ pub fn from_elsewhere<S: Scan>(
     let clocks = facts.clocks.clone();
     let mut builder = ShowBuilder::new(roster, node, window, clocks.clone());
     let tiers = tiers::choose(window, Held::all(), Needs::RUNS);
-    // as the store's own report, it knows what came after the window as far as that is judged
+    // as the store's own report, it knows of outages that stood before the window, and what came after it
     let judged = (window.from, window.until);
-    let until = past::known_until(store, (roster, &facts), judged)?;
-    let mut replay = Replay::new(roster, (window.from, until)).with_facts(facts);
+    let span = past::judged_span(store, (roster, &facts), judged)?;
+    let mut replay = Replay::new(roster, span).with_facts(facts);
     let mut hourly = HourlyRuns::new(hours::asked((roster, node), (window.from, window.until)));
     let reads = replay.reads();
     tiers::read_elsewhere(

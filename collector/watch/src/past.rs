@@ -25,6 +25,8 @@ use crate::replay::{Paused, Replay, Replayed};
 use crate::spans::Span;
 
 const HOUR_MS: u64 = 3_600_000;
+/// An outage that stood so long before a window is judged from then on.
+const STOOD_MS: u64 = 24 * HOUR_MS;
 
 /// What the engine says of a window, from inclusive, until exclusive: of kept hours, and of rows where nothing is kept.
 /// `progress` gets the count of batches read so far. What came after a window of the past is known in its last hour.
@@ -67,27 +69,40 @@ fn judge_by(
     Ok(replayed.within(window))
 }
 
-/// Until when whoever judges a window anew must judge, to say of it what [`judge`] says now: with what is kept, it knows
-/// what came after the window. Never before the window's end.
+/// From when and until when whoever judges a window anew must judge, to say of it what [`judge`] says now: what is kept knows
+/// of outages that stood when the window began, and what came after it. A day before the window at most, and two hours after it.
 ///
 /// # Errors
 /// When the store failed.
-pub fn known_until(
+pub fn judged_span(
     store: &Store,
     (roster, facts): (&Roster, &Facts),
     window: Span,
-) -> Result<UnixMillis, StoreError> {
-    known_until_by(store, &Kept::of(store), (roster, facts), window)
+) -> Result<Span, StoreError> {
+    judged_span_by(store, &Kept::of(store), (roster, facts), window)
 }
 
-fn known_until_by(
+fn judged_span_by(
     log: &impl Log,
     kept: &Kept,
     (roster, facts): (&Roster, &Facts),
     (from, until): Span,
-) -> Result<UnixMillis, StoreError> {
-    let pause = pause_behind(log, kept, (roster, facts), from)?;
-    Ok(pause.map_or(until, |pause| pause.at().min(settled(until)).max(until)))
+) -> Result<Span, StoreError> {
+    let Some(pause) = pause_behind(log, kept, (roster, facts), from)? else {
+        return Ok((from, until));
+    };
+    let stood_from = |hour: hour::JudgedHour| {
+        let incidents = hour.judged_for(roster).incidents.into_iter();
+        let stood = incidents.filter(|of| of.start < from && of.end.is_none_or(|end| end > from));
+        stood.map(|of| of.start).min()
+    };
+    let hours = kept.hours((from, UnixMillis(from.0.saturating_add(1))))?;
+    let stood = hours.into_iter().filter_map(stood_from).min();
+    let earliest = UnixMillis(from.0.saturating_sub(STOOD_MS));
+    Ok((
+        stood.map_or(from, |stood| stood.max(earliest)),
+        pause.at().min(settled(until)).max(until),
+    ))
 }
 
 /// The newest pause that stands, where something of a window that begins at `from` is kept before it.

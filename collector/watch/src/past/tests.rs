@@ -234,7 +234,7 @@ proptest! {
 fn ends_inside(log: &MadeLog, kept: &Kept, roster: &Roster, ends_s: &[u64]) -> Result<(), TestCaseError> {
     for seconds in ends_s {
         let window = (at(0), UnixMillis(DAY0 + seconds * 1_000));
-        let known = known_until_by(log, kept, (roster, &Facts::default()), window).unwrap();
+        let (_, known) = judged_span_by(log, kept, (roster, &Facts::default()), window).unwrap();
         prop_assert!(window.1 <= known);
         let whole = in_one_go(log, roster, (window.0, known)).within(window);
         same(&by_kept(log, kept, roster, window).0, &whole)?;
