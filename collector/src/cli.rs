@@ -5,7 +5,6 @@
 
 #[cfg(feature = "elasticsearch")]
 mod elastic;
-#[cfg(feature = "elasticsearch")]
 mod import;
 mod placing;
 mod reports;
@@ -20,8 +19,9 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "elasticsearch")]
 pub use self::elastic::{ElasticCommand, SetupArgs, VerifyArgs};
+pub use self::import::{BorrowedOptions, ImportCommand, IndexName, PlatformName};
 #[cfg(feature = "elasticsearch")]
-pub use self::import::{BorrowedOptions, ImportCommand, ImportFrom, ImportOptions, IndexName};
+pub use self::import::{ImportFrom, ImportOptions};
 pub use self::placing::{ObjectiveArg, PlaceArgs, WhatIfArgs, listed};
 pub use self::reports::{
     CountArgs, CoverageArgs, DEFAULT_SEED, DraftArg, EngineArgs, GapsArgs, LocateArgs, RegionsArg,
@@ -212,7 +212,6 @@ Of a time that the store keeps no longer:
     Elastic(ElasticCommand),
     /// Take in what others measured: the group before, from Elasticsearch or a file, and probes of RIPE Atlas and Globalping.
     /// It stays apart from our own in every report, and is in no alert, no availability and no ledger.
-    #[cfg(feature = "elasticsearch")]
     #[command(subcommand)]
     Import(ImportCommand),
     /// Not in this program: it was built without the feature `elasticsearch`.
@@ -223,14 +222,6 @@ Of a time that the store keeps no longer:
         after_help = "Example: none; `isochrone-collector` was built without it."
     )]
     Elastic(AbsentArgs),
-    /// Not in this program: it was built without the feature `elasticsearch`.
-    #[cfg(not(feature = "elasticsearch"))]
-    #[command(
-        hide = true,
-        disable_help_flag = true,
-        after_help = "Example: none; `isochrone-collector` was built without it."
-    )]
-    Import(AbsentArgs),
     /// Who did what and when: invitations, joins, revocations, edits of the targets.
     #[command(after_help = "Example:
   isochrone-collector audit --format json")]
@@ -256,12 +247,22 @@ impl Command {
         }
     }
 
+    /// Whether it needs what this program was built without.
+    #[cfg(not(feature = "elasticsearch"))]
+    #[must_use]
+    pub const fn is_absent(&self) -> bool {
+        match self {
+            Self::Elastic(_) => true,
+            Self::Import(command) => command.is_absent(),
+            _ => false,
+        }
+    }
+
     /// Whether it only reads the store: then it makes none where there is none yet.
     #[must_use]
     pub fn only_reads(&self) -> bool {
         match self {
             Self::Target(command) => matches!(command, TargetCommand::List { .. }),
-            #[cfg(feature = "elasticsearch")]
             Self::Import(command) => !command.takes_in(),
             command => !matches!(command, Self::Probe(ProbeCommand::Invite { .. })), // accepting needs damage
         }

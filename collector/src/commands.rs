@@ -11,7 +11,6 @@ mod export;
 #[cfg(feature = "elasticsearch")]
 mod from_elasticsearch;
 mod gaps;
-#[cfg(feature = "elasticsearch")]
 mod import;
 mod ledger;
 mod load;
@@ -51,7 +50,6 @@ use tokio::sync::watch;
 pub use self::elastic::elastic_without_store;
 pub use self::error::{CommandError, UsageError};
 pub use self::gaps::gaps_from_files;
-#[cfg(feature = "elasticsearch")]
 pub(crate) use self::import::{Wanted, WantedHost};
 pub use self::locate::{locate_from_files, with_whole_paths};
 pub use self::page::PageReports;
@@ -171,10 +169,9 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
         Command::Store(command) => store::carry_out(&context, command, &out).await,
         #[cfg(feature = "elasticsearch")]
         Command::Elastic(command) => elastic::carry_out(&context, command, &out).await,
-        #[cfg(feature = "elasticsearch")]
         Command::Import(command) => import::carry_out(&context, command, &out).await,
         #[cfg(not(feature = "elasticsearch"))]
-        Command::Elastic(_) | Command::Import(_) => Err(UsageError::NoElasticsearch.into()),
+        Command::Elastic(_) => Err(UsageError::NoElasticsearch.into()),
         Command::Audit { format } => probes::audit(&context, format, &out).await,
     };
     if result.is_ok() && reads_log {

@@ -14,7 +14,6 @@ mod elastic_incidents;
 #[cfg(feature = "elasticsearch")]
 mod elastic_watch;
 pub mod gate_alerts;
-#[cfg(feature = "elasticsearch")]
 mod import;
 mod judging;
 pub mod log;

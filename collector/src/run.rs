@@ -154,7 +154,7 @@ async fn ask_or_open(paths: Paths, mut command: Command) -> anyhow::Result<u8> {
         command = Command::Locate(Box::new(commands::with_whole_paths(*args)));
     }
     #[cfg(not(feature = "elasticsearch"))]
-    if let Command::Elastic(_) | Command::Import(_) = &command {
+    if command.is_absent() {
         terminal::complain(&format!(
             "isochrone-collector: {}\n",
             commands::UsageError::NoElasticsearch
@@ -171,7 +171,6 @@ async fn ask_or_open(paths: Paths, mut command: Command) -> anyhow::Result<u8> {
         })
         .await;
     }
-    #[cfg(feature = "elasticsearch")]
     if let Command::Import(import) = &command
         && import.reads_here()
     {

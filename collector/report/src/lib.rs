@@ -3,12 +3,14 @@
 //! Other crates hand over values. A report describes each of its tables once ([`tables`]); [`lines`] writes text
 //! and Markdown, [`frame`] is the one HTML page around it, `charts` are its pictures.
 
+mod age;
 pub mod audit;
 mod characters;
 mod charts;
 pub mod coverage;
 mod days;
 pub mod elsewhere;
+mod eyes;
 pub mod frame;
 pub mod gaps;
 #[cfg(test)]

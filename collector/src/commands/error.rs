@@ -106,6 +106,20 @@ pub enum CommandError {
         /// As given.
         name: String,
     },
+    /// A vantage of a public platform has this name, no imported one.
+    #[error("no imported vantage is called {name:?}, but one of {platform} is: add --platform {platform}")]
+    OfPlatform {
+        /// As given.
+        name: String,
+        /// Whose vantage it is.
+        platform: &'static str,
+    },
+    /// Nothing was taken in of that.
+    #[error("nothing is here of {of}; `import list` shows all vantages")]
+    NothingBorrowed {
+        /// A platform, and what narrows it.
+        of: String,
+    },
     /// There is nothing that a report on imported documents could be made from.
     #[error("{0}")]
     NothingImported(String),

@@ -57,9 +57,16 @@ async fn report(context: &CommandContext, command: ReportCommand, out: &Out) -> 
             said.print(&CountReport { coverage, count }, args.format, out)
                 .await
         }
-        ReportCommand::Nodes { window, format } => {
+        ReportCommand::Nodes {
+            window,
+            without_borrowed,
+            format,
+        } => {
             let read = Elsewhere::open(context, self::window(context, &window)?, out).await?;
-            let (report, said) = read.with(nodes::from_elsewhere).await?;
+            let (mut report, said) = read.with(nodes::from_elsewhere).await?;
+            if without_borrowed {
+                report.borrowed.clear();
+            }
             said.print(&report, format, out).await
         }
     }

@@ -92,6 +92,7 @@ pub(super) fn of_files(
         },
         thresholds: further.thresholds,
         seed: args.engine.seed,
+        without_borrowed: false, // files hold none
     };
     let options = options(asked, &mut observations, None);
     Ok((observations, options))
@@ -118,6 +119,8 @@ pub(super) struct Asked {
     pub(super) options: Options,
     pub(super) thresholds: Thresholds,
     pub(super) seed: u64,
+    /// Borrowed eyes are left out.
+    pub(super) without_borrowed: bool,
 }
 
 /// The same without whatever light says is not where it claims to be: by all that was measured, as `locate` has it.
@@ -216,13 +219,20 @@ pub(super) async fn carry_out(
             let report = coverage(context, window, asked, Asker { out, turn: None }).await?;
             print_count(report, args.coverage.format, out).await
         }
-        ReportCommand::Nodes { window, format } => {
-            let report = nodes(
+        ReportCommand::Nodes {
+            window,
+            without_borrowed,
+            format,
+        } => {
+            let mut report = nodes(
                 context,
                 self::window(context, &window)?,
                 Asker { out, turn: None },
             )
             .await?;
+            if without_borrowed {
+                report.borrowed.clear();
+            }
             print(&report, format, out).await
         }
     }
@@ -236,6 +246,7 @@ pub(super) fn asked_coverage(context: &CommandContext, args: &CoverageArgs) -> R
         },
         thresholds: Thresholds::default(),
         seed: args.engine.seed,
+        without_borrowed: args.without_borrowed,
     })
 }
 
@@ -245,6 +256,7 @@ pub(super) fn asked_count(context: &CommandContext, args: &CountArgs) -> Result<
         options: engine::options(&of.engine, weights(of)?, &context.config.coverage)?,
         thresholds: thresholds(args),
         seed: of.engine.seed,
+        without_borrowed: of.without_borrowed,
     })
 }
 
@@ -338,9 +350,16 @@ pub(super) async fn coverage(
 
 /// What was read, without what light contradicts, and what is asked of it.
 pub(super) fn asked_of(asked: Asked, found: coverage::FromStore) -> (Observations, Options) {
-    let mut observations = found.observations;
+    let (mut observations, mut candidates) = (found.observations, found.candidates);
+    if asked.without_borrowed && !observations.eyes.is_empty() {
+        let eyes = std::mem::take(&mut observations.eyes).len();
+        observations.notes.push(Note::WithoutBorrowed { eyes });
+        candidates
+            .iter_mut()
+            .for_each(|candidate| candidate.times.clear());
+    }
     let options = Options {
-        candidates: found.candidates,
+        candidates,
         ..options(asked, &mut observations, Some(&found.survey))
     };
     (observations, options)

@@ -4,6 +4,7 @@ mod from_elasticsearch;
 mod hostile;
 mod kept;
 mod operations;
+mod without_borrowed;
 
 use std::fs;
 

@@ -9,10 +9,10 @@ use isochrone_store::imported::Imported;
 use isochrone_store::{Period, Rollup, Scan, Store, StoreError, Stored, Timing};
 use isochrone_watch::clocks::Clocks;
 
-use super::borrowed;
 use super::observations::ObservationsBuilder;
 use crate::days::{self, DaysRead};
 use crate::elsewhere::Elsewhere;
+use crate::eyes::eyes;
 use crate::kept::Within;
 use crate::log::Window;
 use crate::survey::SurveyBuilder;
@@ -77,7 +77,7 @@ fn finished(
     let mut observations = both.observations.finish(source);
     observations.notes.extend(read.notes);
     observations.notes.extend(imported_apart(store)?);
-    let borrowed = borrowed::eyes(store, (roster, &observations.nodes), window.until)?;
+    let borrowed = eyes(store, (roster, &observations.nodes), window.until)?;
     observations.eyes = borrowed.eyes;
     if window.from < read.held.rows_from() {
         let off = read.clocks.off((window.from, window.until)).into_iter();

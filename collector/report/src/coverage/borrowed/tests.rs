@@ -12,6 +12,7 @@ use isochrone_store::{Store, StoreOptions};
 
 use super::*;
 use crate::Printed as _;
+use crate::eyes::eyes;
 
 const NOON: u64 = 1_795_867_200_000; // 2026-11-28T12:00:00Z
 const DAY: u64 = 86_400_000;

@@ -20,11 +20,11 @@ use crate::log::DAY_MS;
 
 /// What was imported, as a report needs it.
 #[derive(Debug, Default)]
-pub(in crate::coverage) struct Seen {
+pub(crate) struct Seen {
     /// The eyes that measured a node, by platform and name.
-    pub(in crate::coverage) eyes: Vec<Eye>,
+    pub(crate) eyes: Vec<Eye>,
     /// All places that might get a node, and what these eyes measured of them.
-    pub(in crate::coverage) candidates: Vec<CandidateSite>,
+    pub(crate) candidates: Vec<CandidateSite>,
 }
 
 /// What eyes measured of nodes and candidates in the year before `until`. An eye that measured no node says nothing of what
@@ -32,7 +32,7 @@ pub(in crate::coverage) struct Seen {
 ///
 /// # Errors
 /// When the store failed.
-pub(in crate::coverage) fn eyes(
+pub(crate) fn eyes(
     store: &Store,
     (roster, nodes): (&Roster, &[Node]),
     until: UnixMillis,
