@@ -274,6 +274,7 @@ pub(super) fn asked_advice(
         },
         thresholds: further.thresholds,
         seed: of.engine.seed,
+        without_borrowed: of.without_borrowed,
     })
 }
 
