@@ -109,10 +109,9 @@ pub fn listed(given: &[String]) -> Vec<String> {
             let is_code =
                 code.is_some_and(|code| code.len() == 2 && code.chars().all(|c| c.is_ascii_uppercase()));
             match (names[first..].last_mut(), is_code) {
-                (Some(_), true) => {
-                    if let Some(city) = names.last_mut() {
-                        city.push_str(part);
-                    }
+                (Some(city), true) => {
+                    city.push(',');
+                    city.push_str(part);
                 }
                 _ => names.push(part.trim().to_owned()),
             }

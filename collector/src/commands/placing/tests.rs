@@ -55,6 +55,7 @@ fn fixed_and_forbidden_places_and_candidates_of_a_file_are_taken_and_travel_with
     words.extend(["--candidates", file.to_str().unwrap()]);
     let json = json(&words).unwrap();
     assert_eq!(json["nodes"], serde_json::json!(["berlin", "tokyo", "Lima, PE"]));
+    words.extend(["--sites", SITES, "--rtt", RTT]);
     let Advice::Place(mut args) = advice(&words) else {
         panic!("place")
     };
