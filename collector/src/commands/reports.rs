@@ -314,7 +314,9 @@ pub(super) fn asked_of(asked: Asked, found: coverage::FromStore) -> (Observation
     if asked.without_borrowed && !observations.eyes.is_empty() {
         let eyes = std::mem::take(&mut observations.eyes).len();
         observations.notes.push(Note::WithoutBorrowed { eyes });
-        candidates.iter_mut().for_each(|candidate| candidate.times.clear());
+        candidates
+            .iter_mut()
+            .for_each(|candidate| candidate.times.clear());
     }
     let options = Options {
         candidates,
