@@ -16,8 +16,9 @@ use isochrone_coverage::predict::{Measured, Place, Point, PredictError, Predicto
 
 use super::World;
 
-/// Vantages of our own, and how many of them have a node.
+/// Vantages of our own.
 pub const VANTAGES: usize = 10;
+/// How many of them have a node.
 pub const NODES: usize = 9;
 /// At so few other sites nothing is judged.
 pub const LEAST_OTHERS: usize = 40;

@@ -263,10 +263,11 @@ mod tests {
         let count = with.len();
         let mut right = with.to_vec();
         for pivot in 0..count {
-            for row in pivot + 1..count {
-                let times = among[row][pivot] / among[pivot][pivot];
-                for column in pivot..count {
-                    among[row][column] -= times * among[pivot][column];
+            let (above, below) = among.split_at_mut(pivot + 1);
+            for (row, values) in (pivot + 1..).zip(below) {
+                let times = values[pivot] / above[pivot][pivot];
+                for (value, taken) in values.iter_mut().zip(&above[pivot]).skip(pivot) {
+                    *value -= times * taken;
                 }
                 right[row] -= times * right[pivot];
             }
