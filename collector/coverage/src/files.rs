@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-pub use candidates::read_candidates;
+pub use candidates::{GivenPlace, read_candidates};
 pub use mesh::{Mesh, read_mesh};
 pub(crate) use sites::country_of;
 

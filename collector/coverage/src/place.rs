@@ -14,6 +14,7 @@ mod exact;
 mod gather;
 mod local;
 mod near;
+mod search;
 mod solve;
 
 use rand::Rng;

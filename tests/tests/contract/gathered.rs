@@ -70,6 +70,16 @@ async fn gather() -> Gathered {
     }
 }
 
+/// The README's sites and times, and two nodes of them.
+const EXAMPLE: [&str; 6] = [
+    "--sites",
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/example/sites.csv"),
+    "--rtt",
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/example/rtt.csv"),
+    "--nodes",
+    "berlin,tokyo",
+];
+
 impl Mesh {
     /// What every command that speaks JSON says now.
     fn documents(&self) -> BTreeMap<&'static str, Vec<Value>> {
@@ -101,8 +111,15 @@ impl Mesh {
             ("locate", collector(&["locate"])),
             ("gaps", collector(&["gaps"])),
             ("count", collector(&["report", "count"])),
-            ("place", collector(&["place", "-k", "2"])),
-            ("what-if", collector(&["what-if", "--add", "Lagos, NG"])),
+            // The times of this mesh are none that places by light could have: of the example's files.
+            (
+                "place",
+                collector(&[&["place", "-k", "4", "--fixed", "all"], &EXAMPLE[..]].concat()),
+            ),
+            (
+                "what-if",
+                collector(&[&["what-if", "--add", "Lima, PE"], &EXAMPLE[..]].concat()),
+            ),
             ("nodes", collector(&["report", "nodes"])),
             ("ledger", collector(&["ledger"])),
             ("status", vec![self.status()]),
@@ -179,8 +196,11 @@ impl Mesh {
             ("locate", csv(&["locate"])),
             ("gaps", csv(&["gaps"])),
             ("count", csv(&["report", "count"])),
-            ("place", csv(&["place", "-k", "2"])),
-            ("what-if", csv(&["what-if", "--add", "Lagos, NG"])),
+            ("place", csv(&[&["place", "-k", "2"], &EXAMPLE[..]].concat())),
+            (
+                "what-if",
+                csv(&[&["what-if", "--add", "Lima, PE"], &EXAMPLE[..]].concat()),
+            ),
         ])
     }
 

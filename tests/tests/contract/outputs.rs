@@ -23,8 +23,6 @@ fn keys_of_every_output_are_the_agreed_ones() {
             documents.push(of_files(&["report", "count"], "berlin,johannesburg,lagos")); // one that cannot be told
         }
         if *name == "place" {
-            let further = ["place", "-k", "4", "--fixed", "all"];
-            documents.push(of_files(&further, "berlin,tokyo"));
             // without intervals, and within a budget
             let by_point = ["place", "-k", "2", "--prior", "none", "--objective", "cover:100"];
             documents.push(of_files(&by_point, "berlin,johannesburg,lagos"));

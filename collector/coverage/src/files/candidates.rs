@@ -4,7 +4,20 @@ use std::collections::HashMap;
 
 use super::table::{Coordinates, Table};
 use super::{FileError, FileText, MOST_SITES};
-use crate::report::placement::GivenPlace;
+use crate::geo::Position;
+
+/// A place that somebody names as a candidate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GivenPlace {
+    /// Its name: one of today's nodes, a site, `City, CC`, or any other where a position stands beside it.
+    pub name: String,
+    /// Where it lies, if that is given.
+    pub position: Option<Position>,
+    /// What it costs, in the unit of the objective.
+    pub cost: f64,
+    /// The weight that it can carry.
+    pub capacity: Option<f64>,
+}
 
 /// The candidates of a file: `place`, and where given `latitude` and `longitude`, `cost` (in the unit of the objective) and
 /// `capacity` (in the unit of the weights).

@@ -4,7 +4,7 @@
 use super::bound;
 use super::capacity::Capacities;
 use super::gather::Gathered;
-use super::solve::{self, gap};
+use super::search::{self, gap};
 use super::{Costs, Effort, Game, PROOF_SITES, Problem, Rival, Solution, exact};
 
 /// Swaps that are told, for each site that would leave.
@@ -192,7 +192,7 @@ impl Search<'_> {
     }
 
     fn any(&self, budget: f32) -> Vec<usize> {
-        self.with(budget, |game| solve::search(game, self.effort, self.seed).set)
+        self.with(budget, |game| search::search(game, self.effort, self.seed).set)
     }
 
     /// Whether the bound says that no set has everybody.
@@ -210,7 +210,7 @@ impl Search<'_> {
     /// A set that has everybody, if one is found.
     fn within(&self, budget: f32) -> Option<Vec<usize>> {
         self.with(budget, |game| {
-            let found = solve::search(game, self.effort, self.seed);
+            let found = search::search(game, self.effort, self.seed);
             (found.total < self.nobody()).then_some(found.set)
         })
     }
@@ -221,7 +221,7 @@ impl Search<'_> {
 
     fn by_program(&self, budget: f32) -> Decided {
         self.with(budget, |game| {
-            let found = solve::search(game, self.effort, self.seed);
+            let found = search::search(game, self.effort, self.seed);
             let bound = bound::raise(game, &found.set, found.total, self.effort.rounds);
             match exact::prove(game, &bound, found.total, self.effort.proof_seconds) {
                 Some(proved) if game.total(&proved.set) < self.nobody() => Decided::Set(proved.set),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::costs::LANES;
-use super::solve::Found;
+use super::search::Found;
 use super::{Costs, GATHER_ABOVE, Game, Objective, Problem};
 
 /// So many nearest sites must be the same, and fewer where that leaves too many groups.

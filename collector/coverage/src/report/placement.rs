@@ -3,6 +3,7 @@
 use super::count::{Doubtful, Priced, Wanted};
 use super::{Interval, Unseen};
 use crate::country::Country;
+use crate::files::GivenPlace;
 use crate::geo::Position;
 use crate::place::{Effort, Objective, PlaceError};
 
@@ -38,19 +39,6 @@ impl Ask {
             effort: Effort::default(),
         }
     }
-}
-
-/// A place that somebody names as a candidate.
-#[derive(Clone, Debug, PartialEq)]
-pub struct GivenPlace {
-    /// Its name: one of today's nodes, a site, `City, CC`, or any other where a position stands beside it.
-    pub name: String,
-    /// Where it lies, if that is given.
-    pub position: Option<Position>,
-    /// What it costs, in the unit of the objective.
-    pub cost: f64,
-    /// The weight that it can carry.
-    pub capacity: Option<f64>,
 }
 
 /// Why nothing can be placed.

@@ -5,8 +5,9 @@ use super::scene::Scene;
 use super::stage::Stage;
 use crate::cities;
 use crate::country::Country;
+use crate::files::GivenPlace;
 use crate::geo::Position;
-use crate::report::placement::{GivenPlace, PlacementError};
+use crate::report::placement::PlacementError;
 
 /// Sites by number: today's nodes, then candidates.
 pub(super) struct Places<'a> {

@@ -1,12 +1,13 @@
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use crate::files::GivenPlace;
 use crate::fixture::{node, single, small_world, vantage};
 use crate::geo::Position;
 use crate::observations::Observations;
 use crate::place::{Effort, Objective};
 use crate::predict::PriorChoice;
-use crate::report::placement::{Ask, GivenPlace, Placement};
+use crate::report::placement::{Ask, Placement};
 use crate::report::{Options, build};
 use crate::weights::Weights;
 
