@@ -1,6 +1,6 @@
 //! Placement: how fast sets are chosen with swaps, restarts and bound, and how far they are from the proven best.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use isochrone_base::clock::unpaused;
 use isochrone_coverage::place::{self, Effort, Objective, Problem, Site, Solution, Table, Times};
 use rand::rngs::StdRng;
@@ -29,8 +29,9 @@ const ROUNDS: usize = 7;
 /// For each of these counts of sites some instances.
 const COUNTS: [usize; 5] = [3, 5, 8, 12, 20];
 const INSTANCES: u64 = 4;
-/// As many sites as are proven.
+/// As many sites as are proven, and how long a proof may take.
 const SITES: usize = 250;
+const PATIENCE_SECONDS: f64 = 60.0;
 
 /// Points and sites on a plane, in clusters; a site has a height of its own, so that the nearest is not always best.
 struct Plane {
@@ -104,30 +105,34 @@ fn solved(
     Ok(place::solve(&problem, effort, &mut StdRng::seed_from_u64(1))?)
 }
 
-/// Without an integer program, against the optimum that one proves.
+/// Without an integer program, against the optimum that one proves, or where it did not end against the bound.
 fn gap() -> Result<Vec<Measured>> {
     let unproven = Effort {
         proof_seconds: 0.0,
         ..Effort::default()
     };
-    let mut gaps: Vec<f64> = Vec::new();
+    let proving = Effort {
+        proof_seconds: PATIENCE_SECONDS,
+        ..Effort::default()
+    };
+    let (mut gaps, mut proven) = (Vec::new(), 0);
     for k in COUNTS {
         for seed in 0..INSTANCES {
             let plane = Plane::new(SITES, SITES, seed);
             let of = |effort: &Effort| solved(&plane, &plane.weights, (SITES, k), effort);
-            let (found, best) = (of(&unproven)?, of(&Effort::default())?);
-            ensure!(best.proven, "k = {k}, seed {seed}: not proven");
-            gaps.push((found.value - best.value) / best.value);
+            let (found, best) = (of(&unproven)?, of(&proving)?);
+            proven += usize::from(best.proven);
+            gaps.push((found.value - best.bound) / best.bound);
         }
     }
-    let worst = gaps.iter().copied().fold(0.0, f64::max);
+    let worst = gaps.iter().copied().fold(0.0_f64, f64::max);
     Ok(vec![Measured {
         name: "place.gap".into(),
         value: worst,
         unit: "of the mean",
         how: format!(
-            "greedy, swaps, ten restarts against the proven optimum, {SITES} x {SITES}, k = {COUNTS:?}, the worst of {}; mean \
-             {:.5}",
+            "greedy, swaps, ten restarts against the optimum, {SITES} x {SITES}, k = {COUNTS:?}, the worst of {}, of which \
+             {proven} are proven and the others held against the bound; mean {:.5}",
             gaps.len(),
             gaps.iter().sum::<f64>() / gaps.len() as f64
         ),
