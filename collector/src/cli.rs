@@ -6,6 +6,7 @@
 #[cfg(feature = "elasticsearch")]
 mod elastic;
 mod import;
+mod placing;
 mod reports;
 mod stored;
 mod targets;
@@ -21,6 +22,7 @@ pub use self::elastic::{ElasticCommand, SetupArgs, VerifyArgs};
 pub use self::import::{BorrowedOptions, ImportCommand, IndexName, PlatformName};
 #[cfg(feature = "elasticsearch")]
 pub use self::import::{ImportFrom, ImportOptions};
+pub use self::placing::{ObjectiveArg, PlaceArgs, WhatIfArgs, listed};
 pub use self::reports::{
     CountArgs, CoverageArgs, DEFAULT_SEED, DraftArg, EngineArgs, GapsArgs, LocateArgs, RegionsArg,
     ReportCommand, WindowArgs,
@@ -137,6 +139,27 @@ Of a time that the store keeps no longer:
     /// What the log says, over a window of time.
     #[command(subcommand)]
     Report(ReportCommand),
+    /// Where so many nodes should stand: the places, how good the set is and how surely, which others may do as well, and
+    /// what to measure before deciding.
+    #[command(mut_arg("imported", |option| option.hide(true)))]
+    #[command(mut_arg("regions", |option| option.hide(true)))]
+    #[command(mut_arg("since", |option| option.help("From so long ago until now, such as 15d or 30d [default: 15d]")))]
+    #[command(mut_arg("nodes", |option| option.help("Which of the sites are nodes [default: all of them]")))]
+    #[command(after_help = "Examples:
+  isochrone-collector place -k 10 --fixed all                      where the next of ten nodes belongs
+  isochrone-collector place -k 5 --objective cover:100 --forbid CN
+  isochrone-collector place -k 4 --fixed 'berlin,Lagos, NG' --candidates candidates.csv --format md
+  isochrone-collector place -k 3 --sites sites.csv --rtt rtt.csv --weights sites")]
+    Place(Box<PlaceArgs>),
+    /// What another set of nodes would bring: mean and shares today and then, and what they rest on. Calculation only.
+    #[command(mut_arg("imported", |option| option.hide(true)))]
+    #[command(mut_arg("regions", |option| option.hide(true)))]
+    #[command(mut_arg("since", |option| option.help("From so long ago until now, such as 15d or 30d [default: 15d]")))]
+    #[command(after_help = "Examples:
+  isochrone-collector what-if --add 'Lagos, NG'
+  isochrone-collector what-if --add 'Sao Paulo, BR' --remove berlin --format json
+  isochrone-collector what-if --remove tokyo --sites sites.csv --rtt rtt.csv --nodes berlin,tokyo")]
+    WhatIf(Box<WhatIfArgs>),
     /// Can sites stand where they say? By light alone: what contradicts a place, and how far the others are proved.
     #[command(after_help = "Examples:
   isochrone-collector locate
@@ -217,6 +240,8 @@ impl Command {
             Self::Show { window, .. } => window.is_from_elasticsearch(),
             Self::Report(command) => command.window().is_from_elasticsearch() && !command.is_of_imported(),
             Self::Locate(args) => args.window.is_from_elasticsearch(),
+            Self::Place(args) => args.coverage.window.is_from_elasticsearch(),
+            Self::WhatIf(args) => args.coverage.window.is_from_elasticsearch(),
             Self::Gaps(args) => args.coverage.window.is_from_elasticsearch(),
             _ => false,
         }

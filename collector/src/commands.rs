@@ -16,6 +16,7 @@ mod ledger;
 mod load;
 mod locate;
 mod page;
+mod placing;
 mod probes;
 mod reports;
 mod status;
@@ -52,6 +53,7 @@ pub use self::gaps::gaps_from_files;
 pub(crate) use self::import::{Wanted, WantedHost};
 pub use self::locate::{locate_from_files, with_whole_paths};
 pub use self::page::PageReports;
+pub use self::placing::{advice_from_files, read_candidate_file};
 pub use self::reports::{read_weights, report_from_files};
 pub use self::status::{status_of_no_answer, status_of_no_collector};
 use crate::assembly::roster;
@@ -133,6 +135,8 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
         Command::Show { .. }
             | Command::Report(_)
             | Command::Locate(_)
+            | Command::Place(_)
+            | Command::WhatIf(_)
             | Command::Gaps(_)
             | Command::Export(_)
     );
@@ -152,6 +156,8 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
         Command::Show { node, window, format } => reports::show(&context, &node, &window, format, &out).await,
         Command::Report(command) => reports::carry_out(&context, command, &out).await,
         Command::Locate(args) => locate::locate(&context, *args, &out).await,
+        Command::Place(args) => placing::carry_out(&context, placing::Advice::Place(args), &out).await,
+        Command::WhatIf(args) => placing::carry_out(&context, placing::Advice::WhatIf(args), &out).await,
         Command::Gaps(args) => gaps::gaps(&context, *args, &out).await,
         Command::Ledger {
             accept_damage: Some(which),

@@ -126,6 +126,20 @@ async fn ask_or_open(paths: Paths, mut command: Command) -> anyhow::Result<u8> {
             return show_while(&mut show, |answers| commands::report_from_files(report, answers)).await;
         }
     }
+    let advice = match &mut command {
+        Command::Place(args) => {
+            commands::read_candidate_file(args)?;
+            Some(&mut args.coverage)
+        }
+        Command::WhatIf(args) => Some(&mut args.coverage),
+        _ => None,
+    };
+    if let Some(args) = advice {
+        commands::read_weights(args)?;
+        if args.sites.is_some() {
+            return show_while(&mut show, |answers| commands::advice_from_files(command, answers)).await;
+        }
+    }
     if let Command::Gaps(args) = &mut command {
         commands::read_weights(&mut args.coverage)?;
         if args.coverage.sites.is_some() {

@@ -7,6 +7,7 @@ pub mod anycast;
 pub mod gaps;
 pub mod locate;
 pub mod next;
+pub mod placing;
 pub mod predict;
 pub mod shares;
 pub mod splits;
@@ -50,6 +51,7 @@ pub fn whereabouts(world: &World, prior: Option<&Prior>, seed: u64) -> anyhow::R
     let mut figures = predict::figures(world, prior, seed)?;
     figures.extend(shares::figures(world, prior, seed)?);
     figures.extend(gaps::figures(world, prior, seed)?);
+    figures.extend(placing::figures(world, prior, seed)?);
     figures.extend(locate::figures(world, seed));
     figures.extend(anycast::figures(world, seed));
     figures.retain(|figure| figure.value.is_finite());

@@ -14,6 +14,7 @@ pub mod idle;
 pub mod ingest;
 pub mod lines;
 mod mesh;
+pub mod place;
 pub mod planner;
 pub mod probe;
 mod process;
@@ -43,6 +44,7 @@ pub const ALL: &[&[Figure]] = &[
     planner::FIGURES,
     health::FIGURES,
     coverage::FIGURES,
+    place::FIGURES,
     whereabouts::FIGURES,
     build::FIGURES,
     lines::FIGURES,

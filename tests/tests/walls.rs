@@ -62,6 +62,7 @@ const KEPT_IN: &[(&str, &str)] = &[
     ("comfy-table", "collector/report"),
     ("csv", "collector/coverage collector/report"), // coverage reads, report writes
     ("faer", "collector/coverage"),
+    ("good_lp", "collector/coverage"),
     ("maud", "collector/report"),
     ("maxminddb", "collector"),
     ("toml_edit", "collector/planner collector"),

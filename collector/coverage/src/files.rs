@@ -1,5 +1,6 @@
 //! Measurements from two CSV files, `sites.csv` and `rtt.csv`: read whole, or not at all.
 
+mod candidates;
 mod doubts;
 mod mesh;
 mod rtt;
@@ -10,6 +11,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+pub use candidates::read_candidates;
 pub use mesh::{Mesh, read_mesh};
 pub(crate) use sites::country_of;
 

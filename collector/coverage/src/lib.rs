@@ -29,6 +29,7 @@ pub mod locate;
 pub mod names;
 pub mod note;
 pub mod observations;
+pub mod place;
 pub mod predict;
 pub mod report;
 pub mod subdivision;

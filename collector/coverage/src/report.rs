@@ -13,6 +13,7 @@ mod matrix;
 mod notes;
 mod offsets;
 mod options;
+pub mod placement;
 mod prediction;
 mod prepare;
 mod ranking;
@@ -25,6 +26,7 @@ mod sum;
 mod top;
 mod trend;
 mod trust;
+pub mod what_if;
 mod widening;
 mod withdraw;
 
@@ -49,6 +51,8 @@ use crate::observations::{AccessClass, Basis, Node, Source, Statistic, TtfbKind,
 use crate::subdivision::Subdivision;
 use crate::weights::{InternetSummary, WeightKind, WeightSource};
 use count::Count;
+use placement::Placement;
+use what_if::WhatIf;
 
 /// A vantage speaks for its country's cities up to this distance.
 pub const SPEAKS_FOR_KM: f64 = 300.0;
@@ -95,6 +99,10 @@ pub struct CoverageReport {
     pub offsets: Offsets,
     /// Too many or too few nodes, by the first class; `None`: not asked for.
     pub count: Option<Count>,
+    /// Where nodes should stand, by the first class; `None`: not asked for.
+    pub placement: Option<Placement>,
+    /// What another set of nodes would bring, by the first class; `None`: not asked for.
+    pub what_if: Option<WhatIf>,
     /// Somebody else's vantages that measured nodes: predictions rest on those that count, and nothing else does.
     pub eyes: Vec<EyeReport>,
     /// What a reader must know about how the measurements were read.

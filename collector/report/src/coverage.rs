@@ -10,11 +10,13 @@ mod map;
 pub(crate) mod notes;
 mod observations;
 mod page;
+mod place;
 mod predicted;
 mod surveyed;
 mod tables;
 mod text;
 mod top;
+mod what_if;
 mod words;
 
 use isochrone_base::words::count;
@@ -25,7 +27,9 @@ use serde_json::Value;
 
 pub use self::count::CountReport;
 pub(crate) use self::observations::node as node_of;
+pub use self::place::PlaceReport;
 pub use self::surveyed::{FromStore, from_elsewhere, from_store};
+pub use self::what_if::WhatIfReport;
 pub(crate) use self::words::window;
 use crate::Printed;
 use crate::frame::Frame;

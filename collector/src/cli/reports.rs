@@ -129,7 +129,7 @@ pub struct CoverageArgs {
     #[arg(skip)]
     pub weights_file: Option<String>,
     /// Measured sites instead of a store: site, latitude, longitude[, country].
-    #[arg(long, requires = "rtt", requires = "nodes", conflicts_with_all = ["since", "from", "to"], value_name = "FILE")]
+    #[arg(long, requires = "rtt", conflicts_with_all = ["since", "from", "to"], value_name = "FILE")]
     pub sites: Option<PathBuf>,
     /// Round-trip times between the sites: source, destination, rtt_ms (or min_rtt_ms, p50_rtt_ms).
     #[arg(long, requires = "sites", value_name = "FILE")]

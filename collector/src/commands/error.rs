@@ -147,7 +147,7 @@ impl CommandError {
     /// 2 for wrong usage, 1 for a failure.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) => 2,
+            Self::Usage(_) | Self::Coverage(ReportError::Placement(_)) => 2,
             _ => 1,
         }
     }

@@ -7,6 +7,7 @@ use isochrone_report::{coverage, locate as located, nodes, show as shown};
 use super::elsewhere::{Elsewhere, Said};
 use super::gaps::{asked_gaps, print_draft, ranked};
 use super::locate::judged;
+use super::placing::{Advice, Told};
 use super::reports::{Asked, asked_count, asked_coverage, built};
 use super::window::{counting_window, window};
 use super::{CommandContext, CommandError, Out, blocking};
@@ -21,6 +22,8 @@ pub(super) async fn carry_out(
     match command {
         Command::Report(command) => report(context, command, out).await,
         Command::Locate(args) => locate(context, *args, out).await,
+        Command::Place(args) => advise(context, Advice::Place(args), out).await,
+        Command::WhatIf(args) => advise(context, Advice::WhatIf(args), out).await,
         Command::Gaps(args) => gaps(context, *args, out).await,
         Command::Show { node, window, format } => show(context, (&node, &window), format, out).await,
         _ => Ok(()),
@@ -66,6 +69,16 @@ async fn report(context: &CommandContext, command: ReportCommand, out: &Out) -> 
             }
             said.print(&report, format, out).await
         }
+    }
+}
+
+async fn advise(context: &CommandContext, advice: Advice, out: &Out) -> Result<(), CommandError> {
+    let (asked, args) = (advice.asked(context)?, advice.coverage());
+    let read = Elsewhere::open(context, counting_window(context, &args.window)?, out).await?;
+    let (coverage, said) = covered(context, asked, read).await?;
+    match advice.report(coverage)? {
+        Told::Place(report) => said.print(&*report, args.format, out).await,
+        Told::WhatIf(report) => said.print(&*report, args.format, out).await,
     }
 }
 

@@ -2,13 +2,14 @@
 
 mod draft;
 
-use isochrone_coverage::count::Thresholds;
 use isochrone_coverage::observations::{Observations, Source};
 use isochrone_coverage::report::{Options, ReportError, what_to_measure};
 use isochrone_report::coverage::{self, FromStore};
 use isochrone_report::gaps::GapsReport;
 
-use super::reports::{Asked, Reading, ReportFailure, asked_coverage, asked_of, of_files, print, reading};
+use super::reports::{
+    Asked, Further, Reading, ReportFailure, asked_coverage, asked_of, of_files, print, reading,
+};
 use super::window::counting_window;
 use super::{CommandContext, CommandError, Out, UsageError, blocking};
 use crate::cli::{DraftArg, GapsArgs, ReportFormat};
@@ -20,7 +21,7 @@ pub async fn gaps_from_files(args: GapsArgs, answers: Answers) -> u8 {
     let result = async {
         let format = args.coverage.format;
         let report = blocking(move || {
-            let (observations, options) = of_files(&args.coverage, Thresholds::default())?;
+            let (observations, options) = of_files(&args.coverage, Further::default())?;
             Ok(report(observations, &options, args.eyes.into())?)
         })
         .await?;

@@ -9,6 +9,8 @@ use isochrone_coverage::files::{self, FileText};
 use isochrone_coverage::locate::{Impossible, Survey, impossible, impossible_by};
 use isochrone_coverage::note::Note;
 use isochrone_coverage::observations::{Observations, Source};
+use isochrone_coverage::report::placement::Ask;
+use isochrone_coverage::report::what_if::Change;
 use isochrone_coverage::report::{self, CoverageReport, LeftOut, Options};
 use isochrone_report::coverage::CountReport;
 use isochrone_report::kept::Within;
@@ -36,14 +38,17 @@ pub async fn report_from_files(command: ReportCommand, answers: Answers) -> u8 {
             ReportCommand::Coverage(args) => {
                 let format = args.format;
                 let bar = out.clone();
-                let report = blocking(move || report_of_files(&args, Thresholds::default(), &bar)).await?;
+                let report = blocking(move || report_of_files(&args, Further::default(), &bar)).await?;
                 print(&report, format, &out).await
             }
             ReportCommand::Count(args) => {
                 let format = args.coverage.format;
-                let thresholds = thresholds(&args);
+                let further = Further {
+                    thresholds: thresholds(&args),
+                    ..Further::default()
+                };
                 let bar = out.clone();
-                let report = blocking(move || report_of_files(&args.coverage, thresholds, &bar)).await?;
+                let report = blocking(move || report_of_files(&args.coverage, further, &bar)).await?;
                 print_count(report, format, &out).await
             }
             ReportCommand::Nodes { .. } => Err(UsageError::FilesApart.into()),
@@ -52,24 +57,40 @@ pub async fn report_from_files(command: ReportCommand, answers: Answers) -> u8 {
     out.end(result.await).await
 }
 
-/// What files hold, and what is asked of it.
+/// What is asked beside coverage itself.
+#[derive(Default)]
+pub(super) struct Further {
+    pub(super) thresholds: Thresholds,
+    pub(super) place: Option<Ask>,
+    pub(super) what_if: Option<Change>,
+}
+
+/// What files hold, and what is asked of it; where nodes are placed and none is named, all sites are nodes.
 pub(super) fn of_files(
     args: &CoverageArgs,
-    thresholds: Thresholds,
+    further: Further,
 ) -> Result<(Observations, Options), CommandError> {
     let (Some(sites), Some(rtt)) = (&args.sites, &args.rtt) else {
         return Err(UsageError::FilesApart.into());
     };
     let sites = FileText::load(sites)?;
     let rtt = FileText::load(rtt)?;
-    let mut observations = files::read(&sites, &rtt, &args.nodes)?;
+    let mesh = files::read_mesh(&sites, &rtt)?;
+    let nodes = match (args.nodes.is_empty(), further.place.is_some()) {
+        (true, true) => &mesh.names,
+        (true, false) => return Err(UsageError::FilesApart.into()),
+        (false, _) => &args.nodes,
+    };
+    let mut observations = files::read(&sites, &rtt, nodes)?;
     let asked = Asked {
         options: Options {
-            mesh: Some(files::read_mesh(&sites, &rtt)?),
+            mesh: Some(mesh),
             subdivisions: args.regions == RegionsArg::Subdivisions,
+            place: further.place,
+            what_if: further.what_if,
             ..engine::options(&args.engine, weights(args)?, &CoverageSettings::default())?
         },
-        thresholds,
+        thresholds: further.thresholds,
         seed: args.engine.seed,
         without_borrowed: false, // files hold none
     };
@@ -77,12 +98,12 @@ pub(super) fn of_files(
     Ok((observations, options))
 }
 
-fn report_of_files(
+pub(super) fn report_of_files(
     args: &CoverageArgs,
-    thresholds: Thresholds,
+    further: Further,
     out: &Out,
 ) -> Result<CoverageReport, CommandError> {
-    let (observations, options) = of_files(args, thresholds)?;
+    let (observations, options) = of_files(args, further)?;
     let mut random = StdRng::seed_from_u64(args.engine.seed);
     let mut progress = |done, total| out.progress(done, total);
     Ok(report::build_with(
@@ -125,6 +146,8 @@ fn options(asked: Asked, observations: &mut Observations, survey: Option<&Survey
             .map(|&vantage| observations.vantages[vantage].name.clone())
             .collect(),
     };
+    // Where nodes are placed or exchanged, how many of them there should be is not asked.
+    let is_advice = asked.options.place.is_some() || asked.options.what_if.is_some();
     let mut mesh = asked.options.mesh;
     if let Some(mesh) = &mut mesh {
         // A site of files is called the same as a node and as a vantage.
@@ -135,7 +158,7 @@ fn options(asked: Asked, observations: &mut Observations, survey: Option<&Survey
     Options {
         impossible: left_out,
         mesh,
-        count: Some(asked.thresholds),
+        count: (!is_advice).then_some(asked.thresholds),
         ..asked.options
     }
 }
@@ -232,6 +255,24 @@ pub(super) fn asked_count(context: &CommandContext, args: &CountArgs) -> Result<
     Ok(Asked {
         options: engine::options(&of.engine, weights(of)?, &context.config.coverage)?,
         thresholds: thresholds(args),
+        seed: of.engine.seed,
+        without_borrowed: of.without_borrowed,
+    })
+}
+
+/// What `place` and `what-if` ask.
+pub(super) fn asked_advice(
+    context: &CommandContext,
+    of: &CoverageArgs,
+    further: Further,
+) -> Result<Asked, CommandError> {
+    Ok(Asked {
+        options: Options {
+            place: further.place,
+            what_if: further.what_if,
+            ..engine::options(&of.engine, weights(of)?, &context.config.coverage)?
+        },
+        thresholds: further.thresholds,
         seed: of.engine.seed,
         without_borrowed: of.without_borrowed,
     })
@@ -450,7 +491,7 @@ mod tests {
     fn demo_report_answers_in_its_first_sentences_and_names_the_node_whose_place_lies() {
         let folder = tempfile::tempdir().unwrap();
         let report =
-            report_of_files(&demo_files(folder.path()), Thresholds::default(), &Out::nowhere()).unwrap();
+            report_of_files(&demo_files(folder.path()), Further::default(), &Out::nowhere()).unwrap();
         let text = report.text(100).split_whitespace().collect::<Vec<_>>().join(" ");
         let at = |words: &str| text.find(words).unwrap_or_else(|| panic!("{words}: {text}"));
         let sentences = [
@@ -487,7 +528,7 @@ mod tests {
         let json = |seed: u64| {
             let mut args = demo_files(folder.path());
             args.engine.seed = seed;
-            let report = report_of_files(&args, Thresholds::default(), &Out::nowhere()).unwrap();
+            let report = report_of_files(&args, Further::default(), &Out::nowhere()).unwrap();
             report.json()["shares_predicted"].to_string()
         };
         assert_eq!(coverage_args("people").engine.seed, DEFAULT_SEED);
@@ -502,7 +543,7 @@ mod tests {
         let args = demo_files(folder.path());
         let (answers, mut said) = tokio::sync::mpsc::channel(64);
         let out = Out::of_files(answers);
-        blocking(move || report_of_files(&args, Thresholds::default(), &out))
+        blocking(move || report_of_files(&args, Further::default(), &out))
             .await
             .unwrap();
         let mut steps = Vec::new();

@@ -196,6 +196,13 @@ impl Held {
     }
 }
 
+/// Whether a report predicts anything of a place.
+pub(super) fn is_reached(predicted: &ClassPrediction, here: Position) -> bool {
+    let km = |cell: &PredictedCell| cell.position.distance_km(here);
+    let nearest = predicted.cells.iter().min_by(|a, b| km(a).total_cmp(&km(b)));
+    !nearest.is_some_and(|cell| cell.nearest.is_none() && km(cell) <= CELL_KM)
+}
+
 /// Sites that measure, the nodes first, and those that stand for the people.
 struct Drawn<'a> {
     world: &'a World,
@@ -214,13 +221,8 @@ impl<'a> Drawn<'a> {
 
     /// The same without the people of whom the report predicts nothing.
     fn reached(&self, predicted: &ClassPrediction) -> Self {
-        let unknown = |site: &usize| {
-            let here = self.world.places[*site].position;
-            let km = |cell: &PredictedCell| cell.position.distance_km(here);
-            let nearest = predicted.cells.iter().min_by(|a, b| km(a).total_cmp(&km(b)));
-            nearest.is_some_and(|cell| cell.nearest.is_none() && km(cell) <= CELL_KM)
-        };
-        let others = self.others.iter().copied().filter(|site| !unknown(site));
+        let is_reached = |site: &usize| is_reached(predicted, self.world.places[*site].position);
+        let others = self.others.iter().copied().filter(is_reached);
         Self {
             others: others.collect(),
             ..*self

@@ -7,20 +7,28 @@ use anyhow::{Result, ensure};
 use isochrone_coverage::predict::{Measured as Pair, Prior};
 
 use super::{Bound, Figure, Measured};
-use crate::evaluate::{self, World, anycast, gaps, locate, predict, shares};
+use crate::evaluate::{self, World, anycast, gaps, locate, placing, predict, shares};
 
 /// This module's figures.
 pub(super) const FIGURES: &[Figure] = &[
     Figure::slow(&["predict.…"], predicted),
     Figure::slow(&["interval.…"], intervals),
     Figure::slow(&["gaps.…"], next),
+    Figure::slow(&["place.next_…", "place.regret_…", "whatif.…"], placed),
     Figure::quick(&["locate.…"], located),
 ];
 
 /// Of all splits and draws, as `evaluate where` has it.
 const SEED: u64 = 1;
 /// The reach.
-const REACH: [(&str, Bound); 12] = [
+const REACH: [(&str, Bound); 19] = [
+    ("place.next_at_10", Bound::AtMost(0.30)),
+    ("place.next_with_eyes", Bound::AtMost(0.05)),
+    ("place.next_with_eyes_p90", Bound::AtMost(0.15)),
+    ("place.regret_after_loop", Bound::AtMost(0.05)),
+    ("place.regret_after_loop_p90", Bound::AtMost(0.08)),
+    ("whatif.mean_error", Bound::AtMost(0.03)),
+    ("whatif.gain_inside", Bound::AtLeast(0.85)),
     ("gaps.first_twenty_mean", Bound::AtMost(0.10)),
     ("gaps.first_twenty", Bound::AtMost(0.10)),
     ("predict.area_out_ms", Bound::AtMost(11.0)),
@@ -53,6 +61,14 @@ fn intervals() -> Result<Vec<Measured>> {
 
 fn next() -> Result<Vec<Measured>> {
     Ok(measured(gaps::figures(
+        &anchors()?,
+        Some(Prior::embedded()),
+        SEED,
+    )?))
+}
+
+fn placed() -> Result<Vec<Measured>> {
+    Ok(measured(placing::figures(
         &anchors()?,
         Some(Prior::embedded()),
         SEED,

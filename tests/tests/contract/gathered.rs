@@ -101,6 +101,8 @@ impl Mesh {
             ("locate", collector(&["locate"])),
             ("gaps", collector(&["gaps"])),
             ("count", collector(&["report", "count"])),
+            ("place", collector(&["place", "-k", "2"])),
+            ("what-if", collector(&["what-if", "--add", "Lagos, NG"])),
             ("nodes", collector(&["report", "nodes"])),
             ("ledger", collector(&["ledger"])),
             ("status", vec![self.status()]),
@@ -177,6 +179,8 @@ impl Mesh {
             ("locate", csv(&["locate"])),
             ("gaps", csv(&["gaps"])),
             ("count", csv(&["report", "count"])),
+            ("place", csv(&["place", "-k", "2"])),
+            ("what-if", csv(&["what-if", "--add", "Lagos, NG"])),
         ])
     }
 

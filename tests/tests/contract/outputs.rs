@@ -22,6 +22,17 @@ fn keys_of_every_output_are_the_agreed_ones() {
             documents.push(of_files(&["report", "count"], "berlin,tokyo"));
             documents.push(of_files(&["report", "count"], "berlin,johannesburg,lagos")); // one that cannot be told
         }
+        if *name == "place" {
+            let further = ["place", "-k", "4", "--fixed", "all"];
+            documents.push(of_files(&further, "berlin,tokyo"));
+            // without intervals, and within a budget
+            let by_point = ["place", "-k", "2", "--prior", "none", "--objective", "cover:100"];
+            documents.push(of_files(&by_point, "berlin,johannesburg,lagos"));
+        }
+        if *name == "what-if" {
+            let change = ["what-if", "--add", "Lima, PE", "--remove", "berlin"];
+            documents.push(of_files(&change, "berlin,tokyo"));
+        }
         if *name == "gaps" {
             documents.push(of_files(&["gaps"], "berlin,tokyo"));
         }

@@ -252,6 +252,19 @@ pub(crate) const STEPS: &[Step] = &[
         "isochrone-collector report count --sites sites.csv --rtt rtt.csv --nodes berlin,tokyo",
         "tokyo",
     ),
+    // Where nodes should stand, and what another set would bring
+    lead(
+        "sudo isochrone-collector place -k 3 --fixed all",
+        "Where nodes should stand",
+    ),
+    lead(
+        "isochrone-collector place -k 3 --sites sites.csv --rtt rtt.csv --weights sites",
+        "Where nodes should stand",
+    ),
+    lead(
+        "sudo isochrone-collector what-if --add 'Lagos, NG' --remove tokyo",
+        "Calculation only",
+    ),
     // Where sites stand
     lead("sudo isochrone-collector locate", "berlin"),
     lead(

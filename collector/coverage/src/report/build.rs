@@ -9,6 +9,7 @@ use super::by_km::ByKm;
 use super::forecast::{self, Known};
 use super::matrix::Matrix;
 use super::options::Options;
+use super::placement::{Placement, PlacementError};
 use super::prepare::Prepared;
 use super::ranking::{Ranking, node_time};
 use super::regions::Field;
@@ -16,6 +17,7 @@ use super::resample::{DayDraws, draw_networks};
 use super::speakers::Speakers;
 use super::trend::Halves;
 use super::trust::Trust;
+use super::what_if::WhatIf;
 use super::{
     BUDGETS_MS, Beside, ClassReport, CoverageReport, Depth, Figures, Forecast, Method, Region, TopCountries,
     VantageReport, WeightSummary, WhyNot, Witnesses,
@@ -87,6 +89,9 @@ pub enum ReportError {
     /// The weights do not fit.
     #[error(transparent)]
     Weights(#[from] FileError),
+    /// Nothing can be placed as it was asked.
+    #[error(transparent)]
+    Placement(#[from] PlacementError),
 }
 
 /// Computes the report.
@@ -170,6 +175,7 @@ pub fn build_with(
         counting::count(observations, options, (thresholds, predicted), &mut random)
     });
     let count = count.transpose()?;
+    let (placement, what_if) = advice(observations, options, (parts.first(), disbelieved), seed)?;
     steps.end();
     let report = CoverageReport {
         source: observations.source,
@@ -191,6 +197,8 @@ pub fn build_with(
         classes: parts.into_iter().map(|part| part.class).collect(),
         top_countries,
         count,
+        placement,
+        what_if,
         offsets: options.offsets.clone(),
         eyes: prepared.all_eyes.clone(),
         notes,
@@ -202,6 +210,26 @@ pub fn build_with(
     })
 }
 
+/// Where nodes should stand, and what another set would bring, as far as they are asked for.
+fn advice(
+    observations: &Observations,
+    options: &Options,
+    (first, disbelieved): (Option<&ClassPart>, bool),
+    seed: u64,
+) -> Result<(Option<Placement>, Option<WhatIf>), ReportError> {
+    if disbelieved && options.ranks_anyhow() {
+        return Err(PlacementError::NotBelieved.into());
+    }
+    let predicted = first.and_then(|part| part.class.predicted.as_ref());
+    let mut random = StdRng::seed_from_u64(seed);
+    let placement = options.place.as_ref();
+    let placement =
+        placement.map(|ask| counting::place(observations, options, (ask, predicted), &mut random));
+    let what_if = options.what_if.as_ref();
+    let what_if = what_if.map(|change| counting::what_if(observations, options, change, &mut random));
+    Ok((placement.transpose()?, what_if.transpose()?))
+}
+
 /// How far the report is.
 struct Steps<'a> {
     done: u64,
@@ -211,7 +239,10 @@ struct Steps<'a> {
 
 impl<'a> Steps<'a> {
     fn new(options: &Options, progress: &'a mut dyn FnMut(u64, u64)) -> Self {
-        let parts = 1 + AccessClass::ALL.len() + options.beside.len() + usize::from(options.count.is_some());
+        let parts = 1
+            + AccessClass::ALL.len()
+            + options.beside.len()
+            + usize::from(options.count.is_some() || options.ranks_anyhow());
         Self {
             done: 0,
             total: parts as u64,

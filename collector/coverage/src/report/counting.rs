@@ -4,10 +4,17 @@ mod asked;
 mod candidates;
 mod choose;
 mod gaps;
+mod places;
+mod placing;
 mod price;
+mod purse;
 mod scene;
 mod stage;
 mod verdicts;
+mod what_if;
+
+pub(crate) use placing::place;
+pub(crate) use what_if::what_if;
 
 use rand::Rng;
 
@@ -253,6 +260,12 @@ impl Plan {
         };
         stage.wide().into_iter().take(DOUBTFUL).map(line).collect()
     }
+}
+
+/// Countries that are predicted worse than others, without a city of theirs.
+fn doubtful_alone(stage: &Stage) -> Vec<Doubtful> {
+    let line = |how: Widened| Doubtful { how, city: None };
+    stage.wide().into_iter().take(DOUBTFUL).map(line).collect()
 }
 
 /// The mean of draws and their interval, so many times as wide; one draw has none.

@@ -1,6 +1,8 @@
 //! What a report is to compute, and by what.
 
 use super::count::Thresholds;
+use super::placement::Ask;
+use super::what_if::Change;
 use super::{Offsets, Targets};
 use crate::files::Mesh;
 use crate::observations::{CandidateSite, Statistic};
@@ -40,6 +42,10 @@ pub struct Options {
     pub subdivisions: bool,
     /// Whether too many or too few is answered too, and by which thresholds; default: no.
     pub count: Option<Thresholds>,
+    /// Whether so many nodes are placed too; default: no.
+    pub place: Option<Ask>,
+    /// Whether another set of nodes is priced too; default: no.
+    pub what_if: Option<Change>,
 }
 
 /// Nodes and vantages, by name: one may be called as the other is, and stand elsewhere.
@@ -70,6 +76,13 @@ impl Options {
             candidates: Vec::new(),
             subdivisions: false,
             count: None,
+            place: None,
+            what_if: None,
         }
+    }
+
+    /// Whether places are ranked even where no predicted time has an interval.
+    pub(crate) fn ranks_anyhow(&self) -> bool {
+        self.place.is_some() || self.what_if.is_some()
     }
 }

@@ -22,7 +22,8 @@ use crate::frame::Frame;
 use crate::lines::Lines;
 use crate::tables::Table;
 
-pub(crate) use self::marks::mark;
+pub(crate) use self::json::{doubtful, measure, unpredictable};
+pub(crate) use self::marks::{calibration, mark};
 pub(crate) use self::next::{NO_GAIN, is_gain, no_guess, runners_up};
 pub(crate) use self::page::{curve_figure, node_bars};
 pub(crate) use self::words::{beside_coverage, decide, node_verdict};

@@ -43,7 +43,7 @@ fn said(sites: &str, rtt: &str, options: &[&str]) -> Said {
         panic!("a report on coverage: {words:?}")
     };
     read_weights(&mut args).unwrap();
-    let coverage = report_of_files(&args, Thresholds::default(), &Out::nowhere()).unwrap();
+    let coverage = report_of_files(&args, Further::default(), &Out::nowhere()).unwrap();
     let count = CountReport {
         count: coverage.count.clone().unwrap(),
         coverage: coverage.clone(),

@@ -28,6 +28,27 @@ pub(super) struct Spot {
     pub(super) eyes: usize,
 }
 
+impl Spot {
+    /// A place that nobody measured.
+    pub(super) fn new(name: String, position: Position, country: Option<Country>) -> Self {
+        Self {
+            name,
+            position,
+            country,
+            site: None,
+            candidate: None,
+            eyes: 0,
+        }
+    }
+
+    /// Whether it goes by a name: its own, the lead's, or that of the site which was measured there.
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        cities::fold(&self.name) == cities::fold(name)
+            || self.candidate.as_deref() == Some(name)
+            || self.site.as_ref().is_some_and(|site| site.name == name)
+    }
+}
+
 /// A site that was measured.
 #[derive(Clone, Debug)]
 pub(super) struct Site {

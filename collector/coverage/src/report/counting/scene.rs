@@ -3,7 +3,7 @@
 use super::candidates::{Candidates, Spot};
 use super::{CITIES, Priced, REDUNDANT_MS, Redundancy};
 use crate::geo::Position;
-use crate::observations::{AccessClass, Day, Observations, Statistic, Vantage};
+use crate::observations::{AccessClass, Day, Observations, Source, Statistic, Vantage};
 use crate::predict::Place;
 use crate::report::forecast::{Cell, Fitted};
 use crate::report::matrix::Matrix;
@@ -17,6 +17,7 @@ pub(super) struct Scene<'a> {
     pub(super) prepared: Prepared<'a>,
     whole: Matrix,
     pub(super) statistic: Statistic,
+    source: Source,
     pub(super) options: &'a Options,
     pub(super) members: Vec<usize>,
     pub(super) places: Vec<WeightedPlace>,
@@ -55,6 +56,7 @@ impl<'a> Scene<'a> {
             members,
             whole,
             statistic,
+            source: observations.source,
             options,
             prepared,
         })
@@ -136,16 +138,42 @@ impl<'a> Scene<'a> {
         spots.heaviest(cells, CITIES.max(2 * self.nodes()))
     }
 
-    /// What a user's own line adds, in the weighted mean of cells.
+    /// What a user's own line adds, by cell.
+    pub(super) fn own_lines(&self, cells: &[Cell]) -> Vec<f64> {
+        let member = self.members.first();
+        let access = member.map(|&one| self.prepared.vantages[one].access);
+        let offset =
+            |cell: &Cell| access.map_or(0.0, |access| self.options.offsets.in_class(access, cell.country));
+        cells.iter().map(offset).collect()
+    }
+
+    /// The same, in the weighted mean of cells.
     pub(super) fn own_line_ms(&self, cells: &[Cell]) -> f64 {
-        let access = self
-            .members
-            .first()
-            .map(|&one| self.prepared.vantages[one].access);
-        let Some(access) = access else { return 0.0 };
-        let offset = |cell: &Cell| cell.weight * self.options.offsets.in_class(access, cell.country);
+        let lines = self.own_lines(cells);
         let total: f64 = cells.iter().map(|cell| cell.weight).sum();
-        cells.iter().map(offset).sum::<f64>() / total.max(f64::MIN_POSITIVE)
+        let sum: f64 = cells
+            .iter()
+            .zip(lines)
+            .map(|(cell, line)| cell.weight * line)
+            .sum();
+        sum / total.max(f64::MIN_POSITIVE)
+    }
+
+    /// By member: nodes that stand in its place and are 0 ms away from there. Only where nodes are placed by files, and
+    /// vantages speak for nobody but themselves.
+    pub(super) fn own_sites(&self) -> Vec<Vec<usize>> {
+        let is_of_files = self.source == Source::Files;
+        if !(self.options.place.is_some() && is_of_files && self.options.weights.are_of_vantages()) {
+            return Vec::new();
+        }
+        let nodes = &self.prepared.nodes;
+        let own = |&member: &usize| {
+            let vantage = self.prepared.vantages[member];
+            (0..nodes.len())
+                .filter(|&node| nodes[node].site == vantage.site)
+                .collect()
+        };
+        self.members.iter().map(own).collect()
     }
 
     /// The time of one who counts to a node in milliseconds, over all days.

@@ -14,9 +14,9 @@ use crate::report::count::WhyUnpriced;
 use crate::report::forecast::{Cell, Further, Known, Toward, World, gather};
 use crate::report::matrix::Matrix;
 use crate::report::prepare::Prepared;
-use crate::report::resample::DayDraws;
+use crate::report::resample::{DayDraws, interval};
 use crate::report::trust::Trust;
-use crate::report::{Unseen, Widened};
+use crate::report::{Interval, Unseen, Widened};
 
 /// Degrees a cell is wide: twice as many as where single regions are shown, for only sums over all are asked for.
 const DEGREES: f64 = 4.0;
@@ -39,6 +39,8 @@ pub(super) struct Stage {
     members: Vec<usize>,
     /// Vantages speak for the cities around them, and not for themselves alone.
     speaks_for_others: bool,
+    /// By member: the nodes that stand in its place, where their own site is 0 ms away.
+    own: Vec<Vec<usize>>,
     nodes: usize,
     sites: usize,
 }
@@ -68,6 +70,7 @@ impl Stage {
             unpriced: Vec::new(),
             members: scene.members.clone(),
             speaks_for_others: !scene.options.weights.are_of_vantages(),
+            own: scene.own_sites(),
             nodes: scene.nodes(),
             sites: scene.nodes(),
             matrix,
@@ -110,9 +113,12 @@ impl Stage {
             candidates: &scene.options.candidates,
         };
         let known = Known::new(&vantages, &scene.prepared.nodes, further, time);
-        let Ok(fitted) = known.fit(scene.options.prior.get()) else {
-            return;
+        let prior = scene.options.prior.get();
+        let fitted = match scene.options.ranks_anyhow() {
+            true => known.fit_anyhow(prior),
+            false => known.fit(prior),
         };
+        let Ok(fitted) = fitted else { return };
         let trust = Trust::new(&fitted.measured, scene.options.prior.get(), &scene.places);
         let mut sites: Vec<(usize, Place, Point)> = fitted.placed();
         let nodes = sites.len();
@@ -148,8 +154,8 @@ impl Stage {
         };
         let world = World::new(&fitted.predictor, all.to_vec(), toward, &trust);
         let world = match pricing {
-            Some(_) => world.with_draws(&fitted.predictor, &sites),
-            None => world,
+            Some(_) if fitted.predictor.is_calibrated() => world.with_draws(&fitted.predictor, &sites),
+            _ => world,
         };
         (self.cells, self.unknown) = (world.cells.clone(), world.unknown.clone());
         self.world = Some(world);
@@ -197,6 +203,8 @@ impl Stage {
         row.iter_mut()
             .filter(|ms| !ms.is_finite())
             .for_each(|ms| *ms = farthest);
+        let own = self.cells[cell].speaker.and_then(|speaker| self.own.get(speaker));
+        own.into_iter().flatten().for_each(|&node| row[node] = 0.0);
     }
 
     /// The likeliest times of every cell to nodes and candidates.
@@ -205,13 +213,7 @@ impl Stage {
         let mut ms = Vec::with_capacity(self.cells.len() * sites);
         let mut row = vec![f64::NAN; sites];
         for cell in 0..self.cells.len() {
-            row.fill(f64::NAN);
-            if let Some(world) = &self.world {
-                for (site, &slot) in self.slots.iter().enumerate().filter(|(_, slot)| **slot < sites) {
-                    row[slot] = world.ms(cell, site);
-                }
-            }
-            self.complete(cell, &mut row, None);
+            self.likeliest(cell, &mut row, None);
             ms.extend_from_slice(&row);
         }
         Table {
@@ -223,26 +225,14 @@ impl Stage {
 
     /// Prices over draws, in milliseconds of the mean.
     pub(super) fn prices(&self, wares: &Wares<'_>, scene: &Scene<'_>, random: &mut impl Rng) -> Prices {
-        let (total, draws): (f64, usize) = (self.weights.iter().sum(), scene.draws());
-        let mut prices = match &self.world {
-            Some(world) if draws > 0 => {
-                let parts = world.draw(
-                    draws,
-                    random,
-                    |range| (Prices::new(&range, wares), vec![0.0; self.sites]),
-                    |(prices, row), draw, cell, times| {
-                        row.fill(f64::NAN);
-                        for (&slot, &time) in self.slots.iter().zip(times) {
-                            row[slot] = f64::from(time);
-                        }
-                        self.complete(cell, row, Some(draw));
-                        prices.add(wares, draw, cell, row);
-                    },
-                );
-                Prices::joined(parts.into_iter().map(|(prices, _)| prices))
-            }
-            _ => self.as_measured(wares, self.matrix.replicates),
-        };
+        let total: f64 = self.weights.iter().sum();
+        let parts = self.each_draw(
+            scene.draws(),
+            random,
+            |range| Prices::new(&range, wares),
+            |prices, draw, cell, times| prices.add(wares, draw, cell, times),
+        );
+        let mut prices = Prices::joined(parts.into_iter());
         let all = prices
             .sets
             .iter_mut()
@@ -255,18 +245,66 @@ impl Stage {
         prices
     }
 
-    fn as_measured(&self, wares: &Wares<'_>, replicates: usize) -> Prices {
+    /// Every draw, cell after cell with its times to nodes and candidates: of the predicted field, or where none is drawn
+    /// of the days, or once as it is.
+    pub(super) fn each_draw<T: Send>(
+        &self,
+        draws: usize,
+        random: &mut impl Rng,
+        make: impl Fn(Range<usize>) -> T + Sync,
+        add: impl Fn(&mut T, usize, usize, &[f64]) + Sync,
+    ) -> Vec<T> {
+        if let Some(world) = self.world.as_ref().filter(|world| draws > 0 && world.is_drawn()) {
+            let parts = world.draw(
+                draws,
+                random,
+                |range| (make(range), vec![0.0; self.sites]),
+                |(tally, row), draw, cell, times| {
+                    row.fill(f64::NAN);
+                    for (&slot, &time) in self.slots.iter().zip(times) {
+                        row[slot] = f64::from(time);
+                    }
+                    self.complete(cell, row, Some(draw));
+                    add(tally, draw, cell, row);
+                },
+            );
+            return parts.into_iter().map(|(tally, _)| tally).collect();
+        }
+        let (replicates, mut row) = (self.matrix.replicates, vec![0.0; self.sites]);
         let draws: Range<usize> = 0..replicates.max(1);
-        let mut prices = Prices::new(&draws, wares);
-        let mut row = vec![0.0; self.sites];
+        let mut tally = make(draws.clone());
         for draw in draws {
             for cell in 0..self.cells.len() {
-                row.fill(f64::NAN);
-                self.complete(cell, &mut row, (replicates > 0).then_some(draw));
-                prices.add(wares, draw, cell, &row);
+                self.likeliest(cell, &mut row, (replicates > 0).then_some(draw));
+                add(&mut tally, draw, cell, &row);
             }
         }
-        prices
+        vec![tally]
+    }
+
+    /// The likeliest times of a cell to as many nodes and candidates as the row has room for.
+    fn likeliest(&self, cell: usize, row: &mut [f64], draw: Option<usize>) {
+        row.fill(f64::NAN);
+        if let Some(world) = &self.world {
+            for (site, &slot) in self.slots.iter().enumerate() {
+                if let Some(ms) = row.get_mut(slot) {
+                    *ms = world.ms(cell, site);
+                }
+            }
+        }
+        self.complete(cell, row, draw);
+    }
+
+    /// What a member measured of a node.
+    pub(super) fn measured_ms(&self, member: usize, node: usize) -> Option<f64> {
+        self.matrix.ms(self.members[member], node)
+    }
+
+    /// Its interval over days, where they were resampled.
+    pub(super) fn measured_interval(&self, member: usize, node: usize) -> Option<Interval> {
+        let draws = 0..self.matrix.replicates;
+        let drawn = draws.filter_map(|draw| self.matrix.replicate(self.members[member], node, draw));
+        interval(drawn)
     }
 
     pub(super) fn weights(&self) -> &[f64] {
@@ -290,6 +328,11 @@ impl Stage {
 
     pub(super) fn cells(&self) -> &[Cell] {
         &self.cells
+    }
+
+    /// Predicted times have no interval: they rank places, and no more.
+    pub(super) fn is_by_point(&self) -> bool {
+        self.world.as_ref().is_some_and(|world| !world.is_drawn())
     }
 
     /// Cells that nobody measured and that are not predicted.

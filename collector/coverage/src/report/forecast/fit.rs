@@ -176,6 +176,18 @@ impl Known {
     /// # Errors
     /// Why nothing can be predicted.
     pub(crate) fn fit(self, prior: Option<&Prior>) -> Result<Fitted, WhyNot> {
+        let fitted = self.fit_anyhow(prior)?;
+        match fitted.predictor.is_calibrated() {
+            true => Ok(fitted),
+            false => Err(WhyNot::TooFewVantages),
+        }
+    }
+
+    /// The same, also where too little was left out to give times intervals: they rank places then, and no more.
+    ///
+    /// # Errors
+    /// Why nothing can be predicted.
+    pub(crate) fn fit_anyhow(self, prior: Option<&Prior>) -> Result<Fitted, WhyNot> {
         if self.nodes.iter().all(Option::is_none) {
             return Err(WhyNot::NoPlacedNode);
         }
@@ -184,9 +196,6 @@ impl Known {
             PredictError::Nothing => WhyNot::Nothing,
             PredictError::Pair { .. } | PredictError::Degenerate => WhyNot::Degenerate,
         })?;
-        if !predictor.is_calibrated() {
-            return Err(WhyNot::TooFewVantages);
-        }
         let doubted = self.doubted.iter().map(|(pair, _)| pair);
         let all = self.pairs.iter().chain(doubted);
         let ends: BTreeSet<usize> = all.flat_map(|pair| [pair.a, pair.b]).collect();

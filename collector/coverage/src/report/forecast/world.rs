@@ -7,7 +7,9 @@ use rand::{Rng, SeedableRng as _};
 
 use super::cells::Cell;
 use crate::light::least_ms;
-use crate::predict::{Draws, ENDS, Estimate, Origins, Place, Point, Predictor, SITE_KM, Together};
+use crate::predict::{
+    Draws, ENDS, Estimate, Origins, Place, Point, Predicted, Predictor, Reason, SITE_KM, Together,
+};
 use crate::report::trust::Trust;
 
 /// So many threads share the draws.
@@ -78,10 +80,16 @@ impl World {
                 .zip(&crowded)
                 .map(|(((site, point), widened), crowded)| {
                     let floor = least_ms(from.position.distance_km(site.position));
-                    let predicted = predictor.from_origin(&origins, at, point);
-                    predicted.estimate().map_or(Time::UNKNOWN, |estimate| {
-                        Time::new(predictor, estimate, (wide.max(*widened), *crowded), floor)
-                    })
+                    match predictor.from_origin(&origins, at, point) {
+                        Predicted::Within(estimate) => {
+                            Time::new(predictor, &estimate, (wide.max(*widened), *crowded), floor)
+                        }
+                        Predicted::Unknown {
+                            reason: Reason::TooFewGroups { .. },
+                            guess_ms,
+                        } => Time::guess(guess_ms, floor),
+                        Predicted::Unknown { .. } => Time::UNKNOWN,
+                    }
                 });
             let row: Vec<Time> = row.collect();
             if row.iter().any(|time| !time.ms.is_nan()) {
@@ -116,6 +124,11 @@ impl World {
             draws: Some(Draws::new(&Together::new(&self.origins, &nodes, &points))),
             ..self
         }
+    }
+
+    /// Whether it can be drawn: a field without intervals cannot.
+    pub(crate) fn is_drawn(&self) -> bool {
+        self.draws.is_some()
     }
 
     /// The likeliest time from a cell to a site; NaN: unknown.
@@ -195,6 +208,15 @@ impl Time {
         own: 0.0,
         shared: 0.0,
     };
+
+    /// A time without an interval.
+    fn guess(ms: f64, floor: f64) -> Self {
+        Self {
+            ms: ms as f32,
+            floor: floor as f32,
+            ..Self::UNKNOWN
+        }
+    }
 
     fn new(predictor: &Predictor, estimate: &Estimate, (wide, crowded): (f64, bool), floor: f64) -> Self {
         let below = wide * (estimate.ms - estimate.low_ms) / ENDS;

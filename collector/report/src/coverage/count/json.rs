@@ -155,7 +155,7 @@ fn candidate(city: &Candidate) -> Value {
 }
 
 /// A country without a known site: its errors and its city stay empty.
-fn unpredictable(unseen: &Unseen) -> Value {
+pub(crate) fn unpredictable(unseen: &Unseen) -> Value {
     json!({
         "country": unseen.country.to_string(),
         "name": unseen.country.name(),
@@ -167,7 +167,7 @@ fn unpredictable(unseen: &Unseen) -> Value {
     })
 }
 
-fn doubtful(doubtful: &Doubtful) -> Value {
+pub(crate) fn doubtful(doubtful: &Doubtful) -> Value {
     json!({
         "country": doubtful.how.country.to_string(),
         "name": doubtful.how.country.name(),
@@ -184,7 +184,7 @@ fn redundancy(seen: &Redundancy) -> Value {
     json!({ "vantage": seen.vantage, "within_100_ms": seen.within, "second_ms": seen.second_ms })
 }
 
-fn measure(wanted: &Wanted) -> Value {
+pub(crate) fn measure(wanted: &Wanted) -> Value {
     let (low, high) = ends(wanted.interval);
     json!({
         "place": wanted.place,
