@@ -74,9 +74,11 @@ impl NodeEntry {
     }
 }
 
-/// A place that might get a node: no target, and in no verdict.
+/// A place that might get a node: in no verdict.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CandidateEntry {
+    /// The target that its server is.
+    pub id: TargetId,
     /// Unique name, among nodes too.
     pub name: String,
     /// A server there.

@@ -12,7 +12,7 @@ use crate::geo::Position;
 use crate::histogram::LogHistogram;
 use crate::note::Note;
 
-pub use candidates::{CandidateSite, CandidateTime};
+pub use candidates::{CandidateSite, CandidateTime, OwnTime};
 pub use eyes::{Eye, EyeSource, EyeTime};
 
 /// Everything a report is computed from.

@@ -103,6 +103,7 @@ fn candidate(entry: &CandidateEntry) -> Option<CandidateSite> {
         place: entry.place.clone(),
         position: Position::new(entry.latitude, entry.longitude)?,
         country: entry.country.as_deref().and_then(Country::code),
+        own: Vec::new(),
         times: Vec::new(),
     })
 }

@@ -405,6 +405,7 @@ impl<'a> Told<'a> {
             place: Self::name(city),
             position: self.world.places[self.draw.sites[city]].position,
             country: None,
+            own: Vec::new(),
             times: self
                 .looked
                 .eyes

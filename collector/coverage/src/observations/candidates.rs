@@ -1,4 +1,4 @@
-//! Places that might get a node, with a server there that answers, and what borrowed eyes measured of it.
+//! Places that might get a node, with a server there that answers, and what our vantages and borrowed eyes measured of it.
 
 use super::EyeSource;
 use super::eyes::doubt;
@@ -16,8 +16,21 @@ pub struct CandidateSite {
     pub position: Position,
     /// Its country, if known.
     pub country: Option<Country>,
+    /// What our vantages measured of it, at most once for each.
+    pub own: Vec<OwnTime>,
     /// What eyes measured of it, at most once for each eye.
     pub times: Vec<CandidateTime>,
+}
+
+/// What a vantage of ours measured of a candidate.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OwnTime {
+    /// The vantage's name.
+    pub vantage: String,
+    /// One round trip in milliseconds, the median of the time to connect.
+    pub rtt_ms: f64,
+    /// How many connections there were.
+    pub answers: u64,
 }
 
 /// What an eye measured of a candidate.

@@ -254,6 +254,8 @@ pub struct Candidate {
     pub predicted: bool,
     /// What the lead calls it, where it is one that they named as a candidate.
     pub candidate: Option<String>,
+    /// How many of our vantages measured it, where the lead named it.
+    pub vantages: usize,
     /// How many borrowed eyes measured it; its times rest on theirs, and it is in no verdict.
     pub eyes: usize,
 }

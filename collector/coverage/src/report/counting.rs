@@ -232,6 +232,7 @@ impl Plan {
             interval,
             predicted: spot.site.is_none() || stage.predicted_weight() > 0.0,
             candidate: spot.candidate.clone(),
+            vantages: spot.vantages,
             eyes: spot.eyes,
         })
     }

@@ -2,6 +2,7 @@
 
 use isochrone_base::names::composed;
 use isochrone_base::roster::CandidateEntry;
+use isochrone_proto::ids::TargetId;
 use serde::Deserialize;
 use url::Url;
 
@@ -61,6 +62,7 @@ impl TryFrom<RawCandidate> for Candidate {
 impl From<&Candidate> for CandidateEntry {
     fn from(candidate: &Candidate) -> Self {
         Self {
+            id: TargetId::of_candidate(&candidate.name),
             name: candidate.name.clone(),
             url: candidate.url.to_string(),
             place: candidate.place.clone(),

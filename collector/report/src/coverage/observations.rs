@@ -12,8 +12,8 @@ use isochrone_coverage::geo::Position;
 use isochrone_coverage::histogram::LogHistogram;
 use isochrone_coverage::note::{Gone, Note};
 use isochrone_coverage::observations::{
-    Basis, Day, DayReading, Echo, Network, Node, Observations, Readings, Samples, Source, TtfbKind, Vantage,
-    Window as Span,
+    Basis, Day, DayReading, Echo, Network, Node, Observations, OwnTime, Readings, Samples, Source, TtfbKind,
+    Vantage, Window as Span,
 };
 use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::Check;
@@ -34,6 +34,8 @@ pub(super) struct ObservationsBuilder<'a> {
     window: Window,
     /// By probe, node and day.
     days: HashMap<(ProbeId, TargetId, u64), Reading>,
+    /// By probe and candidate: the times to connect.
+    candidates: HashMap<(ProbeId, TargetId), LogHistogram>,
     /// By two probes and day: what the one measured of the other.
     echoes: HashMap<(ProbeId, ProbeId, u64), LogHistogram>,
     /// Which of them are one server.
@@ -81,7 +83,14 @@ impl Fill for ObservationsBuilder<'_> {
                 continue;
             };
             let slot = dated(&self.clocks, stored, row.slot);
-            if !self.window.holds(slot) || self.roster.node(target.id).is_none() {
+            if !self.window.holds(slot) {
+                continue;
+            }
+            if self.roster.node(target.id).is_none() {
+                if let (Ended::Ok { connect, .. }, true) = (run.ended, self.is_candidate(target.id)) {
+                    let times = self.candidates.entry((stored.probe, target.id)).or_default();
+                    let _is_a_time = times.record_us(f64::from(connect.get()));
+                }
                 continue;
             }
             let key = (stored.probe, target.id, slot.0 / DAY_MS);
@@ -110,7 +119,14 @@ impl Fill for ObservationsBuilder<'_> {
             sums,
             ..
         } = rollup;
-        if counts_for == CountsFor::Nothing || sums.run == 0 || self.roster.node(*target).is_none() {
+        if counts_for == CountsFor::Nothing || sums.run == 0 {
+            return;
+        }
+        if self.roster.node(*target).is_none() {
+            let times = sums.times(Timing::Connect);
+            if self.is_candidate(*target) && !times.is_empty() {
+                self.candidates.entry((*probe, *target)).or_default().merge(times);
+            }
             return;
         }
         let key = (*probe, *target, start.0 / DAY_MS);
@@ -192,6 +208,7 @@ impl<'a> ObservationsBuilder<'a> {
             roster,
             window,
             days: HashMap::new(),
+            candidates: HashMap::new(),
             echoes: HashMap::new(),
             witnesses: Witnesses::default(),
             until: HashMap::new(),
@@ -212,6 +229,38 @@ impl<'a> ObservationsBuilder<'a> {
     fn peer(&self, probe: ProbeId, target: TargetId) -> Option<ProbeId> {
         let (probe, peer) = (self.roster.probe(probe)?, self.roster.peer(target)?);
         (probe.worker != peer.worker).then_some(peer.id)
+    }
+
+    /// A server that stands for a place that might get a node. Whoever measures it is no witness by that alone.
+    fn is_candidate(&self, target: TargetId) -> bool {
+        self.roster
+            .candidates()
+            .iter()
+            .any(|candidate| candidate.id == target)
+    }
+
+    /// What each vantage measured of each candidate, by the candidate's name: the server's probes together.
+    pub(super) fn of_candidates(&self) -> HashMap<String, Vec<OwnTime>> {
+        let servers = self.witnesses.servers(self.roster, self.window.until);
+        let mut together: BTreeMap<(TargetId, ProbeId), LogHistogram> = BTreeMap::new();
+        for (&(probe, target), times) in &self.candidates {
+            let key = (target, servers.of(probe));
+            together.entry(key).or_default().merge(times);
+        }
+        let mut found: HashMap<String, Vec<OwnTime>> = HashMap::new();
+        for ((target, probe), times) in together {
+            let mut candidates = self.roster.candidates().iter();
+            let candidate = candidates.find(|candidate| candidate.id == target);
+            let (candidate, probe) = (candidate, self.roster.probe(probe));
+            if let (Some(candidate), Some(probe), Some(us)) = (candidate, probe, times.quantile_us(0.5)) {
+                found.entry(candidate.name.clone()).or_default().push(OwnTime {
+                    vantage: probe.name.clone(),
+                    rtt_ms: us / 1_000.0,
+                    answers: times.count(),
+                });
+            }
+        }
+        found
     }
 
     fn add_echoes(&mut self, rollup: &Rollup) {

@@ -26,7 +26,7 @@ pub struct FromStore {
     pub observations: Observations,
     /// The shortest times between probes, and from probes to nodes: what `locate` judges places by.
     pub survey: Survey,
-    /// Places that might get a node, with what borrowed eyes measured of them.
+    /// Places that might get a node, with what probes and borrowed eyes measured of them.
     pub candidates: Vec<CandidateSite>,
 }
 
@@ -74,11 +74,16 @@ fn finished(
     source: Source,
 ) -> Result<FromStore, StoreError> {
     let (window, both) = (read.window, read.filled);
+    let mut own = both.observations.of_candidates();
     let mut observations = both.observations.finish(source);
     observations.notes.extend(read.notes);
     observations.notes.extend(imported_apart(store)?);
     let borrowed = eyes(store, (roster, &observations.nodes), window.until)?;
     observations.eyes = borrowed.eyes;
+    let mut candidates = borrowed.candidates;
+    for candidate in &mut candidates {
+        candidate.own = own.remove(&candidate.name).unwrap_or_default();
+    }
     if window.from < read.held.rows_from() {
         let off = read.clocks.off((window.from, window.until)).into_iter();
         let off = off.filter_map(|probe| roster.probe(probe));
@@ -89,7 +94,7 @@ fn finished(
     }
     Ok(FromStore {
         observations,
-        candidates: borrowed.candidates,
+        candidates,
         survey: both.survey.finish(source).survey,
     })
 }

@@ -24,6 +24,8 @@ pub(super) struct Spot {
     pub(super) site: Option<Site>,
     /// What the lead calls it, where it is one that they named.
     pub(super) candidate: Option<String>,
+    /// How many of our vantages measured it, where it is such a one.
+    pub(super) vantages: usize,
     /// How many borrowed eyes measured it.
     pub(super) eyes: usize,
 }
@@ -37,6 +39,7 @@ impl Spot {
             country,
             site: None,
             candidate: None,
+            vantages: 0,
             eyes: 0,
         }
     }
@@ -71,9 +74,10 @@ impl Candidates {
         }
     }
 
-    /// Places that the lead named, wherever they stand: those that eyes measured are sites like others.
+    /// Places that the lead named, wherever they stand: those that were measured are sites like others.
     pub(super) fn named(mut self, named: &[CandidateSite], fitted: &Fitted) -> Self {
-        for (site, &(at, eyes)) in named.iter().zip(&fitted.candidates) {
+        for (site, known) in named.iter().zip(&fitted.candidates) {
+            let is_measured = known.vantages + known.eyes > 0;
             let near = || {
                 cities::table()
                     .nearest(site.position)
@@ -93,12 +97,13 @@ impl Candidates {
                 name,
                 position: site.position,
                 country,
-                site: (eyes > 0).then(|| Site {
-                    at,
+                site: is_measured.then(|| Site {
+                    at: known.at,
                     name: site.name.clone(),
                 }),
                 candidate: Some(site.name.clone()),
-                eyes,
+                vantages: known.vantages,
+                eyes: known.eyes,
             });
         }
         self
@@ -133,6 +138,7 @@ impl Candidates {
                 country,
                 site: Some(site),
                 candidate: None,
+                vantages: 0,
                 eyes: 0,
             });
         }
@@ -154,6 +160,7 @@ impl Candidates {
                     country: cell.country,
                     site: None,
                     candidate: None,
+                    vantages: 0,
                     eyes: 0,
                 });
             }

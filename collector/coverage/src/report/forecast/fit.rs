@@ -45,8 +45,19 @@ pub(crate) struct Fitted {
     pub(crate) measured: Vec<Place>,
     /// What was measured, by place.
     pub(crate) pairs: Vec<Measured>,
-    /// By candidate: its place, and how many eyes measured it.
-    pub(crate) candidates: Vec<(usize, usize)>,
+    /// By candidate: how it is known.
+    pub(crate) candidates: Vec<KnownCandidate>,
+}
+
+/// A place that might get a node, and who measured it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KnownCandidate {
+    /// Its number as a place.
+    pub(crate) at: usize,
+    /// How many of our vantages measured it.
+    pub(crate) vantages: usize,
+    /// How many borrowed eyes did.
+    pub(crate) eyes: usize,
 }
 
 impl Known {
@@ -122,22 +133,35 @@ impl Known {
             .iter()
             .map(|eye| ((eye.source, &*eye.name), known.borrowed(eye)))
             .collect();
-        candidates.iter().for_each(|site| known.might_be(site, &stand));
+        let own = vantages.iter().map(|vantage| &*vantage.name).zip(sites).collect();
+        candidates
+            .iter()
+            .for_each(|site| known.might_be(site, (&own, &stand)));
         known
     }
 
-    /// A place that might get a node, behind all others. What was measured of it by an eye that counts is doubted like what that
-    /// eye measured of nodes.
-    fn might_be(&mut self, site: &CandidateSite, stand: &BTreeMap<(EyeSource, &str), usize>) {
+    /// A place that might get a node, behind all others. What a vantage of ours measured of it is as good as what it
+    /// measured of nodes; what an eye that counts did is doubted like what that eye measured of nodes.
+    fn might_be(
+        &mut self,
+        site: &CandidateSite,
+        (own, stand): (&BTreeMap<&str, usize>, &BTreeMap<(EyeSource, &str), usize>),
+    ) {
         let b = self.place(Place {
             position: site.position,
             network: None,
         });
         self.candidates.push(b);
+        let is_time = |rtt_ms: f64| rtt_ms.is_finite() && rtt_ms >= 0.0;
+        for time in &site.own {
+            let rtt_ms = time.rtt_ms;
+            if let (Some(&a), true) = (own.get(&*time.vantage), is_time(rtt_ms)) {
+                self.pairs.push(Measured { a, b, rtt_ms });
+            }
+        }
         for time in &site.times {
             let rtt_ms = time.rtt_ms;
-            let is_time = rtt_ms.is_finite() && rtt_ms >= 0.0;
-            if let (Some(&a), true) = (stand.get(&(time.source, &*time.eye)), is_time) {
+            if let (Some(&a), true) = (stand.get(&(time.source, &*time.eye)), is_time(rtt_ms)) {
                 self.doubted.push((Measured { a, b, rtt_ms }, time.doubt()));
             }
         }
@@ -199,9 +223,10 @@ impl Known {
         let doubted = self.doubted.iter().map(|(pair, _)| pair);
         let all = self.pairs.iter().chain(doubted);
         let ends: BTreeSet<usize> = all.flat_map(|pair| [pair.a, pair.b]).collect();
-        let seen_by = |place: usize| {
-            let of = self.doubted.iter().filter(|(pair, _)| pair.b == place);
-            (place, of.count())
+        let seen_by = |at: usize| KnownCandidate {
+            at,
+            vantages: self.pairs.iter().filter(|pair| pair.b == at).count(),
+            eyes: self.doubted.iter().filter(|(pair, _)| pair.b == at).count(),
         };
         Ok(Fitted {
             candidates: self.candidates.iter().map(|&place| seen_by(place)).collect(),

@@ -6,6 +6,7 @@ use isochrone_borrowed::{
 use isochrone_coverage::fixture::{node, report, small_world};
 use isochrone_coverage::observations::Observations;
 use isochrone_coverage::weights::Weights;
+use isochrone_proto::ids::TargetId;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::borrowed::{Borrowed, BorrowedBatch, BorrowedRun, BorrowedSeen};
 use isochrone_store::{Store, StoreOptions};
@@ -118,6 +119,7 @@ fn candidate_has_what_eyes_measured_of_it_that_measured_a_node_too() {
         }],
     )
     .with_candidates([CandidateEntry {
+        id: TargetId::of_candidate("nairobi-provider"),
         name: "nairobi-provider".to_owned(),
         url: "https://Test.example.net/".to_owned(),
         place: "Nairobi, KE".to_owned(),

@@ -146,6 +146,7 @@ fn candidate(city: &Candidate) -> Value {
         "longitude": city.position.longitude(),
         "country": city.country.map(|country| country.to_string()),
         "candidate": city.candidate,
+        "vantages": city.vantages,
         "eyes": city.eyes,
         "gain_ms": city.gain_ms,
         "low_ms": low,

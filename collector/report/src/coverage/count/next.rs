@@ -64,18 +64,29 @@ pub(crate) fn no_guess(count: &Count) -> String {
     format!("No city can be guessed for the next node: {why}.")
 }
 
+/// `9 vantages and 20 borrowed eyes`, or those of them that measured; `None`: nobody did.
+fn measured_by(vantages: usize, eyes: usize) -> Option<String> {
+    let who = [(vantages, "vantage"), (eyes, "borrowed eye")];
+    let who: Vec<String> = who
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|&(number, word)| so_many(number, word))
+        .collect();
+    (!who.is_empty()).then(|| who.join(" and "))
+}
+
 /// `Lagos, NG (4.2 ms less in the mean, 1.0–9.3)`
 pub(super) fn gain(candidate: &Candidate) -> String {
     let interval = candidate
         .interval
         .map(|interval| format!(", {}", ms_interval(Some(interval))))
         .unwrap_or_default();
-    let eyes = match candidate.eyes {
-        0 => String::new(),
-        eyes => format!(", measured by {}", so_many(eyes, "borrowed eye")),
-    };
+    let measured = measured_by(candidate.vantages, candidate.eyes);
+    let measured = measured
+        .map(|who| format!(", measured by {who}"))
+        .unwrap_or_default();
     format!(
-        "{} ({}{} ms less in the mean{interval}{eyes})",
+        "{} ({}{} ms less in the mean{interval}{measured})",
         candidate.place,
         mark(candidate.predicted),
         ms(Some(candidate.gain_ms))

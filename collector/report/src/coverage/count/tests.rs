@@ -24,6 +24,7 @@ fn city(place: &str, gain_ms: f64) -> Candidate {
         interval: interval(gain_ms / 2.0, gain_ms * 2.0),
         predicted: true,
         candidate: None,
+        vantages: 0,
         eyes: 0,
     }
 }

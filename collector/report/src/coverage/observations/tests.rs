@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use isochrone_base::fixture::{self, DAY0, connected, failed, good, timeout};
+use isochrone_base::roster::CandidateEntry;
 use isochrone_coverage::report::{Options, build};
 use isochrone_coverage::weights::Weights;
 use isochrone_proto::kind::{Check, Family, Kind};
@@ -330,5 +331,72 @@ fn echoes_between_probes_are_the_same_from_rows_hours_and_days() {
     let both = [pair(0, (3, Some(250_000.0))), pair(1, (1, Some(260_000.0)))];
     for tier in [None, Some(Period::Hour), Some(Period::Day)] {
         assert_eq!(read(tier), both, "{tier:?}");
+    }
+}
+
+#[test]
+fn candidate_has_the_median_of_what_each_vantage_measured_and_is_no_node() {
+    let candidate = |name: &str| CandidateEntry {
+        id: TargetId::of_candidate(name),
+        name: name.to_owned(),
+        url: "https://test.example.org/".to_owned(),
+        place: "Nairobi, KE".to_owned(),
+        latitude: -1.28,
+        longitude: 36.8,
+        country: Some("KE".to_owned()),
+    };
+    let plain = roster();
+    let named = roster().with_candidates([candidate("nairobi"), candidate("lagos")]);
+    let window = Window {
+        from: UnixMillis(DAY0),
+        until: UnixMillis(DAY0 + 10 * DAY_MS),
+    };
+    let rows = [
+        ("berlin", 0, connected(150)),
+        ("berlin", HOUR_MS, connected(152)),
+        ("berlin", 26 * HOUR_MS, connected(170)),
+        ("osaka", 0, failed(FailureCause::Timeout)),
+        ("berlin", 11 * 24 * HOUR_MS, connected(1)), // after the window
+    ];
+    let read = |roster: &Roster, tier: Option<Period>| {
+        let mut builder = ObservationsBuilder::new(roster, window);
+        for (from, after, outcome) in &rows {
+            let mut plan = fixture::plan(&plain, fixture::probe_id(from), &[CONNECT4]);
+            let mut targets = plan.targets.iter_mut();
+            let tokyo = targets
+                .find(|target| target.id == TargetId::of_node("tokyo"))
+                .unwrap();
+            tokyo.id = TargetId::of_candidate("nairobi");
+            let plan = Arc::new(plan);
+            let check = fixture::check(&plan, TargetId::of_candidate("nairobi"), CONNECT4);
+            let row = fixture::row(check, UnixMillis(DAY0 + after), outcome.clone());
+            match tier {
+                None => builder.add(&stored(&plan, &[row]), tiers::ALWAYS),
+                Some(period) if *after < 10 * DAY_MS => {
+                    isochrone_store::fixture::rolled(period, &plan, &[row])
+                        .iter()
+                        .for_each(|rollup| builder.add_sums(rollup, period));
+                }
+                Some(_) => {} // a reader gives only sums of the window
+            }
+        }
+        let own = builder.of_candidates();
+        let seen = builder.finish(Source::Store);
+        let Readings::Days(days) = seen.readings else {
+            panic!("days");
+        };
+        assert_eq!(days, [], "it is in no reading of a node");
+        assert!(seen.nodes.iter().all(|node| node.name != "nairobi"));
+        own
+    };
+    for tier in [None, Some(Period::Hour), Some(Period::Day)] {
+        let own = read(&named, tier);
+        assert_eq!(own.keys().collect::<Vec<_>>(), ["nairobi"], "{tier:?}");
+        let [time] = &own["nairobi"][..] else {
+            panic!("{own:?}");
+        };
+        assert_eq!((&*time.vantage, time.answers), ("berlin", 3));
+        assert!((time.rtt_ms - 152.0).abs() < 1.0, "{}", time.rtt_ms);
+        assert_eq!(read(&plain, tier).len(), 0, "nobody named it");
     }
 }
