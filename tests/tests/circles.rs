@@ -11,12 +11,13 @@ use std::path::{Path, PathBuf};
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-const CRATES: [&str; 13] = [
+const CRATES: [&str; 14] = [
     "proto",
     "probe",
     "collector",
     "collector/base",
     "collector/borrowed",
+    "collector/chain",
     "collector/coverage",
     "collector/gate",
     "collector/planner",

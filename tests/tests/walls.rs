@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("collector/coverage", &[]),
     ("collector/base", &["coverage", "proto"]),
     ("collector/borrowed", &["proto"]),
+    ("collector/chain", &["base", "coverage", "proto"]),
     ("collector/store", &["base", "borrowed", "coverage", "proto"]),
     ("collector/gate", &["base", "proto", "store"]),
     ("collector/planner", &["base", "gate", "proto", "store"]),
@@ -20,14 +21,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("collector/elastic", &["base", "coverage", "proto", "store"]),
     (
         "collector/report",
-        &["base", "borrowed", "coverage", "proto", "store", "watch"],
+        &["base", "borrowed", "chain", "coverage", "proto", "store", "watch"],
     ),
     ("collector/web", &[]),
     (
         "collector",
         &[
-            "base", "borrowed", "coverage", "elastic", "gate", "planner", "probe", "proto", "report",
-            "store", "watch", "web",
+            "base", "borrowed", "chain", "coverage", "elastic", "gate", "planner", "probe", "proto",
+            "report", "store", "watch", "web",
         ],
     ),
     (
@@ -35,6 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "base",
             "borrowed",
+            "chain",
             "collector",
             "coverage",
             "elastic",
@@ -65,7 +67,7 @@ const KEPT_IN: &[(&str, &str)] = &[
     ("maud", "collector/report"),
     ("maxminddb", "collector"),
     ("toml_edit", "collector/planner collector"),
-    ("ureq", "collector/watch collector"),
+    ("ureq", "collector/chain collector/watch collector"),
 ];
 
 /// Names that only these places may write.
