@@ -288,8 +288,13 @@ fn bucket(raw: &RawValue, family: u32, left_out: &mut LeftOut) -> Option<Bucket>
         id,
         accepting: raw.accepting_new_bags.unwrap_or_default(),
         distributing: raw.distributing.unwrap_or_default(),
-        bags: None,
-        objects: Vec::new(),
+        bags: raw.bags,
+        objects: raw
+            .objects
+            .into_iter()
+            .take(OBJECTS_MAX)
+            .filter_map(RawObject::object)
+            .collect(),
         operators: operators
             .into_iter()
             .filter_map(|raw| operator(raw, id, left_out))

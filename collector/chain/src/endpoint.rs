@@ -30,10 +30,15 @@ impl Endpoint {
         &self.0
     }
 
-    /// Whether it is read in clear.
+    /// Whether it is read in clear by others than this machine: browsers take loopback for safe.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        self.0.starts_with("http://")
+        let is_loopback = Url::parse(&self.0).is_ok_and(|url| match url.host() {
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            Some(url::Host::Domain(_)) | None => false,
+        });
+        self.0.starts_with("http://") && !is_loopback
     }
 
     /// Its host, with the port where it is not the usual one.
@@ -67,6 +72,13 @@ mod tests {
         }
         assert_ne!(Endpoint::of("http://node.example.org/distributor/"), one);
         assert_eq!(one.unwrap().host(), "node.example.org");
+        let plain = |url: &str| Endpoint::of(url).unwrap().is_plain();
+        assert!(plain("http://node.example.org/") && plain("http://203.0.113.7/"));
+        assert!(
+            !plain("https://node.example.org/")
+                && !plain("http://127.0.0.1:8080/")
+                && !plain("http://[::1]/")
+        );
     }
 
     #[test]

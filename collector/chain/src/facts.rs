@@ -57,13 +57,24 @@ pub enum Standing {
     },
 }
 
-/// What a node's `buckets` answers.
+/// What a node says of its buckets: in its answer to `buckets`, or by the objects that it does not serve.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SaidBuckets {
     /// These.
     These(BTreeSet<BucketId>),
     /// All that the chain gives this worker.
     AllOf(u64),
+    /// Not this one: it answered 421 to an object of it.
+    Not {
+        /// The bucket.
+        bucket: BucketId,
+        /// The object's number.
+        object: String,
+        /// So many answers.
+        answers: u64,
+        /// From so many vantages.
+        vantages: u64,
+    },
 }
 
 /// Why a claimed place cannot be.

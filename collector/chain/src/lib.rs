@@ -6,12 +6,14 @@
 mod answer;
 mod audit;
 pub mod client;
+pub mod copy;
 mod endpoint;
 pub mod facts;
 mod fetch;
 #[cfg(any(test, feature = "testing"))]
 #[allow(clippy::unwrap_used, missing_docs, reason = "helpers of tests may panic")]
 pub mod fixture;
+pub mod measured;
 pub mod plan;
 mod query;
 mod rule;

@@ -95,6 +95,11 @@ pub(super) struct RawBucket {
     pub(super) accepting_new_bags: Option<bool>,
     pub(super) distributing: Option<bool>,
     pub(super) operators: Option<Vec<RawOperator>>,
+    /// In a file: what an indexer is asked for apart.
+    pub(super) bags: Option<u64>,
+    /// Likewise.
+    #[serde(default)]
+    pub(super) objects: Vec<RawObject>,
 }
 
 #[derive(Deserialize)]

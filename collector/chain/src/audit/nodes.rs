@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use isochrone_base::words::date_time;
+use isochrone_base::words::{count, date_time};
 
 use super::Found;
 use crate::endpoint::Endpoint;
@@ -73,11 +73,14 @@ fn said_buckets(node: &NodeFacts, ids: &[OperatorId], found: &mut Found) {
         SaidBuckets::AllOf(worker) if ids.iter().all(|id| id.worker == Some(*worker)) => return,
         SaidBuckets::These(these) => format!("it says that it serves {}", list(these)),
         SaidBuckets::AllOf(worker) => format!("it says that it serves all buckets of worker {worker}"),
+        SaidBuckets::Not { bucket, .. } if !of_chain.contains(bucket) => return,
+        SaidBuckets::Not { bucket, .. } => format!("it says that {bucket} is none of its buckets"),
     };
     // The bucket that the chain gives and the node does not know is what users feel: 421.
     let missing = |id: &&OperatorId| match said {
         SaidBuckets::These(these) => !these.contains(&id.bucket),
         SaidBuckets::AllOf(worker) => id.worker != Some(*worker),
+        SaidBuckets::Not { bucket, .. } => id.bucket == *bucket,
     };
     let subject = ids.iter().find(missing).or(ids.first());
     let Some(subject) = subject else {
@@ -88,9 +91,25 @@ fn said_buckets(node: &NodeFacts, ids: &[OperatorId], found: &mut Found) {
         node.name,
         list(&of_chain)
     );
+    let evidence = match said {
+        SaidBuckets::Not {
+            object,
+            answers,
+            vantages,
+            ..
+        } => format!(
+            "It answered {answers} times with 421 (not served by this node) to object {object}, which that bucket holds, to {}; the last \
+             time {} UTC.",
+            count(usize::try_from(*vantages).unwrap_or(usize::MAX), "vantage"),
+            date_time(*at)
+        ),
+        SaidBuckets::These(_) | SaidBuckets::AllOf(_) => {
+            format!("Its own answer to GET buckets, {} UTC.", date_time(*at))
+        }
+    };
     found
         .add(Rule::SaidBuckets, Subject::Bucket(subject.bucket), says)
-        .because(format!("Its own answer to GET buckets, {} UTC.", date_time(*at)));
+        .because(evidence);
 }
 
 fn said_worker(node: &NodeFacts, ids: &[OperatorId], found: &mut Found) {
