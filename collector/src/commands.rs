@@ -1,6 +1,7 @@
 //! Carries out commands: in the running collector for whoever asks through the control socket, or in a process that
 //! opened the store itself.
 
+mod chain_audit;
 #[cfg(feature = "elasticsearch")]
 mod elastic;
 #[cfg(feature = "elasticsearch")]

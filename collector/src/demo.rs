@@ -4,6 +4,8 @@
 //! the distances and the receiver of alerts live in this process.
 
 pub mod argus_node;
+#[cfg(any(test, feature = "elasticsearch"))]
+mod chain;
 #[cfg(feature = "elasticsearch")]
 mod compared;
 pub mod director;

@@ -5,6 +5,7 @@ mod account;
 mod borrowed;
 mod source;
 mod store;
+mod topology;
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -71,6 +72,11 @@ async fn import(paths: &Paths, command: ImportCommand, answers: &Answers) -> any
             )
             .await;
         }
+        ImportCommand::Topology {
+            source,
+            anyway,
+            format,
+        } => return topology::import(&source, anyway, format, (paths, store, answers)).await,
         ImportCommand::Globalping { files, options } => {
             let asked = borrowed::Asked {
                 files,

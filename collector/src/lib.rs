@@ -26,6 +26,7 @@ pub mod serve;
 pub mod store_watch;
 pub mod supervisor;
 pub mod terminal;
+mod topology;
 pub mod up;
 pub mod view;
 

@@ -36,6 +36,7 @@ use crate::gate_alerts::GateAlerts;
 use crate::judging;
 use crate::sealing;
 use crate::supervisor::{Supervisor, SupervisorParts, collector_name};
+use crate::topology;
 
 /// How long tasks may take to end after a stop.
 const DRAIN: Duration = Duration::from_secs(15);
@@ -194,6 +195,9 @@ impl Collector {
         if let Some((parts, status)) = sink {
             let stop = stop.clone();
             tasks.spawn(async move { Ok(sink::run(parts, status, stop).await?) });
+        }
+        if let Some(settings) = context.config.topology.clone() {
+            tasks.spawn(topology::follow(context.clone(), settings, stop.clone()));
         }
         tasks.spawn(hangup::reload(context.clone(), stop.clone()));
         tasks.spawn(take_commands(paths.clone(), context.clone(), stop.clone()));

@@ -4,6 +4,7 @@
 //! and Markdown, [`frame`] is the one HTML page around it, `charts` are its pictures.
 
 pub mod audit;
+pub mod chain_audit;
 mod characters;
 mod charts;
 pub mod coverage;
@@ -19,6 +20,7 @@ pub mod lines;
 pub mod locate;
 pub mod log;
 pub mod nodes;
+pub mod not_served;
 mod outages;
 pub mod probes;
 mod prose;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use isochrone_borrowed::Platform;
+use isochrone_chain::Topology;
 use isochrone_store::borrowed::BorrowedBatch;
 use isochrone_store::imported::{ImportBatch, ImportedIndex};
 use serde::{Deserialize, Serialize};
@@ -134,6 +135,34 @@ Whoever the documents were taken from still has them: they can be imported again
         #[arg(long, value_name = "VANTAGE")]
         confirm: Option<String>,
     },
+    /// The chain: families, buckets and operators, from its GraphQL indexer or from a file with the indexer's answer. The last good
+    /// copy is kept; `report audit` judges it.
+    #[command(after_help = "Examples:
+  isochrone-collector import topology https://query.example.org/graphql
+  isochrone-collector import topology topology.json
+
+To have it followed, name the indexer under [topology] in collector.toml. Exit codes: 0 taken in, 1 not: what is kept stays.")]
+    Topology {
+        /// Where the indexer takes queries, or a file.
+        #[arg(value_name = "URL|FILE")]
+        source: String,
+        /// Even if it is older than what is kept, or empty.
+        #[arg(long)]
+        anyway: bool,
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// A chain that was read elsewhere.
+    #[command(skip)]
+    TakeTopology {
+        /// It.
+        topology: Box<Topology>,
+        /// Who told it.
+        from: String,
+        /// Even if it is older than what is kept, or empty.
+        anyway: bool,
+    },
     /// Documents that were read elsewhere.
     #[command(skip)]
     Take {
@@ -248,7 +277,11 @@ impl ImportCommand {
     pub const fn reads_here(&self) -> bool {
         matches!(
             self,
-            Self::Ndjson { .. } | Self::Elasticsearch { .. } | Self::Atlas { .. } | Self::Globalping { .. }
+            Self::Ndjson { .. }
+                | Self::Elasticsearch { .. }
+                | Self::Atlas { .. }
+                | Self::Globalping { .. }
+                | Self::Topology { .. }
         )
     }
 
@@ -260,6 +293,7 @@ impl ImportCommand {
             Self::Take { dry_run: false, .. }
                 | Self::TakeBorrowed { dry_run: false, .. }
                 | Self::NoteBorrowed { .. }
+                | Self::TakeTopology { .. }
         )
     }
 }

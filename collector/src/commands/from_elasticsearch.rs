@@ -8,7 +8,7 @@ use super::elsewhere::{Elsewhere, Said};
 use super::locate::judged;
 use super::reports::{Asked, asked_count, asked_coverage, built};
 use super::window::{counting_window, window};
-use super::{CommandContext, CommandError, Out, blocking};
+use super::{CommandContext, CommandError, Out, UsageError, blocking};
 use crate::cli::{Command, Format, LocateArgs, ReportCommand, WindowArgs};
 
 /// Carries out what `Command::is_from_elasticsearch` says.
@@ -57,6 +57,7 @@ async fn report(context: &CommandContext, command: ReportCommand, out: &Out) -> 
             let (report, said) = read.with(nodes::from_elsewhere).await?;
             said.print(&report, format, out).await
         }
+        ReportCommand::Audit { .. } => Err(UsageError::AuditOfStore.into()),
     }
 }
 

@@ -23,7 +23,7 @@ use tokio::sync::OwnedSemaphorePermit;
 pub use self::weights::read_weights;
 use self::weights::weights;
 use super::window::{counting_window, window};
-use super::{CommandContext, CommandError, Out, UsageError, WIDTH, blocking, engine};
+use super::{CommandContext, CommandError, Out, UsageError, WIDTH, blocking, chain_audit, engine};
 use crate::cli::{CountArgs, CoverageArgs, Format, RegionsArg, ReportCommand, ReportFormat, WindowArgs};
 use crate::config::CoverageSettings;
 use crate::control::Answers;
@@ -46,7 +46,7 @@ pub async fn report_from_files(command: ReportCommand, answers: Answers) -> u8 {
                 let report = blocking(move || report_of_files(&args.coverage, thresholds, &bar)).await?;
                 print_count(report, format, &out).await
             }
-            ReportCommand::Nodes { .. } => Err(UsageError::FilesApart.into()),
+            ReportCommand::Nodes { .. } | ReportCommand::Audit { .. } => Err(UsageError::FilesApart.into()),
         }
     };
     out.end(result.await).await
@@ -191,6 +191,11 @@ pub(super) async fn carry_out(
                 Asker { out, turn: None },
             )
             .await?;
+            print(&report, format, out).await
+        }
+        ReportCommand::Audit { window, format } => {
+            let window = self::window(context, &window)?;
+            let report = chain_audit::audit(context, window, Asker { out, turn: None }).await?;
             print(&report, format, out).await
         }
     }
