@@ -3,12 +3,15 @@
 mod follow;
 mod waiting;
 
+#[cfg(feature = "elasticsearch")]
 use isochrone_base::words::count;
 use isochrone_chain::Topology;
 use isochrone_chain::copy::{Copy, Failed, NotBetter};
+#[cfg(feature = "elasticsearch")]
 use isochrone_planner::targets::Targets;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::{Records, Store, StoreError};
+#[cfg(feature = "elasticsearch")]
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::follow::follow;
@@ -66,9 +69,11 @@ pub(crate) fn note_failure(store: &Store, at: UnixMillis, says: String) -> Resul
     }
 }
 
+#[cfg(feature = "elasticsearch")]
 /// What a copy holds, for whoever had it taken in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Summary {
+    schema: String,
     block: Option<u64>,
     families: usize,
     buckets: usize,
@@ -79,10 +84,12 @@ pub(crate) struct Summary {
     waiting: Vec<String>,
 }
 
+#[cfg(feature = "elasticsearch")]
 /// What a copy holds.
 pub(crate) fn summary(copy: &Copy, targets: &Targets) -> Summary {
     let topology = &copy.topology;
     Summary {
+        schema: "isochrone.import-topology/1".to_owned(),
         block: topology.block,
         families: topology.families.len(),
         buckets: topology.buckets().count(),
@@ -96,6 +103,7 @@ pub(crate) fn summary(copy: &Copy, targets: &Targets) -> Summary {
     }
 }
 
+#[cfg(feature = "elasticsearch")]
 impl Summary {
     /// For people.
     pub(crate) fn text(&self) -> String {

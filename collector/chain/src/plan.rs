@@ -225,18 +225,28 @@ impl<'a> Draft<'a> {
     /// What only the worker can mend: no lever of the lead's reaches it.
     fn asks(&mut self) {
         for finding in self.findings {
-            let Subject::Operator(operator) = finding.subject else {
-                continue;
-            };
-            let Some(please) = please(finding) else {
-                continue;
-            };
-            let act = Act::AskOperator { operator, please };
-            self.add(
-                act,
-                finding.says.clone(),
-                vec![(finding.rule, finding.subject.clone())],
-            );
+            let of = vec![(finding.rule, finding.subject.clone())];
+            match finding.subject {
+                Subject::Operator(operator) => {
+                    if let Some(please) = please(finding) {
+                        self.add(Act::AskOperator { operator, please }, THEIRS, of);
+                    }
+                }
+                Subject::Bucket(id) if finding.rule == Rule::SaidBuckets => {
+                    let please = format!(
+                        "see why your node does not serve bucket {id}: its configuration names other buckets, or its indexer lags."
+                    );
+                    for operator in self
+                        .bucket(id)
+                        .into_iter()
+                        .flat_map(|bucket| bucket.active().map(move |one| bucket.operator_id(one)))
+                    {
+                        let please = please.clone();
+                        self.add(Act::AskOperator { operator, please }, THEIRS, of.clone());
+                    }
+                }
+                _ => {}
+            }
         }
     }
 
@@ -343,6 +353,9 @@ impl<'a> Draft<'a> {
         matches!(standing(bucket, self.facts), Some((Standing::Up, _)))
     }
 }
+
+/// Why a worker is asked.
+const THEIRS: &str = "Only they can change what their node says.";
 
 /// What a worker is asked for, where only they can mend it.
 fn please(finding: &Finding) -> Option<String> {

@@ -44,7 +44,7 @@ impl Printed for ChainAudit {
     fn frame(&self) -> Frame {
         let topology = &self.copy.topology;
         Frame {
-            title: "Does the chain represent reality?",
+            title: "The chain and reality",
             about: vec![
                 count(topology.families.len(), "family"),
                 count(topology.buckets().count(), "bucket"),

@@ -22,21 +22,21 @@ use isochrone_watch::monitor;
 use isochrone_web::LiveView;
 use isochrone_web::view::VerdictState;
 
-use super::reports::{Asker, Reading, reading};
-use super::{CommandContext, CommandError};
+use super::CommandContext;
+use super::reports::{Asker, Reading, ReportFailure, reading};
 use crate::topology::kept;
 
 /// A node says now, and not days ago, which objects it does not serve.
 const SAID: Duration = Duration::from_secs(3_600);
 
-/// The audit of the copy that is kept.
+/// The audit of the copy that is kept; `None`: there is none.
 pub(super) async fn audit(
     context: &CommandContext,
     window: Window,
     asker: Asker<'_>,
-) -> Result<ChainAudit, CommandError> {
+) -> Result<Option<ChainAudit>, ReportFailure> {
     let (context, out) = (context.clone(), asker.out.clone());
-    let made = reading(asker.turn, move || {
+    reading(asker.turn, move || {
         let Some(copy) = kept(&context.store)? else {
             return Ok(None);
         };
@@ -60,8 +60,8 @@ pub(super) async fn audit(
             survey: &survey,
         };
         Ok(Some(known.judged(copy, now, read.store.is_demo())))
-    });
-    made.await?.ok_or(CommandError::NoTopology)
+    })
+    .await
 }
 
 /// What is known beside the chain.

@@ -29,7 +29,7 @@ pub enum CommandError {
     )]
     NoTopology,
     /// An answer of the indexer that is no better than what is kept.
-    #[error("what is kept stays ({0}); to take it in nevertheless, say --anyway")]
+    #[error("the chain that is kept stays; to take in this one nevertheless, say --anyway")]
     NotBetter(#[from] isochrone_chain::copy::NotBetter),
     /// No node has this name.
     #[error("no node is called {name:?}; `target list` shows all names")]

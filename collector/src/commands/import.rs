@@ -68,7 +68,8 @@ pub(super) async fn carry_out(
             context
                 .registry
                 .note(&context.actor, "import", format!("topology from {from}"))?;
-            answer(&topology::summary(&copy, &context.targets.borrow()), out).await
+            let summary = topology::summary(&copy, &context.targets.borrow());
+            answer(&summary, out).await
         }
         ImportCommand::NoteBorrowed { what } => {
             context.registry.note(&context.actor, "import", what)?;

@@ -196,6 +196,7 @@ pub(super) async fn carry_out(
         ReportCommand::Audit { window, format } => {
             let window = self::window(context, &window)?;
             let report = chain_audit::audit(context, window, Asker { out, turn: None }).await?;
+            let report = report.ok_or(CommandError::NoTopology)?;
             print(&report, format, out).await
         }
     }

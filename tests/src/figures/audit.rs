@@ -21,7 +21,10 @@ const ROUNDS: usize = 9;
 
 fn of(planted: &Planted) -> BTreeSet<(Rule, Subject)> {
     let findings = audit(&planted.world.topology, &planted.world.facts);
-    findings.into_iter().map(|finding| (finding.rule, finding.subject)).collect()
+    findings
+        .into_iter()
+        .map(|finding| (finding.rule, finding.subject))
+        .collect()
 }
 
 fn found() -> Result<Vec<Measured>> {
@@ -37,7 +40,10 @@ fn found() -> Result<Vec<Measured>> {
     }
     let expected: BTreeSet<_> = all.expected.iter().cloned().collect();
     let together = of(&all);
-    ensure!(together == expected, "all faults in one chain are not found as each alone is");
+    ensure!(
+        together == expected,
+        "all faults in one chain are not found as each alone is"
+    );
     ensure!(beside == 0, "{beside} false findings");
     let count = each.len();
     Ok(vec![
@@ -68,7 +74,11 @@ fn large() -> Result<Vec<Measured>> {
         let before = thread_ns()?;
         let findings = audit(&world.topology, &world.facts);
         times.push((thread_ns()? - before) as f64 / 1e6);
-        ensure!(findings.is_empty(), "a clean chain has findings: {:?}", findings.first());
+        ensure!(
+            findings.is_empty(),
+            "a clean chain has findings: {:?}",
+            findings.first()
+        );
     }
     times.remove(0); // it unpacks the table of cities
     times.sort_by(f64::total_cmp);

@@ -81,7 +81,7 @@ fn step(number: usize, step: &Step, lines: &mut Lines) {
         (None, by_hand) => by_hand.unwrap_or_default(),
     };
     lines.marked(&mark, &what);
-    if !step.reason.is_empty() {
+    if step.act.command().is_some() && !step.reason.is_empty() {
         lines.hung_below(&step.reason);
     }
 }

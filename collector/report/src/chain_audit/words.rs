@@ -76,6 +76,9 @@ pub(super) fn wrong(audit: &ChainAudit) -> Vec<String> {
     wrong
 }
 
+/// Of more findings than this the gravest is told at once.
+const MANY: usize = 5;
+
 /// The answer in a sentence or two.
 pub(super) fn answer(audit: &ChainAudit) -> Vec<String> {
     let of = |severity: Severity| {
@@ -102,13 +105,12 @@ pub(super) fn answer(audit: &ChainAudit) -> Vec<String> {
         (warnings, "that the chain says wrong or leaves out"),
         (notes, "worth knowing"),
     ];
-    let parts: Vec<String> = kinds
-        .iter()
-        .filter(|(number, _)| *number > 0)
-        .map(|(number, what)| format!("{} {what}", count(*number, "finding")))
-        .collect();
-    let mut said = vec![format!("{}.", parts.join(", "))];
-    if let Some(first) = audit.findings.first() {
+    let parts = kinds.iter().filter(|(number, _)| *number > 0);
+    let parts: Vec<String> = parts.map(|(number, what)| format!("{number} {what}")).collect();
+    let all = count(audit.findings.len(), "thing");
+    let is = if audit.findings.len() == 1 { "does" } else { "do" };
+    let mut said = vec![format!("{all} on the chain {is} not fit: {}.", parts.join(", "))];
+    if let Some(first) = audit.findings.first().filter(|_| audit.findings.len() > MANY) {
         said.push(format!("First: {}", first.says));
     }
     if audit.nodes == 0 {
