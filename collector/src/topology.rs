@@ -6,7 +6,7 @@ mod waiting;
 #[cfg(feature = "elasticsearch")]
 use isochrone_base::words::count;
 use isochrone_chain::Topology;
-use isochrone_chain::copy::{Copy, Failed, NotBetter};
+use isochrone_chain::copy::{Copy, NotBetter};
 #[cfg(feature = "elasticsearch")]
 use isochrone_planner::targets::Targets;
 use isochrone_proto::units::UnixMillis;
@@ -58,13 +58,7 @@ pub(crate) fn take(
 pub(crate) fn note_failure(store: &Store, at: UnixMillis, says: String) -> Result<(), StoreError> {
     let records = records(store);
     match records.get(KEY)? {
-        Some(copy) => records.put(
-            KEY,
-            &Copy {
-                failed: Some(Failed { at, says }),
-                ..copy
-            },
-        ),
+        Some(copy) => records.put(KEY, &copy.with_failure(at, says)),
         None => Ok(()),
     }
 }

@@ -101,6 +101,15 @@ impl Copy {
             .collect()
     }
 
+    /// The same, with an attempt to replace it that failed.
+    #[must_use]
+    pub fn with_failure(self, at: UnixMillis, says: String) -> Self {
+        Self {
+            failed: Some(Failed { at, says }),
+            ..self
+        }
+    }
+
     /// How old it is, in milliseconds.
     #[must_use]
     pub fn age_ms(&self, now: UnixMillis) -> u64 {
