@@ -179,7 +179,7 @@ impl Mesh {
         };
         let chain = serde_json::json!({ "data": { "squidStatus": { "height": 7 }, "distributionBucketFamilies": [{
             "id": "0",
-            "metadata": { "region": "asia", "description": "", "latencyTestTargets": [], "areas": [
+            "metadata": { "region": "asia", "description": "Asia", "latencyTestTargets": ["probe.example.org"], "areas": [
                 { "__typename": "GeographicalAreaContinent", "continentCode": "AS" },
             ] },
             "buckets": [
