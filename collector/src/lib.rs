@@ -13,6 +13,7 @@ mod downloads;
 mod elastic_incidents;
 #[cfg(feature = "elasticsearch")]
 mod elastic_watch;
+mod following;
 pub mod gate_alerts;
 #[cfg(feature = "elasticsearch")]
 mod import;

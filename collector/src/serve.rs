@@ -32,11 +32,11 @@ use crate::cli::ServeOptions;
 use crate::commands::{self, CommandContext};
 use crate::config::{Config, Paths};
 use crate::control;
+use crate::following;
 use crate::gate_alerts::GateAlerts;
 use crate::judging;
 use crate::sealing;
 use crate::supervisor::{Supervisor, SupervisorParts, collector_name};
-use crate::topology;
 
 /// How long tasks may take to end after a stop.
 const DRAIN: Duration = Duration::from_secs(15);
@@ -197,7 +197,7 @@ impl Collector {
             tasks.spawn(async move { Ok(sink::run(parts, status, stop).await?) });
         }
         if let Some(settings) = context.config.topology.clone() {
-            tasks.spawn(topology::follow(context.clone(), settings, stop.clone()));
+            tasks.spawn(following::run(context.clone(), settings, stop.clone()));
         }
         tasks.spawn(hangup::reload(context.clone(), stop.clone()));
         tasks.spawn(take_commands(paths.clone(), context.clone(), stop.clone()));

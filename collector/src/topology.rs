@@ -1,6 +1,5 @@
-//! The copy of the chain that is kept, and the indexer that is followed.
+//! The copy of the chain that is kept, and which of its nodes wait for approval.
 
-mod follow;
 mod waiting;
 
 #[cfg(feature = "elasticsearch")]
@@ -14,7 +13,6 @@ use isochrone_store::{Records, Store, StoreError};
 #[cfg(feature = "elasticsearch")]
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::follow::follow;
 pub(crate) use self::waiting::{Waiting, waiting};
 
 const TABLE: &str = "topology";

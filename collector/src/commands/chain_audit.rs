@@ -22,12 +22,27 @@ use isochrone_watch::monitor;
 use isochrone_web::LiveView;
 use isochrone_web::view::VerdictState;
 
-use super::CommandContext;
-use super::reports::{Asker, Reading, ReportFailure, reading};
+use super::reports::{Asker, Reading, ReportFailure, print, reading};
+use super::window::window;
+use super::{CommandContext, CommandError, Out};
+use crate::cli::{ReportFormat, WindowArgs};
 use crate::topology::kept;
 
 /// A node says now, and not days ago, which objects it does not serve.
 const SAID: Duration = Duration::from_secs(3_600);
+
+/// Prints the audit.
+pub(super) async fn carry_out(
+    context: &CommandContext,
+    args: &WindowArgs,
+    format: ReportFormat,
+    out: &Out,
+) -> Result<(), CommandError> {
+    let window = window(context, args)?;
+    let report = audit(context, window, Asker { out, turn: None }).await?;
+    let report = report.ok_or(CommandError::NoTopology)?;
+    print(&report, format, out).await
+}
 
 /// The audit of the copy that is kept; `None`: there is none.
 pub(super) async fn audit(

@@ -6,16 +6,16 @@ use isochrone_store::StoreError;
 use tokio::time::{MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
-use super::{note_failure, take};
 use crate::commands::CommandContext;
 use crate::config::TopologySettings;
+use crate::topology::{note_failure, take};
 
 /// Fetches the chain at once and then again and again, until `stop`. An indexer that is away is logged and noted beside the copy that is
 /// kept.
 ///
 /// # Errors
 /// When a fetch's thread ended in a panic.
-pub(crate) async fn follow(
+pub(crate) async fn run(
     context: CommandContext,
     settings: TopologySettings,
     stop: CancellationToken,
