@@ -143,8 +143,8 @@ Whoever the documents were taken from still has them: they can be imported again
 
 To have it followed, name the indexer under [topology] in collector.toml. Exit codes: 0 taken in, 1 not: what is kept stays.")]
     Topology {
-        /// Where the indexer takes queries, or a file.
-        #[arg(value_name = "URL|FILE")]
+        /// Where the indexer takes queries (https://…), or a file.
+        #[arg(value_name = "SOURCE")]
         source: String,
         /// Even if it is older than what is kept, or empty.
         #[arg(long)]

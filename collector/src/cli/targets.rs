@@ -49,7 +49,7 @@ pub enum TargetCommand {
 The chain comes from `import topology` or [topology] in collector.toml.")]
     Approve {
         /// Its bucket (family:index) or its host.
-        #[arg(value_name = "BUCKET|HOST")]
+        #[arg(value_name = "NODE")]
         node: Option<String>,
         /// Whose node it is, by the name that their probes have too [default: worker-NUMBER].
         #[arg(long, value_parser = name)]

@@ -112,6 +112,7 @@ const ALL: [Settings; 3] = [
             "[health]",
             "[retention]",
             "[coverage]",
+            "[topology]",
             "[elasticsearch]",
             "[alerts]",
         ],
