@@ -32,6 +32,11 @@ impl Whereabouts {
         Some(Self { position, city, km })
     }
 
+    /// Of a place whose nearest city is known.
+    pub(crate) fn near(position: Position, (city, km): (City, f64)) -> Self {
+        Self { position, city, km }
+    }
+
     /// Of a place without a claim.
     pub(crate) fn at(position: Position) -> Option<Self> {
         let (city, km) = cities::table().nearest(position)?;

@@ -96,8 +96,9 @@ impl Director {
                 id: format!("demo-{}", city.name),
                 ..NodeConfig::default()
             };
-            let mut object = Object::new(ASSET, ASSET_BYTES, true);
-            if city.name == SAYS_OTHERWISE {
+            let is_of_node = city.name != SAYS_OTHERWISE;
+            let mut object = Object::new(ASSET, ASSET_BYTES, is_of_node); // what is in the cache is served all the same
+            if !is_of_node {
                 object.place = Whereabouts::OtherBucket;
             }
             let node = ArgusNode::start(config, vec![object]).await?;

@@ -1,5 +1,7 @@
 //! Rules about where nodes claim to stand.
 
+use std::collections::HashMap;
+
 use isochrone_coverage::cities;
 use isochrone_coverage::geo::Position;
 
@@ -14,28 +16,32 @@ const CITY_KM: f64 = 300.0;
 /// A place this near to another city fits it.
 const NEAR_KM: f64 = 100.0;
 
+/// Where cities of a name lie, by country and name as they were written: many nodes stand in one city.
+type Named = HashMap<(String, String), Vec<Position>>;
+
 pub(super) fn judge(topology: &Topology, facts: &Facts, found: &mut Found) {
+    let mut named = Named::new();
     for (family, bucket, operator) in topology.operators() {
         if operator.status != Status::Active {
             continue;
         }
         let id = bucket.operator_id(operator);
-        if is_sound(id, operator, found) {
-            areas(family, id, &operator.place, found);
+        if let Some(here) = sound(id, operator, &mut named, found) {
+            areas(family, id, &here, found);
         }
         measured(id, &operator.place, facts, found);
     }
 }
 
-/// Whether the claim makes sense by itself; what follows from a claim that does not is not told as well.
-fn is_sound(id: OperatorId, operator: &Operator, found: &mut Found) -> bool {
+/// Where the claim is, if it makes sense by itself; what follows from a claim that does not is not told as well.
+fn sound(id: OperatorId, operator: &Operator, named: &mut Named, found: &mut Found) -> Option<Whereabouts> {
     let subject = Subject::Operator(id);
     let claim = &operator.place;
     let Some((latitude, longitude)) = claim.coordinates else {
         let says =
             format!("Operator {id} claims no coordinates: the players' back end cannot sort it by distance.");
         found.add(Rule::NoPlace, subject, says);
-        return false;
+        return None;
     };
     let written = format!("It is written as latitude {latitude}, longitude {longitude}.");
     let is_null = latitude == 0.0 && longitude == 0.0;
@@ -53,10 +59,10 @@ fn is_sound(id: OperatorId, operator: &Operator, found: &mut Found) -> bool {
             };
             found.add(Rule::InvalidPlace, subject, says).because(written);
         }
-        return false;
+        return None;
     };
     let Some(claimed) = country(&claim.country) else {
-        return true; // nothing to hold it against
+        return Whereabouts::of(claim); // no country to hold it against
     };
     let nearest = cities::table().nearest_of(claimed, position);
     let is_there = nearest.is_none_or(|(_, km)| km <= COUNTRY_KM);
@@ -66,7 +72,7 @@ fn is_sound(id: OperatorId, operator: &Operator, found: &mut Found) -> bool {
                 "Latitude and longitude of operator {id} look swapped: the other way round they lie at {there}."
             );
             found.add(Rule::SwappedPlace, subject, says).because(written);
-            return false;
+            return None;
         }
         let km = nearest.map_or(0.0, |(_, km)| km);
         let says = format!(
@@ -82,29 +88,42 @@ fn is_sound(id: OperatorId, operator: &Operator, found: &mut Found) -> bool {
                 here.city.country.name()
             ));
         }
-        return false;
+        return None;
     }
-    city(id, claim, position, written, found);
-    true
+    city(id, claim, position, (written, named), found);
+    nearest.map(|nearest| Whereabouts::near(position, nearest))
 }
 
-fn city(id: OperatorId, claim: &Claim, position: Position, written: String, found: &mut Found) {
-    let Some(named) = cities::find(&format!("{},{}", claim.city, claim.country)) else {
+fn city(
+    id: OperatorId,
+    claim: &Claim,
+    position: Position,
+    (written, named): (String, &mut Named),
+    found: &mut Found,
+) {
+    let key = (claim.country.clone(), claim.city.clone());
+    let places = named.entry(key).or_insert_with(|| called(claim));
+    let apart = places.iter().map(|place| place.distance_km(position));
+    let Some(km) = apart.min_by(f64::total_cmp) else {
         return;
     };
-    let called = cities::table().called(&named);
-    let km = called
-        .map(|city| city.position.distance_km(position))
-        .fold(f64::INFINITY, f64::min);
     if km > CITY_KM {
         let says = format!(
             "Operator {id} says it is in {}, and its coordinates lie {km:.0} km from there.",
-            named.name
+            claim.city
         );
         found
             .add(Rule::OtherCity, Subject::Operator(id), says)
             .because(written);
     }
+}
+
+/// Where the cities of the claimed name lie.
+fn called(claim: &Claim) -> Vec<Position> {
+    let Some(named) = cities::find(&format!("{},{}", claim.city, claim.country)) else {
+        return Vec::new();
+    };
+    cities::table().called(&named).map(|city| city.position).collect()
 }
 
 /// The claimed country's city that a place lies at, if it lies at one.
@@ -117,13 +136,10 @@ fn fits(claim: &Claim, position: Position) -> Option<String> {
     Some(format!("{}, {}", city.name, city.country))
 }
 
-fn areas(family: &Family, id: OperatorId, claim: &Claim, found: &mut Found) {
+fn areas(family: &Family, id: OperatorId, here: &Whereabouts, found: &mut Found) {
     if family.areas.is_empty() {
         return; // said of the family
     }
-    let Some(here) = Whereabouts::of(claim) else {
-        return;
-    };
     if family.areas.iter().any(|area| here.is_in(area)) {
         return;
     }
