@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use isochrone_base::clock::Clock;
-use isochrone_base::roster::{NodeEntry, ProbeEntry, Roster};
+use isochrone_base::roster::{CandidateEntry, NodeEntry, ProbeEntry, Roster};
 use isochrone_gate::authority::Authority;
 use isochrone_gate::events::GateEvents;
 use isochrone_gate::listener::Listener;
@@ -135,7 +135,8 @@ pub fn roster(registry: &Registry, targets: &Targets) -> Roster {
         active: record.is_active(),
         joined: record.joined,
     });
-    Roster::new(probes, targets.nodes.iter().map(NodeEntry::from))
+    let candidates = targets.candidates.iter().map(CandidateEntry::from);
+    Roster::new(probes, targets.nodes.iter().map(NodeEntry::from)).with_candidates(candidates)
 }
 
 /// Why a collector could not be put together.

@@ -5,7 +5,6 @@
 
 #[cfg(feature = "elasticsearch")]
 mod elastic;
-#[cfg(feature = "elasticsearch")]
 mod import;
 mod reports;
 mod stored;
@@ -19,10 +18,12 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "elasticsearch")]
 pub use self::elastic::{ElasticCommand, SetupArgs, VerifyArgs};
+pub use self::import::{BorrowedOptions, ImportCommand, IndexName, PlatformName};
 #[cfg(feature = "elasticsearch")]
-pub use self::import::{BorrowedOptions, ImportCommand, ImportFrom, ImportOptions, IndexName};
+pub use self::import::{ImportFrom, ImportOptions};
 pub use self::reports::{
-    CountArgs, CoverageArgs, DEFAULT_SEED, EngineArgs, LocateArgs, RegionsArg, ReportCommand, WindowArgs,
+    CountArgs, CoverageArgs, DEFAULT_SEED, DraftArg, EngineArgs, GapsArgs, LocateArgs, RegionsArg,
+    ReportCommand, WindowArgs,
 };
 pub use self::stored::{ExportCommand, ExportWindow, StoreCommand, TierName};
 pub use self::targets::{NodeArgs, NodeChanges, NodeFacts, NodeKey, TargetCommand};
@@ -144,6 +145,18 @@ Of a time that the store keeps no longer:
   isochrone-collector locate --sure ada-berlin --mmdb GeoLite2-City.mmdb
   isochrone-collector locate --sites sites.csv --rtt rtt.csv")]
     Locate(Box<LocateArgs>),
+    /// What to measure next: where a borrowed eye would make it surer which city should get the next node, and the
+    /// requests for these eyes.
+    #[command(mut_arg("imported", |option| option.hide(true)))]
+    #[command(mut_arg("regions", |option| option.hide(true)))]
+    #[command(mut_arg("since", |option| option.help("From so long ago until now, such as 15d or 30d [default: 15d]")))]
+    #[command(after_help = "Examples:
+  isochrone-collector gaps
+  isochrone-collector gaps --format csv > gaps.csv
+  isochrone-collector gaps --draft globalping > eyes.sh     then read it, and send it by hand
+  isochrone-collector gaps -n 10 --draft atlas --format json
+  isochrone-collector gaps --sites sites.csv --rtt rtt.csv --nodes berlin,tokyo")]
+    Gaps(Box<GapsArgs>),
     /// The account of every planned slot: what was run, skipped, stored, dropped.
     #[command(after_help = "Examples:
   isochrone-collector ledger
@@ -176,7 +189,6 @@ Of a time that the store keeps no longer:
     Elastic(ElasticCommand),
     /// Take in what others measured: the group before, from Elasticsearch or a file, and probes of RIPE Atlas and Globalping.
     /// It stays apart from our own in every report, and is in no alert, no availability and no ledger.
-    #[cfg(feature = "elasticsearch")]
     #[command(subcommand)]
     Import(ImportCommand),
     /// Not in this program: it was built without the feature `elasticsearch`.
@@ -187,14 +199,6 @@ Of a time that the store keeps no longer:
         after_help = "Example: none; `isochrone-collector` was built without it."
     )]
     Elastic(AbsentArgs),
-    /// Not in this program: it was built without the feature `elasticsearch`.
-    #[cfg(not(feature = "elasticsearch"))]
-    #[command(
-        hide = true,
-        disable_help_flag = true,
-        after_help = "Example: none; `isochrone-collector` was built without it."
-    )]
-    Import(AbsentArgs),
     /// Who did what and when: invitations, joins, revocations, edits of the targets.
     #[command(after_help = "Example:
   isochrone-collector audit --format json")]
@@ -213,6 +217,18 @@ impl Command {
             Self::Show { window, .. } => window.is_from_elasticsearch(),
             Self::Report(command) => command.window().is_from_elasticsearch() && !command.is_of_imported(),
             Self::Locate(args) => args.window.is_from_elasticsearch(),
+            Self::Gaps(args) => args.coverage.window.is_from_elasticsearch(),
+            _ => false,
+        }
+    }
+
+    /// Whether it needs what this program was built without.
+    #[cfg(not(feature = "elasticsearch"))]
+    #[must_use]
+    pub const fn is_absent(&self) -> bool {
+        match self {
+            Self::Elastic(_) => true,
+            Self::Import(command) => command.is_absent(),
             _ => false,
         }
     }
@@ -222,7 +238,6 @@ impl Command {
     pub fn only_reads(&self) -> bool {
         match self {
             Self::Target(command) => matches!(command, TargetCommand::List { .. }),
-            #[cfg(feature = "elasticsearch")]
             Self::Import(command) => !command.takes_in(),
             command => !matches!(command, Self::Probe(ProbeCommand::Invite { .. })), // accepting needs damage
         }

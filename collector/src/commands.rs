@@ -11,7 +11,7 @@ mod error;
 mod export;
 #[cfg(feature = "elasticsearch")]
 mod from_elasticsearch;
-#[cfg(feature = "elasticsearch")]
+mod gaps;
 mod import;
 mod ledger;
 mod load;
@@ -49,7 +49,7 @@ use tokio::sync::watch;
 #[cfg(feature = "elasticsearch")]
 pub use self::elastic::elastic_without_store;
 pub use self::error::{CommandError, UsageError};
-#[cfg(feature = "elasticsearch")]
+pub use self::gaps::gaps_from_files;
 pub(crate) use self::import::{Wanted, WantedHost};
 pub use self::locate::{locate_from_files, with_whole_paths};
 pub use self::page::PageReports;
@@ -131,7 +131,11 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
     let out = Out::new(answers, &context.store);
     let reads_log = matches!(
         command,
-        Command::Show { .. } | Command::Report(_) | Command::Locate(_) | Command::Export(_)
+        Command::Show { .. }
+            | Command::Report(_)
+            | Command::Locate(_)
+            | Command::Gaps(_)
+            | Command::Export(_)
     );
     let result = match command {
         Command::Status { format } => match status::status(&context, format, &out).await {
@@ -152,6 +156,7 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
         }
         Command::Report(command) => reports::carry_out(&context, command, &out).await,
         Command::Locate(args) => locate::locate(&context, *args, &out).await,
+        Command::Gaps(args) => gaps::gaps(&context, *args, &out).await,
         Command::Ledger {
             accept_damage: Some(which),
             format,
@@ -162,10 +167,9 @@ pub async fn carry_out(context: CommandContext, command: Command, answers: Answe
         Command::Store(command) => store::carry_out(&context, command, &out).await,
         #[cfg(feature = "elasticsearch")]
         Command::Elastic(command) => elastic::carry_out(&context, command, &out).await,
-        #[cfg(feature = "elasticsearch")]
         Command::Import(command) => import::carry_out(&context, command, &out).await,
         #[cfg(not(feature = "elasticsearch"))]
-        Command::Elastic(_) | Command::Import(_) => Err(UsageError::NoElasticsearch.into()),
+        Command::Elastic(_) => Err(UsageError::NoElasticsearch.into()),
         Command::Audit { format } => probes::audit(&context, format, &out).await,
     };
     if result.is_ok() && reads_log {

@@ -29,7 +29,6 @@ pub use self::extra_roots::{ExtraRoots, RootsError};
 pub use self::paths::Paths;
 use self::retention::RawRetention;
 pub use self::topology::TopologySettings;
-#[cfg(feature = "elasticsearch")]
 pub(crate) use self::topology::indexer;
 
 /// What the collector is told by its file. Every key has a default.

@@ -3,12 +3,13 @@
 //! The collector and the ten probes are processes of their own, so that they can be killed for real; the nodes,
 //! the distances and the receiver of alerts live in this process.
 
+mod advice;
 pub mod argus_node;
-#[cfg(any(test, feature = "elasticsearch"))]
 mod chain;
 #[cfg(feature = "elasticsearch")]
 mod compared;
 pub mod director;
+mod eyes;
 pub mod history;
 pub mod link;
 pub mod past;
@@ -107,6 +108,8 @@ async fn tell(world: &mut Director, asked: &Asked, began: Instant) -> anyhow::Re
     }
     let mut story = Story::new(world, began);
     story.tell().await?;
+    advice::tell(&mut story).await?;
+    story.conclude().await?;
     asked.compare(&mut story).await?;
     story.goes_on();
     Ok(())

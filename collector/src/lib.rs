@@ -15,7 +15,6 @@ mod elastic_incidents;
 mod elastic_watch;
 mod following;
 pub mod gate_alerts;
-#[cfg(feature = "elasticsearch")]
 mod import;
 mod judging;
 pub mod log;

@@ -1,6 +1,6 @@
 //! What is measured less than was asked, in words for the page.
 
-use isochrone_base::words::count;
+use isochrone_base::words::{count, nodes_and_candidates};
 use isochrone_planner::draft::{Fewer, LeftOut, Limits, Refused, Stretch, Withheld};
 use isochrone_proto::limits::{ENDPOINT_RATE_MAX, PLAN_CHECKS_MAX};
 
@@ -61,9 +61,9 @@ pub(crate) fn left_out(probes: &[LeftOut]) -> Option<String> {
         format!("The plans of {} probes are", probes.len())
     };
     Some(format!(
-        "{who} full: {} does not check {} ({}). A plan holds {PLAN_CHECKS_MAX} checks, of which {ENDPOINT_RATE_MAX} a second may ask nodes. Remove nodes, or give them a longer interval.",
+        "{who} full: {} does not check {} ({}). A plan holds {PLAN_CHECKS_MAX} checks, of which {ENDPOINT_RATE_MAX} a second may ask nodes. Remove nodes or candidates, or give nodes a longer interval.",
         most.probe,
-        count(most.nodes, "node"),
+        nodes_and_candidates(most.nodes, most.candidates),
         count(most.checks, "check")
     ))
 }
@@ -114,6 +114,7 @@ mod tests {
             left_out: vec![LeftOut {
                 probe: "ada-1".to_owned(),
                 nodes: 7,
+                candidates: 1,
                 checks: 42,
             }],
             withheld: vec![Withheld {
@@ -141,7 +142,7 @@ mod tests {
             texts[0]
         );
         assert!(
-            texts[1].contains("ada-1 does not check 7 nodes (42 checks)"),
+            texts[1].contains("ada-1 does not check 7 nodes and 1 candidate (42 checks)"),
             "{}",
             texts[1]
         );

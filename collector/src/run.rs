@@ -126,6 +126,13 @@ async fn ask_or_open(paths: Paths, mut command: Command) -> anyhow::Result<u8> {
             return show_while(&mut show, |answers| commands::report_from_files(report, answers)).await;
         }
     }
+    if let Command::Gaps(args) = &mut command {
+        commands::read_weights(&mut args.coverage)?;
+        if args.coverage.sites.is_some() {
+            let args = (**args).clone();
+            return show_while(&mut show, |answers| commands::gaps_from_files(args, answers)).await;
+        }
+    }
     if let Command::Locate(args) = command {
         if args.sites.is_some() {
             return show_while(&mut show, |answers| commands::locate_from_files(*args, answers)).await;
@@ -133,7 +140,7 @@ async fn ask_or_open(paths: Paths, mut command: Command) -> anyhow::Result<u8> {
         command = Command::Locate(Box::new(commands::with_whole_paths(*args)));
     }
     #[cfg(not(feature = "elasticsearch"))]
-    if let Command::Elastic(_) | Command::Import(_) = &command {
+    if command.is_absent() {
         terminal::complain(&format!(
             "isochrone-collector: {}\n",
             commands::UsageError::NoElasticsearch
@@ -150,7 +157,6 @@ async fn ask_or_open(paths: Paths, mut command: Command) -> anyhow::Result<u8> {
         })
         .await;
     }
-    #[cfg(feature = "elasticsearch")]
     if let Command::Import(import) = &command
         && import.reads_here()
     {

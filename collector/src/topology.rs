@@ -2,15 +2,12 @@
 
 mod waiting;
 
-#[cfg(feature = "elasticsearch")]
 use isochrone_base::words::count;
 use isochrone_chain::Topology;
 use isochrone_chain::copy::{Copy, NotBetter};
-#[cfg(feature = "elasticsearch")]
 use isochrone_planner::targets::Targets;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::{Records, Store, StoreError};
-#[cfg(feature = "elasticsearch")]
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::waiting::{Waiting, waiting};
@@ -61,7 +58,6 @@ pub(crate) fn note_failure(store: &Store, at: UnixMillis, says: String) -> Resul
     }
 }
 
-#[cfg(feature = "elasticsearch")]
 /// What a copy holds, for whoever had it taken in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Summary {
@@ -76,7 +72,6 @@ pub(crate) struct Summary {
     waiting: Vec<String>,
 }
 
-#[cfg(feature = "elasticsearch")]
 /// What a copy holds.
 pub(crate) fn summary(copy: &Copy, targets: &Targets) -> Summary {
     let topology = &copy.topology;
@@ -95,7 +90,6 @@ pub(crate) fn summary(copy: &Copy, targets: &Targets) -> Summary {
     }
 }
 
-#[cfg(feature = "elasticsearch")]
 impl Summary {
     /// For people.
     pub(crate) fn text(&self) -> String {

@@ -140,6 +140,13 @@ impl TargetId {
         Self::derive(b"node", name.as_bytes())
     }
 
+    /// The target that a candidate's server is. A node of the same name, later, is another one: what was measured of a
+    /// stranger's server says nothing of it.
+    #[must_use]
+    pub fn of_candidate(name: &str) -> Self {
+        Self::derive(b"candidate", name.as_bytes())
+    }
+
     fn derive(class: &[u8], name: &[u8]) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("isochrone target id 1");
         hasher.update(class).update(&[0]).update(name);

@@ -4,7 +4,9 @@
 //! `rtt.csv`. Splits are seeded. Nothing is tuned on what is judged, and judged sites are never in the prior.
 
 pub mod anycast;
+pub mod gaps;
 pub mod locate;
+pub mod next;
 pub mod predict;
 pub mod shares;
 pub mod splits;
@@ -47,6 +49,7 @@ impl Figure {
 pub fn whereabouts(world: &World, prior: Option<&Prior>, seed: u64) -> anyhow::Result<Vec<Figure>> {
     let mut figures = predict::figures(world, prior, seed)?;
     figures.extend(shares::figures(world, prior, seed)?);
+    figures.extend(gaps::figures(world, prior, seed)?);
     figures.extend(locate::figures(world, seed));
     figures.extend(anycast::figures(world, seed));
     figures.retain(|figure| figure.value.is_finite());

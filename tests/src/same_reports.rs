@@ -6,7 +6,7 @@ use isochrone_coverage::report::{self, Options};
 use isochrone_coverage::weights::Weights;
 use isochrone_report::elsewhere::Elsewhere;
 use isochrone_report::kept::Within;
-use isochrone_report::locate::LocateReport;
+use isochrone_report::locate::{EyesLocated, LocateReport};
 use isochrone_report::log::Window;
 use isochrone_report::{Printed as _, coverage, locate, nodes, show};
 use isochrone_store::{Scan, Store};
@@ -26,8 +26,10 @@ fn coverage_json(found: coverage::FromStore) -> Value {
 
 fn locate_json(found: locate::FromStore) -> Value {
     let addresses = format!("{:?}", found.addresses);
+    let surveyed = found.survey.judge(&[]);
     let report = LocateReport {
-        surveyed: found.survey.judge(&[]),
+        eyes: EyesLocated::judged(found.eyes, found.eyed, &surveyed),
+        surveyed,
         databases: Vec::new(),
         sure: Vec::new(),
     };

@@ -11,23 +11,6 @@ use std::path::{Path, PathBuf};
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-const CRATES: [&str; 14] = [
-    "proto",
-    "probe",
-    "collector",
-    "collector/base",
-    "collector/borrowed",
-    "collector/chain",
-    "collector/coverage",
-    "collector/gate",
-    "collector/planner",
-    "collector/report",
-    "collector/store",
-    "collector/watch",
-    "collector/web",
-    "tests",
-];
-
 /// The files of one crate below `src`, each with its text.
 type Files = BTreeMap<PathBuf, String>;
 /// A module's names from the crate's root down.
@@ -208,6 +191,17 @@ fn from_root(path: &[String], module: &Module) -> Module {
     base
 }
 
+/// The folders of the workspace's crates.
+fn crates() -> Vec<String> {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
+    let manifest: toml::Table = fs::read_to_string(manifest).unwrap().parse().unwrap();
+    let members = manifest["workspace"]["members"].as_array().unwrap();
+    members
+        .iter()
+        .map(|member| member.as_str().unwrap().to_owned())
+        .collect()
+}
+
 fn files(source: &Path, folder: &Path, found: &mut Files) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -223,10 +217,10 @@ fn files(source: &Path, folder: &Path, found: &mut Files) {
 #[test]
 fn modules_of_one_folder_need_each_other_one_way_only() {
     let (mut circles, mut modules) = (Vec::new(), 0);
-    for name in CRATES {
+    for name in crates() {
         let source = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("..")
-            .join(name)
+            .join(&name)
             .join("src");
         let mut found = Files::new();
         files(&source, &source, &mut found);

@@ -15,6 +15,7 @@ use isochrone_report::log::Window;
 use isochrone_store::{Records, Scan, ScanRange, Stored, Tier};
 use isochrone_tests::figures::report::PatchyMesh;
 use isochrone_tests::same_reports::{Reports, assert_same, of_elsewhere, of_store};
+use isochrone_watch::past;
 use serde_json::{Value, json};
 
 const HOUR_MS: u64 = 3_600_000;
@@ -101,6 +102,24 @@ fn reports_of_documents_are_those_of_the_store_field_by_field() {
             of_store(&mesh.filled.store, &mesh.roster, window),
             documents.reports(window),
             what,
+        );
+    }
+}
+
+/// What is kept of the past knows what came after a window: whether its last failures count.
+#[test]
+fn window_that_ends_where_the_past_is_judged_already_is_judged_alike() {
+    let mut mesh = PatchyMesh::new(1, (3, 2)).unwrap();
+    mesh.bring_late().unwrap();
+    let documents = Documents::of(&mesh);
+    while past::keep(&mesh.filled.store, &mesh.roster, mesh.now).unwrap() {}
+    for end in 0..8 {
+        let until = 3 * HOUR_MS + end * (31 * 60_000 + 7_000);
+        let window = window(&mesh, HOUR_MS + 12_345, until);
+        assert_same(
+            of_store(&mesh.filled.store, &mesh.roster, window),
+            documents.reports(window),
+            &format!("until {until} ms"),
         );
     }
 }

@@ -229,6 +229,10 @@ async fn story_with_kills(demo: &mut Demo) -> anyhow::Result<()> {
     demo.hear("the node in Tokyo is started again").await?;
     demo.kill("collector").await?; // while it waits for the recovery
     demo.hear("nodes are killed at once").await?;
+    demo.hear("import atlas atlas-results.json atlas-older.json.gz")
+        .await?;
+    demo.hear("import globalping globalping.json").await?;
+    demo.hear("The same report, before and after").await?;
     demo.hear("the region coverage report").await?;
     demo.hear("That was the story").await
 }

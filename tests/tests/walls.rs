@@ -60,7 +60,7 @@ const KEPT_IN: &[(&str, &str)] = &[
     ("parquet", "collector/store"),
     ("axum", "collector/web"),
     ("elasticsearch", "collector/elastic"),
-    ("flate2", "collector/borrowed collector/elastic"), // borrowed unpacks, elastic does both
+    ("flate2", "collector collector/borrowed collector/elastic"), // borrowed unpacks, elastic does both, the demo packs a file
     ("comfy-table", "collector/report"),
     ("csv", "collector/coverage collector/report"), // coverage reads, report writes
     ("faer", "collector/coverage"),

@@ -74,12 +74,30 @@ impl NodeEntry {
     }
 }
 
+/// A place that might get a node: no target, and in no verdict.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CandidateEntry {
+    /// Unique name, among nodes too.
+    pub name: String,
+    /// A server there.
+    pub url: String,
+    /// City, as written; empty if coordinates were given.
+    pub place: String,
+    /// Degrees north.
+    pub latitude: f64,
+    /// Degrees east.
+    pub longitude: f64,
+    /// ISO 3166 code, if known.
+    pub country: Option<String>,
+}
+
 /// Everyone, at one instant.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Roster {
     probes: BTreeMap<ProbeId, ProbeEntry>,
     nodes: BTreeMap<TargetId, NodeEntry>,
     peers: BTreeMap<TargetId, ProbeId>,
+    candidates: Vec<CandidateEntry>,
 }
 
 impl Roster {
@@ -104,7 +122,12 @@ impl Roster {
             .keys()
             .map(|&probe| (TargetId::of_peer(probe), probe))
             .collect();
-        Self { probes, nodes, peers }
+        Self {
+            probes,
+            nodes,
+            peers,
+            candidates: Vec::new(),
+        }
     }
 
     /// The same with more nodes.
@@ -112,6 +135,19 @@ impl Roster {
     pub fn with_nodes(mut self, nodes: impl IntoIterator<Item = NodeEntry>) -> Self {
         self.nodes.extend(nodes.into_iter().map(|node| (node.id, node)));
         self
+    }
+
+    /// The same with places that might get a node.
+    #[must_use]
+    pub fn with_candidates(mut self, candidates: impl IntoIterator<Item = CandidateEntry>) -> Self {
+        self.candidates.extend(candidates);
+        self
+    }
+
+    /// Places that might get a node, in the order of their file.
+    #[must_use]
+    pub fn candidates(&self) -> &[CandidateEntry] {
+        &self.candidates
     }
 
     /// A probe, revoked ones included.

@@ -85,6 +85,15 @@ pub fn count(number: usize, word: &str) -> String {
     }
 }
 
+/// "7 nodes and 1 candidate", or what there is of them.
+#[must_use]
+pub fn nodes_and_candidates(nodes: usize, candidates: usize) -> String {
+    let said = [(nodes, "node"), (candidates, "candidate")];
+    let said = said.iter().filter(|(number, _)| *number > 0);
+    let said: Vec<String> = said.map(|(number, word)| count(*number, word)).collect();
+    said.join(" and ")
+}
+
 /// `AS 64500`, or `network unknown`.
 #[must_use]
 pub fn network(network: Option<u32>) -> String {

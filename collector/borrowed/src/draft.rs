@@ -137,7 +137,8 @@ impl Wish {
 }
 
 /// Whether a host is one that everybody may measure: a name with a dot, or a public address.
-fn is_public(host: &str) -> bool {
+#[must_use]
+pub fn is_public(host: &str) -> bool {
     match host.parse::<IpAddr>() {
         Ok(IpAddr::V4(address)) => {
             let [first, second, ..] = address.octets();

@@ -116,6 +116,11 @@ impl CityTable {
         self.cities.len()
     }
 
+    /// All cities, ordered by country.
+    pub fn all(&'static self) -> impl Iterator<Item = City> {
+        (0..self.cities.len()).map(|index| self.city(index))
+    }
+
     /// All countries, ordered by code.
     pub(crate) fn countries(&self) -> &[CountryFacts] {
         &self.countries

@@ -21,6 +21,7 @@ pub mod files;
 #[cfg(any(test, feature = "testing"))]
 #[allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 pub mod fixture;
+pub mod gaps;
 pub mod geo;
 pub mod histogram;
 pub mod light;

@@ -17,7 +17,7 @@ mod survey;
 mod typo;
 
 pub use anycast::{Anycast, anycast};
-pub use eyes::contradicted_by;
+pub use eyes::{EyeContradiction, EyeLocated, EyeVerdict, contradicted_by, judge_eye};
 pub use region::{Bestline, Disc, Estimate, Region, estimate};
 pub use survey::{
     Contradiction, Impossible, Misplaced, Site, SiteKind, Survey, Surveyed, impossible, impossible_by,

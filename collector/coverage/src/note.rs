@@ -164,6 +164,11 @@ pub enum Note {
         /// How many.
         documents: u64,
     },
+    /// Borrowed eyes, which whoever asked wanted in no figure of this report.
+    WithoutBorrowed {
+        /// How many.
+        eyes: usize,
+    },
     /// A probe whose place is not known.
     ProbeUnplaced {
         /// Its name.
@@ -256,6 +261,7 @@ impl Note {
             | Self::NodeGone { .. }
             | Self::Imported(_)
             | Self::ImportedApart { .. }
+            | Self::WithoutBorrowed { .. }
             | Self::ReadFrom(_)
             | Self::BeforeKept(_)
             | Self::ClockOff { .. } => false,

@@ -1,5 +1,6 @@
 //! What was measured: vantages, nodes, and the round-trip times between them.
 
+mod candidates;
 mod eyes;
 
 use std::collections::BTreeSet;
@@ -11,6 +12,7 @@ use crate::geo::Position;
 use crate::histogram::LogHistogram;
 use crate::note::Note;
 
+pub use candidates::{CandidateSite, CandidateTime};
 pub use eyes::{Eye, EyeSource, EyeTime};
 
 /// Everything a report is computed from.

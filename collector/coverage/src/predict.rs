@@ -11,6 +11,7 @@ mod build;
 mod countries;
 mod curve;
 mod draws;
+mod factor;
 mod field;
 mod intervals;
 mod isotonic;
@@ -18,6 +19,7 @@ mod kernel;
 mod layout;
 mod origins;
 mod prior;
+mod together;
 mod update;
 
 use std::collections::BTreeMap;
@@ -25,7 +27,6 @@ use std::sync::Arc;
 
 use build::LeftOut;
 pub(crate) use countries::{KnownCountry, country_at};
-pub(crate) use draws::SITE_KM;
 pub use draws::{Draws, Errors};
 use field::{Axis, Field};
 pub(crate) use intervals::ENDS;
@@ -34,6 +35,8 @@ use intervals::{Calibration, Group};
 use kernel::Spot;
 pub use origins::Origins;
 pub use prior::{Prior, PriorChoice, PriorError};
+pub(crate) use together::SITE_KM;
+pub use together::Together;
 use update::{Seen, Update};
 
 use crate::geo::Position;

@@ -2,6 +2,7 @@
 
 use isochrone_proto::units::{Hour, UnixMillis};
 use isochrone_store::{Store, StoreError, Tier};
+use serde_json::{Value, json};
 
 use crate::cursor::Revision;
 use crate::dead_letters::{DeadLetters, LetterError};
@@ -31,6 +32,14 @@ pub struct Backfilled {
     pub documents: u64,
     /// Documents that were refused, and stand in the dead letters.
     pub dead: u64,
+}
+
+impl Backfilled {
+    /// As `elastic backfill --format json` prints it.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        json!({ "schema": "isochrone.backfill/1", "documents": self.documents, "refused": self.dead })
+    }
 }
 
 /// Why it ended early. What was sent is there, and the same call goes on.

@@ -155,6 +155,10 @@ impl Client {
                     }
                     return Ok(answer);
                 }
+                Err(error @ RequestError::TooLong { .. }) => {
+                    self.order().answered(at);
+                    return Err(error); // another node would say as much
+                }
                 Err(error) => {
                     self.order().failed(at, self.clock.now());
                     last.get_or_insert(error); // of the node that was thought to be well
@@ -187,8 +191,14 @@ impl Client {
         let status = response.status_code().as_u16();
         let retry_after = response.headers().get(RETRY_AFTER);
         let retry_after = retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        let url = format!("{}/{}", node.url, path.split('?').next().unwrap_or_default());
+        let told = response.content_length().unwrap_or_default();
+        if told > ANSWER_MAX {
+            let (bytes, most) = (told, ANSWER_MAX);
+            return Err(RequestError::TooLong { url, bytes, most });
+        }
         Ok(RawAnswer {
-            url: format!("{}/{}", node.url, path.split('?').next().unwrap_or_default()),
+            url,
             status,
             retry_after: retry_after.map(Duration::from_secs),
             bytes: response.bytes().await.map_err(failed)?,
@@ -212,6 +222,8 @@ impl fmt::Debug for Client {
 
 /// How long a node's answer is waited for.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest answer that is read where a node tells its length, in bytes.
+const ANSWER_MAX: u64 = 64 << 20;
 
 #[cfg(test)]
 mod tests;

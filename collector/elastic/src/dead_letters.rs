@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::delivery::Dead;
 use crate::document::{Document, DocumentId};
+use crate::index::Histograms;
 
 /// The file, and how many letters are in it.
 #[derive(Debug)]
@@ -241,6 +242,12 @@ pub fn take(path: &Path) -> Result<(Vec<Letter>, PathBuf), LetterError> {
 }
 
 impl Letter {
+    /// The form in which its document carries histograms; `None`: it carries none.
+    pub(crate) fn histograms(&self) -> Option<Histograms> {
+        let document = serde_json::from_str(self.document.get()).ok()?;
+        Histograms::of_document(&document)
+    }
+
     /// The document to be tried again; `None`: its id is none.
     #[must_use]
     pub fn document(&self) -> Option<Document> {

@@ -9,6 +9,7 @@ use isochrone_proto::units::UnixMillis;
 use serde_json::{Value, json};
 
 pub use self::layout::{Histograms, Layout};
+pub(crate) use self::layout::{PACKED_COLUMNS, PLAIN_SEQUENCE_NUMBERS, Setting};
 use crate::{Period, Prefix};
 
 /// What an index holds.
@@ -156,6 +157,14 @@ impl Names {
         if layout.has_lifecycle && family.is_raw() {
             settings["lifecycle"] = json!({ "name": self.policy() });
         }
+        if family.is_raw() {
+            for (path, value) in layout.cheaper() {
+                match path.split_once('.') {
+                    Some((group, name)) => settings[group][name] = json!(value),
+                    None => settings[path] = json!(value),
+                }
+            }
+        }
         json!({
             "settings": { "index": settings },
             "mappings": {
@@ -235,6 +244,8 @@ mod tests {
     const WITH_ALL: Layout = Layout {
         has_lifecycle: true,
         histograms: Histograms::Exponential,
+        packed_columns: true,
+        plain_sequence_numbers: true,
     };
 
     fn names(period: Period) -> Names {

@@ -14,6 +14,7 @@ pub mod import;
 pub mod index;
 #[cfg(test)]
 mod mock;
+mod page_size;
 pub mod read;
 pub mod retry;
 pub mod revised;

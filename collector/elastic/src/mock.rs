@@ -37,6 +37,8 @@ pub(crate) struct State {
     /// How often one was written.
     pub(crate) revisions: u64,
     pub(crate) mappings: BTreeMap<String, Value>,
+    /// Of indices, as they were made.
+    pub(crate) settings: BTreeMap<String, Value>,
     pub(crate) templates: BTreeMap<String, Value>,
     pub(crate) faults: VecDeque<Fault>,
     /// A bulk of more is refused with 413; 0: none is.
@@ -173,9 +175,10 @@ impl Mock {
             ("GET", ["_ilm", "status"]) | ("POST", ["_query"] | ["_index_template", "_simulate"]) => {
                 whole(400, json!({ "error": "no handler found" }))
             }
-            ("GET", ["_index_template"] | ["_index_template", "*-rollup"]) => {
+            ("GET", ["_index_template"] | ["_index_template", "*-rollup" | "*-echo"]) => {
                 let all = state.templates.iter();
-                let all = all.filter(|(name, _)| parts.len() == 1 || name.ends_with("-rollup"));
+                let ending = parts.get(1).map_or("", |pattern| &pattern[1..]);
+                let all = all.filter(|(name, _)| name.ends_with(ending));
                 let all = all.map(|(name, body)| json!({ "name": name, "index_template": body }));
                 let all: Vec<Value> = all.collect();
                 whole(200, json!({ "index_templates": all }))
@@ -189,9 +192,9 @@ impl Mock {
                 None => whole(404, json!({ "error": { "type": "index_not_found_exception" } })),
             },
             ("PUT", [index]) => {
-                state
-                    .mappings
-                    .insert((*index).to_owned(), json()["mappings"].clone());
+                let (index, body) = ((*index).to_owned(), json());
+                state.settings.insert(index.clone(), body["settings"].clone());
+                state.mappings.insert(index, body["mappings"].clone());
                 whole(200, json!({ "acknowledged": true }))
             }
             ("POST", [index, "_bulk"]) => bulk(&mut state, index, request),

@@ -23,6 +23,7 @@ pub use self::batches::{Batches, Unfit};
 pub use self::error::ReadError;
 pub use self::extent::Extent;
 use crate::index::{Family, Names};
+use crate::page_size::PageSize;
 use crate::{Client, Method, Packed, RequestError};
 
 /// What the sink of one prefix put into a cluster. Its [`Scan`] blocks, and is for a thread that may.
@@ -33,7 +34,7 @@ pub struct Reader {
     extent: Extent,
     batches: RefCell<Batches>,
     runtime: Handle,
-    size: usize,
+    size: Cell<PageSize>,
     /// Before something is asked again the first time.
     pause: Duration,
     progress: Progress,
@@ -79,7 +80,7 @@ impl Reader {
             extent,
             batches: RefCell::new(Batches::new(roster)),
             runtime: Handle::current(),
-            size: SIZE,
+            size: Cell::new(PageSize::new(SIZE)),
             pause: PAUSE,
             progress: Progress::default(),
         })
@@ -119,9 +120,9 @@ impl Reader {
 
     /// Smaller pages, and no waiting.
     #[cfg(test)]
-    pub(crate) fn in_steps(self, size: usize) -> Self {
+    pub(crate) fn in_steps(self, size: PageSize) -> Self {
         Self {
-            size,
+            size: Cell::new(size),
             pause: Duration::from_millis(10),
             ..self
         }
@@ -240,6 +241,13 @@ impl Reading<'_> {
             if error.is_gone() {
                 self.pit = None;
                 self.after = None;
+            } else if error.is_too_long() {
+                let mut size = self.reader.size.get();
+                if !size.halve(1) {
+                    return Err(error);
+                }
+                self.reader.size.set(size);
+                continue;
             } else if !error.is_transient() {
                 return Err(error);
             }
@@ -278,7 +286,7 @@ impl Reading<'_> {
         let from = UnixMillis(self.last.unwrap_or(self.from.0));
         let from = if self.after.is_some() { self.from } else { from };
         let mut query = json!({
-            "size": reader.size,
+            "size": reader.size.get().get(),
             "track_total_hits": false,
             "pit": { "id": self.pit, "keep_alive": KEEP_ALIVE },
             "sort": [{ "slot": { "order": "asc", "unmapped_type": "date" } }, { "_shard_doc": "asc" }],
@@ -298,6 +306,9 @@ impl Reading<'_> {
             answer.read().map_err(failed)?; // it was cut, perhaps
             return Err(reader.shape("documents with their sources and slots"));
         };
+        let mut size = reader.size.get();
+        size.came(page.hits.hits.len(), answer.bytes.len());
+        reader.size.set(size);
         if page.timed_out || page.shards.failed > 0 {
             return Err(reader.shape("a part of the shards"));
         }
@@ -358,7 +369,7 @@ fn slots(from: UnixMillis, until: UnixMillis) -> Value {
 
 /// An index that is not there holds nothing; a shard that does not answer is no such thing.
 const MAY_BE_MISSING: &str = "ignore_unavailable=true&allow_no_indices=true";
-/// Documents in one answer: as many as a server gives.
+/// Documents in one answer at most: as many as a server gives.
 const SIZE: usize = 10_000;
 /// How long the server keeps the point in time between two answers.
 const KEEP_ALIVE: &str = "5m";

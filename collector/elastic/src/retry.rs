@@ -4,7 +4,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::dead_letters::{self, DeadLetters, LetterError};
+use serde_json::{Value, json};
+
+use crate::dead_letters::{self, DeadLetters, Letter, LetterError};
 use crate::delivery::Dead;
 use crate::send::{SendError, Sender};
 
@@ -15,6 +17,14 @@ pub struct Retried {
     pub sent: u64,
     /// They are refused again, and stand in the file again.
     pub dead: u64,
+}
+
+impl Retried {
+    /// As `elastic retry --format json` prints it.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        json!({ "schema": "isochrone.retry/1", "sent": self.sent, "refused": self.dead })
+    }
 }
 
 /// Why they could not be tried again.
@@ -56,6 +66,7 @@ pub async fn retry(path: &Path, sender: &mut Sender) -> Result<Retried, RetryErr
             id: letter.id.clone(),
         })?);
     }
+    sender.take_any_form(letters.iter().find_map(Letter::histograms));
     let sent = sender.send_all(documents).await;
     let dead: Vec<Dead> = sent.map_err(|source| RetryError::Send {
         path: aside.clone(),

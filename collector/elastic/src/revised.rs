@@ -17,7 +17,6 @@ use isochrone_proto::units::{Hour, UnixMillis};
 use isochrone_store::{Store, StoreError};
 
 pub use self::incident::{Evidence, Incident};
-pub(crate) use self::rollup::word as word_of;
 use self::sent::Digest;
 use crate::document::Document;
 use crate::index::{Family, Histograms, Names};

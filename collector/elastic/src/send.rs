@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::bulk::{self, Bulk};
 use crate::delivery::{Dead, Delivery, Pace};
 use crate::document::Document;
-use crate::index::{Family, Layout, Names, difference};
+use crate::index::{Family, Histograms, Layout, Names, difference};
 use crate::{Client, Method, RequestError};
 use isochrone_base::clock::Clock;
 
@@ -19,6 +19,8 @@ pub struct Sender {
     names: Names,
     clock: Clock,
     layout: Layout,
+    /// Indices that carry histograms in another form are as they should be, too.
+    takes_any_form: bool,
     /// Indices that are there, mapped as they should be.
     ready: BTreeSet<Arc<str>>,
 }
@@ -51,8 +53,16 @@ impl Sender {
             names,
             clock,
             layout,
+            takes_any_form: false,
             ready: BTreeSet::new(),
         }
+    }
+
+    /// For documents that were made once, perhaps for a server that could do less: indices carry histograms in the form
+    /// in which they were made, and new ones are made in `form`.
+    pub(crate) fn take_any_form(&mut self, form: Option<Histograms>) {
+        self.takes_any_form = true;
+        self.layout.histograms = form.unwrap_or(self.layout.histograms);
     }
 
     /// What it sends through.
@@ -157,6 +167,7 @@ impl Sender {
                 let mapping = mapping.map_or(&Value::Null, |index| &index["mappings"]);
                 match difference(&wanted["mappings"], mapping) {
                     None => Ok(()),
+                    Some(_) if self.takes_any_form && self.is_of_some_form(family, mapping) => Ok(()),
                     Some(difference) => Err(Bulk::Blocked {
                         reason: format!(
                             "the mapping of {index} is not as it was made: {difference}; put documents of such an \
@@ -186,6 +197,16 @@ impl Sender {
             }
             _ => Err(bulk::of_error(&found.refusal())),
         }
+    }
+
+    fn is_of_some_form(&self, family: Family, mapping: &Value) -> bool {
+        Histograms::ALL.into_iter().any(|histograms| {
+            let layout = Layout {
+                histograms,
+                ..self.layout
+            };
+            difference(&self.names.body(family, layout)["mappings"], mapping).is_none()
+        })
     }
 
     fn family_of(&self, index: &str) -> Option<Family> {

@@ -6,7 +6,7 @@ use isochrone_base::words::duration;
 use serde_json::{Value, json};
 
 use crate::client::reason;
-use crate::index::Family;
+use crate::index::{Family, PACKED_COLUMNS, PLAIN_SEQUENCE_NUMBERS, Setting};
 use crate::{Client, Method, RequestError};
 
 /// A server, and what it can do of what is wanted of it.
@@ -45,6 +45,10 @@ pub struct Capabilities {
     pub exponential_histogram: bool,
     /// The older field type for histograms.
     pub histogram: bool,
+    /// Columns are packed as those of time series are.
+    pub packed_columns: bool,
+    /// Sequence numbers without an index of them, which nothing here asks for.
+    pub plain_sequence_numbers: bool,
 }
 
 /// Why a server will not do.
@@ -138,6 +142,16 @@ impl Server {
             (false, false) => {
                 say("no histogram fields: rollups carry their percentiles, and the histogram as bytes");
             }
+        }
+        if !self.can.packed_columns {
+            say(
+                "no packed columns (index.use_time_series_doc_values_format): some 6 bytes more of disk a measurement",
+            );
+        }
+        if !self.can.plain_sequence_numbers {
+            say(
+                "an index of sequence numbers (no index.seq_no.index_options): some 4 bytes more of disk a measurement",
+            );
         }
         lacks
     }
@@ -236,6 +250,8 @@ async fn capabilities(client: &Client, flavour: Flavour) -> Result<Capabilities,
         esql: is_elastic && answers(client, Method::Post, "_query", Some(&query)).await?,
         exponential_histogram: is_elastic && has_field(client, "exponential_histogram").await?,
         histogram: is_elastic && has_field(client, "histogram").await?,
+        packed_columns: is_elastic && has_setting(client, PACKED_COLUMNS).await?,
+        plain_sequence_numbers: is_elastic && has_setting(client, PLAIN_SEQUENCE_NUMBERS).await?,
     })
 }
 
@@ -250,13 +266,38 @@ async fn answers(
     Ok(answer.is_success() || answer.status == 403)
 }
 
-/// Whether a field type exists: a template is tried with it, and not kept. Whoever may not try, as the sink, sees it in
-/// the templates that setup made.
+/// Whether a field type exists.
 async fn has_field(client: &Client, kind: &str) -> Result<bool, RequestError> {
+    let tried = json!({ "mappings": { "properties": { "tried": { "type": kind } } } });
+    has(client, &tried, Family::Rollup, |made| {
+        let mut fields = made["mappings"]["properties"].as_object().into_iter().flatten();
+        fields.any(|(_, field)| field["type"] == kind)
+    })
+    .await
+}
+
+/// Whether a setting of an index exists, with that value.
+async fn has_setting(client: &Client, (path, value): Setting) -> Result<bool, RequestError> {
+    let tried = json!({ "settings": { (format!("index.{path}")): value } });
+    let at = format!("/settings/index/{}", path.replace('.', "/"));
+    has(client, &tried, Family::Echo, |made| {
+        made.pointer(&at).is_some_and(|made| made == value)
+    })
+    .await
+}
+
+/// Whether a server takes a template: it is tried, and not kept. Whoever may not try, as the sink, sees it in the templates
+/// that setup made.
+async fn has(
+    client: &Client,
+    tried: &Value,
+    family: Family,
+    is_in: impl Fn(&Value) -> bool,
+) -> Result<bool, RequestError> {
     let template = json!({
         "index_patterns": ["isochrone-no-such-index-*"],
         "priority": 0,
-        "template": { "mappings": { "properties": { "tried": { "type": kind } } } },
+        "template": tried,
     });
     let answer = client
         .request(Method::Post, "_index_template/_simulate", Some(&template))
@@ -264,17 +305,11 @@ async fn has_field(client: &Client, kind: &str) -> Result<bool, RequestError> {
     if answer.status != 403 {
         return Ok(answer.is_success());
     }
-    let path = format!("_index_template/*-{}", Family::Rollup.word());
+    let path = format!("_index_template/*-{}", family.word());
     let made = client.request(Method::Get, &path, None).await?;
-    let made = made.body["index_templates"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
-    Ok(made.iter().any(|template| {
-        let fields = &template["index_template"]["template"]["mappings"]["properties"];
-        let mut fields = fields.as_object().into_iter().flatten();
-        fields.any(|(_, field)| field["type"] == kind)
-    }))
+    let made = made.body["index_templates"].as_array();
+    let mut made = made.into_iter().flatten();
+    Ok(made.any(|template| is_in(&template["index_template"]["template"])))
 }
 
 /// Clocks that differ by no more are taken for equal.

@@ -79,6 +79,34 @@ impl Setup {
             .all(|item| !matches!(item.change, Change::Make | Change::Replace { .. }))
     }
 
+    /// As `elastic setup --format json` prints it; `failed`: what could not be made, and why.
+    #[must_use]
+    pub fn json(&self, failed: &[(String, String)], is_dry: bool) -> Value {
+        let items = self.items.iter().map(|item| {
+            let (change, because) = match &item.change {
+                Change::Make => ("make", None),
+                Change::Replace { because } => ("replace", Some(because)),
+                Change::Keep => ("keep", None),
+                Change::Leave { because, .. } => ("leave", Some(because)),
+            };
+            let error = failed.iter().find(|(what, _)| *what == item.what);
+            json!({
+                "what": item.what,
+                "change": change,
+                "because": because,
+                "error": error.map(|(_, why)| why),
+            })
+        });
+        json!({
+            "schema": "isochrone.elastic-setup/1",
+            "server": self.server.to_string(),
+            "lacks": self.server.lacks(),
+            "clock_ahead_ms": self.server.ahead_ms,
+            "dry_run": is_dry,
+            "items": items.collect::<Vec<_>>(),
+        })
+    }
+
     /// What keeps documents from going there.
     pub fn blocked(&self) -> impl Iterator<Item = &Item> {
         let is_blocked = |item: &&Item| matches!(item.change, Change::Leave { blocks: true, .. });

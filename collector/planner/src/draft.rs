@@ -1,7 +1,8 @@
-//! Who measures what: pure. The mesh between probes and the checks of the nodes, within the fleet's rates and the
-//! nodes' budgets.
+//! Who measures what: pure. The mesh between probes, the checks of the nodes and the connections to candidates, within
+//! the fleet's rates and the nodes' budgets.
 
 mod affinity;
+mod candidates;
 mod content;
 mod echoes;
 mod grid;
@@ -17,11 +18,12 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use isochrone_proto::ids::{ProbeId, TargetId};
-use isochrone_proto::kind::Kind;
+use isochrone_proto::kind::{Family, Kind};
 use isochrone_proto::plan::{Target, TargetAddress};
 use isochrone_proto::schedule::Schedule;
 
 use self::affinity::Mark;
+pub use self::candidates::CandidateLoad;
 pub use self::content::Draft;
 use self::grid::Grid;
 pub use self::grid::Load;
@@ -93,15 +95,28 @@ pub struct Fewer {
     pub probes: usize,
 }
 
-/// Nodes that a probe does not check because its plan is full.
+/// Nodes and candidates that a probe does not check because its plan is full.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOut {
     /// The probe's name.
     pub probe: String,
     /// How many nodes.
     pub nodes: usize,
+    /// How many candidates.
+    pub candidates: usize,
     /// How many checks of them.
     pub checks: usize,
+}
+
+impl LeftOut {
+    fn nothing(probe: &str) -> Self {
+        Self {
+            probe: probe.to_owned(),
+            nodes: 0,
+            candidates: 0,
+            checks: 0,
+        }
+    }
 }
 
 impl PlanInput {
@@ -116,9 +131,20 @@ impl PlanInput {
         let listed: Vec<Listed<'_>> = self.nodes.iter().map(Listed::new).collect();
         let stretched: Vec<_> = listed.iter().zip(&rates.nodes).collect();
         let (seats, seated) = self.seat_all(before, &marks, &stretched, &mut limits.fewer);
+        let measured: Vec<candidates::Measured> = (self.candidates.iter().zip(&rates.candidates))
+            .map(|(candidate, stretch)| {
+                candidates::Measured::new(candidate, self, factor_of(stretch.as_ref()))
+            })
+            .collect();
         for (place, nodes) in seated.into_iter().enumerate() {
-            let left_out = self.add_nodes(place, marks[place], nodes, &mut drafts[place].1);
-            limits.left_out.extend(left_out);
+            let draft = &mut drafts[place].1;
+            let mut room = Room::of(draft);
+            let mut left_out = LeftOut::nothing(&self.probes[place].name);
+            add_nodes(marks[place], nodes, (draft, &mut room), &mut left_out);
+            self.add_candidates(place, marks[place], &measured, (draft, &mut room), &mut left_out);
+            if left_out.checks > 0 {
+                limits.left_out.push(left_out);
+            }
         }
         limits.stretches = rates.stretches();
         for (probe, (_, draft)) in self.probes.iter().zip(&mut drafts) {
@@ -149,6 +175,15 @@ impl PlanInput {
                 grid.load(self.vantages_of(node, &grid))
             });
         loads.collect()
+    }
+
+    /// How each candidate is measured, in their order.
+    #[must_use]
+    pub fn candidate_loads(&self) -> Vec<CandidateLoad> {
+        let stretches = rate::of_candidates(self);
+        let load =
+            |stretch: &Option<Stretch>| CandidateLoad::new(self.probes.len(), factor_of(stretch.as_ref()));
+        stretches.iter().map(load).collect()
     }
 
     /// The seats that plans in force give: what a collector that starts goes on with.
@@ -221,38 +256,82 @@ impl PlanInput {
         (seats, seated_nodes)
     }
 
-    /// Adds the nodes that a probe checks to its draft. Where a plan has no room for all, those of the lowest
-    /// affinity are left out, so that not every probe leaves out the same.
-    fn add_nodes(
+    /// Adds the candidates to a probe's draft, as far as there is room after the nodes.
+    fn add_candidates(
         &self,
         place: usize,
         mark: Mark,
-        nodes: Vec<Seat<'_>>,
-        draft: &mut Draft,
-    ) -> Option<LeftOut> {
-        let affinity = |seat: &usize| mark.affinity(nodes[*seat].listed.mark);
-        let mut by_affinity: Vec<usize> = (0..nodes.len()).collect();
-        by_affinity.sort_unstable_by_key(|seat| Reverse(affinity(seat)));
-        let mut room = Room::of(draft);
-        let mut has_room = vec![false; nodes.len()];
-        for seat in by_affinity {
-            has_room[seat] = room.take(&nodes[seat].listed.target, &nodes[seat].checks);
-        }
-        let mut left_out = LeftOut {
-            probe: self.probes[place].name.clone(),
-            nodes: 0,
-            checks: 0,
+        measured: &[candidates::Measured],
+        (draft, room): (&mut Draft, &mut Room),
+        left_out: &mut LeftOut,
+    ) {
+        let probe = &self.probes[place];
+        let family = if probe.speaks(Family::V4) {
+            Family::V4
+        } else {
+            Family::V6
         };
-        for (seat, has_room) in nodes.into_iter().zip(has_room) {
+        let checked = measured.iter().filter_map(|candidate| {
+            let check = candidate.check(probe.id, mark, family)?;
+            Some((candidate, [check]))
+        });
+        let checked: Vec<_> = checked.collect();
+        let has_room = room_for(
+            room,
+            &checked,
+            |(candidate, _)| candidate.affinity(mark),
+            |(candidate, checks)| (candidate.target(), checks),
+        );
+        for ((candidate, checks), has_room) in checked.into_iter().zip(has_room) {
             if has_room {
-                draft.add(seat.listed.target.clone(), seat.checks);
+                draft.add(candidate.target().clone(), checks);
             } else {
-                left_out.nodes += 1;
-                left_out.checks += seat.checks.len();
+                left_out.candidates += 1;
+                left_out.checks += checks.len();
             }
         }
-        (left_out.nodes > 0).then_some(left_out)
     }
+}
+
+/// Adds the nodes that a probe checks to its draft.
+fn add_nodes(
+    mark: Mark,
+    nodes: Vec<Seat<'_>>,
+    (draft, room): (&mut Draft, &mut Room),
+    left_out: &mut LeftOut,
+) {
+    let has_room = room_for(
+        room,
+        &nodes,
+        |seat| mark.affinity(seat.listed.mark),
+        |seat| (&seat.listed.target, &seat.checks),
+    );
+    for (seat, has_room) in nodes.into_iter().zip(has_room) {
+        if has_room {
+            draft.add(seat.listed.target.clone(), seat.checks);
+        } else {
+            left_out.nodes += 1;
+            left_out.checks += seat.checks.len();
+        }
+    }
+}
+
+/// Which of `wanted` a plan has room for. Where not all fit, those of the lowest affinity are left out, so that not
+/// every probe leaves out the same.
+fn room_for<'a, T>(
+    room: &mut Room,
+    wanted: &'a [T],
+    affinity: impl Fn(&T) -> u64,
+    asked: impl Fn(&'a T) -> (&'a Target, &'a [(Kind, Schedule)]),
+) -> Vec<bool> {
+    let mut by_affinity: Vec<usize> = (0..wanted.len()).collect();
+    by_affinity.sort_unstable_by_key(|place| Reverse(affinity(&wanted[*place])));
+    let mut has_room = vec![false; wanted.len()];
+    for place in by_affinity {
+        let (target, checks) = asked(&wanted[place]);
+        has_room[place] = room.take(target, checks);
+    }
+    has_room
 }
 
 /// A node, with what is the same for everyone who checks it.

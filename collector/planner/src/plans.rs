@@ -278,9 +278,11 @@ impl Plans {
             let state = self.state();
             (state.prefixes.clone(), state.downloads.clone())
         };
+        let targets = Arc::clone(&parts.targets.borrow());
         PlanInput {
             probes: probes.collect(),
-            nodes: parts.targets.borrow().nodes.clone(),
+            nodes: targets.nodes.clone(),
+            candidates: targets.candidates.clone(),
             pace: parts.pace,
             prefixes,
             downloads,

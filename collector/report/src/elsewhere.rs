@@ -55,6 +55,8 @@ pub struct Holdings {
     pub to: Option<UnixMillis>,
     /// Measurements of the window that are in the store and were not sent yet.
     pub unsent: u64,
+    /// Why what was sent within the last refresh interval may not be seen yet; `null`: it is.
+    pub not_refreshed: Option<String>,
     /// Documents, of whatever time, that were refused and lie in the file of dead letters.
     pub dead_letters: u64,
     /// Measurements, of whatever time, that retention removed before they were sent.
@@ -120,6 +122,12 @@ impl Holdings {
             lacks.push(format!(
                 "{} of this window wait in the store to be sent to Elasticsearch, and are in no figure here",
                 many(self.unsent, "measurement")
+            ));
+        }
+        if let Some(why) = &self.not_refreshed {
+            lacks.push(format!(
+                "Elasticsearch did not make searchable what was sent last ({why}): measurements of the last 15 seconds before \
+                 this may be in no figure here; ask again then, or compare the account's role with `elastic setup --role`"
             ));
         }
         if self.dead_letters > 0 {

@@ -3,6 +3,7 @@
 //! Other crates hand over values. A report describes each of its tables once ([`tables`]); [`lines`] writes text
 //! and Markdown, [`frame`] is the one HTML page around it, `charts` are its pictures.
 
+mod age;
 pub mod audit;
 pub mod chain_audit;
 mod characters;
@@ -10,7 +11,9 @@ mod charts;
 pub mod coverage;
 mod days;
 pub mod elsewhere;
+mod eyes;
 pub mod frame;
+pub mod gaps;
 #[cfg(test)]
 mod golden;
 pub mod imported;

@@ -1,6 +1,7 @@
 //! Whether sites can stand where they say: what contradicts a place, how far light proves the others, and what a
 //! mistyped place may have been meant to be.
 
+mod eyes;
 mod json;
 mod map;
 mod page;
@@ -12,8 +13,8 @@ use isochrone_base::words::count;
 use isochrone_coverage::cities;
 use isochrone_coverage::country::Country;
 use isochrone_coverage::geo::Position;
-use isochrone_coverage::locate::Surveyed;
-use isochrone_coverage::observations::Source;
+use isochrone_coverage::locate::{EyeLocated, SiteKind, Surveyed, judge_eye};
+use isochrone_coverage::observations::{Eye, Node, Source};
 use serde_json::Value;
 
 use crate::Printed;
@@ -33,6 +34,41 @@ pub struct LocateReport {
     pub databases: Vec<DatabaseWord>,
     /// Sites whose place the reader says is known for sure.
     pub sure: Vec<usize>,
+    /// Borrowed eyes, judged by the nodes that they measured: no site, and no witness.
+    pub eyes: EyesLocated,
+}
+
+/// Borrowed eyes, and what the nodes say of their places.
+#[derive(Clone, Debug, Default)]
+pub struct EyesLocated {
+    /// Each eye with what is said of it.
+    pub eyes: Vec<(Eye, EyeLocated)>,
+    /// The nodes that their times are of.
+    pub nodes: Vec<Node>,
+    /// Nodes that are no witnesses, for they cannot stand where they say themselves.
+    pub impossible: Vec<String>,
+}
+
+impl EyesLocated {
+    /// Has the nodes of `surveyed` that stand where they say judge `eyes`.
+    #[must_use]
+    pub fn judged(eyes: Vec<Eye>, nodes: Vec<Node>, surveyed: &Surveyed) -> Self {
+        let sites = surveyed
+            .impossible
+            .keys()
+            .map(|&site| &surveyed.survey.sites[site]);
+        let impossible = sites.filter(|site| site.kind == SiteKind::Node);
+        let impossible: Vec<String> = impossible.map(|site| site.name.clone()).collect();
+        let judged = eyes.into_iter().map(|eye| {
+            let located = judge_eye(&eye, &nodes, &impossible);
+            (eye, located)
+        });
+        Self {
+            eyes: judged.collect(),
+            nodes,
+            impossible,
+        }
+    }
 }
 
 /// What a database says of one site's address.
@@ -57,6 +93,7 @@ impl Printed for LocateReport {
         ];
         about.extend(survey.window.map(window));
         let mut method = words::method(self);
+        method.extend(eyes::method(self));
         method.extend(survey.notes.iter().map(notes::sentence));
         Frame {
             title: "Where sites stand",

@@ -81,7 +81,10 @@ pub fn from_elsewhere<S: Scan>(
     let builder = NodesBuilder::new(roster, window, clocks.clone());
     let mut builder = builder.with_witnesses(Witnesses::read(store)?);
     let tiers = tiers::choose(window, Held::all(), Needs::sums(builder.coarsest()));
-    let mut replay = Replay::new(roster, (window.from, window.until)).with_facts(facts);
+    // as the store's own report, it knows of outages that stood before the window, and what came after it
+    let judged = (window.from, window.until);
+    let span = past::judged_span(store, (roster, &facts), judged)?;
+    let mut replay = Replay::new(roster, span).with_facts(facts);
     let reads = replay.reads();
     tiers::read_elsewhere(
         elsewhere.rows,
@@ -90,7 +93,7 @@ pub fn from_elsewhere<S: Scan>(
         &mut builder,
         &mut |stored, _| replay.add(stored),
     )?;
-    let report = told(store, (builder, &replay.finish()), within)?;
+    let report = told(store, (builder, &replay.finish_within(judged)), within)?;
     Ok(NodesReport {
         source: elsewhere.source(),
         tiers,

@@ -61,8 +61,8 @@ pub struct ProbeLine {
     pub away_since: Option<UnixMillis>,
     /// Kinds that it is not given: its release did not announce them.
     pub unread: Vec<String>,
-    /// Nodes, and checks of them, for which its plan has no room.
-    pub left_out: Option<(usize, usize)>,
+    /// That for which its plan has no room.
+    pub left_out: Option<LeftOutLine>,
     /// Its echo port, IPv4 first.
     pub echo: [Option<EchoLine>; 2],
 }
@@ -86,6 +86,17 @@ pub struct SessionLine {
     pub rtt: Option<Duration>,
     /// Its wall clock minus ours.
     pub clock_offset_ms: Option<i64>,
+}
+
+/// What a probe does not check because its plan is full.
+#[derive(Clone, Copy, Debug)]
+pub struct LeftOutLine {
+    /// Nodes.
+    pub nodes: usize,
+    /// Candidates.
+    pub candidates: usize,
+    /// Checks of both.
+    pub checks: usize,
 }
 
 /// What is known of an echo port.

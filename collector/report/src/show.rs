@@ -74,7 +74,10 @@ pub fn from_elsewhere<S: Scan>(
     let clocks = facts.clocks.clone();
     let mut builder = ShowBuilder::new(roster, node, window, clocks.clone());
     let tiers = tiers::choose(window, Held::all(), Needs::RUNS);
-    let mut replay = Replay::new(roster, (window.from, window.until)).with_facts(facts);
+    // as the store's own report, it knows of outages that stood before the window, and what came after it
+    let judged = (window.from, window.until);
+    let span = past::judged_span(store, (roster, &facts), judged)?;
+    let mut replay = Replay::new(roster, span).with_facts(facts);
     let mut hourly = HourlyRuns::new(hours::asked((roster, node), (window.from, window.until)));
     let reads = replay.reads();
     tiers::read_elsewhere(
@@ -94,7 +97,7 @@ pub fn from_elsewhere<S: Scan>(
         tiers,
         before_kept: before,
         hours: hourly.finish().iter().map(hours::line).collect(),
-        ..builder.finish(&replay.finish(), &kept)
+        ..builder.finish(&replay.finish_within(judged), &kept)
     }))
 }
 

@@ -10,7 +10,7 @@ use isochrone_base::words::timestamp;
 use isochrone_coverage::geo::Position;
 use isochrone_coverage::locate::{Site, SiteKind, Survey};
 use isochrone_coverage::note::Note;
-use isochrone_coverage::observations::{Network, Source, Statistic, Window as Span};
+use isochrone_coverage::observations::{Eye, Network, Node, Source, Statistic, Window as Span};
 use isochrone_coverage::predict::{Measured, Place};
 use isochrone_proto::ids::{ProbeId, TargetId};
 use isochrone_proto::kind::Check;
@@ -21,6 +21,7 @@ use isochrone_watch::clocks::Clocks;
 
 use crate::days::{self, DaysRead};
 use crate::elsewhere::Elsewhere;
+use crate::eyes::eyes;
 use crate::kept::Within;
 use crate::log::{Window, dated};
 use crate::tiers::Fill;
@@ -33,6 +34,10 @@ pub struct FromStore {
     pub survey: Survey,
     /// By site: its addresses, as probes dialled them in runs that were read by themselves, or came from them.
     pub addresses: Vec<BTreeSet<IpAddr>>,
+    /// Borrowed eyes that measured a node: they are no sites, and say nothing of any. Their times are of [`Self::eyed`].
+    pub eyes: Vec<Eye>,
+    /// The nodes of the survey, in its order.
+    pub eyed: Vec<Node>,
 }
 
 /// Reads the log. Between probes the raw round-trip time of echoes counts, with nothing subtracted that the other
@@ -50,7 +55,7 @@ pub fn from_store(
 ) -> Result<FromStore, StoreError> {
     let addresses = Addresses::read(store)?;
     let read = days::read(store, window, begun(roster, &addresses), progress)?;
-    Ok(finished(read, source))
+    finished(read, (store, roster), source)
 }
 
 /// The same of measurements that lie elsewhere.
@@ -64,8 +69,9 @@ pub fn from_elsewhere<S: Scan>(
     source: Source,
 ) -> Result<FromStore, S::Error> {
     let addresses = Addresses::read(elsewhere.store)?;
+    let store = elsewhere.store;
     let read = days::read_elsewhere(elsewhere, within, begun(roster, &addresses))?;
-    Ok(finished(read, source))
+    Ok(finished(read, (store, roster), source)?)
 }
 
 /// With what the collector knows beside measurements.
@@ -83,10 +89,32 @@ fn begun<'a>(
     }
 }
 
-fn finished(read: DaysRead<SurveyBuilder<'_>>, source: Source) -> FromStore {
+fn finished(
+    read: DaysRead<SurveyBuilder<'_>>,
+    (store, roster): (&Store, &Roster),
+    source: Source,
+) -> Result<FromStore, StoreError> {
     let mut found = read.filled.finish(source);
     found.survey.notes.extend(read.notes);
-    found
+    let nodes = found
+        .survey
+        .sites
+        .iter()
+        .filter(|site| site.kind == SiteKind::Node);
+    found.eyed = nodes.map(node_of).collect();
+    found.eyes = eyes(store, (roster, &found.eyed), read.window.until)?.eyes;
+    Ok(found)
+}
+
+/// A node as eyes measure it.
+fn node_of(site: &Site) -> Node {
+    Node {
+        name: site.name.clone(),
+        site: site.site.clone(),
+        position: Some(site.place.position),
+        country: None,
+        worker: None,
+    }
 }
 
 /// A site, before it has its place in the survey.
@@ -246,7 +274,12 @@ impl<'a> SurveyBuilder<'a> {
             sites: sites.into_iter().map(|(_, site)| site).collect(),
             notes,
         };
-        FromStore { survey, addresses }
+        FromStore {
+            survey,
+            addresses,
+            eyes: Vec::new(),
+            eyed: Vec::new(),
+        }
     }
 
     /// A probe under the one that stands for its server.

@@ -73,6 +73,10 @@ pub struct CandidateLine {
     pub longitude: f64,
     /// ISO 3166 code.
     pub country: Option<String>,
+    /// How many probes connect to it.
+    pub vantages: usize,
+    /// Between two connections of one of them.
+    pub connect_interval: Duration,
 }
 
 /// What all probes together ask of a node.
@@ -108,6 +112,10 @@ impl TargetsReport {
             json!({
                 "name": candidate.name, "url": candidate.url, "place": candidate.place,
                 "latitude": candidate.latitude, "longitude": candidate.longitude, "country": candidate.country,
+                "load": {
+                    "vantages": candidate.vantages,
+                    "connect_interval_s": candidate.connect_interval.as_secs_f64(),
+                },
             })
         });
         let candidates: Vec<_> = candidates.collect();
@@ -179,13 +187,24 @@ impl TargetsReport {
         Table::new("Load", columns).rows(rows)
     }
 
-    /// Nobody judges them, and no probe of ours asks them yet.
+    /// Probes connect to them, and nobody judges them.
     fn candidates(&self) -> Table {
-        let names = ["CANDIDATE", "PLACE"].map(Column::names);
-        let columns = names.into_iter().chain([Column::names("URL").whole()]);
+        let columns = [
+            Column::names("CANDIDATE"),
+            Column::names("PLACE"),
+            Column::figures("PROBES"),
+            Column::figures("CONNECT EVERY"),
+            Column::names("URL").whole(),
+        ];
         let rows = self.candidates.iter().map(|candidate| {
-            let cells = [&candidate.name, &candidate.place, &candidate.url];
-            cells.map(|cell| Cell::from(cell.as_str())).into()
+            let cells = [
+                candidate.name.clone(),
+                candidate.place.clone(),
+                candidate.vantages.to_string(),
+                humantime::format_duration(candidate.connect_interval).to_string(),
+                candidate.url.clone(),
+            ];
+            cells.map(Cell::from).into()
         });
         Table::new("Candidates", columns).rows(rows)
     }
@@ -275,6 +294,8 @@ mod tests {
             latitude: -1.3,
             longitude: 36.8,
             country: Some("KE".to_owned()),
+            vantages: 10,
+            connect_interval: Duration::from_secs(300),
         };
         for nodes in [&[][..], &[node("one", &[])]] {
             let report = TargetsReport {
@@ -283,7 +304,7 @@ mod tests {
             };
             let text = report.text(100);
             assert!(
-                text.contains("CANDIDATE") && text.contains("Nairobi, KE"),
+                text.contains("CANDIDATE") && text.contains("Nairobi, KE") && text.contains("5m"),
                 "{text}"
             );
             assert!(
@@ -293,6 +314,7 @@ mod tests {
             let json = report.json();
             assert_eq!(json["candidates"][0]["name"], "nairobi-provider");
             assert_eq!(json["candidates"][0]["country"], "KE");
+            assert_eq!(json["candidates"][0]["load"]["connect_interval_s"], 300.0);
         }
     }
 

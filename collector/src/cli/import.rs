@@ -9,6 +9,8 @@ use isochrone_store::borrowed::BorrowedBatch;
 use isochrone_store::imported::{ImportBatch, ImportedIndex};
 use serde::{Deserialize, Serialize};
 
+#[cfg(not(feature = "elasticsearch"))]
+use super::AbsentArgs;
 use super::{Format, name};
 
 /// What others measured.
@@ -23,6 +25,7 @@ pub enum ImportCommand {
 
 The same file twice changes nothing, nor do files that overlap. Exit codes: 0 done, also where some documents were refused;
 1 nothing could be taken in.")]
+    #[cfg(feature = "elasticsearch")]
     Ndjson {
         /// The file; - is standard input.
         #[arg(value_name = "FILE")]
@@ -45,6 +48,7 @@ The same file twice changes nothing, nor do files that overlap. Exit codes: 0 do
       --api-key-file ./es-key --ca ./es-ca.pem --since 90d
 
 Exit codes: 0 done, also where some documents were refused; 1 nothing could be taken in, or it was interrupted.")]
+    #[cfg(feature = "elasticsearch")]
     Elasticsearch {
         /// Which cluster, and as whom.
         #[command(flatten)]
@@ -53,6 +57,22 @@ Exit codes: 0 done, also where some documents were refused; 1 nothing could be t
         #[command(flatten)]
         options: ImportOptions,
     },
+    /// Not in this program: it was built without the feature `elasticsearch`.
+    #[cfg(not(feature = "elasticsearch"))]
+    #[command(
+        hide = true,
+        disable_help_flag = true,
+        after_help = "Example: none; `isochrone-collector` was built without it."
+    )]
+    Ndjson(AbsentArgs),
+    /// Not in this program: it was built without the feature `elasticsearch`.
+    #[cfg(not(feature = "elasticsearch"))]
+    #[command(
+        hide = true,
+        disable_help_flag = true,
+        after_help = "Example: none; `isochrone-collector` was built without it."
+    )]
+    Elasticsearch(AbsentArgs),
     /// Take in what probes of RIPE Atlas measured of nodes and candidates: results of ping, TLS and HTTP as its API gives
     /// them or its stream does, also packed by gzip.
     #[command(after_help = "Examples:
@@ -115,25 +135,41 @@ not be read to its end.")]
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
-    /// Take an imported vantage out again, with all of its documents: as if they had never been imported. Without
-    /// --confirm it only says what would go.
+    /// Take an imported vantage out again, with all of its documents, or what was taken in of a public platform: as if it had
+    /// never been imported. Without --confirm it only says what would go.
     #[command(after_help = "Examples:
   isochrone-collector import remove prober-eu
   isochrone-collector import remove prober-eu --confirm prober-eu
   isochrone-collector import remove prober-eu --index operators-ping --confirm prober-eu
+  isochrone-collector import remove 60001 --platform atlas --dry-run
+  isochrone-collector import remove 60001 --platform atlas --confirm 60001
+  isochrone-collector import remove --platform atlas --measurement 90000001 --confirm 90000001
+  isochrone-collector import remove --platform globalping --confirm globalping
 
-Whoever the documents were taken from still has them: they can be imported again. Exit codes: 0 removed, or nothing was there;
-1 no such vantage, without --confirm.")]
+Whoever it was taken from still has it: it can be imported again. What is removed stands in the audit log. Exit codes: 0
+removed, or nothing was there; 1 nothing of that name, without --confirm.")]
     Remove {
-        /// The name that the prober gave itself.
-        #[arg(value_name = "VANTAGE")]
-        vantage: String,
+        /// The name that the prober gave itself, or the platform its vantage.
+        #[arg(value_name = "VANTAGE", required_unless_present = "platform")]
+        vantage: Option<String>,
         /// Only documents of this index.
-        #[arg(long, value_enum, value_name = "INDEX")]
+        #[arg(long, value_enum, conflicts_with = "platform", value_name = "INDEX")]
         index: Option<IndexName>,
-        /// The name once more: then they are removed.
-        #[arg(long, value_name = "VANTAGE")]
+        /// What this public platform measured: of the vantage, of --measurement, or all of it.
+        #[arg(long, value_enum, value_name = "PLATFORM")]
+        #[serde(default)]
+        platform: Option<PlatformName>,
+        /// Only this measurement of the platform, as it calls it.
+        #[arg(long, requires = "platform", value_name = "ID")]
+        #[serde(default)]
+        measurement: Option<String>,
+        /// The name once more (of the vantage, else of the measurement, else of the platform): then it is removed.
+        #[arg(long, value_name = "NAME")]
         confirm: Option<String>,
+        /// Only say what would go, as without --confirm.
+        #[arg(long, conflicts_with = "confirm")]
+        #[serde(default)]
+        dry_run: bool,
     },
     /// The chain: families, buckets and operators, from its GraphQL indexer or from a file with the indexer's answer. The last good
     /// copy is kept; `report audit` judges it.
@@ -200,6 +236,7 @@ To have it followed, name the indexer under [topology] in collector.toml. Exit c
 }
 
 /// Which cluster, and as whom.
+#[cfg(feature = "elasticsearch")]
 #[derive(Clone, Debug, PartialEq, Args, Serialize, Deserialize)]
 pub struct ImportFrom {
     /// A node of the cluster; may be given several times.
@@ -229,6 +266,7 @@ pub struct ImportFrom {
 }
 
 /// The same for both ways.
+#[cfg(feature = "elasticsearch")]
 #[derive(Clone, Debug, PartialEq, Args, Serialize, Deserialize)]
 pub struct ImportOptions {
     /// Only say what would come.
@@ -253,6 +291,24 @@ pub struct BorrowedOptions {
     pub format: Format,
 }
 
+/// Whose vantages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+pub enum PlatformName {
+    /// RIPE Atlas.
+    Atlas,
+    /// Globalping.
+    Globalping,
+}
+
+impl From<PlatformName> for Platform {
+    fn from(name: PlatformName) -> Self {
+        match name {
+            PlatformName::Atlas => Self::Atlas,
+            PlatformName::Globalping => Self::Globalping,
+        }
+    }
+}
+
 /// Whose documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 pub enum IndexName {
@@ -275,14 +331,19 @@ impl ImportCommand {
     /// Whether whoever gave the command reads what it names: files and secrets never go to the collector.
     #[must_use]
     pub const fn reads_here(&self) -> bool {
-        matches!(
-            self,
-            Self::Ndjson { .. }
-                | Self::Elasticsearch { .. }
-                | Self::Atlas { .. }
-                | Self::Globalping { .. }
-                | Self::Topology { .. }
-        )
+        match self {
+            Self::Atlas { .. } | Self::Globalping { .. } | Self::Topology { .. } => true,
+            #[cfg(feature = "elasticsearch")]
+            Self::Ndjson { .. } | Self::Elasticsearch { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether it needs what this program was built without.
+    #[cfg(not(feature = "elasticsearch"))]
+    #[must_use]
+    pub const fn is_absent(&self) -> bool {
+        matches!(self, Self::Ndjson(_) | Self::Elasticsearch(_))
     }
 
     /// Whether it puts something into the store.

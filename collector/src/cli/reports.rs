@@ -16,6 +16,7 @@ pub enum ReportCommand {
   isochrone-collector report coverage --format html > coverage.html
   isochrone-collector report coverage --regions subdivisions --format csv > regions.csv
   isochrone-collector report coverage --since 90d --from elasticsearch
+  isochrone-collector report coverage --without-borrowed     as it was before eyes of public platforms were imported
   isochrone-collector report coverage --sites sites.csv --rtt rtt.csv --nodes berlin,tokyo")]
     Coverage(Box<CoverageArgs>),
     /// Too many or too few nodes: what each is worth, where the next one belongs, and what to measure before deciding.
@@ -24,6 +25,7 @@ pub enum ReportCommand {
     #[command(after_help = "Examples:
   isochrone-collector report count
   isochrone-collector report count --since 30d --drop-ms 0.5 --add-ms 3 --format html > count.html
+  isochrone-collector report count --without-borrowed
   isochrone-collector report count --sites sites.csv --rtt rtt.csv --nodes berlin,tokyo")]
     Count(Box<CountArgs>),
     /// Per node and day: availability, time to first byte, outages.
@@ -35,6 +37,10 @@ pub enum ReportCommand {
         /// How far back.
         #[command(flatten)]
         window: WindowArgs,
+        /// Leave out what eyes of public platforms measured.
+        #[arg(long)]
+        #[serde(default)]
+        without_borrowed: bool,
         /// How to print it.
         #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
         format: ReportFormat,
@@ -103,6 +109,30 @@ pub struct CountArgs {
     pub add_ms: f64,
 }
 
+/// What `gaps` is made from.
+#[derive(Clone, Debug, PartialEq, Args, Serialize, Deserialize)]
+pub struct GapsArgs {
+    /// The same as coverage.
+    #[command(flatten)]
+    pub coverage: CoverageArgs,
+    /// So many eyes at most.
+    #[arg(short = 'n', long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=100), value_name = "COUNT")]
+    pub eyes: u16,
+    /// Print the requests for these eyes instead, to all nodes and candidates of targets.toml, ready to send by hand: as a
+    /// script for a shell, or with `--format json`. Nothing is sent.
+    #[arg(long, value_enum, conflicts_with = "sites", value_name = "PLATFORM")]
+    pub draft: Option<DraftArg>,
+}
+
+/// Whom requests are drafted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+pub enum DraftArg {
+    /// RIPE Atlas, for credits.
+    Atlas,
+    /// Globalping, for tests of an hourly allowance.
+    Globalping,
+}
+
 /// What `report coverage` is made from.
 #[derive(Clone, Debug, PartialEq, Args, Serialize, Deserialize)]
 pub struct CoverageArgs {
@@ -128,6 +158,10 @@ pub struct CoverageArgs {
     #[arg(long, conflicts_with = "sites")]
     #[serde(default)]
     pub imported: bool,
+    /// Leave out what eyes of public platforms measured: the advice as it was before they were imported.
+    #[arg(long, conflicts_with_all = ["sites", "imported"])]
+    #[serde(default)]
+    pub without_borrowed: bool,
     /// Further weights, the prior, targets and offsets.
     #[command(flatten)]
     pub engine: Box<EngineArgs>,

@@ -17,7 +17,6 @@ use isochrone_elastic::verify::{Report, Verifier, VerifyError, Window};
 use isochrone_elastic::{Client, ClientError, Server, ServerError, Settings};
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::{Store, StoreError};
-use serde_json::json;
 
 use super::window::since;
 use super::{CommandContext, CommandError, Out};
@@ -186,11 +185,7 @@ async fn retry_file(config: &Config, file: &Path, format: Format, out: &Out) -> 
     let mut sender = Reached::of(config, out).await?.sender(config, None)?;
     let retried = retry(file, &mut sender).await.map_err(ElasticError::from)?;
     match format {
-        Format::Json => {
-            let (sent, dead) = (retried.sent, retried.dead);
-            out.json(&json!({ "schema": "isochrone.retry/1", "sent": sent, "refused": dead }))
-                .await?;
-        }
+        Format::Json => out.json(&retried.json()).await?,
         Format::Text => {
             let sent = count(retried.sent as usize, "document");
             out.text(format!("{sent} of {} sent.\n", file.display())).await?;
@@ -230,14 +225,7 @@ async fn again(
         .await
         .map_err(ElasticError::from)?;
     match format {
-        Format::Json => {
-            out.json(&json!({
-                "schema": "isochrone.backfill/1",
-                "documents": done.documents,
-                "refused": done.dead,
-            }))
-            .await?;
-        }
+        Format::Json => out.json(&done.json()).await?,
         Format::Text => {
             let documents = count(done.documents as usize, "document");
             let text = format!(

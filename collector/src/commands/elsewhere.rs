@@ -57,6 +57,7 @@ impl Elsewhere {
             url: reader.extent().url.clone(),
             from: reader.extent().slots.map(|(first, _)| first),
             to: reader.extent().slots.map(|(_, last)| last),
+            not_refreshed: reader.extent().not_refreshed.clone(),
             dead_letters: dead_letters::count(&context.dead_letters()).map_err(ElasticError::from)?,
             removed_unsent: store.removed_unsent()?.map_or(0, |removed| removed.measurements),
             ..Holdings::default()

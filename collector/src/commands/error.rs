@@ -31,6 +31,17 @@ pub enum CommandError {
     /// An answer of the indexer that is no better than what is kept.
     #[error("the chain that is kept stays; to take in this one nevertheless, say --anyway")]
     NotBetter(#[from] isochrone_chain::copy::NotBetter),
+    /// No request can be drafted.
+    #[error("no request can be drafted")]
+    Draft(#[from] isochrone_borrowed::draft::DraftError),
+    /// Nothing that a public platform can measure.
+    #[error(
+        "no request can be drafted: none of the nodes and candidates has a public name or address; give one in targets.toml (`target list` shows them)"
+    )]
+    NothingPublic,
+    /// No eye is wished for.
+    #[error("no request can be drafted: no place is ranked; `gaps` says why")]
+    NoEyes,
     /// No node has this name.
     #[error("no node is called {name:?}; `target list` shows all names")]
     NoSuchNode {
@@ -102,6 +113,20 @@ pub enum CommandError {
     NoSuchSource {
         /// As given.
         name: String,
+    },
+    /// A vantage of a public platform has this name, no imported one.
+    #[error("no imported vantage is called {name:?}, but one of {platform} is: add --platform {platform}")]
+    OfPlatform {
+        /// As given.
+        name: String,
+        /// Whose vantage it is.
+        platform: &'static str,
+    },
+    /// Nothing was taken in of that.
+    #[error("nothing is here of {of}; `import list` shows all vantages")]
+    NothingBorrowed {
+        /// A platform, and what narrows it.
+        of: String,
     },
     /// There is nothing that a report on imported documents could be made from.
     #[error("{0}")]
@@ -255,6 +280,14 @@ pub enum UsageError {
         "report count takes no --imported: it rests on round trips, and what was imported are times to first byte"
     )]
     NoCountOfImported,
+    /// Likewise.
+    #[error(
+        "gaps takes no --imported: it rests on round trips, and what was imported are times to first byte"
+    )]
+    NoGapsOfImported,
+    /// Requests are a script, or JSON.
+    #[error("gaps --draft prints a script for a shell, or JSON: leave out --format, or take --format json")]
+    DraftFormat,
     /// No place.
     #[error("{given}: {source}")]
     Place {

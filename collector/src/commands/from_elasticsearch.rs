@@ -1,15 +1,16 @@
-//! `report`, `show` and `locate`, of measurements that lie in Elasticsearch.
+//! `report`, `show`, `locate` and `gaps`, of measurements that lie in Elasticsearch.
 
 use isochrone_coverage::report::CoverageReport;
 use isochrone_report::coverage::CountReport;
 use isochrone_report::{coverage, locate as located, nodes, show as shown};
 
 use super::elsewhere::{Elsewhere, Said};
+use super::gaps::{asked_gaps, print_draft, ranked};
 use super::locate::judged;
 use super::reports::{Asked, asked_count, asked_coverage, built};
 use super::window::{counting_window, window};
 use super::{CommandContext, CommandError, Out, UsageError, blocking};
-use crate::cli::{Command, Format, LocateArgs, ReportCommand, WindowArgs};
+use crate::cli::{Command, Format, GapsArgs, LocateArgs, ReportCommand, WindowArgs};
 
 /// Carries out what `Command::is_from_elasticsearch` says.
 pub(super) async fn carry_out(
@@ -20,6 +21,7 @@ pub(super) async fn carry_out(
     match command {
         Command::Report(command) => report(context, command, out).await,
         Command::Locate(args) => locate(context, *args, out).await,
+        Command::Gaps(args) => gaps(context, *args, out).await,
         Command::Show { node, window, format } => show(context, (&node, &window), format, out).await,
         _ => Ok(()),
     }
@@ -52,9 +54,16 @@ async fn report(context: &CommandContext, command: ReportCommand, out: &Out) -> 
             said.print(&CountReport { coverage, count }, args.format, out)
                 .await
         }
-        ReportCommand::Nodes { window, format } => {
+        ReportCommand::Nodes {
+            window,
+            without_borrowed,
+            format,
+        } => {
             let read = Elsewhere::open(context, self::window(context, &window)?, out).await?;
-            let (report, said) = read.with(nodes::from_elsewhere).await?;
+            let (mut report, said) = read.with(nodes::from_elsewhere).await?;
+            if without_borrowed {
+                report.borrowed.clear();
+            }
             said.print(&report, format, out).await
         }
         ReportCommand::Audit { .. } => Err(UsageError::AuditOfStore.into()),
@@ -92,6 +101,22 @@ async fn show(
         .await?;
     let report = report.ok_or(CommandError::NoSuchNode { name })?;
     said.print_shown(&report, format, out).await
+}
+
+async fn gaps(context: &CommandContext, args: GapsArgs, out: &Out) -> Result<(), CommandError> {
+    let asked = asked_gaps(context, &args)?;
+    let window = counting_window(context, &args.coverage.window)?;
+    let read = Elsewhere::open(context, window, out).await?;
+    let source = read.source();
+    let (found, said) = read
+        .with(move |rows, roster, within| coverage::from_elsewhere(rows, roster, within, source))
+        .await?;
+    let most = args.eyes.into();
+    let report = blocking(move || Ok(ranked(asked, found, most)?)).await?;
+    match args.draft {
+        Some(platform) => print_draft(context, &report, (platform, args.coverage.format), out).await,
+        None => said.print(&report, args.coverage.format, out).await,
+    }
 }
 
 async fn locate(context: &CommandContext, args: LocateArgs, out: &Out) -> Result<(), CommandError> {

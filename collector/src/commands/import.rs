@@ -1,12 +1,12 @@
 //! `import`, as far as it needs the store: what was read elsewhere is taken in, placed and listed.
 
+mod removal;
 mod wanted;
 
 use isochrone_base::place;
-use isochrone_base::words::{count, date_time};
 use isochrone_report::imported::{SourcesReport, sources_json, sources_text};
-use isochrone_store::borrowed::Borrowed;
-use isochrone_store::imported::{ImportBatch, Imported, ImportedIndex, ImportedPlace, ImportedSource};
+use isochrone_store::borrowed::{Borrowed, Removal};
+use isochrone_store::imported::{ImportBatch, Imported, ImportedPlace};
 
 pub(crate) use self::wanted::{Wanted, WantedHost};
 use super::{CommandContext, CommandError, Out, UsageError, WIDTH, blocking};
@@ -38,9 +38,27 @@ pub(super) async fn carry_out(
         }
         ImportCommand::Remove {
             vantage,
+            platform: Some(platform),
+            measurement,
+            confirm,
+            ..
+        } => {
+            let removal = Removal {
+                platform: platform.into(),
+                vantage,
+                measurement,
+            };
+            removal::borrowed(context, removal, confirm, out).await
+        }
+        ImportCommand::Remove {
+            vantage,
             index,
             confirm,
-        } => remove(context, (vantage, index.map(Into::into)), confirm, out).await,
+            ..
+        } => {
+            let vantage = vantage.unwrap_or_default(); // the command line asks for it
+            removal::documents(context, (vantage, index.map(Into::into)), confirm, out).await
+        }
         ImportCommand::Wanted { platform } => {
             let (borrowed, targets) = (Borrowed::of(&context.store), context.targets.borrow().clone());
             let vantages = blocking(move || Ok(borrowed.vantages()?)).await?;
@@ -75,63 +93,14 @@ pub(super) async fn carry_out(
             context.registry.note(&context.actor, "import", what)?;
             answer(&(), out).await
         }
-        ImportCommand::Ndjson { .. }
-        | ImportCommand::Elasticsearch { .. }
-        | ImportCommand::Atlas { .. }
-        | ImportCommand::Globalping { .. }
-        | ImportCommand::Topology { .. } => Ok(()), // read by whoever gave the command
+        ImportCommand::Atlas { .. } | ImportCommand::Globalping { .. } | ImportCommand::Topology { .. } => {
+            Ok(())
+        } // read by whoever gave the command
+        #[cfg(feature = "elasticsearch")]
+        ImportCommand::Ndjson { .. } | ImportCommand::Elasticsearch { .. } => Ok(()), // likewise
+        #[cfg(not(feature = "elasticsearch"))]
+        ImportCommand::Ndjson(_) | ImportCommand::Elasticsearch(_) => Err(UsageError::NoElasticsearch.into()),
     }
-}
-
-async fn remove(
-    context: &CommandContext,
-    (vantage, index): (String, Option<ImportedIndex>),
-    confirm: Option<String>,
-    out: &Out,
-) -> Result<(), CommandError> {
-    let imported = Imported::of(&context.store);
-    let Some(given) = confirm else {
-        let is_of = |source: &ImportedSource| {
-            source.vantage == vantage && index.is_none_or(|index| index == source.index)
-        };
-        let sources: Vec<ImportedSource> = imported.sources()?.into_iter().filter(is_of).collect();
-        if sources.is_empty() {
-            return Err(CommandError::NoSuchSource { name: vantage });
-        }
-        let text = format!(
-            "{}Nothing was changed: to remove them, say the name once more with --confirm.\n",
-            lines(&sources, "would be removed")
-        );
-        return out.text(text).await;
-    };
-    if given != vantage {
-        return Err(UsageError::Confirmed { given, name: vantage }.into());
-    }
-    let name = vantage.clone();
-    let removed = blocking(move || Ok(imported.remove(&name, index)?)).await?;
-    if removed.is_empty() {
-        return out
-            .text(format!("No document of {vantage} is here; nothing to remove.\n"))
-            .await;
-    }
-    let documents: u64 = removed.iter().map(|source| source.documents).sum();
-    let what = format!("imported vantage {vantage}: {documents} documents");
-    context.registry.note(&context.actor, "remove", what)?;
-    out.text(lines(&removed, "removed")).await
-}
-
-fn lines(sources: &[ImportedSource], what: &str) -> String {
-    let line = |source: &ImportedSource| {
-        format!(
-            "{} of {}: {} from {} to {} UTC, {what}.\n",
-            source.vantage,
-            source.index.word(),
-            count(source.documents as usize, "document"),
-            date_time(source.first),
-            date_time(source.last)
-        )
-    };
-    sources.iter().map(line).collect()
 }
 
 /// For the process that asked, not for people.

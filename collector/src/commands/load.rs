@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use isochrone_planner::draft::{HostPrefixes, LeftOut, Load, Participant, PlanInput, Seats};
+use isochrone_planner::draft::{CandidateLoad, HostPrefixes, LeftOut, Load, Participant, PlanInput, Seats};
 use isochrone_planner::pace::Pace;
 use isochrone_planner::plans::PeerAddresses;
 use isochrone_planner::targets::Targets;
@@ -13,10 +13,27 @@ use isochrone_report::targets::{TargetLoad, calls};
 
 use crate::commands::CommandContext;
 
-/// The load of every node of `targets`, in their order, by the probes that are in the mesh now. Which of the hosts
-/// share a network is known to the running planner alone: where that slows checks down, they are fewer than here.
-pub(super) fn loads(context: &CommandContext, targets: &Targets) -> Vec<Load> {
-    input(context, targets).loads()
+/// The load of everything in `targets.toml`, in its order.
+pub(super) struct Loads {
+    /// Of the nodes.
+    pub(super) nodes: Vec<Load>,
+    /// Of the candidates.
+    pub(super) candidates: Vec<CandidateLoad>,
+}
+
+impl Loads {
+    fn of(input: &PlanInput) -> Self {
+        Self {
+            nodes: input.loads(),
+            candidates: input.candidate_loads(),
+        }
+    }
+}
+
+/// The load of `targets` by the probes that are in the mesh now. Which of the hosts share a network is known to the
+/// running planner alone: where that slows checks down, they are fewer than here.
+pub(super) fn loads(context: &CommandContext, targets: &Targets) -> Loads {
+    Loads::of(&input(context, targets))
 }
 
 /// The probes whose plans have no room for all nodes of `targets`, by the probes that are in the mesh now.
@@ -24,9 +41,9 @@ pub(super) fn left_out(context: &CommandContext, targets: &Targets) -> Vec<LeftO
     input(context, targets).draft(&Seats::default()).limits.left_out
 }
 
-/// The load of nodes that nobody checks yet.
-pub(super) fn loads_of_none(targets: &Targets, pace: Pace) -> Vec<Load> {
-    input_of(Vec::new(), targets, pace).loads()
+/// The load where nobody checks anything yet.
+pub(super) fn loads_of_none(targets: &Targets, pace: Pace) -> Loads {
+    Loads::of(&input_of(Vec::new(), targets, pace))
 }
 
 fn input(context: &CommandContext, targets: &Targets) -> PlanInput {
@@ -42,6 +59,7 @@ fn input_of(probes: Vec<Participant>, targets: &Targets, pace: Pace) -> PlanInpu
     PlanInput {
         probes,
         nodes: targets.nodes.clone(),
+        candidates: targets.candidates.clone(),
         pace,
         prefixes: HostPrefixes::default(),
         downloads: BTreeSet::new(),

@@ -5,7 +5,7 @@ mod databases;
 use isochrone_coverage::files::{FileText, read_mesh};
 use isochrone_coverage::locate::Survey;
 use isochrone_coverage::observations::Source;
-use isochrone_report::locate::{FromStore, LocateReport, from_store};
+use isochrone_report::locate::{EyesLocated, FromStore, LocateReport, from_store};
 
 use super::reports::{Reading, ReportFailure, print, reading};
 use super::window::window;
@@ -48,6 +48,7 @@ pub(super) fn of_files(args: &LocateArgs) -> Result<LocateReport, CommandError> 
         surveyed: survey.judge(&sure),
         databases: Vec::new(),
         sure,
+        eyes: EyesLocated::default(), // files hold none
     })
 }
 
@@ -59,7 +60,7 @@ pub(super) async fn locate(
 ) -> Result<(), CommandError> {
     let (format, window) = (args.format, window(context, &args.window)?);
     let (context, progress_out) = (context.clone(), out.clone());
-    let FromStore { survey, addresses } = reading(None, move || {
+    let found = reading(None, move || {
         let read = Reading::of(&context, window)?;
         let source = if read.store.is_demo() {
             Source::Demo
@@ -76,18 +77,25 @@ pub(super) async fn locate(
         )?)
     })
     .await?;
-    let report = judged(args, FromStore { survey, addresses }).await?;
+    let report = judged(args, found).await?;
     print(&report, format, out).await
 }
 
 /// By light, with what databases of addresses say beside.
 pub(super) async fn judged(args: LocateArgs, found: FromStore) -> Result<LocateReport, CommandError> {
-    let FromStore { survey, addresses } = found;
+    let FromStore {
+        survey,
+        addresses,
+        eyes,
+        eyed,
+    } = found;
     blocking(move || {
         let databases = databases::ask(&args.mmdb, &addresses)?;
         let sure = sure(&survey, &args.sure)?;
+        let surveyed = survey.judge(&sure);
         Ok(LocateReport {
-            surveyed: survey.judge(&sure),
+            eyes: EyesLocated::judged(eyes, eyed, &surveyed),
+            surveyed,
             databases,
             sure,
         })

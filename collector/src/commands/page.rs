@@ -63,6 +63,7 @@ impl PageReports {
             options: engine::configured(weights, &self.context.config.coverage),
             thresholds: Thresholds::default(),
             seed: DEFAULT_SEED,
+            without_borrowed: false,
         };
         Ok(coverage(&self.context, self.window(&query)?, asked, asker).await?)
     }

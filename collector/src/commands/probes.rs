@@ -13,7 +13,7 @@ use isochrone_proto::ids::ProbeId;
 use isochrone_proto::units::UnixMillis;
 use isochrone_report::audit::{self, AuditLine};
 use isochrone_report::probes::{
-    EchoLine, FreshInvitation, OpenInvitation, ProbeLine, ProbesReport, Seat, SessionLine,
+    EchoLine, FreshInvitation, LeftOutLine, OpenInvitation, ProbeLine, ProbesReport, Seat, SessionLine,
 };
 use isochrone_web::view::ProbeState;
 
@@ -178,9 +178,11 @@ fn report(context: &CommandContext) -> ProbesReport {
     let left_out = left_out(context, &context.targets.borrow().clone());
     let left_out: HashMap<&str, &LeftOut> = left_out.iter().map(|full| (full.probe.as_str(), full)).collect();
     let line = |record: &Arc<ProbeRecord>| ProbeLine {
-        left_out: left_out
-            .get(record.name.as_str())
-            .map(|full| (full.nodes, full.checks)),
+        left_out: left_out.get(record.name.as_str()).map(|full| LeftOutLine {
+            nodes: full.nodes,
+            candidates: full.candidates,
+            checks: full.checks,
+        }),
         ..line(context, record)
     };
     ProbesReport {

@@ -52,11 +52,11 @@ pub async fn report_from_files(command: ReportCommand, answers: Answers) -> u8 {
     out.end(result.await).await
 }
 
-fn report_of_files(
+/// What files hold, and what is asked of it.
+pub(super) fn of_files(
     args: &CoverageArgs,
     thresholds: Thresholds,
-    out: &Out,
-) -> Result<CoverageReport, CommandError> {
+) -> Result<(Observations, Options), CommandError> {
     let (Some(sites), Some(rtt)) = (&args.sites, &args.rtt) else {
         return Err(UsageError::FilesApart.into());
     };
@@ -71,9 +71,19 @@ fn report_of_files(
         },
         thresholds,
         seed: args.engine.seed,
+        without_borrowed: false, // files hold none
     };
-    let mut random = StdRng::seed_from_u64(asked.seed);
     let options = options(asked, &mut observations, None);
+    Ok((observations, options))
+}
+
+fn report_of_files(
+    args: &CoverageArgs,
+    thresholds: Thresholds,
+    out: &Out,
+) -> Result<CoverageReport, CommandError> {
+    let (observations, options) = of_files(args, thresholds)?;
+    let mut random = StdRng::seed_from_u64(args.engine.seed);
     let mut progress = |done, total| out.progress(done, total);
     Ok(report::build_with(
         &observations,
@@ -88,6 +98,8 @@ pub(super) struct Asked {
     pub(super) options: Options,
     pub(super) thresholds: Thresholds,
     pub(super) seed: u64,
+    /// Borrowed eyes are left out.
+    pub(super) without_borrowed: bool,
 }
 
 /// The same without whatever light says is not where it claims to be: by all that was measured, as `locate` has it.
@@ -184,13 +196,20 @@ pub(super) async fn carry_out(
             let report = coverage(context, window, asked, Asker { out, turn: None }).await?;
             print_count(report, args.coverage.format, out).await
         }
-        ReportCommand::Nodes { window, format } => {
-            let report = nodes(
+        ReportCommand::Nodes {
+            window,
+            without_borrowed,
+            format,
+        } => {
+            let mut report = nodes(
                 context,
                 self::window(context, &window)?,
                 Asker { out, turn: None },
             )
             .await?;
+            if without_borrowed {
+                report.borrowed.clear();
+            }
             print(&report, format, out).await
         }
         ReportCommand::Audit { .. } => Ok(()), // carried out beside
@@ -205,6 +224,7 @@ pub(super) fn asked_coverage(context: &CommandContext, args: &CoverageArgs) -> R
         },
         thresholds: Thresholds::default(),
         seed: args.engine.seed,
+        without_borrowed: args.without_borrowed,
     })
 }
 
@@ -214,6 +234,7 @@ pub(super) fn asked_count(context: &CommandContext, args: &CountArgs) -> Result<
         options: engine::options(&of.engine, weights(of)?, &context.config.coverage)?,
         thresholds: thresholds(args),
         seed: of.engine.seed,
+        without_borrowed: of.without_borrowed,
     })
 }
 
@@ -288,17 +309,34 @@ pub(super) async fn coverage(
     .await
 }
 
+/// What was read, without what light contradicts, and what is asked of it.
+pub(super) fn asked_of(asked: Asked, found: coverage::FromStore) -> (Observations, Options) {
+    let (mut observations, mut candidates) = (found.observations, found.candidates);
+    if asked.without_borrowed && !observations.eyes.is_empty() {
+        let eyes = std::mem::take(&mut observations.eyes).len();
+        observations.notes.push(Note::WithoutBorrowed { eyes });
+        candidates
+            .iter_mut()
+            .for_each(|candidate| candidate.times.clear());
+    }
+    let options = Options {
+        candidates,
+        ..options(asked, &mut observations, Some(&found.survey))
+    };
+    (observations, options)
+}
+
 /// The report on coverage of what was read.
 pub(super) fn built(
     target_ms: u32,
     asked: Asked,
     found: coverage::FromStore,
 ) -> Result<CoverageReport, report::ReportError> {
-    let (mut observations, survey) = (found.observations, found.survey);
     let mut random = StdRng::seed_from_u64(asked.seed);
+    let (observations, options) = asked_of(asked, found);
     let options = Options {
         target_ms: Some(f64::from(target_ms)),
-        ..options(asked, &mut observations, Some(&survey))
+        ..options
     };
     report::build(&observations, &options, &mut random)
 }

@@ -3,6 +3,7 @@
 mod approve;
 
 use std::path::Path;
+use std::time::Duration;
 
 use isochrone_base::names::is_one_worker;
 use isochrone_base::place;
@@ -11,6 +12,7 @@ use isochrone_planner::pace::Pace;
 use isochrone_planner::targets::{self, EditError, Node, NodeKind, Targets};
 use isochrone_report::targets::{CandidateLine, TargetLine, TargetsReport};
 
+use super::load::Loads;
 use super::{CommandContext, CommandError, Out, UsageError, WIDTH, load};
 use crate::cli::{Format, NodeArgs, NodeChanges, NodeFacts, TargetCommand};
 use crate::plan_notices;
@@ -147,7 +149,7 @@ fn cost(context: &CommandContext, targets: &Targets, name: &str) -> String {
         return String::new();
     };
     let loads = load::loads(context, targets);
-    let load = loads.iter().find(|load| load.node == node.name);
+    let load = loads.nodes.iter().find(|load| load.node == node.name);
     let mut lines: Vec<String> = load
         .map(|load| load::sentence(load, node.paused))
         .into_iter()
@@ -242,17 +244,20 @@ async fn print(report: &TargetsReport, format: Format, out: &Out) -> Result<(), 
 }
 
 /// The list. `workers`: who has a probe in the mesh.
-fn report(targets: &Targets, loads: &[Load], workers: &[&str], file: &Path) -> TargetsReport {
+fn report(targets: &Targets, loads: &Loads, workers: &[&str], file: &Path) -> TargetsReport {
     let has_probe = |node: &Node| workers.iter().any(|worker| is_one_worker(worker, &node.worker));
-    let nodes = targets.nodes.iter().zip(loads);
+    let nodes = targets.nodes.iter().zip(&loads.nodes);
     let lines = nodes.map(|(node, load)| line(node, load, targets, has_probe(node)));
-    let candidates = targets.candidates.iter().map(|candidate| CandidateLine {
+    let candidates = targets.candidates.iter().zip(&loads.candidates);
+    let candidates = candidates.map(|(candidate, load)| CandidateLine {
         name: candidate.name.clone(),
         url: candidate.url.to_string(),
         place: candidate.place.clone(),
         latitude: candidate.latitude,
         longitude: candidate.longitude,
         country: candidate.country.clone(),
+        vantages: load.vantages,
+        connect_interval: Duration::from_millis(load.interval_ms.into()),
     });
     TargetsReport {
         nodes: lines.collect(),

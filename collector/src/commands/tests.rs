@@ -5,6 +5,7 @@ mod from_elasticsearch;
 mod hostile;
 mod kept;
 mod operations;
+mod without_borrowed;
 
 use std::fs;
 

@@ -136,10 +136,15 @@ fn read(text: &str) -> anyhow::Result<Value> {
 fn command(name: &str, window: WindowArgs) -> Command {
     let format = ReportFormat::Json;
     match name {
-        "nodes" => Command::Report(ReportCommand::Nodes { window, format }),
+        "nodes" => Command::Report(ReportCommand::Nodes {
+            window,
+            without_borrowed: false,
+            format,
+        }),
         "coverage" => Command::Report(ReportCommand::Coverage(Box::new(CoverageArgs {
             regions: RegionsArg::default(),
             imported: false,
+            without_borrowed: false,
             window,
             weights: "people".to_owned(),
             weights_file: None,

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, sleep};
 
 use super::argus_node::{ArgusNode, NodeConfig, Object, Whereabouts};
+use super::eyes;
 use super::history::{SLOW_BY, SLOW_NODE};
 use super::link::Cut;
 use super::probe_process::{NodeAddress, Orders, Task};
@@ -94,6 +95,7 @@ impl Director {
         for (index, city) in CITIES.iter().enumerate().filter(|(_, city)| city.has_node) {
             let config = NodeConfig {
                 id: format!("demo-{}", city.name),
+                listen: SocketAddr::from((eyes::address_of(index), 0)),
                 ..NodeConfig::default()
             };
             let is_of_node = city.name != SAYS_OTHERWISE;
@@ -134,6 +136,11 @@ impl Director {
             receiver,
             carriers,
         })
+    }
+
+    /// Where the demo's files lie.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// This program, as a person types it.
@@ -462,7 +469,7 @@ webhook = "{alerts}"
 }
 
 fn targets_toml(nodes: &BTreeMap<usize, ArgusNode>) -> String {
-    nodes
+    let nodes = nodes
         .iter()
         .map(|(index, node)| {
             let City { name, worker, place, network, .. } = CITIES[*index];
@@ -471,6 +478,12 @@ fn targets_toml(nodes: &BTreeMap<usize, ArgusNode>) -> String {
             format!(
                 "[[node]]\nnode = \"{name}\"\nkind = \"argus\"\nurl = \"{url}\"\nworker = \"{worker}\"\nplace = \"{place}\"\nlatitude = {latitude:?}\nlongitude = {longitude:?}\nnetwork = {network}\nasset = \"{ASSET}\"\ninterval = \"2s\"\n\n"
             )
-        })
-        .collect()
+        });
+    let candidates = eyes::CANDIDATES.iter().map(|(name, host, spot)| {
+        format!(
+            "[[candidate]]\nname = \"{name}\"\nurl = \"https://{host}/\"\nplace = \"{}\"\n\n",
+            spot.place
+        )
+    });
+    nodes.chain(candidates).collect()
 }

@@ -2,6 +2,9 @@
 //!
 //! Pure: a plan, a place and a seed in, batches out, as the probe itself would have packed them.
 
+use std::net::IpAddr;
+
+use isochrone_borrowed::host_as_kept;
 use isochrone_proto::batch::{Batch, BatchHeader};
 use isochrone_proto::codec;
 use isochrone_proto::ids::{Digest, EpochId, Sequence};
@@ -12,7 +15,7 @@ use isochrone_proto::measurement::{
     CacheState, ConnectOutcome, ConnectPhases, ConnectResult, EchoOutcome, EndpointOutcome, EndpointResult,
     FailureCause, Measurement, Outcome, Phase, Phases, Stamp,
 };
-use isochrone_proto::plan::{Plan, PlannedCheck, Target};
+use isochrone_proto::plan::{Plan, PlannedCheck, Target, TargetAddress};
 use isochrone_proto::units::{Hour, Micros, UnixMillis};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -32,9 +35,6 @@ pub const OUTAGE: (&str, Duration, Duration) = (
     Duration::from_secs(6 * 86_400 + 3_600),
     Duration::from_secs(25 * 60),
 );
-
-/// Every node of the demo stands on this machine.
-const ADDRESS: &str = "127.0.0.1";
 
 /// One probe's past.
 pub struct History<'a> {
@@ -166,6 +166,7 @@ impl History<'_> {
     ) -> EndpointOutcome {
         let (name, before, lasted) = OUTAGE;
         let outage = self.until.minus(before);
+        let address = address_of(target);
         let down = target.name == name && (outage..outage.plus(lasted)).contains(&slot);
         if down || random.random_ratio(1, 4_000) {
             let result = EndpointResult::Failed {
@@ -174,7 +175,7 @@ impl History<'_> {
                 text: "Connection refused (os error 111)".to_owned(),
             };
             return EndpointOutcome {
-                address: ADDRESS.parse().ok(),
+                address,
                 http_status: None,
                 cache: CacheState::Absent,
                 certificate_expires: None,
@@ -209,7 +210,7 @@ fn answer(
     };
     let status = check == Check::Status;
     EndpointOutcome {
-        address: ADDRESS.parse().ok(),
+        address: address_of(target),
         http_status: Some(if asset { 206 } else { 200 }),
         cache: if check.is_asset() {
             CacheState::Hit
@@ -254,6 +255,14 @@ fn echo(rtt: Duration, random: &mut SmallRng) -> EchoOutcome {
         stamp: Stamp::Kernel,
         suspect: false,
     }
+}
+
+/// Where a node of the demo listens: all of them on this machine.
+fn address_of(target: &Target) -> Option<IpAddr> {
+    let TargetAddress::Endpoint { url, .. } = &target.address else {
+        return None;
+    };
+    host_as_kept(url)?.parse().ok()
 }
 
 /// The city a node or probe of the demo stands in: a probe's name ends with its city.

@@ -123,6 +123,7 @@ fn input(context: &CommandContext) -> PlanInput {
             .map(|probe| Participant::new(&probe, Some(NOWHERE), None))
             .collect(),
         nodes,
+        candidates: Vec::new(), // their past is not made up
         pace: Pace {
             echo_interval: Duration::from_secs(600),
             connect_interval: Duration::from_secs(300),

@@ -1,5 +1,7 @@
 //! What the demo does and what Isochrone saw, in plain words, within two minutes.
 
+use std::path::Path;
+
 use anyhow::{Context as _, bail};
 use isochrone_base::clock::{Clock, monotonic};
 use isochrone_base::words::{network, timestamp};
@@ -14,6 +16,7 @@ use super::world::CITIES;
 use crate::cli::{
     Command, CoverageArgs, Format, LocateArgs, RegionsArg, ReportCommand, ReportFormat, WindowArgs,
 };
+use crate::config::Paths;
 use crate::terminal;
 
 /// How long one step may take before the demo says that something is wrong.
@@ -38,7 +41,7 @@ impl<'a> Story<'a> {
         }
     }
 
-    /// Tells it.
+    /// Tells what happens in the mesh.
     ///
     /// # Errors
     /// When Isochrone did not see what happened: then the demo has found a fault.
@@ -48,9 +51,15 @@ impl<'a> Story<'a> {
         self.uplink_is_cut().await?;
         self.collector_is_killed().await?;
         self.node_comes_back().await?;
-        self.fleet_fails().await?;
+        self.fleet_fails().await
+    }
+
+    /// Tells its end: where sites stand, and what the mesh covers.
+    ///
+    /// # Errors
+    /// When a report fails.
+    pub async fn conclude(&mut self) -> anyhow::Result<()> {
         self.locate().await?;
-        #[cfg(feature = "elasticsearch")] // it has the command that takes the chain in
         self.audit().await?;
         self.report().await
     }
@@ -204,7 +213,7 @@ impl<'a> Story<'a> {
         Ok(())
     }
 
-    /// The answer alone: what `locate` says before its tables.
+    /// The answer alone: what `locate` says before its tables, and of borrowed eyes.
     async fn locate(&mut self) -> anyhow::Result<()> {
         self.say("Nothing is faster than light: can all sites stand where they say?");
         let args = LocateArgs {
@@ -216,12 +225,12 @@ impl<'a> Story<'a> {
             bail!("locate failed: {text}");
         }
         let answer = text.split("\nEach place\n").next().unwrap_or_default();
-        terminal::say(&format!("\n{}\n\n", answer.trim_end()));
+        let eyes = paragraph(&text, "Borrowed eyes");
+        terminal::say(&format!("\n{}\n\n{eyes}\n\n", answer.trim_end()));
         Ok(())
     }
 
     /// What the audit says of the demo's chain: exactly what is wrong with it.
-    #[cfg(feature = "elasticsearch")]
     async fn audit(&mut self) -> anyhow::Result<()> {
         use std::collections::{BTreeMap, BTreeSet};
 
@@ -275,6 +284,7 @@ impl<'a> Story<'a> {
         let args = CoverageArgs {
             regions: RegionsArg::default(),
             imported: false,
+            without_borrowed: false,
             window: fifteen_days(),
             weights: "people".to_owned(),
             weights_file: None,
@@ -301,7 +311,7 @@ impl<'a> Story<'a> {
             self.world.page, self.world.page
         ));
         terminal::say(&format!(
-            "         Commands work too, in another terminal:\n           {program} {options} show tokyo\n           {program} {options} report nodes --since 15d\n         Ctrl-C ends the demo. Its files go with it, unless you named a folder with --state.\n",
+            "         Commands work too, in another terminal:\n           {program} {options} show tokyo\n           {program} {options} report nodes --since 15d\n           {program} {options} report count\n           {program} {options} report count --without-borrowed\n           {program} {options} import list\n         Ctrl-C ends the demo. Its files go with it, unless you named a folder with --state.\n",
             options = self.world.paths.options(),
             program = self.world.program()
         ));
@@ -374,6 +384,16 @@ impl<'a> Story<'a> {
 
     fn node(&self, name: &str) -> anyhow::Result<&super::argus_node::ArgusNode> {
         self.world.nodes.get(&city(name)?).context("no node stands there")
+    }
+
+    /// Where the demo's files lie.
+    pub(super) fn folder(&self) -> &Path {
+        self.world.folder()
+    }
+
+    /// The collector's own paths.
+    pub(super) fn paths(&self) -> Paths {
+        self.world.paths.clone()
     }
 
     pub(super) fn say(&self, text: &str) {
@@ -472,7 +492,7 @@ fn summary(alert: &Alert) -> String {
 }
 
 /// All that the demo's past holds.
-fn fifteen_days() -> WindowArgs {
+pub(super) fn fifteen_days() -> WindowArgs {
     WindowArgs {
         since: Some("15days".to_owned()),
         from: Vec::new(),

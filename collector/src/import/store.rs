@@ -6,9 +6,12 @@ use anyhow::Context as _;
 use isochrone_borrowed::Platform;
 use isochrone_chain::Topology;
 use isochrone_planner::targets::Targets;
+#[cfg(feature = "elasticsearch")]
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::borrowed::BorrowedBatch;
-use isochrone_store::imported::{ImportBatch, Taken};
+#[cfg(feature = "elasticsearch")]
+use isochrone_store::imported::ImportBatch;
+use isochrone_store::imported::Taken;
 use tokio::sync::mpsc;
 
 use super::say;
@@ -36,6 +39,7 @@ impl<'p> Store<'p> {
         }
     }
 
+    #[cfg(feature = "elasticsearch")]
     pub(super) async fn take(&mut self, batch: ImportBatch, dry_run: bool) -> anyhow::Result<Taken> {
         if dry_run && self.is_missing() {
             let new = batch.runs.len() as u64;
@@ -47,6 +51,7 @@ impl<'p> Store<'p> {
         self.ask(ImportCommand::Take { batch, dry_run }).await
     }
 
+    #[cfg(feature = "elasticsearch")]
     pub(super) async fn reached(&mut self, from: &str) -> anyhow::Result<Option<UnixMillis>> {
         if self.is_missing() {
             return Ok(None);

@@ -4,6 +4,7 @@
 //! Kept once: whoever it was taken from still has it. Hosts become nodes when a report is made.
 
 mod day;
+mod removal;
 mod vantage;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use isochrone_proto::units::UnixMillis;
 use serde::{Deserialize, Serialize};
 
 use self::day::DayRecord;
+pub use self::removal::{Removal, Removed};
 pub use self::vantage::{BorrowedVantage, EarlierPlace};
 use crate::imported::Taken;
 use crate::{Records, Store, StoreError, Transaction};

@@ -21,10 +21,12 @@ pub use self::keeper::keep;
 use self::log::Log;
 use crate::clocks::Clocks;
 use crate::facts::Facts;
-use crate::replay::{Replay, Replayed};
+use crate::replay::{Paused, Replay, Replayed};
 use crate::spans::Span;
 
 const HOUR_MS: u64 = 3_600_000;
+/// An outage that stood so long before a window is judged from then on.
+const STOOD_MS: u64 = 24 * HOUR_MS;
 
 /// What the engine says of a window, from inclusive, until exclusive: of kept hours, and of rows where nothing is kept.
 /// `progress` gets the count of batches read so far. What came after a window of the past is known in its last hour.
@@ -48,20 +50,13 @@ fn judge_by(
     progress: &mut dyn FnMut(u64),
 ) -> Result<Replayed, StoreError> {
     let (from, until) = window;
-    let pause = match kept.mark()? {
-        Some(mark) => {
-            kept.pause(mark.pause_before(stands_until(log, kept, (&mark, roster), &facts.clocks)?))?
-        }
-        None => None,
-    };
-    let Some(pause) = pause.filter(|pause| from < pause.at()) else {
+    let Some(pause) = pause_behind(log, kept, (roster, &facts), from)? else {
         let mut replay = Replay::new(roster, window).with_facts(facts);
         read(log, &mut replay, progress)?;
         return Ok(replay.finish());
     };
     let mut replayed = Replayed::default();
-    // whether a failure counts is known some runs later
-    let settled = UnixMillis(until.0.saturating_add(HOUR_MS));
+    let settled = settled(until);
     for hour in kept.hours((from, pause.at().min(settled)))? {
         replayed.extend(hour.judged_for(roster));
     }
@@ -72,6 +67,69 @@ fn judge_by(
         replayed.extend(replay.rest());
     }
     Ok(replayed.within(window))
+}
+
+/// From when and until when whoever judges a window anew must judge, to say of it what [`judge`] says now: what is kept knows
+/// of outages that stood when the window began, and what came after it. A day before the window at most, and two hours after it.
+///
+/// # Errors
+/// When the store failed.
+pub fn judged_span(
+    store: &Store,
+    (roster, facts): (&Roster, &Facts),
+    window: Span,
+) -> Result<Span, StoreError> {
+    judged_span_by(store, &Kept::of(store), (roster, facts), window)
+}
+
+fn judged_span_by(
+    log: &impl Log,
+    kept: &Kept,
+    (roster, facts): (&Roster, &Facts),
+    (from, until): Span,
+) -> Result<Span, StoreError> {
+    let Some(pause) = pause_behind(log, kept, (roster, facts), from)? else {
+        return Ok((from, until));
+    };
+    let stood_from = |hour: hour::JudgedHour| {
+        let incidents = hour.judged_for(roster).incidents.into_iter();
+        let stood = incidents.filter(|of| of.start < from && of.end.is_none_or(|end| end > from));
+        stood.map(|of| of.start).min()
+    };
+    let hours = kept.hours((from, UnixMillis(from.0.saturating_add(1))))?;
+    let stood = hours.into_iter().filter_map(stood_from).min();
+    let earliest = UnixMillis(from.0.saturating_sub(STOOD_MS));
+    Ok((
+        stood.map_or(from, |stood| stood.max(earliest)),
+        pause.at().min(settled(until)).max(until),
+    ))
+}
+
+/// The newest pause that stands, where something of a window that begins at `from` is kept before it.
+fn pause_behind(
+    log: &impl Log,
+    kept: &Kept,
+    (roster, facts): (&Roster, &Facts),
+    from: UnixMillis,
+) -> Result<Option<Paused>, StoreError> {
+    let Some(mark) = kept.mark()? else {
+        return Ok(None);
+    };
+    let stands = stands_until(log, kept, (&mark, roster), &facts.clocks)?;
+    let pause = kept.pause(mark.pause_before(stands))?;
+    Ok(pause.filter(|pause| from < pause.at()))
+}
+
+/// Whether a failure counts is known some runs later: the hour after a window's last one is looked at, too. A whole one, as
+/// they are kept.
+fn settled(until: UnixMillis) -> UnixMillis {
+    UnixMillis(
+        until
+            .0
+            .div_ceil(HOUR_MS)
+            .saturating_add(1)
+            .saturating_mul(HOUR_MS),
+    )
 }
 
 /// Gives a replay the rows that it judges.

@@ -229,6 +229,12 @@ impl Replay {
         self.part(self.from).within(window)
     }
 
+    /// Judges it all, and gives what lies in a part of it.
+    #[must_use]
+    pub fn finish_within(self, window: Span) -> Replayed {
+        self.finish().within(window)
+    }
+
     /// All that is to be judged was read.
     fn begin(&mut self) {
         let passed = UnixMillis(self.now.0.saturating_sub(WAY_MS));

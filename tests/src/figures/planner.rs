@@ -107,6 +107,7 @@ fn input(probes: usize, nodes: usize) -> Result<PlanInput> {
     Ok(PlanInput {
         probes: (0..probes).map(|place| participant(place, &mut random)).collect(),
         nodes: nodes_of(nodes)?,
+        candidates: Vec::new(),
         pace: Pace::default(),
         prefixes: HostPrefixes::default(),
         downloads: BTreeSet::new(),

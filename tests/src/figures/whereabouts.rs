@@ -1,4 +1,4 @@
-//! Prediction, whole reports and location, judged on the meshes that the prior is made of: what `evaluate where` prints for
+//! Prediction, whole reports, where to measure next, and location, judged on the meshes that the prior is made of: what `evaluate where` prints for
 //! any folder. Judged sites are taken out of the prior.
 
 use std::collections::BTreeSet;
@@ -7,19 +7,22 @@ use anyhow::{Result, ensure};
 use isochrone_coverage::predict::{Measured as Pair, Prior};
 
 use super::{Bound, Figure, Measured};
-use crate::evaluate::{self, World, anycast, locate, predict, shares};
+use crate::evaluate::{self, World, anycast, gaps, locate, predict, shares};
 
 /// This module's figures.
 pub(super) const FIGURES: &[Figure] = &[
     Figure::slow(&["predict.…"], predicted),
     Figure::slow(&["interval.…"], intervals),
+    Figure::slow(&["gaps.…"], next),
     Figure::quick(&["locate.…"], located),
 ];
 
 /// Of all splits and draws, as `evaluate where` has it.
 const SEED: u64 = 1;
 /// The reach.
-const REACH: [(&str, Bound); 10] = [
+const REACH: [(&str, Bound); 12] = [
+    ("gaps.first_twenty_mean", Bound::AtMost(0.10)),
+    ("gaps.first_twenty", Bound::AtMost(0.10)),
     ("predict.area_out_ms", Bound::AtMost(11.0)),
     ("predict.sixteen_ms", Bound::AtMost(7.2)),
     ("predict.sixteen_area_ms", Bound::AtMost(8.5)),
@@ -42,6 +45,14 @@ fn predicted() -> Result<Vec<Measured>> {
 
 fn intervals() -> Result<Vec<Measured>> {
     Ok(measured(shares::figures(
+        &anchors()?,
+        Some(Prior::embedded()),
+        SEED,
+    )?))
+}
+
+fn next() -> Result<Vec<Measured>> {
+    Ok(measured(gaps::figures(
         &anchors()?,
         Some(Prior::embedded()),
         SEED,

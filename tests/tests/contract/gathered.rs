@@ -101,6 +101,7 @@ impl Mesh {
             ("show", collector(&["show", "tokyo"])),
             ("coverage", collector(&["report", "coverage"])),
             ("locate", collector(&["locate"])),
+            ("gaps", collector(&["gaps"])),
             ("count", collector(&["report", "count"])),
             ("nodes", collector(&["report", "nodes"])),
             ("ledger", collector(&["ledger"])),
@@ -204,6 +205,7 @@ impl Mesh {
             ("nodes", csv(&["report", "nodes"])),
             ("coverage", csv(&["report", "coverage"])),
             ("locate", csv(&["locate"])),
+            ("gaps", csv(&["gaps"])),
             ("count", csv(&["report", "count"])),
         ])
     }

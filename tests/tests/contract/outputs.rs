@@ -10,17 +10,20 @@ use crate::book;
 use crate::gathered::MESH;
 use crate::key_tree;
 
-/// Every JSON output has its keys; those of coverage, count and locate together with a report on files, which knows more.
+/// Every JSON output has its keys; those of coverage, count, gaps and locate together with a report on files, which knows more.
 #[test]
 fn keys_of_every_output_are_the_agreed_ones() {
     for (name, documents) in &MESH.json {
         let mut documents = documents.clone();
         if *name == "coverage" {
-            documents.push(of_files("coverage", "berlin,tokyo"));
+            documents.push(of_files(&["report", "coverage"], "berlin,tokyo"));
         }
         if *name == "count" {
-            documents.push(of_files("count", "berlin,tokyo"));
-            documents.push(of_files("count", "berlin,johannesburg,lagos")); // one that cannot be told
+            documents.push(of_files(&["report", "count"], "berlin,tokyo"));
+            documents.push(of_files(&["report", "count"], "berlin,johannesburg,lagos")); // one that cannot be told
+        }
+        if *name == "gaps" {
+            documents.push(of_files(&["gaps"], "berlin,tokyo"));
         }
         if *name == "locate" {
             documents.push(locate_of_files());
@@ -62,10 +65,11 @@ fn columns_of_csv_are_the_listed_ones() {
     }
 }
 
-fn of_files(report: &str, nodes: &str) -> Value {
+fn of_files(report: &[&str], nodes: &str) -> Value {
     let example = |name: &str| book::root().join("docs/example").join(name);
     let said = Command::new(program("isochrone-collector"))
-        .args(["report", report, "--format", "json", "--nodes", nodes])
+        .args(report)
+        .args(["--format", "json", "--nodes", nodes])
         .arg("--sites")
         .arg(example("sites.csv"))
         .arg("--rtt")

@@ -8,7 +8,7 @@ use isochrone_base::roster::Roster;
 use isochrone_elastic::read::Reader;
 use isochrone_elastic::setup::role;
 use isochrone_elastic::sink::Standing;
-use isochrone_elastic::{Account, Method, Server, Settings};
+use isochrone_elastic::{Account, Client, Method, Server, Settings};
 use isochrone_store::{Scan as _, ScanRange, export};
 use isochrone_tests::elasticsearch::Elasticsearch;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -40,17 +40,19 @@ async fn account_that_may_do_the_least_feeds_it_over_tls_and_can_change_nothing(
             .unwrap();
         let writer = ["useradd", "writer", "-p", "of-the-writer", "-r", "isochrone_sink"];
         server.tool("elasticsearch-users", &writer, "").unwrap();
-        for (user, role) in [("watcher", "watcher"), ("other", "other")] {
+        for (user, role) in [("watcher", "watcher"), ("other", "other"), ("reader", "reader")] {
             let add = ["useradd", user, "-p", "of-somebody", "-r", role];
             server.tool("elasticsearch-users", &add, "").unwrap();
         }
         let elsewhere =
             json!([{ "names": ["operators-ping"], "privileges": ["read", "view_index_metadata"] }]);
+        let here = json!([{ "names": ["isochrone-*"], "privileges": ["read", "view_index_metadata"] }]);
         let roles = format!(
-            "isochrone_sink: {}\nwatcher: {}\nother: {}\n",
+            "isochrone_sink: {}\nwatcher: {}\nother: {}\nreader: {}\n",
             role(&mesh.names()),
             json!({ "cluster": ["monitor"] }),
-            json!({ "cluster": ["monitor"], "indices": elsewhere })
+            json!({ "cluster": ["monitor"], "indices": elsewhere }),
+            json!({ "cluster": ["monitor"], "indices": here })
         );
         fs::write(server.config().join("roles.yml"), roles).unwrap();
         server.start().await.unwrap();
@@ -105,11 +107,32 @@ async fn account_that_may_do_the_least_feeds_it_over_tls_and_can_change_nothing(
             template["index_templates"][0]["name"], "isochrone-rollup",
             "it sees how setup laid out histograms"
         );
+        is_as_cheap_as_the_server_lets_it(&client, release.version).await;
 
         reads_with_that_account_and_says_what_another_lacks(&mut mesh, as_user).await;
         wrong_password_and_foreign_certificates_are_told(&mut mesh, as_user("writer", "another")).await;
         mesh.settings.account = as_user("writer", "of-the-writer");
         mesh.assert_equal().await;
+    }
+}
+
+/// The newer release packs columns and needs no index of sequence numbers; the older one knows neither, and it is said.
+async fn is_as_cheap_as_the_server_lets_it(client: &Client, version: &str) {
+    let is_newer = version.starts_with("9.");
+    let settings = client
+        .fetch(Method::Get, "isochrone-echo-*/_settings", None)
+        .await
+        .unwrap();
+    let index = settings.as_object().and_then(|all| all.values().next()).unwrap();
+    let index = &index["settings"]["index"];
+    let found = (
+        index["use_time_series_doc_values_format"] == "true",
+        index["seq_no"]["index_options"] == "doc_values_only",
+    );
+    assert_eq!(found, (is_newer, is_newer), "{version}: {index}");
+    let lacks = Server::ask(client).await.unwrap().lacks().join("\n");
+    for name in ["use_time_series_doc_values_format", "seq_no.index_options"] {
+        assert_eq!(lacks.contains(name), !is_newer, "{version}: {lacks}");
     }
 }
 
@@ -128,6 +151,12 @@ async fn reads_with_that_account_and_says_what_another_lacks(
     assert_eq!((read.strangers, read.documents), (count, 0), "{read:?}");
 
     let right = mesh.settings.account.clone();
+    let reader = Reader::open(mesh.client(), &mesh.names(), &nobody).await.unwrap();
+    assert_eq!(reader.extent().not_refreshed, None);
+    mesh.settings.account = as_user("reader", "of-somebody");
+    let reader = Reader::open(mesh.client(), &mesh.names(), &nobody).await.unwrap();
+    let words = reader.extent().not_refreshed.clone().unwrap_or_default();
+    assert!(words.contains("403") && words.contains("reader"), "{words}");
     for (user, password, says) in [
         ("writer", "wrong-one", "user, password_file or api_key_file"),
         ("watcher", "of-somebody", "elastic setup --role"),

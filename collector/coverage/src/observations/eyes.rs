@@ -70,7 +70,7 @@ impl EyeTime {
     /// How old it is, in times after which it is doubted as much as the prior's old ones: 0 to 4.
     #[must_use]
     pub fn doubt(&self) -> f64 {
-        (self.age_days.max(0.0) / OLD_DAYS).min(OLDEST)
+        doubt(self.age_days)
     }
 
     /// How much it counts beside one of today, 0.2 to 1.
@@ -78,6 +78,11 @@ impl EyeTime {
     pub fn weight(&self) -> f64 {
         1.0 / (1.0 + self.doubt())
     }
+}
+
+/// How much a time of so many days ago is doubted.
+pub(super) fn doubt(age_days: f64) -> f64 {
+    (age_days.max(0.0) / OLD_DAYS).min(OLDEST)
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use faer::Mat;
 
 use super::curve::median;
-use super::draws::SITE_KM;
 use super::kernel::Spot;
+use super::together::SITE_KM;
 
 /// From so many sites on that measured both, two sites in one place can be compared.
 const LEAST_THIRDS: usize = 20;

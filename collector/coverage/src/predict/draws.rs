@@ -9,14 +9,8 @@
 use faer::Mat;
 use rand::Rng;
 
-use super::Point;
-use super::origins::Origins;
+use super::together::Together;
 
-/// Columns of the factor of what is open, and of what is known: enough that the rest is each place's own.
-const OPEN_RANK: usize = 48;
-const KNOWN_RANK: usize = 12;
-/// Nodes this near to each other are at one site.
-pub(crate) const SITE_KM: f64 = 50.0;
 /// So many draws go through one product of matrices.
 const BLOCK: usize = 8;
 /// Vectors of normal deviates, one for each point, that are drawn from.
@@ -52,47 +46,23 @@ pub struct Errors<'a> {
 }
 
 impl Draws {
-    /// `points` are the same places as `nodes`, as they were measured.
+    /// Errors that go together so.
     #[must_use]
-    pub fn new(origins: &Origins, nodes: &Origins, points: &[&Point]) -> Self {
-        let (places, count) = (origins.len(), nodes.len());
-        let open = Factor::pivoted(places, OPEN_RANK, |a, b| origins.open_together(a, b));
-        let known = Factor::pivoted(places, KNOWN_RANK, |a, b| origins.explained(a, b));
-        let rest: Vec<f32> = open
-            .rest
-            .iter()
-            .map(|rest| (rest + origins.nugget()).sqrt() as f32)
-            .collect();
-        let site = sites(count, |a, b| nodes.km(a, b));
-        let nugget = |a: usize, b: usize| nodes.nugget() * nodes.beside(site[a], site[b]);
-        let whole = |a: usize, b: usize| nodes.alike(site[a], site[b]) + nugget(a, b);
-        let left = |a: usize, b: usize| nodes.open_together(site[a], site[b]) + nugget(a, b);
-        let measured: Vec<f64> = (0..count)
-            .map(|node| (points[node].open() / left(node, node).max(1e-9)).sqrt())
-            .collect();
-        let still = |a: usize, b: usize| left(a, b) * measured[a] * measured[b];
-        let scale = (0..places).flat_map(|place| {
-            let open = origins.open_together(place, place).max(0.0) + origins.nugget();
-            let known = origins.explained(place, place).max(0.0);
-            (0..count).map(move |node| (open, known, node))
-        });
-        let scale = scale.map(|(open, known, node)| {
-            let variance = open * whole(node, node) + known * still(node, node);
-            (1.0 / variance.max(1e-9).sqrt()) as f32
-        });
-        let (a, b) = (open.columns.len(), known.columns.len());
-        let entry = |place: usize, column: usize| match column.checked_sub(a) {
-            None => open.columns[column][place] as f32,
-            Some(column) => known.columns[column][place] as f32,
-        };
+    pub fn new(together: &Together) -> Self {
+        let (places, points) = (together.places(), together.points());
+        let entry = |place: usize, column: usize| together.factor(place, column) as f32;
+        let rest = (0..places).map(|place| together.rest(place).sqrt() as f32);
+        let scale = (0..places).flat_map(|place| (0..points).map(move |point| (place, point)));
         Self {
-            points: count,
-            factor: Mat::from_fn(places, a + b, entry),
-            open_rank: a,
-            rest,
-            whole: lower(count, whole),
-            open: lower(count, still),
-            scale: scale.collect(),
+            points,
+            factor: Mat::from_fn(places, together.columns(), entry),
+            open_rank: together.open_columns(),
+            rest: rest.collect(),
+            whole: lower(points, |a, b| together.whole(a, b)),
+            open: lower(points, |a, b| together.still(a, b)),
+            scale: scale
+                .map(|(place, point)| together.scale(place, point) as f32)
+                .collect(),
         }
     }
 
@@ -149,16 +119,6 @@ impl Draws {
     }
 }
 
-/// By node: the first one of its site.
-fn sites(count: usize, km: impl Fn(usize, usize) -> f64) -> Vec<usize> {
-    let mut site: Vec<usize> = Vec::with_capacity(count);
-    for node in 0..count {
-        let near = |&first: &usize| site[first] == first && km(node, first) <= SITE_KM;
-        site.push((0..node).find(near).unwrap_or(node));
-    }
-    site
-}
-
 /// One entry of a lower factor times a vector.
 fn along(factor: &[f32], row: usize, width: usize, own: &[f32]) -> f32 {
     let row = &factor[row * width..row * width + row + 1];
@@ -182,41 +142,6 @@ fn lower(count: usize, covariance: impl Fn(usize, usize) -> f64) -> Vec<f32> {
         }
     }
     factor.into_iter().map(|value| value as f32).collect()
-}
-
-/// A covariance as a few columns and what they leave of its diagonal.
-struct Factor {
-    columns: Vec<Vec<f64>>,
-    rest: Vec<f64>,
-}
-
-impl Factor {
-    fn pivoted(count: usize, most: usize, covariance: impl Fn(usize, usize) -> f64) -> Self {
-        let mut rest: Vec<f64> = (0..count).map(|at| covariance(at, at).max(0.0)).collect();
-        let mut columns: Vec<Vec<f64>> = Vec::new();
-        let enough = 1e-6 * rest.iter().sum::<f64>();
-        while columns.len() < most && rest.iter().sum::<f64>() > enough {
-            let Some(pivot) = (0..count).max_by(|&a, &b| rest[a].total_cmp(&rest[b])) else {
-                break;
-            };
-            let root = rest[pivot].sqrt();
-            let mut column: Vec<f64> = (0..count).map(|at| covariance(at, pivot)).collect();
-            for known in &columns {
-                let share = known[pivot];
-                column
-                    .iter_mut()
-                    .zip(known)
-                    .for_each(|(value, known)| *value -= share * known);
-            }
-            for (value, rest) in column.iter_mut().zip(&mut rest) {
-                *value /= root;
-                *rest = (*rest - *value * *value).max(0.0);
-            }
-            rest[pivot] = 0.0;
-            columns.push(column);
-        }
-        Self { columns, rest }
-    }
 }
 
 /// Vectors of normal deviates, drawn from with replacement: much cheaper than making each anew.

@@ -276,11 +276,11 @@ fn draws_of_neighbours_go_together() {
     let places = [place(9.0, 7.4), place(9.1, 7.5), place(35.7, 139.7)];
     let nodes = [place(45.0, 0.0), place(-20.0, -45.0)];
     let points = nodes.map(|node| predictor.at(&node));
-    let draws = Draws::new(
+    let draws = Draws::new(&Together::new(
         &predictor.origins(&places),
         &predictor.origins(&nodes),
         &points.each_ref(),
-    );
+    ));
     let mut all = vec![[0.0_f64; 3]; 2000];
     draws.run(2000, &mut StdRng::seed_from_u64(1), |draw, place, z| {
         assert_eq!((z.alike.len(), z.own.len()), (2, 2));

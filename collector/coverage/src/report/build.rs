@@ -433,6 +433,7 @@ impl Ground<'_> {
             mesh: self.options.mesh.as_ref(),
             echoes: &self.prepared.between(field.members, self.statistic),
             eyes: &self.prepared.eyes,
+            candidates: &self.options.candidates,
         };
         let known = Known::new(field.vantages, field.nodes, beside, time);
         let prior = self.options.prior.get();

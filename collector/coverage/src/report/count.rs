@@ -252,6 +252,10 @@ pub struct Candidate {
     pub interval: Option<Interval>,
     /// Its gain rests on predictions: nobody measured it from all the weight that counts.
     pub predicted: bool,
+    /// What the lead calls it, where it is one that they named as a candidate.
+    pub candidate: Option<String>,
+    /// How many borrowed eyes measured it; its times rest on theirs, and it is in no verdict.
+    pub eyes: usize,
 }
 
 /// A country that is predicted worse than others.

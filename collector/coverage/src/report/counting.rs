@@ -3,6 +3,7 @@
 mod asked;
 mod candidates;
 mod choose;
+mod gaps;
 mod price;
 mod scene;
 mod stage;
@@ -31,6 +32,8 @@ const CITIES: usize = 50;
 const RUNNERS_UP: usize = 4;
 /// Countries that get a line of their own, the heaviest first.
 const DOUBTFUL: usize = 5;
+
+pub use gaps::what_to_measure;
 
 /// How many nodes are worth their keep, by the access class with most vantages, whose predictions are `predicted`.
 ///
@@ -221,6 +224,8 @@ impl Plan {
             gain_ms,
             interval,
             predicted: spot.site.is_none() || stage.predicted_weight() > 0.0,
+            candidate: spot.candidate.clone(),
+            eyes: spot.eyes,
         })
     }
 

@@ -3,7 +3,7 @@
 use super::count::Thresholds;
 use super::{Offsets, Targets};
 use crate::files::Mesh;
-use crate::observations::Statistic;
+use crate::observations::{CandidateSite, Statistic};
 use crate::predict::PriorChoice;
 use crate::weights::Weights;
 
@@ -34,6 +34,8 @@ pub struct Options {
     pub offsets: Offsets,
     /// What cannot be where it says: left out.
     pub impossible: LeftOut,
+    /// Places that might get a node, and what eyes measured of servers there.
+    pub candidates: Vec<CandidateSite>,
     /// Whether figures are given by ISO 3166-2 subdivision too; default: no.
     pub subdivisions: bool,
     /// Whether too many or too few is answered too, and by which thresholds; default: no.
@@ -65,6 +67,7 @@ impl Options {
             top_countries: None,
             offsets: Offsets::default(),
             impossible: LeftOut::default(),
+            candidates: Vec::new(),
             subdivisions: false,
             count: None,
         }

@@ -32,6 +32,8 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
     /// The body; of a refusal that is not JSON (a proxy's) its text.
     pub body: Value,
+    /// How long it was, in bytes.
+    pub length: usize,
 }
 
 impl RawAnswer {
@@ -46,6 +48,7 @@ impl RawAnswer {
     /// # Errors
     /// When a success is not JSON: it was cut, or whoever answered is no Elasticsearch.
     pub fn read(self) -> Result<Answer, RequestError> {
+        let length = self.bytes.len();
         let body = match serde_json::from_slice(&self.bytes) {
             Ok(body) => body,
             Err(_) if self.bytes.is_empty() => Value::Null, // of HEAD
@@ -69,6 +72,7 @@ impl RawAnswer {
             status,
             retry_after,
             body,
+            length,
         })
     }
 

@@ -68,6 +68,21 @@ pub enum RequestError {
         /// How long it was waited for.
         after: Duration,
     },
+    /// An answer that is longer than any that is of use.
+    #[error(
+        "{url} answers with {} MB, and at most {} MB are read: what is asked for is too much for one answer, or this is no \
+         Elasticsearch",
+        bytes / 1_000_000,
+        most / 1_000_000
+    )]
+    TooLong {
+        /// The node and path.
+        url: String,
+        /// What it says that it would send.
+        bytes: u64,
+        /// What is read at most.
+        most: u64,
+    },
     /// A success that is not JSON.
     #[error(
         "{url} answered with what is not whole JSON ({text:?}): the answer was cut, or this is no Elasticsearch"
@@ -108,7 +123,7 @@ impl RequestError {
         match self {
             Self::Unreachable { .. } | Self::TimedOut { .. } | Self::NotJson { .. } => true,
             Self::Refused { status, .. } => matches!(status, 429 | 500..=599),
-            Self::NoNode => false,
+            Self::NoNode | Self::TooLong { .. } => false,
         }
     }
 
@@ -117,7 +132,11 @@ impl RequestError {
     pub const fn status(&self) -> Option<u16> {
         match self {
             Self::Refused { status, .. } => Some(*status),
-            Self::NoNode | Self::Unreachable { .. } | Self::TimedOut { .. } | Self::NotJson { .. } => None,
+            Self::NoNode
+            | Self::TooLong { .. }
+            | Self::Unreachable { .. }
+            | Self::TimedOut { .. }
+            | Self::NotJson { .. } => None,
         }
     }
 }

@@ -151,6 +151,27 @@ async fn silent_node_is_given_up_and_refusals_keep_their_wait() {
     assert!(error.is_transient(), "{error:?}");
 }
 
+#[tokio::test]
+async fn answer_that_says_that_it_is_longer_than_any_is_not_read() {
+    let (url, asked) =
+        node("HTTP/1.1 200 OK\r\ncontent-length: 99000000000\r\nconnection: close\r\n\r\n{\"hits\":");
+    let other = node(OK);
+    let client = Client::new(&settings(&[&url, &other.0]), Clock::system()).unwrap();
+    let error = client
+        .fetch(Method::Post, "_search?size=1", None)
+        .await
+        .unwrap_err();
+    let words = error.to_string();
+    for word in [&*url, "/_search", "99000 MB", "67 MB"] {
+        assert!(words.contains(word), "{word}: {words}");
+    }
+    assert!(!error.is_transient() && error.status().is_none());
+    assert!(
+        asked.recv().is_ok() && other.1.try_recv().is_err(),
+        "no other node was asked"
+    );
+}
+
 #[test]
 fn file_without_a_certificate_is_named() {
     let folder = tempfile::tempdir().unwrap();

@@ -17,6 +17,7 @@ use self::answer::{Page, Said};
 pub use self::error::PullError;
 use super::document::READ;
 use super::{PIECE, Piece};
+use crate::page_size::PageSize;
 use crate::{Client, Flavour, Method, RequestError, Server};
 
 /// An index that is being read.
@@ -37,7 +38,7 @@ pub struct Pull {
     /// In order of time; else as the server has them.
     by_time: bool,
     /// Documents in one answer.
-    size: usize,
+    size: PageSize,
     /// The longest wait between two tries.
     wait_max: Duration,
     done: u64,
@@ -80,7 +81,7 @@ impl Pull {
             pit: None,
             after: None,
             by_time: true,
-            size: PIECE,
+            size: PageSize::new(PIECE),
             wait_max: WAIT_MAX,
             done: 0,
             total: 0,
@@ -108,6 +109,9 @@ impl Pull {
                 Ok(None) => continue, // from another beginning
                 Err(error) => error,
             };
+            if error.is_too_long() && self.size.halve(1) {
+                continue;
+            }
             let Some(wait) = error.wait(failures) else {
                 return Err(error);
             };
@@ -120,7 +124,7 @@ impl Pull {
                 });
             }
             if error.is_slow() {
-                self.size = (self.size / 2).max(SIZE_MIN);
+                self.size.halve(SIZE_MIN);
             }
             tracing::debug!(%error, failures, "asked again");
             tokio::time::sleep(wait.min(self.wait_max)).await;
@@ -146,7 +150,10 @@ impl Pull {
         let path = "_search?allow_partial_search_results=false";
         let answer = self.client.request(Method::Post, path, Some(&query)).await?;
         match answer::read(&answer, &self.name)? {
-            Said::Page(page) => Ok(Some(page)),
+            Said::Page(page) => {
+                self.size.came(page.hits.len(), answer.length);
+                Ok(Some(page))
+            }
             Said::PitGone => {
                 self.pit = None;
                 self.after = None;
@@ -179,7 +186,7 @@ impl Pull {
 
     fn query(&self, pit: &Value) -> Value {
         let mut query = json!({
-            "size": self.size,
+            "size": self.size.get(),
             "_source": READ,
             "track_total_hits": self.after.is_none(),
             "pit": { "id": pit, "keep_alive": KEEP_ALIVE },

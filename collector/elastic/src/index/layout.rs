@@ -1,6 +1,7 @@
 //! What of an index depends on the server: lifecycles, and the form of histograms.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::Capabilities;
 
@@ -11,7 +12,19 @@ pub struct Layout {
     pub has_lifecycle: bool,
     /// How rollups carry their histograms.
     pub histograms: Histograms,
+    /// Single measurements lie in columns that are packed as those of time series are.
+    pub packed_columns: bool,
+    /// Sequence numbers of single measurements have no index.
+    pub plain_sequence_numbers: bool,
 }
+
+/// A setting of an index, by its path below `index.`, and its value as a server gives it back.
+pub(crate) type Setting = (&'static str, &'static str);
+
+/// Runs, steps and small numbers are packed as such, block by block.
+pub(crate) const PACKED_COLUMNS: Setting = ("use_time_series_doc_values_format", "true");
+/// Nothing asks for a document by its sequence number.
+pub(crate) const PLAIN_SEQUENCE_NUMBERS: Setting = ("seq_no.index_options", "doc_values_only");
 
 /// How rollups carry their histograms. Fixed for a cluster with its first document: all of its indices are alike.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -27,6 +40,14 @@ pub enum Histograms {
 }
 
 impl Layout {
+    /// Settings that make single measurements cheaper on disk.
+    pub(super) fn cheaper(self) -> impl Iterator<Item = Setting> {
+        let packed = self.packed_columns.then_some(PACKED_COLUMNS);
+        packed
+            .into_iter()
+            .chain(self.plain_sequence_numbers.then_some(PLAIN_SEQUENCE_NUMBERS))
+    }
+
     /// What a server takes.
     #[must_use]
     pub const fn of(can: &Capabilities) -> Self {
@@ -37,11 +58,29 @@ impl Layout {
                 (false, true) => Histograms::Plain,
                 (false, false) => Histograms::Bytes,
             },
+            packed_columns: can.packed_columns,
+            plain_sequence_numbers: can.plain_sequence_numbers,
         }
     }
 }
 
 impl Histograms {
+    /// Every form.
+    pub(crate) const ALL: [Self; 3] = [Self::Exponential, Self::Plain, Self::Bytes];
+
+    /// The form in which a document carries them; `None`: it carries none.
+    pub(crate) fn of_document(document: &Value) -> Option<Self> {
+        document
+            .as_object()?
+            .iter()
+            .find_map(|(name, value)| match value.get("scale") {
+                _ if name.ends_with(Self::Bytes.ending()) => Some(Self::Bytes),
+                Some(_) if name.ends_with(Self::Exponential.ending()) => Some(Self::Exponential),
+                None if name.ends_with(Self::Plain.ending()) => Some(Self::Plain),
+                _ => None,
+            })
+    }
+
     /// The field of a time.
     pub(crate) fn field(self, time: &str) -> String {
         format!("{time}{}", self.ending())
@@ -49,8 +88,7 @@ impl Histograms {
 
     /// Whether a field is one of them, in any form.
     pub(super) fn is_field(name: &str) -> bool {
-        let all = [Self::Exponential, Self::Plain, Self::Bytes];
-        all.iter().any(|form| name.ends_with(form.ending()))
+        Self::ALL.iter().any(|form| name.ends_with(form.ending()))
     }
 
     /// The type of the field, as the server calls it.

@@ -5,7 +5,6 @@ use serde_json::{Map, Value, json};
 use isochrone_store::Timing;
 
 use super::{Family, Histograms};
-use crate::revised::word_of;
 
 /// The fields of a family's documents.
 pub(super) fn properties(family: Family, histograms: Histograms) -> Value {
@@ -44,7 +43,7 @@ pub(super) fn properties(family: Family, histograms: Histograms) -> Value {
             add(&["planned", "run", "skipped", "ok"], &column);
             add(&["losses"], &kept_object);
             for timing in Timing::ALL {
-                let name = word_of(timing);
+                let name = timing.word();
                 for what in ["min", "max", "p50", "p90", "p99"] {
                     add(&[&format!("{name}_{what}_us")], &figure);
                 }

@@ -23,9 +23,13 @@ pub(crate) struct Searches {
     pub(crate) faults: VecDeque<PageFault>,
     pub(crate) closed: Vec<String>,
     pub(crate) pages: u64,
+    /// Of the pages, in bytes.
+    pub(crate) lengths: Vec<usize>,
     pub(crate) opened: u64,
     /// As OpenSearch.
     pub(crate) knows_no_pit: bool,
+    /// What a refresh is answered; `None`: as if nothing were the matter.
+    pub(crate) refresh: Option<(u16, Value)>,
 }
 
 /// The answer to a call that reads; `None`: it is none.
@@ -36,7 +40,15 @@ pub(super) fn answer(
 ) -> Option<(u16, Value)> {
     let list = |pattern: &str| matching(state, pattern);
     match (method, parts) {
-        ("POST", [_, "_refresh"]) => Some((200, json!({}))),
+        ("POST", [_, "_refresh"]) => {
+            let well = || {
+                (
+                    200,
+                    json!({ "_shards": { "total": 2, "successful": 1, "failed": 0 } }),
+                )
+            };
+            Some(state.searches.refresh.clone().unwrap_or_else(well))
+        }
         ("POST", [_, "_pit"]) if state.searches.knows_no_pit => {
             Some((400, json!({ "error": "no handler found for uri" })))
         }
@@ -151,5 +163,6 @@ fn page(state: &mut State, body: &Value) -> (u16, Value) {
         .collect();
     let body = json!({ "timed_out": false, "_shards": { "failed": failed }, "pit_id": body["pit"]["id"],
         "hits": { "hits": hits } });
+    state.searches.lengths.push(body.to_string().len());
     (200, body)
 }

@@ -120,6 +120,17 @@ impl ReadError {
         matches!(self, Self::Gone { .. })
     }
 
+    /// Whether fewer documents at once may help.
+    pub(super) const fn is_too_long(&self) -> bool {
+        matches!(
+            self,
+            Self::Request {
+                source: RequestError::TooLong { .. },
+                ..
+            }
+        )
+    }
+
     /// Whether the same may succeed later.
     pub(super) const fn is_transient(&self) -> bool {
         match self {

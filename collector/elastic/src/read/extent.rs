@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{MAY_BE_MISSING, ReadError, patterns};
 use crate::index::{Family, Names};
-use crate::{Client, Method};
+use crate::{Answer, Client, Method};
 
 /// What there is of measurements.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Extent {
     pub url: String,
     /// The slots of the first and of the last; `None`: there are none.
     pub slots: Option<(UnixMillis, UnixMillis)>,
+    /// Why what was sent a moment ago may not be seen yet: the server's words; `None`: it is.
+    pub not_refreshed: Option<String>,
     /// By kind of index: from when to when, and the names of those that hold any.
     families: BTreeMap<Family, OfFamily>,
     /// Closed ones.
@@ -56,7 +58,7 @@ impl Extent {
 pub(super) async fn ask(client: &Client, names: &Names) -> Result<Extent, ReadError> {
     let pattern = patterns(names);
     let failed = |error| ReadError::of(error, &pattern);
-    // what was sent a moment ago is to be seen; whoever may not have that looks at what can be seen
+    // what was sent a moment ago is to be seen; where the server does not do that, it is said
     let refresh = format!("{pattern}/_refresh?{MAY_BE_MISSING}");
     let refreshed = client.request(Method::Post, &refresh, None).await;
     let refreshed = refreshed.map_err(failed)?;
@@ -65,6 +67,7 @@ pub(super) async fn ask(client: &Client, names: &Names) -> Result<Extent, ReadEr
     }
     let mut extent = Extent {
         url: client.name().to_owned(),
+        not_refreshed: not_refreshed(&refreshed),
         ..Extent::default()
     };
     for family in Family::RAW {
@@ -101,6 +104,14 @@ pub(super) async fn ask(client: &Client, names: &Names) -> Result<Extent, ReadEr
         return Err(ReadError::Nothing { url, pattern });
     }
     Ok(extent)
+}
+
+fn not_refreshed(answer: &Answer) -> Option<String> {
+    match (answer.is_success(), answer.body["_shards"]["failed"].as_u64()) {
+        (false, _) => Some(answer.refusal().to_string()),
+        (true, Some(failed)) if failed > 0 => Some(format!("{} of its shards did not answer", failed)),
+        (true, _) => None,
+    }
 }
 
 async fn closed(client: &Client, pattern: &str) -> Result<BTreeSet<String>, crate::RequestError> {

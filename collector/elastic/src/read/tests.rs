@@ -138,6 +138,10 @@ fn assert_whole(found: &[Stored], sent: &[Stored], what: &str) {
 }
 
 async fn read(mock: &Mock, range: ScanRange, size: usize) -> Result<Vec<Stored>, ReadError> {
+    read_in(mock, range, PageSize::new(size)).await
+}
+
+async fn read_in(mock: &Mock, range: ScanRange, size: PageSize) -> Result<Vec<Stored>, ReadError> {
     let client = client(mock);
     let reader = Reader::open(client, &names(), &roster()).await?.in_steps(size);
     let reading = tokio::task::spawn_blocking(move || {
@@ -207,6 +211,28 @@ async fn point_in_time_that_is_let_go_and_a_busy_server_lose_and_double_nothing(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn long_documents_come_in_small_pages_and_none_is_lost() {
+    let sent = batches(&roster());
+    let mock = filled(&sent);
+    {
+        let mut state = mock.state();
+        let all: Vec<_> = state.documents.clone().into_iter().collect();
+        for ((index, id), mut long) in all {
+            long["text"] = json!("x".repeat(5_000));
+            state.documents.insert((index, format!("long-{id}")), long);
+        }
+    }
+    let size = PageSize::new(200).weighing(50_000);
+    let found = read_in(&mock, ScanRange::default(), size).await.unwrap();
+    assert_whole(&found, &sent, "beside long ones");
+    let state = mock.state();
+    let (first, others) = state.searches.lengths.split_first().unwrap();
+    // nothing is known before the first page
+    assert!(*first > 400_000, "{first}");
+    assert!(others.iter().all(|length| *length < 250_000), "{others:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_read_is_said_with_where_and_what_to_do() {
     let sent = batches(&roster());
     let said = async |mock: &Mock| {
@@ -242,6 +268,28 @@ async fn what_cannot_be_read_is_said_with_where_and_what_to_do() {
         "elastic backfill",
     ] {
         assert!(text.contains(word), "{word}: {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_does_not_make_searchable_is_said_with_its_reason() {
+    let mock = filled(&batches(&roster()));
+    let denied =
+        json!({ "error": { "type": "security_exception", "reason": "unauthorized for user [ada]" } });
+    let broken = json!({ "_shards": { "total": 2, "successful": 0, "failed": 1 } });
+    for (answer, words) in [
+        (None, ""),
+        (Some((403, denied)), "unauthorized for user [ada]"),
+        (Some((200, broken)), "1 of its shards"),
+    ] {
+        mock.state().searches.refresh = answer;
+        let reader = Reader::open(client(&mock), &names(), &roster()).await.unwrap();
+        let said = reader.extent().not_refreshed.clone().unwrap_or_default();
+        assert_eq!(
+            (said.is_empty(), said.contains(words)),
+            (words.is_empty(), true),
+            "{said}"
+        );
     }
 }
 

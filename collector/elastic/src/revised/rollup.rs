@@ -53,7 +53,7 @@ pub(super) fn document(rollup: &Rollup, names: &Names, histograms: Histograms) -
         add("losses", losses.into());
     }
     for timing in Timing::ALL {
-        let (name, times) = (word(timing), sums.times(timing));
+        let (name, times) = (timing.word(), sums.times(timing));
         if times.is_empty() {
             continue;
         }
@@ -130,18 +130,6 @@ fn bytes(buckets: &[(u16, u64)]) -> Vec<u8> {
         before = *bucket;
     }
     bytes
-}
-
-/// As in the keys of an export.
-pub(crate) const fn word(timing: Timing) -> &'static str {
-    match timing {
-        Timing::Rtt => "rtt",
-        Timing::Resolve => "resolve",
-        Timing::Connect => "connect",
-        Timing::Tls => "tls",
-        Timing::FirstByte => "first_byte",
-        Timing::Range => "range",
-    }
 }
 
 const DOMAIN: &[u8] = b"isochrone rollup document 1";

@@ -51,6 +51,7 @@ fn every_key_of_a_rollup_is_mapped_in_each_form_and_its_id_is_the_same() {
             assert_eq!(&*document.index, "isochrone-rollup-2026.11");
             ids.insert(document.id);
             let value: Value = serde_json::from_slice(&document.source).unwrap();
+            assert_eq!(Histograms::of_document(&value), Some(histograms), "{value}");
             for key in value.as_object().unwrap().keys() {
                 assert!(fields.get(key).is_some(), "{key}");
             }

@@ -1,5 +1,7 @@
 //! The sink against a strict server, after each of whose faults the documents are the store's, no more and no less.
 
+mod laid_out;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -338,6 +340,8 @@ async fn account_that_may_do_the_least_sends_histograms_as_setup_laid_them_out()
         "{scales:?}"
     );
     assert_eq!(state.strange, Vec::<String>::new());
+    drop(state);
+    assert_eq!(laid_out::cheaper(&run.mock), [(true, true)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,9 @@
-//! Where the nodes' hosts were last seen.
+//! Where the hosts of nodes and candidates were last seen.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::targets::Node;
+use url::Url;
 
 /// Where each host was last seen, for the rate of a prefix. A host that was never resolved counts for itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,8 +15,8 @@ impl HostPrefixes {
         self.0.insert(host.to_owned(), address);
     }
 
-    pub(super) fn address(&self, node: &Node) -> Option<IpAddr> {
-        match node.url.host()? {
+    pub(super) fn address(&self, url: &Url) -> Option<IpAddr> {
+        match url.host()? {
             url::Host::Ipv4(address) => Some(address.into()),
             url::Host::Ipv6(address) => Some(address.into()),
             url::Host::Domain(name) => self.0.get(name).copied(),

@@ -7,7 +7,7 @@ use super::grid::Grid;
 use super::hosts::HostPrefixes;
 use super::participant::Participant;
 use crate::pace::Pace;
-use crate::targets::Node;
+use crate::targets::{Candidate, Node};
 
 /// Everything plans are made from, but for the seats that are taken already.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,9 +16,11 @@ pub struct PlanInput {
     pub probes: Vec<Participant>,
     /// The nodes of `targets.toml`.
     pub nodes: Vec<Node>,
+    /// Its candidates.
+    pub candidates: Vec<Candidate>,
     /// How often.
     pub pace: Pace,
-    /// Which network prefix each node's host was last seen in.
+    /// Which network prefix the host of each node and candidate was last seen in.
     pub prefixes: HostPrefixes,
     /// Names of the nodes whose asset is downloaded again at each GET: they are asked for it less often.
     pub downloads: BTreeSet<String>,

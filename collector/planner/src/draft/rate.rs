@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use isochrone_proto::kind::Family;
+use url::Url;
 
+use super::candidates;
 use super::input::PlanInput;
 use super::mesh::Mesh;
 use super::participant::Participant;
 use crate::pace::millis;
-use crate::targets::Node;
 
 /// Most requests a second that the whole fleet sends to one host.
 pub(super) const HOST_RATE_MAX: f64 = 10.0;
@@ -37,16 +38,19 @@ pub struct Stretch {
     pub allowed: f64,
 }
 
-/// What has to be slowed down in a input: its nodes and its peers, by their places.
+/// What has to be slowed down in an input: its nodes, its candidates and its peers, by their places.
 pub(super) struct Rates {
     pub(super) nodes: Vec<Option<Stretch>>,
+    pub(super) candidates: Vec<Option<Stretch>>,
     peers: Vec<Option<Stretch>>,
 }
 
 impl Rates {
     pub(super) fn new(input: &PlanInput, mesh: &Mesh) -> Self {
+        let (nodes, candidates) = of_endpoints(input);
         Self {
-            nodes: of_nodes(input),
+            nodes,
+            candidates,
             peers: of_peers(input, mesh),
         }
     }
@@ -56,9 +60,10 @@ impl Rates {
         factor_of(self.peers[place].as_ref())
     }
 
-    /// Every stretch: nodes, then peers.
+    /// Every stretch: nodes, then candidates, then peers.
     pub(super) fn stretches(self) -> Vec<Stretch> {
-        self.nodes.into_iter().chain(self.peers).flatten().collect()
+        let endpoints = self.nodes.into_iter().chain(self.candidates);
+        endpoints.chain(self.peers).flatten().collect()
     }
 }
 
@@ -69,32 +74,77 @@ pub(super) fn factor_of(stretch: Option<&Stretch>) -> f64 {
 
 /// The stretch of every node, by its place.
 pub(super) fn of_nodes(input: &PlanInput) -> Vec<Option<Stretch>> {
-    let rate = |node: &Node| {
+    of_endpoints(input).0
+}
+
+/// The stretch of every candidate, by its place.
+pub(super) fn of_candidates(input: &PlanInput) -> Vec<Option<Stretch>> {
+    of_endpoints(input).1
+}
+
+/// The stretches of every node and of every candidate, each by its place: they may share hosts and prefixes.
+fn of_endpoints(input: &PlanInput) -> (Vec<Option<Stretch>>, Vec<Option<Stretch>>) {
+    let nodes = input.nodes.iter().map(|node| {
         let grid = input.grid(node, 1.0);
         let load = grid.load(input.vantages_of(node, &grid));
-        (load.status + load.asset + load.connect) / 60.0 + load.throughput / 86_400.0
-    };
-    let rates: Vec<f64> = input.nodes.iter().map(rate).collect();
+        Asked {
+            name: &node.name,
+            url: &node.url,
+            rate: (load.status + load.asset + load.connect) / 60.0 + load.throughput / 86_400.0,
+            address: input.prefixes.address(&node.url),
+        }
+    });
+    let of_one = candidates::rate(input.probes.len());
+    let candidates = input.candidates.iter().map(|candidate| Asked {
+        name: &candidate.name,
+        url: &candidate.url,
+        rate: of_one,
+        address: input.prefixes.address(&candidate.url),
+    });
+    let asked: Vec<Asked<'_>> = nodes.chain(candidates).collect();
     let (mut hosts, mut prefixes) = (HashMap::<&str, f64>::new(), HashMap::<CountedFor<'_>, f64>::new());
-    for (node, rate) in input.nodes.iter().zip(&rates) {
-        *hosts.entry(host_of(node)).or_default() += rate;
-        *prefixes.entry(counted_for(input, node)).or_default() += rate;
+    for endpoint in &asked {
+        *hosts.entry(endpoint.host()).or_default() += endpoint.rate;
+        *prefixes.entry(endpoint.counted_for()).or_default() += endpoint.rate;
     }
-    let stretch_of = |node: &Node| {
-        let address = input.prefixes.address(node);
-        if node.paused || address.is_some_and(|address| address.is_loopback()) {
+    let stretch_of = |endpoint: &Asked<'_>| {
+        if endpoint.rate <= 0.0 || endpoint.address.is_some_and(|address| address.is_loopback()) {
             return None;
         }
-        let host = hosts[host_of(node)];
-        let prefix = prefixes[&counted_for(input, node)];
+        let host = hosts[endpoint.host()];
+        let prefix = prefixes[&endpoint.counted_for()];
         let (asked, allowed) = if host / HOST_RATE_MAX >= prefix / PREFIX_RATE_MAX {
             (host, HOST_RATE_MAX)
         } else {
             (prefix, PREFIX_RATE_MAX)
         };
-        stretch(&node.name, false, asked, allowed)
+        stretch(endpoint.name, false, asked, allowed)
     };
-    input.nodes.iter().map(stretch_of).collect()
+    let mut stretches: Vec<_> = asked.iter().map(stretch_of).collect();
+    let candidates = stretches.split_off(input.nodes.len());
+    (stretches, candidates)
+}
+
+/// Somebody's server, and how many requests a second the fleet would send there.
+struct Asked<'a> {
+    name: &'a str,
+    url: &'a Url,
+    rate: f64,
+    /// Where it was last seen.
+    address: Option<IpAddr>,
+}
+
+impl Asked<'_> {
+    fn host(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
+    }
+
+    fn counted_for(&self) -> CountedFor<'_> {
+        match self.address {
+            Some(address) => CountedFor::Prefix(prefix(address)),
+            None => CountedFor::Host(self.host()),
+        }
+    }
 }
 
 /// The stretch of every peer, by its place: each of its addresses is asked by everyone who measures it over that
@@ -145,17 +195,6 @@ fn stretch(target: &str, is_peer: bool, asked: f64, allowed: f64) -> Option<Stre
 enum CountedFor<'a> {
     Prefix(IpAddr),
     Host(&'a str),
-}
-
-fn host_of(node: &Node) -> &str {
-    node.url.host_str().unwrap_or_default()
-}
-
-fn counted_for<'a>(input: &PlanInput, node: &'a Node) -> CountedFor<'a> {
-    match input.prefixes.address(node) {
-        Some(address) => CountedFor::Prefix(prefix(address)),
-        None => CountedFor::Host(host_of(node)),
-    }
 }
 
 /// The first address of its prefix: /24 of IPv4, /48 of IPv6.

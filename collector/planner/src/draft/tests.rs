@@ -1,3 +1,4 @@
+mod candidates;
 mod load;
 mod mesh;
 
@@ -86,6 +87,7 @@ fn input(probes: u64, nodes: Vec<Node>) -> PlanInput {
             .map(|number| participant(number, number % 2 == 0))
             .collect(),
         nodes,
+        candidates: Vec::new(),
         pace: Pace {
             budget: Budget {
                 status: 6,

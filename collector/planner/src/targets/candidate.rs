@@ -1,6 +1,7 @@
 //! `[[candidate]]`: places that might get a node.
 
 use isochrone_base::names::composed;
+use isochrone_base::roster::CandidateEntry;
 use serde::Deserialize;
 use url::Url;
 
@@ -54,6 +55,19 @@ impl TryFrom<RawCandidate> for Candidate {
             longitude,
             country,
         })
+    }
+}
+
+impl From<&Candidate> for CandidateEntry {
+    fn from(candidate: &Candidate) -> Self {
+        Self {
+            name: candidate.name.clone(),
+            url: candidate.url.to_string(),
+            place: candidate.place.clone(),
+            latitude: candidate.latitude,
+            longitude: candidate.longitude,
+            country: candidate.country.clone(),
+        }
     }
 }
 

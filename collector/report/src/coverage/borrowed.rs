@@ -1,14 +1,12 @@
 //! Borrowed eyes beside our own vantages and apart from them: read from what was imported, and shown.
 
-mod read;
-
 use isochrone_base::words::count;
 use isochrone_coverage::observations::{AccessClass, Eye, EyeTime};
 use isochrone_coverage::report::{CoverageReport, EyeReport, Forecast};
 use maud::{Markup, html};
 use serde_json::{Value, json};
 
-pub(super) use self::read::eyes;
+use crate::age;
 use crate::lines::Lines;
 use crate::tables::{Column, Table};
 
@@ -36,7 +34,7 @@ pub(super) fn sentences(report: &CoverageReport) -> Vec<String> {
         of(AccessClass::Eyeball),
         of(AccessClass::DataCentre),
         of(AccessClass::Unknown),
-        ages(&used).map_or(String::new(), |ages| format!(" ({ages})")),
+        ages(report, &used).map_or(String::new(), |ages| format!(" ({ages})")),
     )];
     if of(AccessClass::Eyeball) > 0 && matches!(report.forecast, Forecast::Made(_)) {
         sentences.push(
@@ -114,6 +112,7 @@ pub(super) fn json(report: &CoverageReport) -> Value {
         let times = eye.times.iter().map(|time| {
             json!({
                 "node": report.nodes.get(time.node).map(|node| &node.name), "rtt_ms": time.rtt_ms, "age_days": time.age_days,
+                "measured": until(report).and_then(|until| age::instant(until, time)).map(|at| at.to_string()),
                 "weight": time.weight(), "answers": time.answers,
             })
         });
@@ -158,14 +157,14 @@ fn table<'a>(report: &CoverageReport, title: &str, eyes: impl Iterator<Item = &'
         Column::figures("nodes"),
         Column::names("best node"),
         Column::figures("ms"),
-        Column::figures("days old"),
+        Column::names("measured").whole(),
         Column::figures("weight"),
     ];
     let rows = eyes.map(|one| {
         let eye = &one.eye;
         let best = eye.times.iter().min_by(|a, b| a.rtt_ms.total_cmp(&b.rtt_ms));
         let node = best.and_then(|time| report.nodes.get(time.node));
-        let newest = newest(eye);
+        let newest = age::newest(eye);
         let weight = match (one.counts, newest) {
             (true, Some(time)) => format!("{:.2}", time.weight()),
             _ if !one.contradicted_by.is_empty() => "place does not fit".to_owned(),
@@ -180,9 +179,7 @@ fn table<'a>(report: &CoverageReport, title: &str, eyes: impl Iterator<Item = &'
             best.map_or(String::new(), |time| format!("{:.1}", time.rtt_ms))
                 .into(),
             newest
-                .map_or(String::new(), |time| {
-                    format!("{:.0}", time.age_days.max(0.0).floor())
-                })
+                .map_or(String::new(), |time| age::date(until(report), time))
                 .into(),
             weight.into(),
         ]
@@ -199,18 +196,26 @@ fn name(eye: &Eye) -> String {
     format!("{} {}", eye.source.as_str(), eye.name)
 }
 
-fn newest(eye: &Eye) -> Option<&EyeTime> {
-    eye.times.iter().min_by(|a, b| a.age_days.total_cmp(&b.age_days))
+/// Where the report ends.
+fn until(report: &CoverageReport) -> Option<jiff::Timestamp> {
+    report.window.map(|window| window.to)
 }
 
-/// How old the times are.
-fn ages(eyes: &[&Eye]) -> Option<String> {
+/// How old the times are, and how much they count for that.
+fn ages(report: &CoverageReport, eyes: &[&Eye]) -> Option<String> {
     let times = || eyes.iter().flat_map(|eye| &eye.times);
-    let days = |time: &EyeTime| time.age_days.max(0.0).floor() as usize;
-    let (newest, oldest) = (times().map(days).min()?, times().map(days).max()?);
-    Some(match newest == oldest {
-        true => format!("all are {} old", count(newest, "day")),
-        false => format!("{newest} to {} old", count(oldest, "day")),
+    let by_age = |a: &&EyeTime, b: &&EyeTime| a.age_days.total_cmp(&b.age_days);
+    let (newest, oldest) = (times().min_by(by_age)?, times().max_by(by_age)?);
+    let date = |time| age::date(until(report), time);
+    Some(match date(newest) == date(oldest) {
+        true => format!("measured {}, weight {:.2}", date(newest), newest.weight()),
+        false => format!(
+            "measured {} to {}, weight {:.2} to {:.2}",
+            date(oldest),
+            date(newest),
+            oldest.weight(),
+            newest.weight()
+        ),
     })
 }
 

@@ -151,6 +151,10 @@ pub(crate) fn sentence(note: &Note) -> String {
             "{} in the store are in no figure here: they have a report of their own, --imported.",
             count(*documents as usize, "imported document")
         ),
+        Note::WithoutBorrowed { eyes } => format!(
+            "Without borrowed eyes, as asked: {} of public platforms measured these nodes, and no figure here rests on them.",
+            count(*eyes, "vantage")
+        ),
         Note::ProbeUnplaced { probe } => format!(
             "Probe {probe} has no coordinates, and is left out: give it some with `probe invite --location`."
         ),

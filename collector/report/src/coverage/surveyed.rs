@@ -3,16 +3,16 @@
 use isochrone_base::roster::Roster;
 use isochrone_coverage::locate::Survey;
 use isochrone_coverage::note::Note;
-use isochrone_coverage::observations::{Observations, Source};
+use isochrone_coverage::observations::{CandidateSite, Observations, Source};
 use isochrone_proto::kind::Check;
 use isochrone_store::imported::Imported;
 use isochrone_store::{Period, Rollup, Scan, Store, StoreError, Stored, Timing};
 use isochrone_watch::clocks::Clocks;
 
-use super::borrowed;
 use super::observations::ObservationsBuilder;
 use crate::days::{self, DaysRead};
 use crate::elsewhere::Elsewhere;
+use crate::eyes::eyes;
 use crate::kept::Within;
 use crate::log::Window;
 use crate::survey::SurveyBuilder;
@@ -26,6 +26,8 @@ pub struct FromStore {
     pub observations: Observations,
     /// The shortest times between probes, and from probes to nodes: what `locate` judges places by.
     pub survey: Survey,
+    /// Places that might get a node, with what borrowed eyes measured of them.
+    pub candidates: Vec<CandidateSite>,
 }
 
 /// Reads the log. A node's RTT from a vantage is the TCP-connect phase of its checks; time to first byte
@@ -75,7 +77,8 @@ fn finished(
     let mut observations = both.observations.finish(source);
     observations.notes.extend(read.notes);
     observations.notes.extend(imported_apart(store)?);
-    observations.eyes = borrowed::eyes(store, (roster, &observations.nodes), window.until)?;
+    let borrowed = eyes(store, (roster, &observations.nodes), window.until)?;
+    observations.eyes = borrowed.eyes;
     if window.from < read.held.rows_from() {
         let off = read.clocks.off((window.from, window.until)).into_iter();
         let off = off.filter_map(|probe| roster.probe(probe));
@@ -86,6 +89,7 @@ fn finished(
     }
     Ok(FromStore {
         observations,
+        candidates: borrowed.candidates,
         survey: both.survey.finish(source).survey,
     })
 }

@@ -49,6 +49,7 @@ fn whatever_is_lacking_is_said_with_what_to_do() {
     assert_eq!(holdings().lacks(), Vec::<String>::new());
     let lacking = Holdings {
         unsent: 12,
+        not_refreshed: Some("403: not for ada".to_owned()),
         dead_letters: 1,
         removed_unsent: 3,
         foreign: 2,
@@ -60,6 +61,7 @@ fn whatever_is_lacking_is_said_with_what_to_do() {
     let lacks = lacking.lacks();
     for (lack, words) in lacks.iter().zip([
         &["12 measurements", "wait"][..],
+        &["not for ada", "15 seconds", "elastic setup --role"],
         &["1 document", "elastic retry"],
         &["3 measurements", "retention"],
         &["2 documents", "https://es1:9200", "no probe"],
@@ -70,7 +72,7 @@ fn whatever_is_lacking_is_said_with_what_to_do() {
             assert!(lack.contains(word), "{word}: {lack}");
         }
     }
-    assert_eq!(lacks.len(), 6);
+    assert_eq!(lacks.len(), 7);
 }
 
 #[test]
@@ -79,4 +81,22 @@ fn json_says_what_elasticsearch_holds_beside_the_report() {
     assert_eq!(json["schema"], "x");
     assert_eq!(json["elasticsearch"]["from"], "2026-11-22T12:00:00Z");
     assert_eq!(json["elasticsearch"]["unsent"], 0);
+    let keys: Vec<&String> = json["elasticsearch"].as_object().unwrap().keys().collect();
+    let mut agreed = [
+        "url",
+        "from",
+        "to",
+        "unsent",
+        "not_refreshed",
+        "dead_letters",
+        "removed_unsent",
+        "foreign",
+        "foreign_example",
+        "unknown_probes",
+        "missing_indices",
+    ];
+    agreed.sort_unstable();
+    let mut keys: Vec<&str> = keys.into_iter().map(String::as_str).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, agreed);
 }

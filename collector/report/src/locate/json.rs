@@ -29,6 +29,7 @@ pub(super) fn document(report: &LocateReport) -> Value {
             "least_places": one.places.len(),
             "witnesses": labels(&one.places),
         })).collect::<Vec<_>>(),
+        "eyes": super::eyes::json(report),
         "caveats": frame.method,
         "attributions": frame.sources,
     })

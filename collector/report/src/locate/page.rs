@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::words::{answer, anycast, impossible, label, story, wrong};
-use super::{LocateReport, map, tables};
+use super::{LocateReport, eyes, map, tables};
 use crate::frame::Frame;
 use crate::prose;
 
@@ -24,6 +24,7 @@ pub(super) fn html(report: &LocateReport, frame: &Frame) -> String {
                 }
             }
             (tables::places(report).html())
+            (eyes::html(report))
             @if let Some(databases) = tables::databases(report) { (databases.html()) }
         }
     };

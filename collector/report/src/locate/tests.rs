@@ -3,11 +3,13 @@ use std::sync::Arc;
 use isochrone_base::fixture::{self, DAY0, connected, good, replied};
 use isochrone_base::roster::{NodeEntry, ProbeEntry, Roster};
 use isochrone_coverage::files::{FileText, read_mesh};
-use isochrone_coverage::locate::{Survey, Verdict};
+use isochrone_coverage::locate::{SiteKind, Survey, Verdict};
+use isochrone_coverage::observations::{AccessClass, EyeSource, EyeTime};
 use isochrone_proto::ids::TargetId;
 use isochrone_proto::measurement::Outcome;
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::fixture::stored;
+use serde_json::json;
 
 use super::*;
 use crate::log::Window;
@@ -29,6 +31,7 @@ fn files(los_angeles: &str) -> LocateReport {
         surveyed: Survey::of_mesh(mesh.unwrap()).judge(&[]),
         databases: Vec::new(),
         sure: Vec::new(),
+        eyes: EyesLocated::default(),
     }
 }
 
@@ -119,6 +122,7 @@ fn judged(sites: &str, rtt: &str, sure: &[usize]) -> LocateReport {
         surveyed: Survey::of_mesh(mesh.unwrap()).judge(sure),
         databases: Vec::new(),
         sure: sure.to_vec(),
+        eyes: EyesLocated::default(),
     }
 }
 
@@ -352,6 +356,7 @@ fn site_without_coordinates_is_left_out_and_named() {
         surveyed: found.survey.judge(&[]),
         databases: Vec::new(),
         sure: Vec::new(),
+        eyes: EyesLocated::default(),
     };
     assert!(report.surveyed.survey.sites.is_empty());
     let text = flowing(&report.text(100));
@@ -360,4 +365,116 @@ fn site_without_coordinates_is_left_out_and_named() {
         "{text}"
     );
     assert!(text.contains("There is no site to judge"), "{text}");
+}
+
+/// An eye of a test: its name, its place, and the time to each node; `None`: told in whole milliseconds.
+type Seen<'a> = (&'a str, &'a str, &'a [(&'a str, Option<f64>)]);
+
+/// The sites of the example as nodes, with eyes that measured some of them: by name, place, and time to each node.
+fn with_eyes(eyes: &[Seen<'_>]) -> LocateReport {
+    let mut survey = files("losangeles,34.05,118.24").surveyed.survey;
+    survey
+        .sites
+        .iter_mut()
+        .for_each(|site| site.kind = SiteKind::Node);
+    let nodes: Vec<Node> = survey
+        .sites
+        .iter()
+        .map(|site| Node {
+            name: site.name.clone(),
+            site: site.site.clone(),
+            position: Some(site.place.position),
+            country: None,
+            worker: None,
+        })
+        .collect();
+    let eye = |(name, place, times): &Seen<'_>| Eye {
+        name: (*name).to_owned(),
+        source: EyeSource::Atlas,
+        site: (*place).to_owned(),
+        position: cities::find(place).unwrap().position,
+        network: None,
+        country: None,
+        access: AccessClass::Eyeball,
+        times: times
+            .iter()
+            .map(|(node, ms)| EyeTime {
+                node: nodes.iter().position(|known| known.name == *node).unwrap(),
+                rtt_ms: ms.unwrap_or(9.0),
+                least_ms: *ms,
+                age_days: 60.0,
+                answers: 3,
+            })
+            .collect(),
+    };
+    let eyes = eyes.iter().map(eye).collect();
+    let surveyed = survey.judge(&[]);
+    LocateReport {
+        eyes: EyesLocated::judged(eyes, nodes, &surveyed),
+        surveyed,
+        databases: Vec::new(),
+        sure: Vec::new(),
+    }
+}
+
+#[test]
+fn eyes_are_judged_by_honest_nodes_and_listed_apart_and_judge_nobody() {
+    let without = with_eyes(&[]);
+    let report = with_eyes(&[
+        (
+            "60001",
+            "Nairobi, KE",
+            &[("berlin", Some(130.0)), ("johannesburg", Some(60.0))],
+        ),
+        (
+            "60002",
+            "Sydney, AU",
+            &[("berlin", Some(12.0)), ("newyork", Some(80.0))],
+        ),
+        ("60003", "Lima, PE", &[("berlin", Some(12.0))]),
+        ("60004", "Seattle, US", &[("losangeles", Some(30.0))]),
+        ("60005", "Lima, PE", &[("berlin", None), ("newyork", None)]),
+    ]);
+    let verdicts: Vec<_> = report
+        .eyes
+        .eyes
+        .iter()
+        .map(|(_, located)| located.verdict.as_str())
+        .collect();
+    assert_eq!(
+        verdicts,
+        ["consistent", "impossible", "unknown", "unknown", "unknown"]
+    );
+    let text = flowing(&report.text(120));
+    for said in [
+        "5 borrowed eyes of public platforms measured these nodes. Nothing contradicts the places of 1; 1 cannot stand where \
+         they say, and count nowhere; of 3 it cannot be told",
+        "No witness: losangeles, whose own place does not fit.",
+        "atlas 60002 says that it stands at Sydney, AU: berlin answered it in 12.0 ms, and light needs 161 ms",
+        "and no eye judges a node, a probe or another eye",
+        "60 days ago",
+        "0.50",
+    ] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    assert!(report.html().contains("Borrowed eyes") && report.markdown().contains("atlas 60003"));
+    let (json, before) = (report.json(), without.json());
+    for key in ["sites", "suspects", "answer", "anycast"] {
+        assert_eq!(json[key], before[key], "{key}: eyes judge nobody");
+    }
+    let eyes = json["eyes"].as_array().unwrap();
+    assert_eq!(
+        (&eyes[1]["verdict"], &eyes[1]["counts"]),
+        (&json!("impossible"), &json!(false))
+    );
+    assert_eq!(eyes[1]["contradictions"][0]["node"], "berlin");
+    assert_eq!(
+        (&eyes[0]["centre"], &eyes[0]["weight"]),
+        (&json!("johannesburg"), &json!(0.5))
+    );
+    assert!(
+        (eyes[0]["radius_km"].as_f64().unwrap() - 5_995.8).abs() < 1.0,
+        "{json}"
+    );
+    assert!(before["eyes"].as_array().unwrap().is_empty() && !without.text(100).contains("Borrowed"));
 }

@@ -1,7 +1,7 @@
 //! The report as text for a terminal, or as Markdown: the answer first, then each place.
 
 use super::words::{answer, anycast, impossible, label, story, wrong};
-use super::{LocateReport, tables};
+use super::{LocateReport, eyes, tables};
 use crate::lines::Lines;
 
 pub(super) fn body(report: &LocateReport, lines: &mut Lines) {
@@ -22,6 +22,7 @@ pub(super) fn body(report: &LocateReport, lines: &mut Lines) {
     let places = tables::places(report);
     lines.heading(2, places.title());
     lines.table(&places);
+    eyes::text(report, lines);
     if let Some(databases) = tables::databases(report) {
         lines.blank();
         lines.heading(2, databases.title());

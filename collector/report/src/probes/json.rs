@@ -47,7 +47,9 @@ fn probe(probe: &ProbeLine) -> Value {
         "rtt_ms": session.and_then(|session| session.rtt).map(|rtt| rtt.as_secs_f64() * 1_000.0),
         "clock_offset_ms": session.and_then(|session| session.clock_offset_ms),
         "unread": probe.unread,
-        "left_out": probe.left_out.map(|(nodes, checks)| json!({ "nodes": nodes, "checks": checks })),
+        "left_out": probe.left_out.map(|full| {
+            json!({ "nodes": full.nodes, "candidates": full.candidates, "checks": full.checks })
+        }),
         "echo4": v4.as_ref().map(echo), "echo6": v6.as_ref().map(echo),
     })
 }

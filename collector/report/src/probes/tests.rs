@@ -178,14 +178,21 @@ fn invitation_carries_its_warning_and_the_mark_of_a_demo() {
 #[test]
 fn probe_whose_plan_is_full_is_told_with_what_to_do() {
     let mut full = probe("full");
-    full.left_out = Some((7, 42));
+    full.left_out = Some(LeftOutLine {
+        nodes: 7,
+        candidates: 1,
+        checks: 42,
+    });
     let report = report(vec![probe("other"), full]);
     let text = report.text(100).replace('\n', " ");
     assert!(
-        text.contains("The plan of full is full: it does not check 7 nodes (42 checks). Remove nodes"),
+        text.contains(
+            "The plan of full is full: it does not check 7 nodes and 1 candidate (42 checks). Remove nodes"
+        ),
         "{text}"
     );
     let json = report.json();
     assert_eq!(json["probes"][1]["left_out"]["checks"], 42);
+    assert_eq!(json["probes"][1]["left_out"]["candidates"], 1);
     assert_eq!(json["probes"][0]["left_out"], Value::Null);
 }

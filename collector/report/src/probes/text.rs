@@ -1,6 +1,6 @@
 //! Probes for people.
 
-use isochrone_base::words::{count, date, duration, network_in_column, time};
+use isochrone_base::words::{count, date, duration, network_in_column, nodes_and_candidates, time};
 
 use super::{EchoLine, FreshInvitation, ProbeLine, ProbesReport, Seat};
 use crate::frame::DEMO;
@@ -92,12 +92,12 @@ impl ProbesReport {
 
     fn full_plans(&self, lines: &mut Lines) {
         let full = self.probes.iter().filter(|probe| probe.active);
-        for (probe, (nodes, checks)) in full.filter_map(|probe| Some((probe, probe.left_out?))) {
+        for (probe, left_out) in full.filter_map(|probe| Some((probe, probe.left_out?))) {
             lines.wrapped(&format!(
-                "The plan of {} is full: it does not check {} ({}). Remove nodes, or give them a longer interval.",
+                "The plan of {} is full: it does not check {} ({}). Remove nodes or candidates, or give nodes a longer interval.",
                 probe.name,
-                count(nodes, "node"),
-                count(checks, "check"),
+                nodes_and_candidates(left_out.nodes, left_out.candidates),
+                count(left_out.checks, "check"),
             ));
         }
     }

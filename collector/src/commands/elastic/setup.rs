@@ -3,7 +3,6 @@
 use isochrone_base::error_chain::chain;
 use isochrone_elastic::setup::{Change, Setup, queries, role};
 use isochrone_elastic::{Account, Settings};
-use serde_json::{Value, json};
 
 use super::{ElasticError, client, names, settings};
 use crate::cli::{Format, SetupArgs};
@@ -44,7 +43,7 @@ pub(super) async fn setup(config: &Config, args: &SetupArgs, out: &Out) -> Resul
         .collect();
     match args.format {
         Format::Text => out.text(text(&found, &failed, args.dry_run)).await?,
-        Format::Json => out.json(&as_json(&found, &failed, args.dry_run)).await?,
+        Format::Json => out.json(&found.json(&failed, args.dry_run)).await?,
     }
     match found.blocked().count() + failed.len() {
         0 => Ok(()),
@@ -83,30 +82,4 @@ fn text(found: &Setup, failed: &[(String, String)], is_dry: bool) -> String {
         text.push_str("Nothing was changed: this was a dry run.\n");
     }
     text
-}
-
-fn as_json(found: &Setup, failed: &[(String, String)], is_dry: bool) -> Value {
-    let items = found.items.iter().map(|item| {
-        let (change, because) = match &item.change {
-            Change::Make => ("make", None),
-            Change::Replace { because } => ("replace", Some(because)),
-            Change::Keep => ("keep", None),
-            Change::Leave { because, .. } => ("leave", Some(because)),
-        };
-        let error = failed.iter().find(|(what, _)| *what == item.what);
-        json!({
-            "what": item.what,
-            "change": change,
-            "because": because,
-            "error": error.map(|(_, why)| why),
-        })
-    });
-    json!({
-        "schema": "isochrone.elastic-setup/1",
-        "server": found.server.to_string(),
-        "lacks": found.server.lacks(),
-        "clock_ahead_ms": found.server.ahead_ms,
-        "dry_run": is_dry,
-        "items": items.collect::<Vec<_>>(),
-    })
 }

@@ -73,7 +73,12 @@ fn report_without_a_cluster_or_from_one_that_is_away_says_what_to_do() {
 #[cfg(not(feature = "elasticsearch"))]
 #[test]
 fn program_without_it_says_so_whatever_is_asked_of_it() {
-    let commands = ["elastic verify --since 1d", "elastic setup --help", "import list"].map(str::to_owned);
+    let commands = [
+        "elastic verify --since 1d",
+        "elastic setup --help",
+        "import ndjson pings.ndjson --as operators-ping",
+    ]
+    .map(str::to_owned);
     let reports = REPORTS.map(|report| format!("{report} --from elasticsearch"));
     for line in commands.into_iter().chain(reports) {
         let (code, words) = complaint("", &line);

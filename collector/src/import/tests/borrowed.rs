@@ -1,5 +1,6 @@
 //! `import atlas` and `import globalping`.
 
+use isochrone_base::clock::Clock;
 use isochrone_store::borrowed::Borrowed;
 
 use super::*;
@@ -212,4 +213,167 @@ async fn running_collector_takes_in_what_another_process_reads_of_a_platform() {
     serving.stop().await;
     let vantages = Borrowed::of(&context.store).vantages().unwrap();
     assert_eq!(vantages.iter().map(|known| known.runs).sum::<u64>(), 10_000);
+}
+
+#[tokio::test]
+async fn what_was_borrowed_goes_again_by_vantage_measurement_and_platform_and_never_by_half_a_name() {
+    let (folder, paths) = with_candidate();
+    let (results, probes) = (atlas_file(&folder, 2_400), probes_file(&folder));
+    let line = format!("import atlas {} --probes {}", results.display(), probes.display());
+    import(&paths, &line).await;
+    let file = globalping_file(&folder, "one.json", "ID1");
+    import(&paths, &format!("import globalping {}", file.display())).await;
+    let before = borrowed(&paths);
+    let context = CommandContext::open(&paths).unwrap();
+    let remove = async |line: &str| {
+        let words: Vec<_> = ["import", "remove"].into_iter().chain(line.split(' ')).collect();
+        carried_out(&context, &words).await
+    };
+    for (line, code, said) in [
+        (
+            "1 --platform atlas",
+            0,
+            "atlas vantage 1: 200 measurements of 1 vantage would be removed",
+        ),
+        ("1 --platform atlas --dry-run", 0, "add --confirm 1."),
+        ("1 --platform atlas --confirm 2", 2, "--confirm 2: it is \"1\""),
+        ("1 --confirm 1", 0, "No document of 1 is here"),
+        ("1", 1, "add --platform atlas"),
+        (
+            "1 --platform globalping",
+            1,
+            "nothing is here of globalping vantage 1",
+        ),
+        (
+            "--platform globalping --measurement ID1",
+            0,
+            "2 measurements of 2 vantages would be removed",
+        ),
+        (
+            "--platform globalping --measurement ID2 --confirm ID2",
+            0,
+            "nothing to remove",
+        ),
+    ] {
+        let (exit, out) = remove(line).await;
+        assert!(exit == code && out.contains(said), "{line}: {exit} {out}");
+    }
+    drop(context);
+    assert_eq!(borrowed(&paths), before, "nothing was changed");
+
+    let context = CommandContext::open(&paths).unwrap();
+    for (line, said) in [
+        (
+            "1 --platform atlas --confirm 1",
+            "200 measurements of 1 vantage removed",
+        ),
+        (
+            "--platform globalping --measurement ID1 --confirm ID1",
+            "measurement ID1: 2 measurements",
+        ),
+        (
+            "--platform atlas --confirm atlas",
+            "800 measurements of 4 vantages removed",
+        ),
+    ] {
+        let words: Vec<_> = ["import", "remove"].into_iter().chain(line.split(' ')).collect();
+        let (code, out) = carried_out(&context, &words).await;
+        assert!(code == 0 && out.contains(said), "{line}: {out}");
+    }
+    let (_, audit) = carried_out(&context, &["audit", "--format", "json"]).await;
+    assert!(
+        audit.contains("borrowed, atlas vantage 1: 200 measurements of 1 vantage"),
+        "{audit}"
+    );
+    drop(context);
+    assert!(borrowed(&paths).is_empty());
+    let (code, out, _) = import(&paths, &line).await;
+    assert!(
+        code == 0 && out.contains("1000 measurements taken in"),
+        "as if never imported: {out}"
+    );
+}
+
+/// Each row beside one that is as it should be: what is wrong with the first is all that tells them apart.
+#[tokio::test]
+async fn every_kind_of_bad_row_is_named_with_its_line_and_the_good_one_beside_it_is_taken_in() {
+    let (folder, paths) = with_candidate();
+    let now = Clock::system().wall().0 / 1_000;
+    let ping = |probe: u64, host: &str, at: u64| {
+        json!({
+            "type": "ping", "msm_id": 90_000_001, "prb_id": probe, "timestamp": at, "dst_name": host, "af": 4, "sent": 3,
+            "rcvd": 3, "min": 80.5, "avg": 81.0, "max": 82.0, "result": [{ "rtt": 80.5 }, { "rtt": 81.0 }], "fw": 5080,
+        })
+        .to_string()
+    };
+    let good = |at: u64| ping(1, "node.example.org", at);
+    let year = 365 * 86_400;
+    let rows = [
+        good(now - 60),
+        ping(1, "elsewhere.example", now - 60),
+        good(now + 60),
+        good(now + year),
+        ping(2, "node.example.org", now - 60),
+        ping(3, "node.example.org", now - 60),
+        ping(4, "node.example.org", now - 60),
+        ping(5, "node.example.org", now - 60),
+        "{\"type\":\"ping\",".to_owned(),
+        good(now - 120),
+        good(now - 180)[..150].to_owned(), // the file ends in its middle
+    ];
+    let results = folder.path().join("results.json");
+    fs::write(&results, rows.join("\n")).unwrap();
+    let probe = |id: u64, public: bool, tag: &str, place: Value| {
+        json!({
+            "id": id, "is_public": public, "is_anchor": false, "asn_v4": 64_500, "country_code": "KE", "geometry": place,
+            "status": { "id": 1, "name": "Connected" }, "tags": [{ "name": tag, "slug": tag }],
+        })
+    };
+    let nairobi = json!({ "type": "Point", "coordinates": [36.8, -1.3] });
+    let probes = json!([
+        probe(1, true, "home", nairobi.clone()),
+        probe(2, true, "home", Value::Null),
+        probe(3, false, "home", nairobi.clone()),
+        probe(4, true, "system-firewall-problem-suspected", nairobi),
+    ]);
+    let list = folder.path().join("probes.json");
+    fs::write(&list, probes.to_string()).unwrap();
+    let line = format!(
+        "import atlas {} --probes {} --format json",
+        results.display(),
+        list.display()
+    );
+    let (code, out, err) = import(&paths, &line).await;
+    let json: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out} {err}"));
+    assert_eq!((code, &json["new"]), (0, &json!(3)), "{json}");
+    let refused = json["refused"].as_array().unwrap();
+    let lines_of = |words: &str| {
+        let found = refused
+            .iter()
+            .find(|one| one["reason"].as_str().unwrap().contains(words));
+        let listed = found.map(|one| one["listed"].as_array().unwrap().iter());
+        let lines: Vec<_> = listed
+            .into_iter()
+            .flatten()
+            .map(|one| one["line"].as_u64().unwrap())
+            .collect();
+        lines
+    };
+    for (words, lines) in [
+        ("another target", vec![2]),
+        ("later than this machine's clock", vec![4]),
+        ("without a place", vec![5]),
+        ("private", vec![6]),
+        ("broken", vec![7]),
+        ("in no list of probes", vec![8]),
+    ] {
+        assert_eq!(lines_of(words), lines, "{words}: {json}");
+    }
+    let all: u64 = refused.iter().map(|one| one["count"].as_u64().unwrap()).sum();
+    assert_eq!(all, 8, "these, the broken row and the cut one: {json}");
+    let last = refused.iter().flat_map(|one| one["listed"].as_array().unwrap());
+    assert!(
+        last.into_iter().any(|one| one["line"] == 11),
+        "the cut one is named: {json}"
+    );
 }

@@ -67,6 +67,23 @@ impl DayRecord {
         }
     }
 
+    /// Takes out the rows of one measurement; how many there were.
+    pub(super) fn remove(&mut self, measurement: &str) -> u64 {
+        let Some(place) = self.measurements.iter().position(|name| name == measurement) else {
+            return 0;
+        };
+        let before = self.rows.len();
+        self.rows.retain(|row| usize::from(row.1) != place); // its name stays: the other rows' numbers hold
+        (before - self.rows.len()) as u64
+    }
+
+    /// When its first row and its last one were measured, and how many there are; `start` is the day's first instant.
+    pub(super) fn span(&self, start: UnixMillis) -> Option<(UnixMillis, UnixMillis, u64)> {
+        let at = |row: &Row| UnixMillis(start.0 + u64::from(row.0));
+        let (first, last) = (self.rows.first()?, self.rows.last()?);
+        Some((at(first), at(last), self.rows.len() as u64))
+    }
+
     /// What it holds, in order of time; `start` is the day's first instant. What another build wrote and this one does not
     /// know is left out.
     pub(super) fn runs(&self, start: UnixMillis) -> impl Iterator<Item = BorrowedSeen> + '_ {

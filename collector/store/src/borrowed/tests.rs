@@ -5,9 +5,9 @@ use super::*;
 use crate::StoreOptions;
 use crate::imported::Imported;
 
-const NOON: u64 = 1_795_867_200_000; // 2026-11-28T12:00:00Z
+pub(super) const NOON: u64 = 1_795_867_200_000; // 2026-11-28T12:00:00Z
 
-fn store() -> Store {
+pub(super) fn store() -> Store {
     Store::in_memory(StoreOptions::default()).unwrap()
 }
 
@@ -22,7 +22,7 @@ fn vantage(id: &str) -> Vantage {
     }
 }
 
-fn run(vantage: usize, at: u64, min: u32) -> BorrowedRun {
+pub(super) fn run(vantage: usize, at: u64, min: u32) -> BorrowedRun {
     BorrowedRun {
         vantage,
         host: "node.example.org".to_owned(),
@@ -42,14 +42,14 @@ fn run(vantage: usize, at: u64, min: u32) -> BorrowedRun {
     }
 }
 
-fn batch(runs: Vec<BorrowedRun>) -> BorrowedBatch {
+pub(super) fn batch(runs: Vec<BorrowedRun>) -> BorrowedBatch {
     BorrowedBatch {
         vantages: vec![vantage("6001"), vantage("6002")],
         runs,
     }
 }
 
-fn all(borrowed: &Borrowed) -> Vec<BorrowedDay> {
+pub(super) fn all(borrowed: &Borrowed) -> Vec<BorrowedDay> {
     let mut days = Vec::new();
     let ever = (UnixMillis(0), UnixMillis(u64::MAX));
     borrowed.days(ever, &mut |day| days.push(day)).unwrap();

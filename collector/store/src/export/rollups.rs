@@ -128,7 +128,7 @@ impl<'a> Line<'a> {
         let sums = &rollup.sums;
         let mut times = BTreeMap::new();
         for timing in Timing::ALL {
-            add_times(&mut times, name_of(timing), sums.times(timing));
+            add_times(&mut times, timing.word(), sums.times(timing));
         }
         Self {
             schema: SCHEMA,
@@ -153,17 +153,6 @@ impl<'a> Line<'a> {
                 .collect(),
             times,
         }
-    }
-}
-
-const fn name_of(timing: Timing) -> &'static str {
-    match timing {
-        Timing::Rtt => "rtt",
-        Timing::Resolve => "resolve",
-        Timing::Connect => "connect",
-        Timing::Tls => "tls",
-        Timing::FirstByte => "first_byte",
-        Timing::Range => "range",
     }
 }
 

@@ -200,6 +200,7 @@ proptest! {
         late in prop::collection::vec((0usize..96, 1u64..16), 0..8),
         looks in prop::collection::btree_set(1u64..130, 0..8),
         from in 0u64..110,
+        ends_s in prop::collection::vec(60u64..7_200, 3),
     ) {
         let (roster, log, kept) = (roster(), MadeLog::default(), kept());
         let mut coming: Vec<(u64, Stored)> = batches(&roster, 120, &faults);
@@ -220,11 +221,25 @@ proptest! {
         log.take(&coming.drain(..).map(|(_, of)| of).collect::<Vec<_>>());
         let whole = in_one_go(&log, &roster, window);
         same(&by_kept(&log, &kept, &roster, window).0, &whole)?;
+        ends_inside(&log, &kept, &roster, &ends_s)?;
         keep_all(&log, &kept, &roster, at(122));
         same(&by_kept(&log, &kept, &roster, window).0, &whole)?;
+        ends_inside(&log, &kept, &roster, &ends_s)?;
         let window = (at(from), at(120));
         same(&by_kept(&log, &kept, &roster, window).0, &whole.within(window))?;
     }
+}
+
+/// Whoever judges anew a window that ended in the past says what is said of it by what is kept, if they judge as far.
+fn ends_inside(log: &MadeLog, kept: &Kept, roster: &Roster, ends_s: &[u64]) -> Result<(), TestCaseError> {
+    for seconds in ends_s {
+        let window = (at(0), UnixMillis(DAY0 + seconds * 1_000));
+        let (_, known) = judged_span_by(log, kept, (roster, &Facts::default()), window).unwrap();
+        prop_assert!(window.1 <= known);
+        let whole = in_one_go(log, roster, (window.0, known)).within(window);
+        same(&by_kept(log, kept, roster, window).0, &whole)?;
+    }
+    Ok(())
 }
 
 fn quiet(log: &MadeLog, roster: &Roster, minutes: u64) {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::cities;
 use crate::country::Country;
 use crate::geo::{Position, UnitVector};
+use crate::observations::CandidateSite;
 use crate::report::forecast::{Cell, Fitted};
 
 /// Candidates nearer than this to a node, or to an earlier candidate, add nothing new.
@@ -21,6 +22,10 @@ pub(super) struct Spot {
     pub(super) country: Option<Country>,
     /// The site that was measured there, if one was.
     pub(super) site: Option<Site>,
+    /// What the lead calls it, where it is one that they named.
+    pub(super) candidate: Option<String>,
+    /// How many borrowed eyes measured it.
+    pub(super) eyes: usize,
 }
 
 /// A site that was measured.
@@ -43,6 +48,39 @@ impl Candidates {
             taken: nodes.iter().map(|node| node.unit()).collect(),
             spots: Vec::new(),
         }
+    }
+
+    /// Places that the lead named, wherever they stand: those that eyes measured are sites like others.
+    pub(super) fn named(mut self, named: &[CandidateSite], fitted: &Fitted) -> Self {
+        for (site, &(at, eyes)) in named.iter().zip(&fitted.candidates) {
+            let near = || {
+                cities::table()
+                    .nearest(site.position)
+                    .map(|(city, _)| city.country)
+            };
+            let country = site.country.or_else(near);
+            let around = || city(site.position, country).map_or_else(|| site.name.clone(), |(city, _)| city);
+            let name = match site.place.is_empty() {
+                true => around(),
+                false => site.place.clone(),
+            };
+            if self.spots.iter().any(|other| other.name == name) {
+                continue;
+            }
+            self.taken.push(site.position.unit());
+            self.spots.push(Spot {
+                name,
+                position: site.position,
+                country,
+                site: (eyes > 0).then(|| Site {
+                    at,
+                    name: site.name.clone(),
+                }),
+                candidate: Some(site.name.clone()),
+                eyes,
+            });
+        }
+        self
     }
 
     /// The cities of sites between which something was measured, those with most pairs first: the first places, by their
@@ -73,6 +111,8 @@ impl Candidates {
                 position,
                 country,
                 site: Some(site),
+                candidate: None,
+                eyes: 0,
             });
         }
         self
@@ -92,6 +132,8 @@ impl Candidates {
                     position,
                     country: cell.country,
                     site: None,
+                    candidate: None,
+                    eyes: 0,
                 });
             }
         }
@@ -141,6 +183,7 @@ mod tests {
         Fitted {
             predictor: Predictor::fit(&places, &[], Some(Prior::embedded())).unwrap(),
             nodes: Vec::new(),
+            candidates: Vec::new(),
             places,
             measured: Vec::new(),
             pairs: pairs

@@ -131,7 +131,8 @@ impl<'a> Scene<'a> {
             Some(mesh) => mesh.names.iter().map(|name| &**name).collect(),
             None => vantages.map(|&one| &*self.prepared.vantages[one].name).collect(),
         };
-        let spots = Candidates::beside(&nodes).measured(&names, fitted, country);
+        let named = Candidates::beside(&nodes).named(&self.options.candidates, fitted);
+        let spots = named.measured(&names, fitted, country);
         spots.heaviest(cells, CITIES.max(2 * self.nodes()))
     }
 
@@ -145,6 +146,11 @@ impl<'a> Scene<'a> {
         let offset = |cell: &Cell| cell.weight * self.options.offsets.in_class(access, cell.country);
         let total: f64 = cells.iter().map(|cell| cell.weight).sum();
         cells.iter().map(offset).sum::<f64>() / total.max(f64::MIN_POSITIVE)
+    }
+
+    /// The time of one who counts to a node in milliseconds, over all days.
+    pub(super) fn ms(&self, member: usize, node: usize) -> Option<f64> {
+        self.whole.ms(self.members[member], node)
     }
 
     /// Whether anybody who counts measured a node.

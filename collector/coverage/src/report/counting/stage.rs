@@ -107,6 +107,7 @@ impl Stage {
             mesh: scene.options.mesh.as_ref(),
             echoes,
             eyes: &scene.prepared.eyes,
+            candidates: &scene.options.candidates,
         };
         let known = Known::new(&vantages, &scene.prepared.nodes, further, time);
         let Ok(fitted) = known.fit(scene.options.prior.get()) else {

@@ -1,9 +1,9 @@
 //! A predictor of what one class measured.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::files::Mesh;
-use crate::observations::{Eye, Node, Vantage};
+use crate::observations::{CandidateSite, Eye, EyeSource, Node, Vantage};
 use crate::predict::{Measured, Place, Point, PredictError, Predictor, Prior};
 use crate::report::WhyNot;
 
@@ -18,6 +18,8 @@ pub(crate) struct Known {
     doubted: Vec<(Measured, f64)>,
     /// By node: its place, if it has one.
     nodes: Vec<Option<usize>>,
+    /// By candidate: its place.
+    candidates: Vec<usize>,
 }
 
 /// What was measured between sites, beside what vantages measured of nodes.
@@ -29,6 +31,8 @@ pub(crate) struct Further<'a> {
     pub(crate) echoes: &'a [Measured],
     /// Of somebody else.
     pub(crate) eyes: &'a [Eye],
+    /// Places that might get a node, and what these eyes measured of them.
+    pub(crate) candidates: &'a [CandidateSite],
 }
 
 /// A predictor, and the nodes as it sees them.
@@ -41,6 +45,8 @@ pub(crate) struct Fitted {
     pub(crate) measured: Vec<Place>,
     /// What was measured, by place.
     pub(crate) pairs: Vec<Measured>,
+    /// By candidate: its place, and how many eyes measured it.
+    pub(crate) candidates: Vec<(usize, usize)>,
 }
 
 impl Known {
@@ -48,7 +54,12 @@ impl Known {
     pub(crate) fn new(
         vantages: &[&Vantage],
         nodes: &[&Node],
-        Further { mesh, echoes, eyes }: Further<'_>,
+        Further {
+            mesh,
+            echoes,
+            eyes,
+            candidates,
+        }: Further<'_>,
         time: impl Fn(usize, usize) -> Option<f64>,
     ) -> Self {
         let mut known = match mesh {
@@ -57,12 +68,14 @@ impl Known {
                 pairs: mesh.pairs.clone(),
                 doubted: Vec::new(),
                 nodes: Vec::new(),
+                candidates: Vec::new(),
             },
             None => Self {
                 places: Vec::new(),
                 pairs: Vec::new(),
                 doubted: Vec::new(),
                 nodes: Vec::new(),
+                candidates: Vec::new(),
             },
         };
         let names = mesh.map_or(&[][..], |mesh| &mesh.names);
@@ -105,12 +118,33 @@ impl Known {
             ..*pair
         };
         known.pairs.extend(echoes.iter().map(echo));
-        eyes.iter().for_each(|eye| known.borrowed(eye));
+        let stand: BTreeMap<(EyeSource, &str), usize> = eyes
+            .iter()
+            .map(|eye| ((eye.source, &*eye.name), known.borrowed(eye)))
+            .collect();
+        candidates.iter().for_each(|site| known.might_be(site, &stand));
         known
     }
 
+    /// A place that might get a node, behind all others. What was measured of it by an eye that counts is doubted like what that
+    /// eye measured of nodes.
+    fn might_be(&mut self, site: &CandidateSite, stand: &BTreeMap<(EyeSource, &str), usize>) {
+        let b = self.place(Place {
+            position: site.position,
+            network: None,
+        });
+        self.candidates.push(b);
+        for time in &site.times {
+            let rtt_ms = time.rtt_ms;
+            let is_time = rtt_ms.is_finite() && rtt_ms >= 0.0;
+            if let (Some(&a), true) = (stand.get(&(time.source, &*time.eye)), is_time) {
+                self.doubted.push((Measured { a, b, rtt_ms }, time.doubt()));
+            }
+        }
+    }
+
     /// Each eye is a place of its own, behind those of vantages and nodes.
-    fn borrowed(&mut self, eye: &Eye) {
+    fn borrowed(&mut self, eye: &Eye) -> usize {
         let a = self.place(Place {
             position: eye.position,
             network: eye.network,
@@ -121,6 +155,7 @@ impl Known {
                 self.doubted.push((Measured { a, b, rtt_ms }, time.doubt()));
             }
         }
+        a
     }
 
     fn place(&mut self, place: Place) -> usize {
@@ -155,7 +190,12 @@ impl Known {
         let doubted = self.doubted.iter().map(|(pair, _)| pair);
         let all = self.pairs.iter().chain(doubted);
         let ends: BTreeSet<usize> = all.flat_map(|pair| [pair.a, pair.b]).collect();
+        let seen_by = |place: usize| {
+            let of = self.doubted.iter().filter(|(pair, _)| pair.b == place);
+            (place, of.count())
+        };
         Ok(Fitted {
+            candidates: self.candidates.iter().map(|&place| seen_by(place)).collect(),
             measured: ends.into_iter().map(|end| self.places[end]).collect(),
             predictor,
             nodes: self.nodes,

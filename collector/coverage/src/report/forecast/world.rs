@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng as _};
 
 use super::cells::Cell;
 use crate::light::least_ms;
-use crate::predict::{Draws, ENDS, Estimate, Origins, Place, Point, Predictor, SITE_KM};
+use crate::predict::{Draws, ENDS, Estimate, Origins, Place, Point, Predictor, SITE_KM, Together};
 use crate::report::trust::Trust;
 
 /// So many threads share the draws.
@@ -113,7 +113,7 @@ impl World {
         let nodes = predictor.origins(&sites.iter().map(|(place, _)| *place).collect::<Vec<_>>());
         let points: Vec<&Point> = sites.iter().map(|(_, point)| point).collect();
         Self {
-            draws: Some(Draws::new(&self.origins, &nodes, &points)),
+            draws: Some(Draws::new(&Together::new(&self.origins, &nodes, &points))),
             ..self
         }
     }

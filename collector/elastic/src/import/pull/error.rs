@@ -136,6 +136,11 @@ impl PullError {
         }
     }
 
+    /// Whether the answer was longer than any that is read: fewer documents at once will do.
+    pub(super) const fn is_too_long(&self) -> bool {
+        matches!(self, Self::Request(RequestError::TooLong { .. }))
+    }
+
     /// Whether fewer documents at once may help.
     pub(super) const fn is_slow(&self) -> bool {
         matches!(

@@ -41,7 +41,7 @@ fn client(url: &str) -> Client {
 fn pull(mock: &Mock, from: Option<u64>) -> Pull {
     let of = ("operators-ping", ImportedIndex::OperatorsPing);
     let mut pull = Pull::new(client(&mock.url), of, from.map(UnixMillis), NOW).unwrap();
-    pull.size = 40;
+    pull.size = PageSize::new(40);
     pull.wait_max = Duration::from_millis(5);
     pull
 }

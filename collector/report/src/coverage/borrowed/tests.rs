@@ -1,5 +1,5 @@
 use isochrone_base::fixture;
-use isochrone_base::roster::{NodeEntry, Roster};
+use isochrone_base::roster::{CandidateEntry, NodeEntry, Roster};
 use isochrone_borrowed::{
     Access, Answer, Cause, Echoes, Exchange, Failure, Family, Kind, Micros, Outcome, Place, Platform, Vantage,
 };
@@ -12,6 +12,7 @@ use isochrone_store::{Store, StoreOptions};
 
 use super::*;
 use crate::Printed as _;
+use crate::eyes::eyes;
 
 const NOON: u64 = 1_795_867_200_000; // 2026-11-28T12:00:00Z
 const DAY: u64 = 86_400_000;
@@ -93,7 +94,49 @@ fn read(store: &Store) -> Vec<Eye> {
         node("berlin", "Berlin, DE"),
         node("beside", "Berlin, DE"),
     ];
-    eyes(store, (&roster, &nodes), UnixMillis(NOON)).unwrap()
+    eyes(store, (&roster, &nodes), UnixMillis(NOON)).unwrap().eyes
+}
+
+#[test]
+fn candidate_has_what_eyes_measured_of_it_that_measured_a_node_too() {
+    let store = Store::in_memory(StoreOptions::default()).unwrap();
+    let both = [
+        ("node.example.org", NOON - DAY, ping(150_000)),
+        ("test.example.net", NOON - DAY, ping(20_000)),
+    ];
+    take(&store, vantage(Platform::Atlas, "60001", Access::Eyeball), &both);
+    take(
+        &store,
+        vantage(Platform::Globalping, "b", Access::Eyeball),
+        &both[1..],
+    );
+    let roster = Roster::new(
+        [],
+        [NodeEntry {
+            url: "https://node.example.org/".to_owned(),
+            ..fixture::node("berlin", "ada")
+        }],
+    )
+    .with_candidates([CandidateEntry {
+        name: "nairobi-provider".to_owned(),
+        url: "https://Test.example.net/".to_owned(),
+        place: "Nairobi, KE".to_owned(),
+        latitude: -1.28,
+        longitude: 36.8,
+        country: Some("KE".to_owned()),
+    }]);
+    let nodes = [node("berlin", "Berlin, DE")];
+    let seen = eyes(&store, (&roster, &nodes), UnixMillis(NOON)).unwrap();
+    assert_eq!(seen.eyes.len(), 1, "one that measured no node compares nothing");
+    assert_eq!(seen.eyes[0].times.len(), 1);
+    let candidate = &seen.candidates[0];
+    assert_eq!(candidate.name, "nairobi-provider");
+    let times: Vec<_> = candidate
+        .times
+        .iter()
+        .map(|time| (&*time.eye, time.rtt_ms))
+        .collect();
+    assert_eq!(times, [("60001", 20.0)]);
 }
 
 #[test]

@@ -145,6 +145,8 @@ fn candidate(city: &Candidate) -> Value {
         "latitude": city.position.latitude(),
         "longitude": city.position.longitude(),
         "country": city.country.map(|country| country.to_string()),
+        "candidate": city.candidate,
+        "eyes": city.eyes,
         "gain_ms": city.gain_ms,
         "low_ms": low,
         "high_ms": high,

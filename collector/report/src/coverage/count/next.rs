@@ -1,5 +1,6 @@
 //! Where the next node belongs, or why no city can be guessed, in sentences.
 
+use isochrone_base::words::count as so_many;
 use isochrone_coverage::count::{Candidate, Count, Doubt, NextNode};
 
 use super::marks::{calibration, mark};
@@ -69,8 +70,12 @@ pub(super) fn gain(candidate: &Candidate) -> String {
         .interval
         .map(|interval| format!(", {}", ms_interval(Some(interval))))
         .unwrap_or_default();
+    let eyes = match candidate.eyes {
+        0 => String::new(),
+        eyes => format!(", measured by {}", so_many(eyes, "borrowed eye")),
+    };
     format!(
-        "{} ({}{} ms less in the mean{interval})",
+        "{} ({}{} ms less in the mean{interval}{eyes})",
         candidate.place,
         mark(candidate.predicted),
         ms(Some(candidate.gain_ms))

@@ -23,6 +23,8 @@ fn city(place: &str, gain_ms: f64) -> Candidate {
         gain_ms,
         interval: interval(gain_ms / 2.0, gain_ms * 2.0),
         predicted: true,
+        candidate: None,
+        eyes: 0,
     }
 }
 

@@ -92,6 +92,19 @@ impl Timing {
         Self::FirstByte,
         Self::Range,
     ];
+
+    /// As the keys of an export and the fields of a document name it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Rtt => "rtt",
+            Self::Resolve => "resolve",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::FirstByte => "first_byte",
+            Self::Range => "range",
+        }
+    }
 }
 
 /// Why a run was not answered as it should.

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use isochrone_base::roster::Roster;
+use isochrone_base::roster::{CandidateEntry, Roster};
 use isochrone_borrowed::{Access, Answer, Outcome, Platform, host_as_kept};
 use isochrone_coverage::cities;
 use isochrone_coverage::country::Country;
 use isochrone_coverage::geo::Position;
-use isochrone_coverage::observations::{AccessClass, Eye, EyeSource, EyeTime, Network, Node};
+use isochrone_coverage::observations::{
+    AccessClass, CandidateSite, CandidateTime, Eye, EyeSource, EyeTime, Network, Node,
+};
 use isochrone_proto::units::UnixMillis;
 use isochrone_store::Store;
 use isochrone_store::StoreError;
@@ -16,19 +18,34 @@ use isochrone_store::borrowed::{Borrowed, BorrowedSeen, BorrowedVantage};
 
 use crate::log::DAY_MS;
 
-/// The eyes that measured a node in the year before `until`, by platform and name.
+/// What was imported, as a report needs it.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// The eyes that measured a node, by platform and name.
+    pub(crate) eyes: Vec<Eye>,
+    /// All places that might get a node, and what these eyes measured of them.
+    pub(crate) candidates: Vec<CandidateSite>,
+}
+
+/// What eyes measured of nodes and candidates in the year before `until`. An eye that measured no node says nothing of what
+/// another one would bring, and is left out.
 ///
 /// # Errors
 /// When the store failed.
-pub(in crate::coverage) fn eyes(
+pub(crate) fn eyes(
     store: &Store,
     (roster, nodes): (&Roster, &[Node]),
     until: UnixMillis,
-) -> Result<Vec<Eye>, StoreError> {
+) -> Result<Seen, StoreError> {
     let borrowed = Borrowed::of(store);
     let vantages = borrowed.vantages()?;
+    let sites = roster.candidates().iter().filter_map(candidate);
+    let mut seen = Seen {
+        eyes: Vec::new(),
+        candidates: sites.collect(),
+    };
     if vantages.is_empty() {
-        return Ok(Vec::new());
+        return Ok(seen);
     }
     // what a vantage measured from an earlier place says nothing of where it stands now
     let moved = vantages.iter().filter_map(|known| {
@@ -36,7 +53,7 @@ pub(in crate::coverage) fn eyes(
         Some(((known.vantage.platform, known.vantage.id.clone()), until))
     });
     let since: HashMap<(Platform, String), UnixMillis> = moved.collect();
-    let hosts = hosts(roster, nodes);
+    let hosts = hosts(roster, nodes, &seen.candidates);
     let mut answers: BTreeMap<(Platform, String), BTreeMap<usize, Vec<Answered>>> = BTreeMap::new();
     let from = until.minus(Duration::from_millis(YEAR_DAYS * DAY_MS));
     borrowed.days((from, until), &mut |day| {
@@ -57,16 +74,52 @@ pub(in crate::coverage) fn eyes(
         let key = (known.vantage.platform, known.vantage.id.clone());
         eye(known, answers.get(&key)?, until)
     };
-    Ok(vantages.iter().filter_map(eye).collect())
+    for mut eye in vantages.iter().filter_map(eye) {
+        let (of_nodes, of_candidates): (Vec<_>, Vec<_>) =
+            eye.times.into_iter().partition(|time| time.node < nodes.len());
+        eye.times = of_nodes;
+        if eye.times.is_empty() {
+            continue;
+        }
+        for time in of_candidates {
+            seen.candidates[time.node - nodes.len()]
+                .times
+                .push(CandidateTime {
+                    source: eye.source,
+                    eye: eye.name.clone(),
+                    rtt_ms: time.rtt_ms,
+                    age_days: time.age_days,
+                    answers: time.answers,
+                });
+        }
+        seen.eyes.push(eye);
+    }
+    Ok(seen)
 }
 
-/// By host, as platforms write it: the nodes there.
-fn hosts(roster: &Roster, nodes: &[Node]) -> HashMap<String, Vec<usize>> {
+fn candidate(entry: &CandidateEntry) -> Option<CandidateSite> {
+    Some(CandidateSite {
+        name: entry.name.clone(),
+        place: entry.place.clone(),
+        position: Position::new(entry.latitude, entry.longitude)?,
+        country: entry.country.as_deref().and_then(Country::code),
+        times: Vec::new(),
+    })
+}
+
+/// By host, as platforms write it: the nodes there, and behind them the candidates.
+fn hosts(roster: &Roster, nodes: &[Node], candidates: &[CandidateSite]) -> HashMap<String, Vec<usize>> {
     let mut hosts: HashMap<String, Vec<usize>> = HashMap::new();
     for entry in roster.nodes() {
         let place = nodes.iter().position(|node| node.name == entry.name);
         if let (Some(node), Some(host)) = (place, host_as_kept(&entry.url)) {
             hosts.entry(host).or_default().push(node);
+        }
+    }
+    for entry in roster.candidates() {
+        let place = candidates.iter().position(|site| site.name == entry.name);
+        if let (Some(site), Some(host)) = (place, host_as_kept(&entry.url)) {
+            hosts.entry(host).or_default().push(nodes.len() + site);
         }
     }
     hosts
